@@ -1,0 +1,75 @@
+// Compiles the baseline programs to bench/baselines/build/, each when its source, or this file, is newer than the result.
+//
+// The compilers are `gcc` and `g++`, or what CC and CXX name. A program is written under another name and then renamed,
+// so two benches that start at once never run half a file.
+import { execFile } from 'node:child_process';
+import { mkdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const outputDirectory = join(here, 'build');
+const c = { compiler: process.env.CC || 'gcc', standard: '-std=c11' };
+const cpp = { compiler: process.env.CXX || 'g++', standard: '-std=c++17' };
+const flags = ['-O2', '-pthread', '-Wall', '-Wextra'];
+
+/** @type {Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client', { source: string, compiler: string, standard: string }>} */
+const programs = {
+  ring_round_trip: { source: 'ring_round_trip.cc', ...cpp },
+  eventfd_round_trip: { source: 'eventfd_round_trip.c', ...c },
+  load_client: { source: 'load_client.c', ...c },
+};
+
+/**
+ * Brings all baseline programs up to date.
+ * Throws an Error that says what to install when there is no compiler, or carries the compiler's output when it fails.
+ * @returns {Promise<Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client', string>>} the path of each program
+ */
+export async function buildBaselines() {
+  if (process.platform !== 'linux') throw new Error(`the baseline programs need Linux, this is ${process.platform}`);
+  await mkdir(outputDirectory, { recursive: true });
+  const paths = await Promise.all(Object.entries(programs).map(async ([name, program]) => [name, await buildProgram(name, program)]));
+  return Object.fromEntries(paths);
+}
+
+/** @param {string} name @param {{ source: string, compiler: string, standard: string }} program */
+async function buildProgram(name, { source, compiler, standard }) {
+  const sourcePath = join(here, source);
+  const path = join(outputDirectory, name);
+  const newestInputMs = Math.max(await modifiedMs(sourcePath), await modifiedMs(fileURLToPath(import.meta.url)));
+  if ((await modifiedMs(path)) > newestInputMs) return path;
+
+  const unfinished = `${path}.${process.pid}`;
+  try {
+    await promisify(execFile)(compiler, [standard, ...flags, '-o', unfinished, sourcePath]);
+    await rename(unfinished, path);
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    if (error.code === 'ENOENT' && error.path === compiler) {
+      throw new Error(`there is no compiler '${compiler}' for ${source}; on Debian and Ubuntu: apt-get install build-essential`, { cause: error });
+    }
+    throw new Error(`compiling ${source} failed\n${error.stderr || error.message}`, { cause: error });
+  }
+  return path;
+}
+
+/** @param {string} path @returns {Promise<number>} 0 when there is no such file, so that it counts as older than any */
+async function modifiedMs(path) {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch (error) {
+    if (error.code === 'ENOENT') return 0;
+    throw error;
+  }
+}
+
+if (process.argv[1] && (await realpath(process.argv[1])) === fileURLToPath(import.meta.url)) {
+  try {
+    for (const path of Object.values(await buildBaselines())) console.log(path);
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}

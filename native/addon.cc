@@ -1,0 +1,19 @@
+// Registration only. The functions are typed in src/native.ts, which alone loads this addon.
+#include <napi.h>
+
+#include "addon_state.h"
+#include "bindings.h"
+#include "layout.h"
+
+static Napi::Object init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new percore::AddonState());
+  exports.Set("layoutHash", Napi::String::New(env, percore::layout::kHash));
+  percore::exportAffinity(env, exports);
+  percore::exportClock(env, exports);
+  percore::exportWaker(env, exports);
+  percore::exportTcp(env, exports);
+  percore::exportTurn(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(percore, init)

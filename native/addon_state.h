@@ -1,0 +1,30 @@
+// Everything one environment (the main thread, or one worker) owns. Every worker loads the addon again, so there are no
+// mutable globals: this is the instance data, destroyed with its environment.
+#pragma once
+#include <unistd.h>
+
+#include <unordered_set>
+
+namespace percore {
+
+class AddonState {
+ public:
+  ~AddonState() { closeSockets(); }
+
+  // Sockets that JavaScript holds by number. A thread's death closes no descriptor by itself: a listener left open would go
+  // on receiving its share of connections, and nobody would accept them.
+  void ownSocket(int fd) { sockets_.insert(fd); }
+  bool ownsSocket(int fd) const { return sockets_.count(fd) == 1; }
+  void closeSocket(int fd) {
+    if (sockets_.erase(fd) == 1) close(fd);
+  }
+  void closeSockets() {
+    for (int fd : sockets_) close(fd);
+    sockets_.clear();
+  }
+
+ private:
+  std::unordered_set<int> sockets_;
+};
+
+}  // namespace percore

@@ -1,0 +1,13 @@
+// One function for each binding file, called by addon.cc.
+#pragma once
+#include <napi.h>
+
+namespace percore {
+
+void exportAffinity(Napi::Env env, Napi::Object exports);
+void exportClock(Napi::Env env, Napi::Object exports);
+void exportWaker(Napi::Env env, Napi::Object exports);
+void exportTcp(Napi::Env env, Napi::Object exports);
+void exportTurn(Napi::Env env, Napi::Object exports);
+
+}  // namespace percore

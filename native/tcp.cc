@@ -1,0 +1,164 @@
+// TCP sockets by number, non-blocking and close-on-exec. Each call is one system call; would-block and resets are values
+// (-errno), so the hot path makes no error objects. Sources: socket(7), tcp(7), accept4(2).
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "addon_state.h"
+#include "bindings.h"
+#include "napi_args.h"
+#include "unique_fd.h"
+
+namespace percore {
+
+static AddonState* stateOf(napi_env env) {
+  void* state = nullptr;
+  napi_get_instance_data(env, &state);
+  return static_cast<AddonState*>(state);
+}
+
+struct Address {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+  int family = AF_UNSPEC;
+};
+
+static bool parseAddress(const std::string& host, int port, Address* out) {
+  auto* v4 = reinterpret_cast<sockaddr_in*>(&out->storage);
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(&out->storage);
+  if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(uint16_t(port));
+    out->length = sizeof *v4;
+  } else if (inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(uint16_t(port));
+    out->length = sizeof *v6;
+  } else {
+    return false;
+  }
+  out->family = out->storage.ss_family;
+  return true;
+}
+
+static int portOf(const sockaddr_storage& storage) {
+  return ntohs(storage.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(storage).sin6_port : reinterpret_cast<const sockaddr_in&>(storage).sin_port);
+}
+
+// tcpListen(host, port, reusePort, backlog) -> { fd, port }
+static Napi::Value tcpListen(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const std::string host = info[0].ToString();
+  const int port = info[1].ToNumber().Int32Value(), backlog = info[3].ToNumber().Int32Value(), yes = 1;
+  const std::string where = host + ":" + std::to_string(port);
+  Address address;
+  if (!parseAddress(host, port, &address)) return throwSystemError(env, EINVAL, "inet_pton", where);
+  UniqueFd fd(socket(address.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return throwSystemError(env, errno, "socket", where);
+  // Without it a restart within a minute would find the port still in use by closed connections.
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  if (info[2].ToBoolean() && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) return throwSystemError(env, errno, "setsockopt", where);
+  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address.storage), address.length) != 0) return throwSystemError(env, errno, "bind", where);
+  if (listen(fd.get(), backlog) != 0) return throwSystemError(env, errno, "listen", where);
+  socklen_t length = sizeof address.storage;
+  if (getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address.storage), &length) != 0) return throwSystemError(env, errno, "getsockname", where);
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("port", Napi::Number::New(env, portOf(address.storage)));
+  stateOf(env)->ownSocket(fd.get());
+  result.Set("fd", Napi::Number::New(env, fd.release()));
+  return result;
+}
+
+// tcpConnect(host, port) -> fd, connecting: writable once it is open.
+static Napi::Value tcpConnect(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const std::string host = info[0].ToString();
+  const int port = info[1].ToNumber().Int32Value(), yes = 1;
+  const std::string where = host + ":" + std::to_string(port);
+  Address address;
+  if (!parseAddress(host, port, &address)) return throwSystemError(env, EINVAL, "inet_pton", where);
+  UniqueFd fd(socket(address.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return throwSystemError(env, errno, "socket", where);
+  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address.storage), address.length) != 0 && errno != EINPROGRESS) return throwSystemError(env, errno, "connect", where);
+  stateOf(env)->ownSocket(fd.get());
+  return Napi::Number::New(env, fd.release());
+}
+
+// tcpAccept(fd) -> descriptor of a connection, or -errno.
+static napi_value tcpAccept(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  UniqueFd fd;
+  do fd.reset(accept4(args.int32(0), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  while (!fd && errno == EINTR);
+  if (!fd) return args.integer(-errno);
+  const int yes = 1;
+  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  stateOf(env)->ownSocket(fd.get());
+  return args.integer(fd.release());
+}
+
+// socketReceive(fd, bytes, offset, length) -> bytes read, 0 at the end, or -errno.
+static napi_value socketReceive(napi_env env, napi_callback_info info) {
+  RawArgs<4> args(env, info);
+  char* data = nullptr;
+  size_t capacity = 0;
+  const int32_t offset = args.int32(2), length = args.int32(3);
+  if (!args.bytes(1, &data, &capacity) || offset < 0 || length < 0 || size_t(offset) + size_t(length) > capacity) return args.integer(-EINVAL);
+  ssize_t count;
+  do count = recv(args.int32(0), data + offset, size_t(length), 0);
+  while (count < 0 && errno == EINTR);
+  return args.integer(count < 0 ? -errno : int32_t(count));
+}
+
+// socketSend(fd, bytes, offset, length) -> bytes taken by the kernel, or -errno. Never SIGPIPE.
+static napi_value socketSend(napi_env env, napi_callback_info info) {
+  RawArgs<4> args(env, info);
+  char* data = nullptr;
+  size_t capacity = 0;
+  const int32_t offset = args.int32(2), length = args.int32(3);
+  if (!args.bytes(1, &data, &capacity) || offset < 0 || length < 0 || size_t(offset) + size_t(length) > capacity) return args.integer(-EINVAL);
+  ssize_t count;
+  do count = send(args.int32(0), data + offset, size_t(length), MSG_NOSIGNAL);
+  while (count < 0 && errno == EINTR);
+  return args.integer(count < 0 ? -errno : int32_t(count));
+}
+
+// socketEnd(fd): no more will be written; the peer reads the end after what is on its way.
+static napi_value socketEnd(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  return args.integer(shutdown(args.int32(0), SHUT_WR) == 0 ? 0 : -errno);
+}
+
+// socketClose(fd): only descriptors that this environment owns, so a number used again elsewhere is never closed twice.
+static napi_value socketClose(napi_env env, napi_callback_info info) {
+  stateOf(env)->closeSocket(RawArgs<1>(env, info).int32(0));
+  return nullptr;
+}
+
+// socketError(fd) -> errno that the socket holds (SO_ERROR), 0 for none.
+static napi_value socketError(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (getsockopt(args.int32(0), SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
+  return args.integer(error);
+}
+
+// errorName(errno) -> "ECONNRESET"
+static Napi::Value errorName(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), errnoName(info[0].ToNumber().Int32Value())); }
+
+void exportTcp(Napi::Env env, Napi::Object exports) {
+  exports.Set("tcpListen", Napi::Function::New(env, tcpListen));
+  exports.Set("tcpConnect", Napi::Function::New(env, tcpConnect));
+  exports.Set("errorName", Napi::Function::New(env, errorName));
+  exportRaw(env, exports, "tcpAccept", tcpAccept);
+  exportRaw(env, exports, "socketReceive", socketReceive);
+  exportRaw(env, exports, "socketSend", socketSend);
+  exportRaw(env, exports, "socketEnd", socketEnd);
+  exportRaw(env, exports, "socketClose", socketClose);
+  exportRaw(env, exports, "socketError", socketError);
+}
+
+}  // namespace percore

@@ -1,0 +1,316 @@
+#include "turn.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <initializer_list>
+
+#include "clock.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+static inline void pauseCpu() { _mm_pause(); }
+#elif defined(__aarch64__)
+static inline void pauseCpu() { asm volatile("yield"); }
+#else
+static inline void pauseCpu() {}
+#endif
+
+namespace percore {
+
+using layout::Attention;
+using layout::IdleStrategy;
+using layout::Stop;
+
+// Looks at the sources between two looks at the clock.
+static constexpr int kLooksPerClock = 8;
+// Adaptive: of so many parks one spins first, so that two parked reactors find out that they could be talking faster.
+static constexpr uint32_t kProbeEvery = 32;
+
+// Shared words. Sequentially consistent is the only order JavaScript has, and the handshake of parking needs it.
+static int32_t load(const int32_t& word) { return __atomic_load_n(&word, __ATOMIC_SEQ_CST); }
+static void store(int32_t& word, int32_t value) { __atomic_store_n(&word, value, __ATOMIC_SEQ_CST); }
+// Settings and hints: any recent value will do.
+static int32_t glance(const int32_t& word) { return __atomic_load_n(&word, __ATOMIC_RELAXED); }
+
+int64_t Turn::nowNs() const { return monotonicNs() - originNs_; }
+
+// ---- One pass ----------------------------------------------------------------------------------------------------
+
+void Turn::onPrepare() {
+  if (isDead_) return;
+  party_->libuvTurns += 1;
+  int64_t now = nowNs();
+  const int64_t end = now + glance(party_->ioIntervalNs);
+  for (;;) {
+    // With the idle handle stopped, 0 says that libuv has immediates, due timers, closing handles or watchers not yet in its
+    // epoll: then neither spin nor park.
+    uv_idle_stop(&idle_);
+    const bool isLibuvBusy = uv_backend_timeout(loop_) == 0;
+    const int64_t window = spinWindowNs();
+    const int64_t parkAt = window == INT64_MAX ? INT64_MAX : lastLaneWorkNs_ + window;
+    const bool mayYield = IdleStrategy(glance(party_->idleStrategy)) == IdleStrategy::kBackoff;
+    bool hasWork = poll(now);
+    while (!hasWork && !isLibuvBusy && now < end && now < parkAt) {
+      for (int i = 0; i < kLooksPerClock && !hasWork; i++) {
+        pauseCpu();
+        hasWork = scanLanes();
+      }
+      // Backoff: the second half of its window lets others use the CPU between two looks.
+      if (mayYield && now > lastLaneWorkNs_ + window / 2) sched_yield();
+      now = nowNs();
+      if (!hasWork) hasWork = poll(now);
+    }
+    if (hasWork) {
+      noteGap(now);
+      if (!deliver()) return;
+      now = nowNs();
+      if (now < end) continue;
+      break;
+    }
+    if (isLibuvBusy || now < parkAt) break;
+    if (park(now)) return;
+    now = nowNs();
+  }
+  uv_idle_start(&idle_, [](uv_idle_t*) {});
+}
+
+// Announce, look again at everything, and let libuv sleep. False: something came.
+bool Turn::park(int64_t now) {
+  // park.attention: pairs with notify(). From here on a producer that publishes sees PARKED and writes the eventfd.
+  store(party_->attention, int32_t(Attention::kParked));
+  if (poll(now)) {
+    // A waker may have swapped it already: both write AWAKE.
+    store(party_->attention, int32_t(Attention::kAwake));
+    return false;
+  }
+  const int64_t deadline = wheel_.nextDeadlineNs();
+  epoll_.armTimer(deadline == TimerWheel::kNever ? INT64_MAX : deadline + originNs_);
+  party_->parks += 1;
+  parksSinceProbe_++;
+  isSleeping_ = true;
+  return true;  // the idle handle is stopped: libuv computes its time-out after this and sleeps
+}
+
+void Turn::onCheck() {
+  if (isDead_) return;
+  if (isSleeping_) {
+    isSleeping_ = false;
+    // park.attention: awake before the lanes are looked at below, so a later record needs no system call.
+    store(party_->attention, int32_t(Attention::kAwake));
+  }
+  if (isSignalled_) {
+    isSignalled_ = false;
+    epoll_.collect(memory_.delivery, &party_->wakes);
+  }
+  const int64_t now = nowNs();
+  if (poll(now)) {
+    noteGap(now);
+    deliver();
+  }
+}
+
+// ---- Sources -----------------------------------------------------------------------------------------------------
+
+// Fills the delivery; true when JavaScript has something to do.
+bool Turn::poll(int64_t now) {
+  layout::Delivery* delivery = memory_.delivery;
+  bool hasWork = scanLanes() || delivery->hasMore != 0 || delivery->readiness != 0;
+  if (delivery->timerRequests != 0) drainTimerRequests();
+  if (wheel_.nextDeadlineNs() <= now) {
+    constexpr size_t kMost = sizeof delivery->timer / sizeof delivery->timer[0];
+    delivery->timers += int32_t(wheel_.expire(now, reinterpret_cast<uint32_t*>(delivery->timer) + delivery->timers, kMost - size_t(delivery->timers)));
+    hasWork = hasWork || delivery->timers != 0;
+  }
+  // stop.word: pairs with the runtime's store, which is followed by a wake.
+  const int32_t stop = load(party_->stop);
+  if (stop != seenStop_) {
+    seenStop_ = stop;
+    delivery->stop = stop;
+    hasWork = true;
+  }
+  // park.yield: also says that a lane has room again or that a peer died.
+  if (load(party_->yieldRequested) != 0) hasWork = true;
+  return hasWork;
+}
+
+bool Turn::scanLanes() {
+  // Pairs with the add after a new lane's header is complete.
+  const int32_t version = load(party_->lanesVersion);
+  if (version != lanesVersion_) {
+    lanesVersion_ = version;
+    findLanes();
+  }
+  layout::Delivery* delivery = memory_.delivery;
+  int32_t count = 0;
+  for (const Lane& lane : lanes_) {
+    // park.publish: pairs with the ring's flush(). The consumer's cursor is this thread's own.
+    if (load(*lane.producerCursor) != *lane.consumerCursor && !delivery->isMuted[lane.number]) delivery->lane[count++] = lane.number;
+  }
+  delivery->lanes = count;
+  return count != 0;
+}
+
+void Turn::findLanes() {
+  const int32_t parties = party_->parties, laneBytes = party_->laneBytes;
+  lanes_.clear();
+  for (int32_t from = 0; from < parties; from++) {
+    const int32_t made = load(*reinterpret_cast<int32_t*>(memory_.inbox + sizeof(layout::Party) + size_t(from) * layout::kLineBytes));
+    for (int32_t lane = 0; lane < layout::kLanesPerPeer; lane++) {
+      if (!(made & (1 << lane))) continue;
+      const auto* queue = reinterpret_cast<const layout::Queue*>(memory_.inbox + layout::laneOffset(size_t(parties), size_t(laneBytes), size_t(from), size_t(lane)));
+      lanes_.push_back({&queue->producerCursor, &queue->consumerCursor, from * layout::kLanesPerPeer + lane});
+    }
+  }
+}
+
+void Turn::drainTimerRequests() {
+  layout::Delivery* delivery = memory_.delivery;
+  for (int32_t i = 0; i < delivery->timerRequests; i++) {
+    const uint32_t id = uint32_t(memory_.timerRequests[i * 2]);
+    const double deadline = memory_.timerRequests[i * 2 + 1];
+    if (deadline < 0) wheel_.disarm(id);
+    else wheel_.arm(id, int64_t(deadline));
+  }
+  delivery->timerRequests = 0;
+}
+
+// ---- Idle strategy -----------------------------------------------------------------------------------------------
+
+// How long after the last lane work to spin. A wake for libuv's sake does not restart it.
+int64_t Turn::spinWindowNs() {
+  const int64_t limit = glance(party_->spinNs);
+  switch (IdleStrategy(glance(party_->idleStrategy))) {
+    case IdleStrategy::kSpin: return INT64_MAX;
+    case IdleStrategy::kPark: return 0;
+    case IdleStrategy::kBackoff: return limit * 2;
+    case IdleStrategy::kAdaptive: break;
+  }
+  // Spin only where the next record is expected before the spin would end.
+  if (gapNs_ < limit) return limit;
+  return parksSinceProbe_ >= kProbeEvery ? limit : 0;
+}
+
+// Learns the expected gap between lane work: a moving average over 8, each gap capped, so that one long silence does not count
+// for ever.
+void Turn::noteGap(int64_t now) {
+  if (memory_.delivery->lanes == 0) return;
+  const int64_t limit = glance(party_->spinNs);
+  const int64_t gap = std::min(std::max<int64_t>(now - lastLaneWorkNs_, 0), limit * 4);
+  // A probe that found work within its window is worth more than the silence before it.
+  if (parksSinceProbe_ >= kProbeEvery) {
+    parksSinceProbe_ = 0;
+    if (gap < limit) gapNs_ = gap;
+  }
+  gapNs_ += (gap - gapNs_) / 8;
+}
+
+// ---- The one call into JavaScript ---------------------------------------------------------------------------------
+
+// False: touch nothing but libuv again (closed, or the environment is being terminated).
+bool Turn::deliver() {
+  layout::Delivery* delivery = memory_.delivery;
+  const int64_t from = nowNs();
+  const bool hadLanes = delivery->lanes != 0;
+  party_->turns += 1;
+  party_->turnNs = double(from);
+  napi_handle_scope scope = nullptr;
+  if (napi_open_handle_scope(env_, &scope) != napi_ok) {
+    isDead_ = true;
+    return false;
+  }
+  napi_value function = nullptr, global = nullptr, result = nullptr, error = nullptr;
+  napi_get_reference_value(env_, deliver_, &function);
+  napi_get_global(env_, &global);
+  const napi_status status = function && global ? napi_make_callback(env_, context_, global, function, 0, nullptr, &result) : napi_generic_failure;
+  if (status != napi_ok) {
+    // A throw is handed on as an uncaught exception. After terminate() these calls fail, and nothing more may be called.
+    bool isPending = false;
+    napi_is_exception_pending(env_, &isPending);
+    if (isPending && napi_get_and_clear_last_exception(env_, &error) == napi_ok) napi_fatal_exception(env_, error);
+    else isDead_ = true;
+  }
+  napi_close_handle_scope(env_, scope);
+  delivery->lanes = delivery->timers = delivery->readiness = 0;
+  const int64_t to = nowNs();
+  party_->busyNs += double(to - from);
+  if (hadLanes) lastLaneWorkNs_ = to;
+  return !isDead_;
+}
+
+// ---- Beginning and end -------------------------------------------------------------------------------------------
+
+Turn::Turn(int64_t originNs) : originNs_(originNs), wheel_(nowNs()), lastLaneWorkNs_(nowNs()) {}
+
+Turn* Turn::create(napi_env env, TurnMemory memory, const napi_value (&views)[kViews], napi_value deliver, int eventFd, int64_t originNs) {
+  Turn* turn = new Turn(originNs);
+  if (!turn->epoll_.open(eventFd)) {
+    delete turn;
+    return nullptr;
+  }
+  turn->env_ = env;
+  turn->memory_ = memory;
+  turn->party_ = reinterpret_cast<layout::Party*>(memory.inbox);
+  void* state = nullptr;
+  napi_get_instance_data(env, &state);
+  turn->state_ = static_cast<AddonState*>(state);
+  for (int i = 0; i < kViews; i++) napi_create_reference(env, views[i], 1, &turn->views_[i]);
+  napi_create_reference(env, deliver, 1, &turn->deliver_);
+  napi_value name = nullptr;
+  napi_create_string_utf8(env, "percore:turn", NAPI_AUTO_LENGTH, &name);
+  napi_async_init(env, nullptr, name, &turn->context_);
+  napi_get_uv_event_loop(env, &turn->loop_);
+  turn->gapNs_ = turn->party_->spinNs * 2;
+
+  uv_prepare_init(turn->loop_, &turn->prepare_);
+  uv_check_init(turn->loop_, &turn->check_);
+  uv_idle_init(turn->loop_, &turn->idle_);
+  uv_poll_init(turn->loop_, &turn->pollHandle_, turn->epoll_.fd());
+  turn->prepare_.data = turn->check_.data = turn->idle_.data = turn->pollHandle_.data = turn;
+  uv_prepare_start(&turn->prepare_, [](uv_prepare_t* handle) { static_cast<Turn*>(handle->data)->onPrepare(); });
+  uv_check_start(&turn->check_, [](uv_check_t* handle) { static_cast<Turn*>(handle->data)->onCheck(); });
+  uv_poll_start(&turn->pollHandle_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<Turn*>(handle->data)->isSignalled_ = true; });
+  // The uv_poll alone keeps the thread alive; an idle handle, though unreferenced, still prevents sleep.
+  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&turn->prepare_), reinterpret_cast<uv_handle_t*>(&turn->check_), reinterpret_cast<uv_handle_t*>(&turn->idle_)}) uv_unref(handle);
+  // Asynchronous: Node turns the loop until the hook is removed, so the close callbacks run on terminate() and process.exit() too.
+  napi_add_async_cleanup_hook(env, [](napi_async_cleanup_hook_handle, void* data) { static_cast<Turn*>(data)->shutDown(); }, turn, &turn->hook_);
+  return turn;
+}
+
+void Turn::setRef(bool isReferenced) {
+  auto* handle = reinterpret_cast<uv_handle_t*>(&pollHandle_);
+  if (isReferenced) uv_ref(handle);
+  else uv_unref(handle);
+}
+
+void Turn::shutDown() {
+  if (openHandles_ != 0) return;  // stop and teardown may both come
+  isDead_ = true;
+  store(party_->attention, int32_t(Attention::kAwake));
+  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_), reinterpret_cast<uv_handle_t*>(&idle_), reinterpret_cast<uv_handle_t*>(&pollHandle_)}) {
+    openHandles_++;
+    uv_close(handle, onClosed);
+  }
+}
+
+void Turn::onClosed(uv_handle_t* handle) {
+  Turn* turn = static_cast<Turn*>(handle->data);
+  if (--turn->openHandles_ == 0) turn->close();
+}
+
+// After the last close callback: libuv's epoll no longer holds the nested one, and nothing points here.
+void Turn::close() {
+  epoll_.close();
+  state_->closeSockets();
+  napi_handle_scope scope = nullptr;
+  napi_open_handle_scope(env_, &scope);
+  napi_delete_reference(env_, deliver_);
+  for (napi_ref view : views_) napi_delete_reference(env_, view);
+  napi_async_destroy(env_, context_);
+  if (scope) napi_close_handle_scope(env_, scope);
+  if (handle) *handle = nullptr;
+  napi_remove_async_cleanup_hook(hook_);  // from here on Node may tear the loop down
+  delete this;
+}
+
+}  // namespace percore

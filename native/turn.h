@@ -1,0 +1,102 @@
+// One turn of a reactor, as a guest of libuv. Read `onPrepare` first: it is the whole loop.
+//
+//   libuv's pass:  timers -> prepare (poll, deliver, spin; or say "parked") -> libuv's epoll -> check (unpark, deliver) -> ...
+//
+// libuv stays in charge, so fetch, fs, promises and the inspector work unchanged. The reactor's own epoll is nested in
+// libuv's by one uv_poll. Nothing here runs JavaScript except `deliver`, once a turn.
+//
+// | pair           | write side           | read side              | carries                 | needs                              |
+// |----------------|----------------------|------------------------|-------------------------|------------------------------------|
+// | park.attention | `park` here          | notify() in parking.ts | "I may sleep"           | sequentially consistent, both ends |
+// | park.publish   | flush() of the ring  | `poll` here            | "there is a record"     | sequentially consistent, both ends |
+// | spsc.publish   | flush() of the ring  | JavaScript's drain     | the record's bytes      | acquired there, not here           |
+// | stop.word      | the runtime          | `poll` here            | "drain", "leave"        | sequentially consistent with park  |
+//
+// Source: the idle strategies of Agrona; the nesting and its traps were proved in a prototype (docs/decisions).
+#pragma once
+#include <node_api.h>
+#include <uv.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "addon_state.h"
+#include "epoll_source.h"
+#include "layout.h"
+#include "timer_wheel.h"
+
+namespace percore {
+
+// What JavaScript hands over. Views are kept alive by references as long as the pointers are used.
+struct TurnMemory {
+  char* inbox = nullptr;  // a Party block first
+  layout::Delivery* delivery = nullptr;
+  double* timerRequests = nullptr;
+};
+
+class Turn {
+ public:
+  static constexpr int kViews = 3;
+
+  // Null, with errno set, when a descriptor is refused. `views` are the typed arrays behind `memory`.
+  static Turn* create(napi_env env, TurnMemory memory, const napi_value (&views)[kViews], napi_value deliver, int eventFd, int64_t originNs);
+
+  // Ends the turn; all is freed after libuv's close callbacks. May be called from inside `deliver`, and twice.
+  void shutDown();
+  // Keeps the thread's loop alive (true, at first) or not.
+  void setRef(bool isReferenced);
+  // Hands the wheel what JavaScript asked for; for a caller whose request array is full.
+  void drainTimerRequests();
+  EpollSource& epoll() { return epoll_; }
+  AddonState* state() { return state_; }
+  // Where the turn's JavaScript handle keeps its pointer here; cleared when the turn is gone.
+  Turn** handle = nullptr;
+
+ private:
+  struct Lane {
+    const int32_t* producerCursor;
+    const int32_t* consumerCursor;
+    int32_t number;
+  };
+
+  explicit Turn(int64_t originNs);
+  void onPrepare();
+  void onCheck();
+  bool poll(int64_t now);
+  bool scanLanes();
+  void findLanes();
+  bool deliver();
+  bool park(int64_t now);
+  int64_t spinWindowNs();
+  void noteGap(int64_t now);
+  int64_t nowNs() const;
+  void close();
+  static void onClosed(uv_handle_t* handle);
+
+  napi_env env_ = nullptr;
+  napi_ref deliver_ = nullptr, views_[kViews] = {};
+  napi_async_context context_ = nullptr;
+  napi_async_cleanup_hook_handle hook_ = nullptr;
+  uv_loop_t* loop_ = nullptr;
+  uv_poll_t pollHandle_{};
+  uv_prepare_t prepare_{};
+  uv_check_t check_{};
+  uv_idle_t idle_{};
+  int openHandles_ = 0;
+
+  layout::Party* party_ = nullptr;
+  TurnMemory memory_;
+  AddonState* state_ = nullptr;
+  EpollSource epoll_;
+  std::vector<Lane> lanes_;
+  int32_t lanesVersion_ = 0;
+  int64_t originNs_;
+  TimerWheel wheel_;
+  int64_t lastLaneWorkNs_;
+  int64_t gapNs_ = 0;  // expected nanoseconds from the end of lane work to the next
+  uint32_t parksSinceProbe_ = 0;
+  int32_t seenStop_ = 0;
+  bool isSignalled_ = false, isSleeping_ = false, isDead_ = false;
+};
+
+}  // namespace percore

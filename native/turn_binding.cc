@@ -1,0 +1,84 @@
+// The turn and its epoll, for JavaScript. Typed in src/native.ts.
+#include "bindings.h"
+#include "napi_args.h"
+#include "turn.h"
+
+namespace percore {
+
+// A turn may be gone before its handle is collected, and the other way round; so the handle is a pointer to a pointer.
+static Turn* turnOf(napi_env env, napi_value handle) {
+  void* pointer = nullptr;
+  if (handle) napi_get_value_external(env, handle, &pointer);
+  return pointer ? *static_cast<Turn**>(pointer) : nullptr;
+}
+
+// createTurn({ inbox, delivery, timerRequests, deliver, eventFd, originNs }) -> handle
+static Napi::Value createTurn(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Napi::Object options = info[0].ToObject();
+  const char* names[Turn::kViews] = {"inbox", "delivery", "timerRequests"};
+  const size_t least[Turn::kViews] = {sizeof(layout::Party), sizeof(layout::Delivery), sizeof(layout::TimerRequests)};
+  napi_value views[Turn::kViews] = {};
+  void* data[Turn::kViews] = {};
+  for (int i = 0; i < Turn::kViews; i++) {
+    views[i] = options.Get(names[i]);
+    napi_typedarray_type type;
+    size_t length = 0;
+    if (!views[i] || napi_get_typedarray_info(env, views[i], &type, &length, &data[i], nullptr, nullptr) != napi_ok) return throwSystemError(env, EINVAL, "createTurn", names[i]);
+    const size_t width = type == napi_float64_array ? 8 : type == napi_int32_array ? 4 : 1;
+    if (length * width < least[i]) return throwSystemError(env, EINVAL, "createTurn", names[i]);
+  }
+  napi_value deliver = options.Get("deliver");
+  TurnMemory memory{static_cast<char*>(data[0]), static_cast<layout::Delivery*>(data[1]), static_cast<double*>(data[2])};
+  Turn* turn = Turn::create(env, memory, views, deliver, options.Get("eventFd").ToNumber().Int32Value(), options.Get("originNs").ToNumber().Int64Value());
+  if (!turn) return throwSystemError(env, errno, "epoll_create1");
+  turn->handle = new Turn*(turn);
+  napi_value external = nullptr;
+  napi_create_external(env, turn->handle, [](napi_env, void* pointer, void*) {
+    Turn** handle = static_cast<Turn**>(pointer);
+    if (*handle) (*handle)->handle = nullptr;
+    delete handle;
+  }, nullptr, &external);
+  return Napi::Value(env, external);
+}
+
+static napi_value stopTurn(napi_env env, napi_callback_info info) {
+  if (Turn* turn = turnOf(env, RawArgs<1>(env, info).value[0])) turn->shutDown();
+  return nullptr;
+}
+
+static napi_value setTurnRef(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  if (Turn* turn = turnOf(env, args.value[0])) turn->setRef(args.int32(1) != 0);
+  return nullptr;
+}
+
+static napi_value drainTimerRequests(napi_env env, napi_callback_info info) {
+  if (Turn* turn = turnOf(env, RawArgs<1>(env, info).value[0])) turn->drainTimerRequests();
+  return nullptr;
+}
+
+// register(turn, fd, token) -> 0 or -errno
+static napi_value registerSource(napi_env env, napi_callback_info info) {
+  RawArgs<3> args(env, info);
+  Turn* turn = turnOf(env, args.value[0]);
+  return args.integer(turn ? turn->epoll().add(args.int32(1), args.int32(2)) : -EBADF);
+}
+
+// deregister(turn, fd) -> 0 or -errno
+static napi_value deregisterSource(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  Turn* turn = turnOf(env, args.value[0]);
+  return args.integer(turn ? turn->epoll().remove(args.int32(1)) : -EBADF);
+}
+
+void exportTurn(Napi::Env env, Napi::Object exports) {
+  exports.Set("createTurn", Napi::Function::New(env, createTurn));
+  exportRaw(env, exports, "stopTurn", stopTurn);
+  exportRaw(env, exports, "setTurnRef", setTurnRef);
+  exportRaw(env, exports, "drainTimerRequests", drainTimerRequests);
+  exportRaw(env, exports, "registerSource", registerSource);
+  exportRaw(env, exports, "deregisterSource", deregisterSource);
+}
+
+}  // namespace percore

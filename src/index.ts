@@ -1,0 +1,14 @@
+/** `percore`: the runtime. `percore/queues`, `percore/timers`, `percore/io` and `percore/testing` stand beside it. */
+export { createRuntime, Runtime, type CloseOptions, type CloseResult, type ReactorDeath, type RuntimeOptions, type StepError } from './reactor/runtime.js';
+export { Reactor, type AnyServices, type CallContext, type Services, type SpawnOptions, type Task } from './reactor/reactor.js';
+export type { Address } from './reactor/address.js';
+export type { ByteRecord, StepResult } from './reactor/task.js';
+export type { CallOptions } from './reactor/calls.js';
+export type { IdleOptions, IdleStrategy } from './reactor/idle-strategy.js';
+export type { ReactorStatus, RuntimeStatus } from './reactor/status.js';
+export { hashKey, bucketOf } from './reactor/buckets.js';
+export { cpuBudget, type CpuBudget } from './realtime/cpus.js';
+export { PercoreError, type PercoreErrorCode } from './errors.js';
+export { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, nameOfCode } from './queues/index.js';
+export type { Connection, Listener } from './io/index.js';
+export type { Tick, TimerId } from './timers/index.js';

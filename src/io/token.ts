@@ -1,0 +1,50 @@
+/**
+ * Who a readiness is for: slot and generation in 31 bits. A descriptor's number is used again at once after close; a token is
+ * not, so an event that was on its way to the old owner reaches nobody.
+ */
+const SLOT_BITS = 20;
+const GENERATIONS = 2 ** 11;
+export const MAX_SOURCES = 2 ** SLOT_BITS;
+
+/** Whatever readiness is delivered to. */
+export interface Source {
+  /** `readiness` is a set of the bits in `layout.words.readiness`: a hint, so keep trying until would-block. */
+  onReadiness(readiness: number): void;
+}
+
+/** Sources by token. One thread. */
+export class Sources {
+  private readonly slots: (Source | undefined)[] = [];
+  private readonly generations: number[] = [];
+  private readonly free: number[] = [];
+
+  get count(): number {
+    return this.slots.length - this.free.length;
+  }
+
+  /** A token for `source`, or -1 when 2^20 are open. */
+  add(source: Source): number {
+    const slot = this.free.pop() ?? this.slots.length;
+    if (slot >= MAX_SOURCES) return -1;
+    this.slots[slot] = source;
+    this.generations[slot] = ((this.generations[slot] ?? 0) + 1) % GENERATIONS;
+    return this.generations[slot]! * MAX_SOURCES + slot;
+  }
+
+  remove(token: number): void {
+    const slot = token % MAX_SOURCES;
+    if (this.find(token) === undefined) return;
+    this.slots[slot] = undefined;
+    this.free.push(slot);
+  }
+
+  /** Undefined for a token whose source is gone. */
+  find(token: number): Source | undefined {
+    const slot = token % MAX_SOURCES;
+    return this.generations[slot] === Math.floor(token / MAX_SOURCES) ? this.slots[slot] : undefined;
+  }
+
+  all(): Source[] {
+    return this.slots.filter((source) => source !== undefined);
+  }
+}

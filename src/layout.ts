@@ -1,0 +1,166 @@
+/**
+ * The one table of every shared word: field, type, offset, who writes, who reads, what it means. Data, no logic.
+ * `native/layout.h` is generated from it and carries the same hash, which `native.ts` compares at load, so the two
+ * languages cannot drift. No offset is typed anywhere else.
+ *
+ * Words that different threads write lie 128 bytes apart, because processors fetch lines of 64 bytes in pairs.
+ * Every structure starts with magic and version; every reserved byte is zero.
+ *
+ *   Queue   | header 0 | producer's line 128 | consumer's line 256 | both 384 | records 512 ...
+ *   Party   | header 0 | attention 128 | yield 256 | stop 384 | lanes 512 | settings 640 | phase 768 | counters 896 ...
+ *   Inbox   | Party | lanesMadeBy[parties], 128 bytes each | lane 0 | lane 1 | ...      (one a party; its lanes inward)
+ *   Runtime | header 0 | deaths 128 | isDead[parties] 256 ... | bucketOwner[1024] ...
+ */
+
+export type FieldType = 'i32' | 'f64';
+
+export interface Field {
+  readonly at: number;
+  readonly type: FieldType;
+  /** How many of `type` lie here; 1 where it is missing. */
+  readonly count?: number;
+  readonly writes: string;
+  readonly reads: string;
+  readonly means: string;
+}
+
+export interface Structure {
+  readonly name: string;
+  readonly bytes: number;
+  readonly fields: Readonly<Record<string, Field>>;
+}
+
+/** Bytes between two words that different threads write. */
+export const LINE_BYTES = 128;
+/** Bands, 0 low to 7 high. */
+export const BANDS = 8;
+/** Lanes of each ordered pair of parties: one a band, and one for replies, so that an answer never waits behind a request. */
+export const LANES_PER_PEER = 9;
+export const REPLY_LANE = 8;
+/** Keys that hash together; each bucket has one owner at a time. */
+export const BUCKETS = 1024;
+/** Most reactors of one runtime; the main thread is one party more. */
+export const MAX_REACTORS = 255;
+export const MAX_PARTIES = 256;
+
+export const QUEUE_MAGIC = 0x50435131;
+export const PARTY_MAGIC = 0x50435032;
+export const RUNTIME_MAGIC = 0x50435233;
+export const LAYOUT_VERSION = 1;
+
+/** One SPSC ring. The records follow the header. */
+export const queueLayout = {
+  name: 'Queue',
+  bytes: 512,
+  fields: {
+    magic: { at: 0, type: 'i32', writes: 'creator, last', reads: 'all', means: 'QUEUE_MAGIC once the header is complete' },
+    version: { at: 4, type: 'i32', writes: 'creator', reads: 'all', means: 'LAYOUT_VERSION' },
+    capacity: { at: 8, type: 'i32', writes: 'creator', reads: 'all', means: 'records (fixed) or bytes (variable); a power of two' },
+    recordBytes: { at: 12, type: 'i32', writes: 'creator', reads: 'all', means: 'bytes of one record; 0 when records vary' },
+    startSequence: { at: 16, type: 'i32', writes: 'creator', reads: 'all', means: 'where both cursors began' },
+    producerCursor: { at: 128, type: 'i32', writes: 'producer', reads: 'consumer', means: 'sequence after the last published record' },
+    isClosed: { at: 132, type: 'i32', writes: 'producer', reads: 'consumer', means: '1: no record will follow' },
+    consumerCursor: { at: 256, type: 'i32', writes: 'consumer', reads: 'producer', means: 'sequence after the last released record' },
+    isAbandoned: { at: 260, type: 'i32', writes: 'consumer', reads: 'producer', means: '1: nobody will read any more' },
+    producerWaits: { at: 384, type: 'i32', writes: 'producer sets, consumer clears', reads: 'both', means: '1: tell the producer when there is space' },
+  },
+} as const satisfies Structure;
+
+/** What one party (a reactor, or the main thread) shows to the others. Its inbox begins with it. */
+export const partyLayout = {
+  name: 'Party',
+  bytes: 1280,
+  fields: {
+    magic: { at: 0, type: 'i32', writes: 'runtime, last', reads: 'all', means: 'PARTY_MAGIC once the block is complete' },
+    version: { at: 4, type: 'i32', writes: 'runtime', reads: 'all', means: 'LAYOUT_VERSION' },
+    id: { at: 8, type: 'i32', writes: 'runtime', reads: 'all', means: 'number of the party; the main thread comes last' },
+    parties: { at: 12, type: 'i32', writes: 'runtime', reads: 'all', means: 'reactors and the main thread' },
+    laneBytes: { at: 16, type: 'i32', writes: 'runtime', reads: 'all', means: 'bytes of records in each lane' },
+    attention: { at: 128, type: 'i32', writes: 'owner; a waker swaps PARKED for AWAKE', reads: 'all', means: 'PARKED -1, the band that is running 0 to 7, or AWAKE 8' },
+    yieldRequested: { at: 256, type: 'i32', writes: 'all set, owner clears', reads: 'owner', means: '1: look at the sources before the next step' },
+    stop: { at: 384, type: 'i32', writes: 'runtime', reads: 'owner', means: 'StopWord: RUN 0, DRAIN 1, LEAVE 2' },
+    lanesVersion: { at: 512, type: 'i32', writes: 'any producer adds', reads: 'owner', means: 'grows with each lane made towards this party' },
+    idleStrategy: { at: 640, type: 'i32', writes: 'runtime or owner', reads: 'owner', means: 'IdleStrategy code' },
+    spinNs: { at: 644, type: 'i32', writes: 'runtime or owner', reads: 'owner', means: 'longest spin before parking, nanoseconds' },
+    ioIntervalNs: { at: 648, type: 'i32', writes: 'runtime or owner', reads: 'owner', means: 'return to libuv at the latest after this, nanoseconds' },
+    phase: { at: 768, type: 'i32', writes: 'owner', reads: 'runtime', means: 'Phase: STARTING 0, READY 1, DRAINING 2, QUIET 3, LEFT 4' },
+    turns: { at: 896, type: 'f64', writes: 'owner', reads: 'runtime', means: 'calls into JavaScript' },
+    parks: { at: 904, type: 'f64', writes: 'owner', reads: 'runtime', means: 'times it slept' },
+    wakes: { at: 912, type: 'f64', writes: 'owner', reads: 'runtime', means: 'eventfd wake-ups seen' },
+    busyNs: { at: 920, type: 'f64', writes: 'owner', reads: 'runtime', means: 'nanoseconds inside turns' },
+    turnNs: { at: 928, type: 'f64', writes: 'owner', reads: 'owner', means: 'start of the present turn, nanoseconds since the runtime began' },
+    steps: { at: 936, type: 'f64', count: 8, writes: 'owner', reads: 'runtime', means: 'steps run in each band' },
+    stepErrors: { at: 1000, type: 'f64', writes: 'owner', reads: 'runtime', means: 'steps that threw' },
+    sent: { at: 1008, type: 'f64', writes: 'owner', reads: 'runtime', means: 'records committed to lanes' },
+    received: { at: 1016, type: 'f64', writes: 'owner', reads: 'runtime', means: 'records taken from lanes' },
+    rejected: { at: 1024, type: 'f64', writes: 'owner', reads: 'runtime', means: 'sends answered with a refusal' },
+    dropped: { at: 1032, type: 'f64', writes: 'owner', reads: 'runtime', means: 'messages that reached nobody' },
+    callsInFlight: { at: 1040, type: 'f64', writes: 'owner', reads: 'runtime', means: 'calls without an answer yet' },
+    libuvTurns: { at: 1048, type: 'f64', writes: 'owner', reads: 'runtime', means: 'passes of libuv' },
+  },
+} as const satisfies Structure;
+
+/** What concerns all parties. */
+export const runtimeLayout = {
+  name: 'Runtime',
+  bytes: 5504,
+  fields: {
+    magic: { at: 0, type: 'i32', writes: 'runtime, last', reads: 'all', means: 'RUNTIME_MAGIC once the block is complete' },
+    version: { at: 4, type: 'i32', writes: 'runtime', reads: 'all', means: 'LAYOUT_VERSION' },
+    parties: { at: 8, type: 'i32', writes: 'runtime', reads: 'all', means: 'reactors and the main thread' },
+    deaths: { at: 128, type: 'i32', writes: 'runtime adds', reads: 'all', means: 'grows after each worker exit; then look at isDead' },
+    isDead: { at: 256, type: 'i32', count: 256, writes: 'runtime', reads: 'all', means: '1 from the worker exit event on' },
+    bucketOwner: { at: 1408, type: 'i32', count: 1024, writes: 'runtime', reads: 'all', means: 'the reactor that owns the bucket' },
+  },
+} as const satisfies Structure;
+
+/** What native hands to JavaScript in one turn: one thread, so plain words. Lanes, then timers, then readiness. */
+export const deliveryLayout = {
+  name: 'Delivery',
+  bytes: 26688,
+  fields: {
+    lanes: { at: 0, type: 'i32', writes: 'native', reads: 'turn', means: 'ready lanes that follow' },
+    timers: { at: 4, type: 'i32', writes: 'native', reads: 'turn', means: 'expired timers that follow' },
+    readiness: { at: 8, type: 'i32', writes: 'native', reads: 'turn', means: 'token and readiness pairs that follow' },
+    stop: { at: 12, type: 'i32', writes: 'native', reads: 'turn', means: 'the stop word as seen' },
+    hasMore: { at: 16, type: 'i32', writes: 'turn', reads: 'native', means: '1: tasks are ready, come back without sleeping' },
+    timerRequests: { at: 20, type: 'i32', writes: 'both', reads: 'both', means: 'requests waiting in TimerRequests' },
+    lane: { at: 64, type: 'i32', count: 2304, writes: 'native', reads: 'turn', means: 'lane numbers' },
+    timer: { at: 9280, type: 'i32', count: 1024, writes: 'native', reads: 'turn', means: 'timer ids' },
+    event: { at: 13376, type: 'i32', count: 1024, writes: 'native', reads: 'turn', means: 'token, readiness, token, readiness ...' },
+    isMuted: { at: 17472, type: 'i32', count: 2304, writes: 'turn', reads: 'native', means: '1: records of this lane wait for room elsewhere, do not report it' },
+  },
+} as const satisfies Structure;
+
+/** Requests to the wheel, gathered by JavaScript and drained by the next poll. Pairs: id, deadline (negative: disarm). */
+export const timerRequestsLayout = {
+  name: 'TimerRequests',
+  bytes: 16384,
+  fields: {
+    pair: { at: 0, type: 'f64', count: 2048, writes: 'turn', reads: 'native', means: 'id, deadline in nanoseconds; a negative deadline disarms' },
+  },
+} as const satisfies Structure;
+
+export const structures: readonly Structure[] = [queueLayout, partyLayout, runtimeLayout, deliveryLayout, timerRequestsLayout];
+
+/** Values of shared words that both languages name. */
+export const words = {
+  attention: { PARKED: -1, AWAKE: 8 },
+  stop: { RUN: 0, DRAIN: 1, LEAVE: 2 },
+  phase: { STARTING: 0, READY: 1, DRAINING: 2, QUIET: 3, LEFT: 4 },
+  idleStrategy: { SPIN: 0, BACKOFF: 1, PARK: 2, ADAPTIVE: 3 },
+  readiness: { READABLE: 1, WRITABLE: 2, READ_CLOSED: 4, HANG_UP: 8, ERROR: 16 },
+} as const;
+
+/** Plain numbers that both languages need. */
+export const constants = {
+  LINE_BYTES, BANDS, LANES_PER_PEER, REPLY_LANE, BUCKETS, MAX_PARTIES, QUEUE_MAGIC, PARTY_MAGIC, RUNTIME_MAGIC, LAYOUT_VERSION,
+} as const;
+
+/** Where lane `lane` of producer `from` begins in an inbox of `parties` parties whose lanes hold `laneBytes`. */
+export const laneOffset = (parties: number, laneBytes: number, from: number, lane: number): number =>
+  partyLayout.bytes + parties * LINE_BYTES + (from * LANES_PER_PEER + lane) * laneStride(laneBytes);
+/** A lane's header and records, and one line more, since a DataView must reach past the last record. */
+export const laneStride = (laneBytes: number): number => queueLayout.bytes + laneBytes + LINE_BYTES;
+/** Bytes of a whole inbox. Untouched lanes cost address space and no memory. */
+export const inboxBytes = (parties: number, laneBytes: number): number => laneOffset(parties, laneBytes, parties, 0);

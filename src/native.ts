@@ -1,0 +1,99 @@
+/**
+ * The only file that touches the addon: finds it, loads it on first use, checks the layout handshake, types it. Everything
+ * the addon gives stands behind this interface, so that another backend can take its place.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { PercoreError } from './errors.js';
+import { layoutHash } from './layout-hash.js';
+
+/** A turn attached to this thread's loop. Opaque. */
+export type TurnHandle = { readonly turn: unique symbol };
+
+export interface TurnOptions {
+  /** The whole inbox of this party; a Party block comes first. */
+  inbox: Uint8Array;
+  delivery: Int32Array;
+  timerRequests: Float64Array;
+  /** Called once a turn, with the delivery filled. */
+  deliver: () => void;
+  eventFd: number;
+  /** CLOCK_MONOTONIC nanoseconds at the runtime's start. */
+  originNs: number;
+}
+
+/** Calls that return a number answer with it or with a negative errno; the others throw Node-style system errors. */
+export interface Native {
+  readonly layoutHash: string;
+  /** CLOCK_MONOTONIC less `originNs`, nanoseconds. About 30 ns a call. */
+  nowNs(originNs: number): number;
+  getAffinity(): number[];
+  /** Pins the calling thread; returns the CPUs that the kernel granted. */
+  pinThread(cpu: number): number[];
+  setTimerSlack(ns: number): number;
+  setThreadName(name: string): void;
+  threadId(): number;
+  currentCpu(): number;
+  createWaker(): number;
+  wake(eventFd: number): void;
+  closeWaker(eventFd: number): void;
+  createTurn(options: TurnOptions): TurnHandle;
+  stopTurn(turn: TurnHandle): void;
+  setTurnRef(turn: TurnHandle, isReferenced: number): void;
+  drainTimerRequests(turn: TurnHandle): void;
+  registerSource(turn: TurnHandle, fd: number, token: number): number;
+  deregisterSource(turn: TurnHandle, fd: number): number;
+  tcpListen(host: string, port: number, reusePort: boolean, backlog: number): { fd: number; port: number };
+  tcpConnect(host: string, port: number): number;
+  tcpAccept(fd: number): number;
+  socketReceive(fd: number, bytes: Uint8Array, offset: number, length: number): number;
+  socketSend(fd: number, bytes: Uint8Array, offset: number, length: number): number;
+  socketEnd(fd: number): number;
+  socketClose(fd: number): void;
+  socketError(fd: number): number;
+  errorName(errno: number): string;
+}
+
+let loaded: Native | undefined;
+
+/** Loads the addon, once in each thread. Throws ERR_PERCORE_NATIVE_UNAVAILABLE or ERR_PERCORE_LAYOUT_MISMATCH. */
+export function native(): Native {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Native {
+  const tried: string[] = [];
+  const candidates = [
+    process.env['PERCORE_NATIVE_PATH'],
+    fileURLToPath(new URL('../../native/build/Release/percore.node', import.meta.url)),
+  ].filter((path): path is string => path !== undefined);
+  const require = createRequire(import.meta.url);
+  for (const path of candidates) {
+    if (!existsSync(path)) {
+      tried.push(`${path}: no such file`);
+      continue;
+    }
+    try {
+      return checkLayout(require(path) as Native, path);
+    } catch (error) {
+      if (error instanceof PercoreError) throw error;
+      tried.push(`${path}: ${(error as Error).message}`);
+    }
+  }
+  throw new PercoreError(
+    'ERR_PERCORE_NATIVE_UNAVAILABLE',
+    `the native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. Build it with "npm run build" (needs python3, make and g++). Tried:\n  ${tried.join('\n  ')}`,
+  );
+}
+
+function checkLayout(addon: Native, path: string): Native {
+  const expected = layoutHash();
+  if (addon.layoutHash !== expected) {
+    throw new PercoreError('ERR_PERCORE_LAYOUT_MISMATCH', `${path} was built for layout ${addon.layoutHash}, this build of percore has ${expected}. Run "npm run build" to build both together`, {
+      value: addon.layoutHash, allowed: expected,
+    });
+  }
+  return addon;
+}

@@ -1,0 +1,26 @@
+/**
+ * Result codes: what a full or closed queue answers. Small negative numbers, never thrown, never mixed up with 0 or
+ * with a position, which are both good answers.
+ */
+export const OK = 0;
+/** No room now. Nothing was taken; try again after the consumer has released records. */
+export const BACK_PRESSURED = -1;
+/** The other side is gone or the queue is closed. Nothing was taken, and nothing will be. */
+export const CLOSED = -2;
+/** This record can never fit. The queue's `maxRecordBytes` says what can. */
+export const TOO_LARGE = -3;
+/** Nothing to read now. */
+export const EMPTY = -4;
+
+export type ResultCode = typeof OK | typeof BACK_PRESSURED | typeof CLOSED | typeof TOO_LARGE | typeof EMPTY;
+
+/** The code's name, for messages and counters: `BACK_PRESSURED` for -1. */
+export function nameOfCode(code: number): string {
+  switch (code) {
+    case BACK_PRESSURED: return 'BACK_PRESSURED';
+    case CLOSED: return 'CLOSED';
+    case TOO_LARGE: return 'TOO_LARGE';
+    case EMPTY: return 'EMPTY';
+    default: return code >= 0 ? 'OK' : `code ${code}`;
+  }
+}

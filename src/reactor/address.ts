@@ -1,0 +1,43 @@
+/** Where messages for one task go: a lane and a target, resolved once. One thread; nothing blocks. */
+import { BYTES, HEAD_BYTES } from './message.js';
+import type { Outlet } from './outlet.js';
+
+export class Address {
+  constructor(private readonly outlet: Outlet, private readonly target: number) {}
+
+  /** The lane's memory, for writing in place after `tryClaim`. */
+  get bytes(): Uint8Array { return this.outlet.bytes; }
+  get view(): DataView { return this.outlet.view; }
+  get words(): Int32Array { return this.outlet.words; }
+  get buffer(): Buffer { return this.outlet.buffer; }
+  /** Longest message. */
+  get maxBytes(): number { return this.outlet.maxBytes; }
+
+  /** OK, BACK_PRESSURED, TOO_LARGE or CLOSED (the reactor has died). Bytes and values are copied. */
+  send(message: unknown): number {
+    return message instanceof Uint8Array ? this.outlet.sendBytes(this.target, message) : this.outlet.sendValue(this.target, message);
+  }
+
+  /** Claims `length` bytes in the lane: their offset, a multiple of 8, or a negative code. `commit` or `abort` in the same step. */
+  tryClaim(length: number): number {
+    const at = this.outlet.claim(BYTES, HEAD_BYTES, length);
+    if (at < 0) return at;
+    this.outlet.words[at >> 2] = this.target;
+    return at + HEAD_BYTES;
+  }
+
+  /** Hands on what was claimed, shortened to `length`. Published at the end of the step or earlier. */
+  commit(length: number): void {
+    this.outlet.commit(HEAD_BYTES + length);
+  }
+
+  /** Gives the claim up. */
+  abort(): void {
+    this.outlet.abort();
+  }
+
+  /** Calls `then` once, in a later turn, when there is room again or the reactor has died. */
+  whenRoom(then: () => void): void {
+    this.outlet.whenRoom(then);
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Eight first-in-first-out queues of ready tasks and one bitmap of those that are not empty: the highest is one instruction
+ * away (`Math.clz32`). Strict priority: nothing low is selected while anything higher is ready.
+ * Source: the run queues of RTEMS and of Linux' first O(1) scheduler.
+ */
+import { BANDS } from '../layout.js';
+import type { Ready } from '../ready.js';
+
+/** A growable ring of ready tasks. It cannot overflow: each task waits in it at most once. */
+class ReadyQueue {
+  private items: (Ready | undefined)[] = new Array<Ready | undefined>(16).fill(undefined);
+  private first = 0;
+  count = 0;
+
+  push(ready: Ready): void {
+    if (this.count === this.items.length) this.grow();
+    this.items[(this.first + this.count) & (this.items.length - 1)] = ready;
+    this.count++;
+  }
+
+  shift(): Ready {
+    const ready = this.items[this.first]!;
+    this.items[this.first] = undefined;
+    this.first = (this.first + 1) & (this.items.length - 1);
+    this.count--;
+    return ready;
+  }
+
+  private grow(): void {
+    const old = this.items;
+    const items = new Array<Ready | undefined>(old.length * 2).fill(undefined);
+    for (let i = 0; i < old.length; i++) items[i] = old[(this.first + i) & (old.length - 1)];
+    this.items = items;
+    this.first = 0;
+  }
+}
+
+export class Bands {
+  /** Bit b is set while band b has a ready task. */
+  bitmap = 0;
+  private readonly queues = Array.from({ length: BANDS }, () => new ReadyQueue());
+
+  /** The highest band with a ready task, or -1. */
+  highest(): number {
+    return 31 - Math.clz32(this.bitmap);
+  }
+
+  push(ready: Ready): void {
+    this.queues[ready.band]!.push(ready);
+    this.bitmap |= 1 << ready.band;
+  }
+
+  /** Takes the longest waiting task of the highest band. */
+  take(): Ready | undefined {
+    if (this.bitmap === 0) return undefined;
+    const band = this.highest();
+    const queue = this.queues[band]!;
+    const ready = queue.shift();
+    if (queue.count === 0) this.bitmap &= ~(1 << band);
+    return ready;
+  }
+
+  /** Ready tasks in band `band`. */
+  depth(band: number): number {
+    return this.queues[band]!.count;
+  }
+}

@@ -1,0 +1,96 @@
+/** Calls that wait for their answer: number, promise, who was asked, when it gives up. One thread. */
+import { PercoreError } from '../errors.js';
+
+export interface CallOptions {
+  /** The reactor to ask. Without it and without `key`, each living reactor in turn. */
+  reactor?: number;
+  /** Ask the owner of this key's bucket. */
+  key?: string;
+  /** Band in which the handler runs, 0 to 7. */
+  priority?: number;
+  /** Give up after so many milliseconds; work that has not begun by then is not begun. */
+  timeoutMs?: number;
+  /** Give up when it aborts, with its reason. */
+  signal?: AbortSignal;
+}
+
+const SLOT_BITS = 16;
+export const MAX_CALLS = 2 ** SLOT_BITS;
+
+export class PendingCall {
+  id = 0;
+  to = 0;
+  name = '';
+  resolve!: (value: unknown) => void;
+  reject!: (error: unknown) => void;
+  /** Ends the timer and the listener of the signal. */
+  cleanUp: (() => void) | undefined;
+
+  /** False once it was answered or given up. */
+  isOpen(calls: Calls): boolean {
+    return calls.has(this);
+  }
+}
+
+export class Calls {
+  count = 0;
+  private readonly slots: (PendingCall | undefined)[] = [];
+  private readonly free: number[] = [];
+  private generation = 0;
+
+  /** Gives the call a number; an answer to an older one of the same slot is not mistaken for it. */
+  add(call: PendingCall): void {
+    const slot = this.free.pop() ?? this.slots.length;
+    this.generation = (this.generation + 1) & 0x7fff;
+    call.id = (this.generation << SLOT_BITS) | slot;
+    this.slots[slot] = call;
+    this.count++;
+  }
+
+  has(call: PendingCall): boolean {
+    return this.slots[call.id & (MAX_CALLS - 1)] === call;
+  }
+
+  /** Takes the call with this number out; undefined when it has been given up. */
+  take(id: number): PendingCall | undefined {
+    const slot = id & (MAX_CALLS - 1);
+    const call = this.slots[slot];
+    if (call === undefined || call.id !== id) return undefined;
+    this.slots[slot] = undefined;
+    this.free.push(slot);
+    this.count--;
+    call.cleanUp?.();
+    return call;
+  }
+
+  /** Rejects every call to `to`. */
+  rejectAll(to: number, error: (call: PendingCall) => Error): void {
+    for (const call of this.slots) {
+      if (call !== undefined && call.to === to) this.take(call.id)!.reject(error(call));
+    }
+  }
+}
+
+/** What of an error crosses the thread border. */
+interface Failure {
+  name: string;
+  message: string;
+  code: string | undefined;
+  stack: string | undefined;
+}
+
+export function packError(error: unknown): Failure {
+  const e = error instanceof Error ? error : new Error(typeof error === 'string' ? error : 'a value was thrown that is not an Error');
+  const code = (e as { code?: unknown }).code;
+  return { name: e.name, message: e.message, code: typeof code === 'string' ? code : undefined, stack: e.stack };
+}
+
+/** The error as the caller sees it: name, message and code kept, the remote stack below a line that says where. */
+export function unpackError(failure: Failure, reactorId: number, name: string): Error {
+  const error = failure.code?.startsWith('ERR_PERCORE_') === true
+    ? new PercoreError(failure.code as PercoreError['code'], failure.message, { reactorId })
+    : Object.assign(new Error(failure.message), { code: failure.code ?? 'ERR_PERCORE_REMOTE', reactorId });
+  error.name = failure.name;
+  error.stack = `${failure.name}: ${failure.message}\n    --- reactor ${reactorId}, "${name}" ---\n${failure.stack?.split('\n').slice(1).join('\n') ?? ''}`;
+  return error;
+}

@@ -1,0 +1,46 @@
+/**
+ * What a reactor does while there is nothing to do. The strategies themselves are native (native/turn.cc), since no JavaScript runs
+ * while idle; these are their names and limits.
+ *
+ *   spin      never sleeps: lowest latency, one CPU. Returns to libuv every `ioIntervalNs`.
+ *   backoff   spins for `spinNs`, lets others use the CPU for as long again, then parks.
+ *   park      sleeps at once: no CPU, 20 to 50 µs to wake.
+ *   adaptive  spins for `spinNs` where the next record is expected sooner than that, else parks at once.
+ */
+import { checkInteger, invalidArgument } from '../errors.js';
+import { partyLayout, words } from '../layout.js';
+
+export type IdleStrategy = 'spin' | 'backoff' | 'park' | 'adaptive';
+export interface IdleOptions {
+  strategy?: IdleStrategy;
+  /** Longest spin in nanoseconds: 0 to 10^9. Default 20,000. */
+  spinNs?: number;
+  /** Nanoseconds after which libuv gets its turn at the latest: 1,000 to 10^9. Default 10,000. */
+  ioIntervalNs?: number;
+}
+
+const CODES: Record<IdleStrategy, number> = { spin: words.idleStrategy.SPIN, backoff: words.idleStrategy.BACKOFF, park: words.idleStrategy.PARK, adaptive: words.idleStrategy.ADAPTIVE };
+export const DEFAULT_SPIN_NS = 20_000;
+export const DEFAULT_IO_INTERVAL_NS = 10_000;
+
+export function idleCode(strategy: IdleStrategy): number {
+  const code = CODES[strategy];
+  if (code === undefined) throw invalidArgument('idle.strategy', strategy, Object.keys(CODES).map((name) => `'${name}'`).join(', '));
+  return code;
+}
+
+export function idleName(code: number): IdleStrategy {
+  return (Object.keys(CODES) as IdleStrategy[]).find((name) => CODES[name] === code) ?? 'adaptive';
+}
+
+/** Checks all, then stores what is given. Any thread may; the reactor sees it at its next look. */
+export function setIdleStrategy(party: Int32Array, options: IdleOptions): void {
+  const { idleStrategy, spinNs, ioIntervalNs } = partyLayout.fields;
+  const code = options.strategy === undefined ? undefined : idleCode(options.strategy);
+  const spin = options.spinNs === undefined ? undefined : checkInteger('idle.spinNs', options.spinNs, 0, 1e9);
+  const interval = options.ioIntervalNs === undefined ? undefined : checkInteger('idle.ioIntervalNs', options.ioIntervalNs, 1000, 1e9);
+  // Settings: native reads them at each look, any recent value will do. Stored atomically, since another thread may write too.
+  if (code !== undefined) Atomics.store(party, idleStrategy.at >> 2, code);
+  if (spin !== undefined) Atomics.store(party, spinNs.at >> 2, spin);
+  if (interval !== undefined) Atomics.store(party, ioIntervalNs.at >> 2, interval);
+}

@@ -1,0 +1,199 @@
+/**
+ * The sending end of a lane: one SPSC ring from this party to another, for one band. Records are written at once and published
+ * lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first. Whoever publishes also wakes.
+ */
+import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableProducer } from '../queues/index.js';
+import { ValueCodec, type ValueMemory } from '../queues/value-codec.js';
+import { partyLayout } from '../layout.js';
+import { BYTES, CALL, CALL_HEAD_BYTES, HEAD_BYTES, VALUE } from './message.js';
+import { notify } from './parking.js';
+import { announceLane, laneAt, type SharedRuntime } from './shared.js';
+
+/** What an outlet needs of its reactor. */
+export interface OutletHost {
+  readonly id: number;
+  readonly shared: SharedRuntime;
+  readonly counters: Float64Array;
+  readonly publishEvery: { readonly records: number; readonly ns: number };
+  nowNs(): number;
+  /** Flush me at the end of the step. */
+  markDirty(outlet: Outlet): void;
+  /** I am full; look at me when you are told that there is room somewhere. */
+  markBlocked(outlet: Outlet): void;
+  party(id: number): Int32Array;
+  waker(id: number): () => void;
+  isDead(id: number): boolean;
+}
+
+const SENT = partyLayout.fields.sent.at >> 3;
+const REJECTED = partyLayout.fields.rejected.at >> 3;
+/** The clock is read once in so many unpublished records. */
+const CLOCK_EVERY = 8;
+
+export class Outlet implements ValueMemory {
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly buffer: Buffer;
+  readonly maxBytes: number;
+  isDirty = false;
+  isBlocked = false;
+  private readonly producer: VariableProducer;
+  private readonly codec = new ValueCodec();
+  private readonly consumerParty: Int32Array;
+  private readonly wake: () => void;
+  private dirtySinceNs = 0;
+  private waiters: (() => void)[] = [];
+
+  constructor(private readonly host: OutletHost, readonly to: number, lane: number, private readonly band: number) {
+    const inbox = host.shared.inboxes[to]!;
+    const byteOffset = laneAt(host.shared, host.id, lane);
+    const queue = create({ kind: 'spsc', capacityBytes: host.shared.laneBytes, buffer: inbox, byteOffset });
+    this.producer = pub(queue, { publishEvery: host.publishEvery.records });
+    announceLane(inbox, host.id, lane);
+    this.words = this.producer.words;
+    this.bytes = this.producer.bytes;
+    this.view = this.producer.view;
+    this.buffer = Buffer.from(inbox, byteOffset, this.bytes.length);
+    this.maxBytes = this.producer.maxRecordBytes - CALL_HEAD_BYTES;
+    this.consumerParty = host.party(to);
+    this.wake = host.waker(to);
+  }
+
+  /**
+   * Claims `length` bytes for writing in place. Returns the byte offset in `bytes`, `view` and (>> 2) `words`, a multiple of 8; or
+   * BACK_PRESSURED, TOO_LARGE, or CLOSED when the receiver has died. `commit` or `abort` must follow in the same step.
+   */
+  claim(kind: number, headBytes: number, length: number): number {
+    if (this.host.isDead(this.to)) return this.refuse(CLOSED);
+    const at = this.producer.tryClaim(headBytes + length, kind);
+    if (at >= 0) return at;
+    if (at === BACK_PRESSURED) this.wantRoom(headBytes + length);
+    return this.refuse(at);
+  }
+
+  commit(length: number): void {
+    this.producer.commit(length);
+    this.host.counters[SENT]!++;
+    this.published();
+  }
+
+  abort(): void {
+    this.producer.abort();
+  }
+
+  /** Publishes what is committed and wakes the receiver if it sleeps or runs something lower. */
+  flush(): void {
+    this.isDirty = false;
+    this.producer.flush();
+    notify(this.consumerParty, this.band, this.wake);
+  }
+
+  sendBytes(target: number, payload: Uint8Array): number {
+    const at = this.claim(BYTES, HEAD_BYTES, payload.length);
+    if (at < 0) return at;
+    this.words[at >> 2] = target;
+    this.bytes.set(payload, at + HEAD_BYTES);
+    this.commit(HEAD_BYTES + payload.length);
+    return OK;
+  }
+
+  sendValue(target: number, value: unknown): number {
+    const most = this.codec.measure(value);
+    const at = this.claimValue(VALUE, HEAD_BYTES, most);
+    if (at < 0) return at;
+    this.words[at >> 2] = target;
+    this.commit(HEAD_BYTES + this.codec.write(value, this, at + HEAD_BYTES));
+    return OK;
+  }
+
+  sendCall(target: number, callId: number, deadlineNs: number, value: unknown): number {
+    const most = this.codec.measure(value);
+    const at = this.claimValue(CALL, CALL_HEAD_BYTES, most);
+    if (at < 0) return at;
+    this.words[at >> 2] = target;
+    this.words[(at >> 2) + 1] = callId;
+    this.view.setFloat64(at + HEAD_BYTES, deadlineNs, true);
+    this.commit(CALL_HEAD_BYTES + this.codec.write(value, this, at + CALL_HEAD_BYTES));
+    return OK;
+  }
+
+  sendReply(kind: number, callId: number, value: unknown): number {
+    const most = this.codec.measure(value);
+    const at = this.claimValue(kind, HEAD_BYTES, most);
+    if (at < 0) return at;
+    this.words[at >> 2] = callId;
+    this.commit(HEAD_BYTES + this.codec.write(value, this, at + HEAD_BYTES));
+    return OK;
+  }
+
+  /** Calls `then` once, in a later turn, when there is room again or the receiver has died. */
+  whenRoom(then: () => void): void {
+    this.waiters.push(then);
+    if (!this.isBlocked) this.wantRoom(0);
+  }
+
+  /** Whoever waited goes on, if there is room for a quarter of the lane (or nobody to wait for). True: no longer blocked. */
+  retry(): boolean {
+    if (!this.host.isDead(this.to) && !this.producer.askForRecord(this.shareOfLane())) return false;
+    this.isBlocked = false;
+    const waiters = this.waiters;
+    this.waiters = [];
+    for (const then of waiters) then();
+    return true;
+  }
+
+  private claimValue(kind: number, headBytes: number, most: number): number {
+    const at = this.claim(kind, headBytes, most);
+    if (at < 0) this.codec.forget();
+    return at;
+  }
+
+  /** After a commit: either the ring has published by itself, or it is flushed at the end of the step. */
+  private published(): void {
+    const producer = this.producer;
+    if (producer.unpublished === 0) {
+      notify(this.consumerParty, this.band, this.wake);
+      return;
+    }
+    if (!this.isDirty) {
+      this.isDirty = true;
+      this.dirtySinceNs = 0;
+      this.host.markDirty(this);
+      return;
+    }
+    if ((producer.unpublished & (CLOCK_EVERY - 1)) !== 0) return;
+    const now = this.host.nowNs();
+    if (this.dirtySinceNs === 0) {
+      this.dirtySinceNs = now;
+    } else if (now - this.dirtySinceNs > this.host.publishEvery.ns) {
+      this.dirtySinceNs = now;
+      producer.flush();
+      notify(this.consumerParty, this.band, this.wake);
+    }
+  }
+
+  private wantRoom(needed: number): void {
+    // What is committed but unpublished can never be drained: publish it before waiting for room.
+    this.flush();
+    if (this.isBlocked) return;
+    this.isBlocked = true;
+    // A wish for a quarter of the lane, so that one wake pays for many records; the wish is repeated by retry().
+    this.producer.askForRecord(Math.max(needed, this.shareOfLane()));
+    this.host.markBlocked(this);
+  }
+
+  private shareOfLane(): number {
+    return this.producer.capacity >> 2;
+  }
+
+  private refuse(code: number): number {
+    this.host.counters[REJECTED]!++;
+    return code;
+  }
+
+  /** The longest message that fits, for error messages. */
+  static explain(code: number, outlet: Outlet): string {
+    return code === TOO_LARGE ? `the message is longer than ${outlet.maxBytes} bytes; raise laneBytes (now ${outlet.host.shared.laneBytes}) in createRuntime` : '';
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * The memory of one runtime as every party sees it: the runtime's block, and each party's inbox (its block, then its lanes).
+ * Plain objects, so that they pass through workerData. Made by the main thread; no party allocates shared memory later.
+ */
+import { BUCKETS, LANES_PER_PEER, LAYOUT_VERSION, LINE_BYTES, PARTY_MAGIC, RUNTIME_MAGIC, inboxBytes, laneOffset, partyLayout, runtimeLayout, words, type Field } from '../layout.js';
+
+export interface SharedRuntime {
+  readonly reactors: number;
+  readonly laneBytes: number;
+  readonly runtime: SharedArrayBuffer;
+  /** One a party, the main thread's last. */
+  readonly inboxes: readonly SharedArrayBuffer[];
+  /** Their eventfds. They belong to the runtime and are closed after every worker has gone. */
+  readonly eventFds: readonly number[];
+  readonly originNs: number;
+}
+
+export interface PartySettings {
+  idleStrategy: number;
+  spinNs: number;
+  ioIntervalNs: number;
+}
+
+const word = (field: Field): number => field.at >> 2;
+const IS_DEAD = word(runtimeLayout.fields.isDead);
+const DEATHS = word(runtimeLayout.fields.deaths);
+const BUCKET_OWNER = word(runtimeLayout.fields.bucketOwner);
+const LANES_VERSION = word(partyLayout.fields.lanesVersion);
+
+export function createShared(reactors: number, laneBytes: number, eventFds: readonly number[], originNs: number, settings: (party: number) => PartySettings): SharedRuntime {
+  const parties = reactors + 1;
+  const runtime = new SharedArrayBuffer(runtimeLayout.bytes);
+  const shared = new Int32Array(runtime);
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    // Nobody else has this memory yet; atomic, since the table is read with atomic loads later.
+    Atomics.store(shared, BUCKET_OWNER + bucket, bucket % reactors);
+  }
+  // As above: complete before any worker starts.
+  Atomics.store(shared, word(runtimeLayout.fields.version), LAYOUT_VERSION);
+  Atomics.store(shared, word(runtimeLayout.fields.parties), parties);
+  Atomics.store(shared, word(runtimeLayout.fields.magic), RUNTIME_MAGIC);
+
+  const inboxes = Array.from({ length: parties }, (_, id) => {
+    const inbox = new SharedArrayBuffer(inboxBytes(parties, laneBytes));
+    const party = new Int32Array(inbox, 0, partyLayout.bytes >> 2);
+    // Before any worker starts; the magic comes last.
+    const set = (field: keyof typeof partyLayout.fields, value: number) => Atomics.store(party, word(partyLayout.fields[field]), value);
+    set('version', LAYOUT_VERSION);
+    set('id', id);
+    set('parties', parties);
+    set('laneBytes', laneBytes);
+    set('attention', words.attention.AWAKE);
+    for (const [name, value] of Object.entries(settings(id))) set(name as keyof PartySettings, value as number);
+    set('magic', PARTY_MAGIC);
+    return inbox;
+  });
+  return { reactors, laneBytes, runtime, inboxes, eventFds, originNs };
+}
+
+/** The Party block at the beginning of an inbox, as words. */
+export const partyWords = (inbox: SharedArrayBuffer): Int32Array => new Int32Array(inbox, 0, partyLayout.bytes >> 2);
+/** The same as numbers; its counters are written by the owner alone, plainly: they are statistics. */
+export const partyCounters = (inbox: SharedArrayBuffer): Float64Array => new Float64Array(inbox, 0, partyLayout.bytes >> 3);
+
+/** Tells the consumer's native scan that producer `from` has made lane `lane` in this inbox. The lane's header must be complete. */
+export function announceLane(inbox: SharedArrayBuffer, from: number, lane: number): void {
+  const madeBy = new Int32Array(inbox, partyLayout.bytes + from * LINE_BYTES, 1);
+  // Only producer `from` writes this word; pairs with findLanes() in turn.cc, behind the version below.
+  Atomics.store(madeBy, 0, madeBy[0]! | (1 << lane));
+  // Pairs with scanLanes() in turn.cc. An add: several producers may announce at once.
+  Atomics.add(partyWords(inbox), LANES_VERSION, 1);
+}
+
+/** Byte offset of a lane in any inbox of this runtime. */
+export const laneAt = (shared: SharedRuntime, from: number, lane: number): number => laneOffset(shared.reactors + 1, shared.laneBytes, from, lane);
+
+/** Number of a lane inside one inbox, as native reports it. */
+export const laneNumber = (from: number, lane: number): number => from * LANES_PER_PEER + lane;
+
+/** The block that concerns all parties. */
+export class RuntimeBlock {
+  private readonly shared: Int32Array;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.shared = new Int32Array(memory);
+  }
+
+  /** The reactor that owns bucket 0 to 1,023. */
+  ownerOf(bucket: number): number {
+    // Pairs with whoever moves a bucket; a mover waits until the old owner has drained, so any recent value is right.
+    return Atomics.load(this.shared, BUCKET_OWNER + bucket);
+  }
+
+  /** Grows with each death. */
+  deaths(): number {
+    // Pairs with markDead(): isDead is visible behind it.
+    return Atomics.load(this.shared, DEATHS);
+  }
+
+  isDead(party: number): boolean {
+    // Pairs with markDead().
+    return Atomics.load(this.shared, IS_DEAD + party) === 1;
+  }
+
+  /** After the worker's exit event only: that is proof of death. The caller then wakes every party. */
+  markDead(party: number): void {
+    // Pairs with isDead(); stored before the count below grows.
+    Atomics.store(this.shared, IS_DEAD + party, 1);
+    // Pairs with deaths().
+    Atomics.add(this.shared, DEATHS, 1);
+  }
+}

@@ -1,0 +1,77 @@
+/** What `runtime.status()` tells: asked, granted, why not, and the counters of each reactor, read from shared memory without a message. */
+import { partyLayout, words } from '../layout.js';
+import type { CpuBudget } from '../realtime/cpus.js';
+import type { Grants } from '../realtime/grants.js';
+import { idleName, type IdleStrategy } from './idle-strategy.js';
+import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
+
+export interface ReactorStatus {
+  readonly id: number;
+  readonly state: 'starting' | 'ready' | 'draining' | 'quiet' | 'left' | 'dead';
+  readonly cpuAsked: number | undefined;
+  readonly cpuGranted: readonly number[];
+  readonly timerSlackNs: number | undefined;
+  readonly threadId: number | undefined;
+  /** Why something asked was not granted. */
+  readonly refusals: readonly string[];
+  readonly idle: { readonly strategy: IdleStrategy; readonly spinNs: number; readonly ioIntervalNs: number };
+  /** Calls into JavaScript, sleeps, eventfd wake-ups, passes of libuv, nanoseconds inside turns. */
+  readonly turns: number;
+  readonly parks: number;
+  readonly wakes: number;
+  readonly libuvTurns: number;
+  readonly busyNs: number;
+  /** Steps run in bands 0 to 7. */
+  readonly steps: readonly number[];
+  readonly stepErrors: number;
+  readonly sent: number;
+  readonly received: number;
+  /** Sends answered with BACK_PRESSURED, TOO_LARGE or CLOSED. */
+  readonly rejected: number;
+  /** Messages that reached nobody: no task of that name, or a call too late to begin. */
+  readonly dropped: number;
+  readonly callsInFlight: number;
+}
+
+export interface RuntimeStatus {
+  readonly cpus: CpuBudget;
+  readonly reactorsAsked: number | 'auto';
+  readonly reactors: readonly ReactorStatus[];
+  /** Bytes of shared address space; lanes that were never used take no memory. */
+  readonly sharedBytes: number;
+  readonly node: string;
+}
+
+const PHASES = Object.entries(words.phase).map(([name]) => name.toLowerCase()) as ReactorStatus['state'][];
+
+export function reactorStatus(shared: SharedRuntime, id: number, isDead: boolean, grants: Grants | undefined): ReactorStatus {
+  const party = partyWords(shared.inboxes[id]!);
+  const counters = partyCounters(shared.inboxes[id]!);
+  const { phase, idleStrategy, spinNs, ioIntervalNs, ...fields } = partyLayout.fields;
+  // Pairs with setPhase(); the settings below pair with setIdleStrategy(). Any recent value is right.
+  const word = (at: number) => Atomics.load(party, at >> 2);
+  // Statistics: written plainly by their owner, so a value may be a moment old.
+  const count = (name: keyof typeof fields) => counters[fields[name].at >> 3]!;
+  return {
+    id,
+    state: isDead ? 'dead' : PHASES[word(phase.at)]!,
+    cpuAsked: grants?.cpuAsked,
+    cpuGranted: grants?.cpuGranted ?? [],
+    timerSlackNs: grants?.timerSlackNs,
+    threadId: grants?.threadId,
+    refusals: grants?.refusals ?? [],
+    idle: { strategy: idleName(word(idleStrategy.at)), spinNs: word(spinNs.at), ioIntervalNs: word(ioIntervalNs.at) },
+    turns: count('turns'),
+    parks: count('parks'),
+    wakes: count('wakes'),
+    libuvTurns: count('libuvTurns'),
+    busyNs: count('busyNs'),
+    steps: [...counters.subarray(fields.steps.at >> 3, (fields.steps.at >> 3) + fields.steps.count)],
+    stepErrors: count('stepErrors'),
+    sent: count('sent'),
+    received: count('received'),
+    rejected: count('rejected'),
+    dropped: count('dropped'),
+    callsInFlight: count('callsInFlight'),
+  };
+}

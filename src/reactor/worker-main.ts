@@ -1,0 +1,58 @@
+/** Entry of a reactor's thread: ask for the grants, make the reactor, run the user's entry, say that it is ready. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { PercoreError } from '../errors.js';
+import { words } from '../layout.js';
+import { requestGrants, type Grants } from '../realtime/grants.js';
+import { packError } from './calls.js';
+import { Reactor, type ReactorOptions } from './reactor.js';
+import type { SharedRuntime } from './shared.js';
+
+export interface WorkerStart {
+  readonly shared: SharedRuntime;
+  readonly id: number;
+  readonly cpu: number | undefined;
+  readonly entry: string;
+  readonly data: unknown;
+  readonly options: Omit<ReactorOptions, 'onError'>;
+}
+
+/** What a reactor's thread tells the main thread besides its shared words. */
+export type WorkerReport =
+  | { kind: 'ready'; grants: Grants }
+  | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
+  | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };
+
+/** Step errors reported a second; the rest are counted in `stepErrors` alone, or a loop of them would flood the main thread. */
+const REPORTS_PER_SECOND = 20;
+
+async function main(start: WorkerStart): Promise<void> {
+  const report = (message: WorkerReport) => parentPort!.postMessage(message);
+  const grants = requestGrants(start.cpu, `percore-${start.id}`);
+  let reports = 0;
+  let secondNs = 0;
+  const onError = (error: unknown, where: string) => {
+    const now = reactor.nowNs();
+    if (now - secondNs > 1e9) {
+      secondNs = now;
+      reports = 0;
+    }
+    if (++reports <= REPORTS_PER_SECOND) report({ kind: 'stepError', error: packError(error), where });
+  };
+  const reactor = new Reactor(start.shared, start.id, { ...start.options, onError });
+  // Exit even if the user left something open; the turn is detached by now.
+  reactor.onLeave = () => process.exit(0);
+  try {
+    const module = (await import(start.entry)) as { default?: unknown };
+    if (typeof module.default !== 'function') {
+      throw new PercoreError('ERR_PERCORE_ENTRY', `${start.entry} has no default export that is a function; write "export default function start(reactor) { … }"`, { argument: 'entry', value: start.entry });
+    }
+    await (module.default as (reactor: Reactor, data: unknown) => unknown)(reactor, start.data);
+  } catch (error) {
+    report({ kind: 'startFailed', error: packError(error), grants });
+    return;
+  }
+  reactor.setPhase(words.phase.READY);
+  report({ kind: 'ready', grants });
+}
+
+await main(workerData as WorkerStart);

@@ -1,0 +1,65 @@
+/**
+ * How many CPUs this process really has. `os.cpus()` counts the machine's; what counts is the affinity mask (cpusets narrow it
+ * silently) and the cgroup's quota. Sources: sched_setaffinity(2), the kernel's admin-guide/cgroup-v2 (cpu.max), cgroup-v1 (cpu.cfs_quota_us).
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { native } from '../native.js';
+
+export interface CpuBudget {
+  /** CPUs of this thread's affinity mask, ascending. */
+  readonly allowed: readonly number[];
+  /** CPUs' worth of time that the cgroup allows; Infinity without a quota. */
+  readonly quota: number;
+  /** Reactors that 'auto' makes: the mask's CPUs bounded by the quota's floor, at least 1. */
+  readonly count: number;
+}
+
+export function cpuBudget(files: CgroupFiles = systemFiles): CpuBudget {
+  const allowed = native().getAffinity();
+  const quota = cgroupQuota(files);
+  return { allowed, quota, count: Math.max(1, Math.min(allowed.length, Math.floor(quota))) };
+}
+
+/** Reads one file, or undefined where it does not exist. */
+export type CgroupFiles = (path: string) => string | undefined;
+
+const systemFiles: CgroupFiles = (path) => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    // Not there, or not ours to read: as good as no limit.
+    return undefined;
+  }
+};
+
+/** The tightest quota from this process's cgroup up to the root, version 2 or 1, in CPUs. */
+export function cgroupQuota(read: CgroupFiles): number {
+  let quota = Infinity;
+  for (const line of read('/proc/self/cgroup')?.trim().split('\n') ?? []) {
+    const [, controllers = '', path = '/'] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    const isV2 = controllers === '';
+    if (!isV2 && !controllers.split(',').includes('cpu')) continue;
+    for (const folder of upwards(path)) {
+      quota = Math.min(quota, isV2 ? quotaV2(read(join('/sys/fs/cgroup', folder, 'cpu.max'))) : quotaV1(read, join('/sys/fs/cgroup', controllers, folder)));
+    }
+  }
+  return quota;
+}
+
+/** "/a/b" -> "/a/b", "/a", "/". */
+function upwards(path: string): string[] {
+  const parts = path.split('/').filter((part) => part !== '');
+  return Array.from({ length: parts.length + 1 }, (_, i) => `/${parts.slice(0, parts.length - i).join('/')}`);
+}
+
+function quotaV2(text: string | undefined): number {
+  const [max = 'max', period = '100000'] = text?.trim().split(' ') ?? [];
+  return max === 'max' ? Infinity : Number(max) / Number(period);
+}
+
+function quotaV1(read: CgroupFiles, folder: string): number {
+  const max = Number(read(join(folder, 'cpu.cfs_quota_us')) ?? -1);
+  const period = Number(read(join(folder, 'cpu.cfs_period_us')) ?? 100_000);
+  return max > 0 ? max / period : Infinity;
+}

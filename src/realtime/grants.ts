@@ -1,0 +1,33 @@
+/** What a reactor's thread asked of the system, and what the system gave: tried, read back, reported, and worked without. */
+import { native } from '../native.js';
+
+export interface Grants {
+  /** The CPU asked for, or undefined when pinning was not asked. */
+  readonly cpuAsked: number | undefined;
+  /** The CPUs that the kernel lets this thread use, read back. */
+  readonly cpuGranted: readonly number[];
+  readonly timerSlackNs: number;
+  readonly threadId: number;
+  /** Why something was not granted; empty when all was. */
+  readonly refusals: readonly string[];
+}
+
+/** Asks for the calling thread. Never throws for a refusal. */
+export function requestGrants(cpu: number | undefined, name: string): Grants {
+  const addon = native();
+  const refusals: string[] = [];
+  addon.setThreadName(name);
+  let cpuGranted = addon.getAffinity();
+  if (cpu !== undefined) {
+    try {
+      cpuGranted = addon.pinThread(cpu);
+      if (cpuGranted.length !== 1 || cpuGranted[0] !== cpu) refusals.push(`pin to CPU ${cpu}: the kernel granted ${cpuGranted.join(', ')}`);
+    } catch (error) {
+      refusals.push(`pin to CPU ${cpu}: ${(error as Error).message}; the cpuset allows ${cpuGranted.join(', ')}`);
+    }
+  }
+  // Without it every sleep of the thread, libuv's time-outs included, may end 50 µs late.
+  const timerSlackNs = addon.setTimerSlack(1);
+  if (timerSlackNs !== 1) refusals.push(`timer slack of 1 ns: the kernel granted ${timerSlackNs} ns`);
+  return { cpuAsked: cpu, cpuGranted, timerSlackNs, threadId: addon.threadId(), refusals };
+}

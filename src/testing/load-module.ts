@@ -1,0 +1,78 @@
+/**
+ * Runs the text of a compiled ES module with other globals: the same bytes that ship, but with `Atomics` and the typed
+ * arrays of a virtual machine. `import` and `export` are rewritten, since `new Function` takes a script; relative imports
+ * are loaded the same way, so that every module of the graph sees the same globals; other imports are the real modules.
+ *
+ *     import { a, b as c } from './x.js';      const { a, b: c } = $import('./x.js');
+ *     export class Ring {}                     class Ring {}          ... return { Ring };
+ *
+ * Not a parser: it knows the forms the compiler writes at the start of a line and refuses, loudly, what it does not
+ * know (`export default`, `export *`, destructuring exports, `import.meta`). A vm.SourceTextModule would need a flag of Node.
+ */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+/** Changes a module's text before it runs; gets its address too. Seeds bugs, in the tests of the tests. */
+export type Edit = (text: string, url: string) => string;
+
+const IMPORT = /^import\s+([^'"]+?)\s+from\s+(['"][^'"]+['"]);?$/gm;
+const EXPORT_FROM = /^export\s+\{([^}]*)\}\s+from\s+(['"][^'"]+['"]);?$/gm;
+const EXPORT_LIST = /^export\s+\{([^}]*)\};?$/gm;
+const EXPORT_DECLARATION = /^export\s+((?:async\s+)?function\*?|class|const|let)\s+([\w$]+)/gm;
+const LEFT_OVER = /^(?:import|export)\b.*$|\bimport\.meta\b/m;
+
+/** The exports of the module at `url`, run with `globals` in place of the real ones. Synchronous. */
+export function loadModule(url: URL, globals: Readonly<Record<string, unknown>>, edit: Edit = (text) => text): Record<string, unknown> {
+  const loaded = new Map<string, Record<string, unknown> | null>();
+
+  function load(at: URL): Record<string, unknown> {
+    const known = loaded.get(at.href);
+    if (known === null) throw new Error(`${at.href} imports itself, by a circle; loadModule cannot run that`);
+    if (known !== undefined) return known;
+    loaded.set(at.href, null);
+    const body = asScript(edit(readFileSync(at, 'utf8'), at.href), at.href);
+    const run = new Function(...Object.keys(globals), '$import', body) as (...values: unknown[]) => Record<string, unknown>;
+    const exports = run(...Object.values(globals), (name: string) => (name.startsWith('.') ? load(new URL(name, at)) : createRequire(at)(name)));
+    loaded.set(at.href, exports);
+    return exports;
+  }
+  return load(url);
+}
+
+/** A function body that does what the module does, and returns its exports. */
+function asScript(text: string, url: string): string {
+  const exported: string[] = [];
+  const body = text
+    .replace(IMPORT, (_all, clause: string, from: string) => `const ${asPattern(clause.trim())} = $import(${from});`)
+    .replace(EXPORT_FROM, (_all, list: string, from: string) => {
+      for (const [name, as] of pairs(list)) exported.push(`${as}: $import(${from}).${name}`);
+      return '';
+    })
+    .replace(EXPORT_LIST, (_all, list: string) => {
+      for (const [name, as] of pairs(list)) exported.push(`${as}: ${name}`);
+      return '';
+    })
+    .replace(EXPORT_DECLARATION, (_all, kind: string, name: string) => {
+      exported.push(name);
+      return `${kind} ${name}`;
+    });
+  const leftOver = LEFT_OVER.exec(withoutComments(body));
+  if (leftOver !== null) throw new Error(`${url}: loadModule does not know this form: ${leftOver[0]}`);
+  // Modules are strict; a function body must say so.
+  return `'use strict';\n${body}\nreturn { ${exported.join(', ')} };\n//# sourceURL=${url}?virtual`;
+}
+
+/** `{ a, b as c }` -> `{ a: a, b: c }`, `* as all` -> `all`, `one` -> `{ default: one }`. */
+function asPattern(clause: string): string {
+  if (clause.startsWith('{')) return `{ ${pairs(clause.slice(1, -1)).map(([name, as]) => `${name}: ${as}`).join(', ')} }`;
+  return clause.startsWith('*') ? clause.replace(/^\*\s+as\s+/, '') : `{ default: ${clause} }`;
+}
+
+function pairs(list: string): [name: string, as: string][] {
+  return list.split(',').map((item) => item.trim()).filter((item) => item !== '').map((item) => {
+    const [name, as = name] = item.split(/\s+as\s+/);
+    return [name, as];
+  });
+}
+
+const withoutComments = (text: string): string => text.replace(/^\s*(?:\/\*[^]*?\*\/|\/\/.*)$/gm, '');
