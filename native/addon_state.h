@@ -1,11 +1,21 @@
 // Everything one environment (the main thread, or one worker) owns. Every worker loads the addon again, so there are no
 // mutable globals: this is the instance data, destroyed with its environment.
 #pragma once
+#include <node_api.h>
 #include <unistd.h>
 
+#include <memory>
 #include <unordered_set>
+#include <vector>
 
 namespace percore {
+
+// Where a thread's clock writes the time. The reference keeps `out` alive and goes with the environment.
+struct Clock {
+  double* out = nullptr;
+  int64_t originNs = 0;
+  napi_ref view = nullptr;
+};
 
 class AddonState {
  public:
@@ -22,6 +32,8 @@ class AddonState {
     for (int fd : sockets_) close(fd);
     sockets_.clear();
   }
+
+  std::vector<std::unique_ptr<Clock>> clocks;
 
  private:
   std::unordered_set<int> sockets_;

@@ -1,16 +1,44 @@
 #include "clock.h"
 
+#include <memory>
+
+#include "addon_state.h"
 #include "bindings.h"
 #include "napi_args.h"
 
 namespace percore {
 
-// monotonicNs() -> number. Exact to the nanosecond for the first 104 days after boot; callers subtract the runtime's origin.
-static napi_value now(napi_env env, napi_callback_info info) {
-  RawArgs<1> args(env, info);
-  return args.real(double(monotonicNs() - int64_t(args.number(0))));
+// nowNs() -> CLOCK_MONOTONIC nanoseconds. For the beginning of a runtime; afterwards its clock is asked.
+static napi_value nowNs(napi_env env, napi_callback_info info) { return RawArgs<1>(env, info).real(double(monotonicNs())); }
+
+// createClock(out, originNs) -> readClock(), which writes nanoseconds since the origin to out[0]. A call with no argument and no
+// number to allocate costs a third less than one that returns its result.
+static Napi::Value createClock(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto clock = std::make_unique<Clock>();
+  size_t length = 0;
+  void* data = nullptr;
+  napi_typedarray_type type;
+  if (napi_get_typedarray_info(env, info[0], &type, &length, &data, nullptr, nullptr) != napi_ok || type != napi_float64_array || length < 1) return throwSystemError(env, EINVAL, "createClock");
+  clock->out = static_cast<double*>(data);
+  clock->originNs = info[1].ToNumber().Int64Value();
+  // Keeps the array as long as the environment lives; a thread has one clock or a few.
+  napi_create_reference(env, info[0], 1, &clock->view);
+  napi_value function = nullptr;
+  napi_create_function(env, "readClock", NAPI_AUTO_LENGTH, [](napi_env e, napi_callback_info i) -> napi_value {
+    void* pointer = nullptr;
+    if (napi_get_cb_info(e, i, nullptr, nullptr, nullptr, &pointer) != napi_ok || !pointer) return nullptr;
+    const Clock* c = static_cast<Clock*>(pointer);
+    *c->out = double(monotonicNs() - c->originNs);
+    return nullptr;
+  }, clock.get(), &function);
+  env.GetInstanceData<AddonState>()->clocks.push_back(std::move(clock));
+  return Napi::Value(env, function);
 }
 
-void exportClock(Napi::Env env, Napi::Object exports) { exportRaw(env, exports, "nowNs", now); }
+void exportClock(Napi::Env env, Napi::Object exports) {
+  exportRaw(env, exports, "nowNs", nowNs);
+  exports.Set("createClock", Napi::Function::New(env, createClock));
+}
 
 }  // namespace percore

@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "0e0c2d97ec4154fd";
+constexpr char kHash[] = "aa24c9cd8b834df7";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 9;
@@ -145,7 +145,8 @@ struct Delivery {
   int32_t stop;  // the stop word as seen (writes: native; reads: turn)
   int32_t hasMore;  // 1: tasks are ready, come back without sleeping (writes: turn; reads: native)
   int32_t timerRequests;  // requests waiting in TimerRequests (writes: both; reads: both)
-  char reserved0[40];
+  int32_t isSummoned;  // 1: yieldRequested was seen and cleared (writes: both; reads: turn)
+  char reserved0[36];
   int32_t lane[2304];  // lane numbers (writes: native; reads: turn)
   int32_t timer[1024];  // timer ids (writes: native; reads: turn)
   int32_t event[1024];  // token, readiness, token, readiness ... (writes: native; reads: turn)
@@ -157,6 +158,7 @@ static_assert(offsetof(Delivery, readiness) == 8);
 static_assert(offsetof(Delivery, stop) == 12);
 static_assert(offsetof(Delivery, hasMore) == 16);
 static_assert(offsetof(Delivery, timerRequests) == 20);
+static_assert(offsetof(Delivery, isSummoned) == 24);
 static_assert(offsetof(Delivery, lane) == 64);
 static_assert(offsetof(Delivery, timer) == 9280);
 static_assert(offsetof(Delivery, event) == 13376);

@@ -56,15 +56,16 @@ void Turn::onPrepare() {
         pauseCpu();
         hasWork = scanLanes();
       }
+      // A record does not wait for the clock to be read: `now` may be a few looks old.
+      if (hasWork) break;
       // Backoff: the second half of its window lets others use the CPU between two looks.
       if (mayYield && now > lastLaneWorkNs_ + window / 2) sched_yield();
       now = nowNs();
-      if (!hasWork) hasWork = poll(now);
+      hasWork = poll(now);
     }
     if (hasWork) {
       noteGap(now);
-      if (!deliver()) return;
-      now = nowNs();
+      if (!deliver(&now)) return;
       if (now < end) continue;
       break;
     }
@@ -103,10 +104,10 @@ void Turn::onCheck() {
     isSignalled_ = false;
     epoll_.collect(memory_.delivery, &party_->wakes);
   }
-  const int64_t now = nowNs();
+  int64_t now = nowNs();
   if (poll(now)) {
     noteGap(now);
-    deliver();
+    deliver(&now);
   }
 }
 
@@ -129,8 +130,13 @@ bool Turn::poll(int64_t now) {
     delivery->stop = stop;
     hasWork = true;
   }
-  // park.yield: also says that a lane has room again or that a peer died.
-  if (load(party_->yieldRequested) != 0) hasWork = true;
+  // park.yield: pairs with notify() and summon(); a lane may have room again, a peer may have died. Cleared before JavaScript looks
+  // at anything, so a later request is not lost.
+  if (load(party_->yieldRequested) != 0) {
+    store(party_->yieldRequested, 0);
+    delivery->isSummoned = 1;
+  }
+  if (delivery->isSummoned != 0) hasWork = true;
   return hasWork;
 }
 
@@ -145,7 +151,12 @@ bool Turn::scanLanes() {
   int32_t count = 0;
   for (const Lane& lane : lanes_) {
     // park.publish: pairs with the ring's flush(). The consumer's cursor is this thread's own.
-    if (load(*lane.producerCursor) != *lane.consumerCursor && !delivery->isMuted[lane.number]) delivery->lane[count++] = lane.number;
+    if (load(*lane.producerCursor) == *lane.consumerCursor || delivery->isMuted[lane.number]) continue;
+    // The record's line comes from the other core: it is on its way while JavaScript is being called.
+    const char* record = lane.records + (uint32_t(*lane.consumerCursor) & uint32_t(party_->laneBytes - 1));
+    __builtin_prefetch(record);
+    __builtin_prefetch(record + 32);
+    delivery->lane[count++] = lane.number;
   }
   delivery->lanes = count;
   return count != 0;
@@ -159,7 +170,7 @@ void Turn::findLanes() {
     for (int32_t lane = 0; lane < layout::kLanesPerPeer; lane++) {
       if (!(made & (1 << lane))) continue;
       const auto* queue = reinterpret_cast<const layout::Queue*>(memory_.inbox + layout::laneOffset(size_t(parties), size_t(laneBytes), size_t(from), size_t(lane)));
-      lanes_.push_back({&queue->producerCursor, &queue->consumerCursor, from * layout::kLanesPerPeer + lane});
+      lanes_.push_back({&queue->producerCursor, &queue->consumerCursor, reinterpret_cast<const char*>(queue + 1), from * layout::kLanesPerPeer + lane});
     }
   }
 }
@@ -207,10 +218,11 @@ void Turn::noteGap(int64_t now) {
 
 // ---- The one call into JavaScript ---------------------------------------------------------------------------------
 
-// False: touch nothing but libuv again (closed, or the environment is being terminated).
-bool Turn::deliver() {
+// `now` is the time before and, afterwards, after it. False: touch nothing but libuv again (closed, or the environment is being
+// terminated).
+bool Turn::deliver(int64_t* now) {
   layout::Delivery* delivery = memory_.delivery;
-  const int64_t from = nowNs();
+  const int64_t from = *now;
   const bool hadLanes = delivery->lanes != 0;
   party_->turns += 1;
   party_->turnNs = double(from);
@@ -219,23 +231,33 @@ bool Turn::deliver() {
     isDead_ = true;
     return false;
   }
-  napi_value function = nullptr, global = nullptr, result = nullptr, error = nullptr;
+  napi_value function = nullptr, result = nullptr;
   napi_get_reference_value(env_, deliver_, &function);
-  napi_get_global(env_, &global);
-  const napi_status status = function && global ? napi_make_callback(env_, context_, global, function, 0, nullptr, &result) : napi_generic_failure;
-  if (status != napi_ok) {
-    // A throw is handed on as an uncaught exception. After terminate() these calls fail, and nothing more may be called.
-    bool isPending = false;
-    napi_is_exception_pending(env_, &isPending);
-    if (isPending && napi_get_and_clear_last_exception(env_, &error) == napi_ok) napi_fatal_exception(env_, error);
-    else isDead_ = true;
-  }
+  // The function is its own receiver: any object will do, and this one is at hand.
+  bool isAlive = function && settle(napi_call_function(env_, function, function, 0, nullptr, &result));
+  // Promises and ticks run after the turn, in an empty callback scope, not in one around it: a peer that waits for what the turn
+  // has published need not wait for the scope to be opened.
+  napi_callback_scope callbackScope = nullptr;
+  if (isAlive) isAlive = settle(napi_open_callback_scope(env_, function, context_, &callbackScope));
+  if (callbackScope) isAlive = settle(napi_close_callback_scope(env_, callbackScope)) && isAlive;
+  if (!isAlive) isDead_ = true;
   napi_close_handle_scope(env_, scope);
   delivery->lanes = delivery->timers = delivery->readiness = 0;
-  const int64_t to = nowNs();
-  party_->busyNs += double(to - from);
-  if (hadLanes) lastLaneWorkNs_ = to;
+  *now = nowNs();
+  party_->busyNs += double(*now - from);
+  if (hadLanes) lastLaneWorkNs_ = *now;
   return !isDead_;
+}
+
+// A throw is handed on as an uncaught exception. False: the environment is being terminated, and nothing more may be called.
+bool Turn::settle(napi_status status) {
+  if (status == napi_ok) return true;
+  bool isPending = false;
+  napi_value error = nullptr;
+  napi_is_exception_pending(env_, &isPending);
+  if (!isPending || napi_get_and_clear_last_exception(env_, &error) != napi_ok) return false;
+  napi_fatal_exception(env_, error);
+  return true;
 }
 
 // ---- Beginning and end -------------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ class Turn {
   struct Lane {
     const int32_t* producerCursor;
     const int32_t* consumerCursor;
+    const char* records;
     int32_t number;
   };
 
@@ -65,7 +66,8 @@ class Turn {
   bool poll(int64_t now);
   bool scanLanes();
   void findLanes();
-  bool deliver();
+  bool deliver(int64_t* now);
+  bool settle(napi_status status);
   bool park(int64_t now);
   int64_t spinWindowNs();
   void noteGap(int64_t now);

@@ -125,6 +125,7 @@ export const deliveryLayout = {
     stop: { at: 12, type: 'i32', writes: 'native', reads: 'turn', means: 'the stop word as seen' },
     hasMore: { at: 16, type: 'i32', writes: 'turn', reads: 'native', means: '1: tasks are ready, come back without sleeping' },
     timerRequests: { at: 20, type: 'i32', writes: 'both', reads: 'both', means: 'requests waiting in TimerRequests' },
+    isSummoned: { at: 24, type: 'i32', writes: 'both', reads: 'turn', means: '1: yieldRequested was seen and cleared' },
     lane: { at: 64, type: 'i32', count: 2304, writes: 'native', reads: 'turn', means: 'lane numbers' },
     timer: { at: 9280, type: 'i32', count: 1024, writes: 'native', reads: 'turn', means: 'timer ids' },
     event: { at: 13376, type: 'i32', count: 1024, writes: 'native', reads: 'turn', means: 'token, readiness, token, readiness ...' },

@@ -26,8 +26,10 @@ export interface TurnOptions {
 /** Calls that return a number answer with it or with a negative errno; the others throw Node-style system errors. */
 export interface Native {
   readonly layoutHash: string;
-  /** CLOCK_MONOTONIC less `originNs`, nanoseconds. About 30 ns a call. */
-  nowNs(originNs: number): number;
+  /** CLOCK_MONOTONIC nanoseconds. */
+  nowNs(): number;
+  /** A function that writes the nanoseconds since `originNs` to `out[0]`. */
+  createClock(out: Float64Array, originNs: number): () => void;
   getAffinity(): number[];
   /** Pins the calling thread; returns the CPUs that the kernel granted. */
   pinThread(cpu: number): number[];

@@ -14,7 +14,10 @@ import { fileURLToPath } from 'node:url';
 const CORES = {
   'timer_wheel_test.cc': ['timer_wheel.cc'],
 };
-const FLAGS = ['-std=c++17', '-O1', '-g', '-Wall', '-Wextra', '-Werror', '-fno-omit-frame-pointer', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+const FLAGS = [
+  '-std=c++17', '-O1', '-g', '-Wall', '-Wextra', '-Werror',
+  '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer',
+];
 
 const tests = dirname(fileURLToPath(import.meta.url));
 const native = dirname(tests);

@@ -159,6 +159,11 @@ class Consumer {
     }
   }
 
+  /** True while records are left that the last look at the producer's cursor has seen. Costs no shared access. */
+  hasSeenMore(): boolean {
+    return this.next !== this.cachedProducerCursor;
+  }
+
   /** Says that nobody will read any more: the producer gets CLOSED once the ring is full. */
   close(): void {
     // spsc.abandon: pairs with the load in room().

@@ -6,6 +6,7 @@ import { BANDS } from '../layout.js';
 import { BACK_PRESSURED, sub, type VariableConsumer, type VariableQueue } from '../queues/index.js';
 import type { ValueMemory } from '../queues/value-codec.js';
 import type { Ready } from '../ready.js';
+import type { ByteRecord, LocalTask } from './task.js';
 
 /** Records run before other tasks of the band get their turn. */
 const QUANTUM = 16;
@@ -17,8 +18,8 @@ export interface InletHost {
   mustYield(band: number): boolean;
   /** The lane's first record cannot be taken now: true if somebody will tell when it can, so the lane may be muted. */
   mute(inlet: Inlet): boolean;
-  /** `count` records of `band` were run. */
-  countSteps(band: number, count: number): void;
+  /** `count` records of `band` were run: publish what their steps sent. */
+  endQuantum(band: number, count: number): void;
 }
 
 export class Inlet implements Ready, ValueMemory {
@@ -28,6 +29,11 @@ export class Inlet implements Ready, ValueMemory {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly buffer: Buffer;
+  /** What a step of bytes is given: the same object each time, with a new offset and length. */
+  readonly record: ByteRecord & { offset: number; length: number };
+  /** The last record's target and its task; the next is usually for the same. */
+  target = 0;
+  task: LocalTask | undefined;
   private readonly consumer: VariableConsumer;
 
   constructor(private readonly host: InletHost, queue: VariableQueue, readonly number: number, readonly from: number, readonly band: number, onSpace: () => void) {
@@ -37,29 +43,28 @@ export class Inlet implements Ready, ValueMemory {
     this.bytes = this.consumer.bytes;
     this.view = this.consumer.view;
     this.buffer = Buffer.from(queue.buffer, queue.byteOffset, this.bytes.length);
+    this.record = { bytes: this.bytes, view: this.view, words: this.words, buffer: this.buffer, offset: 0, length: 0, from, priority: band };
   }
 
   run(): boolean {
     const consumer = this.consumer;
     const host = this.host;
     let count = 0;
-    let hasMore = true;
-    while (count < QUANTUM) {
-      const at = consumer.peek();
-      if (at < 0) {
-        hasMore = false;
-        break;
-      }
+    let hasMore = false;
+    for (let at = consumer.peek(); at >= 0; at = consumer.peek()) {
       if (host.dispatch(this, at, consumer.length, consumer.type) === BACK_PRESSURED) {
         hasMore = !host.mute(this);
         break;
       }
       consumer.advance();
       count++;
-      if (host.mustYield(this.band)) break;
+      // Not a look at the producer's cursor: native looks at all lanes together, and what was just sent goes out first.
+      hasMore = consumer.hasSeenMore();
+      if (!hasMore || count === QUANTUM || host.mustYield(this.band)) break;
     }
+    // What the steps sent goes out before what they read is given back: an answer is waited for, room rarely is.
+    if (count !== 0) host.endQuantum(this.band, count);
     consumer.publishRelease();
-    if (count !== 0) host.countSteps(this.band, count);
     return hasMore;
   }
 

@@ -11,6 +11,7 @@ import { Io } from '../io/index.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableQueue } from '../queues/index.js';
 import { ValueCodec } from '../queues/value-codec.js';
 import { DEFAULT_BAND, type Ready } from '../ready.js';
+import { createClock } from '../timers/clock.js';
 import { Timers } from '../timers/index.js';
 import { Address } from './address.js';
 import { Bands } from './bands.js';
@@ -80,6 +81,7 @@ const TURN_NS = field.turnNs.at >> 3;
 const LANES = deliveryLayout.fields.lanes.at >> 2;
 const LANE = deliveryLayout.fields.lane.at >> 2;
 const STOP = deliveryLayout.fields.stop.at >> 2;
+const IS_SUMMONED = deliveryLayout.fields.isSummoned.at >> 2;
 const HAS_MORE = deliveryLayout.fields.hasMore.at >> 2;
 const IS_MUTED = deliveryLayout.fields.isMuted.at >> 2;
 const AWAKE = words.attention.AWAKE;
@@ -92,6 +94,8 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
   readonly shared: SharedRuntime;
   readonly timers: Timers;
   readonly io: Io;
+  /** Nanoseconds since the runtime's start: the same clock in every reactor. About 40 ns. */
+  readonly nowNs: () => number;
   /** For OutletHost alone. */
   readonly counters: Float64Array;
   readonly publishEvery: { readonly records: number; readonly ns: number };
@@ -107,7 +111,9 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
   private readonly inlets: (Inlet | undefined)[] = [];
   private readonly parties: Int32Array[];
   private readonly wakers: (() => void)[];
-  private dirty: Outlet[] = [];
+  /** The first `dirtyCount` have something unpublished. Never shortened: setting a length costs more than a step. */
+  private readonly dirty: Outlet[] = [];
+  private dirtyCount = 0;
   private readonly blocked: Outlet[] = [];
   private readonly muted: Inlet[] = [];
   private readonly tasks = new Map<number, LocalTask>();
@@ -118,9 +124,9 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
   private readonly budget: Budget;
   private readonly onError: (error: unknown, where: string) => void;
   private readonly context = { from: 0, priority: 0 };
-  private readonly record: { -readonly [K in keyof ByteRecord]: ByteRecord[K] } = { bytes: new Uint8Array(0), view: new DataView(new ArrayBuffer(0)), words: new Int32Array(0), buffer: Buffer.alloc(0), offset: 0, length: 0, from: 0, priority: 0 };
   private isInTurn = false;
   private runningBand: number = AWAKE;
+  private selectedBand: number = AWAKE;
   private turnEndNs = 0;
   private yieldCalls = 0;
   private seenDeaths = 0;
@@ -133,6 +139,7 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
     this.budget = options.budget;
     this.publishEvery = options.publishEvery;
     this.onError = options.onError;
+    this.nowNs = createClock(shared.originNs);
     this.block = new RuntimeBlock(shared.runtime);
     this.parties = shared.inboxes.map(partyWords);
     this.party_ = this.parties[id]!;
@@ -147,7 +154,7 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
       originNs: shared.originNs,
     });
     const schedule = (ready: Ready) => this.schedule(ready);
-    const nowNs = () => this.nowNs();
+    const nowNs = this.nowNs;
     this.timers = new Timers({ schedule, nowNs, delivery: this.delivery, timerRequests: this.timerRequests, drainTimerRequests: () => this.addon.drainTimerRequests(this.turnHandle) });
     this.io = new Io({ schedule, nowNs, delivery: this.delivery, turn: this.turnHandle, timers: this.timers });
   }
@@ -168,14 +175,13 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
       const ready = this.select();
       if (ready === undefined) break;
       this.runQuantum(ready);
-      if (this.dirty.length !== 0) this.flush();
       if (this.bands.bitmap === 0 || steps >= this.budget.steps || this.nowNs() >= this.turnEndNs) break;
       // park.yield: something above came, or something to look at: end the turn, native polls at once.
       if (Atomics.load(this.party_, YIELD_REQUESTED) !== 0) break;
     }
-    this.setRunningBand(AWAKE);
+    if (this.runningBand !== AWAKE) this.setRunningBand(AWAKE);
     if (this.blocked.length !== 0) this.retryBlocked();
-    if (this.dirty.length !== 0) this.flush();
+    if (this.dirtyCount !== 0) this.flush();
     this.delivery[HAS_MORE] = this.bands.bitmap === 0 ? 0 : 1;
     this.isInTurn = false;
     if (this.stopWord !== words.stop.RUN) this.windDown();
@@ -184,10 +190,8 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
   /** Makes ready what the sources have: lanes, timers, readiness. Returns how many. Part of each turn; costs no system call. */
   poll(): number {
     const delivery = this.delivery;
-    // park.yield: pairs with notify() and summon(). Cleared before anything is looked at, so a later request is not lost.
-    if (Atomics.load(this.party_, YIELD_REQUESTED) !== 0) {
-      // park.yield: only this thread clears it.
-      Atomics.store(this.party_, YIELD_REQUESTED, 0);
+    if (delivery[IS_SUMMONED] !== 0) {
+      delivery[IS_SUMMONED] = 0;
       if (this.blocked.length !== 0) this.retryBlocked();
       if (this.block.deaths() !== this.seenDeaths) this.noteDeaths();
     }
@@ -207,7 +211,7 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
   }
 
   private runQuantum(ready: Ready): void {
-    this.setRunningBand(ready.band);
+    this.selectedBand = ready.band;
     let hasMore = false;
     try {
       hasMore = ready.run();
@@ -220,8 +224,11 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
     if (hasMore) this.schedule(ready);
   }
 
+  /**
+   * Tells the others what band runs, so that they ask for a yield when they send something higher. Only once a quantum goes on for
+   * more than one step: the word is read by every sender, and writing it costs a transfer of its line between the cores.
+   */
   private setRunningBand(band: number): void {
-    if (band === this.runningBand) return;
     this.runningBand = band;
     // park.attention: pairs with notify(). While awake only this thread writes the word; a waker swaps PARKED alone.
     Atomics.store(this.party_, ATTENTION, band);
@@ -241,34 +248,32 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
    * clock is read every eighth time. Also publishes what this step has sent. This thread only.
    */
   shouldYield(): boolean {
+    if (this.runningBand !== this.selectedBand) this.setRunningBand(this.selectedBand);
     // park.yield: a hint, pairs with notify().
     if (Atomics.load(this.party_, YIELD_REQUESTED) !== 0) return true;
     if (++this.yieldCalls % CLOCK_EVERY !== 0) return false;
-    if (this.dirty.length !== 0) this.flush();
+    if (this.dirtyCount !== 0) this.flush();
     return this.nowNs() >= this.turnEndNs;
   }
 
   /** For InletHost and TaskHost: between two steps of a quantum. */
   mustYield(band: number): boolean {
+    if (this.runningBand !== band) this.setRunningBand(band);
     // park.yield: as in shouldYield().
     return this.bands.bitmap >>> (band + 1) !== 0 || Atomics.load(this.party_, YIELD_REQUESTED) !== 0;
   }
 
-  countSteps(band: number, count: number): void {
+  endQuantum(band: number, count: number): void {
+    if (this.dirtyCount !== 0) this.flush();
     this.counters[STEPS + band]! += count;
   }
 
   /** Publishes everything this reactor has sent. The end of each step does it; call it before a long computation. */
   flush(): void {
-    const dirty = this.dirty;
-    for (let i = 0; i < dirty.length; i++) dirty[i]!.flush();
-    dirty.length = 0;
+    for (let i = 0; i < this.dirtyCount; i++) this.dirty[i]!.flush();
+    this.dirtyCount = 0;
   }
 
-  /** Nanoseconds since the runtime's start: the same clock in every reactor. About 50 ns. */
-  nowNs(): number {
-    return this.addon.nowNs(this.shared.originNs);
-  }
 
   // ---- Tasks, messages and calls ------------------------------------------------------------------------------------
 
@@ -372,7 +377,7 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
   }
 
   markDirty(outlet: Outlet): void {
-    this.dirty.push(outlet);
+    this.dirty[this.dirtyCount++] = outlet;
     if (!this.isInTurn) this.delivery[HAS_MORE] = 1;
   }
 
@@ -405,7 +410,7 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
     switch (type) {
       case BYTES:
       case VALUE: {
-        const task = this.tasks.get(target);
+        const task = inlet.target === target && inlet.task !== undefined ? inlet.task : this.findTask(inlet, target);
         if (task === undefined) {
           this.counters[DROPPED]!++;
           break;
@@ -444,19 +449,19 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
     return target;
   }
 
+  private findTask(inlet: Inlet, target: number): LocalTask | undefined {
+    inlet.target = target;
+    inlet.task = this.tasks.get(target);
+    return inlet.task;
+  }
+
   private runMessage(task: LocalTask, inlet: Inlet, at: number, length: number, type: number): number {
     try {
       let result: StepResult;
       if (task.takesBytes && type === BYTES) {
-        const record = this.record;
-        record.bytes = inlet.bytes;
-        record.view = inlet.view;
-        record.words = inlet.words;
-        record.buffer = inlet.buffer;
+        const record = inlet.record;
         record.offset = at;
         record.length = length;
-        record.from = inlet.from;
-        record.priority = inlet.band;
         result = task.step(record as never, inlet.from, inlet.band);
       } else {
         const message = type === BYTES ? inlet.bytes.slice(at, at + length) : this.codec.read(inlet, at, length);
@@ -654,7 +659,7 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
 
   /** True when nothing is ready, waiting or under way here. */
   isQuiet(): boolean {
-    return this.bands.bitmap === 0 && this.calls.count === 0 && this.dirty.length === 0 && this.blocked.length === 0
+    return this.bands.bitmap === 0 && this.calls.count === 0 && this.dirtyCount === 0 && this.blocked.length === 0
       && this.inlets.every((inlet) => inlet === undefined || !inlet.hasRecords());
   }
 

@@ -113,7 +113,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     const addon = native();
     // libuv's pool is made at its first use and inherits the affinity of whoever uses it first: that must not be a pinned reactor.
     stat('/', () => undefined);
-    const originNs = addon.nowNs(0);
+    const originNs = addon.nowNs();
     const eventFds = Array.from({ length: count + 1 }, () => addon.createWaker());
     this.shared = createShared(count, laneBytes, eventFds, originNs, (party) => (party === count ? { ...settings, idleStrategy: words.idleStrategy.PARK } : settings));
     this.block = new RuntimeBlock(this.shared.runtime);

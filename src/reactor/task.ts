@@ -34,7 +34,8 @@ export interface TaskHost {
   schedule(ready: Ready): void;
   mustYield(band: number): boolean;
   runStep(task: LocalTask, message: unknown): number;
-  countSteps(band: number, count: number): void;
+  /** `count` steps of `band` were run: publish what they sent. */
+  endQuantum(band: number, count: number): void;
 }
 
 export class LocalTask implements Ready {
@@ -82,7 +83,7 @@ export class LocalTask implements Ready {
       steps++;
       if (this.host.mustYield(this.band)) break;
     }
-    if (steps !== 0) this.host.countSteps(this.band, steps);
+    if (steps !== 0) this.host.endQuantum(this.band, steps);
     return this.count !== 0;
   }
 }

@@ -118,19 +118,21 @@ class Explorer {
   private readonly seen = new Set<string>();
   private readonly pending: State[] = [];
   private readonly violations: Violation[] = [];
+  private readonly maxViolations: number;
   private steps = 0;
   private terminalStates = 0;
 
   constructor(private readonly exploration: Exploration) {
     this.memory = exploration.memory;
+    this.maxViolations = exploration.maxViolations ?? 1;
     this.initialCells = this.memory.cells.slice();
     this.threads = exploration.threads.map((thread) => new ReplayedThread(this.memory, thread));
   }
 
   run(): Report {
-    const { maxStates = 1e6, maxViolations = 1 } = this.exploration;
+    const { maxStates = 1e6 } = this.exploration;
     this.guard('error', null, () => this.reach({ cells: this.initialCells, threads: this.threads.map((thread) => thread.begin()), trail: null }));
-    while (this.violations.length < maxViolations) {
+    while (this.violations.length < this.maxViolations) {
       const state = this.pending.pop();
       if (state === undefined) break;
       if (this.seen.size > maxStates) {
@@ -206,12 +208,15 @@ class Explorer {
   }
 
   private checkRaces({ threads, trail }: State): void {
-    const describe = (i: number): string => `${threads[i].next!.verb} by ${this.threads[i].thread.name}`;
+    // One that waits would make any access of its call again, were it to look.
+    const imminent = threads.map(({ next, status, past }) => (next !== null ? [next] : status === 'waiting' ? past.map(({ access }) => access) : []));
+    const describe = (i: number, { verb }: Access): string => `${verb} by ${this.threads[i].thread.name}`;
     for (let i = 0; i < threads.length; i++) {
       for (let j = 0; j < i; j++) {
-        const [one, other] = [threads[j].next, threads[i].next];
-        if (one === null || other === null || !isConflict(one, other)) continue;
-        this.violate('race', `${describe(j)} and ${describe(i)} of ${this.memory.nameOf(one.word)} are not ordered`, trail);
+        for (const one of imminent[j]) {
+          const other = imminent[i].find((access) => isConflict(one, access));
+          if (other !== undefined) this.violate('race', `${describe(j, one)} and ${describe(i, other)} of ${this.memory.nameOf(one.word)} are not ordered`, trail);
+        }
       }
     }
   }
@@ -232,6 +237,8 @@ class Explorer {
   }
 
   private violate(kind: ViolationKind, message: string, trail: Trail | null): void {
+    // One state can break several rules; the first says enough.
+    if (this.violations.length >= this.maxViolations) return;
     const schedule: string[] = [];
     for (let at = trail; at !== null; at = at.before) schedule.push(`${at.thread}: ${at.happened === null ? 'dies' : this.describe(at.happened)}`);
     this.violations.push({ kind, message, schedule: schedule.reverse() });
