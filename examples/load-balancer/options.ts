@@ -29,6 +29,8 @@ export interface Options {
   /** How much a slow output may leave unread. */
   readonly outputBacklogBytes: number;
   readonly idle: IdleStrategyName;
+  /** The reactor that ends by force, and after how many lines; undefined: none. */
+  readonly die: { readonly reactor: number; readonly afterLines: number } | undefined;
   /** Print `usage` and stop; everything else then has its default. */
   readonly isHelp: boolean;
 }
@@ -53,12 +55,13 @@ const DEFAULTS: Options = {
   reactors: 'auto',
   outputBacklogBytes: 16 * 1024 * 1024,
   idle: 'adaptive',
+  die: undefined,
   isHelp: false,
 };
 
 const MAX_PORT = 65_535;
-/** As many as there are buckets: one more could not own any. */
-const MAX_REACTORS = 1_024;
+/** What one runtime takes. */
+const MAX_REACTORS = 255;
 const MAX_KEY_FIELD = 65_536;
 const MAX_WORK_US = 1_000_000;
 const MAX_BACKLOG_BYTES = 1024 * 1024 * 1024;
@@ -89,6 +92,7 @@ running
   --reactors N|auto         how many reactors (default ${DEFAULTS.reactors})
   --work-us N               extra work for each line in microseconds, a fraction is allowed (default ${DEFAULTS.workUs})
   --idle STRATEGY           ${IDLE_STRATEGIES.join(', ')} (default ${DEFAULTS.idle})
+  --die N:LINES             reactor N ends by force after so many lines: to see what a death does
   -h, --help                show this
 `;
 
@@ -105,6 +109,7 @@ const VALUES: Record<string, (name: string, text: string) => Partial<Options>> =
   'reactors': (name, text) => ({ reactors: reactorCount(name, text) }),
   'output-backlog-bytes': (name, text) => ({ outputBacklogBytes: integer(name, text, 1, MAX_BACKLOG_BYTES) }),
   'idle': (name, text) => ({ idle: oneOf(name, text, IDLE_STRATEGIES) }),
+  'die': (name, text) => ({ die: death(name, text) }),
 };
 /** Any text is allowed here, so a forgotten value would swallow the next option without an error. */
 const TEXT_OPTIONS = new Set(['host', 'file', 'urgent']);
@@ -189,6 +194,12 @@ function reactorCount(name: string, text: string): number | 'auto' {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= 1 && value <= MAX_REACTORS) return value;
   throw notAllowed(name, text, `auto and whole numbers from 1 to ${MAX_REACTORS}`);
+}
+
+function death(name: string, text: string): { reactor: number; afterLines: number } {
+  const [, reactor, afterLines] = /^(\d{1,3}):(\d{1,15})$/.exec(text) ?? [];
+  if (reactor !== undefined && afterLines !== undefined) return { reactor: Number(reactor), afterLines: Number(afterLines) };
+  throw notAllowed(name, text, 'a reactor and a number of lines, such as 1:1000');
 }
 
 function oneOf<Word extends string>(name: string, text: string, words: readonly Word[]): Word {

@@ -46,7 +46,7 @@ export class Connection implements Source, Ready {
   private dataHandler: ((bytes: Uint8Array) => void) | undefined;
   private endHandler: (() => void) | undefined;
   private closeHandler: ((error: PercoreError | undefined) => void) | undefined;
-  private drainWaiters: (() => void)[] = [];
+  private drainWaiters: { most: number; resolve: () => void }[] = [];
   private isReadable = false;
   private isWritable = false;
   private isPaused = false;
@@ -117,12 +117,19 @@ export class Connection implements Source, Ready {
     return OK;
   }
 
+  /** What `write` took and the kernel did not: in `onClose`, what is lost. Valid until the next call here. */
+  get unsent(): Uint8Array {
+    return this.backlog.subarray(this.first, this.last);
+  }
+
+  /** Resolves when the kernel has taken everything written, or the connection is closed. */
+  flushed(): Promise<void> {
+    return new Promise((resolve) => this.whenPending(0, resolve));
+  }
+
   /** Resolves when no more than half of `highWaterBytes` waits, or the connection is closed. */
   writable(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.isClosed_ || this.pendingBytes <= this.highWaterBytes / 2) resolve();
-      else this.drainWaiters.push(resolve);
-    });
+    return new Promise((resolve) => this.whenPending(this.highWaterBytes / 2, resolve));
   }
 
   /** Sends what is pending, then says that no more will follow. Closed when the peer has ended too. */
@@ -137,10 +144,10 @@ export class Connection implements Source, Ready {
     if (this.isClosed_) return;
     this.isClosed_ = true;
     this.io.release(this.token, this.fd);
+    this.closeHandler?.(this.error);
     this.backlog = EMPTY_BACKLOG;
     this.first = this.last = 0;
     this.tellDrained();
-    this.closeHandler?.(this.error);
   }
 
   onReadiness(readiness: number): void {
@@ -209,13 +216,19 @@ export class Connection implements Source, Ready {
         if (this.hasPeerEnded) return this.close();
       }
     }
-    if (this.drainWaiters.length !== 0 && this.pendingBytes <= this.highWaterBytes / 2) this.tellDrained();
+    if (this.drainWaiters.length !== 0) this.tellDrained();
+  }
+
+  private whenPending(most: number, resolve: () => void): void {
+    if (this.isClosed_ || this.pendingBytes <= most) resolve();
+    else this.drainWaiters.push({ most, resolve });
   }
 
   private tellDrained(): void {
+    const pending = this.pendingBytes;
     const waiters = this.drainWaiters;
-    this.drainWaiters = [];
-    for (const resolve of waiters) resolve();
+    this.drainWaiters = waiters.filter(({ most }) => pending > most);
+    for (const { most, resolve } of waiters) if (pending <= most) resolve();
   }
 
   private fail(errno: number, syscall: string): void {

@@ -9,7 +9,7 @@ import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
 import { LAYOUT_VERSION, QUEUE_MAGIC, queueLayout } from '../layout.js';
 import { FixedConsumer, FixedProducer, VariableConsumer, VariableProducer, type QueueMemory } from './spsc-queue.js';
 
-export { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, nameOfCode, type ResultCode } from './result-codes.js';
+export { AGAIN, BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, nameOfCode, type ResultCode } from './result-codes.js';
 export { FixedConsumer, FixedProducer, VariableConsumer, VariableProducer } from './spsc-queue.js';
 
 /** Bytes after the last record that every view reaches: on Node 24 a DataView access to its very last element makes the function slow for good. */

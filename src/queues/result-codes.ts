@@ -12,7 +12,10 @@ export const TOO_LARGE = -3;
 /** Nothing to read now. */
 export const EMPTY = -4;
 
-export type ResultCode = typeof OK | typeof BACK_PRESSURED | typeof CLOSED | typeof TOO_LARGE | typeof EMPTY;
+/** A step's answer: keep this record and call me with it again, after others of the band; it has more to do. */
+export const AGAIN = -5;
+
+export type ResultCode = typeof OK | typeof BACK_PRESSURED | typeof CLOSED | typeof TOO_LARGE | typeof EMPTY | typeof AGAIN;
 
 /** The code's name, for messages and counters: `BACK_PRESSURED` for -1. */
 export function nameOfCode(code: number): string {
@@ -21,6 +24,7 @@ export function nameOfCode(code: number): string {
     case CLOSED: return 'CLOSED';
     case TOO_LARGE: return 'TOO_LARGE';
     case EMPTY: return 'EMPTY';
+    case AGAIN: return 'AGAIN';
     default: return code >= 0 ? 'OK' : `code ${code}`;
   }
 }

@@ -3,7 +3,7 @@
  * where they lie, are released in one store after a few, and stay when their target answers BACK_PRESSURED.
  */
 import { BANDS } from '../layout.js';
-import { BACK_PRESSURED, sub, type VariableConsumer, type VariableQueue } from '../queues/index.js';
+import { AGAIN, BACK_PRESSURED, sub, type VariableConsumer, type VariableQueue } from '../queues/index.js';
 import type { ValueMemory } from '../queues/value-codec.js';
 import type { Ready } from '../ready.js';
 import type { ByteRecord, LocalTask } from './task.js';
@@ -12,7 +12,7 @@ import type { ByteRecord, LocalTask } from './task.js';
 const QUANTUM = 16;
 
 export interface InletHost {
-  /** Runs one record's target. BACK_PRESSURED: keep it. */
+  /** Runs one record's target. BACK_PRESSURED or AGAIN: keep it. */
   dispatch(inlet: Inlet, at: number, length: number, type: number): number;
   /** True when something above `band` is ready or asks to be looked at. */
   mustYield(band: number): boolean;
@@ -52,8 +52,9 @@ export class Inlet implements Ready, ValueMemory {
     let count = 0;
     let hasMore = false;
     for (let at = consumer.peek(); at >= 0; at = consumer.peek()) {
-      if (host.dispatch(this, at, consumer.length, consumer.type) === BACK_PRESSURED) {
-        hasMore = !host.mute(this);
+      const code = host.dispatch(this, at, consumer.length, consumer.type);
+      if (code === BACK_PRESSURED || code === AGAIN) {
+        hasMore = code === AGAIN || !host.mute(this);
         break;
       }
       consumer.advance();
@@ -63,7 +64,7 @@ export class Inlet implements Ready, ValueMemory {
       if (!hasMore || count === QUANTUM || host.mustYield(this.band)) break;
     }
     // What the steps sent goes out before what they read is given back: an answer is waited for, room rarely is.
-    if (count !== 0) host.endQuantum(this.band, count);
+    host.endQuantum(this.band, count);
     consumer.publishRelease();
     return hasMore;
   }

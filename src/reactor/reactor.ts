@@ -8,7 +8,7 @@ import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../e
 import { BANDS, LANES_PER_PEER, REPLY_LANE, deliveryLayout, partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type TurnHandle } from '../native.js';
 import { Io } from '../io/index.js';
-import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableQueue } from '../queues/index.js';
+import { AGAIN, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableQueue } from '../queues/index.js';
 import { ValueCodec } from '../queues/value-codec.js';
 import { DEFAULT_BAND, type Ready } from '../ready.js';
 import { createClock } from '../timers/clock.js';
@@ -415,7 +415,8 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
           this.counters[DROPPED]!++;
           break;
         }
-        if (this.runMessage(task, inlet, at + HEAD_BYTES, length - HEAD_BYTES, type) === BACK_PRESSURED) return BACK_PRESSURED;
+        const code = this.runMessage(task, inlet, at + HEAD_BYTES, length - HEAD_BYTES, type);
+        if (code === BACK_PRESSURED || code === AGAIN) return code;
         break;
       }
       case CALL: this.answer(inlet, at, length); break;

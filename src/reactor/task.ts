@@ -6,7 +6,7 @@
  * Messages from this thread wait in the mailbox as they are; messages from other reactors run from their lane, in the band they
  * were sent in. A step that throws is counted and reported; its message is gone, the task goes on.
  */
-import { BACK_PRESSURED, OK } from '../queues/index.js';
+import { AGAIN, BACK_PRESSURED, OK } from '../queues/index.js';
 import type { Ready } from '../ready.js';
 
 /** A message of bytes where it lies in the lane; valid during the step only. */
@@ -24,7 +24,7 @@ export interface ByteRecord {
   readonly priority: number;
 }
 
-/** What a step may answer: nothing, or BACK_PRESSURED to be given the same message again later. */
+/** What a step may answer: nothing; BACK_PRESSURED to get the same message again when there is room; AGAIN to get it again soon. */
 export type StepResult = number | void | Promise<void>;
 
 /** Messages run before other tasks of the band get their turn. */
@@ -76,14 +76,15 @@ export class LocalTask implements Ready {
     let steps = 0;
     while (this.count !== 0 && steps < QUANTUM) {
       const message = this.messages[this.first];
-      if (this.host.runStep(this, message) === BACK_PRESSURED) break;
+      const code = this.host.runStep(this, message);
+      if (code === BACK_PRESSURED || code === AGAIN) break;
       this.messages[this.first] = undefined;
       this.first = this.first + 1 === this.capacity ? 0 : this.first + 1;
       this.count--;
       steps++;
       if (this.host.mustYield(this.band)) break;
     }
-    if (steps !== 0) this.host.endQuantum(this.band, steps);
+    this.host.endQuantum(this.band, steps);
     return this.count !== 0;
   }
 }

@@ -1,0 +1,173 @@
+/**
+ * What every bench is made of: contenders that run in turn, and rows that say what came out.
+ *
+ *      run 1            run 2            run 3                     one row a figure and baseline
+ *      A  B1  B2        A  B1  B2        A  B1  B2    ──pairs──>   A/B1: ratios of run 1, 2, 3; the median's pair is the row
+ *
+ * Ours and its baselines run interleaved, each run short, because the machine changes its mood between minutes and even between
+ * seconds: a virtual machine moves its CPUs from one core complex to two and back, and everything that crosses cores then takes
+ * four times as long. Two runs that follow each other usually meet the same mood, so the ratio of a pair means something where
+ * the medians of two series would not.
+ *
+ *   ratio     the median over all runs of (ours / baseline) of the same run
+ *   value     ours, in the run that has this ratio; so value / baseline.value is the ratio exactly
+ *   spread    smallest and largest ratio over all runs; of our value where a baseline of 0 makes a ratio meaningless
+ *   samples   everything measured, run by run
+ *   verified  every run of both sides has passed its result check; otherwise there is no number, and the exit code is 1
+ *
+ * The number of runs is odd, so that a median is a run and not the middle of two.
+ */
+import type { Context } from './context.js';
+
+/** What one run of one contender measured, by the name of the figure. */
+export type Sample<Name extends string = string> = Readonly<Record<Name, number>>;
+
+export interface Contender<Name extends string = string> {
+  /** A baseline's name is exactly that of the issue which asks for it. */
+  readonly name: string;
+  /** Builds what it needs, measures, checks, tears down. Throws CheckFailed when the result is wrong. */
+  run(): Promise<Sample<Name>>;
+}
+
+/** One figure of a bench: which part of a sample it is, and what a row says about it. */
+export interface Figure<Name extends string = string> {
+  readonly of: Name;
+  readonly metric: string;
+  readonly unit: string;
+  readonly better: 'higher' | 'lower';
+  readonly params?: Readonly<Record<string, string | number>>;
+  /** By baseline; a baseline without one is reported and judged by nobody. */
+  readonly targets?: Readonly<Record<string, Target>>;
+}
+
+export interface Target {
+  readonly of: 'ratio' | 'value';
+  readonly atMost?: number;
+  readonly atLeast?: number;
+}
+
+export interface Row {
+  readonly suite: string;
+  readonly name: string;
+  readonly metric: string;
+  readonly params: Readonly<Record<string, string | number>>;
+  readonly unit: string;
+  readonly value: number | null;
+  readonly better: 'higher' | 'lower';
+  readonly baseline: { readonly name: string; readonly value: number | null };
+  readonly ratio: number | null;
+  readonly runs: number;
+  readonly spread: { readonly of: 'ratio' | 'value'; readonly min: number; readonly max: number } | null;
+  readonly verified: boolean;
+  readonly target: (Target & { readonly isMet: boolean }) | null;
+  readonly samples: { readonly ours: readonly number[]; readonly baseline: readonly number[] };
+  /** What a reader must know about this figure, or why there is none. */
+  readonly note?: string;
+  readonly context?: Context;
+}
+/** A row before the harness says which suite and bench it belongs to. */
+export type Finding = Omit<Row, 'suite' | 'name' | 'context'>;
+
+/** One row of the issue's table; it may give more than one figure. */
+export interface Bench {
+  readonly name: string;
+  run(): Promise<Finding[]>;
+}
+
+/** What a module in suites/ exports by default. */
+export interface Suite {
+  readonly name: string;
+  readonly benches: readonly Bench[];
+}
+
+/** A result was wrong, so there is no figure. */
+export class CheckFailed extends Error {
+  override readonly name = 'CheckFailed';
+}
+
+/** Throws CheckFailed unless `isRight`. */
+export function check(isRight: boolean, what: string): asserts isRight {
+  if (!isRight) throw new CheckFailed(what);
+}
+
+export interface Comparison<Name extends string> {
+  readonly runs: number;
+  readonly ours: Contender<Name>;
+  readonly baselines: readonly Contender<Name>[];
+  readonly figures: readonly Figure<Name>[];
+  readonly note?: string;
+}
+
+/** Runs ours and the baselines in turn, `runs` times, and makes one finding a figure and baseline. */
+export async function compare<Name extends string>(comparison: Comparison<Name>): Promise<Finding[]> {
+  const { runs, ours, baselines, figures, note } = comparison;
+  if (runs % 2 === 0) throw new RangeError(`runs is ${runs}, allowed are odd numbers`);
+  const contenders = [ours, ...baselines];
+  const samples = contenders.map((): Sample<Name>[] => []);
+  for (let run = 0; run < runs; run++) {
+    for (const [at, contender] of contenders.entries()) {
+      progress(`${contender.name} ${run + 1}/${runs}`);
+      samples[at].push(await contender.run());
+    }
+  }
+  return figures.flatMap((figure) => baselines.map((baseline, at) => {
+    const pick = (sample: Sample<Name>): number => sample[figure.of];
+    return finding(figure, samples[0].map(pick), baseline.name, samples[at + 1].map(pick), note);
+  }));
+}
+
+/** The row of one figure against one baseline: the pair of runs that has the median ratio. */
+export function finding(figure: Figure, ours: readonly number[], baselineName: string, baseline: readonly number[], note?: string): Finding {
+  const ratios = ours.map((value, run) => value / baseline[run]);
+  const hasRatio = ratios.every(Number.isFinite);
+  const ranked = hasRatio ? ratios : ours;
+  const middle = medianRun(ranked);
+  const value = ours[middle];
+  const ratio = hasRatio ? ratios[middle] : null;
+  const target = figure.targets?.[baselineName];
+  return {
+    metric: figure.metric,
+    params: figure.params ?? {},
+    unit: figure.unit,
+    value,
+    better: figure.better,
+    baseline: { name: baselineName, value: baseline[middle] },
+    ratio,
+    runs: ours.length,
+    spread: { of: hasRatio ? 'ratio' : 'value', min: Math.min(...ranked), max: Math.max(...ranked) },
+    verified: true,
+    target: target === undefined ? null : { ...target, isMet: isWithin(target, target.of === 'ratio' ? ratio : value) },
+    samples: { ours, baseline },
+    ...(note === undefined ? {} : { note }),
+  };
+}
+
+/** What stands in the place of a figure whose result check has failed, or that could not be measured. */
+export function refusal(why: string): Finding {
+  return {
+    metric: 'none', params: {}, unit: '', value: null, better: 'lower', baseline: { name: 'none', value: null }, ratio: null,
+    runs: 0, spread: null, verified: false, target: null, samples: { ours: [], baseline: [] }, note: why,
+  };
+}
+
+/** Nearest rank: the smallest value that at least `percent` of all do not exceed. `sorted` is ascending and not empty. */
+export function percentile(sorted: ArrayLike<number>, percent: number): number {
+  return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)];
+}
+
+/** What is being run, on stderr, so that a long silence is not taken for a hang; rewritten in place on a terminal only. */
+export function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Index of the run whose value is the median. */
+function medianRun(values: readonly number[]): number {
+  const order = values.map((_, run) => run).sort((a, b) => values[a] - values[b]);
+  return order[order.length >> 1];
+}
+
+function isWithin(target: Target, value: number | null): boolean {
+  return value !== null && value <= (target.atMost ?? Infinity) && value >= (target.atLeast ?? -Infinity);
+}

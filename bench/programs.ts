@@ -1,0 +1,45 @@
+/** Baselines and contenders that are programs of their own: built, run once, or run until told to stop. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { CheckFailed } from './harness.js';
+import { rootUrl } from './context.js';
+
+type BaselineProgram = 'ring_round_trip' | 'eventfd_round_trip' | 'load_client';
+
+let built: Promise<Record<BaselineProgram, string>> | undefined;
+
+/** Path of a plain C or C++ program of bench/baselines, compiled if need be. That folder's build.mjs is not part of dist/. */
+export async function baselineProgram(name: BaselineProgram): Promise<string> {
+  built ??= import(new URL('bench/baselines/build.mjs', rootUrl).href).then((module) => module.buildBaselines());
+  return (await built)[name];
+}
+
+/** Runs a program to its end and returns the JSON object on the last line of its stdout. Any other end is a failed check. */
+export async function runProgram(command: string, args: readonly (string | number)[], timeoutMs = 120_000): Promise<Record<string, unknown>> {
+  const child = spawn(command, args.map(String), { stdio: ['ignore', 'pipe', 'pipe'] });
+  const text = collect(child);
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+  const [code, signal] = await once(child, 'close');
+  clearTimeout(timer);
+  const what = `${command.split('/').at(-1)} ${args.join(' ')}`;
+  if (code !== 0) throw new CheckFailed(`${what} ended with ${signal ?? `exit code ${code}`}: ${text.stderr.trim() || text.stdout.trim()}`);
+  return parseLast(text.stdout, what);
+}
+
+/** The JSON object on the last line of `text`. */
+export function parseLast(text: string, what: string): Record<string, unknown> {
+  const last = text.trim().split('\n').at(-1) ?? '';
+  try {
+    return JSON.parse(last) as Record<string, unknown>;
+  } catch (cause) {
+    throw new CheckFailed(`${what} printed no JSON object at its end but "${last.slice(0, 200)}"`, { cause });
+  }
+}
+
+/** What a child process prints, growing while it runs. */
+export function collect(child: ChildProcess): { stdout: string; stderr: string } {
+  const text = { stdout: '', stderr: '' };
+  child.stdout!.setEncoding('utf8').on('data', (chunk: string) => { text.stdout += chunk; });
+  child.stderr!.setEncoding('utf8').on('data', (chunk: string) => { text.stderr += chunk; });
+  return text;
+}

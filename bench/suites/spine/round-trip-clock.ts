@@ -1,0 +1,34 @@
+/** Keeps the time of a ping-pong: one clock read a round, samples in memory that was touched before. One thread. */
+import { percentile } from '../../harness.js';
+import type { Plan, RoundTrips } from './round-trip.js';
+
+/** More rounds than fit into any run that is worth its time. */
+const MOST_ROUNDS = 4_000_000;
+
+export class RoundTripClock {
+  wrong = 0;
+  private readonly samplesNs = new Float32Array(MOST_ROUNDS).fill(1);
+  private count = 0;
+  private previousNs = 0;
+  private warmEndNs = 0;
+  private endNs = 0;
+
+  start(plan: Plan, nowNs: number): void {
+    this.previousNs = nowNs;
+    this.warmEndNs = nowNs + plan.warmupMs * 1e6;
+    this.endNs = this.warmEndNs + plan.measureMs * 1e6;
+  }
+
+  /** An answer has come. False when the time is up. */
+  note(nowNs: number, isRight: boolean): boolean {
+    if (!isRight) this.wrong++;
+    if (nowNs >= this.warmEndNs && this.count < MOST_ROUNDS) this.samplesNs[this.count++] = nowNs - this.previousNs;
+    this.previousNs = nowNs;
+    return nowNs < this.endNs;
+  }
+
+  result(): RoundTrips {
+    const sorted = this.samplesNs.subarray(0, this.count).sort();
+    return { rounds: this.count, wrong: this.wrong, p50Ns: percentile(sorted, 50), p99Ns: percentile(sorted, 99) };
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The outputs of one reactor: connections that read results. Each has a backlog of its own; one that does not keep up is dropped from
+ * the outputs, counted, and stops nobody.
+ */
+import { OK, type ByteRecord, type Connection, type Reactor } from 'percore';
+import type { JobCounters } from './counters.js';
+
+const LINE_FEED = 10;
+
+export class Outputs {
+  private readonly connections = new Set<Connection>();
+
+  constructor(private readonly reactor: Reactor, private readonly counters: JobCounters) {}
+
+  add(connection: Connection): void {
+    this.connections.add(connection);
+    this.counters.outputsConnected++;
+    this.counters.outputsOpen = this.connections.size;
+    // What a reader sends is read and let go, so that its end is seen.
+    connection.onData(() => undefined);
+    connection.onClose(() => this.remove(connection));
+  }
+
+  /** A step of the task `results`: one record of result lines. */
+  readonly step = (record: ByteRecord): void => {
+    this.counters.resultRecordsTaken++;
+    if (this.connections.size === 0) return;
+    const bytes = record.bytes.subarray(record.offset, record.offset + record.length);
+    for (const connection of this.connections) {
+      if (connection.write(bytes) === OK) continue;
+      this.counters.resultsUnsent += countLines(bytes);
+      if (connection.isClosed) continue;
+      this.counters.outputsEvicted++;
+      connection.close();
+    }
+  };
+
+  /** Ends every output after what is pending; one that does not take it within `waitMs` is closed. */
+  async finish(waitMs: number): Promise<void> {
+    const closed = [...this.connections].map((connection) => new Promise<void>((resolve) => {
+      connection.onClose(() => {
+        this.remove(connection);
+        resolve();
+      });
+      connection.end();
+      // A reader that has everything but keeps its side open has been served.
+      void connection.flushed().then(() => connection.close());
+    }));
+    const timer = this.reactor.timers.after({ delayNs: waitMs * 1e6 }, () => {
+      for (const connection of [...this.connections]) connection.close();
+    });
+    await Promise.all(closed);
+    this.reactor.timers.cancel(timer);
+  }
+
+  private remove(connection: Connection): void {
+    if (!this.connections.delete(connection)) return;
+    this.counters.resultsUnsent += countLines(connection.unsent);
+    this.counters.outputsOpen = this.connections.size;
+  }
+}
+
+function countLines(bytes: Uint8Array): number {
+  let lines = 0;
+  for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) lines++;
+  return lines;
+}

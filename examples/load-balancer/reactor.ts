@@ -1,0 +1,112 @@
+/** Runs once in every reactor: reads its share of the inputs, works the lines of the keys it owns, serves its share of the outputs. */
+import { createReadStream, type ReadStream } from 'node:fs';
+import type { Listener, Reactor } from 'percore';
+import { JobCounters } from './counters.js';
+import { Input, LineLanes, readConnection, type Source } from './input.js';
+import type { LineSplitterOptions } from './line-splitter.js';
+import { Outputs } from './outputs.js';
+import { Worker, type WorkerOptions } from './worker.js';
+
+export interface JobData extends WorkerOptions, LineSplitterOptions {
+  readonly counters: SharedArrayBuffer;
+  readonly host: string;
+  readonly outputBacklogBytes: number;
+  /** Which reactor dies, for trying out a death; -1 none. */
+  readonly dies: number;
+}
+
+export interface Ports {
+  readonly input: number | undefined;
+  readonly output: number;
+}
+
+/** What the main thread may ask of each reactor. */
+export type JobServices = {
+  /** Opens the ports; 0 chooses free ones, which the answer names. `undefined`: no input port. */
+  listen(ports: Ports): Ports;
+  /** Reads a file, or standard input (''), to its end. Resolves when all of it is in the lanes. */
+  read(path: string): Promise<void>;
+  /** Reads no more; resolves when what was read is in the lanes. */
+  stopInput(argument: null): Promise<void>;
+  /** Waits for the outputs that still read, at most so many milliseconds. */
+  finishOutputs(waitMs: number): Promise<void>;
+};
+
+/** Reading runs below urgent work and above bulk; outputs above everything, since results have waited already. */
+const INPUT_BAND = 5;
+const OUTPUT_BAND = 7;
+/** Small enough that urgent work waits for at most a read of 20 µs. */
+const READ_BYTES = 16_384;
+
+export default function start(reactor: Reactor<JobServices>, data: JobData): void {
+  const counters = Array.from({ length: reactor.reactors }, (_, id) => new JobCounters(data.counters, reactor.reactors, id));
+  const own = counters[reactor.id]!;
+  const lanes = new LineLanes(reactor as Reactor, own);
+  const worker = new Worker(reactor as Reactor, counters, { workUs: data.workUs, dieAfter: data.dies === reactor.id ? data.dieAfter : Infinity });
+  const outputs = new Outputs(reactor as Reactor, own);
+  const inputs = new Set<Input>();
+  const listeners: Listener[] = [];
+  let stopReading: (() => void) | undefined;
+  let whenStopped: (() => void) | undefined;
+
+  const makeInput = (source: Source): Input => {
+    const input = new Input(reactor as Reactor, lanes, own, source, data);
+    inputs.add(input);
+    return input;
+  };
+  const isDone = (input: Input): void => {
+    inputs.delete(input);
+    if (inputs.size === 0) whenStopped?.();
+  };
+
+  reactor.spawnBytes({ name: 'lines' }, worker.step);
+  reactor.spawnBytes({ name: 'results' }, outputs.step);
+
+  reactor.handle('listen', ({ input, output }) => {
+    const { host } = data;
+    const inputPort = input === undefined ? undefined : open(input, INPUT_BAND, undefined, (connection) => {
+      const reading = readConnection(connection, makeInput, () => isDone(reading));
+    });
+    const outputPort = open(output, OUTPUT_BAND, data.outputBacklogBytes, (connection) => outputs.add(connection));
+    return { input: inputPort, output: outputPort };
+
+    function open(port: number, priority: number, highWaterBytes: number | undefined, onConnection: Parameters<typeof reactor.io.listen>[1]): number {
+      // Ports are shared between reactors; the first opens it alone for a moment, or another program of ours could be sharing it.
+      if (reactor.id === 0) {
+        const probe = reactor.io.listen({ host, port }, () => undefined);
+        port = probe.port;
+        probe.close();
+      }
+      const listener = reactor.io.listen({ host, port, reusePort: true, priority, readBytes: READ_BYTES, ...(highWaterBytes === undefined ? {} : { highWaterBytes }) }, onConnection);
+      listeners.push(listener);
+      return listener.port;
+    }
+  });
+
+  reactor.handle('read', (path) => new Promise<void>((resolve, reject) => {
+    const stream: ReadStream = path === '' ? createReadStream('', { fd: 0, autoClose: false }) : createReadStream(path);
+    const input = makeInput({ pause: () => stream.pause(), resume: () => stream.resume(), reject: () => undefined });
+    const end = (): void => input.end(() => {
+      isDone(input);
+      resolve();
+    });
+    stopReading = () => {
+      stream.destroy();
+      end();
+    };
+    stream.on('data', (chunk) => input.push(chunk as Buffer)).on('end', end).on('error', (error) => {
+      isDone(input);
+      reject(error);
+    });
+  }));
+
+  reactor.handle('stopInput', () => new Promise<void>((resolve) => {
+    for (const listener of listeners) listener.close();
+    whenStopped = resolve;
+    stopReading?.();
+    for (const input of inputs) input.end(() => isDone(input));
+    if (inputs.size === 0) resolve();
+  }));
+
+  reactor.handle('finishOutputs', (waitMs) => outputs.finish(waitMs));
+}

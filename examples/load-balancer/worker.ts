@@ -1,0 +1,162 @@
+/**
+ * The owner's half: works the lines that arrive in the lane of each band, and sends the results to every reactor that has outputs.
+ * High bands come first because their lanes do; a record of many lines is left in the middle when something higher arrives.
+ */
+import { crc32 } from 'node:zlib';
+import { AGAIN, BACK_PRESSURED, OK, type Address, type ByteRecord, type Reactor } from 'percore';
+import type { JobCounters } from './counters.js';
+import { KeyTable } from './key-table.js';
+import { LINE_HEAD, RECORD_HEAD, lineBytes } from './line-record.js';
+import { formatResult, maxResultBytes } from './result-format.js';
+
+/** Lines worked between two looks whether something higher waits. */
+const LOOK_EVERY = 8;
+/** Most bytes of results claimed at a time. */
+const RESULT_BYTES = 8192;
+
+export interface WorkerOptions {
+  readonly workUs: number;
+  /** Worked lines after which the reactor ends by force: for trying out a death. */
+  readonly dieAfter: number;
+}
+
+/** How far a record was worked when its step gave way to something higher. */
+interface Progress {
+  at: number;
+}
+
+export class Worker {
+  private readonly keys = new KeyTable();
+  private readonly progress = new Map<number, Progress>();
+  private readonly outlets: (Address | undefined)[] = [];
+  private readonly claims: number[];
+  private worked = 0;
+  /** The open claim of results: its band, its size (0: none), and what of it is written. */
+  private band = 0;
+  private claimedBytes = 0;
+  private usedBytes = 0;
+  /** Keeps the arithmetic of --work-us from being removed. */
+  private sink = 0;
+
+  constructor(private readonly reactor: Reactor, private readonly counters: readonly JobCounters[], private readonly options: WorkerOptions) {
+    this.claims = new Array<number>(reactor.reactors).fill(-1);
+  }
+
+  /** A step of the task `lines`: one record. */
+  readonly step = (record: ByteRecord): number => {
+    const { view, words, bytes, offset, from, priority: band } = record;
+    const lane = from * 8 + band;
+    let progress = this.progress.get(lane);
+    if (progress === undefined) this.progress.set(lane, (progress = { at: 0 }));
+    const own = this.counters[this.reactor.id]!;
+    const end = offset + record.length;
+    const readNs = view.getFloat64(offset, true);
+    let at = offset + (progress.at === 0 ? RECORD_HEAD : progress.at);
+    let lines = 0;
+    let code: number = OK;
+    let out = this.openResults(band, words, at, end);
+    if (out === BACK_PRESSURED) return BACK_PRESSURED;
+    while (at < end) {
+      const head = at >> 2;
+      const keyStart = at + LINE_HEAD + words[head + 3]!;
+      const keyEnd = keyStart + words[head + 4]!;
+      const payloadStart = at + LINE_HEAD + words[head + 5]!;
+      const payloadBytes = words[head + 6]!;
+      if (this.claimedBytes !== 0 && this.usedBytes + maxResultBytes(keyEnd - keyStart) > this.claimedBytes) {
+        this.closeResults();
+        out = this.openResults(band, words, at, end);
+        if (out === BACK_PRESSURED) {
+          code = BACK_PRESSURED;
+          break;
+        }
+      }
+      const count = this.keys.touch(bytes, keyStart, keyEnd, words[head + 2]!, payloadBytes);
+      const crc = crc32(bytes.subarray(payloadStart, payloadStart + payloadBytes));
+      if (this.options.workUs !== 0) this.compute(this.options.workUs);
+      if (this.claimedBytes !== 0) this.writeResult(view.getFloat64(at, true), band, bytes, keyStart, keyEnd, count, crc);
+      at += lineBytes(words[head + 7]!);
+      lines++;
+      if ((lines % LOOK_EVERY === 0 || this.options.workUs !== 0) && at < end && this.reactor.shouldYield()) {
+        code = AGAIN;
+        break;
+      }
+    }
+    this.closeResults();
+    progress.at = at < end ? at - offset : 0;
+    own.addWorked(from, band, lines);
+    if (lines !== 0) own.latency(band).record(this.reactor.nowNs() - readNs, lines);
+    this.worked += lines;
+    if (this.worked >= this.options.dieAfter) process.exit(1);
+    return code;
+  };
+
+  /** Claims room for results on the lane to each reactor with outputs. OK, or BACK_PRESSURED with nothing claimed. */
+  private openResults(band: number, words: Int32Array, at: number, end: number): number {
+    this.band = band;
+    this.claimedBytes = 0;
+    this.usedBytes = 0;
+    let size = 0;
+    for (let to = 0; to < this.reactor.reactors; to++) {
+      this.claims[to] = -1;
+      if (this.counters[to]!.outputsOpen === 0) continue;
+      if (size === 0) size = Math.max(maxResultBytes(words[(at >> 2) + 4]!), Math.min(RESULT_BYTES, end - at));
+      const claim = this.outlet(to, band).tryClaim(size);
+      if (claim === BACK_PRESSURED) {
+        this.abortResults();
+        return BACK_PRESSURED;
+      }
+      // CLOSED: its outputs have died with it.
+      this.claims[to] = claim;
+      if (claim >= 0) this.claimedBytes = size;
+    }
+    return OK;
+  }
+
+  private writeResult(seq: number, band: number, bytes: Uint8Array, keyStart: number, keyEnd: number, count: number, crc: number): void {
+    let used = this.usedBytes;
+    for (let to = 0; to < this.claims.length; to++) {
+      const claim = this.claims[to]!;
+      if (claim < 0) continue;
+      const { bytes: out } = this.outlet(to, band);
+      used = formatResult(out, claim + this.usedBytes, seq, this.reactor.id, band, bytes, keyStart, keyEnd, count, crc) - claim;
+    }
+    this.usedBytes = used;
+  }
+
+  private closeResults(): void {
+    if (this.claimedBytes === 0) return;
+    for (let to = 0; to < this.claims.length; to++) {
+      if (this.claims[to]! < 0) continue;
+      const outlet = this.outlet(to, this.band);
+      if (this.usedBytes === 0) {
+        outlet.abort();
+      } else {
+        outlet.commit(this.usedBytes);
+        this.counters[this.reactor.id]!.resultRecordsSent++;
+      }
+      this.claims[to] = -1;
+    }
+    this.claimedBytes = 0;
+  }
+
+  private abortResults(): void {
+    for (let to = 0; to < this.claims.length; to++) {
+      if (this.claims[to]! >= 0) this.outlet(to, this.band).abort();
+      this.claims[to] = -1;
+    }
+    this.claimedBytes = 0;
+  }
+
+  private outlet(to: number, band: number): Address {
+    const index = to * 8 + band;
+    return this.outlets[index] ?? (this.outlets[index] = this.reactor.address('results', { reactor: to, priority: band }));
+  }
+
+  /** So many microseconds of arithmetic. */
+  private compute(us: number): void {
+    const end = this.reactor.nowNs() + us * 1000;
+    do {
+      for (let i = 0; i < 32; i++) this.sink = (Math.imul(this.sink, 1_664_525) + 1_013_904_223) | 0;
+    } while (this.reactor.nowNs() < end);
+  }
+}
