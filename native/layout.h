@@ -5,11 +5,11 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "aa24c9cd8b834df7";
+constexpr char kHash[] = "bbe6d83f34dba0f0";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
-constexpr int32_t kLanesPerPeer = 9;
-constexpr int32_t kReplyLane = 8;
+constexpr int32_t kLanesPerPeer = 16;
+constexpr int32_t kReturnLanes = 8;
 constexpr int32_t kBuckets = 1024;
 constexpr int32_t kMaxParties = 256;
 constexpr int32_t kQueueMagic = 1346588977;
@@ -147,10 +147,10 @@ struct Delivery {
   int32_t timerRequests;  // requests waiting in TimerRequests (writes: both; reads: both)
   int32_t isSummoned;  // 1: yieldRequested was seen and cleared (writes: both; reads: turn)
   char reserved0[36];
-  int32_t lane[2304];  // lane numbers (writes: native; reads: turn)
+  int32_t lane[4096];  // lane numbers (writes: native; reads: turn)
   int32_t timer[1024];  // timer ids (writes: native; reads: turn)
   int32_t event[1024];  // token, readiness, token, readiness ... (writes: native; reads: turn)
-  int32_t isMuted[2304];  // 1: records of this lane wait for room elsewhere, do not report it (writes: turn; reads: native)
+  int32_t isMuted[4096];  // 1: records of this lane wait for room elsewhere, do not report it (writes: turn; reads: native)
 };
 static_assert(offsetof(Delivery, lanes) == 0);
 static_assert(offsetof(Delivery, timers) == 4);
@@ -160,10 +160,10 @@ static_assert(offsetof(Delivery, hasMore) == 16);
 static_assert(offsetof(Delivery, timerRequests) == 20);
 static_assert(offsetof(Delivery, isSummoned) == 24);
 static_assert(offsetof(Delivery, lane) == 64);
-static_assert(offsetof(Delivery, timer) == 9280);
-static_assert(offsetof(Delivery, event) == 13376);
-static_assert(offsetof(Delivery, isMuted) == 17472);
-static_assert(sizeof(Delivery) == 26688);
+static_assert(offsetof(Delivery, timer) == 16448);
+static_assert(offsetof(Delivery, event) == 20544);
+static_assert(offsetof(Delivery, isMuted) == 24640);
+static_assert(sizeof(Delivery) == 41024);
 
 struct TimerRequests {
   double pair[2048];  // id, deadline in nanoseconds; a negative deadline disarms (writes: turn; reads: native)
@@ -176,6 +176,6 @@ constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_
   return sizeof(Party) + parties * kLineBytes + (from * kLanesPerPeer + lane) * laneStride(laneBytes);
 }
 static_assert(laneStride(4096) == 4736);
-static_assert(laneOffset(3, 4096, 2, 5) == 110592);
+static_assert(laneOffset(3, 4096, 2, 5) == 176896);
 
 }  // namespace percore::layout

@@ -34,9 +34,13 @@ export interface Structure {
 export const LINE_BYTES = 128;
 /** Bands, 0 low to 7 high. */
 export const BANDS = 8;
-/** Lanes of each ordered pair of parties: one a band, and one for replies, so that an answer never waits behind a request. */
-export const LANES_PER_PEER = 9;
-export const REPLY_LANE = 8;
+/**
+ * Lanes of each ordered pair of parties: eight forward, one a band, and eight for returns (answers, results), so that what comes back
+ * never waits behind what goes out. Work may wait for room in a return lane; who reads a return lane waits for nothing: no cycle.
+ */
+export const LANES_PER_PEER = 16;
+/** Return lane of band b: RETURN_LANES + b. */
+export const RETURN_LANES = 8;
 /** Keys that hash together; each bucket has one owner at a time. */
 export const BUCKETS = 1024;
 /** Most reactors of one runtime; the main thread is one party more. */
@@ -117,7 +121,7 @@ export const runtimeLayout = {
 /** What native hands to JavaScript in one turn: one thread, so plain words. Lanes, then timers, then readiness. */
 export const deliveryLayout = {
   name: 'Delivery',
-  bytes: 26688,
+  bytes: 41024,
   fields: {
     lanes: { at: 0, type: 'i32', writes: 'native', reads: 'turn', means: 'ready lanes that follow' },
     timers: { at: 4, type: 'i32', writes: 'native', reads: 'turn', means: 'expired timers that follow' },
@@ -126,10 +130,10 @@ export const deliveryLayout = {
     hasMore: { at: 16, type: 'i32', writes: 'turn', reads: 'native', means: '1: tasks are ready, come back without sleeping' },
     timerRequests: { at: 20, type: 'i32', writes: 'both', reads: 'both', means: 'requests waiting in TimerRequests' },
     isSummoned: { at: 24, type: 'i32', writes: 'both', reads: 'turn', means: '1: yieldRequested was seen and cleared' },
-    lane: { at: 64, type: 'i32', count: 2304, writes: 'native', reads: 'turn', means: 'lane numbers' },
-    timer: { at: 9280, type: 'i32', count: 1024, writes: 'native', reads: 'turn', means: 'timer ids' },
-    event: { at: 13376, type: 'i32', count: 1024, writes: 'native', reads: 'turn', means: 'token, readiness, token, readiness ...' },
-    isMuted: { at: 17472, type: 'i32', count: 2304, writes: 'turn', reads: 'native', means: '1: records of this lane wait for room elsewhere, do not report it' },
+    lane: { at: 64, type: 'i32', count: 4096, writes: 'native', reads: 'turn', means: 'lane numbers' },
+    timer: { at: 16448, type: 'i32', count: 1024, writes: 'native', reads: 'turn', means: 'timer ids' },
+    event: { at: 20544, type: 'i32', count: 1024, writes: 'native', reads: 'turn', means: 'token, readiness, token, readiness ...' },
+    isMuted: { at: 24640, type: 'i32', count: 4096, writes: 'turn', reads: 'native', means: '1: records of this lane wait for room elsewhere, do not report it' },
   },
 } as const satisfies Structure;
 
@@ -155,7 +159,7 @@ export const words = {
 
 /** Plain numbers that both languages need. */
 export const constants = {
-  LINE_BYTES, BANDS, LANES_PER_PEER, REPLY_LANE, BUCKETS, MAX_PARTIES, QUEUE_MAGIC, PARTY_MAGIC, RUNTIME_MAGIC, LAYOUT_VERSION,
+  LINE_BYTES, BANDS, LANES_PER_PEER, RETURN_LANES, BUCKETS, MAX_PARTIES, QUEUE_MAGIC, PARTY_MAGIC, RUNTIME_MAGIC, LAYOUT_VERSION,
 } as const;
 
 /** Where lane `lane` of producer `from` begins in an inbox of `parties` parties whose lanes hold `laneBytes`. */

@@ -1,10 +1,11 @@
 /** Suite `spine`: what the runtime itself costs, and what the main job gains from it. One bench a row of its table. */
 import type { Suite } from '../harness.js';
+import { call } from './spine/call.js';
 import { parkedRoundTrip } from './spine/parked-round-trip.js';
 import { reactorRoundTrip } from './spine/reactor-round-trip.js';
 
 const spine: Suite = {
   name: 'spine',
-  benches: [reactorRoundTrip, parkedRoundTrip],
+  benches: [reactorRoundTrip, parkedRoundTrip, call],
 };
 export default spine;

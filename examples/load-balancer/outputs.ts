@@ -2,7 +2,7 @@
  * The outputs of one reactor: connections that read results. Each has a backlog of its own; one that does not keep up is dropped from
  * the outputs, counted, and stops nobody.
  */
-import { OK, type ByteRecord, type Connection, type Reactor } from 'percore';
+import { BACK_PRESSURED, OK, type ByteRecord, type Connection, type Reactor } from 'percore';
 import type { JobCounters } from './counters.js';
 
 const LINE_FEED = 10;
@@ -27,9 +27,11 @@ export class Outputs {
     if (this.connections.size === 0) return;
     const bytes = record.bytes.subarray(record.offset, record.offset + record.length);
     for (const connection of this.connections) {
-      if (connection.write(bytes) === OK) continue;
+      const code = connection.write(bytes);
+      if (code === OK) continue;
       this.counters.resultsUnsent += countLines(bytes);
-      if (connection.isClosed) continue;
+      // CLOSED: it has ended by itself and is on its way out.
+      if (code !== BACK_PRESSURED) continue;
       this.counters.outputsEvicted++;
       connection.close();
     }

@@ -149,7 +149,7 @@ export class Worker {
 
   private outlet(to: number, band: number): Address {
     const index = to * 8 + band;
-    return this.outlets[index] ?? (this.outlets[index] = this.reactor.address('results', { reactor: to, priority: band }));
+    return this.outlets[index] ?? (this.outlets[index] = this.reactor.address('results', { reactor: to, priority: band, isReturn: true }));
   }
 
   /** So many microseconds of arithmetic. */

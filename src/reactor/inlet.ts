@@ -75,5 +75,5 @@ export class Inlet implements Ready, ValueMemory {
   }
 }
 
-/** Replies run above everything: their callers have waited already. */
-export const bandOfLane = (lane: number): number => Math.min(lane, BANDS - 1);
+/** Forward or return, a lane belongs to its band. */
+export const bandOfLane = (lane: number): number => lane % BANDS;

@@ -5,7 +5,7 @@
  * The main thread has one too, without an entry: it is the party through which `runtime.call` and `runtime.send` go.
  */
 import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
-import { BANDS, LANES_PER_PEER, REPLY_LANE, deliveryLayout, partyLayout, timerRequestsLayout, words } from '../layout.js';
+import { BANDS, LANES_PER_PEER, RETURN_LANES, deliveryLayout, partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type TurnHandle } from '../native.js';
 import { Io } from '../io/index.js';
 import { AGAIN, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableQueue } from '../queues/index.js';
@@ -301,10 +301,15 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
     this.handlers.set(this.register(name), { name, handler: handler as never });
   }
 
-  /** Where messages for task `name` of a reactor go, resolved once. Sending through it costs no look-up. */
-  address(name: string, options: { reactor: number; priority?: number }): Address {
+  /**
+   * Where messages for task `name` of a reactor go, resolved once. Sending through it costs no look-up. `isReturn` takes the return lane,
+   * for what answers other messages: a task that is addressed so must never answer BACK_PRESSURED, and then a task that sends returns
+   * may, without a circle of reactors that wait for each other.
+   */
+  address(name: string, options: { reactor: number; priority?: number; isReturn?: boolean }): Address {
     const to = this.checkReactor(options.reactor);
-    return new Address(this.outlet(to, checkBand(options.priority ?? this.tasks.get(hashName(name))?.band)), hashName(name));
+    const band = checkBand(options.priority ?? this.tasks.get(hashName(name))?.band);
+    return new Address(this.outlet(to, options.isReturn === true ? RETURN_LANES + band : band), hashName(name));
   }
 
   /** Sends a value to task `name` of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED (it has died). Copies; does not block. */
@@ -537,41 +542,40 @@ export class Reactor<S = AnyServices> implements OutletHost, InletHost, TaskHost
       this.counters[DROPPED]!++;
       return;
     }
-    const { from } = inlet;
     const entry = this.handlers.get(target);
     if (entry === undefined) {
       const known = [...this.handlers.values()].map(({ name }) => `"${name}"`).join(', ') || 'none';
-      this.reply(from, FAILURE, callId, packError(new PercoreError('ERR_PERCORE_NO_HANDLER', `reactor ${this.id} has no handler by this name; it handles ${known}. Register handlers in the synchronous part of the entry`)));
+      this.reply(inlet, FAILURE, callId, packError(new PercoreError('ERR_PERCORE_NO_HANDLER', `reactor ${this.id} has no handler by this name; it handles ${known}. Register handlers in the synchronous part of the entry`)));
       return;
     }
     const context = this.context;
-    context.from = from;
+    context.from = inlet.from;
     context.priority = inlet.band;
     try {
       const answer = entry.handler(this.codec.read(inlet, at + CALL_HEAD_BYTES, length - CALL_HEAD_BYTES) as never, context);
       if (typeof (answer as Promise<unknown> | undefined)?.then === 'function') {
-        (answer as Promise<unknown>).then((value) => this.reply(from, REPLY, callId, value), (error: unknown) => this.reply(from, FAILURE, callId, packError(error)));
+        (answer as Promise<unknown>).then((value) => this.reply(inlet, REPLY, callId, value), (error: unknown) => this.reply(inlet, FAILURE, callId, packError(error)));
       } else {
-        this.reply(from, REPLY, callId, answer);
+        this.reply(inlet, REPLY, callId, answer);
       }
     } catch (error) {
-      this.reply(from, FAILURE, callId, packError(error));
+      this.reply(inlet, FAILURE, callId, packError(error));
     }
   }
 
-  /** Sends an answer on the lane of replies; waits for room, which the asker's limit on calls bounds. */
-  private reply(to: number, kind: number, callId: number, value: unknown): void {
-    const outlet = this.outlet(to, REPLY_LANE);
+  /** Sends an answer on the return lane of the call's band; waits for room, which the asker's limit on calls bounds. */
+  private reply(asked: Inlet, kind: number, callId: number, value: unknown): void {
+    const outlet = this.outlet(asked.from, RETURN_LANES + asked.band);
     let code: number;
     try {
       code = outlet.sendReply(kind, callId, value);
     } catch (error) {
       code = outlet.sendReply(FAILURE, callId, packError(error));
-      if (code === BACK_PRESSURED) outlet.whenRoom(() => this.reply(to, FAILURE, callId, packError(error)));
+      if (code === BACK_PRESSURED) outlet.whenRoom(() => this.reply(asked, FAILURE, callId, packError(error)));
       return;
     }
-    if (code === BACK_PRESSURED) outlet.whenRoom(() => this.reply(to, kind, callId, value));
-    else if (code === TOO_LARGE) this.reply(to, FAILURE, callId, packError(new PercoreError('ERR_PERCORE_TOO_LARGE', `the answer: ${Outlet.explain(code, outlet)}`)));
+    if (code === BACK_PRESSURED) outlet.whenRoom(() => this.reply(asked, kind, callId, value));
+    else if (code === TOO_LARGE) this.reply(asked, FAILURE, callId, packError(new PercoreError('ERR_PERCORE_TOO_LARGE', `the answer: ${Outlet.explain(code, outlet)}`)));
     // CLOSED: the asker has died, and nobody misses the answer.
   }
 

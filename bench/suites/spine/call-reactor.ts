@@ -1,0 +1,15 @@
+/** Answers with what it was asked; and asks its peer in turn, for calls from reactor to reactor. */
+import type { Reactor } from 'percore';
+import { answerAll } from './call-loop.js';
+
+export type CallServices = {
+  echo(argument: number): number;
+  /** Asks reactor 0 so many times; answers a second. */
+  askPeer(calls: number): Promise<number>;
+};
+
+export default function start(reactor: Reactor<CallServices>): void {
+  const toPeer = { reactor: 0 };
+  reactor.handle('echo', (argument) => argument);
+  reactor.handle('askPeer', (calls) => answerAll((argument) => reactor.call('echo', argument, toPeer), calls));
+}
