@@ -1,8 +1,9 @@
 /** `percore`: the runtime. `percore/queues`, `percore/timers`, `percore/io` and `percore/testing` stand beside it. */
 export { createRuntime, Runtime, type CloseOptions, type CloseResult, type ReactorDeath, type RuntimeOptions, type StepError } from './reactor/runtime.js';
-export { Reactor, type AnyServices, type CallContext, type Services, type SpawnOptions, type Task } from './reactor/reactor.js';
+export { Reactor, type AnyServices, type Services, type SpawnOptions, type Task } from './reactor/reactor.js';
 export type { Address } from './reactor/address.js';
 export type { ByteRecord, StepResult } from './reactor/task.js';
+export type { CallContext } from './reactor/call-service.js';
 export type { CallOptions } from './reactor/calls.js';
 export type { IdleOptions, IdleStrategy } from './reactor/idle-strategy.js';
 export type { ReactorStatus, RuntimeStatus } from './reactor/status.js';

@@ -1,11 +1,14 @@
 /** Suite `spine`: what the runtime itself costs, and what the main job gains from it. One bench a row of its table. */
 import type { Suite } from '../harness.js';
+import { boot } from './spine/boot.js';
 import { call } from './spine/call.js';
+import { idleCpu, idleWakeups } from './spine/idle.js';
+import { nodeBesideSpin } from './spine/node-beside-spin.js';
 import { parkedRoundTrip } from './spine/parked-round-trip.js';
 import { reactorRoundTrip } from './spine/reactor-round-trip.js';
 
 const spine: Suite = {
   name: 'spine',
-  benches: [reactorRoundTrip, parkedRoundTrip, call],
+  benches: [reactorRoundTrip, parkedRoundTrip, call, idleCpu, idleWakeups, nodeBesideSpin, boot],
 };
 export default spine;

@@ -19,17 +19,10 @@ export const MAX_CALLS = 2 ** SLOT_BITS;
 
 export class PendingCall {
   id = 0;
-  to = 0;
-  name = '';
-  resolve!: (value: unknown) => void;
-  reject!: (error: unknown) => void;
   /** Ends the timer and the listener of the signal. */
   cleanUp: (() => void) | undefined;
 
-  /** False once it was answered or given up. */
-  isOpen(calls: Calls): boolean {
-    return calls.has(this);
-  }
+  constructor(readonly name: string, readonly to: number, readonly resolve: (value: unknown) => void, readonly reject: (error: unknown) => void) {}
 }
 
 export class Calls {
@@ -47,6 +40,7 @@ export class Calls {
     this.count++;
   }
 
+  /** False once it was answered or given up. */
   has(call: PendingCall): boolean {
     return this.slots[call.id & (MAX_CALLS - 1)] === call;
   }

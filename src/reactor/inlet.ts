@@ -24,7 +24,6 @@ export interface InletHost {
 
 export class Inlet implements Ready, ValueMemory {
   isReady = false;
-  isMuted = false;
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   readonly view: DataView;

@@ -2,7 +2,7 @@
  * The sending end of a lane: one SPSC ring from this party to another, for one band. Records are written at once and published
  * lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first. Whoever publishes also wakes.
  */
-import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableProducer } from '../queues/index.js';
+import { create, pub, BACK_PRESSURED, CLOSED, OK, type VariableProducer } from '../queues/index.js';
 import { ValueCodec, type ValueMemory } from '../queues/value-codec.js';
 import { partyLayout } from '../layout.js';
 import { BYTES, CALL, CALL_HEAD_BYTES, HEAD_BYTES, VALUE } from './message.js';
@@ -15,7 +15,7 @@ export interface OutletHost {
   readonly shared: SharedRuntime;
   readonly counters: Float64Array;
   readonly publishEvery: { readonly records: number; readonly ns: number };
-  nowNs(): number;
+  readonly nowNs: () => number;
   /** Flush me at the end of the step. */
   markDirty(outlet: Outlet): void;
   /** I am full; look at me when you are told that there is room somewhere. */
@@ -192,8 +192,8 @@ export class Outlet implements ValueMemory {
     return code;
   }
 
-  /** The longest message that fits, for error messages. */
-  static explain(code: number, outlet: Outlet): string {
-    return code === TOO_LARGE ? `the message is longer than ${outlet.maxBytes} bytes; raise laneBytes (now ${outlet.host.shared.laneBytes}) in createRuntime` : '';
+  /** What to say when a message does not fit. */
+  static tooLarge(outlet: Outlet): string {
+    return `the message is longer than ${outlet.maxBytes} bytes; raise laneBytes (now ${outlet.host.shared.laneBytes}) in createRuntime`;
   }
 }

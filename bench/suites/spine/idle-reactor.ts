@@ -1,0 +1,8 @@
+/** A reactor with nothing to do; it answers, which proves that it was alive. */
+import type { Reactor } from 'percore';
+
+export type IdleServices = { echo(argument: number): number };
+
+export default function start(reactor: Reactor<IdleServices>): void {
+  reactor.handle('echo', (argument) => argument);
+}

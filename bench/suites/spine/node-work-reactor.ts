@@ -1,0 +1,9 @@
+/** Does Node's work inside a reactor. */
+import type { Reactor } from 'percore';
+import { doNodeWork, type NodeWork, type NodeWorkResult } from './node-work.js';
+
+export type NodeWorkServices = { work(work: NodeWork): Promise<NodeWorkResult> };
+
+export default function start(reactor: Reactor<NodeWorkServices>): void {
+  reactor.handle('work', doNodeWork);
+}

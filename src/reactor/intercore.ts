@@ -1,0 +1,149 @@
+/**
+ * The lanes of one party: outlets to its peers, inlets from them, made on first use. Keeps what is unpublished until the step ends, what
+ * is full until there is room, and what must wait for that room out of native's sight.
+ */
+import { LANES_PER_PEER, deliveryLayout } from '../layout.js';
+import type { VariableQueue } from '../queues/index.js';
+import { Inlet, bandOfLane, type InletHost } from './inlet.js';
+import { Outlet, type OutletHost } from './outlet.js';
+import { summon } from './parking.js';
+import { RuntimeBlock, laneAt, partyWords, type SharedRuntime } from './shared.js';
+
+/** What the lanes need of their reactor. */
+export interface IntercoreHost extends InletHost {
+  readonly id: number;
+  readonly shared: SharedRuntime;
+  readonly counters: Float64Array;
+  readonly publishEvery: { readonly records: number; readonly ns: number };
+  readonly nowNs: () => number;
+  readonly delivery: Int32Array;
+  schedule(inlet: Inlet): void;
+  /** A turn must follow: something is unpublished or waits for room. */
+  wantTurn(): void;
+  wake(eventFd: number): void;
+}
+
+const IS_MUTED = deliveryLayout.fields.isMuted.at >> 2;
+
+export class Intercore implements OutletHost {
+  readonly id: number;
+  readonly shared: SharedRuntime;
+  readonly counters: Float64Array;
+  readonly publishEvery: { readonly records: number; readonly ns: number };
+  readonly nowNs: () => number;
+  readonly block: RuntimeBlock;
+  private readonly outlets: (Outlet | undefined)[] = [];
+  private readonly inlets: (Inlet | undefined)[] = [];
+  private readonly parties: Int32Array[];
+  private readonly wakers: (() => void)[];
+  /** The first `dirtyCount` have something unpublished. Never shortened: setting a length costs more than a step. */
+  private readonly dirty: Outlet[] = [];
+  private readonly blocked: Outlet[] = [];
+  private readonly muted: Inlet[] = [];
+  dirtyCount = 0;
+  private seenDeaths = 0;
+
+  constructor(private readonly host: IntercoreHost) {
+    this.id = host.id;
+    this.shared = host.shared;
+    this.counters = host.counters;
+    this.publishEvery = host.publishEvery;
+    this.nowNs = host.nowNs;
+    this.block = new RuntimeBlock(host.shared.runtime);
+    this.parties = host.shared.inboxes.map(partyWords);
+    this.wakers = host.shared.eventFds.map((fd) => () => host.wake(fd));
+  }
+
+  outlet(to: number, lane: number): Outlet {
+    const index = to * LANES_PER_PEER + lane;
+    return this.outlets[index] ?? (this.outlets[index] = new Outlet(this, to, lane, bandOfLane(lane)));
+  }
+
+  /** The lane that native reports as `number`. */
+  inlet(number: number): Inlet {
+    return this.inlets[number] ?? this.openInlet(number);
+  }
+
+  /** Publishes everything sent; the end of each quantum does it. */
+  flush(): void {
+    for (let i = 0; i < this.dirtyCount; i++) this.dirty[i]!.flush();
+    this.dirtyCount = 0;
+  }
+
+  get hasBlocked(): boolean {
+    return this.blocked.length !== 0;
+  }
+
+  /** Looks at the full outlets again; where there is room, those who waited go on. */
+  retryBlocked(): void {
+    let hasRoom = false;
+    for (let i = this.blocked.length - 1; i >= 0; i--) {
+      if (!this.blocked[i]!.retry()) continue;
+      // The outlet may be full again and stand at the end of the list: this entry goes all the same.
+      this.blocked.splice(i, 1);
+      hasRoom = true;
+    }
+    if (!hasRoom) return;
+    for (const inlet of this.muted) {
+      this.host.delivery[IS_MUTED + inlet.number] = 0;
+      this.host.schedule(inlet);
+    }
+    this.muted.length = 0;
+  }
+
+  /** The lane's first record cannot be taken before some outlet has room; native reports the lane no more until then. */
+  mute(inlet: Inlet): boolean {
+    // Nobody would tell: the record stays and its lane is tried again each turn.
+    if (this.blocked.length === 0) return false;
+    this.muted.push(inlet);
+    this.host.delivery[IS_MUTED + inlet.number] = 1;
+    return true;
+  }
+
+  /** The reactors that have died since the last look. */
+  takeDeaths(): number[] {
+    const deaths = this.block.deaths();
+    if (deaths === this.seenDeaths) return [];
+    this.seenDeaths = deaths;
+    return Array.from({ length: this.shared.reactors }, (_, id) => id).filter((id) => this.block.isDead(id));
+  }
+
+  isDead(id: number): boolean {
+    return this.seenDeaths !== 0 && this.block.isDead(id);
+  }
+
+  /** True when nothing is unpublished, waiting for room, or waiting to be read. */
+  isQuiet(): boolean {
+    return this.dirtyCount === 0 && this.blocked.length === 0 && this.inlets.every((inlet) => inlet === undefined || !inlet.hasRecords());
+  }
+
+  // ---- For outlets ----------------------------------------------------------------------------------------------
+
+  party(id: number): Int32Array {
+    return this.parties[id]!;
+  }
+
+  waker(id: number): () => void {
+    return this.wakers[id]!;
+  }
+
+  markDirty(outlet: Outlet): void {
+    this.dirty[this.dirtyCount++] = outlet;
+    this.host.wantTurn();
+  }
+
+  markBlocked(outlet: Outlet): void {
+    this.blocked.push(outlet);
+    this.host.wantTurn();
+  }
+
+  private openInlet(number: number): Inlet {
+    const from = Math.floor(number / LANES_PER_PEER);
+    const lane = number % LANES_PER_PEER;
+    const queue: VariableQueue = { kind: 'spsc', buffer: this.shared.inboxes[this.id]!, byteOffset: laneAt(this.shared, from, lane), capacity: this.shared.laneBytes, recordBytes: 0, fixed: false };
+    const producer = this.parties[from]!;
+    const inlet = new Inlet(this.host, queue, number, from, bandOfLane(lane), () => summon(producer, this.wakers[from]!));
+    this.inlets[number] = inlet;
+    return inlet;
+  }
+}
