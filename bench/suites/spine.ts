@@ -3,12 +3,14 @@ import type { Suite } from '../harness.js';
 import { boot } from './spine/boot.js';
 import { call } from './spine/call.js';
 import { idleCpu, idleWakeups } from './spine/idle.js';
+import { loadBalancerThroughput } from './spine/load-balancer-throughput.js';
 import { nodeBesideSpin } from './spine/node-beside-spin.js';
 import { parkedRoundTrip } from './spine/parked-round-trip.js';
 import { reactorRoundTrip } from './spine/reactor-round-trip.js';
+import { urgentLatency } from './spine/urgent-latency.js';
 
 const spine: Suite = {
   name: 'spine',
-  benches: [reactorRoundTrip, parkedRoundTrip, call, idleCpu, idleWakeups, nodeBesideSpin, boot],
+  benches: [reactorRoundTrip, parkedRoundTrip, call, loadBalancerThroughput, urgentLatency, idleCpu, idleWakeups, nodeBesideSpin, boot],
 };
 export default spine;

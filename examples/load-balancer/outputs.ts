@@ -49,7 +49,7 @@ export class Outputs {
       void connection.flushed().then(() => connection.close());
     }));
     const timer = this.reactor.timers.after({ delayNs: waitMs * 1e6 }, () => {
-      for (const connection of [...this.connections]) connection.close();
+      for (const connection of this.connections) connection.close();
     });
     await Promise.all(closed);
     this.reactor.timers.cancel(timer);

@@ -1,0 +1,15 @@
+/**
+ * What travels in `postMessage a chunk`: lines packed one behind the other.
+ *
+ *     line    seq f64 | hash i32 | band i32 | keyLength i32 | payloadLength i32 | key, payload, to a multiple of 8
+ */
+
+/** Lines for one owner, and room for their results. */
+export interface Batch {
+  readonly lines: ArrayBuffer;
+  readonly results: ArrayBuffer;
+  lineBytes: number;
+  resultBytes: number;
+}
+
+export const LINE_HEAD = 24;

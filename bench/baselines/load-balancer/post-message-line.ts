@@ -1,0 +1,63 @@
+/**
+ * Baseline `postMessage a line`: the main thread reads and parses, each line goes to the worker that owns its key as a message of its
+ * own, and each result comes back as a string. This is the program one writes first.
+ *
+ * A line travels as a string of its bytes (latin1, so that nothing is decoded), which structured clone copies faster than any
+ * typed array of that size.
+ */
+import { Worker } from 'node:worker_threads';
+import { hashKey } from '../../../examples/load-balancer/key-hash.js';
+import { WORKERS, ownerOfHash, serve } from './program.js';
+import { ResultPage } from './result-page.js';
+
+/** One line on its way to its owner: key and payload with the space between them. */
+export interface LineMessage {
+  readonly seq: number;
+  readonly band: number;
+  readonly hash: number;
+  readonly keyLength: number;
+  readonly text: string;
+}
+
+/** Lines under way before the inputs are held back. */
+const MOST_UNDER_WAY = 16_384;
+
+await serve(({ emit, progressed }) => {
+  let underWay = 0;
+  let isFlushDue = false;
+  /** What is being split, and the same bytes with the methods of a Buffer. */
+  let memory: Uint8Array | undefined;
+  let text: Buffer;
+  const page = new ResultPage(emit);
+  const flush = (): void => {
+    isFlushDue = false;
+    page.flush();
+    progressed();
+  };
+  const take = (result: string): void => {
+    underWay--;
+    page.reserve(result.length);
+    page.at += page.bytes.write(result, page.at, 'latin1');
+    // Node delivers many messages in a row: they leave in one write.
+    if (isFlushDue) return;
+    isFlushDue = true;
+    setImmediate(flush);
+  };
+  const workers = Array.from({ length: WORKERS }, (_, id) => new Worker(new URL('./post-message-line-worker.js', import.meta.url), { workerData: id }).on('message', take));
+  return {
+    line(bytes, band, keyStart, keyEnd, _payloadStart, payloadEnd, seq) {
+      const hash = hashKey(bytes, keyStart, keyEnd);
+      if (bytes !== memory) {
+        memory = bytes;
+        text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      }
+      const message: LineMessage = { seq, band, hash, keyLength: keyEnd - keyStart, text: text.toString('latin1', keyStart, payloadEnd) };
+      underWay++;
+      workers[ownerOfHash(hash)].postMessage(message);
+    },
+    endOfRead: () => undefined,
+    isFull: () => underWay > MOST_UNDER_WAY,
+    isIdle: () => underWay === 0 && !isFlushDue,
+    close: () => Promise.all(workers.map((worker) => worker.terminate())),
+  };
+});

@@ -1,0 +1,28 @@
+/** Gathers result lines until they are worth a write. A page that was emitted is not touched again: the sockets still hold it. */
+import { maxResultBytes } from '../../../examples/load-balancer/result-format.js';
+
+const PAGE_BYTES = 65_536;
+
+export class ResultPage {
+  bytes: Buffer = Buffer.allocUnsafeSlow(PAGE_BYTES);
+  at = 0;
+  private first = 0;
+
+  constructor(private readonly emit: (results: Uint8Array) => void) {}
+
+  /** Makes room for one result of a key that long. */
+  reserve(keyLength: number): void {
+    const needed = maxResultBytes(keyLength);
+    if (this.at + needed <= this.bytes.length) return;
+    this.flush();
+    this.bytes = Buffer.allocUnsafeSlow(Math.max(PAGE_BYTES, needed));
+    this.at = this.first = 0;
+  }
+
+  /** Emits what has been written since the last time. */
+  flush(): void {
+    if (this.at === this.first) return;
+    this.emit(this.bytes.subarray(this.first, this.at));
+    this.first = this.at;
+  }
+}

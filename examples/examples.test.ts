@@ -1,0 +1,28 @@
+/** Every example runs as its reader would run it, ends by itself, and says what it promises. */
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+
+const folder = fileURLToPath(new URL('.', import.meta.url));
+const promises: Record<string, RegExp> = {
+  '01-call.js': /^1 \+ 2 = 3\n$/,
+  '02-ping-pong.js': /^100000 rounds, median \d+ ns there and back\n$/,
+  '03-priorities.js': /^the urgent message ran after 100 of 1000 bulk messages\n$/,
+  '04-timers.js': /^500 ticks at 1 kHz: median lateness \d+ µs, drift 0 ns, missed \d+\n$/,
+  '05-tcp-echo.js': /^echo: hello\n$/,
+  '06-queue.js': /^160000 records, sum 12799920000\n$/,
+};
+
+describe('examples', () => {
+  it('are all listed here', () => {
+    expect(readdirSync(folder).filter((file) => /^\d\d-.*\.js$/.test(file)).toSorted()).toEqual(Object.keys(promises));
+  });
+
+  it.each(Object.keys(promises))('%s', async (file) => {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [`${folder}${file}`], { timeout: 30_000 });
+    expect(stdout).toMatch(promises[file]!);
+    expect(stderr).toBe('');
+  });
+});
