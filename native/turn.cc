@@ -22,6 +22,8 @@ using layout::Attention;
 using layout::IdleStrategy;
 using layout::Stop;
 
+// A busy reactor returns to libuv after so many I/O intervals: a pass of libuv costs a microsecond with its system calls.
+static constexpr int64_t kBusyIntervals = 4;
 // Looks at the sources between two looks at the clock.
 static constexpr int kLooksPerClock = 8;
 // Adaptive: of so many parks one spins first, so that two parked reactors find out that they could be talking faster.
@@ -41,7 +43,7 @@ void Turn::onPrepare() {
   if (isDead_) return;
   party_->libuvTurns += 1;
   int64_t now = nowNs();
-  const int64_t end = now + glance(party_->ioIntervalNs);
+  const int64_t end = now + glance(party_->ioIntervalNs), busyEnd = now + kBusyIntervals * glance(party_->ioIntervalNs);
   for (;;) {
     // With the idle handle stopped, 0 says that libuv has immediates, due timers, closing handles or watchers not yet in its
     // epoll: then neither spin nor park.
@@ -66,7 +68,7 @@ void Turn::onPrepare() {
     if (hasWork) {
       noteGap(now);
       if (!deliver(&now)) return;
-      if (now < end) continue;
+      if (now < busyEnd) continue;
       break;
     }
     if (isLibuvBusy || now < parkAt) break;

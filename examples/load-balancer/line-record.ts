@@ -2,20 +2,20 @@
  * Lines in a lane: many in one record, since a record costs 100 ns and a line must not.
  *
  *    record   readNs (f64) | line | line | ...
- *    line     seq (f64) | hash | keyAt | keyLength | payloadAt | payloadLength | blockLength | key and payload, to a multiple of 8
+ *    line     seq (f64) | hash | keyAt | keyLength | payloadLength | payload | key, to a multiple of 8
  *
- * `keyAt` and `payloadAt` count from the block's beginning.
+ * `keyAt` counts from the payload's beginning; a raw line's key lies inside its payload and is not stored again.
  */
 import { BACK_PRESSURED, CLOSED, type Address } from 'percore';
 
 export const RECORD_HEAD = 8;
-export const LINE_HEAD = 32;
+export const LINE_HEAD = 24;
 /** Bytes claimed at a time; a longer line gets a record of its own. */
 const RECORD_BYTES = 8192;
 
 const align8 = (bytes: number): number => (bytes + 7) & ~7;
-/** Bytes a line of `blockLength` takes. */
-export const lineBytes = (blockLength: number): number => LINE_HEAD + align8(blockLength);
+/** Bytes that a line takes whose key ends, and payload ends, so far behind its head. */
+export const lineBytes = (keyEnd: number, payloadLength: number): number => LINE_HEAD + align8(keyEnd > payloadLength ? keyEnd : payloadLength);
 
 /** Writes lines into the lane of one band to one owner. */
 export class LineLane {
@@ -28,25 +28,24 @@ export class LineLane {
 
   /** Adds a line to the open record. BACK_PRESSURED or CLOSED: not taken. `readNs` is when its bytes were read. */
   put(bytes: Uint8Array, source: DataView, keyStart: number, keyEnd: number, payloadStart: number, payloadEnd: number, seq: number, hash: number, readNs: number): number {
-    const blockStart = keyStart < payloadStart ? keyStart : payloadStart;
-    const blockEnd = keyEnd > payloadEnd ? keyEnd : payloadEnd;
-    const blockLength = blockEnd - blockStart;
-    const needed = lineBytes(blockLength);
+    const payloadLength = payloadEnd - payloadStart;
+    const isInside = keyStart >= payloadStart && keyEnd <= payloadEnd;
+    const keyAt = isInside ? keyStart - payloadStart : payloadLength;
+    const needed = lineBytes(keyAt + keyEnd - keyStart, payloadLength);
     if (this.start < 0 || this.at + needed > this.end) {
       const code = this.open(needed, readNs);
       if (code < 0) return code;
     }
-    const { words, view } = this.address;
+    const { words, view, bytes: target } = this.address;
     const at = this.at;
     view.setFloat64(at, seq, true);
     const head = at >> 2;
     words[head + 2] = hash;
-    words[head + 3] = keyStart - blockStart;
+    words[head + 3] = keyAt;
     words[head + 4] = keyEnd - keyStart;
-    words[head + 5] = payloadStart - blockStart;
-    words[head + 6] = payloadEnd - payloadStart;
-    words[head + 7] = blockLength;
-    copyBlock(bytes, source, blockStart, blockEnd, this.address.bytes, words, at + LINE_HEAD);
+    words[head + 5] = payloadLength;
+    copy(bytes, source, payloadStart, payloadEnd, target, words, at + LINE_HEAD);
+    if (!isInside) for (let from = keyStart, to = at + LINE_HEAD + keyAt; from < keyEnd; from++, to++) target[to] = bytes[from]!;
     this.at = at + needed;
     this.lines++;
     return 0;
@@ -84,7 +83,7 @@ export class LineLane {
 }
 
 /** Four bytes at a time: for a line of 64 bytes twice as fast as `set` with a `subarray`. The target is aligned, the source need not be. */
-function copyBlock(bytes: Uint8Array, source: DataView, from: number, to: number, target: Uint8Array, words: Int32Array, at: number): void {
+function copy(bytes: Uint8Array, source: DataView, from: number, to: number, target: Uint8Array, words: Int32Array, at: number): void {
   if (to - from > 512) {
     target.set(bytes.subarray(from, to), at);
     return;

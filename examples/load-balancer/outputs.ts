@@ -2,15 +2,25 @@
  * The outputs of one reactor: connections that read results. Each has a backlog of its own; one that does not keep up is dropped from
  * the outputs, counted, and stops nobody.
  */
-import { BACK_PRESSURED, OK, type ByteRecord, type Connection, type Reactor } from 'percore';
+import { BACK_PRESSURED, OK, type ByteRecord, type Connection, type Reactor, type Task } from 'percore';
 import type { JobCounters } from './counters.js';
 
 const LINE_FEED = 10;
+/** Results of this band and above are sent at once; others may gather to fewer, larger sends while there is other work. */
+const URGENT_BAND = 5;
 
 export class Outputs {
   private readonly connections = new Set<Connection>();
+  /** Runs when nothing above band 0 is ready: sends what has gathered. */
+  private readonly sender: Task<null>;
+  private isGathering = false;
 
-  constructor(private readonly reactor: Reactor, private readonly counters: JobCounters) {}
+  constructor(private readonly reactor: Reactor, private readonly counters: JobCounters) {
+    this.sender = reactor.spawn<null>({ name: 'send results', priority: 0 }, () => {
+      this.isGathering = false;
+      for (const connection of this.connections) connection.uncork();
+    });
+  }
 
   add(connection: Connection): void {
     this.connections.add(connection);
@@ -26,7 +36,14 @@ export class Outputs {
     this.counters.resultRecordsTaken++;
     if (this.connections.size === 0) return;
     const bytes = record.bytes.subarray(record.offset, record.offset + record.length);
+    const isUrgent = record.priority >= URGENT_BAND;
+    if (!isUrgent && !this.isGathering) {
+      this.isGathering = true;
+      this.sender.send(null);
+    }
     for (const connection of this.connections) {
+      if (!isUrgent) connection.cork();
+      else connection.uncork();
       const code = connection.write(bytes);
       if (code === OK) continue;
       this.counters.resultsUnsent += countLines(bytes);

@@ -35,8 +35,8 @@ export type JobServices = {
 /** Reading runs below urgent work and above bulk; outputs above everything, since results have waited already. */
 const INPUT_BAND = 5;
 const OUTPUT_BAND = 7;
-/** Small enough that urgent work waits for at most a read of 20 µs. */
-const READ_BYTES = 16_384;
+/** A read of a thousand lines takes 0.1 ms, which is what urgent work may have to wait for it. */
+const READ_BYTES = 65_536;
 
 export default function start(reactor: Reactor<JobServices>, data: JobData): void {
   const counters = Array.from({ length: reactor.reactors }, (_, id) => new JobCounters(data.counters, reactor.reactors, id));

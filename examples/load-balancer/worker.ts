@@ -2,11 +2,11 @@
  * The owner's half: works the lines that arrive in the lane of each band, and sends the results to every reactor that has outputs.
  * High bands come first because their lanes do; a record of many lines is left in the middle when something higher arrives.
  */
-import { crc32 } from 'node:zlib';
 import { AGAIN, BACK_PRESSURED, OK, type Address, type ByteRecord, type Reactor } from 'percore';
 import type { JobCounters } from './counters.js';
 import { KeyTable } from './key-table.js';
 import { LINE_HEAD, RECORD_HEAD, lineBytes } from './line-record.js';
+import { payloadCrc } from './payload-crc.js';
 import { formatResult, maxResultBytes } from './result-format.js';
 
 /** Lines worked between two looks whether something higher waits. */
@@ -58,10 +58,10 @@ export class Worker {
     if (out === BACK_PRESSURED) return BACK_PRESSURED;
     while (at < end) {
       const head = at >> 2;
-      const keyStart = at + LINE_HEAD + words[head + 3]!;
+      const payloadStart = at + LINE_HEAD;
+      const keyStart = payloadStart + words[head + 3]!;
       const keyEnd = keyStart + words[head + 4]!;
-      const payloadStart = at + LINE_HEAD + words[head + 5]!;
-      const payloadBytes = words[head + 6]!;
+      const payloadLength = words[head + 5]!;
       if (this.claimedBytes !== 0 && this.usedBytes + maxResultBytes(keyEnd - keyStart) > this.claimedBytes) {
         this.closeResults();
         out = this.openResults(band, words, at, end);
@@ -70,11 +70,11 @@ export class Worker {
           break;
         }
       }
-      const count = this.keys.touch(bytes, keyStart, keyEnd, words[head + 2]!, payloadBytes);
-      const crc = crc32(bytes.subarray(payloadStart, payloadStart + payloadBytes));
+      const count = this.keys.touch(bytes, keyStart, keyEnd, words[head + 2]!, payloadLength);
+      const crc = payloadCrc(words, bytes, payloadStart, payloadLength);
       if (this.options.workUs !== 0) this.compute(this.options.workUs);
       if (this.claimedBytes !== 0) this.writeResult(view.getFloat64(at, true), band, bytes, keyStart, keyEnd, count, crc);
-      at += lineBytes(words[head + 7]!);
+      at += lineBytes(keyEnd - payloadStart, payloadLength);
       lines++;
       if ((lines % LOOK_EVERY === 0 || this.options.workUs !== 0) && at < end && this.reactor.shouldYield()) {
         code = AGAIN;

@@ -29,6 +29,7 @@ export const DEFAULT_HIGH_WATER_BYTES = 1 << 20;
 const { READABLE, WRITABLE, READ_CLOSED, HANG_UP, ERROR } = words.readiness;
 const EAGAIN = -11;
 const FIRST_BACKLOG_BYTES = 16_384;
+const CORKED_BYTES = 65_536;
 /** Bytes given to the kernel in one step before others of the band get their turn. */
 const SEND_BYTES = 262_144;
 
@@ -47,9 +48,13 @@ export class Connection implements Source, Ready {
   private endHandler: (() => void) | undefined;
   private closeHandler: ((error: PercoreError | undefined) => void) | undefined;
   private drainWaiters: { most: number; resolve: () => void }[] = [];
+  /** Bytes of the last write that was refused; 0 after one that was taken. */
+  private refusedBytes = 0;
   private isReadable = false;
   private isWritable = false;
+  private hasError = false;
   private isPaused = false;
+  private isCorked = false;
   private hasPeerEnded = false;
   private isEnding = false;
   private hasEnded = false;
@@ -109,12 +114,28 @@ export class Connection implements Source, Ready {
     if (this.isClosed_ || this.isEnding) return CLOSED;
     const pending = this.last - this.first;
     // One write larger than the mark is taken when nothing waits, or it could never be sent.
-    if (pending + bytes.length > this.highWaterBytes && pending !== 0) return BACK_PRESSURED;
+    if (pending + bytes.length > this.highWaterBytes && pending !== 0) {
+      this.refusedBytes = bytes.length;
+      return BACK_PRESSURED;
+    }
+    this.refusedBytes = 0;
     this.reserve(bytes.length);
     this.backlog.set(bytes, this.last);
     this.last += bytes.length;
-    if (this.isWritable) this.io.schedule(this);
+    if (this.isWritable && (!this.isCorked || this.last - this.first >= CORKED_BYTES)) this.io.schedule(this);
     return OK;
+  }
+
+  /** Holds back what is written until 64 KiB wait or `uncork` is called: for many small writes of which none is urgent. */
+  cork(): void {
+    this.isCorked = true;
+  }
+
+  /** Sends what was held back, at the next step. */
+  uncork(): void {
+    if (!this.isCorked) return;
+    this.isCorked = false;
+    if (this.isWritable && this.last !== this.first) this.io.schedule(this);
   }
 
   /** What `write` took and the kernel did not: in `onClose`, what is lost. Valid until the next call here. */
@@ -127,9 +148,10 @@ export class Connection implements Source, Ready {
     return new Promise((resolve) => this.whenPending(0, resolve));
   }
 
-  /** Resolves when no more than half of `highWaterBytes` waits, or the connection is closed. */
+  /** Resolves when no more than half of `highWaterBytes` waits and what was refused last fits, or the connection is closed. */
   writable(): Promise<void> {
-    return new Promise((resolve) => this.whenPending(this.highWaterBytes / 2, resolve));
+    const most = Math.min(this.highWaterBytes / 2, Math.max(0, this.highWaterBytes - this.refusedBytes));
+    return new Promise((resolve) => this.whenPending(most, resolve));
   }
 
   /** Sends what is pending, then says that no more will follow. Closed when the peer has ended too. */
@@ -144,26 +166,41 @@ export class Connection implements Source, Ready {
     if (this.isClosed_) return;
     this.isClosed_ = true;
     this.io.release(this.token, this.fd);
-    this.closeHandler?.(this.error);
-    this.backlog = EMPTY_BACKLOG;
-    this.first = this.last = 0;
-    this.tellDrained();
+    try {
+      this.closeHandler?.(this.error);
+    } finally {
+      // Also when the handler throws: whoever waits for room must learn that there is nothing to wait for.
+      this.backlog = EMPTY_BACKLOG;
+      this.first = this.last = 0;
+      this.tellDrained();
+    }
   }
 
   onReadiness(readiness: number): void {
     if ((readiness & (READABLE | READ_CLOSED | HANG_UP | ERROR)) !== 0) this.isReadable = true;
     if ((readiness & (WRITABLE | HANG_UP | ERROR)) !== 0) this.isWritable = true;
+    if ((readiness & ERROR) !== 0) this.hasError = true;
     this.io.schedule(this);
   }
 
   run(): boolean {
     if (this.isClosed_) return false;
     if (this.isWritable) this.send();
-    if (!this.isClosed_ && this.isReadable && !this.isPaused && this.dataHandler !== undefined) this.receive();
-    if (this.isClosed_) return false;
-    // Written by the handler just now: sent in this same step, so that an answer does not wait for a turn.
-    if (this.isWritable && this.last !== this.first) this.send();
-    return !this.isClosed_ && ((this.isReadable && !this.isPaused && this.dataHandler !== undefined) || (this.isWritable && this.last !== this.first));
+    if (this.canReceive()) this.receive();
+    // A reset or a refused connect, and nobody reads: the error is asked for, since no system call would tell.
+    else if (!this.isClosed_ && this.hasError && this.dataHandler === undefined) this.failBySocketError();
+    // Written or ended by the handler just now: sent in this same step, so that an answer does not wait for a turn.
+    if (this.canSend()) this.send();
+    return this.canReceive() || this.canSend();
+  }
+
+  private canReceive(): boolean {
+    return !this.isClosed_ && this.isReadable && !this.isPaused && this.dataHandler !== undefined;
+  }
+
+  /** True when there are bytes to send or an end to tell, and the kernel took the last ones. */
+  private canSend(): boolean {
+    return !this.isClosed_ && this.isWritable && (this.last !== this.first || (this.isEnding && !this.hasEnded));
   }
 
   private receive(): void {
@@ -229,6 +266,12 @@ export class Connection implements Source, Ready {
     const waiters = this.drainWaiters;
     this.drainWaiters = waiters.filter(({ most }) => pending > most);
     for (const { most, resolve } of waiters) if (pending <= most) resolve();
+  }
+
+  private failBySocketError(): void {
+    this.hasError = false;
+    const errno = this.io.native.socketError(this.fd);
+    if (errno !== 0) this.fail(errno, 'getsockopt');
   }
 
   private fail(errno: number, syscall: string): void {

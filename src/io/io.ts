@@ -65,7 +65,8 @@ export class Io {
     const port = checkInteger('port', options.port, 0, 65_535);
     const backlog = checkInteger('backlog', options.backlog ?? 511, 1, 65_535);
     const settings = checkConnectionOptions(options);
-    const bound = this.system(() => this.native.tcpListen(addressOf(options.host), port, options.reusePort === true, backlog), `listen on ${options.host ?? '127.0.0.1'}:${port}`);
+    const address = addressOf(options.host);
+    const bound = this.system(() => this.native.tcpListen(address, port, options.reusePort === true, backlog), `listen on ${options.host ?? '127.0.0.1'}:${port}`);
     const listener = new Listener(this, bound.fd, bound.port, settings, onConnection);
     this.register(listener, bound.fd);
     return listener;
@@ -75,7 +76,8 @@ export class Io {
   connect(options: ConnectOptions): Connection {
     const port = checkInteger('port', options.port, 1, 65_535);
     const settings = checkConnectionOptions(options);
-    const fd = this.system(() => this.native.tcpConnect(addressOf(options.host), port), `connect to ${options.host ?? '127.0.0.1'}:${port}`);
+    const address = addressOf(options.host);
+    const fd = this.system(() => this.native.tcpConnect(address, port), `connect to ${options.host ?? '127.0.0.1'}:${port}`);
     return this.adopt(fd, settings);
   }
 
@@ -105,8 +107,17 @@ export class Io {
     this.native.socketClose(fd);
   }
 
+  /** Closes every listener and connection, also when a handler throws; the first error is thrown afterwards. */
   closeAll(): void {
-    for (const source of this.sources.all()) (source as Source & { close(): void }).close();
+    const errors: unknown[] = [];
+    for (const source of this.sources.all()) {
+      try {
+        (source as Source & { close(): void }).close();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length !== 0) throw errors[0];
   }
 
   private register(source: (Source & { token: number }), fd: number): void {

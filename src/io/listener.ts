@@ -36,7 +36,7 @@ export class Listener implements Source, Ready {
     for (let i = 0; i < QUANTUM && !this.isClosed; i++) {
       const fd = this.io.native.tcpAccept(this.fd);
       if (fd >= 0) {
-        this.onConnection(this.io.adopt(fd, this.settings));
+        this.accept(this.io.adopt(fd, this.settings));
         continue;
       }
       if (fd === EAGAIN) return false;
@@ -48,6 +48,16 @@ export class Listener implements Source, Ready {
       // ECONNABORTED and its like concern one connection that is gone already; the next is tried.
     }
     return !this.isClosed;
+  }
+
+  private accept(connection: Connection): void {
+    try {
+      this.onConnection(connection);
+    } catch (error) {
+      // Nobody has heard of it, so nobody would ever close it.
+      connection.close();
+      throw error;
+    }
   }
 
   /** Accepts no more. Connections already accepted stay. */

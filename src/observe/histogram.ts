@@ -61,10 +61,12 @@ export class Histogram {
 
 function indexOf(value: number): number {
   if (value < STEPS) return value;
-  // The exponent: bits above the 2^32 border are counted apart, since clz32 sees 32.
-  const bits = value >= 2 ** 32 ? 32 + (31 - Math.clz32(Math.floor(value / 2 ** 32))) : 31 - Math.clz32(value);
-  const shift = bits - STEP_BITS;
-  return (shift + 1) * STEPS + (Math.floor(value / 2 ** shift) - STEPS);
+  if (value < 2 ** 31) {
+    const shift = 31 - Math.clz32(value) - STEP_BITS;
+    return (shift + 1) * STEPS + (value >> shift) - STEPS;
+  }
+  // Beyond what bit operations see: the same, from the upper bits.
+  return indexOf(Math.floor(value / 2 ** 16)) + 16 * STEPS;
 }
 
 function upperEnd(index: number): number {

@@ -208,7 +208,7 @@ function fixedCommands(publishEvery: number, capacity: number): fc.Arbitrary<fc.
       const code = model.look();
       const count = consumer.peek(limit);
       expect(count).toBe(Math.min(code, limit));
-      for (let i = 0; i < count; i++) expect([...consumer.bytes.slice(consumer.offsetOf(i), consumer.offsetOf(i) + RECORD_BYTES)]).toEqual(model.published[i].payload);
+      for (let i = 0; i < count; i++) expect(Array.from(consumer.bytes.subarray(consumer.offsetOf(i), consumer.offsetOf(i) + RECORD_BYTES))).toEqual(model.published[i].payload);
       if (count <= 0 || used === 0) return;
       for (let i = 0; i < Math.min(used, count); i++) model.take();
       consumer.release(Math.min(used, count));

@@ -244,6 +244,45 @@ describe('a fixed queue', () => {
     expect(producer.words[field('producerWaits')]).toBe(0);
   });
 
+  it('keeps the wish of a producer that fills the room at once and asks again', () => {
+    const { producer, consumer } = fixed({ capacity: 2 });
+    let told = 0;
+    consumer.onSpace = () => {
+      told++;
+      while (producer.offer(eight(told + 2)) === OK);
+      producer.askForSpace(1);
+    };
+    while (producer.offer(eight(1)) === OK);
+    producer.askForSpace(1);
+    consumer.poll();
+    expect(producer.words[field('producerWaits')]).toBe(1);
+    consumer.poll();
+    expect(told).toBe(2);
+  });
+
+  it('gives a record\'s place away only when it has been read', () => {
+    const { producer, consumer } = fixed({ capacity: 2 });
+    const overwriteSoon = (): void => {
+      while (producer.offer(eight(9)) === OK);
+      producer.askForSpace(1);
+    };
+    consumer.onSpace = overwriteSoon;
+    [1, 2].forEach((value) => producer.offer(eight(value)));
+    overwriteSoon();
+    expect(consumer.poll()).toEqual(eight(1));
+    expect([drained(consumer), drained(consumer)]).toEqual([[2], [9, 9]]);
+  });
+
+  it('goes on across both wraps of its sequence', () => {
+    for (const startSequence of [2 ** 31 - 3, 2 ** 32 - 3]) {
+      const { producer, consumer } = fixed({ capacity: 2, startSequence });
+      for (let lap = 0; lap < 4; lap++) {
+        expect([1, 2, 3].map((value) => producer.offer(eight(lap * 3 + value)))).toEqual([OK, OK, BACK_PRESSURED]);
+        expect([drained(consumer), consumer.poll()]).toEqual([[lap * 3 + 1, lap * 3 + 2], EMPTY]);
+      }
+    }
+  });
+
   it('lets nobody wait for space when the consumer has closed', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     [1, 2].forEach((value) => producer.offer(eight(value)));
@@ -416,6 +455,29 @@ describe('a variable queue', () => {
     expect(producer.tryClaim(8)).toBe(BACK_PRESSURED);
     consumer.publishRelease();
     expect(producer.tryClaim(8)).toBe(DATA_BYTES + 8);
+  });
+
+  it('gives a record\'s place away only when it has been read', () => {
+    const { producer, consumer } = variable({ capacityBytes: 32 });
+    const overwriteSoon = (): void => {
+      while (producer.offer(eight(9)) === OK);
+      producer.askForRecord(8);
+    };
+    consumer.onSpace = overwriteSoon;
+    [1, 2].forEach((value) => producer.offer(eight(value)));
+    overwriteSoon();
+    expect(consumer.poll()).toEqual(eight(1));
+    expect(drained(consumer, 1)).toEqual([2]);
+  });
+
+  it('goes on across both wraps of its sequence', () => {
+    for (const startSequence of [2 ** 31 - 24, 2 ** 32 - 24]) {
+      const { producer, consumer } = variable({ capacityBytes: 32, startSequence });
+      for (let lap = 0; lap < 5; lap++) {
+        expect([producer.offer(bytes(lap, 1)), producer.offer(bytes()), producer.offer(eight(lap))]).toEqual([OK, OK, BACK_PRESSURED]);
+        expect([consumer.poll(), consumer.poll(), consumer.poll()]).toEqual([bytes(lap, 1), bytes(), EMPTY]);
+      }
+    }
   });
 
   it('counts padding when a producer asks for space', () => {

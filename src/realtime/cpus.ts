@@ -55,11 +55,14 @@ function upwards(path: string): string[] {
 
 function quotaV2(text: string | undefined): number {
   const [max = 'max', period = '100000'] = text?.trim().split(' ') ?? [];
-  return max === 'max' ? Infinity : Number(max) / Number(period);
+  return limit(Number(max), Number(period));
 }
 
 function quotaV1(read: CgroupFiles, folder: string): number {
   const max = Number(read(join(folder, 'cpu.cfs_quota_us')) ?? -1);
   const period = Number(read(join(folder, 'cpu.cfs_period_us')) ?? 100_000);
-  return max > 0 ? max / period : Infinity;
+  return limit(max, period);
 }
+
+/** No limit unless both are above 0: "max" and -1 say so, and what is no number says nothing. */
+const limit = (max: number, period: number): number => (max > 0 && period > 0 ? max / period : Infinity);

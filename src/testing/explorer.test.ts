@@ -190,14 +190,12 @@ const scenarios: Record<string, Scenario[]> = {
     { name: '6 offered and polled', floor: 600, run: () => fixedRing({ write: 'offer', read: 'poll' }) },
     { name: '6 drained one at a time', floor: 600, run: () => fixedRing({ limit: 1 }) },
   ],
-  'a variable ring delivers everything once and in order': [
-    ...BYTE_STARTS.flatMap((start) => [
-      { name: `6 mixed lengths, drained, from ${start}`, floor: 700, run: () => withPadding(variableRing({ start, lengths: MIXED })) },
-      { name: `6 mixed lengths, offered and polled, from ${start}`, floor: 620, run: () => withPadding(variableRing({ start, lengths: MIXED, write: 'offer', read: 'poll' })) },
-      { name: `6 mixed lengths, published by twos and peeked, from ${start}`, floor: 370, run: () => withPadding(variableRing({ start, lengths: MIXED, publishEvery: 2, read: 'peek' })) },
-      { name: `9 mixed lengths through 64 bytes, from ${start}`, floor: 3500, run: () => withPadding(variableRing({ start, capacityBytes: 64, lengths: MIXED_64 })) },
-    ]),
-  ],
+  'a variable ring delivers everything once and in order': BYTE_STARTS.flatMap((start) => [
+    { name: `6 mixed lengths, drained, from ${start}`, floor: 700, run: () => withPadding(variableRing({ start, lengths: MIXED })) },
+    { name: `6 mixed lengths, offered and polled, from ${start}`, floor: 620, run: () => withPadding(variableRing({ start, lengths: MIXED, write: 'offer', read: 'poll' })) },
+    { name: `6 mixed lengths, published by twos and peeked, from ${start}`, floor: 370, run: () => withPadding(variableRing({ start, lengths: MIXED, publishEvery: 2, read: 'peek' })) },
+    { name: `9 mixed lengths through 64 bytes, from ${start}`, floor: 3500, run: () => withPadding(variableRing({ start, capacityBytes: 64, lengths: MIXED_64 })) },
+  ]),
   'a producer that dies anywhere loses what it had not published, and nothing else': [
     ...STARTS.map((start) => ({ name: `fixed, one by one, from ${start}`, floor: 780, run: () => fixedRing({ start, dies: 'producer' }) })),
     { name: 'fixed, published by twos', floor: 170, run: () => fixedRing({ dies: 'producer', publishEvery: 2 }) },

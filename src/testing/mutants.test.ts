@@ -147,9 +147,9 @@ const mutants: Mutant[] = [
     run: fixed(queue('this.unpublished += count;\n        if (this.unpublished >= this.publishEvery)', 'this.unpublished += count - 1;\n        if (this.unpublished >= this.publishEvery)'), { publishEvery: 2 }),
   },
   {
-    kind: 'full or empty', bug: 'drain never releases',
+    kind: 'full or empty', bug: 'the consumer never releases',
     shows: STUCK,
-    run: fixed(queue('handler(this.view, offset, this.recordBytes);\n        }\n        this.publishRelease();', 'handler(this.view, offset, this.recordBytes);\n        }')),
+    run: fixed(queue('Atomics.store(this.words, CONSUMER_CURSOR, this.next);', '')),
   },
   {
     kind: 'framing', bug: 'the padding says a length without its own header',

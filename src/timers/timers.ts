@@ -66,6 +66,8 @@ class Timer implements Ready, Tick {
   run(): boolean {
     if (!this.isLive) return false;
     this.actualNs = this.timers.nowNs();
+    // A task that threw is offered again: this one has had its tick and waits for the next.
+    if (this.actualNs < this.expectedNs) return false;
     this.latenessNs = this.actualNs - this.expectedNs;
     if (this.intervalNs === 0) {
       this.timers.forget(this);
@@ -148,7 +150,8 @@ export class Timers {
     if (delivery[REQUESTS] === MOST_REQUESTS) this.host.drainTimerRequests();
     const at = delivery[REQUESTS]!++ * 2;
     this.host.timerRequests[at] = slotOf(id);
-    this.host.timerRequests[at + 1] = Math.min(deadlineNs, MOST_NS);
+    // The wheel counts whole nanoseconds: rounded down, it would tell poll() before the time, and once only.
+    this.host.timerRequests[at + 1] = Math.ceil(Math.min(deadlineNs, MOST_NS));
   }
 
   /** For Timer alone. */

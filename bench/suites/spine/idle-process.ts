@@ -13,6 +13,8 @@ export interface IdleReport {
   readonly threads: number;
   /** Context switches of the thread that had more of them. */
   readonly mostSwitches: number;
+  /** Turns of the reactor that had more of them; of a worker, 0. */
+  readonly mostTurns: number;
   /** Threads that answered at the end. */
   readonly answers: number;
 }
@@ -20,6 +22,8 @@ export interface IdleReport {
 interface Idlers {
   /** The kernel's numbers of both threads. */
   readonly threads: readonly number[];
+  /** Turns so far, one number a reactor. */
+  turns(): readonly number[];
   /** Asks both, and says how many answered. */
   answers(): Promise<number>;
   close(): Promise<unknown>;
@@ -33,6 +37,7 @@ async function reactors(): Promise<Idlers> {
   const ask = async (reactor: number): Promise<number> => ((await runtime.call('echo', reactor, { reactor })) === reactor ? 1 : 0);
   return {
     threads: runtime.status().reactors.map(({ threadId }) => threadId ?? 0),
+    turns: () => runtime.status().reactors.map(({ turns }) => turns),
     answers: async () => (await ask(0)) + (await ask(1)),
     close: () => runtime.close(),
   };
@@ -46,7 +51,7 @@ async function workers(): Promise<Idlers> {
     return (await once(worker, 'message'))[0] === at ? 1 : 0;
   }))).reduce((sum, answered) => sum + answered, 0);
   await answers();
-  return { threads: threadsOfProcess().filter((thread) => !before.has(thread)), answers, close: () => Promise.all(both.map((worker) => worker.terminate())) };
+  return { threads: threadsOfProcess().filter((thread) => !before.has(thread)), turns: () => [0, 0], answers, close: () => Promise.all(both.map((worker) => worker.terminate())) };
 }
 
 const threadsOfProcess = (): number[] => readdirSync('/proc/self/task').map(Number);
@@ -61,16 +66,18 @@ const [what, idleMs] = process.argv.slice(2);
 const idlers = await (what === 'reactors' ? reactors() : workers());
 await idlers.answers();
 await sleep(SETTLE_MS);
-const before = { cpu: process.cpuUsage(), switches: idlers.threads.map(switchesOf), ms: performance.now() };
+const before = { cpu: process.cpuUsage(), switches: idlers.threads.map(switchesOf), turns: idlers.turns(), ms: performance.now() };
 await sleep(Number(idleMs));
 const elapsedMs = performance.now() - before.ms;
 const used = process.cpuUsage(before.cpu);
 const switches = idlers.threads.map((thread, at) => switchesOf(thread) - before.switches[at]);
+const turns = idlers.turns().map((count, at) => count - before.turns[at]);
 const report: IdleReport = {
   elapsedMs,
   cpuPercent: (used.user + used.system) / 1000 / elapsedMs * 100,
   threads: idlers.threads.length,
   mostSwitches: Math.max(...switches),
+  mostTurns: Math.max(...turns),
   answers: await idlers.answers(),
 };
 process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -1,0 +1,77 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { layoutHash } from './layout-hash.js';
+import { native } from './native.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const addon = join(root, 'native', 'build', 'Release', 'percore.node');
+const scratch = mkdtempSync(join(tmpdir(), 'percore-native-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+/** Loads the addon in a process of its own, from a copy of the compiled files that has no addon beside it. */
+function load(path: string | undefined): { code?: string; message?: string; value?: string; allowed?: string; cpus?: number } {
+  const home = join(scratch, 'copy');
+  for (const file of ['native.js', 'errors.js', 'layout.js', 'layout-hash.js']) cpSync(join(root, 'dist', 'src', file), join(home, 'dist', 'src', file));
+  writeFileSync(join(home, 'package.json'), '{ "type": "module" }');
+  const script = `import { native } from ${JSON.stringify(join(home, 'dist', 'src', 'native.js'))};
+    try { console.log(JSON.stringify({ cpus: native().getAffinity().length })); }
+    catch (error) { console.log(JSON.stringify({ code: error.code, message: error.message, value: error.value, allowed: error.allowed })); }`;
+  const environment = { ...process.env };
+  delete environment['PERCORE_NATIVE_PATH'];
+  if (path !== undefined) environment['PERCORE_NATIVE_PATH'] = path;
+  const result = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', env: environment });
+  expect(result.stderr).toBe('');
+  expect(result.status, 'a missing addon is an error, not a crash').toBe(0);
+  return JSON.parse(result.stdout) as ReturnType<typeof load>;
+}
+const beside = join(scratch, 'copy', 'native', 'build', 'Release', 'percore.node');
+
+describe('the addon', () => {
+  it('is loaded once a thread', () => {
+    expect(native()).toBe(native());
+    expect(native().layoutHash).toBe(layoutHash());
+  });
+
+  it('is loaded from PERCORE_NATIVE_PATH', () => {
+    expect(load(addon).cpus).toBe(native().getAffinity().length);
+  });
+
+  it('that is missing is ERR_PERCORE_NATIVE_UNAVAILABLE with each place that was tried, the Node version and the fix', () => {
+    const { code, message } = load(undefined);
+    expect(code).toBe('ERR_PERCORE_NATIVE_UNAVAILABLE');
+    expect(message).toBe(`the native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. Build it with "npm run build" (needs python3, make and g++). Tried:\n  ${beside}: no such file`);
+  });
+
+  it('that is missing where PERCORE_NATIVE_PATH points is looked for in its usual place too; both are named', () => {
+    const { code, message } = load('/nowhere/percore.node');
+    expect(code).toBe('ERR_PERCORE_NATIVE_UNAVAILABLE');
+    expect(message!.split('\n').slice(1)).toEqual(['  /nowhere/percore.node: no such file', `  ${beside}: no such file`]);
+  });
+
+  it('that cannot be loaded says why', () => {
+    const broken = join(scratch, 'broken.node');
+    writeFileSync(broken, 'not a shared object');
+    const { code, message } = load(broken);
+    expect(code).toBe('ERR_PERCORE_NATIVE_UNAVAILABLE');
+    expect(message).toMatch(/broken\.node: .*(invalid ELF header|file too short)/);
+  });
+
+  it('that was built for another layout is ERR_PERCORE_LAYOUT_MISMATCH naming both hashes and the fix', () => {
+    // The real addon with other digits where its hash stands.
+    const ours = layoutHash();
+    const theirs = 'f0e1d2c3b4a59687';
+    const binary = readFileSync(addon);
+    const at = binary.indexOf(ours);
+    expect(at, 'the hash stands in the binary').toBeGreaterThan(0);
+    expect(binary.indexOf(ours, at + 1), 'once').toBe(-1);
+    binary.write(theirs, at, 'latin1');
+    const other = join(scratch, 'other', 'percore.node');
+    mkdirSync(dirname(other), { recursive: true });
+    writeFileSync(other, binary);
+    expect(load(other)).toEqual({ code: 'ERR_PERCORE_LAYOUT_MISMATCH', message: `${other} was built for layout ${theirs}, this build of percore has ${ours}. Run "npm run build" to build both together`, value: theirs, allowed: ours });
+  });
+});

@@ -1,0 +1,64 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { BANDS } from '../layout.js';
+import type { Ready } from '../ready.js';
+import { Bands } from './bands.js';
+
+const ready = (band: number): Ready => ({ band, isReady: true, run: () => false });
+
+describe('bands', () => {
+  it('have nothing at first', () => {
+    const bands = new Bands();
+    expect([bands.bitmap, bands.highest(), bands.take()]).toEqual([0, -1, undefined]);
+  });
+
+  it('give the highest band first, whatever came first', () => {
+    const bands = new Bands();
+    for (const band of [3, 0, 7, 5, 1, 6, 2, 4]) bands.push(ready(band));
+    expect(bands.bitmap).toBe(0xff);
+    expect(Array.from({ length: BANDS }, () => bands.take()!.band)).toEqual([7, 6, 5, 4, 3, 2, 1, 0]);
+    expect(bands.bitmap).toBe(0);
+  });
+
+  it('are first in, first out within a band', () => {
+    const bands = new Bands();
+    const tasks = Array.from({ length: 5 }, () => ready(2));
+    for (const task of tasks) bands.push(task);
+    expect(tasks.map(() => bands.take())).toEqual(tasks);
+  });
+
+  it('keep their order when a queue grows while it is wrapped', () => {
+    const bands = new Bands();
+    const tasks = Array.from({ length: 60 }, () => ready(4));
+    // 16 places at first: ten in, ten out, then more than fit, so that the ring is wrapped when it grows.
+    for (const task of tasks.slice(0, 10)) bands.push(task);
+    for (const task of tasks.slice(0, 10)) expect(bands.take()).toBe(task);
+    for (const task of tasks.slice(10)) bands.push(task);
+    expect(bands.depth(4)).toBe(50);
+    for (const task of tasks.slice(10)) expect(bands.take()).toBe(task);
+  });
+
+  it('agree with a list sorted by band and age, for any mixture of push and take', () => {
+    fc.assert(fc.property(fc.array(fc.option(fc.integer({ min: 0, max: BANDS - 1 }), { freq: 2 }), { maxLength: 300 }), (operations) => {
+      const bands = new Bands();
+      const model: Ready[] = [];
+      for (const band of operations) {
+        if (band === null) {
+          const highest = Math.max(-1, ...model.map((task) => task.band));
+          const at = model.findIndex((task) => task.band === highest);
+          expect(bands.take()).toBe(at < 0 ? undefined : model.splice(at, 1)[0]);
+        } else {
+          const task = ready(band);
+          bands.push(task);
+          model.push(task);
+        }
+        for (let b = 0; b < BANDS; b++) {
+          const depth = model.filter((task) => task.band === b).length;
+          expect(bands.depth(b)).toBe(depth);
+          expect((bands.bitmap >>> b) & 1).toBe(depth === 0 ? 0 : 1);
+        }
+        expect(bands.highest()).toBe(Math.max(-1, ...model.map((task) => task.band)));
+      }
+    }), { numRuns: 200 });
+  });
+});
