@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { layoutHash } from './layout-hash.js';
-import { BANDS, BUCKETS, LANES_PER_PEER, LINE_BYTES, MAX_PARTIES, MAX_REACTORS, constants, inboxBytes, laneOffset, laneStride, partyLayout, queueLayout, runtimeLayout, structures, words, type Field } from './layout.js';
+import { BANDS, BUCKETS, LANES_PER_PEER, LINE_BYTES, MAX_PARTIES, MAX_REACTORS, constants, deliveryLayout, inboxBytes, laneOffset, laneStride, partyLayout, queueLayout, runtimeLayout, structures, words, type Field } from './layout.js';
 
 const SIZE = { i32: 4, f64: 8 };
 const bytesOf = (field: Field): number => SIZE[field.type] * (field.count ?? 1);
@@ -67,7 +67,9 @@ describe('the layout table', () => {
     expect(runtimeLayout.fields.bucketOwner.count).toBe(BUCKETS);
     expect(MAX_REACTORS + 1).toBe(MAX_PARTIES);
     expect(partyLayout.fields.steps.count).toBe(BANDS);
-    expect(LANES_PER_PEER).toBe(BANDS + 1);
+    expect(deliveryLayout.fields.lane.count).toBe(MAX_PARTIES * LANES_PER_PEER);
+    expect(deliveryLayout.fields.isMuted.count).toBe(MAX_PARTIES * LANES_PER_PEER);
+    expect(LANES_PER_PEER, 'a bit each in one word').toBeLessThan(32);
     expect(new Set(Object.values(words.phase)).size).toBe(Object.keys(words.phase).length);
     expect(words.attention.PARKED, 'below every band').toBeLessThan(0);
     expect(words.attention.AWAKE, 'above every band').toBeGreaterThanOrEqual(BANDS);

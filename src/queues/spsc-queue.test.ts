@@ -544,32 +544,32 @@ describe('a queue\'s handle', () => {
 describe('bad options', () => {
   const fixedOptions = { kind: 'spsc', capacity: 4, recordBytes: 8 };
   const variableOptions = { kind: 'spsc', capacityBytes: 64 };
-  const wrong: [options: unknown, message: string][] = [
-    [undefined, "kind must be 'spsc', not undefined"],
-    [{ ...fixedOptions, kind: 'mpsc' }, 'kind must be \'spsc\', not "mpsc"'],
-    [{ ...fixedOptions, capacity: 1 }, 'capacity must be a power of two from 2 to 1073741824, not 1'],
-    [{ ...fixedOptions, capacity: 3 }, 'capacity must be a power of two from 2 to 1073741824, not 3'],
-    [{ ...fixedOptions, capacity: 2 ** 31 }, 'capacity must be a power of two from 2 to 1073741824, not 2147483648'],
-    [{ ...fixedOptions, capacity: '4' }, 'capacity must be a power of two from 2 to 1073741824, not "4"'],
-    [{ ...fixedOptions, recordBytes: 0 }, 'recordBytes must be a whole number from 1 to 1048576, not 0'],
-    [{ ...fixedOptions, recordBytes: 2 ** 20 + 1 }, 'recordBytes must be a whole number from 1 to 1048576, not 1048577'],
-    [{ ...fixedOptions, recordBytes: 1.5 }, 'recordBytes must be a whole number from 1 to 1048576, not 1.5'],
-    [{ ...variableOptions, capacityBytes: 16 }, 'capacityBytes must be a power of two from 32 to 1073741824, not 16'],
-    [{ ...variableOptions, capacityBytes: 100 }, 'capacityBytes must be a power of two from 32 to 1073741824, not 100'],
-    [{ kind: 'spsc' }, 'capacityBytes must be a power of two from 32 to 1073741824, not undefined'],
-    [{ ...fixedOptions, startSequence: 2 ** 32 }, 'startSequence must be a whole number from -2147483648 to 4294967295, not 4294967296'],
-    [{ ...fixedOptions, startSequence: 0.5 }, 'startSequence must be a whole number from -2147483648 to 4294967295, not 0.5'],
-    [{ ...variableOptions, startSequence: 4 }, 'startSequence must be a multiple of 8 for a queue of variable records, not 4'],
-    [{ ...fixedOptions, buffer: new SharedArrayBuffer(1024), byteOffset: 4 }, 'byteOffset must be a multiple of 8, not 4'],
-    [{ ...fixedOptions, buffer: new SharedArrayBuffer(bytesFor(4, 8) + 8), byteOffset: 16 }, 'byteOffset must be a whole number from 0 to 8, not 16'],
-    [{ ...fixedOptions, byteOffset: -8 }, 'byteOffset must be a whole number from 0 to 0, not -8'],
+  const wrong: [message: string, options: unknown][] = [
+    ["kind must be 'spsc', not undefined", undefined],
+    ['kind must be \'spsc\', not "mpsc"', { ...fixedOptions, kind: 'mpsc' }],
+    ['capacity must be a power of two from 2 to 1073741824, not 1', { ...fixedOptions, capacity: 1 }],
+    ['capacity must be a power of two from 2 to 1073741824, not 3', { ...fixedOptions, capacity: 3 }],
+    ['capacity must be a power of two from 2 to 1073741824, not 2147483648', { ...fixedOptions, capacity: 2 ** 31 }],
+    ['capacity must be a power of two from 2 to 1073741824, not "4"', { ...fixedOptions, capacity: '4' }],
+    ['recordBytes must be a whole number from 1 to 1048576, not 0', { ...fixedOptions, recordBytes: 0 }],
+    ['recordBytes must be a whole number from 1 to 1048576, not 1048577', { ...fixedOptions, recordBytes: 2 ** 20 + 1 }],
+    ['recordBytes must be a whole number from 1 to 1048576, not 1.5', { ...fixedOptions, recordBytes: 1.5 }],
+    ['capacityBytes must be a power of two from 32 to 1073741824, not 16', { ...variableOptions, capacityBytes: 16 }],
+    ['capacityBytes must be a power of two from 32 to 1073741824, not 100', { ...variableOptions, capacityBytes: 100 }],
+    ['capacityBytes must be a power of two from 32 to 1073741824, not undefined', { kind: 'spsc' }],
+    ['startSequence must be a whole number from -2147483648 to 4294967295, not 4294967296', { ...fixedOptions, startSequence: 2 ** 32 }],
+    ['startSequence must be a whole number from -2147483648 to 4294967295, not 0.5', { ...fixedOptions, startSequence: 0.5 }],
+    ['startSequence must be a multiple of 8 for a queue of variable records, not 4', { ...variableOptions, startSequence: 4 }],
+    ['byteOffset must be a multiple of 8, not 4', { ...fixedOptions, buffer: new SharedArrayBuffer(1024), byteOffset: 4 }],
+    ['byteOffset must be a whole number from 0 to 8, not 16', { ...fixedOptions, buffer: new SharedArrayBuffer(bytesFor(4, 8) + 8), byteOffset: 16 }],
+    ['byteOffset must be a whole number from 0 to 0, not -8', { ...fixedOptions, byteOffset: -8 }],
   ];
 
-  it.each(wrong)('%o', (options, message) => {
+  it.each(wrong)('are refused with: %s', (message, options) => {
     expect(errorOf(() => create(options as FixedOptions))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', message });
   });
 
-  it('publishEvery', () => {
+  it('of pub are refused likewise', () => {
     const queue = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
     for (const publishEvery of [0, 1.5, 2 ** 30 + 1]) {
       const message = `publishEvery must be a whole number from 1 to 1073741824, not ${publishEvery}`;

@@ -39,6 +39,8 @@ export class Bands {
   /** Bit b is set while band b has a ready task. */
   bitmap = 0;
   private readonly queues = Array.from({ length: BANDS }, () => new ReadyQueue());
+  /** The only ready task, while there is one alone: most turns have one, and a queue costs more than its step. */
+  private only: Ready | undefined;
 
   /** The highest band with a ready task, or -1. */
   highest(): number {
@@ -46,13 +48,27 @@ export class Bands {
   }
 
   push(ready: Ready): void {
-    this.queues[ready.band]!.push(ready);
+    if (this.bitmap === 0) {
+      this.only = ready;
+    } else {
+      if (this.only !== undefined) {
+        this.queues[this.only.band]!.push(this.only);
+        this.only = undefined;
+      }
+      this.queues[ready.band]!.push(ready);
+    }
     this.bitmap |= 1 << ready.band;
   }
 
   /** Takes the longest waiting task of the highest band. */
   take(): Ready | undefined {
     if (this.bitmap === 0) return undefined;
+    const { only } = this;
+    if (only !== undefined) {
+      this.only = undefined;
+      this.bitmap = 0;
+      return only;
+    }
     const band = this.highest();
     const queue = this.queues[band]!;
     const ready = queue.shift();
@@ -62,6 +78,6 @@ export class Bands {
 
   /** Ready tasks in band `band`. */
   depth(band: number): number {
-    return this.queues[band]!.count;
+    return this.queues[band]!.count + (this.only?.band === band ? 1 : 0);
   }
 }

@@ -3,13 +3,10 @@ import { PercoreError } from '../errors.js';
 import { Calls, MAX_CALLS, PendingCall, packError, unpackError } from './calls.js';
 
 function pending(calls: Calls, to = 0): PendingCall & { outcome: unknown[] } {
-  const call = new PendingCall() as PendingCall & { outcome: unknown[] };
-  call.to = to;
-  call.outcome = [];
-  call.resolve = (value) => void call.outcome.push(['resolved', value]);
-  call.reject = (error) => void call.outcome.push(['rejected', error]);
+  const outcome: unknown[] = [];
+  const call = new PendingCall('sum', to, (value) => void outcome.push(['resolved', value]), (error) => void outcome.push(['rejected', error]));
   calls.add(call);
-  return call;
+  return Object.assign(call, { outcome });
 }
 
 describe('calls in flight', () => {
@@ -17,9 +14,9 @@ describe('calls in flight', () => {
     const calls = new Calls();
     const [first, second] = [pending(calls), pending(calls)];
     expect(first.id).not.toBe(second.id);
-    expect([calls.count, first.isOpen(calls)]).toEqual([2, true]);
+    expect([calls.count, calls.has(first)]).toEqual([2, true]);
     expect(calls.take(first.id)).toBe(first);
-    expect([calls.take(first.id), calls.count, first.isOpen(calls), second.isOpen(calls)]).toEqual([undefined, 1, false, true]);
+    expect([calls.take(first.id), calls.count, calls.has(first), calls.has(second)]).toEqual([undefined, 1, false, true]);
   });
 
   it('do not take the answer to an older call of their slot for theirs', () => {
@@ -30,7 +27,7 @@ describe('calls in flight', () => {
     const young = pending(calls);
     expect(young.id & (MAX_CALLS - 1), 'the slot is used again').toBe(staleId & (MAX_CALLS - 1));
     expect(calls.take(staleId)).toBeUndefined();
-    expect(old.isOpen(calls)).toBe(false);
+    expect(calls.has(old)).toBe(false);
     expect(calls.take(young.id)).toBe(young);
   });
 

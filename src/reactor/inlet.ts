@@ -3,9 +3,10 @@
  * where they lie, are released in one store after a few, and stay when their target answers BACK_PRESSURED.
  */
 import { BANDS } from '../layout.js';
-import { AGAIN, BACK_PRESSURED, sub, type VariableConsumer, type VariableQueue } from '../queues/index.js';
+import { AGAIN, BACK_PRESSURED, OK, sub, type VariableConsumer, type VariableQueue } from '../queues/index.js';
 import type { ValueMemory } from '../queues/value-codec.js';
 import type { Ready } from '../ready.js';
+import { BYTES, HEAD_BYTES } from './message.js';
 import type { ByteRecord, LocalTask } from './task.js';
 
 /** Records run before other tasks of the band get their turn. */
@@ -18,8 +19,12 @@ export interface InletHost {
   mustYield(band: number): boolean;
   /** The lane's first record cannot be taken now: true if somebody will tell when it can, so the lane may be muted. */
   mute(inlet: Inlet): boolean;
-  /** `count` records of `band` were run: publish what their steps sent. */
-  endQuantum(band: number, count: number): void;
+  /** A step answered something: the code it stands for. */
+  settle(result: number | Promise<void>, task: string): number;
+  /** A step threw: counted and reported, its record is gone. */
+  reportStep(error: unknown, task: string): void;
+  /** `count` steps of `band` were run, on so many records: publish what they sent. */
+  endQuantum(band: number, count: number, records: number): void;
 }
 
 export class Inlet implements Ready, ValueMemory {
@@ -30,9 +35,9 @@ export class Inlet implements Ready, ValueMemory {
   readonly buffer: Buffer;
   /** What a step of bytes is given: the same object each time, with a new offset and length. */
   readonly record: ByteRecord & { offset: number; length: number };
-  /** The last record's target and its task; the next is usually for the same. */
-  target = 0;
-  task: LocalTask | undefined;
+  /** The target of the last record of bytes, and its task: the next is usually for the same. */
+  private target = 0;
+  private byteTask: LocalTask | undefined;
   private readonly consumer: VariableConsumer;
 
   constructor(private readonly host: InletHost, queue: VariableQueue, readonly number: number, readonly from: number, readonly band: number, onSpace: () => void) {
@@ -51,7 +56,7 @@ export class Inlet implements Ready, ValueMemory {
     let count = 0;
     let hasMore = false;
     for (let at = consumer.peek(); at >= 0; at = consumer.peek()) {
-      const code = host.dispatch(this, at, consumer.length, consumer.type);
+      const code = consumer.type === BYTES && this.words[at >> 2] === this.target ? this.runBytes(at, consumer.length) : host.dispatch(this, at, consumer.length, consumer.type);
       if (code === BACK_PRESSURED || code === AGAIN) {
         hasMore = code === AGAIN || !host.mute(this);
         break;
@@ -63,9 +68,28 @@ export class Inlet implements Ready, ValueMemory {
       if (!hasMore || count === QUANTUM || host.mustYield(this.band)) break;
     }
     // What the steps sent goes out before what they read is given back: an answer is waited for, room rarely is.
-    host.endQuantum(this.band, count);
+    host.endQuantum(this.band, count, count);
     consumer.publishRelease();
     return hasMore;
+  }
+
+  /** From now on records of bytes for `target` run without asking the host. */
+  learn(target: number, task: LocalTask): void {
+    this.target = target;
+    this.byteTask = task;
+  }
+
+  /** Runs a task of bytes on the record where it lies. */
+  runBytes(at: number, length: number, task: LocalTask = this.byteTask!): number {
+    this.record.offset = at + HEAD_BYTES;
+    this.record.length = length - HEAD_BYTES;
+    try {
+      const result = task.step(this.record as never, this.from, this.band);
+      return result === undefined ? OK : this.host.settle(result, task.name);
+    } catch (error) {
+      this.host.reportStep(error, task.name);
+      return OK;
+    }
   }
 
   /** True while a record waits. */

@@ -8,7 +8,7 @@ import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../e
 import { BANDS, RETURN_LANES, deliveryLayout, partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type TurnHandle } from '../native.js';
 import { Io } from '../io/index.js';
-import { AGAIN, BACK_PRESSURED, OK } from '../queues/index.js';
+import { OK } from '../queues/index.js';
 import { ValueCodec } from '../queues/value-codec.js';
 import { DEFAULT_BAND, type Ready } from '../ready.js';
 import { createClock } from '../timers/clock.js';
@@ -73,6 +73,8 @@ const DROPPED = field.dropped.at >> 3;
 const TURN_NS = field.turnNs.at >> 3;
 const LANES = deliveryLayout.fields.lanes.at >> 2;
 const LANE = deliveryLayout.fields.lane.at >> 2;
+const TIMERS = deliveryLayout.fields.timers.at >> 2;
+const READINESS = deliveryLayout.fields.readiness.at >> 2;
 const STOP = deliveryLayout.fields.stop.at >> 2;
 const IS_SUMMONED = deliveryLayout.fields.isSummoned.at >> 2;
 const HAS_MORE = deliveryLayout.fields.hasMore.at >> 2;
@@ -181,7 +183,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       if (!inlet.isReady) this.schedule(inlet);
     }
     delivery[LANES] = 0;
-    return lanes + this.timers.poll() + this.io.poll();
+    const others = (delivery[TIMERS] === 0 ? 0 : this.timers.poll()) + (delivery[READINESS] === 0 ? 0 : this.io.poll());
+    return lanes + others;
   }
 
   /** Takes the longest waiting task of the highest band, without running it; undefined when none is ready. */
@@ -247,9 +250,10 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     return this.bands.bitmap >>> (band + 1) !== 0 || Atomics.load(this.party, YIELD_REQUESTED) !== 0;
   }
 
-  endQuantum(band: number, count: number): void {
+  endQuantum(band: number, count: number, records: number): void {
     if (this.intercore.dirtyCount !== 0) this.intercore.flush();
     this.counters[STEPS + band]! += count;
+    this.counters[RECEIVED]! += records;
   }
 
   /** Publishes everything this reactor has sent. The end of each step does it; call it before a long computation. */
@@ -350,7 +354,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       const result = task.step(message as never, this.id, task.band);
       return result === undefined ? OK : this.settle(result, task.name);
     } catch (error) {
-      this.reportError(error, `task "${task.name}"`);
+      this.reportStep(error, task.name);
       return OK;
     }
   }
@@ -361,19 +365,20 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     switch (type) {
       case BYTES:
       case VALUE: {
-        const task = inlet.target === target && inlet.task !== undefined ? inlet.task : this.findTask(inlet, target);
+        const task = this.tasks.get(target);
         if (task === undefined) {
           this.counters[DROPPED]!++;
           break;
         }
-        const code = this.runMessage(task, inlet, at + HEAD_BYTES, length - HEAD_BYTES, type);
-        if (code === BACK_PRESSURED || code === AGAIN) return code;
-        break;
+        if (task.takesBytes && type === BYTES) {
+          inlet.learn(target, task);
+          return inlet.runBytes(at, length, task);
+        }
+        return this.runMessage(task, inlet, at + HEAD_BYTES, length - HEAD_BYTES, type);
       }
       case CALL: this.calls.answer(inlet, at, length); break;
       default: this.calls.settle(inlet, at, length, type); break;
     }
-    this.counters[RECEIVED]!++;
     return OK;
   }
 
@@ -401,36 +406,26 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     return target;
   }
 
-  private findTask(inlet: Inlet, target: number): LocalTask | undefined {
-    inlet.target = target;
-    inlet.task = this.tasks.get(target);
-    return inlet.task;
-  }
-
   private runMessage(task: LocalTask, inlet: Inlet, at: number, length: number, type: number): number {
     try {
-      let result: StepResult;
-      if (task.takesBytes && type === BYTES) {
-        const record = inlet.record;
-        record.offset = at;
-        record.length = length;
-        result = task.step(record as never, inlet.from, inlet.band);
-      } else {
-        const message = type === BYTES ? inlet.bytes.slice(at, at + length) : this.codec.read(inlet, at, length);
-        result = task.step(message as never, inlet.from, inlet.band);
-      }
+      const message = type === BYTES ? inlet.bytes.slice(at, at + length) : this.codec.read(inlet, at, length);
+      const result = task.step(message as never, inlet.from, inlet.band);
       return result === undefined ? OK : this.settle(result, task.name);
     } catch (error) {
-      this.reportError(error, `task "${task.name}"`);
+      this.reportStep(error, task.name);
       return OK;
     }
   }
 
   /** A step answered something: a code, or a promise whose rejection must not be lost. */
-  private settle(result: number | Promise<void>, name: string): number {
+  settle(result: number | Promise<void>, name: string): number {
     if (typeof result === 'number') return result;
     if (typeof result.then === 'function') result.then(undefined, (error: unknown) => this.reportError(error, `task "${name}"`));
     return OK;
+  }
+
+  reportStep(error: unknown, task: string): void {
+    this.reportError(error, `task "${task}"`);
   }
 
   private reportError(error: unknown, where: string): void {

@@ -3,12 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { partyLayout } from '../layout.js';
 import { native } from '../native.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import { descriptors, errorOf, fixture, inside, remoteEntry, remoteRuntime, sleep, threads, until, within, withRuntime } from './fixtures/inside.js';
 import { createRuntime, type Runtime, type RuntimeOptions, type StepError } from './runtime.js';
+import { partyCounters, type SharedRuntime } from './shared.js';
 
 const entry = remoteEntry;
+
+/** Calls of the main thread without an answer, read from its own counters. */
+function mainCallsInFlight(runtime: Runtime): number {
+  const { shared } = runtime as unknown as { shared: SharedRuntime };
+  return partyCounters(shared.inboxes[shared.reactors]!)[partyLayout.fields.callsInFlight.at >> 3]!;
+}
 
 describe('createRuntime', () => {
   it('refuses wrong options with argument, value and what is allowed', async () => {
@@ -244,9 +252,9 @@ describe('a call', () => {
     ];
     for (const [options, message] of cases) expect((await errorOf(() => within(1000, runtime.call('echo', 1, options), 'an answer'))).message).toBe(message);
     // Whatever these mean, nothing may be left waiting.
+    const before = mainCallsInFlight(runtime);
     for (const options of [{ reactor: 0, timeoutMs: Infinity }, { reactor: 0, timeoutMs: 1e300 }, { reactor: 0, signal: {} as AbortSignal }]) await within(1000, runtime.call('echo', 1, options), 'an answer').catch(() => undefined);
-    const host = (runtime as unknown as { host: { calls: { count: number } } }).host;
-    expect(host.calls.count).toBe(1); // 'late' above may still be on its way; see below
+    expect(mainCallsInFlight(runtime)).toBe(before);
   });
 
   it('with an argument or an answer that cannot be sent names the path to it', async () => {
@@ -275,8 +283,7 @@ describe('a call', () => {
   });
 
   it('beyond 65,536 in flight is BACK_PRESSURED, and all others are answered', async () => {
-    const host = (runtime as unknown as { host: { calls: { count: number } } }).host;
-    const room = 65_536 - host.calls.count;
+    const room = 65_536 - mainCallsInFlight(runtime);
     const calls = Array.from({ length: room }, (_, i) => runtime.call('echo', i));
     const error = await errorOf(() => runtime.call('echo', 1));
     expect([error.code, error.message]).toEqual(['ERR_PERCORE_BACK_PRESSURED', 'call("echo"): 65536 calls wait for their answers already']);
@@ -304,7 +311,7 @@ describe('a message', () => {
     await inside(runtime, 0, (reactor, _argument, { state }) => {
       state['seen'] = [];
       reactor.spawn({ name: 'values' }, (message: unknown, from, priority) => void state['seen'].push(['values', message, from, priority]));
-      reactor.spawnBytes({ name: 'bytes', priority: 5 }, (record) => void state['seen'].push(['bytes', Buffer.from(record.bytes.subarray(record.offset, record.offset + record.length)), record.from, record.priority, record.offset % 8]));
+      reactor.spawnBytes({ name: 'bytes', priority: 5 }, (record) => void state['seen'].push(['bytes', record.bytes.slice(record.offset, record.offset + record.length), record.from, record.priority, record.offset % 8]));
     });
     expect([
       runtime.send('values', { a: 1 }, { reactor: 0 }), runtime.send('values', Uint8Array.of(1, 2, 3), { reactor: 0, priority: 6 }), runtime.send('bytes', Uint8Array.of(4, 5), { reactor: 0 }),
@@ -420,8 +427,6 @@ describe('backpressure', () => {
       });
       await sleep(20);
       const taken: number[][] = Array.from({ length: 8 }, () => []);
-      const rejectedBefore = (runtime as unknown as { host: { counters: Float64Array } }).host;
-      expect(rejectedBefore).toBeDefined();
       const fill = () => {
         for (let band = 0; band < 8; band++) {
           for (let i = taken[band]!.length; ; i++) {
@@ -513,7 +518,7 @@ describe('priority', () => {
     });
   });
 
-  it('lets a message of band 6 in before more than one quantum of a flood in band 1 has run', async () => {
+  it('lets a message of band 6 in before the next step of a flood in band 1', async () => {
     await withRuntime(2, { laneBytes: 65_536 }, async (runtime) => {
       await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['low'] = 0;
@@ -539,43 +544,38 @@ describe('priority', () => {
   });
 
   it('lets a record of band 6 from another reactor in, while band 1 floods from there too', async () => {
-    await withRuntime(2, { laneBytes: 65_536 }, async (runtime) => {
-      await inside(runtime, 0, (reactor, _argument, { state }) => {
-        state['lowSinceTurn'] = state['turn'] = 0;
-        state['worst'] = 0;
-        state['urgent'] = 0;
+    // Steps of the flood so far, where both can see it: the sender notes it as it publishes, the receiver when the record runs.
+    const low = new Int32Array(new SharedArrayBuffer(4));
+    await withRuntime(2, { laneBytes: 65_536, data: low }, async (runtime) => {
+      await inside(runtime, 0, (reactor, _argument, { state, data }) => {
+        state['waited'] = [];
         reactor.spawnBytes({ name: 'flood', priority: 1 }, () => {
           const end = performance.now() + 0.002;
           while (performance.now() < end);
-          state['low']++;
+          Atomics.add(data as Int32Array, 0, 1);
         });
-        state['low'] = 0;
-        reactor.spawnBytes({ name: 'urgent', priority: 6 }, (record) => {
-          // Steps of the flood since the sender's last look at the shared counter, and so at most since it sent this.
-          state['worst'] = Math.max(state['worst'], state['low'] - record.words[record.offset >> 2]!);
-          state['urgent']++;
-        });
-        reactor.handle('low', () => state['low'] as number);
+        reactor.spawnBytes({ name: 'urgent', priority: 6 }, (record) => void state['waited'].push(Atomics.load(data as Int32Array, 0) - record.words[record.offset >> 2]!));
+        reactor.handle('done', () => 1);
       });
-      // The asker keeps the lane of band 1 full and sends one urgent record each time it has read how many low steps have run.
-      await inside(runtime, 1, async (reactor) => {
-        const low = reactor.address('flood', { reactor: 0, priority: 1 });
+      await inside(runtime, 1, async (reactor, _argument, { data }) => {
+        const flood = reactor.address('flood', { reactor: 0, priority: 1 });
         const urgent = reactor.address('urgent', { reactor: 0, priority: 6 });
-        for (let i = 0; i < 100; i++) {
-          while (low.send(new Uint8Array(8)) === 0);
-          const ran = await reactor.call('low', undefined, { reactor: 0, priority: 7 }) as number;
-          while (low.send(new Uint8Array(8)) === 0);
+        for (let i = 0; i < 200; i++) {
+          while (flood.send(new Uint8Array(8)) === 0);
+          reactor.flush();
           const at = urgent.tryClaim(4);
-          urgent.words[at >> 2] = ran;
+          urgent.words[at >> 2] = Atomics.load(data as Int32Array, 0);
           urgent.commit(4);
-          await reactor.call('low', undefined, { reactor: 0, priority: 5 });
+          reactor.flush();
+          await reactor.call('done', undefined, { reactor: 0, priority: 5 });
         }
       }, undefined, { timeoutMs: 30_000, priority: 7 });
-      const { worst, urgent } = await inside(runtime, 0, (_reactor, _argument, { state }) => ({ worst: state['worst'] as number, urgent: state['urgent'] as number }), undefined, { priority: 7 });
-      expect(urgent).toBe(100);
-      // The lane holds 2,048 records of 24 bytes and more; without priority they would all run first.
-      console.log(`steps of the flood between an urgent record's sending and its running, worst of 100: ${worst}`);
-      expect(worst).toBeLessThan(1000);
+      const waited = (await inside(runtime, 0, (_reactor, _argument, { state }) => state['waited'] as number[], undefined, { priority: 7 })).sort((a, b) => a - b);
+      expect(waited.length).toBe(200);
+      console.log(`steps of the flood between an urgent record's publishing and its running: median ${waited[100]}, p90 ${waited[180]}, worst ${waited[199]}; the lane of the flood holds 2,000`);
+      // One that ran when it was published, and what the yield let pass: a turn runs at most 16 of a lane. The rest of the 200 allows
+      // for the sender having lost its CPU between its look at the counter and its store.
+      expect(waited[180], 'nine of ten wait for less than one quantum').toBeLessThanOrEqual(16);
     });
   });
 

@@ -34,8 +34,8 @@ export interface TaskHost {
   schedule(ready: Ready): void;
   mustYield(band: number): boolean;
   runStep(task: LocalTask, message: unknown): number;
-  /** `count` steps of `band` were run: publish what they sent. */
-  endQuantum(band: number, count: number): void;
+  /** `count` steps of `band` were run, on so many records of lanes: publish what they sent. */
+  endQuantum(band: number, count: number, records: number): void;
 }
 
 export class LocalTask implements Ready {
@@ -84,7 +84,7 @@ export class LocalTask implements Ready {
       steps++;
       if (this.host.mustYield(this.band)) break;
     }
-    this.host.endQuantum(this.band, steps);
+    this.host.endQuantum(this.band, steps, 0);
     return this.count !== 0;
   }
 }

@@ -1,0 +1,107 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { errorOf, fixture, inside, sleep, until, within, withRuntime } from './fixtures/inside.js';
+
+interface Seen {
+  events: { reactorId: number; exitCode: number; error?: { name: string; message: string; code?: string } }[];
+  portFreeMs: number;
+  sendInEvent: string;
+  leaked?: object;
+  [key: string]: unknown;
+}
+
+/** Runs fixtures/death.ts; its exit code 0 says that nothing crashed. */
+function die(how: string): Seen {
+  const result = spawnSync(process.execPath, [fileURLToPath(fixture('death')), how], { encoding: 'utf8', timeout: 50_000 });
+  expect({ status: result.status, signal: result.signal, stderr: result.stderr.replace(/^.*(ExperimentalWarning|--trace-warnings).*\n/gm, '') }, how).toMatchObject({ status: 0, signal: null });
+  return JSON.parse(result.stdout) as Seen;
+}
+
+const cases: [how: string, exitCode: number, error: object | undefined][] = [
+  ['throw in a libuv callback', 1, { name: 'RangeError', message: 'thrown by a callback' }],
+  ['process.exit in a step', 5, undefined],
+  ['process.exit in a promise', 6, undefined],
+  ['unhandled rejection', 1, { name: 'TypeError', message: 'nobody catches it' }],
+  ['heap limit', 1, { name: 'Error', code: 'ERR_WORKER_OUT_OF_MEMORY' }],
+  ['terminate', 1, undefined],
+  ['terminate in an endless step', 1, undefined],
+];
+
+describe('a reactor that dies', () => {
+  for (const [how, exitCode, error] of cases) {
+    it(`by ${how}: is told once, its calls are rejected, its port is free, its peers go on, close works`, () => {
+      const { portFreeMs, sendInEvent: _, ...seen } = die(how);
+      expect(seen).toEqual({
+        how,
+        events: [{ reactorId: 1, exitCode, ...(error === undefined ? {} : { error: expect.objectContaining(error) }) }],
+        fromMain: 'ERR_PERCORE_REACTOR_DIED 1',
+        fromPeer: ['ERR_PERCORE_REACTOR_DIED 1'],
+        peersGoOn: 'hello',
+        sendFromMain: 'CLOSED',
+        sendFromPeer: 'CLOSED',
+        laterCall: 'ERR_PERCORE_REACTOR_DIED',
+        anyCall: [1, 1, 1, 1],
+        states: ['ready', 'dead', 'ready'],
+        closed: { drained: false, undelivered: expect.any(Number) },
+      });
+      expect(portFreeMs).toBeGreaterThanOrEqual(0);
+      expect(portFreeMs, 'milliseconds from the exit event').toBeLessThan(50);
+    });
+  }
+
+  it('is CLOSED for a send from the very handler of the event', () => {
+    expect(die('terminate').sendInEvent).toBe('CLOSED');
+  });
+
+  it('wakes its peers, who may have been about to be woken by it (dead waker)', async () => {
+    await withRuntime(3, { idle: { strategy: 'park' } }, async (runtime) => {
+      runtime.on('reactorDied', () => undefined);
+      // Reactor 2 has set the word that says "somebody is waking you" and died before it wrote: what a swap without a write looks like.
+      await inside(runtime, 0, (reactor, _argument, { state }) => {
+        state['steps'] = 0;
+        reactor.spawn({ name: 'note' }, () => void state['steps']++);
+      });
+      await sleep(50);
+      const { shared } = runtime as unknown as { shared: { inboxes: SharedArrayBuffer[] } };
+      const { partyWords } = await import('./shared.js');
+      const { partyLayout, words } = await import('../layout.js');
+      const attention = partyLayout.fields.attention.at >> 2;
+      const asleep = partyWords(shared.inboxes[0]!);
+      expect(Atomics.load(asleep, attention)).toBe(words.attention.PARKED);
+      Atomics.store(asleep, attention, words.attention.AWAKE);
+      // Now nobody who sends will write its eventfd: the record waits.
+      const parks = runtime.status().reactors[0]!.steps[3]!;
+      runtime.send('note', 1, { reactor: 0 });
+      await sleep(50);
+      expect(runtime.status().reactors[0]!.steps[3], 'the record waits: the state is the one meant').toBe(parks);
+      // The swap's author dies. It has to be noticed without anybody sending more.
+      void (runtime as unknown as { members: { worker: { terminate(): Promise<number> } }[] }).members[2]!.worker.terminate();
+      await until(() => runtime.status().reactors[0]!.steps[3]! > parks, 'the sleeper runs after the exit of the waker', 2000);
+    });
+  });
+
+  it('of all reactors: every call says so, close works', async () => {
+    await withRuntime(2, {}, async (runtime) => {
+      runtime.on('reactorDied', () => undefined);
+      for (const { worker } of (runtime as unknown as { members: { worker: { terminate(): Promise<number> } }[] }).members) void worker.terminate();
+      await until(() => runtime.status().reactors.every(({ state }) => state === 'dead'), 'both dead');
+      await sleep(10);
+      expect((await errorOf(() => within(1000, runtime.call('run', { source: '() => 1' }), 'a rejection'))).code).toBe('ERR_PERCORE_REACTOR_DIED');
+      expect(await within(2000, runtime.close(), 'close')).toMatchObject({ drained: false });
+    });
+  });
+
+  it('without a listener for the event is a warning of the process', async () => {
+    await withRuntime(1, {}, async (runtime) => {
+      const warnings: (Error & { code?: string })[] = [];
+      const listen = (warning: Error) => void warnings.push(warning);
+      process.on('warning', listen);
+      runtime.send('nobody', 0, { reactor: 0 });
+      void inside(runtime, 0, () => process.exit(3)).catch(() => undefined);
+      await until(() => warnings.length > 0, 'the warning');
+      process.off('warning', listen);
+      expect(warnings.map(({ message, code }) => [message, code])).toEqual([['reactor 0 died with exit code 3', 'ERR_PERCORE_REACTOR_DIED']]);
+    });
+  });
+});
