@@ -29,6 +29,7 @@ export const DEFAULT_HIGH_WATER_BYTES = 1 << 20;
 const { READABLE, WRITABLE, READ_CLOSED, HANG_UP, ERROR } = words.readiness;
 const EAGAIN = -11;
 const FIRST_BACKLOG_BYTES = 16_384;
+const CORKED_BYTES = 65_536;
 /** Bytes given to the kernel in one step before others of the band get their turn. */
 const SEND_BYTES = 262_144;
 
@@ -53,6 +54,7 @@ export class Connection implements Source, Ready {
   private isWritable = false;
   private hasError = false;
   private isPaused = false;
+  private isCorked = false;
   private hasPeerEnded = false;
   private isEnding = false;
   private hasEnded = false;
@@ -120,8 +122,20 @@ export class Connection implements Source, Ready {
     this.reserve(bytes.length);
     this.backlog.set(bytes, this.last);
     this.last += bytes.length;
-    if (this.isWritable) this.io.schedule(this);
+    if (this.isWritable && (!this.isCorked || this.last - this.first >= CORKED_BYTES)) this.io.schedule(this);
     return OK;
+  }
+
+  /** Holds back what is written until 64 KiB wait or `uncork` is called: for many small writes of which none is urgent. */
+  cork(): void {
+    this.isCorked = true;
+  }
+
+  /** Sends what was held back, at the next step. */
+  uncork(): void {
+    if (!this.isCorked) return;
+    this.isCorked = false;
+    if (this.isWritable && this.last !== this.first) this.io.schedule(this);
   }
 
   /** What `write` took and the kernel did not: in `onClose`, what is lost. Valid until the next call here. */

@@ -13,6 +13,7 @@ import { PercoreError } from '../errors.js';
 
 const enum Tag { Undefined, Null, False, True, Number, Text, Bytes, Serialized }
 const HEAD = 8;
+const SHORT_TEXT = 1024;
 
 /** Where a value is written to or read from: four views of the same memory. */
 export interface ValueMemory {
@@ -29,7 +30,11 @@ export class ValueCodec {
   measure(value: unknown): number {
     switch (typeof value) {
       case 'number': return HEAD + 8;
-      case 'string': return HEAD + value.length * 3;
+      // An upper bound is free; where it would be large, the exact length is worth a pass over the text.
+      case 'string':
+        // Half a surrogate pair has no UTF-8.
+        if (!(value as string & { isWellFormed(): boolean }).isWellFormed()) break;
+        return HEAD + (value.length <= SHORT_TEXT ? value.length * 3 : Buffer.byteLength(value));
       case 'boolean':
       case 'undefined': return HEAD;
       default:
@@ -39,7 +44,7 @@ export class ValueCodec {
     try {
       this.serialized = serialize(value);
     } catch (cause) {
-      const path = pathToUnserializable(value, 'value', new Set()) ?? 'value';
+      const path = safePath(value);
       throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${path} cannot be sent to another thread. Send plain values, typed arrays, maps, sets, dates or errors`, { argument: path, cause });
     }
     return HEAD + this.serialized.length;
@@ -54,6 +59,7 @@ export class ValueCodec {
         memory.view.setFloat64(at + HEAD, value, true);
         return HEAD + 8;
       case 'string':
+        if (this.serialized !== undefined) break;
         memory.words[tag] = Tag.Text;
         return HEAD + memory.buffer.write(value, at + HEAD, 'utf8');
       case 'boolean':
@@ -93,6 +99,15 @@ export class ValueCodec {
       // A copy first: the reader must not see memory that another thread can write.
       default: return deserialize(Buffer.from(memory.buffer.subarray(at + HEAD, at + length)));
     }
+  }
+}
+
+function safePath(value: unknown): string {
+  try {
+    return pathToUnserializable(value, 'value', new Set()) ?? 'value';
+  } catch {
+    // A getter of the value threw; what could not be sent is known well enough.
+    return 'value';
   }
 }
 

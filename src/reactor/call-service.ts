@@ -24,6 +24,8 @@ export type Handler = (argument: never, context: CallContext) => unknown;
 const DROPPED = partyLayout.fields.dropped.at >> 3;
 const CALLS_IN_FLIGHT = partyLayout.fields.callsInFlight.at >> 3;
 
+const NO_LIMIT_MS = 3e12;
+
 export class CallService {
   private readonly calls = new Calls();
   private readonly handlers = new Map<number, { name: string; handler: Handler }>();
@@ -51,12 +53,14 @@ export class CallService {
   call(name: string, argument: unknown, to: number, band: number, options: CallOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.calls.count >= MAX_CALLS) throw new PercoreError('ERR_PERCORE_BACK_PRESSURED', `call("${name}"): ${MAX_CALLS} calls wait for their answers already`);
+      if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) throw invalidArgument('signal', options.signal, 'an AbortSignal');
       if (options.signal?.aborted === true) throw options.signal.reason;
       const call = new PendingCall(name, to, resolve, reject);
       let deadlineNs = 0;
       if (options.timeoutMs !== undefined) {
         if (!(options.timeoutMs > 0)) throw invalidArgument('timeoutMs', options.timeoutMs, 'milliseconds above 0');
-        deadlineNs = this.intercore.nowNs() + options.timeoutMs * 1e6;
+        // A century and Infinity are no limit at all.
+        if (options.timeoutMs < NO_LIMIT_MS) deadlineNs = this.intercore.nowNs() + options.timeoutMs * 1e6;
       }
       this.calls.add(call);
       this.countCalls();
@@ -77,6 +81,12 @@ export class CallService {
   /** The calls to a reactor that has died will not be answered. */
   rejectAll(to: number): void {
     this.calls.rejectAll(to, (call) => died(to, call.name));
+    this.countCalls();
+  }
+
+  /** The party is leaving: nobody will answer, and nobody may ask. */
+  close(): void {
+    this.calls.rejectAll(undefined, (call) => new PercoreError('ERR_PERCORE_CLOSED', `call("${call.name}"): the runtime was closed before it was answered`));
     this.countCalls();
   }
 

@@ -57,10 +57,10 @@ export class Calls {
     return call;
   }
 
-  /** Rejects every call to `to`. */
-  rejectAll(to: number, error: (call: PendingCall) => Error): void {
+  /** Rejects every call to `to`, or every call. */
+  rejectAll(to: number | undefined, error: (call: PendingCall) => Error): void {
     for (const call of this.slots) {
-      if (call !== undefined && call.to === to) this.take(call.id)!.reject(error(call));
+      if (call !== undefined && (to === undefined || call.to === to)) this.take(call.id)!.reject(error(call));
     }
   }
 }
@@ -70,21 +70,32 @@ interface Failure {
   name: string;
   message: string;
   code: string | undefined;
-  stack: string | undefined;
+  frames: string;
 }
 
+/** Whatever was thrown, with whatever fields, in a form that crosses. Never throws. */
 export function packError(error: unknown): Failure {
-  const e = error instanceof Error ? error : new Error(typeof error === 'string' ? error : 'a value was thrown that is not an Error');
-  const code = (e as { code?: unknown }).code;
-  return { name: e.name, message: e.message, code: typeof code === 'string' ? code : undefined, stack: e.stack };
+  const e: Error = error instanceof Error ? error : new Error(typeof error === 'string' ? error : 'a value was thrown that is not an Error');
+  // A getter may throw: `stack` does when the name is a symbol.
+  const text = (field: 'name' | 'message' | 'code' | 'stack'): string | undefined => {
+    try {
+      const value: unknown = (e as unknown as Record<string, unknown>)[field];
+      return typeof value === 'string' ? value : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+  // The frames alone: name and message travel by themselves, and a message may have several lines.
+  const frames = (text('stack') ?? '').split('\n').filter((line) => /^\s+at /.test(line)).join('\n');
+  return { name: text('name') ?? 'Error', message: text('message') ?? '', code: text('code'), frames };
 }
 
-/** The error as the caller sees it: name, message and code kept, the remote stack below a line that says where. */
+/** The error as the caller sees it: name, message and code kept, the remote frames below a line that says where. */
 export function unpackError(failure: Failure, reactorId: number, name: string): Error {
   const error = failure.code?.startsWith('ERR_PERCORE_') === true
     ? new PercoreError(failure.code as PercoreError['code'], failure.message, { reactorId })
     : Object.assign(new Error(failure.message), { code: failure.code ?? 'ERR_PERCORE_REMOTE', reactorId });
   error.name = failure.name;
-  error.stack = `${failure.name}: ${failure.message}\n    --- reactor ${reactorId}, "${name}" ---\n${failure.stack?.split('\n').slice(1).join('\n') ?? ''}`;
+  error.stack = `${failure.name}: ${failure.message}\n    --- reactor ${reactorId}, "${name}" ---\n${failure.frames}`;
   return error;
 }

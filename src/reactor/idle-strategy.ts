@@ -24,23 +24,29 @@ export const DEFAULT_SPIN_NS = 20_000;
 export const DEFAULT_IO_INTERVAL_NS = 10_000;
 
 export function idleCode(strategy: IdleStrategy): number {
-  const code = CODES[strategy];
-  if (code === undefined) throw invalidArgument('idle.strategy', strategy, Object.keys(CODES).map((name) => `'${name}'`).join(', '));
-  return code;
+  if (!Object.hasOwn(CODES, strategy)) throw invalidArgument('idle.strategy', strategy, Object.keys(CODES).map((name) => `'${name}'`).join(', '));
+  return CODES[strategy];
 }
 
 export function idleName(code: number): IdleStrategy {
   return (Object.keys(CODES) as IdleStrategy[]).find((name) => CODES[name] === code) ?? 'adaptive';
 }
 
+/** The words of a party that begins with these options. Throws for a wrong one. */
+export function idleSettings(options: IdleOptions): { idleStrategy: number; spinNs: number; ioIntervalNs: number } {
+  return {
+    idleStrategy: idleCode(options.strategy ?? 'adaptive'),
+    spinNs: checkInteger('idle.spinNs', options.spinNs ?? DEFAULT_SPIN_NS, 0, 1e9),
+    ioIntervalNs: checkInteger('idle.ioIntervalNs', options.ioIntervalNs ?? DEFAULT_IO_INTERVAL_NS, 1000, 1e9),
+  };
+}
+
 /** Checks all, then stores what is given. Any thread may; the reactor sees it at its next look. */
 export function setIdleStrategy(party: Int32Array, options: IdleOptions): void {
+  const settings = idleSettings(options);
   const { idleStrategy, spinNs, ioIntervalNs } = partyLayout.fields;
-  const code = options.strategy === undefined ? undefined : idleCode(options.strategy);
-  const spin = options.spinNs === undefined ? undefined : checkInteger('idle.spinNs', options.spinNs, 0, 1e9);
-  const interval = options.ioIntervalNs === undefined ? undefined : checkInteger('idle.ioIntervalNs', options.ioIntervalNs, 1000, 1e9);
   // Settings: native reads them at each look, any recent value will do. Stored atomically, since another thread may write too.
-  if (code !== undefined) Atomics.store(party, idleStrategy.at >> 2, code);
-  if (spin !== undefined) Atomics.store(party, spinNs.at >> 2, spin);
-  if (interval !== undefined) Atomics.store(party, ioIntervalNs.at >> 2, interval);
+  if (options.strategy !== undefined) Atomics.store(party, idleStrategy.at >> 2, settings.idleStrategy);
+  if (options.spinNs !== undefined) Atomics.store(party, spinNs.at >> 2, settings.spinNs);
+  if (options.ioIntervalNs !== undefined) Atomics.store(party, ioIntervalNs.at >> 2, settings.ioIntervalNs);
 }

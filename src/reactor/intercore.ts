@@ -41,6 +41,8 @@ export class Intercore implements OutletHost {
   private readonly blocked: Outlet[] = [];
   private readonly muted: Inlet[] = [];
   dirtyCount = 0;
+  /** This party has left. */
+  isClosed = false;
   private seenDeaths = 0;
 
   constructor(private readonly host: IntercoreHost) {
@@ -108,8 +110,9 @@ export class Intercore implements OutletHost {
     return Array.from({ length: this.shared.reactors }, (_, id) => id).filter((id) => this.block.isDead(id));
   }
 
+  /** True when nothing can be sent there: that reactor has died, or this party has left. */
   isDead(id: number): boolean {
-    return this.seenDeaths !== 0 && this.block.isDead(id);
+    return this.isClosed || (this.seenDeaths !== 0 && this.block.isDead(id));
   }
 
   /** True when nothing is unpublished, waiting for room, or waiting to be read. */

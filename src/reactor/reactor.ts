@@ -251,9 +251,10 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   }
 
   endQuantum(band: number, count: number, records: number): void {
-    if (this.intercore.dirtyCount !== 0) this.intercore.flush();
+    // Counted before it is published: who has the answer may ask for the figures.
     this.counters[STEPS + band]! += count;
     this.counters[RECEIVED]! += records;
+    if (this.intercore.dirtyCount !== 0) this.intercore.flush();
   }
 
   /** Publishes everything this reactor has sent. The end of each step does it; call it before a long computation. */
@@ -311,7 +312,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    */
   call<N extends keyof S & string>(name: N, argument: Argument<S, N>, options: CallOptions = {}): Promise<Answer<S, N>> {
     try {
-      if (this.stopWord === words.stop.LEAVE) throw new PercoreError('ERR_PERCORE_CLOSED', `call("${name}"): the runtime is closing`);
+      if (this.intercore.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `call("${name}"): the runtime is closed`);
       return this.calls.call(name, argument, this.chooseReactor(options), checkBand(options.priority), options) as Promise<Answer<S, N>>;
     } catch (error) {
       return Promise.reject(error as Error);
@@ -476,7 +477,9 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     if (!this.hooksBegun) {
       this.hooksBegun = true;
       this.setPhase(words.phase.DRAINING);
-      Promise.all(this.stopHooks.map(async (hook) => hook())).catch((error: unknown) => this.reportError(error, 'a stop hook')).finally(() => {
+      const hooks = this.stopHooks.map(async (hook) => hook());
+      for (const hook of hooks) hook.catch((error: unknown) => this.reportError(error, 'a stop hook'));
+      void Promise.allSettled(hooks).then(() => {
         this.hooksDone = true;
         this.delivery[HAS_MORE] = 1;
       });
@@ -488,6 +491,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   /** Ends the turn: no task, timer or connection of this party runs any more. */
   detach(): void {
     this.io.closeAll();
+    this.calls.close();
+    this.intercore.isClosed = true;
     this.addon.stopTurn(this.turnHandle);
   }
 

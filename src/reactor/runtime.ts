@@ -16,7 +16,7 @@ import { native } from '../native.js';
 import { cpuBudget, type CpuBudget } from '../realtime/cpus.js';
 import type { Grants } from '../realtime/grants.js';
 import { unpackError, type CallOptions } from './calls.js';
-import { DEFAULT_IO_INTERVAL_NS, DEFAULT_SPIN_NS, idleCode, setIdleStrategy, type IdleOptions } from './idle-strategy.js';
+import { idleSettings, setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import { summon } from './parking.js';
 import { Reactor, type Answer, type AnyServices, type Argument, type Budget } from './reactor.js';
 import { RuntimeBlock, createShared, partyCounters, partyWords, type SharedRuntime } from './shared.js';
@@ -49,9 +49,9 @@ export interface CloseOptions {
   drainMs?: number;
 }
 export interface CloseResult {
-  /** True when every reactor had run everything it was sent. */
+  /** True when every living reactor had run everything it was sent. */
   readonly drained: boolean;
-  /** Messages sent and not run, when it had not. */
+  /** Messages sent and not run: to a reactor that died, or cut off by `drainMs`. */
   readonly undelivered: number;
 }
 
@@ -108,7 +108,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     const count = this.asked === 'auto' ? Math.min(this.cpus.count, MAX_REACTORS) : checkInteger('reactors', this.asked, 1, MAX_REACTORS);
     const pins = checkPins(options.pin ?? true, count, this.cpus);
     const strategy = options.idle?.strategy ?? (this.cpus.quota % 1 === 0 || this.cpus.quota === Infinity ? 'adaptive' : 'park');
-    const settings = { idleStrategy: idleCode(strategy), spinNs: DEFAULT_SPIN_NS, ioIntervalNs: DEFAULT_IO_INTERVAL_NS };
+    const settings = idleSettings({ ...options.idle, strategy });
 
     const addon = native();
     // libuv's pool is made at its first use and inherits the affinity of whoever uses it first: that must not be a pinned reactor.
@@ -117,12 +117,17 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     const eventFds = Array.from({ length: count + 1 }, () => addon.createWaker());
     this.shared = createShared(count, laneBytes, eventFds, originNs, (party) => (party === count ? { ...settings, idleStrategy: words.idleStrategy.PARK } : settings));
     this.block = new RuntimeBlock(this.shared.runtime);
-    for (let id = 0; id < count; id++) setIdleStrategy(partyWords(this.shared.inboxes[id]!), options.idle ?? {});
-    for (let id = 0; id < count; id++) {
-      const start: WorkerStart = { shared: this.shared, id, cpu: pins[id], entry, data: options.data, options: { budget, publishEvery } };
-      this.members.push(this.startMember(id, start, options.resourceLimits));
-    }
     this.host = new Reactor<S>(this.shared, count, { budget, publishEvery, onError: (error, where) => this.report(count, error as Error, where) });
+    try {
+      for (let id = 0; id < count; id++) {
+        const start: WorkerStart = { shared: this.shared, id, cpu: pins[id], entry, data: options.data, options: { budget, publishEvery } };
+        this.members.push(this.startMember(id, start, options.resourceLimits));
+      }
+    } catch (error) {
+      // Data that cannot be cloned, or no more threads: those that have started are ended.
+      void this.close({ drainMs: 0 });
+      throw error;
+    }
   }
 
   /** Reactors of this runtime. */
@@ -148,7 +153,11 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   /** Changes how reactors idle, at once and while they run: one of them, or all. */
   setIdleStrategy(options: IdleOptions, reactor?: number): void {
     const ids = reactor === undefined ? this.members.keys() : [checkInteger('reactor', reactor, 0, this.reactors - 1)];
-    for (const id of ids) setIdleStrategy(partyWords(this.shared.inboxes[id]!), options);
+    for (const id of ids) {
+      setIdleStrategy(partyWords(this.shared.inboxes[id]!), options);
+      // A sleeper would not look before its next message.
+      this.summon(id);
+    }
   }
 
   /** Asked, granted, why not, and all counters. Reads shared memory; sends nothing. */
@@ -242,8 +251,11 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   }
 
   private summonAll(): void {
-    const addon = native();
-    for (const [id, inbox] of this.shared.inboxes.entries()) summon(partyWords(inbox), () => addon.wake(this.shared.eventFds[id]!));
+    for (const id of this.shared.inboxes.keys()) this.summon(id);
+  }
+
+  private summon(id: number): void {
+    summon(partyWords(this.shared.inboxes[id]!), () => native().wake(this.shared.eventFds[id]!));
   }
 
   private tellAll(stop: number): void {
@@ -257,7 +269,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   private async closeInOrder(drainMs: number): Promise<CloseResult> {
     this.tellAll(words.stop.DRAIN);
     const drained = await this.waitUntilQuiet(drainMs);
-    const undelivered = drained ? 0 : this.inFlight();
+    const undelivered = this.inFlight();
     this.tellAll(words.stop.LEAVE);
     await Promise.all(this.members.map(async ({ worker, exited }) => {
       let timer: NodeJS.Timeout | undefined;
@@ -277,7 +289,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     return { drained, undelivered };
   }
 
-  /** Messages committed and not yet taken, over all parties that live. */
+  /** Messages committed and not yet taken, over all parties. */
   private inFlight(): number {
     let count = 0;
     for (const inbox of this.shared.inboxes) {
@@ -294,7 +306,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     for (;;) {
       const living = this.members.flatMap((member, id) => (member.isDead ? [] : [reactorStatus(this.shared, id, false, undefined)]));
       const now = living.every(({ state }) => state === 'quiet') && this.host.isQuiet() ? living.map(({ sent, received }) => `${sent}/${received}`).join() : '';
-      if (living.length === 0 || (now !== '' && now === before)) return this.members.every(({ isDead }) => !isDead) || this.members.length === 0;
+      if (living.length === 0 || (now !== '' && now === before)) return true;
       if (performance.now() >= endMs) return false;
       before = now;
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));

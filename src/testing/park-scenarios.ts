@@ -1,7 +1,8 @@
 /**
  * The park and wake handshake under the explorer: shipped rings, shipped `notify` and `summon`, and the sleeper's native half
- * as a script with the accesses of `park` in native/turn.cc, in its order. The eventfd is a word that counts; sleeping is
- * waiting until it is above 0. Two of its defects can be asked for, to see that they are found.
+ * as a script with the accesses of `park`, `poll` and `onCheck` in native/turn.cc. The eventfd is a word that counts; sleeping
+ * is waiting until it, or the word that stands for libuv's own reasons to wake, is above 0. Defects of either half can be
+ * asked for, to see that they are found.
  */
 import { partyLayout, queueLayout, words } from '../layout.js';
 import { explore, type Report, type Verdict, type VirtualThread } from './explorer.js';
@@ -18,13 +19,17 @@ const BAND = 5;
 class Sleeper {
   readonly party: Int32Array;
   readonly eventfd: Int32Array;
+  /** 1: libuv has a reason of its own to end the sleep, such as a timer of Node's. */
+  readonly libuv: Int32Array;
 
   constructor(private readonly world: World) {
     const { Int32Array, SharedArrayBuffer } = world.globals;
     this.party = new Int32Array(new SharedArrayBuffer(partyLayout.bytes));
     this.eventfd = new Int32Array(new SharedArrayBuffer(4));
+    this.libuv = new Int32Array(new SharedArrayBuffer(4));
     world.memory.name(this.party.buffer as SharedArrayBuffer, 'party', partyLayout);
     world.memory.name(this.eventfd.buffer as SharedArrayBuffer, 'eventfd');
+    world.memory.name(this.libuv.buffer as SharedArrayBuffer, 'libuv');
     world.globals.Atomics.store(this.party, ATTENTION, AWAKE);
   }
 
@@ -33,18 +38,22 @@ class Sleeper {
     const { Atomics } = this.world.globals;
     Atomics.store(this.party, ATTENTION, PARKED);
     if (!looksAgain) return true;
-    const yieldRequested = Atomics.load(this.party, YIELD_REQUESTED) === 1;
-    if (!yieldRequested && !laneHasRecords()) return true;
-    if (yieldRequested) Atomics.store(this.party, YIELD_REQUESTED, 0);
+    const hasRecords = laneHasRecords();
+    const isSummoned = Atomics.load(this.party, YIELD_REQUESTED) !== 0;
+    if (!hasRecords && !isSummoned) return true;
+    if (isSummoned) Atomics.store(this.party, YIELD_REQUESTED, 0);
     Atomics.store(this.party, ATTENTION, AWAKE);
     return false;
   }
 
-  /** False while it sleeps. */
-  wakesUp(): boolean {
+  /** False while it sleeps. The look at the lanes that follows does not depend on the order of these two stores. */
+  wakesUp(collectsFirst: boolean): boolean {
     const { Atomics } = this.world.globals;
-    if (Atomics.exchange(this.eventfd, 0, 0) === 0) return false;
+    const isSignalled = Atomics.load(this.eventfd, 0) > 0;
+    if (!isSignalled && Atomics.exchange(this.libuv, 0, 0) === 0) return false;
+    if (isSignalled && collectsFirst) Atomics.store(this.eventfd, 0, 0);
     Atomics.store(this.party, ATTENTION, AWAKE);
+    if (isSignalled && !collectsFirst) Atomics.store(this.eventfd, 0, 0);
     return true;
   }
 
@@ -57,6 +66,10 @@ export interface ParkScenario {
   producers: readonly number[];
   /** While it drains, the sleeper says that it runs this band, below the messages'. */
   runsBand?: number;
+  /** libuv ends one sleep for a reason of its own. */
+  wakesByItself?: boolean;
+  /** It reads the eventfd before it stores AWAKE, not after, as turn.cc does. */
+  collectsFirst?: boolean;
   /** Each producer may die; the supervisor then writes the eventfd, or calls `summon`, or does nothing. */
   deathMeets?: 'eventfd' | 'summon' | 'nobody';
   /** Defect: the producer looks at attention before it publishes. */
@@ -125,7 +138,7 @@ export function parkHandshake(scenario: ParkScenario): Report {
         mine.phase = !hasAll() && sleeper.park(laneHasRecords, scenario.forgetsToLook !== true) ? 'sleep' : 'drain';
         return;
       case 'sleep':
-        if (!sleeper.wakesUp()) return 'wait';
+        if (!sleeper.wakesUp(scenario.collectsFirst === true)) return 'wait';
         mine.phase = 'drain';
     }
   }
@@ -142,9 +155,25 @@ export function parkHandshake(scenario: ParkScenario): Report {
     },
   };
 
+  const libuv = { isDone: false };
+  const libuvThread: VirtualThread = {
+    name: 'libuv',
+    owns: [libuv],
+    step() {
+      if (libuv.isDone) return 'done';
+      Atomics.store(sleeper.libuv, 0, 1);
+      libuv.isDone = true;
+    },
+  };
+
   return explore({
     memory,
-    threads: [...producerThreads, { name: 'sleeper', owns: [mine, ...lanes.map(({ consumer }) => consumer)], step: live, mayWait: deathMeets !== undefined }, supervisor],
+    threads: [
+      ...producerThreads,
+      { name: 'sleeper', owns: [mine, ...lanes.map(({ consumer }) => consumer)], step: live, mayWait: deathMeets !== undefined },
+      ...(deathMeets === undefined ? [] : [supervisor]),
+      ...(scenario.wakesByItself === true ? [libuvThread] : []),
+    ],
     atEnd({ dead }) {
       lanes.forEach(({ producer }, i) => {
         const published = (Atomics.load(producer.words, PRODUCER_CURSOR) - start) | 0;
@@ -188,7 +217,7 @@ export function roomHandshake({ start = 0, messages, seeds }: { start?: number; 
         sending.phase = sleeper.park(() => false) ? 'sleep' : 'send';
         return;
       case 'sleep':
-        if (!sleeper.wakesUp()) return 'wait';
+        if (!sleeper.wakesUp(false)) return 'wait';
         sending.phase = 'send';
     }
   }
