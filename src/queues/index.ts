@@ -74,6 +74,7 @@ export function create(options: FixedOptions | VariableOptions): FixedQueue | Va
   const byteOffset = options.byteOffset ?? 0;
   const buffer = options.buffer ?? new SharedArrayBuffer(bytes);
   if (byteOffset % 8 !== 0) throw invalidArgument('byteOffset', byteOffset, 'a multiple of 8');
+  if (buffer.byteLength < bytes) throw invalidArgument('buffer', buffer.byteLength, `at least ${bytes} bytes long`);
   checkInteger('byteOffset', byteOffset, 0, buffer.byteLength - bytes);
 
   const words = new Int32Array(buffer, byteOffset, queueLayout.bytes >> 2);

@@ -168,6 +168,8 @@ class Consumer {
   close(): void {
     // spsc.abandon: pairs with the load in room().
     Atomics.store(this.words, IS_ABANDONED, 1);
+    // spsc.waits: as in publishRelease(): who waits for space learns that there will be none.
+    if (Atomics.load(this.words, PRODUCER_WAITS) === 1 && this.onSpace !== null) this.onSpace();
   }
 
   /** OK when a record can be read; EMPTY, or CLOSED when none will follow. */
@@ -203,7 +205,7 @@ export class FixedProducer extends Producer {
    * stay yours until `commit` or `abort`; claiming again before either forgets the first claim.
    */
   tryClaim(count = 1): number {
-    if (count > this.capacity || count < 1) return TOO_LARGE;
+    if (!(count >= 1 && count <= this.capacity)) return TOO_LARGE;
     const room = this.room(count);
     if (room !== OK) return room;
     this.claimed = count;
@@ -263,9 +265,13 @@ export class FixedConsumer extends Consumer {
    */
   drain(handler: (view: DataView, offset: number, length: number) => void, limit = this.capacity): number {
     const state = this.available();
-    if (state !== OK) return state === CLOSED ? CLOSED : 0;
+    if (state !== OK) {
+      // A handler that threw last time has left its record to be released.
+      this.publishRelease();
+      return state === CLOSED ? CLOSED : 0;
+    }
     const ready = (this.cachedProducerCursor - this.next) | 0;
-    const count = ready < limit ? ready : limit;
+    const count = ready < limit ? ready : Math.max(limit, 0);
     for (let i = 0; i < count; i++) {
       const offset = DATA_BYTES + (this.next & this.mask) * this.recordBytes;
       this.next = (this.next + 1) | 0;
@@ -332,7 +338,7 @@ export class VariableProducer extends Producer {
    * multiple of 8, or BACK_PRESSURED, TOO_LARGE or CLOSED. `type` (0 to 2^31-1) travels with it.
    */
   tryClaim(length: number, type = 1): number {
-    if (length > this.maxRecordBytes || length < 0) return TOO_LARGE;
+    if (!(length >= 0 && length <= this.maxRecordBytes)) return TOO_LARGE;
     const needed = framedBytes(length);
     const at = this.next & this.mask;
     const toEnd = this.capacity - at;

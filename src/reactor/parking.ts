@@ -15,7 +15,7 @@
  *
  * Both sides store their own word, then load the other's (Dekker): at least one of them sees the other, so a record is never
  * left behind a sleeper. A waker that dies between its swap and its write leaves a sleeper nobody wakes: the *dead waker*.
- * Whoever learns of a worker's exit therefore wakes every peer.
+ * Whoever learns of a worker's exit therefore wakes every peer, whatever its attention says: the dead one may have swapped it.
  */
 import { partyLayout, words } from '../layout.js';
 
@@ -42,7 +42,7 @@ export function notify(party: Int32Array, band: number, wake: () => void): void 
 }
 
 /**
- * Makes the party look at everything again, whatever it runs: there is room in a lane, a peer has died, the stop word changed.
+ * Makes the party look at everything again, whatever it runs: there is room in a lane, the stop word changed.
  * Call after storing what it shall see. Any thread; does not block.
  */
 export function summon(party: Int32Array, wake: () => void): void {
@@ -50,4 +50,11 @@ export function summon(party: Int32Array, wake: () => void): void {
   Atomics.store(party, YIELD_REQUESTED, 1);
   // park.attention: as in notify().
   if (Atomics.load(party, ATTENTION) === PARKED && Atomics.compareExchange(party, ATTENTION, PARKED, AWAKE) === PARKED) wake();
+}
+
+/** The same after a peer's death. Always wakes: the dead one may have swapped PARKED for AWAKE and not written the eventfd. */
+export function summonAfterDeath(party: Int32Array, wake: () => void): void {
+  // park.yield: as in summon().
+  Atomics.store(party, YIELD_REQUESTED, 1);
+  wake();
 }

@@ -173,7 +173,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     const delivery = this.delivery;
     if (delivery[IS_SUMMONED] !== 0) {
       delivery[IS_SUMMONED] = 0;
-      for (const id of this.intercore.takeDeaths()) this.calls.rejectAll(id);
+      this.noteDeaths();
       if (this.intercore.hasBlocked) this.intercore.retryBlocked();
     }
     this.stopWord = delivery[STOP]!;
@@ -185,6 +185,11 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     delivery[LANES] = 0;
     const others = (delivery[TIMERS] === 0 ? 0 : this.timers.poll()) + (delivery[READINESS] === 0 ? 0 : this.io.poll());
     return lanes + others;
+  }
+
+  /** Rejects calls to peers that have died since the last look. For poll, and for the runtime at the exit event. */
+  noteDeaths(): void {
+    for (const id of this.intercore.takeDeaths()) this.calls.rejectAll(id);
   }
 
   /** Takes the longest waiting task of the highest band, without running it; undefined when none is ready. */

@@ -17,7 +17,7 @@ import { cpuBudget, type CpuBudget } from '../realtime/cpus.js';
 import type { Grants } from '../realtime/grants.js';
 import { unpackError, type CallOptions } from './calls.js';
 import { idleSettings, setIdleStrategy, type IdleOptions } from './idle-strategy.js';
-import { summon } from './parking.js';
+import { summon, summonAfterDeath } from './parking.js';
 import { Reactor, type Answer, type AnyServices, type Argument, type Budget } from './reactor.js';
 import { RuntimeBlock, createShared, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { reactorStatus, type RuntimeStatus } from './status.js';
@@ -49,7 +49,7 @@ export interface CloseOptions {
   drainMs?: number;
 }
 export interface CloseResult {
-  /** True when every living reactor had run everything it was sent. */
+  /** True when every reactor had run everything it was sent. */
   readonly drained: boolean;
   /** Messages sent and not run: to a reactor that died, or cut off by `drainMs`. */
   readonly undelivered: number;
@@ -239,8 +239,8 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     if (member.isDead) return;
     member.isDead = true;
     this.block.markDead(id);
-    // Whoever learns of an exit wakes every peer: the dead one may have been about to wake somebody.
-    this.summonAll();
+    for (const [peer, inbox] of this.shared.inboxes.entries()) summonAfterDeath(partyWords(inbox), () => native().wake(this.shared.eventFds[peer]!));
+    this.host.noteDeaths();
     if (this.closing !== undefined) return;
     const death: ReactorDeath = { reactorId: id, exitCode, error: member.error };
     if (!this.emit('reactorDied', death)) process.emitWarning(`reactor ${id} died with exit code ${exitCode}${member.error === undefined ? '' : `: ${member.error.message}`}`, { code: 'ERR_PERCORE_REACTOR_DIED' });
@@ -268,7 +268,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
 
   private async closeInOrder(drainMs: number): Promise<CloseResult> {
     this.tellAll(words.stop.DRAIN);
-    const drained = await this.waitUntilQuiet(drainMs);
+    const isQuiet = await this.waitUntilQuiet(drainMs);
     const undelivered = this.inFlight();
     this.tellAll(words.stop.LEAVE);
     await Promise.all(this.members.map(async ({ worker, exited }) => {
@@ -286,7 +286,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     this.host.detach();
     // Nobody is left who could write into them.
     for (const fd of this.shared.eventFds) native().closeWaker(fd);
-    return { drained, undelivered };
+    return { drained: isQuiet && undelivered === 0, undelivered };
   }
 
   /** Messages committed and not yet taken, over all parties. */
@@ -306,7 +306,8 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     for (;;) {
       const living = this.members.flatMap((member, id) => (member.isDead ? [] : [reactorStatus(this.shared, id, false, undefined)]));
       const now = living.every(({ state }) => state === 'quiet') && this.host.isQuiet() ? living.map(({ sent, received }) => `${sent}/${received}`).join() : '';
-      if (living.length === 0 || (now !== '' && now === before)) return true;
+      if (living.length === 0) return false;
+      if (now !== '' && now === before) return true;
       if (performance.now() >= endMs) return false;
       before = now;
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));

@@ -139,7 +139,7 @@ const mutants: Mutant[] = [
   {
     kind: 'full or empty', bug: 'drain takes as many as its limit says, ready or not',
     shows: RACE,
-    run: fixed(queue('const ready = (this.cachedProducerCursor - this.next) | 0;\n        const count = ready < limit ? ready : limit;', 'const count = limit;')),
+    run: fixed(queue('const ready = (this.cachedProducerCursor - this.next) | 0;\n        const count = ready < limit ? ready : Math.max(limit, 0);', 'const count = limit;')),
   },
   {
     kind: 'full or empty', bug: 'the last record of a lazy batch is never published',
