@@ -42,7 +42,7 @@ describe('parseOptions', () => {
     ['--port', '0', 'port', 0], ['--port', '65535', 'port', 65_535],
     ['--key-field', '1', 'keyField', 1], ['--key-field', '65536', 'keyField', 65_536],
     ['--work-us', '0', 'workUs', 0], ['--work-us', '.5', 'workUs', 0.5], ['--work-us', '1000000', 'workUs', 1_000_000],
-    ['--reactors', '1', 'reactors', 1], ['--reactors', '1024', 'reactors', 1_024],
+    ['--reactors', '1', 'reactors', 1], ['--reactors', '255', 'reactors', 255],
     ['--output-backlog-bytes', '1', 'outputBacklogBytes', 1],
     ['--output-backlog-bytes', '1073741824', 'outputBacklogBytes', 1_073_741_824],
   ] as const)('accepts %s %s, an end of its range', (option, text, field, value) => {
@@ -56,7 +56,7 @@ describe('parseOptions', () => {
     ['--key-field', '0', '1 to 65536'], ['--key-field', '65537', '1 to 65536'],
     ['--work-us', '-0.1', '0 to 1000000'], ['--work-us', '.', '0 to 1000000'],
     ['--work-us', 'Infinity', '0 to 1000000'], ['--work-us', '1000000.1', '0 to 1000000'],
-    ['--reactors', '0', '1 to 1024'], ['--reactors', '1025', '1 to 1024'], ['--reactors', 'Auto', 'auto'],
+    ['--reactors', '0', '1 to 255'], ['--reactors', '256', '1 to 255'], ['--reactors', 'Auto', 'auto'],
     ['--output-backlog-bytes', '0', '1 to 1073741824'], ['--output-backlog-bytes', '1073741825', '1 to 1073741824'],
     ['--idle', 'sleep', 'spin, backoff, park, adaptive'], ['--idle', 'toString', 'spin, backoff, park, adaptive'],
     ['--host', '', 'not empty'], ['--file', '', 'not empty'],
