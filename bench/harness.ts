@@ -95,8 +95,12 @@ export interface Comparison<Name extends string> {
   readonly ours: Contender<Name>;
   readonly baselines: readonly Contender<Name>[];
   readonly figures: readonly Figure<Name>[];
-  readonly note?: string;
+  /** Asked for when all runs are over. */
+  readonly note?: () => string;
 }
+
+/** No run of any bench takes a tenth of this; one that hangs is a failed check. */
+const RUN_MS = 180_000;
 
 /** Runs ours and the baselines in turn, `runs` times, and makes one finding a figure and baseline. */
 export async function compare<Name extends string>(comparison: Comparison<Name>): Promise<Finding[]> {
@@ -107,13 +111,25 @@ export async function compare<Name extends string>(comparison: Comparison<Name>)
   for (let run = 0; run < runs; run++) {
     for (const [at, contender] of contenders.entries()) {
       progress(`${contender.name} ${run + 1}/${runs}`);
-      samples[at].push(await contender.run());
+      samples[at].push(await withinTime(contender));
     }
   }
   return figures.flatMap((figure) => baselines.map((baseline, at) => {
     const pick = (sample: Sample<Name>): number => sample[figure.of];
-    return finding(figure, samples[0].map(pick), baseline.name, samples[at + 1].map(pick), note);
+    return finding(figure, samples[0].map(pick), baseline.name, samples[at + 1].map(pick), note?.());
   }));
+}
+
+async function withinTime<Name extends string>(contender: Contender<Name>): Promise<Sample<Name>> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new CheckFailed(`${contender.name} has not finished within ${RUN_MS / 1000} s`)), RUN_MS);
+  });
+  try {
+    return await Promise.race([contender.run(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The row of one figure against one baseline: the pair of runs that has the median ratio. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { partyLayout, words } from '../layout.js';
-import { notify, summon } from './parking.js';
+import { notify, summon, summonAfterDeath } from './parking.js';
 
 const ATTENTION = partyLayout.fields.attention.at >> 2;
 const YIELD = partyLayout.fields.yieldRequested.at >> 2;
@@ -74,5 +74,19 @@ describe('summon', () => {
     summon(p.words, p.wake);
     expect(requested).toBe(1);
     expect(state(p)).toEqual({ attention: AWAKE, yieldRequested: 1, wakes: 1 });
+  });
+});
+
+describe('summonAfterDeath', () => {
+  it('writes the eventfd whatever the word says: the dead one may have swapped it and not written', () => {
+    for (const attention of [PARKED, 0, 7, AWAKE]) {
+      const p = party(attention);
+      let requested = 0;
+      summonAfterDeath(p.words, () => {
+        requested = p.words[YIELD]!;
+        p.wake();
+      });
+      expect([requested, p.wakes()], `attention ${attention}`).toEqual([1, 1]);
+    }
   });
 });

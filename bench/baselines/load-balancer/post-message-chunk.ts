@@ -58,7 +58,7 @@ class Filling {
 await serve(({ emit, progressed }) => {
   let underWay = 0;
   const spare: ArrayBuffer[] = [];
-  const filling: (Filling | undefined)[] = new Array<undefined>(WORKERS).fill(undefined);
+  const filling: (Filling | undefined)[] = Array.from({ length: WORKERS }, () => undefined);
   const take = ({ lines, results, resultBytes }: Batch): void => {
     underWay--;
     spare.push(lines);

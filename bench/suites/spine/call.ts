@@ -30,7 +30,7 @@ export const call: Bench = {
         ours: percore(from),
         baselines: [piscina('piscina', settings), piscina('piscina, its default settings', {})],
         figures: [{ of: 'rate', metric: 'rate', unit: 'calls/s', better: 'higher', params: { from, inFlight: 64 }, targets: { 'piscina': { of: 'ratio', atLeast: 20 } } }],
-        note: `piscina with ${describe(settings)}, the fastest of the settings tried`,
+        note: () => `piscina with ${describe(settings)}, the fastest of the settings tried`,
       }));
     }
     return findings;

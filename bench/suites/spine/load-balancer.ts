@@ -69,15 +69,20 @@ export async function throughput({ input, output }: Ports, lines: number, band: 
 export interface Latency {
   readonly p50Us: number;
   readonly p99Us: number;
-  readonly floodBehind: number;
+  /** The client's own share: how late it sent. */
   readonly urgentSendLateP99Us: number;
+  readonly fifoGranted: boolean;
 }
+
+/** Above every thread of the contenders and below the kernel's own. */
+const FIFO_PRIORITY = 10;
 
 /** Urgent lines at a fixed rate beside a flood at a fixed rate, timed from the moment each was due. */
 export async function latency({ input, output }: Ports, load: { floodRate: number; floodBand: number; urgentRate: number; urgentBand: number; seconds: number; warmupSeconds: number }): Promise<Latency> {
   const result = await loadClient('latency', [
     '--input', input, '--output', output, '--flood-connections', CONNECTIONS, '--flood-rate', Math.round(load.floodRate), '--flood-band', load.floodBand,
     '--urgent-rate', load.urgentRate, '--urgent-band', load.urgentBand, '--seconds', load.seconds, '--warmup-seconds', load.warmupSeconds,
+    '--fifo', FIFO_PRIORITY,
   ]);
   return result as unknown as Latency;
 }

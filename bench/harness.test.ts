@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { CheckFailed, check, compare, finding, percentile, type Figure } from './harness.js';
+
+const figure: Figure = { of: 'rate', metric: 'rate', unit: '1/s', better: 'higher', targets: { theirs: { of: 'ratio', atLeast: 3 } } };
+
+describe('finding', () => {
+  it('gives the pair of runs that has the median ratio, so that value and baseline divide to the ratio', () => {
+    const row = finding(figure, [10, 40, 90], 'theirs', [10, 10, 10]);
+    expect(row).toMatchObject({ value: 40, baseline: { name: 'theirs', value: 10 }, ratio: 4, runs: 3, spread: { of: 'ratio', min: 1, max: 9 } });
+  });
+
+  it('pairs runs of the same mood: a slow machine does not move the ratio', () => {
+    const row = finding(figure, [30, 10, 33], 'theirs', [10, 3, 10]);
+    expect(row.ratio).toBeCloseTo(3.3);
+    expect(row.target).toMatchObject({ isMet: true });
+  });
+
+  it('judges the target of this baseline and of no other', () => {
+    expect(finding(figure, [20], 'theirs', [10]).target).toMatchObject({ atLeast: 3, isMet: false });
+    expect(finding(figure, [20], 'others', [10]).target).toBeNull();
+  });
+
+  it('gives no ratio against a baseline of 0, and spreads the value instead', () => {
+    const row = finding({ ...figure, better: 'lower', targets: { theirs: { of: 'value', atMost: 1 } } }, [0, 2, 1], 'theirs', [0, 0, 0]);
+    expect(row).toMatchObject({ value: 1, ratio: null, spread: { of: 'value', min: 0, max: 2 }, target: { isMet: true } });
+  });
+});
+
+describe('compare', () => {
+  it('runs ours and the baselines in turn', async () => {
+    const order: string[] = [];
+    const contender = (name: string) => ({ name, run: async () => ({ rate: order.push(name) }) });
+    const rows = await compare({ runs: 3, ours: contender('A'), baselines: [contender('B1'), contender('B2')], figures: [figure] });
+    expect(order.join(' ')).toBe('A B1 B2 A B1 B2 A B1 B2');
+    expect(rows.map(({ baseline }) => baseline.name)).toEqual(['B1', 'B2']);
+  });
+
+  it('gives no figure when one run fails its check', async () => {
+    const failing = { name: 'A', run: async () => check(false, 'an answer was wrong') as never };
+    await expect(compare({ runs: 1, ours: failing, baselines: [], figures: [figure] })).rejects.toThrow(CheckFailed);
+  });
+
+  it('refuses an even number of runs, which has no median run', async () => {
+    const contender = { name: 'A', run: async () => ({ rate: 1 }) };
+    await expect(compare({ runs: 2, ours: contender, baselines: [], figures: [figure] })).rejects.toThrow('odd');
+  });
+});
+
+describe('percentile', () => {
+  it('is the nearest rank', () => {
+    const hundred = Float64Array.from({ length: 100 }, (_, at) => at + 1);
+    expect([percentile(hundred, 50), percentile(hundred, 99), percentile(hundred, 100)]).toEqual([50, 99, 100]);
+    expect(percentile([7], 50)).toBe(7);
+  });
+});
