@@ -41,6 +41,7 @@ int64_t Turn::nowNs() const { return monotonicNs() - originNs_; }
 
 void Turn::onPrepare() {
   if (isDead_) return;
+  JavaScript javascript(*this);
   party_->libuvTurns += 1;
   int64_t now = nowNs();
   const int64_t end = now + glance(party_->ioIntervalNs), busyEnd = now + kBusyIntervals * glance(party_->ioIntervalNs);
@@ -67,7 +68,7 @@ void Turn::onPrepare() {
     }
     if (hasWork) {
       noteGap(now);
-      if (!deliver(&now)) return;
+      if (!deliver(javascript, &now)) return;
       if (now < busyEnd) continue;
       break;
     }
@@ -109,7 +110,8 @@ void Turn::onCheck() {
   int64_t now = nowNs();
   if (poll(now)) {
     noteGap(now);
-    deliver(&now);
+    JavaScript javascript(*this);
+    deliver(javascript, &now);
   }
 }
 
@@ -222,28 +224,21 @@ void Turn::noteGap(int64_t now) {
 
 // `now` is the time before and, afterwards, after it. False: touch nothing but libuv again (closed, or the environment is being
 // terminated).
-bool Turn::deliver(int64_t* now) {
+bool Turn::deliver(JavaScript& javascript, int64_t* now) {
   layout::Delivery* delivery = memory_.delivery;
   const int64_t from = *now;
   const bool hadLanes = delivery->lanes != 0;
   party_->turns += 1;
   party_->turnNs = double(from);
-  napi_handle_scope scope = nullptr;
-  if (napi_open_handle_scope(env_, &scope) != napi_ok) {
-    isDead_ = true;
-    return false;
-  }
-  napi_value function = nullptr, result = nullptr;
-  napi_get_reference_value(env_, deliver_, &function);
+  napi_value function = javascript.deliver();
   // The function is its own receiver: any object will do, and this one is at hand.
-  bool isAlive = function && settle(napi_call_function(env_, function, function, 0, nullptr, &result));
+  bool isAlive = function && settle(napi_call_function(env_, function, function, 0, nullptr, nullptr));
   // Promises and ticks run after the turn, in an empty callback scope, not in one around it: a peer that waits for what the turn
   // has published need not wait for the scope to be opened.
   napi_callback_scope callbackScope = nullptr;
   if (isAlive) isAlive = settle(napi_open_callback_scope(env_, function, context_, &callbackScope));
   if (callbackScope) isAlive = settle(napi_close_callback_scope(env_, callbackScope)) && isAlive;
   if (!isAlive) isDead_ = true;
-  napi_close_handle_scope(env_, scope);
   delivery->lanes = delivery->timers = delivery->readiness = 0;
   *now = nowNs();
   party_->busyNs += double(*now - from);

@@ -60,13 +60,32 @@ class Turn {
     int32_t number;
   };
 
+  // Handles for calls into JavaScript, opened with the first of a pass of libuv: a pass may hold dozens of turns.
+  class JavaScript {
+   public:
+    explicit JavaScript(const Turn& turn) : turn_(turn) {}
+    ~JavaScript() {
+      if (scope_) napi_close_handle_scope(turn_.env_, scope_);
+    }
+    // The function to call; null when the environment is being terminated.
+    napi_value deliver() {
+      if (!scope_ && napi_open_handle_scope(turn_.env_, &scope_) == napi_ok) napi_get_reference_value(turn_.env_, turn_.deliver_, &function_);
+      return function_;
+    }
+
+   private:
+    const Turn& turn_;
+    napi_handle_scope scope_ = nullptr;
+    napi_value function_ = nullptr;
+  };
+
   explicit Turn(int64_t originNs);
   void onPrepare();
   void onCheck();
   bool poll(int64_t now);
   bool scanLanes();
   void findLanes();
-  bool deliver(int64_t* now);
+  bool deliver(JavaScript& javascript, int64_t* now);
   bool settle(napi_status status);
   bool park(int64_t now);
   int64_t spinWindowNs();

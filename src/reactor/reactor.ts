@@ -112,6 +112,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private selectedBand: number = AWAKE;
   private turnEndNs = 0;
   private yieldCalls = 0;
+  /** Steps that returned a promise which is not settled. */
+  private asyncSteps = 0;
   private nextReactor = 0;
   private stopWord: number = words.stop.RUN;
 
@@ -424,9 +426,16 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   }
 
   /** A step answered something: a code, or a promise whose rejection must not be lost. */
-  settle(result: number | Promise<void>, name: string): number {
+  settle(result: number | Promise<void>, task: string): number {
     if (typeof result === 'number') return result;
-    if (typeof result.then === 'function') result.then(undefined, (error: unknown) => this.reportError(error, `task "${name}"`));
+    if (typeof result.then !== 'function') return OK;
+    this.asyncSteps++;
+    result.then(() => {
+      this.asyncSteps--;
+    }, (error: unknown) => {
+      this.asyncSteps--;
+      this.reportStep(error, task);
+    });
     return OK;
   }
 
@@ -468,7 +477,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
 
   /** True when nothing is ready, waiting or under way here. */
   isQuiet(): boolean {
-    return this.bands.bitmap === 0 && this.calls.count === 0 && this.intercore.isQuiet();
+    return this.bands.bitmap === 0 && this.asyncSteps === 0 && this.calls.count === 0 && this.intercore.isQuiet();
   }
 
   /** The stop protocol, once a turn after the stop word has changed: run the hooks, say when all is quiet, leave when told. */
@@ -495,10 +504,13 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
 
   /** Ends the turn: no task, timer or connection of this party runs any more. */
   detach(): void {
-    this.io.closeAll();
     this.calls.close();
     this.intercore.isClosed = true;
-    this.addon.stopTurn(this.turnHandle);
+    try {
+      this.io.closeAll();
+    } finally {
+      this.addon.stopTurn(this.turnHandle);
+    }
   }
 
   /** For worker-main alone: called after the runtime has told this reactor to leave. */

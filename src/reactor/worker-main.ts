@@ -39,10 +39,11 @@ async function main(start: WorkerStart): Promise<void> {
     if (++reports <= REPORTS_PER_SECOND) report({ kind: 'stepError', error: packError(error), where });
   };
   const reactor = new Reactor(start.shared, start.id, { ...start.options, onError });
-  // Exit even if the user left something open; the turn is detached by now.
-  reactor.onLeave = () => process.exit(0);
+  const importing = import(start.entry) as Promise<{ default?: unknown }>;
+  // Exit even if the user left something open; the turn is detached by now. An import under way ends first: Node would leave its file open.
+  reactor.onLeave = () => void importing.catch(() => undefined).then(() => process.exit(0));
   try {
-    const module = (await import(start.entry)) as { default?: unknown };
+    const module = await importing;
     if (typeof module.default !== 'function') {
       throw new PercoreError('ERR_PERCORE_ENTRY', `${start.entry} has no default export that is a function; write "export default function start(reactor) { … }"`, { argument: 'entry', value: start.entry });
     }
