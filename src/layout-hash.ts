@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { constants, structures, words } from './layout.js';
 
 /** What of the table both languages must share: names, offsets, types, sizes and values; not the prose. */
@@ -8,5 +7,19 @@ export function layoutHash(): string {
     structure.bytes,
     Object.entries(structure.fields).map(([name, field]) => [name, field.at, field.type, field.count ?? 1]),
   ]);
-  return createHash('sha256').update(JSON.stringify([shape, words, constants])).digest('hex').slice(0, 16);
+  return fnv1a64(JSON.stringify([shape, words, constants]));
+}
+
+/** FNV-1a, 64 bits, as hex: it tells tables apart, not adversaries; loading a cryptographic one would cost each worker 4 ms. */
+function fnv1a64(text: string): string {
+  let high = 0xcbf29ce4;
+  let low = 0x84222325;
+  for (let i = 0; i < text.length; i++) {
+    low ^= text.charCodeAt(i);
+    // Times 2^40 + 0x1b3, in two halves.
+    const product = (low >>> 0) * 0x1b3;
+    high = (Math.imul(high, 0x1b3) + Math.floor(product / 2 ** 32) + (low << 8)) | 0;
+    low = product | 0;
+  }
+  return [high, low].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
 }

@@ -43,7 +43,7 @@ export async function withProgram<T>(program: Program, use: (ports: Ports) => Pr
   const text = collect(child);
   const ended = once(child, 'close');
   try {
-    const ports = await waitForPorts(text, program, () => child.exitCode !== null);
+    const ports = await waitForPorts(text, program, () => child.exitCode ?? child.signalCode ?? undefined);
     const result = await use(ports);
     child.kill('SIGTERM');
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
@@ -94,12 +94,15 @@ async function loadClient(mode: 'throughput' | 'latency', args: readonly (string
   return result;
 }
 
-async function waitForPorts(text: { stdout: string; stderr: string }, program: Program, hasEnded: () => boolean): Promise<Ports> {
+async function waitForPorts(text: { stdout: string; stderr: string }, program: Program, endOf: () => number | string | undefined): Promise<Ports> {
   const deadlineMs = performance.now() + START_MS;
   for (;;) {
     const [, input, output] = /^listening input=127\.0\.0\.1:(\d+) output=127\.0\.0\.1:(\d+)$/m.exec(text.stdout) ?? [];
     if (input !== undefined && output !== undefined) return { input, output };
-    if (hasEnded() || performance.now() > deadlineMs) throw new CheckFailed(`${program.name} did not say where it listens: ${text.stderr.trim() || text.stdout.trim()}`);
+    const end = endOf();
+    if (end !== undefined || performance.now() > deadlineMs) {
+      throw new CheckFailed(`${program.name} ${end === undefined ? `has not said within ${START_MS / 1000} s` : `ended with ${end} before it said`} where it listens: ${text.stderr.trim() || text.stdout.trim()}`);
+    }
     await sleep(10);
   }
 }
