@@ -22,12 +22,17 @@ export class LineLanes {
 
   /** Remember to close this lane's record at the end of the read. */
   touch(lane: LineLane): void {
-    for (let i = 0; i < this.openCount; i++) if (this.open[i] === lane) return;
+    if (lane.isListed) return;
+    lane.isListed = true;
     this.open[this.openCount++] = lane;
   }
 
   closeAll(): void {
-    for (let i = 0; i < this.openCount; i++) this.open[i]!.close();
+    for (let i = 0; i < this.openCount; i++) {
+      const lane = this.open[i]!;
+      lane.close();
+      lane.isListed = false;
+    }
     this.openCount = 0;
   }
 }

@@ -19,6 +19,8 @@ export const lineBytes = (keyEnd: number, payloadLength: number): number => LINE
 
 /** Writes lines into the lane of one band to one owner. */
 export class LineLane {
+  /** It is in the list of lanes to close at the end of the read. */
+  isListed = false;
   private start = -1;
   private at = 0;
   private end = 0;

@@ -13,14 +13,14 @@ import { partyLayout, words } from '../layout.js';
 export type IdleStrategy = 'spin' | 'backoff' | 'park' | 'adaptive';
 export interface IdleOptions {
   strategy?: IdleStrategy;
-  /** Longest spin in nanoseconds: 0 to 10^9. Default 20,000. */
+  /** Longest spin in nanoseconds: 0 to 10^9. Default 50,000. */
   spinNs?: number;
   /** Nanoseconds after which libuv gets its turn at the latest: 1,000 to 10^9. Default 10,000. */
   ioIntervalNs?: number;
 }
 
 const CODES: Record<IdleStrategy, number> = { spin: words.idleStrategy.SPIN, backoff: words.idleStrategy.BACKOFF, park: words.idleStrategy.PARK, adaptive: words.idleStrategy.ADAPTIVE };
-export const DEFAULT_SPIN_NS = 20_000;
+export const DEFAULT_SPIN_NS = 50_000;
 export const DEFAULT_IO_INTERVAL_NS = 10_000;
 
 export function idleCode(strategy: IdleStrategy): number {

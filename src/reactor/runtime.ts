@@ -19,7 +19,7 @@ import { unpackError, type CallOptions } from './calls.js';
 import { idleSettings, setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import { summon, summonAfterDeath } from './parking.js';
 import { Reactor, type Answer, type AnyServices, type Argument, type Budget } from './reactor.js';
-import { RuntimeBlock, createShared, partyCounters, partyWords, type SharedRuntime } from './shared.js';
+import { RuntimeBlock, createShared, partyCounters, partyWords, type PartySettings, type SharedRuntime } from './shared.js';
 import { reactorStatus, type RuntimeStatus } from './status.js';
 import type { WorkerReport, WorkerStart } from './worker-main.js';
 
@@ -34,7 +34,7 @@ export interface RuntimeOptions {
   data?: unknown;
   /** Bytes of each lane: a power of two, 4 KiB to 2^26. Default 256 KiB; the longest message is a little under half. */
   laneBytes?: number;
-  /** How reactors idle. Default 'adaptive' with spins of 20 µs; 'park' under a fractional cgroup quota. */
+  /** How reactors idle. Default 'adaptive' with spins of 50 µs; 'park' under a fractional cgroup quota. */
   idle?: IdleOptions;
   /** What bounds one turn: default 64 quanta, 20 µs. */
   budget?: { steps?: number; us?: number };
@@ -115,7 +115,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     stat('/', () => undefined);
     const originNs = addon.nowNs();
     const eventFds = Array.from({ length: count + 1 }, () => addon.createWaker());
-    this.shared = createShared(count, laneBytes, eventFds, originNs, (party) => (party === count ? { ...settings, idleStrategy: words.idleStrategy.PARK } : settings));
+    this.shared = createShared(count, laneBytes, eventFds, originNs, (party) => (party === count ? hostSettings(settings) : settings));
     this.block = new RuntimeBlock(this.shared.runtime);
     this.host = new Reactor<S>(this.shared, count, { budget, publishEvery, onError: (error, where) => this.report(count, error as Error, where) });
     try {
@@ -322,6 +322,11 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
 export async function createRuntime<S = AnyServices>(options: RuntimeOptions): Promise<Runtime<S>> {
   if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with an entry');
   return new Runtime<S>(options).ready();
+}
+
+/** The main thread never spins without end: it has other work, and seldom a CPU of its own. */
+function hostSettings(settings: PartySettings): PartySettings {
+  return settings.idleStrategy === words.idleStrategy.PARK ? settings : { ...settings, idleStrategy: words.idleStrategy.ADAPTIVE };
 }
 
 function checkEntry(entry: unknown): string {
