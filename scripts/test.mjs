@@ -1,4 +1,5 @@
-// Every test that belongs in CI, then one line "N passed, N failed". `--stress` runs the long forms instead.
+// Every test that belongs in CI, then one line "N passed, N failed". `--stress` runs the long forms instead; other arguments are parts
+// of file names, and only such tests run.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -16,7 +17,8 @@ let passed = 0;
 let failed = 0;
 
 const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs');
-const filters = isStress ? ['stress', 'terminate', 'explorer'] : [];
+const names = process.argv.slice(2).filter((argument) => argument !== '--stress');
+const filters = isStress ? ['stress', 'terminate', 'explorer'] : names;
 const run = spawnSync(process.execPath, [vitest, 'run', ...filters, '--reporter=default', '--reporter=json', `--outputFile=${json}`], { cwd: root, stdio: 'inherit', env });
 try {
   const report = JSON.parse(readFileSync(json, 'utf8'));
@@ -32,9 +34,9 @@ if (run.status !== 0 && failed === 0) failed++;
 rmSync(folder, { recursive: true, force: true });
 
 // The plain C++ cores under AddressSanitizer and UndefinedBehaviorSanitizer, without Node.
-const sanitized = spawnSync(process.execPath, [join(root, 'native', 'test', 'run-sanitized.mjs'), ...(isStress ? ['100000'] : [])], { cwd: root, stdio: 'inherit', env });
-if (sanitized.status === 0) passed++;
-else failed++;
+const sanitized = names.length > 0 ? undefined : spawnSync(process.execPath, [join(root, 'native', 'test', 'run-sanitized.mjs'), ...(isStress ? ['100000'] : [])], { cwd: root, stdio: 'inherit', env });
+if (sanitized?.status === 0) passed++;
+else if (sanitized !== undefined) failed++;
 
 process.stdout.write(`${passed} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 ? 0 : 1;
