@@ -97,7 +97,13 @@ function announce(options: Options, { input, output }: Ports): void {
 
 function drawTable(runtime: Runtime<JobServices>, counters: readonly JobCounters[]): NodeJS.Timeout {
   const table = new LiveTable(counters);
-  return setInterval(() => process.stderr.write(`\x1b[2J\x1b[H${table.draw(runtime.status())}\n`), 1000);
+  let rows = 0;
+  return setInterval(() => {
+    const text = table.draw(runtime.status());
+    // Over the table before, not over what stands above it.
+    process.stderr.write(`${rows === 0 ? '' : `\x1b[${rows}A\x1b[J`}${text}\n`);
+    rows = text.split('\n').length;
+  }, 1000);
 }
 
 /** Stops reading, waits until every line has been worked by an owner that lives, then until the outputs have what they were sent. */

@@ -61,6 +61,7 @@ export class LiveTable {
       const busy = (busyNs - (this.busyNs.get(id) ?? 0)) / seconds / 1e9;
       this.busyNs.set(id, busyNs);
       const own = this.counters[id]!;
+      if (own.results() === 0) rows.push(`${String(id).padStart(7)}    -${`${(busy * 100).toFixed(0)} %`.padStart(61)}`);
       for (const band of BANDS) {
         const results = own.results(band);
         if (results === 0) continue;
