@@ -141,6 +141,8 @@ export class Timers {
       // The slot may hold a younger timer by now: one whose deadline has not come is not meant.
       if (timer !== undefined && !timer.isReady && timer.expectedNs <= this.host.nowNs()) this.host.schedule(timer);
     }
+    // Taken: asking again in the same turn finds nothing twice.
+    delivery[TIMERS] = 0;
     return count;
   }
 
