@@ -24,7 +24,6 @@ class AddonState {
   // Sockets that JavaScript holds by number. A thread's death closes no descriptor by itself: a listener left open would go
   // on receiving its share of connections, and nobody would accept them.
   void ownSocket(int fd) { sockets_.insert(fd); }
-  bool ownsSocket(int fd) const { return sockets_.count(fd) == 1; }
   void closeSocket(int fd) {
     if (sockets_.erase(fd) == 1) close(fd);
   }

@@ -46,16 +46,30 @@ static int portOf(const sockaddr_storage& storage) {
   return ntohs(storage.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(storage).sin6_port : reinterpret_cast<const sockaddr_in&>(storage).sin_port);
 }
 
+// What listening and connecting begin with: the address of arguments 0 and 1, and a socket of its family. False: it has thrown.
+struct OpenSocket {
+  std::string where;
+  Address address;
+  UniqueFd fd;
+
+  bool open(const Napi::CallbackInfo& info) {
+    const std::string host = info[0].ToString();
+    const int port = info[1].ToNumber().Int32Value();
+    where = host + ":" + std::to_string(port);
+    if (!parseAddress(host, port, &address)) return throwSystemError(info.Env(), EINVAL, "inet_pton", where), false;
+    fd.reset(socket(address.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!fd) return throwSystemError(info.Env(), errno, "socket", where), false;
+    return true;
+  }
+};
+
 // tcpListen(host, port, reusePort, backlog) -> { fd, port }
 static Napi::Value tcpListen(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const std::string host = info[0].ToString();
-  const int port = info[1].ToNumber().Int32Value(), backlog = info[3].ToNumber().Int32Value(), yes = 1;
-  const std::string where = host + ":" + std::to_string(port);
-  Address address;
-  if (!parseAddress(host, port, &address)) return throwSystemError(env, EINVAL, "inet_pton", where);
-  UniqueFd fd(socket(address.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) return throwSystemError(env, errno, "socket", where);
+  const int backlog = info[3].ToNumber().Int32Value(), yes = 1;
+  OpenSocket opened;
+  if (!opened.open(info)) return env.Undefined();
+  auto& [where, address, fd] = opened;
   // Without it a restart within a minute would find the port still in use by closed connections.
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   if (info[2].ToBoolean() && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) return throwSystemError(env, errno, "setsockopt", where);
@@ -73,13 +87,10 @@ static Napi::Value tcpListen(const Napi::CallbackInfo& info) {
 // tcpConnect(host, port) -> fd, connecting: writable once it is open.
 static Napi::Value tcpConnect(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const std::string host = info[0].ToString();
-  const int port = info[1].ToNumber().Int32Value(), yes = 1;
-  const std::string where = host + ":" + std::to_string(port);
-  Address address;
-  if (!parseAddress(host, port, &address)) return throwSystemError(env, EINVAL, "inet_pton", where);
-  UniqueFd fd(socket(address.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) return throwSystemError(env, errno, "socket", where);
+  const int yes = 1;
+  OpenSocket opened;
+  if (!opened.open(info)) return env.Undefined();
+  auto& [where, address, fd] = opened;
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address.storage), address.length) != 0 && errno != EINPROGRESS) return throwSystemError(env, errno, "connect", where);
   stateOf(env)->ownSocket(fd.get());

@@ -54,8 +54,7 @@ export class Worker {
     let at = offset + (progress.at === 0 ? RECORD_HEAD : progress.at);
     let lines = 0;
     let code: number = OK;
-    let out = this.openResults(band, words, at, end);
-    if (out === BACK_PRESSURED) return BACK_PRESSURED;
+    if (this.openResults(band, words, at, end) === BACK_PRESSURED) return BACK_PRESSURED;
     while (at < end) {
       const head = at >> 2;
       const payloadStart = at + LINE_HEAD;
@@ -64,8 +63,7 @@ export class Worker {
       const payloadLength = words[head + 5]!;
       if (this.claimedBytes !== 0 && this.usedBytes + maxResultBytes(keyEnd - keyStart) > this.claimedBytes) {
         this.closeResults();
-        out = this.openResults(band, words, at, end);
-        if (out === BACK_PRESSURED) {
+        if (this.openResults(band, words, at, end) === BACK_PRESSURED) {
           code = BACK_PRESSURED;
           break;
         }
@@ -102,7 +100,8 @@ export class Worker {
       if (size === 0) size = Math.max(maxResultBytes(words[(at >> 2) + 4]!), Math.min(RESULT_BYTES, end - at));
       const claim = this.outlet(to, band).tryClaim(size);
       if (claim === BACK_PRESSURED) {
-        this.abortResults();
+        // Nothing is written yet, so this gives up the claims made before.
+        this.closeResults();
         return BACK_PRESSURED;
       }
       // CLOSED: its outputs have died with it.
@@ -134,14 +133,6 @@ export class Worker {
         outlet.commit(this.usedBytes);
         this.counters[this.reactor.id]!.resultRecordsSent++;
       }
-      this.claims[to] = -1;
-    }
-    this.claimedBytes = 0;
-  }
-
-  private abortResults(): void {
-    for (let to = 0; to < this.claims.length; to++) {
-      if (this.claims[to]! >= 0) this.outlet(to, this.band).abort();
       this.claims[to] = -1;
     }
     this.claimedBytes = 0;

@@ -15,7 +15,7 @@ export class Address {
 
   /** OK, BACK_PRESSURED, TOO_LARGE or CLOSED (the reactor has died). Bytes and values are copied. */
   send(message: unknown): number {
-    return message instanceof Uint8Array ? this.outlet.sendBytes(this.target, message) : this.outlet.sendValue(this.target, message);
+    return this.outlet.send(this.target, message);
   }
 
   /** Claims `length` bytes in the lane: their offset, a multiple of 8, or a negative code. `commit` or `abort` in the same step. */

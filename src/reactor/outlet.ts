@@ -89,6 +89,11 @@ export class Outlet implements ValueMemory {
     notify(this.consumerParty, this.band, this.wake);
   }
 
+  /** Bytes as they are, anything else as a value. */
+  send(target: number, message: unknown): number {
+    return message instanceof Uint8Array ? this.sendBytes(target, message) : this.sendValue(target, message);
+  }
+
   sendBytes(target: number, payload: Uint8Array): number {
     const at = this.claim(BYTES, HEAD_BYTES, payload.length);
     if (at < 0) return at;

@@ -22,6 +22,7 @@ import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import type { Inlet } from './inlet.js';
 import { Intercore, type IntercoreHost } from './intercore.js';
 import { BYTES, CALL, HEAD_BYTES, VALUE, hashName } from './message.js';
+import type { Outlet } from './outlet.js';
 import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { LocalTask, type ByteRecord, type StepResult, type TaskHost } from './task.js';
 
@@ -301,16 +302,14 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    * may, without a circle of reactors that wait for each other.
    */
   address(name: string, options: { reactor: number; priority?: number; isReturn?: boolean }): Address {
-    const to = this.checkReactor(options.reactor);
-    const band = checkBand(options.priority ?? this.tasks.get(hashName(name))?.band);
-    return new Address(this.intercore.outlet(to, options.isReturn === true ? RETURN_LANES + band : band), hashName(name));
+    const target = hashName(name);
+    return new Address(this.outletTo(target, options), target);
   }
 
   /** Sends a value to task `name` of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED (it has died). Copies; does not block. */
   send(name: string, message: unknown, options: { reactor: number; priority?: number }): number {
     const target = hashName(name);
-    const outlet = this.intercore.outlet(this.checkReactor(options.reactor), checkBand(options.priority ?? this.tasks.get(target)?.band));
-    return message instanceof Uint8Array ? outlet.sendBytes(target, message) : outlet.sendValue(target, message);
+    return this.outletTo(target, options).send(target, message);
   }
 
   /**
@@ -391,6 +390,13 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   }
 
   // ---- Inside -------------------------------------------------------------------------------------------------------
+
+  /** The lane for a target: of the band that is named, else of this reactor's own task of that name. */
+  private outletTo(target: number, options: { reactor: number; priority?: number; isReturn?: boolean }): Outlet {
+    const to = this.checkReactor(options.reactor);
+    const band = checkBand(options.priority ?? this.tasks.get(target)?.band);
+    return this.intercore.outlet(to, options.isReturn === true ? RETURN_LANES + band : band);
+  }
 
   private addTask(options: SpawnOptions, takesBytes: boolean, step: (message: never, from: number, priority: number) => StepResult): LocalTask {
     checkFunction('step', step);

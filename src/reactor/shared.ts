@@ -2,7 +2,7 @@
  * The memory of one runtime as every party sees it: the runtime's block, and each party's inbox (its block, then its lanes).
  * Plain objects, so that they pass through workerData. Made by the main thread; no party allocates shared memory later.
  */
-import { BUCKETS, LANES_PER_PEER, LAYOUT_VERSION, LINE_BYTES, PARTY_MAGIC, RUNTIME_MAGIC, inboxBytes, laneOffset, partyLayout, runtimeLayout, words, type Field } from '../layout.js';
+import { BUCKETS, LAYOUT_VERSION, LINE_BYTES, PARTY_MAGIC, RUNTIME_MAGIC, inboxBytes, laneOffset, partyLayout, runtimeLayout, words, type Field } from '../layout.js';
 
 export interface SharedRuntime {
   readonly reactors: number;
@@ -73,9 +73,6 @@ export function announceLane(inbox: SharedArrayBuffer, from: number, lane: numbe
 
 /** Byte offset of a lane in any inbox of this runtime. */
 export const laneAt = (shared: SharedRuntime, from: number, lane: number): number => laneOffset(shared.reactors + 1, shared.laneBytes, from, lane);
-
-/** Number of a lane inside one inbox, as native reports it. */
-export const laneNumber = (from: number, lane: number): number => from * LANES_PER_PEER + lane;
 
 /** The block that concerns all parties. */
 export class RuntimeBlock {
