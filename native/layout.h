@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "5b8db52290828eac";
+constexpr char kHash[] = "689f97b6e5607a2f";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -15,7 +15,7 @@ constexpr int32_t kMaxParties = 256;
 constexpr int32_t kQueueMagic = 1346588977;
 constexpr int32_t kPartyMagic = 1346588722;
 constexpr int32_t kRuntimeMagic = 1346589235;
-constexpr int32_t kLayoutVersion = 1;
+constexpr int32_t kLayoutVersion = 2;
 
 enum class Attention : int32_t { kParked = -1, kAwake = 8 };
 
@@ -27,33 +27,126 @@ enum class IdleStrategy : int32_t { kSpin = 0, kBackoff = 1, kPark = 2, kAdaptiv
 
 enum class Readiness : int32_t { kReadable = 1, kWritable = 2, kReadClosed = 4, kHangUp = 8, kError = 16 };
 
+struct Place {
+  int32_t cursor;  // sequence after the last released record (writes: consumer; reads: producer)
+  int32_t state;  // PlaceState (writes: consumer; producer evicts; recover; reads: all)
+  int32_t policy;  // Policy: what the producer does when this consumer is slow (writes: consumer, before state; reads: producer)
+  int32_t after;  // bit p: read only what place p has released (writes: consumer, before state; who leaves clears its bit; reads: consumer)
+  int32_t thread;  // threadId of the consumer, plus 1; 0 for nobody (writes: consumer, before state; reads: recover)
+  int32_t final;  // where the ring ends, if this place has ended it (writes: consumer, before phase; reads: all)
+  int32_t taken;  // sequence after the last record given to a handler of drain (writes: consumer; reads: recover)
+  int32_t evictAfterMs;  // longest standstill of this consumer that a full ring puts up with (writes: consumer, before state; reads: producer)
+  int32_t highWater;  // most units that it has found unread (writes: consumer; reads: inspect)
+  char reserved0[4];
+  double consumed;  // records released (writes: consumer; reads: inspect, producer)
+  char reserved1[80];
+  int32_t lossyCursor;  // cursor of a consumer that may be lapped (writes: consumer and producer exchange; reads: both)
+  int32_t pushes;  // times it was lapped; bit 0 says which pushCursor is next (writes: producer; reads: producer)
+  int32_t pushCursor[2];  // where a push went to (writes: producer; reads: consumer)
+  int32_t pushCount[2];  // records lost in all by then, low 32 bits (writes: producer; reads: consumer)
+  double droppedOldest;  // records overwritten unread, by its own choice (writes: producer; reads: inspect)
+  double droppedEvicted;  // records overwritten unread, after it was evicted (writes: producer; reads: inspect)
+  char reserved2[88];
+};
+static_assert(offsetof(Place, cursor) == 0);
+static_assert(offsetof(Place, state) == 4);
+static_assert(offsetof(Place, policy) == 8);
+static_assert(offsetof(Place, after) == 12);
+static_assert(offsetof(Place, thread) == 16);
+static_assert(offsetof(Place, final) == 20);
+static_assert(offsetof(Place, taken) == 24);
+static_assert(offsetof(Place, evictAfterMs) == 28);
+static_assert(offsetof(Place, highWater) == 32);
+static_assert(offsetof(Place, consumed) == 40);
+static_assert(offsetof(Place, lossyCursor) == 128);
+static_assert(offsetof(Place, pushes) == 132);
+static_assert(offsetof(Place, pushCursor) == 136);
+static_assert(offsetof(Place, pushCount) == 144);
+static_assert(offsetof(Place, droppedOldest) == 152);
+static_assert(offsetof(Place, droppedEvicted) == 160);
+static_assert(sizeof(Place) == 256);
+
 struct Queue {
   int32_t magic;  // QUEUE_MAGIC once the header is complete (writes: creator, last; reads: all)
   int32_t version;  // LAYOUT_VERSION (writes: creator; reads: all)
   int32_t capacity;  // records (fixed) or bytes (variable); a power of two (writes: creator; reads: all)
   int32_t recordBytes;  // bytes of one record; 0 when records vary (writes: creator; reads: all)
   int32_t startSequence;  // where both cursors began (writes: creator; reads: all)
-  char reserved0[108];
-  int32_t producerCursor;  // sequence after the last published record (writes: producer; reads: consumer)
-  int32_t isClosed;  // 1: no record will follow (writes: producer; reads: consumer)
-  char reserved1[120];
-  int32_t consumerCursor;  // sequence after the last released record (writes: consumer; reads: producer)
-  int32_t isAbandoned;  // 1: nobody will read any more (writes: consumer; reads: producer)
-  char reserved2[120];
-  int32_t producerWaits;  // 1: tell the producer when there is space (writes: producer sets, consumer clears; reads: both)
-  char reserved3[124];
+  int32_t places;  // consumers it has room for (writes: creator; reads: all)
+  int32_t kept;  // bit p: place p is declared and holds its records while nobody has it (writes: creator; reads: all)
+  char reserved0[100];
+  int32_t producerCursor;  // sequence after the last published record (writes: producer; reads: consumers)
+  int32_t phase;  // exchanged once, by the producer or by a consumer at the end: OPEN 0, SEALED 1: no record will follow, ABANDONED 2: nobody reads any more, 16 + p: ended where place p says (writes: producer; reads: both)
+  int32_t producerThread;  // threadId of the producer, plus 1; 0 for nobody (writes: producer; reads: recover)
+  int32_t highWater;  // most units it has seen unread: the capacity once the ring was full (writes: producer; reads: inspect)
+  double published;  // records published (writes: producer; reads: inspect)
+  double refused;  // claims and offers answered BACK_PRESSURED (writes: producer; reads: inspect)
+  double droppedNewest;  // records not taken, by a consumer's choice (writes: producer; reads: inspect)
+  double droppedClosed;  // records committed that the close came before (writes: producer; reads: inspect)
+  char reserved1[80];
+  int32_t attention;  // CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8 (writes: all, bit by bit; reads: all)
+  char reserved2[124];
+  int32_t recordsBell;  // grows when somebody who waits should look again (writes: who publishes adds; reads: who waits for records)
+  int32_t spaceBell;  // grows when somebody who waits should look again (writes: who releases adds; reads: who waits for space)
+  char reserved3[120];
+  int32_t consumerCursor;  // cursor of the first place (writes: consumer; reads: producer)
+  int32_t consumerState;  // state of the first place (writes: consumer; reads: producer)
+  char reserved4[248];
 };
 static_assert(offsetof(Queue, magic) == 0);
 static_assert(offsetof(Queue, version) == 4);
 static_assert(offsetof(Queue, capacity) == 8);
 static_assert(offsetof(Queue, recordBytes) == 12);
 static_assert(offsetof(Queue, startSequence) == 16);
+static_assert(offsetof(Queue, places) == 20);
+static_assert(offsetof(Queue, kept) == 24);
 static_assert(offsetof(Queue, producerCursor) == 128);
-static_assert(offsetof(Queue, isClosed) == 132);
-static_assert(offsetof(Queue, consumerCursor) == 256);
-static_assert(offsetof(Queue, isAbandoned) == 260);
-static_assert(offsetof(Queue, producerWaits) == 384);
-static_assert(sizeof(Queue) == 512);
+static_assert(offsetof(Queue, phase) == 132);
+static_assert(offsetof(Queue, producerThread) == 136);
+static_assert(offsetof(Queue, highWater) == 140);
+static_assert(offsetof(Queue, published) == 144);
+static_assert(offsetof(Queue, refused) == 152);
+static_assert(offsetof(Queue, droppedNewest) == 160);
+static_assert(offsetof(Queue, droppedClosed) == 168);
+static_assert(offsetof(Queue, attention) == 256);
+static_assert(offsetof(Queue, recordsBell) == 384);
+static_assert(offsetof(Queue, spaceBell) == 388);
+static_assert(offsetof(Queue, consumerCursor) == 512);
+static_assert(offsetof(Queue, consumerState) == 516);
+static_assert(sizeof(Queue) == 768);
+
+struct Group {
+  int32_t magic;  // GROUP_MAGIC once the header is complete (writes: creator, last; reads: all)
+  int32_t version;  // LAYOUT_VERSION (writes: creator; reads: all)
+  int32_t rings;  // lanes or bands (writes: creator; reads: all)
+  int32_t places;  // consumers it has room for (writes: creator; reads: all)
+  char reserved0[112];
+  int32_t isClosing;  // 1: no producer may join any more (writes: who closes; reads: who joins)
+  char reserved1[124];
+  int32_t lanesVersion;  // grows when the lanes have a new owner or a first producer (writes: who joins, leaves or hands over adds; reads: consumers)
+  char reserved2[124];
+  int32_t recordsBell;  // as in a ring, for all rings together (writes: who publishes adds; reads: who waits for records)
+  char reserved3[124];
+  int32_t ready;  // bit b: band b may hold records (writes: producer sets, consumer clears; reads: both)
+  char reserved4[124];
+  int32_t used;  // lanes that ever had a producer (writes: who joins raises; reads: consumers)
+  char reserved5[124];
+  int32_t placeThread[32];  // threadId of the consumer of each place, plus 1 (writes: consumer exchanges; recover; reads: recover)
+  char reserved6[128];
+  int32_t lane[2048];  // 32 words a lane, the first says its owner: place + 1, or 0 for nobody (writes: consumer exchanges; recover; reads: all)
+};
+static_assert(offsetof(Group, magic) == 0);
+static_assert(offsetof(Group, version) == 4);
+static_assert(offsetof(Group, rings) == 8);
+static_assert(offsetof(Group, places) == 12);
+static_assert(offsetof(Group, isClosing) == 128);
+static_assert(offsetof(Group, lanesVersion) == 256);
+static_assert(offsetof(Group, recordsBell) == 384);
+static_assert(offsetof(Group, ready) == 512);
+static_assert(offsetof(Group, used) == 640);
+static_assert(offsetof(Group, placeThread) == 768);
+static_assert(offsetof(Group, lane) == 1024);
+static_assert(sizeof(Group) == 9216);
 
 struct Party {
   int32_t magic;  // PARTY_MAGIC once the block is complete (writes: runtime, last; reads: all)
@@ -175,7 +268,7 @@ constexpr size_t laneStride(size_t laneBytes) { return sizeof(Queue) + laneBytes
 constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_t lane) {
   return sizeof(Party) + parties * kLineBytes + (from * kLanesPerPeer + lane) * laneStride(laneBytes);
 }
-static_assert(laneStride(4096) == 4736);
-static_assert(laneOffset(3, 4096, 2, 5) == 176896);
+static_assert(laneStride(4096) == 4992);
+static_assert(laneOffset(3, 4096, 2, 5) == 186368);
 
 }  // namespace percore::layout

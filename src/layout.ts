@@ -6,7 +6,9 @@
  * Words that different threads write lie 128 bytes apart, because processors fetch lines of 64 bytes in pairs.
  * Every structure starts with magic and version; every reserved byte is zero.
  *
- *   Queue   | header 0 | producer's line 128 | consumer's line 256 | both 384 | records 512 ...
+ *   Queue   | header 0 | producer's line 128 | attention 256 | bells 384 | place 0 512 | (place 1 768 ...) | records 768 ...
+ *   Place   | consumer's line 0 | producer's line 128
+ *   Group   | header 0 | closing 128 | lanes' version 256 | bell 384 | ready 512 | used 640 | places 768 | lanes 1024 | Queue | Queue | ...
  *   Party   | header 0 | attention 128 | yield 256 | stop 384 | lanes 512 | settings 640 | phase 768 | counters 896 ...
  *   Inbox   | Party | lanesMadeBy[parties], 128 bytes each | lane 0 | lane 1 | ...      (one a party; its lanes inward)
  *   Runtime | header 0 | deaths 128 | isDead[parties] 256 ... | bucketOwner[1024] ...
@@ -46,27 +48,89 @@ export const BUCKETS = 1024;
 /** Most reactors of one runtime; the main thread is one party more. */
 export const MAX_REACTORS = 255;
 export const MAX_PARTIES = 256;
+/** Most consumers of one queue: they fit the bits of a word. */
+export const MAX_CONSUMERS = 32;
+/** Most producers of one MPSC queue: lanes that its group has words for. */
+export const MAX_PRODUCERS = 64;
+/** Words of each lane in a group. */
+export const LANE_WORDS = LINE_BYTES >> 2;
 
 export const QUEUE_MAGIC = 0x50435131;
+export const GROUP_MAGIC = 0x50434734;
 export const PARTY_MAGIC = 0x50435032;
 export const RUNTIME_MAGIC = 0x50435233;
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
-/** One SPSC ring. The records follow the header. */
+/** One consumer's place in a ring: its cursor, and what the producer does when it is slow. The first lies in the ring's header. */
+export const placeLayout = {
+  name: 'Place',
+  bytes: 256,
+  fields: {
+    cursor: { at: 0, type: 'i32', writes: 'consumer', reads: 'producer', means: 'sequence after the last released record' },
+    state: { at: 4, type: 'i32', writes: 'consumer; producer evicts; recover', reads: 'all', means: 'PlaceState' },
+    policy: { at: 8, type: 'i32', writes: 'consumer, before state', reads: 'producer', means: 'Policy: what the producer does when this consumer is slow' },
+    after: { at: 12, type: 'i32', writes: 'consumer, before state; who leaves clears its bit', reads: 'consumer', means: 'bit p: read only what place p has released' },
+    thread: { at: 16, type: 'i32', writes: 'consumer, before state', reads: 'recover', means: 'threadId of the consumer, plus 1; 0 for nobody' },
+    final: { at: 20, type: 'i32', writes: 'consumer, before phase', reads: 'all', means: 'where the ring ends, if this place has ended it' },
+    taken: { at: 24, type: 'i32', writes: 'consumer', reads: 'recover', means: 'sequence after the last record given to a handler of drain' },
+    evictAfterMs: { at: 28, type: 'i32', writes: 'consumer, before state', reads: 'producer', means: 'longest standstill of this consumer that a full ring puts up with' },
+    highWater: { at: 32, type: 'i32', writes: 'consumer', reads: 'inspect', means: 'most units that it has found unread' },
+    consumed: { at: 40, type: 'f64', writes: 'consumer', reads: 'inspect, producer', means: 'records released' },
+    lossyCursor: { at: 128, type: 'i32', writes: 'consumer and producer exchange', reads: 'both', means: 'cursor of a consumer that may be lapped' },
+    pushes: { at: 132, type: 'i32', writes: 'producer', reads: 'producer', means: 'times it was lapped; bit 0 says which pushCursor is next' },
+    pushCursor: { at: 136, type: 'i32', count: 2, writes: 'producer', reads: 'consumer', means: 'where a push went to' },
+    pushCount: { at: 144, type: 'i32', count: 2, writes: 'producer', reads: 'consumer', means: 'records lost in all by then, low 32 bits' },
+    droppedOldest: { at: 152, type: 'f64', writes: 'producer', reads: 'inspect', means: 'records overwritten unread, by its own choice' },
+    droppedEvicted: { at: 160, type: 'f64', writes: 'producer', reads: 'inspect', means: 'records overwritten unread, after it was evicted' },
+  },
+} as const satisfies Structure;
+
+/** One ring: a producer, one place or more. The other places and then the records follow the header. */
 export const queueLayout = {
   name: 'Queue',
-  bytes: 512,
+  bytes: 768,
   fields: {
     magic: { at: 0, type: 'i32', writes: 'creator, last', reads: 'all', means: 'QUEUE_MAGIC once the header is complete' },
     version: { at: 4, type: 'i32', writes: 'creator', reads: 'all', means: 'LAYOUT_VERSION' },
     capacity: { at: 8, type: 'i32', writes: 'creator', reads: 'all', means: 'records (fixed) or bytes (variable); a power of two' },
     recordBytes: { at: 12, type: 'i32', writes: 'creator', reads: 'all', means: 'bytes of one record; 0 when records vary' },
     startSequence: { at: 16, type: 'i32', writes: 'creator', reads: 'all', means: 'where both cursors began' },
-    producerCursor: { at: 128, type: 'i32', writes: 'producer', reads: 'consumer', means: 'sequence after the last published record' },
-    isClosed: { at: 132, type: 'i32', writes: 'producer', reads: 'consumer', means: '1: no record will follow' },
-    consumerCursor: { at: 256, type: 'i32', writes: 'consumer', reads: 'producer', means: 'sequence after the last released record' },
-    isAbandoned: { at: 260, type: 'i32', writes: 'consumer', reads: 'producer', means: '1: nobody will read any more' },
-    producerWaits: { at: 384, type: 'i32', writes: 'producer sets, consumer clears', reads: 'both', means: '1: tell the producer when there is space' },
+    places: { at: 20, type: 'i32', writes: 'creator', reads: 'all', means: 'consumers it has room for' },
+    kept: { at: 24, type: 'i32', writes: 'creator', reads: 'all', means: 'bit p: place p is declared and holds its records while nobody has it' },
+    producerCursor: { at: 128, type: 'i32', writes: 'producer', reads: 'consumers', means: 'sequence after the last published record' },
+    phase: { at: 132, type: 'i32', writes: 'producer', reads: 'both', means: 'exchanged once, by the producer or by a consumer at the end: OPEN 0, SEALED 1: no record will follow, ABANDONED 2: nobody reads any more, 16 + p: ended where place p says' },
+    producerThread: { at: 136, type: 'i32', writes: 'producer', reads: 'recover', means: 'threadId of the producer, plus 1; 0 for nobody' },
+    highWater: { at: 140, type: 'i32', writes: 'producer', reads: 'inspect', means: 'most units it has seen unread: the capacity once the ring was full' },
+    published: { at: 144, type: 'f64', writes: 'producer', reads: 'inspect', means: 'records published' },
+    refused: { at: 152, type: 'f64', writes: 'producer', reads: 'inspect', means: 'claims and offers answered BACK_PRESSURED' },
+    droppedNewest: { at: 160, type: 'f64', writes: 'producer', reads: 'inspect', means: 'records not taken, by a consumer\'s choice' },
+    droppedClosed: { at: 168, type: 'f64', writes: 'producer', reads: 'inspect', means: 'records committed that the close came before' },
+    attention: { at: 256, type: 'i32', writes: 'all, bit by bit', reads: 'all', means: 'CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8' },
+    recordsBell: { at: 384, type: 'i32', writes: 'who moves a cursor adds', reads: 'who waits for records', means: 'grows when somebody who waits should look again' },
+    spaceBell: { at: 388, type: 'i32', writes: 'who moves a cursor adds', reads: 'who waits for space', means: 'grows when somebody who waits should look again' },
+    consumerCursor: { at: 512 + placeLayout.fields.cursor.at, type: 'i32', writes: 'consumer', reads: 'producer', means: 'cursor of the first place' },
+    consumerState: { at: 512 + placeLayout.fields.state.at, type: 'i32', writes: 'consumer', reads: 'producer', means: 'state of the first place' },
+  },
+} as const satisfies Structure;
+/** Where the first place begins; the next ones follow it. */
+export const FIRST_PLACE_BYTES = queueLayout.bytes - placeLayout.bytes;
+
+/** Several rings as one queue: the lanes of MPSC, the bands of a banded queue. The rings follow the header. */
+export const groupLayout = {
+  name: 'Group',
+  bytes: 9216,
+  fields: {
+    magic: { at: 0, type: 'i32', writes: 'creator, last', reads: 'all', means: 'GROUP_MAGIC once the header is complete' },
+    version: { at: 4, type: 'i32', writes: 'creator', reads: 'all', means: 'LAYOUT_VERSION' },
+    rings: { at: 8, type: 'i32', writes: 'creator', reads: 'all', means: 'lanes or bands' },
+    places: { at: 12, type: 'i32', writes: 'creator', reads: 'all', means: 'consumers it has room for' },
+    isClosing: { at: 128, type: 'i32', writes: 'who closes', reads: 'who joins', means: '1: no producer may join any more' },
+    lanesVersion: { at: 256, type: 'i32', writes: 'who joins, leaves or hands over adds', reads: 'consumers', means: 'grows when the lanes have a new owner or a first producer' },
+    recordsBell: { at: 384, type: 'i32', writes: 'who publishes adds', reads: 'who waits for records', means: 'as in a ring, for all rings together' },
+    ready: { at: 512, type: 'i32', writes: 'producer sets, consumer clears', reads: 'both', means: 'bit b: band b may hold records' },
+    used: { at: 640, type: 'i32', writes: 'who joins raises', reads: 'consumers', means: 'lanes that ever had a producer' },
+    placeThread: { at: 768, type: 'i32', count: 32, writes: 'consumer exchanges; recover', reads: 'recover', means: 'threadId of the consumer of each place, plus 1' },
+    lane: { at: 1024, type: 'i32', count: 2048, writes: 'consumer exchanges; recover', reads: 'all', means: '32 words a lane, the first says its owner: place + 1, or 0 for nobody' },
   },
 } as const satisfies Structure;
 
@@ -146,7 +210,7 @@ export const timerRequestsLayout = {
   },
 } as const satisfies Structure;
 
-export const structures: readonly Structure[] = [queueLayout, partyLayout, runtimeLayout, deliveryLayout, timerRequestsLayout];
+export const structures: readonly Structure[] = [placeLayout, queueLayout, groupLayout, partyLayout, runtimeLayout, deliveryLayout, timerRequestsLayout];
 
 /** Values of shared words that both languages name. */
 export const words = {

@@ -5,134 +5,179 @@
  *     const producer = pub(queue);    // in one thread
  *     const consumer = sub(queue);    // in the other
  */
-import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
-import { LAYOUT_VERSION, QUEUE_MAGIC, queueLayout } from '../layout.js';
-import { FixedConsumer, FixedProducer, VariableConsumer, VariableProducer, type QueueMemory } from './spsc-queue.js';
+import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
+import { BandedConsumer, BandedProducer, type BandedSubOptions } from './banded-queue.js';
+import { checkLossy, checkPolicy, createRings, type FixedOptions, type FixedQueue, type Kind, type Queue, type VariableOptions, type VariableQueue } from './create.js';
+import { FixedConsumer, FixedProducer } from './fixed-records.js';
+import { IS_CLOSING, closeGroup, closeRing, joinGroup, openGroup, openRingOf, recoverGroup, threadsOf, type Group, type GroupHandle } from './group.js';
+import { lazyHost } from './lazy.js';
+import { LossyConsumer } from './lossy-consumer.js';
+import { openRing } from './memory.js';
+import { MpscConsumer, joinLane, type Lane } from './mpsc-queue.js';
+import { join, isLossyPlace, joinAsProducer, me, recoverRing, type JoinOptions, type Recovered } from './places.js';
+import { OPEN, PHASE, PRODUCER_THREAD, type QueueMemory, type WhenSlow } from './ring.js';
+import { VariableConsumer, VariableProducer } from './variable-records.js';
 
-export { AGAIN, BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, nameOfCode, type ResultCode } from './result-codes.js';
-export { FixedConsumer, FixedProducer, VariableConsumer, VariableProducer } from './spsc-queue.js';
+export { AGAIN, BACK_PRESSURED, CLOSED, DROPPED, EMPTY, EVICTED, OK, TOO_LARGE, nameOfCode, type ResultCode } from './result-codes.js';
+export { FixedConsumer, FixedProducer } from './fixed-records.js';
+export { VariableConsumer, VariableProducer } from './variable-records.js';
+export { LossyConsumer } from './lossy-consumer.js';
+export { MpscConsumer } from './mpsc-queue.js';
+export { BandedConsumer, BandedProducer, type BandedSubOptions } from './banded-queue.js';
+export { MAX_CAPACITY, SLACK_BYTES, bytesFor } from './memory.js';
+export type { DeclaredConsumer, FixedOptions, FixedQueue, Kind, Queue, VariableOptions, VariableQueue } from './create.js';
+export type { Recovered } from './places.js';
+export type { WhenSlow } from './ring.js';
+export type { WaitOptions } from './waiting.js';
 
-/** Bytes after the last record that every view reaches: on Node 24 a DataView access to its very last element makes the function slow for good. */
-export const SLACK_BYTES = 8;
-export const MAX_CAPACITY = 2 ** 30;
-
-/** A queue, as a plain object that survives structured clone. `recordBytes` 0 means records of any length. */
-export interface Queue {
-  readonly kind: 'spsc';
-  readonly buffer: SharedArrayBuffer;
-  readonly byteOffset: number;
-  readonly capacity: number;
-  readonly recordBytes: number;
-}
-export interface FixedQueue extends Queue { readonly fixed: true }
-export interface VariableQueue extends Queue { readonly fixed: false }
-
-interface CommonOptions {
-  kind: 'spsc';
-  /** Where both cursors begin: any int32. Tests start just below the wrap. Default 0. */
-  startSequence?: number;
-  /** Memory to use in place of a new SharedArrayBuffer; all zero, `bytesFor(...)` long from `byteOffset`, a multiple of 8. */
-  buffer?: SharedArrayBuffer;
-  byteOffset?: number;
-}
-export interface FixedOptions extends CommonOptions {
-  /** Records the ring holds: a power of two, 2 to 2^30. */
-  capacity: number;
-  /** Bytes of each record: 1 to 2^20. */
-  recordBytes: number;
-}
-export interface VariableOptions extends CommonOptions {
-  /** Bytes the ring holds, headers included: a power of two, 32 to 2^30. The longest payload is half of it less 8. */
-  capacityBytes: number;
-}
-
-/** Bytes of memory a queue takes, header and slack included. */
-export function bytesFor(capacity: number, recordBytes: number): number {
-  return queueLayout.bytes + capacity * (recordBytes === 0 ? 1 : recordBytes) + SLACK_BYTES;
-}
-
-function checkPowerOfTwo(argument: string, value: unknown, least: number): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > MAX_CAPACITY || (value & (value - 1)) !== 0) {
-    throw invalidArgument(argument, value, `a power of two from ${least} to ${MAX_CAPACITY}`);
-  }
-  return value;
-}
+const KINDS = ['spsc', 'mpsc', 'spmc', 'banded'];
 
 /** Makes a queue. Allocates its memory unless `buffer` is given; blocks nobody. Throws PercoreError for a bad option. */
-export function create(options: FixedOptions): FixedQueue;
-export function create(options: VariableOptions): VariableQueue;
-export function create(options: FixedOptions | VariableOptions): FixedQueue | VariableQueue {
-  if (options?.kind !== 'spsc') throw invalidArgument('kind', options?.kind, "'spsc'");
-  const fixed = 'recordBytes' in options && options.recordBytes !== undefined;
-  const recordBytes = fixed ? checkInteger('recordBytes', options.recordBytes, 1, 2 ** 20) : 0;
-  const capacity = fixed
-    ? checkPowerOfTwo('capacity', options.capacity, 2)
-    : checkPowerOfTwo('capacityBytes', (options as VariableOptions).capacityBytes, 32);
-  const start = checkInteger('startSequence', options.startSequence ?? 0, -(2 ** 31), 2 ** 32 - 1) | 0;
-  if (!fixed && (start & 7) !== 0) throw invalidArgument('startSequence', start, 'a multiple of 8 for a queue of variable records');
-  const bytes = bytesFor(capacity, recordBytes);
-  const byteOffset = options.byteOffset ?? 0;
-  const buffer = options.buffer ?? new SharedArrayBuffer(bytes);
-  if (byteOffset % 8 !== 0) throw invalidArgument('byteOffset', byteOffset, 'a multiple of 8');
-  if (buffer.byteLength < bytes) throw invalidArgument('buffer', buffer.byteLength, `at least ${bytes} bytes long`);
-  checkInteger('byteOffset', byteOffset, 0, buffer.byteLength - bytes);
-
-  const words = new Int32Array(buffer, byteOffset, queueLayout.bytes >> 2);
-  const set = (field: keyof typeof queueLayout.fields, value: number) => {
-    // Before the magic below, nobody else reads these; stored atomically so that the magic carries them.
-    Atomics.store(words, queueLayout.fields[field].at >> 2, value);
-  };
-  set('version', LAYOUT_VERSION);
-  set('capacity', capacity);
-  set('recordBytes', recordBytes);
-  set('startSequence', start);
-  set('producerCursor', start);
-  set('consumerCursor', start);
-  set('magic', QUEUE_MAGIC);
-  return { kind: 'spsc', buffer, byteOffset, capacity, recordBytes, fixed } as FixedQueue | VariableQueue;
-}
-
-function open(queue: Queue): QueueMemory {
-  if (!(queue?.buffer instanceof SharedArrayBuffer)) throw invalidArgument('queue', queue, 'what create() returned, or its structured clone');
-  const length = bytesFor(queue.capacity, queue.recordBytes);
-  if (queue.byteOffset + length > queue.buffer.byteLength) {
-    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `queue.buffer has ${queue.buffer.byteLength} bytes, the queue needs ${queue.byteOffset + length}`, { argument: 'queue' });
-  }
-  // A whole number of words; the slack lets every view reach past the last record.
-  const words = new Int32Array(queue.buffer, queue.byteOffset, length >> 2);
-  // Pairs with the stores in create(): a complete header is seen behind its magic.
-  const magic = Atomics.load(words, queueLayout.fields.magic.at >> 2);
-  const version = Atomics.load(words, queueLayout.fields.version.at >> 2);
-  if (magic !== QUEUE_MAGIC || version !== LAYOUT_VERSION) {
-    throw new PercoreError('ERR_PERCORE_LAYOUT_MISMATCH', `queue memory has magic ${magic} and layout version ${version}; this build writes ${QUEUE_MAGIC} and ${LAYOUT_VERSION}. Use one version of percore in all threads`, { argument: 'queue' });
-  }
-  return {
-    words,
-    bytes: new Uint8Array(queue.buffer, queue.byteOffset, length),
-    view: new DataView(queue.buffer, queue.byteOffset, length),
-    capacity: queue.capacity,
-    recordBytes: queue.recordBytes,
-  };
+export function create<K extends Kind>(options: FixedOptions<K>): FixedQueue<K>;
+export function create<K extends Kind>(options: VariableOptions<K>): VariableQueue<K>;
+export function create(options: FixedOptions<Kind> | VariableOptions<Kind>): FixedQueue<Kind> | VariableQueue<Kind> {
+  if (!KINDS.includes(options?.kind)) throw invalidArgument('kind', options?.kind, KINDS.map((kind) => `'${kind}'`).join(', '));
+  return createRings(options);
 }
 
 export interface PubOptions {
-  /** Publish at the latest after so many committed records: 1 (default, each at once) to 2^30. Call `flush` before you wait. */
+  /**
+   * Publish at the latest after so many committed records: 1 to 2^30. Default 1, each at once; in a reactor 64, and at the end of the step.
+   * Call `flush` before you wait for an answer.
+   */
   publishEvery?: number;
 }
 
-/** The producing end. One thread only, and one at a time. Throws for a handle that is not a queue of this layout. */
-export function pub(queue: FixedQueue, options?: PubOptions): FixedProducer;
-export function pub(queue: VariableQueue, options?: PubOptions): VariableProducer;
-export function pub(queue: FixedQueue | VariableQueue, options: PubOptions = {}): FixedProducer | VariableProducer {
-  const memory = open(queue);
-  const publishEvery = checkInteger('publishEvery', options.publishEvery ?? 1, 1, 2 ** 30);
-  return memory.recordBytes === 0 ? new VariableProducer(memory, publishEvery) : new FixedProducer(memory, publishEvery);
+type Plain = 'spsc' | 'spmc' | 'mpsc';
+
+/**
+ * The producing end. One thread only; an `mpsc` queue has a lane for each. Throws ERR_PERCORE_NO_PLACE when all places are taken,
+ * ERR_PERCORE_CLOSED when the queue is closed, and for a handle that is not a queue of this layout.
+ */
+export function pub(queue: FixedQueue<Plain>, options?: PubOptions): FixedProducer;
+export function pub(queue: VariableQueue<Plain>, options?: PubOptions): VariableProducer;
+export function pub(queue: FixedQueue<'banded'>, options?: PubOptions): BandedProducer<FixedProducer>;
+export function pub(queue: VariableQueue<'banded'>, options?: PubOptions): BandedProducer<VariableProducer>;
+export function pub(queue: FixedQueue<Kind> | VariableQueue<Kind>, options: PubOptions = {}): FixedProducer | VariableProducer | BandedProducer {
+  const publishEvery = checkInteger('publishEvery', options.publishEvery ?? lazyHost()?.publishEvery ?? 1, 1, 2 ** 30);
+  if (queue?.kind === 'banded') {
+    const group = openGroup(groupOf(queue));
+    return new BandedProducer(group, Array.from({ length: group.rings }, (_, band) => producerOf(joined(openRingOf(group, band, false)), publishEvery)));
+  }
+  return producerOf(queue?.kind === 'mpsc' ? joinLane(checkOpen(openGroup(groupOf(queue)))) : joined(openRing(queue)), publishEvery);
 }
 
-/** The consuming end. One thread only, and one at a time. */
-export function sub(queue: FixedQueue): FixedConsumer;
-export function sub(queue: VariableQueue): VariableConsumer;
-export function sub(queue: FixedQueue | VariableQueue): FixedConsumer | VariableConsumer {
-  const memory = open(queue);
-  return memory.recordBytes === 0 ? new VariableConsumer(memory) : new FixedConsumer(memory);
+function producerOf(memory: QueueMemory, publishEvery: number): FixedProducer | VariableProducer {
+  const producer = memory.recordBytes === 0 ? new VariableProducer(memory, publishEvery) : new FixedProducer(memory, publishEvery);
+  const host = lazyHost();
+  if (host !== null && publishEvery > 1) producer.onUnpublished = host.markDirty;
+  return producer;
 }
+
+function joined(memory: QueueMemory): QueueMemory {
+  if (Atomics.load(memory.words, PHASE) !== OPEN) throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
+  if (joinAsProducer(memory)) return memory;
+  const owner = Atomics.load(memory.words, PRODUCER_THREAD);
+  const fix = owner === me() ? 'by this thread. Use that producer, or call its leave() first' : `by thread ${owner - 1}. Use kind 'mpsc' for several, or call recover(queue, ${owner - 1}) if that worker has exited`;
+  throw new PercoreError('ERR_PERCORE_NO_PLACE', `the only place for a producer is taken ${fix}`, { argument: 'maxProducers', value: 1 });
+}
+
+function checkOpen(group: Group): Group {
+  if (Atomics.load(group.words, IS_CLOSING) === 1) throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
+  return group;
+}
+
+export interface SubOptions {
+  /**
+   * What happens when this consumer is slow and the ring full. `wait` (default): producers get BACK_PRESSURED, and may await `space()`.
+   * `block`: their `offer` stands still until there is room (refused inside a reactor). `drop-newest`: their offer answers DROPPED.
+   * `drop-oldest`: this consumer is lapped and told how many records it lost. `evict`: it is put out after `evictAfterMs`. Every
+   * record dropped is counted, see `inspect`.
+   */
+  whenSlow?: WhenSlow;
+  /** For `evict`: the longest standstill of this consumer in milliseconds, 0 to 2^31 - 1. Default 1000. */
+  evictAfterMs?: number;
+  /** `spmc`: the declared consumer to be. */
+  name?: string;
+  /** `spmc`: names or places of consumers that must have released a record before this one reads it. */
+  after?: readonly (string | number)[];
+}
+type Losing = { whenSlow: 'drop-oldest' | 'evict' };
+
+/**
+ * The consuming end. One thread only. A consumer of `spmc` begins at what is published when it joins; the first one, a declared one, or
+ * one that takes over a place that was left, where that place stands. Throws ERR_PERCORE_NO_PLACE when all places are taken.
+ */
+export function sub(queue: Queue<'spsc' | 'spmc'>, options: SubOptions & Losing): LossyConsumer;
+export function sub(queue: FixedQueue<'spsc' | 'spmc'>, options?: SubOptions): FixedConsumer;
+export function sub(queue: VariableQueue<'spsc' | 'spmc'>, options?: SubOptions): VariableConsumer;
+export function sub(queue: Queue<'mpsc'>, options: SubOptions & Losing): MpscConsumer<LossyConsumer>;
+export function sub(queue: FixedQueue<'mpsc'>, options?: SubOptions): MpscConsumer<FixedConsumer>;
+export function sub(queue: VariableQueue<'mpsc'>, options?: SubOptions): MpscConsumer<VariableConsumer>;
+export function sub(queue: Queue<'banded'>, options: SubOptions & BandedSubOptions & Losing): BandedConsumer<LossyConsumer>;
+export function sub(queue: FixedQueue<'banded'>, options?: SubOptions & BandedSubOptions): BandedConsumer<FixedConsumer>;
+export function sub(queue: VariableQueue<'banded'>, options?: SubOptions & BandedSubOptions): BandedConsumer<VariableConsumer>;
+export function sub(queue: Queue, options: SubOptions & BandedSubOptions = {}): FixedConsumer | VariableConsumer | LossyConsumer | MpscConsumer | BandedConsumer {
+  const wanted = joinOptions(queue, options);
+  switch (queue?.kind) {
+    case 'mpsc': {
+      const group = openGroup(groupOf(queue));
+      const place = joinGroup(group);
+      if (place < 0) throw new PercoreError('ERR_PERCORE_NO_PLACE', `all ${group.places} places for consumers are taken (threads ${threadsOf(group).join(', ')}). Create the queue with a larger maxConsumers, or call recover(queue, threadId) for a worker that has exited`, { argument: 'maxConsumers', value: group.places });
+      return new MpscConsumer(group, place, consumerOf, wanted);
+    }
+    case 'banded': {
+      const group = openGroup(groupOf(queue));
+      const rings = Array.from({ length: group.rings }, (_, band) => openRingOf(group, band, false));
+      return new BandedConsumer(group, rings.map((ring) => consumerOf(ring, join(ring, wanted))), options);
+    }
+    default: {
+      const ring = openRing(queue);
+      return consumerOf(ring, join(ring, wanted));
+    }
+  }
+}
+
+function joinOptions(queue: Queue, options: SubOptions): JoinOptions {
+  const whenSlow = checkPolicy(options.whenSlow ?? 'wait');
+  const after = (options.after ?? []).map((other) => (typeof other === 'string' ? placeOf(queue, 'after', other) : checkInteger('after', other, 0, (queue?.maxConsumers ?? 1) - 1)));
+  if (after.length > 0 && queue?.kind !== 'spmc') throw invalidArgument('after', options.after, "left out, unless kind is 'spmc'");
+  checkLossy(whenSlow, after.length > 0, queue?.capacity ?? 0);
+  return {
+    whenSlow, after, evictAfterMs: checkInteger('evictAfterMs', options.evictAfterMs ?? 1000, 0, 2 ** 31 - 1),
+    ...(options.name === undefined ? {} : { place: placeOf(queue, 'name', options.name) }),
+  };
+}
+
+function placeOf(queue: Queue, argument: string, name: string): number {
+  const place = queue?.consumers?.[name];
+  if (place === undefined) throw invalidArgument(argument, name, `a declared consumer: ${Object.keys(queue?.consumers ?? {}).join(', ') || 'the queue has none'}`);
+  return place;
+}
+
+/** The consumer for a place that was joined: by what its policy is, which a declared place brings with it. */
+function consumerOf(memory: QueueMemory, place: number): Lane {
+  if (isLossyPlace(memory, place)) return new LossyConsumer(memory, place);
+  return memory.recordBytes === 0 ? new VariableConsumer(memory, place) : new FixedConsumer(memory, place);
+}
+
+/** Nobody may join any more; producers get CLOSED with their next publish, consumers when they have drained. From any thread; blocks nobody. */
+export function close(queue: Queue): void {
+  if (isGroup(queue)) closeGroup(openGroup(groupOf(queue)));
+  else closeRing(openRing(queue));
+}
+
+/**
+ * Frees the places of a worker that has exited; what a supervisor calls after the `exit` event, which alone is proof of death. The others
+ * go on. Lost is at most what the worker had not published, and what a `drain` of it had begun. From any thread.
+ */
+export function recover(queue: Queue, threadId: number): Recovered {
+  checkInteger('threadId', threadId, 0, 2 ** 31 - 2);
+  return isGroup(queue) ? recoverGroup(openGroup(groupOf(queue)), threadId) : recoverRing(openRing(queue), threadId);
+}
+
+const isGroup = (queue: Queue): boolean => queue?.kind === 'mpsc' || queue?.kind === 'banded';
+const groupOf = (queue: Queue): GroupHandle => ({
+  buffer: queue?.buffer, byteOffset: queue?.byteOffset, capacity: queue?.capacity, recordBytes: queue?.recordBytes,
+  rings: queue?.kind === 'mpsc' ? queue.maxProducers : 8, groupPlaces: queue?.maxConsumers,
+});

@@ -15,7 +15,12 @@ export const EMPTY = -4;
 /** A step's answer: keep this record and call me with it again, after others of the band; it has more to do. */
 export const AGAIN = -5;
 
-export type ResultCode = typeof OK | typeof BACK_PRESSURED | typeof CLOSED | typeof TOO_LARGE | typeof EMPTY | typeof AGAIN;
+/** Not taken because a consumer that is too slow has asked for that (`drop-newest`). Counted; go on with the next. */
+export const DROPPED = -6;
+/** This consumer held the producer back for too long and was put out. Subscribe again. */
+export const EVICTED = -7;
+
+export type ResultCode = typeof OK | typeof BACK_PRESSURED | typeof CLOSED | typeof TOO_LARGE | typeof EMPTY | typeof AGAIN | typeof DROPPED | typeof EVICTED;
 
 /** The code's name, for messages and counters: `BACK_PRESSURED` for -1. */
 export function nameOfCode(code: number): string {
@@ -25,6 +30,8 @@ export function nameOfCode(code: number): string {
     case TOO_LARGE: return 'TOO_LARGE';
     case EMPTY: return 'EMPTY';
     case AGAIN: return 'AGAIN';
+    case DROPPED: return 'DROPPED';
+    case EVICTED: return 'EVICTED';
     default: return code >= 0 ? 'OK' : `code ${code}`;
   }
 }

@@ -170,10 +170,10 @@ describe('a fixed queue', () => {
     expect([consumer.poll(), consumer.peek(), consumer.drain(() => {})]).toEqual([CLOSED, CLOSED, CLOSED]);
   });
 
-  it('answers CLOSED to the producer once it is full and nobody reads any more', () => {
+  it('answers CLOSED to the producer as soon as nobody reads any more', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     consumer.close();
-    expect([1, 2, 3].map((value) => producer.offer(eight(value)))).toEqual([OK, OK, CLOSED]);
+    expect([1, 2, 3].map((value) => producer.offer(eight(value)))).toEqual([CLOSED, CLOSED, CLOSED]);
     expect(producer.tryClaim()).toBe(CLOSED);
   });
 
@@ -182,7 +182,7 @@ describe('a fixed queue', () => {
     [1, 2, 3].forEach((value) => producer.offer(eight(value)));
     const seen: unknown[] = [];
     expect(consumer.drain((...record) => void seen.push(record), 2)).toBe(2);
-    expect(seen).toEqual([[consumer.view, DATA_BYTES, 8], [consumer.view, DATA_BYTES + 8, 8]]);
+    expect(seen).toEqual([[consumer.view, DATA_BYTES, 8, 1], [consumer.view, DATA_BYTES + 8, 8, 1]]);
     expect(consumer.drain(() => {})).toBe(1);
   });
 
@@ -236,12 +236,12 @@ describe('a fixed queue', () => {
   it('withdraws the wish when there was room after all, and needs nobody to hear it', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     producer.askForSpace(1);
-    expect(producer.words[field('producerWaits')]).toBe(0);
+    expect(producer.words[field('attention')]).toBe(0);
     [1, 2].forEach((value) => producer.offer(eight(value)));
     producer.askForSpace(1);
-    expect(producer.words[field('producerWaits')]).toBe(1);
+    expect(producer.words[field('attention')]).toBe(2);
     consumer.poll();
-    expect(producer.words[field('producerWaits')]).toBe(0);
+    expect(producer.words[field('attention')]).toBe(0);
   });
 
   it('keeps the wish of a producer that fills the room at once and asks again', () => {
@@ -255,7 +255,7 @@ describe('a fixed queue', () => {
     while (producer.offer(eight(1)) === OK);
     producer.askForSpace(1);
     consumer.poll();
-    expect(producer.words[field('producerWaits')]).toBe(1);
+    expect(producer.words[field('attention')]).toBe(2);
     consumer.poll();
     expect(told).toBe(2);
   });
@@ -294,7 +294,10 @@ describe('a fixed queue', () => {
     const queue = create({ kind: 'spsc', capacity: 4, recordBytes: 1, startSequence: 2 ** 31 - 1 });
     const first = pub(queue);
     [1, 2, 3].forEach((value) => first.offer(bytes(value)));
-    expect(drained(sub(queue), 1)).toEqual([1]);
+    const early = sub(queue);
+    expect(drained(early, 1)).toEqual([1]);
+    early.leave();
+    first.leave();
     const second = pub(queue);
     expect([4, 5, 6].map((value) => second.offer(bytes(value)))).toEqual([OK, OK, BACK_PRESSURED]);
     expect(drained(sub(queue))).toEqual([2, 3, 4, 5]);
@@ -416,10 +419,10 @@ describe('a variable queue', () => {
     expect([consumer.poll(), consumer.peek(), consumer.drain(() => {})]).toEqual([CLOSED, CLOSED, CLOSED]);
   });
 
-  it('answers CLOSED to the producer once it is full and nobody reads any more', () => {
+  it('answers CLOSED to the producer as soon as nobody reads any more', () => {
     const { producer, consumer } = variable({ capacityBytes: 32 });
     consumer.close();
-    expect([1, 2, 3].map((value) => producer.offer(eight(value)))).toEqual([OK, OK, CLOSED]);
+    expect([1, 2, 3].map((value) => producer.offer(eight(value)))).toEqual([CLOSED, CLOSED, CLOSED]);
   });
 
   it('drains up to the limit and hands out view, offset, length and type', () => {
@@ -509,10 +512,11 @@ describe('a queue\'s handle', () => {
     const two = create({ kind: 'spsc', capacityBytes: 32, buffer, byteOffset: second });
     expect([two.buffer, two.byteOffset]).toEqual([buffer, second]);
     const [producer, other] = [pub(one), pub(two)];
+    const [consumer, another] = [sub(one), sub(two)];
     for (let lap = 1; lap < 6; lap++) {
       expect([producer.offer(eight(lap)), producer.offer(eight(lap)), other.offer(eight(100 + lap))]).toEqual([OK, OK, OK]);
-      expect(drained(sub(two))).toEqual([100 + lap]);
-      expect(drained(sub(one))).toEqual([lap, lap]);
+      expect(drained(another)).toEqual([100 + lap]);
+      expect(drained(consumer)).toEqual([lap, lap]);
     }
   });
 
@@ -532,7 +536,7 @@ describe('a queue\'s handle', () => {
   });
 
   it('is refused when its memory is not a queue', () => {
-    const queue: Queue = { kind: 'spsc', buffer: new SharedArrayBuffer(bytesFor(4, 8)), byteOffset: 0, capacity: 4, recordBytes: 8 };
+    const queue: Queue<'spsc'> = { kind: 'spsc', backend: 'fixed', maxProducers: 1, maxConsumers: 1, buffer: new SharedArrayBuffer(bytesFor(4, 8)), byteOffset: 0, capacity: 4, recordBytes: 8 };
     expect(errorOf(() => sub({ ...queue, fixed: true })).code).toBe('ERR_PERCORE_LAYOUT_MISMATCH');
     const short = { ...queue, fixed: true, capacity: 8 } as const;
     expect(errorOf(() => sub(short)).message).toBe(`queue.buffer has ${bytesFor(4, 8)} bytes, the queue needs ${bytesFor(8, 8)}`);
@@ -545,8 +549,8 @@ describe('bad options', () => {
   const fixedOptions = { kind: 'spsc', capacity: 4, recordBytes: 8 };
   const variableOptions = { kind: 'spsc', capacityBytes: 64 };
   const wrong: [message: string, options: unknown][] = [
-    ["kind must be 'spsc', not undefined", undefined],
-    ['kind must be \'spsc\', not "mpsc"', { ...fixedOptions, kind: 'mpsc' }],
+    ["kind must be 'spsc', 'mpsc', 'spmc', 'banded', not undefined", undefined],
+    ['kind must be \'spsc\', not "mpsc"', { ...fixedOptions, kind: 'ring' }],
     ['capacity must be a power of two from 2 to 1073741824, not 1', { ...fixedOptions, capacity: 1 }],
     ['capacity must be a power of two from 2 to 1073741824, not 3', { ...fixedOptions, capacity: 3 }],
     ['capacity must be a power of two from 2 to 1073741824, not 2147483648', { ...fixedOptions, capacity: 2 ** 31 }],

@@ -143,7 +143,7 @@ export class Intercore implements OutletHost {
   private openInlet(number: number): Inlet {
     const from = Math.floor(number / LANES_PER_PEER);
     const lane = number % LANES_PER_PEER;
-    const queue: VariableQueue = { kind: 'spsc', buffer: this.shared.inboxes[this.id]!, byteOffset: laneAt(this.shared, from, lane), capacity: this.shared.laneBytes, recordBytes: 0, fixed: false };
+    const queue: VariableQueue = { kind: 'spsc', backend: 'fixed', maxProducers: 1, maxConsumers: 1, buffer: this.shared.inboxes[this.id]!, byteOffset: laneAt(this.shared, from, lane), capacity: this.shared.laneBytes, recordBytes: 0, fixed: false };
     const producer = this.parties[from]!;
     const inlet = new Inlet(this.host, queue, number, from, bandOfLane(lane), () => summon(producer, this.wakers[from]!));
     this.inlets[number] = inlet;

@@ -1,0 +1,213 @@
+/**
+ * A queue with priorities: eight rings, one a band, and a word with a bit for each band that may hold records.
+ *
+ *   producer --band 7--> |=>   |       ready: 1 0 0 0 1 0 0 0
+ *            --band 3--> |====>|              ^       ^
+ *                                      consumer takes the highest first
+ *
+ * The bit is a hint that errs on one side only: a band with a clear bit is empty. The producer publishes, then sets the bit if it is
+ * clear; the consumer clears it when the band looks empty, then looks once more (Dekker; `group.ready` in group.ts).
+ *
+ * Source: the ready bitmap of classic O(1) schedulers; here one bit a ring, set by another core.
+ */
+import { checkInteger, invalidArgument } from '../errors.js';
+import { BANDS } from '../layout.js';
+import { FixedConsumer, FixedProducer } from './fixed-records.js';
+import { GROUP_BELL, IS_CLOSING, READY, type Group } from './group.js';
+import { LossyConsumer } from './lossy-consumer.js';
+import { CLOSED, EMPTY, EVICTED, OK } from './result-codes.js';
+import { VariableConsumer, VariableProducer } from './variable-records.js';
+import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
+
+export type BandProducer = FixedProducer | VariableProducer;
+export type BandConsumer = FixedConsumer | VariableConsumer | LossyConsumer;
+
+/** The producing end of a banded queue. One thread at a time; nothing blocks but what says so. */
+export class BandedProducer<P extends BandProducer = BandProducer> {
+  private readonly producers: readonly P[];
+
+  constructor(private readonly group: Group, producers: readonly P[]) {
+    this.producers = producers;
+    producers.forEach((producer, band) => {
+      producer.onPublish = () => this.raise(1 << band);
+    });
+  }
+
+  /** The ring of one band, 0 low to 7 high, with `tryClaim`, `commit`, `offer` and `space` of its own. */
+  band(band: number): P {
+    return this.producers[band] ?? this.refuse(band);
+  }
+
+  /** Copies one record into a band. As `offer` of a single ring. */
+  offer(record: Uint8Array, band: number): number {
+    return this.band(band).offer(record);
+  }
+
+  /** Publishes what is committed in every band, high bands first. OK, or CLOSED. */
+  flush(): number {
+    let code: number = OK;
+    for (let band = BANDS - 1; band >= 0; band--) if (this.producers[band]!.flush() === CLOSED) code = CLOSED;
+    return code;
+  }
+
+  /** No record will follow: the consumer drains all bands, then gets CLOSED. */
+  close(): void {
+    for (const producer of this.producers) producer.close();
+    // group.close: after every band is sealed, so that the consumer that finds this finds them all ended.
+    Atomics.store(this.group.words, IS_CLOSING, 1);
+    ringBell(this.group.words, GROUP_BELL);
+  }
+
+  /** Publishes and gives the place up: another `pub` may go on. */
+  leave(): void {
+    for (const producer of this.producers) producer.leave();
+  }
+
+  private raise(bit: number): void {
+    // group.ready: the band's cursor is stored, now look at its bit. Pairs with select(), which clears the bit, then looks at the cursor.
+    if ((Atomics.load(this.group.words, READY) & bit) === 0) Atomics.or(this.group.words, READY, bit);
+  }
+
+  private refuse(band: number): never {
+    throw invalidArgument('band', band, `a whole number from 0 to ${BANDS - 1}`);
+  }
+}
+
+type Handler = (view: DataView, offset: number, length: number, type: number, band: number) => void;
+
+export interface BandedSubOptions {
+  /** Records of the highest bands after which a lower band that waits gets one; 0 (default): never, low bands may starve. */
+  quantum?: number;
+}
+
+/** The consuming end of a banded queue. One thread at a time; nothing blocks but what says so. */
+export class BandedConsumer<C extends BandConsumer = BandConsumer> {
+  /** Band of the record that `poll` answered with, or of the ring that `select` did. */
+  band = 0;
+  private readonly quantum: number;
+  /** Records taken from the highest band since a lower one that waits had its turn. */
+  private run = 0;
+  /** Below this band the next turn of a low band is looked for. */
+  private lastLow = 0;
+
+  constructor(private readonly group: Group, private readonly consumers: readonly C[], options: BandedSubOptions = {}) {
+    this.quantum = checkInteger('quantum', options.quantum ?? 0, 0, 2 ** 30);
+  }
+
+  /** Records lost in all bands, where this consumer subscribed with a policy that loses. */
+  get lost(): number {
+    return this.consumers.reduce((sum, consumer) => sum + (consumer instanceof LossyConsumer ? consumer.lost : 0), 0);
+  }
+
+  /**
+   * Calls `handler(view, offset, length, type, band)` for up to `limit` records, highest band first, in place. Before each run of at most 64
+   * it looks for higher bands again. Returns how many, 0 when empty, CLOSED when none will follow. At most once, as in a single ring.
+   */
+  drain(handler: Handler, limit = 0x7fffffff): number {
+    let total = 0;
+    while (total < limit) {
+      const consumer = this.select();
+      if (consumer === null) break;
+      const { band } = this;
+      const count = consumer.drain((view: DataView, offset: number, length: number, type: number) => handler(view, offset, length, type, band), Math.min(limit - total, this.share()));
+      if (count <= 0) continue;
+      total += count;
+      this.count(band, count);
+    }
+    return total > 0 ? total : this.atEmpty();
+  }
+
+  /** The ring to read from now: the highest that has records, or a lower one whose turn it is. null when all are empty. At least once by its `peek`. */
+  select(): C | null {
+    const { words } = this.group;
+    for (let ready = Atomics.load(words, READY); ready !== 0;) {
+      const band = this.choose(ready);
+      const bit = 1 << band;
+      const consumer = this.consumers[band]!;
+      this.band = band;
+      if (consumer.look() === OK) return consumer;
+      // group.ready: clear the bit, then look again. Pairs with raise().
+      Atomics.and(words, READY, ~bit);
+      if (consumer.look() === OK) {
+        Atomics.or(words, READY, bit);
+        return consumer;
+      }
+      ready &= ~bit;
+    }
+    return null;
+  }
+
+  /** One record, a copy, its band in `band`; EMPTY, CLOSED or EVICTED when there is none. Allocates. */
+  poll(): Uint8Array | typeof EMPTY | typeof CLOSED | typeof EVICTED {
+    const consumer = this.select();
+    if (consumer === null) return this.look() as typeof EMPTY;
+    this.count(this.band, 1);
+    return consumer.poll();
+  }
+
+  /** OK when a record can be read; EMPTY, or CLOSED when none will follow. Takes nothing. */
+  look(): number {
+    if (this.select() !== null) return OK;
+    const code = this.atEmpty();
+    return code === 0 ? EMPTY : code;
+  }
+
+  /** Resolves OK when a record can be read, CLOSED when none will be. Rejects by `signal` and `timeoutMs`. */
+  ready(options?: WaitOptions): Promise<number> {
+    return waitAsync(this.wish(), options);
+  }
+
+  /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
+  readySync(options?: WaitOptions): number {
+    return waitBlocking(this.wish(), options);
+  }
+
+  wish(): Wish {
+    return {
+      bellWords: this.group.words, bell: GROUP_BELL, notYet: EMPTY, look: () => this.look(),
+      arm: () => {
+        for (const consumer of this.consumers) consumer.arm();
+      },
+    };
+  }
+
+  leave(): void {
+    for (const consumer of this.consumers) consumer.leave();
+  }
+
+  /** Nobody will read any more: the producer gets CLOSED. */
+  close(): void {
+    for (const consumer of this.consumers) consumer.close();
+  }
+
+  private choose(ready: number): number {
+    const highest = 31 - Math.clz32(ready);
+    const lower = ready & ~(1 << highest);
+    if (this.quantum === 0 || lower === 0 || this.run < this.quantum) return highest;
+    // Low bands take turns downwards, then from the top again.
+    const below = lower & ((1 << this.lastLow) - 1);
+    return 31 - Math.clz32(below === 0 ? lower : below);
+  }
+
+  /** How many records of the chosen band may be taken before it is looked again. */
+  private share(): number {
+    if (this.quantum === 0) return 64;
+    return this.run < this.quantum ? Math.min(64, this.quantum - this.run) : 1;
+  }
+
+  private count(band: number, records: number): void {
+    if (this.quantum === 0) return;
+    if (this.run >= this.quantum) {
+      this.run = 0;
+      this.lastLow = band;
+    } else {
+      this.run += records;
+    }
+  }
+
+  private atEmpty(): number {
+    // group.close: pairs with close() of the producer and closeGroup().
+    if (Atomics.load(this.group.words, IS_CLOSING) === 0) return this.consumers.some((consumer) => consumer.look() === EVICTED) ? EVICTED : 0;
+    return this.consumers.every((consumer) => consumer.look() === CLOSED) ? CLOSED : 0;
+  }
+}

@@ -1,0 +1,134 @@
+/** `create`: checks what is wanted, makes the memory, and returns the handle. */
+import { checkInteger, invalidArgument } from '../errors.js';
+import { BANDS, MAX_CONSUMERS, MAX_PRODUCERS } from '../layout.js';
+import { makeGroup, groupBytesFor } from './group.js';
+import { MAX_CAPACITY, bytesFor, makeRing, type DeclaredPlace } from './memory.js';
+import { POLICIES, type WhenSlow } from './ring.js';
+
+export type Kind = 'spsc' | 'mpsc' | 'spmc' | 'banded';
+
+/** A queue, as a plain object that survives structured clone. `recordBytes` 0 means records of any length. */
+export interface Queue<K extends Kind = Kind> {
+  readonly kind: K;
+  readonly backend: 'fixed';
+  readonly buffer: SharedArrayBuffer;
+  readonly byteOffset: number;
+  /** Records (fixed) or bytes (variable); of each lane, or of each band. */
+  readonly capacity: number;
+  readonly recordBytes: number;
+  readonly maxProducers: number;
+  readonly maxConsumers: number;
+  /** Declared consumers by name, and their places. */
+  readonly consumers?: Readonly<Record<string, number>>;
+}
+export interface FixedQueue<K extends Kind = 'spsc'> extends Queue<K> { readonly fixed: true }
+export interface VariableQueue<K extends Kind = 'spsc'> extends Queue<K> { readonly fixed: false }
+
+/** A consumer that is declared when its queue is made: its records are kept for it from the start, and whenever nobody has its place. */
+export interface DeclaredConsumer {
+  /** Names of declared consumers that must have released a record before this one reads it: a pipeline, or a diamond. */
+  after?: readonly string[];
+  whenSlow?: WhenSlow;
+  /** For `whenSlow: 'evict'`: the longest standstill in milliseconds, 0 to 2^31 - 1. Default 1000. */
+  evictAfterMs?: number;
+}
+
+interface CommonOptions<K extends Kind> {
+  /**
+   * `spsc`: one producer, one consumer. `mpsc`: a lane of its own for each producer, order kept for each. `spmc`: every consumer gets every
+   * record. `banded`: spsc with eight priorities.
+   */
+  kind: K;
+  /** Places for producers of `mpsc`, 1 to 64. Default 16. */
+  maxProducers?: number;
+  /** Places for consumers of `spmc` and `mpsc`, 1 to 32. Default 16. */
+  maxConsumers?: number;
+  /** Declared consumers of `spmc`. */
+  consumers?: Readonly<Record<string, DeclaredConsumer>>;
+  /** Where the cursors begin: any int32. Tests start just below the wrap. Default 0. */
+  startSequence?: number;
+  /** Memory to use in place of a new SharedArrayBuffer; all zero, `bytesFor(...)` long from `byteOffset`, a multiple of 8. Not for groups (mpsc, banded). */
+  buffer?: SharedArrayBuffer;
+  byteOffset?: number;
+}
+export interface FixedOptions<K extends Kind = 'spsc'> extends CommonOptions<K> {
+  /** Records the ring holds (each lane, each band): a power of two, 2 to 2^30. */
+  capacity: number;
+  /** Bytes of each record: 1 to 2^20. */
+  recordBytes: number;
+}
+export interface VariableOptions<K extends Kind = 'spsc'> extends CommonOptions<K> {
+  /** Bytes the ring holds (each lane, each band), headers included: a power of two, 32 to 2^30. The longest payload is half of it less 8. */
+  capacityBytes: number;
+}
+
+function checkPowerOfTwo(argument: string, value: unknown, least: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > MAX_CAPACITY || (value & (value - 1)) !== 0) {
+    throw invalidArgument(argument, value, `a power of two from ${least} to ${MAX_CAPACITY}`);
+  }
+  return value;
+}
+
+/** Throws unless `value` names a policy. */
+export function checkPolicy(value: unknown): WhenSlow {
+  if (!POLICIES.includes(value as WhenSlow)) throw invalidArgument('whenSlow', value, POLICIES.map((policy) => `'${policy}'`).join(', '));
+  return value as WhenSlow;
+}
+
+/** Makes a queue over rings in shared memory. See `create` in index.ts. */
+export function createRings(options: FixedOptions<Kind> | VariableOptions<Kind>): FixedQueue<Kind> | VariableQueue<Kind> {
+  const { kind } = options;
+  const fixed = 'recordBytes' in options && options.recordBytes !== undefined;
+  const recordBytes = fixed ? checkInteger('recordBytes', options.recordBytes, 1, 2 ** 20) : 0;
+  const capacity = fixed
+    ? checkPowerOfTwo('capacity', options.capacity, 2)
+    : checkPowerOfTwo('capacityBytes', (options as VariableOptions).capacityBytes, 32);
+  const start = checkInteger('startSequence', options.startSequence ?? 0, -(2 ** 31), 2 ** 32 - 1) | 0;
+  if (!fixed && (start & 7) !== 0) throw invalidArgument('startSequence', start, 'a multiple of 8 for a queue of variable records');
+  const maxProducers = places('maxProducers', options.maxProducers, kind === 'mpsc', MAX_PRODUCERS, kind);
+  const maxConsumers = places('maxConsumers', options.maxConsumers, kind === 'mpsc' || kind === 'spmc', MAX_CONSUMERS, kind);
+  const declared = Object.entries(options.consumers ?? {});
+  if (declared.length > 0 && kind !== 'spmc') throw invalidArgument('consumers', options.consumers, "left out, unless kind is 'spmc'");
+  if (declared.length > maxConsumers) throw invalidArgument('maxConsumers', maxConsumers, `at least ${declared.length}, the number of declared consumers`);
+
+  const rings = kind === 'mpsc' ? maxProducers : kind === 'banded' ? BANDS : 0;
+  const shape = { capacity, recordBytes, maxConsumers: rings > 0 ? 1 : maxConsumers, rings, groupPlaces: maxConsumers };
+  const bytes = rings > 0 ? groupBytesFor(shape) : bytesFor(capacity, recordBytes, maxConsumers);
+  const byteOffset = options.byteOffset ?? 0;
+  const buffer = options.buffer ?? new SharedArrayBuffer(bytes);
+  if (byteOffset % 8 !== 0) throw invalidArgument('byteOffset', byteOffset, 'a multiple of 8');
+  if (buffer.byteLength < bytes) throw invalidArgument('buffer', buffer.byteLength, `at least ${bytes} bytes long`);
+  checkInteger('byteOffset', byteOffset, 0, buffer.byteLength - bytes);
+
+  const names = declared.map(([name]) => name);
+  if (rings > 0) makeGroup({ ...shape, buffer, byteOffset }, start);
+  else makeRing({ ...shape, buffer, byteOffset }, start, declared.map(([name, consumer], i) => declare(name, consumer, names.slice(0, i), capacity)));
+  return {
+    kind, backend: 'fixed', buffer, byteOffset, capacity, recordBytes, maxProducers, maxConsumers, fixed,
+    ...(names.length === 0 ? {} : { consumers: Object.fromEntries(names.map((name, place) => [name, place])) }),
+  } as FixedQueue<Kind> | VariableQueue<Kind>;
+}
+
+function places(argument: string, value: number | undefined, isMany: boolean, most: number, kind: Kind): number {
+  if (isMany) return checkInteger(argument, value ?? 16, 1, most);
+  if (value !== undefined && value !== 1) throw invalidArgument(argument, value, `1 for a queue of kind '${kind}'`);
+  return 1;
+}
+
+function declare(name: string, consumer: DeclaredConsumer, before: readonly string[], capacity: number): DeclaredPlace {
+  const whenSlow = checkPolicy(consumer.whenSlow ?? 'wait');
+  const after = (consumer.after ?? []).map((other) => {
+    const place = before.indexOf(other);
+    if (place < 0) throw invalidArgument(`consumers.${name}.after`, other, `a consumer declared before it: ${before.join(', ') || 'there is none'}`);
+    return place;
+  });
+  checkLossy(whenSlow, after.length > 0, capacity);
+  return { whenSlow, evictAfterMs: checkInteger('evictAfterMs', consumer.evictAfterMs ?? 1000, 0, 2 ** 31 - 1), after };
+}
+
+/** A consumer that may be lapped copies what it reads: it can be in no chain, and a ring of 2^30 has no room for its arithmetic. */
+export function checkLossy(whenSlow: WhenSlow, hasAfter: boolean, capacity: number): void {
+  if (whenSlow !== 'drop-oldest' && whenSlow !== 'evict') return;
+  if (hasAfter) throw invalidArgument('whenSlow', whenSlow, "'wait', 'block' or 'drop-newest' for a consumer with `after`");
+  if (capacity > MAX_CAPACITY / 2) throw invalidArgument('whenSlow', whenSlow, `'wait', 'block' or 'drop-newest' for a capacity above ${MAX_CAPACITY / 2}`);
+}

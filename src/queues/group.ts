@@ -1,0 +1,137 @@
+/**
+ * Several rings as one queue: the lanes of an MPSC queue, one a producer, or the eight bands of a banded queue.
+ *
+ *   | group header | ring 0 | ring 1 | ... |
+ *
+ * | pair        | write side                     | read side               | carries                          | needs                   |
+ * |-------------|--------------------------------|-------------------------|----------------------------------|-------------------------|
+ * | group.close | `closeGroup`                   | `pub`, consumers        | "nobody may join any more"       | sequentially consistent |
+ * | group.lanes | who joins, leaves, hands over  | consumers `refresh`     | "look at the owners again"       | sequentially consistent |
+ * | group.owner | who gives a lane up or away    | who takes it            | the lane's cursor                | release -> acquire      |
+ * | group.ready | producer of a band             | BandedConsumer `select` | "this band may hold records"     | sequentially consistent |
+ */
+import { PercoreError, invalidArgument } from '../errors.js';
+import { GROUP_MAGIC, LANE_WORDS, LAYOUT_VERSION, LINE_BYTES, groupLayout } from '../layout.js';
+import { bytesFor, makeRing, openRing, type RingHandle } from './memory.js';
+import { me, recoverRing, type Recovered } from './places.js';
+import { ATTENTION, CLOSING, SPACE_BELL, type QueueMemory } from './ring.js';
+import { ringBell } from './waiting.js';
+
+const fields = groupLayout.fields;
+export const IS_CLOSING = fields.isClosing.at >> 2;
+export const LANES_VERSION = fields.lanesVersion.at >> 2;
+export const GROUP_BELL = fields.recordsBell.at >> 2;
+export const READY = fields.ready.at >> 2;
+export const USED = fields.used.at >> 2;
+const PLACE_THREAD = fields.placeThread.at >> 2;
+const LANE = fields.lane.at >> 2;
+
+/** A group, as a plain object that survives structured clone. */
+export interface GroupHandle extends RingHandle {
+  /** Rings: lanes or bands. */
+  readonly rings: number;
+  /** Consumers that may share the lanes. */
+  readonly groupPlaces: number;
+}
+
+/** An opened group. */
+export interface Group {
+  readonly words: Int32Array;
+  readonly rings: number;
+  readonly places: number;
+  readonly handle: GroupHandle;
+}
+
+const strideOf = (handle: RingHandle): number => (bytesFor(handle.capacity, handle.recordBytes) + 2 * LINE_BYTES - 1) & -LINE_BYTES;
+export const groupBytesFor = (handle: Omit<GroupHandle, 'buffer' | 'byteOffset'>): number => groupLayout.bytes + handle.rings * strideOf(handle as GroupHandle);
+/** The handle of ring `index`. */
+export const ringOf = (handle: GroupHandle, index: number): RingHandle => ({
+  buffer: handle.buffer, byteOffset: handle.byteOffset + groupLayout.bytes + index * strideOf(handle), capacity: handle.capacity, recordBytes: handle.recordBytes,
+});
+/** Word of lane `lane` that says its owner: the consumer's place plus 1, 0 for nobody. */
+export const ownerOf = (lane: number): number => LANE + lane * LANE_WORDS;
+
+/** Writes the headers of a new group into memory that is all zero. */
+export function makeGroup(handle: GroupHandle, start: number): void {
+  for (let i = 0; i < handle.rings; i++) makeRing(ringOf(handle, i), start);
+  const words = new Int32Array(handle.buffer, handle.byteOffset, groupLayout.bytes >> 2);
+  Atomics.store(words, fields.version.at >> 2, LAYOUT_VERSION);
+  Atomics.store(words, fields.rings.at >> 2, handle.rings);
+  Atomics.store(words, fields.places.at >> 2, handle.groupPlaces);
+  // Last: whoever sees it sees all of the above.
+  Atomics.store(words, fields.magic.at >> 2, GROUP_MAGIC);
+}
+
+/** The group behind a handle. Throws for memory that is no such group. */
+export function openGroup(handle: GroupHandle): Group {
+  if (!(handle?.buffer instanceof SharedArrayBuffer)) throw invalidArgument('queue', handle, 'what create() returned, or its structured clone');
+  const words = new Int32Array(handle.buffer, handle.byteOffset, groupLayout.bytes >> 2);
+  const made = [fields.magic, fields.version, fields.rings, fields.places].map(({ at }) => Atomics.load(words, at >> 2));
+  const expected = [GROUP_MAGIC, LAYOUT_VERSION, handle.rings, handle.groupPlaces];
+  if (made.some((value, i) => value !== expected[i])) {
+    throw new PercoreError('ERR_PERCORE_LAYOUT_MISMATCH', `queue memory has magic, layout version, rings and places ${made.join(', ')}; expected ${expected.join(', ')}. Use one version of percore in all threads, and pass the handle as create() returned it`, { argument: 'queue' });
+  }
+  return { words, rings: handle.rings, places: handle.groupPlaces, handle };
+}
+
+/** Ring `index`, which rings the group's bell. */
+export const openRingOf = (group: Group, index: number, isLane: boolean): QueueMemory =>
+  openRing(ringOf(group.handle, index), { words: group.words, at: GROUP_BELL, isLane });
+
+/** Takes a consumer's place in the group. Its number, or -1. */
+export function joinGroup(group: Group): number {
+  for (let place = 0; place < group.places; place++) {
+    if (Atomics.compareExchange(group.words, PLACE_THREAD + place, 0, me()) === 0) return place;
+  }
+  return -1;
+}
+
+export const leaveGroup = (group: Group, place: number): void => void Atomics.store(group.words, PLACE_THREAD + place, 0);
+/** True while a consumer has this place. */
+export const isTaken = (group: Group, place: number): boolean => Atomics.load(group.words, PLACE_THREAD + place) !== 0;
+/** Threads that have places, for messages. */
+export const threadsOf = (group: Group): number[] => Array.from({ length: group.places }, (_, place) => Atomics.load(group.words, PLACE_THREAD + place) - 1).filter((thread) => thread >= 0);
+
+/** Makes all consumers look at the owners again, now. */
+export function announceLanes(group: Group): void {
+  // group.lanes: pairs with the load in refresh(). Grows after the owners were changed.
+  Atomics.add(group.words, LANES_VERSION, 1);
+  ringBell(group.words, GROUP_BELL);
+}
+
+/** Nobody may join any more; producers get CLOSED with their next publish, consumers when they have drained. */
+export function closeGroup(group: Group): void {
+  // group.close: before the rings are told, so that who joins too late finds it.
+  Atomics.store(group.words, IS_CLOSING, 1);
+  for (let i = 0; i < group.rings; i++) closeRing(openRing(ringOf(group.handle, i)));
+  ringBell(group.words, GROUP_BELL);
+}
+
+/** The same for one ring alone. */
+export function closeRing(ring: QueueMemory): void {
+  // ring.attention: pairs with flush(), lookFor() and look(): all of them look here before they go on.
+  Atomics.or(ring.words, ATTENTION, CLOSING);
+  ringBell(ring.bellWords, ring.bell);
+  ringBell(ring.words, SPACE_BELL);
+}
+
+/** Frees what thread `dead` had in the group; see recoverRing(). Its lanes are left to whoever looks first. */
+export function recoverGroup(group: Group, dead: number): Recovered {
+  const done: Recovered = { producers: 0, consumers: 0, taken: 0 };
+  for (let i = 0; i < group.rings; i++) {
+    const ring = recoverRing(openRingOf(group, i, true), dead);
+    done.producers += ring.producers;
+    done.taken += ring.taken;
+  }
+  for (let place = 0; place < group.places; place++) {
+    if (Atomics.load(group.words, PLACE_THREAD + place) !== dead + 1) continue;
+    done.consumers++;
+    for (let lane = 0; lane < group.rings; lane++) {
+      // group.owner: its cursor was published or is skipped by recoverRing() above.
+      Atomics.compareExchange(group.words, ownerOf(lane), place + 1, 0);
+    }
+    leaveGroup(group, place);
+  }
+  announceLanes(group);
+  return done;
+}

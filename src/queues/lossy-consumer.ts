@@ -1,0 +1,204 @@
+/**
+ * A consumer that may be lapped: `drop-oldest`, or `evict` after a deadline. It never holds the producer back; in return it copies.
+ *
+ *   consumer   1. copies records [next, end) out          producer, when the ring is full
+ *              2. exchanges lossyCursor: next -> end         exchanges lossyCursor: next -> further on
+ *              3. only then hands the copies on              only then overwrites
+ *
+ * One exchange wins. If it is the consumer's, the producer had overwritten nothing of what was copied, since it overwrites only after
+ * its own exchange; so the copy is whole, though it was made without order. If it is the producer's, the copy may be anything, and is
+ * thrown away unread. (Reading first and comparing a sequence after, as a seqlock does, is not enough: JavaScript lets a plain read
+ * be satisfied after a later atomic load, and ARM does it.)
+ *
+ * How many were lost is exact: before a push the producer leaves its target and the total so far in one of two slots; the consumer
+ * finds the slot whose target is its new cursor. The slot cannot change meanwhile, because the next push but one would have to come
+ * after the next push, and that one would move the cursor.
+ */
+import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
+import { CLOSED, EMPTY, EVICTED, OK } from './result-codes.js';
+import { RingConsumer } from './ring-consumer.js';
+import { CONSUMED, EVICTED_PLACE, LOSSY_CURSOR, PUSHES, PUSH_COUNT, PUSH_CURSOR, STATE, type QueueMemory } from './ring.js';
+
+/** Most bytes copied at once. */
+const SCRATCH_BYTES = 16 * 1024;
+
+/** The consuming end of a ring that may lap it. One thread at a time; nothing blocks; only `poll` allocates. Records are copies: `drain` alone hands them out, at most once. */
+export class LossyConsumer extends RingConsumer {
+  /** Length and type of the record that `poll` answered with. */
+  length = 0;
+  type = 0;
+  /** Records lost so far because this consumer was too slow. Exact when `drain` or `poll` returns. */
+  lost = 0;
+  private readonly lossyCursor: number;
+  private readonly dataBytes: number;
+  private readonly scratch: Uint8Array;
+  private readonly scratchWords: Int32Array;
+  private readonly scratchView: DataView;
+  private readonly recordBytes: number;
+  /** Units of the ring that the scratch holds. */
+  private readonly most: number;
+  /** Total that the producer had noted when we last looked. */
+  private lostBefore: number;
+  private isEvicted = false;
+  /** The records that are ours and not handed on yet lie between these bytes of the scratch. */
+  private from = 0;
+  private until = 0;
+  /** Where the record of the last step lies in the scratch. */
+  private offset = 0;
+
+  constructor(memory: QueueMemory, place: number) {
+    super(memory, place);
+    this.lossyCursor = this.at + LOSSY_CURSOR;
+    this.dataBytes = memory.dataBytes;
+    this.recordBytes = memory.recordBytes;
+    // One record always fits, the longest of a variable ring included. Slack as in a ring: see SLACK_BYTES.
+    const largest = memory.recordBytes > 0 ? memory.recordBytes : memory.capacity >> 1;
+    const bytes = Math.max(SCRATCH_BYTES, largest);
+    this.scratch = new Uint8Array((bytes + 15) & ~7);
+    this.scratchWords = new Int32Array(this.scratch.buffer);
+    this.scratchView = new DataView(this.scratch.buffer);
+    this.most = memory.recordBytes > 0 ? Math.floor(bytes / memory.recordBytes) : bytes;
+    // The place was joined at CURSOR, and what was pushed since is lost to us.
+    this.lostBefore = this.totalLostAt(this.next);
+  }
+
+  /**
+   * Calls `handler(view, offset, length, type)` for up to `limit` records, copies of them. Returns how many, 0 when empty, CLOSED when none
+   * will follow, EVICTED when the producer has put this consumer out. At most once. See `lost`.
+   */
+  drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = 0x7fffffff): number {
+    let count = 0;
+    while (count < limit) {
+      if (this.from === this.until) {
+        const state = this.claim();
+        if (state !== OK) return count === 0 && state !== EMPTY ? state : count;
+      }
+      if (!this.step()) continue;
+      count++;
+      handler(this.scratchView, this.offset, this.length, this.type);
+    }
+    return count;
+  }
+
+  /** One record, a copy; EMPTY, CLOSED or EVICTED when there is none. Allocates. */
+  poll(): Uint8Array | typeof EMPTY | typeof CLOSED | typeof EVICTED {
+    for (;;) {
+      if (this.from === this.until) {
+        const state = this.claim();
+        if (state !== OK) return state as typeof EMPTY;
+      }
+      if (this.step()) return this.scratch.slice(this.offset, this.offset + this.length);
+    }
+  }
+
+  /** Nothing is held back, so nothing is released. */
+  override publishRelease(): void {}
+
+  protected override available(): number {
+    if (this.isEvicted) return EVICTED;
+    if (Atomics.load(this.words, this.lossyCursor) !== this.next) this.learnLost();
+    // ring.lap: pairs with the exchange in mayPush().
+    if (Atomics.load(this.words, this.at + STATE) === EVICTED_PLACE) {
+      this.isEvicted = true;
+      return EVICTED;
+    }
+    return super.available();
+  }
+
+  /** Copies records into the scratch, as many as fit, and makes them ours. OK, EMPTY, CLOSED or EVICTED. */
+  private claim(): number {
+    for (;;) {
+      const state = this.available();
+      if (state !== OK) return state;
+      const units = Math.min((this.seen - this.next) | 0, this.most);
+      this.copy((this.next & this.mask) * (this.recordBytes || 1), units * (this.recordBytes || 1));
+      const whole = this.recordBytes > 0 ? units : this.wholeRecords(units);
+      const target = (this.next + whole) | 0;
+      // ring.lap: see above. Fails if the producer has pushed us meanwhile; bounded, since it pushes only as it goes on writing.
+      if (whole > 0 && Atomics.compareExchange(this.words, this.lossyCursor, this.next, target) === this.next) {
+        this.next = this.released = target;
+        this.from = 0;
+        this.until = whole * (this.recordBytes || 1);
+        return OK;
+      }
+      this.learnLost();
+    }
+  }
+
+  /** How many bytes at the scratch's start, of `units`, are whole records of a variable ring. May be nonsense if we were lapped. */
+  private wholeRecords(units: number): number {
+    let at = 0;
+    while (at + HEADER_BYTES <= units) {
+      const length = this.scratchWords[at >> 2]!;
+      const bytes = this.scratchWords[(at >> 2) + 1] === PADDING ? length : framedBytes(length);
+      // Cut off by the scratch, or no header at all.
+      if (bytes < HEADER_BYTES || (bytes & 7) !== 0 || at + bytes > units) break;
+      at += bytes;
+    }
+    return at;
+  }
+
+  /** Copies `bytes` bytes from byte `from` of the records, around the ring's end. Word by word: no views are made. */
+  private copy(from: number, bytes: number): void {
+    const ringBytes = this.capacity * (this.recordBytes || 1);
+    if (((this.recordBytes | ringBytes) & 3) === 0) {
+      const base = this.dataBytes >> 2;
+      const end = ringBytes >> 2;
+      for (let i = 0, at = from >> 2; i < bytes >> 2; i++) {
+        this.scratchWords[i] = this.words[base + at]!;
+        if (++at === end) at = 0;
+      }
+      return;
+    }
+    for (let i = 0, at = from; i < bytes; i++) {
+      this.scratch[i] = this.bytes[this.dataBytes + at]!;
+      if (++at === ringBytes) at = 0;
+    }
+  }
+
+  /** Moves over the next record of the scratch; false if it was padding. It counts as read from here on. */
+  private step(): boolean {
+    if (this.recordBytes > 0) {
+      this.offset = this.from;
+      this.length = this.recordBytes;
+      this.type = 1;
+      this.from += this.recordBytes;
+    } else {
+      this.offset = this.from + HEADER_BYTES;
+      this.length = this.scratchWords[this.from >> 2]!;
+      this.type = this.scratchWords[(this.from >> 2) + 1]!;
+      this.from += this.type === PADDING ? this.length : framedBytes(this.length);
+      if (this.type === PADDING) return false;
+    }
+    this.counters[(this.at >> 1) + CONSUMED] = ++this.consumed;
+    return true;
+  }
+
+  /** Our cursor is not where we left it: goes on from there, and learns how many records lie between. */
+  private learnLost(): void {
+    for (;;) {
+      // ring.lap: pairs with the exchange in push().
+      const cursor = Atomics.load(this.words, this.lossyCursor);
+      if (cursor === this.next) return;
+      const total = this.totalLostAt(cursor);
+      // ring.lap: unless it was pushed again meanwhile, `total` belongs to it.
+      if (Atomics.load(this.words, this.lossyCursor) !== cursor) continue;
+      this.next = this.released = cursor;
+      // What was seen may lie behind us now.
+      this.seen = cursor;
+      this.lost += (total - this.lostBefore) | 0;
+      this.lostBefore = total;
+      return;
+    }
+  }
+
+  /** What the producer had noted when the cursor was `cursor`. */
+  private totalLostAt(cursor: number): number {
+    const words = this.words;
+    for (let slot = 0; slot < 2; slot++) {
+      if (Atomics.load(words, this.at + PUSH_CURSOR + slot) === cursor) return Atomics.load(words, this.at + PUSH_COUNT + slot);
+    }
+    // ring.lap: pairs with push(): the slot of the last push that succeeded.
+    return Atomics.load(words, this.at + PUSH_COUNT + ((Atomics.load(words, this.at + PUSHES) & 1) ^ 1));
+  }
+}

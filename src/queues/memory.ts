@@ -1,0 +1,105 @@
+/** Rings in memory: how large, made, and found again behind a handle. */
+import { PercoreError, invalidArgument } from '../errors.js';
+import { LAYOUT_VERSION, QUEUE_MAGIC, placeLayout, queueLayout, type Field } from '../layout.js';
+import { AFTER, CURSOR, EVICT_AFTER_MS, HELD, POLICIES, POLICY, PRODUCER_CURSOR, RECORDS_BELL, STATE, TAKEN, placeAt, type QueueMemory, type WhenSlow } from './ring.js';
+
+/** Bytes after the last record that every view reaches: on Node 24 a DataView access to its very last element makes the function slow for good. */
+export const SLACK_BYTES = 8;
+export const MAX_CAPACITY = 2 ** 30;
+
+/** A ring, as a plain object that survives structured clone. */
+export interface RingHandle {
+  readonly buffer: SharedArrayBuffer;
+  readonly byteOffset: number;
+  /** Records (fixed) or bytes (variable). */
+  readonly capacity: number;
+  /** 0: of any length. */
+  readonly recordBytes: number;
+  /** Places for consumers; 1 if left out. */
+  readonly maxConsumers?: number;
+}
+
+/** A consumer that is declared when its queue is made. Its place holds the records for it from the start, and whenever nobody has it. */
+export interface DeclaredPlace {
+  readonly whenSlow: WhenSlow;
+  readonly evictAfterMs: number;
+  /** Places that read before it. */
+  readonly after: readonly number[];
+}
+
+const headerBytes = (places: number): number => queueLayout.bytes + (places - 1) * placeLayout.bytes;
+
+/** Bytes of memory a ring takes, header and slack included. */
+export function bytesFor(capacity: number, recordBytes: number, places = 1): number {
+  return headerBytes(places) + capacity * (recordBytes === 0 ? 1 : recordBytes) + SLACK_BYTES;
+}
+
+/** Writes the header of a new ring into memory that is all zero. */
+export function makeRing(ring: RingHandle, start: number, declared: readonly DeclaredPlace[] = []): void {
+  const places = ring.maxConsumers ?? 1;
+  const words = new Int32Array(ring.buffer, ring.byteOffset, headerBytes(places) >> 2);
+  const set = (field: Field, value: number): void => {
+    // Before the magic below nobody else reads these; stored atomically so that the magic carries them.
+    Atomics.store(words, field.at >> 2, value);
+  };
+  const { fields } = queueLayout;
+  set(fields.version, LAYOUT_VERSION);
+  set(fields.capacity, ring.capacity);
+  set(fields.recordBytes, ring.recordBytes);
+  set(fields.startSequence, start);
+  set(fields.places, places);
+  set(fields.kept, declared.length === 32 ? -1 : (1 << declared.length) - 1);
+  set(fields.producerCursor, start);
+  // Without declared ones the first place holds the records for whoever comes first.
+  (declared.length === 0 ? [{ whenSlow: 'wait', evictAfterMs: 0, after: [] } as DeclaredPlace] : declared).forEach((place, i) => {
+    const at = placeAt(i);
+    words[at + CURSOR] = start;
+    words[at + TAKEN] = start;
+    words[at + POLICY] = POLICIES.indexOf(place.whenSlow);
+    words[at + EVICT_AFTER_MS] = place.evictAfterMs;
+    words[at + AFTER] = place.after.reduce((bits, other) => bits | (1 << other), 0);
+    Atomics.store(words, at + STATE, HELD);
+  });
+  set(fields.magic, QUEUE_MAGIC);
+}
+
+/** The ring behind a handle. `bell` is that of the group it belongs to, if it is not alone. Throws for memory that is no such ring. */
+export function openRing(ring: RingHandle, bell?: { words: Int32Array; at: number; isLane: boolean }): QueueMemory {
+  if (!(ring?.buffer instanceof SharedArrayBuffer)) throw invalidArgument('queue', ring, 'what create() returned, or its structured clone');
+  const places = ring.maxConsumers ?? 1;
+  const length = bytesFor(ring.capacity, ring.recordBytes, places);
+  if (ring.byteOffset + length > ring.buffer.byteLength) {
+    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `queue.buffer has ${ring.buffer.byteLength} bytes, the queue needs ${ring.byteOffset + length}`, { argument: 'queue' });
+  }
+  // A whole number of words; the slack lets every view reach past the last record.
+  const words = new Int32Array(ring.buffer, ring.byteOffset, length >> 2);
+  const get = (field: Field): number => Atomics.load(words, field.at >> 2);
+  const { fields } = queueLayout;
+  // Pairs with the stores in makeRing(): a complete header is seen behind its magic.
+  const magic = get(fields.magic);
+  const version = get(fields.version);
+  if (magic !== QUEUE_MAGIC || version !== LAYOUT_VERSION) {
+    throw new PercoreError('ERR_PERCORE_LAYOUT_MISMATCH', `queue memory has magic ${magic} and layout version ${version}; this build writes ${QUEUE_MAGIC} and ${LAYOUT_VERSION}. Use one version of percore in all threads`, { argument: 'queue' });
+  }
+  const made = [get(fields.capacity), get(fields.recordBytes), get(fields.places)];
+  if (made[0] !== ring.capacity || made[1] !== ring.recordBytes || made[2] !== places) {
+    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `the handle says capacity, recordBytes and maxConsumers ${ring.capacity}, ${ring.recordBytes}, ${places}; the memory was made with ${made.join(', ')}. Pass the handle as create() returned it`, { argument: 'queue' });
+  }
+  return {
+    words,
+    bytes: new Uint8Array(ring.buffer, ring.byteOffset, length),
+    view: new DataView(ring.buffer, ring.byteOffset, length),
+    counters: new Float64Array(ring.buffer, ring.byteOffset, headerBytes(places) >> 3),
+    capacity: ring.capacity,
+    recordBytes: ring.recordBytes,
+    places,
+    kept: get(fields.kept),
+    dataBytes: headerBytes(places),
+    bellWords: bell?.words ?? words,
+    bell: bell?.at ?? RECORDS_BELL,
+    isLane: bell?.isLane ?? false,
+  };
+}
+
+/** Sequence of the last published record, plus one. */
+export const producerCursorOf = (memory: QueueMemory): number => Atomics.load(memory.words, PRODUCER_CURSOR);

@@ -1,0 +1,220 @@
+/**
+ * MPSC: one ring for each producer, and a consumer with a cursor in each.
+ *
+ *   producer A --> lane 0 |=====>    |--+
+ *   producer B --> lane 1 |==>       |--+--> consumer      in turn, at most a quantum from each
+ *   producer C --> lane 2 |          |--+
+ *
+ * Nothing is claimed by two: no hole when a producer dies, no compare-and-exchange in the way of a record, no ABA. Order is kept for
+ * each producer, not between producers. A producer joins a free lane at run time and leaves it; a lane can be handed to another
+ * consumer with its cursor, which is how work moves to another core.
+ *
+ * Why not one ring with a shared tail: it costs an exchange a record, and a producer that dies between its claim and its publish
+ * stops everybody behind it (RELIABILITY 2.1 found 42 such ends). Source: the lanes of Aeron's and Seastar's cross-core queues.
+ */
+import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
+import { MAX_PRODUCERS } from '../layout.js';
+import { FixedConsumer, FixedProducer } from './fixed-records.js';
+import {
+  GROUP_BELL, IS_CLOSING, LANES_VERSION, USED, announceLanes, isTaken, leaveGroup, openRingOf, ownerOf, threadsOf, type Group,
+} from './group.js';
+import { LossyConsumer } from './lossy-consumer.js';
+import { joinAsProducer, tryJoin, type JoinOptions } from './places.js';
+import { CLOSED, EMPTY, EVICTED, OK } from './result-codes.js';
+import type { QueueMemory } from './ring.js';
+import { VariableConsumer, VariableProducer } from './variable-records.js';
+import { waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
+
+/** Takes a free lane for a producer of this thread. Throws when there is none, or the queue is closing. */
+export function joinLane(group: Group): QueueMemory {
+  for (let lane = 0; lane < group.rings; lane++) {
+    const ring = openRingOf(group, lane, true);
+    if (!joinAsProducer(ring)) continue;
+    raiseUsed(group.words, lane + 1);
+    announceLanes(group);
+    // group.close: looked at after the lane is announced. Either the closer's consumers find the lane, or we find the closing.
+    if (Atomics.load(group.words, IS_CLOSING) === 0) return ring;
+    new FixedProducer(ring, 1).leave();
+    throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
+  }
+  throw new PercoreError('ERR_PERCORE_NO_PLACE', `all ${group.rings} places for producers are taken. Create the queue with a larger maxProducers, call leave() on producers that have ended, or recover(queue, threadId) for a worker that has exited`, {
+    argument: 'maxProducers', value: group.rings, allowed: `up to ${MAX_PRODUCERS}`,
+  });
+}
+
+function raiseUsed(words: Int32Array, lanes: number): void {
+  // group.lanes: only ever raised; a lost exchange means that somebody else raised it, perhaps less far.
+  for (let used = Atomics.load(words, USED); used < lanes; used = Atomics.load(words, USED)) {
+    if (Atomics.compareExchange(words, USED, used, lanes) === used) return;
+  }
+}
+
+export type Lane = FixedConsumer | VariableConsumer | LossyConsumer;
+export type LaneOf<Producer> = Producer extends FixedProducer ? FixedConsumer : Producer extends VariableProducer ? VariableConsumer : never;
+type Handler = (view: DataView, offset: number, length: number, type: number) => void;
+
+/** Records taken from one lane before the next has its turn. */
+const QUANTUM = 256;
+
+/**
+ * The consuming end of an MPSC queue, over all lanes that it owns. The first consumer owns all that nobody else does, those of later
+ * producers too; another that joins waits until lanes are handed to it. One thread at a time; nothing blocks but what says so.
+ */
+export class MpscConsumer<L extends Lane = Lane> {
+  /** Number of this consumer's place; others name it in `handOver`. */
+  readonly place: number;
+  private readonly owned: L[] = [];
+  private readonly laneNumbers: number[] = [];
+  private seenVersion = -1;
+  private turn = 0;
+  private hasLeft = false;
+
+  constructor(private readonly group: Group, place: number, private readonly make: (ring: QueueMemory, place: number) => L, private readonly options: JoinOptions) {
+    this.place = place;
+    this.refresh();
+  }
+
+  /** Numbers of the lanes that this consumer owns now. Allocates. */
+  get lanes(): number[] {
+    this.refresh();
+    return [...this.laneNumbers];
+  }
+
+  /** Records lost by this consumer in all lanes it owns now, where it subscribed with a policy that loses. */
+  get lost(): number {
+    return this.owned.reduce((sum, lane) => sum + (lane instanceof LossyConsumer ? lane.lost : 0), 0);
+  }
+
+  /**
+   * Calls `handler(view, offset, length, type)` for up to `limit` records, in turn from each lane and at most 256 from one, in place.
+   * Returns how many, 0 when empty, CLOSED when none will follow. At most once, as `drain` of a single ring. `lane` says whose they are.
+   */
+  drain(handler: Handler, limit = 0x7fffffff): number {
+    this.refresh();
+    const lanes = this.owned.length;
+    let total = 0;
+    for (let visited = 0; visited < lanes && total < limit; visited++) {
+      const count = this.nextLane().drain(handler, Math.min(QUANTUM, limit - total));
+      if (count > 0) total += count;
+    }
+    return total > 0 ? total : this.atEmpty();
+  }
+
+  /**
+   * The next lane, in turn, that has a record now, to be read by its own `peek` and `release` (at least once); null when none has. `state`
+   * then says EMPTY or CLOSED.
+   */
+  select(): L | null {
+    this.refresh();
+    for (let visited = 0; visited < this.owned.length; visited++) {
+      const lane = this.nextLane();
+      if (lane.look() === OK) return lane;
+    }
+    return null;
+  }
+
+  /** One record, a copy; EMPTY or CLOSED when there is none. Allocates. */
+  poll(): Uint8Array | typeof EMPTY | typeof CLOSED | typeof EVICTED {
+    const lane = this.select();
+    return lane === null ? (this.look() as typeof EMPTY) : lane.poll();
+  }
+
+  /** OK when a record can be read; EMPTY, or CLOSED when none will follow. Takes nothing. */
+  look(): number {
+    this.refresh();
+    for (const lane of this.owned) if (lane.look() === OK) return OK;
+    return this.atEmpty() === CLOSED ? CLOSED : EMPTY;
+  }
+
+  /** Resolves OK when a record can be read, CLOSED when none will be. Rejects by `signal` and `timeoutMs`. */
+  ready(options?: WaitOptions): Promise<number> {
+    return waitAsync(this.wish(), options);
+  }
+
+  /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
+  readySync(options?: WaitOptions): number {
+    return waitBlocking(this.wish(), options);
+  }
+
+  wish(): Wish {
+    return {
+      bellWords: this.group.words, bell: GROUP_BELL, notYet: EMPTY, look: () => this.look(),
+      arm: () => {
+        // A lane that is found only in the look that follows would not be armed.
+        this.refresh();
+        for (const lane of this.owned) lane.arm();
+      },
+    };
+  }
+
+  /**
+   * Hands a lane to the consumer at place `to`, which goes on where this one stopped: what this one has read is released, nothing is lost
+   * or repeated, and what was peeked and not released is read by the other. Throws when the lane is not ours or nobody is at `to`.
+   */
+  handOver(lane: number, to: number): void {
+    checkInteger('to', to, 0, this.group.places - 1);
+    const i = this.laneNumbers.indexOf(lane);
+    if (i < 0) throw invalidArgument('lane', lane, `a lane of this consumer: ${this.laneNumbers.join(', ') || 'it owns none'}`);
+    if (!isTaken(this.group, to)) throw invalidArgument('to', to, `the place of a consumer; there are consumers of threads ${threadsOf(this.group).join(', ')}`);
+    this.drop(i, to + 1);
+    announceLanes(this.group);
+  }
+
+  /** Gives all lanes and the place up; other consumers take the lanes, or the next one to subscribe. Not to be used after. */
+  leave(): void {
+    if (this.hasLeft) return;
+    this.hasLeft = true;
+    while (this.owned.length > 0) this.drop(0, 0);
+    leaveGroup(this.group, this.place);
+    announceLanes(this.group);
+  }
+
+  close(): void {
+    this.leave();
+  }
+
+  /** Takes lanes that were handed to us or that nobody owns. One load while nothing has changed. */
+  private refresh(): void {
+    const { words } = this.group;
+    // group.lanes: loaded before the owners, so that a change after it is seen next time.
+    const version = Atomics.load(words, LANES_VERSION);
+    if (version === this.seenVersion || this.hasLeft) return;
+    let isComplete = true;
+    const used = Atomics.load(words, USED);
+    for (let lane = 0; lane < used; lane++) {
+      // group.owner: one of those who find a lane without owner gets it. Carries the cursor.
+      const owner = Atomics.compareExchange(words, ownerOf(lane), 0, this.place + 1);
+      if ((owner !== 0 && owner !== this.place + 1) || this.laneNumbers.includes(lane)) continue;
+      const ring = openRingOf(this.group, lane, true);
+      // Whoever had it may still be on its way out.
+      if (tryJoin(ring, { ...this.options, place: 0 }) < 0) isComplete = false;
+      else {
+        this.owned.push(this.make(ring, 0));
+        this.laneNumbers.push(lane);
+      }
+    }
+    if (isComplete) this.seenVersion = version;
+  }
+
+  private drop(i: number, owner: number): void {
+    const lane = this.laneNumbers[i]!;
+    this.owned[i]!.leave();
+    this.owned.splice(i, 1);
+    this.laneNumbers.splice(i, 1);
+    // group.owner: pairs with the exchange in refresh(). The ring's cursor was stored before.
+    Atomics.store(this.group.words, ownerOf(lane), owner);
+  }
+
+  private nextLane(): L {
+    if (this.turn >= this.owned.length) this.turn = 0;
+    return this.owned[this.turn++]!;
+  }
+
+  /** Nothing was found: 0, or CLOSED when nothing will be. */
+  private atEmpty(): number {
+    // group.close: pairs with closeGroup().
+    if (Atomics.load(this.group.words, IS_CLOSING) === 0) return this.owned.some((lane) => lane.look() === EVICTED) ? EVICTED : 0;
+    this.refresh();
+    return this.owned.every((lane) => lane.look() === CLOSED) ? CLOSED : 0;
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * Places of consumers in a ring: who joins, leaves, takes over, and what a supervisor does when a worker has died. All of it may
+ * happen while the producer runs, which looks at the places' states and cursors whenever the ring seems full (`look`).
+ *
+ * Nothing that was published is let go while nobody reads: a new queue holds its records for the first consumer (place 0 is HELD
+ * from the start), the last consumer to leave leaves its place HELD, and a declared place is HELD whenever nobody has it. A HELD
+ * place keeps its cursor, holds the producer back, and is taken over by whoever joins next.
+ *
+ * Why a joining consumer loses nothing of what it is promised (`ring.join`): it stores its state first and loads the producer's
+ * cursor after. A look of the producer that has not seen it came before that load, and allows the producer to go no further than
+ * one capacity beyond what was published at that look.
+ */
+import { PercoreError } from '../errors.js';
+import { MAX_CONSUMERS } from '../layout.js';
+import { threadId } from 'node:worker_threads';
+import { PADDING, framedBytes } from './record.js';
+import {
+  ABANDONED, AFTER, CONSUMED, CURSOR, DROP_OLDEST, ENTERING, EVICT_AFTER_MS, FREE, GATING, HELD, JOINING, LOSSY, LOSSY_CURSOR, PHASE, PLACE_WORDS, POLICIES, POLICY,
+  PRODUCER_CURSOR, PRODUCER_THREAD, RECORDS_BELL, SPACE_BELL, STATE, TAKEN, THREAD, WAIT, placeAt, type QueueMemory, type WhenSlow,
+} from './ring.js';
+import { ringBell } from './waiting.js';
+
+export interface JoinOptions {
+  /** A place by its number; a declared one, or one to take over. The first free one if left out. */
+  place?: number;
+  whenSlow?: WhenSlow;
+  /** For `evict`: the longest standstill in milliseconds. */
+  evictAfterMs?: number;
+  /** Places whose consumers must have released a record before this one reads it. */
+  after?: readonly number[];
+}
+
+/** This thread, as it is written into places: never 0, never used again by another thread of the process. */
+export const me = (): number => threadId + 1;
+
+/** Takes a place for a consumer of this thread. Returns its number. Throws when there is none. */
+export function join(memory: QueueMemory, options: JoinOptions = {}): number {
+  if (Atomics.load(memory.words, PHASE) === ABANDONED) throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue was closed by its only consumer; create a new one');
+  const place = tryJoin(memory, options);
+  if (place < 0) throw taken(memory, options.place);
+  return place;
+}
+
+/** The same; -1 when the place, or every place, is taken. */
+export function tryJoin(memory: QueueMemory, options: JoinOptions = {}): number {
+  const held = options.place ?? heldPlace(memory);
+  if (held >= 0 && claim(memory, held, options)) return held;
+  if (options.place !== undefined) return -1;
+  for (let place = 0; place < memory.places; place++) {
+    if (!isKept(memory, place) && claim(memory, place, options)) return place;
+  }
+  return -1;
+}
+
+function claim(memory: QueueMemory, place: number, options: JoinOptions): boolean {
+  const { words } = memory;
+  const at = placeAt(place);
+  if (Atomics.load(words, at + STATE) > HELD) return false;
+  // ring.join: one of those who want the place gets it, and its name stands there before anything else is done: see recoverRing().
+  if (Atomics.compareExchange(words, at + THREAD, 0, me()) !== 0) return false;
+  const mine = takeOver(memory, at) || enter(memory, at);
+  if (!mine) {
+    Atomics.store(words, at + THREAD, 0);
+    return false;
+  }
+  if (!isKept(memory, place)) describe(memory, at, options);
+  words[at + TAKEN] = Atomics.load(words, at + CURSOR);
+  if (isLossy(Atomics.load(words, at + POLICY))) {
+    Atomics.store(words, at + LOSSY_CURSOR, Atomics.load(words, at + CURSOR));
+    // ring.lap: from here on the producer goes by LOSSY_CURSOR, stored above, and may push it.
+    Atomics.store(words, at + STATE, LOSSY);
+  }
+  for (let other = 0; other < memory.places; other++) {
+    // Places that were held for want of a reader are held no more.
+    if (other !== place && !isKept(memory, other)) Atomics.compareExchange(words, placeAt(other) + STATE, HELD, FREE);
+  }
+  return true;
+}
+
+/** A HELD place goes on where it stands; it holds the producer back before, during and after. */
+function takeOver({ words }: QueueMemory, at: number): boolean {
+  // ring.join: another that joins elsewhere may set it FREE at this moment.
+  return Atomics.compareExchange(words, at + STATE, HELD, GATING) === HELD;
+}
+
+/** A FREE place begins at what is published now. */
+function enter({ words }: QueueMemory, at: number): boolean {
+  if (Atomics.compareExchange(words, at + STATE, FREE, JOINING) !== FREE) return false;
+  Atomics.store(words, at + CURSOR, Atomics.load(words, PRODUCER_CURSOR));
+  // ring.join: I hold you back from now on. Pairs with the load in look() of the producer.
+  Atomics.store(words, at + STATE, ENTERING);
+  // ring.join: and begin at what is published now, not before: see above.
+  Atomics.store(words, at + CURSOR, Atomics.load(words, PRODUCER_CURSOR));
+  Atomics.store(words, at + STATE, GATING);
+  return true;
+}
+
+function describe({ words }: QueueMemory, at: number, options: JoinOptions): void {
+  let after = 0;
+  for (const place of options.after ?? []) after |= 1 << place;
+  Atomics.store(words, at + POLICY, POLICIES.indexOf(options.whenSlow ?? 'wait'));
+  Atomics.store(words, at + EVICT_AFTER_MS, options.evictAfterMs ?? 0);
+  Atomics.store(words, at + AFTER, after);
+}
+
+/** Gives a place up, for a consumer that has released what it read or for one that has died. */
+export function leave(memory: QueueMemory, place: number): void {
+  const { words } = memory;
+  const at = placeAt(place);
+  letFollowersGo(memory, place);
+  if (Atomics.load(words, at + STATE) >= LOSSY) stopPushes(memory, at);
+  if (!isKept(memory, place)) {
+    Atomics.store(words, at + AFTER, 0);
+    Atomics.store(words, at + POLICY, WAIT);
+  }
+  // ring.join: HELD first, then the look for others. Of two that leave at once, the later stays HELD; one that joins now finds me, or I find it.
+  Atomics.store(words, at + STATE, HELD);
+  if (!isKept(memory, place) && somebodyReads(memory, place)) Atomics.compareExchange(words, at + STATE, HELD, FREE);
+  // Last: until here the place has an owner, by whose death it is found.
+  Atomics.store(words, at + THREAD, 0);
+}
+
+/** From a cursor that the producer may push to one that it may not, without a gap. */
+function stopPushes({ words, capacity }: QueueMemory, at: number): void {
+  // Not beyond where it stands, so it holds the producer back at least as much.
+  Atomics.store(words, at + CURSOR, Atomics.load(words, at + LOSSY_CURSOR));
+  Atomics.store(words, at + STATE, GATING);
+  // ring.lap: fetches the cursor as the last push has left it and makes any push that has not ended yet fail, in one step. What is put there
+  // lies further back than anything that a push could expect, so whoever still reads it is only more careful.
+  Atomics.store(words, at + CURSOR, Atomics.exchange(words, at + LOSSY_CURSOR, (Atomics.load(words, at + LOSSY_CURSOR) - 2 * capacity) | 0));
+}
+
+/** The HELD place that nobody declared and that is furthest behind; -1 for none. */
+function heldPlace(memory: QueueMemory): number {
+  const { words } = memory;
+  let found = -1;
+  for (let place = 0; place < memory.places; place++) {
+    if (isKept(memory, place) || Atomics.load(words, placeAt(place) + STATE) !== HELD) continue;
+    const isFurther = found < 0 || ((Atomics.load(words, placeAt(found) + CURSOR) - Atomics.load(words, placeAt(place) + CURSOR)) | 0) > 0;
+    if (isFurther) found = place;
+  }
+  return found;
+}
+
+function somebodyReads(memory: QueueMemory, except: number): boolean {
+  for (let place = 0; place < memory.places; place++) {
+    // ring.join: pairs with the store of the state by who joins.
+    const state = Atomics.load(memory.words, placeAt(place) + STATE);
+    if (place !== except && (state > HELD || (state === HELD && isKept(memory, place)))) return true;
+  }
+  return false;
+}
+
+/** True where the consumer of this place may be lapped. */
+export const isLossyPlace = (memory: QueueMemory, place: number): boolean => isLossy(Atomics.load(memory.words, placeAt(place) + POLICY));
+const isLossy = (policy: number): boolean => policy >= DROP_OLDEST;
+
+/** Who reads behind this place reads on without it. */
+function letFollowersGo(memory: QueueMemory, place: number): void {
+  if (isKept(memory, place)) return;
+  for (let other = 0, at = placeAt(0); other < memory.places; other++, at += PLACE_WORDS) {
+    // ring.follow: bit by bit, since others may leave at the same moment.
+    if ((Atomics.load(memory.words, at + AFTER) & (1 << place)) !== 0) Atomics.and(memory.words, at + AFTER, ~(1 << place));
+  }
+}
+
+const isKept = (memory: QueueMemory, place: number): boolean => (memory.kept & (1 << place)) !== 0;
+
+function taken(memory: QueueMemory, place: number | undefined): PercoreError {
+  const threads = Array.from({ length: memory.places }, (_, i) => Atomics.load(memory.words, placeAt(i) + THREAD) - 1).filter((thread) => thread >= 0);
+  const which = place === undefined ? `all ${memory.places} places for consumers are taken` : `place ${place} is taken`;
+  return new PercoreError('ERR_PERCORE_NO_PLACE', `${which} (threads ${threads.join(', ')}). Create the queue with a larger maxConsumers, or call recover(queue, threadId) for a worker that has exited`, {
+    argument: 'maxConsumers', value: memory.places, allowed: `up to ${MAX_CONSUMERS}`,
+  });
+}
+
+/** Takes the place of the producer for this thread. */
+export function joinAsProducer(memory: QueueMemory): boolean {
+  // Carries the cursor and the counters of the producer before; stored as 0 by leave(), close() and recover().
+  return Atomics.compareExchange(memory.words, PRODUCER_THREAD, 0, me()) === 0;
+}
+
+/** What was done for a thread that has exited. */
+export interface Recovered {
+  producers: number;
+  consumers: number;
+  /** Records that a dead consumer had given to a handler of `drain` and not released: they are not read again. */
+  taken: number;
+}
+
+/**
+ * Frees what thread `dead` had in this ring. Only after its `exit` event: that is proof of death, a pause is not. Its producer's
+ * place may be taken by the next `pub`, which goes on behind the last published record. Its consumers' places are left as `leave`
+ * would, at the record after the last one that a handler of `drain` was given (at most once), or after the last one released.
+ */
+export function recoverRing(memory: QueueMemory, dead: number): Recovered {
+  const { words } = memory;
+  const done: Recovered = { producers: 0, consumers: 0, taken: 0 };
+  if (Atomics.compareExchange(words, PRODUCER_THREAD, dead + 1, 0) === dead + 1) done.producers++;
+  for (let place = 0; place < memory.places; place++) {
+    const at = placeAt(place);
+    if (Atomics.load(words, at + THREAD) !== dead + 1) continue;
+    const state = Atomics.load(words, at + STATE);
+    if (state > HELD) done.consumers++;
+    // Half joined: where it would have begun is not known to be safe.
+    if (state === JOINING) Atomics.store(words, at + STATE, FREE);
+    if (state === ENTERING) Atomics.store(words, at + CURSOR, Atomics.load(words, PRODUCER_CURSOR));
+    if (state === GATING) done.taken += skipTaken(memory, at);
+    if (state >= HELD) leave(memory, place);
+    else Atomics.store(words, at + THREAD, 0);
+  }
+  // A thread that died between a wish and its bell has left somebody asleep.
+  ringBell(memory.bellWords, memory.bell);
+  ringBell(words, RECORDS_BELL);
+  ringBell(words, SPACE_BELL);
+  return done;
+}
+
+/** Moves the cursor of a dead consumer behind what its handlers were given. Returns how many records that is. */
+function skipTaken(memory: QueueMemory, at: number): number {
+  const { words } = memory;
+  const cursor = Atomics.load(words, at + CURSOR);
+  const taken = words[at + TAKEN]!;
+  if (((taken - cursor) | 0) <= 0) return 0;
+  const count = memory.recordBytes > 0 ? (taken - cursor) | 0 : recordsBetween(memory, cursor, taken);
+  memory.counters[(at >> 1) + CONSUMED]! += count;
+  Atomics.store(words, at + CURSOR, taken);
+  return count;
+}
+
+/** How many variable records lie between two cursors; none of them has been released, so they are all still there. */
+export function recordsBetween(memory: QueueMemory, from: number, to: number): number {
+  let count = 0;
+  for (let cursor = from; ((to - cursor) | 0) > 0;) {
+    const header = (memory.dataBytes + (cursor & (memory.capacity - 1))) >> 2;
+    const length = memory.words[header]!;
+    const isPadding = memory.words[header + 1] === PADDING;
+    cursor = (cursor + (isPadding ? length : framedBytes(length))) | 0;
+    if (!isPadding) count++;
+  }
+  return count;
+}

@@ -1,0 +1,210 @@
+/**
+ * What all consumers that read in place share: the private cursor, release, the look for records, the end. See ring.ts for the
+ * picture and the ordering table; lossy-consumer.ts for those that may be lapped.
+ *
+ * Where a queue ends is decided once, by an exchange of `phase`: by the producer, which seals it behind all it has published; or,
+ * when somebody else closed the queue, by the first consumer that notices, at what is published then. Every consumer reads up to
+ * that one end, and a producer that published beyond it is told.
+ */
+import { CLOSED, EMPTY, OK } from './result-codes.js';
+import {
+  ABANDONED, AFTER, ATTENTION, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, ENDED_BY, FINAL, FOLLOWER_WAITS, HELD, HIGH_WATER, OPEN, PHASE, PLACE_WORDS,
+  PRODUCER_CURSOR, PRODUCER_WAITS, SPACE_BELL, STATE, TAKEN, placeAt, type QueueMemory,
+} from './ring.js';
+import { leave } from './places.js';
+import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
+
+const FIRST_PLACE = placeAt(0);
+
+/** What every consumer can be asked, whatever lies behind it. */
+export abstract class RingConsumer {
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly capacity: number;
+  /** Number of this consumer's place: others name it in `after` or hand lanes to it. */
+  readonly place: number;
+  /** Called after a release when the producer had asked for space. Must not throw. */
+  onSpace: (() => void) | null = null;
+  protected readonly mask: number;
+  /** Sequence of the next record to read. Only this thread uses it. */
+  protected next: number;
+  protected released: number;
+  /** Sequence up to which records may be read, as we last saw it. */
+  protected seen: number;
+  /** Records read since the last release. */
+  protected unreleased = 0;
+  /** Word number of this consumer's place. */
+  protected readonly at: number;
+  protected readonly counters: Float64Array;
+  protected consumed: number;
+  private readonly isFollower: boolean;
+  private readonly bellWords: Int32Array;
+  private readonly bell: number;
+  private highWater: number;
+  protected readonly memory: QueueMemory;
+
+  constructor(memory: QueueMemory, place: number) {
+    this.memory = memory;
+    this.words = memory.words;
+    this.bytes = memory.bytes;
+    this.view = memory.view;
+    this.counters = memory.counters;
+    this.capacity = memory.capacity;
+    this.mask = memory.capacity - 1;
+    this.bellWords = memory.bellWords;
+    this.bell = memory.bell;
+    this.place = place;
+    this.at = placeAt(place);
+    this.isFollower = Atomics.load(this.words, this.at + AFTER) !== 0;
+    // Stored by join(); only this thread moves it.
+    this.next = Atomics.load(this.words, this.at + CURSOR);
+    this.released = this.next;
+    this.seen = this.next;
+    this.consumed = this.counters[(this.at >> 1) + CONSUMED]!;
+    this.highWater = this.words[this.at + HIGH_WATER]!;
+  }
+
+  /** Tells the producer, by one store, that everything read so far may be overwritten. */
+  publishRelease(): void {
+    if (this.released === this.next) return;
+    this.released = this.next;
+    this.consumed += this.unreleased;
+    this.unreleased = 0;
+    this.counters[(this.at >> 1) + CONSUMED] = this.consumed;
+    // ring.free, ring.follow: pair with the loads in look() of the producer and behindOthers(). All reads of the records above come before this store.
+    Atomics.store(this.words, this.at + CURSOR, this.next);
+    // ring.attention: look for a wish after the cursor is stored. Pairs with askForSpace() and arm().
+    if ((Atomics.load(this.words, ATTENTION) & (PRODUCER_WAITS | FOLLOWER_WAITS)) !== 0) this.attend();
+  }
+
+  /** True while records are left that the last look at the producer's cursor has seen. Costs no shared access. */
+  hasSeenMore(): boolean {
+    return this.next !== this.seen;
+  }
+
+  /** OK when a record can be read now; EMPTY, CLOSED when none will follow, or EVICTED. Takes nothing. */
+  look(): number {
+    return this.available();
+  }
+
+  /** Resolves OK when a record can be read, CLOSED (or EVICTED) when none will be. Rejects by `signal` and `timeoutMs`. */
+  ready(options?: WaitOptions): Promise<number> {
+    this.publishRelease();
+    return waitAsync(this.wish(), options);
+  }
+
+  /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
+  readySync(options?: WaitOptions): number {
+    this.publishRelease();
+    return waitBlocking(this.wish(), options);
+  }
+
+  /** What `ready` waits for; MPSC and banded queues wait for many at once. */
+  wish(): Wish {
+    return { bellWords: this.bellWords, bell: this.bell, notYet: EMPTY, look: () => this.available(), arm: () => this.arm() };
+  }
+
+  arm(): void {
+    // ring.attention: set my wish; the caller looks again. Pairs with flush() of the producer, or publishRelease() of the stage before.
+    Atomics.or(this.words, ATTENTION, this.isFollower ? FOLLOWER_WAITS : CONSUMER_WAITS);
+  }
+
+  /**
+   * Gives the place up. What is read is released; what is not stays for the next consumer of this place if it is declared or if
+   * nobody else reads, and is otherwise nobody's concern any more. Not to be used after.
+   */
+  leave(): void {
+    this.publishRelease();
+    leave(this.memory, this.place);
+    this.tellSpace();
+  }
+
+  /** Leaves; the only place of a queue is given up for good, so that its producer gets CLOSED and counts what nobody has read. */
+  close(): void {
+    this.publishRelease();
+    if (this.memory.places > 1 || this.memory.isLane) {
+      this.leave();
+      return;
+    }
+    // ring.phase: pairs with obeyClosing(). After a producer that has closed there is nobody to tell.
+    Atomics.compareExchange(this.words, PHASE, OPEN, ABANDONED);
+    // ring.attention: makes the producer look at the phase with its next publish, or when it is full.
+    Atomics.or(this.words, ATTENTION, CLOSING);
+    this.tellSpace();
+  }
+
+  /** OK when a record can be read; EMPTY, or CLOSED when none will follow. */
+  protected available(): number {
+    return this.next !== this.seen ? OK : this.lookAgain();
+  }
+
+  private lookAgain(): number {
+    const words = this.words;
+    // ring.publish: pairs with the store in flush(). The records' bytes are visible after this load.
+    let seen = Atomics.load(words, PRODUCER_CURSOR);
+    if (this.isFollower) seen = this.behindOthers(seen);
+    // ring.attention: pairs with close(). Loaded after the cursor: unless the queue closes, all up to the cursor will be within its end.
+    if ((Atomics.load(words, ATTENTION) & CLOSING) !== 0) return this.lookAtEnd();
+    if (this.next !== seen) {
+      this.seen = seen;
+      const unread = (seen - this.released) | 0;
+      if (unread > this.highWater) this.words[this.at + HIGH_WATER] = this.highWater = unread;
+      return OK;
+    }
+    // ring.phase: pairs with close() of the producer.
+    return Atomics.load(words, PHASE) === OPEN ? EMPTY : this.lookAtEnd();
+  }
+
+  /** The queue is closing or closed: what is left up to its end. */
+  private lookAtEnd(): number {
+    const words = this.words;
+    // ring.phase: pairs with obeyClosing() and close() of the producer.
+    let phase = Atomics.load(words, PHASE);
+    if (phase === OPEN) {
+      // ring.publish: the end that we propose. Loaded after CLOSING was seen, hence beyond what anybody has read.
+      Atomics.store(words, this.at + FINAL, Atomics.load(words, PRODUCER_CURSOR));
+      // ring.phase: whoever exchanges first says where the ring ends. Carries FINAL.
+      phase = Atomics.compareExchange(words, PHASE, OPEN, ENDED_BY + this.place);
+      if (phase === OPEN) phase = ENDED_BY + this.place;
+    }
+    // ring.publish: a sealed ring ends behind all that was published before it was sealed.
+    const end = phase < ENDED_BY ? Atomics.load(words, PRODUCER_CURSOR) : Atomics.load(words, placeAt(phase - ENDED_BY) + FINAL);
+    this.seen = this.isFollower ? this.behindOthers(end) : end;
+    if (this.next !== this.seen) return OK;
+    return this.seen === end ? CLOSED : EMPTY;
+  }
+
+  /** `limit`, or the cursor of the slowest of those that we read behind, if that is less. */
+  private behindOthers(limit: number): number {
+    const words = this.words;
+    // ring.follow: who leaves takes its bit out.
+    const after = Atomics.load(words, this.at + AFTER);
+    let slowest = limit;
+    for (let place = 0, at = FIRST_PLACE; place < this.memory.places; place++, at += PLACE_WORDS) {
+      if ((after & (1 << place)) === 0 || Atomics.load(words, at + STATE) < HELD) continue;
+      // ring.follow: pairs with publishRelease() of that stage. What it has read, and perhaps written, is visible.
+      const cursor = Atomics.load(words, at + CURSOR);
+      if (((slowest - cursor) | 0) > 0) slowest = cursor;
+    }
+    return slowest;
+  }
+
+  /** Notes how far records have been given to a handler: after a death `recover` goes on behind them. Read by nobody before. */
+  protected take(sequence: number): void {
+    this.words[this.at + TAKEN] = sequence;
+  }
+
+  /** Somebody waits for what was just released. */
+  private attend(): void {
+    // ring.attention: the one whose exchange finds a bit rings, once for each wish; it is set again by who must wait again.
+    const flags = Atomics.and(this.words, ATTENTION, ~(PRODUCER_WAITS | FOLLOWER_WAITS));
+    if ((flags & FOLLOWER_WAITS) !== 0) ringBell(this.bellWords, this.bell);
+    if ((flags & PRODUCER_WAITS) !== 0) this.tellSpace();
+  }
+
+  private tellSpace(): void {
+    ringBell(this.words, SPACE_BELL);
+    if (this.onSpace !== null) this.onSpace();
+  }
+}

@@ -1,0 +1,327 @@
+/**
+ * What all producers share: the private cursor, lazy publishing, the look for room, closing. See ring.ts for the picture and the
+ * ordering table.
+ *
+ * Publishing is lazy when `publishEvery` is above 1: the store that publishes costs a locked exchange, so it is made once for
+ * many records. A producer that dies before `flush` loses what it had not published and nothing else: there is no shared claim,
+ * hence no hole and no repair.
+ */
+import { BACK_PRESSURED, CLOSED, DROPPED, OK } from './result-codes.js';
+import {
+  ABANDONED, ATTENTION, BLOCK, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, DROPPED_CLOSED, DROPPED_EVICTED, DROPPED_NEWEST, DROPPED_OLDEST, DROP_NEWEST, DROP_OLDEST,
+  ENDED_BY, EVICTED_PLACE, EVICT_AFTER_MS, FINAL, HELD, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PLACE_WORDS, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER,
+  PRODUCER_THREAD, PRODUCER_WAITS, PUBLISHED, PUSHES, PUSH_COUNT, PUSH_CURSOR, REFUSED, SEALED, SPACE_BELL, STATE, placeAt, type QueueMemory,
+} from './ring.js';
+import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
+
+const FIRST_PLACE = placeAt(0);
+
+export abstract class RingProducer {
+  /** The ring's memory, header included; `offsetOf` and `tryClaim` give positions in it. Words are fastest for aligned 32-bit fields. */
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly capacity: number;
+  /** Publish at the latest after so many committed records; 1 publishes each at once. */
+  publishEvery: number;
+  /** Records committed and not yet published. */
+  unpublished = 0;
+  /** Called with this producer when a commit leaves the first record unpublished: somebody will flush it later. */
+  onUnpublished: ((producer: RingProducer) => void) | null = null;
+  /** Called after each publish, before anybody is woken: a banded queue says which band is ready. */
+  onPublish: (() => void) | null = null;
+  protected readonly mask: number;
+  /** Sequence of the next claim. Only this thread uses it. */
+  protected next: number;
+  /** Sequence up to which records are published. */
+  protected published: number;
+  /** Cursor of the slowest consumer when we last looked: it may be further by now. */
+  protected gate: number;
+  /** CLOSED from now on. */
+  protected isEnded = false;
+  private readonly counters: Float64Array;
+  private readonly endOfPlaces: number;
+  private readonly bellWords: Int32Array;
+  private readonly bell: number;
+  /** One of many producers: what ends with it is its lane, not the queue. */
+  private readonly isLane: boolean;
+  private records: number;
+  private refused: number;
+  /** Place that stands still and may be evicted, where, and since when. */
+  private slowPlace = 0;
+  private slowCursor = 0;
+  private slowSinceMs = 0;
+
+  constructor(memory: QueueMemory, publishEvery: number) {
+    this.words = memory.words;
+    this.bytes = memory.bytes;
+    this.view = memory.view;
+    this.counters = memory.counters;
+    this.capacity = memory.capacity;
+    this.mask = memory.capacity - 1;
+    this.endOfPlaces = placeAt(memory.places);
+    this.bellWords = memory.bellWords;
+    this.bell = memory.bell;
+    this.isLane = memory.isLane;
+    this.publishEvery = publishEvery;
+    // Stored by the producer before this one, or by create(); only a producer moves it.
+    this.next = Atomics.load(this.words, PRODUCER_CURSOR);
+    this.published = this.next;
+    // As if the ring were full, so that the first claim looks.
+    this.gate = (this.next - this.capacity) | 0;
+    this.records = this.counters[PUBLISHED]!;
+    this.refused = this.counters[REFUSED]!;
+  }
+
+  /** Makes all committed records visible with one store. OK, or CLOSED when the queue was closed before them; then they are counted as dropped. */
+  flush(): number {
+    const count = this.unpublished;
+    if (count === 0) return this.isEnded ? CLOSED : OK;
+    this.unpublished = 0;
+    if (this.isEnded) return this.forget(count);
+    this.published = this.next;
+    this.records += count;
+    this.counters[PUBLISHED] = this.records;
+    // ring.publish: pairs with the load in look() of the consumer. The records above must be visible before this cursor is.
+    Atomics.store(this.words, PRODUCER_CURSOR, this.next);
+    if (this.onPublish !== null) this.onPublish();
+    // ring.attention: the cursor is stored, now look who waits for it. Pairs with waitFor...() and close().
+    return Atomics.load(this.words, ATTENTION) === 0 ? OK : this.attend(count);
+  }
+
+  /**
+   * This producer sends nothing more. With one place for producers that ends the queue: consumers drain, then get CLOSED. With more
+   * (MPSC) it gives the place up, and `close(queue)` ends the queue.
+   */
+  close(): void {
+    if (this.isLane) {
+      this.leave();
+      return;
+    }
+    this.flush();
+    this.isEnded = true;
+    this.gate = (this.next - this.capacity) | 0;
+    // ring.phase: pairs with look(); follows the last ring.publish.
+    Atomics.compareExchange(this.words, PHASE, OPEN, SEALED);
+    Atomics.store(this.words, PRODUCER_THREAD, 0);
+    // Everybody who waits for records learns that there will be none.
+    ringBell(this.bellWords, this.bell);
+  }
+
+  /** Publishes what is committed and gives the place up: another `pub` may go on where this one stopped. Not to be used after. */
+  leave(): void {
+    this.flush();
+    this.isEnded = true;
+    this.gate = (this.next - this.capacity) | 0;
+    // Carries the cursor and the counters to the next producer, which takes the place by an exchange.
+    Atomics.store(this.words, PRODUCER_THREAD, 0);
+  }
+
+  /** The bell of this ring, to wait for `units` free units at. Other threads: never. */
+  protected wishFor(units: number): Wish {
+    return { bellWords: this.words, bell: SPACE_BELL, notYet: BACK_PRESSURED, look: () => this.lookFor(units), arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS) };
+  }
+
+  /** Resolves OK when `units` are free, CLOSED when there never will be. Flushes first. */
+  protected spaceFor(units: number, options: WaitOptions | undefined): Promise<number> {
+    return waitAsync(this.wishFor(units), options);
+  }
+
+  protected blockFor(units: number, options: WaitOptions | undefined): number {
+    return waitBlocking(this.wishFor(units), options);
+  }
+
+  /**
+   * Asks the consumer to tell when it releases records; returns true if there is already room for `needed`, so that
+   * nobody must wait. The caller then parks or goes on; who tells it is the consumer's `onSpace`.
+   */
+  askForSpace(needed: number): boolean {
+    // ring.attention: set my wish, then look again. Pairs with publishRelease(), which stores the cursor, then looks for
+    // wishes. Sequentially consistent on both ends, or both could miss each other. Bit by bit, since others have bits here.
+    Atomics.or(this.words, ATTENTION, PRODUCER_WAITS);
+    if (this.lookFor(needed) === BACK_PRESSURED) return false;
+    // Only a hint is lost if the consumer clears it at the same moment.
+    Atomics.and(this.words, ATTENTION, ~PRODUCER_WAITS);
+    return true;
+  }
+
+  /** OK when `needed` units beyond `next` are free, after one look at the consumers if need be. */
+  protected room(needed: number): number {
+    if (((this.next + needed - this.gate) | 0) <= this.capacity) return OK;
+    const code = this.lookFor(needed);
+    if (code === BACK_PRESSURED) this.counters[REFUSED] = ++this.refused;
+    else if (code === DROPPED) this.counters[DROPPED_NEWEST]!++;
+    return code;
+  }
+
+  /** True when the consumer that holds us back has asked that `offer` sleep until there is room. */
+  protected mustBlock(): boolean {
+    for (let at = FIRST_PLACE; at < this.endOfPlaces; at += PLACE_WORDS) {
+      // Written before the state by the consumer, so a place that holds us back shows its policy.
+      if (Atomics.load(this.words, at + STATE) >= HELD && Atomics.load(this.words, at + POLICY) === BLOCK) return true;
+    }
+    return false;
+  }
+
+  /** Moves from `cursor` over whole records until at least `least`. Returns the new cursor; `skippedRecords` says how many. */
+  protected abstract skip(cursor: number, least: number): number;
+  protected skippedRecords = 0;
+
+  /** A commit of `count` records: publishes now or lets somebody know that it must be done later. */
+  protected committed(count: number): number {
+    this.unpublished += count;
+    if (this.unpublished >= this.publishEvery) return this.flush();
+    if (this.onUnpublished !== null && this.unpublished === count) this.onUnpublished(this);
+    return OK;
+  }
+
+  private lookFor(needed: number): number {
+    if (this.isEnded) return CLOSED;
+    let code = this.look(needed);
+    if (code === OK) return OK;
+    // What is committed but unpublished can never be drained: nobody may wait for room on it.
+    if (this.unpublished > 0) {
+      this.flush();
+      code = this.isEnded ? CLOSED : this.look(needed);
+    }
+    // ring.attention: pairs with close(). A full ring is asked whether it will ever be drained.
+    if (code !== OK && !this.isEnded && (Atomics.load(this.words, ATTENTION) & CLOSING) !== 0) this.obeyClosing(0);
+    return this.isEnded ? CLOSED : code;
+  }
+
+  /** Looks at every consumer's cursor, and pushes those that may be lapped and stand in the way. */
+  private look(needed: number): number {
+    const words = this.words;
+    /** No cursor may stand before this one. */
+    const least = (this.next + needed - this.capacity) | 0;
+    // Where nobody holds us back, nothing beyond what is published may be overwritten: who joins now begins there.
+    let gate = this.published;
+    let slow = 0;
+    let code: number = OK;
+    for (let at = FIRST_PLACE; at < this.endOfPlaces; at += PLACE_WORDS) {
+      // ring.join: pairs with join(). A place that is not seen here has not begun to read; it will begin at what is published, or later.
+      const state = Atomics.load(words, at + STATE);
+      if (state < HELD) continue;
+      // ring.free: pairs with publishRelease(). What the consumer read is read before we overwrite it.
+      const cursor = Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR));
+      if (((gate - cursor) | 0) > 0) gate = cursor;
+      if (((least - cursor) | 0) <= 0) continue;
+      if (state >= LOSSY && this.mayPush(at, state, cursor)) slow++;
+      else if (code === OK && Atomics.load(words, at + POLICY) === DROP_NEWEST) code = DROPPED;
+      else if (Atomics.load(words, at + POLICY) !== DROP_NEWEST) code = BACK_PRESSURED;
+    }
+    this.gate = gate;
+    if (code !== OK) {
+      this.words[PRODUCER_HIGH_WATER] = (this.next - gate) | 0;
+      return code;
+    }
+    if (slow > 0) return this.pushAll(needed, least);
+    return ((this.next + needed - gate) | 0) <= this.capacity ? OK : BACK_PRESSURED;
+  }
+
+  /** A place in the way that may be lapped now: by its own choice, or because its time is up. */
+  private mayPush(at: number, state: number, cursor: number): boolean {
+    if (state === EVICTED_PLACE || Atomics.load(this.words, at + POLICY) === DROP_OLDEST) return true;
+    const nowMs = performance.now();
+    if (this.slowPlace !== at || this.slowCursor !== cursor) {
+      this.slowPlace = at;
+      this.slowCursor = cursor;
+      this.slowSinceMs = nowMs;
+    }
+    if (nowMs - this.slowSinceMs < Atomics.load(this.words, at + EVICT_AFTER_MS)) return false;
+    // ring.lap: it may have left at this moment, then it holds nobody back any more. From here on its cursor is ours to push.
+    return Atomics.compareExchange(this.words, at + STATE, LOSSY, EVICTED_PLACE) === LOSSY;
+  }
+
+  private pushAll(needed: number, least: number): number {
+    // Never past what is published: a consumer that joins or reads on begins there at the earliest.
+    if (((least - this.published) | 0) > 0) return BACK_PRESSURED;
+    for (let at = FIRST_PLACE; at < this.endOfPlaces; at += PLACE_WORDS) {
+      const state = Atomics.load(this.words, at + STATE);
+      if (state >= LOSSY) this.push(at, state, least);
+    }
+    // One look more: cursors have moved, and one may have turned from lossy to gating meanwhile.
+    let gate = this.published;
+    for (let at = FIRST_PLACE; at < this.endOfPlaces; at += PLACE_WORDS) {
+      const state = Atomics.load(this.words, at + STATE);
+      if (state < HELD) continue;
+      const cursor = Atomics.load(this.words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR));
+      if (((gate - cursor) | 0) > 0) gate = cursor;
+    }
+    this.gate = gate;
+    return ((this.next + needed - gate) | 0) <= this.capacity ? OK : BACK_PRESSURED;
+  }
+
+  /** Laps the consumer of a place: moves its cursor, by whole records, to `least` or beyond, and leaves word how many it lost. */
+  private push(at: number, state: number, least: number): void {
+    const words = this.words;
+    // ring.lap: only producers write these. The slot that is in use stays as it is until this push has succeeded.
+    const slot = Atomics.load(words, at + PUSHES) & 1;
+    const inUse = slot ^ 1;
+    for (let isFirst = true; ; isFirst = false) {
+      // ring.lap: as it is now; the exchange below fails if the consumer has moved it.
+      const cursor = Atomics.load(words, at + LOSSY_CURSOR);
+      // ring.lap: one that has left may not be pushed any more. And bounded: each failure means that the consumer has read on.
+      if (Atomics.load(words, at + STATE) < LOSSY || ((least - cursor) | 0) <= 0) {
+        if (!isFirst) this.takeBack(at, slot);
+        return;
+      }
+      const target = this.skip(cursor, least);
+      // ring.lap: said before it is done, for the consumer to find by its new cursor. See LossyConsumer.
+      Atomics.store(words, at + PUSH_COUNT + slot, (Atomics.load(words, at + PUSH_COUNT + inUse) + this.skippedRecords) | 0);
+      Atomics.store(words, at + PUSH_CURSOR + slot, target);
+      // ring.lap: only if it has read nothing since; then what lies before `target` is ours, and its own claim of it fails.
+      if (Atomics.compareExchange(words, at + LOSSY_CURSOR, cursor, target) !== cursor) continue;
+      // ring.lap: the other slot is next. Whoever joins finds the last total here.
+      Atomics.store(words, at + PUSHES, (Atomics.load(words, at + PUSHES) + 1) | 0);
+      this.counters[(at >> 1) + (state === LOSSY ? DROPPED_OLDEST : DROPPED_EVICTED)]! += this.skippedRecords;
+      return;
+    }
+  }
+
+  /** A push that was noted in `slot` did not come about: the slot says again what the other says. */
+  private takeBack(at: number, slot: number): void {
+    // ring.lap: the count first, so that whoever finds the cursor of the other slot here finds its count too.
+    Atomics.store(this.words, at + PUSH_COUNT + slot, Atomics.load(this.words, at + PUSH_COUNT + (slot ^ 1)));
+    Atomics.store(this.words, at + PUSH_CURSOR + slot, Atomics.load(this.words, at + PUSH_CURSOR + (slot ^ 1)));
+  }
+
+  /** Something waits for records, or the queue is closing. `count` records were just published. */
+  private attend(count: number): number {
+    // ring.attention: the one whose exchange finds the bit rings, once for all who wait.
+    const flags = Atomics.and(this.words, ATTENTION, ~CONSUMER_WAITS);
+    if ((flags & CONSUMER_WAITS) !== 0) ringBell(this.bellWords, this.bell);
+    return (flags & CLOSING) === 0 ? OK : this.obeyClosing(count);
+  }
+
+  /** The queue was closed by somebody else: seals the ring, unless a consumer has found its end already. */
+  private obeyClosing(count: number): number {
+    this.isEnded = true;
+    this.gate = (this.next - this.capacity) | 0;
+    // ring.phase: pairs with lookAtEnd(). Whoever exchanges first says where the ring ends; what is published now is within, if it is we.
+    const phase = Atomics.compareExchange(this.words, PHASE, OPEN, SEALED);
+    if (phase === OPEN || phase === SEALED) return OK;
+    if (phase === ABANDONED) {
+      // Everything that the only consumer has neither read nor lost.
+      const at = FIRST_PLACE >> 1;
+      this.drop(this.records - this.counters[at + CONSUMED]! - this.counters[at + DROPPED_OLDEST]! - this.counters[at + DROPPED_EVICTED]!);
+      return CLOSED;
+    }
+    // ring.phase: stored by that consumer before its exchange. The last batch was published by one store: it is within or it is not.
+    const final = Atomics.load(this.words, placeAt(phase - ENDED_BY) + FINAL);
+    if (final === this.published) return OK;
+    this.drop(count);
+    return CLOSED;
+  }
+
+  /** Committed behind the end: as if it had never been. */
+  private forget(count: number): number {
+    this.next = this.published;
+    this.drop(count);
+    return CLOSED;
+  }
+
+  private drop(count: number): void {
+    this.counters[DROPPED_CLOSED]! += count;
+  }
+}

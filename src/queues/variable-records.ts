@@ -1,0 +1,196 @@
+/**
+ * Rings of variable records: a header of length and type before each payload, and padding where a record would not fit before the ring's
+ * end, so that every record is contiguous. See record.ts for the frame.
+ *
+ * Ordering: see ring.ts. Every access to a header or payload here lies between ring.free and ring.publish (producer) or between
+ * ring.publish and ring.free (consumer).
+ */
+import { checkInteger, invalidArgument } from '../errors.js';
+import { claimError } from './fixed-records.js';
+import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
+import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE } from './result-codes.js';
+import { RingConsumer } from './ring-consumer.js';
+import { RingProducer } from './ring-producer.js';
+import type { QueueMemory } from './ring.js';
+import type { WaitOptions } from './waiting.js';
+
+/** The producing end of a queue of variable records. One thread at a time; nothing blocks or allocates but what says so. */
+export class VariableProducer extends RingProducer {
+  /** The longest payload that always fits an empty ring, wherever its cursor stands. */
+  readonly maxRecordBytes: number;
+  private readonly dataBytes: number;
+  private readonly dataWords: number;
+  private claimedLength = -1;
+  private claimedType = 0;
+  /** Bytes of padding in front of the open claim. */
+  private skipped = 0;
+
+  constructor(memory: QueueMemory, publishEvery: number) {
+    super(memory, publishEvery);
+    this.dataBytes = memory.dataBytes;
+    this.dataWords = memory.dataBytes >> 2;
+    this.maxRecordBytes = (memory.capacity >> 1) - HEADER_BYTES;
+  }
+
+  /**
+   * Claims a contiguous payload of `length` bytes (0 to maxRecordBytes) for writing in place. Returns its byte offset, a
+   * multiple of 8, or BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. `type` (0 to 2^31-1) travels with it.
+   */
+  tryClaim(length: number, type = 1): number {
+    if (!(length >= 0 && length <= this.maxRecordBytes)) return TOO_LARGE;
+    // A negative one would be taken for padding; one that is no int32 would arrive as another.
+    if (type < 0 || type !== (type | 0)) throw invalidArgument('type', type, 'a whole number from 0 to 2147483647');
+    const needed = framedBytes(length);
+    const at = this.next & this.mask;
+    const toEnd = this.capacity - at;
+    const skipped = needed <= toEnd ? 0 : toEnd;
+    const room = this.room(needed + skipped);
+    if (room !== OK) return room;
+    this.claimedLength = length;
+    this.claimedType = type;
+    this.skipped = skipped;
+    return this.dataBytes + (skipped === 0 ? at : 0) + HEADER_BYTES;
+  }
+
+  /**
+   * Hands on the claimed record, shortened to `length` if given. Published at once or lazily, see `publishEvery`. OK, or CLOSED when the
+   * queue was closed before it was published: then it is counted as dropped.
+   */
+  commit(length: number = this.claimedLength): number {
+    if (length > this.claimedLength || length < 0) throw claimError('commit', length, this.claimedLength);
+    let at = this.next & this.mask;
+    if (this.skipped !== 0) {
+      const padding = this.dataWords + (at >> 2);
+      this.words[padding] = this.skipped;
+      this.words[padding + 1] = PADDING;
+      at = 0;
+    }
+    const header = this.dataWords + (at >> 2);
+    this.words[header] = length;
+    this.words[header + 1] = this.claimedType;
+    this.next = (this.next + this.skipped + framedBytes(length)) | 0;
+    this.claimedLength = -1;
+    return this.committed(1);
+  }
+
+  /** Gives the claim up; the record was never there. */
+  abort(): void {
+    this.claimedLength = -1;
+  }
+
+  /** Copies one record in. OK, BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. Blocks only where a consumer has subscribed with `whenSlow: 'block'`. */
+  offer(record: Uint8Array, type = 1): number {
+    let offset = this.tryClaim(record.length, type);
+    if (offset === BACK_PRESSURED && this.mustBlock()) offset = this.spaceSync(record.length) === OK ? this.tryClaim(record.length, type) : CLOSED;
+    if (offset < 0) return offset;
+    this.bytes.set(record, offset);
+    return this.commit();
+  }
+
+  /** Asks for space for a payload of `length`; see `askForSpace`. True: there is room now. */
+  askForRecord(length: number): boolean {
+    return this.askForSpace(this.unitsFor(length));
+  }
+
+  /** Resolves OK when a payload of `length` can be claimed, CLOSED when it never will be. Publishes what is committed. Rejects by `signal` and `timeoutMs`. */
+  space(length = 0, options?: WaitOptions): Promise<number> {
+    return this.spaceFor(this.unitsFor(checkInteger('length', length, 0, this.maxRecordBytes)), options);
+  }
+
+  /** The same for a thread that may stand still: not inside a reactor. BACK_PRESSURED after `timeoutMs`. */
+  spaceSync(length = 0, options?: WaitOptions): number {
+    return this.blockFor(this.unitsFor(checkInteger('length', length, 0, this.maxRecordBytes)), options);
+  }
+
+  /** Bytes that a payload of `length` takes from here: its frame, and the padding in front of it if it does not fit before the ring's end. */
+  private unitsFor(length: number): number {
+    const needed = framedBytes(length);
+    const toEnd = this.capacity - (this.next & this.mask);
+    return needed <= toEnd ? needed : needed + toEnd;
+  }
+
+  protected skip(cursor: number, least: number): number {
+    let at = cursor;
+    this.skippedRecords = 0;
+    // Headers that a producer of this ring wrote and nobody has overwritten: what the consumer has not passed is not free.
+    while (((least - at) | 0) > 0) {
+      const header = this.dataWords + ((at & this.mask) >> 2);
+      const length = this.words[header]!;
+      const isPadding = this.words[header + 1] === PADDING;
+      at = (at + (isPadding ? length : framedBytes(length))) | 0;
+      if (!isPadding) this.skippedRecords++;
+    }
+    return at;
+  }
+}
+
+/** The consuming end of a queue of variable records. One thread at a time; nothing blocks; only `poll` allocates. */
+export class VariableConsumer extends RingConsumer {
+  /** Payload length and type of the record that `peek` found. */
+  length = 0;
+  type = 0;
+  private readonly dataBytes: number;
+  private readonly dataWords: number;
+
+  constructor(memory: QueueMemory, place = 0) {
+    super(memory, place);
+    this.dataBytes = memory.dataBytes;
+    this.dataWords = memory.dataBytes >> 2;
+  }
+
+  /**
+   * The next record, in place: its payload's byte offset, with `length` and `type` set; EMPTY or CLOSED when there is none.
+   * It stays until `advance` and `publishRelease`, so reading it again is safe (at least once).
+   */
+  peek(): number {
+    for (;;) {
+      const state = this.available();
+      if (state !== OK) return state;
+      const at = this.next & this.mask;
+      const header = this.dataWords + (at >> 2);
+      this.length = this.words[header]!;
+      this.type = this.words[header + 1]!;
+      if (this.type !== PADDING) return this.dataBytes + at + HEADER_BYTES;
+      // At most once a lap: the padding reaches the ring's end, and a record always follows it in the same publish.
+      this.next = (this.next + this.length) | 0;
+    }
+  }
+
+  /** Takes the peeked record as read. Its space returns to the producer with the next `publishRelease`. */
+  advance(): void {
+    this.next = (this.next + framedBytes(this.length)) | 0;
+    this.unreleased++;
+  }
+
+  /**
+   * Calls `handler(view, offset, length, type)` for up to `limit` records in place, then releases them with one store. Returns
+   * how many, 0 when empty, CLOSED when none will follow. At most once: a record counts as read once its handler is called, thrown or
+   * not, and a death loses none that was not begun.
+   */
+  drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = 0x7fffffff): number {
+    let count = 0;
+    while (count < limit) {
+      const offset = this.peek();
+      if (offset < 0) {
+        if (count === 0 && offset === CLOSED) return CLOSED;
+        break;
+      }
+      this.advance();
+      this.take(this.next);
+      count++;
+      handler(this.view, offset, this.length, this.type);
+    }
+    this.publishRelease();
+    return count;
+  }
+
+  /** Copies one payload out; EMPTY or CLOSED when there is none. Allocates the copy. Its type is then in `type`. */
+  poll(): Uint8Array | typeof EMPTY | typeof CLOSED {
+    const offset = this.peek();
+    if (offset < 0) return offset === CLOSED ? CLOSED : EMPTY;
+    const copy = this.bytes.slice(offset, offset + this.length);
+    this.advance();
+    this.publishRelease();
+    return copy;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * How one thread waits for another at a queue. Who waits and who rings keep to one order, an event count:
+ *
+ *   who waits                            who publishes or releases
+ *   1. seen = bell                       1. moves its cursor
+ *   2. sets its flag in `attention`      2. finds the flag, clears it
+ *   3. looks once more; goes if it can   3. bell + 1, notify
+ *   4. sleeps while bell is `seen`
+ *
+ * Whichever of the two comes later sees the other. The sleep is a futex: `Atomics.wait` for a thread that may stand still,
+ * `Atomics.waitAsync` for one that has a loop to serve. No descriptor is involved, so nothing can outlive its thread. A thread that
+ * dies between clearing the flag and the bell leaves a sleeper behind: `recover` rings every bell.
+ *
+ * Source: event counts, Reed and Kanodia 1979; futex(2).
+ */
+import { PercoreError, invalidArgument } from '../errors.js';
+
+export interface WaitOptions {
+  /** Gives up with ERR_PERCORE_ABORTED. */
+  signal?: AbortSignal;
+  /** Gives up with ERR_PERCORE_TIMEOUT after so many milliseconds, 0 or more. For ever if left out. */
+  timeoutMs?: number;
+}
+
+/** What somebody waits for, and at which bell. */
+export interface Wish {
+  readonly bellWords: Int32Array;
+  readonly bell: number;
+  /** Answer of `look` while there is reason to wait. */
+  readonly notYet: number;
+  look(): number;
+  /** Sets the flag that makes the other side ring. */
+  arm(): void;
+}
+
+/** Wakes whoever sleeps at this bell. */
+export function ringBell(words: Int32Array, at: number): void {
+  // ring.bell: pairs with the load and the sleep of who waits. Grows first, so that who is about to sleep does not.
+  Atomics.add(words, at, 1);
+  Atomics.notify(words, at);
+}
+
+let mayBlock = true;
+/** A reactor forbids its thread to stand still. */
+export function forbidBlocking(): void {
+  mayBlock = false;
+}
+
+/** Sleeps until the wish is fulfilled; freezes this thread. Its code, or `notYet` after `timeoutMs`. Refused inside a reactor. */
+export function waitBlocking(wish: Wish, options: WaitOptions = {}): number {
+  if (!mayBlock) {
+    throw new PercoreError('ERR_PERCORE_WOULD_BLOCK', 'a reactor may not stand still for a queue: its sockets and timers would. Await space() or ready(), or let the consumer subscribe with another whenSlow than "block"');
+  }
+  const deadlineMs = deadlineOf(options);
+  for (;;) {
+    // ring.bell: as it was before the last look.
+    const seen = Atomics.load(wish.bellWords, wish.bell);
+    wish.arm();
+    const code = wish.look();
+    if (code !== wish.notYet) return code;
+    const leftMs = deadlineMs - performance.now();
+    if (leftMs <= 0) return code;
+    Atomics.wait(wish.bellWords, wish.bell, seen, leftMs);
+  }
+}
+
+/** Resolves with the wish's code. Rejects with ERR_PERCORE_TIMEOUT or ERR_PERCORE_ABORTED. Keeps the thread's loop alive meanwhile. */
+export async function waitAsync(wish: Wish, options: WaitOptions = {}): Promise<number> {
+  const deadlineMs = deadlineOf(options);
+  for (;;) {
+    checkAborted(options.signal);
+    // ring.bell: as it was before the last look.
+    const seen = Atomics.load(wish.bellWords, wish.bell);
+    let code = wish.look();
+    if (code !== wish.notYet) return code;
+    wish.arm();
+    code = wish.look();
+    if (code !== wish.notYet) return code;
+    const leftMs = deadlineMs - performance.now();
+    if (leftMs <= 0) throw new PercoreError('ERR_PERCORE_TIMEOUT', `nothing came of the wait within ${options.timeoutMs} ms`, { argument: 'timeoutMs', value: options.timeoutMs });
+    await sleepAt(wish, seen, leftMs, options.signal);
+  }
+}
+
+type WaitAsync = (words: Int32Array, at: number, value: number, timeoutMs: number) => { async: false; value: string } | { async: true; value: Promise<string> };
+
+async function sleepAt(wish: Wish, seen: number, leftMs: number, signal: AbortSignal | undefined): Promise<void> {
+  const sleep = (Atomics as unknown as { waitAsync: WaitAsync }).waitAsync(wish.bellWords, wish.bell, seen, leftMs);
+  if (!sleep.async) return;
+  // The futex has no way to be left: everybody at this bell is woken and looks again.
+  const wakeAll = (): void => void Atomics.notify(wish.bellWords, wish.bell);
+  signal?.addEventListener('abort', wakeAll, { once: true });
+  keepAlive(1);
+  try {
+    await sleep.value;
+  } finally {
+    keepAlive(-1);
+    signal?.removeEventListener('abort', wakeAll);
+  }
+}
+
+let waiters = 0;
+let handle: NodeJS.Timeout | undefined;
+/** A pending waitAsync does not keep the loop alive; one timer that never fires does, for all of them. */
+function keepAlive(change: number): void {
+  waiters += change;
+  if (waiters > 0) handle ??= setInterval(() => {}, 2 ** 30);
+  else if (handle !== undefined) {
+    clearInterval(handle);
+    handle = undefined;
+  }
+}
+
+function deadlineOf({ timeoutMs = Infinity }: WaitOptions): number {
+  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) throw invalidArgument('timeoutMs', timeoutMs, 'a number of milliseconds, 0 or more');
+  return performance.now() + timeoutMs;
+}
+
+function checkAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new PercoreError('ERR_PERCORE_ABORTED', 'the wait was aborted', { argument: 'signal', cause: signal.reason });
+}
