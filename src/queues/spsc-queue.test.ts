@@ -550,7 +550,7 @@ describe('bad options', () => {
   const variableOptions = { kind: 'spsc', capacityBytes: 64 };
   const wrong: [message: string, options: unknown][] = [
     ["kind must be 'spsc', 'mpsc', 'spmc', 'banded', not undefined", undefined],
-    ['kind must be \'spsc\', not "mpsc"', { ...fixedOptions, kind: 'ring' }],
+    ['kind must be \'spsc\', \'mpsc\', \'spmc\', \'banded\', not "ring"', { ...fixedOptions, kind: 'ring' }],
     ['capacity must be a power of two from 2 to 1073741824, not 1', { ...fixedOptions, capacity: 1 }],
     ['capacity must be a power of two from 2 to 1073741824, not 3', { ...fixedOptions, capacity: 3 }],
     ['capacity must be a power of two from 2 to 1073741824, not 2147483648', { ...fixedOptions, capacity: 2 ** 31 }],
