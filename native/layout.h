@@ -86,8 +86,8 @@ struct Queue {
   char reserved1[80];
   int32_t attention;  // CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8 (writes: all, bit by bit; reads: all)
   char reserved2[124];
-  int32_t recordsBell;  // grows when somebody who waits should look again (writes: who publishes adds; reads: who waits for records)
-  int32_t spaceBell;  // grows when somebody who waits should look again (writes: who releases adds; reads: who waits for space)
+  int32_t recordsBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for records)
+  int32_t spaceBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for space)
   char reserved3[120];
   int32_t consumerCursor;  // cursor of the first place (writes: consumer; reads: producer)
   int32_t consumerState;  // state of the first place (writes: consumer; reads: producer)

@@ -94,6 +94,11 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
     this.quantum = checkInteger('quantum', options.quantum ?? 0, 0, 2 ** 30);
   }
 
+  /** What the records of its bands are like. */
+  get shape(): BandConsumer['shape'] {
+    return this.consumers[0]!.shape;
+  }
+
   /** Records lost in all bands, where this consumer subscribed with a policy that loses. */
   get lost(): number {
     return this.consumers.reduce((sum, consumer) => sum + (consumer instanceof LossyConsumer ? consumer.lost : 0), 0);

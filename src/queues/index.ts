@@ -10,7 +10,9 @@ import { BandedConsumer, BandedProducer, type BandedSubOptions } from './banded-
 import { checkLossy, checkPolicy, createRings, type FixedOptions, type FixedQueue, type Kind, type Queue, type VariableOptions, type VariableQueue } from './create.js';
 import { FixedConsumer, FixedProducer } from './fixed-records.js';
 import { IS_CLOSING, closeGroup, closeRing, joinGroup, openGroup, openRingOf, recoverGroup, threadsOf, type Group, type GroupHandle } from './group.js';
+import { inspectGroup, inspectRing, type QueueProperties } from './inspect.js';
 import { lazyHost } from './lazy.js';
+import { Link, checkLink, type LinkSource, type LinkTarget } from './link.js';
 import { LossyConsumer } from './lossy-consumer.js';
 import { openRing } from './memory.js';
 import { MpscConsumer, joinLane, type Lane } from './mpsc-queue.js';
@@ -26,6 +28,8 @@ export { MpscConsumer } from './mpsc-queue.js';
 export { BandedConsumer, BandedProducer, type BandedSubOptions } from './banded-queue.js';
 export { MAX_CAPACITY, SLACK_BYTES, bytesFor } from './memory.js';
 export type { DeclaredConsumer, FixedOptions, FixedQueue, Kind, Queue, VariableOptions, VariableQueue } from './create.js';
+export type { ConsumerProperties, DroppedCounts, QueueProperties } from './inspect.js';
+export { Link, type LinkSource, type LinkTarget } from './link.js';
 export type { Recovered } from './places.js';
 export type { WhenSlow } from './ring.js';
 export type { WaitOptions } from './waiting.js';
@@ -174,6 +178,22 @@ export function close(queue: Queue): void {
 export function recover(queue: Queue, threadId: number): Recovered {
   checkInteger('threadId', threadId, 0, 2 ** 31 - 2);
   return isGroup(queue) ? recoverGroup(openGroup(groupOf(queue)), threadId) : recoverRing(openRing(queue), threadId);
+}
+
+/** What the queue says of itself: kind, depth, lag of each consumer, totals, drops by reason. From any thread; stops nobody. Allocates. */
+export function inspect(queue: Queue): QueueProperties {
+  const figures = isGroup(queue) ? inspectGroup(openGroup(groupOf(queue))) : inspectRing(openRing(queue), queue.consumers);
+  const { kind, backend, capacity, recordBytes } = queue;
+  return { kind, backend, capacity, recordBytes, ...figures };
+}
+
+/**
+ * Joins one queue to another: `move` takes records from `from` to `to` with one copy, `run` does so until `from` ends. Backpressure is
+ * carried through. Both ends belong to this thread. Throws where a record of `from` could not fit `to`.
+ */
+export function link(from: LinkSource, to: LinkTarget): Link {
+  checkLink(from, to);
+  return new Link(from, to);
 }
 
 const isGroup = (queue: Queue): boolean => queue?.kind === 'mpsc' || queue?.kind === 'banded';

@@ -19,8 +19,9 @@ import {
   GROUP_BELL, IS_CLOSING, LANES_VERSION, USED, announceLanes, isTaken, leaveGroup, openRingOf, ownerOf, threadsOf, type Group,
 } from './group.js';
 import { LossyConsumer } from './lossy-consumer.js';
-import { joinAsProducer, tryJoin, type JoinOptions } from './places.js';
+import { isLosing, joinAsProducer, tryJoin, type JoinOptions } from './places.js';
 import { CLOSED, EMPTY, EVICTED, OK } from './result-codes.js';
+import type { RingConsumer } from './ring-consumer.js';
 import type { QueueMemory } from './ring.js';
 import { VariableConsumer, VariableProducer } from './variable-records.js';
 import { waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
@@ -72,6 +73,11 @@ export class MpscConsumer<L extends Lane = Lane> {
   constructor(private readonly group: Group, place: number, private readonly make: (ring: QueueMemory, place: number) => L, private readonly options: JoinOptions) {
     this.place = place;
     this.refresh();
+  }
+
+  /** What the records of its lanes are like. */
+  get shape(): RingConsumer['shape'] {
+    return { recordBytes: this.group.handle.recordBytes, capacity: this.group.handle.capacity, isLosing: isLosing(this.options.whenSlow) };
   }
 
   /** Numbers of the lanes that this consumer owns now. Allocates. */

@@ -151,6 +151,8 @@ function somebodyReads(memory: QueueMemory, except: number): boolean {
   return false;
 }
 
+/** True for the policies by which a consumer may be lapped. */
+export const isLosing = (whenSlow: WhenSlow = 'wait'): boolean => isLossy(POLICIES.indexOf(whenSlow));
 /** True where the consumer of this place may be lapped. */
 export const isLossyPlace = (memory: QueueMemory, place: number): boolean => isLossy(Atomics.load(memory.words, placeAt(place) + POLICY));
 const isLossy = (policy: number): boolean => policy >= DROP_OLDEST;

@@ -11,7 +11,7 @@ import {
   ABANDONED, AFTER, ATTENTION, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, ENDED_BY, FINAL, FOLLOWER_WAITS, HELD, HIGH_WATER, OPEN, PHASE, PLACE_WORDS,
   PRODUCER_CURSOR, PRODUCER_WAITS, SPACE_BELL, STATE, TAKEN, placeAt, type QueueMemory,
 } from './ring.js';
-import { leave } from './places.js';
+import { isLossyPlace, leave } from './places.js';
 import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
 
 const FIRST_PLACE = placeAt(0);
@@ -63,6 +63,11 @@ export abstract class RingConsumer {
     this.seen = this.next;
     this.consumed = this.counters[(this.at >> 1) + CONSUMED]!;
     this.highWater = this.words[this.at + HIGH_WATER]!;
+  }
+
+  /** What its records are like; `isLosing`: they may be overwritten before they are read. */
+  get shape(): { readonly recordBytes: number; readonly capacity: number; readonly isLosing: boolean } {
+    return { recordBytes: this.memory.recordBytes, capacity: this.capacity, isLosing: isLossyPlace(this.memory, this.place) };
   }
 
   /** Tells the producer, by one store, that everything read so far may be overwritten. */

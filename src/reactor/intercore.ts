@@ -25,6 +25,11 @@ export interface IntercoreHost extends InletHost {
 
 const IS_MUTED = deliveryLayout.fields.isMuted.at >> 2;
 
+/** Something with unpublished records: an outlet, or a producer of a queue that the user made. */
+export interface Flushable {
+  flush(): unknown;
+}
+
 export class Intercore implements OutletHost {
   readonly id: number;
   readonly shared: SharedRuntime;
@@ -37,7 +42,7 @@ export class Intercore implements OutletHost {
   private readonly parties: Int32Array[];
   private readonly wakers: (() => void)[];
   /** The first `dirtyCount` have something unpublished. Never shortened: setting a length costs more than a step. */
-  private readonly dirty: Outlet[] = [];
+  private readonly dirty: Flushable[] = [];
   private readonly blocked: Outlet[] = [];
   private readonly muted: Inlet[] = [];
   dirtyCount = 0;
@@ -130,8 +135,8 @@ export class Intercore implements OutletHost {
     return this.wakers[id]!;
   }
 
-  markDirty(outlet: Outlet): void {
-    this.dirty[this.dirtyCount++] = outlet;
+  markDirty(producer: Flushable): void {
+    this.dirty[this.dirtyCount++] = producer;
     this.host.wantTurn();
   }
 

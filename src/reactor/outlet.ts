@@ -50,6 +50,8 @@ export class Outlet implements ValueMemory {
     const byteOffset = laneAt(host.shared, host.id, lane);
     const queue = create({ kind: 'spsc', capacityBytes: host.shared.laneBytes, buffer: inbox, byteOffset });
     this.producer = pub(queue, { publishEvery: host.publishEvery.records });
+    // Here the outlet itself decides when to publish, and wakes with it.
+    this.producer.onUnpublished = null;
     announceLane(inbox, host.id, lane);
     this.words = this.producer.words;
     this.bytes = this.producer.bytes;

@@ -20,7 +20,7 @@ import { CallService, type CallContext } from './call-service.js';
 import type { CallOptions } from './calls.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import type { Inlet } from './inlet.js';
-import { Intercore, type IntercoreHost } from './intercore.js';
+import { Intercore, type Flushable, type IntercoreHost } from './intercore.js';
 import { BYTES, CALL, HEAD_BYTES, VALUE, hashName } from './message.js';
 import type { Outlet } from './outlet.js';
 import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
@@ -141,6 +141,11 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     this.timers = new Timers({ schedule, nowNs, delivery: this.delivery, timerRequests: this.timerRequests, drainTimerRequests: () => this.addon.drainTimerRequests(this.turnHandle) });
     this.calls = new CallService(this.intercore, this.timers);
     this.io = new Io({ schedule, nowNs, delivery: this.delivery, turn: this.turnHandle, timers: this.timers });
+  }
+
+  /** `producer` has records that are not published: they are at the end of the step. For queues that are opened in this thread. */
+  flushAfterStep(producer: Flushable): void {
+    this.intercore.markDirty(producer);
   }
 
   /** Reactors of the runtime, this one included. */

@@ -2,6 +2,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
+import { setLazyHost } from '../queues/lazy.js';
+import { forbidBlocking } from '../queues/waiting.js';
 import { requestGrants, type Grants } from '../realtime/grants.js';
 import { packError } from './calls.js';
 import { Reactor, type ReactorOptions } from './reactor.js';
@@ -40,6 +42,9 @@ async function main(start: WorkerStart): Promise<void> {
   };
   const reactor = new Reactor(start.shared, start.id, { ...start.options, onError });
   const importing = import(start.entry) as Promise<{ default?: unknown }>;
+  // Queues that the entry opens in this thread: published lazily, flushed at the end of the step, and never waited for standing still.
+  setLazyHost({ publishEvery: reactor.publishEvery.records, markDirty: (producer) => reactor.flushAfterStep(producer) });
+  forbidBlocking();
   // Exit even if the user left something open; the turn is detached by now. An import under way ends first: Node would leave its file open.
   reactor.onLeave = () => void importing.catch(() => undefined).then(() => process.exit(0));
   try {

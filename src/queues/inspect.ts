@@ -1,0 +1,115 @@
+/**
+ * What a queue says of itself to any thread, without stopping anyone. The words are read one after another while the others go on: each
+ * figure is right for some moment of the call, two of them need not be of the same one. Depth and lag are bounded by that.
+ */
+import { IS_CLOSING, type Group, openRingOf } from './group.js';
+import type { QueueMemory } from './ring.js';
+import {
+  CONSUMED, CURSOR, DROPPED_CLOSED, DROPPED_EVICTED, DROPPED_NEWEST, DROPPED_OLDEST, ATTENTION, CLOSING, FREE, HELD, HIGH_WATER, LOSSY, LOSSY_CURSOR, OPEN, PHASE,
+  POLICIES, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER, PRODUCER_THREAD, PUBLISHED, REFUSED, STATE, THREAD, placeAt, type WhenSlow,
+} from './ring.js';
+
+export interface DroppedCounts {
+  /** Offers answered DROPPED, by a consumer's choice. */
+  readonly newest: number;
+  /** Overwritten unread, by a consumer's choice: once for each consumer that lost it. */
+  readonly oldest: number;
+  /** Overwritten unread after a consumer was evicted. */
+  readonly evicted: number;
+  /** Committed, and told CLOSED, because the queue was closed before. */
+  readonly closed: number;
+}
+
+export interface ConsumerProperties {
+  /** Number of its place; in an MPSC queue the lane, in a banded one the band. */
+  readonly place: number;
+  /** Its name, if it was declared. */
+  readonly name?: string;
+  /** `held`: nobody has the place, and the records are kept for whoever comes. */
+  readonly state: 'reading' | 'held' | 'evicted';
+  readonly whenSlow: WhenSlow;
+  /** threadId of the consumer; undefined when nobody has the place. */
+  readonly threadId: number | undefined;
+  /** Published and not released by it: records, or bytes where they vary. */
+  readonly lag: number;
+  /** Records it has released. */
+  readonly consumed: number;
+  readonly droppedOldest: number;
+  readonly droppedEvicted: number;
+}
+
+export interface QueueProperties {
+  readonly kind: string;
+  readonly backend: string;
+  /** Of each ring: records, or bytes where records vary. */
+  readonly capacity: number;
+  readonly recordBytes: number;
+  /** Published and held for the slowest consumer, in the unit of `capacity`; of all rings together. */
+  readonly depth: number;
+  /** The deepest that either end has seen; of the ring that was deepest. */
+  readonly highWater: number;
+  /** Records published. */
+  readonly published: number;
+  /** Records released, of all consumers together. */
+  readonly consumed: number;
+  /** Claims and offers answered BACK_PRESSURED. */
+  readonly refused: number;
+  readonly dropped: DroppedCounts;
+  readonly producers: readonly { readonly place: number; readonly threadId: number }[];
+  readonly consumers: readonly ConsumerProperties[];
+  /** True from the moment somebody closed it, be it drained or not. */
+  readonly isClosed: boolean;
+}
+
+type Figures = Omit<QueueProperties, 'kind' | 'backend' | 'capacity' | 'recordBytes'>;
+
+/** The figures of one ring. */
+export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, number>> = {}, number = 0): Figures {
+  const { words, counters } = memory;
+  const consumers: ConsumerProperties[] = [];
+  let depth = 0;
+  let highWater = words[PRODUCER_HIGH_WATER]!;
+  for (let place = 0; place < memory.places; place++) {
+    const at = placeAt(place);
+    const state = Atomics.load(words, at + STATE);
+    if (state === FREE) continue;
+    // The consumer's cursor before the producer's: the lag is never negative.
+    const cursor = Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR));
+    const lag = Math.max(0, (Atomics.load(words, PRODUCER_CURSOR) - cursor) | 0);
+    depth = Math.max(depth, Math.min(lag, memory.capacity));
+    highWater = Math.max(highWater, words[at + HIGH_WATER]!);
+    const thread = Atomics.load(words, at + THREAD);
+    const name = Object.keys(names).find((each) => names[each] === place);
+    consumers.push({
+      place: place + number, ...(name === undefined ? {} : { name }),
+      state: state === HELD ? 'held' : state > LOSSY ? 'evicted' : 'reading',
+      whenSlow: POLICIES[Atomics.load(words, at + POLICY)]!, threadId: thread === 0 ? undefined : thread - 1, lag,
+      consumed: counters[(at >> 1) + CONSUMED]!, droppedOldest: counters[(at >> 1) + DROPPED_OLDEST]!, droppedEvicted: counters[(at >> 1) + DROPPED_EVICTED]!,
+    });
+  }
+  const producer = Atomics.load(words, PRODUCER_THREAD);
+  const sum = (of: (consumer: ConsumerProperties) => number): number => consumers.reduce((total, consumer) => total + of(consumer), 0);
+  return {
+    depth, highWater: Math.max(highWater, depth), published: counters[PUBLISHED]!, consumed: sum(({ consumed }) => consumed), refused: counters[REFUSED]!,
+    dropped: {
+      newest: counters[DROPPED_NEWEST]!, oldest: sum(({ droppedOldest }) => droppedOldest), evicted: sum(({ droppedEvicted }) => droppedEvicted), closed: counters[DROPPED_CLOSED]!,
+    },
+    producers: producer === 0 ? [] : [{ place: number, threadId: producer - 1 }],
+    consumers,
+    isClosed: Atomics.load(words, PHASE) !== OPEN || (Atomics.load(words, ATTENTION) & CLOSING) !== 0,
+  };
+}
+
+/** The figures of all rings of a group together. */
+export function inspectGroup(group: Group): Figures {
+  const rings = Array.from({ length: group.rings }, (_, i) => inspectRing(openRingOf(group, i, false), {}, i));
+  const sum = (of: (figures: Figures) => number): number => rings.reduce((total, figures) => total + of(figures), 0);
+  return {
+    depth: sum(({ depth }) => depth), highWater: Math.max(...rings.map(({ highWater }) => highWater)), published: sum(({ published }) => published),
+    consumed: sum(({ consumed }) => consumed), refused: sum(({ refused }) => refused),
+    dropped: { newest: sum(({ dropped }) => dropped.newest), oldest: sum(({ dropped }) => dropped.oldest), evicted: sum(({ dropped }) => dropped.evicted), closed: sum(({ dropped }) => dropped.closed) },
+    producers: rings.flatMap(({ producers }) => producers),
+    consumers: rings.flatMap(({ consumers }) => consumers),
+    isClosed: Atomics.load(group.words, IS_CLOSING) === 1,
+  };
+}

@@ -1,0 +1,136 @@
+/**
+ * Joins a queue to another: records go from ring to ring with one copy and no value in between, and backpressure is carried through. What
+ * does not fit `to` stays in `from`, whose producers then feel it.
+ *
+ *   from |==peek==>|  copy  |==claim==> to           then: publish `to`, and only then release `from`
+ *
+ * In that order a death in between repeats records (at least once) and loses none.
+ */
+import { PercoreError } from '../errors.js';
+import { BandedConsumer } from './banded-queue.js';
+import { FixedConsumer, FixedProducer } from './fixed-records.js';
+import { MpscConsumer, type Lane } from './mpsc-queue.js';
+import { HEADER_BYTES } from './record.js';
+import { BACK_PRESSURED, CLOSED, EMPTY, OK } from './result-codes.js';
+import { VariableConsumer, VariableProducer } from './variable-records.js';
+import type { WaitOptions } from './waiting.js';
+
+export type LinkSource = FixedConsumer | VariableConsumer | MpscConsumer<FixedConsumer> | MpscConsumer<VariableConsumer> | BandedConsumer<FixedConsumer> | BandedConsumer<VariableConsumer>;
+export type LinkTarget = FixedProducer | VariableProducer;
+
+/** Records moved between two looks at the source. */
+const BATCH = 64;
+/** Up to so many bytes a loop over words is faster than making two views. */
+const SMALL_BYTES = 256;
+
+export class Link {
+  /** Records moved so far. */
+  moved = 0;
+
+  constructor(private readonly from: LinkSource, private readonly to: LinkTarget) {}
+
+  /**
+   * Moves up to `limit` records. Returns how many; 0 when the source is empty, BACK_PRESSURED when the target is full, CLOSED when the source has
+   * ended or the target is closed. Blocks nobody.
+   */
+  move(limit = 0x7fffffff): number {
+    let total = 0;
+    let code: number = OK;
+    while (total < limit && code === OK) {
+      const ring = this.select();
+      if (ring === null) {
+        code = this.from.look();
+        break;
+      }
+      const before = this.moved;
+      code = ring instanceof FixedConsumer ? this.moveFixed(ring, Math.min(BATCH, limit - total)) : this.moveVariable(ring, Math.min(BATCH, limit - total));
+      total += this.moved - before;
+    }
+    return total > 0 ? total : code === EMPTY ? 0 : code;
+  }
+
+  /**
+   * Moves until the source has ended, then closes nothing: resolves with CLOSED, `moved` says how many. Waits where there is nothing to
+   * move or no room, without blocking the thread. Rejects by `signal`, with nothing lost.
+   */
+  async run(options: Pick<WaitOptions, 'signal'> = {}): Promise<number> {
+    for (;;) {
+      const code = this.move(1024);
+      if (code === CLOSED) return code;
+      // Other work of this thread has its turn between two runs.
+      if (code > 0) await new Promise((resolve) => setImmediate(resolve));
+      else if (code === BACK_PRESSURED) await this.to.space(1, options);
+      else await this.from.ready(options);
+      if (options.signal?.aborted === true) throw new PercoreError('ERR_PERCORE_ABORTED', 'the link was aborted', { argument: 'signal', cause: options.signal.reason });
+    }
+  }
+
+  private select(): FixedConsumer | VariableConsumer | null {
+    if (this.from instanceof MpscConsumer || this.from instanceof BandedConsumer) return this.from.select() as FixedConsumer | VariableConsumer | null;
+    return this.from.look() === OK ? this.from : null;
+  }
+
+  private moveFixed(from: FixedConsumer, limit: number): number {
+    const count = from.peek(limit);
+    let done = 0;
+    let code: number = OK;
+    for (; done < count; done++) {
+      const at = this.to instanceof FixedProducer ? this.to.tryClaim(1) : this.to.tryClaim(from.recordBytes);
+      if (at < 0) {
+        code = at;
+        break;
+      }
+      copy(from.bytes, from.words, from.offsetOf(done), this.to, this.to instanceof FixedProducer ? this.to.offsetOf(at) : at, from.recordBytes);
+      code = this.to.commit();
+      if (code !== OK) break;
+    }
+    return this.finish(code, done, () => from.release(done));
+  }
+
+  private moveVariable(from: VariableConsumer, limit: number): number {
+    let done = 0;
+    let code: number = OK;
+    for (; done < limit; done++) {
+      const offset = from.peek();
+      if (offset < 0) break;
+      const at = (this.to as VariableProducer).tryClaim(from.length, from.type);
+      if (at < 0) {
+        code = at;
+        break;
+      }
+      copy(from.bytes, from.words, offset, this.to, at, from.length);
+      code = this.to.commit();
+      if (code !== OK) break;
+      from.advance();
+    }
+    return this.finish(code, done, () => from.publishRelease());
+  }
+
+  private finish(code: number, done: number, release: () => void): number {
+    // What a closing target did not take is counted there; the source is not released beyond what was taken.
+    const flushed = this.to.flush();
+    if (flushed === CLOSED || code === CLOSED) return CLOSED;
+    release();
+    this.moved += done;
+    return code;
+  }
+}
+
+function copy(bytes: Uint8Array, words: Int32Array, from: number, to: LinkTarget, at: number, length: number): void {
+  if (length <= SMALL_BYTES && ((from | at) & 3) === 0) {
+    let i = 0;
+    for (; i + 4 <= length; i += 4) to.words[(at + i) >> 2] = words[(from + i) >> 2]!;
+    for (; i < length; i++) to.bytes[at + i] = bytes[from + i]!;
+    return;
+  }
+  to.bytes.set(bytes.subarray(from, from + length), at);
+}
+
+/** Throws unless every record of `from` fits `to`. */
+export function checkLink(from: LinkSource | Lane, to: LinkTarget): void {
+  const { recordBytes, capacity, isLosing } = from.shape;
+  const longest = recordBytes > 0 ? recordBytes : (capacity >> 1) - HEADER_BYTES;
+  const fits = to instanceof FixedProducer ? to.recordBytes === recordBytes : to.maxRecordBytes >= longest;
+  if (fits && !isLosing) return;
+  throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', 'link needs a source that holds its records back (not drop-oldest or evict) and a target that takes each of them: fixed records of the same recordBytes, or variable ones of a ring at least as large', { argument: 'to' });
+}
