@@ -13,6 +13,9 @@ const promises: Record<string, RegExp> = {
   '04-timers.js': /^500 ticks at 1 kHz: median lateness \d+ µs, drift 0 ns, missed \d+\n$/,
   '05-tcp-echo.js': /^echo: hello\n$/,
   '06-queue.js': /^160000 records, sum 12799920000\n$/,
+  '07-publisher.js': /^journal: 200000 read, in order\nstrategy: 200000 read, in order\ndisplay: 200000 read( or lost)?, in order\n$/,
+  '08-subscriber.js': /^4 producers, 2 of 4 lanes handed over, every record read once\n$/,
+  '09-bands.js': /^order 0, order 1, order 2, order 3, quote 0, order 4, order 5, order 6, order 7, quote 1, quote 2\n$/,
 };
 
 describe('examples', () => {

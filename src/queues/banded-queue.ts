@@ -14,7 +14,7 @@ import { checkInteger, invalidArgument } from '../errors.js';
 import { BANDS } from '../layout.js';
 import { FixedConsumer, FixedProducer } from './fixed-records.js';
 import { GROUP_BELL, IS_CLOSING, READY, type Group } from './group.js';
-import { LossyConsumer } from './lossy-consumer.js';
+import type { LossyConsumer } from './lossy-consumer.js';
 import { CLOSED, EMPTY, EVICTED, OK } from './result-codes.js';
 import { VariableConsumer, VariableProducer } from './variable-records.js';
 import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
@@ -101,7 +101,7 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
 
   /** Records lost in all bands, where this consumer subscribed with a policy that loses. */
   get lost(): number {
-    return this.consumers.reduce((sum, consumer) => sum + (consumer instanceof LossyConsumer ? consumer.lost : 0), 0);
+    return this.consumers.reduce((sum, consumer) => sum + consumer.lost, 0);
   }
 
   /**

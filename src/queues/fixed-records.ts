@@ -44,6 +44,13 @@ export class FixedProducer extends RingProducer {
     return this.next & this.mask;
   }
 
+  /** As `tryClaim`, but stands still where a consumer has asked for that with `whenSlow: 'block'`. */
+  claimOrBlock(count: number): number {
+    const at = this.tryClaim(count);
+    if (at !== BACK_PRESSURED || !this.mustBlock()) return at;
+    return this.spaceSync(count) === OK ? this.tryClaim(count) : CLOSED;
+  }
+
   /** Byte offset in `view` and `bytes` of record `i` of the claim that began at index `at`. */
   offsetOf(at: number, i = 0): number {
     return this.dataBytes + ((at + i) & this.mask) * this.recordBytes;
@@ -76,8 +83,7 @@ export class FixedProducer extends RingProducer {
    */
   offer(record: Uint8Array): number {
     if (record.length > this.recordBytes) return TOO_LARGE;
-    let at = this.tryClaim(1);
-    if (at === BACK_PRESSURED && this.mustBlock()) at = this.spaceSync(1) === OK ? this.tryClaim(1) : CLOSED;
+    const at = this.claimOrBlock(1);
     if (at < 0) return at;
     const offset = this.offsetOf(at);
     this.bytes.set(record, offset);

@@ -113,6 +113,8 @@ type Losing = { whenSlow: 'drop-oldest' | 'evict' };
  * one that takes over a place that was left, where that place stands. Throws ERR_PERCORE_NO_PLACE when all places are taken.
  */
 export function sub(queue: Queue<'spsc' | 'spmc'>, options: SubOptions & Losing): LossyConsumer;
+export function sub(queue: FixedQueue<'spmc'>, options: SubOptions & { name: string }): FixedConsumer | LossyConsumer;
+export function sub(queue: VariableQueue<'spmc'>, options: SubOptions & { name: string }): VariableConsumer | LossyConsumer;
 export function sub(queue: FixedQueue<'spsc' | 'spmc'>, options?: SubOptions): FixedConsumer;
 export function sub(queue: VariableQueue<'spsc' | 'spmc'>, options?: SubOptions): VariableConsumer;
 export function sub(queue: Queue<'mpsc'>, options: SubOptions & Losing): MpscConsumer<LossyConsumer>;

@@ -27,8 +27,6 @@ export class LossyConsumer extends RingConsumer {
   /** Length and type of the record that `poll` answered with. */
   length = 0;
   type = 0;
-  /** Records lost so far because this consumer was too slow. Exact when `drain` or `poll` returns. */
-  lost = 0;
   private readonly lossyCursor: number;
   private readonly dataBytes: number;
   private readonly scratch: Uint8Array;

@@ -18,7 +18,7 @@ import { FixedConsumer, FixedProducer } from './fixed-records.js';
 import {
   GROUP_BELL, IS_CLOSING, LANES_VERSION, USED, announceLanes, isTaken, leaveGroup, openRingOf, ownerOf, threadsOf, type Group,
 } from './group.js';
-import { LossyConsumer } from './lossy-consumer.js';
+import type { LossyConsumer } from './lossy-consumer.js';
 import { isLosing, joinAsProducer, tryJoin, type JoinOptions } from './places.js';
 import { CLOSED, EMPTY, EVICTED, OK } from './result-codes.js';
 import type { RingConsumer } from './ring-consumer.js';
@@ -88,7 +88,7 @@ export class MpscConsumer<L extends Lane = Lane> {
 
   /** Records lost by this consumer in all lanes it owns now, where it subscribed with a policy that loses. */
   get lost(): number {
-    return this.owned.reduce((sum, lane) => sum + (lane instanceof LossyConsumer ? lane.lost : 0), 0);
+    return this.owned.reduce((sum, lane) => sum + lane.lost, 0);
   }
 
   /**

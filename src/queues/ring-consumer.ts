@@ -24,6 +24,8 @@ export abstract class RingConsumer {
   readonly capacity: number;
   /** Number of this consumer's place: others name it in `after` or hand lanes to it. */
   readonly place: number;
+  /** Records lost because this consumer was too slow; always 0 for one that holds the producer back. */
+  lost = 0;
   /** Called after a release when the producer had asked for space. Must not throw. */
   onSpace: (() => void) | null = null;
   protected readonly mask: number;

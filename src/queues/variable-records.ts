@@ -52,6 +52,13 @@ export class VariableProducer extends RingProducer {
     return this.dataBytes + (skipped === 0 ? at : 0) + HEADER_BYTES;
   }
 
+  /** As `tryClaim`, but stands still where a consumer has asked for that with `whenSlow: 'block'`. */
+  claimOrBlock(length: number, type = 1): number {
+    const offset = this.tryClaim(length, type);
+    if (offset !== BACK_PRESSURED || !this.mustBlock()) return offset;
+    return this.spaceSync(length) === OK ? this.tryClaim(length, type) : CLOSED;
+  }
+
   /**
    * Hands on the claimed record, shortened to `length` if given. Published at once or lazily, see `publishEvery`. OK, or CLOSED when the
    * queue was closed before it was published: then it is counted as dropped.
@@ -80,8 +87,7 @@ export class VariableProducer extends RingProducer {
 
   /** Copies one record in. OK, BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. Blocks only where a consumer has subscribed with `whenSlow: 'block'`. */
   offer(record: Uint8Array, type = 1): number {
-    let offset = this.tryClaim(record.length, type);
-    if (offset === BACK_PRESSURED && this.mustBlock()) offset = this.spaceSync(record.length) === OK ? this.tryClaim(record.length, type) : CLOSED;
+    const offset = this.claimOrBlock(record.length, type);
     if (offset < 0) return offset;
     this.bytes.set(record, offset);
     return this.commit();
