@@ -58,8 +58,8 @@ type Handler = (view: DataView, offset: number, length: number, type: number) =>
 const QUANTUM = 256;
 
 /**
- * The consuming end of an MPSC queue, over all lanes that it owns. The first consumer owns all that nobody else does, those of later
- * producers too; another that joins waits until lanes are handed to it. One thread at a time; nothing blocks but what says so.
+ * The consuming end of an MPSC queue, over all lanes that it owns. The consumer with the lowest place owns all that nobody else does, those of
+ * later producers too; another that joins waits until lanes are handed to it, or until it has become the first. One thread at a time; nothing blocks but what says so.
  */
 export class MpscConsumer<L extends Lane = Lane> {
   /** Number of this consumer's place; others name it in `handOver`. */
@@ -186,11 +186,13 @@ export class MpscConsumer<L extends Lane = Lane> {
     const version = Atomics.load(words, LANES_VERSION);
     if (version === this.seenVersion || this.hasLeft) return;
     let isComplete = true;
+    let isFirst = true;
+    for (let place = 0; place < this.place; place++) if (isTaken(this.group, place)) isFirst = false;
     const used = Atomics.load(words, USED);
     for (let lane = 0; lane < used; lane++) {
-      // group.owner: one of those who find a lane without owner gets it. Carries the cursor.
-      const owner = Atomics.compareExchange(words, ownerOf(lane), 0, this.place + 1);
-      if ((owner !== 0 && owner !== this.place + 1) || this.laneNumbers.includes(lane)) continue;
+      // group.owner: a lane without owner goes to the first consumer. Carries the cursor. Two may take themselves for the first while one leaves.
+      const owner = isFirst ? Atomics.compareExchange(words, ownerOf(lane), 0, this.place + 1) || this.place + 1 : Atomics.load(words, ownerOf(lane));
+      if (owner !== this.place + 1 || this.laneNumbers.includes(lane)) continue;
       const ring = openRingOf(this.group, lane, true);
       // Whoever had it may still be on its way out.
       if (tryJoin(ring, { ...this.options, place: 0 }) < 0) isComplete = false;
