@@ -38,7 +38,7 @@ export class FixedProducer extends RingProducer {
    */
   tryClaim(count = 1): number {
     if (!(count >= 1 && count <= this.capacity)) return TOO_LARGE;
-    const room = this.room(count);
+    const room = this.room(count, count);
     if (room !== OK) return room;
     this.claimed = count;
     return this.next & this.mask;

@@ -74,7 +74,21 @@ export function pub(queue: FixedQueue<Kind> | VariableQueue<Kind>, options: PubO
 function producerOf(memory: QueueMemory, publishEvery: number): FixedProducer | VariableProducer {
   const producer = memory.recordBytes === 0 ? new VariableProducer(memory, publishEvery) : new FixedProducer(memory, publishEvery);
   const host = lazyHost();
-  if (host !== null && publishEvery > 1) producer.onUnpublished = host.markDirty;
+  if (host !== null && publishEvery > 1) {
+    const late = {
+      isDirty: false,
+      flush(): void {
+        late.isDirty = false;
+        producer.flush();
+      },
+    };
+    // Once a step, however often it publishes by itself meanwhile.
+    producer.onUnpublished = () => {
+      if (late.isDirty) return;
+      late.isDirty = true;
+      host.markDirty(late);
+    };
+  }
   return producer;
 }
 

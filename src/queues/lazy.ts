@@ -2,13 +2,11 @@
  * Publishing lazily needs somebody who publishes in the end. A reactor says here, once for its thread, that it flushes at the end of
  * every step; producers made in that thread then publish lazily unless told otherwise. Without a host every record is published at once.
  */
-import type { RingProducer } from './ring-producer.js';
-
 export interface LazyHost {
   /** Records after which a producer publishes by itself. */
   readonly publishEvery: number;
-  /** Flush this producer at the end of the step. */
-  readonly markDirty: (producer: RingProducer) => void;
+  /** Flush this at the end of the step. */
+  readonly markDirty: (producer: { flush(): void }) => void;
 }
 
 let host: LazyHost | null = null;

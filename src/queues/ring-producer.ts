@@ -26,8 +26,8 @@ export abstract class RingProducer {
   publishEvery: number;
   /** Records committed and not yet published. */
   unpublished = 0;
-  /** Called with this producer when a commit leaves the first record unpublished: somebody will flush it later. */
-  onUnpublished: ((producer: RingProducer) => void) | null = null;
+  /** Called when a commit leaves the first record unpublished: somebody will flush it later. */
+  onUnpublished: (() => void) | null = null;
   /** Called after each publish, before anybody is woken: a banded queue says which band is ready. */
   onPublish: (() => void) | null = null;
   protected readonly mask: number;
@@ -145,12 +145,12 @@ export abstract class RingProducer {
     return true;
   }
 
-  /** OK when `needed` units beyond `next` are free, after one look at the consumers if need be. */
-  protected room(needed: number): number {
+  /** OK when `needed` units beyond `next` are free for `records` records, after one look at the consumers if need be. */
+  protected room(needed: number, records: number): number {
     if (((this.next + needed - this.gate) | 0) <= this.capacity) return OK;
     const code = this.lookFor(needed);
     if (code === BACK_PRESSURED) this.counters[REFUSED] = ++this.refused;
-    else if (code === DROPPED) this.counters[DROPPED_NEWEST]!++;
+    else if (code === DROPPED) this.counters[DROPPED_NEWEST]! += records;
     return code;
   }
 
@@ -171,7 +171,7 @@ export abstract class RingProducer {
   protected committed(count: number): number {
     this.unpublished += count;
     if (this.unpublished >= this.publishEvery) return this.flush();
-    if (this.onUnpublished !== null && this.unpublished === count) this.onUnpublished(this);
+    if (this.onUnpublished !== null && this.unpublished === count) this.onUnpublished();
     return OK;
   }
 

@@ -44,7 +44,7 @@ export class VariableProducer extends RingProducer {
     const at = this.next & this.mask;
     const toEnd = this.capacity - at;
     const skipped = needed <= toEnd ? 0 : toEnd;
-    const room = this.room(needed + skipped);
+    const room = this.room(needed + skipped, 1);
     if (room !== OK) return room;
     this.claimedLength = length;
     this.claimedType = type;
