@@ -44,6 +44,7 @@ export abstract class RingConsumer {
   private readonly bellWords: Int32Array;
   private readonly bell: number;
   private highWater: number;
+  private hasLeft = false;
   protected readonly memory: QueueMemory;
 
   constructor(memory: QueueMemory, place: number) {
@@ -119,21 +120,24 @@ export abstract class RingConsumer {
 
   /**
    * Gives the place up. What is read is released; what is not stays for the next consumer of this place if it is declared or if
-   * nobody else reads, and is otherwise nobody's concern any more. Not to be used after.
+   * nobody else reads, and is otherwise nobody's concern any more. Not to be used after; once more does nothing.
    */
   leave(): void {
+    // The place may have another owner by now.
+    if (this.hasLeft) return;
+    this.hasLeft = true;
     this.publishRelease();
     leave(this.memory, this.place);
     this.tellSpace();
   }
 
-  /** Leaves; the only place of a queue is given up for good, so that its producer gets CLOSED and counts what nobody has read. */
+  /** Leaves; the only place of a queue is given up for good, so that its producer gets CLOSED and counts what nobody has read. Not to be used after. */
   close(): void {
-    this.publishRelease();
-    if (this.memory.places > 1 || this.memory.isLane) {
+    if (this.memory.places > 1 || this.memory.isLane || this.hasLeft) {
       this.leave();
       return;
     }
+    this.publishRelease();
     // ring.phase: pairs with obeyClosing(). After a producer that has closed there is nobody to tell.
     Atomics.compareExchange(this.words, PHASE, OPEN, ABANDONED);
     // ring.attention: makes the producer look at the phase with its next publish, or when it is full.
@@ -177,12 +181,13 @@ export abstract class RingConsumer {
     }
     // ring.publish: a sealed ring ends behind all that was published before it was sealed.
     const end = phase < ENDED_BY ? Atomics.load(words, PRODUCER_CURSOR) : Atomics.load(words, placeAt(phase - ENDED_BY) + FINAL);
+    // Who joined after the end was found may stand behind it.
+    if (((end - this.next) | 0) <= 0) return CLOSED;
     this.seen = this.isFollower ? this.behindOthers(end) : end;
-    if (this.next !== this.seen) return OK;
-    return this.seen === end ? CLOSED : EMPTY;
+    return this.next === this.seen ? EMPTY : OK;
   }
 
-  /** `limit`, or the cursor of the slowest of those that we read behind, if that is less. */
+  /** `limit`, or the cursor of the slowest of those that we read behind, if that is less; but never less than where we stand. */
   private behindOthers(limit: number): number {
     const words = this.words;
     // ring.follow: who leaves takes its bit out.
@@ -194,7 +199,8 @@ export abstract class RingConsumer {
       const cursor = Atomics.load(words, at + CURSOR);
       if (((slowest - cursor) | 0) > 0) slowest = cursor;
     }
-    return slowest;
+    // Who joins begins at what is published, where those before it may not have come yet.
+    return ((slowest - this.next) | 0) > 0 ? slowest : this.next;
   }
 
   /** Notes how far records have been given to a handler: after a death `recover` goes on behind them. Read by nobody before. */

@@ -39,6 +39,7 @@ export abstract class RingProducer {
   protected gate: number;
   /** CLOSED from now on. */
   protected isEnded = false;
+  private hasLeft = false;
   private readonly counters: Float64Array;
   private readonly endOfPlaces: number;
   private readonly bellWords: Int32Array;
@@ -94,23 +95,27 @@ export abstract class RingProducer {
    * (MPSC) it gives the place up, and `close(queue)` ends the queue.
    */
   close(): void {
-    if (this.isLane) {
+    if (this.isLane || this.hasLeft) {
       this.leave();
       return;
     }
+    this.hasLeft = true;
     this.flush();
-    this.isEnded = true;
-    this.gate = (this.next - this.capacity) | 0;
-    // ring.phase: pairs with look(); follows the last ring.publish.
-    Atomics.compareExchange(this.words, PHASE, OPEN, SEALED);
+    // Follows the last ring.publish. Where the consumer has ended the ring before, this is when we learn what nobody has read.
+    if (!this.isEnded) this.obeyClosing(0);
     Atomics.store(this.words, PRODUCER_THREAD, 0);
     // Everybody who waits for records learns that there will be none.
     ringBell(this.bellWords, this.bell);
   }
 
-  /** Publishes what is committed and gives the place up: another `pub` may go on where this one stopped. Not to be used after. */
+  /** Publishes what is committed and gives the place up: another `pub` may go on where this one stopped. Not to be used after; once more does nothing. */
   leave(): void {
+    // The place may have another owner by now.
+    if (this.hasLeft) return;
+    this.hasLeft = true;
     this.flush();
+    // ring.attention: pairs with close(). Nobody else would count what a closing queue has not taken from us.
+    if (!this.isEnded && (Atomics.load(this.words, ATTENTION) & CLOSING) !== 0) this.obeyClosing(0);
     this.isEnded = true;
     this.gate = (this.next - this.capacity) | 0;
     // Carries the cursor and the counters to the next producer, which takes the place by an exchange.

@@ -178,8 +178,10 @@ export class VariableConsumer extends RingConsumer {
     while (count < limit) {
       const offset = this.peek();
       if (offset < 0) {
-        if (count === 0 && offset === CLOSED) return CLOSED;
-        break;
+        if (count > 0 || offset !== CLOSED) break;
+        // A handler that threw last time has left its record to be released.
+        this.publishRelease();
+        return CLOSED;
       }
       this.advance();
       this.take(this.next);
