@@ -17,7 +17,7 @@ import { LossyConsumer } from './lossy-consumer.js';
 import { openRing } from './memory.js';
 import { MpscConsumer, joinLane, type Lane } from './mpsc-queue.js';
 import { join, isLossyPlace, joinAsProducer, me, recoverRing, type JoinOptions, type Recovered } from './places.js';
-import { OPEN, PHASE, PRODUCER_THREAD, type QueueMemory, type WhenSlow } from './ring.js';
+import { ATTENTION, CLOSING, OPEN, PHASE, PRODUCER_THREAD, type QueueMemory, type WhenSlow } from './ring.js';
 import { VariableConsumer, VariableProducer } from './variable-records.js';
 
 export { AGAIN, BACK_PRESSURED, CLOSED, DROPPED, EMPTY, EVICTED, OK, TOO_LARGE, nameOfCode, type ResultCode } from './result-codes.js';
@@ -93,7 +93,8 @@ function producerOf(memory: QueueMemory, publishEvery: number): FixedProducer | 
 }
 
 function joined(memory: QueueMemory): QueueMemory {
-  if (Atomics.load(memory.words, PHASE) !== OPEN) throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
+  // ring.attention: pairs with close(). The phase follows only when an end of the ring has noticed.
+  if (Atomics.load(memory.words, PHASE) !== OPEN || (Atomics.load(memory.words, ATTENTION) & CLOSING) !== 0) throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
   if (joinAsProducer(memory)) return memory;
   const owner = Atomics.load(memory.words, PRODUCER_THREAD);
   const fix = owner === me() ? 'by this thread. Use that producer, or call its leave() first' : `by thread ${owner - 1}. Use kind 'mpsc' for several, or call recover(queue, ${owner - 1}) if that worker has exited`;
@@ -181,7 +182,10 @@ function consumerOf(memory: QueueMemory, place: number): Lane {
   return memory.recordBytes === 0 ? new VariableConsumer(memory, place) : new FixedConsumer(memory, place);
 }
 
-/** Nobody may join any more; producers get CLOSED with their next publish, consumers when they have drained. From any thread; blocks nobody. */
+/**
+ * No producer may join any more; those that there are get CLOSED after their next publish at the latest, consumers when they have drained.
+ * From any thread; blocks nobody.
+ */
 export function close(queue: Queue): void {
   if (isGroup(queue)) closeGroup(openGroup(groupOf(queue)));
   else closeRing(openRing(queue));

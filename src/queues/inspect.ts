@@ -110,6 +110,7 @@ export function inspectGroup(group: Group): Figures {
     dropped: { newest: sum(({ dropped }) => dropped.newest), oldest: sum(({ dropped }) => dropped.oldest), evicted: sum(({ dropped }) => dropped.evicted), closed: sum(({ dropped }) => dropped.closed) },
     producers: rings.flatMap(({ producers }) => producers),
     consumers: rings.flatMap(({ consumers }) => consumers),
-    isClosed: Atomics.load(group.words, IS_CLOSING) === 1,
+    // The consumer of a banded queue closes ring by ring.
+    isClosed: Atomics.load(group.words, IS_CLOSING) === 1 || rings.every(({ isClosed }) => isClosed),
   };
 }
