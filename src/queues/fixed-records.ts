@@ -46,9 +46,12 @@ export class FixedProducer extends RingProducer {
 
   /** As `tryClaim`, but stands still where a consumer has asked for that with `whenSlow: 'block'`. */
   claimOrBlock(count: number): number {
-    const at = this.tryClaim(count);
-    if (at !== BACK_PRESSURED || !this.mustBlock()) return at;
-    return this.spaceSync(count) === OK ? this.tryClaim(count) : CLOSED;
+    let at = this.tryClaim(count);
+    while (at === BACK_PRESSURED && this.mustBlock()) {
+      this.spaceSync(count);
+      at = this.tryClaim(count);
+    }
+    return at;
   }
 
   /** Byte offset in `view` and `bytes` of record `i` of the claim that began at index `at`. */

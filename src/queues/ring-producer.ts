@@ -48,10 +48,12 @@ export abstract class RingProducer {
   private readonly isLane: boolean;
   private records: number;
   private refused: number;
-  /** Place that stands still and may be evicted, where, and since when. */
-  private slowPlace = 0;
-  private slowCursor = 0;
-  private slowSinceMs = 0;
+  /** A consumer in the way has asked that `offer` stand still. */
+  private isBlocked = false;
+  /** Of each place that may be evicted: where it stood when we first found it in the way, and since when. Made with the first. */
+  private standstills: { readonly cursors: Int32Array; readonly sinceMs: Float64Array } | null = null;
+  /** When the next of them is due. */
+  private evictionAtMs = Infinity;
 
   constructor(memory: QueueMemory, publishEvery: number) {
     this.words = memory.words;
@@ -124,7 +126,7 @@ export abstract class RingProducer {
 
   /** The bell of this ring, to wait for `units` free units at. Other threads: never. */
   protected wishFor(units: number): Wish {
-    return { bellWords: this.words, bell: SPACE_BELL, notYet: BACK_PRESSURED, look: () => this.lookFor(units), arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS) };
+    return { bellWords: this.words, bell: SPACE_BELL, notYet: BACK_PRESSURED, look: () => this.lookFor(units), arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS), untilMs: () => this.evictionAtMs };
   }
 
   /** Resolves OK when `units` are free, CLOSED when there never will be. Flushes first. */
@@ -159,13 +161,9 @@ export abstract class RingProducer {
     return code;
   }
 
-  /** True when the consumer that holds us back has asked that `offer` sleep until there is room. */
+  /** True when the last look has found a consumer in the way that has asked that `offer` sleep until there is room. */
   protected mustBlock(): boolean {
-    for (let at = FIRST_PLACE; at < this.endOfPlaces; at += PLACE_WORDS) {
-      // Written before the state by the consumer, so a place that holds us back shows its policy.
-      if (Atomics.load(this.words, at + STATE) >= HELD && Atomics.load(this.words, at + POLICY) === BLOCK) return true;
-    }
-    return false;
+    return this.isBlocked;
   }
 
   /** Moves from `cursor` over whole records until at least `least`. Returns the new cursor; `skippedRecords` says how many. */
@@ -203,6 +201,8 @@ export abstract class RingProducer {
     let gate = this.published;
     let slow = 0;
     let code: number = OK;
+    this.isBlocked = false;
+    this.evictionAtMs = Infinity;
     for (let at = FIRST_PLACE; at < this.endOfPlaces; at += PLACE_WORDS) {
       // ring.join: pairs with join(). A place that is not seen here has not begun to read; it will begin at what is published, or later.
       const state = Atomics.load(words, at + STATE);
@@ -211,9 +211,17 @@ export abstract class RingProducer {
       const cursor = Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR));
       if (((gate - cursor) | 0) > 0) gate = cursor;
       if (((least - cursor) | 0) <= 0) continue;
-      if (state >= LOSSY && this.mayPush(at, state, cursor)) slow++;
-      else if (code === OK && Atomics.load(words, at + POLICY) === DROP_NEWEST) code = DROPPED;
-      else if (Atomics.load(words, at + POLICY) !== DROP_NEWEST) code = BACK_PRESSURED;
+      if (state >= LOSSY && this.mayPush(at, state, cursor)) {
+        slow++;
+        continue;
+      }
+      // Written before the state by the consumer, so a place that holds us back shows its policy.
+      const policy = Atomics.load(words, at + POLICY);
+      if (policy === BLOCK) this.isBlocked = true;
+      // Whoever takes this place over has not stood still yet.
+      if (state < LOSSY && this.standstills !== null) this.standstills.sinceMs[(at - FIRST_PLACE) / PLACE_WORDS] = 0;
+      if (policy !== DROP_NEWEST) code = BACK_PRESSURED;
+      else if (code === OK) code = DROPPED;
     }
     this.gate = gate;
     if (code !== OK) {
@@ -227,13 +235,19 @@ export abstract class RingProducer {
   /** A place in the way that may be lapped now: by its own choice, or because its time is up. */
   private mayPush(at: number, state: number, cursor: number): boolean {
     if (state === EVICTED_PLACE || Atomics.load(this.words, at + POLICY) === DROP_OLDEST) return true;
+    const place = (at - FIRST_PLACE) / PLACE_WORDS;
+    const places = (this.endOfPlaces - FIRST_PLACE) / PLACE_WORDS;
+    const { cursors, sinceMs } = (this.standstills ??= { cursors: new Int32Array(places), sinceMs: new Float64Array(places) });
     const nowMs = performance.now();
-    if (this.slowPlace !== at || this.slowCursor !== cursor) {
-      this.slowPlace = at;
-      this.slowCursor = cursor;
-      this.slowSinceMs = nowMs;
+    if (sinceMs[place] === 0 || cursors[place] !== cursor) {
+      cursors[place] = cursor;
+      sinceMs[place] = nowMs;
     }
-    if (nowMs - this.slowSinceMs < Atomics.load(this.words, at + EVICT_AFTER_MS)) return false;
+    const dueMs = sinceMs[place]! + Atomics.load(this.words, at + EVICT_AFTER_MS);
+    if (nowMs < dueMs) {
+      this.evictionAtMs = Math.min(this.evictionAtMs, dueMs);
+      return false;
+    }
     // ring.lap: it may have left at this moment, then it holds nobody back any more. From here on its cursor is ours to push.
     return Atomics.compareExchange(this.words, at + STATE, LOSSY, EVICTED_PLACE) === LOSSY;
   }

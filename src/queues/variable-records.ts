@@ -54,9 +54,12 @@ export class VariableProducer extends RingProducer {
 
   /** As `tryClaim`, but stands still where a consumer has asked for that with `whenSlow: 'block'`. */
   claimOrBlock(length: number, type = 1): number {
-    const offset = this.tryClaim(length, type);
-    if (offset !== BACK_PRESSURED || !this.mustBlock()) return offset;
-    return this.spaceSync(length) === OK ? this.tryClaim(length, type) : CLOSED;
+    let offset = this.tryClaim(length, type);
+    while (offset === BACK_PRESSURED && this.mustBlock()) {
+      this.spaceSync(length);
+      offset = this.tryClaim(length, type);
+    }
+    return offset;
   }
 
   /**

@@ -31,6 +31,8 @@ export interface Wish {
   look(): number;
   /** Sets the flag that makes the other side ring. */
   arm(): void;
+  /** When `look` may answer otherwise though nobody rings, on the clock of `performance.now()`. */
+  untilMs?(): number;
 }
 
 /** Wakes whoever sleeps at this bell. */
@@ -58,9 +60,9 @@ export function waitBlocking(wish: Wish, options: WaitOptions = {}): number {
     wish.arm();
     const code = wish.look();
     if (code !== wish.notYet) return code;
-    const leftMs = deadlineMs - performance.now();
-    if (leftMs <= 0) return code;
-    Atomics.wait(wish.bellWords, wish.bell, seen, leftMs);
+    const nowMs = performance.now();
+    if (deadlineMs <= nowMs) return code;
+    Atomics.wait(wish.bellWords, wish.bell, seen, sleepMs(wish, deadlineMs, nowMs));
   }
 }
 
@@ -76,11 +78,14 @@ export async function waitAsync(wish: Wish, options: WaitOptions = {}): Promise<
     wish.arm();
     code = wish.look();
     if (code !== wish.notYet) return code;
-    const leftMs = deadlineMs - performance.now();
-    if (leftMs <= 0) throw new PercoreError('ERR_PERCORE_TIMEOUT', `nothing came of the wait within ${options.timeoutMs} ms`, { argument: 'timeoutMs', value: options.timeoutMs });
-    await sleepAt(wish, seen, leftMs, options.signal);
+    const nowMs = performance.now();
+    if (deadlineMs <= nowMs) throw new PercoreError('ERR_PERCORE_TIMEOUT', `nothing came of the wait within ${options.timeoutMs} ms`, { argument: 'timeoutMs', value: options.timeoutMs });
+    await sleepAt(wish, seen, sleepMs(wish, deadlineMs, nowMs), options.signal);
   }
 }
+
+/** To the deadline, or until there is reason to look again without a bell. */
+const sleepMs = (wish: Wish, deadlineMs: number, nowMs: number): number => Math.max(0, Math.min(deadlineMs, wish.untilMs?.() ?? Infinity) - nowMs);
 
 type WaitAsync = (words: Int32Array, at: number, value: number, timeoutMs: number) => { async: false; value: string } | { async: true; value: Promise<string> };
 
