@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "689f97b6e5607a2f";
+constexpr char kHash[] = "6902146d6efedae6";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -114,6 +114,22 @@ static_assert(offsetof(Queue, spaceBell) == 388);
 static_assert(offsetof(Queue, consumerCursor) == 512);
 static_assert(offsetof(Queue, consumerState) == 516);
 static_assert(sizeof(Queue) == 768);
+
+struct Linked {
+  int32_t magic;  // LINKED_MAGIC once the header is complete (writes: creator, last; reads: all)
+  int32_t version;  // LAYOUT_VERSION (writes: creator; reads: all)
+  int32_t chunkBytes;  // bytes of each chunk; a power of two (writes: creator; reads: all)
+  int32_t mostChunks;  // chunks up to the cap; the table has the next power of two of words (writes: creator; reads: all)
+  char reserved0[112];
+  double growthsRefused;  // times the system gave no memory for a chunk below the cap (writes: producer; reads: inspect)
+  char reserved1[120];
+};
+static_assert(offsetof(Linked, magic) == 0);
+static_assert(offsetof(Linked, version) == 4);
+static_assert(offsetof(Linked, chunkBytes) == 8);
+static_assert(offsetof(Linked, mostChunks) == 12);
+static_assert(offsetof(Linked, growthsRefused) == 128);
+static_assert(sizeof(Linked) == 256);
 
 struct Group {
   int32_t magic;  // GROUP_MAGIC once the header is complete (writes: creator, last; reads: all)

@@ -8,6 +8,7 @@
  *
  *   Queue   | header 0 | producer's line 128 | attention 256 | bells 384 | place 0 512 | (place 1 768 ...) | records 768 ...
  *   Place   | consumer's line 0 | producer's line 128
+ *   Linked  | Queue | header 768 | producer's line 896 | chunks' table 1024 ... | chunk 0 | chunk 1 | ...   (the chunks come as they are needed)
  *   Group   | header 0 | closing 128 | lanes' version 256 | bell 384 | ready 512 | used 640 | places 768 | lanes 1024 | Queue | Queue | ...
  *   Party   | header 0 | attention 128 | yield 256 | stop 384 | lanes 512 | settings 640 | phase 768 | counters 896 ...
  *   Inbox   | Party | lanesMadeBy[parties], 128 bytes each | lane 0 | lane 1 | ...      (one a party; its lanes inward)
@@ -57,6 +58,7 @@ export const LANE_WORDS = LINE_BYTES >> 2;
 
 export const QUEUE_MAGIC = 0x50435131;
 export const GROUP_MAGIC = 0x50434734;
+export const LINKED_MAGIC = 0x50434c35;
 export const PARTY_MAGIC = 0x50435032;
 export const RUNTIME_MAGIC = 0x50435233;
 export const LAYOUT_VERSION = 2;
@@ -114,6 +116,19 @@ export const queueLayout = {
 } as const satisfies Structure;
 /** Where the first place begins; the next ones follow it. */
 export const FIRST_PLACE_BYTES = queueLayout.bytes - placeLayout.bytes;
+
+/** What a queue of chunks adds to its Queue, behind it: the chunks' table and the chunks follow. Offsets count from its own beginning. */
+export const linkedLayout = {
+  name: 'Linked',
+  bytes: 256,
+  fields: {
+    magic: { at: 0, type: 'i32', writes: 'creator, last', reads: 'all', means: 'LINKED_MAGIC once the header is complete' },
+    version: { at: 4, type: 'i32', writes: 'creator', reads: 'all', means: 'LAYOUT_VERSION' },
+    chunkBytes: { at: 8, type: 'i32', writes: 'creator', reads: 'all', means: 'bytes of each chunk; a power of two' },
+    mostChunks: { at: 12, type: 'i32', writes: 'creator', reads: 'all', means: 'chunks up to the cap; the table has the next power of two of words' },
+    growthsRefused: { at: 128, type: 'f64', writes: 'producer', reads: 'inspect', means: 'times the system gave no memory for a chunk below the cap' },
+  },
+} as const satisfies Structure;
 
 /** Several rings as one queue: the lanes of MPSC, the bands of a banded queue. The rings follow the header. */
 export const groupLayout = {
@@ -210,7 +225,7 @@ export const timerRequestsLayout = {
   },
 } as const satisfies Structure;
 
-export const structures: readonly Structure[] = [placeLayout, queueLayout, groupLayout, partyLayout, runtimeLayout, deliveryLayout, timerRequestsLayout];
+export const structures: readonly Structure[] = [placeLayout, queueLayout, linkedLayout, groupLayout, partyLayout, runtimeLayout, deliveryLayout, timerRequestsLayout];
 
 /** Values of shared words that both languages name. */
 export const words = {

@@ -10,7 +10,7 @@ export type Kind = 'spsc' | 'mpsc' | 'spmc' | 'banded';
 /** A queue, as a plain object that survives structured clone. `recordBytes` 0 means records of any length. */
 export interface Queue<K extends Kind = Kind> {
   readonly kind: K;
-  readonly backend: 'fixed';
+  readonly backend: 'fixed' | 'linked';
   readonly buffer: SharedArrayBuffer;
   readonly byteOffset: number;
   /** Records (fixed) or bytes (variable); of each lane, or of each band. */

@@ -13,10 +13,12 @@ import { IS_CLOSING, closeGroup, closeRing, joinGroup, openGroup, openRingOf, re
 import { inspectGroup, inspectRing, type QueueProperties } from './inspect.js';
 import { lazyHost } from './lazy.js';
 import { Link, checkLink, type LinkSource, type LinkTarget } from './link.js';
+import { chunksOf, createLinked, isLinked, openLinked, type LinkedOptions, type LinkedQueue } from './linked-memory.js';
+import { LinkedConsumer, LinkedProducer } from './linked-queue.js';
 import { LossyConsumer } from './lossy-consumer.js';
 import { openRing } from './memory.js';
 import { MpscConsumer, joinLane, type Lane } from './mpsc-queue.js';
-import { join, isLossyPlace, joinAsProducer, me, recoverRing, type JoinOptions, type Recovered } from './places.js';
+import { isLosing, isLossyPlace, join, joinAsProducer, me, recoverRing, type JoinOptions, type Recovered } from './places.js';
 import { ATTENTION, CLOSING, OPEN, PHASE, PRODUCER_THREAD, type QueueMemory, type WhenSlow } from './ring.js';
 import { VariableConsumer, VariableProducer } from './variable-records.js';
 
@@ -30,6 +32,8 @@ export { MAX_CAPACITY, SLACK_BYTES, bytesFor } from './memory.js';
 export type { DeclaredConsumer, FixedOptions, FixedQueue, Kind, Queue, VariableOptions, VariableQueue } from './create.js';
 export type { ConsumerProperties, DroppedCounts, QueueProperties } from './inspect.js';
 export { Link, type LinkSource, type LinkTarget } from './link.js';
+export { LinkedConsumer, LinkedProducer } from './linked-queue.js';
+export type { ChunkProperties, LinkedOptions, LinkedQueue } from './linked-memory.js';
 export type { Recovered } from './places.js';
 export type { WhenSlow } from './ring.js';
 export type { WaitOptions } from './waiting.js';
@@ -38,10 +42,12 @@ const KINDS = ['spsc', 'mpsc', 'spmc', 'banded'];
 
 /** Makes a queue. Allocates its memory unless `buffer` is given; blocks nobody. Throws PercoreError for a bad option. */
 export function create<K extends Kind>(options: FixedOptions<K>): FixedQueue<K>;
+export function create(options: LinkedOptions): LinkedQueue;
 export function create<K extends Kind>(options: VariableOptions<K>): VariableQueue<K>;
-export function create(options: FixedOptions<Kind> | VariableOptions<Kind>): FixedQueue<Kind> | VariableQueue<Kind> {
+export function create(options: FixedOptions<Kind> | VariableOptions<Kind> | LinkedOptions): FixedQueue<Kind> | VariableQueue<Kind> {
   if (!KINDS.includes(options?.kind)) throw invalidArgument('kind', options?.kind, KINDS.map((kind) => `'${kind}'`).join(', '));
-  return createRings(options);
+  if ('backend' in options && options.backend === 'linked') return createLinked(options);
+  return createRings(options as FixedOptions<Kind> | VariableOptions<Kind>);
 }
 
 export interface PubOptions {
@@ -68,11 +74,11 @@ export function pub(queue: FixedQueue<Kind> | VariableQueue<Kind>, options: PubO
     const group = openGroup(groupOf(queue));
     return new BandedProducer(group, Array.from({ length: group.rings }, (_, band) => producerOf(joined(openRingOf(group, band, false)), publishEvery)));
   }
-  return producerOf(queue?.kind === 'mpsc' ? joinLane(checkOpen(openGroup(groupOf(queue)))) : joined(openRing(queue)), publishEvery);
+  return producerOf(queue?.kind === 'mpsc' ? joinLane(checkOpen(openGroup(groupOf(queue)))) : joined(openSingle(queue)), publishEvery);
 }
 
 function producerOf(memory: QueueMemory, publishEvery: number): FixedProducer | VariableProducer {
-  const producer = memory.recordBytes === 0 ? new VariableProducer(memory, publishEvery) : new FixedProducer(memory, publishEvery);
+  const producer = isLinked(memory) ? new LinkedProducer(memory, publishEvery) : memory.recordBytes === 0 ? new VariableProducer(memory, publishEvery) : new FixedProducer(memory, publishEvery);
   const host = lazyHost();
   if (host !== null && publishEvery > 1) {
     const late = {
@@ -153,7 +159,7 @@ export function sub(queue: Queue, options: SubOptions & BandedSubOptions = {}): 
       return new BandedConsumer(group, rings.map((ring) => consumerOf(ring, join(ring, wanted))), options);
     }
     default: {
-      const ring = openRing(queue);
+      const ring = openSingle(queue);
       return consumerOf(ring, join(ring, wanted));
     }
   }
@@ -164,6 +170,7 @@ function joinOptions(queue: Queue, options: SubOptions): JoinOptions {
   const after = (options.after ?? []).map((other) => (typeof other === 'string' ? placeOf(queue, 'after', other) : checkInteger('after', other, 0, (queue?.maxConsumers ?? 1) - 1)));
   if (after.length > 0 && queue?.kind !== 'spmc') throw invalidArgument('after', options.after, "left out, unless kind is 'spmc'");
   checkLossy(whenSlow, after.length > 0, queue?.capacity ?? 0);
+  if (queue?.backend === 'linked' && isLosing(whenSlow)) throw invalidArgument('whenSlow', whenSlow, "'wait', 'block' or 'drop-newest' for the backend 'linked'");
   return {
     whenSlow, after, evictAfterMs: checkInteger('evictAfterMs', options.evictAfterMs ?? 1000, 0, 2 ** 31 - 1),
     ...(options.name === undefined ? {} : { place: placeOf(queue, 'name', options.name) }),
@@ -178,6 +185,7 @@ function placeOf(queue: Queue, argument: string, name: string): number {
 
 /** The consumer for a place that was joined: by what its policy is, which a declared place brings with it. */
 function consumerOf(memory: QueueMemory, place: number): Lane {
+  if (isLinked(memory)) return new LinkedConsumer(memory, place);
   if (isLossyPlace(memory, place)) return new LossyConsumer(memory, place);
   return memory.recordBytes === 0 ? new VariableConsumer(memory, place) : new FixedConsumer(memory, place);
 }
@@ -188,7 +196,7 @@ function consumerOf(memory: QueueMemory, place: number): Lane {
  */
 export function close(queue: Queue): void {
   if (isGroup(queue)) closeGroup(openGroup(groupOf(queue)));
-  else closeRing(openRing(queue));
+  else closeRing(openSingle(queue));
 }
 
 /**
@@ -197,12 +205,12 @@ export function close(queue: Queue): void {
  */
 export function recover(queue: Queue, threadId: number): Recovered {
   checkInteger('threadId', threadId, 0, 2 ** 31 - 2);
-  return isGroup(queue) ? recoverGroup(openGroup(groupOf(queue)), threadId) : recoverRing(openRing(queue), threadId);
+  return isGroup(queue) ? recoverGroup(openGroup(groupOf(queue)), threadId) : recoverRing(openSingle(queue), threadId);
 }
 
 /** What the queue says of itself: kind, depth, lag of each consumer, totals, drops by reason. From any thread; stops nobody. Allocates. */
 export function inspect(queue: Queue): QueueProperties {
-  const figures = isGroup(queue) ? inspectGroup(openGroup(groupOf(queue))) : inspectRing(openRing(queue), queue.consumers);
+  const figures = isGroup(queue) ? inspectGroup(openGroup(groupOf(queue))) : inspectSingle(queue);
   const { kind, backend, capacity, recordBytes } = queue;
   return { kind, backend, capacity, recordBytes, ...figures };
 }
@@ -216,6 +224,13 @@ export function link(from: LinkSource, to: LinkTarget): Link {
   return new Link(from, to);
 }
 
+function inspectSingle(queue: Queue): ReturnType<typeof inspectRing> & Pick<QueueProperties, 'chunks'> {
+  const ring = openSingle(queue);
+  return isLinked(ring) ? { ...inspectRing(ring), chunks: chunksOf(ring) } : inspectRing(ring, queue.consumers);
+}
+
+/** The memory of a queue that is no group. */
+const openSingle = (queue: Queue): QueueMemory => (queue?.backend === 'linked' ? openLinked(queue as LinkedQueue) : openRing(queue));
 const isGroup = (queue: Queue): boolean => queue?.kind === 'mpsc' || queue?.kind === 'banded';
 const groupOf = (queue: Queue): GroupHandle => ({
   buffer: queue?.buffer, byteOffset: queue?.byteOffset, capacity: queue?.capacity, recordBytes: queue?.recordBytes,

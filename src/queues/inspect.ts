@@ -3,6 +3,7 @@
  * figure is right for some moment of the call, two of them need not be of the same one. Depth and lag are bounded by that.
  */
 import { IS_CLOSING, type Group, openRingOf } from './group.js';
+import type { ChunkProperties } from './linked-memory.js';
 import type { QueueMemory } from './ring.js';
 import {
   CONSUMED, CURSOR, DROPPED_CLOSED, DROPPED_EVICTED, DROPPED_NEWEST, DROPPED_OLDEST, ATTENTION, CLOSING, FREE, HELD, HIGH_WATER, LOSSY, LOSSY_CURSOR, OPEN, PHASE,
@@ -59,6 +60,8 @@ export interface QueueProperties {
   readonly consumers: readonly ConsumerProperties[];
   /** True from the moment somebody closed it, be it drained or not. */
   readonly isClosed: boolean;
+  /** Of a linked queue alone. */
+  readonly chunks?: ChunkProperties;
 }
 
 type Figures = Omit<QueueProperties, 'kind' | 'backend' | 'capacity' | 'recordBytes'>;

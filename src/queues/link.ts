@@ -128,8 +128,8 @@ function copy(bytes: Uint8Array, words: Int32Array, from: number, to: LinkTarget
 
 /** Throws unless every record of `from` fits `to`. */
 export function checkLink(from: LinkSource | Lane, to: LinkTarget): void {
-  const { recordBytes, capacity, isLosing } = from.shape;
-  const longest = recordBytes > 0 ? recordBytes : (capacity >> 1) - HEADER_BYTES;
+  const { recordBytes, capacity, isLosing, maxRecordBytes = (capacity >> 1) - HEADER_BYTES } = from.shape;
+  const longest = recordBytes > 0 ? recordBytes : maxRecordBytes;
   const fits = to instanceof FixedProducer ? to.recordBytes === recordBytes : to.maxRecordBytes >= longest;
   if (fits && !isLosing) return;
   throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', 'link needs a source that holds its records back (not drop-oldest or evict) and a target that takes each of them: fixed records of the same recordBytes, or variable ones of a ring at least as large', { argument: 'to' });

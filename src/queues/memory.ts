@@ -63,11 +63,14 @@ export function makeRing(ring: RingHandle, start: number, declared: readonly Dec
   set(fields.magic, QUEUE_MAGIC);
 }
 
-/** The ring behind a handle. `bell` is that of the group it belongs to, if it is not alone. Throws for memory that is no such ring. */
-export function openRing(ring: RingHandle, bell?: { words: Int32Array; at: number; isLane: boolean }): QueueMemory {
+/**
+ * The ring behind a handle. `bell` is that of the group it belongs to, if it is not alone; `bytes` is how long its memory is now, if it grows.
+ * Throws for memory that is no such ring.
+ */
+export function openRing(ring: RingHandle, bell?: { words: Int32Array; at: number; isLane: boolean }, bytes?: number): QueueMemory {
   if (!(ring?.buffer instanceof SharedArrayBuffer)) throw invalidArgument('queue', ring, 'what create() returned, or its structured clone');
   const places = ring.maxConsumers ?? 1;
-  const length = bytesFor(ring.capacity, ring.recordBytes, places);
+  const length = bytes ?? bytesFor(ring.capacity, ring.recordBytes, places);
   if (ring.byteOffset + length > ring.buffer.byteLength) {
     throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `queue.buffer has ${ring.buffer.byteLength} bytes, the queue needs ${ring.byteOffset + length}`, { argument: 'queue' });
   }

@@ -234,7 +234,7 @@ function skipTaken(memory: QueueMemory, at: number): number {
 export function recordsBetween(memory: QueueMemory, from: number, to: number): number {
   let count = 0;
   for (let cursor = from; ((to - cursor) | 0) > 0;) {
-    const header = (memory.dataBytes + (cursor & (memory.capacity - 1))) >> 2;
+    const header = (memory.offsetAt === undefined ? memory.dataBytes + (cursor & (memory.capacity - 1)) : memory.offsetAt(cursor)) >> 2;
     const length = memory.words[header]!;
     const isPadding = memory.words[header + 1] === PADDING;
     cursor = (cursor + (isPadding ? length : framedBytes(length))) | 0;

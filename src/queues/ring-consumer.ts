@@ -28,7 +28,7 @@ export abstract class RingConsumer {
   lost = 0;
   /** Called after a release when the producer had asked for space. Must not throw. */
   onSpace: (() => void) | null = null;
-  protected readonly mask: number;
+  protected mask: number;
   /** Sequence of the next record to read. Only this thread uses it. */
   protected next: number;
   protected released: number;
@@ -68,8 +68,8 @@ export abstract class RingConsumer {
     this.highWater = this.words[this.at + HIGH_WATER]!;
   }
 
-  /** What its records are like; `isLosing`: they may be overwritten before they are read. */
-  get shape(): { readonly recordBytes: number; readonly capacity: number; readonly isLosing: boolean } {
+  /** What its records are like; `isLosing`: they may be overwritten before they are read. `maxRecordBytes` where it is not half the capacity. */
+  get shape(): { readonly recordBytes: number; readonly capacity: number; readonly isLosing: boolean; readonly maxRecordBytes?: number } {
     return { recordBytes: this.memory.recordBytes, capacity: this.capacity, isLosing: isLossyPlace(this.memory, this.place) };
   }
 

@@ -30,7 +30,7 @@ export abstract class RingProducer {
   onUnpublished: (() => void) | null = null;
   /** Called after each publish, before anybody is woken: a banded queue says which band is ready. */
   onPublish: (() => void) | null = null;
-  protected readonly mask: number;
+  protected mask: number;
   /** Sequence of the next claim. Only this thread uses it. */
   protected next: number;
   /** Sequence up to which records are published. */
@@ -40,7 +40,7 @@ export abstract class RingProducer {
   /** CLOSED from now on. */
   protected isEnded = false;
   private hasLeft = false;
-  private readonly counters: Float64Array;
+  protected readonly counters: Float64Array;
   private readonly endOfPlaces: number;
   private readonly bellWords: Int32Array;
   private readonly bell: number;
@@ -193,7 +193,7 @@ export abstract class RingProducer {
   }
 
   /** Looks at every consumer's cursor, and pushes those that may be lapped and stand in the way. */
-  private look(needed: number): number {
+  protected look(needed: number): number {
     const words = this.words;
     /** No cursor may stand before this one. */
     const least = (this.next + needed - this.capacity) | 0;

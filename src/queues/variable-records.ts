@@ -18,18 +18,19 @@ import type { WaitOptions } from './waiting.js';
 export class VariableProducer extends RingProducer {
   /** The longest payload that always fits an empty ring, wherever its cursor stands. */
   readonly maxRecordBytes: number;
-  private readonly dataBytes: number;
-  private readonly dataWords: number;
-  private claimedLength = -1;
-  private claimedType = 0;
+  /** Where the records begin; of a queue of chunks, where the present chunk does. */
+  protected dataBytes: number;
+  protected dataWords: number;
+  protected claimedLength = -1;
+  protected claimedType = 0;
   /** Bytes of padding in front of the open claim. */
-  private skipped = 0;
+  protected skipped = 0;
 
-  constructor(memory: QueueMemory, publishEvery: number) {
+  constructor(memory: QueueMemory, publishEvery: number, maxRecordBytes = (memory.capacity >> 1) - HEADER_BYTES) {
     super(memory, publishEvery);
     this.dataBytes = memory.dataBytes;
     this.dataWords = memory.dataBytes >> 2;
-    this.maxRecordBytes = (memory.capacity >> 1) - HEADER_BYTES;
+    this.maxRecordBytes = maxRecordBytes;
   }
 
   /**
@@ -73,6 +74,7 @@ export class VariableProducer extends RingProducer {
       const padding = this.dataWords + (at >> 2);
       this.words[padding] = this.skipped;
       this.words[padding + 1] = PADDING;
+      this.turn();
       at = 0;
     }
     const header = this.dataWords + (at >> 2);
@@ -112,11 +114,14 @@ export class VariableProducer extends RingProducer {
   }
 
   /** Bytes that a payload of `length` takes from here: its frame, and the padding in front of it if it does not fit before the ring's end. */
-  private unitsFor(length: number): number {
+  protected unitsFor(length: number): number {
     const needed = framedBytes(length);
     const toEnd = this.capacity - (this.next & this.mask);
     return needed <= toEnd ? needed : needed + toEnd;
   }
+
+  /** Goes on at the beginning: of the same memory here, of another chunk in a queue of chunks. */
+  protected turn(): void {}
 
   protected skip(cursor: number, least: number): number {
     let at = cursor;
@@ -138,8 +143,8 @@ export class VariableConsumer extends RingConsumer {
   /** Payload length and type of the record that `peek` found. */
   length = 0;
   type = 0;
-  private readonly dataBytes: number;
-  private readonly dataWords: number;
+  protected dataBytes: number;
+  protected dataWords: number;
 
   constructor(memory: QueueMemory, place = 0) {
     super(memory, place);
@@ -162,8 +167,12 @@ export class VariableConsumer extends RingConsumer {
       if (this.type !== PADDING) return this.dataBytes + at + HEADER_BYTES;
       // At most once a lap: the padding reaches the ring's end, and a record always follows it in the same publish.
       this.next = (this.next + this.length) | 0;
+      this.turn();
     }
   }
+
+  /** Goes on at the beginning: of the same memory here, of another chunk in a queue of chunks. */
+  protected turn(): void {}
 
   /** Takes the peeked record as read. Its space returns to the producer with the next `publishRelease`. */
   advance(): void {

@@ -1,0 +1,167 @@
+/**
+ * Memory of a linked queue: chunks in one SharedArrayBuffer that grows with them, up to a cap in bytes, and the table that says which
+ * chunk holds which stretch of the sequence. See linked-queue.ts for how it is used.
+ *
+ *   | Queue | Linked | table | chunk 0 | chunk 1 |  ... grows here ...  | cap
+ *
+ * The cap counts all of it: headers, table and chunks. Two chunks are there from the start, so that a queue whose growth the system
+ * refuses still moves. A SharedArrayBuffer never shrinks: chunks are used again, the last one given back first, and never returned.
+ */
+import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
+import { LAYOUT_VERSION, LINE_BYTES, LINKED_MAGIC, linkedLayout, queueLayout, type Field } from '../layout.js';
+import type { VariableQueue } from './create.js';
+import { MAX_CAPACITY, makeRing, openRing } from './memory.js';
+import { CURSOR, PRODUCER_CURSOR, placeAt, type QueueMemory } from './ring.js';
+
+/** Most chunks of one queue. */
+export const MAX_CHUNKS = 65_536;
+const LEAST_CHUNK_BYTES = 32;
+const LEAST_CHUNKS = 2;
+const DEFAULT_CHUNK_BYTES = 65_536;
+const fields = linkedLayout.fields;
+const TABLE_BYTES = queueLayout.bytes + linkedLayout.bytes;
+/** Number of the counter, in units of 8 bytes from the queue's beginning. */
+export const GROWTHS_REFUSED = (queueLayout.bytes + fields.growthsRefused.at) >> 3;
+
+/** What ES2024 adds to a SharedArrayBuffer. */
+export interface GrowableBuffer extends SharedArrayBuffer {
+  grow(byteLength: number): void;
+}
+type GrowableConstructor = new (byteLength: number, options: { maxByteLength: number }) => GrowableBuffer;
+
+export interface LinkedOptions {
+  kind: 'spsc';
+  backend: 'linked';
+  /** Most bytes the queue ever takes, headers and table included, to 2^30: it grows by chunks up to it, and holds no chunk that would go beyond. */
+  capacityBytes: number;
+  /** Bytes of each chunk: a power of two, 32 to 2^28. Default 65536. The longest payload is 16 less. The cap must have room for two. */
+  chunkBytes?: number;
+  /** Where the cursors begin: any int32 that is a multiple of 8. Tests start just below the wrap. Default 0. */
+  startSequence?: number;
+}
+
+/** A linked queue, as a plain object that survives structured clone. Its `capacity` is the bytes of all chunks it may have. */
+export interface LinkedQueue extends VariableQueue<'spsc'> {
+  readonly backend: 'linked';
+  readonly chunkBytes: number;
+}
+
+/** An opened linked queue. Its views reach what the buffer held when it was opened. */
+export interface LinkedMemory extends QueueMemory {
+  readonly buffer: GrowableBuffer;
+  readonly chunkBytes: number;
+  readonly mostChunks: number;
+  /** Where chunk 0 begins. */
+  readonly firstChunk: number;
+  /** Slot of a stretch -> number of the chunk that holds it. Plain words: see linked-queue.ts. */
+  readonly table: Int32Array;
+}
+
+/** How the chunks of a linked queue stand. */
+export interface ChunkProperties {
+  readonly chunkBytes: number;
+  /** Chunks that hold what is published and not released, the producer's present one included. */
+  readonly inUse: number;
+  /** Chunks that the buffer has: the most that were ever needed at once. It never shrinks. */
+  readonly allocated: number;
+  /** Chunks up to the cap. */
+  readonly most: number;
+  /** Times the system gave no memory for one more, which producers feel as BACK_PRESSURED. */
+  readonly growthsRefused: number;
+}
+
+/** A power of two, at least `chunks`, so that slots follow one another across the wrap of the sequence. */
+const tableWords = (chunks: number): number => 1 << (32 - Math.clz32(chunks - 1));
+const firstChunkOf = (mostChunks: number): number => TABLE_BYTES + ((tableWords(mostChunks) * 4 + LINE_BYTES - 1) & -LINE_BYTES);
+
+/** Where chunk `chunk` begins. */
+export const offsetOfChunk = (memory: LinkedMemory, chunk: number): number => memory.firstChunk + chunk * memory.chunkBytes;
+/** Chunks that the buffer holds now. */
+export const allocatedChunks = (memory: LinkedMemory): number => Math.floor((memory.buffer.byteLength - memory.firstChunk) / memory.chunkBytes);
+/** The table's slot for the stretch that the sequence `position` lies in. */
+export const slotOf = (memory: LinkedMemory, position: number): number => (position >>> (31 - Math.clz32(memory.chunkBytes))) & (memory.table.length - 1);
+
+/** Makes the memory of a new linked queue. See `create` in index.ts. */
+export function createLinked(options: LinkedOptions): LinkedQueue {
+  const { kind, capacityBytes, chunkBytes = DEFAULT_CHUNK_BYTES } = options;
+  if (kind !== 'spsc') throw invalidArgument('kind', kind, "'spsc' for the backend 'linked'");
+  refuse(options, ['recordBytes', 'capacity', 'consumers', 'buffer', 'byteOffset']);
+  if (!(chunkBytes >= LEAST_CHUNK_BYTES && chunkBytes <= MAX_CAPACITY / 4 && (chunkBytes & (chunkBytes - 1)) === 0)) {
+    throw invalidArgument('chunkBytes', chunkBytes, `a power of two from ${LEAST_CHUNK_BYTES} to ${MAX_CAPACITY / 4}`);
+  }
+  checkInteger('capacityBytes', capacityBytes, firstChunkOf(LEAST_CHUNKS) + LEAST_CHUNKS * chunkBytes, MAX_CAPACITY);
+  let mostChunks = Math.floor((capacityBytes - TABLE_BYTES) / chunkBytes);
+  if (mostChunks > MAX_CHUNKS) throw invalidArgument('chunkBytes', chunkBytes, `so large that ${capacityBytes} bytes are at most ${MAX_CHUNKS} chunks`);
+  while (firstChunkOf(mostChunks) + mostChunks * chunkBytes > capacityBytes) mostChunks--;
+  const start = checkInteger('startSequence', options.startSequence ?? 0, -(2 ** 31), 2 ** 32 - 1) | 0;
+  if ((start & 7) !== 0) throw invalidArgument('startSequence', start, 'a multiple of 8 for a queue of variable records');
+
+  const firstChunk = firstChunkOf(mostChunks);
+  const maxByteLength = firstChunk + mostChunks * chunkBytes;
+  const buffer = new (SharedArrayBuffer as unknown as GrowableConstructor)(firstChunk + LEAST_CHUNKS * chunkBytes, { maxByteLength });
+  // The stretch that the sequence begins in lies in chunk 0, which is what a table of zeros says.
+  const words = new Int32Array(buffer, queueLayout.bytes, linkedLayout.bytes >> 2);
+  words[fields.version.at >> 2] = LAYOUT_VERSION;
+  words[fields.chunkBytes.at >> 2] = chunkBytes;
+  words[fields.mostChunks.at >> 2] = mostChunks;
+  // Last: whoever sees it sees all of the above. Nobody has the handle yet that could look earlier.
+  Atomics.store(words, fields.magic.at >> 2, LINKED_MAGIC);
+  const capacity = mostChunks * chunkBytes;
+  makeRing({ buffer, byteOffset: 0, capacity, recordBytes: 0 }, start);
+  return { kind, backend: 'linked', buffer, byteOffset: 0, capacity, recordBytes: 0, maxProducers: 1, maxConsumers: 1, fixed: false, chunkBytes };
+}
+
+function refuse(options: object, names: readonly string[]): void {
+  const given = options as Record<string, unknown>;
+  for (const name of names) if (given[name] !== undefined) throw invalidArgument(name, given[name], "left out for the backend 'linked'");
+  for (const name of ['maxProducers', 'maxConsumers']) {
+    if (given[name] !== undefined && given[name] !== 1) throw invalidArgument(name, given[name], "1 for the backend 'linked'");
+  }
+}
+
+/** The queue behind a handle. Throws for memory that is no such queue. */
+export function openLinked(queue: LinkedQueue): LinkedMemory {
+  const buffer = queue.buffer as GrowableBuffer;
+  const ring = openRing(queue, undefined, buffer?.byteLength);
+  const get = (field: Field): number => Atomics.load(ring.words, (queueLayout.bytes + field.at) >> 2);
+  const made = [get(fields.magic), get(fields.version), get(fields.chunkBytes), get(fields.mostChunks) * queue.chunkBytes];
+  const expected = [LINKED_MAGIC, LAYOUT_VERSION, queue.chunkBytes, queue.capacity];
+  if (made.some((value, i) => value !== expected[i])) {
+    throw new PercoreError('ERR_PERCORE_LAYOUT_MISMATCH', `queue memory has magic, layout version, chunkBytes and capacity ${made.join(', ')}; expected ${expected.join(', ')}. Use one version of percore in all threads, and pass the handle as create() returned it`, { argument: 'queue' });
+  }
+  const mostChunks = get(fields.mostChunks);
+  const firstChunk = firstChunkOf(mostChunks);
+  const memory: LinkedMemory = {
+    ...ring,
+    counters: new Float64Array(buffer, 0, TABLE_BYTES >> 3),
+    dataBytes: firstChunk,
+    offsetAt: (cursor) => offsetOfChunk(memory, memory.table[slotOf(memory, cursor)]!) + (cursor & (queue.chunkBytes - 1)),
+    buffer, chunkBytes: queue.chunkBytes, mostChunks, firstChunk,
+    table: new Int32Array(buffer, TABLE_BYTES, tableWords(mostChunks)),
+  };
+  return memory;
+}
+
+/** True for the memory of a linked queue. */
+export const isLinked = (memory: QueueMemory): memory is LinkedMemory => memory.offsetAt !== undefined;
+
+/** How its chunks stand, read without stopping anyone. */
+export function chunksOf(memory: LinkedMemory): ChunkProperties {
+  const { chunkBytes, words } = memory;
+  // The consumer's cursor before the producer's, as in inspectRing(): never negative.
+  const oldest = Atomics.load(words, placeAt(0) + CURSOR) & -chunkBytes;
+  const newest = Atomics.load(words, PRODUCER_CURSOR) & -chunkBytes;
+  const allocated = allocatedChunks(memory);
+  return {
+    chunkBytes, allocated, most: memory.mostChunks, growthsRefused: memory.counters[GROWTHS_REFUSED]!,
+    inUse: Math.min(allocated, ((newest - oldest) | 0) / chunkBytes + 1),
+  };
+}
+
+/** Gives an end views that reach all that the buffer holds now. Views of a fixed length are as fast as over plain memory; those that follow a growing buffer by themselves take ten times as long. */
+export function reachAll(end: { words: Int32Array; bytes: Uint8Array; view: DataView }, buffer: SharedArrayBuffer): void {
+  const length = buffer.byteLength;
+  end.words = new Int32Array(buffer, 0, length >> 2);
+  end.bytes = new Uint8Array(buffer, 0, length);
+  end.view = new DataView(buffer, 0, length);
+}

@@ -1,0 +1,202 @@
+/**
+ * A linked queue: variable records in chunks that come as they are needed, up to a cap, and are used again. For bursts: a queue that is
+ * mostly short takes two chunks, however high its cap.
+ *
+ *                      consumer                          producer
+ *   sequence   . . . |----^-------|------------|---------^- - - |     int32, counts bytes, wraps
+ *   stretch          |     6      |     7      |        8       |     each as long as a chunk
+ *   table               chunk 2      chunk 0        chunk 1           slot = stretch modulo the table's size
+ *   not needed now:  chunk 3                                          known to the producer alone
+ *
+ * To both ends it is a variable ring (variable-records.ts) whose end is the end of each chunk: a record that does not fit the rest of a
+ * chunk is preceded by padding, and after padding the table says which chunk comes next. Every chunk ends with padding, for which 8
+ * bytes are always left. A consumer that releases beyond a stretch thereby gives its chunk back: the cursor says it, and nothing else.
+ *
+ * So nothing is linked, in spite of the name: the alternative, a header that names the next chunk and a second ring for the way back, has
+ * state in places that one store cannot change together, and a death between them leaks a chunk. Here a producer that takes over finds
+ * every chunk: those of the stretches between the two cursors are in use, all others that the buffer holds are free.
+ *
+ * The producer uses the chunk first that came back last, which is still in the caches; so after a burst the queue stays in few chunks.
+ *
+ * Ordering: that of ring.ts, and no other pair. The table's words are plain. A slot is written between ring.free (its earlier stretch
+ * was released; there are no more stretches in use than chunks, and no more chunks than slots) and ring.publish of the first record
+ * behind it, and read by the consumer after that publish. Growth is ordered too: `byteLength` is sequentially consistent by the
+ * language, grows before ring.publish, and is looked at after.
+ *
+ * Source: uSPSC of FastFlow (Aldinucci et al. 2012), whose buffers come from a pool; the page table is how processors do it.
+ */
+import { invalidArgument } from '../errors.js';
+import { HEADER_BYTES, framedBytes } from './record.js';
+import { GROWTHS_REFUSED, allocatedChunks, offsetOfChunk, reachAll, slotOf, type LinkedMemory } from './linked-memory.js';
+import { BACK_PRESSURED, CLOSED, DROPPED, OK, TOO_LARGE } from './result-codes.js';
+import { CURSOR, DROP_NEWEST, POLICY, PRODUCER_HIGH_WATER, placeAt } from './ring.js';
+import { VariableConsumer, VariableProducer } from './variable-records.js';
+
+const PLACE = placeAt(0);
+/** No chunk. */
+const NONE = -1;
+/** What a chunk holds besides its longest payload: that payload's header, and that of the padding at its end. */
+const CHUNK_OVERHEAD_BYTES = 2 * HEADER_BYTES;
+
+/**
+ * The producing end of a linked queue. One thread at a time; nothing blocks but what says so. Allocates only when the queue grows: then
+ * `words`, `bytes` and `view` are new, so read them from the producer after each claim. Positions stay what they are.
+ */
+export class LinkedProducer extends VariableProducer {
+  private readonly memory: LinkedMemory;
+  /** The chunk in hand for when the present one is full. */
+  private following = NONE;
+  /** Chunks that the buffer has. */
+  private allocated: number;
+  /** Chunks that hold nothing, `freeCount` of them. */
+  private readonly free: number[];
+  private freeCount = 0;
+  /** First sequence of the oldest stretch whose chunk has not come back. */
+  private oldest: number;
+
+  constructor(memory: LinkedMemory, publishEvery: number) {
+    super(memory, publishEvery, memory.chunkBytes - CHUNK_OVERHEAD_BYTES);
+    this.memory = memory;
+    this.mask = memory.chunkBytes - 1;
+    this.allocated = allocatedChunks(memory);
+    this.free = Array.from({ length: memory.mostChunks }, () => NONE);
+    // ring.free: what is released from now on is found by reclaim().
+    this.oldest = Atomics.load(this.words, PLACE + CURSOR) & ~this.mask;
+    this.findFree();
+    this.goTo(memory.table[slotOf(memory, this.next)]!, this.next);
+  }
+
+  /**
+   * Claims a contiguous payload of `length` bytes (0 to maxRecordBytes, which is chunkBytes less 16) for writing in place. Returns its byte
+   * offset, a multiple of 8, or BACK_PRESSURED when the cap is reached, TOO_LARGE, CLOSED or DROPPED. `type` (0 to 2^31-1) travels with it.
+   */
+  override tryClaim(length: number, type = 1): number {
+    if (!(length >= 0 && length <= this.maxRecordBytes)) return TOO_LARGE;
+    // A negative one would be taken for padding; one that is no int32 would arrive as another.
+    if (type < 0 || type !== (type | 0)) throw invalidArgument('type', type, 'a whole number from 0 to 2147483647');
+    const at = this.next & this.mask;
+    const units = this.unitsFor(length);
+    const room = this.room(units);
+    if (room !== OK) return room;
+    this.claimedLength = length;
+    this.claimedType = type;
+    this.skipped = units - framedBytes(length);
+    return (this.skipped === 0 ? this.dataBytes + at : offsetOfChunk(this.memory, this.following)) + HEADER_BYTES;
+  }
+
+  /** Bytes that a payload of `length` takes from here: its frame, and the rest of the chunk if that does not hold it and the padding's header. */
+  protected override unitsFor(length: number): number {
+    const needed = framedBytes(length);
+    const toEnd = this.mask + 1 - (this.next & this.mask);
+    return needed + HEADER_BYTES <= toEnd ? needed : needed + toEnd;
+  }
+
+  /** OK when `needed` units from here lie in the present chunk, or when there is a chunk to follow it. */
+  protected override look(needed: number): number {
+    if (needed <= this.mask + 1 - (this.next & this.mask) - HEADER_BYTES || this.following !== NONE) return OK;
+    // ring.free: pairs with publishRelease(). What the consumer read is read before we overwrite it.
+    const cursor = Atomics.load(this.words, PLACE + CURSOR);
+    this.reclaim(cursor & ~this.mask);
+    this.following = this.freeCount > 0 ? this.free[--this.freeCount]! : this.grow();
+    if (this.following !== NONE) return OK;
+    this.words[PRODUCER_HIGH_WATER] = Math.max(this.words[PRODUCER_HIGH_WATER]!, (this.next - cursor) | 0);
+    // Written before the state by the consumer, which has held us back since.
+    return Atomics.load(this.words, PLACE + POLICY) === DROP_NEWEST ? DROPPED : BACK_PRESSURED;
+  }
+
+  /** The padding is written: the record goes to the chunk that follows. */
+  protected override turn(): void {
+    const begin = (this.next + this.skipped) | 0;
+    this.memory.table[slotOf(this.memory, begin)] = this.following;
+    this.goTo(this.following, begin);
+    this.following = NONE;
+  }
+
+  /** Makes `chunk` the present one; `position` lies in its stretch. */
+  private goTo(chunk: number, position: number): void {
+    this.dataBytes = offsetOfChunk(this.memory, chunk);
+    this.dataWords = this.dataBytes >> 2;
+    // For room(): as if the ring ended where the last padding must begin.
+    this.gate = ((position | this.mask) + 1 - HEADER_BYTES - this.capacity) | 0;
+  }
+
+  /** Takes back the chunks of all stretches before `end`. */
+  private reclaim(end: number): void {
+    for (; ((end - this.oldest) | 0) > 0; this.oldest = (this.oldest + this.mask + 1) | 0) {
+      this.free[this.freeCount++] = this.memory.table[slotOf(this.memory, this.oldest)]!;
+    }
+  }
+
+  /** All chunks but those of the stretches from the consumer's to what is published, whatever a producer before this one was about. */
+  private findFree(): void {
+    const used = new Set<number>();
+    for (let at = this.oldest; ((this.next - at) | 0) >= 0; at = (at + this.mask + 1) | 0) used.add(this.memory.table[slotOf(this.memory, at)]!);
+    // Those at the front last, so that they are used first.
+    for (let chunk = this.allocated - 1; chunk >= 0; chunk--) if (!used.has(chunk)) this.free[this.freeCount++] = chunk;
+  }
+
+  /** One chunk more, unless the cap is reached or the system has no memory. */
+  private grow(): number {
+    const { memory, allocated } = this;
+    if (allocated === memory.mostChunks) return NONE;
+    try {
+      memory.buffer.grow(offsetOfChunk(memory, allocated + 1));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.counters[GROWTHS_REFUSED]!++;
+      return NONE;
+    }
+    this.allocated++;
+    reachAll(this, memory.buffer);
+    return allocated;
+  }
+}
+
+/**
+ * The consuming end of a linked queue. One thread at a time; nothing blocks; only `poll` allocates, and the views when the queue has grown:
+ * then `words`, `bytes` and `view` are new, so read them from the consumer after each `peek`.
+ */
+export class LinkedConsumer extends VariableConsumer {
+  declare protected readonly memory: LinkedMemory;
+
+  constructor(memory: LinkedMemory, place = 0) {
+    super(memory, place);
+    this.mask = memory.chunkBytes - 1;
+    this.turn();
+  }
+
+  override get shape(): VariableConsumer['shape'] {
+    return { ...super.shape, maxRecordBytes: this.memory.chunkBytes - CHUNK_OVERHEAD_BYTES };
+  }
+
+  /**
+   * As that of a variable ring, but each chunk is given back as soon as it is read to its end: a drain that never catches up with its
+   * producer would otherwise take the whole cap.
+   */
+  override drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = 0x7fffffff): number {
+    let count = 0;
+    while (count < limit) {
+      const chunk = this.dataBytes;
+      const offset = this.peek();
+      if (offset < 0) {
+        if (count === 0 && offset === CLOSED) return CLOSED;
+        break;
+      }
+      if (this.dataBytes !== chunk) this.publishRelease();
+      this.advance();
+      this.take(this.next);
+      count++;
+      handler(this.view, offset, this.length, this.type);
+    }
+    this.publishRelease();
+    return count;
+  }
+
+  /** Goes on in the chunk that holds `next`. */
+  protected override turn(): void {
+    const { memory } = this;
+    this.dataBytes = offsetOfChunk(memory, memory.table[slotOf(memory, this.next)]!);
+    this.dataWords = this.dataBytes >> 2;
+    if (this.dataBytes + memory.chunkBytes > this.bytes.length) reachAll(this, memory.buffer);
+  }
+}
