@@ -76,7 +76,7 @@ export class LinkedProducer extends VariableProducer {
     if (type < 0 || type !== (type | 0)) throw invalidArgument('type', type, 'a whole number from 0 to 2147483647');
     const at = this.next & this.mask;
     const units = this.unitsFor(length);
-    const room = this.room(units);
+    const room = this.room(units, 1);
     if (room !== OK) return room;
     this.claimedLength = length;
     this.claimedType = type;
