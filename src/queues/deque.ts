@@ -1,0 +1,77 @@
+/**
+ * The backend `deque`: values by reference inside one thread, in memory that grows with a burst and shrinks after it (the rule is
+ * value-chain.ts's). Several producers and consumers compete. For work that is handed around within a reactor: no copy, no codec.
+ *
+ *     const jobs = createDeque<Job>({ capacity: 10_000, whenSlow: 'drop-oldest' });
+ *     pubDeque(jobs).offer(job);
+ *     for await (const job of subDeque(jobs)) { ... }
+ *
+ * Names after Rust's VecDeque; the verbs are a queue's, in at one end and out at the other.
+ */
+import { checkInteger, invalidArgument } from '../errors.js';
+import { type InThreadQueue, InThreadStore, bind, propertiesInThread, pubInThread, subInThread } from './in-thread.js';
+import type { WhenSlow } from './queue-ends.js';
+import { BACK_PRESSURED, DROPPED, OK } from './result-codes.js';
+import { ValueChain } from './value-chain.js';
+
+export interface DequeOptions {
+  /** The most values it holds: any whole number from 1 to 2^30. Memory is taken as it is needed. */
+  capacity: number;
+  /** What a full deque does: answer BACK_PRESSURED (`wait`, the default), answer DROPPED, or drop the oldest and take the new one. */
+  whenSlow?: WhenSlow;
+}
+
+/** The deque as `create` gives it. It stays in its thread; a structured clone cannot be opened. */
+export interface DequeQueue<T> extends InThreadQueue<T> {
+  readonly backend: 'deque';
+  readonly whenSlow: WhenSlow;
+}
+
+const POLICIES: readonly WhenSlow[] = ['wait', 'drop-newest', 'drop-oldest'];
+
+class DequeStore<T> extends InThreadStore<T> {
+  private readonly values = new ValueChain<T>();
+
+  constructor(capacity: number, private readonly whenSlow: WhenSlow) {
+    super('deque', capacity);
+  }
+
+  get depth(): number {
+    return this.values.length;
+  }
+
+  get hasSpace(): boolean {
+    return this.whenSlow !== 'wait' || this.values.length < this.capacity;
+  }
+
+  protected put(value: T): number {
+    if (this.values.length === this.capacity) {
+      if (this.whenSlow === 'wait') {
+        this.refused++;
+        return BACK_PRESSURED;
+      }
+      if (this.whenSlow === 'drop-newest') {
+        this.dropped.newest++;
+        return DROPPED;
+      }
+      this.values.shift();
+      this.dropped.oldest++;
+    }
+    this.values.push(value);
+    return OK;
+  }
+
+  protected take(): T {
+    return this.values.shift();
+  }
+}
+
+/** Makes a deque. Throws PercoreError for a bad option. */
+export function createDeque<T>(options: DequeOptions): DequeQueue<T> {
+  const capacity = checkInteger('capacity', options?.capacity, 1, 2 ** 30);
+  const whenSlow = options.whenSlow ?? 'wait';
+  if (!POLICIES.includes(whenSlow)) throw invalidArgument('whenSlow', whenSlow, `one of ${POLICIES.join(', ')}: a deque's consumers share one place, and blocking would stop them too`);
+  return bind<T, DequeQueue<T>>({ kind: 'mpmc', backend: 'deque', capacity, whenSlow }, new DequeStore<T>(capacity, whenSlow));
+}
+
+export { propertiesInThread as propertiesOfDeque, pubInThread as pubDeque, subInThread as subDeque };

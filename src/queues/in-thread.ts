@@ -1,0 +1,221 @@
+/**
+ * What the backends of one thread share: several producers and consumers that compete for values by reference, waiting,
+ * closing and counting. A backend adds where the values lie: deque.ts, window.ts.
+ *
+ *     producers: offer -> [ put | dropped, refused ] -> take <- poll, drain, for await: consumers
+ *
+ * Nothing is shared with another thread, so there are no atomics. What may happen in the middle of a call is a call from inside a
+ * `drain` handler; so all state is settled before a handler runs. Promises are settled after the values are in place.
+ *
+ *     published == consumed + depth + dropped.oldest + dropped.closed       always
+ *
+ * A handle is a plain object. Its state hangs on it by identity (a WeakMap), so a structured clone of it still says what it was,
+ * while opening the clone in another thread throws: references do not cross threads.
+ */
+import { PercoreError } from '../errors.js';
+import { type ConsumerProperties, type QueueBackend, type QueueConsumer, type QueueProducer, type QueueProperties, type WaitOptions, valuesOf } from './queue-ends.js';
+import { CLOSED, EMPTY, OK } from './result-codes.js';
+import { Waiters } from './waiters.js';
+
+/** What `create` returns for a backend of one thread. `T` is what it carries; there is no field of it. */
+export interface InThreadQueue<T> {
+  readonly kind: 'mpmc';
+  readonly backend: QueueBackend;
+  readonly capacity: number;
+  readonly carries?: T;
+}
+
+const storeOf = new WeakMap<object, InThreadStore<unknown>>();
+
+/** Binds a new handle to its store. */
+export function bind<T, Q extends InThreadQueue<T>>(queue: Q, store: InThreadStore<T>): Q {
+  storeOf.set(queue, store as InThreadStore<unknown>);
+  return Object.freeze(queue);
+}
+
+function open<T>(queue: InThreadQueue<T>): InThreadStore<T> {
+  const store = typeof queue === 'object' && queue !== null ? storeOf.get(queue) : undefined;
+  if (store !== undefined) return store as InThreadStore<T>;
+  throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', 'queue must be the very object that create() returned: a deque or window holds references and stays in the thread that made it. Between threads use another backend', { argument: 'queue', value: queue });
+}
+
+/** A producing end. Any number may be open. When the last of them closes, so does the queue, and later ends find it closed. */
+export function pubInThread<T>(queue: InThreadQueue<T>): QueueProducer<T> {
+  return new InThreadProducer(open(queue));
+}
+
+/** A consuming end. Any number may be open; each value goes to one of them. When the last closes, what is left is dropped, and counted. */
+export function subInThread<T>(queue: InThreadQueue<T>): QueueConsumer<T> {
+  return new InThreadConsumer(open(queue));
+}
+
+/** What the queue is and has done. In its own thread; allocates the answer. */
+export function propertiesInThread(queue: InThreadQueue<unknown>): QueueProperties {
+  return open(queue).properties();
+}
+
+/** The values of one queue and who is at work on them. */
+export abstract class InThreadStore<T> {
+  published = 0;
+  consumed = 0;
+  refused = 0;
+  readonly dropped = { newest: 0, oldest: 0, evicted: 0, closed: 0 };
+  /** No value will follow. */
+  isClosed = false;
+  /** Nobody will read. */
+  isAbandoned = false;
+  readonly producers: InThreadProducer<T>[] = [];
+  readonly consumers: InThreadConsumer<T>[] = [];
+  /** Consumers that were ever opened: the next one's place. */
+  places = 0;
+  private highWater = 0;
+
+  constructor(readonly backend: QueueBackend, readonly capacity: number) {}
+
+  /** Values there now. */
+  abstract get depth(): number;
+  /** Takes one in: OK, or BACK_PRESSURED or DROPPED and not taken. Counts what it drops. */
+  protected abstract put(value: T): number;
+  /** Gives the oldest out and lets go of it. Only while `depth` is above 0. */
+  protected abstract take(): T;
+  /** True when an offer would not be answered BACK_PRESSURED. */
+  abstract get hasSpace(): boolean;
+
+  offer(value: T): number {
+    if (this.isClosed || this.isAbandoned) return CLOSED;
+    const code = this.put(value);
+    if (code !== OK) return code;
+    this.published++;
+    if (this.depth > this.highWater) this.highWater = this.depth;
+    for (let i = 0; i < this.consumers.length; i++) this.consumers[i]!.readers.settle(OK);
+    return OK;
+  }
+
+  /** Only while `depth` is above 0. */
+  next(): T {
+    const value = this.take();
+    this.consumed++;
+    for (let i = 0; i < this.producers.length; i++) this.producers[i]!.writers.settle(OK);
+    return value;
+  }
+
+  /** No value will follow: who waits for one learns it. */
+  close(): void {
+    this.isClosed = true;
+    // With values left, nobody is waiting.
+    for (const { readers } of this.consumers) readers.settle(CLOSED);
+  }
+
+  /** Nobody will read: what is left is let go, and who waits for space learns that it will never matter. */
+  abandon(): void {
+    this.isAbandoned = true;
+    this.dropped.closed += this.depth;
+    while (this.depth > 0) this.take();
+    for (const { writers } of this.producers) writers.settle(CLOSED);
+  }
+
+  properties(): QueueProperties {
+    return {
+      kind: 'mpmc',
+      backend: this.backend,
+      capacity: this.capacity,
+      depth: this.depth,
+      highWater: this.highWater,
+      published: this.published,
+      consumed: this.consumed,
+      refused: this.refused,
+      dropped: { ...this.dropped },
+      consumers: this.consumers.map((consumer): ConsumerProperties => ({ place: consumer.place, lag: this.depth, consumed: consumer.consumed })),
+      isClosed: this.isClosed || this.isAbandoned,
+    };
+  }
+}
+
+class InThreadProducer<T> implements QueueProducer<T> {
+  readonly writers = new Waiters('space()');
+  private isOver = false;
+
+  constructor(private readonly store: InThreadStore<T>) {
+    store.producers.push(this);
+  }
+
+  offer(value: T): number {
+    return this.isOver ? CLOSED : this.store.offer(value);
+  }
+
+  /** An offer is seen at once, so there is nothing to publish. */
+  flush(): number {
+    return this.isOver || this.store.isClosed || this.store.isAbandoned ? CLOSED : OK;
+  }
+
+  space(options?: WaitOptions): Promise<number> {
+    return this.writers.wait(this.flush() === CLOSED ? CLOSED : this.store.hasSpace ? OK : undefined, options);
+  }
+
+  close(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.writers.settle(CLOSED);
+    const { producers } = this.store;
+    producers.splice(producers.indexOf(this), 1);
+    if (producers.length === 0) this.store.close();
+  }
+}
+
+class InThreadConsumer<T> implements QueueConsumer<T> {
+  readonly readers = new Waiters('ready()');
+  readonly place: number;
+  consumed = 0;
+  state: number = EMPTY;
+  private isOver = false;
+
+  constructor(private readonly store: InThreadStore<T>) {
+    this.place = store.places++;
+    store.consumers.push(this);
+  }
+
+  poll(): T | undefined {
+    if (this.isOver || this.store.depth === 0) {
+      this.state = this.ended() ? CLOSED : EMPTY;
+      return undefined;
+    }
+    this.state = OK;
+    this.consumed++;
+    return this.store.next();
+  }
+
+  drain(handler: (value: T) => void, limit = 0x7fffffff): number {
+    if (this.ended()) return CLOSED;
+    // What the handler offers comes next time, so a handler that offers as much as it takes does not run for ever.
+    const most = Math.min(this.store.depth, limit);
+    let count = 0;
+    // The handler may also poll, or close this end.
+    while (count < most && this.store.depth > 0 && !this.isOver) {
+      count++;
+      this.consumed++;
+      handler(this.store.next());
+    }
+    return count;
+  }
+
+  ready(options?: WaitOptions): Promise<number> {
+    return this.readers.wait(this.ended() ? CLOSED : this.store.depth > 0 ? OK : undefined, options);
+  }
+
+  close(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.readers.settle(CLOSED);
+    const { consumers } = this.store;
+    consumers.splice(consumers.indexOf(this), 1);
+    if (consumers.length === 0) this.store.abandon();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<T> {
+    return valuesOf(this);
+  }
+
+  private ended(): boolean {
+    return this.isOver || this.store.isAbandoned || (this.store.isClosed && this.store.depth === 0);
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * The two ends of a queue at the level of values: what every backend gives, whatever carries the values (a ring, a chain of
+ * arrays, a pipe). The byte level (claim, commit, views) belongs to the rings alone.
+ *
+ *     offer / flush / space --> [ backend ] --> ready / poll / drain / for await
+ *
+ * No method but the two that return promises waits for anything, and those two let the thread's loop run.
+ */
+import { PercoreError } from '../errors.js';
+import { CLOSED, EVICTED, OK } from './result-codes.js';
+
+export interface WaitOptions {
+  /** Rejects with ERR_PERCORE_ABORTED when it aborts; `cause` is its reason. */
+  signal?: AbortSignal | undefined;
+  /** Rejects with ERR_PERCORE_TIMEOUT after so many milliseconds: 0 to 2^31 - 1. Without it the wait has no end of its own. */
+  timeoutMs?: number | undefined;
+}
+
+/** The producing end at the level of values. One thread, one at a time. */
+export interface QueueProducer<T> {
+  /** OK, BACK_PRESSURED, CLOSED, TOO_LARGE, or DROPPED: this record was dropped by the chosen policy, and counted. Never blocks. */
+  offer(value: T): number;
+  /** Publishes what is committed. OK or CLOSED. */
+  flush(): number;
+  /** Resolves OK when an offer has a chance again, which another producer may take; CLOSED when none ever will. See WaitOptions for rejections. */
+  space(options?: WaitOptions): Promise<number>;
+  /** Publishes what is committed; no record will follow. Twice is once. */
+  close(): void;
+}
+
+/** The consuming end at the level of values. One thread, one at a time. */
+export interface QueueConsumer<T> extends AsyncIterable<T> {
+  /** The next value, or undefined when there is none now; `state` then says why. A value may itself be undefined: then `state` is OK. */
+  poll(): T | undefined;
+  /** What the last `poll` met: OK, EMPTY, CLOSED or EVICTED. */
+  readonly state: number;
+  /**
+   * Calls `handler` for up to `limit` values that are there now; returns how many, 0 when empty, CLOSED when none will follow,
+   * EVICTED. A value counts as read once its handler is called, thrown or not: at most once within a batch.
+   */
+  drain(handler: (value: T) => void, limit?: number): number;
+  /** Resolves OK when something can be read, which another consumer may take; CLOSED when nothing will follow. See WaitOptions for rejections. */
+  ready(options?: WaitOptions): Promise<number>;
+  /** Nobody will read here any more. Twice is once. */
+  close(): void;
+}
+
+export type QueueKind = 'spsc' | 'mpsc' | 'spmc' | 'mpmc';
+export type QueueBackend = 'fixed' | 'linked' | 'deque' | 'window' | 'pipe';
+/** What happens to a record when the queue is full: the producer is told to wait, or a record is dropped, and counted. */
+export type WhenSlow = 'wait' | 'drop-newest' | 'drop-oldest';
+
+export interface DroppedCounts {
+  /** Refused for good because the queue was full (`drop-newest`). */
+  readonly newest: number;
+  /** Overwritten before anybody read them (`drop-oldest`, `window`, a lap). */
+  readonly oldest: number;
+  /** Lost to consumers that were evicted. */
+  readonly evicted: number;
+  /** Accepted, and then an end closed or died before they were delivered. */
+  readonly closed: number;
+  /** Written by somebody who keeps to no limit, and too large for this reader. Pipes alone. */
+  readonly tooLarge?: number;
+}
+
+export interface ConsumerProperties {
+  /** Which of the queue's consumers: 0 for the first that opened. */
+  readonly place: number;
+  /** What is published and this consumer has not read; in the unit of `depth`. */
+  readonly lag: number;
+  readonly consumed: number;
+}
+
+/** What any thread may ask of a queue without stopping anyone. Totals count records from the queue's making. */
+export interface QueueProperties {
+  readonly kind: QueueKind;
+  readonly backend: QueueBackend;
+  /** The most it holds: records, or bytes where records vary (`pipe`). */
+  readonly capacity: number;
+  /** What it holds now, in the unit of `capacity`. */
+  readonly depth: number;
+  /** The most it has held. */
+  readonly highWater: number;
+  /** Records accepted. */
+  readonly published: number;
+  readonly consumed: number;
+  /** Offers answered BACK_PRESSURED. */
+  readonly refused: number;
+  readonly dropped: DroppedCounts;
+  readonly consumers: readonly ConsumerProperties[];
+  /** True when no record will follow or nobody will read any more. */
+  readonly isClosed: boolean;
+}
+
+/**
+ * The iterator of every consumer: ends when the queue does. Leaving the loop early closes nothing. The loop throws what a wait
+ * rejects with, and ERR_PERCORE_CLOSED for a consumer that was evicted: an end that was not the queue's must not look like it.
+ */
+export function valuesOf<T>(consumer: QueueConsumer<T>): AsyncIterator<T> {
+  return {
+    // Not a generator: that would wait for a value that is itself a promise, in place of handing it on.
+    async next(): Promise<IteratorResult<T>> {
+      for (;;) {
+        const value = consumer.poll();
+        if (consumer.state === OK) return { done: false, value: value as T };
+        if (consumer.state === CLOSED) return { done: true, value: undefined };
+        if (consumer.state === EVICTED) throw new PercoreError('ERR_PERCORE_CLOSED', 'this consumer was evicted: it was too slow for too long. What it has lost is counted in properties().dropped.evicted');
+        await consumer.ready();
+      }
+    },
+  };
+}
