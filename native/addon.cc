@@ -12,6 +12,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   percore::exportClock(env, exports);
   percore::exportWaker(env, exports);
   percore::exportTcp(env, exports);
+  percore::exportPipe(env, exports);
   percore::exportTurn(env, exports);
   return exports;
 }

@@ -8,6 +8,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "pipe.h"
+
 namespace percore {
 
 // Where a thread's clock writes the time. The reference keeps `out` alive and goes with the environment.
@@ -33,6 +35,7 @@ class AddonState {
   }
 
   std::vector<std::unique_ptr<Clock>> clocks;
+  PipeState pipes;
 
  private:
   std::unordered_set<int> sockets_;

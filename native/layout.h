@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "6902146d6efedae6";
+constexpr char kHash[] = "80ebcdb1880b6b68";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -15,6 +15,7 @@ constexpr int32_t kMaxParties = 256;
 constexpr int32_t kQueueMagic = 1346588977;
 constexpr int32_t kPartyMagic = 1346588722;
 constexpr int32_t kRuntimeMagic = 1346589235;
+constexpr int32_t kPipeMagic = 1346588723;
 constexpr int32_t kLayoutVersion = 2;
 
 enum class Attention : int32_t { kParked = -1, kAwake = 8 };
@@ -26,6 +27,8 @@ enum class Phase : int32_t { kStarting = 0, kReady = 1, kDraining = 2, kQuiet = 
 enum class IdleStrategy : int32_t { kSpin = 0, kBackoff = 1, kPark = 2, kAdaptive = 3 };
 
 enum class Readiness : int32_t { kReadable = 1, kWritable = 2, kReadClosed = 4, kHangUp = 8, kError = 16 };
+
+enum class PipeEndState : int32_t { kFree = 0, kOpen = 1, kClosed = 2 };
 
 struct Place {
   int32_t cursor;  // sequence after the last released record (writes: consumer; reads: producer)
@@ -279,6 +282,52 @@ struct TimerRequests {
 };
 static_assert(offsetof(TimerRequests, pair) == 0);
 static_assert(sizeof(TimerRequests) == 16384);
+
+struct Pipe {
+  int32_t magic;  // PIPE_MAGIC once the block is complete (writes: creator, last; reads: all)
+  int32_t version;  // LAYOUT_VERSION (writes: creator; reads: all)
+  char reserved0[120];
+  int32_t producerEnd;  // PipeEndState: FREE 0, OPEN 1, CLOSED 2 (writes: who takes or closes the end, by exchange; reads: all)
+  int32_t consumerEnd;  // PipeEndState (writes: who takes or closes the end, by exchange; reads: all)
+  char reserved1[120];
+  int32_t producerFd;  // descriptor of the writing end; -1: none yet (writes: creator, then producer; reads: all)
+  int32_t isBroken;  // 1: the producer has seen that nobody reads (writes: creator, then producer; reads: all)
+  double producerInode;  // inode behind producerFd, to tell it from a number used again (writes: creator, then producer; reads: all)
+  double published;  // records accepted (writes: creator, then producer; reads: all)
+  double refused;  // offers answered BACK_PRESSURED (writes: creator, then producer; reads: all)
+  double droppedNewest;  // offers answered DROPPED (writes: creator, then producer; reads: all)
+  double droppedUnsent;  // records accepted and not handed to the kernel before the end (writes: creator, then producer; reads: all)
+  double producerHighWater;  // most bytes in the pipe that the producer has met (writes: creator, then producer; reads: all)
+  char reserved2[72];
+  int32_t consumerFd;  // descriptor of the reading end; -1: none yet (writes: creator, then consumer; reads: all)
+  int32_t isEnded;  // 1: the consumer has seen the end (writes: creator, then consumer; reads: all)
+  double consumerInode;  // inode behind consumerFd (writes: creator, then consumer; reads: all)
+  double consumed;  // records delivered (writes: creator, then consumer; reads: all)
+  double droppedUnread;  // records cut off by the end, and whole ones left when the consumer closed (writes: creator, then consumer; reads: all)
+  double droppedTooLarge;  // records longer than this reader takes (writes: creator, then consumer; reads: all)
+  double consumerHighWater;  // most bytes in the pipe that the consumer has met (writes: creator, then consumer; reads: all)
+  char reserved3[80];
+};
+static_assert(offsetof(Pipe, magic) == 0);
+static_assert(offsetof(Pipe, version) == 4);
+static_assert(offsetof(Pipe, producerEnd) == 128);
+static_assert(offsetof(Pipe, consumerEnd) == 132);
+static_assert(offsetof(Pipe, producerFd) == 256);
+static_assert(offsetof(Pipe, isBroken) == 260);
+static_assert(offsetof(Pipe, producerInode) == 264);
+static_assert(offsetof(Pipe, published) == 272);
+static_assert(offsetof(Pipe, refused) == 280);
+static_assert(offsetof(Pipe, droppedNewest) == 288);
+static_assert(offsetof(Pipe, droppedUnsent) == 296);
+static_assert(offsetof(Pipe, producerHighWater) == 304);
+static_assert(offsetof(Pipe, consumerFd) == 384);
+static_assert(offsetof(Pipe, isEnded) == 388);
+static_assert(offsetof(Pipe, consumerInode) == 392);
+static_assert(offsetof(Pipe, consumed) == 400);
+static_assert(offsetof(Pipe, droppedUnread) == 408);
+static_assert(offsetof(Pipe, droppedTooLarge) == 416);
+static_assert(offsetof(Pipe, consumerHighWater) == 424);
+static_assert(sizeof(Pipe) == 512);
 
 constexpr size_t laneStride(size_t laneBytes) { return sizeof(Queue) + laneBytes + kLineBytes; }
 constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_t lane) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { layoutHash } from './layout-hash.js';
-import { BANDS, BUCKETS, LANES_PER_PEER, LINE_BYTES, MAX_PARTIES, MAX_REACTORS, constants, deliveryLayout, inboxBytes, laneOffset, laneStride, linkedLayout, partyLayout, queueLayout, runtimeLayout, structures, words, type Field } from './layout.js';
+import { BANDS, BUCKETS, LANES_PER_PEER, LINE_BYTES, MAX_PARTIES, MAX_REACTORS, constants, deliveryLayout, inboxBytes, laneOffset, laneStride, linkedLayout, partyLayout, pipeLayout, queueLayout, runtimeLayout, structures, words, type Field } from './layout.js';
 
 const SIZE = { i32: 4, f64: 8 };
 const bytesOf = (field: Field): number => SIZE[field.type] * (field.count ?? 1);
@@ -32,7 +32,7 @@ describe('the layout table', () => {
   }
 
   // Delivery and TimerRequests belong to one thread.
-  for (const structure of [queueLayout, linkedLayout, partyLayout, runtimeLayout]) {
+  for (const structure of [queueLayout, linkedLayout, partyLayout, runtimeLayout, pipeLayout]) {
     it(`${structure.name}: words of different writers lie ${LINE_BYTES} bytes apart`, () => {
       // The same writer or the same set of writers: a header written once before the others start counts as one.
       const groupOf = ({ writes }: Field) => writes.replace(/, last$/, '');

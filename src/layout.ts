@@ -13,6 +13,7 @@
  *   Party   | header 0 | attention 128 | yield 256 | stop 384 | lanes 512 | settings 640 | phase 768 | counters 896 ...
  *   Inbox   | Party | lanesMadeBy[parties], 128 bytes each | lane 0 | lane 1 | ...      (one a party; its lanes inward)
  *   Runtime | header 0 | deaths 128 | isDead[parties] 256 ... | bucketOwner[1024] ...
+ *   Pipe    | header 0 | who has which end 128 | producer's line 256 | consumer's line 384 |
  */
 
 export type FieldType = 'i32' | 'f64';
@@ -61,6 +62,7 @@ export const GROUP_MAGIC = 0x50434734;
 export const LINKED_MAGIC = 0x50434c35;
 export const PARTY_MAGIC = 0x50435032;
 export const RUNTIME_MAGIC = 0x50435233;
+export const PIPE_MAGIC = 0x50435033;
 export const LAYOUT_VERSION = 2;
 
 /** One consumer's place in a ring: its cursor, and what the producer does when it is slow. The first lies in the ring's header. */
@@ -225,7 +227,34 @@ export const timerRequestsLayout = {
   },
 } as const satisfies Structure;
 
-export const structures: readonly Structure[] = [placeLayout, queueLayout, linkedLayout, groupLayout, partyLayout, runtimeLayout, deliveryLayout, timerRequestsLayout];
+/** What the threads of one process know of a pipe: who has which end, and counts. The records are the kernel's. */
+export const pipeLayout = {
+  name: 'Pipe',
+  bytes: 512,
+  fields: {
+    magic: { at: 0, type: 'i32', writes: 'creator, last', reads: 'all', means: 'PIPE_MAGIC once the block is complete' },
+    version: { at: 4, type: 'i32', writes: 'creator', reads: 'all', means: 'LAYOUT_VERSION' },
+    producerEnd: { at: 128, type: 'i32', writes: 'who takes or closes the end, by exchange', reads: 'all', means: 'PipeEndState: FREE 0, OPEN 1, CLOSED 2' },
+    consumerEnd: { at: 132, type: 'i32', writes: 'who takes or closes the end, by exchange', reads: 'all', means: 'PipeEndState' },
+    producerFd: { at: 256, type: 'i32', writes: 'creator, then producer', reads: 'all', means: 'descriptor of the writing end; -1: none yet' },
+    isBroken: { at: 260, type: 'i32', writes: 'creator, then producer', reads: 'all', means: '1: the producer has seen that nobody reads' },
+    producerInode: { at: 264, type: 'f64', writes: 'creator, then producer', reads: 'all', means: 'inode behind producerFd, to tell it from a number used again' },
+    published: { at: 272, type: 'f64', writes: 'creator, then producer', reads: 'all', means: 'records accepted' },
+    refused: { at: 280, type: 'f64', writes: 'creator, then producer', reads: 'all', means: 'offers answered BACK_PRESSURED' },
+    droppedNewest: { at: 288, type: 'f64', writes: 'creator, then producer', reads: 'all', means: 'offers answered DROPPED' },
+    droppedUnsent: { at: 296, type: 'f64', writes: 'creator, then producer', reads: 'all', means: 'records accepted and not handed to the kernel before the end' },
+    producerHighWater: { at: 304, type: 'f64', writes: 'creator, then producer', reads: 'all', means: 'most bytes in the pipe that the producer has met' },
+    consumerFd: { at: 384, type: 'i32', writes: 'creator, then consumer', reads: 'all', means: 'descriptor of the reading end; -1: none yet' },
+    isEnded: { at: 388, type: 'i32', writes: 'creator, then consumer', reads: 'all', means: '1: the consumer has seen the end' },
+    consumerInode: { at: 392, type: 'f64', writes: 'creator, then consumer', reads: 'all', means: 'inode behind consumerFd' },
+    consumed: { at: 400, type: 'f64', writes: 'creator, then consumer', reads: 'all', means: 'records delivered' },
+    droppedUnread: { at: 408, type: 'f64', writes: 'creator, then consumer', reads: 'all', means: 'records cut off by the end, and whole ones left when the consumer closed' },
+    droppedTooLarge: { at: 416, type: 'f64', writes: 'creator, then consumer', reads: 'all', means: 'records longer than this reader takes' },
+    consumerHighWater: { at: 424, type: 'f64', writes: 'creator, then consumer', reads: 'all', means: 'most bytes in the pipe that the consumer has met' },
+  },
+} as const satisfies Structure;
+
+export const structures: readonly Structure[] = [placeLayout, queueLayout, linkedLayout, groupLayout, partyLayout, runtimeLayout, deliveryLayout, timerRequestsLayout, pipeLayout];
 
 /** Values of shared words that both languages name. */
 export const words = {
@@ -234,11 +263,12 @@ export const words = {
   phase: { STARTING: 0, READY: 1, DRAINING: 2, QUIET: 3, LEFT: 4 },
   idleStrategy: { SPIN: 0, BACKOFF: 1, PARK: 2, ADAPTIVE: 3 },
   readiness: { READABLE: 1, WRITABLE: 2, READ_CLOSED: 4, HANG_UP: 8, ERROR: 16 },
+  pipeEndState: { FREE: 0, OPEN: 1, CLOSED: 2 },
 } as const;
 
 /** Plain numbers that both languages need. */
 export const constants = {
-  LINE_BYTES, BANDS, LANES_PER_PEER, RETURN_LANES, BUCKETS, MAX_PARTIES, QUEUE_MAGIC, PARTY_MAGIC, RUNTIME_MAGIC, LAYOUT_VERSION,
+  LINE_BYTES, BANDS, LANES_PER_PEER, RETURN_LANES, BUCKETS, MAX_PARTIES, QUEUE_MAGIC, PARTY_MAGIC, RUNTIME_MAGIC, PIPE_MAGIC, LAYOUT_VERSION,
 } as const;
 
 /** Where lane `lane` of producer `from` begins in an inbox of `parties` parties whose lanes hold `laneBytes`. */

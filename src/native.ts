@@ -11,6 +11,9 @@ import { layoutHash } from './layout-hash.js';
 /** A turn attached to this thread's loop. Opaque. */
 export type TurnHandle = { readonly turn: unique symbol };
 
+/** One end of a pipe that this thread has opened. Opaque. */
+export type PipeEndHandle = { readonly pipeEnd: unique symbol };
+
 export interface TurnOptions {
   /** The whole inbox of this party; a Party block comes first. */
   inbox: Uint8Array;
@@ -55,6 +58,22 @@ export interface Native {
   socketClose(fd: number): void;
   socketError(fd: number): number;
   errorName(errno: number): string;
+  /** Makes an anonymous pipe of at least `capacityBytes` if granted (0: the system's default), described in `memory`. The granted bytes or -errno. */
+  createPipe(memory: Uint8Array, capacityBytes: number): number;
+  /** 0 when there is a FIFO at `path` now; -EEXIST when something else is there. */
+  makeFifo(path: string, mode: number): number;
+  /** -EALREADY when somebody else has or had this end. `path` is empty for an anonymous pipe. */
+  openPipeEnd(memory: Uint8Array, isProducer: boolean, path: string, capacityBytes: number, onReady: () => void): PipeEndHandle | number;
+  pipeRead(end: PipeEndHandle, bytes: Uint8Array, offset: number, length: number): number;
+  pipeWrite(end: PipeEndHandle, bytes: Uint8Array, offset: number, length: number): number;
+  pipeSpace(end: PipeEndHandle): number;
+  pipeReopen(end: PipeEndHandle): number;
+  pipeWatch(end: PipeEndHandle, isOn: boolean): number;
+  closePipeEnd(end: PipeEndHandle): void;
+  /** Closes an anonymous pipe's end if nobody has opened it. True when it did. */
+  closeUnopenedPipeEnd(memory: Uint8Array, isProducer: boolean): boolean;
+  /** Bytes in the pipe to `out[0]`, its capacity to `out[1]`. -EBADF when no end is open in this process. */
+  inspectPipe(memory: Uint8Array, out: Float64Array): number;
 }
 
 let loaded: Native | undefined;

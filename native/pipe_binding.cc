@@ -1,0 +1,191 @@
+// Pipes for JavaScript. Typed in src/native.ts. Would-block, no reader and no writer are values (-errno): the hot path makes no errors.
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "addon_state.h"
+#include "bindings.h"
+#include "napi_args.h"
+#include "pipe.h"
+
+namespace percore {
+
+static layout::Pipe* pipeOf(napi_env env, napi_value memory) {
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* data = nullptr;
+  if (!memory || napi_get_typedarray_info(env, memory, &type, &length, &data, nullptr, nullptr) != napi_ok) return nullptr;
+  return type == napi_uint8_array && length >= sizeof(layout::Pipe) ? static_cast<layout::Pipe*>(data) : nullptr;
+}
+
+// An end may be gone before its handle is collected, and the other way round; so the handle is a pointer to a pointer.
+static PipeEnd* endOf(napi_env env, napi_value handle) {
+  void* pointer = nullptr;
+  if (handle) napi_get_value_external(env, handle, &pointer);
+  return pointer ? *static_cast<PipeEnd**>(pointer) : nullptr;
+}
+
+static bool isTrue(napi_env env, napi_value value) {
+  bool result = false;
+  if (value) napi_get_value_bool(env, value, &result);
+  return result;
+}
+
+// createPipe(memory, capacityBytes) -> granted bytes or -errno
+static napi_value createPipe(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  layout::Pipe* pipe = pipeOf(env, args.value[0]);
+  if (!pipe) return args.integer(-EINVAL);
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0) return args.integer(-errno);
+  UniqueFd reader(fds[0]), writer(fds[1]);
+  // What the kernel refuses it refuses (EPERM above pipe-max-size): what counts is read back.
+  if (args.int32(1) > 0) fcntl(writer.get(), F_SETPIPE_SZ, args.int32(1));
+  const int granted = fcntl(writer.get(), F_GETPIPE_SZ);
+  struct stat status;
+  if (granted < 0 || fstat(writer.get(), &status) != 0) return args.integer(-errno);
+  pipe->consumerInode = pipe->producerInode = double(status.st_ino);
+  pipe->consumerFd = reader.release();
+  pipe->producerFd = writer.release();
+  void* state = nullptr;
+  napi_get_instance_data(env, &state);
+  static_cast<AddonState*>(state)->pipes.keep(env, pipe, args.value[0]);
+  return args.integer(granted);
+}
+
+// makeFifo(path, mode) -> 0 or -errno
+static Napi::Value makeFifo(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].ToString();
+  int result = mkfifo(path.c_str(), mode_t(info[1].ToNumber().Uint32Value())) == 0 ? 0 : -errno;
+  struct stat status;
+  if (result == -EEXIST && stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode)) result = 0;
+  return Napi::Number::New(info.Env(), result);
+}
+
+// openPipeEnd(memory, isProducer, path, capacityBytes, onReady) -> handle or -errno
+static Napi::Value openPipeEnd(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  layout::Pipe* pipe = pipeOf(env, info[0]);
+  int error = -EINVAL;
+  PipeEnd* end = pipe ? PipeEnd::open(env, pipe, info[0], info[1].ToBoolean(), info[2].ToString(), info[3].ToNumber().Int32Value(), info[4], &error) : nullptr;
+  if (!end) return Napi::Number::New(env, error);
+  end->handle = new PipeEnd*(end);
+  napi_value external = nullptr;
+  napi_create_external(env, end->handle, [](napi_env, void* pointer, void*) {
+    PipeEnd** handle = static_cast<PipeEnd**>(pointer);
+    if (*handle) (*handle)->handle = nullptr;
+    delete handle;
+  }, nullptr, &external);
+  return Napi::Value(env, external);
+}
+
+// The bytes that arguments 1 to 3 (array, offset, length) mean; false when they lie outside.
+static bool spanOf(const RawArgs<4>& args, char** data, size_t* length) {
+  size_t capacity = 0;
+  const int32_t offset = args.int32(2), wanted = args.int32(3);
+  if (!args.bytes(1, data, &capacity) || offset < 0 || wanted <= 0 || size_t(offset) + size_t(wanted) > capacity) return false;
+  *data += offset;
+  *length = size_t(wanted);
+  return true;
+}
+
+// pipeRead(end, bytes, offset, length) -> bytes, 0 at the end, or -errno
+static napi_value pipeRead(napi_env env, napi_callback_info info) {
+  RawArgs<4> args(env, info);
+  char* data = nullptr;
+  size_t length = 0;
+  PipeEnd* end = endOf(env, args.value[0]);
+  if (!end) return args.integer(-EBADF);
+  return args.integer(spanOf(args, &data, &length) ? end->read(data, length) : -EINVAL);
+}
+
+// pipeWrite(end, bytes, offset, length) -> bytes, or -errno
+static napi_value pipeWrite(napi_env env, napi_callback_info info) {
+  RawArgs<4> args(env, info);
+  char* data = nullptr;
+  size_t length = 0;
+  PipeEnd* end = endOf(env, args.value[0]);
+  if (!end) return args.integer(-EBADF);
+  return args.integer(spanOf(args, &data, &length) ? end->write(data, length) : -EINVAL);
+}
+
+// pipeSpace(end) -> 0 or -errno
+static napi_value pipeSpace(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  PipeEnd* end = endOf(env, args.value[0]);
+  return args.integer(end ? end->space() : -EBADF);
+}
+
+// pipeReopen(end) -> 0 or -errno
+static napi_value pipeReopen(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  PipeEnd* end = endOf(env, args.value[0]);
+  return args.integer(end ? end->reopen() : -EBADF);
+}
+
+// pipeWatch(end, isOn) -> 0 or -errno
+static napi_value pipeWatch(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  PipeEnd* end = endOf(env, args.value[0]);
+  return args.integer(end ? end->watch(isTrue(env, args.value[1])) : -EBADF);
+}
+
+static napi_value closePipeEnd(napi_env env, napi_callback_info info) {
+  if (PipeEnd* end = endOf(env, RawArgs<1>(env, info).value[0])) end->shutDown();
+  return nullptr;
+}
+
+// closeUnopenedPipeEnd(memory, isProducer) -> whether it closed one
+static napi_value closeUnopenedPipeEnd(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  layout::Pipe* pipe = pipeOf(env, args.value[0]);
+  const bool isProducer = isTrue(env, args.value[1]);
+  napi_value result = nullptr;
+  napi_get_boolean(env, pipe && PipeState::closeUnopened(pipe, isProducer), &result);
+  return result;
+}
+
+// The descriptor if it is still the pipe it was: only then has `ask` spoken of the right one. A pipe's number, once closed, does
+// not come back with its inode.
+template <typename Ask>
+static int askPipe(int fd, double inode, Ask ask) {
+  struct stat status;
+  if (fd < 0 || ask(fd) != 0 || fstat(fd, &status) != 0) return -EBADF;
+  return S_ISFIFO(status.st_mode) && double(status.st_ino) == inode ? 0 : -EBADF;
+}
+
+// inspectPipe(memory, out) -> 0 or -EBADF
+static napi_value inspectPipe(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  layout::Pipe* pipe = pipeOf(env, args.value[0]);
+  char* out = nullptr;
+  size_t length = 0;
+  if (!pipe || !args.bytes(1, &out, &length) || length < 2) return args.integer(-EINVAL);
+  int depth = 0, capacity = 0;
+  const auto ask = [&](int fd) {
+    if (ioctl(fd, FIONREAD, &depth) != 0) return -1;
+    capacity = fcntl(fd, F_GETPIPE_SZ);
+    return capacity < 0 ? -1 : 0;
+  };
+  if (askPipe(__atomic_load_n(&pipe->producerFd, __ATOMIC_ACQUIRE), pipe->producerInode, ask) != 0 &&
+      askPipe(__atomic_load_n(&pipe->consumerFd, __ATOMIC_ACQUIRE), pipe->consumerInode, ask) != 0) return args.integer(-EBADF);
+  reinterpret_cast<double*>(out)[0] = depth;
+  reinterpret_cast<double*>(out)[1] = capacity;
+  return args.integer(0);
+}
+
+void exportPipe(Napi::Env env, Napi::Object exports) {
+  exports.Set("makeFifo", Napi::Function::New(env, makeFifo));
+  exports.Set("openPipeEnd", Napi::Function::New(env, openPipeEnd));
+  exportRaw(env, exports, "createPipe", createPipe);
+  exportRaw(env, exports, "pipeRead", pipeRead);
+  exportRaw(env, exports, "pipeWrite", pipeWrite);
+  exportRaw(env, exports, "pipeSpace", pipeSpace);
+  exportRaw(env, exports, "pipeReopen", pipeReopen);
+  exportRaw(env, exports, "pipeWatch", pipeWatch);
+  exportRaw(env, exports, "closePipeEnd", closePipeEnd);
+  exportRaw(env, exports, "closeUnopenedPipeEnd", closeUnopenedPipeEnd);
+  exportRaw(env, exports, "inspectPipe", inspectPipe);
+}
+
+}  // namespace percore

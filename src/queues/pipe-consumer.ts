@@ -1,0 +1,172 @@
+/**
+ * The consuming end of a pipe. It reads as much as there is into a buffer, puts records together from it (pipe-frames.ts) and hands
+ * them out one by one.
+ *
+ *     read(2) -> | whole records | part of one | -> poll, drain, for await
+ *
+ * The end comes when the last writer has closed and all is read. A part of a record that is left then was cut off by its writer's
+ * death: it is counted and not delivered. A FIFO that nobody has written to yet is empty, not ended; with `stayOpen` it never ends, so
+ * that one `echo` after another can write to it.
+ *
+ * The watcher runs only while somebody waits in `ready`. It reads what has come, since only that shows whether a record is whole.
+ */
+import { constants } from 'node:os';
+import { native, type PipeEndHandle } from '../native.js';
+import { FrameReader } from './pipe-frames.js';
+import { CONSUMED, CONSUMER_HIGH_WATER, DROPPED_TOO_LARGE, DROPPED_UNREAD, IS_ENDED, memoryOf, openEnd, systemError, type PipeMemory, type PipeQueue, type PipeValue } from './pipe-memory.js';
+import { type QueueConsumer, type WaitOptions, valuesOf } from './queue-ends.js';
+import { CLOSED, EMPTY, OK } from './result-codes.js';
+import { Waiters } from './waiters.js';
+
+const { EAGAIN, ENXIO } = constants.errno;
+
+export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
+  state: number = EMPTY;
+  private readonly memory: PipeMemory;
+  private readonly end: PipeEndHandle;
+  private readonly frames: FrameReader;
+  private readonly readers = new Waiters('ready()', () => this.watchIfNeeded());
+  private isWatching = false;
+  /** No record will follow, or this end was closed. */
+  private isOver = false;
+
+  constructor(private readonly queue: PipeQueue<T>) {
+    this.memory = memoryOf(queue);
+    this.frames = new FrameReader(queue.framing, queue.maxRecordBytes);
+    this.end = openEnd(queue, this.memory, false, () => this.onReadable());
+  }
+
+  poll(): T | undefined {
+    this.state = this.look();
+    return this.state === OK ? this.take() : undefined;
+  }
+
+  drain(handler: (value: T) => void, limit = 0x7fffffff): number {
+    // A writer as fast as this reader does not keep it here: what comes after a buffer's worth comes next time.
+    let unread = this.readBudget();
+    let count = 0;
+    while (count < limit) {
+      if (!this.frames.find()) {
+        const before = unread;
+        unread = this.fill(unread);
+        if (unread === before || !this.frames.find()) break;
+      }
+      count++;
+      handler(this.take());
+    }
+    return count === 0 && this.isOver ? CLOSED : count;
+  }
+
+  ready(options?: WaitOptions): Promise<number> {
+    const code = this.look();
+    const promise = this.readers.wait(code === EMPTY ? undefined : code, options);
+    this.watchIfNeeded();
+    return promise;
+  }
+
+  /** The writer gets CLOSED with its next offer. Whole records that have come and were not read are counted. */
+  close(): void {
+    if (this.isOver) return;
+    let unread = this.readBudget();
+    let before: number;
+    do {
+      while (this.frames.find()) {
+        this.frames.take();
+        this.memory.counts[DROPPED_UNREAD]!++;
+      }
+      before = unread;
+      unread = this.fill(unread);
+    } while (unread !== before);
+    // A part of a record is its writer's to count: it has the rest and finds nobody to take it.
+    this.frames.cut();
+    this.finish();
+    this.readers.settle(CLOSED);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<T> {
+    return valuesOf(this);
+  }
+
+  /** OK when a whole record is there; EMPTY or CLOSED. Reads if need be. */
+  private look(): number {
+    if (!this.frames.find() && !this.isOver) this.fill(this.readBudget());
+    return this.frames.find() ? OK : this.isOver ? CLOSED : EMPTY;
+  }
+
+  private take(): T {
+    const { frames } = this;
+    frames.take();
+    this.memory.counts[CONSUMED]!++;
+    return frames.read(this.queue.values) as T;
+  }
+
+  /** Bytes that one call reads at most: a record of the longest kind and a buffer more. */
+  private readBudget(): number {
+    return this.queue.maxRecordBytes + this.frames.bytes.length;
+  }
+
+  /** Reads until a whole record is there, the pipe is empty or ended, or `budget` bytes were read. Returns what is left of the budget. */
+  private fill(budget: number): number {
+    const { frames } = this;
+    const { counts } = this.memory;
+    let left = budget;
+    while (left > 0 && !this.isOver && !frames.find()) {
+      // First of all: it may move `end` and replace `bytes`.
+      const room = frames.room();
+      const count = native().pipeRead(this.end, frames.bytes, frames.end, room);
+      if (count <= 0) {
+        this.onNothing(count);
+        break;
+      }
+      left -= count;
+      frames.filled(count);
+      frames.find();
+      if (count > counts[CONSUMER_HIGH_WATER]!) counts[CONSUMER_HIGH_WATER] = count;
+      counts[DROPPED_TOO_LARGE] = frames.tooLarge;
+    }
+    return left;
+  }
+
+  /** What a read that brought nothing means. */
+  private onNothing(code: number): void {
+    if (code === -EAGAIN) return;
+    if (code !== 0 && code !== -ENXIO) throw systemError(code, 'read', this.queue.path);
+    // Nobody writes: a part of a record will stay one. (ENXIO with a part: its writer came and went while the FIFO was opened anew.)
+    this.memory.counts[DROPPED_UNREAD]! += this.frames.cut();
+    if (code !== 0) return;
+    if (!this.queue.stayOpen) {
+      this.finish();
+      return;
+    }
+    const reopened = native().pipeReopen(this.end);
+    if (reopened !== 0) throw systemError(reopened, 'open', this.queue.path);
+  }
+
+  private finish(): void {
+    this.isOver = true;
+    this.isWatching = false;
+    this.memory.words[IS_ENDED] = 1;
+    native().closePipeEnd(this.end);
+  }
+
+  private watchIfNeeded(): void {
+    const isNeeded = this.readers.count > 0;
+    if (this.isOver || isNeeded === this.isWatching) return;
+    this.isWatching = isNeeded;
+    const code = native().pipeWatch(this.end, isNeeded);
+    if (code === 0) return;
+    this.isWatching = false;
+    throw systemError(code, 'watch', this.queue.path);
+  }
+
+  private onReadable(): void {
+    try {
+      const code = this.look();
+      if (code !== EMPTY) this.readers.settle(code);
+    } catch (error) {
+      // It watches only while somebody waits, so somebody hears of it.
+      this.readers.fail(error);
+    }
+    this.watchIfNeeded();
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * How records lie in a stream of bytes, which keeps no boundaries of its own.
+ *
+ *   'line'     a record | \n | a record | \n ...          readable by `cat`, written by `echo`; no record holds a line feed
+ *   'length'   4 bytes | a record | 4 bytes | ...         any bytes; the length is little-endian, without itself
+ *
+ * The reader puts whole records together from pieces of any size, one byte at a time if need be, and looks at each byte once. What is
+ * longer than it takes is skipped to its end, and counted, in bounded memory.
+ */
+import { PercoreError, invalidArgument } from '../errors.js';
+
+export type Framing = 'line' | 'length';
+export type PipeValues = 'text' | 'bytes';
+
+/** POSIX promises that writes of up to so many bytes are not torn apart by other writers; 4,096 on every Linux. */
+export const PIPE_BUF = 4096;
+/** What one read takes at least, while it is there: a pipe's usual capacity. */
+export const READ_BYTES = 65_536;
+const LINE_FEED = 10;
+const LENGTH_BYTES = 4;
+
+export const overheadOf = (framing: Framing): number => (framing === 'line' ? 1 : LENGTH_BYTES);
+
+/** Bytes of the record that `value` makes, without framing. Throws for what cannot be sent in this way. */
+export function measure(value: string | Uint8Array, values: PipeValues, framing: Framing): number {
+  if (values === 'text') {
+    if (typeof value !== 'string') throw invalidArgument('value', value, "a string: this pipe was created with values 'text'");
+    if (!(value as string & { isWellFormed(): boolean }).isWellFormed()) {
+      throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', 'value holds half a surrogate pair, which has no UTF-8. Send it as bytes', { argument: 'value' });
+    }
+    if (framing === 'line' && value.includes('\n')) throw lineFeed();
+    return Buffer.byteLength(value);
+  }
+  if (!(value instanceof Uint8Array)) throw invalidArgument('value', value, "a Uint8Array: this pipe was created with values 'bytes'");
+  if (framing === 'line' && value.includes(LINE_FEED)) throw lineFeed();
+  return value.length;
+}
+
+function lineFeed(): PercoreError {
+  return new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', "value must be without a line feed: framing 'line' ends a record there, and a reader would see two. Create the pipe with framing 'length'", {
+    argument: 'value', allowed: 'a record without a line feed',
+  });
+}
+
+/** Writes a measured record and its frame at byte `at`; there is room. */
+export function frame(value: string | Uint8Array, length: number, framing: Framing, out: Buffer, at: number): void {
+  let begin = at;
+  if (framing === 'length') begin = out.writeUInt32LE(length, at);
+  if (typeof value === 'string') out.write(value, begin, length, 'utf8');
+  else out.set(value, begin);
+  if (framing === 'line') out[begin + length] = LINE_FEED;
+}
+
+/** Whole records out of a stream. Room is asked for, filled, and searched: `room`, `filled`, `find`, `take`. */
+export class FrameReader {
+  /** Where the next piece goes: at `end`, `room()` bytes. */
+  bytes: Uint8Array;
+  end = 0;
+  /** The record that `find` has found: its first byte and length, without framing. */
+  at = 0;
+  length = 0;
+  /** Records longer than `maxRecordBytes` so far. None of them is found. */
+  tooLarge = 0;
+  private buffer: Buffer;
+  private start = 0;
+  /** Lines: bytes before it hold no line feed. */
+  private searched = 0;
+  /** Bytes of a record that is too large, still to come; Infinity for a line, whose end is not known. */
+  private skip = 0;
+  /** Bytes from `start` on that the next record needs, as far as is known. */
+  private needed = 0;
+  private isFound = false;
+
+  constructor(private readonly framing: Framing, private readonly maxRecordBytes: number, bufferBytes = READ_BYTES) {
+    this.bytes = new Uint8Array(bufferBytes + 1);
+    this.buffer = Buffer.from(this.bytes.buffer);
+  }
+
+  /** Bytes that can be put at `end`: at least 1. One byte stays free for the search. */
+  room(): number {
+    if (this.start === this.end) this.moveToFront();
+    const isShort = this.end === this.bytes.length - 1 || this.start + this.needed > this.bytes.length - 1;
+    if (isShort) {
+      if (this.start > 0) this.moveToFront();
+      if (this.end === this.bytes.length - 1 || this.needed > this.bytes.length - 1) this.grow();
+    }
+    return this.bytes.length - 1 - this.end;
+  }
+
+  filled(count: number): void {
+    this.end += count;
+    // The search for a line feed stops here, wherever older bytes end.
+    this.bytes[this.end] = LINE_FEED;
+  }
+
+  /** True when a whole record is there; then `at` and `length` say where, until `take`. */
+  find(): boolean {
+    if (!this.isFound) this.isFound = this.framing === 'line' ? this.findLine() : this.findLength();
+    return this.isFound;
+  }
+
+  /** The found record is read. Its bytes stay in place until the next `room`. */
+  take(): void {
+    this.isFound = false;
+    this.start = this.at + this.length + (this.framing === 'line' ? 1 : 0);
+    this.searched = this.start;
+    this.needed = 0;
+  }
+
+  /** The record that was just taken, copied out. Bytes that are no UTF-8 become U+FFFD in text. */
+  read(values: PipeValues): string | Uint8Array {
+    const to = this.at + this.length;
+    return values === 'text' ? this.buffer.toString('utf8', this.at, to) : this.bytes.slice(this.at, to);
+  }
+
+  /** The stream has ended: forgets what is there of a record, and says how many were cut off, 0 or 1. One that is too large is counted already. */
+  cut(): number {
+    const isCut = this.end > this.start && this.skip === 0;
+    this.start = this.end = this.searched = this.skip = this.needed = 0;
+    this.isFound = false;
+    return isCut ? 1 : 0;
+  }
+
+  private findLine(): boolean {
+    // Each pass takes a line away, so there are at most as many as bytes.
+    for (;;) {
+      // Of an empty range the byte at `end` may be an old one: nothing was filled since.
+      const feed = this.searched === this.end ? this.end : this.buffer.indexOf(LINE_FEED, this.searched);
+      if (feed === this.end) {
+        this.searched = feed;
+        if (this.skip === 0 && this.end - this.start > this.maxRecordBytes) {
+          this.tooLarge++;
+          this.skip = Infinity;
+        }
+        if (this.skip !== 0) this.start = this.end;
+        return false;
+      }
+      const length = feed - this.start;
+      if (this.skip === 0 && length <= this.maxRecordBytes) {
+        this.at = this.start;
+        this.length = length;
+        return true;
+      }
+      if (this.skip === 0) this.tooLarge++;
+      this.skip = 0;
+      this.start = this.searched = feed + 1;
+    }
+  }
+
+  private findLength(): boolean {
+    // Each pass takes a header away.
+    for (;;) {
+      const skipped = Math.min(this.skip, this.end - this.start);
+      this.skip -= skipped;
+      this.start += skipped;
+      if (this.skip > 0 || this.end - this.start < LENGTH_BYTES) return false;
+      const length = this.buffer.readUInt32LE(this.start);
+      if (length <= this.maxRecordBytes) {
+        this.needed = LENGTH_BYTES + length;
+        if (this.end - this.start < this.needed) return false;
+        this.at = this.start + LENGTH_BYTES;
+        this.length = length;
+        return true;
+      }
+      this.tooLarge++;
+      this.start += LENGTH_BYTES;
+      this.skip = length;
+    }
+  }
+
+  private moveToFront(): void {
+    this.bytes.copyWithin(0, this.start, this.end);
+    this.end -= this.start;
+    this.searched -= this.start;
+    this.start = 0;
+    this.bytes[this.end] = LINE_FEED;
+  }
+
+  private grow(): void {
+    const larger = new Uint8Array(Math.max((this.bytes.length - 1) * 2, this.needed) + 1);
+    larger.set(this.bytes.subarray(0, this.end));
+    this.bytes = larger;
+    this.buffer = Buffer.from(larger.buffer);
+    this.bytes[this.end] = LINE_FEED;
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * A pipe's handle and the words behind it: what any thread of the process can know without touching the pipe. Each count has one
+ * writer; the order of their stores carries nothing, so they are plain. Who has which end is native/pipe.h's pair `pipe.take`.
+ */
+import { constants } from 'node:os';
+import { PercoreError, invalidArgument } from '../errors.js';
+import { LAYOUT_VERSION, PIPE_MAGIC, pipeLayout } from '../layout.js';
+import { native } from '../native.js';
+import type { Framing, PipeValues } from './pipe-frames.js';
+
+const { fields } = pipeLayout;
+/** Indices into `PipeMemory.words`. */
+export const MAGIC = fields.magic.at >> 2;
+export const VERSION = fields.version.at >> 2;
+export const PRODUCER_END = fields.producerEnd.at >> 2;
+export const CONSUMER_END = fields.consumerEnd.at >> 2;
+export const PRODUCER_FD = fields.producerFd.at >> 2;
+export const CONSUMER_FD = fields.consumerFd.at >> 2;
+export const IS_BROKEN = fields.isBroken.at >> 2;
+export const IS_ENDED = fields.isEnded.at >> 2;
+/** Indices into `PipeMemory.counts`. */
+export const PUBLISHED = fields.published.at >> 3;
+export const REFUSED = fields.refused.at >> 3;
+export const DROPPED_NEWEST = fields.droppedNewest.at >> 3;
+export const DROPPED_UNSENT = fields.droppedUnsent.at >> 3;
+export const PRODUCER_HIGH_WATER = fields.producerHighWater.at >> 3;
+export const CONSUMED = fields.consumed.at >> 3;
+export const DROPPED_UNREAD = fields.droppedUnread.at >> 3;
+export const DROPPED_TOO_LARGE = fields.droppedTooLarge.at >> 3;
+export const CONSUMER_HIGH_WATER = fields.consumerHighWater.at >> 3;
+
+/** What travels through a pipe: `string` where it was created for text, else `Uint8Array`. */
+export type PipeValue = string | Uint8Array;
+
+/**
+ * A pipe, as a plain object that survives structured clone to any thread of this process. Another process opens the same FIFO with a
+ * handle of its own, or inherits a descriptor.
+ */
+export interface PipeQueue<T extends PipeValue = PipeValue> {
+  readonly kind: 'spsc';
+  readonly backend: 'pipe';
+  readonly framing: Framing;
+  readonly values: PipeValues;
+  readonly maxRecordBytes: number;
+  readonly whenSlow: 'wait' | 'drop-newest';
+  /** Bytes the pipe was granted; for a FIFO what was asked for, 0 for the system's default: properties() says what each end got. */
+  readonly capacityBytes: number;
+  /** The FIFO, absolute; empty for an anonymous pipe. */
+  readonly path: string;
+  readonly stayOpen: boolean;
+  /** An anonymous pipe's descriptors, good to hand to a child process until that end is opened or closed here; -1 for a FIFO. */
+  readonly readDescriptor: number;
+  readonly writeDescriptor: number;
+  readonly shared: SharedArrayBuffer;
+  readonly carries?: T;
+}
+
+export interface PipeMemory {
+  readonly words: Int32Array;
+  readonly counts: Float64Array;
+  readonly bytes: Uint8Array;
+}
+
+export function viewsOf(shared: SharedArrayBuffer): PipeMemory {
+  return { words: new Int32Array(shared), counts: new Float64Array(shared), bytes: new Uint8Array(shared) };
+}
+
+/** The words behind a handle. Throws for what is not the handle of a pipe of this layout. */
+export function memoryOf(queue: PipeQueue): PipeMemory {
+  if (!(queue?.shared instanceof SharedArrayBuffer) || queue.shared.byteLength < pipeLayout.bytes) throw invalidArgument('queue', queue, 'what createPipe() returned, or its structured clone in the same process');
+  const memory = viewsOf(queue.shared);
+  // Pairs with the stores in createPipe(): a complete block is seen behind its magic.
+  const [magic, version] = [Atomics.load(memory.words, MAGIC), Atomics.load(memory.words, VERSION)];
+  if (magic === PIPE_MAGIC && version === LAYOUT_VERSION) return memory;
+  throw new PercoreError('ERR_PERCORE_LAYOUT_MISMATCH', `pipe memory has magic ${magic} and layout version ${version}; this build writes ${PIPE_MAGIC} and ${LAYOUT_VERSION}. Use one version of percore in all threads`, { argument: 'queue' });
+}
+
+/** What the system said, as an error. `code` is negative. */
+export function systemError(code: number, syscall: string, detail: string): PercoreError {
+  const errno = native().errorName(-code);
+  return new PercoreError('ERR_PERCORE_SYSTEM', `${errno}: ${syscall}${detail === '' ? '' : ` ${detail}`} failed`, { errno, syscall });
+}
+
+/** Opens one end in this thread, which then owns it. Throws when somebody has it, and what the system says. */
+export function openEnd(queue: PipeQueue, memory: PipeMemory, isProducer: boolean, onReady: () => void) {
+  const end = native().openPipeEnd(memory.bytes, isProducer, queue.path, queue.path === '' ? 0 : queue.capacityBytes, onReady);
+  if (typeof end !== 'number') return end;
+  const name = isProducer ? 'producing' : 'consuming';
+  if (end === -constants.errno.EALREADY) {
+    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `the ${name} end of this pipe is open elsewhere, or was closed. A pipe has one ${name} end; for more, use a FIFO with a handle for each`, { argument: 'queue' });
+  }
+  if (end === -constants.errno.EEXIST) throw invalidArgument('path', queue.path, 'a FIFO');
+  throw systemError(end, 'open', queue.path);
+}

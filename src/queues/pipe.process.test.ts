@@ -1,0 +1,351 @@
+/** Pipes with other processes at the other end: `cat`, `echo`, writers of one byte at a time, and processes that are killed. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, openSync, closeSync, constants, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { descriptors, errorOf, sleep, until, within } from '../reactor/fixtures/inside.js';
+import { closePipe, createPipe, propertiesOfPipe, pubPipe, subPipe } from './pipe.js';
+import type { QueueConsumer } from './queue-ends.js';
+import { BACK_PRESSURED, CLOSED, EMPTY, OK } from './result-codes.js';
+
+const scratch = mkdtempSync(join(tmpdir(), 'percore-fifo-'));
+const children = new Set<ChildProcess>();
+let names = 0;
+const newPath = (): string => join(scratch, `fifo-${names++}`);
+const compiled = (name: string): string => fileURLToPath(new URL(`./fixtures/${name}.js`, import.meta.url));
+
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL');
+  children.clear();
+});
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+/** A child with what it prints. */
+function run(command: string, args: readonly string[], stdin: number | 'ignore' = 'ignore'): { child: ChildProcess; output: () => string; exit: Promise<unknown[]> } {
+  const child = spawn(command, args, { stdio: [stdin, 'pipe', 'inherit'] });
+  children.add(child);
+  let output = '';
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => void (output += text));
+  return { child, output: () => output, exit: within(20_000, once(child, 'close'), `the end of ${command}`) };
+}
+const shell = (script: string) => run('sh', ['-c', script]);
+
+async function readAll<T>(consumer: QueueConsumer<T>): Promise<T[]> {
+  const values: T[] = [];
+  await within(20_000, (async () => {
+    for await (const value of consumer) values.push(value);
+  })(), 'the end of the pipe');
+  return values;
+}
+
+describe('a FIFO', () => {
+  it('is made with the mode that was asked for, less the umask, and used if it is there', () => {
+    const path = newPath();
+    createPipe({ path, mode: 0o640 });
+    expect(statSync(path).isFIFO()).toBe(true);
+    expect(statSync(path).mode & 0o777).toBe(0o640 & ~process.umask());
+    expect(createPipe({ path, mode: 0o666 })).toMatchObject({ path, readDescriptor: -1, writeDescriptor: -1 });
+    expect(statSync(path).mode & 0o777, 'one that exists is left as it is').toBe(0o640 & ~process.umask());
+  });
+
+  it('shows its lines to `cat`, which sees the end when the producer closes', async () => {
+    const before = descriptors();
+    const queue = createPipe({ path: newPath(), framing: 'line' });
+    const producer = pubPipe(queue);
+    const cat = run('cat', [queue.path]);
+    expect(await within(10_000, producer.space(), 'a reader')).toBe(OK);
+    const lines = ['first', 'zweite Zeile: ü€', '', 'last'];
+    for (const line of lines) expect(producer.offer(line)).toBe(OK);
+    producer.close();
+    expect(await cat.exit).toEqual([0, null]);
+    expect(cat.output()).toBe(`${lines.join('\n')}\n`);
+    expect(propertiesOfPipe(queue)).toMatchObject({ published: 4, dropped: { closed: 0 }, isClosed: true });
+    expect(descriptors()).toEqual(before);
+  });
+
+  it('answers BACK_PRESSURED until somebody reads, sleeps meanwhile, and is not deceived by another writer or by a reader that came and went', async () => {
+    const queue = createPipe({ path: newPath(), framing: 'line' });
+    const producer = pubPipe(queue);
+    expect(producer.offer('nobody')).toBe(BACK_PRESSURED);
+    expect(propertiesOfPipe(queue)).toMatchObject({ published: 0, refused: 1 });
+    expect(await errorOf(() => producer.space({ timeoutMs: 20 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
+    expect(producer.offer('nobody')).toBe(BACK_PRESSURED);
+    let answer: number | undefined;
+    const space = producer.space().then((code) => (answer = code));
+    // Another producer begins to wait, and gives up.
+    const other = pubPipe(createPipe({ path: queue.path, framing: 'line' }));
+    expect(await errorOf(() => other.space({ timeoutMs: 5 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
+    other.close();
+    const before = performance.nodeTiming.uvMetricsInfo.loopCount;
+    await sleep(200);
+    expect(answer, 'no reader has come').toBe(undefined);
+    expect(performance.nodeTiming.uvMetricsInfo.loopCount - before, 'the loop slept').toBeLessThan(20);
+    closeSync(openSync(queue.path, constants.O_RDONLY | constants.O_NONBLOCK));
+    expect(producer.offer('nobody'), 'that one is gone').toBe(BACK_PRESSURED);
+    const cat = run('cat', [queue.path]);
+    expect(await within(10_000, space, 'a reader')).toBe(OK);
+    expect(producer.offer('somebody')).toBe(OK);
+    producer.close();
+    expect(await cat.exit).toEqual([0, null]);
+    expect(cat.output()).toBe('somebody\n');
+  });
+
+  it('tells every producer that waits when a reader comes', async () => {
+    const path = newPath();
+    const producers = Array.from({ length: 3 }, () => pubPipe(createPipe({ path, framing: 'line' })));
+    const spaces = producers.map((producer) => producer.space());
+    await sleep(20);
+    const cat = run('cat', [path]);
+    expect(await within(10_000, Promise.all(spaces), 'a reader')).toEqual([OK, OK, OK]);
+    for (const [i, producer] of producers.entries()) {
+      expect(producer.offer(`from ${i}`)).toBe(OK);
+      producer.close();
+    }
+    await cat.exit;
+    expect(cat.output()).toBe('from 0\nfrom 1\nfrom 2\n');
+  });
+
+  it('sends what was flushed before anybody read, as soon as somebody does', async () => {
+    const queue = createPipe({ path: newPath(), framing: 'line' });
+    const producer = pubPipe(queue, { publishEvery: 10 });
+    for (const line of ['a', 'b', 'c']) expect(producer.offer(line)).toBe(OK);
+    expect(producer.flush()).toBe(OK);
+    await sleep(20);
+    // A reader that leaves again without reading is none.
+    closeSync(openSync(queue.path, constants.O_RDONLY | constants.O_NONBLOCK));
+    await sleep(20);
+    const consumer = subPipe(createPipe({ path: queue.path, framing: 'line' }));
+    expect(await within(10_000, consumer.ready(), 'the lines')).toBe(OK);
+    producer.close();
+    expect(await readAll(consumer)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('finds a reader that has been waiting in open(2)', async () => {
+    const queue = createPipe({ path: newPath(), framing: 'line' });
+    const cat = run('cat', [queue.path]);
+    const producer = pubPipe(queue);
+    // No call but offers: each tries to open.
+    await until(() => producer.offer('hello') === OK, 'a reader');
+    producer.close();
+    await cat.exit;
+    expect(cat.output()).toBe('hello\n');
+  });
+
+  it('tells the producer CLOSED when its reader was killed', async () => {
+    const before = descriptors();
+    const queue = createPipe({ path: newPath(), capacityBytes: 4096 });
+    const producer = pubPipe(queue);
+    const reader = run('sleep', ['60'], openReader(queue.path));
+    expect(producer.offer(new Uint8Array(50_000))).toBe(OK);
+    expect(propertiesOfPipe(queue)).toMatchObject({ capacity: 4096, depth: 4096 });
+    const space = producer.space();
+    reader.child.kill('SIGKILL');
+    expect(await within(10_000, space, 'the end')).toBe(CLOSED);
+    expect(producer.offer(new Uint8Array(1))).toBe(CLOSED);
+    expect(propertiesOfPipe(queue)).toMatchObject({ published: 1, dropped: { closed: 1 }, isClosed: true });
+    await reader.exit;
+    expect(descriptors()).toEqual(before);
+
+    function openReader(path: string): number {
+      const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      queueMicrotask(() => closeSync(fd));
+      return fd;
+    }
+  });
+
+  it('gives up what was gathered for a reader that never came, and counts it', () => {
+    const queue = createPipe({ path: newPath(), framing: 'line' });
+    const producer = pubPipe(queue, { publishEvery: 10 });
+    expect([producer.offer('a'), producer.offer('b')]).toEqual([OK, OK]);
+    producer.close();
+    expect(propertiesOfPipe(queue)).toMatchObject({ published: 2, dropped: { closed: 2 }, isClosed: true });
+  });
+
+  it('is empty, not ended, before anybody has written, and ended after', async () => {
+    const queue = createPipe({ path: newPath(), framing: 'line' });
+    const consumer = subPipe(queue);
+    expect(consumer.poll()).toBe(undefined);
+    expect(consumer.state).toBe(EMPTY);
+    const ready = consumer.ready();
+    const before = performance.nodeTiming.uvMetricsInfo.loopCount;
+    await sleep(100);
+    expect(performance.nodeTiming.uvMetricsInfo.loopCount - before, 'the loop slept').toBeLessThan(20);
+    const echo = shell(`echo one > ${queue.path}`);
+    expect(await within(10_000, ready, 'a line')).toBe(OK);
+    expect(consumer.poll()).toBe('one');
+    await echo.exit;
+    expect(await consumer.ready()).toBe(CLOSED);
+    expect(consumer.state).toBe(OK);
+    expect(consumer.poll()).toBe(undefined);
+    expect(consumer.state).toBe(CLOSED);
+  });
+
+  it('takes the lines of one `echo` after another with stayOpen, and cuts what one leaves unfinished', async () => {
+    const before = descriptors();
+    const queue = createPipe({ path: newPath(), framing: 'line', stayOpen: true });
+    const consumer = subPipe(queue);
+    for (let i = 0; i < 5; i++) {
+      const ready = consumer.ready();
+      await shell(`echo line ${i} > ${queue.path}`).exit;
+      expect(await within(10_000, ready, 'a line')).toBe(OK);
+      expect(consumer.poll()).toBe(`line ${i}`);
+      expect(consumer.poll(), 'and the end is none').toBe(undefined);
+      expect(consumer.state).toBe(EMPTY);
+    }
+    const ready = consumer.ready();
+    await shell(`printf 'whole\\nunfinished' > ${queue.path}`).exit;
+    await ready;
+    expect(consumer.poll()).toBe('whole');
+    expect(consumer.poll()).toBe(undefined);
+    await shell(`echo after > ${queue.path}`).exit;
+    await within(10_000, consumer.ready(), 'a line');
+    expect(consumer.poll(), 'not glued to what was cut').toBe('after');
+    expect(propertiesOfPipe(queue)).toMatchObject({ consumed: 7, dropped: { closed: 1 }, isClosed: false });
+    // With nobody writing, waiting costs nothing.
+    const last = consumer.ready();
+    const loops = performance.nodeTiming.uvMetricsInfo.loopCount;
+    await sleep(100);
+    expect(performance.nodeTiming.uvMetricsInfo.loopCount - loops).toBeLessThan(20);
+    consumer.close();
+    expect(await last).toBe(CLOSED);
+    expect(descriptors()).toEqual(before);
+  });
+
+  it('puts together what is written one byte at a time', async () => {
+    const text = Array.from({ length: 60 }, (_, i) => `line ${i} ${'ü'.repeat(i)}`);
+    const queue = createPipe({ path: newPath(), framing: 'line' });
+    const consumer = subPipe(queue);
+    const writer = shell(`printf '${text.join('\\n')}\\n' | dd bs=1 of=${queue.path} status=none`);
+    expect(await readAll(consumer)).toEqual(text);
+    await writer.exit;
+    expect(propertiesOfPipe(queue)).toMatchObject({ consumed: 60, dropped: { closed: 0, tooLarge: 0 } });
+  });
+
+  it('ends with a counted cut when its writer is killed in the middle of a line', async () => {
+    const queue = createPipe({ path: newPath(), framing: 'line' });
+    const consumer = subPipe(queue);
+    const writer = shell(`exec 3> ${queue.path}; printf 'whole\\npart of a' >&3; exec sleep 60`);
+    expect(await within(10_000, consumer.ready(), 'a line')).toBe(OK);
+    expect(consumer.poll()).toBe('whole');
+    expect(consumer.poll()).toBe(undefined);
+    expect(consumer.state).toBe(EMPTY);
+    const ready = consumer.ready();
+    writer.child.kill('SIGKILL');
+    expect(await within(10_000, ready, 'the end')).toBe(CLOSED);
+    expect(propertiesOfPipe(queue)).toMatchObject({ consumed: 1, dropped: { closed: 1 }, isClosed: true });
+  });
+
+  it('skips a line that is too long, whoever wrote it, in bounded memory, and counts it', async () => {
+    const queue = createPipe({ path: newPath(), framing: 'line', maxRecordBytes: 100 });
+    const consumer = subPipe(queue);
+    const writer = shell(`{ echo short; head -c 3000000 /dev/zero; echo; echo end; } > ${queue.path}`);
+    expect(await readAll(consumer)).toEqual(['short', 'end']);
+    await writer.exit;
+    expect(propertiesOfPipe(queue)).toMatchObject({ consumed: 2, dropped: { closed: 0, tooLarge: 1 } });
+  });
+
+  it('can be opened again at either end after it was closed', async () => {
+    const queue = createPipe({ path: newPath(), framing: 'line' });
+    for (let i = 0; i < 3; i++) {
+      const consumer = subPipe(queue);
+      const producer = pubPipe(queue);
+      expect(producer.offer(`round ${i}`)).toBe(OK);
+      expect(await errorOf(() => pubPipe(structuredClone(queue)))).toMatchObject({ argument: 'queue' });
+      producer.close();
+      expect(await readAll(consumer)).toEqual([`round ${i}`]);
+    }
+    expect(propertiesOfPipe(queue)).toMatchObject({ published: 3, consumed: 3 });
+  });
+
+  it('keeps the lines of several writing processes whole, up to PIPE_BUF', { timeout: 60_000 }, async () => {
+    const queue = createPipe({ path: newPath(), framing: 'line', stayOpen: true });
+    const consumer = subPipe(queue);
+    const [lines, length] = [2000, 1500];
+    const writers = ['a', 'b', 'c'].map((name) => run(process.execPath, [compiled('pipe-writer'), queue.path, name, String(lines), String(length)]));
+    const next: Record<string, number> = { a: 0, b: 0, c: 0 };
+    const exits = Promise.all(writers.map(({ exit }) => exit));
+    let isDone = false;
+    void exits.then(() => (isDone = true));
+    while (!isDone || consumer.poll() !== undefined) {
+      consumer.drain((line) => {
+        const [name, number] = line.split(' ') as [string, string];
+        expect(line).toBe(`${name} ${next[name]!++} `.padEnd(length, name));
+        expect(line.startsWith(`${name} ${number} `)).toBe(true);
+      });
+      await sleep(1);
+    }
+    expect(await exits).toEqual([[0, null], [0, null], [0, null]]);
+    expect(next).toEqual({ a: lines, b: lines, c: lines });
+    consumer.close();
+  });
+});
+
+describe('an anonymous pipe', () => {
+  it('feeds a child that was given its reading end; the end comes when the producer closes', async () => {
+    const before = descriptors();
+    const queue = createPipe({ framing: 'line' });
+    const cat = run('cat', [], queue.readDescriptor);
+    closePipe(queue, 'consumer');
+    const producer = pubPipe(queue);
+    for (let i = 0; i < 1000; i++) {
+      while (producer.offer(`${i} ${'x'.repeat(i)}`) === BACK_PRESSURED) expect(await within(10_000, producer.space(), 'space')).toBe(OK);
+    }
+    producer.close();
+    expect(await cat.exit).toEqual([0, null]);
+    expect(cat.output()).toBe(Array.from({ length: 1000 }, (_, i) => `${i} ${'x'.repeat(i)}\n`).join(''));
+    await until(() => descriptors().length === before.length, 'all descriptors closed');
+  });
+
+  it('reads a child that was given its writing end', async () => {
+    const queue = createPipe({ framing: 'line' });
+    const child = spawn('sh', ['-c', 'echo one; echo two'], { stdio: ['ignore', queue.writeDescriptor, 'inherit'] });
+    children.add(child);
+    closePipe(queue, 'producer');
+    expect(await readAll(subPipe(queue))).toEqual(['one', 'two']);
+  });
+
+  it('is inherited by no child that was not given it', () => {
+    const queue = createPipe();
+    const open = execFileSync('sh', ['-c', 'ls -l /proc/self/fd'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+    const ours = `pipe:[${statSync(`/proc/self/fd/${queue.readDescriptor}`).ino}]`;
+    expect(readFileSync('/proc/self/cmdline').length, 'sanity: /proc is there').toBeGreaterThan(0);
+    expect(open).not.toContain(ours);
+    closePipe(queue);
+  });
+});
+
+describe('a process', () => {
+  it('does not die of SIGPIPE, even where the signal would kill, and its children know nothing of it', () => {
+    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [compiled('pipe-signal')], { encoding: 'utf8' });
+    expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({
+      isDeadly: true, whileOpen: { isBlocked: true, isBlockedInChild: false }, codes: [CLOSED, CLOSED], isBlockedAfter: false, isPendingAfter: false,
+    });
+  });
+
+  it('out of descriptors is told so, and loses none', () => {
+    const script = `import { createPipe, closePipe } from ${JSON.stringify(new URL('./pipe.js', import.meta.url).href)};
+      const pipes = []; let error;
+      try { for (;;) pipes.push(createPipe()); } catch (caught) { error = caught; }
+      for (const pipe of pipes) closePipe(pipe);
+      closePipe(createPipe());
+      console.log(JSON.stringify({ code: error.code, errno: error.errno, syscall: error.syscall, some: pipes.length > 5 }));`;
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', 'ulimit -n 64 && exec "$0" --input-type=module -e "$1"', process.execPath, script], { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({ code: 'ERR_PERCORE_SYSTEM', errno: 'EMFILE', syscall: 'pipe2', some: true });
+  });
+
+  it('ends by itself while pipes are open and nobody waits, and does not while somebody does', () => {
+    const module = JSON.stringify(new URL('./pipe.js', import.meta.url).href);
+    const runScript = (rest: string) => spawnSync(process.execPath, ['--input-type=module', '-e', `import { createPipe, pubPipe, subPipe } from ${module};
+      const queue = createPipe({ capacityBytes: 4096 }); const producer = pubPipe(queue); const consumer = subPipe(queue); ${rest}`], { encoding: 'utf8', timeout: 20_000 });
+    expect(runScript('producer.offer(new Uint8Array(3));')).toMatchObject({ status: 0, stderr: '' });
+    const waited = runScript('consumer.ready({ timeoutMs: 300 }).catch((error) => console.log(error.code)); setTimeout(() => producer.offer(new Uint8Array(1)), 50).unref(); consumer.ready().then((code) => console.log(code));');
+    expect(waited).toMatchObject({ status: 0, stdout: '0\n', stderr: '' });
+    expect(existsSync(scratch)).toBe(true);
+  });
+});
