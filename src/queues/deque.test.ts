@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { PercoreError } from '../errors.js';
 import { createDeque, propertiesOfDeque, pubDeque, subDeque } from './deque.js';
@@ -206,6 +207,20 @@ describe('a deque', () => {
     expect(await long).toBe(OK);
   });
 
+  it('leaves no timer and no listener behind when a wait is answered', async () => {
+    const { producer, consumer } = both({ capacity: 1 });
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
+    const { signal } = new AbortController();
+    const ready = consumer.ready({ signal, timeoutMs: 60_000 });
+    expect(timers()).toBe(before + 1);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    producer.offer(1);
+    expect(await ready).toBe(OK);
+    expect(timers()).toBe(before);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+
   it('ends a loop with the queue, and leaves the queue open when the loop is left', async () => {
     const { producer, consumer } = both<Promise<number> | number>({ capacity: 10 });
     const promise = Promise.resolve(7);
@@ -235,6 +250,22 @@ describe('a deque', () => {
     expect(seen, 'only what was there at first, less what was polled, plus what took its place').toEqual([1, 2, 3, 4, 11]);
     expect(consumer.drain(() => consumer.close())).toBe(1);
     expect(properties()).toMatchObject({ depth: 0, published: 8, consumed: 6, dropped: { closed: 2 } });
+  });
+
+  it('hands nothing more to a consumer that closes itself, while others go on', () => {
+    const { queue, producer, consumer } = both({ capacity: 4 });
+    const other = subDeque(queue);
+    for (const value of [1, 2, 3]) producer.offer(value);
+    expect(consumer.drain(() => consumer.close())).toBe(1);
+    expect([other.poll(), other.poll(), other.poll()]).toEqual([2, 3, undefined]);
+  });
+
+  it('that drops lets nobody wait for space', async () => {
+    for (const whenSlow of ['drop-newest', 'drop-oldest'] as const) {
+      const { producer } = both({ capacity: 1, whenSlow });
+      producer.offer(1);
+      expect(await producer.space({ timeoutMs: 0 })).toBe(OK);
+    }
   });
 
   it('refuses what cannot be', async () => {

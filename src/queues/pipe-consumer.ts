@@ -77,8 +77,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
       before = unread;
       unread = this.fill(unread);
     } while (unread !== before);
-    // A part of a record is its writer's to count: it has the rest and finds nobody to take it.
-    this.frames.cut();
+    // A part of a record is not counted here: its writer has the rest, finds nobody to take it, and counts it.
     this.finish();
     this.readers.settle(CLOSED);
   }

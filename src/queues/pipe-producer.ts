@@ -55,8 +55,8 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T> {
     const length = measure(value, values, framing);
     if (length > this.maxRecordBytes) return TOO_LARGE;
     const framed = length + this.overhead;
-    // What was accepted before goes first: the rest of a record, or gathered records that leave no room for this one.
-    if (this.sent > 0 || (this.used > 0 && this.used + framed > PIPE_BUF)) {
+    // What was accepted before goes first: the rest of a record, which was longer than PIPE_BUF, or gathered records that leave no room.
+    if (this.used > 0 && this.used + framed > PIPE_BUF) {
       const code = this.push();
       if (code !== OK) return code === CLOSED ? this.lose() : this.refuse();
     }

@@ -109,6 +109,28 @@ describe('a FIFO', () => {
     expect(cat.output()).toBe('from 0\nfrom 1\nfrom 2\n');
   });
 
+  it('that another producer has filled and whose reader dies makes who has sent nothing wait for the next reader', async () => {
+    const path = newPath();
+    const queues = [createPipe({ path, capacityBytes: 4096 }), createPipe({ path })];
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const [first, second] = queues.map((queue) => pubPipe(queue)) as [ReturnType<typeof pubPipe>, ReturnType<typeof pubPipe>];
+    while (first.offer(new Uint8Array(1020)) === OK);
+    let answer: number | undefined;
+    const space = second.space().then((code) => (answer = code));
+    await sleep(20);
+    closeSync(fd);
+    await sleep(20);
+    expect(first.offer(new Uint8Array(1))).toBe(CLOSED);
+    expect(answer).toBe(undefined);
+    const consumer = subPipe(createPipe({ path }));
+    expect(await within(10_000, consumer.ready(), 'what the first has left')).toBe(OK);
+    expect(consumer.drain(() => undefined)).toBe(4);
+    expect(await within(10_000, space, 'room')).toBe(OK);
+    expect(second.offer(new Uint8Array([7]))).toBe(OK);
+    second.close();
+    expect(await readAll(consumer)).toEqual([new Uint8Array([7])]);
+  });
+
   it('sends what was flushed before anybody read, as soon as somebody does', async () => {
     const queue = createPipe({ path: newPath(), framing: 'line' });
     const producer = pubPipe(queue, { publishEvery: 10 });

@@ -118,6 +118,15 @@ describe('a pipe', () => {
     consumer.close();
   });
 
+  it('sends the rest of a long record although its thread makes no other call', async () => {
+    const { producer, consumer } = both({ capacityBytes: 4096 });
+    expect(producer.offer(new Uint8Array(20_000))).toBe(OK);
+    expect(await within(5000, consumer.ready(), 'the whole record')).toBe(OK);
+    expect(consumer.poll()!.length).toBe(20_000);
+    producer.close();
+    consumer.close();
+  });
+
   it('refuses for good what is longer than maxRecordBytes', () => {
     const { producer, consumer, properties } = both({ maxRecordBytes: 10 });
     expect(producer.offer(new Uint8Array(10))).toBe(OK);
@@ -140,8 +149,12 @@ describe('a pipe', () => {
     expect(consumer.poll()).toEqual(bytes(1));
     for (let i = 0; i < 5; i++) producer.offer(new Uint8Array(1000));
     expect(properties().depth, 'the fifth did not fit beside the others in 4,096 bytes').toBe(4 * 1004);
+    expect(consumer.drain(() => undefined)).toBe(4);
+    producer.offer(new Uint8Array(4093));
+    expect(properties().depth, 'what is longer than 4,096 bytes waits for nobody').toBe(1004 + 4097);
+    producer.offer(bytes(1));
     producer.close();
-    expect(consumer.drain(() => undefined)).toBe(5);
+    expect(consumer.drain(() => undefined)).toBe(3);
     expect(consumer.drain(() => undefined)).toBe(CLOSED);
   });
 

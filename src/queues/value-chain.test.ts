@@ -33,6 +33,14 @@ describe('a chain of values', () => {
     }
   });
 
+  it('keeps no array beside the values that is longer than they ask for', () => {
+    const chain = new ValueChain<number>();
+    // Arrays of 16, 16, 32 ... 2,048 and 4,096 slots, of which the last holds 904 values.
+    for (let i = 0; i < 5000; i++) chain.push(i);
+    while (chain.length > 904) chain.shift();
+    expect(chain.slots).toBe(4096);
+  });
+
   it('needs no new memory at a steady depth', () => {
     for (const depth of [1, 15, 16, 17, 100, 1000]) {
       const chain = new ValueChain<number>();

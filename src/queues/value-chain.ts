@@ -6,8 +6,8 @@
  *            ^ headAt                                ^ tailAt
  *
  * Growing: a full tail gets a new array behind it, as long as all values together: 16, 32, 64, 128 ... slots in all, up to
- * 65,536 slots an array (512 KiB). Shrinking: an array is let go as soon as its last value is read (one is kept for reuse while the
- * values that are left would ask for its length), so at most three arrays more than the values need are held; an empty chain keeps
+ * 65,536 slots an array (512 KiB). Shrinking: an array is let go as soon as its last value is read (one is kept for reuse if the
+ * values that are left ask for its length), so at most three arrays more than the values need are held; an empty chain keeps
  * one of at most 1,024 slots (8 KiB). A slot that was read holds `undefined`, so nothing is kept alive.
  *
  * Not one ring that doubles, the obvious way: its growth copies everything inside one `push` (150 ms at 16 million), it shrinks
