@@ -12,6 +12,7 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_NO_HANDLER'
   | 'ERR_PERCORE_NAME_TAKEN'
   | 'ERR_PERCORE_UNSERIALIZABLE'
+  | 'ERR_PERCORE_CODEC_UNAVAILABLE'
   | 'ERR_PERCORE_TOO_LARGE'
   | 'ERR_PERCORE_BACK_PRESSURED'
   | 'ERR_PERCORE_TIMEOUT'
@@ -57,9 +58,12 @@ export class PercoreError extends Error {
   }
 }
 
-function show(value: unknown): string {
+/** A value as messages have it: text in quotes and not too long, objects by their kind. */
+export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
   if (typeof value === 'object' && value !== null) return Object.prototype.toString.call(value);
+  // `must be a whole number, not 5` would not say what is wrong.
+  if (typeof value === 'bigint') return `${value}n`;
   return String(value);
 }
 

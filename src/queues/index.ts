@@ -1,64 +1,98 @@
 /**
- * `percore/queues`: rings in shared memory between any two threads.
+ * `percore/queues`: queues between any two threads, and a few beside them. Four verbs:
  *
- *     const queue = create({ kind: 'spsc', capacity: 4096, recordBytes: 8 });   // a plain object: pass it in workerData
- *     const producer = pub(queue);    // in one thread
- *     const consumer = sub(queue);    // in the other
+ *     const orders = create({ kind: 'spsc', capacity: 4096, codec: struct({ price: 'f64', size: 'u32' }) });   // a plain object: pass it in workerData
+ *     pub(orders).offer({ price: 101.5, size: 20 });       // in one thread: a result code
+ *     for await (const order of sub(orders)) { ... }       // in the other
+ *     link(sub(from), pub(to)).run();                      // from queue to queue, backpressure carried through
+ *
+ * | kind     | producers   | consumers                         | order                            |
+ * |----------|-------------|-----------------------------------|----------------------------------|
+ * | `spsc`   | one         | one                               | as sent                          |
+ * | `mpsc`   | a lane each | one, or lanes handed to several   | of each producer                 |
+ * | `spmc`   | one         | each gets every record            | as sent; stages behind stages    |
+ * | `banded` | one         | one                               | eight bands, the highest first   |
+ *
+ * | backend  | where the records lie                                  | for                                     |
+ * |----------|--------------------------------------------------------|-----------------------------------------|
+ * | `fixed`  | a ring in shared memory, all of it made at the start   | speed; every kind                       |
+ * | `linked` | chunks of one growing SharedArrayBuffer, up to a cap   | bursts; spsc                            |
+ * | `deque`  | references in this thread, growing up to a capacity    | work handed around inside a thread      |
+ * | `window` | references in this thread, the newest `capacity`       | the last events                         |
+ * | `pipe`   | an operating-system pipe or FIFO                       | `cat`, child processes, other programs  |
+ *
+ * With a `codec` the ends carry values; without one, bytes where they lie. See ring.ts for how a ring works.
  */
-import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
-import { BandedConsumer, BandedProducer, type BandedSubOptions } from './banded-queue.js';
-import { checkLossy, checkPolicy, createRings, type FixedOptions, type FixedQueue, type Kind, type Queue, type VariableOptions, type VariableQueue } from './create.js';
-import { FixedConsumer, FixedProducer } from './fixed-records.js';
-import { IS_CLOSING, closeGroup, closeRing, joinGroup, openGroup, openRingOf, recoverGroup, threadsOf, type Group, type GroupHandle } from './group.js';
-import { inspectGroup, inspectRing, type QueueProperties } from './inspect.js';
-import { lazyHost } from './lazy.js';
+import { invalidArgument } from '../errors.js';
+import type { BandedConsumer, BandedProducer, BandedSubOptions } from './banded-queue.js';
+import type { Carries, CodecDescription } from './codec.js';
+import { createRings, type FixedOptions, type FixedQueue, type Kind, type Queue, type VariableOptions, type VariableQueue } from './create.js';
+import { createDeque, type DequeOptions, type DequeQueue } from './deque.js';
+import type { FixedConsumer, FixedProducer } from './fixed-records.js';
+import { propertiesInThread, pubInThread, subInThread, type InThreadQueue } from './in-thread.js';
+import type { RingsProperties } from './inspect.js';
 import { Link, checkLink, type LinkSource, type LinkTarget } from './link.js';
-import { chunksOf, createLinked, isLinked, openLinked, type LinkedOptions, type LinkedQueue } from './linked-memory.js';
-import { LinkedConsumer, LinkedProducer } from './linked-queue.js';
-import { LossyConsumer } from './lossy-consumer.js';
-import { openRing } from './memory.js';
-import { MpscConsumer, joinLane, type Lane } from './mpsc-queue.js';
-import { isLosing, isLossyPlace, join, joinAsProducer, me, recoverRing, type JoinOptions, type Recovered } from './places.js';
-import { ATTENTION, CLOSING, OPEN, PHASE, PRODUCER_THREAD, type QueueMemory, type WhenSlow } from './ring.js';
-import { VariableConsumer, VariableProducer } from './variable-records.js';
+import { createLinked, type LinkedOptions, type LinkedQueue } from './linked-memory.js';
+import type { LossyConsumer } from './lossy-consumer.js';
+import type { MpscConsumer } from './mpsc-queue.js';
+import { closePipe, createPipe, propertiesOfPipe, pubPipe, subPipe, type PipeOptions, type PipeQueue } from './pipe.js';
+import type { Recovered } from './places.js';
+import type { QueueConsumer, QueueProducer, QueueProperties } from './queue-ends.js';
+import { closeRings, inspectRings, pubRings, recoverRings, subRings, type PubOptions, type SubOptions } from './rings.js';
+import { BandedValueProducer, ValueConsumer, ValueProducer, createValueRings, type ByteConsumer, type ByteProducer, type ValueOptions, type ValueQueue } from './value-queue.js';
+import type { VariableConsumer, VariableProducer } from './variable-records.js';
+import { createWindow, type WindowOptions, type WindowQueue } from './window.js';
 
 export { AGAIN, BACK_PRESSURED, CLOSED, DROPPED, EMPTY, EVICTED, OK, TOO_LARGE, nameOfCode, type ResultCode } from './result-codes.js';
-export { FixedConsumer, FixedProducer } from './fixed-records.js';
-export { VariableConsumer, VariableProducer } from './variable-records.js';
-export { LossyConsumer } from './lossy-consumer.js';
-export { MpscConsumer } from './mpsc-queue.js';
+export * from './codec.js';
 export { BandedConsumer, BandedProducer, type BandedSubOptions } from './banded-queue.js';
-export { MAX_CAPACITY, SLACK_BYTES, bytesFor } from './memory.js';
 export type { DeclaredConsumer, FixedOptions, FixedQueue, Kind, Queue, VariableOptions, VariableQueue } from './create.js';
-export type { ConsumerProperties, DroppedCounts, QueueProperties } from './inspect.js';
+export type { DequeOptions, DequeQueue } from './deque.js';
+export { FixedConsumer, FixedProducer } from './fixed-records.js';
+export type { RingConsumerProperties, RingsProperties } from './inspect.js';
 export { Link, type LinkSource, type LinkTarget } from './link.js';
-export { LinkedConsumer, LinkedProducer } from './linked-queue.js';
 export type { ChunkProperties, LinkedOptions, LinkedQueue } from './linked-memory.js';
+export { LinkedConsumer, LinkedProducer } from './linked-queue.js';
+export { LossyConsumer } from './lossy-consumer.js';
+export { MAX_CAPACITY, SLACK_BYTES, bytesFor } from './memory.js';
+export { MpscConsumer } from './mpsc-queue.js';
+export { closePipe, type PipeOptions, type PipeQueue } from './pipe.js';
 export type { Recovered } from './places.js';
+export type { ConsumerProperties, DroppedCounts, QueueConsumer, QueueProducer, QueueProperties } from './queue-ends.js';
 export type { WhenSlow } from './ring.js';
+export type { PubOptions, SubOptions } from './rings.js';
+export { BandedValueProducer, ValueConsumer, ValueProducer, type ValueOptions, type ValueQueue } from './value-queue.js';
+export { VariableConsumer, VariableProducer } from './variable-records.js';
 export type { WaitOptions } from './waiting.js';
+export type { WindowOptions, WindowQueue } from './window.js';
 
 const KINDS = ['spsc', 'mpsc', 'spmc', 'banded'];
+const BACKENDS = ['fixed', 'linked', 'deque', 'window', 'pipe'];
+
+type Backend<Name extends string> = { readonly backend: Name };
 
 /** Makes a queue. Allocates its memory unless `buffer` is given; blocks nobody. Throws PercoreError for a bad option. */
+export function create<T>(options: DequeOptions & Backend<'deque'>): DequeQueue<T>;
+export function create<T>(options: WindowOptions & Backend<'window'>): WindowQueue<T>;
+export function create(options: PipeOptions & Backend<'pipe'> & ({ values: 'text' } | { values?: undefined; framing: 'line' })): PipeQueue<string>;
+export function create(options: PipeOptions & Backend<'pipe'> & ({ values: 'bytes' } | { values?: undefined; framing?: 'length' })): PipeQueue<Uint8Array>;
+export function create<T, K extends Kind>(options: ValueOptions<T, K>): ValueQueue<T, K>;
 export function create<K extends Kind>(options: FixedOptions<K>): FixedQueue<K>;
 export function create(options: LinkedOptions): LinkedQueue;
 export function create<K extends Kind>(options: VariableOptions<K>): VariableQueue<K>;
-export function create(options: FixedOptions<Kind> | VariableOptions<Kind> | LinkedOptions): FixedQueue<Kind> | VariableQueue<Kind> {
-  if (!KINDS.includes(options?.kind)) throw invalidArgument('kind', options?.kind, KINDS.map((kind) => `'${kind}'`).join(', '));
-  if ('backend' in options && options.backend === 'linked') return createLinked(options);
-  return createRings(options as FixedOptions<Kind> | VariableOptions<Kind>);
-}
-
-export interface PubOptions {
-  /**
-   * Publish at the latest after so many committed records: 1 to 2^30. Default 1, each at once; in a reactor 64, and at the end of the step.
-   * Call `flush` before you wait for an answer.
-   */
-  publishEvery?: number;
+export function create(options: { kind?: unknown; backend?: unknown; codec?: unknown }): unknown {
+  const backend = options?.backend ?? 'fixed';
+  if (!BACKENDS.includes(backend as string)) throw invalidArgument('backend', backend, BACKENDS.map((name) => `'${name}'`).join(', '));
+  if (backend === 'deque') return createDeque(options as DequeOptions);
+  if (backend === 'window') return createWindow(options as WindowOptions);
+  if (backend === 'pipe') return createPipe(options as PipeOptions);
+  if (!KINDS.includes(options?.kind as string)) throw invalidArgument('kind', options?.kind, KINDS.map((kind) => `'${kind}'`).join(', '));
+  if (options.codec !== undefined) return createValueRings(options as ValueOptions<unknown, Kind>);
+  return backend === 'linked' ? createLinked(options as LinkedOptions) : createRings(options as FixedOptions<Kind>);
 }
 
 type Plain = 'spsc' | 'spmc' | 'mpsc';
+type AnyQueue = Queue | InThreadQueue<unknown> | PipeQueue<any>;
 
 /**
  * The producing end. One thread only; an `mpsc` queue has a lane for each. Throws ERR_PERCORE_NO_PLACE when all places are taken,
@@ -68,171 +102,86 @@ export function pub(queue: FixedQueue<Plain>, options?: PubOptions): FixedProduc
 export function pub(queue: VariableQueue<Plain>, options?: PubOptions): VariableProducer;
 export function pub(queue: FixedQueue<'banded'>, options?: PubOptions): BandedProducer<FixedProducer>;
 export function pub(queue: VariableQueue<'banded'>, options?: PubOptions): BandedProducer<VariableProducer>;
-export function pub(queue: FixedQueue<Kind> | VariableQueue<Kind>, options: PubOptions = {}): FixedProducer | VariableProducer | BandedProducer {
-  const publishEvery = checkInteger('publishEvery', options.publishEvery ?? lazyHost()?.publishEvery ?? 1, 1, 2 ** 30);
-  if (queue?.kind === 'banded') {
-    const group = openGroup(groupOf(queue));
-    return new BandedProducer(group, Array.from({ length: group.rings }, (_, band) => producerOf(joined(openRingOf(group, band, false)), publishEvery)));
-  }
-  return producerOf(queue?.kind === 'mpsc' ? joinLane(checkOpen(openGroup(groupOf(queue)))) : joined(openSingle(queue)), publishEvery);
+export function pub<T>(queue: ValueQueue<T, 'banded'>, options?: PubOptions): BandedValueProducer<T>;
+export function pub<T>(queue: ValueQueue<T, Plain>, options?: PubOptions): ValueProducer<T>;
+export function pub<T>(queue: InThreadQueue<T>): QueueProducer<T>;
+export function pub<T extends string | Uint8Array>(queue: PipeQueue<T>, options?: PubOptions): QueueProducer<T>;
+export function pub(queue: AnyQueue, options: PubOptions = {}): unknown {
+  if (isInThread(queue)) return pubInThread(queue);
+  if (isPipe(queue)) return pubPipe(queue, options);
+  const ends = pubRings(queue, options);
+  if (!isValueQueue(queue)) return ends;
+  return queue.kind === 'banded' ? new BandedValueProducer(ends as BandedProducer, queue.codec) : new ValueProducer(ends as ByteProducer, queue.codec);
 }
 
-function producerOf(memory: QueueMemory, publishEvery: number): FixedProducer | VariableProducer {
-  const producer = isLinked(memory) ? new LinkedProducer(memory, publishEvery) : memory.recordBytes === 0 ? new VariableProducer(memory, publishEvery) : new FixedProducer(memory, publishEvery);
-  const host = lazyHost();
-  if (host !== null && publishEvery > 1) {
-    const late = {
-      isDirty: false,
-      flush(): void {
-        late.isDirty = false;
-        producer.flush();
-      },
-    };
-    // Once a step, however often it publishes by itself meanwhile.
-    producer.onUnpublished = () => {
-      if (late.isDirty) return;
-      late.isDirty = true;
-      host.markDirty(late);
-    };
-  }
-  return producer;
-}
-
-function joined(memory: QueueMemory): QueueMemory {
-  // ring.attention: pairs with close(). The phase follows only when an end of the ring has noticed.
-  if (Atomics.load(memory.words, PHASE) !== OPEN || (Atomics.load(memory.words, ATTENTION) & CLOSING) !== 0) throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
-  if (joinAsProducer(memory)) return memory;
-  const owner = Atomics.load(memory.words, PRODUCER_THREAD);
-  const fix = owner === me() ? 'by this thread. Use that producer, or call its leave() first' : `by thread ${owner - 1}. Use kind 'mpsc' for several, or call recover(queue, ${owner - 1}) if that worker has exited`;
-  throw new PercoreError('ERR_PERCORE_NO_PLACE', `the only place for a producer is taken ${fix}`, { argument: 'maxProducers', value: 1 });
-}
-
-function checkOpen(group: Group): Group {
-  if (Atomics.load(group.words, IS_CLOSING) === 1) throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
-  return group;
-}
-
-export interface SubOptions {
-  /**
-   * What happens when this consumer is slow and the ring full. `wait` (default): producers get BACK_PRESSURED, and may await `space()`.
-   * `block`: their `offer` stands still until there is room (refused inside a reactor). `drop-newest`: their offer answers DROPPED.
-   * `drop-oldest`: this consumer is lapped and told how many records it lost. `evict`: it is put out after `evictAfterMs`. Every
-   * record dropped is counted, see `inspect`.
-   */
-  whenSlow?: WhenSlow;
-  /** For `evict`: the longest standstill of this consumer in milliseconds, 0 to 2^31 - 1. Default 1000. */
-  evictAfterMs?: number;
-  /** `spmc`: the declared consumer to be. */
-  name?: string;
-  /** `spmc`: names or places of consumers that must have released a record before this one reads it. */
-  after?: readonly (string | number)[];
-}
 type Losing = { whenSlow: 'drop-oldest' | 'evict' };
 
 /**
  * The consuming end. One thread only. A consumer of `spmc` begins at what is published when it joins; the first one, a declared one, or
  * one that takes over a place that was left, where that place stands. Throws ERR_PERCORE_NO_PLACE when all places are taken.
  */
-export function sub(queue: Queue<'spsc' | 'spmc'>, options: SubOptions & Losing): LossyConsumer;
+export function sub(queue: FixedQueue<'spsc' | 'spmc'> | VariableQueue<'spsc' | 'spmc'>, options: SubOptions & Losing): LossyConsumer;
 export function sub(queue: FixedQueue<'spmc'>, options: SubOptions & { name: string }): FixedConsumer | LossyConsumer;
 export function sub(queue: VariableQueue<'spmc'>, options: SubOptions & { name: string }): VariableConsumer | LossyConsumer;
 export function sub(queue: FixedQueue<'spsc' | 'spmc'>, options?: SubOptions): FixedConsumer;
 export function sub(queue: VariableQueue<'spsc' | 'spmc'>, options?: SubOptions): VariableConsumer;
-export function sub(queue: Queue<'mpsc'>, options: SubOptions & Losing): MpscConsumer<LossyConsumer>;
+export function sub(queue: FixedQueue<'mpsc'> | VariableQueue<'mpsc'>, options: SubOptions & Losing): MpscConsumer<LossyConsumer>;
 export function sub(queue: FixedQueue<'mpsc'>, options?: SubOptions): MpscConsumer<FixedConsumer>;
 export function sub(queue: VariableQueue<'mpsc'>, options?: SubOptions): MpscConsumer<VariableConsumer>;
-export function sub(queue: Queue<'banded'>, options: SubOptions & BandedSubOptions & Losing): BandedConsumer<LossyConsumer>;
+export function sub(queue: FixedQueue<'banded'> | VariableQueue<'banded'>, options: SubOptions & BandedSubOptions & Losing): BandedConsumer<LossyConsumer>;
 export function sub(queue: FixedQueue<'banded'>, options?: SubOptions & BandedSubOptions): BandedConsumer<FixedConsumer>;
 export function sub(queue: VariableQueue<'banded'>, options?: SubOptions & BandedSubOptions): BandedConsumer<VariableConsumer>;
-export function sub(queue: Queue, options: SubOptions & BandedSubOptions = {}): FixedConsumer | VariableConsumer | LossyConsumer | MpscConsumer | BandedConsumer {
-  const wanted = joinOptions(queue, options);
-  switch (queue?.kind) {
-    case 'mpsc': {
-      const group = openGroup(groupOf(queue));
-      const place = joinGroup(group);
-      if (place < 0) throw new PercoreError('ERR_PERCORE_NO_PLACE', `all ${group.places} places for consumers are taken (threads ${threadsOf(group).join(', ')}). Create the queue with a larger maxConsumers, or call recover(queue, threadId) for a worker that has exited`, { argument: 'maxConsumers', value: group.places });
-      return new MpscConsumer(group, place, consumerOf, wanted);
-    }
-    case 'banded': {
-      const group = openGroup(groupOf(queue));
-      const rings = Array.from({ length: group.rings }, (_, band) => openRingOf(group, band, false));
-      return new BandedConsumer(group, rings.map((ring) => consumerOf(ring, join(ring, wanted))), options);
-    }
-    default: {
-      const ring = openSingle(queue);
-      return consumerOf(ring, join(ring, wanted));
-    }
-  }
-}
-
-function joinOptions(queue: Queue, options: SubOptions): JoinOptions {
-  const whenSlow = checkPolicy(options.whenSlow ?? 'wait');
-  const after = (options.after ?? []).map((other) => (typeof other === 'string' ? placeOf(queue, 'after', other) : checkInteger('after', other, 0, (queue?.maxConsumers ?? 1) - 1)));
-  if (after.length > 0 && queue?.kind !== 'spmc') throw invalidArgument('after', options.after, "left out, unless kind is 'spmc'");
-  checkLossy(whenSlow, after.length > 0, queue?.capacity ?? 0);
-  if (queue?.backend === 'linked' && isLosing(whenSlow)) throw invalidArgument('whenSlow', whenSlow, "'wait', 'block' or 'drop-newest' for the backend 'linked'");
-  return {
-    whenSlow, after, evictAfterMs: checkInteger('evictAfterMs', options.evictAfterMs ?? 1000, 0, 2 ** 31 - 1),
-    ...(options.name === undefined ? {} : { place: placeOf(queue, 'name', options.name) }),
-  };
-}
-
-function placeOf(queue: Queue, argument: string, name: string): number {
-  const place = queue?.consumers?.[name];
-  if (place === undefined) throw invalidArgument(argument, name, `a declared consumer: ${Object.keys(queue?.consumers ?? {}).join(', ') || 'the queue has none'}`);
-  return place;
-}
-
-/** The consumer for a place that was joined: by what its policy is, which a declared place brings with it. */
-function consumerOf(memory: QueueMemory, place: number): Lane {
-  if (isLinked(memory)) return new LinkedConsumer(memory, place);
-  if (isLossyPlace(memory, place)) return new LossyConsumer(memory, place);
-  return memory.recordBytes === 0 ? new VariableConsumer(memory, place) : new FixedConsumer(memory, place);
+export function sub<T>(queue: ValueQueue<T, Kind>, options?: SubOptions & BandedSubOptions): ValueConsumer<T>;
+export function sub<T>(queue: InThreadQueue<T>): QueueConsumer<T>;
+export function sub<T extends string | Uint8Array>(queue: PipeQueue<T>): QueueConsumer<T>;
+export function sub(queue: AnyQueue, options: SubOptions & BandedSubOptions = {}): unknown {
+  if (isInThread(queue)) return subInThread(queue);
+  if (isPipe(queue)) return subPipe(queue);
+  const ends = subRings(queue, options);
+  return isValueQueue(queue) ? new ValueConsumer(ends as ByteConsumer, queue.codec) : ends;
 }
 
 /**
  * No producer may join any more; those that there are get CLOSED after their next publish at the latest, consumers when they have drained.
- * From any thread; blocks nobody.
+ * From any thread; blocks nobody. For queues made of rings: the ends of a deque or window close themselves, for pipes see `closePipe`.
  */
 export function close(queue: Queue): void {
-  if (isGroup(queue)) closeGroup(openGroup(groupOf(queue)));
-  else closeRing(openSingle(queue));
+  if (isPipe(queue)) closePipe(queue);
+  else closeRings(queue);
 }
 
 /**
  * Frees the places of a worker that has exited; what a supervisor calls after the `exit` event, which alone is proof of death. The others
- * go on. Lost is at most what the worker had not published, and what a `drain` of it had begun. From any thread.
+ * go on. Lost is at most what the worker had not published, and what a `drain` of it had begun. From any thread. For queues made of rings: the
+ * system closes a dead worker's pipe, and a deque or window has only its own thread.
  */
 export function recover(queue: Queue, threadId: number): Recovered {
-  checkInteger('threadId', threadId, 0, 2 ** 31 - 2);
-  return isGroup(queue) ? recoverGroup(openGroup(groupOf(queue)), threadId) : recoverRing(openSingle(queue), threadId);
+  return recoverRings(queue, threadId);
 }
 
-/** What the queue says of itself: kind, depth, lag of each consumer, totals, drops by reason. From any thread; stops nobody. Allocates. */
-export function inspect(queue: Queue): QueueProperties {
-  const figures = isGroup(queue) ? inspectGroup(openGroup(groupOf(queue))) : inspectSingle(queue);
-  const { kind, backend, capacity, recordBytes } = queue;
-  return { kind, backend, capacity, recordBytes, ...figures };
+/** What the queue says of itself: kind, backend, depth, lag of each consumer, totals, drops by reason. Stops nobody; allocates. From any thread, but deque and window. */
+export function inspect(queue: Queue): RingsProperties;
+export function inspect(queue: AnyQueue): QueueProperties;
+export function inspect(queue: AnyQueue): QueueProperties {
+  if (isInThread(queue)) return propertiesInThread(queue);
+  return isPipe(queue) ? propertiesOfPipe(queue) : inspectRings(queue);
 }
 
 /**
  * Joins one queue to another: `move` takes records from `from` to `to` with one copy, `run` does so until `from` ends. Backpressure is
- * carried through. Both ends belong to this thread. Throws where a record of `from` could not fit `to`.
+ * carried through. Both ends belong to this thread. Throws where a record of `from` could not fit `to`. Ends with a codec are linked by their
+ * records, without reading a value; both must have the same codec.
  */
-export function link(from: LinkSource, to: LinkTarget): Link {
-  checkLink(from, to);
-  return new Link(from, to);
+export function link(from: LinkSource | ValueConsumer<never>, to: LinkTarget | ValueProducer<never>): Link {
+  const source = from instanceof ValueConsumer ? (from.ring as LinkSource) : from;
+  const target = to instanceof ValueProducer ? to.ring : to;
+  if (from instanceof ValueConsumer && to instanceof ValueProducer && JSON.stringify(from.description) !== JSON.stringify(to.description)) {
+    throw invalidArgument('to', to.description.name, `a queue with the codec of the source, ${from.description.name}`);
+  }
+  checkLink(source, target);
+  return new Link(source, target);
 }
 
-function inspectSingle(queue: Queue): ReturnType<typeof inspectRing> & Pick<QueueProperties, 'chunks'> {
-  const ring = openSingle(queue);
-  return isLinked(ring) ? { ...inspectRing(ring), chunks: chunksOf(ring) } : inspectRing(ring, queue.consumers);
-}
-
-/** The memory of a queue that is no group. */
-const openSingle = (queue: Queue): QueueMemory => (queue?.backend === 'linked' ? openLinked(queue as LinkedQueue) : openRing(queue));
-const isGroup = (queue: Queue): boolean => queue?.kind === 'mpsc' || queue?.kind === 'banded';
-const groupOf = (queue: Queue): GroupHandle => ({
-  buffer: queue?.buffer, byteOffset: queue?.byteOffset, capacity: queue?.capacity, recordBytes: queue?.recordBytes,
-  rings: queue?.kind === 'mpsc' ? queue.maxProducers : 8, groupPlaces: queue?.maxConsumers,
-});
+const isInThread = (queue: AnyQueue): queue is InThreadQueue<unknown> => queue?.backend === 'deque' || queue?.backend === 'window';
+const isPipe = (queue: AnyQueue): queue is PipeQueue<any> => queue?.backend === 'pipe';
+const isValueQueue = (queue: AnyQueue): queue is Queue & { codec: CodecDescription & Carries<unknown> } => (queue as { codec?: unknown })?.codec !== undefined;

@@ -4,26 +4,14 @@
  */
 import { IS_CLOSING, type Group, openRingOf } from './group.js';
 import type { ChunkProperties } from './linked-memory.js';
+import type { ConsumerProperties, QueueProperties } from './queue-ends.js';
 import type { QueueMemory } from './ring.js';
 import {
   CONSUMED, CURSOR, DROPPED_CLOSED, DROPPED_EVICTED, DROPPED_NEWEST, DROPPED_OLDEST, ATTENTION, CLOSING, FREE, HELD, HIGH_WATER, LOSSY, LOSSY_CURSOR, OPEN, PHASE,
   POLICIES, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER, PRODUCER_THREAD, PUBLISHED, REFUSED, STATE, THREAD, placeAt, type WhenSlow,
 } from './ring.js';
 
-export interface DroppedCounts {
-  /** Offers answered DROPPED, by a consumer's choice. */
-  readonly newest: number;
-  /** Overwritten unread, by a consumer's choice: once for each consumer that lost it. */
-  readonly oldest: number;
-  /** Overwritten unread after a consumer was evicted. */
-  readonly evicted: number;
-  /** Committed, and told CLOSED, because the queue was closed before. */
-  readonly closed: number;
-}
-
-export interface ConsumerProperties {
-  /** Number of its place; in an MPSC queue the lane, in a banded one the band. */
-  readonly place: number;
+export interface RingConsumerProperties extends ConsumerProperties {
   /** Its name, if it was declared. */
   readonly name?: string;
   /** `held`: nobody has the place, and the records are kept for whoever comes. */
@@ -31,45 +19,28 @@ export interface ConsumerProperties {
   readonly whenSlow: WhenSlow;
   /** threadId of the consumer; undefined when nobody has the place. */
   readonly threadId: number | undefined;
-  /** Published and not released by it: records, or bytes where they vary. */
-  readonly lag: number;
-  /** Records it has released. */
-  readonly consumed: number;
   readonly droppedOldest: number;
   readonly droppedEvicted: number;
 }
 
-export interface QueueProperties {
-  readonly kind: string;
-  readonly backend: string;
-  /** Of each ring: records, or bytes where records vary. */
-  readonly capacity: number;
+/**
+ * `place` is the number of a consumer's place; in an MPSC queue that of the lane, in a banded one that of the band. `capacity` is that of each
+ * ring, `depth` that of all together, `highWater` that of the ring that was deepest; all in records, or in bytes where records vary.
+ */
+export interface RingsProperties extends QueueProperties {
   readonly recordBytes: number;
-  /** Published and held for the slowest consumer, in the unit of `capacity`; of all rings together. */
-  readonly depth: number;
-  /** The deepest that either end has seen; of the ring that was deepest. */
-  readonly highWater: number;
-  /** Records published. */
-  readonly published: number;
-  /** Records released, of all consumers together. */
-  readonly consumed: number;
-  /** Claims and offers answered BACK_PRESSURED. */
-  readonly refused: number;
-  readonly dropped: DroppedCounts;
   readonly producers: readonly { readonly place: number; readonly threadId: number }[];
-  readonly consumers: readonly ConsumerProperties[];
-  /** True from the moment somebody closed it, be it drained or not. */
-  readonly isClosed: boolean;
+  readonly consumers: readonly RingConsumerProperties[];
   /** Of a linked queue alone. */
   readonly chunks?: ChunkProperties;
 }
 
-type Figures = Omit<QueueProperties, 'kind' | 'backend' | 'capacity' | 'recordBytes'>;
+type Figures = Omit<RingsProperties, 'kind' | 'backend' | 'capacity' | 'recordBytes'>;
 
 /** The figures of one ring. */
 export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, number>> = {}, number = 0): Figures {
   const { words, counters } = memory;
-  const consumers: ConsumerProperties[] = [];
+  const consumers: RingConsumerProperties[] = [];
   let depth = 0;
   let highWater = words[PRODUCER_HIGH_WATER]!;
   for (let place = 0; place < memory.places; place++) {
@@ -91,7 +62,7 @@ export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, 
     });
   }
   const producer = Atomics.load(words, PRODUCER_THREAD);
-  const sum = (of: (consumer: ConsumerProperties) => number): number => consumers.reduce((total, consumer) => total + of(consumer), 0);
+  const sum = (of: (consumer: RingConsumerProperties) => number): number => consumers.reduce((total, consumer) => total + of(consumer), 0);
   return {
     depth, highWater: Math.max(highWater, depth), published: counters[PUBLISHED]!, consumed: sum(({ consumed }) => consumed), refused: counters[REFUSED]!,
     dropped: {

@@ -8,13 +8,9 @@
  */
 import { PercoreError } from '../errors.js';
 import { CLOSED, EVICTED, OK } from './result-codes.js';
+import type { WaitOptions } from './waiting.js';
 
-export interface WaitOptions {
-  /** Rejects with ERR_PERCORE_ABORTED when it aborts; `cause` is its reason. */
-  signal?: AbortSignal | undefined;
-  /** Rejects with ERR_PERCORE_TIMEOUT after so many milliseconds: 0 to 2^31 - 1. Without it the wait has no end of its own. */
-  timeoutMs?: number | undefined;
-}
+export type { WaitOptions } from './waiting.js';
 
 /** The producing end at the level of values. One thread, one at a time. */
 export interface QueueProducer<T> {
@@ -45,7 +41,7 @@ export interface QueueConsumer<T> extends AsyncIterable<T> {
   close(): void;
 }
 
-export type QueueKind = 'spsc' | 'mpsc' | 'spmc' | 'mpmc';
+export type QueueKind = 'spsc' | 'mpsc' | 'spmc' | 'mpmc' | 'banded';
 export type QueueBackend = 'fixed' | 'linked' | 'deque' | 'window' | 'pipe';
 /** What happens to a record when the queue is full: the producer is told to wait, or a record is dropped, and counted. */
 export type WhenSlow = 'wait' | 'drop-newest' | 'drop-oldest';

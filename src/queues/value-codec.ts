@@ -10,24 +10,24 @@
  */
 import { deserialize, serialize } from 'node:v8';
 import { PercoreError } from '../errors.js';
+import type { Codec, RecordMemory } from './codec.js';
 
 const enum Tag { Undefined, Null, False, True, Number, Text, Bytes, Serialized }
 const HEAD = 8;
 const SHORT_TEXT = 1024;
 
-/** Where a value is written to or read from: four views of the same memory. */
-export interface ValueMemory {
-  readonly words: Int32Array;
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-  readonly buffer: Buffer;
-}
+/** Where a value is written to or read from. */
+export type ValueMemory = RecordMemory;
 
-export class ValueCodec {
+export class ValueCodec implements Codec<unknown> {
+  readonly description = { name: 'value' } as const;
+  readonly recordBytes = 0;
   private serialized: Buffer | undefined;
 
   /** Most bytes that `write(value)` will take. Throws ERR_PERCORE_UNSERIALIZABLE with the path to what cannot be sent. */
   measure(value: unknown): number {
+    // Of a value that was measured before and neither written nor forgotten.
+    this.serialized = undefined;
     switch (typeof value) {
       case 'number': return HEAD + 8;
       // An upper bound is free; where it would be large, the exact length is worth a pass over the text.

@@ -17,9 +17,9 @@ import { PercoreError, invalidArgument } from '../errors.js';
 
 export interface WaitOptions {
   /** Gives up with ERR_PERCORE_ABORTED. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Gives up with ERR_PERCORE_TIMEOUT after so many milliseconds, 0 or more. For ever if left out. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
 
 /** What somebody waits for, and at which bell. */

@@ -1,0 +1,209 @@
+/**
+ * Values as MessagePack, by msgpackr, which the user installs beside percore: about as general as JSON, and smaller and faster than
+ * both JSON and structured clone.
+ *
+ * The two ends share nothing: msgpackr's records and shared structures, which are faster still, would need state that is kept
+ * equal on both sides. Every payload is complete, and of standard types as far as a value allows: a Uint8Array that must be read by
+ * another program is best sent as a Buffer (`bin`); other typed arrays, sets, regular expressions, undefined and bigints beyond 64
+ * bits are extensions of msgpackr.
+ *
+ * msgpackr turns much into something else without a word: functions into null, maps into objects, class instances into plain
+ * ones, holes into undefined, half surrogates into U+FFFD, cycles into a stack overflow. So a value is first walked, and what
+ * would not come back as it was throws with the path to it. Three things do change: -0 comes back as 0, since msgpackr writes it as
+ * an integer; what was there twice is sent twice; and only the elements of an array, set or typed array are sent, not what else was
+ * made a property of it. Sorts of objects are told apart by their prototype; msgpackr looks at `constructor`, which anybody can have.
+ *
+ *     measure: walk, pack into msgpackr's own buffer     write: copy into the ring     read: copy out, unpack
+ */
+import { createRequire } from 'node:module';
+import { PercoreError } from '../errors.js';
+import type { Codec, RecordMemory } from './codec.js';
+import { kindOf, memberPath } from './value-path.js';
+
+/** The part of msgpackr that is used here; its own types are not there when it is not installed. */
+interface Packr {
+  pack(value: unknown): Uint8Array;
+  unpack(source: Uint8Array, end: number): unknown;
+}
+interface Msgpackr {
+  readonly Packr: new (options: Record<string, unknown>) => Packr;
+}
+
+const OPTIONS = {
+  useRecords: false,
+  // No references between parts, hence no state either.
+  structuredClone: false,
+  mapsAsObjects: true,
+  // Typed arrays, sets and large bigints come back as what they were.
+  moreTypes: true,
+  // With msgpackr 1.11.0 the line above does not include them.
+  useBigIntExtension: true,
+  // More than 65,535 properties.
+  variableMapSize: true,
+  // What is read has memory of its own.
+  copyBuffers: true,
+  useToJSON: false,
+};
+/** Objects within objects. msgpackr recurses, and the main thread's stack ends at about 1,000. */
+const MOST_DEPTH = 256;
+/** Longer payloads are copied into a buffer of their own, so that one large message is not kept for ever. */
+const SCRATCH_BYTES = 64 * 1024;
+
+let loaded: Msgpackr | undefined;
+
+function msgpackr(): Msgpackr {
+  if (loaded !== undefined) return loaded;
+  const require = createRequire(import.meta.url);
+  let isFound = false;
+  try {
+    require.resolve('msgpackr');
+    isFound = true;
+    loaded = require('msgpackr') as Msgpackr;
+    return loaded;
+  } catch (cause) {
+    throw new PercoreError('ERR_PERCORE_CODEC_UNAVAILABLE', isFound
+      ? `codec msgpack cannot load the package msgpackr: ${String(cause)}. Install it anew: npm install msgpackr`
+      : 'codec msgpack needs the package msgpackr, which is not installed: npm install msgpackr', { argument: 'codec', value: 'msgpack', cause });
+  }
+}
+
+export class MsgpackCodec implements Codec<unknown> {
+  readonly description = { name: 'msgpack' } as const;
+  readonly recordBytes = 0;
+  private readonly packr: Packr;
+  /** What was measured. msgpackr hands out parts of a buffer and never writes the same part twice. */
+  private packed: Uint8Array | undefined;
+  private scratch: Buffer | undefined;
+
+  /** Loads msgpackr when it is the first of this thread. Throws ERR_PERCORE_CODEC_UNAVAILABLE when it is not installed. */
+  constructor() {
+    const { Packr } = msgpackr();
+    this.packr = new Packr({ ...OPTIONS, writeFunction: refuseFunction });
+  }
+
+  /** Walks and packs the value. Allocates no more than msgpackr does. */
+  measure(value: unknown): number {
+    this.packed = undefined;
+    try {
+      if (!comesBack(value, 0)) throw refusal(value);
+      this.packed = this.packr.pack(value);
+    } catch (cause) {
+      if (cause instanceof PercoreError) throw cause;
+      // A getter that throws, or an object that is only made to look like a Set.
+      throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `value cannot be packed: ${(cause as Error).message}`, { argument: 'value', value, cause });
+    }
+    return this.packed.length;
+  }
+
+  write(_value: unknown, memory: RecordMemory, at: number): number {
+    const packed = this.packed;
+    if (packed === undefined) throw new PercoreError('ERR_PERCORE_CLAIM', 'write() follows measure() of the same value');
+    this.packed = undefined;
+    memory.bytes.set(packed, at);
+    return packed.length;
+  }
+
+  /** Unpacks from private memory: the ring's belongs to another thread as well. */
+  read(memory: RecordMemory, at: number, length: number): unknown {
+    const payload = memory.bytes.subarray(at, at + length);
+    if (length > SCRATCH_BYTES) return this.packr.unpack(Buffer.from(payload), length);
+    this.scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+    this.scratch.set(payload);
+    return this.packr.unpack(this.scratch, length);
+  }
+
+  forget(): void {
+    this.packed = undefined;
+  }
+}
+
+/** The walk finds every function; a getter that answers differently the second time is left to this. */
+function refuseFunction(): never {
+  throw new TypeError('a property became a function while it was packed');
+}
+
+/** Not DataView: msgpackr 1.11.0 makes an empty object of it. */
+const classes: ReadonlySet<unknown> = new Set<unknown>([
+  Date.prototype, RegExp.prototype, ArrayBuffer.prototype, Buffer.prototype,
+  Int8Array.prototype, Uint8Array.prototype, Uint8ClampedArray.prototype, Int16Array.prototype, Uint16Array.prototype, Int32Array.prototype,
+  Uint32Array.prototype, Float32Array.prototype, Float64Array.prototype, BigInt64Array.prototype, BigUint64Array.prototype,
+]);
+const isWellFormed = (text: string): boolean => (text as string & { isWellFormed(): boolean }).isWellFormed();
+/** Also an object of another realm, whose Object.prototype is not ours. */
+const isPlain = (prototype: object | null): boolean => prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
+const isHole = (array: readonly unknown[], i: number): boolean => array[i] === undefined && !Object.hasOwn(array, i);
+/** msgpackr renames the first, lest the reader's object get a new prototype. */
+const isKey = (key: string): boolean => key !== '__proto__' && isWellFormed(key);
+
+/** True when msgpackr gives `value` back as it was. A cycle ends at the depth limit, so that no list of ancestors is kept. */
+function comesBack(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case 'string': return isWellFormed(value);
+    case 'object': break;
+    default: return typeof value !== 'function' && typeof value !== 'symbol';
+  }
+  if (value === null) return true;
+  if (depth === MOST_DEPTH) return false;
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (prototype === Array.prototype && Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      if (isHole(value, i) || !comesBack(value[i], depth + 1)) return false;
+    }
+    return true;
+  }
+  if (prototype === Set.prototype) {
+    for (const item of value as Set<unknown>) {
+      if (!comesBack(item, depth + 1)) return false;
+    }
+    return true;
+  }
+  if (classes.has(prototype)) return true;
+  if (!isPlain(prototype)) return false;
+  for (const key in value) {
+    if (Object.hasOwn(value, key) && !(isKey(key) && comesBack((value as Record<string, unknown>)[key], depth + 1))) return false;
+  }
+  return true;
+}
+
+function refusal(value: unknown): PercoreError {
+  const { path, part, why } = fault(value, 'value', []) ?? { path: 'value', part: value, why: 'something that changes while it is looked at' };
+  const where = path.length > 200 ? `${path.slice(0, 200)}…` : path;
+  const argument = `${where} (${why})`;
+  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${argument} would not come back from MessagePack as it is. Send plain objects, arrays, numbers, text, dates, bytes or sets, or choose the codec value`, { argument, value: part });
+}
+
+interface Fault { readonly path: string; readonly part: unknown; readonly why: string }
+
+/** The first part that does not come back, with the path to it: the same walk as comesBack(), slow and with words. */
+function fault(value: unknown, path: string, ancestors: readonly object[]): Fault | undefined {
+  if (typeof value === 'string') return isWellFormed(value) ? undefined : { path, part: value, why: 'text with half a surrogate pair' };
+  if (typeof value === 'function' || typeof value === 'symbol') return { path, part: value, why: kindOf(value) };
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (ancestors.includes(value)) return { path, part: value, why: 'a cycle' };
+  if (ancestors.length === MOST_DEPTH) return { path, part: value, why: `more than ${MOST_DEPTH} objects within objects` };
+  const line = [...ancestors, value];
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (prototype === Array.prototype && Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const found = isHole(value, i) ? { path: `${path}[${i}]`, part: undefined, why: 'a hole' } : fault(value[i], `${path}[${i}]`, line);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  if (prototype === Set.prototype) {
+    let i = 0;
+    for (const item of value as Set<unknown>) {
+      const found = fault(item, `${path}.values()[${i++}]`, line);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  if (classes.has(prototype)) return undefined;
+  if (!isPlain(prototype)) return { path, part: value, why: kindOf(value) };
+  for (const key of Object.keys(value)) {
+    if (!isKey(key)) return { path: memberPath(path, key), part: key, why: 'a name that msgpackr changes' };
+    const found = fault((value as Record<string, unknown>)[key], memberPath(path, key), line);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

@@ -1,0 +1,152 @@
+/**
+ * The codec of a struct: whole objects to records of one length and back.
+ *
+ *     measure({ price: 101.5, size: 20 })    checks every field; the first that does not fit throws, nothing is written
+ *     write(order, memory, at)               stores field after field
+ *     read(memory, at, length)               an object literal, so that all records have one hidden class
+ *
+ * What is missing or of a wrong type throws ERR_PERCORE_UNSERIALIZABLE with the path (`value.size`), the value and what is
+ * allowed. Properties that the struct does not declare are ignored, as a function ignores what it does not ask for: to look for
+ * them would cost more than everything else.
+ *
+ * The methods are straight-line code made for this struct, since a loop over fields calls through a table for each and cannot
+ * build an object in one step (docs/decisions). Where code must not be made from strings, the same is done by that loop.
+ */
+import { invalidArgument, PercoreError, show } from '../errors.js';
+import { canGenerateCode, generate } from './code-generation.js';
+import type { Codec, RecordMemory } from './codec.js';
+import { layoutOf, type PlacedField, type StructFields, type StructLayout, type StructRecord } from './struct-layout.js';
+import { kindOf, memberPath } from './value-path.js';
+
+type AnyRecord = Record<string, unknown>;
+interface Methods {
+  measure(value: AnyRecord): number;
+  write(value: AnyRecord, memory: RecordMemory, at: number): number;
+  read(memory: RecordMemory, at: number, length: number): AnyRecord;
+}
+
+export class StructCodec<Fields extends StructFields> implements Codec<StructRecord<Fields>> {
+  readonly description: { readonly name: 'struct'; readonly fields: Fields };
+  readonly recordBytes: number;
+  /** Checks every field. Allocates nothing unless it throws. */
+  readonly measure: (value: StructRecord<Fields>) => number;
+  /**
+   * Writes a value that `measure` has accepted. `at` is any record's start in a queue of such records, else a multiple of the
+   * largest field's size (at most 8); anything else, and a record that does not lie in `memory`, throws ERR_PERCORE_INVALID_ARGUMENT.
+   */
+  readonly write: (value: StructRecord<Fields>, memory: RecordMemory, at: number) => number;
+  /** A new object, its fields in the order of declaration. Throws ERR_PERCORE_INVALID_ARGUMENT for a wrong `at` or too short a payload. */
+  readonly read: (memory: RecordMemory, at: number, length: number) => StructRecord<Fields>;
+
+  constructor(description: { readonly name: 'struct'; readonly fields: Fields }, isGenerated = canGenerateCode()) {
+    const layout = layoutOf(description.fields);
+    this.description = description;
+    this.recordBytes = layout.recordBytes;
+    const methods = isGenerated ? generatedMethods(layout) : loopingMethods(layout);
+    this.measure = methods.measure as typeof this.measure;
+    this.write = methods.write as typeof this.write;
+    this.read = methods.read as typeof this.read;
+  }
+
+  forget(): void {
+    // Nothing is kept between measure() and write().
+  }
+}
+
+/** Throws for the first field of `value` that does not fit. */
+function refuse({ places }: StructLayout, value: unknown): never {
+  if (typeof value !== 'object' || value === null) throw refusal('value', value, `an object with the fields ${places.map(({ name }) => name).join(', ')}`);
+  for (const { name, field } of places) {
+    const part = (value as AnyRecord)[name];
+    if (!field.accepts(part)) refuseField(name, field.allowed, part);
+  }
+  throw refusal('value', value, 'an object whose properties keep their values while it is sent');
+}
+
+/** `value.size must be a whole number from 0 to 255, not 300`. */
+export function refuseField(name: string, allowed: string, part: unknown): never {
+  throw refusal(memberPath('value', name), part, allowed);
+}
+
+function refusal(path: string, value: unknown, allowed: string): PercoreError {
+  const shown = typeof value === 'object' || typeof value === 'function' ? kindOf(value) : show(value);
+  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${path} must be ${allowed}, not ${shown}`, { argument: path, value, allowed });
+}
+
+/** A record that would not lie in the memory, or whose 32-bit fields would not begin at words. */
+export function misplaced({ alignment, recordBytes }: StructLayout, memory: Pick<RecordMemory, 'bytes'>, at: number): never {
+  const last = memory.bytes.length - recordBytes;
+  throw invalidArgument('at', at, last < 0 ? `impossible: the memory has ${memory.bytes.length} bytes, a record ${recordBytes}` : `a multiple of ${alignment} from 0 to ${last}`);
+}
+
+function tooShort({ recordBytes }: StructLayout, length: number): never {
+  throw invalidArgument('length', length, `at least ${recordBytes}, the bytes of such a record; was it sent with another codec?`);
+}
+
+/** True when a record at `at` is misplaced, as an expression over `at` and `size`. Also negative, broken and undefined positions. */
+export const misplacedCode = ({ alignment, recordBytes }: StructLayout, at: string, size: string): string =>
+  `${at} >>> 0 !== ${at} || (${at} & ${alignment - 1}) !== 0 || ${at} + ${recordBytes} > ${size}`;
+
+export function isMisplaced({ alignment, recordBytes }: StructLayout, at: number, size: number): boolean {
+  return at >>> 0 !== at || (at & (alignment - 1)) !== 0 || at + recordBytes > size;
+}
+
+function generatedMethods(layout: StructLayout): Methods {
+  const { places, recordBytes } = layout;
+  const quoted = ({ name }: PlacedField): string => JSON.stringify(name);
+  const source = `
+return {
+  measure(value) {
+    if (typeof value !== 'object' || value === null) refuse(value);
+    ${places.map((place, i) => `const x${i} = value[${quoted(place)}];`).join('\n    ')}
+    if (!(${places.map(({ field }, i) => field.code?.accepts(`x${i}`) ?? `fields[${i}].accepts(x${i})`).join('\n      && ')})) refuse(value);
+    return ${recordBytes};
+  },
+  write(value, memory, at) {
+    if (${misplacedCode(layout, 'at', 'memory.bytes.length')}) misplaced(memory, at);
+    const { words, bytes, view } = memory;
+    ${places.map((place, i) => `${place.field.code?.write(place.offset, `value[${quoted(place)}]`) ?? `fields[${i}].write(memory, at + ${place.offset}, value[${quoted(place)}])`};`).join('\n    ')}
+    return ${recordBytes};
+  },
+  read(memory, at, length) {
+    if (${misplacedCode(layout, 'at', 'memory.bytes.length')}) misplaced(memory, at);
+    if (!(length >= ${recordBytes})) tooShort(length);
+    const { words, bytes, view } = memory;
+    return {
+      ${places.map((place, i) => `${quoted(place)}: ${place.field.code?.read(place.offset) ?? `fields[${i}].read(memory, at + ${place.offset})`},`).join('\n      ')}
+    };
+  },
+};`;
+  return generate<Methods>(['fields', 'refuse', 'misplaced', 'tooShort'], source, [
+    places.map(({ field }) => field),
+    (value: unknown) => refuse(layout, value),
+    (memory: RecordMemory, at: number) => misplaced(layout, memory, at),
+    (length: number) => tooShort(layout, length),
+  ]);
+}
+
+function loopingMethods(layout: StructLayout): Methods {
+  const { places, recordBytes } = layout;
+  return {
+    measure(value) {
+      if (typeof value !== 'object' || value === null) refuse(layout, value);
+      for (const { name, field } of places) {
+        const part = value[name];
+        if (!field.accepts(part)) refuseField(name, field.allowed, part);
+      }
+      return recordBytes;
+    },
+    write(value, memory, at) {
+      if (isMisplaced(layout, at, memory.bytes.length)) misplaced(layout, memory, at);
+      for (const { name, offset, field } of places) field.write(memory, at + offset, value[name]);
+      return recordBytes;
+    },
+    read(memory, at, length) {
+      if (isMisplaced(layout, at, memory.bytes.length)) misplaced(layout, memory, at);
+      if (!(length >= recordBytes)) tooShort(layout, length);
+      const value: AnyRecord = {};
+      for (const { name, offset, field } of places) value[name] = field.read(memory, at + offset);
+      return value;
+    },
+  };
+}

@@ -1,0 +1,222 @@
+/**
+ * Queues of values: a codec on top of the ends that move bytes. The value is written straight into the ring and read straight out of it;
+ * what arrives is a copy. The ring below is reached by `ring`.
+ */
+import { codecOf, recordMemory, type Carries, type Codec, type CodecDescription, type RecordMemory } from './codec.js';
+import { invalidArgument } from '../errors.js';
+import { BANDS } from '../layout.js';
+import type { BandedProducer } from './banded-queue.js';
+import { createRings, type FixedOptions, type Kind, type Queue } from './create.js';
+import { FixedProducer } from './fixed-records.js';
+import { createLinked, type LinkedOptions } from './linked-memory.js';
+import { valuesOf, type QueueConsumer, type QueueProducer } from './queue-ends.js';
+import { EMPTY, OK } from './result-codes.js';
+import type { VariableProducer } from './variable-records.js';
+import type { WaitOptions } from './waiting.js';
+
+/** A queue with a codec, as a plain object that survives structured clone. */
+export interface ValueQueue<T, K extends Kind = 'spsc'> extends Queue<K>, Carries<T> {
+  readonly fixed: boolean;
+  readonly codec: CodecDescription & Carries<T>;
+}
+/** Options of `create` with a codec, besides those of the kind. */
+export type ValueOptions<T, K extends Kind = 'spsc'> = Omit<FixedOptions<K>, 'capacity' | 'recordBytes'> & {
+  /** What the values are: `struct({ ... })`, `bytes`, `value` or `msgpack`. */
+  codec: CodecDescription & Carries<T>;
+  backend?: 'fixed' | 'linked';
+  /** For a struct: values the ring holds (each lane, each band), a power of two, 2 to 2^30. */
+  capacity?: number;
+  /** For every other codec, and for `linked`: bytes the ring holds, 8 a value included; a power of two, 32 to 2^30. */
+  capacityBytes?: number;
+  /** For `linked`: bytes of a chunk. */
+  chunkBytes?: number;
+};
+
+/** See `create`. */
+export function createValueRings(options: ValueOptions<unknown, Kind>): ValueQueue<unknown, Kind> {
+  const { codec: description, backend, capacity, capacityBytes, ...common } = options;
+  const { recordBytes } = codecOf(description);
+  const isFixed = recordBytes > 0 && backend !== 'linked';
+  if (isFixed && capacityBytes !== undefined) throw invalidArgument('capacityBytes', capacityBytes, `left out for a struct: its records have ${recordBytes} bytes each, so capacity says how many`);
+  if (!isFixed && capacity !== undefined) throw invalidArgument('capacity', capacity, 'left out where records vary in length: capacityBytes says how many bytes');
+  const queue = backend === 'linked'
+    ? createLinked({ ...common, backend, capacityBytes } as LinkedOptions)
+    : createRings((isFixed ? { ...common, capacity, recordBytes } : { ...common, capacityBytes }) as FixedOptions<Kind>);
+  return { ...queue, codec: description };
+}
+
+/** What a ring's producer and consumer need to carry values. */
+export type ByteProducer = FixedProducer | VariableProducer;
+export interface ByteConsumer {
+  readonly lost?: number;
+  drain(handler: (view: DataView, offset: number, length: number) => void, limit?: number): number;
+  ready(options?: WaitOptions): Promise<number>;
+  readySync(options?: WaitOptions): number;
+  leave(): void;
+  close(): void;
+}
+
+/** The producing end of a queue with a codec. One thread; nothing blocks but what says so. */
+export class ValueProducer<T> implements QueueProducer<T> {
+  private readonly codec: Codec<T>;
+  private readonly views = new Views();
+
+  constructor(readonly ring: ByteProducer, readonly description: CodecDescription & Carries<T>) {
+    this.codec = codecOf(description);
+  }
+
+  /**
+   * Writes one value into the ring. OK, BACK_PRESSURED, TOO_LARGE, CLOSED, or DROPPED by a consumer's choice. Throws ERR_PERCORE_UNSERIALIZABLE with
+   * the path to what cannot be sent; then nothing was claimed. Blocks only where a consumer has subscribed with `whenSlow: 'block'`.
+   */
+  offer(value: T): number {
+    const { ring, codec } = this;
+    const most = codec.measure(value);
+    const at = ring instanceof FixedProducer ? ring.claimOrBlock(1) : ring.claimOrBlock(most);
+    if (at < 0) {
+      codec.forget();
+      return at;
+    }
+    if (ring instanceof FixedProducer) {
+      codec.write(value, this.views.of(ring.view), ring.offsetOf(at));
+      return ring.commit(1);
+    }
+    return ring.commit(codec.write(value, this.views.of(ring.view), at));
+  }
+
+  /** Publishes what is committed. OK or CLOSED. */
+  flush(): number {
+    return this.ring.flush();
+  }
+
+  /** Resolves OK when a short value has room, CLOSED when none ever will. Rejects by `signal` and `timeoutMs`. */
+  space(options?: WaitOptions): Promise<number> {
+    return this.ring.space(1, options);
+  }
+
+  /** No value will follow; see `close` of the ring's producer. */
+  close(): void {
+    this.ring.close();
+  }
+
+  /** Publishes and gives the place up: another `pub` may go on. */
+  leave(): void {
+    this.ring.leave();
+  }
+}
+
+/** The producing end of a banded queue with a codec. One thread; nothing blocks but what says so. */
+export class BandedValueProducer<T> {
+  private readonly producers: readonly ValueProducer<T>[];
+
+  constructor(readonly ring: BandedProducer, description: CodecDescription & Carries<T>) {
+    this.producers = Array.from({ length: BANDS }, (_, band) => new ValueProducer<T>(ring.band(band), description));
+  }
+
+  /** The end of one band, 0 low to 7 high. */
+  band(band: number): ValueProducer<T> {
+    return this.producers[band] ?? (this.ring.band(band) as never);
+  }
+
+  /** Writes one value into a band; see ValueProducer. */
+  offer(value: T, band: number): number {
+    return this.band(band).offer(value);
+  }
+
+  /** Publishes what is committed in every band. OK or CLOSED. */
+  flush(): number {
+    return this.ring.flush();
+  }
+
+  close(): void {
+    this.ring.close();
+  }
+
+  leave(): void {
+    this.ring.leave();
+  }
+}
+
+/** The consuming end of a queue with a codec. One thread; nothing blocks but what says so. */
+export class ValueConsumer<T> implements QueueConsumer<T> {
+  /** What the last `poll` or `drain` met: OK, EMPTY, CLOSED or EVICTED. */
+  state: number = EMPTY;
+  private readonly codec: Codec<T>;
+  private value: T | undefined;
+  private readonly views = new Views();
+  private readonly keep = (view: DataView, offset: number, length: number): void => {
+    this.value = this.read(view, offset, length);
+  };
+
+  constructor(readonly ring: ByteConsumer, readonly description: CodecDescription & Carries<T>) {
+    this.codec = codecOf(description);
+  }
+
+  /** Values lost because this consumer was too slow, where it subscribed with a policy that loses. */
+  get lost(): number {
+    return this.ring.lost ?? 0;
+  }
+
+  /** The next value, or undefined when there is none now: `state` then says EMPTY, CLOSED or EVICTED. Releases its record at once. */
+  poll(): T | undefined {
+    this.value = undefined;
+    this.met(this.ring.drain(this.keep, 1));
+    return this.value;
+  }
+
+  /**
+   * Calls `handler` for up to `limit` values, and releases their records with one store. Returns how many, 0 when empty, CLOSED when none will
+   * follow, or EVICTED. At most once: a value counts as read once its handler is called, thrown or not.
+   */
+  drain(handler: (value: T) => void, limit = 0x7fffffff): number {
+    return this.met(this.ring.drain((view, offset, length) => handler(this.read(view, offset, length)), limit));
+  }
+
+  /** Resolves OK when a value can be read, CLOSED (or EVICTED) when none will be. Rejects by `signal` and `timeoutMs`. */
+  ready(options?: WaitOptions): Promise<number> {
+    return this.ring.ready(options);
+  }
+
+  /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
+  readySync(options?: WaitOptions): number {
+    return this.ring.readySync(options);
+  }
+
+  /** See `leave` and `close` of the ring's consumer. */
+  leave(): void {
+    this.ring.leave();
+  }
+
+  close(): void {
+    this.ring.close();
+  }
+
+  /** Ends when the queue does. Throws ERR_PERCORE_CLOSED for a consumer that was evicted. */
+  [Symbol.asyncIterator](): AsyncIterator<T> {
+    return valuesOf(this);
+  }
+
+  private met(count: number): number {
+    this.state = count > 0 ? OK : count === 0 ? EMPTY : count;
+    return count;
+  }
+
+  private read(view: DataView, offset: number, length: number): T {
+    // One ring has one view; lanes, bands and chunks have one each.
+    return this.codec.read(this.views.of(view), offset, length);
+  }
+}
+
+/** The four views of what `view` sees; kept while it is the same. */
+class Views {
+  private view: DataView | undefined;
+  private memory: RecordMemory | undefined;
+
+  of(view: DataView): RecordMemory {
+    if (view !== this.view) {
+      this.view = view;
+      this.memory = recordMemory(view.buffer as SharedArrayBuffer, view.byteOffset, view.byteLength & ~3);
+    }
+    return this.memory!;
+  }
+}
