@@ -21,8 +21,8 @@ export interface Queue<K extends Kind = Kind> {
   /** Declared consumers by name, and their places. */
   readonly consumers?: Readonly<Record<string, number>>;
 }
-export interface FixedQueue<K extends Kind = 'spsc'> extends Queue<K> { readonly fixed: true }
-export interface VariableQueue<K extends Kind = 'spsc'> extends Queue<K> { readonly fixed: false }
+export interface FixedQueue<K extends Kind = 'spsc'> extends Queue<K> { readonly fixed: true; readonly codec?: undefined }
+export interface VariableQueue<K extends Kind = 'spsc'> extends Queue<K> { readonly fixed: false; readonly codec?: undefined }
 
 /** A consumer that is declared when its queue is made: its records are kept for it from the start, and whenever nobody has its place. */
 export interface DeclaredConsumer {
