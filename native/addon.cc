@@ -14,6 +14,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   percore::exportTcp(env, exports);
   percore::exportPipe(env, exports);
   percore::exportTurn(env, exports);
+  percore::exportRateTimer(env, exports);
   return exports;
 }
 

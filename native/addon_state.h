@@ -2,6 +2,7 @@
 // mutable globals: this is the instance data, destroyed with its environment.
 #pragma once
 #include <node_api.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <memory>
@@ -16,6 +17,7 @@ namespace percore {
 struct Clock {
   double* out = nullptr;
   int64_t originNs = 0;
+  clockid_t id = CLOCK_MONOTONIC;
   napi_ref view = nullptr;
 };
 

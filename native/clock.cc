@@ -11,7 +11,7 @@ namespace percore {
 // nowNs() -> CLOCK_MONOTONIC nanoseconds. For the beginning of a runtime; afterwards its clock is asked.
 static napi_value nowNs(napi_env env, napi_callback_info info) { return RawArgs<1>(env, info).real(double(monotonicNs())); }
 
-// createClock(out, originNs) -> readClock(), which writes nanoseconds since the origin to out[0]. A call with no argument and no
+// createClock(out, originNs, clock) -> readClock(), which writes nanoseconds since the origin to out[0]. `clock` is a clockid_t. A call with no argument and no
 // number to allocate costs a third less than one that returns its result.
 static Napi::Value createClock(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -22,6 +22,7 @@ static Napi::Value createClock(const Napi::CallbackInfo& info) {
   if (napi_get_typedarray_info(env, info[0], &type, &length, &data, nullptr, nullptr) != napi_ok || type != napi_float64_array || length < 1) return throwSystemError(env, EINVAL, "createClock");
   clock->out = static_cast<double*>(data);
   clock->originNs = info[1].ToNumber().Int64Value();
+  clock->id = clockid_t(info[2].ToNumber().Int32Value());
   // Keeps the array as long as the environment lives; a thread has one clock or a few.
   napi_create_reference(env, info[0], 1, &clock->view);
   napi_value function = nullptr;
@@ -29,7 +30,7 @@ static Napi::Value createClock(const Napi::CallbackInfo& info) {
     void* pointer = nullptr;
     if (napi_get_cb_info(e, i, nullptr, nullptr, nullptr, &pointer) != napi_ok || !pointer) return nullptr;
     const Clock* c = static_cast<Clock*>(pointer);
-    *c->out = double(monotonicNs() - c->originNs);
+    *c->out = double(clockNs(c->id) - c->originNs);
     return nullptr;
   }, clock.get(), &function);
   env.GetInstanceData<AddonState>()->clocks.push_back(std::move(clock));

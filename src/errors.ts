@@ -6,6 +6,8 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_INVALID_ARGUMENT'
   | 'ERR_PERCORE_NATIVE_UNAVAILABLE'
   | 'ERR_PERCORE_LAYOUT_MISMATCH'
+  | 'ERR_PERCORE_TIMER_INVALID_RATE'
+  | 'ERR_PERCORE_TIMER_INVALID_INTERVAL'
   | 'ERR_PERCORE_ENTRY'
   | 'ERR_PERCORE_REACTOR_DIED'
   | 'ERR_PERCORE_CLOSED'
@@ -68,8 +70,8 @@ export function show(value: unknown): string {
 }
 
 /** "capacity must be a power of two from 2 to 1073741824, not 3" */
-export function invalidArgument(argument: string, value: unknown, allowed: string): PercoreError {
-  return new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${argument} must be ${allowed}, not ${show(value)}`, { argument, value, allowed });
+export function invalidArgument(argument: string, value: unknown, allowed: string, code: PercoreErrorCode = 'ERR_PERCORE_INVALID_ARGUMENT'): PercoreError {
+  return new PercoreError(code, `${argument} must be ${allowed}, not ${show(value)}`, { argument, value, allowed });
 }
 
 /** Throws unless `value` is a whole number from `least` to `most`. */

@@ -26,13 +26,16 @@ export interface TurnOptions {
   originNs: number;
 }
 
+/** An alarm in this thread's loop. Opaque. */
+export type RateTimerHandle = { readonly rateTimer: unique symbol };
+
 /** Calls that return a number answer with it or with a negative errno; the others throw Node-style system errors. */
 export interface Native {
   readonly layoutHash: string;
   /** CLOCK_MONOTONIC nanoseconds. */
   nowNs(): number;
-  /** A function that writes the nanoseconds since `originNs` to `out[0]`. */
-  createClock(out: Float64Array, originNs: number): () => void;
+  /** A function that writes the nanoseconds since `originNs` to `out[0]`; `clock` is a clockid_t. */
+  createClock(out: Float64Array, originNs: number, clock: number): () => void;
   getAffinity(): number[];
   /** Pins the calling thread; returns the CPUs that the kernel granted. */
   pinThread(cpu: number): number[];
@@ -47,6 +50,11 @@ export interface Native {
   stopTurn(turn: TurnHandle): void;
   setTurnRef(turn: TurnHandle, isReferenced: number): void;
   drainTimerRequests(turn: TurnHandle): void;
+  /** Calls `onExpire` at `state[0]`, which is looked at again after it has run. Not referenced while nothing is armed. See native/rate_timer.cc. */
+  createRateTimer(isUring: boolean, clock: number, originNs: number, spinNs: number, state: Float64Array, onExpire: () => void): RateTimerHandle;
+  armRateTimer(timer: RateTimerHandle): number;
+  setRateTimerRef(timer: RateTimerHandle, isReferenced: number): void;
+  closeRateTimer(timer: RateTimerHandle): void;
   registerSource(turn: TurnHandle, fd: number, token: number): number;
   deregisterSource(turn: TurnHandle, fd: number): number;
   tcpListen(host: string, port: number, reusePort: boolean, backlog: number): { fd: number; port: number };

@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 // Each test and the cores, in native/, it is linked with.
 const CORES = {
   'timer_wheel_test.cc': ['timer_wheel.cc'],
+  'alarm_test.cc': ['timerfd_alarm.cc', 'uring_alarm.cc'],
 };
 const FLAGS = [
   '-std=c++17', '-O1', '-g', '-Wall', '-Wextra', '-Werror',

@@ -1,0 +1,253 @@
+// A rate timer's clockwork: an alarm in libuv's loop that calls JavaScript at a deadline. The grid of deadlines, catching up and all
+// that a tick says are JavaScript's (src/timers/tick-grid.ts).
+//
+//   uv_poll readable ─> due? ─> [spin to the deadline] ─> state.firedNs, onExpire() ─> promises run ─> arm state.deadlineNs
+//
+// The next deadline is read from shared state after JavaScript and its promises have run, so a tick crosses once, into JavaScript,
+// and makes one system call besides libuv's. With `spinNs` the alarm is armed that much earlier and the rest is spun; handles and
+// the callback scope are opened before the spin, so that nothing but the call lies between the deadline and JavaScript.
+//
+// Why not the reactor's wheel: it is polled once a turn, and exists in reactors alone. This works in any thread with a libuv loop.
+#include <uv.h>
+
+#include <initializer_list>
+
+#include "alarm.h"
+#include "bindings.h"
+#include "napi_args.h"
+#include "pause_cpu.h"
+
+namespace percore {
+
+namespace {
+
+// The Float64Array that both sides know: RATE_TIMER_STATE in src/timers/native-alarm.ts. Times are relative to originNs; one thread.
+enum State { kDeadlineNs, kFiredNs, kIsFiring, kStateWords };
+
+// How long before the deadline the last rehearsal begins; it takes one to five microseconds.
+constexpr int64_t kRehearsalNs = 20000;
+
+class RateTimer {
+ public:
+  RateTimer(napi_env env, std::unique_ptr<Alarm> alarm, double* state, int64_t originNs, int64_t spinNs)
+      : env_(env), alarm_(std::move(alarm)), state_(state), originNs_(originNs), spinNs_(spinNs) {}
+
+  bool start(napi_value stateView, napi_value onExpire);
+  // Arms what state says now; during a firing that happens at its end anyway. 0 or -errno.
+  int arm() { return state_[kIsFiring] != 0 ? 0 : apply(); }
+  void setRef(bool isReferenced) {
+    isReferenced_ = isReferenced;
+    keepAlive();
+  }
+  // Ends it; all is freed after libuv's close callback. May be called from inside onExpire, and twice.
+  void shutDown();
+  // Where the JavaScript handle keeps its pointer here; cleared when the timer is gone.
+  RateTimer** handle = nullptr;
+
+ private:
+  void onReadable();
+  int64_t spin(napi_value function);
+  int64_t pauseUntil(int64_t at);
+  void rehearse(napi_value function, int64_t now);
+  int apply();
+  void rearm();
+  void keepAlive();
+  bool settle(napi_status status);
+  void close();
+
+  napi_env env_;
+  std::unique_ptr<Alarm> alarm_;
+  double* state_;
+  const int64_t originNs_, spinNs_;
+  int64_t deadlineNs_ = INT64_MAX;  // what is armed, on the alarm's clock
+  napi_ref stateView_ = nullptr, onExpire_ = nullptr;
+  napi_async_context context_ = nullptr;
+  napi_async_cleanup_hook_handle hook_ = nullptr;
+  uv_poll_t poll_{};
+  bool isReferenced_ = true, isClosing_ = false;
+};
+
+void RateTimer::onReadable() {
+  if (isClosing_ || !alarm_->isDue()) return;
+  napi_handle_scope handles = nullptr;
+  napi_callback_scope scope = nullptr;
+  napi_value function = nullptr;
+  if (napi_open_handle_scope(env_, &handles) != napi_ok) return;
+  napi_get_reference_value(env_, onExpire_, &function);
+  // Fails when the environment is being terminated; then nothing is called, and the cleanup hook comes.
+  if (function && napi_open_callback_scope(env_, function, context_, &scope) == napi_ok) {
+    state_[kFiredNs] = double(spin(function) - originNs_);
+    state_[kIsFiring] = 1;
+    bool isAlive = settle(napi_call_function(env_, function, function, 0, nullptr, nullptr));
+    // Promises run here: whoever awaits the tick goes on, and says when the next is wanted.
+    isAlive = settle(napi_close_callback_scope(env_, scope)) && isAlive;
+    state_[kIsFiring] = 0;
+    if (isAlive && !isClosing_) rearm();
+  }
+  napi_close_handle_scope(env_, handles);
+}
+
+// To the deadline, if it is not over; returns the time then. JavaScript is rehearsed on the way: once at once, since after a sleep the
+// caches hold none of it, and once shortly before, since the spin lets other things have them again. The call that counts is then twice
+// as fast. More rehearsals than that make it slower: the branch predictors learn that it is always too early.
+int64_t RateTimer::spin(napi_value function) {
+  const int64_t now = alarm_->nowNs();
+  if (deadlineNs_ - now > 2 * kRehearsalNs) {
+    rehearse(function, now);
+    rehearse(function, pauseUntil(deadlineNs_ - kRehearsalNs));
+  }
+  return pauseUntil(deadlineNs_);
+}
+
+int64_t RateTimer::pauseUntil(int64_t at) {
+  int64_t now = alarm_->nowNs();
+  while (now < at) {
+    pauseCpu();
+    now = alarm_->nowNs();
+  }
+  return now;
+}
+
+// JavaScript takes it for an alarm that came too early, and answers by arming it again. (Late, it is no rehearsal but the tick.)
+void RateTimer::rehearse(napi_value function, int64_t now) {
+  if (now >= deadlineNs_) return;
+  state_[kFiredNs] = double(now - originNs_);
+  state_[kIsFiring] = 1;
+  settle(napi_call_function(env_, function, function, 0, nullptr, nullptr));
+}
+
+// Also quiets the descriptor of an alarm that has fired.
+int RateTimer::apply() {
+  const double deadline = state_[kDeadlineNs];
+  // JavaScript's deadlines are at most a century away (checked there); Infinity is none.
+  const bool isWanted = deadline < 9e18;
+  deadlineNs_ = isWanted ? int64_t(deadline) + originNs_ : INT64_MAX;
+  const int result = isWanted ? alarm_->arm(deadlineNs_ - spinNs_) : alarm_->disarm();
+  keepAlive();
+  return result;
+}
+
+// A timer that cannot be armed would be silent for ever: its thread is told by an uncaught exception (ENOMEM from io_uring).
+void RateTimer::rearm() {
+  const int error = apply();
+  if (error == 0) return;
+  throwSystemError(Napi::Env(env_), -error, "arming a rate timer");
+  settle(napi_pending_exception);
+}
+
+// A timer nobody waits for does not keep its thread alive.
+void RateTimer::keepAlive() {
+  auto* handle = reinterpret_cast<uv_handle_t*>(&poll_);
+  if (isReferenced_ && deadlineNs_ != INT64_MAX) uv_ref(handle);
+  else uv_unref(handle);
+}
+
+// A throw is handed on as an uncaught exception, as from setInterval. False: the environment is being terminated.
+bool RateTimer::settle(napi_status status) {
+  if (status == napi_ok) return true;
+  bool isPending = false;
+  napi_value error = nullptr;
+  napi_is_exception_pending(env_, &isPending);
+  if (!isPending || napi_get_and_clear_last_exception(env_, &error) != napi_ok) return false;
+  napi_fatal_exception(env_, error);
+  return true;
+}
+
+bool RateTimer::start(napi_value stateView, napi_value onExpire) {
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(env_, &loop) != napi_ok || uv_poll_init(loop, &poll_, alarm_->fd()) != 0) return false;
+  poll_.data = this;
+  napi_create_reference(env_, stateView, 1, &stateView_);
+  napi_create_reference(env_, onExpire, 1, &onExpire_);
+  napi_value name = nullptr;
+  napi_create_string_utf8(env_, "percore:rate-timer", NAPI_AUTO_LENGTH, &name);
+  napi_async_init(env_, nullptr, name, &context_);
+  uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<RateTimer*>(handle->data)->onReadable(); });
+  keepAlive();
+  // Asynchronous: Node turns the loop until the hook is removed, so the close callback runs on terminate() and process.exit() too.
+  napi_add_async_cleanup_hook(env_, [](napi_async_cleanup_hook_handle, void* data) { static_cast<RateTimer*>(data)->shutDown(); }, this, &hook_);
+  return true;
+}
+
+void RateTimer::shutDown() {
+  if (isClosing_) return;
+  isClosing_ = true;
+  uv_close(reinterpret_cast<uv_handle_t*>(&poll_), [](uv_handle_t* handle) { static_cast<RateTimer*>(handle->data)->close(); });
+}
+
+// After the close callback libuv's epoll no longer holds the descriptor.
+void RateTimer::close() {
+  napi_handle_scope scope = nullptr;
+  napi_open_handle_scope(env_, &scope);
+  for (napi_ref reference : {stateView_, onExpire_}) napi_delete_reference(env_, reference);
+  napi_async_destroy(env_, context_);
+  if (scope) napi_close_handle_scope(env_, scope);
+  if (handle) *handle = nullptr;
+  napi_remove_async_cleanup_hook(hook_);  // from here on Node may tear the loop down
+  delete this;
+}
+
+// ---- For JavaScript ------------------------------------------------------------------------------------------------
+
+// A timer may be gone before its handle is collected, and the other way round; so the handle is a pointer to a pointer.
+RateTimer* timerOf(napi_env env, napi_value handle) {
+  void* pointer = nullptr;
+  if (handle) napi_get_value_external(env, handle, &pointer);
+  return pointer ? *static_cast<RateTimer**>(pointer) : nullptr;
+}
+
+// createRateTimer(isUring, clock, originNs, spinNs, state, onExpire) -> handle; throws what the kernel refused.
+Napi::Value createRateTimer(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  napi_typedarray_type type;
+  void* state = nullptr;
+  size_t length = 0;
+  if (info.Length() < 6 || napi_get_typedarray_info(env, info[4], &type, &length, &state, nullptr, nullptr) != napi_ok || type != napi_float64_array || length < kStateWords) {
+    return throwSystemError(env, EINVAL, "createRateTimer");
+  }
+  const auto open = info[0].ToBoolean() ? openUringAlarm : openTimerfdAlarm;
+  OpenedAlarm opened = open(clockid_t(info[1].ToNumber().Int32Value()));
+  if (!opened.alarm) return throwSystemError(env, opened.error, opened.syscall);
+  auto* timer = new RateTimer(env, std::move(opened.alarm), static_cast<double*>(state), info[2].ToNumber().Int64Value(), info[3].ToNumber().Int64Value());
+  if (!timer->start(info[4], info[5])) {
+    delete timer;
+    return throwSystemError(env, EINVAL, "uv_poll_init");
+  }
+  timer->handle = new RateTimer*(timer);
+  napi_value external = nullptr;
+  napi_create_external(env, timer->handle, [](napi_env, void* pointer, void*) {
+    RateTimer** handle = static_cast<RateTimer**>(pointer);
+    if (*handle) (*handle)->handle = nullptr;
+    delete handle;
+  }, nullptr, &external);
+  return Napi::Value(env, external);
+}
+
+// armRateTimer(handle) -> 0 or -errno
+napi_value armRateTimer(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  RateTimer* timer = timerOf(env, args.value[0]);
+  return args.integer(timer ? timer->arm() : -EBADF);
+}
+
+napi_value setRateTimerRef(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  if (RateTimer* timer = timerOf(env, args.value[0])) timer->setRef(args.int32(1) != 0);
+  return nullptr;
+}
+
+napi_value closeRateTimer(napi_env env, napi_callback_info info) {
+  if (RateTimer* timer = timerOf(env, RawArgs<1>(env, info).value[0])) timer->shutDown();
+  return nullptr;
+}
+
+}  // namespace
+
+void exportRateTimer(Napi::Env env, Napi::Object exports) {
+  exports.Set("createRateTimer", Napi::Function::New(env, createRateTimer));
+  exportRaw(env, exports, "armRateTimer", armRateTimer);
+  exportRaw(env, exports, "setRateTimerRef", setRateTimerRef);
+  exportRaw(env, exports, "closeRateTimer", closeRateTimer);
+}
+
+}  // namespace percore
