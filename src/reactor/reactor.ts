@@ -11,7 +11,7 @@ import { Io } from '../io/index.js';
 import { OK } from '../queues/index.js';
 import { ValueCodec } from '../queues/value-codec.js';
 import { DEFAULT_BAND, type Ready } from '../ready.js';
-import { createClock } from '../timers/clock.js';
+import { SystemClock } from '../timers/clock.js';
 import { Timers } from '../timers/index.js';
 import { Address } from './address.js';
 import { Bands } from './bands.js';
@@ -91,6 +91,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   readonly io: Io;
   /** Nanoseconds since the runtime's start: the same clock in every reactor. About 40 ns. */
   readonly nowNs: () => number;
+  /** The same clock for `createTimer({ clock })` of percore/timers. */
+  readonly clock: SystemClock;
   /** For IntercoreHost alone. */
   readonly counters: Float64Array;
   readonly publishEvery: { readonly records: number; readonly ns: number };
@@ -124,7 +126,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     this.budget = options.budget;
     this.publishEvery = options.publishEvery;
     this.onError = options.onError;
-    this.nowNs = createClock(shared.originNs);
+    this.clock = new SystemClock({ originNs: shared.originNs });
+    this.nowNs = this.clock.nowNs;
     this.party = partyWords(shared.inboxes[id]!);
     this.counters = partyCounters(shared.inboxes[id]!);
     this.intercore = new Intercore(this);
@@ -151,6 +154,11 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   /** Reactors of the runtime, this one included. */
   get reactors(): number {
     return this.shared.reactors;
+  }
+
+  /** The time at which this turn began: a load, for what need not be exact within a turn. Between two turns, that of the last one. */
+  get turnNs(): number {
+    return this.counters[TURN_NS]!;
   }
 
   // ---- One turn ---------------------------------------------------------------------------------------------------

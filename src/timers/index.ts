@@ -1,3 +1,12 @@
-/** `percore/timers`: the timers of a reactor. */
+/** `percore/timers`: the wheel for millions, rate timers that do not drift, clocks, jitter, rate control. */
 export { Timers, type AfterOptions, type EveryOptions, type Tick, type TickCallback, type TimersHost } from './timers.js';
 export { noTimer, type TimerId } from './timer-id.js';
+export { SystemClock, monotonicClock, type Clock, type ClockSource, type SystemClockOptions } from './clock.js';
+export { ManualClock, type ClockFollower } from './manual-clock.js';
+export { intervalNsToRate, rateToIntervalNs, LEAST_INTERVAL_NS, LEAST_RATE_HZ, MOST_INTERVAL_NS, MOST_RATE_HZ, NANOS_PER_SECOND } from './rate.js';
+export { createTimer, RateTimer, type RateTickCallback, type RateTimerOptions, type RateTimerStatus, type WaitOptions } from './rate-timer.js';
+export type { RateBackend } from './alarm.js';
+export type { CatchUp, RateTick } from './tick-grid.js';
+export { JitterMeasurement, JitterRecorder, JitterStats, type JitterOptions, type Percentiles } from './jitter.js';
+export { RateSurface, type RateSurfaceOptions } from './rate-surface.js';
+export { RateController, type JitterWarning, type RateControllerOptions, type RateControllerStatus, type RateStats } from './rate-controller.js';

@@ -1,0 +1,115 @@
+/**
+ * A clock that moves only when a test says so, and takes along everything that follows it: no sleeping, no chance.
+ *
+ *      advance(5 ms)        now ──> deadline A ──> deadline B ──> now + 5 ms      each runs at its own deadline: the ideal machine
+ *      setNs(now + 5 ms)    now ─────────────────────────────────> A, B           each runs late: a stall, a suspended process
+ *
+ * Rate timers made with it follow it by themselves. Anything else that has deadlines follows through `follow`: a wheel, for example,
+ * whose `poll` is its `expire`. One thread.
+ */
+import { invalidArgument, PercoreError } from '../errors.js';
+import type { Clock } from './clock.js';
+
+export interface ClockFollower {
+  /** When something is due next, on this clock; Infinity for nothing, and then it is not called. */
+  nextDeadlineNs(): number;
+  /** Runs what is due. Called while nextDeadlineNs() is not after now; it must move on by that. */
+  expire(): void;
+}
+
+/** So many expiries without the time moving are an endless loop of a follower, and no test. */
+const MOST_EXPIRIES = 10_000_000;
+
+export class ManualClock implements Clock {
+  private timeNs: number;
+  private readonly followers = new Set<ClockFollower>();
+
+  constructor(startNs = 0) {
+    this.timeNs = checkTime('startNs', startNs, -Infinity);
+  }
+
+  nowNs(): number {
+    return this.timeNs;
+  }
+
+  /** The earliest deadline of all followers; Infinity when there is none. */
+  nextDeadlineNs(): number {
+    let next = Infinity;
+    for (const follower of this.followers) next = Math.min(next, follower.nextDeadlineNs());
+    return next;
+  }
+
+  /**
+   * Moves on by `ns`, stopping at each deadline on the way to run what is due then. Promises that this settles run after it has
+   * returned; where they have to run between two deadlines, use `advanceAsync`. Throws what a follower threw, after all have run
+   * (an AggregateError when there was more than one).
+   */
+  advance(ns: number): void {
+    this.run(this.timeNs + checkTime('ns', ns, 0), true);
+  }
+
+  /** The same, with a pass of the event loop after each deadline, so that `await timer.tick()` goes on in time. */
+  async advanceAsync(ns: number): Promise<void> {
+    const endNs = this.timeNs + checkTime('ns', ns, 0);
+    // What awaits now may be about to ask for its first deadline.
+    await eventLoopPass();
+    for (let expiries = 0; ; expiries++) {
+      const nextNs = this.nextDeadlineNs();
+      if (nextNs > endNs) break;
+      checkProgress(expiries);
+      this.run(Math.max(this.timeNs, nextNs), true);
+      await eventLoopPass();
+    }
+    this.timeNs = Math.max(this.timeNs, endNs);
+  }
+
+  /** Leaps to `ns`, not before now, and runs what has become due, late. Throws as `advance` does. */
+  setNs(ns: number): void {
+    this.run(checkTime('ns', ns, this.timeNs), false);
+  }
+
+  /** Lets something follow this clock until the returned function is called. */
+  follow(follower: ClockFollower): () => void {
+    this.followers.add(follower);
+    return () => void this.followers.delete(follower);
+  }
+
+  private run(endNs: number, isStepwise: boolean): void {
+    const errors: unknown[] = [];
+    if (!isStepwise) this.timeNs = endNs;
+    for (let expiries = 0; ; expiries++) {
+      const next = this.earliest();
+      if (next === undefined || next.nextDeadlineNs() > endNs) break;
+      checkProgress(expiries);
+      // Not back: a deadline may lie in the past, and a callback may have moved the clock itself.
+      this.timeNs = Math.max(this.timeNs, next.nextDeadlineNs());
+      try {
+        next.expire();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    this.timeNs = Math.max(this.timeNs, endNs);
+    if (errors.length === 1) throw errors[0];
+    if (errors.length > 1) throw new AggregateError(errors, `${errors.length} callbacks threw while the clock moved`);
+  }
+
+  private earliest(): ClockFollower | undefined {
+    let earliest: ClockFollower | undefined;
+    for (const follower of this.followers) {
+      if (earliest === undefined || follower.nextDeadlineNs() < earliest.nextDeadlineNs()) earliest = follower;
+    }
+    return earliest;
+  }
+}
+
+const eventLoopPass = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+function checkProgress(expiries: number): void {
+  if (expiries === MOST_EXPIRIES) throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${MOST_EXPIRIES} deadlines have come in one step of the manual clock, and the next is already due: a follower does not move on, or the step is too long`);
+}
+
+function checkTime(argument: string, value: unknown, least: number): number {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < least) throw invalidArgument(argument, value, least === -Infinity ? 'a finite number of nanoseconds' : `nanoseconds of ${least} or more`);
+  return value;
+}

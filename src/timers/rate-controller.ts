@@ -1,0 +1,173 @@
+/**
+ * Emits tokens at a rate that can change while it runs, and keeps an eye on its own timing.
+ *
+ *      tick ──> next token ──> emit(token, tick) ──> jitter recorded ──> each 100 ticks: 'stats', and 'warning' past the tolerance
+ *
+ * A token that is late is a number in the statistics or an event, never an error: whether it matters is the caller's to say.
+ * The jitter is of intervals: from one emission to the next, against what the rate asks (`JitterMeasurement`).
+ */
+import { EventEmitter } from 'node:events';
+import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
+import { DEFAULT_TOLERANCE_NS, JitterRecorder, type JitterStats } from './jitter.js';
+import { RateSurface } from './rate-surface.js';
+import { createTimer, type RateTimer, type RateTimerOptions, type RateTimerStatus } from './rate-timer.js';
+import type { RateTick } from './tick-grid.js';
+
+export interface RateControllerOptions<T> extends Pick<RateTimerOptions, 'backend' | 'catchUp' | 'clock' | 'spinNs' | 'firstNs'> {
+  /** The rates it may run at. */
+  surface: RateSurface;
+  /** Where tokens come from; one is taken each tick, not before. The controller ends at the tick that finds none. */
+  tokens: Iterable<T>;
+  /** Gets each token in its tick. The tick is written again for the next one. What it throws is an 'error' event, and the next token comes all the same. */
+  emit: (token: T, tick: RateTick) => void;
+  /** Nanoseconds, inclusive; a p99 beyond it is worth a warning. Default 2,000,000. */
+  toleranceNs?: number;
+  /** Ticks from one 'stats' event to the next: 1 to 2^20, default 100. */
+  statsEvery?: number;
+}
+
+/** Of the last `statsEvery` ticks. */
+export interface RateStats {
+  readonly rateHz: number;
+  readonly jitter: JitterStats;
+  /** Tokens left out in this time because their ticks were over ('skip' alone). */
+  readonly missed: number;
+}
+/** The tolerance was not kept. */
+export interface JitterWarning extends RateStats {
+  readonly p99Ns: number;
+  readonly toleranceNs: number;
+}
+interface RateControllerEvents {
+  stats: [RateStats];
+  warning: [JitterWarning];
+  /** The tokens are all emitted, or the controller was closed. */
+  end: [];
+  error: [unknown];
+}
+
+export interface RateControllerStatus extends RateTimerStatus {
+  readonly surface: { readonly minimumHz: number; readonly targetHz: number; readonly maximumHz: number };
+  readonly emitted: number;
+  readonly warnings: number;
+}
+
+export class RateController<T> extends EventEmitter<RateControllerEvents> implements AsyncDisposable {
+  private readonly surface: RateSurface;
+  private readonly emitToken: (token: T, tick: RateTick) => void;
+  private readonly tokens: Iterator<T>;
+  private readonly timer: RateTimer;
+  private readonly window: JitterRecorder;
+  private readonly total: JitterRecorder;
+  private readonly statsEvery: number;
+  private emitted = 0;
+  private warnings = 0;
+  private missedInWindow = 0;
+  private hasEnded = false;
+
+  /** Starts at once, at the surface's rate. Throws what createTimer throws. */
+  constructor(options: RateControllerOptions<T>) {
+    super();
+    if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with surface, tokens and emit');
+    if (!(options.surface instanceof RateSurface)) throw invalidArgument('surface', options.surface, 'a RateSurface');
+    if (typeof (options.tokens as Iterable<T> | undefined)?.[Symbol.iterator] !== 'function') throw invalidArgument('tokens', options.tokens, 'iterable');
+    checkFunction('emit', options.emit);
+    this.surface = options.surface;
+    this.emitToken = options.emit;
+    this.statsEvery = checkInteger('statsEvery', options.statsEvery ?? 100, 1, 2 ** 20);
+    const toleranceNs = options.toleranceNs ?? DEFAULT_TOLERANCE_NS;
+    this.window = new JitterRecorder({ toleranceNs, exactSamples: this.statsEvery });
+    this.total = new JitterRecorder({ toleranceNs });
+    this.tokens = options.tokens[Symbol.iterator]();
+    const { backend, catchUp, clock, spinNs, firstNs } = options;
+    this.timer = createTimer({
+      rateHz: this.surface.rateHz,
+      onError: (error) => void this.emit('error', error),
+      ...(backend === undefined ? {} : { backend }), ...(catchUp === undefined ? {} : { catchUp }), ...(clock === undefined ? {} : { clock }),
+      ...(spinNs === undefined ? {} : { spinNs }), ...(firstNs === undefined ? {} : { firstNs }),
+    }, (tick) => this.onTick(tick));
+  }
+
+  /** Asks for another rate from the next token on; returns the one that the surface grants. */
+  setRate(rateHz: number): number {
+    return this.apply(this.surface.set(rateHz));
+  }
+
+  /** Faster (above 1) or slower (below 1) by a factor; returns the granted rate. */
+  adjust(factor: number): number {
+    return this.apply(this.surface.adjust(factor));
+  }
+
+  /** Since the start. Allocates and sorts. */
+  stats(): JitterStats {
+    return this.total.stats();
+  }
+
+  status(): RateControllerStatus {
+    const { minimumHz, targetHz, maximumHz } = this.surface;
+    return { ...this.timer.status(), surface: { minimumHz, targetHz, maximumHz }, emitted: this.emitted, warnings: this.warnings };
+  }
+
+  /** Resolves when the last token has been emitted, or the controller was closed. */
+  get ended(): Promise<void> {
+    return this.hasEnded ? Promise.resolve() : new Promise((resolve) => this.once('end', () => resolve()));
+  }
+
+  /** Does not keep its thread alive any more. */
+  unref(): this {
+    this.timer.unref();
+    return this;
+  }
+
+  /** No token comes after this. Also from inside `emit`; twice is once. */
+  close(): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    this.timer.close();
+    this.tokens.return?.();
+    this.emit('end');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  // ---- Inside -------------------------------------------------------------------------------------------------------
+
+  private onTick(tick: RateTick): void {
+    // Read now: the tick is the timer's own.
+    const jitterNs = tick.actualIntervalNs - tick.expectedIntervalNs;
+    this.missedInWindow += tick.missed;
+    const next = this.tokens.next();
+    if (next.done === true) {
+      this.close();
+      return;
+    }
+    this.emitted++;
+    try {
+      this.emitToken(next.value, tick);
+    } finally {
+      // After the token: nothing stands between the tick and it. Also when it throws.
+      this.record(jitterNs);
+    }
+  }
+
+  private record(jitterNs: number): void {
+    this.total.record(jitterNs);
+    this.window.record(jitterNs);
+    if (this.window.count < this.statsEvery) return;
+    const jitter = this.window.stats();
+    const stats: RateStats = { rateHz: this.surface.rateHz, jitter, missed: this.missedInWindow };
+    this.window.reset();
+    this.missedInWindow = 0;
+    const isPast = jitter.p99Ns > jitter.toleranceNs;
+    if (isPast) this.warnings++;
+    this.emit('stats', stats);
+    if (isPast) this.emit('warning', { ...stats, p99Ns: jitter.p99Ns, toleranceNs: jitter.toleranceNs });
+  }
+
+  private apply(rateHz: number): number {
+    this.timer.setRate(rateHz);
+    return rateHz;
+  }
+}

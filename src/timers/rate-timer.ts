@@ -1,0 +1,307 @@
+/**
+ * A timer that ticks at a rate, by absolute deadlines: it does not drift, says how late each tick was, and what was missed.
+ *
+ *      createTimer({ rateHz: 30 }, (tick) => { … })        a callback: the alarm is always armed
+ *      await timer.tick()                                  a promise: armed while somebody waits
+ *      for await (const tick of timer) { … }               the same, again and again
+ *
+ *      grid (deadlines) ── next ──> alarm (timerfd, io_uring, spin, manual) ── fired ──> tick ──> promises, callback
+ *
+ * Who asks for a tick that is over already gets it in the next pass of the event loop, never at once: a loop that cannot keep up
+ * would otherwise keep everything else of its thread from running.
+ *
+ * A timer of its own descriptor each, for the few things that must be punctual; millions belong in the wheel. Works in any thread:
+ * the main one, a worker, a reactor. Not setInterval, which drifts, and ticks in milliseconds, by decision of its maintainers.
+ */
+import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import { ManualAlarm, openAlarm, type OpenedAlarm, type RateBackend } from './alarm.js';
+import { monotonicClock, type Clock, type SystemClock } from './clock.js';
+import { ManualClock } from './manual-clock.js';
+import { checkIntervalNs, exactIntervalNs, intervalNsToRate, MOST_INTERVAL_NS } from './rate.js';
+import { checkCatchUp, newTick, TickGrid, type CatchUp, type RateTick } from './tick-grid.js';
+
+export interface RateTimerOptions {
+  /** Ticks a second, 3.2e-10 to 1,000,000. Either this or `intervalNs`. */
+  rateHz?: number;
+  /** Nanoseconds between ticks, 1,000 to a century; may have a fraction. */
+  intervalNs?: number;
+  /** Nanoseconds from now to the first tick, 0 to a century; one interval if left out. */
+  firstNs?: number;
+  /** Default 'auto': timerfd, or manual with a manual clock. What was granted is in `status()`. */
+  backend?: RateBackend | 'auto';
+  /** About ticks that are over before they could run. Default 'skip'. */
+  catchUp?: CatchUp;
+  /** By what it runs. Default: this thread's monotonic clock. In a reactor, `reactor.clock` makes its times those of `reactor.nowNs()`. */
+  clock?: SystemClock | ManualClock;
+  /** For 'spin': nanoseconds before the deadline from which on the thread does nothing else, 0 to 10^7. Default 200,000. */
+  spinNs?: number;
+  /** Gets what the callback throws. Without it that is an uncaught exception, as from setInterval. Either way the timer goes on. */
+  onError?: (error: unknown) => void;
+}
+export type RateTickCallback = (tick: RateTick) => void;
+
+export interface WaitOptions {
+  /** Rejects with its reason when it aborts. */
+  signal?: AbortSignal;
+  /** Rejects with ERR_PERCORE_TIMEOUT after so many milliseconds of the timer's clock. */
+  timeoutMs?: number;
+}
+
+export interface RateTimerStatus {
+  /** What was asked and what is used; `why` where they differ. */
+  readonly backend: { readonly asked: RateBackend | 'auto'; readonly granted: RateBackend; readonly why?: string };
+  readonly clock: 'monotonic' | 'boottime' | 'manual';
+  readonly rateHz: number;
+  readonly intervalNs: number;
+  readonly catchUp: CatchUp;
+  /** Ticks delivered, and ticks left out. */
+  readonly ticks: number;
+  readonly missed: number;
+  readonly isClosed: boolean;
+}
+
+interface Waiter {
+  readonly resolve: (tick: RateTick) => void;
+  readonly reject: (error: unknown) => void;
+  cleanUp: (() => void) | undefined;
+}
+
+const DEFAULT_SPIN_NS = 200_000;
+const MOST_SPIN_NS = 10_000_000;
+
+/**
+ * Makes a timer that ticks from now on. With a callback it keeps its thread alive until it is closed (or `unref`), without one only
+ * while a tick is awaited. The tick handed to the callback is written again for the next one; promises get one of their own.
+ * Throws ERR_PERCORE_TIMER_INVALID_RATE, _TIMER_INVALID_INTERVAL, _INVALID_ARGUMENT, _SYSTEM (no descriptor to be had).
+ */
+export function createTimer(options: RateTimerOptions, onTick?: RateTickCallback): RateTimer {
+  return new RateTimer(options, onTick);
+}
+
+export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
+  private readonly clock: Clock;
+  private readonly opened: OpenedAlarm;
+  private readonly grid: TickGrid;
+  private readonly current = newTick();
+  private readonly spareTick = newTick();
+  private readonly spare: TickGrid;
+  private readonly onTick: RateTickCallback | undefined;
+  private readonly onError: ((error: unknown) => void) | undefined;
+  private waiters: Waiter[] = [];
+  private tickCount = 0;
+  private missedCount = 0;
+  private isClosed = false;
+
+  /** For createTimer. */
+  constructor(options: RateTimerOptions, onTick?: RateTickCallback) {
+    if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with rateHz or intervalNs');
+    const intervalNs = checkOneOf(options);
+    const firstNs = options.firstNs ?? intervalNs;
+    if (typeof firstNs !== 'number' || !(firstNs >= 0) || firstNs > MOST_INTERVAL_NS) throw invalidArgument('firstNs', firstNs, `nanoseconds from 0 to ${MOST_INTERVAL_NS} (a century)`, 'ERR_PERCORE_TIMER_INVALID_INTERVAL');
+    const catchUp = checkCatchUp(options.catchUp ?? 'skip');
+    const spinNs = checkInteger('spinNs', options.spinNs ?? DEFAULT_SPIN_NS, 0, MOST_SPIN_NS);
+    if (onTick !== undefined) checkFunction('onTick', onTick);
+    if (options.onError !== undefined) checkFunction('onError', options.onError);
+    this.onTick = onTick;
+    this.onError = options.onError;
+    this.clock = options.clock ?? monotonicClock();
+    this.opened = openAlarm(options.backend ?? 'auto', this.clock, spinNs, (firedNs) => this.fire(firedNs));
+    const now = this.clock.nowNs();
+    this.spare = new TickGrid(0, 0, intervalNs, catchUp);
+    this.grid = new TickGrid(now, now + firstNs, intervalNs, catchUp);
+    if (onTick !== undefined) this.arm();
+  }
+
+  /** Ticks a second, as it is now. */
+  get rateHz(): number {
+    return intervalNsToRate(this.grid.intervalNs);
+  }
+
+  /** Nanoseconds between ticks, as it is now, with its fraction. */
+  get intervalNs(): number {
+    return this.grid.intervalNs;
+  }
+
+  /** Changes the rate: the next tick comes one new interval after the last one, or now if that is over. This thread; does not block. */
+  setRate(rateHz: number): void {
+    this.change(exactIntervalNs(rateHz));
+  }
+
+  /** The same by the interval. */
+  setIntervalNs(intervalNs: number): void {
+    this.change(checkIntervalNs(intervalNs));
+  }
+
+  /** Begins anew: the next tick comes one interval from now. */
+  reset(): void {
+    const now = this.clock.nowNs();
+    this.grid.restart(now, now + this.grid.intervalNs);
+    this.rearm();
+  }
+
+  /**
+   * Promises the next tick. Everybody who waits gets the same one. Rejects with ERR_PERCORE_CLOSED, _TIMEOUT, _INVALID_ARGUMENT, or
+   * the signal's reason; then the tick is not lost, but the next call's. Allocates the promise and the tick.
+   */
+  tick(options: WaitOptions = {}): Promise<RateTick> {
+    return new Promise((resolve, reject) => {
+      const { signal, timeoutMs } = options;
+      if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal', signal, 'an AbortSignal');
+      if (timeoutMs !== undefined && !(timeoutMs > 0)) throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds above 0');
+      if (signal?.aborted === true) throw signal.reason;
+      if (this.isClosed) throw closed();
+      const waiter: Waiter = { resolve, reject, cleanUp: undefined };
+      this.waiters.push(waiter);
+      if (signal !== undefined || timeoutMs !== undefined) this.limit(waiter, signal, timeoutMs);
+      if (this.waiters.length === 1 && this.onTick === undefined) this.arm();
+    });
+  }
+
+  /** Tick after tick, until the timer is closed. Leaving the loop does not close it. */
+  ticks(options: WaitOptions = {}): AsyncIterable<RateTick> {
+    return { [Symbol.asyncIterator]: () => ({ next: () => this.next(options) }) };
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<RateTick> {
+    return { next: () => this.next({}) };
+  }
+
+  /** Asked, granted, and what has happened so far. */
+  status(): RateTimerStatus {
+    const { asked, granted, why } = this.opened;
+    return {
+      backend: { asked, granted, ...(why === undefined ? {} : { why }) },
+      clock: this.clock instanceof ManualClock ? 'manual' : (this.clock as SystemClock).source as 'monotonic' | 'boottime',
+      rateHz: this.rateHz, intervalNs: this.intervalNs, catchUp: this.grid.catchUp,
+      ticks: this.tickCount, missed: this.missedCount, isClosed: this.isClosed,
+    };
+  }
+
+  /** Does not keep its thread alive any more. */
+  unref(): this {
+    this.opened.alarm.setRef(false);
+    return this;
+  }
+
+  ref(): this {
+    this.opened.alarm.setRef(true);
+    return this;
+  }
+
+  /** Ends the timer: no tick comes after this. Those who wait are rejected with ERR_PERCORE_CLOSED, loops end. Also from inside a tick; twice is once. */
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.opened.alarm.close();
+    for (const waiter of this.takeWaiters()) waiter.reject(closed());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  // ---- Inside -------------------------------------------------------------------------------------------------------
+
+  private fire(firedNs: number): void {
+    if (this.isClosed) return;
+    if (firedNs < this.grid.nextNs) return this.rehearse();
+    const tick = this.current;
+    this.grid.take(firedNs, tick);
+    this.tickCount++;
+    this.missedCount += tick.missed;
+    if (this.waiters.length !== 0) {
+      const copy = { ...tick };
+      for (const waiter of this.takeWaiters()) waiter.resolve(copy);
+    }
+    if (this.onTick === undefined) {
+      // Those who were waiting run now, and arm it if they want more.
+      this.opened.alarm.arm(Infinity);
+      return;
+    }
+    // Before the callback: it goes on when that throws.
+    this.arm();
+    try {
+      this.onTick(tick);
+    } catch (error) {
+      if (this.onError === undefined) throw error;
+      this.onError(error);
+    }
+  }
+
+  /**
+   * The alarm came too early: the grid was moved while it was on its way, or a spin is about to begin. After a sleep the caches hold
+   * nothing of what a tick runs, so it is run here on a grid that does not count, and the tick takes half the time.
+   */
+  private rehearse(): void {
+    this.clock.nowNs();
+    this.spare.restart(0, 0);
+    this.spare.take(0, this.spareTick);
+    this.arm();
+  }
+
+  private arm(): void {
+    this.opened.alarm.arm(this.grid.nextNs);
+  }
+
+  private rearm(): void {
+    if (!this.isClosed && (this.onTick !== undefined || this.waiters.length !== 0)) this.arm();
+  }
+
+  private change(intervalNs: number): void {
+    this.grid.setInterval(intervalNs, this.clock.nowNs());
+    this.rearm();
+  }
+
+  private next(options: WaitOptions): Promise<IteratorResult<RateTick>> {
+    if (this.isClosed) return Promise.resolve({ done: true, value: undefined });
+    return this.tick(options).then((value) => ({ done: false, value }), (error: unknown) => {
+      if (this.isClosed && error instanceof PercoreError && error.code === 'ERR_PERCORE_CLOSED') return { done: true, value: undefined };
+      throw error;
+    });
+  }
+
+  private takeWaiters(): Waiter[] {
+    const waiters = this.waiters;
+    this.waiters = [];
+    for (const waiter of waiters) waiter.cleanUp?.();
+    return waiters;
+  }
+
+  private limit(waiter: Waiter, signal: AbortSignal | undefined, timeoutMs: number | undefined): void {
+    const giveUp = (error: unknown): void => {
+      waiter.cleanUp?.();
+      this.waiters = this.waiters.filter((other) => other !== waiter);
+      if (this.waiters.length === 0 && this.onTick === undefined) this.opened.alarm.arm(Infinity);
+      waiter.reject(error);
+    };
+    const onAbort = (): void => giveUp(signal!.reason);
+    const stopTimeout = timeoutMs === undefined ? undefined : startTimeout(this.clock, timeoutMs, () => giveUp(new PercoreError('ERR_PERCORE_TIMEOUT', `no tick within ${timeoutMs} ms`)));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    waiter.cleanUp = () => {
+      stopTimeout?.();
+      signal?.removeEventListener('abort', onAbort);
+    };
+  }
+}
+
+/** Longest that Node's own timers can wait; beyond it a time-out is none. */
+const MOST_TIMEOUT_MS = 2 ** 31 - 1;
+
+function startTimeout(clock: Clock, timeoutMs: number, onTimeout: () => void): () => void {
+  if (clock instanceof ManualClock) {
+    const alarm = new ManualAlarm(clock, () => onTimeout());
+    alarm.arm(clock.nowNs() + timeoutMs * 1e6);
+    return () => alarm.close();
+  }
+  if (timeoutMs > MOST_TIMEOUT_MS) return () => undefined;
+  const timeout = setTimeout(onTimeout, timeoutMs);
+  return () => clearTimeout(timeout);
+}
+
+function checkOneOf(options: RateTimerOptions): number {
+  const { rateHz, intervalNs } = options;
+  if (rateHz !== undefined && intervalNs !== undefined) throw invalidArgument('intervalNs', intervalNs, 'left out when rateHz is given');
+  return intervalNs === undefined ? exactIntervalNs(rateHz as number) : checkIntervalNs(intervalNs);
+}
+
+const closed = (): PercoreError => new PercoreError('ERR_PERCORE_CLOSED', 'the timer is closed');
