@@ -16,8 +16,8 @@
  *
  * The object is of a class made for this struct and this memory. Its accessors are closures over the memory, and its position is
  * private, since a field may have any name. They are kept short, so that twelve of them fit into what V8 inlines: then a record
- * costs 1.2 to 1.5 times what a DataView by hand does. An object literal with accessors takes 400 ns, because V8 keeps such
- * objects as dictionaries (docs/decisions).
+ * costs about one and a half times what a DataView by hand does, on Node 24 mostly four to eight times, for reasons not understood.
+ * An object literal with accessors takes 400 ns, because V8 keeps such objects as dictionaries (docs/decisions).
  */
 import { canGenerateCode, generate } from './code-generation.js';
 import type { RecordMemory } from './codec.js';
