@@ -3,6 +3,7 @@ import { checkInteger, invalidArgument } from '../errors.js';
 import { BANDS, MAX_CONSUMERS, MAX_PRODUCERS } from '../layout.js';
 import { makeGroup, groupBytesFor } from './group.js';
 import { MAX_CAPACITY, bytesFor, makeRing, type DeclaredPlace } from './memory.js';
+import { isLosing } from './places.js';
 import { POLICIES, type WhenSlow } from './ring.js';
 
 export type Kind = 'spsc' | 'mpsc' | 'spmc' | 'banded';
@@ -102,7 +103,7 @@ export function createRings(options: FixedOptions<Kind> | VariableOptions<Kind>)
 
   const names = declared.map(([name]) => name);
   if (rings > 0) makeGroup({ ...shape, buffer, byteOffset }, start);
-  else makeRing({ ...shape, buffer, byteOffset }, start, declared.map(([name, consumer], i) => declare(name, consumer, names.slice(0, i), capacity)));
+  else makeRing({ ...shape, buffer, byteOffset }, start, declared.map(([name, consumer], i) => declare(name, consumer, declared.slice(0, i), capacity)));
   return {
     kind, backend: 'fixed', buffer, byteOffset, capacity, recordBytes, maxProducers, maxConsumers, fixed,
     ...(names.length === 0 ? {} : { consumers: Object.fromEntries(names.map((name, place) => [name, place])) }),
@@ -115,11 +116,13 @@ function places(argument: string, value: number | undefined, isMany: boolean, mo
   return 1;
 }
 
-function declare(name: string, consumer: DeclaredConsumer, before: readonly string[], capacity: number): DeclaredPlace {
+function declare(name: string, consumer: DeclaredConsumer, before: readonly (readonly [string, DeclaredConsumer])[], capacity: number): DeclaredPlace {
   const whenSlow = checkPolicy(consumer.whenSlow ?? 'wait');
+  const names = before.map(([each]) => each);
   const after = (consumer.after ?? []).map((other) => {
-    const place = before.indexOf(other);
-    if (place < 0) throw invalidArgument(`consumers.${name}.after`, other, `a consumer declared before it: ${before.join(', ') || 'there is none'}`);
+    const place = names.indexOf(other);
+    if (place < 0) throw invalidArgument(`consumers.${name}.after`, other, `a consumer declared before it: ${names.join(', ') || 'there is none'}`);
+    if (isLosing(before[place]![1].whenSlow)) throw invalidArgument(`consumers.${name}.after`, other, "a consumer that is not lapped ('drop-oldest' or 'evict'): it reads copies, and says nothing to who comes behind");
     return place;
   });
   checkLossy(whenSlow, after.length > 0, capacity);
@@ -128,7 +131,7 @@ function declare(name: string, consumer: DeclaredConsumer, before: readonly stri
 
 /** A consumer that may be lapped copies what it reads: it can be in no chain, and a ring of 2^30 has no room for its arithmetic. */
 export function checkLossy(whenSlow: WhenSlow, hasAfter: boolean, capacity: number): void {
-  if (whenSlow !== 'drop-oldest' && whenSlow !== 'evict') return;
+  if (!isLosing(whenSlow)) return;
   if (hasAfter) throw invalidArgument('whenSlow', whenSlow, "'wait', 'block' or 'drop-newest' for a consumer with `after`");
   if (capacity > MAX_CAPACITY / 2) throw invalidArgument('whenSlow', whenSlow, `'wait', 'block' or 'drop-newest' for a capacity above ${MAX_CAPACITY / 2}`);
 }

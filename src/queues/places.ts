@@ -10,7 +10,7 @@
  * cursor after. A look of the producer that has not seen it came before that load, and allows the producer to go no further than
  * one capacity beyond what was published at that look.
  */
-import { PercoreError } from '../errors.js';
+import { PercoreError, invalidArgument } from '../errors.js';
 import { MAX_CONSUMERS } from '../layout.js';
 import { threadId } from 'node:worker_threads';
 import { PADDING, framedBytes } from './record.js';
@@ -23,7 +23,8 @@ import { ringBell } from './waiting.js';
 export interface JoinOptions {
   /** A place by its number; a declared one, or one to take over. The first free one if left out. */
   place?: number;
-  whenSlow?: WhenSlow;
+  /** `wait` if left out; what was declared, for a declared place. */
+  whenSlow?: WhenSlow | undefined;
   /** For `evict`: the longest standstill in milliseconds. */
   evictAfterMs?: number;
   /** Places whose consumers must have released a record before this one reads it. */
@@ -36,9 +37,25 @@ export const me = (): number => threadId + 1;
 /** Takes a place for a consumer of this thread. Returns its number. Throws when there is none. */
 export function join(memory: QueueMemory, options: JoinOptions = {}): number {
   if (Atomics.load(memory.words, PHASE) === ABANDONED) throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue was closed by its only consumer; create a new one');
+  checkDeclared(memory, options);
+  for (const place of options.after ?? []) checkIsThere(memory, place);
   const place = tryJoin(memory, options);
   if (place < 0) throw taken(memory, options.place);
   return place;
+}
+
+/** A declared place has its options since its queue was made. */
+function checkDeclared(memory: QueueMemory, { place = -1, whenSlow, after = [] }: JoinOptions): void {
+  if (place < 0 || !isKept(memory, place)) return;
+  const declared = POLICIES[Atomics.load(memory.words, placeAt(place) + POLICY)]!;
+  if (whenSlow !== undefined && whenSlow !== declared) throw invalidArgument('whenSlow', whenSlow, `left out, or '${declared}', with which this consumer was declared`);
+  if (after.length > 0) throw invalidArgument('after', after, 'left out for a declared consumer, which brings its own');
+}
+
+/** Whoever reads behind another reads behind one that is there already: so there is no circle, and nobody reads behind itself. */
+function checkIsThere(memory: QueueMemory, place: number): void {
+  if (!isKept(memory, place) && Atomics.load(memory.words, placeAt(place) + THREAD) === 0) throw invalidArgument('after', place, 'the place of a consumer that is there, or a declared one');
+  if (isLossyPlace(memory, place)) throw invalidArgument('after', place, "the place of a consumer that is not lapped ('drop-oldest' or 'evict'): it reads copies, and says nothing to who comes behind");
 }
 
 /** The same; -1 when the place, or every place, is taken. */
@@ -74,6 +91,10 @@ function claim(memory: QueueMemory, place: number, options: JoinOptions): boolea
     // Places that were held for want of a reader are held no more.
     if (other !== place && !isKept(memory, other)) Atomics.compareExchange(words, placeAt(other) + STATE, HELD, FREE);
   }
+  for (const other of options.after ?? []) {
+    // ring.follow: one that has left since we looked may not have seen our bit. Pairs with leave().
+    if (Atomics.load(words, placeAt(other) + STATE) < HELD) Atomics.and(words, at + AFTER, ~(1 << other));
+  }
   return true;
 }
 
@@ -107,7 +128,6 @@ function describe({ words }: QueueMemory, at: number, options: JoinOptions): voi
 export function leave(memory: QueueMemory, place: number): void {
   const { words } = memory;
   const at = placeAt(place);
-  letFollowersGo(memory, place);
   if (Atomics.load(words, at + STATE) >= LOSSY) stopPushes(memory, at);
   if (!isKept(memory, place)) {
     Atomics.store(words, at + AFTER, 0);
@@ -116,6 +136,8 @@ export function leave(memory: QueueMemory, place: number): void {
   // ring.join: HELD first, then the look for others. Of two that leave at once, the later stays HELD; one that joins now finds me, or I find it.
   Atomics.store(words, at + STATE, HELD);
   if (!isKept(memory, place) && somebodyReads(memory, place)) Atomics.compareExchange(words, at + STATE, HELD, FREE);
+  // ring.follow: after the state, for one that begins to read behind us now.
+  letFollowersGo(memory, place);
   // Last: until here the place has an owner, by whose death it is found.
   Atomics.store(words, at + THREAD, 0);
 }

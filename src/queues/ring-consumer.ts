@@ -116,6 +116,8 @@ export abstract class RingConsumer {
   arm(): void {
     // ring.attention: set my wish; the caller looks again. Pairs with flush() of the producer, or publishRelease() of the stage before.
     Atomics.or(this.words, ATTENTION, this.isFollower ? FOLLOWER_WAITS : CONSUMER_WAITS);
+    // ring.follow: when all stages before have left, the producer is whom we wait for. Loaded after the wish, so that one which leaves now rings.
+    if (this.isFollower && Atomics.load(this.words, this.at + AFTER) === 0) Atomics.or(this.words, ATTENTION, CONSUMER_WAITS);
   }
 
   /**
@@ -128,6 +130,8 @@ export abstract class RingConsumer {
     this.hasLeft = true;
     this.publishRelease();
     leave(this.memory, this.place);
+    // Those that read behind us may read on without us.
+    ringBell(this.bellWords, this.bell);
     this.tellSpace();
   }
 

@@ -78,9 +78,9 @@ export interface SubOptions {
   whenSlow?: WhenSlow;
   /** For `evict`: the longest standstill of this consumer in milliseconds, 0 to 2^31 - 1. Default 1000. */
   evictAfterMs?: number;
-  /** `spmc`: the declared consumer to be. */
+  /** `spmc`: the declared consumer to be; it brings its `whenSlow` and `after`. */
   name?: string;
-  /** `spmc`: names or places of consumers that must have released a record before this one reads it. */
+  /** `spmc`: names of declared consumers, or places of those that are there now, who must have released a record before this one reads it. */
   after?: readonly (string | number)[];
 }
 /** See `sub`. */
@@ -106,10 +106,10 @@ export function subRings(queue: Queue, options: SubOptions & BandedSubOptions = 
 }
 
 function joinOptions(queue: Queue, options: SubOptions): JoinOptions {
-  const whenSlow = checkPolicy(options.whenSlow ?? 'wait');
+  const whenSlow = options.whenSlow === undefined ? undefined : checkPolicy(options.whenSlow);
   const after = (options.after ?? []).map((other) => (typeof other === 'string' ? placeOf(queue, 'after', other) : checkInteger('after', other, 0, (queue?.maxConsumers ?? 1) - 1)));
   if (after.length > 0 && queue?.kind !== 'spmc') throw invalidArgument('after', options.after, "left out, unless kind is 'spmc'");
-  checkLossy(whenSlow, after.length > 0, queue?.capacity ?? 0);
+  checkLossy(whenSlow ?? 'wait', after.length > 0, queue?.capacity ?? 0);
   if (queue?.backend === 'linked' && isLosing(whenSlow)) throw invalidArgument('whenSlow', whenSlow, "'wait', 'block' or 'drop-newest' for the backend 'linked'");
   return {
     whenSlow, after, evictAfterMs: checkInteger('evictAfterMs', options.evictAfterMs ?? 1000, 0, 2 ** 31 - 1),
