@@ -17,10 +17,12 @@
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
 import { CLOSED, EMPTY, EVICTED, OK } from './result-codes.js';
 import { RingConsumer } from './ring-consumer.js';
-import { CONSUMED, EVICTED_PLACE, LOSSY_CURSOR, PUSHES, PUSH_COUNT, PUSH_CURSOR, STATE, type QueueMemory } from './ring.js';
+import { CONSUMED, EVICTED_PLACE, LOSSY, LOSSY_CURSOR, PUSHES, PUSH_COUNT, PUSH_CURSOR, STATE, type QueueMemory } from './ring.js';
 
 /** Most bytes copied at once. */
 const SCRATCH_BYTES = 16 * 1024;
+/** Up to so many variable records their headers are looked at before they are copied. */
+const FEW = 64;
 
 /** The consuming end of a ring that may lap it. One thread at a time; nothing blocks; only `poll` allocates. Records are copies: `drain` alone hands them out, at most once. */
 export class LossyConsumer extends RingConsumer {
@@ -56,8 +58,11 @@ export class LossyConsumer extends RingConsumer {
     this.scratchWords = new Int32Array(this.scratch.buffer);
     this.scratchView = new DataView(this.scratch.buffer);
     this.most = memory.recordBytes > 0 ? Math.floor(bytes / memory.recordBytes) : bytes;
-    // The place was joined at CURSOR, and what was pushed since is lost to us.
+    // Joined as one that nobody pushes: what is lost from here on is lost to us.
     this.lostBefore = this.totalLostAt(this.next);
+    Atomics.store(this.words, this.lossyCursor, this.next);
+    // ring.lap: from here on the producer goes by LOSSY_CURSOR, stored above, and may push it.
+    Atomics.store(this.words, this.at + STATE, LOSSY);
   }
 
   /**
@@ -68,7 +73,7 @@ export class LossyConsumer extends RingConsumer {
     let count = 0;
     while (count < limit) {
       if (this.from === this.until) {
-        const state = this.claim();
+        const state = this.claim(limit - count);
         if (state !== OK) return count === 0 && state !== EMPTY ? state : count;
       }
       if (!this.step()) continue;
@@ -82,7 +87,7 @@ export class LossyConsumer extends RingConsumer {
   poll(): Uint8Array | typeof EMPTY | typeof CLOSED | typeof EVICTED {
     for (;;) {
       if (this.from === this.until) {
-        const state = this.claim();
+        const state = this.claim(1);
         if (state !== OK) return state as typeof EMPTY;
       }
       if (this.step()) return this.scratch.slice(this.offset, this.offset + this.length);
@@ -92,7 +97,15 @@ export class LossyConsumer extends RingConsumer {
   /** Nothing is held back, so nothing is released. */
   override publishRelease(): void {}
 
+  /** As of every consumer; what a handler that threw has left behind was taken, and nobody else gets it. */
+  override leave(): void {
+    while (this.from !== this.until) this.step();
+    super.leave();
+  }
+
   protected override available(): number {
+    // Left behind by a handler that threw.
+    if (this.from !== this.until) return OK;
     if (this.isEvicted) return EVICTED;
     if (Atomics.load(this.words, this.lossyCursor) !== this.next) this.learnLost();
     // ring.lap: pairs with the exchange in mayPush().
@@ -103,14 +116,15 @@ export class LossyConsumer extends RingConsumer {
     return super.available();
   }
 
-  /** Copies records into the scratch, as many as fit, and makes them ours. OK, EMPTY, CLOSED or EVICTED. */
-  private claim(): number {
+  /** Copies up to `limit` records into the scratch, as many as fit, and makes them ours. OK, EMPTY, CLOSED or EVICTED. */
+  private claim(limit: number): number {
     for (;;) {
       const state = this.available();
       if (state !== OK) return state;
-      const units = Math.min((this.seen - this.next) | 0, this.most);
+      const seen = Math.min((this.seen - this.next) | 0, this.most);
+      const units = this.recordBytes > 0 ? Math.min(seen, Math.ceil(limit)) : this.bytesOf(seen, limit);
       this.copy((this.next & this.mask) * (this.recordBytes || 1), units * (this.recordBytes || 1));
-      const whole = this.recordBytes > 0 ? units : this.wholeRecords(units);
+      const whole = this.recordBytes > 0 ? units : this.wholeRecords(units, limit);
       const target = (this.next + whole) | 0;
       // ring.lap: see above. Fails if the producer has pushed us meanwhile; bounded, since it pushes only as it goes on writing.
       if (whole > 0 && Atomics.compareExchange(this.words, this.lossyCursor, this.next, target) === this.next) {
@@ -123,15 +137,33 @@ export class LossyConsumer extends RingConsumer {
     }
   }
 
-  /** How many bytes at the scratch's start, of `units`, are whole records of a variable ring. May be nonsense if we were lapped. */
-  private wholeRecords(units: number): number {
+  /** Bytes of the next `limit` variable records in the ring, at most `units`: for few records, not to copy many. May be nonsense if we were lapped. */
+  private bytesOf(units: number, limit: number): number {
+    if (limit > FEW) return units;
+    let bytes = 0;
+    for (let records = 0; records < limit && bytes < units;) {
+      const header = (this.dataBytes + ((this.next + bytes) & this.mask)) >> 2;
+      const length = this.words[header]!;
+      const isPadding = this.words[header + 1] === PADDING;
+      const frame = isPadding ? length : framedBytes(length);
+      if (frame < HEADER_BYTES) break;
+      bytes += frame;
+      if (!isPadding) records++;
+    }
+    return Math.min(bytes, units) & ~7;
+  }
+
+  /** How many bytes at the scratch's start, of `units`, are whole records of a variable ring, up to `limit` of them. May be nonsense if we were lapped. */
+  private wholeRecords(units: number, limit: number): number {
     let at = 0;
-    while (at + HEADER_BYTES <= units) {
+    for (let records = 0; records < limit && at + HEADER_BYTES <= units;) {
       const length = this.scratchWords[at >> 2]!;
-      const bytes = this.scratchWords[(at >> 2) + 1] === PADDING ? length : framedBytes(length);
+      const isPadding = this.scratchWords[(at >> 2) + 1] === PADDING;
+      const bytes = isPadding ? length : framedBytes(length);
       // Cut off by the scratch, or no header at all.
       if (bytes < HEADER_BYTES || (bytes & 7) !== 0 || at + bytes > units) break;
       at += bytes;
+      if (!isPadding) records++;
     }
     return at;
   }

@@ -34,7 +34,7 @@ export interface JoinOptions {
 /** This thread, as it is written into places: never 0, never used again by another thread of the process. */
 export const me = (): number => threadId + 1;
 
-/** Takes a place for a consumer of this thread. Returns its number. Throws when there is none. */
+/** Takes a place for a consumer of this thread, GATING; one that may be lapped says so itself. Returns its number. Throws when there is none. */
 export function join(memory: QueueMemory, options: JoinOptions = {}): number {
   if (Atomics.load(memory.words, PHASE) === ABANDONED) throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue was closed by its only consumer; create a new one');
   checkDeclared(memory, options);
@@ -82,11 +82,6 @@ function claim(memory: QueueMemory, place: number, options: JoinOptions): boolea
   }
   if (!isKept(memory, place)) describe(memory, at, options);
   words[at + TAKEN] = Atomics.load(words, at + CURSOR);
-  if (isLossy(Atomics.load(words, at + POLICY))) {
-    Atomics.store(words, at + LOSSY_CURSOR, Atomics.load(words, at + CURSOR));
-    // ring.lap: from here on the producer goes by LOSSY_CURSOR, stored above, and may push it.
-    Atomics.store(words, at + STATE, LOSSY);
-  }
   for (let other = 0; other < memory.places; other++) {
     // Places that were held for want of a reader are held no more.
     if (other !== place && !isKept(memory, other)) Atomics.compareExchange(words, placeAt(other) + STATE, HELD, FREE);
