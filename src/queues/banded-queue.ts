@@ -80,6 +80,8 @@ export interface BandedSubOptions {
   quantum?: number;
 }
 
+export const checkQuantum = (quantum = 0): number => checkInteger('quantum', quantum, 0, 2 ** 30);
+
 /** The consuming end of a banded queue. One thread at a time; nothing blocks but what says so. */
 export class BandedConsumer<C extends BandConsumer = BandConsumer> {
   /** Band of the record that `poll` answered with, or of the ring that `select` did. */
@@ -90,8 +92,10 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
   /** Below this band the next turn of a low band is looked for. */
   private lastLow = 0;
 
-  constructor(private readonly group: Group, private readonly consumers: readonly C[], options: BandedSubOptions = {}) {
-    this.quantum = checkInteger('quantum', options.quantum ?? 0, 0, 2 ** 30);
+  constructor(private readonly group: Group, private readonly consumers: readonly C[], quantum: number) {
+    this.quantum = quantum;
+    // group.ready: one that was put out of a band has cleared a bit over records that are ours now. A bit too many costs one look.
+    Atomics.or(group.words, READY, (1 << BANDS) - 1);
   }
 
   /** What the records of its bands are like. */
@@ -145,16 +149,15 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
   /** One record, a copy, its band in `band`; EMPTY, CLOSED or EVICTED when there is none. Allocates. */
   poll(): Uint8Array | typeof EMPTY | typeof CLOSED | typeof EVICTED {
     const consumer = this.select();
-    if (consumer === null) return this.look() as typeof EMPTY;
+    // Not look(): a record that comes now would make it answer OK.
+    if (consumer === null) return (this.atEmpty() || EMPTY) as typeof EMPTY;
     this.count(this.band, 1);
     return consumer.poll();
   }
 
-  /** OK when a record can be read; EMPTY, or CLOSED when none will follow. Takes nothing. */
+  /** OK when a record can be read; EMPTY, CLOSED when none will follow, or EVICTED from one of the bands. Takes nothing. */
   look(): number {
-    if (this.select() !== null) return OK;
-    const code = this.atEmpty();
-    return code === 0 ? EMPTY : code;
+    return this.select() === null ? this.atEmpty() || EMPTY : OK;
   }
 
   /** Resolves OK when a record can be read, CLOSED when none will be. Rejects by `signal` and `timeoutMs`. */
@@ -210,9 +213,16 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
     }
   }
 
+  /** Nothing was found: 0, CLOSED when nothing will be, or EVICTED when one of the bands has put us out. */
   private atEmpty(): number {
     // group.close: pairs with close() of the producer and closeGroup().
-    if (Atomics.load(this.group.words, IS_CLOSING) === 0) return this.consumers.some((consumer) => consumer.look() === EVICTED) ? EVICTED : 0;
-    return this.consumers.every((consumer) => consumer.look() === CLOSED) ? CLOSED : 0;
+    const isClosing = Atomics.load(this.group.words, IS_CLOSING) === 1;
+    let open = 0;
+    for (const consumer of this.consumers) {
+      const code = consumer.look();
+      if (code === EVICTED) return EVICTED;
+      if (code !== CLOSED) open++;
+    }
+    return isClosing && open === 0 ? CLOSED : 0;
   }
 }

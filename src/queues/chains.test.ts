@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { drained, eight, errorOf } from './fixtures/helpers.js';
-import { BACK_PRESSURED, CLOSED, EMPTY, OK, close, create, inspect, pub, sub, type DeclaredConsumer } from './index.js';
+import { BACK_PRESSURED, CLOSED, EMPTY, OK, close, create, inspect, pub, sub, type DeclaredConsumer, type FixedConsumer } from './index.js';
 
 const spmc = (consumers?: Record<string, DeclaredConsumer>) =>
   create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 4, ...(consumers === undefined ? {} : { consumers }) });
@@ -21,7 +21,7 @@ describe('a declared pipeline', () => {
   it('shows a stage what the stage before has written into the record', () => {
     const queue = pipeline();
     const producer = pub(queue);
-    const [parse, store] = [sub(queue, { name: 'parse' }), sub(queue, { name: 'store' })];
+    const [parse, store] = [sub(queue, { name: 'parse' }) as FixedConsumer, sub(queue, { name: 'store' })];
     producer.offer(eight(1));
     expect(parse.peek()).toBe(1);
     parse.bytes[parse.offsetOf()] = 77;

@@ -11,7 +11,7 @@
  * | group.ready | producer of a band             | BandedConsumer `select` | "this band may hold records"     | sequentially consistent |
  */
 import { PercoreError, invalidArgument } from '../errors.js';
-import { GROUP_MAGIC, LANE_WORDS, LAYOUT_VERSION, LINE_BYTES, groupLayout } from '../layout.js';
+import { BANDS, GROUP_MAGIC, LANE_WORDS, LAYOUT_VERSION, LINE_BYTES, groupLayout } from '../layout.js';
 import { bytesFor, makeRing, openRing, type RingHandle } from './memory.js';
 import { me, recoverRing, type Recovered } from './places.js';
 import { ATTENTION, CLOSING, SPACE_BELL, type QueueMemory } from './ring.js';
@@ -115,12 +115,17 @@ export function closeRing(ring: QueueMemory): void {
   ringBell(ring.words, SPACE_BELL);
 }
 
-/** Frees what thread `dead` had in the group; see recoverRing(). Its lanes are left to whoever looks first. */
-export function recoverGroup(group: Group, dead: number): Recovered {
+/**
+ * Frees what thread `dead` had in the group; see recoverRing(). Its lanes are left to whoever looks first. With `isOneParty` a party has all
+ * rings at once, and counts once.
+ */
+export function recoverGroup(group: Group, dead: number, isOneParty: boolean): Recovered {
   const done: Recovered = { producers: 0, consumers: 0, taken: 0 };
   for (let i = 0; i < group.rings; i++) {
     const ring = recoverRing(openRingOf(group, i, true), dead);
-    done.producers += ring.producers;
+    done.producers = isOneParty ? Math.max(done.producers, ring.producers) : done.producers + ring.producers;
+    // Who shares lanes is counted by its place in the group.
+    if (isOneParty) done.consumers = Math.max(done.consumers, ring.consumers);
     done.taken += ring.taken;
   }
   for (let place = 0; place < group.places; place++) {
@@ -132,6 +137,8 @@ export function recoverGroup(group: Group, dead: number): Recovered {
     }
     leaveGroup(group, place);
   }
+  // group.ready: it may have died between a cursor and its bit. A bit too many costs one look.
+  Atomics.store(group.words, READY, (1 << BANDS) - 1);
   announceLanes(group);
   return done;
 }

@@ -106,10 +106,7 @@ export class MpscConsumer<L extends Lane = Lane> {
     return total > 0 ? total : this.atEmpty();
   }
 
-  /**
-   * The next lane, in turn, that has a record now, to be read by its own `peek` and `release` (at least once); null when none has. `state`
-   * then says EMPTY or CLOSED.
-   */
+  /** The next lane, in turn, that has a record now, to be read by its own `peek` and `release` (at least once); null when none has: see `look`. */
   select(): L | null {
     this.refresh();
     for (let visited = 0; visited < this.owned.length; visited++) {
@@ -119,17 +116,18 @@ export class MpscConsumer<L extends Lane = Lane> {
     return null;
   }
 
-  /** One record, a copy; EMPTY or CLOSED when there is none. Allocates. */
+  /** One record, a copy; EMPTY, CLOSED or EVICTED when there is none. Allocates. */
   poll(): Uint8Array | typeof EMPTY | typeof CLOSED | typeof EVICTED {
     const lane = this.select();
-    return lane === null ? (this.look() as typeof EMPTY) : lane.poll();
+    // Not look(): a record that comes now would make it answer OK.
+    return lane === null ? ((this.atEmpty() || EMPTY) as typeof EMPTY) : lane.poll();
   }
 
-  /** OK when a record can be read; EMPTY, or CLOSED when none will follow. Takes nothing. */
+  /** OK when a record can be read; EMPTY, CLOSED when none will follow, or EVICTED from one of the lanes. Takes nothing. */
   look(): number {
     this.refresh();
     for (const lane of this.owned) if (lane.look() === OK) return OK;
-    return this.atEmpty() === CLOSED ? CLOSED : EMPTY;
+    return this.atEmpty() || EMPTY;
   }
 
   /** Resolves OK when a record can be read, CLOSED when none will be. Rejects by `signal` and `timeoutMs`. */
@@ -190,9 +188,7 @@ export class MpscConsumer<L extends Lane = Lane> {
     for (let place = 0; place < this.place; place++) if (isTaken(this.group, place)) isFirst = false;
     const used = Atomics.load(words, USED);
     for (let lane = 0; lane < used; lane++) {
-      // group.owner: a lane without owner goes to the first consumer. Carries the cursor. Two may take themselves for the first while one leaves.
-      const owner = isFirst ? Atomics.compareExchange(words, ownerOf(lane), 0, this.place + 1) || this.place + 1 : Atomics.load(words, ownerOf(lane));
-      if (owner !== this.place + 1 || this.laneNumbers.includes(lane)) continue;
+      if (!this.own(lane, isFirst) || this.laneNumbers.includes(lane)) continue;
       const ring = openRingOf(this.group, lane, true);
       // Whoever had it may still be on its way out.
       if (tryJoin(ring, { ...this.options, place: 0 }) < 0) isComplete = false;
@@ -202,6 +198,18 @@ export class MpscConsumer<L extends Lane = Lane> {
       }
     }
     if (isComplete) this.seenVersion = version;
+  }
+
+  /** True when the lane is ours, already or from now on: what nobody owns goes to the first consumer. */
+  private own(lane: number, isFirst: boolean): boolean {
+    const { words } = this.group;
+    // group.owner: as it was left or handed over. Carries the cursor.
+    const owner = Atomics.load(words, ownerOf(lane));
+    if (owner === this.place + 1) return true;
+    // It may have been handed to one who has left, or died, before it looked.
+    if (!isFirst || (owner !== 0 && isTaken(this.group, owner - 1))) return false;
+    // group.owner: two may take themselves for the first while one leaves; one of them gets it.
+    return Atomics.compareExchange(words, ownerOf(lane), owner, this.place + 1) === owner;
   }
 
   private drop(i: number, owner: number): void {
@@ -218,11 +226,17 @@ export class MpscConsumer<L extends Lane = Lane> {
     return this.owned[this.turn++]!;
   }
 
-  /** Nothing was found: 0, or CLOSED when nothing will be. */
+  /** Nothing was found: 0, CLOSED when nothing will be, or EVICTED when one of the lanes has put us out. */
   private atEmpty(): number {
-    // group.close: pairs with closeGroup().
-    if (Atomics.load(this.group.words, IS_CLOSING) === 0) return this.owned.some((lane) => lane.look() === EVICTED) ? EVICTED : 0;
-    this.refresh();
-    return this.owned.every((lane) => lane.look() === CLOSED) ? CLOSED : 0;
+    // group.close: pairs with closeGroup(). Before the lanes are looked at: those that join after it give up.
+    const isClosing = Atomics.load(this.group.words, IS_CLOSING) === 1;
+    if (isClosing) this.refresh();
+    let open = 0;
+    for (const lane of this.owned) {
+      const code = lane.look();
+      if (code === EVICTED) return EVICTED;
+      if (code !== CLOSED) open++;
+    }
+    return isClosing && open === 0 ? CLOSED : 0;
   }
 }

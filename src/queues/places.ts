@@ -141,6 +141,7 @@ export function leave(memory: QueueMemory, place: number): void {
 function stopPushes({ words, capacity }: QueueMemory, at: number): void {
   // Not beyond where it stands, so it holds the producer back at least as much.
   Atomics.store(words, at + CURSOR, Atomics.load(words, at + LOSSY_CURSOR));
+  words[at + TAKEN] = Atomics.load(words, at + CURSOR);
   Atomics.store(words, at + STATE, GATING);
   // ring.lap: fetches the cursor as the last push has left it and makes any push that has not ended yet fail, in one step. What is put there
   // lies further back than anything that a push could expect, so whoever still reads it is only more careful.

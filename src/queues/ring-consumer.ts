@@ -80,6 +80,8 @@ export abstract class RingConsumer {
     this.consumed += this.unreleased;
     this.unreleased = 0;
     this.counters[(this.at >> 1) + CONSUMED] = this.consumed;
+    // One that only peeks would leave a mark that means something else 2^31 records later.
+    this.take(this.next);
     // ring.free, ring.follow: pair with the loads in look() of the producer and behindOthers(). All reads of the records above come before this store.
     Atomics.store(this.words, this.at + CURSOR, this.next);
     // ring.attention: look for a wish after the cursor is stored. Pairs with askForSpace() and arm().

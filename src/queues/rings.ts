@@ -1,6 +1,6 @@
 /** Queues made of rings in shared memory: how their ends are opened, closed, freed and asked. index.ts says what each promises. */
 import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
-import { BandedConsumer, BandedProducer, type BandedSubOptions } from './banded-queue.js';
+import { BandedConsumer, BandedProducer, checkQuantum, type BandedSubOptions } from './banded-queue.js';
 import { checkLossy, checkPolicy, type Queue } from './create.js';
 import { FixedConsumer, FixedProducer } from './fixed-records.js';
 import { IS_CLOSING, closeGroup, closeRing, joinGroup, openGroup, openRingOf, recoverGroup, threadsOf, type Group, type GroupHandle } from './group.js';
@@ -28,9 +28,21 @@ export function pubRings(queue: Queue, options: PubOptions = {}): FixedProducer 
   const publishEvery = checkInteger('publishEvery', options.publishEvery ?? lazyHost()?.publishEvery ?? 1, 1, 2 ** 30);
   if (queue?.kind === 'banded') {
     const group = openGroup(groupOf(queue));
-    return new BandedProducer(group, Array.from({ length: group.rings }, (_, band) => producerOf(joined(openRingOf(group, band, false)), publishEvery)));
+    return new BandedProducer(group, joinBands(group, (ring) => producerOf(joined(ring), publishEvery)));
   }
   return producerOf(queue?.kind === 'mpsc' ? joinLane(checkOpen(openGroup(groupOf(queue)))) : joined(openSingle(queue)), publishEvery);
+}
+
+/** An end in every band, or none: whoever has some of the bands still is on its way out. */
+function joinBands<End extends { leave(): void }>(group: Group, joinBand: (ring: QueueMemory) => End): End[] {
+  const ends: End[] = [];
+  try {
+    for (let band = 0; band < group.rings; band++) ends.push(joinBand(openRingOf(group, band, false)));
+  } catch (error) {
+    for (const end of ends) end.leave();
+    throw error;
+  }
+  return ends;
 }
 
 function producerOf(memory: QueueMemory, publishEvery: number): FixedProducer | VariableProducer {
@@ -95,8 +107,8 @@ export function subRings(queue: Queue, options: SubOptions & BandedSubOptions = 
     }
     case 'banded': {
       const group = openGroup(groupOf(queue));
-      const rings = Array.from({ length: group.rings }, (_, band) => openRingOf(group, band, false));
-      return new BandedConsumer(group, rings.map((ring) => consumerOf(ring, join(ring, wanted))), options);
+      const quantum = checkQuantum(options.quantum);
+      return new BandedConsumer(group, joinBands(group, (ring) => consumerOf(ring, join(ring, wanted))), quantum);
     }
     default: {
       const ring = openSingle(queue);
@@ -139,7 +151,7 @@ export function closeRings(queue: Queue): void {
 /** See `recover`. */
 export function recoverRings(queue: Queue, threadId: number): Recovered {
   checkInteger('threadId', threadId, 0, 2 ** 31 - 2);
-  return isGroup(queue) ? recoverGroup(openGroup(groupOf(queue)), threadId) : recoverRing(openSingle(queue), threadId);
+  return isGroup(queue) ? recoverGroup(openGroup(groupOf(queue)), threadId, queue.kind === 'banded') : recoverRing(openSingle(queue), threadId);
 }
 
 /** See `inspect`. */
