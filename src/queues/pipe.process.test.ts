@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { descriptors, errorOf, sleep, until, within } from '../reactor/fixtures/inside.js';
+import type { PipeWork } from './fixtures/pipe-worker.js';
 import { closePipe, createPipe, propertiesOfPipe, pubPipe, subPipe } from './pipe.js';
 import type { QueueConsumer } from './queue-ends.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK } from './result-codes.js';
@@ -68,6 +70,7 @@ describe('a FIFO', () => {
   });
 
   it('answers BACK_PRESSURED until somebody reads, sleeps meanwhile, and is not deceived by another writer or by a reader that came and went', async () => {
+    const open = descriptors();
     const queue = createPipe({ path: newPath(), framing: 'line' });
     const producer = pubPipe(queue);
     expect(producer.offer('nobody')).toBe(BACK_PRESSURED);
@@ -92,6 +95,20 @@ describe('a FIFO', () => {
     producer.close();
     expect(await cat.exit).toEqual([0, null]);
     expect(cat.output()).toBe('somebody\n');
+    expect(descriptors()).toEqual(open);
+  });
+
+  it('leaves nothing behind when a worker is terminated that waits for a reader', async () => {
+    const before = descriptors();
+    const queue = createPipe({ path: newPath() });
+    const worker = new Worker(new URL('./fixtures/pipe-worker.js', import.meta.url), { workerData: { role: 'hold', queue, end: 'producer', bytes: 1 } satisfies PipeWork });
+    expect(await within(10_000, once(worker, 'message'), 'the worker')).toEqual([BACK_PRESSURED]);
+    await sleep(20);
+    expect(descriptors(), 'it waits').toContain('anon_inode:inotify');
+    await worker.terminate();
+    expect(descriptors()).toEqual(before);
+    // And the end is free again.
+    pubPipe(queue).close();
   });
 
   it('tells every producer that waits when a reader comes', async () => {
@@ -218,9 +235,12 @@ describe('a FIFO', () => {
       expect(consumer.poll(), 'and the end is none').toBe(undefined);
       expect(consumer.state).toBe(EMPTY);
     }
+    // One that writes nothing ends nothing either, also for who is waiting.
     const ready = consumer.ready();
+    await shell(`: > ${queue.path}`).exit;
+    await sleep(20);
     await shell(`printf 'whole\\nunfinished' > ${queue.path}`).exit;
-    await ready;
+    expect(await within(10_000, ready, 'a line')).toBe(OK);
     expect(consumer.poll()).toBe('whole');
     expect(consumer.poll()).toBe(undefined);
     await shell(`echo after > ${queue.path}`).exit;
