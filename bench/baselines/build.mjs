@@ -13,19 +13,20 @@ const here = dirname(fileURLToPath(import.meta.url));
 const outputDirectory = join(here, 'build');
 const c = { compiler: process.env.CC || 'gcc', standard: '-std=c11' };
 const cpp = { compiler: process.env.CXX || 'g++', standard: '-std=c++17' };
-const flags = ['-O2', '-pthread', '-Wall', '-Wextra'];
+const flags = ['-pthread', '-Wall', '-Wextra'];
 
-/** @type {Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client', { source: string, compiler: string, standard: string }>} */
+/** @type {Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput', { source: string, compiler: string, standard: string, optimise?: string }>} */
 const programs = {
   ring_round_trip: { source: 'ring_round_trip.cc', ...cpp },
   eventfd_round_trip: { source: 'eventfd_round_trip.c', ...c },
   load_client: { source: 'load_client.c', ...c },
+  queue_throughput: { source: 'queue_throughput.cc', ...cpp, optimise: '-O3' },
 };
 
 /**
  * Brings all baseline programs up to date.
  * Throws an Error that says what to install when there is no compiler, or carries the compiler's output when it fails.
- * @returns {Promise<Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client', string>>} the path of each program
+ * @returns {Promise<Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput', string>>} the path of each program
  */
 export async function buildBaselines() {
   if (process.platform !== 'linux') throw new Error(`the baseline programs need Linux, this is ${process.platform}`);
@@ -34,8 +35,8 @@ export async function buildBaselines() {
   return Object.fromEntries(paths);
 }
 
-/** @param {string} name @param {{ source: string, compiler: string, standard: string }} program */
-async function buildProgram(name, { source, compiler, standard }) {
+/** @param {string} name @param {{ source: string, compiler: string, standard: string, optimise?: string }} program */
+async function buildProgram(name, { source, compiler, standard, optimise = '-O2' }) {
   const sourcePath = join(here, source);
   const path = join(outputDirectory, name);
   const newestInputMs = Math.max(await modifiedMs(sourcePath), await modifiedMs(fileURLToPath(import.meta.url)));
@@ -43,7 +44,7 @@ async function buildProgram(name, { source, compiler, standard }) {
 
   const unfinished = `${path}.${process.pid}`;
   try {
-    await promisify(execFile)(compiler, [standard, ...flags, '-o', unfinished, sourcePath]);
+    await promisify(execFile)(compiler, [standard, optimise, ...flags, '-o', unfinished, sourcePath]);
     await rename(unfinished, path);
   } catch (error) {
     await rm(unfinished, { force: true });

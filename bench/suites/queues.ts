@@ -1,0 +1,12 @@
+/** Suite `queues`: rings between two cores, against the same in C++ and what else JavaScript has. One bench a row of its table. */
+import type { Suite } from '../harness.js';
+import { allocation } from './queues/allocation.js';
+import { mpsc1, mpsc3, spmc2 } from './queues/many.js';
+import { roundTrip } from './queues/round-trip.js';
+import { batch16, batch64, lazy, lazy64, single, variable } from './queues/spsc.js';
+
+const queues: Suite = {
+  name: 'queues',
+  benches: [single, lazy, batch64, lazy64, batch16, variable, roundTrip, mpsc1, mpsc3, spmc2, allocation],
+};
+export default queues;

@@ -1,0 +1,116 @@
+/**
+ * What a message leaves on the heap, on one way through a ring, both ends in this thread.
+ *
+ * The heap in use is read before and after windows of 1024 messages, once the compilers have come to rest. Of many windows the median counts:
+ * a garbage collection makes a few of them useless. The same of windows of no messages is what reading the figure costs by itself. That
+ * it would see what there is to see, a loop shows that leaves an object a message.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { getHeapStatistics } from 'node:v8';
+import { create, pub, sub } from 'percore/queues';
+import type { AllocationWorkerData, Way } from './allocation.js';
+
+const WINDOW = 1024;
+const WINDOWS = 1001;
+const WARMUP_MS = 500;
+/** Messages that are under way at most. */
+const BATCH = 64;
+
+const { way } = workerData as AllocationWorkerData;
+const kept: { i: number }[] = [];
+const leaving = measure((messages) => { for (let i = 0; i < messages; i++) kept[0] = { i }; });
+// Three words of a header and one of a number.
+if (!(leaving >= 16 && leaving <= 64)) throw new Error(`an object a message was measured as ${leaving} bytes`);
+parentPort!.postMessage(measure(openWay(way)));
+
+function measure(move: (messages: number) => void): number {
+  for (const endMs = performance.now() + WARMUP_MS; performance.now() < endMs;) used(move, WINDOW);
+  const empty: number[] = [];
+  const full: number[] = [];
+  for (let i = 0; i < WINDOWS; i++) {
+    empty.push(used(move, 0));
+    full.push(used(move, WINDOW));
+  }
+  return (median(full) - median(empty)) / WINDOW;
+}
+
+function used(move: (messages: number) => void, messages: number): number {
+  const before = getHeapStatistics().used_heap_size;
+  move(messages);
+  return getHeapStatistics().used_heap_size - before;
+}
+
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[values.length >> 1];
+}
+
+/** The loop of one way, for a multiple of 64 messages. */
+function openWay(name: Way): (messages: number) => void {
+  let sum = 0;
+  const record = new Uint8Array(8);
+  const addFirst = (view: DataView, offset: number): void => { sum = (sum + view.getInt32(offset, true)) | 0; };
+  switch (name) {
+    case 'empty loop':
+      return (messages) => { for (let i = 0; i < messages; i++) sum = (sum + i) | 0; };
+    case 'words':
+    case 'batch64': {
+      const queue = create({ kind: 'spsc', capacity: 4096, recordBytes: 8 });
+      const producer = pub(queue, { publishEvery: BATCH });
+      const consumer = sub(queue);
+      const { words } = producer;
+      const claim = name === 'words' ? 1 : BATCH;
+      return (messages) => {
+        for (let i = 0; i < messages; i += claim) {
+          const at = producer.tryClaim(claim);
+          for (let j = 0; j < claim; j++) words[producer.wordOf(at, j)] = i + j;
+          producer.commit(claim);
+          const ready = consumer.peek();
+          for (let j = 0; j < ready; j++) sum = (sum + words[consumer.wordOf(j)]) | 0;
+          if (ready > 0) consumer.release(ready);
+        }
+      };
+    }
+    case 'offer':
+    case 'drain': {
+      const queue = create({ kind: 'spsc', capacity: 4096, recordBytes: 8 });
+      const producer = pub(queue);
+      const consumer = sub(queue);
+      const { words } = consumer;
+      const isDrained = name === 'drain';
+      return (messages) => {
+        for (let i = 0; i < messages; i++) {
+          record[0] = i;
+          producer.offer(record);
+          if (isDrained) consumer.drain(addFirst);
+          else {
+            if (consumer.peek(1) > 0) sum = (sum + words[consumer.wordOf()]) | 0;
+            consumer.release();
+          }
+        }
+      };
+    }
+    default: {
+      const queue = create({ kind: 'spsc', capacityBytes: 65_536 });
+      const producer = pub(queue);
+      const consumer = sub(queue);
+      const { words } = producer;
+      const isOffered = name === 'variable-offer';
+      const isDrained = name === 'variable-drain';
+      return (messages) => {
+        for (let i = 0; i < messages; i++) {
+          if (isOffered) producer.offer(record);
+          else {
+            words[producer.tryClaim(8 + (i & 31)) >> 2] = i;
+            producer.commit();
+          }
+          if (isDrained) consumer.drain(addFirst);
+          else {
+            sum = (sum + words[consumer.peek() >> 2]) | 0;
+            consumer.advance();
+            consumer.publishRelease();
+          }
+        }
+      };
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * percore, 8-byte records, one claim, one commit and one release for 64. Batches divide the ring, so none is broken by the wrap and
+ * `wordOf` is asked once a batch. Four messages a step, since a loop costs V8 as much as a message (1.1 for 1.6 ns).
+ */
+import { pub, sub } from 'percore/queues';
+import { SALT } from '../messages.js';
+import { pause } from '../pause.js';
+import type { ConsumingEnd, Span } from '../race.js';
+import type { EachSetup } from './percore-each.js';
+
+const BATCH = 64;
+
+export function openProducer({ queue, publishEvery, pauses }: EachSetup): Span {
+  const producer = pub(queue, { publishEvery });
+  const { words } = producer;
+  return (first, count) => {
+    for (let sequence = first, end = first + count; sequence < end;) {
+      const at = producer.tryClaim(BATCH);
+      if (at < 0) {
+        pause(pauses);
+        continue;
+      }
+      let word = producer.wordOf(at);
+      for (const batchEnd = sequence + BATCH; sequence < batchEnd; sequence += 4, word += 8) {
+        words[word] = sequence;
+        words[word + 1] = sequence ^ SALT;
+        words[word + 2] = sequence + 1;
+        words[word + 3] = (sequence + 1) ^ SALT;
+        words[word + 4] = sequence + 2;
+        words[word + 5] = (sequence + 2) ^ SALT;
+        words[word + 6] = sequence + 3;
+        words[word + 7] = (sequence + 3) ^ SALT;
+      }
+      producer.commit(BATCH);
+    }
+  };
+}
+
+export function openConsumer({ queue, pauses }: EachSetup): ConsumingEnd {
+  const consumer = sub(queue);
+  const { words } = consumer;
+  let wrong = 0;
+  return {
+    consume(first, count) {
+      let differences = 0;
+      for (let sequence = first, end = first + count; sequence < end;) {
+        // What is published comes in whole batches, so this is 64 or none.
+        const ready = consumer.peek(BATCH);
+        if (ready < 0) {
+          pause(pauses);
+          continue;
+        }
+        let word = consumer.wordOf();
+        for (const batchEnd = sequence + ready; sequence < batchEnd; sequence += 4, word += 8) {
+          differences |= (words[word] ^ sequence) | (words[word + 1] ^ sequence ^ SALT)
+            | (words[word + 2] ^ (sequence + 1)) | (words[word + 3] ^ (sequence + 1) ^ SALT)
+            | (words[word + 4] ^ (sequence + 2)) | (words[word + 5] ^ (sequence + 2) ^ SALT)
+            | (words[word + 6] ^ (sequence + 3)) | (words[word + 7] ^ (sequence + 3) ^ SALT);
+        }
+        consumer.release(ready);
+      }
+      wrong |= differences;
+    },
+    wrong: () => wrong,
+  };
+}

@@ -1,0 +1,38 @@
+/** The consuming thread of `spmc-2` and of its baseline: two readers that both must see every message. */
+import type { FixedConsumer } from 'percore/queues';
+import { SALT } from '../messages.js';
+import { pause } from '../pause.js';
+import type { ConsumingEnd } from '../race.js';
+
+const BATCH = 64;
+
+export function readBoth(one: FixedConsumer, other: FixedConsumer, pauses: number): ConsumingEnd {
+  let wrong = 0;
+  /** Reads and releases what is there, at most a batch. Returns the sequence that is due next. */
+  const read = (reader: FixedConsumer, due: number, end: number): number => {
+    const ready = reader.peek(Math.min(BATCH, end - due));
+    if (ready <= 0) return due;
+    const { words } = reader;
+    let differences = 0;
+    let sequence = due;
+    for (let i = 0; i < ready; i++, sequence++) {
+      const word = reader.wordOf(i);
+      differences |= (words[word] ^ sequence) | (words[word + 1] ^ sequence ^ SALT);
+    }
+    reader.release(ready);
+    wrong |= differences;
+    return sequence;
+  };
+  return {
+    consume(first, count) {
+      const end = first + count;
+      for (let dueToOne = first, dueToOther = first; dueToOne < end || dueToOther < end;) {
+        const before = dueToOne + dueToOther;
+        dueToOne = read(one, dueToOne, end);
+        dueToOther = read(other, dueToOther, end);
+        if (dueToOne + dueToOther === before) pause(pauses);
+      }
+    },
+    wrong: () => wrong,
+  };
+}

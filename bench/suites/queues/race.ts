@@ -1,0 +1,100 @@
+/**
+ * Messages a second from worker to worker: the contender that each row of `queues` is made of.
+ *
+ *   main              producer(s), pinned                        consumer, pinned
+ *   starts all  ───>  promise a slice, produce it  ── queue ──>  consume a slice, check every message
+ *   waits             ... until the consumer has enough          warm up, then read the clock, measure, read the clock
+ *
+ * The timed part is the consumer's, 300 ms of slices between two looks at the clock, after 400 ms in which the compilers of both
+ * isolates come to rest. A consumer begins a slice only when somebody has promised it, and what was promised is sent, so nobody waits
+ * for what will never come; when all is over, everything that was sent has been checked. Each run has fresh isolates, so that the
+ * spread contains what the compilers happened to do, and each worker runs one contender's loops alone: code that has met two kinds of
+ * view is slower for both.
+ */
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { check, type Contender } from '../../harness.js';
+
+/** Goes over `count` messages from `first` on; waits while the queue is full or empty. */
+export type Span = (first: number, count: number) => void;
+export interface ConsumingEnd {
+  readonly consume: Span;
+  /** 0 while every message was the one that was due. */
+  wrong(): number;
+}
+/** A module of ends/: the loops of one contender, as an expert user of that queue would write them. */
+export interface Ends<Setup> {
+  openProducer(setup: Setup, part: number): Span;
+  openConsumer(setup: Setup): ConsumingEnd;
+}
+
+export interface Race<Setup> {
+  readonly name: string;
+  /** File name in ends/, without extension. */
+  readonly ends: string;
+  /** Makes what the ends share, anew for each run. Passed to the workers by structured clone. */
+  setup(): Setup;
+  /** A CPU for each producer. */
+  readonly producers: readonly number[];
+  readonly consumer: number;
+  /** Messages between two looks at the clock, a multiple of every batch. Default 65,536; less for what is slow. */
+  readonly slice?: number;
+}
+
+export interface RaceWorkerData {
+  readonly ends: string;
+  readonly setup: unknown;
+  readonly cpu: number;
+  /** Number of a producer; -1 for the consumer. */
+  readonly part: number;
+  readonly producers: number;
+  readonly slice: number;
+  readonly control: SharedArrayBuffer;
+  readonly warmupMs: number;
+  readonly measureMs: number;
+}
+export interface RaceResult {
+  readonly messages: number;
+  readonly seconds: number;
+  readonly wrong: number;
+}
+
+/** Words of `control`, 128 bytes apart. */
+export const control = { arrived: 0, promised: 32, over: 64, isEnough: 96, bytes: 512 } as const;
+
+const WARMUP_MS = 400;
+const MEASURE_MS = 300;
+const SLICE = 65_536;
+
+/** Messages a second, by a race that `race` describes. */
+export function workers<Setup>(race: Race<Setup>): Contender<'rate'> {
+  return {
+    name: race.name,
+    async run() {
+      const { ends, producers, consumer, slice = SLICE } = race;
+      const shared = {
+        ends, slice, setup: race.setup(), producers: producers.length, control: new SharedArrayBuffer(control.bytes), warmupMs: WARMUP_MS, measureMs: MEASURE_MS,
+      };
+      const start = (cpu: number, part: number): Worker => {
+        const workerData: RaceWorkerData = { ...shared, cpu, part };
+        return new Worker(new URL('./race-worker.js', import.meta.url), { workerData });
+      };
+      const consuming = start(consumer, -1);
+      const all = [consuming, ...producers.map((cpu, part) => start(cpu, part))];
+      // A worker that throws ends the race: without it the others would wait for ever.
+      const failed = Promise.race(all.map(async (worker) => { throw ((await once(worker, 'error')) as [Error])[0]; }));
+      failed.catch(() => undefined);
+      try {
+        const [result] = (await Promise.race([once(consuming, 'message'), failed])) as [RaceResult];
+        return rateOf(result);
+      } finally {
+        await Promise.all(all.map((worker) => worker.terminate()));
+      }
+    },
+  };
+}
+
+export function rateOf({ messages, seconds, wrong }: RaceResult): { rate: number } {
+  check(wrong === 0, 'a message was lost, repeated or torn');
+  return { rate: messages / seconds / 1e6 };
+}
