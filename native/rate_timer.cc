@@ -1,15 +1,22 @@
 // A rate timer's clockwork: an alarm in libuv's loop that calls JavaScript at a deadline. The grid of deadlines, catching up and all
 // that a tick says are JavaScript's (src/timers/tick-grid.ts).
 //
-//   uv_poll readable ─> due? ─> [spin to the deadline] ─> state.firedNs, onExpire() ─> promises run ─> arm state.deadlineNs
+//   deadline - lead                                deadline
+//   armed for ──wake──> uv_poll readable ─> due? ─> rehearse ─> spin ─> onExpire() ─> promises run ─> arm the next
 //
-// The next deadline is read from shared state after JavaScript and its promises have run, so a tick crosses once, into JavaScript,
-// and makes one system call besides libuv's. With `spinNs` the alarm is armed that much earlier and the rest is spun; handles and
-// the callback scope are opened before the spin, so that nothing but the call lies between the deadline and JavaScript.
+// The alarm is armed a little early, since waking takes its time and the first call after a sleep, with cold caches, takes eight times
+// as long as the next. So the thread wakes, calls JavaScript once for practice, spins what is left, and calls it in earnest. The lead
+// is adapted to how long waking takes (its median) and what a rehearsal takes, tens of microseconds, most of which the tick would have
+// cost anyway; a timer that is made to spin has a fixed lead that covers nearly every wake-up.
+//
+// The next deadline is read from shared state after JavaScript and its promises have run, so a tick makes one system call besides
+// libuv's. Handles and the callback scope are opened before the spin: nothing but the call lies between the deadline and JavaScript.
 //
 // Why not the reactor's wheel: it is polled once a turn, and exists in reactors alone. This works in any thread with a libuv loop.
 #include <uv.h>
 
+#include <algorithm>
+#include <cmath>
 #include <initializer_list>
 
 #include "alarm.h"
@@ -24,13 +31,21 @@ namespace {
 // The Float64Array that both sides know: RATE_TIMER_STATE in src/timers/native-alarm.ts. Times are relative to originNs; one thread.
 enum State { kDeadlineNs, kFiredNs, kIsFiring, kStateWords };
 
-// How long before the deadline the last rehearsal begins; it takes one to five microseconds.
-constexpr int64_t kRehearsalNs = 20000;
+// A rehearsal after a sleep takes so long.
+constexpr int64_t kColdNs = 12000;
+// How long before the deadline the second one begins, in a long spin; it takes a microsecond or two.
+constexpr int64_t kWarmNs = 20000;
+// With less time left than this, a rehearsal would only make the tick late.
+constexpr int64_t kNoTimeNs = 2000;
+// The estimate of the wake-up moves by this towards each one, which makes it their median, whatever the outliers.
+constexpr int64_t kStepNs = 500;
+constexpr int64_t kFirstWakeNs = 20000;
 
 class RateTimer {
  public:
-  RateTimer(napi_env env, std::unique_ptr<Alarm> alarm, double* state, int64_t originNs, int64_t spinNs)
-      : env_(env), alarm_(std::move(alarm)), state_(state), originNs_(originNs), spinNs_(spinNs) {}
+  // `spinNs` is the lead, or the most that an adaptive one may be.
+  RateTimer(napi_env env, std::unique_ptr<Alarm> alarm, double* state, int64_t originNs, int64_t spinNs, bool isAdaptive)
+      : env_(env), alarm_(std::move(alarm)), state_(state), originNs_(originNs), spinNs_(spinNs), isAdaptive_(isAdaptive) {}
 
   bool start(napi_value stateView, napi_value onExpire);
   // Arms what state says now; during a firing that happens at its end anyway. 0 or -errno.
@@ -46,9 +61,11 @@ class RateTimer {
 
  private:
   void onReadable();
+  void noteWake();
+  int64_t leadNs(int64_t now) const;
   int64_t spin(napi_value function);
   int64_t pauseUntil(int64_t at);
-  void rehearse(napi_value function, int64_t now);
+  void rehearse(napi_value function);
   int apply();
   void rearm();
   void keepAlive();
@@ -59,7 +76,11 @@ class RateTimer {
   std::unique_ptr<Alarm> alarm_;
   double* state_;
   const int64_t originNs_, spinNs_;
-  int64_t deadlineNs_ = INT64_MAX;  // what is armed, on the alarm's clock
+  const bool isAdaptive_;
+  // On the alarm's clock: when JavaScript is called, and when the thread is to wake for it.
+  int64_t deadlineNs_ = INT64_MAX, wakeAtNs_ = INT64_MAX;
+  int64_t wakeNs_ = kFirstWakeNs;  // what waking takes
+  bool isAsleep_ = false;          // armed for the future: the next wake-up tells how long one takes
   napi_ref stateView_ = nullptr, onExpire_ = nullptr;
   napi_async_context context_ = nullptr;
   napi_async_cleanup_hook_handle hook_ = nullptr;
@@ -69,6 +90,7 @@ class RateTimer {
 
 void RateTimer::onReadable() {
   if (isClosing_ || !alarm_->isDue()) return;
+  noteWake();
   napi_handle_scope handles = nullptr;
   napi_callback_scope scope = nullptr;
   napi_value function = nullptr;
@@ -87,14 +109,27 @@ void RateTimer::onReadable() {
   napi_close_handle_scope(env_, handles);
 }
 
-// To the deadline, if it is not over; returns the time then. JavaScript is rehearsed on the way: once at once, since after a sleep the
-// caches hold none of it, and once shortly before, since the spin lets other things have them again. The call that counts is then twice
-// as fast. More rehearsals than that make it slower: the branch predictors learn that it is always too early.
+void RateTimer::noteWake() {
+  if (!isAsleep_) return;
+  isAsleep_ = false;
+  wakeNs_ = std::clamp(wakeNs_ + (alarm_->nowNs() - wakeAtNs_ > wakeNs_ ? kStepNs : -kStepNs), int64_t{0}, spinNs_);
+}
+
+int64_t RateTimer::leadNs(int64_t now) const {
+  if (!isAdaptive_) return spinNs_;
+  // Of a short interval it may be a quarter: a timer that sleeps is not to spin all the time.
+  return std::clamp((deadlineNs_ - now) / 4, int64_t{0}, std::min(spinNs_, wakeNs_ + kColdNs));
+}
+
+// To the deadline, if it is not over; returns the time then. In a long spin JavaScript is rehearsed twice, at once and shortly before the
+// end, since meanwhile other things get the caches. More than that makes the tick slower: the branch predictors learn that it is always
+// too early.
 int64_t RateTimer::spin(napi_value function) {
-  const int64_t now = alarm_->nowNs();
-  if (deadlineNs_ - now > 2 * kRehearsalNs) {
-    rehearse(function, now);
-    rehearse(function, pauseUntil(deadlineNs_ - kRehearsalNs));
+  int64_t left = deadlineNs_ - alarm_->nowNs();
+  if (left > kNoTimeNs) rehearse(function);
+  if (left > 2 * kWarmNs) {
+    left = deadlineNs_ - pauseUntil(deadlineNs_ - kWarmNs);
+    if (left > kNoTimeNs) rehearse(function);
   }
   return pauseUntil(deadlineNs_);
 }
@@ -108,10 +143,9 @@ int64_t RateTimer::pauseUntil(int64_t at) {
   return now;
 }
 
-// JavaScript takes it for an alarm that came too early, and answers by arming it again. (Late, it is no rehearsal but the tick.)
-void RateTimer::rehearse(napi_value function, int64_t now) {
-  if (now >= deadlineNs_) return;
-  state_[kFiredNs] = double(now - originNs_);
+// JavaScript takes it for an alarm that came too early, and answers by arming it again.
+void RateTimer::rehearse(napi_value function) {
+  state_[kFiredNs] = -HUGE_VAL;
   state_[kIsFiring] = 1;
   settle(napi_call_function(env_, function, function, 0, nullptr, nullptr));
 }
@@ -122,7 +156,16 @@ int RateTimer::apply() {
   // JavaScript's deadlines are at most a century away (checked there); Infinity is none.
   const bool isWanted = deadline < 9e18;
   deadlineNs_ = isWanted ? int64_t(deadline) + originNs_ : INT64_MAX;
-  const int result = isWanted ? alarm_->arm(deadlineNs_ - spinNs_) : alarm_->disarm();
+  int result;
+  if (isWanted) {
+    const int64_t now = alarm_->nowNs();
+    wakeAtNs_ = deadlineNs_ - leadNs(now);
+    isAsleep_ = wakeAtNs_ > now;
+    result = alarm_->arm(wakeAtNs_);
+  } else {
+    isAsleep_ = false;
+    result = alarm_->disarm();
+  }
   keepAlive();
   return result;
 }
@@ -196,20 +239,20 @@ RateTimer* timerOf(napi_env env, napi_value handle) {
   return pointer ? *static_cast<RateTimer**>(pointer) : nullptr;
 }
 
-// createRateTimer(isUring, clock, originNs, spinNs, state, onExpire) -> handle; throws what the kernel refused.
+// createRateTimer(isUring, clock, originNs, spinNs, isAdaptive, state, onExpire) -> handle; throws what the kernel refused.
 Napi::Value createRateTimer(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   napi_typedarray_type type;
   void* state = nullptr;
   size_t length = 0;
-  if (info.Length() < 6 || napi_get_typedarray_info(env, info[4], &type, &length, &state, nullptr, nullptr) != napi_ok || type != napi_float64_array || length < kStateWords) {
+  if (info.Length() < 7 || napi_get_typedarray_info(env, info[5], &type, &length, &state, nullptr, nullptr) != napi_ok || type != napi_float64_array || length < kStateWords) {
     return throwSystemError(env, EINVAL, "createRateTimer");
   }
   const auto open = info[0].ToBoolean() ? openUringAlarm : openTimerfdAlarm;
   OpenedAlarm opened = open(clockid_t(info[1].ToNumber().Int32Value()));
   if (!opened.alarm) return throwSystemError(env, opened.error, opened.syscall);
-  auto* timer = new RateTimer(env, std::move(opened.alarm), static_cast<double*>(state), info[2].ToNumber().Int64Value(), info[3].ToNumber().Int64Value());
-  if (!timer->start(info[4], info[5])) {
+  auto* timer = new RateTimer(env, std::move(opened.alarm), static_cast<double*>(state), info[2].ToNumber().Int64Value(), info[3].ToNumber().Int64Value(), info[4].ToBoolean());
+  if (!timer->start(info[5], info[6])) {
     delete timer;
     return throwSystemError(env, EINVAL, "uv_poll_init");
   }

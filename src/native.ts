@@ -51,7 +51,7 @@ export interface Native {
   setTurnRef(turn: TurnHandle, isReferenced: number): void;
   drainTimerRequests(turn: TurnHandle): void;
   /** Calls `onExpire` at `state[0]`, which is looked at again after it has run. Not referenced while nothing is armed. See native/rate_timer.cc. */
-  createRateTimer(isUring: boolean, clock: number, originNs: number, spinNs: number, state: Float64Array, onExpire: () => void): RateTimerHandle;
+  createRateTimer(isUring: boolean, clock: number, originNs: number, spinNs: number, isAdaptive: boolean, state: Float64Array, onExpire: () => void): RateTimerHandle;
   armRateTimer(timer: RateTimerHandle): number;
   setRateTimerRef(timer: RateTimerHandle, isReferenced: number): void;
   closeRateTimer(timer: RateTimerHandle): void;

@@ -15,12 +15,13 @@ const c = { compiler: process.env.CC || 'gcc', standard: '-std=c11' };
 const cpp = { compiler: process.env.CXX || 'g++', standard: '-std=c++17' };
 const flags = ['-pthread', '-Wall', '-Wextra'];
 
-/** @type {Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput', { source: string, compiler: string, standard: string, optimise?: string }>} */
+/** @type {Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines', { source: string, compiler: string, standard: string, optimise?: string }>} */
 const programs = {
   ring_round_trip: { source: 'ring_round_trip.cc', ...cpp },
   eventfd_round_trip: { source: 'eventfd_round_trip.c', ...c },
   load_client: { source: 'load_client.c', ...c },
   queue_throughput: { source: 'queue_throughput.cc', ...cpp, optimise: '-O3' },
+  spin_deadlines: { source: 'spin_deadlines.c', ...c },
 };
 
 /**

@@ -1,7 +1,8 @@
 /**
  * What a rate timer sleeps on: one deadline at a time. Four backends, all behind `Alarm`:
  *
- *   timerfd    the kernel's timer in libuv's loop. 'auto' takes it: io_uring is not earlier here (bench, row `seed-table`)
+ *   timerfd    the kernel's timer in libuv's loop, set a little early by as much as waking takes. 'auto' takes it: io_uring is not
+ *              better here (bench, row `seed-table`)
  *   io_uring   a timeout on a ring of its own; where it is refused (Docker, a sysctl) timerfd takes its place, and status says so
  *   spin       timerfd to `spinNs` before the deadline, then a native loop: microseconds of lateness for that much CPU a tick
  *   manual     a ManualClock, which a test moves
@@ -22,7 +23,7 @@ export interface Alarm {
   /** Nothing fires any more. May be called while it fires, and twice. */
   close(): void;
 }
-/** Called with the time at which it fired; what it throws is an uncaught exception, or thrown by what moves a manual clock. */
+/** Called with the time at which it fired, and before that with -Infinity, for practice: it then does as when it is too early. What it throws is an uncaught exception, or thrown by what moves a manual clock. */
 export type OnExpire = (firedNs: number) => void;
 
 export interface OpenedAlarm {
@@ -34,7 +35,7 @@ export interface OpenedAlarm {
 }
 
 /** Opens an alarm by the asked backend. Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_SYSTEM when not even a timerfd is to be had. */
-export function openAlarm(asked: unknown, clock: Clock, spinNs: number, onExpire: OnExpire): OpenedAlarm {
+export function openAlarm(asked: unknown, clock: Clock, spinNs: number | undefined, onExpire: OnExpire): OpenedAlarm {
   const isManual = clock instanceof ManualClock;
   if (typeof asked !== 'string' || !BACKENDS.includes(asked)) throw invalidArgument('backend', asked, `one of ${BACKENDS.join(', ')}`);
   const backend = asked as RateBackend | 'auto';
@@ -43,25 +44,28 @@ export function openAlarm(asked: unknown, clock: Clock, spinNs: number, onExpire
   if (!(clock instanceof SystemClock) || clock.source === 'realtime') throw invalidArgument('clock', clock instanceof SystemClock ? clock.source : clock, 'a ManualClock, or a SystemClock that is monotonic or boottime: the wall clock may be set, and then a rate means nothing');
   if (backend === 'io_uring') {
     try {
-      return { alarm: new NativeAlarm(true, clock, 0, onExpire), asked: backend, granted: 'io_uring' };
+      return { alarm: new NativeAlarm('io_uring', clock, spinNs, onExpire), asked: backend, granted: 'io_uring' };
     } catch (error) {
       // Refusals are ordinary: whoever asked for it reads the reason in status() and has a timer all the same.
       const why = (error as Error).message;
-      return { alarm: openTimerfd(clock, 0, onExpire), asked: backend, granted: 'timerfd', why };
+      return { alarm: openTimerfd('timerfd', clock, spinNs, onExpire), asked: backend, granted: 'timerfd', why };
     }
   }
   const granted = backend === 'spin' ? 'spin' : 'timerfd';
-  return { alarm: openTimerfd(clock, granted === 'spin' ? spinNs : 0, onExpire), asked: backend, granted };
+  return { alarm: openTimerfd(granted, clock, spinNs, onExpire), asked: backend, granted };
 }
 
-function openTimerfd(clock: SystemClock, spinNs: number, onExpire: OnExpire): Alarm {
+function openTimerfd(backend: 'timerfd' | 'spin', clock: SystemClock, spinNs: number | undefined, onExpire: OnExpire): Alarm {
   try {
-    return new NativeAlarm(false, clock, spinNs, onExpire);
+    return new NativeAlarm(backend, clock, spinNs, onExpire);
   } catch (cause) {
     const { code, syscall, message } = cause as NodeJS.ErrnoException;
     throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot make a timer: ${message}`, { cause, ...(code === undefined ? {} : { errno: code }), ...(syscall === undefined ? {} : { syscall }) });
   }
 }
+
+/** For a backend that sleeps, the most that it may wake before the deadline; for spin, what it does. Covers nearly every wake-up there. */
+const DEFAULT_SPIN_NS = { timerfd: 50_000, io_uring: 50_000, spin: 200_000 } as const;
 
 /** Words of the state shared with native/rate_timer.cc, in its order. */
 const DEADLINE_NS = 0;
@@ -74,10 +78,10 @@ class NativeAlarm implements Alarm {
   private readonly state = new Float64Array(STATE_WORDS);
   private readonly handle: RateTimerHandle;
 
-  constructor(isUring: boolean, clock: SystemClock, spinNs: number, onExpire: OnExpire) {
+  constructor(backend: 'timerfd' | 'io_uring' | 'spin', clock: SystemClock, spinNs: number = DEFAULT_SPIN_NS[backend], onExpire: OnExpire) {
     const state = this.state;
     state[DEADLINE_NS] = Infinity;
-    this.handle = this.addon.createRateTimer(isUring, clock.kernelClock, clock.originNs, spinNs, state, () => onExpire(state[FIRED_NS]!));
+    this.handle = this.addon.createRateTimer(backend === 'io_uring', clock.kernelClock, clock.originNs, spinNs, backend !== 'spin', state, () => onExpire(state[FIRED_NS]!));
   }
 
   arm(deadlineNs: number): void {

@@ -33,7 +33,10 @@ export interface RateTimerOptions {
   catchUp?: CatchUp;
   /** By what it runs. Default: this thread's monotonic clock. In a reactor, `reactor.clock` makes its times those of `reactor.nowNs()`. */
   clock?: SystemClock | ManualClock;
-  /** For 'spin': nanoseconds before the deadline from which on the thread does nothing else, 0 to 10^7. Default 200,000. */
+  /**
+   * Nanoseconds before a deadline from which on the thread does nothing else, 0 to 10^7. For 'spin' that much each time (default
+   * 200,000), for 'timerfd' and 'io_uring' as much as waking takes here, and this at most (default 50,000; 0: they wake at the deadline).
+   */
   spinNs?: number;
   /** Gets what the callback throws. Without it that is an uncaught exception, as from setInterval. Either way the timer goes on. */
   onError?: (error: unknown) => void;
@@ -66,7 +69,6 @@ interface Waiter {
   cleanUp: (() => void) | undefined;
 }
 
-const DEFAULT_SPIN_NS = 200_000;
 const MOST_SPIN_NS = 10_000_000;
 
 /**
@@ -99,13 +101,13 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     const firstNs = options.firstNs ?? intervalNs;
     if (typeof firstNs !== 'number' || !(firstNs >= 0) || firstNs > MOST_INTERVAL_NS) throw invalidArgument('firstNs', firstNs, `nanoseconds from 0 to ${MOST_INTERVAL_NS} (a century)`, 'ERR_PERCORE_TIMER_INVALID_INTERVAL');
     const catchUp = checkCatchUp(options.catchUp ?? 'skip');
-    const spinNs = checkInteger('spinNs', options.spinNs ?? DEFAULT_SPIN_NS, 0, MOST_SPIN_NS);
+    if (options.spinNs !== undefined) checkInteger('spinNs', options.spinNs, 0, MOST_SPIN_NS);
     if (onTick !== undefined) checkFunction('onTick', onTick);
     if (options.onError !== undefined) checkFunction('onError', options.onError);
     this.onTick = onTick;
     this.onError = options.onError;
     this.clock = options.clock ?? monotonicClock();
-    this.opened = openAlarm(options.backend ?? 'auto', this.clock, spinNs, (firedNs) => this.fire(firedNs));
+    this.opened = openAlarm(options.backend ?? 'auto', this.clock, options.spinNs, (firedNs) => this.fire(firedNs));
     const now = this.clock.nowNs();
     this.spare = new TickGrid(0, 0, intervalNs, catchUp);
     this.grid = new TickGrid(now, now + firstNs, intervalNs, catchUp);
@@ -229,8 +231,8 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   }
 
   /**
-   * The alarm came too early: the grid was moved while it was on its way, or a spin is about to begin. After a sleep the caches hold
-   * nothing of what a tick runs, so it is run here on a grid that does not count, and the tick takes half the time.
+   * The alarm came too early: for practice, or since the grid was moved while it was on its way. After a sleep the caches hold nothing of
+   * what a tick runs, so it is run here on a grid that does not count.
    */
   private rehearse(): void {
     this.clock.nowNs();
