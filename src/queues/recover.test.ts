@@ -237,6 +237,7 @@ describe('in a banded queue', () => {
     const queue = bands();
     const producer = pub(queue);
     const consumer = sub(queue);
+    expect(consumer.poll(), 'clears the bits that a new consumer sets').toBe(EMPTY);
     producer.band(3).onPublish = null;
     producer.offer(eight(1), 3);
     expect(consumer.poll(), 'the bit is not set').toBe(EMPTY);
