@@ -1,18 +1,40 @@
 import { describe, expect, it } from 'vitest';
 import { LAYOUT_VERSION, QUEUE_MAGIC } from '../layout.js';
-import { DATA_BYTES, bytes, drained, eight, errorOf, field } from './fixtures/helpers.js';
-import { BACK_PRESSURED, CLOSED, EMPTY, OK, SLACK_BYTES, TOO_LARGE, bytesFor, create, nameOfCode, pub, sub } from './index.js';
-import type { FixedOptions, Queue } from './index.js';
+import { DATA_BYTES, drained, eight, errorOf, field } from './fixtures/helpers.js';
+import {
+  AGAIN, BACK_PRESSURED, CLOSED, DROPPED, EMPTY, EVICTED, OK, SLACK_BYTES, TOO_LARGE, bytesFor, close, create, inspect, nameOfCode, pub, recover, sub,
+} from './index.js';
+import type { FixedOptions, FixedQueue, Queue } from './index.js';
 
 describe('a queue\'s handle', () => {
-  it('works after structured clone, on the same memory', () => {
-    const queue = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
-    const clone = structuredClone(queue);
-    pub(queue).offer(eight(1));
-    expect(sub(clone).poll()).toEqual(eight(1));
-    const records = create({ kind: 'spsc', capacityBytes: 64 });
-    pub(structuredClone(records)).offer(bytes(1, 2));
-    expect(sub(records).poll()).toEqual(bytes(1, 2));
+  it('works after structured clone, on the same memory, whatever its kind', () => {
+    const handles = (['spsc', 'spmc', 'mpsc'] as const).flatMap((kind) => [create({ kind, capacity: 4, recordBytes: 8 }), create({ kind, capacityBytes: 64 })]);
+    for (const handle of handles as FixedQueue[]) {
+      const [clone, another] = [structuredClone(handle), structuredClone(handle)];
+      expect(clone).toEqual(handle);
+      expect(pub(clone).offer(eight(1)), handle.kind).toBe(OK);
+      const consumer = sub(another);
+      expect(drained(consumer)).toEqual([1]);
+      close(structuredClone(handle));
+      expect([consumer.poll(), inspect(structuredClone(handle))]).toEqual([CLOSED, inspect(handle)]);
+    }
+  });
+
+  it('works after structured clone for a banded queue, and for declared consumers', () => {
+    const banded = create({ kind: 'banded', capacity: 4, recordBytes: 8 });
+    pub(structuredClone(banded)).offer(eight(3), 3);
+    expect(drained(sub(structuredClone(banded)))).toEqual([3]);
+    const staged = create({ kind: 'spmc', capacity: 4, recordBytes: 8, consumers: { one: {}, two: { after: ['one'] } } });
+    pub(structuredClone(staged)).offer(eight(4));
+    expect([drained(sub(structuredClone(staged), { name: 'one' })), drained(sub(structuredClone(staged), { name: 'two' }))]).toEqual([[4], [4]]);
+  });
+
+  it('says what the queue is, and nothing but plain values and its memory', () => {
+    const queue = create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 5, consumers: { one: {} } });
+    const { buffer, ...plain } = queue;
+    expect(plain).toEqual({ kind: 'spmc', backend: 'fixed', byteOffset: 0, capacity: 4, recordBytes: 8, maxProducers: 1, maxConsumers: 5, fixed: true, consumers: { one: 0 } });
+    expect(buffer).toBeInstanceOf(SharedArrayBuffer);
+    expect(create({ kind: 'mpsc', capacityBytes: 64 })).toMatchObject({ maxProducers: 16, maxConsumers: 16, fixed: false, recordBytes: 0 });
   });
 
   it('lets queues share one buffer without touching each other', () => {
@@ -52,6 +74,20 @@ describe('a queue\'s handle', () => {
     expect(errorOf(() => sub(short)).message).toBe(`queue.buffer has ${bytesFor(4, 8)} bytes, the queue needs ${bytesFor(8, 8)}`);
     expect(errorOf(() => pub({} as never)).message).toBe('queue must be what create() returned, or its structured clone, not [object Object]');
     expect(errorOf(() => pub(undefined as never)).message).toBe('queue must be what create() returned, or its structured clone, not undefined');
+    for (const kind of ['spsc', 'mpsc', 'banded'] as const) {
+      for (const verb of [pub, sub, close, inspect, (handle: never) => recover(handle, 1)]) {
+        expect(errorOf(() => verb({ kind, buffer: new SharedArrayBuffer(64) } as never)).message).toBe('queue must be what create() returned, or its structured clone, not [object Object]');
+      }
+    }
+  });
+
+  it('is refused when it does not fit its memory', () => {
+    const made = create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 3 });
+    const message = 'the handle says capacity, recordBytes and maxConsumers 4, 8, 2; the memory was made with 4, 8, 3. Pass the handle as create() returned it';
+    expect(errorOf(() => sub({ ...made, maxConsumers: 2 }))).toEqual({ code: 'ERR_PERCORE_INVALID_ARGUMENT', message, argument: 'queue' });
+    const lanes = create({ kind: 'mpsc', capacity: 4, recordBytes: 8, maxProducers: 3 });
+    expect(errorOf(() => sub({ ...lanes, maxProducers: 2 })).code).toBe('ERR_PERCORE_LAYOUT_MISMATCH');
+    expect(errorOf(() => pub({ ...lanes, maxProducers: 64 })).message).toMatch(/^queue\.buffer has \d+ bytes, the queue needs \d+$/);
   });
 });
 
@@ -77,6 +113,15 @@ describe('bad options', () => {
     ['byteOffset must be a multiple of 8, not 4', { ...fixedOptions, buffer: new SharedArrayBuffer(1024), byteOffset: 4 }],
     ['byteOffset must be a whole number from 0 to 8, not 16', { ...fixedOptions, buffer: new SharedArrayBuffer(bytesFor(4, 8) + 8), byteOffset: 16 }],
     ['byteOffset must be a whole number from 0 to 0, not -8', { ...fixedOptions, byteOffset: -8 }],
+    [`buffer must be at least ${bytesFor(4, 8)} bytes long, not 16`, { ...fixedOptions, buffer: new SharedArrayBuffer(16) }],
+    ['buffer must be a SharedArrayBuffer, not [object ArrayBuffer]', { ...fixedOptions, buffer: new ArrayBuffer(4096) }],
+    ['capacity must be a power of two below 2048 for records of 1048576 bytes: a ring takes less than 2 GiB, not 2048', { ...fixedOptions, capacity: 2048, recordBytes: 2 ** 20 }],
+    ["maxProducers must be 1 for a queue of kind 'spsc', not 2", { ...fixedOptions, maxProducers: 2 }],
+    ["maxProducers must be 1 for a queue of kind 'spmc', not 2", { ...fixedOptions, kind: 'spmc', maxProducers: 2 }],
+    ["maxConsumers must be 1 for a queue of kind 'banded', not 3", { ...fixedOptions, kind: 'banded', maxConsumers: 3 }],
+    ['maxProducers must be a whole number from 1 to 64, not 65', { ...fixedOptions, kind: 'mpsc', maxProducers: 65 }],
+    ['maxConsumers must be a whole number from 1 to 32, not 33', { ...fixedOptions, kind: 'mpsc', maxConsumers: 33 }],
+    ['maxConsumers must be a whole number from 1 to 32, not 0', { ...fixedOptions, kind: 'spmc', maxConsumers: 0 }],
   ];
 
   it.each(wrong)('are refused with: %s', (message, options) => {
@@ -94,6 +139,6 @@ describe('bad options', () => {
 
 describe('result codes', () => {
   it('have names for messages', () => {
-    expect([OK, 5, BACK_PRESSURED, CLOSED, TOO_LARGE, EMPTY, -9].map(nameOfCode)).toEqual(['OK', 'OK', 'BACK_PRESSURED', 'CLOSED', 'TOO_LARGE', 'EMPTY', 'code -9']);
+    expect([OK, 5, BACK_PRESSURED, CLOSED, TOO_LARGE, EMPTY, AGAIN, DROPPED, EVICTED, -9].map(nameOfCode)).toEqual(['OK', 'OK', 'BACK_PRESSURED', 'CLOSED', 'TOO_LARGE', 'EMPTY', 'AGAIN', 'DROPPED', 'EVICTED', 'code -9']);
   });
 });

@@ -2,7 +2,7 @@
 import { checkInteger, invalidArgument } from '../errors.js';
 import { BANDS, MAX_CONSUMERS, MAX_PRODUCERS } from '../layout.js';
 import { makeGroup, groupBytesFor } from './group.js';
-import { MAX_CAPACITY, bytesFor, makeRing, type DeclaredPlace } from './memory.js';
+import { MAX_BYTES, MAX_CAPACITY, bytesFor, makeRing, type DeclaredPlace } from './memory.js';
 import { isLosing } from './places.js';
 import { POLICIES, type WhenSlow } from './ring.js';
 
@@ -94,9 +94,13 @@ export function createRings(options: FixedOptions<Kind> | VariableOptions<Kind>)
 
   const rings = kind === 'mpsc' ? maxProducers : kind === 'banded' ? BANDS : 0;
   const shape = { capacity, recordBytes, maxConsumers: rings > 0 ? 1 : maxConsumers, rings, groupPlaces: maxConsumers };
+  if (bytesFor(capacity, recordBytes, shape.maxConsumers) > MAX_BYTES) {
+    throw invalidArgument('capacity', capacity, `a power of two below ${Math.ceil(2 ** 31 / recordBytes)} for records of ${recordBytes} bytes: a ring takes less than 2 GiB`);
+  }
   const bytes = rings > 0 ? groupBytesFor(shape) : bytesFor(capacity, recordBytes, maxConsumers);
   const byteOffset = options.byteOffset ?? 0;
   const buffer = options.buffer ?? new SharedArrayBuffer(bytes);
+  if (!(buffer instanceof SharedArrayBuffer)) throw invalidArgument('buffer', buffer, 'a SharedArrayBuffer');
   if (byteOffset % 8 !== 0) throw invalidArgument('byteOffset', byteOffset, 'a multiple of 8');
   if (buffer.byteLength < bytes) throw invalidArgument('buffer', buffer.byteLength, `at least ${bytes} bytes long`);
   checkInteger('byteOffset', byteOffset, 0, buffer.byteLength - bytes);

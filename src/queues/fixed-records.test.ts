@@ -87,6 +87,21 @@ describe('a fixed queue', () => {
     expect(consumer.peek()).toBe(2);
   });
 
+  it('refuses counts that are no whole numbers', () => {
+    const { producer, consumer } = fixed();
+    producer.tryClaim(1.5);
+    expect(errorOf(() => producer.commit()).code, 'half a record was claimed').toBe('ERR_PERCORE_CLAIM');
+    producer.tryClaim(3);
+    for (const count of [NaN, 0.5, 2.5]) expect(errorOf(() => producer.commit(count)).code).toBe('ERR_PERCORE_CLAIM');
+    expect(producer.tryClaim(NaN)).toBe(TOO_LARGE);
+    producer.tryClaim(3);
+    producer.commit(3);
+    expect(consumer.peek()).toBe(3);
+    for (const count of [NaN, 0.5, 4, -1]) expect(errorOf(() => consumer.release(count)).message).toBe(`count must be 0 to 3, the records that peek found, not ${count}`);
+    expect([NaN, -1, 0, 1.5, Infinity].map((limit) => consumer.peek(limit))).toEqual([0, 0, 0, 2, 3]);
+    expect([NaN, -1, 0, 1.5, Infinity].map((limit) => consumer.drain(() => {}, limit))).toEqual([0, 0, 0, 2, 1]);
+  });
+
   it('forgets an aborted claim', () => {
     const { producer, consumer } = fixed();
     const at = producer.tryClaim(2);
@@ -140,6 +155,16 @@ describe('a fixed queue', () => {
     consumer.close();
     expect([1, 2, 3].map((value) => producer.offer(eight(value)))).toEqual([CLOSED, CLOSED, CLOSED]);
     expect(producer.tryClaim()).toBe(CLOSED);
+  });
+
+  it('releases no more than it has seen', () => {
+    const { producer, consumer } = fixed();
+    expect(errorOf(() => consumer.release()).message).toBe('count must be 0 to 0, the records that peek found, not 1');
+    producer.offer(eight(1));
+    expect(errorOf(() => consumer.release()).code, 'not looked at yet').toBe('ERR_PERCORE_INVALID_ARGUMENT');
+    consumer.peek();
+    consumer.release();
+    expect(consumer.poll()).toBe(EMPTY);
   });
 
   it('drains up to the limit and hands out view, offset and length', () => {

@@ -69,7 +69,7 @@ export class FixedProducer extends RingProducer {
    * CLOSED when the queue was closed before they were published: then they are counted as dropped.
    */
   commit(count: number = this.claimed): number {
-    if (count > this.claimed || count < 0) throw claimError('commit', count, this.claimed);
+    if (count !== (count | 0) || count < 0 || count > this.claimed) throw claimError('commit', count, this.claimed);
     this.claimed = 0;
     this.next = (this.next + count) | 0;
     return this.committed(count);
@@ -142,7 +142,7 @@ export class FixedConsumer extends RingConsumer {
       return state === CLOSED ? CLOSED : 0;
     }
     const ready = (this.seen - this.next) | 0;
-    const count = ready < limit ? ready : Math.max(limit, 0);
+    const count = ready < limit ? ready : atMost(limit);
     this.take((this.next + count) | 0);
     for (let i = 0; i < count; i++) {
       const offset = this.dataBytes + (this.next & this.mask) * this.recordBytes;
@@ -162,7 +162,7 @@ export class FixedConsumer extends RingConsumer {
     const state = this.available();
     if (state !== OK) return state;
     const ready = (this.seen - this.next) | 0;
-    return ready < limit ? ready : limit;
+    return ready < limit ? ready : atMost(limit);
   }
 
   /** Byte offset of the `i`th unread record. */
@@ -177,7 +177,7 @@ export class FixedConsumer extends RingConsumer {
 
   /** Takes `count` peeked records as read and releases them at once. */
   release(count = 1): void {
-    if (!(count >= 0 && count <= ((this.seen - this.next) | 0))) throw invalidArgument('count', count, `0 to ${(this.seen - this.next) | 0}, the records that peek found`);
+    if (count !== (count | 0) || count < 0 || count > ((this.seen - this.next) | 0)) throw invalidArgument('count', count, `0 to ${(this.seen - this.next) | 0}, the records that peek found`);
     this.next = (this.next + count) | 0;
     this.unreleased += count;
     this.publishRelease();
@@ -193,6 +193,9 @@ export class FixedConsumer extends RingConsumer {
     return copy;
   }
 }
+
+/** A limit as a count: 0 for one below, or for none at all. */
+const atMost = (limit: number): number => (limit > 0 ? Math.ceil(limit) : 0);
 
 export function claimError(verb: string, asked: number, claimed: number): PercoreError {
   return new PercoreError('ERR_PERCORE_CLAIM', `${verb}(${asked}) without a claim that large; claimed: ${Math.max(claimed, 0)}. Call tryClaim first and check that it is not negative`, {

@@ -6,6 +6,8 @@ import { AFTER, CURSOR, EVICT_AFTER_MS, HELD, POLICIES, POLICY, PRODUCER_CURSOR,
 /** Bytes after the last record that every view reaches: on Node 24 a DataView access to its very last element makes the function slow for good. */
 export const SLACK_BYTES = 8;
 export const MAX_CAPACITY = 2 ** 30;
+/** Most bytes of a ring: words and offsets in it are int32. */
+export const MAX_BYTES = 2 ** 31 - 1;
 
 /** A ring, as a plain object that survives structured clone. */
 export interface RingHandle {
@@ -63,17 +65,23 @@ export function makeRing(ring: RingHandle, start: number, declared: readonly Dec
   set(fields.magic, QUEUE_MAGIC);
 }
 
+/** Throws unless `handle` has memory of its own, `length` bytes of it. */
+export function checkMemory(handle: Pick<RingHandle, 'buffer' | 'byteOffset'>, length: number): void {
+  if (!(handle?.buffer instanceof SharedArrayBuffer) || !Number.isInteger(handle.byteOffset) || handle.byteOffset < 0 || !Number.isInteger(length)) {
+    throw invalidArgument('queue', handle, 'what create() returned, or its structured clone');
+  }
+  if (handle.byteOffset + length <= handle.buffer.byteLength) return;
+  throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `queue.buffer has ${handle.buffer.byteLength} bytes, the queue needs ${handle.byteOffset + length}`, { argument: 'queue' });
+}
+
 /**
  * The ring behind a handle. `bell` is that of the group it belongs to, if it is not alone; `bytes` is how long its memory is now, if it grows.
  * Throws for memory that is no such ring.
  */
 export function openRing(ring: RingHandle, bell?: { words: Int32Array; at: number; isLane: boolean }, bytes?: number): QueueMemory {
-  if (!(ring?.buffer instanceof SharedArrayBuffer)) throw invalidArgument('queue', ring, 'what create() returned, or its structured clone');
-  const places = ring.maxConsumers ?? 1;
-  const length = bytes ?? bytesFor(ring.capacity, ring.recordBytes, places);
-  if (ring.byteOffset + length > ring.buffer.byteLength) {
-    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `queue.buffer has ${ring.buffer.byteLength} bytes, the queue needs ${ring.byteOffset + length}`, { argument: 'queue' });
-  }
+  const places = ring?.maxConsumers ?? 1;
+  const length = bytes ?? bytesFor(ring?.capacity, ring?.recordBytes, places);
+  checkMemory(ring, length);
   // A whole number of words; the slack lets every view reach past the last record.
   const words = new Int32Array(ring.buffer, ring.byteOffset, length >> 2);
   const get = (field: Field): number => Atomics.load(words, field.at >> 2);

@@ -78,6 +78,19 @@ describe('a variable queue', () => {
     expect(consumer.poll()).toBe(EMPTY);
   });
 
+  it('refuses types and lengths that it could not keep', () => {
+    const { producer, consumer } = variable();
+    for (const type of [-1, 2 ** 31, 1.5, NaN]) {
+      expect(errorOf(() => producer.tryClaim(4, type))).toEqual({ code: 'ERR_PERCORE_INVALID_ARGUMENT', message: `type must be a whole number from 0 to 2147483647, not ${type}`, argument: 'type' });
+      expect(errorOf(() => producer.offer(bytes(1), type)).argument).toBe('type');
+    }
+    producer.tryClaim(8);
+    for (const length of [NaN, 0.5, -1]) expect(errorOf(() => producer.commit(length)).code).toBe('ERR_PERCORE_CLAIM');
+    expect([producer.tryClaim(NaN), producer.tryClaim(25)]).toEqual([TOO_LARGE, TOO_LARGE]);
+    expect(producer.offer(bytes(1), 2 ** 31 - 1)).toBe(OK);
+    expect([consumer.poll(), consumer.type]).toEqual([bytes(1), 2 ** 31 - 1]);
+  });
+
   it('leaves nothing behind of an aborted claim, padding included', () => {
     const { producer, consumer } = variable({ capacityBytes: 32, startSequence: 24 });
     producer.tryClaim(8);

@@ -68,7 +68,7 @@ export class VariableProducer extends RingProducer {
    * queue was closed before it was published: then it is counted as dropped.
    */
   commit(length: number = this.claimedLength): number {
-    if (length > this.claimedLength || length < 0) throw claimError('commit', length, this.claimedLength);
+    if (length !== (length | 0) || length < 0 || length > this.claimedLength) throw claimError('commit', length, this.claimedLength);
     let at = this.next & this.mask;
     if (this.skipped !== 0) {
       const padding = this.dataWords + (at >> 2);
