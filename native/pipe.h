@@ -15,8 +15,9 @@
 // thread that blocks, which cannot be called off.
 //
 // A FIFO's writing end cannot be opened before somebody reads (ENXIO). Waiting for that: open for reading and writing, which
-// always works; open for writing; close the first. What is left is a writing end without reader: whose POLLERR goes when a reader
-// comes, but no poll reports the going. inotify's IN_OPEN does.
+// always works; open for writing; close the first. What is left is a writing end without a reader. Its POLLERR goes when a
+// reader comes, but no poll reports that it goes; inotify's IN_OPEN does. The first descriptor looks like a reader to other producers
+// for some microseconds; so a reader counts as gone only for a producer that has written something.
 //
 // Sources: pipe(7), fifo(7), inotify(7), epoll(7); fs/pipe.c of Linux for what a pipe polls.
 #pragma once

@@ -48,7 +48,10 @@ export interface PipeQueue<T extends PipeValue = PipeValue> {
   /** The FIFO, absolute; empty for an anonymous pipe. */
   readonly path: string;
   readonly stayOpen: boolean;
-  /** An anonymous pipe's descriptors, good to hand to a child process until that end is opened or closed here; -1 for a FIFO. */
+  /**
+   * An anonymous pipe's descriptors, good to hand to a child process until that end is opened or closed here; -1 for a FIFO. As the child's
+   * standard input or output: Node makes those blocking there, as most programs expect, while under another number it stays non-blocking.
+   */
   readonly readDescriptor: number;
   readonly writeDescriptor: number;
   readonly shared: SharedArrayBuffer;

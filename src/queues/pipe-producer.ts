@@ -66,21 +66,31 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T> {
     this.used += framed;
     this.records++;
     if (this.records >= this.publishEvery || framed > PIPE_BUF) {
-      const code = this.push();
-      if (code !== OK && this.sent === 0) {
-        this.used = at;
-        this.records--;
+      let code: number;
+      try {
+        code = this.push();
+      } catch (error) {
+        const isTorn = this.sent > 0;
+        this.takeBack(at);
+        if (isTorn) this.lose();
+        throw error;
+      }
+      if (code === BACK_PRESSURED && this.sent > 0) {
+        // The kernel took a part, so it is accepted.
+        this.sendByItself();
+      } else if (code !== OK) {
+        this.takeBack(at);
         return code === CLOSED ? this.lose() : this.refuse();
       }
-      if (code === CLOSED) {
-        // Its beginning was taken, and then nobody read any more: not accepted either.
-        this.records--;
-        return this.lose();
-      }
-      if (code === BACK_PRESSURED) this.sendByItself();
     }
     this.memory.counts[PUBLISHED]!++;
     return OK;
+  }
+
+  /** The record last put at `at` was not accepted; if its reader went while it was half sent, nobody has seen it either. */
+  private takeBack(at: number): void {
+    this.used = at;
+    this.records--;
   }
 
   /** Writes what is gathered. What a full pipe does not take now goes out by itself. */

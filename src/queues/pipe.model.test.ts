@@ -1,8 +1,8 @@
 /**
- * Random commands on a pipe of one page against a plain array, both ends in one thread: every policy and framing, records from nothing to
- * several times the pipe, gathered or not. How full a pipe of the kernel's is depends on how writes fell into pages, so the model does
- * not foresee BACK_PRESSURED; it demands that what was refused leaves no trace, that what was accepted comes out once, whole and in order, that an empty
- * pipe refuses nothing, and that every record is accounted for in the end.
+ * Random commands on a pipe of one page against a plain array, both ends in one thread: every policy and framing, records from nothing
+ * to several times the pipe, gathered or not. How full the kernel's pipe is depends on how writes fell into pages, so the model does not
+ * foresee BACK_PRESSURED. It demands that what was refused leaves no trace, that what was accepted comes out once, whole and in order,
+ * that an empty pipe refuses nothing, and that every record is accounted for in the end.
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';

@@ -435,6 +435,13 @@ describe('the ends of a pipe', () => {
     const gone = pubPipe(fifo);
     expect(await errorOf(() => gone.offer(bytes(1)))).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'ENOENT' });
     expect(await errorOf(() => gone.space())).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'ENOENT' });
+    // What threw was not taken: it does not come out when there is a FIFO again.
+    const again = subPipe(createPipe({ path: fifo.path }));
+    expect(gone.offer(bytes(2))).toBe(OK);
+    gone.close();
+    expect(again.poll()).toEqual(bytes(2));
+    again.close();
+    expect(propertiesOfPipe(fifo)).toMatchObject({ published: 1 });
   });
 });
 

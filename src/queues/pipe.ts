@@ -112,7 +112,7 @@ export function pubPipe<T extends string | Uint8Array>(queue: PipeQueue<T>, opti
   return new PipeProducer<T>(queue, checkInteger('publishEvery', options.publishEvery ?? 1, 1, 2 ** 30));
 }
 
-/** The consuming end, in this thread, which owns its descriptor from now on. Throws when the end is open elsewhere, and what open(2) says of a FIFO. */
+/** The consuming end, in this thread, which owns its descriptor from now on. Throws when it is open elsewhere, and what open(2) says. */
 export function subPipe<T extends string | Uint8Array>(queue: PipeQueue<T>): QueueConsumer<T> {
   return new PipeConsumer<T>(queue);
 }
@@ -129,9 +129,10 @@ export function closePipe(queue: PipeQueue, end?: 'producer' | 'consumer'): void
 }
 
 /**
- * What the pipe is and has done, from any thread of this process. `capacity`, `depth`, `lag` and `highWater` are bytes, as the kernel tells them;
- * depth and a FIFO's capacity are known while an end is open in this process. `highWater` is the most that an end has met: the consumer in one read, the
- * producer when it was refused. Totals are of the ends of this handle: of other processes nothing is known.
+ * What the pipe is and has done, from any thread of this process. `capacity`, `depth`, `lag` and `highWater` are bytes, as the kernel
+ * tells them; depth and a FIFO's capacity are known while an end is open in this process. `highWater` is the most that an end has
+ * met: the consumer in one read, the producer when it was refused. Totals are of the ends of this handle: of other processes nothing
+ * is known.
  */
 export function propertiesOfPipe(queue: PipeQueue): QueueProperties {
   const { words, counts, bytes } = memoryOf(queue);
