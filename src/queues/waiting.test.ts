@@ -1,0 +1,307 @@
+import { spawn } from 'node:child_process';
+import { getEventListeners, once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { drained, eight, errorOf, field, fixed, rejectionOf, variable } from './fixtures/helpers.js';
+import { Other } from './fixtures/party.js';
+import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK, close, create, pub, sub } from './index.js';
+
+const spsc = (capacity = 2) => create({ kind: 'spsc', capacity, recordBytes: 8 });
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** A wait that must not be over yet. */
+async function isPending(wait: Promise<unknown>): Promise<boolean> {
+  return (await Promise.race([wait, pause(20).then(() => 'pending')])) === 'pending';
+}
+
+describe('ready', () => {
+  it('resolves at once when there is a record', async () => {
+    const { producer, consumer } = fixed();
+    producer.offer(eight(1));
+    expect([await consumer.ready({ timeoutMs: 0 }), drained(consumer)]).toEqual([OK, [1]]);
+  });
+
+  it('resolves when a record is published, not before', async () => {
+    const { producer, consumer } = fixed({}, { publishEvery: 2 });
+    const ready = consumer.ready();
+    producer.offer(eight(1));
+    expect(await isPending(ready), 'committed is not published').toBe(true);
+    producer.flush();
+    expect([await ready, drained(consumer)]).toEqual([OK, [1]]);
+  });
+
+  it('takes nothing', async () => {
+    const { producer, consumer } = variable();
+    const ready = consumer.ready();
+    producer.offer(Uint8Array.of(7));
+    expect([await ready, await consumer.ready(), drained(consumer)]).toEqual([OK, OK, [7]]);
+  });
+
+  it('releases what was read before it waits, or a producer of a full ring would wait for it', async () => {
+    const { producer, consumer } = variable({ capacityBytes: 32 });
+    [1, 2].forEach((value) => producer.offer(eight(value)));
+    for (let i = 0; i < 2; i++) {
+      consumer.peek();
+      consumer.advance();
+    }
+    const ready = consumer.ready();
+    expect(producer.offer(eight(3))).toBe(OK);
+    expect(await ready).toBe(OK);
+  });
+
+  it('resolves CLOSED when nothing will follow', async () => {
+    const byProducer = fixed();
+    const waits = [byProducer.consumer.ready()];
+    byProducer.producer.close();
+    for (const kind of ['spsc', 'spmc', 'mpsc', 'banded'] as const) {
+      const queue = create({ kind, capacity: 2, recordBytes: 8 });
+      waits.push(sub(queue as ReturnType<typeof spsc>).ready());
+      close(queue);
+    }
+    expect(await Promise.all(waits)).toEqual(waits.map(() => CLOSED));
+  });
+
+  it('wakes everybody who waits for the same record', async () => {
+    const queue = create({ kind: 'spmc', capacity: 2, recordBytes: 8, maxConsumers: 8 });
+    const producer = pub(queue);
+    const consumers = Array.from({ length: 8 }, () => sub(queue));
+    const waits = consumers.flatMap((consumer) => [consumer.ready(), consumer.ready(), consumer.ready()]);
+    producer.offer(eight(1));
+    expect(await Promise.all(waits)).toEqual(waits.map(() => OK));
+  });
+});
+
+describe('space', () => {
+  it('resolves at once when there is room, and DROPPED where a slow consumer has asked for drops', async () => {
+    const { producer } = fixed({ capacity: 2 });
+    expect(await producer.space(2, { timeoutMs: 0 })).toBe(OK);
+    const queue = spsc();
+    sub(queue, { whenSlow: 'drop-newest' });
+    const dropping = pub(queue);
+    while (dropping.offer(eight(1)) === OK);
+    expect([await dropping.space(), dropping.offer(eight(1))]).toEqual([DROPPED, DROPPED]);
+  });
+
+  it('resolves when there is room for as many as asked', async () => {
+    const { producer, consumer } = fixed({ capacity: 4 });
+    while (producer.offer(eight(1)) === OK);
+    const space = producer.space(3);
+    drained(consumer, 2);
+    expect(await isPending(space)).toBe(true);
+    drained(consumer, 1);
+    expect([await space, producer.tryClaim(3)]).toEqual([OK, 0]);
+  });
+
+  it('counts padding of a variable record', async () => {
+    const { producer, consumer } = variable({ capacityBytes: 32 });
+    [0, 0, 0].forEach((length) => producer.offer(new Uint8Array(length)));
+    const space = producer.space(8);
+    consumer.poll();
+    expect(await isPending(space), 'sixteen bytes are free, but not in one piece').toBe(true);
+    consumer.poll();
+    expect([await space, producer.offer(eight(1))]).toEqual([OK, OK]);
+  });
+
+  it('publishes what is committed, since nobody could make room otherwise', async () => {
+    const { producer, consumer } = fixed({ capacity: 2 }, { publishEvery: 100 });
+    [1, 2].forEach((value) => producer.offer(eight(value)));
+    const space = producer.space();
+    expect(drained(consumer)).toEqual([1, 2]);
+    expect(await space).toBe(OK);
+  });
+
+  it('resolves CLOSED when nobody will make room', async () => {
+    const abandoned = fixed({ capacity: 2 });
+    const closed = spsc();
+    const producers = [abandoned.producer, pub(closed)];
+    producers.forEach((producer) => {
+      while (producer.offer(eight(1)) === OK);
+    });
+    const waits = producers.map((producer) => producer.space());
+    abandoned.consumer.close();
+    close(closed);
+    expect([...await Promise.all(waits), await producers[0]!.space()]).toEqual([CLOSED, CLOSED, CLOSED]);
+  });
+
+  it('is refused for more than could ever fit', () => {
+    const { producer } = fixed({ capacity: 2 });
+    for (const count of [0, 3, 1.5, NaN]) expect(errorOf(() => producer.space(count))).toMatchObject({ argument: 'count', message: `count must be a whole number from 1 to 2, not ${count}` });
+    expect(errorOf(() => variable({ capacityBytes: 32 }).producer.spaceSync(9)).message).toBe('length must be a whole number from 0 to 8, not 9');
+  });
+});
+
+describe('a wait', () => {
+  it('ends with ERR_PERCORE_TIMEOUT after timeoutMs, and the end can be used on', async () => {
+    const { producer, consumer } = fixed({ capacity: 2 });
+    const began = performance.now();
+    expect(await rejectionOf(consumer.ready({ timeoutMs: 30 }))).toEqual({ code: 'ERR_PERCORE_TIMEOUT', message: 'nothing came of the wait within 30 ms', argument: 'timeoutMs' });
+    expect(performance.now() - began).toBeGreaterThanOrEqual(29);
+    while (producer.offer(eight(1)) === OK);
+    expect((await rejectionOf(producer.space(1, { timeoutMs: 0 }))).code).toBe('ERR_PERCORE_TIMEOUT');
+    drained(consumer);
+    expect([await producer.space(), producer.offer(eight(2)), await consumer.ready()]).toEqual([OK, OK, OK]);
+  });
+
+  it('leaves no listener at its signal, however it ends', async () => {
+    const { producer, consumer } = fixed();
+    const { signal } = new AbortController();
+    await rejectionOf(consumer.ready({ signal, timeoutMs: 5 }));
+    const wait = consumer.ready({ signal });
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    producer.offer(eight(1));
+    expect([await wait, getEventListeners(signal, 'abort')]).toEqual([OK, []]);
+  });
+
+  it('ends with ERR_PERCORE_ABORTED by its signal, before or meanwhile', async () => {
+    const { consumer } = fixed();
+    const abort = new AbortController();
+    const reason = new Error('enough');
+    const wait = consumer.ready({ signal: abort.signal });
+    abort.abort(reason);
+    await expect(wait).rejects.toMatchObject({ code: 'ERR_PERCORE_ABORTED', argument: 'signal', message: 'the wait was aborted', cause: reason });
+    await expect(consumer.ready({ signal: abort.signal })).rejects.toMatchObject({ code: 'ERR_PERCORE_ABORTED', cause: reason });
+  });
+
+  it('that is aborted does not end those beside it', async () => {
+    const queue = create({ kind: 'mpsc', capacity: 2, recordBytes: 8 });
+    const producer = pub(queue);
+    const consumer = sub(queue);
+    const abort = new AbortController();
+    const [aborted, goesOn] = [consumer.ready({ signal: abort.signal }), consumer.ready()];
+    abort.abort();
+    expect((await rejectionOf(aborted)).code).toBe('ERR_PERCORE_ABORTED');
+    expect(await isPending(goesOn)).toBe(true);
+    producer.offer(eight(1));
+    expect(await goesOn).toBe(OK);
+  });
+
+  it('is refused with a time-out that is none', async () => {
+    const { producer, consumer } = fixed();
+    for (const timeoutMs of [-1, NaN, '5' as never]) {
+      const error = await rejectionOf(consumer.ready({ timeoutMs }));
+      expect(error).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'timeoutMs' });
+      expect(errorOf(() => producer.spaceSync(1, { timeoutMs })).argument).toBe('timeoutMs');
+    }
+  });
+
+  it('with its signal and its time-out ends by whichever comes first', async () => {
+    const { consumer } = fixed();
+    expect((await rejectionOf(consumer.ready({ timeoutMs: 10, signal: AbortSignal.timeout(60_000) }))).code).toBe('ERR_PERCORE_TIMEOUT');
+    expect((await rejectionOf(consumer.ready({ timeoutMs: 60_000, signal: AbortSignal.timeout(10) }))).code).toBe('ERR_PERCORE_ABORTED');
+  });
+
+  it('leaves the loop to others', async () => {
+    const { producer, consumer } = fixed();
+    const wait = consumer.ready();
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    await pause(50);
+    clearInterval(timer);
+    expect(ticks).toBeGreaterThan(5);
+    producer.offer(eight(1));
+    await wait;
+  });
+
+  it('is one futex for many: each gets its record', async () => {
+    const queues = Array.from({ length: 50 }, () => spsc());
+    const waits = queues.map(async (queue, i) => {
+      const consumer = sub(queue);
+      await consumer.ready();
+      return drained(consumer)[0] === i;
+    });
+    queues.map((queue) => pub(queue)).forEach((producer, i) => producer.offer(eight(i)));
+    expect((await Promise.all(waits)).every(Boolean)).toBe(true);
+  });
+});
+
+describe('between two threads', () => {
+  it('ready and space pass records to and fro without polling', async () => {
+    const queue = spsc();
+    const rounds = 40;
+    const other = new Other(queue, [{ do: 'pub' }, ...Array.from({ length: rounds }, (_, i) => [{ do: 'space' as const }, { do: 'offer' as const, value: i }]).flat(), { do: 'close' }]);
+    const consumer = sub(queue);
+    const seen: number[] = [];
+    while (await consumer.ready() === OK) seen.push(...drained(consumer, 1));
+    expect(seen).toEqual(Array.from({ length: rounds }, (_, i) => i));
+    await other.ended();
+  });
+
+  it('readySync and spaceSync sleep until the other side has done its part', async () => {
+    const queue = spsc();
+    const rounds = 40;
+    const other = new Other(queue, [{ do: 'sub' }, ...Array.from({ length: rounds }, () => [{ do: 'readySync' as const }, { do: 'drain' as const, limit: 1 }]).flat(), { do: 'readySync' }]);
+    const producer = pub(queue);
+    for (let value = 0; value < rounds; value++) {
+      expect(producer.spaceSync()).toBe(OK);
+      expect(producer.offer(eight(value))).toBe(OK);
+    }
+    producer.close();
+    const answers = await other.ended();
+    expect(answers.slice(1, -1)).toEqual(Array.from({ length: rounds }, (_, i) => [OK, [i]]).flat());
+    expect(answers.at(-1)).toBe(CLOSED);
+  });
+
+  it('readySync of lanes and bands, too', async () => {
+    const [lanes, bands] = [create({ kind: 'mpsc', capacity: 2, recordBytes: 8 }), create({ kind: 'banded', capacity: 2, recordBytes: 8 })];
+    const [ofLanes, ofBands] = [sub(lanes), sub(bands)];
+    const other = new Other(lanes, [{ do: 'pub' }, { do: 'sleep', ms: 30 }, { do: 'offer', value: 4 }]);
+    expect([ofLanes.readySync({ timeoutMs: 30_000 }), drained(ofLanes)]).toEqual([OK, [4]]);
+    await other.ended();
+    const closing = new Other(bands, [{ do: 'sleep', ms: 30 }, { do: 'close queue' }]);
+    expect(ofBands.readySync({ timeoutMs: 30_000 })).toBe(CLOSED);
+    await closing.ended();
+  });
+
+  it('readySync and spaceSync end without an error after timeoutMs', () => {
+    const { producer, consumer } = fixed({ capacity: 2 });
+    const began = performance.now();
+    expect(consumer.readySync({ timeoutMs: 20 })).toBe(EMPTY);
+    while (producer.offer(eight(1)) === OK);
+    expect(producer.spaceSync(1, { timeoutMs: 20 })).toBe(BACK_PRESSURED);
+    expect(performance.now() - began).toBeGreaterThanOrEqual(38);
+    expect([consumer.readySync({ timeoutMs: 0 }), drained(consumer), producer.spaceSync(2, { timeoutMs: 0 })]).toEqual([OK, [1, 1], OK]);
+  });
+
+  it('readySync is refused in a thread that may not stand still, ready is not', async () => {
+    const queue = spsc();
+    const other = new Other(queue, [{ do: 'forbidBlocking' }, { do: 'sub' }, { do: 'readySync', timeoutMs: 0 }, { do: 'ready' }]);
+    expect(await other.did(2)).toBe('ERR_PERCORE_WOULD_BLOCK');
+    pub(queue).offer(eight(1));
+    expect((await other.ended())[3]).toBe(OK);
+  });
+});
+
+describe('whoever rings', () => {
+  it('rings only while somebody waits', async () => {
+    const { producer, consumer } = fixed({ capacity: 2 });
+    const bell = (): number => Atomics.load(producer.words, field('recordsBell'));
+    producer.offer(eight(1));
+    drained(consumer);
+    expect([bell(), Atomics.load(producer.words, field('spaceBell'))]).toEqual([0, 0]);
+    const wait = consumer.ready();
+    producer.offer(eight(2));
+    expect(bell()).toBe(1);
+    await wait;
+    drained(consumer);
+    producer.offer(eight(3));
+    expect(bell(), 'one wish, one ring').toBe(1);
+  });
+});
+
+describe('the loop of a thread', () => {
+  const script = fileURLToPath(new URL('./fixtures/loop-life.js', import.meta.url));
+  async function run(mode: string): Promise<string> {
+    const child = spawn(process.execPath, [script, mode], { stdio: ['ignore', 'pipe', 'inherit'], timeout: 30_000 });
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => void (output += chunk.toString()));
+    const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+    return `${output.trim()} (${code ?? signal})`;
+  }
+
+  it('is kept alive by a pending wait', async () => {
+    expect(await Promise.all([run('ready'), run('space')])).toEqual(['waited: 0 (0)', 'waited: 0 (0)']);
+  });
+
+  it('is let go when no wait is pending any more', async () => {
+    expect(await run('after')).toBe('ERR_PERCORE_TIMEOUT ERR_PERCORE_TIMEOUT ERR_PERCORE_ABORTED (0)');
+  });
+});
