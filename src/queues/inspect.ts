@@ -19,6 +19,7 @@ export interface RingConsumerProperties extends ConsumerProperties {
   readonly whenSlow: WhenSlow;
   /** threadId of the consumer; undefined when nobody has the place. */
   readonly threadId: number | undefined;
+  /** Of it and of whoever had its place before, as `consumed` is. */
   readonly droppedOldest: number;
   readonly droppedEvicted: number;
 }
@@ -42,10 +43,17 @@ export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, 
   const { words, counters } = memory;
   const consumers: RingConsumerProperties[] = [];
   let depth = 0;
+  let consumed = 0;
+  let oldest = 0;
+  let evicted = 0;
   let highWater = words[PRODUCER_HIGH_WATER]!;
   for (let place = 0; place < memory.places; place++) {
     const at = placeAt(place);
     const state = Atomics.load(words, at + STATE);
+    // Who has left is counted on.
+    consumed += counters[(at >> 1) + CONSUMED]!;
+    oldest += counters[(at >> 1) + DROPPED_OLDEST]!;
+    evicted += counters[(at >> 1) + DROPPED_EVICTED]!;
     if (state === FREE) continue;
     // The consumer's cursor before the producer's: the lag is never negative.
     const cursor = Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR));
@@ -62,12 +70,9 @@ export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, 
     });
   }
   const producer = Atomics.load(words, PRODUCER_THREAD);
-  const sum = (of: (consumer: RingConsumerProperties) => number): number => consumers.reduce((total, consumer) => total + of(consumer), 0);
   return {
-    depth, highWater: Math.max(highWater, depth), published: counters[PUBLISHED]!, consumed: sum(({ consumed }) => consumed), refused: counters[REFUSED]!,
-    dropped: {
-      newest: counters[DROPPED_NEWEST]!, oldest: sum(({ droppedOldest }) => droppedOldest), evicted: sum(({ droppedEvicted }) => droppedEvicted), closed: counters[DROPPED_CLOSED]!,
-    },
+    depth, highWater: Math.max(highWater, depth), published: counters[PUBLISHED]!, consumed, refused: counters[REFUSED]!,
+    dropped: { newest: counters[DROPPED_NEWEST]!, oldest, evicted, closed: counters[DROPPED_CLOSED]! },
     producers: producer === 0 ? [] : [{ place: number, threadId: producer - 1 }],
     consumers,
     isClosed: Atomics.load(words, PHASE) !== OPEN || (Atomics.load(words, ATTENTION) & CLOSING) !== 0,

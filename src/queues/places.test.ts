@@ -188,6 +188,18 @@ describe('inspect', () => {
     expect(inspect(queue)).toMatchObject({ published: 6, consumed: 6, refused: 3, highWater: 2, depth: 0 });
   });
 
+  it('keeps the figures of consumers that have left', () => {
+    const queue = spmc(2, 2);
+    const producer = pub(queue);
+    const [reading, lossy] = [sub(queue), sub(queue, { whenSlow: 'drop-oldest' })];
+    for (let value = 1; value <= 5; value++) {
+      producer.offer(eight(value));
+      drained(reading);
+    }
+    lossy.leave();
+    expect(inspect(queue)).toMatchObject({ consumed: 5, dropped: { oldest: 3 }, consumers: [{ place: 0 }] });
+  });
+
   it('adds lanes and bands up', () => {
     const lanes = create({ kind: 'mpsc', capacity: 4, recordBytes: 8, maxProducers: 2, maxConsumers: 1 });
     [pub(lanes), pub(lanes)].forEach((producer, i) => Array.from({ length: i + 2 }, () => producer.offer(eight(1))));
