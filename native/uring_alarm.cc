@@ -91,7 +91,12 @@ class UringAlarm final : public Alarm {
     const unsigned count = remove();
     deadlineNs_ = INT64_MAX;
     isPending_ = false;
-    return count == 0 ? 0 : submit(count);
+    if (count == 0) return 0;
+    const int result = submit(count);
+    // A removal is answered at once: taken now, it wakes nobody. (Not so in arm(), where a timeout that is over is answered at once too,
+    // and must make the descriptor readable.)
+    reap();
+    return result;
   }
 
   // 0 or errno.

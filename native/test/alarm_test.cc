@@ -65,6 +65,15 @@ static void isReplaced(Alarm& alarm) {
   EXPECT(alarm.disarm() == 0);
 }
 
+// What was replaced is gone: it neither comes nor wakes anybody.
+static void leavesNothingBehind(Alarm& alarm) {
+  for (int i = 0; i < 500; i++) EXPECT(alarm.arm(alarm.nowNs() + 4 * kMs + i) == 0);
+  EXPECT(alarm.disarm() == 0);
+  int spurious = 0;
+  EXPECT(!waitUntilDue(alarm, 12, &spurious));
+  EXPECT(spurious <= 2);
+}
+
 static void comesAtOnceWhenItIsOver(Alarm& alarm) {
   for (int64_t at : {int64_t(0), int64_t(1), int64_t(-5), alarm.nowNs() - kMs, alarm.nowNs()}) {
     EXPECT(alarm.arm(at) == 0);
@@ -124,6 +133,7 @@ int main() {
       }
       firesOnceAndNeverEarly(*opened.alarm);
       isReplaced(*opened.alarm);
+      leavesNothingBehind(*opened.alarm);
       comesAtOnceWhenItIsOver(*opened.alarm);
       reachesACentury(*opened.alarm);
       survivesAnyOrder(*opened.alarm);

@@ -68,6 +68,12 @@ describe('jitter statistics', () => {
     }), { numRuns: 400 });
   });
 
+  it('count what is at the edge of the tolerance, on either side', () => {
+    const recorder = new JitterRecorder({ toleranceNs: 10 });
+    for (const ns of [-11, -10, -9, 0, 9, 10, 11, 10.5]) recorder.record(ns);
+    expect(recorder.stats()).toMatchObject({ withinTolerance: 5, shareWithinTolerance: 5 / 8, toleranceNs: 10 });
+  });
+
   it('of nothing are nothing, also after a reset', () => {
     const none = { p50Ns: 0, p95Ns: 0, p99Ns: 0, p999Ns: 0, minNs: 0, maxNs: 0 };
     const empty = { ...none, signed: none, meanNs: 0, count: 0, withinTolerance: 0, shareWithinTolerance: 1, toleranceNs: 2_000_000, isExact: true };

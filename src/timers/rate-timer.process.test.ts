@@ -58,9 +58,9 @@ describe.each(backends)('a process stopped for half a second: %s', (backend) => 
     expect(result.mostMissed).toBeGreaterThan(450);
     expect(result.isSequenceWhole).toBe(true);
     // The tick that follows is a present one.
-    expect(result.mostJitterNs).toBeLessThan(100e6);
+    expect(result.mostJitterNs).toBeLessThan(1e6);
     expect(result.leastJitterNs).toBeGreaterThanOrEqual(0);
-    expect(result.late).toBe(1);
+    expect(result.ticks).toBeLessThan(result.elapsedNs / 1e6 - 400);
   });
 
   it('makes up for all of it in a burst, and serves others between two ticks', async () => {
@@ -78,7 +78,7 @@ describe.each(backends)('a process stopped for half a second: %s', (backend) => 
   it('delays the grid', async () => {
     const result = await stall(backend, 'delay');
     expect(result.missed).toBe(0);
-    expect(result.late).toBe(1);
+    expect(result.late).toBeGreaterThanOrEqual(1);
     expect(result.mostJitterNs).toBeGreaterThan(450e6);
     expect(result.longestStepNs).toBeGreaterThan(450e6);
     expect(result.ticks).toBeLessThan(result.elapsedNs / 1e6 - 400);
