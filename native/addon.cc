@@ -10,11 +10,11 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("layoutHash", Napi::String::New(env, percore::layout::kHash));
   percore::exportAffinity(env, exports);
   percore::exportClock(env, exports);
+  percore::exportRateTimer(env, exports);
   percore::exportWaker(env, exports);
   percore::exportTcp(env, exports);
   percore::exportPipe(env, exports);
   percore::exportTurn(env, exports);
-  percore::exportRateTimer(env, exports);
   return exports;
 }
 

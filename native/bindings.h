@@ -6,10 +6,10 @@ namespace percore {
 
 void exportAffinity(Napi::Env env, Napi::Object exports);
 void exportClock(Napi::Env env, Napi::Object exports);
+void exportRateTimer(Napi::Env env, Napi::Object exports);
 void exportWaker(Napi::Env env, Napi::Object exports);
 void exportTcp(Napi::Env env, Napi::Object exports);
 void exportPipe(Napi::Env env, Napi::Object exports);
 void exportTurn(Napi::Env env, Napi::Object exports);
-void exportRateTimer(Napi::Env env, Napi::Object exports);
 
 }  // namespace percore

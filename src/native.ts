@@ -10,6 +10,8 @@ import { layoutHash } from './layout-hash.js';
 
 /** A turn attached to this thread's loop. Opaque. */
 export type TurnHandle = { readonly turn: unique symbol };
+/** An alarm in this thread's loop. Opaque. */
+export type RateTimerHandle = { readonly rateTimer: unique symbol };
 
 /** One end of a pipe that this thread has opened. Opaque. */
 export type PipeEndHandle = { readonly pipeEnd: unique symbol };
@@ -26,9 +28,6 @@ export interface TurnOptions {
   originNs: number;
 }
 
-/** An alarm in this thread's loop. Opaque. */
-export type RateTimerHandle = { readonly rateTimer: unique symbol };
-
 /** Calls that return a number answer with it or with a negative errno; the others throw Node-style system errors. */
 export interface Native {
   readonly layoutHash: string;
@@ -36,6 +35,11 @@ export interface Native {
   nowNs(): number;
   /** A function that writes the nanoseconds since `originNs` to `out[0]`; `clock` is a clockid_t. */
   createClock(out: Float64Array, originNs: number, clock: number): () => void;
+  /** Calls `onExpire` at `state[0]`, which is looked at again after it has run. Not referenced while nothing is armed. See native/rate_timer.cc. */
+  createRateTimer(isUring: boolean, clock: number, originNs: number, spinNs: number, isAdaptive: boolean, state: Float64Array, onExpire: () => void): RateTimerHandle;
+  armRateTimer(timer: RateTimerHandle): number;
+  setRateTimerRef(timer: RateTimerHandle, isReferenced: number): void;
+  closeRateTimer(timer: RateTimerHandle): void;
   getAffinity(): number[];
   /** Pins the calling thread; returns the CPUs that the kernel granted. */
   pinThread(cpu: number): number[];
@@ -50,11 +54,6 @@ export interface Native {
   stopTurn(turn: TurnHandle): void;
   setTurnRef(turn: TurnHandle, isReferenced: number): void;
   drainTimerRequests(turn: TurnHandle): void;
-  /** Calls `onExpire` at `state[0]`, which is looked at again after it has run. Not referenced while nothing is armed. See native/rate_timer.cc. */
-  createRateTimer(isUring: boolean, clock: number, originNs: number, spinNs: number, isAdaptive: boolean, state: Float64Array, onExpire: () => void): RateTimerHandle;
-  armRateTimer(timer: RateTimerHandle): number;
-  setRateTimerRef(timer: RateTimerHandle, isReferenced: number): void;
-  closeRateTimer(timer: RateTimerHandle): void;
   registerSource(turn: TurnHandle, fd: number, token: number): number;
   deregisterSource(turn: TurnHandle, fd: number): number;
   tcpListen(host: string, port: number, reusePort: boolean, backlog: number): { fd: number; port: number };

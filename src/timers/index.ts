@@ -2,7 +2,7 @@
 export { Timers, type AfterOptions, type EveryOptions, type Tick, type TickCallback, type TimersHost } from './timers.js';
 export { noTimer, type TimerId } from './timer-id.js';
 export { SystemClock, monotonicClock, type Clock, type ClockSource, type SystemClockOptions } from './clock.js';
-export { ManualClock, type ClockFollower } from './manual-clock.js';
+export { ManualClock, type ClockFollower, type HandDrivenTimers } from './manual-clock.js';
 export { intervalNsToRate, rateToIntervalNs, LEAST_INTERVAL_NS, LEAST_RATE_HZ, MOST_INTERVAL_NS, MOST_RATE_HZ, NANOS_PER_SECOND } from './rate.js';
 export { createTimer, RateTimer, type RateTickCallback, type RateTimerOptions, type RateTimerStatus, type WaitOptions } from './rate-timer.js';
 export type { RateBackend } from './alarm.js';

@@ -43,6 +43,28 @@ describe('manual clock', () => {
     expect(ran).toEqual([[10, 50], [20, 50]]);
   });
 
+  it('drives what is run by hand, turn after turn until nothing is due', () => {
+    const clock = new ManualClock();
+    const due = [10, 10, 10, 20, 45];
+    const ran: number[] = [];
+    // Two at most a turn, as a wheel with a budget.
+    const stop = clock.drive({
+      nextDeadlineNs: () => due[0] ?? Infinity,
+      turn() {
+        let count = 0;
+        for (; count < 2 && due[0] !== undefined && due[0] <= clock.nowNs(); count++) ran.push(due.shift()!);
+        return count;
+      },
+    });
+    clock.advance(15);
+    expect(ran).toEqual([10, 10, 10]);
+    clock.setNs(30);
+    expect(ran).toEqual([10, 10, 10, 20]);
+    stop();
+    clock.advance(100);
+    expect(ran.length).toBe(4);
+  });
+
   it('lets promises run between two deadlines', async () => {
     const clock = new ManualClock();
     let wake: (() => void) | undefined;

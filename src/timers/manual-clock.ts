@@ -4,8 +4,8 @@
  *      advance(5 ms)        now ──> deadline A ──> deadline B ──> now + 5 ms      each runs at its own deadline: the ideal machine
  *      setNs(now + 5 ms)    now ─────────────────────────────────> A, B           each runs late: a stall, a suspended process
  *
- * Rate timers made with it follow it by themselves. Anything else that has deadlines follows through `follow`: a wheel, for example,
- * whose `poll` is its `expire`. One thread.
+ * Rate timers made with it follow it by themselves. Timers of a wheel with this clock are driven by it after `drive(timers)`, anything
+ * else that has deadlines after `follow`. One thread.
  */
 import { invalidArgument, PercoreError } from '../errors.js';
 import type { Clock } from './clock.js';
@@ -17,6 +17,16 @@ export interface ClockFollower {
   expire(): void;
 }
 
+/** Timers that are run by hand: those of a wheel made with a clock of one's own. */
+export interface HandDrivenTimers {
+  /** Infinity when nothing is armed. */
+  nextDeadlineNs(): number;
+  /** Runs what is due, or a part of it; returns how many ran. */
+  turn(): number;
+}
+
+/** Turns in which a driven wheel may run what is due at one moment. */
+const MOST_TURNS = 1_000_000;
 /** So many expiries without the time moving are an endless loop of a follower, and no test. */
 const MOST_EXPIRIES = 10_000_000;
 
@@ -74,6 +84,17 @@ export class ManualClock implements Clock {
     return () => void this.followers.delete(follower);
   }
 
+  /** Runs timers that have this clock whenever it comes to a deadline of theirs, until the returned function is called. */
+  drive(timers: HandDrivenTimers): () => void {
+    return this.follow({
+      nextDeadlineNs: () => timers.nextDeadlineNs(),
+      expire() {
+        // A turn has a budget: what it leaves is due all the same.
+        for (let turns = 0; timers.turn() !== 0; turns++) checkProgress(turns, MOST_TURNS);
+      },
+    });
+  }
+
   private run(endNs: number, isStepwise: boolean): void {
     const errors: unknown[] = [];
     if (!isStepwise) this.timeNs = endNs;
@@ -105,8 +126,8 @@ export class ManualClock implements Clock {
 
 const eventLoopPass = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function checkProgress(expiries: number): void {
-  if (expiries === MOST_EXPIRIES) throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${MOST_EXPIRIES} deadlines have come in one step of the manual clock, and the next is already due: a follower does not move on, or the step is too long`);
+function checkProgress(count: number, most = MOST_EXPIRIES): void {
+  if (count === most) throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${most} deadlines have come in one step of the manual clock, and the next is already due: a follower does not move on, or the step is too long`);
 }
 
 function checkTime(argument: string, value: unknown, least: number): number {
