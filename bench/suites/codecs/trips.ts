@@ -25,7 +25,7 @@ const memory = recordMemory(new SharedArrayBuffer(BATCH * SLOT_BYTES + 8));
 /** By the name of the contender. */
 export const trips = {
   'percore': () => objects(codecTrip(codecOf(order)), orders),
-  'DataView by hand': () => objects({ encode: encodeByHand, decode: decodeByHand }, orders),
+  'DataView': () => objects({ encode: encodeByHand, decode: decodeByHand }, orders),
   // The text alone, which is what JSON is best at; to get it into a ring costs as much again.
   'JSON': () => objects(textTrip(), orders),
   'percore in place': () => fields(inPlace()),
