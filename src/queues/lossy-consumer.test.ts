@@ -153,6 +153,18 @@ describe('the count of what was lost', () => {
     expect([drained(second), second.lost, inspect(queue).dropped.oldest]).toEqual([[10, 11, 12, 13], 2, 5]);
   });
 
+  it('is not misled by a sequence that passes 0', () => {
+    const queue = spsc(2, 2 ** 32 - 3);
+    const producer = pub(queue);
+    const first = sub(queue, DROP_OLDEST);
+    [1, 2, 3].forEach((value) => producer.offer(eight(value)));
+    expect([drained(first), first.lost]).toEqual([[2, 3], 1]);
+    first.leave();
+    const second = sub(queue, DROP_OLDEST);
+    [4, 5, 6].forEach((value) => producer.offer(eight(value)));
+    expect([drained(second), second.lost]).toEqual([[5, 6], 1]);
+  });
+
   it('misses nothing that is lost between the joining and the first look', () => {
     const queue = spsc();
     const memory = openRing(queue);

@@ -1,7 +1,7 @@
 /** Rings in memory: how large, made, and found again behind a handle. */
 import { PercoreError, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, QUEUE_MAGIC, placeLayout, queueLayout, type Field } from '../layout.js';
-import { AFTER, CURSOR, EVICT_AFTER_MS, HELD, POLICIES, POLICY, PRODUCER_CURSOR, RECORDS_BELL, STATE, TAKEN, placeAt, type QueueMemory, type WhenSlow } from './ring.js';
+import { AFTER, CURSOR, EVICT_AFTER_MS, HELD, POLICIES, POLICY, PRODUCER_CURSOR, PUSH_CURSOR, RECORDS_BELL, STATE, TAKEN, placeAt, type QueueMemory, type WhenSlow } from './ring.js';
 
 /** Bytes after the last record that every view reaches: on Node 24 a DataView access to its very last element makes the function slow for good. */
 export const SLACK_BYTES = 8;
@@ -52,6 +52,10 @@ export function makeRing(ring: RingHandle, start: number, declared: readonly Dec
   set(fields.places, places);
   set(fields.kept, declared.length === 32 ? -1 : (1 << declared.length) - 1);
   set(fields.producerCursor, start);
+  for (let i = 0; i < places; i++) {
+    // Where no push has gone to: a lossy consumer that comes to stand there would take it for one.
+    for (const slot of [0, 1]) words[placeAt(i) + PUSH_CURSOR + slot] = (start - 1) | 0;
+  }
   // Without declared ones the first place holds the records for whoever comes first.
   (declared.length === 0 ? [{ whenSlow: 'wait', evictAfterMs: 0, after: [] } as DeclaredPlace] : declared).forEach((place, i) => {
     const at = placeAt(i);
