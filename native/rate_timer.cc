@@ -28,7 +28,7 @@ namespace percore {
 
 namespace {
 
-// The Float64Array that both sides know: RATE_TIMER_STATE in src/timers/native-alarm.ts. Times are relative to originNs; one thread.
+// The Float64Array that both sides know; the other is NativeAlarm in src/timers/alarm.ts. Times are relative to originNs; one thread.
 enum State { kDeadlineNs, kFiredNs, kIsFiring, kStateWords };
 
 // A rehearsal after a sleep takes so long.

@@ -56,7 +56,7 @@ export async function cyclictest(cpu: number, policy: Policy, intervalNs: number
 const LONGEST_US = 100_000;
 
 /** Lines "000018 000012": microseconds, cut off, and how many; so half a microsecond is added to each. */
-function fromHistogram(text: string, ticks: number): Percentiles {
+export function fromHistogram(text: string, ticks: number): Percentiles {
   const bins = [...text.matchAll(/^(\d{6}) (\d{6,})$/gm)].map(([, us, count]) => [Number(us) + 0.5, Number(count)] as const);
   const max = Number(/^# Max Latencies: (\d+)/m.exec(text)?.[1]);
   const total = bins.reduce((sum, [, count]) => sum + count, 0);
