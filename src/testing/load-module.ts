@@ -8,6 +8,9 @@
  *
  * Not a parser: it knows the forms the compiler writes at the start of a line and refuses, loudly, what it does not
  * know (`export default`, `export *`, destructuring exports, `import.meta`). A vm.SourceTextModule would need a flag of Node.
+ *
+ * `threadId` of node:worker_threads is the one import that is not the real thing: many virtual threads run one module, so each
+ * mention of it becomes a call of the global `$threadId`, if there is one.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -19,6 +22,7 @@ const IMPORT = /^import\s+([^'"]+?)\s+from\s+(['"][^'"]+['"]);?$/gm;
 const EXPORT_FROM = /^export\s+\{([^}]*)\}\s+from\s+(['"][^'"]+['"]);?$/gm;
 const EXPORT_LIST = /^export\s+\{([^}]*)\};?$/gm;
 const EXPORT_DECLARATION = /^export\s+((?:async\s+)?function\*?|class|const|let)\s+([\w$]+)/gm;
+const WORKER_THREADS = /^import\s+\{([^}]*)\}\s+from\s+['"](?:node:)?worker_threads['"];?$/m;
 const LEFT_OVER = /^(?:import|export)\b.*$|\bimport\.meta\b/m;
 
 /** The exports of the module at `url`, run with `globals` in place of the real ones. Synchronous. */
@@ -30,7 +34,8 @@ export function loadModule(url: URL, globals: Readonly<Record<string, unknown>>,
     if (known === null) throw new Error(`${at.href} imports itself, by a circle; loadModule cannot run that`);
     if (known !== undefined) return known;
     loaded.set(at.href, null);
-    const body = asScript(edit(readFileSync(at, 'utf8'), at.href), at.href);
+    const text = edit(readFileSync(at, 'utf8'), at.href);
+    const body = asScript('$threadId' in globals ? withVirtualThreadId(text) : text, at.href);
     const run = new Function(...Object.keys(globals), '$import', body) as (...values: unknown[]) => Record<string, unknown>;
     const exports = run(...Object.values(globals), (name: string) => (name.startsWith('.') ? load(new URL(name, at)) : createRequire(at)(name)));
     loaded.set(at.href, exports);
@@ -60,6 +65,23 @@ function asScript(text: string, url: string): string {
   if (leftOver !== null) throw new Error(`${url}: loadModule does not know this form: ${leftOver[0]}`);
   // Modules are strict; a function body must say so.
   return `'use strict';\n${body}\nreturn { ${exported.join(', ')} };\n//# sourceURL=${url}?virtual`;
+}
+
+/** Calls `$threadId` wherever the module says the name that it imported for `threadId`. A parameter of that name is then no valid text any more. */
+function withVirtualThreadId(text: string): string {
+  const clause = WORKER_THREADS.exec(text)?.[1];
+  const alias = clause === undefined ? undefined : pairs(clause).find(([name]) => name === 'threadId')?.[1];
+  if (clause === undefined || alias === undefined) return text;
+  const rest = clause.split(',').filter((item) => !/^\s*threadId\b/.test(item)).join(',');
+  const mention = new RegExp(`(?<![\\w$.])${alias.replaceAll('$', '\\$')}(?![\\w$]|\\s*:)`, 'g');
+  return text.replace(WORKER_THREADS, (all) => all.replace(clause, () => rest)).replace(mention, (name, at: number, whole: string) =>
+    (isInComment(whole, at) ? name : '$threadId()'));
+}
+
+/** True for a place in a comment of its own lines, as the compiler writes them. */
+function isInComment(text: string, at: number): boolean {
+  const line = text.slice(text.lastIndexOf('\n', at - 1) + 1, at);
+  return /^\s*(?:\/\/|\/?\*)/.test(line);
 }
 
 /** `{ a, b as c }` -> `{ a: a, b: c }`, `* as all` -> `all`, `one` -> `{ default: one }`. */

@@ -1,58 +1,138 @@
 /**
- * The plain fields of the objects that one virtual thread owns: cached cursors, counters, lists of what it received. They
- * are saved where a call starts, put back for each replay, and are part of the state's key. One level deep, on purpose: a
- * field holds a primitive, an array of primitives (copied), or a reference to something without state of its own here (a
- * function, a shared view, another owned object). Anything else would be state that escapes the replay, so it throws.
+ * Everything that one virtual thread remembers between calls: the fields of the objects it owns, and of all objects that hang on them,
+ * also of those that a call has made and kept. It is saved where a call starts, put back for each replay, and is part of the
+ * state's key.
+ *
+ *     owns --> producer { next: 5, words: <virtual view> }         saved: the fields of each object that can be reached
+ *          --> my { lanes: [ --> consumer { next: 3 } ] }          key:   the same, objects numbered in the order they are met
+ *
+ * Two saved states have one key when they look alike, though calls have made their objects twice. Ordinary objects, arrays, and
+ * typed arrays over ordinary memory are known; functions and virtual views have no state of their own and stand for themselves.
+ * Anything else (a Map, a Promise, a #private field) would be state that escapes the replay; what can be seen of that throws.
  */
 export interface SavedState {
-  readonly values: readonly unknown[];
+  readonly objects: readonly object[];
+  /** Of each object: its fields' values, its elements, or its bytes. */
+  readonly contents: readonly (readonly unknown[] | Uint8Array)[];
   /** Equal for equal contents. */
-  readonly key: string;
+  readonly key: number;
 }
 
 export class PrivateState {
-  private readonly slots: { object: Record<string, unknown>; field: string }[] = [];
-  private readonly identities = new Map<unknown, number>();
+  /** Fields of each object ever met; none may be added afterwards. */
+  private readonly fields = new WeakMap<object, readonly string[]>();
+  /** Contents met so far, written out, and their numbers. */
+  private readonly keys = new Map<string, number>();
+  private readonly functions = new Map<unknown, number>();
+  private readonly unobserved: ReadonlySet<string>;
 
-  /** `isStateless` says which objects may be referred to without being saved. Fields cannot be added to `objects` afterwards. */
-  constructor(private readonly owner: string, objects: readonly object[], private readonly isStateless: (value: object) => boolean) {
-    for (const object of objects) this.identify(object);
-    for (const object of objects) {
-      Object.preventExtensions(object);
-      for (const field of Object.keys(object)) this.slots.push({ object: object as Record<string, unknown>, field });
-    }
+  /** `identityOf` names what has no state of its own. Fields with a name in `unobserved` are put back, but are no part of the key. */
+  constructor(private readonly owner: string, private readonly roots: readonly object[], private readonly identityOf: (value: object) => string | undefined, unobserved: readonly string[] = []) {
+    this.unobserved = new Set(unobserved);
     this.save();
   }
 
   save(): SavedState {
+    const numbers = new Map<object, number>();
+    const objects: object[] = [];
+    const contents: (readonly unknown[] | Uint8Array)[] = [];
+    const meet = (object: object): number => {
+      const known = numbers.get(object);
+      if (known !== undefined) return known;
+      numbers.set(object, objects.length);
+      return objects.push(object) - 1;
+    };
+    for (const root of this.roots) meet(root);
     let key = '';
-    const values = this.slots.map(({ object, field }) => {
-      const value = object[field];
-      key += `${this.keyOf(field, value)},`;
-      return Array.isArray(value) ? [...(value as unknown[])] : value;
-    });
-    return { values, key };
+    // Grows while it runs, as objects are met.
+    for (let i = 0; i < objects.length; i++) {
+      const object = objects[i];
+      if (object instanceof ArrayBuffer) {
+        const bytes = new Uint8Array(object.slice(0));
+        contents.push(bytes);
+        key += `<${bytes.join()}>`;
+        continue;
+      }
+      if (Array.isArray(object)) {
+        const elements: unknown[] = [...(object as unknown[])];
+        contents.push(elements);
+        key += '[';
+        for (const element of elements) key += `${this.keyOf('of an array', element, meet)},`;
+        key += ']';
+        continue;
+      }
+      const fields = this.fieldsOf(object);
+      const values: unknown[] = [];
+      for (const field of fields) {
+        const value = (object as Record<string, unknown>)[field];
+        values.push(value);
+        if (!this.unobserved.has(field)) key += `${this.keyOf(field, value, meet)},`;
+      }
+      contents.push(values);
+      key += ';';
+    }
+    let number = this.keys.get(key);
+    if (number === undefined) this.keys.set(key, number = this.keys.size);
+    return { objects, contents, key: number };
   }
 
-  restore(saved: SavedState): void {
-    for (let i = 0; i < this.slots.length; i++) {
-      const value = saved.values[i];
-      this.slots[i].object[this.slots[i].field] = Array.isArray(value) ? [...(value as unknown[])] : value;
+  restore({ objects, contents }: SavedState): void {
+    for (let i = 0; i < objects.length; i++) {
+      const object = objects[i];
+      const content = contents[i];
+      if (object instanceof ArrayBuffer) {
+        new Uint8Array(object).set(content as Uint8Array);
+      } else if (Array.isArray(object)) {
+        object.length = content.length;
+        for (let j = 0; j < content.length; j++) object[j] = content[j];
+      } else {
+        const fields = this.fields.get(object)!;
+        for (let j = 0; j < fields.length; j++) {
+          // Most fields never change, and some may not be written.
+          if ((object as Record<string, unknown>)[fields[j]] !== content[j]) (object as Record<string, unknown>)[fields[j]] = content[j];
+        }
+      }
     }
   }
 
-  private keyOf(field: string, value: unknown): string {
-    if (typeof value === 'number' || value === undefined || value === null || typeof value === 'boolean') return String(value);
-    if (typeof value === 'string') return JSON.stringify(value);
-    if (Array.isArray(value) && value.every((item) => typeof item !== 'object' && typeof item !== 'function')) return JSON.stringify(value);
-    if (typeof value === 'function' || (typeof value === 'object' && (this.identities.has(value) || this.isStateless(value)))) return `@${this.identify(value)}`;
-    throw new TypeError(`${this.owner}: field ${field} holds ${Object.prototype.toString.call(value)}, which would escape the replay; list it in owns`);
+  private fieldsOf(object: object): readonly string[] {
+    const known = this.fields.get(object);
+    if (known !== undefined) return known;
+    Object.preventExtensions(object);
+    const fields = Object.keys(object);
+    this.fields.set(object, fields);
+    return fields;
   }
 
-  private identify(value: unknown): number {
-    const known = this.identities.get(value);
-    if (known !== undefined) return known;
-    this.identities.set(value, this.identities.size);
-    return this.identities.size - 1;
+  private keyOf(field: string, value: unknown, meet: (object: object) => number): string {
+    switch (typeof value) {
+      case 'number': return Object.is(value, -0) ? '-0' : String(value);
+      case 'boolean': case 'undefined': return String(value);
+      case 'bigint': return `${value}n`;
+      case 'string': return JSON.stringify(value);
+      case 'function': return this.nameOfFunction(value);
+      case 'object': break;
+      default: throw this.escapes(field, value);
+    }
+    if (value === null) return 'null';
+    const identity = this.identityOf(value);
+    if (identity !== undefined) return `<${identity}>`;
+    if (ArrayBuffer.isView(value)) {
+      if (!(value.buffer instanceof ArrayBuffer)) throw this.escapes(field, value);
+      return `${Object.prototype.toString.call(value)}${value.byteOffset}+${value.byteLength}@${meet(value.buffer)}`;
+    }
+    if (Array.isArray(value) || value instanceof ArrayBuffer || Object.prototype.toString.call(value) === '[object Object]') return `@${meet(value)}`;
+    throw this.escapes(field, value);
+  }
+
+  private nameOfFunction(value: unknown): string {
+    const known = this.functions.get(value);
+    if (known !== undefined) return `f${known}`;
+    this.functions.set(value, this.functions.size);
+    return `f${this.functions.size - 1}`;
+  }
+
+  private escapes(field: string, value: unknown): TypeError {
+    return new TypeError(`${this.owner}: field ${field} holds ${Object.prototype.toString.call(value)}, which would escape the replay`);
   }
 }

@@ -9,11 +9,14 @@
  *
  * Wide and unaligned plain accesses fall apart into words, because they may tear. Bytes lie in words little end first, as
  * on every machine that Node runs on with a 64-bit x86 or ARM. Typed arrays over ordinary memory stay ordinary.
+ *
+ * `performance.now` stands still, and `threadId` is what the memory's user says it is. A growable buffer has room for
+ * all it may become, and one word more for its length, through which `grow` and `byteLength` go.
  */
 import { loadModule, type Edit } from './load-module.js';
 import { virtualDataView, virtualTypedArray, type TypedArrayClass, type ViewPlace } from './virtual-views.js';
 
-export type Verb = 'read' | 'write' | 'load' | 'store' | 'exchange' | 'compareExchange' | 'add' | 'sub' | 'and' | 'or' | 'xor';
+export type Verb = 'read' | 'write' | 'load' | 'store' | 'exchange' | 'compareExchange' | 'add' | 'sub' | 'and' | 'or' | 'xor' | 'wait' | 'notify';
 
 /** One access to one 32-bit word. `read` and `write` are plain, the others those of `Atomics`. */
 export interface Access {
@@ -23,19 +26,24 @@ export interface Access {
   /** The bits concerned; all of them except for plain accesses to single bytes. */
   readonly mask: number;
   readonly value: number;
-  /** Of compareExchange only. */
+  /** Of compareExchange and wait only. */
   readonly expected: number;
 }
 
+/** What `wait` answers, as a number. */
+export const WOKEN = 0;
+export const NOT_EQUAL = 1;
+export const TIMED_OUT = 2;
+
 export const isAtomic = (access: Access): boolean => access.verb !== 'read' && access.verb !== 'write';
-export const isWrite = (access: Access): boolean => access.verb !== 'read' && access.verb !== 'load';
-export const isRead = (access: Access): boolean => access.verb !== 'write' && access.verb !== 'store';
+export const isWrite = ({ verb }: Access): boolean => verb !== 'read' && verb !== 'load' && verb !== 'wait' && verb !== 'notify';
+export const isRead = ({ verb }: Access): boolean => verb !== 'write' && verb !== 'store' && verb !== 'wait' && verb !== 'notify';
 
 /** The word after `access`, when it was `old` before. */
 export function wordAfter(access: Access, old: number): number {
   const { value } = access;
   switch (access.verb) {
-    case 'read': case 'load': return old;
+    case 'read': case 'load': case 'wait': case 'notify': return old;
     case 'write': return (old & ~access.mask) | (value & access.mask);
     case 'store': case 'exchange': return value;
     case 'compareExchange': return old === access.expected ? value : old;
@@ -53,7 +61,33 @@ export interface WordNames {
 }
 
 class VirtualBuffer {
-  constructor(readonly firstWord: number, readonly byteLength: number) {}
+  /** `lengthWord` is -1 for a buffer that does not grow. */
+  constructor(private readonly memory: VirtualMemory, readonly firstWord: number, readonly maxByteLength: number, readonly lengthWord: number) {}
+
+  get growable(): boolean {
+    return this.lengthWord >= 0;
+  }
+
+  /** One access, where it may change. */
+  get byteLength(): number {
+    if (!this.growable) return this.maxByteLength;
+    return this.memory.perform({ verb: 'load', word: this.lengthWord, mask: -1, value: 0, expected: 0 });
+  }
+
+  /** The same without an access: how far views reach now. */
+  reach(): number {
+    return this.growable ? this.memory.cells[this.lengthWord] : this.maxByteLength;
+  }
+
+  grow(byteLength: number): void {
+    if (!this.growable) throw new TypeError('SharedArrayBuffer.grow: this buffer was made without maxByteLength');
+    for (;;) {
+      const now = this.byteLength;
+      if (byteLength === now) return;
+      if (byteLength < now || byteLength > this.maxByteLength) throw new RangeError(`SharedArrayBuffer.grow: ${byteLength} bytes, not from ${now} to ${this.maxByteLength}`);
+      if (this.memory.perform({ verb: 'compareExchange', word: this.lengthWord, mask: -1, value: byteLength, expected: now }) === now) return;
+    }
+  }
 }
 
 export interface VirtualGlobals extends Record<string, unknown> {
@@ -62,6 +96,13 @@ export interface VirtualGlobals extends Record<string, unknown> {
   readonly Int32Array: Int32ArrayConstructor;
   readonly Uint8Array: Uint8ArrayConstructor;
   readonly DataView: DataViewConstructor;
+}
+
+/** Bytes of a buffer: all of it, or `from` (included) to `to` (not included), both multiples of 4. */
+export interface ByteRange {
+  readonly buffer: SharedArrayBuffer;
+  readonly from?: number;
+  readonly to?: number;
 }
 
 const TYPED_ARRAYS: readonly TypedArrayClass[] = [
@@ -76,18 +117,28 @@ export class VirtualMemory {
   perform: (access: Access) => number = (access) => this.apply(access);
   /** Stand-ins for the globals of the same names. */
   readonly globals: VirtualGlobals;
+  /** What loaded modules read as `threadId` of node:worker_threads. An explorer sets it to that of the thread it runs. */
+  threadId = 0;
   private readonly views = new WeakMap<object, ViewPlace>();
   private readonly named: { firstWord: number; words: number; name: string; fields: Map<number, string> }[] = [];
+  private readonly noted = new Set<number>();
+  private readonly ignored = new Set<number>();
 
   constructor() {
-    const allocate = (byteLength: number): number => this.allocate(byteLength);
+    // oxlint-disable-next-line no-this-alias -- The class below is made of it.
+    const memory = this;
     const globals: Record<string, unknown> = {
       SharedArrayBuffer: class SharedArrayBuffer extends VirtualBuffer {
-        constructor(byteLength: number) {
-          super(allocate(byteLength), byteLength);
+        constructor(byteLength: number, { maxByteLength }: { maxByteLength?: number } = {}) {
+          super(memory, memory.allocate(maxByteLength ?? byteLength), maxByteLength ?? byteLength, maxByteLength === undefined ? -1 : memory.allocate(4));
+          if (maxByteLength === undefined) return;
+          if (byteLength > maxByteLength) throw new RangeError(`SharedArrayBuffer: ${byteLength} bytes, more than maxByteLength ${maxByteLength}`);
+          memory.cells[this.lengthWord] = byteLength;
         }
       },
       Atomics: this.atomics(),
+      performance: { now: () => 0 },
+      $threadId: () => this.threadId,
       DataView: this.over(DataView, (place) => virtualDataView(this, place)),
     };
     for (const real of TYPED_ARRAYS) globals[real.name] = this.over(real, (place) => virtualTypedArray(this, real, place));
@@ -103,11 +154,57 @@ export class VirtualMemory {
     return loadModule(new URL(url), this.globals, edit) as Exports;
   }
 
-  /** Gives the words of `buffer` names for schedules: `ring.producerCursor` in place of a number. */
-  name(buffer: SharedArrayBuffer, name: string, structure: WordNames = { fields: {} }): void {
-    const { firstWord, byteLength } = buffer as unknown as VirtualBuffer;
+  /**
+   * Gives the words of `buffer` names for schedules: `ring.producerCursor` in place of a number. Names for a part of it, whose
+   * structure begins at byte `from`, come before those of the whole.
+   */
+  name(buffer: SharedArrayBuffer, name: string, structure: WordNames = { fields: {} }, from = 0, to?: number): void {
+    const { first, end } = this.wordsOf({ buffer, from, to });
     const fields = new Map(Object.entries(structure.fields).map(([field, { at }]) => [at >> 2, field]));
-    this.named.push({ firstWord, words: (byteLength + 3) >> 2, name, fields });
+    this.named.unshift({ firstWord: first, words: end - first, name, fields });
+    const { lengthWord } = buffer as unknown as VirtualBuffer;
+    if (lengthWord >= 0) this.named.unshift({ firstWord: lengthWord, words: 1, name: `${name}.byteLength`, fields: new Map([[0, '']]) });
+  }
+
+  /**
+   * Declares words that belong to the test, not to the code under test: its notes of what has happened. Touching them is no step of
+   * its own, it happens together with the access before; and they are part of the state.
+   */
+  note(...ranges: ByteRange[]): void {
+    for (const range of ranges) this.addWords(this.noted, range);
+  }
+
+  /**
+   * Declares counters that no thread's decisions rest on: touching them is no step of its own, and states that differ in them
+   * alone are one state, so what they hold at the end is that of one of many schedules.
+   */
+  ignore(...ranges: ByteRange[]): void {
+    for (const range of ranges) this.addWords(this.ignored, range);
+  }
+
+  /** Runs `run` as thread `threadId`: for what a thread does before the exploration begins, such as to join a queue. */
+  as<Result>(threadId: number, run: () => Result): Result {
+    const before = this.threadId;
+    this.threadId = threadId;
+    try {
+      return run();
+    } finally {
+      this.threadId = before;
+    }
+  }
+
+  isNoted(word: number): boolean {
+    return this.noted.has(word);
+  }
+
+  isIgnored(word: number): boolean {
+    return this.ignored.has(word);
+  }
+
+  /** Numbers of the words of a range: the first, and the one after the last. */
+  wordsOf({ buffer, from = 0, to }: ByteRange): { first: number; end: number } {
+    const { firstWord, maxByteLength } = buffer as unknown as VirtualBuffer;
+    return { first: firstWord + (from >> 2), end: firstWord + (((to ?? maxByteLength) + 3) >> 2) };
   }
 
   /** The name of a word: `ring.producerCursor`, `ring+512` (bytes), or `word 12`. */
@@ -115,19 +212,31 @@ export class VirtualMemory {
     const buffer = this.named.find((each) => word >= each.firstWord && word < each.firstWord + each.words);
     if (buffer === undefined) return `word ${word}`;
     const field = buffer.fields.get(word - buffer.firstWord);
+    if (field === '') return buffer.name;
     return field === undefined ? `${buffer.name}+${(word - buffer.firstWord) * 4}` : `${buffer.name}.${field}`;
   }
 
-  /** Does `access` now. Returns what was in the word before, the concerned bits only; 0 for what does not look. */
+  /** Does `access` now. Returns what was in the word before, the concerned bits only; 0 for what does not look. Nobody sleeps. */
   apply(access: Access): number {
     const old = this.cells[access.word];
+    if (access.verb === 'wait') {
+      if (old === access.expected) throw new Error(`Atomics.wait of ${this.nameOf(access.word)} outside of a step would never end`);
+      return NOT_EQUAL;
+    }
     this.cells[access.word] = wordAfter(access, old);
     return isRead(access) ? old & access.mask : 0;
   }
 
-  /** True for the stand-ins of buffers and views, which hold no state of their own. */
-  isShared(value: object): boolean {
-    return value instanceof VirtualBuffer || this.views.has(value);
+  /** For the stand-ins of buffers and views, which hold no state of their own: equal for those that show the same bytes in the same way. */
+  identityOf(value: object): string | undefined {
+    if (value instanceof VirtualBuffer) return `buffer ${value.firstWord}`;
+    const place = this.views.get(value);
+    return place === undefined ? undefined : `${place.kind} ${place.firstByte} ${place.fixedLength ?? ''}`;
+  }
+
+  private addWords(set: Set<number>, range: ByteRange): void {
+    const { first, end } = this.wordsOf(range);
+    for (let word = first; word < end; word++) set.add(word);
   }
 
   private allocate(byteLength: number): number {
@@ -141,17 +250,29 @@ export class VirtualMemory {
   /** The class `real`, except that over a virtual buffer it makes what `make` makes. */
   private over(real: TypedArrayClass | DataViewConstructor, make: (place: ViewPlace) => object): object {
     const unit = 'BYTES_PER_ELEMENT' in real ? real.BYTES_PER_ELEMENT : 1;
+    const made = new Map<string, object>();
     return new Proxy(real, {
       construct: (target, args: unknown[]) => {
         const [buffer, byteOffset = 0, length] = args as [unknown, number?, number?];
         if (!(buffer instanceof VirtualBuffer)) return Reflect.construct(target, args) as object;
-        const units = length ?? (buffer.byteLength - byteOffset) / unit;
-        if (byteOffset % unit !== 0 || !Number.isInteger(units) || byteOffset + units * unit > buffer.byteLength) {
-          throw new RangeError(`${real.name}: ${units} elements at byte ${byteOffset} do not fit a buffer of ${buffer.byteLength} bytes`);
+        const bytes = buffer.byteLength;
+        const tracksLength = length === undefined && buffer.growable;
+        const units = length ?? (tracksLength ? Math.floor((bytes - byteOffset) / unit) : (bytes - byteOffset) / unit);
+        if (byteOffset % unit !== 0 || !Number.isInteger(units) || units < 0 || byteOffset + units * unit > bytes) {
+          throw new RangeError(`${real.name}: ${units} elements at byte ${byteOffset} do not fit a buffer of ${bytes} bytes`);
         }
-        const place: ViewPlace = { buffer, firstByte: buffer.firstWord * 4 + byteOffset, byteOffset, length: units };
+        // Views have no state, and replays make the same ones again and again.
+        const name = `${real.name} ${buffer.firstWord} ${byteOffset} ${tracksLength ? '' : units}`;
+        const known = made.get(name);
+        if (known !== undefined) return known;
+        const place: ViewPlace = {
+          kind: real.name, buffer, firstByte: buffer.firstWord * 4 + byteOffset, byteOffset, fixedLength: tracksLength ? undefined : units,
+          length: () => (tracksLength ? Math.floor((buffer.byteLength - byteOffset) / unit) : units),
+          reach: () => (tracksLength ? Math.floor((buffer.reach() - byteOffset) / unit) : units),
+        };
         const view = make(place);
         this.views.set(view, place);
+        made.set(name, view);
         return view;
       },
     });
@@ -162,13 +283,20 @@ export class VirtualMemory {
       const place = this.views.get(view);
       if (place === undefined) throw new TypeError(`Atomics.${verb}: not a view of this virtual memory`);
       if (!(view instanceof Int32Array)) throw new TypeError(`Atomics.${verb}: virtual memory knows it on Int32Array only`);
-      if (!Number.isInteger(index) || index < 0 || index >= place.length) throw new RangeError(`Atomics.${verb}: index ${index} of ${place.length} words`);
+      if (!Number.isInteger(index) || index < 0 || index >= place.reach()) throw new RangeError(`Atomics.${verb}: index ${index} of ${place.reach()} words`);
       return this.perform({ verb, word: (place.firstByte >> 2) + index, mask: -1, value: value | 0, expected: expected | 0 });
     };
     const atomics: Record<string, unknown> = {
       load: (view: object, index: number) => access('load', view, index, 0, 0),
       store: (view: object, index: number, value: number) => (access('store', view, index, value, 0), value),
       compareExchange: (view: object, index: number, expected: number, value: number) => access('compareExchange', view, index, value, expected),
+      // `value` 1: it may end by time.
+      wait: (view: object, index: number, expected: number, timeoutMs = Infinity) =>
+        (['ok', 'not-equal', 'timed-out'] as const)[access('wait', view, index, timeoutMs === Infinity ? 0 : 1, expected)],
+      notify: (view: object, index: number, count = Infinity) => {
+        if (count !== Infinity) throw new TypeError('Atomics.notify: virtual memory wakes everybody at a word or nobody; leave count out');
+        return access('notify', view, index, 0, 0);
+      },
     };
     for (const verb of ['exchange', 'add', 'sub', 'and', 'or', 'xor'] as const) {
       atomics[verb] = (view: object, index: number, value: number) => access(verb, view, index, value, 0);

@@ -8,9 +8,14 @@
  *
  * The thread's own fields are put back before each replay. Memory is never touched twice for one access, so the words may
  * have changed meanwhile without the call noticing: that is what a slow thread is.
+ *
+ * Plain reads that may race (`racyReads`) are looser than the order of the calls. A processor or a compiler may satisfy one later, up to
+ * the thread's next atomic write, and a plain write of another thread may become visible late, up to that thread's next atomic
+ * write. So where the two can meet, the read answers POISON, which stands for any value: at once, if the word was written and the
+ * writer has made no atomic write since; afterwards, by changing the recorded answer, if it is written while the read is still open.
  */
 import { PrivateState, type SavedState } from './private-state.js';
-import { isRead, isWrite, wordAfter, type Access, type VirtualMemory } from './virtual-memory.js';
+import { NOT_EQUAL, isAtomic, isRead, isWrite, wordAfter, type Access, type ByteRange, type VirtualMemory } from './virtual-memory.js';
 
 /** What a call answers: make the next one; make it again when memory has changed; the thread has finished. */
 export type Verdict = void | 'wait' | 'done';
@@ -18,19 +23,34 @@ export type Verdict = void | 'wait' | 'done';
 export interface VirtualThread {
   readonly name: string;
   /**
-   * The objects that hold everything this thread remembers between calls: its producer or consumer, its counters. Their fields
-   * are primitives or arrays of primitives. What a step keeps anywhere else (a variable outside) breaks the replay.
+   * The objects that hold everything this thread remembers between calls: its producer or consumer, its counters, and whatever hangs on
+   * them. What a step keeps anywhere else (a variable outside) breaks the replay. See private-state.ts for what they may hold.
    */
   readonly owns: readonly object[];
-  /** One call: a few methods of the code under test. Deterministic; no try/catch around shared accesses. Throwing is a violation. */
+  /** Names of fields in `owns` that no decision rests on, such as counts of refusals: states that differ in them alone are one. */
+  readonly unobserved?: readonly string[];
+  /** What loaded code reads as `threadId`; its position among the threads, plus 1, if left out. */
+  readonly threadId?: number;
+  /**
+   * One call: a few methods of the code under test. Deterministic; no try/catch around shared accesses. Throwing is a violation.
+   * `Atomics.wait` sleeps until another thread notifies, or for as long as it likes if it has a time-out.
+   */
   step(): Verdict;
   /** May wait for ever without being stuck, such as a consumer whose producer may die. */
   readonly mayWait?: boolean;
   /** May vanish between any two accesses. One thread dies in a schedule. */
   readonly mayDie?: boolean;
-  /** What the system does at this thread's death, in the same moment: raise the word that a supervisor waits for. */
+  /**
+   * What the system does at this thread's death, in the same moment: raise the word that a supervisor waits for. It finds the thread's
+   * own fields as they were at the start of the call it died in; afterwards they are as they were at the start of all.
+   */
   onDeath?(): void;
+  /** Where this thread's plain reads may race with plain writes of others: such a read answers POISON and is no violation. */
+  readonly racyReads?: readonly ByteRange[];
 }
+
+/** What a racy read answers: a word that is no number, length or type that a scenario writes. */
+export const POISON = 0x5eedbad1;
 
 /** An access that happened in the present call, and what it answered. */
 export interface Past {
@@ -39,12 +59,25 @@ export interface Past {
 }
 
 export interface ThreadState {
-  readonly status: 'ready' | 'waiting' | 'done' | 'dead';
+  readonly status: 'ready' | 'waiting' | 'asleep' | 'done' | 'dead';
   /** Own fields at the start of the present call. */
   readonly own: SavedState;
   readonly past: readonly Past[];
-  /** The access it would make next, when it is ready. */
+  /** The access it would make next, when it is ready; the one it sleeps in, when it is asleep. */
   readonly next: Access | null;
+  /** Plain writes, since its last atomic write, of words that others may read in a race. */
+  readonly loose: readonly Access[];
+}
+
+/** What a thread must be told of the others. */
+export interface Company {
+  /** An access is about to be made. True: it is nobody else's business, or touches the test's own words. */
+  isAlone(thread: number, access: Access): boolean;
+  /** True for a word that another thread has written and that nothing orders yet. */
+  isLoose(thread: number, access: Access): boolean;
+  sleepersAt(word: number): number;
+  /** True for words that somebody may read in a race. */
+  isRacy(word: number): boolean;
 }
 
 /** Thrown out of a call at an access that is not to happen yet. */
@@ -54,27 +87,76 @@ const MOST_QUIET_CALLS = 1000;
 /** Accesses in one call before it is taken to loop; replay makes long calls dear. */
 const MOST_ACCESSES = 500;
 
-export class ReplayedThread {
-  private readonly own: PrivateState;
+interface Replay {
+  readonly past: readonly Past[];
+  /** Null when the call came to its end. */
+  readonly next: Access | null;
+  readonly isAsleep: boolean;
+  readonly verdict: Verdict;
+}
 
-  constructor(private readonly memory: VirtualMemory, readonly thread: VirtualThread) {
-    this.own = new PrivateState(thread.name, thread.owns, (value) => memory.isShared(value));
+export class ReplayedThread {
+  /** The accesses that the last `advance` made, for the schedule. */
+  made: Past[] = [];
+  private readonly own: PrivateState;
+  private readonly racyWords = new Set<number>();
+  private readonly threadId: number;
+  private readonly blank: SavedState;
+
+  constructor(private readonly memory: VirtualMemory, readonly thread: VirtualThread, private readonly index: number, private readonly company: Company) {
+    this.own = new PrivateState(thread.name, thread.owns, (value) => memory.identityOf(value), thread.unobserved);
+    this.threadId = thread.threadId ?? index + 1;
+    this.blank = this.own.save();
+    for (const range of thread.racyReads ?? []) {
+      const { first, end } = memory.wordsOf(range);
+      for (let word = first; word < end; word++) this.racyWords.add(word);
+    }
   }
 
   /** Standing before its first access, with the memory's present contents. */
   begin(): ThreadState {
-    return this.settle({ status: 'ready', own: this.own.save(), past: [], next: null }, 0);
+    return this.settle({ status: 'ready', own: this.blank, past: [], next: null, loose: [] }, 0);
   }
 
   /** Makes the next access in the memory's present contents, and does everything private up to the one after. */
   advance(from: ThreadState): ThreadState {
+    this.made = [];
     return this.settle(from, 1);
+  }
+
+  /** Ends its sleep with this answer. */
+  wake(from: ThreadState, result: number): ThreadState {
+    this.made = [];
+    return this.settle({ ...from, past: [...from.past, { access: from.next!, result }] }, 0);
   }
 
   /** The same, unless it waits and something that its waiting rests on is no longer so: then it begins its call again. */
   wakeIfChanged(from: ThreadState): ThreadState {
-    if (from.status !== 'waiting' || isSameAgain(from.past, this.memory.cells)) return from;
+    if (from.status !== 'waiting' || this.isSameAgain(from.past)) return from;
     return this.settle({ ...from, past: [] }, 0);
+  }
+
+  /** The same, unless `written`, by another thread, is a plain write that may be what an open racy read of it has seen. */
+  poisoned(from: ThreadState, written: Access): ThreadState {
+    if (from.status !== 'ready' || written.verb !== 'write' || !this.racyWords.has(written.word)) return from;
+    const past = [...from.past];
+    let isChanged = false;
+    for (let i = past.length - 1; i >= 0 && !orders(past[i].access); i--) {
+      const { access, result } = past[i];
+      const poison = POISON & access.mask;
+      if (access.verb !== 'read' || access.word !== written.word || (access.mask & written.mask) === 0 || result === poison) continue;
+      past[i] = { access, result: poison };
+      isChanged = true;
+    }
+    return isChanged ? this.settle({ ...from, past }, 0) : from;
+  }
+
+  /** Dead, with nothing of it left but what it has written. `onDeath` finds its fields in place. */
+  die(from: ThreadState): ThreadState {
+    this.restore(from);
+    this.memory.threadId = this.threadId;
+    this.thread.onDeath?.();
+    return { status: 'dead', own: this.blank, past: [], next: null, loose: [] };
   }
 
   /** Puts its own fields in place, as they were at the start of the present call. */
@@ -82,17 +164,23 @@ export class ReplayedThread {
     this.own.restore(state.own);
   }
 
-  /** Lets it make `credit` new accesses, and everything private after them. */
-  private settle({ own, past }: ThreadState, credit: number): ThreadState {
+  /** True for a read that is allowed to race. */
+  mayRace({ verb, word }: Access): boolean {
+    return verb === 'read' && this.racyWords.has(word);
+  }
+
+  /** Lets it make `credit` new accesses, and everything private or nobody else's business after them. */
+  private settle({ own, past, loose }: ThreadState, credit: number): ThreadState {
     for (let quiet = 0; quiet < MOST_QUIET_CALLS; quiet++) {
       this.own.restore(own);
       const outcome = this.replay(past, credit);
-      if (outcome.next !== null) return { status: 'ready', own, past: outcome.past, next: outcome.next };
+      loose = this.looseAfter(loose, outcome.past, past.length);
+      if (outcome.next !== null) return { status: outcome.isAsleep ? 'asleep' : 'ready', own, past: outcome.past, next: outcome.next, loose };
       const after = this.own.save();
-      if (outcome.verdict === 'done') return { status: 'done', own: after, past: [], next: null };
+      if (outcome.verdict === 'done') return { status: 'done', own: after, past: [], next: null, loose };
       // The same call on the same fields and words would do the same again: nothing is lost by waiting until they differ.
-      const isFutile = outcome.verdict === 'wait' && after.key === own.key && isSameAgain(outcome.past, this.memory.cells);
-      if (isFutile) return { status: 'waiting', own, past: outcome.past, next: null };
+      const isFutile = outcome.verdict === 'wait' && after.key === own.key && this.isSameAgain(outcome.past);
+      if (isFutile) return { status: 'waiting', own, past: outcome.past, next: null, loose };
       own = after;
       past = [];
       credit = 0;
@@ -100,25 +188,33 @@ export class ReplayedThread {
     throw new Error(`${this.thread.name} made ${MOST_QUIET_CALLS} calls in a row that touched no shared word`);
   }
 
-  /** Runs the present call from its start. `next` is null when it came to its end. */
-  private replay(recorded: readonly Past[], credit: number): { past: readonly Past[]; next: Access | null; verdict: Verdict } {
+  /** Runs the present call from its start. */
+  private replay(recorded: readonly Past[], credit: number): Replay {
+    const { memory, company } = this;
     const past: Past[] = [];
+    let made = 0;
     let next: Access | null = null;
-    this.memory.perform = (access) => {
+    let isAsleep = false;
+    memory.threadId = this.threadId;
+    memory.perform = (access) => {
       const known = recorded[past.length];
       if (known !== undefined) {
         if (!isSameAccess(known.access, access)) throw new Error(`${this.thread.name} went another way in a replay: its step keeps something outside owns`);
         past.push(known);
         return known.result;
       }
-      if (past.length === recorded.length + credit) {
+      const isAlone = company.isAlone(this.index, access);
+      isAsleep = (isAlone || made < credit) && access.verb === 'wait' && memory.cells[access.word] === access.expected;
+      if (isAsleep || (!isAlone && made === credit)) {
         next = access;
         throw SUSPENDED;
       }
       if (past.length === MOST_ACCESSES) throw new Error(`${this.thread.name} made ${MOST_ACCESSES} accesses in one call: it loops, or should be several calls`);
-      const result = this.memory.apply(access);
-      past.push({ access, result });
-      return result;
+      if (!isAlone) made++;
+      const happened = { access, result: this.answer(access) };
+      past.push(happened);
+      if (!memory.isNoted(access.word) && !memory.isIgnored(access.word)) this.made.push(happened);
+      return happened.result;
     };
     let verdict: Verdict;
     try {
@@ -127,17 +223,39 @@ export class ReplayedThread {
       if (error !== SUSPENDED) throw error;
       verdict = undefined;
     }
-    return { past, next, verdict };
+    return { past, next, isAsleep, verdict };
+  }
+
+  private answer(access: Access): number {
+    if (access.verb === 'wait') return NOT_EQUAL;
+    if (access.verb === 'notify') return this.company.sleepersAt(access.word);
+    const result = this.memory.apply(access);
+    return this.mayRace(access) && this.company.isLoose(this.index, access) ? POISON & access.mask : result;
+  }
+
+  /** What is loose after the accesses of `past` from `from` on, when `loose` was before. */
+  private looseAfter(loose: readonly Access[], past: readonly Past[], from: number): readonly Access[] {
+    for (let i = from; i < past.length; i++) {
+      const { access } = past[i];
+      if (orders(access)) loose = loose.length === 0 ? loose : [];
+      else if (access.verb === 'write' && this.company.isRacy(access.word)) loose = [...loose, access];
+    }
+    return loose;
+  }
+
+  /** Would a call that made these accesses find each of their words as it found and left it? */
+  private isSameAgain(past: readonly Past[]): boolean {
+    return past.every(({ access, result }) => {
+      if (this.memory.isIgnored(access.word) || access.verb === 'notify') return true;
+      const now = this.memory.cells[access.word] & access.mask;
+      if (access.verb === 'wait') return result === NOT_EQUAL && now !== access.expected;
+      return (!isRead(access) || now === result) && (!isWrite(access) || now === (wordAfter(access, result) & access.mask));
+    });
   }
 }
 
+/** Orders what came before it: any atomic write. A compareExchange that fails too, since what was read before it is then thrown away. */
+const orders = (access: Access): boolean => isAtomic(access) && isWrite(access);
+
 const isSameAccess = (a: Access, b: Access): boolean =>
   a.verb === b.verb && a.word === b.word && a.mask === b.mask && a.value === b.value && a.expected === b.expected;
-
-/** Would a call that made these accesses find each of their words as it found and left it? */
-function isSameAgain(past: readonly Past[], cells: Int32Array): boolean {
-  return past.every(({ access, result }) => {
-    const now = cells[access.word] & access.mask;
-    return (!isRead(access) || now === result) && (!isWrite(access) || now === (wordAfter(access, result) & access.mask));
-  });
-}

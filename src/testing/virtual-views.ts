@@ -7,12 +7,18 @@
  */
 import type { VirtualMemory } from './virtual-memory.js';
 
-/** Where a view lies: its first byte counted through the whole virtual memory, and its length in elements. */
+/** Where a view lies: its first byte counted through the whole virtual memory, and how far it reaches. */
 export interface ViewPlace {
+  /** Name of its class. */
+  readonly kind: string;
   readonly buffer: object;
   readonly firstByte: number;
   readonly byteOffset: number;
-  readonly length: number;
+  /** Its length in elements, unless it follows that of a buffer that grows. */
+  readonly fixedLength: number | undefined;
+  /** Its length now, which is an access where it may change; and the same without an access. */
+  length(): number;
+  reach(): number;
 }
 
 export type TypedArrayClass =
@@ -51,18 +57,18 @@ function copyingMethods(memory: VirtualMemory, real: TypedArrayClass, place: Vie
   const unit = real.BYTES_PER_ELEMENT;
   const elements = (source: ArrayLike<never>): Uint8Array => new Uint8Array((real as Int8ArrayConstructor).from(source).buffer);
   const check = (from: number, to: number): void => {
-    if (!(from >= 0 && from <= to && to <= place.length)) throw new RangeError(`elements ${from} to ${to} of ${place.length}`);
+    if (!(from >= 0 && from <= to && to <= place.reach())) throw new RangeError(`elements ${from} to ${to} of ${place.reach()}`);
   };
   return {
     set(source: ArrayLike<never>, at = 0) {
       check(at, at + source.length);
       writeBytes(memory, place.firstByte + at * unit, elements(source));
     },
-    fill(value: never, from = 0, to = place.length) {
+    fill(value: never, from = 0, to = place.length()) {
       check(from, to);
       writeBytes(memory, place.firstByte + from * unit, elements(Array.from({ length: to - from }, () => value)));
     },
-    slice(from = 0, to = place.length) {
+    slice(from = 0, to = place.length()) {
       check(from, to);
       const bytes = new Uint8Array((to - from) * unit);
       readBytes(memory, place.firstByte + from * unit, bytes);
@@ -77,11 +83,12 @@ export function virtualTypedArray(memory: VirtualMemory, real: TypedArrayClass, 
   const scratch = new real(1);
   const scratchBytes = new Uint8Array(scratch.buffer);
   const own: Record<string, unknown> = {
-    length: place.length, byteLength: place.length * unit, byteOffset: place.byteOffset, buffer: place.buffer,
-    BYTES_PER_ELEMENT: unit, ...copyingMethods(memory, real, place),
+    get length() { return place.length(); },
+    get byteLength() { return place.length() * unit; },
+    byteOffset: place.byteOffset, buffer: place.buffer, BYTES_PER_ELEMENT: unit, ...copyingMethods(memory, real, place),
   };
   const address = (index: number): number => {
-    if (!Number.isInteger(index) || index < 0 || index >= place.length) throw new RangeError(`${real.name}[${index}] of ${place.length}`);
+    if (!Number.isInteger(index) || index < 0 || index >= place.reach()) throw new RangeError(`${real.name}[${index}] of ${place.reach()}`);
     return place.firstByte + index * unit;
   };
   return new Proxy(Object.create(real.prototype) as object, {
@@ -106,7 +113,7 @@ export function virtualDataView(memory: VirtualMemory, place: ViewPlace): object
   const own = (key: string, value: unknown): void => void Object.defineProperty(view, key, { value });
   own('buffer', place.buffer);
   own('byteOffset', place.byteOffset);
-  own('byteLength', place.length);
+  Object.defineProperty(view, 'byteLength', { get: () => place.length() });
   for (const name of Object.getOwnPropertyNames(DataView.prototype)) {
     const [, verb, bits] = /^(get|set)[A-Za-z]+?(8|16|32|64)$/.exec(name) ?? [];
     if (verb === undefined) continue;
@@ -114,7 +121,7 @@ export function virtualDataView(memory: VirtualMemory, place: ViewPlace): object
     const scratch = new DataView(bytes.buffer);
     const convert = (scratch as unknown as Record<string, (...values: unknown[]) => unknown>)[name].bind(scratch);
     const address = (offset: number): number => {
-      if (!(offset >= 0 && offset + bytes.length <= place.length)) throw new RangeError(`${name}(${offset}) of ${place.length} bytes`);
+      if (!(offset >= 0 && offset + bytes.length <= place.reach())) throw new RangeError(`${name}(${offset}) of ${place.reach()} bytes`);
       return place.firstByte + offset;
     };
     own(name, verb === 'get'

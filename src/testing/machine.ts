@@ -1,0 +1,197 @@
+/**
+ * The states of a few virtual threads over one memory, and the steps between them: a thread makes its next access, ends a sleep by time, or
+ * dies. The explorer decides which; this file makes them, and keeps what the threads must know of each other.
+ */
+import { Footprints, MOST_THREADS, OUTDATED } from './footprints.js';
+import type { Trail } from './schedule.js';
+import { TIMED_OUT, WOKEN, isWrite, type Access, type VirtualMemory } from './virtual-memory.js';
+import { ReplayedThread, type Company, type ThreadState, type VirtualThread } from './virtual-thread.js';
+
+export interface State {
+  readonly cells: Int32Array;
+  readonly threads: readonly ThreadState[];
+  readonly trail: Trail | null;
+}
+
+/** What one thread can do in a state. */
+export interface Move {
+  readonly thread: number;
+  readonly kind: 'advance' | 'time out' | 'die';
+}
+
+/** A step that threw, and the way there. */
+export class StepError extends Error {
+  constructor(readonly trail: Trail | null, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
+export class Machine implements Company {
+  readonly threads: readonly ReplayedThread[];
+  private readonly initialCells: Int32Array;
+  private readonly footprints: Footprints;
+  private readonly racyWords = new Set<number>();
+  /** The words that have ever been changed; and texts by number, so that keys stay short. */
+  private readonly changedWords: number[] = [];
+  private readonly isChanged: Uint8Array;
+  private readonly numbers = new Map<string, number>();
+  private readonly threadNumbers = new WeakMap<ThreadState, number>();
+  /** Where the threads stand while one of them goes on. */
+  private present: readonly ThreadState[];
+
+  constructor(private readonly memory: VirtualMemory, threads: readonly VirtualThread[], reduces: boolean) {
+    if (threads.length > MOST_THREADS) throw new RangeError(`${threads.length} threads; up to ${MOST_THREADS} can be explored`);
+    this.initialCells = memory.cells.slice();
+    this.isChanged = new Uint8Array(this.initialCells.length);
+    this.footprints = new Footprints(reduces);
+    for (const range of threads.flatMap(({ racyReads }) => racyReads ?? [])) {
+      const { first, end } = memory.wordsOf(range);
+      for (let word = first; word < end; word++) this.racyWords.add(word);
+    }
+    this.threads = threads.map((thread, i) => new ReplayedThread(memory, thread, i, this));
+    this.present = threads.map(() => BLANK);
+  }
+
+  /** All threads before their first access. */
+  begin(): State {
+    const cells = this.initialCells.slice();
+    this.memory.cells = cells;
+    this.present = this.threads.map(() => BLANK);
+    const begun: ThreadState[] = [];
+    // One after the other: what one does before its first step may be seen by the next.
+    for (const thread of this.threads) {
+      begun.push(thread.begin());
+      this.present = this.threads.map((_, i) => begun[i] ?? BLANK);
+    }
+    return { cells, threads: this.wakeThoseConcerned(begun), trail: null };
+  }
+
+  /** What can happen next. */
+  moves({ threads }: State): Move[] {
+    const moves: Move[] = [];
+    const nobodyDied = threads.every(({ status }) => status !== 'dead');
+    for (let thread = 0; thread < threads.length; thread++) {
+      const state = threads[thread];
+      if (state.status === 'ready') moves.push({ thread, kind: 'advance' });
+      if (canTimeOut(state)) moves.push({ thread, kind: 'time out' });
+      if (this.threads[thread].thread.mayDie === true && nobodyDied && state.status !== 'done') moves.push({ thread, kind: 'die' });
+    }
+    return moves;
+  }
+
+  /** The state after a move. Throws StepError, or OUTDATED (footprints.ts). */
+  make(state: State, { thread: i, kind }: Move): State {
+    const cells = state.cells.slice();
+    const mover = this.threads[i];
+    const before = state.threads[i];
+    this.memory.cells = cells;
+    this.present = state.threads;
+    mover.made = [];
+    const { name } = mover.thread;
+    try {
+      let threads: ThreadState[];
+      if (kind === 'advance') {
+        const access = before.next!;
+        const changed = mover.advance(before);
+        threads = state.threads.map((thread, j) => (j === i ? changed : this.threads[j].poisoned(this.wakeIfNotified(thread, j, access), access)));
+      } else {
+        const changed = kind === 'die' ? this.die(i, before) : mover.wake(before, TIMED_OUT);
+        threads = state.threads.with(i, changed);
+      }
+      const happened = kind === 'advance' ? mover.made : kind === 'die' ? 'dies' : 'sleeps no longer';
+      return { cells, threads: this.wakeThoseConcerned(threads), trail: { before: state.trail, thread: name, happened } };
+    } catch (error) {
+      if (error === OUTDATED) throw error;
+      throw new StepError({ before: state.trail, thread: name, happened: mover.made.length === 0 ? 'fails' : mover.made }, error);
+    }
+  }
+
+  /** Puts a state's words and the threads' own fields in place, to be looked at. */
+  show({ cells, threads }: State): void {
+    this.memory.cells = cells;
+    this.memory.perform = (access) => this.memory.apply(access);
+    threads.forEach((thread, i) => this.threads[i].restore(thread));
+  }
+
+  /** Equal for states from which the same follows. */
+  keyOf({ cells, threads }: State): string {
+    let contents = '';
+    for (let i = 0; i < this.changedWords.length; i++) {
+      const word = this.changedWords[i];
+      if (cells[word] !== this.initialCells[word]) contents += `${word}=${cells[word]} `;
+    }
+    let key = String(this.numberOf(contents));
+    for (const thread of threads) {
+      let number = this.threadNumbers.get(thread);
+      if (number === undefined) this.threadNumbers.set(thread, number = this.numberOf(textOf(thread)));
+      key += `,${number}`;
+    }
+    return key;
+  }
+
+  isAlone(thread: number, access: Access): boolean {
+    return !this.isShared(thread, access) || this.footprints.isAlone(thread, access);
+  }
+
+  isLoose(thread: number, { word, mask }: Access): boolean {
+    return this.present.some(({ loose }, i) => i !== thread && loose.some((write) => write.word === word && (write.mask & mask) !== 0));
+  }
+
+  sleepersAt(word: number): number {
+    return this.present.filter(({ status, next }) => status === 'asleep' && next!.word === word).length;
+  }
+
+  isRacy(word: number): boolean {
+    return this.racyWords.has(word);
+  }
+
+  private die(i: number, before: ThreadState): ThreadState {
+    this.memory.perform = (access) => {
+      this.isShared(i, access);
+      return this.memory.apply(access);
+    };
+    return this.threads[i].die(before);
+  }
+
+  private wakeIfNotified(thread: ThreadState, j: number, { verb, word }: Access): ThreadState {
+    return verb === 'notify' && thread.status === 'asleep' && thread.next!.word === word ? this.threads[j].wake(thread, WOKEN) : thread;
+  }
+
+  private wakeThoseConcerned(threads: readonly ThreadState[]): readonly ThreadState[] {
+    return threads.map((thread, j) => this.threads[j].wakeIfChanged(thread));
+  }
+
+  /** Takes note of an access. False where it only concerns the test's own words. */
+  private isShared(thread: number, access: Access): boolean {
+    const { word } = access;
+    if (this.memory.isIgnored(word)) return false;
+    if (isWrite(access) && this.isChanged[word] === 0) {
+      this.isChanged[word] = 1;
+      this.changedWords.push(word);
+    }
+    if (this.memory.isNoted(word)) return false;
+    this.footprints.note(thread, access);
+    return true;
+  }
+
+  private numberOf(text: string): number {
+    const known = this.numbers.get(text);
+    if (known !== undefined) return known;
+    this.numbers.set(text, this.numbers.size);
+    return this.numbers.size - 1;
+  }
+}
+
+/** A thread that has not begun. */
+const BLANK: ThreadState = { status: 'waiting', own: { objects: [], contents: [], key: -1 }, past: [], next: null, loose: [] };
+
+/** True for one that sleeps with a time-out. */
+export const canTimeOut = ({ status, next }: ThreadState): boolean => status === 'asleep' && next!.value === 1;
+
+/** Equal for threads that will do the same. */
+function textOf({ status, own, past, loose }: ThreadState): string {
+  let text = `${status} ${own.key}`;
+  for (const { result } of past) text += `:${result}`;
+  for (const { word, mask } of loose) text += `/${word}&${mask}`;
+  return text;
+}
