@@ -15,6 +15,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   percore::exportTcp(env, exports);
   percore::exportPipe(env, exports);
   percore::exportTurn(env, exports);
+  percore::exportTimers(env, exports);
   return exports;
 }
 

@@ -11,5 +11,6 @@ void exportWaker(Napi::Env env, Napi::Object exports);
 void exportTcp(Napi::Env env, Napi::Object exports);
 void exportPipe(Napi::Env env, Napi::Object exports);
 void exportTurn(Napi::Env env, Napi::Object exports);
+void exportTimers(Napi::Env env, Napi::Object exports);
 
 }  // namespace percore

@@ -1,4 +1,4 @@
-// The timer wheel that timer_wheel.h draws and explains. First what callers see, then slots, then heaps.
+// The timer wheel that timer_wheel.h draws and explains. First what callers see, then the earliest, then slots.
 
 #include "timer_wheel.h"
 
@@ -6,294 +6,298 @@
 
 namespace percore {
 
-TimerWheel::TimerWheel(int64_t nowNs) : currentTick_(std::max<int64_t>(nowNs, 0) >> kTickBits) {}
+TimerWheel::TimerWheel(int tickBits) : lowestBits_(static_cast<uint32_t>(tickBits) % kDigitBits) {
+  if (lowestBits_ == 0) lowestBits_ = kDigitBits;
+}
+
+void TimerWheel::setChunk(uint32_t index, Timer* timers, uint32_t count) {
+  if (index >= chunks_.size()) chunks_.resize(index + 1);
+  chunks_[index] = timers;
+  ids_ = std::min(index * kChunkTimers + count, kMaxId + 1);
+}
 
 bool TimerWheel::arm(uint32_t id, int64_t deadlineNs) {
-  if (id >= knownIds_ && !reach(id)) return false;
+  if (id >= ids_) return false;
   disarm(id);
-  timers_[id].deadlineNs = std::min(deadlineNs, kNever - 1);
-  timers_[id].order = nextOrder_++;
-  insert(id);
+  deadlineNs = std::min(std::max<int64_t>(deadlineNs, 0), kNever - 1);
+  timer(id).deadlineNs = deadlineNs;
+  timer(id).order = nextOrder_;
+  if (++nextOrder_ == 0) ++nextOrder_;
+  place(&root_, id);
   ++armedCount_;
-  nextDeadlineNs_ = std::min(nextDeadlineNs_, timers_[id].deadlineNs);  // Counts only while it is known.
+  nextDeadlineNs_ = std::min(nextDeadlineNs_, deadlineNs);  // Counts only while it is known.
+  // Any of them may have gone to the earliest slot: it is looked at again before it can be crowded.
+  if (++armsSinceSettled_ > kFew) isSettled_ = false;
   return true;
 }
 
 bool TimerWheel::disarm(uint32_t id) {
-  if (id >= knownIds_ || timers_[id].child == kUnarmed) return false;
-  remove(id);
+  if (id >= ids_ || timer(id).order == 0) return false;
+  if (timer(id).deadlineNs == nextDeadlineNs_) nextIsKnown_ = isSettled_ = false;
+  unlink(id);
   --armedCount_;
-  if (timers_[id].deadlineNs == nextDeadlineNs_) nextIsKnown_ = false;
   return true;
 }
 
+void TimerWheel::prefetchNeighbours(uint32_t id) const {
+  if (id >= ids_ || timer(id).order == 0) return;
+  if (timer(id).next != kNil) __builtin_prefetch(&timer(timer(id).next), 1);
+  if (timer(id).previous != kNil) __builtin_prefetch(&timer(timer(id).previous), 1);
+}
+
+size_t TimerWheel::expire(int64_t nowNs, uint32_t* out, size_t limit, size_t work) {
+  nowNs = std::min(nowNs, kNever - 1);
+  if (isSettled_ && nextDeadlineNs_ > nowNs) return 0;
+  work = std::max<size_t>(work, kOpenWork);  // With less, no slot would ever be opened.
+  size_t count = 0;
+  // Each round takes at least one timer.
+  while (findEarliest(&work) && count < limit && nextDeadlineNs_ <= nowNs) count += takeDue(nowNs, out + count, limit - count);
+  return count;
+}
+
 int64_t TimerWheel::nextDeadlineNs() {
-  if (!nextIsKnown_) {
-    nextDeadlineNs_ = earliestNs(slots_[earliestSlot()]);
-    nextIsKnown_ = true;
-  }
+  size_t work = kNoBound;
+  if (!nextIsKnown_) findEarliest(&work);
   return nextDeadlineNs_;
 }
 
-size_t TimerWheel::expire(int64_t nowNs, uint32_t* out, size_t limit) {
-  nowNs = std::min(nowNs, kNever - 1);
-  size_t expired = 0;
-  // Each round empties a slot of level 0 of what is due, at least one timer, or reaches the limit.
-  while (expired < limit && nextDeadlineNs() <= nowNs) {
-    advance(nextDeadlineNs_ >> kTickBits);
-    Slot& slot = slots_[earliestSlot()];
-    while (expired < limit) {
-      const uint32_t id = earliestId(slot);
-      if (id == kNil || timers_[id].deadlineNs > nowNs) break;
-      remove(id);
-      out[expired++] = id;
-      --armedCount_;
+// ---- The earliest ----
+
+// Goes down the leftmost slots to one with few timers, opening and dealing out what stands in the way. True: the
+// candidates are all timers of that slot, and the earliest of them is the earliest of all.
+bool TimerWheel::findEarliest(size_t* work) {
+  isSettled_ = nextIsKnown_ = false;
+  candidateCount_ = 0;
+  boundNs_ = kNever;
+  depth_ = 0;
+  for (Slot* slot = &root_;;) {
+    path_[depth_] = slot;
+    if (slot->wheel == nullptr) {
+      candidateCount_ = gather(*slot);
+      if (candidateCount_ <= kFew) break;
+      if (*work < kOpenWork) return false;
+      *work -= kOpenWork;
+      open(slot, candidateCount_);
+      candidateCount_ = 0;
     }
-    nextIsKnown_ = false;
+    if (slot->stripes != 0) {
+      deal(slot, work);
+      boundNs_ = std::min(boundNs_, slot->earliestNs);
+      if (slot->wheel->occupied == 0) return false;
+    }
+    slot = &slot->wheel->slots[__builtin_ctzll(slot->wheel->occupied)];
+    ++depth_;
   }
-  // With due timers left, time stays at theirs: no timer may be before the current tick.
-  if (nextDeadlineNs() > nowNs) advance(nowNs >> kTickBits);
-  return expired;
+  int64_t earliestNs = kNever;
+  for (uint32_t at = 0; at < candidateCount_; ++at) earliestNs = std::min(earliestNs, candidates_[at].deadlineNs);
+  if (earliestNs >= boundNs_ && boundNs_ != kNever) return false;
+  nextDeadlineNs_ = earliestNs;
+  armsSinceSettled_ = 0;
+  return isSettled_ = nextIsKnown_ = true;
 }
 
-// Moves time on to `tick`. No timer may be due before it, so all levels below the highest digit that changes are
-// empty, and only the slot entered at that level has to be dealt out.
-void TimerWheel::advance(int64_t tick) {
-  if (tick <= currentTick_) return;
-  const uint32_t slotIndex = slotOfTick(tick);
-  currentTick_ = tick;
-  if (slotIndex < kSlotsPerLevel) return;  // Level 0 has none below it.
-  const Slot entered = slots_[slotIndex];
-  markEmpty(slotIndex);
-  dealOut(entered.runFirst);
-  dealOut(entered.pileFirst);
-  dealOut(entered.heapRoot);
+// Lists the timers of a slot, all of them or one more than a few, from all stripes in turn.
+uint32_t TimerWheel::gather(const Slot& slot) {
+  uint32_t next[kStripes];
+  std::copy(slot.first, slot.first + kStripes, next);
+  const uint32_t birth = birthNow();
+  uint32_t count = 0;
+  for (uint32_t left = slot.stripes; left != 0;) {
+    for (uint32_t round = left; round != 0; round &= round - 1) {
+      const uint32_t stripe = static_cast<uint32_t>(__builtin_ctz(round));
+      const uint32_t id = next[stripe];
+      const Timer& found = timer(id);
+      candidates_[count++] = {found.deadlineNs, found.order - birth, id};
+      if (count > kFew) return count;
+      next[stripe] = found.next;
+      if (found.next == kNil) left &= ~(1u << stripe);
+    }
+  }
+  return count;
 }
 
-// Inserts all timers of a list, and all below them in the heap, where they belong by now.
-void TimerWheel::dealOut(uint32_t first) {
-  for (uint32_t id = first; id != kNil;) {
-    uint32_t next = timers_[id].next;
-    const uint32_t child = timers_[id].child;
-    if (child < kUnarmed) {  // A true child. Its siblings go before what is still to come.
-      uint32_t last = child;
-      while (timers_[last].next != kNil) last = timers_[last].next;
-      timers_[last].next = next;
-      next = child;
-    }
-    insert(id);
-    id = next;
+// Gives a slot a wheel, as fine as the candidates allow; some of the others may lie beyond it.
+void TimerWheel::open(Slot* slot, uint32_t candidates) {
+  uint64_t deadlines = 0;
+  uint32_t ages = 0;
+  for (uint32_t at = 1; at < candidates; ++at) {
+    deadlines |= static_cast<uint64_t>(candidates_[at].deadlineNs ^ candidates_[0].deadlineNs);
+    ages |= candidates_[at].age ^ candidates_[0].age;
   }
+  slot->wheel = makeWheel(levelShift(deadlines, ages), candidates_[0].deadlineNs, candidates_[0].age, birthNow());
+}
+
+// Moves timers of an open slot into its wheel.
+void TimerWheel::deal(Slot* slot, size_t* work) {
+  for (uint32_t stripe = 0; slot->stripes != 0 && *work != 0; stripe = (stripe + 1) % kStripes) {
+    const uint32_t id = slot->first[stripe];
+    if (id == kNil) continue;
+    const uint32_t next = timer(id).next;
+    slot->first[stripe] = next;
+    if (next == kNil) {
+      slot->stripes &= ~(1u << stripe);
+    } else {
+      __builtin_prefetch(&timer(next), 1);  // Needed in the next round.
+    }
+    place(slotBelow(slot, id), id);
+    if (next != kNil) timer(next).previous = kNil;
+    --*work;
+  }
+  if (slot->stripes == 0) slot->earliestNs = kNever;
+}
+
+// Takes the due ones of the candidates, in order.
+size_t TimerWheel::takeDue(int64_t nowNs, uint32_t* out, size_t limit) {
+  std::sort(candidates_, candidates_ + candidateCount_, isBefore);
+  size_t count = 0;
+  while (count < candidateCount_ && count < limit && candidates_[count].deadlineNs <= nowNs && candidates_[count].deadlineNs < boundNs_) ++count;
+  armedCount_ -= count;
+  isSettled_ = nextIsKnown_ = false;
+  for (size_t at = 0; at < count; ++at) out[at] = candidates_[at].id;
+  if (count < candidateCount_) {
+    for (size_t at = 0; at < count; ++at) unlink(out[at]);
+    return count;
+  }
+  // The whole slot: no neighbour is left to be told.
+  for (size_t at = 0; at < count; ++at) timer(out[at]).order = 0;
+  *path_[depth_] = Slot();
+  tidy(depth_);
+  return count;
 }
 
 // ---- Slots ----
 
-void TimerWheel::insert(uint32_t id) {
-  const uint32_t slotIndex = slotOf(id);
-  Slot& slot = slots_[slotIndex];
-  Timer& timer = timers_[id];
-  occupied_[slotIndex / kSlotsPerLevel] |= uint64_t{1} << (slotIndex % kSlotsPerLevel);
-  if (slot.runLast == kNil || isBefore(slot.runLast, id)) {
-    timer.child = kInRun;
-    timer.next = kNil;
-    timer.previous = slot.runLast;
-    (slot.runLast == kNil ? slot.runFirst : timers_[slot.runLast].next) = id;
-    slot.runLast = id;
-    return;
+// Puts a timer into `slot` or where it belongs below.
+void TimerWheel::place(Slot* slot, uint32_t id) {
+  while (slot->wheel != nullptr) slot = slotBelow(slot, id);
+  const uint32_t stripe = id % kStripes;
+  const uint32_t next = slot->first[stripe];
+  Timer& placed = timer(id);
+  placed.next = next;
+  placed.previous = kNil;
+  if (next != kNil) timer(next).previous = id;
+  slot->first[stripe] = id;
+  slot->stripes |= 1u << stripe;
+  slot->earliestNs = std::min(slot->earliestNs, placed.deadlineNs);
+}
+
+// The slot for `id` in the wheel of an open slot.
+TimerWheel::Slot* TimerWheel::slotBelow(Slot* slot, uint32_t id) {
+  Wheel* wheel = cover(slot, id);
+  const uint32_t digit = digitOf(*wheel, id);
+  if ((wheel->occupied >> digit & 1) == 0) {
+    wheel->occupied |= uint64_t{1} << digit;
+    wheel->slots[digit] = Slot();
   }
-  timer.child = kInPile;
-  timer.next = slot.pileFirst;
-  timer.previous = kNil;
-  if (slot.pileFirst != kNil) timers_[slot.pileFirst].previous = id;
-  slot.pileFirst = id;
-  if (timer.deadlineNs <= slot.pileEarliestNs) {
-    slot.pileEarliestNs = timer.deadlineNs;
-    slot.pileIsStale = false;
+  return &wheel->slots[digit];
+}
+
+// The wheel of an open slot, or a coarser one put above it where that does not reach to `id`.
+TimerWheel::Wheel* TimerWheel::cover(Slot* slot, uint32_t id) {
+  Wheel* wheel = slot->wheel;
+  const uint64_t deadlines = static_cast<uint64_t>(timer(id).deadlineNs ^ wheel->deadlineNs);
+  uint32_t ages = 0;
+  if (!wheel->isByOrder()) {
+    if (deadlines >> wheel->coverBits == 0) return wheel;
+  } else if (deadlines == 0) {
+    ages = (timer(id).order - wheel->birth) ^ wheel->age;
+    if (static_cast<uint64_t>(ages) >> wheel->coverBits == 0) return wheel;
+  }
+  Wheel* coarser = makeWheel(levelShift(deadlines, ages), wheel->deadlineNs, wheel->age, wheel->birth);
+  const uint32_t digit = digitOf(*coarser, wheel->deadlineNs, wheel->age);
+  coarser->occupied = uint64_t{1} << digit;
+  coarser->slots[digit] = Slot();
+  coarser->slots[digit].wheel = wheel;
+  slot->wheel = coarser;
+  return coarser;
+}
+
+// Takes an armed timer out of its list.
+void TimerWheel::unlink(uint32_t id) {
+  Timer& gone = timer(id);
+  const uint32_t next = gone.next;
+  if (next != kNil) timer(next).previous = gone.previous;
+  if (gone.previous != kNil) timer(gone.previous).next = next;
+  else unlinkFirst(id);
+  gone.order = 0;
+}
+
+// The rest of it for the first of a stripe: which one follows from its key.
+void TimerWheel::unlinkFirst(uint32_t id) {
+  const uint32_t stripe = id % kStripes;
+  uint32_t depth = 0;
+  Slot* slot = &root_;
+  for (; slot->first[stripe] != id; ++depth) {
+    path_[depth] = slot;
+    slot = &slot->wheel->slots[digitOf(*slot->wheel, id)];
+  }
+  path_[depth] = slot;
+  slot->first[stripe] = timer(id).next;
+  if (slot->first[stripe] != kNil) return;
+  slot->stripes &= ~(1u << stripe);
+  if (slot->stripes != 0) return;
+  slot->earliestNs = kNever;
+  tidy(depth);
+}
+
+// Marks the slot at the end of the path as empty if it is, and lays away the wheels that this empties.
+void TimerWheel::tidy(uint32_t depth) {
+  for (; depth > 0; --depth) {
+    const Slot* slot = path_[depth];
+    if (slot->stripes != 0 || slot->wheel != nullptr) return;
+    Wheel* wheel = path_[depth - 1]->wheel;
+    wheel->occupied &= ~(uint64_t{1} << (slot - wheel->slots));
+    if (wheel->occupied != 0) return;
+    path_[depth - 1]->wheel = nullptr;
+    spareWheels_.push_back(wheel);
   }
 }
 
-void TimerWheel::remove(uint32_t id) {
-  const uint32_t slotIndex = slotOf(id);
-  Slot& slot = slots_[slotIndex];
-  Timer& timer = timers_[id];
-  if (timer.next != kNil) timers_[timer.next].previous = timer.previous;
-  if (timer.child == kInRun) {
-    (timer.previous == kNil ? slot.runFirst : timers_[timer.previous].next) = timer.next;
-    if (timer.next == kNil) slot.runLast = timer.previous;
-  } else if (timer.child == kInPile) {
-    (timer.previous == kNil ? slot.pileFirst : timers_[timer.previous].next) = timer.next;
-    if (slot.pileFirst == kNil) {
-      slot.pileEarliestNs = kNever;
-      slot.pileIsStale = false;
-    } else if (timer.deadlineNs == slot.pileEarliestNs) {
-      slot.pileIsStale = true;
-    }
-  } else {
-    if (id == slot.heapRoot) {
-      slot.heapRoot = kNil;
-    } else {
-      Timer& before = timers_[timer.previous];
-      (before.child == id ? before.child : before.next) = timer.next;
-    }
-    if (timer.child != kNil) addHeap(slot, combine(timer.child));
-  }
-  timer.child = kUnarmed;
-  if (slot.runFirst == kNil && slot.pileFirst == kNil && slot.heapRoot == kNil) markEmpty(slotIndex);
+// ---- Keys ----
+
+uint32_t TimerWheel::digitOf(const Wheel& wheel, int64_t deadlineNs, uint32_t age) const {
+  if (wheel.isByOrder()) return age >> wheel.shift & wheel.mask;
+  return static_cast<uint32_t>(static_cast<uint64_t>(deadlineNs) >> (wheel.shift - kOrderBits)) & wheel.mask;
 }
 
-uint32_t TimerWheel::slotOf(uint32_t id) const {
-  return slotOfTick(std::max(timers_[id].deadlineNs >> kTickBits, currentTick_));
+uint32_t TimerWheel::digitOf(const Wheel& wheel, uint32_t id) const {
+  if (wheel.isByOrder()) return (timer(id).order - wheel.birth) >> wheel.shift & wheel.mask;
+  return static_cast<uint32_t>(static_cast<uint64_t>(timer(id).deadlineNs) >> (wheel.shift - kOrderBits)) & wheel.mask;
 }
 
-// For a tick not before the current one. The lowest bit is set so that the current tick, too, has a slot at level 0.
-uint32_t TimerWheel::slotOfTick(int64_t tick) const {
-  const uint64_t difference = static_cast<uint64_t>(tick ^ currentTick_) | 1;
-  const uint32_t level = static_cast<uint32_t>(63 - __builtin_clzll(difference)) / kDigitBits;
-  const uint32_t digit = static_cast<uint32_t>(tick >> (level * kDigitBits)) % kSlotsPerLevel;
-  return level * kSlotsPerLevel + digit;
+// Where the level begins in which keys with these differences differ first.
+uint32_t TimerWheel::levelShift(uint64_t deadlineDifference, uint32_t orderDifference) const {
+  const bool isByOrder = deadlineDifference == 0;
+  const uint32_t highest = 63 - static_cast<uint32_t>(__builtin_clzll((isByOrder ? orderDifference : deadlineDifference) | 1));
+  const uint32_t lowest = isByOrder ? kOrderBits % kDigitBits : lowestBits_;
+  const uint32_t shift = highest < lowest ? 0 : lowest + (highest - lowest) / kDigitBits * kDigitBits;
+  return isByOrder ? shift : kOrderBits + shift;
 }
 
-uint32_t TimerWheel::earliestSlot() const {
-  for (uint32_t level = 0; level < kLevels; ++level) {
-    if (occupied_[level] == 0) continue;
-    return level * kSlotsPerLevel + static_cast<uint32_t>(__builtin_ctzll(occupied_[level]));
-  }
-  return kNoSlot;
-}
-
-// kNever for an empty slot. Leaves the pile as it is where its earliest deadline is known or does not matter.
-int64_t TimerWheel::earliestNs(Slot& slot) {
-  const uint32_t top = earlierTop(slot);
-  const int64_t topNs = top == kNil ? kNever : timers_[top].deadlineNs;
-  if (topNs <= slot.pileEarliestNs) return topNs;
-  if (!slot.pileIsStale) return slot.pileEarliestNs;
-  pileToHeap(slot);
-  return timers_[earlierTop(slot)].deadlineNs;
-}
-
-// kNil for an empty slot.
-uint32_t TimerWheel::earliestId(Slot& slot) {
-  const uint32_t top = earlierTop(slot);
-  if (slot.pileFirst == kNil) return top;
-  if (top != kNil && timers_[top].deadlineNs < slot.pileEarliestNs) return top;
-  pileToHeap(slot);
-  return earlierTop(slot);
-}
-
-// The earliest of run and heap.
-uint32_t TimerWheel::earlierTop(const Slot& slot) const {
-  if (slot.runFirst == kNil) return slot.heapRoot;
-  if (slot.heapRoot == kNil) return slot.runFirst;
-  return isBefore(slot.heapRoot, slot.runFirst) ? slot.heapRoot : slot.runFirst;
-}
-
-bool TimerWheel::isBefore(uint32_t a, uint32_t b) const {
-  const Timer& x = timers_[a];
-  const Timer& y = timers_[b];
-  if (x.deadlineNs != y.deadlineNs) return x.deadlineNs < y.deadlineNs;
-  return isOlder(x.order, y.order);
-}
-
-// Compares ages, not the signed difference: that may go round in a circle, which std::sort must never see.
-bool TimerWheel::isOlder(uint32_t order, uint32_t thanOrder) const {
-  return nextOrder_ - order > nextOrder_ - thanOrder;
-}
-
-void TimerWheel::markEmpty(uint32_t slotIndex) {
-  slots_[slotIndex] = Slot();
-  occupied_[slotIndex / kSlotsPerLevel] &= ~(uint64_t{1} << (slotIndex % kSlotsPerLevel));
-}
-
-// ---- Heaps ----
-
-// A chain of timers in order, each the only child of the one before, is a heap already. So the pile is sorted in
-// parts, on the stack, where it is fast, and only the chains are combined: half the time of combining single timers.
-void TimerWheel::pileToHeap(Slot& slot) {
-  constexpr uint32_t kPart = 256;
-  struct Entry {
-    int64_t deadlineNs;
-    uint32_t order;
-    uint32_t id;
-  } part[kPart];
-  uint32_t chains = kNil;
-  for (uint32_t id = slot.pileFirst; id != kNil;) {
-    uint32_t count = 0;
-    for (; id != kNil && count < kPart; id = timers_[id].next) {
-      part[count++] = {timers_[id].deadlineNs, timers_[id].order, id};
-    }
-    std::sort(part, part + count, [this](const Entry& x, const Entry& y) {
-      return x.deadlineNs != y.deadlineNs ? x.deadlineNs < y.deadlineNs : isOlder(x.order, y.order);
-    });
-    for (uint32_t at = 0; at < count; ++at) {
-      Timer& timer = timers_[part[at].id];
-      timer.previous = at == 0 ? kNil : part[at - 1].id;
-      timer.child = at + 1 == count ? kNil : part[at + 1].id;
-      timer.next = kNil;
-    }
-    timers_[part[0].id].next = chains;
-    chains = part[0].id;
-  }
-  slot.pileFirst = kNil;
-  slot.pileEarliestNs = kNever;
-  slot.pileIsStale = false;
-  addHeap(slot, combine(chains));
-}
-
-void TimerWheel::addHeap(Slot& slot, uint32_t root) {
-  slot.heapRoot = slot.heapRoot == kNil ? root : meld(slot.heapRoot, root);
-  timers_[slot.heapRoot].next = kNil;
-}
-
-// Makes one heap of a list of heaps, not empty: melds neighbours two by two, then all pairs from the last to the
-// first. Both passes matter: pairing is what keeps later removals logarithmic.
-uint32_t TimerWheel::combine(uint32_t first) {
-  uint32_t pairs = kNil;
-  for (uint32_t id = first; id != kNil;) {
-    const uint32_t second = timers_[id].next;
-    const uint32_t next = second == kNil ? kNil : timers_[second].next;
-    const uint32_t pair = second == kNil ? id : meld(id, second);
-    timers_[pair].next = pairs;
-    pairs = pair;
-    id = next;
-  }
-  uint32_t root = pairs;
-  for (uint32_t pair = timers_[root].next; pair != kNil;) {
-    const uint32_t next = timers_[pair].next;
-    root = meld(root, pair);
-    pair = next;
-  }
-  return root;
-}
-
-// Makes the later root the first child of the earlier one and returns that. The caller sets `next` of the result.
-uint32_t TimerWheel::meld(uint32_t a, uint32_t b) {
-  if (isBefore(b, a)) std::swap(a, b);
-  Timer& parent = timers_[a];
-  Timer& child = timers_[b];
-  child.next = parent.child;
-  child.previous = a;
-  if (parent.child != kNil) timers_[parent.child].previous = b;
-  parent.child = b;
-  return a;
+bool TimerWheel::isBefore(const Candidate& a, const Candidate& b) {
+  return a.deadlineNs != b.deadlineNs ? a.deadlineNs < b.deadlineNs : a.age < b.age;
 }
 
 // ---- Storage ----
 
-// Makes room for `id` and all ids below. Only what is reached is touched, so what is held in advance costs address
-// space, not memory.
-bool TimerWheel::reach(uint32_t id) {
-  if (id > kMaxId) return false;
-  if (id >= capacity_) {
-    const uint32_t capacity = std::max({id + 1, capacity_ + capacity_ / 2, 64u});
-    void* grown = std::realloc(storage_.get(), capacity * sizeof(Timer));
-    if (grown == nullptr) return false;
-    storage_.release();  // realloc() has moved or freed it.
-    storage_.reset(static_cast<Timer*>(grown));
-    timers_ = storage_.get();
-    capacity_ = capacity;
+TimerWheel::Wheel* TimerWheel::makeWheel(uint32_t shift, int64_t deadlineNs, uint32_t age, uint32_t birth) {
+  if (spareWheels_.empty()) {
+    wheels_.push_back(std::make_unique<Wheel>());
+    spareWheels_.reserve(wheels_.size());
+    spareWheels_.push_back(wheels_.back().get());
   }
-  for (; knownIds_ <= id; ++knownIds_) timers_[knownIds_].child = kUnarmed;
-  return true;
+  Wheel* wheel = spareWheels_.back();
+  spareWheels_.pop_back();
+  const uint32_t start = shift < kOrderBits ? shift : shift - kOrderBits;
+  const uint32_t bits = start != 0 ? kDigitBits : shift == 0 ? kOrderBits % kDigitBits : lowestBits_;
+  wheel->occupied = 0;
+  wheel->deadlineNs = deadlineNs;
+  wheel->age = age;
+  wheel->birth = birth;
+  wheel->shift = shift;
+  wheel->coverBits = std::min(start + bits, 63u);  // Deadlines have 63 bits.
+  wheel->mask = (1u << bits) - 1;
+  return wheel;
 }
 
 }  // namespace percore

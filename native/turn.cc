@@ -72,7 +72,8 @@ void Turn::onPrepare() {
       if (now < busyEnd) continue;
       break;
     }
-    if (isLibuvBusy || now < parkAt) break;
+    // With the earliest deadline still being looked for, libuv passes without sleeping, and the next poll goes on.
+    if (isLibuvBusy || now < parkAt || !timers_.isSettled()) break;
     if (park(now)) return;
     now = nowNs();
   }
@@ -83,12 +84,12 @@ void Turn::onPrepare() {
 bool Turn::park(int64_t now) {
   // park.attention: pairs with notify(). From here on a producer that publishes sees PARKED and writes the eventfd.
   store(party_->attention, int32_t(Attention::kParked));
-  if (poll(now)) {
+  if (poll(now) || !timers_.isSettled()) {
     // A waker may have swapped it already: both write AWAKE.
     store(party_->attention, int32_t(Attention::kAwake));
     return false;
   }
-  const int64_t deadline = wheel_.nextDeadlineNs();
+  const int64_t deadline = timers_.nextDeadlineNs();
   epoll_.armTimer(deadline == TimerWheel::kNever ? INT64_MAX : deadline + originNs_);
   party_->parks += 1;
   parksSinceProbe_++;
@@ -121,12 +122,7 @@ void Turn::onCheck() {
 bool Turn::poll(int64_t now) {
   layout::Delivery* delivery = memory_.delivery;
   bool hasWork = scanLanes() || delivery->hasMore != 0 || delivery->readiness != 0;
-  if (delivery->timerRequests != 0) drainTimerRequests();
-  if (wheel_.nextDeadlineNs() <= now) {
-    constexpr size_t kMost = sizeof delivery->timer / sizeof delivery->timer[0];
-    delivery->timers += int32_t(wheel_.expire(now, reinterpret_cast<uint32_t*>(delivery->timer) + delivery->timers, kMost - size_t(delivery->timers)));
-    hasWork = hasWork || delivery->timers != 0;
-  }
+  hasWork = timers_.poll(now) || hasWork;
   // stop.word: pairs with the runtime's store, which is followed by a wake.
   const int32_t stop = load(party_->stop);
   if (stop != seenStop_) {
@@ -177,17 +173,6 @@ void Turn::findLanes() {
       lanes_.push_back({&queue->producerCursor, &queue->consumerCursor, reinterpret_cast<const char*>(queue + 1), from * layout::kLanesPerPeer + lane});
     }
   }
-}
-
-void Turn::drainTimerRequests() {
-  layout::Delivery* delivery = memory_.delivery;
-  for (int32_t i = 0; i < delivery->timerRequests; i++) {
-    const uint32_t id = uint32_t(memory_.timerRequests[i * 2]);
-    const double deadline = memory_.timerRequests[i * 2 + 1];
-    if (deadline < 0) wheel_.disarm(id);
-    else wheel_.arm(id, int64_t(deadline));
-  }
-  delivery->timerRequests = 0;
 }
 
 // ---- Idle strategy -----------------------------------------------------------------------------------------------
@@ -259,7 +244,7 @@ bool Turn::settle(napi_status status) {
 
 // ---- Beginning and end -------------------------------------------------------------------------------------------
 
-Turn::Turn(int64_t originNs) : originNs_(originNs), wheel_(nowNs()), lastLaneWorkNs_(nowNs()) {}
+Turn::Turn(int64_t originNs) : originNs_(originNs), lastLaneWorkNs_(nowNs()) {}
 
 Turn* Turn::create(napi_env env, TurnMemory memory, const napi_value (&views)[kViews], napi_value deliver, int eventFd, int64_t originNs) {
   Turn* turn = new Turn(originNs);
@@ -270,6 +255,7 @@ Turn* Turn::create(napi_env env, TurnMemory memory, const napi_value (&views)[kV
   turn->env_ = env;
   turn->memory_ = memory;
   turn->party_ = reinterpret_cast<layout::Party*>(memory.inbox);
+  turn->timers_.attach(memory.delivery, memory.timerRequests);
   void* state = nullptr;
   napi_get_instance_data(env, &state);
   turn->state_ = static_cast<AddonState*>(state);
@@ -325,6 +311,7 @@ void Turn::close() {
   napi_open_handle_scope(env_, &scope);
   napi_delete_reference(env_, deliver_);
   for (napi_ref view : views_) napi_delete_reference(env_, view);
+  timerRecords_.release(env_);
   napi_async_destroy(env_, context_);
   if (scope) napi_close_handle_scope(env_, scope);
   if (handle) *handle = nullptr;

@@ -23,7 +23,8 @@
 #include "addon_state.h"
 #include "epoll_source.h"
 #include "layout.h"
-#include "timer_wheel.h"
+#include "timer_records.h"
+#include "timer_source.h"
 
 namespace percore {
 
@@ -46,7 +47,8 @@ class Turn {
   // Keeps the thread's loop alive (true, at first) or not.
   void setRef(bool isReferenced);
   // Hands the wheel what JavaScript asked for; for a caller whose request array is full.
-  void drainTimerRequests();
+  void drainTimerRequests() { timers_.drain(); }
+  void shareTimerRecords(uint32_t index, napi_value view) { timerRecords_.share(env_, timers_, index, view); }
   EpollSource& epoll() { return epoll_; }
   AddonState* state() { return state_; }
   // Where the turn's JavaScript handle keeps its pointer here; cleared when the turn is gone.
@@ -112,7 +114,8 @@ class Turn {
   std::vector<Lane> lanes_;
   int32_t lanesVersion_ = 0;
   int64_t originNs_;
-  TimerWheel wheel_;
+  TimerSource timers_;
+  TimerRecords timerRecords_;
   int64_t lastLaneWorkNs_;
   int64_t gapNs_ = 0;  // expected nanoseconds from the end of lane work to the next
   uint32_t parksSinceProbe_ = 0;

@@ -58,6 +58,13 @@ static napi_value drainTimerRequests(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// shareTimerRecords(turn, index, records)
+static napi_value shareTimerRecords(napi_env env, napi_callback_info info) {
+  RawArgs<3> args(env, info);
+  if (Turn* turn = turnOf(env, args.value[0])) turn->shareTimerRecords(uint32_t(args.int32(1)), args.value[2]);
+  return nullptr;
+}
+
 // register(turn, fd, token) -> 0 or -errno
 static napi_value registerSource(napi_env env, napi_callback_info info) {
   RawArgs<3> args(env, info);
@@ -77,6 +84,7 @@ void exportTurn(Napi::Env env, Napi::Object exports) {
   exportRaw(env, exports, "stopTurn", stopTurn);
   exportRaw(env, exports, "setTurnRef", setTurnRef);
   exportRaw(env, exports, "drainTimerRequests", drainTimerRequests);
+  exportRaw(env, exports, "shareTimerRecords", shareTimerRecords);
   exportRaw(env, exports, "registerSource", registerSource);
   exportRaw(env, exports, "deregisterSource", deregisterSource);
 }

@@ -24,7 +24,9 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_WOULD_BLOCK'
   | 'ERR_PERCORE_ADDRESS_IN_USE'
   | 'ERR_PERCORE_SYSTEM'
-  | 'ERR_PERCORE_REMOTE';
+  | 'ERR_PERCORE_REMOTE'
+  | 'ERR_PERCORE_TIMER_INVALID_DELAY'
+  | 'ERR_PERCORE_TIMER_INVALID_INTERVAL';
 
 /** What a caller can read off an error besides its message. */
 export interface PercoreErrorDetails {

@@ -57,6 +57,9 @@ export const MAX_PRODUCERS = 64;
 /** Words of each lane in a group. */
 export const LANE_WORDS = LINE_BYTES >> 2;
 
+/** Timer records in one piece of memory. */
+export const TIMERS_PER_CHUNK = 16_384;
+
 export const QUEUE_MAGIC = 0x50435131;
 export const GROUP_MAGIC = 0x50434734;
 export const LINKED_MAGIC = 0x50434c35;
@@ -254,7 +257,17 @@ export const pipeLayout = {
   },
 } as const satisfies Structure;
 
-export const structures: readonly Structure[] = [placeLayout, queueLayout, linkedLayout, groupLayout, partyLayout, runtimeLayout, deliveryLayout, timerRequestsLayout, pipeLayout];
+/** One timer, two to a cache line: what the wheel keeps of it and what JavaScript keeps of it. One thread's. All zero: never used. */
+export const timerRecordLayout = {
+  name: 'TimerRecord',
+  bytes: 32,
+  fields: {
+    wheel: { at: 0, type: 'i32', count: 5, writes: 'native', reads: 'native', means: 'the wheel\'s own: deadline, links, order' },
+    deadlineNs: { at: 24, type: 'f64', writes: 'timers', reads: 'timers', means: 'when it is due, as last asked for' },
+  },
+} as const satisfies Structure;
+
+export const structures: readonly Structure[] = [placeLayout, queueLayout, linkedLayout, groupLayout, partyLayout, runtimeLayout, deliveryLayout, timerRequestsLayout, timerRecordLayout, pipeLayout];
 
 /** Values of shared words that both languages name. */
 export const words = {
@@ -268,7 +281,7 @@ export const words = {
 
 /** Plain numbers that both languages need. */
 export const constants = {
-  LINE_BYTES, BANDS, LANES_PER_PEER, RETURN_LANES, BUCKETS, MAX_PARTIES, QUEUE_MAGIC, PARTY_MAGIC, RUNTIME_MAGIC, PIPE_MAGIC, LAYOUT_VERSION,
+  LINE_BYTES, BANDS, LANES_PER_PEER, RETURN_LANES, BUCKETS, MAX_PARTIES, QUEUE_MAGIC, PARTY_MAGIC, RUNTIME_MAGIC, PIPE_MAGIC, LAYOUT_VERSION, TIMERS_PER_CHUNK,
 } as const;
 
 /** Where lane `lane` of producer `from` begins in an inbox of `parties` parties whose lanes hold `laneBytes`. */

@@ -28,6 +28,20 @@ export interface TurnOptions {
   originNs: number;
 }
 
+/** A wheel with its two arrays, and its driver if it has one. Opaque. */
+export type TimersHandle = { readonly timers: unique symbol };
+
+export interface NativeTimersOptions {
+  delivery: Int32Array;
+  timerRequests: Float64Array;
+  /** A tick is 2^tickBits nanoseconds. */
+  tickBits: number;
+  expiriesPerTurn: number;
+  originNs: number;
+  /** Called by this thread's loop when something is due. Left out: nobody drives the wheel but `pollTimers`. */
+  deliver?: () => void;
+}
+
 /** Calls that return a number answer with it or with a negative errno; the others throw Node-style system errors. */
 export interface Native {
   readonly layoutHash: string;
@@ -54,6 +68,15 @@ export interface Native {
   stopTurn(turn: TurnHandle): void;
   setTurnRef(turn: TurnHandle, isReferenced: number): void;
   drainTimerRequests(turn: TurnHandle): void;
+  shareTimerRecords(turn: TurnHandle, index: number, records: Float64Array): void;
+  createTimers(options: NativeTimersOptions): TimersHandle;
+  drainTimers(timers: TimersHandle): void;
+  shareTimers(timers: TimersHandle, index: number, records: Float64Array): void;
+  pollTimers(timers: TimersHandle, nowNs: number): void;
+  /** Drains; Infinity when nothing is armed. */
+  nextTimer(timers: TimersHandle): number;
+  refTimers(timers: TimersHandle, isReferenced: number): void;
+  closeTimers(timers: TimersHandle): void;
   registerSource(turn: TurnHandle, fd: number, token: number): number;
   deregisterSource(turn: TurnHandle, fd: number): number;
   tcpListen(host: string, port: number, reusePort: boolean, backlog: number): { fd: number; port: number };

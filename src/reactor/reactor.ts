@@ -141,7 +141,12 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     });
     const schedule = (ready: Ready) => this.schedule(ready);
     const nowNs = this.nowNs;
-    this.timers = new Timers({ schedule, nowNs, delivery: this.delivery, timerRequests: this.timerRequests, drainTimerRequests: () => this.addon.drainTimerRequests(this.turnHandle) });
+    this.timers = new Timers({
+      schedule, nowNs, delivery: this.delivery, timerRequests: this.timerRequests,
+      drainTimerRequests: () => this.addon.drainTimerRequests(this.turnHandle),
+      shareTimerRecords: (index, records) => this.addon.shareTimerRecords(this.turnHandle, index, records),
+      mustYield: (band) => this.mustYield(band),
+    });
     this.calls = new CallService(this.intercore, this.timers);
     this.io = new Io({ schedule, nowNs, delivery: this.delivery, turn: this.turnHandle, timers: this.timers });
   }

@@ -1,5 +1,7 @@
-/** `percore/timers`: the wheel for millions, rate timers that do not drift, clocks, jitter, rate control. */
-export { Timers, type AfterOptions, type EveryOptions, type Tick, type TickCallback, type TimersHost } from './timers.js';
+/** `percore/timers`: timers by the million, of a reactor (`reactor.timers`) or of any thread (`create`); rate timers that do not drift, clocks, jitter, rate control. */
+export { create, LocalTimers, type CreateOptions, type TimersClock } from './timer-wheel.js';
+export { Timers, type AfterOptions, type AtOptions, type EveryOptions, type TimerOptions, type TimersHost, type WalkOptions } from './timers.js';
+export type { Tick, TickCallback } from './walk.js';
 export { noTimer, type TimerId } from './timer-id.js';
 export { SystemClock, monotonicClock, type Clock, type ClockSource, type SystemClockOptions } from './clock.js';
 export { ManualClock, type ClockFollower, type HandDrivenTimers } from './manual-clock.js';

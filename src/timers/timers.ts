@@ -1,40 +1,49 @@
 /**
- * Timers of one thread, over the native wheel. Callbacks and generations live here; the wheel knows only slot numbers and
- * deadlines. Creating and cancelling does not cross into native: requests are gathered in a shared array that the next poll
- * drains. Periodic timers run by absolute deadlines, so they do not drift; ticks that came too late are skipped and counted.
+ * Timers of one thread, over the native wheel. Callbacks and generations live here, in tables and not in objects; the wheel knows
+ * only slot numbers and deadlines. Creating and cancelling does not cross into native: requests are gathered in a shared array that
+ * the next poll drains.
+ *
+ *     create, reschedule --request--> wheel --poll, when due--> its band --select, run--> callback
+ *     cancel: gone at once, from wherever it is
+ *
+ * Three kinds. One tick: after, at. An interval that stays: every. A list of intervals: walk. All by absolute deadlines.
+ *
+ * The table here is the truth. A slot that the wheel hands over is only a hint: whether its timer is due is decided by the deadline in
+ * the table, so a slot that was given to a younger timer meanwhile harms nobody.
  */
-import { checkFunction, invalidArgument } from '../errors.js';
+import { checkFunction, invalidArgument, PercoreError } from '../errors.js';
 import { deliveryLayout, timerRequestsLayout, BANDS } from '../layout.js';
-import { DEFAULT_BAND, type Ready, type Schedule } from '../ready.js';
-import { noTimer, slotOf, timerId, MAX_TIMERS, type TimerId } from './timer-id.js';
+import { DEFAULT_BAND, type Schedule } from '../ready.js';
+import { DueBand, type DueBandHost } from './due-band.js';
+import { generationOf, noTimer, slotOf, timerId, type TimerId } from './timer-id.js';
+import { ARMED, BAND_BITS, DUE, GENERATION_SHIFT, TimerTable, WALKS, deadlineAt, indexOf } from './timer-table.js';
+import { Walk, type Tick, type TickCallback } from './walk.js';
 
-/** What a timer tells its callback. The object is the timer's own and is written again at the next tick. */
-export interface Tick {
-  /** 0 for the first, growing by one a tick, missed ones included. */
-  readonly sequence: number;
-  /** When it was due and when it ran, nanoseconds since the runtime's start. */
-  readonly expectedNs: number;
-  readonly actualNs: number;
-  /** actual less expected; never negative. */
-  readonly latenessNs: number;
-  /** Ticks skipped since the last one because they were already over. */
-  readonly missed: number;
-}
-export type TickCallback = (tick: Tick) => void;
-
-export interface AfterOptions {
-  /** Nanoseconds from now: 0 or more. */
-  delayNs: number;
-  /** Band of the callback, 0 to 7. */
+export interface BandOption {
+  /** Band of the callback, 0 low to 7 high. Default 3. */
   priority?: number;
 }
-export interface EveryOptions {
-  /** Nanoseconds between ticks: 1,000 (a microsecond) or more. */
+export interface AfterOptions extends BandOption {
+  /** Nanoseconds from now: 0 to 2^62. */
+  delayNs: number;
+}
+export interface AtOptions extends BandOption {
+  /** Nanoseconds since the runtime's start: 0 to 2^62. One that is over runs in the next turn. */
+  deadlineNs: number;
+}
+export interface EveryOptions extends BandOption {
+  /** Nanoseconds between ticks: 1,000 (a microsecond) to 2^62. */
   intervalNs: number;
   /** Nanoseconds from now to the first tick; one interval if left out. */
   firstNs?: number;
-  priority?: number;
 }
+export interface WalkOptions extends BandOption {
+  /** 1 to 4,096 intervals of 1,000 to 2^62 nanoseconds: the first from now to the first tick, and so on. */
+  intervalsNs: readonly number[];
+  /** 'round-robin': over and over. 'linear': once in their order; the last tick is the timer's end. */
+  order: 'round-robin' | 'linear';
+}
+export type TimerOptions = AfterOptions | AtOptions | EveryOptions | WalkOptions;
 
 /** What timers need of their thread. */
 export interface TimersHost {
@@ -44,143 +53,311 @@ export interface TimersHost {
   readonly timerRequests: Float64Array;
   /** Hands the gathered requests to the wheel now; when the array is full. */
   drainTimerRequests(): void;
+  /** Tells the wheel where the records of slots index * TIMERS_PER_CHUNK and on lie, from now on. Left out by a wheel of another kind. */
+  shareTimerRecords?(index: number, records: Float64Array): void;
+  /** True when something above `band` is ready: a quantum of timers ends. Left out: it does not. */
+  mustYield?(band: number): boolean;
+  /** The first timer is there (true), or the last has gone. */
+  keepAlive?(isNeeded: boolean): void;
 }
 
 const REQUESTS = deliveryLayout.fields.timerRequests.at >> 2;
 const MOST_REQUESTS = timerRequestsLayout.fields.pair.count / 2;
 const TIMER = deliveryLayout.fields.timer.at >> 2;
 const TIMERS = deliveryLayout.fields.timers.at >> 2;
-/** Deadlines beyond this are not told apart from never: a century and more. */
+/** A century and more. */
 const MOST_NS = 2 ** 62;
+const LEAST_INTERVAL_NS = 1000;
+const MOST_INTERVALS = 4096;
+/** Numbers up to here count single nanoseconds: 104 days. */
+const EXACT_NS = 2 ** 53;
+const ROUNDING_NS = 1024;
 
-class Timer implements Ready, Tick {
-  isReady = false;
-  isLive = true;
-  sequence = 0;
+/** What a timer of one tick tells its callback; one object for all of them. */
+class OnceTick implements Tick {
+  readonly sequence = 0;
+  readonly missed = 0;
+  expectedNs = 0;
   actualNs = 0;
   latenessNs = 0;
-  missed = 0;
-
-  constructor(private readonly timers: Timers, readonly id: TimerId, readonly band: number, public expectedNs: number, readonly intervalNs: number, private readonly callback: TickCallback) {}
-
-  run(): boolean {
-    if (!this.isLive) return false;
-    this.actualNs = this.timers.nowNs();
-    // A task that threw is offered again: this one has had its tick and waits for the next.
-    if (this.actualNs < this.expectedNs) return false;
-    this.latenessNs = this.actualNs - this.expectedNs;
-    if (this.intervalNs === 0) {
-      this.timers.forget(this);
-      this.callback(this);
-      return false;
-    }
-    this.missed = Math.floor(this.latenessNs / this.intervalNs);
-    this.sequence += this.missed;
-    // What is over is skipped; the grid of deadlines stays where it was.
-    const expected = this.expectedNs + this.missed * this.intervalNs;
-    this.expectedNs = expected;
-    this.latenessNs = this.actualNs - expected;
-    try {
-      this.callback(this);
-    } finally {
-      // Also when the callback throws: a periodic timer goes on.
-      if (this.isLive) {
-        this.sequence++;
-        this.expectedNs = expected + this.intervalNs;
-        this.timers.arm(this.id, this.expectedNs);
-      }
-    }
-    return false;
-  }
 }
 
-export class Timers {
-  private readonly live: (Timer | undefined)[] = [];
-  private readonly freeSlots: number[] = [];
-  private readonly generations: number[] = [];
+export class Timers implements DueBandHost {
+  /** For subclasses. */
+  protected readonly table: TimerTable;
+  protected readonly bands: readonly DueBand[] = Array.from({ length: BANDS }, (_, band) => new DueBand(this, band));
+  protected isClosed = false;
+  /** Callbacks run so far. */
+  protected ran = 0;
+  private readonly once = new OnceTick();
+  private readonly delivery: Int32Array;
+  private readonly requests: Float64Array;
 
-  constructor(private readonly host: TimersHost) {}
+  constructor(private readonly host: TimersHost) {
+    this.delivery = host.delivery;
+    this.requests = host.timerRequests;
+    this.table = new TimerTable((index, records) => host.shareTimerRecords?.(index, records));
+  }
 
   /** Timers that have not fired for the last time. */
   get count(): number {
-    return this.live.length - this.freeSlots.length;
+    return this.table.count;
   }
 
   nowNs(): number {
     return this.host.nowNs();
   }
 
-  /** Runs `callback` once, `delayNs` from now, never early. Only on this thread; allocates the timer. */
+  // ---- Creating ---------------------------------------------------------------------------------------------------
+  //
+  // All: only on this thread; do not block; allocate room for the timer (40 bytes, which the next one gets) and an object for one of
+  // more ticks. Times are exact up to 2^53 ns after the start (104 days), and beyond within 1.5 us and never early. Throw ERR_PERCORE_TIMER_INVALID_DELAY, ERR_PERCORE_TIMER_INVALID_INTERVAL, ERR_PERCORE_INVALID_ARGUMENT,
+  // ERR_PERCORE_TOO_LARGE when 2^24 are live, and ERR_PERCORE_CLOSED.
+
+  /** Runs `callback` once, `delayNs` from now, never early. */
   after(options: AfterOptions, callback: TickCallback): TimerId {
-    const delayNs = checkDuration('delayNs', options.delayNs, 0);
-    return this.create(options.priority, this.host.nowNs() + delayNs, 0, callback);
+    const delayNs = options.delayNs;
+    if (!isWithin(delayNs, 0)) throw invalidDelay('delayNs', delayNs);
+    return this.add(laterNs(this.host.nowNs(), delayNs), checkBand(options.priority), callback, undefined);
+  }
+
+  /** Runs `callback` once, not before `deadlineNs`. Reads no clock, so it is the cheapest way to make many. */
+  at(options: AtOptions, callback: TickCallback): TimerId {
+    const deadlineNs = options.deadlineNs;
+    if (!isWithin(deadlineNs, 0)) throw invalidDelay('deadlineNs', deadlineNs);
+    return this.add(deadlineNs, checkBand(options.priority), callback, undefined);
   }
 
   /** Runs `callback` every `intervalNs` by absolute deadlines. A tick that is over before it runs is skipped and counted in `missed`. */
   every(options: EveryOptions, callback: TickCallback): TimerId {
-    const intervalNs = checkDuration('intervalNs', options.intervalNs, 1000);
-    const firstNs = options.firstNs === undefined ? intervalNs : checkDuration('firstNs', options.firstNs, 0);
-    return this.create(options.priority, this.host.nowNs() + firstNs, intervalNs, callback);
+    const { intervalNs, firstNs = intervalNs } = options;
+    if (!isWithin(intervalNs, LEAST_INTERVAL_NS)) throw invalidInterval('intervalNs', intervalNs);
+    if (!isWithin(firstNs, 0)) throw invalidDelay('firstNs', firstNs);
+    const deadlineNs = laterNs(this.host.nowNs(), firstNs);
+    return this.add(deadlineNs, checkBand(options.priority), callback, new Walk([intervalNs], true, deadlineNs, callback));
   }
 
-  /** Ends a timer: its callback will not run again, even if it has expired already. False for one that is over. */
+  /** Runs `callback` at the end of each interval of a list, by absolute deadlines as `every` does. */
+  walk(options: WalkOptions, callback: TickCallback): TimerId {
+    const { intervalsNs, order } = options;
+    if (!Array.isArray(intervalsNs) || intervalsNs.length === 0 || intervalsNs.length > MOST_INTERVALS) throw invalidArgument('intervalsNs', intervalsNs, `an array of 1 to ${MOST_INTERVALS} intervals`);
+    intervalsNs.forEach((interval, at) => {
+      if (!isWithin(interval, LEAST_INTERVAL_NS)) throw invalidInterval(`intervalsNs[${at}]`, interval);
+    });
+    if (order !== 'round-robin' && order !== 'linear') throw invalidArgument('order', order, "'round-robin' or 'linear'");
+    const deadlineNs = laterNs(this.host.nowNs(), intervalsNs[0]!);
+    return this.add(deadlineNs, checkBand(options.priority), callback, new Walk([...intervalsNs], order === 'round-robin', deadlineNs, callback));
+  }
+
+  /** Any of the above, by what the options name: delayNs, deadlineNs, intervalNs or intervalsNs. */
+  create(options: TimerOptions, callback: TickCallback): TimerId {
+    if ('delayNs' in options) return this.after(options, callback);
+    if ('deadlineNs' in options) return this.at(options, callback);
+    if ('intervalNs' in options) return this.every(options, callback);
+    if ('intervalsNs' in options) return this.walk(options, callback);
+    throw invalidArgument('options', options, 'an object with delayNs, deadlineNs, intervalNs or intervalsNs');
+  }
+
+  // ---- Changing ---------------------------------------------------------------------------------------------------
+
+  /** Ends a timer: its callback will not run again, even if it has expired already. False for one that is over. Constant time. */
   cancel(id: TimerId): boolean {
-    const timer = this.live[slotOf(id)];
-    if (timer === undefined || timer.id !== id) return false;
-    this.arm(id, -1);
-    this.forget(timer);
+    const slot = this.slotOfLive(id);
+    if (slot < 0) return false;
+    if ((this.table.chunkOf(slot).meta[indexOf(slot)]! & ARMED) !== 0) this.request(slot, -1);
+    this.release(slot);
     return true;
   }
 
-  /** Takes what the wheel has expired and makes each ready in its band; returns how many. */
+  /**
+   * Moves a timer's next tick, also when it has expired and not run yet; a timer of more ticks goes on from there. False for one that
+   * is over, as one of a single tick is in its own callback. Constant time.
+   */
+  reschedule(id: TimerId, options: { delayNs: number } | { deadlineNs: number }): boolean {
+    const argument = 'delayNs' in options ? 'delayNs' : 'deadlineNs';
+    const ns = (options as Record<string, number>)[argument]!;
+    if (!isWithin(ns, 0)) throw invalidDelay(argument, ns);
+    const slot = this.slotOfLive(id);
+    if (slot < 0) return false;
+    const deadlineNs = argument === 'delayNs' ? laterNs(this.host.nowNs(), ns) : ns;
+    const chunk = this.table.chunkOf(slot);
+    if ((chunk.meta[indexOf(slot)]! & WALKS) !== 0) (chunk.callbacks[indexOf(slot)] as Walk).deadlineNs = deadlineNs;
+    this.arm(slot, deadlineNs);
+    return true;
+  }
+
+  // ---- What is due --------------------------------------------------------------------------------------------------
+
+  /** Puts what the wheel has expired, 256 timers at most unless said otherwise, into its bands; returns how many. Runs nothing. */
   poll(): number {
-    const delivery = this.host.delivery;
-    const count = delivery[TIMERS]!;
-    for (let i = 0; i < count; i++) {
-      const timer = this.live[delivery[TIMER + i]!];
-      // The slot may hold a younger timer by now: one whose deadline has not come is not meant.
-      if (timer !== undefined && !timer.isReady && timer.expectedNs <= this.host.nowNs()) this.host.schedule(timer);
-    }
+    const delivery = this.delivery;
+    const expired = delivery[TIMERS]!;
+    if (expired === 0) return 0;
     // Taken: asking again in the same turn finds nothing twice.
     delivery[TIMERS] = 0;
-    return count;
+    const nowNs = this.host.nowNs();
+    let due = 0;
+    let bands = 0;
+    for (let i = 0; i < expired; i++) {
+      const slot = delivery[TIMER + i]!;
+      const chunk = this.table.chunkOf(slot);
+      const at = indexOf(slot);
+      const meta = chunk.meta[at]!;
+      // The slot may be free by now, or hold a younger timer: one whose deadline has not come is not meant.
+      if ((meta & ARMED) === 0 || chunk.records[deadlineAt(slot)]! > nowNs) continue;
+      chunk.meta[at] = meta ^ (ARMED | DUE);
+      const band = meta & BAND_BITS;
+      this.bands[band]!.push(slot);
+      bands |= 1 << band;
+      due++;
+    }
+    for (let band = BANDS - 1; band >= 0; band--) if ((bands >> band & 1) !== 0) this.host.schedule(this.bands[band]!);
+    return due;
   }
 
-  /** For Timer alone. */
-  arm(id: TimerId, deadlineNs: number): void {
-    const delivery = this.host.delivery;
-    if (delivery[REQUESTS] === MOST_REQUESTS) this.host.drainTimerRequests();
-    const at = delivery[REQUESTS]!++ * 2;
-    this.host.timerRequests[at] = slotOf(id);
+  /** Takes the next due timer, by band and deadline, without running it; `noTimer` when none is due. Hand it to `run`. */
+  select(): TimerId {
+    for (let band = BANDS - 1; band >= 0; band--) {
+      const queue = this.bands[band]!;
+      // Cancelled ones are passed over, each once.
+      while (queue.count !== 0) {
+        const slot = queue.shift();
+        const meta = slot < this.table.used ? this.table.chunkOf(slot).meta[indexOf(slot)]! : 0;
+        if ((meta & DUE) !== 0) return timerId(slot, meta >>> GENERATION_SHIFT);
+      }
+    }
+    return noTimer;
+  }
+
+  /** Runs a timer that `select` gave; false if it is not due, or over. What the callback throws comes out here. */
+  run(id: TimerId): boolean {
+    const slot = this.slotOfLive(id);
+    return slot >= 0 && this.runSlot(slot, this.host.nowNs());
+  }
+
+  /** For DueBand alone. */
+  runSlot(slot: number, nowNs: number): boolean {
+    if (slot >= this.table.used) return false;
+    const chunk = this.table.chunkOf(slot);
+    const meta = chunk.meta[indexOf(slot)]!;
+    if ((meta & DUE) === 0) return false;
+    this.ran++;
+    const callback = chunk.callbacks[indexOf(slot)];
+    if ((meta & WALKS) !== 0) {
+      this.runWalk(slot, meta >>> GENERATION_SHIFT, callback as Walk, nowNs);
+      return true;
+    }
+    const tick = this.once;
+    tick.expectedNs = chunk.records[deadlineAt(slot)]!;
+    tick.actualNs = nowNs;
+    tick.latenessNs = nowNs - tick.expectedNs;
+    // Over before it runs: its callback may throw, or make a timer that takes its slot.
+    this.release(slot);
+    (callback as TickCallback)(tick);
+    return true;
+  }
+
+  /** For DueBand alone. */
+  mustYield(band: number): boolean {
+    return this.host.mustYield !== undefined && this.host.mustYield(band);
+  }
+
+  private runWalk(slot: number, generation: number, walk: Walk, nowNs: number): void {
+    walk.begin(nowNs);
+    if (walk.isOver) {
+      this.release(slot);
+      walk.callback(walk);
+      return;
+    }
+    this.table.chunkOf(slot).meta[indexOf(slot)]! &= ~DUE;
+    try {
+      walk.callback(walk);
+    } finally {
+      // Also when the callback throws: a timer of more ticks goes on, unless it was cancelled, or everything closed.
+      const meta = slot < this.table.used ? this.table.chunkOf(slot).meta[indexOf(slot)]! : 0;
+      if (meta >>> GENERATION_SHIFT === generation) {
+        const hasMoved = (meta & ARMED) !== 0;
+        walk.end(hasMoved);
+        if (!hasMoved) this.arm(slot, walk.deadlineNs);
+      }
+    }
+  }
+
+  // ---- Inside -------------------------------------------------------------------------------------------------------
+
+  private add(deadlineNs: number, band: number, callback: TickCallback, walk: Walk | undefined): TimerId {
+    if (typeof callback !== 'function') checkFunction('callback', callback);
+    if (this.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', 'these timers are closed');
+    const { table } = this;
+    const slot = table.take();
+    const chunk = table.chunkOf(slot);
+    const at = indexOf(slot);
+    const meta = chunk.meta[at]!;
     // The wheel counts whole nanoseconds: rounded down, it would tell poll() before the time, and once only.
-    this.host.timerRequests[at + 1] = Math.ceil(Math.min(deadlineNs, MOST_NS));
+    const wholeNs = Math.ceil(deadlineNs);
+    chunk.records[deadlineAt(slot)] = wholeNs;
+    chunk.meta[at] = meta | band | (walk === undefined ? ARMED : ARMED | WALKS);
+    chunk.callbacks[at] = walk ?? callback;
+    this.request(slot, wholeNs);
+    if (table.count === 1) this.host.keepAlive?.(true);
+    return timerId(slot, meta >>> GENERATION_SHIFT);
   }
 
-  /** For Timer alone. */
-  forget(timer: Timer): void {
-    timer.isLive = false;
-    const slot = slotOf(timer.id);
-    this.live[slot] = undefined;
-    this.freeSlots.push(slot);
+  private arm(slot: number, deadlineNs: number): void {
+    const chunk = this.table.chunkOf(slot);
+    const at = indexOf(slot);
+    const wholeNs = Math.ceil(deadlineNs);
+    chunk.records[deadlineAt(slot)] = wholeNs;
+    chunk.meta[at] = (chunk.meta[at]! & ~DUE) | ARMED;
+    this.request(slot, wholeNs);
   }
 
-  private create(priority: number = DEFAULT_BAND, deadlineNs: number, intervalNs: number, callback: TickCallback): TimerId {
-    if (!Number.isInteger(priority) || priority < 0 || priority >= BANDS) throw invalidArgument('priority', priority, `a whole number from 0 to ${BANDS - 1}`);
-    checkFunction('callback', callback);
-    const slot = this.freeSlots.pop() ?? this.live.length;
-    if (slot >= MAX_TIMERS) throw invalidArgument('timers', slot, `at most ${MAX_TIMERS} at a time`);
-    const generation = (this.generations[slot] ?? 0) + 1;
-    this.generations[slot] = generation;
-    const timer = new Timer(this, timerId(slot, generation), priority, deadlineNs, intervalNs, callback);
-    this.live[slot] = timer;
-    this.arm(timer.id, deadlineNs);
-    return timer.id;
+  private release(slot: number): void {
+    this.table.release(slot);
+    if (this.table.count === 0) this.host.keepAlive?.(false);
+  }
+
+  /** The slot of a timer that is not over, or -1. */
+  private slotOfLive(id: TimerId): number {
+    const slot = slotOf(id);
+    // No number of a timer: NaN, a fraction, or one that nobody has been given.
+    if ((slot | 0) !== slot || slot >= this.table.used || slot < 0) return -1;
+    return this.table.chunkOf(slot).meta[indexOf(slot)]! >>> GENERATION_SHIFT === generationOf(id) ? slot : -1;
+  }
+
+  private request(slot: number, deadlineNs: number): void {
+    const delivery = this.delivery;
+    let at = delivery[REQUESTS]!;
+    if (at === MOST_REQUESTS) {
+      this.host.drainTimerRequests();
+      at = 0;
+    }
+    this.requests[at * 2] = slot;
+    this.requests[at * 2 + 1] = deadlineNs;
+    delivery[REQUESTS] = at + 1;
   }
 }
 
-function checkDuration(argument: string, value: unknown, least: number): number {
-  if (typeof value !== 'number' || !(value >= least) || value > MOST_NS) throw invalidArgument(argument, value, `nanoseconds from ${least} to ${MOST_NS}`);
-  return value;
+const isWithin = (ns: unknown, least: number): boolean => typeof ns === 'number' && ns >= least && ns <= MOST_NS;
+
+/** Never before the exact sum, also where numbers do not count single nanoseconds any more. */
+function laterNs(nowNs: number, delayNs: number): number {
+  const sumNs = nowNs + delayNs;
+  return sumNs <= EXACT_NS ? sumNs : sumNs + ROUNDING_NS;
 }
 
-export { noTimer, type TimerId };
+function checkBand(priority: number | undefined): number {
+  if (priority === undefined) return DEFAULT_BAND;
+  if (!Number.isInteger(priority) || priority < 0 || priority >= BANDS) throw invalidArgument('priority', priority, `a whole number from 0 to ${BANDS - 1}`);
+  return priority;
+}
+
+function invalidDelay(argument: string, value: unknown): PercoreError {
+  return invalidArgument(argument, value, `nanoseconds from 0 to ${MOST_NS}`, 'ERR_PERCORE_TIMER_INVALID_DELAY');
+}
+
+function invalidInterval(argument: string, value: unknown): PercoreError {
+  return invalidArgument(argument, value, `nanoseconds from ${LEAST_INTERVAL_NS} to ${MOST_NS}`, 'ERR_PERCORE_TIMER_INVALID_INTERVAL');
+}
+
+export { noTimer, type Tick, type TickCallback, type TimerId };

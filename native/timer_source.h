@@ -1,0 +1,77 @@
+// The wheel between its two arrays: requests come in from JavaScript, expired timers go out. What a reactor's turn and
+// timers alone (timer_driver.h) have in common; knows nothing of Node.
+//
+// A poll takes so few timers and does so little work that a turn stays short whatever is due: 10^6 timers of one
+// millisecond go through many turns, and sockets are served between them.
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "layout.h"
+#include "timer_wheel.h"
+
+namespace percore {
+
+// What JavaScript and the wheel share of a timer.
+static_assert(sizeof(TimerWheel::Timer) == sizeof(layout::TimerRecord));
+static_assert(offsetof(TimerWheel::Timer, ownerNumber) == offsetof(layout::TimerRecord, deadlineNs));
+static_assert(TimerWheel::kChunkTimers == layout::kTimersPerChunk);
+
+class TimerSource {
+ public:
+  // Timers a poll hands over at most, if nothing else is said, and what it may look at on the way: about 10 us each.
+  static constexpr size_t kExpiriesPerTurn = 256;
+  static constexpr size_t kWorkPerPoll = 256;
+  static constexpr size_t kMostExpiries = sizeof layout::Delivery::timer / sizeof layout::Delivery::timer[0];
+
+  explicit TimerSource(int tickBits = TimerWheel::kDefaultTickBits, size_t expiriesPerTurn = kExpiriesPerTurn)
+      : wheel_(tickBits), expiriesPerTurn_(std::min(expiriesPerTurn, kMostExpiries)) {}
+
+  void attach(layout::Delivery* delivery, const double* requests) {
+    delivery_ = delivery;
+    requests_ = requests;
+  }
+
+  // Records of chunk `index`, shared with JavaScript.
+  void setChunk(uint32_t index, void* records, size_t bytes) { wheel_.setChunk(index, static_cast<TimerWheel::Timer*>(records), uint32_t(bytes / sizeof(TimerWheel::Timer))); }
+
+  // Hands the wheel what JavaScript asked for. Timers lie anywhere in memory, so each is asked for well before its turn.
+  void drain() {
+    constexpr int32_t kFar = 16, kNear = 8;
+    const int32_t count = delivery_->timerRequests;
+    for (int32_t at = 0; at < count; ++at) {
+      if (at + kFar < count) wheel_.prefetch(idOf(at + kFar));
+      if (at + kNear < count) wheel_.prefetchNeighbours(idOf(at + kNear));
+      const double deadlineNs = requests_[at * 2 + 1];
+      if (deadlineNs < 0) wheel_.disarm(idOf(at));
+      else wheel_.arm(idOf(at), int64_t(deadlineNs));
+    }
+    delivery_->timerRequests = 0;
+  }
+
+  // Drains, and adds what is due to the delivery. True when the delivery holds timers.
+  bool poll(int64_t nowNs, size_t work = kWorkPerPoll) {
+    if (delivery_->timerRequests != 0) drain();
+    const size_t held = size_t(delivery_->timers);
+    if (held < expiriesPerTurn_) {
+      delivery_->timers += int32_t(wheel_.expire(nowNs, reinterpret_cast<uint32_t*>(delivery_->timer) + held, expiriesPerTurn_ - held, work));
+    }
+    return delivery_->timers != 0;
+  }
+
+  // False: the earliest deadline is still being looked for; poll again before you sleep.
+  bool isSettled() const { return wheel_.isSettled(); }
+  int64_t nextDeadlineNs() { return wheel_.nextDeadlineNs(); }
+  size_t armedCount() const { return wheel_.armedCount(); }
+
+ private:
+  uint32_t idOf(int32_t at) const { return uint32_t(requests_[at * 2]); }
+
+  TimerWheel wheel_;
+  size_t expiriesPerTurn_;
+  layout::Delivery* delivery_ = nullptr;
+  const double* requests_ = nullptr;
+};
+
+}  // namespace percore

@@ -1,0 +1,105 @@
+// Timers alone, for JavaScript: the wheel behind its two arrays, with or without a driver. Typed in src/native.ts.
+#include <limits>
+
+#include "bindings.h"
+#include "napi_args.h"
+#include "timer_driver.h"
+
+namespace percore {
+
+// A driver may be gone before its handle is collected, and the other way round; so the handle is a pointer to a pointer. Null for one
+// that is closed: nothing reaches into its wheel any more.
+static TimerDriver* driverOf(napi_env env, napi_value handle) {
+  void* pointer = nullptr;
+  if (handle) napi_get_value_external(env, handle, &pointer);
+  TimerDriver* driver = pointer ? *static_cast<TimerDriver**>(pointer) : nullptr;
+  return driver && !driver->isClosed() ? driver : nullptr;
+}
+
+// createTimers({ delivery, timerRequests, tickBits, expiriesPerTurn, originNs, deliver? }) -> handle
+static Napi::Value createTimers(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Napi::Object options = info[0].ToObject();
+  const char* names[TimerDriver::kViews] = {"delivery", "timerRequests"};
+  const size_t least[TimerDriver::kViews] = {sizeof(layout::Delivery) / sizeof(int32_t), sizeof(layout::TimerRequests) / sizeof(double)};
+  const napi_typedarray_type types[TimerDriver::kViews] = {napi_int32_array, napi_float64_array};
+  napi_value views[TimerDriver::kViews] = {};
+  void* data[TimerDriver::kViews] = {};
+  for (int i = 0; i < TimerDriver::kViews; i++) {
+    views[i] = options.Get(names[i]);
+    napi_typedarray_type type;
+    size_t length = 0;
+    if (!views[i] || napi_get_typedarray_info(env, views[i], &type, &length, &data[i], nullptr, nullptr) != napi_ok || type != types[i] || length < least[i]) {
+      return throwSystemError(env, EINVAL, "createTimers", names[i]);
+    }
+  }
+  const int tickBits = options.Get("tickBits").ToNumber().Int32Value();
+  const int32_t expiries = options.Get("expiriesPerTurn").ToNumber().Int32Value();
+  if (tickBits < 0 || tickBits > TimerWheel::kMaxTickBits || expiries < 1) return throwSystemError(env, EINVAL, "createTimers");
+  auto driver = std::make_unique<TimerDriver>(env, tickBits, size_t(expiries), static_cast<layout::Delivery*>(data[0]), static_cast<double*>(data[1]), views);
+  const Napi::Value deliver = options.Get("deliver");
+  if (deliver.IsFunction() && !driver->start(deliver, options.Get("originNs").ToNumber().Int64Value())) return throwSystemError(env, errno, "timerfd_create");
+  driver->handle = new TimerDriver*(driver.get());
+  napi_value external = nullptr;
+  napi_create_external(env, driver->handle, [](napi_env, void* pointer, void*) {
+    TimerDriver** handle = static_cast<TimerDriver**>(pointer);
+    TimerDriver* driver = *handle;
+    if (driver) driver->handle = nullptr;
+    delete handle;
+    // One that was started lives until its close callbacks.
+    if (driver && !driver->isStarted()) delete driver;
+  }, nullptr, &external);
+  driver.release();
+  return Napi::Value(env, external);
+}
+
+static napi_value drainTimers(napi_env env, napi_callback_info info) {
+  if (TimerDriver* driver = driverOf(env, RawArgs<1>(env, info).value[0])) driver->source().drain();
+  return nullptr;
+}
+
+// shareTimers(handle, index, records)
+static napi_value shareTimers(napi_env env, napi_callback_info info) {
+  RawArgs<3> args(env, info);
+  if (TimerDriver* driver = driverOf(env, args.value[0])) driver->shareRecords(uint32_t(args.int32(1)), args.value[2]);
+  return nullptr;
+}
+
+// pollTimers(handle, nowNs): drains, then fills the delivery, however much work that is.
+static napi_value pollTimers(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  if (TimerDriver* driver = driverOf(env, args.value[0])) driver->source().poll(int64_t(args.number(1)), TimerWheel::kNoBound);
+  return nullptr;
+}
+
+// nextTimer(handle) -> nanoseconds since the origin, or Infinity. Drains.
+static napi_value nextTimer(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  TimerDriver* driver = driverOf(env, args.value[0]);
+  if (driver) driver->source().drain();
+  const int64_t nextNs = driver ? driver->source().nextDeadlineNs() : TimerWheel::kNever;
+  return args.real(nextNs == TimerWheel::kNever ? std::numeric_limits<double>::infinity() : double(nextNs));
+}
+
+static napi_value refTimers(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  if (TimerDriver* driver = driverOf(env, args.value[0])) driver->setRef(args.int32(1) != 0);
+  return nullptr;
+}
+
+static napi_value closeTimers(napi_env env, napi_callback_info info) {
+  if (TimerDriver* driver = driverOf(env, RawArgs<1>(env, info).value[0])) driver->shutDown();
+  return nullptr;
+}
+
+void exportTimers(Napi::Env env, Napi::Object exports) {
+  exports.Set("createTimers", Napi::Function::New(env, createTimers));
+  exportRaw(env, exports, "drainTimers", drainTimers);
+  exportRaw(env, exports, "shareTimers", shareTimers);
+  exportRaw(env, exports, "pollTimers", pollTimers);
+  exportRaw(env, exports, "nextTimer", nextTimer);
+  exportRaw(env, exports, "refTimers", refTimers);
+  exportRaw(env, exports, "closeTimers", closeTimers);
+}
+
+}  // namespace percore

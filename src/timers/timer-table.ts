@@ -1,0 +1,127 @@
+/**
+ * Where the timers of one thread are kept: 40 bytes each, and nothing for the garbage collector to walk but the callback. An object
+ * a timer would be five times that.
+ *
+ *     chunk   | links and deadline of the wheel | meta i32 | deadline f64 |  ...     32 bytes a timer (TimerRecord in layout.ts)
+ *             | callback |  ...                                                       8 bytes
+ *
+ *     meta      | generation, 26 bits | WALKS | DUE | ARMED | band, 3 bits |
+ *     deadline  of a free slot: the next free one
+ *
+ * The wheel and this table share the record: whoever cancels a timer out of a million waits for its line of memory once, not twice.
+ * A table grows by whole chunks, so that growing never copies a million timers; only the first begins small. What it has held at a
+ * time it keeps, for the next timers.
+ */
+import { PercoreError } from '../errors.js';
+import { TIMERS_PER_CHUNK, timerRecordLayout } from '../layout.js';
+import { MAX_GENERATION, MAX_TIMERS } from './timer-id.js';
+
+const CHUNK_BITS = Math.log2(TIMERS_PER_CHUNK);
+const SLOT_MASK = TIMERS_PER_CHUNK - 1;
+const FIRST_TIMERS = 64;
+const FIRST_FREE = 64;
+const NUMBERS_BITS = Math.log2(timerRecordLayout.bytes >> 3);
+const DEADLINE = timerRecordLayout.fields.deadlineNs.at >> 3;
+
+export const BAND_BITS = 7;
+/** The wheel has it, or will have with the next requests. */
+export const ARMED = 8;
+/** Its deadline has come; it waits in its band. */
+export const DUE = 16;
+/** What stands in place of its callback is a Walk: it has more than one tick. */
+export const WALKS = 32;
+export const GENERATION_SHIFT = 6;
+const ONE_GENERATION = 1 << GENERATION_SHIFT;
+
+export class Chunk {
+  readonly meta: Int32Array;
+  /** TimerRecords, shared with the wheel. */
+  readonly records: Float64Array;
+
+  constructor(readonly size: number, readonly callbacks: unknown[] = new Array<unknown>(size).fill(undefined)) {
+    this.meta = new Int32Array(size);
+    this.records = new Float64Array((size * timerRecordLayout.bytes) >> 3);
+  }
+
+  doubled(): Chunk {
+    const larger = new Chunk(this.size * 2, this.callbacks.concat(new Array<unknown>(this.size).fill(undefined)));
+    larger.meta.set(this.meta);
+    larger.records.set(this.records);
+    return larger;
+  }
+}
+
+/** Index of a slot in its chunk's `meta` and `callbacks`, and of its deadline in `records`. */
+export const indexOf = (slot: number): number => slot & SLOT_MASK;
+export const deadlineAt = (slot: number): number => ((slot & SLOT_MASK) << NUMBERS_BITS) + DEADLINE;
+
+export class TimerTable {
+  /** Slots in use. */
+  count = 0;
+  /** Slots that have ever been used: 0 to used - 1. */
+  used = 0;
+  private chunks: Chunk[] = [];
+  /** A stack of free slots: whoever frees or takes one touches no memory but the slot's own. */
+  private free = new Int32Array(FIRST_FREE);
+  private freeCount = 0;
+
+  /** `share` is told where the records of each chunk are. */
+  constructor(private readonly share: (index: number, records: Float64Array) => void) {}
+
+  chunkOf(slot: number): Chunk {
+    return this.chunks[slot >>> CHUNK_BITS]!;
+  }
+
+  /** A slot for a new timer. Its meta holds its generation alone. Throws when 2^24 are in use. */
+  take(): number {
+    if (this.freeCount === 0) return this.extend();
+    this.count++;
+    return this.free[--this.freeCount]!;
+  }
+
+  /** Gives a slot back: its number means nothing from here on, and its callback may be collected. */
+  release(slot: number): void {
+    const chunk = this.chunkOf(slot);
+    const at = indexOf(slot);
+    const generation = chunk.meta[at]! >>> GENERATION_SHIFT;
+    chunk.callbacks[at] = undefined;
+    this.count--;
+    if (generation === MAX_GENERATION) {
+      // Generation 0 is nobody's: the slot is not used again.
+      chunk.meta[at] = 0;
+      return;
+    }
+    chunk.meta[at] = (generation + 1) << GENERATION_SHIFT;
+    if (this.freeCount === this.free.length) this.growFree();
+    this.free[this.freeCount++] = slot;
+  }
+
+  /** Forgets every timer, and that there ever was one: for a table that is not used again. */
+  clear(): void {
+    this.chunks = [];
+    this.count = this.used = this.freeCount = 0;
+  }
+
+  private extend(): number {
+    const slot = this.used;
+    if (slot === MAX_TIMERS) throw new PercoreError('ERR_PERCORE_TOO_LARGE', `${MAX_TIMERS} timers are live: there is no number for one more`, { value: slot, allowed: `at most ${MAX_TIMERS} at a time` });
+    const at = slot >>> CHUNK_BITS;
+    if (at === this.chunks.length) this.chunks.push(this.shared(at, new Chunk(at === 0 ? FIRST_TIMERS : TIMERS_PER_CHUNK)));
+    else if (at === 0 && slot === this.chunks[0]!.size) this.chunks[0] = this.shared(at, this.chunks[0]!.doubled());
+    this.chunks[at]!.meta[indexOf(slot)] = ONE_GENERATION;
+    this.used++;
+    this.count++;
+    return slot;
+  }
+
+  private growFree(): void {
+    const larger = new Int32Array(this.free.length * 2);
+    larger.set(this.free);
+    this.free = larger;
+  }
+
+  private shared(index: number, chunk: Chunk): Chunk {
+    this.share(index, chunk.records);
+    return chunk;
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * Timers without a reactor, for the main thread or any worker: a wheel of their own as a guest of the thread's loop.
+ *
+ *     import { create } from 'percore/timers';
+ *     const timers = create();
+ *     timers.after({ delayNs: 250_000 }, (tick) => console.log(`${tick.latenessNs} ns late`));   // the process ends after it
+ *
+ * A turn polls and runs what is due, by band and deadline, until its budget is spent; then sockets and promises have theirs. Nothing
+ * fires early, nothing wakes an idle thread, and timers keep the process alive as Node's do: until none is left, or `unref`.
+ *
+ * With a clock of your own nothing happens by itself, and nothing sleeps:
+ *
+ *     const clock = { ns: 0, nowNs: () => clock.ns };
+ *     const timers = create({ clock });
+ *     timers.after({ delayNs: 1000 }, () => console.log('ran'));
+ *     clock.ns = timers.nextDeadlineNs();
+ *     timers.turn();                                              // ran; returns 1
+ */
+import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
+import { BANDS, deliveryLayout, timerRequestsLayout } from '../layout.js';
+import { native, type Native, type TimersHandle } from '../native.js';
+import { createClock } from './clock.js';
+import { Timers } from './timers.js';
+
+/** What timers need of a clock: nanoseconds, never falling. */
+export interface TimersClock {
+  nowNs(): number;
+}
+
+export interface CreateOptions {
+  /**
+   * Nanoseconds of a slot of the wheel, rounded up to a power of two: 1 to 2^40, default 65,536. Deadlines are exact whatever it is; it
+   * says only where slots have their edges.
+   */
+  tickNs?: number;
+  /** Timers that expire in a turn at most, the rest in the next: 1 to 1,024, default 256. */
+  expiriesPerTurn?: number;
+  /** Nanoseconds after which a turn begins no further quantum (up to 16 callbacks, 5 us): 1,000 to 10^9, default 50,000. */
+  budgetNs?: number;
+  /** Called with what a callback threw. Left out: it is an uncaught exception, as from setTimeout. The other timers go on either way. */
+  onError?: (error: unknown) => void;
+  /** Drive these timers by hand: `turn()`, or `poll()`, `select()` and `run()`. Left out: the real clock, driven by this thread's loop. */
+  clock?: TimersClock;
+}
+
+const TIMERS = deliveryLayout.fields.timers.at >> 2;
+const HAS_MORE = deliveryLayout.fields.hasMore.at >> 2;
+
+interface Settings {
+  readonly tickBits: number;
+  readonly expiriesPerTurn: number;
+  readonly budgetNs: number;
+  readonly onError: (error: unknown) => void;
+  readonly clock: TimersClock | undefined;
+}
+
+/** Made by `create`. For the thread that made it alone. */
+export class LocalTimers extends Timers implements Disposable {
+  /** Nanoseconds of a slot of the wheel, as granted. */
+  readonly tickNs: number;
+  private readonly addon: Native;
+  private readonly handle: TimersHandle;
+  private readonly memory: Int32Array;
+  private readonly settings: Settings;
+  private isReferenced = true;
+
+  /** For `create` alone. */
+  constructor(settings: Settings) {
+    const addon = native();
+    const delivery = new Int32Array(deliveryLayout.bytes >> 2);
+    const timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
+    const originNs = addon.nowNs();
+    const { clock, tickBits, expiriesPerTurn } = settings;
+    super({
+      delivery,
+      timerRequests,
+      nowNs: clock === undefined ? createClock(originNs) : () => clock.nowNs(),
+      // The bands are looked at by turn(): nobody has to be told.
+      schedule: () => undefined,
+      drainTimerRequests: () => addon.drainTimers(this.handle),
+      shareTimerRecords: (index, records) => addon.shareTimers(this.handle, index, records),
+      keepAlive: (isNeeded) => {
+        if (this.isReferenced) addon.refTimers(this.handle, isNeeded ? 1 : 0);
+      },
+      mustYield: (band) => this.hasDueAbove(band),
+    });
+    this.addon = addon;
+    this.memory = delivery;
+    this.settings = settings;
+    this.tickNs = 2 ** tickBits;
+    this.handle = addon.createTimers({ delivery, timerRequests, tickBits, expiriesPerTurn, originNs, ...(clock === undefined ? { deliver: () => void this.runTurn() } : {}) });
+  }
+
+  /** Deadline of the earliest timer that has not expired, exactly; Infinity when there is none. Looks into the wheel: 0.2 us and more. */
+  nextDeadlineNs(): number {
+    return this.addon.nextTimer(this.handle);
+  }
+
+  /** Puts what is due by the clock into its bands; returns how many. Runs nothing. The thread's loop does it by itself. */
+  override poll(): number {
+    if (this.isClosed) return 0;
+    this.addon.pollTimers(this.handle, this.nowNs());
+    const due = super.poll();
+    this.noteMore();
+    return due;
+  }
+
+  /** One turn by hand: polls, then runs what is due until the budget is spent. Returns how many ran: 0 when nothing is due any more. */
+  turn(): number {
+    this.poll();
+    return this.runTurn();
+  }
+
+  /** Lets the process end although timers are live. */
+  unref(): this {
+    this.isReferenced = false;
+    this.addon.refTimers(this.handle, 0);
+    return this;
+  }
+
+  /** Keeps the process alive while timers are live (at first). */
+  ref(): this {
+    this.isReferenced = true;
+    if (this.count !== 0) this.addon.refTimers(this.handle, 1);
+    return this;
+  }
+
+  /** Ends every timer. None runs any more, also not those of the turn in which this is called. Twice is harmless. */
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.table.clear();
+    for (const band of this.bands) band.clear();
+    this.memory[TIMERS] = this.memory[HAS_MORE] = 0;
+    this.addon.closeTimers(this.handle);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Called by native with the delivery filled, and by turn(). */
+  private runTurn(): number {
+    super.poll();
+    const endNs = this.nowNs() + this.settings.budgetNs;
+    const before = this.ran;
+    for (let quanta = 0; quanta < MOST_QUANTA; quanta++) {
+      const band = this.highestDue();
+      if (band < 0) break;
+      try {
+        this.bands[band]!.run();
+      } catch (error) {
+        // What else is due still runs.
+        this.settings.onError(error);
+      }
+      if (this.nowNs() >= endNs) break;
+    }
+    this.noteMore();
+    return this.ran - before;
+  }
+
+  private noteMore(): void {
+    this.memory[HAS_MORE] = this.highestDue() < 0 ? 0 : 1;
+  }
+
+  private highestDue(): number {
+    let band = BANDS - 1;
+    while (band >= 0 && this.bands[band]!.count === 0) band--;
+    return band;
+  }
+
+  private hasDueAbove(band: number): boolean {
+    return this.highestDue() > band;
+  }
+}
+
+/** Quanta of one turn by a clock that stands still. */
+const MOST_QUANTA = 64;
+
+/** Makes timers for this thread. Allocates their two arrays (57 KiB) and a timerfd. Throws ERR_PERCORE_INVALID_ARGUMENT. */
+export function create(options: CreateOptions = {}): LocalTimers {
+  const { onError, clock } = options;
+  if (onError !== undefined) checkFunction('onError', onError);
+  if (clock !== undefined && typeof clock?.nowNs !== 'function') throw invalidArgument('clock', clock, 'an object with a method nowNs');
+  return new LocalTimers({
+    tickBits: Math.ceil(Math.log2(checkInteger('tickNs', options.tickNs ?? 65_536, 1, 2 ** 40))),
+    expiriesPerTurn: checkInteger('expiriesPerTurn', options.expiriesPerTurn ?? 256, 1, deliveryLayout.fields.timer.count),
+    budgetNs: checkInteger('budgetNs', options.budgetNs ?? 50_000, 1000, 1e9),
+    onError: onError ?? throwLater,
+    clock,
+  });
+}
+
+/** Each by itself, so that a process that handles uncaught exceptions learns of all of them. */
+function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
