@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "80ebcdb1880b6b68";
+constexpr char kHash[] = "9e86fa7dda80378d";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -17,6 +17,7 @@ constexpr int32_t kPartyMagic = 1346588722;
 constexpr int32_t kRuntimeMagic = 1346589235;
 constexpr int32_t kPipeMagic = 1346588723;
 constexpr int32_t kLayoutVersion = 2;
+constexpr int32_t kTimersPerChunk = 16384;
 
 enum class Attention : int32_t { kParked = -1, kAwake = 8 };
 
@@ -282,6 +283,15 @@ struct TimerRequests {
 };
 static_assert(offsetof(TimerRequests, pair) == 0);
 static_assert(sizeof(TimerRequests) == 16384);
+
+struct TimerRecord {
+  int32_t wheel[5];  // the wheel's own: deadline, links, order (writes: native; reads: native)
+  char reserved0[4];
+  double deadlineNs;  // when it is due, as last asked for (writes: timers; reads: timers)
+};
+static_assert(offsetof(TimerRecord, wheel) == 0);
+static_assert(offsetof(TimerRecord, deadlineNs) == 24);
+static_assert(sizeof(TimerRecord) == 32);
 
 struct Pipe {
   int32_t magic;  // PIPE_MAGIC once the block is complete (writes: creator, last; reads: all)

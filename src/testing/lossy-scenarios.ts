@@ -64,7 +64,7 @@ export function lossyRing(scenario: LossyScenario): Report {
   const { Atomics, Int32Array } = world.globals;
   const size = lengths === undefined ? { capacity, recordBytes: 8 } : { capacityBytes: capacity };
   const places = scenario.beside === true ? 2 : 1;
-  const queue = queues.create({ kind: places === 1 ? 'spsc' : 'spmc', startSequence: start, ...(places === 1 ? {} : { maxConsumers: places }), ...size } as never) as Queues.Queue<'spsc'>;
+  const queue = queues.create({ kind: places === 1 ? 'spsc' : 'spmc', startSequence: start, ...(places === 1 ? {} : { maxConsumers: places }), ...size } as never) as unknown as Queues.Queue<'spsc'>;
   nameQueue(world, queue);
   const words = new Int32Array(queue.buffer);
   const notes = makeNotes(world, 4);
