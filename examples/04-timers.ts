@@ -8,14 +8,15 @@ export default function start(reactor: Reactor<Services>): void {
   reactor.handle('tick', (count) => new Promise((resolve) => {
     const lateness: number[] = [];
     let missed = 0;
-    let firstNs = 0;
+    let gridNs = 0;
     const timer = reactor.timers.every({ intervalNs: 1_000_000 }, (tick) => {
-      if (tick.sequence === 0) firstNs = tick.expectedNs;
+      // Where tick 0 was due, as the first tick that came says; it need not be tick 0.
+      if (lateness.length === 0) gridNs = tick.expectedNs - tick.sequence * 1_000_000;
       lateness.push(tick.latenessNs);
       missed += tick.missed;
       if (lateness.length < count) return;
       reactor.timers.cancel(timer);
-      const driftNs = tick.expectedNs - firstNs - tick.sequence * 1_000_000;
+      const driftNs = tick.expectedNs - gridNs - tick.sequence * 1_000_000;
       resolve({ medianLatenessNs: lateness.toSorted((a, b) => a - b)[count >> 1]!, driftNs, missed });
     });
   }));
