@@ -5,7 +5,6 @@
  * itself. The two readers of `spmc-2` live in one thread, since two that spin on one core would measure its scheduler.
  */
 import { create } from 'percore/queues';
-import { twoCpus } from '../../cpus.js';
 import { compare, type Bench, type Contender, type Finding } from '../../harness.js';
 import { claimRingBytes, type ClaimRingSetup } from './ends/claim-ring.js';
 import type { ManySetup } from './ends/percore-mpsc.js';
@@ -29,13 +28,12 @@ function compareRates(ours: Contender<'rate'>, baseline: Contender<'rate'>, atLe
 
 function mpsc(producers: number): Bench {
   const crowd = { producers, pauses: PAUSES, sleepMs: producers > 1 ? SLEEP_MS : 0 };
-  const cpusOf = (): { producers: number[]; consumer: number } => ({ producers: Array.from({ length: producers }, () => twoCpus()[0]), consumer: twoCpus()[1] });
   const lanes = (publishEvery: number): Contender<'rate'> => workers<ManySetup>({
-    name: 'percore', ends: 'percore-mpsc', ...cpusOf(),
+    name: 'percore', ends: 'percore-mpsc', producers,
     setup: () => ({ queue: create({ kind: 'mpsc', capacity: CAPACITY, recordBytes: 8, maxProducers: producers }), publishEvery, ...crowd }),
   });
   const claimRing = (): Contender<'rate'> => workers<ClaimRingSetup>({
-    name: 'claim ring', ends: 'claim-ring', ...cpusOf(),
+    name: 'claim ring', ends: 'claim-ring', producers,
     setup: () => ({ buffer: new SharedArrayBuffer(claimRingBytes(CAPACITY)), capacity: CAPACITY, publishEvery: 1, ...crowd }),
   });
   return {
@@ -60,16 +58,14 @@ export const mpsc3 = mpsc(3);
 export const spmc2: Bench = {
   name: 'spmc-2',
   async run() {
-    const [producer, consumer] = twoCpus();
     const rows: Finding[] = [];
     for (const publishEvery of [1, 64]) {
-      const common = { producers: [producer], consumer };
       const ours = workers<ReadersSetup>({
-        name: 'percore', ends: 'percore-spmc', ...common,
+        name: 'percore', ends: 'percore-spmc',
         setup: () => ({ queue: create({ kind: 'spmc', capacity: CAPACITY, recordBytes: 8, maxConsumers: 2 }), publishEvery, pauses: PAUSES }),
       });
       const copies = workers<CopiesSetup>({
-        name: 'two SPSC copies', ends: 'two-copies', ...common,
+        name: 'two SPSC copies', ends: 'two-copies',
         setup: () => ({
           queues: [create({ kind: 'spsc', capacity: CAPACITY, recordBytes: 8 }), create({ kind: 'spsc', capacity: CAPACITY, recordBytes: 8 })], publishEvery, pauses: PAUSES,
         }),

@@ -13,6 +13,7 @@
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { twoCpus } from '../../cpus.js';
 import { check, type Contender } from '../../harness.js';
 
 /** Goes over `count` messages from `first` on; waits while the queue is full or empty. */
@@ -34,9 +35,8 @@ export interface Race<Setup> {
   readonly ends: string;
   /** Makes what the ends share, anew for each run. Passed to the workers by structured clone. */
   setup(): Setup;
-  /** A CPU for each producer. */
-  readonly producers: readonly number[];
-  readonly consumer: number;
+  /** How many producers; 1 if left out. They share the first CPU, the consumer has the second. */
+  readonly producers?: number;
   /** Messages between two looks at the clock, a multiple of every batch. Default 65,536; less for what is slow. */
   readonly slice?: number;
 }
@@ -71,16 +71,17 @@ export function workers<Setup>(race: Race<Setup>): Contender<'rate'> {
   return {
     name: race.name,
     async run() {
-      const { ends, producers, consumer, slice = SLICE } = race;
+      const { ends, producers = 1, slice = SLICE } = race;
+      const [producerCpu, consumerCpu] = twoCpus();
       const shared = {
-        ends, slice, setup: race.setup(), producers: producers.length, control: new SharedArrayBuffer(control.bytes), warmupMs: WARMUP_MS, measureMs: MEASURE_MS,
+        ends, slice, setup: race.setup(), producers, control: new SharedArrayBuffer(control.bytes), warmupMs: WARMUP_MS, measureMs: MEASURE_MS,
       };
       const start = (cpu: number, part: number): Worker => {
         const workerData: RaceWorkerData = { ...shared, cpu, part };
         return new Worker(new URL('./race-worker.js', import.meta.url), { workerData });
       };
-      const consuming = start(consumer, -1);
-      const all = [consuming, ...producers.map((cpu, part) => start(cpu, part))];
+      const consuming = start(consumerCpu, -1);
+      const all = [consuming, ...Array.from({ length: producers }, (_, part) => start(producerCpu, part))];
       // A worker that throws ends the race: without it the others would wait for ever.
       const failed = Promise.race(all.map(async (worker) => { throw ((await once(worker, 'error')) as [Error])[0]; }));
       failed.catch(() => undefined);

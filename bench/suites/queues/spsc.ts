@@ -11,16 +11,15 @@
  * All rings of a row hold as many records, the C++ ones too.
  */
 import { create } from 'percore/queues';
-import { twoCpus } from '../../cpus.js';
 import { compare, type Bench, type Contender, type Target } from '../../harness.js';
 import type { RecordsSetup } from './ends/percore-64.js';
-import type { EachSetup } from './ends/percore-each.js';
+import type { WordsSetup } from './ends/percore-each.js';
 import type { VariableSetup } from './ends/percore-variable.js';
 import { ringbufSetup, type RingbufSetup } from './ends/ringbuf.js';
 import { lengths } from './messages.js';
 import { plainThreads } from './plain-threads.js';
 import { postMessage } from './post-message.js';
-import { workers, type Race } from './race.js';
+import { workers } from './race.js';
 import { threadStream } from './thread-stream.js';
 
 const RUNS = 9;
@@ -38,17 +37,12 @@ function bench(name: string, ours: Contender<'rate'>, baselines: readonly Conten
   };
 }
 
-/** A race between the two cores. */
-function race<Setup>(what: Omit<Race<Setup>, 'producers' | 'consumer'>): Contender<'rate'> {
-  return workers<Setup>({ ...what, get producers() { return [twoCpus()[0]]; }, get consumer() { return twoCpus()[1]; } });
-}
-
-const each = (name: string, ends: string, publishEvery: number, readAtMost: number): Contender<'rate'> => race<EachSetup>({
-  name, ends, setup: () => ({ queue: create({ kind: 'spsc', capacity: CAPACITY, recordBytes: 8 }), publishEvery, readAtMost, pauses: PAUSES }),
+const words = (name: string, ends: 'percore-each' | 'percore-batch', publishEvery: number): Contender<'rate'> => workers<WordsSetup>({
+  name, ends, setup: () => ({ queue: create({ kind: 'spsc', capacity: CAPACITY, recordBytes: 8 }), publishEvery, pauses: PAUSES }),
 });
-const oneByOne = (name: string): Contender<'rate'> => each(name, 'percore-each', 1, 64);
-const ringbuf = (name: string, batch: number): Contender<'rate'> => race<RingbufSetup>({ name, ends: 'ringbuf', setup: () => ringbufSetup(CAPACITY, batch, PAUSES) });
-const records = (ends: string, recordBytes: number, capacity: number): Contender<'rate'> => race<RecordsSetup>({
+const oneByOne = (name: string): Contender<'rate'> => words(name, 'percore-each', 1);
+const ringbuf = (name: string, batch: number): Contender<'rate'> => workers<RingbufSetup>({ name, ends: 'ringbuf', setup: () => ringbufSetup(CAPACITY, batch, PAUSES) });
+const records = (ends: string, recordBytes: number, capacity: number): Contender<'rate'> => workers<RecordsSetup>({
   name: 'percore', ends, setup: () => ({ queue: create({ kind: 'spsc', capacity, recordBytes }), pauses: PAUSES }),
 });
 
@@ -64,14 +58,14 @@ export const single = bench(
 
 export const lazy = bench(
   'spsc-8B-lazy',
-  each('percore', 'percore-lazy', 64, 64),
+  words('percore', 'percore-each', 64),
   [releaseEach, ringbuf('ringbuf.js', 1), oneByOne('one by one')],
   { 'C++ release': 0.5, 'ringbuf.js': 15 },
 );
 
 export const batch64 = bench(
   'spsc-8B-batch64',
-  each('percore', 'percore-batch', 1, 64),
+  words('percore', 'percore-batch', 1),
   [releaseEach, plainThreads({ ...plain, name: 'C++ release batch64', pattern: 'batch', batch: 64 }), ringbuf('ringbuf.js batch64', 64)],
   { 'C++ release': 1.3, 'ringbuf.js batch64': 3 },
 );
@@ -95,7 +89,7 @@ export const batch16 = bench(
 const CAPACITY_BYTES = 1 << 19;
 export const variable = bench(
   'spsc-variable-16-256B',
-  race<VariableSetup>({
+  workers<VariableSetup>({
     name: 'percore', ends: 'percore-variable', setup: () => ({ queue: create({ kind: 'spsc', capacityBytes: CAPACITY_BYTES }), pauses: PAUSES }),
   }),
   [plainThreads({ ...plain, name: 'C++ release', pattern: 'variable', recordBytes: 0, batch: 64, capacity: CAPACITY_BYTES }), threadStream(lengths)],

@@ -4,7 +4,6 @@ import { pause } from '../pause.js';
 import type { ConsumingEnd, Span } from '../race.js';
 
 const BATCH = 64;
-const WORDS = 16;
 /** The sum of a record's words is sixteen times its sequence and this. */
 const SUM_OF_PLACES = 120;
 
@@ -43,6 +42,7 @@ export function openProducer({ queue, pauses }: RecordsSetup): Span {
       producer.commit(1);
       sequence++;
     }
+    producer.flush();
   };
 }
 
@@ -54,14 +54,14 @@ export function openConsumer({ queue, pauses }: RecordsSetup): ConsumingEnd {
     consume(first, count) {
       let differences = 0;
       for (let sequence = first, end = first + count; sequence < end;) {
-        const ready = consumer.peek(BATCH);
+        const ready = consumer.peek(Math.min(BATCH, end - sequence));
         if (ready < 0) {
           pause(pauses);
           continue;
         }
-        // Published by 64 in a ring of a multiple of 64: no batch is broken by the wrap.
-        let word = consumer.wordOf();
-        for (const batchEnd = sequence + ready; sequence < batchEnd; sequence++, word += WORDS) {
+        // A full ring is published as it is, so a batch may be broken by the wrap.
+        for (let i = 0; i < ready; i++, sequence++) {
+          const word = consumer.wordOf(i);
           const sum = (words[word] + words[word + 1] + words[word + 2] + words[word + 3] | 0)
             + (words[word + 4] + words[word + 5] + words[word + 6] + words[word + 7] | 0)
             + (words[word + 8] + words[word + 9] + words[word + 10] + words[word + 11] | 0)

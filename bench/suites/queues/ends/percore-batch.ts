@@ -6,11 +6,11 @@ import { pub, sub } from 'percore/queues';
 import { SALT } from '../messages.js';
 import { pause } from '../pause.js';
 import type { ConsumingEnd, Span } from '../race.js';
-import type { EachSetup } from './percore-each.js';
+import type { WordsSetup } from './percore-each.js';
 
 const BATCH = 64;
 
-export function openProducer({ queue, publishEvery, pauses }: EachSetup): Span {
+export function openProducer({ queue, publishEvery, pauses }: WordsSetup): Span {
   const producer = pub(queue, { publishEvery });
   const { words } = producer;
   return (first, count) => {
@@ -36,7 +36,7 @@ export function openProducer({ queue, publishEvery, pauses }: EachSetup): Span {
   };
 }
 
-export function openConsumer({ queue, pauses }: EachSetup): ConsumingEnd {
+export function openConsumer({ queue, pauses }: WordsSetup): ConsumingEnd {
   const consumer = sub(queue);
   const { words } = consumer;
   let wrong = 0;

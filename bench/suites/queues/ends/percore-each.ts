@@ -1,20 +1,21 @@
 /**
- * percore, 8-byte records, one claim and one commit a record: published one by one, or lazily by 64, as `publishEvery` says. Read one by
- * one, or in batches, as `readAtMost` says.
+ * percore, 8-byte records, one claim and one commit a record: published one by one, or lazily by 64, as `publishEvery` says. Read and
+ * released by what is there, up to 64.
  */
 import { pub, sub, type FixedQueue } from 'percore/queues';
 import { SALT } from '../messages.js';
 import { pause } from '../pause.js';
 import type { ConsumingEnd, Span } from '../race.js';
 
-export interface EachSetup {
+const BATCH = 64;
+
+export interface WordsSetup {
   readonly queue: FixedQueue;
   readonly publishEvery: number;
-  readonly readAtMost: number;
   readonly pauses: number;
 }
 
-export function openProducer({ queue, publishEvery, pauses }: EachSetup): Span {
+export function openProducer({ queue, publishEvery, pauses }: WordsSetup): Span {
   const producer = pub(queue, { publishEvery });
   const { words } = producer;
   return (first, count) => {
@@ -30,11 +31,12 @@ export function openProducer({ queue, publishEvery, pauses }: EachSetup): Span {
       producer.commit(1);
       sequence++;
     }
+    // What a full ring has made it publish early leaves a rest.
     producer.flush();
   };
 }
 
-export function openConsumer({ queue, readAtMost, pauses }: EachSetup): ConsumingEnd {
+export function openConsumer({ queue, pauses }: WordsSetup): ConsumingEnd {
   const consumer = sub(queue);
   const { words } = consumer;
   let wrong = 0;
@@ -42,11 +44,12 @@ export function openConsumer({ queue, readAtMost, pauses }: EachSetup): Consumin
     consume(first, count) {
       let differences = 0;
       for (let sequence = first, end = first + count; sequence < end;) {
-        const ready = consumer.peek(Math.min(readAtMost, end - sequence));
+        const ready = consumer.peek(Math.min(BATCH, end - sequence));
         if (ready < 0) {
           pause(pauses);
           continue;
         }
+        // A full ring is published as it is, so a batch may be broken by the wrap.
         for (let i = 0; i < ready; i++, sequence++) {
           const word = consumer.wordOf(i);
           differences |= (words[word] ^ sequence) | (words[word + 1] ^ sequence ^ SALT);

@@ -1,4 +1,7 @@
-/** percore, records of 16 to 256 bytes, one claim and one commit a record, published by 64; read in place and released by up to 64. All words are written and read. */
+/**
+ * percore, records of 16 to 256 bytes, one claim and one commit a record, published by 64; read in place and released by up to 64.
+ * All words are written and read, four a step, since a loop costs V8 as much as a word.
+ */
 import { pub, sub, type VariableQueue } from 'percore/queues';
 import { LENGTHS, lengths } from '../messages.js';
 import { pause } from '../pause.js';
@@ -22,11 +25,20 @@ export function openProducer({ queue, pauses }: VariableSetup): Span {
         pause(pauses);
         continue;
       }
-      const word = offset >> 2;
-      for (let i = 0, payloadWords = length >> 2; i < payloadWords; i++) words[word + i] = sequence + i;
+      let word = offset >> 2;
+      let value = sequence;
+      const payloadEnd = word + (length >> 2);
+      for (const foursEnd = payloadEnd - 3; word < foursEnd; word += 4, value += 4) {
+        words[word] = value;
+        words[word + 1] = value + 1;
+        words[word + 2] = value + 2;
+        words[word + 3] = value + 3;
+      }
+      for (; word < payloadEnd; word++, value++) words[word] = value;
       producer.commit(length);
       sequence++;
     }
+    producer.flush();
   };
 }
 
@@ -45,8 +57,13 @@ export function openConsumer({ queue, pauses }: VariableSetup): ConsumingEnd {
           continue;
         }
         const { length } = consumer;
-        const word = offset >> 2;
-        for (let i = 0, payloadWords = length >> 2; i < payloadWords; i++) differences |= words[word + i] ^ (sequence + i);
+        let word = offset >> 2;
+        let value = sequence;
+        const payloadEnd = word + (length >> 2);
+        for (const foursEnd = payloadEnd - 3; word < foursEnd; word += 4, value += 4) {
+          differences |= (words[word] ^ value) | (words[word + 1] ^ (value + 1)) | (words[word + 2] ^ (value + 2)) | (words[word + 3] ^ (value + 3));
+        }
+        for (; word < payloadEnd; word++, value++) differences |= words[word] ^ value;
         differences |= length ^ lengths[sequence & (LENGTHS - 1)];
         consumer.advance();
         sequence++;
