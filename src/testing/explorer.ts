@@ -149,7 +149,9 @@ class Explorer {
           // Deaths are for late in the walk as well as early.
           const moves = below(30) === 0 ? all : all.filter(({ kind }) => kind !== 'die');
           if (all.length === 0) break;
-          if (moves.length > 0) state = this.machine.make(state, moves[below(moves.length)]);
+          if (moves.length === 0) continue;
+          const outcomes = this.machine.make(state, moves[below(moves.length)]);
+          state = outcomes[below(outcomes.length)];
         }
         dull++;
       } catch (error) {
@@ -175,7 +177,7 @@ class Explorer {
       }
       for (const move of this.machine.moves(state)) {
         this.steps++;
-        this.guard('error', state.trail, () => this.reach(this.machine.make(state, move)));
+        this.guard('error', state.trail, () => this.machine.make(state, move).forEach((outcome) => this.reach(outcome)));
       }
     }
     if (this.violations.length === 0 && this.terminalStates === 0) this.violate('endless', 'no schedule ever comes to an end', null);

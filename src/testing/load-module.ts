@@ -5,9 +5,10 @@
  *
  *     import { a, b as c } from './x.js';      const { a, b: c } = $import('./x.js');
  *     export class Ring {}                     class Ring {}          ... return { Ring };
+ *     export * from './y.js';                                         ... return { ...$import('./y.js') };
  *
  * Not a parser: it knows the forms the compiler writes at the start of a line and refuses, loudly, what it does not
- * know (`export default`, `export *`, destructuring exports, `import.meta`). A vm.SourceTextModule would need a flag of Node.
+ * know (`export default`, `export * as`, destructuring exports, `import.meta` but for its url). A vm.SourceTextModule would need a flag of Node.
  *
  * `threadId` of node:worker_threads is the one import that is not the real thing: many virtual threads run one module, so each
  * mention of it becomes a call of the global `$threadId`, if there is one.
@@ -20,6 +21,7 @@ export type Edit = (text: string, url: string) => string;
 
 const IMPORT = /^import\s+([^'"]+?)\s+from\s+(['"][^'"]+['"]);?$/gm;
 const EXPORT_FROM = /^export\s+\{([^}]*)\}\s+from\s+(['"][^'"]+['"]);?$/gm;
+const EXPORT_ALL = /^export\s+\*\s+from\s+(['"][^'"]+['"]);?$/gm;
 const EXPORT_LIST = /^export\s+\{([^}]*)\};?$/gm;
 const EXPORT_DECLARATION = /^export\s+((?:async\s+)?function\*?|class|const|let)\s+([\w$]+)/gm;
 const WORKER_THREADS = /^import\s+\{([^}]*)\}\s+from\s+['"](?:node:)?worker_threads['"];?$/m;
@@ -48,9 +50,15 @@ export function loadModule(url: URL, globals: Readonly<Record<string, unknown>>,
 function asScript(text: string, url: string): string {
   const exported: string[] = [];
   const body = text
+    .replaceAll('import.meta.url', () => JSON.stringify(url))
     .replace(IMPORT, (_all, clause: string, from: string) => `const ${asPattern(clause.trim())} = $import(${from});`)
     .replace(EXPORT_FROM, (_all, list: string, from: string) => {
       for (const [name, as] of pairs(list)) exported.push(`${as}: $import(${from}).${name}`);
+      return '';
+    })
+    .replace(EXPORT_ALL, (_all, from: string) => {
+      // What a module declares itself comes before what it passes on.
+      exported.unshift(`...$import(${from})`);
       return '';
     })
     .replace(EXPORT_LIST, (_all, list: string) => {

@@ -36,6 +36,7 @@ export class Machine implements Company {
   private readonly isChanged: Uint8Array;
   private readonly numbers = new Map<string, number>();
   private readonly threadNumbers = new WeakMap<ThreadState, number>();
+  answersPoison = false;
   /** Where the threads stand while one of them goes on. */
   private present: readonly ThreadState[];
 
@@ -63,7 +64,7 @@ export class Machine implements Company {
       begun.push(thread.begin());
       this.present = this.threads.map((_, i) => begun[i] ?? BLANK);
     }
-    return { cells, threads: this.wakeThoseConcerned(begun), trail: null };
+    return this.wakeThoseConcerned({ cells, threads: begun, trail: null });
   }
 
   /** What can happen next. */
@@ -79,30 +80,15 @@ export class Machine implements Company {
     return moves;
   }
 
-  /** The state after a move. Throws StepError, or OUTDATED (footprints.ts). */
-  make(state: State, { thread: i, kind }: Move): State {
-    const cells = state.cells.slice();
-    const mover = this.threads[i];
-    const before = state.threads[i];
-    this.memory.cells = cells;
-    this.present = state.threads;
+  /** The states after a move: one, or more where a read races. Throws StepError, or OUTDATED (footprints.ts). */
+  make(state: State, move: Move): State[] {
+    const mover = this.threads[move.thread];
     mover.made = [];
-    const { name } = mover.thread;
     try {
-      let threads: ThreadState[];
-      if (kind === 'advance') {
-        const access = before.next!;
-        const changed = mover.advance(before);
-        threads = state.threads.map((thread, j) => (j === i ? changed : this.threads[j].poisoned(this.wakeIfNotified(thread, j, access), access)));
-      } else {
-        const changed = kind === 'die' ? this.die(i, before) : mover.wake(before, TIMED_OUT);
-        threads = state.threads.with(i, changed);
-      }
-      const happened = kind === 'advance' ? mover.made : kind === 'die' ? 'dies' : 'sleeps no longer';
-      return { cells, threads: this.wakeThoseConcerned(threads), trail: { before: state.trail, thread: name, happened } };
+      return move.kind === 'advance' ? this.advance(state, move.thread) : [this.interrupt(state, move)];
     } catch (error) {
       if (error === OUTDATED) throw error;
-      throw new StepError({ before: state.trail, thread: name, happened: mover.made.length === 0 ? 'fails' : mover.made }, error);
+      throw new StepError({ before: state.trail, thread: mover.thread.name, happened: mover.made.length === 0 ? 'fails' : mover.made }, error);
     }
   }
 
@@ -133,10 +119,6 @@ export class Machine implements Company {
     return !this.isShared(thread, access) || this.footprints.isAlone(thread, access);
   }
 
-  isLoose(thread: number, { word, mask }: Access): boolean {
-    return this.present.some(({ loose }, i) => i !== thread && loose.some((write) => write.word === word && (write.mask & mask) !== 0));
-  }
-
   sleepersAt(word: number): number {
     return this.present.filter(({ status, next }) => status === 'asleep' && next!.word === word).length;
   }
@@ -145,20 +127,68 @@ export class Machine implements Company {
     return this.racyWords.has(word);
   }
 
-  private die(i: number, before: ThreadState): ThreadState {
+  private advance(state: State, i: number): State[] {
+    const mover = this.threads[i];
+    const { name } = mover.thread;
+    const access = state.threads[i].next!;
+    const outcomes: State[] = [];
+    for (const answersPoison of mover.mayRace(access) && this.isLoose(state, i, access) ? [false, true] : [false]) {
+      const cells = this.enter(state);
+      mover.made = [];
+      this.answersPoison = answersPoison;
+      const changed = mover.advance(state.threads[i]);
+      this.answersPoison = false;
+      const threads = state.threads.map((thread, j) => (j === i ? changed : this.wakeIfNotified(thread, j, access)));
+      outcomes.push({ cells, threads, trail: { before: state.trail, thread: name, happened: mover.made } });
+    }
+    if (this.racyWords.size > 0) for (let j = 0; j < this.threads.length; j++) if (j !== i) outcomes.push(...outcomes.flatMap((outcome) => this.poisonings(outcome, j, access)));
+    return outcomes.map((outcome) => this.wakeThoseConcerned(outcome));
+  }
+
+  /** What else may be so when thread `j` has read, and not ordered, what was written just now. */
+  private poisonings(state: State, j: number, written: Access): State[] {
+    const hits = this.threads[j].openReads(state.threads[j], written);
+    return [...new Set(hits > 0 ? [1, hits] : [])].map((count) => {
+      const cells = this.enter(state);
+      const poisoned = this.threads[j].poisoned(state.threads[j], written, count);
+      const happened = `has read POISON ${count === 1 ? '' : `${count} times `}at ${this.memory.nameOf(written.word)}`;
+      return { cells, threads: state.threads.with(j, poisoned), trail: { before: state.trail, thread: this.threads[j].thread.name, happened } };
+    });
+  }
+
+  /** A death, or the end of a sleep by time. */
+  private interrupt(state: State, { thread: i, kind }: Move): State {
+    const cells = this.enter(state);
     this.memory.perform = (access) => {
       this.isShared(i, access);
       return this.memory.apply(access);
     };
-    return this.threads[i].die(before);
+    const changed = kind === 'die' ? this.threads[i].die(state.threads[i]) : this.threads[i].wake(state.threads[i], TIMED_OUT);
+    const trail = { before: state.trail, thread: this.threads[i].thread.name, happened: kind === 'die' ? 'dies' : 'sleeps no longer' };
+    return this.wakeThoseConcerned({ cells, threads: state.threads.with(i, changed), trail });
+  }
+
+  /** Puts a copy of a state's words in place, to be changed. */
+  private enter(state: State): Int32Array {
+    const cells = state.cells.slice();
+    this.memory.cells = cells;
+    this.present = state.threads;
+    return cells;
+  }
+
+  /** True for a word that another thread has written and that nothing orders yet. */
+  private isLoose({ threads }: State, i: number, { word, mask }: Access): boolean {
+    return threads.some(({ loose }, j) => j !== i && loose.some((write) => write.word === word && (write.mask & mask) !== 0));
   }
 
   private wakeIfNotified(thread: ThreadState, j: number, { verb, word }: Access): ThreadState {
     return verb === 'notify' && thread.status === 'asleep' && thread.next!.word === word ? this.threads[j].wake(thread, WOKEN) : thread;
   }
 
-  private wakeThoseConcerned(threads: readonly ThreadState[]): readonly ThreadState[] {
-    return threads.map((thread, j) => this.threads[j].wakeIfChanged(thread));
+  /** Those that wait and have reason to look again. */
+  private wakeThoseConcerned({ cells, threads, trail }: State): State {
+    this.memory.cells = cells;
+    return { cells, threads: threads.map((thread, j) => this.threads[j].wakeIfChanged(thread)), trail };
   }
 
   /** Takes note of an access. False where it only concerns the test's own words. */

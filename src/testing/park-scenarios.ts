@@ -6,7 +6,7 @@
  */
 import { partyLayout, queueLayout, words } from '../layout.js';
 import { explore, type Report, type Verdict, type VirtualThread } from './explorer.js';
-import { assert, makeWorld, type Seed, type World } from './world.js';
+import { UNOBSERVED, assert, makeWorld, nameQueue, type Seed, type World } from './world.js';
 
 const ATTENTION = partyLayout.fields.attention.at >> 2;
 const YIELD_REQUESTED = partyLayout.fields.yieldRequested.at >> 2;
@@ -91,7 +91,7 @@ export function parkHandshake(scenario: ParkScenario): Report {
 
   const lanes = counts.map((messages, i) => {
     const queue = queues.create({ kind: 'spsc', capacity: 2, recordBytes: 4, startSequence: start });
-    memory.name(queue.buffer, `lane${i}`, queueLayout);
+    nameQueue(world, queue, `lane${i}`);
     return { messages, producer: queues.pub(queue), consumer: queues.sub(queue), sending: { sent: 0 } };
   });
   const mine = { phase: 'drain' as 'drain' | 'park' | 'sleep', received: counts.map(() => 0) };
@@ -99,6 +99,7 @@ export function parkHandshake(scenario: ParkScenario): Report {
   const producerThreads = lanes.map(({ messages, producer, sending }, i): VirtualThread => ({
     name: `producer${i}`,
     owns: [producer, sending],
+    unobserved: UNOBSERVED,
     mayDie: deathMeets !== undefined,
     onDeath: () => void Atomics.store(deaths, 0, 1),
     step() {
@@ -170,7 +171,7 @@ export function parkHandshake(scenario: ParkScenario): Report {
     memory,
     threads: [
       ...producerThreads,
-      { name: 'sleeper', owns: [mine, ...lanes.map(({ consumer }) => consumer)], step: live, mayWait: deathMeets !== undefined },
+      { name: 'sleeper', owns: [mine, ...lanes.map(({ consumer }) => consumer)], step: live, unobserved: UNOBSERVED, mayWait: deathMeets !== undefined },
       ...(deathMeets === undefined ? [] : [supervisor]),
       ...(scenario.wakesByItself === true ? [libuvThread] : []),
     ],
@@ -190,7 +191,7 @@ export function roomHandshake({ start = 0, messages, seeds }: { start?: number; 
   const { memory, queues, parking } = world;
   const sleeper = new Sleeper(world);
   const queue = queues.create({ kind: 'spsc', capacity: 2, recordBytes: 4, startSequence: start });
-  memory.name(queue.buffer, 'lane', queueLayout);
+  nameQueue(world, queue, 'lane');
   const producer = queues.pub(queue);
   const consumer = queues.sub(queue);
   const sending = { phase: 'send' as 'send' | 'ask' | 'park' | 'sleep', sent: 0 };
@@ -234,8 +235,8 @@ export function roomHandshake({ start = 0, messages, seeds }: { start?: number; 
   return explore({
     memory,
     threads: [
-      { name: 'sender', owns: [producer, sending], step: send },
-      { name: 'consumer', owns: [consumer, receiving], step: receive },
+      { name: 'sender', owns: [producer, sending], step: send, unobserved: UNOBSERVED },
+      { name: 'consumer', owns: [consumer, receiving], step: receive, unobserved: UNOBSERVED },
     ],
   });
 }

@@ -11,8 +11,9 @@
  *
  * Plain reads that may race (`racyReads`) are looser than the order of the calls. A processor or a compiler may satisfy one later, up to
  * the thread's next atomic write, and a plain write of another thread may become visible late, up to that thread's next atomic
- * write. So where the two can meet, the read answers POISON, which stands for any value: at once, if the word was written and the
- * writer has made no atomic write since; afterwards, by changing the recorded answer, if it is written while the read is still open.
+ * write. So where the two can meet, there is a second outcome, in which the read answers POISON, which stands for any value: at once, if
+ * the word was written and the writer has made no atomic write since; afterwards, by changing the recorded answer, if it is written
+ * while the read is still open.
  */
 import { PrivateState, type SavedState } from './private-state.js';
 import { NOT_EQUAL, isAtomic, isRead, isWrite, wordAfter, type Access, type ByteRange, type VirtualMemory } from './virtual-memory.js';
@@ -73,12 +74,14 @@ export interface ThreadState {
 export interface Company {
   /** An access is about to be made. True: it is nobody else's business, or touches the test's own words. */
   isAlone(thread: number, access: Access): boolean;
-  /** True for a word that another thread has written and that nothing orders yet. */
-  isLoose(thread: number, access: Access): boolean;
+  /** Racy reads answer POISON now. */
+  readonly answersPoison: boolean;
   sleepersAt(word: number): number;
   /** True for words that somebody may read in a race. */
   isRacy(word: number): boolean;
 }
+
+class AnotherWay extends Error {}
 
 /** Thrown out of a call at an access that is not to happen yet. */
 const SUSPENDED = Symbol('suspended');
@@ -136,19 +139,30 @@ export class ReplayedThread {
     return this.settle({ ...from, past: [] }, 0);
   }
 
-  /** The same, unless `written`, by another thread, is a plain write that may be what an open racy read of it has seen. */
-  poisoned(from: ThreadState, written: Access): ThreadState {
-    if (from.status !== 'ready' || written.verb !== 'write' || !this.racyWords.has(written.word)) return from;
+  /** How many open racy reads `written`, a plain write of another thread, may have hit: their answers may be anything. */
+  openReads({ status, past }: ThreadState, written: Access): number {
+    if (status !== 'ready' || written.verb !== 'write' || !this.racyWords.has(written.word)) return 0;
+    let count = 0;
+    for (let i = past.length - 1; i >= 0 && !orders(past[i].access); i--) if (isHit(past[i], written)) count++;
+    return count;
+  }
+
+  /** The same thread, when the last `count` of those reads answer POISON. What it has read since on the strength of another answer, it reads again. */
+  poisoned(from: ThreadState, written: Access, count: number): ThreadState {
     const past = [...from.past];
-    let isChanged = false;
-    for (let i = past.length - 1; i >= 0 && !orders(past[i].access); i--) {
-      const { access, result } = past[i];
-      const poison = POISON & access.mask;
-      if (access.verb !== 'read' || access.word !== written.word || (access.mask & written.mask) === 0 || result === poison) continue;
-      past[i] = { access, result: poison };
-      isChanged = true;
+    let first = past.length;
+    for (let i = past.length - 1, left = count; left > 0; i--) {
+      if (!isHit(past[i], written)) continue;
+      past[i] = { access: past[i].access, result: POISON & past[i].access.mask };
+      first = i;
+      left--;
     }
-    return isChanged ? this.settle({ ...from, past }, 0) : from;
+    try {
+      return this.settle({ ...from, past }, 0);
+    } catch (error) {
+      if (!(error instanceof AnotherWay) || past.slice(first + 1).some(({ access }) => isWrite(access))) throw error;
+      return this.settle({ ...from, past: past.slice(0, first + 1) }, 0);
+    }
   }
 
   /** Dead, with nothing of it left but what it has written. `onDeath` finds its fields in place. */
@@ -199,7 +213,7 @@ export class ReplayedThread {
     memory.perform = (access) => {
       const known = recorded[past.length];
       if (known !== undefined) {
-        if (!isSameAccess(known.access, access)) throw new Error(`${this.thread.name} went another way in a replay: its step keeps something outside owns`);
+        if (!isSameAccess(known.access, access)) throw new AnotherWay(`${this.thread.name} went another way in a replay: its step keeps something outside owns`);
         past.push(known);
         return known.result;
       }
@@ -230,7 +244,7 @@ export class ReplayedThread {
     if (access.verb === 'wait') return NOT_EQUAL;
     if (access.verb === 'notify') return this.company.sleepersAt(access.word);
     const result = this.memory.apply(access);
-    return this.mayRace(access) && this.company.isLoose(this.index, access) ? POISON & access.mask : result;
+    return this.company.answersPoison && this.mayRace(access) ? POISON & access.mask : result;
   }
 
   /** What is loose after the accesses of `past` from `from` on, when `loose` was before. */
@@ -253,6 +267,10 @@ export class ReplayedThread {
     });
   }
 }
+
+/** A racy read whose answer another thread's write may have changed, and has not yet. */
+const isHit = ({ access, result }: Past, written: Access): boolean =>
+  access.verb === 'read' && access.word === written.word && (access.mask & written.mask) !== 0 && result !== (POISON & access.mask);
 
 /** Orders what came before it: any atomic write. A compareExchange that fails too, since what was read before it is then thrown away. */
 const orders = (access: Access): boolean => isAtomic(access) && isWrite(access);
