@@ -126,22 +126,17 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
     return total > 0 ? total : this.atEmpty();
   }
 
-  /** The ring to read from now: the highest that has records, or a lower one whose turn it is. null when all are empty. At least once by its `peek`. */
+  /**
+   * The ring to read from now: the highest that has records, or a lower one whose turn it is; null when all are empty. At least once by its
+   * `peek`; turns of low bands are counted by `drain` and `poll` alone.
+   */
   select(): C | null {
-    const { words } = this.group;
-    for (let ready = Atomics.load(words, READY); ready !== 0;) {
-      const band = this.choose(ready);
-      const bit = 1 << band;
-      const consumer = this.consumers[band]!;
-      this.band = band;
-      if (consumer.look() === OK) return consumer;
-      // group.ready: clear the bit, then look again. Pairs with raise().
-      Atomics.and(words, READY, ~bit);
-      if (consumer.look() === OK) {
-        Atomics.or(words, READY, bit);
-        return consumer;
-      }
-      ready &= ~bit;
+    for (let ready = Atomics.load(this.group.words, READY); ready !== 0;) {
+      const highest = 31 - Math.clz32(ready);
+      ready &= ~(1 << highest);
+      if (!this.hasRecords(highest)) continue;
+      this.band = this.quantum > 0 && this.run >= this.quantum ? this.lowTurn(ready, highest) : highest;
+      return this.consumers[this.band]!;
     }
     return null;
   }
@@ -188,13 +183,25 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
     for (const consumer of this.consumers) consumer.close();
   }
 
-  private choose(ready: number): number {
-    const highest = 31 - Math.clz32(ready);
-    const lower = ready & ~(1 << highest);
-    if (this.quantum === 0 || lower === 0 || this.run < this.quantum) return highest;
-    // Low bands take turns downwards, then from the top again.
-    const below = lower & ((1 << this.lastLow) - 1);
-    return 31 - Math.clz32(below === 0 ? lower : below);
+  private hasRecords(band: number): boolean {
+    const consumer = this.consumers[band]!;
+    if (consumer.look() === OK) return true;
+    // group.ready: clear the bit, then look again. Pairs with raise().
+    Atomics.and(this.group.words, READY, ~(1 << band));
+    if (consumer.look() !== OK) return false;
+    Atomics.or(this.group.words, READY, 1 << band);
+    return true;
+  }
+
+  /** Low bands take turns downwards, then from the top again. `highest` when none of them has records. */
+  private lowTurn(lower: number, highest: number): number {
+    for (let ready = lower; ready !== 0;) {
+      const below = ready & ((1 << this.lastLow) - 1);
+      const band = 31 - Math.clz32(below === 0 ? ready : below);
+      if (this.hasRecords(band)) return band;
+      ready &= ~(1 << band);
+    }
+    return highest;
   }
 
   /** How many records of the chosen band may be taken before it is looked again. */
