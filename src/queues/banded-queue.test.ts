@@ -140,6 +140,15 @@ describe('a quantum', () => {
     expect(bandsOf(consumer, 18)).toEqual([7, 7, 5, 7, 7, 3, 7, 7, 0, 7, 7, 5, 7, 7, 3, 7, 7, 0]);
   });
 
+  it('takes no empty band for the highest', () => {
+    const queue = banded();
+    const producer = pub(queue);
+    const consumer = sub(queue, { quantum: 2 });
+    fill(producer, [7], 2);
+    fill(producer, [6, 0], 3);
+    expect(bandsOf(consumer, 8), 'band 7 is used up when the first low turn comes: band 6 is the highest then').toEqual([7, 7, 0, 6, 6, 0, 6, 0]);
+  });
+
   it('of 0, which is the default, lets low bands starve', () => {
     const queue = banded();
     const producer = pub(queue);

@@ -8,7 +8,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { field, placeField } from './fixtures/helpers.js';
+import { field, placeField, same } from './fixtures/helpers.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, create, inspect, pub, sub } from './index.js';
 import type { FixedConsumer, FixedProducer, FixedQueue, VariableConsumer, VariableProducer, VariableQueue } from './index.js';
 
@@ -120,10 +120,10 @@ class Model {
 
   check(queue: FixedQueue | VariableQueue, words: Int32Array): void {
     const [cursor, released] = [words[field('producerCursor')], words[placeField('cursor')]];
-    expect((cursor - this.start) | 0, 'the published sequence').toBe(this.position - unitsOf(this.committed));
-    expect((cursor - released) | 0, 'what lies between the cursors').toBe(unitsOf([...this.held, ...this.published]));
+    same((cursor - this.start) | 0, this.position - unitsOf(this.committed), 'the published sequence');
+    same((cursor - released) | 0, unitsOf([...this.held, ...this.published]), 'what lies between the cursors');
     const { published, consumed, refused, dropped } = inspect(queue);
-    expect({ published, consumed, refused, droppedClosed: dropped.closed }).toEqual(this.total);
+    same({ published, consumed, refused, droppedClosed: dropped.closed }, this.total, 'the counters');
     if (cursor < this.start) this.meet('wrapped past 2^31');
     if (this.start < 0 && cursor >= 0) this.meet('wrapped past 2^32');
   }

@@ -7,14 +7,14 @@ import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it } from 'vitest';
 import { create } from './index.js';
 import type { FixedQueue, VariableQueue } from './index.js';
-import type { StressResult, StressWork } from '../testing/spsc-stress-worker.js';
+import type { StressResult, StressWork } from './fixtures/spsc-script-worker.js';
 
 const isLong = process.env.PERCORE_STRESS === '1';
 const TIMES = isLong ? 50 : 1;
 const TIMEOUT_MS = isLong ? 30 * 60_000 : 30_000;
 
 function start(work: StressWork): { worker: Worker; result: Promise<StressResult> } {
-  const worker = new Worker(new URL('../testing/spsc-stress-worker.js', import.meta.url), { workerData: work });
+  const worker = new Worker(new URL('./fixtures/spsc-script-worker.js', import.meta.url), { workerData: work });
   const result = new Promise<StressResult>((resolve, reject) => {
     worker.on('message', resolve);
     worker.on('error', reject);
