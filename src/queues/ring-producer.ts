@@ -323,8 +323,10 @@ export abstract class RingProducer {
     if (phase === ABANDONED) {
       // Everything that the only consumer has neither read nor lost.
       const at = FIRST_PLACE >> 1;
-      this.drop(this.records - this.counters[at + CONSUMED]! - this.counters[at + DROPPED_OLDEST]! - this.counters[at + DROPPED_EVICTED]!);
-      return CLOSED;
+      const unread = this.records - this.counters[at + CONSUMED]! - this.counters[at + DROPPED_OLDEST]! - this.counters[at + DROPPED_EVICTED]!;
+      this.drop(unread);
+      // It may have read the last batch too before it closed, between our store of the cursor and our look.
+      return unread === 0 ? OK : CLOSED;
     }
     // ring.phase: stored by that consumer before its exchange. The last batch was published by one store: it is within or it is not.
     const final = Atomics.load(this.words, placeAt(phase - ENDED_BY) + FINAL);
