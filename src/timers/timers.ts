@@ -72,6 +72,8 @@ const MOST_INTERVALS = 4096;
 /** Numbers up to here count single nanoseconds: 104 days. */
 const EXACT_NS = 2 ** 53;
 const ROUNDING_NS = 1024;
+/** Nothing is later: the last number before the wheel's own end, 292 years after the start. */
+const LAST_NS = 2 ** 63 - 1024;
 
 /** What a timer of one tick tells its callback; one object for all of them. */
 class OnceTick implements Tick {
@@ -181,7 +183,7 @@ export class Timers implements DueBandHost {
     if (slot < 0) return false;
     const deadlineNs = argument === 'delayNs' ? laterNs(this.host.nowNs(), ns) : ns;
     const chunk = this.table.chunkOf(slot);
-    if ((chunk.meta[indexOf(slot)]! & WALKS) !== 0) (chunk.callbacks[indexOf(slot)] as Walk).deadlineNs = deadlineNs;
+    if ((chunk.meta[indexOf(slot)]! & WALKS) !== 0) (chunk.callbacks[indexOf(slot)] as Walk).moveTo(deadlineNs);
     this.arm(slot, deadlineNs);
     return true;
   }
@@ -277,7 +279,7 @@ export class Timers implements DueBandHost {
       const meta = slot < this.table.used ? this.table.chunkOf(slot).meta[indexOf(slot)]! : 0;
       if (meta >>> GENERATION_SHIFT === generation) {
         const hasMoved = (meta & ARMED) !== 0;
-        walk.end(hasMoved);
+        walk.end(hasMoved ? this.table.chunkOf(slot).records[deadlineAt(slot)]! : undefined);
         if (!hasMoved) this.arm(slot, walk.deadlineNs);
       }
     }
@@ -306,7 +308,7 @@ export class Timers implements DueBandHost {
   private arm(slot: number, deadlineNs: number): void {
     const chunk = this.table.chunkOf(slot);
     const at = indexOf(slot);
-    const wholeNs = Math.ceil(deadlineNs);
+    const wholeNs = Math.min(Math.ceil(deadlineNs), LAST_NS);
     chunk.records[deadlineAt(slot)] = wholeNs;
     chunk.meta[at] = (chunk.meta[at]! & ~DUE) | ARMED;
     this.request(slot, wholeNs);
@@ -343,7 +345,7 @@ const isWithin = (ns: unknown, least: number): boolean => typeof ns === 'number'
 /** Never before the exact sum, also where numbers do not count single nanoseconds any more. */
 function laterNs(nowNs: number, delayNs: number): number {
   const sumNs = nowNs + delayNs;
-  return sumNs <= EXACT_NS ? sumNs : sumNs + ROUNDING_NS;
+  return sumNs <= EXACT_NS ? sumNs : Math.min(sumNs + ROUNDING_NS, LAST_NS);
 }
 
 function checkBand(priority: number | undefined): number {

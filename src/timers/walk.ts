@@ -2,10 +2,10 @@
  * A timer of more than one tick: it walks a list of intervals, over and over (round robin) or once in their order (linear). An
  * interval that stays is a list of one.
  *
- *     deadlines   first      first + i1       first + i1 + i2        first + i1 + i2 + i0 ...       (over and over)
+ *     deadlines   base      base + i1       base + i1 + i2        base + i1 + i2 + i0 ...       (over and over)
  *
- * Each deadline is the last one and an interval, however late the tick ran: no drift. Ticks that are over when one runs are skipped
- * and counted; their deadlines keep their places.
+ * Each deadline is reckoned from the base, however late the ticks ran: no drift, and no rounding that adds up. Ticks that are over
+ * when one runs are skipped and counted; their deadlines keep their places.
  */
 
 /** What a timer tells its callback. It is written again: by the timer's next tick, for a timer of one tick by whatever runs next. */
@@ -28,15 +28,33 @@ export class Walk implements Tick {
   actualNs = 0;
   latenessNs = 0;
   missed = 0;
-  /** Of the next tick. Moved by whoever reschedules the timer. */
-  deadlineNs: number;
-  /** Which interval ended with the next tick. */
+  /** Deadline of the first tick, or of the one that was rescheduled, and ticks since then. */
+  private baseNs = 0;
+  private steps = 0;
+  /** Which interval ended with the base, and with the next tick. */
+  private baseAt = 0;
   private at = 0;
+  /** Sums of the intervals before each. */
+  private readonly sumsNs: readonly number[];
   private readonly cycleNs: number;
 
   constructor(private readonly intervalsNs: readonly number[], private readonly isCyclic: boolean, firstNs: number, readonly callback: TickCallback) {
-    this.deadlineNs = firstNs;
-    this.cycleNs = intervalsNs.reduce((sum, interval) => sum + interval, 0);
+    let sumNs = 0;
+    this.sumsNs = intervalsNs.map((interval) => (sumNs += interval) - interval);
+    this.cycleNs = sumNs;
+    this.moveTo(firstNs);
+  }
+
+  /** Deadline of the next tick. */
+  get deadlineNs(): number {
+    return this.deadlineAfter(this.steps);
+  }
+
+  /** The next tick is due at `deadlineNs`, and those after it are reckoned from there. */
+  moveTo(deadlineNs: number): void {
+    this.baseNs = deadlineNs;
+    this.baseAt = this.at;
+    this.steps = 0;
   }
 
   /** True when no tick follows the one that has begun. */
@@ -46,20 +64,15 @@ export class Walk implements Tick {
 
   /** Makes this the tick that runs at `nowNs`, not before its deadline: skips what is over. Bounded by the length of the list. */
   begin(nowNs: number): void {
-    const { intervalsNs } = this;
     let missed = 0;
     if (this.isCyclic) {
-      // Rounding may take a whole cycle too many, which would make the tick an early one.
-      let cycles = Math.floor((nowNs - this.deadlineNs) / this.cycleNs);
-      if (cycles > 0 && this.deadlineNs + cycles * this.cycleNs > nowNs) cycles--;
-      missed = cycles * intervalsNs.length;
-      this.deadlineNs += cycles * this.cycleNs;
+      // One cycle less than fit: rounding must not take one too many, which would make the tick an early one.
+      const cycles = Math.max(0, Math.floor((nowNs - this.deadlineNs) / this.cycleNs) - 1);
+      missed = cycles * this.intervalsNs.length;
+      this.steps += missed;
     }
-    while (!this.isOver) {
-      const next = this.nextAt();
-      if (this.deadlineNs + intervalsNs[next]! > nowNs) break;
-      this.deadlineNs += intervalsNs[next]!;
-      this.at = next;
+    while (!this.isOver && this.deadlineAfter(this.steps + 1) <= nowNs) {
+      this.advance();
       missed++;
     }
     this.sequence += missed;
@@ -69,14 +82,26 @@ export class Walk implements Tick {
     this.latenessNs = nowNs - this.expectedNs;
   }
 
-  /** The tick has run. Not when the walk is over. `hasMoved`: somebody has set the next deadline already. */
-  end(hasMoved: boolean): void {
+  /** The tick has run. Not when the walk is over. `movedNs`: somebody has given the next tick this deadline. */
+  end(movedNs: number | undefined): void {
     this.sequence++;
-    this.at = this.nextAt();
-    if (!hasMoved) this.deadlineNs += this.intervalsNs[this.at]!;
+    this.advance();
+    if (movedNs !== undefined) this.moveTo(movedNs);
   }
 
-  private nextAt(): number {
-    return this.at + 1 === this.intervalsNs.length ? 0 : this.at + 1;
+  private advance(): void {
+    this.steps++;
+    this.at = this.at + 1 === this.intervalsNs.length ? 0 : this.at + 1;
+  }
+
+  /** Deadline `steps` ticks after the base. */
+  private deadlineAfter(steps: number): number {
+    const { sumsNs, baseAt } = this;
+    const length = sumsNs.length;
+    // Every interval from the one after the base to the one that ends with the tick.
+    const from = baseAt + 1;
+    const to = from + steps;
+    const cycles = Math.floor(to / length) - Math.floor(from / length);
+    return this.baseNs + (cycles * this.cycleNs + (sumsNs[to % length]! - sumsNs[from % length]!));
   }
 }
