@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { TIMERS_PER_CHUNK } from '../layout.js';
+import { MAX_GENERATION, generationOf, slotOf, timerId } from './timer-id.js';
+import { GENERATION_SHIFT, TimerTable, deadlineAt, indexOf } from './timer-table.js';
+
+const generation = (table: TimerTable, slot: number): number => table.chunkOf(slot).meta[indexOf(slot)]! >>> GENERATION_SHIFT;
+
+describe('a timer\'s number', () => {
+  it('holds slot and generation, at both ends of both', () => {
+    for (const slot of [0, 1, 2 ** 24 - 1]) {
+      for (const age of [1, 2, MAX_GENERATION]) {
+        const id = timerId(slot, age);
+        expect(Number.isSafeInteger(id)).toBe(true);
+        expect([slotOf(id), generationOf(id)]).toEqual([slot, age]);
+      }
+    }
+  });
+});
+
+describe('a table of timers', () => {
+  it('gives a slot that comes back another generation', () => {
+    const table = new TimerTable(() => undefined);
+    const slot = table.take();
+    expect(generation(table, slot)).toBe(1);
+    table.release(slot);
+    expect(table.count).toBe(0);
+    expect([table.take(), generation(table, slot)]).toEqual([slot, 2]);
+  });
+
+  it('does not give a slot again whose generations are used up', () => {
+    const table = new TimerTable(() => undefined);
+    const slot = table.take();
+    table.chunkOf(slot).meta[indexOf(slot)] = MAX_GENERATION << GENERATION_SHIFT;
+    expect(generation(table, slot), 'the last one').toBe(MAX_GENERATION);
+    table.release(slot);
+    for (let i = 0; i < 100; i++) expect(table.take()).not.toBe(slot);
+    expect(generation(table, slot), 'which nobody has').toBe(0);
+  });
+
+  it('lets go of the callback', () => {
+    const table = new TimerTable(() => undefined);
+    const slot = table.take();
+    table.chunkOf(slot).callbacks[indexOf(slot)] = () => undefined;
+    table.release(slot);
+    expect(table.chunkOf(slot).callbacks[indexOf(slot)]).toBeUndefined();
+  });
+
+  it('keeps what it holds while it grows, and tells where the records are', () => {
+    const shared = new Map<number, Float64Array>();
+    const table = new TimerTable((index, records) => void shared.set(index, records));
+    const count = 2 * TIMERS_PER_CHUNK + 10;
+    for (let i = 0; i < count; i++) {
+      const slot = table.take();
+      expect(slot).toBe(i);
+      table.chunkOf(slot).records[deadlineAt(slot)] = i * 3;
+      table.chunkOf(slot).callbacks[indexOf(slot)] = i;
+    }
+    for (let slot = 0; slot < count; slot++) {
+      const chunk = table.chunkOf(slot);
+      if (chunk.records[deadlineAt(slot)] !== slot * 3 || chunk.callbacks[indexOf(slot)] !== slot || generation(table, slot) !== 1) expect.fail(`slot ${slot} was lost`);
+    }
+    expect([table.count, table.used, [...shared.keys()]]).toEqual([count, count, [0, 1, 2]]);
+    for (const [index, records] of shared) expect(records).toBe(table.chunkOf(index * TIMERS_PER_CHUNK).records);
+  });
+});
