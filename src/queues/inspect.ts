@@ -7,7 +7,7 @@ import type { ChunkProperties } from './linked-memory.js';
 import type { ConsumerProperties, QueueProperties } from './queue-ends.js';
 import type { QueueMemory } from './ring.js';
 import {
-  CONSUMED, CURSOR, DROPPED_CLOSED, DROPPED_EVICTED, DROPPED_NEWEST, DROPPED_OLDEST, ATTENTION, CLOSING, FREE, HELD, HIGH_WATER, LOSSY, LOSSY_CURSOR, OPEN, PHASE,
+  CONSUMED, CURSOR, DROPPED_CLOSED, DROPPED_EVICTED, DROPPED_NEWEST, DROPPED_OLDEST, ATTENTION, CLOSING, FREE, HELD, HIGH_WATER, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PUSHED,
   POLICIES, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER, PRODUCER_THREAD, PUBLISHED, REFUSED, STATE, THREAD, placeAt, type WhenSlow,
 } from './ring.js';
 
@@ -56,7 +56,7 @@ export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, 
     evicted += counters[(at >> 1) + DROPPED_EVICTED]!;
     if (state === FREE) continue;
     // The consumer's cursor before the producer's: the lag is never negative.
-    const cursor = Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR));
+    const cursor = Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR)) & (memory.recordBytes === 0 ? ~PUSHED : -1);
     const lag = Math.max(0, (Atomics.load(words, PRODUCER_CURSOR) - cursor) | 0);
     depth = Math.max(depth, Math.min(lag, memory.capacity));
     highWater = Math.max(highWater, words[at + HIGH_WATER]!);

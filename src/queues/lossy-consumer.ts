@@ -10,14 +10,15 @@
  * thrown away unread. (Reading first and comparing a sequence after, as a seqlock does, is not enough: JavaScript lets a plain read
  * be satisfied after a later atomic load, and ARM does it.)
  *
- * How many were lost is exact: before a push the producer leaves its target and the total so far in one of two slots; the consumer
- * finds the slot whose target is its new cursor. The slot cannot change meanwhile, because the next push but one would have to come
- * after the next push, and that one would move the cursor.
+ * How many were lost is exact. Of fixed records it is how far the cursor has been moved. Of variable records a push leaves its target and
+ * the count in one of two slots, and marks the cursor (PUSHED); the consumer finds the slot whose target is its new cursor. The slot cannot
+ * change meanwhile, because the next push takes the other one, and the next but one comes after the next has moved the cursor. Counts begin
+ * anew where the consumer has moved its cursor, so nothing rests on what those before it, or a producer that died, have left.
  */
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
 import { CLOSED, EMPTY, EVICTED, OK } from './result-codes.js';
 import { RingConsumer } from './ring-consumer.js';
-import { CONSUMED, EVICTED_PLACE, LOSSY, LOSSY_CURSOR, PUSHES, PUSH_COUNT, PUSH_CURSOR, STATE, type QueueMemory } from './ring.js';
+import { CONSUMED, EVICTED_PLACE, LOSSY, LOSSY_CURSOR, PUSHED, PUSH_COUNT, PUSH_CURSOR, STATE, type QueueMemory } from './ring.js';
 
 /** Most bytes copied at once. */
 const SCRATCH_BYTES = 16 * 1024;
@@ -37,8 +38,10 @@ export class LossyConsumer extends RingConsumer {
   private readonly recordBytes: number;
   /** Units of the ring that the scratch holds. */
   private readonly most: number;
-  /** Total that the producer had noted when we last looked. */
-  private lostBefore: number;
+  /** LOSSY_CURSOR as we left it or last found it. */
+  private found: number;
+  /** Records that pushes have passed over since we last moved it, as far as `lost` has them. */
+  private counted = 0;
   private isEvicted = false;
   /** The records that are ours and not handed on yet lie between these bytes of the scratch. */
   private from = 0;
@@ -58,8 +61,7 @@ export class LossyConsumer extends RingConsumer {
     this.scratchWords = new Int32Array(this.scratch.buffer);
     this.scratchView = new DataView(this.scratch.buffer);
     this.most = memory.recordBytes > 0 ? Math.floor(bytes / memory.recordBytes) : bytes;
-    // Joined as one that nobody pushes: what is lost from here on is lost to us.
-    this.lostBefore = this.totalLostAt(this.next);
+    this.found = this.next;
     Atomics.store(this.words, this.lossyCursor, this.next);
     // ring.lap: from here on the producer goes by LOSSY_CURSOR, stored above, and may push it.
     Atomics.store(this.words, this.at + STATE, LOSSY);
@@ -107,7 +109,7 @@ export class LossyConsumer extends RingConsumer {
     // Left behind by a handler that threw.
     if (this.from !== this.until) return OK;
     if (this.isEvicted) return EVICTED;
-    if (Atomics.load(this.words, this.lossyCursor) !== this.next) this.learnLost();
+    if (Atomics.load(this.words, this.lossyCursor) !== this.found) this.learnLost();
     // ring.lap: pairs with the exchange in mayPush().
     if (Atomics.load(this.words, this.at + STATE) === EVICTED_PLACE) {
       this.isEvicted = true;
@@ -127,8 +129,9 @@ export class LossyConsumer extends RingConsumer {
       const whole = this.recordBytes > 0 ? units : this.wholeRecords(units, limit);
       const target = (this.next + whole) | 0;
       // ring.lap: see above. Fails if the producer has pushed us meanwhile; bounded, since it pushes only as it goes on writing.
-      if (whole > 0 && Atomics.compareExchange(this.words, this.lossyCursor, this.next, target) === this.next) {
-        this.next = this.released = target;
+      if (whole > 0 && Atomics.compareExchange(this.words, this.lossyCursor, this.found, target) === this.found) {
+        this.next = this.released = this.found = target;
+        this.counted = 0;
         this.from = 0;
         this.until = whole * (this.recordBytes || 1);
         return OK;
@@ -206,29 +209,28 @@ export class LossyConsumer extends RingConsumer {
 
   /** Our cursor is not where we left it: goes on from there, and learns how many records lie between. */
   private learnLost(): void {
+    const words = this.words;
     for (;;) {
       // ring.lap: pairs with the exchange in push().
-      const cursor = Atomics.load(this.words, this.lossyCursor);
-      if (cursor === this.next) return;
-      const total = this.totalLostAt(cursor);
-      // ring.lap: unless it was pushed again meanwhile, `total` belongs to it.
-      if (Atomics.load(this.words, this.lossyCursor) !== cursor) continue;
-      this.next = this.released = cursor;
+      const found = Atomics.load(words, this.lossyCursor);
+      if (found === this.found) return;
+      if (this.recordBytes > 0) {
+        this.lost += (found - this.next) | 0;
+        this.next = found;
+      } else {
+        const slot = Atomics.load(words, this.at + PUSH_CURSOR) === found ? 0 : 1;
+        const count = Atomics.load(words, this.at + PUSH_COUNT + slot);
+        // ring.lap: unless it was pushed again meanwhile, `count` belongs to it.
+        if (Atomics.load(words, this.lossyCursor) !== found) continue;
+        this.lost += (count - this.counted) | 0;
+        this.counted = count;
+        this.next = found & ~PUSHED;
+      }
+      this.found = found;
+      this.released = this.next;
       // What was seen may lie behind us now.
-      this.seen = cursor;
-      this.lost += (total - this.lostBefore) | 0;
-      this.lostBefore = total;
+      this.seen = this.next;
       return;
     }
-  }
-
-  /** What the producer had noted when the cursor was `cursor`. */
-  private totalLostAt(cursor: number): number {
-    const words = this.words;
-    for (let slot = 0; slot < 2; slot++) {
-      if (Atomics.load(words, this.at + PUSH_CURSOR + slot) === cursor) return Atomics.load(words, this.at + PUSH_COUNT + slot);
-    }
-    // ring.lap: pairs with push(): the slot of the last push that succeeded.
-    return Atomics.load(words, this.at + PUSH_COUNT + ((Atomics.load(words, this.at + PUSHES) & 1) ^ 1));
   }
 }

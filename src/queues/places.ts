@@ -16,7 +16,7 @@ import { threadId } from 'node:worker_threads';
 import { PADDING, framedBytes } from './record.js';
 import {
   ABANDONED, AFTER, CONSUMED, CURSOR, DROP_OLDEST, ENTERING, EVICT_AFTER_MS, FREE, GATING, HELD, JOINING, LOSSY, LOSSY_CURSOR, PHASE, PLACE_WORDS, POLICIES, POLICY,
-  PRODUCER_CURSOR, PRODUCER_THREAD, RECORDS_BELL, SPACE_BELL, STATE, TAKEN, THREAD, WAIT, placeAt, type QueueMemory, type WhenSlow,
+  PRODUCER_CURSOR, PRODUCER_THREAD, PUSHED, RECORDS_BELL, SPACE_BELL, STATE, TAKEN, THREAD, WAIT, placeAt, type QueueMemory, type WhenSlow,
 } from './ring.js';
 import { ringBell } from './waiting.js';
 
@@ -138,14 +138,15 @@ export function leave(memory: QueueMemory, place: number): void {
 }
 
 /** From a cursor that the producer may push to one that it may not, without a gap. */
-function stopPushes({ words, capacity }: QueueMemory, at: number): void {
+function stopPushes({ words, capacity, recordBytes }: QueueMemory, at: number): void {
+  const pushedBit = recordBytes === 0 ? PUSHED : 0;
   // Not beyond where it stands, so it holds the producer back at least as much.
-  Atomics.store(words, at + CURSOR, Atomics.load(words, at + LOSSY_CURSOR));
+  Atomics.store(words, at + CURSOR, Atomics.load(words, at + LOSSY_CURSOR) & ~pushedBit);
   words[at + TAKEN] = Atomics.load(words, at + CURSOR);
   Atomics.store(words, at + STATE, GATING);
   // ring.lap: fetches the cursor as the last push has left it and makes any push that has not ended yet fail, in one step. What is put there
   // lies further back than anything that a push could expect, so whoever still reads it is only more careful.
-  Atomics.store(words, at + CURSOR, Atomics.exchange(words, at + LOSSY_CURSOR, (Atomics.load(words, at + LOSSY_CURSOR) - 2 * capacity) | 0));
+  Atomics.store(words, at + CURSOR, Atomics.exchange(words, at + LOSSY_CURSOR, (Atomics.load(words, at + LOSSY_CURSOR) - 2 * capacity) | 0) & ~pushedBit);
 }
 
 /** The HELD place that nobody declared and that is furthest behind; -1 for none. */

@@ -9,8 +9,8 @@
 import { BACK_PRESSURED, CLOSED, DROPPED, OK } from './result-codes.js';
 import {
   ABANDONED, ATTENTION, BLOCK, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, DROPPED_CLOSED, DROPPED_EVICTED, DROPPED_NEWEST, DROPPED_OLDEST, DROP_NEWEST, DROP_OLDEST,
-  ENDED_BY, EVICTED_PLACE, EVICT_AFTER_MS, FINAL, HELD, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PLACE_WORDS, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER,
-  PRODUCER_THREAD, PRODUCER_WAITS, PUBLISHED, PUSHES, PUSH_COUNT, PUSH_CURSOR, REFUSED, SEALED, SPACE_BELL, STATE, placeAt, type QueueMemory,
+  ENDED_BY, EVICT, EVICTED_PLACE, EVICT_AFTER_MS, FINAL, HELD, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PLACE_WORDS, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER,
+  PRODUCER_THREAD, PRODUCER_WAITS, PUBLISHED, PUSHED, PUSH_COUNT, PUSH_CURSOR, REFUSED, SEALED, SPACE_BELL, STATE, placeAt, type QueueMemory,
 } from './ring.js';
 import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
 
@@ -31,6 +31,8 @@ export abstract class RingProducer {
   /** Called after each publish, before anybody is woken: a banded queue says which band is ready. */
   onPublish: (() => void) | null = null;
   protected mask: number;
+  /** PUSHED where the records vary in length, else 0. */
+  private readonly pushedBit: number;
   /** Sequence of the next claim. Only this thread uses it. */
   protected next: number;
   /** Sequence up to which records are published. */
@@ -62,6 +64,7 @@ export abstract class RingProducer {
     this.counters = memory.counters;
     this.capacity = memory.capacity;
     this.mask = memory.capacity - 1;
+    this.pushedBit = memory.recordBytes === 0 ? PUSHED : 0;
     this.endOfPlaces = placeAt(memory.places);
     this.bellWords = memory.bellWords;
     this.bell = memory.bell;
@@ -208,7 +211,7 @@ export abstract class RingProducer {
       const state = Atomics.load(words, at + STATE);
       if (state < HELD) continue;
       // ring.free: pairs with publishRelease(). What the consumer read is read before we overwrite it.
-      const cursor = Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR));
+      const cursor = Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR)) & ~this.pushedBit;
       if (((gate - cursor) | 0) > 0) gate = cursor;
       if (((least - cursor) | 0) <= 0) continue;
       if (state >= LOSSY && this.mayPush(at, state, cursor)) {
@@ -234,7 +237,11 @@ export abstract class RingProducer {
 
   /** A place in the way that may be lapped now: by its own choice, or because its time is up. */
   private mayPush(at: number, state: number, cursor: number): boolean {
-    if (state === EVICTED_PLACE || Atomics.load(this.words, at + POLICY) === DROP_OLDEST) return true;
+    if (state === EVICTED_PLACE) return true;
+    const policy = Atomics.load(this.words, at + POLICY);
+    if (policy === DROP_OLDEST) return true;
+    // It has left, and whoever takes the place over has not said yet what it wants.
+    if (policy !== EVICT) return false;
     const place = (at - FIRST_PLACE) / PLACE_WORDS;
     const places = (this.endOfPlaces - FIRST_PLACE) / PLACE_WORDS;
     const { cursors, sinceMs } = (this.standstills ??= { cursors: new Int32Array(places), sinceMs: new Float64Array(places) });
@@ -264,7 +271,7 @@ export abstract class RingProducer {
     for (let at = FIRST_PLACE; at < this.endOfPlaces; at += PLACE_WORDS) {
       const state = Atomics.load(this.words, at + STATE);
       if (state < HELD) continue;
-      const cursor = Atomics.load(this.words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR));
+      const cursor = Atomics.load(this.words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR)) & ~this.pushedBit;
       if (((gate - cursor) | 0) > 0) gate = cursor;
     }
     this.gate = gate;
@@ -274,35 +281,35 @@ export abstract class RingProducer {
   /** Laps the consumer of a place: moves its cursor, by whole records, to `least` or beyond, and leaves word how many it lost. */
   private push(at: number, state: number, least: number): void {
     const words = this.words;
-    // ring.lap: only producers write these. The slot that is in use stays as it is until this push has succeeded.
-    const slot = Atomics.load(words, at + PUSHES) & 1;
-    const inUse = slot ^ 1;
-    for (let isFirst = true; ; isFirst = false) {
+    for (;;) {
       // ring.lap: as it is now; the exchange below fails if the consumer has moved it.
-      const cursor = Atomics.load(words, at + LOSSY_CURSOR);
-      // ring.lap: one that has left may not be pushed any more. And bounded: each failure means that the consumer has read on.
-      if (Atomics.load(words, at + STATE) < LOSSY || ((least - cursor) | 0) <= 0) {
-        if (!isFirst) this.takeBack(at, slot);
-        return;
-      }
-      const target = this.skip(cursor, least);
-      // ring.lap: said before it is done, for the consumer to find by its new cursor. See LossyConsumer.
-      Atomics.store(words, at + PUSH_COUNT + slot, (Atomics.load(words, at + PUSH_COUNT + inUse) + this.skippedRecords) | 0);
-      Atomics.store(words, at + PUSH_CURSOR + slot, target);
+      const found = Atomics.load(words, at + LOSSY_CURSOR);
+      const cursor = found & ~this.pushedBit;
+      // ring.lap: one that has left may not be pushed any more; what it has put there lies too far back. And bounded: each failure means that
+      // the consumer has read on.
+      if (Atomics.load(words, at + STATE) < LOSSY || ((least - cursor) | 0) <= 0 || ((this.published - cursor) | 0) > this.capacity) return;
+      const target = this.skip(cursor, least) | this.pushedBit;
+      if (this.pushedBit !== 0) this.notePush(at, found, target);
       // ring.lap: only if it has read nothing since; then what lies before `target` is ours, and its own claim of it fails.
-      if (Atomics.compareExchange(words, at + LOSSY_CURSOR, cursor, target) !== cursor) continue;
-      // ring.lap: the other slot is next. Whoever joins finds the last total here.
-      Atomics.store(words, at + PUSHES, (Atomics.load(words, at + PUSHES) + 1) | 0);
+      if (Atomics.compareExchange(words, at + LOSSY_CURSOR, found, target) !== found) continue;
       this.counters[(at >> 1) + (state === LOSSY ? DROPPED_OLDEST : DROPPED_EVICTED)]! += this.skippedRecords;
       return;
     }
   }
 
-  /** A push that was noted in `slot` did not come about: the slot says again what the other says. */
-  private takeBack(at: number, slot: number): void {
-    // ring.lap: the count first, so that whoever finds the cursor of the other slot here finds its count too.
-    Atomics.store(this.words, at + PUSH_COUNT + slot, Atomics.load(this.words, at + PUSH_COUNT + (slot ^ 1)));
-    Atomics.store(this.words, at + PUSH_CURSOR + slot, Atomics.load(this.words, at + PUSH_CURSOR + (slot ^ 1)));
+  /**
+   * Says, before a push is done, how many records it and those right before it have passed over: the consumer finds it by its new cursor.
+   * Where bytes are counted it could not know. A note of a push that does not come about stays, and is found by nobody.
+   */
+  private notePush(at: number, found: number, target: number): void {
+    const words = this.words;
+    // ring.lap: only producers write these. The slot of the push that the cursor stands at stays as it is until this push has succeeded.
+    const last = (found & PUSHED) === 0 ? -1 : Atomics.load(words, at + PUSH_CURSOR) === found ? 0 : 1;
+    const before = last < 0 ? 0 : Atomics.load(words, at + PUSH_COUNT + last);
+    // Two slots never name the same cursor, also after a producer has died between a note and its push.
+    const slot = last >= 0 ? last ^ 1 : Atomics.load(words, at + PUSH_CURSOR + 1) === target ? 1 : 0;
+    Atomics.store(words, at + PUSH_COUNT + slot, (before + this.skippedRecords) | 0);
+    Atomics.store(words, at + PUSH_CURSOR + slot, target);
   }
 
   /** Something waits for records, or the queue is closing. `count` records were just published. */

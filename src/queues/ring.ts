@@ -62,7 +62,6 @@ export const TAKEN = place.taken.at >> 2;
 export const EVICT_AFTER_MS = place.evictAfterMs.at >> 2;
 export const HIGH_WATER = place.highWater.at >> 2;
 export const LOSSY_CURSOR = place.lossyCursor.at >> 2;
-export const PUSHES = place.pushes.at >> 2;
 export const PUSH_CURSOR = place.pushCursor.at >> 2;
 export const PUSH_COUNT = place.pushCount.at >> 2;
 /** Counters of a place, in units of 8 bytes from its first. */
@@ -96,6 +95,9 @@ export const ENTERING = 3;
 export const GATING = 4;
 export const LOSSY = 5;
 export const EVICTED_PLACE = 6;
+
+/** Set in a `lossyCursor` of variable records, whose cursors are multiples of 8: a push has put it there, the consumer has not moved it since. */
+export const PUSHED = 1;
 
 /** What the producer does when this consumer is slow. */
 export const POLICIES = ['wait', 'block', 'drop-newest', 'drop-oldest', 'evict'] as const;
