@@ -131,15 +131,19 @@ export function openLinked(queue: LinkedQueue): LinkedMemory {
   }
   const mostChunks = get(fields.mostChunks);
   const firstChunk = firstChunkOf(mostChunks);
-  const memory: LinkedMemory = {
+  return {
     ...ring,
     counters: new Float64Array(buffer, 0, TABLE_BYTES >> 3),
     dataBytes: firstChunk,
-    offsetAt: (cursor) => offsetOfChunk(memory, memory.table[slotOf(memory, cursor)]!) + (cursor & (queue.chunkBytes - 1)),
+    offsetAt,
     buffer, chunkBytes: queue.chunkBytes, mostChunks, firstChunk,
     table: new Int32Array(buffer, TABLE_BYTES, tableWords(mostChunks)),
   };
-  return memory;
+}
+
+/** For recover(), which counts records between two cursors. */
+function offsetAt(this: LinkedMemory, cursor: number): number {
+  return offsetOfChunk(this, this.table[slotOf(this, cursor)]!) + (cursor & (this.chunkBytes - 1));
 }
 
 /** True for the memory of a linked queue. */

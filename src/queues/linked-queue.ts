@@ -29,7 +29,7 @@ import { invalidArgument } from '../errors.js';
 import { HEADER_BYTES, framedBytes } from './record.js';
 import { GROWTHS_REFUSED, allocatedChunks, offsetOfChunk, reachAll, slotOf, type LinkedMemory } from './linked-memory.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, OK, TOO_LARGE } from './result-codes.js';
-import { CURSOR, DROP_NEWEST, POLICY, PRODUCER_HIGH_WATER, placeAt } from './ring.js';
+import { BLOCK, CURSOR, DROP_NEWEST, POLICY, PRODUCER_HIGH_WATER, placeAt } from './ring.js';
 import { VariableConsumer, VariableProducer } from './variable-records.js';
 
 const PLACE = placeAt(0);
@@ -102,6 +102,11 @@ export class LinkedProducer extends VariableProducer {
     this.words[PRODUCER_HIGH_WATER] = Math.max(this.words[PRODUCER_HIGH_WATER]!, (this.next - cursor) | 0);
     // Written before the state by the consumer, which has held us back since.
     return Atomics.load(this.words, PLACE + POLICY) === DROP_NEWEST ? DROPPED : BACK_PRESSURED;
+  }
+
+  /** True when `offer` is to sleep until there is room. Written before the state by the consumer, which has held us back since. */
+  protected override mustBlock(): boolean {
+    return Atomics.load(this.words, PLACE + POLICY) === BLOCK;
   }
 
   /** The padding is written: the record goes to the chunk that follows. */

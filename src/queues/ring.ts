@@ -124,7 +124,7 @@ export interface QueueMemory {
   /** Where the records begin. */
   readonly dataBytes: number;
   /** Where the record at a cursor lies, if the records are in chunks. */
-  readonly offsetAt?: (cursor: number) => number;
+  offsetAt?(cursor: number): number;
   /** Who waits for records listens here: the ring's own bell, or that of the group it belongs to. */
   readonly bellWords: Int32Array;
   readonly bell: number;
