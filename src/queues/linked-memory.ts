@@ -86,7 +86,7 @@ export function createLinked(options: LinkedOptions): LinkedQueue {
   const { kind, capacityBytes, chunkBytes = DEFAULT_CHUNK_BYTES } = options;
   if (kind !== 'spsc') throw invalidArgument('kind', kind, "'spsc' for the backend 'linked'");
   refuse(options, ['recordBytes', 'capacity', 'consumers', 'buffer', 'byteOffset']);
-  if (!(chunkBytes >= LEAST_CHUNK_BYTES && chunkBytes <= MAX_CAPACITY / 4 && (chunkBytes & (chunkBytes - 1)) === 0)) {
+  if (!Number.isInteger(chunkBytes) || chunkBytes < LEAST_CHUNK_BYTES || chunkBytes > MAX_CAPACITY / 4 || (chunkBytes & (chunkBytes - 1)) !== 0) {
     throw invalidArgument('chunkBytes', chunkBytes, `a power of two from ${LEAST_CHUNK_BYTES} to ${MAX_CAPACITY / 4}`);
   }
   checkInteger('capacityBytes', capacityBytes, firstChunkOf(LEAST_CHUNKS) + LEAST_CHUNKS * chunkBytes, MAX_CAPACITY);
