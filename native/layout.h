@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "9e86fa7dda80378d";
+constexpr char kHash[] = "da2676a23854014c";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -44,13 +44,13 @@ struct Place {
   char reserved0[4];
   double consumed;  // records released (writes: consumer; reads: inspect, producer)
   char reserved1[80];
-  int32_t lossyCursor;  // cursor of a consumer that may be lapped (writes: consumer and producer exchange; reads: both)
-  int32_t pushes;  // times it was lapped; bit 0 says which pushCursor is next (writes: producer; reads: producer)
+  int32_t lossyCursor;  // cursor of a consumer that may be lapped; of variable records, bit 0: where a push has put it (writes: consumer and producer exchange; reads: both)
+  char reserved2[4];
   int32_t pushCursor[2];  // where a push went to (writes: producer; reads: consumer)
-  int32_t pushCount[2];  // records lost in all by then, low 32 bits (writes: producer; reads: consumer)
+  int32_t pushCount[2];  // records lost by the pushes since the consumer moved its cursor (writes: producer; reads: consumer)
   double droppedOldest;  // records overwritten unread, by its own choice (writes: producer; reads: inspect)
   double droppedEvicted;  // records overwritten unread, after it was evicted (writes: producer; reads: inspect)
-  char reserved2[88];
+  char reserved3[88];
 };
 static_assert(offsetof(Place, cursor) == 0);
 static_assert(offsetof(Place, state) == 4);
@@ -63,7 +63,6 @@ static_assert(offsetof(Place, evictAfterMs) == 28);
 static_assert(offsetof(Place, highWater) == 32);
 static_assert(offsetof(Place, consumed) == 40);
 static_assert(offsetof(Place, lossyCursor) == 128);
-static_assert(offsetof(Place, pushes) == 132);
 static_assert(offsetof(Place, pushCursor) == 136);
 static_assert(offsetof(Place, pushCount) == 144);
 static_assert(offsetof(Place, droppedOldest) == 152);

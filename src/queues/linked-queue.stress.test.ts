@@ -9,7 +9,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { FIRST, LAST, WRONG, check, send, type LinkedWork } from './fixtures/linked-worker.js';
 import { BACK_PRESSURED, CLOSED, OK, create, inspect, pub, recover, sub } from './index.js';
 import type { LinkedQueue } from './index.js';
-import type { StressResult, StressWork } from '../testing/spsc-stress-worker.js';
+import type { StressResult, StressWork } from './fixtures/spsc-script-worker.js';
 
 const isLong = process.env.PERCORE_STRESS === '1';
 const TIMES = isLong ? 50 : 1;
@@ -19,7 +19,7 @@ const TIMEOUT_MS = isLong ? 30 * 60_000 : 60_000;
 const FRONT_BYTES = 1152;
 
 function start(work: StressWork): { worker: Worker; result: Promise<StressResult> } {
-  const worker = new Worker(new URL('../testing/spsc-stress-worker.js', import.meta.url), { workerData: work });
+  const worker = new Worker(new URL('./fixtures/spsc-script-worker.js', import.meta.url), { workerData: work });
   const result = new Promise<StressResult>((resolve, reject) => {
     worker.on('message', resolve);
     worker.on('error', reject);
