@@ -56,6 +56,17 @@ describe('a consumer that is lapped', () => {
     expect([drained(consumer), consumer.lost]).toEqual([[6, 7], 5]);
   });
 
+  it('wakes a producer that went to sleep while it was joining', async () => {
+    const queue = spsc(2);
+    const memory = openRing(queue);
+    const producer = pub(queue);
+    const place = join(memory, DROP_OLDEST);
+    [1, 2].forEach((value) => producer.offer(eight(value)));
+    const space = producer.space();
+    const consumer = new LossyConsumer(memory, place);
+    expect([await space, producer.offer(eight(3)), drained(consumer), consumer.lost]).toEqual([OK, OK, [2, 3], 1]);
+  }, 10_000);
+
   it('does not disturb one that waits, beside it', () => {
     const queue = create({ kind: 'spmc', capacity: 2, recordBytes: 8, maxConsumers: 2 });
     const producer = pub(queue);

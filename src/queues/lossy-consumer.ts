@@ -18,7 +18,8 @@
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
 import { CLOSED, EMPTY, EVICTED, OK } from './result-codes.js';
 import { RingConsumer } from './ring-consumer.js';
-import { CONSUMED, EVICTED_PLACE, LOSSY, LOSSY_CURSOR, PUSHED, PUSH_COUNT, PUSH_CURSOR, STATE, type QueueMemory } from './ring.js';
+import { CONSUMED, EVICTED_PLACE, LOSSY, LOSSY_CURSOR, PUSHED, PUSH_COUNT, PUSH_CURSOR, SPACE_BELL, STATE, type QueueMemory } from './ring.js';
+import { ringBell } from './waiting.js';
 
 /** Most bytes copied at once. */
 const SCRATCH_BYTES = 16 * 1024;
@@ -65,6 +66,8 @@ export class LossyConsumer extends RingConsumer {
     Atomics.store(this.words, this.lossyCursor, this.next);
     // ring.lap: from here on the producer goes by LOSSY_CURSOR, stored above, and may push it.
     Atomics.store(this.words, this.at + STATE, LOSSY);
+    // Until here we have held the producer back as everybody does; it may have gone to sleep over that, and nobody else will wake it.
+    ringBell(this.words, SPACE_BELL);
   }
 
   /**

@@ -141,7 +141,7 @@ const mutants: Mutant[] = [
   {
     kind: 'full or empty', bug: 'the producer never looks at the consumer\'s cursor again',
     shows: STUCK,
-    run: fixed(producer('const cursor = Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR));\n            if (((gate - cursor) | 0) > 0)\n                gate = cursor;\n            if (((least', 'const cursor = this.gate;\n            if (((gate - cursor) | 0) > 0)\n                gate = cursor;\n            if (((least')),
+    run: fixed(producer('const cursor = Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR)) & ~this.pushedBit;\n            if (((gate - cursor) | 0) > 0)\n                gate = cursor;\n            if (((least', 'const cursor = this.gate;\n            if (((gate - cursor) | 0) > 0)\n                gate = cursor;\n            if (((least')),
   },
   {
     kind: 'full or empty', bug: 'drain takes as many as its limit says, ready or not',
@@ -289,33 +289,33 @@ const mutants: Mutant[] = [
   {
     kind: 'lap', bug: 'the consumer hands its copy on without claiming it',
     shows: /^end: wrong sum: /,
-    run: lapped(lossyConsumer('if (whole > 0 && Atomics.compareExchange(this.words, this.lossyCursor, this.next, target) === this.next) {', 'if (whole > 0) {\n                Atomics.store(this.words, this.lossyCursor, target);')),
+    run: lapped(lossyConsumer('if (whole > 0 && Atomics.compareExchange(this.words, this.lossyCursor, this.found, target) === this.found) {', 'if (whole > 0) {\n                Atomics.store(this.words, this.lossyCursor, target);')),
   },
   {
     kind: 'lap', bug: 'the consumer claims first and copies after',
     shows: /^error: received a mixed record/,
     run: lapped([
       ...lossyConsumer('this.copy((this.next & this.mask) * (this.recordBytes || 1), units * (this.recordBytes || 1));', ''),
-      ...lossyConsumer('this.next = this.released = target;', 'this.copy((this.next & this.mask) * (this.recordBytes || 1), units * (this.recordBytes || 1));\n                this.next = this.released = target;'),
+      ...lossyConsumer('this.next = this.released = this.found = target;', 'this.copy((this.next & this.mask) * (this.recordBytes || 1), units * (this.recordBytes || 1));\n                this.next = this.released = this.found = target;'),
     ]),
   },
   {
     kind: 'lap', bug: 'the producer says what was lost only after the push',
     shows: /^error: received record 2 after 0 received and 0 lost/,
     run: lapped([
-      ...producer('Atomics.store(words, at + PUSH_COUNT + slot, (Atomics.load(words, at + PUSH_COUNT + inUse) + this.skippedRecords) | 0);', ''),
-      ...producer('Atomics.store(words, at + PUSHES, (Atomics.load(words, at + PUSHES) + 1) | 0);', 'Atomics.store(words, at + PUSH_COUNT + slot, (Atomics.load(words, at + PUSH_COUNT + inUse) + this.skippedRecords) | 0);\n            Atomics.store(words, at + PUSHES, (Atomics.load(words, at + PUSHES) + 1) | 0);'),
-    ]),
+      ...producer('if (this.pushedBit !== 0)\n                this.notePush(at, found, target);', ''),
+      ...producer('if (Atomics.compareExchange(words, at + LOSSY_CURSOR, found, target) !== found)\n                continue;', 'if (Atomics.compareExchange(words, at + LOSSY_CURSOR, found, target) !== found)\n                continue;\n            if (this.pushedBit !== 0)\n                this.notePush(at, found, target);'),
+    ], { lengths: [0, 8, 0, 8] }),
   },
   {
     kind: 'lap', bug: 'the producer moves the cursor by a store, over what the consumer has read meanwhile',
     shows: /^error: received record 2 after 2 received/,
-    run: lapped(producer('if (Atomics.compareExchange(words, at + LOSSY_CURSOR, cursor, target) !== cursor)\n                continue;', 'Atomics.store(words, at + LOSSY_CURSOR, target);')),
+    run: lapped(producer('if (Atomics.compareExchange(words, at + LOSSY_CURSOR, found, target) !== found)\n                continue;', 'Atomics.store(words, at + LOSSY_CURSOR, target);')),
   },
   {
     kind: 'lap', bug: 'a consumer that was lapped goes on as if it were not',
     shows: /^error: consumer made 500 accesses in one call/,
-    run: lapped(lossyConsumer('this.next = this.released = cursor;\n', 'this.next = this.released = (cursor - 1) | 0;\n')),
+    run: lapped(lossyConsumer('this.next = found;\n', 'this.next = (found - 1) | 0;\n')),
   },
   {
     kind: 'join', bug: 'who joins begins where the producer stood before it could be seen',
