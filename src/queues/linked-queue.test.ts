@@ -397,6 +397,23 @@ describe('a consumer of a linked queue that follows another', () => {
     }
   });
 
+  it('is told how many those were, wherever their chunk lies', () => {
+    const { producer, consumer, queue } = ends(4);
+    // The chunk of the last three is the second that was used, behind one with a single record.
+    offerAll(producer, ...upTo(3));
+    producer.offer(new Uint8Array(48));
+    drained(consumer);
+    producer.offer(new Uint8Array(48));
+    offerAll(producer, 7, 8, 9);
+    let count = 0;
+    expect(() => consumer.drain(() => {
+      if (++count === 4) throw new Error('dead');
+    })).toThrow('dead');
+    wordsOf(queue)[placeAt(0) + THREAD] = GHOST + 1;
+    expect(recover(queue, GHOST).taken).toBe(3);
+    expect(inspect(queue)).toMatchObject({ consumed: 8, depth: 0 });
+  });
+
   it('sees again what a dead one had only peeked at', () => {
     const { producer, consumer, queue } = ends(3);
     fill(producer);
@@ -431,6 +448,16 @@ describe('a linked queue among the others', () => {
       depth: 256 - 16 - (64 + 16), highWater: 256 - 16,
       chunks: { chunkBytes: 64, inUse: 3, allocated: 4, most: 4, growthsRefused: 0 },
     });
+  });
+
+  it('knows how deep it was, though its consumer never looked then', () => {
+    const { producer, consumer, queue } = ends(4);
+    offerAll(producer, 1, 2, 3);
+    consumer.peek();
+    fill(producer);
+    for (let i = 0; i < 3; i++) consumer.poll();
+    expect(drained(consumer)).toHaveLength(9);
+    expect(inspect(queue)).toMatchObject({ depth: 0, highWater: 256 - 16 });
   });
 
   it('can be linked to another, both ways', () => {
