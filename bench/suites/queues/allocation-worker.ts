@@ -7,7 +7,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { getHeapStatistics } from 'node:v8';
-import { create, pub, sub } from 'percore/queues';
+import { create, pub, sub, type FixedConsumer, type FixedProducer } from 'percore/queues';
 import type { AllocationWorkerData, Way } from './allocation.js';
 
 const WINDOW = 1024;
@@ -15,6 +15,7 @@ const WINDOWS = 1001;
 const WARMUP_MS = 500;
 /** Messages that are under way at most. */
 const BATCH = 64;
+const CAPACITY = 4096;
 
 const { way } = workerData as AllocationWorkerData;
 const kept: { i: number }[] = [];
@@ -44,6 +45,18 @@ function median(values: number[]): number {
   return values.sort((a, b) => a - b)[values.length >> 1];
 }
 
+/**
+ * Makes a queue old: 2^32 records have gone through it. What counts them is then no small integer any more, which V8 would keep on the
+ * heap, a new one for each change; so a queue that allocates nothing for the first 2^31 records may allocate for ever after.
+ */
+function age(producer: FixedProducer, consumer: FixedConsumer): void {
+  for (let records = 0; records < 2 ** 32; records += CAPACITY) {
+    producer.tryClaim(CAPACITY);
+    producer.commit(CAPACITY);
+    consumer.release(consumer.peek());
+  }
+}
+
 /** The loop of one way, for a multiple of 64 messages. */
 function openWay(name: Way): (messages: number) => void {
   let sum = 0;
@@ -54,9 +67,10 @@ function openWay(name: Way): (messages: number) => void {
       return (messages) => { for (let i = 0; i < messages; i++) sum = (sum + i) | 0; };
     case 'words':
     case 'batch64': {
-      const queue = create({ kind: 'spsc', capacity: 4096, recordBytes: 8 });
+      const queue = create({ kind: 'spsc', capacity: CAPACITY, recordBytes: 8 });
       const producer = pub(queue, { publishEvery: BATCH });
       const consumer = sub(queue);
+      age(producer, consumer);
       const { words } = producer;
       const claim = name === 'words' ? 1 : BATCH;
       return (messages) => {
@@ -72,9 +86,10 @@ function openWay(name: Way): (messages: number) => void {
     }
     case 'offer':
     case 'drain': {
-      const queue = create({ kind: 'spsc', capacity: 4096, recordBytes: 8 });
+      const queue = create({ kind: 'spsc', capacity: CAPACITY, recordBytes: 8 });
       const producer = pub(queue);
       const consumer = sub(queue);
+      age(producer, consumer);
       const { words } = consumer;
       const isDrained = name === 'drain';
       return (messages) => {

@@ -14,7 +14,8 @@ import { workers } from './race.js';
 
 const RUNS = 9;
 const CAPACITY = 16_384;
-const PAUSES = 200;
+/** As in spsc.ts. */
+const PAUSES = 2000;
 const SLEEP_MS = 0.05;
 /** What `claim ring` must reach alone with one producer; a slower one would be no baseline. */
 const LEAST_CLAIM_RING = 16;
