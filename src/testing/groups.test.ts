@@ -5,6 +5,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { closingRing } from './closing-scenarios.js';
 import type { Report } from './explorer.js';
+import { mpscQueue } from './mpsc-scenarios.js';
 
 interface Scenario {
   name: string;
@@ -25,7 +26,8 @@ const scenarios: Record<string, Scenario[]> = {
     { name: 'variable, published by twos', floor: 4300, run: () => closingRing({ publishEvery: 2, messages: 5, isVariable: true }) },
     { name: 'fixed, by a producer that leaves', floor: 2300, run: () => closingRing({ finishes: 'leave' }) },
     { name: 'fixed, by twos, by a producer that leaves', floor: 880, run: () => closingRing({ publishEvery: 2, finishes: 'leave' }) },
-    { name: 'two consumers, three by twos of a producer that leaves', floor: 77_000, run: () => closingRing({ readers: 2, publishEvery: 2, finishes: 'leave' }) },
+    { name: 'two consumers, one of a producer that leaves', floor: 23_000, run: () => closingRing({ readers: 2, messages: 1, finishes: 'leave' }) },
+    { name: 'two consumers, two at once of a producer that leaves', floor: 32_000, run: () => closingRing({ readers: 2, messages: 2, publishEvery: 2, finishes: 'leave' }) },
   ],
   'a consumer that closes tells its producer, which counts what nobody has read': [
     ...STARTS.map((start) => ({ name: `fixed, behind 1, from ${start}`, floor: 170, run: () => closingRing({ start, abandonsAfter: 1 }) })),
@@ -34,6 +36,28 @@ const scenarios: Record<string, Scenario[]> = {
     { name: 'fixed, behind 3, published by twos', floor: 170, run: () => closingRing({ abandonsAfter: 3, publishEvery: 2 }) },
     { name: 'variable, behind 2', floor: 530, run: () => closingRing({ abandonsAfter: 2, isVariable: true }) },
     { name: 'variable, behind 1, published by twos', floor: 100, run: () => closingRing({ abandonsAfter: 1, isVariable: true, publishEvery: 2 }) },
+  ],
+  'lanes keep the order of each producer, and lose and repeat nothing': [
+    { name: 'two producers of three', floor: 15_000, run: () => mpscQueue({ producers: [{ messages: 3 }, { messages: 3 }] }) },
+    { name: 'two producers of two, from 2^32 - 2', floor: 2700, run: () => mpscQueue({ start: 2 ** 32 - 2, producers: [{ messages: 2 }, { messages: 2 }] }) },
+    { name: 'one joins and leaves at run time', floor: 9600, run: () => mpscQueue({ producers: [{ messages: 2 }, { messages: 2, joins: true, leaves: true }] }) },
+    { name: 'one leaves its lane to the next', floor: 1300, run: () => mpscQueue({ lanes: 1, producers: [{ messages: 2, leaves: true }, { messages: 2, joinsAfterLeaver: true }] }) },
+  ],
+  'a lane changes hands while its producer publishes, and nothing is lost or repeated': [
+    { name: 'the only lane, back and forth', floor: 19_000, run: () => mpscQueue({ producers: [{ messages: 3 }], consumers: [{ handsOver: { lane: 0, to: 1, after: 1 } }, { handsOver: { lane: 0, to: 0, after: 1 } }] }) },
+    { name: 'to one that leaves', floor: 17_000, run: () => mpscQueue({ producers: [{ messages: 3 }], consumers: [{ handsOver: { lane: 0, to: 1, after: 1 } }, { leavesAfter: 1 }] }) },
+    { name: 'one lane of two', floor: 12_000, run: () => mpscQueue({ producers: [{ messages: 2 }, { messages: 1 }], consumers: [{ handsOver: { lane: 0, to: 1, after: 1 } }, {}] }) },
+    { name: 'by one that leaves both', floor: 10_000, run: () => mpscQueue({ producers: [{ messages: 2 }, { messages: 1 }], consumers: [{ leavesAfter: 1 }, {}] }) },
+  ],
+  'a queue of lanes that a third thread closes delivers what it took, and counts the rest': [
+    { name: 'one producer of one', floor: 1280, run: () => mpscQueue({ closes: true, producers: [{ messages: 1 }] }) },
+    { name: 'one producer of two that leaves', floor: 4100, run: () => mpscQueue({ closes: true, producers: [{ messages: 2, leaves: true }] }) },
+    { name: 'one producer that joins meanwhile', floor: 7800, run: () => mpscQueue({ closes: true, producers: [{ messages: 1, joins: true }] }) },
+  ],
+  'who dies at a queue of lanes stops nobody else': [
+    { name: 'a producer, whose lane another takes', floor: 15_000, run: () => mpscQueue({ producers: [{ messages: 1 }, { messages: 1 }], dies: 0, heirs: 1 }) },
+    ...STARTS.map((start) => ({ name: `the consumer of one lane, from ${start}`, floor: 2500, run: () => mpscQueue({ start, producers: [{ messages: 2 }], dies: 'consumer' }) })),
+    { name: 'the consumer of two lanes', floor: 15_000, run: () => mpscQueue({ producers: [{ messages: 1 }, { messages: 1 }], dies: 'consumer' }) },
   ],
 };
 
