@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { closingRing } from './closing-scenarios.js';
 import type { Report } from './explorer.js';
 import { mpscQueue } from './mpsc-scenarios.js';
+import { waitingLanes, waitingRing } from './waiting-scenarios.js';
 
 interface Scenario {
   name: string;
@@ -58,6 +59,21 @@ const scenarios: Record<string, Scenario[]> = {
     { name: 'a producer, whose lane another takes', floor: 15_000, run: () => mpscQueue({ producers: [{ messages: 1 }, { messages: 1 }], dies: 0, heirs: 1 }) },
     ...STARTS.map((start) => ({ name: `the consumer of one lane, from ${start}`, floor: 2500, run: () => mpscQueue({ start, producers: [{ messages: 2 }], dies: 'consumer' }) })),
     { name: 'the consumer of two lanes', floor: 15_000, run: () => mpscQueue({ producers: [{ messages: 1 }, { messages: 1 }], dies: 'consumer' }) },
+  ],
+  'whoever sleeps at a bell is woken when there is reason to': [
+    { name: 'a consumer for records and a producer for space', floor: 19_000, run: () => waitingRing({}) },
+    ...STARTS.map((start) => ({ name: `a producer for space, from ${start}`, floor: 900, run: () => waitingRing({ start, consumerPolls: true }) })),
+    { name: 'a follower for the stage before', floor: 1400, run: () => waitingRing({ messages: 1, follows: true, producerPolls: true, consumerPolls: true }) },
+    { name: 'a consumer for the end, which a third thread sets', floor: 13_600, run: () => waitingRing({ messages: 1, closes: true }) },
+    { name: 'a consumer over two lanes', floor: 42_000, run: () => waitingLanes({ producers: [1, 1] }) },
+    { name: 'a consumer over lanes, one of which is joined meanwhile', floor: 4300, run: () => waitingLanes({ producers: [1], joins: true }) },
+  ],
+  'whoever sleeps at a bell is woken though its waker dies anywhere, when a supervisor recovers': [
+    { name: 'a consumer, by a producer', floor: 29_000, run: () => waitingRing({ messages: 2, dies: 'producer' }) },
+    { name: 'a producer, by a consumer', floor: 7500, run: () => waitingRing({ consumerPolls: true, dies: 'consumer' }) },
+    { name: 'a follower, by the stage before', floor: 41_000, run: () => waitingRing({ messages: 1, follows: true, producerPolls: true, consumerPolls: true, dies: 'consumer' }) },
+    { name: 'a consumer, by a thread that closes', floor: 690, run: () => waitingRing({ messages: 0, closes: true, dies: 'closer' }) },
+    { name: 'a consumer over lanes, by a producer', floor: 4600, run: () => waitingLanes({ producers: [1], dies: 0 }) },
   ],
 };
 
