@@ -3,6 +3,7 @@
  * explorer.test.ts, each scenario has a floor of states, measured and taken a little lower.
  */
 import { afterAll, describe, expect, it } from 'vitest';
+import { bandedQueue } from './banded-scenarios.js';
 import { closingRing } from './closing-scenarios.js';
 import type { Report } from './explorer.js';
 import { mpscQueue } from './mpsc-scenarios.js';
@@ -74,6 +75,12 @@ const scenarios: Record<string, Scenario[]> = {
     { name: 'a follower, by the stage before', floor: 41_000, run: () => waitingRing({ messages: 1, follows: true, producerPolls: true, consumerPolls: true, dies: 'consumer' }) },
     { name: 'a consumer, by a thread that closes', floor: 690, run: () => waitingRing({ messages: 0, closes: true, dies: 'closer' }) },
     { name: 'a consumer over lanes, by a producer', floor: 4600, run: () => waitingLanes({ producers: [1], dies: 0 }) },
+  ],
+  'no record of a banded queue is left behind a clear bit, and each band keeps its order': [
+    ...STARTS.map((start) => ({ name: `one low, one high, from ${start}`, floor: 1180, run: () => bandedQueue({ start, sends: [0, 5] }) })),
+    { name: 'high, low, high', floor: 14_000, run: () => bandedQueue({ sends: [5, 0, 5] }) },
+    { name: 'three low and one high, published by twos', floor: 2700, run: () => bandedQueue({ sends: [0, 0, 5, 0], publishEvery: 2 }) },
+    { name: 'one, and the producer closes', floor: 1000, run: () => bandedQueue({ sends: [5], closes: true }) },
   ],
 };
 
