@@ -22,9 +22,9 @@ import type { LossyConsumer } from './lossy-consumer.js';
 import { isLosing, joinAsProducer, tryJoin, type JoinOptions } from './places.js';
 import { CLOSED, EMPTY, EVICTED, OK } from './result-codes.js';
 import type { RingConsumer } from './ring-consumer.js';
-import type { QueueMemory } from './ring.js';
+import { CURSOR, ENDED_BY, FINAL, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PRODUCER_CURSOR, PRODUCER_THREAD, STATE, placeAt, type QueueMemory } from './ring.js';
 import { VariableConsumer, VariableProducer } from './variable-records.js';
-import { waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
+import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
 
 /** Takes a free lane for a producer of this thread. Throws when there is none, or the queue is closing. */
 export function joinLane(group: Group): QueueMemory {
@@ -36,6 +36,8 @@ export function joinLane(group: Group): QueueMemory {
     // group.close: looked at after the lane is announced. Either the closer's consumers find the lane, or we find the closing.
     if (Atomics.load(group.words, IS_CLOSING) === 0) return ring;
     new FixedProducer(ring, 1).leave();
+    // Who waits for the end has perhaps seen us.
+    announceLanes(group);
     throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
   }
   throw new PercoreError('ERR_PERCORE_NO_PLACE', `all ${group.rings} places for producers are taken. Create the queue with a larger maxProducers, call leave() on producers that have ended, or recover(queue, threadId) for a worker that has exited`, {
@@ -69,6 +71,8 @@ export class MpscConsumer<L extends Lane = Lane> {
   private seenVersion = -1;
   private turn = 0;
   private hasLeft = false;
+  /** All our lanes have come to their end, and the others know. */
+  private hasEnded = false;
 
   constructor(private readonly group: Group, place: number, private readonly make: (ring: QueueMemory, place: number) => L, private readonly options: JoinOptions) {
     this.place = place;
@@ -195,6 +199,7 @@ export class MpscConsumer<L extends Lane = Lane> {
       else {
         this.owned.push(this.make(ring, 0));
         this.laneNumbers.push(lane);
+        this.hasEnded = false;
       }
     }
     if (isComplete) this.seenVersion = version;
@@ -237,6 +242,33 @@ export class MpscConsumer<L extends Lane = Lane> {
       if (code === EVICTED) return EVICTED;
       if (code !== CLOSED) open++;
     }
-    return isClosing && open === 0 ? CLOSED : 0;
+    if (!isClosing || open > 0) return 0;
+    if (!this.hasEnded) {
+      this.hasEnded = true;
+      // Others wait until our lanes are at their end too.
+      if (this.group.places > 1) ringBell(this.group.words, GROUP_BELL);
+    }
+    return this.areOthersDone() ? CLOSED : 0;
   }
+
+  /** Until all lanes are at their end, those of other consumers may still come to us: handed over, or left. */
+  private areOthersDone(): boolean {
+    const used = Atomics.load(this.group.words, USED);
+    for (let lane = 0; lane < used; lane++) {
+      if (!this.laneNumbers.includes(lane) && !isAtEnd(openRingOf(this.group, lane, true))) return false;
+    }
+    return true;
+  }
+}
+
+/** True when nothing that is in a lane of a closing queue, or will be, is left to be read. */
+function isAtEnd({ words }: QueueMemory): boolean {
+  // The producer before its cursor: one that has gone has stored all it will, and no other may come.
+  const producer = Atomics.load(words, PRODUCER_THREAD);
+  // ring.phase: pairs with obeyClosing() and lookAtEnd().
+  const phase = Atomics.load(words, PHASE);
+  if (phase === OPEN && producer !== 0) return false;
+  const end = Atomics.load(words, phase < ENDED_BY ? PRODUCER_CURSOR : placeAt(phase - ENDED_BY) + FINAL);
+  const at = placeAt(0);
+  return ((end - Atomics.load(words, at + (Atomics.load(words, at + STATE) < LOSSY ? CURSOR : LOSSY_CURSOR))) | 0) <= 0;
 }
