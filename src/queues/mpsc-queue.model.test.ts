@@ -93,14 +93,16 @@ class Twin {
     this.refresh(place);
   }
 
-  /** A consumer takes what was handed to it, what nobody owns, and what somebody owns who is not there. */
+  /** A consumer takes what was handed to it; the one with the lowest place also what nobody owns, or somebody who is not there. */
   private refresh(place: number): Reader {
     const reader = this.readers[place]!;
     if (reader.seenVersion === this.version) return reader;
     reader.seenVersion = this.version;
     for (let lane = 0; lane < this.used; lane++) {
       const owner = this.owners[lane]!;
-      if ((owner >= 0 && owner !== place && this.readers[owner] !== undefined) || reader.lanes.includes(lane)) continue;
+      const isFree = owner < 0 || this.readers[owner] === undefined;
+      const isFirst = this.readers.slice(0, place).every((other) => other === undefined);
+      if ((owner !== place && !(isFree && isFirst)) || reader.lanes.includes(lane)) continue;
       this.owners[lane] = place;
       same(this.lanes[lane]!.join(), 0, 'the place in the lane');
       reader.lanes.push(lane);
@@ -151,7 +153,13 @@ class Twin {
 
   private atEmpty(reader: Reader): number {
     const codes = reader.lanes.map((lane) => this.lanes[lane]!.look(0));
-    return this.isClosing && codes.every((code) => code === CLOSED) ? CLOSED : 0;
+    return this.isClosing && codes.every((code) => code === CLOSED) && this.lanes.every((_, lane) => lane >= this.used || reader.lanes.includes(lane) || this.isAtEnd(lane)) ? CLOSED : 0;
+  }
+
+  /** Nothing in the lane is left to be read, and nothing will come: until then it may still be handed to anybody. */
+  private isAtEnd(lane: number): boolean {
+    const { end, published, places } = this.lanes[lane]!;
+    return (end !== undefined || this.producers[lane] === undefined) && (end ?? published) <= places[0]!.cursor;
   }
 
   private compare(place: number, values: number[], expected: number[], answer: number, code: number): void {
