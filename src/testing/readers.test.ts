@@ -32,12 +32,12 @@ const scenarios: Record<string, Scenario[]> = {
     { name: 'the producer of two readers', floor: 50_000, run: () => spmcRing({ readers: [{}, {}], messages: 2, dies: 'producer' }) },
     { name: 'a reader', floor: 35_000, run: () => spmcRing({ readers: [{}, {}], messages: 2, dies: 0, hasHeir: false }) },
     { name: 'a lapped reader', floor: 6000, run: () => lossyRing({ messages: 2, dies: 'consumer' }) },
-    { name: 'the producer of a lapped reader', floor: 80_000, run: () => lossyRing({ messages: 3, dies: 'producer' }) },
+    { name: 'the producer of a lapped reader', floor: 60_000, run: () => lossyRing({ messages: 3, dies: 'producer' }) },
   ],
   'one that may be lapped gets whole records, and counts exactly what it lost': [
     ...STARTS.map((start) => ({ name: `fixed, from ${start}`, floor: 1500, run: () => lossyRing({ start, messages: 3 }) })),
     ...BYTE_STARTS.map((start) => ({ name: `variable, from ${start}`, floor: 300, run: () => lossyRing({ start, lengths: [0, 8, 0] }) })),
-    { name: 'fixed, four records', floor: 45_000, run: () => lossyRing({ messages: 4 }) },
+    { name: 'fixed, four records', floor: 34_000, run: () => lossyRing({ messages: 4 }) },
     { name: 'fixed, evicted', floor: 13_000, run: () => lossyRing({ messages: 3, policy: 'evict' }) },
   ],
 };
