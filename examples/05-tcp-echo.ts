@@ -8,7 +8,7 @@ type Services = { listen(port: number): number };
 
 export default function start(reactor: Reactor<Services>): void {
   reactor.handle('listen', (port) => reactor.io.listen({ port, reusePort: true }, (connection) => {
-    connection.onData((bytes) => void connection.write(bytes));
+    connection.onData((bytes) => void connection.offer(bytes));
   }).port);
 }
 

@@ -7,21 +7,34 @@
 
 namespace percore {
 
-static int watch(int epoll, int fd, uint64_t token, uint32_t events) {
+static int watch(int epoll, int operation, int fd, uint64_t token, uint32_t events) {
   epoll_event interest{};
-  interest.events = events | EPOLLET;
+  interest.events = events;
   interest.data.u64 = token;
-  return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest) == 0 ? 0 : -errno;
+  return epoll_ctl(epoll, operation, fd, &interest) == 0 ? 0 : -errno;
+}
+
+static uint32_t eventsOf(int32_t interest) {
+  using layout::Interest;
+  uint32_t events = 0;
+  if (interest & int32_t(Interest::kReadable)) events |= EPOLLIN | EPOLLRDHUP;
+  if (interest & int32_t(Interest::kWritable)) events |= EPOLLOUT;
+  if (interest & int32_t(Interest::kPriority)) events |= EPOLLPRI;
+  if (!(interest & int32_t(Interest::kLevel))) events |= EPOLLET;
+  if (interest & int32_t(Interest::kOneshot)) events |= EPOLLONESHOT;
+  return events;
 }
 
 bool EpollSource::open(int eventFd) {
   timer_.reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
   if (!timer_ || !epoll_) return false;
-  return watch(epoll_.get(), eventFd, kWakerToken, EPOLLIN) == 0 && watch(epoll_.get(), timer_.get(), kTimerToken, EPOLLIN) == 0;
+  return watch(epoll_.get(), EPOLL_CTL_ADD, eventFd, kWakerToken, EPOLLIN | EPOLLET) == 0 && watch(epoll_.get(), EPOLL_CTL_ADD, timer_.get(), kTimerToken, EPOLLIN | EPOLLET) == 0;
 }
 
-int EpollSource::add(int fd, int32_t token) { return watch(epoll_.get(), fd, uint64_t(uint32_t(token)), EPOLLIN | EPOLLOUT | EPOLLRDHUP); }
+int EpollSource::add(int fd, int32_t token, int32_t interest) { return watch(epoll_.get(), EPOLL_CTL_ADD, fd, uint64_t(uint32_t(token)), eventsOf(interest)); }
+
+int EpollSource::modify(int fd, int32_t token, int32_t interest) { return watch(epoll_.get(), EPOLL_CTL_MOD, fd, uint64_t(uint32_t(token)), eventsOf(interest)); }
 
 int EpollSource::remove(int fd) { return epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr) == 0 ? 0 : -errno; }
 
@@ -44,6 +57,7 @@ static int32_t readinessOf(uint32_t events) {
   if (events & EPOLLOUT) bits |= int32_t(Readiness::kWritable);
   if (events & EPOLLRDHUP) bits |= int32_t(Readiness::kReadClosed);
   if (events & EPOLLHUP) bits |= int32_t(Readiness::kHangUp);
+  if (events & EPOLLPRI) bits |= int32_t(Readiness::kPriority);
   if (events & EPOLLERR) bits |= int32_t(Readiness::kError);
   return bits;
 }

@@ -1,7 +1,7 @@
 // Readiness by epoll. One descriptor that libuv's own epoll watches (nested), holding the eventfd, the timerfd and the sockets.
 //
-// Everything is edge-triggered: the eventfd and the timerfd then need no read, and a socket whose reading is paused needs no
-// system call to say so. The price is the contract of `collect`: readiness is a hint, so keep trying until would-block.
+// Edge-triggered unless an interest says LEVEL: the eventfd and the timerfd then need no read, and a socket whose reading is paused
+// needs no system call to say so. The price is the contract of `collect`: readiness is a hint, so keep trying until would-block.
 // Source: epoll(7); mio for the nouns token, interest and readiness.
 #pragma once
 #include <cstdint>
@@ -19,8 +19,9 @@ class EpollSource {
   // False, with errno set, when the kernel refuses.
   bool open(int eventFd);
   int fd() const { return epoll_.get(); }
-  // Both 0 or -errno. A token is JavaScript's: slot and generation, at least 0.
-  int add(int fd, int32_t token);
+  // All 0 or -errno. A token is JavaScript's: slot and generation, at least 0. `interest` is a set of layout::Interest.
+  int add(int fd, int32_t token, int32_t interest);
+  int modify(int fd, int32_t token, int32_t interest);
   int remove(int fd);
   // Wakes the sleeper at an absolute CLOCK_MONOTONIC time; INT64_MAX never. A system call only if it differs from the last.
   void armTimer(int64_t monotonicNs);

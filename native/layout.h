@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "da2676a23854014c";
+constexpr char kHash[] = "602d1bf755c4fac5";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -27,7 +27,9 @@ enum class Phase : int32_t { kStarting = 0, kReady = 1, kDraining = 2, kQuiet = 
 
 enum class IdleStrategy : int32_t { kSpin = 0, kBackoff = 1, kPark = 2, kAdaptive = 3 };
 
-enum class Readiness : int32_t { kReadable = 1, kWritable = 2, kReadClosed = 4, kHangUp = 8, kError = 16 };
+enum class Readiness : int32_t { kReadable = 1, kWritable = 2, kReadClosed = 4, kHangUp = 8, kError = 16, kPriority = 32 };
+
+enum class Interest : int32_t { kReadable = 1, kWritable = 2, kPriority = 4, kLevel = 8, kOneshot = 16 };
 
 enum class PipeEndState : int32_t { kFree = 0, kOpen = 1, kClosed = 2 };
 

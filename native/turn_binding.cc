@@ -65,14 +65,21 @@ static napi_value shareTimerRecords(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// register(turn, fd, token) -> 0 or -errno
+// registerSource(turn, fd, token, interest) -> 0 or -errno
 static napi_value registerSource(napi_env env, napi_callback_info info) {
-  RawArgs<3> args(env, info);
+  RawArgs<4> args(env, info);
   Turn* turn = turnOf(env, args.value[0]);
-  return args.integer(turn ? turn->epoll().add(args.int32(1), args.int32(2)) : -EBADF);
+  return args.integer(turn ? turn->epoll().add(args.int32(1), args.int32(2), args.int32(3)) : -EBADF);
 }
 
-// deregister(turn, fd) -> 0 or -errno
+// reregisterSource(turn, fd, token, interest) -> 0 or -errno
+static napi_value reregisterSource(napi_env env, napi_callback_info info) {
+  RawArgs<4> args(env, info);
+  Turn* turn = turnOf(env, args.value[0]);
+  return args.integer(turn ? turn->epoll().modify(args.int32(1), args.int32(2), args.int32(3)) : -EBADF);
+}
+
+// deregisterSource(turn, fd) -> 0 or -errno
 static napi_value deregisterSource(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   Turn* turn = turnOf(env, args.value[0]);
@@ -86,6 +93,7 @@ void exportTurn(Napi::Env env, Napi::Object exports) {
   exportRaw(env, exports, "drainTimerRequests", drainTimerRequests);
   exportRaw(env, exports, "shareTimerRecords", shareTimerRecords);
   exportRaw(env, exports, "registerSource", registerSource);
+  exportRaw(env, exports, "reregisterSource", reregisterSource);
   exportRaw(env, exports, "deregisterSource", deregisterSource);
 }
 

@@ -274,7 +274,8 @@ export const words = {
   stop: { RUN: 0, DRAIN: 1, LEAVE: 2 },
   phase: { STARTING: 0, READY: 1, DRAINING: 2, QUIET: 3, LEFT: 4 },
   idleStrategy: { SPIN: 0, BACKOFF: 1, PARK: 2, ADAPTIVE: 3 },
-  readiness: { READABLE: 1, WRITABLE: 2, READ_CLOSED: 4, HANG_UP: 8, ERROR: 16 },
+  readiness: { READABLE: 1, WRITABLE: 2, READ_CLOSED: 4, HANG_UP: 8, ERROR: 16, PRIORITY: 32 },
+  interest: { READABLE: 1, WRITABLE: 2, PRIORITY: 4, LEVEL: 8, ONESHOT: 16 },
   pipeEndState: { FREE: 0, OPEN: 1, CLOSED: 2 },
 } as const;
 

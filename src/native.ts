@@ -77,7 +77,8 @@ export interface Native {
   nextTimer(timers: TimersHandle): number;
   refTimers(timers: TimersHandle, isReferenced: number): void;
   closeTimers(timers: TimersHandle): void;
-  registerSource(turn: TurnHandle, fd: number, token: number): number;
+  registerSource(turn: TurnHandle, fd: number, token: number, interest: number): number;
+  reregisterSource(turn: TurnHandle, fd: number, token: number, interest: number): number;
   deregisterSource(turn: TurnHandle, fd: number): number;
   tcpListen(host: string, port: number, reusePort: boolean, backlog: number): { fd: number; port: number };
   tcpConnect(host: string, port: number): number;

@@ -153,7 +153,7 @@ export function readConnection(connection: Connection, makeInput: (source: Sourc
     pause: () => connection.pause(),
     resume: () => connection.resume(),
     // A peer that does not read its errors gets no more of them once its backlog is full: they are counted all the same.
-    reject: (seq, reason) => void connection.write(answer.encode(`ERR ${seq} ${reason}\n`)),
+    reject: (seq, reason) => void connection.offer(answer.encode(`ERR ${seq} ${reason}\n`)),
   });
   connection.onData((bytes) => input.push(bytes));
   connection.onEnd(() => input.end(() => {

@@ -44,7 +44,7 @@ export class Outputs {
     for (const connection of this.connections) {
       if (!isUrgent) connection.cork();
       else connection.uncork();
-      const code = connection.write(bytes);
+      const code = connection.offer(bytes);
       if (code === OK) continue;
       this.counters.resultsUnsent += countLines(bytes);
       // CLOSED: it has ended by itself and is on its way out.

@@ -6,7 +6,7 @@
  *      any  --close(), reset, error---------------------------------------------^
  *
  * Reading: `onData` gets up to 64 KiB a step, in place. `pause()` stops reading without a system call, since readiness is
- * edge-triggered; the kernel's window then holds the peer back. Writing: `write` copies into a backlog that is sent in one system
+ * edge-triggered; the kernel's window then holds the peer back. Writing: `offer` copies into a backlog that is sent in one system
  * call at the next step, so that many small writes cost one; above `highWaterBytes` it answers BACK_PRESSURED and takes nothing.
  */
 import { PercoreError } from '../errors.js';
@@ -19,7 +19,7 @@ import type { Source } from './token.js';
 export interface ConnectionOptions {
   /** Band in which its reading and writing runs, 0 to 7. Default 3. */
   priority?: number;
-  /** Bytes that may wait to be sent before `write` refuses: 1 to 2^30. Default 1 MiB. */
+  /** Bytes that may wait to be sent before `offer` refuses: 1 to 2^30. Default 1 MiB. */
   highWaterBytes?: number;
   /** Bytes read in one step: 1 to 65,536, default 65,536. Smaller lets urgent work in sooner. */
   readBytes?: number;
@@ -74,7 +74,7 @@ export class Connection implements Source, Ready {
     return this.isClosed_;
   }
 
-  /** Bytes taken by `write` that the kernel has not taken yet. */
+  /** Bytes taken by `offer` that the kernel has not taken yet. */
   get pendingBytes(): number {
     return this.last - this.first;
   }
@@ -109,19 +109,19 @@ export class Connection implements Source, Ready {
     if (this.isReadable) this.io.schedule(this);
   }
 
-  /** Copies bytes into the backlog. OK; BACK_PRESSURED: nothing taken, wait for `writable()`; CLOSED after `end` or close. */
-  write(bytes: Uint8Array): number {
+  /** Copies `length` bytes from `offset` on into the backlog. OK; BACK_PRESSURED: nothing taken, wait for `writable()`; CLOSED after `end` or close. */
+  offer(bytes: Uint8Array, offset = 0, length = bytes.length - offset): number {
     if (this.isClosed_ || this.isEnding) return CLOSED;
     const pending = this.last - this.first;
     // One write larger than the mark is taken when nothing waits, or it could never be sent.
-    if (pending + bytes.length > this.highWaterBytes && pending !== 0) {
-      this.refusedBytes = bytes.length;
+    if (pending + length > this.highWaterBytes && pending !== 0) {
+      this.refusedBytes = length;
       return BACK_PRESSURED;
     }
     this.refusedBytes = 0;
-    this.reserve(bytes.length);
-    this.backlog.set(bytes, this.last);
-    this.last += bytes.length;
+    this.reserve(length);
+    this.backlog.set(length === bytes.length ? bytes : bytes.subarray(offset, offset + length), this.last);
+    this.last += length;
     if (this.isWritable && (!this.isCorked || this.last - this.first >= CORKED_BYTES)) this.io.schedule(this);
     return OK;
   }
@@ -138,7 +138,7 @@ export class Connection implements Source, Ready {
     if (this.isWritable && this.last !== this.first) this.io.schedule(this);
   }
 
-  /** What `write` took and the kernel did not: in `onClose`, what is lost. Valid until the next call here. */
+  /** What `offer` took and the kernel did not: in `onClose`, what is lost. Valid until the next call here. */
   get unsent(): Uint8Array {
     return this.backlog.subarray(this.first, this.last);
   }

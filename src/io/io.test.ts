@@ -58,14 +58,14 @@ const openSources = (id = 0): Promise<number> => inside(runtime, id, (reactor) =
 
 /** An echo server in reactor 0; its port. */
 const echo = (options: Record<string, unknown> = {}): Promise<number> => inside(runtime, 0, (reactor, given: Record<string, unknown>) => reactor.io.listen({ port: 0, ...given }, (connection) => {
-  connection.onData((bytes) => void connection.write(bytes));
+  connection.onData((bytes) => void connection.offer(bytes));
 }).port, options);
 
 describe('a listener', () => {
   it('echoes, and says how much it read and wrote', async () => {
     const port = await inside(runtime, 0, (reactor, _argument, { state }) => reactor.io.listen({ port: 0 }, (connection) => {
       state['connection'] = connection;
-      connection.onData((bytes) => void connection.write(bytes));
+      connection.onData((bytes) => void connection.offer(bytes));
     }).port);
     const { socket, text } = await peer(port);
     socket.write('hello ');
@@ -118,8 +118,8 @@ describe('a listener', () => {
   });
 
   it('shares its port with one in each reactor under reusePort; each gets connections', async () => {
-    const port = await inside(runtime, 0, (reactor) => reactor.io.listen({ port: 0, reusePort: true }, (connection) => void connection.write(Buffer.from('0'))).port);
-    await inside(runtime, 1, (reactor, shared: number) => reactor.io.listen({ port: shared, reusePort: true }, (connection) => void connection.write(Buffer.from('1'))).port, port);
+    const port = await inside(runtime, 0, (reactor) => reactor.io.listen({ port: 0, reusePort: true }, (connection) => void connection.offer(Buffer.from('0'))).port);
+    await inside(runtime, 1, (reactor, shared: number) => reactor.io.listen({ port: shared, reusePort: true }, (connection) => void connection.offer(Buffer.from('1'))).port, port);
     const peers = await Promise.all(Array.from({ length: 64 }, () => peer(port)));
     await until(() => peers.every(({ text }) => text() !== ''), 'an answer on each');
     // 64 connections all on one side of a fair hash: one in 2^63.
@@ -128,7 +128,7 @@ describe('a listener', () => {
 
   it('that is closed accepts no more; its connections stay', async () => {
     const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
-      state['listener'] = reactor.io.listen({ port: 0 }, (connection) => void connection.onData((bytes) => void connection.write(bytes)));
+      state['listener'] = reactor.io.listen({ port: 0 }, (connection) => void connection.onData((bytes) => void connection.offer(bytes)));
       return state['listener'].port as number;
     });
     const first = await peer(port);
@@ -176,9 +176,9 @@ describe('an end', () => {
       let got = '';
       connection.onData((bytes) => void (got += Buffer.from(bytes).toString()));
       connection.onEnd(() => {
-        connection.write(Buffer.from(`got ${got}`));
+        connection.offer(Buffer.from(`got ${got}`));
         setTimeout(() => {
-          connection.write(Buffer.from(', late'));
+          connection.offer(Buffer.from(', late'));
           connection.end();
         }, 20);
       });
@@ -193,10 +193,10 @@ describe('an end', () => {
   it('of ours with bytes pending sends them all first; write after it is CLOSED', async () => {
     const port = await inside(runtime, 0, (reactor) => reactor.io.listen({ port: 0, highWaterBytes: 1 << 24 }, (connection) => {
       connection.onData(() => {
-        connection.write(new Uint8Array(8 << 20).fill(97));
+        connection.offer(new Uint8Array(8 << 20).fill(97));
         connection.end();
         connection.end();
-        if (connection.write(Buffer.from('x')) !== -2) throw new Error('write after end was not CLOSED');
+        if (connection.offer(Buffer.from('x')) !== -2) throw new Error('write after end was not CLOSED');
       });
     }).port);
     const { socket, bytes, ended, closed } = await peer(port);
@@ -227,7 +227,7 @@ describe('an end', () => {
       connection.onData(() => {
         connection.close();
         connection.close();
-        state['afterwards'] = [connection.write(new Uint8Array(1)), connection.isClosed, connection.pendingBytes];
+        state['afterwards'] = [connection.offer(new Uint8Array(1)), connection.isClosed, connection.pendingBytes];
       });
     }).port);
     const { socket, closed } = await peer(port);
@@ -269,7 +269,7 @@ describe('a reset', () => {
     const port = await inside(runtime, 0, (reactor, _argument, { state }) => reactor.io.listen({ port: 0, highWaterBytes: 1 << 24 }, (connection) => {
       state['waited'] = 0;
       connection.onData(() => undefined);
-      connection.write(new Uint8Array(12 << 20));
+      connection.offer(new Uint8Array(12 << 20));
       void connection.writable().then(() => void state['waited']++);
       connection.onClose(() => void (state['unsentAtClose'] = connection.unsent.length));
       state['connection'] = connection;
@@ -292,7 +292,7 @@ describe('write', () => {
           const block = new Uint8Array(64 << 10);
           for (let i = 0; i < 256; i++) {
             block.fill(i);
-            while (connection.write(block) === codes.BACK_PRESSURED) {
+            while (connection.offer(block) === codes.BACK_PRESSURED) {
               refusals++;
               if (connection.pendingBytes > 1 << 20) throw new Error(`${connection.pendingBytes} pending`);
               await connection.writable();
@@ -322,7 +322,7 @@ describe('write', () => {
 
   it('of more than the mark is taken when nothing is pending', async () => {
     const port = await inside(runtime, 0, (reactor, _argument, { state }) => reactor.io.listen({ port: 0, highWaterBytes: 100 }, (connection) => {
-      connection.onData(() => void (state['codes'] = [connection.write(new Uint8Array(1000)), connection.write(new Uint8Array(1))]));
+      connection.onData(() => void (state['codes'] = [connection.offer(new Uint8Array(1000)), connection.offer(new Uint8Array(1))]));
     }).port);
     const { socket, bytes } = await peer(port);
     socket.write('go');
@@ -336,8 +336,8 @@ describe('write', () => {
         // Outside a step, so that nothing is sent before the second write.
         setTimeout(async () => {
           let rounds = 0;
-          connection.write(new Uint8Array(400).fill(1));
-          while (connection.write(new Uint8Array(800).fill(2)) === codes.BACK_PRESSURED) {
+          connection.offer(new Uint8Array(400).fill(1));
+          while (connection.offer(new Uint8Array(800).fill(2)) === codes.BACK_PRESSURED) {
             if (++rounds === 1000) {
               state['outcome'] = 'writable() resolved 1,000 times and there was no room';
               return connection.close();
@@ -369,7 +369,7 @@ describe('pause', () => {
           connection.pause();
         });
         connection.onEnd(() => {
-          connection.write(Buffer.from(state['hash'].digest('hex') as string));
+          connection.offer(Buffer.from(state['hash'].digest('hex') as string));
           connection.end();
         });
       }).port;
@@ -416,7 +416,7 @@ describe('connect', () => {
     const answer = await inside(runtime, 0, (reactor, to: number) => new Promise<string>((resolve, reject) => {
       const connection = reactor.io.connect({ port: to });
       let text = '';
-      connection.write(Buffer.from('early'));
+      connection.offer(Buffer.from('early'));
       connection.onData((bytes) => void (text += Buffer.from(bytes).toString())).onClose((error) => (error === undefined ? resolve(text) : reject(error)));
     }), port, { timeoutMs: 5000 });
     expect([got, answer]).toEqual(['early', 'bye']);
@@ -431,7 +431,7 @@ describe('connect', () => {
         const connection = reactor.io.connect({ port: to });
         connection.onClose((e) => resolve(e?.errno));
         if (kind === 'reads') connection.onData(() => undefined);
-        if (kind === 'writes') connection.write(new Uint8Array(1));
+        if (kind === 'writes') connection.offer(new Uint8Array(1));
       }), { to: port, how }, { timeoutMs: 2000 });
       expect(error, how).toBe('ECONNREFUSED');
     }
@@ -446,7 +446,7 @@ describe('connect', () => {
         resolve(Buffer.from(bytes).toString());
         connection.end();
       });
-      connection.write(Buffer.from('over there'));
+      connection.offer(Buffer.from('over there'));
     }), port, { timeoutMs: 5000 });
     expect(answer).toBe('over there');
   });
@@ -507,7 +507,7 @@ describe('a handler that throws', () => {
     const port = await inside(runtime, 0, (reactor) => reactor.io.listen({ port: 0 }, (connection) => {
       connection.onData((bytes) => {
         if (Buffer.from(bytes).toString() === 'bad') throw new Error('bad data');
-        connection.write(bytes);
+        connection.offer(bytes);
       });
     }).port);
     const [bad, good] = [await peer(port), await peer(port)];
@@ -524,7 +524,7 @@ describe('a handler that throws', () => {
       state['accepted'] = 0;
       return reactor.io.listen({ port: 0 }, (connection) => {
         if (state['accepted']++ === 0) throw new Error('not this one');
-        connection.onData((bytes) => void connection.write(bytes));
+        connection.onData((bytes) => void connection.offer(bytes));
       }).port;
     });
     const first = await peer(port);
@@ -538,7 +538,7 @@ describe('a handler that throws', () => {
 
   it('when a connection closes does not keep closeAll from the rest', async () => {
     const port = await inside(runtime, 0, (reactor) => reactor.io.listen({ port: 0 }, (connection) => {
-      connection.onData((bytes) => void connection.write(bytes));
+      connection.onData((bytes) => void connection.offer(bytes));
       connection.onClose(() => {
         throw new Error('at close');
       });

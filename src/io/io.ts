@@ -2,7 +2,7 @@
  * The sources of one thread: sockets registered with its native epoll, which the turn polls. Readiness becomes a task in the
  * band of its source; reading and writing happen there, in TypeScript, one system call a step.
  */
-import { BANDS, deliveryLayout } from '../layout.js';
+import { BANDS, deliveryLayout, words } from '../layout.js';
 import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
 import { native, type Native, type TurnHandle } from '../native.js';
 import { DEFAULT_BAND, type Schedule } from '../ready.js';
@@ -35,6 +35,8 @@ export interface ConnectOptions extends ConnectionOptions {
   host?: string;
 }
 
+const { READABLE, WRITABLE } = words.interest;
+const EMFILE = -24;
 const READINESS = deliveryLayout.fields.readiness.at >> 2;
 const EVENT = deliveryLayout.fields.event.at >> 2;
 /** Bytes read at a time; large enough that a system call is paid for by a thousand short lines. */
@@ -68,7 +70,7 @@ export class Io {
     const address = addressOf(options.host);
     const bound = this.system(() => this.native.tcpListen(address, port, options.reusePort === true, backlog), `listen on ${options.host ?? '127.0.0.1'}:${port}`);
     const listener = new Listener(this, bound.fd, bound.port, settings, onConnection);
-    this.register(listener, bound.fd);
+    this.adoptDescriptor(listener, bound.fd, READABLE);
     return listener;
   }
 
@@ -84,7 +86,7 @@ export class Io {
   /** For Listener alone: makes a connection of an accepted descriptor. */
   adopt(fd: number, settings: Required<ConnectionOptions>): Connection {
     const connection = new Connection(this, fd, settings);
-    this.register(connection, fd);
+    this.adoptDescriptor(connection, fd, READABLE | WRITABLE);
     return connection;
   }
 
@@ -112,7 +114,7 @@ export class Io {
     const errors: unknown[] = [];
     for (const source of this.sources.all()) {
       try {
-        (source as Source & { close(): void }).close();
+        source.close();
       } catch (error) {
         errors.push(error);
       }
@@ -120,17 +122,43 @@ export class Io {
     if (errors.length !== 0) throw errors[0];
   }
 
-  private register(source: (Source & { token: number }), fd: number): void {
+  /** For sources alone: a token for `source`, and readiness of `fd` from now on. Throws ERR_PERCORE_SYSTEM; the descriptor stays the caller's. */
+  register(source: Source, fd: number, interest: number): void {
     source.token = this.sources.add(source);
-    const code = source.token < 0 ? -24 : this.native.registerSource(this.host.turn, fd, source.token);
+    const code = source.token < 0 ? EMFILE : this.native.registerSource(this.host.turn, fd, source.token, interest);
     if (code >= 0) return;
-    if (source.token >= 0) this.sources.remove(source.token);
-    this.native.socketClose(fd);
-    const errno = this.native.errorName(-code);
-    throw new PercoreError('ERR_PERCORE_SYSTEM', `epoll_ctl: ${errno}`, { errno, syscall: 'epoll_ctl' });
+    this.sources.remove(source.token);
+    throw this.refused(code);
   }
 
-  private system<T>(call: () => T, what: string): T {
+  /** For sources alone: another interest from now on; arms a one-shot again. */
+  reregister(source: Source, fd: number, interest: number): void {
+    const code = this.native.reregisterSource(this.host.turn, fd, source.token, interest);
+    if (code < 0) throw this.refused(code);
+  }
+
+  /** For sources alone: no readiness any more; the descriptor stays the caller's. */
+  deregister(source: Source, fd: number): void {
+    this.sources.remove(source.token);
+    this.native.deregisterSource(this.host.turn, fd);
+  }
+
+  private refused(code: number): PercoreError {
+    const errno = this.native.errorName(-code);
+    return new PercoreError('ERR_PERCORE_SYSTEM', `epoll_ctl: ${errno}`, { errno, syscall: 'epoll_ctl' });
+  }
+
+  private adoptDescriptor(source: Source, fd: number, interest: number): void {
+    try {
+      this.register(source, fd, interest);
+    } catch (error) {
+      this.native.socketClose(fd);
+      throw error;
+    }
+  }
+
+  /** For sources alone: the call's errors are named as others of this project are. */
+  system<T>(call: () => T, what: string): T {
     try {
       return call();
     } catch (cause) {

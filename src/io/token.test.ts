@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MAX_SOURCES, Sources, type Source } from './token.js';
 
-const source = (): Source => ({ onReadiness: () => undefined });
+const source = (): Source => ({ token: -1, onReadiness: () => undefined, close: () => undefined });
 
 describe('tokens', () => {
   it('find their source until it is removed, and nobody afterwards', () => {

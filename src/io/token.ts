@@ -8,8 +8,11 @@ export const MAX_SOURCES = 2 ** SLOT_BITS;
 
 /** Whatever readiness is delivered to. */
 export interface Source {
+  /** Given by register; -1 before. */
+  token: number;
   /** `readiness` is a set of the bits in `layout.words.readiness`: a hint, so keep trying until would-block. */
   onReadiness(readiness: number): void;
+  close(): void;
 }
 
 /** Sources by token. One thread. */
