@@ -13,6 +13,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   percore::exportRateTimer(env, exports);
   percore::exportWaker(env, exports);
   percore::exportTcp(env, exports);
+  percore::exportIo(env, exports);
   percore::exportPipe(env, exports);
   percore::exportTurn(env, exports);
   percore::exportTimers(env, exports);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pipe.h"
+#include "unique_fd.h"
 
 namespace percore {
 
@@ -31,12 +32,15 @@ class AddonState {
   void closeSocket(int fd) {
     if (sockets_.erase(fd) == 1) close(fd);
   }
+  void disownSocket(int fd) { sockets_.erase(fd); }
   void closeSockets() {
     for (int fd : sockets_) close(fd);
     sockets_.clear();
   }
 
   std::vector<std::unique_ptr<Clock>> clocks;
+  // Given up for a moment when there is no other descriptor left.
+  UniqueFd reserve;
   PipeState pipes;
 
  private:

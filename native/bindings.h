@@ -9,6 +9,7 @@ void exportClock(Napi::Env env, Napi::Object exports);
 void exportRateTimer(Napi::Env env, Napi::Object exports);
 void exportWaker(Napi::Env env, Napi::Object exports);
 void exportTcp(Napi::Env env, Napi::Object exports);
+void exportIo(Napi::Env env, Napi::Object exports);
 void exportPipe(Napi::Env env, Napi::Object exports);
 void exportTurn(Napi::Env env, Napi::Object exports);
 void exportTimers(Napi::Env env, Napi::Object exports);

@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "602d1bf755c4fac5";
+constexpr char kHash[] = "a5af2cd3159ecce6";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -30,6 +30,12 @@ enum class IdleStrategy : int32_t { kSpin = 0, kBackoff = 1, kPark = 2, kAdaptiv
 enum class Readiness : int32_t { kReadable = 1, kWritable = 2, kReadClosed = 4, kHangUp = 8, kError = 16, kPriority = 32 };
 
 enum class Interest : int32_t { kReadable = 1, kWritable = 2, kPriority = 4, kLevel = 8, kOneshot = 16 };
+
+enum class IoKind : int32_t { kReadiness = 0, kStream = 1, kConnecting = 2, kListener = 3 };
+
+enum class IoEvent : int32_t { kReadiness = 0, kReceived = 1, kEnded = 2, kFailed = 3, kAccepted = 4, kUnsent = 5, kSendFailed = 6 };
+
+enum class IoRequest : int32_t { kSend = 0, kReceive = 1, kPause = 2, kEnd = 3, kClose = 4 };
 
 enum class PipeEndState : int32_t { kFree = 0, kOpen = 1, kClosed = 2 };
 
@@ -255,29 +261,59 @@ static_assert(sizeof(Runtime) == 5504);
 struct Delivery {
   int32_t lanes;  // ready lanes that follow (writes: native; reads: turn)
   int32_t timers;  // expired timers that follow (writes: native; reads: turn)
-  int32_t readiness;  // token and readiness pairs that follow (writes: native; reads: turn)
+  char reserved0[4];
   int32_t stop;  // the stop word as seen (writes: native; reads: turn)
   int32_t hasMore;  // 1: tasks are ready, come back without sleeping (writes: turn; reads: native)
   int32_t timerRequests;  // requests waiting in TimerRequests (writes: both; reads: both)
   int32_t isSummoned;  // 1: yieldRequested was seen and cleared (writes: both; reads: turn)
-  char reserved0[36];
+  char reserved1[36];
   int32_t lane[4096];  // lane numbers (writes: native; reads: turn)
   int32_t timer[1024];  // timer ids (writes: native; reads: turn)
-  int32_t event[1024];  // token, readiness, token, readiness ... (writes: native; reads: turn)
   int32_t isMuted[4096];  // 1: records of this lane wait for room elsewhere, do not report it (writes: turn; reads: native)
 };
 static_assert(offsetof(Delivery, lanes) == 0);
 static_assert(offsetof(Delivery, timers) == 4);
-static_assert(offsetof(Delivery, readiness) == 8);
 static_assert(offsetof(Delivery, stop) == 12);
 static_assert(offsetof(Delivery, hasMore) == 16);
 static_assert(offsetof(Delivery, timerRequests) == 20);
 static_assert(offsetof(Delivery, isSummoned) == 24);
 static_assert(offsetof(Delivery, lane) == 64);
 static_assert(offsetof(Delivery, timer) == 16448);
-static_assert(offsetof(Delivery, event) == 20544);
-static_assert(offsetof(Delivery, isMuted) == 24640);
-static_assert(sizeof(Delivery) == 41024);
+static_assert(offsetof(Delivery, isMuted) == 20544);
+static_assert(sizeof(Delivery) == 36928);
+
+struct IoBlock {
+  int32_t events;  // events that follow (writes: both; reads: both)
+  int32_t requests;  // requests that follow (writes: both; reads: both)
+  int32_t released;  // buffers given back that follow (writes: both; reads: both)
+  int32_t unsent;  // events UNSENT that JavaScript has not seen; until then no request is looked at (writes: both; reads: both)
+  int32_t drains;  // times that requests were taken; its lowest bit says which half of the outbox is free (writes: native; reads: io)
+  int32_t bufferBits;  // a buffer of the pool is 2^bufferBits bytes (writes: native; reads: io)
+  char reserved0[8];
+  double receives;  // buffers delivered (writes: native; reads: io)
+  double sends;  // sends asked of the kernel (writes: native; reads: io)
+  double accepts;  // connections accepted (writes: native; reads: io)
+  double poolWaits;  // times that no buffer was free (writes: native; reads: io)
+  int32_t event[8192];  // token, IoEvent, value, place (writes: native; reads: io)
+  int32_t request[2048];  // IoRequest, token, and two words of its own (writes: io; reads: native)
+  int32_t releasedBuffer[256];  // numbers of buffers that nobody uses any more (writes: io; reads: native)
+  int32_t bufferUsers[256];  // arrivals that lie in each buffer (writes: both; reads: both)
+};
+static_assert(offsetof(IoBlock, events) == 0);
+static_assert(offsetof(IoBlock, requests) == 4);
+static_assert(offsetof(IoBlock, released) == 8);
+static_assert(offsetof(IoBlock, unsent) == 12);
+static_assert(offsetof(IoBlock, drains) == 16);
+static_assert(offsetof(IoBlock, bufferBits) == 20);
+static_assert(offsetof(IoBlock, receives) == 32);
+static_assert(offsetof(IoBlock, sends) == 40);
+static_assert(offsetof(IoBlock, accepts) == 48);
+static_assert(offsetof(IoBlock, poolWaits) == 56);
+static_assert(offsetof(IoBlock, event) == 64);
+static_assert(offsetof(IoBlock, request) == 32832);
+static_assert(offsetof(IoBlock, releasedBuffer) == 41024);
+static_assert(offsetof(IoBlock, bufferUsers) == 42048);
+static_assert(sizeof(IoBlock) == 43072);
 
 struct TimerRequests {
   double pair[2048];  // id, deadline in nanoseconds; a negative deadline disarms (writes: turn; reads: native)

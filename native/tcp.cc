@@ -1,6 +1,7 @@
 // TCP sockets by number, non-blocking and close-on-exec. Each call is one system call; would-block and resets are values
 // (-errno), so the hot path makes no error objects. Sources: socket(7), tcp(7), accept4(2).
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -79,6 +80,7 @@ static Napi::Value tcpListen(const Napi::CallbackInfo& info) {
   if (getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address.storage), &length) != 0) return throwSystemError(env, errno, "getsockname", where);
   Napi::Object result = Napi::Object::New(env);
   result.Set("port", Napi::Number::New(env, portOf(address.storage)));
+  if (!stateOf(env)->reserve) stateOf(env)->reserve.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   stateOf(env)->ownSocket(fd.get());
   result.Set("fd", Napi::Number::New(env, fd.release()));
   return result;
@@ -97,55 +99,40 @@ static Napi::Value tcpConnect(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, fd.release());
 }
 
-// tcpAccept(fd) -> descriptor of a connection, or -errno.
-static napi_value tcpAccept(napi_env env, napi_callback_info info) {
-  RawArgs<1> args(env, info);
-  UniqueFd fd;
-  do fd.reset(accept4(args.int32(0), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-  while (!fd && errno == EINTR);
-  if (!fd) return args.integer(-errno);
-  const int yes = 1;
-  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  stateOf(env)->ownSocket(fd.get());
-  return args.integer(fd.release());
-}
-
-// socketReceive(fd, bytes, offset, length) -> bytes read, 0 at the end, or -errno.
-static napi_value socketReceive(napi_env env, napi_callback_info info) {
-  RawArgs<4> args(env, info);
-  char* data = nullptr;
-  size_t capacity = 0;
-  const int32_t offset = args.int32(2), length = args.int32(3);
-  if (!args.bytes(1, &data, &capacity) || offset < 0 || length < 0 || size_t(offset) + size_t(length) > capacity) return args.integer(-EINVAL);
-  ssize_t count;
-  do count = recv(args.int32(0), data + offset, size_t(length), 0);
-  while (count < 0 && errno == EINTR);
-  return args.integer(count < 0 ? -errno : int32_t(count));
-}
-
-// socketSend(fd, bytes, offset, length) -> bytes taken by the kernel, or -errno. Never SIGPIPE.
-static napi_value socketSend(napi_env env, napi_callback_info info) {
-  RawArgs<4> args(env, info);
-  char* data = nullptr;
-  size_t capacity = 0;
-  const int32_t offset = args.int32(2), length = args.int32(3);
-  if (!args.bytes(1, &data, &capacity) || offset < 0 || length < 0 || size_t(offset) + size_t(length) > capacity) return args.integer(-EINVAL);
-  ssize_t count;
-  do count = send(args.int32(0), data + offset, size_t(length), MSG_NOSIGNAL);
-  while (count < 0 && errno == EINTR);
-  return args.integer(count < 0 ? -errno : int32_t(count));
-}
-
-// socketEnd(fd): no more will be written; the peer reads the end after what is on its way.
-static napi_value socketEnd(napi_env env, napi_callback_info info) {
-  RawArgs<1> args(env, info);
-  return args.integer(shutdown(args.int32(0), SHUT_WR) == 0 ? 0 : -errno);
-}
-
 // socketClose(fd): only descriptors that this environment owns, so a number used again elsewhere is never closed twice.
 static napi_value socketClose(napi_env env, napi_callback_info info) {
   stateOf(env)->closeSocket(RawArgs<1>(env, info).int32(0));
   return nullptr;
+}
+
+static napi_value ownSocket(napi_env env, napi_callback_info info) {
+  stateOf(env)->ownSocket(RawArgs<1>(env, info).int32(0));
+  return nullptr;
+}
+
+static napi_value disownSocket(napi_env env, napi_callback_info info) {
+  stateOf(env)->disownSocket(RawArgs<1>(env, info).int32(0));
+  return nullptr;
+}
+
+// tcpRefuse(fd) -> connections closed. Out of descriptors: the reserve is given up for each in turn. Another thread may take the number
+// meanwhile; then nothing is refused now. Source: the well-known reserve-descriptor way of accept(2) servers.
+static napi_value tcpRefuse(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  constexpr int kMost = 64;
+  UniqueFd& reserve = stateOf(env)->reserve;
+  int count = 0;
+  while (count < kMost && reserve) {
+    reserve.reset();
+    UniqueFd refused(accept4(args.int32(0), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    const bool isDone = !refused;
+    refused.reset();
+    reserve.reset(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (isDone) break;
+    count++;
+  }
+  if (!reserve) reserve.reset(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  return args.integer(count);
 }
 
 // socketError(fd) -> errno that the socket holds (SO_ERROR), 0 for none.
@@ -164,12 +151,11 @@ void exportTcp(Napi::Env env, Napi::Object exports) {
   exports.Set("tcpListen", Napi::Function::New(env, tcpListen));
   exports.Set("tcpConnect", Napi::Function::New(env, tcpConnect));
   exports.Set("errorName", Napi::Function::New(env, errorName));
-  exportRaw(env, exports, "tcpAccept", tcpAccept);
-  exportRaw(env, exports, "socketReceive", socketReceive);
-  exportRaw(env, exports, "socketSend", socketSend);
-  exportRaw(env, exports, "socketEnd", socketEnd);
   exportRaw(env, exports, "socketClose", socketClose);
   exportRaw(env, exports, "socketError", socketError);
+  exportRaw(env, exports, "ownSocket", ownSocket);
+  exportRaw(env, exports, "disownSocket", disownSocket);
+  exportRaw(env, exports, "tcpRefuse", tcpRefuse);
 }
 
 }  // namespace percore

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <initializer_list>
 
 #include "clock.h"
@@ -106,7 +107,7 @@ void Turn::onCheck() {
   }
   if (isSignalled_) {
     isSignalled_ = false;
-    epoll_.collect(memory_.delivery, &party_->wakes);
+    epoll_.collect(io_.get(), &party_->wakes);
   }
   int64_t now = nowNs();
   if (poll(now)) {
@@ -121,7 +122,8 @@ void Turn::onCheck() {
 // Fills the delivery; true when JavaScript has something to do.
 bool Turn::poll(int64_t now) {
   layout::Delivery* delivery = memory_.delivery;
-  bool hasWork = scanLanes() || delivery->hasMore != 0 || delivery->readiness != 0;
+  bool hasWork = scanLanes() || delivery->hasMore != 0;
+  if (io_) hasWork = pollIo() || hasWork;
   hasWork = timers_.poll(now) || hasWork;
   // stop.word: pairs with the runtime's store, which is followed by a wake.
   const int32_t stop = load(party_->stop);
@@ -138,6 +140,13 @@ bool Turn::poll(int64_t now) {
   }
   if (delivery->isSummoned != 0) hasWork = true;
   return hasWork;
+}
+
+// What JavaScript asked for outside of a turn is done before the sleep; what did not fit into the last delivery follows.
+bool Turn::pollIo() {
+  if (io_->hasRequests()) io_->drain();
+  if (io_->hasMore() && io_->hasRoom()) io_->collect();
+  return io_->hasEvents();
 }
 
 bool Turn::scanLanes() {
@@ -218,13 +227,16 @@ bool Turn::deliver(JavaScript& javascript, int64_t* now) {
   napi_value function = javascript.deliver();
   // The function is its own receiver: any object will do, and this one is at hand.
   bool isAlive = function && settle(napi_call_function(env_, function, function, 0, nullptr, nullptr));
+  // What the turn wrote is sent before anything else runs, and what promises and ticks wrote after them.
+  if (io_ && io_->hasRequests()) io_->drain();
   // Promises and ticks run after the turn, in an empty callback scope, not in one around it: a peer that waits for what the turn
   // has published need not wait for the scope to be opened.
   napi_callback_scope callbackScope = nullptr;
   if (isAlive) isAlive = settle(napi_open_callback_scope(env_, function, context_, &callbackScope));
   if (callbackScope) isAlive = settle(napi_close_callback_scope(env_, callbackScope)) && isAlive;
+  if (io_ && io_->hasRequests()) io_->drain();
   if (!isAlive) isDead_ = true;
-  delivery->lanes = delivery->timers = delivery->readiness = 0;
+  delivery->lanes = delivery->timers = 0;
   *now = nowNs();
   party_->busyNs += double(*now - from);
   if (hadLanes) lastLaneWorkNs_ = *now;
@@ -282,6 +294,14 @@ Turn* Turn::create(napi_env env, TurnMemory memory, const napi_value (&views)[kV
   return turn;
 }
 
+IoSource* Turn::openIo(bool isUring, const IoMemory& memory, const napi_value (&views)[kIoViews], int* error) {
+  if (io_ || isDead_) return *error = EBUSY, nullptr;
+  io_ = isUring ? nullptr : openEpollIo(memory, state_, epoll_.fd());
+  if (!io_) return *error = ENOSYS, nullptr;
+  for (int i = 0; i < kIoViews; i++) napi_create_reference(env_, views[i], 1, &ioViews_[i]);
+  return io_.get();
+}
+
 void Turn::setRef(bool isReferenced) {
   auto* handle = reinterpret_cast<uv_handle_t*>(&pollHandle_);
   if (isReferenced) uv_ref(handle);
@@ -305,12 +325,16 @@ void Turn::onClosed(uv_handle_t* handle) {
 
 // After the last close callback: libuv's epoll no longer holds the nested one, and nothing points here.
 void Turn::close() {
+  io_.reset();
   epoll_.close();
   state_->closeSockets();
   napi_handle_scope scope = nullptr;
   napi_open_handle_scope(env_, &scope);
   napi_delete_reference(env_, deliver_);
   for (napi_ref view : views_) napi_delete_reference(env_, view);
+  for (napi_ref view : ioViews_) {
+    if (view) napi_delete_reference(env_, view);
+  }
   timerRecords_.release(env_);
   napi_async_destroy(env_, context_);
   if (scope) napi_close_handle_scope(env_, scope);

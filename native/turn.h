@@ -18,10 +18,12 @@
 #include <uv.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "addon_state.h"
 #include "epoll_source.h"
+#include "io_source.h"
 #include "layout.h"
 #include "timer_records.h"
 #include "timer_source.h"
@@ -37,7 +39,7 @@ struct TurnMemory {
 
 class Turn {
  public:
-  static constexpr int kViews = 3;
+  static constexpr int kViews = 3, kIoViews = 3;
 
   // Null, with errno set, when a descriptor is refused. `views` are the typed arrays behind `memory`.
   static Turn* create(napi_env env, TurnMemory memory, const napi_value (&views)[kViews], napi_value deliver, int eventFd, int64_t originNs);
@@ -49,7 +51,8 @@ class Turn {
   // Hands the wheel what JavaScript asked for; for a caller whose request array is full.
   void drainTimerRequests() { timers_.drain(); }
   void shareTimerRecords(uint32_t index, napi_value view) { timerRecords_.share(env_, timers_, index, view); }
-  EpollSource& epoll() { return epoll_; }
+  // Gives the turn its I/O source; it lives as long as the turn does.
+  IoSource* openIo(bool isUring, const IoMemory& memory, const napi_value (&views)[kIoViews], int* error);
   AddonState* state() { return state_; }
   // Where the turn's JavaScript handle keeps its pointer here; cleared when the turn is gone.
   Turn** handle = nullptr;
@@ -85,6 +88,7 @@ class Turn {
   void onPrepare();
   void onCheck();
   bool poll(int64_t now);
+  bool pollIo();
   bool scanLanes();
   void findLanes();
   bool deliver(JavaScript& javascript, int64_t* now);
@@ -97,7 +101,7 @@ class Turn {
   static void onClosed(uv_handle_t* handle);
 
   napi_env env_ = nullptr;
-  napi_ref deliver_ = nullptr, views_[kViews] = {};
+  napi_ref deliver_ = nullptr, views_[kViews] = {}, ioViews_[kIoViews] = {};
   napi_async_context context_ = nullptr;
   napi_async_cleanup_hook_handle hook_ = nullptr;
   uv_loop_t* loop_ = nullptr;
@@ -111,6 +115,7 @@ class Turn {
   TurnMemory memory_;
   AddonState* state_ = nullptr;
   EpollSource epoll_;
+  std::unique_ptr<IoSource> io_;
   std::vector<Lane> lanes_;
   int32_t lanesVersion_ = 0;
   int64_t originNs_;

@@ -1,5 +1,6 @@
-// The turn and its epoll, for JavaScript. Typed in src/native.ts.
+// The turn, for JavaScript. Typed in src/native.ts.
 #include "bindings.h"
+#include "io_binding.h"
 #include "napi_args.h"
 #include "turn.h"
 
@@ -65,25 +66,21 @@ static napi_value shareTimerRecords(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// registerSource(turn, fd, token, interest) -> 0 or -errno
-static napi_value registerSource(napi_env env, napi_callback_info info) {
-  RawArgs<4> args(env, info);
+// openIo(turn, isUring, block, pool, outbox) -> handle, or -errno
+static napi_value openIo(napi_env env, napi_callback_info info) {
+  RawArgs<5> args(env, info);
   Turn* turn = turnOf(env, args.value[0]);
-  return args.integer(turn ? turn->epoll().add(args.int32(1), args.int32(2), args.int32(3)) : -EBADF);
-}
-
-// reregisterSource(turn, fd, token, interest) -> 0 or -errno
-static napi_value reregisterSource(napi_env env, napi_callback_info info) {
-  RawArgs<4> args(env, info);
-  Turn* turn = turnOf(env, args.value[0]);
-  return args.integer(turn ? turn->epoll().modify(args.int32(1), args.int32(2), args.int32(3)) : -EBADF);
-}
-
-// deregisterSource(turn, fd) -> 0 or -errno
-static napi_value deregisterSource(napi_env env, napi_callback_info info) {
-  RawArgs<2> args(env, info);
-  Turn* turn = turnOf(env, args.value[0]);
-  return args.integer(turn ? turn->epoll().remove(args.int32(1)) : -EBADF);
+  char *block = nullptr, *pool = nullptr, *outbox = nullptr;
+  IoMemory memory;
+  size_t blockLength = 0;
+  if (!turn || !args.bytes(2, &block, &blockLength) || !args.bytes(3, &pool, &memory.poolBytes) || !args.bytes(4, &outbox, &memory.outboxBytes)) return args.integer(-EINVAL);
+  if (blockLength * sizeof(int32_t) < sizeof(layout::IoBlock)) return args.integer(-EINVAL);
+  memory.block = reinterpret_cast<layout::IoBlock*>(block);
+  memory.pool = pool;
+  memory.outbox = outbox;
+  int error = 0;
+  IoSource* io = turn->openIo(args.int32(1) == 1, memory, {args.value[2], args.value[3], args.value[4]}, &error);
+  return io ? ioHandle(env, io) : args.integer(-error);
 }
 
 void exportTurn(Napi::Env env, Napi::Object exports) {
@@ -92,9 +89,7 @@ void exportTurn(Napi::Env env, Napi::Object exports) {
   exportRaw(env, exports, "setTurnRef", setTurnRef);
   exportRaw(env, exports, "drainTimerRequests", drainTimerRequests);
   exportRaw(env, exports, "shareTimerRecords", shareTimerRecords);
-  exportRaw(env, exports, "registerSource", registerSource);
-  exportRaw(env, exports, "reregisterSource", reregisterSource);
-  exportRaw(env, exports, "deregisterSource", deregisterSource);
+  exportRaw(env, exports, "openIo", openIo);
 }
 
 }  // namespace percore

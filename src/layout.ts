@@ -201,22 +201,45 @@ export const runtimeLayout = {
   },
 } as const satisfies Structure;
 
-/** What native hands to JavaScript in one turn: one thread, so plain words. Lanes, then timers, then readiness. */
+/** What native hands to JavaScript in one turn: one thread, so plain words. Lanes, then timers. */
 export const deliveryLayout = {
   name: 'Delivery',
-  bytes: 41024,
+  bytes: 36928,
   fields: {
     lanes: { at: 0, type: 'i32', writes: 'native', reads: 'turn', means: 'ready lanes that follow' },
     timers: { at: 4, type: 'i32', writes: 'native', reads: 'turn', means: 'expired timers that follow' },
-    readiness: { at: 8, type: 'i32', writes: 'native', reads: 'turn', means: 'token and readiness pairs that follow' },
     stop: { at: 12, type: 'i32', writes: 'native', reads: 'turn', means: 'the stop word as seen' },
     hasMore: { at: 16, type: 'i32', writes: 'turn', reads: 'native', means: '1: tasks are ready, come back without sleeping' },
     timerRequests: { at: 20, type: 'i32', writes: 'both', reads: 'both', means: 'requests waiting in TimerRequests' },
     isSummoned: { at: 24, type: 'i32', writes: 'both', reads: 'turn', means: '1: yieldRequested was seen and cleared' },
     lane: { at: 64, type: 'i32', count: 4096, writes: 'native', reads: 'turn', means: 'lane numbers' },
     timer: { at: 16448, type: 'i32', count: 1024, writes: 'native', reads: 'turn', means: 'timer ids' },
-    event: { at: 20544, type: 'i32', count: 1024, writes: 'native', reads: 'turn', means: 'token, readiness, token, readiness ...' },
-    isMuted: { at: 24640, type: 'i32', count: 4096, writes: 'turn', reads: 'native', means: '1: records of this lane wait for room elsewhere, do not report it' },
+    isMuted: { at: 20544, type: 'i32', count: 4096, writes: 'turn', reads: 'native', means: '1: records of this lane wait for room elsewhere, do not report it' },
+  },
+} as const satisfies Structure;
+
+/**
+ * What a thread's I/O source and its JavaScript tell each other: one thread, so plain words. Events go up, four words each: token, kind,
+ * value, place. Requests go down, four words each: kind, token, and two of its own.
+ */
+export const ioBlockLayout = {
+  name: 'IoBlock',
+  bytes: 43072,
+  fields: {
+    events: { at: 0, type: 'i32', writes: 'both', reads: 'both', means: 'events that follow' },
+    requests: { at: 4, type: 'i32', writes: 'both', reads: 'both', means: 'requests that follow' },
+    released: { at: 8, type: 'i32', writes: 'both', reads: 'both', means: 'buffers given back that follow' },
+    unsent: { at: 12, type: 'i32', writes: 'both', reads: 'both', means: 'events UNSENT that JavaScript has not seen; until then no request is looked at' },
+    drains: { at: 16, type: 'i32', writes: 'native', reads: 'io', means: 'times that requests were taken; its lowest bit says which half of the outbox is free' },
+    bufferBits: { at: 20, type: 'i32', writes: 'native', reads: 'io', means: 'a buffer of the pool is 2^bufferBits bytes' },
+    receives: { at: 32, type: 'f64', writes: 'native', reads: 'io', means: 'buffers delivered' },
+    sends: { at: 40, type: 'f64', writes: 'native', reads: 'io', means: 'sends asked of the kernel' },
+    accepts: { at: 48, type: 'f64', writes: 'native', reads: 'io', means: 'connections accepted' },
+    poolWaits: { at: 56, type: 'f64', writes: 'native', reads: 'io', means: 'times that no buffer was free' },
+    event: { at: 64, type: 'i32', count: 8192, writes: 'native', reads: 'io', means: 'token, IoEvent, value, place' },
+    request: { at: 32832, type: 'i32', count: 2048, writes: 'io', reads: 'native', means: 'IoRequest, token, and two words of its own' },
+    releasedBuffer: { at: 41024, type: 'i32', count: 256, writes: 'io', reads: 'native', means: 'numbers of buffers that nobody uses any more' },
+    bufferUsers: { at: 42048, type: 'i32', count: 256, writes: 'both', reads: 'both', means: 'arrivals that lie in each buffer' },
   },
 } as const satisfies Structure;
 
@@ -266,7 +289,7 @@ export const timerRecordLayout = {
   },
 } as const satisfies Structure;
 
-export const structures: readonly Structure[] = [placeLayout, queueLayout, linkedLayout, groupLayout, partyLayout, runtimeLayout, deliveryLayout, timerRequestsLayout, timerRecordLayout, pipeLayout];
+export const structures: readonly Structure[] = [placeLayout, queueLayout, linkedLayout, groupLayout, partyLayout, runtimeLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout, pipeLayout];
 
 /** Values of shared words that both languages name. */
 export const words = {
@@ -276,6 +299,9 @@ export const words = {
   idleStrategy: { SPIN: 0, BACKOFF: 1, PARK: 2, ADAPTIVE: 3 },
   readiness: { READABLE: 1, WRITABLE: 2, READ_CLOSED: 4, HANG_UP: 8, ERROR: 16, PRIORITY: 32 },
   interest: { READABLE: 1, WRITABLE: 2, PRIORITY: 4, LEVEL: 8, ONESHOT: 16 },
+  ioKind: { READINESS: 0, STREAM: 1, CONNECTING: 2, LISTENER: 3 },
+  ioEvent: { READINESS: 0, RECEIVED: 1, ENDED: 2, FAILED: 3, ACCEPTED: 4, UNSENT: 5, SEND_FAILED: 6 },
+  ioRequest: { SEND: 0, RECEIVE: 1, PAUSE: 2, END: 3, CLOSE: 4 },
   pipeEndState: { FREE: 0, OPEN: 1, CLOSED: 2 },
 } as const;
 

@@ -10,6 +10,8 @@ import { layoutHash } from './layout-hash.js';
 
 /** A turn attached to this thread's loop. Opaque. */
 export type TurnHandle = { readonly turn: unique symbol };
+/** The I/O source of a thread. Opaque. */
+export type IoHandle = { readonly io: unique symbol };
 /** An alarm in this thread's loop. Opaque. */
 export type RateTimerHandle = { readonly rateTimer: unique symbol };
 
@@ -77,16 +79,23 @@ export interface Native {
   nextTimer(timers: TimersHandle): number;
   refTimers(timers: TimersHandle, isReferenced: number): void;
   closeTimers(timers: TimersHandle): void;
-  registerSource(turn: TurnHandle, fd: number, token: number, interest: number): number;
-  reregisterSource(turn: TurnHandle, fd: number, token: number, interest: number): number;
-  deregisterSource(turn: TurnHandle, fd: number): number;
+  /** The turn's I/O source. Its memory, see src/io/io-memory.ts, is used until the turn ends. A negative errno: refused. */
+  openIo(turn: TurnHandle, isUring: number, block: Int32Array, pool: Uint8Array, outbox: Uint8Array): IoHandle | number;
+  ioAdd(io: IoHandle, fd: number, token: number, interest: number): number;
+  ioModify(io: IoHandle, fd: number, token: number, interest: number): number;
+  ioRemove(io: IoHandle, fd: number, token: number): void;
+  ioOpen(io: IoHandle, fd: number, token: number, kind: number): number;
+  ioDetach(io: IoHandle, token: number): void;
+  ioSend(io: IoHandle, token: number, bytes: Uint8Array, offset: number, length: number): number;
+  ioDrain(io: IoHandle): void;
   tcpListen(host: string, port: number, reusePort: boolean, backlog: number): { fd: number; port: number };
   tcpConnect(host: string, port: number): number;
-  tcpAccept(fd: number): number;
-  socketReceive(fd: number, bytes: Uint8Array, offset: number, length: number): number;
-  socketSend(fd: number, bytes: Uint8Array, offset: number, length: number): number;
-  socketEnd(fd: number): number;
   socketClose(fd: number): void;
+  /** The descriptor belongs to this thread's addon from now on, or to nobody here any more. */
+  ownSocket(fd: number): void;
+  disownSocket(fd: number): void;
+  /** Takes waiting connections by a reserve descriptor and closes them; how many. */
+  tcpRefuse(fd: number): number;
   socketError(fd: number): number;
   errorName(errno: number): string;
   /** Makes an anonymous pipe of at least `capacityBytes` if granted (0: the system's default), described in `memory`. The granted bytes or -errno. */

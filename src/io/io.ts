@@ -1,22 +1,26 @@
 /**
- * The sources of one thread: sockets registered with its native epoll, which the turn polls. Readiness becomes a task in the
- * band of its source; reading and writing happen there, in TypeScript, one system call a step.
+ * The sources of one thread. Native says what has happened, once a turn, as events in a shared block: bytes that were received into the
+ * pool, descriptors that were accepted, readiness. Here each finds its source by token, and the source becomes a task in its band. What
+ * sources want of native is gathered in the same block, and done at the end of the turn.
  */
-import { BANDS, deliveryLayout, words } from '../layout.js';
+import { BANDS, words } from '../layout.js';
 import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
-import { native, type Native, type TurnHandle } from '../native.js';
+import { native, type IoHandle, type Native } from '../native.js';
 import { DEFAULT_BAND, type Schedule } from '../ready.js';
 import type { Timers } from '../timers/index.js';
 import { Connection, DEFAULT_HIGH_WATER_BYTES, type ConnectionOptions } from './connection.js';
+import { EVENT, EVENTS, IoMemory, UNSENT } from './io-memory.js';
 import { Listener } from './listener.js';
 import { Sources, type Source } from './token.js';
 
 export interface IoHost {
   readonly schedule: Schedule;
   nowNs(): number;
-  readonly delivery: Int32Array;
-  readonly turn: TurnHandle;
+  /** When the turn began; a load. Left out: `nowNs`. */
+  turnNs?(): number;
   readonly timers: Timers;
+  /** Opens the thread's source over `memory`; a negative errno when it is refused. */
+  open(isUring: boolean, memory: IoMemory): IoHandle | number;
 }
 
 export interface ListenOptions extends ConnectionOptions {
@@ -35,25 +39,30 @@ export interface ConnectOptions extends ConnectionOptions {
   host?: string;
 }
 
-const { READABLE, WRITABLE } = words.interest;
+const { READINESS, RECEIVED, ENDED, FAILED, ACCEPTED, UNSENT: UNSENT_BYTES, SEND_FAILED } = words.ioEvent;
+const { STREAM, CONNECTING, LISTENER } = words.ioKind;
+const { CLOSE } = words.ioRequest;
 const EMFILE = -24;
-const READINESS = deliveryLayout.fields.readiness.at >> 2;
-const EVENT = deliveryLayout.fields.event.at >> 2;
-/** Bytes read at a time; large enough that a system call is paid for by a thousand short lines. */
-export const RECEIVE_BYTES = 65_536;
+const MOST_READ_BYTES = 65_536;
 
 export class Io {
   /** For sources alone. */
   readonly native: Native = native();
   readonly schedule: Schedule;
   readonly timers: Timers;
-  /** One for all connections of the thread: what `onData` is given lies here and is valid during the call only. */
-  readonly receiveBuffer: Uint8Array = new Uint8Array(RECEIVE_BYTES);
+  readonly nowNs: () => number;
+  readonly turnNs: () => number;
+  /** For sources alone: there since the first of them. */
+  memory!: IoMemory;
+  /** When the events that are being handed out were collected. */
+  batchNs = 0;
   private readonly sources = new Sources();
 
   constructor(private readonly host: IoHost) {
     this.schedule = host.schedule;
     this.timers = host.timers;
+    this.nowNs = () => host.nowNs();
+    this.turnNs = () => host.turnNs?.() ?? host.nowNs();
   }
 
   /** Open listeners and connections. */
@@ -70,7 +79,8 @@ export class Io {
     const address = addressOf(options.host);
     const bound = this.system(() => this.native.tcpListen(address, port, options.reusePort === true, backlog), `listen on ${options.host ?? '127.0.0.1'}:${port}`);
     const listener = new Listener(this, bound.fd, bound.port, settings, onConnection);
-    this.adoptDescriptor(listener, bound.fd, READABLE);
+    this.open(listener, bound.fd, LISTENER);
+    listener.start();
     return listener;
   }
 
@@ -80,33 +90,94 @@ export class Io {
     const settings = checkConnectionOptions(options);
     const address = addressOf(options.host);
     const fd = this.system(() => this.native.tcpConnect(address, port), `connect to ${options.host ?? '127.0.0.1'}:${port}`);
-    return this.adopt(fd, settings);
+    return this.adopt(fd, settings, true);
   }
 
-  /** For Listener alone: makes a connection of an accepted descriptor. */
-  adopt(fd: number, settings: Required<ConnectionOptions>): Connection {
-    const connection = new Connection(this, fd, settings);
-    this.adoptDescriptor(connection, fd, READABLE | WRITABLE);
+  /** For Listener alone: makes a connection of an accepted descriptor; of a connecting one. */
+  adopt(fd: number, settings: Required<ConnectionOptions>, isConnecting = false): Connection {
+    const connection = new Connection(this, fd, settings, isConnecting);
+    this.open(connection, fd, isConnecting ? CONNECTING : STREAM);
     return connection;
   }
 
-  /** Hands each readiness to its source; returns how many. */
+  /** Takes over a connection that another thread has detached, with what that one had received. */
+  attach(detached: { fd: number; unread: Uint8Array; hasPeerEnded?: boolean }, options: ConnectionOptions = {}): Connection {
+    const settings = checkConnectionOptions(options);
+    this.native.ownSocket(detached.fd);
+    const connection = this.adopt(detached.fd, settings);
+    connection.preload(detached.unread, detached.hasPeerEnded === true);
+    return connection;
+  }
+
+  // ---- What native says, and what it is asked ---------------------------------------------------------------------
+
+  /** Hands each event to its source; returns how many. Part of each turn. */
   poll(): number {
-    const delivery = this.host.delivery;
-    const count = delivery[READINESS]!;
-    for (let i = 0; i < count; i++) {
-      // A source that was closed earlier in this very batch is not found any more.
-      this.sources.find(delivery[EVENT + i * 2]!)?.onReadiness(delivery[EVENT + i * 2 + 1]!);
+    return this.memory === undefined ? 0 : this.takeEvents();
+  }
+
+  /** For sources alone: as `poll`, also within a turn. Runs no handler. */
+  takeEvents(): number {
+    const { memory, sources } = this;
+    const { block } = memory;
+    const count = block[EVENTS]!;
+    if (count === 0) return 0;
+    this.batchNs = this.turnNs();
+    block[EVENTS] = block[UNSENT] = 0;
+    for (let at = EVENT, end = EVENT + count * 4; at < end; at += 4) {
+      // A source that was closed meanwhile is not found any more.
+      const source = sources.find(block[at]!);
+      const value = block[at + 2]!;
+      switch (block[at + 1]!) {
+        case RECEIVED:
+          if (source === undefined) memory.release(block[at + 3]!);
+          else source.onReceived!(block[at + 3]!, value);
+          break;
+        case READINESS: source?.onReadiness(value); break;
+        case ENDED: source?.onEnded!(); break;
+        case FAILED: source?.onFailed!(value, 'recv'); break;
+        case SEND_FAILED: source?.onFailed!(value, 'send'); break;
+        case UNSENT_BYTES: source?.onUnsent!(block[at + 3]!, value); break;
+        case ACCEPTED:
+          if (source === undefined) this.native.socketClose(value);
+          else source.onAccepted!(value);
+          break;
+        default: break;
+      }
     }
-    delivery[READINESS] = 0;
     return count;
   }
 
-  /** For sources alone: stops readiness, then closes the descriptor. */
+  /** For sources alone: one of `words.ioRequest`, done at the end of the turn. */
+  request(kind: number, token: number, a = 0): void {
+    if (this.memory.isRequestFull) this.flush();
+    this.memory.request(kind, token, a);
+  }
+
+  /** Does now what is gathered for the end of the turn: what was offered is with the kernel when it returns. */
+  flush(): void {
+    if (this.memory === undefined || !this.memory.hasRequests) return;
+    // Native does nothing while there are unsent bytes that we have not seen: what follows them must not overtake them.
+    this.takeEvents();
+    this.memory.drain();
+    this.takeEvents();
+    this.sources.recycle();
+  }
+
+  /** For sources alone: forgets the source and closes its descriptor, after what was requested before. */
   release(token: number, fd: number): void {
+    this.sources.retire(token);
+    this.request(CLOSE, token, fd);
+  }
+
+  /** For sources alone: the descriptor is somebody else's from now on. */
+  detach(token: number): void {
+    this.native.ioDetach(this.memory.handle, token);
+  }
+
+  forget(token: number, fd: number): void {
     this.sources.remove(token);
-    this.native.deregisterSource(this.host.turn, fd);
-    this.native.socketClose(fd);
+    this.native.disownSocket(fd);
   }
 
   /** Closes every listener and connection, also when a handler throws; the first error is thrown afterwards. */
@@ -119,42 +190,59 @@ export class Io {
         errors.push(error);
       }
     }
+    this.flush();
     if (errors.length !== 0) throw errors[0];
   }
 
   /** For sources alone: a token for `source`, and readiness of `fd` from now on. Throws ERR_PERCORE_SYSTEM; the descriptor stays the caller's. */
   register(source: Source, fd: number, interest: number): void {
-    source.token = this.sources.add(source);
-    const code = source.token < 0 ? EMFILE : this.native.registerSource(this.host.turn, fd, source.token, interest);
-    if (code >= 0) return;
-    this.sources.remove(source.token);
-    throw this.refused(code);
+    this.add(source, () => this.native.ioAdd(this.memory.handle, fd, source.token, interest));
   }
 
   /** For sources alone: another interest from now on; arms a one-shot again. */
   reregister(source: Source, fd: number, interest: number): void {
-    const code = this.native.reregisterSource(this.host.turn, fd, source.token, interest);
+    const code = this.native.ioModify(this.memory.handle, fd, source.token, interest);
     if (code < 0) throw this.refused(code);
   }
 
   /** For sources alone: no readiness any more; the descriptor stays the caller's. */
   deregister(source: Source, fd: number): void {
+    this.native.ioRemove(this.memory.handle, fd, source.token);
     this.sources.remove(source.token);
-    this.native.deregisterSource(this.host.turn, fd);
   }
 
-  private refused(code: number): PercoreError {
-    const errno = this.native.errorName(-code);
-    return new PercoreError('ERR_PERCORE_SYSTEM', `epoll_ctl: ${errno}`, { errno, syscall: 'epoll_ctl' });
-  }
-
-  private adoptDescriptor(source: Source, fd: number, interest: number): void {
+  /** A stream or a listener, whose descriptor is closed when it is refused. */
+  private open(source: Source, fd: number, kind: number): void {
     try {
-      this.register(source, fd, interest);
+      this.add(source, () => this.native.ioOpen(this.memory.handle, fd, source.token, kind));
     } catch (error) {
       this.native.socketClose(fd);
       throw error;
     }
+  }
+
+  private add(source: Source, call: () => number): void {
+    if (this.memory === undefined) this.begin();
+    if (!this.memory.hasRequests) this.sources.recycle();
+    source.token = this.sources.add(source);
+    const code = source.token < 0 ? EMFILE : call();
+    if (code >= 0) return;
+    this.sources.remove(source.token);
+    throw this.refused(code);
+  }
+
+  /** Opens the thread's I/O source, with the first that needs one. */
+  private begin(): void {
+    const memory = new IoMemory(this.native);
+    const handle = this.host.open(false, memory);
+    if (typeof handle === 'number') throw this.refused(handle);
+    memory.start(handle);
+    this.memory = memory;
+  }
+
+  private refused(code: number): PercoreError {
+    const errno = this.native.errorName(-code);
+    return new PercoreError('ERR_PERCORE_SYSTEM', `a source was refused: ${errno}`, { errno, syscall: 'epoll_ctl' });
   }
 
   /** For sources alone: the call's errors are named as others of this project are. */
@@ -178,6 +266,6 @@ function checkConnectionOptions(options: ConnectionOptions): Required<Connection
   return {
     priority: checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1),
     highWaterBytes: checkInteger('highWaterBytes', options.highWaterBytes ?? DEFAULT_HIGH_WATER_BYTES, 1, 2 ** 30),
-    readBytes: checkInteger('readBytes', options.readBytes ?? RECEIVE_BYTES, 1, RECEIVE_BYTES),
+    readBytes: checkInteger('readBytes', options.readBytes ?? MOST_READ_BYTES, 1, MOST_READ_BYTES),
   };
 }

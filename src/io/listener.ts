@@ -1,56 +1,75 @@
-/** A listening TCP socket. Accepts a few connections a step, in its band. */
+/** A listening stream socket. Native accepts; a few connections a step are made of what it accepted, in the listener's band. */
+import { words } from '../layout.js';
 import type { Ready } from '../ready.js';
 import { noTimer, type TimerId } from '../timers/index.js';
 import type { Connection, ConnectionOptions } from './connection.js';
 import type { Io } from './io.js';
 import type { Source } from './token.js';
 
-const EAGAIN = -11;
-const EMFILE = -24;
-const ENFILE = -23;
-const ENOBUFS = -105;
-const ENOMEM = -12;
-/** Accepted in one step before others of the band get their turn. */
+const { RECEIVE, PAUSE } = words.ioRequest;
+/** Made in one step before others of the band get their turn. */
 const QUANTUM = 16;
-/** Out of descriptors: try again after this. Edge-triggered, so nothing spins meanwhile. */
+/** Accepted and waiting for their step before no more are accepted. */
+const MOST_WAITING = 256;
+/** Out of descriptors: try again after this. */
 const RETRY_NS = 50_000_000;
 
 export class Listener implements Source, Ready {
   isReady = false;
   token = -1;
   readonly band: number;
-  /** Connections that could not be accepted because descriptors or memory ran out; they wait in the kernel. */
+  /** Times that descriptors or memory ran out, and connections that were closed at once because of it. */
   refusals = 0;
+  refused = 0;
   private isClosed = false;
+  private isAccepting = false;
   private retry: TimerId = noTimer;
+  private waiting: number[] = [];
 
   constructor(private readonly io: Io, private readonly fd: number, readonly port: number, private readonly settings: Required<ConnectionOptions>, private readonly onConnection: (connection: Connection) => void) {
     this.band = settings.priority;
   }
 
-  onReadiness(): void {
+  /** For Io alone: accepts from now on. */
+  start(): void {
+    this.isAccepting = true;
+    this.io.request(RECEIVE, this.token);
+  }
+
+  onReadiness(): void {}
+
+  onAccepted(fd: number): void {
+    this.waiting.push(fd);
+    if (this.waiting.length >= MOST_WAITING && this.isAccepting) {
+      this.isAccepting = false;
+      this.io.request(PAUSE, this.token);
+    }
     this.io.schedule(this);
   }
 
-  run(): boolean {
-    for (let i = 0; i < QUANTUM && !this.isClosed; i++) {
-      const fd = this.io.native.tcpAccept(this.fd);
-      if (fd >= 0) {
-        this.accept(this.io.adopt(fd, this.settings));
-        continue;
-      }
-      if (fd === EAGAIN) return false;
-      if (fd === EMFILE || fd === ENFILE || fd === ENOBUFS || fd === ENOMEM) {
-        this.refusals++;
-        this.retry = this.io.timers.after({ delayNs: RETRY_NS, priority: this.band }, () => this.io.schedule(this));
-        return false;
-      }
-      // ECONNABORTED and its like concern one connection that is gone already; the next is tried.
-    }
-    return !this.isClosed;
+  /**
+   * Out of descriptors or memory. A reserve descriptor is given up to take each waiting connection and close it, so that its peer learns
+   * of it at once instead of waiting; nothing is accepted for a moment, so nothing spins.
+   */
+  onFailed(): void {
+    this.isAccepting = false;
+    this.refusals++;
+    this.refused += this.io.native.tcpRefuse(this.fd);
+    this.retry = this.io.timers.after({ delayNs: RETRY_NS, priority: this.band }, () => {
+      this.retry = noTimer;
+      this.start();
+    });
   }
 
-  private accept(connection: Connection): void {
+  run(): boolean {
+    for (let made = 0; made < QUANTUM && this.waiting.length !== 0; made++) this.make(this.waiting.shift()!);
+    if (this.isClosed) return false;
+    if (this.waiting.length === 0 && !this.isAccepting && this.retry === noTimer) this.start();
+    return this.waiting.length !== 0;
+  }
+
+  private make(fd: number): void {
+    const connection = this.io.adopt(fd, this.settings);
     try {
       this.onConnection(connection);
     } catch (error) {
@@ -60,11 +79,13 @@ export class Listener implements Source, Ready {
     }
   }
 
-  /** Accepts no more. Connections already accepted stay. */
+  /** Accepts no more. Connections already handed over stay. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
     if (this.retry !== noTimer) this.io.timers.cancel(this.retry);
+    for (const fd of this.waiting) this.io.native.socketClose(fd);
+    this.waiting = [];
     this.io.release(this.token, this.fd);
   }
 }

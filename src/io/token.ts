@@ -13,6 +13,13 @@ export interface Source {
   /** `readiness` is a set of the bits in `layout.words.readiness`: a hint, so keep trying until would-block. */
   onReadiness(readiness: number): void;
   close(): void;
+  /** A stream's, see `words.ioEvent`. */
+  onReceived?(place: number, length: number): void;
+  onEnded?(): void;
+  onFailed?(errno: number, call: string): void;
+  onUnsent?(place: number, length: number): void;
+  /** A listener's. */
+  onAccepted?(fd: number): void;
 }
 
 /** Sources by token. One thread. */
@@ -20,9 +27,10 @@ export class Sources {
   private readonly slots: (Source | undefined)[] = [];
   private readonly generations: number[] = [];
   private readonly free: number[] = [];
+  private readonly retired: number[] = [];
 
   get count(): number {
-    return this.slots.length - this.free.length;
+    return this.slots.length - this.free.length - this.retired.length;
   }
 
   /** A token for `source`, or -1 when 2^20 are open. */
@@ -41,10 +49,23 @@ export class Sources {
     this.free.push(slot);
   }
 
+  /** The same for one whose descriptor native has still to close: its slot is used again after `recycle`. */
+  retire(token: number): void {
+    if (this.find(token) === undefined) return;
+    const slot = token % MAX_SOURCES;
+    this.slots[slot] = undefined;
+    this.retired.push(slot);
+  }
+
+  /** Native has done what was requested. */
+  recycle(): void {
+    while (this.retired.length !== 0) this.free.push(this.retired.pop()!);
+  }
+
   /** Undefined for a token whose source is gone. */
   find(token: number): Source | undefined {
-    const slot = token % MAX_SOURCES;
-    return this.generations[slot] === Math.floor(token / MAX_SOURCES) ? this.slots[slot] : undefined;
+    const slot = token & (MAX_SOURCES - 1);
+    return this.generations[slot] === token >>> SLOT_BITS ? this.slots[slot] : undefined;
   }
 
   all(): Source[] {

@@ -75,7 +75,6 @@ const TURN_NS = field.turnNs.at >> 3;
 const LANES = deliveryLayout.fields.lanes.at >> 2;
 const LANE = deliveryLayout.fields.lane.at >> 2;
 const TIMERS = deliveryLayout.fields.timers.at >> 2;
-const READINESS = deliveryLayout.fields.readiness.at >> 2;
 const STOP = deliveryLayout.fields.stop.at >> 2;
 const IS_SUMMONED = deliveryLayout.fields.isSummoned.at >> 2;
 const HAS_MORE = deliveryLayout.fields.hasMore.at >> 2;
@@ -148,7 +147,11 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       mustYield: (band) => this.mustYield(band),
     });
     this.calls = new CallService(this.intercore, this.timers);
-    this.io = new Io({ schedule, nowNs, delivery: this.delivery, turn: this.turnHandle, timers: this.timers });
+    this.io = new Io({
+      schedule, nowNs, timers: this.timers,
+      turnNs: () => this.counters[TURN_NS]!,
+      open: (isUring, { block, pool, outbox }) => this.addon.openIo(this.turnHandle, isUring ? 1 : 0, block, pool, outbox),
+    });
   }
 
   /** `producer` has records that are not published: they are at the end of the step. For queues that are opened in this thread. */
@@ -204,8 +207,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       if (!inlet.isReady) this.schedule(inlet);
     }
     delivery[LANES] = 0;
-    const others = (delivery[TIMERS] === 0 ? 0 : this.timers.poll()) + (delivery[READINESS] === 0 ? 0 : this.io.poll());
-    return lanes + others;
+    return lanes + (delivery[TIMERS] === 0 ? 0 : this.timers.poll()) + this.io.poll();
   }
 
   /** Rejects calls to peers that have died since the last look. For poll, and for the runtime at the exit event. */

@@ -1,0 +1,280 @@
+// The epoll source. Everything is edge-triggered unless an interest says LEVEL, so that pausing needs no system call. A connection costs
+// one recv and one send a message: a read that filled less than it could is the last one, as epoll(7) says, unless an end or an error was
+// reported with it.
+//
+// Small arrivals are packed into one buffer of the pool, one behind the other, so that a turn touches few cache lines; a stream gets
+// whole buffers. One read a connection and collect: what has more waits in `ready_` for the next, behind the others.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "io_source.h"
+
+namespace percore {
+
+namespace {
+
+using layout::Interest;
+using layout::IoEvent;
+using layout::IoKind;
+using layout::IoRequest;
+
+constexpr int kBufferBits = 16;
+constexpr size_t kBufferBytes = size_t(1) << kBufferBits;
+// With less room than this the next buffer is begun.
+constexpr size_t kLeastRoom = 16384;
+// What comes next begins on a line of its own.
+constexpr size_t kAlignment = 64;
+constexpr int kAcceptsAtOnce = 16;
+
+class EpollIo final : public IoSource {
+ public:
+  EpollIo(const IoMemory& memory, AddonState* state, int epollFd) : IoSource(memory, state), epoll_(epollFd) {
+    block_->bufferBits = kBufferBits;
+    const int32_t buffers = std::min<int32_t>(int32_t(memory.poolBytes / kBufferBytes), kMostBuffers);
+    for (int32_t buffer = buffers - 1; buffer > 0; buffer--) free_.push_back(buffer);
+    isFree_.assign(size_t(buffers), true);
+    isFree_[0] = false;
+  }
+
+  int add(int fd, int32_t token, int32_t interest) override {
+    make(fd, token, IoKind::kReadiness);
+    return control(EPOLL_CTL_ADD, fd, token, modeOf(interest));
+  }
+
+  int modify(int fd, int32_t token, int32_t interest) override { return control(EPOLL_CTL_MOD, fd, token, modeOf(interest)); }
+
+  void remove(int fd, int32_t token) override {
+    if (Entry* entry = find(token)) entry->token = -1;
+    epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+  }
+
+  int open(int fd, int32_t token, IoKind kind) override {
+    Entry& entry = make(fd, token, kind);
+    entry.isBlocked = kind == IoKind::kConnecting;
+    const int result = control(EPOLL_CTL_ADD, fd, token, EPOLLET | EPOLLIN | (kind == IoKind::kListener ? 0 : EPOLLOUT | EPOLLRDHUP));
+    if (result < 0) entry.token = -1;
+    return result;
+  }
+
+  void detach(int32_t token) override {
+    if (Entry* entry = find(token)) remove(entry->fd, token);
+  }
+
+  int32_t send(int32_t token, const char* bytes, size_t length) override {
+    Entry* entry = find(token);
+    if (!entry) return -EBADF;
+    if (entry->isBlocked) return 0;
+    size_t sent = 0;
+    while (sent < length) {
+      const ssize_t count = ::send(entry->fd, bytes + sent, length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+      block_->sends += 1;
+      if (count > 0) {
+        sent += size_t(count);
+      } else if (errno == EAGAIN) {
+        entry->isBlocked = true;  // the edge comes when there is room
+        break;
+      } else if (errno != EINTR) {
+        return sent > 0 ? int32_t(sent) : -errno;  // an error that stays is met again
+      }
+    }
+    return int32_t(sent);
+  }
+
+  void onEvent(uint64_t data, uint32_t events) override {
+    Entry* entry = find(int32_t(data));
+    if (!entry) return;
+    if (entry->kind == IoKind::kReadiness) return push(entry->token, IoEvent::kReadiness, readinessOf(events));
+    constexpr uint32_t kEnds = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+    int32_t told = 0;
+    if (events & (EPOLLIN | kEnds)) {
+      entry->isReadable = true;
+      if (events & kEnds) entry->hasEnd = true;
+      if (entry->isReceiving) queue(*entry);
+      else if (events & (EPOLLHUP | EPOLLERR)) told = readinessOf(events & (EPOLLHUP | EPOLLERR));
+    }
+    if (entry->isBlocked && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
+      entry->isBlocked = false;
+      told |= readinessOf(events & (EPOLLOUT | EPOLLHUP | EPOLLERR));
+    }
+    if (told != 0) push(entry->token, IoEvent::kReadiness, told);
+  }
+
+  bool hasMore() const override { return !ready_.empty() && (!isPoolEmpty_ || block_->released != 0); }
+
+  void collect() override {
+    takeReleased();
+    isPoolEmpty_ = false;
+    const size_t count = ready_.size();
+    size_t i = 0;
+    for (; i < count && hasRoom(); i++) {
+      Entry* entry = find(ready_[i]);
+      if (!entry || !entry->isQueued) continue;
+      if (entry->isReceiving && entry->isReadable) {
+        if (entry->kind == IoKind::kListener) accept(*entry);
+        else if (!receive(*entry)) break;
+      }
+      if (entry->isReceiving && entry->isReadable) ready_.push_back(entry->token);
+      else entry->isQueued = false;
+    }
+    ready_.erase(ready_.begin(), ready_.begin() + ptrdiff_t(i));
+  }
+
+  void drain() override {
+    if (block_->unsent != 0) return;
+    const int32_t requests = block_->requests;
+    for (int32_t i = 0; i < requests; i++) {
+      const int32_t* request = &block_->request[i * 4];
+      Entry* entry = find(request[1]);
+      if (!entry) continue;  // detached
+      switch (IoRequest(request[0])) {
+        case IoRequest::kSend: sendFromOutbox(*entry, request[2], request[3]); break;
+        case IoRequest::kReceive:
+          entry->isReceiving = true;
+          if (entry->isReadable) queue(*entry);
+          break;
+        case IoRequest::kPause: entry->isReceiving = false; break;
+        case IoRequest::kEnd:
+          if (!entry->isBlocked) shutdown(entry->fd, SHUT_WR);
+          break;
+        case IoRequest::kClose: {
+          const int fd = entry->fd;
+          remove(fd, entry->token);
+          state_->closeSocket(fd);
+          break;
+        }
+      }
+    }
+    block_->requests = 0;
+    block_->drains = int32_t(uint32_t(block_->drains) + 1);
+  }
+
+ private:
+  int control(int operation, int fd, int32_t token, uint32_t events) {
+    epoll_event interest{};
+    interest.events = events;
+    interest.data.u64 = uint64_t(uint32_t(token));
+    if (epoll_ctl(epoll_, operation, fd, &interest) == 0) return 0;
+    const int error = errno;
+    if (operation == EPOLL_CTL_ADD) find(token)->token = -1;
+    return -error;
+  }
+
+  static uint32_t modeOf(int32_t interest) {
+    uint32_t events = eventsOf(interest);
+    if (!(interest & int32_t(Interest::kLevel))) events |= EPOLLET;
+    if (interest & int32_t(Interest::kOneshot)) events |= EPOLLONESHOT;
+    return events;
+  }
+
+  void queue(Entry& entry) {
+    if (entry.isQueued) return;
+    entry.isQueued = true;
+    ready_.push_back(entry.token);
+  }
+
+  // False: no buffer is free.
+  bool receive(Entry& entry) {
+    size_t room = kBufferBytes - at_;
+    if (room < kLeastRoom) {
+      if (block_->bufferUsers[current_] == 0) {
+        at_ = 0;
+      } else if (free_.empty()) {
+        isPoolEmpty_ = true;
+        block_->poolWaits += 1;
+        return false;
+      } else {
+        current_ = free_.back();
+        free_.pop_back();
+        isFree_[size_t(current_)] = false;
+        at_ = 0;
+      }
+      room = kBufferBytes;
+    }
+    const size_t place = size_t(current_) * kBufferBytes + at_;
+    const ssize_t count = recv(entry.fd, memory_.pool + place, room, MSG_DONTWAIT);
+    if (count > 0) {
+      block_->bufferUsers[current_]++;
+      block_->receives += 1;
+      at_ = std::min(kBufferBytes, (at_ + size_t(count) + kAlignment - 1) & ~(kAlignment - 1));
+      push(entry.token, IoEvent::kReceived, int32_t(count), int32_t(place));
+      if (size_t(count) < room && !entry.hasEnd) entry.isReadable = false;
+    } else if (count == 0) {
+      entry.isReadable = false;
+      push(entry.token, IoEvent::kEnded, 0);
+    } else if (errno == EAGAIN) {
+      entry.isReadable = false;
+    } else if (errno != EINTR) {
+      entry.isReadable = false;
+      push(entry.token, IoEvent::kFailed, errno);
+    }
+    return true;
+  }
+
+  void accept(Entry& entry) {
+    for (int i = 0; i < kAcceptsAtOnce && hasRoom(); i++) {
+      const int fd = accept4(entry.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd >= 0) {
+        const int yes = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);  // refused by a Unix socket, which needs none
+        state_->ownSocket(fd);
+        block_->accepts += 1;
+        push(entry.token, IoEvent::kAccepted, fd);
+        continue;
+      }
+      if (errno == EAGAIN) {
+        entry.isReadable = false;
+        return;
+      }
+      // These concern one connection that is gone already: the next is tried. Out of descriptors or memory: JavaScript is told, and asks again.
+      if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
+      entry.isReceiving = false;
+      return push(entry.token, IoEvent::kFailed, errno);
+    }
+  }
+
+  void sendFromOutbox(Entry& entry, int32_t offset, int32_t length) {
+    int32_t sent = 0, error = 0;
+    while (sent < length && !entry.isBlocked && error == 0) {
+      const int32_t count = send(entry.token, memory_.outbox + offset + sent, size_t(length - sent));
+      if (count < 0) error = -count;
+      else sent += count;
+    }
+    if (sent == length) return;
+    pushUnsent(entry.token, length - sent, offset + sent);
+    if (error != 0) push(entry.token, IoEvent::kSendFailed, error);
+  }
+
+  void takeReleased() {
+    for (int32_t i = 0; i < block_->released; i++) {
+      const int32_t buffer = block_->releasedBuffer[i];
+      // It may have been delivered from again since.
+      if (block_->bufferUsers[buffer] != 0 || isFree_[size_t(buffer)]) continue;
+      if (buffer == current_) {
+        at_ = 0;
+      } else {
+        isFree_[size_t(buffer)] = true;
+        free_.push_back(buffer);
+      }
+    }
+    block_->released = 0;
+  }
+
+  int epoll_;
+  std::vector<int32_t> ready_;  // tokens that may have more to read
+  std::vector<int32_t> free_;
+  std::vector<bool> isFree_;
+  int32_t current_ = 0;
+  size_t at_ = 0;
+  bool isPoolEmpty_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<IoSource> openEpollIo(const IoMemory& memory, AddonState* state, int epollFd) { return std::make_unique<EpollIo>(memory, state, epollFd); }
+
+}  // namespace percore

@@ -1,0 +1,89 @@
+// The I/O source of a thread, for JavaScript: what is not in its shared block. Typed in src/native.ts.
+#include "io_binding.h"
+
+#include "bindings.h"
+#include "io_source.h"
+#include "napi_args.h"
+
+namespace percore {
+
+napi_value ioHandle(napi_env env, IoSource* source) {
+  source->handle = new IoSource*(source);
+  napi_value external = nullptr;
+  napi_create_external(env, source->handle, [](napi_env, void* pointer, void*) {
+    IoSource** handle = static_cast<IoSource**>(pointer);
+    if (*handle) (*handle)->handle = nullptr;
+    delete handle;
+  }, nullptr, &external);
+  return external;
+}
+
+static IoSource* sourceOf(napi_env env, napi_value handle) {
+  void* pointer = nullptr;
+  if (handle) napi_get_value_external(env, handle, &pointer);
+  return pointer ? *static_cast<IoSource**>(pointer) : nullptr;
+}
+
+// ioAdd(io, fd, token, interest) -> 0 or -errno
+static napi_value ioAdd(napi_env env, napi_callback_info info) {
+  RawArgs<4> args(env, info);
+  IoSource* io = sourceOf(env, args.value[0]);
+  return args.integer(io ? io->add(args.int32(1), args.int32(2), args.int32(3)) : -EBADF);
+}
+
+// ioModify(io, fd, token, interest) -> 0 or -errno
+static napi_value ioModify(napi_env env, napi_callback_info info) {
+  RawArgs<4> args(env, info);
+  IoSource* io = sourceOf(env, args.value[0]);
+  return args.integer(io ? io->modify(args.int32(1), args.int32(2), args.int32(3)) : -EBADF);
+}
+
+// ioRemove(io, fd, token)
+static napi_value ioRemove(napi_env env, napi_callback_info info) {
+  RawArgs<3> args(env, info);
+  if (IoSource* io = sourceOf(env, args.value[0])) io->remove(args.int32(1), args.int32(2));
+  return nullptr;
+}
+
+// ioOpen(io, fd, token, kind) -> 0 or -errno
+static napi_value ioOpen(napi_env env, napi_callback_info info) {
+  RawArgs<4> args(env, info);
+  IoSource* io = sourceOf(env, args.value[0]);
+  return args.integer(io ? io->open(args.int32(1), args.int32(2), layout::IoKind(args.int32(3))) : -EBADF);
+}
+
+// ioDetach(io, token): the descriptor stays open.
+static napi_value ioDetach(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  if (IoSource* io = sourceOf(env, args.value[0])) io->detach(args.int32(1));
+  return nullptr;
+}
+
+// ioSend(io, token, bytes, offset, length) -> bytes taken by the kernel, or -errno
+static napi_value ioSend(napi_env env, napi_callback_info info) {
+  RawArgs<5> args(env, info);
+  IoSource* io = sourceOf(env, args.value[0]);
+  char* data = nullptr;
+  size_t capacity = 0;
+  const int32_t offset = args.int32(3), length = args.int32(4);
+  if (!io || !args.bytes(2, &data, &capacity) || offset < 0 || length < 0 || size_t(offset) + size_t(length) > capacity) return args.integer(-EINVAL);
+  return args.integer(io->send(args.int32(1), data + offset, size_t(length)));
+}
+
+// ioDrain(io): does what was requested, now.
+static napi_value ioDrain(napi_env env, napi_callback_info info) {
+  if (IoSource* io = sourceOf(env, RawArgs<1>(env, info).value[0])) io->drain();
+  return nullptr;
+}
+
+void exportIo(Napi::Env env, Napi::Object exports) {
+  exportRaw(env, exports, "ioAdd", ioAdd);
+  exportRaw(env, exports, "ioModify", ioModify);
+  exportRaw(env, exports, "ioRemove", ioRemove);
+  exportRaw(env, exports, "ioOpen", ioOpen);
+  exportRaw(env, exports, "ioDetach", ioDetach);
+  exportRaw(env, exports, "ioSend", ioSend);
+  exportRaw(env, exports, "ioDrain", ioDrain);
+}
+
+}  // namespace percore

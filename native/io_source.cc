@@ -1,0 +1,39 @@
+#include "io_source.h"
+
+#include <sys/epoll.h>
+
+namespace percore {
+
+IoSource::Entry& IoSource::make(int fd, int32_t token, layout::IoKind kind) {
+  const size_t slot = size_t(token) & ((size_t(1) << kSlotBits) - 1);
+  if (slot >= entries_.size()) entries_.resize(slot + 1);
+  entries_[slot] = Entry{};
+  entries_[slot].token = token;
+  entries_[slot].fd = fd;
+  entries_[slot].kind = kind;
+  return entries_[slot];
+}
+
+// The bits of poll(2) and epoll(7) are the same.
+int32_t IoSource::readinessOf(uint32_t events) {
+  using layout::Readiness;
+  int32_t bits = 0;
+  if (events & EPOLLIN) bits |= int32_t(Readiness::kReadable);
+  if (events & EPOLLOUT) bits |= int32_t(Readiness::kWritable);
+  if (events & EPOLLRDHUP) bits |= int32_t(Readiness::kReadClosed);
+  if (events & EPOLLHUP) bits |= int32_t(Readiness::kHangUp);
+  if (events & EPOLLERR) bits |= int32_t(Readiness::kError);
+  if (events & EPOLLPRI) bits |= int32_t(Readiness::kPriority);
+  return bits;
+}
+
+uint32_t IoSource::eventsOf(int32_t interest) {
+  using layout::Interest;
+  uint32_t events = 0;
+  if (interest & int32_t(Interest::kReadable)) events |= EPOLLIN | EPOLLRDHUP;
+  if (interest & int32_t(Interest::kWritable)) events |= EPOLLOUT;
+  if (interest & int32_t(Interest::kPriority)) events |= EPOLLPRI;
+  return events;
+}
+
+}  // namespace percore

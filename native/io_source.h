@@ -1,0 +1,118 @@
+// Where the bytes of a thread come from and go to. One contract, two sources: epoll (epoll_io.cc) and io_uring (uring_io.cc).
+//
+//   kernel --collect--> IoBlock.event (readiness, bytes in the pool, accepted descriptors) --> JavaScript, once a turn
+//   kernel <--drain---- IoBlock.request (send, receive, pause, end, close) <-- JavaScript, whenever it likes
+//
+// Why completions and not readiness alone: one call into JavaScript and none out of it then serve every connection of a turn, and
+// io_uring has nothing else to offer. Descriptors that are no streams (timers, inotify, datagrams, pipes) get readiness.
+//
+// A token is JavaScript's, slot and generation: what arrives for one that is gone is dropped here, its buffer and its descriptor given
+// back. Sources: epoll(7), io_uring(7); mio for token, interest and readiness.
+#pragma once
+#include <node_api.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "addon_state.h"
+#include "layout.h"
+
+namespace percore {
+
+// Typed arrays of JavaScript, kept alive by references as long as a source uses them.
+struct IoMemory {
+  layout::IoBlock* block = nullptr;
+  char* pool = nullptr;
+  size_t poolBytes = 0;
+  char* outbox = nullptr;  // two halves: one is being filled while sends of the other may still come back
+  size_t outboxBytes = 0;
+};
+
+class IoSource {
+ public:
+  static constexpr int32_t kSlotBits = 20;  // as in src/io/token.ts
+  static constexpr int32_t kEpollBatch = 64;
+
+  IoSource(const IoMemory& memory, AddonState* state) : memory_(memory), block_(memory.block), state_(state) {}
+  IoSource(const IoSource&) = delete;
+  IoSource& operator=(const IoSource&) = delete;
+  virtual ~IoSource() {
+    if (handle) *handle = nullptr;
+  }
+
+  // Readiness of any descriptor. `interest` is a set of layout::Interest. All 0 or -errno.
+  virtual int add(int fd, int32_t token, int32_t interest) = 0;
+  virtual int modify(int fd, int32_t token, int32_t interest) = 0;
+  virtual void remove(int fd, int32_t token) = 0;
+  // A stream or a listener: nothing is received or accepted before RECEIVE is requested. 0 or -errno.
+  virtual int open(int fd, int32_t token, layout::IoKind kind) = 0;
+  // Forgets it at once and leaves the descriptor open. What had arrived already is in the events.
+  virtual void detach(int32_t token) = 0;
+  // Sends now, past the outbox: bytes taken, or -errno. After less than `length` a WRITABLE follows once there is room.
+  virtual int32_t send(int32_t token, const char* bytes, size_t length) = 0;
+  // The thread's epoll reports `events` of whatever this has put into it under `data`.
+  virtual void onEvent(uint64_t data, uint32_t events) = 0;
+  // Takes what has arrived, as far as there is room for it.
+  virtual void collect() = 0;
+  // True when collect would find something without the epoll saying so.
+  virtual bool hasMore() const = 0;
+  // Does what was requested.
+  virtual void drain() = 0;
+
+  // True while another batch of the epoll's events fits.
+  bool hasRoom() const { return block_->events < kMostCollected; }
+  bool hasEvents() const { return block_->events != 0; }
+  bool hasRequests() const { return block_->requests != 0; }
+  // Where JavaScript's handle keeps its pointer here.
+  IoSource** handle = nullptr;
+
+ protected:
+  // Room that collect leaves in the events, so that drain can always say what was not sent.
+  static constexpr int32_t kMostEvents = int32_t(sizeof layout::IoBlock::event / sizeof(int32_t) / 4);
+  static constexpr int32_t kMostCollected = kMostEvents / 2 - kEpollBatch;
+  static constexpr int32_t kMostRequests = int32_t(sizeof layout::IoBlock::request / sizeof(int32_t) / 4);
+  static constexpr int32_t kMostBuffers = int32_t(sizeof layout::IoBlock::bufferUsers / sizeof(int32_t));
+  static_assert(2 * kMostRequests <= kMostEvents - kMostCollected);
+
+  struct Entry {
+    int32_t token = -1;
+    int fd = -1;
+    layout::IoKind kind = layout::IoKind::kReadiness;
+    bool isReceiving = false;  // JavaScript wants what comes
+    bool isReadable = false;   // epoll: the kernel may have more
+    bool hasEnd = false;       // epoll: an end or an error was reported, so a short read does not say that nothing follows
+    bool isBlocked = false;    // the kernel took less than it was given
+    bool isQueued = false;
+    uint32_t armed = 0;        // io_uring: what is under way
+    uint32_t events = 0;       // io_uring: of a readiness
+  };
+
+  Entry& make(int fd, int32_t token, layout::IoKind kind);
+  Entry* find(int32_t token) {
+    const size_t slot = size_t(token) & ((size_t(1) << kSlotBits) - 1);
+    return token >= 0 && slot < entries_.size() && entries_[slot].token == token ? &entries_[slot] : nullptr;
+  }
+  void push(int32_t token, layout::IoEvent kind, int32_t value, int32_t place = 0) {
+    int32_t* event = &block_->event[block_->events++ * 4];
+    event[0] = token;
+    event[1] = int32_t(kind);
+    event[2] = value;
+    event[3] = place;
+  }
+  void pushUnsent(int32_t token, int32_t length, int32_t offset) {
+    block_->unsent++;
+    push(token, layout::IoEvent::kUnsent, length, offset);
+  }
+  static int32_t readinessOf(uint32_t events);
+  static uint32_t eventsOf(int32_t interest);
+
+  IoMemory memory_;
+  layout::IoBlock* block_;
+  AddonState* state_;
+  std::vector<Entry> entries_;
+};
+
+std::unique_ptr<IoSource> openEpollIo(const IoMemory& memory, AddonState* state, int epollFd);
+
+}  // namespace percore

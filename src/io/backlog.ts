@@ -1,0 +1,48 @@
+/** Bytes that wait to be sent: `bytes` of them, from `first` on in `memory`. Grows by doubling, and is given back once a burst is over. */
+const FIRST_BYTES = 16_384;
+
+export class Backlog {
+  memory: Uint8Array = EMPTY;
+  first = 0;
+  private last = 0;
+
+  get bytes(): number {
+    return this.last - this.first;
+  }
+
+  push(bytes: Uint8Array, offset: number, length: number): void {
+    this.reserve(length);
+    this.memory.set(length === bytes.length ? bytes : bytes.subarray(offset, offset + length), this.last);
+    this.last += length;
+  }
+
+  shift(length: number): void {
+    this.first += length;
+    if (this.first !== this.last) return;
+    this.first = this.last = 0;
+    if (this.memory.length > 16 * FIRST_BYTES) this.memory = EMPTY;
+  }
+
+  view(): Uint8Array {
+    return this.memory.subarray(this.first, this.last);
+  }
+
+  /** Makes room for `length` more bytes at the end. */
+  private reserve(length: number): void {
+    if (this.last + length <= this.memory.length) return;
+    const pending = this.bytes;
+    if (pending + length <= this.memory.length && this.first >= this.memory.length / 2) {
+      this.memory.copyWithin(0, this.first, this.last);
+    } else {
+      let size = Math.max(this.memory.length, FIRST_BYTES);
+      while (size < pending + length) size *= 2;
+      const grown = new Uint8Array(size);
+      grown.set(this.view());
+      this.memory = grown;
+    }
+    this.first = 0;
+    this.last = pending;
+  }
+}
+
+const EMPTY = new Uint8Array(0);

@@ -1,0 +1,37 @@
+/**
+ * Received bytes that outlive the handler they were given to. In place while the connection has less than its share of the pool and the
+ * pool has buffers to spare; a copy otherwise, so that no connection can leave the others without buffers.
+ */
+import { PercoreError } from '../errors.js';
+import { POOL_BYTES, type IoMemory } from './io-memory.js';
+
+export interface Kept {
+  /** Valid until `release`. */
+  readonly bytes: Uint8Array;
+  /** True: they lie elsewhere than where they were received. */
+  readonly isCopy: boolean;
+  /** Gives them back. Once. */
+  release(): void;
+}
+
+const SHARE = 8;
+
+/** `owner.keptBytes` counts whole buffers, since one byte holds its buffer. */
+export function keep(memory: IoMemory, place: number, length: number, owner: { keptBytes: number }): Kept {
+  const bufferBytes = 1 << memory.bufferBits;
+  const isCopy = owner.keptBytes + bufferBytes > POOL_BYTES / SHARE || memory.buffersInUse > (POOL_BYTES >> memory.bufferBits) / 2;
+  if (isCopy) return { bytes: memory.pool.slice(place, place + length), isCopy, release: () => undefined };
+  memory.hold(place);
+  owner.keptBytes += bufferBytes;
+  let isReleased = false;
+  return {
+    bytes: memory.pool.subarray(place, place + length),
+    isCopy,
+    release: () => {
+      if (isReleased) throw new PercoreError('ERR_PERCORE_CLAIM', 'release() of bytes that were released already');
+      isReleased = true;
+      owner.keptBytes -= bufferBytes;
+      memory.release(place);
+    },
+  };
+}
