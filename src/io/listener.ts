@@ -87,5 +87,7 @@ export class Listener implements Source, Ready {
     for (const fd of this.waiting) this.io.native.socketClose(fd);
     this.waiting = [];
     this.io.release(this.token, this.fd);
+    // The port is free when this returns.
+    this.io.flush();
   }
 }
