@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { CheckFailed } from './harness.js';
 import { rootUrl } from './context.js';
 
-type BaselineProgram = 'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines';
+export type BaselineProgram = 'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines' | 'epoll_server' | 'tcp_client';
 
 let built: Promise<Record<BaselineProgram, string>> | undefined;
 

@@ -1,0 +1,52 @@
+/** Ours in suite `io`: the work of `servers.ts`, written as a user would write it. */
+import type { Connection, Reactor } from 'percore';
+import { STREAM_BYTES, streamByte, streamBytes } from './stream.js';
+import type { Work } from './servers.js';
+
+export type ServerServices = { listen(work: Work): number };
+
+const stream = streamBytes();
+
+export default function start(reactor: Reactor<ServerServices>): void {
+  reactor.handle('listen', (work) => reactor.io.listen({ port: 0 }, { echo, sink, source, datagram: refuse }[work]).port);
+}
+
+function refuse(): never {
+  throw new Error('this version has no datagrams');
+}
+
+function echo(connection: Connection): void {
+  connection.onData((bytes) => void connection.write(bytes));
+}
+
+function sink(connection: Connection): void {
+  let count = 0;
+  let isWrong = false;
+  connection.onData((bytes) => {
+    isWrong ||= bytes[0] !== streamByte(count) || bytes[bytes.length - 1] !== streamByte(count + bytes.length - 1);
+    count += bytes.length;
+  });
+  connection.onEnd(() => {
+    const answer = new DataView(new ArrayBuffer(8));
+    answer.setBigUint64(0, isWrong ? 2n ** 64n - 1n : BigInt(count), true);
+    connection.write(new Uint8Array(answer.buffer));
+    connection.end();
+  });
+}
+
+function source(connection: Connection): void {
+  connection.onData((bytes) => void send(connection, Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))));
+}
+
+async function send(connection: Connection, total: number): Promise<void> {
+  let left = total;
+  // Whole blocks first, so each starts at the beginning of the stream's bytes.
+  while (left > 0) {
+    const bytes = left < STREAM_BYTES ? stream.subarray(0, left) : stream;
+    const code = connection.write(bytes);
+    if (code === 0) left -= bytes.length;
+    else if (connection.isClosed) return;
+    else await connection.writable();
+  }
+  connection.end();
+}

@@ -1,0 +1,95 @@
+/**
+ * The servers of suite `io`, each a process of its own on the first CPU; the load comes from a C client on the second one.
+ *
+ *      bench ──spawns──> server A, B, C (all stay, one at a time is loaded, the others sleep) <──TCP, UDP── C client
+ *
+ * A server prints one line of JSON with its port when it listens, and ends when its stdin does: so none outlives a bench that was
+ * killed.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { twoCpus } from '../../cpus.js';
+import { CheckFailed, sleep } from '../../harness.js';
+import { baselineProgram, collect, runProgram, type BaselineProgram } from '../../programs.js';
+
+/**
+ * echo: sends back what it reads. sink: reads, checks the first and last byte of each read, and answers the count at the end. source:
+ * is told how many bytes, and sends them. datagram: sends each datagram back.
+ */
+export type Work = 'echo' | 'sink' | 'source' | 'datagram';
+/** How a reactor learns of readiness. */
+export type IoSource = 'epoll' | 'io_uring';
+
+export interface ServerProgram {
+  /** A baseline's name is exactly the issue's; ours is that of its source. */
+  readonly name: string;
+  command(work: Work): Promise<readonly string[]>;
+}
+
+export interface Server {
+  readonly name: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Which source a percore server was granted, and why not the one it asked for. */
+  readonly granted: string | undefined;
+  readonly why: string | undefined;
+  /** Ends it, and throws CheckFailed when it did not end well. */
+  stop(): Promise<void>;
+}
+
+const START_MS = 20_000;
+const STOP_MS = 10_000;
+
+export const serverCpu = (): number => twoCpus()[0];
+export const clientCpu = (): number => twoCpus()[1];
+
+const script = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+const onServerCpu = (...command: string[]): string[] => ['taskset', '-c', String(serverCpu()), ...command];
+
+export const percore = (source: IoSource): ServerProgram => ({ name: source, command: async (work) => onServerCpu(process.execPath, script('percore-server.js'), work, source) });
+export const nodeNet: ServerProgram = { name: 'node:net', command: async (work) => onServerCpu(process.execPath, script('node-net-server.js'), work) };
+export const cEpoll: ServerProgram = {
+  name: 'C epoll',
+  command: async (work) => [await baselineProgram('epoll_server'), work, '--cpu', String(serverCpu())],
+};
+
+/** Starts a server and waits until it listens. */
+export async function startServer(program: ServerProgram, work: Work): Promise<Server> {
+  const [command, ...args] = await program.command(work);
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const text = collect(child);
+  const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+  const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await ended;
+  };
+  const deadlineMs = performance.now() + START_MS;
+  while (!text.stdout.includes('\n')) {
+    if (isOver() || performance.now() > deadlineMs) {
+      await kill();
+      throw new CheckFailed(`the ${program.name} server has not said where it listens: ${text.stderr.trim()}`);
+    }
+    await sleep(5);
+  }
+  const { port, granted, why } = JSON.parse(text.stdout.slice(0, text.stdout.indexOf('\n'))) as { port: number; granted?: string; why?: string };
+  return {
+    name: program.name, port, pid: child.pid!, granted, why,
+    async stop() {
+      child.stdin!.end();
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+      const [code, signal] = await ended;
+      clearTimeout(timer);
+      if (code !== 0) throw new CheckFailed(`the ${program.name} server ended with ${signal ?? `exit code ${code}`}: ${text.stderr.trim()}`);
+    },
+  };
+}
+
+/** Runs a C client against a server to its end. It has checked every answer, or it fails. */
+export async function runClient(name: BaselineProgram, server: Server, options: Readonly<Record<string, number>>): Promise<Record<string, number>> {
+  const args = Object.entries({ port: server.port, cpu: clientCpu(), ...options }).flatMap(([option, value]) => [`--${option}`, value]);
+  const result = await runProgram(await baselineProgram(name), args, 60_000);
+  if (result['verified'] !== true) throw new CheckFailed(`the client of the ${server.name} server says that answers were wrong: ${JSON.stringify(result)}`);
+  return result as unknown as Record<string, number>;
+}
