@@ -15,7 +15,8 @@ const c = { compiler: process.env.CC || 'gcc', standard: '-std=c11' };
 const cpp = { compiler: process.env.CXX || 'g++', standard: '-std=c++17' };
 const flags = ['-pthread', '-Wall', '-Wextra'];
 
-/** @type {Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines' | 'epoll_server' | 'tcp_client', { source: string, compiler: string, standard: string, optimise?: string, header?: string }>} */
+/** @typedef {'epoll_server' | 'epoll_datagram_server' | 'tcp_client' | 'stream_client' | 'datagram_client' | 'accept_client' | 'idle_client'} IoProgram */
+/** @type {Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines' | IoProgram, { source: string, compiler: string, standard: string, optimise?: string, header?: string }>} */
 const programs = {
   ring_round_trip: { source: 'ring_round_trip.cc', ...cpp },
   eventfd_round_trip: { source: 'eventfd_round_trip.c', ...c },
@@ -23,7 +24,12 @@ const programs = {
   queue_throughput: { source: 'queue_throughput.cc', ...cpp, optimise: '-O3' },
   spin_deadlines: { source: 'spin_deadlines.c', ...c },
   epoll_server: { source: 'epoll_server.c', ...c, header: 'client.h' },
+  epoll_datagram_server: { source: 'epoll_datagram_server.c', ...c, header: 'client.h' },
   tcp_client: { source: 'tcp_client.c', ...c, header: 'client.h' },
+  stream_client: { source: 'stream_client.c', ...c, header: 'client.h' },
+  datagram_client: { source: 'datagram_client.c', ...c, header: 'client.h' },
+  accept_client: { source: 'accept_client.c', ...c, header: 'client.h' },
+  idle_client: { source: 'idle_client.c', ...c, header: 'client.h' },
 };
 
 /**

@@ -9,7 +9,7 @@
 //
 //     echo     sends back what it reads
 //     sink     counts what it reads, checks the first and last byte of each read, and answers the count at the end of input
-//     source   is told how many bytes (8 bytes, little endian), sends so many in writes of 64 KiB, and closes
+//     source   is told how many bytes (8 bytes, little endian) and sends so many in writes of 64 KiB, as often as it is told
 //
 // `epoll_server echo|sink|source --cpu N`; prints {"port":…}, and ends when its stdin does.
 #define _GNU_SOURCE
@@ -124,13 +124,13 @@ static void sinkReady(int fd, uint32_t events) {
 
 static void sourceReady(int fd) {
   struct Connection *connection = &connections[fd];
-  if (connection->count == 0) {
-    if (recv(fd, &connection->count, 8, 0) != 8) {
-      if (errno == EAGAIN) return;
-      return closeConnection(fd);
+  for (;;) {
+    if (connection->count == 0) {
+      const ssize_t received = recv(fd, &connection->count, 8, 0);
+      if (received < 0 && errno == EAGAIN) return;
+      if (received != 8) return closeConnection(fd);
+      connection->at = 0;
     }
-  }
-  while (connection->count > 0) {
     const size_t length = connection->count < streamBytes ? (size_t)connection->count : streamBytes;
     const ssize_t sent = send(fd, stream + connection->at, length, MSG_NOSIGNAL);
     if (sent < 0) {
@@ -140,7 +140,6 @@ static void sourceReady(int fd) {
     connection->count -= (uint64_t)sent;
     connection->at = (connection->at + (size_t)sent) % streamBytes;
   }
-  closeConnection(fd);
 }
 
 int main(int argc, char **argv) {

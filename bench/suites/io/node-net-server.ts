@@ -35,7 +35,6 @@ function source(socket: Socket): void {
         hasRoom = socket.write(block);
       }
       if (left > 0) socket.once('drain', send);
-      else socket.end();
     };
     send();
   });

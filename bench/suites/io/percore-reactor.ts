@@ -1,5 +1,6 @@
 /** Ours in suite `io`: the work of `servers.ts`, written as a user would write it. */
 import type { Connection, Reactor } from 'percore';
+import { OK } from 'percore/queues';
 import { STREAM_BYTES, streamByte, streamBytes } from './stream.js';
 import type { Work } from './servers.js';
 
@@ -39,14 +40,9 @@ function source(connection: Connection): void {
 }
 
 async function send(connection: Connection, total: number): Promise<void> {
-  let left = total;
-  // Whole blocks first, so each starts at the beginning of the stream's bytes.
-  while (left > 0) {
+  for (let left = total; left > 0 && !connection.isClosed;) {
     const bytes = left < STREAM_BYTES ? stream.subarray(0, left) : stream;
-    const code = connection.write(bytes);
-    if (code === 0) left -= bytes.length;
-    else if (connection.isClosed) return;
+    if (connection.write(bytes) === OK) left -= bytes.length;
     else await connection.writable();
   }
-  connection.end();
 }

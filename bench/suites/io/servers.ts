@@ -15,7 +15,7 @@ import { baselineProgram, collect, runProgram, type BaselineProgram } from '../.
 
 /**
  * echo: sends back what it reads. sink: reads, checks the first and last byte of each read, and answers the count at the end. source:
- * is told how many bytes, and sends them. datagram: sends each datagram back.
+ * is told how many bytes, and sends them, as often as it is told. datagram: sends each datagram back.
  */
 export type Work = 'echo' | 'sink' | 'source' | 'datagram';
 /** How a reactor learns of readiness. */
@@ -49,9 +49,10 @@ const onServerCpu = (...command: string[]): string[] => ['taskset', '-c', String
 
 export const percore = (source: IoSource): ServerProgram => ({ name: source, command: async (work) => onServerCpu(process.execPath, script('percore-server.js'), work, source) });
 export const nodeNet: ServerProgram = { name: 'node:net', command: async (work) => onServerCpu(process.execPath, script('node-net-server.js'), work) };
+export const nodeDgram: ServerProgram = { name: 'node:dgram', command: async () => onServerCpu(process.execPath, script('node-dgram-server.js')) };
 export const cEpoll: ServerProgram = {
   name: 'C epoll',
-  command: async (work) => [await baselineProgram('epoll_server'), work, '--cpu', String(serverCpu())],
+  command: async (work) => [await baselineProgram(work === 'datagram' ? 'epoll_datagram_server' : 'epoll_server'), work, '--cpu', String(serverCpu())],
 };
 
 /** Starts a server and waits until it listens. */
@@ -87,8 +88,8 @@ export async function startServer(program: ServerProgram, work: Work): Promise<S
 }
 
 /** Runs a C client against a server to its end. It has checked every answer, or it fails. */
-export async function runClient(name: BaselineProgram, server: Server, options: Readonly<Record<string, number>>): Promise<Record<string, number>> {
-  const args = Object.entries({ port: server.port, cpu: clientCpu(), ...options }).flatMap(([option, value]) => [`--${option}`, value]);
+export async function runClient(name: BaselineProgram, server: Server, options: Readonly<Record<string, number>>, mode?: string): Promise<Record<string, number>> {
+  const args = [...(mode === undefined ? [] : [mode]), ...Object.entries({ port: server.port, cpu: clientCpu(), ...options }).flatMap(([option, value]) => [`--${option}`, value])];
   const result = await runProgram(await baselineProgram(name), args, 60_000);
   if (result['verified'] !== true) throw new CheckFailed(`the client of the ${server.name} server says that answers were wrong: ${JSON.stringify(result)}`);
   return result as unknown as Record<string, number>;
