@@ -4,15 +4,19 @@
 #define _GNU_SOURCE
 #include "client.h"
 
-static void exchange(const int *fds, int64_t connections, uint64_t number) {
-  for (int64_t index = 0; index < connections; ++index) {
-    uint8_t bytes[messageBytes];
-    writeMessage(bytes, (uint64_t)index, number);
-    if (send(fds[index], bytes, messageBytes, MSG_NOSIGNAL) != messageBytes) stop(exitFailedCheck, "send: %s", strerror(errno));
-    const ssize_t received = recv(fds[index], bytes, messageBytes, MSG_WAITALL);
-    if (received != messageBytes || !isMessage(bytes, (uint64_t)index, number)) {
-      stop(exitFailedCheck, "connection %lld did not echo its message: %s", (long long)index, received < 0 ? strerror(errno) : "other bytes, or its end");
-    }
+enum { batch = 64 };  // Fewer than an accept queue holds.
+
+static void sendOne(int fd, int64_t index, uint64_t number) {
+  uint8_t bytes[messageBytes];
+  writeMessage(bytes, (uint64_t)index, number);
+  if (send(fd, bytes, messageBytes, MSG_NOSIGNAL) != messageBytes) stop(exitFailedCheck, "send: %s", strerror(errno));
+}
+
+static void receiveOne(int fd, int64_t index, uint64_t number) {
+  uint8_t bytes[messageBytes];
+  const ssize_t received = recv(fd, bytes, messageBytes, MSG_WAITALL);
+  if (received != messageBytes || !isMessage(bytes, (uint64_t)index, number)) {
+    stop(exitFailedCheck, "connection %lld did not echo its message: %s", (long long)index, received < 0 ? strerror(errno) : "other bytes, or its end");
   }
 }
 
@@ -25,17 +29,21 @@ int main(int argc, char **argv) {
   makePattern();
   int *fds = allocate((size_t)connections, sizeof *fds);
   const struct timeval patience = {.tv_sec = 5};
-  for (int64_t index = 0; index < connections; ++index) {
-    fds[index] = connectTo(port);
-    setsockopt(fds[index], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    // One after the other, so that no accept queue overflows.
-    exchange(fds + index, 1, 0);
+  for (int64_t first = 0; first < connections; first += batch) {
+    const int64_t end = first + batch < connections ? first + batch : connections;
+    for (int64_t index = first; index < end; ++index) {
+      fds[index] = connectTo(port);
+      setsockopt(fds[index], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+      sendOne(fds[index], index, 0);
+    }
+    for (int64_t index = first; index < end; ++index) receiveOne(fds[index], index, 0);
   }
   printf("{\"open\":%lld}\n", (long long)connections);
   fflush(stdout);
   while (getchar() != EOF) {
   }
-  for (int64_t index = 0; index < connections; ++index) exchange(fds + index, 1, 1);
+  for (int64_t index = 0; index < connections; ++index) sendOne(fds[index], index, 1);
+  for (int64_t index = 0; index < connections; ++index) receiveOne(fds[index], index, 1);
   for (int64_t index = 0; index < connections; ++index) closeByReset(fds[index]);
   printf("{\"open\":%lld,\"verified\":true}\n", (long long)connections);
   return 0;

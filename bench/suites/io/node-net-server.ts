@@ -1,6 +1,6 @@
-/** `node-net-server.js WORK`: the baseline `node:net`, one event loop that does the work of `servers.ts`. Nagle's algorithm is off. */
+/** `node-net-server.js WORK [corked]`: the baseline `node:net`, one event loop that does the work of `servers.ts`. Nagle's algorithm is off. */
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { STREAM_BYTES, streamByte, streamBytes } from './stream.js';
+import { MESSAGE_BYTES, STREAM_BYTES, streamByte, streamBytes } from './stream.js';
 import type { Work } from './servers.js';
 
 const stream = streamBytes();
@@ -9,6 +9,30 @@ const HIGH_WATER_BYTES = 1 << 20;
 
 function echo(socket: Socket): void {
   socket.on('data', (bytes) => void socket.write(bytes));
+}
+
+/** Each message has an answer of its own. One that lies across two reads is put together first. */
+function reply(socket: Socket): void {
+  let half = Buffer.alloc(0);
+  socket.on('data', (read) => {
+    const bytes = half.length === 0 ? read : Buffer.concat([half, read]);
+    let at = 0;
+    for (; at + MESSAGE_BYTES <= bytes.length; at += MESSAGE_BYTES) socket.write(bytes.subarray(at, at + MESSAGE_BYTES));
+    half = bytes.subarray(at);
+  });
+}
+
+/** The same, but what one read asked for is written by one writev. */
+function replyCorked(socket: Socket): void {
+  let half = Buffer.alloc(0);
+  socket.on('data', (read) => {
+    const bytes = half.length === 0 ? read : Buffer.concat([half, read]);
+    let at = 0;
+    socket.cork();
+    for (; at + MESSAGE_BYTES <= bytes.length; at += MESSAGE_BYTES) socket.write(bytes.subarray(at, at + MESSAGE_BYTES));
+    socket.uncork();
+    half = bytes.subarray(at);
+  });
 }
 
 function sink(socket: Socket): void {
@@ -41,7 +65,7 @@ function source(socket: Socket): void {
 }
 
 const work = process.argv[2] as Exclude<Work, 'datagram'>;
-const serve = { echo, sink, source }[work];
+const serve = { echo, reply: process.argv[3] === 'corked' ? replyCorked : reply, sink, source }[work];
 const server = createServer({ noDelay: true, allowHalfOpen: work === 'sink', highWaterMark: HIGH_WATER_BYTES }, (socket) => {
   // A client that is done resets its connections.
   socket.on('error', () => undefined);

@@ -14,10 +14,10 @@ import { CheckFailed, sleep } from '../../harness.js';
 import { baselineProgram, collect, runProgram, type BaselineProgram } from '../../programs.js';
 
 /**
- * echo: sends back what it reads. sink: reads, checks the first and last byte of each read, and answers the count at the end. source:
- * is told how many bytes, and sends them, as often as it is told. datagram: sends each datagram back.
+ * echo: sends back what it reads. reply: answers each message of 64 bytes by a write of its own, as a server of requests
+ * does. sink: reads, checks the first and last byte of each read, and answers the count at the end. source: is told how many bytes, and sends them, as often as it is told. datagram: sends each datagram back.
  */
-export type Work = 'echo' | 'sink' | 'source' | 'datagram';
+export type Work = 'echo' | 'reply' | 'sink' | 'source' | 'datagram';
 /** How a reactor learns of readiness. */
 export type IoSource = 'epoll' | 'io_uring';
 
@@ -49,10 +49,13 @@ const onServerCpu = (...command: string[]): string[] => ['taskset', '-c', String
 
 export const percore = (source: IoSource): ServerProgram => ({ name: source, command: async (work) => onServerCpu(process.execPath, script('percore-server.js'), work, source) });
 export const nodeNet: ServerProgram = { name: 'node:net', command: async (work) => onServerCpu(process.execPath, script('node-net-server.js'), work) };
+/** Corked while it answers what one read brought. */
+export const nodeNetCorked: ServerProgram = { name: 'node:net corked', command: async (work) => [...(await nodeNet.command(work)), 'corked'] };
 export const nodeDgram: ServerProgram = { name: 'node:dgram', command: async () => onServerCpu(process.execPath, script('node-dgram-server.js')) };
+/** By hand one gathers the answers and sends them at once, so its reply is its echo. */
 export const cEpoll: ServerProgram = {
   name: 'C epoll',
-  command: async (work) => [await baselineProgram(work === 'datagram' ? 'epoll_datagram_server' : 'epoll_server'), work, '--cpu', String(serverCpu())],
+  command: async (work) => [await baselineProgram(work === 'datagram' ? 'epoll_datagram_server' : 'epoll_server'), work === 'reply' ? 'echo' : work, '--cpu', String(serverCpu())],
 };
 
 /** Starts a server and waits until it listens. */

@@ -1,4 +1,6 @@
-/** The bytes of a stream: they repeat after 64 KiB and look like nothing else, so a byte at the wrong place is seen. As in epoll_server.c. */
+/** What servers and clients of suite `io` agree on, as client.h and epoll_server.c do. */
+export const MESSAGE_BYTES = 64;
+/** The bytes of a stream repeat after so many, and look like nothing else, so that a byte at the wrong place is seen. */
 export const STREAM_BYTES = 65_536;
 
 /** The byte at a position of the stream. */
