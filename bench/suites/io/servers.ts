@@ -21,19 +21,26 @@ export type Work = 'echo' | 'reply' | 'sink' | 'source' | 'datagram';
 /** How a reactor learns of readiness. */
 export type IoSource = 'epoll' | 'io_uring';
 
-export interface ServerProgram {
+export interface ServerProgram<W extends string = Work> {
   /** A baseline's name is exactly the issue's; ours is that of its source. */
   readonly name: string;
-  command(work: Work): Promise<readonly string[]>;
+  command(work: W): Promise<readonly string[]>;
+  /** What it says when it listens, if not the line of JSON; undefined until then. */
+  ready?(stdout: string): Ready | undefined;
+  /** How it is ended, if not by the end of its stdin. */
+  readonly endedBy?: 'SIGTERM';
 }
 
-export interface Server {
-  readonly name: string;
+/** `granted`: which source a percore server got; `why` not the one it asked for. */
+interface Ready {
   readonly port: number;
+  readonly granted?: string;
+  readonly why?: string;
+}
+
+export interface Server extends Ready {
+  readonly name: string;
   readonly pid: number;
-  /** Which source a percore server was granted, and why not the one it asked for. */
-  readonly granted: string | undefined;
-  readonly why: string | undefined;
   /** Ends it, and throws CheckFailed when it did not end well. */
   stop(): Promise<void>;
 }
@@ -59,7 +66,7 @@ export const cEpoll: ServerProgram = {
 };
 
 /** Starts a server and waits until it listens. */
-export async function startServer(program: ServerProgram, work: Work): Promise<Server> {
+export async function startServer<W extends string>(program: ServerProgram<W>, work: W): Promise<Server> {
   const [command, ...args] = await program.command(work);
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const text = collect(child);
@@ -70,24 +77,30 @@ export async function startServer(program: ServerProgram, work: Work): Promise<S
     await ended;
   };
   const deadlineMs = performance.now() + START_MS;
-  while (!text.stdout.includes('\n')) {
+  let ready: Ready | undefined;
+  while ((ready = (program.ready ?? readyLine)(text.stdout)) === undefined) {
     if (isOver() || performance.now() > deadlineMs) {
       await kill();
       throw new CheckFailed(`the ${program.name} server has not said where it listens: ${text.stderr.trim()}`);
     }
     await sleep(5);
   }
-  const { port, granted, why } = JSON.parse(text.stdout.slice(0, text.stdout.indexOf('\n'))) as { port: number; granted?: string; why?: string };
   return {
-    name: program.name, port, pid: child.pid!, granted, why,
+    name: program.name, pid: child.pid!, ...ready,
     async stop() {
       child.stdin!.end();
+      if (program.endedBy !== undefined) child.kill(program.endedBy);
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
       const [code, signal] = await ended;
       clearTimeout(timer);
       if (code !== 0) throw new CheckFailed(`the ${program.name} server ended with ${signal ?? `exit code ${code}`}: ${text.stderr.trim()}`);
     },
   };
+}
+
+function readyLine(stdout: string): Ready | undefined {
+  const end = stdout.indexOf('\n');
+  return end < 0 ? undefined : (JSON.parse(stdout.slice(0, end)) as Ready);
 }
 
 /** Runs a C client against a server to its end. It has checked every answer, or it fails. */
