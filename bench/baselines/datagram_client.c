@@ -54,6 +54,7 @@ int main(int argc, char **argv) {
   const int64_t measureFromNs = nowNs() + warmupMs * millisecondNs;
   const int64_t measureUntilNs = measureFromNs + milliseconds * millisecondNs;
   uint64_t sent = (uint64_t)depth, answered = 0, measured = 0;
+  int64_t ownFromNs = 0, ownUntilNs = 0;
   sendMessages(fd, 0, (uint64_t)depth, nowNs());
   while (answered < sent) {
     const int count = recvmmsg(fd, received, (unsigned)depth, MSG_WAITFORONE, NULL);
@@ -71,13 +72,19 @@ int main(int argc, char **argv) {
       if (isCounted) record(&latencies, now - momentsNs[number % ringSize]);
     }
     answered += (uint64_t)count;
-    if (isCounted) measured += (uint64_t)count;
-    if (now >= measureUntilNs) continue;
+    if (isCounted) {
+      if (measured == 0) ownFromNs = ownCpuNs();
+      measured += (uint64_t)count;
+    }
+    if (now >= measureUntilNs) {
+      if (ownUntilNs == 0) ownUntilNs = ownCpuNs();
+      continue;
+    }
     sendMessages(fd, sent, (uint64_t)count, now);
     sent += (uint64_t)count;
   }
   if (measured == 0) stop(exitFailedCheck, "nothing was answered in the measured time");
-  printf("{\"requests\":%llu,\"perSecond\":%.1f,\"p50Us\":%.3f,\"p99Us\":%.3f,\"verified\":true}\n", (unsigned long long)measured,
-         (double)measured * 1000 / (double)milliseconds, percentileUs(&latencies, 50), percentileUs(&latencies, 99));
+  printf("{\"requests\":%llu,\"perSecond\":%.1f,\"p50Us\":%.3f,\"p99Us\":%.3f,\"clientCpuPercent\":%.1f,\"verified\":true}\n", (unsigned long long)measured,
+         (double)measured * 1000 / (double)milliseconds, percentileUs(&latencies, 50), percentileUs(&latencies, 99), (double)(ownUntilNs - ownFromNs) / 1e4 / (double)milliseconds);
   return 0;
 }

@@ -3,7 +3,7 @@
  * baselines. A row each for epoll and io_uring against each baseline, and io_uring against epoll. Where io_uring is refused, a row
  * without a figure says why.
  */
-import { compare, finding, type Contender, type Figure, type Finding, type Sample } from '../../harness.js';
+import { compare, finding, percentile, type Contender, type Figure, type Finding, type Sample } from '../../harness.js';
 import { percore, startServer, type IoSource, type Server, type ServerProgram, type Work } from './servers.js';
 
 export interface ServerComparison<Name extends string> {
@@ -38,15 +38,16 @@ export async function compareServers<Name extends string>(comparison: ServerComp
       const row = all.find((one) => one.metric === metric && (name === 'epoll' || one.baseline.name === name))!;
       return name === 'epoll' ? row.samples.ours : row.samples.baseline;
     };
+    const note = `the client's own CPU, % of its core: ${measured.map(({ name, clientCpuPercents }) => `${name} ${percentile(clientCpuPercents.toSorted((a, b) => a - b), 50).toFixed(0)}`).join(', ')}`;
     const findings = SOURCES.filter((source) => source !== refused?.name).flatMap((source) => figures({ source }).flatMap((figure) => baselines.map(
-      ({ name }) => finding(figure, samples(figure.metric, source), name, samples(figure.metric, name)),
+      ({ name }) => finding(figure, samples(figure.metric, source), name, samples(figure.metric, name), note),
     )));
     if (refused !== undefined) {
       const [first] = figures({ source: refused.name });
       return [...findings, { ...notMeasured(first, `${refused.name} was not granted: ${refused.why ?? 'no reason was told'}`), baseline: { name: baselines[0].name, value: null } }];
     }
     const beside = figures({ source: 'io_uring' }).map((figure) => finding(
-      { ...figure, targets: comparison.ofIoUring?.[figure.of] }, samples(figure.metric, 'io_uring'), 'epoll', samples(figure.metric, 'epoll'),
+      { ...figure, targets: comparison.ofIoUring?.[figure.of] }, samples(figure.metric, 'io_uring'), 'epoll', samples(figure.metric, 'epoll'), note,
     ));
     return [...findings, ...beside];
   } finally {

@@ -41,6 +41,8 @@ interface Ready {
 export interface Server extends Ready {
   readonly name: string;
   readonly pid: number;
+  /** Of its own core, what the C client used in each run: where it is near 100 the client is what limits the figure. */
+  readonly clientCpuPercents: number[];
   /** Ends it, and throws CheckFailed when it did not end well. */
   stop(): Promise<void>;
 }
@@ -86,7 +88,7 @@ export async function startServer<W extends string>(program: ServerProgram<W>, w
     await sleep(5);
   }
   return {
-    name: program.name, pid: child.pid!, ...ready,
+    name: program.name, pid: child.pid!, clientCpuPercents: [], ...ready,
     async stop() {
       child.stdin!.end();
       if (program.endedBy !== undefined) child.kill(program.endedBy);
@@ -108,5 +110,6 @@ export async function runClient(name: BaselineProgram, server: Server, options: 
   const args = [...(mode === undefined ? [] : [mode]), ...Object.entries({ port: server.port, cpu: clientCpu(), ...options }).flatMap(([option, value]) => [`--${option}`, value])];
   const result = await runProgram(await baselineProgram(name), args, 60_000);
   if (result['verified'] !== true) throw new CheckFailed(`the client of the ${server.name} server says that answers were wrong: ${JSON.stringify(result)}`);
+  if (typeof result['clientCpuPercent'] === 'number') server.clientCpuPercents.push(result['clientCpuPercent']);
   return result as unknown as Record<string, number>;
 }
