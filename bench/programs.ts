@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { CheckFailed } from './harness.js';
 import { rootUrl } from './context.js';
 
-type BaselineProgram = 'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines';
+export type BaselineProgram =
+  | 'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines'
+  | 'epoll_server' | 'epoll_datagram_server' | 'tcp_client' | 'stream_client' | 'datagram_client' | 'accept_client' | 'idle_client';
 
 let built: Promise<Record<BaselineProgram, string>> | undefined;
 

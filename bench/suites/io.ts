@@ -1,0 +1,14 @@
+/** Suite `io`: sockets and files of one reactor, against node:net and against C, under load from a C client on the other CPU. */
+import type { Suite } from '../harness.js';
+import { accept } from './io/accept.js';
+import { cpuPerRequest } from './io/cpu-per-request.js';
+import { memory } from './io/memory.js';
+import { tcpEcho1, tcpEcho256, tcpEcho64, tcpEchoPipelined } from './io/tcp-echo.js';
+import { tcpStream } from './io/tcp-stream.js';
+import { udpEcho } from './io/udp-echo.js';
+
+const io: Suite = {
+  name: 'io',
+  benches: [tcpEcho1, tcpEcho64, tcpEcho256, tcpEchoPipelined, cpuPerRequest, tcpStream, udpEcho, accept, memory],
+};
+export default io;

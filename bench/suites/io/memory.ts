@@ -1,0 +1,88 @@
+/**
+ * Row `memory`: resident bytes a server's process grows by for each of 10,000 idle connections. Each run is a process of its own that
+ * has echoed on a few connections before; each of the 10,000 exchanges a message, waits, and exchanges another when it has been
+ * weighed. What the kernel keeps for a socket is not in it, for nobody.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { check, compare, finding, sleep, type Bench, type Contender, type Figure, type Finding } from '../../harness.js';
+import { baselineProgram, collect, parseLast } from '../../programs.js';
+import { cEpoll, clientCpu, nodeNet, percore, runClient, startServer, type ServerProgram } from './servers.js';
+
+const RUNS = 3;
+const CONNECTIONS = 10_000;
+const WARM_UP = { connections: 64, milliseconds: 500 };
+/** Collectors and allocators give back what they do not need. */
+const SETTLE_MS = 1000;
+const OPEN_MS = 30_000;
+
+/** What this process has of the machine's memory. */
+const residentBytes = (pid: number): number => 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+
+function weigh(program: ServerProgram): Contender<'resident'> {
+  return {
+    name: program.name,
+    async run() {
+      const server = await startServer(program, 'echo');
+      try {
+        check(server.granted === undefined || server.granted === program.name, `${program.name} was not granted: ${server.why}`);
+        await runClient('tcp_client', server, WARM_UP);
+        await sleep(SETTLE_MS);
+        const before = residentBytes(server.pid);
+        const resident = await withIdleConnections(server.port, () => (residentBytes(server.pid) - before) / CONNECTIONS);
+        return { resident };
+      } finally {
+        await server.stop();
+      }
+    },
+  };
+}
+
+/** Opens them, waits, asks `look`, and checks that every one still answers. */
+async function withIdleConnections<T>(port: number, look: () => T): Promise<T> {
+  const args = ['--port', port, '--cpu', clientCpu(), '--connections', CONNECTIONS].map(String);
+  const client = spawn(await baselineProgram('idle_client'), args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const text = collect(client);
+  const ended = once(client, 'close');
+  try {
+    const deadlineMs = performance.now() + OPEN_MS;
+    while (!text.stdout.includes('\n')) {
+      check(client.exitCode === null && client.signalCode === null && performance.now() < deadlineMs, `${CONNECTIONS} connections could not be opened: ${text.stderr.trim()}`);
+      await sleep(10);
+    }
+    await sleep(SETTLE_MS);
+    const seen = look();
+    client.stdin.end();
+    const [code] = await ended;
+    check(code === 0 && parseLast(text.stdout, 'idle_client')['verified'] === true, `idle connections were lost: ${text.stderr.trim()}`);
+    return seen;
+  } finally {
+    client.kill('SIGKILL');
+    await ended;
+  }
+}
+
+export const memory: Bench = {
+  name: 'memory',
+  async run() {
+    const figure = (source: string): Figure<'resident'> => ({
+      of: 'resident', metric: 'resident', unit: 'bytes/connection', better: 'lower', params: { source, connections: CONNECTIONS },
+      targets: { 'node:net': { of: 'ratio', atMost: 1 / 3 } },
+    });
+    const program = percore('io_uring');
+    const trial = await startServer(program, 'echo');
+    await trial.stop();
+    const hasIoUring = trial.granted === 'io_uring';
+    const all = await compare<'resident'>({
+      runs: RUNS, ours: weigh(percore('epoll')), baselines: [nodeNet, cEpoll, ...(hasIoUring ? [program] : [])].map(weigh), figures: [figure('epoll')],
+    });
+    const byName = (name: string): Finding => all.find(({ baseline }) => baseline.name === name)!;
+    if (!hasIoUring) return all;
+    const ofIoUring = byName('io_uring').samples.baseline;
+    return [
+      ...all.filter(({ baseline }) => baseline.name !== 'io_uring'),
+      ...['node:net', 'C epoll'].map((name) => finding(figure('io_uring'), ofIoUring, name, byName(name).samples.baseline)),
+    ];
+  },
+};

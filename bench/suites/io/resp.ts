@@ -1,0 +1,141 @@
+/**
+ * Row `resp`: SET and GET of 64 bytes by redis-benchmark (64 connections, 10,000 keys), pipelines of 1 and 16, against the RESP example
+ * on one reactor and on two, the real redis-server, and the same server on node:net.
+ *
+ * The servers of one thread have the first CPU and redis-benchmark the second. With two reactors the second one shares its CPU with
+ * redis-benchmark, for want of a third: that row says what two reactors cost here more than what they gain.
+ */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { rootUrl } from '../../context.js';
+import { twoCpus } from '../../cpus.js';
+import { check, compare, finding, type Bench, type Contender, type Figure, type Finding } from '../../harness.js';
+import { clientCpu, serverCpu, startServer, type Server, type ServerProgram } from './servers.js';
+
+const RUNS = 5;
+const CONNECTIONS = 64;
+const VALUE_BYTES = 64;
+const KEYS = 10_000;
+/** Of each command, by pipeline: half a second of redis-server. */
+const REQUESTS: Readonly<Record<number, number>> = { 1: 50_000, 16: 400_000 };
+const COMMANDS = ['SET', 'GET'] as const;
+const ANSWER_MS = 10_000;
+
+type Figures = `${(typeof COMMANDS)[number]}-${'rate' | 'p99'}`;
+type RespProgram = ServerProgram<'resp'>;
+
+const percoreResp = (reactors: number): RespProgram => ({
+  name: `${reactors}`,
+  command: async () => ['taskset', '-c', twoCpus().slice(0, reactors).join(','), process.execPath, fileURLToPath(new URL('dist/examples/resp/main.js', rootUrl)), '--port', '0', '--reactors', `${reactors}`],
+  ready: portIn,
+  endedBy: 'SIGTERM',
+});
+const nodeNetResp: RespProgram = {
+  name: 'node:net',
+  command: async () => ['taskset', '-c', `${serverCpu()}`, process.execPath, fileURLToPath(new URL('./resp-node-net.js', import.meta.url)), '--port', '0'],
+  ready: portIn,
+  endedBy: 'SIGTERM',
+};
+/** It takes no port 0, so it gets one that was free a moment ago. */
+async function redisServer(): Promise<RespProgram> {
+  const port = await freePort();
+  return {
+    name: 'redis-server',
+    command: async () => ['taskset', '-c', `${serverCpu()}`, 'redis-server', '--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--daemonize', 'no'],
+    ready: (stdout) => (stdout.includes('Ready to accept connections') ? { port } : undefined),
+    endedBy: 'SIGTERM',
+  };
+}
+
+export const resp: Bench = {
+  name: 'resp',
+  async run() {
+    for (const program of ['redis-server', 'redis-benchmark']) check(await isInstalled(program), `there is no ${program}; on Debian and Ubuntu: apt-get install redis-server redis-tools`);
+    const servers: Server[] = [];
+    try {
+      for (const program of [percoreResp(1), percoreResp(2), await redisServer(), nodeNetResp]) servers.push(await startServer(program, 'resp'));
+      const findings: Finding[] = [];
+      for (const pipeline of [1, 16]) {
+        for (const server of servers) await load(server, pipeline);
+        findings.push(...(await compareAll(servers, pipeline)));
+      }
+      return findings;
+    } finally {
+      await Promise.all(servers.map((server) => server.stop()));
+    }
+  },
+};
+
+async function compareAll(servers: readonly Server[], pipeline: number): Promise<Finding[]> {
+  const contender = (server: Server): Contender<Figures> => ({ name: server.name, run: () => load(server, pipeline) });
+  const figures = (reactors: string): Figure<Figures>[] => COMMANDS.flatMap((command): Figure<Figures>[] => {
+    const params = { reactors: Number(reactors), source: 'epoll', connections: CONNECTIONS, pipeline, command, bytes: VALUE_BYTES };
+    return [
+      {
+        of: `${command}-rate`, metric: 'rate', unit: 'requests/s', better: 'higher', params,
+        targets: pipeline === 1 ? { 'redis-server': { of: 'ratio', atLeast: 0.8 }, 'node:net': { of: 'ratio', atLeast: 1.4 } } : {},
+      },
+      { of: `${command}-p99`, metric: 'p99', unit: 'us', better: 'lower', params },
+    ];
+  });
+  const [ours, ...others] = servers.map(contender);
+  const all = await compare<Figures>({ runs: RUNS, ours, baselines: others, figures: figures('1') });
+  // With two reactors it ran beside them: its samples against the same baselines.
+  const samples = ({ metric, params }: Figure<Figures>, name: string): readonly number[] => all.find((one) => one.metric === metric && one.params['command'] === params!['command'] && one.baseline.name === name)!.samples.baseline;
+  const ofTwo = figures('2').flatMap((figure) => ['redis-server', 'node:net'].map((name) => finding(figure, samples(figure, '2'), name, samples(figure, name))));
+  return [...all.filter(({ baseline }) => baseline.name !== '2'), ...ofTwo];
+}
+
+/** redis-benchmark once; afterwards the keys must hold what it has set. */
+async function load(server: Server, pipeline: number): Promise<Record<Figures, number>> {
+  const { stdout } = await promisify(execFile)('taskset', [
+    '-c', `${clientCpu()}`, 'redis-benchmark', '-h', '127.0.0.1', '-p', `${server.port}`, '-t', COMMANDS.join(',').toLowerCase(), '-n', `${REQUESTS[pipeline]}`,
+    '-c', `${CONNECTIONS}`, '-P', `${pipeline}`, '-d', `${VALUE_BYTES}`, '-r', `${KEYS}`, '--csv',
+  ]);
+  // "test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"
+  const figures = COMMANDS.map((command): [string, number][] => {
+    const cells = new RegExp(`^"${command}",(.*)$`, 'm').exec(stdout)?.[1].split(',').map((cell) => Number(cell.replaceAll('"', '')));
+    check(cells !== undefined && cells.length === 7 && cells.every((cell) => cell >= 0), `redis-benchmark against the ${server.name} server told no ${command}: ${stdout}`);
+    return [[`${command}-rate`, cells[0]], [`${command}-p99`, cells[5] * 1000]];
+  });
+  await checkKeys(server);
+  return Object.fromEntries(figures.flat()) as Record<Figures, number>;
+}
+
+/** A hundred keys: after 50,000 SETs of 10,000 one in 150 is missing. What is there must be one value, the same in all, whole. */
+async function checkKeys(server: Server): Promise<void> {
+  const keys = Array.from({ length: 100 }, (_, at) => `key:${String(at * 97).padStart(12, '0')}`);
+  const socket = connect(server.port, '127.0.0.1');
+  let text = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => { text += chunk; });
+  socket.write(`${keys.map((key) => `*2\r\n$3\r\nGET\r\n$${key.length}\r\n${key}\r\n`).join('')}*2\r\n$4\r\nECHO\r\n$3\r\nend\r\n`);
+  const deadlineMs = performance.now() + ANSWER_MS;
+  while (!text.endsWith('$3\r\nend\r\n')) {
+    check(performance.now() < deadlineMs && !socket.destroyed, `the ${server.name} server does not answer: ${text.slice(-200)}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  socket.destroy();
+  const value = new RegExp(`\\$${VALUE_BYTES}\r\n[^\r]{${VALUE_BYTES}}\r\n`).exec(text)?.[0] ?? 'no value';
+  const rest = text.slice(0, -'$3\r\nend\r\n'.length).split(value);
+  check(rest.length > 90 && rest.join('').replaceAll('$-1\r\n', '') === '', `of 100 keys ${rest.length - 1} hold what was set, at the ${server.name} server: ${rest.join('').slice(0, 200)}`);
+}
+
+/** `listening HOST:PORT`, and more. */
+function portIn(stdout: string): { port: number } | undefined {
+  const port = /^listening \S*:(\d+)/m.exec(stdout)?.[1];
+  return port === undefined ? undefined : { port: Number(port) };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+const isInstalled = (program: string): Promise<boolean> => promisify(execFile)(program, ['--version']).then(() => true, () => false);
