@@ -86,6 +86,7 @@ class IoSource {
     bool isQueued = false;
     uint32_t armed = 0;        // io_uring: what is under way
     uint32_t events = 0;       // io_uring: of a readiness
+    uint32_t sentBatch = 0;    // io_uring: the drain in which it was sent on
   };
 
   Entry& make(int fd, int32_t token, layout::IoKind kind);
@@ -114,5 +115,7 @@ class IoSource {
 };
 
 std::unique_ptr<IoSource> openEpollIo(const IoMemory& memory, AddonState* state, int epollFd);
+// Null, with `error` set, when the kernel refuses; needs Linux 6.1.
+std::unique_ptr<IoSource> openUringIo(const IoMemory& memory, AddonState* state, int epollFd, int* error);
 
 }  // namespace percore

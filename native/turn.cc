@@ -296,8 +296,8 @@ Turn* Turn::create(napi_env env, TurnMemory memory, const napi_value (&views)[kV
 
 IoSource* Turn::openIo(bool isUring, const IoMemory& memory, const napi_value (&views)[kIoViews], int* error) {
   if (io_ || isDead_) return *error = EBUSY, nullptr;
-  io_ = isUring ? nullptr : openEpollIo(memory, state_, epoll_.fd());
-  if (!io_) return *error = ENOSYS, nullptr;
+  io_ = isUring ? openUringIo(memory, state_, epoll_.fd(), error) : openEpollIo(memory, state_, epoll_.fd());
+  if (!io_) return nullptr;
   for (int i = 0; i < kIoViews; i++) napi_create_reference(env_, views[i], 1, &ioViews_[i]);
   return io_.get();
 }

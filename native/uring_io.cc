@@ -1,0 +1,556 @@
+// The io_uring source, by raw system calls. One enter a turn submits every send, receive and cancel of it and takes every completion.
+//
+//   receive   multishot, into buffers of the pool that the kernel chooses (a provided-buffer ring); armed once, ended by a pause
+//   accept    multishot
+//   send      from the outbox, never waiting (MSG_DONTWAIT): done when the enter returns, so that the outbox can be used again
+//   poll      for room after a short send, for hang-ups of streams that are not read, and for readiness of other descriptors
+//
+// IORING_SETUP_DEFER_TASKRUN: completions are made when this thread asks for them and interrupt nothing; the kernel says in the ring's
+// flags that there is something to ask for, which costs a load to see. To a sleeper it says so by an eventfd in the thread's epoll.
+//
+// | pair      | write side                | read side            | carries              | needs              |
+// |-----------|---------------------------|----------------------|----------------------|--------------------|
+// | ring.sq   | `submission` stores tail  | kernel, in the enter | the submission entry | release -> acquire |
+// | ring.cq   | kernel stores the cq tail | `reap`               | the completion entry | release -> acquire |
+// | ring.free | `reap` stores the cq head | kernel               | the entry's reuse    | release -> acquire |
+// | ring.buf  | `provide` stores its tail | kernel               | a buffer's reuse     | release -> acquire |
+//
+// What was armed for a token ends with exactly one completion without MORE; `armed` says what is under way, and only that completion
+// takes its bit away. A completion for a token that is gone gives back what it carries. A queue of submissions that is full is
+// submitted; an overflow of completions (the kernel keeps them: IORING_FEAT_NODROP) is taken with the next enter.
+// Sources: io_uring_setup(2), io_uring_enter(2), io_uring_register(2); liburing's description of multishot receives.
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "io_source.h"
+#include "unique_fd.h"
+
+namespace percore {
+
+namespace {
+
+using layout::Interest;
+using layout::IoEvent;
+using layout::IoKind;
+using layout::IoRequest;
+
+// Newer than some kernel headers that this is built with; the kernel that runs it says whether it knows them.
+constexpr unsigned kSetupSubmitAll = 1u << 7, kSetupTaskrunFlag = 1u << 9, kSetupSingleIssuer = 1u << 12, kSetupDeferTaskrun = 1u << 13;
+constexpr unsigned kSqCqOverflow = 1u << 1, kSqTaskrun = 1u << 2;
+constexpr unsigned kRegisterPbufRing = 22, kRegisterSyncCancel = 24;
+constexpr uint16_t kRecvMultishot = 1u << 1, kAcceptMultishot = 1u << 0;
+constexpr uint32_t kPollMulti = 1u << 0, kPollLevel = 1u << 3;
+constexpr uint32_t kCancelAll = 1u << 0, kCancelFd = 1u << 1, kCancelAny = 1u << 2;
+
+constexpr unsigned kEntries = 1024, kCompletions = 8192;
+constexpr int kBufferBits = 14;
+constexpr size_t kBufferBytes = size_t(1) << kBufferBits;
+constexpr uint64_t kRingToken = UINT64_MAX - 2;
+
+// What a completion is of; also the bits of `armed`.
+enum Operation : uint32_t { kNothing = 0, kReceive = 1, kAccept = 2, kRoom = 4, kHangUp = 8, kReady = 16, kSend = 32 };
+
+struct BufferRegistration {  // io_uring_buf_reg
+  uint64_t ringAddress;
+  uint32_t entries;
+  uint16_t group, flags;
+  uint64_t reserved[3];
+};
+struct SyncCancel {  // io_uring_sync_cancel_reg
+  uint64_t address;
+  int32_t fd;
+  uint32_t flags;
+  __kernel_timespec timeout;
+  uint8_t opcode, pad[7];
+  uint64_t pad2[3];
+};
+struct ProvidedBuffer {  // io_uring_buf; the tail lies in the first one's `reserved`
+  uint64_t address;
+  uint32_t length;
+  uint16_t id, reserved;
+};
+
+class Mapping {
+ public:
+  ~Mapping() {
+    if (start_) munmap(start_, bytes_);
+  }
+  bool map(size_t bytes, int fd, off_t what) {
+    void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED | MAP_POPULATE, fd, what);
+    if (start == MAP_FAILED) return false;
+    start_ = start;
+    bytes_ = bytes;
+    return true;
+  }
+  template <class T>
+  T* at(size_t offset) const { return reinterpret_cast<T*>(static_cast<char*>(start_) + offset); }
+
+ private:
+  void* start_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+class UringIo final : public IoSource {
+ public:
+  UringIo(const IoMemory& memory, AddonState* state) : IoSource(memory, state) {}
+
+  ~UringIo() override {
+    if (!ring_) return;
+    // The kernel writes into the pool no more when this returns.
+    SyncCancel cancel{};
+    cancel.flags = kCancelAny | kCancelAll;
+    cancel.timeout = {-1, -1};
+    syscall(__NR_io_uring_register, ring_.get(), kRegisterSyncCancel, &cancel, 1);
+  }
+
+  // 0 or errno.
+  int start(int epollFd) {
+    io_uring_params setup{};
+    setup.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | kSetupSubmitAll | kSetupTaskrunFlag | kSetupSingleIssuer | kSetupDeferTaskrun;
+    setup.cq_entries = kCompletions;
+    ring_.reset(int(syscall(__NR_io_uring_setup, kEntries, &setup)));
+    if (!ring_) return errno;
+    if (!(setup.features & IORING_FEAT_SINGLE_MMAP) || !(setup.features & IORING_FEAT_NODROP)) return ENOSYS;
+    fcntl(ring_.get(), F_SETFD, FD_CLOEXEC);
+    const size_t sqBytes = setup.sq_off.array + setup.sq_entries * sizeof(unsigned), cqBytes = setup.cq_off.cqes + setup.cq_entries * sizeof(io_uring_cqe);
+    if (!rings_.map(std::max(sqBytes, cqBytes), ring_.get(), IORING_OFF_SQ_RING)) return errno;
+    if (!entriesMap_.map(setup.sq_entries * sizeof(io_uring_sqe), ring_.get(), IORING_OFF_SQES)) return errno;
+    sqHead_ = rings_.at<unsigned>(setup.sq_off.head);
+    sqTail_ = rings_.at<unsigned>(setup.sq_off.tail);
+    sqFlags_ = rings_.at<unsigned>(setup.sq_off.flags);
+    sqMask_ = setup.sq_entries - 1;
+    unsigned* array = rings_.at<unsigned>(setup.sq_off.array);
+    for (unsigned i = 0; i < setup.sq_entries; i++) array[i] = i;
+    cqHead_ = rings_.at<unsigned>(setup.cq_off.head);
+    cqTail_ = rings_.at<unsigned>(setup.cq_off.tail);
+    cqMask_ = setup.cq_entries - 1;
+    completions_ = rings_.at<io_uring_cqe>(setup.cq_off.cqes);
+    submissions_ = entriesMap_.at<io_uring_sqe>(0);
+    return startBuffers() || startWakes(epollFd) ? errno : 0;
+  }
+
+  int add(int fd, int32_t token, int32_t interest) override {
+    struct stat what;
+    // What epoll_ctl answers at once.
+    if (fstat(fd, &what) != 0) return -errno;
+    if (S_ISREG(what.st_mode) || S_ISDIR(what.st_mode)) return -EPERM;
+    Entry& entry = make(fd, token, IoKind::kReadiness);
+    entry.events = uint32_t(interest);
+    entry.isReceiving = true;
+    armReadiness(entry);
+    return 0;
+  }
+
+  int modify(int, int32_t token, int32_t interest) override {
+    Entry* entry = find(token);
+    if (!entry) return -ENOENT;
+    entry->events = uint32_t(interest);
+    entry->isReceiving = true;
+    if (entry->armed & kReady) cancel(token, kReady);  // armed again by its last completion
+    else armReadiness(*entry);
+    return 0;
+  }
+
+  void remove(int fd, int32_t token) override { forget(token, fd); }
+
+  int open(int fd, int32_t token, IoKind kind) override {
+    Entry& entry = make(fd, token, kind);
+    if (kind == IoKind::kConnecting) {
+      entry.isBlocked = true;
+      armPoll(entry, kRoom, EPOLLOUT);
+    } else if (kind == IoKind::kStream) {
+      opened_.push_back(token);
+    }
+    return 0;
+  }
+
+  void detach(int32_t token) override {
+    Entry* entry = find(token);
+    if (!entry) return;
+    enter(true);
+    SyncCancel request{};
+    request.fd = entry->fd;
+    request.flags = kCancelFd | kCancelAll;
+    request.timeout = {-1, -1};
+    syscall(__NR_io_uring_register, ring_.get(), kRegisterSyncCancel, &request, 1);
+    entry->isReceiving = false;
+    enter(true);
+    reap();
+    entry->token = -1;
+  }
+
+  int32_t send(int32_t token, const char* bytes, size_t length) override {
+    Entry* entry = find(token);
+    if (!entry) return -EBADF;
+    size_t sent = 0;
+    while (sent < length && !entry->isBlocked) {
+      const ssize_t count = ::send(entry->fd, bytes + sent, length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+      block_->sends += 1;
+      if (count > 0) sent += size_t(count);
+      else if (errno == EAGAIN) waitForRoom(*entry);
+      else if (errno != EINTR) return sent > 0 ? int32_t(sent) : -errno;
+    }
+    return int32_t(sent);
+  }
+
+  void onEvent(uint64_t data, uint32_t) override {
+    if (data == kRingToken) isSignalled_ = true;
+  }
+
+  bool hasMore() const override {
+    return isSignalled_ || pending_ != 0 || hasCompletions() || (block_->released != 0 && !starved_.empty()) || (__atomic_load_n(sqFlags_, __ATOMIC_RELAXED) & (kSqTaskrun | kSqCqOverflow)) != 0;
+  }
+
+  void collect() override {
+    isSignalled_ = false;
+    takeReleased();
+    watchOpened();
+    enter(true);
+    reap();
+    // What the completions armed again.
+    if (pending_ != 0) enter(false);
+  }
+
+  void drain() override {
+    if (outstandingSends_ != 0) reap();
+    if (block_->unsent != 0 || outstandingSends_ != 0) return;
+    batch_++;
+    const int32_t requests = block_->requests;
+    for (int32_t i = 0; i < requests; i++) {
+      const int32_t* request = &block_->request[i * 4];
+      Entry* entry = find(request[1]);
+      if (!entry) continue;  // detached
+      switch (IoRequest(request[0])) {
+        case IoRequest::kSend: sendFromOutbox(*entry, request[2], request[3]); break;
+        case IoRequest::kReceive:
+          entry->isReceiving = true;
+          armReceive(*entry);
+          break;
+        case IoRequest::kPause:
+          entry->isReceiving = false;
+          if (entry->armed & (kReceive | kAccept)) cancel(entry->token, entry->armed & (kReceive | kAccept));
+          if (entry->kind != IoKind::kListener) armPoll(*entry, kHangUp, 0);
+          break;
+        case IoRequest::kEnd:
+          settleSends();
+          if (!entry->isBlocked) shutdown(entry->fd, SHUT_WR);
+          break;
+        case IoRequest::kClose:
+          closing_.push_back(entry->fd);
+          forget(entry->token, entry->fd);
+          break;
+      }
+    }
+    block_->requests = 0;
+    block_->drains = int32_t(uint32_t(block_->drains) + 1);
+    takeReleased();
+    watchOpened();
+    if (pending_ != 0) enter(true);
+    // After what was sent on them, and after what was armed has let go of them.
+    for (int fd : closing_) state_->closeSocket(fd);
+    closing_.clear();
+    reap();
+  }
+
+ private:
+  struct Sending {
+    int32_t token, offset, length;
+  };
+
+  bool startBuffers() {
+    buffers_ = unsigned(std::min<size_t>(memory_.poolBytes / kBufferBytes, size_t(kMostBuffers)));
+    if (!provided_.map(buffers_ * sizeof(ProvidedBuffer), -1, 0)) return true;
+    BufferRegistration registration{};
+    registration.ringAddress = uint64_t(provided_.at<char>(0));
+    registration.entries = buffers_;
+    if (syscall(__NR_io_uring_register, ring_.get(), kRegisterPbufRing, &registration, 1) != 0) return true;
+    for (unsigned id = 0; id < buffers_; id++) provide(int32_t(id));
+    block_->bufferBits = kBufferBits;
+    return false;
+  }
+
+  bool startWakes(int epollFd) {
+    wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!wake_) return true;
+    int fd = wake_.get();
+    if (syscall(__NR_io_uring_register, ring_.get(), IORING_REGISTER_EVENTFD, &fd, 1) != 0) return true;
+    epoll_event interest{};
+    interest.events = EPOLLIN | EPOLLET;
+    interest.data.u64 = kRingToken;
+    return epoll_ctl(epollFd, EPOLL_CTL_ADD, fd, &interest) != 0;
+  }
+
+  // ---- The ring ---------------------------------------------------------------------------------------------------
+
+  static uint64_t dataOf(Operation operation, int32_t token) { return uint64_t(operation) << 32 | uint32_t(token); }
+
+  io_uring_sqe* submission(uint8_t opcode, int fd, uint64_t data) {
+    if (pending_ > sqMask_) enter(false);
+    const unsigned tail = *sqTail_;  // only this thread writes it
+    io_uring_sqe* entry = &submissions_[tail & sqMask_];
+    memset(entry, 0, sizeof *entry);
+    entry->opcode = opcode;
+    entry->fd = fd;
+    entry->user_data = data;
+    // ring.sq: read in the enter, after the fields that the caller still fills in.
+    __atomic_store_n(sqTail_, tail + 1, __ATOMIC_RELEASE);
+    pending_++;
+    return entry;
+  }
+
+  // Submits what is pending and, if asked, makes the completions that are due.
+  void enter(bool mustTake) {
+    for (;;) {
+      const long taken = syscall(__NR_io_uring_enter, ring_.get(), pending_, 0, mustTake ? IORING_ENTER_GETEVENTS : 0, nullptr, 0);
+      if (taken >= 0) {
+        pending_ -= unsigned(taken);
+        if (pending_ == 0 || taken == 0) return;
+      } else if (errno == EBUSY || errno == EAGAIN) {
+        return;  // too many completions wait: they are taken first, and this is submitted with the next enter
+      } else if (errno != EINTR) {
+        return;
+      }
+    }
+  }
+
+  // ring.cq: the entries below the tail are whole.
+  bool hasCompletions() const { return *cqHead_ != __atomic_load_n(cqTail_, __ATOMIC_ACQUIRE); }
+
+  // Takes completions as far as there is room for what they may say. What is armed meanwhile is submitted by the caller.
+  void reap() {
+    unsigned head = *cqHead_;
+    unsigned tail = __atomic_load_n(cqTail_, __ATOMIC_ACQUIRE);
+    while (head != tail && block_->events <= kMostEvents - 2) {
+      const io_uring_cqe done = completions_[head++ & cqMask_];
+      complete(done);
+      if (head == tail) tail = __atomic_load_n(cqTail_, __ATOMIC_ACQUIRE);
+    }
+    // ring.free: the kernel may use them again.
+    __atomic_store_n(cqHead_, head, __ATOMIC_RELEASE);
+  }
+
+  void complete(const io_uring_cqe& done) {
+    const auto operation = Operation(done.user_data >> 32);
+    const auto token = int32_t(uint32_t(done.user_data));
+    if (operation == kSend) return sent(sending_[size_t(token)], done.res);
+    Entry* entry = find(token);
+    const bool isLast = !(done.flags & IORING_CQE_F_MORE);
+    if (entry && isLast) entry->armed &= ~uint32_t(operation);
+    switch (operation) {
+      case kReceive: return received(entry, done, isLast);
+      case kAccept: return accepted(entry, done.res, isLast);
+      case kRoom:
+        if (entry && done.res != -ECANCELED) {
+          entry->isBlocked = false;
+          push(token, IoEvent::kReadiness, done.res < 0 ? int32_t(layout::Readiness::kError) : readinessOf(uint32_t(done.res)));
+        }
+        return;
+      case kHangUp:
+        if (entry && !entry->isReceiving && done.res > 0 && (done.res & (EPOLLHUP | EPOLLERR))) push(token, IoEvent::kReadiness, readinessOf(uint32_t(done.res)));
+        return;
+      case kReady:
+        if (!entry) return;
+        if (done.res > 0) push(token, IoEvent::kReadiness, readinessOf(uint32_t(done.res)));
+        // Modified meanwhile, or ended by the kernel alone. A one-shot that has fired waits for modify.
+        if (isLast && entry->isReceiving && (done.res == -ECANCELED || !(entry->events & uint32_t(Interest::kOneshot)))) armReadiness(*entry);
+        return;
+      default: return;
+    }
+  }
+
+  // ---- Receiving --------------------------------------------------------------------------------------------------
+
+  void armReceive(Entry& entry) {
+    if (entry.armed & (kReceive | kAccept)) return;  // its last completion arms it again
+    if (entry.kind == IoKind::kListener) {
+      entry.armed |= kAccept;
+      io_uring_sqe* accept = submission(IORING_OP_ACCEPT, entry.fd, dataOf(kAccept, entry.token));
+      accept->ioprio = kAcceptMultishot;
+      accept->accept_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+      return;
+    }
+    entry.armed |= kReceive;
+    io_uring_sqe* receive = submission(IORING_OP_RECV, entry.fd, dataOf(kReceive, entry.token));
+    receive->ioprio = kRecvMultishot;
+    receive->flags = IOSQE_BUFFER_SELECT;
+    receive->buf_group = 0;
+  }
+
+  void received(Entry* entry, const io_uring_cqe& done, bool isLast) {
+    const bool hasBuffer = done.flags & IORING_CQE_F_BUFFER;
+    const auto buffer = int32_t(done.flags >> IORING_CQE_BUFFER_SHIFT);
+    if (hasBuffer && (!entry || done.res <= 0)) provide(buffer);
+    if (!entry) return;
+    if (done.res > 0) {
+      block_->bufferUsers[buffer]++;
+      block_->receives += 1;
+      push(entry->token, IoEvent::kReceived, done.res, buffer << kBufferBits);
+    } else if (done.res == 0) {
+      push(entry->token, IoEvent::kEnded, 0);
+      return;
+    } else if (done.res == -ENOBUFS) {
+      block_->poolWaits += 1;
+      if (entry->isReceiving) starved_.push_back(entry->token);
+      return;
+    } else if (done.res != -ECANCELED && done.res != -EINTR && done.res != -EAGAIN) {
+      push(entry->token, IoEvent::kFailed, -done.res);
+      return;
+    }
+    if (isLast && entry->isReceiving) armReceive(*entry);
+  }
+
+  void accepted(Entry* entry, int result, bool isLast) {
+    if (result >= 0) {
+      if (!entry) {
+        close(result);
+        return;
+      }
+      const int yes = 1;
+      setsockopt(result, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);  // refused by a Unix socket, which needs none
+      state_->ownSocket(result);
+      block_->accepts += 1;
+      push(entry->token, IoEvent::kAccepted, result);
+    } else if (entry && result != -ECANCELED && result != -EINTR && result != -ECONNABORTED && result != -EPROTO && result != -EAGAIN) {
+      entry->isReceiving = false;
+      push(entry->token, IoEvent::kFailed, -result);
+    }
+    if (entry && isLast && entry->isReceiving) armReceive(*entry);
+  }
+
+  void takeReleased() {
+    if (block_->released == 0) return;
+    for (int32_t i = 0; i < block_->released; i++) provide(block_->releasedBuffer[i]);
+    block_->released = 0;
+    std::vector<int32_t> starved;
+    starved.swap(starved_);
+    for (int32_t token : starved) {
+      if (Entry* entry = find(token); entry && entry->isReceiving) armReceive(*entry);
+    }
+  }
+
+  void provide(int32_t buffer) {
+    auto* ring = provided_.at<ProvidedBuffer>(0);
+    ProvidedBuffer& place = ring[providedTail_ & (buffers_ - 1)];
+    place.address = uint64_t(memory_.pool) + (uint64_t(buffer) << kBufferBits);
+    place.length = uint32_t(kBufferBytes);
+    place.id = uint16_t(buffer);
+    // ring.buf: the kernel may write into it from here on.
+    __atomic_store_n(&ring[0].reserved, ++providedTail_, __ATOMIC_RELEASE);
+  }
+
+  // ---- Sending ----------------------------------------------------------------------------------------------------
+
+  void sendFromOutbox(Entry& entry, int32_t offset, int32_t length) {
+    // Two sends of one connection in one batch: the second must know what became of the first.
+    if (entry.sentBatch == batch_) settleSends();
+    if (entry.isBlocked) return pushUnsent(entry.token, length, offset);
+    entry.sentBatch = batch_;
+    const size_t index = size_t(outstandingSends_++);
+    if (index >= sending_.size()) sending_.resize(index + 1);
+    sending_[index] = {entry.token, offset, length};
+    io_uring_sqe* send = submission(IORING_OP_SEND, entry.fd, dataOf(kSend, int32_t(index)));
+    send->addr = uint64_t(memory_.outbox + offset);
+    send->len = uint32_t(length);
+    send->msg_flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    block_->sends += 1;
+    unsettled_++;
+  }
+
+  // All that was given to the kernel so far has been answered.
+  void settleSends() {
+    if (unsettled_ == 0) return;
+    enter(true);
+    reap();
+    if (unsettled_ == 0) outstandingSends_ = 0;
+  }
+
+  void sent(const Sending& sending, int result) {
+    if (--unsettled_ == 0) outstandingSends_ = 0;
+    const int32_t taken = std::max(result, 0);
+    if (taken == sending.length) return;
+    Entry* entry = find(sending.token);
+    if (!entry) return;
+    pushUnsent(sending.token, sending.length - taken, sending.offset + taken);
+    if (result >= 0 || result == -EAGAIN || result == -EINTR) waitForRoom(*entry);
+    else push(sending.token, IoEvent::kSendFailed, -result);
+  }
+
+  void waitForRoom(Entry& entry) {
+    entry.isBlocked = true;
+    armPoll(entry, kRoom, EPOLLOUT);
+  }
+
+  // ---- Polls and cancels ------------------------------------------------------------------------------------------
+
+  void armPoll(Entry& entry, Operation operation, uint32_t events) {
+    if (entry.armed & operation) return;
+    entry.armed |= operation;
+    submission(IORING_OP_POLL_ADD, entry.fd, dataOf(operation, entry.token))->poll32_events = events | EPOLLERR | EPOLLHUP;
+  }
+
+  void armReadiness(Entry& entry) {
+    if (entry.armed & kReady) return;
+    entry.armed |= kReady;
+    io_uring_sqe* poll = submission(IORING_OP_POLL_ADD, entry.fd, dataOf(kReady, entry.token));
+    poll->poll32_events = eventsOf(int32_t(entry.events));
+    if (entry.events & uint32_t(Interest::kOneshot)) return;
+    poll->len = kPollMulti | (entry.events & uint32_t(Interest::kLevel) ? kPollLevel : 0);
+  }
+
+  // A stream that nobody reads says nothing by itself when it is reset.
+  void watchOpened() {
+    for (int32_t token : opened_) {
+      if (Entry* entry = find(token); entry && !entry->isReceiving) armPoll(*entry, kHangUp, 0);
+    }
+    opened_.clear();
+  }
+
+  void cancel(int32_t token, uint32_t operation) { submission(IORING_OP_ASYNC_CANCEL, -1, dataOf(kNothing, 0))->addr = dataOf(Operation(operation), token); }
+
+  void forget(int32_t token, int fd) {
+    Entry* entry = find(token);
+    if (!entry) return;
+    if (entry->armed != 0) submission(IORING_OP_ASYNC_CANCEL, fd, dataOf(kNothing, 0))->cancel_flags = kCancelFd | kCancelAll;
+    entry->token = -1;
+    // The descriptor may be closed and its number used again as soon as this returns.
+    if (entry->kind == IoKind::kReadiness && pending_ != 0) enter(false);
+  }
+
+  UniqueFd ring_, wake_;
+  Mapping rings_, entriesMap_, provided_;
+  unsigned *sqHead_ = nullptr, *sqTail_ = nullptr, *sqFlags_ = nullptr, *cqHead_ = nullptr, *cqTail_ = nullptr;
+  unsigned sqMask_ = 0, cqMask_ = 0, pending_ = 0, buffers_ = 0;
+  uint16_t providedTail_ = 0;
+  io_uring_sqe* submissions_ = nullptr;
+  io_uring_cqe* completions_ = nullptr;
+  std::vector<Sending> sending_;
+  std::vector<int32_t> starved_, opened_;
+  std::vector<int> closing_;
+  int32_t outstandingSends_ = 0, unsettled_ = 0;
+  uint32_t batch_ = 0;
+  bool isSignalled_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<IoSource> openUringIo(const IoMemory& memory, AddonState* state, int epollFd, int* error) {
+  auto io = std::make_unique<UringIo>(memory, state);
+  *error = io->start(epollFd);
+  if (*error != 0) return nullptr;
+  return io;
+}
+
+}  // namespace percore
