@@ -298,7 +298,8 @@ class UringIo final : public IoSource {
   static uint64_t dataOf(Operation operation, int32_t token) { return uint64_t(operation) << 32 | uint32_t(token); }
 
   io_uring_sqe* submission(uint8_t opcode, int fd, uint64_t data) {
-    if (pending_ > sqMask_) enter(false);
+    // Full: submitted, never dropped.
+    while (pending_ > sqMask_) enter(true);
     const unsigned tail = *sqTail_;  // only this thread writes it
     io_uring_sqe* entry = &submissions_[tail & sqMask_];
     memset(entry, 0, sizeof *entry);

@@ -1,4 +1,4 @@
 /** `percore/io`: TCP on the reactor's own readiness. */
-export { Io, type ConnectOptions, type IoHost, type ListenOptions } from './io.js';
+export { Io, type ConnectOptions, type IoHost, type IoSource, type ListenOptions } from './io.js';
 export { Connection, DEFAULT_HIGH_WATER_BYTES, type ConnectionInfo, type ConnectionOptions, type ConnectionState } from './connection.js';
 export { Listener } from './listener.js';

@@ -13,7 +13,11 @@ import { EVENT, EVENTS, IoMemory, UNSENT } from './io-memory.js';
 import { Listener } from './listener.js';
 import { Sources, type Source } from './token.js';
 
+/** Where readiness and bytes come from. */
+export type IoSource = 'epoll' | 'io_uring';
+
 export interface IoHost {
+  readonly source: IoSource;
   readonly schedule: Schedule;
   nowNs(): number;
   /** When the turn began; a load. Left out: `nowNs`. */
@@ -45,6 +49,13 @@ const { CLOSE } = words.ioRequest;
 const EMFILE = -24;
 const MOST_READ_BYTES = 65_536;
 
+const HINTS: Record<string, string> = {
+  EPERM: ' (forbidden by a seccomp filter, as containers have it, or by sysctl kernel.io_uring_disabled)',
+  ENOSYS: ' (forbidden by a seccomp filter, or a kernel without it)',
+  EINVAL: ' (needs Linux 6.1)',
+  ENOMEM: ' (raise the limit of locked memory, ulimit -l)',
+};
+
 export class Io {
   /** For sources alone. */
   readonly native: Native = native();
@@ -54,11 +65,16 @@ export class Io {
   readonly turnNs: () => number;
   /** For sources alone: there since the first of them. */
   memory!: IoMemory;
+  /** The source that was asked for, the one that is used (if any is yet), and why it is another. */
+  readonly asked: IoSource;
+  granted: IoSource;
+  readonly refusals: string[] = [];
   /** When the events that are being handed out were collected. */
   batchNs = 0;
   private readonly sources = new Sources();
 
   constructor(private readonly host: IoHost) {
+    this.asked = this.granted = host.source;
     this.schedule = host.schedule;
     this.timers = host.timers;
     this.nowNs = () => host.nowNs();
@@ -231,10 +247,17 @@ export class Io {
     throw this.refused(code);
   }
 
-  /** Opens the thread's I/O source, with the first that needs one. */
-  private begin(): void {
+  /** Opens the thread's I/O source: with the first that needs it, or before. Where io_uring is refused epoll stands in. */
+  begin(): void {
+    if (this.memory !== undefined) return;
     const memory = new IoMemory(this.native);
-    const handle = this.host.open(false, memory);
+    let handle = this.host.open(this.asked === 'io_uring', memory);
+    if (typeof handle === 'number' && this.asked === 'io_uring') {
+      const errno = this.native.errorName(-handle);
+      this.refusals.push(`io_uring: ${errno}${HINTS[errno] ?? ''}; epoll stands in`);
+      handle = this.host.open(false, memory);
+      this.granted = 'epoll';
+    }
     if (typeof handle === 'number') throw this.refused(handle);
     memory.start(handle);
     this.memory = memory;

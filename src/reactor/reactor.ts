@@ -7,12 +7,12 @@
 import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
 import { BANDS, RETURN_LANES, deliveryLayout, partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type TurnHandle } from '../native.js';
-import { Io } from '../io/index.js';
+import { Io, type IoSource } from '../io/index.js';
 import { OK } from '../queues/index.js';
 import { ValueCodec } from '../queues/value-codec.js';
 import { DEFAULT_BAND, type Ready } from '../ready.js';
 import { SystemClock } from '../timers/clock.js';
-import { Timers } from '../timers/index.js';
+import { create as createTimers, ManualClock, Timers } from '../timers/index.js';
 import { Address } from './address.js';
 import { Bands } from './bands.js';
 import { bucketOf, hashKey } from './buckets.js';
@@ -36,6 +36,9 @@ export interface Budget {
 export interface ReactorOptions {
   budget: Budget;
   publishEvery: { records: number; ns: number };
+  /** See RuntimeOptions. */
+  clock?: 'manual' | undefined;
+  io?: { source: IoSource } | undefined;
   /** Called with what a step, a timer or a connection's handler threw. The reactor goes on. */
   onError: (error: unknown, where: string) => void;
 }
@@ -90,8 +93,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   readonly io: Io;
   /** Nanoseconds since the runtime's start: the same clock in every reactor. About 40 ns. */
   readonly nowNs: () => number;
-  /** The same clock for `createTimer({ clock })` of percore/timers. */
-  readonly clock: SystemClock;
+  /** The clock of `timers`, also for `createTimer({ clock })` of percore/timers: the same, unless the runtime was made with a manual one. */
+  readonly clock: SystemClock | ManualClock;
   /** For IntercoreHost alone. */
   readonly counters: Float64Array;
   readonly publishEvery: { readonly records: number; readonly ns: number };
@@ -101,6 +104,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private readonly party: Int32Array;
   private readonly timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
   private readonly turnHandle: TurnHandle;
+  /** Driven by the turn; `timers` is another one where the clock is manual. */
+  private readonly wheel: Timers;
   private readonly bands = new Bands();
   private readonly intercore: Intercore;
   private readonly calls: CallService;
@@ -125,8 +130,9 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     this.budget = options.budget;
     this.publishEvery = options.publishEvery;
     this.onError = options.onError;
-    this.clock = new SystemClock({ originNs: shared.originNs });
-    this.nowNs = this.clock.nowNs;
+    const clock = new SystemClock({ originNs: shared.originNs });
+    this.nowNs = clock.nowNs;
+    this.clock = options.clock === 'manual' ? new ManualClock() : clock;
     this.party = partyWords(shared.inboxes[id]!);
     this.counters = partyCounters(shared.inboxes[id]!);
     this.intercore = new Intercore(this);
@@ -140,15 +146,18 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     });
     const schedule = (ready: Ready) => this.schedule(ready);
     const nowNs = this.nowNs;
-    this.timers = new Timers({
+    this.wheel = new Timers({
       schedule, nowNs, delivery: this.delivery, timerRequests: this.timerRequests,
       drainTimerRequests: () => this.addon.drainTimerRequests(this.turnHandle),
       shareTimerRecords: (index, records) => this.addon.shareTimerRecords(this.turnHandle, index, records),
       mustYield: (band) => this.mustYield(band),
     });
-    this.calls = new CallService(this.intercore, this.timers);
+    this.timers = this.clock instanceof ManualClock ? this.timersBy(this.clock) : this.wheel;
+    // Time-outs of calls and connections are real, whatever the clock.
+    this.calls = new CallService(this.intercore, this.wheel);
     this.io = new Io({
-      schedule, nowNs, timers: this.timers,
+      schedule, nowNs, timers: this.wheel,
+      source: options.io?.source ?? 'epoll',
       turnNs: () => this.counters[TURN_NS]!,
       open: (isUring, { block, pool, outbox }) => this.addon.openIo(this.turnHandle, isUring ? 1 : 0, block, pool, outbox),
     });
@@ -207,7 +216,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       if (!inlet.isReady) this.schedule(inlet);
     }
     delivery[LANES] = 0;
-    return lanes + (delivery[TIMERS] === 0 ? 0 : this.timers.poll()) + this.io.poll();
+    return lanes + (delivery[TIMERS] === 0 ? 0 : this.wheel.poll()) + this.io.poll();
   }
 
   /** Rejects calls to peers that have died since the last look. For poll, and for the runtime at the exit event. */
@@ -472,6 +481,12 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private reportError(error: unknown, where: string): void {
     this.counters[STEP_ERRORS]!++;
     this.onError(error, where);
+  }
+
+  private timersBy(clock: ManualClock): Timers {
+    const timers = createTimers({ clock, onError: (error) => this.reportError(error, 'a timer') });
+    clock.drive(timers);
+    return timers;
   }
 
   private chooseReactor(options: CallOptions): number {

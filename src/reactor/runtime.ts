@@ -14,6 +14,7 @@ import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
 import { MAX_REACTORS, partyLayout, words } from '../layout.js';
 import { native } from '../native.js';
 import { cpuBudget, type CpuBudget } from '../realtime/cpus.js';
+import type { IoSource } from '../io/index.js';
 import type { Grants } from '../realtime/grants.js';
 import { unpackError, type CallOptions } from './calls.js';
 import { idleSettings, setIdleStrategy, type IdleOptions } from './idle-strategy.js';
@@ -40,6 +41,16 @@ export interface RuntimeOptions {
   budget?: { steps?: number; us?: number };
   /** What bounds lazy publishing inside a step: default 64 records, 20 µs. */
   publishEvery?: { records?: number; us?: number };
+  /**
+   * 'manual', for tests: each reactor's `timers` run by a ManualClock, `reactor.clock`, that stands still until the entry moves it. Time-outs
+   * of calls and connections stay real.
+   */
+  clock?: 'manual';
+  /**
+   * Where sockets' readiness and bytes come from: 'epoll' (default) or 'io_uring' (Linux 6.1 and permission needed; epoll stands in where it
+   * is refused, and `status()` says why).
+   */
+  io?: { source: IoSource };
   /** Limits of each worker's heap, as for `new Worker`. */
   resourceLimits?: ResourceLimits;
 }
@@ -103,6 +114,9 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     const laneBytes = checkLaneBytes(options.laneBytes ?? 2 ** 18);
     const budget: Budget = { steps: checkInteger('budget.steps', options.budget?.steps ?? 64, 1, 1e6), ns: 1000 * checkInteger('budget.us', options.budget?.us ?? 20, 1, 1e6) };
     const publishEvery = { records: checkInteger('publishEvery.records', options.publishEvery?.records ?? 64, 1, 2 ** 20), ns: 1000 * checkInteger('publishEvery.us', options.publishEvery?.us ?? 20, 1, 1e6) };
+    if (options.clock !== undefined && options.clock !== 'manual') throw invalidArgument('clock', options.clock, "'manual' or left out");
+    const source = options.io?.source ?? 'epoll';
+    if (source !== 'epoll' && source !== 'io_uring') throw invalidArgument('io.source', source, "'epoll' or 'io_uring'");
     this.cpus = cpuBudget();
     this.asked = options.reactors ?? 'auto';
     const count = this.asked === 'auto' ? Math.min(this.cpus.count, MAX_REACTORS) : checkInteger('reactors', this.asked, 1, MAX_REACTORS);
@@ -120,7 +134,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     this.host = new Reactor<S>(this.shared, count, { budget, publishEvery, onError: (error, where) => this.report(count, error as Error, where) });
     try {
       for (let id = 0; id < count; id++) {
-        const start: WorkerStart = { shared: this.shared, id, cpu: pins[id], entry, data: options.data, options: { budget, publishEvery } };
+        const start: WorkerStart = { shared: this.shared, id, cpu: pins[id], entry, data: options.data, options: { budget, publishEvery, clock: options.clock, io: { source } } };
         this.members.push(this.startMember(id, start, options.resourceLimits));
       }
     } catch (error) {

@@ -12,6 +12,8 @@ export interface ReactorStatus {
   readonly cpuGranted: readonly number[];
   readonly timerSlackNs: number | undefined;
   readonly threadId: number | undefined;
+  /** Source of I/O: 'epoll' or 'io_uring'. */
+  readonly io: { readonly asked: string; readonly granted: string } | undefined;
   /** Why something asked was not granted. */
   readonly refusals: readonly string[];
   readonly idle: { readonly strategy: IdleStrategy; readonly spinNs: number; readonly ioIntervalNs: number };
@@ -59,6 +61,7 @@ export function reactorStatus(shared: SharedRuntime, id: number, isDead: boolean
     cpuGranted: grants?.cpuGranted ?? [],
     timerSlackNs: grants?.timerSlackNs,
     threadId: grants?.threadId,
+    io: grants?.io,
     refusals: grants?.refusals ?? [],
     idle: { strategy: idleName(word(idleStrategy.at)), spinNs: word(spinNs.at), ioIntervalNs: word(ioIntervalNs.at) },
     turns: count('turns'),

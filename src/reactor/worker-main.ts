@@ -29,7 +29,7 @@ const REPORTS_PER_SECOND = 20;
 
 async function main(start: WorkerStart): Promise<void> {
   const report = (message: WorkerReport) => parentPort!.postMessage(message);
-  const grants = requestGrants(start.cpu, `percore-${start.id}`);
+  const threadGrants = requestGrants(start.cpu, `percore-${start.id}`);
   let reports = 0;
   let secondNs = 0;
   const onError = (error: unknown, where: string) => {
@@ -41,6 +41,9 @@ async function main(start: WorkerStart): Promise<void> {
     if (++reports <= REPORTS_PER_SECOND) report({ kind: 'stepError', error: packError(error), where });
   };
   const reactor = new Reactor(start.shared, start.id, { ...start.options, onError });
+  if (start.options.io?.source === 'io_uring') reactor.io.begin();
+  const io = { asked: reactor.io.asked, granted: reactor.io.granted };
+  const grants: Grants = { ...threadGrants, io, refusals: [...threadGrants.refusals, ...reactor.io.refusals] };
   const importing = import(start.entry) as Promise<{ default?: unknown }>;
   // Queues that the entry opens in this thread: published lazily, flushed at the end of the step, and never waited for standing still.
   setLazyHost({ publishEvery: reactor.publishEvery.records, markDirty: (producer) => reactor.flushAfterStep(producer) });

@@ -8,6 +8,8 @@ export interface Grants {
   readonly cpuGranted: readonly number[];
   readonly timerSlackNs: number;
   readonly threadId: number;
+  /** Source of I/O, 'epoll' or 'io_uring'. */
+  readonly io?: { readonly asked: string; readonly granted: string };
   /** Why something was not granted; empty when all was. */
   readonly refusals: readonly string[];
 }

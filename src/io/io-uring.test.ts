@@ -1,0 +1,3 @@
+import { ioSuite } from './io-suite.js';
+
+ioSuite('io_uring');
