@@ -17,35 +17,36 @@ function refuse(): never {
 }
 
 function echo(connection: Connection): void {
-  connection.onData((bytes) => void connection.offer(bytes));
+  connection.onReceive((bytes, offset, length) => void connection.offer(bytes, offset, length));
 }
 
 /** Each message has an answer of its own. One that lies across two reads is put together first. */
 function reply(connection: Connection): void {
-  const half = new Uint8Array(MESSAGE_BYTES);
+  let half: Uint8Array | undefined;
   let have = 0;
-  connection.onData((bytes) => {
-    let at = 0;
+  connection.onReceive((bytes, offset, length) => {
+    const end = offset + length;
+    let at = offset;
     if (have !== 0) {
-      at = Math.min(MESSAGE_BYTES - have, bytes.length);
-      half.set(bytes.subarray(0, at), have);
-      have += at;
+      const taken = Math.min(MESSAGE_BYTES - have, length);
+      half!.set(bytes.subarray(at, at + taken), have);
+      at += taken;
+      have += taken;
       if (have < MESSAGE_BYTES) return;
-      connection.offer(half);
-      have = 0;
+      connection.offer(half!);
     }
-    for (; at + MESSAGE_BYTES <= bytes.length; at += MESSAGE_BYTES) connection.offer(bytes, at, MESSAGE_BYTES);
-    half.set(bytes.subarray(at));
-    have = bytes.length - at;
+    for (; at + MESSAGE_BYTES <= end; at += MESSAGE_BYTES) connection.offer(bytes, at, MESSAGE_BYTES);
+    have = end - at;
+    if (have !== 0) (half ??= new Uint8Array(MESSAGE_BYTES)).set(bytes.subarray(at, end));
   });
 }
 
 function sink(connection: Connection): void {
   let count = 0;
   let isWrong = false;
-  connection.onData((bytes) => {
-    isWrong ||= bytes[0] !== streamByte(count) || bytes[bytes.length - 1] !== streamByte(count + bytes.length - 1);
-    count += bytes.length;
+  connection.onReceive((bytes, offset, length) => {
+    isWrong ||= bytes[offset] !== streamByte(count) || bytes[offset + length - 1] !== streamByte(count + length - 1);
+    count += length;
   });
   connection.onEnd(() => {
     const answer = new DataView(new ArrayBuffer(8));
