@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "listen_fd.h"
 #include "pipe.h"
 #include "unique_fd.h"
 
@@ -42,6 +43,7 @@ class AddonState {
   // Given up for a moment when there is no other descriptor left.
   UniqueFd reserve;
   PipeState pipes;
+  UntakenFds untakenFds;
 
  private:
   std::unordered_set<int> sockets_;

@@ -88,6 +88,10 @@ export interface Native {
   ioDetach(io: IoHandle, token: number): void;
   ioSend(io: IoHandle, token: number, bytes: Uint8Array, offset: number, length: number): number;
   ioDrain(io: IoHandle): void;
+  /** Bound, not listening; closed with the thread unless somebody listens on it. */
+  tcpBind(host: string, port: number, reusePort: boolean): { id: number; fd: number; port: number };
+  /** 1 when nobody had taken what tcpBind called `id`: it is closed now. */
+  closeUntaken(id: number): number;
   tcpListen(host: string, port: number, reusePort: boolean, backlog: number): { fd: number; port: number };
   tcpConnect(host: string, port: number): number;
   socketClose(fd: number): void;

@@ -2,3 +2,4 @@
 export { Io, type ConnectOptions, type IoHost, type ListenOptions } from './io.js';
 export { Connection, DEFAULT_HIGH_WATER_BYTES, type ConnectionInfo, type ConnectionOptions, type ConnectionState } from './connection.js';
 export { Listener } from './listener.js';
+export type { BoundDescriptor, ListenFdOptions } from './listen-fd.js';

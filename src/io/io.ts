@@ -11,6 +11,7 @@ import type { Timers } from '../timers/index.js';
 import { Connection, DEFAULT_HIGH_WATER_BYTES, type ConnectionOptions } from './connection.js';
 import { EVENT, EVENTS, IoMemory, UNSENT } from './io-memory.js';
 import { Listener } from './listener.js';
+import { listenFd, type BoundDescriptor, type ListenFdOptions } from './listen-fd.js';
 import { Sources, type Source } from './token.js';
 
 export interface IoHost {
@@ -82,6 +83,11 @@ export class Io {
     this.open(listener, bound.fd, LISTENER);
     listener.start();
     return listener;
+  }
+
+  /** A port for `http.createServer().listen({ fd })`, shared by all reactors that ask for it: { fd, port, close }. Throws as `listen` does. */
+  listenFd(options: ListenFdOptions): BoundDescriptor {
+    return listenFd(this, options);
   }
 
   /** Opens a TCP connection; what is written before it is open waits. A refusal closes it with an error. */
