@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <memory>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "file_io.h"
 #include "listen_fd.h"
 #include "pipe.h"
 #include "unique_fd.h"
@@ -44,6 +46,7 @@ class AddonState {
   UniqueFd reserve;
   PipeState pipes;
   UntakenFds untakenFds;
+  std::unordered_map<int, std::unique_ptr<FileRing>> fileRings;
 
  private:
   std::unordered_set<int> sockets_;
