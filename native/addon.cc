@@ -14,6 +14,8 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   percore::exportWaker(env, exports);
   percore::exportTcp(env, exports);
   percore::exportIo(env, exports);
+  percore::exportFileIo(env, exports);
+  percore::exportListenFd(env, exports);
   percore::exportPipe(env, exports);
   percore::exportTurn(env, exports);
   percore::exportTimers(env, exports);

@@ -6,9 +6,12 @@
 #include <unistd.h>
 
 #include <memory>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "file_io.h"
+#include "listen_fd.h"
 #include "pipe.h"
 #include "unique_fd.h"
 
@@ -42,6 +45,8 @@ class AddonState {
   // Given up for a moment when there is no other descriptor left.
   UniqueFd reserve;
   PipeState pipes;
+  UntakenFds untakenFds;
+  std::unordered_map<int, std::unique_ptr<FileRing>> fileRings;
 
  private:
   std::unordered_set<int> sockets_;

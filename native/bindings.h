@@ -10,6 +10,8 @@ void exportRateTimer(Napi::Env env, Napi::Object exports);
 void exportWaker(Napi::Env env, Napi::Object exports);
 void exportTcp(Napi::Env env, Napi::Object exports);
 void exportIo(Napi::Env env, Napi::Object exports);
+void exportFileIo(Napi::Env env, Napi::Object exports);
+void exportListenFd(Napi::Env env, Napi::Object exports);
 void exportPipe(Napi::Env env, Napi::Object exports);
 void exportTurn(Napi::Env env, Napi::Object exports);
 void exportTimers(Napi::Env env, Napi::Object exports);

@@ -88,6 +88,24 @@ export interface Native {
   ioDetach(io: IoHandle, token: number): void;
   ioSend(io: IoHandle, token: number, bytes: Uint8Array, offset: number, length: number): number;
   ioDrain(io: IoHandle): void;
+  /** A ring for this thread's files: its descriptor, readable when something is done, or -errno. */
+  openFileRing(): number;
+  /** Waits for what is in flight. */
+  closeFileRing(ring: number): void;
+  /** The array's number in this ring, or -errno. It is kept until released. */
+  holdFileBuffer(ring: number, bytes: Uint8Array): number;
+  releaseFileBuffer(ring: number, buffer: number): void;
+  pushFile(ring: number, isWrite: number, fd: number, buffer: number, offset: number, length: number, position: number, id: number): number;
+  submitFiles(ring: number): number;
+  /** Writes pairs of id and result (bytes or -errno); `pairs` are the bytes of an Int32Array. */
+  reapFiles(ring: number, pairs: Uint8Array): number;
+  bytesToBorder(bytes: Uint8Array, border: number): number;
+  /** O_DIRECT off for an open descriptor. */
+  clearDirect(fd: number): number;
+  /** Bound, not listening; closed with the thread unless somebody listens on it. */
+  tcpBind(host: string, port: number, reusePort: boolean): { id: number; fd: number; port: number };
+  /** 1 when nobody had taken what tcpBind called `id`: it is closed now. */
+  closeUntaken(id: number): number;
   tcpListen(host: string, port: number, reusePort: boolean, backlog: number): { fd: number; port: number };
   tcpConnect(host: string, port: number): number;
   socketClose(fd: number): void;

@@ -2,3 +2,8 @@
 export { Io, type ConnectOptions, type IoHost, type IoSource, type ListenOptions } from './io.js';
 export { Connection, DEFAULT_HIGH_WATER_BYTES, type ConnectionInfo, type ConnectionOptions, type ConnectionState } from './connection.js';
 export { Listener } from './listener.js';
+export type { BoundDescriptor, ListenFdOptions } from './listen-fd.js';
+export type { FileOptions, FileStatus } from './file.js';
+export type { FileBackend } from './file-transfers.js';
+export { FileReader } from './file-reader.js';
+export { FileWriter } from './file-writer.js';

@@ -10,7 +10,12 @@ import { DEFAULT_BAND, type Schedule } from '../ready.js';
 import type { Timers } from '../timers/index.js';
 import { Connection, DEFAULT_HIGH_WATER_BYTES, type ConnectionOptions } from './connection.js';
 import { EVENT, EVENTS, IoMemory, UNSENT } from './io-memory.js';
+import type { FileOptions } from './file.js';
+import type { FileReader } from './file-reader.js';
+import { FileSet } from './file-set.js';
+import type { FileWriter } from './file-writer.js';
 import { Listener } from './listener.js';
+import { listenFd, type BoundDescriptor, type ListenFdOptions } from './listen-fd.js';
 import { Sources, type Source } from './token.js';
 
 /** Where readiness and bytes come from. */
@@ -72,6 +77,7 @@ export class Io {
   /** When the events that are being handed out were collected. */
   batchNs = 0;
   private readonly sources = new Sources();
+  private readonly files: FileSet = new FileSet(this);
 
   constructor(private readonly host: IoHost) {
     this.asked = this.granted = host.source;
@@ -98,6 +104,18 @@ export class Io {
     this.open(listener, bound.fd, LISTENER);
     listener.start();
     return listener;
+  }
+
+  /** Opens a file in the background, to be read, or ('w', 'a') written. What fails later closes it with ERR_PERCORE_SYSTEM, errno and syscall. */
+  openFile(path: string, options?: FileOptions & { flags?: 'r' }): FileReader;
+  openFile(path: string, options: FileOptions & { flags: 'w' | 'a' }): FileWriter;
+  openFile(path: string, options: FileOptions = {}): FileReader | FileWriter {
+    return this.files.open(path, options);
+  }
+
+  /** A port for `http.createServer().listen({ fd })`, shared by all reactors that ask for it: { fd, port, close }. Throws as `listen` does. */
+  listenFd(options: ListenFdOptions): BoundDescriptor {
+    return listenFd(this, options);
   }
 
   /** Opens a TCP connection; what is written before it is open waits. A refusal closes it with an error. */
@@ -199,6 +217,11 @@ export class Io {
   /** Closes every listener and connection, also when a handler throws; the first error is thrown afterwards. */
   closeAll(): void {
     const errors: unknown[] = [];
+    try {
+      this.files.closeAll();
+    } catch (error) {
+      errors.push(error);
+    }
     for (const source of this.sources.all()) {
       try {
         source.close();

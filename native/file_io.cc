@@ -1,0 +1,271 @@
+#include "file_io.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "addon_state.h"
+#include "bindings.h"
+#include "napi_args.h"
+
+namespace percore {
+
+namespace {
+
+// Newer (5.19) than some kernel headers that this is built with.
+constexpr unsigned kCancelEverything = 1u << 0 | 1u << 2;
+constexpr unsigned kEntries = 64;
+// The user data of what nobody waits for.
+constexpr uint64_t kNobody = UINT64_MAX;
+
+}  // namespace
+
+FileRing::Mapping::~Mapping() {
+  if (start_) munmap(start_, bytes_);
+}
+
+bool FileRing::Mapping::map(int fd, size_t bytes, off_t what) {
+  void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, what);
+  if (start == MAP_FAILED) return false;
+  start_ = start;
+  bytes_ = bytes;
+  return true;
+}
+
+std::unique_ptr<FileRing> FileRing::open() {
+  std::unique_ptr<FileRing> ring(new FileRing());
+  io_uring_params setup{};
+  setup.flags = IORING_SETUP_CQSIZE;
+  setup.cq_entries = kInFlight;
+  ring->fd_.reset(int(syscall(__NR_io_uring_setup, kEntries, &setup)));
+  if (!ring->fd_) return nullptr;
+  // Plain reads and writes exist since 5.6, as the last of these features does.
+  constexpr unsigned kNeeded = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS;
+  if ((setup.features & kNeeded) != kNeeded) return errno = ENOSYS, nullptr;
+  const size_t sqBytes = setup.sq_off.array + setup.sq_entries * sizeof(unsigned);
+  const size_t cqBytes = setup.cq_off.cqes + setup.cq_entries * sizeof(io_uring_cqe);
+  if (!ring->rings_.map(ring->fd(), std::max(sqBytes, cqBytes), IORING_OFF_SQ_RING)) return nullptr;
+  if (!ring->entries_.map(ring->fd(), setup.sq_entries * sizeof(io_uring_sqe), IORING_OFF_SQES)) return nullptr;
+  const Mapping& rings = ring->rings_;
+  ring->sqEntries_ = setup.sq_entries;
+  ring->sqHead_ = rings.at<unsigned>(setup.sq_off.head);
+  ring->sqTail_ = rings.at<unsigned>(setup.sq_off.tail);
+  ring->sqMask_ = *rings.at<unsigned>(setup.sq_off.ring_mask);
+  ring->sqArray_ = rings.at<unsigned>(setup.sq_off.array);
+  ring->cqHead_ = rings.at<unsigned>(setup.cq_off.head);
+  ring->cqTail_ = rings.at<unsigned>(setup.cq_off.tail);
+  ring->cqMask_ = *rings.at<unsigned>(setup.cq_off.ring_mask);
+  ring->cqes_ = rings.at<io_uring_cqe>(setup.cq_off.cqes);
+  ring->sqes_ = ring->entries_.at<io_uring_sqe>(0);
+  return ring;
+}
+
+// The kernel may still write into the buffers: it is asked to stop, and waited for. A file that is read from a disk answers soon.
+FileRing::~FileRing() {
+  if (inFlight_ == 0) return;
+  if (io_uring_sqe* cancel = nextEntry()) {
+    cancel->opcode = IORING_OP_ASYNC_CANCEL;
+    cancel->fd = -1;
+    cancel->cancel_flags = kCancelEverything;
+    cancel->user_data = kNobody;
+    publish();
+  }
+  int32_t dropped[64];
+  while (inFlight_ != 0) {
+    const long taken = syscall(__NR_io_uring_enter, fd(), unsubmitted_, 1, IORING_ENTER_GETEVENTS, nullptr, 0);
+    if (taken > 0) unsubmitted_ -= unsigned(taken);
+    else if (taken < 0 && errno != EINTR && errno != EAGAIN && errno != EBUSY) return;
+    while (reap(dropped, 32) > 0) continue;
+  }
+}
+
+int FileRing::hold(napi_env env, napi_value array) {
+  napi_typedarray_type type;
+  Held held;
+  void* start = nullptr;
+  if (!array || napi_get_typedarray_info(env, array, &type, &held.bytes, &start, nullptr, nullptr) != napi_ok || type != napi_uint8_array) return -EINVAL;
+  held.data = static_cast<char*>(start);
+  if (napi_create_reference(env, array, 1, &held.reference) != napi_ok) return -EINVAL;
+  const auto free = std::find_if(held_.begin(), held_.end(), [](const Held& one) { return one.data == nullptr; });
+  const int number = int(free - held_.begin());
+  if (free == held_.end()) held_.push_back(held);
+  else *free = held;
+  return number;
+}
+
+void FileRing::release(napi_env env, int buffer) {
+  if (buffer < 0 || size_t(buffer) >= held_.size() || held_[size_t(buffer)].data == nullptr) return;
+  napi_delete_reference(env, held_[size_t(buffer)].reference);
+  held_[size_t(buffer)] = {};
+}
+
+io_uring_sqe* FileRing::nextEntry() {
+  const unsigned tail = *sqTail_;  // only this thread writes it
+  // ring.taken: the kernel has read what is below its head.
+  if (tail - __atomic_load_n(sqHead_, __ATOMIC_ACQUIRE) == sqEntries_) return nullptr;
+  io_uring_sqe* entry = &sqes_[tail & sqMask_];
+  memset(entry, 0, sizeof *entry);
+  sqArray_[tail & sqMask_] = tail & sqMask_;
+  return entry;
+}
+
+void FileRing::publish() {
+  // ring.sq: the entry that nextEntry() gave is filled in.
+  __atomic_store_n(sqTail_, *sqTail_ + 1, __ATOMIC_RELEASE);
+  unsubmitted_++;
+}
+
+int FileRing::push(bool isWrite, int fd, int buffer, uint32_t offset, uint32_t length, int64_t position, uint32_t id) {
+  if (buffer < 0 || size_t(buffer) >= held_.size() || uint64_t(offset) + length > held_[size_t(buffer)].bytes) return -EINVAL;
+  io_uring_sqe* entry = nextEntry();
+  if (!entry) {
+    if (const int refused = submit()) return refused;
+    entry = nextEntry();
+    if (!entry) return -EBUSY;
+  }
+  entry->opcode = isWrite ? IORING_OP_WRITE : IORING_OP_READ;
+  entry->fd = fd;
+  entry->addr = reinterpret_cast<uint64_t>(held_[size_t(buffer)].data + offset);
+  entry->len = length;
+  // -1 is the file's own position: for what appends, and what has none.
+  entry->off = uint64_t(position);
+  entry->user_data = id;
+  publish();
+  inFlight_++;
+  return 0;
+}
+
+int FileRing::submit() {
+  while (unsubmitted_ != 0) {
+    const long taken = syscall(__NR_io_uring_enter, fd(), unsubmitted_, 0, 0, nullptr, 0);
+    if (taken > 0) unsubmitted_ -= unsigned(taken);
+    else if (taken == 0) return -EBUSY;
+    else if (errno != EINTR) return -errno;
+  }
+  return 0;
+}
+
+int FileRing::reap(int32_t* pairs, int most) {
+  unsigned head = *cqHead_;  // only this thread writes it
+  // ring.cq: the entries below the tail are whole.
+  const unsigned tail = __atomic_load_n(cqTail_, __ATOMIC_ACQUIRE);
+  int count = 0;
+  for (; head != tail && count < most; head++) {
+    const io_uring_cqe& done = cqes_[head & cqMask_];
+    if (done.user_data == kNobody) continue;
+    pairs[count * 2] = int32_t(done.user_data);
+    pairs[count * 2 + 1] = done.res;
+    count++;
+    inFlight_--;
+  }
+  // ring.free: the kernel may use them again.
+  __atomic_store_n(cqHead_, head, __ATOMIC_RELEASE);
+  return count;
+}
+
+// ---- For JavaScript; typed in src/native.ts. A ring is known by its descriptor. ----------------------------------------
+
+static AddonState* stateOf(napi_env env) {
+  void* state = nullptr;
+  napi_get_instance_data(env, &state);
+  return static_cast<AddonState*>(state);
+}
+
+static FileRing* ringOf(napi_env env, int fd) {
+  auto& rings = stateOf(env)->fileRings;
+  const auto found = rings.find(fd);
+  return found == rings.end() ? nullptr : found->second.get();
+}
+
+// openFileRing() -> its descriptor, or -errno
+static napi_value openFileRing(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  auto ring = FileRing::open();
+  if (!ring) return args.integer(-errno);
+  const int fd = ring->fd();
+  stateOf(env)->fileRings[fd] = std::move(ring);
+  return args.integer(fd);
+}
+
+// closeFileRing(ring): waits for what is in flight.
+static napi_value closeFileRing(napi_env env, napi_callback_info info) {
+  stateOf(env)->fileRings.erase(RawArgs<1>(env, info).int32(0));
+  return nullptr;
+}
+
+// holdFileBuffer(ring, bytes) -> its number, or -errno
+static napi_value holdFileBuffer(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  FileRing* ring = ringOf(env, args.int32(0));
+  return args.integer(ring ? ring->hold(env, args.value[1]) : -EBADF);
+}
+
+// releaseFileBuffer(ring, buffer)
+static napi_value releaseFileBuffer(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  if (FileRing* ring = ringOf(env, args.int32(0))) ring->release(env, args.int32(1));
+  return nullptr;
+}
+
+// pushFile(ring, isWrite, fd, buffer, offset, length, position, id) -> 0 or -errno
+static napi_value pushFile(napi_env env, napi_callback_info info) {
+  RawArgs<8> args(env, info);
+  FileRing* ring = ringOf(env, args.int32(0));
+  if (!ring) return args.integer(-EBADF);
+  const int32_t offset = args.int32(4), length = args.int32(5);
+  if (offset < 0 || length < 0) return args.integer(-EINVAL);
+  return args.integer(ring->push(args.int32(1) != 0, args.int32(2), args.int32(3), uint32_t(offset), uint32_t(length), int64_t(args.number(6)), uint32_t(args.int32(7))));
+}
+
+// submitFiles(ring) -> 0 or -errno
+static napi_value submitFiles(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  FileRing* ring = ringOf(env, args.int32(0));
+  return args.integer(ring ? ring->submit() : -EBADF);
+}
+
+// reapFiles(ring, pairs) -> how many completions were written to the bytes of an Int32Array
+static napi_value reapFiles(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  FileRing* ring = ringOf(env, args.int32(0));
+  char* data = nullptr;
+  size_t length = 0;
+  if (!ring || !args.bytes(1, &data, &length)) return args.integer(-EBADF);
+  return args.integer(ring->reap(reinterpret_cast<int32_t*>(data), int(length / (2 * sizeof(int32_t)))));
+}
+
+// bytesToBorder(bytes, border) -> how many bytes of the array lie before the first address that `border` divides
+static napi_value bytesToBorder(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  char* data = nullptr;
+  size_t length = 0;
+  const auto border = uintptr_t(args.int32(1));
+  if (!args.bytes(0, &data, &length) || border == 0) return args.integer(-EINVAL);
+  return args.integer(int32_t((border - reinterpret_cast<uintptr_t>(data) % border) % border));
+}
+
+// clearDirect(fd) -> 0 or -errno: from now on through the page cache.
+static napi_value clearDirect(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  const int fd = args.int32(0), flags = fcntl(fd, F_GETFL);
+  return args.integer(flags >= 0 && fcntl(fd, F_SETFL, flags & ~O_DIRECT) == 0 ? 0 : -errno);
+}
+
+void exportFileIo(Napi::Env env, Napi::Object exports) {
+  exportRaw(env, exports, "openFileRing", openFileRing);
+  exportRaw(env, exports, "closeFileRing", closeFileRing);
+  exportRaw(env, exports, "holdFileBuffer", holdFileBuffer);
+  exportRaw(env, exports, "releaseFileBuffer", releaseFileBuffer);
+  exportRaw(env, exports, "pushFile", pushFile);
+  exportRaw(env, exports, "submitFiles", submitFiles);
+  exportRaw(env, exports, "reapFiles", reapFiles);
+  exportRaw(env, exports, "bytesToBorder", bytesToBorder);
+  exportRaw(env, exports, "clearDirect", clearDirect);
+}
+
+}  // namespace percore

@@ -1,0 +1,176 @@
+/**
+ * Who moves a file's bytes: the kernel by io_uring, or Node's pool of threads. Files do not know which.
+ *
+ *      file ──transfer, transfer, …, submit──> backend ──complete(slot, bytes or -errno)──> file, from within submit or later
+ *
+ * On io_uring there is one ring a thread for all files. What lies in the page cache is copied inside `submit`, in this thread, and is
+ * complete when it returns: no other thread is asked, which is where the gain over fs streams comes from. What must come from a disk
+ * makes the ring's descriptor readable later. Refused (a container's filter, a sysctl, no descriptors): the pool, and the reason.
+ */
+import { read, write } from 'node:fs';
+import { words } from '../layout.js';
+import type { Io } from './io.js';
+import type { Source } from './token.js';
+
+export type FileBackend = 'io_uring' | 'pool';
+
+/** What a backend knows of a file. */
+export interface Transferring {
+  readonly fd: number;
+  /** All slots in one piece. */
+  readonly buffer: Uint8Array;
+  /** One call a transfer: bytes moved, 0 at the end, or -errno. */
+  complete(slot: number, result: number): void;
+}
+
+export interface Transfers {
+  readonly backend: FileBackend;
+  /** Before the first transfer of a file; its number for the calls below, or -errno when there are too many. */
+  hold(file: Transferring): number;
+  /** After its last completion. */
+  release(file: number): void;
+  /** Slots are 0 to 15. Position -1: the file's own. */
+  transfer(file: number, slot: number, isWrite: boolean, offset: number, length: number, position: number): void;
+  /** Begins what was transferred since the last time. */
+  submit(): void;
+}
+
+/** Slots of one file at most. */
+export const MAX_DEPTH = 16;
+/** FileRing::kInFlight over it. */
+const MAX_RING_FILES = 1024 / MAX_DEPTH;
+const EMFILE = -24;
+const EIO = -5;
+const ECANCELED = -125;
+const REAP_PAIRS = 64;
+/** The kernel had no memory for a submission: again after this. */
+const RETRY_NS = 1_000_000;
+
+export class PoolTransfers implements Transfers {
+  readonly backend = 'pool';
+  private readonly files: (Transferring | undefined)[] = [];
+  private readonly free: number[] = [];
+
+  hold(file: Transferring): number {
+    const number = this.free.pop() ?? this.files.length;
+    this.files[number] = file;
+    return number;
+  }
+
+  release(number: number): void {
+    this.files[number] = undefined;
+    this.free.push(number);
+  }
+
+  transfer(number: number, slot: number, isWrite: boolean, offset: number, length: number, position: number): void {
+    const file = this.files[number]!;
+    const done = (error: NodeJS.ErrnoException | null, count: number): void => file.complete(slot, error === null ? count : (error.errno ?? EIO));
+    const at = position < 0 ? null : position;
+    if (isWrite) write(file.fd, file.buffer, offset, length, at, done);
+    else read(file.fd, file.buffer, offset, length, at, done);
+  }
+
+  submit(): void {
+    // The pool has begun already.
+  }
+}
+
+export class RingTransfers implements Transfers, Source {
+  readonly backend = 'io_uring';
+  token = -1;
+  private readonly files: (Transferring | undefined)[] = [];
+  private readonly buffers: number[] = [];
+  /** Of each file: transfers under way. */
+  private readonly pending: number[] = [];
+  private readonly free: number[] = [];
+  private readonly pairs = new Int32Array(REAP_PAIRS * 2);
+  private readonly pairBytes = new Uint8Array(this.pairs.buffer);
+  private isRetrying = false;
+  private isClosed = false;
+
+  private constructor(private readonly io: Io, private readonly ring: number) {}
+
+  /** A ring, or why there is none: "io_uring_setup: EPERM". */
+  static open(io: Io): RingTransfers | string {
+    const ring = io.native.openFileRing();
+    if (ring < 0) return `io_uring_setup: ${io.native.errorName(-ring)}`;
+    const transfers = new RingTransfers(io, ring);
+    try {
+      io.register(transfers, ring, words.interest.READABLE);
+    } catch (error) {
+      io.native.closeFileRing(ring);
+      return (error as Error).message;
+    }
+    return transfers;
+  }
+
+  hold(file: Transferring): number {
+    const number = this.free.pop() ?? this.files.length;
+    if (number >= MAX_RING_FILES) return EMFILE;
+    const buffer = this.io.native.holdFileBuffer(this.ring, file.buffer);
+    if (buffer < 0) {
+      this.free.push(number);
+      return buffer;
+    }
+    this.files[number] = file;
+    this.buffers[number] = buffer;
+    this.pending[number] = 0;
+    return number;
+  }
+
+  release(number: number): void {
+    if (this.isClosed) return;
+    this.io.native.releaseFileBuffer(this.ring, this.buffers[number]!);
+    this.files[number] = undefined;
+    this.free.push(number);
+  }
+
+  transfer(number: number, slot: number, isWrite: boolean, offset: number, length: number, position: number): void {
+    const file = this.files[number]!;
+    this.pending[number]!++;
+    const refused = this.io.native.pushFile(this.ring, isWrite ? 1 : 0, file.fd, this.buffers[number]!, offset, length, position, number * MAX_DEPTH + slot);
+    // Not taken, so no completion will come: this is the one.
+    if (refused < 0) this.done(number, slot, refused);
+  }
+
+  submit(): void {
+    const refused = this.io.native.submitFiles(this.ring);
+    this.reap();
+    if (refused === 0 || this.isRetrying) return;
+    // It stays queued; nothing would ask again by itself.
+    this.isRetrying = true;
+    this.io.timers.after({ delayNs: RETRY_NS }, () => {
+      this.isRetrying = false;
+      if (!this.isClosed) this.submit();
+    });
+  }
+
+  onReadiness(): void {
+    this.reap();
+  }
+
+  /** For Io.closeAll alone: nothing is in flight afterwards; what was is told as cancelled. */
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.io.deregister(this, this.ring);
+    this.io.native.closeFileRing(this.ring);
+    for (const number of this.files.keys()) while (this.files[number] !== undefined && this.pending[number]! > 0) this.done(number, 0, ECANCELED);
+  }
+
+  private done(number: number, slot: number, result: number): void {
+    this.pending[number]!--;
+    this.files[number]!.complete(slot, result);
+  }
+
+  private reap(): void {
+    for (;;) {
+      const count = this.io.native.reapFiles(this.ring, this.pairBytes);
+      for (let i = 0; i < count; i++) {
+        const id = this.pairs[i * 2]!;
+        this.done(Math.floor(id / MAX_DEPTH), id % MAX_DEPTH, this.pairs[i * 2 + 1]!);
+      }
+      if (count < REAP_PAIRS) return;
+    }
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * A file that is written in order through a few chunks of memory, several under way at a time.
+ *
+ *      offer ──copy──> [filling]   [under way]  [under way]  [written]
+ *                         └ sealed when full, when nothing is under way, or when somebody waits for it
+ *
+ * So a stream of large offers goes out in whole chunks, and a lonely small one at the next step. `offer` refuses when no memory is
+ * free; nothing is ever taken and then dropped without an error: what closes the file is told by `flushed`, `sync`, `closed` and
+ * `onClose`, and `bytesWritten` counts the bytes from the beginning that the kernel has without a gap.
+ *
+ * O_DIRECT writes whole blocks alone. What does not end on a border, which is the tail at the end or before a `flushed`, is written
+ * through the page cache, and so is all that follows it; `status` says so.
+ */
+import { fdatasync } from 'node:fs';
+import type { Writable } from 'node:stream';
+import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
+import { DIRECT_BORDER, OpenFile } from './file.js';
+import { writableOf } from './file-node-streams.js';
+
+const EINTR = -4;
+const EIO = 5;
+const EAGAIN = -11;
+const EBUSY = -16;
+const EINVAL = -22;
+
+export class FileWriter extends OpenFile {
+  /** Bytes that the kernel has, from the beginning on without a gap. */
+  bytesWritten = 0;
+  /** Chunks by number; chunk n lies in slot n % depth. Released, under way, sealed, then the one that is filled. */
+  private nextRelease = 0;
+  private nextIssue = 0;
+  private nextFill = 0;
+  /** Of each slot: bytes put in, bytes the kernel took, where they belong. */
+  private readonly lengths: number[] = new Array<number>(16).fill(0);
+  private readonly taken: number[] = new Array<number>(16).fill(0);
+  private readonly positions: number[] = new Array<number>(16).fill(0);
+  /** Slots to be transferred again: cut short, or interrupted. */
+  private again: number[] = [];
+  private sealedBytes = 0;
+  private taken_ = 0;
+  private refusedBytes = 0;
+  /** Something came back: look again. What comes back within `submit` finds this file marked as ready still. */
+  private mustLook = false;
+  private isEnding = false;
+  private flushing: { upTo: number; resolve: () => void; reject: (error: unknown) => void }[] = [];
+  private roomWaiters: { bytes: number; resolve: () => void }[] = [];
+  private early: Uint8Array[] = [];
+  private readonly mostOffer: number = (this.status.asked.direct ? this.depth - 1 : this.depth) * this.chunkBytes;
+
+  /** Bytes taken by `offer` that the kernel has not taken yet. */
+  get pendingBytes(): number {
+    return this.taken_ - this.bytesWritten;
+  }
+
+  /** `offer` takes no more than this at once: `depth * chunkBytes`, a chunk less if O_DIRECT was asked for, whose tail may have to wait. */
+  get maxOfferBytes(): number {
+    return this.mostOffer;
+  }
+
+  /**
+   * Copies `length` bytes from `offset` on. OK; BACK_PRESSURED: nothing taken, wait for `writable()`; TOO_LARGE: more than
+   * `maxOfferBytes`; CLOSED after `end`, `close` or an error.
+   */
+  offer(bytes: Uint8Array, offset = 0, length = bytes.length - offset): number {
+    if (this.isClosed_ || this.isEnding) return CLOSED;
+    if (length > this.mostOffer) return TOO_LARGE;
+    if (length > this.freeBytes()) {
+      this.refusedBytes = length;
+      return BACK_PRESSURED;
+    }
+    this.refusedBytes = 0;
+    this.taken_ += length;
+    if (this.buffer.length === 0) this.early.push(bytes.slice(offset, offset + length));
+    else this.put(bytes, offset, length);
+    this.io.schedule(this);
+    return OK;
+  }
+
+  /** Resolves when what was refused last fits and half of the memory is free, or the file is closed. */
+  writable(): Promise<void> {
+    const bytes = Math.max(this.refusedBytes, this.mostOffer / 2);
+    return new Promise((resolve) => {
+      if (this.isClosed_ || this.freeBytes() >= bytes) resolve();
+      else this.roomWaiters.push({ bytes, resolve });
+    });
+  }
+
+  /** Resolves when the kernel has everything taken so far; rejects with the error that closed the file. Not yet on the disk: see `sync`. */
+  flushed(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.bytesWritten === this.taken_ && this.error === undefined) return resolve();
+      if (this.isClosed_) return reject(this.error ?? new Error(`file ${this.path} was closed with ${this.pendingBytes} bytes pending`));
+      this.flushing.push({ upTo: this.taken_, resolve, reject });
+      this.io.schedule(this);
+    });
+  }
+
+  /** The same, and on the disk: fdatasync. An error closes the file, since what it concerns cannot be told. */
+  async sync(): Promise<void> {
+    await this.flushed();
+    if (this.fd < 0 || this.isClosed_) return;
+    this.inFlight++;
+    const errno = await new Promise<number>((resolve) => fdatasync(this.fd, (error) => resolve(error === null ? 0 : -(error.errno ?? -EIO))));
+    // A device has nothing to sync.
+    if (errno !== 0 && errno !== -EINVAL && !this.isClosed_) this.fail(errno, 'fdatasync');
+    this.settle();
+    if (this.error !== undefined) throw this.error;
+  }
+
+  /** Writes what is pending, then closes; see `closed()`. */
+  end(): void {
+    if (this.isClosed_ || this.isEnding) return;
+    this.isEnding = true;
+    this.io.schedule(this);
+  }
+
+  /** A Writable of Node's own over this writer. */
+  toNodeStream(): Writable {
+    return writableOf(this);
+  }
+
+  run(): boolean {
+    if (this.buffer.length === 0 || this.isClosed_) return false;
+    this.mustLook = false;
+    for (const slot of this.again.splice(0)) this.write(slot);
+    this.seal();
+    // What appends has no positions: the next may begin only when the last is done.
+    for (; this.nextIssue < this.nextFill && (this.hasPositions || this.inFlight === 0); this.nextIssue++) {
+      const slot = this.nextIssue % this.depth;
+      if (this.isDirect && this.lengths[slot]! % DIRECT_BORDER !== 0) {
+        // The switch concerns the descriptor, so those under way come back first.
+        if (this.inFlight !== 0) break;
+        this.noDirect('O_DIRECT: a tail off the border');
+      }
+      this.write(slot);
+    }
+    this.submit();
+    if (this.isEnding && this.pendingBytes === 0) this.close();
+    return this.mustLook && !this.isClosed_;
+  }
+
+  protected whenOpen(): void {
+    for (const bytes of this.early.splice(0)) this.put(bytes, 0, bytes.length);
+  }
+
+  protected whenClosed(): void {
+    this.early = [];
+    this.tellWaiters();
+  }
+
+  protected whenComplete(slot: number, result: number): void {
+    this.mustLook = true;
+    this.io.schedule(this);
+    if (result === EINTR || result === EAGAIN || result === EBUSY) return void this.again.push(slot);
+    if (result === EINVAL && this.wasDirect[slot]) {
+      this.noDirect('O_DIRECT: EINVAL');
+      return void this.again.push(slot);
+    }
+    if (result < 0) return this.fail(-result, 'write');
+    // No file system answers so; asking again could go on for ever.
+    if (result === 0) return this.fail(EIO, 'write');
+    this.taken[slot]! += result;
+    if (this.taken[slot]! < this.lengths[slot]!) {
+      if (this.isDirect && result % DIRECT_BORDER !== 0) this.noDirect('O_DIRECT: a write cut short off the border');
+      this.again.push(slot);
+      return;
+    }
+    for (; this.nextRelease < this.nextIssue; this.nextRelease++) {
+      const oldest = this.nextRelease % this.depth;
+      if (this.taken[oldest]! < this.lengths[oldest]!) break;
+      this.bytesWritten += this.lengths[oldest]!;
+      this.lengths[oldest] = this.taken[oldest] = 0;
+    }
+    this.tellWaiters();
+  }
+
+  private freeBytes(): number {
+    if (this.buffer.length === 0) return this.depth * this.chunkBytes - this.taken_;
+    const used = this.nextFill - this.nextRelease;
+    return used === this.depth ? 0 : (this.depth - used) * this.chunkBytes - this.lengths[this.nextFill % this.depth]!;
+  }
+
+  private put(bytes: Uint8Array, offset: number, length: number): void {
+    let left = length;
+    while (left > 0) {
+      const slot = this.nextFill % this.depth;
+      const at = this.lengths[slot]!;
+      const part = Math.min(left, this.chunkBytes - at);
+      const from = offset + length - left;
+      this.buffer.set(from === 0 && part === bytes.length ? bytes : bytes.subarray(from, from + part), this.firstByte + slot * this.chunkBytes + at);
+      this.lengths[slot] = at + part;
+      left -= part;
+      if (at + part === this.chunkBytes) this.sealFilling();
+    }
+  }
+
+  /** Seals the chunk that is being filled, if it must not wait for more. */
+  private seal(): void {
+    if (this.nextFill - this.nextRelease === this.depth) return;
+    const length = this.lengths[this.nextFill % this.depth]!;
+    if (length === 0) return;
+    const isWanted = this.isEnding || this.flushing.length !== 0;
+    // Direct: whole blocks alone as long as nobody insists.
+    if (isWanted || (this.inFlight === 0 && this.nextIssue === this.nextFill && (!this.isDirect || length % DIRECT_BORDER === 0))) this.sealFilling();
+  }
+
+  private sealFilling(): void {
+    const slot = this.nextFill % this.depth;
+    this.positions[slot] = this.sealedBytes;
+    this.sealedBytes += this.lengths[slot]!;
+    this.nextFill++;
+  }
+
+  private write(slot: number): void {
+    const from = this.taken[slot]!;
+    this.transfer(slot, true, from, this.lengths[slot]! - from, this.positions[slot]! + from);
+  }
+
+  private settle(): void {
+    this.inFlight--;
+    if (this.isClosed_) this.giveBack();
+    else this.io.schedule(this);
+  }
+
+  private tellWaiters(): void {
+    const waiters = this.flushing;
+    this.flushing = waiters.filter(({ upTo }) => !this.isClosed_ && this.bytesWritten < upTo);
+    for (const { upTo, resolve, reject } of waiters) {
+      if (this.bytesWritten >= upTo && this.error === undefined) resolve();
+      else if (this.isClosed_) reject(this.error ?? new Error(`file ${this.path} was closed with ${this.pendingBytes} bytes pending`));
+    }
+    const room = this.roomWaiters;
+    const free = this.freeBytes();
+    this.roomWaiters = room.filter(({ bytes }) => !this.isClosed_ && free < bytes);
+    for (const { bytes, resolve } of room) if (this.isClosed_ || free >= bytes) resolve();
+  }
+}

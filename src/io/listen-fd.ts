@@ -1,0 +1,44 @@
+/**
+ * A port for a server of Node's own in each reactor, on every Node: `http.createServer().listen({ fd })`.
+ *
+ *      reactor 0: listenFd({ port: 0 })  ──> fd, bound, SO_REUSEPORT ──server.listen({ fd })──> listening ─┐
+ *      reactor 1: listenFd({ port })     ──> fd, bound, SO_REUSEPORT ──server.listen({ fd })──> listening ─┴─ the kernel spreads connections
+ *
+ * `server.listen({ port, reusePort: true })` exists from Node 23.1 on alone, and `cluster` does not know worker threads.
+ *
+ * The descriptor is bound and not listening yet: Node calls listen(2) itself, with its own backlog. So a descriptor that is never
+ * used takes no connection that nobody would ever accept, and the kernel can be asked whether somebody listens: until then it is ours,
+ * from then on Node's handle closes it (`server.close()`, or the end of the thread). It is never closed twice. See native/listen_fd.h.
+ */
+import { checkInteger, invalidArgument } from '../errors.js';
+import type { Io } from './io.js';
+
+export interface ListenFdOptions {
+  /** 0 to 65,535; 0 lets the kernel choose, see `port` of the answer. */
+  port: number;
+  /** An IPv4 or IPv6 address, or 'localhost'. Default 127.0.0.1. */
+  host?: string;
+  /** Several (one a reactor) share the port and the kernel spreads connections over them by a hash of both addresses. Default true. */
+  reusePort?: boolean;
+}
+
+export interface BoundDescriptor {
+  /** For `server.listen({ fd })`, in this thread. From then on Node's: do not close it, and do not use it again. */
+  readonly fd: number;
+  readonly port: number;
+  /** Gives the port back if nobody listens on `fd`: true when that was so. Without it that happens when the thread ends. */
+  close(): boolean;
+}
+
+/**
+ * See `Io.listenFd`. Throws ERR_PERCORE_ADDRESS_IN_USE, ERR_PERCORE_SYSTEM with errno and syscall, ERR_PERCORE_INVALID_ARGUMENT.
+ * `listen({ fd, backlog })` is where the backlog is said; Node's default is 511.
+ */
+export function listenFd(io: Io, options: ListenFdOptions): BoundDescriptor {
+  const port = checkInteger('port', options.port, 0, 65_535);
+  const host = options.host ?? '127.0.0.1';
+  if (typeof host !== 'string') throw invalidArgument('host', host, 'an IPv4 or IPv6 address');
+  const { native } = io;
+  const { id, fd, port: boundPort } = io.system(() => native.tcpBind(host === 'localhost' ? '127.0.0.1' : host, port, options.reusePort !== false), `bind ${host}:${port}`);
+  return { fd, port: boundPort, close: () => native.closeUntaken(id) === 1 };
+}
