@@ -13,6 +13,9 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   percore::exportRateTimer(env, exports);
   percore::exportWaker(env, exports);
   percore::exportTcp(env, exports);
+  percore::exportDatagram(env, exports);
+  percore::exportUnixSocket(env, exports);
+  percore::exportDescriptorIo(env, exports);
   percore::exportPipe(env, exports);
   percore::exportTurn(env, exports);
   percore::exportTimers(env, exports);

@@ -10,6 +10,9 @@ import type { Timers } from '../timers/index.js';
 import { Connection, DEFAULT_HIGH_WATER_BYTES, type ConnectionOptions } from './connection.js';
 import { Listener } from './listener.js';
 import { Sources, type Source } from './token.js';
+import { openUdp, type UdpOptions } from './udp-open.js';
+import type { DatagramSocket } from './udp.js';
+import { connectUnix, listenUnix, openUnixDatagram, type UnixDatagramOptions } from './unix.js';
 
 export interface IoHost {
   readonly schedule: Schedule;
@@ -33,6 +36,16 @@ export interface ListenOptions extends ConnectionOptions {
 export interface ConnectOptions extends ConnectionOptions {
   port: number;
   host?: string;
+}
+
+/** A Unix socket: see unix.ts. A path that begins with '\0' is an abstract name. */
+export interface UnixListenOptions extends ConnectionOptions {
+  path: string;
+  backlog?: number;
+}
+
+export interface UnixConnectOptions extends ConnectionOptions {
+  path: string;
 }
 
 const { READABLE, WRITABLE } = words.interest;
@@ -61,12 +74,18 @@ export class Io {
     return this.sources.count;
   }
 
-  /** Accepts TCP connections. Throws ERR_PERCORE_ADDRESS_IN_USE, or ERR_PERCORE_SYSTEM with errno and syscall. */
-  listen(options: ListenOptions, onConnection: (connection: Connection) => void): Listener {
+  /** Accepts TCP connections, or Unix ones at a path. Throws ERR_PERCORE_ADDRESS_IN_USE, or ERR_PERCORE_SYSTEM with errno and syscall. */
+  listen(options: ListenOptions | UnixListenOptions, onConnection: (connection: Connection) => void): Listener {
     checkFunction('onConnection', onConnection);
-    const port = checkInteger('port', options.port, 0, 65_535);
     const backlog = checkInteger('backlog', options.backlog ?? 511, 1, 65_535);
     const settings = checkConnectionOptions(options);
+    if ('path' in options) {
+      const fd = listenUnix(this, options.path, backlog);
+      const listener = new Listener(this, fd, 0, settings, onConnection);
+      this.adoptDescriptor(listener, fd, READABLE);
+      return listener;
+    }
+    const port = checkInteger('port', options.port, 0, 65_535);
     const address = addressOf(options.host);
     const bound = this.system(() => this.native.tcpListen(address, port, options.reusePort === true, backlog), `listen on ${options.host ?? '127.0.0.1'}:${port}`);
     const listener = new Listener(this, bound.fd, bound.port, settings, onConnection);
@@ -75,12 +94,26 @@ export class Io {
   }
 
   /** Opens a TCP connection; what is written before it is open waits. A refusal closes it with an error. */
-  connect(options: ConnectOptions): Connection {
+  connect(options: ConnectOptions | UnixConnectOptions): Connection {
+    if ('path' in options) {
+      const unixSettings = checkConnectionOptions(options);
+      return this.adopt(connectUnix(this, options.path), unixSettings);
+    }
     const port = checkInteger('port', options.port, 1, 65_535);
     const settings = checkConnectionOptions(options);
     const address = addressOf(options.host);
     const fd = this.system(() => this.native.tcpConnect(address, port), `connect to ${options.host ?? '127.0.0.1'}:${port}`);
     return this.adopt(fd, settings);
+  }
+
+  /** Opens a UDP socket: see udp-open.ts for its options. Throws ERR_PERCORE_ADDRESS_IN_USE or ERR_PERCORE_SYSTEM. */
+  udp(options: UdpOptions = {}): DatagramSocket {
+    return openUdp(this, options);
+  }
+
+  /** Opens a Unix datagram socket. Throws ERR_PERCORE_ADDRESS_IN_USE or ERR_PERCORE_SYSTEM. */
+  unixDatagram(options: UnixDatagramOptions = {}): DatagramSocket {
+    return openUnixDatagram(this, options);
   }
 
   /** For Listener alone: makes a connection of an accepted descriptor. */
