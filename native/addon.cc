@@ -16,6 +16,9 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   percore::exportIo(env, exports);
   percore::exportFileIo(env, exports);
   percore::exportListenFd(env, exports);
+  percore::exportDatagram(env, exports);
+  percore::exportUnixSocket(env, exports);
+  percore::exportDescriptorIo(env, exports);
   percore::exportPipe(env, exports);
   percore::exportTurn(env, exports);
   percore::exportTimers(env, exports);

@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "a5af2cd3159ecce6";
+constexpr char kHash[] = "d160c661079a936b";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -16,8 +16,11 @@ constexpr int32_t kQueueMagic = 1346588977;
 constexpr int32_t kPartyMagic = 1346588722;
 constexpr int32_t kRuntimeMagic = 1346589235;
 constexpr int32_t kPipeMagic = 1346588723;
+constexpr int32_t kReadinessMagic = 1346589237;
 constexpr int32_t kLayoutVersion = 2;
 constexpr int32_t kTimersPerChunk = 16384;
+constexpr int32_t kDatagramBatch = 64;
+constexpr int32_t kMostKeptPeers = 65536;
 
 enum class Attention : int32_t { kParked = -1, kAwake = 8 };
 
@@ -36,6 +39,8 @@ enum class IoKind : int32_t { kReadiness = 0, kStream = 1, kConnecting = 2, kLis
 enum class IoEvent : int32_t { kReadiness = 0, kReceived = 1, kEnded = 2, kFailed = 3, kAccepted = 4, kUnsent = 5, kSendFailed = 6 };
 
 enum class IoRequest : int32_t { kSend = 0, kReceive = 1, kPause = 2, kEnd = 3, kClose = 4 };
+
+enum class DatagramPeer : int32_t { kConnected = -1, kHeld = 64, kKept = 128 };
 
 enum class PipeEndState : int32_t { kFree = 0, kOpen = 1, kClosed = 2 };
 
@@ -375,6 +380,33 @@ static_assert(offsetof(Pipe, droppedUnread) == 408);
 static_assert(offsetof(Pipe, droppedTooLarge) == 416);
 static_assert(offsetof(Pipe, consumerHighWater) == 424);
 static_assert(sizeof(Pipe) == 512);
+
+struct DatagramEntry {
+  int32_t offset;  // first byte in the region (writes: native when receiving, socket when sending; reads: the other)
+  int32_t length;  // bytes (writes: native when receiving, socket when sending; reads: the other)
+  int32_t peer;  // slot of the batch 0 to 63, or DatagramPeer (writes: both; reads: both)
+  int32_t cutBytes;  // bytes of the datagram that had no room in its slot (writes: native; reads: socket)
+};
+static_assert(offsetof(DatagramEntry, offset) == 0);
+static_assert(offsetof(DatagramEntry, length) == 4);
+static_assert(offsetof(DatagramEntry, peer) == 8);
+static_assert(offsetof(DatagramEntry, cutBytes) == 12);
+static_assert(sizeof(DatagramEntry) == 16);
+
+struct UserReadiness {
+  int32_t magic;  // READINESS_MAGIC once the block is complete (writes: creator, last; reads: all)
+  int32_t version;  // LAYOUT_VERSION (writes: creator; reads: all)
+  char reserved0[120];
+  int32_t bits;  // what was set and is not taken yet (writes: setters or, the receiver exchanges 0; reads: both)
+  char reserved1[124];
+  int32_t isClosed;  // 1: the eventfd is closed, set answers CLOSED (writes: creator; reads: all)
+  char reserved2[124];
+};
+static_assert(offsetof(UserReadiness, magic) == 0);
+static_assert(offsetof(UserReadiness, version) == 4);
+static_assert(offsetof(UserReadiness, bits) == 128);
+static_assert(offsetof(UserReadiness, isClosed) == 256);
+static_assert(sizeof(UserReadiness) == 384);
 
 constexpr size_t laneStride(size_t laneBytes) { return sizeof(Queue) + laneBytes + kLineBytes; }
 constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_t lane) {

@@ -14,6 +14,7 @@
  *   Inbox   | Party | lanesMadeBy[parties], 128 bytes each | lane 0 | lane 1 | ...      (one a party; its lanes inward)
  *   Runtime | header 0 | deaths 128 | isDead[parties] 256 ... | bucketOwner[1024] ...
  *   Pipe    | header 0 | who has which end 128 | producer's line 256 | consumer's line 384 |
+ *   UserReadiness | header 0 | bits 128 | closed 256 |
  */
 
 export type FieldType = 'i32' | 'f64';
@@ -66,7 +67,13 @@ export const LINKED_MAGIC = 0x50434c35;
 export const PARTY_MAGIC = 0x50435032;
 export const RUNTIME_MAGIC = 0x50435233;
 export const PIPE_MAGIC = 0x50435033;
+export const READINESS_MAGIC = 0x50435235;
 export const LAYOUT_VERSION = 2;
+
+/** Datagrams of one recvmmsg or sendmmsg. */
+export const DATAGRAM_BATCH = 64;
+/** Addresses that one datagram socket keeps by number. */
+export const MOST_KEPT_PEERS = 65_536;
 
 /** One consumer's place in a ring: its cursor, and what the producer does when it is slow. The first lies in the ring's header. */
 export const placeLayout = {
@@ -289,7 +296,31 @@ export const timerRecordLayout = {
   },
 } as const satisfies Structure;
 
-export const structures: readonly Structure[] = [placeLayout, queueLayout, linkedLayout, groupLayout, partyLayout, runtimeLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout, pipeLayout];
+/** One datagram of a batch. One thread's. */
+export const datagramEntryLayout = {
+  name: 'DatagramEntry',
+  bytes: 16,
+  fields: {
+    offset: { at: 0, type: 'i32', writes: 'native when receiving, socket when sending', reads: 'the other', means: 'first byte in the region' },
+    length: { at: 4, type: 'i32', writes: 'native when receiving, socket when sending', reads: 'the other', means: 'bytes' },
+    peer: { at: 8, type: 'i32', writes: 'both', reads: 'both', means: 'slot of the batch 0 to 63, or DatagramPeer' },
+    cutBytes: { at: 12, type: 'i32', writes: 'native', reads: 'socket', means: 'bytes of the datagram that had no room in its slot' },
+  },
+} as const satisfies Structure;
+
+/** Readiness of user space: bits that any thread sets and one takes. */
+export const readinessLayout = {
+  name: 'UserReadiness',
+  bytes: 384,
+  fields: {
+    magic: { at: 0, type: 'i32', writes: 'creator, last', reads: 'all', means: 'READINESS_MAGIC once the block is complete' },
+    version: { at: 4, type: 'i32', writes: 'creator', reads: 'all', means: 'LAYOUT_VERSION' },
+    bits: { at: 128, type: 'i32', writes: 'setters or, the receiver exchanges 0', reads: 'both', means: 'what was set and is not taken yet' },
+    isClosed: { at: 256, type: 'i32', writes: 'creator', reads: 'all', means: '1: the eventfd is closed, set answers CLOSED' },
+  },
+} as const satisfies Structure;
+
+export const structures: readonly Structure[] = [placeLayout, queueLayout, linkedLayout, groupLayout, partyLayout, runtimeLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout, pipeLayout, datagramEntryLayout, readinessLayout];
 
 /** Values of shared words that both languages name. */
 export const words = {
@@ -302,12 +333,13 @@ export const words = {
   ioKind: { READINESS: 0, STREAM: 1, CONNECTING: 2, LISTENER: 3 },
   ioEvent: { READINESS: 0, RECEIVED: 1, ENDED: 2, FAILED: 3, ACCEPTED: 4, UNSENT: 5, SEND_FAILED: 6 },
   ioRequest: { SEND: 0, RECEIVE: 1, PAUSE: 2, END: 3, CLOSE: 4 },
+  datagramPeer: { CONNECTED: -1, HELD: 64, KEPT: 128 },
   pipeEndState: { FREE: 0, OPEN: 1, CLOSED: 2 },
 } as const;
 
 /** Plain numbers that both languages need. */
 export const constants = {
-  LINE_BYTES, BANDS, LANES_PER_PEER, RETURN_LANES, BUCKETS, MAX_PARTIES, QUEUE_MAGIC, PARTY_MAGIC, RUNTIME_MAGIC, PIPE_MAGIC, LAYOUT_VERSION, TIMERS_PER_CHUNK,
+  LINE_BYTES, BANDS, LANES_PER_PEER, RETURN_LANES, BUCKETS, MAX_PARTIES, QUEUE_MAGIC, PARTY_MAGIC, RUNTIME_MAGIC, PIPE_MAGIC, READINESS_MAGIC, LAYOUT_VERSION, TIMERS_PER_CHUNK, DATAGRAM_BATCH, MOST_KEPT_PEERS,
 } as const;
 
 /** Where lane `lane` of producer `from` begins in an inbox of `parties` parties whose lanes hold `laneBytes`. */

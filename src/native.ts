@@ -15,6 +15,10 @@ export type IoHandle = { readonly io: unique symbol };
 /** An alarm in this thread's loop. Opaque. */
 export type RateTimerHandle = { readonly rateTimer: unique symbol };
 
+/** Headers and addresses of a batch of datagrams, of which one thread receives or sends. Opaque. */
+export type DatagramReceiverHandle = { readonly datagramReceiver: unique symbol };
+export type DatagramSenderHandle = { readonly datagramSender: unique symbol };
+
 /** One end of a pipe that this thread has opened. Opaque. */
 export type PipeEndHandle = { readonly pipeEnd: unique symbol };
 
@@ -116,6 +120,34 @@ export interface Native {
   tcpRefuse(fd: number): number;
   socketError(fd: number): number;
   errorName(errno: number): string;
+  /** An empty `peerHost` leaves it unconnected. See native/datagram.cc for all of these. */
+  udpOpen(host: string, port: number, reusePort: boolean, broadcast: boolean, peerHost: string, peerPort: number): { fd: number; port: number; address: string };
+  createDatagramReceiver(slotBytes: number): DatagramReceiverHandle;
+  createDatagramSender(): DatagramSenderHandle;
+  /** Datagrams received into slots of `region` and told in `entries`, at most `most` (1 to DATAGRAM_BATCH). */
+  datagramReceive(receiver: DatagramReceiverHandle, fd: number, region: Uint8Array, entries: Int32Array, most: number): number;
+  datagramSend(sender: DatagramSenderHandle, receiver: DatagramReceiverHandle | undefined, entries: Int32Array, first: number, count: number, fd: number, region: Uint8Array): number;
+  datagramHold(sender: DatagramSenderHandle, receiver: DatagramReceiverHandle | undefined, entries: Int32Array, first: number, count: number): void;
+  /** `place`: a number of words.datagramPeer, HELD + entry or KEPT + index. */
+  datagramKeep(sender: DatagramSenderHandle, place: number, receiver: DatagramReceiverHandle, slot: number): number;
+  /** `port` -1: a Unix path. */
+  datagramKeepAddress(sender: DatagramSenderHandle, place: number, address: string, port: number): number;
+  datagramAddress(receiver: DatagramReceiverHandle, slot: number): { address: string; port: number };
+  /** Bytes granted; 0 only asks. */
+  socketBuffer(fd: number, isReceive: boolean, bytes: number): number;
+  socketDrops(fd: number): number;
+  /** Replaces the file of a socket that nobody has any more. The file goes with the descriptor. */
+  unixListen(path: string, backlog: number): number;
+  unixConnect(path: string): number;
+  unixDatagram(path: string, peer: string): number;
+  openFifo(path: string, isWriter: boolean, keepOpen: boolean): number;
+  adoptDescriptor(fd: number): number;
+  openStandardInput(): number;
+  descriptorRead(fd: number, bytes: Uint8Array, offset: number, length: number): number;
+  descriptorWrite(fd: number, bytes: Uint8Array, offset: number, length: number): number;
+  openInotify(): number;
+  addWatch(fd: number, path: string, mask: number): number;
+  removeWatch(fd: number, watch: number): number;
   /** Makes an anonymous pipe of at least `capacityBytes` if granted (0: the system's default), described in `memory`. The granted bytes or -errno. */
   createPipe(memory: Uint8Array, capacityBytes: number): number;
   /** 0 when there is a FIFO at `path` now; -EEXIST when something else is there. */

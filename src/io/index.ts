@@ -1,5 +1,5 @@
 /** `percore/io`: TCP on the reactor's own readiness. */
-export { Io, type ConnectOptions, type IoHost, type IoSource, type ListenOptions } from './io.js';
+export { Io, type ConnectOptions, type IoHost, type IoSource, type ListenOptions, type UnixConnectOptions, type UnixListenOptions } from './io.js';
 export { Connection, DEFAULT_HIGH_WATER_BYTES, type ConnectionInfo, type ConnectionOptions, type ConnectionState } from './connection.js';
 export { Listener } from './listener.js';
 export type { BoundDescriptor, ListenFdOptions } from './listen-fd.js';
@@ -7,3 +7,6 @@ export type { FileOptions, FileStatus } from './file.js';
 export type { FileBackend } from './file-transfers.js';
 export { FileReader } from './file-reader.js';
 export { FileWriter } from './file-writer.js';
+export { DatagramSocket, type DatagramAddress, type DatagramHandler, type DatagramTarget } from './udp.js';
+export type { DatagramOptions, UdpOptions } from './udp-open.js';
+export type { UnixDatagramOptions } from './unix.js';

@@ -17,6 +17,9 @@ import type { FileWriter } from './file-writer.js';
 import { Listener } from './listener.js';
 import { listenFd, type BoundDescriptor, type ListenFdOptions } from './listen-fd.js';
 import { Sources, type Source } from './token.js';
+import { openUdp, type UdpOptions } from './udp-open.js';
+import type { DatagramSocket } from './udp.js';
+import { connectUnix, listenUnix, openUnixDatagram, type UnixDatagramOptions } from './unix.js';
 
 /** Where readiness and bytes come from. */
 export type IoSource = 'epoll' | 'io_uring';
@@ -51,6 +54,16 @@ export interface ConnectOptions extends ConnectionOptions {
 const { READINESS, RECEIVED, ENDED, FAILED, ACCEPTED, UNSENT: UNSENT_BYTES, SEND_FAILED } = words.ioEvent;
 const { STREAM, CONNECTING, LISTENER } = words.ioKind;
 const { CLOSE } = words.ioRequest;
+/** A Unix socket: see unix.ts. A path that begins with '\0' is an abstract name. */
+export interface UnixListenOptions extends ConnectionOptions {
+  path: string;
+  backlog?: number;
+}
+
+export interface UnixConnectOptions extends ConnectionOptions {
+  path: string;
+}
+
 const EMFILE = -24;
 const MOST_READ_BYTES = 65_536;
 
@@ -92,12 +105,19 @@ export class Io {
     return this.sources.count;
   }
 
-  /** Accepts TCP connections. Throws ERR_PERCORE_ADDRESS_IN_USE, or ERR_PERCORE_SYSTEM with errno and syscall. */
-  listen(options: ListenOptions, onConnection: (connection: Connection) => void): Listener {
+  /** Accepts TCP connections, or Unix ones at a path. Throws ERR_PERCORE_ADDRESS_IN_USE, or ERR_PERCORE_SYSTEM with errno and syscall. */
+  listen(options: ListenOptions | UnixListenOptions, onConnection: (connection: Connection) => void): Listener {
     checkFunction('onConnection', onConnection);
-    const port = checkInteger('port', options.port, 0, 65_535);
     const backlog = checkInteger('backlog', options.backlog ?? 511, 1, 65_535);
     const settings = checkConnectionOptions(options);
+    if ('path' in options) {
+      const fd = listenUnix(this, options.path, backlog);
+      const listener = new Listener(this, fd, 0, settings, onConnection);
+      this.open(listener, fd, LISTENER);
+      listener.start();
+      return listener;
+    }
+    const port = checkInteger('port', options.port, 0, 65_535);
     const address = addressOf(options.host);
     const bound = this.system(() => this.native.tcpListen(address, port, options.reusePort === true, backlog), `listen on ${options.host ?? '127.0.0.1'}:${port}`);
     const listener = new Listener(this, bound.fd, bound.port, settings, onConnection);
@@ -119,7 +139,11 @@ export class Io {
   }
 
   /** Opens a TCP connection; what is written before it is open waits. A refusal closes it with an error. */
-  connect(options: ConnectOptions): Connection {
+  connect(options: ConnectOptions | UnixConnectOptions): Connection {
+    if ('path' in options) {
+      const unixSettings = checkConnectionOptions(options);
+      return this.adopt(connectUnix(this, options.path), unixSettings);
+    }
     const port = checkInteger('port', options.port, 1, 65_535);
     const settings = checkConnectionOptions(options);
     const address = addressOf(options.host);
@@ -132,6 +156,16 @@ export class Io {
     const connection = new Connection(this, fd, settings, isConnecting);
     this.open(connection, fd, isConnecting ? CONNECTING : STREAM);
     return connection;
+  }
+
+  /** Opens a UDP socket: see udp-open.ts for its options. Throws ERR_PERCORE_ADDRESS_IN_USE or ERR_PERCORE_SYSTEM. */
+  udp(options: UdpOptions = {}): DatagramSocket {
+    return openUdp(this, options);
+  }
+
+  /** Opens a Unix datagram socket. Throws ERR_PERCORE_ADDRESS_IN_USE or ERR_PERCORE_SYSTEM. */
+  unixDatagram(options: UnixDatagramOptions = {}): DatagramSocket {
+    return openUnixDatagram(this, options);
   }
 
   /** Takes over a connection that another thread has detached, with what that one had received. */

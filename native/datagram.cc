@@ -1,0 +1,300 @@
+// Datagram sockets, UDP and Unix, many datagrams a system call.
+//
+//   receive:  recvmmsg -> slot 0 | slot 1 | ... | slot 63     (one region of JavaScript's, a slot each; names and headers here)
+//             entries: offset, length, peer, cutBytes          for each, read by JavaScript without a call
+//   send:     JavaScript copies bytes into its own region and writes entries; one sendmmsg takes them all
+//
+// A peer in an entry is a number: a slot of the receiver whose batch is being delivered, an address held here because the batch is over,
+// or one kept by the user. So an echo makes no object and no address text. The regions are looked up at each call, since JavaScript
+// could have transferred them away. Source: recvmmsg(2), sendmmsg(2), udp(7), unix(7).
+#include <linux/sock_diag.h>
+#include <netinet/ip.h>
+#include <sys/socket.h>
+
+#include <memory>
+#include <vector>
+
+#include "addon_state.h"
+#include "bindings.h"
+#include "layout.h"
+#include "napi_args.h"
+#include "socket_address.h"
+#include "unique_fd.h"
+
+namespace percore {
+
+using layout::DatagramEntry;
+constexpr int kBatch = layout::kDatagramBatch;
+constexpr int kMostKept = layout::kMostKeptPeers;
+
+static AddonState* stateOf(napi_env env) {
+  void* state = nullptr;
+  napi_get_instance_data(env, &state);
+  return static_cast<AddonState*>(state);
+}
+
+struct Receiver {
+  explicit Receiver(uint32_t slot) : slotBytes(slot) {}
+  const uint32_t slotBytes;
+  sockaddr_storage names[kBatch]{};
+  iovec vectors[kBatch]{};
+  mmsghdr headers[kBatch]{};
+  char* region = nullptr;
+
+  void aimAt(char* bytes) {
+    region = bytes;
+    for (int i = 0; i < kBatch; i++) {
+      vectors[i] = {bytes + size_t(i) * slotBytes, slotBytes};
+      headers[i].msg_hdr.msg_name = &names[i];
+      headers[i].msg_hdr.msg_iov = &vectors[i];
+      headers[i].msg_hdr.msg_iovlen = 1;
+    }
+  }
+};
+
+struct Sender {
+  SocketAddress held[kBatch];
+  std::vector<SocketAddress> kept;
+  iovec vectors[kBatch]{};
+  mmsghdr headers[kBatch]{};
+};
+
+template <class T>
+static T* pointerOf(napi_env env, napi_value external) {
+  void* pointer = nullptr;
+  if (external) napi_get_value_external(env, external, &pointer);
+  return static_cast<T*>(pointer);
+}
+
+template <class T>
+static Napi::Value externalOf(Napi::Env env, T* made) {
+  napi_value external = nullptr;
+  if (napi_create_external(env, made, [](napi_env, void* pointer, void*) { delete static_cast<T*>(pointer); }, nullptr, &external) != napi_ok) delete made;
+  return Napi::Value(env, external);
+}
+
+// createDatagramReceiver(slotBytes) -> receiver, for a region of DATAGRAM_BATCH slots
+static Napi::Value createDatagramReceiver(const Napi::CallbackInfo& info) { return externalOf(info.Env(), new Receiver(info[0].ToNumber().Uint32Value())); }
+
+// createDatagramSender() -> sender
+static Napi::Value createDatagramSender(const Napi::CallbackInfo& info) { return externalOf(info.Env(), new Sender()); }
+
+// udpOpen(host, port, reusePort, broadcast, peerHost, peerPort) -> { fd, port, address }. Without a peerHost it is not connected.
+static Napi::Value udpOpen(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const std::string host = info[0].ToString(), peerHost = info[4].ToString();
+  const int port = info[1].ToNumber().Int32Value(), peerPort = info[5].ToNumber().Int32Value(), yes = 1;
+  const std::string where = host + ":" + std::to_string(port);
+  SocketAddress address, peer;
+  if (!address.setInternet(host, port)) return throwSystemError(env, EINVAL, "inet_pton", host);
+  if (!peerHost.empty() && !peer.setInternet(peerHost, peerPort)) return throwSystemError(env, EINVAL, "inet_pton", peerHost);
+  UniqueFd fd(socket(address.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return throwSystemError(env, errno, "socket", where);
+  if (info[2].ToBoolean() && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) return throwSystemError(env, errno, "setsockopt", where);
+  if (info[3].ToBoolean() && setsockopt(fd.get(), SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes) != 0) return throwSystemError(env, errno, "setsockopt", where);
+  if (bind(fd.get(), address.name(), address.length) != 0) return throwSystemError(env, errno, "bind", where);
+  if (!peerHost.empty() && connect(fd.get(), peer.name(), peer.length) != 0) return throwSystemError(env, errno, "connect", peerHost + ":" + std::to_string(peerPort));
+  address.length = sizeof address.storage;
+  if (getsockname(fd.get(), address.name(), &address.length) != 0) return throwSystemError(env, errno, "getsockname", where);
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("port", Napi::Number::New(env, address.port()));
+  result.Set("address", Napi::String::New(env, SocketAddress::textOf(address.storage, address.length)));
+  stateOf(env)->ownSocket(fd.get());
+  result.Set("fd", Napi::Number::New(env, fd.release()));
+  return result;
+}
+
+// datagramReceive(receiver, fd, region, entries, most) -> datagrams received, or -errno
+static napi_value datagramReceive(napi_env env, napi_callback_info info) {
+  RawArgs<5> args(env, info);
+  auto* receiver = pointerOf<Receiver>(env, args.value[0]);
+  char *region = nullptr, *table = nullptr;
+  size_t regionBytes = 0, tableWords = 0;
+  const int32_t most = args.int32(4);
+  if (!receiver || !args.bytes(2, &region, &regionBytes) || !args.bytes(3, &table, &tableWords)) return args.integer(-EINVAL);
+  if (regionBytes < size_t(kBatch) * receiver->slotBytes || tableWords * 4 < kBatch * sizeof(DatagramEntry) || most < 1 || most > kBatch) return args.integer(-EINVAL);
+  if (receiver->region != region) receiver->aimAt(region);
+  for (int i = 0; i < most; i++) receiver->headers[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage);
+  int count;
+  // MSG_TRUNC: the length is that of the datagram on the wire, so that what was cut off can be told.
+  do count = recvmmsg(args.int32(1), receiver->headers, unsigned(most), MSG_DONTWAIT | MSG_TRUNC, nullptr);
+  while (count < 0 && errno == EINTR);
+  if (count < 0) return args.integer(-errno);
+  auto* entries = reinterpret_cast<DatagramEntry*>(table);
+  for (int i = 0; i < count; i++) {
+    const uint32_t length = receiver->headers[i].msg_len, kept = length < receiver->slotBytes ? length : receiver->slotBytes;
+    entries[i] = {int32_t(i * receiver->slotBytes), int32_t(kept), i, int32_t(length - kept)};
+  }
+  return args.integer(count);
+}
+
+// The address that an entry's peer stands for; nullptr for "the connected peer" and for numbers that stand for nothing.
+static SocketAddress* heldOrKept(Sender* sender, int32_t peer) {
+  using layout::DatagramPeer;
+  const int32_t held = peer - int32_t(DatagramPeer::kHeld), kept = peer - int32_t(DatagramPeer::kKept);
+  if (kept >= 0) return size_t(kept) < sender->kept.size() ? &sender->kept[size_t(kept)] : nullptr;
+  return held >= 0 && held < kBatch ? &sender->held[held] : nullptr;
+}
+
+static bool copySlot(const Receiver* receiver, int32_t slot, SocketAddress* out) {
+  if (!receiver || slot < 0 || slot >= kBatch) return false;
+  out->storage = receiver->names[slot];
+  out->length = receiver->headers[slot].msg_hdr.msg_namelen;
+  return true;
+}
+
+static bool isSlot(int32_t peer) { return peer >= 0 && peer < kBatch; }
+
+// From entry `first` on, slots of the receiver and kept addresses become held ones, so that slots and kept numbers can be used again.
+static void hold(Sender* sender, const Receiver* receiver, DatagramEntry* entries, int first, int count) {
+  for (int i = first; i < first + count; i++) {
+    const int32_t peer = entries[i].peer;
+    if (isSlot(peer)) {
+      if (!copySlot(receiver, peer, &sender->held[i])) continue;
+    } else if (const SocketAddress* from = peer >= int32_t(layout::DatagramPeer::kKept) ? heldOrKept(sender, peer) : nullptr) {
+      sender->held[i] = *from;
+    } else {
+      continue;
+    }
+    entries[i].peer = int32_t(layout::DatagramPeer::kHeld) + i;
+  }
+}
+
+// The place of a held or kept number, made if it is a kept one; nullptr for any other number.
+static SocketAddress* placeOf(Sender* sender, int32_t peer) {
+  const int32_t kept = peer - int32_t(layout::DatagramPeer::kKept);
+  if (kept >= kMostKept) return nullptr;
+  if (kept >= 0 && size_t(kept) >= sender->kept.size()) sender->kept.resize(size_t(kept) + 1);
+  return heldOrKept(sender, peer);
+}
+
+// What sending and holding are given: (sender, receiver, entries, first, count, ...). False when it does not fit.
+struct Pending {
+  Sender* sender;
+  Receiver* receiver;
+  DatagramEntry* entries = nullptr;
+  int first, count;
+
+  template <size_t N>
+  bool read(const RawArgs<N>& args) {
+    char* table = nullptr;
+    size_t words = 0;
+    sender = pointerOf<Sender>(args.env, args.value[0]);
+    receiver = pointerOf<Receiver>(args.env, args.value[1]);
+    first = args.int32(3);
+    count = args.int32(4);
+    if (!sender || !args.bytes(2, &table, &words) || words * 4 < kBatch * sizeof(DatagramEntry)) return false;
+    entries = reinterpret_cast<DatagramEntry*>(table);
+    return first >= 0 && count >= 1 && count <= kBatch && first <= kBatch - count;
+  }
+};
+
+// datagramHold(sender, receiver, entries, first, count): the receiver's batch will be over before these are sent.
+static napi_value datagramHold(napi_env env, napi_callback_info info) {
+  RawArgs<5> args(env, info);
+  Pending pending;
+  if (pending.read(args)) hold(pending.sender, pending.receiver, pending.entries, pending.first, pending.count);
+  return nullptr;
+}
+
+// datagramSend(sender, receiver, entries, first, count, fd, region) -> datagrams taken by the kernel, or -errno of the first one. When
+// the kernel has no room, what is left is held, so that it can be sent later.
+static napi_value datagramSend(napi_env env, napi_callback_info info) {
+  RawArgs<7> args(env, info);
+  Pending pending;
+  char* region = nullptr;
+  size_t regionBytes = 0;
+  if (!pending.read(args) || !args.bytes(6, &region, &regionBytes)) return args.integer(-EINVAL);
+  Sender* sender = pending.sender;
+  for (int i = 0; i < pending.count; i++) {
+    const DatagramEntry& entry = pending.entries[pending.first + i];
+    if (entry.offset < 0 || entry.length < 0 || size_t(entry.offset) + size_t(entry.length) > regionBytes) return args.integer(-EINVAL);
+    msghdr& header = sender->headers[i].msg_hdr;
+    sender->vectors[i] = {region + entry.offset, size_t(entry.length)};
+    header = {};
+    header.msg_iov = &sender->vectors[i];
+    header.msg_iovlen = 1;
+    if (isSlot(entry.peer) && pending.receiver) {
+      header.msg_name = &pending.receiver->names[entry.peer];
+      header.msg_namelen = pending.receiver->headers[entry.peer].msg_hdr.msg_namelen;
+    } else if (SocketAddress* to = heldOrKept(sender, entry.peer)) {
+      header.msg_name = &to->storage;
+      header.msg_namelen = to->length;
+    }
+  }
+  int sent;
+  do sent = sendmmsg(args.int32(5), sender->headers, unsigned(pending.count), MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  if (sent >= 0) return args.integer(sent);
+  const int error = errno;
+  if (error == EAGAIN || error == ENOBUFS || error == ENOMEM) hold(sender, pending.receiver, pending.entries, pending.first, pending.count);
+  return args.integer(-error);
+}
+
+// datagramKeep(sender, place, receiver, slot): the slot's address under a number of DatagramPeer, held or kept. 0 or -EINVAL.
+static napi_value datagramKeep(napi_env env, napi_callback_info info) {
+  RawArgs<4> args(env, info);
+  auto* sender = pointerOf<Sender>(env, args.value[0]);
+  SocketAddress* place = sender ? placeOf(sender, args.int32(1)) : nullptr;
+  return args.integer(place && copySlot(pointerOf<Receiver>(env, args.value[2]), args.int32(3), place) ? 0 : -EINVAL);
+}
+
+// datagramKeepAddress(sender, place, host or path, port): the same for an address in text; port -1 for a path. -EINVAL when it is none.
+static Napi::Value datagramKeepAddress(const Napi::CallbackInfo& info) {
+  auto* sender = pointerOf<Sender>(info.Env(), info[0]);
+  const int port = info[3].ToNumber().Int32Value();
+  const std::string text = info[2].ToString();
+  SocketAddress address;
+  SocketAddress* place = sender ? placeOf(sender, info[1].ToNumber().Int32Value()) : nullptr;
+  if (!place || !(port < 0 ? address.setUnix(text) : address.setInternet(text, port))) return Napi::Number::New(info.Env(), -EINVAL);
+  *place = address;
+  return Napi::Number::New(info.Env(), 0);
+}
+
+// datagramAddress(receiver, slot) -> { address, port }: of a Unix socket its path and port 0.
+static Napi::Value datagramAddress(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  SocketAddress from;
+  if (!copySlot(pointerOf<Receiver>(env, info[0]), info[1].ToNumber().Int32Value(), &from)) return throwSystemError(env, EINVAL, "datagramAddress");
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("address", Napi::String::New(env, SocketAddress::textOf(from.storage, from.length)));
+  result.Set("port", Napi::Number::New(env, from.port()));
+  return result;
+}
+
+// socketBuffer(fd, isReceive, bytes) -> bytes granted (twice what was asked, as Linux counts), or -errno. bytes 0 only asks.
+static napi_value socketBuffer(napi_env env, napi_callback_info info) {
+  RawArgs<3> args(env, info);
+  bool isReceive = false;
+  if (args.value[1]) napi_get_value_bool(env, args.value[1], &isReceive);
+  const int option = isReceive ? SO_RCVBUF : SO_SNDBUF, fd = args.int32(0);
+  int bytes = args.int32(2);
+  socklen_t length = sizeof bytes;
+  if (bytes > 0 && setsockopt(fd, SOL_SOCKET, option, &bytes, sizeof bytes) != 0) return args.integer(-errno);
+  return args.integer(getsockopt(fd, SOL_SOCKET, option, &bytes, &length) == 0 ? bytes : -errno);
+}
+
+// socketDrops(fd) -> datagrams that the kernel has dropped because the receive buffer was full, or -errno
+static napi_value socketDrops(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  uint32_t figures[SK_MEMINFO_VARS] = {};
+  socklen_t length = sizeof figures;
+  if (getsockopt(args.int32(0), SOL_SOCKET, SO_MEMINFO, figures, &length) != 0) return args.integer(-errno);
+  return args.real(double(figures[SK_MEMINFO_DROPS]));
+}
+
+void exportDatagram(Napi::Env env, Napi::Object exports) {
+  exports.Set("udpOpen", Napi::Function::New(env, udpOpen));
+  exports.Set("createDatagramReceiver", Napi::Function::New(env, createDatagramReceiver));
+  exports.Set("createDatagramSender", Napi::Function::New(env, createDatagramSender));
+  exports.Set("datagramKeepAddress", Napi::Function::New(env, datagramKeepAddress));
+  exports.Set("datagramAddress", Napi::Function::New(env, datagramAddress));
+  exportRaw(env, exports, "datagramReceive", datagramReceive);
+  exportRaw(env, exports, "datagramHold", datagramHold);
+  exportRaw(env, exports, "datagramSend", datagramSend);
+  exportRaw(env, exports, "datagramKeep", datagramKeep);
+  exportRaw(env, exports, "socketBuffer", socketBuffer);
+  exportRaw(env, exports, "socketDrops", socketDrops);
+}
+
+}  // namespace percore

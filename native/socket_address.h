@@ -1,0 +1,75 @@
+// Addresses of all families in one type: IPv4 and IPv6 from text and back, Unix paths and abstract names. sockaddr_storage (128 bytes)
+// has room for each of them. Source: ip(7), ipv6(7), unix(7).
+#pragma once
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstddef>
+#include <cstring>
+#include <string>
+
+namespace percore {
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+
+  sockaddr* name() { return reinterpret_cast<sockaddr*>(&storage); }
+  const sockaddr* name() const { return reinterpret_cast<const sockaddr*>(&storage); }
+  int family() const { return storage.ss_family; }
+
+  // False when `host` is neither an IPv4 nor an IPv6 address in numbers.
+  bool setInternet(const std::string& host, int port) {
+    auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
+    auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
+    if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
+      v4->sin_family = AF_INET;
+      v4->sin_port = htons(uint16_t(port));
+      length = sizeof *v4;
+    } else if (inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
+      v6->sin6_family = AF_INET6;
+      v6->sin6_port = htons(uint16_t(port));
+      length = sizeof *v6;
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  // A path, or an abstract name, whose first byte is NUL. False when it is longer than sun_path, or empty.
+  bool setUnix(const std::string& path) {
+    auto* local = reinterpret_cast<sockaddr_un*>(&storage);
+    const bool isAbstract = !path.empty() && path[0] == '\0';
+    // A path needs its closing NUL inside as well.
+    if (path.empty() || path.size() + (isAbstract ? 0 : 1) > sizeof local->sun_path) return false;
+    local->sun_family = AF_UNIX;
+    memcpy(local->sun_path, path.data(), path.size());
+    length = socklen_t(offsetof(sockaddr_un, sun_path) + path.size() + (isAbstract ? 0 : 1));
+    return true;
+  }
+
+  int port() const { return portOf(storage); }
+
+  static int portOf(const sockaddr_storage& from) {
+    if (from.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(from).sin6_port);
+    if (from.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(from).sin_port);
+    return 0;
+  }
+
+  // "127.0.0.1", "::1", "/run/a.sock", or "" for a Unix socket without a name.
+  static std::string textOf(const sockaddr_storage& from, socklen_t length) {
+    char text[INET6_ADDRSTRLEN] = "";
+    if (from.ss_family == AF_INET) inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(from).sin_addr, text, sizeof text);
+    if (from.ss_family == AF_INET6) inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(from).sin6_addr, text, sizeof text);
+    if (from.ss_family != AF_UNIX) return text;
+    constexpr size_t kHead = offsetof(sockaddr_un, sun_path);
+    if (length <= kHead) return "";
+    const char* path = reinterpret_cast<const sockaddr_un&>(from).sun_path;
+    const size_t bytes = length - kHead;
+    return path[0] == '\0' ? std::string(path, bytes) : std::string(path, strnlen(path, bytes));
+  }
+};
+
+}  // namespace percore

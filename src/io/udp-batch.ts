@@ -1,0 +1,80 @@
+/**
+ * Where received datagrams lie while a socket delivers them: one region of 64 slots, filled by one system call. A thread has one of these
+ * for each slot size and lends it to the socket that runs; a socket whose handler throws or pauses in mid batch keeps its own until the
+ * rest is delivered, and the next socket gets another.
+ *
+ * A peer is a number: generation * 64 + slot. Each batch has a generation of its own, so a number kept for too long is refused and
+ * never becomes somebody else's address.
+ */
+import { DATAGRAM_BATCH, datagramEntryLayout } from '../layout.js';
+import type { DatagramReceiverHandle, Native } from '../native.js';
+import type { Io } from './io.js';
+
+const GENERATIONS = 2 ** 24;
+export const ENTRY_WORDS = datagramEntryLayout.bytes >> 2;
+export const OFFSET = datagramEntryLayout.fields.offset.at >> 2;
+export const LENGTH = datagramEntryLayout.fields.length.at >> 2;
+export const PEER = datagramEntryLayout.fields.peer.at >> 2;
+export const CUT_BYTES = datagramEntryLayout.fields.cutBytes.at >> 2;
+
+export class ReceiveBatch {
+  readonly handle: DatagramReceiverHandle;
+  readonly region: Uint8Array;
+  /** The same bytes, for copying aligned datagrams a word at a time. */
+  readonly words: Int32Array;
+  readonly entries = new Int32Array(DATAGRAM_BATCH * ENTRY_WORDS);
+  generation = 0;
+  /** Entry that is delivered next, of `count`. */
+  next = 0;
+  count = 0;
+
+  constructor(native: Native, readonly slotBytes: number) {
+    this.handle = native.createDatagramReceiver(slotBytes);
+    this.region = new Uint8Array(slotBytes * DATAGRAM_BATCH);
+    this.words = new Int32Array(this.region.buffer);
+  }
+}
+
+/** The batches of one thread. */
+export class BatchPool {
+  private readonly free: ReceiveBatch[] = [];
+  private generation = 0;
+  /** The batch delivered last: the only one whose slots are good as peers. */
+  current: ReceiveBatch | undefined;
+
+  constructor(private readonly native: Native) {}
+
+  /** A batch of `slotBytes`, new if none is free. */
+  take(slotBytes: number): ReceiveBatch {
+    for (let i = this.free.length - 1; i >= 0; i--) {
+      if (this.free[i]!.slotBytes !== slotBytes) continue;
+      const batch = this.free[i]!;
+      this.free[i] = this.free[this.free.length - 1]!;
+      this.free.pop();
+      return batch;
+    }
+    return new ReceiveBatch(this.native, slotBytes);
+  }
+
+  give(batch: ReceiveBatch): void {
+    batch.next = batch.count = 0;
+    this.free.push(batch);
+  }
+
+  /** Makes every peer of this batch invalid: its slots are about to be written. */
+  renew(batch: ReceiveBatch): void {
+    this.generation = (this.generation + 1) % GENERATIONS;
+    batch.generation = this.generation;
+  }
+}
+
+const pools = new WeakMap<Io, BatchPool>();
+
+export function batchPool(io: Io): BatchPool {
+  let pool = pools.get(io);
+  if (pool === undefined) {
+    pool = new BatchPool(io.native);
+    pools.set(io, pool);
+  }
+  return pool;
+}

@@ -1,0 +1,79 @@
+/** Options of datagram sockets, and their opening. The socket itself is in udp.ts. */
+import { BANDS, DATAGRAM_BATCH } from '../layout.js';
+import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import { DEFAULT_BAND } from '../ready.js';
+import type { Io } from './io.js';
+import { DatagramSocket, MOST_DATAGRAM_BYTES, type DatagramSettings } from './udp.js';
+
+/** What UDP and Unix datagram sockets have in common. */
+export interface DatagramOptions {
+  /** Band in which it receives and sends, 0 to 7. Default 3. */
+  priority?: number;
+  /** Room for each received datagram, 1 to 65,536 bytes, rounded up to a multiple of 8; longer ones are cut and counted. Default 2048. */
+  datagramBytes?: number;
+  /** Datagrams received in one step, 1 to 64, default 64. Fewer lets urgent work in sooner. */
+  batch?: number;
+  /** Bytes that may wait to be sent: 8 to 2^24, default 131,072. Never more than 64 datagrams. */
+  sendBytes?: number;
+  /** The kernel's buffers, asked for by SO_RCVBUF and SO_SNDBUF; by default the system's. */
+  receiveBufferBytes?: number;
+  sendBufferBytes?: number;
+}
+
+export interface UdpOptions extends DatagramOptions {
+  /** 0 to 65,535; 0, the default, lets the kernel choose: see `socket.port`. */
+  port?: number;
+  /** An IPv4 or IPv6 address, or 'localhost'. Default 127.0.0.1. */
+  host?: string;
+  /** Several sockets (one a reactor) share the port; the kernel spreads senders over them. Default false. */
+  reusePort?: boolean;
+  /** May send to broadcast addresses. Default false. */
+  broadcast?: boolean;
+  /** Datagrams come from this address alone, `send` needs none, and a refusal there is told by `onError`. */
+  connect?: { host?: string; port: number };
+}
+
+const MOST_BUFFER_BYTES = 2 ** 30;
+
+/** Opens and binds a UDP socket. Throws ERR_PERCORE_ADDRESS_IN_USE, or ERR_PERCORE_SYSTEM with errno and syscall. */
+export function openUdp(io: Io, options: UdpOptions): DatagramSocket {
+  const port = checkInteger('port', options.port ?? 0, 0, 65_535);
+  const peerPort = options.connect === undefined ? 0 : checkInteger('connect.port', options.connect.port, 1, 65_535);
+  const settings = checkDatagramOptions(options, false, options.connect !== undefined);
+  const host = internetHost('host', options.host);
+  const peerHost = options.connect === undefined ? '' : internetHost('connect.host', options.connect.host);
+  const bound = io.system(() => io.native.udpOpen(host, port, options.reusePort === true, options.broadcast === true, peerHost, peerPort), `open a UDP socket on ${host}:${port}`);
+  return finish(io, bound.fd, options, settings, bound.address, bound.port);
+}
+
+/** For udp-open and unix: a socket of a descriptor that this thread owns. */
+export function finish(io: Io, fd: number, options: DatagramOptions, settings: DatagramSettings, address: string, port: number): DatagramSocket {
+  for (const [isReceive, bytes] of [[true, options.receiveBufferBytes], [false, options.sendBufferBytes]] as const) {
+    if (bytes === undefined) continue;
+    const code = io.native.socketBuffer(fd, isReceive, bytes);
+    if (code >= 0) continue;
+    io.native.socketClose(fd);
+    const errno = io.native.errorName(-code);
+    throw new PercoreError('ERR_PERCORE_SYSTEM', `setsockopt: ${errno} for a buffer of ${bytes} bytes`, { errno, syscall: 'setsockopt' });
+  }
+  return new DatagramSocket(io, fd, settings, address, port);
+}
+
+export function checkDatagramOptions(options: DatagramOptions, isUnix: boolean, isConnected: boolean): DatagramSettings {
+  for (const name of ['receiveBufferBytes', 'sendBufferBytes'] as const) {
+    if (options[name] !== undefined) checkInteger(name, options[name], 1, MOST_BUFFER_BYTES);
+  }
+  return {
+    isUnix, isConnected,
+    priority: checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1),
+    datagramBytes: checkInteger('datagramBytes', options.datagramBytes ?? 2048, 1, MOST_DATAGRAM_BYTES),
+    batch: checkInteger('batch', options.batch ?? DATAGRAM_BATCH, 1, DATAGRAM_BATCH),
+    // Whole words, so that datagrams can be copied in them.
+    sendBytes: (checkInteger('sendBytes', options.sendBytes ?? 131_072, 8, 2 ** 24) + 7) & ~7,
+  };
+}
+
+function internetHost(argument: string, host = '127.0.0.1'): string {
+  if (typeof host !== 'string') throw invalidArgument(argument, host, 'an IPv4 or IPv6 address');
+  return host === 'localhost' ? '127.0.0.1' : host;
+}

@@ -1,0 +1,107 @@
+/**
+ * Datagrams of one socket that wait to be sent: up to 64, copied into a region of their own, so that one system call takes them all.
+ *
+ *      region  | datagram | datagram | datagram |      |          entries: offset, length, peer
+ *                ^first                 ^last   ^used
+ *
+ * What the kernel does not take stays where it is; the region begins anew when it is empty. Sixty-four and not more, since a longer
+ * queue only hides from the sender that the receiver is slow.
+ */
+import { DATAGRAM_BATCH, words as layoutWords } from '../layout.js';
+import type { DatagramReceiverHandle, DatagramSenderHandle, Native } from '../native.js';
+import { ENTRY_WORDS, LENGTH, OFFSET, PEER } from './udp-batch.js';
+
+const { HELD, KEPT } = layoutWords.datagramPeer;
+/** Below this a loop is faster than `set`, which needs a view of its source. */
+const LOOP_BYTES = 32;
+const LOOP_WORDS = 64;
+
+export class Outbox {
+  readonly handle: DatagramSenderHandle;
+  private readonly region: Uint8Array;
+  private readonly words: Int32Array;
+  private readonly entries = new Int32Array(DATAGRAM_BATCH * ENTRY_WORDS);
+  private first = 0;
+  private last = 0;
+  private used = 0;
+
+  constructor(private readonly native: Native, regionBytes: number) {
+    this.handle = native.createDatagramSender();
+    this.region = new Uint8Array(regionBytes);
+    this.words = new Int32Array(this.region.buffer);
+  }
+
+  /** Datagrams that wait. */
+  get count(): number {
+    return this.last - this.first;
+  }
+
+  hasRoom(length: number): boolean {
+    return this.last < DATAGRAM_BATCH && this.used + length <= this.region.length;
+  }
+
+  /** Number under which the next datagram's own address is held. */
+  get nextPlace(): number {
+    return HELD + this.last;
+  }
+
+  /** Copies a datagram; there must be room. `sourceWords`: the same bytes in words, if they are a slot of a batch. */
+  add(bytes: Uint8Array, offset: number, length: number, peer: number, sourceWords: Int32Array | undefined): void {
+    const at = this.last * ENTRY_WORDS;
+    this.entries[at + OFFSET] = this.used;
+    this.entries[at + LENGTH] = length;
+    this.entries[at + PEER] = peer;
+    this.copy(bytes, offset, length, sourceWords);
+    this.last++;
+    // Aligned, so that the next one can be copied in words.
+    this.used = (this.used + length + 7) & ~7;
+  }
+
+  /** One system call: datagrams taken by the kernel, or -errno of the first. What it took is gone from here. */
+  send(fd: number, receiver: DatagramReceiverHandle | undefined): number {
+    const sent = this.native.datagramSend(this.handle, receiver, this.entries, this.first, this.last - this.first, fd, this.region);
+    if (sent > 0) this.skip(sent);
+    return sent;
+  }
+
+  /** Bytes of the `count` datagrams before the first that waits: those that were just sent. */
+  bytesBehind(count: number): number {
+    let bytes = 0;
+    for (let i = this.sentEnd - count; i < this.sentEnd; i++) bytes += this.entries[i * ENTRY_WORDS + LENGTH]!;
+    return bytes;
+  }
+  private sentEnd = 0;
+
+  /** Gives up the first `count`. */
+  skip(count: number): void {
+    this.first += count;
+    this.sentEnd = this.first;
+    if (this.first === this.last) this.clear();
+  }
+
+  clear(): void {
+    this.first = this.last = this.used = 0;
+  }
+
+  /** The addresses of all that wait become the outbox's own. */
+  hold(receiver: DatagramReceiverHandle | undefined): void {
+    if (this.last !== this.first) this.native.datagramHold(this.handle, receiver, this.entries, this.first, this.last - this.first);
+  }
+
+  static keptPlace(index: number): number {
+    return KEPT + index;
+  }
+
+  private copy(bytes: Uint8Array, offset: number, length: number, sourceWords: Int32Array | undefined): void {
+    const { region, used } = this;
+    if (sourceWords !== undefined && length <= LOOP_WORDS * 4 && (offset & 3) === 0) {
+      const { words } = this;
+      // Rounded up: both sides have room to the next multiple of 8.
+      for (let from = offset >> 2, to = used >> 2, end = (offset + length + 3) >> 2; from < end; from++, to++) words[to] = sourceWords[from]!;
+    } else if (length <= LOOP_BYTES) {
+      for (let i = 0; i < length; i++) region[used + i] = bytes[offset + i]!;
+    } else {
+      region.set(length === bytes.length ? bytes : bytes.subarray(offset, offset + length), used);
+    }
+  }
+}
