@@ -9,7 +9,7 @@ export function writeNumber(bytes: Uint8Array, at: number, value: number): numbe
   for (let power = 10; power <= value; power *= 10) digits++;
   for (let i = at + digits - 1; i >= at; i--) {
     const rest = Math.floor(value / 10);
-    bytes[i] = 0x30 + value - rest * 10;
+    bytes[i] = 0x30 + (value - rest * 10);
     value = rest;
   }
   return at + digits;

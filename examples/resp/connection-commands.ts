@@ -75,12 +75,18 @@ function config(session: Session, args: Arguments, reply: ReplyWriter): void {
     'client-query-buffer-limit': String(limits.commandBytes),
     'client-output-buffer-limit': `normal 0 0 0 slave 0 0 0 pubsub ${subscriberBytes} ${subscriberBytes} 0`,
   };
-  const patterns = Array.from({ length: args.count - 2 }, (_, i) => globPattern(argumentText(args, i + 2)));
-  const names = Object.keys(settings).filter((name) => patterns.some((pattern) => pattern.test(name)));
-  reply.array(names.length * 2);
-  for (const name of names) {
+  const found = new Map<string, string>();
+  for (let i = 2; i < args.count; i++) {
+    const asked = argumentText(args, i);
+    const isGlob = /[*?]/.test(asked);
+    const pattern = globPattern(asked);
+    // A name is answered as it was asked, in upper case or lower.
+    for (const name of Object.keys(settings)) if (pattern.test(name)) found.set(isGlob ? name : asked, settings[name]!);
+  }
+  reply.array(found.size * 2);
+  for (const [name, value] of found) {
     reply.bulkText(name);
-    reply.bulkText(settings[name]!);
+    reply.bulkText(value);
   }
 }
 
@@ -105,7 +111,7 @@ function describe(args: Arguments, reply: ReplyWriter): void {
     reply.array(names.length);
     for (const name of names) {
       const command = commands.find((candidate) => candidate.name === name);
-      if (command === undefined) reply.nilArray();
+      if (command === undefined) reply.nil();
       else describeOne(command, reply);
     }
   } else {

@@ -177,6 +177,7 @@ export const lpush: DataStep = (args, reply, keys) => {
 
 /** LPOP key [count] */
 export const lpop: DataStep = (args, reply, keys) => {
+  if (args.count > 3) return reply.error("ERR wrong number of arguments for 'lpop' command");
   let count = 1;
   if (args.count === 3) {
     count = argumentInteger(args, 2);

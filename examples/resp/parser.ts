@@ -179,6 +179,7 @@ export class RequestParser implements Arguments {
           at += 4;
         } else {
           this.at = at;
+          this.bulk = -1;
           const lineEnd = this.lineEnd(at, CR);
           if (lineEnd === TOO_LONG) return this.fail('too big bulk count string');
           if (lineEnd === -1 || lineEnd + 2 > end) return this.needMore();
