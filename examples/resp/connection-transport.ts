@@ -10,7 +10,7 @@ const LINGER_NS = 1e9;
 export function serve(reactor: Reactor, server: Server, connection: Connection): void {
   let isEnding = false;
   const transport: Transport = {
-    offer: (bytes, offset, length) => connection.write(bytes.subarray(offset, offset + length)),
+    offer: (bytes, offset, length) => connection.offer(bytes, offset, length),
     whenWritable: (then) => void connection.writable().then(then),
     pause: () => connection.pause(),
     resume: () => connection.resume(),
@@ -27,7 +27,7 @@ export function serve(reactor: Reactor, server: Server, connection: Connection):
     },
   };
   const session = new Session(server, transport);
-  connection.onData((bytes) => session.receive(bytes, 0, bytes.length));
+  connection.onReceive((bytes, offset, length) => session.receive(bytes, offset, length));
   connection.onEnd(() => session.noteEnd());
   connection.onClose(() => session.noteClosed());
 }
