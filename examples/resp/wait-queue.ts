@@ -10,6 +10,11 @@ export class WaitQueue<T> {
     this.length++;
   }
 
+  /** The first, which stays. */
+  peek(): T | undefined {
+    return this.length === 0 ? undefined : this.items[this.first];
+  }
+
   shift(): T | undefined {
     if (this.length === 0) return undefined;
     const item = this.items[this.first];
