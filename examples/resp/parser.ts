@@ -27,9 +27,9 @@ export const FAILED = -1;
 const GO_ON = 2;
 
 export interface ParserLimits {
-  /** Longest argument. */
+  /** Longest argument; 9 or more. */
   readonly bulkBytes: number;
-  /** Most arguments of one command. */
+  /** Most arguments of one command; 9 or more. */
   readonly multibulk: number;
   /** Longest command as it is sent. */
   readonly commandBytes: number;
@@ -145,7 +145,7 @@ export class RequestParser implements Arguments {
         continue;
       }
       let expected: number;
-      // Nearly always one digit.
+      // Nearly always one digit, which no limit forbids.
       if (at + 3 < end && input[at + 2] === CR && isDigit(input[at + 1]!)) {
         expected = input[at + 1]! - 0x30;
         this.at = at + 4;
