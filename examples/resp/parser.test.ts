@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { COMMAND, DEFAULT_LIMITS, FAILED, NEED_MORE, RequestParser, type ParserLimits } from './parser.js';
+
+const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
+
+/** What a parser finds in pieces of a stream; 'more' where it asks for more. */
+function parse(pieces: readonly string[], limits: ParserLimits = DEFAULT_LIMITS): (string[] | string)[] {
+  const parser = new RequestParser(limits);
+  const found: (string[] | string)[] = [];
+  for (const piece of pieces) {
+    const bytes = new Uint8Array(latin1(`<<${piece}>>`));
+    parser.feed(bytes, 2, piece.length);
+    for (let outcome = parser.next(); ; outcome = parser.next()) {
+      if (outcome === COMMAND) found.push(Array.from({ length: parser.count }, (_, i) => Buffer.from(parser.bytes.slice(parser.starts[i]!, parser.ends[i]!)).toString('latin1')));
+      else if (outcome === NEED_MORE) break;
+      else {
+        found.push(parser.error);
+        break;
+      }
+    }
+    bytes.fill(0x21);
+  }
+  return found;
+}
+
+const SET = '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$11\r\nhello\r\nyou!\r\n';
+
+describe('the request parser', () => {
+  it('finds several commands in one piece, where they lie', () => {
+    expect(parse([`${SET}*1\r\n$4\r\nPING\r\n${SET}`])).toEqual([['SET', 'k', 'hello\r\nyou!'], ['PING'], ['SET', 'k', 'hello\r\nyou!']]);
+    const parser = new RequestParser();
+    const bytes = new Uint8Array(latin1(SET));
+    parser.feed(bytes, 0, bytes.length);
+    parser.next();
+    expect(parser.bytes).toBe(bytes);
+  });
+
+  it.each(Array.from({ length: SET.length - 1 }, (_, i) => i + 1))('finds a command cut at byte %i', (cut) => {
+    expect(parse([SET.slice(0, cut), `${SET.slice(cut)}${SET}`])).toEqual([['SET', 'k', 'hello\r\nyou!'], ['SET', 'k', 'hello\r\nyou!']]);
+  });
+
+  it('finds commands in single bytes, inline ones too', () => {
+    expect(parse([...`${SET}get "a b"\r\n\r\n${SET}`])).toEqual([['SET', 'k', 'hello\r\nyou!'], ['get', 'a b'], ['SET', 'k', 'hello\r\nyou!']]);
+  });
+
+  it('passes over arrays of nothing and empty lines', () => {
+    expect(parse(['*0\r\n*-1\r\n\r\n \r\n*1\r\n$0\r\n\r\n'])).toEqual([['']]);
+  });
+
+  it.each([
+    ['*x\r\n', 'invalid multibulk length'],
+    ['*1048577\r\n', 'invalid multibulk length'],
+    ['*1\r\n:1\r\n', "expected '$', got ':'"],
+    ['*1\r\n$-1\r\n', 'invalid bulk length'],
+    ['*1\r\n$16777217\r\n', 'invalid bulk length'],
+    ['*1\r\n$01\r\n', 'invalid bulk length'],
+    ['*1\r\n$ 1\r\n', 'invalid bulk length'],
+    ['*1\r\n$99999999999999999999\r\n', 'invalid bulk length'],
+    ['get "a\r\n', 'unbalanced quotes in request'],
+  ])('refuses %j', (stream, why) => {
+    expect(parse([stream])).toEqual([`Protocol error: ${why}`]);
+    expect(parse([...stream]).at(-1)).toBe(`Protocol error: ${why}`);
+  });
+
+  it('says the same error again and takes nothing more', () => {
+    const parser = new RequestParser();
+    parser.feed(latin1('*x\r\n'), 0, 4);
+    expect(parser.next()).toBe(FAILED);
+    parser.feed(latin1(SET), 0, SET.length);
+    expect(parser.next()).toBe(FAILED);
+    expect(parser.heldBytes).toBe(0);
+  });
+
+  it('keeps to its limits', () => {
+    const limits = { bulkBytes: 10, multibulk: 9, commandBytes: 30 };
+    expect(parse(['*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n'], limits)).toEqual([['a', 'b', 'c']]);
+    expect(parse(['*10\r\n'], limits)).toEqual(['Protocol error: invalid multibulk length']);
+    expect(parse(['*1\r\n$11\r\n'], limits)).toEqual(['Protocol error: invalid bulk length']);
+    expect(parse([`*3\r\n$10\r\n${'x'.repeat(10)}\r\n$10\r\n`], limits)).toEqual(['Protocol error: too big request']);
+  });
+
+  it('does not take memory for what is only announced', () => {
+    const parser = new RequestParser();
+    const head = latin1(`*1048576\r\n$${DEFAULT_LIMITS.bulkBytes}\r\n`);
+    parser.feed(head, 0, head.length);
+    expect(parser.next()).toBe(NEED_MORE);
+    expect(parser.heldBytes).toBe(head.length);
+    expect(parser.starts.length).toBeLessThan(100);
+  });
+
+  it('takes a hundred thousand arguments in pieces without looking at them twice', () => {
+    const stream = latin1(`*100000\r\n${'$1\r\nx\r\n'.repeat(100_000)}`);
+    const parser = new RequestParser();
+    let commands = 0;
+    let count = 0;
+    for (let at = 0; at < stream.length; at += 11) {
+      parser.feed(stream, at, Math.min(11, stream.length - at));
+      while (parser.next() === COMMAND) {
+        commands++;
+        count = parser.count;
+      }
+    }
+    expect({ commands, count, held: parser.heldBytes }).toEqual({ commands: 1, count: 100_000, held: 0 });
+  });
+
+  it('goes on after keep, when the chunk is the sender\'s again', () => {
+    const parser = new RequestParser();
+    const bytes = new Uint8Array(latin1(`${SET}*1\r\n$4\r\nPING\r\n`));
+    parser.feed(bytes, 0, bytes.length);
+    expect(parser.next()).toBe(COMMAND);
+    parser.keep();
+    bytes.fill(0);
+    const more = latin1('*1\r\n$4\r\nQUIT\r\n');
+    parser.feed(more, 0, more.length);
+    parser.keep();
+    const names: string[] = [];
+    while (parser.next() === COMMAND) names.push(Buffer.from(parser.bytes.slice(parser.starts[0], parser.ends[0])).toString());
+    expect(names).toEqual(['PING', 'QUIT']);
+  });
+});

@@ -1,0 +1,59 @@
+/** Runs once in every reactor: its share of the keys, the connections the kernel gives it, and the lanes to the others. */
+import type { Reactor } from 'percore';
+import { serve } from './connection-transport.js';
+import { Counters } from './counters.js';
+import type { ParserLimits } from './parser.js';
+import { Server } from './server.js';
+import { Shards } from './shards.js';
+
+export interface RespData {
+  readonly counters: SharedArrayBuffer;
+  readonly host: string;
+  readonly limits: ParserLimits;
+  readonly subscriberBytes: number;
+}
+
+/** What the main thread may ask of each reactor. */
+export type RespServices = {
+  /** Opens the port; 0 chooses a free one. Answers the port. */
+  listen(port: number): number;
+  /** A reactor has died: whoever waits for its keys is told. */
+  noteDeath(id: number): void;
+};
+
+export default function start(reactor: Reactor<RespServices>, data: RespData): void {
+  let listeningPort = 0;
+  const { timers } = reactor;
+  const server: Server = new Server({
+    id: reactor.id,
+    ownerOf: (hash) => reactor.ownerOfHash(hash),
+    keyspaceHost: {
+      nowMs: () => reactor.nowNs() / 1e6,
+      after: (delayMs, then) => timers.after({ delayNs: delayMs * 1e6 }, () => {
+        then();
+        server.publishFigures();
+      }),
+      cancel: (timer) => void timers.cancel(timer as ReturnType<typeof timers.after>),
+    },
+    counters: new Counters(data.counters, reactor.reactors, reactor.id),
+    limits: data.limits,
+    subscriberBytes: data.subscriberBytes,
+    port: () => listeningPort,
+  });
+  const shards = reactor.reactors === 1 ? undefined : new Shards(reactor as Reactor, server.execute, server.publishFigures);
+  server.peers = shards;
+
+  reactor.handle('listen', (port) => {
+    const { host } = data;
+    // Ports are shared between reactors; the first opens it alone for a moment, or another program of ours could be sharing it.
+    if (reactor.id === 0) {
+      const probe = reactor.io.listen({ host, port }, () => undefined);
+      port = probe.port;
+      probe.close();
+    }
+    const listener = reactor.io.listen({ host, port, reusePort: true }, (connection) => serve(reactor as Reactor, server, connection));
+    reactor.onStop(() => listener.close());
+    return (listeningPort = listener.port);
+  });
+  reactor.handle('noteDeath', (id) => shards?.noteDeath(id));
+}

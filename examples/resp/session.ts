@@ -1,0 +1,343 @@
+/**
+ * One client: bytes in, commands worked, replies out in the order of the commands. Knows its connection as a `Transport` only.
+ *
+ *     receive -> parser -> command here --------------------> writer -> settle -> offer
+ *                       -> command elsewhere -> slot .... reply -> send ---------> offer
+ *
+ * Three things stop the reading until they are over: the connection takes no more (a reader that is slow), the outbox to another reactor is
+ * full, or so many commands wait for other reactors that their replies could take too much memory. What was read by then waits in the parser.
+ */
+import { BACK_PRESSURED, CLOSED } from 'percore';
+import { argumentText, type Arguments } from './arguments.js';
+import type { Subscriber } from './channels.js';
+import { PING, QUIT, Route, SUBSCRIBE, UNSUBSCRIBE, findCommand, hasRightCount, type Command } from './command-table.js';
+import { at } from './counters.js';
+import { FAILED, NEED_MORE, RequestParser } from './parser.js';
+import { Gather, type Slot, type SlotOwner } from './reply-queue.js';
+import { ReplyWriter } from './reply-writer.js';
+import type { Server } from './server.js';
+import { Subset } from './subset.js';
+import { connectionCommand } from './connection-commands.js';
+import type { Transport } from './transport.js';
+
+/** Replies are handed to the connection when so much is written, and at the end of what was read. */
+const SETTLE_BYTES = 16_384;
+/** Commands of one client that wait for other reactors: so many, */
+const MOST_WAITING = 256;
+/** and fewer when their replies are long, so that these take about so much memory at most. */
+const WAITING_BYTES = 2 ** 20;
+
+const COMMANDS = at('commands');
+const REMOTE = at('remoteCommands');
+const BYTES_IN = at('bytesIn');
+const PROTOCOL_ERRORS = at('protocolErrors');
+const SLOW_SUBSCRIBERS = at('slowSubscribers');
+const CONNECTIONS = at('connections');
+const RECEIVED = at('connectionsReceived');
+const BLOCKED = at('blocked');
+
+export class Session implements SlotOwner, Subscriber {
+  /** Channels this client listens to. */
+  readonly channels = new Set<string>();
+  private readonly parser: RequestParser;
+  private readonly writer: ReplyWriter;
+  private readonly row: Float64Array;
+  /** Commands that wait for other reactors, the oldest first. */
+  private firstSlot: Slot | undefined;
+  private lastSlot: Slot | undefined;
+  private waiting = 0;
+  /** About how long the replies of other reactors have been lately. */
+  private replyBytes = 64;
+  /** Taken by nobody yet: what `offer` refused, and what came behind it. */
+  private unsent: ReplyWriter | undefined;
+  private isConnectionFull = false;
+  private isOutboxFull = false;
+  private isWindowFull = false;
+  private isPaused = false;
+  /** QUIT or a protocol error: nothing more is read, and the connection ends when all replies are out. */
+  private isEnding = false;
+  /** The client sends no more; what it has asked is answered. */
+  private hasPeerEnded = false;
+  private isWorking = false;
+  private isClosed = false;
+
+  constructor(readonly server: Server, private readonly transport: Transport) {
+    this.parser = new RequestParser(server.limits);
+    this.writer = server.writer;
+    this.row = server.counters.row;
+    this.row[RECEIVED]!++;
+    this.row[CONNECTIONS]!++;
+  }
+
+  // ---- From the connection ------------------------------------------------------------------------------------------
+
+  receive(bytes: Uint8Array, offset: number, length: number): void {
+    if (this.isEnding || this.isClosed) return;
+    this.row[BYTES_IN]! += length;
+    this.parser.feed(bytes, offset, length);
+    // It came although reading is paused: it was in hand already.
+    if (this.isBlocked) this.parser.keep();
+    else this.work();
+  }
+
+  /** The client sends no more: what it asked is answered, then the connection ends. */
+  noteEnd(): void {
+    this.hasPeerEnded = true;
+    this.endIfDone();
+  }
+
+  /** The connection is closed. */
+  noteClosed(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    for (const channel of this.channels) this.server.channels.remove(channel, this);
+    this.channels.clear();
+    this.unsent = undefined;
+    this.row[CONNECTIONS]!--;
+  }
+
+  // ---- Commands -------------------------------------------------------------------------------------------------------
+
+  private get isBlocked(): boolean {
+    return this.isConnectionFull || this.isOutboxFull || this.isWindowFull;
+  }
+
+  /** Works the commands that are there, as far as nothing stops it. */
+  private work(): void {
+    const { parser, writer } = this;
+    this.isWorking = true;
+    for (;;) {
+      const outcome = parser.next();
+      if (outcome === NEED_MORE) break;
+      if (outcome === FAILED) {
+        this.row[PROTOCOL_ERRORS]!++;
+        writer.error(`ERR ${parser.error}`);
+        this.isEnding = true;
+        break;
+      }
+      this.run(parser);
+      if (writer.length >= SETTLE_BYTES) this.settle();
+      if (this.isEnding || this.isClosed) break;
+      if (this.isBlocked) {
+        parser.keep();
+        break;
+      }
+    }
+    this.settle();
+    this.server.peers?.flush();
+    this.server.publishFigures();
+    this.isWorking = false;
+    if (this.isBlocked && !this.isEnding) this.pause();
+    else this.endIfDone();
+  }
+
+  private run(args: Arguments): void {
+    this.row[COMMANDS]!++;
+    const { writer } = this;
+    const command = findCommand(args);
+    if (command === undefined) return writer.error(unknownCommand(args));
+    if (!hasRightCount(command, args.count)) return writer.error(`ERR wrong number of arguments for '${command.name}' command`);
+    if (this.channels.size !== 0 && command !== PING && command !== SUBSCRIBE && command !== UNSUBSCRIBE && command !== QUIT) {
+      return writer.error(`ERR Can't execute '${command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`);
+    }
+    switch (command.route) {
+      case Route.KEY: {
+        const owner = this.server.ownerOf(args, 1);
+        if (owner === this.server.id) command.step!(args, writer, this.server.keys);
+        else this.ask(owner, command, args);
+        break;
+      }
+      case Route.KEYS: this.runOnMany(command, args); break;
+      case Route.EVERYWHERE: this.runEverywhere(command, args); break;
+      default: connectionCommand(this, command, args, writer); break;
+    }
+  }
+
+  /** Has a command worked where its key lives. */
+  private ask(owner: number, command: Command, args: Arguments): void {
+    const slot = this.openSlot();
+    this.server.peers!.request(owner, command.index, args, slot);
+    this.mindRoom(owner);
+  }
+
+  /** Takes a command of many keys apart, a share for each reactor that has some of them. Not atomic: each share is worked on its own. */
+  private runOnMany(command: Command, args: Arguments): void {
+    const { server } = this;
+    const shares = server.reactors === 1 ? undefined : Subset.split(args, command.keyStep, server.reactors, (index) => server.ownerOf(args, index));
+    if (shares === undefined || shares[server.id]?.count === args.count) return command.step!(args, this.writer, server.keys);
+    const gather = new Gather(command, this.openSlot());
+    const parts = shares.map((share) => (share === undefined ? undefined : gather.part(share.places)));
+    for (let owner = 0; owner < shares.length; owner++) {
+      const share = shares[owner];
+      if (share === undefined || owner === server.id) continue;
+      server.peers!.request(owner, command.index, share, parts[owner]!);
+      this.mindRoom(owner);
+    }
+    this.takeOwnShare(command, shares[server.id], parts[server.id]);
+  }
+
+  private runEverywhere(command: Command, args: Arguments): void {
+    const { server } = this;
+    if (server.reactors === 1) return server.execute(command.index, args, this.writer);
+    const gather = new Gather(command, this.openSlot());
+    const parts = Array.from({ length: server.reactors }, () => gather.part([]));
+    for (let owner = 0; owner < parts.length; owner++) {
+      if (owner === server.id) continue;
+      server.peers!.request(owner, command.index, args, parts[owner]!);
+      this.mindRoom(owner);
+    }
+    this.takeOwnShare(command, args, parts[server.id]);
+  }
+
+  private takeOwnShare(command: Command, share: Arguments | undefined, part: ReturnType<Gather['part']> | undefined): void {
+    if (share === undefined || part === undefined) return;
+    const { scratch } = this.server;
+    this.server.execute(command.index, share, scratch);
+    part.receive(scratch.bytes, 0, scratch.length);
+    scratch.clear();
+  }
+
+  // ---- Replies --------------------------------------------------------------------------------------------------------
+
+  /** A place in the order of replies for one that comes from elsewhere. */
+  private openSlot(): Slot {
+    this.settle();
+    const slot = this.server.slots.take(this);
+    if (this.lastSlot === undefined) this.firstSlot = slot;
+    else this.lastSlot.next = slot;
+    this.lastSlot = slot;
+    this.row[REMOTE]!++;
+    if (++this.waiting >= this.window()) this.isWindowFull = true;
+    return slot;
+  }
+
+  private window(): number {
+    return Math.max(1, Math.min(MOST_WAITING, Math.floor(WAITING_BYTES / this.replyBytes)));
+  }
+
+  complete(slot: Slot, bytes: Uint8Array, start: number, end: number): void {
+    this.waiting--;
+    this.replyBytes = Math.max(end - start, this.replyBytes - (this.replyBytes >> 3), 64);
+    if (slot !== this.firstSlot) {
+      slot.reply = bytes.slice(start, end);
+    } else {
+      this.send(bytes, start, end - start);
+      this.release(slot);
+      while (this.firstSlot?.reply !== undefined) {
+        const next: Slot = this.firstSlot;
+        this.send(next.reply!, 0, next.reply!.length);
+        this.release(next);
+      }
+    }
+    if (this.isWindowFull && this.waiting <= this.window() >> 1) {
+      this.isWindowFull = false;
+      this.goOn();
+    }
+    this.endIfDone();
+  }
+
+  /** The first slot's reply is out: its tail follows. */
+  private release(slot: Slot): void {
+    this.send(slot.tail, 0, slot.tailLength);
+    this.firstSlot = slot.next;
+    if (this.firstSlot === undefined) this.lastSlot = undefined;
+    this.server.slots.give(slot);
+  }
+
+  /** A message of a channel. */
+  push(bytes: Uint8Array, length: number): void {
+    this.place(bytes, length);
+    const unread = (this.unsent?.length ?? 0) + (this.lastSlot?.tailLength ?? 0);
+    if (unread <= this.server.subscriberBytes) return;
+    this.row[SLOW_SUBSCRIBERS]!++;
+    this.close();
+  }
+
+  /** Puts what is written where it belongs: behind the last slot, or out. */
+  private settle(): void {
+    const { writer } = this;
+    if (writer.length === 0) return;
+    this.place(writer.bytes, writer.length);
+    writer.clear();
+  }
+
+  private place(bytes: Uint8Array, length: number): void {
+    if (this.lastSlot === undefined) this.send(bytes, 0, length);
+    else this.lastSlot.append(bytes, length);
+  }
+
+  private send(bytes: Uint8Array, offset: number, length: number): void {
+    if (length === 0 || this.isClosed) return;
+    if (this.unsent === undefined) {
+      if (this.transport.offer(bytes, offset, length) !== BACK_PRESSURED) return;
+      this.unsent = new ReplyWriter(length);
+      this.isConnectionFull = true;
+      this.row[BLOCKED]!++;
+      this.transport.whenWritable(this.offerAgain);
+    }
+    this.unsent.raw(bytes, offset, offset + length);
+  }
+
+  private readonly offerAgain = (): void => {
+    const { unsent } = this;
+    if (unsent === undefined || this.isClosed) return;
+    const code = this.transport.offer(unsent.bytes, 0, unsent.length);
+    if (code === BACK_PRESSURED) return this.transport.whenWritable(this.offerAgain);
+    this.unsent = undefined;
+    this.isConnectionFull = false;
+    if (code === CLOSED) return;
+    this.goOn();
+    this.endIfDone();
+  };
+
+  // ---- Stopping and going on ------------------------------------------------------------------------------------------
+
+  /** After a request: stops when the outbox there is full. */
+  private mindRoom(owner: number): void {
+    if (this.isOutboxFull || !this.server.peers!.isFull(owner)) return;
+    this.isOutboxFull = true;
+    this.server.peers!.whenRoom(owner, () => {
+      this.isOutboxFull = false;
+      this.goOn();
+    });
+  }
+
+  private pause(): void {
+    if (this.isPaused) return;
+    this.isPaused = true;
+    this.transport.pause();
+  }
+
+  /** Something that stopped the work is over; works what waits in the parser, and reads again when nothing stops it. */
+  private goOn(): void {
+    if (this.isBlocked || this.isClosed || this.isWorking || !this.isPaused) return;
+    if (!this.isEnding) this.work();
+    if (this.isBlocked || this.isClosed) return;
+    this.isPaused = false;
+    this.transport.resume();
+    this.endIfDone();
+  }
+
+  private endIfDone(): void {
+    if (this.isClosed || this.isWorking || this.firstSlot !== undefined || this.unsent !== undefined) return;
+    if (this.isEnding || (this.hasPeerEnded && !this.isPaused)) this.transport.end();
+  }
+
+  /** For QUIT. */
+  quit(): void {
+    this.isEnding = true;
+  }
+
+  private close(): void {
+    this.transport.close();
+    this.noteClosed();
+  }
+}
+
+/** As redis-server says it: at most 128 characters of the name and of the arguments, up to a NUL. */
+function unknownCommand(args: Arguments): string {
+  const text = (index: number): string => argumentText(args, index).split('\0')[0]!;
+  let words = '';
+  for (let i = 1; i < args.count && words.length < 128; i++) words += `'${text(i).slice(0, 128 - words.length)}' `;
+  return `ERR unknown command '${text(0).slice(0, 128)}', with args beginning with: ${words}`;
+}
