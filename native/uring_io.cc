@@ -211,7 +211,7 @@ class UringIo final : public IoSource {
   }
 
   bool hasMore() const override {
-    return isSignalled_ || pending_ != 0 || hasCompletions() || (block_->released != 0 && !starved_.empty()) || (__atomic_load_n(sqFlags_, __ATOMIC_RELAXED) & (kSqTaskrun | kSqCqOverflow)) != 0;
+    return isSignalled_ || pending_ != 0 || !opened_.empty() || hasCompletions() || (block_->released != 0 && !starved_.empty()) || (__atomic_load_n(sqFlags_, __ATOMIC_RELAXED) & (kSqTaskrun | kSqCqOverflow)) != 0;
   }
 
   void collect() override {

@@ -80,6 +80,8 @@ export class Outbox {
     }
     this.first = this.last = 0;
     if (this.bytes.length > 4 * FULL_BYTES) this.allocate(FIRST_BYTES);
+    // The lane may have taken it all without having been full.
+    if (this.waiters.length !== 0) this.tellWaiters();
   }
 
   /** Calls back when it is not full any more, or closed. */
