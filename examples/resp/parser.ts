@@ -267,7 +267,8 @@ export class RequestParser implements Arguments {
 
   private reserve(length: number): void {
     if (length <= this.held.length) return;
-    const held = new Uint8Array(Math.max(256, 2 ** Math.ceil(Math.log2(length))));
+    // Up to 64 bytes lie in the JavaScript heap, where making them costs least.
+    const held = new Uint8Array(length <= 64 ? 64 : 2 ** Math.ceil(Math.log2(length)));
     if (this.input === this.held) held.set(this.held.subarray(0, this.end));
     this.held = held;
   }
