@@ -196,7 +196,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     if (this.runningBand !== AWAKE) this.setRunningBand(AWAKE);
     if (this.intercore.hasBlocked) this.intercore.retryBlocked();
     if (this.intercore.dirtyCount !== 0) this.intercore.flush();
-    this.delivery[HAS_MORE] = this.bands.bitmap === 0 ? 0 : 1;
+    this.delivery[HAS_MORE] = this.bands.bitmap === 0 && !this.intercore.mustRetry ? 0 : 1;
     this.isInTurn = false;
     if (this.stopWord !== words.stop.RUN) this.windDown();
   }
