@@ -2,6 +2,7 @@
 #include "io_binding.h"
 
 #include "bindings.h"
+#include "io_driver.h"
 #include "io_source.h"
 #include "napi_args.h"
 
@@ -18,6 +19,7 @@ napi_value ioHandle(napi_env env, IoSource* source) {
   return external;
 }
 
+// The turn's source, or that of a driver.
 static IoSource* sourceOf(napi_env env, napi_value handle) {
   void* pointer = nullptr;
   if (handle) napi_get_value_external(env, handle, &pointer);
@@ -76,6 +78,61 @@ static napi_value ioDrain(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// ---- I/O that no reactor drives --------------------------------------------------------------------------------
+
+static IoDriver* driverOf(napi_env env, napi_value handle) {
+  void* pointer = nullptr;
+  if (handle) napi_get_value_external(env, handle, &pointer);
+  return pointer ? *static_cast<IoDriver**>(pointer) : nullptr;
+}
+
+// createIo(isUring, block, pool, outbox, deliver | undefined) -> { driver, io }, or -errno
+static napi_value createIo(napi_env env, napi_callback_info info) {
+  RawArgs<5> args(env, info);
+  IoMemory memory;
+  if (!readIoMemory(args, 1, &memory)) return args.integer(-EINVAL);
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env, args.value[4], &type);
+  void* state = nullptr;
+  napi_get_instance_data(env, &state);
+  int error = 0;
+  auto driver = IoDriver::create(env, args.int32(0) == 1, memory, static_cast<AddonState*>(state), {args.value[1], args.value[2], args.value[3]}, type == napi_function ? args.value[4] : nullptr, &error);
+  if (!driver) return args.integer(-error);
+  driver->handle = new IoDriver*(driver.get());
+  napi_value result = nullptr, external = nullptr;
+  napi_create_external(env, driver->handle, [](napi_env, void* pointer, void*) {
+    IoDriver** handle = static_cast<IoDriver**>(pointer);
+    IoDriver* driver = *handle;
+    if (driver) driver->handle = nullptr;
+    delete handle;
+    // One that a loop drives lives until its close callbacks.
+    if (driver && !driver->isStarted()) delete driver;
+  }, nullptr, &external);
+  napi_create_object(env, &result);
+  napi_set_named_property(env, result, "driver", external);
+  napi_set_named_property(env, result, "io", ioHandle(env, driver->source()));
+  driver.release();
+  return result;
+}
+
+// pollIo(driver, timeoutMs)
+static napi_value pollIo(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  if (IoDriver* driver = driverOf(env, args.value[0])) driver->poll(args.int32(1, 0));
+  return nullptr;
+}
+
+static napi_value refIo(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  if (IoDriver* driver = driverOf(env, args.value[0])) driver->setRef(args.int32(1) == 1);
+  return nullptr;
+}
+
+static napi_value closeIo(napi_env env, napi_callback_info info) {
+  if (IoDriver* driver = driverOf(env, RawArgs<1>(env, info).value[0])) driver->shutDown();
+  return nullptr;
+}
+
 void exportIo(Napi::Env env, Napi::Object exports) {
   exportRaw(env, exports, "ioAdd", ioAdd);
   exportRaw(env, exports, "ioModify", ioModify);
@@ -84,6 +141,10 @@ void exportIo(Napi::Env env, Napi::Object exports) {
   exportRaw(env, exports, "ioDetach", ioDetach);
   exportRaw(env, exports, "ioSend", ioSend);
   exportRaw(env, exports, "ioDrain", ioDrain);
+  exportRaw(env, exports, "createIo", createIo);
+  exportRaw(env, exports, "pollIo", pollIo);
+  exportRaw(env, exports, "refIo", refIo);
+  exportRaw(env, exports, "closeIo", closeIo);
 }
 
 }  // namespace percore

@@ -1,12 +1,21 @@
-// JavaScript's handle of an I/O source.
+// JavaScript's handle of an I/O source, and its memory.
 #pragma once
-#include <node_api.h>
+#include "io_source.h"
+#include "napi_args.h"
 
 namespace percore {
 
-class IoSource;
-
 // A source may be gone before its handle is collected, and the other way round; so the handle is a pointer to a pointer.
 napi_value ioHandle(napi_env env, IoSource* source);
+
+// The arguments block, pool, outbox from number `first` on. False: they are no such arrays.
+template <size_t N>
+bool readIoMemory(const RawArgs<N>& args, size_t first, IoMemory* memory) {
+  char* block = nullptr;
+  size_t words = 0;
+  if (!args.bytes(first, &block, &words) || !args.bytes(first + 1, &memory->pool, &memory->poolBytes) || !args.bytes(first + 2, &memory->outbox, &memory->outboxBytes)) return false;
+  memory->block = reinterpret_cast<layout::IoBlock*>(block);
+  return words * sizeof(int32_t) >= sizeof(layout::IoBlock);
+}
 
 }  // namespace percore

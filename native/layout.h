@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "d160c661079a936b";
+constexpr char kHash[] = "ce3ccdadfe41488d";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -294,7 +294,8 @@ struct IoBlock {
   int32_t unsent;  // events UNSENT that JavaScript has not seen; until then no request is looked at (writes: both; reads: both)
   int32_t drains;  // times that requests were taken; its lowest bit says which half of the outbox is free (writes: native; reads: io)
   int32_t bufferBits;  // a buffer of the pool is 2^bufferBits bytes (writes: native; reads: io)
-  char reserved0[8];
+  int32_t hasMore;  // 1: tasks are ready, come back without sleeping; of I/O that no reactor drives (writes: io; reads: native)
+  char reserved0[4];
   double receives;  // buffers delivered (writes: native; reads: io)
   double sends;  // sends asked of the kernel (writes: native; reads: io)
   double accepts;  // connections accepted (writes: native; reads: io)
@@ -310,6 +311,7 @@ static_assert(offsetof(IoBlock, released) == 8);
 static_assert(offsetof(IoBlock, unsent) == 12);
 static_assert(offsetof(IoBlock, drains) == 16);
 static_assert(offsetof(IoBlock, bufferBits) == 20);
+static_assert(offsetof(IoBlock, hasMore) == 24);
 static_assert(offsetof(IoBlock, receives) == 32);
 static_assert(offsetof(IoBlock, sends) == 40);
 static_assert(offsetof(IoBlock, accepts) == 48);

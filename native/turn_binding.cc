@@ -70,14 +70,8 @@ static napi_value shareTimerRecords(napi_env env, napi_callback_info info) {
 static napi_value openIo(napi_env env, napi_callback_info info) {
   RawArgs<5> args(env, info);
   Turn* turn = turnOf(env, args.value[0]);
-  char *block = nullptr, *pool = nullptr, *outbox = nullptr;
   IoMemory memory;
-  size_t blockLength = 0;
-  if (!turn || !args.bytes(2, &block, &blockLength) || !args.bytes(3, &pool, &memory.poolBytes) || !args.bytes(4, &outbox, &memory.outboxBytes)) return args.integer(-EINVAL);
-  if (blockLength * sizeof(int32_t) < sizeof(layout::IoBlock)) return args.integer(-EINVAL);
-  memory.block = reinterpret_cast<layout::IoBlock*>(block);
-  memory.pool = pool;
-  memory.outbox = outbox;
+  if (!turn || !readIoMemory(args, 2, &memory)) return args.integer(-EINVAL);
   int error = 0;
   IoSource* io = turn->openIo(args.int32(1) == 1, memory, {args.value[2], args.value[3], args.value[4]}, &error);
   return io ? ioHandle(env, io) : args.integer(-error);

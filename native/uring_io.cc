@@ -52,7 +52,7 @@ constexpr unsigned kSetupSubmitAll = 1u << 7, kSetupTaskrunFlag = 1u << 9, kSetu
 constexpr unsigned kSqCqOverflow = 1u << 1, kSqTaskrun = 1u << 2;
 constexpr unsigned kRegisterPbufRing = 22, kRegisterSyncCancel = 24;
 constexpr uint16_t kRecvMultishot = 1u << 1, kAcceptMultishot = 1u << 0;
-constexpr uint32_t kPollMulti = 1u << 0, kPollLevel = 1u << 3;
+constexpr uint32_t kPollMulti = 1u << 0;
 constexpr uint32_t kCancelAll = 1u << 0, kCancelFd = 1u << 1, kCancelAny = 1u << 2;
 
 constexpr unsigned kEntries = 1024, kCompletions = 8192;
@@ -211,17 +211,20 @@ class UringIo final : public IoSource {
   }
 
   bool hasMore() const override {
-    return isSignalled_ || pending_ != 0 || !opened_.empty() || hasCompletions() || (block_->released != 0 && !starved_.empty()) || (__atomic_load_n(sqFlags_, __ATOMIC_RELAXED) & (kSqTaskrun | kSqCqOverflow)) != 0;
+    return isSignalled_ || pending_ != 0 || !opened_.empty() || !levels_.empty() || hasCompletions() || (block_->released != 0 && !starved_.empty()) || (__atomic_load_n(sqFlags_, __ATOMIC_RELAXED) & (kSqTaskrun | kSqCqOverflow)) != 0;
   }
 
   void collect() override {
     isSignalled_ = false;
     takeReleased();
     watchOpened();
+    armLevels();
     enter(true);
     reap();
-    // What the completions armed again.
-    if (pending_ != 0) enter(false);
+    // What the completions armed again may be ready at once.
+    if (pending_ == 0) return;
+    enter(true);
+    reap();
   }
 
   void drain() override {
@@ -365,8 +368,11 @@ class UringIo final : public IoSource {
       case kReady:
         if (!entry) return;
         if (done.res > 0) push(token, IoEvent::kReadiness, readinessOf(uint32_t(done.res)));
+        if (!isLast) return;
         // Modified meanwhile, or ended by the kernel alone. A one-shot that has fired waits for modify.
-        if (isLast && entry->isReceiving && (done.res == -ECANCELED || !(entry->events & uint32_t(Interest::kOneshot)))) armReadiness(*entry);
+        if (done.res == -ECANCELED) armReadiness(*entry);
+        else if (entry->events & uint32_t(Interest::kLevel)) levels_.push_back(token);
+        else if (!(entry->events & uint32_t(Interest::kOneshot))) armReadiness(*entry);
         return;
       default: return;
     }
@@ -507,8 +513,8 @@ class UringIo final : public IoSource {
     entry.armed |= kReady;
     io_uring_sqe* poll = submission(IORING_OP_POLL_ADD, entry.fd, dataOf(kReady, entry.token));
     poll->poll32_events = eventsOf(int32_t(entry.events));
-    if (entry.events & uint32_t(Interest::kOneshot)) return;
-    poll->len = kPollMulti | (entry.events & uint32_t(Interest::kLevel) ? kPollLevel : 0);
+    // A level is a one-shot that is armed again by each collect: not every kernel has level-triggered polls.
+    if (!(entry.events & uint32_t(Interest::kOneshot)) && !(entry.events & uint32_t(Interest::kLevel))) poll->len = kPollMulti;
   }
 
   // A stream that nobody reads says nothing by itself when it is reset.
@@ -519,6 +525,14 @@ class UringIo final : public IoSource {
     opened_.clear();
   }
 
+  void armLevels() {
+    std::vector<int32_t> levels;
+    levels.swap(levels_);
+    for (int32_t token : levels) {
+      if (Entry* entry = find(token); entry && (entry->events & uint32_t(Interest::kLevel))) armReadiness(*entry);
+    }
+  }
+
   void cancel(int32_t token, uint32_t operation) { submission(IORING_OP_ASYNC_CANCEL, -1, dataOf(kNothing, 0))->addr = dataOf(Operation(operation), token); }
 
   void forget(int32_t token, int fd) {
@@ -526,8 +540,8 @@ class UringIo final : public IoSource {
     if (!entry) return;
     if (entry->armed != 0) submission(IORING_OP_ASYNC_CANCEL, fd, dataOf(kNothing, 0))->cancel_flags = kCancelFd | kCancelAll;
     entry->token = -1;
-    // The descriptor may be closed and its number used again as soon as this returns.
-    if (entry->kind == IoKind::kReadiness && pending_ != 0) enter(false);
+    // The descriptor may be closed as soon as this returns, and what was armed must have let go of it by then.
+    if (entry->kind == IoKind::kReadiness && pending_ != 0) enter(true);
   }
 
   UniqueFd ring_, wake_;
@@ -538,7 +552,7 @@ class UringIo final : public IoSource {
   io_uring_sqe* submissions_ = nullptr;
   io_uring_cqe* completions_ = nullptr;
   std::vector<Sending> sending_;
-  std::vector<int32_t> starved_, opened_;
+  std::vector<int32_t> starved_, opened_, levels_;
   std::vector<int> closing_;
   int32_t outstandingSends_ = 0, unsettled_ = 0;
   uint32_t batch_ = 0;

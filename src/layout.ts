@@ -239,6 +239,7 @@ export const ioBlockLayout = {
     unsent: { at: 12, type: 'i32', writes: 'both', reads: 'both', means: 'events UNSENT that JavaScript has not seen; until then no request is looked at' },
     drains: { at: 16, type: 'i32', writes: 'native', reads: 'io', means: 'times that requests were taken; its lowest bit says which half of the outbox is free' },
     bufferBits: { at: 20, type: 'i32', writes: 'native', reads: 'io', means: 'a buffer of the pool is 2^bufferBits bytes' },
+    hasMore: { at: 24, type: 'i32', writes: 'io', reads: 'native', means: '1: tasks are ready, come back without sleeping; of I/O that no reactor drives' },
     receives: { at: 32, type: 'f64', writes: 'native', reads: 'io', means: 'buffers delivered' },
     sends: { at: 40, type: 'f64', writes: 'native', reads: 'io', means: 'sends asked of the kernel' },
     accepts: { at: 48, type: 'f64', writes: 'native', reads: 'io', means: 'connections accepted' },

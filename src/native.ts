@@ -10,6 +10,8 @@ import { layoutHash } from './layout-hash.js';
 
 /** A turn attached to this thread's loop. Opaque. */
 export type TurnHandle = { readonly turn: unique symbol };
+/** I/O that no reactor drives. Opaque. */
+export type IoDriverHandle = { readonly ioDriver: unique symbol };
 /** The I/O source of a thread. Opaque. */
 export type IoHandle = { readonly io: unique symbol };
 /** An alarm in this thread's loop. Opaque. */
@@ -92,6 +94,12 @@ export interface Native {
   ioDetach(io: IoHandle, token: number): void;
   ioSend(io: IoHandle, token: number, bytes: Uint8Array, offset: number, length: number): number;
   ioDrain(io: IoHandle): void;
+  /** I/O that no reactor drives: by this thread's loop, which calls `deliver`, or by `pollIo`. A negative errno: refused. */
+  createIo(isUring: number, block: Int32Array, pool: Uint8Array, outbox: Uint8Array, deliver: (() => void) | undefined): { driver: IoDriverHandle; io: IoHandle } | number;
+  /** Takes what has happened, waiting at most `timeoutMs` for it; -1 for ever. */
+  pollIo(driver: IoDriverHandle, timeoutMs: number): void;
+  refIo(driver: IoDriverHandle, isReferenced: number): void;
+  closeIo(driver: IoDriverHandle): void;
   /** A ring for this thread's files: its descriptor, readable when something is done, or -errno. */
   openFileRing(): number;
   /** Waits for what is in flight. */

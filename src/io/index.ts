@@ -10,3 +10,5 @@ export { FileWriter } from './file-writer.js';
 export { DatagramSocket, type DatagramAddress, type DatagramHandler, type DatagramTarget } from './udp.js';
 export type { DatagramOptions, UdpOptions } from './udp-open.js';
 export type { UnixDatagramOptions } from './unix.js';
+export { create, LocalIo, type CreateOptions } from './local-io.js';
+export { createPoller, Interest, Poller, Readiness, type PollEvent, type RegisterOptions } from './poller.js';

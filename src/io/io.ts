@@ -33,6 +33,8 @@ export interface IoHost {
   readonly timers: Timers;
   /** Opens the thread's source over `memory`; a negative errno when it is refused. */
   open(isUring: boolean, memory: IoMemory): IoHandle | number;
+  /** The first source is open (true), or the last has gone. */
+  keepAlive?(isNeeded: boolean): void;
 }
 
 export interface ListenOptions extends ConnectionOptions {
@@ -235,6 +237,7 @@ export class Io {
   /** For sources alone: forgets the source and closes its descriptor, after what was requested before. */
   release(token: number, fd: number): void {
     this.sources.retire(token);
+    this.noteGone();
     this.request(CLOSE, token, fd);
   }
 
@@ -245,7 +248,12 @@ export class Io {
 
   forget(token: number, fd: number): void {
     this.sources.remove(token);
+    this.noteGone();
     this.native.disownSocket(fd);
+  }
+
+  private noteGone(): void {
+    if (this.sources.count === 0) this.host.keepAlive?.(false);
   }
 
   /** Closes every listener and connection, also when a handler throws; the first error is thrown afterwards. */
@@ -282,6 +290,7 @@ export class Io {
   deregister(source: Source, fd: number): void {
     this.native.ioRemove(this.memory.handle, fd, source.token);
     this.sources.remove(source.token);
+    this.noteGone();
   }
 
   /** A stream or a listener, whose descriptor is closed when it is refused. */
@@ -299,7 +308,10 @@ export class Io {
     if (!this.memory.hasRequests) this.sources.recycle();
     source.token = this.sources.add(source);
     const code = source.token < 0 ? EMFILE : call();
-    if (code >= 0) return;
+    if (code >= 0) {
+      if (this.sources.count === 1) this.host.keepAlive?.(true);
+      return;
+    }
     this.sources.remove(source.token);
     throw this.refused(code);
   }

@@ -9,12 +9,12 @@ import { BANDS, RETURN_LANES, deliveryLayout, partyLayout, timerRequestsLayout, 
 import { native, type TurnHandle } from '../native.js';
 import { Io, type IoSource } from '../io/index.js';
 import { OK } from '../queues/index.js';
+import { Bands } from '../bands.js';
 import { ValueCodec } from '../queues/value-codec.js';
 import { DEFAULT_BAND, type Ready } from '../ready.js';
 import { SystemClock } from '../timers/clock.js';
 import { create as createTimers, ManualClock, Timers } from '../timers/index.js';
 import { Address } from './address.js';
-import { Bands } from './bands.js';
 import { bucketOf, hashKey } from './buckets.js';
 import { CallService, type CallContext } from './call-service.js';
 import type { CallOptions } from './calls.js';

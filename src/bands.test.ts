@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BANDS } from '../layout.js';
-import type { Ready } from '../ready.js';
+import { BANDS } from './layout.js';
+import type { Ready } from './ready.js';
 import { Bands } from './bands.js';
 
 const ready = (band: number): Ready => ({ band, isReady: true, run: () => false });

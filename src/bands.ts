@@ -3,8 +3,8 @@
  * away (`Math.clz32`). Strict priority: nothing low is selected while anything higher is ready.
  * Source: the run queues of RTEMS and of Linux' first O(1) scheduler.
  */
-import { BANDS } from '../layout.js';
-import type { Ready } from '../ready.js';
+import { BANDS } from './layout.js';
+import type { Ready } from './ready.js';
 
 /** A growable ring of ready tasks. It cannot overflow: each task waits in it at most once. */
 class ReadyQueue {

@@ -1,0 +1,138 @@
+/**
+ * I/O without a reactor, for the main thread or any worker: a source of its own as a guest of the thread's loop.
+ *
+ *     import { create } from 'percore/io';
+ *     const io = create();
+ *     io.listen({ port: 7000 }, (connection) => connection.onData((bytes) => connection.offer(bytes)));
+ *
+ * A turn hands out what has happened and runs what is ready, highest band first, until its budget is spent; then promises, timers and
+ * Node's own sockets have theirs. Open sources keep the process alive as Node's do, until `unref`.
+ */
+import { Bands } from '../bands.js';
+import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
+import { ioBlockLayout } from '../layout.js';
+import { native, type IoDriverHandle, type IoHandle, type Native } from '../native.js';
+import type { Ready } from '../ready.js';
+import { create as createTimers, type LocalTimers } from '../timers/index.js';
+import { Io, type IoSource } from './io.js';
+import type { IoMemory } from './io-memory.js';
+
+export interface CreateOptions {
+  /** 'epoll' (default), or 'io_uring': epoll stands in where that is refused, see `granted` and `refusals`. */
+  source?: IoSource;
+  /** Nanoseconds after which a turn begins no further step: 1,000 to 10^9, default 50,000. */
+  budgetNs?: number;
+  /** Called with what a handler threw. Left out: it is an uncaught exception. The other sources go on either way. */
+  onError?: (error: unknown) => void;
+}
+
+const HAS_MORE = ioBlockLayout.fields.hasMore.at >> 2;
+
+/** Made by `create`. For the thread that made it alone. */
+export class LocalIo extends Io implements Disposable {
+  private readonly loop: Loop;
+
+  /** For `create` alone. */
+  constructor(source: IoSource, budgetNs: number, onError: (error: unknown) => void) {
+    const timers = createTimers({ onError });
+    const loop = new Loop(native(), timers, budgetNs, onError);
+    super({
+      source, timers,
+      nowNs: () => timers.nowNs(),
+      schedule: (ready) => loop.schedule(ready),
+      open: (isUring, memory) => loop.open(isUring, memory, () => this.poll()),
+      keepAlive: (isNeeded) => loop.keepAlive(isNeeded),
+    });
+    this.loop = loop;
+  }
+
+  /** Lets the process end although sources are open. */
+  unref(): this {
+    this.loop.unref();
+    return this;
+  }
+
+  /** Closes every source, at once, and leaves the thread's loop. */
+  close(): void {
+    try {
+      this.closeAll();
+    } finally {
+      this.loop.close();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** The tasks of the thread's sources, and who runs them. */
+class Loop {
+  private readonly bands = new Bands();
+  private memory: IoMemory | undefined;
+  private driver: IoDriverHandle | undefined;
+  private isReferenced = true;
+
+  constructor(private readonly addon: Native, private readonly timers: LocalTimers, private readonly budgetNs: number, private readonly onError: (error: unknown) => void) {}
+
+  open(isUring: boolean, memory: IoMemory, poll: () => void): IoHandle | number {
+    const made = this.addon.createIo(isUring ? 1 : 0, memory.block, memory.pool, memory.outbox, () => this.turn(poll));
+    if (typeof made === 'number') return made;
+    this.driver = made.driver;
+    this.memory = memory;
+    return made.io;
+  }
+
+  schedule(ready: Ready): void {
+    if (ready.isReady) return;
+    ready.isReady = true;
+    this.bands.push(ready);
+    if (this.memory !== undefined) this.memory.block[HAS_MORE] = 1;
+  }
+
+  keepAlive(isNeeded: boolean): void {
+    if (this.driver !== undefined && this.isReferenced) this.addon.refIo(this.driver, isNeeded ? 1 : 0);
+  }
+
+  unref(): void {
+    this.isReferenced = false;
+    if (this.driver !== undefined) this.addon.refIo(this.driver, 0);
+    this.timers.unref();
+  }
+
+  close(): void {
+    if (this.driver !== undefined) this.addon.closeIo(this.driver);
+    this.timers.close();
+  }
+
+  private turn(poll: () => void): void {
+    const endNs = this.timers.nowNs() + this.budgetNs;
+    poll();
+    do {
+      const ready = this.bands.take();
+      if (ready === undefined) break;
+      let hasMore = false;
+      try {
+        hasMore = ready.run();
+      } catch (error) {
+        hasMore = true;
+        this.onError(error);
+      } finally {
+        ready.isReady = false;
+        if (hasMore) this.schedule(ready);
+      }
+    } while (this.timers.nowNs() < endNs);
+    this.memory!.block[HAS_MORE] = this.bands.bitmap === 0 ? 0 : 1;
+  }
+}
+
+/** I/O of this thread, driven by its loop. Throws ERR_PERCORE_INVALID_ARGUMENT. */
+export function create(options: CreateOptions = {}): LocalIo {
+  const source = options.source ?? 'epoll';
+  if (source !== 'epoll' && source !== 'io_uring') throw invalidArgument('source', source, "'epoll' or 'io_uring'");
+  const budgetNs = checkInteger('budgetNs', options.budgetNs ?? 50_000, 1000, 1e9);
+  if (options.onError !== undefined) checkFunction('onError', options.onError);
+  // Not thrown within the turn: the others of the turn go on.
+  const onError = options.onError ?? ((error: unknown) => queueMicrotask(() => { throw error; }));
+  return new LocalIo(source, budgetNs, onError);
+}

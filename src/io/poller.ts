@@ -1,0 +1,199 @@
+/**
+ * Readiness by hand: which of these descriptors can be read or written now?
+ *
+ *     const poller = createPoller();
+ *     const token = poller.register(fd, { interest: READABLE | WRITABLE, priority: 5 });
+ *     poller.poll(100);                                  // waits at most 100 ms; how many are ready
+ *     for (let event = poller.select(); event !== undefined; event = poller.select()) use(event.token, event.readiness);
+ *
+ * Edge-triggered unless the interest says LEVEL: readiness is told once, so keep trying until would-block. ONESHOT is told once and no
+ * more until `reregister`. A token carries a generation: what was on its way to one that is deregistered reaches nobody, also when the
+ * number of the descriptor is used again. Deregister before you close. Source: mio, epoll(7).
+ */
+import { Bands } from '../bands.js';
+import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import { BANDS, words } from '../layout.js';
+import { native, type IoDriverHandle } from '../native.js';
+import { DEFAULT_BAND, type Ready } from '../ready.js';
+import { create as createTimers, type LocalTimers } from '../timers/index.js';
+import { Io, type IoSource } from './io.js';
+import type { Source } from './token.js';
+
+/** Bits of an interest: `READABLE | WRITABLE | PRIORITY`, with LEVEL or ONESHOT by choice. */
+export const Interest: typeof words.interest = words.interest;
+/** Bits of a readiness. */
+export const Readiness: typeof words.readiness = words.readiness;
+
+const { READABLE, WRITABLE, PRIORITY } = words.interest;
+const MOST_INTEREST = 31;
+
+export interface RegisterOptions {
+  /** A set of `Interest`, with at least one of READABLE, WRITABLE, PRIORITY. Default READABLE. */
+  interest?: number;
+  /** Band in which `select` takes it, 0 to 7. Default 3. */
+  priority?: number;
+}
+
+/** What `select` takes. The same object each time. */
+export interface PollEvent {
+  readonly token: number;
+  readonly fd: number;
+  /** A set of `Readiness`. */
+  readonly readiness: number;
+}
+
+class Polled implements Source, Ready {
+  isReady = false;
+  token = -1;
+  readiness = 0;
+
+  constructor(private readonly io: Io, readonly fd: number, readonly band: number, private readonly waiting: { count: number }) {}
+
+  onReadiness(readiness: number): void {
+    if (this.readiness === 0) this.waiting.count++;
+    this.readiness |= readiness;
+    this.io.schedule(this);
+  }
+
+  /** What it was ready for; it is not any more. */
+  take(): number {
+    const { readiness } = this;
+    if (readiness !== 0) this.waiting.count--;
+    this.readiness = 0;
+    return readiness;
+  }
+
+  run(): boolean {
+    return false;
+  }
+
+  close(): void {
+    this.io.deregister(this, this.fd);
+  }
+}
+
+export class Poller implements Disposable {
+  private readonly io: Io;
+  private readonly bands = new Bands();
+  private readonly polled = new Map<number, Polled>();
+  private readonly event = { token: -1, fd: -1, readiness: 0 };
+  private readonly timers: LocalTimers;
+  private driver!: IoDriverHandle;
+  private readonly waiting = { count: 0 };
+  private isClosed = false;
+
+  /** For `createPoller` alone. */
+  constructor(source: IoSource) {
+    const addon = native();
+    this.timers = createTimers();
+    this.io = new Io({
+      source, timers: this.timers,
+      nowNs: () => this.timers.nowNs(),
+      schedule: (ready) => {
+        if (ready.isReady) return;
+        ready.isReady = true;
+        this.bands.push(ready);
+      },
+      open: (isUring, { block, pool, outbox }) => {
+        const made = addon.createIo(isUring ? 1 : 0, block, pool, outbox, undefined);
+        if (typeof made === 'number') return made;
+        this.driver = made.driver;
+        return made.io;
+      },
+    });
+    this.io.begin();
+  }
+
+  /** The source that is used, and why it is another than was asked for. */
+  get granted(): IoSource { return this.io.granted; }
+  get refusals(): readonly string[] { return this.io.refusals; }
+
+  /** Descriptors registered. */
+  get count(): number { return this.polled.size; }
+
+  /** Wants readiness of `fd`, which stays the caller's. Returns its token. Throws ERR_PERCORE_SYSTEM: EBADF, EPERM for a file, EEXIST. */
+  register(fd: number, options: RegisterOptions = {}): number {
+    this.checkOpen('register');
+    const number = checkInteger('fd', fd, 0, 2 ** 31 - 1);
+    const interest = checkInterest(options.interest ?? READABLE);
+    const polled = new Polled(this.io, number, checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1), this.waiting);
+    this.io.register(polled, number, interest);
+    this.polled.set(polled.token, polled);
+    return polled.token;
+  }
+
+  /** Another interest from now on; what is ready already is told again. Arms a one-shot again. */
+  reregister(token: number, interest: number): void {
+    const polled = this.find('reregister', token);
+    this.io.reregister(polled, polled.fd, checkInterest(interest));
+  }
+
+  /** No more of it, not even what is on its way. */
+  deregister(token: number): void {
+    const polled = this.find('deregister', token);
+    this.polled.delete(token);
+    polled.take();
+    this.io.deregister(polled, polled.fd);
+  }
+
+  /** Collects what is ready and returns how many wait for `select`. Waits at most `timeoutMs` (default 0; -1 for ever, and then freezes this thread). */
+  poll(timeoutMs = 0): number {
+    this.checkOpen('poll');
+    const most = checkInteger('timeoutMs', timeoutMs, -1, 2 ** 31 - 1);
+    native().pollIo(this.driver, this.bands.bitmap === 0 ? most : 0);
+    this.io.poll();
+    return this.waiting.count;
+  }
+
+  /** Takes the longest waiting readiness of the highest band; undefined when there is none. The object is valid until the next call. */
+  select(): PollEvent | undefined {
+    for (;;) {
+      const ready = this.bands.take() as Polled | undefined;
+      if (ready === undefined) return undefined;
+      ready.isReady = false;
+      // Deregistered meanwhile.
+      if (ready.readiness === 0) continue;
+      this.event.token = ready.token;
+      this.event.fd = ready.fd;
+      this.event.readiness = ready.take();
+      return this.event;
+    }
+  }
+
+  /** Deregisters all and gives up the source. */
+  close(): void {
+    if (this.isClosed) return;
+    for (const token of this.polled.keys()) this.deregister(token);
+    this.isClosed = true;
+    native().closeIo(this.driver);
+    this.timers.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  private find(method: string, token: number): Polled {
+    this.checkOpen(method);
+    const polled = this.polled.get(token);
+    if (polled === undefined) throw invalidArgument('token', token, 'the token of a registered descriptor');
+    return polled;
+  }
+
+  private checkOpen(method: string): void {
+    if (this.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `${method}(): the poller is closed`);
+  }
+}
+
+function checkInterest(interest: number): number {
+  checkInteger('interest', interest, 1, MOST_INTEREST);
+  if ((interest & (READABLE | WRITABLE | PRIORITY)) === 0) throw invalidArgument('interest', interest, 'with at least one of READABLE, WRITABLE, PRIORITY');
+  return interest;
+}
+
+/** A poller of this thread, polled by hand. `source` as in `create`. */
+export function createPoller(options: { source?: IoSource } = {}): Poller {
+  const source = options.source ?? 'epoll';
+  if (source !== 'epoll' && source !== 'io_uring') throw invalidArgument('source', source, "'epoll' or 'io_uring'");
+  return new Poller(source);
+}
