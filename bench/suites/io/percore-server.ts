@@ -4,12 +4,12 @@ import type { IoSource, Work } from './servers.js';
 import type { ServerServices } from './percore-reactor.js';
 
 const [work, source] = process.argv.slice(2) as [Work, IoSource];
-const runtime = await createRuntime<ServerServices>({ entry: new URL('./percore-reactor.js', import.meta.url), reactors: 1, pin: [cpuBudget().allowed[0]] });
+const runtime = await createRuntime<ServerServices>({ entry: new URL('./percore-reactor.js', import.meta.url), reactors: 1, pin: [cpuBudget().allowed[0]], io: { source } });
 runtime.on('stepError', ({ error, where }) => {
   process.stderr.write(`${where}: ${error.stack}\n`);
   process.exitCode = 1;
 });
 const port = await runtime.call('listen', work);
-const granted: IoSource = 'epoll';
-process.stdout.write(`${JSON.stringify({ port, granted, ...(granted === source ? {} : { why: 'this version has epoll alone' }) })}\n`);
+const [{ io, refusals }] = runtime.status().reactors;
+process.stdout.write(`${JSON.stringify({ port, granted: io?.granted, why: refusals.join('; ') })}\n`);
 process.stdin.resume().on('end', () => void runtime.close());
