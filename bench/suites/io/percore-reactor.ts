@@ -9,11 +9,13 @@ export type ServerServices = { listen(work: Work): number };
 const stream = streamBytes();
 
 export default function start(reactor: Reactor<ServerServices>): void {
-  reactor.handle('listen', (work) => reactor.io.listen({ port: 0 }, { echo, reply, sink, source, datagram: refuse }[work]).port);
+  reactor.handle('listen', (work) => (work === 'datagram' ? datagram(reactor) : reactor.io.listen({ port: 0 }, { echo, reply, sink, source }[work]).port));
 }
 
-function refuse(): never {
-  throw new Error('this version has no datagrams');
+function datagram(reactor: Reactor<ServerServices>): number {
+  const socket = reactor.io.udp();
+  socket.onDatagram((bytes, offset, length, peer) => void socket.send(bytes, offset, length, peer));
+  return socket.port;
 }
 
 function echo(connection: Connection): void {
