@@ -75,9 +75,13 @@ export class Session implements SlotOwner, Subscriber {
     if (this.isEnding || this.isClosed) return;
     this.row[BYTES_IN]! += length;
     this.parser.feed(bytes, offset, length);
-    // It came although reading is paused: it was in hand already.
-    if (this.isBlocked) this.parser.keep();
-    else this.work();
+    if (this.isBlocked) {
+      // A subscriber that does not read is blocked by what it is sent; or this was in hand already when reading was paused.
+      this.parser.keep();
+      this.pause();
+    } else {
+      this.work();
+    }
   }
 
   /** The client sends no more: what it asked is answered, then the connection ends. */
@@ -180,10 +184,10 @@ export class Session implements SlotOwner, Subscriber {
     const { server } = this;
     if (server.reactors === 1) return server.execute(command.index, args, this.writer);
     const gather = new Gather(command, this.openSlot());
-    const parts = Array.from({ length: server.reactors }, () => gather.part([]));
-    for (let owner = 0; owner < parts.length; owner++) {
-      if (owner === server.id) continue;
-      server.peers!.request(owner, command.index, args, parts[owner]!);
+    const parts = Array.from({ length: server.reactors }, (_, owner) => (owner !== server.id && server.peers!.isDead(owner) ? undefined : gather.part([])));
+    for (const [owner, part] of parts.entries()) {
+      if (owner === server.id || part === undefined) continue;
+      server.peers!.request(owner, command.index, args, part);
       this.mindRoom(owner);
     }
     this.takeOwnShare(command, args, parts[server.id]);
