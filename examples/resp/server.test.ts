@@ -32,9 +32,10 @@ describe('redis-cli', () => {
     expect(await answers('SET', 'cli:s', 'v', 'EX', '100', 'NX')).toBe('OK');
     expect(await answers('SET', 'cli:s', 'w', 'PX', '50000', 'XX')).toBe('OK');
     expect(await answers('GET', 'cli:s')).toBe('w');
-    expect(await answers('TTL', 'cli:s')).toBe('50');
+    // Each answer is a process of its own, which takes its time on a busy machine.
+    expect(Number(await answers('TTL', 'cli:s'))).toSatisfy((seconds: number) => seconds > 30 && seconds <= 50);
     expect(await answers('EXPIRE', 'cli:s', '70')).toBe('1');
-    expect(await answers('TTL', 'cli:s')).toBe('70');
+    expect(Number(await answers('TTL', 'cli:s'))).toSatisfy((seconds: number) => seconds > 50 && seconds <= 70);
     expect(await answers('INCR', 'cli:n')).toBe('1');
     expect(await answers('MSET', 'cli:a', '1', 'cli:b', '2', 'cli:c', '3')).toBe('OK');
     expect(await answers('MGET', 'cli:a', 'cli:none', 'cli:c')).toBe('1\n\n3');
@@ -146,7 +147,7 @@ describe('a pipeline over several reactors', () => {
   });
 
   it('carries values longer than a lane', async () => {
-    const value = Buffer.alloc(3_000_000, 'the quick brown fox ').toString();
+    const value = Buffer.alloc(1_000_000, 'the quick brown fox ').toString();
     const keys = Array.from({ length: 6 }, (_, i) => `long:${i}`);
     const answer = await exchange(own[3]!.port, [...keys.map((key) => ask('SET', key, value + key)), ask('MGET', ...keys), ask('DEL', ...keys)].join(''));
     expect(answer.startsWith(`${'+OK\r\n'.repeat(6)}*6\r\n${keys.map((key) => bulk(value + key)).join('')}:6\r\n`)).toBe(true);
@@ -182,13 +183,13 @@ describe('slow readers', () => {
     const peer = new RawPeer(port);
     await once(peer.socket, 'connect');
     peer.socket.pause();
-    const COUNT = 3000;
+    const COUNT = 1500;
     const stream = Array.from({ length: COUNT }, (_, i) => ask('GET', `slow:${'abc'[i % 3]}`)).join('');
-    const before = Number((await infoOf(own[2]!))['blocked_by_slow_reading']);
+    const before = await infoOf(own[2]!);
     peer.send(stream);
-    await untilInfo(own[2]!, (info) => Number(info['blocked_by_slow_reading']) > before);
-    // 300 MB of answers wait to be made, not in memory.
-    expect(Number((await infoOf(own[2]!))['used_memory_rss'])).toBeLessThan(400e6);
+    const blocked = await untilInfo(own[2]!, (info) => Number(info['blocked_by_slow_reading']) > Number(before['blocked_by_slow_reading']));
+    // 150 MB of answers wait to be made, not in memory.
+    expect(Number(blocked['used_memory_rss']) - Number(before['used_memory_rss'])).toBeLessThan(75e6);
     expect(await exchange(port, ask('ECHO', 'the others go on'))).toContain('the others go on');
     let received = 0;
     peer.socket.removeAllListeners('data').on('data', (chunk: Buffer) => (received += chunk.length)).resume();
@@ -273,13 +274,13 @@ describe('the program', () => {
   });
 });
 
-/** Asks INFO until something holds of it; fails after 10 s. */
+/** Asks INFO until something holds of it; fails after 30 s. */
 async function untilInfo(server: RunningServer, isSo: (info: Record<string, string>) => boolean): Promise<Record<string, string>> {
-  const endMs = performance.now() + 10_000;
+  const endMs = performance.now() + 30_000;
   for (;;) {
     const info = await infoOf(server);
     if (isSo(info)) return info;
-    if (performance.now() > endMs) throw new Error(`10 s without it: ${JSON.stringify(info)}`);
+    if (performance.now() > endMs) throw new Error(`30 s without it: ${JSON.stringify(info)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
