@@ -108,31 +108,40 @@ export class Session implements SlotOwner, Subscriber {
 
   /** Works the commands that are there, as far as nothing stops it. */
   private work(): void {
-    const { parser, writer } = this;
     this.isWorking = true;
-    for (;;) {
-      const outcome = parser.next();
-      if (outcome === NEED_MORE) break;
-      if (outcome === FAILED) {
-        this.row[PROTOCOL_ERRORS]!++;
-        writer.error(`ERR ${parser.error}`);
-        this.isEnding = true;
-        break;
-      }
-      this.run(parser);
-      if (writer.length >= SETTLE_BYTES) this.settle();
-      if (this.isEnding || this.isClosed) break;
-      if (this.isBlocked) {
-        parser.keep();
-        break;
-      }
+    for (let hasMore = true; hasMore; ) {
+      hasMore = this.workUntilBlocked();
+      this.settle();
+      // This may make the room that was missing; then the commands behind go on at once, since nothing else would call for them.
+      this.server.peers?.flush();
+      if (this.isBlocked || this.isEnding || this.isClosed) hasMore = false;
     }
-    this.settle();
-    this.server.peers?.flush();
     this.server.publishFigures();
     this.isWorking = false;
     if (this.isBlocked && !this.isEnding) this.pause();
     else this.endIfDone();
+  }
+
+  /** True when commands may be left. */
+  private workUntilBlocked(): boolean {
+    const { parser, writer } = this;
+    for (;;) {
+      const outcome = parser.next();
+      if (outcome === NEED_MORE) return false;
+      if (outcome === FAILED) {
+        this.row[PROTOCOL_ERRORS]!++;
+        writer.error(`ERR ${parser.error}`);
+        this.isEnding = true;
+        return false;
+      }
+      this.run(parser);
+      if (writer.length >= SETTLE_BYTES) this.settle();
+      if (this.isEnding || this.isClosed) return false;
+      if (this.isBlocked) {
+        parser.keep();
+        return true;
+      }
+    }
   }
 
   private run(args: Arguments): void {
