@@ -1,6 +1,7 @@
 /** The same bytes to this server and to the real redis-server: the same bytes must come back. On one reactor, on two, and on node:net. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exchange, startOnNodeNet, startOwn, startRedis, type RunningServer } from './fixtures/processes.js';
+import { ask } from './fixtures/traffic.js';
 
 let redis: RunningServer;
 const own: Record<string, RunningServer> = {};
@@ -16,8 +17,6 @@ afterAll(async () => {
   await Promise.all([redis, ...Object.values(own)].map((server) => server?.stop()));
 });
 
-/** A request as clients send it. */
-const ask = (...args: string[]): string => `*${args.length}\r\n${args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join('')}`;
 /** The words of lines, each a request. */
 const lines = (text: string): string => text.trim().split('\n').map((line) => ask(...line.trim().split(' '))).join('');
 

@@ -4,11 +4,11 @@ import { expect, it } from 'vitest';
 import { Counters } from './counters.js';
 import type { MortalServices } from './fixtures/mortal-reactor.js';
 import { RawPeer } from './fixtures/processes.js';
+import { ask } from './fixtures/traffic.js';
 import { DEFAULT_LIMITS } from './parser.js';
 import { DEFAULT_SUBSCRIBER_BYTES } from './server.js';
 import type { RespData } from './reactor.js';
 
-const ask = (...args: string[]): string => `*${args.length}\r\n${args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join('')}`;
 const DIED = '-ERR the reactor of this key has died\r\n';
 
 it('a death is an error for the keys of the dead and for nobody else', async () => {

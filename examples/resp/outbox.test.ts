@@ -3,11 +3,11 @@ import { createRuntime } from 'percore';
 import { expect, it } from 'vitest';
 import { Counters } from './counters.js';
 import { RawPeer } from './fixtures/processes.js';
+import { ask } from './fixtures/traffic.js';
 import { DEFAULT_LIMITS } from './parser.js';
 import type { RespData, RespServices } from './reactor.js';
 import { DEFAULT_SUBSCRIBER_BYTES } from './server.js';
 
-const ask = (...args: string[]): string => `*${args.length}\r\n${args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join('')}`;
 
 it.each([
   ['wider than an outbox', 2 ** 22],

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exchange, RawPeer, requireProgram, run, startOwn, type RunningServer } from './fixtures/processes.js';
+import { ask, bulk, makeTraffic } from './fixtures/traffic.js';
 
 const own: Record<number, RunningServer> = {};
 
@@ -12,8 +13,6 @@ afterAll(async () => {
   await Promise.all(Object.values(own).map((server) => server.stop()));
 });
 
-const ask = (...args: string[]): string => `*${args.length}\r\n${args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join('')}`;
-const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
 const infoOf = async (server: RunningServer): Promise<Record<string, string>> => {
   const text = await exchange(server.port, ask('INFO'));
   return Object.fromEntries(text.split('\r\n').filter((line) => line.includes(':')).map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
@@ -97,53 +96,13 @@ describe('redis-benchmark', () => {
 
 describe('a pipeline over several reactors', () => {
   it.each([2, 3])('is answered in its order, on %i reactors', async (reactors) => {
+    const { requests, replies } = makeTraffic('order', 20_000, 12_345);
     const peer = new RawPeer(own[reactors]!.port);
-    const stream: string[] = [];
-    const expected: string[] = [];
-    const keys = new Map<string, string>();
-    let state = 12_345;
-    const random = (below: number): number => (state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff) % below;
-    for (let i = 0; i < 20_000; i++) {
-      const name = (): string => `order:${random(200)}`;
-      const key = name();
-      const kind = random(6);
-      if (kind === 0) {
-        keys.set(key, `v${i}`);
-        stream.push(ask('SET', key, `v${i}`));
-        expected.push('+OK\r\n');
-      } else if (kind === 1) {
-        stream.push(ask('GET', key));
-        expected.push(bulkOf(key));
-      } else if (kind === 2) {
-        const others = [key, name(), name(), name()];
-        stream.push(ask('MGET', ...others));
-        expected.push(`*4\r\n${others.map(bulkOf).join('')}`);
-      } else if (kind === 3) {
-        const others = [...new Set([name(), name()])];
-        stream.push(ask('DEL', ...others));
-        expected.push(`:${others.filter((one) => keys.delete(one)).length}\r\n`);
-      } else if (kind === 4) {
-        const others = [name(), name(), name()];
-        stream.push(ask('MSET', ...others.flatMap((one, at) => [one, `m${i}.${at}`])));
-        others.forEach((one, at) => keys.set(one, `m${i}.${at}`));
-        expected.push('+OK\r\n');
-      } else {
-        stream.push(ask('ECHO', String(i)));
-        expected.push(bulk(String(i)));
-      }
-    }
-    const bytes = Buffer.from(stream.join(''));
-    const answer = expected.join('');
     // In pieces of odd lengths, so that commands are cut everywhere.
-    for (let at = 0; at < bytes.length; at += 4099) peer.send(bytes.subarray(at, at + 4099));
-    await peer.until((text) => text.length >= answer.length, 'all answers');
-    expect(peer.text === answer).toBe(true);
+    for (let at = 0; at < requests.length; at += 4099) peer.send(requests.subarray(at, at + 4099));
+    await peer.until((text) => text.length >= replies.length, 'all answers');
+    expect(peer.bytes.equals(replies)).toBe(true);
     peer.socket.destroy();
-
-    function bulkOf(key: string): string {
-      const value = keys.get(key);
-      return value === undefined ? '$-1\r\n' : bulk(value);
-    }
   });
 
   it('carries values longer than a lane', async () => {
