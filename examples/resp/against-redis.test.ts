@@ -1,16 +1,20 @@
-/** The same bytes to this server and to the real redis-server: the same bytes must come back. On one reactor, on two, and on node:net. */
+/**
+ * The same bytes to this server and to the real redis-server: the same bytes must come back. On one reactor, on two, over io_uring (or epoll,
+ * where that is not to be had), and on node:net.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exchange, startOnNodeNet, startOwn, startRedis, type RunningServer } from './fixtures/processes.js';
 import { ask } from './fixtures/traffic.js';
 
 let redis: RunningServer;
 const own: Record<string, RunningServer> = {};
-const NAMES = ['one reactor', 'two reactors', 'node:net'];
+const NAMES = ['one reactor', 'two reactors', 'io_uring', 'node:net'];
 
 beforeAll(async () => {
   redis = await startRedis();
   own['one reactor'] = await startOwn('--reactors', '1');
   own['two reactors'] = await startOwn('--reactors', '2');
+  own['io_uring'] = await startOwn('--reactors', '2', '--source', 'io_uring');
   own['node:net'] = await startOnNodeNet();
 });
 afterAll(async () => {

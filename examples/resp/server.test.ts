@@ -223,6 +223,7 @@ describe('the program', () => {
   it.each([
     [['--port', '70000'], '--port is "70000", allowed are whole numbers from 0 to 65535\n'],
     [['--reactors', 'two'], '--reactors is "two", allowed are whole numbers from 1 to 255\n'],
+    [['--source', 'kqueue'], '--source is "kqueue", allowed are epoll, io_uring\n'],
     [['--idle', 'sleep'], '--idle is "sleep", allowed are adaptive, spin, park, backoff\n'],
   ])('says what is wrong with %j', async (options, message) => {
     await expect(startOwn(...options)).rejects.toThrow(message);

@@ -3,7 +3,7 @@
  * answer must come, in its order. Short in CI; `PERCORE_STRESS=1` is the long form.
  */
 import { once } from 'node:events';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { RawPeer, startOwn, type RunningServer } from './fixtures/processes.js';
 import { makeTraffic } from './fixtures/traffic.js';
 
@@ -13,12 +13,10 @@ const COMMANDS = isLong ? 20_000 : 1500;
 const ROUNDS = isLong ? 10 : 1;
 
 let server: RunningServer;
-beforeEach(async () => {
-  server = await startOwn('--reactors', '3');
-});
 afterEach(() => server.stop());
 
-it('answers every client in its order, whatever the others do', async () => {
+it.each(['epoll', 'io_uring'])('answers every client in its order, whatever the others do, with %s', async (source) => {
+  server = await startOwn('--reactors', '3', '--source', source);
   for (let round = 0; round < ROUNDS; round++) {
     const seed = (Math.random() * 2 ** 31) | 0;
     await Promise.all(Array.from({ length: CLIENTS }, (_, client) => talk(`${round}.${client}`, seed + client)));
