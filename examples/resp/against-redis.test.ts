@@ -1,23 +1,26 @@
-/** The same bytes to this server and to the real redis-server: the same bytes must come back. On one reactor, on two, and on node:net. */
+/**
+ * The same bytes to this server and to the real redis-server: the same bytes must come back. On one reactor, on two, over io_uring (or epoll,
+ * where that is not to be had), and on node:net.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exchange, startOnNodeNet, startOwn, startRedis, type RunningServer } from './fixtures/processes.js';
+import { ask } from './fixtures/traffic.js';
 
 let redis: RunningServer;
 const own: Record<string, RunningServer> = {};
-const NAMES = ['one reactor', 'two reactors', 'node:net'];
+const NAMES = ['one reactor', 'two reactors', 'io_uring', 'node:net'];
 
 beforeAll(async () => {
   redis = await startRedis();
   own['one reactor'] = await startOwn('--reactors', '1');
   own['two reactors'] = await startOwn('--reactors', '2');
+  own['io_uring'] = await startOwn('--reactors', '2', '--source', 'io_uring');
   own['node:net'] = await startOnNodeNet();
 });
 afterAll(async () => {
   await Promise.all([redis, ...Object.values(own)].map((server) => server?.stop()));
 });
 
-/** A request as clients send it. */
-const ask = (...args: string[]): string => `*${args.length}\r\n${args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join('')}`;
 /** The words of lines, each a request. */
 const lines = (text: string): string => text.trim().split('\n').map((line) => ask(...line.trim().split(' '))).join('');
 

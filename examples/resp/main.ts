@@ -18,7 +18,7 @@ async function main(): Promise<void> {
   const { host, bulkBytes, subscriberBytes } = options;
   const reactors = options.reactors === 'auto' ? cpuBudget().count : options.reactors;
   const data: RespData = { counters: Counters.allocate(reactors), host, limits: { ...DEFAULT_LIMITS, bulkBytes }, subscriberBytes };
-  const runtime = await createRuntime<RespServices>({ entry: new URL('./reactor.js', import.meta.url), reactors, idle: { strategy: options.idle }, data });
+  const runtime = await createRuntime<RespServices>({ entry: new URL('./reactor.js', import.meta.url), reactors, idle: { strategy: options.idle }, io: { source: options.source }, data });
   const living = new Set(Array.from({ length: reactors }, (_, id) => id));
   runtime.on('reactorDied', ({ reactorId, error }) => {
     living.delete(reactorId);

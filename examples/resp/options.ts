@@ -7,7 +7,9 @@ export interface Options {
   readonly port: number;
   readonly host: string;
   readonly reactors: number | 'auto';
-  readonly idle: 'adaptive' | 'spin' | 'park' | 'backoff';
+  readonly idle: (typeof IDLE)[number];
+  /** Where readiness comes from; io_uring is probed, and epoll takes its place where it is not to be had. */
+  readonly source: (typeof SOURCES)[number];
   readonly bulkBytes: number;
   readonly subscriberBytes: number;
 }
@@ -16,6 +18,7 @@ export interface Options {
 export class UsageError extends Error {}
 
 const IDLE = ['adaptive', 'spin', 'park', 'backoff'] as const;
+const SOURCES = ['epoll', 'io_uring'] as const;
 const DEFAULT_PORT = 6380;
 
 export const usage = `A server for Redis clients: keys are spread over reactors, one a core.
@@ -26,6 +29,7 @@ usage: node dist/examples/resp/main.js [options]
   --host ADDRESS        address to listen on (default 127.0.0.1)
   --reactors N|auto     how many reactors (default auto)
   --idle STRATEGY       ${IDLE.join(', ')} (default adaptive)
+  --source SOURCE       ${SOURCES.join(', ')} (default epoll)
   --bulk-bytes N        longest key or value (default ${DEFAULT_LIMITS.bulkBytes})
   --subscriber-bytes N  what a subscriber may leave unread before it is closed (default ${DEFAULT_SUBSCRIBER_BYTES})
   -h, --help            show this
@@ -38,7 +42,7 @@ export function parseOptions(argv: string[]): Options | undefined {
     ({ values } = parseArgs({
       args: argv,
       options: {
-        'port': { type: 'string' }, 'host': { type: 'string' }, 'reactors': { type: 'string' }, 'idle': { type: 'string' },
+        'port': { type: 'string' }, 'host': { type: 'string' }, 'reactors': { type: 'string' }, 'idle': { type: 'string' }, 'source': { type: 'string' },
         'bulk-bytes': { type: 'string' }, 'subscriber-bytes': { type: 'string' }, 'help': { type: 'boolean', short: 'h' },
       },
     }));
@@ -53,13 +57,17 @@ export function parseOptions(argv: string[]): Options | undefined {
     if (!/^\d+$/.test(String(text)) || value < least || value > most) throw new UsageError(`--${name} is ${JSON.stringify(text)}, allowed are whole numbers from ${least} to ${most}`);
     return value;
   };
-  const idle = IDLE.find((name) => name === (values['idle'] ?? 'adaptive'));
-  if (idle === undefined) throw new UsageError(`--idle is ${JSON.stringify(values['idle'])}, allowed are ${IDLE.join(', ')}`);
+  const oneOf = <Word extends string>(name: string, words: readonly Word[]): Word => {
+    const word = words.find((one) => one === (values[name] ?? words[0]));
+    if (word === undefined) throw new UsageError(`--${name} is ${JSON.stringify(values[name])}, allowed are ${words.join(', ')}`);
+    return word;
+  };
   return {
     port: whole('port', DEFAULT_PORT, 0, 65_535),
     host: String(values['host'] ?? '127.0.0.1'),
     reactors: (values['reactors'] ?? 'auto') === 'auto' ? 'auto' : whole('reactors', 1, 1, 255),
-    idle,
+    idle: oneOf('idle', IDLE),
+    source: oneOf('source', SOURCES),
     bulkBytes: whole('bulk-bytes', DEFAULT_LIMITS.bulkBytes, 1024, DEFAULT_LIMITS.commandBytes),
     subscriberBytes: whole('subscriber-bytes', DEFAULT_SUBSCRIBER_BYTES, 1024, 2 ** 30),
   };

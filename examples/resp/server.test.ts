@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exchange, RawPeer, requireProgram, run, startOwn, type RunningServer } from './fixtures/processes.js';
+import { ask, bulk, makeTraffic } from './fixtures/traffic.js';
 
 const own: Record<number, RunningServer> = {};
 
@@ -12,8 +13,6 @@ afterAll(async () => {
   await Promise.all(Object.values(own).map((server) => server.stop()));
 });
 
-const ask = (...args: string[]): string => `*${args.length}\r\n${args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join('')}`;
-const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
 const infoOf = async (server: RunningServer): Promise<Record<string, string>> => {
   const text = await exchange(server.port, ask('INFO'));
   return Object.fromEntries(text.split('\r\n').filter((line) => line.includes(':')).map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
@@ -32,9 +31,10 @@ describe('redis-cli', () => {
     expect(await answers('SET', 'cli:s', 'v', 'EX', '100', 'NX')).toBe('OK');
     expect(await answers('SET', 'cli:s', 'w', 'PX', '50000', 'XX')).toBe('OK');
     expect(await answers('GET', 'cli:s')).toBe('w');
-    expect(await answers('TTL', 'cli:s')).toBe('50');
+    // Each answer is a process of its own, which takes its time on a busy machine.
+    expect(Number(await answers('TTL', 'cli:s'))).toSatisfy((seconds: number) => seconds > 30 && seconds <= 50);
     expect(await answers('EXPIRE', 'cli:s', '70')).toBe('1');
-    expect(await answers('TTL', 'cli:s')).toBe('70');
+    expect(Number(await answers('TTL', 'cli:s'))).toSatisfy((seconds: number) => seconds > 50 && seconds <= 70);
     expect(await answers('INCR', 'cli:n')).toBe('1');
     expect(await answers('MSET', 'cli:a', '1', 'cli:b', '2', 'cli:c', '3')).toBe('OK');
     expect(await answers('MGET', 'cli:a', 'cli:none', 'cli:c')).toBe('1\n\n3');
@@ -96,57 +96,17 @@ describe('redis-benchmark', () => {
 
 describe('a pipeline over several reactors', () => {
   it.each([2, 3])('is answered in its order, on %i reactors', async (reactors) => {
+    const { requests, replies } = makeTraffic('order', 20_000, 12_345);
     const peer = new RawPeer(own[reactors]!.port);
-    const stream: string[] = [];
-    const expected: string[] = [];
-    const keys = new Map<string, string>();
-    let state = 12_345;
-    const random = (below: number): number => (state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff) % below;
-    for (let i = 0; i < 20_000; i++) {
-      const name = (): string => `order:${random(200)}`;
-      const key = name();
-      const kind = random(6);
-      if (kind === 0) {
-        keys.set(key, `v${i}`);
-        stream.push(ask('SET', key, `v${i}`));
-        expected.push('+OK\r\n');
-      } else if (kind === 1) {
-        stream.push(ask('GET', key));
-        expected.push(bulkOf(key));
-      } else if (kind === 2) {
-        const others = [key, name(), name(), name()];
-        stream.push(ask('MGET', ...others));
-        expected.push(`*4\r\n${others.map(bulkOf).join('')}`);
-      } else if (kind === 3) {
-        const others = [...new Set([name(), name()])];
-        stream.push(ask('DEL', ...others));
-        expected.push(`:${others.filter((one) => keys.delete(one)).length}\r\n`);
-      } else if (kind === 4) {
-        const others = [name(), name(), name()];
-        stream.push(ask('MSET', ...others.flatMap((one, at) => [one, `m${i}.${at}`])));
-        others.forEach((one, at) => keys.set(one, `m${i}.${at}`));
-        expected.push('+OK\r\n');
-      } else {
-        stream.push(ask('ECHO', String(i)));
-        expected.push(bulk(String(i)));
-      }
-    }
-    const bytes = Buffer.from(stream.join(''));
-    const answer = expected.join('');
     // In pieces of odd lengths, so that commands are cut everywhere.
-    for (let at = 0; at < bytes.length; at += 4099) peer.send(bytes.subarray(at, at + 4099));
-    await peer.until((text) => text.length >= answer.length, 'all answers');
-    expect(peer.text === answer).toBe(true);
+    for (let at = 0; at < requests.length; at += 4099) peer.send(requests.subarray(at, at + 4099));
+    await peer.until((text) => text.length >= replies.length, 'all answers');
+    expect(peer.bytes.equals(replies)).toBe(true);
     peer.socket.destroy();
-
-    function bulkOf(key: string): string {
-      const value = keys.get(key);
-      return value === undefined ? '$-1\r\n' : bulk(value);
-    }
   });
 
   it('carries values longer than a lane', async () => {
-    const value = Buffer.alloc(3_000_000, 'the quick brown fox ').toString();
+    const value = Buffer.alloc(1_000_000, 'the quick brown fox ').toString();
     const keys = Array.from({ length: 6 }, (_, i) => `long:${i}`);
     const answer = await exchange(own[3]!.port, [...keys.map((key) => ask('SET', key, value + key)), ask('MGET', ...keys), ask('DEL', ...keys)].join(''));
     expect(answer.startsWith(`${'+OK\r\n'.repeat(6)}*6\r\n${keys.map((key) => bulk(value + key)).join('')}:6\r\n`)).toBe(true);
@@ -182,13 +142,13 @@ describe('slow readers', () => {
     const peer = new RawPeer(port);
     await once(peer.socket, 'connect');
     peer.socket.pause();
-    const COUNT = 3000;
+    const COUNT = 1500;
     const stream = Array.from({ length: COUNT }, (_, i) => ask('GET', `slow:${'abc'[i % 3]}`)).join('');
-    const before = Number((await infoOf(own[2]!))['blocked_by_slow_reading']);
+    const before = await infoOf(own[2]!);
     peer.send(stream);
-    await untilInfo(own[2]!, (info) => Number(info['blocked_by_slow_reading']) > before);
-    // 300 MB of answers wait to be made, not in memory.
-    expect(Number((await infoOf(own[2]!))['used_memory_rss'])).toBeLessThan(400e6);
+    const blocked = await untilInfo(own[2]!, (info) => Number(info['blocked_by_slow_reading']) > Number(before['blocked_by_slow_reading']));
+    // 150 MB of answers wait to be made, not in memory.
+    expect(Number(blocked['used_memory_rss']) - Number(before['used_memory_rss'])).toBeLessThan(75e6);
     expect(await exchange(port, ask('ECHO', 'the others go on'))).toContain('the others go on');
     let received = 0;
     peer.socket.removeAllListeners('data').on('data', (chunk: Buffer) => (received += chunk.length)).resume();
@@ -263,6 +223,7 @@ describe('the program', () => {
   it.each([
     [['--port', '70000'], '--port is "70000", allowed are whole numbers from 0 to 65535\n'],
     [['--reactors', 'two'], '--reactors is "two", allowed are whole numbers from 1 to 255\n'],
+    [['--source', 'kqueue'], '--source is "kqueue", allowed are epoll, io_uring\n'],
     [['--idle', 'sleep'], '--idle is "sleep", allowed are adaptive, spin, park, backoff\n'],
   ])('says what is wrong with %j', async (options, message) => {
     await expect(startOwn(...options)).rejects.toThrow(message);
@@ -273,13 +234,13 @@ describe('the program', () => {
   });
 });
 
-/** Asks INFO until something holds of it; fails after 10 s. */
+/** Asks INFO until something holds of it; fails after 30 s. */
 async function untilInfo(server: RunningServer, isSo: (info: Record<string, string>) => boolean): Promise<Record<string, string>> {
-  const endMs = performance.now() + 10_000;
+  const endMs = performance.now() + 30_000;
   for (;;) {
     const info = await infoOf(server);
     if (isSo(info)) return info;
-    if (performance.now() > endMs) throw new Error(`10 s without it: ${JSON.stringify(info)}`);
+    if (performance.now() > endMs) throw new Error(`30 s without it: ${JSON.stringify(info)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

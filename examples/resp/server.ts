@@ -15,6 +15,7 @@ import type { Receiver } from './reply-queue.js';
 export interface Peers {
   request(owner: number, command: number, args: Arguments, receiver: Receiver): void;
   isFull(owner: number): boolean;
+  isDead(owner: number): boolean;
   whenRoom(owner: number, then: () => void): void;
   flush(): void;
 }

@@ -75,9 +75,13 @@ export class Session implements SlotOwner, Subscriber {
     if (this.isEnding || this.isClosed) return;
     this.row[BYTES_IN]! += length;
     this.parser.feed(bytes, offset, length);
-    // It came although reading is paused: it was in hand already.
-    if (this.isBlocked) this.parser.keep();
-    else this.work();
+    if (this.isBlocked) {
+      // A subscriber that does not read is blocked by what it is sent; or this was in hand already when reading was paused.
+      this.parser.keep();
+      this.pause();
+    } else {
+      this.work();
+    }
   }
 
   /** The client sends no more: what it asked is answered, then the connection ends. */
@@ -104,31 +108,40 @@ export class Session implements SlotOwner, Subscriber {
 
   /** Works the commands that are there, as far as nothing stops it. */
   private work(): void {
-    const { parser, writer } = this;
     this.isWorking = true;
-    for (;;) {
-      const outcome = parser.next();
-      if (outcome === NEED_MORE) break;
-      if (outcome === FAILED) {
-        this.row[PROTOCOL_ERRORS]!++;
-        writer.error(`ERR ${parser.error}`);
-        this.isEnding = true;
-        break;
-      }
-      this.run(parser);
-      if (writer.length >= SETTLE_BYTES) this.settle();
-      if (this.isEnding || this.isClosed) break;
-      if (this.isBlocked) {
-        parser.keep();
-        break;
-      }
+    for (let hasMore = true; hasMore; ) {
+      hasMore = this.workUntilBlocked();
+      this.settle();
+      // This may make the room that was missing; then the commands behind go on at once, since nothing else would call for them.
+      this.server.peers?.flush();
+      if (this.isBlocked || this.isEnding || this.isClosed) hasMore = false;
     }
-    this.settle();
-    this.server.peers?.flush();
     this.server.publishFigures();
     this.isWorking = false;
     if (this.isBlocked && !this.isEnding) this.pause();
     else this.endIfDone();
+  }
+
+  /** True when commands may be left. */
+  private workUntilBlocked(): boolean {
+    const { parser, writer } = this;
+    for (;;) {
+      const outcome = parser.next();
+      if (outcome === NEED_MORE) return false;
+      if (outcome === FAILED) {
+        this.row[PROTOCOL_ERRORS]!++;
+        writer.error(`ERR ${parser.error}`);
+        this.isEnding = true;
+        return false;
+      }
+      this.run(parser);
+      if (writer.length >= SETTLE_BYTES) this.settle();
+      if (this.isEnding || this.isClosed) return false;
+      if (this.isBlocked) {
+        parser.keep();
+        return true;
+      }
+    }
   }
 
   private run(args: Arguments): void {
@@ -180,10 +193,10 @@ export class Session implements SlotOwner, Subscriber {
     const { server } = this;
     if (server.reactors === 1) return server.execute(command.index, args, this.writer);
     const gather = new Gather(command, this.openSlot());
-    const parts = Array.from({ length: server.reactors }, () => gather.part([]));
-    for (let owner = 0; owner < parts.length; owner++) {
-      if (owner === server.id) continue;
-      server.peers!.request(owner, command.index, args, parts[owner]!);
+    const parts = Array.from({ length: server.reactors }, (_, owner) => (owner !== server.id && server.peers!.isDead(owner) ? undefined : gather.part([])));
+    for (const [owner, part] of parts.entries()) {
+      if (owner === server.id || part === undefined) continue;
+      server.peers!.request(owner, command.index, args, part);
       this.mindRoom(owner);
     }
     this.takeOwnShare(command, args, parts[server.id]);

@@ -55,6 +55,11 @@ export class Shards {
     return this.peers[owner]!.requests.isFull;
   }
 
+  /** It has died, and its keys with it. */
+  isDead(owner: number): boolean {
+    return this.peers[owner]!.requests.isClosed;
+  }
+
   whenRoom(owner: number, then: () => void): void {
     this.peers[owner]!.requests.whenRoom(then);
   }

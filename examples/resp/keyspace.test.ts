@@ -1,0 +1,93 @@
+/** Keys by a clock that the test moves: what a timer does, and what happens when it is late. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Keyspace, type Entry } from './keyspace.js';
+
+let nowMs: number;
+let timers: Map<number, { atMs: number; then: () => void }>;
+let keys: Keyspace;
+let nextTimer: number;
+const latin1 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
+const find = (key: string): Entry | undefined => keys.find(latin1(`<${key}>`), 1, 1 + key.length);
+const insert = (key: string): Entry => keys.insert(latin1(`<${key}>`), 1, 1 + key.length);
+/** Moves the clock and runs what is due, in the order of its time. */
+const advance = (byMs: number): void => {
+  nowMs += byMs;
+  for (const [id, { then }] of [...timers].filter(([, { atMs }]) => atMs <= nowMs).toSorted((a, b) => a[1].atMs - b[1].atMs)) if (timers.delete(id)) then();
+};
+
+beforeEach(() => {
+  nowMs = 1000;
+  nextTimer = 0;
+  timers = new Map();
+  keys = new Keyspace({
+    nowMs: () => nowMs,
+    after: (delayMs, then) => {
+      timers.set(++nextTimer, { atMs: nowMs + delayMs, then });
+      return nextTimer;
+    },
+    cancel: (timer) => void timers.delete(timer as number),
+  });
+});
+
+describe('a keyspace', () => {
+  it('finds what was put in, and tells keys apart that share a hash', () => {
+    const names = Array.from({ length: 5000 }, (_, i) => `key:${i}`);
+    for (const name of names) keys.setText(insert(name), latin1(name), 0, name.length);
+    expect(keys.size).toBe(5000);
+    for (const name of names) expect(Buffer.from(find(name)!.bytes.subarray(0, find(name)!.length)).toString()).toBe(name);
+    // A chain of keys with one hash: the entries are linked by hand, as equal hashes would link them.
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => insert(name));
+    const chain = (keys as unknown as { entries: Map<number, Entry> }).entries;
+    for (const entry of [a!, b!, c!]) chain.delete(entry.hash);
+    Object.assign(a!, { hash: 7, next: undefined });
+    Object.assign(b!, { hash: 7, next: a });
+    Object.assign(c!, { hash: 7, next: b });
+    chain.set(7, c!);
+    keys.remove(b!);
+    expect([c!.next, a!.next, chain.get(7)]).toEqual([a, undefined, c]);
+    keys.remove(c!);
+    keys.remove(a!);
+    expect([chain.has(7), keys.size]).toEqual([false, 5000]);
+  });
+
+  it('overwrites texts in place while they fit, and gives memory back', () => {
+    const entry = insert('k');
+    keys.setText(entry, latin1('hello'), 0, 5);
+    const { bytes } = entry;
+    keys.setText(entry, latin1('abc'), 0, 3);
+    expect([entry.bytes === bytes, entry.length]).toEqual([true, 3]);
+    keys.setText(entry, new Uint8Array(10_000), 0, 10_000);
+    keys.setText(entry, latin1('x'), 0, 1);
+    expect(entry.bytes.length).toBe(1);
+  });
+
+  it('removes a key at its end, and forgets the end when it is taken back', () => {
+    for (const name of ['a', 'b', 'c']) keys.expireAt(insert(name), nowMs + 100);
+    keys.persist(find('b')!);
+    keys.expireAt(find('c')!, nowMs + 200);
+    expect([keys.expiring, timers.size]).toEqual([2, 2]);
+    advance(100);
+    expect([keys.size, keys.expired, keys.expiring, timers.size]).toEqual([2, 1, 1, 1]);
+    advance(100);
+    expect([find('a'), find('b')?.key, find('c'), keys.expired, timers.size]).toEqual([undefined, 'b', undefined, 2, 0]);
+  });
+
+  it('shows no key after its end, however late the timer is, and removes it once', () => {
+    keys.expireAt(insert('a'), nowMs + 100);
+    nowMs += 100;
+    expect([find('a'), keys.size, keys.expired, timers.size]).toEqual([undefined, 0, 1, 0]);
+    insert('a');
+    advance(1000);
+    expect([find('a')?.key, keys.expired]).toEqual(['a', 1]);
+  });
+
+  it('waits for ends that are further than a timer reaches', () => {
+    const year = 365 * 86_400_000;
+    keys.expireAt(insert('a'), nowMs + 2.5 * year);
+    advance(year);
+    advance(year);
+    expect([find('a')?.key, timers.size]).toEqual(['a', 1]);
+    advance(year / 2);
+    expect([find('a'), keys.expired, timers.size]).toEqual([undefined, 1, 0]);
+  });
+});
