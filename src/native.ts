@@ -92,6 +92,10 @@ export interface Native {
   ioDetach(io: IoHandle, token: number): void;
   ioSend(io: IoHandle, token: number, bytes: Uint8Array, offset: number, length: number): number;
   ioDrain(io: IoHandle): void;
+  /** Never the same for two sockets; a negative errno. */
+  socketCookie(fd: number): number;
+  /** A descriptor of this thread's own for another's socket; -ESTALE when the number is not that socket's any more. */
+  takeSocket(fd: number, cookie: number): number;
   /** A ring for this thread's files: its descriptor, readable when something is done, or -errno. */
   openFileRing(): number;
   /** Waits for what is in flight. */

@@ -10,3 +10,4 @@ export { FileWriter } from './file-writer.js';
 export { DatagramSocket, type DatagramAddress, type DatagramHandler, type DatagramTarget } from './udp.js';
 export type { DatagramOptions, UdpOptions } from './udp-open.js';
 export type { UnixDatagramOptions } from './unix.js';
+export { Steering, createLoads, type Choose, type Steered, type SteeredListenOptions, type SteeringCounters, type SteeringHost, type SteeringOptions } from './steering.js';
