@@ -2,9 +2,8 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { descriptors, inside, remoteRuntime, sleep, until } from '../reactor/fixtures/inside.js';
 import type { Runtime } from '../reactor/runtime.js';
+import { sources } from './fixtures/sources.js';
 
-/** The sources that a reactor can be started with. */
-const sources = ['epoll'] as const;
 const isStress = process.env['PERCORE_STRESS'] === '1';
 const KILLS = isStress ? 100 : 10;
 const PER_SECOND = 200;
@@ -67,7 +66,7 @@ for (const source of sources) {
     });
 
     it(`${KILLS} times: no connection hangs for a second, new ones are served, no descriptor is left`, { timeout: 180_000 }, async () => {
-      const options = { pin: false, idle: { strategy: 'park' as const }, ...(source === 'epoll' ? {} : { io: { source } }) };
+      const options = { pin: false, idle: { strategy: 'park' as const }, io: { source } };
       survivor = await remoteRuntime(1, options);
       const port = await listen(survivor, 0);
       // Modules, the pool of threads: what the first ones leave open for good.

@@ -5,9 +5,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { inside, remoteRuntime, sleep, until } from '../reactor/fixtures/inside.js';
 import type { Runtime } from '../reactor/runtime.js';
 import { Client, WeatherChild } from './fixtures/weather-child.js';
+import { sources } from './fixtures/sources.js';
 
-/** The sources that a reactor can be started with. */
-const sources = ['epoll'] as const;
 /** Ten thousand, or what the limit of descriptors of this machine lets us hold. */
 const IDLE = Math.min(10_000, Number(execFileSync('bash', ['-c', 'ulimit -n'], { encoding: 'utf8' })) - 500);
 
@@ -23,7 +22,7 @@ for (const source of sources) {
       await runtime?.close({ drainMs: 0 });
       child = runtime = undefined;
     });
-    const options = source === 'epoll' ? {} : ({ io: { source } } as object);
+    const options = { io: { source } };
 
     it(`${IDLE} idle connections cost no CPU, slow no other, and all are closed when their peers are`, { timeout: 60_000 }, async () => {
       child = await WeatherChild.start(source);

@@ -6,9 +6,8 @@ import { inside, remoteRuntime, until, within } from '../reactor/fixtures/inside
 import type { Runtime } from '../reactor/runtime.js';
 import { FaultProxy, type Treatment } from './fixtures/fault-proxy.js';
 import { Client } from './fixtures/weather-child.js';
+import { sources } from './fixtures/sources.js';
 
-/** The sources that a reactor can be started with. */
-const sources = ['epoll'] as const;
 /** A frame is its length in four bytes, then so many bytes; the answer is the same with every byte inverted. */
 const FRAME = 23;
 
@@ -20,7 +19,7 @@ for (const source of sources) {
     const clients = new Set<Client>();
 
     beforeAll(async () => {
-      runtime = await remoteRuntime(2, source === 'epoll' ? {} : ({ io: { source } } as object));
+      runtime = await remoteRuntime(2, { io: { source } });
       // Frames: the handler gathers what comes in whatever pieces, and answers each whole frame once.
       port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['frames'] = 0;

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { inside, withRuntime } from '../reactor/fixtures/inside.js';
+import { sources } from './fixtures/sources.js';
 
-/** The sources that a reactor can be started with. */
-const sources = ['epoll'] as const;
 const STEPS = process.env['PERCORE_STRESS'] === '1' ? 1_000_000 : 100_000;
 
 /**
@@ -16,7 +15,7 @@ for (const source of sources) {
   describe(`events on ${source} against a model`, () => {
     for (const seed of [1, Math.floor(Math.random() * 2 ** 31)]) {
       it(`${STEPS} random steps of open, register, fire, close and reuse, seed ${seed}: none is misdelivered, none is lost`, { timeout: 120_000 }, async () => {
-        await withRuntime(1, source === 'epoll' ? {} : ({ io: { source } } as object), async (runtime) => {
+        await withRuntime(1, { io: { source } }, async (runtime) => {
           const outcome = await inside(runtime, 0, async (reactor, { steps, seed: start }: { steps: number; seed: number }) => {
             const { io } = reactor;
             const { native } = io;
