@@ -62,7 +62,7 @@ for (const source of sources) {
     const harmless = {
       epoll: [
         ['recv', 'EINTR', 'p0.3'], ['send', 'EINTR', 'p0.3'], ['send', 'SHORT', 'p0.6'], ['accept4', 'EINTR', 'p0.5'],
-        ['epoll_wait', 'EINTR', 'p0.5'], ['epoll_wait', 'SHORT', 'p0.5'], ['setsockopt', 'ENOPROTOOPT', '1+'],
+        ['epoll_wait', 'EINTR', 'p0.5'], ['epoll_wait', 'SHORT', 'p1'], ['setsockopt', 'ENOPROTOOPT', '1+'],
       ],
       // What fails in the ring itself comes back as a completion, which no library can put in.
       io_uring: [['io_uring_enter', 'EINTR', 'p0.3'], ['io_uring_enter', 'EAGAIN', 'p0.3'], ['io_uring_enter', 'EBUSY', 'p0.3'], ['epoll_wait', 'EINTR', 'p0.5'], ['setsockopt', 'ENOPROTOOPT', '1+']],
@@ -76,6 +76,11 @@ for (const source of sources) {
         for (const one of old) one.send(20_000);
         const young = Array.from({ length: 8 }, () => client(server.port, 50_000));
         await until(() => [...old, ...young].every(({ isWhole }) => isWhole), 'everything came back', 10_000);
+        // On a slow machine so much comes together that few calls are made, and chance may spare all of them.
+        for (let round = 0; round < 50 && weather.faults === 0; round++) {
+          young.push(client(server.port, 1000));
+          await until(() => young.every(({ isWhole }) => isWhole), 'everything came back');
+        }
         await recovered(server);
         expect((await server.stats()).stepErrors).toEqual([]);
       });
