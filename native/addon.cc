@@ -15,6 +15,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   percore::exportTcp(env, exports);
   percore::exportIo(env, exports);
   percore::exportFileIo(env, exports);
+  percore::exportSteering(env, exports);
   percore::exportListenFd(env, exports);
   percore::exportDatagram(env, exports);
   percore::exportUnixSocket(env, exports);

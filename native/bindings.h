@@ -10,6 +10,7 @@ void exportRateTimer(Napi::Env env, Napi::Object exports);
 void exportWaker(Napi::Env env, Napi::Object exports);
 void exportTcp(Napi::Env env, Napi::Object exports);
 void exportIo(Napi::Env env, Napi::Object exports);
+void exportSteering(Napi::Env env, Napi::Object exports);
 void exportFileIo(Napi::Env env, Napi::Object exports);
 void exportListenFd(Napi::Env env, Napi::Object exports);
 void exportDatagram(Napi::Env env, Napi::Object exports);

@@ -56,7 +56,7 @@ class EpollIo final : public IoSource {
   int open(int fd, int32_t token, IoKind kind) override {
     Entry& entry = make(fd, token, kind);
     entry.isBlocked = kind == IoKind::kConnecting;
-    const int result = control(EPOLL_CTL_ADD, fd, token, EPOLLET | EPOLLIN | (kind == IoKind::kListener ? 0 : EPOLLOUT | EPOLLRDHUP));
+    const int result = control(EPOLL_CTL_ADD, fd, token, EPOLLET | EPOLLIN | (kind == IoKind::kListener ? 0 : EPOLLOUT | EPOLLRDHUP | EPOLLPRI));
     if (result < 0) entry.token = -1;
     return result;
   }
@@ -89,7 +89,8 @@ class EpollIo final : public IoSource {
     Entry* entry = find(int32_t(data));
     if (!entry) return;
     if (entry->kind == IoKind::kReadiness) return push(entry->token, IoEvent::kReadiness, readinessOf(events));
-    constexpr uint32_t kEnds = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+    // Urgent data as well: a read stops short before it, though more lies behind.
+    constexpr uint32_t kEnds = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
     int32_t told = 0;
     if (events & (EPOLLIN | kEnds)) {
       entry->isReadable = true;

@@ -164,7 +164,7 @@ class UringIo final : public IoSource {
     return 0;
   }
 
-  void remove(int fd, int32_t token) override { forget(token, fd); }
+  void remove(int, int32_t token) override { forget(token); }
 
   int open(int fd, int32_t token, IoKind kind) override {
     Entry& entry = make(fd, token, kind);
@@ -253,7 +253,7 @@ class UringIo final : public IoSource {
           break;
         case IoRequest::kClose:
           closing_.push_back(entry->fd);
-          forget(entry->token, entry->fd);
+          forget(entry->token);
           break;
       }
     }
@@ -535,10 +535,13 @@ class UringIo final : public IoSource {
 
   void cancel(int32_t token, uint32_t operation) { submission(IORING_OP_ASYNC_CANCEL, -1, dataOf(kNothing, 0))->addr = dataOf(Operation(operation), token); }
 
-  void forget(int32_t token, int fd) {
+  void forget(int32_t token) {
     Entry* entry = find(token);
     if (!entry) return;
-    if (entry->armed != 0) submission(IORING_OP_ASYNC_CANCEL, fd, dataOf(kNothing, 0))->cancel_flags = kCancelFd | kCancelAll;
+    // By what was armed, not by number: one that was closed under us names nothing any more, or another's socket.
+    for (const Operation operation : {kReceive, kAccept, kRoom, kHangUp, kReady}) {
+      if (entry->armed & operation) cancel(token, operation);
+    }
     entry->token = -1;
     // The descriptor may be closed as soon as this returns, and what was armed must have let go of it by then.
     if (entry->kind == IoKind::kReadiness && pending_ != 0) enter(true);

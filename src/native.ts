@@ -100,6 +100,10 @@ export interface Native {
   pollIo(driver: IoDriverHandle, timeoutMs: number): void;
   refIo(driver: IoDriverHandle, isReferenced: number): void;
   closeIo(driver: IoDriverHandle): void;
+  /** Never the same for two sockets; a negative errno. */
+  socketCookie(fd: number): number;
+  /** A descriptor of this thread's own for another's socket; -ESTALE when the number is not that socket's any more. */
+  takeSocket(fd: number, cookie: number): number;
   /** A ring for this thread's files: its descriptor, readable when something is done, or -errno. */
   openFileRing(): number;
   /** Waits for what is in flight. */

@@ -199,7 +199,7 @@ export class Connection implements Source, Ready {
   }
 
   private get canRead(): boolean {
-    return !this.isClosed_ && !this.isPaused && this.hasHandler && (this.place >= 0 || this.hasArrivedEnd || this.failure !== 0);
+    return !this.isClosed_ && !this.isPaused && this.hasHandler && (this.early !== undefined || this.place >= 0 || this.hasArrivedEnd || this.failure !== 0);
   }
 
   private wantMore(): void {
@@ -483,7 +483,7 @@ export class Connection implements Source, Ready {
   }
 
   private takeUnread(): Uint8Array {
-    const parts: Uint8Array[] = [];
+    const parts: Uint8Array[] = this.early === undefined ? [] : [this.early];
     const { pool } = this.io.memory;
     if (this.isInHandler) {
       // What the handler is being given belongs to the handler.

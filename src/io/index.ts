@@ -12,3 +12,4 @@ export type { DatagramOptions, UdpOptions } from './udp-open.js';
 export type { UnixDatagramOptions } from './unix.js';
 export { create, LocalIo, type CreateOptions } from './local-io.js';
 export { createPoller, Interest, Poller, Readiness, type PollEvent, type RegisterOptions } from './poller.js';
+export { Steering, createLoads, type Choose, type Steered, type SteeredListenOptions, type SteeringCounters, type SteeringHost, type SteeringOptions } from './steering.js';

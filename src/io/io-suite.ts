@@ -565,21 +565,22 @@ export function ioSuite(source: IoSource): void {
 
   describe('descriptors that run out', () => {
     it('neither crash nor spin; who cannot be accepted is closed at once, and others are served when there are some again', async () => {
-      const child = spawn('bash', ['-c', `ulimit -n 100; exec "${process.execPath}" "${fileURLToPath(fixture('emfile'))}" ${source}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+      // Enough to start with: Node opens all modules of a graph at once.
+      const child = spawn('bash', ['-c', `ulimit -n 128; exec "${process.execPath}" "${fileURLToPath(fixture('emfile'))}" ${source}`], { stdio: ['ignore', 'pipe', 'inherit'] });
       let out = '';
       child.stdout.on('data', (chunk: Buffer) => void (out += chunk.toString()));
       const exited = once(child, 'exit');
       try {
         await until(() => out.includes('port '), 'the child listens');
         const port = Number(/port (\d+)/.exec(out)![1]);
-        const peers = await Promise.all(Array.from({ length: 120 }, () => peer(port)));
+        const peers = await Promise.all(Array.from({ length: 150 }, () => peer(port)));
         for (const { socket } of peers) socket.write('x');
         await sleep(300);
         const busyMs = cpuMs(child.pid!);
         await sleep(1000);
         const served = peers.filter(({ text }) => text() === 'x').length;
         expect(served, 'some were accepted').toBeGreaterThan(5);
-        expect(served, 'and not all: the limit was met').toBeLessThan(120);
+        expect(served, 'and not all: the limit was met').toBeLessThan(150);
         expect(cpuMs(child.pid!) - busyMs, 'milliseconds of CPU in one second out of descriptors').toBeLessThan(200);
         await until(() => peers.every(({ text, closed }) => text() === 'x' || closed()), 'the others know that they are not served', 5000);
         for (const { socket } of peers) socket.destroy();

@@ -16,6 +16,7 @@ import { FileSet } from './file-set.js';
 import type { FileWriter } from './file-writer.js';
 import { Listener } from './listener.js';
 import { listenFd, type BoundDescriptor, type ListenFdOptions } from './listen-fd.js';
+import { Steering, type SteeringHost, type SteeringOptions } from './steering.js';
 import { Sources, type Source } from './token.js';
 import { openUdp, type UdpOptions } from './udp-open.js';
 import type { DatagramSocket } from './udp.js';
@@ -140,6 +141,11 @@ export class Io {
     return listenFd(this, options);
   }
 
+  /** Takes part in handing connections from reactor to reactor: `reactor.io.steer(reactor, { name }, (connection, from) => …)`. Throws ERR_PERCORE_NAME_TAKEN. */
+  steer(reactor: SteeringHost, options: SteeringOptions, onConnection: (connection: Connection, from: number) => void): Steering {
+    return new Steering(reactor, options, onConnection);
+  }
+
   /** Opens a TCP connection; what is written before it is open waits. A refusal closes it with an error. */
   connect(options: ConnectOptions | UnixConnectOptions): Connection {
     if ('path' in options) {
@@ -254,6 +260,15 @@ export class Io {
 
   private noteGone(): void {
     if (this.sources.count === 0) this.host.keepAlive?.(false);
+  }
+
+  /** For Steering alone: `cells[index]` is how many sources are open, from now on. */
+  shareCount(cells: Int32Array, index: number): void {
+    this.sources.onCount = (count) => {
+      // A statistic: no order with anything else is needed.
+      Atomics.store(cells, index, count);
+    };
+    this.sources.onCount(this.count);
   }
 
   /** Closes every listener and connection, also when a handler throws; the first error is thrown afterwards. */

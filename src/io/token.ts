@@ -28,6 +28,8 @@ export class Sources {
   private readonly generations: number[] = [];
   private readonly free: number[] = [];
   private readonly retired: number[] = [];
+  /** Told whenever `count` changes. */
+  onCount: ((count: number) => void) | undefined;
 
   get count(): number {
     return this.slots.length - this.free.length - this.retired.length;
@@ -38,6 +40,7 @@ export class Sources {
     const slot = this.free.pop() ?? this.slots.length;
     if (slot >= MAX_SOURCES) return -1;
     this.slots[slot] = source;
+    this.onCount?.(this.count);
     this.generations[slot] = ((this.generations[slot] ?? 0) + 1) % GENERATIONS;
     return this.generations[slot]! * MAX_SOURCES + slot;
   }
@@ -47,6 +50,7 @@ export class Sources {
     if (this.find(token) === undefined) return;
     this.slots[slot] = undefined;
     this.free.push(slot);
+    this.onCount?.(this.count);
   }
 
   /** The same for one whose descriptor native has still to close: its slot is used again after `recycle`. */
@@ -55,6 +59,7 @@ export class Sources {
     const slot = token % MAX_SOURCES;
     this.slots[slot] = undefined;
     this.retired.push(slot);
+    this.onCount?.(this.count);
   }
 
   /** Native has done what was requested. */

@@ -1,0 +1,50 @@
+// Sockets that go from one thread to another. Descriptors are the process's, but each belongs to one thread's addon, which closes it
+// when the thread dies. So the receiver makes a descriptor of its own (dup), and the giver closes the old one when it has heard of that:
+// whoever dies in between, each closes what is its own, and nothing is left open or closed twice. The cookie of a socket (SO_COOKIE),
+// which is never given twice, tells whether a number still means what it meant when the message was sent.
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include "addon_state.h"
+#include "bindings.h"
+#include "napi_args.h"
+#include "unique_fd.h"
+
+namespace percore {
+
+static bool cookieOf(int fd, double* out) {
+  uint64_t cookie = 0;
+  socklen_t length = sizeof cookie;
+  if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) != 0) return false;
+  // The kernel counts from 1; 2^53 are never reached.
+  *out = double(cookie);
+  return true;
+}
+
+// socketCookie(fd) -> the socket's cookie, or -errno
+static napi_value socketCookie(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  double cookie = 0;
+  return args.real(cookieOf(args.int32(0), &cookie) ? cookie : double(-errno));
+}
+
+// takeSocket(fd, cookie) -> a descriptor of this thread for the same socket, -ESTALE when the number is another's now, or -errno
+static napi_value takeSocket(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  UniqueFd taken(fcntl(args.int32(0), F_DUPFD_CLOEXEC, 0));
+  if (!taken) return args.integer(-errno);
+  // After the dup: before it, the number could still change hands.
+  double cookie = 0;
+  if (!cookieOf(taken.get(), &cookie) || cookie != args.number(1)) return args.integer(-ESTALE);
+  void* state = nullptr;
+  napi_get_instance_data(env, &state);
+  static_cast<AddonState*>(state)->ownSocket(taken.get());
+  return args.integer(taken.release());
+}
+
+void exportSteering(Napi::Env env, Napi::Object exports) {
+  exportRaw(env, exports, "socketCookie", socketCookie);
+  exportRaw(env, exports, "takeSocket", takeSocket);
+}
+
+}  // namespace percore

@@ -1,0 +1,193 @@
+// Makes system calls of the addon fail, for tests: a library for LD_PRELOAD.
+//
+//   PERCORE_FAULTS="accept4:EMFILE:3+;recv:EINTR:p0.1;send:SHORT:p0.5"     call : error : when
+//   PERCORE_FAULTS_GATE=/path     in force only while this file exists, so that a test can switch the weather
+//   PERCORE_FAULTS_LOG=/path      gets one line an injected fault, so that a test can see that there were any
+//
+// `when` is N (the Nth call alone), N+ (from the Nth on), N-M, or pX (each with probability X; the sequence of a thread depends on
+// PERCORE_FAULTS_SEED). SHORT is no error: the call is made with one byte. Only calls that come from percore.node are counted and
+// fail; Node's own, through the same functions, would abort it. What the addon asks of `syscall` itself is named io_uring_setup and
+// io_uring_enter here.
+//
+// Why not seccomp: a filter cannot count, cannot be lifted, and hits libuv as well. Why not strace -e inject: it stops the process at each call.
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { kMostRules = 16, kShort = -1 };
+
+struct rule {
+  char call[24];
+  int error;
+  long from, to;
+  double probability;
+  long calls;
+};
+
+static struct rule rules[kMostRules];
+static int rule_count;
+static const char* gate;
+static int log_fd = -1;
+static uint64_t seed = 1;
+static __thread uint64_t random_state;
+
+static const struct {
+  const char* name;
+  int error;
+} kErrors[] = {
+  {"SHORT", kShort}, {"EINTR", EINTR}, {"EAGAIN", EAGAIN}, {"EMFILE", EMFILE}, {"ENFILE", ENFILE}, {"ENOBUFS", ENOBUFS}, {"ENOMEM", ENOMEM},
+  {"ECONNABORTED", ECONNABORTED}, {"ECONNRESET", ECONNRESET}, {"ECONNREFUSED", ECONNREFUSED}, {"EPIPE", EPIPE}, {"ETIMEDOUT", ETIMEDOUT},
+  {"EPROTO", EPROTO}, {"EPERM", EPERM}, {"ENOSPC", ENOSPC}, {"ENOSYS", ENOSYS}, {"EBUSY", EBUSY}, {"ENETUNREACH", ENETUNREACH},
+  {"EHOSTUNREACH", EHOSTUNREACH}, {"EADDRNOTAVAIL", EADDRNOTAVAIL}, {"EADDRINUSE", EADDRINUSE}, {"ENOTCONN", ENOTCONN}, {"EIO", EIO},
+  {"EINVAL", EINVAL}, {"ENOPROTOOPT", ENOPROTOOPT}, {"EBADF", EBADF},
+};
+
+static void fail(const char* what) {
+  fprintf(stderr, "fault_injection: %s\n", what);
+  _exit(97);
+}
+
+static int error_of(const char* name) {
+  for (size_t i = 0; i < sizeof kErrors / sizeof kErrors[0]; i++)
+    if (strcmp(kErrors[i].name, name) == 0) return kErrors[i].error;
+  fail(name);
+  return 0;
+}
+
+__attribute__((constructor)) static void read_rules(void) {
+  const char* text = getenv("PERCORE_FAULTS");
+  if (!text) return;
+  gate = getenv("PERCORE_FAULTS_GATE");
+  if (getenv("PERCORE_FAULTS_SEED")) seed = strtoull(getenv("PERCORE_FAULTS_SEED"), NULL, 10) | 1;
+  const char* log = getenv("PERCORE_FAULTS_LOG");
+  if (log) log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  char* copy = strdup(text);
+  char* rest = NULL;
+  for (char* part = strtok_r(copy, ";", &rest); part; part = strtok_r(NULL, ";", &rest)) {
+    if (rule_count == kMostRules) fail("too many rules");
+    struct rule* rule = &rules[rule_count++];
+    char error[24], when[24];
+    if (sscanf(part, "%23[^:]:%23[^:]:%23s", rule->call, error, when) != 3) fail(part);
+    rule->error = error_of(error);
+    rule->to = INT64_MAX;
+    if (when[0] == 'p') rule->probability = atof(when + 1);
+    else if (sscanf(when, "%ld-%ld", &rule->from, &rule->to) == 2) continue;
+    else if ((rule->from = atol(when)) < 1) fail(part);
+    else if (when[strlen(when) - 1] != '+') rule->to = rule->from;
+  }
+  free(copy);
+}
+
+static double next_random(void) {
+  if (random_state == 0) random_state = seed * 0x9e3779b97f4a7c15ull + (uint64_t)syscall(SYS_gettid);
+  // Source: xorshift64.
+  random_state ^= random_state << 13;
+  random_state ^= random_state >> 7;
+  random_state ^= random_state << 17;
+  return (double)(random_state >> 11) / 9007199254740992.0;
+}
+
+// Asked once a call site: the answer for an address does not change while it is mapped.
+static int is_addon(void* caller) {
+  static __thread struct { void* caller; int is; } known[64];
+  const unsigned at = (unsigned)((uintptr_t)caller >> 2) % 64;
+  if (known[at].caller != caller) {
+    Dl_info info;
+    known[at].is = dladdr(caller, &info) != 0 && info.dli_fname && strstr(info.dli_fname, "percore.node") != NULL;
+    known[at].caller = caller;
+  }
+  return known[at].is;
+}
+
+// 0: go on. kShort, or the errno to fail with.
+static int fault(const char* call, void* caller) {
+  if (rule_count == 0 || !is_addon(caller)) return 0;
+  for (int i = 0; i < rule_count; i++) {
+    struct rule* rule = &rules[i];
+    if (strcmp(rule->call, call) != 0) continue;
+    if (gate && syscall(SYS_faccessat, AT_FDCWD, gate, F_OK) != 0) continue;
+    int is_hit;
+    if (rule->probability > 0) {
+      is_hit = next_random() < rule->probability;
+    } else {
+      const long count = __atomic_add_fetch(&rule->calls, 1, __ATOMIC_RELAXED);
+      is_hit = count >= rule->from && count <= rule->to;
+    }
+    if (!is_hit) continue;
+    if (log_fd >= 0) {
+      char line[48];
+      const int length = snprintf(line, sizeof line, "%s\n", call);
+      syscall(SYS_write, log_fd, line, (size_t)length);
+    }
+    return rule->error;
+  }
+  return 0;
+}
+
+static int has_rule(const char* call, int error) {
+  for (int i = 0; i < rule_count; i++)
+    if (rules[i].error == error && strcmp(rules[i].call, call) == 0) return 1;
+  return 0;
+}
+
+#define REAL(name) static __typeof__(name)* real; if (!real) real = (__typeof__(name)*)dlsym(RTLD_NEXT, #name)
+#define CALLER __builtin_return_address(0)
+// Fails or goes on; SHORT means nothing to these.
+#define MAY_FAIL(name) do { const int error = fault(#name, CALLER); if (error > 0) return errno = error, -1; } while (0)
+// The same with a length that SHORT makes one.
+#define MAY_FAIL_OR_SHORTEN(name, length) do { const int error = fault(#name, CALLER); if (error > 0) return errno = error, -1; if (error == kShort && (length) > 1) (length) = 1; } while (0)
+
+int accept4(int fd, struct sockaddr* address, socklen_t* length, int flags) {
+  REAL(accept4);
+  // The kernel says these of a connection that it takes out of the queue, so there must be one.
+  const int is_of_one = has_rule("accept4", ECONNABORTED) || has_rule("accept4", EPROTO);
+  int accepted = -1;
+  if (is_of_one && (accepted = real(fd, address, length, flags)) < 0) return -1;
+  const int error = fault("accept4", CALLER);
+  if (error <= 0) return is_of_one ? accepted : real(fd, address, length, flags);
+  if (is_of_one) close(accepted);
+  return errno = error, -1;
+}
+int socket(int domain, int type, int protocol) { REAL(socket); MAY_FAIL(socket); return real(domain, type, protocol); }
+int connect(int fd, const struct sockaddr* address, socklen_t length) { REAL(connect); MAY_FAIL(connect); return real(fd, address, length); }
+int bind(int fd, const struct sockaddr* address, socklen_t length) { REAL(bind); MAY_FAIL(bind); return real(fd, address, length); }
+int listen(int fd, int backlog) { REAL(listen); MAY_FAIL(listen); return real(fd, backlog); }
+int shutdown(int fd, int how) { REAL(shutdown); MAY_FAIL(shutdown); return real(fd, how); }
+int setsockopt(int fd, int level, int name, const void* value, socklen_t length) { REAL(setsockopt); MAY_FAIL(setsockopt); return real(fd, level, name, value, length); }
+int getsockopt(int fd, int level, int name, void* value, socklen_t* length) { REAL(getsockopt); MAY_FAIL(getsockopt); return real(fd, level, name, value, length); }
+ssize_t recv(int fd, void* bytes, size_t length, int flags) { REAL(recv); MAY_FAIL_OR_SHORTEN(recv, length); return real(fd, bytes, length, flags); }
+ssize_t send(int fd, const void* bytes, size_t length, int flags) { REAL(send); MAY_FAIL_OR_SHORTEN(send, length); return real(fd, bytes, length, flags); }
+ssize_t read(int fd, void* bytes, size_t length) { REAL(read); MAY_FAIL_OR_SHORTEN(read, length); return real(fd, bytes, length); }
+ssize_t write(int fd, const void* bytes, size_t length) { REAL(write); MAY_FAIL_OR_SHORTEN(write, length); return real(fd, bytes, length); }
+int recvmmsg(int fd, struct mmsghdr* messages, unsigned count, int flags, struct timespec* timeout) { REAL(recvmmsg); MAY_FAIL_OR_SHORTEN(recvmmsg, count); return real(fd, messages, count, flags, timeout); }
+int sendmmsg(int fd, struct mmsghdr* messages, unsigned count, int flags) { REAL(sendmmsg); MAY_FAIL_OR_SHORTEN(sendmmsg, count); return real(fd, messages, count, flags); }
+ssize_t recvmsg(int fd, struct msghdr* message, int flags) { REAL(recvmsg); MAY_FAIL(recvmsg); return real(fd, message, flags); }
+ssize_t sendmsg(int fd, const struct msghdr* message, int flags) { REAL(sendmsg); MAY_FAIL(sendmsg); return real(fd, message, flags); }
+int epoll_create1(int flags) { REAL(epoll_create1); MAY_FAIL(epoll_create1); return real(flags); }
+int epoll_ctl(int epoll, int operation, int fd, struct epoll_event* event) { REAL(epoll_ctl); MAY_FAIL(epoll_ctl); return real(epoll, operation, fd, event); }
+int epoll_wait(int epoll, struct epoll_event* events, int most, int timeout) { REAL(epoll_wait); MAY_FAIL_OR_SHORTEN(epoll_wait, most); return real(epoll, events, most, timeout); }
+int epoll_pwait(int epoll, struct epoll_event* events, int most, int timeout, const sigset_t* mask) { REAL(epoll_pwait); MAY_FAIL_OR_SHORTEN(epoll_pwait, most); return real(epoll, events, most, timeout, mask); }
+
+long syscall(long number, ...) {
+  static long (*real)(long, ...);
+  if (!real) real = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+  va_list list;
+  va_start(list, number);
+  long a[6];
+  for (int i = 0; i < 6; i++) a[i] = va_arg(list, long);
+  va_end(list);
+  const char* name = number == SYS_io_uring_enter ? "io_uring_enter" : number == SYS_io_uring_setup ? "io_uring_setup" : NULL;
+  const int error = name ? fault(name, CALLER) : 0;
+  if (error > 0) return errno = error, -1;
+  return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}

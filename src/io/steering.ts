@@ -1,0 +1,256 @@
+/**
+ * Hands connections to other reactors, with the bytes that were read already.
+ *
+ *      reactor 0                                             reactor 1
+ *      accept ─> first bytes ─> choose(): 1
+ *      detach ──{ descriptor, cookie, bytes }── call ──────> dup, is it still that socket? ─> attach ─> onConnection
+ *      close the old number <────────────── answer ────────┘
+ *
+ * Each side owns its own descriptor of the one socket, so whoever dies, and whenever, nothing stays open and nothing is closed twice.
+ * A connection that the other reactor refuses (no descriptors) or that could not be sent (full, too large) stays here: `onConnection` runs
+ * here with the same bytes. One whose reactor dies before it has answered is closed, since that one may have read on. All is counted.
+ *
+ * SO_REUSEPORT alone spreads connections by a hash of both addresses: even for many short ones, but 16 long-lived connections fall
+ * 12 to 4 or worse over two reactors in 8 of 100 cases, and neither load nor keys are looked at. Steering corrects that after the accept; a BPF program
+ * in the kernel could do so before it, but sees no key, needs privileges and is code in another language: not used. A listener that
+ * closes resets what waits in its own queue (unless net.ipv4.tcp_migrate_req is 1), so close it only when its reactor leaves.
+ *
+ * I/O knows no reactor: whatever has these calls can take part, and `Reactor` has them. Source of the dup: SCM_RIGHTS does the same.
+ */
+import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import type { Ready } from '../ready.js';
+import type { TimerId } from '../timers/index.js';
+import type { Connection, ConnectionOptions } from './connection.js';
+import type { Io, ListenOptions } from './io.js';
+import type { Listener } from './listener.js';
+
+/** What steering needs of a reactor. */
+export interface SteeringHost {
+  readonly id: number;
+  readonly reactors: number;
+  readonly io: Io;
+  handle(name: string, handler: (argument: any, context: { readonly from: number }) => unknown): void;
+  call(name: string, argument: any, options: { reactor: number; timeoutMs: number }): Promise<unknown>;
+}
+
+export interface SteeringOptions extends ConnectionOptions {
+  /** The same in every reactor that takes part; a name of a handler of the reactor. */
+  name: string;
+  /** Loads of all reactors, by `createLoads`: for `leastLoaded`. */
+  loads?: SharedArrayBuffer;
+  /** A reactor that has not answered after this is taken for unable: 1 to 2^31 - 1, default 5,000. */
+  timeoutMs?: number;
+}
+
+export interface SteeredListenOptions extends ListenOptions {
+  /** Most bytes gathered before `choose` must have decided: 0 (decide at once) to 65,536, default 4,096. Beyond, it stays here. */
+  firstBytes?: number;
+  /** A peer that has not sent enough by then is closed: 1 to 2^31 - 1, default 10,000. */
+  firstBytesMs?: number;
+}
+
+/** The reactor that gets the connection; undefined: more bytes are needed, or, at the end of them, it stays here. */
+export type Choose = (firstBytes: Uint8Array) => number | undefined;
+export type Steered = 'handed over' | 'stayed' | 'closed';
+
+export interface SteeringCounters {
+  handedOver: number;
+  taken: number;
+  /** Kept here after all: refused by the other, or it could not be sent. */
+  stayed: number;
+  /** Closed, by reason. */
+  closedByDeath: number;
+  closedByTimeout: number;
+  closedByHandler: number;
+  /** Never said who they are: `firstBytesMs`. */
+  closedSilent: number;
+}
+
+interface Parcel {
+  fd: number;
+  cookie: number;
+  bytes: Uint8Array;
+  hasPeerEnded: boolean;
+}
+
+const LOAD_STRIDE = 32;
+const EMPTY = new Uint8Array(0);
+
+/** Shared memory in which reactors tell how many sources they have open; made on the main thread, passed as data. */
+export function createLoads(reactors: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(4 * LOAD_STRIDE * checkInteger('reactors', reactors, 1, 255));
+}
+
+export class Steering {
+  readonly counters: SteeringCounters = { handedOver: 0, taken: 0, stayed: 0, closedByDeath: 0, closedByTimeout: 0, closedByHandler: 0, closedSilent: 0 };
+  private readonly io: Io;
+  private readonly loads: Int32Array | undefined;
+  private readonly timeoutMs: number;
+  private readonly dead = new Set<number>();
+
+  constructor(private readonly host: SteeringHost, private readonly options: SteeringOptions, private readonly onConnection: (connection: Connection, from: number) => void) {
+    this.io = host.io;
+    checkFunction('onConnection', onConnection);
+    this.timeoutMs = checkInteger('timeoutMs', options.timeoutMs ?? 5000, 1, 2 ** 31 - 1);
+    if (options.loads !== undefined) {
+      this.loads = new Int32Array(options.loads);
+      if (this.loads.length < host.reactors * LOAD_STRIDE) throw invalidArgument('loads', options.loads, `what createLoads(${host.reactors}) gives`);
+      this.io.shareCount(this.loads, host.id * LOAD_STRIDE);
+    }
+    host.handle(options.name, ((parcel: Parcel, { from }: { from: number }) => this.take(parcel, from)) as never);
+  }
+
+  /**
+   * Accepts connections and gives each to the reactor that `choose` names, this one included; `onConnection` of that one gets it, its
+   * first bytes still unread. `choose` is called as bytes come in, with all there are. What it throws closes the connection.
+   */
+  listen(options: SteeredListenOptions, choose: Choose): Listener {
+    checkFunction('choose', choose);
+    const most = checkInteger('firstBytes', options.firstBytes ?? 4096, 0, 65_536);
+    const delayNs = 1e6 * checkInteger('firstBytesMs', options.firstBytesMs ?? 10_000, 1, 2 ** 31 - 1);
+    return this.io.listen(options, (connection) => {
+      if (most === 0) {
+        const target = choose(EMPTY);
+        if (target === undefined || target === this.host.id) return this.onConnection(connection, this.host.id);
+        return this.settle(connection, target, EMPTY);
+      }
+      this.gather(connection, most, delayNs, choose);
+    });
+  }
+
+  /**
+   * Gives a connection of this reactor to another, `given` being what its handler has had and not used. What is pending is sent first.
+   * Resolves with what became of it; in each case this object of it is over: where it stays, `onConnection` gets a new one.
+   */
+  async handOver(connection: Connection, reactor: number, given: Uint8Array = EMPTY): Promise<Steered> {
+    checkInteger('reactor', reactor, 0, this.host.reactors - 1);
+    // Copied before anything is awaited: it may lie in the pool.
+    const had = given.length === 0 ? EMPTY : given.slice();
+    connection.pause();
+    if (connection.pendingBytes !== 0) await connection.flushed();
+    const detached = connection.detach();
+    if (detached === undefined) {
+      connection.close();
+      return 'closed';
+    }
+    // Ours until the other one says that it has its own.
+    this.io.native.ownSocket(detached.fd);
+    const bytes = had.length === 0 ? detached.unread : Buffer.concat([had, detached.unread]);
+    const parcel: Parcel = { fd: detached.fd, cookie: this.io.native.socketCookie(detached.fd), bytes, hasPeerEnded: detached.hasPeerEnded };
+    return reactor === this.host.id || this.dead.has(reactor) ? this.stay(parcel, reactor === this.host.id) : this.send(parcel, reactor);
+  }
+
+  /** The reactor with the fewest sources open; this one where another has no fewer. Needs `loads`. */
+  leastLoaded(): number {
+    if (this.loads === undefined) throw invalidArgument('loads', undefined, 'given to Steering, for leastLoaded()');
+    // A statistic that each owner writes: no order with anything else is needed.
+    let best = this.host.id;
+    let fewest = Atomics.load(this.loads, best * LOAD_STRIDE);
+    for (let id = 0; id < this.host.reactors; id++) {
+      // As above.
+      const load = Atomics.load(this.loads, id * LOAD_STRIDE);
+      if (load >= fewest || this.dead.has(id)) continue;
+      best = id;
+      fewest = load;
+    }
+    return best;
+  }
+
+  private gather(connection: Connection, most: number, delayNs: number, choose: Choose): void {
+    let first = EMPTY;
+    const deadline: TimerId = this.io.timers.after({ delayNs, priority: connection.band }, () => {
+      this.counters.closedSilent++;
+      connection.close();
+    });
+    connection.onClose(() => void this.io.timers.cancel(deadline));
+    const look = (isLast: boolean): void => {
+      let target: number | undefined;
+      try {
+        target = choose(first);
+        if (target !== undefined) checkInteger('choose()', target, 0, this.host.reactors - 1);
+      } catch (error) {
+        connection.close();
+        throw error;
+      }
+      if (target === undefined && !isLast && first.length < most) return;
+      this.io.timers.cancel(deadline);
+      this.settle(connection, target, first);
+    };
+    connection.onData((bytes) => {
+      first = first.length === 0 ? bytes.slice() : Buffer.concat([first, bytes]);
+      look(false);
+    });
+    connection.onEnd(() => look(true));
+  }
+
+  private settle(connection: Connection, target: number | undefined, first: Uint8Array): void {
+    // What a handler throws is reported as the error of a step, as if it had been called from one.
+    this.handOver(connection, target ?? this.host.id, first).catch((error: unknown) => this.io.schedule(new Rethrow(connection.band, error)));
+  }
+
+  private async send(parcel: Parcel, reactor: number): Promise<Steered> {
+    const { counters } = this;
+    try {
+      const refusal = (await this.host.call(this.options.name, parcel as never, { reactor, timeoutMs: this.timeoutMs })) as string;
+      if (refusal !== '') return this.stay(parcel, false);
+      this.io.native.socketClose(parcel.fd);
+      counters.handedOver++;
+      return 'handed over';
+    } catch (error) {
+      switch ((error as PercoreError).code) {
+        // Never sent.
+        case 'ERR_PERCORE_BACK_PRESSURED':
+        case 'ERR_PERCORE_TOO_LARGE':
+        case 'ERR_PERCORE_NO_HANDLER': return this.stay(parcel, false);
+        case 'ERR_PERCORE_REACTOR_DIED':
+          this.dead.add(reactor);
+          counters.closedByDeath++;
+          break;
+        // It may still take it: the socket lives on then, though not here.
+        case 'ERR_PERCORE_TIMEOUT': counters.closedByTimeout++; break;
+        default: counters.closedByHandler++; break;
+      }
+      this.io.native.socketClose(parcel.fd);
+      return 'closed';
+    }
+  }
+
+  private stay(parcel: Parcel, isMeant: boolean): Steered {
+    if (!isMeant) this.counters.stayed++;
+    this.present(parcel.fd, parcel, this.host.id);
+    return 'stayed';
+  }
+
+  /** In the reactor that gets it: '' when it has it, else why not. */
+  private take(parcel: Parcel, from: number): string {
+    const fd = this.io.native.takeSocket(parcel.fd, parcel.cookie);
+    if (fd < 0) return this.io.native.errorName(-fd);
+    this.counters.taken++;
+    this.present(fd, parcel, from);
+    return '';
+  }
+
+  private present(fd: number, { bytes, hasPeerEnded }: Parcel, from: number): void {
+    const connection = this.io.attach({ fd, unread: bytes, hasPeerEnded }, this.options);
+    try {
+      this.onConnection(connection, from);
+    } catch (error) {
+      // Nobody has heard of it, so nobody would ever close it.
+      connection.close();
+      throw error;
+    }
+  }
+}
+
+class Rethrow implements Ready {
+  isReady = false;
+  private hasThrown = false;
+
+  constructor(readonly band: number, private readonly error: unknown) {}
+
+  run(): boolean {
+    if (this.hasThrown) return false;
+    this.hasThrown = true;
+    throw this.error;
+  }
+}
