@@ -226,7 +226,8 @@ class Session {
     }
     this.isBusy = false;
     if (this.isEnding) this.terminal.end();
-    else this.terminal.resume();
+    // After the end as well: the peer's own end must still be read, or the connection would never close.
+    this.terminal.resume();
   }
 
   /** False when the terminal has closed. Waits for who reads slowly. */

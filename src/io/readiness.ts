@@ -1,6 +1,6 @@
 /**
  * Readiness of user space: an event that any thread sets and one thread is told, in a band, like a descriptor's. The handle is a plain
- * object of shared memory and an eventfd's number: pass it in workerData or a message.
+ * object of shared memory and an eventfd's number: pass it in workerData, in a runtime's `data` or by postMessage.
  *
  *      set(bits): bits |= ..., and if they were 0: write the eventfd      (any thread)
  *      epoll tells the eventfd -> run(): bits exchanged for 0 -> callback (the receiver's thread)
