@@ -59,6 +59,7 @@ export class PipeStream implements Source, Ready {
   private isPolled = true;
   private isReadable = false;
   private isWritable = false;
+  private isBroken = false;
   private isPaused = false;
   private isEnding = false;
   private hasEnded = false;
@@ -170,11 +171,12 @@ export class PipeStream implements Source, Ready {
     if ((readiness & (READABLE | READ_CLOSED | HANG_UP | ERROR)) !== 0) this.isReadable = true;
     if ((readiness & (WRITABLE | HANG_UP | ERROR)) !== 0) this.isWritable = true;
     // A pipe's reader has gone: told at once, not at the next write, which may never come.
-    if ((readiness & ERROR) !== 0 && this.way === 'write') return this.fail(EPIPE, 'write');
+    if ((readiness & ERROR) !== 0 && this.way === 'write') this.isBroken = true;
     this.io.schedule(this);
   }
 
   run(): boolean {
+    if (this.isBroken) this.fail(EPIPE, 'write');
     if (this.canWrite()) this.write();
     if (this.canRead()) this.read();
     // Written by the handler just now: in this same step.

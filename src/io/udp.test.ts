@@ -210,15 +210,15 @@ describe('a UDP socket', () => {
     expect(await counters()).toMatchObject({ truncated: 1, receivedBytes: 36 });
   });
 
-  it('that is connected hears its peer alone, and needs no address', async () => {
+  it.each([undefined, { host: '127.0.0.1' }])('that is connected (%j) hears its peer alone, and needs no address', async (options) => {
     const [friend, stranger] = [await peer(), await peer()];
-    const port = await inside(runtime, 0, (reactor, to: number, { state }) => {
+    const port = await inside(runtime, 0, (reactor, [to, given]: [number, { host: string } | undefined], { state }) => {
       state['texts'] = [];
-      const socket = state['socket'] = reactor.io.udp({ connect: { port: to } });
+      const socket = state['socket'] = reactor.io.udp(given === undefined ? { connect: { port: to } } : { connect: { port: to }, ...given });
       socket.onMessage((bytes) => void state['texts'].push(Buffer.from(bytes).toString()));
       socket.send(Buffer.from('hi'));
       return socket.port;
-    }, friend.port);
+    }, [friend.port, options] as [number, { host: string } | undefined]);
     await until(() => friend.texts()[0] === 'hi', 'the greeting');
     stranger.socket.send('no', port, '127.0.0.1');
     friend.socket.send('yes', port, '127.0.0.1');
