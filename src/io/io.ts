@@ -196,7 +196,7 @@ export class Io {
     return openStandardInput(this, options);
   }
 
-  /** Readiness of any descriptor that can be polled; it stays the caller's. Throws ERR_PERCORE_SYSTEM: EBADF, EPERM (cannot be polled), EEXIST. */
+  /** Readiness of any descriptor that can be polled; it stays the caller's. Throws ERR_PERCORE_SYSTEM: EBADF, EPERM (cannot be polled). */
   registerDescriptor(fd: number, options: DescriptorOptions, callback: ReadinessCallback): Descriptor {
     return new Descriptor(this, fd, options, callback);
   }

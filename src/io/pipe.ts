@@ -36,6 +36,8 @@ const { READABLE, WRITABLE, READ_CLOSED, HANG_UP, ERROR } = words.readiness;
 const EAGAIN = -11;
 const EPIPE = 32;
 const MOST_READ_BYTES = 65_536;
+/** One for all streams of the thread: what `onData` is given lies here. */
+let readBuffer: Uint8Array | undefined;
 /** Bytes given to the kernel in one step before others of the band get their turn. */
 const WRITE_BYTES = 262_144;
 
@@ -158,7 +160,8 @@ export class PipeStream implements Source, Ready {
   close(): void {
     if (this.isClosed_) return;
     this.isClosed_ = true;
-    this.io.release(this.token, this.fd);
+    if (this.isPolled) this.io.release(this.token, this.fd);
+    else this.io.native.socketClose(this.fd);
     try {
       this.closeHandler?.(this.error);
     } finally {
@@ -193,11 +196,11 @@ export class PipeStream implements Source, Ready {
   }
 
   private read(): void {
-    const { receiveBuffer, native } = this.io;
-    const count = native.descriptorRead(this.fd, receiveBuffer, 0, this.readBytes);
+    readBuffer ??= new Uint8Array(MOST_READ_BYTES);
+    const count = this.io.native.descriptorRead(this.fd, readBuffer, 0, this.readBytes);
     if (count > 0) {
       this.bytesRead += count;
-      this.dataHandler!(receiveBuffer.subarray(0, count));
+      this.dataHandler!(readBuffer.subarray(0, count));
     } else if (count === EAGAIN) {
       this.isReadable = !this.isPolled;
     } else if (count === 0) {
@@ -238,7 +241,7 @@ export class PipeStream implements Source, Ready {
   private finishWriting(): void {
     this.hasEnded = true;
     // A socketpair's peer reads the end; a terminal has no half to close, and then only closing tells.
-    if (this.way === 'both' && this.io.native.socketEnd(this.fd) < 0) return this.close();
+    if (this.way === 'both' && this.io.native.descriptorEnd(this.fd) < 0) return this.close();
     if (this.hasPeerEnded) this.close();
   }
 
