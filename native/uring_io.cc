@@ -52,7 +52,7 @@ constexpr unsigned kSetupSubmitAll = 1u << 7, kSetupTaskrunFlag = 1u << 9, kSetu
 constexpr unsigned kSqCqOverflow = 1u << 1, kSqTaskrun = 1u << 2;
 constexpr unsigned kRegisterPbufRing = 22, kRegisterSyncCancel = 24;
 constexpr uint16_t kRecvMultishot = 1u << 1, kAcceptMultishot = 1u << 0;
-constexpr uint32_t kPollMulti = 1u << 0, kPollLevel = 1u << 3;
+constexpr uint32_t kPollMulti = 1u << 0;
 constexpr uint32_t kCancelAll = 1u << 0, kCancelFd = 1u << 1, kCancelAny = 1u << 2;
 
 constexpr unsigned kEntries = 1024, kCompletions = 8192;
@@ -365,8 +365,10 @@ class UringIo final : public IoSource {
       case kReady:
         if (!entry) return;
         if (done.res > 0) push(token, IoEvent::kReadiness, readinessOf(uint32_t(done.res)));
-        // Modified meanwhile, or ended by the kernel alone. A one-shot that has fired waits for modify.
-        if (isLast && entry->isReceiving && (done.res == -ECANCELED || !(entry->events & uint32_t(Interest::kOneshot)))) armReadiness(*entry);
+        // A descriptor that was closed under it: said once, and not asked for again, which would fail for ever.
+        else if (done.res != -ECANCELED) push(token, IoEvent::kReadiness, readinessOf(EPOLLERR));
+        // Modified meanwhile, ended by the kernel alone, or a level's. A one-shot that has fired waits for modify.
+        if (isLast && entry->isReceiving && (done.res == -ECANCELED || (done.res > 0 && !(entry->events & uint32_t(Interest::kOneshot))))) armReadiness(*entry);
         return;
       default: return;
     }
@@ -507,8 +509,9 @@ class UringIo final : public IoSource {
     entry.armed |= kReady;
     io_uring_sqe* poll = submission(IORING_OP_POLL_ADD, entry.fd, dataOf(kReady, entry.token));
     poll->poll32_events = eventsOf(int32_t(entry.events));
-    if (entry.events & uint32_t(Interest::kOneshot)) return;
-    poll->len = kPollMulti | (entry.events & uint32_t(Interest::kLevel) ? kPollLevel : 0);
+    // A level is a single poll that its completion arms again: the kernel takes its flag for updates alone.
+    if (entry.events & (uint32_t(Interest::kOneshot) | uint32_t(Interest::kLevel))) return;
+    poll->len = kPollMulti;
   }
 
   // A stream that nobody reads says nothing by itself when it is reset.
