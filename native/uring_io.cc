@@ -34,6 +34,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string>
+#include <string_view>
+#include <unordered_set>
 
 #include "io_source.h"
 #include "unique_fd.h"
@@ -147,6 +150,12 @@ class UringIo final : public IoSource {
     // What epoll_ctl answers at once.
     if (fstat(fd, &what) != 0) return -errno;
     if (S_ISREG(what.st_mode) || S_ISDIR(what.st_mode)) return -EPERM;
+    if (isEventFd(fd)) {
+      if (watch(EPOLL_CTL_ADD, fd, token, eventsOf(interest)) != 0) return -errno;
+      make(fd, token, IoKind::kReadiness);
+      watched_.insert(token);
+      return 0;
+    }
     Entry& entry = make(fd, token, IoKind::kReadiness);
     entry.events = uint32_t(interest);
     entry.isReceiving = true;
@@ -157,6 +166,7 @@ class UringIo final : public IoSource {
   int modify(int, int32_t token, int32_t interest) override {
     Entry* entry = find(token);
     if (!entry) return -ENOENT;
+    if (watched_.contains(token)) return watch(EPOLL_CTL_MOD, entry->fd, token, eventsOf(interest)) == 0 ? 0 : -errno;
     entry->events = uint32_t(interest);
     entry->isReceiving = true;
     if (entry->armed & kReady) cancel(token, kReady);  // armed again by its last completion
@@ -206,8 +216,9 @@ class UringIo final : public IoSource {
     return int32_t(sent);
   }
 
-  void onEvent(uint64_t data, uint32_t) override {
+  void onEvent(uint64_t data, uint32_t events) override {
     if (data == kRingToken) isSignalled_ = true;
+    else if (watched_.contains(int32_t(data))) push(int32_t(data), IoEvent::kReadiness, readinessOf(events));
   }
 
   bool hasMore() const override {
@@ -282,7 +293,23 @@ class UringIo final : public IoSource {
     return false;
   }
 
+  // An eventfd is watched by the thread's epoll: within a write to one the kernel puts off the signal of another, ours to the sleeper,
+  // and Linux 6.18 was seen to put it off for ever from the second time on.
+  static bool isEventFd(int fd) {
+    char target[32];
+    const ssize_t length = readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), target, sizeof target);
+    return length > 0 && std::string_view(target, size_t(length)) == "anon_inode:[eventfd]";
+  }
+
+  int watch(int operation, int fd, int32_t token, uint32_t events) const {
+    epoll_event interest{};
+    interest.events = events;
+    interest.data.u64 = uint64_t(uint32_t(token));
+    return epoll_ctl(epollFd_, operation, fd, &interest);
+  }
+
   bool startWakes(int epollFd) {
+    epollFd_ = epollFd;
     wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake_) return true;
     int fd = wake_.get();
@@ -527,6 +554,7 @@ class UringIo final : public IoSource {
   void forget(int32_t token, int fd) {
     Entry* entry = find(token);
     if (!entry) return;
+    if (watched_.erase(token) != 0) watch(EPOLL_CTL_DEL, fd, token, 0);
     if (entry->armed != 0) submission(IORING_OP_ASYNC_CANCEL, fd, dataOf(kNothing, 0))->cancel_flags = kCancelFd | kCancelAll;
     entry->token = -1;
     // The descriptor may be closed and its number used again as soon as this returns.
@@ -534,6 +562,8 @@ class UringIo final : public IoSource {
   }
 
   UniqueFd ring_, wake_;
+  int epollFd_ = -1;
+  std::unordered_set<int32_t> watched_;  // tokens of eventfds
   Mapping rings_, entriesMap_, provided_;
   unsigned *sqHead_ = nullptr, *sqTail_ = nullptr, *sqFlags_ = nullptr, *cqHead_ = nullptr, *cqTail_ = nullptr;
   unsigned sqMask_ = 0, cqMask_ = 0, pending_ = 0, buffers_ = 0;
