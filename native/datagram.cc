@@ -79,21 +79,32 @@ static Napi::Value createDatagramReceiver(const Napi::CallbackInfo& info) { retu
 // createDatagramSender() -> sender
 static Napi::Value createDatagramSender(const Napi::CallbackInfo& info) { return externalOf(info.Env(), new Sender()); }
 
-// udpOpen(host, port, reusePort, broadcast, peerHost, peerPort) -> { fd, port, address }. Without a peerHost it is not connected.
+// What came between bind and connect may be anybody's. Bounded: a flood must not keep us here.
+static void discardQueued(int fd) {
+  char byte;
+  for (int i = 0; i < 1024 && recv(fd, &byte, sizeof byte, MSG_DONTWAIT) >= 0; i++) {
+  }
+}
+
+// udpOpen(host, port, reusePort, broadcast, peerHost, peerPort) -> { fd, port, address }. Without a peerHost it is not connected; without a
+// host it is not bound, and connecting chooses address and port.
 static Napi::Value udpOpen(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string host = info[0].ToString(), peerHost = info[4].ToString();
   const int port = info[1].ToNumber().Int32Value(), peerPort = info[5].ToNumber().Int32Value(), yes = 1;
   const std::string where = host + ":" + std::to_string(port);
   SocketAddress address, peer;
-  if (!address.setInternet(host, port)) return throwSystemError(env, EINVAL, "inet_pton", host);
+  if (!host.empty() && !address.setInternet(host, port)) return throwSystemError(env, EINVAL, "inet_pton", host);
   if (!peerHost.empty() && !peer.setInternet(peerHost, peerPort)) return throwSystemError(env, EINVAL, "inet_pton", peerHost);
-  UniqueFd fd(socket(address.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  UniqueFd fd(socket(host.empty() ? peer.family() : address.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return throwSystemError(env, errno, "socket", where);
   if (info[2].ToBoolean() && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) return throwSystemError(env, errno, "setsockopt", where);
   if (info[3].ToBoolean() && setsockopt(fd.get(), SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes) != 0) return throwSystemError(env, errno, "setsockopt", where);
-  if (bind(fd.get(), address.name(), address.length) != 0) return throwSystemError(env, errno, "bind", where);
-  if (!peerHost.empty() && connect(fd.get(), peer.name(), peer.length) != 0) return throwSystemError(env, errno, "connect", peerHost + ":" + std::to_string(peerPort));
+  if (!host.empty() && bind(fd.get(), address.name(), address.length) != 0) return throwSystemError(env, errno, "bind", where);
+  if (!peerHost.empty()) {
+    if (connect(fd.get(), peer.name(), peer.length) != 0) return throwSystemError(env, errno, "connect", peerHost + ":" + std::to_string(peerPort));
+    if (!host.empty()) discardQueued(fd.get());
+  }
   address.length = sizeof address.storage;
   if (getsockname(fd.get(), address.name(), &address.length) != 0) return throwSystemError(env, errno, "getsockname", where);
   Napi::Object result = Napi::Object::New(env);

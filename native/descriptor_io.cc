@@ -2,6 +2,7 @@
 // system call each; would-block is a value (-errno). Source: fifo(7), pipe(7), inotify(7), open(2).
 #include <fcntl.h>
 #include <sys/inotify.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -95,6 +96,12 @@ static napi_value descriptorWrite(napi_env env, napi_callback_info info) {
   return args.integer(count < 0 ? -errno : int32_t(count));
 }
 
+// descriptorEnd(fd): a socket's peer reads the end after what is on its way. -ENOTSOCK for what has no half to close.
+static napi_value descriptorEnd(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  return args.integer(shutdown(args.int32(0), SHUT_WR) == 0 ? 0 : -errno);
+}
+
 // openInotify() -> fd or -errno
 static napi_value openInotify(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
@@ -124,6 +131,7 @@ void exportDescriptorIo(Napi::Env env, Napi::Object exports) {
   exports.Set("addWatch", Napi::Function::New(env, addWatch));
   exportRaw(env, exports, "descriptorRead", descriptorRead);
   exportRaw(env, exports, "descriptorWrite", descriptorWrite);
+  exportRaw(env, exports, "descriptorEnd", descriptorEnd);
   exportRaw(env, exports, "openInotify", openInotify);
   exportRaw(env, exports, "removeWatch", removeWatch);
 }

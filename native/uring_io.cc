@@ -34,6 +34,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string>
+#include <string_view>
+#include <unordered_set>
 
 #include "io_source.h"
 #include "unique_fd.h"
@@ -147,6 +150,12 @@ class UringIo final : public IoSource {
     // What epoll_ctl answers at once.
     if (fstat(fd, &what) != 0) return -errno;
     if (S_ISREG(what.st_mode) || S_ISDIR(what.st_mode)) return -EPERM;
+    if (isEventFd(fd)) {
+      if (watch(EPOLL_CTL_ADD, fd, token, eventsOf(interest)) != 0) return -errno;
+      make(fd, token, IoKind::kReadiness);
+      watched_.insert(token);
+      return 0;
+    }
     Entry& entry = make(fd, token, IoKind::kReadiness);
     entry.events = uint32_t(interest);
     entry.isReceiving = true;
@@ -157,6 +166,7 @@ class UringIo final : public IoSource {
   int modify(int, int32_t token, int32_t interest) override {
     Entry* entry = find(token);
     if (!entry) return -ENOENT;
+    if (watched_.contains(token)) return watch(EPOLL_CTL_MOD, entry->fd, token, eventsOf(interest)) == 0 ? 0 : -errno;
     entry->events = uint32_t(interest);
     entry->isReceiving = true;
     if (entry->armed & kReady) cancel(token, kReady);  // armed again by its last completion
@@ -206,8 +216,9 @@ class UringIo final : public IoSource {
     return int32_t(sent);
   }
 
-  void onEvent(uint64_t data, uint32_t) override {
+  void onEvent(uint64_t data, uint32_t events) override {
     if (data == kRingToken) isSignalled_ = true;
+    else if (watched_.contains(int32_t(data))) push(int32_t(data), IoEvent::kReadiness, readinessOf(events));
   }
 
   bool hasMore() const override {
@@ -285,7 +296,23 @@ class UringIo final : public IoSource {
     return false;
   }
 
+  // An eventfd is watched by the thread's epoll: within a write to one the kernel puts off the signal of another, ours to the sleeper,
+  // and Linux 6.18 was seen to put it off for ever from the second time on.
+  static bool isEventFd(int fd) {
+    char target[32];
+    const ssize_t length = readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), target, sizeof target);
+    return length > 0 && std::string_view(target, size_t(length)) == "anon_inode:[eventfd]";
+  }
+
+  int watch(int operation, int fd, int32_t token, uint32_t events) const {
+    epoll_event interest{};
+    interest.events = events;
+    interest.data.u64 = uint64_t(uint32_t(token));
+    return epoll_ctl(epollFd_, operation, fd, &interest);
+  }
+
   bool startWakes(int epollFd) {
+    epollFd_ = epollFd;
     wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake_) return true;
     int fd = wake_.get();
@@ -368,11 +395,13 @@ class UringIo final : public IoSource {
       case kReady:
         if (!entry) return;
         if (done.res > 0) push(token, IoEvent::kReadiness, readinessOf(uint32_t(done.res)));
-        if (!isLast) return;
+        // A descriptor that was closed under it: said once, and not asked for again, which would fail for ever.
+        else if (done.res != -ECANCELED) push(token, IoEvent::kReadiness, readinessOf(EPOLLERR));
+        if (!isLast || !entry->isReceiving) return;
         // Modified meanwhile, or ended by the kernel alone. A one-shot that has fired waits for modify.
         if (done.res == -ECANCELED) armReadiness(*entry);
-        else if (entry->events & uint32_t(Interest::kLevel)) levels_.push_back(token);
-        else if (!(entry->events & uint32_t(Interest::kOneshot))) armReadiness(*entry);
+        else if (done.res > 0 && (entry->events & uint32_t(Interest::kLevel))) levels_.push_back(token);
+        else if (done.res > 0 && !(entry->events & uint32_t(Interest::kOneshot))) armReadiness(*entry);
         return;
       default: return;
     }
@@ -513,8 +542,8 @@ class UringIo final : public IoSource {
     entry.armed |= kReady;
     io_uring_sqe* poll = submission(IORING_OP_POLL_ADD, entry.fd, dataOf(kReady, entry.token));
     poll->poll32_events = eventsOf(int32_t(entry.events));
-    // A level is a one-shot that is armed again by each collect: not every kernel has level-triggered polls.
-    if (!(entry.events & uint32_t(Interest::kOneshot)) && !(entry.events & uint32_t(Interest::kLevel))) poll->len = kPollMulti;
+    // A level is a single poll that the next collect arms again: the kernel takes its flag for updates alone.
+    if (!(entry.events & (uint32_t(Interest::kOneshot) | uint32_t(Interest::kLevel)))) poll->len = kPollMulti;
   }
 
   // A stream that nobody reads says nothing by itself when it is reset.
@@ -538,6 +567,7 @@ class UringIo final : public IoSource {
   void forget(int32_t token) {
     Entry* entry = find(token);
     if (!entry) return;
+    if (watched_.erase(token) != 0) watch(EPOLL_CTL_DEL, entry->fd, token, 0);
     // By what was armed, not by number: one that was closed under us names nothing any more, or another's socket.
     for (const Operation operation : {kReceive, kAccept, kRoom, kHangUp, kReady}) {
       if (entry->armed & operation) cancel(token, operation);
@@ -548,6 +578,8 @@ class UringIo final : public IoSource {
   }
 
   UniqueFd ring_, wake_;
+  int epollFd_ = -1;
+  std::unordered_set<int32_t> watched_;  // tokens of eventfds
   Mapping rings_, entriesMap_, provided_;
   unsigned *sqHead_ = nullptr, *sqTail_ = nullptr, *sqFlags_ = nullptr, *cqHead_ = nullptr, *cqTail_ = nullptr;
   unsigned sqMask_ = 0, cqMask_ = 0, pending_ = 0, buffers_ = 0;

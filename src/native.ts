@@ -157,6 +157,7 @@ export interface Native {
   openStandardInput(): number;
   descriptorRead(fd: number, bytes: Uint8Array, offset: number, length: number): number;
   descriptorWrite(fd: number, bytes: Uint8Array, offset: number, length: number): number;
+  descriptorEnd(fd: number): number;
   openInotify(): number;
   addWatch(fd: number, path: string, mask: number): number;
   removeWatch(fd: number, watch: number): number;

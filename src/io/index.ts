@@ -11,5 +11,11 @@ export { DatagramSocket, type DatagramAddress, type DatagramHandler, type Datagr
 export type { DatagramOptions, UdpOptions } from './udp-open.js';
 export type { UnixDatagramOptions } from './unix.js';
 export { create, LocalIo, type CreateOptions } from './local-io.js';
-export { createPoller, Interest, Poller, Readiness, type PollEvent, type RegisterOptions } from './poller.js';
+export { createPoller, Poller, type PollEvent, type RegisterOptions } from './poller.js';
 export { Steering, createLoads, type Choose, type Steered, type SteeredListenOptions, type SteeringCounters, type SteeringHost, type SteeringOptions } from './steering.js';
+export { Descriptor, INTEREST, READINESS, type DescriptorOptions, type ReadinessCallback } from './descriptor.js';
+export { PipeStream, type FifoOptions, type PipeOptions, type PipeWay } from './pipe.js';
+export { lines, LineReader, type LineOptions, type LineSource } from './line-reader.js';
+export { createConsole, CommandConsole, type CommandHandler, type ConsoleOptions } from './console.js';
+export { PathWatch, type WatchEvent, type WatchKind, type WatchOptions } from './watch.js';
+export { closeReadiness, createReadiness, openReadiness, ReadinessReceiver, ReadinessSetter, type ReadinessHandle } from './readiness.js';

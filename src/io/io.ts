@@ -9,6 +9,7 @@ import { native, type IoHandle, type Native } from '../native.js';
 import { DEFAULT_BAND, type Schedule } from '../ready.js';
 import type { Timers } from '../timers/index.js';
 import { Connection, DEFAULT_HIGH_WATER_BYTES, type ConnectionOptions } from './connection.js';
+import { Descriptor, type DescriptorOptions, type ReadinessCallback } from './descriptor.js';
 import { EVENT, EVENTS, IoMemory, UNSENT } from './io-memory.js';
 import type { FileOptions } from './file.js';
 import type { FileReader } from './file-reader.js';
@@ -17,10 +18,13 @@ import type { FileWriter } from './file-writer.js';
 import { Listener } from './listener.js';
 import { listenFd, type BoundDescriptor, type ListenFdOptions } from './listen-fd.js';
 import { Steering, type SteeringHost, type SteeringOptions } from './steering.js';
+import { openFifo, openPipe, openStandardInput, type FifoOptions, type PipeOptions, type PipeStream, type PipeWay } from './pipe.js';
+import { ReadinessReceiver, type ReadinessHandle } from './readiness.js';
 import { Sources, type Source } from './token.js';
 import { openUdp, type UdpOptions } from './udp-open.js';
 import type { DatagramSocket } from './udp.js';
 import { connectUnix, listenUnix, openUnixDatagram, type UnixDatagramOptions } from './unix.js';
+import { watchPath, type PathWatch, type WatchEvent, type WatchOptions } from './watch.js';
 
 /** Where readiness and bytes come from. */
 export type IoSource = 'epoll' | 'io_uring';
@@ -183,6 +187,36 @@ export class Io {
     const connection = this.adopt(detached.fd, settings);
     connection.preload(detached.unread, detached.hasPeerEnded === true);
     return connection;
+  }
+
+  /** Opens a FIFO for one way: see pipe.ts. Throws ERR_PERCORE_SYSTEM, ENXIO for a writer while nobody reads. */
+  openFifo(path: string, way: 'read' | 'write', options: FifoOptions = {}): PipeStream {
+    return openFifo(this, path, way, options);
+  }
+
+  /** A stream over a pipe's end, a terminal or a socketpair, which it owns from now on. */
+  openPipe(fd: number, way: PipeWay, options: PipeOptions = {}): PipeStream {
+    return openPipe(this, fd, way, options);
+  }
+
+  /** Standard input, read by this thread alone. */
+  stdin(options: PipeOptions = {}): PipeStream {
+    return openStandardInput(this, options);
+  }
+
+  /** Readiness of any descriptor that can be polled; it stays the caller's. Throws ERR_PERCORE_SYSTEM: EBADF, EPERM (cannot be polled). */
+  registerDescriptor(fd: number, options: DescriptorOptions, callback: ReadinessCallback): Descriptor {
+    return new Descriptor(this, fd, options, callback);
+  }
+
+  /** Changes of a file or of a folder's entries. Throws ERR_PERCORE_SYSTEM: ENOENT and others. */
+  watchPath(path: string, options: WatchOptions, handler: (event: WatchEvent) => void): PathWatch {
+    return watchPath(this, path, options, handler);
+  }
+
+  /** Calls back with the bits that any thread has set on a handle from createReadiness. */
+  onReadiness(handle: ReadinessHandle, options: { priority?: number }, callback: (bits: number) => void): ReadinessReceiver {
+    return new ReadinessReceiver(this, handle, options, callback);
   }
 
   // ---- What native says, and what it is asked ---------------------------------------------------------------------

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { constants } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createPoller, Interest, Readiness, type Poller } from './poller.js';
+import { INTEREST, READINESS } from './descriptor.js';
+import { createPoller, type Poller } from './poller.js';
 
-const { READABLE, WRITABLE, LEVEL, ONESHOT } = Interest;
+const { READABLE, WRITABLE, LEVEL, ONESHOT } = INTEREST;
 
 let folder: string;
 let opened: number[];
@@ -48,11 +49,11 @@ describe.each(['epoll', 'io_uring'] as const)('a poller on %s', (source) => {
     expect(poller.poll()).toBe(0);
     writeSync(write, byte);
     expect(poller.poll(1000)).toBe(1);
-    expect(events()).toEqual([[token, Readiness.READABLE]]);
+    expect(events()).toEqual([[token, READINESS.READABLE]]);
     expect(poller.poll(), 'not again').toBe(0);
     writeSync(write, byte);
     expect(poller.poll(1000)).toBe(1);
-    expect(events()).toEqual([[token, Readiness.READABLE]]);
+    expect(events()).toEqual([[token, READINESS.READABLE]]);
   });
 
   it('tells a level as long as it stands', () => {
@@ -61,7 +62,7 @@ describe.each(['epoll', 'io_uring'] as const)('a poller on %s', (source) => {
     writeSync(write, byte);
     for (let i = 0; i < 3; i++) {
       expect(poller.poll(1000), `look ${i}`).toBe(1);
-      expect(events()).toEqual([[token, Readiness.READABLE]]);
+      expect(events()).toEqual([[token, READINESS.READABLE]]);
     }
     readSync(read, Buffer.alloc(8));
     poller.poll();
@@ -74,26 +75,26 @@ describe.each(['epoll', 'io_uring'] as const)('a poller on %s', (source) => {
     const token = poller.register(read, { interest: READABLE | ONESHOT });
     writeSync(write, byte);
     expect(poller.poll(1000)).toBe(1);
-    expect(events()).toEqual([[token, Readiness.READABLE]]);
+    expect(events()).toEqual([[token, READINESS.READABLE]]);
     writeSync(write, byte);
     expect(poller.poll(20), 'spent').toBe(0);
     poller.reregister(token, READABLE | ONESHOT);
     expect(poller.poll(1000), 'what stands is told again').toBe(1);
-    expect(events()).toEqual([[token, Readiness.READABLE]]);
+    expect(events()).toEqual([[token, READINESS.READABLE]]);
   });
 
   it('changes an interest', () => {
     const [, write] = fifo('change');
     const token = poller.register(write, { interest: WRITABLE });
     expect(poller.poll(1000)).toBe(1);
-    expect(events()).toEqual([[token, Readiness.WRITABLE]]);
-    poller.reregister(token, Interest.PRIORITY);
+    expect(events()).toEqual([[token, READINESS.WRITABLE]]);
+    poller.reregister(token, INTEREST.PRIORITY);
     poller.poll(20);
     events();
     expect(poller.poll(20)).toBe(0);
     poller.reregister(token, WRITABLE);
     expect(poller.poll(1000)).toBe(1);
-    expect(events()).toEqual([[token, Readiness.WRITABLE]]);
+    expect(events()).toEqual([[token, READINESS.WRITABLE]]);
   });
 
   it('tells of a hang-up', () => {
@@ -102,7 +103,7 @@ describe.each(['epoll', 'io_uring'] as const)('a poller on %s', (source) => {
     closeSync(write);
     expect(poller.poll(1000)).toBe(1);
     const [[owner, readiness]] = events() as [[number, number]];
-    expect([owner, readiness & Readiness.HANG_UP]).toEqual([token, Readiness.HANG_UP]);
+    expect([owner, readiness & READINESS.HANG_UP]).toEqual([token, READINESS.HANG_UP]);
   });
 
   it('selects the highest band first, and the longest waiting within one', () => {
@@ -179,7 +180,7 @@ describe.each(['epoll', 'io_uring'] as const)('a poller on %s', (source) => {
         for (const [token, readiness] of events()) {
           const owner = live.find((one) => one.token === token);
           if (owner === undefined) throw new Error(`step ${step}: an event for ${token}, which is ${gone.has(token) ? 'gone' : 'nobody'}`);
-          if (readiness !== Readiness.READABLE) throw new Error(`step ${step}: readiness ${readiness}`);
+          if (readiness !== READINESS.READABLE) throw new Error(`step ${step}: readiness ${readiness}`);
           // Readiness is a hint.
           if (owner.bytes !== 0) owner.bytes -= readSync(owner.read, Buffer.alloc(4096));
           told++;

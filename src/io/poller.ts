@@ -2,7 +2,7 @@
  * Readiness by hand: which of these descriptors can be read or written now?
  *
  *     const poller = createPoller();
- *     const token = poller.register(fd, { interest: READABLE | WRITABLE, priority: 5 });
+ *     const token = poller.register(fd, { interest: INTEREST.READABLE | INTEREST.WRITABLE, priority: 5 });
  *     poller.poll(100);                                  // waits at most 100 ms; how many are ready
  *     for (let event = poller.select(); event !== undefined; event = poller.select()) use(event.token, event.readiness);
  *
@@ -19,16 +19,11 @@ import { create as createTimers, type LocalTimers } from '../timers/index.js';
 import { Io, type IoSource } from './io.js';
 import type { Source } from './token.js';
 
-/** Bits of an interest: `READABLE | WRITABLE | PRIORITY`, with LEVEL or ONESHOT by choice. */
-export const Interest: typeof words.interest = words.interest;
-/** Bits of a readiness. */
-export const Readiness: typeof words.readiness = words.readiness;
-
 const { READABLE, WRITABLE, PRIORITY } = words.interest;
 const MOST_INTEREST = 31;
 
 export interface RegisterOptions {
-  /** A set of `Interest`, with at least one of READABLE, WRITABLE, PRIORITY. Default READABLE. */
+  /** Bits of INTEREST, with at least one of READABLE, WRITABLE, PRIORITY. Default READABLE. */
   interest?: number;
   /** Band in which `select` takes it, 0 to 7. Default 3. */
   priority?: number;
@@ -38,7 +33,7 @@ export interface RegisterOptions {
 export interface PollEvent {
   readonly token: number;
   readonly fd: number;
-  /** A set of `Readiness`. */
+  /** Bits of READINESS. */
   readonly readiness: number;
 }
 

@@ -23,7 +23,7 @@ export interface DatagramOptions {
 export interface UdpOptions extends DatagramOptions {
   /** 0 to 65,535; 0, the default, lets the kernel choose: see `socket.port`. */
   port?: number;
-  /** An IPv4 or IPv6 address, or 'localhost'. Default 127.0.0.1. */
+  /** An IPv4 or IPv6 address, or 'localhost'. Default 127.0.0.1; of a connected socket, what the way to its peer asks for. */
   host?: string;
   /** Several sockets (one a reactor) share the port; the kernel spreads senders over them. Default false. */
   reusePort?: boolean;
@@ -40,9 +40,9 @@ export function openUdp(io: Io, options: UdpOptions): DatagramSocket {
   const port = checkInteger('port', options.port ?? 0, 0, 65_535);
   const peerPort = options.connect === undefined ? 0 : checkInteger('connect.port', options.connect.port, 1, 65_535);
   const settings = checkDatagramOptions(options, false, options.connect !== undefined);
-  const host = internetHost('host', options.host);
   const peerHost = options.connect === undefined ? '' : internetHost('connect.host', options.connect.host);
-  const bound = io.system(() => io.native.udpOpen(host, port, options.reusePort === true, options.broadcast === true, peerHost, peerPort), `open a UDP socket on ${host}:${port}`);
+  const host = options.host === undefined && peerHost !== '' ? hostBeside(peerHost, port) : internetHost('host', options.host);
+  const bound = io.system(() => io.native.udpOpen(host, port, options.reusePort === true, options.broadcast === true, peerHost, peerPort), `open a UDP socket on ${host}:${port}${peerHost === '' ? '' : ` for ${peerHost}:${peerPort}`}`);
   return finish(io, bound.fd, options, settings, bound.address, bound.port);
 }
 
@@ -71,6 +71,12 @@ export function checkDatagramOptions(options: DatagramOptions, isUnix: boolean, 
     // Whole words, so that datagrams can be copied in them.
     sendBytes: (checkInteger('sendBytes', options.sendBytes ?? 131_072, 8, 2 ** 24) + 7) & ~7,
   };
+}
+
+/** Where to bind before connecting: nowhere, unless a port is asked for. */
+function hostBeside(peerHost: string, port: number): string {
+  if (port === 0) return '';
+  return peerHost.includes(':') ? '::' : '0.0.0.0';
 }
 
 function internetHost(argument: string, host = '127.0.0.1'): string {

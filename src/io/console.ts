@@ -1,0 +1,250 @@
+/**
+ * A command console for operators, over telnet or standard input: one line in, an answer's lines out.
+ *
+ *      bytes -> telnet filter -> lines -> the command of the first word -> its text, lines ended as the terminal likes
+ *
+ * Commands are answered in order; while one is under way the terminal is not read, so a slow command holds back who typed it and nobody
+ * else. What a command throws is answered as text and leaves the console open. There is no login: it listens on loopback unless told
+ * otherwise, and whoever reaches it can run every command.
+ */
+import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
+import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
+import type { Connection } from './connection.js';
+import { TelnetFilter } from './console-telnet.js';
+import type { Io } from './io.js';
+import { LineReader } from './line-reader.js';
+import type { Listener } from './listener.js';
+
+export interface ConsoleOptions {
+  /** TCP port, 0 for a free one: see `console.port`. One of `port`, `path` and `stdin` is needed. */
+  port?: number;
+  /** Default 127.0.0.1. */
+  host?: string;
+  /** A Unix socket in place of a port: its file's rights then say who may. */
+  path?: string;
+  /** Reads standard input; answers go to `output`. */
+  stdin?: boolean;
+  /** Where answers to standard input go. Default process.stdout. */
+  output?: (text: string) => void;
+  /** Said to each who connects. Default none. */
+  greeting?: string;
+  /** Before each line. Default none. */
+  prompt?: string;
+  /** Who connects when so many are there is told so and closed. 1 to 1024, default 16. */
+  maxSessions?: number;
+  /** Bytes of the longest line: 1 to 65,536, default 4096. */
+  maxLineBytes?: number;
+  /** Band in which commands run, 0 to 7. Default 3. */
+  priority?: number;
+}
+
+/** Given the words behind the command's name and the whole line. What it returns is the answer; nothing or '' is none. */
+export type CommandHandler = (words: string[], line: string) => string | readonly string[] | void | Promise<string | readonly string[] | void>;
+
+/** A line that was read, and who reads its answer. */
+interface Terminal {
+  readonly lineEnd: string;
+  offer(text: string): number;
+  writable(): Promise<void>;
+  pause(): void;
+  resume(): void;
+  end(): void;
+}
+
+/** Bytes read in one step: lines that have been read wait in memory while a command is under way. */
+const READ_BYTES = 4096;
+
+export class CommandConsole {
+  /** The port it listens on; 0 on a path or standard input. */
+  readonly port: number;
+  private readonly commands = new Map<string, { help: string; run: CommandHandler }>();
+  private readonly sessions = new Set<Session>();
+  private readonly listener: Listener | undefined;
+
+  constructor(private readonly io: Io, private readonly options: ConsoleOptions) {
+    const ways = [options.port, options.path, options.stdin].filter((way) => way !== undefined && way !== false);
+    if (ways.length !== 1) throw invalidArgument('options', options, 'given one of port, path and stdin');
+    const maxSessions = checkInteger('maxSessions', options.maxSessions ?? 16, 1, 1024);
+    checkInteger('maxLineBytes', options.maxLineBytes ?? 4096, 1, 65_536);
+    if (options.output !== undefined) checkFunction('output', options.output);
+    this.command('help', 'what can be asked here', () => this.help());
+    this.command('quit', 'leave', () => undefined);
+    const { priority } = options;
+    const connectionOptions = { readBytes: READ_BYTES, ...(priority === undefined ? {} : { priority }) };
+    if (options.stdin === true) {
+      this.port = 0;
+      this.readStandardInput(connectionOptions);
+      return;
+    }
+    const onConnection = (connection: Connection): void => {
+      if (this.sessions.size >= maxSessions) {
+        connection.offer(Buffer.from(`error: ${maxSessions} sessions are open already\r\n`));
+        connection.end();
+      } else {
+        this.serve(connection);
+      }
+    };
+    this.listener = options.path === undefined
+      ? io.listen({ port: options.port!, ...(options.host === undefined ? {} : { host: options.host }), ...connectionOptions }, onConnection)
+      : io.listen({ path: options.path, ...connectionOptions }, onConnection);
+    this.port = this.listener.port;
+  }
+
+  /** Terminals that are open. */
+  get sessionCount(): number {
+    return this.sessions.size;
+  }
+
+  /** Adds a command; a name is one word, and a later one replaces an earlier. */
+  command(name: string, help: string, run: CommandHandler): this {
+    if (typeof name !== 'string' || !/^\S+$/.test(name)) throw invalidArgument('name', name, 'one word');
+    checkFunction('run', run);
+    this.commands.set(name, { help, run });
+    return this;
+  }
+
+  /** The answer to one line, in lines. For tests and other terminals; errors are answers. */
+  async answer(line: string): Promise<string[]> {
+    const words = line.trim().split(/\s+/);
+    const name = words.shift()!;
+    if (name === '') return [];
+    const command = this.commands.get(name);
+    if (command === undefined) return [`error: there is no command "${name}"; try help`];
+    try {
+      const answer = await command.run(words, line);
+      if (answer === undefined || answer === '') return [];
+      return (typeof answer === 'string' ? [answer] : [...answer]).flatMap((text) => String(text).split('\n'));
+    } catch (error) {
+      return [`error: ${error instanceof Error ? error.message : String(error)}`];
+    }
+  }
+
+  /** Listens no more and closes every session. */
+  close(): void {
+    this.listener?.close();
+    for (const session of this.sessions) session.close();
+  }
+
+  private help(): string[] {
+    const width = Math.max(...[...this.commands.keys()].map((name) => name.length));
+    return [...this.commands].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, { help }]) => `${name.padEnd(width)}  ${help}`);
+  }
+
+  private serve(connection: Connection): void {
+    const session = this.open({
+      lineEnd: '\r\n',
+      offer: (text) => connection.offer(Buffer.from(text)),
+      writable: () => connection.writable(),
+      pause: () => connection.pause(),
+      resume: () => connection.resume(),
+      end: () => connection.end(),
+    }, () => connection.close());
+    const telnet = new TelnetFilter();
+    // A refusal that finds no room is not sent: the peer then takes the option for not answered, which is no worse.
+    connection.onData((bytes) => session.read(telnet.filter(bytes, (answer) => void connection.offer(answer))));
+    connection.onEnd(() => session.end());
+    connection.onClose(() => void this.sessions.delete(session));
+    session.greet();
+  }
+
+  private readStandardInput(options: { readBytes: number; priority?: number }): void {
+    const input = this.io.stdin(options);
+    const output = this.options.output ?? ((text: string) => void process.stdout.write(text));
+    const session = this.open({
+      lineEnd: '\n',
+      offer: (text) => {
+        output(text);
+        return 0;
+      },
+      writable: () => Promise.resolve(),
+      pause: () => input.pause(),
+      resume: () => input.resume(),
+      end: () => input.close(),
+    }, () => input.close());
+    // The stream closes by itself at its end; what was read before is answered all the same.
+    input.onData((bytes) => session.read(bytes)).onEnd(() => session.end()).onClose(() => void this.sessions.delete(session));
+    session.greet();
+  }
+
+  private open(terminal: Terminal, close: () => void): Session {
+    const session = new Session(this, terminal, this.options, close);
+    this.sessions.add(session);
+    return session;
+  }
+}
+
+/** One terminal: its lines, answered one after the other. */
+class Session {
+  private readonly reader: LineReader;
+  private readonly waiting: (string | TooLong)[] = [];
+  private isBusy = false;
+  private isEnding = false;
+
+  constructor(private readonly owner: CommandConsole, private readonly terminal: Terminal, private readonly options: ConsoleOptions, readonly close: () => void) {
+    this.reader = new LineReader({
+      maxLineBytes: options.maxLineBytes ?? 4096,
+      onTooLong: (bytes) => this.take(new TooLong(bytes)),
+    }, (line) => this.take(line));
+  }
+
+  greet(): void {
+    const { greeting, prompt = '' } = this.options;
+    const text = (greeting === undefined ? '' : `${greeting}\n`) + prompt;
+    if (text !== '') this.terminal.offer(text.replaceAll('\n', this.terminal.lineEnd));
+  }
+
+  read(bytes: Uint8Array): void {
+    this.reader.push(bytes);
+  }
+
+  /** The peer will send no more: what it has sent is answered, then it is closed. */
+  end(): void {
+    this.reader.end();
+    this.isEnding = true;
+    if (!this.isBusy) this.terminal.end();
+  }
+
+  private take(line: string | TooLong): void {
+    this.waiting.push(line);
+    if (!this.isBusy) void this.work();
+  }
+
+  private async work(): Promise<void> {
+    this.isBusy = true;
+    this.terminal.pause();
+    while (this.waiting.length !== 0) {
+      const line = this.waiting.shift()!;
+      const isQuit = typeof line === 'string' && line.trim() === 'quit';
+      const answer = typeof line === 'string' ? await this.owner.answer(line) : [`error: a line of ${line.bytes} bytes is longer than ${this.reader.maxLineBytes}`];
+      const text = answer.map((part) => `${part}\n`).join('') + (isQuit ? '' : this.options.prompt ?? '');
+      if (text !== '' && !(await this.write(text.replaceAll('\n', this.terminal.lineEnd)))) return;
+      if (isQuit) {
+        this.reader.close();
+        this.waiting.length = 0;
+        this.isEnding = true;
+      }
+    }
+    this.isBusy = false;
+    if (this.isEnding) this.terminal.end();
+    // After the end as well: the peer's own end must still be read, or the connection would never close.
+    this.terminal.resume();
+  }
+
+  /** False when the terminal has closed. Waits for who reads slowly. */
+  private async write(text: string): Promise<boolean> {
+    for (;;) {
+      const code = this.terminal.offer(text);
+      if (code !== BACK_PRESSURED) return code !== CLOSED;
+      await this.terminal.writable();
+    }
+  }
+}
+
+class TooLong {
+  constructor(readonly bytes: number) {}
+}
+
+/** Opens a console. Register commands right after: what is typed is answered from the next step on. Throws as `io.listen` does. */
+export function createConsole(io: Io, options: ConsoleOptions): CommandConsole {
+  return new CommandConsole(io, options);
+}

@@ -1,0 +1,178 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { inside, remoteRuntime, until } from '../reactor/fixtures/inside.js';
+import type { Runtime } from '../reactor/runtime.js';
+
+describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
+  let runtime: Runtime;
+  beforeAll(async () => {
+    runtime = await remoteRuntime(1, { io: { source } });
+  });
+  afterAll(() => runtime.close());
+  afterEach(() => inside(runtime, 0, (reactor, _argument, { state }) => {
+    reactor.io.closeAll();
+    for (const fd of state['fds'] ?? []) reactor.io.native.socketClose(fd);
+    for (const key of Object.keys(state)) delete state[key];
+  }));
+
+  /** In reactor 0: state.make() gives the two ends of a stream; state.write(fd, text), state.read(fd). Descriptors of this thread, closed afterwards. */
+  const prepare = (): Promise<void> => inside(runtime, 0, (reactor, _argument, { state, until: become }) => {
+    const { native } = reactor.io;
+    state['fds'] = [];
+    state['told'] = [];
+    state['make'] = async () => {
+      const path = `\0percore-descriptor-${process.pid}-${state['fds'].length}`;
+      let right = -1;
+      // A connection without its Connection: the plain descriptors of both ends.
+      const listener = reactor.io.listen({ path }, (connection) => void (right = connection.detach()!.fd));
+      const left = native.unixConnect(path);
+      await become(() => right >= 0);
+      listener.close();
+      native.ownSocket(right);
+      state['fds'].push(left, right);
+      return [left, right];
+    };
+    state['write'] = (fd: number, text: string) => native.descriptorWrite(fd, Buffer.from(text), 0, text.length);
+    state['read'] = (fd: number) => {
+      const bytes = Buffer.alloc(100);
+      const count = native.descriptorRead(fd, bytes, 0, 100);
+      return count < 0 ? `-${native.errorName(-count)}` : bytes.subarray(0, count).toString();
+    };
+  });
+
+  describe('a registered descriptor', () => {
+    it('is told readable at each edge, and the end by READ_CLOSED', async () => {
+      await prepare();
+      await inside(runtime, 0, async (reactor, _argument, { state }) => {
+        const [left, right] = await state['make']();
+        state['left'] = left;
+        reactor.io.registerDescriptor(right, {}, (bits) => void state['told'].push([bits, state['read'](right)]));
+        state['write'](left, 'one');
+      });
+      await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['told'].length === 1), 'one');
+      await inside(runtime, 0, (reactor, _argument, { state }) => {
+        state['write'](state['left'], 'two');
+        reactor.io.native.descriptorEnd(state['left']);
+      });
+      await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['told'].length === 2), 'two');
+      expect(await inside(runtime, 0, (_reactor, _argument, { state, io }) => [state['told'], io.READINESS])).toEqual([[[1, 'one'], [1 | 4, 'two']], { READABLE: 1, WRITABLE: 2, READ_CLOSED: 4, HANG_UP: 8, ERROR: 16, PRIORITY: 32 }]);
+    });
+
+    it('level-triggered is told until it is read; edge-triggered once', async () => {
+      await prepare();
+      const counts = await inside(runtime, 0, async (reactor, _argument, { state, until: become, sleep, io }) => {
+        const result: number[] = [];
+        for (const interest of [io.INTEREST.READABLE | io.INTEREST.LEVEL, io.INTEREST.READABLE]) {
+          const [left, right] = await state['make']();
+          let calls = 0;
+          const descriptor = reactor.io.registerDescriptor(right, { interest }, () => void calls++);
+          state['write'](left, 'x');
+          await become(() => calls >= 1);
+          await sleep(30);
+          descriptor.close();
+          result.push(calls);
+          const atClose = calls;
+          await sleep(10);
+          if (calls !== atClose) result.push(-1);
+        }
+        return result;
+      });
+      expect(counts).toHaveLength(2);
+      expect(counts[0]).toBeGreaterThan(3);
+      expect(counts[1]).toBe(1);
+    });
+
+    it('one-shot is told once until it is registered again', async () => {
+      await prepare();
+      const calls = await inside(runtime, 0, async (reactor, _argument, { state, until: become, sleep, io }) => {
+        const [left, right] = await state['make']();
+        const { READABLE, ONESHOT } = io.INTEREST;
+        let count = 0;
+        const descriptor = reactor.io.registerDescriptor(right, { interest: READABLE | ONESHOT }, () => void count++);
+        state['write'](left, 'x');
+        await become(() => count === 1);
+        state['write'](left, 'y');
+        await sleep(20);
+        const before = count;
+        descriptor.reregister(READABLE | ONESHOT);
+        await become(() => count === 2);
+        return [before, count];
+      });
+      expect(calls).toEqual([1, 2]);
+    });
+
+    it('a callback that answers true is called again with the same bits, after others of its band', async () => {
+      await prepare();
+      const order = await inside(runtime, 0, async (reactor, _argument, { state, until: become }) => {
+        const said: string[] = [];
+        const ends = [await state['make'](), await state['make']()];
+        for (const [i, [, right]] of ends.entries()) {
+          let left = 3;
+          reactor.io.registerDescriptor(right, {}, (bits) => {
+            said.push(`${i}:${bits}`);
+            return --left > 0;
+          });
+        }
+        for (const [left] of ends) state['write'](left, 'x');
+        await become(() => said.length === 6);
+        return said;
+      });
+      expect(order).toEqual(['0:1', '1:1', '0:1', '1:1', '0:1', '1:1']);
+    });
+
+    it('closed by another of the same batch, with its number used again at once, is told nothing, and neither is the new one', async () => {
+      await prepare();
+      const heard = await inside(runtime, 0, async (reactor, _argument, { state, sleep }) => {
+        const ends: [number, number][] = [await state['make'](), await state['make']()];
+        const said: string[] = [];
+        const registrations = ends.map(([, right], i) => reactor.io.registerDescriptor(right, {}, () => {
+          said.push(`old ${i}`);
+          const other = 1 - i;
+          registrations[other]!.close();
+          // The other's number, for a descriptor on which nothing ever comes.
+          reactor.io.native.socketClose(ends[other]![1]);
+          let fresh = -1;
+          // The kernel gives the lowest number that is free: a few others may come first.
+          for (let tries = 0; tries < 100 && fresh !== ends[other]![1]; tries++) {
+            fresh = reactor.io.native.openInotify();
+            state['fds'].push(fresh);
+          }
+          said.push(fresh === ends[other]![1] ? 'same number' : 'another number');
+          reactor.io.registerDescriptor(fresh, {}, () => void said.push('new'));
+        }));
+        for (const [left] of ends) state['write'](left, 'x');
+        await sleep(50);
+        return said;
+      });
+      expect(heard).toEqual(['old 0', 'same number']);
+    });
+
+    it('refuses what is not open, cannot be polled, or is no interest', async () => {
+      await prepare();
+      const errors = await inside(runtime, 0, async (reactor, _argument, { state, require, io }) => {
+        const [, right] = await state['make']();
+        const file = require('node:fs').openSync('/etc/passwd', 'r');
+        const descriptor = reactor.io.registerDescriptor(right, {}, () => undefined);
+        const { LEVEL } = io.INTEREST;
+        const calls = [
+          () => reactor.io.registerDescriptor(100_000, {}, () => undefined), () => reactor.io.registerDescriptor(file, {}, () => undefined),
+          () => reactor.io.registerDescriptor(right, { interest: LEVEL }, () => undefined), () => reactor.io.registerDescriptor(right, { interest: 64 }, () => undefined), () => descriptor.reregister(0),
+          () => reactor.io.registerDescriptor(-1, {}, () => undefined), () => reactor.io.registerDescriptor(right, {}, 5 as never),
+        ];
+        const messages = calls.map((call) => {
+          try {
+            call();
+            return 'accepted';
+          } catch (error) {
+            return (error as Error).message;
+          }
+        });
+        require('node:fs').closeSync(file);
+        return [messages, reactor.io.count] as const;
+      });
+      expect(errors).toEqual([[
+        'a source was refused: EBADF', 'a source was refused: EPERM', 'interest must be READABLE, WRITABLE or PRIORITY, with or without LEVEL and ONESHOT, not 8', 'interest must be a whole number from 1 to 31, not 64',
+        'interest must be a whole number from 1 to 31, not 0', 'fd must be a whole number from 0 to 2147483647, not -1', 'callback must be a function, not 5',
+      ], 1]);
+    });
+  });
+});

@@ -1,0 +1,176 @@
+/**
+ * Lines out of a stream of bytes, as they come. A line ends with LF or CRLF. Bytes of a line whose end has not come are carried over,
+ * and decoded when it has, so a character that is split between two reads arrives whole.
+ *
+ *      read  | ...line 7 \n line 8 \n li |      |ne 9 \r\n ...
+ *                                    carried --^
+ *
+ * A line longer than `maxLineBytes` is skipped to its end, counted and told; memory never grows beyond the limit. Not Node's readline,
+ * since that has no limit: one peer that never sends a line's end takes all memory.
+ */
+import { checkFunction, checkInteger } from '../errors.js';
+
+export interface LineOptions {
+  /** Bytes of the longest line, without its end: 1 to 2^30. Default 65,536. */
+  maxLineBytes?: number;
+  /** Called with the length of each line that was too long, when its end has come. */
+  onTooLong?: (bytes: number) => void;
+  /** Called when no more will come, after the last line. */
+  onEnd?: () => void;
+}
+
+const LF = 10;
+const CR = 13;
+const FIRST_CARRY_BYTES = 256;
+
+export class LineReader {
+  /** Lines given to the handler. */
+  lines = 0;
+  /** Lines that were too long. */
+  tooLong = 0;
+  readonly maxLineBytes: number;
+  private readonly onTooLong: ((bytes: number) => void) | undefined;
+  private carry = Buffer.alloc(0);
+  private carried = 0;
+  /** Bytes so far of a line that is too long already; 0 when none is. */
+  private skipped = 0;
+  /** The last byte skipped. */
+  private lastSkipped = 0;
+  private isClosed_ = false;
+
+  constructor(options: LineOptions, private readonly handler: (line: string) => void) {
+    this.maxLineBytes = checkInteger('maxLineBytes', options.maxLineBytes ?? 65_536, 1, 2 ** 30);
+    if (options.onTooLong !== undefined) checkFunction('onTooLong', options.onTooLong);
+    checkFunction('handler', handler);
+    this.onTooLong = options.onTooLong;
+  }
+
+  get isClosed(): boolean {
+    return this.isClosed_;
+  }
+
+  /** No line follows, not even those of the bytes that are being read. For a handler that has closed its source. */
+  close(): void {
+    this.isClosed_ = true;
+    this.carry = Buffer.alloc(0);
+    this.carried = 0;
+  }
+
+  /** Takes what was read. A handler that throws costs no other line: the rest is given first, then the error is thrown (all, as an AggregateError). */
+  push(bytes: Uint8Array): void {
+    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    let errors: unknown[] | undefined;
+    let start = 0;
+    for (let end = chunk.indexOf(LF); end >= 0 && !this.isClosed_; end = chunk.indexOf(LF, start)) {
+      const first = start;
+      start = end + 1;
+      try {
+        this.finish(chunk, first, end);
+      } catch (error) {
+        (errors ??= []).push(error);
+      }
+    }
+    if (!this.isClosed_ && start !== chunk.length) this.keep(chunk, start);
+    if (errors !== undefined) throw errors.length === 1 ? errors[0] : new AggregateError(errors, `${errors.length} lines' handlers threw`);
+  }
+
+  /** What came last is a line too, though it has no end. */
+  end(): void {
+    if (this.isClosed_) return;
+    const [carry, carried, skipped] = [this.carry, this.carried, this.skipped];
+    this.close();
+    if (skipped !== 0) this.reject(skipped);
+    else if (carried > this.maxLineBytes) this.reject(carried);
+    else if (carried !== 0) this.give(carry, 0, carried);
+  }
+
+  /** A line's end is at `end`, and its last piece begins at `start`. */
+  private finish(chunk: Buffer, start: number, end: number): void {
+    if (this.skipped !== 0) {
+      const hasReturn = (end > start ? chunk[end - 1] : this.lastSkipped) === CR;
+      const bytes = this.skipped + end - start - (hasReturn ? 1 : 0);
+      this.skipped = 0;
+      return this.reject(bytes);
+    }
+    if (this.carried === 0) return this.give(chunk, start, end > start && chunk[end - 1] === CR ? end - 1 : end);
+    const total = this.carried + end - start;
+    const hasReturn = (end > start ? chunk[end - 1] : this.carry[this.carried - 1]) === CR;
+    const length = hasReturn ? total - 1 : total;
+    if (length > this.maxLineBytes) {
+      this.carried = 0;
+      return this.reject(length);
+    }
+    this.append(chunk, start, end);
+    this.carried = 0;
+    this.give(this.carry, 0, length);
+  }
+
+  private give(bytes: Buffer, start: number, end: number): void {
+    if (end - start > this.maxLineBytes) return this.reject(end - start);
+    this.lines++;
+    this.handler(bytes.toString('utf8', start, end));
+  }
+
+  private reject(bytes: number): void {
+    this.tooLong++;
+    this.onTooLong?.(bytes);
+  }
+
+  /** The piece behind the last line's end. */
+  private keep(chunk: Buffer, start: number): void {
+    const length = chunk.length - start;
+    if (this.skipped !== 0 || this.carried + length > this.maxLineBytes + 1) {
+      // One byte more than the limit may still be the CR of its end.
+      this.skipped = (this.skipped === 0 ? this.carried : this.skipped) + length;
+      this.lastSkipped = chunk[chunk.length - 1]!;
+      this.carried = 0;
+      return;
+    }
+    this.append(chunk, start, chunk.length);
+  }
+
+  private append(chunk: Buffer, start: number, end: number): void {
+    const total = this.carried + end - start;
+    if (total > this.carry.length) {
+      let size = Math.max(FIRST_CARRY_BYTES, this.carry.length);
+      while (size < total) size *= 2;
+      const grown = Buffer.allocUnsafeSlow(size);
+      this.carry.copy(grown, 0, 0, this.carried);
+      this.carry = grown;
+    }
+    chunk.copy(this.carry, this.carried, start, end);
+    this.carried = total;
+  }
+}
+
+/** What lines are read from: a connection, a pipe, standard input. */
+export interface LineSource {
+  readonly isClosed: boolean;
+  onData(handler: (bytes: Uint8Array) => void): unknown;
+  onEnd(handler: () => void): unknown;
+  end(): void;
+}
+
+/**
+ * Calls `handler` for each line of `source`, in place of `onData` and `onEnd`; at its end the source is ended as well, after `onEnd` of the
+ * options. Lines that were read before the handler paused the source still come; after it closed it, none. Valid for UTF-8; a byte that
+ * is none becomes U+FFFD. Allocates each line's string.
+ */
+export function lines(source: LineSource, options: LineOptions, handler: (line: string) => void): LineReader {
+  checkFunction('handler', handler);
+  const reader = new LineReader(options, (line) => {
+    // Closed by a handler of this very chunk.
+    if (source.isClosed) return reader.close();
+    handler(line);
+  });
+  source.onData((bytes) => reader.push(bytes));
+  source.onEnd(() => {
+    try {
+      reader.end();
+    } finally {
+      options.onEnd?.();
+      source.end();
+    }
+  });
+  return reader;
+}

@@ -1,0 +1,295 @@
+/**
+ * A stream over a descriptor that is no TCP connection: a pipe's end, a FIFO, a terminal, a socketpair. One way or both.
+ *
+ *      read:   open --the last writer closes--> ended -> closed
+ *      write:  open --end()--> ending --all written--> closed          the reader goes: EPIPE, closed
+ *      both:   open --the peer ends--> half-closed --end()--> closed   (and the other way round)
+ *
+ * Reading and writing are as on a connection: `onData` in place, `offer` into a backlog that is written at the next step, BACK_PRESSURED
+ * above `highWaterBytes`. A descriptor that cannot be polled (a regular file, /dev/null) is always ready; its reads then wait for the disk.
+ */
+import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import { BANDS, words } from '../layout.js';
+import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
+import { DEFAULT_BAND, type Ready } from '../ready.js';
+import type { Io } from './io.js';
+import { Backlog } from './pipe-backlog.js';
+import type { Source } from './token.js';
+
+export interface PipeOptions {
+  /** Band in which its reading and writing runs, 0 to 7. Default 3. */
+  priority?: number;
+  /** Bytes that may wait to be written before `offer` refuses: 1 to 2^30. Default 1 MiB. */
+  highWaterBytes?: number;
+  /** Bytes read in one step: 1 to 65,536, default 65,536. */
+  readBytes?: number;
+}
+
+export interface FifoOptions extends PipeOptions {
+  /** The FIFO does not end when its last writer has gone, nor break when its last reader has: others may come. Default false. */
+  keepOpen?: boolean;
+}
+
+export type PipeWay = 'read' | 'write' | 'both';
+
+const { READABLE, WRITABLE, READ_CLOSED, HANG_UP, ERROR } = words.readiness;
+const EAGAIN = -11;
+const EPIPE = 32;
+const MOST_READ_BYTES = 65_536;
+/** One for all streams of the thread: what `onData` is given lies here. */
+let readBuffer: Uint8Array | undefined;
+/** Bytes given to the kernel in one step before others of the band get their turn. */
+const WRITE_BYTES = 262_144;
+
+export class PipeStream implements Source, Ready {
+  isReady = false;
+  token = -1;
+  readonly band: number;
+  readonly highWaterBytes: number;
+  bytesRead = 0;
+  bytesWritten = 0;
+  /** The error that closed it, if one did. */
+  error: PercoreError | undefined;
+
+  private readonly readBytes: number;
+  private readonly backlog = new Backlog();
+  private dataHandler: ((bytes: Uint8Array) => void) | undefined;
+  private endHandler: (() => void) | undefined;
+  private closeHandler: ((error: PercoreError | undefined) => void) | undefined;
+  private waiters: { most: number; resolve: () => void }[] = [];
+  /** False for a descriptor that cannot be polled: it is always ready. */
+  private isPolled = true;
+  private isReadable = false;
+  private isWritable = false;
+  private isBroken = false;
+  private isPaused = false;
+  private isEnding = false;
+  private hasEnded = false;
+  private hasPeerEnded = false;
+  private isClosed_ = false;
+
+  constructor(private readonly io: Io, readonly fd: number, readonly way: PipeWay, options: Required<PipeOptions>) {
+    this.band = options.priority;
+    this.highWaterBytes = options.highWaterBytes;
+    this.readBytes = options.readBytes;
+    const { interest } = words;
+    try {
+      io.register(this, fd, way === 'read' ? interest.READABLE : way === 'write' ? interest.WRITABLE : interest.READABLE | interest.WRITABLE);
+    } catch (error) {
+      if ((error as PercoreError).errno !== 'EPERM') {
+        io.native.socketClose(fd);
+        throw error;
+      }
+      this.isPolled = false;
+      this.isReadable = this.isWritable = true;
+    }
+    // Nothing to read is not half of what there is: it counts as ended from the beginning.
+    this.hasPeerEnded = way === 'write';
+    this.hasEnded = way === 'read';
+  }
+
+  get isClosed(): boolean {
+    return this.isClosed_;
+  }
+
+  /** Bytes taken by `offer` that the kernel has not taken yet. */
+  get pendingBytes(): number {
+    return this.backlog.length;
+  }
+
+  /** Called with what was read; the bytes are valid during the call only. Without a handler nothing is read, and an end is not seen. */
+  onData(handler: (bytes: Uint8Array) => void): this {
+    checkFunction('handler', handler);
+    if (this.way === 'write') throw invalidArgument('onData', this.way, 'called on a stream that reads');
+    this.dataHandler = handler;
+    if (this.isReadable) this.io.schedule(this);
+    return this;
+  }
+
+  /** Called when no more will come, before the stream closes; on a stream of both ways, without a handler it ends too. */
+  onEnd(handler: () => void): this {
+    this.endHandler = handler;
+    return this;
+  }
+
+  /** Called once, after the descriptor is closed; with the error, if one closed it. */
+  onClose(handler: (error: PercoreError | undefined) => void): this {
+    this.closeHandler = handler;
+    return this;
+  }
+
+  /** Reads no more until `resume`. No system call. */
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    if (this.isReadable) this.io.schedule(this);
+  }
+
+  /** Copies bytes into the backlog. OK; BACK_PRESSURED: nothing taken, wait for `writable()`; CLOSED after `end` or close. */
+  offer(bytes: Uint8Array, offset = 0, length: number = bytes.length - offset): number {
+    if (this.isClosed_ || this.isEnding || this.hasEnded) return CLOSED;
+    // One write larger than the mark is taken when nothing waits, or it could never be written.
+    if (this.backlog.length !== 0 && this.backlog.length + length > this.highWaterBytes) return BACK_PRESSURED;
+    this.backlog.push(bytes, offset, length);
+    if (this.isWritable) this.io.schedule(this);
+    return OK;
+  }
+
+  /** Resolves when no more than half of `highWaterBytes` waits, or the stream is closed. */
+  writable(): Promise<void> {
+    return this.whenPending(this.highWaterBytes / 2);
+  }
+
+  /** Resolves when the kernel has taken everything, or the stream is closed. */
+  flushed(): Promise<void> {
+    return this.whenPending(0);
+  }
+
+  /** Writes what waits, then says that no more will follow; one that only reads is closed. */
+  end(): void {
+    if (this.isClosed_ || this.isEnding) return;
+    this.isEnding = true;
+    if (this.way === 'read') return this.close();
+    this.io.schedule(this);
+  }
+
+  /** Closes at once; what waits is lost. */
+  close(): void {
+    if (this.isClosed_) return;
+    this.isClosed_ = true;
+    if (this.isPolled) this.io.release(this.token, this.fd);
+    else this.io.native.socketClose(this.fd);
+    try {
+      this.closeHandler?.(this.error);
+    } finally {
+      this.backlog.clear();
+      this.tellWaiters();
+    }
+  }
+
+  onReadiness(readiness: number): void {
+    if ((readiness & (READABLE | READ_CLOSED | HANG_UP | ERROR)) !== 0) this.isReadable = true;
+    if ((readiness & (WRITABLE | HANG_UP | ERROR)) !== 0) this.isWritable = true;
+    // A pipe's reader has gone: told at once, not at the next write, which may never come.
+    if ((readiness & ERROR) !== 0 && this.way === 'write') this.isBroken = true;
+    this.io.schedule(this);
+  }
+
+  run(): boolean {
+    if (this.isBroken) this.fail(EPIPE, 'write');
+    if (this.canWrite()) this.write();
+    if (this.canRead()) this.read();
+    // Written by the handler just now: in this same step.
+    if (this.canWrite()) this.write();
+    return this.canRead() || this.canWrite();
+  }
+
+  private canRead(): boolean {
+    return !this.isClosed_ && this.isReadable && !this.isPaused && this.dataHandler !== undefined && !(this.way === 'both' && this.hasPeerEnded);
+  }
+
+  private canWrite(): boolean {
+    return !this.isClosed_ && this.isWritable && (this.backlog.length !== 0 || (this.isEnding && !this.hasEnded));
+  }
+
+  private read(): void {
+    readBuffer ??= new Uint8Array(MOST_READ_BYTES);
+    const count = this.io.native.descriptorRead(this.fd, readBuffer, 0, this.readBytes);
+    if (count > 0) {
+      this.bytesRead += count;
+      this.dataHandler!(readBuffer.subarray(0, count));
+    } else if (count === EAGAIN) {
+      this.isReadable = !this.isPolled;
+    } else if (count === 0) {
+      this.isReadable = false;
+      this.peerEnded();
+    } else {
+      this.fail(-count, 'read');
+    }
+  }
+
+  private peerEnded(): void {
+    this.hasPeerEnded = true;
+    try {
+      this.endHandler?.();
+    } finally {
+      if (this.hasEnded) this.close();
+      else if (this.endHandler === undefined) this.end();
+    }
+  }
+
+  private write(): void {
+    let budget = WRITE_BYTES;
+    while (this.backlog.length !== 0 && budget > 0) {
+      const count = this.io.native.descriptorWrite(this.fd, this.backlog.bytes, this.backlog.first, Math.min(this.backlog.length, budget));
+      if (count === EAGAIN) {
+        this.isWritable = !this.isPolled;
+        return;
+      }
+      if (count < 0) return this.fail(-count, 'write');
+      this.bytesWritten += count;
+      this.backlog.skip(count);
+      budget -= count;
+    }
+    if (this.waiters.length !== 0) this.tellWaiters();
+    if (this.backlog.length === 0 && this.isEnding && !this.hasEnded) this.finishWriting();
+  }
+
+  private finishWriting(): void {
+    this.hasEnded = true;
+    // A socketpair's peer reads the end; a terminal has no half to close, and then only closing tells.
+    if (this.way === 'both' && this.io.native.descriptorEnd(this.fd) < 0) return this.close();
+    if (this.hasPeerEnded) this.close();
+  }
+
+  private whenPending(most: number): Promise<void> {
+    return this.isClosed_ || this.backlog.length <= most ? Promise.resolve() : new Promise((resolve) => this.waiters.push({ most, resolve }));
+  }
+
+  private tellWaiters(): void {
+    const pending = this.backlog.length;
+    const waiters = this.waiters;
+    this.waiters = waiters.filter(({ most }) => pending > most);
+    for (const { most, resolve } of waiters) if (pending <= most) resolve();
+  }
+
+  private fail(errno: number, syscall: string): void {
+    if (this.isClosed_) return;
+    const name = this.io.native.errorName(errno);
+    this.error = new PercoreError('ERR_PERCORE_SYSTEM', `${syscall}: ${name} on descriptor ${this.fd}`, { errno: name, syscall });
+    this.close();
+  }
+}
+
+/** Opens a FIFO. Throws ERR_PERCORE_SYSTEM: ENXIO for a writer while nobody reads (unless keepOpen), EINVAL for a file that is no FIFO. */
+export function openFifo(io: Io, path: string, way: 'read' | 'write', options: FifoOptions): PipeStream {
+  if (typeof path !== 'string' || path === '') throw invalidArgument('path', path, 'the path of a FIFO');
+  if (way !== 'read' && way !== 'write') throw invalidArgument('way', way, "'read' or 'write'");
+  const checked = checkPipeOptions(options);
+  return new PipeStream(io, io.system(() => io.native.openFifo(path, way === 'write', options.keepOpen === true), `open the FIFO ${path}`), way, checked);
+}
+
+/** Takes over a descriptor: made non-blocking for all who share its open file, and closed by the stream. Throws ERR_PERCORE_SYSTEM (EBADF). */
+export function openPipe(io: Io, fd: number, way: PipeWay, options: PipeOptions): PipeStream {
+  checkInteger('fd', fd, 0, 2 ** 31 - 1);
+  if (way !== 'read' && way !== 'write' && way !== 'both') throw invalidArgument('way', way, "'read', 'write' or 'both'");
+  const checked = checkPipeOptions(options);
+  return new PipeStream(io, io.system(() => io.native.adoptDescriptor(fd), `take over descriptor ${fd}`), way, checked);
+}
+
+/** Standard input as a stream; descriptor 0 itself stays as it is. One reader: beside it, `process.stdin` must not be used. */
+export function openStandardInput(io: Io, options: PipeOptions): PipeStream {
+  const checked = checkPipeOptions(options);
+  return new PipeStream(io, io.system(() => io.native.openStandardInput(), 'open standard input'), 'read', checked);
+}
+
+function checkPipeOptions(options: PipeOptions): Required<PipeOptions> {
+  return {
+    priority: checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1),
+    highWaterBytes: checkInteger('highWaterBytes', options.highWaterBytes ?? 1 << 20, 1, 2 ** 30),
+    readBytes: checkInteger('readBytes', options.readBytes ?? MOST_READ_BYTES, 1, MOST_READ_BYTES),
+  };
+}

@@ -1,0 +1,211 @@
+/**
+ * Changes of files and folders, told by inotify: one descriptor for all watches of a thread, since a user has only 128 of them.
+ *
+ *      kernel's queue -> read (16 KiB a step) -> watch number -> the paths that were given that number -> handlers
+ *
+ * Two paths that lead to the same file share a number; each is told what it asked for. When the kernel's queue overflows, events are
+ * lost and every watch is told `overflow`: look at the folder anew. A folder's subfolders are not watched. Source: inotify(7).
+ */
+import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import { BANDS, words } from '../layout.js';
+import { DEFAULT_BAND, type Ready } from '../ready.js';
+import type { Io } from './io.js';
+import type { Source } from './token.js';
+
+/** What can be watched, with the kernel's bit for it. */
+const EVENTS = {
+  accessed: 0x1, modified: 0x2, attributes: 0x4, closedAfterWrite: 0x8, closed: 0x10, opened: 0x20, movedFrom: 0x40, movedTo: 0x80,
+  created: 0x100, deleted: 0x200, deletedItself: 0x400, movedItself: 0x800,
+} as const;
+/** What is told without being asked. */
+const UNMOUNTED = 0x2000, OVERFLOW = 0x4000, IGNORED = 0x8000, IS_DIRECTORY = 0x4000_0000;
+const ONLY_DIRECTORY = 0x100_0000, DO_NOT_FOLLOW = 0x200_0000, MASK_ADD = 0x2000_0000;
+const EAGAIN = -11;
+const BUFFER_BYTES = 16_384;
+/** An inotify_event: wd, mask, cookie, length of the name, name. */
+const HEAD_BYTES = 16;
+
+export type WatchKind = keyof typeof EVENTS;
+const KINDS = Object.keys(EVENTS) as WatchKind[];
+const DEFAULT_KINDS: readonly WatchKind[] = ['created', 'deleted', 'closedAfterWrite', 'movedFrom', 'movedTo', 'deletedItself', 'movedItself'];
+
+export interface WatchEvent {
+  /** `overflow`: events were lost. `gone`: the file is deleted or unmounted; the watch is closed and this is its last event. */
+  readonly kind: WatchKind | 'overflow' | 'unmounted' | 'gone';
+  /** Of the entry inside a watched folder; '' when it concerns the watched path itself. Not UTF-8: with U+FFFD, see `nameBytes`. */
+  readonly name: string;
+  readonly nameBytes: Uint8Array;
+  /** The same number in `movedFrom` and `movedTo` of one rename; else 0. */
+  readonly cookie: number;
+  readonly isDirectory: boolean;
+}
+
+export interface WatchOptions {
+  /** Default: all but accessed, opened, closed, modified and attributes. */
+  events?: readonly WatchKind[];
+  /** Refuse anything but a folder. Default false. */
+  onlyDirectory?: boolean;
+  /** Watch a symbolic link itself. Default false. */
+  doNotFollow?: boolean;
+  /** Band in which the handler runs, 0 to 7; the first watch of a thread decides for all. Default 3. */
+  priority?: number;
+}
+
+/** One watched path. */
+export class PathWatch {
+  private isClosed_ = false;
+
+  constructor(private readonly watcher: Watcher, readonly path: string, readonly watch: number, private readonly mask: number, private readonly handler: (event: WatchEvent) => void) {}
+
+  get isClosed(): boolean {
+    return this.isClosed_;
+  }
+
+  /** Is told nothing more, not even what the kernel has queued. */
+  close(): void {
+    if (this.isClosed_) return;
+    this.isClosed_ = true;
+    this.watcher.remove(this);
+  }
+
+  /** For Watcher alone. */
+  tell(mask: number, event: WatchEvent): void {
+    if (!this.isClosed_ && ((mask & this.mask) !== 0 || event.kind === 'overflow' || event.kind === 'unmounted' || event.kind === 'gone')) this.handler(event);
+  }
+}
+
+class Watcher implements Source, Ready {
+  isReady = false;
+  token = -1;
+  isClosed = false;
+  private readonly byNumber = new Map<number, PathWatch[]>();
+  private readonly buffer = new Uint8Array(BUFFER_BYTES);
+  private readonly view = new DataView(this.buffer.buffer);
+  /** Bytes `at` to `end` of the buffer are not delivered yet. */
+  private at = 0;
+  private end = 0;
+
+  constructor(private readonly io: Io, private readonly fd: number, readonly band: number) {
+    try {
+      io.register(this, fd, words.interest.READABLE);
+    } catch (error) {
+      io.native.socketClose(fd);
+      throw error;
+    }
+  }
+
+  add(path: string, mask: number, flags: number, handler: (event: WatchEvent) => void): PathWatch {
+    // Added to what another path to the same file has asked for.
+    const number = this.io.native.addWatch(this.fd, path, mask | flags | MASK_ADD);
+    if (number < 0) {
+      const errno = this.io.native.errorName(-number);
+      if (this.byNumber.size === 0) this.close();
+      const hint = errno === 'ENOSPC' ? '; fs.inotify.max_user_watches is reached' : '';
+      throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot watch ${path}: ${errno}${hint}`, { errno, syscall: 'inotify_add_watch' });
+    }
+    const watch = new PathWatch(this, path, number, mask, handler);
+    const others = this.byNumber.get(number);
+    if (others === undefined) this.byNumber.set(number, [watch]);
+    else others.push(watch);
+    return watch;
+  }
+
+  remove(watch: PathWatch): void {
+    const left = this.byNumber.get(watch.watch)?.filter((other) => other !== watch);
+    if (left === undefined) return;
+    if (left.length !== 0) return void this.byNumber.set(watch.watch, left);
+    this.byNumber.delete(watch.watch);
+    // Numbers are not used again, so what is queued for this one finds nobody. EINVAL: the file has gone, and the watch with it.
+    this.io.native.removeWatch(this.fd, watch.watch);
+    if (this.byNumber.size === 0) this.close();
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    const watches = [...this.byNumber.values()].flat();
+    // Emptied first: a watch that closes must not touch the number, which may be another's by then.
+    this.byNumber.clear();
+    this.io.release(this.token, this.fd);
+    for (const watch of watches) watch.close();
+  }
+
+  onReadiness(): void {
+    this.io.schedule(this);
+  }
+
+  run(): boolean {
+    if (this.isClosed) return false;
+    if (this.at === this.end) {
+      const count = this.io.native.descriptorRead(this.fd, this.buffer, 0, BUFFER_BYTES);
+      if (count === EAGAIN) return false;
+      if (count <= 0) {
+        this.close();
+        const errno = this.io.native.errorName(-count);
+        throw new PercoreError('ERR_PERCORE_SYSTEM', `read: ${errno} on inotify; all watches of this thread are closed`, { errno, syscall: 'read' });
+      }
+      this.at = 0;
+      this.end = count;
+    }
+    // When a handler throws, the next step goes on behind its event.
+    while (this.at < this.end && !this.isClosed) this.deliver();
+    return !this.isClosed;
+  }
+
+  private deliver(): void {
+    const { view, at } = this;
+    const number = view.getInt32(at, LITTLE), mask = view.getUint32(at + 4, LITTLE), cookie = view.getUint32(at + 8, LITTLE), length = view.getUint32(at + 12, LITTLE);
+    const nameAt = at + HEAD_BYTES;
+    this.at = nameAt + length;
+    const nul = this.buffer.indexOf(0, nameAt);
+    const nameBytes = this.buffer.slice(nameAt, length === 0 ? nameAt : Math.min(nul < 0 ? this.at : nul, this.at));
+    const kind = kindOf(mask);
+    const event: WatchEvent = { kind, name: Buffer.from(nameBytes.buffer).toString(), nameBytes, cookie, isDirectory: (mask & IS_DIRECTORY) !== 0 };
+    const watches = kind === 'overflow' ? [...this.byNumber.values()].flat() : [...(this.byNumber.get(number) ?? [])];
+    const errors: unknown[] = [];
+    for (const watch of watches) {
+      try {
+        watch.tell(mask, event);
+      } catch (error) {
+        errors.push(error);
+      }
+      if (kind === 'gone') watch.close();
+    }
+    if (errors.length !== 0) throw errors[0];
+  }
+}
+
+const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+const watchers = new WeakMap<Io, Watcher>();
+
+/** Watches a path. Throws ERR_PERCORE_SYSTEM: ENOENT, EACCES, ENOTDIR, ENOSPC (too many watches), EMFILE (too many descriptors or instances). */
+export function watchPath(io: Io, path: string, options: WatchOptions, handler: (event: WatchEvent) => void): PathWatch {
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) throw invalidArgument('path', path, 'a path');
+  checkFunction('handler', handler);
+  const priority = checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1);
+  let mask = 0;
+  for (const kind of options.events ?? DEFAULT_KINDS) {
+    if (EVENTS[kind] === undefined) throw invalidArgument('events', kind, `some of ${KINDS.join(', ')}`);
+    mask |= EVENTS[kind];
+  }
+  if (mask === 0) throw invalidArgument('events', options.events, `some of ${KINDS.join(', ')}`);
+  const flags = (options.onlyDirectory === true ? ONLY_DIRECTORY : 0) | (options.doNotFollow === true ? DO_NOT_FOLLOW : 0);
+  let watcher = watchers.get(io);
+  if (watcher === undefined || watcher.isClosed) {
+    const fd = io.native.openInotify();
+    if (fd < 0) {
+      const errno = io.native.errorName(-fd);
+      throw new PercoreError('ERR_PERCORE_SYSTEM', `inotify_init1: ${errno}${errno === 'EMFILE' ? '; descriptors or fs.inotify.max_user_instances are used up' : ''}`, { errno, syscall: 'inotify_init1' });
+    }
+    watcher = new Watcher(io, fd, priority);
+    watchers.set(io, watcher);
+  }
+  return watcher.add(path, mask, flags, handler);
+}
+
+function kindOf(mask: number): WatchEvent['kind'] {
+  if ((mask & OVERFLOW) !== 0) return 'overflow';
+  if ((mask & IGNORED) !== 0) return 'gone';
+  if ((mask & UNMOUNTED) !== 0) return 'unmounted';
+  return KINDS.find((kind) => (mask & EVENTS[kind]) !== 0)!;
+}
