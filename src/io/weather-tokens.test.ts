@@ -14,7 +14,7 @@ const STEPS = process.env['PERCORE_STRESS'] === '1' ? 1_000_000 : 100_000;
 for (const source of sources) {
   describe(`events on ${source} against a model`, () => {
     for (const seed of [1, Math.floor(Math.random() * 2 ** 31)]) {
-      it(`${STEPS} random steps of open, register, fire, close and reuse, seed ${seed}: none is misdelivered, none is lost`, { timeout: 120_000 }, async () => {
+      it(`${STEPS} random steps of open, register, fire, close and reuse, seed ${seed}: none is misdelivered, none is lost`, { timeout: 400_000 }, async () => {
         await withRuntime(1, { io: { source } }, async (runtime) => {
           const outcome = await inside(runtime, 0, async (reactor, { steps, seed: start }: { steps: number; seed: number }) => {
             const { io } = reactor;
@@ -90,7 +90,7 @@ for (const source of sources) {
             }
             while (open.length !== 0) open.at(-1)!.close();
             return { ...counts, left: io.count };
-          }, { steps: STEPS, seed }, { timeoutMs: 110_000 });
+          }, { steps: STEPS, seed }, { timeoutMs: 390_000 });
           expect(outcome, `seed ${seed}`).toMatchObject({ toClosed: 0, toWrong: 0, lost: 0, left: 0 });
           // The run did what it is for.
           expect(outcome.delivered).toBeGreaterThan(STEPS / 10);
