@@ -165,13 +165,6 @@ class EpollIo final : public IoSource {
     return -error;
   }
 
-  static uint32_t modeOf(int32_t interest) {
-    uint32_t events = eventsOf(interest);
-    if (!(interest & int32_t(Interest::kLevel))) events |= EPOLLET;
-    if (interest & int32_t(Interest::kOneshot)) events |= EPOLLONESHOT;
-    return events;
-  }
-
   void queue(Entry& entry) {
     if (entry.isQueued) return;
     entry.isQueued = true;

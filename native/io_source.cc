@@ -36,4 +36,12 @@ uint32_t IoSource::eventsOf(int32_t interest) {
   return events;
 }
 
+uint32_t IoSource::modeOf(int32_t interest) {
+  using layout::Interest;
+  uint32_t events = eventsOf(interest);
+  if (!(interest & int32_t(Interest::kLevel))) events |= EPOLLET;
+  if (interest & int32_t(Interest::kOneshot)) events |= EPOLLONESHOT;
+  return events;
+}
+
 }  // namespace percore

@@ -107,6 +107,8 @@ class IoSource {
   }
   static int32_t readinessOf(uint32_t events);
   static uint32_t eventsOf(int32_t interest);
+  // The same with what epoll is told of edges and one-shots.
+  static uint32_t modeOf(int32_t interest);
 
   IoMemory memory_;
   layout::IoBlock* block_;

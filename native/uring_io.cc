@@ -151,7 +151,7 @@ class UringIo final : public IoSource {
     if (fstat(fd, &what) != 0) return -errno;
     if (S_ISREG(what.st_mode) || S_ISDIR(what.st_mode)) return -EPERM;
     if (isEventFd(fd)) {
-      if (watch(EPOLL_CTL_ADD, fd, token, eventsOf(interest)) != 0) return -errno;
+      if (watch(EPOLL_CTL_ADD, fd, token, modeOf(interest)) != 0) return -errno;
       make(fd, token, IoKind::kReadiness);
       watched_.insert(token);
       return 0;
@@ -166,7 +166,7 @@ class UringIo final : public IoSource {
   int modify(int, int32_t token, int32_t interest) override {
     Entry* entry = find(token);
     if (!entry) return -ENOENT;
-    if (watched_.contains(token)) return watch(EPOLL_CTL_MOD, entry->fd, token, eventsOf(interest)) == 0 ? 0 : -errno;
+    if (watched_.contains(token)) return watch(EPOLL_CTL_MOD, entry->fd, token, modeOf(interest)) == 0 ? 0 : -errno;
     entry->events = uint32_t(interest);
     entry->isReceiving = true;
     if (entry->armed & kReady) cancel(token, kReady);  // armed again by its last completion
