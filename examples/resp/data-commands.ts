@@ -30,7 +30,7 @@ export const get: DataStep = (args, reply, keys) => {
   const entry = lookUp(keys, args, 1);
   if (entry === undefined) reply.nil();
   else if (entry.kind !== TEXT) reply.error(WRONG_TYPE);
-  else reply.bulk(entry.bytes, 0, entry.length);
+  else reply.bulk(entry.bytes, entry.start, entry.end);
 };
 
 /** SET key value [NX | XX] [GET] [EX seconds | PX milliseconds | KEEPTTL] */
@@ -61,7 +61,7 @@ export const set: DataStep = (args, reply, keys) => {
   if (returnsOld && entry !== undefined && entry.kind !== TEXT) return reply.error(WRONG_TYPE);
   if (returnsOld) {
     if (entry === undefined) reply.nil();
-    else reply.bulk(entry.bytes, 0, entry.length);
+    else reply.bulk(entry.bytes, entry.start, entry.end);
   }
   if (entry === undefined ? onlyIfThere : onlyIfNew) {
     if (!returnsOld) reply.nil();
@@ -79,7 +79,7 @@ export const mget: DataStep = (args, reply, keys) => {
   for (let i = 1; i < args.count; i++) {
     const entry = lookUp(keys, args, i);
     if (entry === undefined || entry.kind !== TEXT) reply.nil();
-    else reply.bulk(entry.bytes, 0, entry.length);
+    else reply.bulk(entry.bytes, entry.start, entry.end);
   }
 };
 
@@ -98,13 +98,13 @@ const digits = new Uint8Array(24);
 export const incr: DataStep = (args, reply, keys) => {
   const entry = find(keys, args, 1);
   if (entry !== undefined && entry.kind !== TEXT) return reply.error(WRONG_TYPE);
-  const old = entry === undefined ? 0 : readInteger(entry.bytes, 0, entry.length);
+  const old = entry === undefined ? 0 : readInteger(entry.bytes, entry.start, entry.end);
   if (Number.isNaN(old)) return reply.error(NOT_AN_INTEGER);
   let length: number;
   if (Math.abs(old) < Number.MAX_SAFE_INTEGER) {
     length = writeNumber(digits, 0, old + 1);
   } else {
-    const value = readBigInteger(entry!.bytes, 0, entry!.length) + 1n;
+    const value = readBigInteger(entry!.bytes, entry!.start, entry!.end) + 1n;
     if (!isInt64(value)) return reply.error('ERR increment or decrement would overflow');
     length = Buffer.from(digits.buffer).write(String(value), 'latin1');
   }

@@ -4,11 +4,11 @@
  *     bytes of the key --hash--> Map --> entry -> entry (same hash) ...        no string is made to look a key up
  *
  * A key with an end of life has a timer that removes it; who asks in between compares with the clock, so no key is ever seen after its time.
- * Values: text as bytes that are overwritten in place while they fit; lists and hashes of latin1 strings, since a small Uint8Array is ten
- * times its content. Knows neither its transport nor its reactor: `KeyspaceHost` is all it needs of them.
+ * Key and text lie behind each other in a piece of the slab, and a text is overwritten in place while it fits; lists and hashes are of latin1
+ * strings. Knows neither its transport nor its reactor: `KeyspaceHost` is all it needs of them.
  */
-import { textOf } from './arguments.js';
 import { copyBytes } from './bytes.js';
+import { Slab } from './slab.js';
 import type { TextDeque } from './text-deque.js';
 
 export interface KeyspaceHost {
@@ -25,8 +25,7 @@ export const HASH = 2;
 
 export class Entry {
   kind = TEXT;
-  /** A text: the first `length` of `bytes`. */
-  bytes: Uint8Array = NOTHING;
+  /** A text: `length` bytes from `start` on. */
   length = 0;
   list: TextDeque | undefined = undefined;
   fields: Map<string, string> | undefined = undefined;
@@ -35,10 +34,26 @@ export class Entry {
   timer: unknown = undefined;
   next: Entry | undefined = undefined;
 
-  constructor(readonly hash: number, readonly key: string) {}
+  /** Key and text lie in `bytes` from `at` on, in a piece of `capacity` bytes. */
+  constructor(readonly hash: number, public bytes: Uint8Array, public at: number, public capacity: number, readonly keyLength: number) {}
+
+  /** Where the text begins in `bytes`. */
+  get start(): number {
+    return this.at + this.keyLength;
+  }
+
+  get end(): number {
+    return this.at + this.keyLength + this.length;
+  }
+
+  isKey(bytes: Uint8Array, start: number, end: number): boolean {
+    if (end - start !== this.keyLength) return false;
+    const own = this.bytes;
+    for (let at = this.at; start < end; at++, start++) if (own[at] !== bytes[start]) return false;
+    return true;
+  }
 }
 
-const NOTHING = new Uint8Array(0);
 /** Longest wait asked of a timer: a year. A later end asks again. */
 const MOST_DELAY_MS = 365 * 86_400_000;
 
@@ -50,6 +65,7 @@ export class Keyspace {
   hits = 0;
   misses = 0;
   private count = 0;
+  private readonly slab = new Slab();
   private readonly entries = new Map<number, Entry>();
   /** Chosen anew for each keyspace, so that nobody can prepare keys that all hash alike. */
   private readonly seed = (Math.random() * 2 ** 32) | 0;
@@ -63,7 +79,7 @@ export class Keyspace {
   /** The living entry of a key. Does not allocate. */
   find(bytes: Uint8Array, start: number, end: number): Entry | undefined {
     for (let entry = this.entries.get(this.hash(bytes, start, end)); entry !== undefined; entry = entry.next) {
-      if (!isSame(entry.key, bytes, start, end)) continue;
+      if (!entry.isKey(bytes, start, end)) continue;
       if (entry.expiresAtMs === Infinity || entry.expiresAtMs > this.host.nowMs()) return entry;
       this.expired++;
       this.remove(entry);
@@ -75,7 +91,10 @@ export class Keyspace {
   /** A new entry for a key that `find` does not find. */
   insert(bytes: Uint8Array, start: number, end: number): Entry {
     const hash = this.hash(bytes, start, end);
-    const entry = new Entry(hash, textOf(bytes, start, end));
+    const { slab } = this;
+    const capacity = slab.allocate(end - start);
+    copyBytes(bytes, start, end, slab.bytes, slab.at);
+    const entry = new Entry(hash, slab.bytes, slab.at, capacity, end - start);
     entry.next = this.entries.get(hash);
     this.entries.set(hash, entry);
     this.count++;
@@ -94,7 +113,8 @@ export class Keyspace {
       before.next = entry.next;
     }
     entry.next = undefined;
-    this.count--;
+    this.slab.free(entry.bytes, entry.at, entry.capacity);
+    if (--this.count === 0) this.slab.clear();
   }
 
   /** Makes the entry a text of these bytes, whatever it was; its end of life stays. Allocates only when it grows. */
@@ -102,10 +122,22 @@ export class Keyspace {
     const length = end - start;
     entry.kind = TEXT;
     entry.list = entry.fields = undefined;
+    const needed = entry.keyLength + length;
     // Memory much larger than the text is given back.
-    if (length > entry.bytes.length || entry.bytes.length > 64 + 2 * length) entry.bytes = new Uint8Array(length);
-    copyBytes(bytes, start, end, entry.bytes, 0);
+    if (needed > entry.capacity || entry.capacity > 64 + 2 * needed) this.move(entry, needed);
+    copyBytes(bytes, start, end, entry.bytes, entry.start);
     entry.length = length;
+  }
+
+  /** Takes another piece for the entry, with its key. */
+  private move(entry: Entry, needed: number): void {
+    const { slab } = this;
+    const capacity = slab.allocate(needed);
+    copyBytes(entry.bytes, entry.at, entry.start, slab.bytes, slab.at);
+    slab.free(entry.bytes, entry.at, entry.capacity);
+    entry.bytes = slab.bytes;
+    entry.at = slab.at;
+    entry.capacity = capacity;
   }
 
   /** The entry lives until then, by the host's clock. */
@@ -140,10 +172,4 @@ export class Keyspace {
     for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
     return hash ^ (hash >>> 15);
   }
-}
-
-function isSame(key: string, bytes: Uint8Array, start: number, end: number): boolean {
-  if (key.length !== end - start) return false;
-  for (let i = 0; i < key.length; i++) if (key.charCodeAt(i) !== bytes[start + i]) return false;
-  return true;
 }
