@@ -38,7 +38,7 @@ export async function compareServers<Name extends string>(comparison: ServerComp
       const row = all.find((one) => one.metric === metric && (name === 'epoll' || one.baseline.name === name))!;
       return name === 'epoll' ? row.samples.ours : row.samples.baseline;
     };
-    const note = `the client's own CPU, % of its core: ${measured.map(({ name, clientCpuPercents }) => `${name} ${percentile(clientCpuPercents.toSorted((a, b) => a - b), 50).toFixed(0)}`).join(', ')}`;
+    const note = noteOf(measured);
     const findings = SOURCES.filter((source) => source !== refused?.name).flatMap((source) => figures({ source }).flatMap((figure) => baselines.map(
       ({ name }) => finding(figure, samples(figure.metric, source), name, samples(figure.metric, name), note),
     )));
@@ -53,6 +53,13 @@ export async function compareServers<Name extends string>(comparison: ServerComp
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
   }
+}
+
+/** What a reader must know of the load: medians over the runs. */
+function noteOf(servers: readonly Server[]): string {
+  const medians = (of: (server: Server) => readonly number[]): string => servers.map((server) => `${server.name} ${percentile(of(server).toSorted((a, b) => a - b), 50).toFixed(0)}`).join(', ');
+  const late = servers[0].sendLateUs.length === 0 ? '' : `; messages were sent late by, p99 in us: ${medians(({ sendLateUs }) => sendLateUs)}; in bursts they cost less than one by one`;
+  return `the client's own CPU, % of its core: ${medians(({ clientCpuPercents }) => clientCpuPercents)}${late}`;
 }
 
 /** A machine without io_uring has no such figure; that is no failed check. */

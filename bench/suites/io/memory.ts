@@ -6,9 +6,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { check, compare, finding, sleep, type Bench, type Contender, type Figure, type Finding } from '../../harness.js';
+import { check, compare, finding, sleep, type Bench, type Contender, type Figure } from '../../harness.js';
 import { baselineProgram, collect, parseLast } from '../../programs.js';
-import { cEpoll, clientCpu, nodeNet, percore, runClient, startServer, type ServerProgram } from './servers.js';
+import { clientCpu, nodeNet, percore, runClient, startServer, type ServerProgram } from './servers.js';
 
 const RUNS = 3;
 const CONNECTIONS = 10_000;
@@ -75,14 +75,9 @@ export const memory: Bench = {
     await trial.stop();
     const hasIoUring = trial.granted === 'io_uring';
     const all = await compare<'resident'>({
-      runs: RUNS, ours: weigh(percore('epoll')), baselines: [nodeNet, cEpoll, ...(hasIoUring ? [program] : [])].map(weigh), figures: [figure('epoll')],
+      runs: RUNS, ours: weigh(percore('epoll')), baselines: [nodeNet, ...(hasIoUring ? [program] : [])].map(weigh), figures: [figure('epoll')],
     });
-    const byName = (name: string): Finding => all.find(({ baseline }) => baseline.name === name)!;
-    if (!hasIoUring) return all;
-    const ofIoUring = byName('io_uring').samples.baseline;
-    return [
-      ...all.filter(({ baseline }) => baseline.name !== 'io_uring'),
-      ...['node:net', 'C epoll'].map((name) => finding(figure('io_uring'), ofIoUring, name, byName(name).samples.baseline)),
-    ];
+    const [ofEpoll, beside] = all;
+    return hasIoUring ? [ofEpoll, finding(figure('io_uring'), beside.samples.baseline, nodeNet.name, ofEpoll.samples.baseline)] : [ofEpoll];
   },
 };

@@ -43,6 +43,8 @@ export interface Server extends Ready {
   readonly pid: number;
   /** Of its own core, what the C client used in each run: where it is near 100 the client is what limits the figure. */
   readonly clientCpuPercents: number[];
+  /** Of the open loop, how late messages were sent in each run, the 99th percentile in microseconds. */
+  readonly sendLateUs: number[];
   /** Ends it, and throws CheckFailed when it did not end well. */
   stop(): Promise<void>;
 }
@@ -88,7 +90,7 @@ export async function startServer<W extends string>(program: ServerProgram<W>, w
     await sleep(5);
   }
   return {
-    name: program.name, pid: child.pid!, clientCpuPercents: [], ...ready,
+    name: program.name, pid: child.pid!, clientCpuPercents: [], sendLateUs: [], ...ready,
     async stop() {
       child.stdin!.end();
       if (program.endedBy !== undefined) child.kill(program.endedBy);
@@ -111,5 +113,6 @@ export async function runClient(name: BaselineProgram, server: Server, options: 
   const result = await runProgram(await baselineProgram(name), args, 60_000);
   if (result['verified'] !== true) throw new CheckFailed(`the client of the ${server.name} server says that answers were wrong: ${JSON.stringify(result)}`);
   if (typeof result['clientCpuPercent'] === 'number') server.clientCpuPercents.push(result['clientCpuPercent']);
+  if (options['rate'] !== undefined) server.sendLateUs.push(Number(result['sendLateP99Us']));
   return result as unknown as Record<string, number>;
 }
