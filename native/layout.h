@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "d160c661079a936b";
+constexpr char kHash[] = "966f8d6e3b010813";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -328,10 +328,11 @@ static_assert(sizeof(TimerRequests) == 16384);
 
 struct TimerRecord {
   int32_t wheel[5];  // the wheel's own: deadline, links, order (writes: native; reads: native)
-  char reserved0[4];
+  int32_t meta;  // generation, state and band: see timer-table.ts (writes: timers; reads: timers)
   double deadlineNs;  // when it is due, as last asked for (writes: timers; reads: timers)
 };
 static_assert(offsetof(TimerRecord, wheel) == 0);
+static_assert(offsetof(TimerRecord, meta) == 20);
 static_assert(offsetof(TimerRecord, deadlineNs) == 24);
 static_assert(sizeof(TimerRecord) == 32);
 
