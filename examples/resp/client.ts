@@ -74,7 +74,8 @@ export class RespClient {
 
   /**
    * Sends a command; resolves with its reply, bulks as utf8 text. Rejects with RespError for an error reply (and with its code BUSY when
-   * `mostWaiting` replies are awaited), with ConnectionLost when the connection goes before the reply has come.
+   * `mostWaiting` replies are awaited), with ConnectionLost when the connection goes before the reply has come. Not for SUBSCRIBE and UNSUBSCRIBE, which are answered once a
+   * channel: they have methods of their own.
    */
   command(...args: readonly [Argument, ...Argument[]]): Promise<Reply> {
     return this.send('text', args);

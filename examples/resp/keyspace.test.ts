@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Keyspace, type Entry } from './keyspace.js';
 
 let nowMs: number;
-let timers: Map<number, { atMs: number; run: () => void }>;
+let timers: Map<number, { atMs: number; callback: () => void }>;
 let keys: Keyspace;
 let nextTimer: number;
 const latin1 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
@@ -14,7 +14,7 @@ const keyOf = (entry: Entry | undefined): string | undefined => entry && Buffer.
 /** Moves the clock and runs what is due, in the order of its time. */
 const advance = (byMs: number): void => {
   nowMs += byMs;
-  for (const [id, { run }] of [...timers].filter(([, { atMs }]) => atMs <= nowMs).toSorted((a, b) => a[1].atMs - b[1].atMs)) if (timers.delete(id)) run();
+  for (const [id, { callback }] of [...timers].filter(([, { atMs }]) => atMs <= nowMs).toSorted((a, b) => a[1].atMs - b[1].atMs)) if (timers.delete(id)) callback();
 };
 
 beforeEach(() => {
@@ -24,7 +24,7 @@ beforeEach(() => {
   keys = new Keyspace({
     nowMs: () => nowMs,
     after: (delayMs, then) => {
-      timers.set(++nextTimer, { atMs: nowMs + delayMs, run: then });
+      timers.set(++nextTimer, { atMs: nowMs + delayMs, callback: then });
       return nextTimer;
     },
     cancel: (timer) => void timers.delete(timer as number),
