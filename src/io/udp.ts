@@ -390,8 +390,8 @@ export class DatagramSocket implements Source, Ready {
     if (peer < CONNECTED) return Outbox.keptPlace(this.keptIndex(peer));
     const batch = this.batchOf(peer);
     const slot = peer % DATAGRAM_BATCH;
-    // In this socket's own step the slot lasts until the batch is sent; elsewhere it does not, and its address is copied.
-    if (batch === this.batch) return slot;
+    // In this socket's own step the slot lasts until the batch is sent. Elsewhere, or when nothing can be sent now, its address is copied.
+    if (batch === this.batch && !this.isBlocked) return slot;
     const place = outbox.nextPlace;
     this.io.native.datagramKeep(outbox.handle, place, batch.handle, slot);
     return place;
