@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "ce3ccdadfe41488d";
+constexpr char kHash[] = "95849e90e75b8eb5";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -330,10 +330,11 @@ static_assert(sizeof(TimerRequests) == 16384);
 
 struct TimerRecord {
   int32_t wheel[5];  // the wheel's own: deadline, links, order (writes: native; reads: native)
-  char reserved0[4];
+  int32_t meta;  // generation, state and band: see timer-table.ts (writes: timers; reads: timers)
   double deadlineNs;  // when it is due, as last asked for (writes: timers; reads: timers)
 };
 static_assert(offsetof(TimerRecord, wheel) == 0);
+static_assert(offsetof(TimerRecord, meta) == 20);
 static_assert(offsetof(TimerRecord, deadlineNs) == 24);
 static_assert(sizeof(TimerRecord) == 32);
 

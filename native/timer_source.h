@@ -15,6 +15,7 @@ namespace percore {
 
 // What JavaScript and the wheel share of a timer.
 static_assert(sizeof(TimerWheel::Timer) == sizeof(layout::TimerRecord));
+static_assert(offsetof(TimerWheel::Timer, ownerWord) == offsetof(layout::TimerRecord, meta));
 static_assert(offsetof(TimerWheel::Timer, ownerNumber) == offsetof(layout::TimerRecord, deadlineNs));
 static_assert(TimerWheel::kChunkTimers == layout::kTimersPerChunk);
 

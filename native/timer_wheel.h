@@ -65,8 +65,8 @@ class TimerWheel {
     uint32_t next;
     uint32_t previous;  // kNil for the first of a stripe.
     uint32_t order;     // The count of arms when it was armed; 0 while it is not.
-    uint32_t reserved;
-    double ownerNumber;  // The owner's; the wheel does not look at it.
+    uint32_t ownerWord;  // The owner's, like the next: the wheel does not look at them.
+    double ownerNumber;
   };
   static_assert(sizeof(Timer) == 32, "two to a cache line, none across two");
 

@@ -293,6 +293,7 @@ export const timerRecordLayout = {
   bytes: 32,
   fields: {
     wheel: { at: 0, type: 'i32', count: 5, writes: 'native', reads: 'native', means: 'the wheel\'s own: deadline, links, order' },
+    meta: { at: 20, type: 'i32', writes: 'timers', reads: 'timers', means: 'generation, state and band: see timer-table.ts' },
     deadlineNs: { at: 24, type: 'f64', writes: 'timers', reads: 'timers', means: 'when it is due, as last asked for' },
   },
 } as const satisfies Structure;

@@ -11,6 +11,8 @@ const QUANTUM = 16;
 const QUANTUM_NS = 5000;
 /** Entries looked at for a quantum: most may be of timers that were cancelled. */
 const QUANTUM_ENTRIES = 256;
+/** With fewer waiting, looking ahead gains nothing. */
+const FEW = 4;
 const FIRST_ENTRIES = 16;
 const KEPT_ENTRIES = 4096;
 
@@ -18,6 +20,8 @@ export interface DueBandHost {
   nowNs(): number;
   /** Runs the timer if it is due still; false if it is not. */
   runSlot(slot: number, nowNs: number): boolean;
+  /** Looks at what runSlot() will need, so that the memory brings it; returns anything. */
+  touch(slot: number): number;
   /** True when something above `band` is ready. */
   mustYield(band: number): boolean;
 }
@@ -29,6 +33,8 @@ export class DueBand implements Ready {
   /** A growable ring; its length is a power of two. */
   private slots = new Int32Array(FIRST_ENTRIES);
   private first = 0;
+  /** Nobody reads it. What touch() answered is kept, so that no compiler leaves it out. */
+  touched = 0;
 
   constructor(private readonly host: DueBandHost, readonly band: number) {}
 
@@ -53,6 +59,7 @@ export class DueBand implements Ready {
     let nowNs = host.nowNs();
     const endNs = nowNs + QUANTUM_NS;
     let steps = 0;
+    if (this.count > FEW) this.lookAhead();
     for (let entries = 0; this.count !== 0 && entries < QUANTUM_ENTRIES; entries++) {
       if (!host.runSlot(this.shift(), nowNs)) continue;
       if (this.count === 0 || ++steps === QUANTUM || host.mustYield(this.band)) break;
@@ -60,6 +67,17 @@ export class DueBand implements Ready {
       if (nowNs >= endNs) break;
     }
     return this.count !== 0;
+  }
+
+  /**
+   * Touches the timers of this quantum, one after the other without waiting for any: the memory answers after 200 ns, but a dozen such
+   * answers can be under way at once. Running them one by one would wait for each: with 10^6 timers due, half of the time.
+   */
+  private lookAhead(): void {
+    const entries = Math.min(this.count, QUANTUM);
+    let touched = 0;
+    for (let i = 0; i < entries; i++) touched += this.host.touch(this.slots[(this.first + i) & (this.slots.length - 1)]!);
+    this.touched = touched | 0;
   }
 
   /** Forgets every entry. */

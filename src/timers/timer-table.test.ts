@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { TIMERS_PER_CHUNK } from '../layout.js';
 import { MAX_GENERATION, generationOf, slotOf, timerId } from './timer-id.js';
-import { GENERATION_SHIFT, TimerTable, deadlineAt, indexOf } from './timer-table.js';
+import { GENERATION_SHIFT, TimerTable, deadlineAt, indexOf, metaAt } from './timer-table.js';
 
-const generation = (table: TimerTable, slot: number): number => table.chunkOf(slot).meta[indexOf(slot)]! >>> GENERATION_SHIFT;
+const generation = (table: TimerTable, slot: number): number => table.chunkOf(slot).words[metaAt(slot)]! >>> GENERATION_SHIFT;
 
 describe('a timer\'s number', () => {
   it('holds slot and generation, at both ends of both', () => {
@@ -30,7 +30,7 @@ describe('a table of timers', () => {
   it('does not give a slot again whose generations are used up', () => {
     const table = new TimerTable(() => undefined);
     const slot = table.take();
-    table.chunkOf(slot).meta[indexOf(slot)] = MAX_GENERATION << GENERATION_SHIFT;
+    table.chunkOf(slot).words[metaAt(slot)] = MAX_GENERATION << GENERATION_SHIFT;
     expect(generation(table, slot), 'the last one').toBe(MAX_GENERATION);
     table.release(slot);
     for (let i = 0; i < 100; i++) expect(table.take()).not.toBe(slot);

@@ -2,13 +2,14 @@
  * Where the timers of one thread are kept: 40 bytes each, and nothing for the garbage collector to walk but the callback. An object
  * a timer would be five times that.
  *
- *     chunk   | links and deadline of the wheel | meta i32 | deadline f64 |  ...     32 bytes a timer (TimerRecord in layout.ts)
+ *     chunk   | the wheel's links and deadline | meta i32 | deadline f64 |  ...      32 bytes a timer (TimerRecord in layout.ts)
  *             | callback |  ...                                                       8 bytes
  *
  *     meta      | generation, 26 bits | WALKS | DUE | ARMED | band, 3 bits |
  *     deadline  of a free slot: the next free one
  *
- * The wheel and this table share the record: whoever cancels a timer out of a million waits for its line of memory once, not twice.
+ * The wheel and this table share the record: whoever cancels a timer out of a million waits for its line of memory once, not twice, and
+ * for that of its callback.
  * A table grows by whole chunks, so that growing never copies a million timers; only the first begins small. What it has held at a
  * time it keeps, for the next timers.
  */
@@ -22,6 +23,7 @@ const FIRST_TIMERS = 64;
 const FIRST_FREE = 64;
 const NUMBERS_BITS = Math.log2(timerRecordLayout.bytes >> 3);
 const DEADLINE = timerRecordLayout.fields.deadlineNs.at >> 3;
+const META = timerRecordLayout.fields.meta.at >> 2;
 
 export const BAND_BITS = 7;
 /** The wheel has it, or will have with the next requests. */
@@ -34,25 +36,26 @@ export const GENERATION_SHIFT = 6;
 const ONE_GENERATION = 1 << GENERATION_SHIFT;
 
 export class Chunk {
-  readonly meta: Int32Array;
   /** TimerRecords, shared with the wheel. */
   readonly records: Float64Array;
+  /** The same memory by words, for `meta` alone. */
+  readonly words: Int32Array;
 
   constructor(readonly size: number, readonly callbacks: unknown[] = new Array<unknown>(size).fill(undefined)) {
-    this.meta = new Int32Array(size);
     this.records = new Float64Array((size * timerRecordLayout.bytes) >> 3);
+    this.words = new Int32Array(this.records.buffer);
   }
 
   doubled(): Chunk {
     const larger = new Chunk(this.size * 2, this.callbacks.concat(new Array<unknown>(this.size).fill(undefined)));
-    larger.meta.set(this.meta);
     larger.records.set(this.records);
     return larger;
   }
 }
 
-/** Index of a slot in its chunk's `meta` and `callbacks`, and of its deadline in `records`. */
+/** Index of a slot in its chunk's `callbacks`, of its deadline in `records`, and of its meta in `words`. */
 export const indexOf = (slot: number): number => slot & SLOT_MASK;
+export const metaAt = (slot: number): number => ((slot & SLOT_MASK) << (NUMBERS_BITS + 1)) + META;
 export const deadlineAt = (slot: number): number => ((slot & SLOT_MASK) << NUMBERS_BITS) + DEADLINE;
 
 export class TimerTable {
@@ -72,6 +75,11 @@ export class TimerTable {
     return this.chunks[slot >>> CHUNK_BITS]!;
   }
 
+  /** Whether a number is that of a slot that has ever been used; NaN and fractions are none. */
+  isUsed(slot: number): boolean {
+    return (slot | 0) === slot && slot < this.used && slot >= 0;
+  }
+
   /** A slot for a new timer. Its meta holds its generation alone. Throws when 2^24 are in use. */
   take(): number {
     if (this.freeCount === 0) return this.extend();
@@ -82,16 +90,20 @@ export class TimerTable {
   /** Gives a slot back: its number means nothing from here on, and its callback may be collected. */
   release(slot: number): void {
     const chunk = this.chunkOf(slot);
-    const at = indexOf(slot);
-    const generation = chunk.meta[at]! >>> GENERATION_SHIFT;
-    chunk.callbacks[at] = undefined;
+    this.releaseFrom(chunk, slot, chunk.words[metaAt(slot)]!);
+  }
+
+  /** The same for who has its chunk and meta at hand. */
+  releaseFrom(chunk: Chunk, slot: number, meta: number): void {
+    const generation = meta >>> GENERATION_SHIFT;
+    chunk.callbacks[indexOf(slot)] = undefined;
     this.count--;
+    // Generation 0 is nobody's: a slot whose generations are used up is not used again.
     if (generation === MAX_GENERATION) {
-      // Generation 0 is nobody's: the slot is not used again.
-      chunk.meta[at] = 0;
+      chunk.words[metaAt(slot)] = 0;
       return;
     }
-    chunk.meta[at] = (generation + 1) << GENERATION_SHIFT;
+    chunk.words[metaAt(slot)] = (generation + 1) << GENERATION_SHIFT;
     if (this.freeCount === this.free.length) this.growFree();
     this.free[this.freeCount++] = slot;
   }
@@ -108,7 +120,7 @@ export class TimerTable {
     const at = slot >>> CHUNK_BITS;
     if (at === this.chunks.length) this.chunks.push(this.shared(at, new Chunk(at === 0 ? FIRST_TIMERS : TIMERS_PER_CHUNK)));
     else if (at === 0 && slot === this.chunks[0]!.size) this.chunks[0] = this.shared(at, this.chunks[0]!.doubled());
-    this.chunks[at]!.meta[indexOf(slot)] = ONE_GENERATION;
+    this.chunks[at]!.words[metaAt(slot)] = ONE_GENERATION;
     this.used++;
     this.count++;
     return slot;

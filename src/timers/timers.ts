@@ -16,7 +16,7 @@ import { deliveryLayout, timerRequestsLayout, BANDS } from '../layout.js';
 import { DEFAULT_BAND, type Schedule } from '../ready.js';
 import { DueBand, type DueBandHost } from './due-band.js';
 import { generationOf, noTimer, slotOf, timerId, type TimerId } from './timer-id.js';
-import { ARMED, BAND_BITS, DUE, GENERATION_SHIFT, TimerTable, WALKS, deadlineAt, indexOf } from './timer-table.js';
+import { ARMED, BAND_BITS, DUE, GENERATION_SHIFT, TimerTable, WALKS, deadlineAt, indexOf, metaAt } from './timer-table.js';
 import { Walk, type Tick, type TickCallback } from './walk.js';
 
 export interface BandOption {
@@ -164,10 +164,15 @@ export class Timers implements DueBandHost {
 
   /** Ends a timer: its callback will not run again, even if it has expired already. False for one that is over. Constant time. */
   cancel(id: TimerId): boolean {
-    const slot = this.slotOfLive(id);
-    if (slot < 0) return false;
-    if ((this.table.chunkOf(slot).meta[indexOf(slot)]! & ARMED) !== 0) this.request(slot, -1);
-    this.release(slot);
+    const { table } = this;
+    const slot = slotOf(id);
+    if (!table.isUsed(slot)) return false;
+    const chunk = table.chunkOf(slot);
+    const meta = chunk.words[metaAt(slot)]!;
+    if (meta >>> GENERATION_SHIFT !== generationOf(id)) return false;
+    if ((meta & ARMED) !== 0) this.request(slot, -1);
+    table.releaseFrom(chunk, slot, meta);
+    if (table.count === 0) this.host.keepAlive?.(false);
     return true;
   }
 
@@ -183,7 +188,7 @@ export class Timers implements DueBandHost {
     if (slot < 0) return false;
     const deadlineNs = argument === 'delayNs' ? laterNs(this.host.nowNs(), ns) : ns;
     const chunk = this.table.chunkOf(slot);
-    if ((chunk.meta[indexOf(slot)]! & WALKS) !== 0) (chunk.callbacks[indexOf(slot)] as Walk).moveTo(deadlineNs);
+    if ((chunk.words[metaAt(slot)]! & WALKS) !== 0) (chunk.callbacks[indexOf(slot)] as Walk).moveTo(deadlineNs);
     this.arm(slot, deadlineNs);
     return true;
   }
@@ -203,11 +208,11 @@ export class Timers implements DueBandHost {
     for (let i = 0; i < expired; i++) {
       const slot = delivery[TIMER + i]!;
       const chunk = this.table.chunkOf(slot);
-      const at = indexOf(slot);
-      const meta = chunk.meta[at]!;
+      const at = metaAt(slot);
+      const meta = chunk.words[at]!;
       // The slot may be free by now, or hold a younger timer: one whose deadline has not come is not meant.
       if ((meta & ARMED) === 0 || chunk.records[deadlineAt(slot)]! > nowNs) continue;
-      chunk.meta[at] = meta ^ (ARMED | DUE);
+      chunk.words[at] = meta ^ (ARMED | DUE);
       const band = meta & BAND_BITS;
       this.bands[band]!.push(slot);
       bands |= 1 << band;
@@ -224,7 +229,7 @@ export class Timers implements DueBandHost {
       // Cancelled ones are passed over, each once.
       while (queue.count !== 0) {
         const slot = queue.shift();
-        const meta = slot < this.table.used ? this.table.chunkOf(slot).meta[indexOf(slot)]! : 0;
+        const meta = slot < this.table.used ? this.table.chunkOf(slot).words[metaAt(slot)]! : 0;
         if ((meta & DUE) !== 0) return timerId(slot, meta >>> GENERATION_SHIFT);
       }
     }
@@ -241,7 +246,7 @@ export class Timers implements DueBandHost {
   runSlot(slot: number, nowNs: number): boolean {
     if (slot >= this.table.used) return false;
     const chunk = this.table.chunkOf(slot);
-    const meta = chunk.meta[indexOf(slot)]!;
+    const meta = chunk.words[metaAt(slot)]!;
     if ((meta & DUE) === 0) return false;
     this.ran++;
     const callback = chunk.callbacks[indexOf(slot)];
@@ -260,6 +265,13 @@ export class Timers implements DueBandHost {
   }
 
   /** For DueBand alone. */
+  touch(slot: number): number {
+    if (slot >= this.table.used) return 0;
+    const chunk = this.table.chunkOf(slot);
+    return chunk.words[metaAt(slot)]! ^ (typeof chunk.callbacks[indexOf(slot)] === 'function' ? 1 : 0);
+  }
+
+  /** For DueBand alone. */
   mustYield(band: number): boolean {
     return this.host.mustYield !== undefined && this.host.mustYield(band);
   }
@@ -271,12 +283,12 @@ export class Timers implements DueBandHost {
       walk.callback(walk);
       return;
     }
-    this.table.chunkOf(slot).meta[indexOf(slot)]! &= ~DUE;
+    this.table.chunkOf(slot).words[metaAt(slot)]! &= ~DUE;
     try {
       walk.callback(walk);
     } finally {
       // Also when the callback throws: a timer of more ticks goes on, unless it was cancelled, or everything closed.
-      const meta = slot < this.table.used ? this.table.chunkOf(slot).meta[indexOf(slot)]! : 0;
+      const meta = slot < this.table.used ? this.table.chunkOf(slot).words[metaAt(slot)]! : 0;
       if (meta >>> GENERATION_SHIFT === generation) {
         const hasMoved = (meta & ARMED) !== 0;
         walk.end(hasMoved ? this.table.chunkOf(slot).records[deadlineAt(slot)]! : undefined);
@@ -293,13 +305,13 @@ export class Timers implements DueBandHost {
     const { table } = this;
     const slot = table.take();
     const chunk = table.chunkOf(slot);
-    const at = indexOf(slot);
-    const meta = chunk.meta[at]!;
+    const at = metaAt(slot);
+    const meta = chunk.words[at]!;
     // The wheel counts whole nanoseconds: rounded down, it would tell poll() before the time, and once only.
     const wholeNs = Math.ceil(deadlineNs);
     chunk.records[deadlineAt(slot)] = wholeNs;
-    chunk.meta[at] = meta | band | (walk === undefined ? ARMED : ARMED | WALKS);
-    chunk.callbacks[at] = walk ?? callback;
+    chunk.words[at] = meta | band | (walk === undefined ? ARMED : ARMED | WALKS);
+    chunk.callbacks[indexOf(slot)] = walk ?? callback;
     this.request(slot, wholeNs);
     if (table.count === 1) this.host.keepAlive?.(true);
     return timerId(slot, meta >>> GENERATION_SHIFT);
@@ -307,10 +319,10 @@ export class Timers implements DueBandHost {
 
   private arm(slot: number, deadlineNs: number): void {
     const chunk = this.table.chunkOf(slot);
-    const at = indexOf(slot);
+    const at = metaAt(slot);
     const wholeNs = Math.min(Math.ceil(deadlineNs), LAST_NS);
     chunk.records[deadlineAt(slot)] = wholeNs;
-    chunk.meta[at] = (chunk.meta[at]! & ~DUE) | ARMED;
+    chunk.words[at] = (chunk.words[at]! & ~DUE) | ARMED;
     this.request(slot, wholeNs);
   }
 
@@ -322,9 +334,8 @@ export class Timers implements DueBandHost {
   /** The slot of a timer that is not over, or -1. */
   private slotOfLive(id: TimerId): number {
     const slot = slotOf(id);
-    // No number of a timer: NaN, a fraction, or one that nobody has been given.
-    if ((slot | 0) !== slot || slot >= this.table.used || slot < 0) return -1;
-    return this.table.chunkOf(slot).meta[indexOf(slot)]! >>> GENERATION_SHIFT === generationOf(id) ? slot : -1;
+    if (!this.table.isUsed(slot)) return -1;
+    return this.table.chunkOf(slot).words[metaAt(slot)]! >>> GENERATION_SHIFT === generationOf(id) ? slot : -1;
   }
 
   private request(slot: number, deadlineNs: number): void {
