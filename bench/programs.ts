@@ -5,7 +5,7 @@ import { CheckFailed } from './harness.js';
 import { rootUrl } from './context.js';
 
 export type BaselineProgram =
-  | 'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines'
+  | 'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines' | 'random_access'
   | 'epoll_server' | 'epoll_datagram_server' | 'tcp_client' | 'stream_client' | 'datagram_client' | 'accept_client' | 'idle_client';
 
 let built: Promise<Record<BaselineProgram, string>> | undefined;

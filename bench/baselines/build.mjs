@@ -16,7 +16,7 @@ const cpp = { compiler: process.env.CXX || 'g++', standard: '-std=c++17' };
 const flags = ['-pthread', '-Wall', '-Wextra'];
 
 /** @typedef {'epoll_server' | 'epoll_datagram_server' | 'tcp_client' | 'stream_client' | 'datagram_client' | 'accept_client' | 'idle_client'} IoProgram */
-/** @type {Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines' | IoProgram, { source: string, compiler: string, standard: string, optimise?: string, header?: string }>} */
+/** @type {Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines' | 'random_access' | IoProgram, { source: string, compiler: string, standard: string, optimise?: string, header?: string }>} */
 const programs = {
   ring_round_trip: { source: 'ring_round_trip.cc', ...cpp },
   eventfd_round_trip: { source: 'eventfd_round_trip.c', ...c },
@@ -30,12 +30,13 @@ const programs = {
   datagram_client: { source: 'datagram_client.c', ...c, header: 'client.h' },
   accept_client: { source: 'accept_client.c', ...c, header: 'client.h' },
   idle_client: { source: 'idle_client.c', ...c, header: 'client.h' },
+  random_access: { source: 'random_access.c', ...c },
 };
 
 /**
  * Brings all baseline programs up to date.
  * Throws an Error that says what to install when there is no compiler, or carries the compiler's output when it fails.
- * @returns {Promise<Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput', string>>} the path of each program
+ * @returns {Promise<Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines' | 'random_access', string>>} the path of each program
  */
 export async function buildBaselines() {
   if (process.platform !== 'linux') throw new Error(`the baseline programs need Linux, this is ${process.platform}`);

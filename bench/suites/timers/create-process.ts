@@ -1,0 +1,116 @@
+/**
+ * `create-process.js after|at|setTimeout 'as created'|shuffled`: creates and cancels timers while a million others are live, and prints how many a
+ * second. Cancelled are those that were created, after the wheel has taken them, in this order or in a random one. `after` reads the clock
+ * for each timer; with `at`, one reading serves a batch.
+ */
+import { create } from 'percore/timers';
+import { check } from '../../harness.js';
+import { mixedDelaysMs, randomNumbers, LEAST_MS } from './delays.js';
+
+export interface CreateReport {
+  readonly createRate: number;
+  readonly cancelRate: number;
+}
+
+const LIVE = 1_000_000;
+const BATCH = 100_000;
+const WARMUP_ROUNDS = 4;
+const ROUNDS = 10;
+
+/** What is measured of either side, a batch at a time. */
+interface Side {
+  fill(delaysMs: Float64Array): void;
+  create(delaysMs: Float64Array): void;
+  cancel(order: Uint32Array): void;
+  /** Throws unless exactly the million is live. */
+  verify(): void;
+}
+
+let fired = 0;
+const callback = (): void => void fired++;
+
+function percore(how: 'after' | 'at'): Side {
+  const timers = create();
+  const ids = new Float64Array(BATCH);
+  let earliestNs = Infinity;
+  // Drains what is left in the array of requests; what did not fit was drained on the way.
+  const drain = (): number => timers.nextDeadlineNs();
+  return {
+    fill(delaysMs) {
+      for (const delayMs of delaysMs) timers.after({ delayNs: delayMs * 1e6 }, callback);
+      timers.poll();
+      earliestNs = drain();
+    },
+    create(delaysMs) {
+      if (how === 'after') {
+        for (let i = 0; i < BATCH; i++) ids[i] = timers.after({ delayNs: delaysMs[i] * 1e6 }, callback);
+      } else {
+        const nowNs = timers.nowNs();
+        for (let i = 0; i < BATCH; i++) ids[i] = timers.at({ deadlineNs: nowNs + delaysMs[i] * 1e6 }, callback);
+      }
+      drain();
+    },
+    cancel(order) {
+      let cancelled = 0;
+      for (let i = 0; i < BATCH; i++) if (timers.cancel(ids[order[i]])) cancelled++;
+      drain();
+      check(cancelled === BATCH, `${cancelled} of ${BATCH} were cancelled`);
+    },
+    verify() {
+      check(timers.count === LIVE, `${timers.count} timers are live, not ${LIVE}`);
+      check(drain() === earliestNs, 'the earliest of the million is not the earliest any more');
+      check(ids.every((id) => !timers.cancel(id)), 'a number that was cancelled means something');
+      timers.close();
+    },
+  };
+}
+
+function nodeTimers(): Side {
+  const handles = new Array<NodeJS.Timeout>(BATCH);
+  const base: NodeJS.Timeout[] = [];
+  return {
+    fill(delaysMs) {
+      for (const delayMs of delaysMs) base.push(setTimeout(callback, delayMs));
+    },
+    create(delaysMs) {
+      for (let i = 0; i < BATCH; i++) handles[i] = setTimeout(callback, delaysMs[i]);
+    },
+    cancel(order) {
+      for (let i = 0; i < BATCH; i++) clearTimeout(handles[order[i]]);
+    },
+    verify() {
+      for (const handle of base) clearTimeout(handle);
+    },
+  };
+}
+
+const [who, order] = process.argv.slice(2);
+const side = who === 'setTimeout' ? nodeTimers() : percore(who === 'at' ? 'at' : 'after');
+const random = randomNumbers(3);
+const sequence = Uint32Array.from({ length: BATCH }, (_, i) => i);
+if (order === 'shuffled') {
+  for (let i = BATCH - 1; i > 0; i--) {
+    const other = random(i + 1);
+    [sequence[i], sequence[other]] = [sequence[other], sequence[i]];
+  }
+}
+// Behind the earliest of the million, so that it stays the earliest.
+const delaysMs = mixedDelaysMs(BATCH, 2).map((delayMs) => delayMs + LEAST_MS);
+side.fill(mixedDelaysMs(LIVE));
+let [createMs, cancelMs] = [0, 0];
+for (let round = -WARMUP_ROUNDS; round < ROUNDS; round++) {
+  // The loop passes in between, as it would.
+  await new Promise((resolve) => setImmediate(resolve));
+  const startMs = performance.now();
+  side.create(delaysMs);
+  const middleMs = performance.now();
+  side.cancel(sequence);
+  const endMs = performance.now();
+  if (round < 0) continue;
+  createMs += middleMs - startMs;
+  cancelMs += endMs - middleMs;
+}
+side.verify();
+check(fired === 0, `${fired} timers fired that were due in a minute`);
+const report: CreateReport = { createRate: BATCH * ROUNDS / createMs * 1000, cancelRate: BATCH * ROUNDS / cancelMs * 1000 };
+process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -1,0 +1,19 @@
+/** Mixed delays, the same for everybody: whole milliseconds, since setTimeout knows no others, and none that falls due while it is measured. */
+
+/** A generator of whole numbers below a bound: the same ones in each process (Park and Miller's, 1988). */
+export function randomNumbers(seed = 1): (bound: number) => number {
+  let state = seed;
+  return (bound) => {
+    state = (state * 48_271) % 2_147_483_647;
+    return Math.floor((state / 2_147_483_647) * bound);
+  };
+}
+
+export const LEAST_MS = 60_000;
+const SPAN_MS = 60_000;
+
+/** `count` delays from one to two minutes. */
+export function mixedDelaysMs(count: number, seed?: number): Float64Array {
+  const random = randomNumbers(seed);
+  return Float64Array.from({ length: count }, () => LEAST_MS + random(SPAN_MS));
+}
