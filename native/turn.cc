@@ -29,6 +29,8 @@ static constexpr int64_t kBusyIntervals = 4;
 static constexpr int kLooksPerClock = 8;
 // Adaptive: of so many parks one spins first, so that two parked reactors find out that they could be talking faster.
 static constexpr uint32_t kProbeEvery = 32;
+// A sleep ends before the next timer by as much as waking takes, and at most by so much; the estimate moves so much a wake-up.
+static constexpr int64_t kMostLeadNs = 50'000, kLeadStepNs = 500;
 
 // Shared words. Sequentially consistent is the only order JavaScript has, and the handshake of parking needs it.
 static int32_t load(const int32_t& word) { return __atomic_load_n(&word, __ATOMIC_SEQ_CST); }
@@ -52,9 +54,9 @@ void Turn::onPrepare() {
     uv_idle_stop(&idle_);
     const bool isLibuvBusy = uv_backend_timeout(loop_) == 0;
     const int64_t window = spinWindowNs();
-    const int64_t parkAt = window == INT64_MAX ? INT64_MAX : lastLaneWorkNs_ + window;
     const bool mayYield = IdleStrategy(glance(party_->idleStrategy)) == IdleStrategy::kBackoff;
     bool hasWork = poll(now);
+    const int64_t parkAt = std::max(window == INT64_MAX ? INT64_MAX : lastLaneWorkNs_ + window, awaitedNs(now));
     while (!hasWork && !isLibuvBusy && now < end && now < parkAt) {
       for (int i = 0; i < kLooksPerClock && !hasWork; i++) {
         pauseCpu();
@@ -91,7 +93,8 @@ bool Turn::park(int64_t now) {
     return false;
   }
   const int64_t deadline = timers_.nextDeadlineNs();
-  epoll_.armTimer(deadline == TimerWheel::kNever ? INT64_MAX : deadline + originNs_);
+  wakeAtNs_ = deadline == TimerWheel::kNever ? INT64_MAX : deadline - leadNs_;
+  epoll_.armTimer(deadline == TimerWheel::kNever ? INT64_MAX : wakeAtNs_ + originNs_);
   party_->parks += 1;
   parksSinceProbe_++;
   isSleeping_ = true;
@@ -100,6 +103,7 @@ bool Turn::park(int64_t now) {
 
 void Turn::onCheck() {
   if (isDead_) return;
+  const bool hasSlept = isSleeping_;
   if (isSleeping_) {
     isSleeping_ = false;
     // park.attention: awake before the lanes are looked at below, so a later record needs no system call.
@@ -110,11 +114,24 @@ void Turn::onCheck() {
     epoll_.collect(io_.get(), &party_->wakes);
   }
   int64_t now = nowNs();
+  if (hasSlept && now >= wakeAtNs_) learnLead(now - wakeAtNs_);
   if (poll(now)) {
     noteGap(now);
     JavaScript javascript(*this);
     deliver(javascript, &now);
   }
+}
+
+// The next deadline if it is so near that a sleep would end after it: it is waited for awake. 0: none is.
+int64_t Turn::awaitedNs(int64_t now) {
+  const int64_t deadline = timers_.isSettled() ? timers_.nextDeadlineNs() : TimerWheel::kNever;
+  return deadline - leadNs_ <= now ? deadline : 0;
+}
+
+// The median of what waking takes: of two wake-ups one is in time, and then waits for as long as it is early.
+void Turn::learnLead(int64_t lateNs) {
+  leadNs_ += lateNs > leadNs_ ? kLeadStepNs : -kLeadStepNs;
+  leadNs_ = std::clamp<int64_t>(leadNs_, 0, std::min<int64_t>(kMostLeadNs, glance(party_->spinNs)));
 }
 
 // ---- Sources -----------------------------------------------------------------------------------------------------

@@ -95,6 +95,8 @@ class Turn {
   bool settle(napi_status status);
   bool park(int64_t now);
   int64_t spinWindowNs();
+  int64_t awaitedNs(int64_t now);
+  void learnLead(int64_t lateNs);
   void noteGap(int64_t now);
   int64_t nowNs() const;
   void close();
@@ -122,6 +124,8 @@ class Turn {
   TimerSource timers_;
   TimerRecords timerRecords_;
   int64_t lastLaneWorkNs_;
+  int64_t wakeAtNs_ = INT64_MAX;  // when the sleep should end for a timer
+  int64_t leadNs_ = 0;            // so long before its deadline
   int64_t gapNs_ = 0;  // expected nanoseconds from the end of lane work to the next
   uint32_t parksSinceProbe_ = 0;
   int32_t seenStop_ = 0;
