@@ -206,7 +206,7 @@ export class LossyConsumer extends RingConsumer {
       this.from += this.type === PADDING ? this.length : framedBytes(this.length);
       if (this.type === PADDING) return false;
     }
-    this.counters[(this.at >> 1) + CONSUMED] = ++this.consumed;
+    this.counters[(this.at >> 1) + CONSUMED]!++;
     return true;
   }
 

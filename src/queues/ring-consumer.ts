@@ -39,7 +39,6 @@ export abstract class RingConsumer {
   /** Word number of this consumer's place. */
   protected readonly at: number;
   protected readonly counters: Float64Array;
-  protected consumed: number;
   private readonly isFollower: boolean;
   private readonly bellWords: Int32Array;
   private readonly bell: number;
@@ -64,7 +63,6 @@ export abstract class RingConsumer {
     this.next = Atomics.load(this.words, this.at + CURSOR);
     this.released = this.next;
     this.seen = this.next;
-    this.consumed = this.counters[(this.at >> 1) + CONSUMED]!;
     this.highWater = this.words[this.at + HIGH_WATER]!;
   }
 
@@ -77,9 +75,9 @@ export abstract class RingConsumer {
   publishRelease(): void {
     if (this.released === this.next) return;
     this.released = this.next;
-    this.consumed += this.unreleased;
+    // Ours alone to write, and kept nowhere else: a field of an object would allocate for each change once it is no small integer.
+    this.counters[(this.at >> 1) + CONSUMED]! += this.unreleased;
     this.unreleased = 0;
-    this.counters[(this.at >> 1) + CONSUMED] = this.consumed;
     // One that only peeks would leave a mark that means something else 2^31 records later.
     this.take(this.next);
     // ring.free, ring.follow: pair with the loads in look() of the producer and behindOthers(). All reads of the records above come before this store.

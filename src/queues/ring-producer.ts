@@ -48,8 +48,6 @@ export abstract class RingProducer {
   private readonly bell: number;
   /** One of many producers: what ends with it is its lane, not the queue. */
   private readonly isLane: boolean;
-  private records: number;
-  private refused: number;
   /** A consumer in the way has asked that `offer` stand still. */
   private isBlocked = false;
   /** Of each place that may be evicted: where it stood when we first found it in the way, and since when. Made with the first. */
@@ -75,8 +73,6 @@ export abstract class RingProducer {
     this.published = this.next;
     // As if the ring were full, so that the first claim looks.
     this.gate = (this.next - this.capacity) | 0;
-    this.records = this.counters[PUBLISHED]!;
-    this.refused = this.counters[REFUSED]!;
   }
 
   /** Makes all committed records visible with one store. OK, or CLOSED when the queue was closed before them; then they are counted as dropped. */
@@ -86,8 +82,8 @@ export abstract class RingProducer {
     this.unpublished = 0;
     if (this.isEnded) return this.forget(count);
     this.published = this.next;
-    this.records += count;
-    this.counters[PUBLISHED] = this.records;
+    // Ours alone to write, and kept nowhere else: a field of an object would allocate for each change once it is no small integer.
+    this.counters[PUBLISHED]! += count;
     // ring.publish: pairs with the load in look() of the consumer. The records above must be visible before this cursor is.
     Atomics.store(this.words, PRODUCER_CURSOR, this.next);
     if (this.onPublish !== null) this.onPublish();
@@ -159,7 +155,7 @@ export abstract class RingProducer {
   protected room(needed: number, records: number): number {
     if (((this.next + needed - this.gate) | 0) <= this.capacity) return OK;
     const code = this.lookFor(needed);
-    if (code === BACK_PRESSURED) this.counters[REFUSED] = ++this.refused;
+    if (code === BACK_PRESSURED) this.counters[REFUSED]!++;
     else if (code === DROPPED) this.counters[DROPPED_NEWEST]! += records;
     return code;
   }
@@ -330,7 +326,7 @@ export abstract class RingProducer {
     if (phase === ABANDONED) {
       // Everything that the only consumer has neither read nor lost.
       const at = FIRST_PLACE >> 1;
-      const unread = this.records - this.counters[at + CONSUMED]! - this.counters[at + DROPPED_OLDEST]! - this.counters[at + DROPPED_EVICTED]!;
+      const unread = this.counters[PUBLISHED]! - this.counters[at + CONSUMED]! - this.counters[at + DROPPED_OLDEST]! - this.counters[at + DROPPED_EVICTED]!;
       this.drop(unread);
       // It may have read the last batch too before it closed, between our store of the cursor and our look.
       return unread === 0 ? OK : CLOSED;
