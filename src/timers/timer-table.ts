@@ -64,9 +64,12 @@ export class TimerTable {
   /** Slots that have ever been used: 0 to used - 1. */
   used = 0;
   private chunks: Chunk[] = [];
-  /** A stack of free slots: whoever frees or takes one touches no memory but the slot's own. */
-  private free = new Int32Array(FIRST_FREE);
-  private freeCount = 0;
+  /** Meta of the slot that was taken last: its generation alone. */
+  takenMeta = 0;
+  /** A stack of free slots, each with its next meta: who takes one has not to wait for its memory, which may be long out of the caches. */
+  private free = new Int32Array(2 * FIRST_FREE);
+  /** Words of it in use, two a slot. */
+  private freeWords = 0;
 
   /** `share` is told where the records of each chunk are. */
   constructor(private readonly share: (index: number, records: Float64Array) => void) {}
@@ -80,11 +83,13 @@ export class TimerTable {
     return (slot | 0) === slot && slot < this.used && slot >= 0;
   }
 
-  /** A slot for a new timer. Its meta holds its generation alone. Throws when 2^24 are in use. */
+  /** A slot for a new timer; see `takenMeta`. Throws when 2^24 are in use. */
   take(): number {
-    if (this.freeCount === 0) return this.extend();
+    if (this.freeWords === 0) return this.extend();
     this.count++;
-    return this.free[--this.freeCount]!;
+    this.freeWords -= 2;
+    this.takenMeta = this.free[this.freeWords + 1]!;
+    return this.free[this.freeWords]!;
   }
 
   /** Gives a slot back: its number means nothing from here on, and its callback may be collected. */
@@ -103,15 +108,18 @@ export class TimerTable {
       chunk.words[metaAt(slot)] = 0;
       return;
     }
-    chunk.words[metaAt(slot)] = (generation + 1) << GENERATION_SHIFT;
-    if (this.freeCount === this.free.length) this.growFree();
-    this.free[this.freeCount++] = slot;
+    const next = (generation + 1) << GENERATION_SHIFT;
+    chunk.words[metaAt(slot)] = next;
+    if (this.freeWords === this.free.length) this.growFree();
+    this.free[this.freeWords] = slot;
+    this.free[this.freeWords + 1] = next;
+    this.freeWords += 2;
   }
 
   /** Forgets every timer, and that there ever was one: for a table that is not used again. */
   clear(): void {
     this.chunks = [];
-    this.count = this.used = this.freeCount = 0;
+    this.count = this.used = this.freeWords = 0;
   }
 
   private extend(): number {
@@ -120,7 +128,7 @@ export class TimerTable {
     const at = slot >>> CHUNK_BITS;
     if (at === this.chunks.length) this.chunks.push(this.shared(at, new Chunk(at === 0 ? FIRST_TIMERS : TIMERS_PER_CHUNK)));
     else if (at === 0 && slot === this.chunks[0]!.size) this.chunks[0] = this.shared(at, this.chunks[0]!.doubled());
-    this.chunks[at]!.words[metaAt(slot)] = ONE_GENERATION;
+    this.chunks[at]!.words[metaAt(slot)] = this.takenMeta = ONE_GENERATION;
     this.used++;
     this.count++;
     return slot;

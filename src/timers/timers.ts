@@ -305,12 +305,11 @@ export class Timers implements DueBandHost {
     const { table } = this;
     const slot = table.take();
     const chunk = table.chunkOf(slot);
-    const at = metaAt(slot);
-    const meta = chunk.words[at]!;
+    const meta = table.takenMeta;
     // The wheel counts whole nanoseconds: rounded down, it would tell poll() before the time, and once only.
     const wholeNs = Math.ceil(deadlineNs);
     chunk.records[deadlineAt(slot)] = wholeNs;
-    chunk.words[at] = meta | band | (walk === undefined ? ARMED : ARMED | WALKS);
+    chunk.words[metaAt(slot)] = meta | band | (walk === undefined ? ARMED : ARMED | WALKS);
     chunk.callbacks[indexOf(slot)] = walk ?? callback;
     this.request(slot, wholeNs);
     if (table.count === 1) this.host.keepAlive?.(true);
