@@ -93,7 +93,7 @@ async function run(files, name) {
     const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
     for (const { name: file, status, assertionResults, message } of testResults) {
       const failed = assertionResults.find((one) => one.status === 'failed');
-      if (failed !== undefined) return `${file.split('/').at(-1)}, "${failed.title}"`;
+      if (failed !== undefined) return `${file.split('/').at(-1)}, "${failed.title}": ${failed.failureMessages[0]?.split('\n')[0]}`;
       if (status === 'failed') return `${file.split('/').at(-1)}: ${message.split('\n')[0]}`;
     }
   } catch {
