@@ -26,7 +26,9 @@ const chosen = mutants.slice(from, from + argument('--count', mutants.length));
 const scratch = mkdtempSync(join(tmpdir(), 'percore-mutants-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 cpSync(join(root, 'dist'), join(scratch, 'dist'), { recursive: true });
-for (const shared of ['node_modules', 'native', 'package.json', 'vitest.config.mjs', 'src']) symlinkSync(join(root, shared), join(scratch, shared));
+// The addon too is a copy: a build meanwhile may give it another layout.
+cpSync(join(root, 'native', 'build', 'Release', 'percore.node'), join(scratch, 'native', 'build', 'Release', 'percore.node'));
+for (const shared of ['node_modules', 'package.json', 'vitest.config.mjs', 'src']) symlinkSync(join(root, shared), join(scratch, shared));
 mkdirSync(join(scratch, 'reports'));
 
 const folders = { queues: join(scratch, 'dist', 'src', 'queues'), reactor: join(scratch, 'dist', 'src', 'reactor') };
