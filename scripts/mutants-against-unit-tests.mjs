@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const RUN_MS = 120_000;
+const RUN_MS = 240_000;
 const TEST_MS = 10_000;
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
