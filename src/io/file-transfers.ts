@@ -85,6 +85,8 @@ export class RingTransfers implements Transfers, Source {
   private readonly free: number[] = [];
   private readonly pairs = new Int32Array(REAP_PAIRS * 2);
   private readonly pairBytes = new Uint8Array(this.pairs.buffer);
+  /** Files that are open on it. */
+  private held = 0;
   private isRetrying = false;
   private isClosed = false;
 
@@ -94,14 +96,7 @@ export class RingTransfers implements Transfers, Source {
   static open(io: Io): RingTransfers | string {
     const ring = io.native.openFileRing();
     if (ring < 0) return `io_uring_setup: ${io.native.errorName(-ring)}`;
-    const transfers = new RingTransfers(io, ring);
-    try {
-      io.register(transfers, ring, words.interest.READABLE);
-    } catch (error) {
-      io.native.closeFileRing(ring);
-      return (error as Error).message;
-    }
-    return transfers;
+    return new RingTransfers(io, ring);
   }
 
   hold(file: Transferring): number {
@@ -112,6 +107,15 @@ export class RingTransfers implements Transfers, Source {
       this.free.push(number);
       return buffer;
     }
+    try {
+      if (this.held === 0) this.io.register(this, this.ring, words.interest.READABLE);
+    } catch {
+      // No room to watch it: the pool does without.
+      this.io.native.releaseFileBuffer(this.ring, buffer);
+      this.free.push(number);
+      return EMFILE;
+    }
+    this.held++;
     this.files[number] = file;
     this.buffers[number] = buffer;
     this.pending[number] = 0;
@@ -123,6 +127,8 @@ export class RingTransfers implements Transfers, Source {
     this.io.native.releaseFileBuffer(this.ring, this.buffers[number]!);
     this.files[number] = undefined;
     this.free.push(number);
+    // A ring without files is no open source: it would keep a thread alive.
+    if (--this.held === 0) this.io.deregister(this, this.ring);
   }
 
   transfer(number: number, slot: number, isWrite: boolean, offset: number, length: number, position: number): void {
@@ -153,7 +159,7 @@ export class RingTransfers implements Transfers, Source {
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.io.deregister(this, this.ring);
+    if (this.held > 0) this.io.deregister(this, this.ring);
     this.io.native.closeFileRing(this.ring);
     for (const number of this.files.keys()) while (this.files[number] !== undefined && this.pending[number]! > 0) this.done(number, 0, ECANCELED);
   }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { descriptors, inside, remoteRuntime, until } from '../reactor/fixtures/inside.js';
 import type { Runtime } from '../reactor/runtime.js';
@@ -332,4 +333,26 @@ it('wrong arguments are refused with name, value and what is allowed', async () 
     'chunkBytes must be a multiple of 4096, not 5000', 'chunkBytes must be a whole number from 4096 to 16777216, not 2048', 'depth must be a whole number from 1 to 16, not 17',
     'priority must be a whole number from 0 to 7, not 8', `backend must be 'io_uring' or 'pool', not "aio"`,
   ]);
+});
+
+it('without a reactor, an open file keeps the thread alive, and one that is closed does not', () => {
+  writeFileSync(at('alone'), 'alone'.repeat(10_000));
+  const script = `
+    import { create } from '${new URL('./index.js', import.meta.url).href}';
+    for (const backend of ['io_uring', 'pool']) {
+      const io = create();
+      let bytes = 0;
+      const writer = io.openFile(process.argv[2], { flags: 'w', backend });
+      for await (const part of io.openFile(process.argv[1], { backend, chunkBytes: 4096 })) {
+        bytes += part.length;
+        while (writer.offer(part) !== 0) await writer.writable();
+      }
+      writer.end();
+      await writer.closed();
+      console.log(bytes, writer.bytesWritten, io.count);
+    }
+  `;
+  // Ends by itself, though nobody closes what create() made; 13 would be an await that nothing was left to settle.
+  const out = execFileSync(process.execPath, ['--input-type=module', '-e', script, at('alone'), at('alone-copy')], { encoding: 'utf8', timeout: 10_000 });
+  expect(out).toBe('50000 50000 0\n50000 50000 0\n');
 });

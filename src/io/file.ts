@@ -11,6 +11,7 @@ import { PercoreError } from '../errors.js';
 import type { Ready } from '../ready.js';
 import type { Io } from './io.js';
 import type { FileBackend, Transferring, Transfers } from './file-transfers.js';
+import type { Source } from './token.js';
 
 export interface FileOptions {
   /** 'r' reads; 'w' makes or empties the file; 'a' makes it or writes behind its end. Default 'r'. */
@@ -42,7 +43,8 @@ export const DIRECT_BORDER = 4096;
 const EINVAL = 22;
 const EIO = 5;
 
-export abstract class OpenFile implements Ready, Transferring {
+export abstract class OpenFile implements Ready, Source, Transferring {
+  token = -1;
   isReady = false;
   fd = -1;
   /** The error that closed it, if one did. */
@@ -75,8 +77,12 @@ export abstract class OpenFile implements Ready, Transferring {
     this.isDirect = settings.direct;
     if (refusal !== undefined) this.refusals.push(refusal);
     if (this.isDirect && settings.flags === 'a') this.noDirect('O_DIRECT: not for a file that is appended to');
+    io.enter(this);
     this.open();
   }
+
+  /** For Io alone: a file has no readiness. */
+  onReadiness(): void {}
 
   /** True from `close`, the end or an error on; the descriptor is given back a little later, see `onClose`. */
   get isClosed(): boolean {
@@ -196,6 +202,7 @@ export abstract class OpenFile implements Ready, Transferring {
     if (this.inFlight !== 0 || this.isGone) return;
     this.isGone = true;
     if (this.number >= 0) this.transfers.release(this.number);
+    this.io.leave(this);
     this.buffer = new Uint8Array(0);
     if (this.fd < 0) return this.tellGone();
     close(this.fd, (error) => {

@@ -296,6 +296,16 @@ export class Io {
     if (this.sources.count === 0) this.host.keepAlive?.(false);
   }
 
+  /** For files alone: counts `source` as open, which keeps a thread without a reactor alive, with no descriptor to watch. */
+  enter(source: Source): void {
+    this.add(source, () => 0);
+  }
+
+  leave(source: Source): void {
+    this.sources.remove(source.token);
+    this.noteGone();
+  }
+
   /** For Steering alone: `cells[index]` is how many sources are open, from now on. */
   shareCount(cells: Int32Array, index: number): void {
     this.sources.onCount = (count) => {
