@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { check, compare, finding, sleep, type Bench, type Contender, type Figure } from '../../harness.js';
 import { baselineProgram, collect, parseLast } from '../../programs.js';
-import { clientCpu, nodeNet, percore, runClient, startServer, type ServerProgram } from './servers.js';
+import { clientCpu, isGranted, nodeNet, percore, runClient, startServer, type ServerProgram } from './servers.js';
 
 const RUNS = 3;
 const CONNECTIONS = 10_000;
@@ -70,12 +70,9 @@ export const memory: Bench = {
       of: 'resident', metric: 'resident', unit: 'bytes/connection', better: 'lower', params: { source, connections: CONNECTIONS },
       targets: { 'node:net': { of: 'ratio', atMost: 1 / 3 } },
     });
-    const program = percore('io_uring');
-    const trial = await startServer(program, 'echo');
-    await trial.stop();
-    const hasIoUring = trial.granted === 'io_uring';
+    const hasIoUring = await isGranted('io_uring');
     const all = await compare<'resident'>({
-      runs: RUNS, ours: weigh(percore('epoll')), baselines: [nodeNet, ...(hasIoUring ? [program] : [])].map(weigh), figures: [figure('epoll')],
+      runs: RUNS, ours: weigh(percore('epoll')), baselines: [nodeNet, ...(hasIoUring ? [percore('io_uring')] : [])].map(weigh), figures: [figure('epoll')],
     });
     const [ofEpoll, beside] = all;
     return hasIoUring ? [ofEpoll, finding(figure('io_uring'), beside.samples.baseline, nodeNet.name, ofEpoll.samples.baseline)] : [ofEpoll];

@@ -102,6 +102,13 @@ export async function startServer<W extends string>(program: ServerProgram<W>, w
   };
 }
 
+/** Whether a reactor on this machine gets this source when it asks. */
+export async function isGranted(source: IoSource): Promise<boolean> {
+  const server = await startServer(percore(source), 'echo');
+  await server.stop();
+  return server.granted === source;
+}
+
 function readyLine(stdout: string): Ready | undefined {
   const end = stdout.indexOf('\n');
   return end < 0 ? undefined : (JSON.parse(stdout.slice(0, end)) as Ready);
