@@ -2,8 +2,8 @@
 // one recv and one send a message: a read that filled less than it could is the last one, as epoll(7) says, unless an end or an error was
 // reported with it.
 //
-// Small arrivals are packed into one buffer of the pool, one behind the other, so that a turn touches few cache lines; a stream gets
-// whole buffers. One read a connection and collect: what has more waits in `ready_` for the next, behind the others.
+// Small arrivals are packed into one buffer of the pool, one behind the other, so that a turn touches few cache lines; who filled the
+// last one gets a whole buffer. One read a connection and collect: what has more waits in `ready_` for the next, behind the others.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -23,7 +23,7 @@ using layout::IoEvent;
 using layout::IoKind;
 using layout::IoRequest;
 
-constexpr int kBufferBits = 16;
+constexpr int kBufferBits = 17;
 constexpr size_t kBufferBytes = size_t(1) << kBufferBits;
 // With less room than this the next buffer is begun.
 constexpr size_t kLeastRoom = 16384;
@@ -33,7 +33,7 @@ constexpr int kAcceptsAtOnce = 16;
 
 class EpollIo final : public IoSource {
  public:
-  EpollIo(const IoMemory& memory, AddonState* state, int epollFd) : IoSource(memory, state), epoll_(epollFd) {
+  EpollIo(const IoMemory& memory, SocketSet* sockets, int epollFd) : IoSource(memory, sockets), epoll_(epollFd) {
     block_->bufferBits = kBufferBits;
     const int32_t buffers = std::min<int32_t>(int32_t(memory.poolBytes / kBufferBytes), kMostBuffers);
     for (int32_t buffer = buffers - 1; buffer > 0; buffer--) free_.push_back(buffer);
@@ -145,7 +145,7 @@ class EpollIo final : public IoSource {
         case IoRequest::kClose: {
           const int fd = entry->fd;
           remove(fd, entry->token);
-          state_->closeSocket(fd);
+          sockets_->closeSocket(fd);
           break;
         }
       }
@@ -174,7 +174,7 @@ class EpollIo final : public IoSource {
   // False: no buffer is free.
   bool receive(Entry& entry) {
     size_t room = kBufferBytes - at_;
-    if (room < kLeastRoom) {
+    if (room < kLeastRoom || (entry.isFull && room < kBufferBytes && !free_.empty())) {
       if (block_->bufferUsers[current_] == 0) {
         at_ = 0;
       } else if (free_.empty()) {
@@ -196,6 +196,7 @@ class EpollIo final : public IoSource {
       block_->receives += 1;
       at_ = std::min(kBufferBytes, (at_ + size_t(count) + kAlignment - 1) & ~(kAlignment - 1));
       push(entry.token, IoEvent::kReceived, int32_t(count), int32_t(place));
+      entry.isFull = size_t(count) == room;
       if (size_t(count) < room && !entry.hasEnd) entry.isReadable = false;
     } else if (count == 0) {
       entry.isReadable = false;
@@ -215,7 +216,7 @@ class EpollIo final : public IoSource {
       if (fd >= 0) {
         const int yes = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);  // refused by a Unix socket, which needs none
-        state_->ownSocket(fd);
+        sockets_->ownSocket(fd);
         block_->accepts += 1;
         push(entry.token, IoEvent::kAccepted, fd);
         continue;
@@ -269,6 +270,6 @@ class EpollIo final : public IoSource {
 
 }  // namespace
 
-std::unique_ptr<IoSource> openEpollIo(const IoMemory& memory, AddonState* state, int epollFd) { return std::make_unique<EpollIo>(memory, state, epollFd); }
+std::unique_ptr<IoSource> openEpollIo(const IoMemory& memory, SocketSet* sockets, int epollFd) { return std::make_unique<EpollIo>(memory, sockets, epollFd); }
 
 }  // namespace percore

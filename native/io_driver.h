@@ -9,6 +9,7 @@
 
 #include <memory>
 
+#include "addon_state.h"
 #include "epoll_source.h"
 #include "io_source.h"
 

@@ -9,14 +9,12 @@
 // A token is JavaScript's, slot and generation: what arrives for one that is gone is dropped here, its buffer and its descriptor given
 // back. Sources: epoll(7), io_uring(7); mio for token, interest and readiness.
 #pragma once
-#include <node_api.h>
-
 #include <cstdint>
 #include <memory>
 #include <vector>
 
-#include "addon_state.h"
 #include "layout.h"
+#include "socket_set.h"
 
 namespace percore {
 
@@ -34,7 +32,7 @@ class IoSource {
   static constexpr int32_t kSlotBits = 20;  // as in src/io/token.ts
   static constexpr int32_t kEpollBatch = 64;
 
-  IoSource(const IoMemory& memory, AddonState* state) : memory_(memory), block_(memory.block), state_(state) {}
+  IoSource(const IoMemory& memory, SocketSet* sockets) : memory_(memory), block_(memory.block), sockets_(sockets) {}
   IoSource(const IoSource&) = delete;
   IoSource& operator=(const IoSource&) = delete;
   virtual ~IoSource() {
@@ -83,6 +81,7 @@ class IoSource {
     bool isReadable = false;   // epoll: the kernel may have more
     bool hasEnd = false;       // epoll: an end or an error was reported, so a short read does not say that nothing follows
     bool isBlocked = false;    // the kernel took less than it was given
+    bool isFull = false;       // epoll: the last read filled all it had
     bool isQueued = false;
     uint32_t armed = 0;        // io_uring: what is under way
     uint32_t events = 0;       // io_uring: of a readiness
@@ -112,12 +111,12 @@ class IoSource {
 
   IoMemory memory_;
   layout::IoBlock* block_;
-  AddonState* state_;
+  SocketSet* sockets_;
   std::vector<Entry> entries_;
 };
 
-std::unique_ptr<IoSource> openEpollIo(const IoMemory& memory, AddonState* state, int epollFd);
+std::unique_ptr<IoSource> openEpollIo(const IoMemory& memory, SocketSet* sockets, int epollFd);
 // Null, with `error` set, when the kernel refuses; needs Linux 6.1.
-std::unique_ptr<IoSource> openUringIo(const IoMemory& memory, AddonState* state, int epollFd, int* error);
+std::unique_ptr<IoSource> openUringIo(const IoMemory& memory, SocketSet* sockets, int epollFd, int* error);
 
 }  // namespace percore

@@ -59,7 +59,7 @@ constexpr uint32_t kPollMulti = 1u << 0;
 constexpr uint32_t kCancelAll = 1u << 0, kCancelFd = 1u << 1, kCancelAny = 1u << 2;
 
 constexpr unsigned kEntries = 1024, kCompletions = 8192;
-constexpr int kBufferBits = 14;
+constexpr int kBufferBits = 15;
 constexpr size_t kBufferBytes = size_t(1) << kBufferBits;
 constexpr uint64_t kRingToken = UINT64_MAX - 2;
 
@@ -108,7 +108,7 @@ class Mapping {
 
 class UringIo final : public IoSource {
  public:
-  UringIo(const IoMemory& memory, AddonState* state) : IoSource(memory, state) {}
+  UringIo(const IoMemory& memory, SocketSet* sockets) : IoSource(memory, sockets) {}
 
   ~UringIo() override {
     if (!ring_) return;
@@ -274,7 +274,7 @@ class UringIo final : public IoSource {
     watchOpened();
     if (pending_ != 0) enter(true);
     // After what was sent on them, and after what was armed has let go of them.
-    for (int fd : closing_) state_->closeSocket(fd);
+    for (int fd : closing_) sockets_->closeSocket(fd);
     closing_.clear();
     reap();
   }
@@ -456,7 +456,7 @@ class UringIo final : public IoSource {
       }
       const int yes = 1;
       setsockopt(result, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);  // refused by a Unix socket, which needs none
-      state_->ownSocket(result);
+      sockets_->ownSocket(result);
       block_->accepts += 1;
       push(entry->token, IoEvent::kAccepted, result);
     } else if (entry && result != -ECANCELED && result != -EINTR && result != -ECONNABORTED && result != -EPROTO && result != -EAGAIN) {
@@ -596,8 +596,8 @@ class UringIo final : public IoSource {
 
 }  // namespace
 
-std::unique_ptr<IoSource> openUringIo(const IoMemory& memory, AddonState* state, int epollFd, int* error) {
-  auto io = std::make_unique<UringIo>(memory, state);
+std::unique_ptr<IoSource> openUringIo(const IoMemory& memory, SocketSet* sockets, int epollFd, int* error) {
+  auto io = std::make_unique<UringIo>(memory, sockets);
   *error = io->start(epollFd);
   if (*error != 0) return nullptr;
   return io;

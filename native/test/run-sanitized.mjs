@@ -14,9 +14,10 @@ import { fileURLToPath } from 'node:url';
 const CORES = {
   'timer_wheel_test.cc': ['timer_wheel.cc'],
   'alarm_test.cc': ['timerfd_alarm.cc', 'uring_alarm.cc'],
+  'io_source_test.cc': ['io_source.cc', 'epoll_io.cc', 'uring_io.cc', 'epoll_source.cc'],
 };
 const FLAGS = [
-  '-std=c++17', '-O1', '-g', '-Wall', '-Wextra', '-Werror',
+  '-std=gnu++20', '-O1', '-g', '-Wall', '-Wextra', '-Werror',
   '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer',
 ];
 

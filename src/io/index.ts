@@ -19,3 +19,4 @@ export { lines, LineReader, type LineOptions, type LineSource } from './line-rea
 export { createConsole, CommandConsole, type CommandHandler, type ConsoleOptions } from './console.js';
 export { PathWatch, type WatchEvent, type WatchKind, type WatchOptions } from './watch.js';
 export { closeReadiness, createReadiness, openReadiness, ReadinessReceiver, ReadinessSetter, type ReadinessHandle } from './readiness.js';
+export { linkToQueue, type ByteProducer } from './link-queue.js';

@@ -25,7 +25,7 @@ export const UNSENT = fields.unsent.at >> 2;
 const DRAINS = fields.drains.at >> 2;
 const BUFFER_BITS = fields.bufferBits.at >> 2;
 
-export const POOL_BYTES = 1 << 22;
+export const POOL_BYTES = 1 << 23;
 const HALF_BYTES = 1 << 18;
 /** Larger ones are sent from where they are. */
 const MOST_OUTBOX_BYTES = 1 << 14;

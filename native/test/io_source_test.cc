@@ -1,0 +1,321 @@
+// The contract of io_source.h on both sources, without Node: run by run-sanitized.mjs. The argument is a seed.
+//
+// Random traffic on socket pairs, with pauses, resumptions, closes and slots that are used again at once; a peer that does not read;
+// cancel races; more submissions than a ring holds. Every byte arrives once and in order, every connection ends once.
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "../epoll_source.h"
+#include "../io_source.h"
+
+using namespace percore;
+using layout::IoEvent;
+using layout::IoKind;
+using layout::IoRequest;
+
+static const char* current = "";
+
+#define EXPECT(condition)                                                                   \
+  do {                                                                                      \
+    if (!(condition)) {                                                                     \
+      fprintf(stderr, "io_source_test: %s, line %d: %s\n", current, __LINE__, #condition);  \
+      exit(1);                                                                              \
+    }                                                                                       \
+  } while (false)
+
+// What JavaScript does, in little: hands events to connections, gathers requests, keeps what was not sent.
+struct Loop {
+  static constexpr size_t kPool = 1 << 23, kHalf = 1 << 18;
+  std::unique_ptr<layout::IoBlock> block{new layout::IoBlock{}};
+  std::vector<char> pool = std::vector<char>(kPool), outbox = std::vector<char>(2 * kHalf);
+  SocketSet sockets;
+  EpollSource epoll;
+  std::unique_ptr<IoSource> io;
+  size_t outboxAt = 0;
+  int32_t seenDrains = 0;
+
+  struct Connection {
+    int fd = -1, peer = -1;
+    int32_t token = -1;
+    uint32_t sent = 0, received = 0;  // towards us, as patterns
+    uint32_t offered = 0, read = 0;   // from us
+    std::vector<char> backlog;
+    bool isWritable = true, isEnded = false;
+    int ends = 0;
+  };
+  std::vector<std::unique_ptr<Connection>> bySlot;
+  std::vector<int32_t> generations, freeSlots, retired;
+
+  // False: io_uring is refused here.
+  bool open(bool isUring) {
+    EXPECT(epoll.open(-1));
+    IoMemory memory{block.get(), pool.data(), pool.size(), outbox.data(), outbox.size()};
+    int error = 0;
+    io = isUring ? openUringIo(memory, &sockets, epoll.fd(), &error) : openEpollIo(memory, &sockets, epoll.fd());
+    if (!io) fprintf(stderr, "io_source_test: io_uring refused: %s\n", strerror(error));
+    return io != nullptr;
+  }
+
+  void request(IoRequest kind, int32_t token, int32_t a = 0, int32_t b = 0) {
+    if (block->requests == int32_t(sizeof block->request / 16)) drain();
+    int32_t* at = &block->request[block->requests++ * 4];
+    at[0] = int32_t(kind), at[1] = token, at[2] = a, at[3] = b;
+  }
+
+  void drain() {
+    take();
+    io->drain();
+    take();
+    if (block->requests == 0) {
+      for (int32_t slot : retired) freeSlots.push_back(slot);
+      retired.clear();
+    }
+  }
+
+  void turn(int waitMs = 0) {
+    drain();
+    if (waitMs != 0 && !io->hasMore() && !io->hasEvents()) {
+      pollfd one{epoll.fd(), POLLIN, 0};
+      ::poll(&one, 1, waitMs);
+    }
+    double wakes = 0;
+    epoll.collect(io.get(), &wakes);
+    take();
+  }
+
+  Connection& add() {
+    int pair[2];
+    EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
+    int32_t slot;
+    if (freeSlots.empty()) {
+      slot = int32_t(bySlot.size());
+      bySlot.emplace_back();
+      generations.push_back(0);
+    } else {
+      slot = freeSlots.back();
+      freeSlots.pop_back();
+    }
+    generations[size_t(slot)] = (generations[size_t(slot)] + 1) % 2048;
+    bySlot[size_t(slot)] = std::make_unique<Connection>();
+    Connection& made = *bySlot[size_t(slot)];
+    made.fd = pair[0], made.peer = pair[1];
+    made.token = generations[size_t(slot)] << IoSource::kSlotBits | slot;
+    sockets.ownSocket(made.fd);
+    EXPECT(io->open(made.fd, made.token, IoKind::kStream) == 0);
+    request(IoRequest::kReceive, made.token);
+    return made;
+  }
+
+  void close(Connection& connection) {
+    const int32_t slot = connection.token & ((1 << IoSource::kSlotBits) - 1);
+    request(IoRequest::kClose, connection.token, connection.fd);
+    ::close(connection.peer);
+    retired.push_back(slot);
+    bySlot[size_t(slot)].reset();
+  }
+
+  Connection* find(int32_t token) {
+    const size_t slot = size_t(token) & ((size_t(1) << IoSource::kSlotBits) - 1);
+    return slot < bySlot.size() && bySlot[slot] && bySlot[slot]->token == token ? bySlot[slot].get() : nullptr;
+  }
+
+  static char patternAt(uint32_t at) { return char(at * 31 + (at >> 8)); }
+
+  void offer(Connection& connection, size_t length) {
+    std::vector<char> bytes(length);
+    for (char& byte : bytes) byte = patternAt(connection.offered++);
+    if (seenDrains != block->drains) seenDrains = block->drains, outboxAt = 0;
+    const size_t half = size_t(block->drains & 1) * kHalf;
+    if (connection.backlog.empty() && connection.isWritable && outboxAt + length <= kHalf && block->requests < int32_t(sizeof block->request / 16)) {
+      memcpy(&outbox[half + outboxAt], bytes.data(), length);
+      request(IoRequest::kSend, connection.token, int32_t(half + outboxAt), int32_t(length));
+      outboxAt += length;
+      return;
+    }
+    connection.backlog.insert(connection.backlog.end(), bytes.begin(), bytes.end());
+  }
+
+  void flushBacklogs() {
+    for (auto& connection : bySlot) {
+      if (!connection || connection->backlog.empty() || !connection->isWritable) continue;
+      drain();
+      if (!connection->isWritable) continue;
+      const int32_t sent = io->send(connection->token, connection->backlog.data(), connection->backlog.size());
+      EXPECT(sent >= 0);
+      if (size_t(sent) < connection->backlog.size()) connection->isWritable = false;
+      connection->backlog.erase(connection->backlog.begin(), connection->backlog.begin() + sent);
+    }
+  }
+
+  void take() {
+    const int32_t count = block->events;
+    block->events = block->unsent = 0;
+    for (int32_t i = 0; i < count; i++) {
+      const int32_t *event = &block->event[i * 4], token = event[0], value = event[2], place = event[3];
+      Connection* connection = find(token);
+      switch (IoEvent(event[1])) {
+        case IoEvent::kReceived: {
+          if (connection) {
+            EXPECT(connection->ends == 0);
+            for (int32_t at = 0; at < value; at++) EXPECT(pool[size_t(place + at)] == patternAt(connection->received++));
+          }
+          const int32_t buffer = place >> block->bufferBits;
+          EXPECT(block->bufferUsers[buffer] > 0);
+          if (--block->bufferUsers[buffer] == 0) block->releasedBuffer[block->released++] = buffer;
+          break;
+        }
+        case IoEvent::kEnded:
+          if (connection) connection->ends++;
+          break;
+        case IoEvent::kUnsent:
+          if (!connection) break;
+          connection->isWritable = false;
+          connection->backlog.insert(connection->backlog.end(), &outbox[size_t(place)], &outbox[size_t(place)] + value);
+          break;
+        case IoEvent::kReadiness:
+          if (connection && (value & int32_t(layout::Readiness::kWritable))) connection->isWritable = true;
+          break;
+        case IoEvent::kFailed:
+        case IoEvent::kSendFailed: EXPECT(!connection); break;
+        default: EXPECT(false);
+      }
+    }
+  }
+
+  void peerWrites(Connection& connection, size_t length) {
+    std::vector<char> bytes(length);
+    for (size_t i = 0; i < length; i++) bytes[i] = patternAt(connection.sent + uint32_t(i));
+    const ssize_t count = write(connection.peer, bytes.data(), length);
+    if (count > 0) connection.sent += uint32_t(count);
+  }
+
+  void peerReads(Connection& connection) {
+    char bytes[65536];
+    for (ssize_t count; (count = read(connection.peer, bytes, sizeof bytes)) > 0;) {
+      for (ssize_t at = 0; at < count; at++) EXPECT(bytes[at] == patternAt(connection.read++));
+    }
+  }
+};
+
+static void carriesEverything(bool isUring, uint32_t seed) {
+  Loop loop;
+  if (!loop.open(isUring)) return;
+  std::mt19937 random(seed);
+  std::vector<Loop::Connection*> open;
+  for (int step = 0; step < 20000; step++) {
+    const uint32_t what = random() % 16;
+    Loop::Connection* one = open.empty() ? nullptr : open[random() % open.size()];
+    if (!one || (what == 0 && open.size() < 60)) {
+      open.push_back(&loop.add());
+    } else if (what == 1 && open.size() > 20) {
+      std::erase(open, one);
+      loop.close(*one);
+    } else if (what < 6) {
+      loop.peerWrites(*one, 1 + random() % (random() % 20 == 0 ? 200000 : 300));
+    } else if (what < 10) {
+      loop.offer(*one, 1 + random() % (random() % 20 == 0 ? 100000 : 300));
+    } else if (what == 10) {
+      loop.request(IoRequest::kPause, one->token);
+      if (random() % 2) loop.drain();
+      loop.request(IoRequest::kReceive, one->token);
+    } else if (what < 13) {
+      loop.peerReads(*one);
+      loop.flushBacklogs();
+    } else {
+      loop.turn();
+    }
+  }
+  for (int round = 0; round < 20000; round++) {
+    bool isDone = true;
+    for (Loop::Connection* one : open) {
+      loop.peerReads(*one);
+      if (one->received != one->sent || one->read != one->offered) isDone = false;
+    }
+    if (isDone) break;
+    loop.flushBacklogs();
+    loop.turn(1);
+  }
+  for (Loop::Connection* one : open) {
+    EXPECT(one->received == one->sent);
+    EXPECT(one->read == one->offered);
+    shutdown(one->peer, SHUT_WR);
+  }
+  for (int round = 0; round < 200; round++) loop.turn(1);
+  for (Loop::Connection* one : open) {
+    EXPECT(one->ends == 1);
+    loop.close(*one);
+  }
+  loop.turn();
+  for (int32_t users : loop.block->bufferUsers) EXPECT(users == 0);
+}
+
+// A pause is a cancel: whatever came before it, the end of it comes once, and no byte is lost or repeated.
+static void cancelRaces(bool isUring, uint32_t seed) {
+  Loop loop;
+  if (!loop.open(isUring)) return;
+  std::mt19937 random(seed);
+  Loop::Connection& one = loop.add();
+  for (int race = 0; race < 10000; race++) {
+    const uint32_t order = random() % 3;
+    if (order == 0) loop.peerWrites(one, 1 + random() % 64);
+    loop.request(IoRequest::kPause, one.token);
+    if (order == 1) loop.peerWrites(one, 1 + random() % 64);
+    if (random() % 2) loop.drain();
+    if (order == 2) loop.peerWrites(one, 1 + random() % 64);
+    loop.request(IoRequest::kReceive, one.token);
+    loop.turn();
+  }
+  for (int round = 0; round < 2000 && one.received != one.sent; round++) loop.turn(1);
+  EXPECT(one.received == one.sent);
+  shutdown(one.peer, SHUT_WR);
+  for (int round = 0; round < 100; round++) loop.turn(1);
+  EXPECT(one.ends == 1);
+}
+
+// More than a ring of submissions holds, in one turn: submitted, none dropped.
+static void manyAtOnce(bool isUring, uint32_t) {
+  Loop loop;
+  if (!loop.open(isUring)) return;
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  const size_t count = std::min<size_t>(3000, (size_t(files.rlim_cur) - 100) / 2);
+  std::vector<Loop::Connection*> open;
+  for (size_t i = 0; i < count; i++) open.push_back(&loop.add());
+  for (Loop::Connection* one : open) {
+    loop.peerWrites(*one, 100);
+    loop.offer(*one, 40);
+  }
+  for (int round = 0; round < 300; round++) {
+    loop.flushBacklogs();
+    loop.turn(round < 100 ? 0 : 1);
+  }
+  for (Loop::Connection* one : open) {
+    loop.peerReads(*one);
+    EXPECT(one->received == 100 && one->read == 40);
+  }
+}
+
+int main(int count, char** arguments) {
+  const uint32_t seed = count > 1 ? uint32_t(strtoul(arguments[1], nullptr, 10)) : 1;
+  for (bool isUring : {false, true}) {
+    current = isUring ? "io_uring carries everything" : "epoll carries everything";
+    carriesEverything(isUring, seed);
+    current = isUring ? "io_uring cancel races" : "epoll cancel races";
+    cancelRaces(isUring, seed);
+    current = isUring ? "io_uring many at once" : "epoll many at once";
+    manyAtOnce(isUring, seed);
+  }
+  return 0;
+}

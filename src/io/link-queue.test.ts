@@ -1,0 +1,52 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import * as queues from '../queues/index.js';
+import { until, within } from '../reactor/fixtures/inside.js';
+import { linkToQueue } from './link-queue.js';
+import { create } from './local-io.js';
+
+describe.each(['epoll', 'io_uring'] as const)('a connection linked to a queue, on %s', (source) => {
+  it('carries every byte in order, and a full queue holds the peer back', async () => {
+    const queue = queues.create({ kind: 'spsc', capacityBytes: 65_536 });
+    const consumer = queues.sub(queue);
+    using io = create({ source });
+    const listener = io.listen({ port: 0 }, (connection) => linkToQueue(connection, queues.pub(queue)));
+    const socket = connect(listener.port, '127.0.0.1');
+    await within(5000, once(socket, 'connect'), 'connect');
+    const sent = randomBytes(8 << 20);
+    socket.write(sent);
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    await until(() => queues.inspect(queue).depth > 0, 'something has come');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(socket.writableLength, 'the peer waits while nobody reads the queue').toBeGreaterThan(0);
+    await until(() => {
+      consumer.drain((view, offset, length) => {
+        parts.push(Buffer.from(new Uint8Array(view.buffer, view.byteOffset + offset, length)));
+        bytes += length;
+      }, 16);
+      return bytes === sent.length;
+    }, 'all has come', 20_000);
+    expect(Buffer.concat(parts).equals(sent)).toBe(true);
+    socket.destroy();
+  });
+
+  it('is closed when the queue is', async () => {
+    const queue = queues.create({ kind: 'spsc', capacityBytes: 4096 });
+    using io = create({ source });
+    const listener = io.listen({ port: 0 }, (connection) => linkToQueue(connection, queues.pub(queue)));
+    const socket = connect(listener.port, '127.0.0.1');
+    await within(5000, once(socket, 'connect'), 'connect');
+    socket.resume().write('x');
+    await until(() => queues.inspect(queue).depth > 0, 'it has come');
+    queues.close(queue);
+    socket.write('y');
+    await within(5000, once(socket, 'close'), 'closed');
+  });
+
+  it('refuses what is no producer', () => {
+    expect(() => linkToQueue({} as never, {} as never)).toThrow(expect.objectContaining({ argument: 'producer' }));
+  });
+});
