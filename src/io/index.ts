@@ -1,4 +1,4 @@
-/** `percore/io`: sockets, files, pipes and readiness of every kind, on the reactor's own source. */
+/** `percore/io`: sockets, files, pipes and readiness, on epoll or io_uring. `create` for this thread, `createPoller` by hand, `reactor.io` in a reactor. */
 export { Io, type ConnectOptions, type IoHost, type IoSource, type ListenOptions, type UnixConnectOptions, type UnixListenOptions } from './io.js';
 export { Connection, DEFAULT_HIGH_WATER_BYTES, type ConnectionInfo, type ConnectionOptions, type ConnectionState } from './connection.js';
 export { Listener } from './listener.js';
