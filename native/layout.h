@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "95849e90e75b8eb5";
+constexpr char kHash[] = "72bec0999062949d";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -51,19 +51,20 @@ struct Place {
   int32_t after;  // bit p: read only what place p has released (writes: consumer, before state; who leaves clears its bit; reads: consumer)
   int32_t thread;  // threadId of the consumer, plus 1; 0 for nobody (writes: consumer, before state; reads: recover)
   int32_t final;  // where the ring ends, if this place has ended it (writes: consumer, before phase; reads: all)
-  int32_t taken;  // sequence after the last record given to a handler of drain (writes: consumer; reads: recover)
-  int32_t evictAfterMs;  // longest standstill of this consumer that a full ring puts up with (writes: consumer, before state; reads: producer)
-  int32_t highWater;  // most units that it has found unread (writes: consumer; reads: inspect)
   char reserved0[4];
+  int32_t evictAfterMs;  // longest standstill of this consumer that a full ring puts up with (writes: consumer, before state; reads: producer)
+  char reserved1[32];
+  int32_t taken;  // sequence after the last record given to a handler of drain (writes: consumer; reads: recover)
+  int32_t highWater;  // most units that it has found unread (writes: consumer; reads: inspect)
   double consumed;  // records released (writes: consumer; reads: inspect, producer)
-  char reserved1[80];
+  char reserved2[48];
   int32_t lossyCursor;  // cursor of a consumer that may be lapped; of variable records, bit 0: where a push has put it (writes: consumer and producer exchange; reads: both)
-  char reserved2[4];
+  char reserved3[4];
   int32_t pushCursor[2];  // where a push went to (writes: producer; reads: consumer)
   int32_t pushCount[2];  // records lost by the pushes since the consumer moved its cursor (writes: producer; reads: consumer)
   double droppedOldest;  // records overwritten unread, by its own choice (writes: producer; reads: inspect)
   double droppedEvicted;  // records overwritten unread, after it was evicted (writes: producer; reads: inspect)
-  char reserved3[88];
+  char reserved4[88];
 };
 static_assert(offsetof(Place, cursor) == 0);
 static_assert(offsetof(Place, state) == 4);
@@ -71,10 +72,10 @@ static_assert(offsetof(Place, policy) == 8);
 static_assert(offsetof(Place, after) == 12);
 static_assert(offsetof(Place, thread) == 16);
 static_assert(offsetof(Place, final) == 20);
-static_assert(offsetof(Place, taken) == 24);
 static_assert(offsetof(Place, evictAfterMs) == 28);
-static_assert(offsetof(Place, highWater) == 32);
-static_assert(offsetof(Place, consumed) == 40);
+static_assert(offsetof(Place, taken) == 64);
+static_assert(offsetof(Place, highWater) == 68);
+static_assert(offsetof(Place, consumed) == 72);
 static_assert(offsetof(Place, lossyCursor) == 128);
 static_assert(offsetof(Place, pushCursor) == 136);
 static_assert(offsetof(Place, pushCount) == 144);
@@ -95,19 +96,20 @@ struct Queue {
   int32_t phase;  // exchanged once, by the producer or by a consumer at the end: OPEN 0, SEALED 1: no record will follow, ABANDONED 2: nobody reads any more, 16 + p: ended where place p says (writes: producer; reads: both)
   int32_t producerThread;  // threadId of the producer, plus 1; 0 for nobody (writes: producer; reads: recover)
   int32_t highWater;  // most units it has seen unread: the capacity once the ring was full (writes: producer; reads: inspect)
+  char reserved1[48];
   double published;  // records published (writes: producer; reads: inspect)
   double refused;  // claims and offers answered BACK_PRESSURED (writes: producer; reads: inspect)
   double droppedNewest;  // records not taken, by a consumer's choice (writes: producer; reads: inspect)
   double droppedClosed;  // records committed that the close came before (writes: producer; reads: inspect)
-  char reserved1[80];
+  char reserved2[32];
   int32_t attention;  // CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8 (writes: all, bit by bit; reads: all)
-  char reserved2[124];
+  char reserved3[124];
   int32_t recordsBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for records)
   int32_t spaceBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for space)
-  char reserved3[120];
+  char reserved4[120];
   int32_t consumerCursor;  // cursor of the first place (writes: consumer; reads: producer)
   int32_t consumerState;  // state of the first place (writes: consumer; reads: producer)
-  char reserved4[248];
+  char reserved5[248];
 };
 static_assert(offsetof(Queue, magic) == 0);
 static_assert(offsetof(Queue, version) == 4);
@@ -120,10 +122,10 @@ static_assert(offsetof(Queue, producerCursor) == 128);
 static_assert(offsetof(Queue, phase) == 132);
 static_assert(offsetof(Queue, producerThread) == 136);
 static_assert(offsetof(Queue, highWater) == 140);
-static_assert(offsetof(Queue, published) == 144);
-static_assert(offsetof(Queue, refused) == 152);
-static_assert(offsetof(Queue, droppedNewest) == 160);
-static_assert(offsetof(Queue, droppedClosed) == 168);
+static_assert(offsetof(Queue, published) == 192);
+static_assert(offsetof(Queue, refused) == 200);
+static_assert(offsetof(Queue, droppedNewest) == 208);
+static_assert(offsetof(Queue, droppedClosed) == 216);
 static_assert(offsetof(Queue, attention) == 256);
 static_assert(offsetof(Queue, recordsBell) == 384);
 static_assert(offsetof(Queue, spaceBell) == 388);

@@ -6,8 +6,8 @@
  * Words that different threads write lie 128 bytes apart, because processors fetch lines of 64 bytes in pairs.
  * Every structure starts with magic and version; every reserved byte is zero.
  *
- *   Queue   | header 0 | producer's line 128 | attention 256 | bells 384 | place 0 512 | (place 1 768 ...) | records 768 ...
- *   Place   | consumer's line 0 | producer's line 128
+ *   Queue   | header 0 | producer's line 128, its counts 192 | attention 256 | bells 384 | place 0 512 | (place 1 768 ...) | records 768 ...
+ *   Place   | consumer's line 0, its counts 64 | producer's line 128
  *   Linked  | Queue | header 768 | producer's line 896 | chunks' table 1024 ... | chunk 0 | chunk 1 | ...   (the chunks come as they are needed)
  *   Group   | header 0 | closing 128 | lanes' version 256 | bell 384 | ready 512 | used 640 | places 768 | lanes 1024 | Queue | Queue | ...
  *   Party   | header 0 | attention 128 | yield 256 | stop 384 | lanes 512 | settings 640 | phase 768 | counters 896 ...
@@ -86,10 +86,10 @@ export const placeLayout = {
     after: { at: 12, type: 'i32', writes: 'consumer, before state; who leaves clears its bit', reads: 'consumer', means: 'bit p: read only what place p has released' },
     thread: { at: 16, type: 'i32', writes: 'consumer, before state', reads: 'recover', means: 'threadId of the consumer, plus 1; 0 for nobody' },
     final: { at: 20, type: 'i32', writes: 'consumer, before phase', reads: 'all', means: 'where the ring ends, if this place has ended it' },
-    taken: { at: 24, type: 'i32', writes: 'consumer', reads: 'recover', means: 'sequence after the last record given to a handler of drain' },
     evictAfterMs: { at: 28, type: 'i32', writes: 'consumer, before state', reads: 'producer', means: 'longest standstill of this consumer that a full ring puts up with' },
-    highWater: { at: 32, type: 'i32', writes: 'consumer', reads: 'inspect', means: 'most units that it has found unread' },
-    consumed: { at: 40, type: 'f64', writes: 'consumer', reads: 'inspect, producer', means: 'records released' },
+    taken: { at: 64, type: 'i32', writes: 'consumer', reads: 'recover', means: 'sequence after the last record given to a handler of drain' },
+    highWater: { at: 68, type: 'i32', writes: 'consumer', reads: 'inspect', means: 'most units that it has found unread' },
+    consumed: { at: 72, type: 'f64', writes: 'consumer', reads: 'inspect, producer', means: 'records released' },
     lossyCursor: { at: 128, type: 'i32', writes: 'consumer and producer exchange', reads: 'both', means: 'cursor of a consumer that may be lapped; of variable records, bit 0: where a push has put it' },
     pushCursor: { at: 136, type: 'i32', count: 2, writes: 'producer', reads: 'consumer', means: 'where a push went to' },
     pushCount: { at: 144, type: 'i32', count: 2, writes: 'producer', reads: 'consumer', means: 'records lost by the pushes since the consumer moved its cursor' },
@@ -114,10 +114,10 @@ export const queueLayout = {
     phase: { at: 132, type: 'i32', writes: 'producer', reads: 'both', means: 'exchanged once, by the producer or by a consumer at the end: OPEN 0, SEALED 1: no record will follow, ABANDONED 2: nobody reads any more, 16 + p: ended where place p says' },
     producerThread: { at: 136, type: 'i32', writes: 'producer', reads: 'recover', means: 'threadId of the producer, plus 1; 0 for nobody' },
     highWater: { at: 140, type: 'i32', writes: 'producer', reads: 'inspect', means: 'most units it has seen unread: the capacity once the ring was full' },
-    published: { at: 144, type: 'f64', writes: 'producer', reads: 'inspect', means: 'records published' },
-    refused: { at: 152, type: 'f64', writes: 'producer', reads: 'inspect', means: 'claims and offers answered BACK_PRESSURED' },
-    droppedNewest: { at: 160, type: 'f64', writes: 'producer', reads: 'inspect', means: 'records not taken, by a consumer\'s choice' },
-    droppedClosed: { at: 168, type: 'f64', writes: 'producer', reads: 'inspect', means: 'records committed that the close came before' },
+    published: { at: 192, type: 'f64', writes: 'producer', reads: 'inspect', means: 'records published' },
+    refused: { at: 200, type: 'f64', writes: 'producer', reads: 'inspect', means: 'claims and offers answered BACK_PRESSURED' },
+    droppedNewest: { at: 208, type: 'f64', writes: 'producer', reads: 'inspect', means: 'records not taken, by a consumer\'s choice' },
+    droppedClosed: { at: 216, type: 'f64', writes: 'producer', reads: 'inspect', means: 'records committed that the close came before' },
     attention: { at: 256, type: 'i32', writes: 'all, bit by bit', reads: 'all', means: 'CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8' },
     recordsBell: { at: 384, type: 'i32', writes: 'who moves a cursor adds', reads: 'who waits for records', means: 'grows when somebody who waits should look again' },
     spaceBell: { at: 388, type: 'i32', writes: 'who moves a cursor adds', reads: 'who waits for space', means: 'grows when somebody who waits should look again' },
