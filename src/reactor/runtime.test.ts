@@ -509,6 +509,37 @@ describe('backpressure', () => {
       expect(await inside(runtime, 1, (_reactor, _argument, { state }) => state['refused'] as number), 'B was held back').toBeGreaterThan(0);
     });
   });
+
+  it('goes on from within whenRoom, also when room comes just as it says that it waits', async () => {
+    await withRuntime(2, { laneBytes: 8192, idle: { strategy: 'park' } }, async (runtime) => {
+      const count = 60;
+      await inside(runtime, 1, (reactor, _argument, { state }) => {
+        state['got'] = 0;
+        reactor.spawnBytes({ name: 'sink' }, () => void state['got']++);
+      });
+      await inside(runtime, 0, (reactor, most: number, { codes }) => new Promise<void>((resolve) => {
+        const sink = reactor.address('sink', { reactor: 1 });
+        const { producer } = (sink as unknown as { outlet: { producer: { askForRecord(length: number): boolean } } }).outlet;
+        const ask = producer.askForRecord.bind(producer);
+        // The receiver empties the lane between the claim that found it full and the wish to be told: nobody will tell then.
+        producer.askForRecord = (length) => {
+          for (const endMs = performance.now() + 20; performance.now() < endMs;) continue;
+          return ask(length);
+        };
+        let sent = 0;
+        const goOn = (): void => {
+          while (sent < most) {
+            if (sink.tryClaim(1024) === codes.BACK_PRESSURED) return sink.whenRoom(goOn);
+            sink.commit(1024);
+            sent++;
+          }
+          resolve();
+        };
+        goOn();
+      }), count, { timeoutMs: 30_000 });
+      await until(() => inside(runtime, 1, (_reactor, most: number, { state }) => state['got'] === most, count), 'all arrive');
+    });
+  });
 });
 
 describe('priority', () => {
