@@ -1,5 +1,6 @@
 /** Bytes that wait to be sent: `bytes` of them, from `first` on in `memory`. Grows by doubling, and is given back once a burst is over. */
 const FIRST_BYTES = 16_384;
+const KEPT_BYTES = 16 * FIRST_BYTES;
 
 export class Backlog {
   memory: Uint8Array = EMPTY;
@@ -18,9 +19,12 @@ export class Backlog {
 
   shift(length: number): void {
     this.first += length;
-    if (this.first !== this.last) return;
+    if (this.first === this.last) this.clear();
+  }
+
+  clear(): void {
     this.first = this.last = 0;
-    if (this.memory.length > 16 * FIRST_BYTES) this.memory = EMPTY;
+    if (this.memory.length > KEPT_BYTES) this.memory = EMPTY;
   }
 
   view(): Uint8Array {

@@ -21,6 +21,7 @@ import { Deadlines, type DeadlineOptions } from './deadlines.js';
 import type { Io } from './io.js';
 import { keep, type Kept } from './kept.js';
 import type { Source } from './token.js';
+import { Waiters } from './waiters.js';
 
 export interface ConnectionOptions {
   /** Band in which its reading and writing runs, 0 to 7. Default 3. */
@@ -71,11 +72,10 @@ export class Connection implements Source, Ready {
   private readonly createdNs: number;
   private openedNs = NaN;
   private lastReceivedNs = NaN;
-  private dataHandler: ((bytes: Uint8Array) => void) | undefined;
   private receiveHandler: ((bytes: Uint8Array, offset: number, length: number) => void) | undefined;
   private endHandler: (() => void) | undefined;
   private closeHandler: ((error: PercoreError | undefined) => void) | undefined;
-  private drainWaiters: { most: number; resolve: () => void }[] | undefined;
+  private waiters: Waiters | undefined;
   private deadlines: Deadlines | undefined;
 
   /** What arrived and was not read: the first, how far it was read, and those behind it as place, length, place, length. */
@@ -142,16 +142,12 @@ export class Connection implements Source, Ready {
 
   /** Called with what was received; the bytes are valid during the call only, see `keep`. Without a handler nothing is received. */
   onData(handler: (bytes: Uint8Array) => void): this {
-    this.dataHandler = handler;
-    this.receiveHandler = undefined;
-    this.wantMore();
-    return this;
+    return this.onReceive((bytes, offset, length) => handler(bytes.subarray(offset, offset + length)));
   }
 
   /** The same without an object a call: `length` bytes from `offset` on of `bytes`, which is the thread's whole pool. */
   onReceive(handler: (bytes: Uint8Array, offset: number, length: number) => void): this {
     this.receiveHandler = handler;
-    this.dataHandler = undefined;
     this.wantMore();
     return this;
   }
@@ -195,7 +191,7 @@ export class Connection implements Source, Ready {
   }
 
   private get hasHandler(): boolean {
-    return this.dataHandler !== undefined || this.receiveHandler !== undefined;
+    return this.receiveHandler !== undefined;
   }
 
   private get canRead(): boolean {
@@ -253,8 +249,7 @@ export class Connection implements Source, Ready {
     this.isInHandler = true;
     this.bytesRead += count;
     try {
-      if (this.receiveHandler !== undefined) this.receiveHandler(this.io.memory.pool, place, count);
-      else this.dataHandler!(this.io.memory.pool.subarray(place, place + count));
+      this.receiveHandler!(this.io.memory.pool, place, count);
     } finally {
       this.isInHandler = false;
       // Closed by the handler: close() has given back the rest and left this to us.
@@ -387,13 +382,13 @@ export class Connection implements Source, Ready {
 
   /** Resolves when the kernel has taken everything offered, or the connection is closed. */
   flushed(): Promise<void> {
-    return new Promise((resolve) => this.whenPending(0, resolve));
+    return this.whenPending(0);
   }
 
   /** Resolves when no more than half of `highWaterBytes` waits and what was refused last fits, or the connection is closed. */
   writable(): Promise<void> {
     const most = Math.min(this.highWaterBytes / 2, Math.max(0, this.highWaterBytes - this.refusedBytes));
-    return new Promise((resolve) => this.whenPending(most, resolve));
+    return this.whenPending(most);
   }
 
   /** Sends what is pending, then says that no more will follow. Closed when the peer has ended too. */
@@ -422,7 +417,7 @@ export class Connection implements Source, Ready {
       this.io.request(END, this.token);
       if (this.hasPeerEnded) return this.close();
     }
-    if (this.drainWaiters !== undefined) this.tellDrained();
+    this.waiters?.tell(this.pendingBytes);
   }
 
   /** True when there are bytes to send or an end to tell, and the kernel took the last ones. */
@@ -434,18 +429,9 @@ export class Connection implements Source, Ready {
     return this.isCorked && !this.isEnding && this.backlog!.bytes < CORKED_BYTES;
   }
 
-  private whenPending(most: number, resolve: () => void): void {
+  private whenPending(most: number): Promise<void> {
     if (!this.isClosed_ && this.pendingBytes > most && this.isInOutbox) this.io.flush();
-    if (this.isClosed_ || this.pendingBytes <= most) resolve();
-    else (this.drainWaiters ??= []).push({ most, resolve });
-  }
-
-  private tellDrained(): void {
-    const pending = this.isClosed_ ? 0 : this.pendingBytes;
-    const waiters = this.drainWaiters ?? [];
-    const rest = waiters.filter(({ most }) => pending > most);
-    this.drainWaiters = rest.length === 0 ? undefined : rest;
-    for (const { most, resolve } of waiters) if (pending <= most) resolve();
+    return this.isClosed_ || this.pendingBytes <= most ? Promise.resolve() : (this.waiters ??= new Waiters()).add(most);
   }
 
   // ---- Life -------------------------------------------------------------------------------------------------------
@@ -516,7 +502,7 @@ export class Connection implements Source, Ready {
     } finally {
       // Also when the handler throws: whoever waits for room must learn that there is nothing to wait for.
       this.backlog = undefined;
-      this.tellDrained();
+      this.waiters?.tell(0);
     }
   }
 
@@ -551,11 +537,11 @@ export class Connection implements Source, Ready {
       return false;
     }
     if (this.canSend) this.send();
-    if (this.early !== undefined && this.hasHandler && !this.isPaused && !this.isClosed_) this.readEarly();
+    if (this.early !== undefined && this.canRead) this.readEarly();
     else if (this.place >= 0 && this.canRead) this.read();
     if (this.place < 0 && this.early === undefined && this.hasArrivedEnd && this.canRead) this.readEnd();
     if (this.canSend) this.send();
-    return (this.canRead && !this.isClosed_) || this.canSend || (this.failure !== 0 && !this.isClosed_);
+    return this.canRead || this.canSend || (this.failure !== 0 && !this.isClosed_);
   }
 
   private readEarly(): void {
@@ -563,8 +549,7 @@ export class Connection implements Source, Ready {
     const count = Math.min(early.length, this.readBytes);
     this.bytesRead += count;
     this.early = count === early.length ? undefined : early.subarray(count);
-    if (this.receiveHandler !== undefined) this.receiveHandler(early, 0, count);
-    else this.dataHandler!(early.subarray(0, count));
+    this.receiveHandler!(early, 0, count);
   }
 
   private askForError(): void {

@@ -12,9 +12,10 @@ import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../e
 import { BANDS, words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import { DEFAULT_BAND, type Ready } from '../ready.js';
+import { Backlog } from './backlog.js';
 import type { Io } from './io.js';
-import { Backlog } from './pipe-backlog.js';
 import type { Source } from './token.js';
+import { Waiters } from './waiters.js';
 
 export interface PipeOptions {
   /** Band in which its reading and writing runs, 0 to 7. Default 3. */
@@ -56,7 +57,7 @@ export class PipeStream implements Source, Ready {
   private dataHandler: ((bytes: Uint8Array) => void) | undefined;
   private endHandler: (() => void) | undefined;
   private closeHandler: ((error: PercoreError | undefined) => void) | undefined;
-  private waiters: { most: number; resolve: () => void }[] = [];
+  private readonly waiters = new Waiters();
   /** False for a descriptor that cannot be polled: it is always ready. */
   private isPolled = true;
   private isReadable = false;
@@ -94,7 +95,7 @@ export class PipeStream implements Source, Ready {
 
   /** Bytes taken by `offer` that the kernel has not taken yet. */
   get pendingBytes(): number {
-    return this.backlog.length;
+    return this.backlog.bytes;
   }
 
   /** Called with what was read; the bytes are valid during the call only. Without a handler nothing is read, and an end is not seen. */
@@ -132,7 +133,7 @@ export class PipeStream implements Source, Ready {
   offer(bytes: Uint8Array, offset = 0, length: number = bytes.length - offset): number {
     if (this.isClosed_ || this.isEnding || this.hasEnded) return CLOSED;
     // One write larger than the mark is taken when nothing waits, or it could never be written.
-    if (this.backlog.length !== 0 && this.backlog.length + length > this.highWaterBytes) return BACK_PRESSURED;
+    if (this.backlog.bytes !== 0 && this.backlog.bytes + length > this.highWaterBytes) return BACK_PRESSURED;
     this.backlog.push(bytes, offset, length);
     if (this.isWritable) this.io.schedule(this);
     return OK;
@@ -166,7 +167,7 @@ export class PipeStream implements Source, Ready {
       this.closeHandler?.(this.error);
     } finally {
       this.backlog.clear();
-      this.tellWaiters();
+      this.waiters.tell(0);
     }
   }
 
@@ -192,7 +193,7 @@ export class PipeStream implements Source, Ready {
   }
 
   private canWrite(): boolean {
-    return !this.isClosed_ && this.isWritable && (this.backlog.length !== 0 || (this.isEnding && !this.hasEnded));
+    return !this.isClosed_ && this.isWritable && (this.backlog.bytes !== 0 || (this.isEnding && !this.hasEnded));
   }
 
   private read(): void {
@@ -223,19 +224,19 @@ export class PipeStream implements Source, Ready {
 
   private write(): void {
     let budget = WRITE_BYTES;
-    while (this.backlog.length !== 0 && budget > 0) {
-      const count = this.io.native.descriptorWrite(this.fd, this.backlog.bytes, this.backlog.first, Math.min(this.backlog.length, budget));
+    while (this.backlog.bytes !== 0 && budget > 0) {
+      const count = this.io.native.descriptorWrite(this.fd, this.backlog.memory, this.backlog.first, Math.min(this.backlog.bytes, budget));
       if (count === EAGAIN) {
         this.isWritable = !this.isPolled;
         return;
       }
       if (count < 0) return this.fail(-count, 'write');
       this.bytesWritten += count;
-      this.backlog.skip(count);
+      this.backlog.shift(count);
       budget -= count;
     }
-    if (this.waiters.length !== 0) this.tellWaiters();
-    if (this.backlog.length === 0 && this.isEnding && !this.hasEnded) this.finishWriting();
+    this.waiters.tell(this.backlog.bytes);
+    if (this.backlog.bytes === 0 && this.isEnding && !this.hasEnded) this.finishWriting();
   }
 
   private finishWriting(): void {
@@ -246,14 +247,7 @@ export class PipeStream implements Source, Ready {
   }
 
   private whenPending(most: number): Promise<void> {
-    return this.isClosed_ || this.backlog.length <= most ? Promise.resolve() : new Promise((resolve) => this.waiters.push({ most, resolve }));
-  }
-
-  private tellWaiters(): void {
-    const pending = this.backlog.length;
-    const waiters = this.waiters;
-    this.waiters = waiters.filter(({ most }) => pending > most);
-    for (const { most, resolve } of waiters) if (pending <= most) resolve();
+    return this.isClosed_ || this.backlog.bytes <= most ? Promise.resolve() : this.waiters.add(most);
   }
 
   private fail(errno: number, syscall: string): void {

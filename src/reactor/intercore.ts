@@ -77,16 +77,12 @@ export class Intercore implements OutletHost {
     this.dirtyCount = 0;
   }
 
-  /** A full outlet got room before it had asked to be told: it is looked at again in a turn that must follow. */
-  mustRetry = false;
-
   get hasBlocked(): boolean {
     return this.blocked.length !== 0;
   }
 
   /** Looks at the full outlets again; where there is room, those who waited go on. */
   retryBlocked(): void {
-    this.mustRetry = false;
     let hasRoom = false;
     for (let i = this.blocked.length - 1; i >= 0; i--) {
       if (!this.blocked[i]!.retry()) continue;
@@ -144,9 +140,8 @@ export class Intercore implements OutletHost {
     this.host.wantTurn();
   }
 
-  markBlocked(outlet: Outlet, hasRoom: boolean): void {
+  markBlocked(outlet: Outlet): void {
     this.blocked.push(outlet);
-    if (hasRoom) this.mustRetry = true;
     this.host.wantTurn();
   }
 

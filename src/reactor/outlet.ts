@@ -18,8 +18,8 @@ export interface OutletHost {
   readonly nowNs: () => number;
   /** Flush me at the end of the step. */
   markDirty(outlet: Outlet): void;
-  /** I am full; look at me when you are told that there is room somewhere. `hasRoom`: there is already, and nobody will tell. */
-  markBlocked(outlet: Outlet, hasRoom: boolean): void;
+  /** I am full; look at me when you are told that there is room somewhere, and once soon: there may be already, and then nobody tells. */
+  markBlocked(outlet: Outlet): void;
   party(id: number): Int32Array;
   waker(id: number): () => void;
   isDead(id: number): boolean;
@@ -186,8 +186,8 @@ export class Outlet implements ValueMemory {
     if (this.isBlocked) return;
     this.isBlocked = true;
     // A wish for a quarter of the lane, so that one wake pays for many records; the wish is repeated by retry().
-    const hasRoom = this.producer.askForRecord(Math.max(needed, this.shareOfLane()));
-    this.host.markBlocked(this, hasRoom);
+    this.producer.askForRecord(Math.max(needed, this.shareOfLane()));
+    this.host.markBlocked(this);
   }
 
   private shareOfLane(): number {

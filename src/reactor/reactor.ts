@@ -194,10 +194,11 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       if (Atomics.load(this.party, YIELD_REQUESTED) !== 0) break;
     }
     if (this.runningBand !== AWAKE) this.setRunningBand(AWAKE);
+    this.delivery[HAS_MORE] = this.bands.bitmap === 0 ? 0 : 1;
+    // Whoever asks for a turn from here on gets another one: nothing looks at what is ready, or at who is blocked, after this.
+    this.isInTurn = false;
     if (this.intercore.hasBlocked) this.intercore.retryBlocked();
     if (this.intercore.dirtyCount !== 0) this.intercore.flush();
-    this.delivery[HAS_MORE] = this.bands.bitmap === 0 && !this.intercore.mustRetry ? 0 : 1;
-    this.isInTurn = false;
     if (this.stopWord !== words.stop.RUN) this.windDown();
   }
 
