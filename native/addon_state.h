@@ -34,4 +34,11 @@ class AddonState : public SocketSet {
   std::unordered_map<int, std::unique_ptr<FileRing>> fileRings;
 };
 
+// This environment's.
+inline AddonState* stateOf(napi_env env) {
+  void* state = nullptr;
+  napi_get_instance_data(env, &state);
+  return static_cast<AddonState*>(state);
+}
+
 }  // namespace percore

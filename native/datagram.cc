@@ -27,12 +27,6 @@ using layout::DatagramEntry;
 constexpr int kBatch = layout::kDatagramBatch;
 constexpr int kMostKept = layout::kMostKeptPeers;
 
-static AddonState* stateOf(napi_env env) {
-  void* state = nullptr;
-  napi_get_instance_data(env, &state);
-  return static_cast<AddonState*>(state);
-}
-
 struct Receiver {
   explicit Receiver(uint32_t slot) : slotBytes(slot) {}
   const uint32_t slotBytes;
@@ -105,8 +99,7 @@ static Napi::Value udpOpen(const Napi::CallbackInfo& info) {
     if (connect(fd.get(), peer.name(), peer.length) != 0) return throwSystemError(env, errno, "connect", peerHost + ":" + std::to_string(peerPort));
     if (!host.empty()) discardQueued(fd.get());
   }
-  address.length = sizeof address.storage;
-  if (getsockname(fd.get(), address.name(), &address.length) != 0) return throwSystemError(env, errno, "getsockname", where);
+  if (!address.read(fd.get())) return throwSystemError(env, errno, "getsockname", where);
   Napi::Object result = Napi::Object::New(env);
   result.Set("port", Napi::Number::New(env, address.port()));
   result.Set("address", Napi::String::New(env, SocketAddress::textOf(address.storage, address.length)));

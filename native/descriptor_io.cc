@@ -13,12 +13,6 @@
 
 namespace percore {
 
-static AddonState* stateOf(napi_env env) {
-  void* state = nullptr;
-  napi_get_instance_data(env, &state);
-  return static_cast<AddonState*>(state);
-}
-
 static Napi::Value own(Napi::Env env, UniqueFd& fd) {
   stateOf(env)->ownSocket(fd.get());
   return Napi::Number::New(env, fd.release());

@@ -4,8 +4,6 @@
 //
 // Small arrivals are packed into one buffer of the pool, one behind the other, so that a turn touches few cache lines; who filled the
 // last one gets a whole buffer. One read a connection and collect: what has more waits in `ready_` for the next, behind the others.
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -63,26 +61,6 @@ class EpollIo final : public IoSource {
 
   void detach(int32_t token) override {
     if (Entry* entry = find(token)) remove(entry->fd, token);
-  }
-
-  int32_t send(int32_t token, const char* bytes, size_t length) override {
-    Entry* entry = find(token);
-    if (!entry) return -EBADF;
-    if (entry->isBlocked) return 0;
-    size_t sent = 0;
-    while (sent < length) {
-      const ssize_t count = ::send(entry->fd, bytes + sent, length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-      block_->sends += 1;
-      if (count > 0) {
-        sent += size_t(count);
-      } else if (errno == EAGAIN) {
-        entry->isBlocked = true;  // the edge comes when there is room
-        break;
-      } else if (errno != EINTR) {
-        return sent > 0 ? int32_t(sent) : -errno;  // an error that stays is met again
-      }
-    }
-    return int32_t(sent);
   }
 
   void onEvent(uint64_t data, uint32_t events) override {
@@ -165,6 +143,9 @@ class EpollIo final : public IoSource {
     return -error;
   }
 
+  // The edge comes when there is room.
+  void waitForRoom(Entry& entry) override { entry.isBlocked = true; }
+
   void queue(Entry& entry) {
     if (entry.isQueued) return;
     entry.isQueued = true;
@@ -214,11 +195,7 @@ class EpollIo final : public IoSource {
     for (int i = 0; i < kAcceptsAtOnce && hasRoom(); i++) {
       const int fd = accept4(entry.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd >= 0) {
-        const int yes = 1;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);  // refused by a Unix socket, which needs none
-        sockets_->ownSocket(fd);
-        block_->accepts += 1;
-        push(entry.token, IoEvent::kAccepted, fd);
+        pushAccepted(entry.token, fd);
         continue;
       }
       if (errno == EAGAIN) {
@@ -226,7 +203,7 @@ class EpollIo final : public IoSource {
         return;
       }
       // These concern one connection that is gone already: the next is tried. Out of descriptors or memory: JavaScript is told, and asks again.
-      if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
+      if (isOfOneConnection(errno)) continue;
       entry.isReceiving = false;
       return push(entry.token, IoEvent::kFailed, errno);
     }

@@ -1,7 +1,6 @@
 #include "file_io.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,18 +24,6 @@ constexpr uint64_t kNobody = UINT64_MAX;
 
 }  // namespace
 
-FileRing::Mapping::~Mapping() {
-  if (start_) munmap(start_, bytes_);
-}
-
-bool FileRing::Mapping::map(int fd, size_t bytes, off_t what) {
-  void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, what);
-  if (start == MAP_FAILED) return false;
-  start_ = start;
-  bytes_ = bytes;
-  return true;
-}
-
 std::unique_ptr<FileRing> FileRing::open() {
   std::unique_ptr<FileRing> ring(new FileRing());
   io_uring_params setup{};
@@ -51,7 +38,7 @@ std::unique_ptr<FileRing> FileRing::open() {
   const size_t cqBytes = setup.cq_off.cqes + setup.cq_entries * sizeof(io_uring_cqe);
   if (!ring->rings_.map(ring->fd(), std::max(sqBytes, cqBytes), IORING_OFF_SQ_RING)) return nullptr;
   if (!ring->entries_.map(ring->fd(), setup.sq_entries * sizeof(io_uring_sqe), IORING_OFF_SQES)) return nullptr;
-  const Mapping& rings = ring->rings_;
+  const MemoryMapping& rings = ring->rings_;
   ring->sqEntries_ = setup.sq_entries;
   ring->sqHead_ = rings.at<unsigned>(setup.sq_off.head);
   ring->sqTail_ = rings.at<unsigned>(setup.sq_off.tail);
@@ -169,12 +156,6 @@ int FileRing::reap(int32_t* pairs, int most) {
 }
 
 // ---- For JavaScript; typed in src/native.ts. A ring is known by its descriptor. ----------------------------------------
-
-static AddonState* stateOf(napi_env env) {
-  void* state = nullptr;
-  napi_get_instance_data(env, &state);
-  return static_cast<AddonState*>(state);
-}
 
 static FileRing* ringOf(napi_env env, int fd) {
   auto& rings = stateOf(env)->fileRings;

@@ -23,6 +23,7 @@
 #include <memory>
 #include <vector>
 
+#include "memory_mapping.h"
 #include "unique_fd.h"
 
 namespace percore {
@@ -54,24 +55,13 @@ class FileRing {
     size_t bytes = 0;
     napi_ref reference = nullptr;
   };
-  class Mapping {
-   public:
-    ~Mapping();
-    bool map(int fd, size_t bytes, off_t what);
-    template <class T>
-    T* at(size_t offset) const { return reinterpret_cast<T*>(static_cast<char*>(start_) + offset); }
-
-   private:
-    void* start_ = nullptr;
-    size_t bytes_ = 0;
-  };
 
   FileRing() = default;
   io_uring_sqe* nextEntry();
   void publish();
 
   UniqueFd fd_;
-  Mapping rings_, entries_;
+  MemoryMapping rings_, entries_;
   unsigned sqEntries_ = 0, sqMask_ = 0, cqMask_ = 0;
   unsigned *sqHead_ = nullptr, *sqTail_ = nullptr, *sqArray_ = nullptr, *cqHead_ = nullptr, *cqTail_ = nullptr;
   io_uring_sqe* sqes_ = nullptr;

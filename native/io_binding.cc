@@ -93,10 +93,8 @@ static napi_value createIo(napi_env env, napi_callback_info info) {
   if (!readIoMemory(args, 1, &memory)) return args.integer(-EINVAL);
   napi_valuetype type = napi_undefined;
   napi_typeof(env, args.value[4], &type);
-  void* state = nullptr;
-  napi_get_instance_data(env, &state);
   int error = 0;
-  auto driver = IoDriver::create(env, args.int32(0) == 1, memory, static_cast<AddonState*>(state), {args.value[1], args.value[2], args.value[3]}, type == napi_function ? args.value[4] : nullptr, &error);
+  auto driver = IoDriver::create(env, args.int32(0) == 1, memory, stateOf(env), {args.value[1], args.value[2], args.value[3]}, type == napi_function ? args.value[4] : nullptr, &error);
   if (!driver) return args.integer(-error);
   driver->handle = new IoDriver*(driver.get());
   napi_value result = nullptr, external = nullptr;

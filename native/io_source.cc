@@ -1,6 +1,9 @@
 #include "io_source.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 namespace percore {
 
@@ -12,6 +15,28 @@ IoSource::Entry& IoSource::make(int fd, int32_t token, layout::IoKind kind) {
   entries_[slot].fd = fd;
   entries_[slot].kind = kind;
   return entries_[slot];
+}
+
+int32_t IoSource::send(int32_t token, const char* bytes, size_t length) {
+  Entry* entry = find(token);
+  if (!entry) return -EBADF;
+  size_t sent = 0;
+  while (sent < length && !entry->isBlocked) {
+    const ssize_t count = ::send(entry->fd, bytes + sent, length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    block_->sends += 1;
+    if (count > 0) sent += size_t(count);
+    else if (errno == EAGAIN) waitForRoom(*entry);
+    else if (errno != EINTR) return sent > 0 ? int32_t(sent) : -errno;  // an error that stays is met again
+  }
+  return int32_t(sent);
+}
+
+void IoSource::pushAccepted(int32_t listener, int fd) {
+  const int yes = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);  // refused by a Unix socket, which needs none
+  sockets_->ownSocket(fd);
+  block_->accepts += 1;
+  push(listener, layout::IoEvent::kAccepted, fd);
 }
 
 // The bits of poll(2) and epoll(7) are the same.

@@ -9,6 +9,7 @@
 // A token is JavaScript's, slot and generation: what arrives for one that is gone is dropped here, its buffer and its descriptor given
 // back. Sources: epoll(7), io_uring(7); mio for token, interest and readiness.
 #pragma once
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -48,7 +49,7 @@ class IoSource {
   // Forgets it at once and leaves the descriptor open. What had arrived already is in the events.
   virtual void detach(int32_t token) = 0;
   // Sends now, past the outbox: bytes taken, or -errno. After less than `length` a WRITABLE follows once there is room.
-  virtual int32_t send(int32_t token, const char* bytes, size_t length) = 0;
+  int32_t send(int32_t token, const char* bytes, size_t length);
   // The thread's epoll reports `events` of whatever this has put into it under `data`.
   virtual void onEvent(uint64_t data, uint32_t events) = 0;
   // Takes what has arrived, as far as there is room for it.
@@ -100,6 +101,12 @@ class IoSource {
     event[2] = value;
     event[3] = place;
   }
+  // A connection of `listener`: this thread's from now on.
+  void pushAccepted(int32_t listener, int fd);
+  // An accept that failed for one connection that is gone already: the next is tried.
+  static bool isOfOneConnection(int error) { return error == EINTR || error == ECONNABORTED || error == EPROTO; }
+  // The kernel took less than it was given: a WRITABLE must follow once there is room.
+  virtual void waitForRoom(Entry& entry) = 0;
   void pushUnsent(int32_t token, int32_t length, int32_t offset) {
     block_->unsent++;
     push(token, layout::IoEvent::kUnsent, length, offset);

@@ -6,15 +6,10 @@
 #include "addon_state.h"
 #include "bindings.h"
 #include "napi_args.h"
+#include "socket_address.h"
 #include "unique_fd.h"
 
 namespace percore {
-
-static AddonState* stateOf(napi_env env) {
-  void* state = nullptr;
-  napi_get_instance_data(env, &state);
-  return static_cast<AddonState*>(state);
-}
 
 // tcpBind(host, port, reusePort) -> { id, fd, port }: bound, not listening.
 static Napi::Value tcpBind(const Napi::CallbackInfo& info) {
@@ -24,28 +19,21 @@ static Napi::Value tcpBind(const Napi::CallbackInfo& info) {
   hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;
   hints.ai_socktype = SOCK_STREAM;
   if (getaddrinfo(host.c_str(), service.c_str(), &hints, &found) != 0) return throwSystemError(env, EINVAL, "getaddrinfo", where);
-  sockaddr_storage address{};
-  socklen_t length = found->ai_addrlen;
-  memcpy(&address, found->ai_addr, length);
+  SocketAddress address;
+  address.length = found->ai_addrlen;
+  memcpy(&address.storage, found->ai_addr, address.length);
   freeaddrinfo(found);
 
-  const int yes = 1;
-  UniqueFd fd(socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  UniqueFd fd(socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return throwSystemError(env, errno, "socket", where);
-  // Without it a restart within a minute would find the port still in use by closed connections.
-  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  if (info[2].ToBoolean() && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) return throwSystemError(env, errno, "setsockopt", where);
-  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) return throwSystemError(env, errno, "bind", where);
-  char port[NI_MAXSERV] = "0";
-  length = sizeof address;
-  if (getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) return throwSystemError(env, errno, "getsockname", where);
-  getnameinfo(reinterpret_cast<sockaddr*>(&address), length, nullptr, 0, port, sizeof port, NI_NUMERICSERV);
+  if (const char* refused = address.bindReusable(fd.get(), info[2].ToBoolean())) return throwSystemError(env, errno, refused, where);
+  if (!address.read(fd.get())) return throwSystemError(env, errno, "getsockname", where);
   const int32_t id = stateOf(env)->untakenFds.add(fd.get());
   if (id == 0) return throwSystemError(env, errno, "getsockopt", where);
 
   Napi::Object result = Napi::Object::New(env);
   result.Set("id", Napi::Number::New(env, id));
-  result.Set("port", Napi::Number::New(env, atoi(port)));
+  result.Set("port", Napi::Number::New(env, address.port()));
   result.Set("fd", Napi::Number::New(env, fd.release()));
   return result;
 }

@@ -15,12 +15,6 @@ namespace percore {
 
 using layout::PipeEndState;
 
-static AddonState* stateOf(napi_env env) {
-  void* state = nullptr;
-  napi_get_instance_data(env, &state);
-  return static_cast<AddonState*>(state);
-}
-
 static int openFifo(const std::string& path, int flags) {
   int fd;
   do fd = open(path.c_str(), flags | O_NONBLOCK | O_CLOEXEC);

@@ -47,9 +47,7 @@ static napi_value createPipe(napi_env env, napi_callback_info info) {
   pipe->consumerInode = pipe->producerInode = double(status.st_ino);
   pipe->consumerFd = reader.release();
   pipe->producerFd = writer.release();
-  void* state = nullptr;
-  napi_get_instance_data(env, &state);
-  static_cast<AddonState*>(state)->pipes.keep(env, pipe, args.value[0]);
+  stateOf(env)->pipes.keep(env, pipe, args.value[0]);
   return args.integer(granted);
 }
 

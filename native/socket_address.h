@@ -52,6 +52,21 @@ struct SocketAddress {
 
   int port() const { return portOf(storage); }
 
+  // The address that the socket has. False, with errno set, when it has none.
+  bool read(int fd) {
+    length = sizeof storage;
+    return getsockname(fd, name(), &length) == 0;
+  }
+
+  // Binds `fd` here; the system call that refused, or null. SO_REUSEADDR: a restart within a minute would find the port still in use by
+  // closed connections. `isShared`: others may have the port as well, with SO_REUSEPORT.
+  const char* bindReusable(int fd, bool isShared) const {
+    const int yes = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (isShared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) return "setsockopt";
+    return bind(fd, name(), length) == 0 ? nullptr : "bind";
+  }
+
   static int portOf(const sockaddr_storage& from) {
     if (from.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(from).sin6_port);
     if (from.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(from).sin_port);

@@ -36,9 +36,7 @@ static napi_value takeSocket(napi_env env, napi_callback_info info) {
   // After the dup: before it, the number could still change hands.
   double cookie = 0;
   if (!cookieOf(taken.get(), &cookie) || cookie != args.number(1)) return args.integer(-ESTALE);
-  void* state = nullptr;
-  napi_get_instance_data(env, &state);
-  static_cast<AddonState*>(state)->ownSocket(taken.get());
+  stateOf(env)->ownSocket(taken.get());
   return args.integer(taken.release());
 }
 

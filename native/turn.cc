@@ -7,15 +7,7 @@
 #include <initializer_list>
 
 #include "clock.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-static inline void pauseCpu() { _mm_pause(); }
-#elif defined(__aarch64__)
-static inline void pauseCpu() { asm volatile("yield"); }
-#else
-static inline void pauseCpu() {}
-#endif
+#include "pause_cpu.h"
 
 namespace percore {
 
@@ -285,9 +277,7 @@ Turn* Turn::create(napi_env env, TurnMemory memory, const napi_value (&views)[kV
   turn->memory_ = memory;
   turn->party_ = reinterpret_cast<layout::Party*>(memory.inbox);
   turn->timers_.attach(memory.delivery, memory.timerRequests);
-  void* state = nullptr;
-  napi_get_instance_data(env, &state);
-  turn->state_ = static_cast<AddonState*>(state);
+  turn->state_ = stateOf(env);
   for (int i = 0; i < kViews; i++) napi_create_reference(env, views[i], 1, &turn->views_[i]);
   napi_create_reference(env, deliver, 1, &turn->deliver_);
   napi_value name = nullptr;

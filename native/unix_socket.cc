@@ -23,12 +23,6 @@ namespace percore {
 
 static constexpr int kMostReplaced = 3;
 
-static AddonState* stateOf(napi_env env) {
-  void* state = nullptr;
-  napi_get_instance_data(env, &state);
-  return static_cast<AddonState*>(state);
-}
-
 // "unix:/run/a.sock", with an abstract name's NUL as @.
 static std::string show(const std::string& path) { return "unix:" + (!path.empty() && path[0] == '\0' ? "@" + path.substr(1) : path); }
 

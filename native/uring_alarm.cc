@@ -16,7 +16,6 @@
 // completion interrupts the sleep (EINTR), and the sleep that follows finds the descriptor readable: which is why this alarm is not
 // earlier than a timerfd. Source: io_uring_setup(2), io_uring_enter(2).
 #include <linux/io_uring.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,6 +24,7 @@
 #include <cstring>
 
 #include "alarm.h"
+#include "memory_mapping.h"
 #include "unique_fd.h"
 
 namespace percore {
@@ -36,32 +36,9 @@ constexpr unsigned kTimeoutBoottime = 1u << 2;
 // Two are written a time; the completion queue has twice as many and is emptied before each submission.
 constexpr unsigned kEntries = 8;
 
-class Mapping {
- public:
-  Mapping() = default;
-  Mapping(Mapping&& other) noexcept : start_(std::exchange(other.start_, nullptr)), bytes_(other.bytes_) {}
-  Mapping& operator=(Mapping&&) = delete;
-  ~Mapping() {
-    if (start_) munmap(start_, bytes_);
-  }
-  bool map(int fd, size_t bytes, off_t what) {
-    void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, what);
-    if (start == MAP_FAILED) return false;
-    start_ = start;
-    bytes_ = bytes;
-    return true;
-  }
-  template <class T>
-  T* at(size_t offset) const { return reinterpret_cast<T*>(static_cast<char*>(start_) + offset); }
-
- private:
-  void* start_ = nullptr;
-  size_t bytes_ = 0;
-};
-
 class UringAlarm final : public Alarm {
  public:
-  UringAlarm(clockid_t clock, UniqueFd fd, Mapping rings, Mapping entries, const io_uring_params& setup)
+  UringAlarm(clockid_t clock, UniqueFd fd, MemoryMapping rings, MemoryMapping entries, const io_uring_params& setup)
       : Alarm(clock), fd_(std::move(fd)), rings_(std::move(rings)), entries_(std::move(entries)),
         sqTail_(rings_.at<unsigned>(setup.sq_off.tail)), sqMask_(*rings_.at<unsigned>(setup.sq_off.ring_mask)),
         sqArray_(rings_.at<unsigned>(setup.sq_off.array)), sqes_(entries_.at<io_uring_sqe>(0)),
@@ -166,7 +143,7 @@ class UringAlarm final : public Alarm {
   static constexpr uint64_t kNobody = 0;
 
   UniqueFd fd_;
-  Mapping rings_, entries_;
+  MemoryMapping rings_, entries_;
   unsigned* sqTail_;
   unsigned sqMask_;
   unsigned* sqArray_;
@@ -191,7 +168,7 @@ OpenedAlarm openUringAlarm(clockid_t clock) {
   if (!(setup.features & IORING_FEAT_SINGLE_MMAP)) return {nullptr, ENOSYS, "io_uring_setup"};
   const size_t sqBytes = setup.sq_off.array + setup.sq_entries * sizeof(unsigned);
   const size_t cqBytes = setup.cq_off.cqes + setup.cq_entries * sizeof(io_uring_cqe);
-  Mapping rings, entries;
+  MemoryMapping rings, entries;
   if (!rings.map(fd.get(), sqBytes > cqBytes ? sqBytes : cqBytes, IORING_OFF_SQ_RING)) return {nullptr, errno, "mmap"};
   if (!entries.map(fd.get(), setup.sq_entries * sizeof(io_uring_sqe), IORING_OFF_SQES)) return {nullptr, errno, "mmap"};
   auto alarm = std::make_unique<UringAlarm>(clock, std::move(fd), std::move(rings), std::move(entries), setup);

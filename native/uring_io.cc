@@ -21,11 +21,8 @@
 // Sources: io_uring_setup(2), io_uring_enter(2), io_uring_register(2); liburing's description of multishot receives.
 #include <fcntl.h>
 #include <linux/io_uring.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -39,6 +36,7 @@
 #include <unordered_set>
 
 #include "io_source.h"
+#include "memory_mapping.h"
 #include "unique_fd.h"
 
 namespace percore {
@@ -86,26 +84,6 @@ struct ProvidedBuffer {  // io_uring_buf; the tail lies in the first one's `rese
   uint16_t id, reserved;
 };
 
-class Mapping {
- public:
-  ~Mapping() {
-    if (start_) munmap(start_, bytes_);
-  }
-  bool map(size_t bytes, int fd, off_t what) {
-    void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED | MAP_POPULATE, fd, what);
-    if (start == MAP_FAILED) return false;
-    start_ = start;
-    bytes_ = bytes;
-    return true;
-  }
-  template <class T>
-  T* at(size_t offset) const { return reinterpret_cast<T*>(static_cast<char*>(start_) + offset); }
-
- private:
-  void* start_ = nullptr;
-  size_t bytes_ = 0;
-};
-
 class UringIo final : public IoSource {
  public:
   UringIo(const IoMemory& memory, SocketSet* sockets) : IoSource(memory, sockets) {}
@@ -129,8 +107,8 @@ class UringIo final : public IoSource {
     if (!(setup.features & IORING_FEAT_SINGLE_MMAP) || !(setup.features & IORING_FEAT_NODROP)) return ENOSYS;
     fcntl(ring_.get(), F_SETFD, FD_CLOEXEC);
     const size_t sqBytes = setup.sq_off.array + setup.sq_entries * sizeof(unsigned), cqBytes = setup.cq_off.cqes + setup.cq_entries * sizeof(io_uring_cqe);
-    if (!rings_.map(std::max(sqBytes, cqBytes), ring_.get(), IORING_OFF_SQ_RING)) return errno;
-    if (!entriesMap_.map(setup.sq_entries * sizeof(io_uring_sqe), ring_.get(), IORING_OFF_SQES)) return errno;
+    if (!rings_.map(ring_.get(), std::max(sqBytes, cqBytes), IORING_OFF_SQ_RING)) return errno;
+    if (!entriesMap_.map(ring_.get(), setup.sq_entries * sizeof(io_uring_sqe), IORING_OFF_SQES)) return errno;
     sqHead_ = rings_.at<unsigned>(setup.sq_off.head);
     sqTail_ = rings_.at<unsigned>(setup.sq_off.tail);
     sqFlags_ = rings_.at<unsigned>(setup.sq_off.flags);
@@ -200,20 +178,6 @@ class UringIo final : public IoSource {
     enter(true);
     reap();
     entry->token = -1;
-  }
-
-  int32_t send(int32_t token, const char* bytes, size_t length) override {
-    Entry* entry = find(token);
-    if (!entry) return -EBADF;
-    size_t sent = 0;
-    while (sent < length && !entry->isBlocked) {
-      const ssize_t count = ::send(entry->fd, bytes + sent, length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-      block_->sends += 1;
-      if (count > 0) sent += size_t(count);
-      else if (errno == EAGAIN) waitForRoom(*entry);
-      else if (errno != EINTR) return sent > 0 ? int32_t(sent) : -errno;
-    }
-    return int32_t(sent);
   }
 
   void onEvent(uint64_t data, uint32_t events) override {
@@ -286,7 +250,7 @@ class UringIo final : public IoSource {
 
   bool startBuffers() {
     buffers_ = unsigned(std::min<size_t>(memory_.poolBytes / kBufferBytes, size_t(kMostBuffers)));
-    if (!provided_.map(buffers_ * sizeof(ProvidedBuffer), -1, 0)) return true;
+    if (!provided_.map(-1, buffers_ * sizeof(ProvidedBuffer), 0)) return true;
     BufferRegistration registration{};
     registration.ringAddress = uint64_t(provided_.at<char>(0));
     registration.entries = buffers_;
@@ -454,12 +418,8 @@ class UringIo final : public IoSource {
         close(result);
         return;
       }
-      const int yes = 1;
-      setsockopt(result, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);  // refused by a Unix socket, which needs none
-      sockets_->ownSocket(result);
-      block_->accepts += 1;
-      push(entry->token, IoEvent::kAccepted, result);
-    } else if (entry && result != -ECANCELED && result != -EINTR && result != -ECONNABORTED && result != -EPROTO && result != -EAGAIN) {
+      pushAccepted(entry->token, result);
+    } else if (entry && result != -ECANCELED && result != -EAGAIN && !isOfOneConnection(-result)) {
       entry->isReceiving = false;
       push(entry->token, IoEvent::kFailed, -result);
     }
@@ -524,7 +484,7 @@ class UringIo final : public IoSource {
     else push(sending.token, IoEvent::kSendFailed, -result);
   }
 
-  void waitForRoom(Entry& entry) {
+  void waitForRoom(Entry& entry) override {
     entry.isBlocked = true;
     armPoll(entry, kRoom, EPOLLOUT);
   }
@@ -580,7 +540,7 @@ class UringIo final : public IoSource {
   UniqueFd ring_, wake_;
   int epollFd_ = -1;
   std::unordered_set<int32_t> watched_;  // tokens of eventfds
-  Mapping rings_, entriesMap_, provided_;
+  MemoryMapping rings_, entriesMap_, provided_;
   unsigned *sqHead_ = nullptr, *sqTail_ = nullptr, *sqFlags_ = nullptr, *cqHead_ = nullptr, *cqTail_ = nullptr;
   unsigned sqMask_ = 0, cqMask_ = 0, pending_ = 0, buffers_ = 0;
   uint16_t providedTail_ = 0;
