@@ -20,17 +20,11 @@ import { Backlog } from './backlog.js';
 import { Deadlines, type DeadlineOptions } from './deadlines.js';
 import type { Io } from './io.js';
 import { keep, type Kept } from './kept.js';
+import type { StreamOptions } from './stream-options.js';
 import type { Source } from './token.js';
 import { Waiters } from './waiters.js';
 
-export interface ConnectionOptions {
-  /** Band in which its reading and writing runs, 0 to 7. Default 3. */
-  priority?: number;
-  /** Bytes that may wait to be sent before `offer` refuses: 1 to 2^30. Default 1 MiB. */
-  highWaterBytes?: number;
-  /** Most bytes given to a handler in one step: 1 to 65,536, default 65,536. Smaller lets urgent work in sooner. */
-  readBytes?: number;
-}
+export type ConnectionOptions = StreamOptions;
 
 export type ConnectionState = 'connecting' | 'open' | 'half-closed-local' | 'half-closed-remote' | 'closing' | 'closed';
 
@@ -48,7 +42,6 @@ export interface ConnectionInfo {
   readonly lastReceivedNs: number;
 }
 
-export const DEFAULT_HIGH_WATER_BYTES = 1 << 20;
 const { WRITABLE, HANG_UP, ERROR } = words.readiness;
 const { RECEIVE, PAUSE, END } = words.ioRequest;
 const EPIPE = 32;

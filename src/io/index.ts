@@ -1,6 +1,7 @@
 /** `percore/io`: sockets, files, pipes and readiness, on epoll or io_uring. `create` for this thread, `createPoller` by hand, `reactor.io` in a reactor. */
 export { Io, type ConnectOptions, type IoHost, type IoSource, type ListenOptions, type UnixConnectOptions, type UnixListenOptions } from './io.js';
-export { Connection, DEFAULT_HIGH_WATER_BYTES, type ConnectionInfo, type ConnectionOptions, type ConnectionState } from './connection.js';
+export { DEFAULT_HIGH_WATER_BYTES } from './stream-options.js';
+export { Connection, type ConnectionInfo, type ConnectionOptions, type ConnectionState } from './connection.js';
 export { Listener } from './listener.js';
 export type { BoundDescriptor, ListenFdOptions } from './listen-fd.js';
 export type { FileOptions, FileStatus } from './file.js';

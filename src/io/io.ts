@@ -3,12 +3,12 @@
  * pool, descriptors that were accepted, readiness. Here each finds its source by token, and the source becomes a task in its band. What
  * sources want of native is gathered in the same block, and done at the end of the turn.
  */
-import { BANDS, words } from '../layout.js';
+import { words } from '../layout.js';
 import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
 import { native, type IoHandle, type Native } from '../native.js';
-import { DEFAULT_BAND, type Schedule } from '../ready.js';
+import type { Schedule } from '../ready.js';
 import type { Timers } from '../timers/index.js';
-import { Connection, DEFAULT_HIGH_WATER_BYTES, type ConnectionOptions } from './connection.js';
+import { Connection, type ConnectionOptions } from './connection.js';
 import { Descriptor, type DescriptorOptions, type ReadinessCallback } from './descriptor.js';
 import { EVENT, EVENTS, IoMemory, UNSENT } from './io-memory.js';
 import type { FileOptions } from './file.js';
@@ -20,6 +20,7 @@ import { listenFd, type BoundDescriptor, type ListenFdOptions } from './listen-f
 import { Steering, type SteeringHost, type SteeringOptions } from './steering.js';
 import { openFifo, openPipe, openStandardInput, type FifoOptions, type PipeOptions, type PipeStream, type PipeWay } from './pipe.js';
 import { ReadinessReceiver, type ReadinessHandle } from './readiness.js';
+import { checkStreamOptions } from './stream-options.js';
 import { Sources, type Source } from './token.js';
 import { openUdp, type UdpOptions } from './udp-open.js';
 import type { DatagramSocket } from './udp.js';
@@ -35,7 +36,8 @@ export interface IoHost {
   nowNs(): number;
   /** When the turn began; a load. Left out: `nowNs`. */
   turnNs?(): number;
-  readonly timers: Timers;
+  /** For listeners, deadlines and the like; left out by who has readiness of descriptors alone. */
+  readonly timers?: Timers;
   /** Opens the thread's source over `memory`; a negative errno when it is refused. */
   open(isUring: boolean, memory: IoMemory): IoHandle | number;
   /** The first source is open (true), or the last has gone. */
@@ -72,7 +74,6 @@ export interface UnixConnectOptions extends ConnectionOptions {
 }
 
 const EMFILE = -24;
-const MOST_READ_BYTES = 65_536;
 
 const HINTS: Record<string, string> = {
   EPERM: ' (forbidden by a seccomp filter, as containers have it, or by sysctl kernel.io_uring_disabled)',
@@ -102,7 +103,7 @@ export class Io {
   constructor(private readonly host: IoHost) {
     this.asked = this.granted = host.source;
     this.schedule = host.schedule;
-    this.timers = host.timers;
+    this.timers = host.timers!;
     this.nowNs = () => host.nowNs();
     this.turnNs = () => host.turnNs?.() ?? host.nowNs();
   }
@@ -116,7 +117,7 @@ export class Io {
   listen(options: ListenOptions | UnixListenOptions, onConnection: (connection: Connection) => void): Listener {
     checkFunction('onConnection', onConnection);
     const backlog = checkInteger('backlog', options.backlog ?? 511, 1, 65_535);
-    const settings = checkConnectionOptions(options);
+    const settings = checkStreamOptions(options);
     if ('path' in options) {
       const fd = listenUnix(this, options.path, backlog);
       const listener = new Listener(this, fd, 0, settings, onConnection);
@@ -153,11 +154,11 @@ export class Io {
   /** Opens a TCP connection; what is written before it is open waits. A refusal closes it with an error. */
   connect(options: ConnectOptions | UnixConnectOptions): Connection {
     if ('path' in options) {
-      const unixSettings = checkConnectionOptions(options);
+      const unixSettings = checkStreamOptions(options);
       return this.adopt(connectUnix(this, options.path), unixSettings);
     }
     const port = checkInteger('port', options.port, 1, 65_535);
-    const settings = checkConnectionOptions(options);
+    const settings = checkStreamOptions(options);
     const address = addressOf(options.host);
     const fd = this.system(() => this.native.tcpConnect(address, port), `connect to ${options.host ?? '127.0.0.1'}:${port}`);
     return this.adopt(fd, settings, true);
@@ -182,7 +183,7 @@ export class Io {
 
   /** Takes over a connection that another thread has detached, with what that one had received. */
   attach(detached: { fd: number; unread: Uint8Array; hasPeerEnded?: boolean }, options: ConnectionOptions = {}): Connection {
-    const settings = checkConnectionOptions(options);
+    const settings = checkStreamOptions(options);
     this.native.ownSocket(detached.fd);
     const connection = this.adopt(detached.fd, settings);
     connection.preload(detached.unread, detached.hasPeerEnded === true);
@@ -411,12 +412,4 @@ export class Io {
 function addressOf(host = '127.0.0.1'): string {
   if (typeof host !== 'string') throw invalidArgument('host', host, 'an IPv4 or IPv6 address');
   return host === 'localhost' ? '127.0.0.1' : host;
-}
-
-function checkConnectionOptions(options: ConnectionOptions): Required<ConnectionOptions> {
-  return {
-    priority: checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1),
-    highWaterBytes: checkInteger('highWaterBytes', options.highWaterBytes ?? DEFAULT_HIGH_WATER_BYTES, 1, 2 ** 30),
-    readBytes: checkInteger('readBytes', options.readBytes ?? MOST_READ_BYTES, 1, MOST_READ_BYTES),
-  };
 }

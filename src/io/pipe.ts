@@ -9,22 +9,16 @@
  * above `highWaterBytes`. A descriptor that cannot be polled (a regular file, /dev/null) is always ready; its reads then wait for the disk.
  */
 import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
-import { BANDS, words } from '../layout.js';
+import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
-import { DEFAULT_BAND, type Ready } from '../ready.js';
+import type { Ready } from '../ready.js';
 import { Backlog } from './backlog.js';
 import type { Io } from './io.js';
+import { checkStreamOptions, MOST_READ_BYTES, type StreamOptions } from './stream-options.js';
 import type { Source } from './token.js';
 import { Waiters } from './waiters.js';
 
-export interface PipeOptions {
-  /** Band in which its reading and writing runs, 0 to 7. Default 3. */
-  priority?: number;
-  /** Bytes that may wait to be written before `offer` refuses: 1 to 2^30. Default 1 MiB. */
-  highWaterBytes?: number;
-  /** Bytes read in one step: 1 to 65,536, default 65,536. */
-  readBytes?: number;
-}
+export type PipeOptions = StreamOptions;
 
 export interface FifoOptions extends PipeOptions {
   /** The FIFO does not end when its last writer has gone, nor break when its last reader has: others may come. Default false. */
@@ -36,7 +30,6 @@ export type PipeWay = 'read' | 'write' | 'both';
 const { READABLE, WRITABLE, READ_CLOSED, HANG_UP, ERROR } = words.readiness;
 const EAGAIN = -11;
 const EPIPE = 32;
-const MOST_READ_BYTES = 65_536;
 /** One for all streams of the thread: what `onData` is given lies here. */
 let readBuffer: Uint8Array | undefined;
 /** Bytes given to the kernel in one step before others of the band get their turn. */
@@ -262,7 +255,7 @@ export class PipeStream implements Source, Ready {
 export function openFifo(io: Io, path: string, way: 'read' | 'write', options: FifoOptions): PipeStream {
   if (typeof path !== 'string' || path === '') throw invalidArgument('path', path, 'the path of a FIFO');
   if (way !== 'read' && way !== 'write') throw invalidArgument('way', way, "'read' or 'write'");
-  const checked = checkPipeOptions(options);
+  const checked = checkStreamOptions(options);
   return new PipeStream(io, io.system(() => io.native.openFifo(path, way === 'write', options.keepOpen === true), `open the FIFO ${path}`), way, checked);
 }
 
@@ -270,20 +263,12 @@ export function openFifo(io: Io, path: string, way: 'read' | 'write', options: F
 export function openPipe(io: Io, fd: number, way: PipeWay, options: PipeOptions): PipeStream {
   checkInteger('fd', fd, 0, 2 ** 31 - 1);
   if (way !== 'read' && way !== 'write' && way !== 'both') throw invalidArgument('way', way, "'read', 'write' or 'both'");
-  const checked = checkPipeOptions(options);
+  const checked = checkStreamOptions(options);
   return new PipeStream(io, io.system(() => io.native.adoptDescriptor(fd), `take over descriptor ${fd}`), way, checked);
 }
 
 /** Standard input as a stream; descriptor 0 itself stays as it is. One reader: beside it, `process.stdin` must not be used. */
 export function openStandardInput(io: Io, options: PipeOptions): PipeStream {
-  const checked = checkPipeOptions(options);
+  const checked = checkStreamOptions(options);
   return new PipeStream(io, io.system(() => io.native.openStandardInput(), 'open standard input'), 'read', checked);
-}
-
-function checkPipeOptions(options: PipeOptions): Required<PipeOptions> {
-  return {
-    priority: checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1),
-    highWaterBytes: checkInteger('highWaterBytes', options.highWaterBytes ?? 1 << 20, 1, 2 ** 30),
-    readBytes: checkInteger('readBytes', options.readBytes ?? MOST_READ_BYTES, 1, MOST_READ_BYTES),
-  };
 }

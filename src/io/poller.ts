@@ -15,7 +15,7 @@ import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
 import { BANDS, words } from '../layout.js';
 import { native, type IoDriverHandle } from '../native.js';
 import { DEFAULT_BAND, type Ready } from '../ready.js';
-import { create as createTimers, type LocalTimers } from '../timers/index.js';
+import { monotonicClock } from '../timers/index.js';
 import { Io, type IoSource } from './io.js';
 import type { Source } from './token.js';
 
@@ -72,7 +72,6 @@ export class Poller implements Disposable {
   private readonly bands = new Bands();
   private readonly polled = new Map<number, Polled>();
   private readonly event = { token: -1, fd: -1, readiness: 0 };
-  private readonly timers: LocalTimers;
   private driver!: IoDriverHandle;
   private readonly waiting = { count: 0 };
   private isClosed = false;
@@ -80,10 +79,9 @@ export class Poller implements Disposable {
   /** For `createPoller` alone. */
   constructor(source: IoSource) {
     const addon = native();
-    this.timers = createTimers();
     this.io = new Io({
-      source, timers: this.timers,
-      nowNs: () => this.timers.nowNs(),
+      source,
+      nowNs: () => monotonicClock().nowNs(),
       schedule: (ready) => {
         if (ready.isReady) return;
         ready.isReady = true;
@@ -161,7 +159,6 @@ export class Poller implements Disposable {
     for (const token of this.polled.keys()) this.deregister(token);
     this.isClosed = true;
     native().closeIo(this.driver);
-    this.timers.close();
   }
 
   [Symbol.dispose](): void {
