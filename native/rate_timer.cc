@@ -49,12 +49,12 @@ class RateTimer {
 
   bool start(napi_value stateView, napi_value onExpire);
   // Arms what state says now; during a firing that happens at its end anyway. 0 or -errno.
-  int arm() { return state_[kIsFiring] != 0 ? 0 : apply(); }
+  int arm() { return isClosing_ || state_[kIsFiring] != 0 ? 0 : apply(); }
   void setRef(bool isReferenced) {
     isReferenced_ = isReferenced;
     keepAlive();
   }
-  // Ends it; all is freed after libuv's close callback. May be called from inside onExpire, and twice.
+  // Ends it; memory is freed after libuv's close callback. May be called from inside onExpire, and twice.
   void shutDown();
   // Where the JavaScript handle keeps its pointer here; cleared when the timer is gone.
   RateTimer** handle = nullptr;
@@ -216,9 +216,10 @@ void RateTimer::shutDown() {
   if (isClosing_) return;
   isClosing_ = true;
   uv_close(reinterpret_cast<uv_handle_t*>(&poll_), [](uv_handle_t* handle) { static_cast<RateTimer*>(handle->data)->close(); });
+  // libuv lets go of a descriptor inside uv_close. So it is free for others when close() returns, unless the alarm's clock is in use.
+  if (state_[kIsFiring] == 0) alarm_.reset();
 }
 
-// After the close callback libuv's epoll no longer holds the descriptor.
 void RateTimer::close() {
   napi_handle_scope scope = nullptr;
   napi_open_handle_scope(env_, &scope);

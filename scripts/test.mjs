@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -26,6 +26,13 @@ try {
   failed += report.numFailedTests + report.numPendingTests;
   // A file that could not be loaded has no tests to fail.
   failed += report.testResults.filter(({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0).length;
+  // Once more in a line each, where whoever reads the end of a long log finds them.
+  for (const { name, status, assertionResults, message } of report.testResults) {
+    if (status === 'failed' && assertionResults.length === 0) process.stdout.write(`FAILED: ${relative(root, name)}: ${message.split('\n')[0]}\n`);
+    for (const { status, fullName, failureMessages } of assertionResults) {
+      if (status !== 'passed') process.stdout.write(`FAILED: ${relative(root, name)}: ${fullName}: ${failureMessages?.[0]?.split('\n')[0] ?? status}\n`);
+    }
+  }
 } catch (error) {
   process.stderr.write(`no report of the tests: ${error.message}\n`);
   failed++;

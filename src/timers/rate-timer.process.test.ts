@@ -122,7 +122,9 @@ os.execv(sys.argv[1], sys.argv[1:])`;
       const timers = [];
       try { for (;;) timers.push(createTimer({ rateHz: 1 })); } catch ({ code, errno, syscall, message }) { console.log(JSON.stringify({ code, errno, syscall, message })); }
       for (const timer of timers) timer.close();
-      setTimeout(async () => { const timer = createTimer({ rateHz: 100 }); console.log((await timer.tick()).sequence >= 0); timer.close(); });`;
+      const timer = createTimer({ rateHz: 100 });
+      console.log((await timer.tick()).sequence >= 0);
+      timer.close();`;
     const { stdout, stderr } = spawnSync('sh', ['-c', 'ulimit -n 120; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', code], { encoding: 'utf8', timeout: 20_000 });
     expect(stderr).toBe('');
     const [error, again] = stdout.trim().split('\n');
