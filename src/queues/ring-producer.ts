@@ -153,7 +153,10 @@ export abstract class RingProducer {
 
   /** OK when `needed` units beyond `next` are free for `records` records, after one look at the consumers if need be. */
   protected room(needed: number, records: number): number {
-    if (((this.next + needed - this.gate) | 0) <= this.capacity) return OK;
+    return ((this.next + needed - this.gate) | 0) <= this.capacity ? OK : this.findRoom(needed, records);
+  }
+
+  private findRoom(needed: number, records: number): number {
     const code = this.lookFor(needed);
     if (code === BACK_PRESSURED) this.counters[REFUSED]!++;
     else if (code === DROPPED) this.counters[DROPPED_NEWEST]! += records;

@@ -68,7 +68,7 @@ export class VariableProducer extends RingProducer {
    * queue was closed before it was published: then it is counted as dropped.
    */
   commit(length: number = this.claimedLength): number {
-    if (length !== (length | 0) || length < 0 || length > this.claimedLength) throw claimError('commit', length, this.claimedLength);
+    if (length !== this.claimedLength || length < 0) this.checkShorter(length);
     let at = this.next & this.mask;
     if (this.skipped !== 0) {
       const padding = this.dataWords + (at >> 2);
@@ -88,6 +88,11 @@ export class VariableProducer extends RingProducer {
   /** Gives the claim up; the record was never there. */
   abort(): void {
     this.claimedLength = -1;
+  }
+
+  /** Apart from commit(), which most often hands on the whole claim: the shorter that is, the sooner V8 takes it into its caller. */
+  private checkShorter(length: number): void {
+    if (length !== (length | 0) || length < 0 || length > this.claimedLength) throw claimError('commit', length, this.claimedLength);
   }
 
   /** Copies one record in. OK, BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. Blocks only where a consumer has subscribed with `whenSlow: 'block'`. */
