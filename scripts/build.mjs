@@ -37,6 +37,8 @@ await build({
 run('layout header', process.execPath, [join(root, 'native', 'generate-layout.mjs')]);
 if (!process.argv.includes('--ts')) {
   const gyp = require.resolve('node-gyp/bin/node-gyp.js');
-  const verbs = existsSync(join(root, 'native', 'build', 'Makefile')) ? ['build'] : ['configure', 'build'];
+  const isFirst = !existsSync(join(root, 'native', 'build', 'Makefile'));
+  const verbs = isFirst ? ['configure', 'build'] : ['build'];
+  if (isFirst) process.stderr.write('building the addon: up to a minute, this once\n');
   run('addon build', process.execPath, [gyp, ...verbs], join(root, 'native'));
 }
