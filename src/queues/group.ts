@@ -55,6 +55,7 @@ export const ownerOf = (lane: number): number => LANE + lane * LANE_WORDS;
 export function makeGroup(handle: GroupHandle, start: number): void {
   for (let i = 0; i < handle.rings; i++) makeRing(ringOf(handle, i), start);
   const words = new Int32Array(handle.buffer, handle.byteOffset, groupLayout.bytes >> 2);
+  // Pair with the loads in openGroup(), by way of the magic.
   Atomics.store(words, fields.version.at >> 2, LAYOUT_VERSION);
   Atomics.store(words, fields.rings.at >> 2, handle.rings);
   Atomics.store(words, fields.places.at >> 2, handle.groupPlaces);
@@ -66,6 +67,7 @@ export function makeGroup(handle: GroupHandle, start: number): void {
 export function openGroup(handle: GroupHandle): Group {
   checkMemory(handle, groupBytesFor(handle));
   const words = new Int32Array(handle.buffer, handle.byteOffset, groupLayout.bytes >> 2);
+  // The magic first: pairs with the last store of makeGroup().
   const made = [fields.magic, fields.version, fields.rings, fields.places].map(({ at }) => Atomics.load(words, at >> 2));
   const expected = [GROUP_MAGIC, LAYOUT_VERSION, handle.rings, handle.groupPlaces];
   if (made.some((value, i) => value !== expected[i])) {
@@ -81,11 +83,13 @@ export const openRingOf = (group: Group, index: number, isLane: boolean): QueueM
 /** Takes a consumer's place in the group. Its number, or -1. */
 export function joinGroup(group: Group): number {
   for (let place = 0; place < group.places; place++) {
+    // One of those who want the place gets it. Pairs with leaveGroup(): who had it before has let go of its lanes.
     if (Atomics.compareExchange(group.words, PLACE_THREAD + place, 0, me()) === 0) return place;
   }
   return -1;
 }
 
+// Lets the next consumer have the place, after the lanes. Pairs with the exchange in joinGroup().
 export const leaveGroup = (group: Group, place: number): void => void Atomics.store(group.words, PLACE_THREAD + place, 0);
 /** True while a consumer has this place. */
 export const isTaken = (group: Group, place: number): boolean => Atomics.load(group.words, PLACE_THREAD + place) !== 0;
@@ -129,6 +133,7 @@ export function recoverGroup(group: Group, dead: number, isOneParty: boolean): R
     done.taken += ring.taken;
   }
   for (let place = 0; place < group.places; place++) {
+    // Its own exchange in joinGroup(); its thread has exited, so nobody changes it but another recover(), which does the same.
     if (Atomics.load(group.words, PLACE_THREAD + place) !== dead + 1) continue;
     done.consumers++;
     for (let lane = 0; lane < group.rings; lane++) {

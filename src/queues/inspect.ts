@@ -49,6 +49,7 @@ export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, 
   let highWater = words[PRODUCER_HIGH_WATER]!;
   for (let place = 0; place < memory.places; place++) {
     const at = placeAt(place);
+    // Pairs with nothing, like all figures here: no order is promised between them, only that each is whole and not stale for ever.
     const state = Atomics.load(words, at + STATE);
     // Who has left is counted on.
     consumed += counters[(at >> 1) + CONSUMED]!;

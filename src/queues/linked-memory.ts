@@ -123,6 +123,7 @@ function refuse(options: object, names: readonly string[]): void {
 export function openLinked(queue: LinkedQueue): LinkedMemory {
   const buffer = queue.buffer as GrowableBuffer;
   const ring = openRing(queue, undefined, buffer?.byteLength);
+  // Pairs with the stores of createLinked(); the magic, read first, was stored last.
   const get = (field: Field): number => Atomics.load(ring.words, (queueLayout.bytes + field.at) >> 2);
   const made = [get(fields.magic), get(fields.version), get(fields.chunkBytes), get(fields.mostChunks) * queue.chunkBytes];
   const expected = [LINKED_MAGIC, LAYOUT_VERSION, queue.chunkBytes, queue.capacity];

@@ -63,6 +63,7 @@ export class LossyConsumer extends RingConsumer {
     this.scratchView = new DataView(this.scratch.buffer);
     this.most = memory.recordBytes > 0 ? Math.floor(bytes / memory.recordBytes) : bytes;
     this.found = this.next;
+    // ring.lap: pairs with the load in push(), carried by the state below.
     Atomics.store(this.words, this.lossyCursor, this.next);
     // ring.lap: from here on the producer goes by LOSSY_CURSOR, stored above, and may push it.
     Atomics.store(this.words, this.at + STATE, LOSSY);
@@ -221,6 +222,7 @@ export class LossyConsumer extends RingConsumer {
         this.lost += (found - this.next) | 0;
         this.next = found;
       } else {
+        // ring.lap: pair with notePush(), which writes both before its exchange of the cursor.
         const slot = Atomics.load(words, this.at + PUSH_CURSOR) === found ? 0 : 1;
         const count = Atomics.load(words, this.at + PUSH_COUNT + slot);
         // ring.lap: unless it was pushed again meanwhile, `count` belongs to it.

@@ -64,6 +64,7 @@ export function makeRing(ring: RingHandle, start: number, declared: readonly Dec
     words[at + POLICY] = POLICIES.indexOf(place.whenSlow);
     words[at + EVICT_AFTER_MS] = place.evictAfterMs;
     words[at + AFTER] = place.after.reduce((bits, other) => bits | (1 << other), 0);
+    // ring.join: pairs with the loads of whoever opens the ring, by way of the magic below.
     Atomics.store(words, at + STATE, HELD);
   });
   set(fields.magic, QUEUE_MAGIC);

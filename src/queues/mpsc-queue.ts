@@ -190,6 +190,7 @@ export class MpscConsumer<L extends Lane = Lane> {
     let isComplete = true;
     let isFirst = true;
     for (let place = 0; place < this.place; place++) if (isTaken(this.group, place)) isFirst = false;
+    // group.lanes: pairs with the producer that took a lane beyond it, then announced.
     const used = Atomics.load(words, USED);
     for (let lane = 0; lane < used; lane++) {
       if (!this.own(lane, isFirst) || this.laneNumbers.includes(lane)) continue;
@@ -270,5 +271,6 @@ function isAtEnd({ words }: QueueMemory): boolean {
   if (phase === OPEN && producer !== 0) return false;
   const end = Atomics.load(words, phase < ENDED_BY ? PRODUCER_CURSOR : placeAt(phase - ENDED_BY) + FINAL);
   const at = placeAt(0);
+  // ring.free: pairs with publishRelease() of whoever owns the lane.
   return ((end - Atomics.load(words, at + (Atomics.load(words, at + STATE) < LOSSY ? CURSOR : LOSSY_CURSOR))) | 0) <= 0;
 }

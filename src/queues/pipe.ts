@@ -96,6 +96,7 @@ export function createPipe(options: PipeOptions = {}): PipeQueue {
     if (made === -constants.errno.EEXIST) throw invalidArgument('path', path, 'the path of a FIFO, or of nothing yet');
     if (made < 0) throw systemError(made, 'mkfifo', path);
   }
+  // Pair with the loads of who opens the handle; the magic last.
   Atomics.store(words, VERSION, LAYOUT_VERSION);
   Atomics.store(words, MAGIC, PIPE_MAGIC);
   return {
@@ -140,6 +141,7 @@ export function propertiesOfPipe(queue: PipeQueue): QueueProperties {
   native().inspectPipe(bytes, depthAndCapacity);
   const [depth, capacity] = depthAndCapacity as unknown as [number, number];
   const { OPEN, CLOSED } = shared.pipeEndState;
+  // Pair with the end's own stores in native; figures only, no order between them.
   const [producerEnd, consumerEnd] = [Atomics.load(words, PRODUCER_END), Atomics.load(words, CONSUMER_END)];
   return {
     kind: 'spsc',

@@ -72,15 +72,18 @@ export function tryJoin(memory: QueueMemory, options: JoinOptions = {}): number 
 function claim(memory: QueueMemory, place: number, options: JoinOptions): boolean {
   const { words } = memory;
   const at = placeAt(place);
+  // Only saves the exchange below, which decides.
   if (Atomics.load(words, at + STATE) > HELD) return false;
   // ring.join: one of those who want the place gets it, and its name stands there before anything else is done: see recoverRing().
   if (Atomics.compareExchange(words, at + THREAD, 0, me()) !== 0) return false;
   const mine = takeOver(memory, at) || enter(memory, at);
   if (!mine) {
+    // ring.join: gives the name back, for the exchange above by another.
     Atomics.store(words, at + THREAD, 0);
     return false;
   }
   if (!isKept(memory, place)) describe(memory, at, options);
+  // ring.join: as whoever had the place before left it, carried by its state. TAKEN is plain: recoverRing() reads it after our death.
   words[at + TAKEN] = Atomics.load(words, at + CURSOR);
   for (let other = 0; other < memory.places; other++) {
     // Places that were held for want of a reader are held no more.
@@ -114,6 +117,7 @@ function enter({ words }: QueueMemory, at: number): boolean {
 function describe({ words }: QueueMemory, at: number, options: JoinOptions): void {
   let after = 0;
   for (const place of options.after ?? []) after |= 1 << place;
+  // Pair with the loads in look() of the producer and mayPush(): until then it takes the place for one that waits. See leave().
   Atomics.store(words, at + POLICY, POLICIES.indexOf(options.whenSlow ?? 'wait'));
   Atomics.store(words, at + EVICT_AFTER_MS, options.evictAfterMs ?? 0);
   Atomics.store(words, at + AFTER, after);
@@ -123,8 +127,10 @@ function describe({ words }: QueueMemory, at: number, options: JoinOptions): voi
 export function leave(memory: QueueMemory, place: number): void {
   const { words } = memory;
   const at = placeAt(place);
+  // ring.lap: the producer alone changes it behind us, from lossy to evicted.
   if (Atomics.load(words, at + STATE) >= LOSSY) stopPushes(memory, at);
   if (!isKept(memory, place)) {
+    // Pair with the producer's look and with letFollowersGo(): before the state, so that nobody sees ours in a place that is another's.
     Atomics.store(words, at + AFTER, 0);
     Atomics.store(words, at + POLICY, WAIT);
   }
@@ -154,6 +160,7 @@ function heldPlace(memory: QueueMemory): number {
   const { words } = memory;
   let found = -1;
   for (let place = 0; place < memory.places; place++) {
+    // ring.join: only a choice among places; the exchange in takeOver() decides whether it is still HELD.
     if (isKept(memory, place) || Atomics.load(words, placeAt(place) + STATE) !== HELD) continue;
     const isFurther = found < 0 || ((Atomics.load(words, placeAt(found) + CURSOR) - Atomics.load(words, placeAt(place) + CURSOR)) | 0) > 0;
     if (isFurther) found = place;
@@ -188,6 +195,7 @@ function letFollowersGo(memory: QueueMemory, place: number): void {
 const isKept = (memory: QueueMemory, place: number): boolean => (memory.kept & (1 << place)) !== 0;
 
 function taken(memory: QueueMemory, place: number | undefined): PercoreError {
+  // For the message only.
   const threads = Array.from({ length: memory.places }, (_, i) => Atomics.load(memory.words, placeAt(i) + THREAD) - 1).filter((thread) => thread >= 0);
   const which = place === undefined ? `all ${memory.places} places for consumers are taken` : `place ${place} is taken`;
   return new PercoreError('ERR_PERCORE_NO_PLACE', `${which} (threads ${threads.join(', ')}). Create the queue with a larger maxConsumers, or call recover(queue, threadId) for a worker that has exited`, {
@@ -217,9 +225,11 @@ export interface Recovered {
 export function recoverRing(memory: QueueMemory, dead: number): Recovered {
   const { words } = memory;
   const done: Recovered = { producers: 0, consumers: 0, taken: 0 };
+  // Lets joinAsProducer() have the place. An exchange: of two who recover the same thread one counts it.
   if (Atomics.compareExchange(words, PRODUCER_THREAD, dead + 1, 0) === dead + 1) done.producers++;
   for (let place = 0; place < memory.places; place++) {
     const at = placeAt(place);
+    // Stored by claim() before anything else, so whatever the dead one has begun is under its name.
     if (Atomics.load(words, at + THREAD) !== dead + 1) continue;
     const state = Atomics.load(words, at + STATE);
     if (state > HELD) done.consumers++;
@@ -240,11 +250,13 @@ export function recoverRing(memory: QueueMemory, dead: number): Recovered {
 /** Moves the cursor of a dead consumer behind what its handlers were given. Returns how many records that is. */
 function skipTaken(memory: QueueMemory, at: number): number {
   const { words } = memory;
+  // Its owner has exited, so neither moves any more.
   const cursor = Atomics.load(words, at + CURSOR);
   const taken = words[at + TAKEN]!;
   if (((taken - cursor) | 0) <= 0) return 0;
   const count = memory.recordBytes > 0 ? (taken - cursor) | 0 : recordsBetween(memory, cursor, taken);
   memory.counters[(at >> 1) + CONSUMED]! += count;
+  // ring.free: in its owner's stead. Pairs with look() of the producer.
   Atomics.store(words, at + CURSOR, taken);
   return count;
 }

@@ -58,6 +58,7 @@ export abstract class RingConsumer {
     this.bell = memory.bell;
     this.place = place;
     this.at = placeAt(place);
+    // ring.follow: stored by describe() of this very thread, or by create().
     this.isFollower = Atomics.load(this.words, this.at + AFTER) !== 0;
     // Stored by join(); only this thread moves it.
     this.next = Atomics.load(this.words, this.at + CURSOR);

@@ -249,6 +249,7 @@ export abstract class RingProducer {
       cursors[place] = cursor;
       sinceMs[place] = nowMs;
     }
+    // Pairs with describe(), which stores it before the state of a lossy place.
     const dueMs = sinceMs[place]! + Atomics.load(this.words, at + EVICT_AFTER_MS);
     if (nowMs < dueMs) {
       this.evictionAtMs = Math.min(this.evictionAtMs, dueMs);

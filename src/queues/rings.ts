@@ -76,6 +76,7 @@ function joined(memory: QueueMemory): QueueMemory {
 }
 
 function checkOpen(group: Group): Group {
+  // group.close: pairs with closeGroup(). Who joins after this look finds the ring itself closing.
   if (Atomics.load(group.words, IS_CLOSING) === 1) throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
   return group;
 }

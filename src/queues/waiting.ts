@@ -62,6 +62,7 @@ export function waitBlocking(wish: Wish, options: WaitOptions = {}): number {
     if (code !== wish.notYet) return code;
     const nowMs = performance.now();
     if (deadlineMs <= nowMs) return code;
+    // ring.bell: pairs with ringBell(). A bell that has rung since `seen` was loaded ends it at once.
     Atomics.wait(wish.bellWords, wish.bell, seen, sleepMs(wish, deadlineMs, nowMs));
   }
 }
