@@ -19,6 +19,8 @@ import { LiveTable, jobReport } from './report.js';
 
 /** Outputs that still read get so long at the end. */
 const FINISH_OUTPUTS_MS = 5000;
+/** What is left in the lanes then, of a reactor that died, is worked in so long. */
+const CLOSE_MS = 5000;
 const LOOK_MS = 2;
 
 async function main(): Promise<number> {
@@ -53,8 +55,12 @@ async function main(): Promise<number> {
     await (reading === undefined ? asked : Promise.race([asked, runtime.call('read', reading, { reactor: 0 }).catch(unlessDied)]));
     await drain(runtime, counters, living);
     clearInterval(table);
-    const report = jobReport(counters, runtime.status(), performance.now() - startedMs);
+    const status = runtime.status();
+    const elapsedMs = performance.now() - startedMs;
     const isWhole = living.size === runtime.reactors;
+    // Figures that nobody changes any more: what a dead reactor had sent may be worked until the end.
+    await runtime.close({ drainMs: CLOSE_MS });
+    const report = jobReport(counters, status, elapsedMs);
     if (options.isJson) process.stdout.write(`${JSON.stringify(report)}\n`);
     else process.stderr.write(`${report.linesIn} lines in, ${report.results} results, ${Object.values(report.rejected).reduce((a, b) => a + b, 0)} rejected, ${report.dropped} dropped in ${report.elapsedMs} ms\n`);
     return isWhole ? 0 : 1;
@@ -112,8 +118,12 @@ async function drain(runtime: Runtime<JobServices>, counters: readonly JobCounte
   const isWorked = (): boolean => [...living].every((owner) => [...living].every((reader) => isSettled(counters, reader, owner)));
   const isHandedOut = (): boolean => living.size < counters.length || counters.reduce((sum, one) => sum + one.resultRecordsSent - one.resultRecordsTaken, 0) === 0;
   while (!isWorked() || !isHandedOut()) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  // With a death the records on their way cannot be counted exactly: one look later they have arrived.
-  if (living.size < counters.length) await new Promise((resolve) => setTimeout(resolve, 50 * LOOK_MS));
+  // What is on its way from a reactor that died cannot be counted: it has arrived when for a while nothing more is worked.
+  const worked = (): number => counters.reduce((sum, one) => sum + one.results(), 0);
+  for (let before = -1; living.size < counters.length && before !== worked();) {
+    before = worked();
+    await new Promise((resolve) => setTimeout(resolve, 50 * LOOK_MS));
+  }
   await Promise.all([...living].map((id) => runtime.call('finishOutputs', FINISH_OUTPUTS_MS, { reactor: id }).catch(unlessDied)));
 }
 
