@@ -388,8 +388,8 @@ export function ioSuite(source: IoSource): void {
       const sent = randomBytes(16 << 20);
       const { socket, text, ended } = await peer(port);
       socket.end(sent);
-      await sleep(100);
-      const first = await inside(runtime, 0, (_reactor, _argument, { state }) => state['connection'].bytesRead as number);
+      let first = 0;
+      await until(async () => (first = await inside(runtime, 0, (_reactor, _argument, { state }) => (state['connection']?.bytesRead ?? 0) as number)) > 0, 'the first step');
       expect(first, 'one step was read').toBeLessThanOrEqual(65_536);
       await sleep(50);
       expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['connection'].bytesRead as number), 'paused').toBe(first);
