@@ -59,8 +59,9 @@ export class ReceivingHalf {
     return this.hasArrivedEnd && !this.hasUnread && this.isWanted;
   }
 
+  /** With `bytesRead`, all that ever arrived. */
   get unreadBytes(): number {
-    let bytes = (this.early?.length ?? 0) + (this.place < 0 ? 0 : this.length);
+    let bytes = (this.early?.length ?? 0) + (this.place < 0 ? 0 : this.length - this.inHandBytes);
     for (let i = 1; i < (this.behind?.length ?? 0); i += 2) bytes += this.behind![i]!;
     return bytes;
   }
@@ -193,8 +194,7 @@ export class ReceivingHalf {
     const parts: Uint8Array[] = this.early === undefined ? [] : [this.early];
     if (this.place >= 0) {
       // What the handler is being given belongs to the handler.
-      const from = this.isInHand ? this.place + this.handedBytes : this.place;
-      if (from < this.place + this.length) parts.push(pool.slice(from, this.place + this.length));
+      if (this.length > this.inHandBytes) parts.push(pool.slice(this.place + this.inHandBytes, this.place + this.length));
     }
     for (let i = 0; i < (this.behind?.length ?? 0); i += 2) parts.push(pool.slice(this.behind![i]!, this.behind![i]! + this.behind![i + 1]!));
     this.giveBack();
@@ -204,15 +204,15 @@ export class ReceivingHalf {
   /** Gives back the buffers of what was not read; of the piece in the handler's hands, `read` does so after it. */
   giveBack(): void {
     const { memory } = this.io;
-    if (this.place >= 0 && !(this.isInHand && this.handedBytes === this.length)) memory.release(this.place);
+    if (this.place >= 0 && this.length > this.inHandBytes) memory.release(this.place);
     this.place = -1;
     for (let i = 0; i < (this.behind?.length ?? 0); i += 2) memory.release(this.behind![i]!);
     this.behind = undefined;
     this.early = undefined;
   }
 
-  /** The handler is being given the beginning of the first arrival. */
-  private get isInHand(): boolean {
-    return this.handedBytes !== 0 && this.handedEarly === undefined;
+  /** Bytes of the first arrival that the handler is being given. */
+  private get inHandBytes(): number {
+    return this.handedEarly === undefined ? this.handedBytes : 0;
   }
 }
