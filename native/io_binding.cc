@@ -80,11 +80,7 @@ static napi_value ioDrain(napi_env env, napi_callback_info info) {
 
 // ---- I/O that no reactor drives --------------------------------------------------------------------------------
 
-static IoDriver* driverOf(napi_env env, napi_value handle) {
-  void* pointer = nullptr;
-  if (handle) napi_get_value_external(env, handle, &pointer);
-  return pointer ? *static_cast<IoDriver**>(pointer) : nullptr;
-}
+static IoDriver* driverOf(napi_env env, napi_value handle) { return static_cast<IoDriver*>(LoopGuest::ofHandle(env, handle)); }
 
 // createIo(isUring, block, pool, outbox, deliver | undefined) -> { driver, io }, or -errno
 static napi_value createIo(napi_env env, napi_callback_info info) {
@@ -96,18 +92,9 @@ static napi_value createIo(napi_env env, napi_callback_info info) {
   int error = 0;
   auto driver = IoDriver::create(env, args.int32(0) == 1, memory, stateOf(env), {args.value[1], args.value[2], args.value[3]}, type == napi_function ? args.value[4] : nullptr, &error);
   if (!driver) return args.integer(-error);
-  driver->handle = new IoDriver*(driver.get());
-  napi_value result = nullptr, external = nullptr;
-  napi_create_external(env, driver->handle, [](napi_env, void* pointer, void*) {
-    IoDriver** handle = static_cast<IoDriver**>(pointer);
-    IoDriver* driver = *handle;
-    if (driver) driver->handle = nullptr;
-    delete handle;
-    // One that a loop drives lives until its close callbacks.
-    if (driver && !driver->isStarted()) delete driver;
-  }, nullptr, &external);
+  napi_value result = nullptr;
   napi_create_object(env, &result);
-  napi_set_named_property(env, result, "driver", external);
+  napi_set_named_property(env, result, "driver", driver->makeHandle());
   napi_set_named_property(env, result, "io", ioHandle(env, driver->source()));
   driver.release();
   return result;
