@@ -14,7 +14,7 @@
  * connections at once. What the kernel did not take comes back into the connection's backlog; above `highWaterBytes` it answers
  * BACK_PRESSURED and takes nothing. Large pieces go to the kernel at once, from where they lie.
  */
-import { invalidArgument, PercoreError } from '../errors.js';
+import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { CLOSED } from '../queues/index.js';
 import type { Ready } from '../ready.js';
@@ -24,7 +24,7 @@ import { SendingHalf } from './connection-sending.js';
 import { Deadlines, type DeadlineOptions } from './deadlines.js';
 import type { Io } from './io.js';
 import type { Kept } from './kept.js';
-import type { StreamOptions } from './stream-options.js';
+import { checkSpan, type StreamOptions } from './stream-options.js';
 import type { Source } from './token.js';
 
 export type ConnectionOptions = StreamOptions;
@@ -142,7 +142,7 @@ export class Connection implements Source, Ready {
    * taken, wait for `writable()`; CLOSED after `end` or close. Does not block and does not allocate unless the kernel is full.
    */
   offer(bytes: Uint8Array, offset = 0, length = bytes.length - offset): number {
-    if (offset < 0 || length < 0 || offset + length > bytes.length) throw invalidArgument('length', length, `0 to ${bytes.length - offset}, from offset ${offset} of ${bytes.length} bytes`);
+    checkSpan(bytes, offset, length);
     return this.isClosed_ || this.failure !== 0 ? CLOSED : this.sending.offer(bytes, offset, length);
   }
 
