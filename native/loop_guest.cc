@@ -2,13 +2,15 @@
 
 #include <initializer_list>
 
+#include "javascript_call.h"
+
 namespace percore {
 
 LoopGuest::~LoopGuest() {
   for (napi_ref view : views_) napi_delete_reference(env_, view);
   if (deliver_) napi_delete_reference(env_, deliver_);
   if (context_) napi_async_destroy(env_, context_);
-  if (handle_) *handle_ = nullptr;
+  if (handle) *handle = nullptr;
 }
 
 void LoopGuest::hold(napi_value view) {
@@ -58,13 +60,7 @@ bool LoopGuest::deliver() {
   napi_get_reference_value(env_, deliver_, &function);
   // Promises and ticks run at its end. The function is its own receiver: any object will do, and this one is at hand.
   const napi_status status = function ? napi_make_callback(env_, context_, function, function, 0, nullptr, nullptr) : napi_generic_failure;
-  if (status != napi_ok) {
-    bool isPending = false;
-    napi_value error = nullptr;
-    napi_is_exception_pending(env_, &isPending);
-    if (isPending && napi_get_and_clear_last_exception(env_, &error) == napi_ok) napi_fatal_exception(env_, error);
-    else isDead_ = true;  // terminate() has come
-  }
+  if (!settleCall(env_, status)) isDead_ = true;
   napi_close_handle_scope(env_, scope);
   return !isDead_;
 }
@@ -100,28 +96,6 @@ void LoopGuest::onClosed(uv_handle_t* handle) {
   delete guest;
   if (scope) napi_close_handle_scope(env, scope);
   napi_remove_async_cleanup_hook(hook);  // from here on Node may tear the loop down
-}
-
-// ---- JavaScript's handle -----------------------------------------------------------------------------------------
-
-napi_value LoopGuest::makeHandle() {
-  handle_ = new LoopGuest*(this);
-  napi_value external = nullptr;
-  napi_create_external(env_, handle_, [](napi_env, void* pointer, void*) {
-    auto** handle = static_cast<LoopGuest**>(pointer);
-    LoopGuest* guest = *handle;
-    if (guest) guest->handle_ = nullptr;
-    delete handle;
-    // One that is in the loop lives until its close callbacks.
-    if (guest && !guest->isStarted()) delete guest;
-  }, nullptr, &external);
-  return external;
-}
-
-LoopGuest* LoopGuest::ofHandle(napi_env env, napi_value handle) {
-  void* pointer = nullptr;
-  if (handle) napi_get_value_external(env, handle, &pointer);
-  return pointer ? *static_cast<LoopGuest**>(pointer) : nullptr;
 }
 
 }  // namespace percore

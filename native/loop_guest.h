@@ -26,10 +26,11 @@ class LoopGuest {
   // Leaves the loop; all is freed after libuv's close callbacks. May be called from inside `deliver`, and twice.
   virtual void shutDown();
 
-  // What JavaScript has of it: may be collected before this is gone, and the other way round. Once.
-  napi_value makeHandle();
-  // Null for one that is gone.
-  static LoopGuest* ofHandle(napi_env env, napi_value handle);
+  // See handle.h: one that is in the loop lives until its close callbacks.
+  void whenCollected() {
+    if (!isStarted()) delete this;
+  }
+  LoopGuest** handle = nullptr;
 
  protected:
   explicit LoopGuest(napi_env env) : env_(env) {}
@@ -56,7 +57,6 @@ class LoopGuest {
   void forEachHandle(Do what);
   static void onClosed(uv_handle_t* handle);
 
-  LoopGuest** handle_ = nullptr;  // in JavaScript's handle, which reads it
   napi_ref deliver_ = nullptr;
   std::vector<napi_ref> views_;
   napi_async_context context_ = nullptr;

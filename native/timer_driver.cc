@@ -1,10 +1,7 @@
 #include "timer_driver.h"
 
-#include <sys/timerfd.h>
-
-#include <algorithm>
-
 #include "clock.h"
+#include "timerfd.h"
 
 namespace percore {
 
@@ -47,13 +44,7 @@ bool TimerDriver::run() {
 void TimerDriver::armTimer(int64_t deadlineNs) {
   if (deadlineNs == armedNs_) return;
   armedNs_ = deadlineNs;
-  itimerspec spec{};
-  if (deadlineNs != TimerWheel::kNever) {
-    // Zero would disarm: a deadline in the past is one nanosecond after boot.
-    const int64_t at = std::max<int64_t>(deadlineNs + originNs_, 1);
-    spec.it_value = {time_t(at / 1000000000), long(at % 1000000000)};
-  }
-  timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
+  setTimerfd(timer_.get(), deadlineNs == TimerWheel::kNever ? INT64_MAX : deadlineNs + originNs_);
 }
 
 }  // namespace percore

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "bindings.h"
+#include "handle.h"
 #include "napi_args.h"
 #include "timer_driver.h"
 
@@ -9,7 +10,7 @@ namespace percore {
 
 // Null for one that is closed: nothing reaches into its wheel any more.
 static TimerDriver* driverOf(napi_env env, napi_value handle) {
-  auto* driver = static_cast<TimerDriver*>(LoopGuest::ofHandle(env, handle));
+  auto* driver = static_cast<TimerDriver*>(ofHandle<LoopGuest>(env, handle));
   return driver && !driver->isClosed() ? driver : nullptr;
 }
 
@@ -36,7 +37,7 @@ static Napi::Value createTimers(const Napi::CallbackInfo& info) {
   auto driver = std::make_unique<TimerDriver>(env, tickBits, size_t(expiries), static_cast<layout::Delivery*>(data[0]), static_cast<double*>(data[1]), views);
   const Napi::Value deliver = options.Get("deliver");
   if (deliver.IsFunction() && !driver->start(deliver, options.Get("originNs").ToNumber().Int64Value())) return throwSystemError(env, errno, "timerfd_create");
-  const napi_value external = driver->makeHandle();
+  const napi_value external = makeHandle<LoopGuest>(env, driver.get());
   driver.release();
   return Napi::Value(env, external);
 }
