@@ -11,8 +11,8 @@ namespace percore {
 // nowNs() -> CLOCK_MONOTONIC nanoseconds. For the beginning of a runtime; afterwards its clock is asked.
 static napi_value nowNs(napi_env env, napi_callback_info info) { return RawArgs<1>(env, info).real(double(monotonicNs())); }
 
-// createClock(out, originNs, clock) -> readClock(), which writes nanoseconds since the origin to out[0]. `clock` is a clockid_t. A call with no argument and no
-// number to allocate costs a third less than one that returns its result.
+// createClock(out, originNs, clock) -> readClock(), which writes nanoseconds since the origin to out[0]. `clock` is a clockid_t. A call
+// with no argument and no number to allocate costs a third less than one that returns its result.
 static Napi::Value createClock(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto clock = std::make_unique<Clock>();
@@ -33,7 +33,7 @@ static Napi::Value createClock(const Napi::CallbackInfo& info) {
     *c->out = double(clockNs(c->id) - c->originNs);
     return nullptr;
   }, clock.get(), &function);
-  env.GetInstanceData<AddonState>()->clocks.push_back(std::move(clock));
+  stateOf(env)->clocks.push_back(std::move(clock));
   return Napi::Value(env, function);
 }
 

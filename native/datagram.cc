@@ -269,9 +269,7 @@ static Napi::Value datagramAddress(const Napi::CallbackInfo& info) {
 // socketBuffer(fd, isReceive, bytes) -> bytes granted (twice what was asked, as Linux counts), or -errno. bytes 0 only asks.
 static napi_value socketBuffer(napi_env env, napi_callback_info info) {
   RawArgs<3> args(env, info);
-  bool isReceive = false;
-  if (args.value[1]) napi_get_value_bool(env, args.value[1], &isReceive);
-  const int option = isReceive ? SO_RCVBUF : SO_SNDBUF, fd = args.int32(0);
+  const int option = args.boolean(1) ? SO_RCVBUF : SO_SNDBUF, fd = args.int32(0);
   int bytes = args.int32(2);
   socklen_t length = sizeof bytes;
   if (bytes > 0 && setsockopt(fd, SOL_SOCKET, option, &bytes, sizeof bytes) != 0) return args.integer(-errno);

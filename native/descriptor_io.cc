@@ -56,22 +56,12 @@ static Napi::Value openStandardInput(const Napi::CallbackInfo& info) {
   return own(env, fd);
 }
 
-template <size_t N>
-static bool window(const RawArgs<N>& args, char** data, size_t* length) {
-  size_t capacity = 0;
-  const int32_t offset = args.int32(2), count = args.int32(3);
-  if (!args.bytes(1, data, &capacity) || offset < 0 || count < 0 || size_t(offset) + size_t(count) > capacity) return false;
-  *data += offset;
-  *length = size_t(count);
-  return true;
-}
-
 // descriptorRead(fd, bytes, offset, length) -> bytes read, 0 at the end, or -errno
 static napi_value descriptorRead(napi_env env, napi_callback_info info) {
   RawArgs<4> args(env, info);
   char* data = nullptr;
   size_t length = 0;
-  if (!window(args, &data, &length)) return args.integer(-EINVAL);
+  if (!args.span(1, &data, &length)) return args.integer(-EINVAL);
   ssize_t count;
   do count = read(args.int32(0), data, length);
   while (count < 0 && errno == EINTR);
@@ -83,7 +73,7 @@ static napi_value descriptorWrite(napi_env env, napi_callback_info info) {
   RawArgs<4> args(env, info);
   char* data = nullptr;
   size_t length = 0;
-  if (!window(args, &data, &length)) return args.integer(-EINVAL);
+  if (!args.span(1, &data, &length)) return args.integer(-EINVAL);
   ssize_t count;
   do count = write(args.int32(0), data, length);
   while (count < 0 && errno == EINTR);

@@ -1,9 +1,8 @@
 #include "epoll_source.h"
 
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
 
-#include <cerrno>
+#include "timerfd.h"
 
 namespace percore {
 
@@ -24,13 +23,7 @@ bool EpollSource::open(int eventFd) {
 void EpollSource::armTimer(int64_t monotonicNs) {
   if (monotonicNs == armedNs_) return;
   armedNs_ = monotonicNs;
-  itimerspec spec{};
-  if (monotonicNs != INT64_MAX) {
-    // Zero would disarm: a deadline in the past is one nanosecond after boot.
-    const int64_t at = monotonicNs > 0 ? monotonicNs : 1;
-    spec.it_value = {time_t(at / 1000000000), long(at % 1000000000)};
-  }
-  timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
+  setTimerfd(timer_.get(), monotonicNs);
 }
 
 void EpollSource::collect(IoSource* io, double* wakes) {

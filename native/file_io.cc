@@ -1,12 +1,9 @@
 #include "file_io.h"
 
 #include <fcntl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "addon_state.h"
 #include "bindings.h"
@@ -29,44 +26,19 @@ std::unique_ptr<FileRing> FileRing::open() {
   io_uring_params setup{};
   setup.flags = IORING_SETUP_CQSIZE;
   setup.cq_entries = kInFlight;
-  ring->fd_.reset(int(syscall(__NR_io_uring_setup, kEntries, &setup)));
-  if (!ring->fd_) return nullptr;
   // Plain reads and writes exist since 5.6, as the last of these features does.
-  constexpr unsigned kNeeded = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS;
-  if ((setup.features & kNeeded) != kNeeded) return errno = ENOSYS, nullptr;
-  const size_t sqBytes = setup.sq_off.array + setup.sq_entries * sizeof(unsigned);
-  const size_t cqBytes = setup.cq_off.cqes + setup.cq_entries * sizeof(io_uring_cqe);
-  if (!ring->rings_.map(ring->fd(), std::max(sqBytes, cqBytes), IORING_OFF_SQ_RING)) return nullptr;
-  if (!ring->entries_.map(ring->fd(), setup.sq_entries * sizeof(io_uring_sqe), IORING_OFF_SQES)) return nullptr;
-  const MemoryMapping& rings = ring->rings_;
-  ring->sqEntries_ = setup.sq_entries;
-  ring->sqHead_ = rings.at<unsigned>(setup.sq_off.head);
-  ring->sqTail_ = rings.at<unsigned>(setup.sq_off.tail);
-  ring->sqMask_ = *rings.at<unsigned>(setup.sq_off.ring_mask);
-  ring->sqArray_ = rings.at<unsigned>(setup.sq_off.array);
-  ring->cqHead_ = rings.at<unsigned>(setup.cq_off.head);
-  ring->cqTail_ = rings.at<unsigned>(setup.cq_off.tail);
-  ring->cqMask_ = *rings.at<unsigned>(setup.cq_off.ring_mask);
-  ring->cqes_ = rings.at<io_uring_cqe>(setup.cq_off.cqes);
-  ring->sqes_ = ring->entries_.at<io_uring_sqe>(0);
+  if (const int error = ring->ring_.open(kEntries, setup, IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS)) return errno = error, nullptr;
   return ring;
 }
 
 // The kernel may still write into the buffers: it is asked to stop, and waited for. A file that is read from a disk answers soon.
 FileRing::~FileRing() {
   if (inFlight_ == 0) return;
-  if (io_uring_sqe* cancel = nextEntry()) {
-    cancel->opcode = IORING_OP_ASYNC_CANCEL;
-    cancel->fd = -1;
-    cancel->cancel_flags = kCancelEverything;
-    cancel->user_data = kNobody;
-    publish();
-  }
+  if (!ring_.isFull()) ring_.push(IORING_OP_ASYNC_CANCEL, -1, kNobody)->cancel_flags = kCancelEverything;
   int32_t dropped[64];
   while (inFlight_ != 0) {
-    const long taken = syscall(__NR_io_uring_enter, fd(), unsubmitted_, 1, IORING_ENTER_GETEVENTS, nullptr, 0);
-    if (taken > 0) unsubmitted_ -= unsigned(taken);
-    else if (taken < 0 && errno != EINTR && errno != EAGAIN && errno != EBUSY) return;
+    const int error = ring_.enter(IORING_ENTER_GETEVENTS, 1);
+    if (error != 0 && error != -EAGAIN && error != -EBUSY) return;
     while (reap(dropped, 32) > 0) continue;
   }
 }
@@ -91,67 +63,30 @@ void FileRing::release(napi_env env, int buffer) {
   held_[size_t(buffer)] = {};
 }
 
-io_uring_sqe* FileRing::nextEntry() {
-  const unsigned tail = *sqTail_;  // only this thread writes it
-  // ring.taken: the kernel has read what is below its head.
-  if (tail - __atomic_load_n(sqHead_, __ATOMIC_ACQUIRE) == sqEntries_) return nullptr;
-  io_uring_sqe* entry = &sqes_[tail & sqMask_];
-  memset(entry, 0, sizeof *entry);
-  sqArray_[tail & sqMask_] = tail & sqMask_;
-  return entry;
-}
-
-void FileRing::publish() {
-  // ring.sq: the entry that nextEntry() gave is filled in.
-  __atomic_store_n(sqTail_, *sqTail_ + 1, __ATOMIC_RELEASE);
-  unsubmitted_++;
-}
-
 int FileRing::push(bool isWrite, int fd, int buffer, uint32_t offset, uint32_t length, int64_t position, uint32_t id) {
   if (buffer < 0 || size_t(buffer) >= held_.size() || uint64_t(offset) + length > held_[size_t(buffer)].bytes) return -EINVAL;
-  io_uring_sqe* entry = nextEntry();
-  if (!entry) {
-    if (const int refused = submit()) return refused;
-    entry = nextEntry();
-    if (!entry) return -EBUSY;
+  if (ring_.isFull()) {
+    if (const int refused = ring_.submit()) return refused;
   }
-  entry->opcode = isWrite ? IORING_OP_WRITE : IORING_OP_READ;
-  entry->fd = fd;
+  io_uring_sqe* entry = ring_.push(isWrite ? IORING_OP_WRITE : IORING_OP_READ, fd, id);
   entry->addr = reinterpret_cast<uint64_t>(held_[size_t(buffer)].data + offset);
   entry->len = length;
   // -1 is the file's own position: for what appends, and what has none.
   entry->off = uint64_t(position);
-  entry->user_data = id;
-  publish();
   inFlight_++;
   return 0;
 }
 
-int FileRing::submit() {
-  while (unsubmitted_ != 0) {
-    const long taken = syscall(__NR_io_uring_enter, fd(), unsubmitted_, 0, 0, nullptr, 0);
-    if (taken > 0) unsubmitted_ -= unsigned(taken);
-    else if (taken == 0) return -EBUSY;
-    else if (errno != EINTR) return -errno;
-  }
-  return 0;
-}
-
 int FileRing::reap(int32_t* pairs, int most) {
-  unsigned head = *cqHead_;  // only this thread writes it
-  // ring.cq: the entries below the tail are whole.
-  const unsigned tail = __atomic_load_n(cqTail_, __ATOMIC_ACQUIRE);
+  if (most == 0) return 0;
   int count = 0;
-  for (; head != tail && count < most; head++) {
-    const io_uring_cqe& done = cqes_[head & cqMask_];
-    if (done.user_data == kNobody) continue;
+  ring_.reap([&](const io_uring_cqe& done) {
+    if (done.user_data == kNobody) return true;
     pairs[count * 2] = int32_t(done.user_data);
     pairs[count * 2 + 1] = done.res;
-    count++;
     inFlight_--;
-  }
-  // ring.free: the kernel may use them again.
-  __atomic_store_n(cqHead_, head, __ATOMIC_RELEASE);
+    return ++count < most;
+  });
   return count;
 }
 

@@ -1,4 +1,4 @@
-// Reads and writes of files on io_uring: one ring for all files of a thread, by raw system calls.
+// Reads and writes of files on io_uring: one ring for all files of a thread.
 //
 //   push, push, ... ──submit (one io_uring_enter)──> kernel ──completion──> fd() readable ──reap──> pairs of (id, result)
 //                                                      └─ what lies in the page cache is copied inside the enter, and can be reaped at once
@@ -6,25 +6,16 @@
 // Buffers belong to JavaScript and are held here by a reference until they are released, since the kernel writes into them at any time.
 // The same holds at a thread's death: the ring is emptied, by cancelling and waiting, before anything is let go.
 //
-// | pair      | write side                 | read side             | carries               | needs              |
-// |-----------|----------------------------|-----------------------|-----------------------|--------------------|
-// | ring.sq   | `push` stores the sq tail  | kernel, in the enter  | the submission entry  | release -> acquire |
-// | ring.taken| kernel stores the sq head  | `push`                | the entry's reuse     | release -> acquire |
-// | ring.cq   | kernel stores the cq tail  | `reap`                | the completion entry  | release -> acquire |
-// | ring.free | `reap` stores the cq head  | kernel                | the entry's reuse     | release -> acquire |
-//
 // IORING_SETUP_DEFER_TASKRUN is not asked for: the descriptor then never becomes readable by itself. Why not Node's pool alone: two
-// changes of thread a chunk cost as much as its copy. Source: io_uring_setup(2), io_uring_enter(2).
+// changes of thread a chunk cost as much as its copy. Sources: those of uring_ring.h.
 #pragma once
-#include <linux/io_uring.h>
 #include <node_api.h>
 
 #include <cstdint>
 #include <memory>
 #include <vector>
 
-#include "memory_mapping.h"
-#include "unique_fd.h"
+#include "uring_ring.h"
 
 namespace percore {
 
@@ -37,7 +28,7 @@ class FileRing {
   static std::unique_ptr<FileRing> open();
   ~FileRing();
 
-  int fd() const { return fd_.get(); }
+  int fd() const { return ring_.fd(); }
   // Holds a typed array; its number, or -EINVAL.
   int hold(napi_env env, napi_value array);
   // Only when nothing that uses it is in flight.
@@ -45,7 +36,7 @@ class FileRing {
   // 0, -EINVAL for what is not within the buffer, or the -errno of a submission that a full queue made necessary.
   int push(bool isWrite, int fd, int buffer, uint32_t offset, uint32_t length, int64_t position, uint32_t id);
   // 0 or -errno; what could not be submitted stays queued.
-  int submit();
+  int submit() { return ring_.submit(); }
   // Writes pairs of (id, bytes or -errno), at most `most`; returns how many.
   int reap(int32_t* pairs, int most);
 
@@ -57,16 +48,9 @@ class FileRing {
   };
 
   FileRing() = default;
-  io_uring_sqe* nextEntry();
-  void publish();
 
-  UniqueFd fd_;
-  MemoryMapping rings_, entries_;
-  unsigned sqEntries_ = 0, sqMask_ = 0, cqMask_ = 0;
-  unsigned *sqHead_ = nullptr, *sqTail_ = nullptr, *sqArray_ = nullptr, *cqHead_ = nullptr, *cqTail_ = nullptr;
-  io_uring_sqe* sqes_ = nullptr;
-  io_uring_cqe* cqes_ = nullptr;
-  unsigned unsubmitted_ = 0, inFlight_ = 0;
+  UringRing ring_;
+  unsigned inFlight_ = 0;
   std::vector<Held> held_;
 };
 

@@ -2,29 +2,15 @@
 #include "io_binding.h"
 
 #include "bindings.h"
+#include "handle.h"
 #include "io_driver.h"
 #include "io_source.h"
 #include "napi_args.h"
 
 namespace percore {
 
-napi_value ioHandle(napi_env env, IoSource* source) {
-  source->handle = new IoSource*(source);
-  napi_value external = nullptr;
-  napi_create_external(env, source->handle, [](napi_env, void* pointer, void*) {
-    IoSource** handle = static_cast<IoSource**>(pointer);
-    if (*handle) (*handle)->handle = nullptr;
-    delete handle;
-  }, nullptr, &external);
-  return external;
-}
-
 // The turn's source, or that of a driver.
-static IoSource* sourceOf(napi_env env, napi_value handle) {
-  void* pointer = nullptr;
-  if (handle) napi_get_value_external(env, handle, &pointer);
-  return pointer ? *static_cast<IoSource**>(pointer) : nullptr;
-}
+static IoSource* sourceOf(napi_env env, napi_value handle) { return ofHandle<IoSource>(env, handle); }
 
 // ioAdd(io, fd, token, interest) -> 0 or -errno
 static napi_value ioAdd(napi_env env, napi_callback_info info) {
@@ -66,10 +52,8 @@ static napi_value ioSend(napi_env env, napi_callback_info info) {
   RawArgs<5> args(env, info);
   IoSource* io = sourceOf(env, args.value[0]);
   char* data = nullptr;
-  size_t capacity = 0;
-  const int32_t offset = args.int32(3), length = args.int32(4);
-  if (!io || !args.bytes(2, &data, &capacity) || offset < 0 || length < 0 || size_t(offset) + size_t(length) > capacity) return args.integer(-EINVAL);
-  return args.integer(io->send(args.int32(1), data + offset, size_t(length)));
+  size_t length = 0;
+  return args.integer(io && args.span(2, &data, &length) ? io->send(args.int32(1), data, length) : -EINVAL);
 }
 
 // ioDrain(io): does what was requested, now.
@@ -80,11 +64,7 @@ static napi_value ioDrain(napi_env env, napi_callback_info info) {
 
 // ---- I/O that no reactor drives --------------------------------------------------------------------------------
 
-static IoDriver* driverOf(napi_env env, napi_value handle) {
-  void* pointer = nullptr;
-  if (handle) napi_get_value_external(env, handle, &pointer);
-  return pointer ? *static_cast<IoDriver**>(pointer) : nullptr;
-}
+static IoDriver* driverOf(napi_env env, napi_value handle) { return static_cast<IoDriver*>(ofHandle<LoopGuest>(env, handle)); }
 
 // createIo(isUring, block, pool, outbox, deliver | undefined) -> { driver, io }, or -errno
 static napi_value createIo(napi_env env, napi_callback_info info) {
@@ -96,19 +76,10 @@ static napi_value createIo(napi_env env, napi_callback_info info) {
   int error = 0;
   auto driver = IoDriver::create(env, args.int32(0) == 1, memory, stateOf(env), {args.value[1], args.value[2], args.value[3]}, type == napi_function ? args.value[4] : nullptr, &error);
   if (!driver) return args.integer(-error);
-  driver->handle = new IoDriver*(driver.get());
-  napi_value result = nullptr, external = nullptr;
-  napi_create_external(env, driver->handle, [](napi_env, void* pointer, void*) {
-    IoDriver** handle = static_cast<IoDriver**>(pointer);
-    IoDriver* driver = *handle;
-    if (driver) driver->handle = nullptr;
-    delete handle;
-    // One that a loop drives lives until its close callbacks.
-    if (driver && !driver->isStarted()) delete driver;
-  }, nullptr, &external);
+  napi_value result = nullptr;
   napi_create_object(env, &result);
-  napi_set_named_property(env, result, "driver", external);
-  napi_set_named_property(env, result, "io", ioHandle(env, driver->source()));
+  napi_set_named_property(env, result, "driver", makeHandle<LoopGuest>(env, driver.get()));
+  napi_set_named_property(env, result, "io", makeHandle(env, driver->source()));
   driver.release();
   return result;
 }

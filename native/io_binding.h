@@ -1,12 +1,9 @@
-// JavaScript's handle of an I/O source, and its memory.
+// The memory of an I/O source, as JavaScript gives it.
 #pragma once
 #include "io_source.h"
 #include "napi_args.h"
 
 namespace percore {
-
-// A source may be gone before its handle is collected, and the other way round; so the handle is a pointer to a pointer.
-napi_value ioHandle(napi_env env, IoSource* source);
 
 // The arguments block, pool, outbox from number `first` on. False: they are no such arrays.
 template <size_t N>

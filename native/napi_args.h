@@ -36,6 +36,20 @@ struct RawArgs {
     *data = static_cast<char*>(start);
     return true;
   }
+  // The bytes that arguments `i` to `i + 2` mean: an array, an offset, a length. False when they are not all there.
+  bool span(size_t i, char** data, size_t* length) const {
+    size_t capacity = 0;
+    const int32_t offset = int32(i + 1), count = int32(i + 2);
+    if (!bytes(i, data, &capacity) || offset < 0 || count < 0 || size_t(offset) + size_t(count) > capacity) return false;
+    *data += offset;
+    *length = size_t(count);
+    return true;
+  }
+  bool boolean(size_t i) const {
+    bool result = false;
+    if (value[i]) napi_get_value_bool(env, value[i], &result);
+    return result;
+  }
   napi_value integer(int32_t result) const {
     napi_value out = nullptr;
     napi_create_int32(env, result, &out);

@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "addon_state.h"
+#include "javascript_call.h"
 
 namespace percore {
 
@@ -336,15 +337,8 @@ void PipeEnd::callBack() {
   napi_value function = nullptr;
   if (napi_open_handle_scope(env_, &scope) != napi_ok) return;
   if (napi_get_reference_value(env_, onReady_, &function) == napi_ok && function) {
-    const napi_env env = env_;
     // Promises and ticks run with it. This end may be shut afterwards; it lives until libuv's close callbacks.
-    if (napi_make_callback(env, context_, function, function, 0, nullptr, nullptr) != napi_ok) {
-      bool isPending = false;
-      napi_value error = nullptr;
-      napi_is_exception_pending(env, &isPending);
-      // A throw is handed on as an uncaught exception; without one the environment is being terminated.
-      if (isPending && napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
-    }
+    settleCall(env_, napi_make_callback(env_, context_, function, function, 0, nullptr, nullptr));
   }
   napi_close_handle_scope(env_, scope);
 }

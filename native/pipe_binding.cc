@@ -5,6 +5,7 @@
 
 #include "addon_state.h"
 #include "bindings.h"
+#include "handle.h"
 #include "napi_args.h"
 #include "pipe.h"
 
@@ -18,18 +19,7 @@ static layout::Pipe* pipeOf(napi_env env, napi_value memory) {
   return type == napi_uint8_array && length >= sizeof(layout::Pipe) ? static_cast<layout::Pipe*>(data) : nullptr;
 }
 
-// An end may be gone before its handle is collected, and the other way round; so the handle is a pointer to a pointer.
-static PipeEnd* endOf(napi_env env, napi_value handle) {
-  void* pointer = nullptr;
-  if (handle) napi_get_value_external(env, handle, &pointer);
-  return pointer ? *static_cast<PipeEnd**>(pointer) : nullptr;
-}
-
-static bool isTrue(napi_env env, napi_value value) {
-  bool result = false;
-  if (value) napi_get_value_bool(env, value, &result);
-  return result;
-}
+static PipeEnd* endOf(napi_env env, napi_value handle) { return ofHandle<PipeEnd>(env, handle); }
 
 // createPipe(memory, capacityBytes) -> granted bytes or -errno
 static napi_value createPipe(napi_env env, napi_callback_info info) {
@@ -67,25 +57,11 @@ static Napi::Value openPipeEnd(const Napi::CallbackInfo& info) {
   int error = -EINVAL;
   PipeEnd* end = pipe ? PipeEnd::open(env, pipe, info[0], info[1].ToBoolean(), info[2].ToString(), info[3].ToNumber().Int32Value(), info[4], &error) : nullptr;
   if (!end) return Napi::Number::New(env, error);
-  end->handle = new PipeEnd*(end);
-  napi_value external = nullptr;
-  napi_create_external(env, end->handle, [](napi_env, void* pointer, void*) {
-    PipeEnd** handle = static_cast<PipeEnd**>(pointer);
-    if (*handle) (*handle)->handle = nullptr;
-    delete handle;
-  }, nullptr, &external);
-  return Napi::Value(env, external);
+  return Napi::Value(env, makeHandle(env, end));
 }
 
-// The bytes that arguments 1 to 3 (array, offset, length) mean; false when they lie outside.
-static bool spanOf(const RawArgs<4>& args, char** data, size_t* length) {
-  size_t capacity = 0;
-  const int32_t offset = args.int32(2), wanted = args.int32(3);
-  if (!args.bytes(1, data, &capacity) || offset < 0 || wanted <= 0 || size_t(offset) + size_t(wanted) > capacity) return false;
-  *data += offset;
-  *length = size_t(wanted);
-  return true;
-}
+// Arguments 1 to 3 of reading and writing, which both need at least one byte.
+static bool spanOf(const RawArgs<4>& args, char** data, size_t* length) { return args.span(1, data, length) && *length != 0; }
 
 // pipeRead(end, bytes, offset, length) -> bytes, 0 at the end, or -errno
 static napi_value pipeRead(napi_env env, napi_callback_info info) {
@@ -125,7 +101,7 @@ static napi_value pipeReopen(napi_env env, napi_callback_info info) {
 static napi_value pipeWatch(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   PipeEnd* end = endOf(env, args.value[0]);
-  return args.integer(end ? end->watch(isTrue(env, args.value[1])) : -EBADF);
+  return args.integer(end ? end->watch(args.boolean(1)) : -EBADF);
 }
 
 static napi_value closePipeEnd(napi_env env, napi_callback_info info) {
@@ -137,7 +113,7 @@ static napi_value closePipeEnd(napi_env env, napi_callback_info info) {
 static napi_value closeUnopenedPipeEnd(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   layout::Pipe* pipe = pipeOf(env, args.value[0]);
-  const bool isProducer = isTrue(env, args.value[1]);
+  const bool isProducer = args.boolean(1);
   napi_value result = nullptr;
   napi_get_boolean(env, pipe && PipeState::closeUnopened(pipe, isProducer), &result);
   return result;

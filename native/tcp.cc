@@ -1,5 +1,5 @@
-// TCP sockets by number, non-blocking and close-on-exec. Each call is one system call; would-block and resets are values
-// (-errno), so the hot path makes no error objects. Sources: socket(7), tcp(7), accept4(2).
+// TCP sockets by number, non-blocking and close-on-exec: how they listen and connect, and what sockets of all kinds share. The I/O source
+// accepts, receives and sends (io_source.h). Sources: socket(7), tcp(7), accept4(2).
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>

@@ -2,17 +2,15 @@
 #include <limits>
 
 #include "bindings.h"
+#include "handle.h"
 #include "napi_args.h"
 #include "timer_driver.h"
 
 namespace percore {
 
-// A driver may be gone before its handle is collected, and the other way round; so the handle is a pointer to a pointer. Null for one
-// that is closed: nothing reaches into its wheel any more.
+// Null for one that is closed: nothing reaches into its wheel any more.
 static TimerDriver* driverOf(napi_env env, napi_value handle) {
-  void* pointer = nullptr;
-  if (handle) napi_get_value_external(env, handle, &pointer);
-  TimerDriver* driver = pointer ? *static_cast<TimerDriver**>(pointer) : nullptr;
+  auto* driver = static_cast<TimerDriver*>(ofHandle<LoopGuest>(env, handle));
   return driver && !driver->isClosed() ? driver : nullptr;
 }
 
@@ -39,16 +37,7 @@ static Napi::Value createTimers(const Napi::CallbackInfo& info) {
   auto driver = std::make_unique<TimerDriver>(env, tickBits, size_t(expiries), static_cast<layout::Delivery*>(data[0]), static_cast<double*>(data[1]), views);
   const Napi::Value deliver = options.Get("deliver");
   if (deliver.IsFunction() && !driver->start(deliver, options.Get("originNs").ToNumber().Int64Value())) return throwSystemError(env, errno, "timerfd_create");
-  driver->handle = new TimerDriver*(driver.get());
-  napi_value external = nullptr;
-  napi_create_external(env, driver->handle, [](napi_env, void* pointer, void*) {
-    TimerDriver** handle = static_cast<TimerDriver**>(pointer);
-    TimerDriver* driver = *handle;
-    if (driver) driver->handle = nullptr;
-    delete handle;
-    // One that was started lives until its close callbacks.
-    if (driver && !driver->isStarted()) delete driver;
-  }, nullptr, &external);
+  const napi_value external = makeHandle<LoopGuest>(env, driver.get());
   driver.release();
   return Napi::Value(env, external);
 }

@@ -7,6 +7,7 @@
 #include <initializer_list>
 
 #include "clock.h"
+#include "javascript_call.h"
 #include "pause_cpu.h"
 
 namespace percore {
@@ -235,14 +236,14 @@ bool Turn::deliver(JavaScript& javascript, int64_t* now) {
   party_->turnNs = double(from);
   napi_value function = javascript.deliver();
   // The function is its own receiver: any object will do, and this one is at hand.
-  bool isAlive = function && settle(napi_call_function(env_, function, function, 0, nullptr, nullptr));
+  bool isAlive = function && settleCall(env_, napi_call_function(env_, function, function, 0, nullptr, nullptr));
   // What the turn wrote is sent before anything else runs, and what promises and ticks wrote after them.
   if (io_ && io_->hasRequests()) io_->drain();
   // Promises and ticks run after the turn, in an empty callback scope, not in one around it: a peer that waits for what the turn
   // has published need not wait for the scope to be opened.
   napi_callback_scope callbackScope = nullptr;
-  if (isAlive) isAlive = settle(napi_open_callback_scope(env_, function, context_, &callbackScope));
-  if (callbackScope) isAlive = settle(napi_close_callback_scope(env_, callbackScope)) && isAlive;
+  if (isAlive) isAlive = settleCall(env_, napi_open_callback_scope(env_, function, context_, &callbackScope));
+  if (callbackScope) isAlive = settleCall(env_, napi_close_callback_scope(env_, callbackScope)) && isAlive;
   if (io_ && io_->hasRequests()) io_->drain();
   if (!isAlive) isDead_ = true;
   delivery->lanes = delivery->timers = 0;
@@ -250,17 +251,6 @@ bool Turn::deliver(JavaScript& javascript, int64_t* now) {
   party_->busyNs += double(*now - from);
   if (hadLanes) lastLaneWorkNs_ = *now;
   return !isDead_;
-}
-
-// A throw is handed on as an uncaught exception. False: the environment is being terminated, and nothing more may be called.
-bool Turn::settle(napi_status status) {
-  if (status == napi_ok) return true;
-  bool isPending = false;
-  napi_value error = nullptr;
-  napi_is_exception_pending(env_, &isPending);
-  if (!isPending || napi_get_and_clear_last_exception(env_, &error) != napi_ok) return false;
-  napi_fatal_exception(env_, error);
-  return true;
 }
 
 // ---- Beginning and end -------------------------------------------------------------------------------------------

@@ -92,7 +92,6 @@ class Turn {
   bool scanLanes();
   void findLanes();
   bool deliver(JavaScript& javascript, int64_t* now);
-  bool settle(napi_status status);
   bool park(int64_t now);
   int64_t spinWindowNs();
   int64_t awaitedNs(int64_t now);

@@ -1,17 +1,13 @@
 // The turn, for JavaScript. Typed in src/native.ts.
 #include "bindings.h"
+#include "handle.h"
 #include "io_binding.h"
 #include "napi_args.h"
 #include "turn.h"
 
 namespace percore {
 
-// A turn may be gone before its handle is collected, and the other way round; so the handle is a pointer to a pointer.
-static Turn* turnOf(napi_env env, napi_value handle) {
-  void* pointer = nullptr;
-  if (handle) napi_get_value_external(env, handle, &pointer);
-  return pointer ? *static_cast<Turn**>(pointer) : nullptr;
-}
+static Turn* turnOf(napi_env env, napi_value handle) { return ofHandle<Turn>(env, handle); }
 
 // createTurn({ inbox, delivery, timerRequests, deliver, eventFd, originNs }) -> handle
 static Napi::Value createTurn(const Napi::CallbackInfo& info) {
@@ -33,14 +29,7 @@ static Napi::Value createTurn(const Napi::CallbackInfo& info) {
   TurnMemory memory{static_cast<char*>(data[0]), static_cast<layout::Delivery*>(data[1]), static_cast<double*>(data[2])};
   Turn* turn = Turn::create(env, memory, views, deliver, options.Get("eventFd").ToNumber().Int32Value(), options.Get("originNs").ToNumber().Int64Value());
   if (!turn) return throwSystemError(env, errno, "epoll_create1");
-  turn->handle = new Turn*(turn);
-  napi_value external = nullptr;
-  napi_create_external(env, turn->handle, [](napi_env, void* pointer, void*) {
-    Turn** handle = static_cast<Turn**>(pointer);
-    if (*handle) (*handle)->handle = nullptr;
-    delete handle;
-  }, nullptr, &external);
-  return Napi::Value(env, external);
+  return Napi::Value(env, makeHandle(env, turn));
 }
 
 static napi_value stopTurn(napi_env env, napi_callback_info info) {
@@ -74,7 +63,7 @@ static napi_value openIo(napi_env env, napi_callback_info info) {
   if (!turn || !readIoMemory(args, 2, &memory)) return args.integer(-EINVAL);
   int error = 0;
   IoSource* io = turn->openIo(args.int32(1) == 1, memory, {args.value[2], args.value[3], args.value[4]}, &error);
-  return io ? ioHandle(env, io) : args.integer(-error);
+  return io ? makeHandle(env, io) : args.integer(-error);
 }
 
 void exportTurn(Napi::Env env, Napi::Object exports) {

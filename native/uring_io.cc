@@ -1,4 +1,4 @@
-// The io_uring source, by raw system calls. One enter a turn submits every send, receive and cancel of it and takes every completion.
+// The io_uring source. One enter a turn submits every send, receive and cancel of it and takes every completion.
 //
 //   receive   multishot, into buffers of the pool that the kernel chooses (a provided-buffer ring); armed once, ended by a pause
 //   accept    multishot
@@ -8,29 +8,24 @@
 // IORING_SETUP_DEFER_TASKRUN: completions are made when this thread asks for them and interrupt nothing; the kernel says in the ring's
 // flags that there is something to ask for, which costs a load to see. To a sleeper it says so by an eventfd in the thread's epoll.
 //
-// | pair      | write side                | read side            | carries              | needs              |
-// |-----------|---------------------------|----------------------|----------------------|--------------------|
-// | ring.sq   | `submission` stores tail  | kernel, in the enter | the submission entry | release -> acquire |
-// | ring.cq   | kernel stores the cq tail | `reap`               | the completion entry | release -> acquire |
-// | ring.free | `reap` stores the cq head | kernel               | the entry's reuse    | release -> acquire |
-// | ring.buf  | `provide` stores its tail | kernel               | a buffer's reuse     | release -> acquire |
+// | pair     | write side                | read side | carries          | needs              |
+// |----------|---------------------------|-----------|------------------|--------------------|
+// | ring.buf | `provide` stores its tail | kernel    | a buffer's reuse | release -> acquire |
+//
+// The pairs of the two queues are in uring_ring.h.
 //
 // What was armed for a token ends with exactly one completion without MORE; `armed` says what is under way, and only that completion
 // takes its bit away. A completion for a token that is gone gives back what it carries. A queue of submissions that is full is
 // submitted; an overflow of completions (the kernel keeps them: IORING_FEAT_NODROP) is taken with the next enter.
-// Sources: io_uring_setup(2), io_uring_enter(2), io_uring_register(2); liburing's description of multishot receives.
-#include <fcntl.h>
-#include <linux/io_uring.h>
+// Sources: those of uring_ring.h; liburing's description of multishot receives.
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -38,6 +33,7 @@
 #include "io_source.h"
 #include "memory_mapping.h"
 #include "unique_fd.h"
+#include "uring_ring.h"
 
 namespace percore {
 
@@ -94,7 +90,7 @@ class UringIo final : public IoSource {
     SyncCancel cancel{};
     cancel.flags = kCancelAny | kCancelAll;
     cancel.timeout = {-1, -1};
-    syscall(__NR_io_uring_register, ring_.get(), kRegisterSyncCancel, &cancel, 1);
+    ring_.set(kRegisterSyncCancel, &cancel, 1);
   }
 
   // 0 or errno.
@@ -102,24 +98,7 @@ class UringIo final : public IoSource {
     io_uring_params setup{};
     setup.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | kSetupSubmitAll | kSetupTaskrunFlag | kSetupSingleIssuer | kSetupDeferTaskrun;
     setup.cq_entries = kCompletions;
-    ring_.reset(int(syscall(__NR_io_uring_setup, kEntries, &setup)));
-    if (!ring_) return errno;
-    if (!(setup.features & IORING_FEAT_SINGLE_MMAP) || !(setup.features & IORING_FEAT_NODROP)) return ENOSYS;
-    fcntl(ring_.get(), F_SETFD, FD_CLOEXEC);
-    const size_t sqBytes = setup.sq_off.array + setup.sq_entries * sizeof(unsigned), cqBytes = setup.cq_off.cqes + setup.cq_entries * sizeof(io_uring_cqe);
-    if (!rings_.map(ring_.get(), std::max(sqBytes, cqBytes), IORING_OFF_SQ_RING)) return errno;
-    if (!entriesMap_.map(ring_.get(), setup.sq_entries * sizeof(io_uring_sqe), IORING_OFF_SQES)) return errno;
-    sqHead_ = rings_.at<unsigned>(setup.sq_off.head);
-    sqTail_ = rings_.at<unsigned>(setup.sq_off.tail);
-    sqFlags_ = rings_.at<unsigned>(setup.sq_off.flags);
-    sqMask_ = setup.sq_entries - 1;
-    unsigned* array = rings_.at<unsigned>(setup.sq_off.array);
-    for (unsigned i = 0; i < setup.sq_entries; i++) array[i] = i;
-    cqHead_ = rings_.at<unsigned>(setup.cq_off.head);
-    cqTail_ = rings_.at<unsigned>(setup.cq_off.tail);
-    cqMask_ = setup.cq_entries - 1;
-    completions_ = rings_.at<io_uring_cqe>(setup.cq_off.cqes);
-    submissions_ = entriesMap_.at<io_uring_sqe>(0);
+    if (const int error = ring_.open(kEntries, setup, IORING_FEAT_NODROP)) return error;
     return startBuffers() || startWakes(epollFd) ? errno : 0;
   }
 
@@ -168,14 +147,14 @@ class UringIo final : public IoSource {
   void detach(int32_t token) override {
     Entry* entry = find(token);
     if (!entry) return;
-    enter(true);
+    enter();
     SyncCancel request{};
     request.fd = entry->fd;
     request.flags = kCancelFd | kCancelAll;
     request.timeout = {-1, -1};
-    syscall(__NR_io_uring_register, ring_.get(), kRegisterSyncCancel, &request, 1);
+    ring_.set(kRegisterSyncCancel, &request, 1);
     entry->isReceiving = false;
-    enter(true);
+    enter();
     reap();
     entry->token = -1;
   }
@@ -186,7 +165,7 @@ class UringIo final : public IoSource {
   }
 
   bool hasMore() const override {
-    return isSignalled_ || pending_ != 0 || !opened_.empty() || !levels_.empty() || hasCompletions() || (block_->released != 0 && !starved_.empty()) || (__atomic_load_n(sqFlags_, __ATOMIC_RELAXED) & (kSqTaskrun | kSqCqOverflow)) != 0;
+    return isSignalled_ || ring_.pending() != 0 || !opened_.empty() || !levels_.empty() || ring_.hasCompletions() || (block_->released != 0 && !starved_.empty()) || ring_.hasFlags(kSqTaskrun | kSqCqOverflow);
   }
 
   void collect() override {
@@ -194,11 +173,11 @@ class UringIo final : public IoSource {
     takeReleased();
     watchOpened();
     armLevels();
-    enter(true);
+    enter();
     reap();
     // What the completions armed again may be ready at once.
-    if (pending_ == 0) return;
-    enter(true);
+    if (ring_.pending() == 0) return;
+    enter();
     reap();
   }
 
@@ -236,7 +215,7 @@ class UringIo final : public IoSource {
     block_->drains = int32_t(uint32_t(block_->drains) + 1);
     takeReleased();
     watchOpened();
-    if (pending_ != 0) enter(true);
+    if (ring_.pending() != 0) enter();
     // After what was sent on them, and after what was armed has let go of them.
     for (int fd : closing_) sockets_->closeSocket(fd);
     closing_.clear();
@@ -254,7 +233,7 @@ class UringIo final : public IoSource {
     BufferRegistration registration{};
     registration.ringAddress = uint64_t(provided_.at<char>(0));
     registration.entries = buffers_;
-    if (syscall(__NR_io_uring_register, ring_.get(), kRegisterPbufRing, &registration, 1) != 0) return true;
+    if (ring_.set(kRegisterPbufRing, &registration, 1) != 0) return true;
     for (unsigned id = 0; id < buffers_; id++) provide(int32_t(id));
     block_->bufferBits = kBufferBits;
     return false;
@@ -280,7 +259,7 @@ class UringIo final : public IoSource {
     wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake_) return true;
     int fd = wake_.get();
-    if (syscall(__NR_io_uring_register, ring_.get(), IORING_REGISTER_EVENTFD, &fd, 1) != 0) return true;
+    if (ring_.set(IORING_REGISTER_EVENTFD, &fd, 1) != 0) return true;
     epoll_event interest{};
     interest.events = EPOLLIN | EPOLLET;
     interest.data.u64 = kRingToken;
@@ -293,48 +272,22 @@ class UringIo final : public IoSource {
 
   io_uring_sqe* submission(uint8_t opcode, int fd, uint64_t data) {
     // Full: submitted, never dropped.
-    while (pending_ > sqMask_) enter(true);
-    const unsigned tail = *sqTail_;  // only this thread writes it
-    io_uring_sqe* entry = &submissions_[tail & sqMask_];
-    memset(entry, 0, sizeof *entry);
-    entry->opcode = opcode;
-    entry->fd = fd;
-    entry->user_data = data;
-    // ring.sq: read in the enter, after the fields that the caller still fills in.
-    __atomic_store_n(sqTail_, tail + 1, __ATOMIC_RELEASE);
-    pending_++;
-    return entry;
+    while (ring_.isFull()) enter();
+    return ring_.push(opcode, fd, data);
   }
 
-  // Submits what is pending and, if asked, makes the completions that are due.
-  void enter(bool mustTake) {
-    for (;;) {
-      const long taken = syscall(__NR_io_uring_enter, ring_.get(), pending_, 0, mustTake ? IORING_ENTER_GETEVENTS : 0, nullptr, 0);
-      if (taken >= 0) {
-        pending_ -= unsigned(taken);
-        if (pending_ == 0 || taken == 0) return;
-      } else if (errno == EBUSY || errno == EAGAIN) {
-        return;  // too many completions wait: they are taken first, and this is submitted with the next enter
-      } else if (errno != EINTR) {
-        return;
-      }
-    }
-  }
-
-  // ring.cq: the entries below the tail are whole.
-  bool hasCompletions() const { return *cqHead_ != __atomic_load_n(cqTail_, __ATOMIC_ACQUIRE); }
+  // Submits what is pending and makes the completions that are due. What the kernel does not take now goes with the next enter, after
+  // the completions that are in its way have been taken.
+  void enter() { ring_.enter(IORING_ENTER_GETEVENTS); }
 
   // Takes completions as far as there is room for what they may say. What is armed meanwhile is submitted by the caller.
   void reap() {
-    unsigned head = *cqHead_;
-    unsigned tail = __atomic_load_n(cqTail_, __ATOMIC_ACQUIRE);
-    while (head != tail && block_->events <= kMostEvents - 2) {
-      const io_uring_cqe done = completions_[head++ & cqMask_];
+    const auto hasRoom = [this] { return block_->events <= kMostEvents - 2; };
+    if (!hasRoom()) return;
+    ring_.reap([&](const io_uring_cqe& done) {
       complete(done);
-      if (head == tail) tail = __atomic_load_n(cqTail_, __ATOMIC_ACQUIRE);
-    }
-    // ring.free: the kernel may use them again.
-    __atomic_store_n(cqHead_, head, __ATOMIC_RELEASE);
+      return hasRoom();
+    });
   }
 
   void complete(const io_uring_cqe& done) {
@@ -468,7 +421,7 @@ class UringIo final : public IoSource {
   // All that was given to the kernel so far has been answered.
   void settleSends() {
     if (unsettled_ == 0) return;
-    enter(true);
+    enter();
     reap();
     if (unsettled_ == 0) outstandingSends_ = 0;
   }
@@ -534,18 +487,16 @@ class UringIo final : public IoSource {
     }
     entry->token = -1;
     // The descriptor may be closed as soon as this returns, and what was armed must have let go of it by then.
-    if (entry->kind == IoKind::kReadiness && pending_ != 0) enter(true);
+    if (entry->kind == IoKind::kReadiness && ring_.pending() != 0) enter();
   }
 
-  UniqueFd ring_, wake_;
+  UringRing ring_;
+  UniqueFd wake_;
   int epollFd_ = -1;
   std::unordered_set<int32_t> watched_;  // tokens of eventfds
-  MemoryMapping rings_, entriesMap_, provided_;
-  unsigned *sqHead_ = nullptr, *sqTail_ = nullptr, *sqFlags_ = nullptr, *cqHead_ = nullptr, *cqTail_ = nullptr;
-  unsigned sqMask_ = 0, cqMask_ = 0, pending_ = 0, buffers_ = 0;
+  MemoryMapping provided_;
+  unsigned buffers_ = 0;
   uint16_t providedTail_ = 0;
-  io_uring_sqe* submissions_ = nullptr;
-  io_uring_cqe* completions_ = nullptr;
   std::vector<Sending> sending_;
   std::vector<int32_t> starved_, opened_, levels_;
   std::vector<int> closing_;

@@ -16,20 +16,20 @@ const cpp = { compiler: process.env.CXX || 'g++', standard: '-std=c++17' };
 const flags = ['-pthread', '-Wall', '-Wextra'];
 
 /** @typedef {'epoll_server' | 'epoll_datagram_server' | 'tcp_client' | 'stream_client' | 'datagram_client' | 'accept_client' | 'idle_client'} IoProgram */
-/** @type {Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines' | 'random_access' | IoProgram, { source: string, compiler: string, standard: string, optimise?: string, header?: string }>} */
+/** @type {Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines' | 'random_access' | IoProgram, { source: string, compiler: string, standard: string, optimise?: string, headers?: string[] }>} */
 const programs = {
   ring_round_trip: { source: 'ring_round_trip.cc', ...cpp },
   eventfd_round_trip: { source: 'eventfd_round_trip.c', ...c },
-  load_client: { source: 'load_client.c', ...c },
+  load_client: { source: 'load_client.c', ...c, headers: ['load_client.h', 'load_client_throughput.h', 'load_client_latency.h'] },
   queue_throughput: { source: 'queue_throughput.cc', ...cpp, optimise: '-O3' },
   spin_deadlines: { source: 'spin_deadlines.c', ...c },
-  epoll_server: { source: 'epoll_server.c', ...c, header: 'client.h' },
-  epoll_datagram_server: { source: 'epoll_datagram_server.c', ...c, header: 'client.h' },
-  tcp_client: { source: 'tcp_client.c', ...c, header: 'client.h' },
-  stream_client: { source: 'stream_client.c', ...c, header: 'client.h' },
-  datagram_client: { source: 'datagram_client.c', ...c, header: 'client.h' },
-  accept_client: { source: 'accept_client.c', ...c, header: 'client.h' },
-  idle_client: { source: 'idle_client.c', ...c, header: 'client.h' },
+  epoll_server: { source: 'epoll_server.c', ...c, headers: ['client.h'] },
+  epoll_datagram_server: { source: 'epoll_datagram_server.c', ...c, headers: ['client.h'] },
+  tcp_client: { source: 'tcp_client.c', ...c, headers: ['client.h'] },
+  stream_client: { source: 'stream_client.c', ...c, headers: ['client.h'] },
+  datagram_client: { source: 'datagram_client.c', ...c, headers: ['client.h'] },
+  accept_client: { source: 'accept_client.c', ...c, headers: ['client.h'] },
+  idle_client: { source: 'idle_client.c', ...c, headers: ['client.h'] },
   random_access: { source: 'random_access.c', ...c },
 };
 
@@ -45,12 +45,12 @@ export async function buildBaselines() {
   return Object.fromEntries(paths);
 }
 
-/** @param {string} name @param {{ source: string, compiler: string, standard: string, optimise?: string, header?: string }} program */
-async function buildProgram(name, { source, compiler, standard, optimise = '-O2', header }) {
+/** @param {string} name @param {{ source: string, compiler: string, standard: string, optimise?: string, headers?: string[] }} program */
+async function buildProgram(name, { source, compiler, standard, optimise = '-O2', headers = [] }) {
   const sourcePath = join(here, source);
   const path = join(outputDirectory, name);
-  const headerMs = header === undefined ? 0 : await modifiedMs(join(here, header));
-  const newestInputMs = Math.max(await modifiedMs(sourcePath), headerMs, await modifiedMs(fileURLToPath(import.meta.url)));
+  const inputs = [sourcePath, fileURLToPath(import.meta.url), ...headers.map((header) => join(here, header))];
+  const newestInputMs = Math.max(...(await Promise.all(inputs.map(modifiedMs))));
   if ((await modifiedMs(path)) > newestInputMs) return path;
 
   const unfinished = `${path}.${process.pid}`;

@@ -1,6 +1,8 @@
 /** Bytes that wait to be sent: `bytes` of them, from `first` on in `memory`. Grows by doubling, and is given back once a burst is over. */
 const FIRST_BYTES = 16_384;
+/** Of an empty one. */
 const KEPT_BYTES = 16 * FIRST_BYTES;
+const EMPTY = new Uint8Array(0);
 
 export class Backlog {
   memory: Uint8Array = EMPTY;
@@ -19,12 +21,15 @@ export class Backlog {
 
   shift(length: number): void {
     this.first += length;
-    if (this.first === this.last) this.clear();
-  }
-
-  clear(): void {
+    if (this.first !== this.last) return;
     this.first = this.last = 0;
     if (this.memory.length > KEPT_BYTES) this.memory = EMPTY;
+  }
+
+  /** Drops all of it, and its memory. */
+  clear(): void {
+    this.first = this.last = 0;
+    this.memory = EMPTY;
   }
 
   view(): Uint8Array {
@@ -48,5 +53,3 @@ export class Backlog {
     this.last = pending;
   }
 }
-
-const EMPTY = new Uint8Array(0);

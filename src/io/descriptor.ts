@@ -71,7 +71,8 @@ export class Descriptor implements Source, Ready {
   }
 }
 
-function checkInterest(interest: number): number {
+/** Throws ERR_PERCORE_INVALID_ARGUMENT unless it is a set of INTEREST that asks for something. */
+export function checkInterest(interest: number): number {
   checkInteger('interest', interest, 1, MOST_INTEREST);
   if ((interest & (INTEREST.READABLE | INTEREST.WRITABLE | INTEREST.PRIORITY)) === 0) throw invalidArgument('interest', interest, 'READABLE, WRITABLE or PRIORITY, with or without LEVEL and ONESHOT');
   return interest;

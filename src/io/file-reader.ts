@@ -14,6 +14,7 @@ import type { Readable } from 'node:stream';
 import { PercoreError } from '../errors.js';
 import { DIRECT_BORDER, OpenFile } from './file.js';
 import { readableOf } from './file-node-streams.js';
+import { MAX_DEPTH } from './file-transfers.js';
 
 const FREE = 0;
 const UNDER_WAY = 1;
@@ -31,11 +32,11 @@ export class FileReader extends OpenFile {
   private dataHandler: ((bytes: Uint8Array, offset: number, length: number) => void) | undefined;
   private endHandler: (() => void) | undefined;
   private isPaused = false;
-  private readonly states: number[] = new Array<number>(16).fill(FREE);
-  private readonly filled: number[] = new Array<number>(16).fill(0);
-  private readonly errors: number[] = new Array<number>(16).fill(0);
+  private readonly states: number[] = new Array<number>(MAX_DEPTH).fill(FREE);
+  private readonly filled: number[] = new Array<number>(MAX_DEPTH).fill(0);
+  private readonly errors: number[] = new Array<number>(MAX_DEPTH).fill(0);
   /** The file ends in, or before, this slot's chunk. */
-  private readonly isLast: boolean[] = new Array<boolean>(16).fill(false);
+  private readonly isLast: boolean[] = new Array<boolean>(MAX_DEPTH).fill(false);
   private nextIssue = 0;
   private nextDeliver = 0;
   private nextRelease = 0;

@@ -16,6 +16,8 @@ import type { Writable } from 'node:stream';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import { DIRECT_BORDER, OpenFile } from './file.js';
 import { writableOf } from './file-node-streams.js';
+import { MAX_DEPTH } from './file-transfers.js';
+import { checkSpan } from './stream-options.js';
 
 const EINTR = -4;
 const EIO = 5;
@@ -31,13 +33,14 @@ export class FileWriter extends OpenFile {
   private nextIssue = 0;
   private nextFill = 0;
   /** Of each slot: bytes put in, bytes the kernel took, where they belong. */
-  private readonly lengths: number[] = new Array<number>(16).fill(0);
-  private readonly taken: number[] = new Array<number>(16).fill(0);
-  private readonly positions: number[] = new Array<number>(16).fill(0);
+  private readonly lengths: number[] = new Array<number>(MAX_DEPTH).fill(0);
+  private readonly written: number[] = new Array<number>(MAX_DEPTH).fill(0);
+  private readonly positions: number[] = new Array<number>(MAX_DEPTH).fill(0);
   /** Slots to be transferred again: cut short, or interrupted. */
   private again: number[] = [];
   private sealedBytes = 0;
-  private taken_ = 0;
+  /** By `offer`. */
+  private bytesTaken = 0;
   private refusedBytes = 0;
   /** Something came back: look again. What comes back within `submit` finds this file marked as ready still. */
   private mustLook = false;
@@ -49,7 +52,7 @@ export class FileWriter extends OpenFile {
 
   /** Bytes taken by `offer` that the kernel has not taken yet. */
   get pendingBytes(): number {
-    return this.taken_ - this.bytesWritten;
+    return this.bytesTaken - this.bytesWritten;
   }
 
   /** `offer` takes no more than this at once: `depth * chunkBytes`, a chunk less if O_DIRECT was asked for, whose tail may have to wait. */
@@ -62,6 +65,7 @@ export class FileWriter extends OpenFile {
    * `maxOfferBytes`; CLOSED after `end`, `close` or an error.
    */
   offer(bytes: Uint8Array, offset = 0, length = bytes.length - offset): number {
+    checkSpan(bytes, offset, length);
     if (this.isClosed_ || this.isEnding) return CLOSED;
     if (length > this.mostOffer) return TOO_LARGE;
     if (length > this.freeBytes()) {
@@ -69,7 +73,7 @@ export class FileWriter extends OpenFile {
       return BACK_PRESSURED;
     }
     this.refusedBytes = 0;
-    this.taken_ += length;
+    this.bytesTaken += length;
     if (this.buffer.length === 0) this.early.push(bytes.slice(offset, offset + length));
     else this.put(bytes, offset, length);
     this.io.schedule(this);
@@ -88,9 +92,9 @@ export class FileWriter extends OpenFile {
   /** Resolves when the kernel has everything taken so far; rejects with the error that closed the file. Not yet on the disk: see `sync`. */
   flushed(): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.bytesWritten === this.taken_ && this.error === undefined) return resolve();
+      if (this.bytesWritten === this.bytesTaken && this.error === undefined) return resolve();
       if (this.isClosed_) return reject(this.error ?? new Error(`file ${this.path} was closed with ${this.pendingBytes} bytes pending`));
-      this.flushing.push({ upTo: this.taken_, resolve, reject });
+      this.flushing.push({ upTo: this.bytesTaken, resolve, reject });
       this.io.schedule(this);
     });
   }
@@ -159,23 +163,23 @@ export class FileWriter extends OpenFile {
     if (result < 0) return this.fail(-result, 'write');
     // No file system answers so; asking again could go on for ever.
     if (result === 0) return this.fail(EIO, 'write');
-    this.taken[slot]! += result;
-    if (this.taken[slot]! < this.lengths[slot]!) {
+    this.written[slot]! += result;
+    if (this.written[slot]! < this.lengths[slot]!) {
       if (this.isDirect && result % DIRECT_BORDER !== 0) this.noDirect('O_DIRECT: a write cut short off the border');
       this.again.push(slot);
       return;
     }
     for (; this.nextRelease < this.nextIssue; this.nextRelease++) {
       const oldest = this.nextRelease % this.depth;
-      if (this.taken[oldest]! < this.lengths[oldest]!) break;
+      if (this.written[oldest]! < this.lengths[oldest]!) break;
       this.bytesWritten += this.lengths[oldest]!;
-      this.lengths[oldest] = this.taken[oldest] = 0;
+      this.lengths[oldest] = this.written[oldest] = 0;
     }
     this.tellWaiters();
   }
 
   private freeBytes(): number {
-    if (this.buffer.length === 0) return this.depth * this.chunkBytes - this.taken_;
+    if (this.buffer.length === 0) return this.depth * this.chunkBytes - this.bytesTaken;
     const used = this.nextFill - this.nextRelease;
     return used === this.depth ? 0 : (this.depth - used) * this.chunkBytes - this.lengths[this.nextFill % this.depth]!;
   }
@@ -212,7 +216,7 @@ export class FileWriter extends OpenFile {
   }
 
   private write(slot: number): void {
-    const from = this.taken[slot]!;
+    const from = this.written[slot]!;
     this.transfer(slot, true, from, this.lengths[slot]! - from, this.positions[slot]! + from);
   }
 

@@ -335,6 +335,26 @@ it('wrong arguments are refused with name, value and what is allowed', async () 
   ]);
 });
 
+it('an offer of bytes that are not there is refused, and nothing of it is written', async () => {
+  const path = join(folder, 'spans');
+  const messages = await inside(runtime, 0, async (reactor, path) => {
+    const writer = reactor.io.openFile(path, { flags: 'w' });
+    const told = ([[0, 5], [3, 2], [-1, 2], [0, -1], [NaN, 1]] as const).map(([offset, length]) => {
+      try {
+        return String(writer.offer(Buffer.from('abcd'), offset, length));
+      } catch (error) {
+        return (error as Error).message;
+      }
+    });
+    writer.offer(Buffer.from('abcd'), 1, 2);
+    writer.end();
+    await writer.closed();
+    return told;
+  }, path);
+  expect(messages).toEqual([5, 2, 2, -1, 1].map((length, i) => expect.stringMatching(new RegExp(`^length must be 0 to .*, from offset ${[0, 3, -1, 0, NaN][i]} of 4 bytes, not ${length}$`))));
+  expect(readFileSync(path, 'utf8')).toBe('bc');
+});
+
 it('without a reactor, an open file keeps the thread alive, and one that is closed does not', () => {
   writeFileSync(at('alone'), 'alone'.repeat(10_000));
   const script = `

@@ -42,6 +42,7 @@ export type FileSettings = Required<FileOptions> & { readonly path: string };
 export const DIRECT_BORDER = 4096;
 const EINVAL = 22;
 const EIO = 5;
+const EISDIR = 21;
 
 export abstract class OpenFile implements Ready, Source, Transferring {
   token = -1;
@@ -181,7 +182,7 @@ export abstract class OpenFile implements Ready, Source, Transferring {
   private begin(): void {
     // No disk is waited for: what open has found is in memory.
     const stat = fstatSync(this.fd);
-    if (stat.isDirectory()) return this.fail(21, 'read');
+    if (stat.isDirectory()) return this.fail(EISDIR, 'read');
     this.hasPositions = (stat.isFile() || stat.isBlockDevice()) && this.settings.flags !== 'a';
     if (!this.hasPositions && this.settings.flags === 'r') this.depth = 1;
     if (this.isDirect && !stat.isFile() && !stat.isBlockDevice()) this.noDirect('O_DIRECT: not a file');

@@ -264,6 +264,59 @@ export function ioSuite(source: IoSource): void {
       expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['closes'] as string[])).toEqual(['recv: ECONNRESET on a connection', 'ERR_PERCORE_SYSTEM', 'ECONNRESET', 'recv']);
     });
 
+    // Both ends are in reactor 0, so that the reset comes in the middle of the reading: a byte a step.
+    it('closes after what had arrived was read, also when it is a send that hears of it', async () => {
+      await inside(runtime, 0, (reactor, _argument, { state }) => {
+        const { io } = reactor;
+        const listener = io.listen({ port: 0, readBytes: 1, highWaterBytes: 1 << 24 }, (connection) => {
+          // More than the kernel takes: the rest is sent as soon as there is room, or an error.
+          connection.offer(new Uint8Array(12 << 20));
+          let arrived = 0;
+          connection.onData(() => {
+            arrived = connection.bytesRead + connection.info.unreadBytes;
+            // Several arrivals behind the first: then native reads no more, and it is not a receive that hears of the reset.
+            if (connection.bytesRead % 2000 === 0 && !client.isClosed) client.offer(new Uint8Array(10));
+            if (connection.bytesRead === 16_000) {
+              io.flush();
+              client.close();
+            }
+          });
+          connection.onClose((error) => void (state['unread'] = { bytes: arrived - connection.bytesRead, wereSeveral: arrived > 20_000, syscall: error?.syscall }));
+        });
+        // What it does not read makes its closing a reset.
+        const client = io.connect({ port: listener.port });
+        client.offer(new Uint8Array(20_000));
+      });
+      await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['unread'] !== undefined), 'closed');
+      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['unread'] as object)).toEqual({ bytes: 0, wereSeveral: true, syscall: 'send' });
+    });
+
+    it('closes an attached connection after what another thread had received was read; it can be kept, as a copy', async () => {
+      await inside(runtime, 0, (reactor, _argument, { state }) => {
+        const { io } = reactor;
+        const unread = Buffer.alloc(20_000, 'abcd');
+        const listener = io.listen({ port: 0 }, (accepted) => {
+          const { fd } = accepted.detach()!;
+          const connection = io.attach({ fd, unread }, { readBytes: 1 });
+          state['unreadAtFirst'] = connection.info.unreadBytes;
+          connection.onData((bytes) => {
+            if (connection.bytesRead !== 3) return;
+            const kept = connection.keep();
+            state['kept'] = { text: Buffer.from(kept.bytes).toString(), isCopy: kept.isCopy, given: bytes.length };
+            kept.release();
+            connection.offer(new Uint8Array(1));
+            io.flush();
+            client.close();
+            io.flush();
+          });
+          connection.onClose((error) => void (state['attachedClosed'] = { read: connection.bytesRead, errno: error?.errno }));
+        });
+        const client = io.connect({ port: listener.port });
+      });
+      await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['attachedClosed'] !== undefined), 'closed');
+      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => [state['unreadAtFirst'], state['kept'], state['attachedClosed']])).toEqual([20_000, { text: 'c', isCopy: true, given: 1 }, { read: 20_000, errno: 'ECONNRESET' }]);
+    });
+
     it('is noticed by a connection that only writes', async () => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => reactor.io.listen({ port: 0 }, (connection) => {
         state['closes'] = [];

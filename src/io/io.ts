@@ -10,6 +10,7 @@ import type { Schedule } from '../ready.js';
 import type { Timers } from '../timers/index.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { Descriptor, type DescriptorOptions, type ReadinessCallback } from './descriptor.js';
+import { internetHost } from './internet-host.js';
 import { EVENT, EVENTS, IoMemory, UNSENT } from './io-memory.js';
 import type { FileOptions } from './file.js';
 import type { FileReader } from './file-reader.js';
@@ -60,9 +61,6 @@ export interface ConnectOptions extends ConnectionOptions {
   host?: string;
 }
 
-const { READINESS, RECEIVED, ENDED, FAILED, ACCEPTED, UNSENT: UNSENT_BYTES, SEND_FAILED } = words.ioEvent;
-const { STREAM, CONNECTING, LISTENER } = words.ioKind;
-const { CLOSE } = words.ioRequest;
 /** A Unix socket: see unix.ts. A path that begins with '\0' is an abstract name. */
 export interface UnixListenOptions extends ConnectionOptions {
   path: string;
@@ -73,6 +71,9 @@ export interface UnixConnectOptions extends ConnectionOptions {
   path: string;
 }
 
+const { READINESS, RECEIVED, ENDED, FAILED, ACCEPTED, UNSENT: UNSENT_BYTES, SEND_FAILED } = words.ioEvent;
+const { STREAM, CONNECTING, LISTENER } = words.ioKind;
+const { CLOSE } = words.ioRequest;
 const EMFILE = -24;
 
 const HINTS: Record<string, string> = {
@@ -126,7 +127,7 @@ export class Io {
       return listener;
     }
     const port = checkInteger('port', options.port, 0, 65_535);
-    const address = addressOf(options.host);
+    const address = internetHost('host', options.host);
     const bound = this.system(() => this.native.tcpListen(address, port, options.reusePort === true, backlog), `listen on ${options.host ?? '127.0.0.1'}:${port}`);
     const listener = new Listener(this, bound.fd, bound.port, settings, onConnection);
     this.open(listener, bound.fd, LISTENER);
@@ -159,7 +160,7 @@ export class Io {
     }
     const port = checkInteger('port', options.port, 1, 65_535);
     const settings = checkStreamOptions(options);
-    const address = addressOf(options.host);
+    const address = internetHost('host', options.host);
     const fd = this.system(() => this.native.tcpConnect(address, port), `connect to ${options.host ?? '127.0.0.1'}:${port}`);
     return this.adopt(fd, settings, true);
   }
@@ -409,7 +410,8 @@ export class Io {
   }
 }
 
-function addressOf(host = '127.0.0.1'): string {
-  if (typeof host !== 'string') throw invalidArgument('host', host, 'an IPv4 or IPv6 address');
-  return host === 'localhost' ? '127.0.0.1' : host;
+/** Throws ERR_PERCORE_INVALID_ARGUMENT. */
+export function checkSource(source: IoSource = 'epoll'): IoSource {
+  if (source !== 'epoll' && source !== 'io_uring') throw invalidArgument('source', source, "'epoll' or 'io_uring'");
+  return source;
 }

@@ -20,7 +20,7 @@ const SHARE = 8;
 export function keep(memory: IoMemory, place: number, length: number, owner: { keptBytes: number }): Kept {
   const bufferBytes = 1 << memory.bufferBits;
   const isCopy = owner.keptBytes + bufferBytes > POOL_BYTES / SHARE || memory.buffersInUse > (POOL_BYTES >> memory.bufferBits) / 2;
-  if (isCopy) return { bytes: memory.pool.slice(place, place + length), isCopy, release: () => undefined };
+  if (isCopy) return copyOf(memory.pool, place, length);
   memory.hold(place);
   owner.keptBytes += bufferBytes;
   let isReleased = false;
@@ -34,4 +34,8 @@ export function keep(memory: IoMemory, place: number, length: number, owner: { k
       memory.release(place);
     },
   };
+}
+
+export function copyOf(bytes: Uint8Array, offset: number, length: number): Kept {
+  return { bytes: bytes.slice(offset, offset + length), isCopy: true, release: () => undefined };
 }

@@ -10,7 +10,8 @@
  * used takes no connection that nobody would ever accept, and the kernel can be asked whether somebody listens: until then it is ours,
  * from then on Node's handle closes it (`server.close()`, or the end of the thread). It is never closed twice. See native/listen_fd.h.
  */
-import { checkInteger, invalidArgument } from '../errors.js';
+import { checkInteger } from '../errors.js';
+import { internetHost } from './internet-host.js';
 import type { Io } from './io.js';
 
 export interface ListenFdOptions {
@@ -36,9 +37,8 @@ export interface BoundDescriptor {
  */
 export function listenFd(io: Io, options: ListenFdOptions): BoundDescriptor {
   const port = checkInteger('port', options.port, 0, 65_535);
-  const host = options.host ?? '127.0.0.1';
-  if (typeof host !== 'string') throw invalidArgument('host', host, 'an IPv4 or IPv6 address');
+  const host = internetHost('host', options.host);
   const { native } = io;
-  const { id, fd, port: boundPort } = io.system(() => native.tcpBind(host === 'localhost' ? '127.0.0.1' : host, port, options.reusePort !== false), `bind ${host}:${port}`);
+  const { id, fd, port: boundPort } = io.system(() => native.tcpBind(host, port, options.reusePort !== false), `bind ${options.host ?? host}:${port}`);
   return { fd, port: boundPort, close: () => native.closeUntaken(id) === 1 };
 }

@@ -9,12 +9,12 @@
  * Node's own sockets have theirs. Open sources keep the process alive as Node's do, until `unref`.
  */
 import { Bands } from '../bands.js';
-import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
+import { checkFunction, checkInteger } from '../errors.js';
 import { ioBlockLayout } from '../layout.js';
 import { native, type IoDriverHandle, type IoHandle, type Native } from '../native.js';
 import type { Ready } from '../ready.js';
 import { create as createTimers, type LocalTimers } from '../timers/index.js';
-import { Io, type IoSource } from './io.js';
+import { checkSource, Io, type IoSource } from './io.js';
 import type { IoMemory } from './io-memory.js';
 
 export interface CreateOptions {
@@ -128,8 +128,7 @@ class Loop {
 
 /** I/O of this thread, driven by its loop. Throws ERR_PERCORE_INVALID_ARGUMENT. */
 export function create(options: CreateOptions = {}): LocalIo {
-  const source = options.source ?? 'epoll';
-  if (source !== 'epoll' && source !== 'io_uring') throw invalidArgument('source', source, "'epoll' or 'io_uring'");
+  const source = checkSource(options.source);
   const budgetNs = checkInteger('budgetNs', options.budgetNs ?? 50_000, 1000, 1e9);
   if (options.onError !== undefined) checkFunction('onError', options.onError);
   // Not thrown within the turn: the others of the turn go on.

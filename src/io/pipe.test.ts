@@ -132,6 +132,24 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(errors).toEqual(['ERR_PERCORE_SYSTEM ENXIO', 'ERR_PERCORE_SYSTEM EINVAL', 'ERR_PERCORE_SYSTEM ENOENT']);
     });
 
+    it('takes no bytes that are not there', async () => {
+      const outcome = await inside(runtime, 0, (reactor, path: string) => {
+        const stream = reactor.io.openFifo(path, 'write', { keepOpen: true });
+        const told = ([[0, 5], [3, 2], [-1, 2], [4, -1], [0, 4]] as const).map(([offset, length]) => {
+          try {
+            return String(stream.offer(new Uint8Array(4), offset, length));
+          } catch (error) {
+            return (error as Error).message;
+          }
+        });
+        return [...told, String(stream.pendingBytes)];
+      }, fifo);
+      expect(outcome).toEqual([
+        'length must be 0 to 4, from offset 0 of 4 bytes, not 5', 'length must be 0 to 1, from offset 3 of 4 bytes, not 2',
+        'length must be 0 to 5, from offset -1 of 4 bytes, not 2', 'length must be 0 to 0, from offset 4 of 4 bytes, not -1', '0', '4',
+      ]);
+    });
+
     it('a reader that does not read makes offer BACK_PRESSURED; every byte taken arrives before the end', async () => {
       const { start, bytes } = reader();
       const refused = inside(runtime, 0, async (reactor, path: string, { state, codes }) => {

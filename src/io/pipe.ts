@@ -14,7 +14,7 @@ import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import type { Ready } from '../ready.js';
 import { Backlog } from './backlog.js';
 import type { Io } from './io.js';
-import { checkStreamOptions, MOST_READ_BYTES, type StreamOptions } from './stream-options.js';
+import { checkSpan, checkStreamOptions, MOST_READ_BYTES, type StreamOptions } from './stream-options.js';
 import type { Source } from './token.js';
 import { Waiters } from './waiters.js';
 
@@ -124,6 +124,7 @@ export class PipeStream implements Source, Ready {
 
   /** Copies bytes into the backlog. OK; BACK_PRESSURED: nothing taken, wait for `writable()`; CLOSED after `end` or close. */
   offer(bytes: Uint8Array, offset = 0, length: number = bytes.length - offset): number {
+    checkSpan(bytes, offset, length);
     if (this.isClosed_ || this.isEnding || this.hasEnded) return CLOSED;
     // One write larger than the mark is taken when nothing waits, or it could never be written.
     if (this.backlog.bytes !== 0 && this.backlog.bytes + length > this.highWaterBytes) return BACK_PRESSURED;

@@ -12,15 +12,13 @@
  */
 import { Bands } from '../bands.js';
 import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
-import { BANDS, words } from '../layout.js';
+import { BANDS } from '../layout.js';
 import { native, type IoDriverHandle } from '../native.js';
 import { DEFAULT_BAND, type Ready } from '../ready.js';
 import { monotonicClock } from '../timers/index.js';
-import { Io, type IoSource } from './io.js';
+import { checkInterest, INTEREST } from './descriptor.js';
+import { checkSource, Io, type IoSource } from './io.js';
 import type { Source } from './token.js';
-
-const { READABLE, WRITABLE, PRIORITY } = words.interest;
-const MOST_INTEREST = 31;
 
 export interface RegisterOptions {
   /** Bits of INTEREST, with at least one of READABLE, WRITABLE, PRIORITY. Default READABLE. */
@@ -108,7 +106,7 @@ export class Poller implements Disposable {
   register(fd: number, options: RegisterOptions = {}): number {
     this.checkOpen('register');
     const number = checkInteger('fd', fd, 0, 2 ** 31 - 1);
-    const interest = checkInterest(options.interest ?? READABLE);
+    const interest = checkInterest(options.interest ?? INTEREST.READABLE);
     const polled = new Polled(this.io, number, checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1), this.waiting);
     this.io.register(polled, number, interest);
     this.polled.set(polled.token, polled);
@@ -177,15 +175,7 @@ export class Poller implements Disposable {
   }
 }
 
-function checkInterest(interest: number): number {
-  checkInteger('interest', interest, 1, MOST_INTEREST);
-  if ((interest & (READABLE | WRITABLE | PRIORITY)) === 0) throw invalidArgument('interest', interest, 'with at least one of READABLE, WRITABLE, PRIORITY');
-  return interest;
-}
-
 /** A poller of this thread, polled by hand. `source` as in `create`. */
 export function createPoller(options: { source?: IoSource } = {}): Poller {
-  const source = options.source ?? 'epoll';
-  if (source !== 'epoll' && source !== 'io_uring') throw invalidArgument('source', source, "'epoll' or 'io_uring'");
-  return new Poller(source);
+  return new Poller(checkSource(options.source));
 }

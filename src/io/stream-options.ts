@@ -1,5 +1,5 @@
 /** What streams of every kind are asked: connections, pipes, terminals. */
-import { checkInteger } from '../errors.js';
+import { checkInteger, invalidArgument } from '../errors.js';
 import { BANDS } from '../layout.js';
 import { DEFAULT_BAND } from '../ready.js';
 
@@ -22,4 +22,10 @@ export function checkStreamOptions(options: StreamOptions): Required<StreamOptio
     highWaterBytes: checkInteger('highWaterBytes', options.highWaterBytes ?? DEFAULT_HIGH_WATER_BYTES, 1, 2 ** 30),
     readBytes: checkInteger('readBytes', options.readBytes ?? MOST_READ_BYTES, 1, MOST_READ_BYTES),
   };
+}
+
+/** Throws ERR_PERCORE_INVALID_ARGUMENT unless `bytes` has `length` bytes from `offset` on. */
+export function checkSpan(bytes: Uint8Array, offset: number, length: number): void {
+  // Not the other way round: so it refuses what is no number as well.
+  if (!(offset >= 0 && length >= 0 && offset + length <= bytes.length)) throw invalidArgument('length', length, `0 to ${bytes.length - offset}, from offset ${offset} of ${bytes.length} bytes`);
 }

@@ -1,7 +1,8 @@
 /** Options of datagram sockets, and their opening. The socket itself is in udp.ts. */
 import { BANDS, DATAGRAM_BATCH } from '../layout.js';
-import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import { checkInteger, PercoreError } from '../errors.js';
 import { DEFAULT_BAND } from '../ready.js';
+import { internetHost } from './internet-host.js';
 import type { Io } from './io.js';
 import { DatagramSocket, MOST_DATAGRAM_BYTES, type DatagramSettings } from './udp.js';
 
@@ -77,9 +78,4 @@ export function checkDatagramOptions(options: DatagramOptions, isUnix: boolean, 
 function hostBeside(peerHost: string, port: number): string {
   if (port === 0) return '';
   return peerHost.includes(':') ? '::' : '0.0.0.0';
-}
-
-function internetHost(argument: string, host = '127.0.0.1'): string {
-  if (typeof host !== 'string') throw invalidArgument(argument, host, 'an IPv4 or IPv6 address');
-  return host === 'localhost' ? '127.0.0.1' : host;
 }

@@ -14,7 +14,9 @@ import { DATAGRAM_BATCH, MOST_KEPT_PEERS, words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import type { Ready } from '../ready.js';
 import { noTimer, type TimerId } from '../timers/index.js';
+import { internetHost } from './internet-host.js';
 import type { Io } from './io.js';
+import { checkSpan } from './stream-options.js';
 import type { Source } from './token.js';
 import { batchPool, CUT_BYTES, ENTRY_WORDS, LENGTH, OFFSET, PEER, type BatchPool, type ReceiveBatch } from './udp-batch.js';
 import { Outbox } from './udp-outbox.js';
@@ -161,7 +163,7 @@ export class DatagramSocket implements Source, Ready {
   send(bytes: Uint8Array, offset = 0, length: number = bytes.length - offset, to: number | DatagramTarget = CONNECTED): number {
     if (this.isClosed_) return CLOSED;
     if (length > this.maxDatagramBytes) return TOO_LARGE;
-    if (!(offset >= 0 && length >= 0 && offset + length <= bytes.length)) throw invalidArgument('length', length, `at most the ${bytes.length} bytes there are behind offset ${offset}`);
+    checkSpan(bytes, offset, length);
     const outbox = this.outbox_ ??= new Outbox(this.io.native, this.settings.sendBytes);
     if (!outbox.hasRoom(length) && (this.isBlocked || !this.flush() || !outbox.hasRoom(length))) {
       if (this.isClosed_) return CLOSED;
@@ -406,7 +408,7 @@ export class DatagramSocket implements Source, Ready {
   private writeAddress(outbox: Outbox, place: number, to: DatagramTarget): void {
     const port = 'path' in to ? -1 : checkInteger('port', to.port, 1, 65_535);
     const text = 'path' in to ? to.path : 'host' in to ? to.host : to.address;
-    const isGood = typeof text === 'string' && ('path' in to) === this.settings.isUnix && this.io.native.datagramKeepAddress(outbox.handle, place, text === 'localhost' ? '127.0.0.1' : text, port) === 0;
+    const isGood = typeof text === 'string' && ('path' in to) === this.settings.isUnix && this.io.native.datagramKeepAddress(outbox.handle, place, 'path' in to ? text : internetHost('host', text), port) === 0;
     if (!isGood) throw invalidArgument(this.settings.isUnix ? 'path' : 'host', text, this.settings.isUnix ? 'the path of a Unix socket' : 'an IPv4 or IPv6 address');
   }
 

@@ -1,0 +1,218 @@
+/**
+ * The receiving half of a connection: what arrived and was not read, and the handler that gets it.
+ *
+ *      native ──add──> early (another thread received it) · first, how far it was read · behind ──read, a piece a step──> handler
+ *                                            four unread: PAUSE, the kernel's window holds the peer back; none unread: RECEIVE
+ *
+ * Arrivals lie in the thread's pool until they are read, so nothing is copied and nothing is made a message. The two halves of a
+ * connection know each other only through it: see connection.ts.
+ */
+import { PercoreError } from '../errors.js';
+import { words } from '../layout.js';
+import type { Connection } from './connection.js';
+import type { Io } from './io.js';
+import { copyOf, keep, type Kept } from './kept.js';
+
+export type ReceiveHandler = (bytes: Uint8Array, offset: number, length: number) => void;
+
+const { RECEIVE, PAUSE } = words.ioRequest;
+/** Arrivals unread before no more is asked for. */
+const MOST_ARRIVALS = 4;
+
+export class ReceivingHalf {
+  lastReceivedNs = NaN;
+  /** The peer has ended, and the connection knows. */
+  hasPeerEnded = false;
+  /** For kept.ts alone: buffers kept in place. */
+  keptBytes = 0;
+  private handler: ReceiveHandler | undefined;
+  private isPaused = false;
+  /** Native receives for it. */
+  private isReceiving = false;
+  /** The peer's end has arrived; it is told after what arrived before. */
+  private hasArrivedEnd = false;
+
+  private early: Uint8Array | undefined;
+  /** The first arrival: where its unread rest lies in the pool, -1 when there is none. */
+  private place = -1;
+  private length = 0;
+  /** Those after it, as place, length, place, length. */
+  private behind: number[] | undefined;
+  /** What the handler is being given: place in the pool, unless it is the beginning of `handedEarly`. 0 bytes when it does not run. */
+  private handedAt = 0;
+  private handedBytes = 0;
+  private handedEarly: Uint8Array | undefined;
+
+  constructor(private readonly io: Io, private readonly connection: Connection, private readonly readBytes: number) {}
+
+  get hasHandler(): boolean {
+    return this.handler !== undefined;
+  }
+
+  /** There are bytes, and a handler that takes them now. */
+  get canRead(): boolean {
+    return this.hasUnread && this.isWanted;
+  }
+
+  /** All that arrived was read, and then the peer ended. */
+  get canReadEnd(): boolean {
+    return this.hasArrivedEnd && !this.hasUnread && this.isWanted;
+  }
+
+  /** With `bytesRead`, all that ever arrived. */
+  get unreadBytes(): number {
+    let bytes = (this.early?.length ?? 0) + (this.place < 0 ? 0 : this.length - this.inHandBytes);
+    for (let i = 1; i < (this.behind?.length ?? 0); i += 2) bytes += this.behind![i]!;
+    return bytes;
+  }
+
+  private get hasUnread(): boolean {
+    return this.place >= 0 || this.early !== undefined;
+  }
+
+  private get isWanted(): boolean {
+    return this.handler !== undefined && !this.isPaused && !this.connection.isClosed;
+  }
+
+  setHandler(handler: ReceiveHandler): void {
+    this.handler = handler;
+    this.wantMore();
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.isPaused) return;
+    this.isPaused = false;
+    this.wantMore();
+  }
+
+  /** `length` bytes lie at `place` of the pool. */
+  add(place: number, length: number): void {
+    this.lastReceivedNs = this.io.batchNs;
+    if (this.place < 0) {
+      this.place = place;
+      this.length = length;
+    } else {
+      (this.behind ??= []).push(place, length);
+      if (this.behind.length >= 2 * (MOST_ARRIVALS - 1) && this.isReceiving) {
+        this.isReceiving = false;
+        this.io.request(PAUSE, this.connection.token);
+      }
+    }
+    if (!this.isPaused) this.io.schedule(this.connection);
+  }
+
+  addEnd(): void {
+    this.hasArrivedEnd = true;
+    if (!this.isPaused) this.io.schedule(this.connection);
+  }
+
+  /** What another thread had received before this one attached the connection. */
+  preload(unread: Uint8Array, hasPeerEnded: boolean): void {
+    this.early = unread.length === 0 ? undefined : unread;
+    this.hasArrivedEnd = hasPeerEnded;
+  }
+
+  /** Gives the handler one piece. Only when `canRead`. */
+  read(): void {
+    if (this.early !== undefined) return this.readEarly(this.early);
+    const { place } = this;
+    const count = this.length < this.readBytes ? this.length : this.readBytes;
+    const isWhole = count === this.length;
+    if (!isWhole) this.io.memory.hold(place);
+    this.handedAt = place;
+    this.handedBytes = count;
+    this.connection.bytesRead += count;
+    try {
+      this.handler!(this.io.memory.pool, place, count);
+    } finally {
+      this.handedBytes = 0;
+      // Closed by the handler: `giveBack` has left this piece to us.
+      this.io.memory.release(place);
+      if (!this.connection.isClosed) this.advance(isWhole, count);
+    }
+  }
+
+  private readEarly(early: Uint8Array): void {
+    const count = Math.min(early.length, this.readBytes);
+    this.early = count === early.length ? undefined : early.subarray(count);
+    this.handedEarly = early;
+    this.handedBytes = count;
+    this.connection.bytesRead += count;
+    try {
+      this.handler!(early, 0, count);
+    } finally {
+      this.handedBytes = 0;
+      this.handedEarly = undefined;
+    }
+  }
+
+  private advance(isWhole: boolean, count: number): void {
+    const { behind } = this;
+    if (!isWhole) {
+      this.place += count;
+      this.length -= count;
+    } else if (behind !== undefined && behind.length !== 0) {
+      this.place = behind.shift()!;
+      this.length = behind.shift()!;
+    } else {
+      this.place = -1;
+      if (!this.isReceiving) this.wantMore();
+    }
+  }
+
+  /** True the first time: the end is told once. Only when `canReadEnd`. */
+  takeEnd(): boolean {
+    const isFirst = !this.hasPeerEnded;
+    this.hasArrivedEnd = false;
+    this.hasPeerEnded = true;
+    return isFirst;
+  }
+
+  private wantMore(): void {
+    if (!this.isWanted) return;
+    if (!this.isReceiving && !this.hasArrivedEnd) {
+      this.isReceiving = true;
+      this.io.request(RECEIVE, this.connection.token);
+    }
+    if (this.hasUnread || this.hasArrivedEnd) this.io.schedule(this.connection);
+  }
+
+  /** See `Connection.keep`. */
+  keep(): Kept {
+    if (this.handedBytes === 0) throw new PercoreError('ERR_PERCORE_CLAIM', 'keep() is for what onData or onReceive is just being given');
+    if (this.handedEarly !== undefined) return copyOf(this.handedEarly, 0, this.handedBytes);
+    return keep(this.io.memory, this.handedAt, this.handedBytes, this);
+  }
+
+  /** For another thread: a copy of all that was not read, and whether the peer has ended. Nothing is left here. */
+  take(): { unread: Uint8Array; hasPeerEnded: boolean } {
+    const { pool } = this.io.memory;
+    const parts: Uint8Array[] = this.early === undefined ? [] : [this.early];
+    if (this.place >= 0) {
+      // What the handler is being given belongs to the handler.
+      if (this.length > this.inHandBytes) parts.push(pool.slice(this.place + this.inHandBytes, this.place + this.length));
+    }
+    for (let i = 0; i < (this.behind?.length ?? 0); i += 2) parts.push(pool.slice(this.behind![i]!, this.behind![i]! + this.behind![i + 1]!));
+    this.giveBack();
+    return { unread: parts.length === 1 ? parts[0]! : Buffer.concat(parts), hasPeerEnded: this.hasPeerEnded || this.hasArrivedEnd };
+  }
+
+  /** Gives back the buffers of what was not read; of the piece in the handler's hands, `read` does so after it. */
+  giveBack(): void {
+    const { memory } = this.io;
+    if (this.place >= 0 && this.length > this.inHandBytes) memory.release(this.place);
+    this.place = -1;
+    for (let i = 0; i < (this.behind?.length ?? 0); i += 2) memory.release(this.behind![i]!);
+    this.behind = undefined;
+    this.early = undefined;
+  }
+
+  /** Bytes of the first arrival that the handler is being given. */
+  private get inHandBytes(): number {
+    return this.handedEarly === undefined ? this.handedBytes : 0;
+  }
+}
