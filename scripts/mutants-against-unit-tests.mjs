@@ -3,8 +3,8 @@
 //
 //   node scripts/mutants-against-unit-tests.mjs [--alone] [--together] [--only units|models] [--from N] [--count N] [--unchecked]
 //
-// After a build; minutes to an hour. With `--alone` only those are planted that are marked to be found by the explorer alone, and it fails when
-// a unit test finds one. With `--together` as many as do not touch the same text are planted at once, and one by one only where a test then
+// After a build; minutes to an hour. Fails when a unit test finds a bug that is marked to be found by the explorer alone; with `--alone` only those
+// are planted. With `--together` as many as do not touch the same text are planted at once, and one by one only where a test then
 // fails: quicker, and nearly as good, since a bug can hide another.
 // `--unchecked` leaves out the run without any bug, for the later parts of a run in parts.
 //
@@ -54,16 +54,18 @@ if (clean !== undefined) throw new Error(`the tests fail without any bug: ${clea
 
 const UNFOUND = only === 'units and models' ? 'the explorer alone' : `none of the ${only}`;
 const score = { 'unit tests': 0, 'model tests': 0, [UNFOUND]: 0, 'no text to change': 0 };
+let isMarkedWrongly = false;
 for (const batch of process.argv.includes('--together') ? batches(chosen) : chosen.map((mutant) => [mutant])) {
   const isFree = batch.length > 1 && (await look(batch)).how === undefined;
   for (const mutant of batch) {
     const { found, how } = isFree ? { found: UNFOUND, how: `planted together with ${batch.length - 1} others` } : await look([mutant]);
     score[found]++;
+    if (mutant.alone === true && found === 'unit tests') isMarkedWrongly = true;
     console.log(`${from + chosen.indexOf(mutant)}. ${mutant.kind}: ${mutant.bug}\n    ${found}${how === undefined ? '' : `: ${how}`}`);
   }
 }
 console.log(`${chosen.length} seeded bugs, found by: ${Object.entries(score).map(([who, count]) => `${who} ${count}`).join(', ')}`);
-if (isAlone && score['unit tests'] > 0) {
+if (isMarkedWrongly) {
   console.log('a bug that is marked as found by the explorer alone is found by a unit test: take the mark away, or write the bug more narrowly');
   process.exitCode = 1;
 }
