@@ -225,6 +225,10 @@ const scenarios: Record<string, Scenario[]> = {
     { name: 'variable, one by one', floor: 470, run: () => variableRing({ dies: 'consumer', lengths: MIXED }) },
     { name: 'variable, published by twos', floor: 170, run: () => variableRing({ dies: 'consumer', lengths: MIXED, publishEvery: 2 }) },
   ],
+  'who takes a dead one\'s place goes on where it stood, whoever comes first': [
+    { name: 'a consumer that does not wait for the supervisor', floor: 36_000, run: () => fixedRing({ dies: 'consumer', recovers: true, closes: true, messages: 2, isImpatient: true }) },
+    { name: 'a producer, when two supervisors recover', floor: 140_000, run: () => fixedRing({ dies: 'producer', recovers: true, closes: true, messages: 2, supervisors: 2 }) },
+  ],
   'closing loses nothing': [
     ...STARTS.map((start) => ({ name: `a consumer sees all records, then CLOSED, from ${start}`, floor: 340, run: () => fixedRing({ start, closes: true }) })),
     { name: 'a consumer that polls sees all records, then CLOSED', floor: 390, run: () => fixedRing({ closes: true, write: 'offer', read: 'poll' }) },

@@ -26,6 +26,10 @@ export interface FixedScenario {
   dies?: 'producer' | 'consumer' | 'either';
   /** A death is met: recover() is called, and a successor takes the dead one's place. For a producer that closes in the end. */
   recovers?: boolean;
+  /** So many learn of the death, and each calls recover(). Default 1. */
+  supervisors?: number;
+  /** The successor of a consumer does not wait for the supervisor: it tries until the place is free. */
+  isImpatient?: boolean;
   /** The producer closes after its last record, and the consumer reads until CLOSED. */
   closes?: boolean;
   /** The consumer closes after so many records. */
@@ -39,9 +43,12 @@ export interface FixedScenario {
 const PRODUCER_CURSOR = queueLayout.fields.producerCursor.at >> 2;
 const CONSUMER_CURSOR = queueLayout.fields.consumerCursor.at >> 2;
 const PHASE = queueLayout.fields.phase.at >> 2;
+const PRODUCER_THREAD = queueLayout.fields.producerThread.at >> 2;
 const DROPPED_CLOSED = queueLayout.fields.droppedClosed.at;
 const PRODUCER = 1;
 const CONSUMER = 2;
+const SUCCESSOR = 3;
+const SUPERVISOR = 4;
 /** Notes: the last record that was given to anybody; that a successor has received one. */
 const RECEIVED = 0;
 const SUCCEEDED = 1;
@@ -174,6 +181,8 @@ export function fixedRing(scenario: FixedScenario): Report {
       const [first, second] = [words[at], words[at + 1]];
       assert(first === record && second === ~record, () => `record ${record} is published, unread, and holds ${first} and ${second}`);
     }
+    // Until it closes.
+    if (heir.sender.producer !== null && heir.sender.sent < messages) assert(Atomics.load(words, PRODUCER_THREAD) === SUCCESSOR + 1, () => 'the successor of the producer has lost its place');
   }
 
   const supervision = supervise(world, queue);
@@ -183,6 +192,7 @@ export function fixedRing(scenario: FixedScenario): Report {
   function succeed(): Verdict {
     if (heir.role === PRODUCER) return produce(heir.sender);
     if (heir.role === CONSUMER) return consume(heir.receiver);
+    if (scenario.isImpatient === true) return tryToSucceed();
     heir.role = supervision.vacancy();
     if (heir.role === 0) return 'wait';
     if (heir.role === CONSUMER) {
@@ -193,6 +203,16 @@ export function fixedRing(scenario: FixedScenario): Report {
     } else {
       // It died while it closed.
       return 'done';
+    }
+  }
+
+  function tryToSucceed(): Verdict {
+    try {
+      heir.receiver.consumer = queues.sub(queue);
+      heir.role = CONSUMER;
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'ERR_PERCORE_NO_PLACE') throw error;
+      return 'wait';
     }
   }
 
@@ -219,7 +239,10 @@ export function fixedRing(scenario: FixedScenario): Report {
       },
     },
   ];
-  if (recovers) threads.push(supervision.supervisor, { name: 'successor', owns: [heir], step: succeed, unobserved: UNOBSERVED, mayWait: true });
+  if (recovers) {
+    for (let i = 0; i < (scenario.supervisors ?? 1); i++) threads.push({ ...supervision.supervisor, threadId: SUPERVISOR + i });
+    threads.push({ name: 'successor', owns: [heir], step: succeed, unobserved: UNOBSERVED, threadId: SUCCESSOR, mayWait: true });
+  }
 
   return explore({
     memory, threads, invariant, reduces: scenario.reduces,

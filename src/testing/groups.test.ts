@@ -41,6 +41,8 @@ const scenarios: Record<string, Scenario[]> = {
   'lanes keep the order of each producer, and lose and repeat nothing': [
     { name: 'two producers of two, from 2^32 - 2', floor: 2700, run: () => mpscQueue({ start: 2 ** 32 - 2, producers: [{ messages: 2 }, { messages: 2 }] }) },
     { name: 'one joins and leaves at run time', floor: 9600, run: () => mpscQueue({ producers: [{ messages: 2 }, { messages: 2, joins: true, leaves: true }] }) },
+    { name: 'two join at the same time', floor: 82_000, run: () => mpscQueue({ producers: [{ messages: 1, joins: true }, { messages: 1, joins: true }] }) },
+    { name: 'polled, two of one and one of another', floor: 980, run: () => mpscQueue({ producers: [{ messages: 2 }, { messages: 1 }], polls: true }) },
     { name: 'one leaves its lane to the next', floor: 1300, run: () => mpscQueue({ lanes: 1, producers: [{ messages: 2, leaves: true }, { messages: 2, joinsAfterLeaver: true }] }) },
   ],
   'a lane changes hands while its producer publishes, and nothing is lost or repeated': [
@@ -57,6 +59,7 @@ const scenarios: Record<string, Scenario[]> = {
   'who dies at a queue of lanes stops nobody else': [
     { name: 'a producer, whose lane another takes', floor: 15_000, run: () => mpscQueue({ producers: [{ messages: 1 }, { messages: 1 }], dies: 0, heirs: 1 }) },
     ...STARTS.map((start) => ({ name: `the consumer of one lane, from ${start}`, floor: 2500, run: () => mpscQueue({ start, producers: [{ messages: 2 }], dies: 'consumer' }) })),
+    { name: 'one of two consumers, whose lane the other takes', floor: 5000, run: () => mpscQueue({ producers: [{ messages: 2 }], consumers: [{}, {}], dies: 'consumer', hasHeir: false }) },
     { name: 'the consumer of two lanes', floor: 15_000, run: () => mpscQueue({ producers: [{ messages: 1 }, { messages: 1 }], dies: 'consumer' }) },
   ],
   'whoever sleeps at a bell is woken when there is reason to': [

@@ -35,10 +35,14 @@ export interface MpscScenario {
   lanes?: number;
   /** A third thread closes the queue; the consumers read until CLOSED. */
   closes?: boolean;
-  /** Number of a producer, or the only consumer. */
+  /** Number of a producer, or any one consumer. */
   dies?: number | 'consumer';
   /** Messages of the producer that succeeds. */
   heirs?: number;
+  /** False: nobody takes the place of a consumer that has died; the others take its lanes. */
+  hasHeir?: boolean;
+  /** The consumers read by poll. */
+  polls?: boolean;
   /** Most records of one drain. */
   limit?: number;
   seeds?: readonly Seed[];
@@ -82,7 +86,9 @@ export function mpscQueue(scenario: MpscScenario): Report {
   nameQueue(world, queue);
   const words = new Int32Array(queue.buffer);
   const heirNumber = producers.length;
-  const notes = makeNotes(world, NOTES_EACH * (producers.length + 1));
+  const notes = makeNotes(world, NOTES_EACH * (producers.length + 1) + 1);
+  /** Note: a consumer has died. */
+  const widowed = NOTES_EACH * (producers.length + 1);
   const hasFollower = producers.some(({ joinsAfterLeaver }) => joinsAfterLeaver === true);
   const gate = new Int32Array(new world.globals.SharedArrayBuffer(4));
   memory.name(gate.buffer as SharedArrayBuffer, 'gate');
@@ -146,12 +152,24 @@ export function mpscQueue(scenario: MpscScenario): Report {
   function take(my: Receiver, producer: number, record: number): void {
     const last = notes[read(producer)];
     // What a drain of the dead one had begun is not read again, and nothing else is missing.
-    const missing = my.number === consumers.length && (my.met & (1 << producer)) === 0 ? limit : 0;
+    const missing = notes[widowed] === 1 && (my.met & (1 << producer)) === 0 ? limit : 0;
     assert(record > last && record <= last + 1 + missing, () => `consumer ${my.number} received record ${record} of producer ${producer} after ${last}`);
     assert(!closes || notes[rejected(producer)] === 0 || record < notes[rejected(producer)], () => `record ${record} of producer ${producer} was received; its commit answered CLOSED`);
     notes[read(producer)] = record;
     my.met |= 1 << producer;
     my.received++;
+  }
+
+  /** Reads what there is. Returns how many, 0, or CLOSED. */
+  function readRecords(my: Receiver, consumer: SharingConsumer): number {
+    if (scenario.polls !== true) return consumer.drain((view, offset) => take(my, view.getInt32(offset, true), view.getInt32(offset + 4, true)), limit);
+    const record = consumer.poll();
+    if (typeof record === 'number') {
+      assert(record === queues.EMPTY || record === queues.CLOSED, () => `poll answered ${record}, and no record`);
+      return record === queues.EMPTY ? 0 : record;
+    }
+    take(my, ...(new globalThis.Int32Array(record.buffer) as unknown as [number, number]));
+    return 1;
   }
 
   function consume(my: Receiver, script: SharerScript): Verdict {
@@ -168,7 +186,7 @@ export function mpscQueue(scenario: MpscScenario): Report {
       consumer.leave();
       return;
     }
-    const count = consumer.drain((view, offset) => take(my, view.getInt32(offset, true), view.getInt32(offset + 4, true)), limit);
+    const count = readRecords(my, consumer);
     if (count === queues.CLOSED) {
       assert(closes, () => `consumer ${my.number} was told CLOSED`);
       my.isDone = true;
@@ -200,10 +218,14 @@ export function mpscQueue(scenario: MpscScenario): Report {
     })),
     ...receivers.map((my, number): VirtualThread => ({
       name: `consumer${number}`, owns: [my], step: () => consume(my, consumers[number]), unobserved: UNOBSERVED, threadId: CONSUMER + number, mayWait, mayDie: dies === 'consumer',
-      onDeath: () => supervision.announce(CONSUMER + number),
+      onDeath() {
+        notes[widowed] = 1;
+        supervision.announce(CONSUMER + number);
+      },
     })),
   ];
-  if (mayWait) threads.push(supervision.supervisor, { name: 'successor', owns: [heir], step: succeed, unobserved: UNOBSERVED, mayWait });
+  if (mayWait) threads.push(supervision.supervisor);
+  if (mayWait && scenario.hasHeir !== false) threads.push({ name: 'successor', owns: [heir], step: succeed, unobserved: UNOBSERVED, mayWait });
   if (closes) {
     const closer = (): Verdict => {
       queues.close(queue);

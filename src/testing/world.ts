@@ -8,7 +8,7 @@ import type * as Queues from '../queues/index.js';
 import type { VirtualThread } from './virtual-thread.js';
 import { VirtualMemory, type VirtualGlobals } from './virtual-memory.js';
 
-/** Replaces `from`, which must occur exactly once in the compiled `file`. */
+/** Replaces `from`, which must occur exactly once in the compiled `file`: as it is, or without the lines that are comments, which come and go. */
 export interface Seed {
   readonly file: string;
   readonly from: string;
@@ -22,10 +22,13 @@ export interface World {
   readonly parking: typeof Parking;
 }
 
+const COMMENT_LINES = /^[ \t]*\/\/.*\n/gm;
+
 /** Applies the seeds that are meant for the module at `url`. */
 export function sow(text: string, url: string, seeds: readonly Seed[]): { text: string; sown: readonly Seed[] } {
   const sown = seeds.filter(({ file }) => url.endsWith(`/${file}`));
   for (const { file, from, to } of sown) {
+    if (!text.includes(from)) text = text.replace(COMMENT_LINES, '');
     const matches = text.split(from).length - 1;
     if (matches !== 1) throw new Error(`${file} contains ${JSON.stringify(from)} ${matches} times, not once`);
     text = text.replace(from, () => to);
