@@ -55,6 +55,8 @@ export function openConsumer({ queue, pauses }: WordsSetup): ConsumingEnd {
           differences |= (words[word] ^ sequence) | (words[word + 1] ^ sequence ^ SALT);
         }
         consumer.release(ready);
+        // It has caught up: the next look would take the cursor's line from the producer for little.
+        if (ready < BATCH && sequence < end) pause(pauses);
       }
       wrong |= differences;
     },

@@ -17,6 +17,8 @@ export interface ManySetup {
 
 /** Records taken from one lane before the next has its turn. */
 const QUANTUM = 256;
+/** A lane that gave fewer has no more for the moment. */
+const CAUGHT_UP = 64;
 
 export function openProducer({ queue, publishEvery, pauses, sleepMs }: ManySetup, part: number): Span {
   const producer = pub(queue, { publishEvery });
@@ -61,6 +63,8 @@ export function openConsumer({ queue, producers, pauses }: ManySetup): Consuming
         }
         lane.release(ready);
         left -= ready;
+        // As in percore-each.ts: it has caught up with this lane.
+        if (ready < CAUGHT_UP) pause(pauses);
       }
       wrong |= differences;
     },
