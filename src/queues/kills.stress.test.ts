@@ -144,6 +144,10 @@ class Town {
   /** Everybody ends in order, and has got everything that was sent. */
   async end(): Promise<void> {
     await this.goesOn();
+    // What readers got may have been the rest of a dead producer, whose last number never became a message: its successor must have sent something.
+    const senders = this.scenario.roles.filter(({ role }) => role === 'producer').map(({ number }) => SENT + number);
+    const before = senders.map((word) => Atomics.load(this.ledger, word));
+    await this.until('not every producer sent something', () => senders.every((word, i) => Atomics.load(this.ledger, word) !== before[i]));
     Atomics.store(this.ledger, STOP, 1);
     await Promise.all(this.parties.filter(({ role }) => role === 'producer').map(({ exit }) => exit));
     if (this.queue.kind === 'mpsc') close(this.queue);
