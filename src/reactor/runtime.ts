@@ -319,7 +319,10 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     let before = '';
     for (;;) {
       const living = this.members.flatMap((member, id) => (member.isDead ? [] : [reactorStatus(this.shared, id, false, undefined)]));
-      const now = living.every(({ state }) => state === 'quiet') && this.host.isQuiet() ? living.map(({ sent, received }) => `${sent}/${received}`).join() : '';
+      // A reactor in the middle of a long quantum still says what it said before it: what it was sent must have been taken too. Of one
+      // that has died nobody takes it any more.
+      const isTaken = living.length < this.members.length || this.inFlight() === 0;
+      const now = isTaken && living.every(({ state }) => state === 'quiet') && this.host.isQuiet() ? living.map(({ sent, received }) => `${sent}/${received}`).join() : '';
       if (living.length === 0) return false;
       if (now !== '' && now === before) return true;
       if (performance.now() >= endMs) return false;
