@@ -21,6 +21,8 @@
 
 #include "alarm.h"
 #include "bindings.h"
+#include "handle.h"
+#include "javascript_call.h"
 #include "napi_args.h"
 #include "pause_cpu.h"
 
@@ -69,7 +71,8 @@ class RateTimer {
   int apply();
   void rearm();
   void keepAlive();
-  bool settle(napi_status status);
+  // A throw is handed on as an uncaught exception, as from setInterval. False: the environment is being terminated.
+  bool settle(napi_status status) { return settleCall(env_, status); }
   void close();
 
   napi_env env_;
@@ -185,17 +188,6 @@ void RateTimer::keepAlive() {
   else uv_unref(handle);
 }
 
-// A throw is handed on as an uncaught exception, as from setInterval. False: the environment is being terminated.
-bool RateTimer::settle(napi_status status) {
-  if (status == napi_ok) return true;
-  bool isPending = false;
-  napi_value error = nullptr;
-  napi_is_exception_pending(env_, &isPending);
-  if (!isPending || napi_get_and_clear_last_exception(env_, &error) != napi_ok) return false;
-  napi_fatal_exception(env_, error);
-  return true;
-}
-
 bool RateTimer::start(napi_value stateView, napi_value onExpire) {
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env_, &loop) != napi_ok || uv_poll_init(loop, &poll_, alarm_->fd()) != 0) return false;
@@ -233,13 +225,6 @@ void RateTimer::close() {
 
 // ---- For JavaScript ------------------------------------------------------------------------------------------------
 
-// A timer may be gone before its handle is collected, and the other way round; so the handle is a pointer to a pointer.
-RateTimer* timerOf(napi_env env, napi_value handle) {
-  void* pointer = nullptr;
-  if (handle) napi_get_value_external(env, handle, &pointer);
-  return pointer ? *static_cast<RateTimer**>(pointer) : nullptr;
-}
-
 // createRateTimer(isUring, clock, originNs, spinNs, isAdaptive, state, onExpire) -> handle; throws what the kernel refused.
 Napi::Value createRateTimer(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -257,31 +242,24 @@ Napi::Value createRateTimer(const Napi::CallbackInfo& info) {
     delete timer;
     return throwSystemError(env, EINVAL, "uv_poll_init");
   }
-  timer->handle = new RateTimer*(timer);
-  napi_value external = nullptr;
-  napi_create_external(env, timer->handle, [](napi_env, void* pointer, void*) {
-    RateTimer** handle = static_cast<RateTimer**>(pointer);
-    if (*handle) (*handle)->handle = nullptr;
-    delete handle;
-  }, nullptr, &external);
-  return Napi::Value(env, external);
+  return Napi::Value(env, makeHandle(env, timer));
 }
 
 // armRateTimer(handle) -> 0 or -errno
 napi_value armRateTimer(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
-  RateTimer* timer = timerOf(env, args.value[0]);
+  RateTimer* timer = ofHandle<RateTimer>(env, args.value[0]);
   return args.integer(timer ? timer->arm() : -EBADF);
 }
 
 napi_value setRateTimerRef(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
-  if (RateTimer* timer = timerOf(env, args.value[0])) timer->setRef(args.int32(1) != 0);
+  if (RateTimer* timer = ofHandle<RateTimer>(env, args.value[0])) timer->setRef(args.int32(1) != 0);
   return nullptr;
 }
 
 napi_value closeRateTimer(napi_env env, napi_callback_info info) {
-  if (RateTimer* timer = timerOf(env, RawArgs<1>(env, info).value[0])) timer->shutDown();
+  if (RateTimer* timer = ofHandle<RateTimer>(env, RawArgs<1>(env, info).value[0])) timer->shutDown();
   return nullptr;
 }
 

@@ -26,8 +26,7 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_SYSTEM'
   | 'ERR_PERCORE_FILE_TRUNCATED'
   | 'ERR_PERCORE_REMOTE'
-  | 'ERR_PERCORE_TIMER_INVALID_DELAY'
-  | 'ERR_PERCORE_TIMER_INVALID_INTERVAL';
+  | 'ERR_PERCORE_TIMER_INVALID_DELAY';
 
 /** What a caller can read off an error besides its message. */
 export interface PercoreErrorDetails {
@@ -88,4 +87,58 @@ export function checkInteger(argument: string, value: unknown, least: number, mo
 /** Throws unless `value` is a function. */
 export function checkFunction(argument: string, value: unknown): void {
   if (typeof value !== 'function') throw invalidArgument(argument, value, 'a function');
+}
+
+/** Throws unless `value` is text that is not empty. */
+export function checkText(argument: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') throw invalidArgument(argument, value, 'a string that is not empty');
+  return value;
+}
+
+/** Throws unless `value` is true or false. */
+export function checkBoolean(argument: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw invalidArgument(argument, value, 'true or false');
+  return value;
+}
+
+/** Throws unless `value` is one of these words. */
+export function checkOneOf<T extends string>(argument: string, value: unknown, allowed: readonly T[]): T {
+  if (!allowed.includes(value as T)) throw invalidArgument(argument, value, allowed.map((each) => `'${each}'`).join(' or '));
+  return value as T;
+}
+
+/** Throws unless `value` is a Uint8Array, of this realm or of another. A Buffer is one. */
+export function checkBytes(argument: string, value: unknown): Uint8Array {
+  if (value instanceof Uint8Array || (ArrayBuffer.isView(value) && value[Symbol.toStringTag as never] === 'Uint8Array')) return value as Uint8Array;
+  throw invalidArgument(argument, value, 'a Uint8Array (of text: Buffer.from(text); of another view: new Uint8Array(view.buffer, view.byteOffset, view.byteLength))');
+}
+
+/**
+ * Throws unless `value` is undefined or an object with no keys but the known ones: a misspelt option would be ignored without a word.
+ * Returns it, or an empty object, so that fields can be read at once. Not for hot paths.
+ */
+export function checkOptions<T extends object>(argument: string, value: T | undefined, known: readonly string[]): T {
+  if (value === undefined) return {} as T;
+  if (typeof value !== 'object' || value === null) throw invalidArgument(argument, value, `an object with ${known.join(', ')}, or left out`);
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue;
+    const meant = known.find((each) => isLike(each, key));
+    const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
+    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${argument} has no option "${key}"${hint} It takes ${known.join(', ')}`.replace('" It', '". It'),
+      { argument: `${argument}.${key}`, value: (value as Record<string, unknown>)[key], allowed: known.join(', ') });
+  }
+  return value;
+}
+
+/** True when one word begins with the other or they differ by at most two edits: good enough to guess what was meant. */
+function isLike(a: string, b: string): boolean {
+  const [x, y] = [a.toLowerCase(), b.toLowerCase()];
+  if (x.startsWith(y) || y.startsWith(x)) return true;
+  let row = Array.from({ length: y.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= x.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= y.length; j++) next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (x[i - 1] === y[j - 1] ? 0 : 1)));
+    row = next;
+  }
+  return row[y.length]! <= 2;
 }

@@ -79,23 +79,25 @@ static atomic_bool hasFailed;
 static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static _Noreturn void stop(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+static void tell(const char *format, va_list arguments) {
+  fputs("load_client: ", stderr);
+  vfprintf(stderr, format, arguments);
+  fputc('\n', stderr);
+}
+
 // Fails the run. Only the first reason is told: the others usually follow from it.
 static void complain(const char *format, ...) {
   if (atomic_exchange_explicit(&hasFailed, true, memory_order_relaxed)) return;  // run.failed
   va_list arguments;
   va_start(arguments, format);
-  fputs("load_client: ", stderr);
-  vfprintf(stderr, format, arguments);
-  fputc('\n', stderr);
+  tell(format, arguments);
   va_end(arguments);
 }
 
 static void stop(int code, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  fputs("load_client: ", stderr);
-  vfprintf(stderr, format, arguments);
-  fputc('\n', stderr);
+  tell(format, arguments);
   va_end(arguments);
   _exit(code);
 }

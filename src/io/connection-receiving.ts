@@ -192,10 +192,8 @@ export class ReceivingHalf {
   take(): { unread: Uint8Array; hasPeerEnded: boolean } {
     const { pool } = this.io.memory;
     const parts: Uint8Array[] = this.early === undefined ? [] : [this.early];
-    if (this.place >= 0) {
-      // What the handler is being given belongs to the handler.
-      if (this.length > this.inHandBytes) parts.push(pool.slice(this.place + this.inHandBytes, this.place + this.length));
-    }
+    // What the handler is being given belongs to the handler.
+    if (this.place >= 0 && this.length > this.inHandBytes) parts.push(pool.slice(this.place + this.inHandBytes, this.place + this.length));
     for (let i = 0; i < (this.behind?.length ?? 0); i += 2) parts.push(pool.slice(this.behind![i]!, this.behind![i]! + this.behind![i + 1]!));
     this.giveBack();
     return { unread: parts.length === 1 ? parts[0]! : Buffer.concat(parts), hasPeerEnded: this.hasPeerEnded || this.hasArrivedEnd };

@@ -101,15 +101,22 @@ class Town {
 
   private readersOf(): number[] {
     const readers = new Set(this.scenario.roles.filter(({ role }) => role === 'consumer').map(({ number }) => number));
-    const producers = this.scenario.roles.filter(({ role }) => role === 'producer').map(({ number }) => number);
-    return [...readers].flatMap((reader) => producers.map((each) => reader * PRODUCERS + each));
+    return [...readers].flatMap((reader) => this.producersOf().map((each) => reader * PRODUCERS + each));
+  }
+
+  private producersOf(): number[] {
+    return this.scenario.roles.filter(({ role }) => role === 'producer').map(({ number }) => number);
   }
 
   /** Every reader has got something new of every producer. */
-  private async goesOn(): Promise<void> {
-    const slots = this.readersOf();
-    const before = slots.map((slot) => Atomics.load(this.ledger, EXPECTED + slot));
-    await this.until('not every reader went on', () => slots.every((slot, i) => Atomics.load(this.ledger, EXPECTED + slot) !== before[i]));
+  private goesOn(): Promise<void> {
+    return this.untilAllChange('not every reader went on', this.readersOf().map((slot) => EXPECTED + slot));
+  }
+
+  /** Each of these words of the ledger has another value than now. */
+  private async untilAllChange(what: string, words: readonly number[]): Promise<void> {
+    const before = words.map((word) => Atomics.load(this.ledger, word));
+    await this.until(what, () => words.every((word, i) => Atomics.load(this.ledger, word) !== before[i]));
   }
 
   /** One dies, is recovered after its exit, and has a successor. */
@@ -145,9 +152,7 @@ class Town {
   async end(): Promise<void> {
     await this.goesOn();
     // What readers got may have been the rest of a dead producer, whose last number never became a message: its successor must have sent something.
-    const senders = this.scenario.roles.filter(({ role }) => role === 'producer').map(({ number }) => SENT + number);
-    const before = senders.map((word) => Atomics.load(this.ledger, word));
-    await this.until('not every producer sent something', () => senders.every((word, i) => Atomics.load(this.ledger, word) !== before[i]));
+    await this.untilAllChange('not every producer sent something', this.producersOf().map((each) => SENT + each));
     Atomics.store(this.ledger, STOP, 1);
     await Promise.all(this.parties.filter(({ role }) => role === 'producer').map(({ exit }) => exit));
     if (this.queue.kind === 'mpsc') close(this.queue);

@@ -238,6 +238,7 @@ export function recoverRing(memory: QueueMemory, dead: number): Recovered {
     if (state === ENTERING) Atomics.store(words, at + CURSOR, Atomics.load(words, PRODUCER_CURSOR));
     if (state === GATING) done.taken += skipTaken(memory, at);
     if (state >= HELD) leave(memory, place);
+    // ring.join: gives the name back, as claim() does.
     else Atomics.store(words, at + THREAD, 0);
   }
   // A thread that died between a wish and its bell has left somebody asleep.

@@ -269,6 +269,7 @@ export abstract class RingProducer {
     // One look more: cursors have moved, and one may have turned from lossy to gating meanwhile.
     let gate = this.published;
     for (let at = FIRST_PLACE; at < this.endOfPlaces; at += PLACE_WORDS) {
+      // ring.join, ring.free: pair as in look().
       const state = Atomics.load(this.words, at + STATE);
       if (state < HELD) continue;
       const cursor = Atomics.load(this.words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR)) & ~this.pushedBit;
