@@ -278,9 +278,11 @@ describe('the chunks of a linked queue', () => {
     const { producer, consumer, queue } = ends(32);
     offerAll(producer, 1, 2);
     let count = 0;
-    consumer.drain(() => {
+    const handler = (): void => {
       if (++count < 500) expect(producer.offer(eight(count))).toBe(OK);
-    });
+    };
+    expect(consumer.drain(handler), 'no more than the queue could hold, or it would not end').toBe((32 * 64) / 8);
+    expect(consumer.drain(handler, 1000)).toBe(501 - 256);
     expect([count, chunksOf(queue).allocated]).toEqual([501, 2]);
   });
 

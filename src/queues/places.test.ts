@@ -27,7 +27,7 @@ describe('one too many', () => {
     for (const maxConsumers of [1, 3]) {
       const queue = spmc(maxConsumers);
       const consumers = Array.from({ length: maxConsumers }, () => sub(queue));
-      const message = `all ${maxConsumers} places for consumers are taken (threads ${consumers.map(() => 0).join(', ')}). Create the queue with a larger maxConsumers, or call recover(queue, threadId) for a worker that has exited`;
+      const message = `all ${maxConsumers} places for consumers are taken (by threads ${consumers.map(() => 0).join(', ')}). Create the queue with a larger maxConsumers; or call recover(queue, worker) for a worker that has exited`;
       expect(errorOf(() => sub(queue))).toEqual({ code: 'ERR_PERCORE_NO_PLACE', message, argument: 'maxConsumers' });
       consumers[0]!.leave();
       expect(sub(queue).place).toBe(0);

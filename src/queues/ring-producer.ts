@@ -6,7 +6,7 @@
  * many records. A producer that dies before `flush` loses what it had not published and nothing else: there is no shared claim,
  * hence no hole and no repair.
  */
-import { BACK_PRESSURED, CLOSED, DROPPED, OK } from './result-codes.js';
+import { BACK_PRESSURED, CLOSED, DROPPED, OK, type ResultCode } from './result-codes.js';
 import {
   ABANDONED, ATTENTION, BLOCK, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, DROPPED_CLOSED, DROPPED_EVICTED, DROPPED_NEWEST, DROPPED_OLDEST, DROP_NEWEST, DROP_OLDEST,
   ENDED_BY, EVICT, EVICTED_PLACE, EVICT_AFTER_MS, FINAL, HELD, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PLACE_WORDS, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER,
@@ -41,6 +41,8 @@ export abstract class RingProducer {
   protected gate: number;
   /** CLOSED from now on. */
   protected isEnded = false;
+  /** What was last refused for want of room, as its claim was written: records, or bytes. 0 when it has been taken since. */
+  protected refused = 0;
   private hasLeft = false;
   protected readonly counters: Float64Array;
   private readonly endOfPlaces: number;
@@ -76,7 +78,7 @@ export abstract class RingProducer {
   }
 
   /** Makes all committed records visible with one store. OK, or CLOSED when the queue was closed before them; then they are counted as dropped. */
-  flush(): number {
+  flush(): ResultCode {
     const count = this.unpublished;
     if (count === 0) return this.isEnded ? CLOSED : OK;
     this.unpublished = 0;
@@ -105,8 +107,9 @@ export abstract class RingProducer {
     // Follows the last ring.publish. Where the consumer has ended the ring before, this is when we learn what nobody has read.
     if (!this.isEnded) this.obeyClosing(0);
     Atomics.store(this.words, PRODUCER_THREAD, 0);
-    // Everybody who waits for records learns that there will be none.
+    // Everybody who waits for records learns that there will be none; our own waits for room, that they are over.
     ringBell(this.bellWords, this.bell);
+    ringBell(this.words, SPACE_BELL);
   }
 
   /** Publishes what is committed and gives the place up: another `pub` may go on where this one stopped. Not to be used after; once more does nothing. */
@@ -121,19 +124,21 @@ export abstract class RingProducer {
     this.gate = (this.next - this.capacity) | 0;
     // Carries the cursor and the counters to the next producer, which takes the place by an exchange.
     Atomics.store(this.words, PRODUCER_THREAD, 0);
+    // Our own waits for room are over.
+    ringBell(this.words, SPACE_BELL);
   }
 
-  /** The bell of this ring, to wait for `units` free units at. Other threads: never. */
-  protected wishFor(units: number): Wish {
-    return { bellWords: this.words, bell: SPACE_BELL, notYet: BACK_PRESSURED, look: () => this.lookFor(units), arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS), untilMs: () => this.evictionAtMs };
+  /** The bell of this ring, to wait for free units at. Other threads: never. */
+  private wishFor(units: () => number): Wish {
+    return { bellWords: this.words, bell: SPACE_BELL, notYet: BACK_PRESSURED, look: () => this.lookFor(units()), arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS), untilMs: () => this.evictionAtMs };
   }
 
-  /** Resolves OK when `units` are free, CLOSED when there never will be. Flushes first. */
-  protected spaceFor(units: number, options: WaitOptions | undefined): Promise<number> {
+  /** Resolves OK when `units()` are free, CLOSED when there never will be. How many it takes may change with where the producer stands. Flushes first. */
+  protected spaceFor(units: () => number, options: WaitOptions | undefined): Promise<ResultCode> {
     return waitAsync(this.wishFor(units), options);
   }
 
-  protected blockFor(units: number, options: WaitOptions | undefined): number {
+  protected blockFor(units: () => number, options: WaitOptions | undefined): ResultCode {
     return waitBlocking(this.wishFor(units), options);
   }
 
@@ -152,12 +157,13 @@ export abstract class RingProducer {
   }
 
   /** OK when `needed` units beyond `next` are free for `records` records, after one look at the consumers if need be. */
-  protected room(needed: number, records: number): number {
+  protected room(needed: number, records: number): ResultCode {
     return ((this.next + needed - this.gate) | 0) <= this.capacity ? OK : this.findRoom(needed, records);
   }
 
-  private findRoom(needed: number, records: number): number {
+  private findRoom(needed: number, records: number): ResultCode {
     const code = this.lookFor(needed);
+    this.refused = 0;
     if (code === BACK_PRESSURED) this.counters[REFUSED]!++;
     else if (code === DROPPED) this.counters[DROPPED_NEWEST]! += records;
     return code;
@@ -173,14 +179,14 @@ export abstract class RingProducer {
   protected skippedRecords = 0;
 
   /** A commit of `count` records: publishes now or lets somebody know that it must be done later. */
-  protected committed(count: number): number {
+  protected committed(count: number): ResultCode {
     this.unpublished += count;
     if (this.unpublished >= this.publishEvery) return this.flush();
     if (this.onUnpublished !== null && this.unpublished === count) this.onUnpublished();
     return OK;
   }
 
-  private lookFor(needed: number): number {
+  private lookFor(needed: number): ResultCode {
     if (this.isEnded) return CLOSED;
     let code = this.look(needed);
     if (code === OK) return OK;
@@ -195,14 +201,14 @@ export abstract class RingProducer {
   }
 
   /** Looks at every consumer's cursor, and pushes those that may be lapped and stand in the way. */
-  protected look(needed: number): number {
+  protected look(needed: number): ResultCode {
     const words = this.words;
     /** No cursor may stand before this one. */
     const least = (this.next + needed - this.capacity) | 0;
     // Where nobody holds us back, nothing beyond what is published may be overwritten: who joins now begins there.
     let gate = this.published;
     let slow = 0;
-    let code: number = OK;
+    let code: ResultCode = OK;
     this.isBlocked = false;
     this.evictionAtMs = Infinity;
     for (let at = FIRST_PLACE; at < this.endOfPlaces; at += PLACE_WORDS) {
@@ -227,7 +233,8 @@ export abstract class RingProducer {
     }
     this.gate = gate;
     if (code !== OK) {
-      this.words[PRODUCER_HIGH_WATER] = (this.next - gate) | 0;
+      const depth = (this.next - gate) | 0;
+      if (depth > this.words[PRODUCER_HIGH_WATER]!) this.words[PRODUCER_HIGH_WATER] = depth;
       return code;
     }
     if (slow > 0) return this.pushAll(needed, least);
@@ -259,7 +266,7 @@ export abstract class RingProducer {
     return Atomics.compareExchange(this.words, at + STATE, LOSSY, EVICTED_PLACE) === LOSSY;
   }
 
-  private pushAll(needed: number, least: number): number {
+  private pushAll(needed: number, least: number): ResultCode {
     // Never past what is published: a consumer that joins or reads on begins there at the earliest.
     if (((least - this.published) | 0) > 0) return BACK_PRESSURED;
     for (let at = FIRST_PLACE; at < this.endOfPlaces; at += PLACE_WORDS) {
@@ -314,7 +321,7 @@ export abstract class RingProducer {
   }
 
   /** Something waits for records, or the queue is closing. `count` records were just published. */
-  private attend(count: number): number {
+  private attend(count: number): ResultCode {
     // ring.attention: the one whose exchange finds the bit rings, once for all who wait.
     const flags = Atomics.and(this.words, ATTENTION, ~CONSUMER_WAITS);
     if ((flags & CONSUMER_WAITS) !== 0) ringBell(this.bellWords, this.bell);
@@ -322,7 +329,7 @@ export abstract class RingProducer {
   }
 
   /** The queue was closed by somebody else: seals the ring, unless a consumer has found its end already. */
-  private obeyClosing(count: number): number {
+  private obeyClosing(count: number): ResultCode {
     this.isEnded = true;
     this.gate = (this.next - this.capacity) | 0;
     // ring.phase: pairs with lookAtEnd(). Whoever exchanges first says where the ring ends; what is published now is within, if it is we.
@@ -344,7 +351,7 @@ export abstract class RingProducer {
   }
 
   /** Committed behind the end: as if it had never been. */
-  private forget(count: number): number {
+  private forget(count: number): ResultCode {
     this.next = this.published;
     this.drop(count);
     return CLOSED;
