@@ -9,12 +9,14 @@ export class BytesCodec implements Codec<Uint8Array> {
   readonly description = { name: 'bytes' } as const;
   readonly recordBytes = 0;
 
-  private measured = 0;
+  /** Of the value that is written next. */
+  private measured: number | undefined;
 
   measure(value: Uint8Array): number {
     if (types.isUint8Array(value)) {
-      this.measured = lengthOf(value);
-      if (this.measured !== 0 || whyNotSent(value)?.includes('detached') !== true) return this.measured;
+      const length = lengthOf(value);
+      this.measured = length;
+      if (length !== 0 || whyNotSent(value)?.includes('detached') !== true) return length;
       throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `value (${whyNotSent(value)}) has no bytes any more`, { argument: 'value', value });
     }
     throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `value (${kindOf(value)}) is not bytes. Send a Uint8Array or a Buffer, or choose another codec`, {
@@ -24,8 +26,10 @@ export class BytesCodec implements Codec<Uint8Array> {
 
   write(value: Uint8Array, memory: RecordMemory, at: number): number {
     // Shared memory may have grown since it was measured.
-    memory.bytes.set(lengthOf(value) === this.measured ? value : value.subarray(0, this.measured), at);
-    return this.measured;
+    const length = this.measured ?? lengthOf(value);
+    memory.bytes.set(lengthOf(value) === length ? value : value.subarray(0, length), at);
+    this.measured = undefined;
+    return length;
   }
 
   read(memory: RecordMemory, at: number, length: number): Uint8Array {

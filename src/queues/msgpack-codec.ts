@@ -92,7 +92,7 @@ export class MsgpackCodec implements Codec<unknown> {
     } catch (cause) {
       if (cause instanceof PercoreError) throw cause;
       // An object that is only made to look like a Set, or a getter that throws.
-      if (!(cause instanceof RangeError) && fault(value, 'value', []) !== undefined) throw refusal(value);
+      if (faultOrNone(value) !== undefined) throw refusal(value);
       throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `value cannot be packed: ${(cause as Error).message}`, { argument: 'value', value, cause });
     }
     return this.packed.length;
@@ -176,13 +176,22 @@ function comesBack(value: unknown, depth: number): boolean {
 }
 
 function refusal(value: unknown): PercoreError {
-  const { path, part, why } = fault(value, 'value', []) ?? { path: 'value', part: value, why: 'something that changes while it is looked at' };
+  const { path, part, why, cause } = fault(value, 'value', []) ?? { path: 'value', part: value, why: 'something that changes while it is looked at', cause: undefined };
   const where = path.length > 200 ? `${path.slice(0, 200)}…` : path;
   const argument = `${where} (${why})`;
-  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${argument} would not come back from MessagePack as it is. Send plain objects, arrays, numbers, text, dates, bytes or sets, or choose the codec value`, { argument, value: part });
+  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${argument} would not come back from MessagePack as it is. Send plain objects, arrays, numbers, text, dates, bytes or sets, or choose the codec value`, { argument, value: part, cause });
 }
 
-interface Fault { readonly path: string; readonly part: unknown; readonly why: string }
+/** Not for what changes while it is looked at, or is made to look like something else: the path to that is not known. */
+function faultOrNone(value: unknown): Fault | undefined {
+  try {
+    return fault(value, 'value', []);
+  } catch {
+    return undefined;
+  }
+}
+
+interface Fault { readonly path: string; readonly part: unknown; readonly why: string; readonly cause?: unknown }
 
 /** The first part that does not come back, with the path to it: the same walk as comesBack(), slow and with words. */
 function fault(value: unknown, path: string, ancestors: readonly object[]): Fault | undefined {
@@ -219,7 +228,7 @@ function fault(value: unknown, path: string, ancestors: readonly object[]): Faul
     try {
       item = (value as Record<string, unknown>)[key];
     } catch (cause) {
-      return { path: memberPath(path, key), part: cause, why: 'a getter that throws' };
+      return { path: memberPath(path, key), part: undefined, why: 'a getter that throws', cause };
     }
     const found = fault(item, memberPath(path, key), line);
     if (found !== undefined) return found;
