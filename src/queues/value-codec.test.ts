@@ -194,8 +194,10 @@ describe('what a reader gets', () => {
   it('keeps -0, holes, wrapped primitives, very sparse arrays, and a key "__proto__", beside an error too', () => {
     const sparse: unknown[] = [];
     sparse[4_000_000_000] = -0;
+    const holes: unknown[] = [];
+    holes[1] = 1;
     for (const beside of [undefined, new Error('x')]) {
-      const value = { zero: -0, holes: [, 1], wrapped: [Object(1), Object('s'), Object(2n), Object(false)] as unknown[], sparse, ...JSON.parse('{"__proto__":{"a":1}}') as object, beside };
+      const value = { zero: -0, holes, wrapped: [Object(1), Object('s'), Object(2n), Object(false)] as unknown[], sparse, ...JSON.parse('{"__proto__":{"a":1}}') as object, beside };
       const back = roundTrip(value) as typeof value;
       expect([Object.is(back.zero, -0), 0 in back.holes, back.sparse.length, Object.is(back.sparse[4_000_000_000], -0)]).toEqual([true, false, 4_000_000_001, true]);
       expect(back.wrapped.map((each) => Object.prototype.toString.call(each))).toEqual(['[object Number]', '[object String]', '[object BigInt]', '[object Boolean]']);
