@@ -2,12 +2,15 @@
  * The sending end of a lane: one SPSC ring from this party to another, for one band. Records are written at once and published
  * lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first. Whoever publishes also wakes.
  */
-import { create, pub, BACK_PRESSURED, CLOSED, OK, type VariableProducer } from '../queues/index.js';
+import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableProducer } from '../queues/index.js';
+import { framedBytes } from '../queues/record.js';
 import { ValueCodec, type ValueMemory } from '../queues/value-codec.js';
 import { partyLayout } from '../layout.js';
+import { noteRefusal } from '../refusals.js';
 import { BYTES, CALL, CALL_HEAD_BYTES, HEAD_BYTES, VALUE } from './message.js';
 import { notify } from './parking.js';
 import { announceLane, laneAt, type SharedRuntime } from './shared.js';
+import { WaitingLine, type Room, type WaitingHost } from './waiting-line.js';
 
 /** What an outlet needs of its reactor. */
 export interface OutletHost {
@@ -16,10 +19,9 @@ export interface OutletHost {
   readonly counters: Float64Array;
   readonly publishEvery: { readonly records: number; readonly ns: number };
   readonly nowNs: () => number;
+  readonly waits: WaitingHost;
   /** Flush me at the end of the step. */
   markDirty(outlet: Outlet): void;
-  /** I am full; look at me when you are told that there is room somewhere, and once soon: there may be already, and then nobody tells. */
-  markBlocked(outlet: Outlet): void;
   party(id: number): Int32Array;
   waker(id: number): () => void;
   isDead(id: number): boolean;
@@ -30,22 +32,25 @@ const REJECTED = partyLayout.fields.rejected.at >> 3;
 /** The clock is read once in so many unpublished records. */
 const CLOCK_EVERY = 8;
 
-export class Outlet implements ValueMemory {
+export class Outlet implements ValueMemory, Room {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly buffer: Buffer;
   readonly maxBytes: number;
   isDirty = false;
-  isBlocked = false;
+  /** Those who wait for room here. */
+  readonly line: WaitingLine;
+  /** Bytes of the record, head included, that was refused last: what to wait for with `whenRoom`. */
+  refusedBytes = 0;
   private readonly producer: VariableProducer;
   private readonly codec = new ValueCodec();
   private readonly consumerParty: Int32Array;
   private readonly wake: () => void;
   private dirtySinceNs = 0;
-  private waiters: (() => void)[] = [];
 
   constructor(private readonly host: OutletHost, readonly to: number, lane: number, private readonly band: number) {
+    this.line = new WaitingLine(host.waits, this);
     const inbox = host.shared.inboxes[to]!;
     const byteOffset = laneAt(host.shared, host.id, lane);
     const queue = create({ kind: 'spsc', capacityBytes: host.shared.laneBytes, buffer: inbox, byteOffset });
@@ -68,9 +73,12 @@ export class Outlet implements ValueMemory {
    */
   claim(kind: number, headBytes: number, length: number): number {
     if (this.host.isDead(this.to)) return this.refuse(CLOSED);
-    const at = this.producer.tryClaim(headBytes + length, kind);
+    const needed = headBytes + length;
+    // Nobody overtakes those who wait.
+    const mayTake = this.line.count === 0 || this.line.lets(framedBytes(needed));
+    const at = mayTake ? this.producer.tryClaim(needed, kind) : needed > this.producer.maxRecordBytes ? TOO_LARGE : BACK_PRESSURED;
     if (at >= 0) return at;
-    if (at === BACK_PRESSURED) this.wantRoom(headBytes + length);
+    if (at === BACK_PRESSURED) this.noteRefusal(needed);
     return this.refuse(at);
   }
 
@@ -134,20 +142,32 @@ export class Outlet implements ValueMemory {
     return OK;
   }
 
-  /** Calls `then` once, in a later turn, when there is room again or the receiver has died. */
-  whenRoom(then: () => void): void {
-    this.waiters.push(then);
-    if (!this.isBlocked) this.wantRoom(0);
+  /**
+   * Calls `then` once, in a later turn, as soon as a record of `needed` bytes, head included, would be taken, or the receiver has died.
+   * Those who wait are called in the order in which they came. One that throws is counted and reported, and costs the others nothing.
+   */
+  whenRoom(needed: number, then: () => void): void {
+    this.line.whenRoom(needed, then);
   }
 
-  /** Whoever waited goes on, if there is room for a quarter of the lane (or nobody to wait for). True: no longer blocked. */
-  retry(): boolean {
-    if (!this.host.isDead(this.to) && !this.producer.askForRecord(this.shareOfLane())) return false;
-    this.isBlocked = false;
-    const waiters = this.waiters;
-    this.waiters = [];
-    for (const then of waiters) then();
-    return true;
+  // ---- For its line ---------------------------------------------------------------------------------------------
+
+  askForRoom(bytes: number): boolean {
+    // What is committed but unpublished can never be drained: nobody may wait for room on it.
+    if (this.isDirty) this.flush();
+    return this.producer.askForRecord(bytes);
+  }
+
+  unitsOf(bytes: number): number {
+    return framedBytes(bytes);
+  }
+
+  isOver(): boolean {
+    return this.host.isDead(this.to);
+  }
+
+  describe(): string {
+    return `room in the lane of band ${this.band} to party ${this.to}`;
   }
 
   private claimValue(kind: number, headBytes: number, most: number): number {
@@ -180,18 +200,11 @@ export class Outlet implements ValueMemory {
     }
   }
 
-  private wantRoom(needed: number): void {
-    // What is committed but unpublished can never be drained: publish it before waiting for room.
-    this.flush();
-    if (this.isBlocked) return;
-    this.isBlocked = true;
-    // A wish for a quarter of the lane, so that one wake pays for many records; the wish is repeated by retry().
-    this.producer.askForRecord(Math.max(needed, this.shareOfLane()));
-    this.host.markBlocked(this);
-  }
-
-  private shareOfLane(): number {
-    return this.producer.capacity >> 2;
+  private noteRefusal(needed: number): void {
+    this.refusedBytes = needed;
+    // The receiver can make room only of what it can see.
+    if (this.isDirty) this.flush();
+    noteRefusal(this.line, needed);
   }
 
   private refuse(code: number): number {
