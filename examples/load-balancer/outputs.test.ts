@@ -49,7 +49,7 @@ it('a reader that has ended its own side gets every result, and the end after th
   const { code, report } = await job.stop();
   await until(() => hasEnded, () => 'no end');
   expect([code, report.outputs.evicted, report.outputs.resultsUnsent]).toEqual([0, 0, 0]);
-  expect(output.lineCount).toBe(report.results);
+  expect(output.lines.filter((line) => / k\d /.test(line))).toHaveLength(2000);
 });
 
 it('a reader that leaves is no output any more in what a terminal is shown', async () => {
