@@ -114,7 +114,7 @@ export class Outlet implements ValueMemory, Room {
   }
 
   sendValue(target: number, value: unknown): number {
-    const most = this.codec.measure(value);
+    const most = this.codec.measure(value, this.maxBytes);
     const at = this.claimValue(VALUE, HEAD_BYTES, most);
     if (at < 0) return at;
     this.words[at >> 2] = target;
@@ -123,7 +123,7 @@ export class Outlet implements ValueMemory, Room {
   }
 
   sendCall(target: number, callId: number, deadlineNs: number, value: unknown): number {
-    const most = this.codec.measure(value);
+    const most = this.codec.measure(value, this.maxBytes);
     const at = this.claimValue(CALL, CALL_HEAD_BYTES, most);
     if (at < 0) return at;
     this.words[at >> 2] = target;
@@ -134,7 +134,7 @@ export class Outlet implements ValueMemory, Room {
   }
 
   sendReply(kind: number, callId: number, value: unknown): number {
-    const most = this.codec.measure(value);
+    const most = this.codec.measure(value, this.maxBytes);
     const at = this.claimValue(kind, HEAD_BYTES, most);
     if (at < 0) return at;
     this.words[at >> 2] = callId;
