@@ -1,9 +1,11 @@
-/** Where messages for one task go: a lane and a target, resolved once. One thread; nothing blocks. */
+/** Where messages for one task go: a lane and a name, resolved once. One thread; nothing blocks. */
+import { checkFunction, checkInteger } from '../errors.js';
 import { BYTES, HEAD_BYTES } from './message.js';
+import type { SentName } from './names.js';
 import type { Outlet } from './outlet.js';
 
 export class Address {
-  constructor(private readonly outlet: Outlet, private readonly target: number) {}
+  constructor(private readonly outlet: Outlet, private readonly name: SentName) {}
 
   /** The lane's memory, for writing in place after `tryClaim`. */
   get bytes(): Uint8Array { return this.outlet.bytes; }
@@ -15,19 +17,21 @@ export class Address {
 
   /** OK, BACK_PRESSURED, TOO_LARGE or CLOSED (the reactor has died). Bytes and values are copied. */
   send(message: unknown): number {
-    return this.outlet.send(this.target, message);
+    return this.outlet.send(this.name, message);
   }
 
   /** Claims `length` bytes in the lane: their offset, a multiple of 8, or a negative code. `commit` or `abort` in the same step. */
   tryClaim(length: number): number {
-    const at = this.outlet.claim(BYTES, HEAD_BYTES, length);
+    if (length !== (length | 0) || length < 0) checkInteger('length', length, 0, this.maxBytes);
+    const at = this.outlet.claimFor(this.name, BYTES, HEAD_BYTES, length);
     if (at < 0) return at;
-    this.outlet.words[at >> 2] = this.target;
+    this.outlet.words[at >> 2] = this.name.number;
     return at + HEAD_BYTES;
   }
 
   /** Hands on what was claimed, shortened to `length`. Published at the end of the step or earlier. */
   commit(length: number): void {
+    if (length !== (length | 0) || length < 0) checkInteger('length', length, 0, this.maxBytes);
     this.outlet.commit(HEAD_BYTES + length);
   }
 
@@ -38,6 +42,7 @@ export class Address {
 
   /** Calls `then` once, in a later turn, when there is room again or the reactor has died. */
   whenRoom(then: () => void): void {
-    this.outlet.whenRoom(then);
+    checkFunction('then', then);
+    this.outlet.whenRoom(0, then);
   }
 }

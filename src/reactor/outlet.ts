@@ -2,10 +2,14 @@
  * The sending end of a lane: one SPSC ring from this party to another, for one band. Records are written at once and published
  * lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first. Whoever publishes also wakes.
  */
-import { create, pub, BACK_PRESSURED, CLOSED, OK, type VariableProducer } from '../queues/index.js';
+import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableProducer } from '../queues/index.js';
 import { ValueCodec, type ValueMemory } from '../queues/value-codec.js';
 import { partyLayout } from '../layout.js';
-import { BYTES, CALL, CALL_HEAD_BYTES, HEAD_BYTES, VALUE } from './message.js';
+import { checkBytes } from '../errors.js';
+import type { PendingCall } from './calls.js';
+import { BYTES, CALL, CALL_HEAD_BYTES, DEADLINE_AT, HEAD_BYTES, NAME, VALUE } from './message.js';
+import { SentName, SentNames } from './names.js';
+import { Parcels, type Parcel } from './parcels.js';
 import { notify } from './parking.js';
 import { announceLane, laneAt, type SharedRuntime } from './shared.js';
 
@@ -27,6 +31,11 @@ export interface OutletHost {
 
 const SENT = partyLayout.fields.sent.at >> 3;
 const REJECTED = partyLayout.fields.rejected.at >> 3;
+const WAITING_BYTES = partyLayout.fields.waitingBytes.at >> 3;
+/** Most bytes of calls of one party that may wait for room, over all lanes. Answers count, and are always taken. */
+export const MOST_WAITING_BYTES = 2 ** 26;
+/** Bytes up to this length are copied one by one: cheaper than asking whether their memory may grow meanwhile. */
+const SHORT_BYTES = 64;
 /** The clock is read once in so many unpublished records. */
 const CLOCK_EVERY = 8;
 
@@ -44,6 +53,8 @@ export class Outlet implements ValueMemory {
   private readonly wake: () => void;
   private dirtySinceNs = 0;
   private waiters: (() => void)[] = [];
+  private readonly names = new SentNames();
+  private readonly parcels: Parcels;
 
   constructor(private readonly host: OutletHost, readonly to: number, lane: number, private readonly band: number) {
     const inbox = host.shared.inboxes[to]!;
@@ -60,6 +71,9 @@ export class Outlet implements ValueMemory {
     this.maxBytes = this.producer.maxRecordBytes - CALL_HEAD_BYTES;
     this.consumerParty = host.party(to);
     this.wake = host.waker(to);
+    this.parcels = new Parcels((bytes) => {
+      host.counters[WAITING_BYTES]! += bytes;
+    });
   }
 
   /**
@@ -91,53 +105,81 @@ export class Outlet implements ValueMemory {
     notify(this.consumerParty, this.band, this.wake);
   }
 
+  /** What stands for `text` in this lane. Throws when it cannot be a name. */
+  name(text: string): SentName {
+    return this.names.of(text);
+  }
+
   /** Bytes as they are, anything else as a value. */
-  send(target: number, message: unknown): number {
-    return message instanceof Uint8Array ? this.sendBytes(target, message) : this.sendValue(target, message);
+  send(name: SentName, message: unknown): number {
+    return message instanceof Uint8Array ? this.sendBytes(name, message) : this.sendValue(name, message);
   }
 
-  sendBytes(target: number, payload: Uint8Array): number {
-    const at = this.claim(BYTES, HEAD_BYTES, payload.length);
+  sendBytes(name: SentName, payload: Uint8Array): number {
+    if (!(payload instanceof Uint8Array)) checkBytes('message', payload);
+    // Measured once: memory that another thread can grow may be longer a moment later.
+    const length = payload.length;
+    const at = this.claimFor(name, BYTES, HEAD_BYTES, length);
     if (at < 0) return at;
-    this.words[at >> 2] = target;
-    this.bytes.set(payload, at + HEAD_BYTES);
-    this.commit(HEAD_BYTES + payload.length);
+    this.words[at >> 2] = name.number;
+    this.copy(payload, length, at + HEAD_BYTES);
+    this.commit(HEAD_BYTES + length);
     return OK;
   }
 
-  sendValue(target: number, value: unknown): number {
+  sendValue(name: SentName, value: unknown): number {
     const most = this.codec.measure(value);
-    const at = this.claimValue(VALUE, HEAD_BYTES, most);
-    if (at < 0) return at;
-    this.words[at >> 2] = target;
+    const at = this.claimFor(name, VALUE, HEAD_BYTES, most);
+    if (at < 0) {
+      this.codec.forget();
+      return at;
+    }
+    this.words[at >> 2] = name.number;
     this.commit(HEAD_BYTES + this.codec.write(value, this, at + HEAD_BYTES));
     return OK;
   }
 
-  sendCall(target: number, callId: number, deadlineNs: number, value: unknown): number {
+  /**
+   * OK when it was sent or waits for room, serialized, in its turn; TOO_LARGE, CLOSED, or BACK_PRESSURED when too much waits already.
+   * One that waits learns of its receiver's death from CallService, as all calls do.
+   */
+  sendCall(name: SentName, call: PendingCall, deadlineNs: number, value: unknown): number {
     const most = this.codec.measure(value);
-    const at = this.claimValue(CALL, CALL_HEAD_BYTES, most);
-    if (at < 0) return at;
-    this.words[at >> 2] = target;
-    this.words[(at >> 2) + 1] = callId;
-    this.view.setFloat64(at + HEAD_BYTES, deadlineNs, true);
-    this.commit(CALL_HEAD_BYTES + this.codec.write(value, this, at + CALL_HEAD_BYTES));
+    const at = this.claimInTurn(name, CALL, CALL_HEAD_BYTES, most);
+    if (at >= 0) {
+      this.commit(this.writeCall(this, at, name.number, call, deadlineNs, value));
+      return OK;
+    }
+    if (at !== BACK_PRESSURED || this.host.counters[WAITING_BYTES]! + most > MOST_WAITING_BYTES) {
+      this.codec.forget();
+      return at;
+    }
+    const scratch = this.parcels.scratch(CALL_HEAD_BYTES + most);
+    this.keep(scratch, this.writeCall(scratch, 0, -1, call, deadlineNs, value), CALL, name, call);
     return OK;
   }
 
-  sendReply(kind: number, callId: number, value: unknown): number {
+  /** OK when it was sent or waits for room, serialized, in its turn; TOO_LARGE or CLOSED. */
+  sendReply(kind: number, number: number, generation: number, value: unknown): number {
     const most = this.codec.measure(value);
-    const at = this.claimValue(kind, HEAD_BYTES, most);
-    if (at < 0) return at;
-    this.words[at >> 2] = callId;
-    this.commit(HEAD_BYTES + this.codec.write(value, this, at + HEAD_BYTES));
+    const at = this.claimInTurn(undefined, kind, HEAD_BYTES, most);
+    if (at >= 0) {
+      this.commit(this.writeReply(this, at, number, generation, value));
+      return OK;
+    }
+    if (at !== BACK_PRESSURED) {
+      this.codec.forget();
+      return at;
+    }
+    const scratch = this.parcels.scratch(HEAD_BYTES + most);
+    this.keep(scratch, this.writeReply(scratch, 0, number, generation, value), kind, undefined, undefined);
     return OK;
   }
 
   /** Calls `then` once, in a later turn, when there is room again or the receiver has died. */
-  whenRoom(then: () => void): void {
+  whenRoom(needed: number, then: () => void): void {
     this.waiters.push(then);
-    if (!this.isBlocked) this.wantRoom(0);
+    if (!this.isBlocked) this.wantRoom(needed);
   }
 
   /** Whoever waited goes on, if there is room for a quarter of the lane (or nobody to wait for). True: no longer blocked. */
@@ -150,10 +192,90 @@ export class Outlet implements ValueMemory {
     return true;
   }
 
-  private claimValue(kind: number, headBytes: number, most: number): number {
-    const at = this.claim(kind, headBytes, most);
-    if (at < 0) this.codec.forget();
-    return at;
+  /** Claims for a message to `name`, of which the receiver is told first where it has not been. */
+  claimFor(name: SentName, kind: number, headBytes: number, length: number): number {
+    if (name.number < 0) {
+      const code = this.tell(name, headBytes + length);
+      if (code !== OK) return code;
+    }
+    return this.claim(kind, headBytes, length);
+  }
+
+  /** The same for what may wait: nothing overtakes what waits already. */
+  private claimInTurn(name: SentName | undefined, kind: number, headBytes: number, length: number): number {
+    if (this.parcels.isEmpty) return name === undefined ? this.claim(kind, headBytes, length) : this.claimFor(name, kind, headBytes, length);
+    if (headBytes + length > this.producer.maxRecordBytes) return this.refuse(TOO_LARGE);
+    return this.host.isDead(this.to) ? this.refuse(CLOSED) : BACK_PRESSURED;
+  }
+
+  /** Gives a name its number in this lane. `needed` bytes follow. A NAME record is counted neither as sent nor as received. */
+  private tell(name: SentName, needed: number): number {
+    const length = HEAD_BYTES + name.text.length * 2;
+    if (this.host.isDead(this.to)) return this.refuse(CLOSED);
+    const at = this.producer.tryClaim(length, NAME);
+    if (at < 0) {
+      if (at === BACK_PRESSURED) this.wantRoom(Math.min(needed, this.producer.maxRecordBytes));
+      return this.refuse(at);
+    }
+    this.words[at >> 2] = this.names.nextNumber;
+    this.buffer.write(name.text, at + HEAD_BYTES, 'utf16le');
+    this.producer.commit(length);
+    this.names.told(name);
+    this.published();
+    return OK;
+  }
+
+  /** Copies exactly `length` bytes, also from memory that another thread is making longer. */
+  private copy(payload: Uint8Array, length: number, at: number): void {
+    if (length <= SHORT_BYTES) {
+      for (let i = 0; i < length; i++) this.bytes[at + i] = payload[i]!;
+    } else if ((payload.buffer as { growable?: boolean }).growable === true) {
+      this.bytes.set(payload.slice(0, length), at);
+    } else {
+      this.bytes.set(payload, at);
+    }
+  }
+
+  private writeCall(memory: ValueMemory, at: number, name: number, call: PendingCall, deadlineNs: number, value: unknown): number {
+    memory.words[at >> 2] = name;
+    memory.words[(at >> 2) + 1] = call.number;
+    memory.words[(at >> 2) + 2] = call.generation;
+    memory.view.setFloat64(at + DEADLINE_AT, deadlineNs, true);
+    return CALL_HEAD_BYTES + this.codec.write(value, memory, at + CALL_HEAD_BYTES);
+  }
+
+  private writeReply(memory: ValueMemory, at: number, number: number, generation: number, value: unknown): number {
+    memory.words[at >> 2] = number;
+    memory.words[(at >> 2) + 1] = generation;
+    return HEAD_BYTES + this.codec.write(value, memory, at + HEAD_BYTES);
+  }
+
+  private keep(scratch: ValueMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined): void {
+    const isFirst = this.parcels.isEmpty;
+    this.parcels.keep(scratch, length, kind, name, call);
+    if (isFirst) this.whenRoom(length, this.sendParcels);
+  }
+
+  /** What waits goes, one after the other, as far as there is room. */
+  private readonly sendParcels = (): void => {
+    for (let parcel = this.parcels.next(); parcel !== undefined; parcel = this.parcels.next()) {
+      const code = this.sendParcel(parcel);
+      if (code === BACK_PRESSURED) {
+        this.whenRoom(parcel.bytes.length, this.sendParcels);
+        return;
+      }
+      // CLOSED: nobody is there to take any of them.
+      this.parcels.drop();
+    }
+  };
+
+  private sendParcel({ kind, bytes, name }: Parcel): number {
+    const at = name === undefined ? this.claim(kind, 0, bytes.length) : this.claimFor(name, kind, 0, bytes.length);
+    if (at < 0) return at;
+    this.bytes.set(bytes, at);
+    if (name !== undefined) this.words[at >> 2] = name.number;
+    this.commit(bytes.length);
+    return OK;
   }
 
   /** After a commit: either the ring has published by itself, or it is flushed at the end of the step. */

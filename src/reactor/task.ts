@@ -47,7 +47,6 @@ export class LocalTask implements Ready {
   constructor(
     private readonly host: TaskHost,
     readonly name: string,
-    readonly target: number,
     readonly band: number,
     readonly capacity: number,
     readonly takesBytes: boolean,
