@@ -5,6 +5,7 @@
 import { invalidArgument, PercoreError } from '../errors.js';
 import { BANDS, RETURN_LANES, partyLayout } from '../layout.js';
 import { BACK_PRESSURED, OK, TOO_LARGE } from '../queues/index.js';
+import { refuseFor } from '../refusals.js';
 import { ValueCodec } from '../queues/value-codec.js';
 import type { Timers } from '../timers/index.js';
 import { Calls, MAX_CALLS, PendingCall, died, type CallOptions } from './calls.js';
@@ -170,8 +171,18 @@ export class CallService {
     return (heard.handler ??= this.handlers.get(heard.text));
   }
 
-  /** A CALL record: runs the handler and sends back what it returns or throws. */
-  answer(inlet: Inlet, at: number, length: number, heard: HeardName | undefined): void {
+  /**
+   * A CALL record: runs the handler and sends back what it returns or throws. OK, or BACK_PRESSURED: answers to this asker wait for room
+   * already, so its next call waits in its lane. What waits here is therefore bounded by the handlers that are under way.
+   */
+  answer(inlet: Inlet, at: number, length: number, heard: HeardName | undefined): number {
+    const outlet = this.answerOutlet(inlet);
+    if (outlet.hasParcels) return refuseFor(outlet.line, HEAD_BYTES);
+    this.answerNow(inlet, at, length, heard);
+    return OK;
+  }
+
+  private answerNow(inlet: Inlet, at: number, length: number, heard: HeardName | undefined): void {
     const { words, from, band } = inlet;
     const deadlineNs = inlet.view.getFloat64(at + DEADLINE_AT, true);
     // Nobody waits for the answer any more.

@@ -34,7 +34,9 @@ export class DropReports {
     const message = isUnknown
       ? `${this.partyName(from)} has sent a message to task "${name}" of ${here}, which has no task of this name; it has ${this.tasksHere()}. The message was dropped; further ones are counted in status() alone`
       : `${this.partyName(from)} has sent a value to task "${name}" of ${here}, which takes bytes: send a Uint8Array, or make the task with spawn. The message was dropped; further ones are counted in status() alone`;
-    this.tell(new PercoreError('ERR_PERCORE_NO_TASK', message, { argument: 'name', value: name, reactorId: this.id }));
+    const error = new PercoreError('ERR_PERCORE_NO_TASK', message, { argument: 'name', value: name, reactorId: this.id });
+    // Not from the middle of a quantum.
+    setImmediate(() => this.tell(error));
   }
 
   private tasksHere(): string {

@@ -12,6 +12,7 @@
  * made of keys or of what clients send cost bounded memory at both ends.
  */
 import { invalidArgument } from '../errors.js';
+import type { Refuser } from '../refusals.js';
 import type { Handler } from './call-service.js';
 import type { LocalTask } from './task.js';
 
@@ -71,4 +72,21 @@ export class HeardName {
   handler: Handler | undefined;
 
   constructor(readonly text: string) {}
+}
+
+/** What a lane waits for whose first record is for a name that the running entry may still give to a task or handler. */
+export class NamesToCome implements Refuser {
+  private waiting: (() => void)[] = [];
+
+  awaitRoom(_needed: number, then: () => void): () => void {
+    this.waiting.push(then);
+    return () => {
+      this.waiting = this.waiting.filter((each) => each !== then);
+    };
+  }
+
+  /** There is a new name, or the entry has run: those lanes are looked at again. */
+  release(): void {
+    for (const then of this.waiting.splice(0)) then();
+  }
 }

@@ -3,15 +3,18 @@
  * lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first. Whoever publishes also wakes.
  */
 import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableProducer } from '../queues/index.js';
+import { framedBytes } from '../queues/record.js';
 import { ValueCodec, type ValueMemory } from '../queues/value-codec.js';
-import { partyLayout } from '../layout.js';
 import { checkBytes } from '../errors.js';
+import { partyLayout } from '../layout.js';
+import { noteRefusal } from '../refusals.js';
 import type { PendingCall } from './calls.js';
 import { BYTES, CALL, CALL_HEAD_BYTES, DEADLINE_AT, HEAD_BYTES, NAME, VALUE } from './message.js';
-import { SentName, SentNames } from './names.js';
+import { SentNames, type SentName } from './names.js';
 import { Parcels, type Parcel } from './parcels.js';
 import { notify } from './parking.js';
 import { announceLane, laneAt, type SharedRuntime } from './shared.js';
+import { WaitingLine, type Room, type WaitingHost } from './waiting-line.js';
 
 /** What an outlet needs of its reactor. */
 export interface OutletHost {
@@ -20,10 +23,9 @@ export interface OutletHost {
   readonly counters: Float64Array;
   readonly publishEvery: { readonly records: number; readonly ns: number };
   readonly nowNs: () => number;
+  readonly waits: WaitingHost;
   /** Flush me at the end of the step. */
   markDirty(outlet: Outlet): void;
-  /** I am full; look at me when you are told that there is room somewhere, and once soon: there may be already, and then nobody tells. */
-  markBlocked(outlet: Outlet): void;
   party(id: number): Int32Array;
   waker(id: number): () => void;
   isDead(id: number): boolean;
@@ -39,24 +41,27 @@ const SHORT_BYTES = 64;
 /** The clock is read once in so many unpublished records. */
 const CLOCK_EVERY = 8;
 
-export class Outlet implements ValueMemory {
+export class Outlet implements ValueMemory, Room {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly buffer: Buffer;
   readonly maxBytes: number;
   isDirty = false;
-  isBlocked = false;
+  /** Those who wait for room here. */
+  readonly line: WaitingLine;
+  /** Bytes of the record, head included, that was refused last: what to wait for with `whenRoom`. */
+  refusedBytes = 0;
   private readonly producer: VariableProducer;
   private readonly codec = new ValueCodec();
   private readonly consumerParty: Int32Array;
   private readonly wake: () => void;
   private dirtySinceNs = 0;
-  private waiters: (() => void)[] = [];
   private readonly names = new SentNames();
   private readonly parcels: Parcels;
 
   constructor(private readonly host: OutletHost, readonly to: number, lane: number, private readonly band: number) {
+    this.line = new WaitingLine(host.waits, this);
     const inbox = host.shared.inboxes[to]!;
     const byteOffset = laneAt(host.shared, host.id, lane);
     const queue = create({ kind: 'spsc', capacityBytes: host.shared.laneBytes, buffer: inbox, byteOffset });
@@ -81,11 +86,14 @@ export class Outlet implements ValueMemory {
    * BACK_PRESSURED, TOO_LARGE, or CLOSED when the receiver has died. `commit` or `abort` must follow in the same step.
    */
   claim(kind: number, headBytes: number, length: number): number {
-    if (this.host.isDead(this.to)) return this.refuse(CLOSED);
-    const at = this.producer.tryClaim(headBytes + length, kind);
-    if (at >= 0) return at;
-    if (at === BACK_PRESSURED) this.wantRoom(headBytes + length);
-    return this.refuse(at);
+    const at = this.take(kind, headBytes + length);
+    return at >= 0 ? at : this.refuse(at, headBytes + length);
+  }
+
+  /** The same for a message to `name`, of which the receiver is told first where it has not been. */
+  claimFor(name: SentName, kind: number, headBytes: number, length: number): number {
+    const at = this.takeFor(name, kind, headBytes + length);
+    return at >= 0 ? at : this.refuse(at, this.neededFor(name, headBytes + length));
   }
 
   commit(length: number): void {
@@ -108,6 +116,11 @@ export class Outlet implements ValueMemory {
   /** What stands for `text` in this lane. Throws when it cannot be a name. */
   name(text: string): SentName {
     return this.names.of(text);
+  }
+
+  /** Calls or answers wait for room here. */
+  get hasParcels(): boolean {
+    return !this.parcels.isEmpty;
   }
 
   /** Bytes as they are, anything else as a value. */
@@ -145,13 +158,14 @@ export class Outlet implements ValueMemory {
    */
   sendCall(name: SentName, call: PendingCall, deadlineNs: number, value: unknown): number {
     const most = this.codec.measure(value);
-    const at = this.claimInTurn(name, CALL, CALL_HEAD_BYTES, most);
+    const at = this.takeInTurn(name, CALL, CALL_HEAD_BYTES + most);
     if (at >= 0) {
       this.commit(this.writeCall(this, at, name.number, call, deadlineNs, value));
       return OK;
     }
     if (at !== BACK_PRESSURED || this.host.counters[WAITING_BYTES]! + most > MOST_WAITING_BYTES) {
       this.codec.forget();
+      this.host.counters[REJECTED]!++;
       return at;
     }
     const scratch = this.parcels.scratch(CALL_HEAD_BYTES + most);
@@ -162,13 +176,14 @@ export class Outlet implements ValueMemory {
   /** OK when it was sent or waits for room, serialized, in its turn; TOO_LARGE or CLOSED. */
   sendReply(kind: number, number: number, generation: number, value: unknown): number {
     const most = this.codec.measure(value);
-    const at = this.claimInTurn(undefined, kind, HEAD_BYTES, most);
+    const at = this.takeInTurn(undefined, kind, HEAD_BYTES + most);
     if (at >= 0) {
       this.commit(this.writeReply(this, at, number, generation, value));
       return OK;
     }
     if (at !== BACK_PRESSURED) {
       this.codec.forget();
+      this.host.counters[REJECTED]!++;
       return at;
     }
     const scratch = this.parcels.scratch(HEAD_BYTES + most);
@@ -176,53 +191,75 @@ export class Outlet implements ValueMemory {
     return OK;
   }
 
-  /** Calls `then` once, in a later turn, when there is room again or the receiver has died. */
+  /**
+   * Calls `then` once, in a later turn, as soon as a record of `needed` bytes, head included, would be taken, or the receiver has died.
+   * Those who wait are called in the order in which they came. One that throws is counted and reported, and costs the others nothing.
+   */
   whenRoom(needed: number, then: () => void): void {
-    this.waiters.push(then);
-    if (!this.isBlocked) this.wantRoom(needed);
+    this.line.whenRoom(needed, then);
   }
 
-  /** Whoever waited goes on, if there is room for a quarter of the lane (or nobody to wait for). True: no longer blocked. */
-  retry(): boolean {
-    if (!this.host.isDead(this.to) && !this.producer.askForRecord(this.shareOfLane())) return false;
-    this.isBlocked = false;
-    const waiters = this.waiters;
-    this.waiters = [];
-    for (const then of waiters) then();
-    return true;
+  // ---- For its line ---------------------------------------------------------------------------------------------
+
+  askForRoom(bytes: number): boolean {
+    // What is committed but unpublished can never be drained: nobody may wait for room on it.
+    if (this.isDirty) this.flush();
+    return this.producer.askForRecord(bytes);
   }
 
-  /** Claims for a message to `name`, of which the receiver is told first where it has not been. */
-  claimFor(name: SentName, kind: number, headBytes: number, length: number): number {
+  unitsOf(bytes: number): number {
+    return framedBytes(bytes);
+  }
+
+  isOver(): boolean {
+    return this.host.isDead(this.to);
+  }
+
+  describe(): string {
+    return `room in the lane of band ${this.band} to party ${this.to}`;
+  }
+
+  // ---- Inside ---------------------------------------------------------------------------------------------------
+
+  private take(kind: number, needed: number): number {
+    if (this.host.isDead(this.to)) return CLOSED;
+    // Nobody overtakes those who wait.
+    if (this.line.count === 0 || this.line.lets(framedBytes(needed))) return this.producer.tryClaim(needed, kind);
+    return needed > this.producer.maxRecordBytes ? TOO_LARGE : BACK_PRESSURED;
+  }
+
+  private takeFor(name: SentName, kind: number, needed: number): number {
     if (name.number < 0) {
-      const code = this.tell(name, headBytes + length);
+      const code = this.tell(name);
       if (code !== OK) return code;
     }
-    return this.claim(kind, headBytes, length);
+    return this.take(kind, needed);
   }
 
   /** The same for what may wait: nothing overtakes what waits already. */
-  private claimInTurn(name: SentName | undefined, kind: number, headBytes: number, length: number): number {
-    if (this.parcels.isEmpty) return name === undefined ? this.claim(kind, headBytes, length) : this.claimFor(name, kind, headBytes, length);
-    if (headBytes + length > this.producer.maxRecordBytes) return this.refuse(TOO_LARGE);
-    return this.host.isDead(this.to) ? this.refuse(CLOSED) : BACK_PRESSURED;
+  private takeInTurn(name: SentName | undefined, kind: number, needed: number): number {
+    if (this.parcels.isEmpty) return name === undefined ? this.take(kind, needed) : this.takeFor(name, kind, needed);
+    if (this.host.isDead(this.to)) return CLOSED;
+    return needed > this.producer.maxRecordBytes ? TOO_LARGE : BACK_PRESSURED;
   }
 
-  /** Gives a name its number in this lane. `needed` bytes follow. A NAME record is counted neither as sent nor as received. */
-  private tell(name: SentName, needed: number): number {
-    const length = HEAD_BYTES + name.text.length * 2;
-    if (this.host.isDead(this.to)) return this.refuse(CLOSED);
+  /** Gives a name its number in this lane. A NAME record is counted neither as sent nor as received, and stands in no line. */
+  private tell(name: SentName): number {
+    if (this.host.isDead(this.to)) return CLOSED;
+    const length = nameBytes(name);
     const at = this.producer.tryClaim(length, NAME);
-    if (at < 0) {
-      if (at === BACK_PRESSURED) this.wantRoom(Math.min(needed, this.producer.maxRecordBytes));
-      return this.refuse(at);
-    }
+    if (at < 0) return at;
     this.words[at >> 2] = this.names.nextNumber;
     this.buffer.write(name.text, at + HEAD_BYTES, 'utf16le');
     this.producer.commit(length);
     this.names.told(name);
     this.published();
     return OK;
+  }
+
+  /** Bytes to wait for before `needed` bytes for `name` are sent: its NAME record may have to go before. */
+  private neededFor(name: SentName | undefined, needed: number): number {
+    return name === undefined || name.number >= 0 ? needed : Math.min(framedBytes(nameBytes(name)) + needed, this.producer.maxRecordBytes);
   }
 
   /** Copies exactly `length` bytes, also from memory that another thread is making longer. */
@@ -253,7 +290,7 @@ export class Outlet implements ValueMemory {
   private keep(scratch: ValueMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined): void {
     const isFirst = this.parcels.isEmpty;
     this.parcels.keep(scratch, length, kind, name, call);
-    if (isFirst) this.whenRoom(length, this.sendParcels);
+    if (isFirst) this.whenRoom(this.neededFor(name, length), this.sendParcels);
   }
 
   /** What waits goes, one after the other, as far as there is room. */
@@ -261,7 +298,7 @@ export class Outlet implements ValueMemory {
     for (let parcel = this.parcels.next(); parcel !== undefined; parcel = this.parcels.next()) {
       const code = this.sendParcel(parcel);
       if (code === BACK_PRESSURED) {
-        this.whenRoom(parcel.bytes.length, this.sendParcels);
+        this.whenRoom(this.neededFor(parcel.name, parcel.bytes.length), this.sendParcels);
         return;
       }
       // CLOSED: nobody is there to take any of them.
@@ -270,7 +307,7 @@ export class Outlet implements ValueMemory {
   };
 
   private sendParcel({ kind, bytes, name }: Parcel): number {
-    const at = name === undefined ? this.claim(kind, 0, bytes.length) : this.claimFor(name, kind, 0, bytes.length);
+    const at = name === undefined ? this.take(kind, bytes.length) : this.takeFor(name, kind, bytes.length);
     if (at < 0) return at;
     this.bytes.set(bytes, at);
     if (name !== undefined) this.words[at >> 2] = name.number;
@@ -302,22 +339,13 @@ export class Outlet implements ValueMemory {
     }
   }
 
-  private wantRoom(needed: number): void {
-    // What is committed but unpublished can never be drained: publish it before waiting for room.
-    this.flush();
-    if (this.isBlocked) return;
-    this.isBlocked = true;
-    // A wish for a quarter of the lane, so that one wake pays for many records; the wish is repeated by retry().
-    this.producer.askForRecord(Math.max(needed, this.shareOfLane()));
-    this.host.markBlocked(this);
-  }
-
-  private shareOfLane(): number {
-    return this.producer.capacity >> 2;
-  }
-
-  private refuse(code: number): number {
+  private refuse(code: number, needed: number): number {
     this.host.counters[REJECTED]!++;
+    if (code !== BACK_PRESSURED) return code;
+    this.refusedBytes = needed;
+    // The receiver can make room only of what it can see.
+    if (this.isDirty) this.flush();
+    noteRefusal(this.line, needed);
     return code;
   }
 
@@ -326,3 +354,6 @@ export class Outlet implements ValueMemory {
     return `the message is longer than ${outlet.maxBytes} bytes; raise laneBytes (now ${outlet.host.shared.laneBytes}) in createRuntime`;
   }
 }
+
+/** Payload of the NAME record of a name. */
+const nameBytes = (name: SentName): number => HEAD_BYTES + name.text.length * 2;

@@ -8,7 +8,8 @@ import { checkFunction, checkInteger, checkOptions, invalidArgument, show, Perco
 import { BANDS, RETURN_LANES, deliveryLayout, partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type TurnHandle } from '../native.js';
 import { Io, type IoSource } from '../io/index.js';
-import { BACK_PRESSURED, OK } from '../queues/index.js';
+import { OK } from '../queues/index.js';
+import { refuseFor } from '../refusals.js';
 import { Bands } from '../bands.js';
 import { ValueCodec } from '../queues/value-codec.js';
 import { DEFAULT_BAND, type Ready } from '../ready.js';
@@ -22,12 +23,14 @@ import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import type { Inlet } from './inlet.js';
 import { Intercore, type Flushable, type IntercoreHost } from './intercore.js';
 import { BYTES, CALL, FAILURE, HEAD_BYTES, NAME, REPLY } from './message.js';
-import { checkName, type HeardName } from './names.js';
+import { NamesToCome, checkName, type HeardName } from './names.js';
 import type { Outlet } from './outlet.js';
 import { DropReports } from './drop-reports.js';
 import { isOptions, wrongOptions } from './options.js';
 import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
+import { Steps } from './steps.js';
 import { LocalTask, type ByteRecord, type StepResult, type TaskHost } from './task.js';
+import { Waits, type Holdable } from './waits.js';
 
 export interface Budget {
   /** Quanta (one task or lane, up to 16 steps) a turn runs at most. */
@@ -61,6 +64,11 @@ export interface SpawnOptions {
   priority?: number;
   /** Messages of this thread that may wait: 1 to 2^20, default 1,024. From other reactors, the lane is the bound. */
   capacity?: number;
+  /**
+   * Asynchronous steps of this task that may be under way at once: 1 to 2^20. Without it there is no limit: the next step begins while
+   * the promises of those before it are pending, and they run side by side. With 1, each begins when the one before has settled.
+   */
+  concurrency?: number;
 }
 
 /** Where a message goes. */
@@ -101,7 +109,6 @@ const TIMERS = deliveryLayout.fields.timers.at >> 2;
 const STOP = deliveryLayout.fields.stop.at >> 2;
 const IS_SUMMONED = deliveryLayout.fields.isSummoned.at >> 2;
 const HAS_MORE = deliveryLayout.fields.hasMore.at >> 2;
-const IS_MUTED = deliveryLayout.fields.isMuted.at >> 2;
 const AWAKE = words.attention.AWAKE;
 /** `shouldYield` reads the clock once in so many calls. */
 const CLOCK_EVERY = 8;
@@ -121,6 +128,10 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   readonly publishEvery: { readonly records: number; readonly ns: number };
   readonly delivery: Int32Array = new Int32Array(deliveryLayout.bytes >> 2);
 
+  /** For tasks and lanes alone. */
+  readonly steps: Steps = new Steps(this);
+  readonly waits: Waits = new Waits(this);
+
   private readonly addon = native();
   private readonly party: Int32Array;
   private readonly timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
@@ -131,8 +142,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private readonly intercore: Intercore;
   private readonly calls: CallService;
   private readonly tasks = new Map<string, LocalTask>();
-  /** Lanes whose first record is for a name that nobody here has yet, while the entry runs. */
-  private readonly held: Inlet[] = [];
+  /** For the lanes whose first record is for a name that nobody here has yet, while the entry runs. */
+  private readonly namesToCome = new NamesToCome();
   private holdsCalls = true;
   private holdsMessages = true;
   private readonly drops: DropReports;
@@ -145,8 +156,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private selectedBand: number = AWAKE;
   private turnEndNs = 0;
   private yieldCalls = 0;
-  /** Steps that returned a promise which is not settled. */
-  private asyncSteps = 0;
+  /** What runs has been held back: it goes on when its refuser has room, or in the next turn. */
+  private isHeld = false;
   private nextReactor = 0;
   private stopWord: number = words.stop.RUN;
 
@@ -221,10 +232,11 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       if (Atomics.load(this.party, YIELD_REQUESTED) !== 0) break;
     }
     if (this.runningBand !== AWAKE) this.setRunningBand(AWAKE);
+    this.waits.endTurn();
     this.delivery[HAS_MORE] = this.bands.bitmap === 0 ? 0 : 1;
-    // Whoever asks for a turn from here on gets another one: nothing looks at what is ready, or at who is blocked, after this.
+    // Whoever asks for a turn from here on gets another one: nothing looks at what is ready, or at who waits, after this.
     this.isInTurn = false;
-    if (this.intercore.hasBlocked) this.intercore.retryBlocked();
+    if (this.waits.hasStale) this.waits.look(false);
     if (this.intercore.dirtyCount !== 0) this.intercore.flush();
     if (this.stopWord !== words.stop.RUN) this.windDown();
   }
@@ -235,7 +247,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     if (delivery[IS_SUMMONED] !== 0) {
       delivery[IS_SUMMONED] = 0;
       this.noteDeaths();
-      if (this.intercore.hasBlocked) this.intercore.retryBlocked();
+      this.waits.look(true);
+      if (this.intercore.dirtyCount !== 0) this.intercore.flush();
     }
     this.stopWord = delivery[STOP]!;
     const lanes = delivery[LANES]!;
@@ -260,6 +273,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private runQuantum(ready: Ready): void {
     this.selectedBand = ready.band;
     let hasMore = false;
+    this.isHeld = false;
     try {
       hasMore = ready.run();
     } catch (error) {
@@ -267,6 +281,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       this.reportError(error, `a step of band ${ready.band}`);
       hasMore = true;
     }
+    // Held back, it stays marked as ready, so that nobody puts it into its band before its time.
+    if (this.isHeld) return;
     ready.isReady = false;
     if (hasMore) this.schedule(ready);
   }
@@ -347,9 +363,11 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       throw invalidArgument('capacity', options.capacity, 'left out for a task of bytes: its messages wait in the lanes, whose bound is laneBytes');
     }
     const task = this.addTask(options, true, step as (message: never) => StepResult);
-    const outlet = this.intercore.outlet(this.id, task.band);
-    const name = outlet.name(task.name);
-    return { name: task.name, send: (message) => outlet.sendBytes(name, message), depth: 0 };
+    const send = (message: Uint8Array): number => {
+      const outlet = this.intercore.outlet(this.id, task.band);
+      return outlet.sendBytes(outlet.name(task.name), message);
+    };
+    return { name: task.name, send, depth: 0 };
   }
 
   /** Answers calls by this name. The handler may be asynchronous; what it throws travels to the caller. Throws ERR_PERCORE_NAME_TAKEN. */
@@ -357,7 +375,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     this.checkFree(checkName('name', name));
     checkFunction('handler', handler);
     this.calls.addHandler(name, handler as never);
-    this.releaseHeld();
+    this.namesToCome.release();
   }
 
   /**
@@ -382,11 +400,12 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     return outlet.send(outlet.name(name), message);
   }
 
-  /** Calls `then` once, in a later turn, when the lane to that party has room again or the party has died. */
+  /** Calls `then` once, in a later turn, as soon as what the lane to that party has refused last would be taken, or the party has died. */
   whenRoom(options: SendOptions, then: () => void): void {
     if (!isOptions(options, 'reactor', 'priority')) throw wrongOptions('whenRoom', options, ['reactor', 'priority']);
     checkFunction('then', then);
-    this.intercore.outlet(this.checkParty(options.reactor), checkBand(options.priority)).whenRoom(0, then);
+    const outlet = this.intercore.outlet(this.checkParty(options.reactor), checkBand(options.priority));
+    outlet.whenRoom(outlet.refusedBytes, then);
   }
 
   /**
@@ -432,22 +451,6 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     this.addon.wake(eventFd);
   }
 
-  mute(inlet: Inlet): boolean {
-    if (!inlet.isHeld) return this.intercore.mute(inlet);
-    this.held.push(inlet);
-    this.delivery[IS_MUTED + inlet.number] = 1;
-    return true;
-  }
-
-  /** Lanes whose first record waited for a name are looked at again. */
-  private releaseHeld(): void {
-    for (const inlet of this.held.splice(0)) {
-      inlet.isHeld = false;
-      this.delivery[IS_MUTED + inlet.number] = 0;
-      this.schedule(inlet);
-    }
-  }
-
   /**
    * For worker-main and the runtime: the entry has run. A call to a name that nobody has is refused from now on, and, unless `messages
    * wait`, a message is dropped and reported.
@@ -455,17 +458,24 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   noteStarted(messages?: 'messages wait'): void {
     this.holdsCalls = false;
     if (messages === undefined) this.holdsMessages = false;
-    this.releaseHeld();
+    this.namesToCome.release();
   }
 
-  runStep(task: LocalTask, message: unknown): number {
-    try {
-      const result = task.step(message as never, this.id, task.band);
-      return result === undefined ? OK : this.settle(result, task.name);
-    } catch (error) {
-      this.reportStep(error, task.name);
-      return OK;
-    }
+  hold(ready: Holdable, code: number): void {
+    this.isHeld = true;
+    this.waits.hold(ready, code);
+  }
+
+  setMuted(inlet: Inlet, isMuted: boolean): void {
+    this.intercore.setMuted(inlet, isMuted);
+  }
+
+  whoRuns(): string {
+    return this.steps.whoRuns();
+  }
+
+  reportThrown(error: unknown, where: string): void {
+    this.reportError(error, where);
   }
 
   dispatch(inlet: Inlet, at: number, length: number, type: number): number {
@@ -480,13 +490,12 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     // Undefined only where memory was scribbled on.
     const heard = inlet.names[inlet.words[at >> 2]!];
     if (type === CALL) {
-      if (this.holdsCalls && heard !== undefined && this.calls.handlerOf(heard) === undefined) return this.hold(inlet);
-      this.calls.answer(inlet, at, length, heard);
-      return OK;
+      if (this.holdsCalls && heard !== undefined && this.calls.handlerOf(heard) === undefined) return refuseFor(this.namesToCome);
+      return this.calls.answer(inlet, at, length, heard);
     }
     const task = heard === undefined ? undefined : (heard.task ??= this.tasks.get(heard.text));
     if (task === undefined) {
-      if (this.holdsMessages && heard !== undefined) return this.hold(inlet);
+      if (this.holdsMessages && heard !== undefined) return refuseFor(this.namesToCome);
       this.drop(DROPPED_NO_TASK, heard, inlet);
       return OK;
     }
@@ -497,12 +506,6 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     }
     inlet.learn(inlet.words[at >> 2]!, task);
     return inlet.runBytes(at, length, task);
-  }
-
-  /** The lane waits, in order, until the name is there or the entry has run. */
-  private hold(inlet: Inlet): number {
-    inlet.isHeld = true;
-    return BACK_PRESSURED;
   }
 
   private drop(reason: number, heard: HeardName | undefined, inlet: Inlet): void {
@@ -520,15 +523,16 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   }
 
   private addTask(options: SpawnOptions, takesBytes: boolean, step: (message: never, from: number, priority: number) => StepResult): LocalTask {
-    if (!isOptions(options, 'name', 'priority', 'capacity')) throw wrongOptions('spawn', options, ['name', 'priority', 'capacity']);
+    if (!isOptions(options, 'name', 'priority', 'capacity', 'concurrency')) throw wrongOptions('spawn', options, ['name', 'priority', 'capacity', 'concurrency']);
     const name = checkName('name', options.name);
     checkFunction('step', step);
     const band = checkBand(options.priority);
     const capacity = checkInteger('capacity', options.capacity ?? 1024, 1, 2 ** 20);
+    const concurrency = options.concurrency === undefined ? Infinity : checkInteger('concurrency', options.concurrency, 1, 2 ** 20);
     this.checkFree(name);
-    const task = new LocalTask(this, name, band, capacity, takesBytes, step);
+    const task = new LocalTask(this, { name, band, capacity, concurrency, takesBytes }, step);
     this.tasks.set(name, task);
-    this.releaseHeld();
+    this.namesToCome.release();
     return task;
   }
 
@@ -539,35 +543,17 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   }
 
   private runMessage(task: LocalTask, inlet: Inlet, at: number, length: number, type: number): number {
+    let message: unknown;
     try {
-      const message = type === BYTES ? inlet.bytes.slice(at, at + length) : this.codec.read(inlet, at, length);
-      const result = task.step(message as never, inlet.from, inlet.band);
-      return result === undefined ? OK : this.settle(result, task.name);
+      message = type === BYTES ? inlet.bytes.slice(at, at + length) : this.codec.read(inlet, at, length);
     } catch (error) {
-      this.reportStep(error, task.name);
+      this.reportError(error, `a message for task "${task.name}"`);
       return OK;
     }
+    return this.steps.run(task, message, inlet.from, inlet.band);
   }
 
-  /** A step answered something: a code, or a promise whose rejection must not be lost. */
-  settle(result: number | Promise<void>, task: string): number {
-    if (typeof result === 'number') return result;
-    if (typeof result.then !== 'function') return OK;
-    this.asyncSteps++;
-    result.then(() => {
-      this.asyncSteps--;
-    }, (error: unknown) => {
-      this.asyncSteps--;
-      this.reportStep(error, task);
-    });
-    return OK;
-  }
-
-  reportStep(error: unknown, task: string): void {
-    this.reportError(error, `task "${task}"`);
-  }
-
-  private reportError(error: unknown, where: string): void {
+  reportError(error: unknown, where: string): void {
     this.counters[STEP_ERRORS]!++;
     this.onError(error, where);
   }
@@ -595,8 +581,10 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private checkParty(reactor: number | 'main'): number {
     const { reactors } = this.shared;
     if (reactor === 'main') return reactors;
-    if (typeof reactor === 'number' && reactor >= 0 && reactor <= reactors && (reactor | 0) === reactor) return reactor;
-    throw invalidArgument('reactor', reactor, `a whole number from 0 to ${reactors - 1}, or 'main'`);
+    // The main thread's own number is taken from reactors alone, which answer it by the number it has sent under: on the main thread
+    // it is a loop that went one too far.
+    if (typeof reactor === 'number' && reactor >= 0 && (reactor | 0) === reactor && (reactor < reactors || (reactor === reactors && this.id !== reactors))) return reactor;
+    throw invalidArgument('reactor', reactor, `a whole number from 0 to ${reactors - 1}${typeof reactor === 'number' ? '' : ", or 'main'"}`);
   }
 
   // ---- Start and stop -----------------------------------------------------------------------------------------------
@@ -614,7 +602,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
 
   /** True when nothing is ready, waiting or under way here. */
   isQuiet(): boolean {
-    return this.bands.bitmap === 0 && this.asyncSteps === 0 && this.calls.count === 0 && this.intercore.isQuiet();
+    return this.bands.bitmap === 0 && this.steps.unsettled === 0 && this.waits.isIdle() && this.calls.count === 0 && this.intercore.isQuiet();
   }
 
   /** The stop protocol, once a turn after the stop word has changed: run the hooks, say when all is quiet, leave when told. */
