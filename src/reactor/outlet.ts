@@ -62,6 +62,7 @@ export class Outlet implements ValueMemory, Room {
     // Here the outlet itself decides when to publish: higher bands go first, and who publishes also wakes.
     this.producer = pub(queue, { publishEvery: 2 ** 30 });
     this.producer.onUnpublished = null;
+    this.producer.isRefuser = false;
     announceLane(inbox, host.id, lane);
     this.words = this.producer.words;
     this.bytes = this.producer.bytes;
