@@ -2,7 +2,7 @@
  * The lanes of one party: outlets to its peers, inlets from them, made on first use. Keeps what is unpublished until the step ends, what
  * is full until there is room, and what must wait for that room out of native's sight.
  */
-import { LANES_PER_PEER, deliveryLayout } from '../layout.js';
+import { BANDS, LANES_PER_PEER, deliveryLayout } from '../layout.js';
 import type { VariableQueue } from '../queues/index.js';
 import { Inlet, bandOfLane, type InletHost } from './inlet.js';
 import { Outlet, type OutletHost } from './outlet.js';
@@ -31,7 +31,7 @@ const IS_MUTED = deliveryLayout.fields.isMuted.at >> 2;
 /** Something with unpublished records: an outlet, or a producer of a queue that the user made. */
 export interface Flushable {
   flush(): unknown;
-  /** Of an outlet; what has none comes last. */
+  /** Of an outlet. What has none comes first: an answer may say that it is there. */
   readonly band?: number;
 }
 
@@ -121,10 +121,10 @@ export class Intercore implements OutletHost {
 
   markDirty(producer: Flushable): void {
     const { dirty } = this;
-    const band = producer.band ?? -1;
+    const band = producer.band ?? BANDS;
     let at = this.dirtyCount++;
     // Most often one lane or two are dirty, and nothing moves.
-    for (; at > 0 && (dirty[at - 1]!.band ?? -1) < band; at--) dirty[at] = dirty[at - 1]!;
+    for (; at > 0 && (dirty[at - 1]!.band ?? BANDS) < band; at--) dirty[at] = dirty[at - 1]!;
     dirty[at] = producer;
     this.host.wantTurn();
   }
@@ -132,7 +132,7 @@ export class Intercore implements OutletHost {
   publishDownTo(outlet: Outlet): void {
     for (let i = 0; i < this.dirtyCount; i++) {
       const other = this.dirty[i]!;
-      if ((other.band ?? -1) <= outlet.band) break;
+      if ((other.band ?? BANDS) <= outlet.band) break;
       if (other instanceof Outlet && other.to === outlet.to) other.publish();
     }
     outlet.publish();

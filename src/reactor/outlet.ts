@@ -50,8 +50,6 @@ export class Outlet implements ValueMemory, Room {
   refusedBytes = 0;
   private readonly producer: VariableProducer;
   private readonly codec = new ValueCodec();
-  private readonly consumerParty: Int32Array;
-  private readonly wake: () => void;
   private dirtySinceNs = 0;
 
   constructor(private readonly host: OutletHost, readonly to: number, lane: number, readonly band: number) {
@@ -69,8 +67,10 @@ export class Outlet implements ValueMemory, Room {
     this.view = this.producer.view;
     this.buffer = Buffer.from(inbox, byteOffset, this.bytes.length);
     this.maxBytes = this.producer.maxRecordBytes - CALL_HEAD_BYTES;
-    this.consumerParty = host.party(to);
-    this.wake = host.waker(to);
+    const consumer = host.party(to);
+    const wake = host.waker(to);
+    // Also where the ring publishes by itself, because it is full.
+    this.producer.onPublish = () => notify(consumer, band, wake);
   }
 
   /**
@@ -106,9 +106,7 @@ export class Outlet implements ValueMemory, Room {
 
   /** Publishes what is committed and wakes the receiver if it sleeps or runs something lower. */
   publish(): void {
-    if (this.producer.unpublished === 0) return;
     this.producer.flush();
-    notify(this.consumerParty, this.band, this.wake);
   }
 
   /** Bytes as they are, anything else as a value. */
