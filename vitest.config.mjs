@@ -10,7 +10,7 @@ export default defineConfig({
     projects: [
       { test: { ...shared, name: 'computing', include: computing, maxWorkers: 2, sequence: { groupOrder: 0 } } },
       // One file at a time, so that timings mean something.
-      { test: { ...shared, name: 'alone', include: ['dist/**/*.test.js'], exclude: computing, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      { test: { ...shared, name: 'alone', include: ['dist/**/*.test.js', 'scripts/**/*.test.mjs'], exclude: computing, maxWorkers: 1, sequence: { groupOrder: 1 } } },
     ],
   },
 });

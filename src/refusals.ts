@@ -14,7 +14,7 @@ export interface Refuser {
   awaitRoom(needed: number, then: () => void): () => void;
 }
 
-/** Of each refuser of this step, the room that it lacked at its last refusal. */
+/** Of each refuser of this step, the room that it lacked: for the smallest record that it refused. */
 const refusers: Refuser[] = [];
 const needs: number[] = [];
 let count = 0;
@@ -25,7 +25,8 @@ export function noteRefusal(refuser: Refuser, needed: number): void {
   if (!isInStep) return;
   const known = refusers.indexOf(refuser);
   if (known >= 0) {
-    needs[known] = needed;
+    // Two records of one step: the smaller can be taken first.
+    if (needed < needs[known]!) needs[known] = needed;
     return;
   }
   refusers.push(refuser);
@@ -58,6 +59,14 @@ export function awaitRefusers(then: () => void, takeBack: (() => void)[]): boole
   for (let i = 0; i < count; i++) takeBack.push(refusers[i]!.awaitRoom(needs[i]!, then));
   forget();
   return true;
+}
+
+/** What `awaitRoom` is for those whose room is promised: by `space()`, or by `writable()`, which takes no signal. */
+export function awaitPromised(room: (options: { signal: AbortSignal }) => Promise<unknown>, then: () => void): () => void {
+  const end = new AbortController();
+  // A wait that fails ends as well: the step is run again and meets what has failed.
+  room({ signal: end.signal }).then(then, then);
+  return () => end.abort();
 }
 
 function forget(): void {

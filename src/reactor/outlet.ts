@@ -1,6 +1,7 @@
 /**
  * The sending end of a lane: one SPSC ring from this party to another, for one band. Records are written at once and published
- * lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first. Whoever publishes also wakes.
+ * lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first; at once when their band is above the
+ * one that runs. A lane is never published before the higher lanes to the same party. Whoever publishes also wakes.
  */
 import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableProducer } from '../queues/index.js';
 import { framedBytes } from '../queues/record.js';
@@ -24,8 +25,12 @@ export interface OutletHost {
   readonly publishEvery: { readonly records: number; readonly ns: number };
   readonly nowNs: () => number;
   readonly waits: WaitingHost;
+  /** Band of what runs; that of a task without a priority where nothing does. What is sent in a higher one is published at once. */
+  readonly runningBand: number;
   /** Flush me at the end of the step. */
   markDirty(outlet: Outlet): void;
+  /** Publish all that waits for the same party in higher bands, then me. */
+  publishDownTo(outlet: Outlet): void;
   party(id: number): Int32Array;
   waker(id: number): () => void;
   isDead(id: number): boolean;
@@ -54,31 +59,37 @@ export class Outlet implements ValueMemory, Room {
   refusedBytes = 0;
   private readonly producer: VariableProducer;
   private readonly codec = new ValueCodec();
-  private readonly consumerParty: Int32Array;
-  private readonly wake: () => void;
   private dirtySinceNs = 0;
   private readonly names = new SentNames();
   private readonly parcels: Parcels;
 
-  constructor(private readonly host: OutletHost, readonly to: number, lane: number, private readonly band: number) {
+  constructor(private readonly host: OutletHost, readonly to: number, lane: number, readonly band: number) {
     this.line = new WaitingLine(host.waits, this);
     const inbox = host.shared.inboxes[to]!;
     const byteOffset = laneAt(host.shared, host.id, lane);
     const queue = create({ kind: 'spsc', capacityBytes: host.shared.laneBytes, buffer: inbox, byteOffset });
-    this.producer = pub(queue, { publishEvery: host.publishEvery.records });
-    // Here the outlet itself decides when to publish, and wakes with it.
+    // Here the outlet itself decides when to publish: higher bands go first, and who publishes also wakes.
+    this.producer = pub(queue, { publishEvery: 2 ** 30 });
     this.producer.onUnpublished = null;
+    this.producer.isRefuser = false;
     announceLane(inbox, host.id, lane);
     this.words = this.producer.words;
     this.bytes = this.producer.bytes;
     this.view = this.producer.view;
     this.buffer = Buffer.from(inbox, byteOffset, this.bytes.length);
     this.maxBytes = this.producer.maxRecordBytes - CALL_HEAD_BYTES;
+<<<<<<< HEAD
     this.consumerParty = host.party(to);
     this.wake = host.waker(to);
     this.parcels = new Parcels((bytes) => {
       host.counters[WAITING_BYTES]! += bytes;
     });
+=======
+    const consumer = host.party(to);
+    const wake = host.waker(to);
+    // Also where the ring publishes by itself, because it is full.
+    this.producer.onPublish = () => notify(consumer, band, wake);
+>>>>>>> main
   }
 
   /**
@@ -106,11 +117,15 @@ export class Outlet implements ValueMemory, Room {
     this.producer.abort();
   }
 
-  /** Publishes what is committed and wakes the receiver if it sleeps or runs something lower. */
+  /** The same as `publish`, at the end of a step: the host has this outlet in its list no more. */
   flush(): void {
     this.isDirty = false;
+    this.publish();
+  }
+
+  /** Publishes what is committed and wakes the receiver if it sleeps or runs something lower. */
+  publish(): void {
     this.producer.flush();
-    notify(this.consumerParty, this.band, this.wake);
   }
 
   /** What stands for `text` in this lane. Throws when it cannot be a name. */
@@ -203,7 +218,7 @@ export class Outlet implements ValueMemory, Room {
 
   askForRoom(bytes: number): boolean {
     // What is committed but unpublished can never be drained: nobody may wait for room on it.
-    if (this.isDirty) this.flush();
+    if (this.isDirty) this.host.publishDownTo(this);
     return this.producer.askForRecord(bytes);
   }
 
@@ -315,27 +330,25 @@ export class Outlet implements ValueMemory, Room {
     return OK;
   }
 
-  /** After a commit: either the ring has published by itself, or it is flushed at the end of the step. */
+  /** After a commit: published at once if it is above what runs, else at the end of the step or at a bound, whichever is first. */
   private published(): void {
-    const producer = this.producer;
-    if (producer.unpublished === 0) {
-      notify(this.consumerParty, this.band, this.wake);
-      return;
-    }
+    const { host, producer } = this;
     if (!this.isDirty) {
       this.isDirty = true;
       this.dirtySinceNs = 0;
-      this.host.markDirty(this);
+      host.markDirty(this);
+    }
+    if (this.band > host.runningBand || producer.unpublished >= host.publishEvery.records) {
+      host.publishDownTo(this);
       return;
     }
     if ((producer.unpublished & (CLOCK_EVERY - 1)) !== 0) return;
-    const now = this.host.nowNs();
+    const now = host.nowNs();
     if (this.dirtySinceNs === 0) {
       this.dirtySinceNs = now;
-    } else if (now - this.dirtySinceNs > this.host.publishEvery.ns) {
+    } else if (now - this.dirtySinceNs > host.publishEvery.ns) {
       this.dirtySinceNs = now;
-      producer.flush();
-      notify(this.consumerParty, this.band, this.wake);
+      host.publishDownTo(this);
     }
   }
 
@@ -344,7 +357,7 @@ export class Outlet implements ValueMemory, Room {
     if (code !== BACK_PRESSURED) return code;
     this.refusedBytes = needed;
     // The receiver can make room only of what it can see.
-    if (this.isDirty) this.flush();
+    if (this.isDirty) this.host.publishDownTo(this);
     noteRefusal(this.line, needed);
     return code;
   }

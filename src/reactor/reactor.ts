@@ -131,6 +131,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   /** For tasks and lanes alone. */
   readonly steps: Steps = new Steps(this);
   readonly waits: Waits = new Waits(this);
+  /** Band of what runs; between turns, that of a task without a priority. */
+  runningBand: number = DEFAULT_BAND;
 
   private readonly addon = native();
   private readonly party: Int32Array;
@@ -152,8 +154,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private readonly budget: Budget;
   private readonly onError: (error: unknown, where: string) => void;
   private isInTurn = false;
-  private runningBand: number = AWAKE;
-  private selectedBand: number = AWAKE;
+  /** What the others believe that runs here. */
+  private toldBand: number = AWAKE;
   private turnEndNs = 0;
   private yieldCalls = 0;
   /** What runs has been held back: it goes on when its refuser has room, or in the next turn. */
@@ -231,7 +233,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       // park.yield: something above came, or something to look at: end the turn, native polls at once.
       if (Atomics.load(this.party, YIELD_REQUESTED) !== 0) break;
     }
-    if (this.runningBand !== AWAKE) this.setRunningBand(AWAKE);
+    if (this.toldBand !== AWAKE) this.setRunningBand(AWAKE);
+    this.runningBand = DEFAULT_BAND;
     this.waits.endTurn();
     this.delivery[HAS_MORE] = this.bands.bitmap === 0 ? 0 : 1;
     // Whoever asks for a turn from here on gets another one: nothing looks at what is ready, or at who waits, after this.
@@ -271,7 +274,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   }
 
   private runQuantum(ready: Ready): void {
-    this.selectedBand = ready.band;
+    this.runningBand = ready.band;
     let hasMore = false;
     this.isHeld = false;
     try {
@@ -292,7 +295,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    * more than one step: the word is read by every sender, and writing it costs a transfer of its line between the cores.
    */
   private setRunningBand(band: number): void {
-    this.runningBand = band;
+    this.toldBand = band;
     // park.attention: pairs with notify(). While awake only this thread writes the word; a waker swaps PARKED alone.
     Atomics.store(this.party, ATTENTION, band);
   }
@@ -316,7 +319,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    * clock is read every eighth time. Also publishes what this step has sent. This thread only.
    */
   shouldYield(): boolean {
-    if (this.runningBand !== this.selectedBand) this.setRunningBand(this.selectedBand);
+    if (this.isInTurn && this.toldBand !== this.runningBand) this.setRunningBand(this.runningBand);
     // park.yield: a hint, pairs with notify().
     if (Atomics.load(this.party, YIELD_REQUESTED) !== 0) return true;
     if (++this.yieldCalls % CLOCK_EVERY !== 0) return false;
@@ -326,7 +329,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
 
   /** For InletHost and TaskHost: between two steps of a quantum. */
   mustYield(band: number): boolean {
-    if (this.runningBand !== band) this.setRunningBand(band);
+    if (this.toldBand !== band) this.setRunningBand(band);
     // park.yield: as in shouldYield().
     return this.bands.bitmap >>> (band + 1) !== 0 || Atomics.load(this.party, YIELD_REQUESTED) !== 0;
   }
