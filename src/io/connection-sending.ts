@@ -15,6 +15,7 @@
  */
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
+import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Backlog } from './backlog.js';
 import type { Connection } from './connection.js';
 import type { Io } from './io.js';
@@ -28,7 +29,7 @@ const SEND_BYTES = 262_144;
 /** And in one call: the largest that native can count. */
 const MOST_SEND_BYTES = 2 ** 30;
 
-export class SendingHalf {
+export class SendingHalf implements Refuser {
   /** As far as is known, the kernel has room. */
   isWritable: boolean;
   /** `end` was called; the peer was told, after all that was offered. */
@@ -88,6 +89,7 @@ export class SendingHalf {
     } else if (pending + length > this.connection.highWaterBytes) {
       if (length > this.refusedBytes) this.refusedBytes = length;
       this.push();
+      noteRefusal(this, length);
       return BACK_PRESSURED;
     }
     if (this.isWritable && !this.isCorked && this.backlog.bytes === 0) {
@@ -190,6 +192,11 @@ export class SendingHalf {
     if (!this.isHeldBack || this.backlog.bytes === 0) return;
     this.isPushed = true;
     if (this.isWritable) this.io.schedule(this.connection);
+  }
+
+  /** For a step that was refused; see `Refuser`. */
+  awaitRoom(_needed: number, then: () => void): () => void {
+    return awaitPromised(() => this.writable(), then);
   }
 
   /** Resolves when no more than half of the mark waits and what was refused last fits, or the connection is closed. */

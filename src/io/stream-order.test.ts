@@ -53,7 +53,7 @@ class Reader {
     }
     if (!this.isSlow || this.random(3) !== 0) return;
     this.socket.pause();
-    setTimeout(() => this.socket.resume(), this.random(8));
+    setTimeout(() => this.socket.resume(), this.random(this.random(4) === 0 ? 30 : 5));
   }
 }
 
@@ -90,12 +90,12 @@ class Writer {
   }
 
   private lengthOf(): number {
-    switch (this.random(5)) {
+    switch (this.random(8)) {
       case 0: return this.random(4);
       case 1: return 1 + this.random(200);
-      case 2: return 1 + this.random(5000);
+      case 2: return 1 + this.random(150_000);
       case 3: return 16_000 + this.random(1000);
-      default: return 1 + this.random(150_000);
+      default: return 1 + this.random(12_000);
     }
   }
 
