@@ -151,7 +151,7 @@ export class Outlet implements ValueMemory, Room {
   }
 
   sendValue(name: SentName, value: unknown): number {
-    const most = this.codec.measure(value);
+    const most = this.codec.measure(value, this.maxBytes);
     const at = this.claimFor(name, VALUE, HEAD_BYTES, most);
     if (at < 0) {
       this.codec.forget();
@@ -167,7 +167,7 @@ export class Outlet implements ValueMemory, Room {
    * One that waits learns of its receiver's death from CallService, as all calls do.
    */
   sendCall(name: SentName, call: PendingCall, deadlineNs: number, value: unknown): number {
-    const most = this.codec.measure(value);
+    const most = this.codec.measure(value, this.maxBytes);
     const at = this.takeInTurn(name, CALL, CALL_HEAD_BYTES + most);
     if (at >= 0) {
       this.commit(this.writeCall(this, at, name.number, call, deadlineNs, value));
@@ -185,7 +185,7 @@ export class Outlet implements ValueMemory, Room {
 
   /** OK when it was sent or waits for room, serialized, in its turn; TOO_LARGE or CLOSED. */
   sendReply(kind: number, number: number, generation: number, value: unknown): number {
-    const most = this.codec.measure(value);
+    const most = this.codec.measure(value, this.maxBytes);
     const at = this.takeInTurn(undefined, kind, HEAD_BYTES + most);
     if (at >= 0) {
       this.commit(this.writeReply(this, at, number, generation, value));
