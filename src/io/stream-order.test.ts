@@ -196,7 +196,7 @@ describe.each(sources)('on %s', (source) => {
     const fate = random(6);
     const fateAt = random(STEPS);
     for (let step = 0; step < STEPS && !writer.connection.isClosed; step++) {
-      if (step === fateAt && fate === 0) isUnix ? socket.destroy() : socket.resetAndDestroy();
+      if (step === fateAt && fate === 0) void (isUnix ? socket.destroy() : socket.resetAndDestroy());
       if (step === fateAt && (fate === 1 || fate === 2)) socket.end();
       if (random(4) === 0 && socket.writable) socket.write('x');
       writer.burst();
