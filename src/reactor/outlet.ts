@@ -78,13 +78,13 @@ export class Outlet implements ValueMemory, Room {
     this.view = this.producer.view;
     this.buffer = Buffer.from(inbox, byteOffset, this.bytes.length);
     this.maxBytes = this.producer.maxRecordBytes - CALL_HEAD_BYTES;
-    this.parcels = new Parcels((bytes) => {
-      host.counters[WAITING_BYTES]! += bytes;
-    });
     const consumer = host.party(to);
     const wake = host.waker(to);
     // Also where the ring publishes by itself, because it is full.
     this.producer.onPublish = () => notify(consumer, band, wake);
+    this.parcels = new Parcels((bytes) => {
+      host.counters[WAITING_BYTES]! += bytes;
+    });
   }
 
   /**
