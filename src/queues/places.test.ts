@@ -17,14 +17,14 @@ describe('one too many', () => {
     const queue = spmc();
     const other = new Other(queue, [{ do: 'pub' }, { do: 'sleep', ms: 100 }, { do: 'leave' }]);
     await other.did(0);
-    const message = `the only place for a producer is taken by thread ${other.threadId}. Use kind 'mpsc' for several, or call recover(queue, ${other.threadId}) if that worker has exited`;
+    const message = `the only place for a producer is taken by thread ${other.threadId}. Use kind 'mpsc' for several, or call recover(queue, worker) if that worker has exited`;
     expect(errorOf(() => pub(queue))).toEqual({ code: 'ERR_PERCORE_NO_PLACE', message, argument: 'maxProducers' });
     await other.ended();
     expect(pub(queue).offer(eight(1)), 'it has left').toBe(OK);
   });
 
   it('as a consumer is told who has the places, and what to do', () => {
-    for (const maxConsumers of [1, 3]) {
+    for (const maxConsumers of [2, 3]) {
       const queue = spmc(maxConsumers);
       const consumers = Array.from({ length: maxConsumers }, () => sub(queue));
       const message = `all ${maxConsumers} places for consumers are taken (by threads ${consumers.map(() => 0).join(', ')}). Create the queue with a larger maxConsumers; or call recover(queue, worker) for a worker that has exited`;

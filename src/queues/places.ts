@@ -201,7 +201,7 @@ function taken(memory: QueueMemory, place: number | undefined): PercoreError {
   const which = memory.places === 1 ? 'the only place for a consumer is taken' : place === undefined ? `all ${memory.places} places for consumers are taken` : `place ${place} is taken`;
   const isEvicted = owners.some(({ thread, state }) => thread === me() && state === EVICTED_PLACE);
   const isMine = threads.includes(me() - 1);
-  const more = memory.places === 1 ? "Use kind 'spmc' for several consumers that each get every record" : place === undefined ? 'Create the queue with a larger maxConsumers' : 'Choose another place';
+  const more = memory.places === 1 ? "For several consumers that each get every record use kind 'spmc' with a larger maxConsumers" : place === undefined ? 'Create the queue with a larger maxConsumers' : 'Choose another place';
   const fix = isEvicted ? 'A consumer of this thread was evicted and still has its place: call its leave() first, then subscribe again'
     : isMine && memory.places === 1 ? `It is this thread's own consumer: use that one, or call its leave() first. ${more}` : more;
   return new PercoreError('ERR_PERCORE_NO_PLACE', `${which} (by thread${threads.length === 1 ? '' : 's'} ${threads.join(', ')}). ${fix}; or call recover(queue, worker) for a worker that has exited`, {

@@ -281,7 +281,7 @@ describe('recover itself', () => {
     [1, 2, 3].forEach((value) => producer.offer(eight(value)));
     const other = new Other(queue, [{ do: 'sub' }, { do: 'drain', limit: 2 }]);
     expect(await other.ended()).toEqual([0, [1, 2]]);
-    expect(errorOf(() => sub(queue)).message).toBe(`the only place for a consumer is taken (by thread ${other.threadId}). Use kind 'spmc' for several consumers that each get every record; or call recover(queue, worker) for a worker that has exited`);
+    expect(errorOf(() => sub(queue)).message).toBe(`the only place for a consumer is taken (by thread ${other.threadId}). For several consumers that each get every record use kind 'spmc' with a larger maxConsumers; or call recover(queue, worker) for a worker that has exited`);
     expect(recover(queue, other.threadId)).toEqual({ producers: 0, consumers: 1, taken: 0 });
     expect(drained(sub(queue))).toEqual([3]);
   });
