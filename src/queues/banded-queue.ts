@@ -37,7 +37,7 @@ export class BandedProducer<P extends BandProducer = BandProducer> {
 
   /** The ring of one band, 0 low to 7 high, with `tryClaim`, `commit`, `offer` and `space` of its own. */
   band(band: number): P {
-    return this.producers[band] ?? this.refuse(band);
+    return typeof band === 'number' ? (this.producers[band] ?? this.refuse(band)) : this.refuse(band);
   }
 
   /** Copies one record into a band. As `offer` of a single ring. */

@@ -103,11 +103,11 @@ export function createRings(options: FixedOptions<Kind> | VariableOptions<Kind>)
   const byteOffset = options.byteOffset ?? 0;
   const buffer = options.buffer ?? new SharedArrayBuffer(bytes);
   if (!(buffer instanceof SharedArrayBuffer)) throw invalidArgument('buffer', buffer, 'a SharedArrayBuffer');
-  if (checkInteger('byteOffset', byteOffset, 0, 2 ** 53 - 1) % 8 !== 0) throw invalidArgument('byteOffset', byteOffset, 'a multiple of 8');
+  if (typeof byteOffset !== 'number' || byteOffset % 8 !== 0) throw invalidArgument('byteOffset', byteOffset, 'a multiple of 8');
   if (buffer.byteLength < bytes) throw invalidArgument('buffer', buffer.byteLength, `at least ${bytes} bytes long`);
   checkInteger('byteOffset', byteOffset, 0, buffer.byteLength - bytes);
 
-  // Also of what another thread has begun to use: then it would be lost.
+  // What another thread uses already would be lost.
   if (new Int32Array(buffer, byteOffset, queueLayout.bytes >> 2).some((word) => word !== 0)) throw invalidArgument('buffer', 'memory that is in use', 'all zero from byteOffset on: there is a queue already, or something else');
 
   const names = declared.map(([name]) => name);
@@ -157,7 +157,7 @@ function declare(name: string, consumer: DeclaredConsumer, before: readonly (rea
 /** Of many consumers none may decide that nobody gets a record. */
 export function checkShared(kind: Kind, whenSlow: WhenSlow): void {
   if (kind === 'spmc' && whenSlow === 'drop-newest') {
-    throw invalidArgument('whenSlow', whenSlow, "'wait', 'block', 'drop-oldest' or 'evict' for kind 'spmc': a record that is not taken would be lost for its other consumers too. With 'drop-oldest' this consumer alone loses records, and learns how many");
+    throw invalidArgument('whenSlow', whenSlow, "'wait', 'block', 'drop-oldest' or 'evict' for kind 'spmc', where a record that is dropped at the producer is lost for every consumer ('drop-oldest' costs its own consumer alone)");
   }
 }
 

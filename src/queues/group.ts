@@ -77,6 +77,8 @@ export function openGroup(handle: GroupHandle): Group {
   if (made.some((value, i) => value !== expected[i])) {
     throw new PercoreError('ERR_PERCORE_LAYOUT_MISMATCH', `queue memory has magic, layout version, rings and places ${made.join(', ')}; expected ${expected.join(', ')}. Use one version of percore in all threads, and pass the handle as create() returned it`, { argument: 'queue' });
   }
+  // The group says nothing of its rings' shape, each of them does.
+  openRing(ringOf(handle, 0));
   return { words, rings: handle.rings, places: handle.groupPlaces, handle };
 }
 

@@ -39,7 +39,7 @@ import { closePipe, createPipe, propertiesOfPipe, pubPipe, subPipe, type PipeOpt
 import type { Recovered } from './places.js';
 import type { QueueConsumer, QueueProducer, QueueProperties } from './queue-ends.js';
 import { closeRings, inspectRings, pubRings, recoverRings, subRings, type PubOptions, type SubOptions } from './rings.js';
-import { BandedValueProducer, ValueConsumer, ValueProducer, createValueRings, type ByteConsumer, type ByteProducer, type ValueOptions, type ValueQueue } from './value-queue.js';
+import { BandedValueProducer, ValueConsumer, ValueProducer, checkCodec, createValueRings, type ByteConsumer, type ByteProducer, type ValueOptions, type ValueQueue } from './value-queue.js';
 import type { VariableConsumer, VariableProducer } from './variable-records.js';
 import { idOfDead, type WorkerLike } from './thread-ids.js';
 import { createWindow, type WindowOptions, type WindowQueue } from './window.js';
@@ -82,8 +82,7 @@ export function create<K extends Kind>(options: FixedOptions<K>): FixedQueue<K>;
 export function create(options: LinkedOptions): LinkedQueue;
 export function create<K extends Kind>(options: VariableOptions<K>): VariableQueue<K>;
 export function create(options: { kind?: unknown; backend?: unknown; codec?: unknown }): unknown {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object, such as { kind, capacity, recordBytes }');
-  const backend = options.backend ?? 'fixed';
+  const backend = options?.backend ?? 'fixed';
   if (!BACKENDS.includes(backend as string)) throw invalidArgument('backend', backend, BACKENDS.map((name) => `'${name}'`).join(', '));
   if (backend === 'deque') return createDeque(options as DequeOptions);
   if (backend === 'window') return createWindow(options as WindowOptions);
@@ -112,6 +111,7 @@ export function pub(queue: AnyQueue, options: PubOptions = {}): unknown {
   checkQueue(queue);
   if (isInThread(queue)) return pubInThread(queue, options);
   if (isPipe(queue)) return pubPipe(queue, options);
+  if (isValueQueue(queue)) checkCodec(queue);
   const ends = pubRings(queue, options);
   if (!isValueQueue(queue)) return ends;
   return queue.kind === 'banded' ? new BandedValueProducer(ends as BandedProducer, queue.codec) : new ValueProducer(ends as ByteProducer, queue.codec);
@@ -144,6 +144,7 @@ export function sub(queue: AnyQueue, options: SubOptions & BandedSubOptions = {}
     checkOptions('options', options, []);
     return subPipe(queue);
   }
+  if (isValueQueue(queue)) checkCodec(queue);
   const ends = subRings(queue, options);
   return isValueQueue(queue) ? new ValueConsumer(ends as ByteConsumer, queue.codec) : ends;
 }

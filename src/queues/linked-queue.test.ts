@@ -528,8 +528,9 @@ describe('bad arguments of a linked queue', () => {
     expect(errorOf(() => pub({ ...queue, chunkBytes: 32 } as never)).code).toBe('ERR_PERCORE_LAYOUT_MISMATCH');
     expect(errorOf(() => pub({ ...queue, capacity: 64 } as never)).argument).toBe('queue');
     const ring = create({ kind: 'spsc', capacityBytes: 4096 });
-    const { message: said } = errorOf(() => pub({ ...ring, backend: 'linked', chunkBytes: 64 } as never));
-    expect(said).toContain(`expected ${LINKED_MAGIC}`);
+    expect(errorOf(() => pub({ ...ring, backend: 'linked', chunkBytes: 64 } as never)), 'its memory cannot grow').toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'queue' });
+    new Int32Array(queue.buffer)[queueLayout.bytes >> 2] = 0;
+    expect(errorOf(() => pub(queue)).message).toContain(`expected ${LINKED_MAGIC}`);
   });
 
   it('a second producer or consumer', () => {

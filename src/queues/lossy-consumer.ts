@@ -110,11 +110,7 @@ export class LossyConsumer extends RingConsumer {
 
   /** As of every consumer; what a handler that threw has left behind was taken, and nobody else gets it. */
   override leave(): void {
-    if (!this.isOver) {
-      while (this.from !== this.until) this.step();
-      // `lost` says from now on how many they were.
-      this.available();
-    }
+    while (this.from !== this.until) this.step();
     super.leave();
   }
 

@@ -160,19 +160,19 @@ describe('a producer that leaves', () => {
 
 describe('inspect', () => {
   it('says of a queue what its ends know, from outside', () => {
-    const queue = create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 3, consumers: { log: { whenSlow: 'drop-newest' } } });
+    const queue = create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 3, consumers: { log: { whenSlow: 'block' } } });
     const producer = pub(queue);
     const consumer = sub(queue);
     [1, 2, 3, 4, 5].forEach((value) => producer.offer(eight(value)));
     drained(consumer, 3);
-    const declared = { place: 0, name: 'log', state: 'held', whenSlow: 'drop-newest', threadId: undefined, lag: 4, consumed: 0, droppedOldest: 0, droppedEvicted: 0 };
+    const declared = { place: 0, name: 'log', state: 'held', whenSlow: 'block', threadId: undefined, lag: 4, consumed: 0, droppedOldest: 0, droppedEvicted: 0 };
     const other = { place: 1, state: 'reading', whenSlow: 'wait', threadId: 0, lag: 1, consumed: 3, droppedOldest: 0, droppedEvicted: 0 };
     expect(inspect(queue)).toEqual({
       kind: 'spmc', backend: 'fixed', capacity: 4, recordBytes: 8, depth: 4, highWater: 4, published: 4, consumed: 3, refused: 1,
       dropped: { newest: 0, oldest: 0, evicted: 0, closed: 0 }, producers: [{ place: 0, threadId: 0 }], consumers: [declared, other], isClosed: false,
     });
     drained(consumer);
-    expect([producer.offer(eight(5)), inspect(queue)]).toMatchObject([-6, { dropped: { newest: 1 }, refused: 1, consumed: 4 }]);
+    expect([producer.offer(eight(5)), inspect(queue)]).toMatchObject([-1, { dropped: { newest: 0 }, refused: 2, consumed: 4 }]);
   });
 
   it('counts on across owners', () => {

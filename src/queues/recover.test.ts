@@ -22,7 +22,7 @@ describe('after the death of a producer', () => {
     const dead = pub(queue, { publishEvery: 3 });
     for (let value = 1; value <= 5; value++) dead.offer(eight(value));
     killProducer(queue);
-    expect(errorOf(() => pub(queue)).message).toBe(`the only place for a producer is taken by thread ${GHOST}. Use kind 'mpsc' for several, or call recover(queue, ${GHOST}) if that worker has exited`);
+    expect(errorOf(() => pub(queue)).message).toBe(`the only place for a producer is taken by thread ${GHOST}. Use kind 'mpsc' for several, or call recover(queue, worker) if that worker has exited`);
     expect(recover(queue, GHOST)).toEqual({ producers: 1, consumers: 0, taken: 0 });
     const next = pub(queue);
     expect([next.offer(eight(9)), drained(sub(queue))]).toEqual([OK, [1, 2, 3, 9]]);

@@ -45,6 +45,12 @@ export function createValueRings(options: ValueOptions<unknown, Kind>): ValueQue
   return { ...queue, codec: description };
 }
 
+/** Throws unless the handle, which may have been made by hand, has a codec whose records are those of its ring. Before an end takes a place. */
+export function checkCodec({ codec, recordBytes }: { readonly codec: CodecDescription; readonly recordBytes: number }): void {
+  const { recordBytes: ofCodec, description } = codecOf(codec);
+  if (recordBytes !== 0 && ofCodec !== recordBytes) throw invalidArgument('queue.codec', description.name, `a codec whose records have ${recordBytes} bytes each, as those of the queue`);
+}
+
 /** What a ring's producer and consumer need to carry values. */
 export type ByteProducer = FixedProducer | VariableProducer;
 export interface ByteConsumer {
