@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "72bec0999062949d";
+constexpr char kHash[] = "c2dd5150a5851bb8";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -200,7 +200,8 @@ struct Party {
   int32_t idleStrategy;  // IdleStrategy code (writes: runtime or owner; reads: owner)
   int32_t spinNs;  // longest spin before parking, nanoseconds (writes: runtime or owner; reads: owner)
   int32_t ioIntervalNs;  // return to libuv at the latest after this, nanoseconds (writes: runtime or owner; reads: owner)
-  char reserved5[116];
+  int32_t isCpuShared;  // 1: another working thread has this party's CPU, so it never spins (writes: runtime, before the worker starts; reads: owner)
+  char reserved5[112];
   int32_t phase;  // Phase: STARTING 0, READY 1, DRAINING 2, QUIET 3, LEFT 4 (writes: owner; reads: runtime)
   char reserved6[124];
   double turns;  // calls into JavaScript (writes: owner; reads: runtime)
@@ -230,6 +231,7 @@ static_assert(offsetof(Party, lanesVersion) == 512);
 static_assert(offsetof(Party, idleStrategy) == 640);
 static_assert(offsetof(Party, spinNs) == 644);
 static_assert(offsetof(Party, ioIntervalNs) == 648);
+static_assert(offsetof(Party, isCpuShared) == 652);
 static_assert(offsetof(Party, phase) == 768);
 static_assert(offsetof(Party, turns) == 896);
 static_assert(offsetof(Party, parks) == 904);
