@@ -101,7 +101,7 @@ export class CallService {
     }
     if (code === OK) return;
     if (code === BACK_PRESSURED) {
-      outlet.whenRoom(() => {
+      outlet.whenRoom(outlet.refusedBytes, () => {
         // Given up meanwhile: nothing to ask any more.
         if (this.calls.has(call)) this.ask(call, target, band, deadlineNs, argument);
       });
@@ -175,7 +175,7 @@ export class CallService {
       this.reply(asked, FAILURE, callId, packError(error));
       return;
     }
-    if (code === BACK_PRESSURED) outlet.whenRoom(() => this.reply(asked, kind, callId, value));
+    if (code === BACK_PRESSURED) outlet.whenRoom(outlet.refusedBytes, () => this.reply(asked, kind, callId, value));
     else if (code === TOO_LARGE) this.reply(asked, FAILURE, callId, packError(new PercoreError('ERR_PERCORE_TOO_LARGE', `the answer: ${Outlet.tooLarge(outlet)}`)));
     // CLOSED: the asker has died, and nobody misses the answer.
   }

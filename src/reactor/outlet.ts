@@ -1,13 +1,17 @@
 /**
  * The sending end of a lane: one SPSC ring from this party to another, for one band. Records are written at once and published
- * lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first. Whoever publishes also wakes.
+ * lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first; at once when their band is above the
+ * one that runs. A lane is never published before the higher lanes to the same party. Whoever publishes also wakes.
  */
-import { create, pub, BACK_PRESSURED, CLOSED, OK, type VariableProducer } from '../queues/index.js';
+import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableProducer } from '../queues/index.js';
+import { framedBytes } from '../queues/record.js';
 import { ValueCodec, type ValueMemory } from '../queues/value-codec.js';
 import { partyLayout } from '../layout.js';
+import { noteRefusal } from '../refusals.js';
 import { BYTES, CALL, CALL_HEAD_BYTES, HEAD_BYTES, VALUE } from './message.js';
 import { notify } from './parking.js';
 import { announceLane, laneAt, type SharedRuntime } from './shared.js';
+import { WaitingLine, type Room, type WaitingHost } from './waiting-line.js';
 
 /** What an outlet needs of its reactor. */
 export interface OutletHost {
@@ -16,10 +20,13 @@ export interface OutletHost {
   readonly counters: Float64Array;
   readonly publishEvery: { readonly records: number; readonly ns: number };
   readonly nowNs: () => number;
+  readonly waits: WaitingHost;
+  /** Band of what runs; that of a task without a priority where nothing does. What is sent in a higher one is published at once. */
+  readonly runningBand: number;
   /** Flush me at the end of the step. */
   markDirty(outlet: Outlet): void;
-  /** I am full; look at me when you are told that there is room somewhere, and once soon: there may be already, and then nobody tells. */
-  markBlocked(outlet: Outlet): void;
+  /** Publish all that waits for the same party in higher bands, then me. */
+  publishDownTo(outlet: Outlet): void;
   party(id: number): Int32Array;
   waker(id: number): () => void;
   isDead(id: number): boolean;
@@ -30,36 +37,40 @@ const REJECTED = partyLayout.fields.rejected.at >> 3;
 /** The clock is read once in so many unpublished records. */
 const CLOCK_EVERY = 8;
 
-export class Outlet implements ValueMemory {
+export class Outlet implements ValueMemory, Room {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly buffer: Buffer;
   readonly maxBytes: number;
   isDirty = false;
-  isBlocked = false;
+  /** Those who wait for room here. */
+  readonly line: WaitingLine;
+  /** Bytes of the record, head included, that was refused last: what to wait for with `whenRoom`. */
+  refusedBytes = 0;
   private readonly producer: VariableProducer;
   private readonly codec = new ValueCodec();
-  private readonly consumerParty: Int32Array;
-  private readonly wake: () => void;
   private dirtySinceNs = 0;
-  private waiters: (() => void)[] = [];
 
-  constructor(private readonly host: OutletHost, readonly to: number, lane: number, private readonly band: number) {
+  constructor(private readonly host: OutletHost, readonly to: number, lane: number, readonly band: number) {
+    this.line = new WaitingLine(host.waits, this);
     const inbox = host.shared.inboxes[to]!;
     const byteOffset = laneAt(host.shared, host.id, lane);
     const queue = create({ kind: 'spsc', capacityBytes: host.shared.laneBytes, buffer: inbox, byteOffset });
-    this.producer = pub(queue, { publishEvery: host.publishEvery.records });
-    // Here the outlet itself decides when to publish, and wakes with it.
+    // Here the outlet itself decides when to publish: higher bands go first, and who publishes also wakes.
+    this.producer = pub(queue, { publishEvery: 2 ** 30 });
     this.producer.onUnpublished = null;
+    this.producer.isRefuser = false;
     announceLane(inbox, host.id, lane);
     this.words = this.producer.words;
     this.bytes = this.producer.bytes;
     this.view = this.producer.view;
     this.buffer = Buffer.from(inbox, byteOffset, this.bytes.length);
     this.maxBytes = this.producer.maxRecordBytes - CALL_HEAD_BYTES;
-    this.consumerParty = host.party(to);
-    this.wake = host.waker(to);
+    const consumer = host.party(to);
+    const wake = host.waker(to);
+    // Also where the ring publishes by itself, because it is full.
+    this.producer.onPublish = () => notify(consumer, band, wake);
   }
 
   /**
@@ -68,9 +79,12 @@ export class Outlet implements ValueMemory {
    */
   claim(kind: number, headBytes: number, length: number): number {
     if (this.host.isDead(this.to)) return this.refuse(CLOSED);
-    const at = this.producer.tryClaim(headBytes + length, kind);
+    const needed = headBytes + length;
+    // Nobody overtakes those who wait.
+    const mayTake = this.line.count === 0 || this.line.lets(framedBytes(needed));
+    const at = mayTake ? this.producer.tryClaim(needed, kind) : needed > this.producer.maxRecordBytes ? TOO_LARGE : BACK_PRESSURED;
     if (at >= 0) return at;
-    if (at === BACK_PRESSURED) this.wantRoom(headBytes + length);
+    if (at === BACK_PRESSURED) this.noteRefusal(needed);
     return this.refuse(at);
   }
 
@@ -84,11 +98,15 @@ export class Outlet implements ValueMemory {
     this.producer.abort();
   }
 
-  /** Publishes what is committed and wakes the receiver if it sleeps or runs something lower. */
+  /** The same as `publish`, at the end of a step: the host has this outlet in its list no more. */
   flush(): void {
     this.isDirty = false;
+    this.publish();
+  }
+
+  /** Publishes what is committed and wakes the receiver if it sleeps or runs something lower. */
+  publish(): void {
     this.producer.flush();
-    notify(this.consumerParty, this.band, this.wake);
   }
 
   /** Bytes as they are, anything else as a value. */
@@ -134,20 +152,32 @@ export class Outlet implements ValueMemory {
     return OK;
   }
 
-  /** Calls `then` once, in a later turn, when there is room again or the receiver has died. */
-  whenRoom(then: () => void): void {
-    this.waiters.push(then);
-    if (!this.isBlocked) this.wantRoom(0);
+  /**
+   * Calls `then` once, in a later turn, as soon as a record of `needed` bytes, head included, would be taken, or the receiver has died.
+   * Those who wait are called in the order in which they came. One that throws is counted and reported, and costs the others nothing.
+   */
+  whenRoom(needed: number, then: () => void): void {
+    this.line.whenRoom(needed, then);
   }
 
-  /** Whoever waited goes on, if there is room for a quarter of the lane (or nobody to wait for). True: no longer blocked. */
-  retry(): boolean {
-    if (!this.host.isDead(this.to) && !this.producer.askForRecord(this.shareOfLane())) return false;
-    this.isBlocked = false;
-    const waiters = this.waiters;
-    this.waiters = [];
-    for (const then of waiters) then();
-    return true;
+  // ---- For its line ---------------------------------------------------------------------------------------------
+
+  askForRoom(bytes: number): boolean {
+    // What is committed but unpublished can never be drained: nobody may wait for room on it.
+    if (this.isDirty) this.host.publishDownTo(this);
+    return this.producer.askForRecord(bytes);
+  }
+
+  unitsOf(bytes: number): number {
+    return framedBytes(bytes);
+  }
+
+  isOver(): boolean {
+    return this.host.isDead(this.to);
+  }
+
+  describe(): string {
+    return `room in the lane of band ${this.band} to party ${this.to}`;
   }
 
   private claimValue(kind: number, headBytes: number, most: number): number {
@@ -156,42 +186,33 @@ export class Outlet implements ValueMemory {
     return at;
   }
 
-  /** After a commit: either the ring has published by itself, or it is flushed at the end of the step. */
+  /** After a commit: published at once if it is above what runs, else at the end of the step or at a bound, whichever is first. */
   private published(): void {
-    const producer = this.producer;
-    if (producer.unpublished === 0) {
-      notify(this.consumerParty, this.band, this.wake);
-      return;
-    }
+    const { host, producer } = this;
     if (!this.isDirty) {
       this.isDirty = true;
       this.dirtySinceNs = 0;
-      this.host.markDirty(this);
+      host.markDirty(this);
+    }
+    if (this.band > host.runningBand || producer.unpublished >= host.publishEvery.records) {
+      host.publishDownTo(this);
       return;
     }
     if ((producer.unpublished & (CLOCK_EVERY - 1)) !== 0) return;
-    const now = this.host.nowNs();
+    const now = host.nowNs();
     if (this.dirtySinceNs === 0) {
       this.dirtySinceNs = now;
-    } else if (now - this.dirtySinceNs > this.host.publishEvery.ns) {
+    } else if (now - this.dirtySinceNs > host.publishEvery.ns) {
       this.dirtySinceNs = now;
-      producer.flush();
-      notify(this.consumerParty, this.band, this.wake);
+      host.publishDownTo(this);
     }
   }
 
-  private wantRoom(needed: number): void {
-    // What is committed but unpublished can never be drained: publish it before waiting for room.
-    this.flush();
-    if (this.isBlocked) return;
-    this.isBlocked = true;
-    // A wish for a quarter of the lane, so that one wake pays for many records; the wish is repeated by retry().
-    this.producer.askForRecord(Math.max(needed, this.shareOfLane()));
-    this.host.markBlocked(this);
-  }
-
-  private shareOfLane(): number {
-    return this.producer.capacity >> 2;
+  private noteRefusal(needed: number): void {
+    this.refusedBytes = needed;
+    // The receiver can make room only of what it can see.
+    if (this.isDirty) this.host.publishDownTo(this);
+    noteRefusal(this.line, needed);
   }
 
   private refuse(code: number): number {

@@ -24,7 +24,9 @@ import { Intercore, type Flushable, type IntercoreHost } from './intercore.js';
 import { BYTES, CALL, HEAD_BYTES, VALUE, hashName } from './message.js';
 import type { Outlet } from './outlet.js';
 import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
+import { Steps } from './steps.js';
 import { LocalTask, type ByteRecord, type StepResult, type TaskHost } from './task.js';
+import { Waits, type Holdable } from './waits.js';
 
 export interface Budget {
   /** Quanta (one task or lane, up to 16 steps) a turn runs at most. */
@@ -56,6 +58,11 @@ export interface SpawnOptions {
   priority?: number;
   /** Messages of this thread that may wait: 1 to 2^20, default 1,024. From other reactors, the lane is the bound. */
   capacity?: number;
+  /**
+   * Asynchronous steps of this task that may be under way at once: 1 to 2^20. Without it there is no limit: the next step begins while
+   * the promises of those before it are pending, and they run side by side. With 1, each begins when the one before has settled.
+   */
+  concurrency?: number;
 }
 
 export interface Task<M> {
@@ -100,6 +107,12 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   readonly publishEvery: { readonly records: number; readonly ns: number };
   readonly delivery: Int32Array = new Int32Array(deliveryLayout.bytes >> 2);
 
+  /** For tasks and lanes alone. */
+  readonly steps: Steps = new Steps(this);
+  readonly waits: Waits = new Waits(this);
+  /** Band of what runs; between turns, that of a task without a priority. */
+  runningBand: number = DEFAULT_BAND;
+
   private readonly addon = native();
   private readonly party: Int32Array;
   private readonly timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
@@ -115,12 +128,12 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private readonly budget: Budget;
   private readonly onError: (error: unknown, where: string) => void;
   private isInTurn = false;
-  private runningBand: number = AWAKE;
-  private selectedBand: number = AWAKE;
+  /** What the others believe that runs here. */
+  private toldBand: number = AWAKE;
   private turnEndNs = 0;
   private yieldCalls = 0;
-  /** Steps that returned a promise which is not settled. */
-  private asyncSteps = 0;
+  /** What runs has been held back: it goes on when its refuser has room, or in the next turn. */
+  private isHeld = false;
   private nextReactor = 0;
   private stopWord: number = words.stop.RUN;
 
@@ -193,11 +206,13 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       // park.yield: something above came, or something to look at: end the turn, native polls at once.
       if (Atomics.load(this.party, YIELD_REQUESTED) !== 0) break;
     }
-    if (this.runningBand !== AWAKE) this.setRunningBand(AWAKE);
+    if (this.toldBand !== AWAKE) this.setRunningBand(AWAKE);
+    this.runningBand = DEFAULT_BAND;
+    this.waits.endTurn();
     this.delivery[HAS_MORE] = this.bands.bitmap === 0 ? 0 : 1;
-    // Whoever asks for a turn from here on gets another one: nothing looks at what is ready, or at who is blocked, after this.
+    // Whoever asks for a turn from here on gets another one: nothing looks at what is ready, or at who waits, after this.
     this.isInTurn = false;
-    if (this.intercore.hasBlocked) this.intercore.retryBlocked();
+    if (this.waits.hasStale) this.waits.look(false);
     if (this.intercore.dirtyCount !== 0) this.intercore.flush();
     if (this.stopWord !== words.stop.RUN) this.windDown();
   }
@@ -208,7 +223,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     if (delivery[IS_SUMMONED] !== 0) {
       delivery[IS_SUMMONED] = 0;
       this.noteDeaths();
-      if (this.intercore.hasBlocked) this.intercore.retryBlocked();
+      this.waits.look(true);
+      if (this.intercore.dirtyCount !== 0) this.intercore.flush();
     }
     this.stopWord = delivery[STOP]!;
     const lanes = delivery[LANES]!;
@@ -231,8 +247,9 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   }
 
   private runQuantum(ready: Ready): void {
-    this.selectedBand = ready.band;
+    this.runningBand = ready.band;
     let hasMore = false;
+    this.isHeld = false;
     try {
       hasMore = ready.run();
     } catch (error) {
@@ -240,6 +257,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       this.reportError(error, `a step of band ${ready.band}`);
       hasMore = true;
     }
+    // Held back, it stays marked as ready, so that nobody puts it into its band before its time.
+    if (this.isHeld) return;
     ready.isReady = false;
     if (hasMore) this.schedule(ready);
   }
@@ -249,7 +268,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    * more than one step: the word is read by every sender, and writing it costs a transfer of its line between the cores.
    */
   private setRunningBand(band: number): void {
-    this.runningBand = band;
+    this.toldBand = band;
     // park.attention: pairs with notify(). While awake only this thread writes the word; a waker swaps PARKED alone.
     Atomics.store(this.party, ATTENTION, band);
   }
@@ -273,7 +292,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    * clock is read every eighth time. Also publishes what this step has sent. This thread only.
    */
   shouldYield(): boolean {
-    if (this.runningBand !== this.selectedBand) this.setRunningBand(this.selectedBand);
+    if (this.isInTurn && this.toldBand !== this.runningBand) this.setRunningBand(this.runningBand);
     // park.yield: a hint, pairs with notify().
     if (Atomics.load(this.party, YIELD_REQUESTED) !== 0) return true;
     if (++this.yieldCalls % CLOCK_EVERY !== 0) return false;
@@ -283,7 +302,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
 
   /** For InletHost and TaskHost: between two steps of a quantum. */
   mustYield(band: number): boolean {
-    if (this.runningBand !== band) this.setRunningBand(band);
+    if (this.toldBand !== band) this.setRunningBand(band);
     // park.yield: as in shouldYield().
     return this.bands.bitmap >>> (band + 1) !== 0 || Atomics.load(this.party, YIELD_REQUESTED) !== 0;
   }
@@ -317,7 +336,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    */
   spawnBytes(options: SpawnOptions, step: (record: ByteRecord) => number | void): Task<Uint8Array> {
     const task = this.addTask(options, true, step as (message: never) => StepResult);
-    return { name: task.name, send: (message) => this.intercore.outlet(this.id, task.band).sendBytes(task.target, message), depth: 0 };
+    return { name: task.name, send: (message) => this.intercore.outlet(this.id, task.band).sendBytes(hashName(task.name), message), depth: 0 };
   }
 
   /** Answers calls by this name. The handler may be asynchronous; what it throws travels to the caller. Throws ERR_PERCORE_NAME_TAKEN. */
@@ -382,18 +401,21 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     this.addon.wake(eventFd);
   }
 
-  mute(inlet: Inlet): boolean {
-    return this.intercore.mute(inlet);
+  hold(ready: Holdable, code: number): void {
+    this.isHeld = true;
+    this.waits.hold(ready, code);
   }
 
-  runStep(task: LocalTask, message: unknown): number {
-    try {
-      const result = task.step(message as never, this.id, task.band);
-      return result === undefined ? OK : this.settle(result, task.name);
-    } catch (error) {
-      this.reportStep(error, task.name);
-      return OK;
-    }
+  setMuted(inlet: Inlet, isMuted: boolean): void {
+    this.intercore.setMuted(inlet, isMuted);
+  }
+
+  whoRuns(): string {
+    return this.steps.whoRuns();
+  }
+
+  reportThrown(error: unknown, where: string): void {
+    this.reportError(error, where);
   }
 
   dispatch(inlet: Inlet, at: number, length: number, type: number): number {
@@ -432,8 +454,9 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     checkFunction('step', step);
     const band = checkBand(options.priority);
     const capacity = checkInteger('capacity', options.capacity ?? 1024, 1, 2 ** 20);
+    const concurrency = options.concurrency === undefined ? Infinity : checkInteger('concurrency', options.concurrency, 1, 2 ** 20);
     const target = this.register(options.name);
-    const task = new LocalTask(this, options.name, target, band, capacity, takesBytes, step);
+    const task = new LocalTask(this, { name: options.name, band, capacity, concurrency, takesBytes }, step);
     this.tasks.set(target, task);
     return task;
   }
@@ -451,35 +474,17 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   }
 
   private runMessage(task: LocalTask, inlet: Inlet, at: number, length: number, type: number): number {
+    let message: unknown;
     try {
-      const message = type === BYTES ? inlet.bytes.slice(at, at + length) : this.codec.read(inlet, at, length);
-      const result = task.step(message as never, inlet.from, inlet.band);
-      return result === undefined ? OK : this.settle(result, task.name);
+      message = type === BYTES ? inlet.bytes.slice(at, at + length) : this.codec.read(inlet, at, length);
     } catch (error) {
-      this.reportStep(error, task.name);
+      this.reportError(error, `a message for task "${task.name}"`);
       return OK;
     }
+    return this.steps.run(task, message, inlet.from, inlet.band);
   }
 
-  /** A step answered something: a code, or a promise whose rejection must not be lost. */
-  settle(result: number | Promise<void>, task: string): number {
-    if (typeof result === 'number') return result;
-    if (typeof result.then !== 'function') return OK;
-    this.asyncSteps++;
-    result.then(() => {
-      this.asyncSteps--;
-    }, (error: unknown) => {
-      this.asyncSteps--;
-      this.reportStep(error, task);
-    });
-    return OK;
-  }
-
-  reportStep(error: unknown, task: string): void {
-    this.reportError(error, `task "${task}"`);
-  }
-
-  private reportError(error: unknown, where: string): void {
+  reportError(error: unknown, where: string): void {
     this.counters[STEP_ERRORS]!++;
     this.onError(error, where);
   }
@@ -519,7 +524,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
 
   /** True when nothing is ready, waiting or under way here. */
   isQuiet(): boolean {
-    return this.bands.bitmap === 0 && this.asyncSteps === 0 && this.calls.count === 0 && this.intercore.isQuiet();
+    return this.bands.bitmap === 0 && this.steps.unsettled === 0 && this.waits.isIdle() && this.calls.count === 0 && this.intercore.isQuiet();
   }
 
   /** The stop protocol, once a turn after the stop word has changed: run the hooks, say when all is quiet, leave when told. */
