@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "c2dd5150a5851bb8";
+constexpr char kHash[] = "c5f79ab15773b4fd";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -188,7 +188,8 @@ struct Party {
   int32_t id;  // number of the party; the main thread comes last (writes: runtime; reads: all)
   int32_t parties;  // reactors and the main thread (writes: runtime; reads: all)
   int32_t laneBytes;  // bytes of records in each lane (writes: runtime; reads: all)
-  char reserved0[108];
+  int32_t isCpuShared;  // 1: another working thread has this party's CPU, so it never spins (writes: runtime; reads: owner)
+  char reserved0[104];
   int32_t attention;  // PARKED -1, the band that is running 0 to 7, or AWAKE 8 (writes: owner; a waker swaps PARKED for AWAKE; reads: all)
   char reserved1[124];
   int32_t yieldRequested;  // 1: look at the sources before the next step (writes: all set, owner clears; reads: owner)
@@ -200,8 +201,7 @@ struct Party {
   int32_t idleStrategy;  // IdleStrategy code (writes: runtime or owner; reads: owner)
   int32_t spinNs;  // longest spin before parking, nanoseconds (writes: runtime or owner; reads: owner)
   int32_t ioIntervalNs;  // return to libuv at the latest after this, nanoseconds (writes: runtime or owner; reads: owner)
-  int32_t isCpuShared;  // 1: another working thread has this party's CPU, so it never spins (writes: runtime, before the worker starts; reads: owner)
-  char reserved5[112];
+  char reserved5[116];
   int32_t phase;  // Phase: STARTING 0, READY 1, DRAINING 2, QUIET 3, LEFT 4 (writes: owner; reads: runtime)
   char reserved6[124];
   double turns;  // calls into JavaScript (writes: owner; reads: runtime)
@@ -224,6 +224,7 @@ static_assert(offsetof(Party, version) == 4);
 static_assert(offsetof(Party, id) == 8);
 static_assert(offsetof(Party, parties) == 12);
 static_assert(offsetof(Party, laneBytes) == 16);
+static_assert(offsetof(Party, isCpuShared) == 20);
 static_assert(offsetof(Party, attention) == 128);
 static_assert(offsetof(Party, yieldRequested) == 256);
 static_assert(offsetof(Party, stop) == 384);
@@ -231,7 +232,6 @@ static_assert(offsetof(Party, lanesVersion) == 512);
 static_assert(offsetof(Party, idleStrategy) == 640);
 static_assert(offsetof(Party, spinNs) == 644);
 static_assert(offsetof(Party, ioIntervalNs) == 648);
-static_assert(offsetof(Party, isCpuShared) == 652);
 static_assert(offsetof(Party, phase) == 768);
 static_assert(offsetof(Party, turns) == 896);
 static_assert(offsetof(Party, parks) == 904);

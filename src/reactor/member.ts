@@ -37,6 +37,8 @@ export class Member {
   messages = 0;
   /** Resolves when the entry has run; rejects with ERR_PERCORE_ENTRY. */
   readonly ready: Promise<void>;
+  /** The thread has come as far as the entry. */
+  hasBegun = false;
   isReady = false;
   readonly exited: Promise<void>;
   readonly worker: Worker;
@@ -58,6 +60,8 @@ export class Member {
     this.ready.catch(() => undefined);
     const take = (report: WorkerReport): void => {
       if (report.kind === 'stepError') return host.stepError(id, unpackError(report.error, id, report.where), report.where);
+      this.hasBegun = true;
+      if (report.kind === 'begun') return;
       this.grants = report.grants;
       this.isReady = report.kind === 'ready';
       if (report.kind === 'ready') settle.resolve();

@@ -216,10 +216,15 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   }
 
   private startedTooLate(): PercoreError {
-    const late = this.members.filter(({ isReady }) => !isReady).map(({ id }) => id);
-    const who = late.length === 1 ? `reactor ${late[0]} has` : `reactors ${late.join(', ')} have`;
-    return new PercoreError('ERR_PERCORE_TIMEOUT', `${who} not started within ${this.settings.startTimeoutMs} ms: the entry ${this.settings.entry} neither returned nor threw. `
-      + 'Does it await something that never comes, or loop? Raise startTimeoutMs if it needs longer', { argument: 'startTimeoutMs', value: this.settings.startTimeoutMs, reactorId: late[0] });
+    const { entry, startTimeoutMs } = this.settings;
+    const late = this.members.filter(({ isReady }) => !isReady);
+    // The others may only have been slow: the machine was busy, or one waits for another.
+    const stuck = late.filter(({ hasBegun }) => hasBegun);
+    const shown = (stuck.length > 0 ? stuck : late).map(({ id }) => `reactor ${id}`);
+    const why = stuck.length > 0 ? `the entry ${entry} neither returned nor threw. Does it await something that never comes, or loop? Raise startTimeoutMs if it needs longer`
+      : `the thread has not come as far as the entry ${entry}. Raise startTimeoutMs on a machine as busy as this one`;
+    return new PercoreError('ERR_PERCORE_TIMEOUT', `${shown.slice(0, 8).join(', ')}${shown.length > 8 ? ` and ${shown.length - 8} others` : ''} did not start within ${startTimeoutMs} ms: ${why}`,
+      { argument: 'startTimeoutMs', value: startTimeoutMs, reactorId: (stuck[0] ?? late[0])?.id });
   }
 
   /** A CPU that the user named and did not get is easily missed in status(). */

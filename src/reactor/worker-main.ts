@@ -22,6 +22,7 @@ export interface WorkerStart {
 
 /** What a reactor's thread tells the main thread besides its shared words. */
 export type WorkerReport =
+  | { kind: 'begun' }
   | { kind: 'ready'; grants: Grants }
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
   | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };
@@ -46,6 +47,7 @@ async function main(start: WorkerStart): Promise<void> {
   if (start.options.io?.source === 'io_uring') reactor.io.begin();
   const io = { asked: reactor.io.asked, granted: reactor.io.granted };
   const grants: Grants = { ...threadGrants, io, refusals: [...threadGrants.refusals, ...reactor.io.refusals] };
+  report({ kind: 'begun' });
   const importing = importEntry(start.entry);
   // Queues that the entry opens in this thread: published lazily, flushed at the end of the step, and never waited for standing still.
   setLazyHost({ publishEvery: reactor.publishEvery.records, markDirty: (producer) => reactor.flushAfterStep(producer) });
