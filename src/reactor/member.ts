@@ -15,11 +15,12 @@ import { PercoreError } from '../errors.js';
 import { besideModule } from '../native.js';
 import { kindOf, memberPath } from '../queues/value-path.js';
 import type { Grants } from '../realtime/grants.js';
-import { unpackError } from './calls.js';
+import { unpackError } from './failure.js';
 import type { WorkerReport, WorkerStart } from './worker-main.js';
 
 export interface MemberHost {
   stepError(id: number, error: Error, where: string): void;
+  messageDropped(id: number, error: Error): void;
   /** Posted by code of the user's in that reactor. */
   message(id: number, message: unknown): void;
   /** The thread has ended; called once, after everything that it reported. */
@@ -60,6 +61,7 @@ export class Member {
     this.ready.catch(() => undefined);
     const take = (report: WorkerReport): void => {
       if (report.kind === 'stepError') return host.stepError(id, unpackError(report.error, id, report.where), report.where);
+      if (report.kind === 'messageDropped') return host.messageDropped(id, unpackError(report.error, id, 'messages'));
       this.hasBegun = true;
       if (report.kind === 'begun') return;
       this.grants = report.grants;

@@ -1,12 +1,13 @@
 /** The options of createRuntime: what they mean, and what is checked before anything is opened. */
 import type { ResourceLimits } from 'node:worker_threads';
-import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
+import { checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
 import type { IoSource } from '../io/index.js';
 import { MAX_REACTORS, words } from '../layout.js';
 import { cpuBudget, type CpuBudget } from '../realtime/cpus.js';
 import { checkEntry } from './entry.js';
 import { checkIdleOptions, idleSettings, type IdleOptions } from './idle-strategy.js';
 import type { Budget } from './reactor.js';
+import type { Runtime } from './runtime.js';
 import type { PartySettings } from './shared.js';
 
 export interface RuntimeOptions {
@@ -42,6 +43,11 @@ export interface RuntimeOptions {
    * is refused, and `status()` says why).
    */
   io?: { source: IoSource };
+  /**
+   * Runs on the main thread before any reactor does: make here the tasks and handlers of the main thread that entries send to or ask.
+   * `createRuntime` waits for it, as it does for the entries; what it throws rejects `createRuntime`.
+   */
+  main?: (runtime: Runtime) => void | Promise<void>;
   /** Limits of each worker's heap, as for `new Worker`. */
   resourceLimits?: ResourceLimits;
   /** Longest wait for all entries to have run, asynchronous parts included: 1 to 2^31 - 1 ms, default 30,000. */
@@ -67,11 +73,12 @@ export interface RuntimeSettings {
   readonly publishEvery: { readonly records: number; readonly ns: number };
   readonly clock: 'manual' | undefined;
   readonly source: IoSource;
+  readonly main: RuntimeOptions['main'];
   readonly resourceLimits: ResourceLimits | undefined;
   readonly startTimeoutMs: number;
 }
 
-const KNOWN = ['entry', 'reactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'clock', 'io', 'resourceLimits', 'startTimeoutMs'];
+const KNOWN = ['entry', 'reactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'clock', 'io', 'main', 'resourceLimits', 'startTimeoutMs'];
 const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 const MOST_MS = 2 ** 31 - 1;
 
@@ -79,6 +86,7 @@ const MOST_MS = 2 ** 31 - 1;
 export function checkRuntimeOptions(options: RuntimeOptions): RuntimeSettings {
   if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with an entry');
   checkOptions('options', options, KNOWN);
+  if (options.main !== undefined) checkFunction('main', options.main);
   const entry = checkEntry(options.entry);
   const laneBytes = checkLaneBytes(options.laneBytes ?? 2 ** 18);
   const { steps, us } = checkOptions('budget', options.budget, ['steps', 'us']);
@@ -100,7 +108,7 @@ export function checkRuntimeOptions(options: RuntimeOptions): RuntimeSettings {
   return {
     entry, cpus, asked, reactors, pins, isPinnedByList: Array.isArray(options.pin), data: options.data, laneBytes,
     parties: [...whyNoSpin.map((why) => ({ ...idle, isCpuShared: why === undefined ? 0 : 1 })), settingsOfMain(idle, cpus)],
-    whyNoSpin, budget, publishEvery, clock: options.clock, source, resourceLimits: options.resourceLimits, startTimeoutMs,
+    whyNoSpin, budget, publishEvery, clock: options.clock, source, main: options.main, resourceLimits: options.resourceLimits, startTimeoutMs,
   };
 }
 

@@ -11,14 +11,17 @@ import { stat } from 'node:fs';
 import { checkInteger, checkOptions, PercoreError } from '../errors.js';
 import { partyLayout, words } from '../layout.js';
 import { native } from '../native.js';
+import type { Address } from './address.js';
+import type { CallContext } from './call-service.js';
 import type { CallOptions } from './calls.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import { Member, type MemberHost } from './member.js';
 import { summon, summonAfterDeath } from './parking.js';
-import { Reactor, type Answer, type AnyServices, type Argument } from './reactor.js';
+import { Reactor, type AddressOptions, type Answer, type AnyServices, type Argument, type SendOptions, type SpawnOptions, type Task } from './reactor.js';
 import { checkRuntimeOptions, type RuntimeOptions, type RuntimeSettings } from './runtime-options.js';
 import { RuntimeBlock, createShared, giveBackLanes, partyCounters, partyWords, type SharedRuntime } from './shared.js';
-import { reactorStatus, type RuntimeStatus } from './status.js';
+import { mainStatus, reactorStatus, type RuntimeStatus } from './status.js';
+import type { ByteRecord, StepResult } from './task.js';
 
 export type { RuntimeOptions } from './runtime-options.js';
 
@@ -58,9 +61,17 @@ export interface ForeignMessage {
   readonly reactorId: number;
   readonly message: unknown;
 }
+/** Emitted as 'messageDropped' once for each name that nobody has, or that takes bytes and was sent a value; `status()` counts them all. */
+export interface MessageDrop {
+  /** Whom it was sent to; the main thread comes after the last reactor. */
+  readonly reactorId: number;
+  /** Says who has sent it, to which name, and which tasks there are. Its `value` is the name. */
+  readonly error: Error;
+}
 interface RuntimeEvents {
   reactorDied: [ReactorDeath];
   stepError: [StepError];
+  messageDropped: [MessageDrop];
   message: [ForeignMessage];
 }
 
@@ -79,6 +90,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   private readonly host: Reactor<S>;
   private closing: Promise<CloseResult> | undefined;
   private isStarted = false;
+  private isMainReady = false;
   /** Why a thread could not be started: thrown by ready(), after those that were have ended. */
   private failure: unknown;
 
@@ -94,7 +106,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     try {
       while (eventFds.length <= count) eventFds.push(addon.createWaker());
       this.shared = createShared(count, laneBytes, eventFds, addon.nowNs(), (party) => settings.parties[party]!);
-      this.host = new Reactor<S>(this.shared, count, { budget, publishEvery, onError: (error, where) => this.report(count, error as Error, where) });
+      this.host = new Reactor<S>(this.shared, count, { budget, publishEvery, onError: (error, where) => this.report(count, error as Error, where), onDrop: (error) => this.reportDrop(count, error) });
     } catch (cause) {
       for (const fd of eventFds) addon.closeWaker(fd);
       throw cannotOpen(settings, cause as Error);
@@ -113,9 +125,43 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     return this.host.call(name, argument, options);
   }
 
-  /** Sends a value or bytes to a task of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED. Main thread; does not block. */
-  send(name: string, message: unknown, options: { reactor: number; priority?: number }): number {
+  /** Sends a value or bytes to a task of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED; see `Reactor.send`. Main thread; does not block. */
+  send(name: string, message: unknown, options: SendOptions): number {
     return this.host.send(name, message, options);
+  }
+
+  /** Where messages for a task of a reactor go, resolved once; see `Reactor.address`. Main thread. */
+  address(name: string, options: AddressOptions): Address {
+    return this.host.address(name, options);
+  }
+
+  /** Calls `then` once, later, when the lane to that reactor has room again or the reactor has died. Main thread. */
+  whenRoom(options: SendOptions, then: () => void): void {
+    this.host.whenRoom(options, then);
+  }
+
+  /** Publishes at once what the main thread has sent; it is published at the end of this pass of the event loop in any case. */
+  flush(): void {
+    this.host.flush();
+  }
+
+  /**
+   * Makes a task of the main thread, which reactors send to by `{ reactor: 'main' }` (or the number of reactors, which messages from
+   * here carry as `from`); see `Reactor.spawn`. Make it in `main` of the options, or right after `createRuntime`: until then messages
+   * of entries wait for it.
+   */
+  spawn<M>(options: SpawnOptions, step: (message: M, from: number, priority: number) => StepResult): Task<M> {
+    return this.host.spawn(options, step);
+  }
+
+  /** The same for bytes, read where they lie in the lane; see `Reactor.spawnBytes`. */
+  spawnBytes(options: SpawnOptions, step: (record: ByteRecord) => number | void): Task<Uint8Array> {
+    return this.host.spawnBytes(options, step);
+  }
+
+  /** Answers calls of reactors to `{ reactor: 'main' }`; see `Reactor.handle`. What entries ask must be handled from `main` of the options on. */
+  handle(name: string, handler: (argument: any, context: CallContext) => unknown): void {
+    (this.host as unknown as Reactor).handle(name, handler);
   }
 
   /** The reactor that owns this key's bucket. */
@@ -139,6 +185,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
       cpus: this.settings.cpus,
       reactorsAsked: this.settings.asked,
       reactors: this.members.map((member) => this.statusOf(member)),
+      main: mainStatus(this.shared),
       sharedBytes: this.shared.runtime.byteLength + this.shared.inboxes.reduce((sum, inbox) => sum + inbox.byteLength, 0),
       node: process.version,
     };
@@ -186,8 +233,10 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
       });
       // One that was ready and dies before the others are would else be missing without a word: nobody has the runtime to listen to yet.
       const deaths = this.members.map((member) => member.exited.then(() => Promise.reject(member.deathWhileStarting())));
-      await Promise.race([Promise.all(this.members.map(({ ready }) => ready)), late, ...deaths]);
+      await Promise.race([Promise.all([this.startMain(), ...this.members.map(({ ready }) => ready)]), late, ...deaths]);
       this.isStarted = true;
+      // What entries have sent to tasks that are made right after this has resolved waits for them.
+      setImmediate(() => this.host.noteStarted());
       this.warnOfPins();
       return this;
     } catch (error) {
@@ -199,10 +248,18 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     }
   }
 
+  private async startMain(): Promise<void> {
+    await this.settings.main?.(this as unknown as Runtime);
+    this.isMainReady = true;
+    // An entry that asks for what the main thread does not handle would wait for ever: createRuntime waits for the entry.
+    this.host.noteStarted('messages wait');
+  }
+
   private startMembers(): void {
     const { entry, data, pins, budget, publishEvery, clock, source, resourceLimits } = this.settings;
     const host: MemberHost = {
       stepError: (id, error, where) => this.report(id, error, where),
+      messageDropped: (id, error) => this.reportDrop(id, error),
       message: (reactorId, message) => void this.emit('message', { reactorId, message }),
       exited: (member, exitCode) => this.noteExit(member, exitCode),
     };
@@ -217,6 +274,9 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
 
   private startedTooLate(): PercoreError {
     const { entry, startTimeoutMs } = this.settings;
+    if (!this.isMainReady) {
+      return new PercoreError('ERR_PERCORE_TIMEOUT', `the option main did not return or settle within ${startTimeoutMs} ms. Does it await something that never comes? Raise startTimeoutMs if it needs longer`, { argument: 'startTimeoutMs', value: startTimeoutMs });
+    }
     const late = this.members.filter(({ isReady }) => !isReady);
     // The others may only have been slow: the machine was busy, or one waits for another.
     const stuck = late.filter(({ hasBegun }) => hasBegun);
@@ -253,6 +313,10 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
 
   private report(reactorId: number, error: Error, where: string): void {
     if (!this.emit('stepError', { reactorId, error, where })) process.emitWarning(`reactor ${reactorId}, ${where}: ${error.stack ?? error.message}`, { code: 'ERR_PERCORE_STEP' });
+  }
+
+  private reportDrop(reactorId: number, error: Error): void {
+    if (!this.emit('messageDropped', { reactorId, error })) process.emitWarning(error.message, { code: 'ERR_PERCORE_NO_TASK' });
   }
 
   private summonAll(): void {

@@ -4,8 +4,8 @@ import { words } from '../layout.js';
 import { setLazyHost } from '../queues/lazy.js';
 import { forbidBlocking } from '../queues/waiting.js';
 import { requestGrants, type Grants } from '../realtime/grants.js';
-import { packError } from './calls.js';
 import { entryOf, importEntry } from './entry.js';
+import { packError } from './failure.js';
 import { Reactor, type ReactorOptions } from './reactor.js';
 import type { SharedRuntime } from './shared.js';
 
@@ -15,7 +15,7 @@ export interface WorkerStart {
   readonly cpu: number | undefined;
   readonly entry: string;
   readonly data: unknown;
-  readonly options: Omit<ReactorOptions, 'onError'>;
+  readonly options: Omit<ReactorOptions, 'onError' | 'onDrop'>;
   /** To the main thread. parentPort is left to the user. */
   readonly reports: MessagePort;
 }
@@ -25,6 +25,7 @@ export type WorkerReport =
   | { kind: 'begun' }
   | { kind: 'ready'; grants: Grants }
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
+  | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
   | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };
 
 /** Step errors reported a second; the rest are counted in `stepErrors` alone, or a loop of them would flood the main thread. */
@@ -43,7 +44,7 @@ async function main(start: WorkerStart): Promise<void> {
     }
     if (++reports <= REPORTS_PER_SECOND) report({ kind: 'stepError', error: packError(error), where });
   };
-  const reactor = new Reactor(start.shared, start.id, { ...start.options, onError });
+  const reactor = new Reactor(start.shared, start.id, { ...start.options, onError, onDrop: (error) => report({ kind: 'messageDropped', error: packError(error) }) });
   if (start.options.io?.source === 'io_uring') reactor.io.begin();
   const io = { asked: reactor.io.asked, granted: reactor.io.granted };
   const grants: Grants = { ...threadGrants, io, refusals: [...threadGrants.refusals, ...reactor.io.refusals] };
@@ -61,6 +62,7 @@ async function main(start: WorkerStart): Promise<void> {
     return;
   }
   reactor.setPhase(words.phase.READY);
+  reactor.noteStarted();
   report({ kind: 'ready', grants });
 }
 
