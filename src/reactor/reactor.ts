@@ -160,6 +160,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       source: options.io?.source ?? 'epoll',
       turnNs: () => this.counters[TURN_NS]!,
       open: (isUring, { block, pool, outbox }) => this.addon.openIo(this.turnHandle, isUring ? 1 : 0, block, pool, outbox),
+      report: (error, where) => this.reportError(error, where),
     });
   }
 
