@@ -102,9 +102,16 @@ export interface Comparison<Name extends string> {
 /** No run of any bench takes a tenth of this; one that hangs is a failed check. */
 const RUN_MS = 180_000;
 
+let isAlone = false;
+/** Leaves the baselines out of every comparison from now on: for whoever compares two checkouts with each other. */
+export function leaveBaselinesOut(): void {
+  isAlone = true;
+}
+
 /** Runs ours and the baselines in turn, `runs` times, and makes one finding a figure and baseline. */
 export async function compare<Name extends string>(comparison: Comparison<Name>): Promise<Finding[]> {
-  const { runs, ours, baselines, figures, note } = comparison;
+  const { runs, ours, figures, note } = comparison;
+  const baselines = isAlone ? [] : comparison.baselines;
   if (runs % 2 === 0) throw new RangeError(`runs is ${runs}, allowed are odd numbers`);
   const contenders = [ours, ...baselines];
   const samples = contenders.map((): Sample<Name>[] => []);
@@ -114,10 +121,12 @@ export async function compare<Name extends string>(comparison: Comparison<Name>)
       samples[at].push(await withinTime(contender));
     }
   }
-  return figures.flatMap((figure) => baselines.map((baseline, at) => {
+  return figures.flatMap((figure) => {
     const pick = (sample: Sample<Name>): number => sample[figure.of];
-    return finding(figure, samples[0].map(pick), baseline.name, samples[at + 1].map(pick), note?.());
-  }));
+    if (isAlone) return [finding(figure, samples[0].map(pick), 'none', samples[0].map(pick), note?.())];
+    return baselines.map((baseline, at) =>
+      finding(figure, samples[0].map(pick), baseline.name, samples[at + 1].map(pick), note?.()));
+  });
 }
 
 async function withinTime<Name extends string>(contender: Contender<Name>): Promise<Sample<Name>> {

@@ -1,9 +1,9 @@
 /**
- * `npm run bench -- [suite | suite/bench ...] [--json [FILE]]`
+ * `npm run bench -- [suite | suite/bench ...] [--json [FILE]] [--alone]`
  *
  * Runs the suites of suites/ (all of them when none is named), each against its baselines, and prints a table on stdout. `--json`
  * prints the rows instead, as one JSON array; `--json FILE` writes them to FILE (bench/results/ is where results are kept) and
- * prints the table too. Each row carries the context it was measured in.
+ * prints the table too. `--alone` leaves the baselines out, for scripts/compare-benches.mjs. Each row carries the context it was measured in.
  *
  * Exit code: 0; 1 when a result check failed, and then that bench gives no number; 2 for wrong arguments.
  */
@@ -11,7 +11,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { contextLine, readContext } from './context.js';
-import { progress, refusal, type Bench, type Row, type Suite } from './harness.js';
+import { leaveBaselinesOut, progress, refusal, type Bench, type Row, type Suite } from './harness.js';
 import { table } from './table.js';
 
 interface Wish {
@@ -57,7 +57,11 @@ function parseWish(args: string[]): Wish {
   for (const token of tokens) {
     if (token.kind === 'positional') selectors.push(token.value);
     if (token.kind !== 'option') continue;
-    if (token.name !== 'json') throw new UsageError(`unknown option ${token.rawName}; allowed are suites and --json [FILE]`);
+    if (token.name === 'alone') {
+      leaveBaselinesOut();
+      continue;
+    }
+    if (token.name !== 'json') throw new UsageError(`unknown option ${token.rawName}; allowed are suites, --json [FILE] and --alone`);
     if (token.value?.startsWith('-')) throw new UsageError(`--json is followed by "${token.value}", which looks like an option; give a file, or put --json last`);
     json = token.value ?? true;
   }

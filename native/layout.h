@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "aa527ee8d3446845";
+constexpr char kHash[] = "7be695896bb27715";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -215,10 +215,15 @@ struct Party {
   double sent;  // records committed to lanes (writes: owner; reads: runtime)
   double received;  // records taken from lanes (writes: owner; reads: runtime)
   double rejected;  // sends answered with a refusal (writes: owner; reads: runtime)
-  double dropped;  // messages that reached nobody (writes: owner; reads: runtime)
+  double dropped;  // messages that reached nobody, for whatever reason (writes: owner; reads: runtime)
   double callsInFlight;  // calls without an answer yet (writes: owner; reads: runtime)
   double libuvTurns;  // passes of libuv (writes: owner; reads: runtime)
-  char reserved7[224];
+  double droppedNoTask;  // messages for a name that no task here has (writes: owner; reads: runtime)
+  double droppedNotBytes;  // values for a task that takes bytes (writes: owner; reads: runtime)
+  double droppedLateCalls;  // calls that nobody waited for any more when their turn came (writes: owner; reads: runtime)
+  double droppedLateAnswers;  // answers to calls that had been given up (writes: owner; reads: runtime)
+  double waitingBytes;  // bytes of calls and answers that wait for room in a lane (writes: owner; reads: runtime)
+  char reserved7[184];
 };
 static_assert(offsetof(Party, magic) == 0);
 static_assert(offsetof(Party, version) == 4);
@@ -246,6 +251,11 @@ static_assert(offsetof(Party, rejected) == 1024);
 static_assert(offsetof(Party, dropped) == 1032);
 static_assert(offsetof(Party, callsInFlight) == 1040);
 static_assert(offsetof(Party, libuvTurns) == 1048);
+static_assert(offsetof(Party, droppedNoTask) == 1056);
+static_assert(offsetof(Party, droppedNotBytes) == 1064);
+static_assert(offsetof(Party, droppedLateCalls) == 1072);
+static_assert(offsetof(Party, droppedLateAnswers) == 1080);
+static_assert(offsetof(Party, waitingBytes) == 1088);
 static_assert(sizeof(Party) == 1280);
 
 struct Runtime {

@@ -1,44 +1,131 @@
 // Builds everything a checkout needs: TypeScript to dist/, the package's few files from it, native/layout.h from the compiled layout
-// table, the addon.
-// The addon is rebuilt by make, so an unchanged one costs a second. `--ts` stops before the addon.
+// table, the addon. `--ts` leaves the addon out.
+//
+// Each of the two steps leaves a fingerprint of all it was built from and of all it has made. A step whose fingerprint is still right is not
+// done again, so `npm start` on a built checkout starts at once. Contents are compared, not times: a checkout of another branch and back, a file
+// that was deleted on either side, and another Node are all seen.
 import { spawnSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
+const at = (...path) => join(root, ...path);
+const common = [at('package.json'), at('package-lock.json'), fileURLToPath(import.meta.url)];
 
-function run(title, command, args, cwd = root) {
-  const result = spawnSync(command, args, { cwd, encoding: 'utf8' });
-  if (result.status === 0) return;
-  process.stderr.write(`${title} failed\n${result.stdout ?? ''}${result.stderr ?? ''}${result.error ?? ''}\n`);
+await step({
+  from: [...common, at('src'), at('bench'), at('examples'), at('tsconfig.json'), at('native', 'generate-layout.mjs')],
+  makes: [at('dist'), at('native', 'layout.h')],
+  stamp: at('dist', '.built-from'),
+  build: buildTypeScript,
+});
+if (!process.argv.includes('--ts')) {
+  await step({
+    from: [...common, ...readdirSync(at('native')).filter((name) => name !== 'build').map((name) => at('native', name))],
+    makes: [at('native', 'build', 'Release', 'percore.node')],
+    stamp: at('native', 'build', '.built-from'),
+    build: buildAddon,
+  });
+}
+
+/** Builds unless the stamp says that nothing has changed since the last time, on either side. */
+async function step({ from, makes, stamp, build }) {
+  const now = () => fingerprint([...from, ...makes], stamp);
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === now()) return;
+  rmSync(stamp, { force: true });
+  await build();
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, now());
+}
+
+/** Of the names and contents of these files and of all in these folders, but not of `except`; and of this Node. */
+function fingerprint(paths, except) {
+  const hash = createHash('sha256').update(`${process.version} ${process.platform} ${process.arch}\n`);
+  const add = (path) => {
+    if (path === except || !existsSync(path)) return;
+    if (statSync(path).isDirectory()) {
+      for (const name of readdirSync(path).toSorted()) add(join(path, name));
+      return;
+    }
+    const content = readFileSync(path);
+    hash.update(`${relative(root, path)} ${content.length}\n`).update(content);
+  };
+  for (const path of paths) add(path);
+  return hash.digest('hex');
+}
+
+async function buildTypeScript() {
+  if (!existsSync(at('node_modules', 'typescript'))) {
+    process.stderr.write('The packages that build it are not installed: npm install\n');
+    process.exit(1);
+  }
+  rmSync(at('dist'), { recursive: true, force: true });
+  run('TypeScript build', process.execPath, [join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc')]);
+  // What users import: few files in place of forty, since each module costs a worker 0.7 ms before its first call (docs/decisions).
+  const compiled = at('dist', 'src');
+  const { build } = await import('esbuild');
+  await build({
+    entryPoints: {
+      index: join(compiled, 'index.js'),
+      queues: join(compiled, 'queues', 'index.js'),
+      timers: join(compiled, 'timers', 'index.js'),
+      io: join(compiled, 'io', 'index.js'),
+      testing: join(compiled, 'testing', 'index.js'),
+      'worker-main': join(compiled, 'reactor', 'worker-main.js'),
+    },
+    outdir: at('dist', 'percore'),
+    bundle: true, splitting: true, format: 'esm', platform: 'node', target: 'node20', sourcemap: true, logLevel: 'warning',
+  });
+  run('layout header', process.execPath, [at('native', 'generate-layout.mjs')]);
+}
+
+function buildAddon() {
+  checkTools();
+  const gyp = [require.resolve('node-gyp/bin/node-gyp.js'), ...headersHere()];
+  const isFirst = !existsSync(at('native', 'build', 'Makefile'));
+  if (isFirst) process.stderr.write('building the addon: up to a minute, this once\n');
+  else if (runs(process.execPath, [...gyp, 'build'], at('native')).status === 0) return;
+  // What was configured for a Node or a folder that is not there any more cannot be built, but it can be configured anew.
+  run('addon build', process.execPath, [...gyp, 'rebuild'], at('native'));
+}
+
+/** Says which of the tools are missing, and how to get them, before node-gyp fails in its own words. */
+function checkTools() {
+  const { CXX, PYTHON, npm_config_python: npmPython } = process.env;
+  const tools = [
+    { name: 'a C++ compiler', debian: 'g++', commands: CXX === undefined ? ['g++', 'c++'] : [CXX.split(' ')[0]] },
+    { name: 'make', debian: 'make', commands: [process.env.MAKE ?? 'make'] },
+    { name: 'Python 3', debian: 'python3', commands: [npmPython, PYTHON, 'python3', 'python'].filter((command) => command !== undefined) },
+  ];
+  const missing = tools.filter(({ commands }) => commands.every((command) => runs(command, ['--version']).status !== 0));
+  if (missing.length === 0) return;
+  process.stderr.write(`The addon cannot be built: ${missing.map(({ name }) => name).join(' and ')} ${missing.length === 1 ? 'is' : 'are'} not installed.\n`
+    + `On Debian and Ubuntu: apt-get install ${missing.map(({ debian }) => debian).join(' ')}\n`
+    + `On Fedora and RHEL:   dnf install ${missing.map(({ debian }) => debian.replace('g++', 'gcc-c++')).join(' ')}\n`);
   process.exit(1);
 }
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
-run('TypeScript build', process.execPath, [join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc')]);
-// What users import: few files in place of forty, since each module costs a worker 0.7 ms before its first call (docs/decisions).
-const compiled = join(root, 'dist', 'src');
-await build({
-  entryPoints: {
-    index: join(compiled, 'index.js'),
-    queues: join(compiled, 'queues', 'index.js'),
-    timers: join(compiled, 'timers', 'index.js'),
-    io: join(compiled, 'io', 'index.js'),
-    testing: join(compiled, 'testing', 'index.js'),
-    'worker-main': join(compiled, 'reactor', 'worker-main.js'),
-  },
-  outdir: join(root, 'dist', 'percore'),
-  bundle: true, splitting: true, format: 'esm', platform: 'node', target: 'node20', sourcemap: true, logLevel: 'warning',
-});
-run('layout header', process.execPath, [join(root, 'native', 'generate-layout.mjs')]);
-if (!process.argv.includes('--ts')) {
-  const gyp = require.resolve('node-gyp/bin/node-gyp.js');
-  const isFirst = !existsSync(join(root, 'native', 'build', 'Makefile'));
-  const verbs = isFirst ? ['configure', 'build'] : ['build'];
-  if (isFirst) process.stderr.write('building the addon: up to a minute, this once\n');
-  run('addon build', process.execPath, [gyp, ...verbs], join(root, 'native'));
+/** Node's headers where Node itself is installed, if they are of this version: then nothing has to be downloaded. */
+function headersHere() {
+  if (process.env.npm_config_nodedir !== undefined) return [];
+  const nodedir = join(dirname(process.execPath), '..');
+  const header = join(nodedir, 'include', 'node', 'node_version.h');
+  if (!existsSync(header)) return [];
+  const text = readFileSync(header, 'utf8');
+  const version = ['MAJOR', 'MINOR', 'PATCH'].map((part) => new RegExp(`NODE_${part}_VERSION (\\d+)`).exec(text)?.[1]).join('.');
+  return version === process.versions.node ? [`--nodedir=${nodedir}`] : [];
+}
+
+function runs(command, args, cwd = root) {
+  return spawnSync(command, args, { cwd, encoding: 'utf8', maxBuffer: 2 ** 28 });
+}
+
+function run(title, command, args, cwd) {
+  const result = runs(command, args, cwd);
+  if (result.status === 0) return;
+  process.stderr.write(`${title} failed\n${result.stdout ?? ''}${result.stderr ?? ''}${result.error ?? ''}\n`);
+  process.exit(1);
 }

@@ -3,7 +3,7 @@
  * asking. Each block has one writer, its reactor; plain numbers, since they are statistics.
  *
  * Every line is counted once where its fate is decided: `rejected` by its reader, else `sent[owner][band]` by its reader and then
- * `worked[reader][band]` by its owner. What was sent and never worked, because one of the two died, is dropped.
+ * `worked[reader][band]` by its owner. What was sent and never worked, because one of the two died or the time was over, is dropped.
  */
 import { HISTOGRAM_WORDS, Histogram } from 'percore';
 import { REJECT_REASONS, type RejectReason } from './line-splitter.js';
@@ -51,6 +51,10 @@ export class JobCounters {
   get resultRecordsTaken(): number { return this.numbers[8]!; }
   set resultRecordsTaken(value: number) { this.numbers[8] = value; }
 
+  /** Outputs open now whose reader has ended its own side: it reads on, or has gone without our having sent anything since. */
+  get outputsHalfClosed(): number { return this.numbers[9]!; }
+  set outputsHalfClosed(value: number) { this.numbers[9] = value; }
+
   rejected(reason: RejectReason): number { return this.numbers[REJECTED + REJECT_REASONS.indexOf(reason)]!; }
   addRejected(reason: RejectReason): void { this.numbers[REJECTED + REJECT_REASONS.indexOf(reason)]!++; }
 
@@ -73,7 +77,7 @@ export class JobCounters {
   }
 }
 
-const REJECTED = 9;
+const REJECTED = 10;
 const HEAD = REJECTED + REJECT_REASONS.length;
 const numbersIn = (reactors: number): number => HEAD + 2 * reactors * BANDS;
 const blockBytes = (reactors: number): number => Math.ceil((numbersIn(reactors) * 8 + HISTOGRAM_WORDS * BANDS * 4) / LINE_BYTES) * LINE_BYTES;
@@ -83,9 +87,9 @@ export function depth(counters: readonly JobCounters[], owner: number, band: num
   return counters.reduce((sum, reader, id) => sum + reader.sent(owner, band) - counters[owner]!.worked(id, band), 0);
 }
 
-/** All lines on their way, by owner. */
-export function outstanding(counters: readonly JobCounters[], owner: number): number {
+/** All lines on their way from one reader to one owner. */
+export function outstanding(counters: readonly JobCounters[], reader: number, owner: number): number {
   let sum = 0;
-  for (let band = 0; band < BANDS; band++) sum += depth(counters, owner, band);
+  for (let band = 0; band < BANDS; band++) sum += counters[reader]!.sent(owner, band) - counters[owner]!.worked(reader, band);
   return sum;
 }

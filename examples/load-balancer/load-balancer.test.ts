@@ -1,100 +1,21 @@
 /** The program as a user meets it: a process of its own, real sockets, bad input, resets, slow readers, deaths, signals. */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
+import { Job, MAIN, Peer, endAll, isWhole, reader, until } from './fixtures/job.js';
 import type { JobReport } from './report.js';
 
-const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 const hex = (text: string | Buffer): string => crc32(text).toString(16).padStart(8, '0');
-
-/** A running program, and what it has printed. */
-class Job {
-  stdout = '';
-  stderr = '';
-  input = 0;
-  output = 0;
-
-  private constructor(readonly child: ChildProcess) {
-    child.stdout!.on('data', (chunk: Buffer) => (this.stdout += String(chunk)));
-    child.stderr!.on('data', (chunk: Buffer) => (this.stderr += String(chunk)));
-  }
-
-  static async start(...options: string[]): Promise<Job> {
-    const job = new Job(spawn(process.execPath, [MAIN, '--port', '0', '--output-port', '0', '--json', ...options]));
-    running.add(job);
-    await until(() => job.stdout.includes('\n'), () => `no listening line: ${job.stderr}`);
-    const [, input, output] = /^listening input=127\.0\.0\.1:(\d+) output=127\.0\.0\.1:(\d+)\n/.exec(job.stdout) ?? [];
-    job.input = Number(input);
-    job.output = Number(output);
-    return job;
-  }
-
-  /** Sends a signal and waits for the end: exit code and the report. */
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<{ code: number | null; report: JobReport }> {
-    const exit = once(this.child, 'exit') as Promise<[number | null]>;
-    this.child.kill(signal);
-    const [code] = await exit;
-    running.delete(this);
-    return { code, report: JSON.parse(this.stdout.trim().split('\n').at(-1)!) as JobReport };
-  }
-}
-
-/** A connection that keeps what it receives as lines. */
-class Peer {
-  readonly socket: Socket;
-  text = '';
-  lineCount = 0;
-
-  constructor(port: number) {
-    this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-    this.socket.on('error', () => undefined).on('data', (chunk: Buffer) => {
-      this.text += String(chunk);
-      for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) this.lineCount++;
-    });
-  }
-
-  get lines(): string[] {
-    return this.text.split('\n').slice(0, -1);
-  }
-}
-
-const running = new Set<Job>();
-afterEach(() => {
-  for (const job of running) job.child.kill('SIGKILL');
-  running.clear();
-});
-
-async function until(isTrue: () => boolean, what: () => string, ms = 20_000): Promise<void> {
-  const end = performance.now() + ms;
-  while (!isTrue()) {
-    if (performance.now() > end) throw new Error(what());
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-/** Connects an output and waits until the program has accepted it, which a line of its own shows. */
-async function reader(job: Job): Promise<Peer> {
-  const peer = new Peer(job.output);
-  await once(peer.socket, 'connect');
-  const feeler = new Peer(job.input);
-  await until(() => {
-    feeler.socket.write('7 feeler x\n');
-    return peer.lines.length > 0;
-  }, () => 'the output was never served');
-  feeler.socket.end();
-  return peer;
-}
+afterEach(endAll);
 
 const of = (peer: Peer, key: string): string[] => peer.lines.filter((line) => line.split(' ')[3] === key);
-const sum = (figures: Record<string, number>): number => Object.values(figures).reduce((a, b) => a + b, 0);
-const expectWhole = (report: JobReport): void => expect(report.linesIn).toBe(report.results + sum(report.rejected) + report.dropped);
+const expectWhole = (report: JobReport): void => expect(isWhole(report), JSON.stringify(report)).toBe(true);
 
 describe('load balancer', () => {
   it('answers each line with its seq, owner, band, key, count and CRC-32', async () => {
@@ -241,7 +162,7 @@ describe('load balancer', () => {
     expectWhole(report);
   });
 
-  it('drains what it has read at SIGTERM, and a second signal changes nothing', async () => {
+  it('drains what it has read at SIGTERM, also when a second signal comes, if it can be done soon', async () => {
     const job = await Job.start('--work-us', '50');
     const output = await reader(job);
     const input = new Peer(job.input);
@@ -310,21 +231,29 @@ describe('load balancer', () => {
     server.close();
   });
 
-  it('shows a stranger how to feed and to read it', async () => {
+  it('shows a stranger how to read it, and how to feed it a flood and urgent lines side by side', async () => {
     const child = spawn(process.execPath, [MAIN, '--port', '0', '--output-port', '0']);
     let stderr = '';
     child.stderr.on('data', (chunk: Buffer) => (stderr += String(chunk)));
-    await until(() => stderr.split('\n').length >= 4, () => stderr);
-    const [feed, read] = stderr.split('\n').filter((line) => line.startsWith('  ')).map((line) => line.slice(line.indexOf(':') + 1).trim()) as [string, string];
-    const results = spawn('bash', ['-c', read]);
-    let text = '';
-    results.stdout.on('data', (chunk: Buffer) => (text += String(chunk)));
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    await promisify(execFile)('bash', ['-c', feed]);
-    await until(() => text.split('\n').length === 1001, () => `${text.split('\n').length} lines read`);
-    child.kill('SIGINT');
-    const [code] = (await once(child, 'exit')) as [number];
-    expect(code).toBe(0);
-    results.kill();
+    await until(() => stderr.split('\n').length >= 5, () => stderr);
+    const commands = stderr.split('\n').filter((line) => line.startsWith('  ')).map((line) => line.slice(line.indexOf(':') + 1).trim()) as [string, string, string];
+    // Each with all that it starts in a group of its own.
+    const [read, ...feeders] = commands.map((command) => spawn('bash', ['-c', command], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] }));
+    try {
+      const counts = { flood: 0, urgent: 0 };
+      let rest = '';
+      read!.stdout!.on('data', (chunk: Buffer) => {
+        const lines = (rest + String(chunk)).split('\n');
+        rest = lines.pop()!;
+        for (const line of lines) counts[/ 6 alarm /.test(line) ? 'urgent' : 'flood']++;
+      });
+      await until(() => counts.flood > 10_000 && counts.urgent > 3, () => JSON.stringify(counts));
+    } finally {
+      for (const { pid } of feeders) process.kill(-pid!, 'SIGKILL');
+      child.kill('SIGINT');
+    }
+    const ends = Promise.all([once(child, 'exit'), once(read!, 'exit')]);
+    // The reader ends by itself, with what it reads.
+    expect(await ends).toEqual([[0, null], [0, null]]);
   });
 });

@@ -10,12 +10,14 @@
  *
  * This file starts it, watches it, and ends it in order: stop reading, work what was read, hand out what was worked, report.
  */
-import { stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
 import { PercoreError, cpuBudget, createRuntime, type Runtime } from 'percore';
 import { JobCounters } from './counters.js';
 import { UsageError, parseOptions, usage, type Options } from './options.js';
 import type { JobData, JobServices, Ports } from './reactor.js';
-import { LiveTable, jobReport } from './report.js';
+import { LiveTable, jobReport, type JobReport } from './report.js';
+import { StopSignals } from './stop-signals.js';
 
 /** Outputs that still read get so long at the end. */
 const FINISH_OUTPUTS_MS = 5000;
@@ -25,8 +27,10 @@ const LOOK_MS = 2;
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));
+  // Before anything else is done, so that a signal ends it in order at any moment.
+  const signals = new StopSignals(options.drainMs);
   if (options.isHelp) {
-    process.stdout.write(usage);
+    await print(process.stdout, usage);
     return 0;
   }
   await checkFile(options);
@@ -42,46 +46,75 @@ async function main(): Promise<number> {
   const living = new Set(counters.keys());
   runtime.on('reactorDied', ({ reactorId, error }) => {
     living.delete(reactorId);
-    process.stderr.write(`reactor ${reactorId} died${error === undefined ? '' : `: ${error.message}`}; its lines are dropped, the others go on\n`);
+    void print(process.stderr, `reactor ${reactorId} died${error === undefined ? '' : `: ${error.message}`}; its lines are dropped, the others go on\n`);
   });
-  runtime.on('stepError', ({ reactorId, error }) => process.stderr.write(`reactor ${reactorId}: ${error.stack ?? error.message}\n`));
+  runtime.on('stepError', ({ reactorId, error }) => void print(process.stderr, `reactor ${reactorId}: ${error.stack ?? error.message}\n`));
 
   try {
-    const asked = stopAsked();
     const reading = options.file ?? (options.isStdin ? '' : undefined);
     const ports = await listen(runtime, options, reading !== undefined);
-    announce(options, ports);
+    await announce(options, ports);
     const table = options.isJson || !process.stderr.isTTY ? undefined : drawTable(runtime, counters);
-    await (reading === undefined ? asked : Promise.race([asked, runtime.call('read', reading, { reactor: 0 }).catch(unlessDied)]));
-    await drain(runtime, counters, living);
+    const readError = await (reading === undefined ? signals.asked : Promise.race([signals.asked, read(runtime, reading)]));
+    await drain(runtime, counters, living, signals);
     clearInterval(table);
     const status = runtime.status();
     const elapsedMs = performance.now() - startedMs;
-    const isWhole = living.size === runtime.reactors;
     // Figures that nobody changes any more: what a dead reactor had sent may be worked until the end.
-    await runtime.close({ drainMs: CLOSE_MS });
+    await runtime.close({ drainMs: signals.isTimeOver ? 0 : CLOSE_MS });
     const report = jobReport(counters, status, elapsedMs);
-    if (options.isJson) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else process.stderr.write(`${report.linesIn} lines in, ${report.results} results, ${Object.values(report.rejected).reduce((a, b) => a + b, 0)} rejected, ${report.dropped} dropped in ${report.elapsedMs} ms\n`);
-    return isWhole ? 0 : 1;
+    const isReported = await tell(report, options.isJson);
+    return isReported && readError === undefined && report.dropped === 0 && living.size === runtime.reactors ? 0 : 1;
   } finally {
     await runtime.close({ drainMs: 0 });
   }
 }
 
-/** Resolves at the first SIGINT or SIGTERM; later ones change nothing. */
-function stopAsked(): Promise<void> {
+/** Reads to the end. What stops it before is told, and what was read by then is worked like all else. */
+async function read(runtime: Runtime<JobServices>, path: string): Promise<Error | void> {
+  try {
+    await runtime.call('read', path, { reactor: 0 });
+  } catch (error) {
+    if ((error as PercoreError).code === 'ERR_PERCORE_REACTOR_DIED') return;
+    await print(process.stderr, `cannot read ${path === '' ? 'standard input' : `--file ${JSON.stringify(path)}`}: ${(error as Error).message}\n`);
+    return error as Error;
+  }
+}
+
+/** False when the report that was asked for could not be given to whoever asked. */
+async function tell(report: JobReport, isJson: boolean): Promise<boolean> {
+  if (!isJson) {
+    const { linesIn, results, rejected, dropped, elapsedMs } = report;
+    await print(process.stderr, `${linesIn} lines in, ${results} results, ${Object.values(rejected).reduce((a, b) => a + b, 0)} rejected, ${dropped} dropped in ${elapsedMs} ms\n`);
+    return true;
+  }
+  const text = JSON.stringify(report);
+  if (await print(process.stdout, `${text}\n`)) return true;
+  await print(process.stderr, `standard output cannot be written to any more, so the report is here: ${text}\n`);
+  return false;
+}
+
+/** Writes to standard output or error. False when nobody reads it any more, or its disk is full: the job goes on without. */
+function print(stream: NodeJS.WriteStream, text: string): Promise<boolean> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
+    try {
+      stream.write(text, (error) => resolve(error === undefined || error === null));
+    } catch {
+      // A file is written at once, and throws.
+      resolve(false);
+    }
   });
 }
 
 async function checkFile({ file }: Options): Promise<void> {
   if (file === undefined) return;
-  const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(`--file ${JSON.stringify(file)}: ${error.code === 'ENOENT' ? 'no such file' : error.message}`);
-  });
-  if (found.isDirectory()) throw new UsageError(`--file ${JSON.stringify(file)} is a directory, allowed is a file`);
+  const refuse = (why: string): never => {
+    throw new UsageError(`--file ${JSON.stringify(file)}: ${why}`);
+  };
+  const found = await stat(file).catch((error: NodeJS.ErrnoException) => refuse(error.code === 'ENOENT' ? 'no such file' : error.message));
+  if (found.isDirectory()) refuse('is a directory, allowed is a file');
+  if (found.isSocket()) refuse('is a socket, allowed is a file');
+  await access(file, constants.R_OK).catch((error: Error) => refuse(error.message));
 }
 
 /** The first reactor chooses ports, the others share them. */
@@ -91,14 +124,18 @@ async function listen(runtime: Runtime<JobServices>, options: Options, readsFile
   return ports;
 }
 
-function announce(options: Options, { input, output }: Ports): void {
+async function announce(options: Options, { input, output }: Ports): Promise<void> {
   const { host } = options;
   const source = input === undefined ? (options.file ?? 'stdin') : `${host}:${input}`;
-  process.stdout.write(`listening input=${source} output=${host}:${output}\n`);
+  await print(process.stdout, `listening input=${source} output=${host}:${output}\n`);
   if (options.isJson) return;
+  const to = (port: number): string => `bash -c 'cat > /dev/tcp/${host}/${port}'`;
   const lines = [`read results:  bash -c 'cat < /dev/tcp/${host}/${output}'`];
-  if (input !== undefined) lines.unshift(`feed lines:    seq 1000 | sed 's/.*/6 key& hello &/' | bash -c 'cat > /dev/tcp/${host}/${input}'`);
-  process.stderr.write(`In another terminal:\n  ${lines.join('\n  ')}\n`);
+  if (input !== undefined) {
+    lines.push(`a flood:       awk 'BEGIN { for (;;) print 1, "key" n++ % 100, "hello" }' | ${to(input)}`);
+    lines.push(`urgent lines:  while sleep 0.1; do echo 6 alarm now; done | ${to(input)}`);
+  }
+  await print(process.stderr, `In other terminals, side by side:\n  ${lines.join('\n  ')}\n`);
 }
 
 function drawTable(runtime: Runtime<JobServices>, counters: readonly JobCounters[]): NodeJS.Timeout {
@@ -107,24 +144,29 @@ function drawTable(runtime: Runtime<JobServices>, counters: readonly JobCounters
   return setInterval(() => {
     const text = table.draw(runtime.status());
     // Over the table before, not over what stands above it.
-    process.stderr.write(`${rows === 0 ? '' : `\x1b[${rows}A\x1b[J`}${text}\n`);
+    void print(process.stderr, `${rows === 0 ? '' : `\x1b[${rows}A\x1b[J`}${text}\n`);
     rows = text.split('\n').length;
   }, 1000);
 }
 
-/** Stops reading, waits until every line has been worked by an owner that lives, then until the outputs have what they were sent. */
-async function drain(runtime: Runtime<JobServices>, counters: readonly JobCounters[], living: ReadonlySet<number>): Promise<void> {
-  await Promise.all([...living].map((id) => runtime.call('stopInput', null, { reactor: id }).catch(unlessDied)));
+/**
+ * Stops reading, waits until every line has been worked by an owner that lives, then until the outputs have what they were sent. After a signal
+ * all of it only as long as there is time: a reactor that works on one line for a minute answers no call before.
+ */
+async function drain(runtime: Runtime<JobServices>, counters: readonly JobCounters[], living: ReadonlySet<number>, signals: StopSignals): Promise<void> {
+  const ofEach = (ask: (id: number) => Promise<void>): Promise<unknown> => Promise.race([signals.timeOver, Promise.all([...living].map((id) => ask(id).catch(unlessDied)))]);
+  const pause = (ms: number): Promise<unknown> => Promise.race([signals.timeOver, new Promise((resolve) => setTimeout(resolve, ms))]);
+  await ofEach((id) => runtime.call('stopInput', null, { reactor: id }));
   const isWorked = (): boolean => [...living].every((owner) => [...living].every((reader) => isSettled(counters, reader, owner)));
   const isHandedOut = (): boolean => living.size < counters.length || counters.reduce((sum, one) => sum + one.resultRecordsSent - one.resultRecordsTaken, 0) === 0;
-  while (!isWorked() || !isHandedOut()) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  while (!signals.isTimeOver && (!isWorked() || !isHandedOut())) await pause(LOOK_MS);
   // What is on its way from a reactor that died cannot be counted: it has arrived when for a while nothing more is worked.
   const worked = (): number => counters.reduce((sum, one) => sum + one.results(), 0);
-  for (let before = -1; living.size < counters.length && before !== worked();) {
+  for (let before = -1; !signals.isTimeOver && living.size < counters.length && before !== worked();) {
     before = worked();
-    await new Promise((resolve) => setTimeout(resolve, 50 * LOOK_MS));
+    await pause(50 * LOOK_MS);
   }
-  await Promise.all([...living].map((id) => runtime.call('finishOutputs', FINISH_OUTPUTS_MS, { reactor: id }).catch(unlessDied)));
+  await ofEach((id) => runtime.call('finishOutputs', FINISH_OUTPUTS_MS, { reactor: id }));
 }
 
 function isSettled(counters: readonly JobCounters[], reader: number, owner: number): boolean {
@@ -137,13 +179,15 @@ function unlessDied(error: PercoreError): void {
   if (error.code !== 'ERR_PERCORE_REACTOR_DIED') throw error;
 }
 
+// Whoever reads what is printed may go at any time: `print` says so where it matters, and no error is left without a handler.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 main().then(
   (code) => {
     process.exitCode = code;
   },
-  (error: unknown) => {
+  async (error: unknown) => {
     const isUsage = error instanceof UsageError || (error instanceof PercoreError && error.code === 'ERR_PERCORE_ADDRESS_IN_USE');
-    process.stderr.write(`${isUsage ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
     process.exitCode = isUsage ? 2 : 1;
+    await print(process.stderr, `${isUsage ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
   },
 );

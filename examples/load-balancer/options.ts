@@ -29,6 +29,8 @@ export interface Options {
   /** How much a slow output may leave unread. */
   readonly outputBacklogBytes: number;
   readonly idle: IdleStrategyName;
+  /** How long SIGINT and SIGTERM leave for working and handing out what was read. */
+  readonly drainMs: number;
   /** The reactor that ends by force, and after how many lines; undefined: none. */
   readonly die: { readonly reactor: number; readonly afterLines: number } | undefined;
   /** Print `usage` and stop; everything else then has its default. */
@@ -55,6 +57,7 @@ const DEFAULTS: Options = {
   reactors: 'auto',
   outputBacklogBytes: 16 * 1024 * 1024,
   idle: 'adaptive',
+  drainMs: 8000,
   die: undefined,
   isHelp: false,
 };
@@ -65,6 +68,7 @@ const MAX_REACTORS = 255;
 const MAX_KEY_FIELD = 65_536;
 const MAX_WORK_US = 1_000_000;
 const MAX_BACKLOG_BYTES = 1024 * 1024 * 1024;
+const MAX_DRAIN_MS = 3_600_000;
 
 export const usage = `Balances lines over reactors: the key of a line chooses its reactor, its band how soon it is worked.
 
@@ -84,7 +88,8 @@ lines
 
 output
   --output-port N           serve results on this TCP port (default ${DEFAULTS.outputPort}; 0: any free port)
-  --output-backlog-bytes N  how much an output may leave unread (default ${DEFAULTS.outputBacklogBytes})
+  --output-backlog-bytes N  how much an output may leave unread, beside what the kernel and one send
+                            of 128 KiB hold (default ${DEFAULTS.outputBacklogBytes})
   --json                    print figures as JSON
 
 running
@@ -92,6 +97,7 @@ running
   --reactors N|auto         how many reactors (default ${DEFAULTS.reactors})
   --work-us N               extra work for each line in microseconds, a fraction is allowed (default ${DEFAULTS.workUs})
   --idle STRATEGY           ${IDLE_STRATEGIES.join(', ')} (default ${DEFAULTS.idle})
+  --drain-ms N              after SIGINT or SIGTERM, work what was read for so long (default ${DEFAULTS.drainMs})
   --die N:LINES             reactor N ends by force after so many lines: to see what a death does
   -h, --help                show this
 `;
@@ -109,6 +115,7 @@ const VALUES: Record<string, (name: string, text: string) => Partial<Options>> =
   'reactors': (name, text) => ({ reactors: reactorCount(name, text) }),
   'output-backlog-bytes': (name, text) => ({ outputBacklogBytes: integer(name, text, 1, MAX_BACKLOG_BYTES) }),
   'idle': (name, text) => ({ idle: oneOf(name, text, IDLE_STRATEGIES) }),
+  'drain-ms': (name, text) => ({ drainMs: integer(name, text, 0, MAX_DRAIN_MS) }),
   'die': (name, text) => ({ die: death(name, text) }),
 };
 /** Any text is allowed here, so a forgotten value would swallow the next option without an error. */

@@ -8,9 +8,13 @@ import type { JobCounters } from './counters.js';
 const LINE_FEED = 10;
 /** Results of this band and above are sent at once; others may gather to fewer, larger sends while there is other work. */
 const URGENT_BAND = 5;
+/** What may gather for one send, beside what a reader has left unread: the bytes that a cork holds back, and the longest record on top. */
+export const MOST_GATHERED_BYTES = 2 * 65_536 + 4096;
 
 export class Outputs {
   private readonly connections = new Set<Connection>();
+  /** Those of them whose reader has ended its own side. */
+  private readonly halfClosed = new Set<Connection>();
   /** Runs when nothing above band 0 is ready: sends what has gathered. */
   private readonly sender: Task<null>;
   private isGathering = false;
@@ -25,9 +29,14 @@ export class Outputs {
   add(connection: Connection): void {
     this.connections.add(connection);
     this.counters.outputsConnected++;
-    this.counters.outputsOpen = this.connections.size;
-    // What a reader sends is read and let go, so that its end is seen.
+    this.publishCounts();
+    // What a reader sends is read and let go, so that its end is seen. One that ends its side may read on: if it has gone altogether, the
+    // next results tell.
     connection.onData(() => undefined);
+    connection.onEnd(() => {
+      this.halfClosed.add(connection);
+      this.publishCounts();
+    });
     connection.onClose(() => this.remove(connection));
   }
 
@@ -44,7 +53,12 @@ export class Outputs {
     for (const connection of this.connections) {
       if (!isUrgent) connection.cork();
       else connection.uncork();
-      const code = connection.offer(bytes);
+      let code = connection.offer(bytes);
+      if (code === BACK_PRESSURED) {
+        // Perhaps it only waits for the end of the turn to be sent: what the kernel takes now, the reader does not owe.
+        void connection.flushed();
+        code = connection.offer(bytes);
+      }
       if (code === OK) continue;
       this.counters.resultsUnsent += countLines(bytes);
       // CLOSED: it has ended by itself and is on its way out.
@@ -74,8 +88,14 @@ export class Outputs {
 
   private remove(connection: Connection): void {
     if (!this.connections.delete(connection)) return;
+    this.halfClosed.delete(connection);
     this.counters.resultsUnsent += countLines(connection.unsent);
+    this.publishCounts();
+  }
+
+  private publishCounts(): void {
     this.counters.outputsOpen = this.connections.size;
+    this.counters.outputsHalfClosed = this.halfClosed.size;
   }
 }
 

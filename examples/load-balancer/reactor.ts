@@ -1,10 +1,10 @@
 /** Runs once in every reactor: reads its share of the inputs, works the lines of the keys it owns, serves its share of the outputs. */
-import { createReadStream, type ReadStream } from 'node:fs';
 import type { Listener, Reactor } from 'percore';
 import { JobCounters } from './counters.js';
 import { Input, LineLanes, readConnection, type Source } from './input.js';
 import type { LineSplitterOptions } from './line-splitter.js';
-import { Outputs } from './outputs.js';
+import { MOST_GATHERED_BYTES, Outputs } from './outputs.js';
+import { startReading, type Reading } from './reading.js';
 import { Worker, type WorkerOptions } from './worker.js';
 
 export interface JobData extends WorkerOptions, LineSplitterOptions {
@@ -24,7 +24,7 @@ export interface Ports {
 export type JobServices = {
   /** Opens the ports; 0 chooses free ones, which the answer names. `undefined`: no input port. */
   listen(ports: Ports): Ports;
-  /** Reads a file, or standard input (''), to its end. Resolves when all of it is in the lanes. */
+  /** Reads a file, or standard input (''), to its end. Resolves when all of it is in the lanes; rejects with why it could not be read on. */
   read(path: string): Promise<void>;
   /** Reads no more; resolves when what was read is in the lanes. */
   stopInput(argument: null): Promise<void>;
@@ -37,6 +37,8 @@ const INPUT_BAND = 5;
 const OUTPUT_BAND = 7;
 /** A read of a thousand lines takes 0.1 ms, which is what urgent work may have to wait for it. */
 const READ_BYTES = 65_536;
+/** What a connection allows. */
+const MOST_BACKLOG_BYTES = 2 ** 30;
 
 export default function start(reactor: Reactor<JobServices>, data: JobData): void {
   const counters = Array.from({ length: reactor.reactors }, (_, id) => new JobCounters(data.counters, reactor.reactors, id));
@@ -67,7 +69,7 @@ export default function start(reactor: Reactor<JobServices>, data: JobData): voi
     const inputPort = input === undefined ? undefined : open(input, INPUT_BAND, undefined, (connection) => {
       const reading = readConnection(connection, makeInput, () => isDone(reading));
     });
-    const outputPort = open(output, OUTPUT_BAND, data.outputBacklogBytes, (connection) => outputs.add(connection));
+    const outputPort = open(output, OUTPUT_BAND, Math.min(MOST_BACKLOG_BYTES, data.outputBacklogBytes + MOST_GATHERED_BYTES), (connection) => outputs.add(connection));
     return { input: inputPort, output: outputPort };
 
     function open(port: number, priority: number, highWaterBytes: number | undefined, onConnection: Parameters<typeof reactor.io.listen>[1]): number {
@@ -84,20 +86,24 @@ export default function start(reactor: Reactor<JobServices>, data: JobData): voi
   });
 
   reactor.handle('read', (path) => new Promise<void>((resolve, reject) => {
-    const stream: ReadStream = path === '' ? createReadStream('', { fd: 0, autoClose: false }) : createReadStream(path);
-    const input = makeInput({ pause: () => stream.pause(), resume: () => stream.resume(), reject: () => undefined });
-    const end = (): void => input.end(() => {
+    // Input may pause the reading only once it has been given bytes by it.
+    let reading!: Reading;
+    const input = makeInput({ pause: () => reading.pause(), resume: () => reading.resume(), reject: () => undefined });
+    const end = (error?: Error): void => input.end(() => {
       isDone(input);
-      resolve();
+      if (error === undefined) resolve();
+      else reject(error);
     });
     stopReading = () => {
-      stream.destroy();
+      reading.stop();
       end();
     };
-    stream.on('data', (chunk) => input.push(chunk as Buffer)).on('end', end).on('error', (error) => {
-      isDone(input);
-      reject(error);
-    });
+    try {
+      reading = startReading(reactor.io, path, { priority: INPUT_BAND, readBytes: READ_BYTES }, { onData: (bytes) => input.push(bytes), onEnd: end });
+    } catch (error) {
+      stopReading = undefined;
+      end(error as Error);
+    }
   }));
 
   reactor.handle('stopInput', () => new Promise<void>((resolve) => {

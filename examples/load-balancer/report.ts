@@ -22,13 +22,21 @@ export interface JobReport {
 /** `linesIn = results + rejected + dropped`, each counted where it happens, once everything has been drained. */
 export function jobReport(counters: readonly JobCounters[], status: RuntimeStatus, elapsedMs: number): JobReport {
   const sum = (figure: (counters: JobCounters) => number): number => counters.reduce((total, one) => total + figure(one), 0);
-  const ownerDied = sum((one) => one.ownerDied) + counters.reduce((total, _, owner) => total + outstanding(counters, owner), 0);
+  const droppedByReason: Record<string, number> = {};
+  const drop = (reason: string, lines: number): void => {
+    if (lines !== 0) droppedByReason[reason] = (droppedByReason[reason] ?? 0) + lines;
+  };
+  drop('owner-died', sum((one) => one.ownerDied));
+  const isDead = (id: number): boolean => status.reactors[id]!.state === 'dead';
+  for (const reader of counters.keys()) {
+    for (const owner of counters.keys()) drop(isDead(reader) || isDead(owner) ? 'owner-died' : 'stopped', outstanding(counters, reader, owner));
+  }
   return {
     linesIn: sum((one) => one.linesIn),
     results: sum((one) => one.results()),
     rejected: Object.fromEntries(REJECT_REASONS.map((reason) => [reason, sum((one) => one.rejected(reason))] as const).filter(([, count]) => count !== 0)),
-    dropped: ownerDied,
-    droppedByReason: ownerDied === 0 ? {} : { 'owner-died': ownerDied },
+    dropped: Object.values(droppedByReason).reduce((total, lines) => total + lines, 0),
+    droppedByReason,
     bytesIn: sum((one) => one.bytesIn),
     bands: Object.fromEntries(BANDS.toReversed().flatMap((band) => {
       const all = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
@@ -73,13 +81,17 @@ export class LiveTable {
       }
       if (state !== 'ready') rows.push(`${String(id).padStart(7)} ${state}`);
     }
-    const { rejected, dropped, outputs } = jobReport(this.counters, status, nowMs);
-    rows.push(`rejected ${Object.entries(rejected).map(([reason, count]) => `${reason} ${count}`).join(', ') || '0'} · dropped ${this.settledDrops(status, dropped)} · outputs ${outputs.connected - outputs.evicted} of ${outputs.connected}, unsent ${outputs.resultsUnsent}`);
+    // What is outstanding while both ends live is on its way, not lost.
+    const { rejected, droppedByReason, outputs } = jobReport(this.counters, status, nowMs);
+    rows.push(`rejected ${Object.entries(rejected).map(([reason, count]) => `${reason} ${count}`).join(', ') || '0'} · dropped ${droppedByReason['owner-died'] ?? 0} · ${this.outputs()}, ${outputs.resultsUnsent} results unsent`);
+    rows.push('Latency is from read to result. A flood waits behind itself, as long as the lanes are full of it; urgent bands pass it.');
     return rows.join('\n');
   }
 
-  /** While all live, what is outstanding is on its way, not lost. */
-  private settledDrops(status: RuntimeStatus, dropped: number): number {
-    return status.reactors.some(({ state }) => state === 'dead') ? dropped : 0;
+  private outputs(): string {
+    const sum = (figure: (counters: JobCounters) => number): number => this.counters.reduce((total, one) => total + figure(one), 0);
+    const halfClosed = sum((one) => one.outputsHalfClosed);
+    const reading = `outputs ${sum((one) => one.outputsOpen) - halfClosed} of ${sum((one) => one.outputsConnected)}`;
+    return halfClosed === 0 ? reading : `${reading}, ${halfClosed} more half-closed`;
   }
 }

@@ -10,6 +10,7 @@
  */
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
+import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Backlog } from './backlog.js';
 import type { Connection } from './connection.js';
 import type { Io } from './io.js';
@@ -21,7 +22,7 @@ const CORKED_BYTES = 65_536;
 /** Bytes given to the kernel in one step before others of the band get their turn. */
 const SEND_BYTES = 262_144;
 
-export class SendingHalf {
+export class SendingHalf implements Refuser {
   /** As far as is known, the kernel has room. */
   isWritable: boolean;
   /** `end` was called; the peer was told, after all that was offered. */
@@ -69,6 +70,7 @@ export class SendingHalf {
     const pending = this.pendingBytes;
     if (pending !== 0 && pending + length > this.connection.highWaterBytes) {
       this.refusedBytes = length;
+      noteRefusal(this, length);
       return BACK_PRESSURED;
     }
     this.refusedBytes = 0;
@@ -152,6 +154,11 @@ export class SendingHalf {
   /** Gives the kernel what lies in the outbox; what it does not take comes back into the backlog. */
   flushOutbox(): void {
     if (this.inOutbox !== 0) this.io.flush();
+  }
+
+  /** For a step that was refused; see `Refuser`. */
+  awaitRoom(_needed: number, then: () => void): () => void {
+    return awaitPromised(() => this.writable(), then);
   }
 
   /** Resolves when no more than half of the mark waits and what was refused last fits, or the connection is closed. */

@@ -15,6 +15,7 @@ import { fdatasync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type WaitOptions } from '../queues/index.js';
+import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { DIRECT_BORDER, OpenFile } from './file.js';
 import { writableOf } from './file-node-streams.js';
 import { MAX_DEPTH } from './file-transfers.js';
@@ -27,7 +28,7 @@ const EAGAIN = -11;
 const EBUSY = -16;
 const EINVAL = -22;
 
-export class FileWriter extends OpenFile {
+export class FileWriter extends OpenFile implements Refuser {
   /** Bytes that the kernel has, from the beginning on without a gap. */
   bytesWritten = 0;
   /** Chunks by number; chunk n lies in slot n % depth. Released, under way, sealed, then the one that is filled. */
@@ -74,6 +75,7 @@ export class FileWriter extends OpenFile {
     if (length > this.mostOffer) return TOO_LARGE;
     if (length > this.freeBytes()) {
       this.refusedBytes = length;
+      noteRefusal(this, length);
       return BACK_PRESSURED;
     }
     this.refusedBytes = 0;
@@ -82,6 +84,11 @@ export class FileWriter extends OpenFile {
     else this.put(bytes, offset, length);
     this.io.schedule(this);
     return OK;
+  }
+
+  /** For a step that was refused; see `Refuser`. */
+  awaitRoom(_needed: number, then: () => void): () => void {
+    return awaitPromised(() => this.writable(), then);
   }
 
   /**

@@ -14,6 +14,7 @@
 import { checkBoolean, checkFunction, checkInteger, checkOneOf, invalidArgument, PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK, type WaitOptions } from '../queues/index.js';
+import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import type { Ready } from '../ready.js';
 import { Backlog } from './backlog.js';
 import { checkPath } from './file-path.js';
@@ -39,7 +40,7 @@ let readBuffer: Uint8Array | undefined;
 /** Bytes given to the kernel in one step before others of the band get their turn. */
 const WRITE_BYTES = 262_144;
 
-export class PipeStream implements Source, Ready {
+export class PipeStream implements Source, Ready, Refuser {
   isReady = false;
   token = -1;
   readonly band: number;
@@ -139,12 +140,18 @@ export class PipeStream implements Source, Ready {
     // One write larger than the mark is taken when nothing waits, or it could never be written.
     if (this.backlog.bytes !== 0 && this.backlog.bytes + length > this.highWaterBytes) {
       this.refusedBytes = length;
+      noteRefusal(this, length);
       return BACK_PRESSURED;
     }
     this.refusedBytes = 0;
     this.backlog.push(bytes, offset, length);
     if (this.isWritable) this.io.schedule(this);
     return OK;
+  }
+
+  /** For a step that was refused; see `Refuser`. */
+  awaitRoom(_needed: number, then: () => void): () => void {
+    return awaitPromised(() => this.writable(), then);
   }
 
   /**

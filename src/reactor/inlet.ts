@@ -3,31 +3,32 @@
  * where they lie, are released in one store after a few, and stay when their target answers BACK_PRESSURED.
  */
 import { BANDS } from '../layout.js';
-import { AGAIN, BACK_PRESSURED, OK, sub, type VariableConsumer, type VariableQueue } from '../queues/index.js';
+import { OK, sub, type VariableConsumer, type VariableQueue } from '../queues/index.js';
 import type { ValueMemory } from '../queues/value-codec.js';
-import type { Ready } from '../ready.js';
 import { BYTES, HEAD_BYTES } from './message.js';
+import { HeardName } from './names.js';
+import type { Steps } from './steps.js';
 import type { ByteRecord, LocalTask } from './task.js';
+import type { Holdable } from './waits.js';
 
 /** Records run before other tasks of the band get their turn. */
 const QUANTUM = 16;
 
 export interface InletHost {
+  readonly steps: Steps;
   /** Runs one record's target. BACK_PRESSURED or AGAIN: keep it. */
   dispatch(inlet: Inlet, at: number, length: number, type: number): number;
   /** True when something above `band` is ready or asks to be looked at. */
   mustYield(band: number): boolean;
-  /** The lane's first record cannot be taken now: true if somebody will tell when it can, so the lane may be muted. */
-  mute(inlet: Inlet): boolean;
-  /** A step answered something: the code it stands for. */
-  settle(result: number | Promise<void>, task: string): number;
-  /** A step threw: counted and reported, its record is gone. */
-  reportStep(error: unknown, task: string): void;
+  /** The first record's step has answered BACK_PRESSURED or AGAIN; the record stays until the lane is scheduled again. */
+  hold(inlet: Inlet, code: number): void;
+  /** Native looks at the lane no more (true), or again. */
+  setMuted(inlet: Inlet, isMuted: boolean): void;
   /** `count` steps of `band` were run, on so many records: publish what they sent. */
   endQuantum(band: number, count: number, records: number): void;
 }
 
-export class Inlet implements Ready, ValueMemory {
+export class Inlet implements Holdable, ValueMemory {
   isReady = false;
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
@@ -35,8 +36,12 @@ export class Inlet implements Ready, ValueMemory {
   readonly buffer: Buffer;
   /** What a step of bytes is given: the same object each time, with a new offset and length. */
   readonly record: ByteRecord & { offset: number; length: number };
-  /** The target of the last record of bytes, and its task: the next is usually for the same. */
-  private target = 0;
+  /** What this lane's names stand for, by number: see names.ts. */
+  readonly names: HeardName[] = [];
+  /** NAME records of this quantum: they are no messages. */
+  private heard = 0;
+  /** The name of the last record of bytes, and its task: the next is usually for the same. */
+  private target = -1;
   private byteTask: LocalTask | undefined;
   private readonly consumer: VariableConsumer;
 
@@ -57,8 +62,8 @@ export class Inlet implements Ready, ValueMemory {
     let hasMore = false;
     for (let at = consumer.peek(); at >= 0; at = consumer.peek()) {
       const code = consumer.type === BYTES && this.words[at >> 2] === this.target ? this.runBytes(at, consumer.length) : host.dispatch(this, at, consumer.length, consumer.type);
-      if (code === BACK_PRESSURED || code === AGAIN) {
-        hasMore = code === AGAIN || !host.mute(this);
+      if (code !== OK) {
+        host.hold(this, code);
         break;
       }
       consumer.advance();
@@ -68,9 +73,19 @@ export class Inlet implements Ready, ValueMemory {
       if (!hasMore || count === QUANTUM || host.mustYield(this.band)) break;
     }
     // What the steps sent goes out before what they read is given back: an answer is waited for, room rarely is.
-    host.endQuantum(this.band, count, count);
+    const messages = count - this.heard;
+    this.heard = 0;
+    host.endQuantum(this.band, messages, messages);
     consumer.publishRelease();
     return hasMore;
+  }
+
+  /** A NAME record: from now on its number stands for this name here. */
+  hear(at: number, length: number): void {
+    const number = this.words[at >> 2]!;
+    this.names[number] = new HeardName(this.buffer.toString('utf16le', at + HEAD_BYTES, at + length));
+    if (this.target === number) this.target = -1;
+    this.heard++;
   }
 
   /** From now on records of bytes for `target` run without asking the host. */
@@ -83,13 +98,11 @@ export class Inlet implements Ready, ValueMemory {
   runBytes(at: number, length: number, task: LocalTask = this.byteTask!): number {
     this.record.offset = at + HEAD_BYTES;
     this.record.length = length - HEAD_BYTES;
-    try {
-      const result = task.step(this.record as never, this.from, this.band);
-      return result === undefined ? OK : this.host.settle(result, task.name);
-    } catch (error) {
-      this.host.reportStep(error, task.name);
-      return OK;
-    }
+    return this.host.steps.run(task, this.record, this.from, this.band);
+  }
+
+  setHeld(isHeld: boolean): void {
+    this.host.setMuted(this, isHeld);
   }
 
   /** True while a record waits. */

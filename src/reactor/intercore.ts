@@ -2,12 +2,13 @@
  * The lanes of one party: outlets to its peers, inlets from them, made on first use. Keeps what is unpublished until the step ends, what
  * is full until there is room, and what must wait for that room out of native's sight.
  */
-import { LANES_PER_PEER, deliveryLayout } from '../layout.js';
+import { BANDS, LANES_PER_PEER, deliveryLayout } from '../layout.js';
 import type { VariableQueue } from '../queues/index.js';
 import { Inlet, bandOfLane, type InletHost } from './inlet.js';
 import { Outlet, type OutletHost } from './outlet.js';
 import { summon } from './parking.js';
 import { RuntimeBlock, laneAt, partyWords, type SharedRuntime } from './shared.js';
+import type { WaitingHost } from './waiting-line.js';
 
 /** What the lanes need of their reactor. */
 export interface IntercoreHost extends InletHost {
@@ -17,8 +18,10 @@ export interface IntercoreHost extends InletHost {
   readonly publishEvery: { readonly records: number; readonly ns: number };
   readonly nowNs: () => number;
   readonly delivery: Int32Array;
-  schedule(inlet: Inlet): void;
-  /** A turn must follow: something is unpublished or waits for room. */
+  readonly waits: WaitingHost;
+  /** See OutletHost. */
+  readonly runningBand: number;
+  /** A turn must follow: something is unpublished. */
   wantTurn(): void;
   wake(eventFd: number): void;
 }
@@ -28,6 +31,8 @@ const IS_MUTED = deliveryLayout.fields.isMuted.at >> 2;
 /** Something with unpublished records: an outlet, or a producer of a queue that the user made. */
 export interface Flushable {
   flush(): unknown;
+  /** Of an outlet. What has none comes first: an answer may say that it is there. */
+  readonly band?: number;
 }
 
 export class Intercore implements OutletHost {
@@ -37,14 +42,13 @@ export class Intercore implements OutletHost {
   readonly publishEvery: { readonly records: number; readonly ns: number };
   readonly nowNs: () => number;
   readonly block: RuntimeBlock;
+  readonly waits: WaitingHost;
   private readonly outlets: (Outlet | undefined)[] = [];
   private readonly inlets: (Inlet | undefined)[] = [];
   private readonly parties: Int32Array[];
   private readonly wakers: (() => void)[];
-  /** The first `dirtyCount` have something unpublished. Never shortened: setting a length costs more than a step. */
+  /** The first `dirtyCount` have something unpublished, the highest band first. Never shortened: setting a length costs more than a step. */
   private readonly dirty: Flushable[] = [];
-  private readonly blocked: Outlet[] = [];
-  private readonly muted: Inlet[] = [];
   dirtyCount = 0;
   /** This party has left. */
   isClosed = false;
@@ -56,6 +60,7 @@ export class Intercore implements OutletHost {
     this.counters = host.counters;
     this.publishEvery = host.publishEvery;
     this.nowNs = host.nowNs;
+    this.waits = host.waits;
     this.block = new RuntimeBlock(host.shared.runtime);
     this.parties = host.shared.inboxes.map(partyWords);
     this.wakers = host.shared.eventFds.map((fd) => () => host.wake(fd));
@@ -77,34 +82,9 @@ export class Intercore implements OutletHost {
     this.dirtyCount = 0;
   }
 
-  get hasBlocked(): boolean {
-    return this.blocked.length !== 0;
-  }
-
-  /** Looks at the full outlets again; where there is room, those who waited go on. */
-  retryBlocked(): void {
-    let hasRoom = false;
-    for (let i = this.blocked.length - 1; i >= 0; i--) {
-      if (!this.blocked[i]!.retry()) continue;
-      // The outlet may be full again and stand at the end of the list: this entry goes all the same.
-      this.blocked.splice(i, 1);
-      hasRoom = true;
-    }
-    if (!hasRoom) return;
-    for (const inlet of this.muted) {
-      this.host.delivery[IS_MUTED + inlet.number] = 0;
-      this.host.schedule(inlet);
-    }
-    this.muted.length = 0;
-  }
-
-  /** The lane's first record cannot be taken before some outlet has room; native reports the lane no more until then. */
-  mute(inlet: Inlet): boolean {
-    // Nobody would tell: the record stays and its lane is tried again each turn.
-    if (this.blocked.length === 0) return false;
-    this.muted.push(inlet);
-    this.host.delivery[IS_MUTED + inlet.number] = 1;
-    return true;
+  /** Native reports the lane no more, or again. */
+  setMuted(inlet: Inlet, isMuted: boolean): void {
+    this.host.delivery[IS_MUTED + inlet.number] = isMuted ? 1 : 0;
   }
 
   /** The reactors that have died since the last look. */
@@ -120,9 +100,9 @@ export class Intercore implements OutletHost {
     return this.isClosed || (this.seenDeaths !== 0 && this.block.isDead(id));
   }
 
-  /** True when nothing is unpublished, waiting for room, or waiting to be read. */
+  /** True when nothing is unpublished or waiting to be read. */
   isQuiet(): boolean {
-    return this.dirtyCount === 0 && this.blocked.length === 0 && this.inlets.every((inlet) => inlet === undefined || !inlet.hasRecords());
+    return this.dirtyCount === 0 && this.inlets.every((inlet) => inlet === undefined || !inlet.hasRecords());
   }
 
   // ---- For outlets ----------------------------------------------------------------------------------------------
@@ -135,14 +115,27 @@ export class Intercore implements OutletHost {
     return this.wakers[id]!;
   }
 
+  get runningBand(): number {
+    return this.host.runningBand;
+  }
+
   markDirty(producer: Flushable): void {
-    this.dirty[this.dirtyCount++] = producer;
+    const { dirty } = this;
+    const band = producer.band ?? BANDS;
+    let at = this.dirtyCount++;
+    // Most often one lane or two are dirty, and nothing moves.
+    for (; at > 0 && (dirty[at - 1]!.band ?? BANDS) < band; at--) dirty[at] = dirty[at - 1]!;
+    dirty[at] = producer;
     this.host.wantTurn();
   }
 
-  markBlocked(outlet: Outlet): void {
-    this.blocked.push(outlet);
-    this.host.wantTurn();
+  publishDownTo(outlet: Outlet): void {
+    for (let i = 0; i < this.dirtyCount; i++) {
+      const other = this.dirty[i]!;
+      if ((other.band ?? BANDS) <= outlet.band) break;
+      if (other instanceof Outlet && other.to === outlet.to) other.publish();
+    }
+    outlet.publish();
   }
 
   private openInlet(number: number): Inlet {

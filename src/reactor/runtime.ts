@@ -10,18 +10,22 @@ import { EventEmitter } from 'node:events';
 import { existsSync, stat } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker, type ResourceLimits } from 'node:worker_threads';
-import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
 import { MAX_REACTORS, partyLayout, words } from '../layout.js';
 import { native } from '../native.js';
 import { cpuBudget, type CpuBudget } from '../realtime/cpus.js';
 import type { IoSource } from '../io/index.js';
 import type { Grants } from '../realtime/grants.js';
-import { unpackError, type CallOptions } from './calls.js';
+import type { Address } from './address.js';
+import type { CallContext } from './call-service.js';
+import type { CallOptions } from './calls.js';
+import { unpackError } from './failure.js';
 import { idleSettings, setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import { summon, summonAfterDeath } from './parking.js';
-import { Reactor, type Answer, type AnyServices, type Argument, type Budget } from './reactor.js';
+import { Reactor, type AddressOptions, type Answer, type AnyServices, type Argument, type Budget, type SendOptions, type SpawnOptions, type Task } from './reactor.js';
 import { RuntimeBlock, createShared, partyCounters, partyWords, type PartySettings, type SharedRuntime } from './shared.js';
-import { reactorStatus, type RuntimeStatus } from './status.js';
+import { mainStatus, reactorStatus, type RuntimeStatus } from './status.js';
+import type { ByteRecord, StepResult } from './task.js';
 import type { WorkerReport, WorkerStart } from './worker-main.js';
 
 export interface RuntimeOptions {
@@ -51,6 +55,11 @@ export interface RuntimeOptions {
    * is refused, and `status()` says why).
    */
   io?: { source: IoSource };
+  /**
+   * Runs on the main thread before any reactor does: make here the tasks and handlers of the main thread that entries send to or ask.
+   * `createRuntime` waits for it, as it does for the entries; what it throws rejects `createRuntime`.
+   */
+  main?: (runtime: Runtime) => void | Promise<void>;
   /** Limits of each worker's heap, as for `new Worker`. */
   resourceLimits?: ResourceLimits;
 }
@@ -79,9 +88,17 @@ export interface StepError {
   readonly error: Error;
   readonly where: string;
 }
+/** Emitted as 'messageDropped' once for each name that nobody has, or that takes bytes and was sent a value; `status()` counts them all. */
+export interface MessageDrop {
+  /** Whom it was sent to; the main thread comes after the last reactor. */
+  readonly reactorId: number;
+  /** Says who has sent it, to which name, and which tasks there are. Its `value` is the name. */
+  readonly error: Error;
+}
 interface RuntimeEvents {
   reactorDied: [ReactorDeath];
   stepError: [StepError];
+  messageDropped: [MessageDrop];
 }
 
 interface Member {
@@ -131,7 +148,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     const eventFds = Array.from({ length: count + 1 }, () => addon.createWaker());
     this.shared = createShared(count, laneBytes, eventFds, originNs, (party) => (party === count ? hostSettings(settings) : settings));
     this.block = new RuntimeBlock(this.shared.runtime);
-    this.host = new Reactor<S>(this.shared, count, { budget, publishEvery, onError: (error, where) => this.report(count, error as Error, where) });
+    this.host = new Reactor<S>(this.shared, count, { budget, publishEvery, onError: (error, where) => this.report(count, error as Error, where), onDrop: (error) => this.reportDrop(count, error) });
     try {
       for (let id = 0; id < count; id++) {
         const start: WorkerStart = { shared: this.shared, id, cpu: pins[id], entry, data: options.data, options: { budget, publishEvery, clock: options.clock, io: { source } } };
@@ -154,9 +171,43 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     return this.host.call(name, argument, options);
   }
 
-  /** Sends a value or bytes to a task of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED. Main thread; does not block. */
-  send(name: string, message: unknown, options: { reactor: number; priority?: number }): number {
+  /** Sends a value or bytes to a task of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED; see `Reactor.send`. Main thread; does not block. */
+  send(name: string, message: unknown, options: SendOptions): number {
     return this.host.send(name, message, options);
+  }
+
+  /** Where messages for a task of a reactor go, resolved once; see `Reactor.address`. Main thread. */
+  address(name: string, options: AddressOptions): Address {
+    return this.host.address(name, options);
+  }
+
+  /** Calls `then` once, later, when the lane to that reactor has room again or the reactor has died. Main thread. */
+  whenRoom(options: SendOptions, then: () => void): void {
+    this.host.whenRoom(options, then);
+  }
+
+  /** Publishes at once what the main thread has sent; it is published at the end of this pass of the event loop in any case. */
+  flush(): void {
+    this.host.flush();
+  }
+
+  /**
+   * Makes a task of the main thread, which reactors send to by `{ reactor: 'main' }` (or the number of reactors, which messages from
+   * here carry as `from`); see `Reactor.spawn`. Make it in `main` of the options, or right after `createRuntime`: until then messages
+   * of entries wait for it.
+   */
+  spawn<M>(options: SpawnOptions, step: (message: M, from: number, priority: number) => StepResult): Task<M> {
+    return this.host.spawn(options, step);
+  }
+
+  /** The same for bytes, read where they lie in the lane; see `Reactor.spawnBytes`. */
+  spawnBytes(options: SpawnOptions, step: (record: ByteRecord) => number | void): Task<Uint8Array> {
+    return this.host.spawnBytes(options, step);
+  }
+
+  /** Answers calls of reactors to `{ reactor: 'main' }`; see `Reactor.handle`. What entries ask must be handled from `main` of the options on. */
+  handle(name: string, handler: (argument: any, context: CallContext) => unknown): void {
+    (this.host as unknown as Reactor).handle(name, handler);
   }
 
   /** The reactor that owns this key's bucket. */
@@ -180,6 +231,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
       cpus: this.cpus,
       reactorsAsked: this.asked,
       reactors: this.members.map((member, id) => reactorStatus(this.shared, id, member.isDead, member.grants)),
+      main: mainStatus(this.shared),
       sharedBytes: this.shared.runtime.byteLength + this.shared.inboxes.reduce((sum, inbox) => sum + inbox.byteLength, 0),
       node: process.version,
     };
@@ -198,9 +250,11 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   // ---- Inside -------------------------------------------------------------------------------------------------------
 
   /** For createRuntime alone: resolves when every entry has run; rejects, and closes, when one failed. */
-  async ready(): Promise<this> {
+  async ready(main?: RuntimeOptions['main']): Promise<this> {
     try {
-      await Promise.all(this.starting);
+      await Promise.all([this.startMain(main), ...this.starting]);
+      // What entries have sent to tasks that are made right after this has resolved waits for them.
+      setImmediate(() => this.host.noteStarted());
       return this;
     } catch (error) {
       await this.close({ drainMs: 0 });
@@ -208,6 +262,12 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     }
   }
   private readonly starting: Promise<void>[] = [];
+
+  private async startMain(main: RuntimeOptions['main']): Promise<void> {
+    await main?.(this as unknown as Runtime);
+    // An entry that asks for what the main thread does not handle would wait for ever: createRuntime waits for the entry.
+    this.host.noteStarted('messages wait');
+  }
 
   private startMember(id: number, start: WorkerStart, resourceLimits: ResourceLimits | undefined): Member {
     const worker = new Worker(new URL('./worker-main.js', import.meta.url), {
@@ -236,6 +296,10 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
       member.error = error instanceof Error ? error : new Error(String(error));
     });
     worker.on('message', (report: WorkerReport) => {
+      if (report.kind === 'messageDropped') {
+        this.reportDrop(id, unpackError(report.error, id, 'messages'));
+        return;
+      }
       if (report.kind === 'stepError') {
         this.report(id, unpackError(report.error, id, report.where), report.where);
         return;
@@ -262,6 +326,10 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
 
   private report(reactorId: number, error: Error, where: string): void {
     if (!this.emit('stepError', { reactorId, error, where })) process.emitWarning(`reactor ${reactorId}, ${where}: ${error.stack ?? error.message}`, { code: 'ERR_PERCORE_STEP' });
+  }
+
+  private reportDrop(reactorId: number, error: Error): void {
+    if (!this.emit('messageDropped', { reactorId, error })) process.emitWarning(error.message, { code: 'ERR_PERCORE_NO_TASK' });
   }
 
   private summonAll(): void {
@@ -338,7 +406,8 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
  */
 export async function createRuntime<S = AnyServices>(options: RuntimeOptions): Promise<Runtime<S>> {
   if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with an entry');
-  return new Runtime<S>(options).ready();
+  if (options.main !== undefined) checkFunction('main', options.main);
+  return new Runtime<S>(options).ready(options.main);
 }
 
 /** The main thread never spins without end: it has other work, and seldom a CPU of its own. */

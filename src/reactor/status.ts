@@ -30,15 +30,34 @@ export interface ReactorStatus {
   readonly received: number;
   /** Sends answered with BACK_PRESSURED, TOO_LARGE or CLOSED. */
   readonly rejected: number;
-  /** Messages that reached nobody: no task of that name, or a call too late to begin. */
+  /** What reached nobody, in all and by reason. */
   readonly dropped: number;
+  readonly droppedByReason: DropReasons;
   readonly callsInFlight: number;
+  /** Bytes of calls and answers that wait for room in a lane. */
+  readonly waitingBytes: number;
 }
+
+/** Why something that was sent has reached nobody. */
+export interface DropReasons {
+  /** Messages for a name that no task has. */
+  readonly noTask: number;
+  /** Values for a task of bytes. */
+  readonly notBytes: number;
+  /** Calls that nobody waited for any more when their turn came. */
+  readonly lateCalls: number;
+  /** Answers to calls that had been given up. */
+  readonly lateAnswers: number;
+}
+
+/** What the main thread has sent, received and dropped as a party of its own. */
+export type MainStatus = Pick<ReactorStatus, 'sent' | 'received' | 'rejected' | 'dropped' | 'droppedByReason' | 'callsInFlight' | 'waitingBytes' | 'stepErrors'>;
 
 export interface RuntimeStatus {
   readonly cpus: CpuBudget;
   readonly reactorsAsked: number | 'auto';
   readonly reactors: readonly ReactorStatus[];
+  readonly main: MainStatus;
   /** Bytes of shared address space; lanes that were never used take no memory. */
   readonly sharedBytes: number;
   readonly node: string;
@@ -75,6 +94,19 @@ export function reactorStatus(shared: SharedRuntime, id: number, isDead: boolean
     received: count('received'),
     rejected: count('rejected'),
     dropped: count('dropped'),
+    droppedByReason: {
+      noTask: count('droppedNoTask'),
+      notBytes: count('droppedNotBytes'),
+      lateCalls: count('droppedLateCalls'),
+      lateAnswers: count('droppedLateAnswers'),
+    },
     callsInFlight: count('callsInFlight'),
+    waitingBytes: count('waitingBytes'),
   };
+}
+
+/** The main thread's party comes after the last reactor. */
+export function mainStatus(shared: SharedRuntime): MainStatus {
+  const { sent, received, rejected, dropped, droppedByReason, callsInFlight, waitingBytes, stepErrors } = reactorStatus(shared, shared.reactors, false, undefined);
+  return { sent, received, rejected, dropped, droppedByReason, callsInFlight, waitingBytes, stepErrors };
 }

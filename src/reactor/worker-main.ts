@@ -5,7 +5,7 @@ import { words } from '../layout.js';
 import { setLazyHost } from '../queues/lazy.js';
 import { forbidBlocking } from '../queues/waiting.js';
 import { requestGrants, type Grants } from '../realtime/grants.js';
-import { packError } from './calls.js';
+import { packError } from './failure.js';
 import { Reactor, type ReactorOptions } from './reactor.js';
 import type { SharedRuntime } from './shared.js';
 
@@ -15,13 +15,14 @@ export interface WorkerStart {
   readonly cpu: number | undefined;
   readonly entry: string;
   readonly data: unknown;
-  readonly options: Omit<ReactorOptions, 'onError'>;
+  readonly options: Omit<ReactorOptions, 'onError' | 'onDrop'>;
 }
 
 /** What a reactor's thread tells the main thread besides its shared words. */
 export type WorkerReport =
   | { kind: 'ready'; grants: Grants }
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
+  | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
   | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };
 
 /** Step errors reported a second; the rest are counted in `stepErrors` alone, or a loop of them would flood the main thread. */
@@ -40,7 +41,7 @@ async function main(start: WorkerStart): Promise<void> {
     }
     if (++reports <= REPORTS_PER_SECOND) report({ kind: 'stepError', error: packError(error), where });
   };
-  const reactor = new Reactor(start.shared, start.id, { ...start.options, onError });
+  const reactor = new Reactor(start.shared, start.id, { ...start.options, onError, onDrop: (error) => report({ kind: 'messageDropped', error: packError(error) }) });
   if (start.options.io?.source === 'io_uring') reactor.io.begin();
   const io = { asked: reactor.io.asked, granted: reactor.io.granted };
   const grants: Grants = { ...threadGrants, io, refusals: [...threadGrants.refusals, ...reactor.io.refusals] };
@@ -61,6 +62,7 @@ async function main(start: WorkerStart): Promise<void> {
     return;
   }
   reactor.setPhase(words.phase.READY);
+  reactor.noteStarted();
   report({ kind: 'ready', grants });
 }
 

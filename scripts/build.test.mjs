@@ -1,0 +1,81 @@
+// The build of a small checkout of the same shape: it is done when something has changed, on either side, and not otherwise.
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+const project = join(dirname(fileURLToPath(import.meta.url)), '..');
+let folder;
+const at = (...path) => join(folder, ...path);
+const write = (path, text) => {
+  mkdirSync(dirname(at(path)), { recursive: true });
+  writeFileSync(at(path), text);
+};
+const build = (args = ['--ts'], env = process.env) => spawnSync(process.execPath, [at('scripts', 'build.mjs'), ...args], { encoding: 'utf8', env });
+/** Builds; true when something was done. */
+const hasBuilt = () => {
+  const made = at('dist', 'percore', 'index.js');
+  const before = existsSync(made) ? statSync(made, { bigint: true }).mtimeNs : -1n;
+  const { status, stderr } = build();
+  expect([status, stderr]).toEqual([0, '']);
+  return statSync(made, { bigint: true }).mtimeNs !== before;
+};
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'percore-build-'));
+  symlinkSync(join(project, 'node_modules'), at('node_modules'));
+  for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs']) cpSync(join(project, name), at(name));
+  for (const name of ['index', 'queues/index', 'timers/index', 'io/index', 'testing/index', 'reactor/worker-main']) write(`src/${name}.ts`, `export const name = '${name}';\n`);
+  write('src/extra.ts', 'export const extra = 1;\n');
+  mkdirSync(at('bench'));
+  mkdirSync(at('examples'));
+  write('native/generate-layout.mjs', "import { writeFileSync } from 'node:fs';\nwriteFileSync(new URL('layout.h', import.meta.url), '// generated');\n");
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+it('builds once, and again when a source has changed, come or gone, or what was made is missing or was changed', () => {
+  expect(hasBuilt()).toBe(true);
+  expect(hasBuilt()).toBe(false);
+
+  write('src/index.ts', "export const name = 'another';\n");
+  expect(hasBuilt()).toBe(true);
+  expect(readFileSync(at('dist/percore/index.js'), 'utf8')).toContain('another');
+
+  rmSync(at('src/extra.ts'));
+  expect(hasBuilt()).toBe(true);
+  expect(existsSync(at('dist/src/extra.js'))).toBe(false);
+
+  rmSync(at('dist/percore/io.js'));
+  expect(hasBuilt()).toBe(true);
+  expect(existsSync(at('dist/percore/io.js'))).toBe(true);
+
+  rmSync(at('native/layout.h'));
+  expect(hasBuilt()).toBe(true);
+  expect(existsSync(at('native/layout.h'))).toBe(true);
+  expect(hasBuilt()).toBe(false);
+});
+
+it('a build that failed is tried again', () => {
+  write('src/index.ts', 'export const name: number = "text";\n');
+  const failed = build();
+  expect([failed.status, failed.stderr]).toEqual([1, expect.stringContaining('TypeScript build failed')]);
+  write('src/index.ts', "export const name = 'index';\n");
+  expect(hasBuilt()).toBe(true);
+});
+
+it.each([
+  ['without a compiler', ['make', 'python3'], /^The addon cannot be built: a C\+\+ compiler is not installed\.\nOn Debian and Ubuntu: apt-get install g\+\+\n/],
+  ['without Python and make', ['g++'], /^The addon cannot be built: make and Python 3 are not installed\.\nOn Debian and Ubuntu: apt-get install make python3\n/],
+])('%s it says what to install', (_, tools, message) => {
+  hasBuilt();
+  const path = mkdtempSync(join(tmpdir(), 'percore-path-'));
+  for (const tool of tools) symlinkSync('/bin/true', join(path, tool));
+  const { PYTHON: _python, npm_config_python: _npmPython, CXX: _cxx, MAKE: _make, ...env } = process.env;
+  const { status, stderr } = build([], { ...env, PATH: path });
+  rmSync(path, { recursive: true });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(message);
+  expect(stderr.split('\n')).toHaveLength(4);
+});

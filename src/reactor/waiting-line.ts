@@ -1,0 +1,147 @@
+/**
+ * Those who wait for room in one lane or mailbox, in the order in which they came.
+ *
+ *      refused --wait--> in line --room for its own record--> called, or made ready
+ *                           \--take back (another refuser had room first)--> gone
+ *
+ * Each is called as soon as there is room for what it was refused, and no sooner. Nobody overtakes: while somebody waits, only room
+ * that was promised to those who were called is given out. One who throws is counted and reported, and costs nobody else anything.
+ *
+ * No wake-up is lost, because whoever finds no room has asked to be told before it looked: `ask` sets the wish, then looks. A line that
+ * has not asked since somebody joined it, or since it was told that there may be room, is *stale*: its party looks at it before the turn ends.
+ */
+import type { Refuser } from '../refusals.js';
+
+export interface WaitingHost {
+  /** Call my `admit` before this thread sleeps: somebody joined me, or there may be room. */
+  markStale(line: WaitingLine): void;
+  /** Which task or handler runs now, for the report of a callback that throws. */
+  whoRuns(): string;
+  reportThrown(error: unknown, where: string): void;
+}
+
+/** What a line needs of the lane or mailbox that it belongs to. */
+export interface Room {
+  /** True when `units` would be taken now. False: `mayHaveRoom` is called once there may be more room than now. */
+  askForRoom(units: number): boolean;
+  /** Room that a record of `needed` takes. */
+  unitsOf(needed: number): number;
+  /** True when nobody will take anything any more, so that nobody need wait. */
+  isOver(): boolean;
+  /** For reports: 'the lane to reactor 1'. */
+  describe(): string;
+}
+
+interface Waiter {
+  readonly needed: number;
+  readonly goOn: () => void;
+  /** A task is made ready and takes its room later; a callback takes it at once or not at all. */
+  readonly takesLater: boolean;
+  readonly who: string;
+  isGone: boolean;
+}
+
+/** So many gaps a line may have before they are closed. */
+const MOST_GONE = 32;
+
+export class WaitingLine implements Refuser {
+  /** Those who wait. */
+  count = 0;
+  isStale = false;
+  /** True while its party knows that somebody waits here; only the party writes it. */
+  isListed = false;
+  /** Room given to those who were made ready, and not used yet. */
+  private promised = 0;
+  private waiters: Waiter[] = [];
+  private first = 0;
+  /** Waiters behind `first` that have taken their wish back. */
+  private gone = 0;
+
+  constructor(private readonly host: WaitingHost, private readonly room: Room) {}
+
+  /** Calls `then` once, in a later turn, as soon as there is room for `needed`, or nobody will take anything. It uses the room at once. */
+  whenRoom(needed: number, then: () => void): void {
+    this.join({ needed, goOn: then, takesLater: false, who: this.host.whoRuns(), isGone: false });
+  }
+
+  /** The same for somebody who is made ready by `then` and uses the room later. Returns what takes the wish back. */
+  awaitRoom(needed: number, then: () => void): () => void {
+    const waiter = { needed, goOn: then, takesLater: true, who: '', isGone: false };
+    this.join(waiter);
+    return () => {
+      if (waiter.isGone) return;
+      waiter.isGone = true;
+      this.count--;
+      this.gone++;
+      if (this.gone > MOST_GONE && this.gone > this.count) this.close();
+      // Who comes next may need less.
+      this.mayHaveRoom();
+    };
+  }
+
+  /** True when `units` may be taken by whoever asks, although others wait: they were promised to one who was called. */
+  lets(units: number): boolean {
+    if (units > this.promised) return false;
+    this.promised -= units;
+    return true;
+  }
+
+  /** The other side has made room, or is gone. */
+  mayHaveRoom(): void {
+    if (this.isStale || this.count === 0) return;
+    this.isStale = true;
+    this.host.markStale(this);
+  }
+
+  /** What was promised has been used or is not wanted: those who were called have had their turn. */
+  forgetPromises(): void {
+    this.promised = 0;
+  }
+
+  /** Calls those at the head of the line for whom there is room. Afterwards the line has asked for room, or is stale still. */
+  admit(): void {
+    this.isStale = false;
+    // Who waits again from within its callback stands behind those, and comes with the next look.
+    for (let last = this.waiters.length; this.count !== 0 && this.first < last;) {
+      const waiter = this.waiters[this.first]!;
+      if (waiter.isGone) {
+        this.gone--;
+      } else {
+        if (!this.room.isOver() && !this.room.askForRoom(this.promised + waiter.needed)) {
+          // Without the promise there may be room already, and then nobody would tell.
+          if (this.promised !== 0) this.mayHaveRoom();
+          if (this.first > MOST_GONE && this.first > this.count) this.close();
+          return;
+        }
+        this.call(waiter);
+      }
+      this.first++;
+    }
+    this.close();
+  }
+
+  /** Closes the gaps that those who have left the line have left in it. */
+  private close(): void {
+    this.waiters = this.count === 0 ? [] : this.waiters.filter((waiter, at) => at >= this.first && !waiter.isGone);
+    this.first = this.gone = 0;
+  }
+
+  private call(waiter: Waiter): void {
+    waiter.isGone = true;
+    this.count--;
+    const promised = this.promised;
+    this.promised += this.room.unitsOf(waiter.needed);
+    try {
+      waiter.goOn();
+    } catch (error) {
+      this.host.reportThrown(error, `a whenRoom callback of ${waiter.who} for ${this.room.describe()}`);
+    }
+    if (!waiter.takesLater) this.promised = promised;
+  }
+
+  private join(waiter: Waiter): void {
+    this.waiters.push(waiter);
+    this.count++;
+    this.mayHaveRoom();
+  }
+}

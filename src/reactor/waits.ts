@@ -1,0 +1,117 @@
+/**
+ * Everybody of one party who waits: tasks and lanes whose step was refused, and callbacks of `whenRoom`. The rule is in docs/architecture.md.
+ *
+ *      step answers BACK_PRESSURED, and somebody has refused it --> held, with exactly these refusers; the first that has room makes it ready
+ *      step answers AGAIN, or BACK_PRESSURED for no reason      --> set aside until the turn ends, then ready again, behind its band
+ *
+ * What is held is in no ready list, and native does not look at its lane: it takes no turn and no CPU.
+ */
+import { BACK_PRESSURED } from '../queues/index.js';
+import type { Ready } from '../ready.js';
+import { awaitRefusers } from '../refusals.js';
+import type { WaitingHost, WaitingLine } from './waiting-line.js';
+
+/** A task or a lane. */
+export interface Holdable extends Ready {
+  /** It waits for refusers from now on (true), or no longer. */
+  setHeld(isHeld: boolean): void;
+}
+
+export interface WaitsHost {
+  /** Puts it into its band; a turn follows. */
+  schedule(ready: Ready): void;
+  /** A turn must follow, if this is not one. */
+  wantTurn(): void;
+  whoRuns(): string;
+  reportThrown(error: unknown, where: string): void;
+}
+
+export class Waits implements WaitingHost {
+  /** Some line may have room. */
+  hasStale = false;
+  /** Lines in which somebody waits. */
+  private readonly lines: WaitingLine[] = [];
+  private readonly aside: Holdable[] = [];
+  private held = 0;
+
+  constructor(private readonly host: WaitsHost) {}
+
+  /** The step of `ready` has answered `code`, BACK_PRESSURED or AGAIN. It keeps its message, and its `isReady`, until it goes on. */
+  hold(ready: Holdable, code: number): void {
+    if (code !== BACK_PRESSURED || !this.awaitRefusers(ready)) this.aside.push(ready);
+  }
+
+  /** The turn ends: those that asked to be run again come behind the others of their bands. */
+  endTurn(): void {
+    for (const ready of this.aside) this.goOn(ready);
+    this.aside.length = 0;
+  }
+
+  /** Lets those go on for whom there is room. `isTold`: peers may have made room, or be gone. */
+  look(isTold: boolean): void {
+    if (isTold) {
+      for (const line of this.lines) line.mayHaveRoom();
+    } else {
+      // A turn has ended since the last look: who was given room has used it, or does not want it.
+      for (const line of this.lines) line.forgetPromises();
+    }
+    this.hasStale = false;
+    // Not those that callbacks add now: their turn comes next.
+    for (let i = this.lines.length - 1; i >= 0; i--) {
+      const line = this.lines[i]!;
+      if (line.isStale) line.admit();
+      if (line.count !== 0) continue;
+      line.isListed = false;
+      this.lines[i] = this.lines[this.lines.length - 1]!;
+      this.lines.pop();
+    }
+  }
+
+  /** True when nobody waits for anything. */
+  isIdle(): boolean {
+    return this.held === 0 && this.aside.length === 0 && this.lines.every((line) => line.count === 0);
+  }
+
+  // ---- For lines ------------------------------------------------------------------------------------------------
+
+  markStale(line: WaitingLine): void {
+    if (!line.isListed) {
+      line.isListed = true;
+      this.lines.push(line);
+    }
+    this.hasStale = true;
+    this.host.wantTurn();
+  }
+
+  whoRuns(): string {
+    return this.host.whoRuns();
+  }
+
+  reportThrown(error: unknown, where: string): void {
+    this.host.reportThrown(error, where);
+  }
+
+  // ---- Inside -----------------------------------------------------------------------------------------------------
+
+  private awaitRefusers(ready: Holdable): boolean {
+    const takeBack: (() => void)[] = [];
+    let isWaiting = true;
+    const goOn = (): void => {
+      if (!isWaiting) return;
+      isWaiting = false;
+      for (const end of takeBack) end();
+      this.held--;
+      ready.setHeld(false);
+      this.goOn(ready);
+    };
+    if (!awaitRefusers(goOn, takeBack)) return false;
+    this.held++;
+    ready.setHeld(true);
+    return true;
+  }
+
+  private goOn(ready: Ready): void {
+    ready.isReady = false;
+    this.host.schedule(ready);
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * Who has refused what since the present step began, in this thread.
+ *
+ * A step that answers BACK_PRESSURED waits for those who refused it, and for nobody else. Whatever is bounded and refuses an offer for want of
+ * room therefore notes itself here: a lane, a mailbox, the producer of a queue, a connection. Only a refusal costs anything.
+ */
+import { BACK_PRESSURED } from './queues/result-codes.js';
+
+export interface Refuser {
+  /**
+   * Calls `then` once, later and never from within, when `needed` would be taken, or when nothing will be taken any more. Returns what
+   * takes the wish back. `needed` is what was noted with the refusal.
+   */
+  awaitRoom(needed: number, then: () => void): () => void;
+}
+
+/** Of each refuser of this step, the room that it lacked: for the smallest record that it refused. */
+const refusers: Refuser[] = [];
+const needs: number[] = [];
+let count = 0;
+let isInStep = false;
+
+/** `refuser` had no room for `needed`. Outside of a step nobody will ask. */
+export function noteRefusal(refuser: Refuser, needed: number): void {
+  if (!isInStep) return;
+  const known = refusers.indexOf(refuser);
+  if (known >= 0) {
+    // Two records of one step: the smaller can be taken first.
+    if (needed < needs[known]!) needs[known] = needed;
+    return;
+  }
+  refusers.push(refuser);
+  needs.push(needed);
+  count++;
+}
+
+/** For a message that cannot be given to a step at all: it waits as if a step had run and been refused by this one. Answers BACK_PRESSURED. */
+export function refuseFor(refuser: Refuser, needed = 0): number {
+  beginStep();
+  noteRefusal(refuser, needed);
+  endStep();
+  return BACK_PRESSURED;
+}
+
+/** A step begins. What was refused before does not concern it. */
+export function beginStep(): void {
+  isInStep = true;
+  if (count !== 0) forget();
+}
+
+/** The step has ended: what its promises or others are refused from here on is their own concern. */
+export function endStep(): void {
+  isInStep = false;
+}
+
+/** Waits for all who have refused the step that has just ended; false when nobody has. `takeBack` gets what ends each wish. */
+export function awaitRefusers(then: () => void, takeBack: (() => void)[]): boolean {
+  if (count === 0) return false;
+  for (let i = 0; i < count; i++) takeBack.push(refusers[i]!.awaitRoom(needs[i]!, then));
+  forget();
+  return true;
+}
+
+/** What `awaitRoom` is for those whose room is promised: by `space()`, or by `writable()`, which takes no signal. */
+export function awaitPromised(room: (options: { signal: AbortSignal }) => Promise<unknown>, then: () => void): () => void {
+  const end = new AbortController();
+  // A wait that fails ends as well: the step is run again and meets what has failed.
+  room({ signal: end.signal }).then(then, then);
+  return () => end.abort();
+}
+
+function forget(): void {
+  refusers.length = needs.length = count = 0;
+}
