@@ -4,6 +4,8 @@
  * A step that answers BACK_PRESSURED waits for those who refused it, and for nobody else. Whatever is bounded and refuses an offer for want of
  * room therefore notes itself here: a lane, a mailbox, the producer of a queue, a connection. Only a refusal costs anything.
  */
+import { BACK_PRESSURED } from './queues/result-codes.js';
+
 export interface Refuser {
   /**
    * Calls `then` once, later and never from within, when `needed` would be taken, or when nothing will be taken any more. Returns what
@@ -30,6 +32,14 @@ export function noteRefusal(refuser: Refuser, needed: number): void {
   refusers.push(refuser);
   needs.push(needed);
   count++;
+}
+
+/** For a message that cannot be given to a step at all: it waits as if a step had run and been refused by this one. Answers BACK_PRESSURED. */
+export function refuseFor(refuser: Refuser, needed = 0): number {
+  beginStep();
+  noteRefusal(refuser, needed);
+  endStep();
+  return BACK_PRESSURED;
 }
 
 /** A step begins. What was refused before does not concern it. */
