@@ -51,11 +51,22 @@ describe('an answer', () => {
 
   it('of a thenable that calls back twice is the first alone', async () => {
     await inside(runtime, 0, (reactor) => {
-      reactor.handle('twice', () => ({ then: (resolve: (value: number) => void) => (resolve(1), resolve(2)) }) as never);
-      reactor.handle('throws late', () => ({ then: (resolve: (value: number) => void) => {
+      // Of a class, as thenables of libraries are.
+      class Thenable {
+        constructor(private readonly run: (resolve: (value: number) => void) => void) {}
+        // oxlint-disable-next-line unicorn/no-thenable
+        then(resolve: (value: number) => void): void {
+          this.run(resolve);
+        }
+      }
+      reactor.handle('twice', () => new Thenable((resolve) => {
+        resolve(1);
+        resolve(2);
+      }) as never);
+      reactor.handle('throws late', () => new Thenable((resolve) => {
         resolve(3);
         throw new Error('later');
-      } }) as never);
+      }) as never);
     });
     const { lateAnswers } = runtime.status().main.droppedByReason;
     expect([await runtime.call('twice', null, { reactor: 0 }), await runtime.call('throws late', null, { reactor: 0 })]).toEqual([1, 3]);
@@ -89,7 +100,7 @@ describe('an answer', () => {
   it('that failed brings fields, cause and errors; one that is longer than the lane takes is shortened', async () => {
     await inside(runtime, 0, (reactor) => {
       reactor.handle('fails', () => {
-        throw Object.assign(new AggregateError([new TypeError('one')], 'several', { cause: new RangeError('why') }), { retryAfterMs: 5, then: () => 1 });
+        throw Object.assign(new AggregateError([new TypeError('one')], 'several', { cause: new RangeError('why') }), { retryAfterMs: 5, action: () => 1 });
       });
       reactor.handle('fails at length', () => {
         throw Object.assign(new TypeError(`long ${'x'.repeat(100_000)}`), { code: 'E_LONG' });
