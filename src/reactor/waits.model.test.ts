@@ -76,7 +76,6 @@ describe('a bug seeded into who waits for whom is found', () => {
     return () => void (of[method] = right);
   };
   const askForRoom = Outlet.prototype.askForRoom;
-  const admit = WaitingLine.prototype.admit;
   const run1 = LocalTask.prototype.run;
   const setHeld = Inlet.prototype.setHeld;
 
@@ -86,15 +85,16 @@ describe('a bug seeded into who waits for whom is found', () => {
       this.host.schedule(ready);
     }), /livelock/],
     ['only the first of those who wait is woken', () => bug(WaitingLine.prototype, 'admit', function (this: any) {
-      const before = this.count;
-      const mayHaveRoom = this.room.askForRoom;
-      this.room.askForRoom = (units: number) => this.count === before && mayHaveRoom.call(this.room, units);
-      admit.call(this);
-      this.room.askForRoom = mayHaveRoom;
+      this.isStale = false;
+      for (; this.waiters[this.first]?.isGone === true; this.first++) this.gone--;
+      const first = this.waiters[this.first];
+      if (first === undefined || !(this.room.isOver() || this.room.askForRoom(first.needed))) return;
+      this.call(first);
+      this.first++;
     }), /deadlock|not run/],
     ['who waits is woken when there is room for something', () => bug(Outlet.prototype, 'askForRoom', function (this: Outlet) {
       return askForRoom.call(this, 16);
-    }), /before there was room/],
+    }), /before there was room|livelock/],
     ['the wish to be told is not set', () => bug(VariableProducer.prototype, 'askForRecord', function (this: any, length: number) {
       return this.lookFor(this.unitsFor(length)) !== BACK_PRESSURED;
     }), /deadlock/],
