@@ -4,7 +4,7 @@
  *
  * The main thread has one too, without an entry: it is the party through which `runtime.call` and `runtime.send` go.
  */
-import { checkFunction, checkInteger, checkOptions, invalidArgument, show, PercoreError } from '../errors.js';
+import { checkBytes, checkFunction, checkInteger, checkOptions, invalidArgument, show, PercoreError } from '../errors.js';
 import { BANDS, RETURN_LANES, deliveryLayout, partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type TurnHandle } from '../native.js';
 import { Io, type IoSource } from '../io/index.js';
@@ -433,9 +433,13 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     this.stopHooks.push(hook);
   }
 
-  /** The reactor that owns this key's bucket. */
+  /**
+   * The reactor that owns this key's bucket. A text key stands for its UTF-8 bytes. Throws ERR_PERCORE_INVALID_ARGUMENT for keys of
+   * other kinds: `ownerOf(String(5))`.
+   */
   ownerOf(key: string | Uint8Array): number {
-    return this.intercore.block.ownerOf(bucketOf(hashKey(typeof key === 'string' ? Buffer.from(key) : key)));
+    if (typeof key === 'string') return this.ownerOfHash(hashKey(Buffer.from(key)));
+    return this.ownerOfHash(hashKey(checkKey(key)));
   }
 
   /** The same for a hash from `hashKey`. */
@@ -649,4 +653,13 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
 
 function checkBand(priority: number | undefined): number {
   return priority === undefined ? DEFAULT_BAND : checkInteger('priority', priority, 0, BANDS - 1);
+}
+
+function checkKey(key: unknown): Uint8Array {
+  try {
+    return checkBytes('key', key);
+  } catch {
+    const hint = typeof key === 'number' || typeof key === 'bigint' ? ` (of a number: String(${key}))` : '';
+    throw invalidArgument('key', key, `a string or a Uint8Array${hint}`);
+  }
 }
