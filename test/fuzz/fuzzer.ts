@@ -185,6 +185,8 @@ function isAllowed(error: unknown, depth = 0): boolean {
   if (error instanceof PercoreError) return typeof error.code === 'string' && error.code.startsWith('ERR_PERCORE_') && !/undefined is not|not a function|Cannot read prop/.test(error.message);
   // A reason of a signal.
   if (error instanceof DOMException && (error.name === 'AbortError' || error.name === 'TimeoutError')) return true;
+  // A class given as a callback: it is the caller's own function that throws this.
+  if (error instanceof TypeError && error.message === "Class constructor Some cannot be invoked without 'new'") return true;
   return error instanceof AggregateError && depth === 0 && error.errors.every((each) => isAllowed(each, 1));
 }
 
