@@ -66,7 +66,7 @@ describe('everything that is public', () => {
       it(`takes anything: ${area}, seed ${seed}`, async () => {
         const { calls, failures } = await fuzz(area, seed);
         expect(failures.join('\n'), `node dist/test/fuzz/child.js ${area} ${seed} ${SECONDS} /tmp/log`).toBe('');
-        expect(calls).toBeGreaterThan(500);
+        expect(calls).toBeGreaterThan(100);
       }, (SECONDS + 120) * 1000);
     }
   }
