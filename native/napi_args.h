@@ -18,10 +18,11 @@ struct RawArgs {
     size_t count = N;
     napi_get_cb_info(env, info, &count, value, nullptr, nullptr);
   }
+  // The fallback for whatever is not a whole number of 32 bits: NaN must not become descriptor 0.
   int32_t int32(size_t i, int32_t fallback = -1) const {
-    int32_t result = fallback;
-    if (value[i]) napi_get_value_int32(env, value[i], &result);
-    return result;
+    double result = fallback;
+    if (value[i]) napi_get_value_double(env, value[i], &result);
+    return result >= INT32_MIN && result <= INT32_MAX && result == int32_t(result) ? int32_t(result) : fallback;
   }
   double number(size_t i, double fallback = 0) const {
     double result = fallback;
