@@ -14,6 +14,7 @@
 #include "pipe.h"
 #include "socket_set.h"
 #include "unique_fd.h"
+#include "waker.h"
 
 namespace percore {
 
@@ -36,6 +37,7 @@ class AddonState : public SocketSet {
   }
   PipeState pipes;
   UntakenFds untakenFds;
+  WakerSet wakers;
   std::unordered_map<int, std::unique_ptr<FileRing>> fileRings;
 };
 

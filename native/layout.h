@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "6a274fd6c43e1e4d";
+constexpr char kHash[] = "33baf50827787df5";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -43,6 +43,8 @@ enum class IoRequest : int32_t { kSend = 0, kReceive = 1, kPause = 2, kEnd = 3, 
 enum class DatagramPeer : int32_t { kConnected = -1, kHeld = 64, kKept = 128 };
 
 enum class PipeEndState : int32_t { kFree = 0, kOpen = 1, kClosed = 2 };
+
+enum class DescriptorWay : int32_t { kPlain = 0, kSocket = 1, kAskFirst = 2 };
 
 struct Place {
   int32_t cursor;  // sequence after the last released record (writes: consumer; reads: producer)
@@ -188,7 +190,8 @@ struct Party {
   int32_t id;  // number of the party; the main thread comes last (writes: runtime; reads: all)
   int32_t parties;  // reactors and the main thread (writes: runtime; reads: all)
   int32_t laneBytes;  // bytes of records in each lane (writes: runtime; reads: all)
-  char reserved0[108];
+  int32_t isCpuShared;  // 1: another working thread has this party's CPU, so it never spins (writes: runtime; reads: owner)
+  char reserved0[104];
   int32_t attention;  // PARKED -1, the band that is running 0 to 7, or AWAKE 8 (writes: owner; a waker swaps PARKED for AWAKE; reads: all)
   char reserved1[124];
   int32_t yieldRequested;  // 1: look at the sources before the next step (writes: all set, owner clears; reads: owner)
@@ -228,6 +231,7 @@ static_assert(offsetof(Party, version) == 4);
 static_assert(offsetof(Party, id) == 8);
 static_assert(offsetof(Party, parties) == 12);
 static_assert(offsetof(Party, laneBytes) == 16);
+static_assert(offsetof(Party, isCpuShared) == 20);
 static_assert(offsetof(Party, attention) == 128);
 static_assert(offsetof(Party, yieldRequested) == 256);
 static_assert(offsetof(Party, stop) == 384);

@@ -41,7 +41,7 @@ class Turn {
  public:
   static constexpr int kViews = 3, kIoViews = 3;
 
-  // Null, with errno set, when a descriptor is refused. `views` are the typed arrays behind `memory`.
+  // Null, with errno set, when a descriptor or something of libuv is refused. `views` are the typed arrays behind `memory`.
   static Turn* create(napi_env env, TurnMemory memory, const napi_value (&views)[kViews], napi_value deliver, int eventFd, int64_t originNs);
 
   // Ends the turn; all is freed after libuv's close callbacks. May be called from inside `deliver`, and twice.
@@ -50,7 +50,7 @@ class Turn {
   void setRef(bool isReferenced);
   // Hands the wheel what JavaScript asked for; for a caller whose request array is full.
   void drainTimerRequests() { timers_.drain(); }
-  void shareTimerRecords(uint32_t index, napi_value view) { timerRecords_.share(env_, timers_, index, view); }
+  void shareTimerRecords(int32_t index, napi_value view) { timerRecords_.share(env_, timers_, index, view); }
   // Gives the turn its I/O source; it lives as long as the turn does.
   IoSource* openIo(bool isUring, const IoMemory& memory, const napi_value (&views)[kIoViews], int* error);
   AddonState* state() { return state_; }
@@ -85,6 +85,7 @@ class Turn {
   };
 
   explicit Turn(int64_t originNs);
+  int join(const napi_value (&views)[kViews], napi_value deliver);
   void onPrepare();
   void onCheck();
   bool poll(int64_t now);

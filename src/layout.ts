@@ -170,6 +170,7 @@ export const partyLayout = {
     id: { at: 8, type: 'i32', writes: 'runtime', reads: 'all', means: 'number of the party; the main thread comes last' },
     parties: { at: 12, type: 'i32', writes: 'runtime', reads: 'all', means: 'reactors and the main thread' },
     laneBytes: { at: 16, type: 'i32', writes: 'runtime', reads: 'all', means: 'bytes of records in each lane' },
+    isCpuShared: { at: 20, type: 'i32', writes: 'runtime', reads: 'owner', means: '1: another working thread has this party\'s CPU, so it never spins' },
     attention: { at: 128, type: 'i32', writes: 'owner; a waker swaps PARKED for AWAKE', reads: 'all', means: 'PARKED -1, the band that is running 0 to 7, or AWAKE 8' },
     yieldRequested: { at: 256, type: 'i32', writes: 'all set, owner clears', reads: 'owner', means: '1: look at the sources before the next step' },
     stop: { at: 384, type: 'i32', writes: 'runtime', reads: 'owner', means: 'StopWord: RUN 0, DRAIN 1, LEAVE 2' },
@@ -342,6 +343,7 @@ export const words = {
   ioRequest: { SEND: 0, RECEIVE: 1, PAUSE: 2, END: 3, CLOSE: 4 },
   datagramPeer: { CONNECTED: -1, HELD: 64, KEPT: 128 },
   pipeEndState: { FREE: 0, OPEN: 1, CLOSED: 2 },
+  descriptorWay: { PLAIN: 0, SOCKET: 1, ASK_FIRST: 2 },
 } as const;
 
 /** Plain numbers that both languages need. */

@@ -94,7 +94,7 @@ export class Steering {
     this.io = host.io;
     checkFunction('onConnection', onConnection);
     checkText('name', options?.name);
-    this.settings = checkStreamOptions(options);
+    this.settings = checkStreamOptions(options, ['name', 'loads', 'timeoutMs']);
     this.timeoutMs = checkInteger('timeoutMs', options.timeoutMs ?? 5000, 1, 2 ** 31 - 1);
     if (options.loads !== undefined) {
       this.loads = new Int32Array(options.loads);
@@ -110,9 +110,10 @@ export class Steering {
    */
   listen(options: SteeredListenOptions, choose: Choose): Listener {
     checkFunction('choose', choose);
-    const most = checkInteger('firstBytes', options.firstBytes ?? 4096, 0, 65_536);
-    const delayNs = 1e6 * checkInteger('firstBytesMs', options.firstBytesMs ?? 10_000, 1, 2 ** 31 - 1);
-    return this.io.listen(options, (connection) => {
+    const { firstBytes = 4096, firstBytesMs = 10_000, ...listening } = options ?? {};
+    const most = checkInteger('firstBytes', firstBytes, 0, 65_536);
+    const delayNs = 1e6 * checkInteger('firstBytesMs', firstBytesMs, 1, 2 ** 31 - 1);
+    return this.io.listen(listening as ListenOptions, (connection) => {
       if (most === 0) {
         const target = choose(EMPTY);
         if (target === undefined || target === this.host.id) return this.onConnection(connection, this.host.id);
