@@ -197,6 +197,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       drainTimerRequests: () => this.addon.drainTimerRequests(this.turnHandle),
       shareTimerRecords: (index, records) => this.addon.shareTimerRecords(this.turnHandle, index, records),
       mustYield: (band) => this.mustYield(band),
+      onError: (error, where) => this.reportError(error, where),
     });
     this.timers = this.clock instanceof ManualClock ? this.timersBy(this.clock) : this.wheel;
     // Time-outs of calls and connections are real, whatever the clock.
@@ -206,6 +207,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       source: options.io?.source ?? 'epoll',
       turnNs: () => this.counters[TURN_NS]!,
       open: (isUring, { block, pool, outbox }) => this.addon.openIo(this.turnHandle, isUring ? 1 : 0, block, pool, outbox),
+      report: (error, where) => this.reportError(error, where),
     });
   }
 
@@ -572,7 +574,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   }
 
   private timersBy(clock: ManualClock): Timers {
-    const timers = createTimers({ clock, onError: (error) => this.reportError(error, 'a timer') });
+    const timers = createTimers({ clock, onError: (error, where) => this.reportError(error, where) });
     clock.drive(timers);
     return timers;
   }
