@@ -41,6 +41,7 @@ class SocketSet {
     removeSocketFile(fd);
     close(fd);
   }
+  bool owns(int fd) const { return sockets_.contains(fd); }
   void disownSocket(int fd) { sockets_.erase(fd); }
   void closeSockets() {
     for (int fd : sockets_) {

@@ -19,10 +19,10 @@ struct OpenSocket {
   UniqueFd fd;
 
   bool open(const Napi::CallbackInfo& info) {
-    const std::string host = info[0].ToString();
-    const int port = info[1].ToNumber().Int32Value();
+    const std::string host = textOf(info.Env(), info[0]);
+    const int port = int32Of(info.Env(), info[1]);
     where = host + ":" + std::to_string(port);
-    if (!address.setInternet(host, port)) return throwSystemError(info.Env(), EINVAL, "inet_pton", where), false;
+    if (!address.setInternet(host, port)) return throwSystemError(info.Env(), ENODEV, "if_nametoindex", where), false;
     fd.reset(socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd) return throwSystemError(info.Env(), errno, "socket", where), false;
     return true;
@@ -32,11 +32,11 @@ struct OpenSocket {
 // tcpListen(host, port, reusePort, backlog) -> { fd, port }
 static Napi::Value tcpListen(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const int backlog = info[3].ToNumber().Int32Value();
+  const int backlog = int32Of(env, info[3], 1);
   OpenSocket opened;
   if (!opened.open(info)) return env.Undefined();
   auto& [where, address, fd] = opened;
-  if (const char* refused = address.bindReusable(fd.get(), info[2].ToBoolean())) return throwSystemError(env, errno, refused, where);
+  if (const char* refused = address.bindReusable(fd.get(), booleanOf(env, info[2]))) return throwSystemError(env, errno, refused, where);
   if (listen(fd.get(), backlog) != 0) return throwSystemError(env, errno, "listen", where);
   if (!address.read(fd.get())) return throwSystemError(env, errno, "getsockname", where);
   Napi::Object result = Napi::Object::New(env);
@@ -106,7 +106,7 @@ static napi_value socketError(napi_env env, napi_callback_info info) {
 }
 
 // errorName(errno) -> "ECONNRESET"
-static Napi::Value errorName(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), errnoName(info[0].ToNumber().Int32Value())); }
+static Napi::Value errorName(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), errnoName(int32Of(info.Env(), info[0]))); }
 
 void exportTcp(Napi::Env env, Napi::Object exports) {
   exports.Set("tcpListen", Napi::Function::New(env, tcpListen));

@@ -119,8 +119,8 @@ export interface Native {
   releaseFileBuffer(ring: number, buffer: number): void;
   pushFile(ring: number, isWrite: number, fd: number, buffer: number, offset: number, length: number, position: number, id: number): number;
   submitFiles(ring: number): number;
-  /** Writes pairs of id and result (bytes or -errno); `pairs` are the bytes of an Int32Array. */
-  reapFiles(ring: number, pairs: Uint8Array): number;
+  /** Writes pairs of id and result (bytes or -errno). */
+  reapFiles(ring: number, pairs: Int32Array): number;
   bytesToBorder(bytes: Uint8Array, border: number): number;
   /** O_DIRECT off for an open descriptor. */
   clearDirect(fd: number): number;
@@ -161,8 +161,10 @@ export interface Native {
   openFifo(path: string, isWriter: boolean, keepOpen: boolean): number;
   adoptDescriptor(fd: number): number;
   openStandardInput(): number;
-  descriptorRead(fd: number, bytes: Uint8Array, offset: number, length: number): number;
-  descriptorWrite(fd: number, bytes: Uint8Array, offset: number, length: number): number;
+  /** One of `words.descriptorWay`, for the calls below, or -errno. */
+  descriptorWay(fd: number): number;
+  descriptorRead(fd: number, bytes: Uint8Array, offset: number, length: number, way: number): number;
+  descriptorWrite(fd: number, bytes: Uint8Array, offset: number, length: number, way: number): number;
   descriptorEnd(fd: number): number;
   openInotify(): number;
   addWatch(fd: number, path: string, mask: number): number;
