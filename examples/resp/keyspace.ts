@@ -29,8 +29,8 @@ export class Entry {
   length = 0;
   list: TextDeque | undefined = undefined;
   fields: Map<string, string> | undefined = undefined;
-  /** By the host's clock; Infinity: never. */
-  expiresAtMs = Infinity;
+  /** By the host's clock; Infinity: never. A bigint where a number would not be exact: comparisons take both. */
+  expiresAtMs: number | bigint = Infinity;
   timer: unknown = undefined;
   next: Entry | undefined = undefined;
 
@@ -54,6 +54,9 @@ export class Entry {
   }
 }
 
+/** A Map holds 2^24 entries at most, and throws at one more: so the keys are spread over 64, by the highest bits of their hash. */
+const MAPS = 64;
+const MAP_SHIFT = 26;
 /** Longest wait asked of a timer: a year. A later end asks again. */
 const MOST_DELAY_MS = 365 * 86_400_000;
 
@@ -66,7 +69,7 @@ export class Keyspace {
   misses = 0;
   private count = 0;
   private readonly slab = new Slab();
-  private readonly entries = new Map<number, Entry>();
+  private readonly maps = makeMaps();
   /** Chosen anew for each keyspace, so that nobody can prepare keys that all hash alike. */
   private readonly seed = (Math.random() * 2 ** 32) | 0;
 
@@ -78,7 +81,8 @@ export class Keyspace {
 
   /** The living entry of a key. Does not allocate. */
   find(bytes: Uint8Array, start: number, end: number): Entry | undefined {
-    for (let entry = this.entries.get(this.hash(bytes, start, end)); entry !== undefined; entry = entry.next) {
+    const hash = this.hash(bytes, start, end);
+    for (let entry = this.maps[hash >>> MAP_SHIFT]!.get(hash); entry !== undefined; entry = entry.next) {
       if (!entry.isKey(bytes, start, end)) continue;
       if (entry.expiresAtMs === Infinity || entry.expiresAtMs > this.host.nowMs()) return entry;
       this.expired++;
@@ -88,25 +92,27 @@ export class Keyspace {
     return undefined;
   }
 
-  /** A new entry for a key that `find` does not find. */
-  insert(bytes: Uint8Array, start: number, end: number): Entry {
+  /** A new entry for a key that `find` does not find, with room for a text of `textLength` bytes. Changes nothing when memory is short. */
+  insert(bytes: Uint8Array, start: number, end: number, textLength = 0): Entry {
     const hash = this.hash(bytes, start, end);
     const { slab } = this;
-    const capacity = slab.allocate(end - start);
+    const capacity = slab.allocate(end - start + textLength);
     copyBytes(bytes, start, end, slab.bytes, slab.at);
     const entry = new Entry(hash, slab.bytes, slab.at, capacity, end - start);
-    entry.next = this.entries.get(hash);
-    this.entries.set(hash, entry);
+    const map = this.maps[hash >>> MAP_SHIFT]!;
+    entry.next = map.get(hash);
+    map.set(hash, entry);
     this.count++;
     return entry;
   }
 
   remove(entry: Entry): void {
     this.persist(entry);
-    const first = this.entries.get(entry.hash);
+    const map = this.maps[entry.hash >>> MAP_SHIFT]!;
+    const first = map.get(entry.hash);
     if (first === entry) {
-      if (entry.next === undefined) this.entries.delete(entry.hash);
-      else this.entries.set(entry.hash, entry.next);
+      if (entry.next === undefined) map.delete(entry.hash);
+      else map.set(entry.hash, entry.next);
     } else {
       let before = first!;
       while (before.next !== entry) before = before.next!;
@@ -117,14 +123,27 @@ export class Keyspace {
     if (--this.count === 0) this.slab.clear();
   }
 
-  /** Makes the entry a text of these bytes, whatever it was; its end of life stays. Allocates only when it grows. */
+  /** Removes every key. */
+  clear(): void {
+    for (const map of this.maps) {
+      for (const first of map.values()) for (let entry: Entry | undefined = first; entry !== undefined; entry = entry.next) this.persist(entry);
+      map.clear();
+    }
+    this.count = 0;
+    this.slab.clear();
+  }
+
+  /**
+   * Makes the entry a text of these bytes, whatever it was; its end of life stays. Allocates only when it grows, and changes nothing when memory is
+   * short.
+   */
   setText(entry: Entry, bytes: Uint8Array, start: number, end: number): void {
     const length = end - start;
-    entry.kind = TEXT;
-    entry.list = entry.fields = undefined;
     const needed = entry.keyLength + length;
     // Memory much larger than the text is given back.
     if (needed > entry.capacity || entry.capacity > 64 + 2 * needed) this.move(entry, needed);
+    entry.kind = TEXT;
+    entry.list = entry.fields = undefined;
     copyBytes(bytes, start, end, entry.bytes, entry.start);
     entry.length = length;
   }
@@ -141,7 +160,7 @@ export class Keyspace {
   }
 
   /** The entry lives until then, by the host's clock. */
-  expireAt(entry: Entry, atMs: number): void {
+  expireAt(entry: Entry, atMs: number | bigint): void {
     this.persist(entry);
     this.expiring++;
     entry.expiresAtMs = atMs;
@@ -158,7 +177,7 @@ export class Keyspace {
   }
 
   private arm(entry: Entry): void {
-    const leftMs = entry.expiresAtMs - this.host.nowMs();
+    const leftMs = Number(entry.expiresAtMs) - this.host.nowMs();
     entry.timer = this.host.after(Math.min(Math.max(leftMs, 0), MOST_DELAY_MS), () => {
       if (leftMs > MOST_DELAY_MS) return this.arm(entry);
       this.expired++;
@@ -173,3 +192,5 @@ export class Keyspace {
     return hash ^ (hash >>> 15);
   }
 }
+
+const makeMaps = (): Map<number, Entry>[] => Array.from({ length: MAPS }, () => new Map<number, Entry>());

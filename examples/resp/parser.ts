@@ -9,6 +9,8 @@
  *
  * A command that lies whole in its chunk is not copied: its arguments are places in the chunk. Half a command at the end of a chunk is
  * copied to a buffer of the parser, and parsing goes on there where it stopped, so no byte is looked at twice however small the pieces are.
+ * The header says how long a long argument is: the buffer is made for it once, though never for eight times more than has come, since what is
+ * only announced must cost nothing.
  * Why not a general parser of RESP values: requests are arrays of bulk strings only, and knowing that is what makes one pass enough.
  *
  * What is accepted and what is not, to the word of the error, is what redis-server 7.0 does (it does not look at the byte behind a \r either);
@@ -44,8 +46,13 @@ const DOLLAR = 0x24;
 const CR = 0x0d;
 const LF = 0x0a;
 const NOTHING = new Uint8Array(0);
-/** A buffer for halves that has grown beyond this is given back when it is empty. */
+/** A buffer for halves that has grown beyond this is given back when it is empty: */
 const KEPT_BYTES = 65_536;
+/** up to this size one is kept for the next long command of whichever client, since fresh memory costs more than the copy into it. */
+const SPARE_BYTES = 4 * 2 ** 20;
+/** How much larger than what it holds a buffer may be. */
+const MOST_AHEAD = 8;
+let spare: Uint8Array | undefined;
 
 export class RequestParser implements Arguments {
   bytes: Uint8Array = NOTHING;
@@ -68,6 +75,8 @@ export class RequestParser implements Arguments {
   private bulk = -1;
   /** The line that is searched has no end before here. */
   private scanned = 0;
+  /** From `first` on, the bytes that the command has at least, as far as its headers have come. */
+  private wanted = 0;
 
   constructor(private readonly limits: ParserLimits = DEFAULT_LIMITS) {}
 
@@ -107,7 +116,7 @@ export class RequestParser implements Arguments {
   keep(): void {
     const length = this.end - this.first;
     if (length === 0) {
-      if (this.held.length > KEPT_BYTES) this.held = NOTHING;
+      if (this.held.length > KEPT_BYTES) this.giveBack();
       this.input = NOTHING;
       this.at = this.first = this.end = this.scanned = 0;
       return;
@@ -194,6 +203,7 @@ export class RequestParser implements Arguments {
       if (at + length + 2 > end) {
         this.at = at;
         this.bulk = length;
+        this.wanted = at + length + 2 - this.first;
         return this.needMore();
       }
       const index = this.count;
@@ -205,7 +215,7 @@ export class RequestParser implements Arguments {
       length = -1;
     }
     this.bulk = -1;
-    this.expected = 0;
+    this.expected = this.wanted = 0;
     this.at = this.first = at;
     this.bytes = input;
     return COMMAND;
@@ -251,7 +261,7 @@ export class RequestParser implements Arguments {
 
   private fail(why: string): number {
     this.error = `Protocol error: ${why}`;
-    this.count = 0;
+    this.count = this.wanted = 0;
     this.at = this.first = this.end = 0;
     this.input = this.held = NOTHING;
     return FAILED;
@@ -267,11 +277,27 @@ export class RequestParser implements Arguments {
 
   private reserve(length: number): void {
     if (length <= this.held.length) return;
-    // Up to 64 bytes lie in the JavaScript heap, where making them costs least.
-    const held = new Uint8Array(length <= 64 ? 64 : 2 ** Math.ceil(Math.log2(length)));
+    const held = allocate(Math.max(length, Math.min(this.wanted, MOST_AHEAD * length)));
     if (this.input === this.held) held.set(this.held.subarray(0, this.end));
     this.held = held;
   }
+
+  private giveBack(): void {
+    const { held } = this;
+    if (held.length <= SPARE_BYTES && held.length > (spare?.length ?? 0)) spare = held;
+    this.held = NOTHING;
+  }
+}
+
+/** At least so many bytes, with arbitrary content. */
+function allocate(length: number): Uint8Array {
+  // Up to 64 bytes lie in the JavaScript heap, where making them costs least.
+  if (length <= 64) return new Uint8Array(64);
+  if (length <= KEPT_BYTES) return new Uint8Array(2 ** Math.ceil(Math.log2(length)));
+  const taken = spare;
+  if (taken === undefined || taken.length < length) return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+  spare = undefined;
+  return taken;
 }
 
 const TOO_LONG = -2;
