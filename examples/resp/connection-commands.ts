@@ -175,14 +175,15 @@ function config(session: Session, args: Arguments, reply: ReplyWriter): void {
 function setConfig(settings: Record<string, string>, args: Arguments, reply: ReplyWriter): void {
   if (args.count < 4) return reply.error("ERR wrong number of arguments for 'config|set' command");
   if (args.count % 2 !== 0) return reply.error(SYNTAX_ERROR);
-  for (let i = 2; i < args.count; i += 2) {
-    const name = argumentText(args, i);
+  const refuse = (name: string, why: string): void => reply.error(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${why}`);
+  const names = Array.from({ length: args.count / 2 - 1 }, (_, i) => argumentText(args, 2 + 2 * i));
+  const seen = new Set<string>();
+  for (const name of names) {
     if (!Object.hasOwn(settings, name.toLowerCase())) return reply.error(`ERR Unknown option or number of arguments for CONFIG SET - '${name}'`);
+    if (seen.has(name.toLowerCase())) return refuse(name, 'duplicate parameter');
+    seen.add(name.toLowerCase());
   }
-  for (let i = 2; i < args.count; i += 2) {
-    const name = argumentText(args, i);
-    if (settings[name.toLowerCase()] !== argumentText(args, i + 1)) return reply.error(`ERR CONFIG SET failed (possibly related to argument '${name}') - can't set immutable config`);
-  }
+  for (const [i, name] of names.entries()) if (settings[name.toLowerCase()] !== argumentText(args, 3 + 2 * i)) return refuse(name, "can't set immutable config");
   reply.ok();
 }
 

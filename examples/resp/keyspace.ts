@@ -10,6 +10,7 @@
 import { copyBytes } from './bytes.js';
 import { Slab } from './slab.js';
 import type { TextDeque } from './text-deque.js';
+import { WideMap } from './wide-map.js';
 
 export interface KeyspaceHost {
   /** Milliseconds of a clock that never goes back. */
@@ -54,9 +55,6 @@ export class Entry {
   }
 }
 
-/** A Map holds 2^24 entries at most, and throws at one more: so the keys are spread over 64, by the highest bits of their hash. */
-const MAPS = 64;
-const MAP_SHIFT = 26;
 /** Longest wait asked of a timer: a year. A later end asks again. */
 const MOST_DELAY_MS = 365 * 86_400_000;
 
@@ -69,7 +67,7 @@ export class Keyspace {
   misses = 0;
   private count = 0;
   private readonly slab = new Slab();
-  private readonly maps = makeMaps();
+  private readonly entries = new WideMap<Entry>();
   /** Chosen anew for each keyspace, so that nobody can prepare keys that all hash alike. */
   private readonly seed = (Math.random() * 2 ** 32) | 0;
 
@@ -81,8 +79,7 @@ export class Keyspace {
 
   /** The living entry of a key. Does not allocate. */
   find(bytes: Uint8Array, start: number, end: number): Entry | undefined {
-    const hash = this.hash(bytes, start, end);
-    for (let entry = this.maps[hash >>> MAP_SHIFT]!.get(hash); entry !== undefined; entry = entry.next) {
+    for (let entry = this.entries.get(this.hash(bytes, start, end)); entry !== undefined; entry = entry.next) {
       if (!entry.isKey(bytes, start, end)) continue;
       if (entry.expiresAtMs === Infinity || entry.expiresAtMs > this.host.nowMs()) return entry;
       this.expired++;
@@ -99,20 +96,18 @@ export class Keyspace {
     const capacity = slab.allocate(end - start + textLength);
     copyBytes(bytes, start, end, slab.bytes, slab.at);
     const entry = new Entry(hash, slab.bytes, slab.at, capacity, end - start);
-    const map = this.maps[hash >>> MAP_SHIFT]!;
-    entry.next = map.get(hash);
-    map.set(hash, entry);
+    entry.next = this.entries.get(hash);
+    this.entries.set(hash, entry);
     this.count++;
     return entry;
   }
 
   remove(entry: Entry): void {
     this.persist(entry);
-    const map = this.maps[entry.hash >>> MAP_SHIFT]!;
-    const first = map.get(entry.hash);
+    const first = this.entries.get(entry.hash);
     if (first === entry) {
-      if (entry.next === undefined) map.delete(entry.hash);
-      else map.set(entry.hash, entry.next);
+      if (entry.next === undefined) this.entries.delete(entry.hash);
+      else this.entries.set(entry.hash, entry.next);
     } else {
       let before = first!;
       while (before.next !== entry) before = before.next!;
@@ -125,10 +120,8 @@ export class Keyspace {
 
   /** Removes every key. */
   clear(): void {
-    for (const map of this.maps) {
-      for (const first of map.values()) for (let entry: Entry | undefined = first; entry !== undefined; entry = entry.next) this.persist(entry);
-      map.clear();
-    }
+    for (const first of this.entries.values()) for (let entry: Entry | undefined = first; entry !== undefined; entry = entry.next) this.persist(entry);
+    this.entries.clear();
     this.count = 0;
     this.slab.clear();
   }
@@ -192,5 +185,3 @@ export class Keyspace {
     return hash ^ (hash >>> 15);
   }
 }
-
-const makeMaps = (): Map<number, Entry>[] => Array.from({ length: MAPS }, () => new Map<number, Entry>());

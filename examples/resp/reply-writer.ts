@@ -76,9 +76,9 @@ export class ReplyWriter {
     this.line(0x2b, text);
   }
 
-  /** `text` begins with the kind of error: ERR, WRONGTYPE. Line ends in it become spaces, or they would end the reply. */
+  /** `text` begins with the kind of error: ERR, WRONGTYPE. Line ends in it become spaces, or they would end the reply; those behind it go. */
   error(text: string): void {
-    this.line(0x2d, text.replace(/[\r\n]/g, ' '));
+    this.line(0x2d, text.replace(/[\r\n]+$/, '').replace(/[\r\n]/g, ' '));
   }
 
   integer(value: number): void {
