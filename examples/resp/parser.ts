@@ -19,6 +19,7 @@
 import { readInteger, type Arguments } from './arguments.js';
 import { copyBytes } from './bytes.js';
 import { splitInline } from './inline-arguments.js';
+import { giveBuffer, takeBuffer } from './spare-buffers.js';
 
 export const NEED_MORE = 0;
 /** The arguments of a command are in `bytes`, `starts`, `ends` until the next call. */
@@ -46,13 +47,10 @@ const DOLLAR = 0x24;
 const CR = 0x0d;
 const LF = 0x0a;
 const NOTHING = new Uint8Array(0);
-/** A buffer for halves that has grown beyond this is given back when it is empty: */
+/** A buffer for halves that has grown beyond this is given back when it is empty. */
 const KEPT_BYTES = 65_536;
-/** up to this size one is kept for the next long command of whichever client, since fresh memory costs more than the copy into it. */
-const SPARE_BYTES = 4 * 2 ** 20;
 /** How much larger than what it holds a buffer may be. */
 const MOST_AHEAD = 8;
-let spare: Uint8Array | undefined;
 
 export class RequestParser implements Arguments {
   bytes: Uint8Array = NOTHING;
@@ -116,7 +114,7 @@ export class RequestParser implements Arguments {
   keep(): void {
     const length = this.end - this.first;
     if (length === 0) {
-      if (this.held.length > KEPT_BYTES) this.giveBack();
+      if (this.held.length > KEPT_BYTES) this.release();
       this.input = NOTHING;
       this.at = this.first = this.end = this.scanned = 0;
       return;
@@ -279,12 +277,13 @@ export class RequestParser implements Arguments {
     if (length <= this.held.length) return;
     const held = allocate(Math.max(length, Math.min(this.wanted, MOST_AHEAD * length)));
     if (this.input === this.held) held.set(this.held.subarray(0, this.end));
+    this.release();
     this.held = held;
   }
 
-  private giveBack(): void {
-    const { held } = this;
-    if (held.length <= SPARE_BYTES && held.length > (spare?.length ?? 0)) spare = held;
+  /** Lets go of `held`. */
+  private release(): void {
+    if (this.held.length > KEPT_BYTES) giveBuffer(this.held);
     this.held = NOTHING;
   }
 }
@@ -293,11 +292,7 @@ export class RequestParser implements Arguments {
 function allocate(length: number): Uint8Array {
   // Up to 64 bytes lie in the JavaScript heap, where making them costs least.
   if (length <= 64) return new Uint8Array(64);
-  if (length <= KEPT_BYTES) return new Uint8Array(2 ** Math.ceil(Math.log2(length)));
-  const taken = spare;
-  if (taken === undefined || taken.length < length) return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
-  spare = undefined;
-  return taken;
+  return length <= KEPT_BYTES ? new Uint8Array(2 ** Math.ceil(Math.log2(length))) : takeBuffer(length);
 }
 
 const TOO_LONG = -2;
