@@ -12,6 +12,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   percore::exportClock(env, exports);
   percore::exportRateTimer(env, exports);
   percore::exportWaker(env, exports);
+  percore::exportLaneMemory(env, exports);
   percore::exportTcp(env, exports);
   percore::exportIo(env, exports);
   percore::exportFileIo(env, exports);

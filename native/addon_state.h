@@ -13,6 +13,7 @@
 #include "pipe.h"
 #include "socket_set.h"
 #include "unique_fd.h"
+#include "waker.h"
 
 namespace percore {
 
@@ -31,6 +32,7 @@ class AddonState : public SocketSet {
   UniqueFd reserve;
   PipeState pipes;
   UntakenFds untakenFds;
+  WakerSet wakers;
   std::unordered_map<int, std::unique_ptr<FileRing>> fileRings;
 };
 

@@ -33,20 +33,32 @@ static Napi::Value grantedCpus(Napi::Env env) {
 
 static Napi::Value getAffinity(const Napi::CallbackInfo& info) { return grantedCpus(info.Env()); }
 
-// pinThread(cpu) -> the CPUs granted to this thread, or throws EINVAL when the CPU is outside the cpuset.
-static Napi::Value pinThread(const Napi::CallbackInfo& info) {
-  const int cpu = info[0].ToNumber().Int32Value();
-  if (cpu < 0 || cpu >= kMaxCpus) return throwSystemError(info.Env(), EINVAL, "sched_setaffinity");
+static Napi::Value getTimerSlack(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)); }
+
+// setAffinity([cpu, ...]) -> the CPUs granted to this thread, or throws EINVAL when none of them is in the cpuset.
+static Napi::Value setAffinity(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsArray()) return throwSystemError(env, EINVAL, "sched_setaffinity");
+  const Napi::Array cpus = info[0].As<Napi::Array>();
   CpuSet set = allocateSet();
-  CPU_SET_S(cpu, CPU_ALLOC_SIZE(kMaxCpus), set.get());
-  if (sched_setaffinity(0, CPU_ALLOC_SIZE(kMaxCpus), set.get()) != 0) return throwSystemError(info.Env(), errno, "sched_setaffinity");
-  return grantedCpus(info.Env());
+  for (uint32_t i = 0; i < cpus.Length(); i++) {
+    const Napi::Value cpu = cpus.Get(i);
+    const double number = cpu.IsNumber() ? cpu.As<Napi::Number>().DoubleValue() : -1;
+    // NaN is no CPU 0.
+    if (!(number >= 0 && number < kMaxCpus) || number != double(int(number))) return throwSystemError(env, EINVAL, "sched_setaffinity");
+    CPU_SET_S(int(number), CPU_ALLOC_SIZE(kMaxCpus), set.get());
+  }
+  if (sched_setaffinity(0, CPU_ALLOC_SIZE(kMaxCpus), set.get()) != 0) return throwSystemError(env, errno, "sched_setaffinity");
+  return grantedCpus(env);
 }
 
-// setTimerSlack(ns) -> granted ns. The default of 50 us delays every sleep of the thread by as much.
+// setTimerSlack(ns) -> granted ns. The default of 50 us delays every sleep of the thread by as much. 0 asks for the thread's default.
 static Napi::Value setTimerSlack(const Napi::CallbackInfo& info) {
-  prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(info[0].ToNumber().Int64Value()), 0, 0, 0);
-  return Napi::Number::New(info.Env(), prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0));
+  const double ns = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
+  if (!(ns >= 0 && ns <= 9007199254740991.0)) return throwSystemError(info.Env(), EINVAL, "prctl");
+  // A refusal shows in what is read back.
+  prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(ns), 0, 0, 0);
+  return getTimerSlack(info);
 }
 
 // setThreadName(name): shown by top -H and gdb; at most 15 bytes.
@@ -60,7 +72,8 @@ static Napi::Value currentCpu(const Napi::CallbackInfo& info) { return Napi::Num
 
 void exportAffinity(Napi::Env env, Napi::Object exports) {
   exports.Set("getAffinity", Napi::Function::New(env, getAffinity));
-  exports.Set("pinThread", Napi::Function::New(env, pinThread));
+  exports.Set("setAffinity", Napi::Function::New(env, setAffinity));
+  exports.Set("getTimerSlack", Napi::Function::New(env, getTimerSlack));
   exports.Set("setTimerSlack", Napi::Function::New(env, setTimerSlack));
   exports.Set("setThreadName", Napi::Function::New(env, setThreadName));
   exports.Set("threadId", Napi::Function::New(env, threadId));

@@ -8,6 +8,7 @@ void exportAffinity(Napi::Env env, Napi::Object exports);
 void exportClock(Napi::Env env, Napi::Object exports);
 void exportRateTimer(Napi::Env env, Napi::Object exports);
 void exportWaker(Napi::Env env, Napi::Object exports);
+void exportLaneMemory(Napi::Env env, Napi::Object exports);
 void exportTcp(Napi::Env env, Napi::Object exports);
 void exportIo(Napi::Env env, Napi::Object exports);
 void exportSteering(Napi::Env env, Napi::Object exports);

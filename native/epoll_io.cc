@@ -31,24 +31,12 @@ constexpr int kAcceptsAtOnce = 16;
 
 class EpollIo final : public IoSource {
  public:
-  EpollIo(const IoMemory& memory, SocketSet* sockets, int epollFd) : IoSource(memory, sockets), epoll_(epollFd) {
+  EpollIo(const IoMemory& memory, SocketSet* sockets, int epollFd) : IoSource(memory, sockets, epollFd) {
     block_->bufferBits = kBufferBits;
     const int32_t buffers = std::min<int32_t>(int32_t(memory.poolBytes / kBufferBytes), kMostBuffers);
     for (int32_t buffer = buffers - 1; buffer > 0; buffer--) free_.push_back(buffer);
     isFree_.assign(size_t(buffers), true);
     isFree_[0] = false;
-  }
-
-  int add(int fd, int32_t token, int32_t interest) override {
-    make(fd, token, IoKind::kReadiness);
-    return control(EPOLL_CTL_ADD, fd, token, modeOf(interest));
-  }
-
-  int modify(int fd, int32_t token, int32_t interest) override { return control(EPOLL_CTL_MOD, fd, token, modeOf(interest)); }
-
-  void remove(int fd, int32_t token) override {
-    if (Entry* entry = find(token)) entry->token = -1;
-    epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
   }
 
   int open(int fd, int32_t token, IoKind kind) override {
@@ -69,18 +57,14 @@ class EpollIo final : public IoSource {
     if (entry->kind == IoKind::kReadiness) return push(entry->token, IoEvent::kReadiness, readinessOf(events));
     // Urgent data as well: a read stops short before it, though more lies behind.
     constexpr uint32_t kEnds = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
-    int32_t told = 0;
+    const bool isReceived = entry->isReceiving && !entry->hasEnded;
     if (events & (EPOLLIN | kEnds)) {
       entry->isReadable = true;
       if (events & kEnds) entry->hasEnd = true;
-      if (entry->isReceiving) queue(*entry);
-      else if (events & (EPOLLHUP | EPOLLERR)) told = readinessOf(events & (EPOLLHUP | EPOLLERR));
+      if (events & EPOLLERR) entry->hasError = true;
+      if (isReceived) queue(*entry);
     }
-    if (entry->isBlocked && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
-      entry->isBlocked = false;
-      told |= readinessOf(events & (EPOLLOUT | EPOLLHUP | EPOLLERR));
-    }
-    if (told != 0) push(entry->token, IoEvent::kReadiness, told);
+    pushStreamEvents(*entry, events, isReceived);
   }
 
   bool hasMore() const override { return !ready_.empty() && (!isPoolEmpty_ || block_->released != 0); }
@@ -114,11 +98,11 @@ class EpollIo final : public IoSource {
         case IoRequest::kSend: sendFromOutbox(*entry, request[2], request[3]); break;
         case IoRequest::kReceive:
           entry->isReceiving = true;
-          if (entry->isReadable) queue(*entry);
+          if (entry->isReadable && !entry->hasEnded) queue(*entry);
           break;
         case IoRequest::kPause: entry->isReceiving = false; break;
         case IoRequest::kEnd:
-          if (!entry->isBlocked) shutdown(entry->fd, SHUT_WR);
+          if (!entry->isBlocked && !entry->isReturning) shutdown(entry->fd, SHUT_WR);
           break;
         case IoRequest::kClose: {
           const int fd = entry->fd;
@@ -133,18 +117,11 @@ class EpollIo final : public IoSource {
   }
 
  private:
-  int control(int operation, int fd, int32_t token, uint32_t events) {
-    epoll_event interest{};
-    interest.events = events;
-    interest.data.u64 = uint64_t(uint32_t(token));
-    if (epoll_ctl(epoll_, operation, fd, &interest) == 0) return 0;
-    const int error = errno;
-    if (operation == EPOLL_CTL_ADD) find(token)->token = -1;
-    return -error;
-  }
-
   // The edge comes when there is room.
-  void waitForRoom(Entry& entry) override { entry.isBlocked = true; }
+  int waitForRoom(Entry& entry) override {
+    entry.isBlocked = true;
+    return 0;
+  }
 
   void queue(Entry& entry) {
     if (entry.isQueued) return;
@@ -181,7 +158,10 @@ class EpollIo final : public IoSource {
       if (size_t(count) < room && !entry.hasEnd) entry.isReadable = false;
     } else if (count == 0) {
       entry.isReadable = false;
+      entry.hasEnded = true;
       push(entry.token, IoEvent::kEnded, 0);
+      // A reset that came with the end: no receive tells it any more.
+      if (entry.hasError) push(entry.token, IoEvent::kReadiness, readinessOf(EPOLLERR));
     } else if (errno == EAGAIN) {
       entry.isReadable = false;
     } else if (errno != EINTR) {
@@ -211,13 +191,13 @@ class EpollIo final : public IoSource {
 
   void sendFromOutbox(Entry& entry, int32_t offset, int32_t length) {
     int32_t sent = 0, error = 0;
-    while (sent < length && !entry.isBlocked && error == 0) {
-      const int32_t count = send(entry.token, memory_.outbox + offset + sent, size_t(length - sent));
+    while (sent < length && !entry.isBlocked && !entry.isReturning && error == 0) {
+      const int32_t count = sendNow(entry, memory_.outbox + offset + sent, size_t(length - sent));
       if (count < 0) error = -count;
       else sent += count;
     }
     if (sent == length) return;
-    pushUnsent(entry.token, length - sent, offset + sent);
+    pushUnsent(entry, length - sent, offset + sent);
     if (error != 0) push(entry.token, IoEvent::kSendFailed, error);
   }
 
@@ -236,7 +216,6 @@ class EpollIo final : public IoSource {
     block_->released = 0;
   }
 
-  int epoll_;
   std::vector<int32_t> ready_;  // tokens that may have more to read
   std::vector<int32_t> free_;
   std::vector<bool> isFree_;

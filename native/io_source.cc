@@ -17,16 +17,58 @@ IoSource::Entry& IoSource::make(int fd, int32_t token, layout::IoKind kind) {
   return entries_[slot];
 }
 
+int IoSource::control(int operation, int fd, int32_t token, uint32_t events) const {
+  epoll_event interest{};
+  interest.events = events;
+  interest.data.u64 = uint64_t(uint32_t(token));
+  return epoll_ctl(epoll_, operation, fd, &interest) == 0 ? 0 : -errno;
+}
+
+int IoSource::add(int fd, int32_t token, int32_t interest) {
+  const int result = control(EPOLL_CTL_ADD, fd, token, modeOf(interest));
+  if (result == 0) make(fd, token, layout::IoKind::kReadiness);
+  return result;
+}
+
+int IoSource::modify(int fd, int32_t token, int32_t interest) { return find(token) ? control(EPOLL_CTL_MOD, fd, token, modeOf(interest)) : -ENOENT; }
+
+void IoSource::remove(int fd, int32_t token) {
+  Entry* entry = find(token);
+  if (!entry) return;
+  entry->token = -1;
+  control(EPOLL_CTL_DEL, fd, token, 0);
+}
+
+void IoSource::pushStreamEvents(Entry& entry, uint32_t events, bool isReceiveTold) {
+  uint32_t told = isReceiveTold ? 0 : events & (EPOLLHUP | EPOLLERR);
+  if (entry.isBlocked && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
+    entry.isBlocked = false;
+    told |= events & (EPOLLOUT | EPOLLHUP | EPOLLERR);
+  }
+  if (told != 0) push(entry.token, layout::IoEvent::kReadiness, readinessOf(told));
+}
+
 int32_t IoSource::send(int32_t token, const char* bytes, size_t length) {
   Entry* entry = find(token);
   if (!entry) return -EBADF;
+  entry->isReturning = false;
+  return sendNow(*entry, bytes, length);
+}
+
+int32_t IoSource::sendNow(Entry& entry, const char* bytes, size_t length) {
   size_t sent = 0;
-  while (sent < length && !entry->isBlocked) {
-    const ssize_t count = ::send(entry->fd, bytes + sent, length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (sent < length && !entry.isBlocked) {
+    const ssize_t count = ::send(entry.fd, bytes + sent, length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
     block_->sends += 1;
-    if (count > 0) sent += size_t(count);
-    else if (errno == EAGAIN) waitForRoom(*entry);
-    else if (errno != EINTR) return sent > 0 ? int32_t(sent) : -errno;  // an error that stays is met again
+    if (count > 0) {
+      sent += size_t(count);
+      continue;
+    }
+    if (errno == EAGAIN) {
+      if (const int refused = waitForRoom(entry)) return refused;  // nobody would tell that there is room
+    } else if (errno != EINTR) {
+      return sent > 0 ? int32_t(sent) : -errno;  // an error that stays is met again
+    }
   }
   return int32_t(sent);
 }

@@ -7,7 +7,16 @@
 // io_uring has nothing else to offer. Descriptors that are no streams (timers, inotify, datagrams, pipes) get readiness.
 //
 // A token is JavaScript's, slot and generation: what arrives for one that is gone is dropped here, its buffer and its descriptor given
-// back. Sources: epoll(7), io_uring(7); mio for token, interest and readiness.
+// back.
+//
+// Bytes leave in the order in which they were offered. What the kernel did not take goes back to JavaScript, and from then on everything
+// of that connection in the outbox goes back as well (`isReturning`), whether there is room again or not: JavaScript puts the pieces in
+// order and sends the first of them directly, which ends this. A drain returns with every send of it answered.
+//
+// Readiness comes from the thread's epoll in both sources, for descriptors of users and for what a stream waits for besides bytes: room,
+// and a reset that no receive would tell. A poll of io_uring also completes when a peer has ended its side, whatever it was asked for
+// (IO_POLL_UNMASK in the kernel), so that it cannot wait for room towards such a peer. Sources: epoll(7), io_uring(7); mio for token,
+// interest and readiness.
 #pragma once
 #include <cerrno>
 #include <cstdint>
@@ -33,7 +42,7 @@ class IoSource {
   static constexpr int32_t kSlotBits = 20;  // as in src/io/token.ts
   static constexpr int32_t kEpollBatch = 64;
 
-  IoSource(const IoMemory& memory, SocketSet* sockets) : memory_(memory), block_(memory.block), sockets_(sockets) {}
+  IoSource(const IoMemory& memory, SocketSet* sockets, int epollFd) : memory_(memory), block_(memory.block), sockets_(sockets), epoll_(epollFd) {}
   IoSource(const IoSource&) = delete;
   IoSource& operator=(const IoSource&) = delete;
   virtual ~IoSource() {
@@ -41,14 +50,15 @@ class IoSource {
   }
 
   // Readiness of any descriptor. `interest` is a set of layout::Interest. All 0 or -errno.
-  virtual int add(int fd, int32_t token, int32_t interest) = 0;
-  virtual int modify(int fd, int32_t token, int32_t interest) = 0;
-  virtual void remove(int fd, int32_t token) = 0;
+  int add(int fd, int32_t token, int32_t interest);
+  int modify(int fd, int32_t token, int32_t interest);
+  void remove(int fd, int32_t token);
   // A stream or a listener: nothing is received or accepted before RECEIVE is requested. 0 or -errno.
   virtual int open(int fd, int32_t token, layout::IoKind kind) = 0;
   // Forgets it at once and leaves the descriptor open. What had arrived already is in the events.
   virtual void detach(int32_t token) = 0;
-  // Sends now, past the outbox: bytes taken, or -errno. After less than `length` a WRITABLE follows once there is room.
+  // Sends now, past the outbox: bytes taken, or -errno. After less than `length` a WRITABLE follows once there is room. For the oldest
+  // bytes that there are: JavaScript has taken back what was in the outbox.
   int32_t send(int32_t token, const char* bytes, size_t length);
   // The thread's epoll reports `events` of whatever this has put into it under `data`.
   virtual void onEvent(uint64_t data, uint32_t events) = 0;
@@ -81,11 +91,14 @@ class IoSource {
     bool isReceiving = false;  // JavaScript wants what comes
     bool isReadable = false;   // epoll: the kernel may have more
     bool hasEnd = false;       // epoll: an end or an error was reported, so a short read does not say that nothing follows
+    bool hasError = false;     // epoll: an error was reported
     bool isBlocked = false;    // the kernel took less than it was given
-    bool isFull = false;       // epoll: the last read filled all it had
+    bool isReturning = false;  // JavaScript was given bytes back, and has not sent them again
+    bool hasEnded = false;     // the peer's end has been received
+    bool isWatched = false;    // io_uring: the thread's epoll has it
     bool isQueued = false;
+    bool isFull = false;       // epoll: the last read filled all it had
     uint32_t armed = 0;        // io_uring: what is under way
-    uint32_t events = 0;       // io_uring: of a readiness
     uint32_t sentBatch = 0;    // io_uring: the drain in which it was sent on
   };
 
@@ -105,12 +118,18 @@ class IoSource {
   void pushAccepted(int32_t listener, int fd);
   // An accept that failed for one connection that is gone already: the next is tried.
   static bool isOfOneConnection(int error) { return error == EINTR || error == ECONNABORTED || error == EPROTO; }
-  // The kernel took less than it was given: a WRITABLE must follow once there is room.
-  virtual void waitForRoom(Entry& entry) = 0;
-  void pushUnsent(int32_t token, int32_t length, int32_t offset) {
+  int32_t sendNow(Entry& entry, const char* bytes, size_t length);
+  // The kernel took less than it was given: a WRITABLE must follow once there is room. 0 or -errno.
+  virtual int waitForRoom(Entry& entry) = 0;
+  void pushUnsent(Entry& entry, int32_t length, int32_t offset) {
+    entry.isReturning = true;
     block_->unsent++;
-    push(token, layout::IoEvent::kUnsent, length, offset);
+    push(entry.token, layout::IoEvent::kUnsent, length, offset);
   }
+  // What the epoll says of a stream: room, and an end of everything that no receive will tell.
+  void pushStreamEvents(Entry& entry, uint32_t events, bool isReceiveTold);
+  // epoll_ctl: 0 or -errno.
+  int control(int operation, int fd, int32_t token, uint32_t events) const;
   static int32_t readinessOf(uint32_t events);
   static uint32_t eventsOf(int32_t interest);
   // The same with what epoll is told of edges and one-shots.
@@ -119,6 +138,7 @@ class IoSource {
   IoMemory memory_;
   layout::IoBlock* block_;
   SocketSet* sockets_;
+  int epoll_;
   std::vector<Entry> entries_;
 };
 

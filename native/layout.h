@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "72bec0999062949d";
+constexpr char kHash[] = "64b4aa5244669bed";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -188,7 +188,8 @@ struct Party {
   int32_t id;  // number of the party; the main thread comes last (writes: runtime; reads: all)
   int32_t parties;  // reactors and the main thread (writes: runtime; reads: all)
   int32_t laneBytes;  // bytes of records in each lane (writes: runtime; reads: all)
-  char reserved0[108];
+  int32_t isCpuShared;  // 1: another working thread has this party's CPU, so it never spins (writes: runtime; reads: owner)
+  char reserved0[104];
   int32_t attention;  // PARKED -1, the band that is running 0 to 7, or AWAKE 8 (writes: owner; a waker swaps PARKED for AWAKE; reads: all)
   char reserved1[124];
   int32_t yieldRequested;  // 1: look at the sources before the next step (writes: all set, owner clears; reads: owner)
@@ -213,16 +214,22 @@ struct Party {
   double sent;  // records committed to lanes (writes: owner; reads: runtime)
   double received;  // records taken from lanes (writes: owner; reads: runtime)
   double rejected;  // sends answered with a refusal (writes: owner; reads: runtime)
-  double dropped;  // messages that reached nobody (writes: owner; reads: runtime)
+  double dropped;  // messages that reached nobody, for whatever reason (writes: owner; reads: runtime)
   double callsInFlight;  // calls without an answer yet (writes: owner; reads: runtime)
   double libuvTurns;  // passes of libuv (writes: owner; reads: runtime)
-  char reserved7[224];
+  double droppedNoTask;  // messages for a name that no task here has (writes: owner; reads: runtime)
+  double droppedNotBytes;  // values for a task that takes bytes (writes: owner; reads: runtime)
+  double droppedLateCalls;  // calls that nobody waited for any more when their turn came (writes: owner; reads: runtime)
+  double droppedLateAnswers;  // answers to calls that had been given up (writes: owner; reads: runtime)
+  double waitingBytes;  // bytes of calls and answers that wait for room in a lane (writes: owner; reads: runtime)
+  char reserved7[184];
 };
 static_assert(offsetof(Party, magic) == 0);
 static_assert(offsetof(Party, version) == 4);
 static_assert(offsetof(Party, id) == 8);
 static_assert(offsetof(Party, parties) == 12);
 static_assert(offsetof(Party, laneBytes) == 16);
+static_assert(offsetof(Party, isCpuShared) == 20);
 static_assert(offsetof(Party, attention) == 128);
 static_assert(offsetof(Party, yieldRequested) == 256);
 static_assert(offsetof(Party, stop) == 384);
@@ -244,6 +251,11 @@ static_assert(offsetof(Party, rejected) == 1024);
 static_assert(offsetof(Party, dropped) == 1032);
 static_assert(offsetof(Party, callsInFlight) == 1040);
 static_assert(offsetof(Party, libuvTurns) == 1048);
+static_assert(offsetof(Party, droppedNoTask) == 1056);
+static_assert(offsetof(Party, droppedNotBytes) == 1064);
+static_assert(offsetof(Party, droppedLateCalls) == 1072);
+static_assert(offsetof(Party, droppedLateAnswers) == 1080);
+static_assert(offsetof(Party, waitingBytes) == 1088);
 static_assert(sizeof(Party) == 1280);
 
 struct Runtime {

@@ -73,7 +73,7 @@ void Turn::onPrepare() {
     if (park(now)) return;
     now = nowNs();
   }
-  uv_idle_start(&idle_, [](uv_idle_t*) {});
+  uv_idle_start(&idle_, [](uv_idle_t*) {});  // never refused
 }
 
 // Announce, look again at everything, and let libuv sleep. False: something came.
@@ -124,7 +124,8 @@ int64_t Turn::awaitedNs(int64_t now) {
 // The median of what waking takes: of two wake-ups one is in time, and then waits for as long as it is early.
 void Turn::learnLead(int64_t lateNs) {
   leadNs_ += lateNs > leadNs_ ? kLeadStepNs : -kLeadStepNs;
-  leadNs_ = std::clamp<int64_t>(leadNs_, 0, std::min<int64_t>(kMostLeadNs, glance(party_->spinNs)));
+  const int64_t most = glance(party_->isCpuShared) != 0 ? 0 : glance(party_->spinNs);
+  leadNs_ = std::clamp<int64_t>(leadNs_, 0, std::min<int64_t>(kMostLeadNs, most));
 }
 
 // ---- Sources -----------------------------------------------------------------------------------------------------
@@ -198,6 +199,8 @@ void Turn::findLanes() {
 
 // How long after the last lane work to spin. A wake for libuv's sake does not restart it.
 int64_t Turn::spinWindowNs() {
+  // Another thread that works has this CPU too: a spin would only keep it from what is waited for.
+  if (glance(party_->isCpuShared) != 0) return 0;
   const int64_t limit = glance(party_->spinNs);
   switch (IdleStrategy(glance(party_->idleStrategy))) {
     case IdleStrategy::kSpin: return INT64_MAX;
@@ -258,44 +261,54 @@ bool Turn::deliver(JavaScript& javascript, int64_t* now) {
 Turn::Turn(int64_t originNs) : originNs_(originNs), lastLaneWorkNs_(nowNs()) {}
 
 Turn* Turn::create(napi_env env, TurnMemory memory, const napi_value (&views)[kViews], napi_value deliver, int eventFd, int64_t originNs) {
-  Turn* turn = new Turn(originNs);
-  if (!turn->epoll_.open(eventFd)) {
-    delete turn;
-    return nullptr;
-  }
+  std::unique_ptr<Turn> turn(new Turn(originNs));
+  if (!turn->epoll_.open(eventFd)) return nullptr;
   turn->env_ = env;
   turn->memory_ = memory;
   turn->party_ = reinterpret_cast<layout::Party*>(memory.inbox);
   turn->timers_.attach(memory.delivery, memory.timerRequests);
   turn->state_ = stateOf(env);
-  for (int i = 0; i < kViews; i++) napi_create_reference(env, views[i], 1, &turn->views_[i]);
-  napi_create_reference(env, deliver, 1, &turn->deliver_);
-  napi_value name = nullptr;
-  napi_create_string_utf8(env, "percore:turn", NAPI_AUTO_LENGTH, &name);
-  napi_async_init(env, nullptr, name, &turn->context_);
-  napi_get_uv_event_loop(env, &turn->loop_);
   turn->gapNs_ = turn->party_->spinNs * 2;
+  if (napi_get_uv_event_loop(env, &turn->loop_) != napi_ok) return errno = EINVAL, nullptr;
+  // The one handle of libuv that can be refused (no memory, no room in the kernel's limit of watches) comes first: there is nothing to undo.
+  if (const int code = uv_poll_init(turn->loop_, &turn->pollHandle_, turn->epoll_.fd()); code != 0) return errno = -code, nullptr;
+  Turn* const made = turn.release();
+  const int error = made->join(views, deliver);
+  if (error == 0) return made;
+  made->shutDown();
+  return errno = error, nullptr;
+}
 
-  uv_prepare_init(turn->loop_, &turn->prepare_);
-  uv_check_init(turn->loop_, &turn->check_);
-  uv_idle_init(turn->loop_, &turn->idle_);
-  uv_poll_init(turn->loop_, &turn->pollHandle_, turn->epoll_.fd());
-  turn->prepare_.data = turn->check_.data = turn->idle_.data = turn->pollHandle_.data = turn;
-  uv_prepare_start(&turn->prepare_, [](uv_prepare_t* handle) { static_cast<Turn*>(handle->data)->onPrepare(); });
-  uv_check_start(&turn->check_, [](uv_check_t* handle) { static_cast<Turn*>(handle->data)->onCheck(); });
-  uv_poll_start(&turn->pollHandle_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<Turn*>(handle->data)->isSignalled_ = true; });
+// Everything after the first handle is in the loop: from here on the end of a turn is its close callbacks. 0 or errno.
+int Turn::join(const napi_value (&views)[kViews], napi_value deliver) {
+  uv_prepare_init(loop_, &prepare_);  // these three always succeed
+  uv_check_init(loop_, &check_);
+  uv_idle_init(loop_, &idle_);
+  prepare_.data = check_.data = idle_.data = pollHandle_.data = this;
   // The uv_poll alone keeps the thread alive; an idle handle, though unreferenced, still prevents sleep.
-  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&turn->prepare_), reinterpret_cast<uv_handle_t*>(&turn->check_), reinterpret_cast<uv_handle_t*>(&turn->idle_)}) uv_unref(handle);
+  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_), reinterpret_cast<uv_handle_t*>(&idle_)}) uv_unref(handle);
   // Asynchronous: Node turns the loop until the hook is removed, so the close callbacks run on terminate() and process.exit() too.
-  napi_add_async_cleanup_hook(env, [](napi_async_cleanup_hook_handle, void* data) { static_cast<Turn*>(data)->shutDown(); }, turn, &turn->hook_);
-  return turn;
+  if (napi_add_async_cleanup_hook(env_, [](napi_async_cleanup_hook_handle, void* data) { static_cast<Turn*>(data)->shutDown(); }, this, &hook_) != napi_ok) return ENOMEM;
+  for (int i = 0; i < kViews; i++)
+    if (napi_create_reference(env_, views[i], 1, &views_[i]) != napi_ok) return EINVAL;
+  napi_value name = nullptr;
+  if (napi_create_reference(env_, deliver, 1, &deliver_) != napi_ok) return EINVAL;
+  if (napi_create_string_utf8(env_, "percore:turn", NAPI_AUTO_LENGTH, &name) != napi_ok || napi_async_init(env_, nullptr, name, &context_) != napi_ok) return ENOMEM;
+  int code = uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<Turn*>(handle->data)->onPrepare(); });
+  if (code == 0) code = uv_check_start(&check_, [](uv_check_t* handle) { static_cast<Turn*>(handle->data)->onCheck(); });
+  if (code == 0) code = uv_poll_start(&pollHandle_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<Turn*>(handle->data)->isSignalled_ = true; });
+  return -code;
 }
 
 IoSource* Turn::openIo(bool isUring, const IoMemory& memory, const napi_value (&views)[kIoViews], int* error) {
   if (io_ || isDead_) return *error = EBUSY, nullptr;
   io_ = isUring ? openUringIo(memory, state_, epoll_.fd(), error) : openEpollIo(memory, state_, epoll_.fd());
   if (!io_) return nullptr;
-  for (int i = 0; i < kIoViews; i++) napi_create_reference(env_, views[i], 1, &ioViews_[i]);
+  for (int i = 0; i < kIoViews; i++) {
+    if (napi_create_reference(env_, views[i], 1, &ioViews_[i]) == napi_ok) continue;
+    io_.reset();
+    return *error = EINVAL, nullptr;
+  }
   return io_.get();
 }
 
@@ -327,16 +340,14 @@ void Turn::close() {
   state_->closeSockets();
   napi_handle_scope scope = nullptr;
   napi_open_handle_scope(env_, &scope);
-  napi_delete_reference(env_, deliver_);
-  for (napi_ref view : views_) napi_delete_reference(env_, view);
-  for (napi_ref view : ioViews_) {
-    if (view) napi_delete_reference(env_, view);
+  for (napi_ref reference : {deliver_, views_[0], views_[1], views_[2], ioViews_[0], ioViews_[1], ioViews_[2]}) {
+    if (reference) napi_delete_reference(env_, reference);
   }
   timerRecords_.release(env_);
-  napi_async_destroy(env_, context_);
+  if (context_) napi_async_destroy(env_, context_);
   if (scope) napi_close_handle_scope(env_, scope);
   if (handle) *handle = nullptr;
-  napi_remove_async_cleanup_hook(hook_);  // from here on Node may tear the loop down
+  if (hook_) napi_remove_async_cleanup_hook(hook_);  // from here on Node may tear the loop down
   delete this;
 }
 

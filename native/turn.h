@@ -41,7 +41,7 @@ class Turn {
  public:
   static constexpr int kViews = 3, kIoViews = 3;
 
-  // Null, with errno set, when a descriptor is refused. `views` are the typed arrays behind `memory`.
+  // Null, with errno set, when a descriptor or something of libuv is refused. `views` are the typed arrays behind `memory`.
   static Turn* create(napi_env env, TurnMemory memory, const napi_value (&views)[kViews], napi_value deliver, int eventFd, int64_t originNs);
 
   // Ends the turn; all is freed after libuv's close callbacks. May be called from inside `deliver`, and twice.
@@ -85,6 +85,7 @@ class Turn {
   };
 
   explicit Turn(int64_t originNs);
+  int join(const napi_value (&views)[kViews], napi_value deliver);
   void onPrepare();
   void onCheck();
   bool poll(int64_t now);

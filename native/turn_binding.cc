@@ -4,6 +4,7 @@
 #include "io_binding.h"
 #include "napi_args.h"
 #include "turn.h"
+#include "waker.h"
 
 namespace percore {
 
@@ -12,7 +13,8 @@ static Turn* turnOf(napi_env env, napi_value handle) { return ofHandle<Turn>(env
 // createTurn({ inbox, delivery, timerRequests, deliver, eventFd, originNs }) -> handle
 static Napi::Value createTurn(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  Napi::Object options = info[0].ToObject();
+  if (!info[0].IsObject()) return throwSystemError(env, EINVAL, "createTurn", "options");
+  Napi::Object options = info[0].As<Napi::Object>();
   const char* names[Turn::kViews] = {"inbox", "delivery", "timerRequests"};
   const size_t least[Turn::kViews] = {sizeof(layout::Party), sizeof(layout::Delivery), sizeof(layout::TimerRequests)};
   napi_value views[Turn::kViews] = {};
@@ -25,10 +27,15 @@ static Napi::Value createTurn(const Napi::CallbackInfo& info) {
     const size_t width = type == napi_float64_array ? 8 : type == napi_int32_array ? 4 : 1;
     if (length * width < least[i]) return throwSystemError(env, EINVAL, "createTurn", names[i]);
   }
-  napi_value deliver = options.Get("deliver");
+  Napi::Value deliver = options.Get("deliver");
+  const double eventFd = options.Get("eventFd").ToNumber().DoubleValue(), originNs = options.Get("originNs").ToNumber().DoubleValue();
+  if (!deliver.IsFunction()) return throwSystemError(env, EINVAL, "createTurn", "deliver");
+  // A number that is no eventfd of ours, NaN or 0 say, would have somebody else's file watched.
+  if (!(eventFd >= 0 && eventFd <= INT32_MAX) || !isWaker(int(eventFd))) return throwSystemError(env, EBADF, "createTurn", "eventFd");
+  if (!(originNs >= 0 && originNs <= 9007199254740991.0)) return throwSystemError(env, EINVAL, "createTurn", "originNs");
   TurnMemory memory{static_cast<char*>(data[0]), static_cast<layout::Delivery*>(data[1]), static_cast<double*>(data[2])};
-  Turn* turn = Turn::create(env, memory, views, deliver, options.Get("eventFd").ToNumber().Int32Value(), options.Get("originNs").ToNumber().Int64Value());
-  if (!turn) return throwSystemError(env, errno, "epoll_create1");
+  Turn* turn = Turn::create(env, memory, views, deliver, int(eventFd), int64_t(originNs));
+  if (!turn) return throwSystemError(env, errno, "createTurn");
   return Napi::Value(env, makeHandle(env, turn));
 }
 

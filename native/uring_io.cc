@@ -1,9 +1,10 @@
 // The io_uring source. One enter a turn submits every send, receive and cancel of it and takes every completion.
 //
-//   receive   multishot, into buffers of the pool that the kernel chooses (a provided-buffer ring); armed once, ended by a pause
+//   receive   multishot, into buffers of the pool that the kernel chooses (a provided-buffer ring); armed once, ended by a pause. One at a
+//             time while fewer than half of the buffers are free: a multishot takes as many as its peer has sent bytes for
 //   accept    multishot
 //   send      from the outbox, never waiting (MSG_DONTWAIT): done when the enter returns, so that the outbox can be used again
-//   poll      for room after a short send, for hang-ups of streams that are not read, and for readiness of other descriptors
+//   epoll     for room after a short send, for resets of streams that are not read, and for readiness of other descriptors: see io_source.h
 //
 // IORING_SETUP_DEFER_TASKRUN: completions are made when this thread asks for them and interrupt nothing; the kernel says in the ring's
 // flags that there is something to ask for, which costs a load to see. To a sleeper it says so by an eventfd in the thread's epoll.
@@ -21,14 +22,11 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <string>
-#include <string_view>
-#include <unordered_set>
+#include <deque>
 
 #include "io_source.h"
 #include "memory_mapping.h"
@@ -39,7 +37,6 @@ namespace percore {
 
 namespace {
 
-using layout::Interest;
 using layout::IoEvent;
 using layout::IoKind;
 using layout::IoRequest;
@@ -49,16 +46,17 @@ constexpr unsigned kSetupSubmitAll = 1u << 7, kSetupTaskrunFlag = 1u << 9, kSetu
 constexpr unsigned kSqCqOverflow = 1u << 1, kSqTaskrun = 1u << 2;
 constexpr unsigned kRegisterPbufRing = 22, kRegisterSyncCancel = 24;
 constexpr uint16_t kRecvMultishot = 1u << 1, kAcceptMultishot = 1u << 0;
-constexpr uint32_t kPollMulti = 1u << 0;
 constexpr uint32_t kCancelAll = 1u << 0, kCancelFd = 1u << 1, kCancelAny = 1u << 2;
 
 constexpr unsigned kEntries = 1024, kCompletions = 8192;
 constexpr int kBufferBits = 15;
 constexpr size_t kBufferBytes = size_t(1) << kBufferBits;
 constexpr uint64_t kRingToken = UINT64_MAX - 2;
+// Enters in a row that answer no send, before the rest is left to the next drain.
+constexpr int kMostIdleEnters = 16;
 
 // What a completion is of; also the bits of `armed`.
-enum Operation : uint32_t { kNothing = 0, kReceive = 1, kAccept = 2, kRoom = 4, kHangUp = 8, kReady = 16, kSend = 32 };
+enum Operation : uint32_t { kNothing = 0, kReceive = 1, kAccept = 2, kSend = 4 };
 
 struct BufferRegistration {  // io_uring_buf_reg
   uint64_t ringAddress;
@@ -82,7 +80,7 @@ struct ProvidedBuffer {  // io_uring_buf; the tail lies in the first one's `rese
 
 class UringIo final : public IoSource {
  public:
-  UringIo(const IoMemory& memory, SocketSet* sockets) : IoSource(memory, sockets) {}
+  UringIo(const IoMemory& memory, SocketSet* sockets, int epollFd) : IoSource(memory, sockets, epollFd) {}
 
   ~UringIo() override {
     if (!ring_) return;
@@ -94,54 +92,20 @@ class UringIo final : public IoSource {
   }
 
   // 0 or errno.
-  int start(int epollFd) {
+  int start() {
     io_uring_params setup{};
     setup.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | kSetupSubmitAll | kSetupTaskrunFlag | kSetupSingleIssuer | kSetupDeferTaskrun;
     setup.cq_entries = kCompletions;
     if (const int error = ring_.open(kEntries, setup, IORING_FEAT_NODROP)) return error;
-    return startBuffers() || startWakes(epollFd) ? errno : 0;
+    return startBuffers() || startWakes() ? errno : 0;
   }
-
-  int add(int fd, int32_t token, int32_t interest) override {
-    struct stat what;
-    // What epoll_ctl answers at once.
-    if (fstat(fd, &what) != 0) return -errno;
-    if (S_ISREG(what.st_mode) || S_ISDIR(what.st_mode)) return -EPERM;
-    if (isEventFd(fd)) {
-      if (watch(EPOLL_CTL_ADD, fd, token, modeOf(interest)) != 0) return -errno;
-      make(fd, token, IoKind::kReadiness);
-      watched_.insert(token);
-      return 0;
-    }
-    Entry& entry = make(fd, token, IoKind::kReadiness);
-    entry.events = uint32_t(interest);
-    entry.isReceiving = true;
-    armReadiness(entry);
-    return 0;
-  }
-
-  int modify(int, int32_t token, int32_t interest) override {
-    Entry* entry = find(token);
-    if (!entry) return -ENOENT;
-    if (watched_.contains(token)) return watch(EPOLL_CTL_MOD, entry->fd, token, modeOf(interest)) == 0 ? 0 : -errno;
-    entry->events = uint32_t(interest);
-    entry->isReceiving = true;
-    if (entry->armed & kReady) cancel(token, kReady);  // armed again by its last completion
-    else armReadiness(*entry);
-    return 0;
-  }
-
-  void remove(int, int32_t token) override { forget(token); }
 
   int open(int fd, int32_t token, IoKind kind) override {
     Entry& entry = make(fd, token, kind);
-    if (kind == IoKind::kConnecting) {
-      entry.isBlocked = true;
-      armPoll(entry, kRoom, EPOLLOUT);
-    } else if (kind == IoKind::kStream) {
-      opened_.push_back(token);
-    }
-    return 0;
+    if (kind == IoKind::kStream) opened_.push_back(token);
+    const int result = kind == IoKind::kConnecting ? waitForRoom(entry) : 0;
+    if (result < 0) entry.token = -1;
+    return result;
   }
 
   void detach(int32_t token) override {
@@ -156,34 +120,48 @@ class UringIo final : public IoSource {
     entry->isReceiving = false;
     enter();
     reap();
+    // What came for it and did not fit behind the rest is told now: nobody would find it later.
+    std::erase_if(late_, [&](const io_uring_cqe& done) {
+      const bool isIts = operationOf(done) == kReceive && int32_t(uint32_t(done.user_data)) == token && block_->events <= kMostEvents - 2;
+      if (isIts) complete(done);
+      return isIts;
+    });
+    if (entry->isWatched) control(EPOLL_CTL_DEL, entry->fd, token, 0);
     entry->token = -1;
   }
 
   void onEvent(uint64_t data, uint32_t events) override {
-    if (data == kRingToken) isSignalled_ = true;
-    else if (watched_.contains(int32_t(data))) push(int32_t(data), IoEvent::kReadiness, readinessOf(events));
+    if (data == kRingToken) {
+      isSignalled_ = true;
+      return;
+    }
+    Entry* entry = find(int32_t(data));
+    if (!entry) return;
+    if (entry->kind == IoKind::kReadiness) push(entry->token, IoEvent::kReadiness, readinessOf(events));
+    else pushStreamEvents(*entry, events, entry->isReceiving && !entry->hasEnded);
   }
 
   bool hasMore() const override {
-    return isSignalled_ || ring_.pending() != 0 || !opened_.empty() || !levels_.empty() || ring_.hasCompletions() || (block_->released != 0 && !starved_.empty()) || ring_.hasFlags(kSqTaskrun | kSqCqOverflow);
+    return isSignalled_ || ring_.pending() != 0 || !opened_.empty() || !late_.empty() || ring_.hasCompletions() || (block_->released != 0 && !starved_.empty()) || ring_.hasFlags(kSqTaskrun | kSqCqOverflow);
   }
 
   void collect() override {
     isSignalled_ = false;
     takeReleased();
     watchOpened();
-    armLevels();
     enter();
     reap();
     // What the completions armed again may be ready at once.
-    if (ring_.pending() == 0) return;
-    enter();
-    reap();
+    if (ring_.pending() != 0) {
+      enter();
+      reap();
+    }
+    // With requests there is a drain to come, which sends from this half again.
+    if (isHalfHeld_ && unsettled_ == 0 && block_->requests == 0) nextHalf();
   }
 
   void drain() override {
-    if (outstandingSends_ != 0) reap();
-    if (block_->unsent != 0 || outstandingSends_ != 0) return;
+    if (!settleSends() || block_->unsent != 0) return;
     batch_++;
     const int32_t requests = block_->requests;
     for (int32_t i = 0; i < requests; i++) {
@@ -194,25 +172,24 @@ class UringIo final : public IoSource {
         case IoRequest::kSend: sendFromOutbox(*entry, request[2], request[3]); break;
         case IoRequest::kReceive:
           entry->isReceiving = true;
-          armReceive(*entry);
+          if (!entry->hasEnded) armReceive(*entry);
           break;
         case IoRequest::kPause:
           entry->isReceiving = false;
-          if (entry->armed & (kReceive | kAccept)) cancel(entry->token, entry->armed & (kReceive | kAccept));
-          if (entry->kind != IoKind::kListener) armPoll(*entry, kHangUp, 0);
+          if (entry->armed != 0) cancel(entry->token, entry->armed);
+          if (entry->kind != IoKind::kListener) opened_.push_back(entry->token);
           break;
         case IoRequest::kEnd:
           settleSends();
-          if (!entry->isBlocked) shutdown(entry->fd, SHUT_WR);
+          if (!entry->isBlocked && !entry->isReturning) shutdown(entry->fd, SHUT_WR);
           break;
         case IoRequest::kClose:
           closing_.push_back(entry->fd);
-          forget(entry->token);
+          forget(*entry);
           break;
       }
     }
     block_->requests = 0;
-    block_->drains = int32_t(uint32_t(block_->drains) + 1);
     takeReleased();
     watchOpened();
     if (ring_.pending() != 0) enter();
@@ -220,6 +197,8 @@ class UringIo final : public IoSource {
     for (int fd : closing_) sockets_->closeSocket(fd);
     closing_.clear();
     reap();
+    isHalfHeld_ = !settleSends();
+    if (!isHalfHeld_) nextHalf();
   }
 
  private:
@@ -239,23 +218,7 @@ class UringIo final : public IoSource {
     return false;
   }
 
-  // An eventfd is watched by the thread's epoll: within a write to one the kernel puts off the signal of another, ours to the sleeper,
-  // and Linux 6.18 was seen to put it off for ever from the second time on.
-  static bool isEventFd(int fd) {
-    char target[32];
-    const ssize_t length = readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), target, sizeof target);
-    return length > 0 && std::string_view(target, size_t(length)) == "anon_inode:[eventfd]";
-  }
-
-  int watch(int operation, int fd, int32_t token, uint32_t events) const {
-    epoll_event interest{};
-    interest.events = events;
-    interest.data.u64 = uint64_t(uint32_t(token));
-    return epoll_ctl(epollFd_, operation, fd, &interest);
-  }
-
-  bool startWakes(int epollFd) {
-    epollFd_ = epollFd;
+  bool startWakes() {
     wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake_) return true;
     int fd = wake_.get();
@@ -263,7 +226,7 @@ class UringIo final : public IoSource {
     epoll_event interest{};
     interest.events = EPOLLIN | EPOLLET;
     interest.data.u64 = kRingToken;
-    return epoll_ctl(epollFd, EPOLL_CTL_ADD, fd, &interest) != 0;
+    return epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &interest) != 0;
   }
 
   // ---- The ring ---------------------------------------------------------------------------------------------------
@@ -280,48 +243,29 @@ class UringIo final : public IoSource {
   // the completions that are in its way have been taken.
   void enter() { ring_.enter(IORING_ENTER_GETEVENTS); }
 
-  // Takes completions as far as there is room for what they may say. What is armed meanwhile is submitted by the caller.
+  // Takes every completion. Those of sends at once, since a drain waits for them and their room is kept; others as far as there is room
+  // for what they say, and the rest is kept for the next time. What is armed meanwhile is submitted by the caller.
   void reap() {
-    const auto hasRoom = [this] { return block_->events <= kMostEvents - 2; };
-    if (!hasRoom()) return;
-    ring_.reap([&](const io_uring_cqe& done) {
-      complete(done);
-      return hasRoom();
+    for (; !late_.empty() && hasRoom(); late_.pop_front()) complete(late_.front());
+    ring_.reap([this](const io_uring_cqe& done) {
+      if (operationOf(done) == kSend || (late_.empty() && hasRoom())) complete(done);
+      else late_.push_back(done);
+      return true;
     });
   }
 
+  static Operation operationOf(const io_uring_cqe& done) { return Operation(done.user_data >> 32); }
+
   void complete(const io_uring_cqe& done) {
-    const auto operation = Operation(done.user_data >> 32);
+    const Operation operation = operationOf(done);
     const auto token = int32_t(uint32_t(done.user_data));
+    if (operation == kNothing) return;
     if (operation == kSend) return sent(sending_[size_t(token)], done.res);
     Entry* entry = find(token);
     const bool isLast = !(done.flags & IORING_CQE_F_MORE);
     if (entry && isLast) entry->armed &= ~uint32_t(operation);
-    switch (operation) {
-      case kReceive: return received(entry, done, isLast);
-      case kAccept: return accepted(entry, done.res, isLast);
-      case kRoom:
-        if (entry && done.res != -ECANCELED) {
-          entry->isBlocked = false;
-          push(token, IoEvent::kReadiness, done.res < 0 ? int32_t(layout::Readiness::kError) : readinessOf(uint32_t(done.res)));
-        }
-        return;
-      case kHangUp:
-        if (entry && !entry->isReceiving && done.res > 0 && (done.res & (EPOLLHUP | EPOLLERR))) push(token, IoEvent::kReadiness, readinessOf(uint32_t(done.res)));
-        return;
-      case kReady:
-        if (!entry) return;
-        if (done.res > 0) push(token, IoEvent::kReadiness, readinessOf(uint32_t(done.res)));
-        // A descriptor that was closed under it: said once, and not asked for again, which would fail for ever.
-        else if (done.res != -ECANCELED) push(token, IoEvent::kReadiness, readinessOf(EPOLLERR));
-        if (!isLast || !entry->isReceiving) return;
-        // Modified meanwhile, or ended by the kernel alone. A one-shot that has fired waits for modify.
-        if (done.res == -ECANCELED) armReadiness(*entry);
-        else if (done.res > 0 && (entry->events & uint32_t(Interest::kLevel))) levels_.push_back(token);
-        else if (done.res > 0 && !(entry->events & uint32_t(Interest::kOneshot))) armReadiness(*entry);
-        return;
-      default: return;
-    }
+    if (operation == kReceive) received(entry, done, isLast);
+    else accepted(entry, done.res, isLast);
   }
 
   // ---- Receiving --------------------------------------------------------------------------------------------------
@@ -337,7 +281,7 @@ class UringIo final : public IoSource {
     }
     entry.armed |= kReceive;
     io_uring_sqe* receive = submission(IORING_OP_RECV, entry.fd, dataOf(kReceive, entry.token));
-    receive->ioprio = kRecvMultishot;
+    if (2 * freeBuffers_ >= int32_t(buffers_)) receive->ioprio = kRecvMultishot;
     receive->flags = IOSQE_BUFFER_SELECT;
     receive->buf_group = 0;
   }
@@ -345,6 +289,7 @@ class UringIo final : public IoSource {
   void received(Entry* entry, const io_uring_cqe& done, bool isLast) {
     const bool hasBuffer = done.flags & IORING_CQE_F_BUFFER;
     const auto buffer = int32_t(done.flags >> IORING_CQE_BUFFER_SHIFT);
+    if (hasBuffer) freeBuffers_--;
     if (hasBuffer && (!entry || done.res <= 0)) provide(buffer);
     if (!entry) return;
     if (done.res > 0) {
@@ -352,6 +297,8 @@ class UringIo final : public IoSource {
       block_->receives += 1;
       push(entry->token, IoEvent::kReceived, done.res, buffer << kBufferBits);
     } else if (done.res == 0) {
+      entry->hasEnded = true;
+      opened_.push_back(entry->token);
       push(entry->token, IoEvent::kEnded, 0);
       return;
     } else if (done.res == -ENOBUFS) {
@@ -391,6 +338,7 @@ class UringIo final : public IoSource {
   }
 
   void provide(int32_t buffer) {
+    freeBuffers_++;
     auto* ring = provided_.at<ProvidedBuffer>(0);
     ProvidedBuffer& place = ring[providedTail_ & (buffers_ - 1)];
     place.address = uint64_t(memory_.pool) + (uint64_t(buffer) << kBufferBits);
@@ -405,7 +353,7 @@ class UringIo final : public IoSource {
   void sendFromOutbox(Entry& entry, int32_t offset, int32_t length) {
     // Two sends of one connection in one batch: the second must know what became of the first.
     if (entry.sentBatch == batch_) settleSends();
-    if (entry.isBlocked) return pushUnsent(entry.token, length, offset);
+    if (entry.isBlocked || entry.isReturning) return pushUnsent(entry, length, offset);
     entry.sentBatch = batch_;
     const size_t index = size_t(outstandingSends_++);
     if (index >= sending_.size()) sending_.resize(index + 1);
@@ -418,98 +366,87 @@ class UringIo final : public IoSource {
     unsettled_++;
   }
 
-  // All that was given to the kernel so far has been answered.
-  void settleSends() {
-    if (unsettled_ == 0) return;
-    enter();
-    reap();
-    if (unsettled_ == 0) outstandingSends_ = 0;
+  // A half of the outbox is free when every send from it has been answered.
+  void nextHalf() {
+    isHalfHeld_ = false;
+    block_->drains = int32_t(uint32_t(block_->drains) + 1);
+  }
+
+  // True when all that was given to the kernel so far has been answered.
+  bool settleSends() {
+    for (int idle = 0; unsettled_ != 0 && idle < kMostIdleEnters; idle++) {
+      enter();
+      reap();
+    }
+    if (unsettled_ != 0) return false;
+    outstandingSends_ = 0;
+    return true;
   }
 
   void sent(const Sending& sending, int result) {
-    if (--unsettled_ == 0) outstandingSends_ = 0;
+    unsettled_--;
     const int32_t taken = std::max(result, 0);
     if (taken == sending.length) return;
     Entry* entry = find(sending.token);
     if (!entry) return;
-    pushUnsent(sending.token, sending.length - taken, sending.offset + taken);
-    if (result >= 0 || result == -EAGAIN || result == -EINTR) waitForRoom(*entry);
-    else push(sending.token, IoEvent::kSendFailed, -result);
+    pushUnsent(*entry, sending.length - taken, sending.offset + taken);
+    const int refused = result >= 0 || result == -EAGAIN || result == -EINTR ? waitForRoom(*entry) : result;
+    if (refused != 0) push(sending.token, IoEvent::kSendFailed, -refused);
   }
 
-  void waitForRoom(Entry& entry) override {
+  // ---- Watching and cancelling ------------------------------------------------------------------------------------
+
+  int waitForRoom(Entry& entry) override {
     entry.isBlocked = true;
-    armPoll(entry, kRoom, EPOLLOUT);
+    return watch(entry, EPOLLOUT);
   }
 
-  // ---- Polls and cancels ------------------------------------------------------------------------------------------
-
-  void armPoll(Entry& entry, Operation operation, uint32_t events) {
-    if (entry.armed & operation) return;
-    entry.armed |= operation;
-    submission(IORING_OP_POLL_ADD, entry.fd, dataOf(operation, entry.token))->poll32_events = events | EPOLLERR | EPOLLHUP;
+  // In the thread's epoll, until it is forgotten: what it is ready for already is told at once.
+  int watch(Entry& entry, uint32_t events) {
+    const int result = control(entry.isWatched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, entry.fd, entry.token, events | EPOLLET);
+    if (result == 0) entry.isWatched = true;
+    return result;
   }
 
-  void armReadiness(Entry& entry) {
-    if (entry.armed & kReady) return;
-    entry.armed |= kReady;
-    io_uring_sqe* poll = submission(IORING_OP_POLL_ADD, entry.fd, dataOf(kReady, entry.token));
-    poll->poll32_events = eventsOf(int32_t(entry.events));
-    // A level is a single poll that the next collect arms again: the kernel takes its flag for updates alone.
-    if (!(entry.events & (uint32_t(Interest::kOneshot) | uint32_t(Interest::kLevel)))) poll->len = kPollMulti;
-  }
-
-  // A stream that nobody reads says nothing by itself when it is reset.
+  // A stream that nobody reads, or whose end has been read, says nothing by itself when it is reset.
   void watchOpened() {
     for (int32_t token : opened_) {
-      if (Entry* entry = find(token); entry && !entry->isReceiving) armPoll(*entry, kHangUp, 0);
+      if (Entry* entry = find(token); entry && (!entry->isReceiving || entry->hasEnded) && !entry->isWatched) watch(*entry, 0);
     }
     opened_.clear();
   }
 
-  void armLevels() {
-    std::vector<int32_t> levels;
-    levels.swap(levels_);
-    for (int32_t token : levels) {
-      if (Entry* entry = find(token); entry && (entry->events & uint32_t(Interest::kLevel))) armReadiness(*entry);
-    }
-  }
-
   void cancel(int32_t token, uint32_t operation) { submission(IORING_OP_ASYNC_CANCEL, -1, dataOf(kNothing, 0))->addr = dataOf(Operation(operation), token); }
 
-  void forget(int32_t token) {
-    Entry* entry = find(token);
-    if (!entry) return;
-    if (watched_.erase(token) != 0) watch(EPOLL_CTL_DEL, entry->fd, token, 0);
+  void forget(Entry& entry) {
     // By what was armed, not by number: one that was closed under us names nothing any more, or another's socket.
-    for (const Operation operation : {kReceive, kAccept, kRoom, kHangUp, kReady}) {
-      if (entry->armed & operation) cancel(token, operation);
-    }
-    entry->token = -1;
-    // The descriptor may be closed as soon as this returns, and what was armed must have let go of it by then.
-    if (entry->kind == IoKind::kReadiness && ring_.pending() != 0) enter();
+    if (entry.armed != 0) cancel(entry.token, entry.armed);
+    // Not left to the close: another descriptor of the same socket would keep it there.
+    if (entry.isWatched) control(EPOLL_CTL_DEL, entry.fd, entry.token, 0);
+    entry.token = -1;
   }
 
   UringRing ring_;
   UniqueFd wake_;
-  int epollFd_ = -1;
-  std::unordered_set<int32_t> watched_;  // tokens of eventfds
   MemoryMapping provided_;
   unsigned buffers_ = 0;
   uint16_t providedTail_ = 0;
   std::vector<Sending> sending_;
-  std::vector<int32_t> starved_, opened_, levels_;
+  std::vector<int32_t> starved_, opened_;
+  std::deque<io_uring_cqe> late_;  // completions whose events did not fit
+  int32_t freeBuffers_ = 0;        // that the kernel may take
   std::vector<int> closing_;
   int32_t outstandingSends_ = 0, unsettled_ = 0;
   uint32_t batch_ = 0;
   bool isSignalled_ = false;
+  bool isHalfHeld_ = false;  // sends of an earlier drain are not answered yet
 };
 
 }  // namespace
 
 std::unique_ptr<IoSource> openUringIo(const IoMemory& memory, SocketSet* sockets, int epollFd, int* error) {
-  auto io = std::make_unique<UringIo>(memory, sockets);
-  *error = io->start(epollFd);
+  auto io = std::make_unique<UringIo>(memory, sockets, epollFd);
+  *error = io->start();
   if (*error != 0) return nullptr;
   return io;
 }

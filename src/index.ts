@@ -1,12 +1,12 @@
 /** `percore`: the runtime. `percore/queues`, `percore/timers`, `percore/io` and `percore/testing` stand beside it. */
-export { createRuntime, Runtime, type CloseOptions, type CloseResult, type ReactorDeath, type RuntimeOptions, type StepError } from './reactor/runtime.js';
-export { Reactor, type AnyServices, type Services, type SpawnOptions, type Task } from './reactor/reactor.js';
+export { createRuntime, Runtime, type CloseOptions, type CloseResult, type ForeignMessage, type MessageDrop, type ReactorDeath, type RuntimeOptions, type StepError } from './reactor/runtime.js';
+export { Reactor, type AddressOptions, type AnyServices, type SendOptions, type Services, type SpawnOptions, type Task } from './reactor/reactor.js';
 export type { Address } from './reactor/address.js';
 export type { ByteRecord, StepResult } from './reactor/task.js';
 export type { CallContext } from './reactor/call-service.js';
 export type { CallOptions } from './reactor/calls.js';
 export type { IdleOptions, IdleStrategy } from './reactor/idle-strategy.js';
-export type { ReactorStatus, RuntimeStatus } from './reactor/status.js';
+export type { DropReasons, MainStatus, ReactorStatus, RuntimeStatus } from './reactor/status.js';
 export { hashKey, bucketOf } from './reactor/buckets.js';
 export { Histogram, HISTOGRAM_WORDS } from './observe/histogram.js';
 export { cpuBudget, type CpuBudget } from './realtime/cpus.js';

@@ -170,6 +170,7 @@ export const partyLayout = {
     id: { at: 8, type: 'i32', writes: 'runtime', reads: 'all', means: 'number of the party; the main thread comes last' },
     parties: { at: 12, type: 'i32', writes: 'runtime', reads: 'all', means: 'reactors and the main thread' },
     laneBytes: { at: 16, type: 'i32', writes: 'runtime', reads: 'all', means: 'bytes of records in each lane' },
+    isCpuShared: { at: 20, type: 'i32', writes: 'runtime', reads: 'owner', means: '1: another working thread has this party\'s CPU, so it never spins' },
     attention: { at: 128, type: 'i32', writes: 'owner; a waker swaps PARKED for AWAKE', reads: 'all', means: 'PARKED -1, the band that is running 0 to 7, or AWAKE 8' },
     yieldRequested: { at: 256, type: 'i32', writes: 'all set, owner clears', reads: 'owner', means: '1: look at the sources before the next step' },
     stop: { at: 384, type: 'i32', writes: 'runtime', reads: 'owner', means: 'StopWord: RUN 0, DRAIN 1, LEAVE 2' },
@@ -188,9 +189,14 @@ export const partyLayout = {
     sent: { at: 1008, type: 'f64', writes: 'owner', reads: 'runtime', means: 'records committed to lanes' },
     received: { at: 1016, type: 'f64', writes: 'owner', reads: 'runtime', means: 'records taken from lanes' },
     rejected: { at: 1024, type: 'f64', writes: 'owner', reads: 'runtime', means: 'sends answered with a refusal' },
-    dropped: { at: 1032, type: 'f64', writes: 'owner', reads: 'runtime', means: 'messages that reached nobody' },
+    dropped: { at: 1032, type: 'f64', writes: 'owner', reads: 'runtime', means: 'messages that reached nobody, for whatever reason' },
     callsInFlight: { at: 1040, type: 'f64', writes: 'owner', reads: 'runtime', means: 'calls without an answer yet' },
     libuvTurns: { at: 1048, type: 'f64', writes: 'owner', reads: 'runtime', means: 'passes of libuv' },
+    droppedNoTask: { at: 1056, type: 'f64', writes: 'owner', reads: 'runtime', means: 'messages for a name that no task here has' },
+    droppedNotBytes: { at: 1064, type: 'f64', writes: 'owner', reads: 'runtime', means: 'values for a task that takes bytes' },
+    droppedLateCalls: { at: 1072, type: 'f64', writes: 'owner', reads: 'runtime', means: 'calls that nobody waited for any more when their turn came' },
+    droppedLateAnswers: { at: 1080, type: 'f64', writes: 'owner', reads: 'runtime', means: 'answers to calls that had been given up' },
+    waitingBytes: { at: 1088, type: 'f64', writes: 'owner', reads: 'runtime', means: 'bytes of calls and answers that wait for room in a lane' },
   },
 } as const satisfies Structure;
 

@@ -12,18 +12,18 @@ const addon = join(root, 'native', 'build', 'Release', 'percore.node');
 const scratch = mkdtempSync(join(tmpdir(), 'percore-native-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** Loads the addon in a process of its own, from a copy of the compiled files that has no addon beside it. */
-function load(path: string | undefined): { code?: string; message?: string; value?: string; allowed?: string; cpus?: number } {
+/** Loads the addon in a process of its own, from a copy of the compiled files that has no addon beside it: of a package, or in a bundle. */
+function load(path: string | undefined, cwd = scratch, name = 'percore'): { code?: string; message?: string; value?: string; allowed?: string; cpus?: number } {
   const home = join(scratch, 'copy');
   for (const file of ['native.js', 'errors.js', 'layout.js', 'layout-hash.js']) cpSync(join(root, 'dist', 'src', file), join(home, 'dist', 'src', file));
-  writeFileSync(join(home, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(home, 'package.json'), JSON.stringify({ name, type: 'module' }));
   const script = `import { native } from ${JSON.stringify(join(home, 'dist', 'src', 'native.js'))};
     try { console.log(JSON.stringify({ cpus: native().getAffinity().length })); }
     catch (error) { console.log(JSON.stringify({ code: error.code, message: error.message, value: error.value, allowed: error.allowed })); }`;
   const environment = { ...process.env };
   delete environment['PERCORE_NATIVE_PATH'];
   if (path !== undefined) environment['PERCORE_NATIVE_PATH'] = path;
-  const result = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', env: environment });
+  const result = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', env: environment, cwd });
   expect(result.stderr).toBe('');
   expect(result.status, 'a missing addon is an error, not a crash').toBe(0);
   return JSON.parse(result.stdout) as ReturnType<typeof load>;
@@ -43,7 +43,18 @@ describe('the addon', () => {
   it('that is missing is ERR_PERCORE_NATIVE_UNAVAILABLE with each place that was tried, the Node version and the fix', () => {
     const { code, message } = load(undefined);
     expect(code).toBe('ERR_PERCORE_NATIVE_UNAVAILABLE');
-    expect(message).toBe(`the native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. Build it with "npm run build" (needs python3, make and g++). Tried:\n  ${beside}: no such file`);
+    const remedy = 'The installed package has none for this platform: build one in a checkout of the project ("npm install && npm run build"), and set PERCORE_NATIVE_PATH to its percore.node';
+    expect(message).toBe(`the native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ${remedy}. Tried:\n  ${beside}: no such file`);
+  });
+
+  it('that is missing beside a bundle says that no addon goes into one', () => {
+    expect(load(undefined, scratch, 'an-application').message).toMatch(/This code is part of a bundle, into which no addon goes: leave percore out of the bundle \(esbuild: --external:percore\), or set PERCORE_NATIVE_PATH/);
+  });
+
+  it('is found by a relative PERCORE_NATIVE_PATH, from the current folder or from where the code is', () => {
+    expect(load('native/build/Release/percore.node', root).cpus).toBe(native().getAffinity().length);
+    cpSync(addon, join(scratch, 'copy', 'dist', 'src', 'addons', 'percore.node'));
+    expect(load('./addons/percore.node', tmpdir()).cpus).toBe(native().getAffinity().length);
   });
 
   it('that is missing where PERCORE_NATIVE_PATH points is looked for in its usual place too; both are named', () => {

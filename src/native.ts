@@ -2,9 +2,10 @@
  * The only file that touches the addon: finds it, loads it on first use, checks the layout handshake, types it. Everything
  * the addon gives stands behind this interface, so that another backend can take its place.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { isAbsolute, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { PercoreError } from './errors.js';
 import { layoutHash } from './layout-hash.js';
 
@@ -63,15 +64,20 @@ export interface Native {
   setRateTimerRef(timer: RateTimerHandle, isReferenced: number): void;
   closeRateTimer(timer: RateTimerHandle): void;
   getAffinity(): number[];
-  /** Pins the calling thread; returns the CPUs that the kernel granted. */
-  pinThread(cpu: number): number[];
+  /** Where the calling thread may run; returns the CPUs that the kernel granted. */
+  setAffinity(cpus: readonly number[]): number[];
+  getTimerSlack(): number;
+  /** Nanoseconds, as granted. */
   setTimerSlack(ns: number): number;
   setThreadName(name: string): void;
   threadId(): number;
   currentCpu(): number;
+  /** An eventfd, closed with this thread at the latest. See native/waker.h for these three. */
   createWaker(): number;
   wake(eventFd: number): void;
   closeWaker(eventFd: number): void;
+  /** Gives the whole pages of `bytes` from byte `from` on back to the kernel: they read as zeros. 0 or -errno. */
+  freshPages(bytes: Uint8Array, from: number): number;
   createTurn(options: TurnOptions): TurnHandle;
   stopTurn(turn: TurnHandle): void;
   setTurnRef(turn: TurnHandle, isReferenced: number): void;
@@ -189,27 +195,53 @@ export function native(): Native {
 
 function load(): Native {
   const tried: string[] = [];
-  const candidates = [
-    process.env['PERCORE_NATIVE_PATH'],
-    fileURLToPath(new URL('../../native/build/Release/percore.node', import.meta.url)),
-  ].filter((path): path is string => path !== undefined);
-  const require = createRequire(import.meta.url);
-  for (const path of candidates) {
+  const named = process.env['PERCORE_NATIVE_PATH'];
+  const usual = besideModule(import.meta.url, '../../native/build/Release/percore.node');
+  // A relative path is meant from where the program was started, or from the bundle that this module lies in.
+  const candidates = named === undefined || named === '' ? [usual] : [resolve(named), isAbsolute(named) ? undefined : besideModule(import.meta.url, named), usual];
+  const load = createRequire(pathToFileURL(resolve('percore.js')));
+  for (const path of new Set(candidates)) {
+    if (path === undefined) continue;
     if (!existsSync(path)) {
       tried.push(`${path}: no such file`);
       continue;
     }
     try {
-      return checkLayout(require(path) as Native, path);
+      return checkLayout(load(path) as Native, path);
     } catch (error) {
       if (error instanceof PercoreError) throw error;
       tried.push(`${path}: ${(error as Error).message}`);
     }
   }
-  throw new PercoreError(
-    'ERR_PERCORE_NATIVE_UNAVAILABLE',
-    `the native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. Build it with "npm run build" (needs python3, make and g++). Tried:\n  ${tried.join('\n  ')}`,
-  );
+  throw new PercoreError('ERR_PERCORE_NATIVE_UNAVAILABLE', `the native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ${remedy()}. Tried:\n  ${tried.join('\n  ')}`);
+}
+
+/** What to do about a missing addon: who works on Percore builds it, who uses it looks at how it was installed or bundled. */
+function remedy(): string {
+  if (process.platform !== 'linux') return 'Percore runs on Linux alone';
+  const folder = besideModule(import.meta.url, '../..');
+  if (folder !== undefined && existsSync(join(folder, 'scripts', 'build.mjs'))) return 'Build it with "npm run build" (needs python3, make and g++)';
+  if (folder !== undefined && isThisPackage(join(folder, 'package.json'))) {
+    return 'The installed package has none for this platform: build one in a checkout of the project ("npm install && npm run build"), and set PERCORE_NATIVE_PATH to its percore.node';
+  }
+  return 'This code is part of a bundle, into which no addon goes: leave percore out of the bundle (esbuild: --external:percore), or set PERCORE_NATIVE_PATH to the percore.node of the installed package';
+}
+
+function isThisPackage(path: string): boolean {
+  try {
+    return (JSON.parse(readFileSync(path, 'utf8')) as { name?: unknown }).name === 'percore';
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * A path beside the module that calls, or beside the bundle that it has become part of; undefined where a bundler has left no trace of it.
+ * `url` is the module's import.meta.url, which a CommonJS bundle does not have.
+ */
+export function besideModule(url: string | undefined, relative: string): string | undefined {
+  if (url?.startsWith('file:') === true) return fileURLToPath(new URL(relative, url));
+  return typeof __dirname === 'string' ? resolve(__dirname, relative) : undefined;
 }
 
 function checkLayout(addon: Native, path: string): Native {

@@ -4,6 +4,8 @@
  * A step that answers BACK_PRESSURED waits for those who refused it, and for nobody else. Whatever is bounded and refuses an offer for want of
  * room therefore notes itself here: a lane, a mailbox, the producer of a queue, a connection. Only a refusal costs anything.
  */
+import { BACK_PRESSURED } from './queues/result-codes.js';
+
 export interface Refuser {
   /**
    * Calls `then` once, later and never from within, when `needed` would be taken, or when nothing will be taken any more. Returns what
@@ -12,7 +14,7 @@ export interface Refuser {
   awaitRoom(needed: number, then: () => void): () => void;
 }
 
-/** Of each refuser of this step, the room that it lacked at its last refusal. */
+/** Of each refuser of this step, the room that it lacked: for the smallest record that it refused. */
 const refusers: Refuser[] = [];
 const needs: number[] = [];
 let count = 0;
@@ -23,12 +25,21 @@ export function noteRefusal(refuser: Refuser, needed: number): void {
   if (!isInStep) return;
   const known = refusers.indexOf(refuser);
   if (known >= 0) {
-    needs[known] = needed;
+    // Two records of one step: the smaller can be taken first.
+    if (needed < needs[known]!) needs[known] = needed;
     return;
   }
   refusers.push(refuser);
   needs.push(needed);
   count++;
+}
+
+/** For a message that cannot be given to a step at all: it waits as if a step had run and been refused by this one. Answers BACK_PRESSURED. */
+export function refuseFor(refuser: Refuser, needed = 0): number {
+  beginStep();
+  noteRefusal(refuser, needed);
+  endStep();
+  return BACK_PRESSURED;
 }
 
 /** A step begins. What was refused before does not concern it. */
@@ -48,6 +59,14 @@ export function awaitRefusers(then: () => void, takeBack: (() => void)[]): boole
   for (let i = 0; i < count; i++) takeBack.push(refusers[i]!.awaitRoom(needs[i]!, then));
   forget();
   return true;
+}
+
+/** What `awaitRoom` is for those whose room is promised: by `space()`, or by `writable()`, which takes no signal. */
+export function awaitPromised(room: (options: { signal: AbortSignal }) => Promise<unknown>, then: () => void): () => void {
+  const end = new AbortController();
+  // A wait that fails ends as well: the step is run again and meets what has failed.
+  room({ signal: end.signal }).then(then, then);
+  return () => end.abort();
 }
 
 function forget(): void {

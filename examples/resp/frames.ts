@@ -61,9 +61,9 @@ export class Outbox {
     this.last += 4 + length;
   }
 
-  /** Hands everything to the lane, or as much as it takes. */
+  /** Hands everything to the lane, or as much as it takes. While it waits, the lane refuses: so a step that is kept for it waits for that lane. */
   flush(): void {
-    if (this.first === this.last || this.isWaiting) return;
+    if (this.first === this.last) return;
     const { address } = this;
     const most = Math.min(RECORD_BYTES, address.maxBytes);
     while (this.first < this.last) {
@@ -99,6 +99,7 @@ export class Outbox {
   }
 
   private wait(): void {
+    if (this.isWaiting) return;
     this.isWaiting = true;
     this.address.whenRoom(() => {
       this.isWaiting = false;

@@ -50,6 +50,7 @@ struct Loop {
     uint32_t sent = 0, received = 0;  // towards us, as patterns
     uint32_t offered = 0, read = 0;   // from us
     std::vector<char> backlog;
+    size_t returned = 0;  // of the backlog: they were offered before what lies in the outbox
     bool isWritable = true, isEnded = false;
     int ends = 0;
   };
@@ -154,6 +155,7 @@ struct Loop {
       EXPECT(sent >= 0);
       if (size_t(sent) < connection->backlog.size()) connection->isWritable = false;
       connection->backlog.erase(connection->backlog.begin(), connection->backlog.begin() + sent);
+      connection->returned -= std::min(connection->returned, size_t(sent));
     }
   }
 
@@ -180,7 +182,8 @@ struct Loop {
         case IoEvent::kUnsent:
           if (!connection) break;
           connection->isWritable = false;
-          connection->backlog.insert(connection->backlog.end(), &outbox[size_t(place)], &outbox[size_t(place)] + value);
+          connection->backlog.insert(connection->backlog.begin() + ptrdiff_t(connection->returned), &outbox[size_t(place)], &outbox[size_t(place)] + value);
+          connection->returned += size_t(value);
           break;
         case IoEvent::kReadiness:
           if (connection && (value & int32_t(layout::Readiness::kWritable))) connection->isWritable = true;

@@ -19,6 +19,15 @@ export class Backlog {
     this.last += length;
   }
 
+  /** The same `at` bytes behind the first: those that follow move. */
+  insert(at: number, bytes: Uint8Array, offset: number, length: number): void {
+    this.reserve(length);
+    const place = this.first + at;
+    this.memory.copyWithin(place + length, place, this.last);
+    this.memory.set(bytes.subarray(offset, offset + length), place);
+    this.last += length;
+  }
+
   shift(length: number): void {
     this.first += length;
     if (this.first !== this.last) return;

@@ -1,11 +1,16 @@
 /**
  * The receiving half of a connection: what arrived and was not read, and the handler that gets it.
  *
- *      native ──add──> early (another thread received it) · first, how far it was read · behind ──read, a piece a step──> handler
+ *      native ──add──> moved (out of the pool) · first, how far it was read · behind ──read, a piece a step──> handler
  *                                            four unread: PAUSE, the kernel's window holds the peer back; none unread: RECEIVE
  *
- * Arrivals lie in the thread's pool until they are read, so nothing is copied and nothing is made a message. The two halves of a
- * connection know each other only through it: see connection.ts.
+ * Arrivals lie in the thread's pool until they are read, so nothing is copied and nothing is made a message. That holds as long as the pool
+ * suffices: what nobody reads must not keep others from receiving. Of a paused connection native takes at most one arrival more, and
+ * while more than half of the pool is in use what it has not read is copied into memory of its own. The same happens to arrivals that
+ * have waited for their step for a while, because higher bands run, when the pool is empty (`Io.poll`). So a connection holds
+ * four arrivals at most (a buffer each: 128 KiB on epoll, 32 KiB on io_uring), and what native had taken before it heard of the pause.
+ *
+ * The two halves of a connection know each other only through it: see connection.ts.
  */
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
@@ -32,16 +37,17 @@ export class ReceivingHalf {
   /** The peer's end has arrived; it is told after what arrived before. */
   private hasArrivedEnd = false;
 
-  private early: Uint8Array | undefined;
+  /** What comes first: it was copied out of the pool, or another thread had received it. */
+  private moved: Uint8Array | undefined;
   /** The first arrival: where its unread rest lies in the pool, -1 when there is none. */
   private place = -1;
   private length = 0;
   /** Those after it, as place, length, place, length. */
   private behind: number[] | undefined;
-  /** What the handler is being given: place in the pool, unless it is the beginning of `handedEarly`. 0 bytes when it does not run. */
+  /** What the handler is being given: place in the pool, unless it is the beginning of `handedMoved`. 0 bytes when it does not run. */
   private handedAt = 0;
   private handedBytes = 0;
-  private handedEarly: Uint8Array | undefined;
+  private handedMoved: Uint8Array | undefined;
 
   constructor(private readonly io: Io, private readonly connection: Connection, private readonly readBytes: number) {}
 
@@ -61,13 +67,13 @@ export class ReceivingHalf {
 
   /** With `bytesRead`, all that ever arrived. */
   get unreadBytes(): number {
-    let bytes = (this.early?.length ?? 0) + (this.place < 0 ? 0 : this.length - this.inHandBytes);
+    let bytes = (this.moved?.length ?? 0) + (this.place < 0 ? 0 : this.length - this.inHandBytes);
     for (let i = 1; i < (this.behind?.length ?? 0); i += 2) bytes += this.behind![i]!;
     return bytes;
   }
 
   private get hasUnread(): boolean {
-    return this.place >= 0 || this.early !== undefined;
+    return this.place >= 0 || this.moved !== undefined;
   }
 
   private get isWanted(): boolean {
@@ -81,6 +87,8 @@ export class ReceivingHalf {
 
   pause(): void {
     this.isPaused = true;
+    // Within the handler: after it, when it is known what is left.
+    if (this.handedBytes === 0) this.makeRoom();
   }
 
   resume(): void {
@@ -97,12 +105,39 @@ export class ReceivingHalf {
       this.length = length;
     } else {
       (this.behind ??= []).push(place, length);
-      if (this.behind.length >= 2 * (MOST_ARRIVALS - 1) && this.isReceiving) {
-        this.isReceiving = false;
-        this.io.request(PAUSE, this.connection.token);
-      }
+      if (this.behind.length >= 2 * (MOST_ARRIVALS - 1)) this.stopReceiving();
     }
-    if (!this.isPaused) this.io.schedule(this.connection);
+    if (!this.isPaused) return this.io.schedule(this.connection);
+    // Not at the pause itself: most are over before anything arrives.
+    this.stopReceiving();
+    this.makeRoom();
+  }
+
+  private stopReceiving(): void {
+    if (!this.isReceiving) return;
+    this.isReceiving = false;
+    this.io.request(PAUSE, this.connection.token);
+  }
+
+  /** For a paused connection: nobody may have to wait for what it does not read. */
+  private makeRoom(): void {
+    if (this.place >= 0 && this.io.memory.isPoolShort) this.moveOut();
+  }
+
+  /** The pool is empty: moves out what arrived before `beforeNs`. True when something that arrived later stays. */
+  relieve(beforeNs: number): boolean {
+    if (this.place < 0 || this.handedBytes !== 0) return false;
+    if (this.lastReceivedNs >= beforeNs) return true;
+    this.moveOut();
+    return false;
+  }
+
+  /** Copies what was not read out of the pool. Nothing more is asked for before it is read. Not within the handler. */
+  private moveOut(): void {
+    this.stopReceiving();
+    const unread = this.copyUnread();
+    this.giveBack();
+    this.moved = unread;
   }
 
   addEnd(): void {
@@ -112,13 +147,15 @@ export class ReceivingHalf {
 
   /** What another thread had received before this one attached the connection. */
   preload(unread: Uint8Array, hasPeerEnded: boolean): void {
-    this.early = unread.length === 0 ? undefined : unread;
+    this.moved = unread.length === 0 ? undefined : unread;
     this.hasArrivedEnd = hasPeerEnded;
+    // For this thread it arrives now.
+    if (this.moved !== undefined) this.lastReceivedNs = this.io.nowNs();
   }
 
   /** Gives the handler one piece. Only when `canRead`. */
   read(): void {
-    if (this.early !== undefined) return this.readEarly(this.early);
+    if (this.moved !== undefined) return this.readMoved(this.moved);
     const { place } = this;
     const count = this.length < this.readBytes ? this.length : this.readBytes;
     const isWhole = count === this.length;
@@ -136,17 +173,19 @@ export class ReceivingHalf {
     }
   }
 
-  private readEarly(early: Uint8Array): void {
-    const count = Math.min(early.length, this.readBytes);
-    this.early = count === early.length ? undefined : early.subarray(count);
-    this.handedEarly = early;
+  private readMoved(moved: Uint8Array): void {
+    const count = Math.min(moved.length, this.readBytes);
+    this.moved = count === moved.length ? undefined : moved.subarray(count);
+    this.handedMoved = moved;
     this.handedBytes = count;
     this.connection.bytesRead += count;
     try {
-      this.handler!(early, 0, count);
+      this.handler!(moved, 0, count);
     } finally {
       this.handedBytes = 0;
-      this.handedEarly = undefined;
+      this.handedMoved = undefined;
+      if (this.isPaused) this.makeRoom();
+      else if (!this.isReceiving) this.wantMore();
     }
   }
 
@@ -162,6 +201,7 @@ export class ReceivingHalf {
       this.place = -1;
       if (!this.isReceiving) this.wantMore();
     }
+    if (this.isPaused) this.makeRoom();
   }
 
   /** True the first time: the end is told once. Only when `canReadEnd`. */
@@ -174,7 +214,8 @@ export class ReceivingHalf {
 
   private wantMore(): void {
     if (!this.isWanted) return;
-    if (!this.isReceiving && !this.hasArrivedEnd) {
+    // One that has enough unread asks again when it has read it.
+    if (!this.isReceiving && !this.hasArrivedEnd && !this.hasUnread) {
       this.isReceiving = true;
       this.io.request(RECEIVE, this.connection.token);
     }
@@ -184,19 +225,24 @@ export class ReceivingHalf {
   /** See `Connection.keep`. */
   keep(): Kept {
     if (this.handedBytes === 0) throw new PercoreError('ERR_PERCORE_CLAIM', 'keep() is for what onData or onReceive is just being given');
-    if (this.handedEarly !== undefined) return copyOf(this.handedEarly, 0, this.handedBytes);
+    if (this.handedMoved !== undefined) return copyOf(this.handedMoved, 0, this.handedBytes);
     return keep(this.io.memory, this.handedAt, this.handedBytes, this);
   }
 
   /** For another thread: a copy of all that was not read, and whether the peer has ended. Nothing is left here. */
   take(): { unread: Uint8Array; hasPeerEnded: boolean } {
+    const unread = this.copyUnread();
+    this.giveBack();
+    return { unread, hasPeerEnded: this.hasPeerEnded || this.hasArrivedEnd };
+  }
+
+  private copyUnread(): Uint8Array {
     const { pool } = this.io.memory;
-    const parts: Uint8Array[] = this.early === undefined ? [] : [this.early];
+    const parts: Uint8Array[] = this.moved === undefined ? [] : [this.moved];
     // What the handler is being given belongs to the handler.
     if (this.place >= 0 && this.length > this.inHandBytes) parts.push(pool.slice(this.place + this.inHandBytes, this.place + this.length));
     for (let i = 0; i < (this.behind?.length ?? 0); i += 2) parts.push(pool.slice(this.behind![i]!, this.behind![i]! + this.behind![i + 1]!));
-    this.giveBack();
-    return { unread: parts.length === 1 ? parts[0]! : Buffer.concat(parts), hasPeerEnded: this.hasPeerEnded || this.hasArrivedEnd };
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   }
 
   /** Gives back the buffers of what was not read; of the piece in the handler's hands, `read` does so after it. */
@@ -206,11 +252,11 @@ export class ReceivingHalf {
     this.place = -1;
     for (let i = 0; i < (this.behind?.length ?? 0); i += 2) memory.release(this.behind![i]!);
     this.behind = undefined;
-    this.early = undefined;
+    this.moved = undefined;
   }
 
   /** Bytes of the first arrival that the handler is being given. */
   private get inHandBytes(): number {
-    return this.handedEarly === undefined ? this.handedBytes : 0;
+    return this.handedMoved === undefined ? this.handedBytes : 0;
   }
 }

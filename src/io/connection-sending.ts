@@ -6,10 +6,16 @@
  *        └─ no room, or corked ──> backlog <──────what the kernel did not take───────────────┘
  *                                     └───────────in a step, once there is room───────────> kernel
  *
- * What waits in the backlog goes first: nothing goes to the outbox while there is any.
+ * Bytes leave in the order of the offers. There is one rule for that: into the outbox goes only what is offered while the backlog is empty.
+ * So what comes back from the outbox is older than everything in the backlog that did not come back itself, and `returnedBytes` says where
+ * the one ends and the other begins. Native takes part: once something has come back, all that follows of this connection does, until
+ * the first of the backlog is sent directly, which happens only after the outbox has been emptied.
+ *
+ * A cork holds bytes back, and nothing else: an offer that is refused, and whoever waits for room or for everything to be sent, let them go.
  */
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
+import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Backlog } from './backlog.js';
 import type { Connection } from './connection.js';
 import type { Io } from './io.js';
@@ -20,19 +26,25 @@ const { END } = words.ioRequest;
 const CORKED_BYTES = 65_536;
 /** Bytes given to the kernel in one step before others of the band get their turn. */
 const SEND_BYTES = 262_144;
+/** And in one call: the largest that native can count. */
+const MOST_SEND_BYTES = 2 ** 30;
 
-export class SendingHalf {
+export class SendingHalf implements Refuser {
   /** As far as is known, the kernel has room. */
   isWritable: boolean;
   /** `end` was called; the peer was told, after all that was offered. */
   isEnding = false;
   hasEnded = false;
   private isCorked = false;
-  /** Bytes of the last offer that was refused; 0 after one that was taken. */
+  /** What the cork held back goes out all the same, until nothing is left. */
+  private isPushed = false;
+  /** The largest offer that was refused since nothing was pending. */
   private refusedBytes = 0;
   /** Bytes put into the outbox, all of them sent meanwhile unless `outboxDrains` is the present drain. */
   private outboxBytes = 0;
   private outboxDrains = -1;
+  /** The first bytes of the backlog, which came back from the outbox. */
+  private returnedBytes = 0;
   private readonly backlog = new Backlog();
   private waiters: Waiters | undefined;
 
@@ -59,7 +71,12 @@ export class SendingHalf {
   }
 
   private get isHeldBack(): boolean {
-    return this.isCorked && !this.isEnding && this.backlog.bytes < CORKED_BYTES;
+    return this.isCorked && !this.isPushed && !this.isEnding && this.backlog.bytes < CORKED_BYTES;
+  }
+
+  /** Bytes that the kernel should take, and does not: not those that a cork holds back. */
+  get stuckBytes(): number {
+    return (this.isHeldBack ? 0 : this.backlog.bytes) + this.inOutbox;
   }
 
   /** See `Connection.offer`. */
@@ -67,11 +84,14 @@ export class SendingHalf {
     if (this.isEnding) return CLOSED;
     // One larger than the mark is taken when nothing waits, or it could never be sent.
     const pending = this.pendingBytes;
-    if (pending !== 0 && pending + length > this.connection.highWaterBytes) {
-      this.refusedBytes = length;
+    if (pending === 0) {
+      this.refusedBytes = 0;
+    } else if (pending + length > this.connection.highWaterBytes) {
+      if (length > this.refusedBytes) this.refusedBytes = length;
+      this.push();
+      noteRefusal(this, length);
       return BACK_PRESSURED;
     }
-    this.refusedBytes = 0;
     if (this.isWritable && !this.isCorked && this.backlog.bytes === 0) {
       // Also from a promise or a callback of libuv: native looks at the requests before it sleeps.
       if (this.io.memory.send(this.connection.token, bytes, offset, length)) this.noteOutbox(length);
@@ -93,22 +113,28 @@ export class SendingHalf {
   /** Too much for the outbox, or the outbox is full. */
   private sendAtOnce(bytes: Uint8Array, offset: number, length: number): void {
     // What was offered before goes first, and may find that there is no room.
-    this.io.flush();
-    const sent = this.isWritable && this.backlog.bytes === 0 ? this.sendDirectly(bytes, offset, length) : 0;
+    this.emptyOutbox();
+    const sent = this.isWritable && this.pendingBytes === 0 ? this.sendDirectly(bytes, offset, length) : 0;
     if (sent !== length) this.backlog.push(bytes, offset + sent, length - sent);
   }
 
   /** Bytes that the kernel took. */
   private sendDirectly(bytes: Uint8Array, offset: number, length: number): number {
     const { io, connection } = this;
-    const sent = io.native.ioSend(io.memory.handle, connection.token, bytes, offset, length);
-    if (sent < 0) {
-      connection.onFailed(-sent, 'send');
-      return 0;
+    for (let at = 0; at < length;) {
+      const piece = Math.min(length - at, MOST_SEND_BYTES);
+      const sent = io.native.ioSend(io.memory.handle, connection.token, bytes, offset + at, piece);
+      if (sent < 0) {
+        connection.onFailed(-sent, 'send');
+        return at;
+      }
+      connection.bytesWritten += sent;
+      at += sent;
+      if (sent === piece) continue;
+      this.isWritable = false;
+      return at;
     }
-    if (sent < length) this.isWritable = false;
-    connection.bytesWritten += sent;
-    return sent;
+    return length;
   }
 
   /** `length` bytes at `place` of the outbox were not taken. */
@@ -116,24 +142,30 @@ export class SendingHalf {
     this.isWritable = false;
     this.hasEnded = false;
     this.connection.bytesWritten -= length;
-    if (!this.connection.isClosed) this.backlog.push(this.io.memory.outbox, place, length);
+    if (this.connection.isClosed) return;
+    this.backlog.insert(this.returnedBytes, this.io.memory.outbox, place, length);
+    this.returnedBytes += length;
   }
 
   /** One step: the backlog, then the end. Only when `canSend`. */
   send(): void {
     const { backlog } = this;
-    if (backlog.bytes !== 0) this.flushOutbox();
+    if (backlog.bytes !== 0) this.emptyOutbox();
+    // Not given to the kernel after all, which is very rare: the next step tries again.
+    if (backlog.bytes !== 0 && this.inOutbox !== 0) return;
     for (let budget = SEND_BYTES; this.isWritable && backlog.bytes !== 0 && budget > 0;) {
       const sent = this.sendDirectly(backlog.memory, backlog.first, Math.min(backlog.bytes, budget));
       backlog.shift(sent);
+      this.returnedBytes = Math.max(0, this.returnedBytes - sent);
       budget -= sent;
     }
+    if (backlog.bytes === 0) this.isPushed = false;
     if (this.isEnding && !this.hasEnded) this.sendEnd();
     this.waiters?.tell(this.pendingBytes);
   }
 
   private sendEnd(): void {
-    if (this.isWritable) this.flushOutbox();
+    if (this.isWritable) this.emptyOutbox();
     if (!this.isWritable || this.pendingBytes !== 0) return;
     this.hasEnded = true;
     this.io.request(END, this.connection.token);
@@ -149,9 +181,22 @@ export class SendingHalf {
     if (this.isWritable && this.backlog.bytes !== 0) this.io.schedule(this.connection);
   }
 
-  /** Gives the kernel what lies in the outbox; what it does not take comes back into the backlog. */
-  flushOutbox(): void {
+  /** Gives the kernel what lies in the outbox; what it does not take is in the backlog when this returns, and so is what came back before. */
+  emptyOutbox(): void {
     if (this.inOutbox !== 0) this.io.flush();
+    else this.io.takeUnsent();
+  }
+
+  /** Lets go what a cork holds back. */
+  private push(): void {
+    if (!this.isHeldBack || this.backlog.bytes === 0) return;
+    this.isPushed = true;
+    if (this.isWritable) this.io.schedule(this.connection);
+  }
+
+  /** For a step that was refused; see `Refuser`. */
+  awaitRoom(_needed: number, then: () => void): () => void {
+    return awaitPromised(() => this.writable(), then);
   }
 
   /** Resolves when no more than half of the mark waits and what was refused last fits, or the connection is closed. */
@@ -163,13 +208,16 @@ export class SendingHalf {
   /** Resolves when no more than `most` bytes wait, or the connection is closed. */
   whenPending(most: number): Promise<void> {
     if (this.connection.isClosed) return Promise.resolve();
-    if (this.pendingBytes > most) this.flushOutbox();
-    return this.pendingBytes <= most ? Promise.resolve() : (this.waiters ??= new Waiters()).add(most);
+    if (this.pendingBytes > most) this.emptyOutbox();
+    if (this.pendingBytes <= most) return Promise.resolve();
+    this.push();
+    return (this.waiters ??= new Waiters()).add(most);
   }
 
   /** Nothing is sent any more: what waits is dropped, and whoever waits for room goes on. */
   drop(): void {
     this.backlog.clear();
+    this.returnedBytes = 0;
     this.waiters?.tell(0);
   }
 }

@@ -8,7 +8,8 @@
  * Here are what users call and its life; each way has a half of its own. Both work within `run`, the connection's step in its band.
  *
  * Receiving (connection-receiving.ts): native has read already, into the thread's pool; `onData` or `onReceive` gets what arrived in
- * place. With four arrivals unread nothing more is asked for, and the kernel's window holds the peer back; `pause()` does the same.
+ * place. With four arrivals unread nothing more is asked for, and the kernel's window holds the peer back; `pause()` does the same, and
+ * what is not read then does not keep others from receiving.
  *
  * Sending (connection-sending.ts): `offer` copies into the thread's outbox, which goes to the kernel at the end of the turn, all
  * connections at once. What the kernel did not take comes back into the connection's backlog; above `highWaterBytes` it answers
@@ -188,11 +189,13 @@ export class Connection implements Source, Ready {
   /** Closes it with ERR_PERCORE_TIMEOUT when one of them passes; replaces those set before. `{}` takes them away. */
   setDeadlines(options: DeadlineOptions): this {
     const { receiving, sending } = this;
-    this.deadlines?.cancel();
+    const before = this.deadlines;
     this.deadlines = new Deadlines(this.io.timers, this.io.nowNs, this.band, options, {
-      progress: () => ({ read: this.bytesRead, written: this.bytesWritten - sending.inOutbox, pending: sending.pendingBytes, lastReceivedNs: receiving.lastReceivedNs }),
+      progress: () => ({ written: this.bytesWritten - sending.inOutbox, stuck: sending.stuckBytes, lastReceivedNs: receiving.lastReceivedNs }),
       expire: (error) => this.closeBy(error),
     });
+    before?.cancel();
+    if (this.isClosed_) this.deadlines.cancel();
     return this;
   }
 
@@ -207,7 +210,7 @@ export class Connection implements Source, Ready {
    */
   detach(): { fd: number; unread: Uint8Array; hasPeerEnded: boolean } | undefined {
     const { io, receiving, sending, fd } = this;
-    sending.flushOutbox();
+    sending.emptyOutbox();
     if (this.isClosed_ || sending.isEnding || this.isConnecting || this.failure !== 0 || sending.pendingBytes !== 0) return undefined;
     io.detach(this.token);
     // What had been received before it was taken out.
@@ -222,7 +225,7 @@ export class Connection implements Source, Ready {
   /** Closes at once; what is pending is lost. */
   close(): void {
     if (this.isClosed_) return;
-    this.sending.flushOutbox();
+    this.sending.emptyOutbox();
     this.isClosed_ = true;
     this.deadlines?.cancel();
     this.receiving.giveBack();
@@ -312,6 +315,11 @@ export class Connection implements Source, Ready {
   /** For Io alone: `length` bytes at `place` of the outbox were not taken. */
   onUnsent(place: number, length: number): void {
     this.sending.addUnsent(place, length);
+  }
+
+  /** For Io alone. */
+  relieve(beforeNs: number): boolean {
+    return this.receiving.relieve(beforeNs);
   }
 
   onReadiness(readiness: number): void {

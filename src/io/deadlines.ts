@@ -2,7 +2,7 @@
  * Deadlines of a connection, against peers that hold one and do nothing. One timer of the wheel a connection: it looks at what has
  * happened when it is due and is set again for the rest, so that traffic costs nothing.
  */
-import { checkInteger, PercoreError } from '../errors.js';
+import { checkInteger, checkOptions, PercoreError } from '../errors.js';
 import { noTimer, type TimerId, type Timers } from '../timers/index.js';
 
 export interface DeadlineOptions {
@@ -15,9 +15,11 @@ export interface DeadlineOptions {
 }
 
 export interface Progress {
-  read: number;
+  /** Bytes that the kernel has taken. */
   written: number;
-  pending: number;
+  /** Bytes that it should take and has not: not those that a cork holds back. */
+  stuck: number;
+  /** NaN: nothing was received. */
   lastReceivedNs: number;
 }
 
@@ -38,6 +40,7 @@ export class Deadlines {
   private stuckSinceNs: number;
 
   constructor(private readonly timers: Timers, private readonly nowNs: () => number, private readonly band: number, options: DeadlineOptions, private readonly host: DeadlineHost) {
+    checkOptions('options', options, ['idleMs', 'headerMs', 'writeMs']);
     const check = (name: 'idleMs' | 'headerMs' | 'writeMs') => (options[name] === undefined ? Infinity : checkInteger(name, options[name], 1, 2 ** 31) * NS_PER_MS);
     const now = nowNs();
     this.idleNs = check('idleMs');
@@ -69,8 +72,10 @@ export class Deadlines {
     const now = this.nowNs();
     const progress = this.host.progress();
     const { seen } = this;
-    if (progress.read !== seen.read || progress.written !== seen.written) this.quietSinceNs = progress.read !== seen.read && progress.written === seen.written ? progress.lastReceivedNs : now;
-    if (progress.pending === 0 || progress.written !== seen.written) this.stuckSinceNs = now;
+    if (progress.written !== seen.written) this.quietSinceNs = now;
+    // Not when it is NaN either.
+    else if (progress.lastReceivedNs > this.quietSinceNs) this.quietSinceNs = progress.lastReceivedNs;
+    if (progress.stuck === 0 || progress.written !== seen.written) this.stuckSinceNs = now;
     this.seen = progress;
     if (now >= this.headerAtNs) this.expire('header', 'headerMs');
     else if (now - this.stuckSinceNs >= this.writeNs) this.expire('write', 'writeMs');

@@ -14,6 +14,7 @@
 import { fdatasync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
+import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { DIRECT_BORDER, OpenFile } from './file.js';
 import { writableOf } from './file-node-streams.js';
 import { MAX_DEPTH } from './file-transfers.js';
@@ -25,7 +26,7 @@ const EAGAIN = -11;
 const EBUSY = -16;
 const EINVAL = -22;
 
-export class FileWriter extends OpenFile {
+export class FileWriter extends OpenFile implements Refuser {
   /** Bytes that the kernel has, from the beginning on without a gap. */
   bytesWritten = 0;
   /** Chunks by number; chunk n lies in slot n % depth. Released, under way, sealed, then the one that is filled. */
@@ -70,6 +71,7 @@ export class FileWriter extends OpenFile {
     if (length > this.mostOffer) return TOO_LARGE;
     if (length > this.freeBytes()) {
       this.refusedBytes = length;
+      noteRefusal(this, length);
       return BACK_PRESSURED;
     }
     this.refusedBytes = 0;
@@ -78,6 +80,11 @@ export class FileWriter extends OpenFile {
     else this.put(bytes, offset, length);
     this.io.schedule(this);
     return OK;
+  }
+
+  /** For a step that was refused; see `Refuser`. */
+  awaitRoom(_needed: number, then: () => void): () => void {
+    return awaitPromised(() => this.writable(), then);
   }
 
   /** Resolves when what was refused last fits and half of the memory is free, or the file is closed. */

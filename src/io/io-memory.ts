@@ -24,6 +24,7 @@ const BUFFER_USERS = fields.bufferUsers.at >> 2;
 export const UNSENT = fields.unsent.at >> 2;
 const DRAINS = fields.drains.at >> 2;
 const BUFFER_BITS = fields.bufferBits.at >> 2;
+const POOL_WAITS = fields.poolWaits.at >> 3;
 
 export const POOL_BYTES = 1 << 23;
 const HALF_BYTES = 1 << 18;
@@ -117,11 +118,17 @@ export class IoMemory {
     this.block[BUFFER_USERS + (place >> this.bufferBits)]!++;
   }
 
-  /** Buffers that somebody uses. */
-  get buffersInUse(): number {
-    let count = 0;
-    for (let buffer = 0; buffer < POOL_BYTES >> this.bufferBits; buffer++) if (this.block[BUFFER_USERS + buffer] !== 0) count++;
-    return count;
+  /** More than half of the buffers are in use: what nobody is about to read must not lie there. Looks at each buffer. */
+  get isPoolShort(): boolean {
+    const buffers = POOL_BYTES >> this.bufferBits;
+    let inUse = 0;
+    for (let buffer = 0; buffer < buffers; buffer++) if (this.block[BUFFER_USERS + buffer] !== 0) inUse++;
+    return 2 * inUse > buffers;
+  }
+
+  /** Times that native found no buffer free. */
+  get poolWaits(): number {
+    return this.totals[POOL_WAITS]!;
   }
 
   drain(): void {

@@ -75,6 +75,10 @@ const { READINESS, RECEIVED, ENDED, FAILED, ACCEPTED, UNSENT: UNSENT_BYTES, SEND
 const { STREAM, CONNECTING, LISTENER } = words.ioKind;
 const { CLOSE } = words.ioRequest;
 const EMFILE = -24;
+/** In one flush: one is enough, as a rule. */
+const MOST_DRAINS = 8;
+/** While the pool is empty: how often one looks for arrivals to move out, and how long they must have waited. */
+const RELIEF_NS = 5_000_000;
 
 const HINTS: Record<string, string> = {
   EPERM: ' (forbidden by a seccomp filter, as containers have it, or by sysctl kernel.io_uring_disabled)',
@@ -98,6 +102,11 @@ export class Io {
   readonly refusals: string[] = [];
   /** When the events that are being handed out were collected. */
   batchNs = 0;
+  /** Events are being handed out; what is requested meanwhile and does not fit waits here: kind, token, a. */
+  private isTaking = false;
+  private lateRequests: number[] = [];
+  private seenPoolWaits = 0;
+  private nextReliefNs = 0;
   private readonly sources = new Sources();
   private readonly files: FileSet = new FileSet(this);
 
@@ -225,17 +234,45 @@ export class Io {
 
   /** Hands each event to its source; returns how many. Part of each turn. */
   poll(): number {
-    return this.memory === undefined ? 0 : this.takeEvents();
+    if (this.memory === undefined) return 0;
+    if (this.memory.poolWaits !== this.seenPoolWaits) this.relievePool();
+    if (this.lateRequests.length !== 0) this.requestLate();
+    return this.takeEvents();
+  }
+
+  /**
+   * Somebody could not be received from, since no buffer was free. Steps give buffers back as they run; but those of lower bands may not run
+   * for long. What has waited for them is moved out of the pool, so that nobody waits for it.
+   */
+  private relievePool(): void {
+    const now = this.turnNs();
+    if (now < this.nextReliefNs) return;
+    this.nextReliefNs = now + RELIEF_NS;
+    let hasYoung = false;
+    for (const source of this.sources.all()) if (source.relieve?.(now - RELIEF_NS) === true) hasYoung = true;
+    if (!hasYoung) this.seenPoolWaits = this.memory.poolWaits;
   }
 
   /** For sources alone: as `poll`, also within a turn. Runs no handler. */
   takeEvents(): number {
-    const { memory, sources } = this;
-    const { block } = memory;
+    const { block } = this.memory;
     const count = block[EVENTS]!;
     if (count === 0) return 0;
     this.batchNs = this.turnNs();
     block[EVENTS] = block[UNSENT] = 0;
+    this.isTaking = true;
+    try {
+      this.handOut(count);
+    } finally {
+      this.isTaking = false;
+      if (this.lateRequests.length !== 0) this.requestLate();
+    }
+    return count;
+  }
+
+  private handOut(count: number): void {
+    const { memory, sources } = this;
+    const { block } = memory;
     for (let at = EVENT, end = EVENT + count * 4; at < end; at += 4) {
       // A source that was closed meanwhile is not found any more.
       const source = sources.find(block[at]!);
@@ -257,23 +294,41 @@ export class Io {
         default: break;
       }
     }
-    return count;
+  }
+
+  private requestLate(): void {
+    const late = this.lateRequests;
+    this.lateRequests = [];
+    for (let i = 0; i < late.length; i += 3) this.request(late[i]!, late[i + 1]!, late[i + 2]!);
   }
 
   /** For sources alone: one of `words.ioRequest`, done at the end of the turn. */
   request(kind: number, token: number, a = 0): void {
-    if (this.memory.isRequestFull) this.flush();
+    if (this.memory.isRequestFull) {
+      // A flush would write other events over those that are being handed out.
+      if (this.isTaking) return void this.lateRequests.push(kind, token, a);
+      this.flush();
+      if (this.memory.isRequestFull) return void this.lateRequests.push(kind, token, a);
+    }
     this.memory.request(kind, token, a);
   }
 
   /** Does now what is gathered for the end of the turn: what was offered is with the kernel when it returns. */
   flush(): void {
-    if (this.memory === undefined || !this.memory.hasRequests) return;
-    // Native does nothing while there are unsent bytes that we have not seen: what follows them must not overtake them.
-    this.takeEvents();
-    this.memory.drain();
-    this.takeEvents();
-    this.sources.recycle();
+    if (this.memory === undefined || this.isTaking) return;
+    // Native does nothing while there are unsent bytes that we have not seen: what follows them must not overtake them. Done once unless
+    // the kernel had no memory for its answers: then what is left goes with the end of the turn.
+    for (let tries = 0; this.memory.hasRequests && tries < MOST_DRAINS; tries++) {
+      this.takeEvents();
+      this.memory.drain();
+      this.takeEvents();
+    }
+    if (!this.memory.hasRequests) this.sources.recycle();
+  }
+
+  /** For the sending half alone: bytes that came back and nobody has seen. */
+  takeUnsent(): void {
+    if (this.memory.block[UNSENT] !== 0) this.takeEvents();
   }
 
   /** For sources alone: forgets the source and closes its descriptor, after what was requested before. */

@@ -19,7 +19,7 @@ const SHARE = 8;
 /** `owner.keptBytes` counts whole buffers, since one byte holds its buffer. */
 export function keep(memory: IoMemory, place: number, length: number, owner: { keptBytes: number }): Kept {
   const bufferBytes = 1 << memory.bufferBits;
-  const isCopy = owner.keptBytes + bufferBytes > POOL_BYTES / SHARE || memory.buffersInUse > (POOL_BYTES >> memory.bufferBits) / 2;
+  const isCopy = owner.keptBytes + bufferBytes > POOL_BYTES / SHARE || memory.isPoolShort;
   if (isCopy) return copyOf(memory.pool, place, length);
   memory.hold(place);
   owner.keptBytes += bufferBytes;

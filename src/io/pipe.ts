@@ -11,6 +11,7 @@
 import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
+import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import type { Ready } from '../ready.js';
 import { Backlog } from './backlog.js';
 import type { Io } from './io.js';
@@ -35,7 +36,7 @@ let readBuffer: Uint8Array | undefined;
 /** Bytes given to the kernel in one step before others of the band get their turn. */
 const WRITE_BYTES = 262_144;
 
-export class PipeStream implements Source, Ready {
+export class PipeStream implements Source, Ready, Refuser {
   isReady = false;
   token = -1;
   readonly band: number;
@@ -127,10 +128,18 @@ export class PipeStream implements Source, Ready {
     checkSpan(bytes, offset, length);
     if (this.isClosed_ || this.isEnding || this.hasEnded) return CLOSED;
     // One write larger than the mark is taken when nothing waits, or it could never be written.
-    if (this.backlog.bytes !== 0 && this.backlog.bytes + length > this.highWaterBytes) return BACK_PRESSURED;
+    if (this.backlog.bytes !== 0 && this.backlog.bytes + length > this.highWaterBytes) {
+      noteRefusal(this, length);
+      return BACK_PRESSURED;
+    }
     this.backlog.push(bytes, offset, length);
     if (this.isWritable) this.io.schedule(this);
     return OK;
+  }
+
+  /** For a step that was refused; see `Refuser`. */
+  awaitRoom(_needed: number, then: () => void): () => void {
+    return awaitPromised(() => this.writable(), then);
   }
 
   /** Resolves when no more than half of `highWaterBytes` waits, or the stream is closed. */

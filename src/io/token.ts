@@ -18,6 +18,8 @@ export interface Source {
   onEnded?(): void;
   onFailed?(errno: number, call: string): void;
   onUnsent?(place: number, length: number): void;
+  /** Moves out of the pool what arrived before `beforeNs`; true when something that arrived later stays there. */
+  relieve?(beforeNs: number): boolean;
   /** A listener's. */
   onAccepted?(fd: number): void;
 }

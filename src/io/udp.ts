@@ -12,6 +12,7 @@
 import { PercoreError, checkFunction, checkInteger, invalidArgument } from '../errors.js';
 import { DATAGRAM_BATCH, MOST_KEPT_PEERS, words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
+import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import type { Ready } from '../ready.js';
 import { noTimer, type TimerId } from '../timers/index.js';
 import { internetHost } from './internet-host.js';
@@ -50,7 +51,7 @@ const RETRY_NS = 1_000_000;
 /** Errors in a row without a datagram: the socket is not usable. */
 const MOST_ERRORS = 16;
 
-export class DatagramSocket implements Source, Ready {
+export class DatagramSocket implements Source, Ready, Refuser {
   isReady = false;
   token = -1;
   readonly band: number;
@@ -168,6 +169,7 @@ export class DatagramSocket implements Source, Ready {
     if (!outbox.hasRoom(length) && (this.isBlocked || !this.flush() || !outbox.hasRoom(length))) {
       if (this.isClosed_) return CLOSED;
       this.backPressured++;
+      noteRefusal(this, length);
       return BACK_PRESSURED;
     }
     const peer = typeof to === 'number' ? this.placeOf(to, outbox) : this.placeOfAddress(to, outbox);
@@ -209,6 +211,11 @@ export class DatagramSocket implements Source, Ready {
     this.outbox_?.hold(this.batch?.handle);
     this.isKept[index] = false;
     this.freeKept.push(index);
+  }
+
+  /** For a step that was refused; see `Refuser`. */
+  awaitRoom(_needed: number, then: () => void): () => void {
+    return awaitPromised(() => this.writable(), then);
   }
 
   /** Resolves when the kernel has taken all that waited, or the socket is closed. */

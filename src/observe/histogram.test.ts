@@ -39,4 +39,38 @@ describe('histogram', () => {
     a.add(b);
     expect([a.count(), a.percentile(0.5), a.max()]).toEqual([10, 10, 1e10]);
   });
+
+  it('counts on beyond 2^32, by value and by addition, and its percentiles with it', () => {
+    const [a, b] = [fresh(), fresh()];
+    a.record(100, 2 ** 32 - 1);
+    a.record(100);
+    a.record(5000, 10);
+    expect(a.count()).toBe(2 ** 32 + 10);
+    expect(a.percentile(0.5)).toBe(101);
+    b.record(100, 2 ** 40);
+    a.add(b);
+    expect(a.count()).toBe(2 ** 40 + 2 ** 32 + 10);
+    expect([a.percentile(1), a.max()]).toEqual([5000, 5000]);
+    a.record(7, 0);
+    expect(a.percentile(0)).toBe(101);
+  });
+
+  it('takes fractions, -0 and Infinity for what they are worth, and refuses what is no number', () => {
+    const histogram = fresh();
+    for (const value of [0.999, -0, -Infinity, Number.MIN_VALUE]) histogram.record(value);
+    expect([histogram.count(), histogram.max()]).toEqual([4, 0]);
+    histogram.record(Infinity);
+    expect(histogram.max()).toBe(2 ** 40 - 1);
+    for (const value of [NaN, '5', 5n, null, undefined, {}, Symbol('x')]) expect(() => histogram.record(value as number)).toThrow(/^value must be a number, not /);
+    for (const count of [NaN, -1, 1.5, Infinity, 2 ** 53, '1']) expect(() => histogram.record(1, count as number)).toThrow(/^count must be a whole number from 0 to /);
+    for (const share of [NaN, -0.1, 1.1, 99, '0.5']) expect(() => histogram.percentile(share as number)).toThrow(/^share must be a number from 0 to 1/);
+    expect(() => histogram.add({} as Histogram)).toThrow(/^other must be a Histogram/);
+    expect(histogram.count()).toBe(5);
+  });
+
+  it('refuses memory that is too small or lies at an odd place', () => {
+    for (const memory of [undefined, [], new Float64Array(HISTOGRAM_WORDS), new Uint32Array(HISTOGRAM_WORDS - 1), new Uint32Array(HISTOGRAM_WORDS + 1).subarray(1)]) {
+      expect(() => new Histogram(memory as Uint32Array)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'memory' }));
+    }
+  });
 });

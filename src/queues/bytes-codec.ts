@@ -1,22 +1,35 @@
 /** Bytes as they are: the payload is the value. One copy in and one out. */
+import { types } from 'node:util';
 import { PercoreError } from '../errors.js';
 import type { Codec, RecordMemory } from './codec.js';
 import { kindOf } from './value-path.js';
+import { lengthOf, whyNotSent } from './value-views.js';
 
 export class BytesCodec implements Codec<Uint8Array> {
   readonly description = { name: 'bytes' } as const;
   readonly recordBytes = 0;
 
+  /** Of the value that is written next. */
+  private measured: number | undefined;
+
   measure(value: Uint8Array): number {
-    if (value instanceof Uint8Array) return value.length;
+    if (types.isUint8Array(value)) {
+      const length = lengthOf(value);
+      this.measured = length;
+      if (length !== 0 || whyNotSent(value)?.includes('detached') !== true) return length;
+      throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `value (${whyNotSent(value)}) has no bytes any more`, { argument: 'value', value });
+    }
     throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `value (${kindOf(value)}) is not bytes. Send a Uint8Array or a Buffer, or choose another codec`, {
       argument: 'value', value, allowed: 'a Uint8Array or a Buffer',
     });
   }
 
   write(value: Uint8Array, memory: RecordMemory, at: number): number {
-    memory.bytes.set(value, at);
-    return value.length;
+    // Shared memory may have grown since it was measured.
+    const length = this.measured ?? lengthOf(value);
+    memory.bytes.set(lengthOf(value) === length ? value : value.subarray(0, length), at);
+    this.measured = undefined;
+    return length;
   }
 
   read(memory: RecordMemory, at: number, length: number): Uint8Array {
@@ -24,7 +37,7 @@ export class BytesCodec implements Codec<Uint8Array> {
   }
 
   forget(): void {
-    // Nothing is kept between measure() and write().
+    // Nothing but a length is kept between measure() and write().
   }
 }
 

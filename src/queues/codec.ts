@@ -48,8 +48,11 @@ export interface Codec<T> {
   readonly description: CodecDescription;
   /** Bytes of every record, or 0 when they differ. */
   readonly recordBytes: number;
-  /** Most bytes that `write(value)` will take. Throws ERR_PERCORE_UNSERIALIZABLE with the path to what cannot be sent. */
-  measure(value: T): number;
+  /**
+   * Most bytes that `write(value)` will take: exactly those, or a cheaper bound that is at most `enough`, so that nothing that fits is
+   * refused. Throws ERR_PERCORE_UNSERIALIZABLE with the path to what cannot be sent.
+   */
+  measure(value: T, enough?: number): number;
   /** Writes what was just measured at byte `at`, a multiple of 8, or any record's start for a struct; returns the bytes taken. */
   write(value: T, memory: RecordMemory, at: number): number;
   /**

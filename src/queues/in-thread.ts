@@ -13,8 +13,9 @@
  * while opening the clone in another thread throws: references do not cross threads.
  */
 import { PercoreError } from '../errors.js';
+import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { type ConsumerProperties, type QueueBackend, type QueueConsumer, type QueueProducer, type QueueProperties, type WaitOptions, valuesOf } from './queue-ends.js';
-import { CLOSED, EMPTY, OK } from './result-codes.js';
+import { BACK_PRESSURED, CLOSED, EMPTY, OK } from './result-codes.js';
 import { Waiters } from './waiters.js';
 
 /** What `create` returns for a backend of one thread. `T` is what it carries; there is no field of it. */
@@ -131,7 +132,7 @@ export abstract class InThreadStore<T> {
   }
 }
 
-class InThreadProducer<T> implements QueueProducer<T> {
+class InThreadProducer<T> implements QueueProducer<T>, Refuser {
   readonly writers = new Waiters('space()');
   private isOver = false;
 
@@ -140,7 +141,9 @@ class InThreadProducer<T> implements QueueProducer<T> {
   }
 
   offer(value: T): number {
-    return this.isOver ? CLOSED : this.store.offer(value);
+    const code = this.isOver ? CLOSED : this.store.offer(value);
+    if (code === BACK_PRESSURED) noteRefusal(this, 1);
+    return code;
   }
 
   /** An offer is seen at once, so there is nothing to publish. */
@@ -150,6 +153,11 @@ class InThreadProducer<T> implements QueueProducer<T> {
 
   space(options?: WaitOptions): Promise<number> {
     return this.writers.wait(this.flush() === CLOSED ? CLOSED : this.store.hasSpace ? OK : undefined, options);
+  }
+
+  /** For a step that was refused; see `Refuser`. */
+  awaitRoom(_needed: number, then: () => void): () => void {
+    return awaitPromised((options) => this.space(options), then);
   }
 
   close(): void {

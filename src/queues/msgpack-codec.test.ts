@@ -174,11 +174,11 @@ describe('a value that would not come back from MessagePack', () => {
 
   it('is refused with the cause where it throws by itself, or changes while it is looked at', () => {
     const getter = errorOf(() => new MsgpackCodec().measure({ get bad(): never { throw new Error('no'); } }));
-    expect([getter.code, getter.message, (getter.cause as Error).message]).toEqual(['ERR_PERCORE_UNSERIALIZABLE', 'value cannot be packed: no', 'no']);
+    expect([getter.code, getter.argument, (getter.cause as Error).message]).toEqual(['ERR_PERCORE_UNSERIALIZABLE', 'value.bad (a getter that throws)', 'no']);
     for (const look of [Date, Set, Uint8Array]) expect(errorOf(() => new MsgpackCodec().measure({ a: Object.create(look.prototype) as unknown })).code).toBe('ERR_PERCORE_UNSERIALIZABLE');
     let times = 0;
     const error = errorOf(() => new MsgpackCodec().measure({ get a(): unknown { return times++ === 0 ? 1 : () => 1; } }));
-    expect(error.message).toBe('value cannot be packed: a property became a function while it was packed');
+    expect(error.argument).toBe('value.a (a function)');
   });
 
   it('does not disturb the next', () => {
@@ -234,5 +234,17 @@ describe('without msgpackr', () => {
 
   it('is a state that this checkout is not in', () => {
     expect(createRequire(import.meta.url).resolve('msgpackr')).toContain('msgpackr');
+  });
+
+  it('is memory that is shared, or that was detached', () => {
+    const detached = new Uint8Array(8);
+    structuredClone(detached.buffer, { transfer: [detached.buffer] });
+    const shared = new Int32Array(new SharedArrayBuffer(8));
+    expect(errorOf(() => new MsgpackCodec().measure({ a: [shared] })).argument).toBe('value.a[0] (an Int32Array over a SharedArrayBuffer)');
+    expect(errorOf(() => new MsgpackCodec().measure({ a: detached })).argument).toBe('value.a (a Uint8Array whose memory was detached or resized away)');
+  });
+
+  it('is not an array of another realm', () => {
+    expect(trip(runInNewContext('({ a: [1, { b: [2] }] })'))).toEqual({ a: [1, { b: [2] }] });
   });
 });

@@ -16,9 +16,11 @@
  *     measure: walk, pack into msgpackr's own buffer     write: copy into the ring     read: copy out, unpack
  */
 import { createRequire } from 'node:module';
+import { types } from 'node:util';
 import { PercoreError } from '../errors.js';
 import type { Codec, RecordMemory } from './codec.js';
 import { kindOf, memberPath } from './value-path.js';
+import { whyNotSent } from './value-views.js';
 
 /** The part of msgpackr that is used here; its own types are not there when it is not installed. */
 interface Packr {
@@ -89,7 +91,8 @@ export class MsgpackCodec implements Codec<unknown> {
       this.packed = this.packr.pack(value);
     } catch (cause) {
       if (cause instanceof PercoreError) throw cause;
-      // A getter that throws, or an object that is only made to look like a Set.
+      // An object that is only made to look like a Set, or a getter that throws.
+      if (faultOrNone(value) !== undefined) throw refusal(value);
       throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `value cannot be packed: ${(cause as Error).message}`, { argument: 'value', value, cause });
     }
     return this.packed.length;
@@ -106,10 +109,14 @@ export class MsgpackCodec implements Codec<unknown> {
   /** Unpacks from private memory: the ring's belongs to another thread as well. */
   read(memory: RecordMemory, at: number, length: number): unknown {
     const payload = memory.bytes.subarray(at, at + length);
-    if (length > SCRATCH_BYTES) return this.packr.unpack(Buffer.from(payload), length);
-    this.scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
-    this.scratch.set(payload);
-    return this.packr.unpack(this.scratch, length);
+    try {
+      if (length > SCRATCH_BYTES) return this.packr.unpack(Buffer.from(payload), length);
+      this.scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+      this.scratch.set(payload);
+      return this.packr.unpack(this.scratch, length);
+    } catch (cause) {
+      throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `a message cannot be read here: ${(cause as Error).message}`, { cause });
+    }
   }
 
   forget(): void {
@@ -131,6 +138,9 @@ const classes: ReadonlySet<unknown> = new Set<unknown>([
 const isWellFormed = (text: string): boolean => (text as string & { isWellFormed(): boolean }).isWellFormed();
 /** Also an object of another realm, whose Object.prototype is not ours. */
 const isPlain = (prototype: object | null): boolean => prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
+/** Also an array of another realm, but not an instance of a subclass. */
+const isPlainArray = (value: object, prototype: object | null): value is unknown[] =>
+  Array.isArray(value) && prototype !== null && (prototype === Array.prototype || isPlain(Object.getPrototypeOf(prototype) as object | null));
 const isHole = (array: readonly unknown[], i: number): boolean => array[i] === undefined && !Object.hasOwn(array, i);
 /** msgpackr renames the first, lest the reader's object get a new prototype. */
 const isKey = (key: string): boolean => key !== '__proto__' && isWellFormed(key);
@@ -145,7 +155,7 @@ function comesBack(value: unknown, depth: number): boolean {
   if (value === null) return true;
   if (depth === MOST_DEPTH) return false;
   const prototype = Object.getPrototypeOf(value) as object | null;
-  if (prototype === Array.prototype && Array.isArray(value)) {
+  if (isPlainArray(value, prototype)) {
     for (let i = 0; i < value.length; i++) {
       if (isHole(value, i) || !comesBack(value[i], depth + 1)) return false;
     }
@@ -157,7 +167,7 @@ function comesBack(value: unknown, depth: number): boolean {
     }
     return true;
   }
-  if (classes.has(prototype)) return true;
+  if (classes.has(prototype)) return prototype === Date.prototype || prototype === RegExp.prototype || whyNotSent(value) === undefined;
   if (!isPlain(prototype)) return false;
   for (const key in value) {
     if (Object.hasOwn(value, key) && !(isKey(key) && comesBack((value as Record<string, unknown>)[key], depth + 1))) return false;
@@ -166,13 +176,22 @@ function comesBack(value: unknown, depth: number): boolean {
 }
 
 function refusal(value: unknown): PercoreError {
-  const { path, part, why } = fault(value, 'value', []) ?? { path: 'value', part: value, why: 'something that changes while it is looked at' };
+  const { path, part, why, cause } = fault(value, 'value', []) ?? { path: 'value', part: value, why: 'something that changes while it is looked at', cause: undefined };
   const where = path.length > 200 ? `${path.slice(0, 200)}…` : path;
   const argument = `${where} (${why})`;
-  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${argument} would not come back from MessagePack as it is. Send plain objects, arrays, numbers, text, dates, bytes or sets, or choose the codec value`, { argument, value: part });
+  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${argument} would not come back from MessagePack as it is. Send plain objects, arrays, numbers, text, dates, bytes or sets, or choose the codec value`, { argument, value: part, cause });
 }
 
-interface Fault { readonly path: string; readonly part: unknown; readonly why: string }
+/** Not for what changes while it is looked at, or is made to look like something else: the path to that is not known. */
+function faultOrNone(value: unknown): Fault | undefined {
+  try {
+    return fault(value, 'value', []);
+  } catch {
+    return undefined;
+  }
+}
+
+interface Fault { readonly path: string; readonly part: unknown; readonly why: string; readonly cause?: unknown }
 
 /** The first part that does not come back, with the path to it: the same walk as comesBack(), slow and with words. */
 function fault(value: unknown, path: string, ancestors: readonly object[]): Fault | undefined {
@@ -183,7 +202,7 @@ function fault(value: unknown, path: string, ancestors: readonly object[]): Faul
   if (ancestors.length === MOST_DEPTH) return { path, part: value, why: `more than ${MOST_DEPTH} objects within objects` };
   const line = [...ancestors, value];
   const prototype = Object.getPrototypeOf(value) as object | null;
-  if (prototype === Array.prototype && Array.isArray(value)) {
+  if (isPlainArray(value, prototype)) {
     for (let i = 0; i < value.length; i++) {
       const found = isHole(value, i) ? { path: `${path}[${i}]`, part: undefined, why: 'a hole' } : fault(value[i], `${path}[${i}]`, line);
       if (found !== undefined) return found;
@@ -198,11 +217,20 @@ function fault(value: unknown, path: string, ancestors: readonly object[]): Faul
     }
     return undefined;
   }
-  if (classes.has(prototype)) return undefined;
+  if (classes.has(prototype)) {
+    const why = ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value) ? whyNotSent(value) : undefined;
+    return why === undefined ? undefined : { path, part: value, why };
+  }
   if (!isPlain(prototype)) return { path, part: value, why: kindOf(value) };
   for (const key of Object.keys(value)) {
     if (!isKey(key)) return { path: memberPath(path, key), part: key, why: 'a name that msgpackr changes' };
-    const found = fault((value as Record<string, unknown>)[key], memberPath(path, key), line);
+    let item: unknown;
+    try {
+      item = (value as Record<string, unknown>)[key];
+    } catch (cause) {
+      return { path: memberPath(path, key), part: undefined, why: 'a getter that throws', cause };
+    }
+    const found = fault(item, memberPath(path, key), line);
     if (found !== undefined) return found;
   }
   return undefined;

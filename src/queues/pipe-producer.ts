@@ -16,12 +16,13 @@ import { native, type PipeEndHandle } from '../native.js';
 import { PIPE_BUF, frame, measure, overheadOf } from './pipe-frames.js';
 import { DROPPED_NEWEST, DROPPED_UNSENT, IS_BROKEN, PRODUCER_HIGH_WATER, PUBLISHED, REFUSED, memoryOf, openEnd, systemError, type PipeMemory, type PipeQueue, type PipeValue } from './pipe-memory.js';
 import type { QueueProducer, WaitOptions } from './queue-ends.js';
+import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, OK, TOO_LARGE } from './result-codes.js';
 import { Waiters } from './waiters.js';
 
 const { EAGAIN, ENXIO, EPIPE } = constants.errno;
 
-export class PipeProducer<T extends PipeValue> implements QueueProducer<T> {
+export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refuser {
   readonly maxRecordBytes: number;
   private readonly memory: PipeMemory;
   private readonly end: PipeEndHandle;
@@ -109,6 +110,11 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T> {
     return promise;
   }
 
+  /** For a step that was refused; see `Refuser`. */
+  awaitRoom(_needed: number, then: () => void): () => void {
+    return awaitPromised((options) => this.space(options), then);
+  }
+
   /** What was accepted still goes out, and keeps the thread's loop alive until it has or the reader goes. */
   close(): void {
     if (this.isOver) return;
@@ -170,6 +176,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T> {
       return DROPPED;
     }
     counts[REFUSED]!++;
+    noteRefusal(this, 0);
     return BACK_PRESSURED;
   }
 

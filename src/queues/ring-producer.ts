@@ -6,6 +6,7 @@
  * many records. A producer that dies before `flush` loses what it had not published and nothing else: there is no shared claim,
  * hence no hole and no repair.
  */
+import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, OK } from './result-codes.js';
 import {
   ABANDONED, ATTENTION, BLOCK, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, DROPPED_CLOSED, DROPPED_EVICTED, DROPPED_NEWEST, DROPPED_OLDEST, DROP_NEWEST, DROP_OLDEST,
@@ -16,7 +17,7 @@ import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from '
 
 const FIRST_PLACE = placeAt(0);
 
-export abstract class RingProducer {
+export abstract class RingProducer implements Refuser {
   /** The ring's memory, header included; `offsetOf` and `tryClaim` give positions in it. Words are fastest for aligned 32-bit fields. */
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
@@ -30,6 +31,8 @@ export abstract class RingProducer {
   onUnpublished: (() => void) | null = null;
   /** Called after each publish, before anybody is woken: a banded queue says which band is ready. */
   onPublish: (() => void) | null = null;
+  /** Steps of this thread that it refuses wait for it. A lane's outlet waits in its own way. */
+  isRefuser = true;
   protected mask: number;
   /** PUSHED where the records vary in length, else 0. */
   private readonly pushedBit: number;
@@ -133,6 +136,11 @@ export abstract class RingProducer {
     return waitAsync(this.wishFor(units), options);
   }
 
+  /** For a step that was refused; see `Refuser`. */
+  awaitRoom(units: number, then: () => void): () => void {
+    return awaitPromised((options) => this.spaceFor(units, options), then);
+  }
+
   protected blockFor(units: number, options: WaitOptions | undefined): number {
     return waitBlocking(this.wishFor(units), options);
   }
@@ -158,7 +166,10 @@ export abstract class RingProducer {
 
   private findRoom(needed: number, records: number): number {
     const code = this.lookFor(needed);
-    if (code === BACK_PRESSURED) this.counters[REFUSED]!++;
+    if (code === BACK_PRESSURED) {
+      this.counters[REFUSED]!++;
+      if (this.isRefuser) noteRefusal(this, needed);
+    }
     else if (code === DROPPED) this.counters[DROPPED_NEWEST]! += records;
     return code;
   }

@@ -1,20 +1,31 @@
 /**
  * Plain JavaScript values in a record. Numbers, strings, booleans, null, undefined and bytes have a short form; everything else
- * that structured clone knows goes through `v8.serialize`. Two steps, so that a value is written straight into the ring:
+ * that structured clone knows goes through V8's serialization. Two steps, so that a value is written straight into the ring:
  * `measure` says how many bytes it takes at most, `write` puts it there and says how many it took.
  *
- *    0      4        8
- *    +------+--------+---------------+
- *    | tag  | unused | value ...     |
- *    +------+--------+---------------+
+ *    0      4            8
+ *    +------+------------+---------------------------------------------------------------+
+ *    | tag  | serialized | value ...                                                     |
+ *    +------+------------+---------------------------------------------------------------+
+ *           bytes of it,   for an object: serialized | view | view ...   each at a multiple of 8
+ *
+ * What structured clone would share or move cannot lie in a record: memory that is shared, ports, streams and the like are refused
+ * by name. Errors arrive whole, see value-errors.ts. As with structured clone an instance loses its class, a getter is read, and
+ * what stands under a symbol is left out; unlike it, two views of one buffer arrive as two, each with bytes of its own.
  */
-import { deserialize, serialize } from 'node:v8';
 import { PercoreError } from '../errors.js';
 import type { Codec, RecordMemory } from './codec.js';
+import { fillShell, type PackedError } from './value-errors.js';
+import { padded, ValueDeserializer, ValueSerializer } from './value-serializer.js';
+import { isShared, lengthOf, whyNotSent } from './value-views.js';
+import { isOrdinary, Preparation, refusal } from './value-walk.js';
 
-const enum Tag { Undefined, Null, False, True, Number, Text, Bytes, Serialized }
+const enum Tag { Undefined, Null, False, True, Number, Text, Bytes, Serialized, WithErrors }
 const HEAD = 8;
+/** Longer text is measured exactly: a bound of three times its length would claim too much. */
 const SHORT_TEXT = 1024;
+/** Larger objects are read by way of a buffer of their own, so that one large message is not kept for ever. */
+const SCRATCH_BYTES = 64 * 1024;
 
 /** Where a value is written to or read from. */
 export type ValueMemory = RecordMemory;
@@ -22,44 +33,47 @@ export type ValueMemory = RecordMemory;
 export class ValueCodec implements Codec<unknown> {
   readonly description = { name: 'value' } as const;
   readonly recordBytes = 0;
+  /** What was measured and is neither written nor forgotten: an object by V8, and the memory of its views. */
   private serialized: Buffer | undefined;
+  private views: readonly Uint8Array[] | undefined;
+  private tag: Tag = Tag.Serialized;
+  private scratch: Buffer | undefined;
 
-  /** Most bytes that `write(value)` will take. Throws ERR_PERCORE_UNSERIALIZABLE with the path to what cannot be sent. */
-  measure(value: unknown): number {
-    // Of a value that was measured before and neither written nor forgotten.
-    this.serialized = undefined;
+  /**
+   * Most bytes that `write(value)` will take. Exact, but for text whose cheap bound, three times its length, is at most `enough`.
+   * Throws ERR_PERCORE_UNSERIALIZABLE with the path to what cannot be sent.
+   */
+  measure(value: unknown, enough = 0): number {
+    this.forget();
     switch (typeof value) {
       case 'number': return HEAD + 8;
-      // An upper bound is free; where it would be large, the exact length is worth a pass over the text.
       case 'string':
         // Half a surrogate pair has no UTF-8.
         if (!(value as string & { isWellFormed(): boolean }).isWellFormed()) break;
-        return HEAD + (value.length <= SHORT_TEXT ? value.length * 3 : Buffer.byteLength(value));
+        return HEAD + (value.length <= SHORT_TEXT && HEAD + value.length * 3 <= enough ? value.length * 3 : Buffer.byteLength(value));
       case 'boolean':
       case 'undefined': return HEAD;
       default:
     }
     if (value === null) return HEAD;
-    if (value instanceof Uint8Array && (value.constructor === Uint8Array || value.constructor === Buffer)) return HEAD + value.length;
-    try {
-      this.serialized = serialize(value);
-    } catch (cause) {
-      const path = safePath(value);
-      throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${path} cannot be sent to another thread. Send plain values, typed arrays, maps, sets, dates or errors`, { argument: path, cause });
+    if (isBytes(value)) {
+      // Shared memory is refused with a reason below, and so is an array that has lost its memory, which says 0.
+      const length = lengthOf(value);
+      if (length !== 0 ? !isShared(value) : whyNotSent(value) === undefined) return HEAD + length;
     }
-    return HEAD + this.serialized.length;
+    return this.serialize(value);
   }
 
   /** Writes what was just measured at byte `at`, a multiple of 8; returns the bytes taken. */
   write(value: unknown, memory: ValueMemory, at: number): number {
     const tag = at >> 2;
+    if (this.serialized !== undefined) return this.writeSerialized(this.serialized, memory, at);
     switch (typeof value) {
       case 'number':
         memory.words[tag] = Tag.Number;
         memory.view.setFloat64(at + HEAD, value, true);
         return HEAD + 8;
       case 'string':
-        if (this.serialized !== undefined) break;
         memory.words[tag] = Tag.Text;
         return HEAD + memory.buffer.write(value, at + HEAD, 'utf8');
       case 'boolean':
@@ -74,19 +88,21 @@ export class ValueCodec implements Codec<unknown> {
       memory.words[tag] = Tag.Null;
       return HEAD;
     }
-    const bytes = this.serialized ?? (value as Uint8Array);
-    memory.words[tag] = this.serialized === undefined ? Tag.Bytes : Tag.Serialized;
-    this.serialized = undefined;
-    memory.buffer.set(bytes, at + HEAD);
-    return HEAD + bytes.length;
+    if (!isBytes(value)) throw new PercoreError('ERR_PERCORE_CLAIM', 'write() follows measure() of the same value');
+    memory.words[tag] = Tag.Bytes;
+    memory.bytes.set(value, at + HEAD);
+    return HEAD + lengthOf(value);
   }
 
   /** Forgets a measured value that will not be written. */
   forget(): void {
-    this.serialized = undefined;
+    this.serialized = this.views = undefined;
   }
 
-  /** Reads the value at byte `at` of a record part `length` bytes long. Bytes and objects are copies. */
+  /**
+   * Reads the value at byte `at` of a record part `length` bytes long. Bytes and objects are copies with memory of their own. Throws
+   * ERR_PERCORE_UNSERIALIZABLE for what cannot be read: too deep for this thread's stack, too large for its memory, or no value at all.
+   */
   read(memory: ValueMemory, at: number, length: number): unknown {
     switch (memory.words[at >> 2]) {
       case Tag.Undefined: return undefined;
@@ -95,41 +111,93 @@ export class ValueCodec implements Codec<unknown> {
       case Tag.True: return true;
       case Tag.Number: return memory.view.getFloat64(at + HEAD, true);
       case Tag.Text: return memory.buffer.toString('utf8', at + HEAD, at + length);
-      case Tag.Bytes: return memory.bytes.slice(at + HEAD, at + length);
-      // A copy first: the reader must not see memory that another thread can write.
-      default: return deserialize(Buffer.from(memory.buffer.subarray(at + HEAD, at + length)));
+      // Not `bytes.slice`: a Buffer's slice is a window on the same memory.
+      case Tag.Bytes: return Uint8Array.prototype.slice.call(memory.bytes, at + HEAD, at + length);
+      default:
+    }
+    try {
+      return this.readSerialized(memory, at, length);
+    } catch (cause) {
+      throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `a message cannot be read here: ${(cause as Error).message}`, { cause });
     }
   }
+
+  // ---- Objects ------------------------------------------------------------------------------------------------------
+
+  private serialize(value: unknown): number {
+    let serializer = new ValueSerializer();
+    let serialized: Buffer | undefined;
+    try {
+      serialized = serializer.serialize(value);
+      this.tag = Tag.Serialized;
+    } catch {
+      // Refused: the slow walk finds out why.
+    }
+    if (serialized === undefined || (typeof value === 'object' && !isOrdinaryHere(value!, serialized.length))) {
+      const preparation = Preparation.of(value);
+      if (serialized === undefined || preparation.hasErrors) {
+        this.tag = preparation.hasErrors ? Tag.WithErrors : Tag.Serialized;
+        serializer = new ValueSerializer(preparation.heads);
+        try {
+          serialized = serializer.serialize(preparation.hasErrors ? preparation.root : preparation.root[0]);
+        } catch (error) {
+          throw refusal(error, value);
+        }
+      }
+    }
+    this.serialized = serialized;
+    this.views = serializer.views;
+    let bytes = HEAD + serialized.length;
+    if (this.views !== undefined) for (const view of this.views) bytes = padded(bytes) + view.length;
+    return bytes;
+  }
+
+  private writeSerialized(serialized: Buffer, memory: ValueMemory, at: number): number {
+    memory.words[at >> 2] = this.tag;
+    memory.words[(at >> 2) + 1] = serialized.length;
+    memory.bytes.set(serialized, at + HEAD);
+    let bytes = HEAD + serialized.length;
+    if (this.views !== undefined) {
+      for (const view of this.views) {
+        bytes = padded(bytes);
+        memory.bytes.set(view, at + bytes);
+        bytes += view.length;
+      }
+    }
+    this.forget();
+    return bytes;
+  }
+
+  private readSerialized(memory: ValueMemory, at: number, length: number): unknown {
+    const tag = memory.words[at >> 2];
+    const bytes = memory.words[(at >> 2) + 1]!;
+    if ((tag !== Tag.Serialized && tag !== Tag.WithErrors) || bytes < 0 || bytes > length - HEAD) throw new RangeError('these bytes are no value');
+    const serialized = memory.bytes.subarray(at + HEAD, at + HEAD + bytes);
+    const reader = new ValueDeserializer(this.privately(serialized), memory, at + padded(HEAD + bytes), at + length);
+    const value = reader.deserialize();
+    if (tag === Tag.Serialized) return value;
+    const [root, table] = value as [unknown, PackedError[]];
+    for (const [i, shell] of reader.shells.entries()) fillShell(shell, table[i]!);
+    return root;
+  }
+
+  /** A copy first: V8 must not read memory that another thread can write. Nothing that it makes lies in there. */
+  private privately(bytes: Uint8Array): Uint8Array {
+    if (bytes.length > SCRATCH_BYTES) return Uint8Array.prototype.slice.call(bytes);
+    this.scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+    this.scratch.set(bytes);
+    return this.scratch.subarray(0, bytes.length);
+  }
 }
 
-function safePath(value: unknown): string {
-  try {
-    return pathToUnserializable(value, 'value', new Set()) ?? 'value';
-  } catch {
-    // A getter of the value threw; what could not be sent is known well enough.
-    return 'value';
-  }
-}
+/** Not a Proxy, whose `length` anything may answer. */
+const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array && ArrayBuffer.isView(value);
 
-/** `value.handlers[0]` for the first function, symbol or other thing that structured clone refuses. */
-function pathToUnserializable(value: unknown, path: string, seen: Set<unknown>): string | undefined {
-  if (typeof value === 'function') return `${path} (a function)`;
-  if (typeof value === 'symbol') return `${path} (a symbol)`;
-  if (typeof value !== 'object' || value === null || seen.has(value)) return undefined;
-  seen.add(value);
-  const entries: [string, unknown][] = value instanceof Map
-    ? [...value].flatMap(([key, item], i): [string, unknown][] => [[`${path}.keys()[${i}]`, key], [`${path}.get(${String(key)})`, item]])
-    : value instanceof Set
-      ? [...value].map((item, i): [string, unknown] => [`${path}.values()[${i}]`, item])
-      : Object.entries(value).map(([key, item]) => [Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`, item]);
-  for (const [where, item] of entries) {
-    const found = pathToUnserializable(item, where, seen);
-    if (found !== undefined) return found;
-  }
+function isOrdinaryHere(value: object, bytes: number): boolean {
   try {
-    serialize(value);
+    return isOrdinary(value, bytes);
   } catch {
-    return entries.length === 0 ? `${path} (${Object.prototype.toString.call(value)})` : undefined;
+    // A getter that answered before throws now: the slow walk says which.
+    return false;
   }
-  return undefined;
 }

@@ -71,8 +71,9 @@ export class ValueProducer<T> implements QueueProducer<T> {
    */
   offer(value: T): number {
     const { ring, codec } = this;
-    const most = codec.measure(value);
-    const at = ring instanceof FixedProducer ? ring.claimOrBlock(1) : ring.claimOrBlock(most);
+    const isFixed = ring instanceof FixedProducer;
+    const most = codec.measure(value, isFixed ? 0 : ring.maxRecordBytes);
+    const at = isFixed ? ring.claimOrBlock(1) : ring.claimOrBlock(most);
     if (at < 0) {
       codec.forget();
       return at;

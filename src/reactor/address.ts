@@ -1,14 +1,15 @@
-/** Where messages for one task go: a lane and a target, resolved once. One thread; nothing blocks. */
-import { checkFunction } from '../errors.js';
+/** Where messages for one task go: a lane and a name, resolved once. One thread; nothing blocks. */
+import { checkFunction, checkInteger } from '../errors.js';
 import { BACK_PRESSURED } from '../queues/index.js';
 import { BYTES, HEAD_BYTES } from './message.js';
+import type { SentName } from './names.js';
 import type { Outlet } from './outlet.js';
 
 export class Address {
   /** Bytes of the record that was refused last here: what `whenRoom` waits for. */
   private refusedBytes = 0;
 
-  constructor(private readonly outlet: Outlet, private readonly target: number) {}
+  constructor(private readonly outlet: Outlet, private readonly name: SentName) {}
 
   /** The lane's memory, for writing in place after `tryClaim`. */
   get bytes(): Uint8Array { return this.outlet.bytes; }
@@ -20,24 +21,26 @@ export class Address {
 
   /** OK, BACK_PRESSURED, TOO_LARGE or CLOSED (the reactor has died). Bytes and values are copied. */
   send(message: unknown): number {
-    const code = this.outlet.send(this.target, message);
+    const code = this.outlet.send(this.name, message);
     if (code === BACK_PRESSURED) this.refusedBytes = this.outlet.refusedBytes;
     return code;
   }
 
   /** Claims `length` bytes in the lane: their offset, a multiple of 8, or a negative code. `commit` or `abort` in the same step. */
   tryClaim(length: number): number {
-    const at = this.outlet.claim(BYTES, HEAD_BYTES, length);
+    if (length !== (length | 0) || length < 0) checkInteger('length', length, 0, this.maxBytes);
+    const at = this.outlet.claimFor(this.name, BYTES, HEAD_BYTES, length);
     if (at < 0) {
       if (at === BACK_PRESSURED) this.refusedBytes = this.outlet.refusedBytes;
       return at;
     }
-    this.outlet.words[at >> 2] = this.target;
+    this.outlet.words[at >> 2] = this.name.number;
     return at + HEAD_BYTES;
   }
 
   /** Hands on what was claimed, shortened to `length`. Published at the end of the step or earlier. */
   commit(length: number): void {
+    if (length !== (length | 0) || length < 0) checkInteger('length', length, 0, this.maxBytes);
     this.outlet.commit(HEAD_BYTES + length);
   }
 

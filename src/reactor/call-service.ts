@@ -5,32 +5,39 @@
 import { invalidArgument, PercoreError } from '../errors.js';
 import { BANDS, RETURN_LANES, partyLayout } from '../layout.js';
 import { BACK_PRESSURED, OK, TOO_LARGE } from '../queues/index.js';
+import { refuseFor } from '../refusals.js';
 import { ValueCodec } from '../queues/value-codec.js';
 import type { Timers } from '../timers/index.js';
-import { Calls, MAX_CALLS, PendingCall, packError, unpackError, type CallOptions } from './calls.js';
+import { Calls, MAX_CALLS, PendingCall, died, type CallOptions } from './calls.js';
+import { packError, shortFailure, unpackError, type Failure } from './failure.js';
 import type { Inlet } from './inlet.js';
 import type { Intercore } from './intercore.js';
-import { CALL_HEAD_BYTES, FAILURE, HEAD_BYTES, REPLY, hashName } from './message.js';
-import { Outlet } from './outlet.js';
+import { CALL_HEAD_BYTES, DEADLINE_AT, FAILURE, HEAD_BYTES, REPLY } from './message.js';
+import type { HeardName } from './names.js';
+import { MOST_WAITING_BYTES, Outlet } from './outlet.js';
 
+/** Who asks, and how. Each call has one of its own, which stays true also after an `await`. */
 export interface CallContext {
-  /** The party that asks. */
+  /** The party that asks: a reactor's number, or the number of reactors for the main thread. */
   readonly from: number;
+  /** The band in which it asks, and in which the answer goes back. */
   readonly priority: number;
 }
 
 export type Handler = (argument: never, context: CallContext) => unknown;
 
 const DROPPED = partyLayout.fields.dropped.at >> 3;
+const DROPPED_LATE_CALLS = partyLayout.fields.droppedLateCalls.at >> 3;
+const DROPPED_LATE_ANSWERS = partyLayout.fields.droppedLateAnswers.at >> 3;
 const CALLS_IN_FLIGHT = partyLayout.fields.callsInFlight.at >> 3;
 
+/** A century and Infinity are no limit at all. */
 const NO_LIMIT_MS = 3e12;
 
 export class CallService {
   private readonly calls = new Calls();
-  private readonly handlers = new Map<number, { name: string; handler: Handler }>();
+  private readonly handlers = new Map<string, Handler>();
   private readonly codec = new ValueCodec();
-  private readonly context = { from: 0, priority: 0 };
 
   constructor(private readonly intercore: Intercore, private readonly timers: Timers) {}
 
@@ -39,43 +46,74 @@ export class CallService {
     return this.calls.count;
   }
 
-  addHandler(target: number, name: string, handler: Handler): void {
-    this.handlers.set(target, { name, handler });
+  addHandler(name: string, handler: Handler): void {
+    this.handlers.set(name, handler);
   }
 
-  nameOf(target: number): string | undefined {
-    return this.handlers.get(target)?.name;
+  hasHandler(name: string): boolean {
+    return this.handlers.has(name);
+  }
+
+  /** The names that are handled here. */
+  get names(): string[] {
+    return [...this.handlers.keys()];
   }
 
   // ---- Asking -----------------------------------------------------------------------------------------------------
 
-  /** Sends the call in the lane of `band` to reactor `to`. Arguments have been checked, but for the limits. */
+  /** Sends the call in the lane of `band` to party `to`. Arguments have been checked, but for the limits. */
   call(name: string, argument: unknown, to: number, band: number, options: CallOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.calls.count >= MAX_CALLS) throw new PercoreError('ERR_PERCORE_BACK_PRESSURED', `call("${name}"): ${MAX_CALLS} calls wait for their answers already`);
-      if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) throw invalidArgument('signal', options.signal, 'an AbortSignal');
-      if (options.signal?.aborted === true) throw options.signal.reason;
-      const call = new PendingCall(name, to, resolve, reject);
+      const { signal, timeoutMs } = options;
+      if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal', signal, 'an AbortSignal');
       let deadlineNs = 0;
-      if (options.timeoutMs !== undefined) {
-        if (!(options.timeoutMs > 0)) throw invalidArgument('timeoutMs', options.timeoutMs, 'milliseconds above 0');
-        // A century and Infinity are no limit at all.
-        if (options.timeoutMs < NO_LIMIT_MS) deadlineNs = this.intercore.nowNs() + options.timeoutMs * 1e6;
+      if (timeoutMs !== undefined) {
+        if (typeof timeoutMs !== 'number' || !(timeoutMs > 0)) throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds above 0');
+        if (timeoutMs < NO_LIMIT_MS) deadlineNs = this.intercore.nowNs() + timeoutMs * 1e6;
       }
+      if (signal?.aborted === true) throw signal.reason;
+      const outlet = this.intercore.outlet(to, band);
+      const sentName = outlet.name(name);
+      const call = new PendingCall(name, to, resolve, reject);
       this.calls.add(call);
       this.countCalls();
-      if (deadlineNs !== 0 || options.signal !== undefined) this.limit(call, deadlineNs, options);
-      this.ask(call, hashName(name), band, deadlineNs, argument);
+      let code: number;
+      try {
+        code = outlet.sendCall(sentName, call, deadlineNs, argument);
+      } catch (error) {
+        this.take(call);
+        throw error;
+      }
+      if (code !== OK) {
+        this.take(call);
+        throw code === TOO_LARGE ? new PercoreError('ERR_PERCORE_TOO_LARGE', `call("${name}"): ${Outlet.tooLarge(outlet)}`)
+          : code === BACK_PRESSURED ? new PercoreError('ERR_PERCORE_BACK_PRESSURED', `call("${name}"): calls and answers of ${MOST_WAITING_BYTES} bytes wait for room already; wait for some answers before asking more`)
+          : died(to, name);
+      }
+      // A getter of the argument may have closed the runtime, or whatever: what is over needs no limit.
+      if ((deadlineNs !== 0 || signal !== undefined) && !call.isOver) this.limit(call, deadlineNs, options);
     });
   }
 
-  /** A REPLY or FAILURE record. One that comes after its call was given up is dropped on purpose. */
+  /** A REPLY or FAILURE record. One that comes after its call was given up is dropped on purpose, and counted. */
   settle(inlet: Inlet, at: number, length: number, kind: number): void {
-    const call = this.take(inlet.words[at >> 2]!);
-    if (call === undefined) return;
-    const value = this.codec.read(inlet, at + HEAD_BYTES, length - HEAD_BYTES);
-    if (kind === REPLY) call.resolve(value);
-    else call.reject(unpackError(value as ReturnType<typeof packError>, inlet.from, call.name));
+    const call = this.calls.find(inlet.words[at >> 2]!, inlet.words[(at >> 2) + 1]!, inlet.from);
+    if (call === undefined) {
+      this.drop(DROPPED_LATE_ANSWERS);
+      return;
+    }
+    let value: unknown;
+    let error: unknown;
+    try {
+      value = this.codec.read(inlet, at + HEAD_BYTES, length - HEAD_BYTES);
+      if (kind !== REPLY) error = unpackError(value as Failure, inlet.from, call.name);
+    } catch (cause) {
+      error = unreadable(`the answer of ${this.nameOf(inlet.from)} to call("${call.name}")`, cause);
+    }
+    this.take(call);
+    if (error === undefined) call.resolve(value);
+    else call.reject(error);
   }
 
   /** The calls to a reactor that has died will not be answered. */
@@ -90,42 +128,36 @@ export class CallService {
     this.countCalls();
   }
 
-  private ask(call: PendingCall, target: number, band: number, deadlineNs: number, argument: unknown): void {
-    const outlet = this.intercore.outlet(call.to, band);
-    let code: number;
-    try {
-      code = outlet.sendCall(target, call.id, deadlineNs, argument);
-    } catch (error) {
-      this.take(call.id)?.reject(error);
-      return;
-    }
-    if (code === OK) return;
-    if (code === BACK_PRESSURED) {
-      outlet.whenRoom(outlet.refusedBytes, () => {
-        // Given up meanwhile: nothing to ask any more.
-        if (this.calls.has(call)) this.ask(call, target, band, deadlineNs, argument);
-      });
-      return;
-    }
-    this.take(call.id)?.reject(code === TOO_LARGE ? new PercoreError('ERR_PERCORE_TOO_LARGE', `call("${call.name}"): ${Outlet.tooLarge(outlet)}`) : died(call.to, call.name));
-  }
-
   private limit(call: PendingCall, deadlineNs: number, { signal, timeoutMs }: CallOptions): void {
     const timer = deadlineNs === 0 ? undefined : this.timers.after({ delayNs: timeoutMs! * 1e6, priority: BANDS - 1 }, () => {
-      this.take(call.id)?.reject(new PercoreError('ERR_PERCORE_TIMEOUT', `call("${call.name}") to reactor ${call.to} had no answer within ${timeoutMs} ms`, { reactorId: call.to, value: timeoutMs }));
+      if (this.take(call)) call.reject(new PercoreError('ERR_PERCORE_TIMEOUT', `call("${call.name}") to ${this.nameOf(call.to)} had no answer within ${timeoutMs} ms`, { reactorId: call.to, value: timeoutMs }));
     });
-    const onAbort = () => this.take(call.id)?.reject(signal!.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const onAbort = () => {
+      if (this.take(call)) call.reject(signal!.reason);
+    };
+    // Serializing runs the getters of the argument, and one of them may have aborted it.
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
+    if (call.isOver && timer !== undefined) this.timers.cancel(timer);
     call.cleanUp = () => {
       if (timer !== undefined) this.timers.cancel(timer);
       signal?.removeEventListener('abort', onAbort);
     };
   }
 
-  private take(id: number): PendingCall | undefined {
-    const call = this.calls.take(id);
+  private take(call: PendingCall): boolean {
+    const isTaken = this.calls.take(call);
     this.countCalls();
-    return call;
+    return isTaken;
+  }
+
+  private nameOf(party: number): string {
+    return party === this.intercore.shared.reactors ? 'the main thread' : `reactor ${party}`;
+  }
+
+  private drop(reason: number): void {
+    this.intercore.counters[DROPPED]!++;
+    this.intercore.counters[reason]!++;
   }
 
   private countCalls(): void {
@@ -134,53 +166,94 @@ export class CallService {
 
   // ---- Answering --------------------------------------------------------------------------------------------------
 
-  /** A CALL record: runs the handler and sends back what it returns or throws. */
-  answer(inlet: Inlet, at: number, length: number): void {
-    const target = inlet.words[at >> 2]!;
-    const callId = inlet.words[(at >> 2) + 1]!;
-    const deadlineNs = inlet.view.getFloat64(at + HEAD_BYTES, true);
+  /** The handler for a name that the lane has told; undefined while there is none. */
+  handlerOf(heard: HeardName): Handler | undefined {
+    return (heard.handler ??= this.handlers.get(heard.text));
+  }
+
+  /**
+   * A CALL record: runs the handler and sends back what it returns or throws. OK, or BACK_PRESSURED: answers to this asker wait for room
+   * already, so its next call waits in its lane. What waits here is therefore bounded by the handlers that are under way.
+   */
+  answer(inlet: Inlet, at: number, length: number, heard: HeardName | undefined): number {
+    const outlet = this.answerOutlet(inlet);
+    if (outlet.hasParcels) return refuseFor(outlet.line, HEAD_BYTES);
+    this.answerNow(inlet, at, length, heard);
+    return OK;
+  }
+
+  private answerNow(inlet: Inlet, at: number, length: number, heard: HeardName | undefined): void {
+    const { words, from, band } = inlet;
+    const deadlineNs = inlet.view.getFloat64(at + DEADLINE_AT, true);
     // Nobody waits for the answer any more.
     if (deadlineNs !== 0 && this.intercore.nowNs() > deadlineNs) {
-      this.intercore.counters[DROPPED]!++;
+      this.drop(DROPPED_LATE_CALLS);
       return;
     }
-    const entry = this.handlers.get(target);
-    if (entry === undefined) {
-      const known = [...this.handlers.values()].map(({ name }) => `"${name}"`).join(', ') || 'none';
-      this.reply(inlet, FAILURE, callId, packError(new PercoreError('ERR_PERCORE_NO_HANDLER', `reactor ${this.intercore.id} has no handler by this name; it handles ${known}. Register handlers in the synchronous part of the entry`)));
+    const asked: Asked = { from, band, number: words[(at >> 2) + 1]!, generation: words[(at >> 2) + 2]! };
+    const handler = heard === undefined ? undefined : this.handlerOf(heard);
+    if (handler === undefined) {
+      this.fail(asked, this.noHandler(heard?.text));
       return;
     }
-    const context = this.context;
-    context.from = inlet.from;
-    context.priority = inlet.band;
+    let argument: unknown;
     try {
-      const answer = entry.handler(this.codec.read(inlet, at + CALL_HEAD_BYTES, length - CALL_HEAD_BYTES) as never, context);
+      argument = this.codec.read(inlet, at + CALL_HEAD_BYTES, length - CALL_HEAD_BYTES);
+    } catch (cause) {
+      this.fail(asked, unreadable(`the argument of call("${heard!.text}"), which ${this.nameOf(from)} has sent,`, cause));
+      return;
+    }
+    try {
+      const answer = handler(argument as never, { from, priority: band });
       if (typeof (answer as Promise<unknown> | undefined)?.then === 'function') {
-        (answer as Promise<unknown>).then((value) => this.reply(inlet, REPLY, callId, value), (error: unknown) => this.reply(inlet, FAILURE, callId, packError(error)));
+        // By a promise of the language: a thenable of the user's may call back twice, or throw.
+        Promise.resolve(answer).then((value) => this.reply(asked, value), (error: unknown) => this.fail(asked, error));
       } else {
-        this.reply(inlet, REPLY, callId, answer);
+        this.reply(asked, answer);
       }
     } catch (error) {
-      this.reply(inlet, FAILURE, callId, packError(error));
+      this.fail(asked, error);
     }
   }
 
-  /** Waits for room when the return lane is full, which the asker's limit on calls bounds. */
-  private reply(asked: Inlet, kind: number, callId: number, value: unknown): void {
-    const outlet = this.intercore.outlet(asked.from, RETURN_LANES + asked.band);
-    let code: number;
+  private noHandler(name: string | undefined): PercoreError {
+    const known = this.names.map((each) => `"${each}"`).join(', ') || 'none';
+    const here = this.nameOf(this.intercore.id);
+    return new PercoreError('ERR_PERCORE_NO_HANDLER', `call("${name}"): ${here} has no handler by this name; it handles ${known}. Register handlers in the entry, before it returns`, { argument: 'name', value: name });
+  }
+
+  private reply(asked: Asked, value: unknown): void {
+    const outlet = this.answerOutlet(asked);
     try {
-      code = outlet.sendReply(kind, callId, value);
+      if (outlet.sendReply(REPLY, asked.number, asked.generation, value) !== TOO_LARGE) return;
     } catch (error) {
-      this.reply(asked, FAILURE, callId, packError(error));
+      this.fail(asked, error);
       return;
     }
-    if (code === BACK_PRESSURED) outlet.whenRoom(outlet.refusedBytes, () => this.reply(asked, kind, callId, value));
-    else if (code === TOO_LARGE) this.reply(asked, FAILURE, callId, packError(new PercoreError('ERR_PERCORE_TOO_LARGE', `the answer: ${Outlet.tooLarge(outlet)}`)));
+    this.fail(asked, new PercoreError('ERR_PERCORE_TOO_LARGE', `the answer: ${Outlet.tooLarge(outlet)}`));
+  }
+
+  private fail({ from, band, number, generation }: Asked, error: unknown): void {
+    const outlet = this.answerOutlet({ from, band });
+    const failure = packError(error);
     // CLOSED: the asker has died, and nobody misses the answer.
+    if (outlet.sendReply(FAILURE, number, generation, failure) === TOO_LARGE) outlet.sendReply(FAILURE, number, generation, shortFailure(failure));
+  }
+
+  private answerOutlet({ from, band }: { from: number; band: number }): Outlet {
+    return this.intercore.outlet(from, RETURN_LANES + band);
   }
 }
 
-function died(id: number, name: string): PercoreError {
-  return new PercoreError('ERR_PERCORE_REACTOR_DIED', `call("${name}"): reactor ${id} has died`, { reactorId: id });
+/** Which call is to be answered. */
+interface Asked {
+  readonly from: number;
+  readonly band: number;
+  readonly number: number;
+  readonly generation: number;
+}
+
+function unreadable(what: string, cause: unknown): PercoreError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${what} cannot be read on this thread: ${why}. A value that is nested thousands of levels deep needs more stack than a thread may have`, { cause });
 }

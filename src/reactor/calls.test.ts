@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PercoreError } from '../errors.js';
-import { Calls, MAX_CALLS, PendingCall, packError, unpackError } from './calls.js';
+import { Calls, MAX_CALLS, PendingCall } from './calls.js';
 
 function pending(calls: Calls, to = 0): PendingCall & { outcome: unknown[] } {
   const outcome: unknown[] = [];
@@ -9,43 +8,60 @@ function pending(calls: Calls, to = 0): PendingCall & { outcome: unknown[] } {
   return Object.assign(call, { outcome });
 }
 
+const numberOf = ({ number, generation }: PendingCall): [number, number] => [number, generation];
+const slotOf = ({ number }: PendingCall): number => number & (MAX_CALLS - 1);
+
 describe('calls in flight', () => {
   it('have numbers of their own and are taken once', () => {
     const calls = new Calls();
     const [first, second] = [pending(calls), pending(calls)];
-    expect(first.id).not.toBe(second.id);
-    expect([calls.count, calls.has(first)]).toEqual([2, true]);
-    expect(calls.take(first.id)).toBe(first);
-    expect([calls.take(first.id), calls.count, calls.has(first), calls.has(second)]).toEqual([undefined, 1, false, true]);
+    expect(numberOf(first)).not.toEqual(numberOf(second));
+    expect(calls.find(...numberOf(first), 0)).toBe(first);
+    expect([calls.take(first), calls.take(first), first.isOver, second.isOver, calls.count]).toEqual([true, false, true, false, 1]);
+    expect([calls.find(...numberOf(first), 0), calls.find(...numberOf(second), 0)]).toEqual([undefined, second]);
   });
 
-  it('do not take the answer to an older call of their slot for theirs', () => {
+  it('are found by the party that was asked alone', () => {
     const calls = new Calls();
+    const call = pending(calls, 3);
+    expect([calls.find(...numberOf(call), 2), calls.find(...numberOf(call), 3)]).toEqual([undefined, call]);
+  });
+
+  it('do not take the answer to an older call of their slot for theirs, however many calls later it comes', () => {
+    // The lower half of the generation comes round within these.
+    const calls = new Calls(-50_000, 0);
     const old = pending(calls);
-    const staleId = old.id;
-    calls.take(staleId);
-    const young = pending(calls);
-    expect(young.id & (MAX_CALLS - 1), 'the slot is used again').toBe(staleId & (MAX_CALLS - 1));
-    expect(calls.take(staleId)).toBeUndefined();
-    expect(calls.has(old)).toBe(false);
-    expect(calls.take(young.id)).toBe(young);
-  });
-
-  it('have positive int32 numbers also after 32,768 generations', () => {
-    const calls = new Calls();
-    for (let i = 0; i < 40_000; i++) {
-      const call = pending(calls);
-      if (call.id < 0 || call.id !== (call.id | 0)) throw new Error(`number ${call.id} at ${i}`);
-      calls.take(call.id);
+    const stale = numberOf(old);
+    calls.take(old);
+    for (let i = 0; i < 100_000; i++) {
+      const young = pending(calls);
+      if (slotOf(young) !== slotOf(old)) throw new Error(`call ${i} has another slot`);
+      if (calls.find(...stale, 0) !== undefined) throw new Error(`the answer to the old call settles call ${i}`);
+      if (calls.find(...numberOf(young), 0) !== young) throw new Error(`call ${i} is not found`);
+      calls.take(young);
     }
     expect(calls.count).toBe(0);
+  });
+
+  it('have other numbers when the lower half of the generation comes round', () => {
+    const calls = new Calls(-1, 0);
+    const before = pending(calls);
+    calls.take(before);
+    const numbers = new Set([`${numberOf(before)}`]);
+    for (const high of [1, 2, 0xffff]) {
+      const later = new Calls(-1, high);
+      numbers.add(`${numberOf(pending(later))}`);
+    }
+    expect(numbers.size).toBe(4);
+    for (const text of numbers) expect(text.split(',').map(Number).every((word) => word === (word | 0)), text).toBe(true);
   });
 
   it('use each of 65,536 slots before one is made', () => {
     const calls = new Calls();
     const all = Array.from({ length: MAX_CALLS }, () => pending(calls));
-    expect(new Set(all.map(({ id }) => id & (MAX_CALLS - 1))).size).toBe(MAX_CALLS);
-    for (const call of all) expect(calls.take(call.id)).toBe(call);
+    expect(new Set(all.map(slotOf)).size).toBe(MAX_CALLS);
+    for (const call of all) expect(calls.find(...numberOf(call), 0)).toBe(call);
+    for (const call of all) expect(calls.take(call)).toBe(true);
     expect(calls.count).toBe(0);
   });
 
@@ -54,8 +70,8 @@ describe('calls in flight', () => {
     const call = pending(calls);
     let cleaned = 0;
     call.cleanUp = () => void cleaned++;
-    calls.take(call.id);
-    calls.take(call.id);
+    calls.take(call);
+    calls.take(call);
     expect(cleaned).toBe(1);
   });
 
@@ -65,42 +81,5 @@ describe('calls in flight', () => {
     calls.rejectAll(1, () => new Error('died'));
     expect(all.map(({ outcome }) => outcome.length)).toEqual([1, 0, 1]);
     expect(calls.count).toBe(1);
-  });
-});
-
-describe('an error that crosses threads', () => {
-  const crossed = (error: unknown) => unpackError(structuredClone(packError(error)), 3, 'sum');
-
-  it('keeps name, message, code and its own stack below a line that says where', () => {
-    const original = Object.assign(new RangeError('too far'), { code: 'E_FAR' });
-    const error = crossed(original) as Error & { code?: string; reactorId?: number };
-    expect([error instanceof Error, error.name, error.message, error.code, error.reactorId]).toEqual([true, 'RangeError', 'too far', 'E_FAR', 3]);
-    const lines = error.stack!.split('\n');
-    expect(lines.slice(0, 2)).toEqual(['RangeError: too far', '    --- reactor 3, "sum" ---']);
-    expect(lines[2]).toBe(original.stack!.split('\n')[1]);
-  });
-
-  it('is ERR_PERCORE_REMOTE without a code of its own, and a PercoreError with one of ours', () => {
-    expect((crossed(new Error('plain')) as { code?: string }).code).toBe('ERR_PERCORE_REMOTE');
-    const ours = crossed(new PercoreError('ERR_PERCORE_TOO_LARGE', 'big'));
-    expect([ours instanceof PercoreError, (ours as PercoreError).code, ours.message]).toEqual([true, 'ERR_PERCORE_TOO_LARGE', 'big']);
-  });
-
-  it('may be no error at all: a string is its message, anything else says so', () => {
-    expect(crossed('why').message).toBe('why');
-    expect(crossed({ a: 1 }).message).toBe('a value was thrown that is not an Error');
-    expect(crossed(undefined).message).toBe('a value was thrown that is not an Error');
-  });
-
-  it('keeps a message of several lines, and its frames once', () => {
-    const error = crossed(new Error('first\nsecond'));
-    expect(error.message).toBe('first\nsecond');
-    expect(error.stack!.split('second').length - 1, 'times the second line of the message stands in the stack').toBe(1);
-  });
-
-  it('can be packed whatever its fields are', () => {
-    for (const odd of [Object.assign(new Error('x'), { code: () => 1 }), Object.assign(new Error('x'), { code: 7 }), Object.assign(new Error('x'), { name: Symbol('n') }), Object.assign(new Error('x'), { stack: () => 1 }), Object.assign(new Error(), { message: { deep: () => 1 } })]) {
-      expect(() => structuredClone(packError(odd))).not.toThrow();
-    }
   });
 });

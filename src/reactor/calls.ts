@@ -1,24 +1,38 @@
-/** Calls that wait for their answer: number, promise, who was asked, when it gives up. One thread. */
+/**
+ * Calls that wait for their answer: number, promise, who was asked, when it gives up. One thread.
+ *
+ * A call's number is two words: its slot in a table, and a generation of 48 bits that grows with each call of this party.
+ *
+ *     number      slot (16 bits) | generation, bits 32 to 47
+ *     generation  generation, bits 0 to 31
+ *
+ * At a million calls a second the generation comes round after nine years. A shorter one is not enough: an answer may come as late as
+ * its handler likes, and with 15 bits it settled another call, 32,768 calls later.
+ */
 import { PercoreError } from '../errors.js';
 
 export interface CallOptions {
-  /** The reactor to ask. Without it and without `key`, each living reactor in turn. */
-  reactor?: number;
-  /** Ask the owner of this key's bucket. */
-  key?: string;
-  /** Band in which the handler runs, 0 to 7. */
+  /** The reactor to ask, or 'main' for the main thread. Without it and without `key`, each living reactor in turn. */
+  reactor?: number | 'main';
+  /** Ask the owner of this key's bucket. Not together with `reactor`. */
+  key?: string | Uint8Array;
+  /** Band in which the handler runs, 0 to 7. Default 3. */
   priority?: number;
-  /** Give up after so many milliseconds; work that has not begun by then is not begun. */
+  /** Give up after so many milliseconds, above 0; work that has not begun by then is not begun. */
   timeoutMs?: number;
   /** Give up when it aborts, with its reason. */
   signal?: AbortSignal;
 }
 
 const SLOT_BITS = 16;
+const SLOT_MASK = 2 ** SLOT_BITS - 1;
 export const MAX_CALLS = 2 ** SLOT_BITS;
 
 export class PendingCall {
-  id = 0;
+  number = 0;
+  generation = 0;
+  /** Answered or given up. */
+  isOver = false;
   /** Ends the timer and the listener of the signal. */
   cleanUp: (() => void) | undefined;
 
@@ -29,73 +43,46 @@ export class Calls {
   count = 0;
   private readonly slots: (PendingCall | undefined)[] = [];
   private readonly free: number[] = [];
-  private generation = 0;
 
-  /** Gives the call a number; an answer to an older one of the same slot is not mistaken for it. */
+  /** The two halves of the generation; tests begin just before the lower one comes round. */
+  constructor(private low = 0, private high = 0) {}
+
+  /** Gives the call a number that no other call of this party had. */
   add(call: PendingCall): void {
     const slot = this.free.pop() ?? this.slots.length;
-    this.generation = (this.generation + 1) & 0x7fff;
-    call.id = (this.generation << SLOT_BITS) | slot;
+    this.low = (this.low + 1) | 0;
+    if (this.low === 0) this.high = (this.high + 1) & SLOT_MASK;
+    call.number = slot | (this.high << SLOT_BITS);
+    call.generation = this.low;
     this.slots[slot] = call;
     this.count++;
   }
 
-  /** False once it was answered or given up. */
-  has(call: PendingCall): boolean {
-    return this.slots[call.id & (MAX_CALLS - 1)] === call;
+  /** The call with this number, if party `from` was asked and the call still waits. */
+  find(number: number, generation: number, from: number): PendingCall | undefined {
+    const call = this.slots[number & SLOT_MASK];
+    return call !== undefined && call.number === number && call.generation === generation && call.to === from ? call : undefined;
   }
 
-  /** Takes the call with this number out; undefined when it has been given up. */
-  take(id: number): PendingCall | undefined {
-    const slot = id & (MAX_CALLS - 1);
-    const call = this.slots[slot];
-    if (call === undefined || call.id !== id) return undefined;
+  /** Takes the call out; false when it has been given up or answered before. */
+  take(call: PendingCall): boolean {
+    if (call.isOver) return false;
+    call.isOver = true;
+    const slot = call.number & SLOT_MASK;
     this.slots[slot] = undefined;
     this.free.push(slot);
     this.count--;
     call.cleanUp?.();
-    return call;
+    return true;
   }
 
   /** Rejects every call to `to`, or every call. */
   rejectAll(to: number | undefined, error: (call: PendingCall) => Error): void {
     for (const call of this.slots) {
-      if (call !== undefined && (to === undefined || call.to === to)) this.take(call.id)!.reject(error(call));
+      if (call !== undefined && (to === undefined || call.to === to) && this.take(call)) call.reject(error(call));
     }
   }
 }
 
-/** What of an error crosses the thread border. */
-interface Failure {
-  name: string;
-  message: string;
-  code: string | undefined;
-  frames: string;
-}
-
-/** Whatever was thrown, with whatever fields, in a form that crosses. Never throws. */
-export function packError(error: unknown): Failure {
-  const e: Error = error instanceof Error ? error : new Error(typeof error === 'string' ? error : 'a value was thrown that is not an Error');
-  // A getter may throw: `stack` does when the name is a symbol.
-  const text = (field: 'name' | 'message' | 'code' | 'stack'): string | undefined => {
-    try {
-      const value: unknown = (e as unknown as Record<string, unknown>)[field];
-      return typeof value === 'string' ? value : undefined;
-    } catch {
-      return undefined;
-    }
-  };
-  // The frames alone: name and message travel by themselves, and a message may have several lines.
-  const frames = (text('stack') ?? '').split('\n').filter((line) => /^\s+at /.test(line)).join('\n');
-  return { name: text('name') ?? 'Error', message: text('message') ?? '', code: text('code'), frames };
-}
-
-/** The error as the caller sees it: name, message and code kept, the remote frames below a line that says where. */
-export function unpackError(failure: Failure, reactorId: number, name: string): Error {
-  const error = failure.code?.startsWith('ERR_PERCORE_') === true
-    ? new PercoreError(failure.code as PercoreError['code'], failure.message, { reactorId })
-    : Object.assign(new Error(failure.message), { code: failure.code ?? 'ERR_PERCORE_REMOTE', reactorId });
-  error.name = failure.name;
-  error.stack = `${failure.name}: ${failure.message}\n    --- reactor ${reactorId}, "${name}" ---\n${failure.frames}`;
-  return error;
-}
+/** What `call` rejects with when the asked one has died. */
+export const died = (id: number, name: string): PercoreError => new PercoreError('ERR_PERCORE_REACTOR_DIED', `call("${name}"): reactor ${id} has died`, { reactorId: id });

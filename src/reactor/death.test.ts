@@ -92,7 +92,7 @@ describe('a reactor that dies', () => {
       await until(() => runtime.status().reactors.every(({ state }) => state === 'dead'), 'both dead');
       await sleep(10);
       expect((await errorOf(() => within(1000, runtime.call('run', { source: '() => 1' }), 'a rejection'))).code).toBe('ERR_PERCORE_REACTOR_DIED');
-      expect(await within(2000, runtime.close(), 'close')).toEqual({ drained: expect.any(Boolean), undelivered: expect.any(Number) });
+      expect(await within(2000, runtime.close(), 'close')).toEqual({ drained: expect.any(Boolean), undelivered: expect.any(Number), leftBehind: [], stillRunning: [] });
     });
   });
 

@@ -6,8 +6,10 @@
  *   backoff   spins for `spinNs`, lets others use the CPU for as long again, then parks.
  *   park      sleeps at once: no CPU, 20 to 50 µs to wake.
  *   adaptive  spins for `spinNs` where the next record is expected sooner than that, else parks at once.
+ *
+ * Where another thread that works has the same CPU, native parks at once whatever is said here (`isCpuShared` in the layout).
  */
-import { checkInteger, invalidArgument } from '../errors.js';
+import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { partyLayout, words } from '../layout.js';
 
 export type IdleStrategy = 'spin' | 'backoff' | 'park' | 'adaptive';
@@ -32,6 +34,12 @@ export function idleName(code: number): IdleStrategy {
   return (Object.keys(CODES) as IdleStrategy[]).find((name) => CODES[name] === code) ?? 'adaptive';
 }
 
+/** Throws unless this is what IdleOptions say; a word alone, such as 'park', is told where it belongs. */
+export function checkIdleOptions(argument: string, options: unknown): IdleOptions {
+  if (typeof options === 'string') throw invalidArgument(argument, options, `an object such as { strategy: '${Object.hasOwn(CODES, options) ? options : 'park'}' }`);
+  return checkOptions(argument, options as IdleOptions | undefined, ['strategy', 'spinNs', 'ioIntervalNs']);
+}
+
 /** The words of a party that begins with these options. Throws for a wrong one. */
 export function idleSettings(options: IdleOptions): { idleStrategy: number; spinNs: number; ioIntervalNs: number } {
   return {
@@ -43,6 +51,8 @@ export function idleSettings(options: IdleOptions): { idleStrategy: number; spin
 
 /** Checks all, then stores what is given. Any thread may; the reactor sees it at its next look. */
 export function setIdleStrategy(party: Int32Array, options: IdleOptions): void {
+  if (options === undefined) throw invalidArgument('options', options, "an object such as { strategy: 'park' }");
+  checkIdleOptions('options', options);
   const settings = idleSettings(options);
   const { idleStrategy, spinNs, ioIntervalNs } = partyLayout.fields;
   // Settings: native reads them at each look, any recent value will do. Stored atomically, since another thread may write too.

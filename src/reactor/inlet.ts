@@ -6,6 +6,7 @@ import { BANDS } from '../layout.js';
 import { OK, sub, type VariableConsumer, type VariableQueue } from '../queues/index.js';
 import type { ValueMemory } from '../queues/value-codec.js';
 import { BYTES, HEAD_BYTES } from './message.js';
+import { HeardName } from './names.js';
 import type { Steps } from './steps.js';
 import type { ByteRecord, LocalTask } from './task.js';
 import type { Holdable } from './waits.js';
@@ -35,8 +36,12 @@ export class Inlet implements Holdable, ValueMemory {
   readonly buffer: Buffer;
   /** What a step of bytes is given: the same object each time, with a new offset and length. */
   readonly record: ByteRecord & { offset: number; length: number };
-  /** The target of the last record of bytes, and its task: the next is usually for the same. */
-  private target = 0;
+  /** What this lane's names stand for, by number: see names.ts. */
+  readonly names: HeardName[] = [];
+  /** NAME records of this quantum: they are no messages. */
+  private heard = 0;
+  /** The name of the last record of bytes, and its task: the next is usually for the same. */
+  private target = -1;
   private byteTask: LocalTask | undefined;
   private readonly consumer: VariableConsumer;
 
@@ -68,9 +73,19 @@ export class Inlet implements Holdable, ValueMemory {
       if (!hasMore || count === QUANTUM || host.mustYield(this.band)) break;
     }
     // What the steps sent goes out before what they read is given back: an answer is waited for, room rarely is.
-    host.endQuantum(this.band, count, count);
+    const messages = count - this.heard;
+    this.heard = 0;
+    host.endQuantum(this.band, messages, messages);
     consumer.publishRelease();
     return hasMore;
+  }
+
+  /** A NAME record: from now on its number stands for this name here. */
+  hear(at: number, length: number): void {
+    const number = this.words[at >> 2]!;
+    this.names[number] = new HeardName(this.buffer.toString('utf16le', at + HEAD_BYTES, at + length));
+    if (this.target === number) this.target = -1;
+    this.heard++;
   }
 
   /** From now on records of bytes for `target` run without asking the host. */

@@ -2,7 +2,7 @@
  * The lanes of one party: outlets to its peers, inlets from them, made on first use. Keeps what is unpublished until the step ends, what
  * is full until there is room, and what must wait for that room out of native's sight.
  */
-import { LANES_PER_PEER, deliveryLayout } from '../layout.js';
+import { BANDS, LANES_PER_PEER, deliveryLayout } from '../layout.js';
 import type { VariableQueue } from '../queues/index.js';
 import { Inlet, bandOfLane, type InletHost } from './inlet.js';
 import { Outlet, type OutletHost } from './outlet.js';
@@ -19,6 +19,8 @@ export interface IntercoreHost extends InletHost {
   readonly nowNs: () => number;
   readonly delivery: Int32Array;
   readonly waits: WaitingHost;
+  /** See OutletHost. */
+  readonly runningBand: number;
   /** A turn must follow: something is unpublished. */
   wantTurn(): void;
   wake(eventFd: number): void;
@@ -29,6 +31,8 @@ const IS_MUTED = deliveryLayout.fields.isMuted.at >> 2;
 /** Something with unpublished records: an outlet, or a producer of a queue that the user made. */
 export interface Flushable {
   flush(): unknown;
+  /** Of an outlet. What has none comes first: an answer may say that it is there. */
+  readonly band?: number;
 }
 
 export class Intercore implements OutletHost {
@@ -43,7 +47,7 @@ export class Intercore implements OutletHost {
   private readonly inlets: (Inlet | undefined)[] = [];
   private readonly parties: Int32Array[];
   private readonly wakers: (() => void)[];
-  /** The first `dirtyCount` have something unpublished. Never shortened: setting a length costs more than a step. */
+  /** The first `dirtyCount` have something unpublished, the highest band first. Never shortened: setting a length costs more than a step. */
   private readonly dirty: Flushable[] = [];
   dirtyCount = 0;
   /** This party has left. */
@@ -111,9 +115,27 @@ export class Intercore implements OutletHost {
     return this.wakers[id]!;
   }
 
+  get runningBand(): number {
+    return this.host.runningBand;
+  }
+
   markDirty(producer: Flushable): void {
-    this.dirty[this.dirtyCount++] = producer;
+    const { dirty } = this;
+    const band = producer.band ?? BANDS;
+    let at = this.dirtyCount++;
+    // Most often one lane or two are dirty, and nothing moves.
+    for (; at > 0 && (dirty[at - 1]!.band ?? BANDS) < band; at--) dirty[at] = dirty[at - 1]!;
+    dirty[at] = producer;
     this.host.wantTurn();
+  }
+
+  publishDownTo(outlet: Outlet): void {
+    for (let i = 0; i < this.dirtyCount; i++) {
+      const other = this.dirty[i]!;
+      if ((other.band ?? BANDS) <= outlet.band) break;
+      if (other instanceof Outlet && other.to === outlet.to) other.publish();
+    }
+    outlet.publish();
   }
 
   private openInlet(number: number): Inlet {

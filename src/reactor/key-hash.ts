@@ -11,14 +11,19 @@
  * It has no secret: whoever chooses the keys can aim all of them at one bucket. That slows one reactor and
  * corrupts nothing; a seed would stop it, and would also make runs and baselines differ.
  */
+import { checkBytes, checkInteger } from '../errors.js';
 
 const WORD_MULTIPLIER = 0xcc9e2d51;
 const WORD_MULTIPLIER_2 = 0x1b873593;
 const AVALANCHE_MULTIPLIER = 0x85ebca6b;
 const AVALANCHE_MULTIPLIER_2 = 0xc2b2ae35;
 
-/** The unsigned 32-bit hash of `bytes[from, to)`. Any thread; never blocks, never allocates. */
-export function hashKey(bytes: Uint8Array, from = 0, to: number = bytes.length): number {
+/**
+ * The unsigned 32-bit hash of `bytes[from, to)`, a range within the bytes. Any thread; never blocks, never allocates. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT for what is no Uint8Array: of a text key, hash `Buffer.from(key)`.
+ */
+export function hashKey(bytes: Uint8Array, from = 0, to: number = bytes?.length): number {
+  if (!(bytes instanceof Uint8Array) || from !== from >>> 0 || to !== to >>> 0 || from > to || to > bytes.length) checkRange(bytes, from, to);
   let hash = 0;
   let at = from;
   const lastWord = to - 4;
@@ -39,6 +44,13 @@ export function hashKey(bytes: Uint8Array, from = 0, to: number = bytes.length):
   hash = Math.imul(hash ^ (hash >>> 16), AVALANCHE_MULTIPLIER);
   hash = Math.imul(hash ^ (hash >>> 13), AVALANCHE_MULTIPLIER_2);
   return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/** Apart from hashKey(), which is called for each line of a stream. Returns for a Uint8Array of another realm. */
+function checkRange(bytes: unknown, from: number, to: number): void {
+  const { length } = checkBytes('bytes', bytes);
+  checkInteger('to', to, 0, length);
+  checkInteger('from', from, 0, to);
 }
 
 function scrambled(word: number): number {

@@ -1,13 +1,18 @@
 /**
  * The sending end of a lane: one SPSC ring from this party to another, for one band. Records are written at once and published
- * lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first. Whoever publishes also wakes.
+ * lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first; at once when their band is above the
+ * one that runs. A lane is never published before the higher lanes to the same party. Whoever publishes also wakes.
  */
 import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableProducer } from '../queues/index.js';
 import { framedBytes } from '../queues/record.js';
 import { ValueCodec, type ValueMemory } from '../queues/value-codec.js';
+import { checkBytes } from '../errors.js';
 import { partyLayout } from '../layout.js';
 import { noteRefusal } from '../refusals.js';
-import { BYTES, CALL, CALL_HEAD_BYTES, HEAD_BYTES, VALUE } from './message.js';
+import type { PendingCall } from './calls.js';
+import { BYTES, CALL, CALL_HEAD_BYTES, DEADLINE_AT, HEAD_BYTES, NAME, VALUE } from './message.js';
+import { SentNames, type SentName } from './names.js';
+import { Parcels, type Parcel } from './parcels.js';
 import { notify } from './parking.js';
 import { announceLane, laneAt, type SharedRuntime } from './shared.js';
 import { WaitingLine, type Room, type WaitingHost } from './waiting-line.js';
@@ -20,8 +25,12 @@ export interface OutletHost {
   readonly publishEvery: { readonly records: number; readonly ns: number };
   readonly nowNs: () => number;
   readonly waits: WaitingHost;
+  /** Band of what runs; that of a task without a priority where nothing does. What is sent in a higher one is published at once. */
+  readonly runningBand: number;
   /** Flush me at the end of the step. */
   markDirty(outlet: Outlet): void;
+  /** Publish all that waits for the same party in higher bands, then me. */
+  publishDownTo(outlet: Outlet): void;
   party(id: number): Int32Array;
   waker(id: number): () => void;
   isDead(id: number): boolean;
@@ -29,6 +38,11 @@ export interface OutletHost {
 
 const SENT = partyLayout.fields.sent.at >> 3;
 const REJECTED = partyLayout.fields.rejected.at >> 3;
+const WAITING_BYTES = partyLayout.fields.waitingBytes.at >> 3;
+/** Most bytes of calls of one party that may wait for room, over all lanes. Answers count, and are always taken. */
+export const MOST_WAITING_BYTES = 2 ** 26;
+/** Bytes up to this length are copied one by one: cheaper than asking whether their memory may grow meanwhile. */
+const SHORT_BYTES = 64;
 /** The clock is read once in so many unpublished records. */
 const CLOCK_EVERY = 8;
 
@@ -45,26 +59,32 @@ export class Outlet implements ValueMemory, Room {
   refusedBytes = 0;
   private readonly producer: VariableProducer;
   private readonly codec = new ValueCodec();
-  private readonly consumerParty: Int32Array;
-  private readonly wake: () => void;
   private dirtySinceNs = 0;
+  private readonly names = new SentNames();
+  private readonly parcels: Parcels;
 
-  constructor(private readonly host: OutletHost, readonly to: number, lane: number, private readonly band: number) {
+  constructor(private readonly host: OutletHost, readonly to: number, lane: number, readonly band: number) {
     this.line = new WaitingLine(host.waits, this);
     const inbox = host.shared.inboxes[to]!;
     const byteOffset = laneAt(host.shared, host.id, lane);
     const queue = create({ kind: 'spsc', capacityBytes: host.shared.laneBytes, buffer: inbox, byteOffset });
-    this.producer = pub(queue, { publishEvery: host.publishEvery.records });
-    // Here the outlet itself decides when to publish, and wakes with it.
+    // Here the outlet itself decides when to publish: higher bands go first, and who publishes also wakes.
+    this.producer = pub(queue, { publishEvery: 2 ** 30 });
     this.producer.onUnpublished = null;
+    this.producer.isRefuser = false;
     announceLane(inbox, host.id, lane);
     this.words = this.producer.words;
     this.bytes = this.producer.bytes;
     this.view = this.producer.view;
     this.buffer = Buffer.from(inbox, byteOffset, this.bytes.length);
     this.maxBytes = this.producer.maxRecordBytes - CALL_HEAD_BYTES;
-    this.consumerParty = host.party(to);
-    this.wake = host.waker(to);
+    const consumer = host.party(to);
+    const wake = host.waker(to);
+    // Also where the ring publishes by itself, because it is full.
+    this.producer.onPublish = () => notify(consumer, band, wake);
+    this.parcels = new Parcels((bytes) => {
+      host.counters[WAITING_BYTES]! += bytes;
+    });
   }
 
   /**
@@ -72,14 +92,14 @@ export class Outlet implements ValueMemory, Room {
    * BACK_PRESSURED, TOO_LARGE, or CLOSED when the receiver has died. `commit` or `abort` must follow in the same step.
    */
   claim(kind: number, headBytes: number, length: number): number {
-    if (this.host.isDead(this.to)) return this.refuse(CLOSED);
-    const needed = headBytes + length;
-    // Nobody overtakes those who wait.
-    const mayTake = this.line.count === 0 || this.line.lets(framedBytes(needed));
-    const at = mayTake ? this.producer.tryClaim(needed, kind) : needed > this.producer.maxRecordBytes ? TOO_LARGE : BACK_PRESSURED;
-    if (at >= 0) return at;
-    if (at === BACK_PRESSURED) this.noteRefusal(needed);
-    return this.refuse(at);
+    const at = this.take(kind, headBytes + length);
+    return at >= 0 ? at : this.refuse(at, headBytes + length);
+  }
+
+  /** The same for a message to `name`, of which the receiver is told first where it has not been. */
+  claimFor(name: SentName, kind: number, headBytes: number, length: number): number {
+    const at = this.takeFor(name, kind, headBytes + length);
+    return at >= 0 ? at : this.refuse(at, this.neededFor(name, headBytes + length));
   }
 
   commit(length: number): void {
@@ -92,53 +112,92 @@ export class Outlet implements ValueMemory, Room {
     this.producer.abort();
   }
 
-  /** Publishes what is committed and wakes the receiver if it sleeps or runs something lower. */
+  /** The same as `publish`, at the end of a step: the host has this outlet in its list no more. */
   flush(): void {
     this.isDirty = false;
+    this.publish();
+  }
+
+  /** Publishes what is committed and wakes the receiver if it sleeps or runs something lower. */
+  publish(): void {
     this.producer.flush();
-    notify(this.consumerParty, this.band, this.wake);
+  }
+
+  /** What stands for `text` in this lane. Throws when it cannot be a name. */
+  name(text: string): SentName {
+    return this.names.of(text);
+  }
+
+  /** Calls or answers wait for room here. */
+  get hasParcels(): boolean {
+    return !this.parcels.isEmpty;
   }
 
   /** Bytes as they are, anything else as a value. */
-  send(target: number, message: unknown): number {
-    return message instanceof Uint8Array ? this.sendBytes(target, message) : this.sendValue(target, message);
+  send(name: SentName, message: unknown): number {
+    return message instanceof Uint8Array ? this.sendBytes(name, message) : this.sendValue(name, message);
   }
 
-  sendBytes(target: number, payload: Uint8Array): number {
-    const at = this.claim(BYTES, HEAD_BYTES, payload.length);
+  sendBytes(name: SentName, payload: Uint8Array): number {
+    if (!(payload instanceof Uint8Array)) checkBytes('message', payload);
+    // Measured once: memory that another thread can grow may be longer a moment later.
+    const length = payload.length;
+    const at = this.claimFor(name, BYTES, HEAD_BYTES, length);
     if (at < 0) return at;
-    this.words[at >> 2] = target;
-    this.bytes.set(payload, at + HEAD_BYTES);
-    this.commit(HEAD_BYTES + payload.length);
+    this.words[at >> 2] = name.number;
+    this.copy(payload, length, at + HEAD_BYTES);
+    this.commit(HEAD_BYTES + length);
     return OK;
   }
 
-  sendValue(target: number, value: unknown): number {
-    const most = this.codec.measure(value);
-    const at = this.claimValue(VALUE, HEAD_BYTES, most);
-    if (at < 0) return at;
-    this.words[at >> 2] = target;
+  sendValue(name: SentName, value: unknown): number {
+    const most = this.codec.measure(value, this.maxBytes);
+    const at = this.claimFor(name, VALUE, HEAD_BYTES, most);
+    if (at < 0) {
+      this.codec.forget();
+      return at;
+    }
+    this.words[at >> 2] = name.number;
     this.commit(HEAD_BYTES + this.codec.write(value, this, at + HEAD_BYTES));
     return OK;
   }
 
-  sendCall(target: number, callId: number, deadlineNs: number, value: unknown): number {
-    const most = this.codec.measure(value);
-    const at = this.claimValue(CALL, CALL_HEAD_BYTES, most);
-    if (at < 0) return at;
-    this.words[at >> 2] = target;
-    this.words[(at >> 2) + 1] = callId;
-    this.view.setFloat64(at + HEAD_BYTES, deadlineNs, true);
-    this.commit(CALL_HEAD_BYTES + this.codec.write(value, this, at + CALL_HEAD_BYTES));
+  /**
+   * OK when it was sent or waits for room, serialized, in its turn; TOO_LARGE, CLOSED, or BACK_PRESSURED when too much waits already.
+   * One that waits learns of its receiver's death from CallService, as all calls do.
+   */
+  sendCall(name: SentName, call: PendingCall, deadlineNs: number, value: unknown): number {
+    const most = this.codec.measure(value, this.maxBytes);
+    const at = this.takeInTurn(name, CALL, CALL_HEAD_BYTES + most);
+    if (at >= 0) {
+      this.commit(this.writeCall(this, at, name.number, call, deadlineNs, value));
+      return OK;
+    }
+    if (at !== BACK_PRESSURED || this.host.counters[WAITING_BYTES]! + most > MOST_WAITING_BYTES) {
+      this.codec.forget();
+      this.host.counters[REJECTED]!++;
+      return at;
+    }
+    const scratch = this.parcels.scratch(CALL_HEAD_BYTES + most);
+    this.keep(scratch, this.writeCall(scratch, 0, -1, call, deadlineNs, value), CALL, name, call);
     return OK;
   }
 
-  sendReply(kind: number, callId: number, value: unknown): number {
-    const most = this.codec.measure(value);
-    const at = this.claimValue(kind, HEAD_BYTES, most);
-    if (at < 0) return at;
-    this.words[at >> 2] = callId;
-    this.commit(HEAD_BYTES + this.codec.write(value, this, at + HEAD_BYTES));
+  /** OK when it was sent or waits for room, serialized, in its turn; TOO_LARGE or CLOSED. */
+  sendReply(kind: number, number: number, generation: number, value: unknown): number {
+    const most = this.codec.measure(value, this.maxBytes);
+    const at = this.takeInTurn(undefined, kind, HEAD_BYTES + most);
+    if (at >= 0) {
+      this.commit(this.writeReply(this, at, number, generation, value));
+      return OK;
+    }
+    if (at !== BACK_PRESSURED) {
+      this.codec.forget();
+      this.host.counters[REJECTED]!++;
+      return at;
+    }
+    const scratch = this.parcels.scratch(HEAD_BYTES + most);
+    this.keep(scratch, this.writeReply(scratch, 0, number, generation, value), kind, undefined, undefined);
     return OK;
   }
 
@@ -154,7 +213,7 @@ export class Outlet implements ValueMemory, Room {
 
   askForRoom(bytes: number): boolean {
     // What is committed but unpublished can never be drained: nobody may wait for room on it.
-    if (this.isDirty) this.flush();
+    if (this.isDirty) this.host.publishDownTo(this);
     return this.producer.askForRecord(bytes);
   }
 
@@ -170,45 +229,131 @@ export class Outlet implements ValueMemory, Room {
     return `room in the lane of band ${this.band} to party ${this.to}`;
   }
 
-  private claimValue(kind: number, headBytes: number, most: number): number {
-    const at = this.claim(kind, headBytes, most);
-    if (at < 0) this.codec.forget();
-    return at;
+  // ---- Inside ---------------------------------------------------------------------------------------------------
+
+  private take(kind: number, needed: number): number {
+    if (this.host.isDead(this.to)) return CLOSED;
+    // Nobody overtakes those who wait.
+    if (this.line.count === 0 || this.line.lets(framedBytes(needed))) return this.producer.tryClaim(needed, kind);
+    return needed > this.producer.maxRecordBytes ? TOO_LARGE : BACK_PRESSURED;
   }
 
-  /** After a commit: either the ring has published by itself, or it is flushed at the end of the step. */
-  private published(): void {
-    const producer = this.producer;
-    if (producer.unpublished === 0) {
-      notify(this.consumerParty, this.band, this.wake);
-      return;
+  private takeFor(name: SentName, kind: number, needed: number): number {
+    if (name.number < 0) {
+      const code = this.tell(name);
+      if (code !== OK) return code;
     }
+    return this.take(kind, needed);
+  }
+
+  /** The same for what may wait: nothing overtakes what waits already. */
+  private takeInTurn(name: SentName | undefined, kind: number, needed: number): number {
+    if (this.parcels.isEmpty) return name === undefined ? this.take(kind, needed) : this.takeFor(name, kind, needed);
+    if (this.host.isDead(this.to)) return CLOSED;
+    return needed > this.producer.maxRecordBytes ? TOO_LARGE : BACK_PRESSURED;
+  }
+
+  /** Gives a name its number in this lane. A NAME record is counted neither as sent nor as received, and stands in no line. */
+  private tell(name: SentName): number {
+    if (this.host.isDead(this.to)) return CLOSED;
+    const length = nameBytes(name);
+    const at = this.producer.tryClaim(length, NAME);
+    if (at < 0) return at;
+    this.words[at >> 2] = this.names.nextNumber;
+    this.buffer.write(name.text, at + HEAD_BYTES, 'utf16le');
+    this.producer.commit(length);
+    this.names.told(name);
+    this.published();
+    return OK;
+  }
+
+  /** Bytes to wait for before `needed` bytes for `name` are sent: its NAME record may have to go before. */
+  private neededFor(name: SentName | undefined, needed: number): number {
+    return name === undefined || name.number >= 0 ? needed : Math.min(framedBytes(nameBytes(name)) + needed, this.producer.maxRecordBytes);
+  }
+
+  /** Copies exactly `length` bytes, also from memory that another thread is making longer. */
+  private copy(payload: Uint8Array, length: number, at: number): void {
+    if (length <= SHORT_BYTES) {
+      for (let i = 0; i < length; i++) this.bytes[at + i] = payload[i]!;
+    } else if ((payload.buffer as { growable?: boolean }).growable === true) {
+      this.bytes.set(payload.slice(0, length), at);
+    } else {
+      this.bytes.set(payload, at);
+    }
+  }
+
+  private writeCall(memory: ValueMemory, at: number, name: number, call: PendingCall, deadlineNs: number, value: unknown): number {
+    memory.words[at >> 2] = name;
+    memory.words[(at >> 2) + 1] = call.number;
+    memory.words[(at >> 2) + 2] = call.generation;
+    memory.view.setFloat64(at + DEADLINE_AT, deadlineNs, true);
+    return CALL_HEAD_BYTES + this.codec.write(value, memory, at + CALL_HEAD_BYTES);
+  }
+
+  private writeReply(memory: ValueMemory, at: number, number: number, generation: number, value: unknown): number {
+    memory.words[at >> 2] = number;
+    memory.words[(at >> 2) + 1] = generation;
+    return HEAD_BYTES + this.codec.write(value, memory, at + HEAD_BYTES);
+  }
+
+  private keep(scratch: ValueMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined): void {
+    const isFirst = this.parcels.isEmpty;
+    this.parcels.keep(scratch, length, kind, name, call);
+    if (isFirst) this.whenRoom(this.neededFor(name, length), this.sendParcels);
+  }
+
+  /** What waits goes, one after the other, as far as there is room. */
+  private readonly sendParcels = (): void => {
+    for (let parcel = this.parcels.next(); parcel !== undefined; parcel = this.parcels.next()) {
+      const code = this.sendParcel(parcel);
+      if (code === BACK_PRESSURED) {
+        this.whenRoom(this.neededFor(parcel.name, parcel.bytes.length), this.sendParcels);
+        return;
+      }
+      // CLOSED: nobody is there to take any of them.
+      this.parcels.drop();
+    }
+  };
+
+  private sendParcel({ kind, bytes, name }: Parcel): number {
+    const at = name === undefined ? this.take(kind, bytes.length) : this.takeFor(name, kind, bytes.length);
+    if (at < 0) return at;
+    this.bytes.set(bytes, at);
+    if (name !== undefined) this.words[at >> 2] = name.number;
+    this.commit(bytes.length);
+    return OK;
+  }
+
+  /** After a commit: published at once if it is above what runs, else at the end of the step or at a bound, whichever is first. */
+  private published(): void {
+    const { host, producer } = this;
     if (!this.isDirty) {
       this.isDirty = true;
       this.dirtySinceNs = 0;
-      this.host.markDirty(this);
+      host.markDirty(this);
+    }
+    if (this.band > host.runningBand || producer.unpublished >= host.publishEvery.records) {
+      host.publishDownTo(this);
       return;
     }
     if ((producer.unpublished & (CLOCK_EVERY - 1)) !== 0) return;
-    const now = this.host.nowNs();
+    const now = host.nowNs();
     if (this.dirtySinceNs === 0) {
       this.dirtySinceNs = now;
-    } else if (now - this.dirtySinceNs > this.host.publishEvery.ns) {
+    } else if (now - this.dirtySinceNs > host.publishEvery.ns) {
       this.dirtySinceNs = now;
-      producer.flush();
-      notify(this.consumerParty, this.band, this.wake);
+      host.publishDownTo(this);
     }
   }
 
-  private noteRefusal(needed: number): void {
+  private refuse(code: number, needed: number): number {
+    this.host.counters[REJECTED]!++;
+    if (code !== BACK_PRESSURED) return code;
     this.refusedBytes = needed;
     // The receiver can make room only of what it can see.
-    if (this.isDirty) this.flush();
+    if (this.isDirty) this.host.publishDownTo(this);
     noteRefusal(this.line, needed);
-  }
-
-  private refuse(code: number): number {
-    this.host.counters[REJECTED]!++;
     return code;
   }
 
@@ -217,3 +362,6 @@ export class Outlet implements ValueMemory, Room {
     return `the message is longer than ${outlet.maxBytes} bytes; raise laneBytes (now ${outlet.host.shared.laneBytes}) in createRuntime`;
   }
 }
+
+/** Payload of the NAME record of a name. */
+const nameBytes = (name: SentName): number => HEAD_BYTES + name.text.length * 2;

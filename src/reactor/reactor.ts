@@ -4,11 +4,12 @@
  *
  * The main thread has one too, without an entry: it is the party through which `runtime.call` and `runtime.send` go.
  */
-import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import { checkBytes, checkFunction, checkInteger, checkOptions, invalidArgument, show, PercoreError } from '../errors.js';
 import { BANDS, RETURN_LANES, deliveryLayout, partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type TurnHandle } from '../native.js';
 import { Io, type IoSource } from '../io/index.js';
 import { OK } from '../queues/index.js';
+import { refuseFor } from '../refusals.js';
 import { Bands } from '../bands.js';
 import { ValueCodec } from '../queues/value-codec.js';
 import { DEFAULT_BAND, type Ready } from '../ready.js';
@@ -21,8 +22,11 @@ import type { CallOptions } from './calls.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import type { Inlet } from './inlet.js';
 import { Intercore, type Flushable, type IntercoreHost } from './intercore.js';
-import { BYTES, CALL, HEAD_BYTES, VALUE, hashName } from './message.js';
+import { BYTES, CALL, FAILURE, HEAD_BYTES, NAME, REPLY } from './message.js';
+import { NamesToCome, checkName, type HeardName } from './names.js';
 import type { Outlet } from './outlet.js';
+import { DropReports } from './drop-reports.js';
+import { isOptions, wrongOptions } from './options.js';
 import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { Steps } from './steps.js';
 import { LocalTask, type ByteRecord, type StepResult, type TaskHost } from './task.js';
@@ -43,6 +47,8 @@ export interface ReactorOptions {
   io?: { source: IoSource } | undefined;
   /** Called with what a step, a timer or a connection's handler threw. The reactor goes on. */
   onError: (error: unknown, where: string) => void;
+  /** Called with the first message for each name that reached nobody. */
+  onDrop: (error: PercoreError) => void;
 }
 
 /** Services of the reactors by name: `{ sum(pair: [number, number]): number }`. Makes calls type-checked. */
@@ -65,6 +71,19 @@ export interface SpawnOptions {
   concurrency?: number;
 }
 
+/** Where a message goes. */
+export interface SendOptions {
+  /** A reactor's number; 'main', or the number of reactors, is the main thread. */
+  reactor: number | 'main';
+  /** Band 0 to 7. Default: that of this thread's own task of the name, else 3. */
+  priority?: number;
+}
+
+export interface AddressOptions extends SendOptions {
+  /** Take the return lane: see `Reactor.address`. */
+  isReturn?: boolean;
+}
+
 export interface Task<M> {
   readonly name: string;
   /** OK, BACK_PRESSURED when `capacity` messages wait, or TOO_LARGE (bytes). Does not block. This thread only. */
@@ -81,6 +100,8 @@ const STEPS = field.steps.at >> 3;
 const STEP_ERRORS = field.stepErrors.at >> 3;
 const RECEIVED = field.received.at >> 3;
 const DROPPED = field.dropped.at >> 3;
+const DROPPED_NO_TASK = field.droppedNoTask.at >> 3;
+const DROPPED_NOT_BYTES = field.droppedNotBytes.at >> 3;
 const TURN_NS = field.turnNs.at >> 3;
 const LANES = deliveryLayout.fields.lanes.at >> 2;
 const LANE = deliveryLayout.fields.lane.at >> 2;
@@ -110,6 +131,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   /** For tasks and lanes alone. */
   readonly steps: Steps = new Steps(this);
   readonly waits: Waits = new Waits(this);
+  /** Band of what runs; between turns, that of a task without a priority. */
+  runningBand: number = DEFAULT_BAND;
 
   private readonly addon = native();
   private readonly party: Int32Array;
@@ -120,14 +143,19 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private readonly bands = new Bands();
   private readonly intercore: Intercore;
   private readonly calls: CallService;
-  private readonly tasks = new Map<number, LocalTask>();
+  private readonly tasks = new Map<string, LocalTask>();
+  /** For the lanes whose first record is for a name that nobody here has yet, while the entry runs. */
+  private readonly namesToCome = new NamesToCome();
+  private holdsCalls = true;
+  private holdsMessages = true;
+  private readonly drops: DropReports;
   private readonly codec = new ValueCodec();
   private readonly stopHooks: (() => void | Promise<void>)[] = [];
   private readonly budget: Budget;
   private readonly onError: (error: unknown, where: string) => void;
   private isInTurn = false;
-  private runningBand: number = AWAKE;
-  private selectedBand: number = AWAKE;
+  /** What the others believe that runs here. */
+  private toldBand: number = AWAKE;
   private turnEndNs = 0;
   private yieldCalls = 0;
   /** What runs has been held back: it goes on when its refuser has room, or in the next turn. */
@@ -141,6 +169,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     this.budget = options.budget;
     this.publishEvery = options.publishEvery;
     this.onError = options.onError;
+    this.drops = new DropReports(id, shared.reactors, () => [...this.tasks.values()], options.onDrop);
     const clock = new SystemClock({ originNs: shared.originNs });
     this.nowNs = clock.nowNs;
     this.clock = options.clock === 'manual' ? new ManualClock() : clock;
@@ -204,7 +233,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       // park.yield: something above came, or something to look at: end the turn, native polls at once.
       if (Atomics.load(this.party, YIELD_REQUESTED) !== 0) break;
     }
-    if (this.runningBand !== AWAKE) this.setRunningBand(AWAKE);
+    if (this.toldBand !== AWAKE) this.setRunningBand(AWAKE);
+    this.runningBand = DEFAULT_BAND;
     this.waits.endTurn();
     this.delivery[HAS_MORE] = this.bands.bitmap === 0 ? 0 : 1;
     // Whoever asks for a turn from here on gets another one: nothing looks at what is ready, or at who waits, after this.
@@ -244,7 +274,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   }
 
   private runQuantum(ready: Ready): void {
-    this.selectedBand = ready.band;
+    this.runningBand = ready.band;
     let hasMore = false;
     this.isHeld = false;
     try {
@@ -265,7 +295,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    * more than one step: the word is read by every sender, and writing it costs a transfer of its line between the cores.
    */
   private setRunningBand(band: number): void {
-    this.runningBand = band;
+    this.toldBand = band;
     // park.attention: pairs with notify(). While awake only this thread writes the word; a waker swaps PARKED alone.
     Atomics.store(this.party, ATTENTION, band);
   }
@@ -289,7 +319,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    * clock is read every eighth time. Also publishes what this step has sent. This thread only.
    */
   shouldYield(): boolean {
-    if (this.runningBand !== this.selectedBand) this.setRunningBand(this.selectedBand);
+    if (this.isInTurn && this.toldBand !== this.runningBand) this.setRunningBand(this.runningBand);
     // park.yield: a hint, pairs with notify().
     if (Atomics.load(this.party, YIELD_REQUESTED) !== 0) return true;
     if (++this.yieldCalls % CLOCK_EVERY !== 0) return false;
@@ -299,7 +329,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
 
   /** For InletHost and TaskHost: between two steps of a quantum. */
   mustYield(band: number): boolean {
-    if (this.runningBand !== band) this.setRunningBand(band);
+    if (this.toldBand !== band) this.setRunningBand(band);
     // park.yield: as in shouldYield().
     return this.bands.bitmap >>> (band + 1) !== 0 || Atomics.load(this.party, YIELD_REQUESTED) !== 0;
   }
@@ -332,40 +362,66 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    * BACK_PRESSURED to keep the record and everything behind it in the lane until there is room where it wanted to write.
    */
   spawnBytes(options: SpawnOptions, step: (record: ByteRecord) => number | void): Task<Uint8Array> {
+    if (options !== null && typeof options === 'object' && options.capacity !== undefined) {
+      throw invalidArgument('capacity', options.capacity, 'left out for a task of bytes: its messages wait in the lanes, whose bound is laneBytes');
+    }
     const task = this.addTask(options, true, step as (message: never) => StepResult);
-    return { name: task.name, send: (message) => this.intercore.outlet(this.id, task.band).sendBytes(hashName(task.name), message), depth: 0 };
+    const send = (message: Uint8Array): number => {
+      const outlet = this.intercore.outlet(this.id, task.band);
+      return outlet.sendBytes(outlet.name(task.name), message);
+    };
+    return { name: task.name, send, depth: 0 };
   }
 
   /** Answers calls by this name. The handler may be asynchronous; what it throws travels to the caller. Throws ERR_PERCORE_NAME_TAKEN. */
   handle<N extends keyof S & string>(name: N, handler: (argument: Argument<S, N>, context: CallContext) => Answer<S, N> | Promise<Answer<S, N>>): void {
+    this.checkFree(checkName('name', name));
     checkFunction('handler', handler);
-    this.calls.addHandler(this.register(name), name, handler as never);
+    this.calls.addHandler(name, handler as never);
+    this.namesToCome.release();
   }
 
   /**
-   * Where messages for task `name` of a reactor go, resolved once. Sending through it costs no look-up. `isReturn` takes the return lane,
+   * Where messages for task `name` of a party go, resolved once. Sending through it costs no look-up. `isReturn` takes the return lane,
    * for what answers other messages: a task that is addressed so must never answer BACK_PRESSURED, and then a task that sends returns
    * may, without a circle of reactors that wait for each other.
    */
-  address(name: string, options: { reactor: number; priority?: number; isReturn?: boolean }): Address {
-    const target = hashName(name);
-    return new Address(this.outletTo(target, options), target);
-  }
-
-  /** Sends a value to task `name` of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED (it has died). Copies; does not block. */
-  send(name: string, message: unknown, options: { reactor: number; priority?: number }): number {
-    const target = hashName(name);
-    return this.outletTo(target, options).send(target, message);
+  address(name: string, options: AddressOptions): Address {
+    if (!isOptions(options, 'reactor', 'priority', 'isReturn')) throw wrongOptions(`address(${show(name)})`, options, ['reactor', 'priority', 'isReturn']);
+    if (options.isReturn !== undefined && typeof options.isReturn !== 'boolean') throw invalidArgument('isReturn', options.isReturn, 'true or false');
+    const outlet = this.outletTo(name, options, options.isReturn === true ? RETURN_LANES : 0);
+    return new Address(outlet, outlet.name(name));
   }
 
   /**
-   * Asks a reactor and promises its answer. Waits for room when the lane is full. Rejects with what the handler threw, or
-   * ERR_PERCORE_NO_HANDLER, _REACTOR_DIED, _TIMEOUT, _BACK_PRESSURED (65,536 calls wait), _UNSERIALIZABLE, _TOO_LARGE, _CLOSED.
+   * Sends a value or bytes to task `name` of a party: OK, BACK_PRESSURED, TOO_LARGE or CLOSED (it has died). Copies; does not block. While
+   * the entry of that party runs, the message waits until the name is there; what nobody has after that is dropped, counted and reported.
+   */
+  send(name: string, message: unknown, options: SendOptions): number {
+    if (!isOptions(options, 'reactor', 'priority')) throw wrongOptions(`send(${show(name)})`, options, ['reactor', 'priority']);
+    const outlet = this.outletTo(name, options, 0);
+    return outlet.send(outlet.name(name), message);
+  }
+
+  /** Calls `then` once, in a later turn, as soon as what the lane to that party has refused last would be taken, or the party has died. */
+  whenRoom(options: SendOptions, then: () => void): void {
+    if (!isOptions(options, 'reactor', 'priority')) throw wrongOptions('whenRoom', options, ['reactor', 'priority']);
+    checkFunction('then', then);
+    const outlet = this.intercore.outlet(this.checkParty(options.reactor), checkBand(options.priority));
+    outlet.whenRoom(outlet.refusedBytes, then);
+  }
+
+  /**
+   * Asks a party and promises its answer. The argument is copied now, also when it must wait for room. While the entry of that party
+   * runs, the call waits until the handler is there. Rejects with what the handler threw, or ERR_PERCORE_NO_HANDLER, _REACTOR_DIED,
+   * _TIMEOUT, _BACK_PRESSURED (65,536 calls or 64 MiB of them wait), _UNSERIALIZABLE, _TOO_LARGE, _CLOSED, _INVALID_ARGUMENT.
    */
   call<N extends keyof S & string>(name: N, argument: Argument<S, N>, options: CallOptions = {}): Promise<Answer<S, N>> {
     try {
+      checkName('name', name);
+      if (!isOptions(options, 'reactor', 'key', 'priority', 'timeoutMs', 'signal')) checkOptions(`call("${name}")`, options, ['reactor', 'key', 'priority', 'timeoutMs', 'signal']);
       if (this.intercore.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `call("${name}"): the runtime is closed`);
-      return this.calls.call(name, argument, this.chooseReactor(options), checkBand(options.priority), options) as Promise<Answer<S, N>>;
+      return this.calls.call(name, argument, this.chooseParty(options), checkBand(options.priority), options) as Promise<Answer<S, N>>;
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -377,9 +433,13 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     this.stopHooks.push(hook);
   }
 
-  /** The reactor that owns this key's bucket. */
+  /**
+   * The reactor that owns this key's bucket. A text key stands for its UTF-8 bytes. Throws ERR_PERCORE_INVALID_ARGUMENT for keys of
+   * other kinds: `ownerOf(String(5))`.
+   */
   ownerOf(key: string | Uint8Array): number {
-    return this.intercore.block.ownerOf(bucketOf(typeof key === 'string' ? hashKey(Buffer.from(key)) : hashKey(key)));
+    if (typeof key === 'string') return this.ownerOfHash(hashKey(Buffer.from(key)));
+    return this.ownerOfHash(hashKey(checkKey(key)));
   }
 
   /** The same for a hash from `hashKey`. */
@@ -396,6 +456,16 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
 
   wake(eventFd: number): void {
     this.addon.wake(eventFd);
+  }
+
+  /**
+   * For worker-main and the runtime: the entry has run. A call to a name that nobody has is refused from now on, and, unless `messages
+   * wait`, a message is dropped and reported.
+   */
+  noteStarted(messages?: 'messages wait'): void {
+    this.holdsCalls = false;
+    if (messages === undefined) this.holdsMessages = false;
+    this.namesToCome.release();
   }
 
   hold(ready: Holdable, code: number): void {
@@ -416,58 +486,67 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   }
 
   dispatch(inlet: Inlet, at: number, length: number, type: number): number {
-    const words = inlet.words;
-    const target = words[at >> 2]!;
-    switch (type) {
-      case BYTES:
-      case VALUE: {
-        const task = this.tasks.get(target);
-        if (task === undefined) {
-          this.counters[DROPPED]!++;
-          break;
-        }
-        if (task.takesBytes && type === BYTES) {
-          inlet.learn(target, task);
-          return inlet.runBytes(at, length, task);
-        }
-        return this.runMessage(task, inlet, at + HEAD_BYTES, length - HEAD_BYTES, type);
-      }
-      case CALL: this.calls.answer(inlet, at, length); break;
-      default: this.calls.settle(inlet, at, length, type); break;
+    if (type === REPLY || type === FAILURE) {
+      this.calls.settle(inlet, at, length, type);
+      return OK;
     }
-    return OK;
+    if (type === NAME) {
+      inlet.hear(at, length);
+      return OK;
+    }
+    // Undefined only where memory was scribbled on.
+    const heard = inlet.names[inlet.words[at >> 2]!];
+    if (type === CALL) {
+      if (this.holdsCalls && heard !== undefined && this.calls.handlerOf(heard) === undefined) return refuseFor(this.namesToCome);
+      return this.calls.answer(inlet, at, length, heard);
+    }
+    const task = heard === undefined ? undefined : (heard.task ??= this.tasks.get(heard.text));
+    if (task === undefined) {
+      if (this.holdsMessages && heard !== undefined) return refuseFor(this.namesToCome);
+      this.drop(DROPPED_NO_TASK, heard, inlet);
+      return OK;
+    }
+    if (!task.takesBytes) return this.runMessage(task, inlet, at + HEAD_BYTES, length - HEAD_BYTES, type);
+    if (type !== BYTES) {
+      this.drop(DROPPED_NOT_BYTES, heard, inlet);
+      return OK;
+    }
+    inlet.learn(inlet.words[at >> 2]!, task);
+    return inlet.runBytes(at, length, task);
+  }
+
+  private drop(reason: number, heard: HeardName | undefined, inlet: Inlet): void {
+    this.counters[DROPPED]!++;
+    this.counters[reason]!++;
+    this.drops.report(reason === DROPPED_NO_TASK, heard?.text ?? '', inlet.from);
   }
 
   // ---- Inside -------------------------------------------------------------------------------------------------------
 
-  /** The lane for a target: of the band that is named, else of this reactor's own task of that name. */
-  private outletTo(target: number, options: { reactor: number; priority?: number; isReturn?: boolean }): Outlet {
-    const to = this.checkReactor(options.reactor);
-    const band = checkBand(options.priority ?? this.tasks.get(target)?.band);
-    return this.intercore.outlet(to, options.isReturn === true ? RETURN_LANES + band : band);
+  /** The lane for a name: of the band that is given, else of this reactor's own task of that name. */
+  private outletTo(name: string, options: SendOptions, firstLane: number): Outlet {
+    const band = options.priority === undefined ? (this.tasks.get(name)?.band ?? DEFAULT_BAND) : checkBand(options.priority);
+    return this.intercore.outlet(this.checkParty(options.reactor), firstLane + band);
   }
 
   private addTask(options: SpawnOptions, takesBytes: boolean, step: (message: never, from: number, priority: number) => StepResult): LocalTask {
+    if (!isOptions(options, 'name', 'priority', 'capacity', 'concurrency')) throw wrongOptions('spawn', options, ['name', 'priority', 'capacity', 'concurrency']);
+    const name = checkName('name', options.name);
     checkFunction('step', step);
     const band = checkBand(options.priority);
     const capacity = checkInteger('capacity', options.capacity ?? 1024, 1, 2 ** 20);
     const concurrency = options.concurrency === undefined ? Infinity : checkInteger('concurrency', options.concurrency, 1, 2 ** 20);
-    const target = this.register(options.name);
-    const task = new LocalTask(this, { name: options.name, band, capacity, concurrency, takesBytes }, step);
-    this.tasks.set(target, task);
+    this.checkFree(name);
+    const task = new LocalTask(this, { name, band, capacity, concurrency, takesBytes }, step);
+    this.tasks.set(name, task);
+    this.namesToCome.release();
     return task;
   }
 
-  /** Checks a name and returns its hash, under which others address it. */
-  private register(name: string): number {
-    if (typeof name !== 'string' || name === '') throw invalidArgument('name', name, 'a string that is not empty');
-    const target = hashName(name);
-    const taken = this.tasks.get(target)?.name ?? this.calls.nameOf(target);
-    if (taken !== undefined) {
-      const why = taken === name ? 'is taken in this reactor' : `hashes like "${taken}", which this reactor has`;
-      throw new PercoreError('ERR_PERCORE_NAME_TAKEN', `name "${name}" ${why}; choose another`, { argument: 'name', value: name });
-    }
-    return target;
+  /** Tasks and handlers of a reactor share one space of names. */
+  private checkFree(name: string): void {
+    if (!this.tasks.has(name) && !this.calls.hasHandler(name)) return;
+    throw new PercoreError('ERR_PERCORE_NAME_TAKEN', `name "${name}" is taken in this reactor; choose another`, { argument: 'name', value: name });
   }
 
   private runMessage(task: LocalTask, inlet: Inlet, at: number, length: number, type: number): number {
@@ -492,9 +571,12 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     return timers;
   }
 
-  private chooseReactor(options: CallOptions): number {
-    if (options.reactor !== undefined) return this.checkReactor(options.reactor);
-    if (options.key !== undefined) return this.ownerOf(options.key);
+  private chooseParty({ reactor, key }: CallOptions): number {
+    if (reactor !== undefined) {
+      if (key === undefined) return this.checkParty(reactor);
+      throw invalidArgument('key', key, 'left out where reactor is given: the two may name different reactors');
+    }
+    if (key !== undefined) return this.ownerOf(key);
     for (let tries = 0; tries < this.shared.reactors; tries++) {
       this.nextReactor = this.nextReactor + 1 >= this.shared.reactors ? 0 : this.nextReactor + 1;
       if (!this.intercore.isDead(this.nextReactor)) break;
@@ -502,8 +584,14 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     return this.nextReactor;
   }
 
-  private checkReactor(id: number): number {
-    return checkInteger('reactor', id, 0, this.shared.reactors - 1);
+  /** A reactor's number; the number of reactors, or 'main', is the main thread. */
+  private checkParty(reactor: number | 'main'): number {
+    const { reactors } = this.shared;
+    if (reactor === 'main') return reactors;
+    // The main thread's own number is taken from reactors alone, which answer it by the number it has sent under: on the main thread
+    // it is a loop that went one too far.
+    if (typeof reactor === 'number' && reactor >= 0 && (reactor | 0) === reactor && (reactor < reactors || (reactor === reactors && this.id !== reactors))) return reactor;
+    throw invalidArgument('reactor', reactor, `a whole number from 0 to ${reactors - 1}${typeof reactor === 'number' ? '' : ", or 'main'"}`);
   }
 
   // ---- Start and stop -----------------------------------------------------------------------------------------------
@@ -565,4 +653,13 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
 
 function checkBand(priority: number | undefined): number {
   return priority === undefined ? DEFAULT_BAND : checkInteger('priority', priority, 0, BANDS - 1);
+}
+
+function checkKey(key: unknown): Uint8Array {
+  try {
+    return checkBytes('key', key);
+  } catch {
+    const hint = typeof key === 'number' || typeof key === 'bigint' ? ` (of a number: String(${key}))` : '';
+    throw invalidArgument('key', key, `a string or a Uint8Array${hint}`);
+  }
 }

@@ -755,7 +755,7 @@ describe('close', () => {
     for (let i = 0; i < 5000; i++) if (runtime.send('first', i, { reactor: 0 }) === OK) sent++;
     const result = await runtime.close();
     rmSync(folder, { recursive: true });
-    expect([result, [...counts]]).toEqual([{ drained: true, undelivered: 0 }, [sent, sent]]);
+    expect([result, [...counts]]).toEqual([{ drained: true, undelivered: 0, leftBehind: [], stillRunning: [] }, [sent, sent]]);
     expect(sent).toBeGreaterThan(1000);
   });
 
@@ -766,11 +766,11 @@ describe('close', () => {
     const runtime = await remoteRuntime(2);
     const first = runtime.close();
     expect(runtime.close()).toBe(first);
-    expect(await first).toEqual({ drained: true, undelivered: 0 });
-    expect(await runtime.close()).toEqual({ drained: true, undelivered: 0 });
+    expect(await first).toEqual({ drained: true, undelivered: 0, leftBehind: [], stillRunning: [] });
+    expect(await runtime.close()).toBe(await first);
     const other = await remoteRuntime(2);
     await other[Symbol.asyncDispose]();
-    expect(other.status().reactors.map(({ state }) => state)).toEqual(['dead', 'dead']);
+    expect(other.status().reactors.map(({ state }) => state)).toEqual(['left', 'left']);
     await until(() => JSON.stringify([descriptors(), threads()]) === JSON.stringify(before), 'as before', 3000).catch(() => expect([descriptors(), threads()]).toEqual(before));
   });
 

@@ -7,56 +7,26 @@
  * Repair (marking dead, waking peers) happens after a worker's `exit` event only: that is proof of death, a time-out is not.
  */
 import { EventEmitter } from 'node:events';
-import { existsSync, stat } from 'node:fs';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { Worker, type ResourceLimits } from 'node:worker_threads';
-import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
-import { MAX_REACTORS, partyLayout, words } from '../layout.js';
+import { stat } from 'node:fs';
+import { checkInteger, checkOptions, PercoreError } from '../errors.js';
+import { partyLayout, words } from '../layout.js';
 import { native } from '../native.js';
-import { cpuBudget, type CpuBudget } from '../realtime/cpus.js';
-import type { IoSource } from '../io/index.js';
-import type { Grants } from '../realtime/grants.js';
-import { unpackError, type CallOptions } from './calls.js';
-import { idleSettings, setIdleStrategy, type IdleOptions } from './idle-strategy.js';
+import type { Address } from './address.js';
+import type { CallContext } from './call-service.js';
+import type { CallOptions } from './calls.js';
+import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
+import { Member, type MemberHost } from './member.js';
 import { summon, summonAfterDeath } from './parking.js';
-import { Reactor, type Answer, type AnyServices, type Argument, type Budget } from './reactor.js';
-import { RuntimeBlock, createShared, partyCounters, partyWords, type PartySettings, type SharedRuntime } from './shared.js';
-import { reactorStatus, type RuntimeStatus } from './status.js';
-import type { WorkerReport, WorkerStart } from './worker-main.js';
+import { Reactor, type AddressOptions, type Answer, type AnyServices, type Argument, type SendOptions, type SpawnOptions, type Task } from './reactor.js';
+import { checkRuntimeOptions, type RuntimeOptions, type RuntimeSettings } from './runtime-options.js';
+import { RuntimeBlock, createShared, giveBackLanes, partyCounters, partyWords, type SharedRuntime } from './shared.js';
+import { mainStatus, reactorStatus, type RuntimeStatus } from './status.js';
+import type { ByteRecord, StepResult } from './task.js';
 
-export interface RuntimeOptions {
-  /** Module whose default export runs once in every reactor: a file URL, or an absolute path. */
-  entry: URL | string;
-  /** 1 to 255, or 'auto' (default): the CPUs of the affinity mask, bounded by the cgroup's quota. */
-  reactors?: number | 'auto';
-  /** Pin each reactor to a CPU of the affinity mask (default true), or to these, one a reactor. */
-  pin?: boolean | readonly number[];
-  /** Handed to the entry as its second argument; structured clone, so SharedArrayBuffers are shared. */
-  data?: unknown;
-  /** Bytes of each lane: a power of two, 4 KiB to 2^26. Default 256 KiB; the longest message is a little under half. */
-  laneBytes?: number;
-  /** How reactors idle. Default 'adaptive' with spins of 50 µs; 'park' under a fractional cgroup quota. */
-  idle?: IdleOptions;
-  /** What bounds one turn: default 64 quanta, 20 µs. */
-  budget?: { steps?: number; us?: number };
-  /** What bounds lazy publishing inside a step: default 64 records, 20 µs. */
-  publishEvery?: { records?: number; us?: number };
-  /**
-   * 'manual', for tests: each reactor's `timers` run by a ManualClock, `reactor.clock`, that stands still until the entry moves it. Time-outs
-   * of calls and connections stay real.
-   */
-  clock?: 'manual';
-  /**
-   * Where sockets' readiness and bytes come from: 'epoll' (default) or 'io_uring' (Linux 6.1 and permission needed; epoll stands in where it
-   * is refused, and `status()` says why).
-   */
-  io?: { source: IoSource };
-  /** Limits of each worker's heap, as for `new Worker`. */
-  resourceLimits?: ResourceLimits;
-}
+export type { RuntimeOptions } from './runtime-options.js';
 
 export interface CloseOptions {
-  /** Longest wait for all reactors to become quiet: default 5,000 ms. */
+  /** Longest wait for all reactors to become quiet: 0 to 2^31 - 1 ms, default 5,000. */
   drainMs?: number;
 }
 export interface CloseResult {
@@ -64,6 +34,13 @@ export interface CloseResult {
   readonly drained: boolean;
   /** Messages sent and not run: to a reactor that died, or cut off by `drainMs`. */
   readonly undelivered: number;
+  /** Reactors that did not leave within a second after they were told, and were terminated in the middle of what they did. */
+  readonly leftBehind: readonly number[];
+  /**
+   * Those of `leftBehind` whose thread had not ended a second later: it is in a system call that blocks, such as reading from a pipe that nobody
+   * writes. It ends when the call returns. Until then this process cannot end by itself either, since Node waits for its threads.
+   */
+  readonly stillRunning: readonly number[];
 }
 
 /** Emitted as 'reactorDied' at once after the worker's exit event. */
@@ -79,69 +56,63 @@ export interface StepError {
   readonly error: Error;
   readonly where: string;
 }
+/** Emitted as 'message' for what code in a reactor posts by `parentPort.postMessage`. Counted in `status()`, also when nobody listens. */
+export interface ForeignMessage {
+  readonly reactorId: number;
+  readonly message: unknown;
+}
+/** Emitted as 'messageDropped' once for each name that nobody has, or that takes bytes and was sent a value; `status()` counts them all. */
+export interface MessageDrop {
+  /** Whom it was sent to; the main thread comes after the last reactor. */
+  readonly reactorId: number;
+  /** Says who has sent it, to which name, and which tasks there are. Its `value` is the name. */
+  readonly error: Error;
+}
 interface RuntimeEvents {
   reactorDied: [ReactorDeath];
   stepError: [StepError];
-}
-
-interface Member {
-  readonly worker: Worker;
-  readonly exited: Promise<void>;
-  grants: Grants | undefined;
-  isDead: boolean;
-  error: Error | undefined;
+  messageDropped: [MessageDrop];
+  message: [ForeignMessage];
 }
 
 /** How often a closing runtime looks whether all are quiet. */
 const LOOK_MS = 2;
-/** A reactor told to leave gets so long before it is terminated. */
+/** A reactor told to leave gets so long before it is terminated, and then so long to end. */
 const LEAVE_MS = 1000;
+const END_MS = 1000;
 
 export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
+  private readonly settings: RuntimeSettings;
   private readonly shared: SharedRuntime;
   private readonly block: RuntimeBlock;
-  private readonly cpus: CpuBudget;
   private readonly members: Member[] = [];
-  private readonly asked: number | 'auto';
   /** The main thread's own party. */
   private readonly host: Reactor<S>;
   private closing: Promise<CloseResult> | undefined;
+  private isStarted = false;
+  private isMainReady = false;
+  /** Why a thread could not be started: thrown by ready(), after those that were have ended. */
+  private failure: unknown;
 
-  /** For createRuntime alone. */
+  /** For createRuntime alone, which calls ready(). */
   constructor(options: RuntimeOptions) {
     super();
-    const entry = checkEntry(options.entry);
-    const laneBytes = checkLaneBytes(options.laneBytes ?? 2 ** 18);
-    const budget: Budget = { steps: checkInteger('budget.steps', options.budget?.steps ?? 64, 1, 1e6), ns: 1000 * checkInteger('budget.us', options.budget?.us ?? 20, 1, 1e6) };
-    const publishEvery = { records: checkInteger('publishEvery.records', options.publishEvery?.records ?? 64, 1, 2 ** 20), ns: 1000 * checkInteger('publishEvery.us', options.publishEvery?.us ?? 20, 1, 1e6) };
-    if (options.clock !== undefined && options.clock !== 'manual') throw invalidArgument('clock', options.clock, "'manual' or left out");
-    const source = options.io?.source ?? 'epoll';
-    if (source !== 'epoll' && source !== 'io_uring') throw invalidArgument('io.source', source, "'epoll' or 'io_uring'");
-    this.cpus = cpuBudget();
-    this.asked = options.reactors ?? 'auto';
-    const count = this.asked === 'auto' ? Math.min(this.cpus.count, MAX_REACTORS) : checkInteger('reactors', this.asked, 1, MAX_REACTORS);
-    const pins = checkPins(options.pin ?? true, count, this.cpus);
-    const strategy = options.idle?.strategy ?? (this.cpus.quota % 1 === 0 || this.cpus.quota === Infinity ? 'adaptive' : 'park');
-    const settings = idleSettings({ ...options.idle, strategy });
-
+    const settings = this.settings = checkRuntimeOptions(options);
+    const { reactors: count, budget, publishEvery, laneBytes } = settings;
     const addon = native();
     // libuv's pool is made at its first use and inherits the affinity of whoever uses it first: that must not be a pinned reactor.
     stat('/', () => undefined);
-    const originNs = addon.nowNs();
-    const eventFds = Array.from({ length: count + 1 }, () => addon.createWaker());
-    this.shared = createShared(count, laneBytes, eventFds, originNs, (party) => (party === count ? hostSettings(settings) : settings));
-    this.block = new RuntimeBlock(this.shared.runtime);
-    this.host = new Reactor<S>(this.shared, count, { budget, publishEvery, onError: (error, where) => this.report(count, error as Error, where) });
+    const eventFds: number[] = [];
     try {
-      for (let id = 0; id < count; id++) {
-        const start: WorkerStart = { shared: this.shared, id, cpu: pins[id], entry, data: options.data, options: { budget, publishEvery, clock: options.clock, io: { source } } };
-        this.members.push(this.startMember(id, start, options.resourceLimits));
-      }
-    } catch (error) {
-      // Data that cannot be cloned, or no more threads: those that have started are ended.
-      void this.close({ drainMs: 0 });
-      throw error;
+      while (eventFds.length <= count) eventFds.push(addon.createWaker());
+      this.shared = createShared(count, laneBytes, eventFds, addon.nowNs(), (party) => settings.parties[party]!);
+      this.host = new Reactor<S>(this.shared, count, { budget, publishEvery, onError: (error, where) => this.report(count, error as Error, where), onDrop: (error) => this.reportDrop(count, error) });
+    } catch (cause) {
+      for (const fd of eventFds) addon.closeWaker(fd);
+      throw cannotOpen(settings, cause as Error);
     }
+    this.block = new RuntimeBlock(this.shared.runtime);
+    this.startMembers();
   }
 
   /** Reactors of this runtime. */
@@ -154,9 +125,43 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     return this.host.call(name, argument, options);
   }
 
-  /** Sends a value or bytes to a task of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED. Main thread; does not block. */
-  send(name: string, message: unknown, options: { reactor: number; priority?: number }): number {
+  /** Sends a value or bytes to a task of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED; see `Reactor.send`. Main thread; does not block. */
+  send(name: string, message: unknown, options: SendOptions): number {
     return this.host.send(name, message, options);
+  }
+
+  /** Where messages for a task of a reactor go, resolved once; see `Reactor.address`. Main thread. */
+  address(name: string, options: AddressOptions): Address {
+    return this.host.address(name, options);
+  }
+
+  /** Calls `then` once, later, when the lane to that reactor has room again or the reactor has died. Main thread. */
+  whenRoom(options: SendOptions, then: () => void): void {
+    this.host.whenRoom(options, then);
+  }
+
+  /** Publishes at once what the main thread has sent; it is published at the end of this pass of the event loop in any case. */
+  flush(): void {
+    this.host.flush();
+  }
+
+  /**
+   * Makes a task of the main thread, which reactors send to by `{ reactor: 'main' }` (or the number of reactors, which messages from
+   * here carry as `from`); see `Reactor.spawn`. Make it in `main` of the options, or right after `createRuntime`: until then messages
+   * of entries wait for it.
+   */
+  spawn<M>(options: SpawnOptions, step: (message: M, from: number, priority: number) => StepResult): Task<M> {
+    return this.host.spawn(options, step);
+  }
+
+  /** The same for bytes, read where they lie in the lane; see `Reactor.spawnBytes`. */
+  spawnBytes(options: SpawnOptions, step: (record: ByteRecord) => number | void): Task<Uint8Array> {
+    return this.host.spawnBytes(options, step);
+  }
+
+  /** Answers calls of reactors to `{ reactor: 'main' }`; see `Reactor.handle`. What entries ask must be handled from `main` of the options on. */
+  handle(name: string, handler: (argument: any, context: CallContext) => unknown): void {
+    (this.host as unknown as Reactor).handle(name, handler);
   }
 
   /** The reactor that owns this key's bucket. */
@@ -177,18 +182,39 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   /** Asked, granted, why not, and all counters. Reads shared memory; sends nothing. */
   status(): RuntimeStatus {
     return {
-      cpus: this.cpus,
-      reactorsAsked: this.asked,
-      reactors: this.members.map((member, id) => reactorStatus(this.shared, id, member.isDead, member.grants)),
+      cpus: this.settings.cpus,
+      reactorsAsked: this.settings.asked,
+      reactors: this.members.map((member) => this.statusOf(member)),
+      main: mainStatus(this.shared),
       sharedBytes: this.shared.runtime.byteLength + this.shared.inboxes.reduce((sum, inbox) => sum + inbox.byteLength, 0),
       node: process.version,
     };
   }
 
-  /** Lets every reactor run what it was sent, then ends them. A second call returns the first one's promise. */
-  close(options: CloseOptions = {}): Promise<CloseResult> {
-    const drainMs = checkInteger('drainMs', options.drainMs ?? 5000, 0, 2 ** 31 - 1);
+  /**
+   * Lets every reactor run what it was sent, then ends them. Resolves within `drainMs` and two seconds, whatever a reactor does; the result says
+   * which did not leave. A second call returns the first one's promise.
+   */
+  close(options?: CloseOptions): Promise<CloseResult> {
+    const drainMs = checkInteger('drainMs', checkOptions('options', options, ['drainMs']).drainMs ?? 5000, 0, 2 ** 31 - 1);
     return (this.closing ??= this.closeInOrder(drainMs));
+  }
+
+  /**
+   * Lets the program end though the runtime is open, when nothing else keeps it: the reactors are then terminated in the middle of what they do.
+   * For a runtime that only serves the main thread. Returns this.
+   */
+  unref(): this {
+    for (const member of this.members) member.unref();
+    this.host.setRef(false);
+    return this;
+  }
+
+  /** Keeps the program running until the runtime is closed, as it does at first. Returns this. */
+  ref(): this {
+    for (const member of this.members) member.ref();
+    this.host.setRef(true);
+    return this;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -197,71 +223,100 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
 
   // ---- Inside -------------------------------------------------------------------------------------------------------
 
-  /** For createRuntime alone: resolves when every entry has run; rejects, and closes, when one failed. */
+  /** For createRuntime alone: resolves when every entry has run; rejects when one failed or took too long, after all have been ended. */
   async ready(): Promise<this> {
+    let timer: NodeJS.Timeout | undefined;
     try {
-      await Promise.all(this.starting);
+      if (this.failure !== undefined) throw this.failure;
+      const late = new Promise<never>((_resolve, reject) => {
+        timer = setTimeout(() => reject(this.startedTooLate()), this.settings.startTimeoutMs);
+      });
+      // One that was ready and dies before the others are would else be missing without a word: nobody has the runtime to listen to yet.
+      const deaths = this.members.map((member) => member.exited.then(() => Promise.reject(member.deathWhileStarting())));
+      await Promise.race([Promise.all([this.startMain(), ...this.members.map(({ ready }) => ready)]), late, ...deaths]);
+      this.isStarted = true;
+      // What entries have sent to tasks that are made right after this has resolved waits for them.
+      setImmediate(() => this.host.noteStarted());
+      this.warnOfPins();
       return this;
     } catch (error) {
-      await this.close({ drainMs: 0 });
+      const { stillRunning } = await this.close({ drainMs: 0 });
+      if (stillRunning.length > 0 && error instanceof PercoreError) error.message += `. The thread of reactor ${stillRunning.join(', ')} is in a system call that blocks, and still runs`;
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
-  private readonly starting: Promise<void>[] = [];
 
-  private startMember(id: number, start: WorkerStart, resourceLimits: ResourceLimits | undefined): Member {
-    const worker = new Worker(new URL('./worker-main.js', import.meta.url), {
-      workerData: start,
-      name: `percore-${id}`,
-      ...(resourceLimits === undefined ? {} : { resourceLimits }),
-    } as ConstructorParameters<typeof Worker>[1]);
-    let onReady: () => void;
-    let onFailed: (error: Error) => void;
-    const ready = new Promise<void>((resolve, reject) => {
-      onReady = resolve;
-      onFailed = reject;
-    });
-    // Looked at by ready(); a rejection before that is not unhandled.
-    ready.catch(() => undefined);
-    this.starting.push(ready);
-    const exited = new Promise<void>((resolve) => {
-      worker.once('exit', (exitCode) => {
-        this.noteExit(id, exitCode);
-        onFailed(new PercoreError('ERR_PERCORE_ENTRY', `reactor ${id} ended with exit code ${exitCode} while it started${member.error === undefined ? '' : `: ${member.error.message}`}`, { reactorId: id, cause: member.error }));
-        resolve();
-      });
-    });
-    const member: Member = { worker, exited, grants: undefined, isDead: false, error: undefined };
-    worker.on('error', (error: unknown) => {
-      member.error = error instanceof Error ? error : new Error(String(error));
-    });
-    worker.on('message', (report: WorkerReport) => {
-      if (report.kind === 'stepError') {
-        this.report(id, unpackError(report.error, id, report.where), report.where);
-        return;
+  private async startMain(): Promise<void> {
+    await this.settings.main?.(this as unknown as Runtime);
+    this.isMainReady = true;
+    // An entry that asks for what the main thread does not handle would wait for ever: createRuntime waits for the entry.
+    this.host.noteStarted('messages wait');
+  }
+
+  private startMembers(): void {
+    const { entry, data, pins, budget, publishEvery, clock, source, resourceLimits } = this.settings;
+    const host: MemberHost = {
+      stepError: (id, error, where) => this.report(id, error, where),
+      messageDropped: (id, error) => this.reportDrop(id, error),
+      message: (reactorId, message) => void this.emit('message', { reactorId, message }),
+      exited: (member, exitCode) => this.noteExit(member, exitCode),
+    };
+    try {
+      for (const [id, cpu] of pins.entries()) {
+        this.members.push(new Member(id, { shared: this.shared, cpu, entry, data, options: { budget, publishEvery, clock, io: { source } } }, resourceLimits, host));
       }
-      member.grants = report.grants;
-      if (report.kind === 'ready') onReady();
-      else onFailed(startError(id, start.entry, unpackError(report.error, id, 'entry')));
-    });
-    return member;
+    } catch (error) {
+      this.failure = error;
+    }
+  }
+
+  private startedTooLate(): PercoreError {
+    const { entry, startTimeoutMs } = this.settings;
+    if (!this.isMainReady) {
+      return new PercoreError('ERR_PERCORE_TIMEOUT', `the option main did not return or settle within ${startTimeoutMs} ms. Does it await something that never comes? Raise startTimeoutMs if it needs longer`, { argument: 'startTimeoutMs', value: startTimeoutMs });
+    }
+    const late = this.members.filter(({ isReady }) => !isReady);
+    // The others may only have been slow: the machine was busy, or one waits for another.
+    const stuck = late.filter(({ hasBegun }) => hasBegun);
+    const shown = (stuck.length > 0 ? stuck : late).map(({ id }) => `reactor ${id}`);
+    const why = stuck.length > 0 ? `the entry ${entry} neither returned nor threw. Does it await something that never comes, or loop? Raise startTimeoutMs if it needs longer`
+      : `the thread has not come as far as the entry ${entry}. Raise startTimeoutMs on a machine as busy as this one`;
+    return new PercoreError('ERR_PERCORE_TIMEOUT', `${shown.slice(0, 8).join(', ')}${shown.length > 8 ? ` and ${shown.length - 8} others` : ''} did not start within ${startTimeoutMs} ms: ${why}`,
+      { argument: 'startTimeoutMs', value: startTimeoutMs, reactorId: (stuck[0] ?? late[0])?.id });
+  }
+
+  /** A CPU that the user named and did not get is easily missed in status(). */
+  private warnOfPins(): void {
+    if (!this.settings.isPinnedByList) return;
+    for (const { id, grants } of this.members) {
+      for (const refusal of grants?.refusals ?? []) if (refusal.startsWith('pin ')) process.emitWarning(`reactor ${id}: ${refusal}`, { code: 'PERCORE_PIN_REFUSED' });
+    }
   }
 
   /** The only place where a reactor is declared dead. */
-  private noteExit(id: number, exitCode: number): void {
-    const member = this.members[id]!;
-    if (member.isDead) return;
-    member.isDead = true;
+  private noteExit(member: Member, exitCode: number): void {
+    const { id, error } = member;
     this.block.markDead(id);
     for (const [peer, inbox] of this.shared.inboxes.entries()) summonAfterDeath(partyWords(inbox), () => native().wake(this.shared.eventFds[peer]!));
     this.host.noteDeaths();
-    if (this.closing !== undefined) return;
-    const death: ReactorDeath = { reactorId: id, exitCode, error: member.error };
-    if (!this.emit('reactorDied', death)) process.emitWarning(`reactor ${id} died with exit code ${exitCode}${member.error === undefined ? '' : `: ${member.error.message}`}`, { code: 'ERR_PERCORE_REACTOR_DIED' });
+    // While it starts, createRuntime rejects with this death.
+    if (this.closing !== undefined || !this.isStarted) return;
+    const death: ReactorDeath = { reactorId: id, exitCode, error };
+    if (!this.emit('reactorDied', death)) process.emitWarning(`reactor ${id} died with exit code ${exitCode}${error === undefined ? '' : `: ${error.message}`}`, { code: 'ERR_PERCORE_REACTOR_DIED' });
+  }
+
+  private statusOf({ id, isDead, grants, messages }: Member): ReturnType<typeof reactorStatus> {
+    return reactorStatus(this.shared, id, { isDead, grants, messages, whyNoSpin: this.settings.whyNoSpin[id] });
   }
 
   private report(reactorId: number, error: Error, where: string): void {
     if (!this.emit('stepError', { reactorId, error, where })) process.emitWarning(`reactor ${reactorId}, ${where}: ${error.stack ?? error.message}`, { code: 'ERR_PERCORE_STEP' });
+  }
+
+  private reportDrop(reactorId: number, error: Error): void {
+    if (!this.emit('messageDropped', { reactorId, error })) process.emitWarning(error.message, { code: 'ERR_PERCORE_NO_TASK' });
   }
 
   private summonAll(): void {
@@ -281,26 +336,35 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   }
 
   private async closeInOrder(drainMs: number): Promise<CloseResult> {
+    // Whatever unref() said: who closes waits for it.
+    this.ref();
     this.tellAll(words.stop.DRAIN);
     const isQuiet = await this.waitUntilQuiet(drainMs);
     const undelivered = this.inFlight();
     this.tellAll(words.stop.LEAVE);
-    await Promise.all(this.members.map(async ({ worker, exited }) => {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<'late'>((resolve) => {
-        timer = setTimeout(() => resolve('late'), LEAVE_MS);
-      });
-      if ((await Promise.race([exited, late])) === 'late') {
-        // It runs a step that does not end. Terminating it is safe: its rings have no shared claims.
-        void worker.terminate();
-        await exited;
-      }
-      clearTimeout(timer);
-    }));
+    await this.waitForExits(LEAVE_MS);
+    const late = this.members.filter(({ isDead }) => !isDead);
+    // They run something that does not end. Terminating them is safe: their rings have no shared claims.
+    for (const member of late) member.terminate();
+    if (late.length > 0) await this.waitForExits(END_MS);
+    const running = late.filter(({ isDead }) => !isDead);
+    for (const member of running) member.unref();
     this.host.detach();
-    // Nobody is left who could write into them.
+    // One that still runs may wake somebody later: that does nothing then, see native/waker.h.
     for (const fd of this.shared.eventFds) native().closeWaker(fd);
-    return { drained: isQuiet && undelivered === 0, undelivered };
+    if (running.length === 0) giveBackLanes(this.shared);
+    const idOf = ({ id }: Member): number => id;
+    return { drained: isQuiet && undelivered === 0, undelivered, leftBehind: late.map(idOf), stillRunning: running.map(idOf) };
+  }
+
+  /** Until every thread has ended, at most so long. */
+  private async waitForExits(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([Promise.all(this.members.map(({ exited }) => exited)), late]);
+    clearTimeout(timer);
   }
 
   /** Messages committed and not yet taken, over all parties. */
@@ -318,7 +382,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     const endMs = performance.now() + drainMs;
     let before = '';
     for (;;) {
-      const living = this.members.flatMap((member, id) => (member.isDead ? [] : [reactorStatus(this.shared, id, false, undefined)]));
+      const living = this.members.flatMap((member) => (member.isDead ? [] : [this.statusOf(member)]));
       // A reactor in the middle of a long quantum still says what it said before it: what it was sent must have been taken too. Of one
       // that has died nobody takes it any more.
       const isTaken = living.length < this.members.length || this.inFlight() === 0;
@@ -334,46 +398,19 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
 
 /**
  * Starts a runtime: one pinned worker a reactor, the entry's default export run in each. Resolves when all have run; rejects with
- * ERR_PERCORE_INVALID_ARGUMENT, _ENTRY (what the entry threw is the cause) or _NATIVE_UNAVAILABLE, and then nothing is left behind.
+ * ERR_PERCORE_INVALID_ARGUMENT, _ENTRY (what the entry threw is the cause), _TIMEOUT (`startTimeoutMs`), _UNSERIALIZABLE (`data`), _SYSTEM (memory,
+ * descriptors), _NATIVE_UNAVAILABLE or _WORKER_UNAVAILABLE, and then nothing is left behind.
  */
 export async function createRuntime<S = AnyServices>(options: RuntimeOptions): Promise<Runtime<S>> {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with an entry');
   return new Runtime<S>(options).ready();
 }
 
-/** The main thread never spins without end: it has other work, and seldom a CPU of its own. */
-function hostSettings(settings: PartySettings): PartySettings {
-  return settings.idleStrategy === words.idleStrategy.PARK ? settings : { ...settings, idleStrategy: words.idleStrategy.ADAPTIVE };
-}
-
-function checkEntry(entry: unknown): string {
-  const url = entry instanceof URL ? entry : typeof entry === 'string' && entry.startsWith('file:') ? new URL(entry) : typeof entry === 'string' && entry.startsWith('/') ? pathToFileURL(entry) : undefined;
-  if (url === undefined || url.protocol !== 'file:') throw invalidArgument('entry', entry instanceof URL ? entry.href : entry, "a file URL such as new URL('./reactor.js', import.meta.url), or an absolute path");
-  const path = fileURLToPath(url);
-  if (!existsSync(path)) {
-    const hint = path.endsWith('.js') && existsSync(`${path.slice(0, -3)}.ts`) ? '; there is a .ts file of that name: compile it first' : '';
-    throw new PercoreError('ERR_PERCORE_ENTRY', `entry ${path} does not exist${hint}`, { argument: 'entry', value: path });
+/** Says what could not be had, and what would need less of it. */
+function cannotOpen({ reactors, laneBytes }: RuntimeSettings, cause: Error & { code?: string; syscall?: string }): Error {
+  if (cause instanceof RangeError) {
+    return new PercoreError('ERR_PERCORE_SYSTEM', `there is no memory for the lanes of ${reactors} reactors: ${cause.message}. Use fewer reactors or smaller laneBytes (now ${laneBytes})`, { errno: 'ENOMEM', syscall: 'mmap', cause });
   }
-  const strips = (process.features as { typescript?: unknown }).typescript;
-  if (/\.[cm]?ts$/.test(path) && (strips === undefined || strips === false) && !process.execArgv.some((argument) => argument.includes('tsx'))) {
-    throw new PercoreError('ERR_PERCORE_ENTRY', `entry ${path} is TypeScript, which Node ${process.version} does not load: compile it and name the .js file, or start node with --import tsx`, { argument: 'entry', value: path });
-  }
-  return url.href;
-}
-
-function checkLaneBytes(value: number): number {
-  checkInteger('laneBytes', value, 4096, 2 ** 26);
-  if ((value & (value - 1)) !== 0) throw invalidArgument('laneBytes', value, 'a power of two');
-  return value;
-}
-
-function checkPins(pin: boolean | readonly number[], count: number, cpus: CpuBudget): (number | undefined)[] {
-  if (pin === false) return new Array<undefined>(count).fill(undefined);
-  if (pin === true) return Array.from({ length: count }, (_, id) => cpus.allowed[id % cpus.allowed.length]);
-  if (!Array.isArray(pin) || pin.length !== count) throw invalidArgument('pin', pin, `true, false, or a list of ${count} CPU numbers, one a reactor`);
-  return pin.map((cpu: number) => checkInteger('pin', cpu, 0, 8191));
-}
-
-function startError(id: number, entry: string, cause: Error): PercoreError {
-  return new PercoreError('ERR_PERCORE_ENTRY', `reactor ${id}: ${fileURLToPath(entry)} failed: ${cause.message}`, { reactorId: id, cause });
+  if (cause.syscall === undefined) return cause;
+  const hint = cause.code === 'EMFILE' || cause.code === 'ENFILE' ? `. ${reactors} reactors need ${4 * reactors + 4} descriptors: raise the limit (ulimit -n)` : '';
+  return new PercoreError('ERR_PERCORE_SYSTEM', `the runtime cannot be opened: ${cause.message}${hint}`, { errno: cause.code!, syscall: cause.syscall, cause });
 }

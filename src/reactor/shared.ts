@@ -3,6 +3,7 @@
  * Plain objects, so that they pass through workerData. Made by the main thread; no party allocates shared memory later.
  */
 import { BUCKETS, LAYOUT_VERSION, LINE_BYTES, PARTY_MAGIC, RUNTIME_MAGIC, inboxBytes, laneOffset, partyLayout, runtimeLayout, words, type Field } from '../layout.js';
+import { native } from '../native.js';
 
 export interface SharedRuntime {
   readonly reactors: number;
@@ -19,7 +20,15 @@ export interface PartySettings {
   idleStrategy: number;
   spinNs: number;
   ioIntervalNs: number;
+  /** 1 where it never spins, since another thread that works has its CPU. */
+  isCpuShared?: number;
 }
+
+/**
+ * What the C library is asked for at least: it takes so much from the kernel each time and gives it back at once. Less may come out of its
+ * heap, which is filled with zeros when it is handed out again, and then every lane is resident (glibc: M_MMAP_THRESHOLD_MAX, 32 MiB).
+ */
+const FRESH_BYTES = 2 ** 25 + 2 ** 16;
 
 const word = (field: Field): number => field.at >> 2;
 const IS_DEAD = word(runtimeLayout.fields.isDead);
@@ -41,7 +50,9 @@ export function createShared(reactors: number, laneBytes: number, eventFds: read
   Atomics.store(shared, word(runtimeLayout.fields.magic), RUNTIME_MAGIC);
 
   const inboxes = Array.from({ length: parties }, (_, id) => {
-    const inbox = new SharedArrayBuffer(inboxBytes(parties, laneBytes));
+    const inbox = new SharedArrayBuffer(Math.max(inboxBytes(parties, laneBytes), FRESH_BYTES));
+    // And where it comes out of the heap all the same: best effort, a refusal costs memory alone.
+    native().freshPages(new Uint8Array(inbox), 0);
     const party = new Int32Array(inbox, 0, partyLayout.bytes >> 2);
     // Before any worker starts; the magic comes last.
     const set = (field: keyof typeof partyLayout.fields, value: number) => Atomics.store(party, word(partyLayout.fields[field]), value);
@@ -55,6 +66,11 @@ export function createShared(reactors: number, laneBytes: number, eventFds: read
     return inbox;
   });
   return { reactors, laneBytes, runtime, inboxes, eventFds, originNs };
+}
+
+/** After the last party has gone: the pages of all lanes go back to the kernel at once, not with the garbage. What status() reads stays. */
+export function giveBackLanes(shared: SharedRuntime): void {
+  for (const inbox of shared.inboxes) native().freshPages(new Uint8Array(inbox), partyLayout.bytes);
 }
 
 /** The Party block at the beginning of an inbox, as words. */

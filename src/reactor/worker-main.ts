@@ -1,11 +1,11 @@
 /** Entry of a reactor's thread: ask for the grants, make the reactor, run the user's entry, say that it is ready. */
-import { parentPort, workerData } from 'node:worker_threads';
-import { PercoreError } from '../errors.js';
+import { workerData, type MessagePort } from 'node:worker_threads';
 import { words } from '../layout.js';
 import { setLazyHost } from '../queues/lazy.js';
 import { forbidBlocking } from '../queues/waiting.js';
 import { requestGrants, type Grants } from '../realtime/grants.js';
-import { packError } from './calls.js';
+import { entryOf, importEntry } from './entry.js';
+import { packError } from './failure.js';
 import { Reactor, type ReactorOptions } from './reactor.js';
 import type { SharedRuntime } from './shared.js';
 
@@ -15,20 +15,24 @@ export interface WorkerStart {
   readonly cpu: number | undefined;
   readonly entry: string;
   readonly data: unknown;
-  readonly options: Omit<ReactorOptions, 'onError'>;
+  readonly options: Omit<ReactorOptions, 'onError' | 'onDrop'>;
+  /** To the main thread. parentPort is left to the user. */
+  readonly reports: MessagePort;
 }
 
 /** What a reactor's thread tells the main thread besides its shared words. */
 export type WorkerReport =
+  | { kind: 'begun' }
   | { kind: 'ready'; grants: Grants }
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
+  | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
   | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };
 
 /** Step errors reported a second; the rest are counted in `stepErrors` alone, or a loop of them would flood the main thread. */
 const REPORTS_PER_SECOND = 20;
 
 async function main(start: WorkerStart): Promise<void> {
-  const report = (message: WorkerReport) => parentPort!.postMessage(message);
+  const report = (message: WorkerReport) => start.reports.postMessage(message);
   const threadGrants = requestGrants(start.cpu, `percore-${start.id}`);
   let reports = 0;
   let secondNs = 0;
@@ -40,27 +44,25 @@ async function main(start: WorkerStart): Promise<void> {
     }
     if (++reports <= REPORTS_PER_SECOND) report({ kind: 'stepError', error: packError(error), where });
   };
-  const reactor = new Reactor(start.shared, start.id, { ...start.options, onError });
+  const reactor = new Reactor(start.shared, start.id, { ...start.options, onError, onDrop: (error) => report({ kind: 'messageDropped', error: packError(error) }) });
   if (start.options.io?.source === 'io_uring') reactor.io.begin();
   const io = { asked: reactor.io.asked, granted: reactor.io.granted };
   const grants: Grants = { ...threadGrants, io, refusals: [...threadGrants.refusals, ...reactor.io.refusals] };
-  const importing = import(start.entry) as Promise<{ default?: unknown }>;
+  report({ kind: 'begun' });
+  const importing = importEntry(start.entry);
   // Queues that the entry opens in this thread: published lazily, flushed at the end of the step, and never waited for standing still.
   setLazyHost({ publishEvery: reactor.publishEvery.records, markDirty: (producer) => reactor.flushAfterStep(producer) });
   forbidBlocking();
   // Exit even if the user left something open; the turn is detached by now. An import under way ends first: Node would leave its file open.
   reactor.onLeave = () => void importing.catch(() => undefined).then(() => process.exit(0));
   try {
-    const module = await importing;
-    if (typeof module.default !== 'function') {
-      throw new PercoreError('ERR_PERCORE_ENTRY', `${start.entry} has no default export that is a function; write "export default function start(reactor) { … }"`, { argument: 'entry', value: start.entry });
-    }
-    await (module.default as (reactor: Reactor, data: unknown) => unknown)(reactor, start.data);
+    await entryOf(await importing, start.entry)(reactor, start.data);
   } catch (error) {
     report({ kind: 'startFailed', error: packError(error), grants });
     return;
   }
   reactor.setPhase(words.phase.READY);
+  reactor.noteStarted();
   report({ kind: 'ready', grants });
 }
 

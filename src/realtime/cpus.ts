@@ -37,14 +37,45 @@ const systemFiles: CgroupFiles = (path) => {
 export function cgroupQuota(read: CgroupFiles): number {
   let quota = Infinity;
   for (const line of read('/proc/self/cgroup')?.trim().split('\n') ?? []) {
-    const [, controllers = '', path = '/'] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    const [, controllers, path = '/'] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    if (controllers === undefined) continue;
     const isV2 = controllers === '';
     if (!isV2 && !controllers.split(',').includes('cpu')) continue;
-    for (const folder of upwards(path)) {
-      quota = Math.min(quota, isV2 ? quotaV2(read(join('/sys/fs/cgroup', folder, 'cpu.max'))) : quotaV1(read, join('/sys/fs/cgroup', controllers, folder)));
-    }
+    for (const folder of foldersOf(read, controllers, path)) quota = Math.min(quota, isV2 ? quotaV2(read(join(folder, 'cpu.max'))) : quotaV1(read, folder));
   }
   return quota;
+}
+
+/**
+ * The folders from a cgroup up to the root, where they are mounted. A mount may show only a part of the tree: in a container its root is often
+ * the container's own cgroup, whatever path the kernel names. `controllers` is empty for version 2.
+ */
+function foldersOf(read: CgroupFiles, controllers: string, path: string): string[] {
+  const mounts = cgroupMounts(read).filter(({ type, options }) => (controllers === '' ? type === 'cgroup2' : type === 'cgroup' && options.includes('cpu')));
+  // Without a word about mounts they are where everybody has them; one of version 1 has the controllers' names or a link for each.
+  if (mounts.length === 0) mounts.push(...(controllers === '' ? [''] : [controllers, 'cpu']).map((name) => ({ type: '', options: [], root: '/', at: join('/sys/fs/cgroup', name) })));
+  return mounts.flatMap(({ root, at }) => {
+    // ".." leads out of this process's namespace: what is there cannot be seen.
+    const isInside = !path.includes('/..') && (root === '/' || path === root || path.startsWith(`${root}/`));
+    return upwards(isInside ? path.slice(root === '/' ? 0 : root.length) : '/').map((folder) => join(at, folder));
+  });
+}
+
+interface Mount {
+  readonly type: string;
+  readonly options: readonly string[];
+  /** The folder of the file system that is seen at `at`. */
+  readonly root: string;
+  readonly at: string;
+}
+
+/** Source: proc_pid_mountinfo(5). "30 25 0:26 / /sys/fs/cgroup/cpu rw,nosuid shared:9 - cgroup cgroup rw,cpu" */
+function cgroupMounts(read: CgroupFiles): Mount[] {
+  const unescape = (text: string) => text.replace(/\\(\d{3})/g, (_match, octal: string) => String.fromCharCode(parseInt(octal, 8)));
+  return (read('/proc/self/mountinfo') ?? '').split('\n').flatMap((line) => {
+    const [, root, at, type, options] = /^\S+ \S+ \S+ (\S+) (\S+) .*? - (cgroup2?) \S+ (\S+)/.exec(line) ?? [];
+    return root === undefined ? [] : [{ type: type!, options: options!.split(','), root: unescape(root), at: unescape(at!) }];
+  });
 }
 
 /** "/a/b" -> "/a/b", "/a", "/". */

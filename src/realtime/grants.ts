@@ -1,5 +1,6 @@
 /** What a reactor's thread asked of the system, and what the system gave: tried, read back, reported, and worked without. */
 import { native } from '../native.js';
+import { placeOfThread, startChildrenAt } from './thread-defaults.js';
 
 export interface Grants {
   /** The CPU asked for, or undefined when pinning was not asked. */
@@ -14,15 +15,16 @@ export interface Grants {
   readonly refusals: readonly string[];
 }
 
-/** Asks for the calling thread. Never throws for a refusal. */
+/** Asks for the calling thread. Never throws for a refusal. What the thread starts later does not inherit what it was granted. */
 export function requestGrants(cpu: number | undefined, name: string): Grants {
   const addon = native();
   const refusals: string[] = [];
+  const usual = placeOfThread();
   addon.setThreadName(name);
-  let cpuGranted = addon.getAffinity();
+  let cpuGranted: readonly number[] = usual.cpus;
   if (cpu !== undefined) {
     try {
-      cpuGranted = addon.pinThread(cpu);
+      cpuGranted = addon.setAffinity([cpu]);
       if (cpuGranted.length !== 1 || cpuGranted[0] !== cpu) refusals.push(`pin to CPU ${cpu}: the kernel granted ${cpuGranted.join(', ')}`);
     } catch (error) {
       refusals.push(`pin to CPU ${cpu}: ${(error as Error).message}; the cpuset allows ${cpuGranted.join(', ')}`);
@@ -31,5 +33,6 @@ export function requestGrants(cpu: number | undefined, name: string): Grants {
   // Without it every sleep of the thread, libuv's time-outs included, may end 50 µs late.
   const timerSlackNs = addon.setTimerSlack(1);
   if (timerSlackNs !== 1) refusals.push(`timer slack of 1 ns: the kernel granted ${timerSlackNs} ns`);
+  startChildrenAt(usual);
   return { cpuAsked: cpu, cpuGranted, timerSlackNs, threadId: addon.threadId(), refusals };
 }

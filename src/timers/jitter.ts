@@ -70,7 +70,7 @@ export interface JitterOptions {
 
 export const DEFAULT_TOLERANCE_NS = 2_000_000;
 
-/** Takes jitter values one by one. Allocates at construction (some 40 KiB), not when it records. One thread. */
+/** Takes jitter values one by one. Allocates at construction (some 50 KiB), not when it records. One thread. */
 export class JitterRecorder {
   readonly toleranceNs: number;
   private readonly exact: Float64Array;

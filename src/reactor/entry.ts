@@ -1,0 +1,81 @@
+/** A runtime's entry: checked by the main thread before anything is opened, imported by each reactor's thread. */
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { invalidArgument, PercoreError } from '../errors.js';
+
+/** Throws unless this is a file that can be an entry; returns its URL. */
+export function checkEntry(entry: unknown): string {
+  const url = urlOf(entry);
+  const isUrl = typeof entry === 'object' && entry !== null && 'href' in entry;
+  if (url?.protocol !== 'file:') throw invalidArgument('entry', isUrl ? entry.href : entry, "a file URL such as new URL('./reactor.js', import.meta.url), or an absolute path");
+  const path = pathOf(url);
+  if (!existsSync(path)) {
+    const hint = path.endsWith('.js') && existsSync(`${path.slice(0, -3)}.ts`) ? '; there is a .ts file of that name: compile it first' : '';
+    throw new PercoreError('ERR_PERCORE_ENTRY', `entry ${path} does not exist${hint}`, { argument: 'entry', value: path });
+  }
+  if (/\.[cm]?ts$/.test(path) && !stripsTypes() && !usesTsx()) {
+    throw new PercoreError('ERR_PERCORE_ENTRY', `entry ${path} is TypeScript, which Node ${process.version} does not load: compile it and name the .js file, or start node with --import tsx`, { argument: 'entry', value: path });
+  }
+  return url.href;
+}
+
+/** A URL of another realm is one too: a test runner may have its own. */
+function urlOf(entry: unknown): URL | undefined {
+  try {
+    if (typeof entry === 'object' && entry !== null && 'href' in entry) return new URL(String(entry.href));
+    if (typeof entry !== 'string') return undefined;
+    return entry.startsWith('file:') ? new URL(entry) : entry.startsWith('/') ? pathToFileURL(entry) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function pathOf(url: URL): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `entry must be the URL of a file of this machine, not ${url.href}: ${(cause as Error).message}`, { argument: 'entry', value: url.href, cause });
+  }
+}
+
+/** Whether this Node loads TypeScript by itself. */
+function stripsTypes(): boolean {
+  const { typescript } = process.features as { typescript?: unknown };
+  return typescript !== undefined && typescript !== false;
+}
+
+/** Whether the program was started with tsx, by an argument or by NODE_OPTIONS. */
+const usesTsx = (): boolean => [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some((argument) => /\btsx\b/.test(argument));
+
+type Entry = (reactor: unknown, data: unknown) => unknown;
+
+/** Imports the entry in a reactor's thread. */
+export async function importEntry(entry: string): Promise<{ default?: unknown }> {
+  // On a Node that loads no TypeScript by itself, tsx joins the main thread alone: a worker asks it for itself.
+  if (!stripsTypes() && usesTsx()) await registerTsx(entry);
+  return import(entry) as Promise<{ default?: unknown }>;
+}
+
+/** The default export. Of a module that was compiled to CommonJS, `import` gives all exports as the default one. */
+export function entryOf(module: { default?: unknown }, entry: string): Entry {
+  const { default: exported } = module;
+  const start = typeof exported === 'function' ? exported : (exported as { default?: unknown } | undefined)?.default;
+  if (typeof start === 'function') return start as Entry;
+  throw new PercoreError('ERR_PERCORE_ENTRY', `${entry} has no default export that is a function; write "export default function start(reactor) { … }"`, { argument: 'entry', value: entry });
+}
+
+async function registerTsx(entry: string): Promise<void> {
+  const loaders = process.execArgv.filter((argument) => argument.startsWith('file:') && /\btsx\b/.test(argument));
+  for (const from of [entry, ...loaders, pathToFileURL(resolve('percore.js')).href]) {
+    try {
+      const path = createRequire(from).resolve('tsx/package.json');
+      const { exports } = JSON.parse(readFileSync(path, 'utf8')) as { exports: Record<string, { import: { default: string } }> };
+      const { register } = await import(pathToFileURL(join(dirname(path), exports['./esm/api']!.import.default)).href) as { register(): void };
+      return register();
+    } catch {
+      // Not to be found from here, or of another make: the import below says what cannot be loaded.
+    }
+  }
+}

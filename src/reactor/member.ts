@@ -1,0 +1,158 @@
+/**
+ * A reactor's worker thread as the main thread sees it: started, heard, watched until its exit, ended.
+ *
+ *      starting --'ready'--> ready --told to leave--> left (exit)          at any time: exit, the proof of death
+ *          └──'startFailed'--> failed
+ *
+ * Reports come over a channel of their own. parentPort belongs to the user and to libraries (logs, traces, coverage): whatever they post is
+ * handed on and counted, never taken for a report.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { MessageChannel, Worker, receiveMessageOnPort, type ResourceLimits } from 'node:worker_threads';
+import { PercoreError } from '../errors.js';
+import { besideModule } from '../native.js';
+import { kindOf, memberPath } from '../queues/value-path.js';
+import type { Grants } from '../realtime/grants.js';
+import { unpackError } from './failure.js';
+import type { WorkerReport, WorkerStart } from './worker-main.js';
+
+export interface MemberHost {
+  stepError(id: number, error: Error, where: string): void;
+  messageDropped(id: number, error: Error): void;
+  /** Posted by code of the user's in that reactor. */
+  message(id: number, message: unknown): void;
+  /** The thread has ended; called once, after everything that it reported. */
+  exited(member: Member, exitCode: number): void;
+}
+
+export class Member {
+  grants: Grants | undefined;
+  /** The exit event has come. */
+  isDead = false;
+  /** What the thread ended by, if it was an error. */
+  error: Error | undefined;
+  exitCode: number | undefined;
+  /** Messages that came over parentPort. */
+  messages = 0;
+  /** Resolves when the entry has run; rejects with ERR_PERCORE_ENTRY. */
+  readonly ready: Promise<void>;
+  /** The thread has come as far as the entry. */
+  hasBegun = false;
+  isReady = false;
+  readonly exited: Promise<void>;
+  readonly worker: Worker;
+
+  /** Starts the thread. Throws ERR_PERCORE_UNSERIALIZABLE for data that cannot be cloned, _WORKER_UNAVAILABLE, or what `new Worker` throws. */
+  constructor(readonly id: number, start: Omit<WorkerStart, 'reports' | 'id'>, resourceLimits: ResourceLimits | undefined, host: MemberHost) {
+    const { port1, port2 } = new MessageChannel();
+    try {
+      this.worker = startWorker({ ...start, id, reports: port2 }, resourceLimits);
+    } catch (error) {
+      port1.close();
+      throw (error as Error).name === 'DataCloneError' ? unclonable(start.data, error as Error) : error;
+    }
+    let settle!: { resolve(): void; reject(error: Error): void };
+    this.ready = new Promise((resolve, reject) => {
+      settle = { resolve, reject };
+    });
+    // Whoever waits for it sees the rejection; with nobody waiting it is not unhandled.
+    this.ready.catch(() => undefined);
+    const take = (report: WorkerReport): void => {
+      if (report.kind === 'stepError') return host.stepError(id, unpackError(report.error, id, report.where), report.where);
+      if (report.kind === 'messageDropped') return host.messageDropped(id, unpackError(report.error, id, 'messages'));
+      this.hasBegun = true;
+      if (report.kind === 'begun') return;
+      this.grants = report.grants;
+      this.isReady = report.kind === 'ready';
+      if (report.kind === 'ready') settle.resolve();
+      else settle.reject(entryFailed(id, start.entry, unpackError(report.error, id, 'entry')));
+    };
+    port1.on('message', take);
+    // The worker itself keeps the main thread alive, or not: see unref().
+    port1.unref();
+    this.worker.on('error', (error: unknown) => {
+      this.error = error instanceof Error ? error : new Error(String(error));
+    });
+    this.worker.on('message', (message: unknown) => {
+      this.messages++;
+      host.message(id, message);
+    });
+    this.exited = new Promise((done) => {
+      this.worker.once('exit', (exitCode) => {
+        // What it said last may not have been delivered yet.
+        for (let last = receiveMessageOnPort(port1); last !== undefined; last = receiveMessageOnPort(port1)) take(last.message as WorkerReport);
+        port1.close();
+        this.isDead = true;
+        this.exitCode = exitCode;
+        settle.reject(this.deathWhileStarting());
+        done();
+        host.exited(this, exitCode);
+      });
+    });
+  }
+
+  deathWhileStarting(): PercoreError {
+    return new PercoreError('ERR_PERCORE_ENTRY', `reactor ${this.id} ended with exit code ${this.exitCode} while it started${this.error === undefined ? '' : `: ${this.error.message}`}`, { reactorId: this.id, cause: this.error });
+  }
+
+  /** Asks Node to end the thread between two statements; a blocking system call it cannot end. */
+  terminate(): void {
+    void this.worker.terminate().catch(() => undefined);
+  }
+
+  ref(): void {
+    this.worker.ref();
+  }
+
+  unref(): void {
+    this.worker.unref();
+  }
+}
+
+function startWorker(start: WorkerStart, resourceLimits: ResourceLimits | undefined): Worker {
+  const path = workerPath();
+  const options = { workerData: start, transferList: [start.reports], name: `percore-${start.id}`, ...(resourceLimits === undefined ? {} : { resourceLimits }) };
+  // A program given by --eval or standard input may say by --input-type what it is. A worker inherits that, and then takes no file.
+  const hasInputType = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some((argument) => argument.includes('--input-type'));
+  return hasInputType
+    ? new Worker(`import(${JSON.stringify(pathToFileURL(path).href)})`, { ...options, eval: true } as ConstructorParameters<typeof Worker>[1])
+    : new Worker(path, options as ConstructorParameters<typeof Worker>[1]);
+}
+
+/** worker-main.js lies beside this module, also when that has become part of a bundle, or where PERCORE_WORKER_PATH says. */
+function workerPath(): string {
+  const named = process.env['PERCORE_WORKER_PATH'];
+  const beside = besideModule(import.meta.url, './worker-main.js');
+  const candidates = named === undefined || named === '' ? [beside] : [resolve(named), besideModule(import.meta.url, named)];
+  const found = candidates.find((path) => path !== undefined && existsSync(path));
+  if (found !== undefined) return found;
+  throw new PercoreError('ERR_PERCORE_WORKER_UNAVAILABLE', `the program of the reactors' threads, worker-main.js, is not at ${candidates.filter((path) => path !== undefined).join(' nor ')}. `
+    + 'A bundled application leaves percore out of the bundle (esbuild: --external:percore), or bundles "percore/worker" as an entry of its own, '
+    + 'places the result beside the bundle as worker-main.js, or sets PERCORE_WORKER_PATH to it or to dist/percore/worker-main.js of the installed package');
+}
+
+function entryFailed(id: number, entry: string, cause: Error): PercoreError {
+  return new PercoreError('ERR_PERCORE_ENTRY', `reactor ${id}: ${fileURLToPath(entry)} failed: ${cause.message}`, { reactorId: id, cause });
+}
+
+function unclonable(data: unknown, cause: Error): PercoreError {
+  const path = pathToUnclonable(data, 'data', new Set()) ?? 'data';
+  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${path} cannot be handed to the reactors: ${cause.message}. Functions belong into the entry, which runs in each reactor; send plain values`, { argument: path, cause });
+}
+
+/** `data.handlers[0] (a function)` for the first thing that is known not to cross; undefined when it is something else. */
+function pathToUnclonable(value: unknown, path: string, seen: Set<unknown>): string | undefined {
+  if (typeof value === 'function' || typeof value === 'symbol') return `${path} (${kindOf(value)})`;
+  if (typeof value !== 'object' || value === null || seen.has(value)) return undefined;
+  seen.add(value);
+  const parts: [string, unknown][] = value instanceof Map || value instanceof Set
+    ? [...value].map((item, i) => [`${path}[${i}]`, item])
+    : Object.keys(value).map((key) => [Array.isArray(value) ? `${path}[${key}]` : memberPath(path, key), (value as Record<string, unknown>)[key]]);
+  for (const [where, part] of parts) {
+    const found = pathToUnclonable(part, where, seen);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

@@ -1,0 +1,143 @@
+/** The options of createRuntime: what they mean, and what is checked before anything is opened. */
+import type { ResourceLimits } from 'node:worker_threads';
+import { checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
+import type { IoSource } from '../io/index.js';
+import { MAX_REACTORS, words } from '../layout.js';
+import { cpuBudget, type CpuBudget } from '../realtime/cpus.js';
+import { checkEntry } from './entry.js';
+import { checkIdleOptions, idleSettings, type IdleOptions } from './idle-strategy.js';
+import type { Budget } from './reactor.js';
+import type { Runtime } from './runtime.js';
+import type { PartySettings } from './shared.js';
+
+export interface RuntimeOptions {
+  /** Module whose default export runs once in every reactor, ES or CommonJS: a file URL, also as text, or an absolute path. */
+  entry: URL | string;
+  /** 1 to 255, or 'auto' (default): the CPUs of the affinity mask, bounded by the cgroup's quota. */
+  reactors?: number | 'auto';
+  /**
+   * Pin each reactor to a CPU of the affinity mask (default true), or to these, one a reactor. What a reactor starts, a child process or a
+   * worker, is not pinned with it. A CPU that is not granted is in `status().reactors[id].refusals`; one of a list is warned of as well.
+   */
+  pin?: boolean | readonly number[];
+  /** Handed to the entry as its second argument; structured clone, so SharedArrayBuffers are shared. */
+  data?: unknown;
+  /** Bytes of each lane: a power of two, 4 KiB to 2^26. Default 256 KiB; the longest message is a little under half. */
+  laneBytes?: number;
+  /**
+   * How reactors idle. Default 'adaptive' with spins of 50 µs; 'park' under a fractional cgroup quota. A reactor whose CPU another one (or, where
+   * there is one CPU, the main thread) needs as well never spins, whatever is asked: `refusals` says so.
+   */
+  idle?: IdleOptions;
+  /** What bounds one turn: default 64 quanta, 20 µs. */
+  budget?: { steps?: number; us?: number };
+  /** What bounds lazy publishing inside a step: default 64 records, 20 µs. */
+  publishEvery?: { records?: number; us?: number };
+  /**
+   * 'manual', for tests: each reactor's `timers` run by a ManualClock, `reactor.clock`, that stands still until the entry moves it. Time-outs
+   * of calls and connections stay real.
+   */
+  clock?: 'manual';
+  /**
+   * Where sockets' readiness and bytes come from: 'epoll' (default) or 'io_uring' (Linux 6.1 and permission needed; epoll stands in where it
+   * is refused, and `status()` says why).
+   */
+  io?: { source: IoSource };
+  /**
+   * Runs on the main thread before any reactor does: make here the tasks and handlers of the main thread that entries send to or ask.
+   * `createRuntime` waits for it, as it does for the entries; what it throws rejects `createRuntime`.
+   */
+  main?: (runtime: Runtime) => void | Promise<void>;
+  /** Limits of each worker's heap, as for `new Worker`. */
+  resourceLimits?: ResourceLimits;
+  /** Longest wait for all entries to have run, asynchronous parts included: 1 to 2^31 - 1 ms, default 30,000. */
+  startTimeoutMs?: number;
+}
+
+/** The same, checked and complete. */
+export interface RuntimeSettings {
+  readonly entry: string;
+  readonly cpus: CpuBudget;
+  readonly asked: number | 'auto';
+  readonly reactors: number;
+  readonly pins: readonly (number | undefined)[];
+  /** True when the user named the CPUs. */
+  readonly isPinnedByList: boolean;
+  readonly data: unknown;
+  readonly laneBytes: number;
+  /** Settings of each party, the main thread's last. */
+  readonly parties: readonly PartySettings[];
+  /** Why a reactor may not spin; undefined where it may. */
+  readonly whyNoSpin: readonly (string | undefined)[];
+  readonly budget: Budget;
+  readonly publishEvery: { readonly records: number; readonly ns: number };
+  readonly clock: 'manual' | undefined;
+  readonly source: IoSource;
+  readonly main: RuntimeOptions['main'];
+  readonly resourceLimits: ResourceLimits | undefined;
+  readonly startTimeoutMs: number;
+}
+
+const KNOWN = ['entry', 'reactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'clock', 'io', 'main', 'resourceLimits', 'startTimeoutMs'];
+const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
+const MOST_MS = 2 ** 31 - 1;
+
+/** Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_ENTRY for a file that is not there or cannot be loaded. Opens nothing. */
+export function checkRuntimeOptions(options: RuntimeOptions): RuntimeSettings {
+  if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with an entry');
+  checkOptions('options', options, KNOWN);
+  if (options.main !== undefined) checkFunction('main', options.main);
+  const entry = checkEntry(options.entry);
+  const laneBytes = checkLaneBytes(options.laneBytes ?? 2 ** 18);
+  const { steps, us } = checkOptions('budget', options.budget, ['steps', 'us']);
+  const { records, us: publishUs } = checkOptions('publishEvery', options.publishEvery, ['records', 'us']);
+  const budget = { steps: checkInteger('budget.steps', steps ?? 64, 1, 1e6), ns: 1000 * checkInteger('budget.us', us ?? 20, 1, 1e6) };
+  const publishEvery = { records: checkInteger('publishEvery.records', records ?? 64, 1, 2 ** 20), ns: 1000 * checkInteger('publishEvery.us', publishUs ?? 20, 1, 1e6) };
+  if (options.clock !== undefined && options.clock !== 'manual') throw invalidArgument('clock', options.clock, "'manual' or left out");
+  const source = checkOneOf('io.source', checkOptions('io', options.io, ['source']).source ?? 'epoll', ['epoll', 'io_uring']);
+  const startTimeoutMs = checkInteger('startTimeoutMs', options.startTimeoutMs ?? 30_000, 1, MOST_MS);
+  if (options.resourceLimits !== undefined) checkOptions('resourceLimits', options.resourceLimits, LIMITS);
+  checkIdleOptions('idle', options.idle);
+  const cpus = cpuBudget();
+  const asked = options.reactors ?? 'auto';
+  const reactors = asked === 'auto' ? Math.min(cpus.count, MAX_REACTORS) : checkInteger('reactors', asked, 1, MAX_REACTORS);
+  const pins = checkPins(options.pin ?? true, reactors, cpus);
+  const strategy = options.idle?.strategy ?? (cpus.quota % 1 === 0 || cpus.quota === Infinity ? 'adaptive' : 'park');
+  const idle = idleSettings({ ...options.idle, strategy });
+  const whyNoSpin = pins.map((_cpu, id) => whyNotSpin(id, pins, cpus));
+  return {
+    entry, cpus, asked, reactors, pins, isPinnedByList: Array.isArray(options.pin), data: options.data, laneBytes,
+    parties: [...whyNoSpin.map((why) => ({ ...idle, isCpuShared: why === undefined ? 0 : 1 })), settingsOfMain(idle, cpus)],
+    whyNoSpin, budget, publishEvery, clock: options.clock, source, main: options.main, resourceLimits: options.resourceLimits, startTimeoutMs,
+  };
+}
+
+/** The main thread never spins without end: it has other work, and seldom a CPU of its own. */
+function settingsOfMain(idle: PartySettings, cpus: CpuBudget): PartySettings {
+  const { PARK, ADAPTIVE } = words.idleStrategy;
+  return { ...idle, idleStrategy: idle.idleStrategy === PARK ? PARK : ADAPTIVE, isCpuShared: cpus.allowed.length === 1 ? 1 : 0 };
+}
+
+/** A spin that keeps from its CPU what it waits for lasts for a whole slice of the scheduler's, some milliseconds. */
+function whyNotSpin(id: number, pins: readonly (number | undefined)[], cpus: CpuBudget): string | undefined {
+  const cpu = pins[id];
+  const others = pins.flatMap((pin, other) => (other !== id && pin !== undefined && pin === cpu ? [other] : []));
+  if (others.length > 0) return `CPU ${cpu} is also that of reactor${others.length === 1 ? '' : 's'} ${others.slice(0, 4).join(', ')}${others.length > 4 ? ', …' : ''}`;
+  if (cpus.allowed.length === 1) return `CPU ${cpus.allowed[0]} is also the main thread's`;
+  if (cpu === undefined && pins.length > cpus.allowed.length) return `${pins.length} reactors share ${cpus.allowed.length} CPUs`;
+  if (pins.length > cpus.quota) return `the cgroup's quota is ${cpus.quota} CPUs for ${pins.length} reactors`;
+  return undefined;
+}
+
+function checkLaneBytes(value: number): number {
+  checkInteger('laneBytes', value, 4096, 2 ** 26);
+  if ((value & (value - 1)) !== 0) throw invalidArgument('laneBytes', value, 'a power of two');
+  return value;
+}
+
+function checkPins(pin: boolean | readonly number[], count: number, cpus: CpuBudget): (number | undefined)[] {
+  if (pin === false) return new Array<undefined>(count).fill(undefined);
+  if (pin === true) return Array.from({ length: count }, (_, id) => cpus.allowed[id % cpus.allowed.length]);
+  if (!Array.isArray(pin) || pin.length !== count) throw invalidArgument('pin', pin, `true, false, or a list of ${count} CPU numbers, one a reactor`);
+  return pin.map((cpu: number) => checkInteger('pin', cpu, 0, 8191));
+}
