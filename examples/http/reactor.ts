@@ -37,6 +37,9 @@ export default function start(reactor: Reactor<HttpServices>): void {
     });
   });
 
+  // A client that ends its own side gets what it asked for. Node closes it at once unless told so, and tells of this in no page.
+  Object.assign(server, { httpAllowHalfOpen: true });
+
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.setHeader('content-type', 'text/plain; charset=utf-8');
     const path = request.url ?? '/';
