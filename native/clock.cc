@@ -18,11 +18,12 @@ static Napi::Value createClock(const Napi::CallbackInfo& info) {
   auto clock = std::make_unique<Clock>();
   size_t length = 0;
   void* data = nullptr;
-  napi_typedarray_type type;
-  if (napi_get_typedarray_info(env, info[0], &type, &length, &data, nullptr, nullptr) != napi_ok || type != napi_float64_array || length < 1) return throwSystemError(env, EINVAL, "createClock");
+  timespec now{};
+  clock->originNs = int64Of(env, info[1], INT64_MIN);
+  clock->id = clockid_t(int32Of(env, info[2]));
+  if (!arrayOf(env, info[0], napi_float64_array, &data, &length) || length < 1 || clock->originNs == INT64_MIN) return throwSystemError(env, EINVAL, "createClock");
+  if (clock_gettime(clock->id, &now) != 0) return throwSystemError(env, errno, "clock_gettime");
   clock->out = static_cast<double*>(data);
-  clock->originNs = info[1].ToNumber().Int64Value();
-  clock->id = clockid_t(info[2].ToNumber().Int32Value());
   // Keeps the array as long as the environment lives; a thread has one clock or a few.
   napi_create_reference(env, info[0], 1, &clock->view);
   napi_value function = nullptr;

@@ -16,6 +16,7 @@
 
 #include "addon_state.h"
 #include "bindings.h"
+#include "handle.h"
 #include "layout.h"
 #include "napi_args.h"
 #include "socket_address.h"
@@ -26,8 +27,17 @@ namespace percore {
 using layout::DatagramEntry;
 constexpr int kBatch = layout::kDatagramBatch;
 constexpr int kMostKept = layout::kMostKeptPeers;
+constexpr int32_t kMostSlotBytes = 65536;
+constexpr int32_t kNoPort = -2;  // -1 says that it is a path
 
-struct Receiver {
+// Nothing of the system's: each goes with its JavaScript handle.
+template <class T>
+struct Collected {
+  T** handle = nullptr;
+  void whenCollected() { delete static_cast<T*>(this); }
+};
+
+struct Receiver : Collected<Receiver> {
   explicit Receiver(uint32_t slot) : slotBytes(slot) {}
   const uint32_t slotBytes;
   sockaddr_storage names[kBatch]{};
@@ -46,32 +56,22 @@ struct Receiver {
   }
 };
 
-struct Sender {
+struct Sender : Collected<Sender> {
   SocketAddress held[kBatch];
   std::vector<SocketAddress> kept;
   iovec vectors[kBatch]{};
   mmsghdr headers[kBatch]{};
 };
 
-template <class T>
-static T* pointerOf(napi_env env, napi_value external) {
-  void* pointer = nullptr;
-  if (external) napi_get_value_external(env, external, &pointer);
-  return static_cast<T*>(pointer);
-}
-
-template <class T>
-static Napi::Value externalOf(Napi::Env env, T* made) {
-  napi_value external = nullptr;
-  if (napi_create_external(env, made, [](napi_env, void* pointer, void*) { delete static_cast<T*>(pointer); }, nullptr, &external) != napi_ok) delete made;
-  return Napi::Value(env, external);
-}
-
 // createDatagramReceiver(slotBytes) -> receiver, for a region of DATAGRAM_BATCH slots
-static Napi::Value createDatagramReceiver(const Napi::CallbackInfo& info) { return externalOf(info.Env(), new Receiver(info[0].ToNumber().Uint32Value())); }
+static Napi::Value createDatagramReceiver(const Napi::CallbackInfo& info) {
+  const int32_t slotBytes = int32Of(info.Env(), info[0]);
+  if (slotBytes < 1 || slotBytes > kMostSlotBytes) return throwSystemError(info.Env(), EINVAL, "createDatagramReceiver");
+  return Napi::Value(info.Env(), makeHandle(info.Env(), new Receiver(uint32_t(slotBytes))));
+}
 
 // createDatagramSender() -> sender
-static Napi::Value createDatagramSender(const Napi::CallbackInfo& info) { return externalOf(info.Env(), new Sender()); }
+static Napi::Value createDatagramSender(const Napi::CallbackInfo& info) { return Napi::Value(info.Env(), makeHandle(info.Env(), new Sender())); }
 
 // What came between bind and connect may be anybody's. Bounded: a flood must not keep us here.
 static void discardQueued(int fd) {
@@ -84,16 +84,17 @@ static void discardQueued(int fd) {
 // host it is not bound, and connecting chooses address and port.
 static Napi::Value udpOpen(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const std::string host = info[0].ToString(), peerHost = info[4].ToString();
-  const int port = info[1].ToNumber().Int32Value(), peerPort = info[5].ToNumber().Int32Value(), yes = 1;
+  const std::string host = textOf(env, info[0]), peerHost = textOf(env, info[4]);
+  const int port = int32Of(env, info[1]), peerPort = int32Of(env, info[5]), yes = 1;
+  if (host.empty() && peerHost.empty()) return throwSystemError(env, EINVAL, "bind", "no host");
   const std::string where = host + ":" + std::to_string(port);
   SocketAddress address, peer;
-  if (!host.empty() && !address.setInternet(host, port)) return throwSystemError(env, EINVAL, "inet_pton", host);
-  if (!peerHost.empty() && !peer.setInternet(peerHost, peerPort)) return throwSystemError(env, EINVAL, "inet_pton", peerHost);
+  if (!host.empty() && !address.setInternet(host, port)) return throwSystemError(env, ENODEV, "if_nametoindex", host);
+  if (!peerHost.empty() && !peer.setInternet(peerHost, peerPort)) return throwSystemError(env, ENODEV, "if_nametoindex", peerHost);
   UniqueFd fd(socket(host.empty() ? peer.family() : address.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return throwSystemError(env, errno, "socket", where);
-  if (info[2].ToBoolean() && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) return throwSystemError(env, errno, "setsockopt", where);
-  if (info[3].ToBoolean() && setsockopt(fd.get(), SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes) != 0) return throwSystemError(env, errno, "setsockopt", where);
+  if (booleanOf(env, info[2]) && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) return throwSystemError(env, errno, "setsockopt", where);
+  if (booleanOf(env, info[3]) && setsockopt(fd.get(), SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes) != 0) return throwSystemError(env, errno, "setsockopt", where);
   if (!host.empty() && bind(fd.get(), address.name(), address.length) != 0) return throwSystemError(env, errno, "bind", where);
   if (!peerHost.empty()) {
     if (connect(fd.get(), peer.name(), peer.length) != 0) return throwSystemError(env, errno, "connect", peerHost + ":" + std::to_string(peerPort));
@@ -111,11 +112,12 @@ static Napi::Value udpOpen(const Napi::CallbackInfo& info) {
 // datagramReceive(receiver, fd, region, entries, most) -> datagrams received, or -errno
 static napi_value datagramReceive(napi_env env, napi_callback_info info) {
   RawArgs<5> args(env, info);
-  auto* receiver = pointerOf<Receiver>(env, args.value[0]);
-  char *region = nullptr, *table = nullptr;
+  auto* receiver = ofHandle<Receiver>(env, args.value[0]);
+  char* region = nullptr;
+  int32_t* table = nullptr;
   size_t regionBytes = 0, tableWords = 0;
   const int32_t most = args.int32(4);
-  if (!receiver || !args.bytes(2, &region, &regionBytes) || !args.bytes(3, &table, &tableWords)) return args.integer(-EINVAL);
+  if (!receiver || !args.bytes(2, &region, &regionBytes) || !args.words(3, &table, &tableWords)) return args.integer(-EINVAL);
   if (regionBytes < size_t(kBatch) * receiver->slotBytes || tableWords * 4 < kBatch * sizeof(DatagramEntry) || most < 1 || most > kBatch) return args.integer(-EINVAL);
   if (receiver->region != region) receiver->aimAt(region);
   for (int i = 0; i < most; i++) receiver->headers[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage);
@@ -181,13 +183,13 @@ struct Pending {
 
   template <size_t N>
   bool read(const RawArgs<N>& args) {
-    char* table = nullptr;
+    int32_t* table = nullptr;
     size_t words = 0;
-    sender = pointerOf<Sender>(args.env, args.value[0]);
-    receiver = pointerOf<Receiver>(args.env, args.value[1]);
+    sender = ofHandle<Sender>(args.env, args.value[0]);
+    receiver = ofHandle<Receiver>(args.env, args.value[1]);
     first = args.int32(3);
     count = args.int32(4);
-    if (!sender || !args.bytes(2, &table, &words) || words * 4 < kBatch * sizeof(DatagramEntry)) return false;
+    if (!sender || !args.words(2, &table, &words) || words * 4 < kBatch * sizeof(DatagramEntry)) return false;
     entries = reinterpret_cast<DatagramEntry*>(table);
     return first >= 0 && count >= 1 && count <= kBatch && first <= kBatch - count;
   }
@@ -238,19 +240,19 @@ static napi_value datagramSend(napi_env env, napi_callback_info info) {
 // datagramKeep(sender, place, receiver, slot): the slot's address under a number of DatagramPeer, held or kept. 0 or -EINVAL.
 static napi_value datagramKeep(napi_env env, napi_callback_info info) {
   RawArgs<4> args(env, info);
-  auto* sender = pointerOf<Sender>(env, args.value[0]);
+  auto* sender = ofHandle<Sender>(env, args.value[0]);
   SocketAddress* place = sender ? placeOf(sender, args.int32(1)) : nullptr;
-  return args.integer(place && copySlot(pointerOf<Receiver>(env, args.value[2]), args.int32(3), place) ? 0 : -EINVAL);
+  return args.integer(place && copySlot(ofHandle<Receiver>(env, args.value[2]), args.int32(3), place) ? 0 : -EINVAL);
 }
 
 // datagramKeepAddress(sender, place, host or path, port): the same for an address in text; port -1 for a path. -EINVAL when it is none.
 static Napi::Value datagramKeepAddress(const Napi::CallbackInfo& info) {
-  auto* sender = pointerOf<Sender>(info.Env(), info[0]);
-  const int port = info[3].ToNumber().Int32Value();
-  const std::string text = info[2].ToString();
+  auto* sender = ofHandle<Sender>(info.Env(), info[0]);
+  const int port = int32Of(info.Env(), info[3], kNoPort);
+  const std::string text = textOf(info.Env(), info[2]);
   SocketAddress address;
-  SocketAddress* place = sender ? placeOf(sender, info[1].ToNumber().Int32Value()) : nullptr;
-  if (!place || !(port < 0 ? address.setUnix(text) : address.setInternet(text, port))) return Napi::Number::New(info.Env(), -EINVAL);
+  SocketAddress* place = sender ? placeOf(sender, int32Of(info.Env(), info[1], 0)) : nullptr;
+  if (!place || port == kNoPort || !(port < 0 ? address.setUnix(text) : address.setInternet(text, port))) return Napi::Number::New(info.Env(), -EINVAL);
   *place = address;
   return Napi::Number::New(info.Env(), 0);
 }
@@ -259,7 +261,7 @@ static Napi::Value datagramKeepAddress(const Napi::CallbackInfo& info) {
 static Napi::Value datagramAddress(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   SocketAddress from;
-  if (!copySlot(pointerOf<Receiver>(env, info[0]), info[1].ToNumber().Int32Value(), &from)) return throwSystemError(env, EINVAL, "datagramAddress");
+  if (!copySlot(ofHandle<Receiver>(env, info[0]), int32Of(env, info[1]), &from)) return throwSystemError(env, EINVAL, "datagramAddress");
   Napi::Object result = Napi::Object::New(env);
   result.Set("address", Napi::String::New(env, SocketAddress::textOf(from.storage, from.length)));
   result.Set("port", Napi::Number::New(env, from.port()));

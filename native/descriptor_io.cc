@@ -1,13 +1,19 @@
 // Descriptors that are no sockets, or not known to be: pipes, FIFOs, terminals, socketpairs, inotify. Non-blocking, close-on-exec, one
 // system call each; would-block is a value (-errno). Source: fifo(7), pipe(7), inotify(7), open(2).
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <climits>
+
 #include "addon_state.h"
 #include "bindings.h"
+#include "layout.h"
 #include "napi_args.h"
 #include "unique_fd.h"
 
@@ -22,8 +28,8 @@ static Napi::Value own(Napi::Env env, UniqueFd& fd) {
 // allows on Linux, so that it has a reader and a writer always and never ends.
 static Napi::Value openFifo(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const std::string path = info[0].ToString();
-  const int way = info[2].ToBoolean() ? O_RDWR : info[1].ToBoolean() ? O_WRONLY : O_RDONLY;
+  const std::string path = pathOf(env, info[0]);
+  const int way = booleanOf(env, info[2]) ? O_RDWR : booleanOf(env, info[1]) ? O_WRONLY : O_RDONLY;
   UniqueFd fd;
   do fd.reset(open(path.c_str(), way | O_NONBLOCK | O_CLOEXEC));
   while (!fd && errno == EINTR);
@@ -34,48 +40,104 @@ static Napi::Value openFifo(const Napi::CallbackInfo& info) {
   return own(env, fd);
 }
 
-// adoptDescriptor(fd): from now on this thread's, which closes it. Sets O_NONBLOCK, for all who share the open file. Returns fd.
+// ---- Non-blocking, without a change for others ----------------------------------------------------------------------
+// O_NONBLOCK belongs to the open file, which a shell shares with its children and a parent with its child: set there, `cat` beside us
+// would fail with EAGAIN. So a pipe and a terminal are opened anew, by name, with the flag; a socket needs none, since recv and send
+// take it a call; and where neither can be, poll(2) is asked before each call. A regular file is used as it is: opened anew it would
+// begin at its beginning, and reading it waits for the disk alone.
+
+// Opened anew, this pipe or terminal is the same, and the open file is ours alone. Of other devices one cannot know: /dev/ptmx opened
+// anew is another terminal.
+static bool isTheSameOpenedAnew(int fd, const struct stat& file) {
+  unsigned number = 0;
+  return S_ISFIFO(file.st_mode) || (isatty(fd) && ioctl(fd, TIOCGPTN, &number) != 0);
+}
+
+static UniqueFd openAnew(int fd, int flags) {
+  return UniqueFd(open(("/proc/self/fd/" + std::to_string(fd)).c_str(), (flags & (O_ACCMODE | O_APPEND | O_DIRECT)) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+}
+
+static bool hasOwnFlag(const struct stat& file) { return S_ISSOCK(file.st_mode) || S_ISREG(file.st_mode) || S_ISBLK(file.st_mode); }
+
+// adoptDescriptor(fd): from now on this thread's, which closes it. Returns fd. Throws EBUSY for one that this thread's I/O owns already.
 static Napi::Value adoptDescriptor(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const int fd = info[0].ToNumber().Int32Value();
+  const int fd = int32Of(env, info[0]);
+  const std::string name = std::to_string(fd);
+  if (stateOf(env)->owns(fd)) return throwSystemError(env, EBUSY, "fcntl", name + " belongs to this thread's I/O already");
   const int flags = fcntl(fd, F_GETFL), closing = fcntl(fd, F_GETFD);
-  if (flags < 0 || closing < 0) return throwSystemError(env, errno, "fcntl", std::to_string(fd));
-  if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, closing | FD_CLOEXEC) != 0) return throwSystemError(env, errno, "fcntl", std::to_string(fd));
+  struct stat file {};
+  if (flags < 0 || closing < 0 || fstat(fd, &file) != 0) return throwSystemError(env, errno, "fcntl", name);
+  if (!(flags & O_NONBLOCK) && !hasOwnFlag(file)) {
+    const UniqueFd own = isTheSameOpenedAnew(fd, file) ? openAnew(fd, flags) : UniqueFd();
+    if (own ? dup3(own.get(), fd, O_CLOEXEC) < 0 : fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return throwSystemError(env, errno, "fcntl", name);
+  }
+  if (fcntl(fd, F_SETFD, closing | FD_CLOEXEC) != 0) return throwSystemError(env, errno, "fcntl", name);
   stateOf(env)->ownSocket(fd);
   return Napi::Number::New(env, fd);
 }
 
-// openStandardInput() -> fd. Opened anew where that can be, so that O_NONBLOCK is ours alone: a shell shares its terminal's open file
-// with its children, and would find it non-blocking afterwards. A socket cannot be opened by name and is duplicated.
+// openStandardInput() -> a descriptor of our own for it; descriptor 0 and its open file stay as they are.
 static Napi::Value openStandardInput(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  UniqueFd fd(open("/proc/self/fd/0", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
-  if (fd) return own(env, fd);
-  fd.reset(fcntl(0, F_DUPFD_CLOEXEC, 3));
-  if (!fd || fcntl(fd.get(), F_SETFL, fcntl(fd.get(), F_GETFL) | O_NONBLOCK) != 0) return throwSystemError(env, errno, "fcntl", "standard input");
+  struct stat file {};
+  if (fstat(0, &file) != 0) return throwSystemError(env, errno, "fstat", "standard input");
+  UniqueFd fd;
+  if (isTheSameOpenedAnew(0, file)) fd = openAnew(0, O_RDONLY);
+  if (!fd) fd.reset(fcntl(0, F_DUPFD_CLOEXEC, 3));
+  if (!fd) return throwSystemError(env, errno, "fcntl", "standard input");
   return own(env, fd);
 }
 
-// descriptorRead(fd, bytes, offset, length) -> bytes read, 0 at the end, or -errno
+// descriptorWay(fd) -> how it is read and written without blocking: one of DescriptorWay, or -errno
+static napi_value descriptorWay(napi_env env, napi_callback_info info) {
+  using layout::DescriptorWay;
+  RawArgs<1> args(env, info);
+  struct stat file {};
+  const int flags = fcntl(args.int32(0), F_GETFL);
+  if (flags < 0 || fstat(args.int32(0), &file) != 0) return args.integer(-errno);
+  if (S_ISSOCK(file.st_mode)) return args.integer(int32_t(DescriptorWay::kSocket));
+  return args.integer(int32_t((flags & O_NONBLOCK) || hasOwnFlag(file) ? DescriptorWay::kPlain : DescriptorWay::kAskFirst));
+}
+
+static bool isReady(int fd, short events) {
+  pollfd one{fd, events, 0};
+  return poll(&one, 1, 0) == 1;
+}
+
+// descriptorRead(fd, bytes, offset, length, way) -> bytes read, 0 at the end, or -errno
 static napi_value descriptorRead(napi_env env, napi_callback_info info) {
-  RawArgs<4> args(env, info);
+  using layout::DescriptorWay;
+  RawArgs<5> args(env, info);
   char* data = nullptr;
   size_t length = 0;
   if (!args.span(1, &data, &length)) return args.integer(-EINVAL);
+  const int fd = args.int32(0);
+  const auto way = DescriptorWay(args.int32(4, 0));
+  if (way == DescriptorWay::kAskFirst && !isReady(fd, POLLIN)) return args.integer(-EAGAIN);
   ssize_t count;
-  do count = read(args.int32(0), data, length);
+  do count = way == DescriptorWay::kSocket ? recv(fd, data, length, MSG_DONTWAIT) : read(fd, data, length);
   while (count < 0 && errno == EINTR);
   return args.integer(count < 0 ? -errno : int32_t(count));
 }
 
-// descriptorWrite(fd, bytes, offset, length) -> bytes taken by the kernel, or -errno. Node ignores SIGPIPE, so a pipe without a reader is -EPIPE.
+// descriptorWrite(fd, bytes, offset, length, way) -> bytes taken by the kernel, or -errno. Node ignores SIGPIPE, so a pipe without a
+// reader is -EPIPE.
 static napi_value descriptorWrite(napi_env env, napi_callback_info info) {
-  RawArgs<4> args(env, info);
+  using layout::DescriptorWay;
+  RawArgs<5> args(env, info);
   char* data = nullptr;
   size_t length = 0;
   if (!args.span(1, &data, &length)) return args.integer(-EINVAL);
+  const int fd = args.int32(0);
+  const auto way = DescriptorWay(args.int32(4, 0));
+  if (way == DescriptorWay::kAskFirst) {
+    if (!isReady(fd, POLLOUT)) return args.integer(-EAGAIN);
+    // What a pipe that is ready takes without blocking.
+    length = std::min<size_t>(length, PIPE_BUF);
+  }
   ssize_t count;
-  do count = write(args.int32(0), data, length);
+  do count = way == DescriptorWay::kSocket ? send(fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL) : write(fd, data, length);
   while (count < 0 && errno == EINTR);
   return args.integer(count < 0 ? -errno : int32_t(count));
 }
@@ -97,8 +159,9 @@ static napi_value openInotify(napi_env env, napi_callback_info info) {
 
 // addWatch(fd, path, mask) -> watch number or -errno
 static Napi::Value addWatch(const Napi::CallbackInfo& info) {
-  const std::string path = info[1].ToString();
-  const int watch = inotify_add_watch(info[0].ToNumber().Int32Value(), path.c_str(), info[2].ToNumber().Uint32Value());
+  const std::string path = pathOf(info.Env(), info[1]);
+  const int32_t mask = int32Of(info.Env(), info[2], 0);
+  const int watch = inotify_add_watch(int32Of(info.Env(), info[0]), path.c_str(), uint32_t(mask));
   return Napi::Number::New(info.Env(), watch < 0 ? -errno : watch);
 }
 
@@ -113,6 +176,7 @@ void exportDescriptorIo(Napi::Env env, Napi::Object exports) {
   exports.Set("adoptDescriptor", Napi::Function::New(env, adoptDescriptor));
   exports.Set("openStandardInput", Napi::Function::New(env, openStandardInput));
   exports.Set("addWatch", Napi::Function::New(env, addWatch));
+  exportRaw(env, exports, "descriptorWay", descriptorWay);
   exportRaw(env, exports, "descriptorRead", descriptorRead);
   exportRaw(env, exports, "descriptorWrite", descriptorWrite);
   exportRaw(env, exports, "descriptorEnd", descriptorEnd);

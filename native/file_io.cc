@@ -44,10 +44,9 @@ FileRing::~FileRing() {
 }
 
 int FileRing::hold(napi_env env, napi_value array) {
-  napi_typedarray_type type;
   Held held;
   void* start = nullptr;
-  if (!array || napi_get_typedarray_info(env, array, &type, &held.bytes, &start, nullptr, nullptr) != napi_ok || type != napi_uint8_array) return -EINVAL;
+  if (!arrayOf(env, array, napi_uint8_array, &start, &held.bytes)) return -EINVAL;
   held.data = static_cast<char*>(start);
   if (napi_create_reference(env, array, 1, &held.reference) != napi_ok) return -EINVAL;
   const auto free = std::find_if(held_.begin(), held_.end(), [](const Held& one) { return one.data == nullptr; });
@@ -133,9 +132,11 @@ static napi_value pushFile(napi_env env, napi_callback_info info) {
   RawArgs<8> args(env, info);
   FileRing* ring = ringOf(env, args.int32(0));
   if (!ring) return args.integer(-EBADF);
-  const int32_t offset = args.int32(4), length = args.int32(5);
-  if (offset < 0 || length < 0) return args.integer(-EINVAL);
-  return args.integer(ring->push(args.int32(1) != 0, args.int32(2), args.int32(3), uint32_t(offset), uint32_t(length), int64_t(args.number(6)), uint32_t(args.int32(7))));
+  const int32_t offset = args.int32(4), length = args.int32(5), id = args.int32(7);
+  // -1, the file's own position, is a position as well: what is no number must not become one.
+  const int64_t position = args.int64(6, -2);
+  if (offset < 0 || length < 0 || id < 0 || position < -1) return args.integer(-EINVAL);
+  return args.integer(ring->push(args.int32(1) != 0, args.int32(2), args.int32(3), uint32_t(offset), uint32_t(length), position, uint32_t(id)));
 }
 
 // submitFiles(ring) -> 0 or -errno
@@ -145,14 +146,14 @@ static napi_value submitFiles(napi_env env, napi_callback_info info) {
   return args.integer(ring ? ring->submit() : -EBADF);
 }
 
-// reapFiles(ring, pairs) -> how many completions were written to the bytes of an Int32Array
+// reapFiles(ring, pairs) -> how many completions were written to an Int32Array
 static napi_value reapFiles(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   FileRing* ring = ringOf(env, args.int32(0));
-  char* data = nullptr;
-  size_t length = 0;
-  if (!ring || !args.bytes(1, &data, &length)) return args.integer(-EBADF);
-  return args.integer(ring->reap(reinterpret_cast<int32_t*>(data), int(length / (2 * sizeof(int32_t)))));
+  int32_t* pairs = nullptr;
+  size_t words = 0;
+  if (!ring || !args.words(1, &pairs, &words)) return args.integer(-EBADF);
+  return args.integer(ring->reap(pairs, int(words / 2)));
 }
 
 // bytesToBorder(bytes, border) -> how many bytes of the array lie before the first address that `border` divides
@@ -160,8 +161,9 @@ static napi_value bytesToBorder(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   char* data = nullptr;
   size_t length = 0;
-  const auto border = uintptr_t(args.int32(1));
-  if (!args.bytes(0, &data, &length) || border == 0) return args.integer(-EINVAL);
+  const int32_t asked = args.int32(1);
+  if (!args.bytes(0, &data, &length) || asked < 1) return args.integer(-EINVAL);
+  const auto border = uintptr_t(asked);
   return args.integer(int32_t((border - reinterpret_cast<uintptr_t>(data) % border) % border));
 }
 

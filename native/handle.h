@@ -1,19 +1,32 @@
-// What JavaScript has of an object here. Either may be gone before the other, so it is a pointer to a pointer:
+// What JavaScript has of an object here. Either may be gone before the other, so it is a pointer to a cell, which points to the object:
 //
 //   external ──> cell ──> object        The object's destructor clears the cell, by its member `handle`; the external's finalizer frees it.
+//
+// A cell begins with its kind, so that the handle of something else is no object rather than a wild pointer.
 #pragma once
 #include <node_api.h>
 
 namespace percore {
 
-// Once an object. When JavaScript has let go of it, `object->whenCollected()` is called, if there is such a thing.
+template <class Kind>
+inline constexpr char kKind = 0;
+
 template <class T>
+struct HandleCell {
+  const void* kind;
+  T* object;
+};
+
+// Once an object. When JavaScript has let go of it, `object->whenCollected()` is called, if there is such a thing. `Kind` tells apart
+// the objects of classes with one base.
+template <class T, class Kind = T>
 napi_value makeHandle(napi_env env, T* object) {
-  object->handle = new T*(object);
+  auto* made = new HandleCell<T>{&kKind<Kind>, object};
+  object->handle = &made->object;
   napi_value external = nullptr;
-  napi_create_external(env, object->handle, [](napi_env, void* pointer, void*) {
-    auto** cell = static_cast<T**>(pointer);
-    T* object = *cell;
+  napi_create_external(env, made, [](napi_env, void* pointer, void*) {
+    auto* cell = static_cast<HandleCell<T>*>(pointer);
+    T* object = cell->object;
     delete cell;
     if (!object) return;
     object->handle = nullptr;
@@ -22,12 +35,13 @@ napi_value makeHandle(napi_env env, T* object) {
   return external;
 }
 
-// Null for one that is gone.
-template <class T>
+// Null for one that is gone, and for what is no handle of this kind.
+template <class T, class Kind = T>
 T* ofHandle(napi_env env, napi_value handle) {
   void* pointer = nullptr;
-  if (handle) napi_get_value_external(env, handle, &pointer);
-  return pointer ? *static_cast<T**>(pointer) : nullptr;
+  if (!handle || napi_get_value_external(env, handle, &pointer) != napi_ok || !pointer) return nullptr;
+  const auto* cell = static_cast<HandleCell<T>*>(pointer);
+  return cell->kind == &kKind<Kind> ? cell->object : nullptr;
 }
 
 }  // namespace percore

@@ -37,7 +37,9 @@ static napi_value ioRemove(napi_env env, napi_callback_info info) {
 static napi_value ioOpen(napi_env env, napi_callback_info info) {
   RawArgs<4> args(env, info);
   IoSource* io = sourceOf(env, args.value[0]);
-  return args.integer(io ? io->open(args.int32(1), args.int32(2), layout::IoKind(args.int32(3))) : -EBADF);
+  const int32_t kind = args.int32(3);
+  if (kind < 0 || kind > int32_t(layout::IoKind::kListener)) return args.integer(-EINVAL);
+  return args.integer(io ? io->open(args.int32(1), args.int32(2), layout::IoKind(kind)) : -EBADF);
 }
 
 // ioDetach(io, token): the descriptor stays open.
@@ -64,7 +66,7 @@ static napi_value ioDrain(napi_env env, napi_callback_info info) {
 
 // ---- I/O that no reactor drives --------------------------------------------------------------------------------
 
-static IoDriver* driverOf(napi_env env, napi_value handle) { return static_cast<IoDriver*>(ofHandle<LoopGuest>(env, handle)); }
+static IoDriver* driverOf(napi_env env, napi_value handle) { return static_cast<IoDriver*>(ofHandle<LoopGuest, IoDriver>(env, handle)); }
 
 // createIo(isUring, block, pool, outbox, deliver | undefined) -> { driver, io }, or -errno
 static napi_value createIo(napi_env env, napi_callback_info info) {
@@ -78,7 +80,7 @@ static napi_value createIo(napi_env env, napi_callback_info info) {
   if (!driver) return args.integer(-error);
   napi_value result = nullptr;
   napi_create_object(env, &result);
-  napi_set_named_property(env, result, "driver", makeHandle<LoopGuest>(env, driver.get()));
+  napi_set_named_property(env, result, "driver", makeHandle<LoopGuest, IoDriver>(env, driver.get()));
   napi_set_named_property(env, result, "io", makeHandle(env, driver->source()));
   driver.release();
   return result;

@@ -8,9 +8,9 @@ namespace percore {
 // The arguments block, pool, outbox from number `first` on. False: they are no such arrays.
 template <size_t N>
 bool readIoMemory(const RawArgs<N>& args, size_t first, IoMemory* memory) {
-  char* block = nullptr;
+  int32_t* block = nullptr;
   size_t words = 0;
-  if (!args.bytes(first, &block, &words) || !args.bytes(first + 1, &memory->pool, &memory->poolBytes) || !args.bytes(first + 2, &memory->outbox, &memory->outboxBytes)) return false;
+  if (!args.words(first, &block, &words) || !args.bytes(first + 1, &memory->pool, &memory->poolBytes) || !args.bytes(first + 2, &memory->outbox, &memory->outboxBytes)) return false;
   memory->block = reinterpret_cast<layout::IoBlock*>(block);
   return words * sizeof(int32_t) >= sizeof(layout::IoBlock);
 }

@@ -14,7 +14,9 @@ std::unique_ptr<IoDriver> IoDriver::create(napi_env env, bool isUring, const IoM
   if (!driver->io_) return nullptr;
   driver->block_ = memory.block;
   for (napi_value view : views) driver->hold(view);
-  if (deliver) driver->start("percore:io", epoll, deliver);
+  if (deliver) {
+    if (const int refused = driver->start("percore:io", epoll, deliver)) return *error = -refused, nullptr;
+  }
   return driver;
 }
 

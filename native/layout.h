@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "64b4aa5244669bed";
+constexpr char kHash[] = "33baf50827787df5";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -43,6 +43,8 @@ enum class IoRequest : int32_t { kSend = 0, kReceive = 1, kPause = 2, kEnd = 3, 
 enum class DatagramPeer : int32_t { kConnected = -1, kHeld = 64, kKept = 128 };
 
 enum class PipeEndState : int32_t { kFree = 0, kOpen = 1, kClosed = 2 };
+
+enum class DescriptorWay : int32_t { kPlain = 0, kSocket = 1, kAskFirst = 2 };
 
 struct Place {
   int32_t cursor;  // sequence after the last released record (writes: consumer; reads: producer)

@@ -1,8 +1,6 @@
 // A bound TCP socket for a server of Node's own. Typed in src/native.ts; who closes it is told in listen_fd.h.
 #include "listen_fd.h"
 
-#include <netdb.h>
-
 #include "addon_state.h"
 #include "bindings.h"
 #include "napi_args.h"
@@ -14,19 +12,15 @@ namespace percore {
 // tcpBind(host, port, reusePort) -> { id, fd, port }: bound, not listening.
 static Napi::Value tcpBind(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const std::string host = info[0].ToString(), service = info[1].ToString(), where = host + ":" + service;
-  addrinfo hints{}, *found = nullptr;
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;
-  hints.ai_socktype = SOCK_STREAM;
-  if (getaddrinfo(host.c_str(), service.c_str(), &hints, &found) != 0) return throwSystemError(env, EINVAL, "getaddrinfo", where);
+  const std::string host = textOf(env, info[0]);
+  const int port = int32Of(env, info[1]);
+  const std::string where = host + ":" + std::to_string(port);
   SocketAddress address;
-  address.length = found->ai_addrlen;
-  memcpy(&address.storage, found->ai_addr, address.length);
-  freeaddrinfo(found);
+  if (!address.setInternet(host, port)) return throwSystemError(env, ENODEV, "if_nametoindex", where);
 
   UniqueFd fd(socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return throwSystemError(env, errno, "socket", where);
-  if (const char* refused = address.bindReusable(fd.get(), info[2].ToBoolean())) return throwSystemError(env, errno, refused, where);
+  if (const char* refused = address.bindReusable(fd.get(), booleanOf(env, info[2]))) return throwSystemError(env, errno, refused, where);
   if (!address.read(fd.get())) return throwSystemError(env, errno, "getsockname", where);
   const int32_t id = stateOf(env)->untakenFds.add(fd.get());
   if (id == 0) return throwSystemError(env, errno, "getsockopt", where);

@@ -1,5 +1,6 @@
 #include "loop_guest.h"
 
+#include <cerrno>
 #include <initializer_list>
 
 #include "javascript_call.h"
@@ -23,16 +24,15 @@ void LoopGuest::forEachHandle(Do what) {
   for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&idle_), reinterpret_cast<uv_handle_t*>(&poll_)}) what(handle);
 }
 
-void LoopGuest::start(const char* name, int fd, napi_value deliver) {
-  napi_create_reference(env_, deliver, 1, &deliver_);
+int LoopGuest::start(const char* name, int fd, napi_value deliver) {
   napi_value text = nullptr;
-  napi_create_string_utf8(env_, name, NAPI_AUTO_LENGTH, &text);
-  napi_async_init(env_, nullptr, text, &context_);
   uv_loop_t* loop = nullptr;
-  napi_get_uv_event_loop(env_, &loop);
+  if (napi_get_uv_event_loop(env_, &loop) != napi_ok || napi_create_reference(env_, deliver, 1, &deliver_) != napi_ok ||
+      napi_create_string_utf8(env_, name, NAPI_AUTO_LENGTH, &text) != napi_ok || napi_async_init(env_, nullptr, text, &context_) != napi_ok) return -ECANCELED;
+  // First the one that can be refused (no memory, no room in the loop's epoll): until it is in, there is nothing to take out again.
+  if (const int refused = uv_poll_init(loop, &poll_, fd)) return refused;
   uv_prepare_init(loop, &prepare_);
   uv_idle_init(loop, &idle_);
-  uv_poll_init(loop, &poll_, fd);
   // Only what somebody waits for keeps a thread alive: see setRef(). An idle handle, though unreferenced, prevents sleep.
   forEachHandle([this](uv_handle_t* handle) {
     handle->data = this;
@@ -48,6 +48,7 @@ void LoopGuest::start(const char* name, int fd, napi_value deliver) {
   });
   // Asynchronous: Node turns the loop until the hook is removed, so the close callbacks run on terminate() and process.exit() too.
   napi_add_async_cleanup_hook(env_, [](napi_async_cleanup_hook_handle, void* data) { static_cast<LoopGuest*>(data)->shutDown(); }, this, &hook_);
+  return 0;
 }
 
 bool LoopGuest::deliver() {

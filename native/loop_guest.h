@@ -36,8 +36,8 @@ class LoopGuest {
   explicit LoopGuest(napi_env env) : env_(env) {}
   // Keeps a typed array alive as long as this lives.
   void hold(napi_value view);
-  // Joins the thread's loop; `name` is what async hooks see.
-  void start(const char* name, int fd, napi_value deliver);
+  // Joins the thread's loop; `name` is what async hooks see. 0, or -errno with nothing left in the loop.
+  int start(const char* name, int fd, napi_value deliver);
   bool isStarted() const { return hook_ != nullptr; }
 
   // Before libuv sleeps.

@@ -4,10 +4,69 @@
 #include <napi.h>
 
 #include <cerrno>
+#include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <string>
 
 namespace percore {
+
+// ---- One argument ---------------------------------------------------------------------------------------------------
+// Node-API's own conversions make 0 of NaN and of infinity and wrap what is too large, so a mistake would be descriptor 0, which is
+// somebody's. Here whatever is not what is meant becomes `fallback`, which the function then refuses: text, NaN, 1.5, 2^32, an object.
+
+inline double numberOf(napi_env env, napi_value value, double fallback) {
+  double result = fallback;
+  if (!value || napi_get_value_double(env, value, &result) != napi_ok) return fallback;
+  return result;
+}
+
+// A whole number of 32 bits.
+inline int32_t int32Of(napi_env env, napi_value value, int32_t fallback = -1) {
+  const double number = numberOf(env, value, fallback);
+  if (!(number >= INT32_MIN && number <= INT32_MAX)) return fallback;
+  const auto result = int32_t(number);
+  return double(result) == number ? result : fallback;
+}
+
+// A whole number of 64 bits.
+inline int64_t int64Of(napi_env env, napi_value value, int64_t fallback = -1) {
+  constexpr double kMost = 9223372036854774784;
+  const double number = numberOf(env, value, NAN);
+  if (!(number >= -kMost && number <= kMost)) return fallback;
+  const auto result = int64_t(number);
+  return double(result) == number ? result : fallback;
+}
+
+inline bool booleanOf(napi_env env, napi_value value) {
+  bool result = false;
+  if (value) napi_get_value_bool(env, value, &result);
+  return result;
+}
+
+// Text as UTF-8; empty for what is no text. May hold NULs: see pathOf.
+inline std::string textOf(napi_env env, napi_value value) {
+  size_t length = 0;
+  std::string text;
+  if (!value || napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) return text;
+  text.resize(length);
+  if (napi_get_value_string_utf8(env, value, text.data(), length + 1, &length) != napi_ok) text.clear();
+  return text;
+}
+
+// The same for a file's path. Empty, which every system call refuses, also for one with a NUL: the kernel would read another path.
+inline std::string pathOf(napi_env env, napi_value value) {
+  std::string path = textOf(env, value);
+  if (path.find('\0') != std::string::npos) path.clear();
+  return path;
+}
+
+// Start and length, in elements, of a typed array of this type; works over a SharedArrayBuffer on every supported Node, which array
+// buffers do not.
+inline bool arrayOf(napi_env env, napi_value value, napi_typedarray_type type, void** data, size_t* length) {
+  napi_typedarray_type found;
+  return value && napi_get_typedarray_info(env, value, &found, length, data, nullptr, nullptr) == napi_ok && found == type;
+}
 
 // The arguments of a hot function, without a CallbackInfo.
 template <size_t N>
@@ -18,37 +77,34 @@ struct RawArgs {
     size_t count = N;
     napi_get_cb_info(env, info, &count, value, nullptr, nullptr);
   }
-  int32_t int32(size_t i, int32_t fallback = -1) const {
-    int32_t result = fallback;
-    if (value[i]) napi_get_value_int32(env, value[i], &result);
-    return result;
-  }
-  double number(size_t i, double fallback = 0) const {
-    double result = fallback;
-    if (value[i]) napi_get_value_double(env, value[i], &result);
-    return result;
-  }
-  // Start and length of a typed array; works over a SharedArrayBuffer on every supported Node, which array buffers do not.
+  int32_t int32(size_t i, int32_t fallback = -1) const { return int32Of(env, value[i], fallback); }
+  int64_t int64(size_t i, int64_t fallback = -1) const { return int64Of(env, value[i], fallback); }
+  double number(size_t i, double fallback = 0) const { return numberOf(env, value[i], fallback); }
+  bool boolean(size_t i) const { return booleanOf(env, value[i]); }
+  // A Uint8Array.
   bool bytes(size_t i, char** data, size_t* length) const {
-    napi_typedarray_type type;
     void* start = nullptr;
-    if (!value[i] || napi_get_typedarray_info(env, value[i], &type, length, &start, nullptr, nullptr) != napi_ok) return false;
+    if (!arrayOf(env, value[i], napi_uint8_array, &start, length)) return false;
     *data = static_cast<char*>(start);
     return true;
   }
-  // The bytes that arguments `i` to `i + 2` mean: an array, an offset, a length. False when they are not all there.
+  // An Int32Array; `length` in words.
+  bool words(size_t i, int32_t** data, size_t* length) const {
+    void* start = nullptr;
+    if (!arrayOf(env, value[i], napi_int32_array, &start, length)) return false;
+    *data = static_cast<int32_t*>(start);
+    return true;
+  }
+  // The bytes that arguments `i` to `i + 2` mean: an array, an offset, a length. False when they are not all there, and for more than
+  // 2^31 - 1, of which no answer could say how many were taken.
   bool span(size_t i, char** data, size_t* length) const {
     size_t capacity = 0;
-    const int32_t offset = int32(i + 1), count = int32(i + 2);
-    if (!bytes(i, data, &capacity) || offset < 0 || count < 0 || size_t(offset) + size_t(count) > capacity) return false;
+    const int64_t offset = int64(i + 1);
+    const int32_t count = int32(i + 2);
+    if (!bytes(i, data, &capacity) || offset < 0 || count < 0 || uint64_t(offset) + uint64_t(count) > capacity) return false;
     *data += offset;
     *length = size_t(count);
     return true;
-  }
-  bool boolean(size_t i) const {
-    bool result = false;
-    if (value[i]) napi_get_value_bool(env, value[i], &result);
-    return result;
   }
   napi_value integer(int32_t result) const {
     napi_value out = nullptr;

@@ -29,6 +29,14 @@ static bool take(int32_t* word, PipeEndState from, PipeEndState to) {
   return __atomic_compare_exchange_n(word, &expected, int32_t(to), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+// The number in the block is the pipe that was made there. A block that was scribbled on, or made by hand, names somebody else's.
+static bool isOwnPipe(const layout::Pipe* pipe, bool isProducer) {
+  const int fd = isProducer ? pipe->producerFd : pipe->consumerFd;
+  struct stat status;
+  if (fd < 0 || fstat(fd, &status) != 0 || !S_ISFIFO(status.st_mode)) return false;
+  return double(status.st_ino) == (isProducer ? pipe->producerInode : pipe->consumerInode);
+}
+
 // ---- What an environment keeps ------------------------------------------------------------------------------------
 
 PipeState::~PipeState() {
@@ -41,7 +49,7 @@ PipeState::~PipeState() {
 
 bool PipeState::closeUnopened(layout::Pipe* pipe, bool isProducer) {
   int32_t& fd = isProducer ? pipe->producerFd : pipe->consumerFd;
-  if (fd < 0 || !take(isProducer ? &pipe->producerEnd : &pipe->consumerEnd, PipeEndState::kFree, PipeEndState::kClosed)) return false;
+  if (!isOwnPipe(pipe, isProducer) || !take(isProducer ? &pipe->producerEnd : &pipe->consumerEnd, PipeEndState::kFree, PipeEndState::kClosed)) return false;
   ::close(std::exchange(fd, -1));
   return true;
 }
@@ -89,8 +97,10 @@ PipeEnd* PipeEnd::open(napi_env env, layout::Pipe* pipe, napi_value view, bool i
   if (!take(state, PipeEndState::kFree, PipeEndState::kOpen) && (path.empty() || !take(state, PipeEndState::kClosed, PipeEndState::kOpen))) return nullptr;
   auto* end = new PipeEnd(env, pipe, isProducer, std::move(path), capacityBytes);
   *error = 0;
-  if (end->path_.empty()) end->fd_.reset(isProducer ? pipe->producerFd : pipe->consumerFd);
-  else if (!isProducer) *error = end->adopt(UniqueFd(openFifo(end->path_, O_RDONLY)));
+  if (!end->path_.empty()) *error = isProducer ? 0 : end->adopt(UniqueFd(openFifo(end->path_, O_RDONLY)));
+  else if (isOwnPipe(pipe, isProducer)) end->fd_.reset(isProducer ? pipe->producerFd : pipe->consumerFd);
+  else *error = -EBADF;
+  if (*error == 0) *error = end->join(view, onReady);
   if (*error != 0) {
     end->giveBack(PipeEndState::kClosed);
     delete end;
@@ -98,16 +108,19 @@ PipeEnd* PipeEnd::open(napi_env env, layout::Pipe* pipe, napi_value view, bool i
   }
   if (isProducer) pipe->isBroken = 0;
   else pipe->isEnded = 0;
-  napi_create_reference(env, view, 1, &end->view_);
-  napi_create_reference(env, onReady, 1, &end->onReady_);
-  napi_value name = nullptr;
-  napi_create_string_utf8(env, "percore:pipe", NAPI_AUTO_LENGTH, &name);
-  napi_async_init(env, nullptr, name, &end->context_);
-  napi_get_uv_event_loop(env, &end->loop_);
   if (isProducer) stateOf(env)->pipes.blockSigpipe();
   // Asynchronous: Node turns the loop until the hook is removed, so the close callbacks run on terminate() and process.exit() too.
   napi_add_async_cleanup_hook(env, [](napi_async_cleanup_hook_handle, void* data) { static_cast<PipeEnd*>(data)->shutDown(); }, end, &end->hook_);
   return end;
+}
+
+// What calling back takes. -ECANCELED when the environment is being torn down, which frees what was made.
+int PipeEnd::join(napi_value view, napi_value onReady) {
+  napi_value name = nullptr;
+  const bool isJoined = napi_create_reference(env_, view, 1, &view_) == napi_ok && napi_create_reference(env_, onReady, 1, &onReady_) == napi_ok &&
+                        napi_create_string_utf8(env_, "percore:pipe", NAPI_AUTO_LENGTH, &name) == napi_ok &&
+                        napi_async_init(env_, nullptr, name, &context_) == napi_ok && napi_get_uv_event_loop(env_, &loop_) == napi_ok;
+  return isJoined ? 0 : -ECANCELED;
 }
 
 // Takes an opened descriptor for this end's. 0 or -errno, also that of the opening that failed.

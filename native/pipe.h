@@ -87,6 +87,7 @@ class PipeEnd {
   };
 
   PipeEnd(napi_env env, layout::Pipe* pipe, bool isProducer, std::string path, int capacityBytes);
+  int join(napi_value view, napi_value onReady);
   int connect();
   int greet();
   int readerHasGone();

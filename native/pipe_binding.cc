@@ -12,11 +12,10 @@
 namespace percore {
 
 static layout::Pipe* pipeOf(napi_env env, napi_value memory) {
-  napi_typedarray_type type;
   size_t length = 0;
   void* data = nullptr;
-  if (!memory || napi_get_typedarray_info(env, memory, &type, &length, &data, nullptr, nullptr) != napi_ok) return nullptr;
-  return type == napi_uint8_array && length >= sizeof(layout::Pipe) ? static_cast<layout::Pipe*>(data) : nullptr;
+  if (!arrayOf(env, memory, napi_uint8_array, &data, &length) || length < sizeof(layout::Pipe)) return nullptr;
+  return reinterpret_cast<uintptr_t>(data) % alignof(layout::Pipe) == 0 ? static_cast<layout::Pipe*>(data) : nullptr;
 }
 
 static PipeEnd* endOf(napi_env env, napi_value handle) { return ofHandle<PipeEnd>(env, handle); }
@@ -43,8 +42,10 @@ static napi_value createPipe(napi_env env, napi_callback_info info) {
 
 // makeFifo(path, mode) -> 0 or -errno
 static Napi::Value makeFifo(const Napi::CallbackInfo& info) {
-  const std::string path = info[0].ToString();
-  int result = mkfifo(path.c_str(), mode_t(info[1].ToNumber().Uint32Value())) == 0 ? 0 : -errno;
+  const std::string path = pathOf(info.Env(), info[0]);
+  const int32_t mode = int32Of(info.Env(), info[1]);
+  if (mode < 0) return Napi::Number::New(info.Env(), -EINVAL);
+  int result = mkfifo(path.c_str(), mode_t(mode)) == 0 ? 0 : -errno;
   struct stat status;
   if (result == -EEXIST && stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode)) result = 0;
   return Napi::Number::New(info.Env(), result);
@@ -55,7 +56,8 @@ static Napi::Value openPipeEnd(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   layout::Pipe* pipe = pipeOf(env, info[0]);
   int error = -EINVAL;
-  PipeEnd* end = pipe ? PipeEnd::open(env, pipe, info[0], info[1].ToBoolean(), info[2].ToString(), info[3].ToNumber().Int32Value(), info[4], &error) : nullptr;
+  const bool isCallable = info[4].IsFunction() && info[2].IsString();
+  PipeEnd* end = pipe && isCallable ? PipeEnd::open(env, pipe, info[0], booleanOf(env, info[1]), pathOf(env, info[2]), int32Of(env, info[3]), info[4], &error) : nullptr;
   if (!end) return Napi::Number::New(env, error);
   return Napi::Value(env, makeHandle(env, end));
 }
@@ -132,9 +134,9 @@ static int askPipe(int fd, double inode, Ask ask) {
 static napi_value inspectPipe(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   layout::Pipe* pipe = pipeOf(env, args.value[0]);
-  char* out = nullptr;
+  void* out = nullptr;
   size_t length = 0;
-  if (!pipe || !args.bytes(1, &out, &length) || length < 2) return args.integer(-EINVAL);
+  if (!pipe || !arrayOf(env, args.value[1], napi_float64_array, &out, &length) || length < 2) return args.integer(-EINVAL);
   int depth = 0, capacity = 0;
   const auto ask = [&](int fd) {
     if (ioctl(fd, FIONREAD, &depth) != 0) return -1;
@@ -143,8 +145,8 @@ static napi_value inspectPipe(napi_env env, napi_callback_info info) {
   };
   if (askPipe(__atomic_load_n(&pipe->producerFd, __ATOMIC_ACQUIRE), pipe->producerInode, ask) != 0 &&
       askPipe(__atomic_load_n(&pipe->consumerFd, __ATOMIC_ACQUIRE), pipe->consumerInode, ask) != 0) return args.integer(-EBADF);
-  reinterpret_cast<double*>(out)[0] = depth;
-  reinterpret_cast<double*>(out)[1] = capacity;
+  static_cast<double*>(out)[0] = depth;
+  static_cast<double*>(out)[1] = capacity;
   return args.integer(0);
 }
 

@@ -49,7 +49,8 @@ class RateTimer {
   RateTimer(napi_env env, std::unique_ptr<Alarm> alarm, double* state, int64_t originNs, int64_t spinNs, bool isAdaptive)
       : env_(env), alarm_(std::move(alarm)), state_(state), originNs_(originNs), spinNs_(spinNs), isAdaptive_(isAdaptive) {}
 
-  bool start(napi_value stateView, napi_value onExpire);
+  // 0 or -errno.
+  int start(napi_value stateView, napi_value onExpire);
   // Arms what state says now; during a firing that happens at its end anyway. 0 or -errno.
   int arm() { return isClosing_ || state_[kIsFiring] != 0 ? 0 : apply(); }
   void setRef(bool isReferenced) {
@@ -188,9 +189,10 @@ void RateTimer::keepAlive() {
   else uv_unref(handle);
 }
 
-bool RateTimer::start(napi_value stateView, napi_value onExpire) {
+int RateTimer::start(napi_value stateView, napi_value onExpire) {
   uv_loop_t* loop = nullptr;
-  if (napi_get_uv_event_loop(env_, &loop) != napi_ok || uv_poll_init(loop, &poll_, alarm_->fd()) != 0) return false;
+  if (napi_get_uv_event_loop(env_, &loop) != napi_ok) return -ECANCELED;
+  if (const int refused = uv_poll_init(loop, &poll_, alarm_->fd())) return refused;
   poll_.data = this;
   napi_create_reference(env_, stateView, 1, &stateView_);
   napi_create_reference(env_, onExpire, 1, &onExpire_);
@@ -201,7 +203,7 @@ bool RateTimer::start(napi_value stateView, napi_value onExpire) {
   keepAlive();
   // Asynchronous: Node turns the loop until the hook is removed, so the close callback runs on terminate() and process.exit() too.
   napi_add_async_cleanup_hook(env_, [](napi_async_cleanup_hook_handle, void* data) { static_cast<RateTimer*>(data)->shutDown(); }, this, &hook_);
-  return true;
+  return 0;
 }
 
 void RateTimer::shutDown() {
@@ -228,19 +230,19 @@ void RateTimer::close() {
 // createRateTimer(isUring, clock, originNs, spinNs, isAdaptive, state, onExpire) -> handle; throws what the kernel refused.
 Napi::Value createRateTimer(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  napi_typedarray_type type;
   void* state = nullptr;
   size_t length = 0;
-  if (info.Length() < 7 || napi_get_typedarray_info(env, info[5], &type, &length, &state, nullptr, nullptr) != napi_ok || type != napi_float64_array || length < kStateWords) {
+  const int64_t originNs = int64Of(env, info[2], INT64_MIN), spinNs = int64Of(env, info[3]);
+  if (!arrayOf(env, info[5], napi_float64_array, &state, &length) || length < kStateWords || !info[6].IsFunction() || originNs == INT64_MIN || spinNs < 0) {
     return throwSystemError(env, EINVAL, "createRateTimer");
   }
-  const auto open = info[0].ToBoolean() ? openUringAlarm : openTimerfdAlarm;
-  OpenedAlarm opened = open(clockid_t(info[1].ToNumber().Int32Value()));
+  const auto open = booleanOf(env, info[0]) ? openUringAlarm : openTimerfdAlarm;
+  OpenedAlarm opened = open(clockid_t(int32Of(env, info[1])));
   if (!opened.alarm) return throwSystemError(env, opened.error, opened.syscall);
-  auto* timer = new RateTimer(env, std::move(opened.alarm), static_cast<double*>(state), info[2].ToNumber().Int64Value(), info[3].ToNumber().Int64Value(), info[4].ToBoolean());
-  if (!timer->start(info[5], info[6])) {
+  auto* timer = new RateTimer(env, std::move(opened.alarm), static_cast<double*>(state), originNs, spinNs, booleanOf(env, info[4]));
+  if (const int refused = timer->start(info[5], info[6])) {
     delete timer;
-    return throwSystemError(env, EINVAL, "uv_poll_init");
+    return throwSystemError(env, -refused, "uv_poll_init");
   }
   return Napi::Value(env, makeHandle(env, timer));
 }

@@ -2,6 +2,7 @@
 // has room for each of them. Source: ip(7), ipv6(7), unix(7).
 #pragma once
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -20,15 +21,18 @@ struct SocketAddress {
   const sockaddr* name() const { return reinterpret_cast<const sockaddr*>(&storage); }
   int family() const { return storage.ss_family; }
 
-  // False when `host` is neither an IPv4 nor an IPv6 address in numbers.
+  // False when `host` is neither an IPv4 nor an IPv6 address in numbers, when its zone ("fe80::1%eth0", "fe80::1%2") is no network
+  // interface here, and when `port` is none.
   bool setInternet(const std::string& host, int port) {
+    if (port < 0 || port > 65535) return false;
     auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
     auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
     if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
       v4->sin_family = AF_INET;
       v4->sin_port = htons(uint16_t(port));
       length = sizeof *v4;
-    } else if (inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
+    } else if (const size_t percent = host.find('%'); inet_pton(AF_INET6, host.substr(0, percent).c_str(), &v6->sin6_addr) == 1) {
+      if (percent != std::string::npos && (v6->sin6_scope_id = zoneOf(host.substr(percent + 1))) == 0) return false;
       v6->sin6_family = AF_INET6;
       v6->sin6_port = htons(uint16_t(port));
       length = sizeof *v6;
@@ -73,17 +77,37 @@ struct SocketAddress {
     return 0;
   }
 
-  // "127.0.0.1", "::1", "/run/a.sock", or "" for a Unix socket without a name.
+  // "127.0.0.1", "::1", "fe80::1%eth0", "/run/a.sock", or "" for a Unix socket without a name.
   static std::string textOf(const sockaddr_storage& from, socklen_t length) {
     char text[INET6_ADDRSTRLEN] = "";
     if (from.ss_family == AF_INET) inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(from).sin_addr, text, sizeof text);
-    if (from.ss_family == AF_INET6) inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(from).sin6_addr, text, sizeof text);
+    if (from.ss_family == AF_INET6) {
+      const auto& v6 = reinterpret_cast<const sockaddr_in6&>(from);
+      inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+      // Without its zone a link-local address could not be answered.
+      if (v6.sin6_scope_id != 0) return std::string(text) + "%" + zoneName(v6.sin6_scope_id);
+    }
     if (from.ss_family != AF_UNIX) return text;
     constexpr size_t kHead = offsetof(sockaddr_un, sun_path);
     if (length <= kHead) return "";
     const char* path = reinterpret_cast<const sockaddr_un&>(from).sun_path;
     const size_t bytes = length - kHead;
     return path[0] == '\0' ? std::string(path, bytes) : std::string(path, strnlen(path, bytes));
+  }
+
+ private:
+  // The number of a network interface, by name or number; 0 for none.
+  static uint32_t zoneOf(const std::string& zone) {
+    if (const uint32_t index = if_nametoindex(zone.c_str())) return index;
+    if (zone.empty() || zone.size() > 9 || zone.find_first_not_of("0123456789") != std::string::npos) return 0;
+    const auto index = uint32_t(std::stoul(zone));
+    char name[IF_NAMESIZE];
+    return if_indextoname(index, name) ? index : 0;
+  }
+
+  static std::string zoneName(uint32_t index) {
+    char name[IF_NAMESIZE];
+    return if_indextoname(index, name) ? name : std::to_string(index);
   }
 };
 

@@ -1,5 +1,7 @@
 #include "timer_driver.h"
 
+#include <cerrno>
+
 #include "clock.h"
 #include "timerfd.h"
 
@@ -11,12 +13,11 @@ TimerDriver::TimerDriver(napi_env env, int tickBits, size_t expiriesPerTurn, lay
   for (napi_value view : views) hold(view);
 }
 
-bool TimerDriver::start(napi_value deliver, int64_t originNs) {
+int TimerDriver::start(napi_value deliver, int64_t originNs) {
   timer_.reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!timer_) return false;
+  if (!timer_) return -errno;
   originNs_ = originNs;
-  LoopGuest::start("percore:timers", timer_.get(), deliver);
-  return true;
+  return LoopGuest::start("percore:timers", timer_.get(), deliver);
 }
 
 // What is due has run, and the timerfd knows when to end the sleep.

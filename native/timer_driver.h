@@ -25,10 +25,11 @@ class TimerDriver final : public LoopGuest {
   TimerDriver(napi_env env, int tickBits, size_t expiriesPerTurn, layout::Delivery* delivery, double* requests, const napi_value (&views)[kViews]);
   ~TimerDriver() override { records_.release(env_); }
 
-  // Joins the thread's loop: `deliver` is called when something is due. False, with errno set, when a descriptor is refused.
-  bool start(napi_value deliver, int64_t originNs);
+  // Joins the thread's loop: `deliver` is called when something is due. 0, or -errno when a
+  // descriptor is refused.
+  int start(napi_value deliver, int64_t originNs);
   TimerSource& source() { return source_; }
-  void shareRecords(uint32_t index, napi_value view) { records_.share(env_, source_, index, view); }
+  void shareRecords(int32_t index, napi_value view) { records_.share(env_, source_, index, view); }
   bool isClosed() const { return isDead_; }
 
  private:

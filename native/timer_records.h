@@ -10,8 +10,10 @@ namespace percore {
 
 class TimerRecords {
  public:
-  // Makes `view`, a Float64Array, the chunk `index` of the wheel. A view it replaces is let go.
-  void share(napi_env env, TimerSource& source, uint32_t index, napi_value view) {
+  // Makes `view`, a Float64Array, the chunk `index` of the wheel, which is one of its own or the next. A view it replaces is let go.
+  void share(napi_env env, TimerSource& source, int32_t number, napi_value view) {
+    const auto index = size_t(number);
+    if (number < 0 || index > views_.size() || index > TimerWheel::kMaxId / TimerWheel::kChunkTimers) return;
     napi_typedarray_type type;
     size_t length = 0;
     void* data = nullptr;
@@ -20,7 +22,7 @@ class TimerRecords {
     if (views_[index]) napi_delete_reference(env, views_[index]);
     views_[index] = nullptr;
     napi_create_reference(env, view, 1, &views_[index]);
-    source.setChunk(index, data, length * sizeof(double));
+    source.setChunk(uint32_t(index), data, length * sizeof(double));
   }
 
   void release(napi_env env) {

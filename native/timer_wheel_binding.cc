@@ -10,14 +10,15 @@ namespace percore {
 
 // Null for one that is closed: nothing reaches into its wheel any more.
 static TimerDriver* driverOf(napi_env env, napi_value handle) {
-  auto* driver = static_cast<TimerDriver*>(ofHandle<LoopGuest>(env, handle));
+  auto* driver = static_cast<TimerDriver*>(ofHandle<LoopGuest, TimerDriver>(env, handle));
   return driver && !driver->isClosed() ? driver : nullptr;
 }
 
 // createTimers({ delivery, timerRequests, tickBits, expiriesPerTurn, originNs, deliver? }) -> handle
 static Napi::Value createTimers(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  Napi::Object options = info[0].ToObject();
+  if (!info[0].IsObject()) return throwSystemError(env, EINVAL, "createTimers", "options");
+  Napi::Object options = info[0].As<Napi::Object>();
   const char* names[TimerDriver::kViews] = {"delivery", "timerRequests"};
   const size_t least[TimerDriver::kViews] = {sizeof(layout::Delivery) / sizeof(int32_t), sizeof(layout::TimerRequests) / sizeof(double)};
   const napi_typedarray_type types[TimerDriver::kViews] = {napi_int32_array, napi_float64_array};
@@ -25,19 +26,18 @@ static Napi::Value createTimers(const Napi::CallbackInfo& info) {
   void* data[TimerDriver::kViews] = {};
   for (int i = 0; i < TimerDriver::kViews; i++) {
     views[i] = options.Get(names[i]);
-    napi_typedarray_type type;
     size_t length = 0;
-    if (!views[i] || napi_get_typedarray_info(env, views[i], &type, &length, &data[i], nullptr, nullptr) != napi_ok || type != types[i] || length < least[i]) {
-      return throwSystemError(env, EINVAL, "createTimers", names[i]);
-    }
+    if (!arrayOf(env, views[i], types[i], &data[i], &length) || length < least[i]) return throwSystemError(env, EINVAL, "createTimers", names[i]);
   }
-  const int tickBits = options.Get("tickBits").ToNumber().Int32Value();
-  const int32_t expiries = options.Get("expiriesPerTurn").ToNumber().Int32Value();
+  const int tickBits = int32Of(env, options.Get("tickBits"));
+  const int32_t expiries = int32Of(env, options.Get("expiriesPerTurn"));
   if (tickBits < 0 || tickBits > TimerWheel::kMaxTickBits || expiries < 1) return throwSystemError(env, EINVAL, "createTimers");
   auto driver = std::make_unique<TimerDriver>(env, tickBits, size_t(expiries), static_cast<layout::Delivery*>(data[0]), static_cast<double*>(data[1]), views);
   const Napi::Value deliver = options.Get("deliver");
-  if (deliver.IsFunction() && !driver->start(deliver, options.Get("originNs").ToNumber().Int64Value())) return throwSystemError(env, errno, "timerfd_create");
-  const napi_value external = makeHandle<LoopGuest>(env, driver.get());
+  if (deliver.IsFunction()) {
+    if (const int error = driver->start(deliver, int64Of(env, options.Get("originNs"), 0))) return throwSystemError(env, -error, "timerfd_create");
+  }
+  const napi_value external = makeHandle<LoopGuest, TimerDriver>(env, driver.get());
   driver.release();
   return Napi::Value(env, external);
 }
@@ -50,14 +50,14 @@ static napi_value drainTimers(napi_env env, napi_callback_info info) {
 // shareTimers(handle, index, records)
 static napi_value shareTimers(napi_env env, napi_callback_info info) {
   RawArgs<3> args(env, info);
-  if (TimerDriver* driver = driverOf(env, args.value[0])) driver->shareRecords(uint32_t(args.int32(1)), args.value[2]);
+  if (TimerDriver* driver = driverOf(env, args.value[0])) driver->shareRecords(args.int32(1), args.value[2]);
   return nullptr;
 }
 
 // pollTimers(handle, nowNs): drains, then fills the delivery, however much work that is.
 static napi_value pollTimers(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
-  if (TimerDriver* driver = driverOf(env, args.value[0])) driver->source().poll(int64_t(args.number(1)), TimerWheel::kNoBound);
+  if (TimerDriver* driver = driverOf(env, args.value[0])) driver->source().poll(args.int64(1, 0), TimerWheel::kNoBound);
   return nullptr;
 }
 

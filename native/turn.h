@@ -50,7 +50,7 @@ class Turn {
   void setRef(bool isReferenced);
   // Hands the wheel what JavaScript asked for; for a caller whose request array is full.
   void drainTimerRequests() { timers_.drain(); }
-  void shareTimerRecords(uint32_t index, napi_value view) { timerRecords_.share(env_, timers_, index, view); }
+  void shareTimerRecords(int32_t index, napi_value view) { timerRecords_.share(env_, timers_, index, view); }
   // Gives the turn its I/O source; it lives as long as the turn does.
   IoSource* openIo(bool isUring, const IoMemory& memory, const napi_value (&views)[kIoViews], int* error);
   AddonState* state() { return state_; }

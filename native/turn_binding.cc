@@ -58,7 +58,7 @@ static napi_value drainTimerRequests(napi_env env, napi_callback_info info) {
 // shareTimerRecords(turn, index, records)
 static napi_value shareTimerRecords(napi_env env, napi_callback_info info) {
   RawArgs<3> args(env, info);
-  if (Turn* turn = turnOf(env, args.value[0])) turn->shareTimerRecords(uint32_t(args.int32(1)), args.value[2]);
+  if (Turn* turn = turnOf(env, args.value[0])) turn->shareTimerRecords(args.int32(1), args.value[2]);
   return nullptr;
 }
 

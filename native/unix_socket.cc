@@ -57,17 +57,18 @@ static int bindPath(int fd, const SocketAddress& address, const std::string& pat
 // unixListen(path, backlog) -> fd
 static Napi::Value unixListen(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const std::string path = info[0].ToString();
+  const std::string path = textOf(env, info[0]);
   SocketAddress address;
   if (!address.setUnix(path)) return throwSystemError(env, ENAMETOOLONG, "bind", show(path));
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return throwSystemError(env, errno, "socket", show(path));
   SocketFile file;
   if (const int error = bindPath(fd.get(), address, path, SOCK_STREAM, &file)) return throwSystemError(env, error, "bind", show(path));
+  stateOf(env)->holdReserve();
   // Owned before listen: a failure removes the file as well.
   const int number = fd.release();
   stateOf(env)->ownSocketFile(number, file);
-  if (listen(number, info[1].ToNumber().Int32Value()) != 0) {
+  if (listen(number, int32Of(env, info[1], 1)) != 0) {
     const int error = errno;
     stateOf(env)->closeSocket(number);
     return throwSystemError(env, error, "listen", show(path));
@@ -78,7 +79,7 @@ static Napi::Value unixListen(const Napi::CallbackInfo& info) {
 // unixConnect(path) -> fd, open: a Unix socket never answers "in progress".
 static Napi::Value unixConnect(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const std::string path = info[0].ToString();
+  const std::string path = textOf(env, info[0]);
   SocketAddress address;
   if (!address.setUnix(path)) return throwSystemError(env, ENAMETOOLONG, "connect", show(path));
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -91,7 +92,7 @@ static Napi::Value unixConnect(const Napi::CallbackInfo& info) {
 // unixDatagram(path, peer) -> fd. Both may be empty: without a path nobody can answer it, without a peer each send names one.
 static Napi::Value unixDatagram(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const std::string path = info[0].ToString(), peer = info[1].ToString();
+  const std::string path = textOf(env, info[0]), peer = textOf(env, info[1]);
   SocketAddress address, to;
   if (!path.empty() && !address.setUnix(path)) return throwSystemError(env, ENAMETOOLONG, "bind", show(path));
   if (!peer.empty() && !to.setUnix(peer)) return throwSystemError(env, ENAMETOOLONG, "connect", show(peer));

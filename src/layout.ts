@@ -343,6 +343,7 @@ export const words = {
   ioRequest: { SEND: 0, RECEIVE: 1, PAUSE: 2, END: 3, CLOSE: 4 },
   datagramPeer: { CONNECTED: -1, HELD: 64, KEPT: 128 },
   pipeEndState: { FREE: 0, OPEN: 1, CLOSED: 2 },
+  descriptorWay: { PLAIN: 0, SOCKET: 1, ASK_FIRST: 2 },
 } as const;
 
 /** Plain numbers that both languages need. */

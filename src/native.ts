@@ -119,8 +119,8 @@ export interface Native {
   releaseFileBuffer(ring: number, buffer: number): void;
   pushFile(ring: number, isWrite: number, fd: number, buffer: number, offset: number, length: number, position: number, id: number): number;
   submitFiles(ring: number): number;
-  /** Writes pairs of id and result (bytes or -errno); `pairs` are the bytes of an Int32Array. */
-  reapFiles(ring: number, pairs: Uint8Array): number;
+  /** Writes pairs of id and result (bytes or -errno). */
+  reapFiles(ring: number, pairs: Int32Array): number;
   bytesToBorder(bytes: Uint8Array, border: number): number;
   /** O_DIRECT off for an open descriptor. */
   clearDirect(fd: number): number;
@@ -129,10 +129,13 @@ export interface Native {
   /** 1 when nobody had taken what tcpBind called `id`: it is closed now. */
   closeUntaken(id: number): number;
   tcpListen(host: string, port: number, reusePort: boolean, backlog: number): { fd: number; port: number };
-  tcpConnect(host: string, port: number): number;
+  /** `errno` is 0 unless connect(2) failed at once. */
+  tcpConnect(host: string, port: number): { fd: number; errno: number };
   socketClose(fd: number): void;
   /** The descriptor belongs to this thread's addon from now on, or to nobody here any more. */
   ownSocket(fd: number): void;
+  /** The same for a number that anybody has given: 0, or -errno unless it is a connected stream socket that this thread does not own. */
+  ownStream(fd: number): number;
   disownSocket(fd: number): void;
   /** Takes waiting connections by a reserve descriptor and closes them; how many. */
   tcpRefuse(fd: number): number;
@@ -161,8 +164,10 @@ export interface Native {
   openFifo(path: string, isWriter: boolean, keepOpen: boolean): number;
   adoptDescriptor(fd: number): number;
   openStandardInput(): number;
-  descriptorRead(fd: number, bytes: Uint8Array, offset: number, length: number): number;
-  descriptorWrite(fd: number, bytes: Uint8Array, offset: number, length: number): number;
+  /** One of `words.descriptorWay`, for the calls below, or -errno. */
+  descriptorWay(fd: number): number;
+  descriptorRead(fd: number, bytes: Uint8Array, offset: number, length: number, way: number): number;
+  descriptorWrite(fd: number, bytes: Uint8Array, offset: number, length: number, way: number): number;
   descriptorEnd(fd: number): number;
   openInotify(): number;
   addWatch(fd: number, path: string, mask: number): number;

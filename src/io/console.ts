@@ -7,7 +7,7 @@
  * else. What a command throws is answered as text and leaves the console open. There is no login: it listens on loopback unless told
  * otherwise, and whoever reaches it can run every command.
  */
-import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
+import { checkBoolean, checkFunction, checkInteger, checkOptions, invalidArgument, show } from '../errors.js';
 import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
 import type { Connection } from './connection.js';
 import { TelnetFilter } from './console-telnet.js';
@@ -60,8 +60,14 @@ export class CommandConsole {
   private readonly commands = new Map<string, { help: string; run: CommandHandler }>();
   private readonly sessions = new Set<Session>();
   private readonly listener: Listener | undefined;
+  private readonly options: ConsoleOptions;
 
-  constructor(private readonly io: Io, private readonly options: ConsoleOptions) {
+  constructor(private readonly io: Io, given: ConsoleOptions) {
+    const options = this.options = checkOptions('options', given, ['port', 'host', 'path', 'stdin', 'output', 'greeting', 'prompt', 'maxSessions', 'maxLineBytes', 'priority']);
+    checkBoolean('stdin', options.stdin ?? false);
+    for (const name of ['greeting', 'prompt'] as const) {
+      if (options[name] !== undefined && typeof options[name] !== 'string') throw invalidArgument(name, options[name], 'text');
+    }
     const ways = [options.port, options.path, options.stdin].filter((way) => way !== undefined && way !== false);
     if (ways.length !== 1) throw invalidArgument('options', options, 'given one of port, path and stdin');
     const maxSessions = checkInteger('maxSessions', options.maxSessions ?? 16, 1, 1024);
@@ -98,6 +104,7 @@ export class CommandConsole {
   /** Adds a command; a name is one word, and a later one replaces an earlier. */
   command(name: string, help: string, run: CommandHandler): this {
     if (typeof name !== 'string' || !/^\S+$/.test(name)) throw invalidArgument('name', name, 'one word');
+    if (typeof help !== 'string') throw invalidArgument('help', help, 'text');
     checkFunction('run', run);
     this.commands.set(name, { help, run });
     return this;
@@ -115,7 +122,7 @@ export class CommandConsole {
       if (answer === undefined || answer === '') return [];
       return (typeof answer === 'string' ? [answer] : [...answer]).flatMap((text) => String(text).split('\n'));
     } catch (error) {
-      return [`error: ${error instanceof Error ? error.message : String(error)}`];
+      return [`error: ${messageOf(error)}`];
     }
   }
 
@@ -167,7 +174,7 @@ export class CommandConsole {
   }
 
   private open(terminal: Terminal, close: () => void): Session {
-    const session = new Session(this, terminal, this.options, close);
+    const session = new Session(this, terminal, this.options, close, (error) => this.io.report(error));
     this.sessions.add(session);
     return session;
   }
@@ -180,7 +187,7 @@ class Session {
   private isBusy = false;
   private isEnding = false;
 
-  constructor(private readonly owner: CommandConsole, private readonly terminal: Terminal, private readonly options: ConsoleOptions, readonly close: () => void) {
+  constructor(private readonly owner: CommandConsole, private readonly terminal: Terminal, private readonly options: ConsoleOptions, readonly close: () => void, private readonly report: (error: unknown) => void) {
     this.reader = new LineReader({
       maxLineBytes: options.maxLineBytes ?? 4096,
       onTooLong: (bytes) => this.take(new TooLong(bytes)),
@@ -206,7 +213,11 @@ class Session {
 
   private take(line: string | TooLong): void {
     this.waiting.push(line);
-    if (!this.isBusy) void this.work();
+    // An error here is the output's, not a command's: nobody would read the answers, so the session ends.
+    if (!this.isBusy) void this.work().catch((error: unknown) => {
+      this.report(error);
+      this.close();
+    });
   }
 
   private async work(): Promise<void> {
@@ -237,6 +248,15 @@ class Session {
       if (code !== BACK_PRESSURED) return code !== CLOSED;
       await this.terminal.writable();
     }
+  }
+}
+
+/** What was thrown, in words, whatever it is: an object without a prototype has no text of its own. */
+function messageOf(error: unknown): string {
+  try {
+    return error instanceof Error ? error.message : String(error);
+  } catch {
+    return show(error);
   }
 }
 

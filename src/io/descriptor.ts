@@ -3,7 +3,7 @@
  * descriptor: who opened it reads it, keeps it non-blocking and closes it, after `close()` here. Edge-triggered by default: use it until
  * would-block. A descriptor that is closed while it is registered tells nothing any more; that is the kernel's rule.
  */
-import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
+import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { BANDS, words } from '../layout.js';
 import { DEFAULT_BAND, type Ready } from '../ready.js';
 import type { Io } from './io.js';
@@ -32,8 +32,9 @@ export class Descriptor implements Source, Ready {
   private bits = 0;
   private isClosed_ = false;
 
-  constructor(private readonly io: Io, readonly fd: number, options: DescriptorOptions, private readonly callback: ReadinessCallback) {
+  constructor(private readonly io: Io, readonly fd: number, given: DescriptorOptions | undefined, private readonly callback: ReadinessCallback) {
     checkInteger('fd', fd, 0, 2 ** 31 - 1);
+    const options = checkOptions('options', given, ['interest', 'priority']);
     checkFunction('callback', callback);
     this.band = checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1);
     io.register(this, fd, checkInterest(options.interest ?? INTEREST.READABLE));
@@ -45,7 +46,7 @@ export class Descriptor implements Source, Ready {
 
   /** Another interest from now on; arms a one-shot again. What is ready already is told once more. One system call. Throws ERR_PERCORE_SYSTEM. */
   reregister(interest: number): void {
-    if (this.isClosed_) throw invalidArgument('descriptor', this.fd, 'a registration that is not closed');
+    if (this.isClosed_) throw new PercoreError('ERR_PERCORE_CLOSED', `reregister(): the registration of descriptor ${this.fd} is closed`, { value: this.fd });
     this.io.reregister(this, this.fd, checkInterest(interest));
   }
 

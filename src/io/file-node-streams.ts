@@ -1,5 +1,6 @@
 /** Files as streams of Node's own, for `pipeline`, `zlib` and whatever else takes one. Costs a copy a chunk: Node's streams keep what they are given. */
 import { Readable, Writable } from 'node:stream';
+import { PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
 import type { FileReader } from './file-reader.js';
 import type { FileWriter } from './file-writer.js';
@@ -49,7 +50,7 @@ async function writeAll(writer: FileWriter, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) {
     const length = Math.min(bytes.length - at, writer.chunkBytes);
     const code = writer.offer(bytes, at, length);
-    if (code === CLOSED) throw writer.error ?? new Error(`file ${writer.path} is closed`);
+    if (code === CLOSED) throw writer.error ?? new PercoreError('ERR_PERCORE_CLOSED', `file ${writer.path} is closed`);
     if (code === BACK_PRESSURED) await writer.writable();
     else at += length;
   }

@@ -8,10 +8,12 @@
  *
  * Chunk n lies at n * chunkBytes, and is delivered when it is whole or the file ends in it: so an order of completions, or reads that
  * are cut short, cannot be seen. The end is a read of 0 bytes, never the size that the file had: a file that grows is read on,
- * files of /proc have no size at all. A file that ends before the size it had when it was opened was truncated: an error.
+ * files of /proc have no size at all. A file that ends before the size it had when it was opened was truncated: an error. Those of sysfs
+ * say 4,096 bytes whatever they hold; they still say so at their end, and have nothing behind it.
  */
+import { fstatSync, readSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { PercoreError } from '../errors.js';
+import { checkFunction, PercoreError } from '../errors.js';
 import { DIRECT_BORDER, OpenFile } from './file.js';
 import { readableOf } from './file-node-streams.js';
 import { MAX_DEPTH } from './file-transfers.js';
@@ -45,12 +47,14 @@ export class FileReader extends OpenFile {
   private isEndSeen = false;
   private sizeBytes = 0;
   private iteratorWake: (() => void) | undefined;
+  private isIterated = false;
 
   /**
    * Called with each chunk, `length` bytes of `bytes` from `offset` on. They are valid during the call; when the handler pauses the
    * reader, until `resume`. Without a handler nothing is delivered.
    */
   onData(handler: (bytes: Uint8Array, offset: number, length: number) => void): this {
+    checkFunction('handler', handler);
     this.dataHandler = handler;
     this.io.schedule(this);
     return this;
@@ -58,6 +62,7 @@ export class FileReader extends OpenFile {
 
   /** Called after the last chunk; the file closes by itself. */
   onEnd(handler: () => void): this {
+    checkFunction('handler', handler);
     this.endHandler = handler;
     return this;
   }
@@ -75,6 +80,9 @@ export class FileReader extends OpenFile {
 
   /** Chunks as views of the reader's own memory: each is valid until the next is asked for. Leaving the loop closes the file. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    // A second loop would take the handler of the first, which would wait for ever.
+    if (this.isIterated) throw new PercoreError('ERR_PERCORE_CLAIM', `file ${this.path} is read by another loop already`);
+    this.isIterated = true;
     let chunk: Uint8Array | undefined;
     this.onData((bytes, offset, length) => {
       chunk = bytes.subarray(offset, offset + length);
@@ -195,13 +203,22 @@ export class FileReader extends OpenFile {
 
   private end(): void {
     this.hasEnded = true;
-    if (this.bytesRead < this.sizeBytes) {
+    if (this.bytesRead < this.sizeBytes && this.isTruncated()) {
       return this.failWith(new PercoreError('ERR_PERCORE_FILE_TRUNCATED', `file ${this.path} ended after ${this.bytesRead} bytes; it had ${this.sizeBytes} when it was opened`, { value: this.bytesRead, allowed: String(this.sizeBytes) }));
     }
     try {
       this.endHandler?.();
     } finally {
       this.close();
+    }
+  }
+
+  /** It has ended before its size. Not truncated: its size is still the same, and there is nothing where it says that there is more. */
+  private isTruncated(): boolean {
+    try {
+      return fstatSync(this.fd).size < this.sizeBytes || readSync(this.fd, new Uint8Array(1), 0, 1, this.bytesRead) !== 0;
+    } catch {
+      return true;
     }
   }
 }

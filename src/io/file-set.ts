@@ -1,11 +1,12 @@
 /** The files of one thread: opens them with what is granted, and closes all. */
 import { BANDS } from '../layout.js';
-import { checkInteger, invalidArgument } from '../errors.js';
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
 import { DEFAULT_BAND } from '../ready.js';
 import { DIRECT_BORDER, type FileOptions, type FileSettings, type OpenFile } from './file.js';
 import { FileReader } from './file-reader.js';
 import { MAX_DEPTH, PoolTransfers, RingTransfers } from './file-transfers.js';
 import { FileWriter } from './file-writer.js';
+import { checkPath } from './file-path.js';
 import type { Io } from './io.js';
 
 /** Measured: 1 MiB reads a tenth faster from the page cache, but its copy keeps the reactor for 170 µs, this one's for 25. */
@@ -27,6 +28,7 @@ export class FileSet {
 
   open(path: string, options: FileOptions): FileReader | FileWriter {
     const settings = check(path, options);
+    this.io.checkOpen();
     if (settings.backend === 'io_uring') this.ring ??= RingTransfers.open(this.io);
     const isRing = settings.backend === 'io_uring' && typeof this.ring === 'object';
     const refusal = settings.backend === 'io_uring' && typeof this.ring === 'string' ? this.ring : undefined;
@@ -52,19 +54,19 @@ export class FileSet {
   }
 }
 
-function check(path: string, options: FileOptions): FileSettings {
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) throw invalidArgument('path', path, 'a path that is not empty and has no NUL');
-  const flags = options.flags ?? 'r';
-  if (flags !== 'r' && flags !== 'w' && flags !== 'a') throw invalidArgument('flags', flags, "'r', 'w' or 'a'");
-  const backend = options.backend ?? 'io_uring';
-  if (backend !== 'io_uring' && backend !== 'pool') throw invalidArgument('backend', backend, "'io_uring' or 'pool'");
+function check(path: string, given: FileOptions): FileSettings {
+  checkPath('path', path);
+  const options = checkOptions('options', given, ['flags', 'direct', 'chunkBytes', 'depth', 'priority', 'backend']);
+  const flags = checkOneOf('flags', options.flags ?? 'r', ['r', 'w', 'a']);
+  const backend = checkOneOf('backend', options.backend ?? 'io_uring', ['io_uring', 'pool']);
+  const direct = checkBoolean('direct', options.direct ?? false);
   const chunkBytes = checkInteger('chunkBytes', options.chunkBytes ?? DEFAULT_CHUNK_BYTES, DIRECT_BORDER, 2 ** 24);
   if (chunkBytes % DIRECT_BORDER !== 0) throw invalidArgument('chunkBytes', chunkBytes, `a multiple of ${DIRECT_BORDER}`);
   return {
     path, flags, backend, chunkBytes,
-    direct: options.direct === true,
+    direct,
     // Under O_DIRECT a chunk that is not full waits for more, so a writer needs another beside it.
-    depth: checkInteger('depth', options.depth ?? DEFAULT_DEPTH, options.direct === true && flags !== 'r' ? 2 : 1, MAX_DEPTH),
+    depth: checkInteger('depth', options.depth ?? DEFAULT_DEPTH, direct && flags !== 'r' ? 2 : 1, MAX_DEPTH),
     priority: checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1),
   };
 }

@@ -84,7 +84,6 @@ export class RingTransfers implements Transfers, Source {
   private readonly pending: number[] = [];
   private readonly free: number[] = [];
   private readonly pairs = new Int32Array(REAP_PAIRS * 2);
-  private readonly pairBytes = new Uint8Array(this.pairs.buffer);
   /** Files that are open on it. */
   private held = 0;
   private isRetrying = false;
@@ -171,7 +170,7 @@ export class RingTransfers implements Transfers, Source {
 
   private reap(): void {
     for (;;) {
-      const count = this.io.native.reapFiles(this.ring, this.pairBytes);
+      const count = this.io.native.reapFiles(this.ring, this.pairs);
       for (let i = 0; i < count; i++) {
         const id = this.pairs[i * 2]!;
         this.done(Math.floor(id / MAX_DEPTH), id % MAX_DEPTH, this.pairs[i * 2 + 1]!);

@@ -13,12 +13,14 @@
  */
 import { fdatasync } from 'node:fs';
 import type { Writable } from 'node:stream';
-import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
+import { PercoreError } from '../errors.js';
+import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type WaitOptions } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { DIRECT_BORDER, OpenFile } from './file.js';
 import { writableOf } from './file-node-streams.js';
 import { MAX_DEPTH } from './file-transfers.js';
 import { checkSpan } from './stream-options.js';
+import { checkWaitOptions, Waiters } from './waiters.js';
 
 const EINTR = -4;
 const EIO = 5;
@@ -47,7 +49,9 @@ export class FileWriter extends OpenFile implements Refuser {
   private mustLook = false;
   private isEnding = false;
   private flushing: { upTo: number; resolve: () => void; reject: (error: unknown) => void }[] = [];
-  private roomWaiters: { bytes: number; resolve: () => void }[] = [];
+  /** Who waits until so much of the memory at most is used. */
+  private readonly room = new Waiters();
+  private readonly mostUsed: number = this.depth * this.chunkBytes;
   private early: Uint8Array[] = [];
   private readonly mostOffer: number = (this.status.asked.direct ? this.depth - 1 : this.depth) * this.chunkBytes;
 
@@ -65,7 +69,7 @@ export class FileWriter extends OpenFile implements Refuser {
    * Copies `length` bytes from `offset` on. OK; BACK_PRESSURED: nothing taken, wait for `writable()`; TOO_LARGE: more than
    * `maxOfferBytes`; CLOSED after `end`, `close` or an error.
    */
-  offer(bytes: Uint8Array, offset = 0, length = bytes.length - offset): number {
+  offer(bytes: Uint8Array, offset = 0, length = bytes?.length - offset): number {
     checkSpan(bytes, offset, length);
     if (this.isClosed_ || this.isEnding) return CLOSED;
     if (length > this.mostOffer) return TOO_LARGE;
@@ -87,20 +91,21 @@ export class FileWriter extends OpenFile implements Refuser {
     return awaitPromised(() => this.writable(), then);
   }
 
-  /** Resolves when what was refused last fits and half of the memory is free, or the file is closed. */
-  writable(): Promise<void> {
+  /**
+   * Resolves when what was refused last fits and half of the memory is free, or the file is closed. Rejects with ERR_PERCORE_ABORTED or
+   * ERR_PERCORE_TIMEOUT if `options` says so.
+   */
+  writable(options?: WaitOptions): Promise<void> {
+    checkWaitOptions(options);
     const bytes = Math.max(this.refusedBytes, this.mostOffer / 2);
-    return new Promise((resolve) => {
-      if (this.isClosed_ || this.freeBytes() >= bytes) resolve();
-      else this.roomWaiters.push({ bytes, resolve });
-    });
+    return this.isClosed_ || this.freeBytes() >= bytes ? Promise.resolve() : this.room.add(this.mostUsed - bytes, options);
   }
 
   /** Resolves when the kernel has everything taken so far; rejects with the error that closed the file. Not yet on the disk: see `sync`. */
   flushed(): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.bytesWritten === this.bytesTaken && this.error === undefined) return resolve();
-      if (this.isClosed_) return reject(this.error ?? new Error(`file ${this.path} was closed with ${this.pendingBytes} bytes pending`));
+      if (this.isClosed_) return reject(this.error ?? this.closedEarly());
       this.flushing.push({ upTo: this.bytesTaken, resolve, reject });
       this.io.schedule(this);
     });
@@ -227,6 +232,10 @@ export class FileWriter extends OpenFile implements Refuser {
     this.transfer(slot, true, from, this.lengths[slot]! - from, this.positions[slot]! + from);
   }
 
+  private closedEarly(): PercoreError {
+    return new PercoreError('ERR_PERCORE_CLOSED', `file ${this.path} was closed with ${this.pendingBytes} bytes pending`, { value: this.pendingBytes });
+  }
+
   private settle(): void {
     this.inFlight--;
     if (this.isClosed_) this.giveBack();
@@ -238,11 +247,8 @@ export class FileWriter extends OpenFile implements Refuser {
     this.flushing = waiters.filter(({ upTo }) => !this.isClosed_ && this.bytesWritten < upTo);
     for (const { upTo, resolve, reject } of waiters) {
       if (this.bytesWritten >= upTo && this.error === undefined) resolve();
-      else if (this.isClosed_) reject(this.error ?? new Error(`file ${this.path} was closed with ${this.pendingBytes} bytes pending`));
+      else if (this.isClosed_) reject(this.error ?? this.closedEarly());
     }
-    const room = this.roomWaiters;
-    const free = this.freeBytes();
-    this.roomWaiters = room.filter(({ bytes }) => !this.isClosed_ && free < bytes);
-    for (const { bytes, resolve } of room) if (this.isClosed_ || free >= bytes) resolve();
+    this.room.tell(this.isClosed_ ? 0 : this.mostUsed - this.freeBytes());
   }
 }

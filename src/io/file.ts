@@ -7,7 +7,7 @@
  * has it closed by Node. It is given back only when nothing is in flight any more: a transfer must not meet the number's next owner.
  */
 import { close, constants, fstatSync, open } from 'node:fs';
-import { PercoreError } from '../errors.js';
+import { checkFunction, PercoreError } from '../errors.js';
 import type { Ready } from '../ready.js';
 import type { Io } from './io.js';
 import type { FileBackend, Transferring, Transfers } from './file-transfers.js';
@@ -97,6 +97,7 @@ export abstract class OpenFile implements Ready, Source, Transferring {
 
   /** Called once, after the descriptor is closed; with the error, if one closed it. */
   onClose(handler: (error: PercoreError | undefined) => void): this {
+    checkFunction('handler', handler);
     this.closeHandler = handler;
     return this;
   }
@@ -184,7 +185,10 @@ export abstract class OpenFile implements Ready, Source, Transferring {
     const stat = fstatSync(this.fd);
     if (stat.isDirectory()) return this.fail(EISDIR, 'read');
     this.hasPositions = (stat.isFile() || stat.isBlockDevice()) && this.settings.flags !== 'a';
-    if (!this.hasPositions && this.settings.flags === 'r') this.depth = 1;
+    // A file of /proc says that it is empty, and is made while it is read: for each place that is not where the last read stopped, from
+    // its beginning anew. So it is read piece after piece, as what has no positions is.
+    const isMadeOnRead = stat.isFile() && stat.size === 0;
+    if ((!this.hasPositions || isMadeOnRead) && this.settings.flags === 'r') this.depth = 1;
     if (this.isDirect && !stat.isFile() && !stat.isBlockDevice()) this.noDirect('O_DIRECT: not a file');
     this.buffer = new Uint8Array(this.depth * this.chunkBytes + DIRECT_BORDER);
     this.firstByte = this.io.native.bytesToBorder(this.buffer, DIRECT_BORDER);
@@ -221,6 +225,7 @@ export abstract class OpenFile implements Ready, Source, Transferring {
     this.onGone(this);
     for (const resolve of this.closeWaiters) resolve();
     this.closeWaiters = [];
-    this.closeHandler?.(this.error);
+    // From a call-back of Node's, where what it throws would end the process.
+    this.io.tell(this.closeHandler, this.error);
   }
 }

@@ -21,3 +21,4 @@ export { createConsole, CommandConsole, type CommandHandler, type ConsoleOptions
 export { PathWatch, type WatchEvent, type WatchKind, type WatchOptions } from './watch.js';
 export { closeReadiness, createReadiness, openReadiness, ReadinessReceiver, ReadinessSetter, type ReadinessHandle } from './readiness.js';
 export { linkToQueue, type ByteProducer } from './link-queue.js';
+export { connectionOf, duplexOf, type AdoptOptions, type DuplexOptions } from './connection-node-streams.js';

@@ -1,8 +1,22 @@
 /** A host as native takes it: an address in numbers. 'localhost' is the one name known here, since others are for a resolver. */
-import { invalidArgument } from '../errors.js';
+import { isIP, isIPv6 } from 'node:net';
+import { invalidArgument, PercoreError } from '../errors.js';
 
-/** Throws ERR_PERCORE_INVALID_ARGUMENT for what is no text; native refuses what is no address. */
+const ALLOWED = "an IPv4 or IPv6 address ('127.0.0.1', '::1', 'fe80::1%eth0') or 'localhost'";
+
+/** Throws ERR_PERCORE_INVALID_ARGUMENT for what is no address. Whether there is such a network interface as its zone, native says. */
 export function internetHost(argument: string, host = '127.0.0.1'): string {
-  if (typeof host !== 'string') throw invalidArgument(argument, host, 'an IPv4 or IPv6 address');
-  return host === 'localhost' ? '127.0.0.1' : host;
+  if (host === 'localhost') return '127.0.0.1';
+  if (typeof host === 'string' && (isIP(host) !== 0 || hasZone(host))) return host;
+  const error = invalidArgument(argument, host, ALLOWED);
+  if (typeof host !== 'string' || !/^[a-z\d_]([a-z\d_.-]*[a-z\d])?\.?$/i.test(host)) throw error;
+  // It looks like a name.
+  throw new PercoreError(error.code, `${error.message}. Names are not looked up here: do so before, const { address } = await dns.promises.lookup(${JSON.stringify(host)})`,
+    { argument, value: host, allowed: ALLOWED });
+}
+
+/** The same as isIPv6 of Node for zones with characters that it does not expect, as "veth_1". */
+function hasZone(host: string): boolean {
+  const percent = host.indexOf('%');
+  return percent > 0 && percent < host.length - 1 && !host.includes('\0') && isIPv6(host.slice(0, percent));
 }

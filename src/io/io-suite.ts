@@ -123,7 +123,7 @@ export function ioSuite(source: IoSource): void {
       expect(messages).toEqual([
         'port must be a whole number from 0 to 65535, not -1', 'port must be a whole number from 0 to 65535, not 65536', 'port must be a whole number from 0 to 65535, not "80"',
         'backlog must be a whole number from 1 to 65535, not 0', 'priority must be a whole number from 0 to 7, not 8', 'highWaterBytes must be a whole number from 1 to 1073741824, not 0',
-        'readBytes must be a whole number from 1 to 65536, not 65537', 'host must be an IPv4 or IPv6 address, not 7',
+        'readBytes must be a whole number from 1 to 65536, not 65537', 'host must be an IPv4 or IPv6 address (\'127.0.0.1\', \'::1\', \'fe80::1%eth0\') or \'localhost\', not 7',
       ].map((message) => `ERR_PERCORE_INVALID_ARGUMENT: ${message}`));
       expect(await openSources()).toBe(0);
     });

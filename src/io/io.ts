@@ -4,7 +4,7 @@
  * sources want of native is gathered in the same block, and done at the end of the turn.
  */
 import { words } from '../layout.js';
-import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import { checkBoolean, checkBytes, checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { native, type IoHandle, type Native } from '../native.js';
 import type { Schedule } from '../ready.js';
 import type { Timers } from '../timers/index.js';
@@ -21,8 +21,9 @@ import { listenFd, type BoundDescriptor, type ListenFdOptions } from './listen-f
 import { Steering, type SteeringHost, type SteeringOptions } from './steering.js';
 import { openFifo, openPipe, openStandardInput, type FifoOptions, type PipeOptions, type PipeStream, type PipeWay } from './pipe.js';
 import { ReadinessReceiver, type ReadinessHandle } from './readiness.js';
+import { followResult, reportThrown } from './report.js';
 import { checkStreamOptions } from './stream-options.js';
-import { Sources, type Source } from './token.js';
+import { MAX_SOURCES, Sources, type Source } from './token.js';
 import { openUdp, type UdpOptions } from './udp-open.js';
 import type { DatagramSocket } from './udp.js';
 import { connectUnix, listenUnix, openUnixDatagram, type UnixDatagramOptions } from './unix.js';
@@ -43,6 +44,8 @@ export interface IoHost {
   open(isUring: boolean, memory: IoMemory): IoHandle | number;
   /** The first source is open (true), or the last has gone. */
   keepAlive?(isNeeded: boolean): void;
+  /** Counts and reports what a handler threw that runs outside of its source's step. Left out: an uncaught exception. */
+  report?(error: unknown, where: string): void;
 }
 
 export interface ListenOptions extends ConnectionOptions {
@@ -74,7 +77,18 @@ export interface UnixConnectOptions extends ConnectionOptions {
 const { READINESS, RECEIVED, ENDED, FAILED, ACCEPTED, UNSENT: UNSENT_BYTES, SEND_FAILED } = words.ioEvent;
 const { STREAM, CONNECTING, LISTENER } = words.ioKind;
 const { CLOSE } = words.ioRequest;
-const EMFILE = -24;
+/** More sources than tokens: no errno. */
+const TOO_MANY = 1;
+const INTERNET_LISTEN_OPTIONS = ['port', 'host', 'reusePort', 'backlog'];
+const INTERNET_CONNECT_OPTIONS = ['port', 'host'];
+
+/** Why the kernel will not watch a descriptor, as far as its errno tells. */
+const WATCH_HINTS: Record<string, string> = {
+  EBADF: ': it is not open',
+  EPERM: ': a regular file or a folder is always ready; read it with openFile',
+  EEXIST: ': this thread watches it already',
+  ENOSPC: ': fs.epoll.max_user_watches is reached',
+};
 /** In one flush: one is enough, as a rule. */
 const MOST_DRAINS = 8;
 /** While the pool is empty: how often one looks for arrivals to move out, and how long they must have waited. */
@@ -102,6 +116,8 @@ export class Io {
   readonly refusals: string[] = [];
   /** When the events that are being handed out were collected. */
   batchNs = 0;
+  /** Closed for good, as a reactor's is when it stops. */
+  protected isOver = false;
   /** Events are being handed out; what is requested meanwhile and does not fit waits here: kind, token, a. */
   private isTaking = false;
   private lateRequests: number[] = [];
@@ -125,19 +141,20 @@ export class Io {
 
   /** Accepts TCP connections, or Unix ones at a path. Throws ERR_PERCORE_ADDRESS_IN_USE, or ERR_PERCORE_SYSTEM with errno and syscall. */
   listen(options: ListenOptions | UnixListenOptions, onConnection: (connection: Connection) => void): Listener {
+    const settings = checkStreamOptions(options, isUnix(options) ? ['path', 'backlog'] : INTERNET_LISTEN_OPTIONS);
     checkFunction('onConnection', onConnection);
-    const backlog = checkInteger('backlog', options.backlog ?? 511, 1, 65_535);
-    const settings = checkStreamOptions(options);
-    if ('path' in options) {
+    const backlog = checkInteger('backlog', options?.backlog ?? 511, 1, 65_535);
+    if (isUnix(options)) {
       const fd = listenUnix(this, options.path, backlog);
       const listener = new Listener(this, fd, 0, settings, onConnection);
       this.open(listener, fd, LISTENER);
       listener.start();
       return listener;
     }
-    const port = checkInteger('port', options.port, 0, 65_535);
+    const port = checkInteger('port', options?.port, 0, 65_535);
     const address = internetHost('host', options.host);
-    const bound = this.system(() => this.native.tcpListen(address, port, options.reusePort === true, backlog), `listen on ${options.host ?? '127.0.0.1'}:${port}`);
+    const reusePort = checkBoolean('reusePort', options.reusePort ?? false);
+    const bound = this.system(() => this.native.tcpListen(address, port, reusePort, backlog), `listen on ${options.host ?? '127.0.0.1'}:${port}`);
     const listener = new Listener(this, bound.fd, bound.port, settings, onConnection);
     this.open(listener, bound.fd, LISTENER);
     listener.start();
@@ -163,15 +180,15 @@ export class Io {
 
   /** Opens a TCP connection; what is written before it is open waits. A refusal closes it with an error. */
   connect(options: ConnectOptions | UnixConnectOptions): Connection {
-    if ('path' in options) {
-      const unixSettings = checkStreamOptions(options);
-      return this.adopt(connectUnix(this, options.path), unixSettings);
-    }
-    const port = checkInteger('port', options.port, 1, 65_535);
-    const settings = checkStreamOptions(options);
+    const settings = checkStreamOptions(options, isUnix(options) ? ['path'] : INTERNET_CONNECT_OPTIONS);
+    if (isUnix(options)) return this.adopt(connectUnix(this, options.path), settings);
+    const port = checkInteger('port', options?.port, 1, 65_535);
     const address = internetHost('host', options.host);
-    const fd = this.system(() => this.native.tcpConnect(address, port), `connect to ${options.host ?? '127.0.0.1'}:${port}`);
-    return this.adopt(fd, settings, true);
+    const { fd, errno } = this.system(() => this.native.tcpConnect(address, port), `connect to ${options.host ?? '127.0.0.1'}:${port}`);
+    const connection = this.adopt(fd, settings, true);
+    // Refused on the spot, for want of a route for example: told as a refusal by the peer is.
+    if (errno !== 0) connection.onFailed(errno, 'connect');
+    return connection;
   }
 
   /** For Listener alone: makes a connection of an accepted descriptor; of a connecting one. */
@@ -191,12 +208,26 @@ export class Io {
     return openUnixDatagram(this, options);
   }
 
-  /** Takes over a connection that another thread has detached, with what that one had received. */
+  /**
+   * Takes over a connection that another thread has detached, with what that one had received. The descriptor is this thread's from now
+   * on. Throws ERR_PERCORE_INVALID_ARGUMENT unless it is an open stream socket that this thread does not own already; then it stays
+   * the caller's.
+   */
   attach(detached: { fd: number; unread: Uint8Array; hasPeerEnded?: boolean }, options: ConnectionOptions = {}): Connection {
     const settings = checkStreamOptions(options);
-    this.native.ownSocket(detached.fd);
-    const connection = this.adopt(detached.fd, settings);
-    connection.preload(detached.unread, detached.hasPeerEnded === true);
+    const { fd, unread, hasPeerEnded } = checkOptions('detached', detached, ['fd', 'unread', 'hasPeerEnded']);
+    checkInteger('detached.fd', fd, 0, 2 ** 31 - 1);
+    checkBytes('detached.unread', unread);
+    if (hasPeerEnded !== undefined) checkBoolean('detached.hasPeerEnded', hasPeerEnded);
+    const refused = this.native.ownStream(fd);
+    if (refused < 0) throw invalidArgument('detached.fd', fd, `an open stream socket that this thread does not own yet (${this.native.errorName(-refused)})`);
+    return this.takeUp(fd, unread, hasPeerEnded === true, settings);
+  }
+
+  /** For Steering alone: as attach, of a socket that this thread owns. */
+  takeUp(fd: number, unread: Uint8Array, hasPeerEnded: boolean, settings: Required<ConnectionOptions>): Connection {
+    const connection = this.adopt(fd, settings);
+    connection.preload(unread, hasPeerEnded);
     return connection;
   }
 
@@ -216,17 +247,17 @@ export class Io {
   }
 
   /** Readiness of any descriptor that can be polled; it stays the caller's. Throws ERR_PERCORE_SYSTEM: EBADF, EPERM (cannot be polled). */
-  registerDescriptor(fd: number, options: DescriptorOptions, callback: ReadinessCallback): Descriptor {
+  registerDescriptor(fd: number, options: DescriptorOptions | undefined, callback: ReadinessCallback): Descriptor {
     return new Descriptor(this, fd, options, callback);
   }
 
   /** Changes of a file or of a folder's entries. Throws ERR_PERCORE_SYSTEM: ENOENT and others. */
-  watchPath(path: string, options: WatchOptions, handler: (event: WatchEvent) => void): PathWatch {
+  watchPath(path: string, options: WatchOptions | undefined, handler: (event: WatchEvent) => void): PathWatch {
     return watchPath(this, path, options, handler);
   }
 
   /** Calls back with the bits that any thread has set on a handle from createReadiness. */
-  onReadiness(handle: ReadinessHandle, options: { priority?: number }, callback: (bits: number) => void): ReadinessReceiver {
+  onReadiness(handle: ReadinessHandle, options: { priority?: number } | undefined, callback: (bits: number) => void): ReadinessReceiver {
     return new ReadinessReceiver(this, handle, options, callback);
   }
 
@@ -235,9 +266,11 @@ export class Io {
   /** Hands each event to its source; returns how many. Part of each turn. */
   poll(): number {
     if (this.memory === undefined) return 0;
-    if (this.memory.poolWaits !== this.seenPoolWaits) this.relievePool();
     if (this.lateRequests.length !== 0) this.requestLate();
-    return this.takeEvents();
+    const count = this.takeEvents();
+    // After it: native may have filled the pool with what is handed out just now.
+    if (this.memory.poolWaits !== this.seenPoolWaits) this.relievePool();
+    return count;
   }
 
   /**
@@ -331,6 +364,21 @@ export class Io {
     if (this.memory.block[UNSENT] !== 0) this.takeEvents();
   }
 
+  /**
+   * For sources alone: a callback of the user's, whose errors are reported in the band and concern nobody else, a rejected promise's as well.
+   * False: it has thrown.
+   */
+  callBack(band: number, callback: () => unknown): boolean {
+    try {
+      const result = callback();
+      if (result !== undefined) followResult(this.schedule, band, result);
+      return true;
+    } catch (error) {
+      reportThrown(this.schedule, band, error);
+      return false;
+    }
+  }
+
   /** For sources alone: forgets the source and closes its descriptor, after what was requested before. */
   release(token: number, fd: number): void {
     this.sources.retire(token);
@@ -355,7 +403,7 @@ export class Io {
 
   /** For files alone: counts `source` as open, which keeps a thread without a reactor alive, with no descriptor to watch. */
   enter(source: Source): void {
-    this.add(source, () => 0);
+    this.add(source, () => 0, -1);
   }
 
   leave(source: Source): void {
@@ -393,13 +441,38 @@ export class Io {
 
   /** For sources alone: a token for `source`, and readiness of `fd` from now on. Throws ERR_PERCORE_SYSTEM; the descriptor stays the caller's. */
   register(source: Source, fd: number, interest: number): void {
-    this.add(source, () => this.native.ioAdd(this.memory.handle, fd, source.token, interest));
+    this.add(source, () => this.native.ioAdd(this.memory.handle, fd, source.token, interest), fd);
+  }
+
+  /** For sources of readiness alone: forgets `source` and closes its descriptor, which is done when this returns. */
+  releaseNow(source: Source, fd: number): void {
+    this.deregister(source, fd);
+    this.native.socketClose(fd);
+  }
+
+  /**
+   * For sources alone: calls a user's handler outside of its source's step. What it throws is reported, and whoever has caused the call,
+   * which may be another handler of the user's or a call-back of Node's, goes on.
+   */
+  tell<T>(handler: ((value: T) => void) | undefined, value: T): void {
+    if (handler === undefined) return;
+    try {
+      handler(value);
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
+  /** For sources alone: a handler threw. */
+  report(error: unknown): void {
+    if (this.host.report !== undefined) this.host.report(error, 'a handler of its I/O');
+    else queueMicrotask(() => { throw error; });
   }
 
   /** For sources alone: another interest from now on; arms a one-shot again. */
   reregister(source: Source, fd: number, interest: number): void {
     const code = this.native.ioModify(this.memory.handle, fd, source.token, interest);
-    if (code < 0) throw this.refused(code);
+    if (code < 0) throw this.notWatched(code, fd);
   }
 
   /** For sources alone: no readiness any more; the descriptor stays the caller's. */
@@ -412,24 +485,31 @@ export class Io {
   /** A stream or a listener, whose descriptor is closed when it is refused. */
   private open(source: Source, fd: number, kind: number): void {
     try {
-      this.add(source, () => this.native.ioOpen(this.memory.handle, fd, source.token, kind));
+      this.add(source, () => this.native.ioOpen(this.memory.handle, fd, source.token, kind), fd);
     } catch (error) {
       this.native.socketClose(fd);
       throw error;
     }
   }
 
-  private add(source: Source, call: () => number): void {
+  /** For sources alone: throws ERR_PERCORE_CLOSED when there is nobody any more who would tell a source anything. */
+  checkOpen(): void {
+    if (this.isOver) throw new PercoreError('ERR_PERCORE_CLOSED', 'this I/O is closed: nothing can be opened with it any more');
+  }
+
+  private add(source: Source, call: () => number, fd: number): void {
+    this.checkOpen();
     if (this.memory === undefined) this.begin();
     if (!this.memory.hasRequests) this.sources.recycle();
     source.token = this.sources.add(source);
-    const code = source.token < 0 ? EMFILE : call();
+    const code = source.token < 0 ? -TOO_MANY : call();
     if (code >= 0) {
       if (this.sources.count === 1) this.host.keepAlive?.(true);
       return;
     }
+    if (source.token < 0) throw new PercoreError('ERR_PERCORE_TOO_LARGE', `this thread has ${MAX_SOURCES} sources already; close some`, { allowed: String(MAX_SOURCES) });
     this.sources.remove(source.token);
-    throw this.refused(code);
+    throw this.notWatched(code, fd);
   }
 
   /** Opens the thread's I/O source: with the first that needs it, or before. Where io_uring is refused epoll stands in. */
@@ -443,14 +523,22 @@ export class Io {
       handle = this.host.open(false, memory);
       this.granted = 'epoll';
     }
-    if (typeof handle === 'number') throw this.refused(handle);
+    if (typeof handle === 'number') throw this.notOpened(handle);
     memory.start(handle);
     this.memory = memory;
   }
 
-  private refused(code: number): PercoreError {
+  /** The kernel will not tell of `fd`. io_uring itself refuses nothing; what it would accept and never answer is asked beforehand. */
+  private notWatched(code: number, fd: number): PercoreError {
     const errno = this.native.errorName(-code);
-    return new PercoreError('ERR_PERCORE_SYSTEM', `a source was refused: ${errno}`, { errno, syscall: 'epoll_ctl' });
+    const syscall = this.granted === 'io_uring' && (errno === 'EBADF' || errno === 'EPERM') ? 'fstat' : 'epoll_ctl';
+    return new PercoreError('ERR_PERCORE_SYSTEM', `cannot watch descriptor ${fd}: ${errno}, ${syscall}${WATCH_HINTS[errno] ?? ''}`, { argument: 'fd', value: fd, errno, syscall });
+  }
+
+  private notOpened(code: number): PercoreError {
+    const errno = this.native.errorName(-code);
+    const hint = errno === 'EMFILE' || errno === 'ENFILE' ? ': descriptors are used up; raise the limit, ulimit -n' : '';
+    return new PercoreError('ERR_PERCORE_SYSTEM', `cannot open the I/O of this thread: ${errno}, epoll_create1${hint}`, { errno, syscall: 'epoll_create1' });
   }
 
   /** For sources alone: the call's errors are named as others of this project are. */
@@ -467,6 +555,9 @@ export class Io {
 
 /** Throws ERR_PERCORE_INVALID_ARGUMENT. */
 export function checkSource(source: IoSource = 'epoll'): IoSource {
-  if (source !== 'epoll' && source !== 'io_uring') throw invalidArgument('source', source, "'epoll' or 'io_uring'");
-  return source;
+  return checkOneOf('source', source, ['epoll', 'io_uring']);
+}
+
+function isUnix<T extends object>(options: T | undefined): options is T & { path: string } {
+  return typeof options === 'object' && options !== null && (options as { path?: unknown }).path !== undefined;
 }

@@ -8,7 +8,7 @@
  * A line longer than `maxLineBytes` is skipped to its end, counted and told; memory never grows beyond the limit. Not Node's readline,
  * since that has no limit: one peer that never sends a line's end takes all memory.
  */
-import { checkFunction, checkInteger } from '../errors.js';
+import { checkBytes, checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 
 export interface LineOptions {
   /** Bytes of the longest line, without its end: 1 to 2^30. Default 65,536. */
@@ -38,9 +38,11 @@ export class LineReader {
   private lastSkipped = 0;
   private isClosed_ = false;
 
-  constructor(options: LineOptions, private readonly handler: (line: string) => void) {
+  constructor(given: LineOptions | undefined, private readonly handler: (line: string) => void) {
+    const options = checkOptions('options', given, ['maxLineBytes', 'onTooLong', 'onEnd']);
     this.maxLineBytes = checkInteger('maxLineBytes', options.maxLineBytes ?? 65_536, 1, 2 ** 30);
     if (options.onTooLong !== undefined) checkFunction('onTooLong', options.onTooLong);
+    if (options.onEnd !== undefined) checkFunction('onEnd', options.onEnd);
     checkFunction('handler', handler);
     this.onTooLong = options.onTooLong;
   }
@@ -58,6 +60,7 @@ export class LineReader {
 
   /** Takes what was read. A handler that throws costs no other line: the rest is given first, then the error is thrown (all, as an AggregateError). */
   push(bytes: Uint8Array): void {
+    checkBytes('bytes', bytes);
     const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let errors: unknown[] | undefined;
     let start = 0;
@@ -156,7 +159,8 @@ export interface LineSource {
  * options. Lines that were read before the handler paused the source still come; after it closed it, none. Valid for UTF-8; a byte that
  * is none becomes U+FFFD. Allocates each line's string.
  */
-export function lines(source: LineSource, options: LineOptions, handler: (line: string) => void): LineReader {
+export function lines(source: LineSource, options: LineOptions | undefined, handler: (line: string) => void): LineReader {
+  if (typeof source?.onData !== 'function' || typeof source.onEnd !== 'function') throw invalidArgument('source', source, 'a connection, a pipe or standard input');
   checkFunction('handler', handler);
   const reader = new LineReader(options, (line) => {
     // Closed by a handler of this very chunk.
@@ -168,8 +172,11 @@ export function lines(source: LineSource, options: LineOptions, handler: (line: 
     try {
       reader.end();
     } finally {
-      options.onEnd?.();
-      source.end();
+      try {
+        options?.onEnd?.();
+      } finally {
+        source.end();
+      }
     }
   });
   return reader;

@@ -10,7 +10,7 @@
  * used takes no connection that nobody would ever accept, and the kernel can be asked whether somebody listens: until then it is ours,
  * from then on Node's handle closes it (`server.close()`, or the end of the thread). It is never closed twice. See native/listen_fd.h.
  */
-import { checkInteger } from '../errors.js';
+import { checkBoolean, checkInteger, checkOptions } from '../errors.js';
 import { internetHost } from './internet-host.js';
 import type { Io } from './io.js';
 
@@ -36,9 +36,11 @@ export interface BoundDescriptor {
  * `listen({ fd, backlog })` is where the backlog is said; Node's default is 511.
  */
 export function listenFd(io: Io, options: ListenFdOptions): BoundDescriptor {
-  const port = checkInteger('port', options.port, 0, 65_535);
+  checkOptions('options', options, ['port', 'host', 'reusePort']);
+  const port = checkInteger('port', options?.port, 0, 65_535);
   const host = internetHost('host', options.host);
+  const reusePort = checkBoolean('reusePort', options.reusePort ?? true);
   const { native } = io;
-  const { id, fd, port: boundPort } = io.system(() => native.tcpBind(host, port, options.reusePort !== false), `bind ${options.host ?? host}:${port}`);
+  const { id, fd, port: boundPort } = io.system(() => native.tcpBind(host, port, reusePort), `bind ${options.host ?? host}:${port}`);
   return { fd, port: boundPort, close: () => native.closeUntaken(id) === 1 };
 }

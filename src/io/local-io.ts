@@ -9,7 +9,7 @@
  * Node's own sockets have theirs. Open sources keep the process alive as Node's do, until `unref`.
  */
 import { Bands } from '../bands.js';
-import { checkFunction, checkInteger } from '../errors.js';
+import { checkFunction, checkInteger, checkOptions } from '../errors.js';
 import { ioBlockLayout } from '../layout.js';
 import { native, type IoDriverHandle, type IoHandle, type Native } from '../native.js';
 import type { Ready } from '../ready.js';
@@ -38,12 +38,18 @@ export class LocalIo extends Io implements Disposable {
     const loop = new Loop(native(), timers, budgetNs, onError);
     super({
       source, timers,
+      report: (error) => loop.report(error),
       nowNs: () => timers.nowNs(),
       schedule: (ready) => loop.schedule(ready),
       open: (isUring, memory) => loop.open(isUring, memory, () => this.poll()),
       keepAlive: (isNeeded) => loop.keepAlive(isNeeded),
     });
     this.loop = loop;
+  }
+
+  /** Handlers that threw; each was given to `onError`. */
+  get errors(): number {
+    return this.loop.errors;
   }
 
   /** Lets the process end although sources are open. */
@@ -57,6 +63,7 @@ export class LocalIo extends Io implements Disposable {
     try {
       this.closeAll();
     } finally {
+      this.isOver = true;
       this.loop.close();
     }
   }
@@ -72,6 +79,7 @@ class Loop {
   private memory: IoMemory | undefined;
   private driver: IoDriverHandle | undefined;
   private isReferenced = true;
+  errors = 0;
 
   constructor(private readonly addon: Native, private readonly timers: LocalTimers, private readonly budgetNs: number, private readonly onError: (error: unknown) => void) {}
 
@@ -105,6 +113,11 @@ class Loop {
     this.timers.close();
   }
 
+  report(error: unknown): void {
+    this.errors++;
+    this.onError(error);
+  }
+
   private turn(poll: () => void): void {
     const endNs = this.timers.nowNs() + this.budgetNs;
     poll();
@@ -116,7 +129,7 @@ class Loop {
         hasMore = ready.run();
       } catch (error) {
         hasMore = true;
-        this.onError(error);
+        this.report(error);
       } finally {
         ready.isReady = false;
         if (hasMore) this.schedule(ready);
@@ -127,7 +140,8 @@ class Loop {
 }
 
 /** I/O of this thread, driven by its loop. Throws ERR_PERCORE_INVALID_ARGUMENT. */
-export function create(options: CreateOptions = {}): LocalIo {
+export function create(given: CreateOptions = {}): LocalIo {
+  const options = checkOptions('options', given, ['source', 'budgetNs', 'onError']);
   const source = checkSource(options.source);
   const budgetNs = checkInteger('budgetNs', options.budgetNs ?? 50_000, 1000, 1e9);
   if (options.onError !== undefined) checkFunction('onError', options.onError);

@@ -145,8 +145,8 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         return [...told, String(stream.pendingBytes)];
       }, fifo);
       expect(outcome).toEqual([
-        'length must be 0 to 4, from offset 0 of 4 bytes, not 5', 'length must be 0 to 1, from offset 3 of 4 bytes, not 2',
-        'length must be 0 to 5, from offset -1 of 4 bytes, not 2', 'length must be 0 to 0, from offset 4 of 4 bytes, not -1', '0', '4',
+        'length must be a whole number from 0 to 4, not 5', 'length must be a whole number from 0 to 1, not 2',
+        'offset must be a whole number from 0 to 4, not -1', 'length must be a whole number from 0 to 0, not -1', '0', '4',
       ]);
     });
 
@@ -199,6 +199,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         let accepted = -1;
         const listener = reactor.io.listen({ path }, (connection) => void (accepted = connection.detach()!.fd));
         const left = reactor.io.native.unixConnect(path);
+        reactor.io.native.disownSocket(left);
         await become(() => accepted >= 0);
         listener.close();
         const heard: string[] = [];
@@ -254,7 +255,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         }
       }), fifo);
       expect(messages).toEqual([
-        'path must be the path of a FIFO, not ""', 'way must be \'read\' or \'write\', not "both"', 'fd must be a whole number from 0 to 2147483647, not -1', 'way must be \'read\', \'write\' or \'both\', not "in"',
+        'path must be a path: text that is not empty and has no NUL, not ""', 'way must be \'read\' or \'write\', not "both"', 'fd must be a whole number from 0 to 2147483647, not -1', 'way must be \'read\' or \'write\' or \'both\', not "in"',
         'priority must be a whole number from 0 to 7, not 8', 'readBytes must be a whole number from 1 to 65536, not 0',
       ]);
     });

@@ -7,17 +7,21 @@
  *
  * Reading and writing are as on a connection: `onData` in place, `offer` into a backlog that is written at the next step, BACK_PRESSURED
  * above `highWaterBytes`. A descriptor that cannot be polled (a regular file, /dev/null) is always ready; its reads then wait for the disk.
+ *
+ * Others may use the same open file: a shell its terminal, a child the pipe that its parent made. So O_NONBLOCK is not set on what is
+ * shared where there is another way: see native/descriptor_io.cc.
  */
-import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import { checkBoolean, checkFunction, checkInteger, checkOneOf, invalidArgument, PercoreError } from '../errors.js';
 import { words } from '../layout.js';
-import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
+import { BACK_PRESSURED, CLOSED, OK, type WaitOptions } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import type { Ready } from '../ready.js';
 import { Backlog } from './backlog.js';
+import { checkPath } from './file-path.js';
 import type { Io } from './io.js';
 import { checkSpan, checkStreamOptions, MOST_READ_BYTES, type StreamOptions } from './stream-options.js';
 import type { Source } from './token.js';
-import { Waiters } from './waiters.js';
+import { checkWaitOptions, Waiters } from './waiters.js';
 
 export type PipeOptions = StreamOptions;
 
@@ -47,7 +51,11 @@ export class PipeStream implements Source, Ready, Refuser {
   error: PercoreError | undefined;
 
   private readonly readBytes: number;
+  /** How it is read and written without blocking: one of words.descriptorWay. */
+  private readonly descriptorWay: number;
   private readonly backlog = new Backlog();
+  /** Bytes of the last offer that was refused; 0 after one that was taken. */
+  private refusedBytes = 0;
   private dataHandler: ((bytes: Uint8Array) => void) | undefined;
   private endHandler: (() => void) | undefined;
   private closeHandler: ((error: PercoreError | undefined) => void) | undefined;
@@ -67,16 +75,16 @@ export class PipeStream implements Source, Ready, Refuser {
     this.band = options.priority;
     this.highWaterBytes = options.highWaterBytes;
     this.readBytes = options.readBytes;
+    this.descriptorWay = io.native.descriptorWay(fd);
     const { interest } = words;
     try {
       io.register(this, fd, way === 'read' ? interest.READABLE : way === 'write' ? interest.WRITABLE : interest.READABLE | interest.WRITABLE);
     } catch (error) {
-      if ((error as PercoreError).errno !== 'EPERM') {
-        io.native.socketClose(fd);
-        throw error;
-      }
+      if ((error as PercoreError).errno !== 'EPERM') throw error;
       this.isPolled = false;
       this.isReadable = this.isWritable = true;
+      // Nothing watches it, and it is open all the same: a thread without a reactor lives until it is closed.
+      io.enter(this);
     }
     // Nothing to read is not half of what there is: it counts as ended from the beginning.
     this.hasPeerEnded = way === 'write';
@@ -103,12 +111,14 @@ export class PipeStream implements Source, Ready, Refuser {
 
   /** Called when no more will come, before the stream closes; on a stream of both ways, without a handler it ends too. */
   onEnd(handler: () => void): this {
+    checkFunction('handler', handler);
     this.endHandler = handler;
     return this;
   }
 
   /** Called once, after the descriptor is closed; with the error, if one closed it. */
   onClose(handler: (error: PercoreError | undefined) => void): this {
+    checkFunction('handler', handler);
     this.closeHandler = handler;
     return this;
   }
@@ -124,14 +134,16 @@ export class PipeStream implements Source, Ready, Refuser {
   }
 
   /** Copies bytes into the backlog. OK; BACK_PRESSURED: nothing taken, wait for `writable()`; CLOSED after `end` or close. */
-  offer(bytes: Uint8Array, offset = 0, length: number = bytes.length - offset): number {
+  offer(bytes: Uint8Array, offset = 0, length: number = bytes?.length - offset): number {
     checkSpan(bytes, offset, length);
     if (this.isClosed_ || this.isEnding || this.hasEnded) return CLOSED;
     // One write larger than the mark is taken when nothing waits, or it could never be written.
     if (this.backlog.bytes !== 0 && this.backlog.bytes + length > this.highWaterBytes) {
+      this.refusedBytes = length;
       noteRefusal(this, length);
       return BACK_PRESSURED;
     }
+    this.refusedBytes = 0;
     this.backlog.push(bytes, offset, length);
     if (this.isWritable) this.io.schedule(this);
     return OK;
@@ -142,14 +154,18 @@ export class PipeStream implements Source, Ready, Refuser {
     return awaitPromised(() => this.writable(), then);
   }
 
-  /** Resolves when no more than half of `highWaterBytes` waits, or the stream is closed. */
-  writable(): Promise<void> {
-    return this.whenPending(this.highWaterBytes / 2);
+  /**
+   * Resolves when no more than half of `highWaterBytes` waits and what was refused last would be taken, or the stream is closed. Rejects
+   * with ERR_PERCORE_ABORTED or ERR_PERCORE_TIMEOUT if `options` says so.
+   */
+  writable(options?: WaitOptions): Promise<void> {
+    const { highWaterBytes, refusedBytes } = this;
+    return this.whenPending(Math.min(highWaterBytes / 2, Math.max(0, highWaterBytes - refusedBytes)), options);
   }
 
-  /** Resolves when the kernel has taken everything, or the stream is closed. */
-  flushed(): Promise<void> {
-    return this.whenPending(0);
+  /** Resolves when the kernel has taken everything, or the stream is closed. Rejects as `writable` does. */
+  flushed(options?: WaitOptions): Promise<void> {
+    return this.whenPending(0, options);
   }
 
   /** Writes what waits, then says that no more will follow; one that only reads is closed. */
@@ -164,14 +180,14 @@ export class PipeStream implements Source, Ready, Refuser {
   close(): void {
     if (this.isClosed_) return;
     this.isClosed_ = true;
-    if (this.isPolled) this.io.release(this.token, this.fd);
-    else this.io.native.socketClose(this.fd);
-    try {
-      this.closeHandler?.(this.error);
-    } finally {
-      this.backlog.clear();
-      this.waiters.tell(0);
+    if (this.isPolled) this.io.releaseNow(this, this.fd);
+    else {
+      this.io.leave(this);
+      this.io.native.socketClose(this.fd);
     }
+    this.io.tell(this.closeHandler, this.error);
+    this.backlog.clear();
+    this.waiters.tell(0);
   }
 
   onReadiness(readiness: number): void {
@@ -201,7 +217,7 @@ export class PipeStream implements Source, Ready, Refuser {
 
   private read(): void {
     readBuffer ??= new Uint8Array(MOST_READ_BYTES);
-    const count = this.io.native.descriptorRead(this.fd, readBuffer, 0, this.readBytes);
+    const count = this.io.native.descriptorRead(this.fd, readBuffer, 0, this.readBytes, this.descriptorWay);
     if (count > 0) {
       this.bytesRead += count;
       this.dataHandler!(readBuffer.subarray(0, count));
@@ -228,7 +244,7 @@ export class PipeStream implements Source, Ready, Refuser {
   private write(): void {
     let budget = WRITE_BYTES;
     while (this.backlog.bytes !== 0 && budget > 0) {
-      const count = this.io.native.descriptorWrite(this.fd, this.backlog.memory, this.backlog.first, Math.min(this.backlog.bytes, budget));
+      const count = this.io.native.descriptorWrite(this.fd, this.backlog.memory, this.backlog.first, Math.min(this.backlog.bytes, budget), this.descriptorWay);
       if (count === EAGAIN) {
         this.isWritable = !this.isPolled;
         return;
@@ -249,8 +265,9 @@ export class PipeStream implements Source, Ready, Refuser {
     if (this.hasPeerEnded) this.close();
   }
 
-  private whenPending(most: number): Promise<void> {
-    return this.isClosed_ || this.backlog.bytes <= most ? Promise.resolve() : this.waiters.add(most);
+  private whenPending(most: number, options: WaitOptions | undefined): Promise<void> {
+    checkWaitOptions(options);
+    return this.isClosed_ || this.backlog.bytes <= most ? Promise.resolve() : this.waiters.add(most, options);
   }
 
   private fail(errno: number, syscall: string): void {
@@ -263,22 +280,42 @@ export class PipeStream implements Source, Ready, Refuser {
 
 /** Opens a FIFO. Throws ERR_PERCORE_SYSTEM: ENXIO for a writer while nobody reads (unless keepOpen), EINVAL for a file that is no FIFO. */
 export function openFifo(io: Io, path: string, way: 'read' | 'write', options: FifoOptions): PipeStream {
-  if (typeof path !== 'string' || path === '') throw invalidArgument('path', path, 'the path of a FIFO');
-  if (way !== 'read' && way !== 'write') throw invalidArgument('way', way, "'read' or 'write'");
-  const checked = checkStreamOptions(options);
-  return new PipeStream(io, io.system(() => io.native.openFifo(path, way === 'write', options.keepOpen === true), `open the FIFO ${path}`), way, checked);
+  checkPath('path', path);
+  checkOneOf('way', way, ['read', 'write']);
+  const checked = checkStreamOptions(options, ['keepOpen']);
+  const keepOpen = checkBoolean('keepOpen', options.keepOpen ?? false);
+  return own(io, io.system(() => io.native.openFifo(path, way === 'write', keepOpen), `open the FIFO ${path}`), way, checked);
 }
 
-/** Takes over a descriptor: made non-blocking for all who share its open file, and closed by the stream. Throws ERR_PERCORE_SYSTEM (EBADF). */
+/**
+ * Takes over a descriptor, which the stream closes; when it throws, the descriptor is the caller's still. Throws ERR_PERCORE_SYSTEM: EBADF,
+ * EBUSY for one that this thread's I/O has already.
+ */
 export function openPipe(io: Io, fd: number, way: PipeWay, options: PipeOptions): PipeStream {
   checkInteger('fd', fd, 0, 2 ** 31 - 1);
-  if (way !== 'read' && way !== 'write' && way !== 'both') throw invalidArgument('way', way, "'read', 'write' or 'both'");
+  checkOneOf('way', way, ['read', 'write', 'both']);
   const checked = checkStreamOptions(options);
-  return new PipeStream(io, io.system(() => io.native.adoptDescriptor(fd), `take over descriptor ${fd}`), way, checked);
+  io.system(() => io.native.adoptDescriptor(fd), `take over descriptor ${fd}`);
+  try {
+    return new PipeStream(io, fd, way, checked);
+  } catch (error) {
+    io.native.disownSocket(fd);
+    throw error;
+  }
 }
 
 /** Standard input as a stream; descriptor 0 itself stays as it is. One reader: beside it, `process.stdin` must not be used. */
 export function openStandardInput(io: Io, options: PipeOptions): PipeStream {
   const checked = checkStreamOptions(options);
-  return new PipeStream(io, io.system(() => io.native.openStandardInput(), 'open standard input'), 'read', checked);
+  return own(io, io.system(() => io.native.openStandardInput(), 'open standard input'), 'read', checked);
+}
+
+/** A stream over a descriptor that was opened for it. */
+function own(io: Io, fd: number, way: PipeWay, options: Required<PipeOptions>): PipeStream {
+  try {
+    return new PipeStream(io, fd, way, options);
+  } catch (error) {
+    io.native.socketClose(fd);
+    throw error;
+  }
 }

@@ -11,7 +11,7 @@
  * number of the descriptor is used again. Deregister before you close. Source: mio, epoll(7).
  */
 import { Bands } from '../bands.js';
-import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import { checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { BANDS } from '../layout.js';
 import { native, type IoDriverHandle } from '../native.js';
 import { DEFAULT_BAND, type Ready } from '../ready.js';
@@ -103,8 +103,9 @@ export class Poller implements Disposable {
   get count(): number { return this.polled.size; }
 
   /** Wants readiness of `fd`, which stays the caller's. Returns its token. Throws ERR_PERCORE_SYSTEM: EBADF, EPERM for a file, EEXIST. */
-  register(fd: number, options: RegisterOptions = {}): number {
+  register(fd: number, given: RegisterOptions = {}): number {
     this.checkOpen('register');
+    const options = checkOptions('options', given, ['interest', 'priority']);
     const number = checkInteger('fd', fd, 0, 2 ** 31 - 1);
     const interest = checkInterest(options.interest ?? INTEREST.READABLE);
     const polled = new Polled(this.io, number, checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1), this.waiting);
@@ -176,6 +177,7 @@ export class Poller implements Disposable {
 }
 
 /** A poller of this thread, polled by hand. `source` as in `create`. */
-export function createPoller(options: { source?: IoSource } = {}): Poller {
+export function createPoller(given: { source?: IoSource } = {}): Poller {
+  const options = checkOptions('options', given, ['source']);
   return new Poller(checkSource(options.source));
 }

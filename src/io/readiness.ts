@@ -18,7 +18,7 @@
  * `set` leaves bits that nobody tells: whoever learns of a setter's exit calls `nudge`.
  * Source: eventfd(2); mio 0.6's Registration and SetReadiness for the idea.
  */
-import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
+import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { BANDS, LAYOUT_VERSION, READINESS_MAGIC, readinessLayout, words } from '../layout.js';
 import { native } from '../native.js';
 import { CLOSED, OK } from '../queues/index.js';
@@ -100,7 +100,8 @@ export class ReadinessReceiver implements Source, Ready {
   private readonly cells: Int32Array;
   private isClosed_ = false;
 
-  constructor(private readonly io: Io, private readonly handle: ReadinessHandle, options: { priority?: number }, private readonly callback: (bits: number) => void) {
+  constructor(private readonly io: Io, private readonly handle: ReadinessHandle, given: { priority?: number } | undefined, private readonly callback: (bits: number) => void) {
+    const options = checkOptions('options', given, ['priority']);
     checkFunction('callback', callback);
     this.cells = cellsOf(handle);
     this.band = checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1);
@@ -138,6 +139,7 @@ export class ReadinessReceiver implements Source, Ready {
 function cellsOf(handle: ReadinessHandle): Int32Array {
   const { kind, memory } = (handle ?? {}) as Partial<ReadinessHandle>;
   if (kind !== 'readiness' || !(memory instanceof SharedArrayBuffer) || memory.byteLength !== readinessLayout.bytes) throw invalidArgument('handle', handle, 'a readiness from createReadiness()');
+  checkInteger('handle.eventFd', handle.eventFd, 0, MOST_BITS);
   const cells = new Int32Array(memory);
   if (cells[MAGIC] !== READINESS_MAGIC || cells[VERSION] !== LAYOUT_VERSION) throw invalidArgument('handle', handle, `a readiness of layout version ${LAYOUT_VERSION}`);
   return cells;

@@ -1,5 +1,5 @@
 /** What streams of every kind are asked: connections, pipes, terminals. */
-import { checkInteger, invalidArgument } from '../errors.js';
+import { checkBytes, checkInteger, checkOptions } from '../errors.js';
 import { BANDS } from '../layout.js';
 import { DEFAULT_BAND } from '../ready.js';
 
@@ -15,8 +15,13 @@ export interface StreamOptions {
 export const DEFAULT_HIGH_WATER_BYTES = 1 << 20;
 export const MOST_READ_BYTES = 65_536;
 
-/** With the defaults filled in. Throws ERR_PERCORE_INVALID_ARGUMENT. */
-export function checkStreamOptions(options: StreamOptions): Required<StreamOptions> {
+/** The longest offer: more than a system call can say it has taken. */
+const MOST_OFFER_BYTES = 2 ** 31 - 1;
+const STREAM_OPTIONS = ['priority', 'highWaterBytes', 'readBytes'] as const;
+
+/** With the defaults filled in; `more` are the other options that there may be. Throws ERR_PERCORE_INVALID_ARGUMENT. */
+export function checkStreamOptions(given: StreamOptions | undefined, more: readonly string[] = []): Required<StreamOptions> {
+  const options = checkOptions('options', given, [...more, ...STREAM_OPTIONS]);
   return {
     priority: checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1),
     highWaterBytes: checkInteger('highWaterBytes', options.highWaterBytes ?? DEFAULT_HIGH_WATER_BYTES, 1, 2 ** 30),
@@ -24,8 +29,14 @@ export function checkStreamOptions(options: StreamOptions): Required<StreamOptio
   };
 }
 
-/** Throws ERR_PERCORE_INVALID_ARGUMENT unless `bytes` has `length` bytes from `offset` on. */
+/**
+ * Throws ERR_PERCORE_INVALID_ARGUMENT unless `bytes` is a Uint8Array with `length` bytes from `offset` on, whole numbers both. For every
+ * call that copies bytes: text, fractions and what is no number would otherwise become bytes that nobody has written.
+ */
 export function checkSpan(bytes: Uint8Array, offset: number, length: number): void {
-  // Not the other way round: so it refuses what is no number as well.
-  if (!(offset >= 0 && length >= 0 && offset + length <= bytes.length)) throw invalidArgument('length', length, `0 to ${bytes.length - offset}, from offset ${offset} of ${bytes.length} bytes`);
+  // `| 0` refuses all but whole numbers below 2^31 in one operation; offsets beyond that are left to the slow check.
+  if (bytes instanceof Uint8Array && (offset | 0) === offset && (length | 0) === length && offset >= 0 && length >= 0 && offset + length <= bytes.length) return;
+  checkBytes('bytes', bytes);
+  checkInteger('offset', offset, 0, bytes.length);
+  checkInteger('length', length, 0, Math.min(bytes.length - offset, MOST_OFFER_BYTES));
 }

@@ -1,6 +1,6 @@
 /** Options of datagram sockets, and their opening. The socket itself is in udp.ts. */
 import { BANDS, DATAGRAM_BATCH } from '../layout.js';
-import { checkInteger, PercoreError } from '../errors.js';
+import { checkBoolean, checkInteger, checkOptions, PercoreError } from '../errors.js';
 import { DEFAULT_BAND } from '../ready.js';
 import { internetHost } from './internet-host.js';
 import type { Io } from './io.js';
@@ -38,12 +38,14 @@ const MOST_BUFFER_BYTES = 2 ** 30;
 
 /** Opens and binds a UDP socket. Throws ERR_PERCORE_ADDRESS_IN_USE, or ERR_PERCORE_SYSTEM with errno and syscall. */
 export function openUdp(io: Io, options: UdpOptions): DatagramSocket {
+  const settings = checkDatagramOptions(options, ['port', 'host', 'reusePort', 'broadcast', 'connect'], false);
   const port = checkInteger('port', options.port ?? 0, 0, 65_535);
+  if (options.connect !== undefined) checkOptions('connect', options.connect, ['host', 'port']);
   const peerPort = options.connect === undefined ? 0 : checkInteger('connect.port', options.connect.port, 1, 65_535);
-  const settings = checkDatagramOptions(options, false, options.connect !== undefined);
+  const reusePort = checkBoolean('reusePort', options.reusePort ?? false), broadcast = checkBoolean('broadcast', options.broadcast ?? false);
   const peerHost = options.connect === undefined ? '' : internetHost('connect.host', options.connect.host);
   const host = options.host === undefined && peerHost !== '' ? hostBeside(peerHost, port) : internetHost('host', options.host);
-  const bound = io.system(() => io.native.udpOpen(host, port, options.reusePort === true, options.broadcast === true, peerHost, peerPort), `open a UDP socket on ${host}:${port}${peerHost === '' ? '' : ` for ${peerHost}:${peerPort}`}`);
+  const bound = io.system(() => io.native.udpOpen(host, port, reusePort, broadcast, peerHost, peerPort), `open a UDP socket on ${host}:${port}${peerHost === '' ? '' : ` for ${peerHost}:${peerPort}`}`);
   return finish(io, bound.fd, options, settings, bound.address, bound.port);
 }
 
@@ -60,12 +62,17 @@ export function finish(io: Io, fd: number, options: DatagramOptions, settings: D
   return new DatagramSocket(io, fd, settings, address, port);
 }
 
-export function checkDatagramOptions(options: DatagramOptions, isUnix: boolean, isConnected: boolean): DatagramSettings {
+const DATAGRAM_OPTIONS = ['priority', 'datagramBytes', 'batch', 'sendBytes', 'receiveBufferBytes', 'sendBufferBytes'];
+
+/** For udp-open and unix: with the defaults filled in; `more` are the other options that there are. */
+export function checkDatagramOptions(given: DatagramOptions & { connect?: unknown }, more: readonly string[], isUnix: boolean): DatagramSettings {
+  const options = checkOptions('options', given, [...more, ...DATAGRAM_OPTIONS]);
   for (const name of ['receiveBufferBytes', 'sendBufferBytes'] as const) {
     if (options[name] !== undefined) checkInteger(name, options[name], 1, MOST_BUFFER_BYTES);
   }
   return {
-    isUnix, isConnected,
+    isUnix,
+    isConnected: options.connect !== undefined,
     priority: checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1),
     datagramBytes: checkInteger('datagramBytes', options.datagramBytes ?? 2048, 1, MOST_DATAGRAM_BYTES),
     batch: checkInteger('batch', options.batch ?? DATAGRAM_BATCH, 1, DATAGRAM_BATCH),

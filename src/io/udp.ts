@@ -9,9 +9,9 @@
  *
  * Writable readiness is asked for only while the kernel refuses, since UDP reports it for each datagram that has left.
  */
-import { PercoreError, checkFunction, checkInteger, invalidArgument } from '../errors.js';
+import { PercoreError, checkFunction, checkInteger, checkText, invalidArgument } from '../errors.js';
 import { DATAGRAM_BATCH, MOST_KEPT_PEERS, words } from '../layout.js';
-import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
+import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type WaitOptions } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import type { Ready } from '../ready.js';
 import { noTimer, type TimerId } from '../timers/index.js';
@@ -21,6 +21,8 @@ import { checkSpan } from './stream-options.js';
 import type { Source } from './token.js';
 import { batchPool, CUT_BYTES, ENTRY_WORDS, LENGTH, OFFSET, PEER, type BatchPool, type ReceiveBatch } from './udp-batch.js';
 import { Outbox } from './udp-outbox.js';
+import { checkUnixPath } from './unix-path.js';
+import { checkWaitOptions, Waiters } from './waiters.js';
 
 /** The socket that `send` sends to and that a received datagram came from. A Unix socket without a name has the path ''. */
 export type DatagramAddress = { address: string; port: number } | { path: string };
@@ -41,6 +43,7 @@ const { READABLE, WRITABLE } = words.interest;
 const { READABLE: CAN_READ, WRITABLE: CAN_WRITE, HANG_UP, ERROR } = words.readiness;
 const [EBADF, EAGAIN, ENOMEM, ENOTSOCK, ENOBUFS, ECONNREFUSED] = [-9, -11, -12, -88, -105, -111];
 const { CONNECTED } = words.datagramPeer;
+const LOOPBACK = '127.0.0.1';
 /** Longest slot, and longest Unix datagram taken here. */
 export const MOST_DATAGRAM_BYTES = 65_536;
 /** 65,535 less the headers of UDP and, in its own length, IPv4. */
@@ -80,7 +83,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
   private handler: DatagramHandler | undefined;
   private errorHandler: ((error: PercoreError) => void) | undefined;
   private closeHandler: ((error: PercoreError | undefined) => void) | undefined;
-  private waiters: (() => void)[] = [];
+  private readonly waiters = new Waiters();
   private isReadable = false;
   private isBlocked = false;
   private isPaused = false;
@@ -137,12 +140,14 @@ export class DatagramSocket implements Source, Ready, Refuser {
 
   /** Called with what went wrong with one datagram (ECONNREFUSED, ENETUNREACH ...): the socket goes on. Counted as well. */
   onError(handler: (error: PercoreError) => void): this {
+    checkFunction('handler', handler);
     this.errorHandler = handler;
     return this;
   }
 
   /** Called once, after the descriptor is closed; with the error, if one closed it. */
   onClose(handler: (error: PercoreError | undefined) => void): this {
+    checkFunction('handler', handler);
     this.closeHandler = handler;
     return this;
   }
@@ -161,10 +166,10 @@ export class DatagramSocket implements Source, Ready, Refuser {
    * Copies one datagram; it leaves at the end of this step, with the others. `to`: a peer's number, an address (about a microsecond more),
    * or nothing on a connected socket. OK; BACK_PRESSURED: nothing taken, wait for `writable()`; TOO_LARGE; CLOSED.
    */
-  send(bytes: Uint8Array, offset = 0, length: number = bytes.length - offset, to: number | DatagramTarget = CONNECTED): number {
+  send(bytes: Uint8Array, offset = 0, length: number = bytes?.length - offset, to: number | DatagramTarget = CONNECTED): number {
+    checkSpan(bytes, offset, length);
     if (this.isClosed_) return CLOSED;
     if (length > this.maxDatagramBytes) return TOO_LARGE;
-    checkSpan(bytes, offset, length);
     const outbox = this.outbox_ ??= new Outbox(this.io.native, this.settings.sendBytes);
     if (!outbox.hasRoom(length) && (this.isBlocked || !this.flush() || !outbox.hasRoom(length))) {
       if (this.isClosed_) return CLOSED;
@@ -187,6 +192,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
 
   /** A number for this peer that stays good until `forget`: for sending to it later, without an address in text. At most 65,536. */
   keep(peer: number | DatagramTarget): number {
+    if (this.isClosed_) throw new PercoreError('ERR_PERCORE_CLOSED', 'keep(): the socket is closed');
     const outbox = this.outbox_ ??= new Outbox(this.io.native, this.settings.sendBytes);
     const batch = typeof peer === 'number' ? this.batchOf(peer) : undefined;
     if (this.freeKept.length === 0 && this.isKept.length === MOST_KEPT_PEERS) throw new PercoreError('ERR_PERCORE_TOO_LARGE', `this socket keeps ${MOST_KEPT_PEERS} peers already; forget some`);
@@ -218,9 +224,13 @@ export class DatagramSocket implements Source, Ready, Refuser {
     return awaitPromised(() => this.writable(), then);
   }
 
-  /** Resolves when the kernel has taken all that waited, or the socket is closed. */
-  writable(): Promise<void> {
-    return this.isClosed_ || this.pending === 0 ? Promise.resolve() : new Promise((resolve) => this.waiters.push(resolve));
+  /**
+   * Resolves when the kernel has taken all that waited, or the socket is closed. Rejects with ERR_PERCORE_ABORTED or ERR_PERCORE_TIMEOUT
+   * if `options` says so.
+   */
+  writable(options?: WaitOptions): Promise<void> {
+    checkWaitOptions(options);
+    return this.isClosed_ || this.pending === 0 ? Promise.resolve() : this.waiters.add(0, options);
   }
 
   /** Closes at once. What waits is sent if the kernel takes it now, else dropped and counted. */
@@ -232,14 +242,11 @@ export class DatagramSocket implements Source, Ready, Refuser {
     this.dropped += this.pending;
     this.outbox_?.clear();
     if (this.retry !== noTimer) this.io.timers.cancel(this.retry);
-    this.io.release(this.token, this.fd);
+    this.io.releaseNow(this, this.fd);
     // In mid batch the handler still reads from it: then `receive` gives it back.
     if (this.batch !== undefined && !this.isDelivering) this.giveBatch();
-    try {
-      this.closeHandler?.(this.error);
-    } finally {
-      this.tellWaiters();
-    }
+    this.io.tell(this.closeHandler, this.error);
+    this.waiters.tell(0);
   }
 
   onReadiness(readiness: number): void {
@@ -314,8 +321,8 @@ export class DatagramSocket implements Source, Ready, Refuser {
     }
     if (code === ENOMEM || code === ENOBUFS) {
       this.isReadable = false;
-      this.errorHandler?.(this.errorOf(code, 'recvmmsg'));
-      return this.retryLater();
+      this.io.tell(this.errorHandler, this.errorOf(code, 'recvmmsg'));
+      return this.isClosed_ ? undefined : this.retryLater();
     }
     // Each error is taken from the socket by the call that tells it; a datagram may stand behind it, so it is tried again.
     this.failed(code, 'recvmmsg');
@@ -356,12 +363,18 @@ export class DatagramSocket implements Source, Ready, Refuser {
     this.isBlocked = true;
     // A Unix socket that is not connected is writable whoever it sends to: then time alone tells. Memory comes back without an event.
     const isTold = code === EAGAIN && (!this.settings.isUnix || this.settings.isConnected);
-    if (isTold) {
-      this.isWatchingWrites = true;
+    if (!isTold || !this.watchWrites()) this.retryLater();
+  }
+
+  /** False when the kernel has no memory for that either. */
+  private watchWrites(): boolean {
+    try {
       this.io.reregister(this, this.fd, READABLE | WRITABLE);
-    } else {
-      this.retryLater();
+    } catch {
+      return false;
     }
+    this.isWatchingWrites = true;
+    return true;
   }
 
   private retryLater(): void {
@@ -379,13 +392,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
       this.isWatchingWrites = false;
       this.io.reregister(this, this.fd, READABLE);
     }
-    if (this.waiters.length !== 0) this.tellWaiters();
-  }
-
-  private tellWaiters(): void {
-    const waiters = this.waiters;
-    this.waiters = [];
-    for (const resolve of waiters) resolve();
+    this.waiters.tell(0);
   }
 
   // ---- Peers --------------------------------------------------------------------------------------------------------
@@ -396,6 +403,8 @@ export class DatagramSocket implements Source, Ready, Refuser {
       if (!this.settings.isConnected) throw invalidArgument('peer', undefined, 'a peer or an address, since this socket is not connected');
       return CONNECTED;
     }
+    // Also NaN and fractions, which are nobody's number.
+    if (!Number.isInteger(peer)) throw invalidArgument('peer', peer, 'the number of a peer, a whole one');
     if (peer < CONNECTED) return Outbox.keptPlace(this.keptIndex(peer));
     const batch = this.batchOf(peer);
     const slot = peer % DATAGRAM_BATCH;
@@ -413,10 +422,19 @@ export class DatagramSocket implements Source, Ready, Refuser {
   }
 
   private writeAddress(outbox: Outbox, place: number, to: DatagramTarget): void {
-    const port = 'path' in to ? -1 : checkInteger('port', to.port, 1, 65_535);
-    const text = 'path' in to ? to.path : 'host' in to ? to.host : to.address;
-    const isGood = typeof text === 'string' && ('path' in to) === this.settings.isUnix && this.io.native.datagramKeepAddress(outbox.handle, place, 'path' in to ? text : internetHost('host', text), port) === 0;
-    if (!isGood) throw invalidArgument(this.settings.isUnix ? 'path' : 'host', text, this.settings.isUnix ? 'the path of a Unix socket' : 'an IPv4 or IPv6 address');
+    const { native } = this.io;
+    if (typeof to !== 'object' || to === null) throw invalidArgument('to', to, this.settings.isUnix ? 'a peer\'s number or { path }' : 'a peer\'s number or { host, port }');
+    if (this.settings.isUnix) {
+      const path = checkText('path', (to as { path?: string }).path);
+      if (native.datagramKeepAddress(outbox.handle, place, path, -1) !== 0) checkUnixPath('path', path);
+      return;
+    }
+    const { host, address, port } = to as { host?: string; address?: string; port?: number };
+    const text = checkText('host', host ?? address);
+    checkInteger('port', port, 1, 65_535);
+    if (native.datagramKeepAddress(outbox.handle, place, text === 'localhost' ? LOOPBACK : text, port!) === 0) return;
+    internetHost('host', text);
+    throw invalidArgument('host', text, 'an address whose zone (after "%") is a network interface here');
   }
 
   private keptIndex(peer: number): number {
@@ -427,7 +445,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
 
   private batchOf(peer: number): ReceiveBatch {
     const { current } = this.pool;
-    if (current === undefined || Math.floor(peer / DATAGRAM_BATCH) !== current.generation) throw invalidArgument('peer', peer, 'the peer of a datagram that is being delivered; keep(peer) gives one that lasts');
+    if (current === undefined || !Number.isInteger(peer) || Math.floor(peer / DATAGRAM_BATCH) !== current.generation) throw invalidArgument('peer', peer, 'the peer of a datagram that is being delivered; keep(peer) gives one that lasts');
     return current;
   }
 
@@ -437,7 +455,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
   private failed(code: number, syscall: string): void {
     if (code === ECONNREFUSED) this.refused++;
     if (code === EBADF || code === ENOTSOCK) return this.fail(this.errorOf(code, syscall));
-    this.errorHandler?.(this.errorOf(code, syscall));
+    this.io.tell(this.errorHandler, this.errorOf(code, syscall));
   }
 
   private fail(error: PercoreError): void {

@@ -3,14 +3,11 @@
  * differs from TCP and UDP. A path in use is an error only if somebody answers there; the file that a dead process left is replaced; the
  * file goes with its socket, also when the thread dies. A name that begins with '\0' is abstract and has no file. Source: unix(7).
  */
-import { invalidArgument, PercoreError } from '../errors.js';
+import { PercoreError } from '../errors.js';
 import type { Io } from './io.js';
 import { checkDatagramOptions, finish, type DatagramOptions } from './udp-open.js';
 import type { DatagramSocket } from './udp.js';
-
-/** Bytes of `sun_path`; a path needs one of them for the NUL that ends it. */
-const MOST_NAME_BYTES = 108;
-const MOST_PATH_BYTES = MOST_NAME_BYTES - 1;
+import { checkUnixPath } from './unix-path.js';
 
 export interface UnixDatagramOptions extends DatagramOptions {
   /** Where others send to. Without it nobody can answer. */
@@ -32,22 +29,12 @@ export function connectUnix(io: Io, path: string): number {
 }
 
 export function openUnixDatagram(io: Io, options: UnixDatagramOptions): DatagramSocket {
+  const settings = checkDatagramOptions(options, ['path', 'connect'], true);
   const { path = '', connect = '' } = options;
-  if (path !== '') checkUnixPath('path', path);
-  if (connect !== '') checkUnixPath('connect', connect);
-  const settings = checkDatagramOptions(options, true, connect !== '');
+  if (options.path !== undefined) checkUnixPath('path', path);
+  if (options.connect !== undefined) checkUnixPath('connect', connect);
   const fd = unixSystem(() => io.native.unixDatagram(path, connect), connect === '' ? 'open a datagram socket on' : `connect to ${show(connect)} from`, path);
   return finish(io, fd, options, settings, path, 0);
-}
-
-/** Throws unless `path` fits a Unix address. */
-export function checkUnixPath(argument: string, path: unknown): string {
-  if (typeof path !== 'string' || path === '') throw invalidArgument(argument, path, 'the path of a Unix socket');
-  const isAbstract = path.startsWith('\0');
-  const bytes = Buffer.byteLength(path), most = isAbstract ? MOST_NAME_BYTES : MOST_PATH_BYTES;
-  if (bytes > most) throw invalidArgument(argument, path, `at most ${most} bytes of UTF-8 (this one has ${bytes}: use a shorter folder, or a relative path)`);
-  if (!isAbstract && path.includes('\0')) throw invalidArgument(argument, path, 'without NUL, or an abstract name that begins with it');
-  return path;
 }
 
 function show(path: string): string {

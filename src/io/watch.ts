@@ -6,9 +6,10 @@
  * Two paths that lead to the same file share a number; each is told what it asked for. When the kernel's queue overflows, events are
  * lost and every watch is told `overflow`: look at the folder anew. A folder's subfolders are not watched. Source: inotify(7).
  */
-import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import { checkBoolean, checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { BANDS, words } from '../layout.js';
 import { DEFAULT_BAND, type Ready } from '../ready.js';
+import { checkPath } from './file-path.js';
 import type { Io } from './io.js';
 import type { Source } from './token.js';
 
@@ -69,8 +70,8 @@ export class PathWatch {
   }
 
   /** For Watcher alone. */
-  tell(mask: number, event: WatchEvent): void {
-    if (!this.isClosed_ && ((mask & this.mask) !== 0 || event.kind === 'overflow' || event.kind === 'unmounted' || event.kind === 'gone')) this.handler(event);
+  tell(io: Io, mask: number, event: WatchEvent): void {
+    if (!this.isClosed_ && ((mask & this.mask) !== 0 || event.kind === 'overflow' || event.kind === 'unmounted' || event.kind === 'gone')) io.tell(this.handler, event);
   }
 }
 
@@ -126,7 +127,7 @@ class Watcher implements Source, Ready {
     const watches = [...this.byNumber.values()].flat();
     // Emptied first: a watch that closes must not touch the number, which may be another's by then.
     this.byNumber.clear();
-    this.io.release(this.token, this.fd);
+    this.io.releaseNow(this, this.fd);
     for (const watch of watches) watch.close();
   }
 
@@ -137,7 +138,7 @@ class Watcher implements Source, Ready {
   run(): boolean {
     if (this.isClosed) return false;
     if (this.at === this.end) {
-      const count = this.io.native.descriptorRead(this.fd, this.buffer, 0, BUFFER_BYTES);
+      const count = this.io.native.descriptorRead(this.fd, this.buffer, 0, BUFFER_BYTES, words.descriptorWay.PLAIN);
       if (count === EAGAIN) return false;
       if (count <= 0) {
         this.close();
@@ -147,7 +148,6 @@ class Watcher implements Source, Ready {
       this.at = 0;
       this.end = count;
     }
-    // When a handler throws, the next step goes on behind its event.
     while (this.at < this.end && !this.isClosed) this.deliver();
     return !this.isClosed;
   }
@@ -162,16 +162,10 @@ class Watcher implements Source, Ready {
     const kind = kindOf(mask);
     const event: WatchEvent = { kind, name: Buffer.from(nameBytes.buffer).toString(), nameBytes, cookie, isDirectory: (mask & IS_DIRECTORY) !== 0 };
     const watches = kind === 'overflow' ? [...this.byNumber.values()].flat() : [...(this.byNumber.get(number) ?? [])];
-    const errors: unknown[] = [];
     for (const watch of watches) {
-      try {
-        watch.tell(mask, event);
-      } catch (error) {
-        errors.push(error);
-      }
+      watch.tell(this.io, mask, event);
       if (kind === 'gone') watch.close();
     }
-    if (errors.length !== 0) throw errors[0];
   }
 }
 
@@ -179,17 +173,15 @@ const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 const watchers = new WeakMap<Io, Watcher>();
 
 /** Watches a path. Throws ERR_PERCORE_SYSTEM: ENOENT, EACCES, ENOTDIR, ENOSPC (too many watches), EMFILE (too many descriptors or instances). */
-export function watchPath(io: Io, path: string, options: WatchOptions, handler: (event: WatchEvent) => void): PathWatch {
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) throw invalidArgument('path', path, 'a path');
+export function watchPath(io: Io, path: string, given: WatchOptions | undefined, handler: (event: WatchEvent) => void): PathWatch {
+  checkPath('path', path);
+  const options = checkOptions('options', given, ['events', 'onlyDirectory', 'doNotFollow', 'priority']);
   checkFunction('handler', handler);
   const priority = checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1);
-  let mask = 0;
-  for (const kind of options.events ?? DEFAULT_KINDS) {
-    if (EVENTS[kind] === undefined) throw invalidArgument('events', kind, `some of ${KINDS.join(', ')}`);
-    mask |= EVENTS[kind];
-  }
-  if (mask === 0) throw invalidArgument('events', options.events, `some of ${KINDS.join(', ')}`);
-  const flags = (options.onlyDirectory === true ? ONLY_DIRECTORY : 0) | (options.doNotFollow === true ? DO_NOT_FOLLOW : 0);
+  const events = options.events ?? DEFAULT_KINDS;
+  if (!Array.isArray(events) || events.length === 0) throw invalidArgument('events', events, `an array with some of ${KINDS.join(', ')}`);
+  const mask = (events as readonly WatchKind[]).reduce((bits, kind) => bits | EVENTS[checkOneOf('events', kind, KINDS)], 0);
+  const flags = (checkBoolean('onlyDirectory', options.onlyDirectory ?? false) ? ONLY_DIRECTORY : 0) | (checkBoolean('doNotFollow', options.doNotFollow ?? false) ? DO_NOT_FOLLOW : 0);
   let watcher = watchers.get(io);
   if (watcher === undefined || watcher.isClosed) {
     const fd = io.native.openInotify();

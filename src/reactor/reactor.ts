@@ -6,7 +6,7 @@
  */
 import { checkBytes, checkFunction, checkInteger, checkOptions, invalidArgument, show, PercoreError } from '../errors.js';
 import { BANDS, RETURN_LANES, deliveryLayout, partyLayout, timerRequestsLayout, words } from '../layout.js';
-import { native, type TurnHandle } from '../native.js';
+import { native, type Native, type TurnHandle } from '../native.js';
 import { Io, type IoSource } from '../io/index.js';
 import { OK } from '../queues/index.js';
 import { refuseFor } from '../refusals.js';
@@ -39,7 +39,12 @@ export interface Budget {
   ns: number;
 }
 
+/** What a reactor needs of the addon: the loop around its turn, and the eventfds of its peers. */
+export type ReactorNative = Pick<Native, 'createTurn' | 'stopTurn' | 'setTurnRef' | 'drainTimerRequests' | 'shareTimerRecords' | 'openIo' | 'wake'>;
+
 export interface ReactorOptions {
+  /** Left out: the addon. The model test calls the turns of several reactors of one thread itself. */
+  native?: ReactorNative | undefined;
   budget: Budget;
   publishEvery: { records: number; ns: number };
   /** See RuntimeOptions. */
@@ -134,7 +139,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   /** Band of what runs; between turns, that of a task without a priority. */
   runningBand: number = DEFAULT_BAND;
 
-  private readonly addon = native();
+  private readonly addon: ReactorNative;
   private readonly party: Int32Array;
   private readonly timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
   private readonly turnHandle: TurnHandle;
@@ -166,6 +171,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   constructor(shared: SharedRuntime, id: number, options: ReactorOptions) {
     this.shared = shared;
     this.id = id;
+    this.addon = options.native ?? native();
     this.budget = options.budget;
     this.publishEvery = options.publishEvery;
     this.onError = options.onError;
@@ -191,6 +197,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       drainTimerRequests: () => this.addon.drainTimerRequests(this.turnHandle),
       shareTimerRecords: (index, records) => this.addon.shareTimerRecords(this.turnHandle, index, records),
       mustYield: (band) => this.mustYield(band),
+      onError: (error, where) => this.reportError(error, where),
     });
     this.timers = this.clock instanceof ManualClock ? this.timersBy(this.clock) : this.wheel;
     // Time-outs of calls and connections are real, whatever the clock.
@@ -200,6 +207,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       source: options.io?.source ?? 'epoll',
       turnNs: () => this.counters[TURN_NS]!,
       open: (isUring, { block, pool, outbox }) => this.addon.openIo(this.turnHandle, isUring ? 1 : 0, block, pool, outbox),
+      report: (error, where) => this.reportError(error, where),
     });
   }
 
@@ -566,7 +574,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   }
 
   private timersBy(clock: ManualClock): Timers {
-    const timers = createTimers({ clock, onError: (error) => this.reportError(error, 'a timer') });
+    const timers = createTimers({ clock, onError: (error, where) => this.reportError(error, where) });
     clock.drive(timers);
     return timers;
   }
