@@ -5,8 +5,8 @@
 import { PercoreError, checkBytes, invalidArgument } from '../errors.js';
 import { TOO_LARGE } from './result-codes.js';
 
-/** Up to so many bytes a loop is faster than `set`, which must look at both arrays first. */
-const FEW_BYTES = 32;
+/** Up to so many bytes V8 keeps an array in its heap, and asking for its buffer would allocate one. */
+const FEW_BYTES = 64;
 
 /** True for a Uint8Array of this realm. Others are looked at by checkBytes(). Two tests that V8 takes into the caller. */
 export const isBytes = (value: unknown): value is Uint8Array => ArrayBuffer.isView(value) && value instanceof Uint8Array;
@@ -27,8 +27,8 @@ export function copyBytes(record: Uint8Array, length: number, bytes: Uint8Array,
   }
 }
 
-/** True for the buffers of ES2024 whose length may change, and with it that of views. */
-const canGrow = (buffer: ArrayBufferLike & { growable?: boolean; resizable?: boolean }): boolean => buffer.growable === true || buffer.resizable === true;
+/** True where another thread may change the length of a buffer, and with it that of its views. That of a resizable ArrayBuffer only this thread can. */
+const canGrow = (buffer: ArrayBufferLike & { growable?: boolean }): boolean => buffer instanceof SharedArrayBuffer && buffer.growable === true;
 
 /** What becomes of a claim that cannot be: a whole number that is out of range never fits, and anything else is no length at all. */
 export function refuseClaim(argument: string, value: unknown, least: number, most: number): typeof TOO_LARGE {
