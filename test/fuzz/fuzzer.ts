@@ -172,6 +172,17 @@ export class Fuzzer {
     this.fail(`${what}: ${name}: ${String(message).slice(0, 200)}`, String(stack));
   }
 
+  /** What a step of a reactor threw: by its name, since its class was left behind. */
+  judgeRemote(error: Error & { code?: string }): void {
+    if (error.name === 'HostileError' || error.code?.startsWith('ERR_PERCORE_') === true) return;
+    this.judge(error, 'in a reactor');
+  }
+
+  /** A failure that another fuzzer has found. */
+  note(failure: string): void {
+    this.fail(`in a reactor: ${failure}`, '');
+  }
+
   private fail(what: string, stack: string): void {
     const key = what.replace(/#\d+/g, '#').replace(/some time before or after.*?:/, ':');
     if (this.failures.has(key) || this.failures.size > 100) return;
