@@ -112,7 +112,8 @@ export function checkOneOf<T extends string>(argument: string, value: unknown, a
 
 /** Throws unless `value` is a Uint8Array, of this realm or of another. A Buffer is one. */
 export function checkBytes(argument: string, value: unknown): Uint8Array {
-  if (value instanceof Uint8Array || (ArrayBuffer.isView(value) && value[Symbol.toStringTag as never] === 'Uint8Array')) return value as Uint8Array;
+  // A Proxy of one is none: it has no bytes.
+  if (ArrayBuffer.isView(value) && (value instanceof Uint8Array || value[Symbol.toStringTag as never] === 'Uint8Array')) return value as Uint8Array;
   throw invalidArgument(argument, value, 'a Uint8Array (of text: Buffer.from(text); of another view: new Uint8Array(view.buffer, view.byteOffset, view.byteLength))');
 }
 

@@ -6,7 +6,7 @@
  *
  * In that order a death in between repeats records (at least once) and loses none.
  */
-import { PercoreError } from '../errors.js';
+import { invalidArgument, PercoreError } from '../errors.js';
 import { BandedConsumer } from './banded-queue.js';
 import { FixedConsumer, FixedProducer } from './fixed-records.js';
 import { MpscConsumer, type Lane } from './mpsc-queue.js';
@@ -128,6 +128,8 @@ function copy(bytes: Uint8Array, words: Int32Array, from: number, to: LinkTarget
 
 /** Throws unless every record of `from` fits `to`. */
 export function checkLink(from: LinkSource | Lane, to: LinkTarget): void {
+  if (typeof from?.shape !== 'object') throw invalidArgument('from', from, 'the consuming end of a queue made of rings');
+  if (typeof to?.flush !== 'function') throw invalidArgument('to', to, 'the producing end of a queue made of rings');
   const { recordBytes, capacity, isLosing, maxRecordBytes = (capacity >> 1) - HEADER_BYTES } = from.shape;
   const longest = recordBytes > 0 ? recordBytes : maxRecordBytes;
   const fits = to instanceof FixedProducer ? to.recordBytes === recordBytes : to.maxRecordBytes >= longest;

@@ -31,6 +31,8 @@ export interface World {
 }
 
 const MOST_LIVE = 40;
+/** Members by which the parts of this project find each other, though no declaration says that they are inside. */
+const INSIDE = new Set(['onPublish', 'onUnpublished', 'isRefuser', 'isReady', 'onReadiness', 'schedule', 'token', 'shape', 'words', 'bytes', 'view', 'buffer', 'runSlot', 'touch', 'noteThrown', 'mustYield']);
 const SETTLE_MS = 10_000;
 const CLOSERS = ['close', '[Symbol.asyncDispose]', '[Symbol.dispose]', 'leave', 'destroy'];
 const members = publicMembers();
@@ -232,7 +234,7 @@ function publicKeys(value: object): Set<string> {
       const known = members.get(name);
       // A class that users know by an interface hides what is under it.
       if (known === undefined || isSeen) continue;
-      for (const key of known) if (key !== 'constructor') keys.add(key);
+      for (const key of known) if (key !== 'constructor' && !INSIDE.has(key)) keys.add(key);
       isSeen = name === 'LocalTask';
     }
     keysOfClass.set(prototype, keys);

@@ -61,7 +61,7 @@ export const world: World = {
     ['LineReader', (...args: any[]) => new (io.LineReader as new (...args: any[]) => object)(...args)],
   ],
   // Of the process itself: one thread may read it, once.
-  leftOut: ['LocalIo.stdin'],
+  leftOut: ['LocalIo.stdin', 'DatagramSocket.run', 'PathWatch.tell'],
   bound(name, args) {
     // A poller asked to wait for ever does.
     if (name === 'Poller.poll' && typeof args[0] === 'number' && (args[0] < 0 || args[0] > 3)) args[0] = 1;

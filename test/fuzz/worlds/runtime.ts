@@ -36,7 +36,7 @@ let rounds = 0;
 
 export const world: World = {
   hints,
-  makers: [['createRuntime', percore.createRuntime as (...args: any[]) => unknown], ['hashKey', percore.hashKey], ['bucketOf', percore.bucketOf]],
+  makers: [['createRuntime', percore.createRuntime as (...args: any[]) => unknown], ...Array.from({ length: 10 }, () => [['hashKey', percore.hashKey], ['bucketOf', percore.bucketOf]] as const).flat()],
   // For createRuntime alone, though it is no private one.
   leftOut: ['Runtime.ready'],
   bound(name, args) {
