@@ -23,6 +23,7 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_TIMEOUT'
   | 'ERR_PERCORE_ABORTED'
   | 'ERR_PERCORE_CLAIM'
+  | 'ERR_PERCORE_DAMAGED'
   | 'ERR_PERCORE_NO_PLACE'
   | 'ERR_PERCORE_WOULD_BLOCK'
   | 'ERR_PERCORE_ADDRESS_IN_USE'
@@ -128,7 +129,7 @@ export function checkOptions<T extends object>(argument: string, value: T | unde
     if (known.includes(key)) continue;
     const meant = known.find((each) => isLike(each, key));
     const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
-    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${argument} has no option "${key}"${hint} It takes ${known.join(', ')}`.replace('" It', '". It'),
+    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${argument} has no option "${key}"${hint} It takes ${known.join(', ') || 'none'}`.replace('" It', '". It'),
       { argument: `${argument}.${key}`, value: (value as Record<string, unknown>)[key], allowed: known.join(', ') });
   }
   return value;
