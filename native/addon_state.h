@@ -1,6 +1,7 @@
 // Everything one environment (the main thread, or one worker) owns. Every worker loads the addon again, so there are no
 // mutable globals: this is the instance data, destroyed with its environment.
 #pragma once
+#include <fcntl.h>
 #include <node_api.h>
 #include <time.h>
 
@@ -30,6 +31,10 @@ class AddonState : public SocketSet {
   std::vector<std::unique_ptr<Clock>> clocks;
   // Given up for a moment when there is no other descriptor left.
   UniqueFd reserve;
+  // For whoever listens.
+  void holdReserve() {
+    if (!reserve) reserve.reset(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  }
   PipeState pipes;
   UntakenFds untakenFds;
   WakerSet wakers;

@@ -30,7 +30,11 @@ class SocketSet {
 
   // Sockets that JavaScript holds by number. A thread's death closes no descriptor by itself: a listener left open would go
   // on receiving its share of connections, and nobody would accept them.
-  void ownSocket(int fd) { sockets_.insert(fd); }
+  void ownSocket(int fd) {
+    if (fd >= 0) sockets_.insert(fd);
+  }
+  // False: it is this thread's already.
+  bool tryOwnSocket(int fd) { return fd >= 0 && sockets_.insert(fd).second; }
   // The same for a bound Unix socket; `file` may have no path.
   void ownSocketFile(int fd, const SocketFile& file) {
     ownSocket(fd);

@@ -41,13 +41,13 @@ static Napi::Value tcpListen(const Napi::CallbackInfo& info) {
   if (!address.read(fd.get())) return throwSystemError(env, errno, "getsockname", where);
   Napi::Object result = Napi::Object::New(env);
   result.Set("port", Napi::Number::New(env, address.port()));
-  if (!stateOf(env)->reserve) stateOf(env)->reserve.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  stateOf(env)->holdReserve();
   stateOf(env)->ownSocket(fd.get());
   result.Set("fd", Napi::Number::New(env, fd.release()));
   return result;
 }
 
-// tcpConnect(host, port) -> fd, connecting: writable once it is open.
+// tcpConnect(host, port) -> { fd, errno }, connecting: writable once it is open, or refused already.
 static Napi::Value tcpConnect(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const int yes = 1;
@@ -55,9 +55,12 @@ static Napi::Value tcpConnect(const Napi::CallbackInfo& info) {
   if (!opened.open(info)) return env.Undefined();
   auto& [where, address, fd] = opened;
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  if (connect(fd.get(), address.name(), address.length) != 0 && errno != EINPROGRESS) return throwSystemError(env, errno, "connect", where);
+  const int error = connect(fd.get(), address.name(), address.length) == 0 || errno == EINPROGRESS ? 0 : errno;
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("errno", Napi::Number::New(env, error));
   stateOf(env)->ownSocket(fd.get());
-  return Napi::Number::New(env, fd.release());
+  result.Set("fd", Napi::Number::New(env, fd.release()));
+  return result;
 }
 
 // socketClose(fd): only descriptors that this environment owns, so a number used again elsewhere is never closed twice.
@@ -69,6 +72,20 @@ static napi_value socketClose(napi_env env, napi_callback_info info) {
 static napi_value ownSocket(napi_env env, napi_callback_info info) {
   stateOf(env)->ownSocket(RawArgs<1>(env, info).int32(0));
   return nullptr;
+}
+
+// ownStream(fd) -> 0, or -errno: a number that anybody has given. Nothing is owned before it is known to be what it should be.
+static napi_value ownStream(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  const int fd = args.int32(0);
+  int type = 0, isListening = 0;
+  socklen_t length = sizeof type;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0) return args.integer(-errno);  // EBADF, ENOTSOCK
+  length = sizeof isListening;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &length) != 0) return args.integer(-errno);
+  if (type != SOCK_STREAM || isListening != 0) return args.integer(-EPROTOTYPE);
+  if (!stateOf(env)->tryOwnSocket(fd)) return args.integer(-EEXIST);
+  return args.integer(0);
 }
 
 static napi_value disownSocket(napi_env env, napi_callback_info info) {
@@ -92,7 +109,7 @@ static napi_value tcpRefuse(napi_env env, napi_callback_info info) {
     if (isDone) break;
     count++;
   }
-  if (!reserve) reserve.reset(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  stateOf(env)->holdReserve();
   return args.integer(count);
 }
 
@@ -115,6 +132,7 @@ void exportTcp(Napi::Env env, Napi::Object exports) {
   exportRaw(env, exports, "socketClose", socketClose);
   exportRaw(env, exports, "socketError", socketError);
   exportRaw(env, exports, "ownSocket", ownSocket);
+  exportRaw(env, exports, "ownStream", ownStream);
   exportRaw(env, exports, "disownSocket", disownSocket);
   exportRaw(env, exports, "tcpRefuse", tcpRefuse);
 }

@@ -64,6 +64,7 @@ static Napi::Value unixListen(const Napi::CallbackInfo& info) {
   if (!fd) return throwSystemError(env, errno, "socket", show(path));
   SocketFile file;
   if (const int error = bindPath(fd.get(), address, path, SOCK_STREAM, &file)) return throwSystemError(env, error, "bind", show(path));
+  stateOf(env)->holdReserve();
   // Owned before listen: a failure removes the file as well.
   const int number = fd.release();
   stateOf(env)->ownSocketFile(number, file);

@@ -1,7 +1,7 @@
 // The io_uring source. One enter a turn submits every send, receive and cancel of it and takes every completion.
 //
 //   receive   multishot, into buffers of the pool that the kernel chooses (a provided-buffer ring); armed once, ended by a pause. One at a
-//             time while fewer than half of the buffers are free: a multishot takes as many as its peer has sent bytes for
+//             time while fewer than three quarters of the buffers are free
 //   accept    multishot
 //   send      from the outbox, never waiting (MSG_DONTWAIT): done when the enter returns, so that the outbox can be used again
 //   epoll     for room after a short send, for resets of streams that are not read, and for readiness of other descriptors: see io_source.h
@@ -172,7 +172,7 @@ class UringIo final : public IoSource {
         case IoRequest::kSend: sendFromOutbox(*entry, request[2], request[3]); break;
         case IoRequest::kReceive:
           entry->isReceiving = true;
-          if (!entry->hasEnded) armReceive(*entry);
+          if (!entry->hasEnded) armReceive(*entry, hasManyFree());
           break;
         case IoRequest::kPause:
           entry->isReceiving = false;
@@ -270,7 +270,10 @@ class UringIo final : public IoSource {
 
   // ---- Receiving --------------------------------------------------------------------------------------------------
 
-  void armReceive(Entry& entry) {
+  // A multishot takes as many buffers as its peer has sent bytes for, so it is for times when there are enough.
+  bool hasManyFree() const { return 4 * freeBuffers_ >= 3 * int32_t(buffers_); }
+
+  void armReceive(Entry& entry, bool isMultishot) {
     if (entry.armed & (kReceive | kAccept)) return;  // its last completion arms it again
     if (entry.kind == IoKind::kListener) {
       entry.armed |= kAccept;
@@ -281,7 +284,7 @@ class UringIo final : public IoSource {
     }
     entry.armed |= kReceive;
     io_uring_sqe* receive = submission(IORING_OP_RECV, entry.fd, dataOf(kReceive, entry.token));
-    if (2 * freeBuffers_ >= int32_t(buffers_)) receive->ioprio = kRecvMultishot;
+    if (isMultishot) receive->ioprio = kRecvMultishot;
     receive->flags = IOSQE_BUFFER_SELECT;
     receive->buf_group = 0;
   }
@@ -309,7 +312,7 @@ class UringIo final : public IoSource {
       push(entry->token, IoEvent::kFailed, -done.res);
       return;
     }
-    if (isLast && entry->isReceiving) armReceive(*entry);
+    if (isLast && entry->isReceiving) armReceive(*entry, hasManyFree());
   }
 
   void accepted(Entry* entry, int result, bool isLast) {
@@ -323,7 +326,7 @@ class UringIo final : public IoSource {
       entry->isReceiving = false;
       push(entry->token, IoEvent::kFailed, -result);
     }
-    if (entry && isLast && entry->isReceiving) armReceive(*entry);
+    if (entry && isLast && entry->isReceiving) armReceive(*entry, true);
   }
 
   void takeReleased() {
@@ -333,7 +336,8 @@ class UringIo final : public IoSource {
     std::vector<int32_t> starved;
     starved.swap(starved_);
     for (int32_t token : starved) {
-      if (Entry* entry = find(token); entry && entry->isReceiving) armReceive(*entry);
+      // One buffer each, or the first of them would take all again.
+      if (Entry* entry = find(token); entry && entry->isReceiving) armReceive(*entry, false);
     }
   }
 

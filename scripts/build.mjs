@@ -17,7 +17,7 @@ const at = (...path) => join(root, ...path);
 const common = [at('package.json'), at('package-lock.json'), fileURLToPath(import.meta.url)];
 
 await step({
-  from: [...common, at('src'), at('bench'), at('examples'), at('tsconfig.json'), at('native', 'generate-layout.mjs')],
+  from: [...common, at('src'), at('bench'), at('examples'), at('test'), at('tsconfig.json'), at('native', 'generate-layout.mjs')],
   makes: [at('dist'), at('native', 'layout.h')],
   stamp: at('dist', '.built-from'),
   build: buildTypeScript,

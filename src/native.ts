@@ -129,10 +129,13 @@ export interface Native {
   /** 1 when nobody had taken what tcpBind called `id`: it is closed now. */
   closeUntaken(id: number): number;
   tcpListen(host: string, port: number, reusePort: boolean, backlog: number): { fd: number; port: number };
-  tcpConnect(host: string, port: number): number;
+  /** `errno` is 0 unless connect(2) failed at once. */
+  tcpConnect(host: string, port: number): { fd: number; errno: number };
   socketClose(fd: number): void;
   /** The descriptor belongs to this thread's addon from now on, or to nobody here any more. */
   ownSocket(fd: number): void;
+  /** The same for a number that anybody has given: 0, or -errno unless it is a connected stream socket that this thread does not own. */
+  ownStream(fd: number): number;
   disownSocket(fd: number): void;
   /** Takes waiting connections by a reserve descriptor and closes them; how many. */
   tcpRefuse(fd: number): number;

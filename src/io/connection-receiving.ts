@@ -17,8 +17,10 @@ import { words } from '../layout.js';
 import type { Connection } from './connection.js';
 import type { Io } from './io.js';
 import { copyOf, keep, type Kept } from './kept.js';
+import { followResult } from './report.js';
 
-export type ReceiveHandler = (bytes: Uint8Array, offset: number, length: number) => void;
+/** What it returns means nothing, unless it is a promise that is rejected. */
+export type ReceiveHandler = (bytes: Uint8Array, offset: number, length: number) => unknown;
 
 const { RECEIVE, PAUSE } = words.ioRequest;
 /** Arrivals unread before no more is asked for. */
@@ -164,7 +166,8 @@ export class ReceivingHalf {
     this.handedBytes = count;
     this.connection.bytesRead += count;
     try {
-      this.handler!(this.io.memory.pool, place, count);
+      const result = this.handler!(this.io.memory.pool, place, count);
+      if (result !== undefined) followResult(this.io.schedule, this.connection.band, result);
     } finally {
       this.handedBytes = 0;
       // Closed by the handler: `giveBack` has left this piece to us.
@@ -180,7 +183,8 @@ export class ReceivingHalf {
     this.handedBytes = count;
     this.connection.bytesRead += count;
     try {
-      this.handler!(moved, 0, count);
+      const result = this.handler!(moved, 0, count);
+      if (result !== undefined) followResult(this.io.schedule, this.connection.band, result);
     } finally {
       this.handedBytes = 0;
       this.handedMoved = undefined;

@@ -15,7 +15,7 @@
  * connections at once. What the kernel did not take comes back into the connection's backlog; above `highWaterBytes` it answers
  * BACK_PRESSURED and takes nothing. Large pieces go to the kernel at once, from where they lie.
  */
-import { PercoreError } from '../errors.js';
+import { checkFunction, PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { CLOSED } from '../queues/index.js';
 import type { Ready } from '../ready.js';
@@ -98,23 +98,30 @@ export class Connection implements Source, Ready {
 
   /** Called with what was received; the bytes are valid during the call only, see `keep`. Without a handler nothing is received. */
   onData(handler: (bytes: Uint8Array) => void): this {
+    checkFunction('handler', handler);
     return this.onReceive((bytes, offset, length) => handler(bytes.subarray(offset, offset + length)));
   }
 
   /** The same without an object a call: `length` bytes from `offset` on of `bytes`, which is the thread's whole pool. */
   onReceive(handler: (bytes: Uint8Array, offset: number, length: number) => void): this {
+    checkFunction('handler', handler);
     this.receiving.setHandler(handler);
     return this;
   }
 
-  /** Called when the peer will send no more. Without a handler the connection ends too, after what is pending. */
+  /**
+   * Called when the peer will send no more. Without a handler the connection ends too, after what is pending; and so it does when the
+   * handler throws, since nobody else would end it.
+   */
   onEnd(handler: () => void): this {
+    checkFunction('handler', handler);
     this.endHandler = handler;
     return this;
   }
 
   /** Called once, after the connection is closed; with the error, if one closed it. */
   onClose(handler: (error: PercoreError | undefined) => void): this {
+    checkFunction('handler', handler);
     this.closeHandler = handler;
     return this;
   }
@@ -230,12 +237,10 @@ export class Connection implements Source, Ready {
     this.deadlines?.cancel();
     this.receiving.giveBack();
     this.io.release(this.token, this.fd);
-    try {
-      this.closeHandler?.(this.error);
-    } finally {
-      // Also when the handler throws: whoever waits for room must learn that there is nothing to wait for.
-      this.sending.drop();
-    }
+    const { closeHandler } = this;
+    // Closed by whomever, so what it throws is not that one's.
+    if (closeHandler !== undefined) this.io.callBack(this.band, () => closeHandler(this.error));
+    this.sending.drop();
   }
 
   /** One step: sends what waits, gives the handler one piece of what arrived, sends what the handler left. */
@@ -243,7 +248,7 @@ export class Connection implements Source, Ready {
     if (this.isClosed_) return false;
     const { receiving, sending } = this;
     // A reset or a refused connect, and nobody reads: the error is asked for, since no system call would tell.
-    if (this.hasError && this.failure === 0 && (this.isConnecting || !receiving.hasHandler)) this.askForError();
+    if (this.hasError && this.failure === 0 && (this.isConnecting || !receiving.hasHandler || receiving.hasPeerEnded)) this.askForError();
     this.hasError = false;
     if (this.failure !== 0 && !receiving.canRead) {
       this.fail();
@@ -263,8 +268,8 @@ export class Connection implements Source, Ready {
 
   private readEnd(): void {
     if (!this.receiving.takeEnd()) return;
-    if (this.endHandler === undefined) this.end();
-    else this.endHandler();
+    const { endHandler } = this;
+    if (endHandler === undefined || !this.io.callBack(this.band, endHandler)) this.end();
     this.closeIfBothEnded();
   }
 
@@ -277,6 +282,7 @@ export class Connection implements Source, Ready {
     if (errno === 0) return;
     this.failure = errno;
     this.failedCall = this.isConnecting ? 'connect' : 'getsockopt';
+    this.sending.isWritable = false;
   }
 
   private fail(): void {
@@ -302,11 +308,12 @@ export class Connection implements Source, Ready {
     this.receiving.addEnd();
   }
 
-  /** For Io and the sending half alone. */
+  /** For Io and the sending half alone: it is closed in its next step, after what had arrived was read. */
   onFailed(errno: number, call: string): void {
     if (this.failure === 0) {
       this.failure = errno;
-      this.failedCall = call;
+      // Whoever hears of it first: what failed is the connecting.
+      this.failedCall = this.isConnecting ? 'connect' : call;
     }
     this.sending.isWritable = false;
     this.io.schedule(this);
@@ -324,7 +331,7 @@ export class Connection implements Source, Ready {
 
   onReadiness(readiness: number): void {
     if ((readiness & (HANG_UP | ERROR)) !== 0) this.hasError = true;
-    if ((readiness & WRITABLE) !== 0) {
+    if ((readiness & WRITABLE) !== 0 && this.failure === 0) {
       this.sending.isWritable = true;
       if (this.isConnecting && (readiness & ERROR) === 0) {
         this.isConnecting = false;

@@ -4,7 +4,7 @@
  * sources want of native is gathered in the same block, and done at the end of the turn.
  */
 import { words } from '../layout.js';
-import { checkBoolean, checkFunction, checkInteger, checkOneOf, PercoreError } from '../errors.js';
+import { checkBoolean, checkBytes, checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { native, type IoHandle, type Native } from '../native.js';
 import type { Schedule } from '../ready.js';
 import type { Timers } from '../timers/index.js';
@@ -21,6 +21,7 @@ import { listenFd, type BoundDescriptor, type ListenFdOptions } from './listen-f
 import { Steering, type SteeringHost, type SteeringOptions } from './steering.js';
 import { openFifo, openPipe, openStandardInput, type FifoOptions, type PipeOptions, type PipeStream, type PipeWay } from './pipe.js';
 import { ReadinessReceiver, type ReadinessHandle } from './readiness.js';
+import { followResult, reportThrown } from './report.js';
 import { checkStreamOptions } from './stream-options.js';
 import { MAX_SOURCES, Sources, type Source } from './token.js';
 import { openUdp, type UdpOptions } from './udp-open.js';
@@ -183,8 +184,11 @@ export class Io {
     if (isUnix(options)) return this.adopt(connectUnix(this, options.path), settings);
     const port = checkInteger('port', options?.port, 1, 65_535);
     const address = internetHost('host', options.host);
-    const fd = this.system(() => this.native.tcpConnect(address, port), `connect to ${options.host ?? '127.0.0.1'}:${port}`);
-    return this.adopt(fd, settings, true);
+    const { fd, errno } = this.system(() => this.native.tcpConnect(address, port), `connect to ${options.host ?? '127.0.0.1'}:${port}`);
+    const connection = this.adopt(fd, settings, true);
+    // Refused on the spot, for want of a route for example: told as a refusal by the peer is.
+    if (errno !== 0) connection.onFailed(errno, 'connect');
+    return connection;
   }
 
   /** For Listener alone: makes a connection of an accepted descriptor; of a connecting one. */
@@ -204,12 +208,26 @@ export class Io {
     return openUnixDatagram(this, options);
   }
 
-  /** Takes over a connection that another thread has detached, with what that one had received. */
+  /**
+   * Takes over a connection that another thread has detached, with what that one had received. The descriptor is this thread's from now
+   * on. Throws ERR_PERCORE_INVALID_ARGUMENT unless it is an open stream socket that this thread does not own already; then it stays
+   * the caller's.
+   */
   attach(detached: { fd: number; unread: Uint8Array; hasPeerEnded?: boolean }, options: ConnectionOptions = {}): Connection {
     const settings = checkStreamOptions(options);
-    this.native.ownSocket(detached.fd);
-    const connection = this.adopt(detached.fd, settings);
-    connection.preload(detached.unread, detached.hasPeerEnded === true);
+    const { fd, unread, hasPeerEnded } = checkOptions('detached', detached, ['fd', 'unread', 'hasPeerEnded']);
+    checkInteger('detached.fd', fd, 0, 2 ** 31 - 1);
+    checkBytes('detached.unread', unread);
+    if (hasPeerEnded !== undefined) checkBoolean('detached.hasPeerEnded', hasPeerEnded);
+    const refused = this.native.ownStream(fd);
+    if (refused < 0) throw invalidArgument('detached.fd', fd, `an open stream socket that this thread does not own yet (${this.native.errorName(-refused)})`);
+    return this.takeUp(fd, unread, hasPeerEnded === true, settings);
+  }
+
+  /** For Steering alone: as attach, of a socket that this thread owns. */
+  takeUp(fd: number, unread: Uint8Array, hasPeerEnded: boolean, settings: Required<ConnectionOptions>): Connection {
+    const connection = this.adopt(fd, settings);
+    connection.preload(unread, hasPeerEnded);
     return connection;
   }
 
@@ -248,9 +266,11 @@ export class Io {
   /** Hands each event to its source; returns how many. Part of each turn. */
   poll(): number {
     if (this.memory === undefined) return 0;
-    if (this.memory.poolWaits !== this.seenPoolWaits) this.relievePool();
     if (this.lateRequests.length !== 0) this.requestLate();
-    return this.takeEvents();
+    const count = this.takeEvents();
+    // After it: native may have filled the pool with what is handed out just now.
+    if (this.memory.poolWaits !== this.seenPoolWaits) this.relievePool();
+    return count;
   }
 
   /**
@@ -342,6 +362,21 @@ export class Io {
   /** For the sending half alone: bytes that came back and nobody has seen. */
   takeUnsent(): void {
     if (this.memory.block[UNSENT] !== 0) this.takeEvents();
+  }
+
+  /**
+   * For sources alone: a callback of the user's, whose errors are reported in the band and concern nobody else, a rejected promise's as well.
+   * False: it has thrown.
+   */
+  callBack(band: number, callback: () => unknown): boolean {
+    try {
+      const result = callback();
+      if (result !== undefined) followResult(this.schedule, band, result);
+      return true;
+    } catch (error) {
+      reportThrown(this.schedule, band, error);
+      return false;
+    }
   }
 
   /** For sources alone: forgets the source and closes its descriptor, after what was requested before. */

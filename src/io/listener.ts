@@ -4,6 +4,7 @@ import type { Ready } from '../ready.js';
 import { noTimer, type TimerId } from '../timers/index.js';
 import type { Connection, ConnectionOptions } from './connection.js';
 import type { Io } from './io.js';
+import { reportThrown } from './report.js';
 import type { Source } from './token.js';
 
 const { RECEIVE, PAUSE } = words.ioRequest;
@@ -69,14 +70,15 @@ export class Listener implements Source, Ready {
   }
 
   private make(fd: number): void {
-    const connection = this.io.adopt(fd, this.settings);
+    let connection: Connection;
     try {
-      this.onConnection(connection);
+      connection = this.io.adopt(fd, this.settings);
     } catch (error) {
-      // Nobody has heard of it, so nobody would ever close it.
-      connection.close();
-      throw error;
+      this.refused++;
+      return reportThrown(this.io.schedule, this.band, error);
     }
+    // Nobody else has heard of it, so nobody else would ever close it.
+    if (!this.io.callBack(this.band, () => this.onConnection(connection))) connection.close();
   }
 
   /** Accepts no more. Connections already handed over stay. */

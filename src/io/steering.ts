@@ -17,12 +17,13 @@
  *
  * I/O knows no reactor: whatever has these calls can take part, and `Reactor` has them. Source of the dup: SCM_RIGHTS does the same.
  */
-import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
-import type { Ready } from '../ready.js';
+import { checkBytes, checkFunction, checkInteger, checkText, invalidArgument, PercoreError } from '../errors.js';
 import type { TimerId } from '../timers/index.js';
 import type { Connection, ConnectionOptions } from './connection.js';
 import type { Io, ListenOptions } from './io.js';
 import type { Listener } from './listener.js';
+import { followResult, reportThrown } from './report.js';
+import { checkStreamOptions } from './stream-options.js';
 
 /** What steering needs of a reactor. */
 export interface SteeringHost {
@@ -86,11 +87,14 @@ export class Steering {
   private readonly io: Io;
   private readonly loads: Int32Array | undefined;
   private readonly timeoutMs: number;
+  private readonly settings: Required<ConnectionOptions>;
   private readonly dead = new Set<number>();
 
   constructor(private readonly host: SteeringHost, private readonly options: SteeringOptions, private readonly onConnection: (connection: Connection, from: number) => void) {
     this.io = host.io;
     checkFunction('onConnection', onConnection);
+    checkText('name', options?.name);
+    this.settings = checkStreamOptions(options, ['name', 'loads', 'timeoutMs']);
     this.timeoutMs = checkInteger('timeoutMs', options.timeoutMs ?? 5000, 1, 2 ** 31 - 1);
     if (options.loads !== undefined) {
       this.loads = new Int32Array(options.loads);
@@ -106,9 +110,10 @@ export class Steering {
    */
   listen(options: SteeredListenOptions, choose: Choose): Listener {
     checkFunction('choose', choose);
-    const most = checkInteger('firstBytes', options.firstBytes ?? 4096, 0, 65_536);
-    const delayNs = 1e6 * checkInteger('firstBytesMs', options.firstBytesMs ?? 10_000, 1, 2 ** 31 - 1);
-    return this.io.listen(options, (connection) => {
+    const { firstBytes = 4096, firstBytesMs = 10_000, ...listening } = options ?? {};
+    const most = checkInteger('firstBytes', firstBytes, 0, 65_536);
+    const delayNs = 1e6 * checkInteger('firstBytesMs', firstBytesMs, 1, 2 ** 31 - 1);
+    return this.io.listen(listening as ListenOptions, (connection) => {
       if (most === 0) {
         const target = choose(EMPTY);
         if (target === undefined || target === this.host.id) return this.onConnection(connection, this.host.id);
@@ -123,7 +128,9 @@ export class Steering {
    * Resolves with what became of it; in each case this object of it is over: where it stays, `onConnection` gets a new one.
    */
   async handOver(connection: Connection, reactor: number, given: Uint8Array = EMPTY): Promise<Steered> {
+    if (typeof (connection as Partial<Connection> | undefined)?.detach !== 'function') throw invalidArgument('connection', connection, 'a connection of this reactor');
     checkInteger('reactor', reactor, 0, this.host.reactors - 1);
+    checkBytes('given', given);
     // Copied before anything is awaited: it may lie in the pool.
     const had = given.length === 0 ? EMPTY : given.slice();
     connection.pause();
@@ -184,8 +191,11 @@ export class Steering {
   }
 
   private settle(connection: Connection, target: number | undefined, first: Uint8Array): void {
-    // What a handler throws is reported as the error of a step, as if it had been called from one.
-    this.handOver(connection, target ?? this.host.id, first).catch((error: unknown) => this.io.schedule(new Rethrow(connection.band, error)));
+    this.handOver(connection, target ?? this.host.id, first).catch((error: unknown) => {
+      // Nobody else has heard of it, so nobody else would ever close it.
+      connection.close();
+      reportThrown(this.io.schedule, connection.band, error);
+    });
   }
 
   private async send(parcel: Parcel, reactor: number): Promise<Steered> {
@@ -206,6 +216,8 @@ export class Steering {
           this.dead.add(reactor);
           counters.closedByDeath++;
           break;
+        // This reactor is being closed, and would close it as well.
+        case 'ERR_PERCORE_CLOSED': counters.closedByDeath++; break;
         // It may still take it: the socket lives on then, though not here.
         case 'ERR_PERCORE_TIMEOUT': counters.closedByTimeout++; break;
         default: counters.closedByHandler++; break;
@@ -223,6 +235,11 @@ export class Steering {
 
   /** In the reactor that gets it: '' when it has it, else why not. */
   private take(parcel: Parcel, from: number): string {
+    // Whoever can call this reactor can send anything by this name.
+    const { fd: number, cookie, bytes } = (parcel ?? {}) as Partial<Parcel>;
+    checkInteger('parcel.fd', number, 0, 2 ** 31 - 1);
+    checkInteger('parcel.cookie', cookie, 0, Number.MAX_SAFE_INTEGER);
+    checkBytes('parcel.bytes', bytes);
     const fd = this.io.native.takeSocket(parcel.fd, parcel.cookie);
     if (fd < 0) return this.io.native.errorName(-fd);
     this.counters.taken++;
@@ -231,26 +248,14 @@ export class Steering {
   }
 
   private present(fd: number, { bytes, hasPeerEnded }: Parcel, from: number): void {
-    const connection = this.io.attach({ fd, unread: bytes, hasPeerEnded }, this.options);
+    const connection = this.io.takeUp(fd, bytes, hasPeerEnded, this.settings);
     try {
-      this.onConnection(connection, from);
+      const result: unknown = this.onConnection(connection, from);
+      if (result !== undefined) followResult(this.io.schedule, connection.band, result);
     } catch (error) {
       // Nobody has heard of it, so nobody would ever close it.
       connection.close();
       throw error;
     }
-  }
-}
-
-class Rethrow implements Ready {
-  isReady = false;
-  private hasThrown = false;
-
-  constructor(readonly band: number, private readonly error: unknown) {}
-
-  run(): boolean {
-    if (this.hasThrown) return false;
-    this.hasThrown = true;
-    throw this.error;
   }
 }

@@ -2,6 +2,8 @@
  * Result codes: what a full or closed queue answers. Small negative numbers, never thrown, never mixed up with 0 or
  * with a position, which are both good answers.
  */
+import { invalidArgument } from '../errors.js';
+
 export const OK = 0;
 /** No room now. Nothing was taken; try again after the consumer has released records. */
 export const BACK_PRESSURED = -1;
@@ -32,6 +34,8 @@ export function nameOfCode(code: number): string {
     case AGAIN: return 'AGAIN';
     case DROPPED: return 'DROPPED';
     case EVICTED: return 'EVICTED';
-    default: return code >= 0 ? 'OK' : `code ${code}`;
+    default:
+      if (typeof code !== 'number') throw invalidArgument('code', code, 'a number: what a queue or a step has answered');
+      return code >= 0 ? 'OK' : `code ${code}`;
   }
 }

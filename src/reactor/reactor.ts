@@ -197,6 +197,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       drainTimerRequests: () => this.addon.drainTimerRequests(this.turnHandle),
       shareTimerRecords: (index, records) => this.addon.shareTimerRecords(this.turnHandle, index, records),
       mustYield: (band) => this.mustYield(band),
+      onError: (error, where) => this.reportError(error, where),
     });
     this.timers = this.clock instanceof ManualClock ? this.timersBy(this.clock) : this.wheel;
     // Time-outs of calls and connections are real, whatever the clock.
@@ -573,7 +574,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   }
 
   private timersBy(clock: ManualClock): Timers {
-    const timers = createTimers({ clock, onError: (error) => this.reportError(error, 'a timer') });
+    const timers = createTimers({ clock, onError: (error, where) => this.reportError(error, where) });
     clock.drive(timers);
     return timers;
   }

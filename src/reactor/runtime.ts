@@ -80,6 +80,9 @@ const LOOK_MS = 2;
 /** A reactor told to leave gets so long before it is terminated, and then so long to end. */
 const LEAVE_MS = 1000;
 const END_MS = 1000;
+/** Descriptors of the main thread's turn; of each thread's loop and turn, and of the module that it reads. */
+const OWN_DESCRIPTORS = 2;
+const DESCRIPTORS_PER_THREAD = 6;
 
 export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   private readonly settings: RuntimeSettings;
@@ -104,7 +107,10 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     stat('/', () => undefined);
     const eventFds: number[] = [];
     try {
-      while (eventFds.length <= count) eventFds.push(addon.createWaker());
+      // With all that the threads will open. libuv leaves its epoll open where it runs out in the middle of a thread's start.
+      const most = count + 1 + OWN_DESCRIPTORS + count * DESCRIPTORS_PER_THREAD;
+      while (eventFds.length < most) eventFds.push(addon.createWaker());
+      for (const fd of eventFds.splice(count + 1)) addon.closeWaker(fd);
       this.shared = createShared(count, laneBytes, eventFds, addon.nowNs(), (party) => settings.parties[party]!);
       this.host = new Reactor<S>(this.shared, count, { budget, publishEvery, onError: (error, where) => this.report(count, error as Error, where), onDrop: (error) => this.reportDrop(count, error) });
     } catch (cause) {
@@ -411,6 +417,6 @@ function cannotOpen({ reactors, laneBytes }: RuntimeSettings, cause: Error & { c
     return new PercoreError('ERR_PERCORE_SYSTEM', `there is no memory for the lanes of ${reactors} reactors: ${cause.message}. Use fewer reactors or smaller laneBytes (now ${laneBytes})`, { errno: 'ENOMEM', syscall: 'mmap', cause });
   }
   if (cause.syscall === undefined) return cause;
-  const hint = cause.code === 'EMFILE' || cause.code === 'ENFILE' ? `. ${reactors} reactors need ${4 * reactors + 4} descriptors: raise the limit (ulimit -n)` : '';
+  const hint = cause.code === 'EMFILE' || cause.code === 'ENFILE' ? `. ${reactors} reactors need ${(1 + DESCRIPTORS_PER_THREAD) * reactors + 1 + OWN_DESCRIPTORS} descriptors: raise the limit (ulimit -n)` : '';
   return new PercoreError('ERR_PERCORE_SYSTEM', `the runtime cannot be opened: ${cause.message}${hint}`, { errno: cause.code!, syscall: cause.syscall, cause });
 }

@@ -2,6 +2,7 @@
  * How many CPUs this process really has. `os.cpus()` counts the machine's; what counts is the affinity mask (cpusets narrow it
  * silently) and the cgroup's quota. Sources: sched_setaffinity(2), the kernel's admin-guide/cgroup-v2 (cpu.max), cgroup-v1 (cpu.cfs_quota_us).
  */
+import { checkFunction } from '../errors.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { native } from '../native.js';
@@ -16,8 +17,12 @@ export interface CpuBudget {
 }
 
 export function cpuBudget(files: CgroupFiles = systemFiles): CpuBudget {
+  checkFunction('files', files);
   const allowed = native().getAffinity();
-  const quota = cgroupQuota(files);
+  const quota = cgroupQuota((path) => {
+    const text: unknown = files(path);
+    return typeof text === 'string' ? text : undefined;
+  });
   return { allowed, quota, count: Math.max(1, Math.min(allowed.length, Math.floor(quota))) };
 }
 

@@ -8,7 +8,7 @@
  * All threads that read one source with one origin see one time. A number is exact for 104 days from its origin (2^53 ns) and then
  * in steps of 2 ns, 4 ns, …; the wall clock without an origin of its own is 1970's and moves in steps of 256 ns.
  */
-import { invalidArgument } from '../errors.js';
+import { checkOptions, invalidArgument } from '../errors.js';
 import { native } from '../native.js';
 
 /** What anything that needs the time asks. A manual one stands still between two steps of a test: see ManualClock. */
@@ -50,8 +50,9 @@ export class SystemClock implements Clock {
   readonly nowNs: () => number;
 
   constructor(options: SystemClockOptions = {}) {
+    checkOptions('options', options, ['source', 'originNs']);
     this.source = options.source ?? 'monotonic';
-    if (!Object.hasOwn(CLOCK_IDS, this.source)) throw invalidArgument('source', this.source, `one of ${Object.keys(CLOCK_IDS).join(', ')}`);
+    if (typeof this.source !== 'string' || !Object.hasOwn(CLOCK_IDS, this.source)) throw invalidArgument('source', this.source, `one of ${Object.keys(CLOCK_IDS).join(', ')}`);
     this.originNs = options.originNs ?? 0;
     if (!Number.isFinite(this.originNs) || Math.abs(this.originNs) >= 2 ** 62) throw invalidArgument('originNs', this.originNs, 'a time of the source in nanoseconds, below 2^62');
     this.nowNs = createClock(this.originNs, this.source);

@@ -18,8 +18,10 @@ const KEPT_ENTRIES = 4096;
 
 export interface DueBandHost {
   nowNs(): number;
-  /** Runs the timer if it is due still; false if it is not. */
+  /** Runs the timer if it is due still; false if it is not. Throws what its callback throws. */
   runSlot(slot: number, nowNs: number): boolean;
+  /** What runSlot() has thrown. The timers behind it go on. */
+  noteThrown(error: unknown): void;
   /** Looks at what runSlot() will need, so that the memory brings it; returns anything. */
   touch(slot: number): number;
   /** True when something above `band` is ready. */
@@ -61,7 +63,11 @@ export class DueBand implements Ready {
     let steps = 0;
     if (this.count > FEW) this.lookAhead();
     for (let entries = 0; this.count !== 0 && entries < QUANTUM_ENTRIES; entries++) {
-      if (!host.runSlot(this.shift(), nowNs)) continue;
+      try {
+        if (!host.runSlot(this.shift(), nowNs)) continue;
+      } catch (error) {
+        host.noteThrown(error);
+      }
       if (this.count === 0 || ++steps === QUANTUM || host.mustYield(this.band)) break;
       nowNs = host.nowNs();
       if (nowNs >= endNs) break;

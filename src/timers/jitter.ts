@@ -8,7 +8,7 @@
  * occurred (or the upper end of its step). *Signed* they go from the earliest to the latest, *absolute* they ask only how far off.
  * Linear interpolation, as some do, gives values between two modes that never occur.
  */
-import { checkInteger, invalidArgument } from '../errors.js';
+import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/histogram.js';
 import type { RateTick } from './tick-grid.js';
 
@@ -19,11 +19,15 @@ export class JitterMeasurement {
 
   /** Intervals in nanoseconds; `timestampNs` is when it ended. */
   constructor(readonly expectedIntervalNs: number, readonly actualIntervalNs: number, readonly timestampNs: number) {
+    checkFinite('expectedIntervalNs', expectedIntervalNs);
+    checkFinite('actualIntervalNs', actualIntervalNs);
+    checkFinite('timestampNs', timestampNs);
     this.jitterNs = actualIntervalNs - expectedIntervalNs;
   }
 
   /** From the last tick to this one. */
   static of(tick: RateTick): JitterMeasurement {
+    if (typeof tick !== 'object' || tick === null) throw invalidArgument('tick', tick, 'a tick of a rate timer');
     return new JitterMeasurement(tick.expectedIntervalNs, tick.actualIntervalNs, tick.actualNs);
   }
 
@@ -33,7 +37,7 @@ export class JitterMeasurement {
 
   /** Early or late by at most this, inclusive. */
   isWithinTolerance(toleranceNs: number): boolean {
-    return this.absoluteJitterNs <= toleranceNs;
+    return this.absoluteJitterNs <= checkTolerance(toleranceNs);
   }
 }
 
@@ -87,6 +91,7 @@ export class JitterRecorder {
   private within = 0;
 
   constructor(options: JitterOptions = {}) {
+    checkOptions('options', options, ['toleranceNs', 'exactSamples']);
     this.toleranceNs = checkTolerance(options.toleranceNs ?? DEFAULT_TOLERANCE_NS);
     this.exact = new Float64Array(checkInteger('exactSamples', options.exactSamples ?? 4096, 0, 2 ** 20));
   }
@@ -97,7 +102,7 @@ export class JitterRecorder {
 
   /** Adds a signed jitter in nanoseconds. About 20 ns; does not allocate. Not a number is a caller's mistake and throws. */
   record(jitterNs: number): void {
-    if (!Number.isFinite(jitterNs)) throw invalidArgument('jitterNs', jitterNs, 'a finite number of nanoseconds');
+    if (!Number.isFinite(jitterNs)) checkFinite('jitterNs', jitterNs);
     const absoluteNs = Math.abs(jitterNs);
     if (this.samples < this.exact.length) this.exact[this.samples] = jitterNs;
     this.samples++;
@@ -164,7 +169,8 @@ export const JitterStats = {
   /** A summary of measurements that exist already. */
   from(measurements: Iterable<JitterMeasurement>, options: JitterOptions = {}): JitterStats {
     const recorder = new JitterRecorder(options);
-    for (const { jitterNs } of measurements) recorder.record(jitterNs);
+    if (!isIterable(measurements)) throw invalidArgument('measurements', measurements, 'iterable: an array of JitterMeasurement, for example');
+    for (const measurement of measurements) recorder.record(measurement?.jitterNs);
     return recorder.stats();
   },
 };
@@ -182,6 +188,14 @@ function percentiles(at: (share: number) => number, minNs: number, maxNs: number
 
 /** 1 to count. */
 const nearestRank = (share: number, count: number): number => Math.max(1, Math.ceil(share * count));
+
+function checkFinite(argument: string, value: unknown): void {
+  if (!Number.isFinite(value)) throw invalidArgument(argument, value, 'a finite number of nanoseconds');
+}
+
+/** Not a typed array, which holds no measurements. */
+const isIterable = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && typeof (value as Iterable<unknown>)[Symbol.iterator] === 'function';
 
 export function checkTolerance(value: unknown): number {
   if (typeof value !== 'number' || !(value >= 0) || value === Infinity) throw invalidArgument('toleranceNs', value, 'a finite number of nanoseconds, 0 or more');

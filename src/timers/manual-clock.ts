@@ -7,7 +7,7 @@
  * Rate timers made with it follow it by themselves. Timers of a wheel with this clock are driven by it after `drive(timers)`, anything
  * else that has deadlines after `follow`. One thread.
  */
-import { invalidArgument, PercoreError } from '../errors.js';
+import { checkFunction, invalidArgument, PercoreError } from '../errors.js';
 import type { Clock } from './clock.js';
 
 export interface ClockFollower {
@@ -45,7 +45,7 @@ export class ManualClock implements Clock {
   /** The earliest deadline of all followers; Infinity when there is none. */
   nextDeadlineNs(): number {
     let next = Infinity;
-    for (const follower of this.followers) next = Math.min(next, follower.nextDeadlineNs());
+    for (const follower of this.followers) next = Math.min(next, deadlineOf(follower));
     return next;
   }
 
@@ -80,12 +80,16 @@ export class ManualClock implements Clock {
 
   /** Lets something follow this clock until the returned function is called. */
   follow(follower: ClockFollower): () => void {
+    checkFunction('follower.nextDeadlineNs', follower?.nextDeadlineNs);
+    checkFunction('follower.expire', follower.expire);
     this.followers.add(follower);
     return () => void this.followers.delete(follower);
   }
 
   /** Runs timers that have this clock whenever it comes to a deadline of theirs, until the returned function is called. */
   drive(timers: HandDrivenTimers): () => void {
+    checkFunction('timers.nextDeadlineNs', timers?.nextDeadlineNs);
+    checkFunction('timers.turn', timers.turn);
     return this.follow({
       nextDeadlineNs: () => timers.nextDeadlineNs(),
       expire() {
@@ -100,10 +104,10 @@ export class ManualClock implements Clock {
     if (!isStepwise) this.timeNs = endNs;
     for (let expiries = 0; ; expiries++) {
       const next = this.earliest();
-      if (next === undefined || next.nextDeadlineNs() > endNs) break;
+      if (next === undefined || deadlineOf(next) > endNs) break;
       checkProgress(expiries);
       // Not back: a deadline may lie in the past, and a callback may have moved the clock itself.
-      this.timeNs = Math.max(this.timeNs, next.nextDeadlineNs());
+      this.timeNs = Math.max(this.timeNs, deadlineOf(next));
       try {
         next.expire();
       } catch (error) {
@@ -118,10 +122,16 @@ export class ManualClock implements Clock {
   private earliest(): ClockFollower | undefined {
     let earliest: ClockFollower | undefined;
     for (const follower of this.followers) {
-      if (earliest === undefined || follower.nextDeadlineNs() < earliest.nextDeadlineNs()) earliest = follower;
+      if (earliest === undefined || deadlineOf(follower) < deadlineOf(earliest)) earliest = follower;
     }
     return earliest;
   }
+}
+
+function deadlineOf(follower: ClockFollower): number {
+  const ns: unknown = follower.nextDeadlineNs();
+  if (typeof ns !== 'number' || ns !== ns) throw invalidArgument('what nextDeadlineNs() of a follower returns', ns, 'a number of nanoseconds, or Infinity');
+  return ns;
 }
 
 const eventLoopPass = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -7,7 +7,7 @@
  * The jitter is of intervals: from one emission to the next, against what the rate asks (`JitterMeasurement`).
  */
 import { EventEmitter } from 'node:events';
-import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
+import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { DEFAULT_TOLERANCE_NS, JitterRecorder, type JitterStats } from './jitter.js';
 import { RateSurface } from './rate-surface.js';
 import { createTimer, type RateTimer, type RateTimerOptions, type RateTimerStatus } from './rate-timer.js';
@@ -19,7 +19,7 @@ export interface RateControllerOptions<T> extends Pick<RateTimerOptions, 'backen
   /** Where tokens come from; one is taken each tick, not before. The controller ends at the tick that finds none. */
   tokens: Iterable<T>;
   /** Gets each token in its tick. The tick is written again for the next one. What it throws is an 'error' event, and the next token comes all the same. */
-  emit: (token: T, tick: RateTick) => void;
+  emit: (token: T, tick: RateTick) => unknown;
   /** Nanoseconds, inclusive; a p99 beyond it is worth a warning. Default 2,000,000. */
   toleranceNs?: number;
   /** Ticks from one 'stats' event to the next: 1 to 2^20, default 100. */
@@ -54,7 +54,7 @@ export interface RateControllerStatus extends RateTimerStatus {
 
 export class RateController<T> extends EventEmitter<RateControllerEvents> implements AsyncDisposable {
   private readonly surface: RateSurface;
-  private readonly emitToken: (token: T, tick: RateTick) => void;
+  private readonly emitToken: (token: T, tick: RateTick) => unknown;
   private readonly tokens: Iterator<T>;
   private readonly timer: RateTimer;
   private readonly window: JitterRecorder;
@@ -69,6 +69,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
   constructor(options: RateControllerOptions<T>) {
     super();
     if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with surface, tokens and emit');
+    checkOptions('options', options, ['surface', 'tokens', 'emit', 'toleranceNs', 'statsEvery', 'backend', 'catchUp', 'clock', 'spinNs', 'firstNs']);
     if (!(options.surface instanceof RateSurface)) throw invalidArgument('surface', options.surface, 'a RateSurface');
     if (typeof (options.tokens as Iterable<T> | undefined)?.[Symbol.iterator] !== 'function') throw invalidArgument('tokens', options.tokens, 'iterable');
     checkFunction('emit', options.emit);
@@ -78,7 +79,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     const toleranceNs = options.toleranceNs ?? DEFAULT_TOLERANCE_NS;
     this.window = new JitterRecorder({ toleranceNs, exactSamples: this.statsEvery });
     this.total = new JitterRecorder({ toleranceNs });
-    this.tokens = options.tokens[Symbol.iterator]();
+    this.tokens = iteratorOf(options.tokens);
     const { backend, catchUp, clock, spinNs, firstNs } = options;
     this.timer = createTimer({
       rateHz: this.surface.rateHz,
@@ -124,8 +125,12 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     if (this.hasEnded) return;
     this.hasEnded = true;
     this.timer.close();
-    this.tokens.return?.();
-    this.emit('end');
+    try {
+      this.tokens.return?.();
+    } finally {
+      // Whoever waits for the end learns of it, also where the tokens' own clearing up throws.
+      this.emit('end');
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -134,18 +139,20 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
 
   // ---- Inside -------------------------------------------------------------------------------------------------------
 
-  private onTick(tick: RateTick): void {
+  private onTick(tick: RateTick): unknown {
     // Read now: the tick is the timer's own.
     const jitterNs = tick.actualIntervalNs - tick.expectedIntervalNs;
     this.missedInWindow += tick.missed;
     const next = this.tokens.next();
+    if (typeof next !== 'object' || next === null) throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', 'the iterator of tokens gave something else than { value, done }', { argument: 'tokens', value: next });
     if (next.done === true) {
       this.close();
-      return;
+      return undefined;
     }
     this.emitted++;
     try {
-      this.emitToken(next.value, tick);
+      // A promise goes to the timer, which looks after its rejection.
+      return this.emitToken(next.value, tick);
     } finally {
       // After the token: nothing stands between the tick and it. Also when it throws.
       this.record(jitterNs);
@@ -170,4 +177,15 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     this.timer.setRate(rateHz);
     return rateHz;
   }
+}
+
+function iteratorOf<T>(tokens: Iterable<T>): Iterator<T> {
+  let iterator: Iterator<T> | undefined;
+  try {
+    iterator = tokens[Symbol.iterator]();
+  } catch (cause) {
+    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `tokens cannot be walked: ${(cause as Error | undefined)?.message}`, { argument: 'tokens', value: tokens, cause });
+  }
+  if (typeof iterator?.next !== 'function') throw invalidArgument('tokens', tokens, 'iterable: its [Symbol.iterator]() returns an iterator');
+  return iterator;
 }

@@ -4,7 +4,7 @@
  *      minimumHz ───────── targetHz ───────────────── maximumHz
  *                   adjust, set: never past either end
  */
-import { invalidArgument } from '../errors.js';
+import { checkOptions, invalidArgument } from '../errors.js';
 import { checkRateHz } from './rate.js';
 
 export interface RateSurfaceOptions {
@@ -25,6 +25,7 @@ export class RateSurface {
   /** Throws ERR_PERCORE_TIMER_INVALID_RATE. */
   constructor(options: RateSurfaceOptions) {
     if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with targetHz');
+    checkOptions('options', options, ['targetHz', 'minimumHz', 'maximumHz']);
     this.targetHz = checkRateHz(options.targetHz, 'targetHz');
     this.minimumHz = checkRateHz(options.minimumHz ?? this.targetHz, 'minimumHz');
     this.maximumHz = checkRateHz(options.maximumHz ?? this.targetHz, 'maximumHz');

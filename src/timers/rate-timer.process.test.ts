@@ -180,6 +180,6 @@ describe('threads that end', () => {
       expect(nowNs).toBeGreaterThanOrEqual(actualNs);
       expect(nowNs - expectedNs).toBeLessThan(1e9);
     }
-    expect(await runtime.close()).toEqual({ drained: true, undelivered: 0 });
+    expect(await runtime.close()).toMatchObject({ drained: true, undelivered: 0 });
   });
 });

@@ -13,7 +13,7 @@
  * A timer of its own descriptor each, for the few things that must be punctual; millions belong in the wheel. Works in any thread:
  * the main one, a worker, a reactor. Not setInterval, which drifts, and ticks in milliseconds, by decision of its maintainers.
  */
-import { checkFunction, checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { ManualAlarm, openAlarm, type OpenedAlarm, type RateBackend } from './alarm.js';
 import { monotonicClock, type Clock, type SystemClock } from './clock.js';
 import { ManualClock } from './manual-clock.js';
@@ -38,7 +38,10 @@ export interface RateTimerOptions {
    * 200,000), for 'timerfd' and 'io_uring' as much as waking takes here, and this at most (default 50,000; 0: they wake at the deadline).
    */
   spinNs?: number;
-  /** Gets what the callback throws. Without it that is an uncaught exception, as from setInterval. Either way the timer goes on. */
+  /**
+   * Gets what the callback throws, or what the promise that it returns is rejected with. Without it that is an uncaught exception, as
+   * from setInterval. Either way it is counted in `status().errors`, and the timer goes on.
+   */
   onError?: (error: unknown) => void;
 }
 export type RateTickCallback = (tick: RateTick) => void;
@@ -60,6 +63,8 @@ export interface RateTimerStatus {
   /** Ticks delivered, and ticks left out. */
   readonly ticks: number;
   readonly missed: number;
+  /** Callbacks that threw, or whose promise was rejected. */
+  readonly errors: number;
   readonly isClosed: boolean;
 }
 
@@ -69,6 +74,7 @@ interface Waiter {
   cleanUp: (() => void) | undefined;
 }
 
+const OPTIONS = ['rateHz', 'intervalNs', 'firstNs', 'backend', 'catchUp', 'clock', 'spinNs', 'onError'];
 const MOST_SPIN_NS = 10_000_000;
 
 /**
@@ -92,11 +98,13 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   private waiters: Waiter[] = [];
   private tickCount = 0;
   private missedCount = 0;
+  private errorCount = 0;
   private isClosed = false;
 
   /** For createTimer. */
   constructor(options: RateTimerOptions, onTick?: RateTickCallback) {
     if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with rateHz or intervalNs');
+    checkOptions('options', options, OPTIONS);
     const intervalNs = checkOneOf(options);
     const firstNs = options.firstNs ?? intervalNs;
     if (typeof firstNs !== 'number' || !(firstNs >= 0) || firstNs > MOST_INTERVAL_NS) throw invalidArgument('firstNs', firstNs, `nanoseconds from 0 to ${MOST_INTERVAL_NS} (a century)`, 'ERR_PERCORE_TIMER_INVALID_INTERVAL');
@@ -147,9 +155,9 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
    */
   tick(options: WaitOptions = {}): Promise<RateTick> {
     return new Promise((resolve, reject) => {
-      const { signal, timeoutMs } = options;
+      const { signal, timeoutMs } = checkOptions('options', options, ['signal', 'timeoutMs']);
       if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal', signal, 'an AbortSignal');
-      if (timeoutMs !== undefined && !(timeoutMs > 0)) throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds above 0');
+      if (timeoutMs !== undefined && (typeof timeoutMs !== 'number' || !(timeoutMs > 0))) throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds above 0');
       if (signal?.aborted === true) throw signal.reason;
       if (this.isClosed) throw closed();
       const waiter: Waiter = { resolve, reject, cleanUp: undefined };
@@ -161,6 +169,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
 
   /** Tick after tick, until the timer is closed. Leaving the loop does not close it. */
   ticks(options: WaitOptions = {}): AsyncIterable<RateTick> {
+    checkOptions('options', options, ['signal', 'timeoutMs']);
     return { [Symbol.asyncIterator]: () => ({ next: () => this.next(options) }) };
   }
 
@@ -175,7 +184,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
       backend: { asked, granted, ...(why === undefined ? {} : { why }) },
       clock: this.clock instanceof ManualClock ? 'manual' : (this.clock as SystemClock).source as 'monotonic' | 'boottime',
       rateHz: this.rateHz, intervalNs: this.intervalNs, catchUp: this.grid.catchUp,
-      ticks: this.tickCount, missed: this.missedCount, isClosed: this.isClosed,
+      ticks: this.tickCount, missed: this.missedCount, errors: this.errorCount, isClosed: this.isClosed,
     };
   }
 
@@ -222,12 +231,25 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     }
     // Before the callback: it goes on when that throws.
     this.arm();
+    let result: unknown;
     try {
-      this.onTick(tick);
+      result = this.onTick(tick);
     } catch (error) {
+      this.errorCount++;
       if (this.onError === undefined) throw error;
       this.onError(error);
+      return;
     }
+    if (typeof result === 'object' && result !== null) this.follow(result);
+  }
+
+  /** An asynchronous callback, or an object that only says that it is a promise. */
+  private follow(result: object): void {
+    Promise.resolve(result).then(undefined, (error: unknown) => {
+      this.errorCount++;
+      if (this.onError === undefined) throw error;
+      this.onError(error);
+    });
   }
 
   /**

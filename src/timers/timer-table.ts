@@ -103,13 +103,10 @@ export class TimerTable {
     const generation = meta >>> GENERATION_SHIFT;
     chunk.callbacks[indexOf(slot)] = undefined;
     this.count--;
-    // Generation 0 is nobody's: a slot whose generations are used up is not used again.
-    if (generation === MAX_GENERATION) {
-      chunk.words[metaAt(slot)] = 0;
-      return;
-    }
+    // Generation 0 is nobody's: no number that somebody makes up names a timer to come. A slot whose generations are used up is not used again.
+    chunk.words[metaAt(slot)] = 0;
+    if (generation === MAX_GENERATION) return;
     const next = (generation + 1) << GENERATION_SHIFT;
-    chunk.words[metaAt(slot)] = next;
     if (this.freeWords === this.free.length) this.growFree();
     this.free[this.freeWords] = slot;
     this.free[this.freeWords + 1] = next;

@@ -16,7 +16,7 @@
  *     clock.ns = timers.nextDeadlineNs();
  *     timers.turn();                                              // ran; returns 1
  */
-import { checkFunction, checkInteger, invalidArgument, systemCall } from '../errors.js';
+import { checkFunction, checkInteger, checkOptions, invalidArgument, systemCall } from '../errors.js';
 import { BANDS, deliveryLayout, timerRequestsLayout } from '../layout.js';
 import { native, type Native, type TimersHandle } from '../native.js';
 import { createClock } from './clock.js';
@@ -37,8 +37,11 @@ export interface CreateOptions {
   expiriesPerTurn?: number;
   /** Nanoseconds after which a turn begins no further quantum (up to 16 callbacks, 5 us): 1,000 to 10^9, default 50,000. */
   budgetNs?: number;
-  /** Called with what a callback threw. Left out: it is an uncaught exception, as from setTimeout. The other timers go on either way. */
-  onError?: (error: unknown) => void;
+  /**
+   * Called with what a callback threw, or what the promise that it returned was rejected with, and whose it was: 'timer callback
+   * "expire" of band 3'. Left out: it is an uncaught exception, as from setTimeout. The other timers go on either way.
+   */
+  onError?: (error: unknown, where: string) => void;
   /** Drive these timers by hand: `turn()`, or `poll()`, `select()` and `run()`. Left out: the real clock, driven by this thread's loop. */
   clock?: TimersClock;
 }
@@ -50,7 +53,7 @@ interface Settings {
   readonly tickBits: number;
   readonly expiriesPerTurn: number;
   readonly budgetNs: number;
-  readonly onError: (error: unknown) => void;
+  readonly onError: (error: unknown, where: string) => void;
   readonly clock: TimersClock | undefined;
 }
 
@@ -83,6 +86,7 @@ export class LocalTimers extends Timers implements Disposable {
         if (this.isReferenced) addon.refTimers(this.handle, isNeeded ? 1 : 0);
       },
       mustYield: (band) => this.hasDueAbove(band),
+      onError: settings.onError,
     });
     this.addon = addon;
     this.memory = delivery;
@@ -151,8 +155,8 @@ export class LocalTimers extends Timers implements Disposable {
       try {
         this.bands[band]!.run();
       } catch (error) {
-        // What else is due still runs.
-        this.settings.onError(error);
+        // Thrown by onError itself. What else is due still runs.
+        throwLater(error);
       }
       if (this.nowNs() >= endNs) break;
     }
@@ -180,7 +184,7 @@ const MOST_QUANTA = 64;
 
 /** Makes timers for this thread. Allocates their two arrays (57 KiB) and a timerfd. Throws ERR_PERCORE_INVALID_ARGUMENT. */
 export function create(options: CreateOptions = {}): LocalTimers {
-  const { onError, clock } = options;
+  const { onError, clock } = (options = checkOptions('options', options, ['tickNs', 'expiriesPerTurn', 'budgetNs', 'onError', 'clock']));
   if (onError !== undefined) checkFunction('onError', onError);
   if (clock !== undefined && typeof clock?.nowNs !== 'function') throw invalidArgument('clock', clock, 'an object with a method nowNs');
   return new LocalTimers({

@@ -24,6 +24,10 @@ class ManualHost implements TimersHost {
     return this.clockNs;
   }
 
+  onError(error: unknown): void {
+    this.errors.push(error);
+  }
+
   schedule = (ready: Ready): void => {
     if (ready.isReady) return;
     ready.isReady = true;
@@ -493,6 +497,6 @@ describe('timers of a real reactor', () => {
     expect(ticks).toBeLessThanOrEqual(10);
     expect(elapsedMs).toBeGreaterThanOrEqual(100);
     expect(others).toBeGreaterThan(0);
-    expect(errors[0]).toBe('a step of band 3: tick');
+    expect(errors[0]).toBe('a timer callback without a name of band 3: tick');
   });
 });

@@ -11,7 +11,7 @@
  * The table here is the truth. A slot that the wheel hands over is only a hint: whether its timer is due is decided by the deadline in
  * the table, so a slot that was given to a younger timer meanwhile harms nobody.
  */
-import { checkFunction, invalidArgument, PercoreError } from '../errors.js';
+import { checkFunction, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { deliveryLayout, timerRequestsLayout, BANDS } from '../layout.js';
 import { DEFAULT_BAND, type Schedule } from '../ready.js';
 import { DueBand, type DueBandHost } from './due-band.js';
@@ -59,6 +59,8 @@ export interface TimersHost {
   mustYield?(band: number): boolean;
   /** The first timer is there (true), or the last has gone. */
   keepAlive?(isNeeded: boolean): void;
+  /** Told what a callback threw, or what the promise that it returned was rejected with, and whose it was. */
+  onError(error: unknown, where: string): void;
 }
 
 const REQUESTS = deliveryLayout.fields.timerRequests.at >> 2;
@@ -91,6 +93,11 @@ export class Timers implements DueBandHost {
   protected isClosed = false;
   /** Callbacks run so far. */
   protected ran = 0;
+  /** Callbacks so far that threw or whose promise was rejected. */
+  errors = 0;
+  /** The callback that runs, or ran last, and its band: whose an error is. */
+  private running: TickCallback = ignore;
+  private runningBand = 0;
   private readonly once = new OnceTick();
   private readonly delivery: Int32Array;
   private readonly requests: Float64Array;
@@ -118,21 +125,23 @@ export class Timers implements DueBandHost {
 
   /** Runs `callback` once, `delayNs` from now, never early. */
   after(options: AfterOptions, callback: TickCallback): TimerId {
-    const delayNs = options.delayNs;
+    const delayNs = options?.delayNs;
     if (!isWithin(delayNs, 0)) throw invalidDelay('delayNs', delayNs);
+    if (hasOther(options, 'delayNs')) checkOptions('options', options, AFTER_OPTIONS);
     return this.add(laterNs(this.host.nowNs(), delayNs), checkBand(options.priority), callback, undefined);
   }
 
   /** Runs `callback` once, not before `deadlineNs`. Reads no clock, so it is the cheapest way to make many. */
   at(options: AtOptions, callback: TickCallback): TimerId {
-    const deadlineNs = options.deadlineNs;
+    const deadlineNs = options?.deadlineNs;
     if (!isWithin(deadlineNs, 0)) throw invalidDelay('deadlineNs', deadlineNs);
+    if (hasOther(options, 'deadlineNs')) checkOptions('options', options, AT_OPTIONS);
     return this.add(deadlineNs, checkBand(options.priority), callback, undefined);
   }
 
   /** Runs `callback` every `intervalNs` by absolute deadlines. A tick that is over before it runs is skipped and counted in `missed`. */
   every(options: EveryOptions, callback: TickCallback): TimerId {
-    const { intervalNs, firstNs = intervalNs } = options;
+    const { intervalNs, firstNs = intervalNs } = checkOptions('options', options, EVERY_OPTIONS);
     if (!isWithin(intervalNs, LEAST_INTERVAL_NS)) throw invalidInterval('intervalNs', intervalNs);
     if (!isWithin(firstNs, 0)) throw invalidDelay('firstNs', firstNs);
     const deadlineNs = laterNs(this.host.nowNs(), firstNs);
@@ -141,18 +150,21 @@ export class Timers implements DueBandHost {
 
   /** Runs `callback` at the end of each interval of a list, by absolute deadlines as `every` does. */
   walk(options: WalkOptions, callback: TickCallback): TimerId {
-    const { intervalsNs, order } = options;
+    const { intervalsNs, order } = checkOptions('options', options, WALK_OPTIONS);
     if (!Array.isArray(intervalsNs) || intervalsNs.length === 0 || intervalsNs.length > MOST_INTERVALS) throw invalidArgument('intervalsNs', intervalsNs, `an array of 1 to ${MOST_INTERVALS} intervals`);
-    intervalsNs.forEach((interval, at) => {
+    // A copy first: what was checked is what is used. A hole is undefined in it, and refused as that.
+    const intervals = Array.from(intervalsNs);
+    intervals.forEach((interval, at) => {
       if (!isWithin(interval, LEAST_INTERVAL_NS)) throw invalidInterval(`intervalsNs[${at}]`, interval);
     });
     if (order !== 'round-robin' && order !== 'linear') throw invalidArgument('order', order, "'round-robin' or 'linear'");
-    const deadlineNs = laterNs(this.host.nowNs(), intervalsNs[0]!);
-    return this.add(deadlineNs, checkBand(options.priority), callback, new Walk([...intervalsNs], order === 'round-robin', deadlineNs, callback));
+    const deadlineNs = laterNs(this.host.nowNs(), intervals[0]!);
+    return this.add(deadlineNs, checkBand(options.priority), callback, new Walk(intervals, order === 'round-robin', deadlineNs, callback));
   }
 
   /** Any of the above, by what the options name: delayNs, deadlineNs, intervalNs or intervalsNs. */
   create(options: TimerOptions, callback: TickCallback): TimerId {
+    if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with delayNs, deadlineNs, intervalNs or intervalsNs');
     if ('delayNs' in options) return this.after(options, callback);
     if ('deadlineNs' in options) return this.at(options, callback);
     if ('intervalNs' in options) return this.every(options, callback);
@@ -164,12 +176,13 @@ export class Timers implements DueBandHost {
 
   /** Ends a timer: its callback will not run again, even if it has expired already. False for one that is over. Constant time. */
   cancel(id: TimerId): boolean {
+    if (typeof id !== 'number') throw invalidId(id);
     const { table } = this;
     const slot = slotOf(id);
     if (!table.isUsed(slot)) return false;
     const chunk = table.chunkOf(slot);
     const meta = chunk.words[metaAt(slot)]!;
-    if (meta >>> GENERATION_SHIFT !== generationOf(id)) return false;
+    if (meta >>> GENERATION_SHIFT !== generationOf(id) || meta >>> GENERATION_SHIFT === 0) return false;
     if ((meta & ARMED) !== 0) this.request(slot, -1);
     table.releaseFrom(chunk, slot, meta);
     if (table.count === 0) this.host.keepAlive?.(false);
@@ -181,7 +194,9 @@ export class Timers implements DueBandHost {
    * is over, as one of a single tick is in its own callback. Constant time.
    */
   reschedule(id: TimerId, options: { delayNs: number } | { deadlineNs: number }): boolean {
+    checkOptions('options', options ?? null, RESCHEDULE_OPTIONS);
     const argument = 'delayNs' in options ? 'delayNs' : 'deadlineNs';
+    if (argument === 'delayNs' && 'deadlineNs' in options) throw invalidArgument('deadlineNs', options.deadlineNs, 'left out when delayNs is given');
     const ns = (options as Record<string, number>)[argument]!;
     if (!isWithin(ns, 0)) throw invalidDelay(argument, ns);
     const slot = this.slotOfLive(id);
@@ -250,6 +265,7 @@ export class Timers implements DueBandHost {
     if ((meta & DUE) === 0) return false;
     this.ran++;
     const callback = chunk.callbacks[indexOf(slot)];
+    this.runningBand = meta & BAND_BITS;
     if ((meta & WALKS) !== 0) {
       this.runWalk(slot, meta >>> GENERATION_SHIFT, callback as Walk, nowNs);
       return true;
@@ -260,7 +276,7 @@ export class Timers implements DueBandHost {
     tick.latenessNs = nowNs - tick.expectedNs;
     // Over before it runs: its callback may throw, or make a timer that takes its slot.
     this.release(slot);
-    (callback as TickCallback)(tick);
+    this.call(callback as TickCallback, tick);
     return true;
   }
 
@@ -276,16 +292,38 @@ export class Timers implements DueBandHost {
     return this.host.mustYield !== undefined && this.host.mustYield(band);
   }
 
+  /** For DueBand alone. */
+  noteThrown(error: unknown): void {
+    this.report(error, this.running, this.runningBand);
+  }
+
+  private call(callback: TickCallback, tick: Tick): void {
+    this.running = callback;
+    // An asynchronous callback is as good as any other, and so is its rejection.
+    const result: unknown = callback(tick);
+    if (typeof result === 'object' && result !== null) this.follow(result, callback, this.runningBand);
+  }
+
+  private follow(result: object, callback: TickCallback, band: number): void {
+    // Also of an object that only says that it is a promise, and throws when it is asked.
+    Promise.resolve(result).then(undefined, (error: unknown) => this.report(error, callback, band));
+  }
+
+  private report(error: unknown, callback: TickCallback, band: number): void {
+    this.errors++;
+    this.host.onError(error, `${nameOf(callback)} of band ${band}`);
+  }
+
   private runWalk(slot: number, generation: number, walk: Walk, nowNs: number): void {
     walk.begin(nowNs);
     if (walk.isOver) {
       this.release(slot);
-      walk.callback(walk);
+      this.call(walk.callback, walk);
       return;
     }
     this.table.chunkOf(slot).words[metaAt(slot)]! &= ~DUE;
     try {
-      walk.callback(walk);
+      this.call(walk.callback, walk);
     } finally {
       // Also when the callback throws: a timer of more ticks goes on, unless it was cancelled, or everything closed.
       const meta = slot < this.table.used ? this.table.chunkOf(slot).words[metaAt(slot)]! : 0;
@@ -332,9 +370,11 @@ export class Timers implements DueBandHost {
 
   /** The slot of a timer that is not over, or -1. */
   private slotOfLive(id: TimerId): number {
+    if (typeof id !== 'number') throw invalidId(id);
     const slot = slotOf(id);
     if (!this.table.isUsed(slot)) return -1;
-    return this.table.chunkOf(slot).words[metaAt(slot)]! >>> GENERATION_SHIFT === generationOf(id) ? slot : -1;
+    const generation = this.table.chunkOf(slot).words[metaAt(slot)]! >>> GENERATION_SHIFT;
+    return generation === generationOf(id) && generation !== 0 ? slot : -1;
   }
 
   private request(slot: number, deadlineNs: number): void {
@@ -348,6 +388,30 @@ export class Timers implements DueBandHost {
     this.requests[at * 2 + 1] = deadlineNs;
     delivery[REQUESTS] = at + 1;
   }
+}
+
+const ignore = (): void => undefined;
+
+const AFTER_OPTIONS = ['delayNs', 'priority'];
+const AT_OPTIONS = ['deadlineNs', 'priority'];
+const EVERY_OPTIONS = ['intervalNs', 'firstNs', 'priority'];
+const WALK_OPTIONS = ['intervalsNs', 'order', 'priority'];
+const RESCHEDULE_OPTIONS = ['delayNs', 'deadlineNs'];
+
+/** True when there is an option besides this one and the band. Allocates nothing. */
+function hasOther(options: object, known: string): boolean {
+  for (const key in options) if (key !== known && key !== 'priority') return true;
+  return false;
+}
+
+/** "timer callback "expireSessions"": how errors say whose they are. */
+function nameOf(callback: TickCallback): string {
+  const name: unknown = Object.getOwnPropertyDescriptor(callback, 'name')?.value;
+  return typeof name === 'string' && name !== '' ? `timer callback "${name}"` : 'a timer callback without a name';
+}
+
+function invalidId(id: unknown): PercoreError {
+  return invalidArgument('id', id, 'the number of a timer, as after(), at(), every() and walk() return it');
 }
 
 const isWithin = (ns: unknown, least: number): boolean => typeof ns === 'number' && ns >= least && ns <= MOST_NS;

@@ -1,0 +1,36 @@
+/**
+ * What a user's callback threw, in a step of its own: whoever runs steps counts and reports it, as it does what a step throws. So a callback
+ * costs itself alone: not the one who happened to call it, nor what that one had still to do.
+ */
+import type { Ready, Schedule } from '../ready.js';
+
+class Thrown implements Ready {
+  isReady = false;
+  private isTold = false;
+
+  constructor(readonly band: number, private readonly error: unknown) {}
+
+  run(): boolean {
+    if (this.isTold) return false;
+    this.isTold = true;
+    throw this.error;
+  }
+}
+
+/** Reports `error` in the next step of `band`. */
+export function reportThrown(schedule: Schedule, band: number, error: unknown): void {
+  schedule(new Thrown(band, error));
+}
+
+/** What a callback returned: of a promise, a rejection is reported; anything else means nothing. */
+export function followResult(schedule: Schedule, band: number, result: unknown): void {
+  if (typeof (result as { then?: unknown } | null)?.then !== 'function') return;
+  // `await` itself takes care of thenables that call back twice, throw, or lie.
+  void (async () => {
+    try {
+      await result;
+    } catch (error) {
+      reportThrown(schedule, band, error);
+    }
+  })();
+}

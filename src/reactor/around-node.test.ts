@@ -1,0 +1,195 @@
+/** The runtime in the ways that Node programs are started, written and packed. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import { afterAll, describe, expect, it } from 'vitest';
+import { errorOf, fixture, inside, remoteRuntime, withRuntime } from './fixtures/inside.js';
+import { places } from './fixtures/places.js';
+import { createRuntime } from './runtime.js';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const library = join(root, 'dist', 'percore', 'index.js');
+const addon = join(root, 'native', 'build', 'Release', 'percore.node');
+const folder = mkdtempSync(join(tmpdir(), 'percore-around-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const write = (name: string, text: string): string => {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+};
+const entry = write('entry.mjs', "export default (reactor) => reactor.handle('double', (number) => 2 * number);");
+const PROGRAM = `import { createRuntime } from ${JSON.stringify(pathToFileURL(library).href)};
+  const runtime = await createRuntime({ entry: ${JSON.stringify(entry)}, reactors: 1, pin: false });
+  console.log(await runtime.call('double', 21));
+  await runtime.close();`;
+const ran = { status: 0, stdout: '42\n', stderr: '' };
+const node = (args: string[], options: object = {}) => spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000, ...options });
+
+describe('a program', () => {
+  it('may be given by --eval, with --input-type as argument or by NODE_OPTIONS', () => {
+    expect(node(['--input-type=module', '-e', PROGRAM])).toMatchObject(ran);
+    expect(node(['-e', PROGRAM], { env: { ...process.env, NODE_OPTIONS: '--input-type=module' } })).toMatchObject(ran);
+    const script = `import(${JSON.stringify(pathToFileURL(library).href)}).then(async ({ createRuntime }) => {
+      const runtime = await createRuntime({ entry: ${JSON.stringify(entry)}, reactors: 1, pin: false });
+      console.log(await runtime.call('double', 21));
+      await runtime.close();
+    })`;
+    expect(node(['-e', script])).toMatchObject(ran);
+  });
+
+  it('may come by standard input, and may have modules imported before it', () => {
+    const before = write('before.mjs', 'globalThis.before = 1;');
+    expect(node(['--input-type=module', '-'], { input: PROGRAM })).toMatchObject(ran);
+    expect(node(['--import', before, '--input-type=module', '-'], { input: PROGRAM })).toMatchObject(ran);
+  });
+});
+
+describe('an entry', () => {
+  it('may be CommonJS: module.exports, or exports.default as compilers write it', async () => {
+    const forms = {
+      'function.cjs': "module.exports = (reactor) => reactor.handle('one', () => 1);",
+      'default.cjs': "exports.default = function start(reactor) { reactor.handle('one', () => 1); };",
+      'compiled.cjs': "'use strict'; Object.defineProperty(exports, '__esModule', { value: true }); exports.default = start; function start(reactor) { reactor.handle('one', () => 1); }",
+      'object.cjs': "module.exports = { default: (reactor) => reactor.handle('one', () => 1) };",
+    };
+    for (const [name, text] of Object.entries(forms)) {
+      const runtime = await createRuntime({ entry: write(name, text), reactors: 1, pin: false });
+      expect(await runtime.call('one', undefined), name).toBe(1);
+      await runtime.close();
+    }
+    const error = await errorOf(() => createRuntime({ entry: write('other.cjs', 'module.exports = { start() {} };'), reactors: 1, pin: false }));
+    expect(error.message).toMatch(/has no default export that is a function/);
+  });
+
+  it('may be a path, a URL, its text, or a URL of another realm; what is none of these is refused with what is', async () => {
+    const odd = write('with space # and ü?.mjs', "export default (reactor) => reactor.handle('one', () => 1);");
+    const foreign = { href: pathToFileURL(odd).href };
+    for (const form of [odd, pathToFileURL(odd), pathToFileURL(odd).href, foreign as URL]) {
+      const runtime = await createRuntime({ entry: form, reactors: 1, pin: false });
+      expect(await runtime.call('one', undefined)).toBe(1);
+      await runtime.close();
+    }
+    for (const wrong of ['entry.mjs', 'file:', 'file://elsewhere/entry.mjs', 'file:///a%2Fb.mjs', 5, {}]) {
+      expect((await errorOf(() => createRuntime({ entry: wrong as string }))).code, String(wrong)).toMatch(/^ERR_PERCORE_(INVALID_ARGUMENT|ENTRY)$/);
+    }
+  });
+});
+
+describe('what a reactor starts', () => {
+  it.runIf(availableParallelism() > 1)('runs where the process may run, with its timer slack, and the reactor stays where it is', async () => {
+    const usual = await places();
+    const runtime = await createRuntime({ entry: fixture('places'), reactors: 1 });
+    const { cpuGranted } = runtime.status().reactors[0]!;
+    expect(await runtime.call('places', undefined)).toEqual({ places: usual, own: String(cpuGranted[0]) });
+    await runtime.close();
+  });
+});
+
+describe('reactors that share a CPU', () => {
+  const cpu = (): string => String(/\d+/.exec(execFileSync('sh', ['-c', 'grep Cpus_allowed_list /proc/self/status'], { encoding: 'utf8' }))![0]);
+
+  it('do not spin, whatever is asked: status says so, and calls do not wait for a slice of the scheduler', () => {
+    const text = `import { createRuntime } from ${JSON.stringify(pathToFileURL(library).href)};
+      const runtime = await createRuntime({ entry: ${JSON.stringify(entry)}, reactors: 2, idle: { strategy: 'spin' } });
+      const times = [];
+      for (let i = 0; i < 200; i++) { const from = performance.now(); await runtime.call('double', i); times.push(performance.now() - from); }
+      const [first] = runtime.status().reactors;
+      runtime.setIdleStrategy({ strategy: 'backoff' });
+      console.log(JSON.stringify({ refusals: first.refusals, idle: first.idle.strategy, later: runtime.status().reactors[1].refusals, median: times.sort((a, b) => a - b)[100] }));
+      await runtime.close();`;
+    const { stdout, stderr, status } = spawnSync('taskset', ['-c', cpu(), process.execPath, '--input-type=module', '-e', text], { encoding: 'utf8', timeout: 20_000 });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const seen = JSON.parse(stdout) as { refusals: string[]; idle: string; later: string[]; median: number };
+    expect(seen.refusals).toEqual([`idle 'spin': CPU ${cpu()} is also that of reactor 1, where a spin would only delay what it waits for; it parks`]);
+    expect(seen.idle).toBe('park');
+    expect(seen.later[0]).toMatch(/^idle 'backoff': CPU \d+ is also that of reactor 0/);
+    // With spins each of a call's two ways waits for the end of a slice, three to ten milliseconds.
+    expect(seen.median).toBeLessThan(3);
+  });
+
+  it('are told apart by their pins: two on one CPU, or more than there are CPUs', async () => {
+    const first = Number(cpu());
+    await withRuntime(2, { pin: [first, first], idle: { strategy: 'adaptive' } }, async (runtime) => {
+      for (const { refusals, idle } of runtime.status().reactors) expect([refusals.length, idle.strategy]).toEqual([1, 'park']);
+    });
+    await withRuntime(availableParallelism() + 1, { pin: false }, async (runtime) => {
+      expect(runtime.status().reactors[0]!.refusals[0]).toMatch(/^idle 'adaptive': .*(reactors share|main thread)/);
+    });
+    await withRuntime(2, { pin: [first, first], idle: { strategy: 'park' } }, async (runtime) => {
+      expect(runtime.status().reactors[0]!.refusals, 'nothing was refused').toEqual([]);
+    });
+  });
+
+  it('that are pinned to a CPU which is not there run elsewhere, with a warning', async () => {
+    const warnings: string[] = [];
+    const note = (warning: Error) => void warnings.push(warning.message);
+    process.on('warning', note);
+    const runtime = await remoteRuntime(1, { pin: [700] });
+    await new Promise(setImmediate);
+    process.off('warning', note);
+    expect(warnings).toEqual([expect.stringMatching(/^reactor 0: pin to CPU 700: EINVAL: .*; the cpuset allows \d/)]);
+    expect(await inside(runtime, 0, () => 'runs')).toBe('runs');
+    await runtime.close();
+  });
+});
+
+describe('options', () => {
+  it('that do not exist, or are of another kind, are refused with what was meant', async () => {
+    const cases: [object, RegExp][] = [
+      [{ reactor: 2 }, /^options has no option "reactor"; did you mean "reactors"\?/],
+      [{ idle: 'park' }, /^idle must be an object such as \{ strategy: 'park' \}, not "park"$/],
+      [{ idle: 'doze' }, /^idle must be an object such as \{ strategy: 'park' \}, not "doze"$/],
+      [{ idle: { stratgy: 'park' } }, /^idle has no option "stratgy"; did you mean "strategy"\?/],
+      [{ budget: 5 }, /^budget must be an object with steps, us, or left out, not 5$/],
+      [{ budget: { ms: 5 } }, /^budget has no option "ms"/],
+      [{ publishEvery: { record: 1 } }, /^publishEvery has no option "record"; did you mean "records"\?/],
+      [{ io: 'io_uring' }, /^io must be an object with source, or left out, not "io_uring"$/],
+      [{ io: { source: 'kqueue' } }, /^io\.source must be 'epoll' or 'io_uring', not "kqueue"$/],
+      [{ resourceLimits: { maxHeap: 5 } }, /^resourceLimits has no option "maxHeap"/],
+      [{ main: 5 }, /^main must be a function, not 5$/],
+    ];
+    for (const [options, message] of cases) {
+      const error = await errorOf(() => createRuntime({ entry, ...options } as never));
+      expect(error.code).toBe('ERR_PERCORE_INVALID_ARGUMENT');
+      expect(error.message).toMatch(message);
+    }
+    await withRuntime(1, {}, async (runtime) => {
+      const wrong = [['spin', /^options must be an object such as \{ strategy: 'spin' \}, not "spin"$/], [undefined, /^options must be an object such as/], [{ spin: 5 }, /^options has no option "spin"/]] as const;
+      for (const [options, message] of wrong) expect((await errorOf(() => runtime.setIdleStrategy(options as never))).message).toMatch(message);
+    });
+  });
+});
+
+describe('a bundled application', () => {
+  const application = `${PROGRAM.replace(pathToFileURL(library).href, library).replace('await runtime.close();', "await runtime.close();\n} catch (error) { console.log(error.code, error.message); }").replace('const runtime', 'try { const runtime')}`;
+  const bundle = async (name: string, format: 'esm' | 'cjs', from: string): Promise<string> => {
+    const outfile = join(folder, name);
+    mkdirSync(join(outfile, '..'), { recursive: true });
+    await build({ entryPoints: [from], outfile, bundle: true, platform: 'node', format, logLevel: 'error', logOverride: { 'empty-import-meta': 'silent' } });
+    return outfile;
+  };
+  const start = (path: string, env: object = {}, cwd = root) => node([path], { cwd, env: { ...process.env, PERCORE_NATIVE_PATH: addon, ...env } });
+
+  it('says how to place worker-main.js, and finds it beside itself or where PERCORE_WORKER_PATH says', async () => {
+    const source = write('application.mjs', application);
+    const alone = await bundle('alone/application.mjs', 'esm', source);
+    const { stdout } = start(alone);
+    expect(stdout).toMatch(/^ERR_PERCORE_WORKER_UNAVAILABLE the program of the reactors' threads, worker-main\.js, is not at .*alone\/worker-main\.js\. A bundled application leaves percore out of the bundle \(esbuild: --external:percore\)/);
+    expect(start(alone, { PERCORE_WORKER_PATH: join(root, 'dist/percore/worker-main.js') })).toMatchObject(ran);
+    expect(start(alone, { PERCORE_WORKER_PATH: 'dist/percore/worker-main.js' }), 'from the current folder').toMatchObject(ran);
+    await bundle('alone/worker-main.js', 'esm', join(root, 'dist/percore/worker-main.js'));
+    writeFileSync(join(folder, 'alone', 'package.json'), '{ "type": "module" }');
+    expect(start(alone)).toMatchObject(ran);
+    cpSync(addon, join(folder, 'alone', 'percore.node'));
+    expect(start(alone, { PERCORE_NATIVE_PATH: './percore.node' }, tmpdir()), 'from where the bundle lies').toMatchObject(ran);
+  });
+
+  it('may be CommonJS', async () => {
+    const source = write('wrapped.mjs', application.replace('try {', 'export const done = (async () => { try {').concat('\n})();'));
+    const common = await bundle('common/application.cjs', 'cjs', source);
+    expect(start(common, { PERCORE_WORKER_PATH: join(root, 'dist/percore/worker-main.js') })).toMatchObject(ran);
+    expect(start(common, { PERCORE_NATIVE_PATH: '' }).stdout).toMatch(/^ERR_PERCORE_NATIVE_UNAVAILABLE .*This code is part of a bundle, into which no addon goes/);
+  });
+});
