@@ -1,6 +1,6 @@
 /** Messages between two reactors without a copy: each writes its answer straight into the lane to the other. */
 import { isMainThread } from 'node:worker_threads';
-import { createRuntime, type Reactor } from 'percore';
+import { BACK_PRESSURED, createRuntime, type Reactor } from 'percore';
 
 type Services = { play(rounds: number): { rounds: number; medianNs: number } };
 
@@ -10,9 +10,13 @@ export default function start(reactor: Reactor<Services>): void {
   let roundsLeft = 0;
   let lastNs = 0;
   let finish: (result: { rounds: number; medianNs: number }) => void;
+  let fail: (error: Error) => void = () => undefined;
 
   const hit = (): void => {
     const at = peer.tryClaim(8);
+    // One ball in the air always finds room; who sends more waits for it like this.
+    if (at === BACK_PRESSURED) return peer.whenRoom(hit);
+    if (at < 0) return fail(new Error('the other reactor has died'));
     peer.words[at >> 2] = roundsLeft;
     peer.commit(8);
   };
@@ -24,9 +28,10 @@ export default function start(reactor: Reactor<Services>): void {
     if (--roundsLeft > 0) hit();
     else finish({ rounds: times.length, medianNs: times.toSorted((a, b) => a - b)[times.length >> 1]! });
   });
-  reactor.handle('play', (rounds) => new Promise((resolve) => {
+  reactor.handle('play', (rounds) => new Promise((resolve, reject) => {
     roundsLeft = rounds;
     finish = resolve;
+    fail = reject;
     lastNs = reactor.nowNs();
     hit();
   }));

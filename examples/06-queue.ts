@@ -11,7 +11,11 @@ if (isMainThread) {
   const producer = queues.pub(queue);
   for (let sent = 0; sent < COUNT;) {
     const at = producer.tryClaim(16);
-    if (at < 0) continue; // BACK_PRESSURED: the consumer is behind, try again.
+    if (at === queues.BACK_PRESSURED) {
+      await producer.space(16); // The consumer is behind: sleep until there is room.
+      continue;
+    }
+    if (at < 0) throw new Error('the consumer has gone');
     for (let i = 0; i < 16; i++) producer.words[producer.wordOf(at, i)] = sent++;
     producer.commit(16);
   }
@@ -22,6 +26,8 @@ if (isMainThread) {
   const consumer = queues.sub(workerData as queues.FixedQueue);
   let sum = 0;
   const add = (view: DataView, offset: number): void => void (sum += view.getInt32(offset, true));
-  while (consumer.drain(add, 256) !== queues.CLOSED);
+  for (let count = 0; count !== queues.CLOSED; count = consumer.drain(add, 256)) {
+    if (count === 0) await consumer.ready(); // Nothing there: sleep until something is, or the queue has ended.
+  }
   parentPort!.postMessage(sum);
 }

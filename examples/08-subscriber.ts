@@ -1,6 +1,9 @@
 /**
  * Subscriber (MPSC): a lane for each producer, a consumer with a cursor in each. While they run, half of the lanes are handed to a second
  * consumer, in another thread, with their cursors: nothing is lost and nothing is read twice.
+ *
+ *     producer 0, 1 --lanes--> first consumer --hands over--> second consumer
+ *     producer 2, 3 --lanes--> first consumer
  */
 import { once } from 'node:events';
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
@@ -8,65 +11,64 @@ import * as queues from 'percore/queues';
 
 const PRODUCERS = 4;
 const COUNT = 50_000;
-type Task = { queue: queues.FixedQueue<'mpsc'>; producer?: number };
+const makeQueue = () => queues.create({ kind: 'mpsc', capacity: 256, recordBytes: 8, maxProducers: PRODUCERS, maxConsumers: 2 });
+type Queue = ReturnType<typeof makeQueue>;
 
-/** Reads until the queue ends; `sums[p]` adds up the numbers of producer p, which must come in order. */
-async function consume(consumer: queues.MpscConsumer<queues.FixedConsumer>, sums: number[], afterEach?: (count: number) => void): Promise<void> {
-  const add = (view: DataView, offset: number): void => void (sums[view.getInt32(offset, true)]! += view.getInt32(offset + 4, true));
-  for (;;) {
-    const count = consumer.drain(add, 1024);
-    if (count === queues.CLOSED) return;
-    if (count === 0) await consumer.ready();
-    afterEach?.(count);
-  }
-}
+if (isMainThread) await main();
+else if (workerData.role === 'producer') await produce(workerData.queue, workerData.producer);
+else await consumeSecond(workerData.queue);
 
-if (isMainThread) {
-  const queue = queues.create({ kind: 'mpsc', capacity: 256, recordBytes: 8, maxProducers: PRODUCERS, maxConsumers: 2 });
-  const consumer = queues.sub(queue);
-  const second = new Worker(new URL(import.meta.url), { workerData: { queue } satisfies Task });
+async function main(): Promise<void> {
+  const queue = makeQueue();
+  const start = (role: string, producer?: number): Worker => new Worker(new URL(import.meta.url), { workerData: { queue, role, producer } });
+  const first = queues.sub(queue);
+  const second = start('consumer');
   const [place] = (await once(second, 'message')) as [number];
-  const report = once(second, 'message') as Promise<[number[]]>;
-  const producers = Array.from({ length: PRODUCERS }, (_, producer) => new Worker(new URL(import.meta.url), { workerData: { queue, producer } satisfies Task }));
-  void Promise.all(producers.map((worker) => once(worker, 'exit'))).then(() => queues.close(queue));
-
-  await Promise.all(producers.map((worker) => once(worker, 'message')));
+  const producers = Array.from({ length: PRODUCERS }, (_, producer) => start('producer', producer));
+  await Promise.all(producers.map((worker) => once(worker, 'message'))); // All have their lanes.
   for (const worker of producers) worker.postMessage('go');
+  void Promise.all(producers.map((worker) => once(worker, 'exit'))).then(() => queues.close(queue));
+  const report = once(second, 'message') as Promise<[number[]]>;
 
-  const sums = Array.from({ length: PRODUCERS }, () => 0);
-  const lanes = consumer.lanes.slice(0, PRODUCERS / 2);
-  let records = 0;
-  await consume(consumer, sums, (count) => {
-    records += count;
-    if (records < COUNT / 10) return;
-    records = -Infinity;
-    for (const lane of lanes) consumer.handOver(lane, place);
+  const lanes = first.lanes.slice(0, PRODUCERS / 2);
+  const sums = await sumUp(first, () => {
+    for (const lane of lanes.splice(0)) first.handOver(lane, place);
   });
   const [others] = await report;
   const isRight = sums.every((sum, producer) => sum + others[producer]! === (COUNT * (COUNT - 1)) / 2);
-  console.log(`${PRODUCERS} producers, ${lanes.length} of ${PRODUCERS} lanes handed over, ${isRight ? 'every record read once' : 'SUMS DIFFER'}`);
-} else {
-  const { queue, producer: number } = workerData as Task;
-  if (number === undefined) {
-    const consumer = queues.sub(queue);
-    parentPort!.postMessage(consumer.place);
-    const sums = Array.from({ length: PRODUCERS }, () => 0);
-    await consume(consumer, sums);
-    parentPort!.postMessage(sums);
-  } else {
-    const producer = queues.pub(queue, { publishEvery: 8 });
-    parentPort!.postMessage('joined');
-    await once(parentPort!, 'message');
-    for (let i = 0; i < COUNT;) {
-      const at = producer.tryClaim();
-      if (at < 0) {
-        await producer.space();
-        continue;
-      }
-      producer.words[producer.wordOf(at)] = number;
-      producer.words[producer.wordOf(at) + 1] = i++;
-      producer.commit();
-    }
-    producer.close();
+  console.log(`${PRODUCERS} producers, ${PRODUCERS / 2} of ${PRODUCERS} lanes handed over, ${isRight ? 'every record read once' : 'SUMS DIFFER'}`);
+}
+
+async function consumeSecond(queue: Queue): Promise<void> {
+  const consumer = queues.sub(queue);
+  parentPort!.postMessage(consumer.place);
+  parentPort!.postMessage(await sumUp(consumer));
+}
+
+/** Reads until the queue ends and adds up the numbers of each producer; `after` is called once, after a tenth of them. */
+async function sumUp(consumer: queues.MpscConsumer<queues.FixedConsumer>, after?: () => void): Promise<number[]> {
+  const sums = new Array<number>(PRODUCERS).fill(0);
+  let records = 0;
+  const add = (view: DataView, offset: number): void => {
+    sums[view.getInt32(offset, true)]! += view.getInt32(offset + 4, true);
+    records++;
+  };
+  for (let count = 0; count !== queues.CLOSED; count = consumer.drain(add, 1024)) {
+    if (records > COUNT / 10) after?.();
+    if (count === 0) await consumer.ready();
   }
+  return sums;
+}
+
+async function produce(queue: Queue, number: number): Promise<void> {
+  const producer = queues.pub(queue, { publishEvery: 8 });
+  parentPort!.postMessage('joined');
+  await once(parentPort!, 'message');
+  const record = Buffer.alloc(8);
+  record.writeInt32LE(number, 0);
+  for (let i = 0; i < COUNT; i++) {
+    record.writeInt32LE(i, 4);
+    while (producer.offer(record) === queues.BACK_PRESSURED) await producer.space();
+  }
+  producer.close();
 }

@@ -23,6 +23,7 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_TIMEOUT'
   | 'ERR_PERCORE_ABORTED'
   | 'ERR_PERCORE_CLAIM'
+  | 'ERR_PERCORE_DAMAGED'
   | 'ERR_PERCORE_NO_PLACE'
   | 'ERR_PERCORE_WOULD_BLOCK'
   | 'ERR_PERCORE_ADDRESS_IN_USE'
@@ -122,7 +123,7 @@ export function checkOneOf<T extends string>(argument: string, value: unknown, a
 
 /** Throws unless `value` is a Uint8Array, of this realm or of another. A Buffer is one. */
 export function checkBytes(argument: string, value: unknown): Uint8Array {
-  if (value instanceof Uint8Array || (ArrayBuffer.isView(value) && value[Symbol.toStringTag as never] === 'Uint8Array')) return value as Uint8Array;
+  if (ArrayBuffer.isView(value) && (value instanceof Uint8Array || value[Symbol.toStringTag as never] === 'Uint8Array')) return value as Uint8Array;
   throw invalidArgument(argument, value, 'a Uint8Array (of text: Buffer.from(text); of another view: new Uint8Array(view.buffer, view.byteOffset, view.byteLength))');
 }
 
@@ -137,7 +138,7 @@ export function checkOptions<T extends object>(argument: string, value: T | unde
     if (known.includes(key)) continue;
     const meant = known.find((each) => isLike(each, key));
     const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
-    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${argument} has no option "${key}"${hint} It takes ${known.join(', ')}`.replace('" It', '". It'),
+    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${argument} has no option "${key}"${hint} It takes ${known.join(', ') || 'none'}`.replace('" It', '". It'),
       { argument: `${argument}.${key}`, value: (value as Record<string, unknown>)[key], allowed: known.join(', ') });
   }
   return value;

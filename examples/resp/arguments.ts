@@ -53,8 +53,8 @@ export function argumentText(args: Arguments, index: number): string {
   return textOf(args.bytes, args.starts[index]!, args.ends[index]!);
 }
 
-const MOST_64 = 2n ** 63n - 1n;
-const LEAST_64 = -(2n ** 63n);
+export const MOST_64 = 2n ** 63n - 1n;
+export const LEAST_64 = -(2n ** 63n);
 
 /**
  * A decimal integer of 64 bits in its only spelling: no sign but `-`, no leading zero, no space. NaN when it is none. Beyond 2^53, where a

@@ -33,6 +33,8 @@ export class Channels {
     const there = this.subscribers.get(textOf(bytes, channelStart, channelEnd));
     if (there === undefined) return 0;
     const { message } = this;
+    // What an exception has left of the message before is not sent to anybody.
+    message.clear();
     message.array(3);
     message.bulkText('message');
     message.bulk(bytes, channelStart, channelEnd);

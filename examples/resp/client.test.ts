@@ -61,6 +61,49 @@ describe.each(['this server', 'redis-server'])('against %s', (name) => {
   });
 });
 
+describe.each(['this server', 'redis-server'])('what would disturb the order of replies, against %s', (name) => {
+  const port = (): number => servers[name]!.port;
+
+  it('is refused before anything is queued', async () => {
+    const said = await runtime.call('refused', port());
+    const types = ['null', 'of type undefined', 'of type object', 'an array', 'of type symbol', 'of type function'];
+    expect(said.slice(0, 6)).toEqual(types.map((type) => `TypeError undefined: argument 1 is ${type}, allowed are text, numbers, bigints and Uint8Array`));
+    for (const one of said.slice(6, 9)) expect(one).toMatch(/^TypeError undefined: .* is not answered exactly once in RESP2/);
+    expect(said.slice(9)).toEqual([
+      'TypeError undefined: handler is undefined, allowed is a function', 'in step', 'RangeError undefined: mostWaiting is 0, allowed are whole numbers from 1 to 1048576',
+      'RangeError undefined: timeoutMs is 1.5, allowed are whole numbers from 1 to 2147483647', 'RangeError undefined: mostUnsentBytes is NaN, allowed are whole numbers from 1 to 1073741824',
+    ]);
+  });
+
+  it('an answer that looks like a message is an answer', async () => {
+    const list = ['message', 'client:news', 'x'];
+    expect(await runtime.call('looksLikeMessage', port())).toEqual([list, 'RespError ERR', ['pong', 'still in step'], list, []]);
+  });
+
+  it('a handler that throws costs its own messages alone, and is reported', async () => {
+    const reported: string[] = [];
+    const note = ({ error }: { error: Error }): void => void reported.push(error.message);
+    runtime.on('stepError', note);
+    expect(await runtime.call('throwingHandler', { port: port(), count: 50 })).toBe(50);
+    expect(reported.join()).toContain('a handler of the test throws');
+    runtime.off('stepError', note);
+  });
+});
+
+it('a server that does not answer costs the connection, never the order of the replies', async () => {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined).on('data', (chunk) => {
+      if (String(chunk).includes('PING')) socket.write('+PONG\r\n');
+      // Too late, and for the first of two.
+      if (String(chunk).includes('FIRST')) setTimeout(() => socket.write('+late\r\n'), 1500);
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const lost = 'ConnectionLost CONNECTION_LOST: no reply to FIRST within 300 ms';
+  expect(await runtime.call('silent', (server.address() as AddressInfo).port)).toEqual([lost, lost, lost, 'closed']);
+  server.close();
+});
+
 describe('a server that goes away', () => {
   it.each([
     ['closes', (): string => '', /^ConnectionLost CONNECTION_LOST: the connection is closed/],

@@ -7,8 +7,10 @@
  *     await client.subscribe('news', (message) => { ... });                   // from now on: subscribe, unsubscribe, PING, QUIT only
  *
  * Commands are sent as they are called, without waiting for the replies to those before; the connection sends what one turn has written in one
- * go. Replies come in order, so a queue says whose they are. No reconnecting: a client whose connection is gone says so, and whoever has it knows
- * better than this file what may be asked twice.
+ * go. Replies come in order, so a queue says whose they are, and nothing may ever disturb that order: an argument that cannot be encoded is refused
+ * before anything is queued, commands that are not answered exactly once are refused by name, a handler that throws costs its own message alone, and
+ * where a reply does not come in time the connection is closed, since what came later could not be told from it. No reconnecting: a client whose
+ * connection is gone says so, and whoever has it knows better than this file what may be asked twice.
  */
 import { BACK_PRESSURED, CLOSED, OK, type Connection, type Reactor } from 'percore';
 import { NO_REPLY, ProtocolError, ReplyParser, RespError, type Reply } from './reply-parser.js';
@@ -26,6 +28,10 @@ export interface RespClientOptions {
   readonly host?: string;
   /** Commands that may wait for their replies: 1 to 2^20, default 65,536. Beyond it `command` rejects with BUSY. */
   readonly mostWaiting?: number;
+  /** Bytes of commands that the connection has not taken yet: 1 to 2^30, default 64 MiB. Beyond it `command` rejects with BUSY. */
+  readonly mostUnsentBytes?: number;
+  /** How long the oldest reply is waited for, the connecting included: 1 to 2^31 - 1, default 30,000. Then the connection is closed. */
+  readonly timeoutMs?: number;
 }
 
 /** The connection is gone, or was never there: what waited is rejected with this. `cause` says why, if something is known. */
@@ -34,7 +40,13 @@ export class ConnectionLost extends Error {
   readonly code = 'CONNECTION_LOST';
 }
 
+/** Commands that are answered more than once, never, or that change what a reply is: the queue of those who wait would be out of step. */
+const NOT_ONE_REPLY = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe', 'monitor', 'sync', 'psync', 'reset']);
+
 interface Waiter {
+  /** When it was sent; performance.now(). */
+  readonly sinceMs: number;
+  readonly name: string;
   readonly resolve: (reply: Reply) => void;
   readonly reject: (error: Error) => void;
   readonly bulks: 'text' | 'bytes';
@@ -47,6 +59,11 @@ export class RespClient {
   private readonly parser = new ReplyParser(() => this.waiters.peek()?.bulks ?? 'text');
   private readonly writer = new ReplyWriter(1024);
   private readonly mostWaiting: number;
+  private readonly mostUnsentBytes: number;
+  private readonly timeoutMs: number;
+  private timer: NodeJS.Timeout | undefined;
+  /** Channels that the server has confirmed. Only while there are some can a reply be a message. */
+  private subscribed = 0;
   /** Commands that the connection has refused for now, in order. */
   private unsent: ReplyWriter | undefined;
   private lost: ConnectionLost | undefined;
@@ -54,7 +71,9 @@ export class RespClient {
   private closedBy: (() => void)[] = [];
 
   private constructor(private readonly connection: Connection, options: RespClientOptions) {
-    this.mostWaiting = options.mostWaiting ?? 65_536;
+    this.mostWaiting = wholeNumber('mostWaiting', options.mostWaiting ?? 65_536, 2 ** 20);
+    this.mostUnsentBytes = wholeNumber('mostUnsentBytes', options.mostUnsentBytes ?? 2 ** 26, 2 ** 30);
+    this.timeoutMs = wholeNumber('timeoutMs', options.timeoutMs ?? 30_000, 2 ** 31 - 1);
     connection.onReceive((bytes, offset, length) => this.receive(bytes, offset, length));
     connection.onEnd(() => connection.close());
     connection.onClose((error) => this.noteClosed(error));
@@ -62,8 +81,21 @@ export class RespClient {
 
   /** Connects and waits for the first answer. Rejects with ConnectionLost when nobody listens there. */
   static async connect(io: Pick<Reactor['io'], 'connect'>, options: RespClientOptions): Promise<RespClient> {
-    const client = new RespClient(io.connect({ port: options.port, ...(options.host === undefined ? {} : { host: options.host }) }), options);
-    await client.command('PING');
+    const connection = io.connect({ port: options.port, ...(options.host === undefined ? {} : { host: options.host }) });
+    let client: RespClient;
+    try {
+      client = new RespClient(connection, options);
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+    try {
+      await client.command('PING');
+    } catch (error) {
+      // It answers, but it does not let us in.
+      connection.close();
+      throw error;
+    }
     return client;
   }
 
@@ -73,9 +105,10 @@ export class RespClient {
   }
 
   /**
-   * Sends a command; resolves with its reply, bulks as utf8 text. Rejects with RespError for an error reply (and with its code BUSY when
-   * `mostWaiting` replies are awaited), with ConnectionLost when the connection goes before the reply has come. Not for SUBSCRIBE and UNSUBSCRIBE, which are answered once a
-   * channel: they have methods of their own.
+   * Sends a command; resolves with its reply, bulks as utf8 text. Arguments are text, whole numbers or other numbers as JavaScript writes them, bigints
+   * and bytes, and are encoded before it returns. Rejects with RespError for an error reply (and with its code BUSY when too much waits already), with
+   * ConnectionLost when the connection goes before the reply has come, with TypeError for what cannot be sent. Not for SUBSCRIBE and UNSUBSCRIBE, which
+   * have methods of their own, nor for others that are not answered exactly once (MONITOR, RESET, CLIENT REPLY).
    */
   command(...args: readonly [Argument, ...Argument[]]): Promise<Reply> {
     return this.send('text', args);
@@ -88,13 +121,26 @@ export class RespClient {
 
   /** Calls `handler` with every message of the channel from now on. Resolves when the server has confirmed it. */
   async subscribe(channel: string, handler: MessageHandler): Promise<void> {
+    if (typeof handler !== 'function') throw new TypeError(`handler is ${String(handler)}, allowed is a function`);
+    const before = this.handlers.get(channel);
     this.handlers.set(channel, handler);
-    await this.command('SUBSCRIBE', channel);
+    try {
+      await this.enqueue('text', ['SUBSCRIBE', channel]);
+    } catch (error) {
+      if (this.handlers.get(channel) === handler) {
+        if (before === undefined) this.handlers.delete(channel);
+        else this.handlers.set(channel, before);
+      }
+      throw error;
+    }
   }
 
+  /** Messages may come until the server has confirmed it, which resolves the promise. */
   async unsubscribe(channel: string): Promise<void> {
-    await this.command('UNSUBSCRIBE', channel);
-    this.handlers.delete(channel);
+    const handler = this.handlers.get(channel);
+    await this.enqueue('text', ['UNSUBSCRIBE', channel]);
+    // Unless it was subscribed again meanwhile.
+    if (this.handlers.get(channel) === handler) this.handlers.delete(channel);
   }
 
   /** Lets the server answer what was asked, then closes. Resolves when the connection is closed. */
@@ -103,26 +149,57 @@ export class RespClient {
     const closed = new Promise<void>((resolve) => this.closedBy.push(resolve));
     if (!this.isClosing) {
       this.isClosing = true;
-      await this.send('text', ['QUIT']).catch(() => undefined);
+      await this.enqueue('text', ['QUIT']).catch(() => undefined);
       this.connection.close();
     }
     await closed;
   }
 
   private send(bulks: 'text' | 'bytes', args: readonly Argument[]): Promise<Reply> {
+    const name = String(args[0]).toLowerCase();
+    const isRefused = NOT_ONE_REPLY.has(name) || (name === 'client' && /^reply$/i.test(String(args[1]))) || (name === 'hello' && args[1] !== undefined && String(args[1]) !== '2');
+    if (isRefused) return Promise.reject(new TypeError(`${args.slice(0, 2).join(' ')} is not answered exactly once in RESP2; subscribe() and unsubscribe() are methods of the client`));
+    return this.enqueue(bulks, args);
+  }
+
+  private enqueue(bulks: 'text' | 'bytes', args: readonly Argument[]): Promise<Reply> {
     return new Promise((resolve, reject) => {
       if (this.lost !== undefined) return reject(this.lost);
       if (this.waiters.length >= this.mostWaiting) return reject(new RespError(`BUSY ${this.mostWaiting} replies are awaited; send more when some have come`));
-      this.waiters.push({ resolve, reject, bulks });
       const { writer } = this;
+      // What throws here (an argument that is none, memory that is short) rejects, and has changed nothing.
+      writer.clear();
       writer.array(args.length);
-      for (const argument of args) {
-        const bytes = argument instanceof Uint8Array ? argument : Buffer.from(String(argument), 'utf8');
+      for (const [i, argument] of args.entries()) {
+        const bytes = encode(argument, i);
         writer.bulk(bytes, 0, bytes.length);
       }
+      if ((this.unsent?.length ?? 0) + writer.length > this.mostUnsentBytes && this.waiters.length !== 0) {
+        return reject(new RespError(`BUSY more than ${this.mostUnsentBytes} bytes of commands wait to be sent; send more when some have gone`));
+      }
       this.offer(writer.bytes, writer.length);
-      writer.clear();
+      this.waiters.push({ resolve, reject, bulks, sinceMs: performance.now(), name: String(args[0]) });
+      this.timer ??= setTimeout(this.checkTime, this.timeoutMs).unref();
     });
+  }
+
+  /** Looks at the oldest who waits: one timer for all. */
+  private readonly checkTime = (): void => {
+    this.timer = undefined;
+    const oldest = this.waiters.peek();
+    if (oldest === undefined) return;
+    const leftMs = oldest.sinceMs + this.timeoutMs - performance.now();
+    if (leftMs > 0) {
+      this.timer = setTimeout(this.checkTime, Math.ceil(leftMs)).unref();
+      return;
+    }
+    // A reply that came later would be taken for that of the next command.
+    this.lose(new ConnectionLost(`no reply to ${oldest.name} within ${this.timeoutMs} ms`));
+  };
+
+  private lose(reason: ConnectionLost): void {
+    this.lost ??= reason;
+    this.connection.close();
   }
 
   private offer(bytes: Uint8Array, length: number): void {
@@ -144,25 +221,34 @@ export class RespClient {
   };
 
   private receive(bytes: Uint8Array, offset: number, length: number): void {
+    if (this.lost !== undefined) return;
+    const thrown: unknown[] = [];
     try {
       this.parser.feed(bytes, offset, length);
-      for (let reply = this.parser.next(); reply !== NO_REPLY; reply = this.parser.next()) this.take(reply);
+      for (let reply = this.parser.next(); reply !== NO_REPLY && this.lost === undefined; reply = this.parser.next()) this.take(reply, thrown);
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.lost = new ConnectionLost(`the server does not speak RESP2: ${error.message}`, { cause: error });
-      this.connection.close();
+      // Or memory that is short: whichever, where the next reply begins is not known any more.
+      const why = error instanceof ProtocolError ? `the server does not speak RESP2: ${error.message}` : `a reply could not be read: ${(error as Error).message}`;
+      this.lose(new ConnectionLost(why, { cause: error }));
     }
+    // Only now, when all that came has been handed out: the reactor reports it.
+    if (thrown.length !== 0) throw thrown.length === 1 ? thrown[0] : new AggregateError(thrown, `${thrown.length} message handlers threw, first ${String(thrown[0])}`);
   }
 
-  private take(reply: Reply): void {
-    // In RESP2 a message looks like an answer; that it is none is known by its first word, while something is subscribed.
-    if (this.handlers.size !== 0 && Array.isArray(reply) && reply.length === 3 && textIs(reply[0]!, 'message')) {
+  private take(reply: Reply, thrown: unknown[]): void {
+    // In RESP2 a message looks like an answer. While something is subscribed, as far as the server has said by now, no answer can look like one.
+    if (this.subscribed !== 0 && Array.isArray(reply) && reply.length === 3 && textIs(reply[0]!, 'message')) {
       const channel = toText(reply[1]!);
-      this.handlers.get(channel)?.(toText(reply[2]!), channel);
+      try {
+        this.handlers.get(channel)?.(toText(reply[2]!), channel);
+      } catch (error) {
+        thrown.push(error);
+      }
       return;
     }
     const waiter = this.waiters.shift();
     if (waiter === undefined) throw new ProtocolError('a reply that nobody waits for');
+    if (Array.isArray(reply) && /^(un)?subscribe$/i.test(waiter.name)) this.subscribed = Number(reply[2]);
     if (reply instanceof RespError) waiter.reject(reply);
     else waiter.resolve(reply);
   }
@@ -170,10 +256,27 @@ export class RespClient {
   private noteClosed(error: Error | undefined): void {
     this.lost ??= new ConnectionLost(error === undefined ? 'the connection is closed' : `the connection is closed: ${error.message}`, { cause: error });
     this.unsent = undefined;
+    this.subscribed = 0;
+    clearTimeout(this.timer);
     for (let waiter = this.waiters.shift(); waiter !== undefined; waiter = this.waiters.shift()) waiter.reject(this.lost);
     for (const resolve of this.closedBy) resolve();
     this.closedBy = [];
   }
+}
+
+function encode(argument: Argument, index: number): Uint8Array {
+  switch (typeof argument) {
+    case 'string': return Buffer.from(argument, 'utf8');
+    case 'number': case 'bigint': return Buffer.from(String(argument), 'latin1');
+    default:
+      if (argument instanceof Uint8Array) return argument;
+      throw new TypeError(`argument ${index} is ${argument === null ? 'null' : Array.isArray(argument) ? 'an array' : `of type ${typeof argument}`}, allowed are text, numbers, bigints and Uint8Array`);
+  }
+}
+
+function wholeNumber(name: string, value: number, most: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+  throw new RangeError(`${name} is ${String(value)}, allowed are whole numbers from 1 to ${most}`);
 }
 
 const toText = (reply: Reply): string => (reply instanceof Uint8Array ? Buffer.from(reply).toString('utf8') : String(reply));

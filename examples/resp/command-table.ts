@@ -30,6 +30,8 @@ export interface Command {
   readonly keyStep: number;
   /** Keys and values (or fields and values) in pairs from this argument on; 0: no. */
   readonly pairsFrom: number;
+  /** Answers OK wherever its shares were worked; the others answer an integer, which is added, or MGET's values. */
+  readonly isOk: boolean;
   readonly step: DataStep | undefined;
   /** Its place in `commands`, by which reactors name it to each other. */
   readonly index: number;
@@ -37,9 +39,10 @@ export interface Command {
 
 export const commands: Command[] = [];
 
-function add(name: string, arity: number, route: number, options: { step?: DataStep; isWrite?: boolean; keyStep?: number; pairsFrom?: number } = {}): Command {
+function add(name: string, arity: number, route: number, options: { step?: DataStep; isWrite?: boolean; isOk?: boolean; keyStep?: number; pairsFrom?: number } = {}): Command {
   const hasKey = route === Route.KEY || route === Route.KEYS;
-  const command: Command = { name, arity, route, isWrite: options.isWrite === true, keyStep: options.keyStep ?? (hasKey ? 1 : 0), pairsFrom: options.pairsFrom ?? 0, step: options.step, index: commands.length };
+  const { isWrite = false, isOk = false, keyStep = hasKey ? 1 : 0, pairsFrom = 0, step } = options;
+  const command: Command = { name, arity, route, isWrite, isOk, keyStep, pairsFrom, step, index: commands.length };
   commands.push(command);
   return command;
 }
@@ -47,6 +50,9 @@ function add(name: string, arity: number, route: number, options: { step?: DataS
 add('get', 2, Route.KEY, { step: data.get });
 add('set', -3, Route.KEY, { step: data.set, isWrite: true });
 add('incr', 2, Route.KEY, { step: data.incr, isWrite: true });
+add('decr', 2, Route.KEY, { step: data.decr, isWrite: true });
+add('incrby', 3, Route.KEY, { step: data.incrBy, isWrite: true });
+add('decrby', 3, Route.KEY, { step: data.decrBy, isWrite: true });
 add('expire', -3, Route.KEY, { step: data.expire, isWrite: true });
 add('ttl', 2, Route.KEY, { step: data.ttl });
 add('lpush', -3, Route.KEY, { step: data.lpush, isWrite: true });
@@ -56,8 +62,11 @@ add('hset', -4, Route.KEY, { step: data.hset, isWrite: true, pairsFrom: 2 });
 add('hget', 3, Route.KEY, { step: data.hget });
 export const DEL = add('del', -2, Route.KEYS, { step: data.del, isWrite: true });
 export const MGET = add('mget', -2, Route.KEYS, { step: data.mget });
-export const MSET = add('mset', -3, Route.KEYS, { step: data.mset, isWrite: true, keyStep: 2, pairsFrom: 1 });
+export const MSET = add('mset', -3, Route.KEYS, { step: data.mset, isWrite: true, isOk: true, keyStep: 2, pairsFrom: 1 });
 export const PUBLISH = add('publish', 3, Route.EVERYWHERE);
+add('flushall', -1, Route.EVERYWHERE, { step: data.flush, isWrite: true, isOk: true });
+add('flushdb', -1, Route.EVERYWHERE, { step: data.flush, isWrite: true, isOk: true });
+add('dbsize', 1, Route.EVERYWHERE, { step: data.dbSize });
 export const PING = add('ping', -1, Route.CONNECTION);
 export const ECHO = add('echo', 2, Route.CONNECTION);
 export const SUBSCRIBE = add('subscribe', -2, Route.CONNECTION);
@@ -65,6 +74,10 @@ export const UNSUBSCRIBE = add('unsubscribe', -1, Route.CONNECTION);
 export const INFO = add('info', -1, Route.CONNECTION);
 export const COMMAND_ = add('command', -1, Route.CONNECTION);
 export const CONFIG = add('config', -2, Route.CONNECTION);
+export const HELLO = add('hello', -1, Route.CONNECTION);
+export const AUTH = add('auth', -2, Route.CONNECTION);
+export const SELECT = add('select', 2, Route.CONNECTION);
+export const CLIENT = add('client', -2, Route.CONNECTION);
 export const QUIT = add('quit', -1, Route.CONNECTION);
 
 const PLACES = 64;

@@ -1,7 +1,8 @@
 /** The commands that need no key: about the connection, its subscriptions, and the server. */
-import { argumentIs, argumentText, type Arguments } from './arguments.js';
-import { COMMAND_, CONFIG, ECHO, INFO, PING, Route, SUBSCRIBE, UNSUBSCRIBE, commands, type Command } from './command-table.js';
-import { writeInfo } from './info.js';
+import { argumentInteger, argumentIs, argumentText, type Arguments } from './arguments.js';
+import { AUTH, CLIENT, COMMAND_, CONFIG, ECHO, HELLO, INFO, PING, Route, SELECT, SUBSCRIBE, UNSUBSCRIBE, commands, type Command } from './command-table.js';
+import { NOT_AN_INTEGER, SYNTAX_ERROR } from './data-commands.js';
+import { VERSION, writeInfo } from './info.js';
 import type { ReplyWriter } from './reply-writer.js';
 import type { Session } from './session.js';
 
@@ -14,6 +15,10 @@ export function connectionCommand(session: Session, command: Command, args: Argu
     case INFO: return writeInfo(session.server, args, reply);
     case CONFIG: return config(session, args, reply);
     case COMMAND_: return describe(args, reply);
+    case HELLO: return hello(session, args, reply);
+    case AUTH: return auth(args, reply);
+    case SELECT: return select(args, reply);
+    case CLIENT: return client(session, args, reply);
     // QUIT.
     default:
       session.quit();
@@ -61,11 +66,84 @@ function confirm(reply: ReplyWriter, what: string, channel: string | undefined, 
   reply.integer(count);
 }
 
-/** CONFIG GET pattern ...: what redis-cli and redis-benchmark ask for, and our limits under their names in redis.conf. */
+// ---- What client libraries ask by themselves when they connect --------------------------------------------------------
+
+const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.';
+
+/** HELLO [2 [AUTH user password] [SETNAME name]]. RESP3 is refused in the words by which clients know to go on with RESP2. */
+function hello(session: Session, args: Arguments, reply: ReplyWriter): void {
+  if (args.count > 1) {
+    const version = argumentInteger(args, 1);
+    if (Number.isNaN(version)) return reply.error('ERR Protocol version is not an integer or out of range');
+    if (version !== 2) return reply.error('NOPROTO unsupported protocol version');
+  }
+  let name: string | undefined;
+  for (let i = 2; i < args.count; i++) {
+    if (argumentIs(args, i, 'auth') && i + 2 < args.count) {
+      if (argumentText(args, i + 1) !== 'default') return reply.error(WRONG_PASSWORD);
+      i += 2;
+    } else if (argumentIs(args, i, 'setname') && i + 1 < args.count) {
+      name = argumentText(args, ++i);
+      if (!isName(name)) return reply.error(BAD_NAME);
+    } else {
+      return reply.error(`ERR Syntax error in HELLO option '${argumentText(args, i).split('\0')[0]}'`);
+    }
+  }
+  if (name !== undefined) session.name = name;
+  reply.array(14);
+  for (const [key, value] of [['server', 'redis'], ['version', VERSION], ['proto', 2], ['id', session.id], ['mode', 'standalone'], ['role', 'master']] as const) {
+    reply.bulkText(key);
+    if (typeof value === 'number') reply.integer(value);
+    else reply.bulkText(value);
+  }
+  reply.bulkText('modules');
+  reply.array(0);
+}
+
+/** AUTH [user] password: there is only the user `default`, and no password. */
+function auth(args: Arguments, reply: ReplyWriter): void {
+  if (args.count > 3) reply.error(SYNTAX_ERROR);
+  else if (args.count === 2) reply.error('ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?');
+  else if (argumentText(args, 1) !== 'default') reply.error(WRONG_PASSWORD);
+  else reply.ok();
+}
+
+function select(args: Arguments, reply: ReplyWriter): void {
+  const database = argumentInteger(args, 1);
+  if (Number.isNaN(database)) reply.error(NOT_AN_INTEGER);
+  else if (Math.abs(database) > 2 ** 31) reply.error('ERR value is out of range, value must between -2147483648 and 2147483647');
+  else if (database !== 0) reply.error('ERR DB index is out of range');
+  else reply.ok();
+}
+
+const BAD_NAME = 'ERR Client names cannot contain spaces, newlines or special characters.';
+const isName = (name: string): boolean => /^[!-~]*$/.test(name);
+
+/** CLIENT ID | GETNAME | SETNAME name */
+function client(session: Session, args: Arguments, reply: ReplyWriter): void {
+  const wrongCount = (subcommand: string): void => reply.error(`ERR wrong number of arguments for 'client|${subcommand}' command`);
+  if (argumentIs(args, 1, 'id')) {
+    if (args.count !== 2) wrongCount('id');
+    else reply.integer(session.id);
+  } else if (argumentIs(args, 1, 'getname')) {
+    if (args.count !== 2) wrongCount('getname');
+    else if (session.name === '') reply.nil();
+    else reply.bulkText(session.name);
+  } else if (argumentIs(args, 1, 'setname')) {
+    if (args.count !== 3) return wrongCount('setname');
+    const name = argumentText(args, 2);
+    if (!isName(name)) return reply.error(BAD_NAME);
+    session.name = name;
+    reply.ok();
+  } else {
+    reply.error(`ERR unknown subcommand '${argumentText(args, 1).slice(0, 128)}'. Try CLIENT HELP.`);
+  }
+}
+
+/** CONFIG GET pattern ... | SET name value ... */
 function config(session: Session, args: Arguments, reply: ReplyWriter): void {
-  if (!argumentIs(args, 1, 'get')) return reply.error(`ERR unknown subcommand '${argumentText(args, 1).slice(0, 128)}'. Try CONFIG HELP.`);
-  if (args.count < 3) return reply.error("ERR wrong number of arguments for 'config|get' command");
   const { limits, subscriberBytes } = session.server;
+  // What redis-cli and redis-benchmark ask for, and our limits under their names in redis.conf.
   const settings: Record<string, string> = {
     'save': '',
     'appendonly': 'no',
@@ -75,6 +153,9 @@ function config(session: Session, args: Arguments, reply: ReplyWriter): void {
     'client-query-buffer-limit': String(limits.commandBytes),
     'client-output-buffer-limit': `normal 0 0 0 slave 0 0 0 pubsub ${subscriberBytes} ${subscriberBytes} 0`,
   };
+  if (argumentIs(args, 1, 'set')) return setConfig(settings, args, reply);
+  if (!argumentIs(args, 1, 'get')) return reply.error(`ERR unknown subcommand '${argumentText(args, 1).slice(0, 128)}'. Try CONFIG HELP.`);
+  if (args.count < 3) return reply.error("ERR wrong number of arguments for 'config|get' command");
   const found = new Map<string, string>();
   for (let i = 2; i < args.count; i++) {
     const asked = argumentText(args, i);
@@ -88,6 +169,22 @@ function config(session: Session, args: Arguments, reply: ReplyWriter): void {
     reply.bulkText(name);
     reply.bulkText(value);
   }
+}
+
+/** Nothing can be changed while it runs; a setting may be set to what it is, as clients do that want to be sure. */
+function setConfig(settings: Record<string, string>, args: Arguments, reply: ReplyWriter): void {
+  if (args.count < 4) return reply.error("ERR wrong number of arguments for 'config|set' command");
+  if (args.count % 2 !== 0) return reply.error(SYNTAX_ERROR);
+  const refuse = (name: string, why: string): void => reply.error(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${why}`);
+  const names = Array.from({ length: args.count / 2 - 1 }, (_, i) => argumentText(args, 2 + 2 * i));
+  const seen = new Set<string>();
+  for (const name of names) {
+    if (!Object.hasOwn(settings, name.toLowerCase())) return reply.error(`ERR Unknown option or number of arguments for CONFIG SET - '${name}'`);
+    if (seen.has(name.toLowerCase())) return refuse(name, 'duplicate parameter');
+    seen.add(name.toLowerCase());
+  }
+  for (const [i, name] of names.entries()) if (settings[name.toLowerCase()] !== argumentText(args, 3 + 2 * i)) return refuse(name, "can't set immutable config");
+  reply.ok();
 }
 
 /** `*` and `?`, without regard to case. */

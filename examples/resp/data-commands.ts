@@ -1,5 +1,5 @@
 /** What the commands do that read and write keys: each on one keyspace, with its reply into a writer. They know no connection. */
-import { argumentInteger, argumentIs, argumentText, isInt64, readBigInteger, readInteger, type Arguments } from './arguments.js';
+import { LEAST_64, MOST_64, argumentInteger, argumentIs, argumentText, isInt64, readBigInteger, readInteger, type Arguments } from './arguments.js';
 import { writeNumber } from './bytes.js';
 import { HASH, LIST, TEXT, type Entry, type Keyspace } from './keyspace.js';
 import type { ReplyWriter } from './reply-writer.js';
@@ -13,8 +13,12 @@ export const SYNTAX_ERROR = 'ERR syntax error';
 const MUST_BE_POSITIVE = 'ERR value is out of range, must be positive';
 
 const find = (keys: Keyspace, args: Arguments, index: number): Entry | undefined => keys.find(args.bytes, args.starts[index]!, args.ends[index]!);
-const findOrInsert = (keys: Keyspace, args: Arguments, index: number): Entry => find(keys, args, index) ?? keys.insert(args.bytes, args.starts[index]!, args.ends[index]!);
-const setText = (keys: Keyspace, entry: Entry, args: Arguments, index: number): void => keys.setText(entry, args.bytes, args.starts[index]!, args.ends[index]!);
+/** Makes a key a text: `found` is its entry, if it has one. When memory is short nothing has changed. */
+function putText(keys: Keyspace, found: Entry | undefined, args: Arguments, key: number, bytes: Uint8Array, start: number, end: number): Entry {
+  const entry = found ?? keys.insert(args.bytes, args.starts[key]!, args.ends[key]!, end - start);
+  keys.setText(entry, bytes, start, end);
+  return entry;
+}
 
 /** `find` for a read that INFO counts. */
 function lookUp(keys: Keyspace, args: Arguments, index: number): Entry | undefined {
@@ -39,25 +43,32 @@ export const set: DataStep = (args, reply, keys) => {
   let onlyIfThere = false;
   let returnsOld = false;
   let keepsEnd = false;
-  let lifeMs = 0;
+  /** The argument that says how long it lives, and in which unit; the last of them counts. */
+  let life = 0;
+  let unit = 0;
   for (let i = 3; i < args.count; i++) {
     if (argumentIs(args, i, 'nx') && !onlyIfThere) onlyIfNew = true;
     else if (argumentIs(args, i, 'xx') && !onlyIfNew) onlyIfThere = true;
     else if (argumentIs(args, i, 'get')) returnsOld = true;
-    else if (argumentIs(args, i, 'keepttl') && lifeMs === 0) keepsEnd = true;
-    else if ((argumentIs(args, i, 'ex') || argumentIs(args, i, 'px')) && i + 1 < args.count && lifeMs === 0 && !keepsEnd) {
-      // Read now, judged when the syntax is known to be right, as redis-server does.
-      lifeMs = i + 1;
-      i++;
+    else if (argumentIs(args, i, 'keepttl') && life === 0) keepsEnd = true;
+    else if (argumentIs(args, i, 'ex') && i + 1 < args.count && unit !== 1 && !keepsEnd) {
+      // Read when the syntax is known to be right, as redis-server does.
+      unit = 1000;
+      life = ++i;
+    } else if (argumentIs(args, i, 'px') && i + 1 < args.count && unit !== 1000 && !keepsEnd) {
+      unit = 1;
+      life = ++i;
     } else return reply.error(SYNTAX_ERROR);
   }
-  if (lifeMs !== 0) {
-    const life = argumentInteger(args, lifeMs);
-    if (Number.isNaN(life)) return reply.error(NOT_AN_INTEGER);
-    lifeMs = argumentIs(args, lifeMs - 1, 'ex') ? life * 1000 : life;
-    if (life <= 0 || lifeMs > MOST_LIFE_MS) return reply.error("ERR invalid expire time in 'set' command");
+  let endMs: number | bigint = 0;
+  if (life !== 0) {
+    const amount = argumentInteger(args, life);
+    if (Number.isNaN(amount)) return reply.error(NOT_AN_INTEGER);
+    const end = amount <= 0 ? undefined : endOf(keys, args, life, amount, unit);
+    if (end === undefined) return reply.error("ERR invalid expire time in 'set' command");
+    endMs = end;
   }
-  let entry = find(keys, args, 1);
+  const entry = find(keys, args, 1);
   if (returnsOld && entry !== undefined && entry.kind !== TEXT) return reply.error(WRONG_TYPE);
   if (returnsOld) {
     if (entry === undefined) reply.nil();
@@ -67,10 +78,9 @@ export const set: DataStep = (args, reply, keys) => {
     if (!returnsOld) reply.nil();
     return;
   }
-  entry ??= keys.insert(args.bytes, args.starts[1]!, args.ends[1]!);
-  setText(keys, entry, args, 2);
-  if (lifeMs !== 0) keys.expireAt(entry, keys.host.nowMs() + lifeMs);
-  else if (!keepsEnd) keys.persist(entry);
+  const put = putText(keys, entry, args, 1, args.bytes, args.starts[2]!, args.ends[2]!);
+  if (life !== 0) keys.expireAt(put, endMs);
+  else if (!keepsEnd) keys.persist(put);
   if (!returnsOld) reply.ok();
 };
 
@@ -86,31 +96,53 @@ export const mget: DataStep = (args, reply, keys) => {
 /** The number of arguments has been checked: keys and values in pairs. */
 export const mset: DataStep = (args, reply, keys) => {
   for (let i = 1; i < args.count; i += 2) {
-    const entry = findOrInsert(keys, args, i);
-    setText(keys, entry, args, i + 1);
-    keys.persist(entry);
+    keys.persist(putText(keys, find(keys, args, i), args, i, args.bytes, args.starts[i + 1]!, args.ends[i + 1]!));
   }
   reply.ok();
 };
 
 const digits = new Uint8Array(24);
 
-export const incr: DataStep = (args, reply, keys) => {
+export const incr: DataStep = (args, reply, keys) => add(args, reply, keys, 1);
+export const decr: DataStep = (args, reply, keys) => add(args, reply, keys, -1);
+
+export const incrBy: DataStep = (args, reply, keys) => {
+  const by = exactInteger(args, 2);
+  if (by === undefined) reply.error(NOT_AN_INTEGER);
+  else add(args, reply, keys, by);
+};
+
+export const decrBy: DataStep = (args, reply, keys) => {
+  const by = exactInteger(args, 2);
+  if (by === undefined) reply.error(NOT_AN_INTEGER);
+  else if (by === LEAST_64) reply.error('ERR decrement would overflow');
+  else add(args, reply, keys, -by);
+};
+
+/** A number where that is exact, else a bigint; undefined for what is no integer of 64 bits. */
+function exactInteger(args: Arguments, index: number): number | bigint | undefined {
+  const value = argumentInteger(args, index);
+  if (Number.isNaN(value)) return undefined;
+  return Number.isFinite(value) ? value : readBigInteger(args.bytes, args.starts[index]!, args.ends[index]!);
+}
+
+function add(args: Arguments, reply: ReplyWriter, keys: Keyspace, by: number | bigint): void {
   const entry = find(keys, args, 1);
   if (entry !== undefined && entry.kind !== TEXT) return reply.error(WRONG_TYPE);
   const old = entry === undefined ? 0 : readInteger(entry.bytes, entry.start, entry.end);
   if (Number.isNaN(old)) return reply.error(NOT_AN_INTEGER);
   let length: number;
-  if (Math.abs(old) < Number.MAX_SAFE_INTEGER) {
-    length = writeNumber(digits, 0, old + 1);
+  const sum = typeof by === 'number' ? old + by : Infinity;
+  if (Math.abs(sum) < Number.MAX_SAFE_INTEGER) {
+    length = writeNumber(digits, 0, sum);
   } else {
-    const value = readBigInteger(entry!.bytes, entry!.start, entry!.end) + 1n;
+    const value = (entry === undefined ? 0n : readBigInteger(entry.bytes, entry.start, entry.end)) + BigInt(by);
     if (!isInt64(value)) return reply.error('ERR increment or decrement would overflow');
     length = Buffer.from(digits.buffer).write(String(value), 'latin1');
   }
-  keys.setText(entry ?? keys.insert(args.bytes, args.starts[1]!, args.ends[1]!), digits, 0, length);
+  putText(keys, entry, args, 1, digits, 0, length);
   reply.integerText(digits, length);
-};
+}
 
 // ---- Any key -------------------------------------------------------------------------------------------------------
 
@@ -125,8 +157,26 @@ export const del: DataStep = (args, reply, keys) => {
   reply.integer(removed);
 };
 
-/** A life that would end beyond the milliseconds of 64 bits is refused, with a little room for the clock. */
-const MOST_LIFE_MS = 2 ** 63 - 2 ** 43;
+/** FLUSHALL, FLUSHDB [ASYNC | SYNC] */
+export const flush: DataStep = (args, reply, keys) => {
+  if (args.count > 2 || (args.count === 2 && !argumentIs(args, 1, 'sync') && !argumentIs(args, 1, 'async'))) return reply.error(SYNTAX_ERROR);
+  keys.clear();
+  reply.ok();
+};
+
+export const dbSize: DataStep = (_args, reply, keys) => reply.integer(keys.size);
+
+/**
+ * When it will be over, by the keyspace's clock: argument `index`, which is `amount` (infinite beyond 2^53), in units of so many milliseconds from
+ * now. Undefined when that is beyond 64 bits, by redis-server's clock, which counts from 1970.
+ */
+function endOf(keys: Keyspace, args: Arguments, index: number, amount: number, unitMs: number): number | bigint | undefined {
+  const nowMs = keys.host.nowMs();
+  if (Math.abs(amount * unitMs) < Number.MAX_SAFE_INTEGER / 2) return nowMs + amount * unitMs;
+  const exact = readBigInteger(args.bytes, args.starts[index]!, args.ends[index]!) * BigInt(unitMs);
+  if (exact < LEAST_64 || exact + BigInt(Date.now()) > MOST_64) return undefined;
+  return BigInt(Math.floor(nowMs)) + exact;
+}
 
 /** EXPIRE key seconds [NX | XX | GT | LT] */
 export const expire: DataStep = (args, reply, keys) => {
@@ -140,10 +190,10 @@ export const expire: DataStep = (args, reply, keys) => {
   if ((flags & GT) !== 0 && (flags & LT) !== 0) return reply.error('ERR GT and LT options at the same time are not compatible');
   const seconds = argumentInteger(args, 2);
   if (Number.isNaN(seconds)) return reply.error(NOT_AN_INTEGER);
-  if (Math.abs(seconds * 1000) > MOST_LIFE_MS) return reply.error("ERR invalid expire time in 'expire' command");
+  const atMs = endOf(keys, args, 2, seconds, 1000);
+  if (atMs === undefined) return reply.error("ERR invalid expire time in 'expire' command");
   const entry = find(keys, args, 1);
   if (entry === undefined) return reply.integer(0);
-  const atMs = keys.host.nowMs() + seconds * 1000;
   const old = entry.expiresAtMs;
   const isRefused = ((flags & NX) !== 0 && old !== Infinity) || ((flags & XX) !== 0 && old === Infinity) || ((flags & GT) !== 0 && atMs <= old) || ((flags & LT) !== 0 && atMs >= old);
   if (isRefused) return reply.integer(0);
@@ -160,14 +210,20 @@ export const ttl: DataStep = (args, reply, keys) => {
   const entry = find(keys, args, 1);
   if (entry === undefined) reply.integer(-2);
   else if (entry.expiresAtMs === Infinity) reply.integer(-1);
-  else reply.integer(Math.floor((entry.expiresAtMs - keys.host.nowMs() + 500) / 1000));
+  else if (typeof entry.expiresAtMs === 'number') reply.integer(Math.floor((entry.expiresAtMs - keys.host.nowMs() + 500) / 1000));
+  else reply.integerText(digits, Buffer.from(digits.buffer).write(String((entry.expiresAtMs - BigInt(Math.floor(keys.host.nowMs())) + 500n) / 1000n), 'latin1'));
 };
 
 // ---- Lists ---------------------------------------------------------------------------------------------------------
 
+/** Elements of a list, and fields of a hash: one map and one fast array hold so many. */
+export const MOST_ELEMENTS = 2 ** 24;
+const TOO_MANY = `ERR more than ${MOST_ELEMENTS} elements`;
+
 export const lpush: DataStep = (args, reply, keys) => {
   const found = find(keys, args, 1);
   if (found !== undefined && found.kind !== LIST) return reply.error(WRONG_TYPE);
+  if ((found?.list!.length ?? 0) + args.count - 2 > MOST_ELEMENTS) return reply.error(TOO_MANY);
   const entry = found ?? keys.insert(args.bytes, args.starts[1]!, args.ends[1]!);
   entry.kind = LIST;
   const list = (entry.list ??= new TextDeque());
@@ -191,7 +247,9 @@ export const lpop: DataStep = (args, reply, keys) => {
     count = Math.min(count, list.length);
     reply.array(count);
   }
-  for (let i = 0; i < count; i++) reply.bulkText(list.shift());
+  // Removed once it is written: a reply that fails takes nothing away.
+  for (let i = 0; i < count; i++) reply.bulkText(list.at(i));
+  for (let i = 0; i < count; i++) list.shift();
   if (list.length === 0) keys.remove(entry);
 };
 
@@ -216,6 +274,7 @@ export const lrange: DataStep = (args, reply, keys) => {
 export const hset: DataStep = (args, reply, keys) => {
   const found = find(keys, args, 1);
   if (found !== undefined && found.kind !== HASH) return reply.error(WRONG_TYPE);
+  if ((found?.fields!.size ?? 0) + (args.count - 2) / 2 > MOST_ELEMENTS) return reply.error(TOO_MANY);
   const entry = found ?? keys.insert(args.bytes, args.starts[1]!, args.ends[1]!);
   entry.kind = HASH;
   const fields = (entry.fields ??= new Map<string, string>());

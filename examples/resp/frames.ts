@@ -182,6 +182,7 @@ export class FrameReader {
       if (this.have < 4) return at;
     }
     const size = this.view.getInt32(0, true);
+    this.reserve(size);
     const part = Math.min(size - this.have, end - at);
     this.hold(bytes, at, at + part);
     at += part;
@@ -198,14 +199,17 @@ export class FrameReader {
 
   private hold(bytes: Uint8Array, start: number, end: number): void {
     const needed = this.have + end - start;
-    if (needed > this.bytes.length) {
-      const grown = new Uint8Array(2 ** Math.ceil(Math.log2(needed)));
-      grown.set(this.bytes.subarray(0, this.have));
-      this.bytes = grown;
-      this.view = new DataView(grown.buffer);
-    }
+    this.reserve(needed);
     copyBytes(bytes, start, end, this.bytes, this.have);
     this.have = needed;
+  }
+
+  private reserve(size: number): void {
+    if (size <= this.bytes.length) return;
+    const grown = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
+    grown.set(this.bytes.subarray(0, this.have));
+    this.bytes = grown;
+    this.view = new DataView(grown.buffer);
   }
 }
 

@@ -4,6 +4,9 @@ import { at, type Field } from './counters.js';
 import type { ReplyWriter } from './reply-writer.js';
 import type { Server } from './server.js';
 
+/** The release of redis-server whose replies and errors these are. */
+export const VERSION = '7.0.0';
+
 export function writeInfo(server: Server, args: Arguments, reply: ReplyWriter): void {
   server.publishFigures();
   const asked = new Set(Array.from({ length: args.count - 1 }, (_, i) => argumentText(args, i + 1).toLowerCase()));
@@ -18,7 +21,7 @@ function sectionsOf(server: Server): Record<string, string[]> {
   const memory = process.memoryUsage();
   return {
     Server: [
-      'redis_version:7.0.0', 'redis_mode:standalone', 'server_name:percore-resp', `node_version:${process.version}`, `process_id:${process.pid}`,
+      `redis_version:${VERSION}`, 'redis_mode:standalone', 'server_name:percore-resp', `node_version:${process.version}`, `process_id:${process.pid}`,
       `tcp_port:${server.options.port?.() ?? 0}`, `uptime_in_seconds:${Math.floor((Date.now() - server.startedMs) / 1000)}`, `reactors:${server.reactors}`,
     ],
     Clients: [`connected_clients:${sum('connections')}`, `blocked_by_slow_reading:${sum('blocked')}`],
@@ -26,7 +29,7 @@ function sectionsOf(server: Server): Record<string, string[]> {
     Stats: [
       `total_connections_received:${sum('connectionsReceived')}`, `total_commands_processed:${sum('commands')}`, `commands_of_other_reactors:${sum('remoteCommands')}`,
       `total_net_input_bytes:${sum('bytesIn')}`, `expired_keys:${sum('expired')}`, `keyspace_hits:${sum('hits')}`, `keyspace_misses:${sum('misses')}`,
-      `pubsub_channels:${sum('channels')}`, `slow_subscribers_closed:${sum('slowSubscribers')}`, `protocol_errors:${sum('protocolErrors')}`,
+      `pubsub_channels:${sum('channels')}`, `failed_commands:${sum('failed')}`, `client_output_buffer_limit_disconnections:${sum('overfull') + sum('slowSubscribers')}`, `slow_subscribers_closed:${sum('slowSubscribers')}`, `protocol_errors:${sum('protocolErrors')}`,
     ],
     Reactors: Array.from({ length: server.reactors }, (_, id) => {
       const row = counters.rowOf(id);

@@ -10,6 +10,7 @@
 import { copyBytes } from './bytes.js';
 import { Slab } from './slab.js';
 import type { TextDeque } from './text-deque.js';
+import { WideMap } from './wide-map.js';
 
 export interface KeyspaceHost {
   /** Milliseconds of a clock that never goes back. */
@@ -29,8 +30,8 @@ export class Entry {
   length = 0;
   list: TextDeque | undefined = undefined;
   fields: Map<string, string> | undefined = undefined;
-  /** By the host's clock; Infinity: never. */
-  expiresAtMs = Infinity;
+  /** By the host's clock; Infinity: never. A bigint where a number would not be exact: comparisons take both. */
+  expiresAtMs: number | bigint = Infinity;
   timer: unknown = undefined;
   next: Entry | undefined = undefined;
 
@@ -66,7 +67,7 @@ export class Keyspace {
   misses = 0;
   private count = 0;
   private readonly slab = new Slab();
-  private readonly entries = new Map<number, Entry>();
+  private readonly entries = new WideMap<Entry>();
   /** Chosen anew for each keyspace, so that nobody can prepare keys that all hash alike. */
   private readonly seed = (Math.random() * 2 ** 32) | 0;
 
@@ -88,11 +89,11 @@ export class Keyspace {
     return undefined;
   }
 
-  /** A new entry for a key that `find` does not find. */
-  insert(bytes: Uint8Array, start: number, end: number): Entry {
+  /** A new entry for a key that `find` does not find, with room for a text of `textLength` bytes. Changes nothing when memory is short. */
+  insert(bytes: Uint8Array, start: number, end: number, textLength = 0): Entry {
     const hash = this.hash(bytes, start, end);
     const { slab } = this;
-    const capacity = slab.allocate(end - start);
+    const capacity = slab.allocate(end - start + textLength);
     copyBytes(bytes, start, end, slab.bytes, slab.at);
     const entry = new Entry(hash, slab.bytes, slab.at, capacity, end - start);
     entry.next = this.entries.get(hash);
@@ -117,14 +118,25 @@ export class Keyspace {
     if (--this.count === 0) this.slab.clear();
   }
 
-  /** Makes the entry a text of these bytes, whatever it was; its end of life stays. Allocates only when it grows. */
+  /** Removes every key. */
+  clear(): void {
+    for (const first of this.entries.values()) for (let entry: Entry | undefined = first; entry !== undefined; entry = entry.next) this.persist(entry);
+    this.entries.clear();
+    this.count = 0;
+    this.slab.clear();
+  }
+
+  /**
+   * Makes the entry a text of these bytes, whatever it was; its end of life stays. Allocates only when it grows, and changes nothing when memory is
+   * short.
+   */
   setText(entry: Entry, bytes: Uint8Array, start: number, end: number): void {
     const length = end - start;
-    entry.kind = TEXT;
-    entry.list = entry.fields = undefined;
     const needed = entry.keyLength + length;
     // Memory much larger than the text is given back.
     if (needed > entry.capacity || entry.capacity > 64 + 2 * needed) this.move(entry, needed);
+    entry.kind = TEXT;
+    entry.list = entry.fields = undefined;
     copyBytes(bytes, start, end, entry.bytes, entry.start);
     entry.length = length;
   }
@@ -141,7 +153,7 @@ export class Keyspace {
   }
 
   /** The entry lives until then, by the host's clock. */
-  expireAt(entry: Entry, atMs: number): void {
+  expireAt(entry: Entry, atMs: number | bigint): void {
     this.persist(entry);
     this.expiring++;
     entry.expiresAtMs = atMs;
@@ -158,7 +170,7 @@ export class Keyspace {
   }
 
   private arm(entry: Entry): void {
-    const leftMs = entry.expiresAtMs - this.host.nowMs();
+    const leftMs = Number(entry.expiresAtMs) - this.host.nowMs();
     entry.timer = this.host.after(Math.min(Math.max(leftMs, 0), MOST_DELAY_MS), () => {
       if (leftMs > MOST_DELAY_MS) return this.arm(entry);
       this.expired++;

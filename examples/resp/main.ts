@@ -15,9 +15,9 @@ import type { RespData, RespServices } from './reactor.js';
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
   if (options === undefined) return void process.stdout.write(usage);
-  const { host, bulkBytes, subscriberBytes } = options;
+  const { host, bulkBytes, subscriberBytes, replyBytes } = options;
   const reactors = options.reactors === 'auto' ? cpuBudget().count : options.reactors;
-  const data: RespData = { counters: Counters.allocate(reactors), host, limits: { ...DEFAULT_LIMITS, bulkBytes }, subscriberBytes };
+  const data: RespData = { counters: Counters.allocate(reactors), host, limits: { ...DEFAULT_LIMITS, bulkBytes }, subscriberBytes, replyBytes };
   const runtime = await createRuntime<RespServices>({ entry: new URL('./reactor.js', import.meta.url), reactors, idle: { strategy: options.idle }, io: { source: options.source }, data });
   const living = new Set(Array.from({ length: reactors }, (_, id) => id));
   runtime.on('reactorDied', ({ reactorId, error }) => {

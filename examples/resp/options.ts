@@ -1,7 +1,7 @@
 /** The command line of the RESP server. */
 import { parseArgs } from 'node:util';
 import { DEFAULT_LIMITS } from './parser.js';
-import { DEFAULT_SUBSCRIBER_BYTES } from './server.js';
+import { DEFAULT_REPLY_BYTES, DEFAULT_SUBSCRIBER_BYTES } from './server.js';
 
 export interface Options {
   readonly port: number;
@@ -12,6 +12,7 @@ export interface Options {
   readonly source: (typeof SOURCES)[number];
   readonly bulkBytes: number;
   readonly subscriberBytes: number;
+  readonly replyBytes: number;
 }
 
 /** The command line is wrong; the message names the option, its value and what is allowed. */
@@ -32,6 +33,7 @@ usage: node dist/examples/resp/main.js [options]
   --source SOURCE       ${SOURCES.join(', ')} (default epoll)
   --bulk-bytes N        longest key or value (default ${DEFAULT_LIMITS.bulkBytes})
   --subscriber-bytes N  what a subscriber may leave unread before it is closed (default ${DEFAULT_SUBSCRIBER_BYTES})
+  --reply-bytes N       longest reply; a client for which twice that waits is closed (default ${DEFAULT_REPLY_BYTES})
   -h, --help            show this
 `;
 
@@ -43,7 +45,7 @@ export function parseOptions(argv: string[]): Options | undefined {
       args: argv,
       options: {
         'port': { type: 'string' }, 'host': { type: 'string' }, 'reactors': { type: 'string' }, 'idle': { type: 'string' }, 'source': { type: 'string' },
-        'bulk-bytes': { type: 'string' }, 'subscriber-bytes': { type: 'string' }, 'help': { type: 'boolean', short: 'h' },
+        'bulk-bytes': { type: 'string' }, 'subscriber-bytes': { type: 'string' }, 'reply-bytes': { type: 'string' }, 'help': { type: 'boolean', short: 'h' },
       },
     }));
   } catch (error) {
@@ -70,5 +72,6 @@ export function parseOptions(argv: string[]): Options | undefined {
     source: oneOf('source', SOURCES),
     bulkBytes: whole('bulk-bytes', DEFAULT_LIMITS.bulkBytes, 1024, DEFAULT_LIMITS.commandBytes),
     subscriberBytes: whole('subscriber-bytes', DEFAULT_SUBSCRIBER_BYTES, 1024, 2 ** 30),
+    replyBytes: whole('reply-bytes', DEFAULT_REPLY_BYTES, 65_536, 2 ** 30),
   };
 }

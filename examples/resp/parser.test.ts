@@ -118,3 +118,38 @@ describe('the request parser', () => {
     expect(names).toEqual(['PING', 'QUIT']);
   });
 });
+
+describe('long commands', () => {
+  it('of several clients at once come whole, whatever buffers they share one after the other', () => {
+    let state = 12345;
+    const random = (below: number): number => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+      return (state >> 8) % below;
+    };
+    const clients = Array.from({ length: 6 }, (_, id) => {
+      const values = Array.from({ length: 8 }, (__, i) => Buffer.alloc(random(i % 2 === 0 ? 400_000 : 3_000_000), `${id}.${i} `));
+      const stream = Buffer.concat(values.flatMap((value, i) => [Buffer.from(`*3\r\n$3\r\nSET\r\n$2\r\nk${i}\r\n$${value.length}\r\n`), value, Buffer.from('\r\n*1\r\n$4\r\nPING\r\n')]));
+      return { parser: new RequestParser(), values, stream, at: 0, found: 0 };
+    });
+    const chunk = new Uint8Array(65_536);
+    while (clients.some(({ stream, at }) => at < stream.length)) {
+      const client = clients[random(clients.length)]!;
+      const size = Math.min(client.stream.length - client.at, 1 + random(65_536));
+      if (size <= 0) continue;
+      chunk.set(client.stream.subarray(client.at, client.at + size));
+      client.at += size;
+      client.parser.feed(chunk, 0, size);
+      for (let outcome = client.parser.next(); outcome !== NEED_MORE; outcome = client.parser.next()) {
+        expect(outcome).toBe(COMMAND);
+        const { bytes, starts, ends, count } = client.parser;
+        const number = client.found++;
+        if (number % 2 === 1) expect(count).toBe(1);
+        else expect(Buffer.from(bytes.buffer, bytes.byteOffset + starts[2]!, ends[2]! - starts[2]!).equals(client.values[number / 2]!)).toBe(true);
+      }
+      // The chunk is somebody else's now.
+      chunk.fill(0x2a);
+    }
+    expect(clients.map(({ found }) => found)).toEqual(clients.map(({ values }) => 2 * values.length));
+    for (const { parser } of clients) expect(parser.heldBytes).toBe(0);
+  });
+});

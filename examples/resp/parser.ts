@@ -9,6 +9,8 @@
  *
  * A command that lies whole in its chunk is not copied: its arguments are places in the chunk. Half a command at the end of a chunk is
  * copied to a buffer of the parser, and parsing goes on there where it stopped, so no byte is looked at twice however small the pieces are.
+ * The header says how long a long argument is: the buffer is made for it once, though never for eight times more than has come, since what is
+ * only announced must cost nothing.
  * Why not a general parser of RESP values: requests are arrays of bulk strings only, and knowing that is what makes one pass enough.
  *
  * What is accepted and what is not, to the word of the error, is what redis-server 7.0 does (it does not look at the byte behind a \r either);
@@ -17,6 +19,7 @@
 import { readInteger, type Arguments } from './arguments.js';
 import { copyBytes } from './bytes.js';
 import { splitInline } from './inline-arguments.js';
+import { giveBuffer, takeBuffer } from './spare-buffers.js';
 
 export const NEED_MORE = 0;
 /** The arguments of a command are in `bytes`, `starts`, `ends` until the next call. */
@@ -46,6 +49,8 @@ const LF = 0x0a;
 const NOTHING = new Uint8Array(0);
 /** A buffer for halves that has grown beyond this is given back when it is empty. */
 const KEPT_BYTES = 65_536;
+/** How much larger than what it holds a buffer may be. */
+const MOST_AHEAD = 8;
 
 export class RequestParser implements Arguments {
   bytes: Uint8Array = NOTHING;
@@ -68,6 +73,8 @@ export class RequestParser implements Arguments {
   private bulk = -1;
   /** The line that is searched has no end before here. */
   private scanned = 0;
+  /** From `first` on, the bytes that the command has at least, as far as its headers have come. */
+  private wanted = 0;
 
   constructor(private readonly limits: ParserLimits = DEFAULT_LIMITS) {}
 
@@ -107,7 +114,7 @@ export class RequestParser implements Arguments {
   keep(): void {
     const length = this.end - this.first;
     if (length === 0) {
-      if (this.held.length > KEPT_BYTES) this.held = NOTHING;
+      if (this.held.length > KEPT_BYTES) this.release();
       this.input = NOTHING;
       this.at = this.first = this.end = this.scanned = 0;
       return;
@@ -194,6 +201,7 @@ export class RequestParser implements Arguments {
       if (at + length + 2 > end) {
         this.at = at;
         this.bulk = length;
+        this.wanted = at + length + 2 - this.first;
         return this.needMore();
       }
       const index = this.count;
@@ -205,7 +213,7 @@ export class RequestParser implements Arguments {
       length = -1;
     }
     this.bulk = -1;
-    this.expected = 0;
+    this.expected = this.wanted = 0;
     this.at = this.first = at;
     this.bytes = input;
     return COMMAND;
@@ -251,7 +259,7 @@ export class RequestParser implements Arguments {
 
   private fail(why: string): number {
     this.error = `Protocol error: ${why}`;
-    this.count = 0;
+    this.count = this.wanted = 0;
     this.at = this.first = this.end = 0;
     this.input = this.held = NOTHING;
     return FAILED;
@@ -267,11 +275,24 @@ export class RequestParser implements Arguments {
 
   private reserve(length: number): void {
     if (length <= this.held.length) return;
-    // Up to 64 bytes lie in the JavaScript heap, where making them costs least.
-    const held = new Uint8Array(length <= 64 ? 64 : 2 ** Math.ceil(Math.log2(length)));
+    const held = allocate(Math.max(length, Math.min(this.wanted, MOST_AHEAD * length)));
     if (this.input === this.held) held.set(this.held.subarray(0, this.end));
+    this.release();
     this.held = held;
   }
+
+  /** Lets go of `held`. */
+  private release(): void {
+    if (this.held.length > KEPT_BYTES) giveBuffer(this.held);
+    this.held = NOTHING;
+  }
+}
+
+/** At least so many bytes, with arbitrary content. */
+function allocate(length: number): Uint8Array {
+  // Up to 64 bytes lie in the JavaScript heap, where making them costs least.
+  if (length <= 64) return new Uint8Array(64);
+  return length <= KEPT_BYTES ? new Uint8Array(2 ** Math.ceil(Math.log2(length))) : takeBuffer(length);
 }
 
 const TOO_LONG = -2;

@@ -11,6 +11,7 @@ export interface RespData {
   readonly host: string;
   readonly limits: ParserLimits;
   readonly subscriberBytes: number;
+  readonly replyBytes?: number;
 }
 
 /** What the main thread may ask of each reactor. */
@@ -38,9 +39,10 @@ export default function start(reactor: Reactor<RespServices>, data: RespData): v
     counters: new Counters(data.counters, reactor.reactors, reactor.id),
     limits: data.limits,
     subscriberBytes: data.subscriberBytes,
+    ...(data.replyBytes === undefined ? {} : { replyBytes: data.replyBytes }),
     port: () => listeningPort,
   });
-  const shards = reactor.reactors === 1 ? undefined : new Shards(reactor as Reactor, server.execute, server.publishFigures);
+  const shards = reactor.reactors === 1 ? undefined : new Shards(reactor as Reactor, server.execute, server.publishFigures, server.describe, server.replyBytes);
   server.peers = shards;
 
   reactor.handle('listen', (port) => {

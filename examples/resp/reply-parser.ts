@@ -45,6 +45,8 @@ export class ReplyParser {
   private at = 0;
   private end = 0;
   private held: Uint8Array = NOTHING;
+  /** Bytes that the bulk has whose header came last, with its header. */
+  private wanted = 0;
   private readonly open: { items: Reply[]; left: number }[] = [];
 
   /** `bulks`: what becomes of a bulk. As utf8 text unless said otherwise. */
@@ -111,7 +113,11 @@ export class ReplyParser {
           this.at = after;
           return null;
         }
-        if (after + length + 2 > this.end) return NO_REPLY;
+        if (after + length + 2 > this.end) {
+          this.wanted = after + length + 2 - at;
+          return NO_REPLY;
+        }
+        this.wanted = 0;
         this.at = after + length + 2;
         return this.bulks() === 'bytes' ? input.slice(after, after + length) : Buffer.from(input.buffer as ArrayBuffer, input.byteOffset + after, length).toString('utf8');
       }
@@ -161,7 +167,8 @@ export class ReplyParser {
 
   private reserve(length: number): void {
     if (length <= this.held.length) return;
-    const held = new Uint8Array(Math.max(256, 2 ** Math.ceil(Math.log2(length))));
+    // For a long bulk once, though not for eight times more than has come.
+    const held = new Uint8Array(Math.max(256, 2 ** Math.ceil(Math.log2(length)), Math.min(this.wanted, 8 * length)));
     if (this.input === this.held) held.set(this.held.subarray(0, this.end));
     this.held = held;
   }

@@ -8,12 +8,18 @@
  * reply, that goes out, then its tail, then the next slots as far as they are complete.
  */
 import { copyBytes } from './bytes.js';
-import { MGET, MSET, type Command } from './command-table.js';
+import { MGET, type Command } from './command-table.js';
 import { ReplyWriter } from './reply-writer.js';
 
-/** Takes the reply of a command that ran in another reactor. */
+/** Takes the reply of a command that ran in another reactor. Throws nothing: who calls it has other clients' replies to hand out. */
 export interface Receiver {
   receive(bytes: Uint8Array, start: number, end: number): void;
+}
+
+/** Whoever waits for this reply gets an error in its place. */
+export function failReceiver(receiver: Receiver, text: string): void {
+  const bytes = Buffer.from(`-${text.replace(/[\r\n]/g, ' ')}\r\n`, 'latin1');
+  receiver.receive(new Uint8Array(bytes), 0, bytes.length);
 }
 
 export interface SlotOwner {
@@ -77,9 +83,11 @@ export class Gather {
   private waiting = 0;
   private sum = 0;
   private failure: Uint8Array | undefined;
+  private isFailed = false;
   private readonly values: Uint8Array[] = [];
 
-  constructor(private readonly command: Command, private readonly slot: Slot) {}
+  /** `mostBytes`: how long the reply may be; `describe`: what an exception is called in a reply. */
+  constructor(private readonly command: Command, private readonly slot: Slot, private readonly mostBytes: number, private readonly describe: (error: unknown) => string) {}
 
   /** A receiver for one reactor's share; `places`: which arguments of MGET it has. Make all of them before the first reply can come. */
   part(places: readonly number[]): Receiver {
@@ -88,10 +96,19 @@ export class Gather {
   }
 
   private add(places: readonly number[], bytes: Uint8Array, start: number, end: number): void {
-    if (bytes[start] === 0x2d) this.failure ??= bytes.slice(start, end);
-    else if (this.command === MGET) this.addValues(places, bytes, start);
-    else if (this.command !== MSET) this.sum += numberAt(bytes, start + 1);
-    if (--this.waiting === 0) this.finish();
+    this.waiting--;
+    if (this.isFailed) return;
+    try {
+      if (bytes[start] === 0x2d) this.failure ??= bytes.slice(start, end);
+      else if (this.command === MGET) this.addValues(places, bytes, start);
+      else if (bytes[start] === 0x3a) this.sum += numberAt(bytes, start + 1);
+      if (this.waiting === 0) this.finish();
+    } catch (error) {
+      // The parts that are still to come have nobody to come to.
+      this.isFailed = true;
+      this.values.length = 0;
+      failReceiver(this.slot, this.describe(error));
+    }
   }
 
   /** `*2\r\n$1\r\na\r\n$-1\r\n`: each value as it stands, length and all. */
@@ -107,8 +124,8 @@ export class Gather {
 
   private finish(): void {
     if (this.failure !== undefined) return this.slot.receive(this.failure, 0, this.failure.length);
-    const reply = new ReplyWriter(256);
-    if (this.command === MSET) {
+    const reply = new ReplyWriter(256, this.mostBytes);
+    if (this.command.isOk) {
       reply.ok();
     } else if (this.command === MGET) {
       reply.array(this.values.length);

@@ -1,6 +1,11 @@
 /**
  * Writes RESP2 replies into one growing piece of memory, which is then handed to a connection or a lane in one go. One writer serves a whole
  * reactor: between two steps it is empty.
+ *
+ *     begin() ; the reply ... ; begin() ; half a reply, an exception ; abort('ERR why') ; begin() ; ...
+ *
+ * A command that fails in the middle of its reply, because memory is short or the reply would be longer than `mostBytes`, so costs its own
+ * reply alone: those before it in the same memory may be other commands'.
  */
 import { copyBytes, writeNumber } from './bytes.js';
 
@@ -8,6 +13,9 @@ const CR = 0x0d;
 const LF = 0x0a;
 const FIRST_BYTES = 65_536;
 const NOTHING = new Uint8Array(0);
+
+/** A reply would be longer than replies may be. */
+export class ReplyTooLong extends Error {}
 
 const OK = latin1('+OK\r\n');
 const PONG = latin1('+PONG\r\n');
@@ -19,19 +27,33 @@ export class ReplyWriter {
   /** Bytes written. */
   length = 0;
   private buffer: Buffer;
+  /** Where the reply begins that is being written. */
+  private start = 0;
 
-  constructor(firstBytes = FIRST_BYTES) {
+  /** `mostBytes`: about how long one reply may be; it throws ReplyTooLong before it takes memory for more. */
+  constructor(firstBytes = FIRST_BYTES, private readonly mostBytes = Infinity) {
     this.bytes = new Uint8Array(firstBytes);
     this.buffer = Buffer.from(this.bytes.buffer as ArrayBuffer);
   }
 
   /** Forgets what was written. Memory that a long reply took is given back. */
   clear(): void {
-    this.length = 0;
+    this.length = this.start = 0;
     if (this.bytes.length > 16 * FIRST_BYTES) {
       this.bytes = NOTHING;
       this.allocate(FIRST_BYTES);
     }
+  }
+
+  /** A reply begins here. */
+  begin(): void {
+    this.start = this.length;
+  }
+
+  /** In place of what was written since `begin`: an error. */
+  abort(text: string): void {
+    this.length = this.start;
+    this.error(text);
   }
 
   ok(): void {
@@ -54,9 +76,9 @@ export class ReplyWriter {
     this.line(0x2b, text);
   }
 
-  /** `text` begins with the kind of error: ERR, WRONGTYPE. Line ends in it become spaces, or they would end the reply. */
+  /** `text` begins with the kind of error: ERR, WRONGTYPE. Line ends in it become spaces, or they would end the reply; those behind it go. */
   error(text: string): void {
-    this.line(0x2d, text.replace(/[\r\n]/g, ' '));
+    this.line(0x2d, text.replace(/[\r\n]+$/, '').replace(/[\r\n]/g, ' '));
   }
 
   integer(value: number): void {
@@ -153,6 +175,7 @@ export class ReplyWriter {
   }
 
   private allocate(least: number): void {
+    if (least - this.start > this.mostBytes) throw new ReplyTooLong(`the reply is longer than ${this.mostBytes} bytes`);
     const old = this.bytes;
     let size = Math.min(FIRST_BYTES, Math.max(256, old.length));
     while (size < least) size *= 2;

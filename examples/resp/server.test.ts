@@ -45,7 +45,7 @@ describe('redis-cli', () => {
     expect(await answers('HGET', 'cli:h', 'f')).toBe('v');
     expect(await answers('PUBLISH', 'cli:channel', 'x')).toBe('0');
     expect(await answers('CONFIG', 'GET', 'appendonly')).toBe('appendonly\nno');
-    expect(Number(await answers('COMMAND', 'COUNT'))).toBe(22);
+    expect(Number(await answers('COMMAND', 'COUNT'))).toBe(32);
     expect(await answers('COMMAND', 'INFO', 'get')).toMatch(/^get\n2\nreadonly\n1\n1\n1/);
     expect(await answers('INFO', 'keyspace')).toMatch(/^# Keyspace\r\ndb0:keys=\d+,expires=1,/);
     expect(await answers('DEL', 'cli:s', 'cli:n', 'cli:a', 'cli:b', 'cli:c', 'cli:l', 'cli:h')).toBe('7');

@@ -7,7 +7,7 @@ import { Counters, at } from './counters.js';
 import { Keyspace, type KeyspaceHost } from './keyspace.js';
 import { DEFAULT_LIMITS, type ParserLimits } from './parser.js';
 import { SlotPool } from './reply-queue.js';
-import { ReplyWriter } from './reply-writer.js';
+import { ReplyTooLong, ReplyWriter } from './reply-writer.js';
 import type { Execute } from './shards.js';
 import type { Receiver } from './reply-queue.js';
 
@@ -29,21 +29,26 @@ export interface ServerOptions {
   readonly limits?: ParserLimits;
   /** What a subscriber may leave unread before it is closed. */
   readonly subscriberBytes?: number;
+  /** The longest reply. */
+  readonly replyBytes?: number;
   /** Port, for INFO. */
   readonly port?: () => number;
 }
 
 export const DEFAULT_SUBSCRIBER_BYTES = 8 * 2 ** 20;
+export const DEFAULT_REPLY_BYTES = 256 * 2 ** 20;
 
 export class Server {
   readonly keys: Keyspace;
   readonly channels = new Channels();
-  readonly writer = new ReplyWriter();
-  readonly scratch = new ReplyWriter();
+  /** For the session that works; empty whenever none does. */
+  readonly writer: ReplyWriter;
+  readonly scratch: ReplyWriter;
   readonly slots = new SlotPool();
   readonly counters: Counters;
   readonly limits: ParserLimits;
   readonly subscriberBytes: number;
+  readonly replyBytes: number;
   readonly startedMs = Date.now();
   readonly id: number;
   readonly reactors: number;
@@ -56,6 +61,9 @@ export class Server {
     this.keys = new Keyspace(options.keyspaceHost);
     this.limits = options.limits ?? DEFAULT_LIMITS;
     this.subscriberBytes = options.subscriberBytes ?? DEFAULT_SUBSCRIBER_BYTES;
+    this.replyBytes = options.replyBytes ?? DEFAULT_REPLY_BYTES;
+    this.writer = new ReplyWriter(undefined, this.replyBytes);
+    this.scratch = new ReplyWriter(undefined, this.replyBytes);
   }
 
   /** The reactor on which the key lives that is argument `index`. */
@@ -63,11 +71,29 @@ export class Server {
     return this.reactors === 1 ? this.id : this.options.ownerOf(hashKey(args.bytes, args.starts[index]!, args.ends[index]!));
   }
 
-  /** Runs a command on this reactor's keys or channels. */
+  /** Runs a command on this reactor's keys or channels, and replies with an error if that throws. */
   readonly execute: Execute = (index, args, reply) => {
+    reply.begin();
+    try {
+      this.run(index, args, reply);
+    } catch (error) {
+      reply.abort(this.describe(error));
+    }
+  };
+
+  /** What a client is told of an exception. Memory that is short and replies that are too long are the clients' affair, others a fault of ours. */
+  readonly describe = (error: unknown): string => {
+    this.counters.row[FAILED]!++;
+    if (error instanceof ReplyTooLong) return `ERR ${error.message}`;
+    if (error instanceof RangeError) return `OOM ${error.message}`;
+    process.stderr.write(`a command failed: ${(error as Error).stack ?? String(error)}\n`);
+    return 'ERR internal error';
+  };
+
+  private run(index: number, args: Arguments, reply: ReplyWriter): void {
     if (index === PUBLISH.index) reply.integer(this.channels.publish(args.bytes, args.starts[1]!, args.ends[1]!, args.starts[2]!, args.ends[2]!));
     else commands[index]!.step!(args, reply, this.keys);
-  };
+  }
 
   /** Writes down where the others see it what changed in a step; at the end of each. */
   readonly publishFigures = (): void => {
@@ -87,3 +113,4 @@ const EXPIRED = at('expired');
 const HITS = at('hits');
 const MISSES = at('misses');
 const CHANNELS = at('channels');
+const FAILED = at('failed');

@@ -4,8 +4,12 @@
  *     receive -> parser -> command here --------------------> writer -> settle -> offer
  *                       -> command elsewhere -> slot .... reply -> send ---------> offer
  *
- * Three things stop the reading until they are over: the connection takes no more (a reader that is slow), the outbox to another reactor is
- * full, or so many commands wait for other reactors that their replies could take too much memory. What was read by then waits in the parser.
+ * Four things stop the reading until they are over: the connection takes no more (a reader that is slow), the outbox to another reactor is
+ * full, so many commands wait for other reactors that their replies could take too much memory, or replies of this reactor wait behind one from
+ * another and take too much already. What was read by then waits in the parser.
+ *
+ * An exception costs the command that it comes from, which replies with an error; where the order of replies can no longer be kept, because
+ * there is no memory for those that wait, it costs this client its connection. Nothing that several clients share is left half-written.
  */
 import { BACK_PRESSURED, CLOSED } from 'percore';
 import { argumentText, type Arguments } from './arguments.js';
@@ -26,6 +30,10 @@ const SETTLE_BYTES = 16_384;
 const MOST_WAITING = 256;
 /** and fewer when their replies are long, so that these take about so much memory at most. */
 const WAITING_BYTES = 2 ** 20;
+/** So many at first: how long its replies are is not known yet. */
+const FIRST_WAITING = 16;
+/** Replies that wait behind one from another reactor, in bytes: beyond this the client's commands wait too. */
+const HELD_BYTES = 2 ** 20;
 
 const COMMANDS = at('commands');
 const REMOTE = at('remoteCommands');
@@ -35,10 +43,14 @@ const SLOW_SUBSCRIBERS = at('slowSubscribers');
 const CONNECTIONS = at('connections');
 const RECEIVED = at('connectionsReceived');
 const BLOCKED = at('blocked');
+const OVERFULL = at('overfull');
 
 export class Session implements SlotOwner, Subscriber {
   /** Channels this client listens to. */
   readonly channels = new Set<string>();
+  /** What the client calls itself; '' nothing. */
+  name = '';
+  readonly id: number;
   private readonly parser: RequestParser;
   private readonly writer: ReplyWriter;
   private readonly row: Float64Array;
@@ -46,13 +58,17 @@ export class Session implements SlotOwner, Subscriber {
   private firstSlot: Slot | undefined;
   private lastSlot: Slot | undefined;
   private waiting = 0;
-  /** About how long the replies of other reactors have been lately. */
+  /** About how long the replies of other reactors have been lately, and how many may be awaited for all that. */
   private replyBytes = 64;
+  private mostWaiting = FIRST_WAITING;
+  /** Replies that are complete and wait behind one that is not. */
+  private heldBytes = 0;
   /** Taken by nobody yet: what `offer` refused, and what came behind it. */
   private unsent: ReplyWriter | undefined;
   private isConnectionFull = false;
   private isOutboxFull = false;
   private isWindowFull = false;
+  private isHeldFull = false;
   private isPaused = false;
   /** QUIT or a protocol error: nothing more is read, and the connection ends when all replies are out. */
   private isEnding = false;
@@ -67,6 +83,8 @@ export class Session implements SlotOwner, Subscriber {
     this.row = server.counters.row;
     this.row[RECEIVED]!++;
     this.row[CONNECTIONS]!++;
+    // Of all reactors, no two are alike.
+    this.id = this.row[RECEIVED]! * server.reactors + server.id;
   }
 
   // ---- From the connection ------------------------------------------------------------------------------------------
@@ -74,14 +92,15 @@ export class Session implements SlotOwner, Subscriber {
   receive(bytes: Uint8Array, offset: number, length: number): void {
     if (this.isEnding || this.isClosed) return;
     this.row[BYTES_IN]! += length;
-    this.parser.feed(bytes, offset, length);
-    if (this.isBlocked) {
+    try {
+      this.parser.feed(bytes, offset, length);
       // A subscriber that does not read is blocked by what it is sent; or this was in hand already when reading was paused.
-      this.parser.keep();
-      this.pause();
-    } else {
-      this.work();
+      if (this.isBlocked) this.parser.keep();
+    } catch (error) {
+      return this.abandon(error);
     }
+    if (this.isBlocked) this.pause();
+    else this.work();
   }
 
   /** The client sends no more: what it asked is answered, then the connection ends. */
@@ -96,28 +115,34 @@ export class Session implements SlotOwner, Subscriber {
     this.isClosed = true;
     for (const channel of this.channels) this.server.channels.remove(channel, this);
     this.channels.clear();
-    this.unsent = undefined;
+    this.unsent = this.firstSlot = this.lastSlot = undefined;
+    this.heldBytes = 0;
     this.row[CONNECTIONS]!--;
   }
 
   // ---- Commands -------------------------------------------------------------------------------------------------------
 
   private get isBlocked(): boolean {
-    return this.isConnectionFull || this.isOutboxFull || this.isWindowFull;
+    return this.isConnectionFull || this.isOutboxFull || this.isWindowFull || this.isHeldFull;
   }
 
   /** Works the commands that are there, as far as nothing stops it. */
   private work(): void {
     this.isWorking = true;
-    for (let hasMore = true; hasMore; ) {
-      hasMore = this.workUntilBlocked();
-      this.settle();
-      // This may make the room that was missing; then the commands behind go on at once, since nothing else would call for them.
-      this.server.peers?.flush();
-      if (this.isBlocked || this.isEnding || this.isClosed) hasMore = false;
+    try {
+      for (let hasMore = true; hasMore; ) {
+        hasMore = this.workUntilBlocked();
+        this.settle();
+        // This may make the room that was missing; then the commands behind go on at once, since nothing else would call for them.
+        this.server.peers?.flush();
+        if (this.isBlocked || this.isEnding || this.isClosed) hasMore = false;
+      }
+    } catch (error) {
+      this.writer.clear();
+      this.abandon(error);
     }
-    this.server.publishFigures();
     this.isWorking = false;
+    this.server.publishFigures();
     if (this.isBlocked && !this.isEnding) this.pause();
     else this.endIfDone();
   }
@@ -146,6 +171,17 @@ export class Session implements SlotOwner, Subscriber {
 
   private run(args: Arguments): void {
     this.row[COMMANDS]!++;
+    const { writer } = this;
+    writer.begin();
+    try {
+      this.dispatch(args);
+    } catch (error) {
+      // Of this command alone: one that has gone to other reactors has told its slot already.
+      writer.abort(this.server.describe(error));
+    }
+  }
+
+  private dispatch(args: Arguments): void {
     const { writer } = this;
     const command = findCommand(args);
     if (command === undefined) return writer.error(unknownCommand(args));
@@ -178,7 +214,7 @@ export class Session implements SlotOwner, Subscriber {
     const { server } = this;
     const shares = server.reactors === 1 ? undefined : Subset.split(args, command.keyStep, server.reactors, (index) => server.ownerOf(args, index));
     if (shares === undefined || shares[server.id]?.count === args.count) return command.step!(args, this.writer, server.keys);
-    const gather = new Gather(command, this.openSlot());
+    const gather = new Gather(command, this.openSlot(), server.replyBytes, server.describe);
     const parts = shares.map((share) => (share === undefined ? undefined : gather.part(share.places)));
     for (let owner = 0; owner < shares.length; owner++) {
       const share = shares[owner];
@@ -192,7 +228,7 @@ export class Session implements SlotOwner, Subscriber {
   private runEverywhere(command: Command, args: Arguments): void {
     const { server } = this;
     if (server.reactors === 1) return server.execute(command.index, args, this.writer);
-    const gather = new Gather(command, this.openSlot());
+    const gather = new Gather(command, this.openSlot(), server.replyBytes, server.describe);
     const parts = Array.from({ length: server.reactors }, (_, owner) => (owner !== server.id && server.peers!.isDead(owner) ? undefined : gather.part([])));
     for (const [owner, part] of parts.entries()) {
       if (owner === server.id || part === undefined) continue;
@@ -225,32 +261,59 @@ export class Session implements SlotOwner, Subscriber {
   }
 
   private window(): number {
-    return Math.max(1, Math.min(MOST_WAITING, Math.floor(WAITING_BYTES / this.replyBytes)));
+    return Math.max(1, Math.min(this.mostWaiting, Math.floor(WAITING_BYTES / this.replyBytes)));
   }
 
   complete(slot: Slot, bytes: Uint8Array, start: number, end: number): void {
+    // Closed meanwhile: there is nobody to tell.
+    if (this.isClosed) return;
+    try {
+      this.take(slot, bytes, start, end);
+    } catch (error) {
+      this.abandon(error);
+    }
+  }
+
+  private take(slot: Slot, bytes: Uint8Array, start: number, end: number): void {
     this.waiting--;
+    if (this.mostWaiting < MOST_WAITING) this.mostWaiting++;
     this.replyBytes = Math.max(end - start, this.replyBytes - (this.replyBytes >> 3), 64);
     if (slot !== this.firstSlot) {
       slot.reply = bytes.slice(start, end);
+      this.hold(end - start);
     } else {
       this.send(bytes, start, end - start);
       this.release(slot);
       while (this.firstSlot?.reply !== undefined) {
         const next: Slot = this.firstSlot;
+        this.heldBytes -= next.reply!.length;
         this.send(next.reply!, 0, next.reply!.length);
         this.release(next);
       }
     }
-    if (this.isWindowFull && this.waiting <= this.window() >> 1) {
-      this.isWindowFull = false;
-      this.goOn();
-    }
+    if (this.isWindowFull && this.waiting <= this.window() >> 1) this.isWindowFull = false;
+    if (this.isHeldFull && this.heldBytes <= HELD_BYTES >> 1) this.isHeldFull = false;
+    this.goOn();
     this.endIfDone();
+  }
+
+  private hold(length: number): void {
+    this.heldBytes += length;
+    if (this.heldBytes > HELD_BYTES) this.isHeldFull = true;
+    this.mindBacklog();
+  }
+
+  /** Long replies that were asked for in time may still be more than one client is worth. */
+  private mindBacklog(): void {
+    if (this.heldBytes + (this.unsent?.length ?? 0) <= 2 * this.server.replyBytes) return;
+    this.row[OVERFULL]!++;
+    this.close();
   }
 
   /** The first slot's reply is out: its tail follows. */
   private release(slot: Slot): void {
+    if (this.isClosed) return;
+    this.heldBytes -= slot.tailLength;
     this.send(slot.tail, 0, slot.tailLength);
     this.firstSlot = slot.next;
     if (this.firstSlot === undefined) this.lastSlot = undefined;
@@ -259,7 +322,11 @@ export class Session implements SlotOwner, Subscriber {
 
   /** A message of a channel. */
   push(bytes: Uint8Array, length: number): void {
-    this.place(bytes, length);
+    try {
+      this.place(bytes, length);
+    } catch (error) {
+      return this.abandon(error);
+    }
     const unread = (this.unsent?.length ?? 0) + (this.lastSlot?.tailLength ?? 0);
     if (unread <= this.server.subscriberBytes) return;
     this.row[SLOW_SUBSCRIBERS]!++;
@@ -270,13 +337,21 @@ export class Session implements SlotOwner, Subscriber {
   private settle(): void {
     const { writer } = this;
     if (writer.length === 0) return;
-    this.place(writer.bytes, writer.length);
+    try {
+      this.place(writer.bytes, writer.length);
+    } catch (error) {
+      this.abandon(error);
+    }
     writer.clear();
   }
 
   private place(bytes: Uint8Array, length: number): void {
-    if (this.lastSlot === undefined) this.send(bytes, 0, length);
-    else this.lastSlot.append(bytes, length);
+    if (this.lastSlot === undefined) {
+      this.send(bytes, 0, length);
+    } else {
+      this.lastSlot.append(bytes, length);
+      this.hold(length);
+    }
   }
 
   private send(bytes: Uint8Array, offset: number, length: number): void {
@@ -289,6 +364,7 @@ export class Session implements SlotOwner, Subscriber {
       this.transport.whenWritable(this.offerAgain);
     }
     this.unsent.raw(bytes, offset, offset + length);
+    this.mindBacklog();
   }
 
   private readonly offerAgain = (): void => {
@@ -344,6 +420,12 @@ export class Session implements SlotOwner, Subscriber {
   private close(): void {
     this.transport.close();
     this.noteClosed();
+  }
+
+  /** An exception where replies are put in order: what has been written cannot be kept, and what follows could not be told from it. */
+  private abandon(error: unknown): void {
+    this.server.describe(error);
+    this.close();
   }
 }
 

@@ -12,7 +12,7 @@
 import { BACK_PRESSURED, OK, type ByteRecord, type Reactor } from 'percore';
 import type { Arguments } from './arguments.js';
 import { FrameArguments, FrameReader, Outbox } from './frames.js';
-import type { Receiver } from './reply-queue.js';
+import { failReceiver, type Receiver } from './reply-queue.js';
 import { ReplyWriter } from './reply-writer.js';
 import { WaitQueue } from './wait-queue.js';
 
@@ -20,7 +20,7 @@ import { WaitQueue } from './wait-queue.js';
 const BAND = 4;
 const DIED = Uint8Array.from('-ERR the reactor of this key has died\r\n', (character) => character.charCodeAt(0));
 
-/** Runs a command of another reactor's client. */
+/** Runs a command of another reactor's client. Throws nothing. */
 export type Execute = (command: number, args: Arguments, reply: ReplyWriter) => void;
 
 interface Peer {
@@ -34,9 +34,10 @@ interface Peer {
 export class Shards {
   private readonly peers: (Peer | undefined)[];
   private readonly args = new FrameArguments();
-  private readonly writer = new ReplyWriter();
+  private readonly writer: ReplyWriter;
 
-  constructor(reactor: Reactor, private readonly execute: Execute, private readonly afterStep: () => void) {
+  constructor(reactor: Reactor, private readonly execute: Execute, private readonly afterStep: () => void, private readonly describe: (error: unknown) => string, replyBytes: number) {
+    this.writer = new ReplyWriter(undefined, replyBytes);
     this.peers = Array.from({ length: reactor.reactors }, (_, id) => (id === reactor.id ? undefined : this.makePeer(reactor, id)));
     reactor.spawnBytes({ name: 'resp requests', priority: BAND }, (record) => this.onRequests(record));
     reactor.spawnBytes({ name: 'resp replies', priority: BAND }, (record) => this.onReplies(record));
@@ -46,8 +47,14 @@ export class Shards {
   request(owner: number, command: number, args: Arguments, receiver: Receiver): void {
     const { requests, waiting } = this.peers[owner]!;
     if (requests.isClosed) return receiver.receive(DIED, 0, DIED.length);
+    try {
+      requests.request(command, args);
+    } catch (error) {
+      // No room for the arguments: nothing was sent.
+      return failReceiver(receiver, this.describe(error));
+    }
+    // Only now: who waits for a request that was not sent would get the next one's reply.
     waiting.push(receiver);
-    requests.request(command, args);
   }
 
   /** True when so much waits for this reactor that nothing should be added before `whenRoom` calls back. */
@@ -83,9 +90,16 @@ export class Shards {
     const replies = new Outbox(reactor.address('resp replies', { reactor: id, priority: BAND, isReturn: true }), () => undefined);
     const requestReader = new FrameReader((bytes, view, at) => {
       this.args.read(bytes, view, at);
-      this.execute(this.args.command, this.args, this.writer);
-      replies.reply(this.writer.bytes, this.writer.length);
-      this.writer.clear();
+      const { writer } = this;
+      this.execute(this.args.command, this.args, writer);
+      try {
+        replies.reply(writer.bytes, writer.length);
+      } catch (error) {
+        // Whoever asked counts the replies, so there must be one.
+        writer.abort(this.describe(error));
+        replies.reply(writer.bytes, writer.length);
+      }
+      writer.clear();
     }, () => {
       if (replies.isFull) replies.flush();
       return !replies.isFull;
@@ -96,15 +110,28 @@ export class Shards {
 
   private onRequests(record: ByteRecord): number {
     const { requestReader, replies } = this.peers[record.from]!;
-    const isDone = requestReader.read(record.bytes, record.view, record.offset, record.length);
+    const isDone = this.readOrDie(requestReader, record);
     replies.flush();
     this.afterStep();
     return isDone ? OK : BACK_PRESSURED;
   }
 
   private onReplies(record: ByteRecord): void {
-    this.peers[record.from]!.replyReader.read(record.bytes, record.view, record.offset, record.length);
+    this.readOrDie(this.peers[record.from]!.replyReader, record);
     // A reply may have let a session go on that had waited.
     this.flush();
+  }
+
+  /**
+   * Frames that could not be read leave replies without their requests, and then one client would get what another has asked for. Rather than that this
+   * reactor dies: its clients are disconnected, and those of the others get an error for its keys. It takes memory so short that not even a frame fits.
+   */
+  private readOrDie(reader: FrameReader, record: ByteRecord): boolean {
+    try {
+      return reader.read(record.bytes, record.view, record.offset, record.length);
+    } catch (error) {
+      process.stderr.write(`the stream between two reactors is broken: ${(error as Error).stack ?? String(error)}\n`);
+      process.exit(1);
+    }
   }
 }

@@ -31,7 +31,8 @@ export class Slab {
   /** Gives a piece of at least `size` bytes in `bytes` and `at`, and returns how many it has. Its content is arbitrary. */
   allocate(size: number): number {
     if (size > MOST_BYTES) {
-      this.bytes = new Uint8Array(size);
+      // Not zeroed: a text is written over all that is ever read of it.
+      this.bytes = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
       this.at = 0;
       return size;
     }

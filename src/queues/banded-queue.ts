@@ -10,13 +10,15 @@
  *
  * Source: the ready bitmap of classic O(1) schedulers; here one bit a ring, set by another core.
  */
-import { checkInteger, invalidArgument } from '../errors.js';
+import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
 import { BANDS } from '../layout.js';
-import { FixedConsumer, FixedProducer } from './fixed-records.js';
+import { limitOf } from './copy-bytes.js';
+import type { FixedConsumer, FixedProducer } from './fixed-records.js';
 import { GROUP_BELL, IS_CLOSING, READY, type Group } from './group.js';
 import type { LossyConsumer } from './lossy-consumer.js';
-import { CLOSED, EMPTY, EVICTED, OK } from './result-codes.js';
-import { VariableConsumer, VariableProducer } from './variable-records.js';
+import { mostRecords } from './memory.js';
+import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from './result-codes.js';
+import type { VariableConsumer, VariableProducer } from './variable-records.js';
 import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
 
 export type BandProducer = FixedProducer | VariableProducer;
@@ -35,17 +37,17 @@ export class BandedProducer<P extends BandProducer = BandProducer> {
 
   /** The ring of one band, 0 low to 7 high, with `tryClaim`, `commit`, `offer` and `space` of its own. */
   band(band: number): P {
-    return this.producers[band] ?? this.refuse(band);
+    return typeof band === 'number' ? (this.producers[band] ?? this.refuse(band)) : this.refuse(band);
   }
 
   /** Copies one record into a band. As `offer` of a single ring. */
-  offer(record: Uint8Array, band: number): number {
+  offer(record: Uint8Array, band: number): ResultCode {
     return this.band(band).offer(record);
   }
 
   /** Publishes what is committed in every band, high bands first. OK, or CLOSED. */
-  flush(): number {
-    let code: number = OK;
+  flush(): ResultCode {
+    let code: ResultCode = OK;
     for (let band = BANDS - 1; band >= 0; band--) if (this.producers[band]!.flush() === CLOSED) code = CLOSED;
     return code;
   }
@@ -87,13 +89,18 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
   /** Band of the record that `poll` answered with, or of the ring that `select` did. */
   band = 0;
   private readonly quantum: number;
+  /** Records that all bands hold at most. */
+  private readonly most: number;
   /** Records taken from the highest band since a lower one that waits had its turn. */
   private run = 0;
   /** Below this band the next turn of a low band is looked for. */
   private lastLow = 0;
+  /** This end has left or closed: the bits are another's. */
+  private isOver = false;
 
   constructor(private readonly group: Group, private readonly consumers: readonly C[], quantum: number) {
     this.quantum = quantum;
+    this.most = Math.min(0x7fffffff, BANDS * mostRecords(this.shape));
     // group.ready: one that was put out of a band has cleared a bit over records that are ours now. A bit too many costs one look.
     Atomics.or(group.words, READY, (1 << BANDS) - 1);
   }
@@ -109,10 +116,12 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
   }
 
   /**
-   * Calls `handler(view, offset, length, type, band)` for up to `limit` records, highest band first, in place. Before each run of at most 64
-   * it looks for higher bands again. Returns how many, 0 when empty, CLOSED when none will follow. At most once, as in a single ring.
+   * Calls `handler(view, offset, length, type, band)` for up to `limit` records (as many as the queue holds, if left out), highest band first, in
+   * place. Before each run of at most 64 it looks for higher bands again. Returns how many, 0 when empty, CLOSED when none will follow. At most once, as in a single ring.
    */
-  drain(handler: Handler, limit = 0x7fffffff): number {
+  drain(handler: Handler, limit = this.most): number {
+    checkFunction('handler', handler);
+    limit = limitOf(limit);
     let total = 0;
     while (total < limit) {
       const consumer = this.select();
@@ -131,6 +140,7 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
    * `peek`; turns of low bands are counted by `drain` and `poll` alone.
    */
   select(): C | null {
+    if (this.isOver) return null;
     for (let ready = Atomics.load(this.group.words, READY); ready !== 0;) {
       const highest = 31 - Math.clz32(ready);
       ready &= ~(1 << highest);
@@ -151,17 +161,17 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
   }
 
   /** OK when a record can be read; EMPTY, CLOSED when none will follow, or EVICTED from one of the bands. Takes nothing. */
-  look(): number {
-    return this.select() === null ? this.atEmpty() || EMPTY : OK;
+  look(): ResultCode {
+    return this.select() === null ? ((this.atEmpty() || EMPTY) as ResultCode) : OK;
   }
 
   /** Resolves OK when a record can be read, CLOSED when none will be. Rejects by `signal` and `timeoutMs`. */
-  ready(options?: WaitOptions): Promise<number> {
+  ready(options?: WaitOptions): Promise<ResultCode> {
     return waitAsync(this.wish(), options);
   }
 
   /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
-  readySync(options?: WaitOptions): number {
+  readySync(options?: WaitOptions): ResultCode {
     return waitBlocking(this.wish(), options);
   }
 
@@ -175,11 +185,13 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
   }
 
   leave(): void {
+    this.isOver = true;
     for (const consumer of this.consumers) consumer.leave();
   }
 
   /** Nobody will read any more: the producer gets CLOSED. */
   close(): void {
+    this.isOver = true;
     for (const consumer of this.consumers) consumer.close();
   }
 
@@ -222,6 +234,7 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
 
   /** Nothing was found: 0, CLOSED when nothing will be, or EVICTED when one of the bands has put us out. */
   private atEmpty(): number {
+    if (this.isOver) return CLOSED;
     // group.close: pairs with close() of the producer and closeGroup().
     const isClosing = Atomics.load(this.group.words, IS_CLOSING) === 1;
     let open = 0;

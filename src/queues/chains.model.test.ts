@@ -8,7 +8,7 @@ import { comings, commonSteps, runTwins, step, type Met } from './fixtures/ring-
 
 const RUNS = 100;
 const PIPELINE = { one: {}, two: { after: ['one'] }, three: { after: ['two'] } } as const;
-const DIAMOND = { one: { whenSlow: 'drop-newest' }, left: { after: ['one'] }, right: { after: ['one'], whenSlow: 'drop-newest' }, last: { after: ['left', 'right'] } } as const;
+const DIAMOND = { one: {}, left: { after: ['one'] }, right: { after: ['one'] }, last: { after: ['left', 'right'] } } as const;
 
 const shapes = [true, false].flatMap((isFixed) => (isFixed ? [2, 4] : [32, 64]).map((capacity) => ({ isFixed, capacity })));
 const starts = (isFixed: boolean): number[] => (isFixed ? [0, 2 ** 31 - 3, 2 ** 32 - 3] : [0, 2 ** 31 - 24, 2 ** 32 - 24]);

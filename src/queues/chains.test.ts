@@ -157,7 +157,7 @@ describe('chains that could never move', () => {
     expect(message({ a: { after: ['b'] }, b: {} })).toBe('consumers.a.after must be a consumer declared before it: there is none, not "b"');
     expect(message({ a: { after: ['a'] } })).toBe('consumers.a.after must be a consumer declared before it: there is none, not "a"');
     expect(message({ a: {}, b: { after: ['a', 'c'] } })).toBe('consumers.b.after must be a consumer declared before it: a, not "c"');
-    expect(message({ a: {}, b: { after: ['a'], whenSlow: 'drop-oldest' } })).toBe('whenSlow must be \'wait\', \'block\' or \'drop-newest\' for a consumer with `after`, not "drop-oldest"');
+    expect(message({ a: {}, b: { after: ['a'], whenSlow: 'drop-oldest' } })).toBe('whenSlow must be \'wait\' or \'block\' for a consumer with `after`, not "drop-oldest"');
     expect(message({ a: { whenSlow: 'evict' }, b: { after: ['a'] } })).toMatch(/^consumers\.b\.after must be a consumer that is not lapped/);
     expect(message({ a: { whenSlow: 'slow' as 'wait' } })).toMatch(/^whenSlow must be/);
     expect(message({ a: { whenSlow: 'evict', evictAfterMs: -1 } })).toMatch(/^evictAfterMs must be/);
@@ -178,11 +178,11 @@ describe('chains that could never move', () => {
   });
 
   it('are refused with options that a declared consumer has already', () => {
-    const queue = spmc({ a: { whenSlow: 'drop-newest' } });
-    expect(errorOf(() => sub(queue, { name: 'a', whenSlow: 'wait' })).message).toBe('whenSlow must be left out, or \'drop-newest\', with which this consumer was declared, not "wait"');
+    const queue = spmc({ a: { whenSlow: 'block' } });
+    expect(errorOf(() => sub(queue, { name: 'a', whenSlow: 'wait' })).message).toBe('whenSlow must be left out, or \'block\', with which this consumer was declared, not "wait"');
     expect(errorOf(() => sub(queue, { name: 'a', after: ['a'] })).message).toBe('after must be left out for a declared consumer, which brings its own, not [object Array]');
     expect(errorOf(() => sub(queue, { name: 'b' })).message).toBe('name must be a declared consumer: a, not "b"');
-    sub(queue, { name: 'a', whenSlow: 'drop-newest' });
+    sub(queue, { name: 'a', whenSlow: 'block' });
     expect(errorOf(() => sub(queue, { name: 'a' })).message).toMatch(/^place 0 is taken/);
   });
 });

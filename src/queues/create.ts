@@ -1,8 +1,8 @@
 /** `create`: checks what is wanted, makes the memory, and returns the handle. */
-import { checkInteger, invalidArgument } from '../errors.js';
-import { BANDS, MAX_CONSUMERS, MAX_PRODUCERS } from '../layout.js';
+import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../errors.js';
+import { BANDS, MAX_CONSUMERS, MAX_PRODUCERS, queueLayout } from '../layout.js';
 import { makeGroup, groupBytesFor } from './group.js';
-import { MAX_BYTES, MAX_CAPACITY, bytesFor, makeRing, type DeclaredPlace } from './memory.js';
+import { MAX_BYTES, MAX_CAPACITY, MAX_RECORD_BYTES, bytesFor, isPowerOfTwo, makeRing, type DeclaredPlace } from './memory.js';
 import { isLosing } from './places.js';
 import { POLICIES, type WhenSlow } from './ring.js';
 
@@ -64,9 +64,7 @@ export interface VariableOptions<K extends Kind = 'spsc'> extends CommonOptions<
 }
 
 function checkPowerOfTwo(argument: string, value: unknown, least: number): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > MAX_CAPACITY || (value & (value - 1)) !== 0) {
-    throw invalidArgument(argument, value, `a power of two from ${least} to ${MAX_CAPACITY}`);
-  }
+  if (!isPowerOfTwo(value, least)) throw invalidArgument(argument, value, `a power of two from ${least} to ${MAX_CAPACITY}`);
   return value;
 }
 
@@ -79,8 +77,10 @@ export function checkPolicy(value: unknown): WhenSlow {
 /** Makes a queue over rings in shared memory. See `create` in index.ts. */
 export function createRings(options: FixedOptions<Kind> | VariableOptions<Kind>): FixedQueue<Kind> | VariableQueue<Kind> {
   const { kind } = options;
+  checkOptions('options', options, OPTIONS);
   const fixed = 'recordBytes' in options && options.recordBytes !== undefined;
-  const recordBytes = fixed ? checkInteger('recordBytes', options.recordBytes, 1, 2 ** 20) : 0;
+  checkShape(options, fixed);
+  const recordBytes = fixed ? checkInteger('recordBytes', options.recordBytes, 1, MAX_RECORD_BYTES) : 0;
   const capacity = fixed
     ? checkPowerOfTwo('capacity', options.capacity, 2)
     : checkPowerOfTwo('capacityBytes', (options as VariableOptions).capacityBytes, 32);
@@ -88,7 +88,9 @@ export function createRings(options: FixedOptions<Kind> | VariableOptions<Kind>)
   if (!fixed && (start & 7) !== 0) throw invalidArgument('startSequence', start, 'a multiple of 8 for a queue of variable records');
   const maxProducers = places('maxProducers', options.maxProducers, kind === 'mpsc', MAX_PRODUCERS, kind);
   const maxConsumers = places('maxConsumers', options.maxConsumers, kind === 'mpsc' || kind === 'spmc', MAX_CONSUMERS, kind);
-  const declared = Object.entries(options.consumers ?? {});
+  const { consumers } = options;
+  if (consumers !== undefined && (typeof consumers !== 'object' || consumers === null || Array.isArray(consumers))) throw invalidArgument('consumers', consumers, 'an object of declared consumers by name');
+  const declared = Object.entries(consumers ?? {});
   if (declared.length > 0 && kind !== 'spmc') throw invalidArgument('consumers', options.consumers, "left out, unless kind is 'spmc'");
   if (declared.length > maxConsumers) throw invalidArgument('maxConsumers', maxConsumers, `at least ${declared.length}, the number of declared consumers`);
 
@@ -101,9 +103,12 @@ export function createRings(options: FixedOptions<Kind> | VariableOptions<Kind>)
   const byteOffset = options.byteOffset ?? 0;
   const buffer = options.buffer ?? new SharedArrayBuffer(bytes);
   if (!(buffer instanceof SharedArrayBuffer)) throw invalidArgument('buffer', buffer, 'a SharedArrayBuffer');
-  if (byteOffset % 8 !== 0) throw invalidArgument('byteOffset', byteOffset, 'a multiple of 8');
+  if (typeof byteOffset !== 'number' || byteOffset % 8 !== 0) throw invalidArgument('byteOffset', byteOffset, 'a multiple of 8');
   if (buffer.byteLength < bytes) throw invalidArgument('buffer', buffer.byteLength, `at least ${bytes} bytes long`);
   checkInteger('byteOffset', byteOffset, 0, buffer.byteLength - bytes);
+
+  // What another thread uses already would be lost.
+  if (new Int32Array(buffer, byteOffset, queueLayout.bytes >> 2).some((word) => word !== 0)) throw invalidArgument('buffer', 'memory that is in use', 'all zero from byteOffset on: there is a queue already, or something else');
 
   const names = declared.map(([name]) => name);
   if (rings > 0) makeGroup({ ...shape, buffer, byteOffset }, start);
@@ -114,6 +119,18 @@ export function createRings(options: FixedOptions<Kind> | VariableOptions<Kind>)
   } as FixedQueue<Kind> | VariableQueue<Kind>;
 }
 
+const OPTIONS = ['kind', 'backend', 'capacity', 'recordBytes', 'capacityBytes', 'maxProducers', 'maxConsumers', 'consumers', 'startSequence', 'buffer', 'byteOffset', 'codec'];
+
+/** Records of one length are counted by `capacity`, others by their bytes: one of the two. */
+function checkShape(options: { capacity?: unknown; capacityBytes?: unknown }, fixed: boolean): void {
+  const { capacity, capacityBytes } = options;
+  if (fixed && capacityBytes !== undefined) throw invalidArgument('capacityBytes', capacityBytes, 'left out where recordBytes says how long each record is: capacity says how many there are');
+  if (fixed || capacity === undefined) return;
+  throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', 'capacity counts records of one length, so it needs recordBytes, the bytes of each. For records of any length give capacityBytes in its place; for values a codec', {
+    argument: 'recordBytes', value: undefined, allowed: `a whole number from 1 to ${MAX_RECORD_BYTES}`,
+  });
+}
+
 function places(argument: string, value: number | undefined, isMany: boolean, most: number, kind: Kind): number {
   if (isMany) return checkInteger(argument, value ?? 16, 1, most);
   if (value !== undefined && value !== 1) throw invalidArgument(argument, value, `1 for a queue of kind '${kind}'`);
@@ -121,7 +138,11 @@ function places(argument: string, value: number | undefined, isMany: boolean, mo
 }
 
 function declare(name: string, consumer: DeclaredConsumer, before: readonly (readonly [string, DeclaredConsumer])[], capacity: number): DeclaredPlace {
+  if (typeof consumer !== 'object' || consumer === null) throw invalidArgument(`consumers.${name}`, consumer, 'an object, such as { after: [] } or {}');
+  checkOptions(`consumers.${name}`, consumer, ['after', 'whenSlow', 'evictAfterMs']);
   const whenSlow = checkPolicy(consumer.whenSlow ?? 'wait');
+  checkShared('spmc', whenSlow);
+  if (consumer.after !== undefined && !Array.isArray(consumer.after)) throw invalidArgument(`consumers.${name}.after`, consumer.after, 'an array of names of consumers');
   const names = before.map(([each]) => each);
   const after = (consumer.after ?? []).map((other) => {
     const place = names.indexOf(other);
@@ -133,9 +154,16 @@ function declare(name: string, consumer: DeclaredConsumer, before: readonly (rea
   return { whenSlow, evictAfterMs: checkInteger('evictAfterMs', consumer.evictAfterMs ?? 1000, 0, 2 ** 31 - 1), after };
 }
 
+/** Of many consumers none may decide that nobody gets a record. */
+export function checkShared(kind: Kind, whenSlow: WhenSlow): void {
+  if (kind === 'spmc' && whenSlow === 'drop-newest') {
+    throw invalidArgument('whenSlow', whenSlow, "'wait', 'block', 'drop-oldest' or 'evict' for kind 'spmc', where a record that is dropped at the producer is lost for every consumer ('drop-oldest' costs its own consumer alone)");
+  }
+}
+
 /** A consumer that may be lapped copies what it reads: it can be in no chain, and a ring of 2^30 has no room for its arithmetic. */
 export function checkLossy(whenSlow: WhenSlow, hasAfter: boolean, capacity: number): void {
   if (!isLosing(whenSlow)) return;
-  if (hasAfter) throw invalidArgument('whenSlow', whenSlow, "'wait', 'block' or 'drop-newest' for a consumer with `after`");
+  if (hasAfter) throw invalidArgument('whenSlow', whenSlow, "'wait' or 'block' for a consumer with `after`");
   if (capacity > MAX_CAPACITY / 2) throw invalidArgument('whenSlow', whenSlow, `'wait', 'block' or 'drop-newest' for a capacity above ${MAX_CAPACITY / 2}`);
 }

@@ -276,7 +276,7 @@ describe('a deque', () => {
       expect(await errorOf(() => createDeque({ capacity: 1, whenSlow: whenSlow as 'wait' }))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'whenSlow', value: whenSlow });
     }
     const { consumer, producer } = both({ capacity: 1 });
-    for (const timeoutMs of [-1, 0.5, 2 ** 31, NaN]) {
+    for (const timeoutMs of [-1, NaN, '5' as never]) {
       expect(await errorOf(() => consumer.ready({ timeoutMs }))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'timeoutMs' });
       expect(await errorOf(() => producer.space({ timeoutMs })), 'even where nobody has to wait').toMatchObject({ argument: 'timeoutMs' });
     }

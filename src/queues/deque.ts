@@ -8,10 +8,10 @@
  *
  * Names after Rust's VecDeque; the verbs are a queue's, in at one end and out at the other.
  */
-import { checkInteger, invalidArgument } from '../errors.js';
+import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { type InThreadQueue, InThreadStore, bind, propertiesInThread, pubInThread, subInThread } from './in-thread.js';
 import type { WhenSlow } from './queue-ends.js';
-import { BACK_PRESSURED, DROPPED, OK } from './result-codes.js';
+import { BACK_PRESSURED, DROPPED, OK, type ResultCode } from './result-codes.js';
 import { ValueChain } from './value-chain.js';
 
 export interface DequeOptions {
@@ -44,7 +44,7 @@ class DequeStore<T> extends InThreadStore<T> {
     return this.whenSlow !== 'wait' || this.values.length < this.capacity;
   }
 
-  protected put(value: T): number {
+  protected put(value: T): ResultCode {
     if (this.values.length === this.capacity) {
       if (this.whenSlow === 'wait') {
         this.refused++;
@@ -68,7 +68,8 @@ class DequeStore<T> extends InThreadStore<T> {
 
 /** Makes a deque. Throws PercoreError for a bad option. */
 export function createDeque<T>(options: DequeOptions): DequeQueue<T> {
-  const capacity = checkInteger('capacity', options?.capacity, 1, 2 ** 30);
+  const { capacity: asked } = checkOptions('options', options, ['kind', 'backend', 'capacity', 'whenSlow']);
+  const capacity = checkInteger('capacity', asked, 1, 2 ** 30);
   const whenSlow = options.whenSlow ?? 'wait';
   if (!POLICIES.includes(whenSlow)) throw invalidArgument('whenSlow', whenSlow, `one of ${POLICIES.join(', ')}: a deque's consumers share one place, and blocking would stop them too`);
   return bind<T, DequeQueue<T>>({ kind: 'mpmc', backend: 'deque', capacity, whenSlow }, new DequeStore<T>(capacity, whenSlow));

@@ -5,8 +5,9 @@
  * Ordering: see ring.ts. Every access to a record here lies between ring.free and ring.publish (producer) or between ring.publish and
  * ring.free (consumer).
  */
-import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
-import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE } from './result-codes.js';
+import { PercoreError, checkFunction, checkInteger, invalidArgument, show } from '../errors.js';
+import { copyBytes, refuseClaim, lengthOf, limitOf } from './copy-bytes.js';
+import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, type ResultCode } from './result-codes.js';
 import { RingConsumer } from './ring-consumer.js';
 import { RingProducer } from './ring-producer.js';
 import type { QueueMemory } from './ring.js';
@@ -34,14 +35,22 @@ export class FixedProducer extends RingProducer {
   /**
    * Claims the next `count` records (1 to capacity, 1 if left out) for writing in place. Returns the first one's index,
    * 0 or more, for `offsetOf` and `wordOf`; or BACK_PRESSURED, TOO_LARGE (count above capacity), CLOSED, or DROPPED. The records
-   * stay yours until `commit` or `abort`; claiming again before either forgets the first claim.
+   * stay yours until `commit` or `abort`; claiming again before either forgets the first claim. Throws ERR_PERCORE_INVALID_ARGUMENT for what
+   * is no whole number.
    */
   tryClaim(count = 1): number {
-    if (!(count >= 1 && count <= this.capacity)) return TOO_LARGE;
+    if (typeof count !== 'number' || (count | 0) !== count || count < 1 || count > this.capacity) return this.refuse(count);
     const room = this.room(count, count);
-    if (room !== OK) return room;
+    if (room !== OK) {
+      this.refused = count;
+      return room;
+    }
     this.claimed = count;
     return this.next & this.mask;
+  }
+
+  private refuse(count: number): typeof TOO_LARGE {
+    return refuseClaim('count', count, 1, this.capacity);
   }
 
   /** As `tryClaim`, but stands still where a consumer has asked for that with `whenSlow: 'block'`. */
@@ -68,8 +77,8 @@ export class FixedProducer extends RingProducer {
    * Hands on the first `count` claimed records (all, if left out). They are published at once or lazily, see `publishEvery`. OK, or
    * CLOSED when the queue was closed before they were published: then they are counted as dropped.
    */
-  commit(count: number = this.claimed): number {
-    if (count !== (count | 0) || count < 0 || count > this.claimed) throw claimError('commit', count, this.claimed);
+  commit(count: number = this.claimed): ResultCode {
+    if (typeof count !== 'number' || count !== (count | 0) || count < 0 || count > this.claimed) throw claimError('commit', count, this.claimed);
     this.claimed = 0;
     this.next = (this.next + count) | 0;
     return this.committed(count);
@@ -81,27 +90,34 @@ export class FixedProducer extends RingProducer {
   }
 
   /**
-   * Copies one record in. OK, BACK_PRESSURED, TOO_LARGE (more than recordBytes), CLOSED, or DROPPED by a consumer's choice. Shorter ones are
-   * filled with zeros. Blocks only where a consumer has subscribed with `whenSlow: 'block'`.
+   * Copies one record in, as long as it is when this is called. OK, BACK_PRESSURED, TOO_LARGE (more than recordBytes), CLOSED, or DROPPED by a
+   * consumer's choice. Shorter ones are filled with zeros. Blocks only where a consumer has subscribed with `whenSlow: 'block'`. Throws
+   * ERR_PERCORE_INVALID_ARGUMENT for what is no Uint8Array.
    */
-  offer(record: Uint8Array): number {
-    if (record.length > this.recordBytes) return TOO_LARGE;
+  offer(record: Uint8Array): ResultCode {
+    const length = lengthOf(record);
+    if (length > this.recordBytes) return TOO_LARGE;
     const at = this.claimOrBlock(1);
-    if (at < 0) return at;
+    if (at < 0) return at as ResultCode;
     const offset = this.offsetOf(at);
-    this.bytes.set(record, offset);
-    if (record.length < this.recordBytes) this.bytes.fill(0, offset + record.length, offset + this.recordBytes);
+    copyBytes(record, length, this.bytes, offset);
+    if (length < this.recordBytes) this.bytes.fill(0, offset + length, offset + this.recordBytes);
     return this.commit(1);
   }
 
-  /** Resolves OK when `count` records can be claimed, CLOSED when they never will be. Publishes what is committed. Rejects by `signal` and `timeoutMs`. */
-  space(count = 1, options?: WaitOptions): Promise<number> {
-    return this.spaceFor(this.checkCount(count), options);
+  /**
+   * Resolves OK when `count` records can be claimed, CLOSED when they never will be or when this end closes or leaves. If left out, as many as
+   * the claim that was last refused. Publishes what is committed. Rejects by `signal` and `timeoutMs`.
+   */
+  space(count: number = this.refused || 1, options?: WaitOptions): Promise<ResultCode> {
+    this.checkCount(count);
+    return this.spaceFor(() => count, options);
   }
 
   /** The same for a thread that may stand still: not inside a reactor. BACK_PRESSURED after `timeoutMs`. */
-  spaceSync(count = 1, options?: WaitOptions): number {
-    return this.blockFor(this.checkCount(count), options);
+  spaceSync(count: number = this.refused || 1, options?: WaitOptions): ResultCode {
+    this.checkCount(count);
+    return this.blockFor(() => count, options);
   }
 
   protected skip(cursor: number, least: number): number {
@@ -135,6 +151,8 @@ export class FixedConsumer extends RingConsumer {
    * not, and after a death `recover` skips the whole batch that was begun. Do not keep `offset` past the call.
    */
   drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = this.capacity): number {
+    checkFunction('handler', handler);
+    limit = limitOf(limit);
     const state = this.available();
     if (state !== OK) {
       // A handler that threw last time has left its record to be released.
@@ -142,9 +160,10 @@ export class FixedConsumer extends RingConsumer {
       return state === CLOSED ? CLOSED : 0;
     }
     const ready = (this.seen - this.next) | 0;
-    const count = ready < limit ? ready : atMost(limit);
+    const count = ready < limit ? ready : limit;
     this.take((this.next + count) | 0);
-    for (let i = 0; i < count; i++) {
+    // A handler may read on by itself, or leave: then less is left than was counted.
+    for (let i = 0; i < count && this.next !== this.seen; i++) {
       const offset = this.dataBytes + (this.next & this.mask) * this.recordBytes;
       this.next = (this.next + 1) | 0;
       this.unreleased++;
@@ -159,10 +178,11 @@ export class FixedConsumer extends RingConsumer {
    * back. EMPTY or CLOSED when none. At least once: what is not released is read again by whoever takes the place over.
    */
   peek(limit = this.capacity): number {
+    limit = limitOf(limit);
     const state = this.available();
     if (state !== OK) return state;
     const ready = (this.seen - this.next) | 0;
-    return ready < limit ? ready : atMost(limit);
+    return ready < limit ? ready : limit;
   }
 
   /** Byte offset of the `i`th unread record. */
@@ -177,7 +197,7 @@ export class FixedConsumer extends RingConsumer {
 
   /** Takes `count` peeked records as read and releases them at once. */
   release(count = 1): void {
-    if (count !== (count | 0) || count < 0 || count > ((this.seen - this.next) | 0)) throw invalidArgument('count', count, `0 to ${(this.seen - this.next) | 0}, the records that peek found`);
+    if (typeof count !== 'number' || count !== (count | 0) || count < 0 || count > ((this.seen - this.next) | 0)) throw invalidArgument('count', count, `0 to ${(this.seen - this.next) | 0}, the records that peek found`);
     this.next = (this.next + count) | 0;
     this.unreleased += count;
     this.publishRelease();
@@ -194,11 +214,8 @@ export class FixedConsumer extends RingConsumer {
   }
 }
 
-/** A limit as a count: 0 for one below, or for none at all. */
-const atMost = (limit: number): number => (limit > 0 ? Math.ceil(limit) : 0);
-
-export function claimError(verb: string, asked: number, claimed: number): PercoreError {
-  return new PercoreError('ERR_PERCORE_CLAIM', `${verb}(${asked}) without a claim that large; claimed: ${Math.max(claimed, 0)}. Call tryClaim first and check that it is not negative`, {
+export function claimError(verb: string, asked: unknown, claimed: number): PercoreError {
+  return new PercoreError('ERR_PERCORE_CLAIM', `${verb}(${show(asked)}) without a claim that large; claimed: ${Math.max(claimed, 0)}. Call tryClaim first and check that it is not negative`, {
     argument: verb, value: asked, allowed: `0 to ${Math.max(claimed, 0)}`,
   });
 }

@@ -10,9 +10,9 @@
  * | group.owner | who gives a lane up or away    | who takes it            | the lane's cursor                | release -> acquire      |
  * | group.ready | producer of a band             | BandedConsumer `select` | "this band may hold records"     | sequentially consistent |
  */
-import { PercoreError } from '../errors.js';
-import { BANDS, GROUP_MAGIC, LANE_WORDS, LAYOUT_VERSION, LINE_BYTES, groupLayout } from '../layout.js';
-import { bytesFor, checkMemory, makeRing, openRing, type RingHandle } from './memory.js';
+import { PercoreError, invalidArgument } from '../errors.js';
+import { BANDS, GROUP_MAGIC, LANE_WORDS, LAYOUT_VERSION, LINE_BYTES, MAX_CONSUMERS, MAX_PRODUCERS, groupLayout } from '../layout.js';
+import { bytesFor, checkHandle, checkMemory, makeRing, openRing, type RingHandle } from './memory.js';
 import { me, recoverRing, type Recovered } from './places.js';
 import { ATTENTION, CLOSING, SPACE_BELL, type QueueMemory } from './ring.js';
 import { ringBell } from './waiting.js';
@@ -65,6 +65,10 @@ export function makeGroup(handle: GroupHandle, start: number): void {
 
 /** The group behind a handle. Throws for memory that is no such group. */
 export function openGroup(handle: GroupHandle): Group {
+  checkHandle(handle);
+  if (!(handle.rings >= 1 && handle.rings <= MAX_PRODUCERS && handle.groupPlaces >= 1 && handle.groupPlaces <= MAX_CONSUMERS && Number.isInteger(handle.rings) && Number.isInteger(handle.groupPlaces))) {
+    throw invalidArgument('queue', handle, 'what create() returned, or its structured clone');
+  }
   checkMemory(handle, groupBytesFor(handle));
   const words = new Int32Array(handle.buffer, handle.byteOffset, groupLayout.bytes >> 2);
   // The magic first: pairs with the last store of makeGroup().
@@ -73,6 +77,8 @@ export function openGroup(handle: GroupHandle): Group {
   if (made.some((value, i) => value !== expected[i])) {
     throw new PercoreError('ERR_PERCORE_LAYOUT_MISMATCH', `queue memory has magic, layout version, rings and places ${made.join(', ')}; expected ${expected.join(', ')}. Use one version of percore in all threads, and pass the handle as create() returned it`, { argument: 'queue' });
   }
+  // The group says nothing of its rings' shape, each of them does.
+  openRing(ringOf(handle, 0));
   return { words, rings: handle.rings, places: handle.groupPlaces, handle };
 }
 

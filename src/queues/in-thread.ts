@@ -12,10 +12,11 @@
  * A handle is a plain object. Its state hangs on it by identity (a WeakMap), so a structured clone of it still says what it was,
  * while opening the clone in another thread throws: references do not cross threads.
  */
-import { PercoreError } from '../errors.js';
+import { PercoreError, checkFunction, checkOptions } from '../errors.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { type ConsumerProperties, type QueueBackend, type QueueConsumer, type QueueProducer, type QueueProperties, type WaitOptions, valuesOf } from './queue-ends.js';
-import { BACK_PRESSURED, CLOSED, EMPTY, OK } from './result-codes.js';
+import { limitOf } from './copy-bytes.js';
+import { BACK_PRESSURED, CLOSED, EMPTY, OK, type ResultCode } from './result-codes.js';
 import { Waiters } from './waiters.js';
 
 /** What `create` returns for a backend of one thread. `T` is what it carries; there is no field of it. */
@@ -41,12 +42,14 @@ function open<T>(queue: InThreadQueue<T>): InThreadStore<T> {
 }
 
 /** A producing end. Any number may be open. When the last of them closes, so does the queue, and later ends find it closed. */
-export function pubInThread<T>(queue: InThreadQueue<T>): QueueProducer<T> {
+export function pubInThread<T>(queue: InThreadQueue<T>, options?: object): QueueProducer<T> {
+  checkOptions('options', options, []);
   return new InThreadProducer(open(queue));
 }
 
 /** A consuming end. Any number may be open; each value goes to one of them. When the last closes, what is left is dropped, and counted. */
-export function subInThread<T>(queue: InThreadQueue<T>): QueueConsumer<T> {
+export function subInThread<T>(queue: InThreadQueue<T>, options?: object): QueueConsumer<T> {
+  checkOptions('options', options, []);
   return new InThreadConsumer(open(queue));
 }
 
@@ -76,13 +79,13 @@ export abstract class InThreadStore<T> {
   /** Values there now. */
   abstract get depth(): number;
   /** Takes one in: OK, or BACK_PRESSURED or DROPPED and not taken. Counts what it drops. */
-  protected abstract put(value: T): number;
+  protected abstract put(value: T): ResultCode;
   /** Gives the oldest out and lets go of it. Only while `depth` is above 0. */
   protected abstract take(): T;
   /** True when an offer would not be answered BACK_PRESSURED. */
   abstract get hasSpace(): boolean;
 
-  offer(value: T): number {
+  offer(value: T): ResultCode {
     if (this.isClosed || this.isAbandoned) return CLOSED;
     const code = this.put(value);
     if (code !== OK) return code;
@@ -140,19 +143,19 @@ class InThreadProducer<T> implements QueueProducer<T>, Refuser {
     store.producers.push(this);
   }
 
-  offer(value: T): number {
+  offer(value: T): ResultCode {
     const code = this.isOver ? CLOSED : this.store.offer(value);
     if (code === BACK_PRESSURED) noteRefusal(this, 1);
     return code;
   }
 
   /** An offer is seen at once, so there is nothing to publish. */
-  flush(): number {
+  flush(): ResultCode {
     return this.isOver || this.store.isClosed || this.store.isAbandoned ? CLOSED : OK;
   }
 
-  space(options?: WaitOptions): Promise<number> {
-    return this.writers.wait(this.flush() === CLOSED ? CLOSED : this.store.hasSpace ? OK : undefined, options);
+  space(options?: WaitOptions): Promise<ResultCode> {
+    return this.writers.wait(() => (this.flush() === CLOSED ? CLOSED : this.store.hasSpace ? OK : undefined), options);
   }
 
   /** For a step that was refused; see `Refuser`. */
@@ -174,7 +177,7 @@ class InThreadConsumer<T> implements QueueConsumer<T> {
   readonly readers = new Waiters('ready()');
   readonly place: number;
   consumed = 0;
-  state: number = EMPTY;
+  state: ResultCode = EMPTY;
   private isOver = false;
 
   constructor(private readonly store: InThreadStore<T>) {
@@ -193,6 +196,8 @@ class InThreadConsumer<T> implements QueueConsumer<T> {
   }
 
   drain(handler: (value: T) => void, limit = 0x7fffffff): number {
+    checkFunction('handler', handler);
+    limit = limitOf(limit);
     if (this.ended()) return CLOSED;
     // What the handler offers comes next time, so a handler that offers as much as it takes does not run for ever.
     const most = Math.min(this.store.depth, limit);
@@ -206,8 +211,8 @@ class InThreadConsumer<T> implements QueueConsumer<T> {
     return count;
   }
 
-  ready(options?: WaitOptions): Promise<number> {
-    return this.readers.wait(this.ended() ? CLOSED : this.store.depth > 0 ? OK : undefined, options);
+  ready(options?: WaitOptions): Promise<ResultCode> {
+    return this.readers.wait(() => (this.ended() ? CLOSED : this.store.depth > 0 ? OK : undefined), options);
   }
 
   close(): void {

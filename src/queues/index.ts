@@ -23,7 +23,7 @@
  *
  * With a `codec` the ends carry values; without one, bytes where they lie. See ring.ts for how a ring works.
  */
-import { invalidArgument } from '../errors.js';
+import { PercoreError, checkOptions, invalidArgument } from '../errors.js';
 import type { BandedConsumer, BandedProducer, BandedSubOptions } from './banded-queue.js';
 import type { Carries, CodecDescription } from './codec.js';
 import { createRings, type FixedOptions, type FixedQueue, type Kind, type Queue, type VariableOptions, type VariableQueue } from './create.js';
@@ -39,8 +39,9 @@ import { closePipe, createPipe, propertiesOfPipe, pubPipe, subPipe, type PipeOpt
 import type { Recovered } from './places.js';
 import type { QueueConsumer, QueueProducer, QueueProperties } from './queue-ends.js';
 import { closeRings, inspectRings, pubRings, recoverRings, subRings, type PubOptions, type SubOptions } from './rings.js';
-import { BandedValueProducer, ValueConsumer, ValueProducer, createValueRings, type ByteConsumer, type ByteProducer, type ValueOptions, type ValueQueue } from './value-queue.js';
+import { BandedValueProducer, ValueConsumer, ValueProducer, checkCodec, createValueRings, type ByteConsumer, type ByteProducer, type ValueOptions, type ValueQueue } from './value-queue.js';
 import type { VariableConsumer, VariableProducer } from './variable-records.js';
+import { idOfDead, type WorkerLike } from './thread-ids.js';
 import { createWindow, type WindowOptions, type WindowQueue } from './window.js';
 
 export { AGAIN, BACK_PRESSURED, CLOSED, DROPPED, EMPTY, EVICTED, OK, TOO_LARGE, nameOfCode, type ResultCode } from './result-codes.js';
@@ -107,8 +108,10 @@ export function pub<T>(queue: ValueQueue<T, Plain>, options?: PubOptions): Value
 export function pub<T>(queue: InThreadQueue<T>): QueueProducer<T>;
 export function pub<T extends string | Uint8Array>(queue: PipeQueue<T>, options?: PubOptions): QueueProducer<T>;
 export function pub(queue: AnyQueue, options: PubOptions = {}): unknown {
-  if (isInThread(queue)) return pubInThread(queue);
+  checkQueue(queue);
+  if (isInThread(queue)) return pubInThread(queue, options);
   if (isPipe(queue)) return pubPipe(queue, options);
+  if (isValueQueue(queue)) checkCodec(queue);
   const ends = pubRings(queue, options);
   if (!isValueQueue(queue)) return ends;
   return queue.kind === 'banded' ? new BandedValueProducer(ends as BandedProducer, queue.codec) : new ValueProducer(ends as ByteProducer, queue.codec);
@@ -135,8 +138,13 @@ export function sub<T>(queue: ValueQueue<T, Kind>, options?: SubOptions & Banded
 export function sub<T>(queue: InThreadQueue<T>): QueueConsumer<T>;
 export function sub<T extends string | Uint8Array>(queue: PipeQueue<T>): QueueConsumer<T>;
 export function sub(queue: AnyQueue, options: SubOptions & BandedSubOptions = {}): unknown {
-  if (isInThread(queue)) return subInThread(queue);
-  if (isPipe(queue)) return subPipe(queue);
+  checkQueue(queue);
+  if (isInThread(queue)) return subInThread(queue, options);
+  if (isPipe(queue)) {
+    checkOptions('options', options, []);
+    return subPipe(queue);
+  }
+  if (isValueQueue(queue)) checkCodec(queue);
   const ends = subRings(queue, options);
   return isValueQueue(queue) ? new ValueConsumer(ends as ByteConsumer, queue.codec) : ends;
 }
@@ -146,23 +154,31 @@ export function sub(queue: AnyQueue, options: SubOptions & BandedSubOptions = {}
  * From any thread; blocks nobody. For queues made of rings: the ends of a deque or window close themselves, for pipes see `closePipe`.
  */
 export function close(queue: Queue): void {
+  checkQueue(queue);
+  if (isInThread(queue)) throw inOneThread('close', queue);
   if (isPipe(queue)) closePipe(queue);
   else closeRings(queue);
 }
 
 /**
- * Frees the places of a worker that has exited; what a supervisor calls after the `exit` event, which alone is proof of death. The others
- * go on. Lost is at most what the worker had not published, and what a `drain` of it had begun. From any thread. For queues made of rings: the
+ * Frees the places of a worker that has exited; what a supervisor calls after the `exit` event, which alone is proof of death. `worker` is the
+ * Worker, or its `threadId` as it was while it ran (Node sets it to -1 before `exit`). The others go on. A runtime does this for its own reactors. Lost is at most what the worker had not published, and what a `drain` of it had begun. From any thread. For queues made of rings: the
  * system closes a dead worker's pipe, and a deque or window has only its own thread.
  */
-export function recover(queue: Queue, threadId: number): Recovered {
-  return recoverRings(queue, threadId);
+export function recover(queue: Queue, worker: number | WorkerLike): Recovered {
+  checkQueue(queue);
+  if (isInThread(queue)) throw inOneThread('recover', queue);
+  if (isPipe(queue)) throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', 'recover(queue, worker) is for queues made of rings: the system closes the pipe of a worker that has exited', { argument: 'queue' });
+  return recoverRings(queue, idOfDead(worker));
 }
+
+const inOneThread = (verb: string, { backend }: InThreadQueue<unknown>): PercoreError => new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${verb}(queue) is for queues that threads share. A ${backend} has one thread, and ends when the last of its producers calls close()`, { argument: 'queue' });
 
 /** What the queue says of itself: kind, backend, depth, lag of each consumer, totals, drops by reason. Stops nobody; allocates. From any thread, but deque and window. */
 export function inspect(queue: Queue): RingsProperties;
 export function inspect(queue: AnyQueue): QueueProperties;
 export function inspect(queue: AnyQueue): QueueProperties {
+  checkQueue(queue);
   if (isInThread(queue)) return propertiesInThread(queue);
   return isPipe(queue) ? propertiesOfPipe(queue) : inspectRings(queue);
 }
@@ -182,6 +198,13 @@ export function link(from: LinkSource | ValueConsumer<never>, to: LinkTarget | V
   return new Link(source, target);
 }
 
-const isInThread = (queue: AnyQueue): queue is InThreadQueue<unknown> => queue?.backend === 'deque' || queue?.backend === 'window';
-const isPipe = (queue: AnyQueue): queue is PipeQueue<any> => queue?.backend === 'pipe';
+/** Throws for what is no handle of a queue. What its memory says is looked at by whoever opens it. */
+function checkQueue(queue: unknown): void {
+  const { kind, backend } = (typeof queue === 'object' && queue !== null ? queue : {}) as { kind?: unknown; backend?: unknown };
+  if (BACKENDS.includes(backend as string) && [...KINDS, 'mpmc'].includes(kind as string)) return;
+  throw invalidArgument('queue', queue, 'what create() returned, or its structured clone');
+}
+
+const isInThread = (queue: unknown): queue is InThreadQueue<unknown> => (queue as AnyQueue).backend === 'deque' || (queue as AnyQueue).backend === 'window';
+const isPipe = (queue: unknown): queue is PipeQueue<any> => (queue as AnyQueue).backend === 'pipe';
 const isValueQueue = (queue: AnyQueue): queue is Queue & { codec: CodecDescription & Carries<unknown> } => (queue as { codec?: unknown })?.codec !== undefined;

@@ -59,7 +59,8 @@ export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, 
     // The consumer's cursor before the producer's: the lag is never negative.
     const cursor = Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR)) & (memory.recordBytes === 0 ? ~PUSHED : -1);
     const lag = Math.max(0, (Atomics.load(words, PRODUCER_CURSOR) - cursor) | 0);
-    depth = Math.max(depth, Math.min(lag, memory.capacity));
+    // Records are kept for one that was evicted only where they would be kept for its place without it.
+    if (state <= LOSSY || isKeptFor(memory, place)) depth = Math.max(depth, Math.min(lag, memory.capacity));
     highWater = Math.max(highWater, words[at + HIGH_WATER]!);
     const thread = Atomics.load(words, at + THREAD);
     const name = Object.keys(names).find((each) => names[each] === place);
@@ -72,12 +73,22 @@ export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, 
   }
   const producer = Atomics.load(words, PRODUCER_THREAD);
   return {
-    depth, highWater: Math.max(highWater, depth), published: counters[PUBLISHED]!, consumed, refused: counters[REFUSED]!,
+    depth, highWater: Math.min(memory.capacity, Math.max(highWater, depth)), published: counters[PUBLISHED]!, consumed, refused: counters[REFUSED]!,
     dropped: { newest: counters[DROPPED_NEWEST]!, oldest, evicted, closed: counters[DROPPED_CLOSED]! },
     producers: producer === 0 ? [] : [{ place: number, threadId: producer - 1 }],
     consumers,
     isClosed: Atomics.load(words, PHASE) !== OPEN || (Atomics.load(words, ATTENTION) & CLOSING) !== 0,
   };
+}
+
+/** True when the records of an evicted consumer's place are held for whoever comes next: it was declared, or nobody else reads. As `leave` does it. */
+function isKeptFor({ words, places, kept }: QueueMemory, place: number): boolean {
+  if ((kept & (1 << place)) !== 0) return true;
+  for (let other = 0; other < places; other++) {
+    const state = Atomics.load(words, placeAt(other) + STATE);
+    if (other !== place && state !== FREE && state <= LOSSY) return false;
+  }
+  return true;
 }
 
 /** The figures of all rings of a group together. */

@@ -7,10 +7,10 @@
  * The cap counts all of it: headers, table and chunks. Two chunks are there from the start, so that a queue whose growth the system
  * refuses still moves. A SharedArrayBuffer never shrinks: chunks are used again, the last one given back first, and never returned.
  */
-import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
+import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, LINE_BYTES, LINKED_MAGIC, linkedLayout, queueLayout, type Field } from '../layout.js';
 import type { VariableQueue } from './create.js';
-import { MAX_CAPACITY, makeRing, openRing } from './memory.js';
+import { MAX_CAPACITY, checkMemory, isPowerOfTwo, makeRing, openRing } from './memory.js';
 import { CURSOR, PRODUCER_CURSOR, placeAt, type QueueMemory } from './ring.js';
 
 /** Most chunks of one queue. */
@@ -25,6 +25,8 @@ export const GROWTHS_REFUSED = (queueLayout.bytes + fields.growthsRefused.at) >>
 
 /** What ES2024 adds to a SharedArrayBuffer. */
 export interface GrowableBuffer extends SharedArrayBuffer {
+  readonly growable: boolean;
+  readonly maxByteLength: number;
   grow(byteLength: number): void;
 }
 type GrowableConstructor = new (byteLength: number, options: { maxByteLength: number }) => GrowableBuffer;
@@ -86,7 +88,8 @@ export function createLinked(options: LinkedOptions): LinkedQueue {
   const { kind, capacityBytes, chunkBytes = DEFAULT_CHUNK_BYTES } = options;
   if (kind !== 'spsc') throw invalidArgument('kind', kind, "'spsc' for the backend 'linked'");
   refuse(options, ['recordBytes', 'capacity', 'consumers', 'buffer', 'byteOffset']);
-  if (!Number.isInteger(chunkBytes) || chunkBytes < LEAST_CHUNK_BYTES || chunkBytes > MAX_CAPACITY / 4 || (chunkBytes & (chunkBytes - 1)) !== 0) {
+  checkOptions('options', options, ['kind', 'backend', 'capacityBytes', 'chunkBytes', 'startSequence', 'maxProducers', 'maxConsumers', 'recordBytes', 'capacity', 'consumers', 'buffer', 'byteOffset', 'codec']);
+  if (!isPowerOfTwo(chunkBytes, LEAST_CHUNK_BYTES) || chunkBytes > MAX_CAPACITY / 4) {
     throw invalidArgument('chunkBytes', chunkBytes, `a power of two from ${LEAST_CHUNK_BYTES} to ${MAX_CAPACITY / 4}`);
   }
   checkInteger('capacityBytes', capacityBytes, firstChunkOf(LEAST_CHUNKS) + LEAST_CHUNKS * chunkBytes, MAX_CAPACITY);
@@ -122,7 +125,11 @@ function refuse(options: object, names: readonly string[]): void {
 /** The queue behind a handle. Throws for memory that is no such queue. */
 export function openLinked(queue: LinkedQueue): LinkedMemory {
   const buffer = queue.buffer as GrowableBuffer;
-  const ring = openRing(queue, undefined, buffer?.byteLength);
+  if (!isPowerOfTwo(queue.chunkBytes, LEAST_CHUNK_BYTES) || !(buffer instanceof SharedArrayBuffer) || buffer.growable !== true) {
+    throw invalidArgument('queue', queue, "what create() returned for the backend 'linked', or its structured clone");
+  }
+  checkMemory(queue, firstChunkOf(LEAST_CHUNKS) + LEAST_CHUNKS * queue.chunkBytes);
+  const ring = openRing(queue, undefined, buffer.byteLength);
   // Pairs with the stores of createLinked(); the magic, read first, was stored last.
   const get = (field: Field): number => Atomics.load(ring.words, (queueLayout.bytes + field.at) >> 2);
   const made = [get(fields.magic), get(fields.version), get(fields.chunkBytes), get(fields.mostChunks) * queue.chunkBytes];
@@ -132,6 +139,8 @@ export function openLinked(queue: LinkedQueue): LinkedMemory {
   }
   const mostChunks = get(fields.mostChunks);
   const firstChunk = firstChunkOf(mostChunks);
+  // The table that such a number of chunks takes is beyond the buffer.
+  if (firstChunk + mostChunks * queue.chunkBytes > buffer.maxByteLength) throw invalidArgument('queue', queue, 'what create() returned, or its structured clone');
   return {
     ...ring,
     counters: new Float64Array(buffer, 0, TABLE_BYTES >> 3),

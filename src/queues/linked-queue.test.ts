@@ -278,9 +278,11 @@ describe('the chunks of a linked queue', () => {
     const { producer, consumer, queue } = ends(32);
     offerAll(producer, 1, 2);
     let count = 0;
-    consumer.drain(() => {
+    const handler = (): void => {
       if (++count < 500) expect(producer.offer(eight(count))).toBe(OK);
-    });
+    };
+    expect(consumer.drain(handler), 'no more than the queue could hold, or it would not end').toBe((32 * 64) / 8);
+    expect(consumer.drain(handler, 1000)).toBe(501 - 256);
     expect([count, chunksOf(queue).allocated]).toEqual([501, 2]);
   });
 
@@ -526,8 +528,9 @@ describe('bad arguments of a linked queue', () => {
     expect(errorOf(() => pub({ ...queue, chunkBytes: 32 } as never)).code).toBe('ERR_PERCORE_LAYOUT_MISMATCH');
     expect(errorOf(() => pub({ ...queue, capacity: 64 } as never)).argument).toBe('queue');
     const ring = create({ kind: 'spsc', capacityBytes: 4096 });
-    const { message: said } = errorOf(() => pub({ ...ring, backend: 'linked', chunkBytes: 64 } as never));
-    expect(said).toContain(`expected ${LINKED_MAGIC}`);
+    expect(errorOf(() => pub({ ...ring, backend: 'linked', chunkBytes: 64 } as never)), 'its memory cannot grow').toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'queue' });
+    new Int32Array(queue.buffer)[queueLayout.bytes >> 2] = 0;
+    expect(errorOf(() => pub(queue)).message).toContain(`expected ${LINKED_MAGIC}`);
   });
 
   it('a second producer or consumer', () => {

@@ -25,14 +25,21 @@
  *
  * Source: uSPSC of FastFlow (Aldinucci et al. 2012), whose buffers come from a pool; the page table is how processors do it.
  */
-import { invalidArgument } from '../errors.js';
+import { checkFunction } from '../errors.js';
+import { damaged, damagedCursor, limitOf } from './copy-bytes.js';
 import { HEADER_BYTES, framedBytes } from './record.js';
 import { GROWTHS_REFUSED, allocatedChunks, offsetOfChunk, reachAll, slotOf, type LinkedMemory } from './linked-memory.js';
-import { BACK_PRESSURED, CLOSED, DROPPED, OK, TOO_LARGE } from './result-codes.js';
+import { mostRecords } from './memory.js';
+import { BACK_PRESSURED, CLOSED, DROPPED, OK, type ResultCode } from './result-codes.js';
 import { BLOCK, CURSOR, DROP_NEWEST, POLICY, PRODUCER_HIGH_WATER, placeAt } from './ring.js';
-import { VariableConsumer, VariableProducer } from './variable-records.js';
+import { VariableConsumer, VariableProducer, typeError } from './variable-records.js';
 
 const PLACE = placeAt(0);
+/** The table is plain memory: what it says is looked at before it is used as a place. */
+function checkChunk(chunk: number, chunks: number, position: number): void {
+  if (!(chunk >= 0 && chunk < chunks)) throw damaged(position, chunk, 0, `so that there is no such chunk: the queue has ${chunks}`);
+}
+
 /** No chunk. */
 const NONE = -1;
 /** What a chunk holds besides its longest payload: that payload's header, and that of the padding at its end. */
@@ -71,13 +78,16 @@ export class LinkedProducer extends VariableProducer {
    * offset, a multiple of 8, or BACK_PRESSURED when the cap is reached, TOO_LARGE, CLOSED or DROPPED. `type` (0 to 2^31-1) travels with it.
    */
   override tryClaim(length: number, type = 1): number {
-    if (!(length >= 0 && length <= this.maxRecordBytes)) return TOO_LARGE;
+    if (typeof length !== 'number' || (length | 0) !== length || length < 0 || length > this.maxRecordBytes) return this.refuse(length);
     // A negative one would be taken for padding; one that is no int32 would arrive as another.
-    if (type < 0 || type !== (type | 0)) throw invalidArgument('type', type, 'a whole number from 0 to 2147483647');
+    if (typeof type !== 'number' || type !== (type | 0) || type < 0) throw typeError(type);
     const at = this.next & this.mask;
     const units = this.unitsFor(length);
     const room = this.room(units, 1);
-    if (room !== OK) return room;
+    if (room !== OK) {
+      this.refused = length;
+      return room;
+    }
     this.claimedLength = length;
     this.claimedType = type;
     this.skipped = units - framedBytes(length);
@@ -92,7 +102,7 @@ export class LinkedProducer extends VariableProducer {
   }
 
   /** OK when `needed` units from here lie in the present chunk, or when there is a chunk to follow it. */
-  protected override look(needed: number): number {
+  protected override look(needed: number): ResultCode {
     if (needed <= this.mask + 1 - (this.next & this.mask) - HEADER_BYTES || this.following !== NONE) return OK;
     // ring.free: pairs with publishRelease(). What the consumer read is read before we overwrite it.
     const cursor = Atomics.load(this.words, PLACE + CURSOR);
@@ -119,6 +129,7 @@ export class LinkedProducer extends VariableProducer {
 
   /** Makes `chunk` the present one; `position` lies in its stretch. */
   private goTo(chunk: number, position: number): void {
+    checkChunk(chunk, this.allocated, position);
     this.dataBytes = offsetOfChunk(this.memory, chunk);
     this.dataWords = this.dataBytes >> 2;
     // For room(): as if the ring ended where the last padding must begin.
@@ -127,14 +138,18 @@ export class LinkedProducer extends VariableProducer {
 
   /** Takes back the chunks of all stretches before `end`. */
   private reclaim(end: number): void {
+    if (((this.next - end) | 0) < 0) throw damagedCursor('consumer', end, this.next, this.capacity);
     for (; ((end - this.oldest) | 0) > 0; this.oldest = (this.oldest + this.mask + 1) | 0) {
-      this.free[this.freeCount++] = this.memory.table[slotOf(this.memory, this.oldest)]!;
+      const chunk = this.memory.table[slotOf(this.memory, this.oldest)]!;
+      checkChunk(chunk, this.allocated, this.oldest);
+      this.free[this.freeCount++] = chunk;
     }
   }
 
   /** All chunks but those of the stretches from the consumer's to what is published, whatever a producer before this one was about. */
   private findFree(): void {
     const used = new Set<number>();
+    if (((this.next - this.oldest) >>> 0) > this.capacity) throw damagedCursor('consumer', this.oldest, this.next, this.capacity);
     for (let at = this.oldest; ((this.next - at) | 0) >= 0; at = (at + this.mask + 1) | 0) used.add(this.memory.table[slotOf(this.memory, at)]!);
     // Those at the front last, so that they are used first.
     for (let chunk = this.allocated - 1; chunk >= 0; chunk--) if (!used.has(chunk)) this.free[this.freeCount++] = chunk;
@@ -178,7 +193,9 @@ export class LinkedConsumer extends VariableConsumer {
    * As that of a variable ring, but each chunk is given back as soon as it is read to its end: a drain that never catches up with its
    * producer would otherwise take the whole cap.
    */
-  override drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = 0x7fffffff): number {
+  override drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = mostRecords(this.memory)): number {
+    checkFunction('handler', handler);
+    limit = limitOf(limit);
     let count = 0;
     while (count < limit) {
       const chunk = this.dataBytes;
@@ -200,8 +217,11 @@ export class LinkedConsumer extends VariableConsumer {
   /** Goes on in the chunk that holds `next`. */
   protected override turn(): void {
     const { memory } = this;
-    this.dataBytes = offsetOfChunk(memory, memory.table[slotOf(memory, this.next)]!);
-    this.dataWords = this.dataBytes >> 2;
-    if (this.dataBytes + memory.chunkBytes > this.bytes.length) reachAll(this, memory.buffer);
+    const chunk = memory.table[slotOf(memory, this.next)]!;
+    const begin = offsetOfChunk(memory, chunk);
+    if (begin + memory.chunkBytes > this.bytes.length) reachAll(this, memory.buffer);
+    if (!(chunk >= 0 && begin + memory.chunkBytes <= this.bytes.length)) checkChunk(chunk, 0, this.next);
+    this.dataBytes = begin;
+    this.dataWords = begin >> 2;
   }
 }

@@ -15,8 +15,11 @@
  * change meanwhile, because the next push takes the other one, and the next but one comes after the next has moved the cursor. Counts begin
  * anew where the consumer has moved its cursor, so nothing rests on what those before it, or a producer that died, have left.
  */
+import { checkFunction } from '../errors.js';
+import { damaged, limitOf } from './copy-bytes.js';
+import { mostRecords } from './memory.js';
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
-import { CLOSED, EMPTY, EVICTED, OK } from './result-codes.js';
+import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from './result-codes.js';
 import { RingConsumer } from './ring-consumer.js';
 import { CONSUMED, EVICTED_PLACE, LOSSY, LOSSY_CURSOR, PUSHED, PUSH_COUNT, PUSH_CURSOR, SPACE_BELL, STATE, type QueueMemory } from './ring.js';
 import { ringBell } from './waiting.js';
@@ -72,10 +75,12 @@ export class LossyConsumer extends RingConsumer {
   }
 
   /**
-   * Calls `handler(view, offset, length, type)` for up to `limit` records, copies of them. Returns how many, 0 when empty, CLOSED when none
+   * Calls `handler(view, offset, length, type)` for up to `limit` records (as many as the ring holds, if left out), copies of them. Returns how many, 0 when empty, CLOSED when none
    * will follow, EVICTED when the producer has put this consumer out. At most once. See `lost`.
    */
-  drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = 0x7fffffff): number {
+  drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = mostRecords(this.memory)): number {
+    checkFunction('handler', handler);
+    limit = limitOf(limit);
     let count = 0;
     while (count < limit) {
       if (this.from === this.until) {
@@ -109,11 +114,18 @@ export class LossyConsumer extends RingConsumer {
     super.leave();
   }
 
-  protected override available(): number {
+  protected override mayBeLapped(): boolean {
+    return true;
+  }
+
+  protected override available(): ResultCode {
     // Left behind by a handler that threw.
     if (this.from !== this.until) return OK;
-    if (this.isEvicted) return EVICTED;
+    // Our place may be another's.
+    if (this.isOver) return CLOSED;
     if (Atomics.load(this.words, this.lossyCursor) !== this.found) this.learnLost();
+    // It stands in the way until it leaves, and goes on being pushed: `lost` counts that as `inspect` does.
+    if (this.isEvicted) return EVICTED;
     // ring.lap: pairs with the exchange in mayPush().
     if (Atomics.load(this.words, this.at + STATE) === EVICTED_PLACE) {
       this.isEvicted = true;
@@ -123,12 +135,12 @@ export class LossyConsumer extends RingConsumer {
   }
 
   /** Copies up to `limit` records into the scratch, as many as fit, and makes them ours. OK, EMPTY, CLOSED or EVICTED. */
-  private claim(limit: number): number {
+  private claim(limit: number): ResultCode {
     for (;;) {
       const state = this.available();
       if (state !== OK) return state;
       const seen = Math.min((this.seen - this.next) | 0, this.most);
-      const units = this.recordBytes > 0 ? Math.min(seen, Math.ceil(limit)) : this.bytesOf(seen, limit);
+      const units = this.recordBytes > 0 ? Math.min(seen, limit) : this.bytesOf(seen, limit);
       this.copy((this.next & this.mask) * (this.recordBytes || 1), units * (this.recordBytes || 1));
       const whole = this.recordBytes > 0 ? units : this.wholeRecords(units, limit);
       const target = (this.next + whole) | 0;
@@ -139,6 +151,10 @@ export class LossyConsumer extends RingConsumer {
         this.from = 0;
         this.until = whole * (this.recordBytes || 1);
         return OK;
+      }
+      // ring.lap: an exchange that changes nothing. Where it succeeds nobody has pushed us before it, so what we have copied is what lies there.
+      if (whole === 0 && Atomics.compareExchange(this.words, this.lossyCursor, this.found, this.found) === this.found) {
+        throw damaged(this.next, this.scratchWords[0]!, this.scratchWords[1]!, 'where a record should begin');
       }
       this.learnLost();
     }
@@ -168,7 +184,8 @@ export class LossyConsumer extends RingConsumer {
       const isPadding = this.scratchWords[(at >> 2) + 1] === PADDING;
       const bytes = isPadding ? length : framedBytes(length);
       // Cut off by the scratch, or no header at all.
-      if (bytes < HEADER_BYTES || (bytes & 7) !== 0 || at + bytes > units) break;
+      if (length < 0 || bytes < HEADER_BYTES || (bytes & 7) !== 0 || at + bytes > units) break;
+      if (isPadding && bytes !== this.capacity - ((this.next + at) & this.mask)) break;
       at += bytes;
       if (!isPadding) records++;
     }

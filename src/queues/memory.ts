@@ -1,7 +1,7 @@
 /** Rings in memory: how large, made, and found again behind a handle. */
 import { PercoreError, invalidArgument } from '../errors.js';
-import { LAYOUT_VERSION, QUEUE_MAGIC, placeLayout, queueLayout, type Field } from '../layout.js';
-import { AFTER, CURSOR, EVICT_AFTER_MS, HELD, POLICIES, POLICY, PRODUCER_CURSOR, PUSH_CURSOR, RECORDS_BELL, STATE, TAKEN, placeAt, type QueueMemory, type WhenSlow } from './ring.js';
+import { LAYOUT_VERSION, MAX_CONSUMERS, QUEUE_MAGIC, placeLayout, queueLayout, type Field } from '../layout.js';
+import { AFTER, CURSOR, EVICT_AFTER_MS, HELD, POLICIES, POLICY, PUSH_CURSOR, RECORDS_BELL, STATE, TAKEN, placeAt, type QueueMemory, type WhenSlow } from './ring.js';
 
 /** Bytes after the last record that every view reaches: on Node 24 a DataView access to its very last element makes the function slow for good. */
 export const SLACK_BYTES = 8;
@@ -35,6 +35,9 @@ const headerBytes = (places: number): number => queueLayout.bytes + (places - 1)
 export function bytesFor(capacity: number, recordBytes: number, places = 1): number {
   return headerBytes(places) + capacity * (recordBytes === 0 ? 1 : recordBytes) + SLACK_BYTES;
 }
+
+/** Records that a ring holds at most: one of variable records takes 8 bytes for each, of nothing. */
+export const mostRecords = ({ capacity, recordBytes }: { readonly capacity: number; readonly recordBytes: number }): number => (recordBytes === 0 ? capacity >> 3 : capacity);
 
 /** Writes the header of a new ring into memory that is all zero. */
 export function makeRing(ring: RingHandle, start: number, declared: readonly DeclaredPlace[] = []): void {
@@ -70,9 +73,21 @@ export function makeRing(ring: RingHandle, start: number, declared: readonly Dec
   set(fields.magic, QUEUE_MAGIC);
 }
 
+/** Longest record of a ring of fixed records. */
+export const MAX_RECORD_BYTES = 2 ** 20;
+const isWhole = (value: unknown, least: number, most: number): value is number => typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most;
+export const isPowerOfTwo = (value: unknown, least: number): value is number => isWhole(value, least, MAX_CAPACITY) && (value & (value - 1)) === 0;
+
+/** Throws unless the numbers of a handle, which may have been written by hand, can be those of a ring. What its memory says is compared later. */
+export function checkHandle(handle: RingHandle): void {
+  const isRing = typeof handle === 'object' && handle !== null
+    && isWhole(handle.capacity, 1, MAX_CAPACITY) && isWhole(handle.recordBytes, 0, MAX_RECORD_BYTES) && isWhole(handle.maxConsumers ?? 1, 1, MAX_CONSUMERS);
+  if (!isRing) throw invalidArgument('queue', handle, 'what create() returned, or its structured clone');
+}
+
 /** Throws unless `handle` has memory of its own, `length` bytes of it. */
 export function checkMemory(handle: Pick<RingHandle, 'buffer' | 'byteOffset'>, length: number): void {
-  if (!(handle?.buffer instanceof SharedArrayBuffer) || !Number.isInteger(handle.byteOffset) || handle.byteOffset < 0 || !Number.isInteger(length)) {
+  if (!(handle?.buffer instanceof SharedArrayBuffer) || !isWhole(handle.byteOffset, 0, 2 ** 53 - 1) || handle.byteOffset % 8 !== 0 || !isWhole(length, 1, 2 ** 53 - 1)) {
     throw invalidArgument('queue', handle, 'what create() returned, or its structured clone');
   }
   if (handle.byteOffset + length <= handle.buffer.byteLength) return;
@@ -84,9 +99,10 @@ export function checkMemory(handle: Pick<RingHandle, 'buffer' | 'byteOffset'>, l
  * Throws for memory that is no such ring.
  */
 export function openRing(ring: RingHandle, bell?: { words: Int32Array; at: number; isLane: boolean }, bytes?: number): QueueMemory {
-  const places = ring?.maxConsumers ?? 1;
-  const length = bytes ?? bytesFor(ring?.capacity, ring?.recordBytes, places);
-  checkMemory(ring, length);
+  checkHandle(ring);
+  const places = ring.maxConsumers ?? 1;
+  const length = bytes ?? bytesFor(ring.capacity, ring.recordBytes, places);
+  checkMemory(ring, Math.max(length, headerBytes(places)));
   // A whole number of words; the slack lets every view reach past the last record.
   const words = new Int32Array(ring.buffer, ring.byteOffset, length >> 2);
   const get = (field: Field): number => Atomics.load(words, field.at >> 2);
@@ -117,5 +133,3 @@ export function openRing(ring: RingHandle, bell?: { words: Int32Array; at: numbe
   };
 }
 
-/** Sequence of the last published record, plus one. */
-export const producerCursorOf = (memory: QueueMemory): number => Atomics.load(memory.words, PRODUCER_CURSOR);

@@ -91,7 +91,7 @@ describe('producers of an MPSC queue', () => {
   it('are refused when there is no place, with what to do', () => {
     const queue = mpsc({ maxProducers: 2 });
     const [first] = [pub(queue), pub(queue)];
-    const message = 'all 2 places for producers are taken. Create the queue with a larger maxProducers, call leave() on producers that have ended, or recover(queue, threadId) for a worker that has exited';
+    const message = 'all 2 places for producers are taken. Create the queue with a larger maxProducers, call leave() on producers that have ended, or recover(queue, worker) for a worker that has exited';
     expect(errorOf(() => pub(queue))).toEqual({ code: 'ERR_PERCORE_NO_PLACE', message, argument: 'maxProducers' });
     first.leave();
     expect(pub(queue).offer(eight(1))).toBe(OK);
@@ -102,7 +102,7 @@ describe('consumers of an MPSC queue', () => {
   it('are refused when there is no place, with what to do', () => {
     const queue = mpsc({ maxConsumers: 1 });
     sub(queue);
-    const message = 'all 1 places for consumers are taken (threads 0). Create the queue with a larger maxConsumers, or call recover(queue, threadId) for a worker that has exited';
+    const message = 'all 1 places for consumers are taken (threads 0). Create the queue with a larger maxConsumers, or call recover(queue, worker) for a worker that has exited';
     expect(errorOf(() => sub(queue))).toEqual({ code: 'ERR_PERCORE_NO_PLACE', message, argument: 'maxConsumers' });
   });
 
@@ -115,7 +115,7 @@ describe('consumers of an MPSC queue', () => {
     const lane = first.select()!;
     lane.peek();
     first.leave();
-    expect([first.lanes, first.drain(() => {})]).toEqual([[], 0]);
+    expect([first.lanes, first.drain(() => {})]).toEqual([[], CLOSED]);
     expect(drained(sub(queue)), 'what was peeked is read again').toEqual([2, 11, 12]);
   });
 

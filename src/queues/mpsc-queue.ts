@@ -12,18 +12,19 @@
  * Why not one ring with a shared tail: it costs an exchange a record, and a producer that dies between its claim and its publish
  * stops everybody behind it (RELIABILITY 2.1 found 42 such ends). Source: the lanes of Aeron's and Seastar's cross-core queues.
  */
-import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
+import { PercoreError, checkFunction, checkInteger, invalidArgument } from '../errors.js';
 import { MAX_PRODUCERS } from '../layout.js';
-import { FixedConsumer, FixedProducer } from './fixed-records.js';
+import type { FixedConsumer } from './fixed-records.js';
 import {
   GROUP_BELL, IS_CLOSING, LANES_VERSION, USED, announceLanes, isTaken, leaveGroup, openRingOf, ownerOf, threadsOf, type Group,
 } from './group.js';
 import type { LossyConsumer } from './lossy-consumer.js';
 import { isLosing, joinAsProducer, tryJoin, type JoinOptions } from './places.js';
-import { CLOSED, EMPTY, EVICTED, OK } from './result-codes.js';
+import { limitOf } from './copy-bytes.js';
+import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from './result-codes.js';
 import type { RingConsumer } from './ring-consumer.js';
 import { CURSOR, ENDED_BY, FINAL, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PRODUCER_CURSOR, PRODUCER_THREAD, STATE, placeAt, type QueueMemory } from './ring.js';
-import { VariableConsumer, VariableProducer } from './variable-records.js';
+import type { VariableConsumer } from './variable-records.js';
 import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
 
 /** Takes a free lane for a producer of this thread. Throws when there is none, or the queue is closing. */
@@ -35,12 +36,13 @@ export function joinLane(group: Group): QueueMemory {
     announceLanes(group);
     // group.close: looked at after the lane is announced. Either the closer's consumers find the lane, or we find the closing.
     if (Atomics.load(group.words, IS_CLOSING) === 0) return ring;
-    new FixedProducer(ring, 1).leave();
+    // Nothing was sent by it. Carries nothing: pairs with the exchange in joinAsProducer().
+    Atomics.store(ring.words, PRODUCER_THREAD, 0);
     // Who waits for the end has perhaps seen us.
     announceLanes(group);
     throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
   }
-  throw new PercoreError('ERR_PERCORE_NO_PLACE', `all ${group.rings} places for producers are taken. Create the queue with a larger maxProducers, call leave() on producers that have ended, or recover(queue, threadId) for a worker that has exited`, {
+  throw new PercoreError('ERR_PERCORE_NO_PLACE', `all ${group.rings} places for producers are taken. Create the queue with a larger maxProducers, call leave() on producers that have ended, or recover(queue, worker) for a worker that has exited`, {
     argument: 'maxProducers', value: group.rings, allowed: `up to ${MAX_PRODUCERS}`,
   });
 }
@@ -53,7 +55,6 @@ function raiseUsed(words: Int32Array, lanes: number): void {
 }
 
 export type Lane = FixedConsumer | VariableConsumer | LossyConsumer;
-export type LaneOf<Producer> = Producer extends FixedProducer ? FixedConsumer : Producer extends VariableProducer ? VariableConsumer : never;
 type Handler = (view: DataView, offset: number, length: number, type: number) => void;
 
 /** Records taken from one lane before the next has its turn. */
@@ -100,10 +101,13 @@ export class MpscConsumer<L extends Lane = Lane> {
    * Returns how many, 0 when empty, CLOSED when none will follow. At most once, as `drain` of a single ring. `lane` says whose they are.
    */
   drain(handler: Handler, limit = 0x7fffffff): number {
+    checkFunction('handler', handler);
+    limit = limitOf(limit);
     this.refresh();
     const lanes = this.owned.length;
     let total = 0;
-    for (let visited = 0; visited < lanes && total < limit; visited++) {
+    // A handler may hand lanes over, or leave.
+    for (let visited = 0; visited < lanes && total < limit && this.owned.length > 0; visited++) {
       const count = this.nextLane().drain(handler, Math.min(QUANTUM, limit - total));
       if (count > 0) total += count;
     }
@@ -128,19 +132,19 @@ export class MpscConsumer<L extends Lane = Lane> {
   }
 
   /** OK when a record can be read; EMPTY, CLOSED when none will follow, or EVICTED from one of the lanes. Takes nothing. */
-  look(): number {
+  look(): ResultCode {
     this.refresh();
     for (const lane of this.owned) if (lane.look() === OK) return OK;
-    return this.atEmpty() || EMPTY;
+    return (this.atEmpty() || EMPTY) as ResultCode;
   }
 
   /** Resolves OK when a record can be read, CLOSED when none will be. Rejects by `signal` and `timeoutMs`. */
-  ready(options?: WaitOptions): Promise<number> {
+  ready(options?: WaitOptions): Promise<ResultCode> {
     return waitAsync(this.wish(), options);
   }
 
   /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
-  readySync(options?: WaitOptions): number {
+  readySync(options?: WaitOptions): ResultCode {
     return waitBlocking(this.wish(), options);
   }
 
@@ -234,6 +238,7 @@ export class MpscConsumer<L extends Lane = Lane> {
 
   /** Nothing was found: 0, CLOSED when nothing will be, or EVICTED when one of the lanes has put us out. */
   private atEmpty(): number {
+    if (this.hasLeft) return CLOSED;
     // group.close: pairs with closeGroup(). Before the lanes are looked at: those that join after it give up.
     const isClosing = Atomics.load(this.group.words, IS_CLOSING) === 1;
     if (isClosing) this.refresh();

@@ -15,13 +15,15 @@ import { native, type PipeEndHandle } from '../native.js';
 import { FrameReader } from './pipe-frames.js';
 import { CONSUMED, CONSUMER_HIGH_WATER, DROPPED_TOO_LARGE, DROPPED_UNREAD, IS_ENDED, memoryOf, openEnd, systemError, type PipeMemory, type PipeQueue, type PipeValue } from './pipe-memory.js';
 import { type QueueConsumer, type WaitOptions, valuesOf } from './queue-ends.js';
-import { CLOSED, EMPTY, OK } from './result-codes.js';
+import { checkFunction } from '../errors.js';
+import { limitOf } from './copy-bytes.js';
+import { CLOSED, EMPTY, OK, type ResultCode } from './result-codes.js';
 import { Waiters } from './waiters.js';
 
 const { EAGAIN, ENXIO } = constants.errno;
 
 export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
-  state: number = EMPTY;
+  state: ResultCode = EMPTY;
   private readonly memory: PipeMemory;
   private readonly end: PipeEndHandle;
   private readonly frames: FrameReader;
@@ -42,6 +44,8 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   }
 
   drain(handler: (value: T) => void, limit = 0x7fffffff): number {
+    checkFunction('handler', handler);
+    limit = limitOf(limit);
     // A writer as fast as this reader does not keep it here: what comes after a buffer's worth comes next time.
     let unread = this.readBudget();
     let count = 0;
@@ -57,11 +61,11 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     return count === 0 && this.isOver ? CLOSED : count;
   }
 
-  ready(options?: WaitOptions): Promise<number> {
-    const code = this.look();
-    const promise = this.readers.wait(code === EMPTY ? undefined : code, options);
-    this.watchIfNeeded();
-    return promise;
+  ready(options?: WaitOptions): Promise<ResultCode> {
+    return this.readers.wait(() => {
+      const code = this.look();
+      return code === EMPTY ? undefined : code;
+    }, options);
   }
 
   /** The writer gets CLOSED with its next offer. Whole records that have come and were not read are counted. */
@@ -87,7 +91,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   }
 
   /** OK when a whole record is there; EMPTY or CLOSED. Reads if need be. */
-  private look(): number {
+  private look(): ResultCode {
     if (!this.frames.find() && !this.isOver) this.fill(this.readBudget());
     return this.frames.find() ? OK : this.isOver ? CLOSED : EMPTY;
   }

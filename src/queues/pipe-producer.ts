@@ -17,7 +17,7 @@ import { PIPE_BUF, frame, measure, overheadOf } from './pipe-frames.js';
 import { DROPPED_NEWEST, DROPPED_UNSENT, IS_BROKEN, PRODUCER_HIGH_WATER, PUBLISHED, REFUSED, memoryOf, openEnd, systemError, type PipeMemory, type PipeQueue, type PipeValue } from './pipe-memory.js';
 import type { QueueProducer, WaitOptions } from './queue-ends.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
-import { BACK_PRESSURED, CLOSED, DROPPED, OK, TOO_LARGE } from './result-codes.js';
+import { BACK_PRESSURED, CLOSED, DROPPED, OK, TOO_LARGE, type ResultCode } from './result-codes.js';
 import { Waiters } from './waiters.js';
 
 const { EAGAIN, ENXIO, EPIPE } = constants.errno;
@@ -50,7 +50,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     this.end = openEnd(queue, this.memory, true, () => this.onWritable());
   }
 
-  offer(value: T): number {
+  offer(value: T): ResultCode {
     if (this.isOver) return CLOSED;
     const { framing, values } = this.queue;
     const length = measure(value, values, framing);
@@ -67,7 +67,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     this.used += framed;
     this.records++;
     if (this.records >= this.publishEvery || framed > PIPE_BUF) {
-      let code: number;
+      let code: ResultCode;
       try {
         code = this.push();
       } catch (error) {
@@ -95,7 +95,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
   }
 
   /** Writes what is gathered. What a full pipe does not take now goes out by itself. */
-  flush(): number {
+  flush(): ResultCode {
     if (this.isOver) return CLOSED;
     const code = this.push();
     if (code === CLOSED) return this.lose();
@@ -103,11 +103,11 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     return OK;
   }
 
-  space(options?: WaitOptions): Promise<number> {
-    const code = this.isOver ? CLOSED : this.look();
-    const promise = this.writers.wait(code === BACK_PRESSURED ? undefined : code, options);
-    this.watchIfNeeded();
-    return promise;
+  space(options?: WaitOptions): Promise<ResultCode> {
+    return this.writers.wait(() => {
+      const code = this.isOver ? CLOSED : this.look();
+      return code === BACK_PRESSURED ? undefined : code;
+    }, options);
   }
 
   /** For a step that was refused; see `Refuser`. */
@@ -131,7 +131,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
   }
 
   /** Hands `out` to the kernel as far as it takes it. OK when all of it is gone. */
-  private push(): number {
+  private push(): ResultCode {
     // Ends: each pass takes bytes away or leaves.
     while (this.sent < this.used) {
       const count = native().pipeWrite(this.end, this.out, this.sent, this.used - this.sent);
@@ -146,7 +146,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
   }
 
   /** OK when an offer has a chance now. */
-  private look(): number {
+  private look(): ResultCode {
     let code = this.push();
     if (code === OK) {
       const space = native().pipeSpace(this.end);
@@ -155,14 +155,14 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     return code === CLOSED ? this.lose() : code;
   }
 
-  private meaningOf(code: number): number {
+  private meaningOf(code: number): ResultCode {
     this.hasReader = code !== -ENXIO;
     if (code === -EAGAIN || code === -ENXIO) return BACK_PRESSURED;
     if (code === -EPIPE) return CLOSED;
     throw systemError(code, 'write', this.queue.path);
   }
 
-  private refuse(): number {
+  private refuse(): ResultCode {
     const { counts, bytes } = this.memory;
     if (this.used > 0) this.sendByItself();
     if (!this.hasMeasured) {
@@ -181,7 +181,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
   }
 
   /** Nobody will read: what was accepted and not sent is counted, and all who wait learn it. */
-  private lose(): number {
+  private lose(): ResultCode {
     this.memory.counts[DROPPED_UNSENT]! += this.records;
     this.records = this.used = this.sent = 0;
     this.isDue = false;
@@ -220,7 +220,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
 
   /** The pipe has room, or its reader has come or gone. */
   private onWritable(): void {
-    let code: number;
+    let code: ResultCode;
     try {
       code = this.look();
     } catch (error) {

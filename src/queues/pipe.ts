@@ -19,7 +19,7 @@
  */
 import { resolve } from 'node:path';
 import { constants } from 'node:os';
-import { checkInteger, invalidArgument } from '../errors.js';
+import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, PIPE_MAGIC, pipeLayout, words as shared } from '../layout.js';
 import { native } from '../native.js';
 import { PipeConsumer } from './pipe-consumer.js';
@@ -72,6 +72,7 @@ export function createPipe(options: PipeOptions & ({ values: 'text' } | { values
 export function createPipe(options?: PipeOptions & ({ values: 'bytes' } | { values?: undefined; framing?: 'length' })): PipeQueue<Uint8Array>;
 export function createPipe(options?: PipeOptions): PipeQueue;
 export function createPipe(options: PipeOptions = {}): PipeQueue {
+  checkOptions('options', options, ['kind', 'backend', 'framing', 'values', 'maxRecordBytes', 'capacityBytes', 'whenSlow', 'path', 'mode', 'stayOpen']);
   const framing = oneOf('framing', options.framing ?? 'length', ['line', 'length']);
   const values = oneOf('values', options.values ?? (framing === 'line' ? 'text' : 'bytes'), ['text', 'bytes']);
   const whenSlow = oneOf('whenSlow', options.whenSlow ?? 'wait', ['wait', 'drop-newest']);
@@ -110,6 +111,7 @@ export function createPipe(options: PipeOptions = {}): PipeQueue {
  * opened by the first offer that finds a reader. Throws when the end is open elsewhere.
  */
 export function pubPipe<T extends string | Uint8Array>(queue: PipeQueue<T>, options: PipePubOptions = {}): QueueProducer<T> {
+  checkOptions('options', options, ['publishEvery']);
   return new PipeProducer<T>(queue, checkInteger('publishEvery', options.publishEvery ?? 1, 1, 2 ** 30));
 }
 

@@ -17,17 +17,17 @@ describe('one too many', () => {
     const queue = spmc();
     const other = new Other(queue, [{ do: 'pub' }, { do: 'sleep', ms: 100 }, { do: 'leave' }]);
     await other.did(0);
-    const message = `the only place for a producer is taken by thread ${other.threadId}. Use kind 'mpsc' for several, or call recover(queue, ${other.threadId}) if that worker has exited`;
+    const message = `the only place for a producer is taken by thread ${other.threadId}. Use kind 'mpsc' for several, or call recover(queue, worker) if that worker has exited`;
     expect(errorOf(() => pub(queue))).toEqual({ code: 'ERR_PERCORE_NO_PLACE', message, argument: 'maxProducers' });
     await other.ended();
     expect(pub(queue).offer(eight(1)), 'it has left').toBe(OK);
   });
 
   it('as a consumer is told who has the places, and what to do', () => {
-    for (const maxConsumers of [1, 3]) {
+    for (const maxConsumers of [2, 3]) {
       const queue = spmc(maxConsumers);
       const consumers = Array.from({ length: maxConsumers }, () => sub(queue));
-      const message = `all ${maxConsumers} places for consumers are taken (threads ${consumers.map(() => 0).join(', ')}). Create the queue with a larger maxConsumers, or call recover(queue, threadId) for a worker that has exited`;
+      const message = `all ${maxConsumers} places for consumers are taken (by threads ${consumers.map(() => 0).join(', ')}). Create the queue with a larger maxConsumers; or call recover(queue, worker) for a worker that has exited`;
       expect(errorOf(() => sub(queue))).toEqual({ code: 'ERR_PERCORE_NO_PLACE', message, argument: 'maxConsumers' });
       consumers[0]!.leave();
       expect(sub(queue).place).toBe(0);
@@ -160,19 +160,19 @@ describe('a producer that leaves', () => {
 
 describe('inspect', () => {
   it('says of a queue what its ends know, from outside', () => {
-    const queue = create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 3, consumers: { log: { whenSlow: 'drop-newest' } } });
+    const queue = create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 3, consumers: { log: { whenSlow: 'block' } } });
     const producer = pub(queue);
     const consumer = sub(queue);
     [1, 2, 3, 4, 5].forEach((value) => producer.offer(eight(value)));
     drained(consumer, 3);
-    const declared = { place: 0, name: 'log', state: 'held', whenSlow: 'drop-newest', threadId: undefined, lag: 4, consumed: 0, droppedOldest: 0, droppedEvicted: 0 };
+    const declared = { place: 0, name: 'log', state: 'held', whenSlow: 'block', threadId: undefined, lag: 4, consumed: 0, droppedOldest: 0, droppedEvicted: 0 };
     const other = { place: 1, state: 'reading', whenSlow: 'wait', threadId: 0, lag: 1, consumed: 3, droppedOldest: 0, droppedEvicted: 0 };
     expect(inspect(queue)).toEqual({
       kind: 'spmc', backend: 'fixed', capacity: 4, recordBytes: 8, depth: 4, highWater: 4, published: 4, consumed: 3, refused: 1,
       dropped: { newest: 0, oldest: 0, evicted: 0, closed: 0 }, producers: [{ place: 0, threadId: 0 }], consumers: [declared, other], isClosed: false,
     });
     drained(consumer);
-    expect([producer.offer(eight(5)), inspect(queue)]).toMatchObject([-6, { dropped: { newest: 1 }, refused: 1, consumed: 4 }]);
+    expect([producer.offer(eight(5)), inspect(queue)]).toMatchObject([-1, { dropped: { newest: 0 }, refused: 2, consumed: 4 }]);
   });
 
   it('counts on across owners', () => {

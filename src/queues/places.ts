@@ -13,9 +13,9 @@
 import { PercoreError, invalidArgument } from '../errors.js';
 import { MAX_CONSUMERS } from '../layout.js';
 import { threadId } from 'node:worker_threads';
-import { PADDING, framedBytes } from './record.js';
+import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
 import {
-  ABANDONED, AFTER, CONSUMED, CURSOR, DROP_OLDEST, ENTERING, EVICT_AFTER_MS, FREE, GATING, HELD, JOINING, LOSSY, LOSSY_CURSOR, PHASE, PLACE_WORDS, POLICIES, POLICY,
+  ABANDONED, AFTER, CONSUMED, CURSOR, DROP_OLDEST, ENTERING, EVICTED_PLACE, EVICT_AFTER_MS, FREE, GATING, HELD, JOINING, LOSSY, LOSSY_CURSOR, PHASE, PLACE_WORDS, POLICIES, POLICY,
   PRODUCER_CURSOR, PRODUCER_THREAD, PUSHED, RECORDS_BELL, SPACE_BELL, STATE, TAKEN, THREAD, WAIT, placeAt, type QueueMemory, type WhenSlow,
 } from './ring.js';
 import { ringBell } from './waiting.js';
@@ -196,9 +196,15 @@ const isKept = (memory: QueueMemory, place: number): boolean => (memory.kept & (
 
 function taken(memory: QueueMemory, place: number | undefined): PercoreError {
   // For the message only.
-  const threads = Array.from({ length: memory.places }, (_, i) => Atomics.load(memory.words, placeAt(i) + THREAD) - 1).filter((thread) => thread >= 0);
-  const which = place === undefined ? `all ${memory.places} places for consumers are taken` : `place ${place} is taken`;
-  return new PercoreError('ERR_PERCORE_NO_PLACE', `${which} (threads ${threads.join(', ')}). Create the queue with a larger maxConsumers, or call recover(queue, threadId) for a worker that has exited`, {
+  const owners = Array.from({ length: memory.places }, (_, i) => ({ thread: Atomics.load(memory.words, placeAt(i) + THREAD), state: Atomics.load(memory.words, placeAt(i) + STATE) }));
+  const threads = owners.filter(({ thread }) => thread !== 0).map(({ thread }) => thread - 1);
+  const which = memory.places === 1 ? 'the only place for a consumer is taken' : place === undefined ? `all ${memory.places} places for consumers are taken` : `place ${place} is taken`;
+  const isEvicted = owners.some(({ thread, state }) => thread === me() && state === EVICTED_PLACE);
+  const isMine = threads.includes(me() - 1);
+  const more = memory.places === 1 ? "For several consumers that each get every record use kind 'spmc' with a larger maxConsumers" : place === undefined ? 'Create the queue with a larger maxConsumers' : 'Choose another place';
+  const fix = isEvicted ? 'A consumer of this thread was evicted and still has its place: call its leave() first, then subscribe again'
+    : isMine && memory.places === 1 ? `It is this thread's own consumer: use that one, or call its leave() first. ${more}` : more;
+  return new PercoreError('ERR_PERCORE_NO_PLACE', `${which} (by thread${threads.length === 1 ? '' : 's'} ${threads.join(', ')}). ${fix}; or call recover(queue, worker) for a worker that has exited`, {
     argument: 'maxConsumers', value: memory.places, allowed: `up to ${MAX_CONSUMERS}`,
   });
 }
@@ -269,7 +275,10 @@ export function recordsBetween(memory: QueueMemory, from: number, to: number): n
     const header = (memory.offsetAt === undefined ? memory.dataBytes + (cursor & (memory.capacity - 1)) : memory.offsetAt(cursor)) >> 2;
     const length = memory.words[header]!;
     const isPadding = memory.words[header + 1] === PADDING;
-    cursor = (cursor + (isPadding ? length : framedBytes(length))) | 0;
+    const bytes = isPadding ? length : framedBytes(length);
+    // Damaged: what is behind it cannot be counted, and is passed over like the rest.
+    if (!(bytes >= HEADER_BYTES && bytes <= ((to - cursor) | 0))) break;
+    cursor = (cursor + bytes) | 0;
     if (!isPadding) count++;
   }
   return count;

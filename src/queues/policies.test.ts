@@ -36,19 +36,10 @@ describe('whenSlow: drop-newest', () => {
     expect(inspect(queue)).toMatchObject({ published: 3, refused: 0, dropped: { newest: 2 } });
   });
 
-  it('gives way to a consumer that waits: BACK_PRESSURED while both are slow', () => {
-    const queue = spmc();
-    const producer = pub(queue);
-    const dropping = sub(queue, { whenSlow: 'drop-newest' });
-    const waiting = sub(queue);
-    [1, 2].forEach((value) => producer.offer(eight(value)));
-    expect(producer.offer(eight(3))).toBe(BACK_PRESSURED);
-    drained(dropping);
-    expect(producer.offer(eight(3))).toBe(BACK_PRESSURED);
-    drained(waiting);
-    expect([3, 4].map((value) => producer.offer(eight(value)))).toEqual([OK, OK]);
-    drained(waiting);
-    expect(producer.offer(eight(5)), 'only the one that drops is slow').toBe(DROPPED);
+  it('is refused where there are other consumers, since they would lose the record too', () => {
+    const refused = { code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'whenSlow', message: expect.stringContaining("'drop-oldest' costs its own consumer alone") };
+    expect(errorOf(() => sub(spmc(), { whenSlow: 'drop-newest' }))).toMatchObject(refused);
+    expect(errorOf(() => create({ kind: 'spmc', capacity: 2, recordBytes: 8, consumers: { log: { whenSlow: 'drop-newest' } } }))).toMatchObject(refused);
   });
 
   it('ends with the subscription', () => {
@@ -91,18 +82,6 @@ describe('whenSlow: block', () => {
     await other.did(0);
     [1, 2].forEach((value) => producer.offer(eight(value)));
     expect(producer.offer(eight(3))).toBe(CLOSED);
-    await other.ended();
-  });
-
-  it('answers DROPPED when one that drops is still in the way afterwards', async () => {
-    const queue = spmc();
-    const producer = pub(queue);
-    sub(queue, { whenSlow: 'drop-newest' });
-    const other = new Other(queue, [{ do: 'sub', options: { whenSlow: 'block' } }, { do: 'sleep', ms: 50 }, { do: 'drain' }]);
-    await other.did(0);
-    [1, 2].forEach((value) => producer.offer(eight(value)));
-    expect(producer.offer(eight(3))).toBe(DROPPED);
-    expect([await other.did(2), inspect(queue).dropped.newest]).toEqual([[1, 2], 1]);
     await other.ended();
   });
 

@@ -7,7 +7,8 @@
  * No method but the two that return promises waits for anything, and those two let the thread's loop run.
  */
 import { PercoreError } from '../errors.js';
-import { CLOSED, EVICTED, OK } from './result-codes.js';
+import { isTurnDue, turn } from '../turns.js';
+import { CLOSED, EVICTED, OK, type ResultCode } from './result-codes.js';
 import type { WaitOptions } from './waiting.js';
 
 export type { WaitOptions } from './waiting.js';
@@ -15,11 +16,14 @@ export type { WaitOptions } from './waiting.js';
 /** The producing end at the level of values. One thread, one at a time. */
 export interface QueueProducer<T> {
   /** OK, BACK_PRESSURED, CLOSED, TOO_LARGE, or DROPPED: this record was dropped by the chosen policy, and counted. Never blocks. */
-  offer(value: T): number;
+  offer(value: T): ResultCode;
   /** Publishes what is committed. OK or CLOSED. */
-  flush(): number;
-  /** Resolves OK when an offer has a chance again, which another producer may take; CLOSED when none ever will. See WaitOptions for rejections. */
-  space(options?: WaitOptions): Promise<number>;
+  flush(): ResultCode;
+  /**
+   * Resolves OK when what was last refused would be taken, or anything if nothing was, though another producer may be quicker; CLOSED when nothing
+   * will be any more, or this end closes. See WaitOptions for rejections.
+   */
+  space(options?: WaitOptions): Promise<ResultCode>;
   /** Publishes what is committed; no record will follow. Twice is once. */
   close(): void;
 }
@@ -29,14 +33,17 @@ export interface QueueConsumer<T> extends AsyncIterable<T> {
   /** The next value, or undefined when there is none now; `state` then says why. A value may itself be undefined: then `state` is OK. */
   poll(): T | undefined;
   /** What the last `poll` met: OK, EMPTY, CLOSED or EVICTED. */
-  readonly state: number;
+  readonly state: ResultCode;
   /**
    * Calls `handler` for up to `limit` values that are there now; returns how many, 0 when empty, CLOSED when none will follow,
    * EVICTED. A value counts as read once its handler is called, thrown or not: at most once within a batch.
    */
   drain(handler: (value: T) => void, limit?: number): number;
-  /** Resolves OK when something can be read, which another consumer may take; CLOSED when nothing will follow. See WaitOptions for rejections. */
-  ready(options?: WaitOptions): Promise<number>;
+  /**
+   * Resolves OK when something can be read, which another consumer may take; CLOSED when nothing will follow, or this end closes. See WaitOptions
+   * for rejections.
+   */
+  ready(options?: WaitOptions): Promise<ResultCode>;
   /** Nobody will read here any more. Twice is once. */
   close(): void;
 }
@@ -97,10 +104,12 @@ export function valuesOf<T>(consumer: QueueConsumer<T>): AsyncIterator<T> {
     // Not a generator: that would wait for a value that is itself a promise, in place of handing it on.
     async next(): Promise<IteratorResult<T>> {
       for (;;) {
+        // With a producer that keeps up, values are there at once, for ever.
+        if (isTurnDue()) await turn();
         const value = consumer.poll();
         if (consumer.state === OK) return { done: false, value: value as T };
         if (consumer.state === CLOSED) return { done: true, value: undefined };
-        if (consumer.state === EVICTED) throw new PercoreError('ERR_PERCORE_CLOSED', 'this consumer was evicted: it was too slow for too long. What it has lost is counted in properties().dropped.evicted');
+        if (consumer.state === EVICTED) throw new PercoreError('ERR_PERCORE_CLOSED', 'this consumer was evicted: it was too slow for too long. What it has lost is counted: inspect(queue).dropped.evicted. Call its leave(), then subscribe again');
         await consumer.ready();
       }
     },

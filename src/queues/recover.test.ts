@@ -22,7 +22,7 @@ describe('after the death of a producer', () => {
     const dead = pub(queue, { publishEvery: 3 });
     for (let value = 1; value <= 5; value++) dead.offer(eight(value));
     killProducer(queue);
-    expect(errorOf(() => pub(queue)).message).toBe(`the only place for a producer is taken by thread ${GHOST}. Use kind 'mpsc' for several, or call recover(queue, ${GHOST}) if that worker has exited`);
+    expect(errorOf(() => pub(queue)).message).toBe(`the only place for a producer is taken by thread ${GHOST}. Use kind 'mpsc' for several, or call recover(queue, worker) if that worker has exited`);
     expect(recover(queue, GHOST)).toEqual({ producers: 1, consumers: 0, taken: 0 });
     const next = pub(queue);
     expect([next.offer(eight(9)), drained(sub(queue))]).toEqual([OK, [1, 2, 3, 9]]);
@@ -281,7 +281,7 @@ describe('recover itself', () => {
     [1, 2, 3].forEach((value) => producer.offer(eight(value)));
     const other = new Other(queue, [{ do: 'sub' }, { do: 'drain', limit: 2 }]);
     expect(await other.ended()).toEqual([0, [1, 2]]);
-    expect(errorOf(() => sub(queue)).message).toBe(`all 1 places for consumers are taken (threads ${other.threadId}). Create the queue with a larger maxConsumers, or call recover(queue, threadId) for a worker that has exited`);
+    expect(errorOf(() => sub(queue)).message).toBe(`the only place for a consumer is taken (by thread ${other.threadId}). For several consumers that each get every record use kind 'spmc' with a larger maxConsumers; or call recover(queue, worker) for a worker that has exited`);
     expect(recover(queue, other.threadId)).toEqual({ producers: 0, consumers: 1, taken: 0 });
     expect(drained(sub(queue))).toEqual([3]);
   });

@@ -6,7 +6,8 @@
  * when somebody else closed the queue, by the first consumer that notices, at what is published then. Every consumer reads up to
  * that one end, and a producer that published beyond it is told.
  */
-import { CLOSED, EMPTY, OK } from './result-codes.js';
+import { damagedCursor } from './copy-bytes.js';
+import { CLOSED, EMPTY, OK, type ResultCode } from './result-codes.js';
 import {
   ABANDONED, AFTER, ATTENTION, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, ENDED_BY, FINAL, FOLLOWER_WAITS, HELD, HIGH_WATER, OPEN, PHASE, PLACE_WORDS,
   PRODUCER_CURSOR, PRODUCER_WAITS, SPACE_BELL, STATE, TAKEN, placeAt, type QueueMemory,
@@ -44,6 +45,8 @@ export abstract class RingConsumer {
   private readonly bell: number;
   private highWater: number;
   private hasLeft = false;
+  /** Nothing is read by this end any more: it has left, or closed. */
+  protected isOver = false;
   protected readonly memory: QueueMemory;
 
   constructor(memory: QueueMemory, place: number) {
@@ -93,18 +96,18 @@ export abstract class RingConsumer {
   }
 
   /** OK when a record can be read now; EMPTY, CLOSED when none will follow, or EVICTED. Takes nothing. */
-  look(): number {
+  look(): ResultCode {
     return this.available();
   }
 
   /** Resolves OK when a record can be read, CLOSED (or EVICTED) when none will be. Rejects by `signal` and `timeoutMs`. */
-  ready(options?: WaitOptions): Promise<number> {
+  ready(options?: WaitOptions): Promise<ResultCode> {
     this.publishRelease();
     return waitAsync(this.wish(), options);
   }
 
   /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
-  readySync(options?: WaitOptions): number {
+  readySync(options?: WaitOptions): ResultCode {
     this.publishRelease();
     return waitBlocking(this.wish(), options);
   }
@@ -129,9 +132,9 @@ export abstract class RingConsumer {
     // The place may have another owner by now.
     if (this.hasLeft) return;
     this.hasLeft = true;
-    this.publishRelease();
+    this.end();
     leave(this.memory, this.place);
-    // Those that read behind us may read on without us.
+    // Those that read behind us may read on without us; our own waits are over.
     ringBell(this.bellWords, this.bell);
     this.tellSpace();
   }
@@ -142,21 +145,31 @@ export abstract class RingConsumer {
       this.leave();
       return;
     }
-    this.publishRelease();
+    this.end();
     // ring.phase: pairs with obeyClosing(). After a producer that has closed there is nobody to tell.
     Atomics.compareExchange(this.words, PHASE, OPEN, ABANDONED);
     // ring.attention: makes the producer look at the phase with its next publish, or when it is full.
     Atomics.or(this.words, ATTENTION, CLOSING);
+    // Our own waits are over.
+    ringBell(this.bellWords, this.bell);
     this.tellSpace();
   }
 
+  /** Releases what was read. From here on nothing is found, also by a `drain` whose handler has called this. */
+  private end(): void {
+    this.publishRelease();
+    this.isOver = true;
+    this.seen = this.next;
+  }
+
   /** OK when a record can be read; EMPTY, or CLOSED when none will follow. */
-  protected available(): number {
+  protected available(): ResultCode {
     return this.next !== this.seen ? OK : this.lookAgain();
   }
 
-  private lookAgain(): number {
+  private lookAgain(): ResultCode {
     const words = this.words;
+    if (this.isOver) return CLOSED;
     // ring.publish: pairs with the store in flush(). The records' bytes are visible after this load.
     let seen = Atomics.load(words, PRODUCER_CURSOR);
     if (this.isFollower) seen = this.behindOthers(seen);
@@ -164,16 +177,30 @@ export abstract class RingConsumer {
     if ((Atomics.load(words, ATTENTION) & CLOSING) !== 0) return this.lookAtEnd();
     if (this.next !== seen) {
       this.seen = seen;
-      const unread = (seen - this.released) | 0;
-      if (unread > this.highWater) this.words[this.at + HIGH_WATER] = this.highWater = unread;
+      const unread = (seen - this.released) >>> 0;
+      if (unread > this.highWater) this.noteDepth(unread, seen);
       return OK;
     }
     // ring.phase: pairs with close() of the producer.
     return Atomics.load(words, PHASE) === OPEN ? EMPTY : this.lookAtEnd();
   }
 
+  /** More is unread than ever before; or the producer's cursor is no sequence that it can have published. */
+  private noteDepth(unread: number, seen: number): void {
+    // One that may be lapped finds that out later.
+    if (unread > this.capacity && !this.mayBeLapped()) {
+      this.seen = this.next;
+      throw damagedCursor('producer', seen, this.released, this.capacity);
+    }
+    this.words[this.at + HIGH_WATER] = this.highWater = Math.min(unread, this.capacity);
+  }
+
+  protected mayBeLapped(): boolean {
+    return false;
+  }
+
   /** The queue is closing or closed: what is left up to its end. */
-  private lookAtEnd(): number {
+  private lookAtEnd(): ResultCode {
     const words = this.words;
     // ring.phase: pairs with obeyClosing() and close() of the producer.
     let phase = Atomics.load(words, PHASE);
@@ -188,6 +215,7 @@ export abstract class RingConsumer {
     const end = phase < ENDED_BY ? Atomics.load(words, PRODUCER_CURSOR) : Atomics.load(words, placeAt(phase - ENDED_BY) + FINAL);
     // Who joined after the end was found may stand behind it.
     if (((end - this.next) | 0) <= 0) return CLOSED;
+    if (((end - this.released) >>> 0) > this.capacity && !this.mayBeLapped()) throw damagedCursor('producer', end, this.released, this.capacity);
     this.seen = this.isFollower ? this.behindOthers(end) : end;
     return this.next === this.seen ? EMPTY : OK;
   }

@@ -7,7 +7,7 @@
  * hence no hole and no repair.
  */
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
-import { BACK_PRESSURED, CLOSED, DROPPED, OK } from './result-codes.js';
+import { BACK_PRESSURED, CLOSED, DROPPED, OK, type ResultCode } from './result-codes.js';
 import {
   ABANDONED, ATTENTION, BLOCK, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, DROPPED_CLOSED, DROPPED_EVICTED, DROPPED_NEWEST, DROPPED_OLDEST, DROP_NEWEST, DROP_OLDEST,
   ENDED_BY, EVICT, EVICTED_PLACE, EVICT_AFTER_MS, FINAL, HELD, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PLACE_WORDS, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER,
@@ -44,6 +44,8 @@ export abstract class RingProducer implements Refuser {
   protected gate: number;
   /** CLOSED from now on. */
   protected isEnded = false;
+  /** What was last refused for want of room, as its claim was written: records, or bytes. 0 when it has been taken since. */
+  protected refused = 0;
   private hasLeft = false;
   protected readonly counters: Float64Array;
   private readonly endOfPlaces: number;
@@ -79,7 +81,7 @@ export abstract class RingProducer implements Refuser {
   }
 
   /** Makes all committed records visible with one store. OK, or CLOSED when the queue was closed before them; then they are counted as dropped. */
-  flush(): number {
+  flush(): ResultCode {
     const count = this.unpublished;
     if (count === 0) return this.isEnded ? CLOSED : OK;
     this.unpublished = 0;
@@ -108,8 +110,9 @@ export abstract class RingProducer implements Refuser {
     // Follows the last ring.publish. Where the consumer has ended the ring before, this is when we learn what nobody has read.
     if (!this.isEnded) this.obeyClosing(0);
     Atomics.store(this.words, PRODUCER_THREAD, 0);
-    // Everybody who waits for records learns that there will be none.
+    // Everybody who waits for records learns that there will be none; our own waits for room, that they are over.
     ringBell(this.bellWords, this.bell);
+    ringBell(this.words, SPACE_BELL);
   }
 
   /** Publishes what is committed and gives the place up: another `pub` may go on where this one stopped. Not to be used after; once more does nothing. */
@@ -124,24 +127,26 @@ export abstract class RingProducer implements Refuser {
     this.gate = (this.next - this.capacity) | 0;
     // Carries the cursor and the counters to the next producer, which takes the place by an exchange.
     Atomics.store(this.words, PRODUCER_THREAD, 0);
+    // Our own waits for room are over.
+    ringBell(this.words, SPACE_BELL);
   }
 
-  /** The bell of this ring, to wait for `units` free units at. Other threads: never. */
-  protected wishFor(units: number): Wish {
-    return { bellWords: this.words, bell: SPACE_BELL, notYet: BACK_PRESSURED, look: () => this.lookFor(units), arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS), untilMs: () => this.evictionAtMs };
+  /** The bell of this ring, to wait for free units at. Other threads: never. */
+  private wishFor(units: () => number): Wish {
+    return { bellWords: this.words, bell: SPACE_BELL, notYet: BACK_PRESSURED, look: () => this.lookFor(units()), arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS), untilMs: () => this.evictionAtMs };
   }
 
-  /** Resolves OK when `units` are free, CLOSED when there never will be. Flushes first. */
-  protected spaceFor(units: number, options: WaitOptions | undefined): Promise<number> {
+  /** Resolves OK when `units()` are free, CLOSED when there never will be. How many it takes may change with where the producer stands. Flushes first. */
+  protected spaceFor(units: () => number, options: WaitOptions | undefined): Promise<ResultCode> {
     return waitAsync(this.wishFor(units), options);
   }
 
   /** For a step that was refused; see `Refuser`. */
   awaitRoom(units: number, then: () => void): () => void {
-    return awaitPromised((options) => this.spaceFor(units, options), then);
+    return awaitPromised((options) => this.spaceFor(() => units, options), then);
   }
 
-  protected blockFor(units: number, options: WaitOptions | undefined): number {
+  protected blockFor(units: () => number, options: WaitOptions | undefined): ResultCode {
     return waitBlocking(this.wishFor(units), options);
   }
 
@@ -160,12 +165,13 @@ export abstract class RingProducer implements Refuser {
   }
 
   /** OK when `needed` units beyond `next` are free for `records` records, after one look at the consumers if need be. */
-  protected room(needed: number, records: number): number {
+  protected room(needed: number, records: number): ResultCode {
     return ((this.next + needed - this.gate) | 0) <= this.capacity ? OK : this.findRoom(needed, records);
   }
 
-  private findRoom(needed: number, records: number): number {
+  private findRoom(needed: number, records: number): ResultCode {
     const code = this.lookFor(needed);
+    this.refused = 0;
     if (code === BACK_PRESSURED) {
       this.counters[REFUSED]!++;
       if (this.isRefuser) noteRefusal(this, needed);
@@ -184,14 +190,14 @@ export abstract class RingProducer implements Refuser {
   protected skippedRecords = 0;
 
   /** A commit of `count` records: publishes now or lets somebody know that it must be done later. */
-  protected committed(count: number): number {
+  protected committed(count: number): ResultCode {
     this.unpublished += count;
     if (this.unpublished >= this.publishEvery) return this.flush();
     if (this.onUnpublished !== null && this.unpublished === count) this.onUnpublished();
     return OK;
   }
 
-  private lookFor(needed: number): number {
+  private lookFor(needed: number): ResultCode {
     if (this.isEnded) return CLOSED;
     let code = this.look(needed);
     if (code === OK) return OK;
@@ -206,14 +212,14 @@ export abstract class RingProducer implements Refuser {
   }
 
   /** Looks at every consumer's cursor, and pushes those that may be lapped and stand in the way. */
-  protected look(needed: number): number {
+  protected look(needed: number): ResultCode {
     const words = this.words;
     /** No cursor may stand before this one. */
     const least = (this.next + needed - this.capacity) | 0;
     // Where nobody holds us back, nothing beyond what is published may be overwritten: who joins now begins there.
     let gate = this.published;
     let slow = 0;
-    let code: number = OK;
+    let code: ResultCode = OK;
     this.isBlocked = false;
     this.evictionAtMs = Infinity;
     for (let at = FIRST_PLACE; at < this.endOfPlaces; at += PLACE_WORDS) {
@@ -238,7 +244,8 @@ export abstract class RingProducer implements Refuser {
     }
     this.gate = gate;
     if (code !== OK) {
-      this.words[PRODUCER_HIGH_WATER] = (this.next - gate) | 0;
+      const depth = (this.next - gate) | 0;
+      if (depth > this.words[PRODUCER_HIGH_WATER]!) this.words[PRODUCER_HIGH_WATER] = depth;
       return code;
     }
     if (slow > 0) return this.pushAll(needed, least);
@@ -270,7 +277,7 @@ export abstract class RingProducer implements Refuser {
     return Atomics.compareExchange(this.words, at + STATE, LOSSY, EVICTED_PLACE) === LOSSY;
   }
 
-  private pushAll(needed: number, least: number): number {
+  private pushAll(needed: number, least: number): ResultCode {
     // Never past what is published: a consumer that joins or reads on begins there at the earliest.
     if (((least - this.published) | 0) > 0) return BACK_PRESSURED;
     for (let at = FIRST_PLACE; at < this.endOfPlaces; at += PLACE_WORDS) {
@@ -325,7 +332,7 @@ export abstract class RingProducer implements Refuser {
   }
 
   /** Something waits for records, or the queue is closing. `count` records were just published. */
-  private attend(count: number): number {
+  private attend(count: number): ResultCode {
     // ring.attention: the one whose exchange finds the bit rings, once for all who wait.
     const flags = Atomics.and(this.words, ATTENTION, ~CONSUMER_WAITS);
     if ((flags & CONSUMER_WAITS) !== 0) ringBell(this.bellWords, this.bell);
@@ -333,7 +340,7 @@ export abstract class RingProducer implements Refuser {
   }
 
   /** The queue was closed by somebody else: seals the ring, unless a consumer has found its end already. */
-  private obeyClosing(count: number): number {
+  private obeyClosing(count: number): ResultCode {
     this.isEnded = true;
     this.gate = (this.next - this.capacity) | 0;
     // ring.phase: pairs with lookAtEnd(). Whoever exchanges first says where the ring ends; what is published now is within, if it is we.
@@ -355,7 +362,7 @@ export abstract class RingProducer implements Refuser {
   }
 
   /** Committed behind the end: as if it had never been. */
-  private forget(count: number): number {
+  private forget(count: number): ResultCode {
     this.next = this.published;
     this.drop(count);
     return CLOSED;

@@ -1,7 +1,7 @@
 /** Queues made of rings in shared memory: how their ends are opened, closed, freed and asked. index.ts says what each promises. */
-import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
+import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { BandedConsumer, BandedProducer, checkQuantum, type BandedSubOptions } from './banded-queue.js';
-import { checkLossy, checkPolicy, type Queue } from './create.js';
+import { checkLossy, checkPolicy, checkShared, type Queue } from './create.js';
 import { FixedConsumer, FixedProducer } from './fixed-records.js';
 import { IS_CLOSING, closeGroup, closeRing, joinGroup, openGroup, openRingOf, recoverGroup, threadsOf, type Group, type GroupHandle } from './group.js';
 import { inspectGroup, inspectRing, type RingsProperties } from './inspect.js';
@@ -25,6 +25,7 @@ export interface PubOptions {
 
 /** See `pub`. */
 export function pubRings(queue: Queue, options: PubOptions = {}): FixedProducer | VariableProducer | BandedProducer {
+  checkOptions('options', options, ['publishEvery']);
   const publishEvery = checkInteger('publishEvery', options.publishEvery ?? lazyHost()?.publishEvery ?? 1, 1, 2 ** 30);
   if (queue?.kind === 'banded') {
     const group = openGroup(groupOf(queue));
@@ -71,7 +72,7 @@ function joined(memory: QueueMemory): QueueMemory {
   if (Atomics.load(memory.words, PHASE) !== OPEN || (Atomics.load(memory.words, ATTENTION) & CLOSING) !== 0) throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
   if (joinAsProducer(memory)) return memory;
   const owner = Atomics.load(memory.words, PRODUCER_THREAD);
-  const fix = owner === me() ? 'by this thread. Use that producer, or call its leave() first' : `by thread ${owner - 1}. Use kind 'mpsc' for several, or call recover(queue, ${owner - 1}) if that worker has exited`;
+  const fix = owner === me() ? 'by this thread. Use that producer, or call its leave() first' : `by thread ${owner - 1}. Use kind 'mpsc' for several, or call recover(queue, worker) if that worker has exited`;
   throw new PercoreError('ERR_PERCORE_NO_PLACE', `the only place for a producer is taken ${fix}`, { argument: 'maxProducers', value: 1 });
 }
 
@@ -103,7 +104,7 @@ export function subRings(queue: Queue, options: SubOptions & BandedSubOptions = 
     case 'mpsc': {
       const group = openGroup(groupOf(queue));
       const place = joinGroup(group);
-      if (place < 0) throw new PercoreError('ERR_PERCORE_NO_PLACE', `all ${group.places} places for consumers are taken (threads ${threadsOf(group).join(', ')}). Create the queue with a larger maxConsumers, or call recover(queue, threadId) for a worker that has exited`, { argument: 'maxConsumers', value: group.places });
+      if (place < 0) throw new PercoreError('ERR_PERCORE_NO_PLACE', `all ${group.places} places for consumers are taken (threads ${threadsOf(group).join(', ')}). Create the queue with a larger maxConsumers, or call recover(queue, worker) for a worker that has exited`, { argument: 'maxConsumers', value: group.places });
       return new MpscConsumer(group, place, consumerOf, wanted);
     }
     case 'banded': {
@@ -118,8 +119,12 @@ export function subRings(queue: Queue, options: SubOptions & BandedSubOptions = 
   }
 }
 
-function joinOptions(queue: Queue, options: SubOptions): JoinOptions {
+function joinOptions(queue: Queue, options: SubOptions & BandedSubOptions): JoinOptions {
+  checkOptions('options', options, ['whenSlow', 'evictAfterMs', 'name', 'after', 'quantum']);
+  if (options.quantum !== undefined && queue?.kind !== 'banded') throw invalidArgument('quantum', options.quantum, "left out, unless kind is 'banded'");
+  if (options.after !== undefined && !Array.isArray(options.after)) throw invalidArgument('after', options.after, 'an array of names or places of consumers');
   const whenSlow = options.whenSlow === undefined ? undefined : checkPolicy(options.whenSlow);
+  if (whenSlow !== undefined) checkShared(queue?.kind, whenSlow);
   const after = (options.after ?? []).map((other) => (typeof other === 'string' ? placeOf(queue, 'after', other) : checkInteger('after', other, 0, (queue?.maxConsumers ?? 1) - 1)));
   if (after.length > 0 && queue?.kind !== 'spmc') throw invalidArgument('after', options.after, "left out, unless kind is 'spmc'");
   checkLossy(whenSlow ?? 'wait', after.length > 0, queue?.capacity ?? 0);
@@ -131,8 +136,9 @@ function joinOptions(queue: Queue, options: SubOptions): JoinOptions {
 }
 
 function placeOf(queue: Queue, argument: string, name: string): number {
-  const place = queue?.consumers?.[name];
-  if (place === undefined) throw invalidArgument(argument, name, `a declared consumer: ${Object.keys(queue?.consumers ?? {}).join(', ') || 'the queue has none'}`);
+  const consumers = queue?.consumers;
+  const place = consumers !== undefined && typeof name === 'string' && Object.hasOwn(consumers, name) ? consumers[name] : undefined;
+  if (place === undefined || !Number.isInteger(place) || place < 0 || place >= queue.maxConsumers) throw invalidArgument(argument, name, `a declared consumer: ${Object.keys(queue?.consumers ?? {}).join(', ') || 'the queue has none'}`);
   return place;
 }
 
@@ -151,7 +157,6 @@ export function closeRings(queue: Queue): void {
 
 /** See `recover`. */
 export function recoverRings(queue: Queue, threadId: number): Recovered {
-  checkInteger('threadId', threadId, 0, 2 ** 31 - 2);
   return isGroup(queue) ? recoverGroup(openGroup(groupOf(queue)), threadId, queue.kind === 'banded') : recoverRing(openSingle(queue), threadId);
 }
 

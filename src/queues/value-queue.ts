@@ -3,14 +3,14 @@
  * what arrives is a copy. The ring below is reached by `ring`.
  */
 import { codecOf, recordMemory, type Carries, type Codec, type CodecDescription, type RecordMemory } from './codec.js';
-import { invalidArgument } from '../errors.js';
+import { checkFunction, invalidArgument } from '../errors.js';
 import { BANDS } from '../layout.js';
 import type { BandedProducer } from './banded-queue.js';
 import { createRings, type FixedOptions, type Kind, type Queue } from './create.js';
 import { FixedProducer } from './fixed-records.js';
 import { createLinked, type LinkedOptions } from './linked-memory.js';
 import { valuesOf, type QueueConsumer, type QueueProducer } from './queue-ends.js';
-import { EMPTY, OK } from './result-codes.js';
+import { EMPTY, OK, type ResultCode } from './result-codes.js';
 import type { VariableProducer } from './variable-records.js';
 import type { WaitOptions } from './waiting.js';
 
@@ -45,13 +45,19 @@ export function createValueRings(options: ValueOptions<unknown, Kind>): ValueQue
   return { ...queue, codec: description };
 }
 
+/** Throws unless the handle, which may have been made by hand, has a codec whose records are those of its ring. Before an end takes a place. */
+export function checkCodec({ codec, recordBytes }: { readonly codec: CodecDescription; readonly recordBytes: number }): void {
+  const { recordBytes: ofCodec, description } = codecOf(codec);
+  if (recordBytes !== 0 && ofCodec !== recordBytes) throw invalidArgument('queue.codec', description.name, `a codec whose records have ${recordBytes} bytes each, as those of the queue`);
+}
+
 /** What a ring's producer and consumer need to carry values. */
 export type ByteProducer = FixedProducer | VariableProducer;
 export interface ByteConsumer {
   readonly lost?: number;
   drain(handler: (view: DataView, offset: number, length: number) => void, limit?: number): number;
-  ready(options?: WaitOptions): Promise<number>;
-  readySync(options?: WaitOptions): number;
+  ready(options?: WaitOptions): Promise<ResultCode>;
+  readySync(options?: WaitOptions): ResultCode;
   leave(): void;
   close(): void;
 }
@@ -69,14 +75,14 @@ export class ValueProducer<T> implements QueueProducer<T> {
    * Writes one value into the ring. OK, BACK_PRESSURED, TOO_LARGE, CLOSED, or DROPPED by a consumer's choice. Throws ERR_PERCORE_UNSERIALIZABLE with
    * the path to what cannot be sent; then nothing was claimed. Blocks only where a consumer has subscribed with `whenSlow: 'block'`.
    */
-  offer(value: T): number {
+  offer(value: T): ResultCode {
     const { ring, codec } = this;
     const isFixed = ring instanceof FixedProducer;
     const most = codec.measure(value, isFixed ? 0 : ring.maxRecordBytes);
     const at = isFixed ? ring.claimOrBlock(1) : ring.claimOrBlock(most);
     if (at < 0) {
       codec.forget();
-      return at;
+      return at as ResultCode;
     }
     if (ring instanceof FixedProducer) {
       codec.write(value, this.views.of(ring.view), ring.offsetOf(at));
@@ -86,13 +92,16 @@ export class ValueProducer<T> implements QueueProducer<T> {
   }
 
   /** Publishes what is committed. OK or CLOSED. */
-  flush(): number {
+  flush(): ResultCode {
     return this.ring.flush();
   }
 
-  /** Resolves OK when a short value has room, CLOSED when none ever will. Rejects by `signal` and `timeoutMs`. */
-  space(options?: WaitOptions): Promise<number> {
-    return this.ring.space(1, options);
+  /**
+   * Resolves OK when the value that was last refused has room, or a short one if none was; CLOSED when none ever will, or this end closes or leaves.
+   * Rejects by `signal` and `timeoutMs`.
+   */
+  space(options?: WaitOptions): Promise<ResultCode> {
+    return this.ring.space(undefined, options);
   }
 
   /** No value will follow; see `close` of the ring's producer. */
@@ -120,12 +129,12 @@ export class BandedValueProducer<T> {
   }
 
   /** Writes one value into a band; see ValueProducer. */
-  offer(value: T, band: number): number {
+  offer(value: T, band: number): ResultCode {
     return this.band(band).offer(value);
   }
 
   /** Publishes what is committed in every band. OK or CLOSED. */
-  flush(): number {
+  flush(): ResultCode {
     return this.ring.flush();
   }
 
@@ -141,7 +150,7 @@ export class BandedValueProducer<T> {
 /** The consuming end of a queue with a codec. One thread; nothing blocks but what says so. */
 export class ValueConsumer<T> implements QueueConsumer<T> {
   /** What the last `poll` or `drain` met: OK, EMPTY, CLOSED or EVICTED. */
-  state: number = EMPTY;
+  state: ResultCode = EMPTY;
   private readonly codec: Codec<T>;
   private value: T | undefined;
   private readonly views = new Views();
@@ -169,17 +178,18 @@ export class ValueConsumer<T> implements QueueConsumer<T> {
    * Calls `handler` for up to `limit` values, and releases their records with one store. Returns how many, 0 when empty, CLOSED when none will
    * follow, or EVICTED. At most once: a value counts as read once its handler is called, thrown or not.
    */
-  drain(handler: (value: T) => void, limit = 0x7fffffff): number {
+  drain(handler: (value: T) => void, limit?: number): number {
+    checkFunction('handler', handler);
     return this.met(this.ring.drain((view, offset, length) => handler(this.read(view, offset, length)), limit));
   }
 
   /** Resolves OK when a value can be read, CLOSED (or EVICTED) when none will be. Rejects by `signal` and `timeoutMs`. */
-  ready(options?: WaitOptions): Promise<number> {
+  ready(options?: WaitOptions): Promise<ResultCode> {
     return this.ring.ready(options);
   }
 
   /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
-  readySync(options?: WaitOptions): number {
+  readySync(options?: WaitOptions): ResultCode {
     return this.ring.readySync(options);
   }
 
@@ -198,7 +208,7 @@ export class ValueConsumer<T> implements QueueConsumer<T> {
   }
 
   private met(count: number): number {
-    this.state = count > 0 ? OK : count === 0 ? EMPTY : count;
+    this.state = count > 0 ? OK : count === 0 ? EMPTY : (count as ResultCode);
     return count;
   }
 

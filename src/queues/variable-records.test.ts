@@ -86,7 +86,10 @@ describe('a variable queue', () => {
     }
     producer.tryClaim(8);
     for (const length of [NaN, 0.5, -1]) expect(errorOf(() => producer.commit(length)).code).toBe('ERR_PERCORE_CLAIM');
-    expect([producer.tryClaim(NaN), producer.tryClaim(25)]).toEqual([TOO_LARGE, TOO_LARGE]);
+    for (const length of [NaN, 16.5, '16', [16], 16n, Symbol('16'), null]) {
+      expect(errorOf(() => producer.tryClaim(length as number))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'length' });
+    }
+    expect([producer.tryClaim(25), producer.tryClaim(2 ** 40)]).toEqual([TOO_LARGE, TOO_LARGE]);
     expect(producer.offer(bytes(1), 2 ** 31 - 1)).toBe(OK);
     expect([consumer.poll(), consumer.type]).toEqual([bytes(1), 2 ** 31 - 1]);
   });

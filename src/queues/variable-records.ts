@@ -5,10 +5,11 @@
  * Ordering: see ring.ts. Every access to a header or payload here lies between ring.free and ring.publish (producer) or between
  * ring.publish and ring.free (consumer).
  */
-import { checkInteger, invalidArgument } from '../errors.js';
+import { PercoreError, checkFunction, checkInteger, invalidArgument } from '../errors.js';
+import { copyBytes, damaged, refuseClaim, lengthOf, limitOf } from './copy-bytes.js';
 import { claimError } from './fixed-records.js';
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
-import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE } from './result-codes.js';
+import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, type ResultCode } from './result-codes.js';
 import { RingConsumer } from './ring-consumer.js';
 import { RingProducer } from './ring-producer.js';
 import type { QueueMemory } from './ring.js';
@@ -35,22 +36,30 @@ export class VariableProducer extends RingProducer {
 
   /**
    * Claims a contiguous payload of `length` bytes (0 to maxRecordBytes) for writing in place. Returns its byte offset, a
-   * multiple of 8, or BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. `type` (0 to 2^31-1) travels with it.
+   * multiple of 8, or BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. `type` (0 to 2^31-1) travels with it. Throws ERR_PERCORE_INVALID_ARGUMENT for
+   * a length that is no whole number, and for a type out of range.
    */
   tryClaim(length: number, type = 1): number {
-    if (!(length >= 0 && length <= this.maxRecordBytes)) return TOO_LARGE;
+    if (typeof length !== 'number' || (length | 0) !== length || length < 0 || length > this.maxRecordBytes) return this.refuse(length);
     // A negative one would be taken for padding; one that is no int32 would arrive as another.
-    if (type < 0 || type !== (type | 0)) throw invalidArgument('type', type, 'a whole number from 0 to 2147483647');
+    if (typeof type !== 'number' || type !== (type | 0) || type < 0) throw typeError(type);
     const needed = framedBytes(length);
     const at = this.next & this.mask;
     const toEnd = this.capacity - at;
     const skipped = needed <= toEnd ? 0 : toEnd;
     const room = this.room(needed + skipped, 1);
-    if (room !== OK) return room;
+    if (room !== OK) {
+      this.refused = length;
+      return room;
+    }
     this.claimedLength = length;
     this.claimedType = type;
     this.skipped = skipped;
     return this.dataBytes + (skipped === 0 ? at : 0) + HEADER_BYTES;
+  }
+
+  protected refuse(length: number): typeof TOO_LARGE {
+    return refuseClaim('length', length, 0, this.maxRecordBytes);
   }
 
   /** As `tryClaim`, but stands still where a consumer has asked for that with `whenSlow: 'block'`. */
@@ -67,7 +76,7 @@ export class VariableProducer extends RingProducer {
    * Hands on the claimed record, shortened to `length` if given. Published at once or lazily, see `publishEvery`. OK, or CLOSED when the
    * queue was closed before it was published: then it is counted as dropped.
    */
-  commit(length: number = this.claimedLength): number {
+  commit(length: number = this.claimedLength): ResultCode {
     if (length !== this.claimedLength || length < 0) this.checkShorter(length);
     let at = this.next & this.mask;
     if (this.skipped !== 0) {
@@ -92,14 +101,18 @@ export class VariableProducer extends RingProducer {
 
   /** Apart from commit(), which most often hands on the whole claim: the shorter that is, the sooner V8 takes it into its caller. */
   private checkShorter(length: number): void {
-    if (length !== (length | 0) || length < 0 || length > this.claimedLength) throw claimError('commit', length, this.claimedLength);
+    if (typeof length !== 'number' || length !== (length | 0) || length < 0 || length > this.claimedLength) throw claimError('commit', length, this.claimedLength);
   }
 
-  /** Copies one record in. OK, BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. Blocks only where a consumer has subscribed with `whenSlow: 'block'`. */
-  offer(record: Uint8Array, type = 1): number {
-    const offset = this.claimOrBlock(record.length, type);
-    if (offset < 0) return offset;
-    this.bytes.set(record, offset);
+  /**
+   * Copies one record in, as long as it is when this is called. OK, BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. Blocks only where a consumer has
+   * subscribed with `whenSlow: 'block'`. Throws ERR_PERCORE_INVALID_ARGUMENT for what is no Uint8Array.
+   */
+  offer(record: Uint8Array, type = 1): ResultCode {
+    const length = lengthOf(record);
+    const offset = this.claimOrBlock(length, type);
+    if (offset < 0) return offset as ResultCode;
+    copyBytes(record, length, this.bytes, offset);
     return this.commit();
   }
 
@@ -108,14 +121,19 @@ export class VariableProducer extends RingProducer {
     return this.askForSpace(this.unitsFor(length));
   }
 
-  /** Resolves OK when a payload of `length` can be claimed, CLOSED when it never will be. Publishes what is committed. Rejects by `signal` and `timeoutMs`. */
-  space(length = 0, options?: WaitOptions): Promise<number> {
-    return this.spaceFor(this.unitsFor(checkInteger('length', length, 0, this.maxRecordBytes)), options);
+  /**
+   * Resolves OK when a payload of `length` can be claimed, CLOSED when it never will be or when this end closes or leaves. If left out, of the
+   * length that was last refused. Publishes what is committed. Rejects by `signal` and `timeoutMs`.
+   */
+  space(length: number = this.refused, options?: WaitOptions): Promise<ResultCode> {
+    checkInteger('length', length, 0, this.maxRecordBytes);
+    return this.spaceFor(() => this.unitsFor(length), options);
   }
 
   /** The same for a thread that may stand still: not inside a reactor. BACK_PRESSURED after `timeoutMs`. */
-  spaceSync(length = 0, options?: WaitOptions): number {
-    return this.blockFor(this.unitsFor(checkInteger('length', length, 0, this.maxRecordBytes)), options);
+  spaceSync(length: number = this.refused, options?: WaitOptions): ResultCode {
+    checkInteger('length', length, 0, this.maxRecordBytes);
+    return this.blockFor(() => this.unitsFor(length), options);
   }
 
   /** Bytes that a payload of `length` takes from here: its frame, and the padding in front of it if it does not fit before the ring's end. */
@@ -133,15 +151,20 @@ export class VariableProducer extends RingProducer {
     this.skippedRecords = 0;
     // Headers that a producer of this ring wrote and nobody has overwritten: what the consumer has not passed is not free.
     while (((least - at) | 0) > 0) {
-      const header = this.dataWords + ((at & this.mask) >> 2);
+      const index = at & this.mask;
+      const header = this.dataWords + (index >> 2);
       const length = this.words[header]!;
       const isPadding = this.words[header + 1] === PADDING;
+      if (isPadding ? length !== this.capacity - index : length >>> 0 > this.mask - 7 - index) throw damaged(at, length, this.words[header + 1]!, 'where a record was');
       at = (at + (isPadding ? length : framedBytes(length))) | 0;
       if (!isPadding) this.skippedRecords++;
     }
     return at;
   }
 }
+
+const notPeeked = (): PercoreError => new PercoreError('ERR_PERCORE_CLAIM', 'advance() without a record that peek() has found. Call peek first and check that it is not negative', { argument: 'advance' });
+export const typeError = (type: unknown): PercoreError => invalidArgument('type', type, 'a whole number from 0 to 2147483647');
 
 /** The consuming end of a queue of variable records. One thread at a time; nothing blocks; only `poll` allocates. */
 export class VariableConsumer extends RingConsumer {
@@ -167,11 +190,18 @@ export class VariableConsumer extends RingConsumer {
       if (state !== OK) return state;
       const at = this.next & this.mask;
       const header = this.dataWords + (at >> 2);
-      this.length = this.words[header]!;
-      this.type = this.words[header + 1]!;
-      if (this.type !== PADDING) return this.dataBytes + at + HEADER_BYTES;
+      const length = this.words[header]!;
+      const type = this.words[header + 1]!;
+      // Records lie within the ring's end, as an unsigned number a negative length lies far beyond it; and within what is published.
+      if (type !== PADDING) {
+        if (length >>> 0 > this.mask - 7 - at || framedBytes(length) > ((this.seen - this.next) | 0)) throw damaged(this.next, length, type, 'which reaches beyond what is published');
+        this.length = length;
+        this.type = type;
+        return this.dataBytes + at + HEADER_BYTES;
+      }
       // At most once a lap: the padding reaches the ring's end, and a record always follows it in the same publish.
-      this.next = (this.next + this.length) | 0;
+      if (length !== this.mask + 1 - at || length > ((this.seen - this.next) | 0)) throw damaged(this.next, length, type, 'which is no padding to the end');
+      this.next = (this.next + length) | 0;
       this.turn();
     }
   }
@@ -181,6 +211,8 @@ export class VariableConsumer extends RingConsumer {
 
   /** Takes the peeked record as read. Its space returns to the producer with the next `publishRelease`. */
   advance(): void {
+    // Nothing was found, or this end has left since.
+    if (this.next === this.seen) throw notPeeked();
     this.next = (this.next + framedBytes(this.length)) | 0;
     this.unreleased++;
   }
@@ -191,6 +223,8 @@ export class VariableConsumer extends RingConsumer {
    * not, and a death loses none that was not begun.
    */
   drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = 0x7fffffff): number {
+    checkFunction('handler', handler);
+    limit = limitOf(limit);
     let count = 0;
     while (count < limit) {
       const offset = this.peek();

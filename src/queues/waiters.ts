@@ -3,13 +3,16 @@
  * settles all of them at once: the first to look takes it, the others look again and wait again. Waking only one would lose
  * the wake-up whenever that one has lost interest.
  */
-import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
-import type { WaitOptions } from './queue-ends.js';
+import { PercoreError } from '../errors.js';
+import { isTurnDue, turn } from '../turns.js';
+import type { ResultCode } from './result-codes.js';
+import { checkWaitOptions, type WaitOptions } from './waiting.js';
 
+/** The longest time-out that a timer of Node takes; longer ones, of 24 days, never come. */
 const MOST_TIMEOUT_MS = 2 ** 31 - 1;
 
 interface Waiter {
-  settle(code: number): void;
+  settle(code: ResultCode): void;
   reject(error: unknown): void;
 }
 
@@ -17,22 +20,28 @@ export class Waiters {
   private waiting: Waiter[] = [];
 
   /**
-   * `what` is the call as its user wrote it, for messages. `onGaveUp` is called after one of them has timed out or was aborted, so
-   * that an end can stop watching when nobody is left.
+   * `what` is the call as its user wrote it, for messages. `onChange` is called after one of them has come, has timed out or was aborted, so
+   * that an end watches exactly while somebody waits.
    */
-  constructor(private readonly what: string, private readonly onGaveUp: () => void = () => undefined) {}
+  constructor(private readonly what: string, private readonly onChange: () => void = () => undefined) {}
 
   get count(): number {
     return this.waiting.length;
   }
 
-  /** A promise of `code` where there is one, else of the next `settle`. Throws for bad options; rejects at once when `signal` has aborted. */
-  wait(code: number | undefined, options: WaitOptions = {}): Promise<number> {
-    const { signal, timeoutMs } = options;
-    if (timeoutMs !== undefined) checkInteger('timeoutMs', timeoutMs, 0, MOST_TIMEOUT_MS);
-    if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal', signal, 'an AbortSignal');
-    if (code !== undefined) return Promise.resolve(code);
-    if (signal?.aborted) return Promise.reject(this.aborted(signal));
+  /**
+   * A promise of what `look` says where that is a code, else of the next `settle`. Rejects for bad options, and at once when `signal` has aborted.
+   * A code that is there is given at once, unless this thread's loop is due to turn first.
+   */
+  async wait(look: () => ResultCode | undefined, given?: WaitOptions): Promise<ResultCode> {
+    const { signal, timeoutMs = Infinity } = checkWaitOptions(given);
+    for (;;) {
+      const code = look();
+      if (code === undefined) break;
+      if (!isTurnDue()) return code;
+      await turn();
+    }
+    if (signal?.aborted) throw this.aborted(signal);
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
       const leave = () => {
@@ -49,22 +58,30 @@ export class Waiters {
           reject(error);
         },
       };
-      const giveUp = (error: PercoreError) => {
+      const giveUp = (error: unknown) => {
         this.waiting = this.waiting.filter((other) => other !== waiter);
         waiter.reject(error);
-        this.onGaveUp();
       };
-      const onAbort = () => giveUp(this.aborted(signal!));
+      const giveUpWaiting = (error: PercoreError) => {
+        giveUp(error);
+        this.onChange();
+      };
+      const onAbort = () => giveUpWaiting(this.aborted(signal!));
       signal?.addEventListener('abort', onAbort);
-      if (timeoutMs !== undefined) {
-        timer = setTimeout(() => giveUp(new PercoreError('ERR_PERCORE_TIMEOUT', `${this.what} was not answered within ${timeoutMs} ms`, { value: timeoutMs })), timeoutMs);
+      if (timeoutMs <= MOST_TIMEOUT_MS) {
+        timer = setTimeout(() => giveUpWaiting(new PercoreError('ERR_PERCORE_TIMEOUT', `${this.what} was not answered within ${timeoutMs} ms`, { value: timeoutMs })), timeoutMs);
       }
       this.waiting.push(waiter);
+      try {
+        this.onChange();
+      } catch (error) {
+        giveUp(error);
+      }
     });
   }
 
   /** Answers all who wait. What they then do runs after the present step, so nothing of it happens inside this call. */
-  settle(code: number): void {
+  settle(code: ResultCode): void {
     if (this.waiting.length === 0) return;
     const settled = this.waiting;
     this.waiting = [];

@@ -13,10 +13,12 @@
  *
  * Source: event counts, Reed and Kanodia 1979; futex(2).
  */
-import { PercoreError, invalidArgument } from '../errors.js';
+import { PercoreError, checkOptions, invalidArgument } from '../errors.js';
+import { isTurnDue, turn } from '../turns.js';
+import type { ResultCode } from './result-codes.js';
 
 export interface WaitOptions {
-  /** Gives up with ERR_PERCORE_ABORTED. */
+  /** Gives up with ERR_PERCORE_ABORTED; its reason is the error's `cause`. */
   signal?: AbortSignal | undefined;
   /** Gives up with ERR_PERCORE_TIMEOUT after so many milliseconds, 0 or more. For ever if left out. */
   timeoutMs?: number | undefined;
@@ -27,8 +29,8 @@ export interface Wish {
   readonly bellWords: Int32Array;
   readonly bell: number;
   /** Answer of `look` while there is reason to wait. */
-  readonly notYet: number;
-  look(): number;
+  readonly notYet: ResultCode;
+  look(): ResultCode;
   /** Sets the flag that makes the other side ring. */
   arm(): void;
   /** When `look` may answer otherwise though nobody rings, on the clock of `performance.now()`. */
@@ -49,11 +51,11 @@ export function forbidBlocking(): void {
 }
 
 /** Sleeps until the wish is fulfilled; freezes this thread. Its code, or `notYet` after `timeoutMs`. Refused inside a reactor. */
-export function waitBlocking(wish: Wish, options: WaitOptions = {}): number {
+export function waitBlocking(wish: Wish, options?: WaitOptions): ResultCode {
   if (!mayBlock) {
     throw new PercoreError('ERR_PERCORE_WOULD_BLOCK', 'a reactor may not stand still for a queue: its sockets and timers would. Await space() or ready(), or let the consumer subscribe with another whenSlow than "block"');
   }
-  const deadlineMs = deadlineOf(options);
+  const deadlineMs = deadlineOf(checkWaitOptions(options));
   for (;;) {
     // ring.bell: as it was before the last look.
     const seen = Atomics.load(wish.bellWords, wish.bell);
@@ -67,15 +69,24 @@ export function waitBlocking(wish: Wish, options: WaitOptions = {}): number {
   }
 }
 
-/** Resolves with the wish's code. Rejects with ERR_PERCORE_TIMEOUT or ERR_PERCORE_ABORTED. Keeps the thread's loop alive meanwhile. */
-export async function waitAsync(wish: Wish, options: WaitOptions = {}): Promise<number> {
+/**
+ * Resolves with the wish's code: at once where it is fulfilled, unless this thread's loop is due to turn first. Rejects with ERR_PERCORE_TIMEOUT or
+ * ERR_PERCORE_ABORTED. Keeps the thread's loop alive meanwhile.
+ */
+export async function waitAsync(wish: Wish, given?: WaitOptions): Promise<ResultCode> {
+  const options = checkWaitOptions(given);
   const deadlineMs = deadlineOf(options);
   for (;;) {
     checkAborted(options.signal);
     // ring.bell: as it was before the last look.
     const seen = Atomics.load(wish.bellWords, wish.bell);
     let code = wish.look();
-    if (code !== wish.notYet) return code;
+    if (code !== wish.notYet) {
+      if (!isTurnDue()) return code;
+      // Then once more, since it may be otherwise by then.
+      await turn();
+      continue;
+    }
     wish.arm();
     code = wish.look();
     if (code !== wish.notYet) return code;
@@ -117,11 +128,23 @@ function keepAlive(change: number): void {
   }
 }
 
-function deadlineOf({ timeoutMs = Infinity }: WaitOptions): number {
-  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) throw invalidArgument('timeoutMs', timeoutMs, 'a number of milliseconds, 0 or more');
-  return performance.now() + timeoutMs;
+const deadlineOf = ({ timeoutMs = Infinity }: WaitOptions): number => performance.now() + timeoutMs;
+
+/** Throws for what are no options of a wait; an AbortSignal may be of another realm. The options, or none. */
+export function checkWaitOptions(options: WaitOptions | undefined): WaitOptions {
+  if (options === undefined) return {};
+  const { signal, timeoutMs } = checkOptions('options', options, ['signal', 'timeoutMs']);
+  if (timeoutMs !== undefined && (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))) throw invalidArgument('timeoutMs', timeoutMs, 'a number of milliseconds, 0 or more');
+  if (signal !== undefined && !isSignal(signal)) throw invalidArgument('signal', signal, 'an AbortSignal');
+  return options;
 }
 
-function checkAborted(signal: AbortSignal | undefined): void {
+const isSignal = (value: unknown): boolean => {
+  const signal = value as Partial<AbortSignal> | null;
+  return typeof signal === 'object' && signal !== null && typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function' && typeof signal.removeEventListener === 'function';
+};
+
+/** Throws when the signal has been given. */
+export function checkAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw new PercoreError('ERR_PERCORE_ABORTED', 'the wait was aborted', { argument: 'signal', cause: signal.reason });
 }

@@ -14,9 +14,9 @@
  * `deq` of an empty ring throws and `undefined` is a value like any other: the depth, not the value, says whether there is one.
  */
 import RingBuffer from 'ringbufferjs';
-import { checkInteger } from '../errors.js';
+import { checkInteger, checkOptions } from '../errors.js';
 import { type InThreadQueue, InThreadStore, bind, propertiesInThread, pubInThread, subInThread } from './in-thread.js';
-import { OK } from './result-codes.js';
+import { OK, type ResultCode } from './result-codes.js';
 
 export interface WindowOptions {
   /** The newest values kept: any whole number from 1 to 2^24. Takes 8 bytes each at once, and a small object each as they come. */
@@ -52,7 +52,7 @@ class WindowStore<T> extends InThreadStore<T> {
     return true;
   }
 
-  protected put(value: T): number {
+  protected put(value: T): ResultCode {
     // Empty cells are at most as many as slots, and one more while a full ring takes the next value.
     const cell = this.empties.pop() ?? { value: undefined };
     cell.value = value;
@@ -75,7 +75,8 @@ class WindowStore<T> extends InThreadStore<T> {
 
 /** Makes a window. Throws PercoreError for a bad option. */
 export function createWindow<T>(options: WindowOptions): WindowQueue<T> {
-  const capacity = checkInteger('capacity', options?.capacity, 1, 2 ** 24);
+  const { capacity: asked } = checkOptions('options', options, ['kind', 'backend', 'capacity']);
+  const capacity = checkInteger('capacity', asked, 1, 2 ** 24);
   return bind<T, WindowQueue<T>>({ kind: 'mpmc', backend: 'window', capacity }, new WindowStore<T>(capacity));
 }
 

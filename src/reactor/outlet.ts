@@ -42,7 +42,7 @@ const WAITING_BYTES = partyLayout.fields.waitingBytes.at >> 3;
 /** Most bytes of calls of one party that may wait for room, over all lanes. Answers count, and are always taken. */
 export const MOST_WAITING_BYTES = 2 ** 26;
 /** Bytes up to this length are copied one by one: cheaper than asking whether their memory may grow meanwhile. */
-const SHORT_BYTES = 64;
+const SHORT_BYTES = 32;
 /** The clock is read once in so many unpublished records. */
 const CLOCK_EVERY = 8;
 
@@ -98,8 +98,11 @@ export class Outlet implements ValueMemory, Room {
 
   /** The same for a message to `name`, of which the receiver is told first where it has not been. */
   claimFor(name: SentName, kind: number, headBytes: number, length: number): number {
-    const at = this.takeFor(name, kind, headBytes + length);
-    return at >= 0 ? at : this.refuse(at, this.neededFor(name, headBytes + length));
+    if (name.number < 0) {
+      const code = this.tell(name);
+      if (code !== OK) return this.refuse(code, this.neededFor(name, headBytes + length));
+    }
+    return this.claim(kind, headBytes, length);
   }
 
   commit(length: number): void {
@@ -274,12 +277,13 @@ export class Outlet implements ValueMemory, Room {
 
   /** Copies exactly `length` bytes, also from memory that another thread is making longer. */
   private copy(payload: Uint8Array, length: number, at: number): void {
+    const { bytes } = this;
     if (length <= SHORT_BYTES) {
-      for (let i = 0; i < length; i++) this.bytes[at + i] = payload[i]!;
+      for (let i = 0; i < length; i++) bytes[at + i] = payload[i]!;
     } else if ((payload.buffer as { growable?: boolean }).growable === true) {
-      this.bytes.set(payload.slice(0, length), at);
+      bytes.set(payload.subarray(0, length), at);
     } else {
-      this.bytes.set(payload, at);
+      bytes.set(payload, at);
     }
   }
 

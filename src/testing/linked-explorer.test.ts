@@ -137,7 +137,7 @@ const mutants: Mutant[] = [
   },
   {
     bug: 'the consumer reads through views that end before the new chunk',
-    from: 'if (this.dataBytes + memory.chunkBytes > this.bytes.length)\n            reachAll(this, memory.buffer);', to: '',
+    from: 'if (begin + memory.chunkBytes > this.bytes.length)\n            reachAll(this, memory.buffer);', to: '',
     shows: /^error: /, lengths: MIXED,
   },
 ];

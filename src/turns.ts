@@ -1,0 +1,42 @@
+/**
+ * Promises that are settled at once, and the event loop. `await` of such a promise goes on in a microtask, and as long as there are
+ * microtasks the loop does not turn: with a producer in another thread that keeps up, `while (…) await consumer.ready()` would keep every
+ * timer and socket of this thread waiting for ever. So whoever hands out such promises asks here: within a millisecond they may be settled at
+ * once, as most are; after that the next of them waits until the loop has turned.
+ *
+ *     if (isTurnDue()) await turn();
+ *
+ * Whether the loop has turned is known by an immediate, which runs once in each turn and by itself keeps no thread alive and no turn short.
+ */
+
+/** Milliseconds for which promises that are settled at once may hold the loop of this thread. */
+const MOST_MS = 1;
+
+let sinceMs = 0;
+let immediate: NodeJS.Immediate | undefined;
+let waiting: (() => void)[] = [];
+
+function noteTurn(): void {
+  immediate = undefined;
+  const settled = waiting;
+  waiting = [];
+  for (const settle of settled) settle();
+}
+
+/** True when the loop of this thread has not turned for a millisecond of asking. Allocates once a turn; blocks nobody. */
+export function isTurnDue(): boolean {
+  if (immediate === undefined) {
+    sinceMs = performance.now();
+    immediate = setImmediate(noteTurn);
+    immediate.unref();
+    return false;
+  }
+  return performance.now() - sinceMs > MOST_MS;
+}
+
+/** Resolves when the loop has turned. */
+export function turn(): Promise<void> {
+  if (immediate === undefined) immediate = setImmediate(noteTurn);
+  immediate.ref();
+  return new Promise((resolve) => void waiting.push(resolve));
+}
