@@ -199,6 +199,7 @@ class EpollIo final : public IoSource {
     if (sent == length) return;
     pushUnsent(entry, length - sent, offset + sent);
     if (error != 0) push(entry.token, IoEvent::kSendFailed, error);
+    else if (!entry.isBlocked) pushRoom(entry);
   }
 
   void takeReleased() {

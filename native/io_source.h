@@ -126,6 +126,8 @@ class IoSource {
     block_->unsent++;
     push(entry.token, layout::IoEvent::kUnsent, length, offset);
   }
+  // After bytes that came back although there is room: for JavaScript, what came back means that there is none.
+  void pushRoom(Entry& entry) { push(entry.token, layout::IoEvent::kReadiness, int32_t(layout::Readiness::kWritable)); }
   // What the epoll says of a stream: room, and an end of everything that no receive will tell.
   void pushStreamEvents(Entry& entry, uint32_t events, bool isReceiveTold);
   // epoll_ctl: 0 or -errno.

@@ -357,7 +357,11 @@ class UringIo final : public IoSource {
   void sendFromOutbox(Entry& entry, int32_t offset, int32_t length) {
     // Two sends of one connection in one batch: the second must know what became of the first.
     if (entry.sentBatch == batch_) settleSends();
-    if (entry.isBlocked || entry.isReturning) return pushUnsent(entry, length, offset);
+    if (entry.isBlocked || entry.isReturning) {
+      pushUnsent(entry, length, offset);
+      if (!entry.isBlocked) pushRoom(entry);
+      return;
+    }
     entry.sentBatch = batch_;
     const size_t index = size_t(outstandingSends_++);
     if (index >= sending_.size()) sending_.resize(index + 1);

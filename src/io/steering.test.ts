@@ -206,6 +206,50 @@ for (const source of sources) {
       });
     });
 
+    it('handOver of a corked connection settles, with what the cork held back first; its deadlines work there', async () => {
+      await serve();
+      await inside(runtime, 1, (reactor, _argument, { state }) => {
+        const original = state['steering'];
+        state['moved'] = reactor.io.steer(reactor, { name: 'moved' }, (connection) => {
+          connection.onData((bytes) => void connection.offer(bytes));
+          connection.setDeadlines({ idleMs: 200 }).onClose((error) => void (original['closedBy'] = error?.code));
+        });
+      });
+      const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
+        const steering = reactor.io.steer(reactor, { name: 'moved' }, () => undefined);
+        return reactor.io.listen({ port: 0 }, (connection) => {
+          connection.cork();
+          connection.offerText('hello ');
+          state['outcome'] = steering.handOver(connection, 1);
+        }).port;
+      });
+      const { socket, text, closed } = await peer(port);
+      socket.write('there');
+      await until(() => text() === 'hello there', 'both');
+      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['outcome'] as Promise<string>)).toBe('handed over');
+      await until(closed, 'the idle deadline in the other reactor', 5000);
+      expect(await inside(runtime, 1, (_reactor, _argument, { state }) => state['steering']['closedBy'] as string)).toBe('ERR_PERCORE_TIMEOUT');
+    });
+
+    it('a message that is no connection is refused, and touches no descriptor', async () => {
+      await serve();
+      const before = descriptors();
+      for (const parcel of [null, 5, {}, { fd: NaN, cookie: 1, bytes: new Uint8Array(0) }, { fd: 0, cookie: 'x', bytes: new Uint8Array(0) }, { fd: 0, cookie: 1 }]) {
+        await expect(runtime.call('lines', parcel as never, { reactor: 1 }), JSON.stringify(parcel)).rejects.toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT' });
+      }
+      expect(descriptors()).toEqual(before);
+    });
+
+    it('a choice that is no reactor closes the connection, is reported, and leaves nothing open', async () => {
+      await serve();
+      const port = await inside(runtime, 0, (_reactor, _argument, { state }) => state['steering'].listen({ port: 0, firstBytes: 0 }, () => 7).port as number);
+      const { closed } = await peer(port);
+      await until(closed, 'closed', 5000);
+      await until(() => errors.length === 1, 'reported');
+      expect(errors[0]).toBe('reactor must be a whole number from 0 to 2, not 7');
+      expect(await inside(runtime, 0, (reactor) => reactor.io.count)).toBe(2);
+    });
+
     it('handOver sends what is pending first; refuses a reactor that is not there', async () => {
       await serve();
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => reactor.io.listen({ port: 0, highWaterBytes: 1 << 24 }, (connection) => {

@@ -27,7 +27,12 @@ export interface ByteRecord {
   readonly priority: number;
 }
 
-/** What a step may answer: nothing; BACK_PRESSURED to get the same message again when there is room; AGAIN to get it again soon. */
+/**
+ * What a step may answer: nothing or OK; BACK_PRESSURED to get the same message again as soon as one of those that refused this step has room,
+ * without a turn until then; AGAIN, or BACK_PRESSURED where nobody has refused, to get it again in the next turn, behind the others of
+ * its band. CLOSED and TOO_LARGE are reported as step errors: what the step sent was not taken, and its message is gone. Other values mean
+ * nothing. A promise: the message is taken, and a rejection is reported; see `concurrency`. docs/architecture.md has the whole rule.
+ */
 export type StepResult = number | void | Promise<void>;
 
 /** Messages run before other tasks of the band get their turn. */
