@@ -21,6 +21,8 @@ import type { WorkerReport, WorkerStart } from './worker-main.js';
 export interface MemberHost {
   stepError(id: number, error: Error, where: string): void;
   messageDropped(id: number, error: Error): void;
+  /** It has come a step further on its way to ready. */
+  progressed(): void;
   /** Posted by code of the user's in that reactor. */
   message(id: number, message: unknown): void;
   /** The thread has ended; called once, after everything that it reported. */
@@ -63,6 +65,7 @@ export class Member {
       if (report.kind === 'stepError') return host.stepError(id, unpackError(report.error, id, report.where), report.where);
       if (report.kind === 'messageDropped') return host.messageDropped(id, unpackError(report.error, id, 'messages'));
       this.hasBegun = true;
+      host.progressed();
       if (report.kind === 'begun') return;
       this.grants = report.grants;
       this.isReady = report.kind === 'ready';

@@ -50,7 +50,10 @@ export interface RuntimeOptions {
   main?: (runtime: Runtime) => void | Promise<void>;
   /** Limits of each worker's heap, as for `new Worker`. */
   resourceLimits?: ResourceLimits;
-  /** Longest wait for all entries to have run, asynchronous parts included: 1 to 2^31 - 1 ms, default 30,000. */
+  /**
+   * Longest wait in which no reactor gets further on its way (thread begun; entry run, its asynchronous part included): 1 to 2^31 - 1 ms, default
+   * 30,000. Then createRuntime rejects with ERR_PERCORE_TIMEOUT, which names those that are stuck, and ends everything.
+   */
   startTimeoutMs?: number;
 }
 

@@ -82,6 +82,41 @@ describe('the quota of cgroup version 1', () => {
   });
 });
 
+describe('where cgroups are mounted', () => {
+  const info = (...lines: string[]) => ({ '/proc/self/mountinfo': `22 1 0:1 / / rw - ext4 /dev/vda rw\n${lines.join('\n')}\n` });
+
+  it('is what mountinfo says, whatever the order of the controllers', () => {
+    for (const mount of ['cpu,cpuacct', 'cpuacct,cpu', 'cpu']) {
+      for (const named of ['cpu,cpuacct', 'cpuacct,cpu']) {
+        expect(cgroupQuota(files({
+          [cgroup]: `4:${named}:/docker/0123\n`, ...info(`30 25 0:26 / /sys/fs/cgroup/${mount} rw,nosuid shared:9 - cgroup cgroup rw,cpu,cpuacct`),
+          [`/sys/fs/cgroup/${mount}/docker/0123/cpu.cfs_quota_us`]: '200000', [`/sys/fs/cgroup/${mount}/docker/0123/cpu.cfs_period_us`]: '100000',
+        })), `${named} at ${mount}`).toBe(2);
+      }
+    }
+  });
+
+  it('without mountinfo is the link of the controller alone, where the folder has another order', () => {
+    expect(cgroupQuota(files({ [cgroup]: '4:cpuacct,cpu:/a\n', '/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us': '300000', '/sys/fs/cgroup/cpu/a/cpu.cfs_period_us': '100000' }))).toBe(3);
+  });
+
+  it('may show only the container\'s own part, under a path that the kernel does not name, of either version', () => {
+    const v1 = info('30 25 0:26 /docker/0123 /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu');
+    const own = { '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': '50000', '/sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000' };
+    expect(cgroupQuota(files({ [cgroup]: '4:cpu:/docker/0123\n', ...v1, ...own }))).toBe(0.5);
+    expect(cgroupQuota(files({ [cgroup]: '4:cpu:/docker/0123/inner\n', ...v1, ...own, '/sys/fs/cgroup/cpu/inner/cpu.cfs_quota_us': '25000', '/sys/fs/cgroup/cpu/inner/cpu.cfs_period_us': '100000' }))).toBe(0.25);
+    // In a namespace of its own the process sees itself at the root, or a sibling beyond it.
+    const v2 = info('30 25 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup rw,nsdelegate');
+    for (const path of ['/', '/../other']) expect(cgroupQuota(files({ [cgroup]: `0::${path}\n`, ...v2, '/sys/fs/cgroup/cpu.max': '150000 100000' })), path).toBe(1.5);
+  });
+
+  it('may be anywhere: a hybrid of both versions, a folder with a blank', () => {
+    const both = info('30 25 0:26 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw', '31 25 0:27 / /my\\040groups/cpu rw - cgroup cgroup rw,cpu');
+    expect(cgroupQuota(files({ [cgroup]: '4:cpu:/a\n0::/a\n', ...both, '/sys/fs/cgroup/unified/a/cpu.max': '300000 100000' }))).toBe(3);
+    expect(cgroupQuota(files({ [cgroup]: '4:cpu:/a\n0::/a\n', ...both, '/my groups/cpu/a/cpu.cfs_quota_us': '100000', '/my groups/cpu/a/cpu.cfs_period_us': '50000' }))).toBe(2);
+  });
+});
+
 describe('the CPUs of this process', () => {
   it('are unlimited by a cgroup that is not there', () => {
     expect(cgroupQuota(files({}))).toBe(Infinity);
