@@ -88,6 +88,16 @@ export function checkInteger(argument: string, value: unknown, least: number, mo
   return value;
 }
 
+/** Calls what throws Node-style system errors, and throws them as ERR_PERCORE_SYSTEM: "cannot make timers: EMFILE: Too many open files, timerfd_create". */
+export function systemCall<T>(what: string, call: () => T): T {
+  try {
+    return call();
+  } catch (cause) {
+    const { code: errno, syscall, message } = cause as { code?: string; syscall?: string; message: string };
+    throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot ${what}: ${message}`, { cause, ...(errno === undefined ? {} : { errno }), ...(syscall === undefined ? {} : { syscall }) });
+  }
+}
+
 /** Throws unless `value` is a function. */
 export function checkFunction(argument: string, value: unknown): void {
   if (typeof value !== 'function') throw invalidArgument(argument, value, 'a function');
