@@ -108,7 +108,8 @@ export function createRings(options: FixedOptions<Kind> | VariableOptions<Kind>)
   checkInteger('byteOffset', byteOffset, 0, buffer.byteLength - bytes);
 
   // What another thread uses already would be lost.
-  if (new Int32Array(buffer, byteOffset, queueLayout.bytes >> 2).some((word) => word !== 0)) throw invalidArgument('buffer', 'memory that is in use', 'all zero from byteOffset on: there is a queue already, or something else');
+  const header = new Int32Array(buffer, byteOffset, queueLayout.bytes >> 2);
+  for (let i = 0; i < header.length; i++) if (header[i] !== 0) throw invalidArgument('buffer', 'memory that is in use', 'all zero from byteOffset on: there is a queue already, or something else');
 
   const names = declared.map(([name]) => name);
   if (rings > 0) makeGroup({ ...shape, buffer, byteOffset }, start);

@@ -2,7 +2,6 @@
  * Which thread a Worker was. Node clears `worker.threadId` before it emits `exit`, and only then may a supervisor call `recover`: so the id is
  * noted while the worker lives, from the moment when percore/queues is loaded in the thread that makes it.
  */
-import process from 'node:process';
 import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
 import { me } from './places.js';
 
