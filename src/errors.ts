@@ -88,6 +88,16 @@ export function checkInteger(argument: string, value: unknown, least: number, mo
   return value;
 }
 
+/** Calls what throws Node-style system errors, and throws them as ERR_PERCORE_SYSTEM: "cannot make timers: EMFILE: Too many open files, timerfd_create". */
+export function systemCall<T>(what: string, call: () => T): T {
+  try {
+    return call();
+  } catch (cause) {
+    const { code: errno, syscall, message } = cause as { code?: string; syscall?: string; message: string };
+    throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot ${what}: ${message}`, { cause, ...(errno === undefined ? {} : { errno }), ...(syscall === undefined ? {} : { syscall }) });
+  }
+}
+
 /** Throws unless `value` is a function. */
 export function checkFunction(argument: string, value: unknown): void {
   if (typeof value !== 'function') throw invalidArgument(argument, value, 'a function');
@@ -113,6 +123,7 @@ export function checkOneOf<T extends string>(argument: string, value: unknown, a
 
 /** Throws unless `value` is a Uint8Array, of this realm or of another. A Buffer is one. */
 export function checkBytes(argument: string, value: unknown): Uint8Array {
+  // A Proxy of one is none: it has no bytes.
   if (ArrayBuffer.isView(value) && (value instanceof Uint8Array || value[Symbol.toStringTag as never] === 'Uint8Array')) return value as Uint8Array;
   throw invalidArgument(argument, value, 'a Uint8Array (of text: Buffer.from(text); of another view: new Uint8Array(view.buffer, view.byteOffset, view.byteLength))');
 }

@@ -1,15 +1,16 @@
 /**
  * Who has refused what since the present step began, in this thread.
  *
- * A step that answers BACK_PRESSURED waits for those who refused it, and for nobody else. Whatever is bounded and refuses an offer for want of
- * room therefore notes itself here: a lane, a mailbox, the producer of a queue, a connection. Only a refusal costs anything.
+ * A step that answers BACK_PRESSURED waits for those who refused it, and for nobody else. Whatever is bounded and
+ * refuses an offer for want of room therefore notes itself here: a lane, a mailbox, the producer of a queue, a
+ * connection. Only a refusal costs anything.
  */
 import { BACK_PRESSURED } from './queues/result-codes.js';
 
 export interface Refuser {
   /**
-   * Calls `then` once, later and never from within, when `needed` would be taken, or when nothing will be taken any more. Returns what
-   * takes the wish back. `needed` is what was noted with the refusal.
+   * Calls `then` once, later and never from within, when `needed` would be taken, or when nothing will be taken any
+   * more. Returns what takes the wish back. `needed` is what was noted with the refusal.
    */
   awaitRoom(needed: number, then: () => void): () => void;
 }
@@ -34,7 +35,10 @@ export function noteRefusal(refuser: Refuser, needed: number): void {
   count++;
 }
 
-/** For a message that cannot be given to a step at all: it waits as if a step had run and been refused by this one. Answers BACK_PRESSURED. */
+/**
+ * For a message that cannot be given to a step at all: it waits as if a step had run and been refused by this one.
+ * Answers BACK_PRESSURED.
+ */
 export function refuseFor(refuser: Refuser, needed = 0): number {
   beginStep();
   noteRefusal(refuser, needed);
@@ -53,7 +57,10 @@ export function endStep(): void {
   isInStep = false;
 }
 
-/** Waits for all who have refused the step that has just ended; false when nobody has. `takeBack` gets what ends each wish. */
+/**
+ * Waits for all who have refused the step that has just ended; false when nobody has. `takeBack` gets what ends each
+ * wish.
+ */
 export function awaitRefusers(then: () => void, takeBack: (() => void)[]): boolean {
   if (count === 0) return false;
   for (let i = 0; i < count; i++) takeBack.push(refusers[i]!.awaitRoom(needs[i]!, then));

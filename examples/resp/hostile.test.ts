@@ -2,6 +2,7 @@
  * Clients that want too much: replies that fail in the middle, replies that nobody reads, requests that announce what never comes. Each costs itself
  * alone, and what the server takes for it is bounded.
  */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { readFileSync } from 'node:fs';
@@ -144,4 +145,15 @@ it('what is only announced takes no memory: 300 clients that announce 16 MiB eac
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(residentMiB(before['process_id']!) - Number(before['used_memory_rss']) / 2 ** 20).toBeLessThan(60);
   expect(await exchange(port, ask('ECHO', 'fine'))).toContain('fine');
+});
+
+it('whoever reads what the server prints may leave, and it still ends at a signal', async () => {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./main.js', import.meta.url)), '--port', '0', '--reactors', '1'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => (stderr += String(chunk)));
+  while (!stderr.includes('redis-cli')) await new Promise((resolve) => setTimeout(resolve, 20));
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+  expect(stderr).toMatch(/^In another terminal: {2}redis-cli -p \d+\n$/);
 });

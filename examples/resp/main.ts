@@ -13,6 +13,11 @@ import { DEFAULT_LIMITS } from './parser.js';
 import type { RespData, RespServices } from './reactor.js';
 
 async function main(): Promise<void> {
+  // First of all: a signal ends it in order at any moment, and whoever reads what it prints may leave.
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
+  });
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const options = parseOptions(process.argv.slice(2));
   if (options === undefined) return void process.stdout.write(usage);
   const { host, bulkBytes, subscriberBytes, replyBytes } = options;
@@ -27,9 +32,6 @@ async function main(): Promise<void> {
   });
   runtime.on('stepError', ({ reactorId, error }) => process.stderr.write(`reactor ${reactorId}: ${error.stack ?? error.message}\n`));
   try {
-    const stopped = new Promise<void>((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
-    });
     const port = await runtime.call('listen', options.port, { reactor: 0 });
     for (let id = 1; id < reactors; id++) await runtime.call('listen', port, { reactor: id });
     process.stdout.write(`listening ${host}:${port} reactors=${reactors}\n`);

@@ -25,7 +25,7 @@ import { SendingHalf } from './connection-sending.js';
 import { Deadlines, type DeadlineOptions } from './deadlines.js';
 import type { Io } from './io.js';
 import type { Kept } from './kept.js';
-import { checkSpan, type StreamOptions } from './stream-options.js';
+import { checkSpan, restOf, type StreamOptions } from './stream-options.js';
 import type { Source } from './token.js';
 
 export type ConnectionOptions = StreamOptions;
@@ -149,7 +149,7 @@ export class Connection implements Source, Ready {
    * Takes `length` bytes from `offset` on, copied before it returns; they are sent by the end of the turn. OK; BACK_PRESSURED: nothing
    * taken, wait for `writable()`; CLOSED after `end` or close. Does not block and does not allocate unless the kernel is full.
    */
-  offer(bytes: Uint8Array, offset = 0, length = bytes.length - offset): number {
+  offer(bytes: Uint8Array, offset = 0, length = restOf(bytes, offset)): number {
     checkSpan(bytes, offset, length);
     return this.isClosed_ || this.failure !== 0 ? CLOSED : this.sending.offer(bytes, offset, length);
   }

@@ -63,6 +63,7 @@ export class CommandConsole {
   private readonly options: ConsoleOptions;
 
   constructor(private readonly io: Io, given: ConsoleOptions) {
+    if (typeof io?.listen !== 'function') throw invalidArgument('io', io, 'what create() of percore/io returns, or reactor.io');
     const options = this.options = checkOptions('options', given, ['port', 'host', 'path', 'stdin', 'output', 'greeting', 'prompt', 'maxSessions', 'maxLineBytes', 'priority']);
     checkBoolean('stdin', options.stdin ?? false);
     for (const name of ['greeting', 'prompt'] as const) {
@@ -112,6 +113,7 @@ export class CommandConsole {
 
   /** The answer to one line, in lines. For tests and other terminals; errors are answers. */
   async answer(line: string): Promise<string[]> {
+    if (typeof line !== 'string') throw invalidArgument('line', line, 'text');
     const words = line.trim().split(/\s+/);
     const name = words.shift()!;
     if (name === '') return [];

@@ -19,7 +19,7 @@ import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { DIRECT_BORDER, OpenFile } from './file.js';
 import { writableOf } from './file-node-streams.js';
 import { MAX_DEPTH } from './file-transfers.js';
-import { checkSpan } from './stream-options.js';
+import { checkSpan, restOf } from './stream-options.js';
 import { checkWaitOptions, Waiters } from './waiters.js';
 
 const EINTR = -4;
@@ -69,7 +69,7 @@ export class FileWriter extends OpenFile implements Refuser {
    * Copies `length` bytes from `offset` on. OK; BACK_PRESSURED: nothing taken, wait for `writable()`; TOO_LARGE: more than
    * `maxOfferBytes`; CLOSED after `end`, `close` or an error.
    */
-  offer(bytes: Uint8Array, offset = 0, length = bytes?.length - offset): number {
+  offer(bytes: Uint8Array, offset = 0, length = restOf(bytes, offset)): number {
     checkSpan(bytes, offset, length);
     if (this.isClosed_ || this.isEnding) return CLOSED;
     if (length > this.mostOffer) return TOO_LARGE;

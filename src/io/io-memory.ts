@@ -43,6 +43,8 @@ export class IoMemory {
   /** Set once the source is open. */
   handle!: IoHandle;
   bufferBits = 0;
+  /** Buffers that nobody used any more, so far. */
+  givenBack = 0;
   private seenDrains = 0;
   /** Where the next bytes go, and the end of the half. */
   private outboxAt = 0;
@@ -110,7 +112,9 @@ export class IoMemory {
   release(place: number): void {
     const { block } = this;
     const buffer = place >> this.bufferBits;
-    if (--block[BUFFER_USERS + buffer]! === 0) block[RELEASED_BUFFER + block[RELEASED]!++] = buffer;
+    if (--block[BUFFER_USERS + buffer]! !== 0) return;
+    block[RELEASED_BUFFER + block[RELEASED]!++] = buffer;
+    this.givenBack++;
   }
 
   /** What lies at `place` is used by one more. */

@@ -123,6 +123,7 @@ export class Io {
   private lateRequests: number[] = [];
   private seenPoolWaits = 0;
   private nextReliefNs = 0;
+  private seenGivenBack = 0;
   private readonly sources = new Sources();
   private readonly files: FileSet = new FileSet(this);
 
@@ -281,6 +282,12 @@ export class Io {
     const now = this.turnNs();
     if (now < this.nextReliefNs) return;
     this.nextReliefNs = now + RELIEF_NS;
+    const { memory } = this;
+    const isGivenBack = memory.givenBack !== this.seenGivenBack;
+    this.seenGivenBack = memory.givenBack;
+    if (!memory.isPoolShort) this.seenPoolWaits = memory.poolWaits;
+    // Steps run, and whoever waits is served as they do: nothing is won by copying.
+    if (isGivenBack) return;
     let hasYoung = false;
     for (const source of this.sources.all()) if (source.relieve?.(now - RELIEF_NS) === true) hasYoung = true;
     if (!hasYoung) this.seenPoolWaits = this.memory.poolWaits;

@@ -19,7 +19,7 @@ import type { Ready } from '../ready.js';
 import { Backlog } from './backlog.js';
 import { checkPath } from './file-path.js';
 import type { Io } from './io.js';
-import { checkSpan, checkStreamOptions, MOST_READ_BYTES, type StreamOptions } from './stream-options.js';
+import { checkSpan, checkStreamOptions, MOST_READ_BYTES, restOf, type StreamOptions } from './stream-options.js';
 import type { Source } from './token.js';
 import { checkWaitOptions, Waiters } from './waiters.js';
 
@@ -134,7 +134,7 @@ export class PipeStream implements Source, Ready, Refuser {
   }
 
   /** Copies bytes into the backlog. OK; BACK_PRESSURED: nothing taken, wait for `writable()`; CLOSED after `end` or close. */
-  offer(bytes: Uint8Array, offset = 0, length: number = bytes?.length - offset): number {
+  offer(bytes: Uint8Array, offset = 0, length = restOf(bytes, offset)): number {
     checkSpan(bytes, offset, length);
     if (this.isClosed_ || this.isEnding || this.hasEnded) return CLOSED;
     // One write larger than the mark is taken when nothing waits, or it could never be written.

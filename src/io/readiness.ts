@@ -18,7 +18,7 @@
  * `set` leaves bits that nobody tells: whoever learns of a setter's exit calls `nudge`.
  * Source: eventfd(2); mio 0.6's Registration and SetReadiness for the idea.
  */
-import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
+import { checkFunction, checkInteger, checkOptions, invalidArgument, systemCall } from '../errors.js';
 import { BANDS, LAYOUT_VERSION, READINESS_MAGIC, readinessLayout, words } from '../layout.js';
 import { native } from '../native.js';
 import { CLOSED, OK } from '../queues/index.js';
@@ -41,11 +41,11 @@ const BITS = field.bits.at >> 2;
 const IS_CLOSED = field.isClosed.at >> 2;
 const MOST_BITS = 2 ** 31 - 1;
 
-/** Makes one, with nothing set. Throws a system error when descriptors have run out. The creator closes it with closeReadiness. */
+/** Makes one, with nothing set. Throws ERR_PERCORE_SYSTEM when descriptors have run out. The creator closes it with closeReadiness. */
 export function createReadiness(): ReadinessHandle {
   const memory = new SharedArrayBuffer(readinessLayout.bytes);
   const cells = new Int32Array(memory);
-  const eventFd = native().createWaker();
+  const eventFd = systemCall('make a readiness', () => native().createWaker());
   cells[VERSION] = LAYOUT_VERSION;
   cells[MAGIC] = READINESS_MAGIC;
   return { kind: 'readiness', memory, eventFd };

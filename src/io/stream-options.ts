@@ -34,9 +34,14 @@ export function checkStreamOptions(given: StreamOptions | undefined, more: reado
  * call that copies bytes: text, fractions and what is no number would otherwise become bytes that nobody has written.
  */
 export function checkSpan(bytes: Uint8Array, offset: number, length: number): void {
-  // `| 0` refuses all but whole numbers below 2^31 in one operation; offsets beyond that are left to the slow check.
-  if (bytes instanceof Uint8Array && (offset | 0) === offset && (length | 0) === length && offset >= 0 && length >= 0 && offset + length <= bytes.length) return;
+  const isRight = bytes instanceof Uint8Array && Number.isInteger(offset) && Number.isInteger(length) && offset >= 0 && length >= 0 && length <= MOST_OFFER_BYTES && offset + length <= bytes.length;
+  if (isRight) return;
   checkBytes('bytes', bytes);
   checkInteger('offset', offset, 0, bytes.length);
   checkInteger('length', length, 0, Math.min(bytes.length - offset, MOST_OFFER_BYTES));
+}
+
+/** All of `bytes` from `offset` on; NaN, which `checkSpan` refuses, where one of them is nothing of the kind. */
+export function restOf(bytes: Uint8Array, offset: number): number {
+  return typeof offset === 'number' && bytes !== undefined && bytes !== null ? bytes.length - offset : NaN;
 }

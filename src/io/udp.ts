@@ -17,7 +17,7 @@ import type { Ready } from '../ready.js';
 import { noTimer, type TimerId } from '../timers/index.js';
 import { internetHost } from './internet-host.js';
 import type { Io } from './io.js';
-import { checkSpan } from './stream-options.js';
+import { checkSpan, restOf } from './stream-options.js';
 import type { Source } from './token.js';
 import { batchPool, CUT_BYTES, ENTRY_WORDS, LENGTH, OFFSET, PEER, type BatchPool, type ReceiveBatch } from './udp-batch.js';
 import { Outbox } from './udp-outbox.js';
@@ -166,7 +166,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
    * Copies one datagram; it leaves at the end of this step, with the others. `to`: a peer's number, an address (about a microsecond more),
    * or nothing on a connected socket. OK; BACK_PRESSURED: nothing taken, wait for `writable()`; TOO_LARGE; CLOSED.
    */
-  send(bytes: Uint8Array, offset = 0, length: number = bytes?.length - offset, to: number | DatagramTarget = CONNECTED): number {
+  send(bytes: Uint8Array, offset = 0, length = restOf(bytes, offset), to: number | DatagramTarget = CONNECTED): number {
     checkSpan(bytes, offset, length);
     if (this.isClosed_) return CLOSED;
     if (length > this.maxDatagramBytes) return TOO_LARGE;
@@ -438,7 +438,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
   }
 
   private keptIndex(peer: number): number {
-    const index = -2 - peer;
+    const index = typeof peer === 'number' ? -2 - peer : NaN;
     if (this.isKept[index] !== true) throw invalidArgument('peer', peer, 'a number from keep() that was not forgotten');
     return index;
   }

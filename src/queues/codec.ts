@@ -18,7 +18,8 @@
  * No codec changes a value in silence: what would not come back as it was sent throws ERR_PERCORE_UNSERIALIZABLE with the path
  * to it. The exceptions are structured clone's own (`value`: class instances lose their class) and msgpackr's one (-0 is 0).
  */
-import { invalidArgument } from '../errors.js';
+import { types } from 'node:util';
+import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
 import { BytesCodec } from './bytes-codec.js';
 import { MsgpackCodec } from './msgpack-codec.js';
 import { StructCodec } from './struct-codec.js';
@@ -90,6 +91,12 @@ export const msgpack: MsgpackCodecDescription = Object.freeze({ name: 'msgpack' 
 export function codecOf<T>(description: CodecDescription & Carries<T>): Codec<T>;
 export function codecOf<T>(description: CodecDescription): Codec<T>;
 export function codecOf(description: CodecDescription): Codec<unknown> {
+  return new CheckedCodec(makeCodec(description));
+}
+
+/** The same for the ends of queues, which know where they write and that they have measured. */
+export function makeCodec<T>(description: CodecDescription): Codec<T>;
+export function makeCodec(description: CodecDescription): Codec<unknown> {
   switch (description?.name) {
     case 'bytes': return new BytesCodec();
     case 'struct': return new StructCodec(description) as Codec<unknown>;
@@ -99,11 +106,66 @@ export function codecOf(description: CodecDescription): Codec<unknown> {
   }
 }
 
+/** A codec in a user's hands: asked to write or read where there is no record, it says so. */
+class CheckedCodec implements Codec<unknown> {
+  readonly description: CodecDescription;
+  readonly recordBytes: number;
+
+  constructor(private readonly codec: Codec<unknown>) {
+    this.description = codec.description;
+    this.recordBytes = codec.recordBytes;
+  }
+
+  measure(value: unknown, enough?: number): number {
+    return this.codec.measure(value, enough);
+  }
+
+  write(value: unknown, memory: RecordMemory, at: number): number {
+    checkPlace(memory, at);
+    try {
+      return this.codec.write(value, memory, at);
+    } catch (cause) {
+      throw this.refusal(`this value cannot be written at ${at}`, cause);
+    }
+  }
+
+  read(memory: RecordMemory, at: number, length: number): unknown {
+    checkInteger('length', length, 0, checkPlace(memory, at));
+    try {
+      return this.codec.read(memory, at, length);
+    } catch (cause) {
+      throw this.refusal(`no value can be read at ${at}`, cause);
+    }
+  }
+
+  forget(): void {
+    this.codec.forget();
+  }
+
+  private refusal(what: string, cause: unknown): PercoreError {
+    if (cause instanceof PercoreError) return cause;
+    return new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${what}: ${(cause as Error | undefined)?.message}. Measure a value before it is written, and give it as much room`, { argument: 'at', cause });
+  }
+}
+
+/** Returns how many bytes there are from `at` on. */
+function checkPlace(memory: RecordMemory, at: number): number {
+  const { words, bytes, view, buffer } = memory ?? {};
+  if (!(words instanceof Int32Array && types.isUint8Array(bytes) && types.isDataView(view) && Buffer.isBuffer(buffer))) {
+    throw invalidArgument('memory', memory, 'what recordMemory() returns, or an end of a queue');
+  }
+  checkInteger('at', at, 0, bytes.length);
+  return bytes.length - at;
+}
+
 /**
  * Four views of `byteLength` bytes of `buffer` from `byteOffset`, both multiples of 4: what a codec writes to and reads from
  * where there is no queue, such as a record copied out of one.
  */
-export function recordMemory(buffer: ArrayBuffer | SharedArrayBuffer, byteOffset = 0, byteLength = buffer.byteLength - byteOffset): RecordMemory {
+export function recordMemory(buffer: ArrayBuffer | SharedArrayBuffer, byteOffset = 0, byteLength: number = lengthFrom(buffer, byteOffset)): RecordMemory {
+  if (!types.isAnyArrayBuffer(buffer)) throw invalidArgument('buffer', buffer, 'an ArrayBuffer or a SharedArrayBuffer');
+  checkInteger('byteOffset', byteOffset, 0, buffer.byteLength);
+  checkInteger('byteLength', byteLength, 0, buffer.byteLength - byteOffset);
   if (byteOffset % 4 !== 0) throw invalidArgument('byteOffset', byteOffset, 'a multiple of 4');
   if (byteLength % 4 !== 0) throw invalidArgument('byteLength', byteLength, 'a multiple of 4');
   return {
@@ -112,4 +174,9 @@ export function recordMemory(buffer: ArrayBuffer | SharedArrayBuffer, byteOffset
     view: new DataView(buffer, byteOffset, byteLength),
     buffer: Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength),
   };
+}
+
+/** What is left behind `byteOffset`; of what is no buffer anything, since it is refused anyway. */
+function lengthFrom(buffer: ArrayBuffer | SharedArrayBuffer, byteOffset: number): number {
+  return types.isAnyArrayBuffer(buffer) && typeof byteOffset === 'number' ? buffer.byteLength - byteOffset : 0;
 }

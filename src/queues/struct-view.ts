@@ -19,6 +19,7 @@
  * costs about one and a half times what a DataView by hand does, on Node 24 mostly four to eight times, for reasons not understood.
  * An object literal with accessors takes 400 ns, because V8 keeps such objects as dictionaries (docs/decisions).
  */
+import { invalidArgument } from '../errors.js';
 import { canGenerateCode, generate } from './code-generation.js';
 import type { RecordMemory } from './codec.js';
 import { isMisplaced, misplaced, misplacedCode, refuseField } from './struct-codec.js';
@@ -51,7 +52,11 @@ export function structReader<Fields extends StructFields>(description: { readonl
 
 interface Place { at(offset: number): object }
 
-function place(layout: StructLayout, { words, bytes, view, buffer }: StructMemory, canWrite: boolean, isGenerated: boolean): Place {
+function place(layout: StructLayout, memoryGiven: StructMemory, canWrite: boolean, isGenerated: boolean): Place {
+  const { words, bytes, view, buffer } = memoryGiven ?? {};
+  if (!(words instanceof Int32Array && ArrayBuffer.isView(bytes) && bytes instanceof Uint8Array && view instanceof DataView)) {
+    throw invalidArgument('memory', memoryGiven, 'an end of a queue, or what recordMemory() returns');
+  }
   const memory: RecordMemory = { words, bytes, view, buffer: buffer ?? Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length) };
   return isGenerated ? generatedPlace(layout, memory, canWrite) : definedPlace(layout, memory, canWrite);
 }

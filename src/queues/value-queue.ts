@@ -2,7 +2,7 @@
  * Queues of values: a codec on top of the ends that move bytes. The value is written straight into the ring and read straight out of it;
  * what arrives is a copy. The ring below is reached by `ring`.
  */
-import { codecOf, recordMemory, type Carries, type Codec, type CodecDescription, type RecordMemory } from './codec.js';
+import { makeCodec, recordMemory, type Carries, type Codec, type CodecDescription, type RecordMemory } from './codec.js';
 import { checkFunction, invalidArgument } from '../errors.js';
 import { BANDS } from '../layout.js';
 import type { BandedProducer } from './banded-queue.js';
@@ -35,7 +35,7 @@ export type ValueOptions<T, K extends Kind = 'spsc'> = Omit<FixedOptions<K>, 'ca
 /** See `create`. */
 export function createValueRings(options: ValueOptions<unknown, Kind>): ValueQueue<unknown, Kind> {
   const { codec: description, backend, capacity, capacityBytes, ...common } = options;
-  const { recordBytes } = codecOf(description);
+  const { recordBytes } = makeCodec(description);
   const isFixed = recordBytes > 0 && backend !== 'linked';
   if (isFixed && capacityBytes !== undefined) throw invalidArgument('capacityBytes', capacityBytes, `left out for a struct: its records have ${recordBytes} bytes each, so capacity says how many`);
   if (!isFixed && capacity !== undefined) throw invalidArgument('capacity', capacity, 'left out where records vary in length: capacityBytes says how many bytes');
@@ -47,7 +47,7 @@ export function createValueRings(options: ValueOptions<unknown, Kind>): ValueQue
 
 /** Throws unless the handle, which may have been made by hand, has a codec whose records are those of its ring. Before an end takes a place. */
 export function checkCodec({ codec, recordBytes }: { readonly codec: CodecDescription; readonly recordBytes: number }): void {
-  const { recordBytes: ofCodec, description } = codecOf(codec);
+  const { recordBytes: ofCodec, description } = makeCodec(codec);
   if (recordBytes !== 0 && ofCodec !== recordBytes) throw invalidArgument('queue.codec', description.name, `a codec whose records have ${recordBytes} bytes each, as those of the queue`);
 }
 
@@ -68,7 +68,7 @@ export class ValueProducer<T> implements QueueProducer<T> {
   private readonly views = new Views();
 
   constructor(readonly ring: ByteProducer, readonly description: CodecDescription & Carries<T>) {
-    this.codec = codecOf(description);
+    this.codec = makeCodec(description);
   }
 
   /**
@@ -159,7 +159,7 @@ export class ValueConsumer<T> implements QueueConsumer<T> {
   };
 
   constructor(readonly ring: ByteConsumer, readonly description: CodecDescription & Carries<T>) {
-    this.codec = codecOf(description);
+    this.codec = makeCodec(description);
   }
 
   /** Values lost because this consumer was too slow, where it subscribed with a policy that loses. */

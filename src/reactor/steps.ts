@@ -1,6 +1,6 @@
 /**
- * The one place that runs a step, settles what it answers, and reports what it throws, at once or later. A step that throws costs its own
- * message and nothing else.
+ * The one place that runs a step, settles what it answers, and reports what it throws, at once or later. A step that
+ * throws costs its own message and nothing else.
  */
 import { PercoreError } from '../errors.js';
 import { AGAIN, BACK_PRESSURED, OK, nameOfCode } from '../queues/result-codes.js';
@@ -42,7 +42,10 @@ export class Steps {
     return this.running === undefined ? 'code outside of a step' : whereOf(this.running);
   }
 
-  /** A step answered something: a code, or a promise whose rejection must not be lost, or nothing that means anything here. */
+  /**
+   * A step answered something: a code, or a promise whose rejection must not be lost, or nothing that means anything
+   * here.
+   */
   private settle(result: unknown, task: LocalTask): number {
     if (typeof result === 'number') {
       if (result === BACK_PRESSURED || result === AGAIN) return result;

@@ -3,8 +3,8 @@
  *
  *      idle --send--> ready --select--> running --step returns--> idle, or ready while messages are left
  *
- * Messages from this thread wait in the mailbox as they are; messages from other reactors run from their lane, in the band they
- * were sent in. A step that throws is counted and reported; its message is gone, the task goes on.
+ * Messages from this thread wait in the mailbox as they are; messages from other reactors run from their lane, in the
+ * band they were sent in. A step that throws is counted and reported; its message is gone, the task goes on.
  */
 import { BACK_PRESSURED, OK } from '../queues/index.js';
 import { noteRefusal } from '../refusals.js';
@@ -28,10 +28,11 @@ export interface ByteRecord {
 }
 
 /**
- * What a step may answer: nothing or OK; BACK_PRESSURED to get the same message again as soon as one of those that refused this step has room,
- * without a turn until then; AGAIN, or BACK_PRESSURED where nobody has refused, to get it again in the next turn, behind the others of
- * its band. CLOSED and TOO_LARGE are reported as step errors: what the step sent was not taken, and its message is gone. Other values mean
- * nothing. A promise: the message is taken, and a rejection is reported; see `concurrency`. docs/architecture.md has the whole rule.
+ * What a step may answer: nothing or OK; BACK_PRESSURED to get the same message again as soon as one of those that
+ * refused this step has room, without a turn until then; AGAIN, or BACK_PRESSURED where nobody has refused, to get it
+ * again in the next turn, behind the others of its band. CLOSED and TOO_LARGE are reported as step errors: what the
+ * step sent was not taken, and its message is gone. Other values mean nothing. A promise: the message is taken, and a
+ * rejection is reported; see `concurrency`. docs/architecture.md has the whole rule.
  */
 export type StepResult = number | void | Promise<void>;
 
@@ -96,7 +97,10 @@ export class LocalTask implements Holdable, Room {
     return this.count;
   }
 
-  /** Puts a message of this thread into the mailbox. OK, or BACK_PRESSURED when `capacity` messages wait. Does not allocate once grown. */
+  /**
+   * Puts a message of this thread into the mailbox. OK, or BACK_PRESSURED when `capacity` messages wait. Does not
+   * allocate once grown.
+   */
   push(message: unknown): number {
     // Nobody overtakes those who wait.
     if (this.count === this.capacity || (this.line.count !== 0 && !this.line.lets(1))) {

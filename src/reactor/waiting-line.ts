@@ -4,11 +4,13 @@
  *      refused --wait--> in line --room for its own record--> called, or made ready
  *                           \--take back (another refuser had room first)--> gone
  *
- * Each is called as soon as there is room for what it was refused, and no sooner. Nobody overtakes: while somebody waits, only room
- * that was promised to those who were called is given out. One who throws is counted and reported, and costs nobody else anything.
+ * Each is called as soon as there is room for what it was refused, and no sooner. Nobody overtakes: while somebody
+ * waits, only room that was promised to those who were called is given out. One who throws is counted and reported, and
+ * costs nobody else anything.
  *
- * No wake-up is lost, because whoever finds no room has asked to be told before it looked: `ask` sets the wish, then looks. A line that
- * has not asked since somebody joined it, or since it was told that there may be room, is *stale*: its party looks at it before the turn ends.
+ * No wake-up is lost, because whoever finds no room has asked to be told before it looked: `ask` sets the wish, then
+ * looks. A line that has not asked since somebody joined it, or since it was told that there may be room, is *stale*:
+ * its party looks at it before the turn ends.
  */
 import type { Refuser } from '../refusals.js';
 
@@ -59,7 +61,10 @@ export class WaitingLine implements Refuser {
 
   constructor(private readonly host: WaitingHost, private readonly room: Room) {}
 
-  /** Calls `then` once, in a later turn, as soon as there is room for `needed`, or nobody will take anything. It uses the room at once. */
+  /**
+   * Calls `then` once, in a later turn, as soon as there is room for `needed`, or nobody will take anything. It uses
+   * the room at once.
+   */
   whenRoom(needed: number, then: () => void): void {
     this.join({ needed, goOn: then, takesLater: false, who: this.host.whoRuns(), isGone: false });
   }
@@ -98,7 +103,10 @@ export class WaitingLine implements Refuser {
     this.promised = 0;
   }
 
-  /** Calls those at the head of the line for whom there is room. Afterwards the line has asked for room, or is stale still. */
+  /**
+   * Calls those at the head of the line for whom there is room. Afterwards the line has asked for room, or is stale
+   * still.
+   */
   admit(): void {
     this.isStale = false;
     // Who waits again from within its callback stands behind those, and comes with the next look.

@@ -1,6 +1,6 @@
 /**
- * Who waits for whom, and that nobody waits for ever: random traffic over the shipped reactors, in one thread, replayable by its seed. The rule that
- * it keeps to and what it demands stand in docs/architecture.md.
+ * Who waits for whom, and that nobody waits for ever: random traffic over the shipped reactors, in one thread,
+ * replayable by its seed. The rule that it keeps to and what it demands stand in docs/architecture.md.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BACK_PRESSURED, VariableProducer } from '../queues/index.js';

@@ -1,4 +1,7 @@
-/** Who waits for what, step by step: real reactors in one thread whose turns the test calls itself. See waits.model.test.ts for random traffic. */
+/**
+ * Who waits for what, step by step: real reactors in one thread whose turns the test calls itself. See
+ * waits.model.test.ts for random traffic.
+ */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { AGAIN, BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import { Town } from './fixtures/town.js';
@@ -35,7 +38,10 @@ async function settleAll(): Promise<void> {
     for (const party of town.parties) party.stir();
   }
 }
-/** Fills the lane of band 3 from reactor 0 to a task of reactor 1 that takes nothing until it is told to; how many it holds. */
+/**
+ * Fills the lane of band 3 from reactor 0 to a task of reactor 1 that takes nothing until it is told to; how many it
+ * holds.
+ */
 function fill(state: { isOpen: boolean; seen: unknown[] }, bytes = 100): number {
   b.spawn({ name: 'sink' }, (message: Uint8Array) => {
     if (!state.isOpen) return AGAIN;

@@ -1,5 +1,6 @@
 /**
- * Everybody of one party who waits: tasks and lanes whose step was refused, and callbacks of `whenRoom`. The rule is in docs/architecture.md.
+ * Everybody of one party who waits: tasks and lanes whose step was refused, and callbacks of `whenRoom`. The rule is in
+ * docs/architecture.md.
  *
  *      step answers BACK_PRESSURED, and somebody has refused it --> held, with exactly these refusers; the first that has room makes it ready
  *      step answers AGAIN, or BACK_PRESSURED for no reason      --> set aside until the turn ends, then ready again, behind its band
@@ -36,7 +37,10 @@ export class Waits implements WaitingHost {
 
   constructor(private readonly host: WaitsHost) {}
 
-  /** The step of `ready` has answered `code`, BACK_PRESSURED or AGAIN. It keeps its message, and its `isReady`, until it goes on. */
+  /**
+   * The step of `ready` has answered `code`, BACK_PRESSURED or AGAIN. It keeps its message, and its `isReady`, until it
+   * goes on.
+   */
   hold(ready: Holdable, code: number): void {
     if (code !== BACK_PRESSURED || !this.awaitRefusers(ready)) this.aside.push(ready);
   }

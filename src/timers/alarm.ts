@@ -7,7 +7,7 @@
  *   spin       timerfd to `spinNs` before the deadline, then a native loop: microseconds of lateness for that much CPU a tick
  *   manual     a ManualClock, which a test moves
  */
-import { invalidArgument, PercoreError } from '../errors.js';
+import { invalidArgument, PercoreError, systemCall } from '../errors.js';
 import { native, type RateTimerHandle } from '../native.js';
 import { SystemClock, type Clock } from './clock.js';
 import { ManualClock, type ClockFollower } from './manual-clock.js';
@@ -56,12 +56,7 @@ export function openAlarm(asked: unknown, clock: Clock, spinNs: number | undefin
 }
 
 function openTimerfd(backend: 'timerfd' | 'spin', clock: SystemClock, spinNs: number | undefined, onExpire: OnExpire): Alarm {
-  try {
-    return new NativeAlarm(backend, clock, spinNs, onExpire);
-  } catch (cause) {
-    const { code, syscall, message } = cause as NodeJS.ErrnoException;
-    throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot make a timer: ${message}`, { cause, ...(code === undefined ? {} : { errno: code }), ...(syscall === undefined ? {} : { syscall }) });
-  }
+  return systemCall('make a timer', () => new NativeAlarm(backend, clock, spinNs, onExpire));
 }
 
 /** For a backend that sleeps, the most that it may wake before the deadline; for spin, what it does. Covers nearly every wake-up there. */

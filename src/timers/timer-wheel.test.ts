@@ -376,3 +376,56 @@ describe('a process with timers', () => {
     }
   });
 });
+
+describe('what callers may get wrong', () => {
+  it('is refused by name: options that are none or that nobody knows, and numbers of timers that are no numbers', () => {
+    using timers = create({ clock: { nowNs: () => 0 } });
+    for (const nothing of [undefined, null, 5, 'text', Symbol('x')]) {
+      for (const make of [timers.after, timers.at, timers.every, timers.walk, timers.create]) {
+        expect(() => make.call(timers, nothing as never, () => undefined)).toThrow(expect.objectContaining({ name: 'PercoreError' }));
+      }
+    }
+    for (const options of [{ delayNs: 5, prioritty: 7 }, { deadlineNs: 5, prioritty: 7 }, { intervalNs: 5000, prioritty: 7 }, { intervalsNs: [5000], order: 'linear', prioritty: 7 }]) {
+      expect(() => timers.create(options as never, () => undefined)).toThrow(/no option "prioritty"; did you mean "priority"\?/);
+    }
+    expect(() => create({ tick: 5 } as never)).toThrow(/no option "tick"/);
+    expect(() => create(null as never)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT' }));
+    for (const id of [5n, '5', null, undefined, {}, Symbol('x')]) {
+      for (const use of [() => timers.cancel(id as never), () => timers.run(id as never), () => timers.reschedule(id as never, { delayNs: 1 })]) {
+        expect(use).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'id' }));
+      }
+    }
+    expect([timers.cancel(NaN), timers.cancel(-1), timers.cancel(1.5), timers.count]).toEqual([false, false, false, 0]);
+  });
+
+  it('harms no timer to come: a number that is made up for a free slot means nothing', () => {
+    const clock = { ns: 0, nowNs: () => clock.ns };
+    using timers = create({ clock });
+    const first = timers.after({ delayNs: 1000 }, () => undefined);
+    timers.cancel(first);
+    const next = first + 2 ** 24;
+    expect([timers.cancel(next), timers.reschedule(next, { delayNs: 5 }), timers.cancel(0), timers.reschedule(0, { delayNs: 5 })]).toEqual([false, false, false, false]);
+    let ran = 0;
+    const ids = [timers.after({ delayNs: 10 }, () => void ran++), timers.after({ delayNs: 10 }, () => void ran++)];
+    expect(new Set(ids).size).toBe(2);
+    clock.ns = 10;
+    timers.turn();
+    expect([ran, timers.count]).toEqual([2, 0]);
+  });
+
+  it('is told with the callback\'s name: what it throws, and what its promise is rejected with; the others run', async () => {
+    const clock = { ns: 0, nowNs: () => clock.ns };
+    const told: string[] = [];
+    using timers = create({ clock, onError: (error, where) => void told.push(`${where}: ${(error as Error).message}`) });
+    timers.after({ delayNs: 1, priority: 5 }, function expire() { throw new Error('thrown'); });
+    timers.after({ delayNs: 1 }, async function poll() { throw new Error('rejected'); });
+    timers.after({ delayNs: 1 }, (() => Object.defineProperty({}, ['th', 'en'].join(''), { get() { throw new Error('lied'); } })) as never);
+    let ran = 0;
+    timers.after({ delayNs: 1 }, () => void ran++);
+    clock.ns = 1;
+    timers.turn();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told.toSorted()).toEqual(['a timer callback without a name of band 3: lied', 'timer callback "expire" of band 5: thrown', 'timer callback "poll" of band 3: rejected']);
+    expect([ran, timers.errors]).toEqual([1, 3]);
+  });
+});

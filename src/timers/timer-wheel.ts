@@ -16,7 +16,7 @@
  *     clock.ns = timers.nextDeadlineNs();
  *     timers.turn();                                              // ran; returns 1
  */
-import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
+import { checkFunction, checkInteger, checkOptions, invalidArgument, systemCall } from '../errors.js';
 import { BANDS, deliveryLayout, timerRequestsLayout } from '../layout.js';
 import { native, type Native, type TimersHandle } from '../native.js';
 import { createClock } from './clock.js';
@@ -92,7 +92,8 @@ export class LocalTimers extends Timers implements Disposable {
     this.memory = delivery;
     this.settings = settings;
     this.tickNs = 2 ** tickBits;
-    this.handle = addon.createTimers({ delivery, timerRequests, tickBits, expiriesPerTurn, originNs, ...(clock === undefined ? { deliver: () => void this.runTurn() } : {}) });
+    const drive = clock === undefined ? { deliver: () => void this.runTurn() } : {};
+    this.handle = systemCall('make timers', () => addon.createTimers({ delivery, timerRequests, tickBits, expiriesPerTurn, originNs, ...drive }));
   }
 
   /** Deadline of the earliest timer that has not expired, exactly; Infinity when there is none. Looks into the wheel: 0.2 us and more. */

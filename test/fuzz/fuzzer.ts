@@ -31,6 +31,8 @@ export interface World {
 }
 
 const MOST_LIVE = 40;
+/** Members by which the parts of this project find each other, though no declaration says that they are inside. */
+const INSIDE = new Set(['onPublish', 'onUnpublished', 'isRefuser', 'isReady', 'onReadiness', 'schedule', 'token', 'shape', 'words', 'bytes', 'view', 'buffer', 'runSlot', 'touch', 'noteThrown', 'mustYield']);
 const SETTLE_MS = 10_000;
 const CLOSERS = ['close', '[Symbol.asyncDispose]', '[Symbol.dispose]', 'leave', 'destroy'];
 const members = publicMembers();
@@ -172,6 +174,17 @@ export class Fuzzer {
     this.fail(`${what}: ${name}: ${String(message).slice(0, 200)}`, String(stack));
   }
 
+  /** What a step of a reactor threw: by its name, since its class was left behind. */
+  judgeRemote(error: Error & { code?: string }): void {
+    if (error.name === 'HostileError' || error.code?.startsWith('ERR_PERCORE_') === true) return;
+    this.judge(error, 'in a reactor');
+  }
+
+  /** A failure that another fuzzer has found. */
+  note(failure: string): void {
+    this.fail(`in a reactor: ${failure}`, '');
+  }
+
   private fail(what: string, stack: string): void {
     const key = what.replace(/#\d+/g, '#').replace(/some time before or after.*?:/, ':');
     if (this.failures.has(key) || this.failures.size > 100) return;
@@ -221,7 +234,7 @@ function publicKeys(value: object): Set<string> {
       const known = members.get(name);
       // A class that users know by an interface hides what is under it.
       if (known === undefined || isSeen) continue;
-      for (const key of known) if (key !== 'constructor') keys.add(key);
+      for (const key of known) if (key !== 'constructor' && !INSIDE.has(key)) keys.add(key);
       isSeen = name === 'LocalTask';
     }
     keysOfClass.set(prototype, keys);

@@ -1,6 +1,6 @@
 /**
  * What of each class is public, as the declarations say it that users get: neither private nor protected, nor marked as being "For X
- * alone". At run time all of it can be reached, and what is inside has a right to rely on its callers.
+ * alone", which holds for the members under the same comment too. At run time all of it can be reached, and what is inside has a right to rely on its callers.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -39,6 +39,5 @@ function readClasses(source: string, members: Map<string, Set<string>>): void {
     const isInside = /^ {4}(private|protected)/.test(line) || /\bFor [\w ,]+ alone\b/.test(comment);
     if (!isInside) names.add(member[2]!);
     else if (/^ {4}(private|protected)/.test(line)) names.delete(member[2]!);
-    comment = '';
   }
 }

@@ -13,6 +13,8 @@ import { describe, expect, it } from 'vitest';
 const isStress = process.env['PERCORE_STRESS'] !== undefined;
 const SECONDS = isStress ? 120 : 6;
 const SEEDS = isStress ? [1, 2, 3, 4, 5, 6, 7, 8] : [1, 2];
+/** The others have findings that are not mended yet: they run with the long forms, and by hand. */
+const AREAS = isStress ? ['timers', 'queues', 'io', 'runtime'] : ['timers'];
 /** Without a line in the log for so long, a call stands still. */
 const SILENCE_MS = 30_000;
 
@@ -61,7 +63,7 @@ function lastCalls(log: string): string[] {
 }
 
 describe('everything that is public', () => {
-  for (const area of ['timers']) {
+  for (const area of AREAS) {
     for (const seed of SEEDS) {
       it(`takes anything: ${area}, seed ${seed}`, async () => {
         const { calls, failures } = await fuzz(area, seed);
