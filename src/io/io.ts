@@ -471,8 +471,8 @@ export class Io {
   }
 
   /** For sources alone: a handler threw. */
-  report(error: unknown): void {
-    if (this.host.report !== undefined) this.host.report(error, 'a handler of its I/O');
+  report(error: unknown, where = 'a handler of its I/O'): void {
+    if (this.host.report !== undefined) this.host.report(error, where);
     else queueMicrotask(() => { throw error; });
   }
 
