@@ -11,6 +11,10 @@ import { hasPlace } from '../queues/rings.js';
 
 export type QueueReport = { kind: 'queueOpened'; number: number; queue: Queue } | { kind: 'queueUnreachable'; number: number };
 
+/** Memory of runtimes that were made in this thread, which look after their lanes themselves. */
+const ownLanes = new WeakSet<SharedArrayBuffer>();
+export const noteOwnLanes = (inboxes: readonly SharedArrayBuffer[]): void => inboxes.forEach((inbox) => ownLanes.add(inbox));
+
 /** The reactor's half. */
 export class OpenedQueues {
   private opened = 0;
@@ -24,7 +28,7 @@ export class OpenedQueues {
   /** An end of a queue, whose handle was found right, is about to take its place. Tells of each queue once. */
   note(queue: Queue): void {
     const { kind, backend, buffer, byteOffset, capacity, recordBytes, maxProducers, maxConsumers, chunkBytes } = queue as Queue & { chunkBytes?: number };
-    if (this.lanes.includes(buffer)) return;
+    if (this.lanes.includes(buffer) || ownLanes.has(buffer)) return;
     let offsets = this.told.get(buffer);
     if (offsets === undefined) this.told.set(buffer, offsets = new Set());
     if (offsets.has(byteOffset)) return;

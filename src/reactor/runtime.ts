@@ -15,6 +15,7 @@ import type { Recovered } from '../queues/index.js';
 import type { Address } from './address.js';
 import type { CallContext } from './call-service.js';
 import type { CallOptions } from './calls.js';
+import { noteOwnLanes } from './opened-queues.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import { Member, type MemberHost } from './member.js';
 import { summon, summonAfterDeath } from './parking.js';
@@ -119,6 +120,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
       while (eventFds.length < most) eventFds.push(addon.createWaker());
       for (const fd of eventFds.splice(count + 1)) addon.closeWaker(fd);
       this.shared = createShared(count, laneBytes, eventFds, addon.nowNs(), (party) => settings.parties[party]!);
+      noteOwnLanes(this.shared.inboxes);
       this.host = new Reactor<S>(this.shared, count, { budget, publishEvery, onError: (error, where) => this.report(count, error as Error, where), onDrop: (error) => this.reportDrop(count, error) });
     } catch (cause) {
       for (const fd of eventFds) addon.closeWaker(fd);
