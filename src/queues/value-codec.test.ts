@@ -289,7 +289,7 @@ describe('a value that cannot be sent', () => {
 
   it('is a view whose memory goes while it is measured', () => {
     const gone = new ArrayBuffer(16);
-    const shrunk = new ArrayBuffer(16, { maxByteLength: 16 } as object) as ArrayBuffer & { resize(bytes: number): void };
+    const shrunk = new (ArrayBuffer as unknown as new (bytes: number, options: object) => ArrayBuffer & { resize(bytes: number): void })(16, { maxByteLength: 16 });
     const values = [
       { view: new Uint8Array(gone), get later() { return gone.byteLength > 0 ? structuredClone(gone, { transfer: [gone] }).byteLength : 0; } },
       { empty: new Uint8Array(0), view: new Float64Array(shrunk, 8, 1), get later() { shrunk.resize(8); return 1; } },
