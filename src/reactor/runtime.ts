@@ -14,11 +14,10 @@ import { native } from '../native.js';
 import type { Recovered } from '../queues/index.js';
 import type { Address } from './address.js';
 import type { CallContext } from './call-service.js';
-import type { CallOptions } from './calls.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import { Member, type MemberHost } from './member.js';
 import { summon, summonAfterDeath } from './parking.js';
-import { Reactor, type AddressOptions, type Answer, type AnyServices, type Argument, type SendOptions, type SpawnOptions, type Task } from './reactor.js';
+import { Reactor, type AddressOptions, type Answer, type AnyServices, type CallRest, type SendOptions, type SpawnOptions, type Task } from './reactor.js';
 import { checkRuntimeOptions, type RuntimeOptions, type RuntimeSettings } from './runtime-options.js';
 import { RuntimeBlock, createShared, giveBackLanes, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { mainStatus, reactorStatus, type RuntimeStatus } from './status.js';
@@ -134,8 +133,8 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   }
 
   /** Asks a reactor and promises its answer; see `Reactor.call`. Main thread. */
-  call<N extends keyof S & string>(name: N, argument: Argument<S, N>, options?: CallOptions): Promise<Answer<S, N>> {
-    return this.host.call(name, argument, options);
+  call<N extends keyof S & string>(name: N, ...rest: CallRest<S, N>): Promise<Answer<S, N>> {
+    return this.host.call(name, ...rest);
   }
 
   /** Sends a value or bytes to a task of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED; see `Reactor.send`. Main thread; does not block. */
