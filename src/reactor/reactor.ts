@@ -456,12 +456,13 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    * runs, the call waits until the handler is there. Rejects with what the handler threw, or ERR_PERCORE_NO_HANDLER, _REACTOR_DIED,
    * _TIMEOUT, _BACK_PRESSURED (65,536 calls or 64 MiB of them wait), _UNSERIALIZABLE, _TOO_LARGE, _CLOSED, _INVALID_ARGUMENT.
    */
-  call<N extends keyof S & string>(name: N, ...[argument, options = {}]: CallRest<S, N>): Promise<Answer<S, N>> {
+  call<N extends keyof S & string>(name: N, ...rest: CallRest<S, N>): Promise<Answer<S, N>>;
+  call(name: string, argument?: unknown, options: CallOptions = {}): Promise<unknown> {
     try {
       checkName('name', name);
       if (!isOptions(options, 'reactor', 'key', 'priority', 'timeoutMs', 'signal')) checkOptions(`call("${name}")`, options, ['reactor', 'key', 'priority', 'timeoutMs', 'signal']);
       if (this.intercore.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `call("${name}"): the runtime is closed`);
-      return this.calls.call(name, argument, this.chooseParty(options), checkBand(options.priority), options) as Promise<Answer<S, N>>;
+      return this.calls.call(name, argument, this.chooseParty(options), checkBand(options.priority), options);
     } catch (error) {
       return Promise.reject(error as Error);
     }

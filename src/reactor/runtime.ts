@@ -14,6 +14,7 @@ import { native } from '../native.js';
 import type { Recovered } from '../queues/index.js';
 import type { Address } from './address.js';
 import type { CallContext } from './call-service.js';
+import type { CallOptions } from './calls.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import { Member, type MemberHost } from './member.js';
 import { summon, summonAfterDeath } from './parking.js';
@@ -133,8 +134,9 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   }
 
   /** Asks a reactor and promises its answer; see `Reactor.call`. Main thread. */
-  call<N extends keyof S & string>(name: N, ...rest: CallRest<S, N>): Promise<Answer<S, N>> {
-    return this.host.call(name, ...rest);
+  call<N extends keyof S & string>(name: N, ...rest: CallRest<S, N>): Promise<Answer<S, N>>;
+  call(name: string, argument?: unknown, options?: CallOptions): Promise<unknown> {
+    return (this.host as unknown as Reactor).call(name, argument, options);
   }
 
   /** Sends a value or bytes to a task of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED; see `Reactor.send`. Main thread; does not block. */
