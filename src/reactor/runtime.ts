@@ -19,7 +19,7 @@ import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import { ForgottenWatch } from './forgotten.js';
 import { Member, type MemberHost } from './member.js';
 import { summon, summonAfterDeath } from './parking.js';
-import { Reactor, type AddressOptions, type Answer, type AnyServices, type Argument, type SendOptions, type SpawnOptions, type Task } from './reactor.js';
+import { Reactor, type AddressOptions, type Answer, type AnyServices, type CallRest, type SendOptions, type SpawnOptions, type Task } from './reactor.js';
 import { checkRuntimeOptions, type RuntimeOptions, type RuntimeSettings } from './runtime-options.js';
 import { RuntimeBlock, createShared, giveBackLanes, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { mainStatus, reactorStatus, type RuntimeStatus } from './status.js';
@@ -137,8 +137,9 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   }
 
   /** Asks a reactor and promises its answer; see `Reactor.call`. Main thread. */
-  call<N extends keyof S & string>(name: N, argument: Argument<S, N>, options?: CallOptions): Promise<Answer<S, N>> {
-    return this.host.call(name, argument, options);
+  call<N extends keyof S & string>(name: N, ...rest: CallRest<S, N>): Promise<Answer<S, N>>;
+  call(name: string, argument?: unknown, options?: CallOptions): Promise<unknown> {
+    return (this.host as unknown as Reactor).call(name, argument, options);
   }
 
   /** Sends a value or bytes to a task of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED; see `Reactor.send`. Main thread; does not block. */
