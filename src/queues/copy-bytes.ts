@@ -5,7 +5,7 @@
 import { PercoreError, checkBytes, invalidArgument } from '../errors.js';
 import { TOO_LARGE } from './result-codes.js';
 
-/** Up to so many bytes V8 keeps an array in its heap, and asking for its buffer would allocate one. */
+/** Up to so many bytes V8 keeps an array in its heap, and asking for its buffer would make one outside of it: two hundred nanoseconds and more. */
 const FEW_BYTES = 64;
 
 /** True for a Uint8Array of this realm. Others are looked at by checkBytes(). Two tests that V8 takes into the caller. */
@@ -49,6 +49,11 @@ function checkLimit(limit: unknown): number {
 /** What was found where a record's header should be. Never of a ring that only producers of this library write to. */
 export function damaged(cursor: number, length: number, type: number, what: string): PercoreError {
   return new PercoreError('ERR_PERCORE_DAMAGED', `the queue's memory is damaged: at sequence ${cursor} there is a header with length ${length} and type ${type}, ${what}. Something else writes to this memory, or a claim was written beyond its end. Create a new queue`, { argument: 'queue' });
+}
+
+/** As `damaged`, of a word that says which place, lane or phase there is, and names none. */
+export function damagedWord(what: string, value: number, most: number): PercoreError {
+  return new PercoreError('ERR_PERCORE_DAMAGED', `the queue's memory is damaged: its ${what} is ${value}, beyond ${most}. Something else writes to this memory. Create a new queue`, { argument: 'queue' });
 }
 
 /** As `damaged`, of a cursor that no end of the queue can have stored. */
