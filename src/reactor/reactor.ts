@@ -8,7 +8,7 @@ import { checkBytes, checkFunction, checkInteger, checkOptions, invalidArgument,
 import { BANDS, RETURN_LANES, deliveryLayout, partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
 import { Io, type IoSource } from '../io/index.js';
-import { OK } from '../queues/index.js';
+import { OK, sub, type BandedSubOptions, type FixedQueue, type Kind, type SubOptions, type ValueQueue, type VariableQueue } from '../queues/index.js';
 import { refuseFor } from '../refusals.js';
 import { Bands } from '../bands.js';
 import { ValueCodec } from '../queues/value-codec.js';
@@ -28,6 +28,7 @@ import type { Outlet } from './outlet.js';
 import { DropReports } from './drop-reports.js';
 import { isOptions, wrongOptions } from './options.js';
 import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
+import { QueueReading, type ReadableEnd, type Reading } from './reading.js';
 import { Steps } from './steps.js';
 import { LocalTask, type ByteRecord, type StepResult, type TaskHost } from './task.js';
 import { Waits, type Holdable } from './waits.js';
@@ -73,6 +74,14 @@ export interface SpawnOptions {
    * Asynchronous steps of this task that may be under way at once: 1 to 2^20. Without it there is no limit: the next step begins while
    * the promises of those before it are pending, and they run side by side. With 1, each begins when the one before has settled.
    */
+  concurrency?: number;
+}
+
+/** Options of `Reactor.sub`, besides those of `sub` of percore/queues. */
+export interface ReadOptions extends SubOptions, BandedSubOptions {
+  /** Band in which the handler runs, 0 low to 7 high. Default 3. */
+  priority?: number;
+  /** Asynchronous steps of the handler that may be under way at once; see SpawnOptions. */
   concurrency?: number;
 }
 
@@ -155,6 +164,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private holdsMessages = true;
   private readonly drops: DropReports;
   private readonly codec = new ValueCodec();
+  private readonly readings = new Set<QueueReading>();
   private readonly stopHooks: (() => void | Promise<void>)[] = [];
   private readonly budget: Budget;
   private readonly onError: (error: unknown, where: string) => void;
@@ -379,6 +389,26 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       return outlet.sendBytes(outlet.name(task.name), message);
     };
     return { name: task.name, send, depth: 0 };
+  }
+
+  /**
+   * Reads a queue made of rings as a task of a band: `handler` runs to completion for each record, up to 16 before others of its band have their
+   * turn, and sleeps at the queue's own bell. It is given a value, or without a codec a copy of the bytes, and may answer what a step may: after
+   * BACK_PRESSURED it is given the same record again when there is room. Ends with the queue, by its `leave()` or `close()`, and when the
+   * runtime closes; then records may be left in the queue for the next consumer. Throws what `sub` of percore/queues throws.
+   */
+  sub<T>(queue: ValueQueue<T, Kind>, options: ReadOptions, handler: (value: T) => StepResult): Reading;
+  sub(queue: FixedQueue<Kind> | VariableQueue<Kind>, options: ReadOptions, handler: (record: Uint8Array) => StepResult): Reading;
+  sub(queue: FixedQueue<Kind> | VariableQueue<Kind> | ValueQueue<unknown, Kind>, options: ReadOptions, handler: (record: never) => StepResult): Reading {
+    const { priority, concurrency, ...others } = checkOptions('options', options, ['priority', 'concurrency', 'whenSlow', 'evictAfterMs', 'name', 'after', 'quantum']);
+    checkFunction('handler', handler);
+    const band = checkBand(priority);
+    const most = concurrency === undefined ? Infinity : checkInteger('concurrency', concurrency, 1, 2 ** 20);
+    const end = sub(queue as ValueQueue<unknown>, others) as unknown as ReadableEnd;
+    const task = new LocalTask(this, { name: `sub of a queue of kind ${queue.kind}`, band, capacity: 1, concurrency: most, takesBytes: false }, handler);
+    const reading = new QueueReading(this, task, end, (ended) => void this.readings.delete(ended));
+    this.readings.add(reading);
+    return reading;
   }
 
   /** Answers calls by this name. The handler may be asynchronous; what it throws travels to the caller. Throws ERR_PERCORE_NAME_TAKEN. */
@@ -646,6 +676,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   detach(): void {
     this.calls.close();
     this.intercore.isClosed = true;
+    for (const reading of this.readings) reading.leave();
     try {
       this.io.closeAll();
     } finally {
