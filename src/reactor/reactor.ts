@@ -87,7 +87,7 @@ export interface ReadOptions extends SubOptions, BandedSubOptions {
 
 /** Where a message goes. */
 export interface SendOptions {
-  /** A reactor's number; 'main', or the number of reactors, is the main thread. */
+  /** A reactor's number, or 'main' for the main thread. In a reactor also the number of reactors, which is the `from` of messages from there. */
   reactor: number | 'main';
   /** Band 0 to 7. Default: that of this thread's own task of the name, else 3. */
   priority?: number;
@@ -162,6 +162,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private readonly namesToCome = new NamesToCome();
   private holdsCalls = true;
   private holdsMessages = true;
+  /** For the runtime: a name that a message waits for, and behind it whatever came later in its lane. */
+  awaitedTask: string | undefined;
   private readonly drops: DropReports;
   private readonly codec = new ValueCodec();
   private readonly readings = new Set<QueueReading>();
@@ -457,7 +459,10 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   call<N extends keyof S & string>(name: N, argument: Argument<S, N>, options: CallOptions = {}): Promise<Answer<S, N>> {
     try {
       checkName('name', name);
-      if (!isOptions(options, 'reactor', 'key', 'priority', 'timeoutMs', 'signal')) checkOptions(`call("${name}")`, options, ['reactor', 'key', 'priority', 'timeoutMs', 'signal']);
+      if (!isOptions(options, 'reactor', 'key', 'priority', 'timeoutMs', 'signal')) {
+        const isObject = typeof options === 'object' && options !== null;
+        checkOptions(isObject ? `call("${name}")` : `options of call("${name}")`, options, ['reactor', 'key', 'priority', 'timeoutMs', 'signal']);
+      }
       if (this.intercore.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `call("${name}"): the runtime is closed`);
       return this.calls.call(name, argument, this.chooseParty(options), checkBand(options.priority), options) as Promise<Answer<S, N>>;
     } catch (error) {
@@ -465,7 +470,11 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     }
   }
 
-  /** Runs `hook` when the runtime closes, before the reactor is asked to be quiet: stop reading, end connections. */
+  /**
+   * Runs `hook` when the runtime closes, before the reactor is asked to be quiet: stop reading, end connections. What it returns is awaited,
+   * `connection.flushed()` say: without it, what a connection has taken and the kernel has not is lost. Messages that were sent before are
+   * still run after it, so do not end here what their steps write to.
+   */
   onStop(hook: () => void | Promise<void>): void {
     checkFunction('hook', hook);
     this.stopHooks.push(hook);
@@ -540,7 +549,10 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     }
     const task = heard === undefined ? undefined : (heard.task ??= this.tasks.get(heard.text));
     if (task === undefined) {
-      if (this.holdsMessages && heard !== undefined) return refuseFor(this.namesToCome);
+      if (this.holdsMessages && heard !== undefined) {
+        this.awaitedTask = heard.text;
+        return refuseFor(this.namesToCome);
+      }
       this.drop(DROPPED_NO_TASK, heard, inlet);
       return OK;
     }
@@ -583,6 +595,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
 
   /** Tasks and handlers of a reactor share one space of names. */
   private checkFree(name: string): void {
+    if (this.intercore.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `"${name}": the runtime is closed, and nothing runs here any more`, { argument: 'name', value: name });
     if (!this.tasks.has(name) && !this.calls.hasHandler(name)) return;
     throw new PercoreError('ERR_PERCORE_NAME_TAKEN', `name "${name}" is taken in this reactor; choose another`, { argument: 'name', value: name });
   }

@@ -294,7 +294,9 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     // The others may only have been slow: the machine was busy, or one waits for another.
     const stuck = late.filter(({ hasBegun }) => hasBegun);
     const shown = (stuck.length > 0 ? stuck : late).map(({ id }) => `reactor ${id}`);
-    const why = stuck.length > 0 ? `the entry ${entry} neither returned nor threw. Does it await something that never comes, or loop? Raise startTimeoutMs if it needs longer`
+    const { awaitedTask } = this.host;
+    const held = awaitedTask === undefined ? '' : ` A message for the task "${awaitedTask}" of the main thread waits for that task, and calls that were sent after it wait behind it: make it in the option main, before entries run.`;
+    const why = stuck.length > 0 ? `the entry ${entry} neither returned nor threw. Does it await something that never comes, or loop?${held} Raise startTimeoutMs if it needs longer`
       : `the thread has not come as far as the entry ${entry}. Raise startTimeoutMs on a machine as busy as this one`;
     return new PercoreError('ERR_PERCORE_TIMEOUT', `${shown.slice(0, 8).join(', ')}${shown.length > 8 ? ` and ${shown.length - 8} others` : ''} did not start within ${startTimeoutMs} ms: ${why}`,
       { argument: 'startTimeoutMs', value: startTimeoutMs, reactorId: (stuck[0] ?? late[0])?.id });
