@@ -61,6 +61,8 @@ export interface ReactorOptions {
 export type Services = Record<string, (argument: never) => unknown>;
 export type AnyServices = Record<string, (argument: any) => any>;
 export type Argument<S, N extends keyof S> = S[N] extends (argument: infer A) => unknown ? A : never;
+/** What follows the name in a call: a service that takes no argument, or may take none, is called by its name alone. */
+export type CallRest<S, N extends keyof S> = undefined extends Argument<S, N> ? [argument?: Argument<S, N>, options?: CallOptions] : [argument: Argument<S, N>, options?: CallOptions];
 export type Answer<S, N extends keyof S> = S[N] extends (...args: never[]) => infer R ? Awaited<R> : never;
 
 export interface SpawnOptions {
@@ -456,7 +458,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    * runs, the call waits until the handler is there. Rejects with what the handler threw, or ERR_PERCORE_NO_HANDLER, _REACTOR_DIED,
    * _TIMEOUT, _BACK_PRESSURED (65,536 calls or 64 MiB of them wait), _UNSERIALIZABLE, _TOO_LARGE, _CLOSED, _INVALID_ARGUMENT.
    */
-  call<N extends keyof S & string>(name: N, argument: Argument<S, N>, options: CallOptions = {}): Promise<Answer<S, N>> {
+  call<N extends keyof S & string>(name: N, ...rest: CallRest<S, N>): Promise<Answer<S, N>>;
+  call(name: string, argument?: unknown, options: CallOptions = {}): Promise<unknown> {
     try {
       checkName('name', name);
       if (!isOptions(options, 'reactor', 'key', 'priority', 'timeoutMs', 'signal')) {
@@ -464,7 +467,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
         checkOptions(isObject ? `call("${name}")` : `options of call("${name}")`, options, ['reactor', 'key', 'priority', 'timeoutMs', 'signal']);
       }
       if (this.intercore.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `call("${name}"): the runtime is closed`);
-      return this.calls.call(name, argument, this.chooseParty(options), checkBand(options.priority), options) as Promise<Answer<S, N>>;
+      return this.calls.call(name, argument, this.chooseParty(options), checkBand(options.priority), options);
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -661,6 +664,11 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   /** True when nothing is ready, waiting or under way here. */
   isQuiet(): boolean {
     return this.bands.bitmap === 0 && this.steps.unsettled === 0 && this.waits.isIdle() && this.calls.count === 0 && this.intercore.isQuiet();
+  }
+
+  /** True when it is quiet and no timer, listener or connection of it is open. */
+  isIdle(): boolean {
+    return this.isQuiet() && this.io.count === 0 && this.timers.count === 0;
   }
 
   /** The stop protocol, once a turn after the stop word has changed: run the hooks, say when all is quiet, leave when told. */
