@@ -670,6 +670,11 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     return this.bands.bitmap === 0 && this.steps.unsettled === 0 && this.waits.isIdle() && this.calls.count === 0 && this.intercore.isQuiet();
   }
 
+  /** True when it is quiet and no timer, listener or connection of it is open. */
+  isIdle(): boolean {
+    return this.isQuiet() && this.io.count === 0 && this.timers.count === 0;
+  }
+
   /** The stop protocol, once a turn after the stop word has changed: run the hooks, say when all is quiet, leave when told. */
   private windDown(): void {
     if (this.stopWord === words.stop.LEAVE) {
