@@ -8,6 +8,7 @@
  * longer than it takes is skipped to its end, and counted, in bounded memory.
  */
 import { PercoreError, invalidArgument } from '../errors.js';
+import { copyBytes } from './copy-bytes.js';
 
 export type Framing = 'line' | 'length';
 export type PipeValues = 'text' | 'bytes';
@@ -47,7 +48,7 @@ export function frame(value: string | Uint8Array, length: number, framing: Frami
   let begin = at;
   if (framing === 'length') begin = out.writeUInt32LE(length, at);
   if (typeof value === 'string') out.write(value, begin, length, 'utf8');
-  else out.set(value, begin);
+  else copyBytes(value, length, out, begin);
   if (framing === 'line') out[begin + length] = LINE_FEED;
 }
 
