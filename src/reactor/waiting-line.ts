@@ -119,7 +119,8 @@ export class WaitingLine implements Refuser {
   admit(): void {
     this.isStale = false;
     // Who waits again from within its callback stands behind those, and comes with the next look.
-    for (let last = this.waiters.length; this.count !== 0 && this.first < last;) {
+    let left = this.waiters.length - this.first;
+    while (left > 0 && this.count !== 0) {
       const waiter = this.waiters[this.first]!;
       if (waiter.isGone) {
         this.gone--;
@@ -130,9 +131,11 @@ export class WaitingLine implements Refuser {
           waiter.ahead = undefined;
           continue;
         }
-        this.call(waiter);
       }
+      // Before the call, in which others may leave this line, so that its gaps are closed.
       this.first++;
+      left--;
+      if (!waiter.isGone) this.call(waiter);
     }
     this.close();
   }
