@@ -166,9 +166,6 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   /** What runs has been held back: it goes on when its refuser has room, or in the next turn. */
   private isHeld = false;
   private nextReactor = 0;
-  /** Options whose keys were looked at last: whoever sends much gives the same object each time. What they say is read anew each time. */
-  private callOptions: CallOptions | undefined;
-  private sendOptions: SendOptions | undefined;
   private stopWord: number = words.stop.RUN;
 
   constructor(shared: SharedRuntime, id: number, options: ReactorOptions) {
@@ -409,10 +406,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    * the entry of that party runs, the message waits until the name is there; what nobody has after that is dropped, counted and reported.
    */
   send(name: string, message: unknown, options: SendOptions): number {
-    if (options !== this.sendOptions) {
-      if (!isOptions(options, 'reactor', 'priority')) throw wrongOptions(`send(${show(name)})`, options, ['reactor', 'priority']);
-      this.sendOptions = options;
-    }
+    if (!isOptions(options, 'reactor', 'priority')) throw wrongOptions(`send(${show(name)})`, options, ['reactor', 'priority']);
     const outlet = this.outletTo(name, options, 0);
     return outlet.send(outlet.name(name), message);
   }
@@ -433,7 +427,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   call<N extends keyof S & string>(name: N, argument: Argument<S, N>, options: CallOptions = {}): Promise<Answer<S, N>> {
     try {
       checkName('name', name);
-      if (options !== this.callOptions) this.callOptions = checkCallOptions(name, options);
+      if (!isOptions(options, 'reactor', 'key', 'priority', 'timeoutMs', 'signal')) checkOptions(`call("${name}")`, options, ['reactor', 'key', 'priority', 'timeoutMs', 'signal']);
       if (this.intercore.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `call("${name}"): the runtime is closed`);
       return this.calls.call(name, argument, this.chooseParty(options), checkBand(options.priority), options) as Promise<Answer<S, N>>;
     } catch (error) {
@@ -663,11 +657,6 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   onLeave: (() => void) | undefined;
   private hooksBegun = false;
   private hooksDone = false;
-}
-
-function checkCallOptions(name: string, options: CallOptions): CallOptions {
-  if (isOptions(options, 'reactor', 'key', 'priority', 'timeoutMs', 'signal')) return options;
-  return checkOptions(`call("${name}")`, options, ['reactor', 'key', 'priority', 'timeoutMs', 'signal']);
 }
 
 function checkBand(priority: number | undefined): number {
