@@ -81,6 +81,8 @@ export interface Native {
   createTurn(options: TurnOptions): TurnHandle;
   stopTurn(turn: TurnHandle): void;
   setTurnRef(turn: TurnHandle, isReferenced: number): void;
+  /** Whether something keeps this thread's loop going. */
+  isLoopAlive(): boolean;
   drainTimerRequests(turn: TurnHandle): void;
   shareTimerRecords(turn: TurnHandle, index: number, records: Float64Array): void;
   createTimers(options: NativeTimersOptions): TimersHandle;
