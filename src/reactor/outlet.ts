@@ -4,6 +4,7 @@
  * one that runs. A lane is never published before the higher lanes to the same party. Whoever publishes also wakes.
  */
 import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableProducer } from '../queues/index.js';
+import { copyBytes } from '../queues/copy-bytes.js';
 import { framedBytes } from '../queues/record.js';
 import { ValueCodec, type ValueMemory } from '../queues/value-codec.js';
 import { checkBytes } from '../errors.js';
@@ -41,8 +42,6 @@ const REJECTED = partyLayout.fields.rejected.at >> 3;
 const WAITING_BYTES = partyLayout.fields.waitingBytes.at >> 3;
 /** Most bytes of calls of one party that may wait for room, over all lanes. Answers count, and are always taken. */
 export const MOST_WAITING_BYTES = 2 ** 26;
-/** Bytes up to this length are copied one by one: cheaper than asking whether their memory may grow meanwhile. */
-const SHORT_BYTES = 32;
 /** The clock is read once in so many unpublished records. */
 const CLOCK_EVERY = 8;
 
@@ -150,7 +149,7 @@ export class Outlet implements ValueMemory, Room {
     const at = this.claimFor(name, BYTES, HEAD_BYTES, length);
     if (at < 0) return at;
     this.words[at >> 2] = name.number;
-    this.copy(payload, length, at + HEAD_BYTES);
+    copyBytes(payload, length, this.bytes, at + HEAD_BYTES);
     this.commit(HEAD_BYTES + length);
     return OK;
   }
@@ -277,18 +276,6 @@ export class Outlet implements ValueMemory, Room {
   private ahead(name: SentName | undefined): Ahead | undefined {
     if (name === undefined || name.number >= 0) return undefined;
     return { needed: nameBytes(name), send: () => void (name.number < 0 && this.tell(name)) };
-  }
-
-  /** Copies exactly `length` bytes, also from memory that another thread is making longer. */
-  private copy(payload: Uint8Array, length: number, at: number): void {
-    const { bytes } = this;
-    if (length <= SHORT_BYTES) {
-      for (let i = 0; i < length; i++) bytes[at + i] = payload[i]!;
-    } else if ((payload.buffer as { growable?: boolean }).growable === true) {
-      bytes.set(payload.subarray(0, length), at);
-    } else {
-      bytes.set(payload, at);
-    }
   }
 
   private writeCall(memory: ValueMemory, at: number, name: number, call: PendingCall, deadlineNs: number, value: unknown): number {
