@@ -453,7 +453,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     if (!isOptions(options, 'reactor', 'priority')) throw wrongOptions('whenRoom', options, ['reactor', 'priority']);
     checkFunction('then', then);
     const outlet = this.intercore.outlet(this.checkParty(options.reactor), checkBand(options.priority));
-    outlet.whenRoom(outlet.refusedBytes, then);
+    outlet.whenRoom(outlet.refusedBytes, then, outlet.refusedName);
   }
 
   /**
