@@ -1,4 +1,5 @@
 /** Who waits until no more than so many bytes are pending. Each wait ends: by room, by its source's close, by its signal or its time-out. */
+import { checkSignal, whenAborted } from '../abort.js';
 import { checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import type { WaitOptions } from '../queues/index.js';
 
@@ -21,10 +22,11 @@ export class Waiters {
     if (signal === undefined && timeoutMs === undefined) return new Promise((resolve) => void this.waiting.push({ most, resolve }));
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
+      let stopListening: (() => void) | undefined;
       const onAbort = (): void => giveUp(aborted(signal!));
       const done = (): void => {
         clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
+        stopListening?.();
       };
       const mine: Waiting = {
         most,
@@ -40,7 +42,7 @@ export class Waiters {
       };
       if (signal?.aborted === true) return reject(aborted(signal));
       this.waiting.push(mine);
-      signal?.addEventListener('abort', onAbort, { once: true });
+      if (signal !== undefined) stopListening = whenAborted(signal, onAbort);
       if (timeoutMs !== undefined && timeoutMs !== Infinity) timer = setTimeout(() => giveUp(timedOut(timeoutMs)), timeoutMs);
     });
   }
@@ -67,7 +69,7 @@ export function checkWaitOptions(given: WaitOptions | undefined): WaitOptions {
   if (given === undefined) return NO_OPTIONS;
   const options = checkOptions('options', given, ['signal', 'timeoutMs']);
   const { signal, timeoutMs } = options;
-  if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function') throw invalidArgument('signal', signal, 'an AbortSignal');
+  checkSignal(signal);
   if (timeoutMs !== undefined && timeoutMs !== Infinity && !(typeof timeoutMs === 'number' && timeoutMs >= 0 && timeoutMs <= MOST_TIMEOUT_MS)) {
     throw invalidArgument('timeoutMs', timeoutMs, `a number of milliseconds from 0 to ${MOST_TIMEOUT_MS}, or left out for ever`);
   }

@@ -13,6 +13,7 @@
  *
  * Source: event counts, Reed and Kanodia 1979; futex(2).
  */
+import { checkSignal, whenAborted } from '../abort.js';
 import { PercoreError, checkOptions, invalidArgument } from '../errors.js';
 import { isTurnDue, turn } from '../turns.js';
 import type { ResultCode } from './result-codes.js';
@@ -106,13 +107,13 @@ async function sleepAt(wish: Wish, seen: number, leftMs: number, signal: AbortSi
   if (!sleep.async) return;
   // The futex has no way to be left: everybody at this bell is woken and looks again.
   const wakeAll = (): void => void Atomics.notify(wish.bellWords, wish.bell);
-  signal?.addEventListener('abort', wakeAll, { once: true });
+  const stopListening = signal === undefined ? undefined : whenAborted(signal, wakeAll);
   keepAlive(1);
   try {
     await sleep.value;
   } finally {
     keepAlive(-1);
-    signal?.removeEventListener('abort', wakeAll);
+    stopListening?.();
   }
 }
 
@@ -135,14 +136,9 @@ export function checkWaitOptions(options: WaitOptions | undefined): WaitOptions 
   if (options === undefined) return {};
   const { signal, timeoutMs } = checkOptions('options', options, ['signal', 'timeoutMs']);
   if (timeoutMs !== undefined && (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))) throw invalidArgument('timeoutMs', timeoutMs, 'a number of milliseconds, 0 or more');
-  if (signal !== undefined && !isSignal(signal)) throw invalidArgument('signal', signal, 'an AbortSignal');
+  checkSignal(signal);
   return options;
 }
-
-const isSignal = (value: unknown): boolean => {
-  const signal = value as Partial<AbortSignal> | null;
-  return typeof signal === 'object' && signal !== null && typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function' && typeof signal.removeEventListener === 'function';
-};
 
 /** Throws when the signal has been given. */
 export function checkAborted(signal: AbortSignal | undefined): void {

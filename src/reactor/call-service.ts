@@ -2,6 +2,7 @@
  * Calls of one party, both ways: asking a reactor and waiting for its answer, and answering by the handlers registered here. A call is a
  * record in the lane of its band; its answer comes back in the return lane of the same band.
  */
+import { checkSignal, whenAborted } from '../abort.js';
 import { invalidArgument, PercoreError } from '../errors.js';
 import { BANDS, RETURN_LANES, partyLayout } from '../layout.js';
 import { BACK_PRESSURED, OK, TOO_LARGE } from '../queues/index.js';
@@ -39,7 +40,11 @@ export class CallService {
   private readonly handlers = new Map<string, Handler>();
   private readonly codec = new ValueCodec();
 
-  constructor(private readonly intercore: Intercore, private readonly timers: Timers) {}
+  /** Some call waits for its answer. */
+  private isWaiting = false;
+
+  /** `onWaiting` is told when the first call begins to wait, and when none does any more. */
+  constructor(private readonly intercore: Intercore, private readonly timers: Timers, private readonly onWaiting: (isWaiting: boolean) => void) {}
 
   /** Calls that wait for their answer. */
   get count(): number {
@@ -66,7 +71,7 @@ export class CallService {
     return new Promise((resolve, reject) => {
       if (this.calls.count >= MAX_CALLS) throw new PercoreError('ERR_PERCORE_BACK_PRESSURED', `call("${name}"): ${MAX_CALLS} calls wait for their answers already`);
       const { signal, timeoutMs } = options;
-      if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal', signal, 'an AbortSignal');
+      checkSignal(signal);
       let deadlineNs = 0;
       if (timeoutMs !== undefined) {
         if (typeof timeoutMs !== 'number' || !(timeoutMs > 0)) throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds above 0');
@@ -137,11 +142,11 @@ export class CallService {
     };
     // Serializing runs the getters of the argument, and one of them may have aborted it.
     if (signal?.aborted === true) onAbort();
-    else signal?.addEventListener('abort', onAbort, { once: true });
+    const stopListening = signal === undefined || call.isOver ? undefined : whenAborted(signal, onAbort);
     if (call.isOver && timer !== undefined) this.timers.cancel(timer);
     call.cleanUp = () => {
       if (timer !== undefined) this.timers.cancel(timer);
-      signal?.removeEventListener('abort', onAbort);
+      stopListening?.();
     };
   }
 
@@ -161,7 +166,9 @@ export class CallService {
   }
 
   private countCalls(): void {
-    this.intercore.counters[CALLS_IN_FLIGHT] = this.calls.count;
+    const { count } = this.calls;
+    this.intercore.counters[CALLS_IN_FLIGHT] = count;
+    if (this.isWaiting !== count > 0) this.onWaiting((this.isWaiting = count > 0));
   }
 
   // ---- Answering --------------------------------------------------------------------------------------------------

@@ -222,7 +222,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
 
   /**
    * Lets the program end though the runtime is open, when nothing else keeps it: the reactors are then terminated in the middle of what they do.
-   * For a runtime that only serves the main thread. Returns this.
+   * A call of the main thread keeps it until the answer is there. For a runtime that only serves the main thread. Returns this.
    */
   unref(): this {
     this.isHeld = false;
