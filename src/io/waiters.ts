@@ -1,5 +1,5 @@
 /** Who waits until no more than so many bytes are pending. Each wait ends: by room, by its source's close, by its signal or its time-out. */
-import { checkOptions, invalidArgument, PercoreError } from '../errors.js';
+import { checkOptions, checkSignal, invalidArgument, PercoreError } from '../errors.js';
 import type { WaitOptions } from '../queues/index.js';
 
 interface Waiting {
@@ -59,7 +59,7 @@ export function checkWaitOptions(given: WaitOptions | undefined): WaitOptions {
   if (given === undefined) return NO_OPTIONS;
   const options = checkOptions('options', given, ['signal', 'timeoutMs']);
   const { signal, timeoutMs } = options;
-  if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function') throw invalidArgument('signal', signal, 'an AbortSignal');
+  checkSignal(signal);
   if (timeoutMs !== undefined && timeoutMs !== Infinity && !(typeof timeoutMs === 'number' && timeoutMs >= 0 && timeoutMs <= MOST_TIMEOUT_MS)) {
     throw invalidArgument('timeoutMs', timeoutMs, `a number of milliseconds from 0 to ${MOST_TIMEOUT_MS}, or left out for ever`);
   }

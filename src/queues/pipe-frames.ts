@@ -47,7 +47,8 @@ export function frame(value: string | Uint8Array, length: number, framing: Frami
   let begin = at;
   if (framing === 'length') begin = out.writeUInt32LE(length, at);
   if (typeof value === 'string') out.write(value, begin, length, 'utf8');
-  else out.set(value, begin);
+  // What was transferred away is of no length, and cannot be copied either.
+  else if (length > 0) out.set(value, begin);
   if (framing === 'line') out[begin + length] = LINE_FEED;
 }
 

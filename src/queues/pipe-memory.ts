@@ -6,8 +6,11 @@ import { constants } from 'node:os';
 import { PercoreError, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, PIPE_MAGIC, pipeLayout } from '../layout.js';
 import { native } from '../native.js';
+import { isWhole } from './memory.js';
 import type { Framing, PipeValues } from './pipe-frames.js';
 
+/** The longest record of a pipe, without its frame. */
+export const MAX_PIPE_RECORD_BYTES = 2 ** 28;
 const { fields } = pipeLayout;
 /** Indices into `PipeMemory.words`. */
 export const MAGIC = fields.magic.at >> 2;
@@ -68,9 +71,16 @@ export function viewsOf(shared: SharedArrayBuffer): PipeMemory {
   return { words: new Int32Array(shared), counts: new Float64Array(shared), bytes: new Uint8Array(shared) };
 }
 
+/** A handle is a plain object that has travelled: any of its fields may have been changed, and each goes to the system or into a size. */
+function isHandle(queue: PipeQueue): boolean {
+  return queue?.shared instanceof SharedArrayBuffer && queue.shared.byteLength >= pipeLayout.bytes && (queue.framing === 'line' || queue.framing === 'length')
+    && (queue.values === 'text' || queue.values === 'bytes') && (queue.whenSlow === 'wait' || queue.whenSlow === 'drop-newest') && typeof queue.stayOpen === 'boolean'
+    && typeof queue.path === 'string' && !queue.path.includes('\0') && isWhole(queue.maxRecordBytes, 1, MAX_PIPE_RECORD_BYTES) && isWhole(queue.capacityBytes, 0, 2 ** 31 - 1);
+}
+
 /** The words behind a handle. Throws for what is not the handle of a pipe of this layout. */
 export function memoryOf(queue: PipeQueue): PipeMemory {
-  if (!(queue?.shared instanceof SharedArrayBuffer) || queue.shared.byteLength < pipeLayout.bytes) throw invalidArgument('queue', queue, 'what createPipe() returned, or its structured clone in the same process');
+  if (!isHandle(queue)) throw invalidArgument('queue', queue, 'what createPipe() returned, or its structured clone in the same process');
   const memory = viewsOf(queue.shared);
   // Pairs with the stores in createPipe(): a complete block is seen behind its magic.
   const [magic, version] = [Atomics.load(memory.words, MAGIC), Atomics.load(memory.words, VERSION)];

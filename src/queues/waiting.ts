@@ -13,7 +13,7 @@
  *
  * Source: event counts, Reed and Kanodia 1979; futex(2).
  */
-import { PercoreError, checkOptions, invalidArgument } from '../errors.js';
+import { PercoreError, checkOptions, checkSignal, invalidArgument } from '../errors.js';
 import { isTurnDue, turn } from '../turns.js';
 import type { ResultCode } from './result-codes.js';
 
@@ -135,14 +135,9 @@ export function checkWaitOptions(options: WaitOptions | undefined): WaitOptions 
   if (options === undefined) return {};
   const { signal, timeoutMs } = checkOptions('options', options, ['signal', 'timeoutMs']);
   if (timeoutMs !== undefined && (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))) throw invalidArgument('timeoutMs', timeoutMs, 'a number of milliseconds, 0 or more');
-  if (signal !== undefined && !isSignal(signal)) throw invalidArgument('signal', signal, 'an AbortSignal');
+  checkSignal(signal);
   return options;
 }
-
-const isSignal = (value: unknown): boolean => {
-  const signal = value as Partial<AbortSignal> | null;
-  return typeof signal === 'object' && signal !== null && typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function' && typeof signal.removeEventListener === 'function';
-};
 
 /** Throws when the signal has been given. */
 export function checkAborted(signal: AbortSignal | undefined): void {

@@ -2,7 +2,7 @@
  * Calls of one party, both ways: asking a reactor and waiting for its answer, and answering by the handlers registered here. A call is a
  * record in the lane of its band; its answer comes back in the return lane of the same band.
  */
-import { invalidArgument, PercoreError } from '../errors.js';
+import { checkSignal, invalidArgument, PercoreError } from '../errors.js';
 import { BANDS, RETURN_LANES, partyLayout } from '../layout.js';
 import { BACK_PRESSURED, OK, TOO_LARGE } from '../queues/index.js';
 import { refuseFor } from '../refusals.js';
@@ -66,7 +66,7 @@ export class CallService {
     return new Promise((resolve, reject) => {
       if (this.calls.count >= MAX_CALLS) throw new PercoreError('ERR_PERCORE_BACK_PRESSURED', `call("${name}"): ${MAX_CALLS} calls wait for their answers already`);
       const { signal, timeoutMs } = options;
-      if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal', signal, 'an AbortSignal');
+      checkSignal(signal);
       let deadlineNs = 0;
       if (timeoutMs !== undefined) {
         if (typeof timeoutMs !== 'number' || !(timeoutMs > 0)) throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds above 0');

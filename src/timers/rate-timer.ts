@@ -13,7 +13,7 @@
  * A timer of its own descriptor each, for the few things that must be punctual; millions belong in the wheel. Works in any thread:
  * the main one, a worker, a reactor. Not setInterval, which drifts, and ticks in milliseconds, by decision of its maintainers.
  */
-import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
+import { checkFunction, checkInteger, checkOptions, checkSignal, invalidArgument, PercoreError } from '../errors.js';
 import { ManualAlarm, openAlarm, type OpenedAlarm, type RateBackend } from './alarm.js';
 import { monotonicClock, type Clock, type SystemClock } from './clock.js';
 import { ManualClock } from './manual-clock.js';
@@ -156,7 +156,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   tick(options: WaitOptions = {}): Promise<RateTick> {
     return new Promise((resolve, reject) => {
       const { signal, timeoutMs } = checkOptions('options', options, ['signal', 'timeoutMs']);
-      if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal', signal, 'an AbortSignal');
+      checkSignal(signal);
       if (timeoutMs !== undefined && (typeof timeoutMs !== 'number' || !(timeoutMs > 0))) throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds above 0');
       if (signal?.aborted === true) throw signal.reason;
       if (this.isClosed) throw closed();
