@@ -61,7 +61,6 @@ class EpollIo final : public IoSource {
     if (events & (EPOLLIN | kEnds)) {
       entry->isReadable = true;
       if (events & kEnds) entry->hasEnd = true;
-      if (events & EPOLLERR) entry->hasError = true;
       if (isReceived) queue(*entry);
     }
     pushStreamEvents(*entry, events, isReceived);
@@ -100,7 +99,10 @@ class EpollIo final : public IoSource {
           entry->isReceiving = true;
           if (entry->isReadable && !entry->hasEnded) queue(*entry);
           break;
-        case IoRequest::kPause: entry->isReceiving = false; break;
+        case IoRequest::kPause:
+          entry->isReceiving = false;
+          tellError(*entry);
+          break;
         case IoRequest::kEnd:
           if (!entry->isBlocked && !entry->isReturning) shutdown(entry->fd, SHUT_WR);
           break;
@@ -161,7 +163,7 @@ class EpollIo final : public IoSource {
       entry.hasEnded = true;
       push(entry.token, IoEvent::kEnded, 0);
       // A reset that came with the end: no receive tells it any more.
-      if (entry.hasError) push(entry.token, IoEvent::kReadiness, readinessOf(EPOLLERR));
+      tellError(entry);
     } else if (errno == EAGAIN) {
       entry.isReadable = false;
     } else if (errno != EINTR) {

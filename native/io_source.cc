@@ -40,12 +40,17 @@ void IoSource::remove(int fd, int32_t token) {
 }
 
 void IoSource::pushStreamEvents(Entry& entry, uint32_t events, bool isReceiveTold) {
+  if (events & EPOLLERR) entry.hasError = true;
   uint32_t told = isReceiveTold ? 0 : events & (EPOLLHUP | EPOLLERR);
   if (entry.isBlocked && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
     entry.isBlocked = false;
     told |= events & (EPOLLOUT | EPOLLHUP | EPOLLERR);
   }
   if (told != 0) push(entry.token, layout::IoEvent::kReadiness, readinessOf(told));
+}
+
+void IoSource::tellError(const Entry& entry) {
+  if (entry.hasError) push(entry.token, layout::IoEvent::kReadiness, readinessOf(EPOLLERR));
 }
 
 int32_t IoSource::send(int32_t token, const char* bytes, size_t length) {

@@ -91,7 +91,7 @@ class IoSource {
     bool isReceiving = false;  // JavaScript wants what comes
     bool isReadable = false;   // epoll: the kernel may have more
     bool hasEnd = false;       // epoll: an end or an error was reported, so a short read does not say that nothing follows
-    bool hasError = false;     // epoll: an error was reported
+    bool hasError = false;     // the epoll has reported an error
     bool isBlocked = false;    // the kernel took less than it was given
     bool isReturning = false;  // JavaScript was given bytes back, and has not sent them again
     bool hasEnded = false;     // the peer's end has been received
@@ -130,6 +130,8 @@ class IoSource {
   void pushRoom(Entry& entry) { push(entry.token, layout::IoEvent::kReadiness, int32_t(layout::Readiness::kWritable)); }
   // What the epoll says of a stream: room, and an end of everything that no receive will tell.
   void pushStreamEvents(Entry& entry, uint32_t events, bool isReceiveTold);
+  // Nobody receives any more, and the error that a receive would have told is not reported again.
+  void tellError(const Entry& entry);
   // epoll_ctl: 0 or -errno.
   int control(int operation, int fd, int32_t token, uint32_t events) const;
   static int32_t readinessOf(uint32_t events);

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
+#include <mutex>
 
 #include "addon_state.h"
 #include "javascript_call.h"
@@ -29,12 +31,32 @@ static bool take(int32_t* word, PipeEndState from, PipeEndState to) {
   return __atomic_compare_exchange_n(word, &expected, int32_t(to), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-// The number in the block is the pipe that was made there. A block that was scribbled on, or made by hand, names somebody else's.
-static bool isOwnPipe(const layout::Pipe* pipe, bool isProducer) {
-  const int fd = isProducer ? pipe->producerFd : pipe->consumerFd;
+// Ends of anonymous pipes that were made in this process and that nobody has opened yet, by descriptor: which end of which pipe. What the
+// shared block says is not trusted: one that was scribbled on, or made by hand, may name anybody's descriptor.
+struct UnopenedEnd {
+  double inode;
+  bool isProducer;
+};
+static std::mutex unopenedMutex;
+static std::map<int, UnopenedEnd> unopened;
+
+// The descriptor that the block names, which is the caller's from now on; -1 when it is not the end that was made there. A number that
+// others have closed may be another's by now.
+static int takeUnopened(const layout::Pipe* pipe, bool isProducer) {
+  const std::lock_guard<std::mutex> lock(unopenedMutex);
+  const auto found = unopened.find(isProducer ? pipe->producerFd : pipe->consumerFd);
+  const double inode = isProducer ? pipe->producerInode : pipe->consumerInode;
+  if (found == unopened.end() || found->second.isProducer != isProducer || found->second.inode != inode) return -1;
+  const int fd = found->first;
+  unopened.erase(found);
   struct stat status;
-  if (fd < 0 || fstat(fd, &status) != 0 || !S_ISFIFO(status.st_mode)) return false;
-  return double(status.st_ino) == (isProducer ? pipe->producerInode : pipe->consumerInode);
+  return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) && double(status.st_ino) == inode ? fd : -1;
+}
+
+void PipeState::noteUnopened(const layout::Pipe* pipe) {
+  const std::lock_guard<std::mutex> lock(unopenedMutex);
+  unopened[pipe->consumerFd] = {pipe->consumerInode, false};
+  unopened[pipe->producerFd] = {pipe->producerInode, true};
 }
 
 // ---- What an environment keeps ------------------------------------------------------------------------------------
@@ -48,9 +70,10 @@ PipeState::~PipeState() {
 }
 
 bool PipeState::closeUnopened(layout::Pipe* pipe, bool isProducer) {
-  int32_t& fd = isProducer ? pipe->producerFd : pipe->consumerFd;
-  if (!isOwnPipe(pipe, isProducer) || !take(isProducer ? &pipe->producerEnd : &pipe->consumerEnd, PipeEndState::kFree, PipeEndState::kClosed)) return false;
-  ::close(std::exchange(fd, -1));
+  if (!take(isProducer ? &pipe->producerEnd : &pipe->consumerEnd, PipeEndState::kFree, PipeEndState::kClosed)) return false;
+  const UniqueFd fd(takeUnopened(pipe, isProducer));
+  if (!fd) return false;
+  (isProducer ? pipe->producerFd : pipe->consumerFd) = -1;
   return true;
 }
 
@@ -98,8 +121,8 @@ PipeEnd* PipeEnd::open(napi_env env, layout::Pipe* pipe, napi_value view, bool i
   auto* end = new PipeEnd(env, pipe, isProducer, std::move(path), capacityBytes);
   *error = 0;
   if (!end->path_.empty()) *error = isProducer ? 0 : end->adopt(UniqueFd(openFifo(end->path_, O_RDONLY)));
-  else if (isOwnPipe(pipe, isProducer)) end->fd_.reset(isProducer ? pipe->producerFd : pipe->consumerFd);
-  else *error = -EBADF;
+  else end->fd_.reset(takeUnopened(pipe, isProducer));
+  if (end->path_.empty() && !end->fd_) *error = -EBADF;
   if (*error == 0) *error = end->join(view, onReady);
   if (*error != 0) {
     end->giveBack(PipeEndState::kClosed);

@@ -39,6 +39,8 @@ class PipeState {
   ~PipeState();
   // Keeps the block of a pipe made here, so that ends nobody opened can be closed when the environment ends.
   void keep(napi_env env, layout::Pipe* pipe, napi_value view);
+  // An anonymous pipe was made in this block.
+  static void noteUnopened(const layout::Pipe* pipe);
   // Closes the descriptor of an anonymous pipe's end unless somebody has opened it. True when it did.
   static bool closeUnopened(layout::Pipe* pipe, bool isProducer);
   // While a thread has a writing end, SIGPIPE waits in it: Node ignores the signal, but after process.on('SIGPIPE') and off

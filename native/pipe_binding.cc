@@ -36,6 +36,7 @@ static napi_value createPipe(napi_env env, napi_callback_info info) {
   pipe->consumerInode = pipe->producerInode = double(status.st_ino);
   pipe->consumerFd = reader.release();
   pipe->producerFd = writer.release();
+  PipeState::noteUnopened(pipe);
   stateOf(env)->pipes.keep(env, pipe, args.value[0]);
   return args.integer(granted);
 }

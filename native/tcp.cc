@@ -122,12 +122,24 @@ static napi_value socketError(napi_env env, napi_callback_info info) {
   return args.integer(error);
 }
 
+// peerName(fd) -> "127.0.0.1:1234", "[::1]:1234", the path of a Unix socket, or "" where there is none.
+static Napi::Value peerName(const Napi::CallbackInfo& info) {
+  SocketAddress peer;
+  peer.length = sizeof peer.storage;
+  if (getpeername(int32Of(info.Env(), info[0]), peer.name(), &peer.length) != 0) return Napi::String::New(info.Env(), "");
+  std::string text = SocketAddress::textOf(peer.storage, peer.length);
+  if (peer.family() == AF_INET6) text = "[" + text + "]";
+  if (peer.family() != AF_UNIX) text += ":" + std::to_string(peer.port());
+  return Napi::String::New(info.Env(), text);
+}
+
 // errorName(errno) -> "ECONNRESET"
 static Napi::Value errorName(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), errnoName(int32Of(info.Env(), info[0]))); }
 
 void exportTcp(Napi::Env env, Napi::Object exports) {
   exports.Set("tcpListen", Napi::Function::New(env, tcpListen));
   exports.Set("tcpConnect", Napi::Function::New(env, tcpConnect));
+  exports.Set("peerName", Napi::Function::New(env, peerName));
   exports.Set("errorName", Napi::Function::New(env, errorName));
   exportRaw(env, exports, "socketClose", socketClose);
   exportRaw(env, exports, "socketError", socketError);

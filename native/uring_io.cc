@@ -178,6 +178,7 @@ class UringIo final : public IoSource {
           entry->isReceiving = false;
           if (entry->armed != 0) cancel(entry->token, entry->armed);
           if (entry->kind != IoKind::kListener) opened_.push_back(entry->token);
+          tellError(*entry);
           break;
         case IoRequest::kEnd:
           settleSends();
@@ -303,6 +304,7 @@ class UringIo final : public IoSource {
       entry->hasEnded = true;
       opened_.push_back(entry->token);
       push(entry->token, IoEvent::kEnded, 0);
+      tellError(*entry);
       return;
     } else if (done.res == -ENOBUFS) {
       block_->poolWaits += 1;

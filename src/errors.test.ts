@@ -8,6 +8,23 @@ describe('checks of arguments', () => {
     expect(() => checkOptions('options', { colour: 1 }, ['signal', 'timeoutMs'])).toThrow('options has no option "colour". It takes signal, timeoutMs');
   });
 
+  it('guesses the nearest name, not the first that is near', () => {
+    const guess = (key: string, known: string[]): string => {
+      try {
+        checkOptions('options', { [key]: 1 }, known);
+      } catch (error) {
+        return /did you mean "(.*)"/.exec((error as Error).message)?.[1] ?? '';
+      }
+      throw new Error('it was taken');
+    };
+    expect(guess('idleMS', ['readMs', 'idle', 'idleMs'])).toBe('idleMs');
+    expect(guess('portt', ['sort', 'ports', 'port'])).toBe('ports');
+    expect(guess('highWater', ['high', 'highWaterBytes'])).toBe('high');
+    expect(guess('timeout', ['timeoutMs', 'timeouts'])).toBe('timeouts');
+    expect(guess('idle', ['idleTimeoutMs', 'side'])).toBe('side');
+    expect(guess('colour', ['size', 'port'])).toBe('');
+  });
+
   it('reads a left-out object of options as an empty one, and refuses what is no object', () => {
     expect(checkOptions('options', undefined, ['signal'])).toEqual({});
     for (const wrong of [null, 5, 'park', true]) expect(() => checkOptions('idle', wrong as never, ['strategy'])).toThrow('idle must be an object with strategy');

@@ -153,7 +153,7 @@ export function checkOptions<T extends object>(argument: string, value: T | unde
   if (typeof value !== 'object' || value === null) throw invalidArgument(argument, value, `an object with ${known.join(', ')}, or left out`);
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue;
-    const meant = known.find((each) => isLike(each, key));
+    const meant = nearest(key, known);
     const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
     throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${argument} has no option "${key}"${hint} It takes ${known.join(', ') || 'none'}`.replace('" It', '". It'),
       { argument: `${argument}.${key}`, value: (value as Record<string, unknown>)[key], allowed: known.join(', ') });
@@ -161,15 +161,33 @@ export function checkOptions<T extends object>(argument: string, value: T | unde
   return value;
 }
 
-/** True when one word begins with the other or they differ by at most two edits: good enough to guess what was meant. */
-function isLike(a: string, b: string): boolean {
-  const [x, y] = [a.toLowerCase(), b.toLowerCase()];
-  if (x.startsWith(y) || y.startsWith(x)) return true;
+/** The word that was probably meant: the one that takes the fewest edits, if two are enough, or else one that begins with the other. */
+function nearest(word: string, known: readonly string[]): string | undefined {
+  let meant: string | undefined;
+  let least = MOST_EDITS + 1;
+  for (const each of known) {
+    const [x, y] = [each.toLowerCase(), word.toLowerCase()];
+    const isBeginning = y !== '' && (x.startsWith(y) || y.startsWith(x));
+    let edits = editsBetween(x, y);
+    if (edits > MOST_EDITS && isBeginning) edits = MOST_EDITS + 0.5;
+    if (edits >= least) continue;
+    least = edits;
+    meant = each;
+  }
+  return meant;
+}
+
+const MOST_EDITS = 2;
+
+/** Letters put in, left out or replaced to make one word of the other. */
+function editsBetween(x: string, y: string): number {
   let row = Array.from({ length: y.length + 1 }, (_, j) => j);
   for (let i = 1; i <= x.length; i++) {
     const next = [i];
-    for (let j = 1; j <= y.length; j++) next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (x[i - 1] === y[j - 1] ? 0 : 1)));
+    for (let j = 1; j <= y.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (x[i - 1] === y[j - 1] ? 0 : 1)));
+    }
     row = next;
   }
-  return row[y.length]! <= 2;
+  return row[y.length]!;
 }

@@ -140,6 +140,8 @@ export interface Native {
   /** Takes waiting connections by a reserve descriptor and closes them; how many. */
   tcpRefuse(fd: number): number;
   socketError(fd: number): number;
+  /** "127.0.0.1:1234", "[::1]:1234", a Unix socket's path, or '' when there is no such peer, or it has no name. */
+  peerName(fd: number): string;
   errorName(errno: number): string;
   /** An empty `peerHost` leaves it unconnected. See native/datagram.cc for all of these. */
   udpOpen(host: string, port: number, reusePort: boolean, broadcast: boolean, peerHost: string, peerPort: number): { fd: number; port: number; address: string };

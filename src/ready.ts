@@ -6,6 +6,8 @@
 export interface Ready {
   /** 0 low to 7 high. */
   readonly band: number;
+  /** What runs, in words, for the report of what it throws: "handler onData of a connection from 127.0.0.1:1234". Read only then. */
+  readonly where?: string;
   /** True while it waits in a band; only the scheduler writes it. */
   isReady: boolean;
   /** Runs one step or a few. True: there is more, put me back. */

@@ -68,7 +68,7 @@ export function awaitRefusers(then: () => void, takeBack: (() => void)[]): boole
   return true;
 }
 
-/** What `awaitRoom` is for those whose room is promised: by `space()`, or by `writable()`, which takes no signal. */
+/** What `awaitRoom` is for those whose room is promised, as by `space()` or `writable()`. */
 export function awaitPromised(room: (options: { signal: AbortSignal }) => Promise<unknown>, then: () => void): () => void {
   const end = new AbortController();
   // A wait that fails ends as well: the step is run again and meets what has failed.

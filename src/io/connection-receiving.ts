@@ -53,8 +53,9 @@ export class ReceivingHalf {
 
   constructor(private readonly io: Io, private readonly connection: Connection, private readonly readBytes: number) {}
 
-  get hasHandler(): boolean {
-    return this.handler !== undefined;
+  /** There is a handler, and it is not paused: what the kernel has is received sooner or later. */
+  get isRead(): boolean {
+    return this.handler !== undefined && !this.isPaused;
   }
 
   /** There are bytes, and a handler that takes them now. */
@@ -79,7 +80,7 @@ export class ReceivingHalf {
   }
 
   private get isWanted(): boolean {
-    return this.handler !== undefined && !this.isPaused && !this.connection.isClosed;
+    return this.isRead && !this.connection.isClosed;
   }
 
   setHandler(handler: ReceiveHandler): void {
@@ -167,7 +168,7 @@ export class ReceivingHalf {
     this.connection.bytesRead += count;
     try {
       const result = this.handler!(this.io.memory.pool, place, count);
-      if (result !== undefined) followResult(this.io.schedule, this.connection.band, result);
+      if (result !== undefined) followResult(this.io.schedule, this.connection.band, result, () => this.connection.where);
     } finally {
       this.handedBytes = 0;
       // Closed by the handler: `giveBack` has left this piece to us.
@@ -184,7 +185,7 @@ export class ReceivingHalf {
     this.connection.bytesRead += count;
     try {
       const result = this.handler!(moved, 0, count);
-      if (result !== undefined) followResult(this.io.schedule, this.connection.band, result);
+      if (result !== undefined) followResult(this.io.schedule, this.connection.band, result, () => this.connection.where);
     } finally {
       this.handedBytes = 0;
       this.handedMoved = undefined;

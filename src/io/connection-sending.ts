@@ -14,12 +14,12 @@
  * A cork holds bytes back, and nothing else: an offer that is refused, and whoever waits for room or for everything to be sent, let them go.
  */
 import { words } from '../layout.js';
-import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
+import { BACK_PRESSURED, CLOSED, OK, type WaitOptions } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Backlog } from './backlog.js';
 import type { Connection } from './connection.js';
 import type { Io } from './io.js';
-import { Waiters } from './waiters.js';
+import { checkWaitOptions, roomFor, Waiters } from './waiters.js';
 
 const { END } = words.ioRequest;
 /** Held back by a cork at most. */
@@ -195,23 +195,23 @@ export class SendingHalf implements Refuser {
   }
 
   /** For a step that was refused; see `Refuser`. */
-  awaitRoom(_needed: number, then: () => void): () => void {
-    return awaitPromised(() => this.writable(), then);
+  awaitRoom(needed: number, then: () => void): () => void {
+    return awaitPromised((options) => this.whenPending(roomFor(needed, this.connection.highWaterBytes), options), then);
   }
 
-  /** Resolves when no more than half of the mark waits and what was refused last fits, or the connection is closed. */
-  writable(): Promise<void> {
-    const { highWaterBytes } = this.connection;
-    return this.whenPending(Math.min(highWaterBytes / 2, Math.max(0, highWaterBytes - this.refusedBytes)));
+  /** See `Connection.writable`. */
+  writable(options: WaitOptions | undefined): Promise<void> {
+    return this.whenPending(roomFor(this.refusedBytes, this.connection.highWaterBytes), options);
   }
 
-  /** Resolves when no more than `most` bytes wait, or the connection is closed. */
-  whenPending(most: number): Promise<void> {
+  /** Resolves when no more than `most` bytes wait, or the connection is closed. Rejects as `Waiters.add` does. */
+  whenPending(most: number, options: WaitOptions | undefined): Promise<void> {
+    checkWaitOptions(options);
     if (this.connection.isClosed) return Promise.resolve();
     if (this.pendingBytes > most) this.emptyOutbox();
     if (this.pendingBytes <= most) return Promise.resolve();
     this.push();
-    return (this.waiters ??= new Waiters()).add(most);
+    return (this.waiters ??= new Waiters()).add(most, options);
   }
 
   /** Nothing is sent any more: what waits is dropped, and whoever waits for room goes on. */

@@ -17,7 +17,7 @@
  */
 import { checkFunction, PercoreError } from '../errors.js';
 import { words } from '../layout.js';
-import { CLOSED } from '../queues/index.js';
+import { CLOSED, type WaitOptions } from '../queues/index.js';
 import type { Ready } from '../ready.js';
 import type { ConnectionInfo, ConnectionState } from './connection-info.js';
 import { ReceivingHalf } from './connection-receiving.js';
@@ -52,8 +52,13 @@ export class Connection implements Source, Ready {
   private deadlines: Deadlines | undefined;
 
   private isConnecting: boolean;
+  private readonly isOurs: boolean;
+  /** The handler is that of `onData`. */
+  private isViewGiven = false;
+  /** While this is the present drain, what it closes is open still. */
+  private closedInDrain = -1;
   private isClosed_ = false;
-  /** The kernel has reported an error; which one, a receive or a send will tell. */
+  /** The kernel has reported an error, and nobody has asked which one; a receive or a send may have told it meanwhile. */
   private hasError = false;
   /** An errno that closes it in its next step, after what had arrived was read. */
   private failure = 0;
@@ -64,7 +69,7 @@ export class Connection implements Source, Ready {
     this.highWaterBytes = options.highWaterBytes;
     this.receiving = new ReceivingHalf(io, this, options.readBytes);
     this.sending = new SendingHalf(io, this, isConnecting);
-    this.isConnecting = isConnecting;
+    this.isConnecting = this.isOurs = isConnecting;
     this.createdNs = io.turnNs();
     if (!isConnecting) this.openedNs = this.createdNs;
   }
@@ -80,6 +85,20 @@ export class Connection implements Source, Ready {
     if (this.isConnecting) return 'connecting';
     if (isEnding) return hasPeerEnded || !hasEnded ? 'closing' : 'half-closed-local';
     return hasPeerEnded ? 'half-closed-remote' : 'open';
+  }
+
+  /** See `Ready`: what runs in its steps and throws is the handler of what arrived. */
+  get where(): string {
+    return `handler ${this.isViewGiven ? 'onData' : 'onReceive'} of ${this.describe()}`;
+  }
+
+  /** For reports: "a connection from 127.0.0.1:1234". A system call. */
+  describe(): string {
+    const { memory } = this.io;
+    // After that its number may be another's.
+    const isOpen = !this.isClosed_ || (this.closedInDrain === memory.drains && memory.hasRequests);
+    const peer = isOpen ? this.io.native.peerName(this.fd) : '';
+    return peer === '' ? 'a connection' : `a connection ${this.isOurs ? 'to' : 'from'} ${peer}`;
   }
 
   /** Bytes taken by `offer` that the kernel has not taken yet. */
@@ -99,13 +118,16 @@ export class Connection implements Source, Ready {
   /** Called with what was received; the bytes are valid during the call only, see `keep`. Without a handler nothing is received. */
   onData(handler: (bytes: Uint8Array) => void): this {
     checkFunction('handler', handler);
-    return this.onReceive((bytes, offset, length) => handler(bytes.subarray(offset, offset + length)));
+    this.onReceive((bytes, offset, length) => handler(bytes.subarray(offset, offset + length)));
+    this.isViewGiven = true;
+    return this;
   }
 
   /** The same without an object a call: `length` bytes from `offset` on of `bytes`, which is the thread's whole pool. */
   onReceive(handler: (bytes: Uint8Array, offset: number, length: number) => void): this {
     checkFunction('handler', handler);
     this.receiving.setHandler(handler);
+    this.isViewGiven = false;
     return this;
   }
 
@@ -134,9 +156,10 @@ export class Connection implements Source, Ready {
     return this.receiving.keep();
   }
 
-  /** Hands over no more until `resume`. */
+  /** Hands over no more until `resume`. A reset closes it all the same; then what had arrived and was not read is lost. */
   pause(): void {
     this.receiving.pause();
+    if (this.hasError) this.io.schedule(this);
   }
 
   resume(): void {
@@ -174,14 +197,17 @@ export class Connection implements Source, Ready {
     return this.sending.unsent;
   }
 
-  /** Resolves when the kernel has taken everything offered, or the connection is closed. */
-  flushed(): Promise<void> {
-    return this.sending.whenPending(0);
+  /** Resolves when the kernel has taken everything offered, or the connection is closed. Rejects as `writable` does. */
+  flushed(options?: WaitOptions): Promise<void> {
+    return this.sending.whenPending(0, options);
   }
 
-  /** Resolves when no more than half of `highWaterBytes` waits and what was refused last fits, or the connection is closed. */
-  writable(): Promise<void> {
-    return this.sending.writable();
+  /**
+   * Resolves when no more than half of `highWaterBytes` waits and the largest offer that was refused would be taken, or the connection is
+   * closed. Rejects with ERR_PERCORE_ABORTED or ERR_PERCORE_TIMEOUT if `options` says so.
+   */
+  writable(options?: WaitOptions): Promise<void> {
+    return this.sending.writable(options);
   }
 
   /** Sends what is pending, then says that no more will follow. Closed when the peer has ended too. */
@@ -238,8 +264,9 @@ export class Connection implements Source, Ready {
     this.receiving.giveBack();
     this.io.release(this.token, this.fd);
     const { closeHandler } = this;
+    this.closedInDrain = this.io.memory.drains;
     // Closed by whomever, so what it throws is not that one's.
-    if (closeHandler !== undefined) this.io.callBack(this.band, () => closeHandler(this.error));
+    if (closeHandler !== undefined) this.io.callBack('handler onClose', this, () => closeHandler(this.error));
     this.sending.drop();
   }
 
@@ -247,9 +274,7 @@ export class Connection implements Source, Ready {
   run(): boolean {
     if (this.isClosed_) return false;
     const { receiving, sending } = this;
-    // A reset or a refused connect, and nobody reads: the error is asked for, since no system call would tell.
-    if (this.hasError && this.failure === 0 && (this.isConnecting || !receiving.hasHandler || receiving.hasPeerEnded)) this.askForError();
-    this.hasError = false;
+    if (this.hasUntoldError) this.askForError();
     if (this.failure !== 0 && !receiving.canRead) {
       this.fail();
       return false;
@@ -258,7 +283,7 @@ export class Connection implements Source, Ready {
     if (receiving.canRead) receiving.read();
     if (receiving.canReadEnd) this.readEnd();
     if (!this.isClosed_ && sending.canSend) this.send();
-    return !this.isClosed_ && (receiving.canRead || receiving.canReadEnd || sending.canSend || this.failure !== 0);
+    return !this.isClosed_ && (receiving.canRead || receiving.canReadEnd || sending.canSend || this.failure !== 0 || this.hasUntoldError);
   }
 
   private send(): void {
@@ -269,7 +294,7 @@ export class Connection implements Source, Ready {
   private readEnd(): void {
     if (!this.receiving.takeEnd()) return;
     const { endHandler } = this;
-    if (endHandler === undefined || !this.io.callBack(this.band, endHandler)) this.end();
+    if (endHandler === undefined || !this.io.callBack('handler onEnd', this, endHandler)) this.end();
     this.closeIfBothEnded();
   }
 
@@ -277,7 +302,16 @@ export class Connection implements Source, Ready {
     if (this.sending.hasEnded && this.receiving.hasPeerEnded) this.close();
   }
 
+  /**
+   * A reset or a refused connect, and nobody reads, or not now: the error is asked for, since no system call would tell. Of a connection that
+   * is read the next receive tells it, after what arrived before.
+   */
+  private get hasUntoldError(): boolean {
+    return this.hasError && this.failure === 0 && (this.isConnecting || !this.receiving.isRead || this.receiving.hasPeerEnded);
+  }
+
   private askForError(): void {
+    this.hasError = false;
     const errno = this.io.native.socketError(this.fd);
     if (errno === 0) return;
     this.failure = errno;

@@ -176,7 +176,7 @@ export class CommandConsole {
   }
 
   private open(terminal: Terminal, close: () => void): Session {
-    const session = new Session(this, terminal, this.options, close, (error) => this.io.report(error));
+    const session = new Session(this, terminal, this.options, close, (error) => this.io.report(error, 'a command of a console'));
     this.sessions.add(session);
     return session;
   }

@@ -40,6 +40,11 @@ export class Descriptor implements Source, Ready {
     io.register(this, fd, checkInterest(options.interest ?? INTEREST.READABLE));
   }
 
+  /** See `Ready`. */
+  get where(): string {
+    return `the callback of descriptor ${this.fd}`;
+  }
+
   get isClosed(): boolean {
     return this.isClosed_;
   }

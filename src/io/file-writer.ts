@@ -88,7 +88,7 @@ export class FileWriter extends OpenFile implements Refuser {
 
   /** For a step that was refused; see `Refuser`. */
   awaitRoom(_needed: number, then: () => void): () => void {
-    return awaitPromised(() => this.writable(), then);
+    return awaitPromised((options) => this.writable(options), then);
   }
 
   /**

@@ -226,6 +226,6 @@ export abstract class OpenFile implements Ready, Source, Transferring {
     for (const resolve of this.closeWaiters) resolve();
     this.closeWaiters = [];
     // From a call-back of Node's, where what it throws would end the process.
-    this.io.tell(this.closeHandler, this.error);
+    this.io.tell(this.closeHandler, this.error, 'handler onClose of a file');
   }
 }

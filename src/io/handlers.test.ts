@@ -173,6 +173,25 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(turns).toBeLessThan(4);
     });
 
+    it('of a pipe: a step waits for the room that it was refused, though smaller offers were taken since', async () => {
+      const { stream, reader } = stuckFifo(100_000);
+      while (stream.offer(new Uint8Array(10_000)) === 0);
+      await until(() => stream.pendingBytes < 100_000, 'the kernel takes some');
+      const room = 100_000 - stream.pendingBytes;
+      expect(stream.offer(new Uint8Array(90_000))).toBeLessThan(0);
+      if (room > 0) expect(stream.offer(new Uint8Array(Math.min(room, 100)))).toBe(0);
+      const pendingAtWake: number[] = [];
+      void stream.writable().then(() => void pendingAtWake.push(stream.pendingBytes));
+      stream.awaitRoom(90_000, () => void pendingAtWake.push(stream.pendingBytes));
+      const bytes = Buffer.alloc(65_536);
+      for (let i = 0; i < 100 && pendingAtWake.length < 2; i++) {
+        if (stream.pendingBytes > 0) readSync(reader, bytes, 0, 8192, null);
+        await sleep(2);
+      }
+      expect(pendingAtWake).toHaveLength(2);
+      for (const pending of pendingAtWake) expect(pending).toBeLessThanOrEqual(10_000);
+    });
+
     it.each(['writable', 'flushed'] as const)('of a pipe: %s ends by its signal, its time-out and its own close', async (method) => {
       const { stream } = stuckFifo(1000);
       stream.offer(new Uint8Array(300_000));

@@ -264,6 +264,53 @@ export function ioSuite(source: IoSource): void {
       expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['closes'] as string[])).toEqual(['recv: ECONNRESET on a connection', 'ERR_PERCORE_SYSTEM', 'ECONNRESET', 'recv']);
     });
 
+    it.each([
+      ['and nothing waits', '', 20],
+      ['and bytes wait in the kernel', 'more', 20],
+      ['in the turn in which bytes arrive', 'more', 0],
+    ])('closes a connection that is paused and has a handler, without reading its bytes: %s', async (_name, more, restMs) => {
+      const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
+        state['log'] = [];
+        return reactor.io.listen({ port: 0 }, (connection) => {
+          connection.onData((bytes) => {
+            state['log'].push(Buffer.from(bytes).toString());
+            connection.pause();
+          });
+          connection.onClose((error) => void state['log'].push(error?.errno));
+        }).port;
+      });
+      const log = (): Promise<unknown[]> => inside(runtime, 0, (_reactor, _argument, { state }) => state['log'] as unknown[]);
+      const { socket } = await peer(port);
+      socket.write('first');
+      await until(async () => (await log()).length === 1, 'it pauses');
+      // An arrival each: with the first native is told to receive no more.
+      for (const piece of more === '' ? [] : [more, more, more]) {
+        await new Promise<void>((done) => void socket.write(piece, () => done()));
+        await sleep(restMs);
+      }
+      socket.resetAndDestroy();
+      await until(async () => (await log()).length === 2, 'closed');
+      expect(await log()).toEqual(['first', 'ECONNRESET']);
+      expect(await openSources()).toBe(1);
+    });
+
+    it('or silence ends one that is paused by its deadline as well', async () => {
+      const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
+        state['log'] = [];
+        return reactor.io.listen({ port: 0 }, (connection) => {
+          connection.onData(() => connection.pause()).setDeadlines({ idleMs: 100 });
+          connection.onClose((error) => void state['log'].push(error?.argument));
+        }).port;
+      });
+      const { socket } = await peer(port);
+      for (let i = 0; i < 3; i++) {
+        socket.write('x');
+        await sleep(20);
+      }
+      await until(async () => (await inside(runtime, 0, (_reactor, _argument, { state }) => state['log'].length)) === 1, 'closed');
+      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['log'] as unknown[])).toEqual(['idleMs']);
+    });
+
     // Both ends are in reactor 0, so that the reset comes in the middle of the reading: a byte a step.
     it('closes after what had arrived was read, also when it is a send that hears of it', async () => {
       await inside(runtime, 0, (reactor, _argument, { state }) => {
@@ -578,7 +625,7 @@ export function ioSuite(source: IoSource): void {
       bad.socket.write('bad');
       good.socket.write('good');
       await until(() => good.text() === 'good' && stepErrors.length === 1, 'the other one, and the report');
-      expect(stepErrors).toEqual(['a step of band 3: bad data']);
+      expect(stepErrors).toEqual([`handler onData of a connection from 127.0.0.1:${bad.socket.localPort}: bad data`]);
       bad.socket.write('later');
       await until(() => bad.text() === 'later', 'the same connection');
     });
@@ -592,10 +639,11 @@ export function ioSuite(source: IoSource): void {
         }).port;
       });
       const first = await peer(port);
+      const { localPort } = first.socket;
       const second = await peer(port);
       second.socket.write('x');
       await until(() => second.text() === 'x', 'the second');
-      expect(stepErrors).toEqual(['a step of band 3: not this one']);
+      expect(stepErrors).toEqual([`handler onConnection of a connection from 127.0.0.1:${localPort}: not this one`]);
       await until(first.closed, 'the first is closed', 2000);
       expect(await openSources()).toBe(2);
     });

@@ -373,15 +373,16 @@ export class Io {
 
   /**
    * For sources alone: a callback of the user's, whose errors are reported in the band and concern nobody else, a rejected promise's as well.
-   * False: it has thrown.
+   * `name` is the callback's, and `of` says whose it is. False: it has thrown.
    */
-  callBack(band: number, callback: () => unknown): boolean {
+  callBack(name: string, of: { readonly band: number; describe(): string }, callback: () => unknown): boolean {
+    const where = (): string => `${name} of ${of.describe()}`;
     try {
       const result = callback();
-      if (result !== undefined) followResult(this.schedule, band, result);
+      if (result !== undefined) followResult(this.schedule, of.band, result, where);
       return true;
     } catch (error) {
-      reportThrown(this.schedule, band, error);
+      reportThrown(this.schedule, of.band, error, where());
       return false;
     }
   }
@@ -459,20 +460,20 @@ export class Io {
 
   /**
    * For sources alone: calls a user's handler outside of its source's step. What it throws is reported, and whoever has caused the call,
-   * which may be another handler of the user's or a call-back of Node's, goes on.
+   * which may be another handler of the user's or a call-back of Node's, goes on. `where` says which handler it is.
    */
-  tell<T>(handler: ((value: T) => void) | undefined, value: T): void {
+  tell<T>(handler: ((value: T) => void) | undefined, value: T, where: string): void {
     if (handler === undefined) return;
     try {
       handler(value);
     } catch (error) {
-      this.report(error);
+      this.report(error, where);
     }
   }
 
-  /** For sources alone: a handler threw. */
-  report(error: unknown): void {
-    if (this.host.report !== undefined) this.host.report(error, 'a handler of its I/O');
+  /** For sources alone: a handler threw; `where` says which. */
+  report(error: unknown, where: string): void {
+    if (this.host.report !== undefined) this.host.report(error, where);
     else queueMicrotask(() => { throw error; });
   }
 

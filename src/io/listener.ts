@@ -75,10 +75,10 @@ export class Listener implements Source, Ready {
       connection = this.io.adopt(fd, this.settings);
     } catch (error) {
       this.refused++;
-      return reportThrown(this.io.schedule, this.band, error);
+      return reportThrown(this.io.schedule, this.band, error, 'a connection that was accepted');
     }
     // Nobody else has heard of it, so nobody else would ever close it.
-    if (!this.io.callBack(this.band, () => this.onConnection(connection))) connection.close();
+    if (!this.io.callBack('handler onConnection', connection, () => this.onConnection(connection))) connection.close();
   }
 
   /** Accepts no more. Connections already handed over stay. */

@@ -11,6 +11,7 @@ import { BACK_PRESSURED, OK } from '../queues/index.js';
 import type { Ready } from '../ready.js';
 import { errorOf, sleep, until, within } from '../reactor/fixtures/inside.js';
 import type { Connection } from './connection.js';
+import { duplexOf } from './connection-node-streams.js';
 import { sources } from './fixtures/sources.js';
 import { create, type LocalIo } from './local-io.js';
 
@@ -197,6 +198,39 @@ describe.each(sources)('on %s', (source) => {
       await sleep(30);
       socket.resetAndDestroy();
       expect(await within(2000, how, 'closed')).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: expect.stringMatching(/^(ECONNRESET|EPIPE)$/) });
+    });
+  });
+
+  it('a Duplex that nobody reads is destroyed when its peer resets', async () => {
+    const { connection, socket } = await pair();
+    const stream = duplexOf(connection);
+    const log: unknown[] = [];
+    stream.on('error', (error: { errno?: string }) => void log.push(error.errno)).on('close', () => void log.push('close'));
+    for (let i = 0; i < 3; i++) {
+      socket.write('nobody reads this');
+      await sleep(20);
+    }
+    socket.resetAndDestroy();
+    await until(() => log.length === 2, 'destroyed');
+    expect(log).toEqual(['ECONNRESET', 'close']);
+  });
+
+  describe('waits of a connection', () => {
+    it.each(['writable', 'flushed'] as const)('%s ends by its signal, its time-out and its own close', async (method) => {
+      const { connection, socket } = await pair({ highWaterBytes: 100_000 });
+      socket.pause();
+      fill(connection);
+      const abort = new AbortController();
+      const waits = [connection[method]({ signal: abort.signal }), connection[method]({ timeoutMs: 20 }), connection[method]()];
+      const [aborted, late] = waits.map((wait) => wait.then(() => 'room', (error: { code: string }) => error.code));
+      abort.abort();
+      expect(await within(5000, Promise.all([aborted, late]), 'both')).toEqual(['ERR_PERCORE_ABORTED', 'ERR_PERCORE_TIMEOUT']);
+      await expect(connection[method]({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ERR_PERCORE_ABORTED' });
+      expect(() => connection[method]({ timeoutMs: -1 })).toThrow('timeoutMs must be');
+      expect(() => connection[method]({ timeout: 1 } as never)).toThrow('did you mean "timeoutMs"?');
+      connection.close();
+      await within(5000, waits[2]!, 'its own close');
+      await within(5000, connection[method]({ timeoutMs: 0 }), 'of one that is closed');
     });
   });
 

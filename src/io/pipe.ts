@@ -21,7 +21,7 @@ import { checkPath } from './file-path.js';
 import type { Io } from './io.js';
 import { checkSpan, checkStreamOptions, MOST_READ_BYTES, restOf, type StreamOptions } from './stream-options.js';
 import type { Source } from './token.js';
-import { checkWaitOptions, Waiters } from './waiters.js';
+import { checkWaitOptions, roomFor, Waiters } from './waiters.js';
 
 export type PipeOptions = StreamOptions;
 
@@ -54,7 +54,7 @@ export class PipeStream implements Source, Ready, Refuser {
   /** How it is read and written without blocking: one of words.descriptorWay. */
   private readonly descriptorWay: number;
   private readonly backlog = new Backlog();
-  /** Bytes of the last offer that was refused; 0 after one that was taken. */
+  /** The largest offer that was refused since nothing was pending. */
   private refusedBytes = 0;
   private dataHandler: ((bytes: Uint8Array) => void) | undefined;
   private endHandler: (() => void) | undefined;
@@ -89,6 +89,11 @@ export class PipeStream implements Source, Ready, Refuser {
     // Nothing to read is not half of what there is: it counts as ended from the beginning.
     this.hasPeerEnded = way === 'write';
     this.hasEnded = way === 'read';
+  }
+
+  /** See `Ready`. */
+  get where(): string {
+    return `${this.hasPeerEnded && this.way !== 'write' ? 'handler onEnd' : 'handler onData'} of a stream on descriptor ${this.fd}`;
   }
 
   get isClosed(): boolean {
@@ -138,29 +143,29 @@ export class PipeStream implements Source, Ready, Refuser {
     checkSpan(bytes, offset, length);
     if (this.isClosed_ || this.isEnding || this.hasEnded) return CLOSED;
     // One write larger than the mark is taken when nothing waits, or it could never be written.
-    if (this.backlog.bytes !== 0 && this.backlog.bytes + length > this.highWaterBytes) {
-      this.refusedBytes = length;
+    if (this.backlog.bytes === 0) {
+      this.refusedBytes = 0;
+    } else if (this.backlog.bytes + length > this.highWaterBytes) {
+      if (length > this.refusedBytes) this.refusedBytes = length;
       noteRefusal(this, length);
       return BACK_PRESSURED;
     }
-    this.refusedBytes = 0;
     this.backlog.push(bytes, offset, length);
     if (this.isWritable) this.io.schedule(this);
     return OK;
   }
 
   /** For a step that was refused; see `Refuser`. */
-  awaitRoom(_needed: number, then: () => void): () => void {
-    return awaitPromised(() => this.writable(), then);
+  awaitRoom(needed: number, then: () => void): () => void {
+    return awaitPromised((options) => this.whenPending(roomFor(needed, this.highWaterBytes), options), then);
   }
 
   /**
-   * Resolves when no more than half of `highWaterBytes` waits and what was refused last would be taken, or the stream is closed. Rejects
-   * with ERR_PERCORE_ABORTED or ERR_PERCORE_TIMEOUT if `options` says so.
+   * Resolves when no more than half of `highWaterBytes` waits and the largest offer that was refused would be taken, or the stream is
+   * closed. Rejects with ERR_PERCORE_ABORTED or ERR_PERCORE_TIMEOUT if `options` says so.
    */
   writable(options?: WaitOptions): Promise<void> {
-    const { highWaterBytes, refusedBytes } = this;
-    return this.whenPending(Math.min(highWaterBytes / 2, Math.max(0, highWaterBytes - refusedBytes)), options);
+    return this.whenPending(roomFor(this.refusedBytes, this.highWaterBytes), options);
   }
 
   /** Resolves when the kernel has taken everything, or the stream is closed. Rejects as `writable` does. */
@@ -185,7 +190,7 @@ export class PipeStream implements Source, Ready, Refuser {
       this.io.leave(this);
       this.io.native.socketClose(this.fd);
     }
-    this.io.tell(this.closeHandler, this.error);
+    this.io.tell(this.closeHandler, this.error, `handler onClose of a stream on descriptor ${this.fd}`);
     this.backlog.clear();
     this.waiters.tell(0);
   }

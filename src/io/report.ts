@@ -8,7 +8,7 @@ class Thrown implements Ready {
   isReady = false;
   private isTold = false;
 
-  constructor(readonly band: number, private readonly error: unknown) {}
+  constructor(readonly band: number, private readonly error: unknown, readonly where: string) {}
 
   run(): boolean {
     if (this.isTold) return false;
@@ -17,20 +17,20 @@ class Thrown implements Ready {
   }
 }
 
-/** Reports `error` in the next step of `band`. */
-export function reportThrown(schedule: Schedule, band: number, error: unknown): void {
-  schedule(new Thrown(band, error));
+/** Reports `error` in the next step of `band`; `where` says whose it is. */
+export function reportThrown(schedule: Schedule, band: number, error: unknown, where: string): void {
+  schedule(new Thrown(band, error, where));
 }
 
 /** What a callback returned: of a promise, a rejection is reported; anything else means nothing. */
-export function followResult(schedule: Schedule, band: number, result: unknown): void {
+export function followResult(schedule: Schedule, band: number, result: unknown, where: () => string): void {
   if (typeof (result as { then?: unknown } | null)?.then !== 'function') return;
   // `await` itself takes care of thenables that call back twice, throw, or lie.
   void (async () => {
     try {
       await result;
     } catch (error) {
-      reportThrown(schedule, band, error);
+      reportThrown(schedule, band, error, where());
     }
   })();
 }

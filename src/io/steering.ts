@@ -196,7 +196,7 @@ export class Steering {
     this.handOver(connection, target ?? this.host.id, first).catch((error: unknown) => {
       // Nobody else has heard of it, so nobody else would ever close it.
       connection.close();
-      reportThrown(this.io.schedule, connection.band, error);
+      reportThrown(this.io.schedule, connection.band, error, `handing over ${connection.describe()}`);
     });
   }
 
@@ -253,7 +253,7 @@ export class Steering {
     const connection = this.io.takeUp(fd, bytes, hasPeerEnded, this.settings);
     try {
       const result: unknown = this.onConnection(connection, from);
-      if (result !== undefined) followResult(this.io.schedule, connection.band, result);
+      if (result !== undefined) followResult(this.io.schedule, connection.band, result, () => `handler onConnection of ${connection.describe()}`);
     } catch (error) {
       // Nobody has heard of it, so nobody would ever close it.
       connection.close();

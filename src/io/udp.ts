@@ -110,6 +110,11 @@ export class DatagramSocket implements Source, Ready, Refuser {
     }
   }
 
+  /** See `Ready`: what runs in its steps and throws is the handler of what arrived. */
+  get where(): string {
+    return `handler onDatagram of a datagram socket at ${this.settings.isUnix ? this.address || 'no path' : `${this.address}:${this.port}`}`;
+  }
+
   get isClosed(): boolean {
     return this.isClosed_;
   }
@@ -221,7 +226,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
 
   /** For a step that was refused; see `Refuser`. */
   awaitRoom(_needed: number, then: () => void): () => void {
-    return awaitPromised(() => this.writable(), then);
+    return awaitPromised((options) => this.writable(options), then);
   }
 
   /**
@@ -245,7 +250,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
     this.io.releaseNow(this, this.fd);
     // In mid batch the handler still reads from it: then `receive` gives it back.
     if (this.batch !== undefined && !this.isDelivering) this.giveBatch();
-    this.io.tell(this.closeHandler, this.error);
+    this.io.tell(this.closeHandler, this.error, 'handler onClose of a datagram socket');
     this.waiters.tell(0);
   }
 
@@ -321,7 +326,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
     }
     if (code === ENOMEM || code === ENOBUFS) {
       this.isReadable = false;
-      this.io.tell(this.errorHandler, this.errorOf(code, 'recvmmsg'));
+      this.io.tell(this.errorHandler, this.errorOf(code, 'recvmmsg'), 'handler onError of a datagram socket');
       return this.isClosed_ ? undefined : this.retryLater();
     }
     // Each error is taken from the socket by the call that tells it; a datagram may stand behind it, so it is tried again.
@@ -455,7 +460,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
   private failed(code: number, syscall: string): void {
     if (code === ECONNREFUSED) this.refused++;
     if (code === EBADF || code === ENOTSOCK) return this.fail(this.errorOf(code, syscall));
-    this.io.tell(this.errorHandler, this.errorOf(code, syscall));
+    this.io.tell(this.errorHandler, this.errorOf(code, syscall), 'handler onError of a datagram socket');
   }
 
   private fail(error: PercoreError): void {

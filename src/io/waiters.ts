@@ -54,6 +54,14 @@ export class Waiters {
   }
 }
 
+/**
+ * Bytes that may wait when `refused` more are taken, and so those at which their wait ends: half of the mark at most, so that one wait
+ * makes room for many offers. What is larger than the mark is taken when nothing waits.
+ */
+export function roomFor(refused: number, highWaterBytes: number): number {
+  return Math.min(highWaterBytes / 2, Math.max(0, highWaterBytes - refused));
+}
+
 /** Throws ERR_PERCORE_INVALID_ARGUMENT. */
 export function checkWaitOptions(given: WaitOptions | undefined): WaitOptions {
   if (given === undefined) return NO_OPTIONS;

@@ -71,7 +71,7 @@ export class PathWatch {
 
   /** For Watcher alone. */
   tell(io: Io, mask: number, event: WatchEvent): void {
-    if (!this.isClosed_ && ((mask & this.mask) !== 0 || event.kind === 'overflow' || event.kind === 'unmounted' || event.kind === 'gone')) io.tell(this.handler, event);
+    if (!this.isClosed_ && ((mask & this.mask) !== 0 || event.kind === 'overflow' || event.kind === 'unmounted' || event.kind === 'gone')) io.tell(this.handler, event, 'the handler of a watched path');
   }
 }
 

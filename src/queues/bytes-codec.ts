@@ -2,6 +2,7 @@
 import { types } from 'node:util';
 import { PercoreError } from '../errors.js';
 import type { Codec, RecordMemory } from './codec.js';
+import { copyBytes } from './copy-bytes.js';
 import { kindOf } from './value-path.js';
 import { lengthOf, whyNotSent } from './value-views.js';
 
@@ -27,7 +28,7 @@ export class BytesCodec implements Codec<Uint8Array> {
   write(value: Uint8Array, memory: RecordMemory, at: number): number {
     // Shared memory may have grown since it was measured.
     const length = this.measured ?? lengthOf(value);
-    memory.bytes.set(lengthOf(value) === length ? value : value.subarray(0, length), at);
+    copyBytes(value, length, memory.bytes, at);
     this.measured = undefined;
     return length;
   }

@@ -28,7 +28,7 @@ export function copyBytes(record: Uint8Array, length: number, bytes: Uint8Array,
 }
 
 /** True where another thread may change the length of a buffer, and with it that of its views. That of a resizable ArrayBuffer only this thread can. */
-const canGrow = (buffer: ArrayBufferLike & { growable?: boolean }): boolean => buffer instanceof SharedArrayBuffer && buffer.growable === true;
+const canGrow = (buffer: ArrayBufferLike & { growable?: boolean }): boolean => buffer.growable === true;
 
 /** What becomes of a claim that cannot be: a whole number that is out of range never fits, and anything else is no length at all. */
 export function refuseClaim(argument: string, value: unknown, least: number, most: number): typeof TOO_LARGE {

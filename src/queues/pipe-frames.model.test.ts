@@ -95,3 +95,15 @@ describe('measuring', () => {
     }));
   });
 });
+
+it.each(['line', 'length'] as const)('a view that grows after it was measured is framed by the first measure: %s', (framing) => {
+  const Growable = SharedArrayBuffer as unknown as new (bytes: number, options: object) => SharedArrayBuffer & { grow(bytes: number): void };
+  const shared = new Growable(100, { maxByteLength: 4096 });
+  const value = new Uint8Array(shared).fill(7);
+  const length = measure(value, 'bytes', framing);
+  shared.grow(4096);
+  value.fill(7);
+  const out = Buffer.alloc(length + overheadOf(framing) + 10, 1);
+  frame(value, length, framing, out, 0);
+  expect([length, out.subarray(-10).equals(Buffer.alloc(10, 1))]).toEqual([100, true]);
+});

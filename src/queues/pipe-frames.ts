@@ -7,8 +7,8 @@
  * The reader puts whole records together from pieces of any size, one byte at a time if need be, and looks at each byte once. What is
  * longer than it takes is skipped to its end, and counted, in bounded memory.
  */
-import { isBytes } from './copy-bytes.js';
 import { PercoreError, invalidArgument } from '../errors.js';
+import { copyBytes, isBytes } from './copy-bytes.js';
 
 export type Framing = 'line' | 'length';
 export type PipeValues = 'text' | 'bytes';
@@ -49,8 +49,7 @@ export function frame(value: string | Uint8Array, length: number, framing: Frami
   let begin = at;
   if (framing === 'length') begin = out.writeUInt32LE(length, at);
   if (typeof value === 'string') out.write(value, begin, length, 'utf8');
-  // What was transferred away is of no length, and cannot be copied either.
-  else if (length > 0) out.set(value, begin);
+  else copyBytes(value, length, out, begin);
   if (framing === 'line') out[begin + length] = LINE_FEED;
 }
 

@@ -419,6 +419,27 @@ describe('the ends of a pipe', () => {
     expect(descriptors()).toEqual(before);
   });
 
+  it('whose memory was scribbled on names no other descriptor: not its other end, not one that is open, not another pipe of the process', async () => {
+    const field = (name: 'producerFd' | 'consumerFd' | 'producerEnd' | 'producerInode'): number => pipeLayout.fields[name].at;
+    const other = both();
+    const [swapped, twice, foreign] = [createPipe(), createPipe(), createPipe()];
+    const words = (queue: PipeQueue): Int32Array => new Int32Array(queue.shared);
+    words(swapped)[field('producerFd') >> 2] = swapped.readDescriptor;
+    const open = pubPipe(twice);
+    words(twice)[field('producerFd') >> 2] = twice.writeDescriptor;
+    // Free again, it says.
+    words(twice)[field('producerEnd') >> 2] = 0;
+    words(foreign)[field('producerFd') >> 2] = other.queue.writeDescriptor;
+    new Float64Array(foreign.shared)[field('producerInode') >> 3] = new Float64Array(other.queue.shared)[field('producerInode') >> 3]!;
+    for (const queue of [swapped, twice, foreign]) expect(await errorOf(() => pubPipe(queue))).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'EBADF' });
+    for (const queue of [swapped, twice, foreign]) closePipe(queue);
+    expect(other.producer.offer(bytes(1))).toBe(OK);
+    expect(other.consumer.poll()).toEqual(bytes(1));
+    open.close();
+    other.producer.close();
+    other.consumer.close();
+  });
+
   it('what the system says comes as an error with errno and syscall', async () => {
     const { queue, producer, consumer } = both();
     // Somebody else's mistake: our descriptor closed behind our back.

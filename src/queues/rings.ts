@@ -29,9 +29,17 @@ export function pubRings(queue: Queue, options: PubOptions = {}): FixedProducer 
   const publishEvery = checkInteger('publishEvery', options.publishEvery ?? lazyHost()?.publishEvery ?? 1, 1, 2 ** 30);
   if (queue?.kind === 'banded') {
     const group = openGroup(groupOf(queue));
+    lazyHost()?.onOpen(queue);
     return new BandedProducer(group, joinBands(group, (ring) => producerOf(joined(ring), publishEvery)));
   }
-  return producerOf(queue?.kind === 'mpsc' ? joinLane(checkOpen(openGroup(groupOf(queue)))) : joined(openSingle(queue)), publishEvery);
+  if (queue?.kind === 'mpsc') {
+    const group = checkOpen(openGroup(groupOf(queue)));
+    lazyHost()?.onOpen(queue);
+    return producerOf(joinLane(group), publishEvery);
+  }
+  const ring = openSingle(queue);
+  lazyHost()?.onOpen(queue);
+  return producerOf(joined(ring), publishEvery);
 }
 
 /** An end in every band, or none: whoever has some of the bands still is on its way out. */
@@ -103,6 +111,7 @@ export function subRings(queue: Queue, options: SubOptions & BandedSubOptions = 
   switch (queue?.kind) {
     case 'mpsc': {
       const group = openGroup(groupOf(queue));
+      lazyHost()?.onOpen(queue);
       const place = joinGroup(group);
       if (place < 0) throw new PercoreError('ERR_PERCORE_NO_PLACE', `all ${group.places} places for consumers are taken (threads ${threadsOf(group).join(', ')}). Create the queue with a larger maxConsumers, or call recover(queue, worker) for a worker that has exited`, { argument: 'maxConsumers', value: group.places });
       return new MpscConsumer(group, place, consumerOf, wanted);
@@ -110,10 +119,12 @@ export function subRings(queue: Queue, options: SubOptions & BandedSubOptions = 
     case 'banded': {
       const group = openGroup(groupOf(queue));
       const quantum = checkQuantum(options.quantum);
+      lazyHost()?.onOpen(queue);
       return new BandedConsumer(group, joinBands(group, (ring) => consumerOf(ring, join(ring, wanted))), quantum);
     }
     default: {
       const ring = openSingle(queue);
+      lazyHost()?.onOpen(queue);
       return consumerOf(ring, join(ring, wanted));
     }
   }
@@ -158,6 +169,15 @@ export function closeRings(queue: Queue): void {
 /** See `recover`. */
 export function recoverRings(queue: Queue, threadId: number): Recovered {
   return isGroup(queue) ? recoverGroup(openGroup(groupOf(queue)), threadId, queue.kind === 'banded') : recoverRing(openSingle(queue), threadId);
+}
+
+/** True while thread `threadId` has a place in the queue that others may want: in one that is closed, only where records are left. */
+export function hasPlace(queue: Queue, threadId: number): boolean {
+  const { producers, consumers, isClosed, depth } = inspectRings(queue);
+  if (isClosed && depth === 0) return false;
+  // A consumer of mpsc has a place in the group, also while it has no lane.
+  const sharing = queue.kind === 'mpsc' ? threadsOf(openGroup(groupOf(queue))) : [];
+  return sharing.includes(threadId) || [...producers, ...consumers].some((end) => end.threadId === threadId);
 }
 
 /** See `inspect`. */

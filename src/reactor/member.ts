@@ -16,6 +16,7 @@ import { besideModule } from '../native.js';
 import { kindOf, memberPath } from '../queues/value-path.js';
 import type { Grants } from '../realtime/grants.js';
 import { unpackError } from './failure.js';
+import { QueuesOfThread } from './opened-queues.js';
 import type { WorkerReport, WorkerStart } from './worker-main.js';
 
 export interface MemberHost {
@@ -45,6 +46,10 @@ export class Member {
   isReady = false;
   readonly exited: Promise<void>;
   readonly worker: Worker;
+  /** Node's number of the thread, which `worker` forgets before the exit event. */
+  readonly threadId: number;
+  /** Those that it has ends of. */
+  readonly queues: QueuesOfThread;
 
   /** Starts the thread. Throws ERR_PERCORE_UNSERIALIZABLE for data that cannot be cloned, _WORKER_UNAVAILABLE, or what `new Worker` throws. */
   constructor(readonly id: number, start: Omit<WorkerStart, 'reports' | 'id'>, resourceLimits: ResourceLimits | undefined, host: MemberHost) {
@@ -55,6 +60,8 @@ export class Member {
       port1.close();
       throw (error as Error).name === 'DataCloneError' ? unclonable(start.data, error as Error) : error;
     }
+    this.threadId = this.worker.threadId;
+    this.queues = new QueuesOfThread(this.threadId);
     let settle!: { resolve(): void; reject(error: Error): void };
     this.ready = new Promise((resolve, reject) => {
       settle = { resolve, reject };
@@ -64,6 +71,7 @@ export class Member {
     const take = (report: WorkerReport): void => {
       if (report.kind === 'stepError') return host.stepError(id, unpackError(report.error, id, report.where), report.where);
       if (report.kind === 'messageDropped') return host.messageDropped(id, unpackError(report.error, id, 'messages'));
+      if (report.kind === 'queueOpened' || report.kind === 'queueUnreachable') return this.queues.take(report);
       this.hasBegun = true;
       host.progressed();
       if (report.kind === 'begun') return;

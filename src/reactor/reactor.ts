@@ -289,7 +289,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
       hasMore = ready.run();
     } catch (error) {
       // A step that throws must not stop its neighbours. It is counted and reported.
-      this.reportError(error, `a step of band ${ready.band}`);
+      this.reportError(error, ready.where ?? `a step of band ${ready.band}`);
       hasMore = true;
     }
     // Held back, it stays marked as ready, so that nobody puts it into its band before its time.

@@ -656,9 +656,9 @@ describe('status', () => {
   it('says which CPUs were granted, as the kernel says it', async () => {
     const { allowed } = await import('../realtime/cpus.js').then(({ cpuBudget }) => cpuBudget());
     await withRuntime(2, {}, async (runtime) => {
-      for (const { id, cpuAsked, cpuGranted, refusals, threadId, timerSlackNs } of runtime.status().reactors) {
+      for (const { id, cpuAsked, cpuGranted, refusals, tid, timerSlackNs } of runtime.status().reactors) {
         expect([cpuAsked, cpuGranted, refusals]).toEqual([allowed[id % allowed.length], [allowed[id % allowed.length]], []]);
-        const list = await inside(runtime, id, (_reactor, tid: number, { require }) => /Cpus_allowed_list:\s*(.*)/.exec((require('node:fs') as typeof import('node:fs')).readFileSync(`/proc/self/task/${tid}/status`, 'utf8'))![1]!, threadId);
+        const list = await inside(runtime, id, (_reactor, tid: number, { require }) => /Cpus_allowed_list:\s*(.*)/.exec((require('node:fs') as typeof import('node:fs')).readFileSync(`/proc/self/task/${tid}/status`, 'utf8'))![1]!, tid);
         expect(list).toBe(String(cpuGranted[0]));
         expect(timerSlackNs).toBe(1);
       }

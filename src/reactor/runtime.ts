@@ -11,6 +11,7 @@ import { stat } from 'node:fs';
 import { checkInteger, checkOptions, PercoreError } from '../errors.js';
 import { partyLayout, words } from '../layout.js';
 import { native } from '../native.js';
+import type { Recovered } from '../queues/index.js';
 import type { Address } from './address.js';
 import type { CallContext } from './call-service.js';
 import type { CallOptions } from './calls.js';
@@ -47,6 +48,10 @@ export interface CloseResult {
 export interface ReactorDeath {
   readonly reactorId: number;
   readonly exitCode: number;
+  /** Node's `threadId` of its worker, as `inspect(queue)` and `recover(queue, threadId)` of percore/queues know it. */
+  readonly threadId: number;
+  /** The places in queues that it had and that are free again, and the records that a `drain` of it had begun. */
+  readonly recovered: Recovered;
   /** What was thrown, if the worker ended by an error. */
   readonly error: Error | undefined;
 }
@@ -305,18 +310,19 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
 
   /** The only place where a reactor is declared dead. */
   private noteExit(member: Member, exitCode: number): void {
-    const { id, error } = member;
+    const { id, error, threadId } = member;
     this.block.markDead(id);
+    const recovered = member.queues.recover((cause) => process.emitWarning(`a queue of reactor ${id}, which has ended, cannot be recovered: ${cause.message}`, { code: 'ERR_PERCORE_REACTOR_DIED' }));
     for (const [peer, inbox] of this.shared.inboxes.entries()) summonAfterDeath(partyWords(inbox), () => native().wake(this.shared.eventFds[peer]!));
     this.host.noteDeaths();
     // While it starts, createRuntime rejects with this death.
     if (this.closing !== undefined || !this.isStarted) return;
-    const death: ReactorDeath = { reactorId: id, exitCode, error };
+    const death: ReactorDeath = { reactorId: id, exitCode, threadId, recovered, error };
     if (!this.emit('reactorDied', death)) process.emitWarning(`reactor ${id} died with exit code ${exitCode}${error === undefined ? '' : `: ${error.message}`}`, { code: 'ERR_PERCORE_REACTOR_DIED' });
   }
 
-  private statusOf({ id, isDead, grants, messages }: Member): ReturnType<typeof reactorStatus> {
-    return reactorStatus(this.shared, id, { isDead, grants, messages, whyNoSpin: this.settings.whyNoSpin[id] });
+  private statusOf({ id, isDead, grants, messages, threadId }: Member): ReturnType<typeof reactorStatus> {
+    return reactorStatus(this.shared, id, { isDead, grants, messages, threadId, whyNoSpin: this.settings.whyNoSpin[id] });
   }
 
   private report(reactorId: number, error: Error, where: string): void {

@@ -1,4 +1,5 @@
 /** What `runtime.status()` tells: asked, granted, why not, and the counters of each reactor, read from shared memory without a message. */
+import { threadId } from 'node:worker_threads';
 import { partyLayout, words } from '../layout.js';
 import type { CpuBudget } from '../realtime/cpus.js';
 import type { Grants } from '../realtime/grants.js';
@@ -12,7 +13,10 @@ export interface ReactorStatus {
   readonly cpuAsked: number | undefined;
   readonly cpuGranted: readonly number[];
   readonly timerSlackNs: number | undefined;
-  readonly threadId: number | undefined;
+  /** Node's number of its thread, as `inspect` and `recover` of queues know it; also after its death. */
+  readonly threadId: number;
+  /** The kernel's number of its thread, for /proc, `taskset` and `chrt`. */
+  readonly tid: number | undefined;
   /** Source of I/O: 'epoll' or 'io_uring'. */
   readonly io: { readonly asked: string; readonly granted: string } | undefined;
   /** Why something asked was not granted. */
@@ -74,10 +78,11 @@ export interface KnownOfReactor {
   readonly isDead: boolean;
   readonly grants: Grants | undefined;
   readonly messages: number;
+  readonly threadId: number;
   readonly whyNoSpin: string | undefined;
 }
 
-export function reactorStatus(shared: SharedRuntime, id: number, { isDead, grants, messages, whyNoSpin }: KnownOfReactor): ReactorStatus {
+export function reactorStatus(shared: SharedRuntime, id: number, { isDead, grants, messages, threadId, whyNoSpin }: KnownOfReactor): ReactorStatus {
   const party = partyWords(shared.inboxes[id]!);
   const counters = partyCounters(shared.inboxes[id]!);
   const { phase: phaseField, idleStrategy, spinNs, ioIntervalNs, ...fields } = partyLayout.fields;
@@ -96,7 +101,8 @@ export function reactorStatus(shared: SharedRuntime, id: number, { isDead, grant
     cpuAsked: grants?.cpuAsked,
     cpuGranted: grants?.cpuGranted ?? [],
     timerSlackNs: grants?.timerSlackNs,
-    threadId: grants?.threadId,
+    threadId,
+    tid: grants?.tid,
     io: grants?.io,
     refusals: [...(grants?.refusals ?? []), ...(isHeldBack ? [`idle '${asked}': ${whyNoSpin}, where a spin would only delay what it waits for; it parks`] : [])],
     idle: { strategy: isHeldBack ? 'park' : asked, spinNs: word(spinNs.at), ioIntervalNs: word(ioIntervalNs.at) },
@@ -125,6 +131,6 @@ export function reactorStatus(shared: SharedRuntime, id: number, { isDead, grant
 
 /** The main thread's party comes after the last reactor. */
 export function mainStatus(shared: SharedRuntime): MainStatus {
-  const { sent, received, rejected, dropped, droppedByReason, callsInFlight, waitingBytes, stepErrors } = reactorStatus(shared, shared.reactors, { isDead: false, grants: undefined, messages: 0, whyNoSpin: undefined });
+  const { sent, received, rejected, dropped, droppedByReason, callsInFlight, waitingBytes, stepErrors } = reactorStatus(shared, shared.reactors, { isDead: false, grants: undefined, messages: 0, threadId, whyNoSpin: undefined });
   return { sent, received, rejected, dropped, droppedByReason, callsInFlight, waitingBytes, stepErrors };
 }

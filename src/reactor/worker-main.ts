@@ -6,6 +6,7 @@ import { forbidBlocking } from '../queues/waiting.js';
 import { requestGrants, type Grants } from '../realtime/grants.js';
 import { entryOf, importEntry } from './entry.js';
 import { packError } from './failure.js';
+import { OpenedQueues, type QueueReport } from './opened-queues.js';
 import { Reactor, type ReactorOptions } from './reactor.js';
 import type { SharedRuntime } from './shared.js';
 
@@ -22,6 +23,7 @@ export interface WorkerStart {
 
 /** What a reactor's thread tells the main thread besides its shared words. */
 export type WorkerReport =
+  | QueueReport
   | { kind: 'begun' }
   | { kind: 'ready'; grants: Grants }
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
@@ -50,8 +52,10 @@ async function main(start: WorkerStart): Promise<void> {
   const grants: Grants = { ...threadGrants, io, refusals: [...threadGrants.refusals, ...reactor.io.refusals] };
   report({ kind: 'begun' });
   const importing = importEntry(start.entry);
-  // Queues that the entry opens in this thread: published lazily, flushed at the end of the step, and never waited for standing still.
-  setLazyHost({ publishEvery: reactor.publishEvery.records, markDirty: (producer) => reactor.flushAfterStep(producer) });
+  // Queues that are opened in this thread: published lazily, flushed at the end of the step, never waited for standing still, and freed
+  // of this thread when it has ended.
+  const opened = new OpenedQueues(start.shared.inboxes, report);
+  setLazyHost({ publishEvery: reactor.publishEvery.records, markDirty: (producer) => reactor.flushAfterStep(producer), onOpen: (queue) => opened.note(queue) });
   forbidBlocking();
   // Exit even if the user left something open; the turn is detached by now. An import under way ends first: Node would leave its file open.
   reactor.onLeave = () => void importing.catch(() => undefined).then(() => process.exit(0));

@@ -8,7 +8,8 @@ export interface Grants {
   /** The CPUs that the kernel lets this thread use, read back. */
   readonly cpuGranted: readonly number[];
   readonly timerSlackNs: number;
-  readonly threadId: number;
+  /** The kernel's number of the thread. */
+  readonly tid: number;
   /** Source of I/O, 'epoll' or 'io_uring'. */
   readonly io?: { readonly asked: string; readonly granted: string };
   /** Why something was not granted; empty when all was. */
@@ -34,5 +35,5 @@ export function requestGrants(cpu: number | undefined, name: string): Grants {
   const timerSlackNs = addon.setTimerSlack(1);
   if (timerSlackNs !== 1) refusals.push(`timer slack of 1 ns: the kernel granted ${timerSlackNs} ns`);
   startChildrenAt(usual);
-  return { cpuAsked: cpu, cpuGranted, timerSlackNs, threadId: addon.threadId(), refusals };
+  return { cpuAsked: cpu, cpuGranted, timerSlackNs, tid: addon.threadId(), refusals };
 }

@@ -36,7 +36,7 @@ async function reactors(): Promise<Idlers> {
   const runtime: Runtime<IdleServices> = await createRuntime<IdleServices>({ entry: new URL('./idle-reactor.js', import.meta.url), reactors: 2 });
   const ask = async (reactor: number): Promise<number> => ((await runtime.call('echo', reactor, { reactor })) === reactor ? 1 : 0);
   return {
-    threads: runtime.status().reactors.map(({ threadId }) => threadId ?? 0),
+    threads: runtime.status().reactors.map(({ tid }) => tid ?? 0),
     turns: () => runtime.status().reactors.map(({ turns }) => turns),
     answers: async () => (await ask(0)) + (await ask(1)),
     close: () => runtime.close(),

@@ -34,10 +34,10 @@ const ours: Contender<Figures> = {
     check(await runtime.call('arm', TIMERS, { reactor: 0, timeoutMs: 60_000 }) === TIMERS, 'not all timers were armed');
     await sleep(SETTLE_MS);
     const before = runtime.status().reactors[0];
-    const switches = switchesOf(before.threadId!);
+    const switches = switchesOf(before.tid!);
     await sleep(IDLE_MS);
     const turns = runtime.status().reactors[0].turns - before.turns;
-    const woken = Math.max(turns, switchesOf(before.threadId!) - switches);
+    const woken = Math.max(turns, switchesOf(before.tid!) - switches);
     check(await runtime.call('count', null, { reactor: 0 }) === TIMERS, 'timers were lost');
     return { wakeupsPerSecond: woken / (IDLE_MS / 1000) };
   },

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { explore, VirtualMemory } from 'percore/testing';
-import { aFunction, aText, int, oneOf, options, type Fuzzer, type Hints, type Make, type World } from '../fuzzer.js';
-import { hostile } from '../hostile.js';
+import { aFunction, aText, int, oneOf, options, type Hints, type Make, type World } from '../fuzzer.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'percore-fuzz-testing-'));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -21,12 +20,14 @@ const buffer: Make = (fuzzer) => {
   return fuzzer.chance.is(0.9) ? new Virtual(16) : new SharedArrayBuffer(16);
 };
 const range: Make = options({ buffer }, { from: oneOf(0, 4, 8), to: oneOf(4, 8, 16) });
-const access: Make = options({ verb: oneOf('read', 'write', 'load', 'store', 'add', 'compareExchange', 'wait', 'notify'), word: int(0, 3), mask: oneOf(-1, 255), value: int(0, 9), expected: oneOf(0) });
 /** Two counters that wait for nobody: done after a few states. */
 const threads: Make = (fuzzer) => Array.from({ length: 1 + fuzzer.chance.below(2) }, (_, i) => {
   const own = { steps: 0 };
   return fuzzer.arg(options({ name: () => `thread ${i}`, owns: () => [own], step: () => () => (++own.steps > 2 ? 'done' : undefined) }, { mayWait: oneOf(true), mayDie: oneOf(true, false), unobserved: oneOf(['steps'], []), threadId: int(1, 9), onDeath: aFunction, racyReads: () => [] }));
 });
+
+const of = (name: 'note' | 'ignore') => [name, (...args: any[]) => (shared[name] as (...args: any[]) => unknown).call(shared, ...args)] as const;
+const shared = new VirtualMemory();
 
 const hints: Hints = {
   explore: [options({ memory, threads }, { invariant: aFunction, atEnd: aFunction, maxStates: int(1, 100), maxViolations: int(1, 3), reduces: oneOf(true, false) })],
@@ -35,25 +36,15 @@ const hints: Hints = {
   name: [buffer, aText, options({ fields: () => ({ first: { at: 0 } }) }), oneOf(0, 4), oneOf(undefined, 8)],
   note: [range, range],
   ignore: [range],
-  as: [int(0, 5), aFunction],
-  isNoted: [int(0, 5)],
-  isIgnored: [int(0, 5)],
-  wordsOf: [range],
-  nameOf: [int(0, 5)],
-  apply: [access],
-  identityOf: [buffer],
 };
 
 export const world: World = {
   hints,
-  makers: [['explore', explore as (...args: any[]) => unknown], ['VirtualMemory', (...args: any[]) => new (VirtualMemory as new (...args: any[]) => object)(...args)]],
+  makers: [['explore', explore as (...args: any[]) => unknown], ['VirtualMemory', (...args: any[]) => new (VirtualMemory as new (...args: any[]) => object)(...args)], of('note'), of('ignore')],
   bound(name, args) {
     // Whatever is loaded is run: nothing but the fuzzer's own files.
-    if (name === 'VirtualMemory.load' && typeof args[0] === 'string' && !args[0].startsWith('file:')) args[0] = pathToFileURL(join(folder, 'none.mjs')).href;
+    if (name === 'load' && typeof args[0] === 'string' && !args[0].startsWith('file:')) args[0] = pathToFileURL(join(folder, 'none.mjs')).href;
     return args;
-  },
-  begin(fuzzer: Fuzzer) {
-    void hostile(fuzzer.chance);
   },
   calls: 120,
 };

@@ -1,0 +1,77 @@
+/**
+ * Which queues a reactor's thread has ends of, known to the main thread, which frees their places when that thread has ended.
+ *
+ *      reactor: pub, sub --'queueOpened', before the place is taken--> main thread keeps the handle --exit--> recover(queue, thread)
+ *               nothing here reaches its memory --'queueUnreachable'--> forgets it, unless a place is still held
+ *
+ * Whoever drops an end without leave() or close() keeps its place, and therefore the memory of its queue, until the thread ends.
+ */
+import { recover, type Queue, type Recovered } from '../queues/index.js';
+import { hasPlace } from '../queues/rings.js';
+
+export type QueueReport = { kind: 'queueOpened'; number: number; queue: Queue } | { kind: 'queueUnreachable'; number: number };
+
+/** The reactor's half. */
+export class OpenedQueues {
+  private opened = 0;
+  /** By memory, where in it the queues are that were told of. */
+  private readonly told = new WeakMap<SharedArrayBuffer, Set<number>>();
+  private readonly unreachable = new FinalizationRegistry<number>((number) => this.report({ kind: 'queueUnreachable', number }));
+
+  /** `lanes`: memory of the runtime's own, whose ends nobody takes over. */
+  constructor(private readonly lanes: readonly SharedArrayBuffer[], private readonly report: (report: QueueReport) => void) {}
+
+  /** An end of a queue, whose handle was found right, is about to take its place. Tells of each queue once. */
+  note(queue: Queue): void {
+    const { kind, backend, buffer, byteOffset, capacity, recordBytes, maxProducers, maxConsumers, chunkBytes } = queue as Queue & { chunkBytes?: number };
+    if (this.lanes.includes(buffer)) return;
+    let offsets = this.told.get(buffer);
+    if (offsets === undefined) this.told.set(buffer, offsets = new Set());
+    if (offsets.has(byteOffset)) return;
+    offsets.add(byteOffset);
+    const number = ++this.opened;
+    this.unreachable.register(buffer, number);
+    // Not the handle itself: the user may have put something beside it that cannot be posted.
+    const handle = { kind, backend, buffer, byteOffset, capacity, recordBytes, maxProducers: kind === 'mpsc' ? maxProducers : 1, maxConsumers, ...(backend === 'linked' ? { chunkBytes } : {}) };
+    this.report({ kind: 'queueOpened', number, queue: handle });
+  }
+}
+
+/** The main thread's half, for one reactor. `threadId` is Node's. */
+export class QueuesOfThread {
+  private readonly queues = new Map<number, Queue>();
+
+  constructor(private readonly threadId: number) {}
+
+  /** Queues that are kept in mind. */
+  get count(): number {
+    return this.queues.size;
+  }
+
+  take(report: QueueReport): void {
+    const { number } = report;
+    if (report.kind === 'queueOpened') {
+      this.queues.set(number, report.queue);
+      return;
+    }
+    const queue = this.queues.get(number);
+    if (queue !== undefined && !hasPlace(queue, this.threadId)) this.queues.delete(number);
+  }
+
+  /** After the thread's exit event only: frees its places. `failed` gets what a queue throws whose memory was scribbled on. */
+  recover(failed: (error: Error) => void): Recovered {
+    const done = { producers: 0, consumers: 0, taken: 0 };
+    for (const queue of this.queues.values()) {
+      try {
+        const { producers, consumers, taken } = recover(queue, this.threadId);
+        done.producers += producers;
+        done.consumers += consumers;
+        done.taken += taken;
+      } catch (error) {
+        failed(error as Error);
+      }
+    }
+    this.queues.clear();
+    return done;
+  }
+}
