@@ -28,13 +28,15 @@ static Napi::Value createTurn(const Napi::CallbackInfo& info) {
     if (length * width < least[i]) return throwSystemError(env, EINVAL, "createTurn", names[i]);
   }
   Napi::Value deliver = options.Get("deliver");
-  const double eventFd = options.Get("eventFd").ToNumber().DoubleValue(), originNs = options.Get("originNs").ToNumber().DoubleValue();
+  const double eventFd = options.Get("eventFd").ToNumber().DoubleValue();
+  const int64_t originNs = int64Of(env, options.Get("originNs"));
   if (!deliver.IsFunction()) return throwSystemError(env, EINVAL, "createTurn", "deliver");
   // A number that is no eventfd of ours, NaN or 0 say, would have somebody else's file watched.
   if (!(eventFd >= 0 && eventFd <= INT32_MAX) || !isWaker(int(eventFd))) return throwSystemError(env, EBADF, "createTurn", "eventFd");
-  if (!(originNs >= 0 && originNs <= 9007199254740991.0)) return throwSystemError(env, EINVAL, "createTurn", "originNs");
+  // Not bounded by 2^53: a machine that has run for 105 days, or a time namespace, is beyond it. Deadlines are added, up to 2^62 of them.
+  if (originNs < 0 || originNs > int64_t(1) << 62) return throwSystemError(env, EINVAL, "createTurn", "originNs");
   TurnMemory memory{static_cast<char*>(data[0]), static_cast<layout::Delivery*>(data[1]), static_cast<double*>(data[2])};
-  Turn* turn = Turn::create(env, memory, views, deliver, int(eventFd), int64_t(originNs));
+  Turn* turn = Turn::create(env, memory, views, deliver, int(eventFd), originNs);
   if (!turn) return throwSystemError(env, errno, "createTurn");
   return Napi::Value(env, makeHandle(env, turn));
 }

@@ -1,6 +1,7 @@
 /** `percore`: the runtime. `percore/queues`, `percore/timers`, `percore/io` and `percore/testing` stand beside it. */
 export { createRuntime, Runtime, type CloseOptions, type CloseResult, type ForeignMessage, type MessageDrop, type ReactorDeath, type RuntimeOptions, type StepError } from './reactor/runtime.js';
-export { Reactor, type AddressOptions, type AnyServices, type SendOptions, type Services, type SpawnOptions, type Task } from './reactor/reactor.js';
+export { Reactor, type AddressOptions, type AnyServices, type ReadOptions, type SendOptions, type Services, type SpawnOptions, type Task } from './reactor/reactor.js';
+export type { Reading } from './reactor/reading.js';
 export type { Address } from './reactor/address.js';
 export type { ByteRecord, StepResult } from './reactor/task.js';
 export type { CallContext } from './reactor/call-service.js';

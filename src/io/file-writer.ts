@@ -52,6 +52,8 @@ export class FileWriter extends OpenFile implements Refuser {
   /** Who waits until so much of the memory at most is used. */
   private readonly room = new Waiters();
   private readonly mostUsed: number = this.depth * this.chunkBytes;
+  /** Somebody who waited has got the error that has closed it. */
+  private hasToldOfLoss = false;
   private early: Uint8Array[] = [];
   private readonly mostOffer: number = (this.status.asked.direct ? this.depth - 1 : this.depth) * this.chunkBytes;
 
@@ -105,7 +107,10 @@ export class FileWriter extends OpenFile implements Refuser {
   flushed(): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.bytesWritten === this.bytesTaken && this.error === undefined) return resolve();
-      if (this.isClosed_) return reject(this.error ?? this.closedEarly());
+      if (this.isClosed_) {
+        this.hasToldOfLoss = true;
+        return reject(this.error ?? this.closedEarly());
+      }
       this.flushing.push({ upTo: this.bytesTaken, resolve, reject });
       this.io.schedule(this);
     });
@@ -190,6 +195,10 @@ export class FileWriter extends OpenFile implements Refuser {
     this.tellWaiters();
   }
 
+  protected override lostBytes(): number {
+    return this.hasToldOfLoss ? 0 : this.pendingBytes;
+  }
+
   private freeBytes(): number {
     if (this.buffer.length === 0) return this.depth * this.chunkBytes - this.bytesTaken;
     const used = this.nextFill - this.nextRelease;
@@ -247,7 +256,10 @@ export class FileWriter extends OpenFile implements Refuser {
     this.flushing = waiters.filter(({ upTo }) => !this.isClosed_ && this.bytesWritten < upTo);
     for (const { upTo, resolve, reject } of waiters) {
       if (this.bytesWritten >= upTo && this.error === undefined) resolve();
-      else if (this.isClosed_) reject(this.error ?? this.closedEarly());
+      else if (this.isClosed_) {
+        this.hasToldOfLoss = true;
+        reject(this.error ?? this.closedEarly());
+      }
     }
     this.room.tell(this.isClosed_ ? 0 : this.mostUsed - this.freeBytes());
   }

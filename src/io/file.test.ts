@@ -14,7 +14,7 @@ let errors: string[] = [];
 
 beforeAll(async () => {
   runtime = await remoteRuntime(1, { laneBytes: 2 ** 23 });
-  runtime.on('stepError', ({ error }) => void errors.push(error.message)).on('reactorDied', () => undefined);
+  runtime.on('stepError', ({ error, where }) => void errors.push(`${where}: ${error.message}`)).on('reactorDied', () => undefined);
 });
 afterAll(async () => {
   await runtime.close();
@@ -236,6 +236,25 @@ for (const backend of ['io_uring', 'pool'] as const) {
       expect(outcome).toEqual(['write: ENOSPC on file /dev/full', 'ENOSPC', 'fulfilled', 0, 1000]);
     });
 
+    it('that cannot keep what it has taken is reported where nobody would hear of it', async () => {
+      const path = at('no-folder/x.log');
+      const outcome = await inside(runtime, 0, (reactor, given: { path: string; backend: 'pool' }) => {
+        reactor.io.openFile(given.path, { flags: 'a', backend: given.backend }).offer(new Uint8Array(5));
+        reactor.io.openFile('/dev/full', { flags: 'w', backend: given.backend }).offer(new Uint8Array(7));
+        // Nothing is lost here.
+        reactor.io.openFile(given.path, { flags: 'a', backend: given.backend });
+        // These hear of it.
+        return new Promise<string>((resolve) => {
+          const heard = reactor.io.openFile(given.path, { flags: 'a', backend: given.backend });
+          heard.offer(new Uint8Array(9));
+          heard.onClose((error) => resolve(error!.message));
+        });
+      }, { path, backend: backend as 'pool' });
+      expect(outcome).toBe(`open: ENOENT on file ${path}`);
+      await until(() => errors.length >= 2, 'both reports');
+      expect(errors.splice(0).sort()).toEqual([`file ${path}, which lost 5 bytes: open: ENOENT on file ${path}`, 'file /dev/full, which lost 7 bytes: write: ENOSPC on file /dev/full'].sort());
+    });
+
     it("is a stream of Node's own both ways", async () => {
       const sent = randomBytes(1_000_000);
       writeFileSync(at('from'), sent);
@@ -300,7 +319,7 @@ it('a handler that throws is reported and loses its own chunk alone', async () =
   }), at('throws'), { timeoutMs: 5000 });
   expect(Buffer.concat([sent.subarray(0, 8192), sent.subarray(12_288)]).equals(got)).toBe(true);
   await until(() => errors.length === 1, 'the report');
-  expect(errors.splice(0)).toEqual(['on purpose']);
+  expect(errors.splice(0)).toEqual(['a step of band 3: on purpose']);
 });
 
 it('more files than the ring has room for go to the pool, and say so', async () => {

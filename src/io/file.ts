@@ -123,6 +123,10 @@ export abstract class OpenFile implements Ready, Source, Transferring {
   /** The descriptor is there; `sizeBytes` is what the file had when it was opened. */
   protected abstract whenOpen(sizeBytes: number): void;
   protected abstract whenClosed(): void;
+  /** Bytes that were taken and are lost, of which nobody who waited has been told. */
+  protected lostBytes(): number {
+    return 0;
+  }
   protected abstract whenComplete(slot: number, result: number): void;
 
   /** For backends alone. */
@@ -223,6 +227,9 @@ export abstract class OpenFile implements Ready, Source, Transferring {
 
   private tellGone(): void {
     this.onGone(this);
+    // Nobody asks any more, and what was taken with OK would be gone without a word.
+    const lost = this.error === undefined || this.closeHandler !== undefined || this.closeWaiters.length > 0 ? 0 : this.lostBytes();
+    if (lost > 0) this.io.report(this.error, `file ${this.path}, which lost ${lost} bytes`);
     for (const resolve of this.closeWaiters) resolve();
     this.closeWaiters = [];
     // From a call-back of Node's, where what it throws would end the process.

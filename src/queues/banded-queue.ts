@@ -21,6 +21,8 @@ import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from './result-codes.js';
 import type { VariableConsumer, VariableProducer } from './variable-records.js';
 import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
 
+const ALL_BANDS = (1 << BANDS) - 1;
+
 export type BandProducer = FixedProducer | VariableProducer;
 export type BandConsumer = FixedConsumer | VariableConsumer | LossyConsumer;
 
@@ -102,7 +104,7 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
     this.quantum = quantum;
     this.most = Math.min(0x7fffffff, BANDS * mostRecords(this.shape));
     // group.ready: one that was put out of a band has cleared a bit over records that are ours now. A bit too many costs one look.
-    Atomics.or(group.words, READY, (1 << BANDS) - 1);
+    Atomics.or(group.words, READY, ALL_BANDS);
   }
 
   /** What the records of its bands are like. */
@@ -141,7 +143,8 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
    */
   select(): C | null {
     if (this.isOver) return null;
-    for (let ready = Atomics.load(this.group.words, READY); ready !== 0;) {
+    // group.ready: pairs with raise(). There are no other bands, whatever else stands in the word.
+    for (let ready = Atomics.load(this.group.words, READY) & ALL_BANDS; ready !== 0;) {
       const highest = 31 - Math.clz32(ready);
       ready &= ~(1 << highest);
       if (!this.hasRecords(highest)) continue;

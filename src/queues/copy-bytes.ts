@@ -51,6 +51,11 @@ export function damaged(cursor: number, length: number, type: number, what: stri
   return new PercoreError('ERR_PERCORE_DAMAGED', `the queue's memory is damaged: at sequence ${cursor} there is a header with length ${length} and type ${type}, ${what}. Something else writes to this memory, or a claim was written beyond its end. Create a new queue`, { argument: 'queue' });
 }
 
+/** As `damaged`, of a word that says which place, lane or phase there is, and names none. */
+export function damagedWord(what: string, value: number, most: number): PercoreError {
+  return new PercoreError('ERR_PERCORE_DAMAGED', `the queue's memory is damaged: its ${what} is ${value}, beyond ${most}. Something else writes to this memory. Create a new queue`, { argument: 'queue' });
+}
+
 /** As `damaged`, of a cursor that no end of the queue can have stored. */
 export function damagedCursor(whose: string, cursor: number, other: number, capacity: number): PercoreError {
   return new PercoreError('ERR_PERCORE_DAMAGED', `the queue's memory is damaged: the cursor of its ${whose} is ${cursor}, that of the other end ${other}, and its capacity ${capacity}. Something else writes to this memory. Create a new queue`, { argument: 'queue' });

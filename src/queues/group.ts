@@ -13,6 +13,7 @@
 import { PercoreError, invalidArgument } from '../errors.js';
 import { BANDS, GROUP_MAGIC, LANE_WORDS, LAYOUT_VERSION, LINE_BYTES, MAX_CONSUMERS, MAX_PRODUCERS, groupLayout } from '../layout.js';
 import { bytesFor, checkHandle, checkMemory, isWhole, makeRing, openRing, type RingHandle } from './memory.js';
+import { damagedWord } from './copy-bytes.js';
 import { me, recoverRing, type Recovered } from './places.js';
 import { ATTENTION, CLOSING, SPACE_BELL, type QueueMemory } from './ring.js';
 import { ringBell } from './waiting.js';
@@ -98,7 +99,14 @@ export function joinGroup(group: Group): number {
 // Lets the next consumer have the place, after the lanes. Pairs with the exchange in joinGroup().
 export const leaveGroup = (group: Group, place: number): void => void Atomics.store(group.words, PLACE_THREAD + place, 0);
 /** True while a consumer has this place. */
-export const isTaken = (group: Group, place: number): boolean => Atomics.load(group.words, PLACE_THREAD + place) !== 0;
+export const isTaken = (group: Group, place: number): boolean => place >= 0 && place < group.places && Atomics.load(group.words, PLACE_THREAD + place) !== 0;
+/** Lanes that have had a producer. Throws for a number that cannot be. */
+export function usedLanes(group: Group): number {
+  // group.lanes: pairs with joinLane(), which stores it before it announces the lane.
+  const used = Atomics.load(group.words, USED);
+  if (!(used >= 0 && used <= group.rings)) throw damagedWord('number of used lanes', used, group.rings);
+  return used;
+}
 /** Threads that have places, for messages. */
 export const threadsOf = (group: Group): number[] => Array.from({ length: group.places }, (_, place) => Atomics.load(group.words, PLACE_THREAD + place) - 1).filter((thread) => thread >= 0);
 

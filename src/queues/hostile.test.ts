@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { LINKED_MAGIC, queueLayout } from '../layout.js';
 import { drained, eight, errorOf, field, placeField } from './fixtures/helpers.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, EVICTED, OK, close, create, inspect, link, pub, recover, struct, sub, value } from './index.js';
-import type { FixedQueue, LossyConsumer, VariableConsumer, VariableProducer } from './index.js';
+import { READY, USED, ownerOf } from './group.js';
+import type { BandedProducer, FixedQueue, LossyConsumer, VariableConsumer, VariableProducer } from './index.js';
 
 const codeOf = (run: () => unknown): unknown => {
   try {
@@ -150,6 +151,14 @@ describe('a handle that was made by hand', () => {
     }
   });
 
+  it('says no less of itself for having lost its names', () => {
+    for (const consumers of [null, 5, 'a']) {
+      const queue = { ...create({ kind: 'spmc', capacity: 4, recordBytes: 8, consumers: { a: {} } }), consumers } as unknown as FixedQueue<'spmc'>;
+      expect(inspect(queue).consumers.map(({ name }) => name)).toEqual([undefined]);
+      expect(codeOf(() => sub(queue, { name: 'a' }))).toBe(INVALID);
+    }
+  });
+
   it('is refused where it is no handle at all', () => {
     for (const junk of [undefined, null, 5, 'x', Symbol('x'), 5n, {}, [], () => 1, { kind: 'spsc' }, { kind: 'spsc', backend: 'fixed' }, { kind: 'x', backend: 'fixed', buffer: made.ring.buffer }]) {
       for (const verb of verbs) expect(codeOf(() => verb(junk as never))).toBe(INVALID);
@@ -232,6 +241,59 @@ describe('memory that was scribbled on', () => {
         await expect(consumer.ready()).rejects.toMatchObject({ code: DAMAGED });
         close(queue);
         expect([DAMAGED, CLOSED, EMPTY]).toContain(codeOf(() => consumer.poll()));
+      }
+    }
+  });
+
+  it('is an error where it says who ended the queue, and for whoever asks', () => {
+    for (const kind of ['spsc', 'spmc', 'mpsc', 'banded'] as const) {
+      const most = kind === 'spmc' ? 16 : 1;
+      for (const phase of [16 + most, 17 + 64, 1 << 20, 2 ** 31 - 1]) {
+        for (const isFixed of [true, false]) {
+          const queue = create({ kind, ...(isFixed ? { capacity: 4, recordBytes: 8 } : { capacityBytes: 64 }) } as { kind: 'spsc'; capacity: number; recordBytes: number });
+          const whole = pub(queue);
+          const producer = kind === 'banded' ? (whole as unknown as BandedProducer).band(7) : whole;
+          const consumer = sub(queue);
+          producer.offer(eight(1));
+          close(queue);
+          // The phase of the ring that the producer writes to.
+          producer.words[field('phase')] = phase;
+          expect([codeOf(() => producer.offer(eight(1))), codeOf(() => consumer.poll())], `${kind} ${phase}`).toEqual([DAMAGED, DAMAGED]);
+        }
+      }
+    }
+  });
+
+  it('is passed over, or an error, where it says which bands and lanes there are', () => {
+    for (const ready of [-1, 1 << 8, 1 << 30, -(2 ** 31)]) {
+      const queue = create({ kind: 'banded', capacity: 4, recordBytes: 8 });
+      const [producer, consumer] = [pub(queue), sub(queue)];
+      producer.offer(eight(5), 2);
+      new Int32Array(queue.buffer)[READY]! |= ready;
+      expect([consumer.look(), drained(consumer), consumer.poll()]).toEqual([OK, [5], EMPTY]);
+    }
+    for (const used of [-1, 17, 2 ** 31 - 1, -(2 ** 31)]) {
+      const queue = create({ kind: 'mpsc', capacity: 4, recordBytes: 8 });
+      pub(queue).offer(eight(5));
+      new Int32Array(queue.buffer)[USED] = used;
+      expect(codeOf(() => sub(queue))).toBe(DAMAGED);
+    }
+    for (const owner of [-1, 99, 2 ** 31 - 1, -(2 ** 31)]) {
+      const queue = create({ kind: 'mpsc', capacity: 4, recordBytes: 8 });
+      pub(queue).offer(eight(5));
+      new Int32Array(queue.buffer)[ownerOf(0)] = owner;
+      expect(drained(sub(queue)), 'a lane of nobody is the first one\'s').toEqual([5]);
+    }
+  });
+
+  it('is an error, and no endless search, of a reader that may be lapped', () => {
+    for (const shape of [{ capacity: 8, recordBytes: 8 }, { capacityBytes: 256 }]) {
+      for (const cursor of [-8, -(2 ** 30), 2 ** 31 - 8, 1 << 20]) {
+        const queue = create({ kind: 'spsc', ...shape } as { kind: 'spsc'; capacityBytes: number });
+        const [producer, consumer] = [pub(queue), sub(queue, { whenSlow: 'drop-oldest' })];
+        producer.offer(eight(1));
+        new Int32Array(queue.buffer)[field('producerCursor')] = cursor;
+        expect([codeOf(() => consumer.poll()), codeOf(() => consumer.drain(() => {}))], String(cursor)).toEqual([DAMAGED, DAMAGED]);
       }
     }
   });

@@ -15,7 +15,7 @@ import { HEADER_BYTES } from './record.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK, type ResultCode } from './result-codes.js';
 import { RingConsumer } from './ring-consumer.js';
 import { VariableProducer, type VariableConsumer } from './variable-records.js';
-import { checkAborted, checkWaitOptions, type WaitOptions } from './waiting.js';
+import { checkAborted, checkWaitOptions, waitAsync, type WaitOptions } from './waiting.js';
 
 export type LinkSource = FixedConsumer | VariableConsumer | MpscConsumer<FixedConsumer> | MpscConsumer<VariableConsumer> | BandedConsumer<FixedConsumer> | BandedConsumer<VariableConsumer>;
 export type LinkTarget = FixedProducer | VariableProducer;
@@ -66,9 +66,31 @@ export class Link {
       if (code === CLOSED) return code;
       // Other work of this thread has its turn between two runs.
       if (code > 0) await new Promise((resolve) => setImmediate(resolve));
-      else if (code === BACK_PRESSURED) await this.to.space(undefined, options);
-      else await this.from.ready(options);
+      else if ((await this.wait(code === BACK_PRESSURED, options.signal)) === CLOSED) return CLOSED;
       checkAborted(options.signal);
+    }
+  }
+
+  /** Waits at one end, for room or for a record, and no longer than the other end is there: then CLOSED. */
+  private async wait(isFull: boolean, signal: AbortSignal | undefined): Promise<ResultCode> {
+    const { from, to } = this;
+    const over = new AbortController();
+    const stop = (): void => over.abort();
+    signal?.addEventListener('abort', stop, { once: true });
+    const options = { signal: over.signal };
+    const waits = isFull
+      ? [to.space(undefined, options), waitAsync({ ...from.wish(), look: () => (from.look() === CLOSED ? CLOSED : EMPTY) }, options)]
+      : [from.ready(options), waitAsync(to.endWish(), options)];
+    try {
+      return await Promise.race(waits);
+    } catch (error) {
+      // With the reason that its signal has.
+      checkAborted(signal);
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      over.abort();
+      await Promise.allSettled(waits);
     }
   }
 

@@ -16,7 +16,7 @@
  * anew where the consumer has moved its cursor, so nothing rests on what those before it, or a producer that died, have left.
  */
 import { checkFunction } from '../errors.js';
-import { damaged, limitOf } from './copy-bytes.js';
+import { damaged, damagedCursor, limitOf } from './copy-bytes.js';
 import { mostRecords } from './memory.js';
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
 import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from './result-codes.js';
@@ -139,7 +139,9 @@ export class LossyConsumer extends RingConsumer {
     for (;;) {
       const state = this.available();
       if (state !== OK) return state;
-      const seen = Math.min((this.seen - this.next) | 0, this.most);
+      const unread = (this.seen - this.next) | 0;
+      // One that was lapped since it looked finds more than the ring holds; or the producer's cursor is none, which the exchange below tells.
+      const seen = unread <= this.capacity ? Math.min(unread, this.most) : 0;
       const units = this.recordBytes > 0 ? Math.min(seen, limit) : this.bytesOf(seen, limit);
       this.copy((this.next & this.mask) * (this.recordBytes || 1), units * (this.recordBytes || 1));
       const whole = this.recordBytes > 0 ? units : this.wholeRecords(units, limit);
@@ -153,7 +155,8 @@ export class LossyConsumer extends RingConsumer {
         return OK;
       }
       // ring.lap: an exchange that changes nothing. Where it succeeds nobody has pushed us before it, so what we have copied is what lies there.
-      if (whole === 0 && Atomics.compareExchange(this.words, this.lossyCursor, this.found, this.found) === this.found) {
+      if (whole <= 0 && Atomics.compareExchange(this.words, this.lossyCursor, this.found, this.found) === this.found) {
+        if (seen <= 0) throw damagedCursor('producer', this.seen, this.next, this.capacity);
         throw damaged(this.next, this.scratchWords[0]!, this.scratchWords[1]!, 'where a record should begin');
       }
       this.learnLost();

@@ -16,14 +16,14 @@ import { PercoreError, checkFunction, checkInteger, invalidArgument } from '../e
 import { MAX_PRODUCERS } from '../layout.js';
 import type { FixedConsumer } from './fixed-records.js';
 import {
-  GROUP_BELL, IS_CLOSING, LANES_VERSION, USED, announceLanes, isTaken, leaveGroup, openRingOf, ownerOf, threadsOf, type Group,
+  GROUP_BELL, IS_CLOSING, LANES_VERSION, USED, announceLanes, isTaken, leaveGroup, openRingOf, ownerOf, threadsOf, usedLanes, type Group,
 } from './group.js';
 import type { LossyConsumer } from './lossy-consumer.js';
 import { isLosing, joinAsProducer, tryJoin, type JoinOptions } from './places.js';
 import { limitOf } from './copy-bytes.js';
 import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from './result-codes.js';
 import type { RingConsumer } from './ring-consumer.js';
-import { CURSOR, ENDED_BY, FINAL, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PRODUCER_CURSOR, PRODUCER_THREAD, STATE, placeAt, type QueueMemory } from './ring.js';
+import { CURSOR, ENDED_BY, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PRODUCER_CURSOR, PRODUCER_THREAD, STATE, finalAt, placeAt, type QueueMemory } from './ring.js';
 import type { VariableConsumer } from './variable-records.js';
 import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
 
@@ -195,7 +195,7 @@ export class MpscConsumer<L extends Lane = Lane> {
     let isFirst = true;
     for (let place = 0; place < this.place; place++) if (isTaken(this.group, place)) isFirst = false;
     // group.lanes: pairs with the producer that took a lane beyond it, then announced.
-    const used = Atomics.load(words, USED);
+    const used = usedLanes(this.group);
     for (let lane = 0; lane < used; lane++) {
       if (!this.own(lane, isFirst) || this.laneNumbers.includes(lane)) continue;
       const ring = openRingOf(this.group, lane, true);
@@ -259,7 +259,7 @@ export class MpscConsumer<L extends Lane = Lane> {
 
   /** Until all lanes are at their end, those of other consumers may still come to us: handed over, or left. */
   private areOthersDone(): boolean {
-    const used = Atomics.load(this.group.words, USED);
+    const used = usedLanes(this.group);
     for (let lane = 0; lane < used; lane++) {
       if (!this.laneNumbers.includes(lane) && !isAtEnd(openRingOf(this.group, lane, true))) return false;
     }
@@ -268,13 +268,13 @@ export class MpscConsumer<L extends Lane = Lane> {
 }
 
 /** True when nothing that is in a lane of a closing queue, or will be, is left to be read. */
-function isAtEnd({ words }: QueueMemory): boolean {
+function isAtEnd({ words, places }: QueueMemory): boolean {
   // The producer before its cursor: one that has gone has stored all it will, and no other may come.
   const producer = Atomics.load(words, PRODUCER_THREAD);
   // ring.phase: pairs with obeyClosing() and lookAtEnd().
   const phase = Atomics.load(words, PHASE);
   if (phase === OPEN && producer !== 0) return false;
-  const end = Atomics.load(words, phase < ENDED_BY ? PRODUCER_CURSOR : placeAt(phase - ENDED_BY) + FINAL);
+  const end = Atomics.load(words, phase < ENDED_BY ? PRODUCER_CURSOR : finalAt(places, phase));
   const at = placeAt(0);
   // ring.free: pairs with publishRelease() of whoever owns the lane.
   return ((end - Atomics.load(words, at + (Atomics.load(words, at + STATE) < LOSSY ? CURSOR : LOSSY_CURSOR))) | 0) <= 0;

@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { errorOf } from './fixtures/helpers.js';
 import { BACK_PRESSURED, CLOSED, OK, close, create, inspect, link, pub, struct, sub, value } from './index.js';
+import type { BandedProducer } from './index.js';
 
 interface Reads { ready(options?: object): Promise<number>; close(): void; leave?(): void }
 interface Writes { space(count?: undefined, options?: object): Promise<number>; close(): void; leave?(): void }
@@ -88,6 +89,35 @@ describe('an end that closes or leaves', () => {
         from.close();
       }
       expect(await run).toBe(CLOSED);
+    }
+  });
+
+  it('ends a link that waits for the other end', async () => {
+    const shapes = [{ kind: 'spsc', capacity: 4, recordBytes: 8 }, { kind: 'spsc', capacityBytes: 64 }, { kind: 'mpsc', capacity: 4, recordBytes: 8 }, { kind: 'banded', capacity: 4, recordBytes: 8 }] as const;
+    for (const shape of shapes) {
+      for (const how of ['the source leaves', 'the source closes', 'the target leaves', 'the target closes', 'its consumer closes', 'its queue closes', 'a signal'] as const) {
+        const source = create(shape as { kind: 'spsc'; capacity: number; recordBytes: number });
+        const target = create((shape.kind === 'spsc' ? shape : { kind: 'spsc', capacity: 4, recordBytes: 8 }) as { kind: 'spsc'; capacity: number; recordBytes: number });
+        const producer = shape.kind === 'banded' ? (pub(source) as unknown as BandedProducer).band(2) : pub(source);
+        const [from, to, reader] = [sub(source), pub(target), sub(target)];
+        const isFull = how === 'the source leaves' || how === 'the source closes' || how === 'a signal';
+        while (isFull && to.offer(new Uint8Array(8)) === OK);
+        if (isFull) producer.offer(new Uint8Array(8));
+        const stop = new AbortController();
+        const joined = link(from, to);
+        const run = joined.run({ signal: stop.signal });
+        expect(await isPending(run), how).toBe(true);
+        if (how === 'the source leaves') from.leave();
+        else if (how === 'the source closes') from.close();
+        else if (how === 'the target leaves') to.leave();
+        else if (how === 'the target closes') to.close();
+        else if (how === 'its consumer closes') reader.close();
+        else if (how === 'its queue closes') close(target);
+        else stop.abort('enough');
+        if (how === 'a signal') await expect(run).rejects.toMatchObject({ code: 'ERR_PERCORE_ABORTED', cause: 'enough' });
+        else expect(await run, `${shape.kind}, ${how}`).toBe(CLOSED);
+        expect(joined.moved).toBe(0);
+      }
     }
   });
 

@@ -10,7 +10,7 @@ import { damagedCursor } from './copy-bytes.js';
 import { CLOSED, EMPTY, OK, type ResultCode } from './result-codes.js';
 import {
   ABANDONED, AFTER, ATTENTION, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, ENDED_BY, FINAL, FOLLOWER_WAITS, HELD, HIGH_WATER, OPEN, PHASE, PLACE_WORDS,
-  PRODUCER_CURSOR, PRODUCER_WAITS, SPACE_BELL, STATE, TAKEN, placeAt, type QueueMemory,
+  PRODUCER_CURSOR, PRODUCER_WAITS, SPACE_BELL, STATE, TAKEN, finalAt, placeAt, type QueueMemory,
 } from './ring.js';
 import { isLossyPlace, leave } from './places.js';
 import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
@@ -212,7 +212,7 @@ export abstract class RingConsumer {
       if (phase === OPEN) phase = ENDED_BY + this.place;
     }
     // ring.publish: a sealed ring ends behind all that was published before it was sealed.
-    const end = phase < ENDED_BY ? Atomics.load(words, PRODUCER_CURSOR) : Atomics.load(words, placeAt(phase - ENDED_BY) + FINAL);
+    const end = Atomics.load(words, phase < ENDED_BY ? PRODUCER_CURSOR : finalAt(this.memory.places, phase));
     // Who joined after the end was found may stand behind it.
     if (((end - this.next) | 0) <= 0) return CLOSED;
     if (((end - this.released) >>> 0) > this.capacity && !this.mayBeLapped()) throw damagedCursor('producer', end, this.released, this.capacity);

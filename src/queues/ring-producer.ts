@@ -11,8 +11,8 @@ import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, OK, type ResultCode } from './result-codes.js';
 import {
   ABANDONED, ATTENTION, BLOCK, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, DROPPED_CLOSED, DROPPED_EVICTED, DROPPED_NEWEST, DROPPED_OLDEST, DROP_NEWEST, DROP_OLDEST,
-  ENDED_BY, EVICT, EVICTED_PLACE, EVICT_AFTER_MS, FINAL, HELD, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PLACE_WORDS, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER,
-  PRODUCER_THREAD, PRODUCER_WAITS, PUBLISHED, PUSHED, PUSH_COUNT, PUSH_CURSOR, REFUSED, SEALED, SPACE_BELL, STATE, placeAt, type QueueMemory,
+  EVICT, EVICTED_PLACE, EVICT_AFTER_MS, HELD, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PLACE_WORDS, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER,
+  PRODUCER_THREAD, PRODUCER_WAITS, PUBLISHED, PUSHED, PUSH_COUNT, PUSH_CURSOR, REFUSED, SEALED, SPACE_BELL, STATE, finalAt, placeAt, type QueueMemory,
 } from './ring.js';
 import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
 
@@ -137,6 +137,21 @@ export abstract class RingProducer implements Refuser {
   /** The bell of this ring, to wait for free units at. Other threads: never. */
   private wishFor(units: () => number): Wish {
     return { bellWords: this.words, bell: SPACE_BELL, notYet: BACK_PRESSURED, look: () => this.lookFor(units()), arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS), untilMs: () => this.evictionAtMs };
+  }
+
+  /** To wait until nothing will be taken any more: this end has closed or left, the queue is closing, or its only consumer has closed. */
+  endWish(): Wish {
+    // ring.attention: as in wishFor().
+    return { bellWords: this.words, bell: SPACE_BELL, notYet: BACK_PRESSURED, look: () => (this.hasEnded() ? CLOSED : BACK_PRESSURED), arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS) };
+  }
+
+  private hasEnded(): boolean {
+    // ring.attention: pairs with close(). What is committed is published first: it may still be within the end.
+    if (!this.isEnded && (Atomics.load(this.words, ATTENTION) & CLOSING) !== 0) {
+      this.flush();
+      if (!this.isEnded) this.obeyClosing(0);
+    }
+    return this.isEnded || this.hasLeft;
   }
 
   /** Resolves OK when `units()` are free, CLOSED when there never will be. How many it takes may change with where the producer stands. Flushes first. */
@@ -359,7 +374,7 @@ export abstract class RingProducer implements Refuser {
       return unread === 0 ? OK : CLOSED;
     }
     // ring.phase: stored by that consumer before its exchange. The last batch was published by one store: it is within or it is not.
-    const final = Atomics.load(this.words, placeAt(phase - ENDED_BY) + FINAL);
+    const final = Atomics.load(this.words, finalAt((this.endOfPlaces - FIRST_PLACE) / PLACE_WORDS, phase));
     if (final === this.published) return OK;
     this.drop(count);
     return CLOSED;

@@ -30,6 +30,7 @@
  * cursor for each consumer, and consumers behind consumers, from the LMAX Disruptor (Thompson et al. 2011).
  */
 import { FIRST_PLACE_BYTES, placeLayout, queueLayout } from '../layout.js';
+import { damagedWord } from './copy-bytes.js';
 
 const queue = queueLayout.fields;
 const place = placeLayout.fields;
@@ -80,6 +81,11 @@ export const OPEN = 0;
 export const SEALED = 1;
 export const ABANDONED = 2;
 export const ENDED_BY = 16;
+/** Word that says where the ring ends, when a place has ended it. Throws for a phase that there cannot be. */
+export function finalAt(places: number, phase: number): number {
+  if (!(phase >= ENDED_BY && phase - ENDED_BY < places)) throw damagedWord('phase', phase, ENDED_BY + places - 1);
+  return placeAt(phase - ENDED_BY) + FINAL;
+}
 
 /**
  * States of a place. From HELD on it holds the producer back; from LOSSY on by `lossyCursor`, which the producer may push.

@@ -148,7 +148,7 @@ function joinOptions(queue: Queue, options: SubOptions & BandedSubOptions): Join
 
 function placeOf(queue: Queue, argument: string, name: string): number {
   const consumers = queue?.consumers;
-  const place = consumers !== undefined && typeof name === 'string' && Object.hasOwn(consumers, name) ? consumers[name] : undefined;
+  const place = typeof consumers === 'object' && consumers !== null && typeof name === 'string' && Object.hasOwn(consumers, name) ? consumers[name] : undefined;
   if (place === undefined || !Number.isInteger(place) || place < 0 || place >= queue.maxConsumers) throw invalidArgument(argument, name, `a declared consumer: ${Object.keys(queue?.consumers ?? {}).join(', ') || 'the queue has none'}`);
   return place;
 }
@@ -189,7 +189,7 @@ export function inspectRings(queue: Queue): RingsProperties {
 
 function inspectSingle(queue: Queue): ReturnType<typeof inspectRing> & Pick<RingsProperties, 'chunks'> {
   const ring = openSingle(queue);
-  return isLinked(ring) ? { ...inspectRing(ring), chunks: chunksOf(ring) } : inspectRing(ring, queue.consumers);
+  return isLinked(ring) ? { ...inspectRing(ring), chunks: chunksOf(ring) } : inspectRing(ring, queue.consumers ?? {});
 }
 
 /** The memory of a queue that is no group. */

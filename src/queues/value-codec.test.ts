@@ -287,6 +287,16 @@ describe('a value that cannot be sent', () => {
     expect(errorOf(new Map([[Object.create(null), () => 1]])).code).toBe('ERR_PERCORE_UNSERIALIZABLE');
   });
 
+  it('is a view whose memory goes while it is measured', () => {
+    const gone = new ArrayBuffer(16);
+    const shrunk = new (ArrayBuffer as unknown as new (bytes: number, options: object) => ArrayBuffer & { resize(bytes: number): void })(16, { maxByteLength: 16 });
+    const values = [
+      { view: new Uint8Array(gone), get later() { return gone.byteLength > 0 ? structuredClone(gone, { transfer: [gone] }).byteLength : 0; } },
+      { empty: new Uint8Array(0), view: new Float64Array(shrunk, 8, 1), get later() { shrunk.resize(8); return 1; } },
+    ];
+    for (const value of values) expect(errorOf(value).code).toBe('ERR_PERCORE_UNSERIALIZABLE');
+  });
+
   it('is a file that is open', async () => {
     const file = await open('/dev/null');
     try {

@@ -148,7 +148,18 @@ export class ValueCodec implements Codec<unknown> {
     this.serialized = serialized;
     this.views = serializer.views;
     let bytes = HEAD + serialized.length;
-    if (this.views !== undefined) for (const view of this.views) bytes = padded(bytes) + view.length;
+    if (this.views !== undefined) {
+      let lengths = 0;
+      for (const view of this.views) {
+        bytes = padded(bytes) + view.length;
+        lengths += view.length;
+      }
+      // A getter that was met behind a view may have taken its memory away.
+      if (lengths !== serializer.viewBytes) {
+        this.forget();
+        throw refusal(new TypeError('a view whose memory a getter has detached or resized away'), value);
+      }
+    }
     return bytes;
   }
 

@@ -23,6 +23,8 @@ export const padded = (bytes: number): number => (bytes + 7) & ~7;
 export class ValueSerializer extends Serializer {
   /** Memory of the views met so far; undefined when there was none. */
   views: Uint8Array[] | undefined;
+  /** Bytes of all of them, as they were when they were met. */
+  viewBytes = 0;
 
   /** `heads`: errors, by what stands in their places. */
   constructor(private readonly heads = NO_HEADS) {
@@ -52,6 +54,7 @@ export class ValueSerializer extends Serializer {
     if (isShared(bytes)) throw new TypeError('memory that is shared');
     this.writeUint32(sortOfView(object));
     this.writeUint32(bytes.length);
+    this.viewBytes += bytes.length;
     (this.views ??= []).push(bytes);
   }
 

@@ -1,5 +1,5 @@
 /** Where messages for one task go: a lane and a name, resolved once. One thread; nothing blocks. */
-import { checkFunction, checkInteger } from '../errors.js';
+import { checkFunction, checkInteger, PercoreError } from '../errors.js';
 import { BACK_PRESSURED } from '../queues/index.js';
 import { BYTES, HEAD_BYTES } from './message.js';
 import type { SentName } from './names.js';
@@ -41,7 +41,13 @@ export class Address {
   /** Hands on what was claimed, shortened to `length`. Published at the end of the step or earlier. */
   commit(length: number): void {
     if (typeof length !== 'number' || length !== (length | 0) || length < 0) checkInteger('length', length, 0, this.maxBytes);
-    this.outlet.commit(HEAD_BYTES + length);
+    try {
+      this.outlet.commit(HEAD_BYTES + length);
+    } catch (cause) {
+      if (!(cause instanceof PercoreError) || cause.code !== 'ERR_PERCORE_CLAIM') throw cause;
+      // The lane counts the head of the message as well, of which the caller knows nothing.
+      throw new PercoreError('ERR_PERCORE_CLAIM', `commit(${length}) without a claim that large. Call tryClaim first, check that it is not negative, and send nothing else to that reactor in the same band before commit`, { argument: 'commit', value: length, cause });
+    }
   }
 
   /** Gives the claim up. */

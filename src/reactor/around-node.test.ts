@@ -77,6 +77,41 @@ describe('an entry', () => {
   });
 });
 
+describe('a program that is its own entry', () => {
+  const program = (name: string, body: string) => write(name, `import { isMainThread } from 'node:worker_threads';
+    import { createRuntime } from ${JSON.stringify(pathToFileURL(library).href)};
+    export default (reactor) => reactor.handle('double', (number) => 2 * number);
+    async function main() {
+      const runtime = await createRuntime({ entry: new URL(import.meta.url), reactors: 2, pin: false });
+      console.log(await runtime.call('double', 21));
+      await runtime.close();
+    }
+    ${body}`);
+
+  it('runs behind isMainThread', () => {
+    expect(node([program('guarded.mjs', 'if (isMainThread) await main();')])).toMatchObject(ran);
+  });
+
+  it('and starts a runtime in its reactors as well is refused, and not begun over and over', () => {
+    for (const [name, body] of [['awaited.mjs', 'await main();'], ['later.mjs', 'void main();']]) {
+      const { status, stderr, stdout } = node([program(name!, body!)]);
+      expect({ status, stdout }, name).toEqual({ status: 1, stdout: '' });
+      expect(stderr, name).toMatch(/createRuntime was called in a reactor whose entry is this same file, .*mjs: each reactor would start a runtime of its own, without end\. .*"if \(isMainThread\)" of node:worker_threads/);
+    }
+  });
+
+  it('may start one of another entry in a reactor', () => {
+    const nested = write('nested.mjs', `import { createRuntime } from ${JSON.stringify(pathToFileURL(library).href)};
+      export default (reactor) => reactor.handle('double', async (number) => {
+        const inner = await createRuntime({ entry: ${JSON.stringify(entry)}, reactors: 1, pin: false });
+        const answer = await inner.call('double', number);
+        await inner.close();
+        return answer;
+      });`);
+    expect(node(['--input-type=module', '-e', PROGRAM.replace(JSON.stringify(entry), JSON.stringify(nested))])).toMatchObject(ran);
+  });
+});
+
 describe('what a reactor starts', () => {
   it.runIf(availableParallelism() > 1)('runs where the process may run, with its timer slack, and the reactor stays where it is', async () => {
     const usual = await places();

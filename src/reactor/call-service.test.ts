@@ -275,7 +275,7 @@ describe('wrong arguments', () => {
   it('of a call reject it, and nothing stays in flight', async () => {
     const cases: [unknown, unknown, string][] = [
       [Symbol('s'), {}, 'name must be a string that is not empty, not Symbol(s)'],
-      ['echo', null, 'call("echo") must be an object with reactor, key, priority, timeoutMs, signal, or left out, not null'],
+      ['echo', null, 'options of call("echo") must be an object with reactor, key, priority, timeoutMs, signal, or left out, not null'],
       ['echo', { reactr: 1 }, 'call("echo") has no option "reactr"; did you mean "reactor"? It takes reactor, key, priority, timeoutMs, signal'],
       ['echo', { reactor: 0, key: 'a' }, 'key must be left out where reactor is given: the two may name different reactors, not "a"'],
       ['echo', { key: 5 }, 'key must be a string or a Uint8Array (of a number: String(5)), not 5'],
@@ -306,5 +306,25 @@ describe('wrong arguments', () => {
         }
       }));
     })).toEqual(Array.from({ length: 12 }, () => 'ERR_PERCORE_INVALID_ARGUMENT'));
+  });
+
+  it('of a commit are told in the bytes of the message, without the head that the lane puts before it', async () => {
+    expect(await inside(runtime, 0, (reactor) => {
+      const address = reactor.address('nobody', { reactor: 1 });
+      const commit = (length: number): unknown => {
+        try {
+          address.commit(length);
+          return 'taken';
+        } catch (error) {
+          const { code, message, value } = error as { code: string; message: string; value: number };
+          return [code, message, value];
+        }
+      };
+      const unclaimed = commit(5);
+      address.tryClaim(8);
+      const larger = commit(16);
+      address.abort();
+      return [unclaimed, larger];
+    })).toEqual([5, 16].map((length) => ['ERR_PERCORE_CLAIM', `commit(${length}) without a claim that large. Call tryClaim first, check that it is not negative, and send nothing else to that reactor in the same band before commit`, length]));
   });
 });

@@ -107,7 +107,7 @@ export class CallService {
     let error: unknown;
     try {
       value = this.codec.read(inlet, at + HEAD_BYTES, length - HEAD_BYTES);
-      if (kind !== REPLY) error = unpackError(value as Failure, inlet.from, call.name);
+      if (kind !== REPLY) error = unpackError(value as Failure, inlet.from, `"${call.name}"`);
     } catch (cause) {
       error = unreadable(`the answer of ${this.nameOf(inlet.from)} to call("${call.name}")`, cause);
     }
@@ -227,6 +227,8 @@ export class CallService {
     try {
       if (outlet.sendReply(REPLY, asked.number, asked.generation, value) !== TOO_LARGE) return;
     } catch (error) {
+      // The asker must not look for the fault in its own argument.
+      if (error instanceof PercoreError) error.message = `the answer: ${error.message}`;
       this.fail(asked, error);
       return;
     }

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { isMainThread, workerData } from 'node:worker_threads';
 import { invalidArgument, PercoreError } from '../errors.js';
 
 /** Throws unless this is a file that can be an entry; returns its URL. */
@@ -18,7 +19,20 @@ export function checkEntry(entry: unknown): string {
   if (/\.[cm]?ts$/.test(path) && !stripsTypes() && !usesTsx()) {
     throw new PercoreError('ERR_PERCORE_ENTRY', `entry ${path} is TypeScript, which Node ${process.version} does not load: compile it and name the .js file, or start node with --import tsx`, { argument: 'entry', value: path });
   }
+  checkNotOwn(path);
   return url.href;
+}
+
+/**
+ * A program that is its own entry runs in each of its reactors as well. Without a guard each of them would start a runtime, whose reactors
+ * would do the same, until the machine has no threads left.
+ */
+function checkNotOwn(path: string): void {
+  const { shared, reports, entry } = (isMainThread ? {} : workerData ?? {}) as { shared?: unknown; reports?: unknown; entry?: unknown };
+  if (shared === undefined || reports === undefined || typeof entry !== 'string' || fileURLToPath(entry) !== path) return;
+  throw new PercoreError('ERR_PERCORE_ENTRY', `createRuntime was called in a reactor whose entry is this same file, ${path}: each reactor would start a runtime of its own, without end. `
+    + 'An entry runs in every reactor from its first line on: put what only the program itself may do behind "if (isMainThread)" of node:worker_threads, or the entry into a file of its own',
+  { argument: 'entry', value: path });
 }
 
 /** A URL of another realm is one too: a test runner may have its own. */

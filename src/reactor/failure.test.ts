@@ -5,7 +5,7 @@ import { PercoreError } from '../errors.js';
 import { packError, shortFailure, unpackError } from './failure.js';
 
 describe('an error that crosses threads', () => {
-  const crossed = (error: unknown) => unpackError(deserialize(serialize(packError(error))), 3, 'sum');
+  const crossed = (error: unknown) => unpackError(deserialize(serialize(packError(error))), 3, '"sum"');
 
   it('keeps name, message, code and its own stack below a line that says where', () => {
     const original = Object.assign(new RangeError('too far'), { code: 'E_FAR' });

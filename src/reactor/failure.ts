@@ -93,10 +93,10 @@ export function shortFailure({ name, message, code }: Failure): Failure {
 /** Constructors by the name of the error: a TypeError arrives as one. */
 const KINDS: Record<string, new (message: string) => Error> = { EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
 
-/** The error as the caller sees it: everything that crossed, with the remote frames below a line that says where. */
+/** The error as the caller sees it: everything that crossed, with the remote frames below a line that says where: `task "name"`, or a handler's name in quotes. */
 export function unpackError(failure: Failure, reactorId: number, where: string): Error & { code?: unknown } {
   const error = unpack(failure, reactorId);
-  error.stack = `${failure.name}: ${failure.message}\n    --- reactor ${reactorId}, "${where}" ---\n${failure.frames}`;
+  error.stack = `${failure.name}: ${failure.message}\n    --- reactor ${reactorId}, ${where} ---\n${failure.frames}`;
   return error;
 }
 

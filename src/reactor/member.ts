@@ -150,7 +150,7 @@ function entryFailed(id: number, entry: string, cause: Error): PercoreError {
 
 function unclonable(data: unknown, cause: Error): PercoreError {
   const path = pathToUnclonable(data, 'data', new Set()) ?? 'data';
-  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${path} cannot be handed to the reactors: ${cause.message}. Functions belong into the entry, which runs in each reactor; send plain values`, { argument: path, cause });
+  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${path} cannot be handed to the reactors: ${cause.message.replace(/\.$/, '')}. Functions belong into the entry, which runs in each reactor; send plain values`, { argument: path, cause });
 }
 
 /** `data.handlers[0] (a function)` for the first thing that is known not to cross; undefined when it is something else. */

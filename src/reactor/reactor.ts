@@ -8,7 +8,7 @@ import { checkBytes, checkFunction, checkInteger, checkOptions, invalidArgument,
 import { BANDS, RETURN_LANES, deliveryLayout, partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
 import { Io, type IoSource } from '../io/index.js';
-import { OK } from '../queues/index.js';
+import { OK, sub, type BandedSubOptions, type FixedQueue, type Kind, type SubOptions, type ValueQueue, type VariableQueue } from '../queues/index.js';
 import { refuseFor } from '../refusals.js';
 import { Bands } from '../bands.js';
 import { ValueCodec } from '../queues/value-codec.js';
@@ -28,6 +28,7 @@ import type { Outlet } from './outlet.js';
 import { DropReports } from './drop-reports.js';
 import { isOptions, wrongOptions } from './options.js';
 import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
+import { QueueReading, type ReadableEnd, type Reading } from './reading.js';
 import { Steps } from './steps.js';
 import { LocalTask, type ByteRecord, type StepResult, type TaskHost } from './task.js';
 import { Waits, type Holdable } from './waits.js';
@@ -60,6 +61,8 @@ export interface ReactorOptions {
 export type Services = Record<string, (argument: never) => unknown>;
 export type AnyServices = Record<string, (argument: any) => any>;
 export type Argument<S, N extends keyof S> = S[N] extends (argument: infer A) => unknown ? A : never;
+/** What follows the name in a call: a service that takes no argument, or may take none, is called by its name alone. */
+export type CallRest<S, N extends keyof S> = undefined extends Argument<S, N> ? [argument?: Argument<S, N>, options?: CallOptions] : [argument: Argument<S, N>, options?: CallOptions];
 export type Answer<S, N extends keyof S> = S[N] extends (...args: never[]) => infer R ? Awaited<R> : never;
 
 export interface SpawnOptions {
@@ -76,9 +79,17 @@ export interface SpawnOptions {
   concurrency?: number;
 }
 
+/** Options of `Reactor.sub`, besides those of `sub` of percore/queues. */
+export interface ReadOptions extends SubOptions, BandedSubOptions {
+  /** Band in which the handler runs, 0 low to 7 high. Default 3. */
+  priority?: number;
+  /** Asynchronous steps of the handler that may be under way at once; see SpawnOptions. */
+  concurrency?: number;
+}
+
 /** Where a message goes. */
 export interface SendOptions {
-  /** A reactor's number; 'main', or the number of reactors, is the main thread. */
+  /** A reactor's number, or 'main' for the main thread. In a reactor also the number of reactors, which is the `from` of messages from there. */
   reactor: number | 'main';
   /** Band 0 to 7. Default: that of this thread's own task of the name, else 3. */
   priority?: number;
@@ -153,8 +164,11 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private readonly namesToCome = new NamesToCome();
   private holdsCalls = true;
   private holdsMessages = true;
+  /** For the runtime: a name that a message waits for, and behind it whatever came later in its lane. */
+  awaitedTask: string | undefined;
   private readonly drops: DropReports;
   private readonly codec = new ValueCodec();
+  private readonly readings = new Set<QueueReading>();
   private readonly stopHooks: (() => void | Promise<void>)[] = [];
   private readonly budget: Budget;
   private readonly onError: (error: unknown, where: string) => void;
@@ -381,6 +395,26 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     return { name: task.name, send, depth: 0 };
   }
 
+  /**
+   * Reads a queue made of rings as a task of a band: `handler` runs to completion for each record, up to 16 before others of its band have their
+   * turn, and sleeps at the queue's own bell. It is given a value, or without a codec a copy of the bytes, and may answer what a step may: after
+   * BACK_PRESSURED it is given the same record again when there is room. Ends with the queue, by its `leave()` or `close()`, and when the
+   * runtime closes; then records may be left in the queue for the next consumer. Throws what `sub` of percore/queues throws.
+   */
+  sub<T>(queue: ValueQueue<T, Kind>, options: ReadOptions, handler: (value: T) => StepResult): Reading;
+  sub(queue: FixedQueue<Kind> | VariableQueue<Kind>, options: ReadOptions, handler: (record: Uint8Array) => StepResult): Reading;
+  sub(queue: FixedQueue<Kind> | VariableQueue<Kind> | ValueQueue<unknown, Kind>, options: ReadOptions, handler: (record: never) => StepResult): Reading {
+    const { priority, concurrency, ...others } = checkOptions('options', options, ['priority', 'concurrency', 'whenSlow', 'evictAfterMs', 'name', 'after', 'quantum']);
+    checkFunction('handler', handler);
+    const band = checkBand(priority);
+    const most = concurrency === undefined ? Infinity : checkInteger('concurrency', concurrency, 1, 2 ** 20);
+    const end = sub(queue as ValueQueue<unknown>, others) as unknown as ReadableEnd;
+    const task = new LocalTask(this, { name: `sub of a queue of kind ${queue.kind}`, band, capacity: 1, concurrency: most, takesBytes: false }, handler);
+    const reading = new QueueReading(this, task, end, (ended) => void this.readings.delete(ended));
+    this.readings.add(reading);
+    return reading;
+  }
+
   /** Answers calls by this name. The handler may be asynchronous; what it throws travels to the caller. Throws ERR_PERCORE_NAME_TAKEN. */
   handle<N extends keyof S & string>(name: N, handler: (argument: Argument<S, N>, context: CallContext) => Answer<S, N> | Promise<Answer<S, N>>): void {
     this.checkFree(checkName('name', name));
@@ -424,18 +458,26 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    * runs, the call waits until the handler is there. Rejects with what the handler threw, or ERR_PERCORE_NO_HANDLER, _REACTOR_DIED,
    * _TIMEOUT, _BACK_PRESSURED (65,536 calls or 64 MiB of them wait), _UNSERIALIZABLE, _TOO_LARGE, _CLOSED, _INVALID_ARGUMENT.
    */
-  call<N extends keyof S & string>(name: N, argument: Argument<S, N>, options: CallOptions = {}): Promise<Answer<S, N>> {
+  call<N extends keyof S & string>(name: N, ...rest: CallRest<S, N>): Promise<Answer<S, N>>;
+  call(name: string, argument?: unknown, options: CallOptions = {}): Promise<unknown> {
     try {
       checkName('name', name);
-      if (!isOptions(options, 'reactor', 'key', 'priority', 'timeoutMs', 'signal')) checkOptions(`call("${name}")`, options, ['reactor', 'key', 'priority', 'timeoutMs', 'signal']);
+      if (!isOptions(options, 'reactor', 'key', 'priority', 'timeoutMs', 'signal')) {
+        const isObject = typeof options === 'object' && options !== null;
+        checkOptions(isObject ? `call("${name}")` : `options of call("${name}")`, options, ['reactor', 'key', 'priority', 'timeoutMs', 'signal']);
+      }
       if (this.intercore.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `call("${name}"): the runtime is closed`);
-      return this.calls.call(name, argument, this.chooseParty(options), checkBand(options.priority), options) as Promise<Answer<S, N>>;
+      return this.calls.call(name, argument, this.chooseParty(options), checkBand(options.priority), options);
     } catch (error) {
       return Promise.reject(error as Error);
     }
   }
 
-  /** Runs `hook` when the runtime closes, before the reactor is asked to be quiet: stop reading, end connections. */
+  /**
+   * Runs `hook` when the runtime closes, before the reactor is asked to be quiet: stop reading, end connections. What it returns is awaited,
+   * `connection.flushed()` say: without it, what a connection has taken and the kernel has not is lost. Messages that were sent before are
+   * still run after it, so do not end here what their steps write to.
+   */
   onStop(hook: () => void | Promise<void>): void {
     checkFunction('hook', hook);
     this.stopHooks.push(hook);
@@ -510,7 +552,10 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     }
     const task = heard === undefined ? undefined : (heard.task ??= this.tasks.get(heard.text));
     if (task === undefined) {
-      if (this.holdsMessages && heard !== undefined) return refuseFor(this.namesToCome);
+      if (this.holdsMessages && heard !== undefined) {
+        this.awaitedTask = heard.text;
+        return refuseFor(this.namesToCome);
+      }
       this.drop(DROPPED_NO_TASK, heard, inlet);
       return OK;
     }
@@ -553,6 +598,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
 
   /** Tasks and handlers of a reactor share one space of names. */
   private checkFree(name: string): void {
+    if (this.intercore.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `"${name}": the runtime is closed, and nothing runs here any more`, { argument: 'name', value: name });
     if (!this.tasks.has(name) && !this.calls.hasHandler(name)) return;
     throw new PercoreError('ERR_PERCORE_NAME_TAKEN', `name "${name}" is taken in this reactor; choose another`, { argument: 'name', value: name });
   }
@@ -646,6 +692,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   detach(): void {
     this.calls.close();
     this.intercore.isClosed = true;
+    for (const reading of this.readings) reading.leave();
     try {
       this.io.closeAll();
     } finally {

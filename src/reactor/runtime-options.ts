@@ -133,8 +133,8 @@ function whyNotSpin(id: number, pins: readonly (number | undefined)[], cpus: Cpu
 }
 
 function checkLaneBytes(value: number): number {
-  checkInteger('laneBytes', value, 4096, 2 ** 26);
-  if ((value & (value - 1)) !== 0) throw invalidArgument('laneBytes', value, 'a power of two');
+  const isPower = Number.isInteger(value) && (value & (value - 1)) === 0;
+  if (!isPower || value < 4096 || value > 2 ** 26) throw invalidArgument('laneBytes', value, 'a power of two from 4096 to 67108864');
   return value;
 }
 

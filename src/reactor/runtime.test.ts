@@ -40,9 +40,11 @@ describe('createRuntime', () => {
       [{ entry, reactors: 2, pin: [0] }, 'pin must be true, false, or a list of 2 CPU numbers, one a reactor, not [object Array]'],
       [{ entry, reactors: 1, pin: [-1] }, 'pin must be a whole number from 0 to 8191, not -1'],
       [{ entry, reactors: 1, pin: 'yes' }, 'pin must be true, false, or a list of 1 CPU numbers, one a reactor, not "yes"'],
-      [{ entry, laneBytes: 2048 }, 'laneBytes must be a whole number from 4096 to 67108864, not 2048'],
-      [{ entry, laneBytes: 5000 }, 'laneBytes must be a power of two, not 5000'],
-      [{ entry, laneBytes: 2 ** 27 }, 'laneBytes must be a whole number from 4096 to 67108864, not 134217728'],
+      [{ entry, laneBytes: 2048 }, 'laneBytes must be a power of two from 4096 to 67108864, not 2048'],
+      [{ entry, laneBytes: 5000 }, 'laneBytes must be a power of two from 4096 to 67108864, not 5000'],
+      [{ entry, laneBytes: '8192' as never }, 'laneBytes must be a power of two from 4096 to 67108864, not "8192"'],
+      [{ entry, laneBytes: 2 ** 32 + 4096 }, 'laneBytes must be a power of two from 4096 to 67108864, not 4294971392'],
+      [{ entry, laneBytes: 2 ** 27 }, 'laneBytes must be a power of two from 4096 to 67108864, not 134217728'],
       [{ entry, idle: { strategy: 'doze' } }, `idle.strategy must be 'spin', 'backoff', 'park', 'adaptive', not "doze"`],
       [{ entry, idle: { spinNs: -1 } }, 'idle.spinNs must be a whole number from 0 to 1000000000, not -1'],
       [{ entry, idle: { ioIntervalNs: 10 } }, 'idle.ioIntervalNs must be a whole number from 1000 to 1000000000, not 10'],
@@ -268,7 +270,7 @@ describe('a call', () => {
     const argument = await errorOf(() => runtime.call('echo', { a: [() => 1] }, { reactor: 0 }));
     expect([argument.code, argument.message]).toEqual(['ERR_PERCORE_UNSERIALIZABLE', 'value.a[0] (a function) cannot be sent to another thread. Send plain values, typed arrays, maps, sets, dates or errors']);
     const answer = await errorOf(() => runtime.call('function', undefined, { reactor: 0 }));
-    expect([answer.code, answer.message]).toEqual(['ERR_PERCORE_UNSERIALIZABLE', 'value (a function) cannot be sent to another thread. Send plain values, typed arrays, maps, sets, dates or errors']);
+    expect([answer.code, answer.message]).toEqual(['ERR_PERCORE_UNSERIALIZABLE', 'the answer: value (a function) cannot be sent to another thread. Send plain values, typed arrays, maps, sets, dates or errors']);
   });
 
   it('with an argument or an answer that is too large says what fits and what to change', async () => {
@@ -384,6 +386,7 @@ describe('a message', () => {
     for (const message of [1, 2, 3]) runtime.send('throws', message, { reactor: 0 });
     runtime.send('rejects', 0, { reactor: 0 });
     await until(() => errors.length === 2, 'both reports');
+    expect(errors[0]!.error.stack).toMatch(/^TypeError: two\n {4}--- reactor 0, task "throws" ---\n {4}at /);
     expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['ran'] as number[])).toEqual([1, 2, 3]);
     expect(errors.map(({ reactorId, where, error }) => [reactorId, where, error.name, error.message, (error as { code?: string }).code])).toEqual([[0, 'task "throws"', 'TypeError', 'two', 'E_TWO'], [0, 'task "rejects"', 'Error', 'later', 'ERR_PERCORE_REMOTE']]);
     expect(runtime.status().reactors[0]!.stepErrors).toBe(before + 2);
@@ -806,6 +809,11 @@ describe('close', () => {
     expect((await waiting).code).toMatch(/^ERR_PERCORE_(CLOSED|REACTOR_DIED)$/);
     expect((await errorOf(() => within(2000, runtime.call('run', { source: '() => 1' }, { reactor: 1 }), 'a rejection of the later call'))).code).toMatch(/^ERR_PERCORE_(CLOSED|REACTOR_DIED)$/);
     expect(runtime.send('run', 1, { reactor: 1 })).toBe(CLOSED);
+    // A task or handler that nothing would ever run.
+    for (const make of [() => runtime.spawn({ name: 'late' }, () => undefined), () => runtime.spawnBytes({ name: 'late' }, () => undefined), () => runtime.handle('late', () => 1)]) {
+      const error = await errorOf(make);
+      expect([error.code, error.message]).toEqual(['ERR_PERCORE_CLOSED', '"late": the runtime is closed, and nothing runs here any more']);
+    }
   });
 
   it('runs the stop hooks first, and waits for them', async () => {

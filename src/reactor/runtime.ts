@@ -18,7 +18,7 @@ import type { CallOptions } from './calls.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import { Member, type MemberHost } from './member.js';
 import { summon, summonAfterDeath } from './parking.js';
-import { Reactor, type AddressOptions, type Answer, type AnyServices, type Argument, type SendOptions, type SpawnOptions, type Task } from './reactor.js';
+import { Reactor, type AddressOptions, type Answer, type AnyServices, type CallRest, type SendOptions, type SpawnOptions, type Task } from './reactor.js';
 import { checkRuntimeOptions, type RuntimeOptions, type RuntimeSettings } from './runtime-options.js';
 import { RuntimeBlock, createShared, giveBackLanes, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { mainStatus, reactorStatus, type RuntimeStatus } from './status.js';
@@ -134,8 +134,9 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   }
 
   /** Asks a reactor and promises its answer; see `Reactor.call`. Main thread. */
-  call<N extends keyof S & string>(name: N, argument: Argument<S, N>, options?: CallOptions): Promise<Answer<S, N>> {
-    return this.host.call(name, argument, options);
+  call<N extends keyof S & string>(name: N, ...rest: CallRest<S, N>): Promise<Answer<S, N>>;
+  call(name: string, argument?: unknown, options?: CallOptions): Promise<unknown> {
+    return (this.host as unknown as Reactor).call(name, argument, options);
   }
 
   /** Sends a value or bytes to a task of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED; see `Reactor.send`. Main thread; does not block. */
@@ -294,7 +295,9 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     // The others may only have been slow: the machine was busy, or one waits for another.
     const stuck = late.filter(({ hasBegun }) => hasBegun);
     const shown = (stuck.length > 0 ? stuck : late).map(({ id }) => `reactor ${id}`);
-    const why = stuck.length > 0 ? `the entry ${entry} neither returned nor threw. Does it await something that never comes, or loop? Raise startTimeoutMs if it needs longer`
+    const { awaitedTask } = this.host;
+    const held = awaitedTask === undefined ? '' : ` A message for the task "${awaitedTask}" of the main thread waits for that task, and calls that were sent after it wait behind it: make it in the option main, before entries run.`;
+    const why = stuck.length > 0 ? `the entry ${entry} neither returned nor threw. Does it await something that never comes, or loop?${held} Raise startTimeoutMs if it needs longer`
       : `the thread has not come as far as the entry ${entry}. Raise startTimeoutMs on a machine as busy as this one`;
     return new PercoreError('ERR_PERCORE_TIMEOUT', `${shown.slice(0, 8).join(', ')}${shown.length > 8 ? ` and ${shown.length - 8} others` : ''} did not start within ${startTimeoutMs} ms: ${why}`,
       { argument: 'startTimeoutMs', value: startTimeoutMs, reactorId: (stuck[0] ?? late[0])?.id });

@@ -201,6 +201,15 @@ describe('the main thread', () => {
     expect([error.code, error.message]).toEqual(['ERR_PERCORE_ENTRY', expect.stringContaining('call("settngs"): the main thread has no handler by this name; it handles "settings"')]);
   });
 
+  it('says what an entry waits for that has sent to a task that is made later, and then asks', async () => {
+    const entry: Entry = async (reactor) => {
+      reactor.send('inbox', 1, { reactor: 'main' });
+      await reactor.call('settings', null, { reactor: 'main' });
+    };
+    const error = await errorOf(() => withEntries([entry], { main: (runtime) => runtime.handle('settings', () => 1), startTimeoutMs: 500 }, async () => undefined));
+    expect([error.code, error.message]).toEqual(['ERR_PERCORE_TIMEOUT', expect.stringContaining('A message for the task "inbox" of the main thread waits for that task, and calls that were sent after it wait behind it: make it in the option main')]);
+  });
+
   it('drops and reports what is for nobody there', async () => {
     await withEntries([(reactor) => void reactor.send('inbxo', 1, { reactor: 'main' })], {}, async (runtime, drops) => {
       runtime.spawn({ name: 'inbox' }, () => undefined);

@@ -3,7 +3,7 @@
  * throws costs its own message and nothing else.
  */
 import { PercoreError } from '../errors.js';
-import { AGAIN, BACK_PRESSURED, OK, nameOfCode } from '../queues/result-codes.js';
+import { AGAIN, BACK_PRESSURED, CLOSED, OK, nameOfCode } from '../queues/result-codes.js';
 import { beginStep, endStep, noteRefusal } from '../refusals.js';
 import type { LocalTask } from './task.js';
 
@@ -89,6 +89,7 @@ const whereOf = (task: LocalTask): string => `task "${task.name}"`;
 
 function notTaken(code: number): PercoreError {
   const isKept = code === BACK_PRESSURED || code === AGAIN;
-  const why = isKept ? 'after an await, when its message was taken already: wait there until there is room' : 'so what it sent was not taken, and its message is gone';
-  return new PercoreError('ERR_PERCORE_STEP_ANSWER', `a step answered ${nameOfCode(code)} ${why}`, { value: code });
+  const why = isKept ? ' after an await, when its message was taken already: wait there until there is room'
+    : `, so what it sent was not taken, and its message is gone${code === CLOSED ? '. It sent to what is closed: by an error, by onStop, or because a reactor has died; the onClose of a file or a connection says why' : ''}`;
+  return new PercoreError('ERR_PERCORE_STEP_ANSWER', `a step answered ${nameOfCode(code)}${why}`, { value: code });
 }

@@ -209,7 +209,7 @@ describe('what a step answers', () => {
     const task = a.spawn({ name: 'lost' }, () => answers[runs++] as never);
     for (const _ of answers) task.send(0);
     await settleAll();
-    expect(told().map((text) => text.replace(/ (so|after).*/, ''))).toEqual([
+    expect(told().map((text) => text.replace(/(, so| after).*/, ''))).toEqual([
       '0, task "lost": a step answered CLOSED', '0, task "lost": a step answered TOO_LARGE', '0, task "lost": a step answered code -99',
       '0, task "lost": a step answered CLOSED', '0, task "lost": a step answered BACK_PRESSURED',
     ]);

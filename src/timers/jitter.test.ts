@@ -87,6 +87,10 @@ describe('jitter statistics', () => {
     expect(recorder.stats()).toMatchObject({ p50Ns: 7, maxNs: 7, signed: { minNs: -7, p999Ns: -7 }, count: 1 });
     for (let i = 0; i < 5; i++) recorder.record(3);
     expect(recorder.stats()).toMatchObject({ p50Ns: 3, p999Ns: 7, minNs: 3, count: 6, isExact: false });
+    // Longer than the histogram tells apart.
+    const far = new JitterRecorder({ exactSamples: 0 });
+    far.record(2 ** 50);
+    expect(far.stats()).toMatchObject({ p50Ns: 2 ** 50, minNs: 2 ** 50, signed: { p50Ns: 2 ** 50 } });
   });
 
   it('take a million values in the memory they had at first', () => {

@@ -149,7 +149,7 @@ export class JitterRecorder {
     all.add(this.late);
     all.add(this.early);
     const mostNs = Math.max(this.mostNs, -this.leastNs);
-    return percentiles((share) => Math.min(all.percentile(share), mostNs), this.leastAbsoluteNs, mostNs);
+    return percentiles((share) => Math.min(Math.max(all.percentile(share), this.leastAbsoluteNs), mostNs), this.leastAbsoluteNs, mostNs);
   }
 
   private signedPercentiles(): Percentiles {

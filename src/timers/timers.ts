@@ -126,7 +126,7 @@ export class Timers implements DueBandHost {
   /** Runs `callback` once, `delayNs` from now, never early. */
   after(options: AfterOptions, callback: TickCallback): TimerId {
     const delayNs = options?.delayNs;
-    if (!isWithin(delayNs, 0)) throw invalidDelay('delayNs', delayNs);
+    if (!isWithin(delayNs, 0)) throw invalidTime('delayNs', options, AFTER_OPTIONS);
     if (hasOther(options, 'delayNs')) checkOptions('options', options, AFTER_OPTIONS);
     return this.add(laterNs(this.host.nowNs(), delayNs), checkBand(options.priority), callback, undefined);
   }
@@ -134,7 +134,7 @@ export class Timers implements DueBandHost {
   /** Runs `callback` once, not before `deadlineNs`. Reads no clock, so it is the cheapest way to make many. */
   at(options: AtOptions, callback: TickCallback): TimerId {
     const deadlineNs = options?.deadlineNs;
-    if (!isWithin(deadlineNs, 0)) throw invalidDelay('deadlineNs', deadlineNs);
+    if (!isWithin(deadlineNs, 0)) throw invalidTime('deadlineNs', options, AT_OPTIONS);
     if (hasOther(options, 'deadlineNs')) checkOptions('options', options, AT_OPTIONS);
     return this.add(deadlineNs, checkBand(options.priority), callback, undefined);
   }
@@ -426,6 +426,13 @@ function checkBand(priority: number | undefined): number {
   if (priority === undefined) return DEFAULT_BAND;
   if (!Number.isInteger(priority) || priority < 0 || priority >= BANDS) throw invalidArgument('priority', priority, `a whole number from 0 to ${BANDS - 1}`);
   return priority;
+}
+
+/** A time that cannot be: most often the options are something else, or it is misspelt (delayMs), which says more than that it is missing. */
+function invalidTime(argument: 'delayNs' | 'deadlineNs', options: unknown, known: readonly string[]): PercoreError {
+  if (typeof options !== 'object' || options === null) return invalidArgument('options', options, `an object with ${argument} (and priority if wanted)`);
+  checkOptions('options', options, known);
+  return invalidDelay(argument, (options as Record<string, unknown>)[argument]);
 }
 
 function invalidDelay(argument: string, value: unknown): PercoreError {

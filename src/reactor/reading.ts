@@ -1,0 +1,134 @@
+/**
+ * A queue that a reactor reads as a task of a band: `Reactor.sub`.
+ *
+ *      waiting (consumer.ready) --records--> ready --select--> up to 16 records --more--> ready, behind the others of its band
+ *                                                                  ├──none left--> waiting
+ *                                                                  └──a step is refused--> held, with its record, until there is room
+ *
+ * It waits at the queue's own bell, and takes no turn meanwhile.
+ */
+import { PercoreError } from '../errors.js';
+import { CLOSED, EVICTED, OK, nameOfCode } from '../queues/index.js';
+import type { LocalTask, TaskHost } from './task.js';
+import type { Holdable } from './waits.js';
+
+/** The consuming end of any queue: with a `state` where it gives values, without one where it gives bytes or a code. */
+export interface ReadableEnd {
+  readonly state?: number;
+  poll(): unknown;
+  ready(): Promise<number>;
+  leave?(): void;
+  close(): void;
+}
+
+/** What `Reactor.sub` returns. */
+export interface Reading {
+  /** Reads no more and gives the place up; what is unread stays for the next consumer of it. Twice is once. */
+  leave(): void;
+  /** Reads no more, and tells the producer that nobody will; see `close` of the queue's consumer. Twice is once. */
+  close(): void;
+}
+
+/** Records read before other tasks of the band get their turn. */
+const QUANTUM = 16;
+
+export class QueueReading implements Holdable, Reading {
+  isReady = false;
+  private isOver = false;
+  /** The record that the next step is given. */
+  private record: unknown;
+  private hasRecord = false;
+  /** Reads in a row that threw. */
+  private failures = 0;
+
+  /** `task` is never scheduled: it stands for the handler's steps. */
+  constructor(private readonly host: TaskHost & { schedule(ready: Holdable): void; hold(ready: Holdable, code: number): void; reportThrown(error: unknown, where: string): void },
+    private readonly task: LocalTask, private readonly end: ReadableEnd, private readonly onEnd: (reading: QueueReading) => void) {
+    host.schedule(this);
+  }
+
+  get band(): number {
+    return this.task.band;
+  }
+
+  run(): boolean {
+    const { host, task } = this;
+    let hasMore = true;
+    let steps = 0;
+    while (steps < QUANTUM) {
+      if (!this.hasRecord && !this.take()) {
+        hasMore = false;
+        break;
+      }
+      const code = host.steps.run(task, this.record, host.id, task.band);
+      if (code !== OK) {
+        host.hold(this, code);
+        break;
+      }
+      this.hasRecord = false;
+      this.record = undefined;
+      steps++;
+      if (host.mustYield(task.band)) break;
+    }
+    host.endQuantum(task.band, steps, 0);
+    return hasMore;
+  }
+
+  setHeld(): void {
+    // While it is held it does not wait for records: nobody else would schedule it.
+  }
+
+  leave(): void {
+    this.finish(() => (this.end.leave === undefined ? this.end.close() : this.end.leave()));
+  }
+
+  close(): void {
+    this.finish(() => this.end.close());
+  }
+
+  /** Takes the next record; without one, waits for it, or ends with the queue. */
+  private take(): boolean {
+    if (this.isOver) return false;
+    const { end } = this;
+    let polled: unknown;
+    try {
+      polled = end.poll();
+      this.failures = 0;
+    } catch (error) {
+      // A record that cannot be read costs itself; a queue whose memory was scribbled on would throw for ever.
+      if (++this.failures === QUANTUM) this.leave();
+      this.report(error);
+      return this.take();
+    }
+    const code = end.state ?? (typeof polled === 'number' ? polled : OK);
+    if (code === OK) {
+      this.record = polled;
+      return this.hasRecord = true;
+    }
+    if (code === CLOSED || code === EVICTED) {
+      this.leave();
+      if (code === EVICTED) this.report(new PercoreError('ERR_PERCORE_CLOSED', `the consumer was ${nameOfCode(EVICTED)}: it was too slow for too long, and reads no more. What it has lost is counted: inspect(queue).dropped.evicted. Call sub again to read on`));
+      return false;
+    }
+    const goOn = (): void => {
+      if (!this.isOver) this.host.schedule(this);
+    };
+    end.ready().then(goOn, (error: unknown) => {
+      // It would be the same the next time: a queue that cannot be waited for is not read on.
+      this.leave();
+      this.report(error);
+    });
+    return false;
+  }
+
+  private finish(end: () => void): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    end();
+    this.onEnd(this);
+  }
+
+  private report(error: unknown): void {
+    this.host.reportThrown(error, this.task.name);
+  }
+}
