@@ -52,6 +52,14 @@ static napi_value setTurnRef(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// isLoopAlive() -> whether something referenced keeps this thread's loop going
+static napi_value isLoopAlive(napi_env env, napi_callback_info) {
+  uv_loop_t* loop = nullptr;
+  napi_value result = nullptr;
+  napi_get_boolean(env, napi_get_uv_event_loop(env, &loop) != napi_ok || uv_loop_alive(loop) != 0, &result);
+  return result;
+}
+
 static napi_value drainTimerRequests(napi_env env, napi_callback_info info) {
   if (Turn* turn = turnOf(env, RawArgs<1>(env, info).value[0])) turn->drainTimerRequests();
   return nullptr;
@@ -79,6 +87,7 @@ void exportTurn(Napi::Env env, Napi::Object exports) {
   exports.Set("createTurn", Napi::Function::New(env, createTurn));
   exportRaw(env, exports, "stopTurn", stopTurn);
   exportRaw(env, exports, "setTurnRef", setTurnRef);
+  exportRaw(env, exports, "isLoopAlive", isLoopAlive);
   exportRaw(env, exports, "drainTimerRequests", drainTimerRequests);
   exportRaw(env, exports, "shareTimerRecords", shareTimerRecords);
   exportRaw(env, exports, "openIo", openIo);

@@ -128,22 +128,6 @@ export function checkBytes(argument: string, value: unknown): Uint8Array {
   throw invalidArgument(argument, value, 'a Uint8Array (of text: Buffer.from(text); of another view: new Uint8Array(view.buffer, view.byteOffset, view.byteLength))');
 }
 
-/** Throws unless `signal` is undefined or an AbortSignal, of this realm or of another. */
-export function checkSignal(signal: unknown): void {
-  if (signal !== undefined && !isSignal(signal)) throw invalidArgument('signal', signal, 'an AbortSignal');
-}
-
-function isSignal(value: unknown): boolean {
-  const signal = value as Partial<AbortSignal> | null;
-  if (typeof signal !== 'object' || signal === null) return false;
-  try {
-    return typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function' && typeof signal.removeEventListener === 'function';
-  } catch {
-    // A Proxy of one, or what has its prototype alone: every question to it throws.
-    return false;
-  }
-}
-
 /**
  * Throws unless `value` is undefined or an object with no keys but the known ones: a misspelt option would be ignored without a word.
  * Returns it, or an empty object, so that fields can be read at once. Not for hot paths.

@@ -36,6 +36,12 @@ describe('the addon', () => {
     expect(native().layoutHash).toBe(layoutHash());
   });
 
+  it('names the option that is missing where Node may not load addons', () => {
+    const script = `import { native } from ${JSON.stringify(new URL('./native.js', import.meta.url).href)}; try { native(); } catch (error) { console.log(error.code, error.message); }`;
+    const { stdout } = spawnSync(process.execPath, ['--no-addons', '--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect(stdout).toMatch(/^ERR_PERCORE_NATIVE_UNAVAILABLE .*This process may not load addons: start Node with --allow-addons, or without --no-addons\. Tried:/);
+  });
+
   it('is loaded from PERCORE_NATIVE_PATH', () => {
     expect(load(addon).cpus).toBe(native().getAffinity().length);
   });

@@ -81,6 +81,8 @@ export interface Native {
   createTurn(options: TurnOptions): TurnHandle;
   stopTurn(turn: TurnHandle): void;
   setTurnRef(turn: TurnHandle, isReferenced: number): void;
+  /** Whether something keeps this thread's loop going. */
+  isLoopAlive(): boolean;
   drainTimerRequests(turn: TurnHandle): void;
   shareTimerRecords(turn: TurnHandle, index: number, records: Float64Array): void;
   createTimers(options: NativeTimersOptions): TimersHandle;
@@ -202,6 +204,7 @@ export function native(): Native {
 
 function load(): Native {
   const tried: string[] = [];
+  let isForbidden = false;
   const named = process.env['PERCORE_NATIVE_PATH'];
   const usual = besideModule(import.meta.url, '../../native/build/Release/percore.node');
   // A relative path is meant from where the program was started, or from the bundle that this module lies in.
@@ -217,10 +220,11 @@ function load(): Native {
       return checkLayout(load(path) as Native, path);
     } catch (error) {
       if (error instanceof PercoreError) throw error;
+      isForbidden ||= (error as NodeJS.ErrnoException).code === 'ERR_DLOPEN_DISABLED';
       tried.push(`${path}: ${(error as Error).message}`);
     }
   }
-  throw new PercoreError('ERR_PERCORE_NATIVE_UNAVAILABLE', `the native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ${remedy()}. Tried:\n  ${tried.join('\n  ')}`);
+  throw new PercoreError('ERR_PERCORE_NATIVE_UNAVAILABLE', `the native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ${isForbidden ? 'This process may not load addons: start Node with --allow-addons, or without --no-addons' : remedy()}. Tried:\n  ${tried.join('\n  ')}`);
 }
 
 /** What to do about a missing addon: who works on Percore builds it, who uses it looks at how it was installed or bundled. */

@@ -13,6 +13,7 @@ import { checkBoolean, checkBytes, checkOptions, invalidArgument, PercoreError }
 import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import type { Io } from './io.js';
+import { checkStreamOptions } from './stream-options.js';
 
 export interface DuplexOptions {
   /** False: when the peer has ended, the stream ends its own side after what was written, as net.Socket does by default. Default true. */
@@ -103,6 +104,7 @@ interface SocketHandle {
  */
 export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Connection {
   const { head, ...options } = checkOptions('options', given, ['head', 'priority', 'highWaterBytes', 'readBytes']);
+  const settings = checkStreamOptions(options);
   const before = head === undefined ? undefined : checkBytes('head', head);
   const fd = descriptorOf(socket);
   // From here to `destroy` nothing of libuv's runs, so nothing is received in between.
@@ -118,7 +120,8 @@ export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Conn
   try {
     socket.pause();
     for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null) unread.push(chunk);
-    connection = io.attach({ fd: own, unread: Buffer.concat(unread), hasPeerEnded }, options);
+    // It is this thread's already.
+    connection = io.takeUp(own, Buffer.concat(unread), hasPeerEnded, settings);
   } catch (error) {
     io.native.socketClose(own);
     throw error;

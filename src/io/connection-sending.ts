@@ -36,7 +36,7 @@ export class SendingHalf implements Refuser {
   isEnding = false;
   hasEnded = false;
   private isCorked = false;
-  /** What the cork held back goes out all the same, until nothing is left. */
+  /** What waits goes out although there is a cork, until nothing is left: once begun, a rest below the cork's measure must not stay behind. */
   private isPushed = false;
   /** The largest offer that was refused since nothing was pending. */
   private refusedBytes = 0;
@@ -145,12 +145,16 @@ export class SendingHalf implements Refuser {
     if (this.connection.isClosed) return;
     this.backlog.insert(this.returnedBytes, this.io.memory.outbox, place, length);
     this.returnedBytes += length;
+    this.isPushed = true;
   }
 
   /** One step: the backlog, then the end. Only when `canSend`. */
   send(): void {
     const { backlog } = this;
-    if (backlog.bytes !== 0) this.emptyOutbox();
+    if (backlog.bytes !== 0) {
+      this.isPushed = true;
+      this.emptyOutbox();
+    }
     // Not given to the kernel after all, which is very rare: the next step tries again.
     if (backlog.bytes !== 0 && this.inOutbox !== 0) return;
     for (let budget = SEND_BYTES; this.isWritable && backlog.bytes !== 0 && budget > 0;) {
@@ -172,6 +176,8 @@ export class SendingHalf implements Refuser {
   }
 
   cork(): void {
+    // What was offered before is not held back.
+    if (!this.isCorked && this.backlog.bytes !== 0) this.isPushed = true;
     this.isCorked = true;
   }
 

@@ -2,7 +2,10 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as netConnect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fixture, inside, remoteRuntime, sleep, until, within } from '../reactor/fixtures/inside.js';
@@ -34,8 +37,8 @@ export function ioSuite(source: IoSource): void {
   });
 
   /** A connection of node:net, with what it has read. */
-  async function peer(port: number, options: { allowHalfOpen?: boolean } = {}): Promise<{ socket: Socket; text: () => string; bytes: () => Buffer; ended: () => boolean; closed: () => boolean; error: () => string | undefined }> {
-    const socket = netConnect({ port, host: '127.0.0.1', ...options });
+  async function peer(where: number | string, options: { allowHalfOpen?: boolean } = {}): Promise<{ socket: Socket; text: () => string; bytes: () => Buffer; ended: () => boolean; closed: () => boolean; error: () => string | undefined }> {
+    const socket = netConnect(typeof where === 'string' ? { path: where, ...options } : { port: where, host: '127.0.0.1', ...options });
     sockets.add(socket);
     const chunks: Buffer[] = [];
     let [ended, closed] = [false, false];
@@ -665,16 +668,18 @@ export function ioSuite(source: IoSource): void {
   });
 
   describe('descriptors that run out', () => {
-    it('neither crash nor spin; who cannot be accepted is closed at once, and others are served when there are some again', async () => {
+    it.each(['TCP', 'Unix'])('neither crash nor spin; who cannot be accepted is closed at once, and others are served when there are some again: %s', async (family) => {
+      const folder = mkdtempSync(join(tmpdir(), 'percore-emfile-'));
+      const path = family === 'Unix' ? join(folder, 'socket') : undefined;
       // Enough to start with: Node opens all modules of a graph at once.
-      const child = spawn('bash', ['-c', `ulimit -n 128; exec "${process.execPath}" "${fileURLToPath(fixture('emfile'))}" ${source}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn('bash', ['-c', `ulimit -n 128; exec "${process.execPath}" "${fileURLToPath(fixture('emfile'))}" ${source} ${path ?? ''}`], { stdio: ['ignore', 'pipe', 'inherit'] });
       let out = '';
       child.stdout.on('data', (chunk: Buffer) => void (out += chunk.toString()));
       const exited = once(child, 'exit');
       try {
         await until(() => out.includes('port '), 'the child listens');
-        const port = Number(/port (\d+)/.exec(out)![1]);
-        const peers = await Promise.all(Array.from({ length: 150 }, () => peer(port)));
+        const where = path ?? Number(/port (\d+)/.exec(out)![1]);
+        const peers = await Promise.all(Array.from({ length: 150 }, () => peer(where)));
         for (const { socket } of peers) socket.write('x');
         await sleep(300);
         const busyMs = cpuMs(child.pid!);
@@ -685,9 +690,9 @@ export function ioSuite(source: IoSource): void {
         expect(cpuMs(child.pid!) - busyMs, 'milliseconds of CPU in one second out of descriptors').toBeLessThan(200);
         await until(() => peers.every(({ text, closed }) => text() === 'x' || closed()), 'the others know that they are not served', 5000);
         for (const { socket } of peers) socket.destroy();
-        let last = await peer(port);
+        let last = await peer(where);
         await until(async () => {
-          if (last.closed()) last = await peer(port);
+          if (last.closed()) last = await peer(where);
           else if (!last.socket.destroyed) last.socket.write('x');
           return last.text().startsWith('x');
         }, 'one that comes when there is room again is served', 5000);
@@ -697,6 +702,7 @@ export function ioSuite(source: IoSource): void {
         expect(out).toMatch(/refusals [1-9]/);
       } finally {
         child.kill('SIGKILL');
+        rmSync(folder, { recursive: true, force: true });
       }
     });
   });

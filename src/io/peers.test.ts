@@ -255,6 +255,38 @@ describe.each(sources)('on %s', (source) => {
       await until(() => got === (taken + 2) * 1000, 'the last');
     });
 
+    it('lets all go once it lets go, though the kernel or a step takes it in pieces and the last is small', async () => {
+      const { connection, socket } = await pair();
+      let got = 0;
+      socket.on('data', (bytes) => void (got += bytes.length));
+      connection.cork();
+      // More than one step sends, and less than a cork holds back is left.
+      for (let round = 1; round <= 3; round++) {
+        expect(connection.offer(new Uint8Array(300_000))).toBe(OK);
+        if (round === 1) await within(2000, connection.flushed(), 'flushed');
+        if (round === 2) await within(2000, connection.writable(), 'writable');
+        await until(() => got === round * 300_000, 'all of it');
+      }
+    });
+
+    it('holds back nothing that was offered before it', async () => {
+      const { connection, socket } = await pair();
+      let [offered, got] = [0, 0];
+      socket.pause();
+      for (const piece = new Uint8Array(9999); connection.pendingBytes === 0; offered += piece.length) {
+        connection.offer(piece);
+        io.flush();
+        // The first time that something comes back, it does so behind the cork.
+        connection.cork();
+        if (connection.pendingBytes === 0) connection.uncork();
+      }
+      socket.on('data', (bytes) => void (got += bytes.length)).resume();
+      await until(() => got === offered, 'all of it');
+      expect(connection.offer(new Uint8Array(100))).toBe(OK);
+      await sleep(20);
+      expect(connection.pendingBytes).toBe(100);
+    });
+
     it('is no write that is stuck: writeMs ends one that the kernel does not take, and not one that is held back', async () => {
       const [held, stuck] = [await pair(), await pair({ highWaterBytes: 2 ** 24 })];
       held.connection.cork();

@@ -212,7 +212,7 @@ for (const source of sources) {
         const original = state['steering'];
         state['moved'] = reactor.io.steer(reactor, { name: 'moved' }, (connection) => {
           connection.onData((bytes) => void connection.offer(bytes));
-          connection.setDeadlines({ idleMs: 200 }).onClose((error) => void (original['closedBy'] = error?.code));
+          connection.setDeadlines({ idleMs: 1500 }).onClose((error) => void (original['closedBy'] = error?.code));
         });
       });
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
@@ -229,6 +229,32 @@ for (const source of sources) {
       expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['outcome'] as Promise<string>)).toBe('handed over');
       await until(closed, 'the idle deadline in the other reactor', 5000);
       expect(await inside(runtime, 1, (_reactor, _argument, { state }) => state['steering']['closedBy'] as string)).toBe('ERR_PERCORE_TIMEOUT');
+    });
+
+    it('handOver while its reactor closes ends, and so does each connection: nothing hangs and no descriptor is left', async () => {
+      await serve();
+      const before = sockets_();
+      const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
+        state['count'] = 0;
+        return reactor.io.listen({ port: 0, highWaterBytes: 2 ** 24 }, (connection) => {
+          // One that cannot be sent, one that waits for the other reactor's answer, and one of which the other learns only while it leaves.
+          if (state['count']++ === 0) while (connection.offer(new Uint8Array(2 ** 20)) === 0);
+          void state['steering'].handOver(connection, 1);
+        }).port;
+      });
+      const busy = inside(runtime, 1, () => {
+        for (const endMs = performance.now() + 400; performance.now() < endMs;);
+      });
+      busy.catch(() => undefined);
+      const peers = [await peer(port), await peer(port), await peer(port)];
+      peers[0]!.socket.pause();
+      await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['count'] === 3), 'all three are on their way');
+      await within(10_000, runtime.close({ drainMs: 50 }), 'the close');
+      peers[0]!.socket.resume();
+      await until(() => peers.every(({ closed }) => closed()), 'their peers know');
+      for (const { socket } of peers) socket.destroy();
+      await until(() => sockets_() < before, 'no descriptor is left');
+      expect(runtime.status().reactors.map(({ state }) => state)).toEqual(['left', 'left', 'left']);
     });
 
     it('a message that is no connection is refused, and touches no descriptor', async () => {

@@ -1,5 +1,6 @@
 /** Who waits until no more than so many bytes are pending. Each wait ends: by room, by its source's close, by its signal or its time-out. */
-import { checkOptions, checkSignal, invalidArgument, PercoreError } from '../errors.js';
+import { checkSignal, whenAborted } from '../abort.js';
+import { checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import type { WaitOptions } from '../queues/index.js';
 
 interface Waiting {
@@ -21,10 +22,11 @@ export class Waiters {
     if (signal === undefined && timeoutMs === undefined) return new Promise((resolve) => void this.waiting.push({ most, resolve }));
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
+      let stopListening: (() => void) | undefined;
       const onAbort = (): void => giveUp(aborted(signal!));
       const done = (): void => {
         clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
+        stopListening?.();
       };
       const mine: Waiting = {
         most,
@@ -40,7 +42,7 @@ export class Waiters {
       };
       if (signal?.aborted === true) return reject(aborted(signal));
       this.waiting.push(mine);
-      signal?.addEventListener('abort', onAbort, { once: true });
+      if (signal !== undefined) stopListening = whenAborted(signal, onAbort);
       if (timeoutMs !== undefined && timeoutMs !== Infinity) timer = setTimeout(() => giveUp(timedOut(timeoutMs)), timeoutMs);
     });
   }

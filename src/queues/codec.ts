@@ -19,9 +19,10 @@
  * to it. The exceptions are structured clone's own (`value`: class instances lose their class) and msgpackr's one (-0 is 0).
  */
 import { types } from 'node:util';
-import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import { checkInteger, invalidArgument } from '../errors.js';
 import { BytesCodec } from './bytes-codec.js';
 import { MsgpackCodec } from './msgpack-codec.js';
+import { checkMemory, notRead, notWritten } from './record-memory.js';
 import { StructCodec } from './struct-codec.js';
 import type { FieldType } from './struct-layout.js';
 import { ValueCodec } from './value-codec.js';
@@ -91,7 +92,9 @@ export const msgpack: MsgpackCodecDescription = Object.freeze({ name: 'msgpack' 
 export function codecOf<T>(description: CodecDescription & Carries<T>): Codec<T>;
 export function codecOf<T>(description: CodecDescription): Codec<T>;
 export function codecOf(description: CodecDescription): Codec<unknown> {
-  return new CheckedCodec(makeCodec(description));
+  const codec = makeCodec(description);
+  // Those of structs check by themselves, each in code of its own: here all would share one place, and V8 would take none of them into it.
+  return codec instanceof StructCodec ? codec : new CheckedCodec(codec);
 }
 
 /** The same for the ends of queues, which know where they write and that they have measured. */
@@ -110,6 +113,8 @@ export function makeCodec(description: CodecDescription): Codec<unknown> {
 class CheckedCodec implements Codec<unknown> {
   readonly description: CodecDescription;
   readonly recordBytes: number;
+  /** The memory that was looked at last: most codecs know one, and to look at it costs more than a small record does. */
+  private known: RecordMemory | undefined;
 
   constructor(private readonly codec: Codec<unknown>) {
     this.description = codec.description;
@@ -121,42 +126,34 @@ class CheckedCodec implements Codec<unknown> {
   }
 
   write(value: unknown, memory: RecordMemory, at: number): number {
-    checkPlace(memory, at);
+    if (memory !== this.known) this.known = checkMemory(memory);
+    if (!isWithin(at, memory.bytes.length)) checkInteger('at', at, 0, memory.bytes.length);
     try {
       return this.codec.write(value, memory, at);
     } catch (cause) {
-      throw this.refusal(`this value cannot be written at ${at}`, cause);
+      throw notWritten(at, cause);
     }
   }
 
   read(memory: RecordMemory, at: number, length: number): unknown {
-    checkInteger('length', length, 0, checkPlace(memory, at));
+    if (memory !== this.known) this.known = checkMemory(memory);
+    const { length: size } = memory.bytes;
+    if (!isWithin(at, size)) checkInteger('at', at, 0, size);
+    if (!isWithin(length, size - at)) checkInteger('length', length, 0, size - at);
     try {
       return this.codec.read(memory, at, length);
     } catch (cause) {
-      throw this.refusal(`no value can be read at ${at}`, cause);
+      throw notRead(at, cause);
     }
   }
 
   forget(): void {
     this.codec.forget();
   }
-
-  private refusal(what: string, cause: unknown): PercoreError {
-    if (cause instanceof PercoreError) return cause;
-    return new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${what}: ${(cause as Error | undefined)?.message}. Measure a value before it is written, and give it as much room`, { argument: 'at', cause });
-  }
 }
 
-/** Returns how many bytes there are from `at` on. */
-function checkPlace(memory: RecordMemory, at: number): number {
-  const { words, bytes, view, buffer } = memory ?? {};
-  if (!(words instanceof Int32Array && types.isUint8Array(bytes) && types.isDataView(view) && Buffer.isBuffer(buffer))) {
-    throw invalidArgument('memory', memory, 'what recordMemory() returns, or an end of a queue');
-  }
-  checkInteger('at', at, 0, bytes.length);
-  return bytes.length - at;
-}
+/** True for a whole number from 0 to `most`. */
+const isWithin = (number: number, most: number): boolean => number >>> 0 === number && number <= most;
 
 /**
  * Four views of `byteLength` bytes of `buffer` from `byteOffset`, both multiples of 4: what a codec writes to and reads from

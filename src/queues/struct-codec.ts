@@ -12,9 +12,10 @@
  * The methods are straight-line code made for this struct, since a loop over fields calls through a table for each and cannot
  * build an object in one step (docs/decisions). Where code must not be made from strings, the same is done by that loop.
  */
-import { invalidArgument, PercoreError, show } from '../errors.js';
+import { checkInteger, invalidArgument, PercoreError, show } from '../errors.js';
 import { canGenerateCode, generate } from './code-generation.js';
 import type { Codec, RecordMemory } from './codec.js';
+import { checkMemory, notWritten } from './record-memory.js';
 import { layoutOf, type PlacedField, type StructFields, type StructLayout, type StructRecord } from './struct-layout.js';
 import { kindOf, memberPath } from './value-path.js';
 
@@ -79,7 +80,8 @@ export function misplaced({ alignment, recordBytes }: StructLayout, memory: Pick
   throw invalidArgument('at', at, last < 0 ? `impossible: the memory has ${memory.bytes.length} bytes, a record ${recordBytes}` : `a multiple of ${alignment} from 0 to ${last}`);
 }
 
-function tooShort({ recordBytes }: StructLayout, length: number): never {
+function wrongLength({ recordBytes }: StructLayout, most: number, length: number): never {
+  checkInteger('length', length, 0, most);
   throw invalidArgument('length', length, `at least ${recordBytes}, the bytes of such a record; was it sent with another codec?`);
 }
 
@@ -94,7 +96,9 @@ export function isMisplaced({ alignment, recordBytes }: StructLayout, at: number
 function generatedMethods(layout: StructLayout): Methods {
   const { places, recordBytes } = layout;
   const quoted = ({ name }: PlacedField): string => JSON.stringify(name);
+  // Memory that was looked at once is known: an end of a queue has only one.
   const source = `
+let known;
 return {
   measure(value) {
     if (typeof value !== 'object' || value === null) refuse(value);
@@ -103,30 +107,40 @@ return {
     return ${recordBytes};
   },
   write(value, memory, at) {
+    if (memory !== known) known = checkMemory(memory);
     if (${misplacedCode(layout, 'at', 'memory.bytes.length')}) misplaced(memory, at);
     const { words, bytes, view } = memory;
-    ${places.map((place, i) => `${place.field.code?.write(place.offset, `value[${quoted(place)}]`) ?? `fields[${i}].write(memory, at + ${place.offset}, value[${quoted(place)}])`};`).join('\n    ')}
+    try {
+      ${places.map((place, i) => `${place.field.code?.write(place.offset, `value[${quoted(place)}]`) ?? `fields[${i}].write(memory, at + ${place.offset}, value[${quoted(place)}])`};`).join('\n      ')}
+    } catch (cause) {
+      throw notWritten(at, cause);
+    }
     return ${recordBytes};
   },
   read(memory, at, length) {
+    if (memory !== known) known = checkMemory(memory);
+    const most = memory.bytes.length - at;
     if (${misplacedCode(layout, 'at', 'memory.bytes.length')}) misplaced(memory, at);
-    if (!(length >= ${recordBytes})) tooShort(length);
+    if (length >>> 0 !== length || length < ${recordBytes} || length > most) wrongLength(most, length);
     const { words, bytes, view } = memory;
     return {
       ${places.map((place, i) => `${quoted(place)}: ${place.field.code?.read(place.offset) ?? `fields[${i}].read(memory, at + ${place.offset})`},`).join('\n      ')}
     };
   },
 };`;
-  return generate<Methods>(['fields', 'refuse', 'misplaced', 'tooShort'], source, [
+  return generate<Methods>(['fields', 'refuse', 'misplaced', 'wrongLength', 'checkMemory', 'notWritten'], source, [
     places.map(({ field }) => field),
     (value: unknown) => refuse(layout, value),
     (memory: RecordMemory, at: number) => misplaced(layout, memory, at),
-    (length: number) => tooShort(layout, length),
+    (most: number, length: number) => wrongLength(layout, most, length),
+    checkMemory,
+    notWritten,
   ]);
 }
 
 function loopingMethods(layout: StructLayout): Methods {
   const { places, recordBytes } = layout;
+  let known: RecordMemory | undefined;
   return {
     measure(value) {
       if (typeof value !== 'object' || value === null) refuse(layout, value);
@@ -137,13 +151,20 @@ function loopingMethods(layout: StructLayout): Methods {
       return recordBytes;
     },
     write(value, memory, at) {
+      if (memory !== known) known = checkMemory(memory);
       if (isMisplaced(layout, at, memory.bytes.length)) misplaced(layout, memory, at);
-      for (const { name, offset, field } of places) field.write(memory, at + offset, value[name]);
+      try {
+        for (const { name, offset, field } of places) field.write(memory, at + offset, value[name]);
+      } catch (cause) {
+        throw notWritten(at, cause);
+      }
       return recordBytes;
     },
     read(memory, at, length) {
+      if (memory !== known) known = checkMemory(memory);
+      const most = memory.bytes.length - at;
       if (isMisplaced(layout, at, memory.bytes.length)) misplaced(layout, memory, at);
-      if (!(length >= recordBytes)) tooShort(layout, length);
+      if (length >>> 0 !== length || length < recordBytes || length > most) wrongLength(layout, most, length);
       const value: AnyRecord = {};
       for (const { name, offset, field } of places) value[name] = field.read(memory, at + offset);
       return value;

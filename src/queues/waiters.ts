@@ -3,6 +3,7 @@
  * settles all of them at once: the first to look takes it, the others look again and wait again. Waking only one would lose
  * the wake-up whenever that one has lost interest.
  */
+import { whenAborted } from '../abort.js';
 import { PercoreError } from '../errors.js';
 import { isTurnDue, turn } from '../turns.js';
 import type { ResultCode } from './result-codes.js';
@@ -46,7 +47,7 @@ export class Waiters {
       let timer: NodeJS.Timeout | undefined;
       const leave = () => {
         clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
+        stopListening?.();
       };
       const waiter: Waiter = {
         settle: (code) => {
@@ -67,7 +68,7 @@ export class Waiters {
         this.onChange();
       };
       const onAbort = () => giveUpWaiting(this.aborted(signal!));
-      signal?.addEventListener('abort', onAbort);
+      const stopListening = signal === undefined ? undefined : whenAborted(signal, onAbort);
       if (timeoutMs <= MOST_TIMEOUT_MS) {
         timer = setTimeout(() => giveUpWaiting(new PercoreError('ERR_PERCORE_TIMEOUT', `${this.what} was not answered within ${timeoutMs} ms`, { value: timeoutMs })), timeoutMs);
       }

@@ -13,7 +13,8 @@
  *
  * Source: event counts, Reed and Kanodia 1979; futex(2).
  */
-import { PercoreError, checkOptions, checkSignal, invalidArgument } from '../errors.js';
+import { checkSignal, whenAborted } from '../abort.js';
+import { PercoreError, checkOptions, invalidArgument } from '../errors.js';
 import { isTurnDue, turn } from '../turns.js';
 import type { ResultCode } from './result-codes.js';
 
@@ -106,13 +107,13 @@ async function sleepAt(wish: Wish, seen: number, leftMs: number, signal: AbortSi
   if (!sleep.async) return;
   // The futex has no way to be left: everybody at this bell is woken and looks again.
   const wakeAll = (): void => void Atomics.notify(wish.bellWords, wish.bell);
-  signal?.addEventListener('abort', wakeAll, { once: true });
+  const stopListening = signal === undefined ? undefined : whenAborted(signal, wakeAll);
   keepAlive(1);
   try {
     await sleep.value;
   } finally {
     keepAlive(-1);
-    signal?.removeEventListener('abort', wakeAll);
+    stopListening?.();
   }
 }
 

@@ -61,6 +61,6 @@ export class Address {
    */
   whenRoom(then: () => void): void {
     checkFunction('then', then);
-    this.outlet.whenRoom(this.refusedBytes, then);
+    this.outlet.whenRoom(this.refusedBytes, then, this.name);
   }
 }

@@ -183,6 +183,8 @@ describe('options', () => {
       [{ io: 'io_uring' }, /^io must be an object with source, or left out, not "io_uring"$/],
       [{ io: { source: 'kqueue' } }, /^io\.source must be 'epoll' or 'io_uring', not "kqueue"$/],
       [{ resourceLimits: { maxHeap: 5 } }, /^resourceLimits has no option "maxHeap"/],
+      [{ resourceLimits: { maxOldGenerationSizeMb: '64' } }, /^resourceLimits\.maxOldGenerationSizeMb must be a number above 0, not "64"$/],
+      [{ resourceLimits: { stackSizeMb: NaN } }, /^resourceLimits\.stackSizeMb must be a number above 0, not NaN$/],
       [{ main: 5 }, /^main must be a function, not 5$/],
     ];
     for (const [options, message] of cases) {

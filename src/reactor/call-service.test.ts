@@ -32,6 +32,23 @@ beforeAll(async () => {
 });
 afterAll(() => runtime.close({ drainMs: 1000 }));
 
+describe('one signal', () => {
+  it('ends thousands of calls, and Node warns of no leak meanwhile', async () => {
+    const warnings: string[] = [];
+    const note = (warning: Error) => void warnings.push(warning.name);
+    process.on('warning', note);
+    const controller = new AbortController();
+    const held = Array.from({ length: 2000 }, (_, i) => runtime.call('held', `signal ${i}`, { reactor: 0, signal: controller.signal }).catch((error: unknown) => error));
+    await runtime.call('release', ['signal 7', 'seven'], { reactor: 0 });
+    expect(await within(2000, held[7]!, 'the answer')).toBe('seven');
+    controller.abort('enough');
+    expect((await Promise.all(held)).filter((end) => end === 'enough').length).toBe(1999);
+    expect(runtime.status().main.callsInFlight).toBe(0);
+    process.off('warning', note);
+    expect(warnings).toEqual([]);
+  });
+});
+
 describe('an answer', () => {
   it('that comes when its call was given up is dropped and counted, however many calls later', async () => {
     const before = runtime.status().main;

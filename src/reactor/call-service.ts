@@ -2,7 +2,8 @@
  * Calls of one party, both ways: asking a reactor and waiting for its answer, and answering by the handlers registered here. A call is a
  * record in the lane of its band; its answer comes back in the return lane of the same band.
  */
-import { checkSignal, invalidArgument, PercoreError } from '../errors.js';
+import { checkSignal, whenAborted } from '../abort.js';
+import { invalidArgument, PercoreError } from '../errors.js';
 import { BANDS, RETURN_LANES, partyLayout } from '../layout.js';
 import { BACK_PRESSURED, OK, TOO_LARGE } from '../queues/index.js';
 import { refuseFor } from '../refusals.js';
@@ -39,7 +40,11 @@ export class CallService {
   private readonly handlers = new Map<string, Handler>();
   private readonly codec = new ValueCodec();
 
-  constructor(private readonly intercore: Intercore, private readonly timers: Timers) {}
+  /** Some call waits for its answer. */
+  private isWaiting = false;
+
+  /** `onWaiting` is told when the first call begins to wait, and when none does any more. */
+  constructor(private readonly intercore: Intercore, private readonly timers: Timers, private readonly onWaiting: (isWaiting: boolean) => void) {}
 
   /** Calls that wait for their answer. */
   get count(): number {
@@ -137,11 +142,11 @@ export class CallService {
     };
     // Serializing runs the getters of the argument, and one of them may have aborted it.
     if (signal?.aborted === true) onAbort();
-    else signal?.addEventListener('abort', onAbort, { once: true });
+    const stopListening = signal === undefined || call.isOver ? undefined : whenAborted(signal, onAbort);
     if (call.isOver && timer !== undefined) this.timers.cancel(timer);
     call.cleanUp = () => {
       if (timer !== undefined) this.timers.cancel(timer);
-      signal?.removeEventListener('abort', onAbort);
+      stopListening?.();
     };
   }
 
@@ -161,7 +166,9 @@ export class CallService {
   }
 
   private countCalls(): void {
-    this.intercore.counters[CALLS_IN_FLIGHT] = this.calls.count;
+    const { count } = this.calls;
+    this.intercore.counters[CALLS_IN_FLIGHT] = count;
+    if (this.isWaiting !== count > 0) this.onWaiting((this.isWaiting = count > 0));
   }
 
   // ---- Answering --------------------------------------------------------------------------------------------------

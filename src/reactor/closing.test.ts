@@ -152,4 +152,12 @@ describe('a program that ends with a runtime open', () => {
     expect(program("runtime.unref().ref(); setTimeout(() => { console.log('still here'); runtime.close(); }, 300).unref();")).toMatchObject({ status: 0, stdout: 'still here\n', stderr: '' });
     expect(program('runtime.unref(); console.log((await runtime.close()).drained);'), 'who closes waits for it').toMatchObject({ status: 0, stdout: 'true\n', stderr: '' });
   });
+
+  it('after unref() waits for the answers of its calls, whenever they were made, and for nothing else', () => {
+    const later = "runtime.call('run', { source: '() => new Promise((resolve) => setTimeout(resolve, 50, 7))' }, { reactor: 0 })";
+    expect(program(`runtime.unref(); console.log(await ${later}, await ${later});`)).toMatchObject({ status: 0, stdout: '7 7\n', stderr: '' });
+    expect(program(`void ${later}.then(console.log); runtime.unref();`)).toMatchObject({ status: 0, stdout: '7\n', stderr: '' });
+    expect(program(`runtime.unref(); await ${later}; await new Promise(() => {});`), 'the wait that is left keeps nothing').toMatchObject({ status: 13, stdout: '' });
+    expect(program(`runtime.unref(); await runtime.call('run', { source: '() => new Promise(() => {})' }, { reactor: 0, timeoutMs: 30 }).catch((error) => console.log(error.code));`)).toMatchObject({ status: 0, stdout: 'ERR_PERCORE_TIMEOUT\n' });
+  });
 });

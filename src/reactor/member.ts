@@ -10,7 +10,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { MessageChannel, Worker, receiveMessageOnPort, type ResourceLimits } from 'node:worker_threads';
+import { MessageChannel, Worker, receiveMessageOnPort, type MessagePort, type ResourceLimits } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
 import { besideModule } from '../native.js';
 import { kindOf, memberPath } from '../queues/value-path.js';
@@ -46,6 +46,8 @@ export class Member {
   isReady = false;
   readonly exited: Promise<void>;
   readonly worker: Worker;
+  private readonly reports: MessagePort;
+  private answerIdle: ((isIdle: boolean) => void) | undefined;
   /** Node's number of the thread, which `worker` forgets before the exit event. */
   readonly threadId: number;
   /** Those that it has ends of. */
@@ -72,6 +74,7 @@ export class Member {
       if (report.kind === 'stepError') return host.stepError(id, unpackError(report.error, id, report.where), report.where);
       if (report.kind === 'messageDropped') return host.messageDropped(id, unpackError(report.error, id, 'messages'));
       if (report.kind === 'queueOpened' || report.kind === 'queueUnreachable') return this.queues.take(report);
+      if (report.kind === 'idle') return this.answerIdle?.(report.isIdle);
       this.hasBegun = true;
       host.progressed();
       if (report.kind === 'begun') return;
@@ -80,6 +83,7 @@ export class Member {
       if (report.kind === 'ready') settle.resolve();
       else settle.reject(entryFailed(id, start.entry, unpackError(report.error, id, 'entry')));
     };
+    this.reports = port1;
     port1.on('message', take);
     // The worker itself keeps the main thread alive, or not: see unref().
     port1.unref();
@@ -106,6 +110,14 @@ export class Member {
 
   deathWhileStarting(): PercoreError {
     return new PercoreError('ERR_PERCORE_ENTRY', `reactor ${this.id} ended with exit code ${this.exitCode} while it started${this.error === undefined ? '' : `: ${this.error.message}`}`, { reactorId: this.id, cause: this.error });
+  }
+
+  /** Whether nothing of its thread's own could ever run again. Never settles when the thread is busy for ever, or gone. */
+  isIdle(): Promise<boolean> {
+    this.reports.postMessage('idle?');
+    return new Promise((resolve) => {
+      this.answerIdle = resolve;
+    });
   }
 
   /** Asks Node to end the thread between two statements; a blocking system call it cannot end. */

@@ -4,6 +4,7 @@
  * one that runs. A lane is never published before the higher lanes to the same party. Whoever publishes also wakes.
  */
 import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableProducer } from '../queues/index.js';
+import { copyBytes } from '../queues/copy-bytes.js';
 import { framedBytes } from '../queues/record.js';
 import { ValueCodec, type ValueMemory } from '../queues/value-codec.js';
 import { checkBytes } from '../errors.js';
@@ -15,7 +16,7 @@ import { SentNames, type SentName } from './names.js';
 import { Parcels, type Parcel } from './parcels.js';
 import { notify } from './parking.js';
 import { announceLane, laneAt, type SharedRuntime } from './shared.js';
-import { WaitingLine, type Room, type WaitingHost } from './waiting-line.js';
+import { WaitingLine, type Ahead, type Room, type WaitingHost } from './waiting-line.js';
 
 /** What an outlet needs of its reactor. */
 export interface OutletHost {
@@ -41,8 +42,6 @@ const REJECTED = partyLayout.fields.rejected.at >> 3;
 const WAITING_BYTES = partyLayout.fields.waitingBytes.at >> 3;
 /** Most bytes of calls of one party that may wait for room, over all lanes. Answers count, and are always taken. */
 export const MOST_WAITING_BYTES = 2 ** 26;
-/** Bytes up to this length are copied one by one: cheaper than asking whether their memory may grow meanwhile. */
-const SHORT_BYTES = 32;
 /** The clock is read once in so many unpublished records. */
 const CLOCK_EVERY = 8;
 
@@ -57,6 +56,8 @@ export class Outlet implements ValueMemory, Room {
   readonly line: WaitingLine;
   /** Bytes of the record, head included, that was refused last: what to wait for with `whenRoom`. */
   refusedBytes = 0;
+  /** Its name, if the receiver has not been told of that. */
+  refusedName: SentName | undefined;
   private readonly producer: VariableProducer;
   private readonly codec = new ValueCodec();
   private dirtySinceNs = 0;
@@ -100,7 +101,7 @@ export class Outlet implements ValueMemory, Room {
   claimFor(name: SentName, kind: number, headBytes: number, length: number): number {
     if (name.number < 0) {
       const code = this.tell(name);
-      if (code !== OK) return this.refuse(code, this.neededFor(name, headBytes + length));
+      if (code !== OK) return this.refuse(code, headBytes + length, name);
     }
     return this.claim(kind, headBytes, length);
   }
@@ -148,7 +149,7 @@ export class Outlet implements ValueMemory, Room {
     const at = this.claimFor(name, BYTES, HEAD_BYTES, length);
     if (at < 0) return at;
     this.words[at >> 2] = name.number;
-    this.copy(payload, length, at + HEAD_BYTES);
+    copyBytes(payload, length, this.bytes, at + HEAD_BYTES);
     this.commit(HEAD_BYTES + length);
     return OK;
   }
@@ -207,9 +208,10 @@ export class Outlet implements ValueMemory, Room {
   /**
    * Calls `then` once, in a later turn, as soon as a record of `needed` bytes, head included, would be taken, or the receiver has died.
    * Those who wait are called in the order in which they came. One that throws is counted and reported, and costs the others nothing.
+   * If the record is for a name that the receiver has not been told, `name` is told as soon as there is room for that.
    */
-  whenRoom(needed: number, then: () => void): void {
-    this.line.whenRoom(needed, then);
+  whenRoom(needed: number, then: () => void, name?: SentName): void {
+    this.line.whenRoom(needed, then, this.ahead(name));
   }
 
   // ---- For its line ---------------------------------------------------------------------------------------------
@@ -270,21 +272,10 @@ export class Outlet implements ValueMemory, Room {
     return OK;
   }
 
-  /** Bytes to wait for before `needed` bytes for `name` are sent: its NAME record may have to go before. */
-  private neededFor(name: SentName | undefined, needed: number): number {
-    return name === undefined || name.number >= 0 ? needed : Math.min(framedBytes(nameBytes(name)) + needed, this.producer.maxRecordBytes);
-  }
-
-  /** Copies exactly `length` bytes, also from memory that another thread is making longer. */
-  private copy(payload: Uint8Array, length: number, at: number): void {
-    const { bytes } = this;
-    if (length <= SHORT_BYTES) {
-      for (let i = 0; i < length; i++) bytes[at + i] = payload[i]!;
-    } else if ((payload.buffer as { growable?: boolean }).growable === true) {
-      bytes.set(payload.subarray(0, length), at);
-    } else {
-      bytes.set(payload, at);
-    }
+  /** What has to go before a record for `name`: nothing, once the receiver has been told of it. */
+  private ahead(name: SentName | undefined): Ahead | undefined {
+    if (name === undefined || name.number >= 0) return undefined;
+    return { needed: nameBytes(name), send: () => void (name.number < 0 && this.tell(name)) };
   }
 
   private writeCall(memory: ValueMemory, at: number, name: number, call: PendingCall, deadlineNs: number, value: unknown): number {
@@ -304,7 +295,7 @@ export class Outlet implements ValueMemory, Room {
   private keep(scratch: ValueMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined): void {
     const isFirst = this.parcels.isEmpty;
     this.parcels.keep(scratch, length, kind, name, call);
-    if (isFirst) this.whenRoom(this.neededFor(name, length), this.sendParcels);
+    if (isFirst) this.whenRoom(length, this.sendParcels, name);
   }
 
   /** What waits goes, one after the other, as far as there is room. */
@@ -312,7 +303,7 @@ export class Outlet implements ValueMemory, Room {
     for (let parcel = this.parcels.next(); parcel !== undefined; parcel = this.parcels.next()) {
       const code = this.sendParcel(parcel);
       if (code === BACK_PRESSURED) {
-        this.whenRoom(this.neededFor(parcel.name, parcel.bytes.length), this.sendParcels);
+        this.whenRoom(parcel.bytes.length, this.sendParcels, parcel.name);
         return;
       }
       // CLOSED: nobody is there to take any of them.
@@ -351,13 +342,15 @@ export class Outlet implements ValueMemory, Room {
     }
   }
 
-  private refuse(code: number, needed: number): number {
+  private refuse(code: number, needed: number, name?: SentName): number {
     this.host.counters[REJECTED]!++;
     if (code !== BACK_PRESSURED) return code;
     this.refusedBytes = needed;
+    this.refusedName = name;
     // The receiver can make room only of what it can see.
     if (this.isDirty) this.host.publishDownTo(this);
-    noteRefusal(this.line, needed);
+    const ahead = this.ahead(name);
+    noteRefusal(ahead === undefined ? this.line : { awaitRoom: (bytes, then) => this.line.awaitRoom(bytes, then, ahead) }, needed);
     return code;
   }
 

@@ -173,6 +173,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private readonly budget: Budget;
   private readonly onError: (error: unknown, where: string) => void;
   private isInTurn = false;
+  private isReferenced = true;
   /** What the others believe that runs here. */
   private toldBand: number = AWAKE;
   private turnEndNs = 0;
@@ -215,7 +216,9 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     });
     this.timers = this.clock instanceof ManualClock ? this.timersBy(this.clock) : this.wheel;
     // Time-outs of calls and connections are real, whatever the clock.
-    this.calls = new CallService(this.intercore, this.wheel);
+    this.calls = new CallService(this.intercore, this.wheel, (isWaiting) => {
+      if (!this.isReferenced) this.addon.setTurnRef(this.turnHandle, isWaiting ? 1 : 0);
+    });
     this.io = new Io({
       schedule, nowNs, timers: this.wheel,
       source: options.io?.source ?? 'epoll',
@@ -450,7 +453,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     if (!isOptions(options, 'reactor', 'priority')) throw wrongOptions('whenRoom', options, ['reactor', 'priority']);
     checkFunction('then', then);
     const outlet = this.intercore.outlet(this.checkParty(options.reactor), checkBand(options.priority));
-    outlet.whenRoom(outlet.refusedBytes, then);
+    outlet.whenRoom(outlet.refusedBytes, then, outlet.refusedName);
   }
 
   /**
@@ -656,14 +659,20 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     Atomics.store(this.party, PHASE, phase);
   }
 
-  /** Keeps the thread alive (at first) or not. */
+  /** Keeps the thread alive (at first), or only while a call waits for its answer. */
   setRef(isReferenced: boolean): void {
-    this.addon.setTurnRef(this.turnHandle, isReferenced ? 1 : 0);
+    this.isReferenced = isReferenced;
+    this.addon.setTurnRef(this.turnHandle, isReferenced || this.calls.count > 0 ? 1 : 0);
   }
 
   /** True when nothing is ready, waiting or under way here. */
   isQuiet(): boolean {
     return this.bands.bitmap === 0 && this.steps.unsettled === 0 && this.waits.isIdle() && this.calls.count === 0 && this.intercore.isQuiet();
+  }
+
+  /** True when it is quiet and no timer, listener or connection of it is open. */
+  isIdle(): boolean {
+    return this.isQuiet() && this.io.count === 0 && this.timers.count === 0;
   }
 
   /** The stop protocol, once a turn after the stop word has changed: run the hooks, say when all is quiet, leave when told. */

@@ -99,7 +99,9 @@ export function checkRuntimeOptions(options: RuntimeOptions): RuntimeSettings {
   if (options.clock !== undefined && options.clock !== 'manual') throw invalidArgument('clock', options.clock, "'manual' or left out");
   const source = checkOneOf('io.source', checkOptions('io', options.io, ['source']).source ?? 'epoll', ['epoll', 'io_uring']);
   const startTimeoutMs = checkInteger('startTimeoutMs', options.startTimeoutMs ?? 30_000, 1, MOST_MS);
-  if (options.resourceLimits !== undefined) checkOptions('resourceLimits', options.resourceLimits, LIMITS);
+  for (const [limit, value] of Object.entries(checkOptions('resourceLimits', options.resourceLimits, LIMITS))) {
+    if (value !== undefined && !(typeof value === 'number' && value > 0 && value < Infinity)) throw invalidArgument(`resourceLimits.${limit}`, value, 'a number above 0');
+  }
   checkIdleOptions('idle', options.idle);
   const cpus = cpuBudget();
   const asked = options.reactors ?? 'auto';

@@ -16,6 +16,7 @@ import type { Address } from './address.js';
 import type { CallContext } from './call-service.js';
 import type { CallOptions } from './calls.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
+import { ForgottenWatch } from './forgotten.js';
 import { Member, type MemberHost } from './member.js';
 import { summon, summonAfterDeath } from './parking.js';
 import { Reactor, type AddressOptions, type Answer, type AnyServices, type CallRest, type SendOptions, type SpawnOptions, type Task } from './reactor.js';
@@ -97,6 +98,8 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   /** The main thread's own party. */
   private readonly host: Reactor<S>;
   private closing: Promise<CloseResult> | undefined;
+  private isHeld = true;
+  private forgotten: ForgottenWatch | undefined;
   private isStarted = false;
   private isMainReady = false;
   /** Begins anew whenever a reactor gets further: two hundred of them on two CPUs need a minute, and none is stuck. */
@@ -207,7 +210,8 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
 
   /**
    * Lets every reactor run what it was sent, then ends them. Resolves within `drainMs` and two seconds, whatever a reactor does; the result says
-   * which did not leave. A second call returns the first one's promise.
+   * which did not leave. A second call returns the first one's promise. A program that has nothing left but an open runtime, and whose reactors
+   * wait for nothing, is warned after some seconds (PERCORE_NOT_CLOSED).
    */
   close(options?: CloseOptions): Promise<CloseResult> {
     const drainMs = checkInteger('drainMs', checkOptions('options', options, ['drainMs']).drainMs ?? 5000, 0, 2 ** 31 - 1);
@@ -216,23 +220,44 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
 
   /**
    * Lets the program end though the runtime is open, when nothing else keeps it: the reactors are then terminated in the middle of what they do.
-   * For a runtime that only serves the main thread. Returns this.
+   * A call of the main thread keeps it until the answer is there. For a runtime that only serves the main thread. Returns this.
    */
   unref(): this {
-    for (const member of this.members) member.unref();
-    this.host.setRef(false);
+    this.isHeld = false;
+    this.forgotten?.stop();
+    this.hold(false);
     return this;
   }
 
   /** Keeps the program running until the runtime is closed, as it does at first. Returns this. */
   ref(): this {
-    for (const member of this.members) member.ref();
-    this.host.setRef(true);
+    this.isHeld = true;
+    this.hold(true);
     return this;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close().then(() => undefined);
+  }
+
+  private hold(isHeld: boolean): void {
+    for (const member of this.members) {
+      if (isHeld) member.ref();
+      else member.unref();
+    }
+    this.host.setRef(isHeld);
+  }
+
+  private watch(): void {
+    this.forgotten = new ForgottenWatch({
+      activity: () => {
+        const { reactors, main } = this.status();
+        const isAsleep = this.closing === undefined && this.inFlight() === 0 && this.host.isQuiet() && reactors.every(({ state }) => state === 'ready');
+        return isAsleep ? JSON.stringify([main.sent, main.received, reactors.map(({ sent, received, steps, stepErrors, messages }) => [sent, received, steps, stepErrors, messages])]) : undefined;
+      },
+      hold: (isHeld) => this.hold(isHeld),
+      areReactorsIdle: async () => (await Promise.all(this.members.map((member) => member.isIdle()))).every(Boolean),
+    });
   }
 
   // ---- Inside -------------------------------------------------------------------------------------------------------
@@ -251,6 +276,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
       // What entries have sent to tasks that are made right after this has resolved waits for them.
       setImmediate(() => this.host.noteStarted());
       this.warnOfPins();
+      if (this.isHeld) this.watch();
       return this;
     } catch (error) {
       const { stillRunning } = await this.close({ drainMs: 0 });
@@ -353,6 +379,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   }
 
   private async closeInOrder(drainMs: number): Promise<CloseResult> {
+    this.forgotten?.stop();
     // Whatever unref() said: who closes waits for it.
     this.ref();
     this.tellAll(words.stop.DRAIN);

@@ -34,8 +34,17 @@ export interface Room {
   describe(): string;
 }
 
+/** A record that has to go before what somebody waits to send, such as the name that it is for. */
+export interface Ahead {
+  readonly needed: number;
+  /** Sends it, for which there is room now. Another may have done so meanwhile. */
+  send(): void;
+}
+
 interface Waiter {
   readonly needed: number;
+  /** Sent at the head of the line, as soon as there is room for it; then the wait is for `needed` alone. */
+  ahead: Ahead | undefined;
   readonly goOn: () => void;
   /** A task is made ready and takes its room later; a callback takes it at once or not at all. */
   readonly takesLater: boolean;
@@ -65,13 +74,13 @@ export class WaitingLine implements Refuser {
    * Calls `then` once, in a later turn, as soon as there is room for `needed`, or nobody will take anything. It uses
    * the room at once.
    */
-  whenRoom(needed: number, then: () => void): void {
-    this.join({ needed, goOn: then, takesLater: false, who: this.host.whoRuns(), isGone: false });
+  whenRoom(needed: number, then: () => void, ahead?: Ahead): void {
+    this.join({ needed, ahead, goOn: then, takesLater: false, who: this.host.whoRuns(), isGone: false });
   }
 
   /** The same for somebody who is made ready by `then` and uses the room later. Returns what takes the wish back. */
-  awaitRoom(needed: number, then: () => void): () => void {
-    const waiter = { needed, goOn: then, takesLater: true, who: '', isGone: false };
+  awaitRoom(needed: number, then: () => void, ahead?: Ahead): () => void {
+    const waiter: Waiter = { needed, ahead, goOn: then, takesLater: true, who: '', isGone: false };
     this.join(waiter);
     return () => {
       if (waiter.isGone) return;
@@ -110,22 +119,33 @@ export class WaitingLine implements Refuser {
   admit(): void {
     this.isStale = false;
     // Who waits again from within its callback stands behind those, and comes with the next look.
-    for (let last = this.waiters.length; this.count !== 0 && this.first < last;) {
+    let left = this.waiters.length - this.first;
+    while (left > 0 && this.count !== 0) {
       const waiter = this.waiters[this.first]!;
       if (waiter.isGone) {
         this.gone--;
       } else {
-        if (!this.room.isOver() && !this.room.askForRoom(this.promised + waiter.needed)) {
-          // Without the promise there may be room already, and then nobody would tell.
-          if (this.promised !== 0) this.mayHaveRoom();
-          if (this.first > MOST_GONE && this.first > this.count) this.close();
-          return;
+        if (!this.hasRoomFor(waiter.ahead ?? waiter)) return;
+        if (waiter.ahead !== undefined) {
+          waiter.ahead.send();
+          waiter.ahead = undefined;
+          continue;
         }
-        this.call(waiter);
       }
+      // Before the call, in which others may leave this line, so that its gaps are closed.
       this.first++;
+      left--;
+      if (!waiter.isGone) this.call(waiter);
     }
     this.close();
+  }
+
+  private hasRoomFor({ needed }: { needed: number }): boolean {
+    if (this.room.isOver() || this.room.askForRoom(this.promised + needed)) return true;
+    // Without the promise there may be room already, and then nobody would tell.
+    if (this.promised !== 0) this.mayHaveRoom();
+    if (this.first > MOST_GONE && this.first > this.count) this.close();
+    return false;
   }
 
   /** Closes the gaps that those who have left the line have left in it. */

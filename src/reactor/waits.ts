@@ -65,7 +65,8 @@ export class Waits implements WaitingHost {
       const line = this.lines[i]!;
       if (line.isStale) line.admit();
       if (line.count !== 0) continue;
-      line.isListed = false;
+      // Its last waiters may have left while it was looked at: who joins next must find it neither listed nor stale.
+      line.isListed = line.isStale = false;
       this.lines[i] = this.lines[this.lines.length - 1]!;
       this.lines.pop();
     }

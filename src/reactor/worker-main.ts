@@ -6,6 +6,7 @@ import { forbidBlocking } from '../queues/waiting.js';
 import { requestGrants, type Grants } from '../realtime/grants.js';
 import { entryOf, importEntry } from './entry.js';
 import { packError } from './failure.js';
+import { isHeldByOthers } from './forgotten.js';
 import { OpenedQueues, type QueueReport } from './opened-queues.js';
 import { Reactor, type ReactorOptions } from './reactor.js';
 import type { SharedRuntime } from './shared.js';
@@ -27,6 +28,8 @@ export type WorkerReport =
   | { kind: 'begun' }
   | { kind: 'ready'; grants: Grants }
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
+  /** An answer to the main thread: whether nothing of this thread's own could ever run again. */
+  | { kind: 'idle'; isIdle: boolean }
   | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
   | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };
 
@@ -68,6 +71,9 @@ async function main(start: WorkerStart): Promise<void> {
   reactor.setPhase(words.phase.READY);
   reactor.noteStarted();
   report({ kind: 'ready', grants });
+  // The one thing that it is asked; see forgotten.ts.
+  start.reports.on('message', () => void setImmediate(() => report({ kind: 'idle', isIdle: reactor.isIdle() && !isHeldByOthers((isHeld) => reactor.setRef(isHeld)) })).unref());
+  start.reports.unref();
 }
 
 await main(workerData as WorkerStart);

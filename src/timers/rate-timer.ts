@@ -13,7 +13,8 @@
  * A timer of its own descriptor each, for the few things that must be punctual; millions belong in the wheel. Works in any thread:
  * the main one, a worker, a reactor. Not setInterval, which drifts, and ticks in milliseconds, by decision of its maintainers.
  */
-import { checkFunction, checkInteger, checkOptions, checkSignal, invalidArgument, PercoreError } from '../errors.js';
+import { checkSignal, whenAborted } from '../abort.js';
+import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { ManualAlarm, openAlarm, type OpenedAlarm, type RateBackend } from './alarm.js';
 import { monotonicClock, type Clock, type SystemClock } from './clock.js';
 import { ManualClock } from './manual-clock.js';
@@ -300,10 +301,10 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     };
     const onAbort = (): void => giveUp(signal!.reason);
     const stopTimeout = timeoutMs === undefined ? undefined : startTimeout(this.clock, timeoutMs, () => giveUp(new PercoreError('ERR_PERCORE_TIMEOUT', `no tick within ${timeoutMs} ms`)));
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const stopListening = signal === undefined ? undefined : whenAborted(signal, onAbort);
     waiter.cleanUp = () => {
       stopTimeout?.();
-      signal?.removeEventListener('abort', onAbort);
+      stopListening?.();
     };
   }
 }

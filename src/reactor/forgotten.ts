@@ -1,0 +1,72 @@
+/**
+ * A close() that was forgotten. A runtime keeps its program running, so one that nobody closes leaves a program that has done its work and
+ * does not end, without a word. Here somebody looks, seldom, and says so once.
+ *
+ * It is a guess only as far as time goes. Nothing is said unless the main thread has nothing left that could ever call it (its loop would end
+ * if the runtime did not hold it), every reactor says the same of its own thread, and nothing was sent or run for some seconds. Whoever
+ * listens, waits for a timer, a step or a signal, or has called `unref`, is never told.
+ */
+import { native } from '../native.js';
+
+export interface ForgottenHost {
+  /** Changes with everything that is sent, received or run; undefined while something is ready, waiting or under way. */
+  activity(): string | undefined;
+  /** Holds the thread's loop, or not. */
+  hold(isHeld: boolean): void;
+  /** Whether each reactor's thread has nothing of its own left either. */
+  areReactorsIdle(): Promise<boolean>;
+}
+
+const LOOK_MS = 1000;
+/** Looks in a row that must have found the same. */
+const LOOKS = 5;
+
+export class ForgottenWatch {
+  private readonly timer: NodeJS.Timeout;
+  private before: string | undefined;
+  private quietLooks = 0;
+
+  constructor(private readonly host: ForgottenHost) {
+    this.timer = setInterval(() => void setImmediate(() => this.look()).unref(), LOOK_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    this.quietLooks = -Infinity;
+  }
+
+  private look(): void {
+    // Of an immediate that was under way: nobody's hold is touched any more.
+    if (this.quietLooks === -Infinity) return;
+    const now = this.host.activity();
+    const isQuiet = now !== undefined && now === this.before && !isWatchedFor() && !isHeldByOthers((isHeld) => this.host.hold(isHeld));
+    this.before = now;
+    this.quietLooks = isQuiet ? this.quietLooks + 1 : Math.min(this.quietLooks, 0);
+    if (this.quietLooks === LOOKS) void this.ask();
+  }
+
+  private async ask(): Promise<void> {
+    const isIdle = await this.host.areReactorsIdle();
+    if (this.quietLooks < LOOKS) return;
+    this.quietLooks = 0;
+    if (!isIdle) return;
+    this.stop();
+    process.emitWarning('the program has nothing left to do and does not end, since its runtime is open. End it with `await runtime.close()`, declare it with '
+      + '`await using runtime = …`, or call `runtime.unref()` if the program may end in the middle of what reactors do', { code: 'PERCORE_NOT_CLOSED' });
+  }
+}
+
+/** A signal is handled: it may be what the program waits for. */
+function isWatchedFor(): boolean {
+  return ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'].some((signal) => process.listenerCount(signal) !== 0);
+}
+
+/** True when something else than what `hold` lets go keeps this thread's loop alive. From an immediate: within a timer's call the others are not in the loop. */
+export function isHeldByOthers(hold: (isHeld: boolean) => void): boolean {
+  hold(false);
+  try {
+    return native().isLoopAlive();
+  } finally {
+    hold(true);
+  }
+}

@@ -1,0 +1,70 @@
+/** Those who leave a line while it is looked at: nobody is left behind, and nobody is forgotten later. */
+import { expect, it } from 'vitest';
+import { WaitingLine } from './waiting-line.js';
+import { Waits } from './waits.js';
+
+function makeLine(room: { left: number }): { waits: Waits; line: WaitingLine } {
+  const waits = new Waits({
+    schedule: () => undefined,
+    wantTurn: () => undefined,
+    whoRuns: () => 'the test',
+    reportThrown: (error) => {
+      throw error;
+    },
+  });
+  const line = new WaitingLine(waits, {
+    askForRoom: (units) => units <= room.left,
+    unitsOf: (units) => units,
+    isOver: () => false,
+    describe: () => 'room in a test',
+  });
+  return { waits, line };
+}
+
+it('is looked at again for those who come after its last waiters have left it', () => {
+  const room = { left: 2 };
+  const { waits, line } = makeLine(room);
+  // One that waits twice in one line, as a step does that two records of one lane were refused.
+  const takeBack: (() => void)[] = [];
+  const goOn = (): void => {
+    for (const end of takeBack) end();
+  };
+  takeBack.push(line.awaitRoom(1, goOn), line.awaitRoom(2, goOn));
+  line.whenRoom(1, () => undefined);
+  waits.look(false);
+  expect(line.count).toBe(0);
+  let called = 0;
+  line.whenRoom(1, () => called++);
+  waits.look(false);
+  expect(called).toBe(1);
+});
+
+it('calls everybody who stays when many leave it from within a call', () => {
+  const room = { left: 100 };
+  const { waits, line } = makeLine(room);
+  const takeBack: (() => void)[] = [];
+  const called: number[] = [];
+  for (let i = 0; i < 50; i++) {
+    takeBack.push(line.awaitRoom(1, () => {
+      called.push(i);
+      if (i === 0) for (const end of takeBack.slice(2, 46)) end();
+    }));
+  }
+  waits.look(false);
+  expect(called).toEqual([0, 1, 46, 47, 48, 49]);
+  expect(line.count).toBe(0);
+});
+
+it('sends what goes ahead at the head of the line, and calls when the record itself fits', () => {
+  const room = { left: 3 };
+  const { waits, line } = makeLine(room);
+  const events: string[] = [];
+  line.whenRoom(5, () => events.push('record'), { needed: 3, send: () => events.push('name') });
+  line.whenRoom(1, () => events.push('behind it'));
+  waits.look(false);
+  expect(events).toEqual(['name']);
+  room.left = 5;
+  line.mayHaveRoom();
+  waits.look(true);
+  expect(events).toEqual(['name', 'record', 'behind it']);
+});
