@@ -3,12 +3,18 @@ import { invalidArgument } from './errors.js';
 
 /** Throws unless `signal` is undefined or an AbortSignal, of this realm, of another, or of a library that stands in for one. */
 export function checkSignal(signal: unknown): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal) && !isSignal(signal)) throw invalidArgument('signal', signal, 'an AbortSignal');
+  if (signal !== undefined && !isSignal(signal)) throw invalidArgument('signal', signal, 'an AbortSignal');
 }
 
 function isSignal(value: unknown): boolean {
   const signal = value as Partial<AbortSignal> | null;
-  return typeof signal === 'object' && signal !== null && typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function' && typeof signal.removeEventListener === 'function';
+  if (typeof signal !== 'object' || signal === null) return false;
+  try {
+    return typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function' && typeof signal.removeEventListener === 'function';
+  } catch {
+    // A Proxy of one, or what has its prototype alone: every question to it throws.
+    return false;
+  }
 }
 
 interface Waiting {

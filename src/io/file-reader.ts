@@ -190,7 +190,7 @@ export class FileReader extends OpenFile {
     const slot = this.nextDeliver % this.depth;
     const length = this.filled[slot]!;
     if (this.errors[slot] !== 0 && length === 0) return this.fail(this.errors[slot]!, 'read');
-    if (length === 0) return this.end();
+    if (length === 0) return this.finish();
     if (this.errors[slot] !== 0 || this.isLast[slot]) {
       // What came before is delivered first; the next step tells the rest.
       this.filled[slot] = 0;
@@ -201,7 +201,7 @@ export class FileReader extends OpenFile {
     this.dataHandler!(this.buffer, this.firstByte + slot * this.chunkBytes, length);
   }
 
-  private end(): void {
+  private finish(): void {
     this.hasEnded = true;
     if (this.bytesRead < this.sizeBytes && this.isTruncated()) {
       return this.failWith(new PercoreError('ERR_PERCORE_FILE_TRUNCATED', `file ${this.path} ended after ${this.bytesRead} bytes; it had ${this.sizeBytes} when it was opened`, { value: this.bytesRead, allowed: String(this.sizeBytes) }));

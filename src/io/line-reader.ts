@@ -8,7 +8,8 @@
  * A line longer than `maxLineBytes` is skipped to its end, counted and told; memory never grows beyond the limit. Not Node's readline,
  * since that has no limit: one peer that never sends a line's end takes all memory.
  */
-import { checkBytes, checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
+import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
+import { checkSpan, restOf } from './stream-options.js';
 
 export interface LineOptions {
   /** Bytes of the longest line, without its end: 1 to 2^30. Default 65,536. */
@@ -58,10 +59,12 @@ export class LineReader {
     this.carried = 0;
   }
 
-  /** Takes what was read. A handler that throws costs no other line: the rest is given first, then the error is thrown (all, as an AggregateError). */
-  push(bytes: Uint8Array): void {
-    checkBytes('bytes', bytes);
-    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  /** Takes what was read: `length` bytes from `offset` on, all if left out. A handler that throws costs no other line: the rest is given first, then the error is thrown (all, as an AggregateError). */
+  push(bytes: Uint8Array, offset = 0, length = restOf(bytes, offset)): void {
+    checkSpan(bytes, offset, length);
+    // Also of what was transferred to another thread: it has no memory that could be looked at.
+    if (length === 0) return;
+    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset + offset, length);
     let errors: unknown[] | undefined;
     let start = 0;
     for (let end = chunk.indexOf(LF); end >= 0 && !this.isClosed_; end = chunk.indexOf(LF, start)) {
@@ -146,12 +149,12 @@ export class LineReader {
   }
 }
 
-/** What lines are read from: a connection, a pipe, standard input. */
+/** What lines are read from: a connection, a pipe, standard input, a file. A file ends by itself, and says which bytes of its memory are new. */
 export interface LineSource {
   readonly isClosed: boolean;
-  onData(handler: (bytes: Uint8Array) => void): unknown;
+  onData(handler: (bytes: Uint8Array, offset?: number, length?: number) => void): unknown;
   onEnd(handler: () => void): unknown;
-  end(): void;
+  end?(): void;
 }
 
 /**
@@ -160,14 +163,14 @@ export interface LineSource {
  * is none becomes U+FFFD. Allocates each line's string.
  */
 export function lines(source: LineSource, options: LineOptions | undefined, handler: (line: string) => void): LineReader {
-  if (typeof source?.onData !== 'function' || typeof source.onEnd !== 'function') throw invalidArgument('source', source, 'a connection, a pipe or standard input');
+  if (typeof source?.onData !== 'function' || typeof source.onEnd !== 'function') throw invalidArgument('source', source, 'a connection, a pipe, a file that is read, or standard input');
   checkFunction('handler', handler);
   const reader = new LineReader(options, (line) => {
     // Closed by a handler of this very chunk.
     if (source.isClosed) return reader.close();
     handler(line);
   });
-  source.onData((bytes) => reader.push(bytes));
+  source.onData((bytes, offset, length) => reader.push(bytes, offset, length));
   source.onEnd(() => {
     try {
       reader.end();
@@ -175,7 +178,7 @@ export function lines(source: LineSource, options: LineOptions | undefined, hand
       try {
         options?.onEnd?.();
       } finally {
-        source.end();
+        source.end?.();
       }
     }
   });

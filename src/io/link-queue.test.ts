@@ -49,4 +49,9 @@ describe.each(['epoll', 'io_uring'] as const)('a connection linked to a queue, o
   it('refuses what is no producer', () => {
     expect(() => linkToQueue({} as never, {} as never)).toThrow(expect.objectContaining({ argument: 'producer' }));
   });
+
+  it('refuses what is no connection', () => {
+    const producer = queues.pub(queues.create({ kind: 'spsc', capacityBytes: 4096 }));
+    for (const none of [undefined, null, {}, 5n]) expect(() => linkToQueue(none as never, producer)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'connection' }));
+  });
 });

@@ -22,6 +22,7 @@ export interface ByteProducer {
 /** Ends when the queue is closed: the connection is closed then. Does not block; one small view is allocated a record. */
 export function linkToQueue(connection: Connection, producer: ByteProducer): void {
   if (typeof producer?.offer !== 'function' || typeof producer.maxRecordBytes !== 'number') throw invalidArgument('producer', producer, 'the producer of a queue of bytes of any length: pub(create({ … }))');
+  if (typeof connection?.onReceive !== 'function') throw invalidArgument('connection', connection, 'a Connection, of listen, connect, attach or steer');
   const most = producer.maxRecordBytes;
   connection.onReceive((bytes, offset, length) => {
     for (let at = 0; at < length; at += most) {

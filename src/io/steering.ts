@@ -91,6 +91,8 @@ export class Steering {
   private readonly dead = new Set<number>();
 
   constructor(private readonly host: SteeringHost, private readonly options: SteeringOptions, private readonly onConnection: (connection: Connection, from: number) => void) {
+    const isHost = typeof host?.handle === 'function' && typeof host.call === 'function' && typeof host.io?.shareCount === 'function';
+    if (!isHost) throw invalidArgument('reactor', host, 'the reactor that takes part: reactor.io.steer(reactor, { name }, onConnection)');
     this.io = host.io;
     checkFunction('onConnection', onConnection);
     checkText('name', options?.name);

@@ -34,7 +34,8 @@ export function checkStreamOptions(given: StreamOptions | undefined, more: reado
  * call that copies bytes: text, fractions and what is no number would otherwise become bytes that nobody has written.
  */
 export function checkSpan(bytes: Uint8Array, offset: number, length: number): void {
-  const isRight = bytes instanceof Uint8Array && Number.isInteger(offset) && Number.isInteger(length) && offset >= 0 && length >= 0 && length <= MOST_OFFER_BYTES && offset + length <= bytes.length;
+  // A Proxy of an array is an instance of its class, and has no length.
+  const isRight = ArrayBuffer.isView(bytes) && bytes instanceof Uint8Array && Number.isInteger(offset) && Number.isInteger(length) && offset >= 0 && length >= 0 && length <= MOST_OFFER_BYTES && offset + length <= bytes.length;
   if (isRight) return;
   checkBytes('bytes', bytes);
   checkInteger('offset', offset, 0, bytes.length);
@@ -43,5 +44,5 @@ export function checkSpan(bytes: Uint8Array, offset: number, length: number): vo
 
 /** All of `bytes` from `offset` on; NaN, which `checkSpan` refuses, where one of them is nothing of the kind. */
 export function restOf(bytes: Uint8Array, offset: number): number {
-  return typeof offset === 'number' && bytes !== undefined && bytes !== null ? bytes.length - offset : NaN;
+  return typeof offset === 'number' && ArrayBuffer.isView(bytes) ? bytes.length - offset : NaN;
 }

@@ -63,13 +63,18 @@ export class FixedProducer extends RingProducer {
     return at;
   }
 
-  /** Byte offset in `view` and `bytes` of record `i` of the claim that began at index `at`. */
+  /**
+   * Byte offset in `view` and `bytes` of record `i` of the claim that began at index `at`. Throws ERR_PERCORE_INVALID_ARGUMENT for what is no
+   * index, such as the negative code of a claim that was refused.
+   */
   offsetOf(at: number, i = 0): number {
+    if (!isIndex(at) || !isIndex(i)) throw indexError(isIndex(at) ? 'i' : 'at', isIndex(at) ? i : at);
     return this.dataBytes + ((at + i) & this.mask) * this.recordBytes;
   }
 
   /** The same in `words`; for record sizes that are multiples of 4. */
   wordOf(at: number, i = 0): number {
+    if (!isIndex(at) || !isIndex(i)) throw indexError(isIndex(at) ? 'i' : 'at', isIndex(at) ? i : at);
     return this.dataWords + ((at + i) & this.mask) * this.recordWords;
   }
 
@@ -185,13 +190,15 @@ export class FixedConsumer extends RingConsumer {
     return ready < limit ? ready : limit;
   }
 
-  /** Byte offset of the `i`th unread record. */
+  /** Byte offset of the `i`th unread record. Throws ERR_PERCORE_INVALID_ARGUMENT for what is no index. */
   offsetOf(i = 0): number {
+    if (!isIndex(i)) throw indexError('i', i);
     return this.dataBytes + ((this.next + i) & this.mask) * this.recordBytes;
   }
 
   /** The same in `words`. */
   wordOf(i = 0): number {
+    if (!isIndex(i)) throw indexError('i', i);
     return this.dataWords + ((this.next + i) & this.mask) * this.recordWords;
   }
 
@@ -212,6 +219,13 @@ export class FixedConsumer extends RingConsumer {
     this.release();
     return copy;
   }
+}
+
+/** A whole number, 0 or more. Where V8 knows that it is one, nothing of this is left but a comparison. */
+const isIndex = (value: number): boolean => typeof value === 'number' && (value | 0) === value && value >= 0;
+
+function indexError(argument: string, value: unknown): PercoreError {
+  return invalidArgument(argument, value, 'the index of a record: a whole number, 0 or more. What tryClaim or peek answers is one where it is not negative');
 }
 
 export function claimError(verb: string, asked: unknown, claimed: number): PercoreError {

@@ -12,7 +12,7 @@
  */
 import { PercoreError, invalidArgument } from '../errors.js';
 import { BANDS, GROUP_MAGIC, LANE_WORDS, LAYOUT_VERSION, LINE_BYTES, MAX_CONSUMERS, MAX_PRODUCERS, groupLayout } from '../layout.js';
-import { bytesFor, checkHandle, checkMemory, makeRing, openRing, type RingHandle } from './memory.js';
+import { bytesFor, checkHandle, checkMemory, isWhole, makeRing, openRing, type RingHandle } from './memory.js';
 import { damagedWord } from './copy-bytes.js';
 import { me, recoverRing, type Recovered } from './places.js';
 import { ATTENTION, CLOSING, SPACE_BELL, type QueueMemory } from './ring.js';
@@ -67,7 +67,7 @@ export function makeGroup(handle: GroupHandle, start: number): void {
 /** The group behind a handle. Throws for memory that is no such group. */
 export function openGroup(handle: GroupHandle): Group {
   checkHandle(handle);
-  if (!(handle.rings >= 1 && handle.rings <= MAX_PRODUCERS && handle.groupPlaces >= 1 && handle.groupPlaces <= MAX_CONSUMERS && Number.isInteger(handle.rings) && Number.isInteger(handle.groupPlaces))) {
+  if (!isWhole(handle.rings, 1, MAX_PRODUCERS) || !isWhole(handle.groupPlaces, 1, MAX_CONSUMERS)) {
     throw invalidArgument('queue', handle, 'what create() returned, or its structured clone');
   }
   checkMemory(handle, groupBytesFor(handle));

@@ -1,5 +1,5 @@
 /** Rings in memory: how large, made, and found again behind a handle. */
-import { PercoreError, invalidArgument } from '../errors.js';
+import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, MAX_CONSUMERS, QUEUE_MAGIC, placeLayout, queueLayout, type Field } from '../layout.js';
 import { AFTER, CURSOR, EVICT_AFTER_MS, HELD, POLICIES, POLICY, PUSH_CURSOR, RECORDS_BELL, STATE, TAKEN, placeAt, type QueueMemory, type WhenSlow } from './ring.js';
 
@@ -31,8 +31,14 @@ export interface DeclaredPlace {
 
 const headerBytes = (places: number): number => queueLayout.bytes + (places - 1) * placeLayout.bytes;
 
-/** Bytes of memory a ring takes, header and slack included. */
+/**
+ * Bytes of memory a ring takes, header and slack included: of `capacity` records of `recordBytes`, or of `capacity` bytes where that is 0, for
+ * so many `places` of consumers (1 to 32). Throws ERR_PERCORE_INVALID_ARGUMENT.
+ */
 export function bytesFor(capacity: number, recordBytes: number, places = 1): number {
+  checkInteger('capacity', capacity, 1, MAX_CAPACITY);
+  checkInteger('recordBytes', recordBytes, 0, MAX_RECORD_BYTES);
+  checkInteger('places', places, 1, MAX_CONSUMERS);
   return headerBytes(places) + capacity * (recordBytes === 0 ? 1 : recordBytes) + SLACK_BYTES;
 }
 
@@ -75,7 +81,7 @@ export function makeRing(ring: RingHandle, start: number, declared: readonly Dec
 
 /** Longest record of a ring of fixed records. */
 export const MAX_RECORD_BYTES = 2 ** 20;
-const isWhole = (value: unknown, least: number, most: number): value is number => typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most;
+export const isWhole = (value: unknown, least: number, most: number): value is number => typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most;
 export const isPowerOfTwo = (value: unknown, least: number): value is number => isWhole(value, least, MAX_CAPACITY) && (value & (value - 1)) === 0;
 
 /** Throws unless the numbers of a handle, which may have been written by hand, can be those of a ring. What its memory says is compared later. */

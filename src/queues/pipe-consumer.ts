@@ -40,7 +40,10 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
 
   poll(): T | undefined {
     this.state = this.look();
-    return this.state === OK ? this.take() : undefined;
+    if (this.state !== OK) return undefined;
+    const value = this.take();
+    this.tellOthers();
+    return value;
   }
 
   drain(handler: (value: T) => void, limit = 0x7fffffff): number {
@@ -49,14 +52,18 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     // A writer as fast as this reader does not keep it here: what comes after a buffer's worth comes next time.
     let unread = this.readBudget();
     let count = 0;
-    while (count < limit) {
-      if (!this.frames.find()) {
-        const before = unread;
-        unread = this.fill(unread);
-        if (unread === before || !this.frames.find()) break;
+    try {
+      while (count < limit) {
+        if (!this.frames.find()) {
+          const before = unread;
+          unread = this.fill(unread);
+          if (unread === before || !this.frames.find()) break;
+        }
+        count++;
+        handler(this.take());
       }
-      count++;
-      handler(this.take());
+    } finally {
+      this.tellOthers();
     }
     return count === 0 && this.isOver ? CLOSED : count;
   }
@@ -73,17 +80,19 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     if (this.isOver) return;
     let unread = this.readBudget();
     let before: number;
-    do {
-      while (this.frames.find()) {
-        this.frames.take();
-        this.memory.counts[DROPPED_UNREAD]!++;
-      }
-      before = unread;
-      unread = this.fill(unread);
-    } while (unread !== before);
-    // A part of a record is not counted here: its writer has the rest, finds nobody to take it, and counts it.
-    this.finish();
-    this.readers.settle(CLOSED);
+    try {
+      do {
+        while (this.frames.find()) {
+          this.frames.take();
+          this.memory.counts[DROPPED_UNREAD]!++;
+        }
+        before = unread;
+        unread = this.fill(unread);
+      } while (unread !== before);
+    } finally {
+      // A part of a record is not counted here: its writer has the rest, finds nobody to take it, and counts it.
+      this.finish();
+    }
   }
 
   [Symbol.asyncIterator](): AsyncIterator<T> {
@@ -101,6 +110,14 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     frames.take();
     this.memory.counts[CONSUMED]!++;
     return frames.read(this.queue.values) as T;
+  }
+
+  /**
+   * A read takes all that the pipe has, and what is left of it in the buffer makes the pipe readable for nobody: those who wait for a
+   * record learn of it here.
+   */
+  private tellOthers(): void {
+    if (this.readers.count > 0 && this.frames.find()) this.readers.settle(OK);
   }
 
   /** Bytes that one call reads at most: a record of the longest kind and a buffer more. */
@@ -145,11 +162,14 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     if (reopened !== 0) throw systemError(reopened, 'open', this.queue.path);
   }
 
+  /** No whole record is left. Also found by a call of one that does not wait: those who do are told, since nothing is watched any more. */
   private finish(): void {
+    if (this.isOver) return;
     this.isOver = true;
     this.isWatching = false;
     this.memory.words[IS_ENDED] = 1;
     native().closePipeEnd(this.end);
+    this.readers.settle(CLOSED);
   }
 
   private watchIfNeeded(): void {

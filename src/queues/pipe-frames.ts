@@ -8,7 +8,7 @@
  * longer than it takes is skipped to its end, and counted, in bounded memory.
  */
 import { PercoreError, invalidArgument } from '../errors.js';
-import { copyBytes } from './copy-bytes.js';
+import { copyBytes, isBytes } from './copy-bytes.js';
 
 export type Framing = 'line' | 'length';
 export type PipeValues = 'text' | 'bytes';
@@ -32,8 +32,9 @@ export function measure(value: string | Uint8Array, values: PipeValues, framing:
     if (framing === 'line' && value.includes('\n')) throw lineFeed();
     return Buffer.byteLength(value);
   }
-  if (!(value instanceof Uint8Array)) throw invalidArgument('value', value, "a Uint8Array: this pipe was created with values 'bytes'");
-  if (framing === 'line' && value.includes(LINE_FEED)) throw lineFeed();
+  if (!isBytes(value)) throw invalidArgument('value', value, "a Uint8Array: this pipe was created with values 'bytes'");
+  // What was transferred away is empty, and not to be searched.
+  if (framing === 'line' && value.length > 0 && value.includes(LINE_FEED)) throw lineFeed();
   return value.length;
 }
 

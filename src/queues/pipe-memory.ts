@@ -6,8 +6,11 @@ import { constants } from 'node:os';
 import { PercoreError, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, PIPE_MAGIC, pipeLayout } from '../layout.js';
 import { native } from '../native.js';
+import { isWhole } from './memory.js';
 import type { Framing, PipeValues } from './pipe-frames.js';
 
+/** The longest record of a pipe, without its frame. */
+export const MAX_PIPE_RECORD_BYTES = 2 ** 28;
 const { fields } = pipeLayout;
 /** Indices into `PipeMemory.words`. */
 export const MAGIC = fields.magic.at >> 2;
@@ -70,12 +73,24 @@ export function viewsOf(shared: SharedArrayBuffer): PipeMemory {
 
 /** The words behind a handle. Throws for what is not the handle of a pipe of this layout. */
 export function memoryOf(queue: PipeQueue): PipeMemory {
-  if (!(queue?.shared instanceof SharedArrayBuffer) || queue.shared.byteLength < pipeLayout.bytes) throw invalidArgument('queue', queue, 'what createPipe() returned, or its structured clone in the same process');
+  if (!(queue?.shared instanceof SharedArrayBuffer) || queue.shared.byteLength < pipeLayout.bytes) throw noHandle(queue);
   const memory = viewsOf(queue.shared);
   // Pairs with the stores in createPipe(): a complete block is seen behind its magic.
   const [magic, version] = [Atomics.load(memory.words, MAGIC), Atomics.load(memory.words, VERSION)];
-  if (magic === PIPE_MAGIC && version === LAYOUT_VERSION) return memory;
-  throw new PercoreError('ERR_PERCORE_LAYOUT_MISMATCH', `pipe memory has magic ${magic} and layout version ${version}; this build writes ${PIPE_MAGIC} and ${LAYOUT_VERSION}. Use one version of percore in all threads`, { argument: 'queue' });
+  if (magic !== PIPE_MAGIC || version !== LAYOUT_VERSION) {
+    throw new PercoreError('ERR_PERCORE_LAYOUT_MISMATCH', `pipe memory has magic ${magic} and layout version ${version}; this build writes ${PIPE_MAGIC} and ${LAYOUT_VERSION}. Use one version of percore in all threads`, { argument: 'queue' });
+  }
+  if (!hasRightFields(queue)) throw noHandle(queue);
+  return memory;
+}
+
+const noHandle = (queue: unknown): PercoreError => invalidArgument('queue', queue, 'what createPipe() returned, or its structured clone in the same process');
+
+/** A handle is a plain object that has travelled: any of its fields may have been changed, and each goes to the system or into a size. */
+function hasRightFields({ framing, values, whenSlow, stayOpen, path, maxRecordBytes, capacityBytes }: PipeQueue): boolean {
+  return (framing === 'line' || framing === 'length') && (values === 'text' || values === 'bytes') && (whenSlow === 'wait' || whenSlow === 'drop-newest')
+    && typeof stayOpen === 'boolean' && typeof path === 'string' && !path.includes('\0')
+    && isWhole(maxRecordBytes, 1, MAX_PIPE_RECORD_BYTES) && isWhole(capacityBytes, 0, 2 ** 31 - 1);
 }
 
 /** What the system said, as an error. `code` is negative. */

@@ -110,7 +110,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     }, options);
   }
 
-  /** For a step that was refused; see `Refuser`. */
+  /** For steps of reactors alone, of one that was refused; see `Refuser`. */
   awaitRoom(_needed: number, then: () => void): () => void {
     return awaitPromised((options) => this.space(options), then);
   }

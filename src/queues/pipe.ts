@@ -25,7 +25,7 @@ import { native } from '../native.js';
 import { PipeConsumer } from './pipe-consumer.js';
 import type { Framing, PipeValues } from './pipe-frames.js';
 import {
-  CONSUMED, CONSUMER_END, CONSUMER_FD, CONSUMER_HIGH_WATER, DROPPED_NEWEST, DROPPED_TOO_LARGE, DROPPED_UNREAD, DROPPED_UNSENT, IS_BROKEN, IS_ENDED, MAGIC, PRODUCER_END, PRODUCER_FD,
+  CONSUMED, CONSUMER_END, CONSUMER_FD, CONSUMER_HIGH_WATER, DROPPED_NEWEST, DROPPED_TOO_LARGE, DROPPED_UNREAD, DROPPED_UNSENT, IS_BROKEN, IS_ENDED, MAGIC, MAX_PIPE_RECORD_BYTES, PRODUCER_END, PRODUCER_FD,
   PRODUCER_HIGH_WATER, PUBLISHED, REFUSED, VERSION, memoryOf, systemError, viewsOf, type PipeQueue,
 } from './pipe-memory.js';
 import { PipeProducer } from './pipe-producer.js';
@@ -76,7 +76,7 @@ export function createPipe(options: PipeOptions = {}): PipeQueue {
   const framing = oneOf('framing', options.framing ?? 'length', ['line', 'length']);
   const values = oneOf('values', options.values ?? (framing === 'line' ? 'text' : 'bytes'), ['text', 'bytes']);
   const whenSlow = oneOf('whenSlow', options.whenSlow ?? 'wait', ['wait', 'drop-newest']);
-  const maxRecordBytes = checkInteger('maxRecordBytes', options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES, 1, 2 ** 28);
+  const maxRecordBytes = checkInteger('maxRecordBytes', options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES, 1, MAX_PIPE_RECORD_BYTES);
   const asked = options.capacityBytes === undefined ? 0 : checkInteger('capacityBytes', options.capacityBytes, 1, 2 ** 30);
   const mode = checkInteger('mode', options.mode ?? 0o600, 0, 0o777);
   const path = options.path ?? '';

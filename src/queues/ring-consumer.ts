@@ -27,7 +27,7 @@ export abstract class RingConsumer {
   readonly place: number;
   /** Records lost because this consumer was too slow; always 0 for one that holds the producer back. */
   lost = 0;
-  /** Called after a release when the producer had asked for space. Must not throw. */
+  /** For whoever parks a producing thread alone: called after a release when the producer had asked for space. Must not throw. */
   onSpace: (() => void) | null = null;
   protected mask: number;
   /** Sequence of the next record to read. Only this thread uses it. */

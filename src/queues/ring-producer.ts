@@ -6,6 +6,7 @@
  * many records. A producer that dies before `flush` loses what it had not published and nothing else: there is no shared claim,
  * hence no hole and no repair.
  */
+import { checkInteger } from '../errors.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, OK, type ResultCode } from './result-codes.js';
 import {
@@ -16,6 +17,8 @@ import {
 import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
 
 const FIRST_PLACE = placeAt(0);
+/** What may be asked for at once: the longest ring there is. */
+export const MOST_ASKED = 2 ** 30;
 
 export abstract class RingProducer implements Refuser {
   /** The ring's memory, header included; `offsetOf` and `tryClaim` give positions in it. Words are fastest for aligned 32-bit fields. */
@@ -156,7 +159,7 @@ export abstract class RingProducer implements Refuser {
     return waitAsync(this.wishFor(units), options);
   }
 
-  /** For a step that was refused; see `Refuser`. */
+  /** For steps of reactors alone, of one that was refused; see `Refuser`. */
   awaitRoom(units: number, then: () => void): () => void {
     return awaitPromised((options) => this.spaceFor(() => units, options), then);
   }
@@ -170,6 +173,7 @@ export abstract class RingProducer implements Refuser {
    * nobody must wait. The caller then parks or goes on; who tells it is the consumer's `onSpace`.
    */
   askForSpace(needed: number): boolean {
+    if (typeof needed !== 'number' || (needed | 0) !== needed || needed < 0) checkInteger('needed', needed, 0, MOST_ASKED);
     // ring.attention: set my wish, then look again. Pairs with publishRelease(), which stores the cursor, then looks for
     // wishes. Sequentially consistent on both ends, or both could miss each other. Bit by bit, since others have bits here.
     Atomics.or(this.words, ATTENTION, PRODUCER_WAITS);

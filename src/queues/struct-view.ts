@@ -42,22 +42,27 @@ export interface StructReader<Fields extends StructFields> {
 
 /** Writes records where they lie. One thread only, while it holds the claim. Makes code; call it once for each producer, not for each record. */
 export function structWriter<Fields extends StructFields>(description: { readonly fields: Fields }, memory: StructMemory, isGenerated = canGenerateCode()): StructWriter<Fields> {
-  return place(layoutOf(description.fields), memory, true, isGenerated) as StructWriter<Fields>;
+  return place(layoutOf(fieldsOf(description)), memory, true, isGenerated) as StructWriter<Fields>;
 }
 
 /** Reads records where they lie. One thread only, before it releases them. Makes code; call it once for each consumer, not for each record. */
 export function structReader<Fields extends StructFields>(description: { readonly fields: Fields }, memory: StructMemory, isGenerated = canGenerateCode()): StructReader<Fields> {
-  return place(layoutOf(description.fields), memory, false, isGenerated) as StructReader<Fields>;
+  return place(layoutOf(fieldsOf(description)), memory, false, isGenerated) as StructReader<Fields>;
+}
+
+function fieldsOf(description: { readonly fields: StructFields }): StructFields {
+  if (typeof description?.fields !== 'object' || description.fields === null) throw invalidArgument('description', description, 'what struct({ … }) returns');
+  return description.fields;
 }
 
 interface Place { at(offset: number): object }
 
 function place(layout: StructLayout, memoryGiven: StructMemory, canWrite: boolean, isGenerated: boolean): Place {
-  const { words, bytes, view, buffer } = memoryGiven ?? {};
+  const { words, bytes, view } = memoryGiven ?? {};
   if (!(words instanceof Int32Array && ArrayBuffer.isView(bytes) && bytes instanceof Uint8Array && view instanceof DataView)) {
     throw invalidArgument('memory', memoryGiven, 'an end of a queue, or what recordMemory() returns');
   }
-  const memory: RecordMemory = { words, bytes, view, buffer: buffer ?? Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length) };
+  const memory: RecordMemory = { words, bytes, view, buffer: memoryGiven.buffer ?? Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length) };
   return isGenerated ? generatedPlace(layout, memory, canWrite) : definedPlace(layout, memory, canWrite);
 }
 

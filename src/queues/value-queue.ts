@@ -125,7 +125,7 @@ export class BandedValueProducer<T> {
 
   /** The end of one band, 0 low to 7 high. */
   band(band: number): ValueProducer<T> {
-    return this.producers[band] ?? (this.ring.band(band) as never);
+    return (typeof band === 'number' ? this.producers[band] : undefined) ?? (this.ring.band(band) as never);
   }
 
   /** Writes one value into a band; see ValueProducer. */

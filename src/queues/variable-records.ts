@@ -11,7 +11,7 @@ import { claimError } from './fixed-records.js';
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, type ResultCode } from './result-codes.js';
 import { RingConsumer } from './ring-consumer.js';
-import { RingProducer } from './ring-producer.js';
+import { MOST_ASKED, RingProducer } from './ring-producer.js';
 import type { QueueMemory } from './ring.js';
 import type { WaitOptions } from './waiting.js';
 
@@ -118,6 +118,7 @@ export class VariableProducer extends RingProducer {
 
   /** Asks for space for a payload of `length`; see `askForSpace`. True: there is room now. */
   askForRecord(length: number): boolean {
+    if (typeof length !== 'number' || (length | 0) !== length || length < 0) checkInteger('length', length, 0, MOST_ASKED);
     return this.askForSpace(this.unitsFor(length));
   }
 

@@ -28,7 +28,7 @@ export class Address {
 
   /** Claims `length` bytes in the lane: their offset, a multiple of 8, or a negative code. `commit` or `abort` in the same step. */
   tryClaim(length: number): number {
-    if (length !== (length | 0) || length < 0) checkInteger('length', length, 0, this.maxBytes);
+    if (typeof length !== 'number' || length !== (length | 0) || length < 0) checkInteger('length', length, 0, this.maxBytes);
     const at = this.outlet.claimFor(this.name, BYTES, HEAD_BYTES, length);
     if (at < 0) {
       if (at === BACK_PRESSURED) this.refusedBytes = this.outlet.refusedBytes;
@@ -40,7 +40,7 @@ export class Address {
 
   /** Hands on what was claimed, shortened to `length`. Published at the end of the step or earlier. */
   commit(length: number): void {
-    if (length !== (length | 0) || length < 0) checkInteger('length', length, 0, this.maxBytes);
+    if (typeof length !== 'number' || length !== (length | 0) || length < 0) checkInteger('length', length, 0, this.maxBytes);
     try {
       this.outlet.commit(HEAD_BYTES + length);
     } catch (cause) {

@@ -20,10 +20,11 @@
  *
  * Source: the state merging of explicit-state model checkers (Holzmann, SPIN) and the replay of loom (Rust); own code.
  */
+import { checkBoolean, checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
 import { OUTDATED } from './footprints.js';
 import { Machine, StepError, canTimeOut, type State } from './machine.js';
 import { scheduleOf, type Trail } from './schedule.js';
-import { isAtomic, isWrite, type Access, type VirtualMemory } from './virtual-memory.js';
+import { isAtomic, isWrite, VirtualMemory, type Access } from './virtual-memory.js';
 import type { ThreadState, VirtualThread } from './virtual-thread.js';
 
 export type { Verdict, VirtualThread } from './virtual-thread.js';
@@ -95,6 +96,7 @@ export interface Report {
  *     console.log(report.states, report.violations);                          // some hundred states, and []
  */
 export function explore(exploration: Exploration): Report {
+  checkExploration(exploration);
   const { memory } = exploration;
   const before = memory.perform;
   try {
@@ -103,6 +105,39 @@ export function explore(exploration: Exploration): Report {
     memory.perform = before;
   }
 }
+
+const EXPLORATION = ['memory', 'threads', 'invariant', 'atEnd', 'maxStates', 'maxViolations', 'reduces'];
+
+function checkExploration(given: Exploration): void {
+  // Not to be left out, so undefined is no object.
+  const { memory, threads, invariant, atEnd, maxStates, maxViolations, reduces } = checkOptions('exploration', given ?? (null as never), EXPLORATION);
+  if (!(memory instanceof VirtualMemory)) throw invalidArgument('memory', memory, 'a VirtualMemory');
+  if (!Array.isArray(threads)) throw invalidArgument('threads', threads, 'an array of threads');
+  for (const [i, thread] of threads.entries()) checkThread(`threads[${i}]`, thread as VirtualThread | undefined, memory);
+  if (invariant !== undefined) checkFunction('invariant', invariant);
+  if (atEnd !== undefined) checkFunction('atEnd', atEnd);
+  if (maxStates !== undefined) checkInteger('maxStates', maxStates, 1, 2 ** 53 - 1);
+  if (maxViolations !== undefined) checkInteger('maxViolations', maxViolations, 1, 2 ** 53 - 1);
+  if (reduces !== undefined) checkBoolean('reduces', reduces);
+}
+
+function checkThread(at: string, thread: VirtualThread | undefined, memory: VirtualMemory): void {
+  if (typeof thread !== 'object' || thread === null) throw invalidArgument(at, thread, 'an object with name, owns and step');
+  const { name, owns, unobserved, threadId, step, mayWait, mayDie, onDeath, racyReads } = thread;
+  checkText(`${at}.name`, name);
+  checkFunction(`${at}.step`, step);
+  if (!Array.isArray(owns) || !owns.every(isOwnable)) throw invalidArgument(`${at}.owns`, owns, 'an array of the objects that hold what the thread remembers: ordinary ones, arrays or ArrayBuffers');
+  if (unobserved !== undefined && !(Array.isArray(unobserved) && unobserved.every((each) => typeof each === 'string'))) throw invalidArgument(`${at}.unobserved`, unobserved, 'an array of names of fields');
+  if (threadId !== undefined) checkInteger(`${at}.threadId`, threadId, 0, 2 ** 31 - 1);
+  if (mayWait !== undefined) checkBoolean(`${at}.mayWait`, mayWait);
+  if (mayDie !== undefined) checkBoolean(`${at}.mayDie`, mayDie);
+  if (onDeath !== undefined) checkFunction(`${at}.onDeath`, onDeath);
+  if (racyReads !== undefined && !Array.isArray(racyReads)) throw invalidArgument(`${at}.racyReads`, racyReads, 'an array of ranges of bytes');
+  for (const range of racyReads ?? []) memory.wordsOf(range);
+}
+
+const isOwnable = (value: unknown): boolean => typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)
+  && (Array.isArray(value) || value instanceof ArrayBuffer || Object.prototype.toString.call(value) === '[object Object]');
 
 /** Random schedules in a row that teach nothing new, before the search begins; and the most of all. */
 const DULL_WALKS = 12;

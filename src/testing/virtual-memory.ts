@@ -13,6 +13,7 @@
  * `performance.now` stands still, and `threadId` is what the memory's user says it is. A growable buffer has room for
  * all it may become, and one word more for its length, through which `grow` and `byteLength` go.
  */
+import { checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
 import { loadModule, type Edit } from './load-module.js';
 import { virtualDataView, virtualTypedArray, type TypedArrayClass, type ViewPlace } from './virtual-views.js';
 
@@ -151,6 +152,9 @@ export class VirtualMemory {
    * has a form of import or export that load-module.ts does not know.
    */
   load<Exports>(url: string | URL, edit?: Edit): Exports {
+    if (edit !== undefined) checkFunction('edit', edit);
+    const isUrl = url instanceof URL || (typeof url === 'string' && URL.canParse(url));
+    if (!isUrl || !String(url).startsWith('file:')) throw invalidArgument('url', url, 'the address of a file: file:///…, such as import.meta.resolve() gives');
     return loadModule(new URL(url), this.globals, edit) as Exports;
   }
 
@@ -159,6 +163,8 @@ export class VirtualMemory {
    * structure begins at byte `from`, come before those of the whole.
    */
   name(buffer: SharedArrayBuffer, name: string, structure: WordNames = { fields: {} }, from = 0, to?: number): void {
+    checkText('name', name);
+    if (typeof structure?.fields !== 'object' || structure.fields === null) throw invalidArgument('structure', structure, 'an object with the fields by name, each with its place: { fields: { cursor: { at: 0 } } }');
     const { first, end } = this.wordsOf({ buffer, from, to });
     const fields = new Map(Object.entries(structure.fields).map(([field, { at }]) => [at >> 2, field]));
     this.named.unshift({ firstWord: first, words: end - first, name, fields });
@@ -202,7 +208,11 @@ export class VirtualMemory {
   }
 
   /** Numbers of the words of a range: the first, and the one after the last. */
-  wordsOf({ buffer, from = 0, to }: ByteRange): { first: number; end: number } {
+  wordsOf(range: ByteRange): { first: number; end: number } {
+    const { buffer, from = 0, to } = checkOptions('range', range ?? (null as never), ['buffer', 'from', 'to']);
+    if (!((buffer as unknown) instanceof VirtualBuffer)) throw invalidArgument('buffer', buffer, 'a buffer of this memory: one that loaded code has made, or new memory.globals.SharedArrayBuffer(bytes)');
+    checkInteger('from', from, 0, 2 ** 31 - 1);
+    if (to !== undefined) checkInteger('to', to, from, 2 ** 31 - 1);
     const { firstWord, maxByteLength } = buffer as unknown as VirtualBuffer;
     return { first: firstWord + (from >> 2), end: firstWord + (((to ?? maxByteLength) + 3) >> 2) };
   }

@@ -23,10 +23,16 @@ const fuzzer = new Fuzzer(new Chance(Number(seed)), world, note);
 const alive = setInterval(() => undefined, 1000);
 const end = Date.now() + Number(seconds) * 1000;
 let rounds = 0;
-do {
-  await fuzzer.round();
-  rounds++;
-} while (Date.now() < end);
+try {
+  do {
+    await fuzzer.round();
+    rounds++;
+  } while (Date.now() < end);
+} catch (error) {
+  // Of the fuzzer itself. Its handlers of what nobody caught would take this for a finding, and the process would wait for nothing.
+  process.stderr.write(`the fuzzer failed: ${(error as Error).stack}\n`);
+  process.exit(2);
+}
 clearInterval(alive);
 process.stdout.write(`${JSON.stringify({ calls: fuzzer.calls, rounds, failures: [...fuzzer.failures.values()] })}\n`);
 process.exit(0);

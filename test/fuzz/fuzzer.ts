@@ -150,7 +150,13 @@ export class Fuzzer {
     let args = makes.map((make) => this.arg(make));
     if (this.chance.is(0.08)) args = args.slice(0, this.chance.below(args.length + 1));
     if (name === undefined || this.chance.is(0.05)) for (let i = this.chance.below(3); i > 0; i--) args.push(hostile(this.chance));
-    return this.world.bound?.(names[0]!, args) ?? args;
+    try {
+      return this.world.bound?.(names[0]!, args) ?? args;
+    } catch (error) {
+      // Looking into a hostile argument may throw. What cannot be looked into cannot be made harmless either: the call goes without it.
+      if (error instanceof HostileError) return [];
+      throw error;
+    }
   }
 
   /** What `make` makes, or now and then something hostile, or something of another kind that is alive. */
@@ -195,9 +201,11 @@ export class Fuzzer {
 
 function isAllowed(error: unknown, depth = 0): boolean {
   if (error instanceof HostileError) return true;
-  if (error instanceof PercoreError) return typeof error.code === 'string' && error.code.startsWith('ERR_PERCORE_') && !/undefined is not|not a function|Cannot read prop/.test(error.message);
+  if (error instanceof PercoreError) return typeof error.code === 'string' && error.code.startsWith('ERR_PERCORE_') && !/undefined is not|is not a function|Cannot read prop/.test(error.message);
   // A reason of a signal.
   if (error instanceof DOMException && (error.name === 'AbortError' || error.name === 'TimeoutError')) return true;
+  // Thrown by the handler "throws" of reactor-entry.ts, and carried to its caller as it is.
+  if ((error as { code?: unknown } | null)?.code === 'E_HANDLER') return true;
   // A class given as a callback: it is the caller's own function that throws this.
   if (error instanceof TypeError && error.message === "Class constructor Some cannot be invoked without 'new'") return true;
   return error instanceof AggregateError && depth === 0 && error.errors.every((each) => isAllowed(each, 1));
