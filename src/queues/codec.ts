@@ -114,7 +114,8 @@ class CheckedCodec implements Codec<unknown> {
   readonly description: CodecDescription;
   readonly recordBytes: number;
   /** The memory that was looked at last: most codecs know one, and to look at it costs more than a small record does. */
-  private known: RecordMemory | undefined;
+  /** At first an object that nobody can give, as undefined and null can be given. */
+  private known: unknown = {};
 
   constructor(private readonly codec: Codec<unknown>) {
     this.description = codec.description;

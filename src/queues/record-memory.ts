@@ -5,7 +5,8 @@ import type { RecordMemory } from './codec.js';
 
 /** Returns `memory`, or throws where it is none. Costs more than a small record does: codecs keep what they were given last. */
 export function checkMemory(memory: RecordMemory): RecordMemory {
-  const { words, bytes, view, buffer } = memory ?? {};
+  // A Proxy could answer each look in another way, or throw.
+  const { words, bytes, view, buffer } = types.isProxy(memory) ? ({} as Partial<RecordMemory>) : (memory ?? {});
   if (words instanceof Int32Array && types.isUint8Array(bytes) && types.isDataView(view) && Buffer.isBuffer(buffer)) return memory;
   throw invalidArgument('memory', memory, 'what recordMemory() returns, or an end of a queue');
 }

@@ -98,7 +98,7 @@ function generatedMethods(layout: StructLayout): Methods {
   const quoted = ({ name }: PlacedField): string => JSON.stringify(name);
   // Memory that was looked at once is known: an end of a queue has only one.
   const source = `
-let known;
+let known = {};
 return {
   measure(value) {
     if (typeof value !== 'object' || value === null) refuse(value);
@@ -140,7 +140,8 @@ return {
 
 function loopingMethods(layout: StructLayout): Methods {
   const { places, recordBytes } = layout;
-  let known: RecordMemory | undefined;
+  // No memory yet: an object that nobody can give, as undefined and null can be given.
+  let known: unknown = {};
   return {
     measure(value) {
       if (typeof value !== 'object' || value === null) refuse(layout, value);

@@ -3,7 +3,7 @@
  * what arrives is a copy. The ring below is reached by `ring`.
  */
 import { makeCodec, recordMemory, type Carries, type Codec, type CodecDescription, type RecordMemory } from './codec.js';
-import { checkFunction, invalidArgument } from '../errors.js';
+import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
 import { BANDS } from '../layout.js';
 import type { BandedProducer } from './banded-queue.js';
 import { createRings, type FixedOptions, type Kind, type Queue } from './create.js';
@@ -47,6 +47,7 @@ export function createValueRings(options: ValueOptions<unknown, Kind>): ValueQue
 
 /** Throws unless the handle, which may have been made by hand, has a codec whose records are those of its ring. Before an end takes a place. */
 export function checkCodec({ codec, recordBytes }: { readonly codec: CodecDescription; readonly recordBytes: number }): void {
+  checkInteger('queue.recordBytes', recordBytes, 0, 2 ** 30);
   const { recordBytes: ofCodec, description } = makeCodec(codec);
   if (recordBytes !== 0 && ofCodec !== recordBytes) throw invalidArgument('queue.codec', description.name, `a codec whose records have ${recordBytes} bytes each, as those of the queue`);
 }
