@@ -123,6 +123,11 @@ function define(error: Error, key: string, value: unknown): void {
 }
 
 /** An Error, of this realm or of another. A Proxy may refuse to say what it is. */
+/** What was thrown in this thread, if it is an error; else an error that says what it was. */
+export function errorOf(thrown: unknown, reactorId: number, where: string): Error {
+  return isError(thrown) ? thrown : unpackError(packError(thrown), reactorId, where);
+}
+
 function isError(value: unknown): value is Error {
   try {
     return value instanceof Error || types.isNativeError(value);

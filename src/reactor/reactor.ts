@@ -336,7 +336,10 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
 
   /** For IntercoreHost alone: a turn must follow, if this is not one. */
   wantTurn(): void {
-    if (!this.isInTurn) this.delivery[HAS_MORE] = 1;
+    if (this.isInTurn) return;
+    this.delivery[HAS_MORE] = 1;
+    // No turn comes any more, and whoever waits for room hears that there is nobody to wait for.
+    if (this.intercore.isClosed) setImmediate(() => this.waits.look(true)).unref();
   }
 
   /**
@@ -701,6 +704,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   detach(): void {
     this.calls.close();
     this.intercore.isClosed = true;
+    // Those who wait for room hear that there is nobody to wait for.
+    this.waits.look(true);
     for (const reading of this.readings) reading.leave();
     try {
       this.io.closeAll();

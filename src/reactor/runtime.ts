@@ -17,6 +17,7 @@ import type { CallContext } from './call-service.js';
 import type { CallOptions } from './calls.js';
 import { noteOwnLanes } from './opened-queues.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
+import { errorOf } from './failure.js';
 import { ForgottenWatch } from './forgotten.js';
 import { Member, type MemberHost } from './member.js';
 import { summon, summonAfterDeath } from './parking.js';
@@ -124,7 +125,13 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
       for (const fd of eventFds.splice(count + 1)) addon.closeWaker(fd);
       this.shared = createShared(count, laneBytes, eventFds, addon.nowNs(), (party) => settings.parties[party]!);
       noteOwnLanes(this.shared.inboxes);
-      this.host = new Reactor<S>(this.shared, count, { budget, publishEvery, onError: (error, where) => this.report(count, error as Error, where), onDrop: (error) => this.reportDrop(count, error) });
+      this.host = new Reactor<S>(this.shared, count, {
+        budget,
+        publishEvery,
+        // In the next tick, as reports of reactors come: what a listener throws must not come back into the step that failed.
+        onError: (error, where) => process.nextTick(() => this.report(count, errorOf(error, count, where), where)),
+        onDrop: (error) => process.nextTick(() => this.reportDrop(count, error)),
+      });
     } catch (cause) {
       for (const fd of eventFds) addon.closeWaker(fd);
       throw cannotOpen(settings, cause as Error);

@@ -245,6 +245,52 @@ describe('the main thread', () => {
     });
   });
 
+  it('reports what its own steps throw, whatever it is, and goes on; a listener that throws does not hurt it', async () => {
+    const uncaught: unknown[] = [];
+    const others = process.rawListeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.on('uncaughtException', (error) => void uncaught.push(error));
+    try {
+      await withEntries([() => undefined], {}, async (runtime) => {
+        const reports: unknown[] = [];
+        runtime.on('stepError', ({ error, where }) => {
+          reports.push([error instanceof Error, where]);
+          throw new Error('of the listener');
+        });
+        let ran = 0;
+        runtime.spawn({ name: 'throws' }, (message) => {
+          throw message;
+        });
+        runtime.spawn({ name: 'behind' }, () => void ran++);
+        for (const thrown of [null, undefined, 5, 'text', {}, new Error('an error')]) {
+          runtime.send('throws', thrown, { reactor: 'main' });
+          runtime.send('behind', 0, { reactor: 'main' });
+        }
+        await until(() => ran === 6 && reports.length === 6 && uncaught.length === 6, 'six of each');
+        expect(reports).toEqual(new Array(6).fill([true, 'task "throws"']));
+        expect(uncaught.map((error) => (error as Error).message)).toEqual(new Array(6).fill('of the listener'));
+        expect(runtime.status().main.stepErrors).toBe(6);
+      });
+    } finally {
+      process.removeAllListeners('uncaughtException');
+      for (const other of others) process.on('uncaughtException', other as () => void);
+    }
+  });
+
+  it('calls those who wait for room when the runtime closes, and those who begin to wait after that', async () => {
+    let called = 0;
+    let late: (() => void) | undefined;
+    await withEntries([(reactor) => void reactor.spawnBytes({ name: 'sink' }, () => -1)], {}, async (runtime) => {
+      while (runtime.send('sink', new Uint8Array(1000), { reactor: 0 }) === OK) continue;
+      runtime.whenRoom({ reactor: 0 }, () => called++);
+      late = () => runtime.whenRoom({ reactor: 0 }, () => called++);
+      await runtime.close({ drainMs: 50 });
+    });
+    expect(called).toBe(1);
+    late!();
+    await until(() => called === 2, 'the second to be called');
+  });
+
   it('takes `main` for a function alone, and what it throws ends the start', async () => {
     await sleep(0);
     expect((await errorOf(() => createRuntime({ entry: fixture('scripted'), main: 5 as never }))).message).toBe('main must be a function, not 5');
