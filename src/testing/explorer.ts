@@ -126,8 +126,8 @@ function checkThread(at: string, thread: VirtualThread | undefined, memory: Virt
   const { name, owns, unobserved, threadId, step, mayWait, mayDie, onDeath, racyReads } = thread;
   checkText(`${at}.name`, name);
   checkFunction(`${at}.step`, step);
-  if (!Array.isArray(owns) || !owns.every(isOwnable)) throw invalidArgument(`${at}.owns`, owns, 'an array of the objects that hold what the thread remembers: ordinary ones, arrays or ArrayBuffers');
-  if (unobserved !== undefined && !(Array.isArray(unobserved) && unobserved.every((each) => typeof each === 'string'))) throw invalidArgument(`${at}.unobserved`, unobserved, 'an array of names of fields');
+  if (!Array.isArray(owns) || !Array.from(owns).every(isOwnable)) throw invalidArgument(`${at}.owns`, owns, 'an array of the objects that hold what the thread remembers: ordinary ones, arrays or ArrayBuffers');
+  if (unobserved !== undefined && !(Array.isArray(unobserved) && Array.from(unobserved).every((each) => typeof each === 'string'))) throw invalidArgument(`${at}.unobserved`, unobserved, 'an array of names of fields');
   if (threadId !== undefined) checkInteger(`${at}.threadId`, threadId, 0, 2 ** 31 - 1);
   if (mayWait !== undefined) checkBoolean(`${at}.mayWait`, mayWait);
   if (mayDie !== undefined) checkBoolean(`${at}.mayDie`, mayDie);

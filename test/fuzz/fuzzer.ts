@@ -206,6 +206,8 @@ function isAllowed(error: unknown, depth = 0): boolean {
   if (error instanceof DOMException && (error.name === 'AbortError' || error.name === 'TimeoutError')) return true;
   // Thrown by the handler "throws" of reactor-entry.ts, and carried to its caller as it is.
   if ((error as { code?: unknown } | null)?.code === 'E_HANDLER') return true;
+  // Iterating a Proxy that the caller gave: what its target's own method throws is the caller's.
+  if (error instanceof TypeError && /^\s*at Proxy\./.test((error.stack ?? '').split('\n')[1] ?? '')) return true;
   // A class given as a callback: it is the caller's own function that throws this.
   if (error instanceof TypeError && error.message === "Class constructor Some cannot be invoked without 'new'") return true;
   return error instanceof AggregateError && depth === 0 && error.errors.every((each) => isAllowed(each, 1));
