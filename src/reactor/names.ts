@@ -41,10 +41,16 @@ export class SentNames {
   private readonly byText = new Map<string, SentName>();
   private readonly byNumber: SentName[] = [];
   private next = 0;
+  /** The entry that was asked for last: mostly it is asked for again, and to compare costs less than to look up. */
+  private last = new SentName('');
 
   /** The name's entry, made anew where there is none. Throws when it cannot be a name. */
   of(text: string): SentName {
-    return this.byText.get(text) ?? new SentName(checkName('name', text));
+    return text === this.last.text && text !== '' ? this.last : this.find(text);
+  }
+
+  private find(text: string): SentName {
+    return (this.last = this.byText.get(text) ?? new SentName(checkName('name', text)));
   }
 
   /** The number that the next name gets. */

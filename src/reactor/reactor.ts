@@ -126,6 +126,7 @@ const STOP = deliveryLayout.fields.stop.at >> 2;
 const IS_SUMMONED = deliveryLayout.fields.isSummoned.at >> 2;
 const HAS_MORE = deliveryLayout.fields.hasMore.at >> 2;
 const AWAKE = words.attention.AWAKE;
+const NO_OPTIONS: CallOptions = Object.freeze({});
 /** `shouldYield` reads the clock once in so many calls. */
 const CLOCK_EVERY = 8;
 
@@ -181,6 +182,9 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   /** What runs has been held back: it goes on when its refuser has room, or in the next turn. */
   private isHeld = false;
   private nextReactor = 0;
+  /** Options whose keys were looked at last: whoever sends much gives the same object each time. What they say is read anew each time. */
+  private callOptions = NO_OPTIONS;
+  private sendOptions: SendOptions = { reactor: 0 };
   private stopWord: number = words.stop.RUN;
 
   constructor(shared: SharedRuntime, id: number, options: ReactorOptions) {
@@ -446,7 +450,10 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    * the entry of that party runs, the message waits until the name is there; what nobody has after that is dropped, counted and reported.
    */
   send(name: string, message: unknown, options: SendOptions): number {
-    if (!isOptions(options, 'reactor', 'priority')) throw wrongOptions(`send(${show(name)})`, options, ['reactor', 'priority']);
+    if (options !== this.sendOptions) {
+      if (!isOptions(options, 'reactor', 'priority')) throw wrongOptions(`send(${show(name)})`, options, ['reactor', 'priority']);
+      this.sendOptions = options;
+    }
     const outlet = this.outletTo(name, options, 0);
     return outlet.send(outlet.name(name), message);
   }
@@ -465,13 +472,10 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
    * _TIMEOUT, _BACK_PRESSURED (65,536 calls or 64 MiB of them wait), _UNSERIALIZABLE, _TOO_LARGE, _CLOSED, _INVALID_ARGUMENT.
    */
   call<N extends keyof S & string>(name: N, ...rest: CallRest<S, N>): Promise<Answer<S, N>>;
-  call(name: string, argument?: unknown, options: CallOptions = {}): Promise<unknown> {
+  call(name: string, argument?: unknown, options: CallOptions = NO_OPTIONS): Promise<unknown> {
     try {
       checkName('name', name);
-      if (!isOptions(options, 'reactor', 'key', 'priority', 'timeoutMs', 'signal')) {
-        const isObject = typeof options === 'object' && options !== null;
-        checkOptions(isObject ? `call("${name}")` : `options of call("${name}")`, options, ['reactor', 'key', 'priority', 'timeoutMs', 'signal']);
-      }
+      if (options !== this.callOptions) this.callOptions = checkCallOptions(name, options);
       if (this.intercore.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `call("${name}"): the runtime is closed`);
       return this.calls.call(name, argument, this.chooseParty(options), checkBand(options.priority), options);
     } catch (error) {
@@ -718,6 +722,12 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   onLeave: (() => void) | undefined;
   private hooksBegun = false;
   private hooksDone = false;
+}
+
+function checkCallOptions(name: string, options: CallOptions): CallOptions {
+  if (isOptions(options, 'reactor', 'key', 'priority', 'timeoutMs', 'signal')) return options;
+  const isObject = typeof options === 'object' && options !== null;
+  return checkOptions(isObject ? `call("${name}")` : `options of call("${name}")`, options, ['reactor', 'key', 'priority', 'timeoutMs', 'signal']);
 }
 
 function checkBand(priority: number | undefined): number {
