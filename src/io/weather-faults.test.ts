@@ -117,7 +117,7 @@ for (const source of sources) {
         await settled(all);
         expect(all.filter(({ isWhole }) => isWhole).length, 'served').toBe(4);
         await recovered(server);
-        expect((await server.stats()).stepErrors).toEqual([`a source was refused: ${error}`, `a source was refused: ${error}`]);
+        expect((await server.stats()).stepErrors.map((where) => where.replace(/descriptor \d+/, 'it'))).toEqual(new Array(2).fill(expect.stringContaining(`cannot watch it: ${error}, epoll_ctl`)));
         await server.stop();
         child = undefined;
       }

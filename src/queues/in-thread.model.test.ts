@@ -30,7 +30,7 @@ const by = fc.nat({ max: ENDS - 1 });
 const steps = fc.array(fc.oneof(
   { weight: 12, arbitrary: fc.record({ does: fc.constant('offer' as const), by, isUndefined: fc.nat({ max: 9 }).map((n) => n === 0) }) },
   { weight: 8, arbitrary: fc.record({ does: fc.constant('poll' as const), by }) },
-  { weight: 4, arbitrary: fc.record({ does: fc.constant('drain' as const), by, limit: fc.integer({ min: -1, max: 5 }), throwsAt: fc.integer({ min: 0, max: 8 }), offersInside: fc.boolean() }) },
+  { weight: 4, arbitrary: fc.record({ does: fc.constant('drain' as const), by, limit: fc.integer({ min: 0, max: 5 }), throwsAt: fc.integer({ min: 0, max: 8 }), offersInside: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ does: fc.constant('flush' as const), by }) },
   { weight: 1, arbitrary: fc.record({ does: fc.constant('closeProducer' as const), by }) },
   { weight: 1, arbitrary: fc.record({ does: fc.constant('closeConsumer' as const), by }) },
@@ -117,7 +117,7 @@ function run(queue: InThreadQueue<Value>, model: Model, script: readonly Step[],
       }
       case 'drain': {
         const isEnded = model.isEnded(step.by);
-        const most = Math.max(Math.min(step.limit, model.values.length), 0);
+        const most = Math.min(step.limit, model.values.length);
         let handled = 0;
         const drain = () => consumer.drain((value) => {
           take(value);
