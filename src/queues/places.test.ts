@@ -160,12 +160,12 @@ describe('a producer that leaves', () => {
 
 describe('inspect', () => {
   it('says of a queue what its ends know, from outside', () => {
-    const queue = create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 3, consumers: { log: { whenSlow: 'block' } } });
+    const queue = create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 3, consumers: { log: {} } });
     const producer = pub(queue);
     const consumer = sub(queue);
     [1, 2, 3, 4, 5].forEach((value) => producer.offer(eight(value)));
     drained(consumer, 3);
-    const declared = { place: 0, name: 'log', state: 'held', whenSlow: 'block', threadId: undefined, lag: 4, consumed: 0, droppedOldest: 0, droppedEvicted: 0 };
+    const declared = { place: 0, name: 'log', state: 'held', whenSlow: 'wait', threadId: undefined, lag: 4, consumed: 0, droppedOldest: 0, droppedEvicted: 0 };
     const other = { place: 1, state: 'reading', whenSlow: 'wait', threadId: 0, lag: 1, consumed: 3, droppedOldest: 0, droppedEvicted: 0 };
     expect(inspect(queue)).toEqual({
       kind: 'spmc', backend: 'fixed', capacity: 4, recordBytes: 8, depth: 4, highWater: 4, published: 4, consumed: 3, refused: 1,
