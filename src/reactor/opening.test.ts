@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ReadinessHandle } from '../io/readiness.js';
 import { native } from '../native.js';
-import { descriptors, errorOf, fixture, inside, remoteEntry, remoteRuntime, sleep, threads, until, withRuntime } from './fixtures/inside.js';
+import { descriptors, leftBehind, errorOf, fixture, inside, remoteEntry, remoteRuntime, sleep, threads, until, withRuntime } from './fixtures/inside.js';
 import { createRuntime, type ForeignMessage, type RuntimeOptions } from './runtime.js';
 
 const eventFds = (): number => descriptors().filter((name) => name.includes('eventfd')).length;
@@ -19,9 +19,9 @@ describe('a start that fails', () => {
   });
 
   const fails = async (options: Partial<RuntimeOptions>) => {
-    const before = [descriptors(), threads()];
+    const before: [string[], number] = [descriptors(), threads()];
     const error = await errorOf(() => createRuntime({ entry: remoteEntry, ...options }));
-    await until(() => JSON.stringify([descriptors(), threads()]) === JSON.stringify(before), 'as before', 3000).catch(() => expect([descriptors(), threads()], 'nothing is left behind').toEqual(before));
+    await until(() => leftBehind(before).length === 0, 'as before', 10_000).catch(() => expect(leftBehind(before), 'nothing is left behind').toEqual([]));
     return error;
   };
 
