@@ -95,6 +95,8 @@ export interface Comparison<Name extends string> {
   readonly ours: Contender<Name>;
   readonly baselines: readonly Contender<Name>[];
   readonly figures: readonly Figure<Name>[];
+  /** Some of `baselines` are shapes of ours, and the bench looks for their samples afterwards: `--alone` keeps them all. */
+  readonly hasOursAmongBaselines?: true;
   /** Asked for when all runs are over. */
   readonly note?: () => string;
 }
@@ -111,7 +113,8 @@ export function leaveBaselinesOut(): void {
 /** Runs ours and the baselines in turn, `runs` times, and makes one finding a figure and baseline. */
 export async function compare<Name extends string>(comparison: Comparison<Name>): Promise<Finding[]> {
   const { runs, ours, figures, note } = comparison;
-  const baselines = isAlone ? [] : comparison.baselines;
+  const omitsBaselines = isAlone && comparison.hasOursAmongBaselines !== true;
+  const baselines = omitsBaselines ? [] : comparison.baselines;
   if (runs % 2 === 0) throw new RangeError(`runs is ${runs}, allowed are odd numbers`);
   const contenders = [ours, ...baselines];
   const samples = contenders.map((): Sample<Name>[] => []);
@@ -123,7 +126,7 @@ export async function compare<Name extends string>(comparison: Comparison<Name>)
   }
   return figures.flatMap((figure) => {
     const pick = (sample: Sample<Name>): number => sample[figure.of];
-    if (isAlone) return [finding(figure, samples[0].map(pick), 'none', samples[0].map(pick), note?.())];
+    if (omitsBaselines) return [finding(figure, samples[0].map(pick), 'none', samples[0].map(pick), note?.())];
     return baselines.map((baseline, at) =>
       finding(figure, samples[0].map(pick), baseline.name, samples[at + 1].map(pick), note?.()));
   });

@@ -32,7 +32,7 @@ export async function compareServers<Name extends string>(comparison: ServerComp
 
     const contender = (server: Server): Contender<Name> => ({ name: server.name, run: () => measure(server) });
     const [ours, ...others] = measured.map(contender);
-    const all = await compare<Name>({ runs, ours, baselines: others, figures: figures({}) });
+    const all = await compare<Name>({ runs, ours, baselines: others, hasOursAmongBaselines: true, figures: figures({}) });
 
     const samples = (metric: string, name: string): readonly number[] => {
       const row = all.find((one) => one.metric === metric && (name === 'epoll' || one.baseline.name === name))!;

@@ -40,6 +40,7 @@ export const fileStream: Bench = {
         runs: RUNS,
         ours: contender('io_uring', 'io_uring'),
         baselines: [contender(NODE, 'node'), contender(`${NODE}, chunks as ours`, 'node-large'), contender('pool', 'pool')],
+        hasOursAmongBaselines: true,
         figures: [figure('io_uring')],
       });
       const refusal = refusals.get('io_uring');

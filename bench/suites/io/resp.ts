@@ -99,7 +99,7 @@ async function compareAll(ours: readonly Ours[], requests: ReadonlyMap<Server, n
     ];
   });
   const [first, ...others] = contenders;
-  const all = await compare<Figures>({ runs: RUNS, ours: first, baselines: others, figures: figures(ours[0]) });
+  const all = await compare<Figures>({ runs: RUNS, ours: first, baselines: others, hasOursAmongBaselines: true, figures: figures(ours[0]) });
   // The others of ours ran beside it: their samples against the same baselines.
   const samples = ({ metric, params }: Figure<Figures>, name: string): readonly number[] => all.find((one) => one.metric === metric && one.params['command'] === params!['command'] && one.baseline.name === name)!.samples.baseline;
   const ofOthers = ours.slice(1).flatMap((one) => figures(one).flatMap((figure) => ['redis-server', 'node:net'].map((name) => finding(figure, samples(figure, nameOf(one)), name, samples(figure, name)))));
