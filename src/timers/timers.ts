@@ -13,7 +13,7 @@
  */
 import { checkFunction, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { deliveryLayout, timerRequestsLayout, BANDS } from '../layout.js';
-import { DEFAULT_BAND, type Schedule } from '../ready.js';
+import { DEFAULT_BAND, type Schedule } from '../scheduling/internal.js';
 import { DueBand, type DueBandHost } from './due-band.js';
 import { generationOf, noTimer, slotOf, timerId, type TimerId } from './timer-id.js';
 import { ARMED, BAND_BITS, DUE, GENERATION_SHIFT, TimerTable, WALKS, deadlineAt, indexOf, metaAt } from './timer-table.js';
