@@ -5,7 +5,7 @@
  * Slots wait here, not timers: one that was cancelled meanwhile is passed over when its turn comes, which keeps
  * cancelling constant.
  */
-import type { Ready } from '../ready.js';
+import type { Ready } from '../scheduling/internal.js';
 
 /** Timers run before other tasks of the band get their turn, and nanoseconds after which no further one begins. */
 const QUANTUM = 16;

@@ -18,8 +18,9 @@
  *     timers.turn();                                              // ran; returns 1
  */
 import { checkFunction, checkInteger, checkOptions, invalidArgument, systemCall } from '../errors.js';
-import { BANDS, deliveryLayout, timerRequestsLayout } from '../layout.js';
+import { deliveryLayout, timerRequestsLayout } from '../layout.js';
 import { native, type Native, type TimersHandle } from '../native.js';
+import { Bands, Scheduler } from '../scheduling/internal.js';
 import { createClock } from './clock.js';
 import { Timers } from './timers.js';
 
@@ -72,6 +73,7 @@ export class LocalTimers extends Timers implements Disposable {
   private readonly handle: TimersHandle;
   private readonly memory: Int32Array;
   private readonly settings: Settings;
+  private readonly scheduler: Scheduler;
   private isReferenced = true;
 
   /** For `create` alone. */
@@ -85,19 +87,25 @@ export class LocalTimers extends Timers implements Disposable {
       delivery,
       timerRequests,
       nowNs: clock === undefined ? createClock(originNs) : () => clock.nowNs(),
-      // The bands are looked at by turn(): nobody has to be told.
-      schedule: () => undefined,
+      schedule: (ready) => this.scheduler.schedule(ready),
       drainTimerRequests: () => addon.drainTimers(this.handle),
       shareTimerRecords: (index, records) => addon.shareTimers(this.handle, index, records),
       keepAlive: (isNeeded) => {
         if (this.isReferenced) addon.refTimers(this.handle, isNeeded ? 1 : 0);
       },
-      mustYield: (band) => this.hasDueAbove(band),
+      mustYield: (band) => this.scheduler.discipline.hasAbove(band),
       onError: settings.onError,
     });
     this.addon = addon;
     this.memory = delivery;
     this.settings = settings;
+    this.scheduler = new Scheduler(new Bands(), {
+      nowNs: () => this.nowNs(),
+      wantTurn: () => void (delivery[HAS_MORE] = 1),
+      mustEndTurn: () => false,
+      // Thrown by onError itself. What else is due still runs.
+      noteThrown: throwLater,
+    }, MOST_QUANTA);
     this.tickNs = 2 ** tickBits;
     const drive = clock === undefined ? { deliver: () => void this.runTurn() } : {};
     this.handle = systemCall('make timers', () =>
@@ -119,9 +127,7 @@ export class LocalTimers extends Timers implements Disposable {
   override poll(): number {
     if (this.isClosed) return 0;
     this.addon.pollTimers(this.handle, this.nowNs());
-    const due = super.poll();
-    this.noteMore();
-    return due;
+    return super.poll();
   }
 
   /**
@@ -164,35 +170,10 @@ export class LocalTimers extends Timers implements Disposable {
   /** Called by native with the delivery filled, and by turn(). */
   private runTurn(): number {
     super.poll();
-    const endNs = this.nowNs() + this.settings.budgetNs;
     const before = this.ran;
-    for (let quanta = 0; quanta < MOST_QUANTA; quanta++) {
-      const band = this.highestDue();
-      if (band < 0) break;
-      try {
-        this.bands[band]!.run();
-      } catch (error) {
-        // Thrown by onError itself. What else is due still runs.
-        throwLater(error);
-      }
-      if (this.nowNs() >= endNs) break;
-    }
-    this.noteMore();
+    this.scheduler.run(this.nowNs() + this.settings.budgetNs);
+    this.memory[HAS_MORE] = this.scheduler.discipline.isEmpty ? 0 : 1;
     return this.ran - before;
-  }
-
-  private noteMore(): void {
-    this.memory[HAS_MORE] = this.highestDue() < 0 ? 0 : 1;
-  }
-
-  private highestDue(): number {
-    let band = BANDS - 1;
-    while (band >= 0 && this.bands[band]!.count === 0) band--;
-    return band;
-  }
-
-  private hasDueAbove(band: number): boolean {
-    return this.highestDue() > band;
   }
 }
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deliveryLayout, timerRequestsLayout } from '../layout.js';
 import { inside, remoteRuntime, sleep } from '../reactor/fixtures/inside.js';
 import type { Runtime } from '../reactor/runtime.js';
-import type { Ready } from '../ready.js';
+import type { Ready } from '../scheduling/internal.js';
 import { Timers, noTimer, type Tick, type TimerId, type TimersHost } from './index.js';
 
 const COUNT = deliveryLayout.fields.timers.at >> 2;

@@ -14,7 +14,7 @@
  */
 import { checkFunction, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { deliveryLayout, timerRequestsLayout, BANDS } from '../layout.js';
-import { DEFAULT_BAND, type Schedule } from '../ready.js';
+import { DEFAULT_BAND, type Schedule } from '../scheduling/internal.js';
 import { DueBand, type DueBandHost } from './due-band.js';
 import { generationOf, noTimer, slotOf, timerId, type TimerId } from './timer-id.js';
 import {
