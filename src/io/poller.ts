@@ -86,7 +86,7 @@ export class Poller implements Disposable {
         this.bands.push(ready);
       },
       open: (isUring, { block, pool, outbox }) => {
-        const made = addon.createIo(isUring ? 1 : 0, block, pool, outbox, undefined);
+        const made = addon.drivers.create(isUring, block, pool, outbox, undefined);
         if (typeof made === 'number') return made;
         this.driver = made.driver;
         return made.io;
@@ -132,7 +132,7 @@ export class Poller implements Disposable {
   poll(timeoutMs = 0): number {
     this.checkOpen('poll');
     const most = checkInteger('timeoutMs', timeoutMs, -1, 2 ** 31 - 1);
-    native().pollIo(this.driver, this.bands.bitmap === 0 ? most : 0);
+    native().drivers.poll(this.driver, this.bands.bitmap === 0 ? most : 0);
     this.io.poll();
     return this.waiting.count;
   }
@@ -157,7 +157,7 @@ export class Poller implements Disposable {
     if (this.isClosed) return;
     for (const token of this.polled.keys()) this.deregister(token);
     this.isClosed = true;
-    native().closeIo(this.driver);
+    native().drivers.close(this.driver);
   }
 
   [Symbol.dispose](): void {

@@ -23,7 +23,7 @@ export interface ThreadPlace {
 
 /** The calling thread's. */
 export function placeOfThread(): ThreadPlace {
-  return { cpus: native().getAffinity(), timerSlackNs: native().getTimerSlack() };
+  return { cpus: native().threads.getAffinity(), timerSlackNs: native().threads.getTimerSlack() };
 }
 
 /** From now on what this thread starts begins as it would if a thread at `usual` had started it. Once a thread. */
@@ -55,9 +55,9 @@ export function startChildrenAt(usual: ThreadPlace): void {
 
 function put({ cpus, timerSlackNs }: ThreadPlace): void {
   try {
-    native().setAffinity(cpus);
+    native().threads.setAffinity(cpus);
   } catch {
     // The cpuset has changed meanwhile: the thread stays where it is, and so does what it starts.
   }
-  native().setTimerSlack(timerSlackNs);
+  native().threads.setTimerSlack(timerSlackNs);
 }

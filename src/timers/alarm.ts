@@ -76,26 +76,26 @@ class NativeAlarm implements Alarm {
   constructor(backend: 'timerfd' | 'io_uring' | 'spin', clock: SystemClock, spinNs: number = DEFAULT_SPIN_NS[backend], onExpire: OnExpire) {
     const state = this.state;
     state[DEADLINE_NS] = Infinity;
-    this.handle = this.addon.createRateTimer(backend === 'io_uring', clock.kernelClock, clock.originNs, spinNs, backend !== 'spin', state, () => onExpire(state[FIRED_NS]!));
+    this.handle = this.addon.alarms.create(backend === 'io_uring', clock.kernelClock, clock.originNs, spinNs, backend !== 'spin', state, () => onExpire(state[FIRED_NS]!));
   }
 
   arm(deadlineNs: number): void {
     this.state[DEADLINE_NS] = deadlineNs;
     // While it fires, native looks at the deadline when all callbacks and promises have run.
     if (this.state[IS_FIRING] !== 0) return;
-    const result = this.addon.armRateTimer(this.handle);
+    const result = this.addon.alarms.arm(this.handle);
     if (result < 0) {
-      const errno = this.addon.errorName(-result);
+      const errno = this.addon.system.errorName(-result);
       throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot arm a timer: ${errno}`, { errno });
     }
   }
 
   setRef(isReferenced: boolean): void {
-    this.addon.setRateTimerRef(this.handle, isReferenced ? 1 : 0);
+    this.addon.alarms.setReferenced(this.handle, isReferenced);
   }
 
   close(): void {
-    this.addon.closeRateTimer(this.handle);
+    this.addon.alarms.close(this.handle);
   }
 }
 
