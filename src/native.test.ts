@@ -34,7 +34,7 @@ const beside = join(scratch, 'copy', 'native', 'build', 'Release', 'percore.node
 const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]: readonly (keyof Native[G])[] } = {
   clock: ['nowNs', 'create'],
   system: ['errorName', 'freshPages'],
-  threads: ['id', 'setName', 'getAffinity', 'setAffinity', 'getTimerSlack', 'setTimerSlack', 'isLoopAlive'],
+  threads: ['id', 'setName', 'getAffinity', 'setAffinity', 'getTimerSlack', 'setTimerSlack', 'setChildPlace', 'isLoopAlive'],
   wakers: ['create', 'wake', 'close'],
   turns: ['create', 'stop', 'setReferenced', 'drainTimers', 'shareTimers', 'openSource'],
   wheels: ['create', 'drain', 'share', 'poll', 'next', 'setReferenced', 'close'],
