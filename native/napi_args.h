@@ -116,11 +116,6 @@ struct RawArgs {
     napi_get_boolean(env, result, &out);
     return out;
   }
-  napi_value truth(bool result) const {
-    napi_value out = nullptr;
-    napi_get_boolean(env, result, &out);
-    return out;
-  }
   napi_value real(double result) const {
     napi_value out = nullptr;
     napi_create_double(env, result, &out);
