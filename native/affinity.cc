@@ -1,11 +1,13 @@
 // Placement of the calling thread. The kernel narrows a mask silently, so every call reads back and returns what was granted.
 // Sources: sched_setaffinity(2), prctl(2), sched(7).
+#include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <memory>
+#include <mutex>
 
 #include "bindings.h"
 #include "napi_args.h"
@@ -18,6 +20,19 @@ using CpuSet = std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)>;
 static CpuSet allocateSet() {
   CpuSet set(CPU_ALLOC(kMaxCpus), [](cpu_set_t* s) { CPU_FREE(s); });
   CPU_ZERO_S(CPU_ALLOC_SIZE(kMaxCpus), set.get());
+  return set;
+}
+
+// The CPUs that an array of numbers means; null when an element is no CPU.
+static CpuSet cpusOf(const Napi::Array& cpus) {
+  CpuSet set = allocateSet();
+  for (uint32_t i = 0; i < cpus.Length(); i++) {
+    const Napi::Value cpu = cpus.Get(i);
+    const double number = cpu.IsNumber() ? cpu.As<Napi::Number>().DoubleValue() : -1;
+    // NaN is no CPU 0.
+    if (!(number >= 0 && number < kMaxCpus) || number != double(int(number))) return CpuSet(nullptr, set.get_deleter());
+    CPU_SET_S(int(number), CPU_ALLOC_SIZE(kMaxCpus), set.get());
+  }
   return set;
 }
 
@@ -39,15 +54,8 @@ static Napi::Value getTimerSlack(const Napi::CallbackInfo& info) { return Napi::
 static Napi::Value setAffinity(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!info[0].IsArray()) return throwSystemError(env, EINVAL, "sched_setaffinity");
-  const Napi::Array cpus = info[0].As<Napi::Array>();
-  CpuSet set = allocateSet();
-  for (uint32_t i = 0; i < cpus.Length(); i++) {
-    const Napi::Value cpu = cpus.Get(i);
-    const double number = cpu.IsNumber() ? cpu.As<Napi::Number>().DoubleValue() : -1;
-    // NaN is no CPU 0.
-    if (!(number >= 0 && number < kMaxCpus) || number != double(int(number))) return throwSystemError(env, EINVAL, "sched_setaffinity");
-    CPU_SET_S(int(number), CPU_ALLOC_SIZE(kMaxCpus), set.get());
-  }
+  const CpuSet set = cpusOf(info[0].As<Napi::Array>());
+  if (!set) return throwSystemError(env, EINVAL, "sched_setaffinity");
   if (sched_setaffinity(0, CPU_ALLOC_SIZE(kMaxCpus), set.get()) != 0) return throwSystemError(env, errno, "sched_setaffinity");
   return grantedCpus(env);
 }
@@ -67,6 +75,38 @@ static Napi::Value setThreadName(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// ---- What a thread's child processes begin with -----------------------------------------------------------------------
+
+// Where the processes begin that this thread starts. The set lives as long as the thread.
+struct ChildPlace {
+  CpuSet cpus{nullptr, [](cpu_set_t* set) { CPU_FREE(set); }};
+  unsigned long timerSlackNs = 0;
+};
+static thread_local ChildPlace childPlace;
+
+// Runs in the child, between fork() and exec(): only the thread that forked exists there, and only system calls are allowed.
+static void takeChildPlace() {
+  if (!childPlace.cpus) return;
+  // A cpuset that has changed meanwhile refuses it: the child stays where its parent is.
+  sched_setaffinity(0, CPU_ALLOC_SIZE(kMaxCpus), childPlace.cpus.get());
+  prctl(PR_SET_TIMERSLACK, childPlace.timerSlackNs, 0, 0, 0);
+}
+
+// setChildPlace([cpu, ...], timerSlackNs): the processes that this thread starts from now on begin there, whoever calls fork().
+static Napi::Value setChildPlace(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const double ns = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
+  CpuSet set = info[0].IsArray() ? cpusOf(info[0].As<Napi::Array>()) : CpuSet(nullptr, nullptr);
+  if (!set || !(ns >= 0 && ns <= 9007199254740991.0)) return throwSystemError(env, EINVAL, "setChildPlace");
+  static std::once_flag once;
+  int error = 0;
+  std::call_once(once, [&error] { error = pthread_atfork(nullptr, nullptr, takeChildPlace); });
+  if (error != 0) return throwSystemError(env, error, "pthread_atfork");
+  childPlace.cpus = std::move(set);
+  childPlace.timerSlackNs = static_cast<unsigned long>(ns);
+  return env.Undefined();
+}
+
 static Napi::Value threadId(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), double(syscall(SYS_gettid))); }
 static Napi::Value currentCpu(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), sched_getcpu()); }
 
@@ -76,6 +116,7 @@ void exportAffinity(Napi::Env env, Napi::Object exports) {
   exports.Set("getTimerSlack", Napi::Function::New(env, getTimerSlack));
   exports.Set("setTimerSlack", Napi::Function::New(env, setTimerSlack));
   exports.Set("setThreadName", Napi::Function::New(env, setThreadName));
+  exports.Set("setChildPlace", Napi::Function::New(env, setChildPlace));
   exports.Set("threadId", Napi::Function::New(env, threadId));
   exports.Set("currentCpu", Napi::Function::New(env, currentCpu));
 }

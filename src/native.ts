@@ -69,6 +69,8 @@ export interface Native {
   getTimerSlack(): number;
   /** Nanoseconds, as granted. */
   setTimerSlack(ns: number): number;
+  /** The processes that the calling thread starts from now on begin on these CPUs and with this slack. */
+  setChildPlace(cpus: readonly number[], timerSlackNs: number): void;
   setThreadName(name: string): void;
   threadId(): number;
   currentCpu(): number;

@@ -7,12 +7,13 @@
  * The Duplex costs a copy of what is received, since Node's streams keep what they are given. Backpressure holds both ways: a reader that
  * does not read pauses the connection, and a write is done when the connection has taken it, which it does up to its `highWaterBytes`.
  */
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { checkBoolean, checkBytes, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import type { Io } from './io.js';
+import { nodeNet } from './node-net.js';
 import { checkStreamOptions } from './stream-options.js';
 
 export interface DuplexOptions {
@@ -133,7 +134,7 @@ export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Conn
 /** Throws ERR_PERCORE_INVALID_ARGUMENT unless the socket can be taken over as it is. */
 function descriptorOf(socket: Socket): number {
   const refuse = (allowed: string): PercoreError => invalidArgument('socket', socket, allowed);
-  if (!(socket instanceof Socket)) throw refuse('a net.Socket');
+  if (!(socket instanceof nodeNet().Socket)) throw refuse('a net.Socket');
   if ('encrypted' in socket) throw refuse('a net.Socket and no TLS socket: what its descriptor carries only that can read');
   const { fd } = (socket as unknown as { _handle: SocketHandle | null })._handle ?? {};
   if (socket.connecting || socket.destroyed || fd === undefined || fd < 0) throw refuse("an open socket: wait for 'connect', and take it before it is closed");

@@ -18,7 +18,7 @@
 import { checkFunction, PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { CLOSED, type WaitOptions } from '../queues/index.js';
-import type { Ready } from '../ready.js';
+import type { Ready } from '../scheduling/internal.js';
 import type { ConnectionInfo, ConnectionState } from './connection-info.js';
 import { ReceivingHalf } from './connection-receiving.js';
 import { SendingHalf } from './connection-sending.js';

@@ -8,7 +8,7 @@
  */
 import { close, constants, fstatSync, open } from 'node:fs';
 import { checkFunction, PercoreError } from '../errors.js';
-import type { Ready } from '../ready.js';
+import type { Ready } from '../scheduling/internal.js';
 import type { Io } from './io.js';
 import type { FileBackend, Transferring, Transfers } from './file-transfers.js';
 import type { Source } from './token.js';

@@ -6,7 +6,7 @@
 import { words } from '../layout.js';
 import { checkBoolean, checkBytes, checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { native, type IoHandle, type Native } from '../native.js';
-import type { Schedule } from '../ready.js';
+import type { Schedule } from '../scheduling/internal.js';
 import type { Timers } from '../timers/index.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { Descriptor, type DescriptorOptions, type ReadinessCallback } from './descriptor.js';

@@ -1,6 +1,6 @@
 /** A listening stream socket. Native accepts; a few connections a step are made of what it accepted, in the listener's band. */
 import { words } from '../layout.js';
-import type { Ready } from '../ready.js';
+import type { Ready } from '../scheduling/internal.js';
 import { noTimer, type TimerId } from '../timers/index.js';
 import type { Connection, ConnectionOptions } from './connection.js';
 import type { Io } from './io.js';

@@ -8,7 +8,7 @@ import { closeSync, openSync, readlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { words } from '../layout.js';
 import { BACK_PRESSURED, OK } from '../queues/index.js';
-import type { Ready } from '../ready.js';
+import type { Ready } from '../scheduling/internal.js';
 import { errorOf, sleep, until, within } from '../reactor/fixtures/inside.js';
 import type { Connection } from './connection.js';
 import { duplexOf } from './connection-node-streams.js';

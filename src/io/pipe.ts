@@ -15,7 +15,7 @@ import { checkBoolean, checkFunction, checkInteger, checkOneOf, invalidArgument,
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK, type WaitOptions } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
-import type { Ready } from '../ready.js';
+import type { Ready } from '../scheduling/internal.js';
 import { Backlog } from './backlog.js';
 import { checkPath } from './file-path.js';
 import type { Io } from './io.js';

@@ -22,7 +22,7 @@ import { checkFunction, checkInteger, checkOptions, invalidArgument, systemCall 
 import { BANDS, LAYOUT_VERSION, READINESS_MAGIC, readinessLayout, words } from '../layout.js';
 import { native } from '../native.js';
 import { CLOSED, OK } from '../queues/index.js';
-import { DEFAULT_BAND, type Ready } from '../ready.js';
+import { DEFAULT_BAND, type Ready } from '../scheduling/internal.js';
 import type { Io } from './io.js';
 import type { Source } from './token.js';
 

@@ -1,7 +1,7 @@
 /** Options of datagram sockets, and their opening. The socket itself is in udp.ts. */
 import { BANDS, DATAGRAM_BATCH } from '../layout.js';
 import { checkBoolean, checkInteger, checkOptions, PercoreError } from '../errors.js';
-import { DEFAULT_BAND } from '../ready.js';
+import { DEFAULT_BAND } from '../scheduling/internal.js';
 import { internetHost } from './internet-host.js';
 import type { Io } from './io.js';
 import { DatagramSocket, MOST_DATAGRAM_BYTES, type DatagramSettings } from './udp.js';

@@ -13,7 +13,7 @@ import { PercoreError, checkFunction, checkInteger, checkText, invalidArgument }
 import { DATAGRAM_BATCH, MOST_KEPT_PEERS, words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type WaitOptions } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
-import type { Ready } from '../ready.js';
+import type { Ready } from '../scheduling/internal.js';
 import { noTimer, type TimerId } from '../timers/index.js';
 import { internetHost } from './internet-host.js';
 import type { Io } from './io.js';

@@ -8,7 +8,7 @@
  */
 import { checkBoolean, checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { BANDS, words } from '../layout.js';
-import { DEFAULT_BAND, type Ready } from '../ready.js';
+import { DEFAULT_BAND, type Ready } from '../scheduling/internal.js';
 import { checkPath } from './file-path.js';
 import type { Io } from './io.js';
 import type { Source } from './token.js';

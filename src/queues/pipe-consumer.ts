@@ -16,9 +16,9 @@ import { FrameReader } from './pipe-frames.js';
 import { CONSUMED, CONSUMER_HIGH_WATER, DROPPED_TOO_LARGE, DROPPED_UNREAD, IS_ENDED, memoryOf, openEnd, systemError, type PipeMemory, type PipeQueue, type PipeValue } from './pipe-memory.js';
 import { type QueueConsumer, type WaitOptions, valuesOf } from './queue-ends.js';
 import { checkFunction } from '../errors.js';
+import { Waiters } from '../waiting.js';
 import { limitOf } from './copy-bytes.js';
 import { CLOSED, EMPTY, OK, type ResultCode } from './result-codes.js';
-import { Waiters } from './waiters.js';
 
 const { EAGAIN, ENXIO } = constants.errno;
 
@@ -27,7 +27,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   private readonly memory: PipeMemory;
   private readonly end: PipeEndHandle;
   private readonly frames: FrameReader;
-  private readonly readers = new Waiters('ready()', () => this.watchIfNeeded());
+  private readonly readers = new Waiters<ResultCode>('no record in the queue', () => this.watchIfNeeded());
   private isWatching = false;
   /** No record will follow, or this end was closed. */
   private isOver = false;
@@ -69,7 +69,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   }
 
   ready(options?: WaitOptions): Promise<ResultCode> {
-    return this.readers.wait(() => {
+    return this.readers.waitUnless(() => {
       const code = this.look();
       return code === EMPTY ? undefined : code;
     }, options);

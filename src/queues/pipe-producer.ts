@@ -17,8 +17,8 @@ import { PIPE_BUF, frame, measure, overheadOf } from './pipe-frames.js';
 import { DROPPED_NEWEST, DROPPED_UNSENT, IS_BROKEN, PRODUCER_HIGH_WATER, PUBLISHED, REFUSED, memoryOf, openEnd, systemError, type PipeMemory, type PipeQueue, type PipeValue } from './pipe-memory.js';
 import type { QueueProducer, WaitOptions } from './queue-ends.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
+import { Waiters } from '../waiting.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, OK, TOO_LARGE, type ResultCode } from './result-codes.js';
-import { Waiters } from './waiters.js';
 
 const { EAGAIN, ENXIO, EPIPE } = constants.errno;
 
@@ -27,7 +27,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
   private readonly memory: PipeMemory;
   private readonly end: PipeEndHandle;
   private readonly overhead: number;
-  private readonly writers = new Waiters('space()', () => this.watchIfNeeded());
+  private readonly writers = new Waiters<ResultCode>('no room in the queue', () => this.watchIfNeeded());
   private out = Buffer.allocUnsafeSlow(PIPE_BUF);
   private used = 0;
   private sent = 0;
@@ -104,7 +104,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
   }
 
   space(options?: WaitOptions): Promise<ResultCode> {
-    return this.writers.wait(() => {
+    return this.writers.waitUnless(() => {
       const code = this.isOver ? CLOSED : this.look();
       return code === BACK_PRESSURED ? undefined : code;
     }, options);

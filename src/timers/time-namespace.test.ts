@@ -1,4 +1,7 @@
-/** Timers by a monotonic clock that is a year ahead, in a time namespace of the kernel. A clock that stands still: stopped.stress.test.ts. */
+/**
+ * Timers by a monotonic clock that is a year ahead, in a time namespace of the kernel. A clock that stands still:
+ * stopped.stress.test.ts.
+ */
 import { describe, expect, it } from 'vitest';
 import { native } from '../native.js';
 import { resultOf, start } from './fixtures/programs.js';
@@ -13,7 +16,12 @@ async function inShiftedTime(how: 'alone' | 'reactor', seconds: number): Promise
     return;
   }
   const hereNs = native().nowNs();
-  const shifted = await resultOf<Shifted>(start('shifted-process', [how], ['unshare', '--time', '--monotonic', String(seconds), '--boottime', String(seconds), '--fork', '--']));
+  const shifted = await resultOf<Shifted>(
+    start(
+      'shifted-process', [how],
+      ['unshare', '--time', '--monotonic', String(seconds), '--boottime', String(seconds), '--fork', '--'],
+    ),
+  );
   expect((shifted.monotonicNs - hereNs) / 1e9, 'the clock is shifted').toBeGreaterThan(seconds - 1);
   expect((shifted.monotonicNs - hereNs) / 1e9).toBeLessThan(seconds + 60);
   expect(shifted.ran).toBe(1000);
