@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
@@ -75,6 +75,7 @@ async function buildTypeScript() {
   // (docs/decisions).
   const compiled = at('dist', 'src');
   const { build } = await import('esbuild');
+  const { layoutHash } = await import(pathToFileURL(join(compiled, 'layout-hash.js')).href);
   await build({
     entryPoints: {
       index: join(compiled, 'index.js'),
@@ -90,6 +91,7 @@ async function buildTypeScript() {
     format: 'esm',
     platform: 'node',
     target: 'node20',
+    define: { PERCORE_LAYOUT_HASH: JSON.stringify(layoutHash()) },
     sourcemap: true,
     logLevel: 'warning',
   });
