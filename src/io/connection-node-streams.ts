@@ -109,10 +109,10 @@ export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Conn
   const before = head === undefined ? undefined : checkBytes('head', head);
   const fd = descriptorOf(socket);
   // From here to `destroy` nothing of libuv's runs, so nothing is received in between.
-  const cookie = io.native.socketCookie(fd);
-  const own = cookie < 0 ? cookie : io.native.takeSocket(fd, cookie);
+  const cookie = io.native.sockets.cookie(fd);
+  const own = cookie < 0 ? cookie : io.native.sockets.take(fd, cookie);
   if (own < 0) {
-    const errno = io.native.errorName(-own);
+    const errno = io.native.system.errorName(-own);
     throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot take over the socket: ${errno}`, { errno, syscall: cookie < 0 ? 'getsockopt' : 'fcntl' });
   }
   const hasPeerEnded = (socket as unknown as { _readableState: { ended: boolean } })._readableState.ended;
@@ -124,7 +124,7 @@ export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Conn
     // It is this thread's already.
     connection = io.takeUp(own, Buffer.concat(unread), hasPeerEnded, settings);
   } catch (error) {
-    io.native.socketClose(own);
+    io.native.descriptors.close(own);
     throw error;
   }
   socket.destroy();

@@ -24,6 +24,7 @@ const { EAGAIN, ENXIO } = constants.errno;
 
 export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   state: ResultCode = EMPTY;
+  private readonly pipes = native().pipes;
   private readonly memory: PipeMemory;
   private readonly end: PipeEndHandle;
   private readonly frames: FrameReader;
@@ -133,7 +134,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     while (left > 0 && !this.isOver && !frames.find()) {
       // First of all: it may move `end` and replace `bytes`.
       const room = frames.room();
-      const count = native().pipeRead(this.end, frames.bytes, frames.end, room);
+      const count = this.pipes.read(this.end, frames.bytes, frames.end, room);
       if (count <= 0) {
         this.onNothing(count);
         break;
@@ -158,7 +159,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
       this.finish();
       return;
     }
-    const reopened = native().pipeReopen(this.end);
+    const reopened = this.pipes.reopen(this.end);
     if (reopened !== 0) throw systemError(reopened, 'open', this.queue.path);
   }
 
@@ -168,7 +169,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     this.isOver = true;
     this.isWatching = false;
     this.memory.words[IS_ENDED] = 1;
-    native().closePipeEnd(this.end);
+    this.pipes.closeEnd(this.end);
     this.readers.settle(CLOSED);
   }
 
@@ -176,7 +177,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     const isNeeded = this.readers.count > 0;
     if (this.isOver || isNeeded === this.isWatching) return;
     this.isWatching = isNeeded;
-    const code = native().pipeWatch(this.end, isNeeded);
+    const code = this.pipes.watch(this.end, isNeeded);
     if (code === 0) return;
     this.isWatching = false;
     throw systemError(code, 'watch', this.queue.path);

@@ -24,6 +24,7 @@ const { EAGAIN, ENXIO, EPIPE } = constants.errno;
 
 export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refuser {
   readonly maxRecordBytes: number;
+  private readonly pipes = native().pipes;
   private readonly memory: PipeMemory;
   private readonly end: PipeEndHandle;
   private readonly overhead: number;
@@ -134,7 +135,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
   private push(): ResultCode {
     // Ends: each pass takes bytes away or leaves.
     while (this.sent < this.used) {
-      const count = native().pipeWrite(this.end, this.out, this.sent, this.used - this.sent);
+      const count = this.pipes.write(this.end, this.out, this.sent, this.used - this.sent);
       if (count < 0) return this.meaningOf(count);
       this.sent += count;
       this.hasMeasured = false;
@@ -149,7 +150,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
   private look(): ResultCode {
     let code = this.push();
     if (code === OK) {
-      const space = native().pipeSpace(this.end);
+      const space = this.pipes.space(this.end);
       if (space < 0) code = this.meaningOf(space);
     }
     return code === CLOSED ? this.lose() : code;
@@ -168,7 +169,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     if (!this.hasMeasured) {
       this.hasMeasured = true;
       const depthAndCapacity = new Float64Array(2);
-      native().inspectPipe(bytes, depthAndCapacity);
+      this.pipes.inspect(bytes, depthAndCapacity);
       counts[PRODUCER_HIGH_WATER] = Math.max(counts[PRODUCER_HIGH_WATER]!, depthAndCapacity[0]!);
     }
     if (this.queue.whenSlow === 'drop-newest') {
@@ -196,7 +197,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     if (this.isShut) return;
     this.isShut = true;
     this.isWatching = false;
-    native().closePipeEnd(this.end);
+    this.pipes.closeEnd(this.end);
   }
 
   private sendByItself(): void {
@@ -212,7 +213,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
 
   private watch(isOn: boolean): void {
     this.isWatching = isOn;
-    const code = native().pipeWatch(this.end, isOn);
+    const code = this.pipes.watch(this.end, isOn);
     if (code === 0) return;
     this.isWatching = false;
     throw systemError(code, 'watch', this.queue.path);

@@ -109,7 +109,7 @@ class NativeAlarm implements Alarm {
   ) {
     const state = this.state;
     state[DEADLINE_NS] = Infinity;
-    this.handle = this.addon.createRateTimer(
+    this.handle = this.addon.alarms.create(
       backend === 'io_uring',
       clock.kernelClock,
       clock.originNs,
@@ -124,19 +124,19 @@ class NativeAlarm implements Alarm {
     this.state[DEADLINE_NS] = deadlineNs;
     // While it fires, native looks at the deadline when all callbacks and promises have run.
     if (this.state[IS_FIRING] !== 0) return;
-    const result = this.addon.armRateTimer(this.handle);
+    const result = this.addon.alarms.arm(this.handle);
     if (result < 0) {
-      const errno = this.addon.errorName(-result);
+      const errno = this.addon.system.errorName(-result);
       throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot arm a timer: ${errno}`, { errno });
     }
   }
 
   setRef(isReferenced: boolean): void {
-    this.addon.setRateTimerRef(this.handle, isReferenced ? 1 : 0);
+    this.addon.alarms.setReferenced(this.handle, isReferenced);
   }
 
   close(): void {
-    this.addon.closeRateTimer(this.handle);
+    this.addon.alarms.close(this.handle);
   }
 }
 

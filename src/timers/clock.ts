@@ -39,7 +39,7 @@ const CLOCK_IDS: Readonly<Record<ClockSource, number>> = { realtime: 0, monotoni
  */
 export function createClock(originNs: number, source: ClockSource = 'monotonic'): () => number {
   const out = new Float64Array(1);
-  const read = native().createClock(out, originNs, CLOCK_IDS[source]);
+  const read = native().clock.create(out, originNs, CLOCK_IDS[source]);
   return () => {
     read();
     return out[0]!;

@@ -81,17 +81,17 @@ export class LocalTimers extends Timers implements Disposable {
     const addon = native();
     const delivery = new Int32Array(deliveryLayout.bytes >> 2);
     const timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
-    const originNs = addon.nowNs();
+    const originNs = addon.clock.nowNs();
     const { clock, tickBits, expiriesPerTurn } = settings;
     super({
       delivery,
       timerRequests,
       nowNs: clock === undefined ? createClock(originNs) : () => clock.nowNs(),
       schedule: (ready) => this.scheduler.schedule(ready),
-      drainTimerRequests: () => addon.drainTimers(this.handle),
-      shareTimerRecords: (index, records) => addon.shareTimers(this.handle, index, records),
+      drainTimerRequests: () => addon.wheels.drain(this.handle),
+      shareTimerRecords: (index, records) => addon.wheels.share(this.handle, index, records),
       keepAlive: (isNeeded) => {
-        if (this.isReferenced) addon.refTimers(this.handle, isNeeded ? 1 : 0);
+        if (this.isReferenced) addon.wheels.setReferenced(this.handle, isNeeded);
       },
       mustYield: (band) => this.scheduler.discipline.hasAbove(band),
       onError: settings.onError,
@@ -109,7 +109,7 @@ export class LocalTimers extends Timers implements Disposable {
     this.tickNs = 2 ** tickBits;
     const drive = clock === undefined ? { deliver: () => void this.runTurn() } : {};
     this.handle = systemCall('make timers', () =>
-      addon.createTimers({ delivery, timerRequests, tickBits, expiriesPerTurn, originNs, ...drive }),
+      addon.wheels.create({ delivery, timerRequests, tickBits, expiriesPerTurn, originNs, ...drive }),
     );
   }
 
@@ -118,7 +118,7 @@ export class LocalTimers extends Timers implements Disposable {
    * 0.2 us and more.
    */
   nextDeadlineNs(): number {
-    return this.addon.nextTimer(this.handle);
+    return this.addon.wheels.next(this.handle);
   }
 
   /**
@@ -126,7 +126,7 @@ export class LocalTimers extends Timers implements Disposable {
    */
   override poll(): number {
     if (this.isClosed) return 0;
-    this.addon.pollTimers(this.handle, this.nowNs());
+    this.addon.wheels.poll(this.handle, this.nowNs());
     return super.poll();
   }
 
@@ -142,14 +142,14 @@ export class LocalTimers extends Timers implements Disposable {
   /** Lets the process end although timers are live. */
   unref(): this {
     this.isReferenced = false;
-    this.addon.refTimers(this.handle, 0);
+    this.addon.wheels.setReferenced(this.handle, false);
     return this;
   }
 
   /** Keeps the process alive while timers are live (at first). */
   ref(): this {
     this.isReferenced = true;
-    if (this.count !== 0) this.addon.refTimers(this.handle, 1);
+    if (this.count !== 0) this.addon.wheels.setReferenced(this.handle, true);
     return this;
   }
 
@@ -160,7 +160,7 @@ export class LocalTimers extends Timers implements Disposable {
     this.table.clear();
     for (const band of this.bands) band.clear();
     this.memory[TIMERS] = this.memory[HAS_MORE] = 0;
-    this.addon.closeTimers(this.handle);
+    this.addon.wheels.close(this.handle);
   }
 
   [Symbol.dispose](): void {
