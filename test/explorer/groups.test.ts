@@ -5,7 +5,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { bandedQueue } from './banded-scenarios.js';
 import { closingRing } from './closing-scenarios.js';
-import type { Report } from './explorer.js';
+import type { Report } from '../../src/testing/explorer.js';
 import { mpscQueue } from './mpsc-scenarios.js';
 import { waitingLanes, waitingRing } from './waiting-scenarios.js';
 

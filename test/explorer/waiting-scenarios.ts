@@ -4,8 +4,8 @@
  *
  * With `dies`, whoever wakes others may vanish between any two accesses; a supervisor then calls recover().
  */
-import type * as Queues from '../queues/index.js';
-import { explore, type Report, type Verdict, type VirtualThread } from './explorer.js';
+import type * as Queues from '../../src/queues/index.js';
+import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
 import { UNOBSERVED, assert, makeWorld, nameQueue, supervise, type Seed, type World } from './world.js';
 
 export interface WaitingScenario {

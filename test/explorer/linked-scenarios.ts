@@ -4,9 +4,9 @@
  *
  * In every state it is asked what a producer would find that took over in it: every chunk that the buffer holds, once.
  */
-import { linkedLayout, queueLayout, placeLayout } from '../layout.js';
-import type { LinkedConsumer, LinkedProducer } from '../queues/index.js';
-import { explore, type Report, type Verdict, type VirtualThread } from './explorer.js';
+import { linkedLayout, queueLayout, placeLayout } from '../../src/layout.js';
+import type { LinkedConsumer, LinkedProducer } from '../../src/queues/index.js';
+import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
 import { assert, makeWorld, type Seed } from './world.js';
 
 export interface LinkedScenario {

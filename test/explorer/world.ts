@@ -2,11 +2,11 @@
  * One virtual world for a scenario: the shipped modules run in it, perhaps with a bug seeded into their text. For the tests
  * of Percore itself; not exported.
  */
-import { FIRST_PLACE_BYTES, LINE_BYTES, groupLayout, placeLayout, queueLayout } from '../layout.js';
-import type * as Parking from '../reactor/parking.js';
-import type * as Queues from '../queues/index.js';
-import type { VirtualThread } from './virtual-thread.js';
-import { VirtualMemory, type VirtualGlobals } from './virtual-memory.js';
+import { FIRST_PLACE_BYTES, LINE_BYTES, groupLayout, placeLayout, queueLayout } from '../../src/layout.js';
+import type * as Parking from '../../src/reactor/parking.js';
+import type * as Queues from '../../src/queues/index.js';
+import type { VirtualThread } from '../../src/testing/virtual-thread.js';
+import { VirtualMemory, type VirtualGlobals } from '../../src/testing/virtual-memory.js';
 
 /** Replaces `from`, which must occur exactly once in the compiled `file`: as it is, or without the lines that are comments, which come and go. */
 export interface Seed {
@@ -44,8 +44,8 @@ export function makeWorld(seeds: readonly Seed[] = []): World {
     for (const seed of edited.sown) allSown.add(seed);
     return edited.text;
   };
-  const queues = memory.load<typeof Queues>(new URL('../queues/index.js', import.meta.url), edit);
-  const parking = memory.load<typeof Parking>(new URL('../reactor/parking.js', import.meta.url), edit);
+  const queues = memory.load<typeof Queues>(new URL('../../src/queues/index.js', import.meta.url), edit);
+  const parking = memory.load<typeof Parking>(new URL('../../src/reactor/parking.js', import.meta.url), edit);
   for (const seed of seeds) if (!allSown.has(seed)) throw new Error(`nothing loaded ${seed.file}`);
   return { memory, globals: memory.globals, queues, parking };
 }

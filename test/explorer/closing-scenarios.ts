@@ -2,8 +2,8 @@
  * Who ends a ring, and where: `close(queue)` from a third thread while a producer publishes, or the only consumer that gives up. Record `n`
  * (from 1) holds the words n and ~n. Each record must go one of two ways: all consumers are given it, or nobody is and it is counted as dropped.
  */
-import type * as Queues from '../queues/index.js';
-import { explore, type Report, type Verdict, type VirtualThread } from './explorer.js';
+import type * as Queues from '../../src/queues/index.js';
+import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
 import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, type Seed } from './world.js';
 
 export interface ClosingScenario {

@@ -5,9 +5,9 @@
  *
  * Record `n` (from 1) of a fixed ring holds the words n and ~n; of a variable ring it has type n and a payload of bytes 16n, 16n + 1, ...
  */
-import { FIRST_PLACE_BYTES, placeLayout, queueLayout } from '../layout.js';
-import type * as Queues from '../queues/index.js';
-import { explore, type Report, type Verdict, type VirtualThread } from './explorer.js';
+import { FIRST_PLACE_BYTES, placeLayout, queueLayout } from '../../src/layout.js';
+import type * as Queues from '../../src/queues/index.js';
+import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
 import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, supervise, type Seed } from './world.js';
 
 export interface LossyScenario {

@@ -5,9 +5,9 @@
  * With `dies`, a party may vanish between any two accesses; a supervisor then calls recover(), and a successor comes: another producer that
  * goes on behind the last published record, or another reader.
  */
-import { FIRST_PLACE_BYTES, placeLayout, queueLayout } from '../layout.js';
-import type * as Queues from '../queues/index.js';
-import { explore, type Report, type Verdict, type VirtualThread } from './explorer.js';
+import { FIRST_PLACE_BYTES, placeLayout, queueLayout } from '../../src/layout.js';
+import type * as Queues from '../../src/queues/index.js';
+import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
 import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, supervise, type Seed } from './world.js';
 
 export interface ReaderScript {

@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { fixture, inside, remoteRuntime, sleep, until, within } from '../reactor/fixtures/inside.js';
-import type { Runtime } from '../reactor/runtime.js';
-import type { IoSource } from './io.js';
+import { fixture, inside, remoteRuntime, sleep, until, within } from '../../src/reactor/fixtures/inside.js';
+import type { Runtime } from '../../src/reactor/runtime.js';
+import type { IoSource } from '../../src/io/io.js';
 
 export function ioSuite(source: IoSource): void {
   let runtime: Runtime;

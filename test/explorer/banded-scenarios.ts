@@ -2,7 +2,7 @@
  * A banded queue: two of its eight bands in use. No record may be left behind a clear bit when all is quiet, and each band keeps its order.
  * Record `n` (from 1) of band `b` holds the words b and n.
  */
-import { explore, type Report, type Verdict } from './explorer.js';
+import { explore, type Report, type Verdict } from '../../src/testing/explorer.js';
 import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, type Seed } from './world.js';
 
 export interface BandedScenario {

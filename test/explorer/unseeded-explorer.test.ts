@@ -4,7 +4,7 @@
  * take half a minute, and since explorer.test.ts, readers.test.ts and groups.test.ts run scenarios like them.
  */
 import { afterAll, describe, expect, it } from 'vitest';
-import { mutants } from './fixtures/mutants.js';
+import { mutants } from './mutants.js';
 
 const isLong = process.env.PERCORE_STRESS === '1';
 const chosen = mutants.filter(({ alone, kind, run }) => alone === true && run.seeds.length > 0 && (isLong || kind === 'order'));

@@ -5,9 +5,9 @@
  * With `dies`, a party may vanish between any two accesses; a supervisor then calls recover(), and a successor comes: another producer, for
  * whom there is no lane but the dead one's, or another consumer.
  */
-import { queueLayout } from '../layout.js';
-import type * as Queues from '../queues/index.js';
-import { explore, type Report, type Verdict, type VirtualThread } from './explorer.js';
+import { queueLayout } from '../../src/layout.js';
+import type * as Queues from '../../src/queues/index.js';
+import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
 import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, ringOffset, supervise, type Seed } from './world.js';
 
 export interface LaneScript {

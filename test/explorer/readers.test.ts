@@ -3,7 +3,7 @@
  * that may be lapped or put out, and any party dying at any step. See explorer.test.ts for the rest, and for what a floor is.
  */
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Report } from './explorer.js';
+import type { Report } from '../../src/testing/explorer.js';
 import { lossyRing } from './lossy-scenarios.js';
 import { spmcRing } from './spmc-scenarios.js';
 

@@ -3,11 +3,11 @@
  * Each scenario has a floor of states, measured and taken a little lower: a check that silently stopped exploring fails.
  */
 import { afterAll, describe, expect, it } from 'vitest';
-import { explore, type Report, type VirtualThread } from './explorer.js';
+import { explore, type Report, type VirtualThread } from '../../src/testing/explorer.js';
 import { fixedRing } from './fixed-scenarios.js';
 import { parkHandshake, roomHandshake } from './park-scenarios.js';
 import { variableRing } from './variable-scenarios.js';
-import { VirtualMemory } from './virtual-memory.js';
+import { VirtualMemory } from '../../src/testing/virtual-memory.js';
 
 const NONE = { violations: [] as unknown[] };
 

@@ -4,9 +4,9 @@
  *
  * With `dies`, either end may vanish between any two accesses; a supervisor then calls recover(), and a successor goes on.
  */
-import { queueLayout } from '../layout.js';
-import type * as Queues from '../queues/index.js';
-import { explore, type Report, type Verdict, type VirtualThread } from './explorer.js';
+import { queueLayout } from '../../src/layout.js';
+import type * as Queues from '../../src/queues/index.js';
+import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
 import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, supervise, type Seed } from './world.js';
 
 export interface VariableScenario {

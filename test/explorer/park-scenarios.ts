@@ -4,8 +4,8 @@
  * is waiting until it, or the word that stands for libuv's own reasons to wake, is above 0. Defects of either half can be
  * asked for, to see that they are found.
  */
-import { partyLayout, queueLayout, words } from '../layout.js';
-import { explore, type Report, type Verdict, type VirtualThread } from './explorer.js';
+import { partyLayout, queueLayout, words } from '../../src/layout.js';
+import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
 import { UNOBSERVED, assert, makeWorld, nameQueue, type Seed, type World } from './world.js';
 
 const ATTENTION = partyLayout.fields.attention.at >> 2;

@@ -3,7 +3,7 @@
  * the explorer must find it. The same scenarios without the seed are clean: see explorer.test.ts and unseeded-explorer.test.ts.
  */
 import { afterAll, describe, expect, it } from 'vitest';
-import { mutants } from './fixtures/mutants.js';
+import { mutants } from './mutants.js';
 
 /** The least that the explorer is worth: so many that no unit test finds, and so many of each of these kinds. */
 const LEAST_ALONE = 30;
