@@ -2,15 +2,17 @@
  * What operators see of the counters in shared memory, derived from the layout table: a field with `status` appears in
  * a status under that name. Whoever adds a counter writes one row of the table and the line that counts.
  *
- *     layout.ts   received: { at: 1016, …, status: 'received', unit: 'count' }      'io.receives' stands in the group io
- *     figures.ts  FiguresOf<typeof partyLayout.fields>  is  { received: number; io: { … }; … }
+ *     layout.ts    received: { at: 1016, …, status: 'received' }      accepts: { …, status: 'io.accepts' }
+ *     status()     { received: 7, io: { accepts: 2 } }
  */
 import type { Field, Unit } from './layout.js';
 
 type Fields = Readonly<Record<string, Field>>;
 type Value<F> = F extends { readonly count: number } ? readonly number[] : number;
 /** Names of the figures that stand in no group, and of the groups. */
-type NameOf<F> = F extends { readonly status: infer S extends string } ? (S extends `${string}.${string}` ? never : S) : never;
+type NameOf<F> = F extends { readonly status: infer S extends string }
+  ? (S extends `${string}.${string}` ? never : S)
+  : never;
 type GroupOf<F> = F extends { readonly status: `${infer G}.${string}` } ? G : never;
 type NameIn<F, G extends string> = F extends { readonly status: `${G}.${infer N}` } ? N : never;
 

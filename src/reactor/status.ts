@@ -49,7 +49,7 @@ export interface ReactorStatus extends PartyFigures {
   readonly threadId: number;
   /** The kernel's number of its thread, for /proc, `taskset` and `chrt`. */
   readonly tid: number | undefined;
-  /** Source of I/O, 'epoll' or 'io_uring', and what it has carried. `asked` and `granted` are known once it is ready. */
+  /** Source of I/O, 'epoll' or 'io_uring', and what it has carried. It is granted once the reactor is ready. */
   readonly io: IoFigures & { readonly asked: string | undefined; readonly granted: string | undefined };
   readonly timers: TimerFigures;
   readonly lanes: LaneBacklog;

@@ -1,6 +1,7 @@
 /**
- * Writes into the shared counters how many messages wait in the mailboxes of this thread. A mailbox counts for itself,
- * and adding each message up in shared memory would cost more than the mailbox, so the sum is made at the end of a turn.
+ * Writes into the shared counters how many messages wait in the mailboxes of this thread. A mailbox counts for itself;
+ * to count each message in shared memory as well would cost more than the mailbox does. So the sum is made at the end
+ * of a turn.
  */
 import { partyLayout } from '../layout.js';
 import type { LocalTask } from './task.js';

@@ -126,7 +126,7 @@ export class Timers implements DueBandHost {
   }
 
   /** Callbacks run so far. */
-  get fired(): number {
+  protected get fired(): number {
     return this.counters[FIRED]!;
   }
 
