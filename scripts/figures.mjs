@@ -1,5 +1,5 @@
-// Makes docs/figures.md and the ten figures of the README from the newest results of each suite in bench/results/, so that no figure
-// in them can be stale.
+// Makes docs/figures.md and the ten figures of the README from the newest results of each suite in bench/results/, so
+// that no figure in them can be stale.
 //
 //   node scripts/figures.mjs            writes both
 //   node scripts/figures.mjs --check    writes nothing; exit code 1 when one of them is not what it would be
@@ -17,16 +17,29 @@ export const SUITES = [
 
 /** The figures of the README, the missed ones among them. */
 export const HIGHLIGHTS = [
-  { says: 'round trip between two spinning reactors, median', of: ['spine', 'reactor-round-trip', 'p50', 'postMessage'] },
+  {
+    says: 'round trip between two spinning reactors, median', of: ['spine', 'reactor-round-trip', 'p50', 'postMessage'],
+  },
   { says: 'the same, beside two threads in C++', of: ['spine', 'reactor-round-trip', 'p50', 'C++ seq_cst'] },
   { says: 'round trip between two parked reactors, median', of: ['spine', 'parked-round-trip', 'p50', 'C eventfd'] },
-  { says: 'calls, 64 in flight', of: ['spine', 'call', 'rate', 'piscina'], where: { from: 'reactor', idle: 'adaptive' } },
+  {
+    says: 'calls, 64 in flight', of: ['spine', 'call', 'rate', 'piscina'], where: { from: 'reactor', idle: 'adaptive' },
+  },
   { says: 'load balancer, lines of 64 bytes', of: ['spine', 'load-balancer-throughput', 'rate', 'postMessage a line'] },
   { says: 'urgent lines during a flood, p99', of: ['spine', 'urgent-latency', 'p99', 'one band'] },
-  { says: 'queue, 8 bytes, both in batches of 64', of: ['queues', 'spsc-8B-batch64', 'rate', 'C++ release batch64'], where: { capacity: 16384 } },
+  {
+    says: 'queue, 8 bytes, both in batches of 64', of: ['queues', 'spsc-8B-batch64', 'rate', 'C++ release batch64'],
+    where: { capacity: 16384 },
+  },
   { says: 'creating timers, a million live', of: ['timers', 'create', 'rate', 'setTimeout'], where: { call: 'at' } },
-  { says: 'lateness of a rate timer at 1 kHz, p99', of: ['timers', 'lateness-park', 'p99', 'cyclictest'], where: { policy: 'other', source: 'rate timer' } },
-  { says: 'TCP echo, 64 connections, messages of 64 bytes', of: ['io', 'tcp-echo-64', 'rate', 'node:net'], where: { source: 'epoll' } },
+  {
+    says: 'lateness of a rate timer at 1 kHz, p99', of: ['timers', 'lateness-park', 'p99', 'cyclictest'],
+    where: { policy: 'other', source: 'rate timer' },
+  },
+  {
+    says: 'TCP echo, 64 connections, messages of 64 bytes', of: ['io', 'tcp-echo-64', 'rate', 'node:net'],
+    where: { source: 'epoll' },
+  },
 ];
 
 const COLUMNS = 120;
@@ -35,8 +48,14 @@ const END = '<!-- End of what scripts/figures.mjs has made. -->';
 
 /** The newest results of a suite: files are named after their day. */
 export function readResults(folder, suite) {
-  const file = readdirSync(folder).filter((name) => new RegExp(`^\\d{4}-\\d\\d-\\d\\d-${suite}\\.json$`).test(name)).toSorted().at(-1);
-  if (file === undefined) throw new Error(`no results of the suite ${suite} in ${folder}: npm run bench -- ${suite} --json ${folder}/DATE-${suite}.json`);
+  const file = readdirSync(folder)
+    .filter((name) => new RegExp(`^\\d{4}-\\d\\d-\\d\\d-${suite}\\.json$`).test(name))
+    .toSorted()
+    .at(-1);
+  if (file === undefined)
+    throw new Error(
+      `no results of the suite ${suite} in ${folder}: npm run bench -- ${suite} --json ${folder}/DATE-${suite}.json`,
+    );
   return { file, rows: JSON.parse(readFileSync(join(folder, file), 'utf8')) };
 }
 
@@ -93,7 +112,10 @@ function wrap(text) {
   return lines.join('\n');
 }
 
-const paramsText = (params) => Object.entries(params).map(([name, value]) => `${name} ${typeof value === 'number' ? value.toLocaleString('en-US') : value}`).join(', ');
+const paramsText = (params) =>
+  Object.entries(params)
+    .map(([name, value]) => `${name} ${typeof value === 'number' ? value.toLocaleString('en-US') : value}`)
+    .join(', ');
 
 /** One bench: what is the same in all its rows stands above the table, what varies in it. */
 function benchTable(rows) {
@@ -104,7 +126,13 @@ function benchTable(rows) {
   const head = ['figure', ...(varying.length === 0 ? [] : ['where']), 'Percore', 'baseline', 'ratio', 'aim'];
   const lines = rows.map((row) => [
     `${row.metric}, ${row.better} is better`,
-    ...(varying.length === 0 ? [] : [paramsText(Object.fromEntries(varying.filter((name) => name in row.params).map((name) => [name, row.params[name]])))]),
+    ...(varying.length === 0
+      ? []
+      : [
+          paramsText(
+            Object.fromEntries(varying.filter((name) => name in row.params).map((name) => [name, row.params[name]])),
+          ),
+        ]),
     row.value === null ? 'not measured' : show(row.value, row.unit),
     `${row.baseline.name}${row.baseline.value === null ? '' : `, ${show(row.baseline.value, row.unit)}`}`,
     ratioOf(row), aimOf(row),
@@ -120,8 +148,12 @@ function suiteText({ name, title, why }, { file, rows }) {
   const benches = [...new Set(rows.map((row) => row.name))];
   return [
     `## ${title}\n`,
-    wrap(`\`npm run bench -- ${name}\`, [bench/results/${file}](../bench/results/${file}), ${startedAt.slice(0, 10)}: ${cpus} CPUs (${cpu}), Linux ${kernel}, `
-      + `Node ${node}, commit ${commit}. ${judged - missed} of ${judged} aims are met; [why the others are missed](decisions/${why}).`),
+    wrap(
+      `\`npm run bench -- ${name}\`, [bench/results/${file}](../bench/results/${file}), ${startedAt.slice(0, 10)}: `
+        + `${cpus} CPUs (${cpu}), Linux ${kernel}, `
+        + `Node ${node}, commit ${commit}. ${judged - missed} of ${judged} aims are met; [why the others are `
+        + `missed](decisions/${why}).`,
+    ),
     '',
     ...benches.map((bench) => benchTable(rows.filter((row) => row.name === bench))),
   ].join('\n');
@@ -150,14 +182,20 @@ ${END}
 /** The rows of the README's table. */
 export function highlightsTable(results) {
   const lines = HIGHLIGHTS.map(({ says, of: [suite, name, metric, baseline], where = {} }) => {
-    const found = results[suite].rows.filter((row) => row.name === name && row.metric === metric && row.baseline.name === baseline
-      && Object.entries(where).every(([param, value]) => row.params[param] === value));
+    const found = results[suite].rows.filter(
+      (row) =>
+        row.name === name
+        && row.metric === metric
+        && row.baseline.name === baseline
+        && Object.entries(where).every(([param, value]) => row.params[param] === value),
+    );
     if (found.length !== 1) throw new Error(`${found.length} rows for "${says}" in ${results[suite].file}`);
     const [row] = found;
     const { ratio, better, target } = row;
     const factor = better === 'higher' ? ratio : 1 / ratio;
     const aim = target === null || target.isMet ? '' : ', aim missed';
-    return `| ${says} | ${show(row.value, row.unit)} | ${baseline}: ${show(row.baseline.value, row.unit)} | ${digits(factor)}${aim} |`;
+    return `| ${says} | ${show(row.value, row.unit)} | ${baseline}: ${show(row.baseline.value, row.unit)} | `
+      + `${digits(factor)}${aim} |`;
   });
   return ['| figure | Percore | baseline | factor |', '|---|---|---|---|', ...lines].join('\n');
 }
@@ -172,7 +210,9 @@ export function readmeWith(readme, table) {
 
 /** What both pages should be, by path. */
 export function pagesOf(root) {
-  const results = Object.fromEntries(SUITES.map(({ name }) => [name, readResults(join(root, 'bench', 'results'), name)]));
+  const results = Object.fromEntries(
+    SUITES.map(({ name }) => [name, readResults(join(root, 'bench', 'results'), name)]),
+  );
   const readme = join(root, 'README.md');
   return new Map([
     [join(root, 'docs', 'figures.md'), figuresPage(results)],
