@@ -1,9 +1,9 @@
 /**
  * Who touches which word, learned while exploring: it says which accesses are no business of any other thread.
  *
- *     a read of a word that no other thread will ever write      \  can be made at any time without anybody noticing:
- *     a write of a word that no other thread will ever touch     /  they happen together with the access before, and make
- *                                                                   no states of their own
+ *     a read of a word that no other thread will ever write    \  can be made at any time without anybody noticing:
+ *     a write of a word that no other thread will ever touch   /  they happen together with the access before, and make
+ *                                                                 no states of their own
  *
  * Who will touch what is not known beforehand. So a word counts as nobody else's until somebody else comes to touch it;
  * when an access was already made on the strength of that, the exploration begins anew, knowing more (OUTDATED). It
