@@ -17,31 +17,6 @@ export const SUITES = [
 
 /** The figures of the README, missed ones among them: the row of a suite and bench, where it has these parameters. */
 export const HIGHLIGHTS = [
-<<<<<<< HEAD
-  {
-    says: 'round trip between two spinning reactors, median', of: ['spine', 'reactor-round-trip', 'p50', 'postMessage'],
-  },
-  { says: 'the same, beside two threads in C++', of: ['spine', 'reactor-round-trip', 'p50', 'C++ seq_cst'] },
-  { says: 'round trip between two parked reactors, median', of: ['spine', 'parked-round-trip', 'p50', 'C eventfd'] },
-  {
-    says: 'calls, 64 in flight', of: ['spine', 'call', 'rate', 'piscina'], where: { from: 'reactor', idle: 'adaptive' },
-  },
-  { says: 'load balancer, lines of 64 bytes', of: ['spine', 'load-balancer-throughput', 'rate', 'postMessage a line'] },
-  { says: 'urgent lines during a flood, p99', of: ['spine', 'urgent-latency', 'p99', 'one band'] },
-  {
-    says: 'queue, 8 bytes, both in batches of 64', of: ['queues', 'spsc-8B-batch64', 'rate', 'C++ release batch64'],
-    where: { capacity: 16384 },
-  },
-  { says: 'creating timers, a million live', of: ['timers', 'create', 'rate', 'setTimeout'], where: { call: 'at' } },
-  {
-    says: 'lateness of a rate timer at 1 kHz, p99', of: ['timers', 'lateness-park', 'p99', 'cyclictest'],
-    where: { policy: 'other', source: 'rate timer' },
-  },
-  {
-    says: 'TCP echo, 64 connections, messages of 64 bytes', of: ['io', 'tcp-echo-64', 'rate', 'node:net'],
-    where: { source: 'epoll' },
-  },
-=======
   figure('round trip between two spinning reactors, median', 'spine/reactor-round-trip', 'p50', 'postMessage'),
   figure('the same, beside two threads in C++', 'spine/reactor-round-trip', 'p50', 'C++ seq_cst'),
   figure('round trip between two parked reactors, median', 'spine/parked-round-trip', 'p50', 'C eventfd'),
@@ -54,7 +29,6 @@ export const HIGHLIGHTS = [
   figure('lateness of a rate timer at 1 kHz, p99', 'timers/lateness-park', 'p99', 'cyclictest',
     { policy: 'other', source: 'rate timer' }),
   figure('TCP echo, 64 connections, messages of 64 bytes', 'io/tcp-echo-64', 'rate', 'node:net', { source: 'epoll' }),
->>>>>>> main
 ];
 
 function figure(says, of, metric, baseline, where = {}) {
@@ -68,23 +42,12 @@ const END = '<!-- End of what scripts/figures.mjs has made. -->';
 
 /** The newest results of a suite: files are named after their day. */
 export function readResults(folder, suite) {
-<<<<<<< HEAD
-  const file = readdirSync(folder)
-    .filter((name) => new RegExp(`^\\d{4}-\\d\\d-\\d\\d-${suite}\\.json$`).test(name))
-    .toSorted()
-    .at(-1);
-  if (file === undefined)
-    throw new Error(
-      `no results of the suite ${suite} in ${folder}: npm run bench -- ${suite} --json ${folder}/DATE-${suite}.json`,
-    );
-=======
   const isResult = new RegExp(`^\\d{4}-\\d\\d-\\d\\d-${suite}\\.json$`);
   const file = readdirSync(folder).filter((name) => isResult.test(name)).toSorted().at(-1);
   if (file === undefined) {
     const command = `npm run bench -- ${suite} --json ${folder}/DATE-${suite}.json`;
     throw new Error(`no results of the suite ${suite} in ${folder}: ${command}`);
   }
->>>>>>> main
   return { file, rows: JSON.parse(readFileSync(join(folder, file), 'utf8')) };
 }
 
@@ -141,18 +104,11 @@ function wrap(text) {
   return lines.join('\n');
 }
 
-<<<<<<< HEAD
-const paramsText = (params) =>
-  Object.entries(params)
-    .map(([name, value]) => `${name} ${typeof value === 'number' ? value.toLocaleString('en-US') : value}`)
-    .join(', ');
-=======
 /** "connections 64, source epoll": of these parameters, those that the row has. */
 function paramsOf({ params }, names) {
   const text = (value) => (typeof value === 'number' ? value.toLocaleString('en-US') : value);
   return names.filter((name) => name in params).map((name) => `${name} ${text(params[name])}`).join(', ');
 }
->>>>>>> main
 
 /** One bench: what is the same in all its rows stands above the table, what varies in it. */
 function benchTable(rows) {
@@ -163,17 +119,7 @@ function benchTable(rows) {
   const head = ['figure', ...(varying.length === 0 ? [] : ['where']), 'Percore', 'baseline', 'ratio', 'aim'];
   const lines = rows.map((row) => [
     `${row.metric}, ${row.better} is better`,
-<<<<<<< HEAD
-    ...(varying.length === 0
-      ? []
-      : [
-          paramsText(
-            Object.fromEntries(varying.filter((name) => name in row.params).map((name) => [name, row.params[name]])),
-          ),
-        ]),
-=======
     ...(varying.length === 0 ? [] : [paramsOf(row, varying)]),
->>>>>>> main
     row.value === null ? 'not measured' : show(row.value, row.unit),
     `${row.baseline.name}${row.baseline.value === null ? '' : `, ${show(row.baseline.value, row.unit)}`}`,
     ratioOf(row), aimOf(row),
@@ -189,20 +135,11 @@ function suiteText({ name, title, why }, { file, rows }) {
   const benches = [...new Set(rows.map((row) => row.name))];
   return [
     `## ${title}\n`,
-<<<<<<< HEAD
-    wrap(
-      `\`npm run bench -- ${name}\`, [bench/results/${file}](../bench/results/${file}), ${startedAt.slice(0, 10)}: `
-        + `${cpus} CPUs (${cpu}), Linux ${kernel}, `
-        + `Node ${node}, commit ${commit}. ${judged - missed} of ${judged} aims are met; [why the others are `
-        + `missed](decisions/${why}).`,
-    ),
-=======
     wrap([
       `\`npm run bench -- ${name}\`, [bench/results/${file}](../bench/results/${file}), ${startedAt.slice(0, 10)}:`,
       `${cpus} CPUs (${cpu}), Linux ${kernel}, Node ${node}, commit ${commit}.`,
       `${judged - missed} of ${judged} aims are met; [why the others are missed](decisions/${why}).`,
     ].join(' ')),
->>>>>>> main
     '',
     ...benches.map((bench) => benchTable(rows.filter((row) => row.name === bench))),
   ].join('\n');
@@ -230,8 +167,7 @@ ${END}
 
 /** The rows of the README's table. */
 export function highlightsTable(results) {
-<<<<<<< HEAD
-  const lines = HIGHLIGHTS.map(({ says, of: [suite, name, metric, baseline], where = {} }) => {
+  const lines = HIGHLIGHTS.map(({ says, suite, name, metric, baseline, where }) => {
     const found = results[suite].rows.filter(
       (row) =>
         row.name === name
@@ -239,21 +175,11 @@ export function highlightsTable(results) {
         && row.baseline.name === baseline
         && Object.entries(where).every(([param, value]) => row.params[param] === value),
     );
-=======
-  const lines = HIGHLIGHTS.map(({ says, suite, name, metric, baseline, where }) => {
-    const found = results[suite].rows.filter((row) => row.name === name && row.metric === metric
-      && row.baseline.name === baseline && Object.entries(where).every(([param, value]) => row.params[param] === value));
->>>>>>> main
     if (found.length !== 1) throw new Error(`${found.length} rows for "${says}" in ${results[suite].file}`);
     const [{ value, unit, ratio, better, target, baseline: other }] = found;
     const factor = digits(better === 'higher' ? ratio : 1 / ratio);
     const aim = target === null || target.isMet ? '' : ', aim missed';
-<<<<<<< HEAD
-    return `| ${says} | ${show(row.value, row.unit)} | ${baseline}: ${show(row.baseline.value, row.unit)} | `
-      + `${digits(factor)}${aim} |`;
-=======
     return `| ${says} | ${show(value, unit)} | ${baseline}: ${show(other.value, unit)} | ${factor}${aim} |`;
->>>>>>> main
   });
   return ['| figure | Percore | baseline | factor |', '|---|---|---|---|', ...lines].join('\n');
 }
@@ -273,13 +199,7 @@ export function allResults(root) {
 
 /** What both pages should be, by path. */
 export function pagesOf(root) {
-<<<<<<< HEAD
-  const results = Object.fromEntries(
-    SUITES.map(({ name }) => [name, readResults(join(root, 'bench', 'results'), name)]),
-  );
-=======
   const results = allResults(root);
->>>>>>> main
   const readme = join(root, 'README.md');
   return new Map([
     [join(root, 'docs', 'figures.md'), figuresPage(results)],
