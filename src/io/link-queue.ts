@@ -16,7 +16,7 @@ import type { Connection } from './connection.js';
 export interface ByteProducer {
   readonly maxRecordBytes: number;
   offer(record: Uint8Array): number;
-  space(length?: number): Promise<number>;
+  room(length?: number): Promise<number>;
 }
 
 /** Ends when the queue is closed: the connection is closed then. Does not block; one small view is allocated a record. */
@@ -44,7 +44,7 @@ function hold(connection: Connection, producer: ByteProducer, rest: Uint8Array):
       const record = rest.subarray(at, at + most);
       const code = producer.offer(record);
       if (code === CLOSED) return connection.close();
-      if (code === BACK_PRESSURED) return void producer.space(record.length).then(goOn, () => connection.close());
+      if (code === BACK_PRESSURED) return void producer.room(record.length).then(goOn, () => connection.close());
       at += record.length;
     }
     connection.resume();

@@ -185,7 +185,7 @@ export function parkHandshake(scenario: ParkScenario): Report {
   });
 }
 
-/** A party that found no room parks; the consumer's `onSpace` summons it. */
+/** A party that found no room parks; the consumer's `onRoom` summons it. */
 export function roomHandshake({ start = 0, messages, seeds }: { start?: number; messages: number; seeds?: readonly Seed[] }): Report {
   const world = makeWorld(seeds);
   const { memory, queues, parking } = world;
@@ -196,7 +196,7 @@ export function roomHandshake({ start = 0, messages, seeds }: { start?: number; 
   const consumer = queues.sub(queue);
   const sending = { phase: 'send' as 'send' | 'ask' | 'park' | 'sleep', sent: 0 };
   const receiving = { received: 0 };
-  consumer.onSpace = () => parking.summon(sleeper.party, sleeper.wake);
+  consumer.onRoom = () => parking.summon(sleeper.party, sleeper.wake);
 
   function send(): Verdict {
     switch (sending.phase) {
@@ -212,7 +212,7 @@ export function roomHandshake({ start = 0, messages, seeds }: { start?: number; 
         return;
       }
       case 'ask':
-        sending.phase = producer.askForSpace(1) ? 'send' : 'park';
+        sending.phase = producer.askForRoom(1) ? 'send' : 'park';
         return;
       case 'park':
         sending.phase = sleeper.park(() => false) ? 'sleep' : 'send';
