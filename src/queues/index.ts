@@ -118,8 +118,8 @@ type AnyQueue = Queue | InThreadQueue<unknown> | PipeQueue;
  * The producing end. One thread only; an `mpsc` queue has a lane for each. Throws ERR_PERCORE_NO_PLACE when all places
  * are taken, ERR_PERCORE_CLOSED when the queue is closed, and for a handle that is not a queue of this layout.
  */
-export function pub(queue: LinkedQueue, options?: PubOptions): LinkedProducer;
 export function pub(queue: FixedQueue<Plain>, options?: PubOptions): FixedProducer;
+export function pub(queue: LinkedQueue, options?: PubOptions): LinkedProducer;
 export function pub(queue: VariableQueue<Plain>, options?: PubOptions): VariableProducer;
 export function pub(queue: FixedQueue<'banded'>, options?: PubOptions): BandedProducer<FixedProducer>;
 export function pub(queue: VariableQueue<'banded'>, options?: PubOptions): BandedProducer<VariableProducer>;
@@ -139,11 +139,11 @@ type Named<Names extends string> = SubOptions<Names> & { name: Names };
  * declared one, or one that takes over a place that was left, where that place stands. Throws ERR_PERCORE_NO_PLACE when
  * all places are taken.
  */
-export function sub(queue: LinkedQueue, options?: SubOptions<never>): LinkedConsumer;
 export function sub<Names extends string>(queue: FixedQueue<'spmc', Names>, options: Named<NoInfer<Names>>): FixedConsumer | LossyConsumer;
 export function sub<Names extends string>(queue: VariableQueue<'spmc', Names>, options: Named<NoInfer<Names>>): VariableConsumer | LossyConsumer;
 export function sub<Names extends string>(queue: FixedQueue<'spsc' | 'spmc', Names> | VariableQueue<'spsc' | 'spmc', Names>, options: SubOptions<NoInfer<Names>> & Losing): LossyConsumer;
 export function sub<Names extends string>(queue: FixedQueue<'spsc' | 'spmc', Names>, options?: SubOptions<NoInfer<Names>>): FixedConsumer;
+export function sub(queue: LinkedQueue, options?: SubOptions<never>): LinkedConsumer;
 export function sub<Names extends string>(queue: VariableQueue<'spsc' | 'spmc', Names>, options?: SubOptions<NoInfer<Names>>): VariableConsumer;
 export function sub(queue: FixedQueue<'mpsc'> | VariableQueue<'mpsc'>, options: SubOptions<never> & Losing): MpscConsumer<LossyConsumer>;
 export function sub(queue: FixedQueue<'mpsc'>, options?: SubOptions<never>): MpscConsumer<FixedConsumer>;

@@ -13,7 +13,7 @@ describe('a queue inside a reactor', () => {
         const counts: number[] = [];
         for (let i = 1; i <= 65; i++) {
           producer.offer(Uint8Array.of(i));
-          if (i === 1 || i === 63 || i === 64 || i === 65) counts.push(Math.max(0, other.peek()));
+          if (i === 1 || i === 63 || i === 64 || i === 65) counts.push(Math.max(0, other.available()));
         }
         return [producer.publishEvery, ...counts];
       });
@@ -27,7 +27,7 @@ describe('a queue inside a reactor', () => {
     await withRuntime(1, { data: queue }, async (runtime) => {
       const visible = await inside(runtime, 0, (_reactor, _argument, { data: handle, queues: q }) => {
         q.pub(handle, { publishEvery: { records: 1 } }).offer(Uint8Array.of(1));
-        return q.sub(handle).peek();
+        return q.sub(handle).available();
       });
       expect(visible).toBe(1);
     });
