@@ -17,11 +17,11 @@
  *   UserReadiness | header 0 | bits 128 | closed 256 |
  */
 
-export type FieldType = 'i32' | 'f64';
+export type WordType = 'i32' | 'f64';
 
 export interface Field {
   readonly at: number;
-  readonly type: FieldType;
+  readonly type: WordType;
   /** How many of `type` lie here; 1 where it is missing. */
   readonly count?: number;
   readonly writes: string;

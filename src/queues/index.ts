@@ -79,7 +79,7 @@ export { closePipe, type PipeQueueOptions } from './pipe.js';
 export type { Framing, PipeValues } from './pipe-frames.js';
 export type { PipeQueue, PipeValue } from './pipe-memory.js';
 export type { Recovered } from './places.js';
-export type { ConsumerProperties, DroppedCounts, QueueBackend, QueueConsumer, QueueKind, QueueProducer, QueueProperties } from './queue-ends.js';
+export type { ConsumerProperties, DroppedCounts, KindName, QueueBackend, QueueConsumer, QueueProducer, QueueProperties } from './queue-ends.js';
 export type { WhenSlow } from './ring.js';
 export type { WorkerLike } from './thread-ids.js';
 export { BandedValueProducer, ValueConsumer, ValueProducer } from './value-queue.js';

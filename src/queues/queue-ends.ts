@@ -48,7 +48,7 @@ export interface QueueConsumer<T> extends AsyncIterable<T> {
   close(): void;
 }
 
-export type QueueKind = 'spsc' | 'mpsc' | 'spmc' | 'mpmc' | 'banded';
+export type KindName = 'spsc' | 'mpsc' | 'spmc' | 'mpmc' | 'banded';
 export type QueueBackend = 'fixed' | 'linked' | 'deque' | 'window' | 'pipe';
 
 export interface DroppedCounts {
@@ -74,7 +74,7 @@ export interface ConsumerProperties {
 
 /** What any thread may ask of a queue without stopping anyone. Totals count records from the queue's making. */
 export interface QueueProperties {
-  readonly kind: QueueKind;
+  readonly kind: KindName;
   readonly backend: QueueBackend;
   /** The most it holds: records, or bytes where records vary (`pipe`). */
   readonly capacity: number;

@@ -52,12 +52,8 @@ export function closingRing(scenario: ClosingScenario): Report {
   nameQueue(world, queue);
   const notes = makeNotes(world, 3 + readers);
 
-<<<<<<< HEAD
-  const producer = memory.as(PRODUCER, () => queues.pub(queue as Queues.FixedQueue, { publishEvery: { records: publishEvery } })) as Queues.FixedProducer | Queues.VariableProducer;
-=======
-  const producer = memory.as(PRODUCER, () => queues.pub(queue as Queues.FixedQueue, { publishEvery })) as
+  const producer = memory.as(PRODUCER, () => queues.pub(queue as Queues.FixedQueue, { publishEvery: { records: publishEvery } })) as
     Queues.FixedProducer | Queues.VariableProducer;
->>>>>>> main
   const sender = { phase: 'send' as 'send' | 'flush' | 'leave' | 'done', sent: 0, isTold: false };
   const mine = Array.from({ length: readers }, (_, reader) => ({
     consumer: memory.as(READER + reader, () => queues.sub(queue as Queues.FixedQueue)) as
@@ -137,14 +133,9 @@ export function closingRing(scenario: ClosingScenario): Report {
 
   function readRecords(reader: number, limit: number): number {
     const { consumer } = mine[reader];
-<<<<<<< HEAD
-    if (scenario.peeks !== true || isVariable) return consumer.drain((view, offset, length) => take(reader, view, offset, length), limit);
-    const count = (consumer as Queues.FixedConsumer).available(limit);
-=======
     if (scenario.peeks !== true || isVariable)
       return consumer.drain((view, offset, length) => take(reader, view, offset, length), limit);
-    const count = (consumer as Queues.FixedConsumer).peek(limit);
->>>>>>> main
+    const count = (consumer as Queues.FixedConsumer).available(limit);
     if (count < 0) return count === queues.EMPTY ? 0 : count;
     for (let i = 0; i < count; i++) take(reader, consumer.view, (consumer as Queues.FixedConsumer).offsetOf(i), 8);
     (consumer as Queues.FixedConsumer).release(count);

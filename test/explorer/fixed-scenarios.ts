@@ -89,19 +89,13 @@ export function fixedRing(scenario: FixedScenario): Report {
   const published = (): number => (Atomics.load(words, PRODUCER_CURSOR) - start) | 0;
   const released = (): number => (Atomics.load(words, CONSUMER_CURSOR) - start) | 0;
 
-<<<<<<< HEAD
-  const sender: Sender = { producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0, phase: 'send', wasRefused: false };
-  const receiver: Receiver = { consumer: memory.as(CONSUMER, () => queues.sub(queue)), isSuccessor: false, isFinished: false };
-  if (scenario.asks === true) receiver.consumer!.onRoom = () => void Atomics.store(told, 0, 1);
-=======
   const sender: Sender = {
-    producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery })), sent: 0, phase: 'send', wasRefused: false,
+    producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0, phase: 'send', wasRefused: false,
   };
   const receiver: Receiver = {
     consumer: memory.as(CONSUMER, () => queues.sub(queue)), isSuccessor: false, isFinished: false,
   };
-  if (scenario.asks === true) receiver.consumer!.onSpace = () => void Atomics.store(told, 0, 1);
->>>>>>> main
+  if (scenario.asks === true) receiver.consumer!.onRoom = () => void Atomics.store(told, 0, 1);
 
   function writeRecords(my: Sender, count: number): number {
     const producer = my.producer!;

@@ -196,11 +196,7 @@ export function parkHandshake(scenario: ParkScenario): Report {
   });
 }
 
-<<<<<<< HEAD
 /** A party that found no room parks; the consumer's `onRoom` summons it. */
-export function roomHandshake({ start = 0, messages, seeds }: { start?: number; messages: number; seeds?: readonly Seed[] }): Report {
-=======
-/** A party that found no room parks; the consumer's `onSpace` summons it. */
 export function roomHandshake({
   start = 0, messages, seeds,
 }: {
@@ -208,7 +204,6 @@ export function roomHandshake({
   messages: number;
   seeds?: readonly Seed[];
 }): Report {
->>>>>>> main
   const world = makeWorld(seeds);
   const { memory, queues, parking } = world;
   const sleeper = new Sleeper(world);

@@ -87,19 +87,13 @@ export function variableRing(scenario: VariableScenario): VariableReport {
   const bytes = new Uint8Array(queue.buffer);
 
   const places = placesOf(lengths, start, capacityBytes);
-<<<<<<< HEAD
-  const sender: Sender = { producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0, phase: 'send' };
-  const receiver: Receiver = { consumer: memory.as(CONSUMER, () => queues.sub(queue)), isSuccessor: false, isFinished: false };
-  if (scenario.asks === true) receiver.consumer!.onRoom = () => void Atomics.store(told, 0, 1);
-=======
   const sender: Sender = {
-    producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery })), sent: 0, phase: 'send',
+    producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0, phase: 'send',
   };
   const receiver: Receiver = {
     consumer: memory.as(CONSUMER, () => queues.sub(queue)), isSuccessor: false, isFinished: false,
   };
-  if (scenario.asks === true) receiver.consumer!.onSpace = () => void Atomics.store(told, 0, 1);
->>>>>>> main
+  if (scenario.asks === true) receiver.consumer!.onRoom = () => void Atomics.store(told, 0, 1);
 
   function writeRecord(producer: Queues.VariableProducer, record: number, length: number): number {
     if (write === 'offer') return producer.offer(payloadOf(record, length), record);

@@ -116,14 +116,10 @@ export const world: World = {
   leftOut: [],
   bound(name, args) {
     // What may stand still stands still for as long as it is told.
-<<<<<<< HEAD
-    if (/readySync|roomSync/.test(name)) return /roomSync/.test(name) && /Variable|Fixed|Linked/.test(name) ? [args[0], { timeoutMs: 2 }] : [{ timeoutMs: 2 }];
-=======
-    if (/readySync|spaceSync/.test(name))
-      return /spaceSync/.test(name) && /Variable|Fixed|Linked/.test(name)
+    if (/readySync|roomSync/.test(name))
+      return /roomSync/.test(name) && /Variable|Fixed|Linked/.test(name)
         ? [args[0], { timeoutMs: 2 }]
         : [{ timeoutMs: 2 }];
->>>>>>> main
     // A pipe's path would be made where the test stands.
     const [first] = args as [Record<string, unknown> | undefined];
     if (
