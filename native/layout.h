@@ -5,11 +5,7 @@
 
 namespace percore::layout {
 
-<<<<<<< HEAD
-constexpr char kHash[] = "9ae309a9acd75a8a";
-=======
-constexpr char kHash[] = "0a3116d17482d00c";
->>>>>>> main
+constexpr char kHash[] = "805e5789f3d60a79";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
