@@ -21,8 +21,8 @@ const hints: Hints = {
   reschedule: [timerId, options({}, { delayNs: ns, deadlineNs: ns })],
   run: [timerId],
   'timers.create': [options({}, { tickNs: int(1, 1e6), expiriesPerTurn: int(1, 64), budgetNs: int(1000, 1e5), onError: aFunction, clock })],
-  'timers.createTimer': [options({ rateHz: int(100, 10_000) }, { ...rate, onError: aFunction }), aFunction],
-  'timers.createTimer by interval': [options({ intervalNs: interval }, { ...rate, onError: aFunction })],
+  'timers.createRateTimer': [options({ rateHz: int(100, 10_000) }, { ...rate, onError: aFunction }), aFunction],
+  'timers.createRateTimer by interval': [options({ intervalNs: interval }, { ...rate, onError: aFunction })],
   'timers.RateController': [options({ surface: (fuzzer) => fuzzer.ofClass(/^RateSurface$/, () => new timers.RateSurface({ targetHz: 1000 })), tokens: oneOf([1, 2, 3], 'text', new Set([1])), emit: aFunction }, { ...rate, toleranceNs: ns, statsEvery: int(1, 20) })],
   'timers.RateSurface': [options({ targetHz: int(1, 1000) }, { minimumHz: int(1, 1000), maximumHz: int(1, 1000) })],
   'timers.JitterRecorder': [options({}, { toleranceNs: ns, exactSamples: int(0, 100) })],
@@ -59,7 +59,7 @@ const hints: Hints = {
 export const world: World = {
   hints,
   makers: [
-    ['timers.create', timers.create], ['timers.create', timers.create], ['timers.createTimer', timers.createTimer], ['timers.createTimer by interval', timers.createTimer], ['timers.monotonicClock', timers.monotonicClock],
+    ['timers.create', timers.create], ['timers.create', timers.create], ['timers.createRateTimer', timers.createRateTimer], ['timers.createRateTimer by interval', timers.createRateTimer], ['timers.monotonicClock', timers.monotonicClock],
     ['timers.rateToIntervalNs', timers.rateToIntervalNs], ['timers.intervalNsToRate', timers.intervalNsToRate], ['timers.JitterStats.from', timers.JitterStats.from], ['timers.JitterMeasurement.of', timers.JitterMeasurement.of],
     ...(['RateController', 'RateSurface', 'JitterRecorder', 'JitterMeasurement', 'SystemClock', 'ManualClock', 'ManualClock'] as const).map((name) => [`timers.${name}`, (...args: any[]) => new (timers[name] as new (...args: any[]) => object)(...args)] as const),
     ['percore.Histogram', (...args: any[]) => new (percore.Histogram as new (...args: any[]) => object)(...args)],
