@@ -8,7 +8,7 @@
  * the deadline in the table, so a slot that was given to a younger timer meanwhile harms nobody.
  */
 import { checkFunction, invalidArgument, PercoreError } from '../errors.js';
-import { deliveryLayout, timerRequestsLayout, BANDS } from '../layout.js';
+import { deliveryLayout, timerCountersLayout, timerRequestsLayout, BANDS } from '../layout.js';
 import type { Schedule } from '../scheduling/internal.js';
 import { DueBand, type DueBandHost } from './due-band.js';
 import { generationOf, noTimer, slotOf, timerId, type TimerId } from './timer-id.js';
@@ -24,6 +24,8 @@ export interface TimersHost {
   nowNs(): number;
   readonly delivery: Int32Array;
   readonly timerRequests: Float64Array;
+  /** Where they count: a TimerCounters, see layout.ts. Left out: in memory of their own. */
+  readonly counters?: Float64Array;
   /** Hands the gathered requests to the wheel now; when the array is full. */
   drainTimerRequests(): void;
   /**
@@ -43,6 +45,10 @@ const REQUESTS = deliveryLayout.fields.timerRequests.at >> 2;
 const MOST_REQUESTS = timerRequestsLayout.fields.pair.count / 2;
 const TIMER = deliveryLayout.fields.timer.at >> 2;
 const TIMERS = deliveryLayout.fields.timers.at >> 2;
+const FIRED = timerCountersLayout.fields.fired.at >> 3;
+const LATE = timerCountersLayout.fields.late.at >> 3;
+/** One that runs so long after its deadline counts as late. */
+const LATE_NS = 1_000_000;
 /** Nothing is later: the last number before the wheel's own end, 292 years after the start. */
 export const LAST_NS: number = 2 ** 63 - 1024;
 
@@ -59,8 +65,6 @@ export class DueTimers implements DueBandHost {
   readonly table: TimerTable;
   readonly bands: readonly DueBand[] = Array.from({ length: BANDS }, (_, band) => new DueBand(this, band));
   isClosed = false;
-  /** Callbacks run so far. */
-  ran = 0;
   /** Callbacks so far that threw or whose promise was rejected. */
   errors = 0;
   /** The callback that runs, or ran last, and its band: whose an error is. */
@@ -69,11 +73,18 @@ export class DueTimers implements DueBandHost {
   private readonly once = new OnceTick();
   private readonly delivery: Int32Array;
   private readonly requests: Float64Array;
+  private readonly counters: Float64Array;
 
   constructor(readonly host: TimersHost) {
+    this.counters = host.counters ?? new Float64Array(timerCountersLayout.bytes >> 3);
     this.delivery = host.delivery;
     this.requests = host.timerRequests;
-    this.table = new TimerTable((index, records) => host.shareTimerRecords?.(index, records));
+    this.table = new TimerTable((index, records) => host.shareTimerRecords?.(index, records), this.counters);
+  }
+
+  /** Callbacks run so far. */
+  get fired(): number {
+    return this.counters[FIRED]!;
   }
 
   nowNs(): number {
@@ -127,7 +138,7 @@ export class DueTimers implements DueBandHost {
     const chunk = this.table.chunkOf(slot);
     const meta = chunk.words[metaAt(slot)]!;
     if ((meta & DUE) === 0) return false;
-    this.ran++;
+    this.counters[FIRED]!++;
     const callback = chunk.callbacks[indexOf(slot)];
     this.runningBand = meta & BAND_BITS;
     if ((meta & WALKS) !== 0) {
@@ -138,6 +149,7 @@ export class DueTimers implements DueBandHost {
     tick.expectedNs = chunk.records[deadlineAt(slot)]!;
     tick.actualNs = nowNs;
     tick.latenessNs = nowNs - tick.expectedNs;
+    if (tick.latenessNs >= LATE_NS) this.counters[LATE]!++;
     // Over before it runs: its callback may throw, or make a timer that takes its slot.
     this.release(slot);
     this.call(callback as TickCallback, tick);
@@ -177,6 +189,7 @@ export class DueTimers implements DueBandHost {
 
   private runWalk(slot: number, generation: number, walk: Walk, nowNs: number): void {
     walk.begin(nowNs);
+    if (walk.latenessNs >= LATE_NS) this.counters[LATE]!++;
     if (walk.isOver) {
       this.release(slot);
       this.call(walk.callback, walk);

@@ -177,10 +177,10 @@ export class LocalTimers extends Timers implements Disposable {
   /** Called by native with the delivery filled, and by turn(). */
   private runTurn(): number {
     super.poll();
-    const before = this.due.ran;
+    const before = this.due.fired;
     this.scheduler.run(this.nowNs() + this.settings.budgetNs);
     this.memory[HAS_MORE] = this.scheduler.discipline.isEmpty ? 0 : 1;
-    return this.due.ran - before;
+    return this.due.fired - before;
   }
 }
 
