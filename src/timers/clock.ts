@@ -52,7 +52,8 @@ export function createClock(originNs: number, source: ClockSource = 'monotonic')
  *     const clock = new SystemClock({ source: 'boottime' });
  *     const startNs = clock.nowNs();
  *
- * For the thread that made it alone; another thread that makes one with the same source and origin reads the same time.
+ * Only the thread that made it may use it; another thread makes one with the same source and origin and reads the same
+ * time.
  * Throws ERR_PERCORE_INVALID_ARGUMENT.
  */
 export class SystemClock implements Clock {

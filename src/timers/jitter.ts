@@ -9,7 +9,7 @@
  * ask only how far off. Linear interpolation, as some do, gives values between two modes that never occur.
  */
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
-import { Histogram, HISTOGRAM_WORDS } from '../observe/histogram.js';
+import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import type { RateTick } from './tick-grid.js';
 
 /** One interval as it should have been and as it was. */

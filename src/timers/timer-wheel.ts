@@ -73,7 +73,7 @@ interface Settings {
  *     timers.unref();                                             // the process may end all the same
  *     timers.close();                                             // no callback runs after this
  *
- * For the thread that made them alone. Nothing blocks.
+ * Only the thread that made them may use them. Nothing blocks.
  */
 export class LocalTimers extends Timers implements Disposable {
   /** Nanoseconds of a slot of the wheel, as granted. */
@@ -85,7 +85,7 @@ export class LocalTimers extends Timers implements Disposable {
   private readonly scheduler: Scheduler;
   private isReferenced = true;
 
-  /** For `create` alone. */
+  /** `create` checks the settings. */
   constructor(settings: Settings) {
     const addon = native();
     const delivery = new Int32Array(deliveryLayout.bytes >> 2);
