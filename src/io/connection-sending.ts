@@ -17,8 +17,8 @@ import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK, type WaitOptions } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Backlog } from './backlog.js';
-import type { Connection } from './connection.js';
-import type { Io } from './io.js';
+import type { Ready } from '../ready.js';
+import type { IoCore } from './core.js';
 import { checkWaitOptions, roomFor, Waiters } from './waiters.js';
 
 const { END } = words.ioRequest;
@@ -28,6 +28,15 @@ const CORKED_BYTES = 65_536;
 const SEND_BYTES = 262_144;
 /** And in one call: the largest that native can count. */
 const MOST_SEND_BYTES = 2 ** 30;
+
+/** What this half needs of its connection. */
+export interface SendingHost extends Ready {
+  readonly token: number;
+  readonly isClosed: boolean;
+  readonly highWaterBytes: number;
+  bytesWritten: number;
+  onFailed(errno: number, call: string): void;
+}
 
 export class SendingHalf implements Refuser {
   /** As far as is known, the kernel has room. */
@@ -48,13 +57,13 @@ export class SendingHalf implements Refuser {
   private readonly backlog = new Backlog();
   private waiters: Waiters | undefined;
 
-  constructor(private readonly io: Io, private readonly connection: Connection, isConnecting: boolean) {
+  constructor(private readonly core: IoCore, private readonly connection: SendingHost, isConnecting: boolean) {
     this.isWritable = !isConnecting;
   }
 
   /** Bytes of it in the outbox, which the kernel has not been given yet. */
   get inOutbox(): number {
-    return this.outboxDrains === this.io.memory.drains ? this.outboxBytes : 0;
+    return this.outboxDrains === this.core.memory.drains ? this.outboxBytes : 0;
   }
 
   get pendingBytes(): number {
@@ -94,17 +103,17 @@ export class SendingHalf implements Refuser {
     }
     if (this.isWritable && !this.isCorked && this.backlog.bytes === 0) {
       // Also from a promise or a callback of libuv: native looks at the requests before it sleeps.
-      if (this.io.memory.send(this.connection.token, bytes, offset, length)) this.noteOutbox(length);
+      if (this.core.memory.send(this.connection.token, bytes, offset, length)) this.noteOutbox(length);
       else this.sendAtOnce(bytes, offset, length);
       return OK;
     }
     this.backlog.push(bytes, offset, length);
-    if (this.isWritable && !this.isHeldBack) this.io.schedule(this.connection);
+    if (this.isWritable && !this.isHeldBack) this.core.schedule(this.connection);
     return OK;
   }
 
   private noteOutbox(length: number): void {
-    const { drains } = this.io.memory;
+    const { drains } = this.core.memory;
     this.outboxBytes = this.outboxDrains === drains ? this.outboxBytes + length : length;
     this.outboxDrains = drains;
     this.connection.bytesWritten += length;
@@ -120,10 +129,10 @@ export class SendingHalf implements Refuser {
 
   /** Bytes that the kernel took. */
   private sendDirectly(bytes: Uint8Array, offset: number, length: number): number {
-    const { io, connection } = this;
+    const { core, connection } = this;
     for (let at = 0; at < length;) {
       const piece = Math.min(length - at, MOST_SEND_BYTES);
-      const sent = io.native.ioSend(io.memory.handle, connection.token, bytes, offset + at, piece);
+      const sent = core.native.ioSend(core.memory.handle, connection.token, bytes, offset + at, piece);
       if (sent < 0) {
         connection.onFailed(-sent, 'send');
         return at;
@@ -143,7 +152,7 @@ export class SendingHalf implements Refuser {
     this.hasEnded = false;
     this.connection.bytesWritten -= length;
     if (this.connection.isClosed) return;
-    this.backlog.insert(this.returnedBytes, this.io.memory.outbox, place, length);
+    this.backlog.insert(this.returnedBytes, this.core.memory.outbox, place, length);
     this.returnedBytes += length;
     this.isPushed = true;
   }
@@ -172,7 +181,7 @@ export class SendingHalf implements Refuser {
     if (this.isWritable) this.emptyOutbox();
     if (!this.isWritable || this.pendingBytes !== 0) return;
     this.hasEnded = true;
-    this.io.request(END, this.connection.token);
+    this.core.request(END, this.connection.token);
   }
 
   cork(): void {
@@ -184,20 +193,20 @@ export class SendingHalf implements Refuser {
   uncork(): void {
     if (!this.isCorked) return;
     this.isCorked = false;
-    if (this.isWritable && this.backlog.bytes !== 0) this.io.schedule(this.connection);
+    if (this.isWritable && this.backlog.bytes !== 0) this.core.schedule(this.connection);
   }
 
   /** Gives the kernel what lies in the outbox; what it does not take is in the backlog when this returns, and so is what came back before. */
   emptyOutbox(): void {
-    if (this.inOutbox !== 0) this.io.flush();
-    else this.io.takeUnsent();
+    if (this.inOutbox !== 0) this.core.flush();
+    else this.core.takeUnsent();
   }
 
   /** Lets go what a cork holds back. */
   private push(): void {
     if (!this.isHeldBack || this.backlog.bytes === 0) return;
     this.isPushed = true;
-    if (this.isWritable) this.io.schedule(this.connection);
+    if (this.isWritable) this.core.schedule(this.connection);
   }
 
   /** For a step that was refused; see `Refuser`. */
@@ -205,8 +214,8 @@ export class SendingHalf implements Refuser {
     return awaitPromised((options) => this.whenPending(roomFor(needed, this.connection.highWaterBytes), options), then);
   }
 
-  /** See `Connection.writable`. */
-  writable(options: WaitOptions | undefined): Promise<void> {
+  /** See `Connection.room`. */
+  room(options: WaitOptions | undefined): Promise<void> {
     return this.whenPending(roomFor(this.refusedBytes, this.connection.highWaterBytes), options);
   }
 
@@ -218,6 +227,13 @@ export class SendingHalf implements Refuser {
     if (this.pendingBytes <= most) return Promise.resolve();
     this.push();
     return (this.waiters ??= new Waiters()).add(most, options);
+  }
+
+  /** The thread winds down: lets go what a cork holds back. True while the kernel has not taken everything. */
+  pushPending(): boolean {
+    if (this.pendingBytes === 0) return false;
+    this.push();
+    return true;
   }
 
   /** Nothing is sent any more: what waits is dropped, and whoever waits for room goes on. */
