@@ -1,11 +1,13 @@
 // Placement of the calling thread. The kernel narrows a mask silently, so every call reads back and returns what was granted.
 // Sources: sched_setaffinity(2), prctl(2), sched(7).
+#include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <memory>
+#include <mutex>
 
 #include "bindings.h"
 #include "napi_args.h"
@@ -18,6 +20,19 @@ using CpuSet = std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)>;
 static CpuSet allocateSet() {
   CpuSet set(CPU_ALLOC(kMaxCpus), [](cpu_set_t* s) { CPU_FREE(s); });
   CPU_ZERO_S(CPU_ALLOC_SIZE(kMaxCpus), set.get());
+  return set;
+}
+
+// The CPUs that an array of numbers means; null when an element is no CPU.
+static CpuSet cpusOf(const Napi::Array& cpus) {
+  CpuSet set = allocateSet();
+  for (uint32_t i = 0; i < cpus.Length(); i++) {
+    const Napi::Value cpu = cpus.Get(i);
+    const double number = cpu.IsNumber() ? cpu.As<Napi::Number>().DoubleValue() : -1;
+    // NaN is no CPU 0.
+    if (!(number >= 0 && number < kMaxCpus) || number != double(int(number))) return CpuSet(nullptr, set.get_deleter());
+    CPU_SET_S(int(number), CPU_ALLOC_SIZE(kMaxCpus), set.get());
+  }
   return set;
 }
 
@@ -35,24 +50,17 @@ static Napi::Value getAffinity(const Napi::CallbackInfo& info) { return grantedC
 
 static Napi::Value getTimerSlack(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)); }
 
-// setAffinity([cpu, ...]) -> the CPUs granted to this thread, or throws EINVAL when none of them is in the cpuset.
+// threads.setAffinity([cpu, ...]) -> the CPUs granted to this thread, or throws EINVAL when none of them is in the cpuset.
 static Napi::Value setAffinity(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!info[0].IsArray()) return throwSystemError(env, EINVAL, "sched_setaffinity");
-  const Napi::Array cpus = info[0].As<Napi::Array>();
-  CpuSet set = allocateSet();
-  for (uint32_t i = 0; i < cpus.Length(); i++) {
-    const Napi::Value cpu = cpus.Get(i);
-    const double number = cpu.IsNumber() ? cpu.As<Napi::Number>().DoubleValue() : -1;
-    // NaN is no CPU 0.
-    if (!(number >= 0 && number < kMaxCpus) || number != double(int(number))) return throwSystemError(env, EINVAL, "sched_setaffinity");
-    CPU_SET_S(int(number), CPU_ALLOC_SIZE(kMaxCpus), set.get());
-  }
+  const CpuSet set = cpusOf(info[0].As<Napi::Array>());
+  if (!set) return throwSystemError(env, EINVAL, "sched_setaffinity");
   if (sched_setaffinity(0, CPU_ALLOC_SIZE(kMaxCpus), set.get()) != 0) return throwSystemError(env, errno, "sched_setaffinity");
   return grantedCpus(env);
 }
 
-// setTimerSlack(ns) -> granted ns. The default of 50 us delays every sleep of the thread by as much. 0 asks for the thread's default.
+// threads.setTimerSlack(ns) -> granted ns. The default of 50 us delays every sleep of the thread by as much. 0 asks for the thread's default.
 static Napi::Value setTimerSlack(const Napi::CallbackInfo& info) {
   const double ns = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
   if (!(ns >= 0 && ns <= 9007199254740991.0)) return throwSystemError(info.Env(), EINVAL, "prctl");
@@ -61,23 +69,55 @@ static Napi::Value setTimerSlack(const Napi::CallbackInfo& info) {
   return getTimerSlack(info);
 }
 
-// setThreadName(name): shown by top -H and gdb; at most 15 bytes.
+// threads.setName(name): shown by top -H and gdb; at most 15 bytes.
 static Napi::Value setThreadName(const Napi::CallbackInfo& info) {
   prctl(PR_SET_NAME, info[0].ToString().Utf8Value().substr(0, 15).c_str(), 0, 0, 0);
   return info.Env().Undefined();
 }
 
+// ---- What a thread's child processes begin with -----------------------------------------------------------------------
+
+// Where the processes begin that this thread starts. The set lives as long as the thread.
+struct ChildPlace {
+  CpuSet cpus{nullptr, [](cpu_set_t* set) { CPU_FREE(set); }};
+  unsigned long timerSlackNs = 0;
+};
+static thread_local ChildPlace childPlace;
+
+// Runs in the child, between fork() and exec(): only the thread that forked exists there, and only system calls are allowed.
+static void takeChildPlace() {
+  if (!childPlace.cpus) return;
+  // A cpuset that has changed meanwhile refuses it: the child stays where its parent is.
+  sched_setaffinity(0, CPU_ALLOC_SIZE(kMaxCpus), childPlace.cpus.get());
+  prctl(PR_SET_TIMERSLACK, childPlace.timerSlackNs, 0, 0, 0);
+}
+
+// threads.setChildPlace([cpu, ...], timerSlackNs): the processes that this thread starts from now on begin there, whoever calls fork().
+static Napi::Value setChildPlace(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const double ns = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
+  CpuSet set = info[0].IsArray() ? cpusOf(info[0].As<Napi::Array>()) : CpuSet(nullptr, nullptr);
+  if (!set || !(ns >= 0 && ns <= 9007199254740991.0)) return throwSystemError(env, EINVAL, "setChildPlace");
+  static std::once_flag once;
+  int error = 0;
+  std::call_once(once, [&error] { error = pthread_atfork(nullptr, nullptr, takeChildPlace); });
+  if (error != 0) return throwSystemError(env, error, "pthread_atfork");
+  childPlace.cpus = std::move(set);
+  childPlace.timerSlackNs = static_cast<unsigned long>(ns);
+  return env.Undefined();
+}
+
 static Napi::Value threadId(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), double(syscall(SYS_gettid))); }
-static Napi::Value currentCpu(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), sched_getcpu()); }
 
 void exportAffinity(Napi::Env env, Napi::Object exports) {
-  exports.Set("getAffinity", Napi::Function::New(env, getAffinity));
-  exports.Set("setAffinity", Napi::Function::New(env, setAffinity));
-  exports.Set("getTimerSlack", Napi::Function::New(env, getTimerSlack));
-  exports.Set("setTimerSlack", Napi::Function::New(env, setTimerSlack));
-  exports.Set("setThreadName", Napi::Function::New(env, setThreadName));
-  exports.Set("threadId", Napi::Function::New(env, threadId));
-  exports.Set("currentCpu", Napi::Function::New(env, currentCpu));
+  Napi::Object threads = groupOf(exports, "threads");
+  threads.Set("getAffinity", Napi::Function::New(env, getAffinity));
+  threads.Set("setAffinity", Napi::Function::New(env, setAffinity));
+  threads.Set("getTimerSlack", Napi::Function::New(env, getTimerSlack));
+  threads.Set("setTimerSlack", Napi::Function::New(env, setTimerSlack));
+  threads.Set("setName", Napi::Function::New(env, setThreadName));
+  threads.Set("setChildPlace", Napi::Function::New(env, setChildPlace));
+  threads.Set("id", Napi::Function::New(env, threadId));
 }
 
 }  // namespace percore

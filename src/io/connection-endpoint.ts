@@ -14,7 +14,7 @@
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { CLOSED } from '../queues/index.js';
-import type { Ready } from '../ready.js';
+import type { Ready } from '../scheduling/internal.js';
 import type { Claimable } from './claims.js';
 import { ReceivingHalf, type ReceiveHandler, type ReceivingHost } from './connection-receiving.js';
 import { SendingHalf, type SendingHost } from './connection-sending.js';
@@ -99,7 +99,7 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
     const { memory } = this.core;
     // After that its number may be another's.
     const isOpen = !this.isClosed || (this.closedInDrain === memory.drains && memory.hasRequests);
-    const peer = isOpen ? this.core.native.peerName(this.fd) : '';
+    const peer = isOpen ? this.core.native.sockets.peerName(this.fd) : '';
     return peer === '' ? 'a connection' : `a connection ${this.isOurs ? 'to' : 'from'} ${peer}`;
   }
 
@@ -228,7 +228,7 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
 
   private askForError(): void {
     this.hasError = false;
-    const errno = this.core.native.socketError(this.fd);
+    const errno = this.core.native.sockets.error(this.fd);
     if (errno === 0) return;
     this.failure = errno;
     this.failedCall = this.isConnecting ? 'connect' : 'getsockopt';
@@ -236,7 +236,7 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
   }
 
   private fail(): void {
-    const errno = this.core.native.errorName(this.failure);
+    const errno = this.core.native.system.errorName(this.failure);
     const details = { errno, syscall: this.failedCall };
     this.closeBy(new PercoreError('ERR_PERCORE_SYSTEM', `${this.failedCall}: ${errno} on a connection`, details));
   }

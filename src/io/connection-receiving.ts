@@ -14,7 +14,7 @@
  */
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
-import type { Ready } from '../ready.js';
+import type { Ready } from '../scheduling/internal.js';
 import type { IoCore } from './core.js';
 import { copyOf, keep, type Kept } from './kept.js';
 import { followResult } from './report.js';

@@ -17,7 +17,7 @@ import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK, type WaitOptions } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Backlog } from './backlog.js';
-import type { Ready } from '../ready.js';
+import type { Ready } from '../scheduling/internal.js';
 import type { IoCore } from './core.js';
 import { checkWaitOptions, roomFor, Waiters } from './waiters.js';
 
@@ -132,7 +132,7 @@ export class SendingHalf implements Refuser {
     const { core, connection } = this;
     for (let at = 0; at < length;) {
       const piece = Math.min(length - at, MOST_SEND_BYTES);
-      const sent = core.native.ioSend(core.memory.handle, connection.token, bytes, offset + at, piece);
+      const sent = core.memory.sources.send(core.memory.handle, connection.token, bytes, offset + at, piece);
       if (sent < 0) {
         connection.onFailed(-sent, 'send');
         return at;

@@ -247,9 +247,9 @@ export function attachConnection(core: TimedIoCore, detached: DetachedConnection
   checkInteger('detached.fd', fd, 0, 2 ** 31 - 1);
   checkBytes('detached.unread', unread);
   if (hasPeerEnded !== undefined) checkBoolean('detached.hasPeerEnded', hasPeerEnded);
-  const refused = core.native.ownStream(fd);
+  const refused = core.native.sockets.ownStream(fd);
   if (refused < 0) {
-    const errno = core.native.errorName(-refused);
+    const errno = core.native.system.errorName(-refused);
     throw invalidArgument('detached.fd', fd, `an open stream socket that this thread does not own yet (${errno})`);
   }
   return takeUpConnection(core, { fd, unread, hasPeerEnded: hasPeerEnded === true }, settings);

@@ -15,7 +15,7 @@
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { native, type Native } from '../native.js';
-import type { Schedule } from '../ready.js';
+import type { Schedule } from '../scheduling/internal.js';
 import type { Endpoint } from './endpoint.js';
 import { EVENT, EVENTS, UNSENT, type IoMemory } from './io-memory.js';
 import { PoolRelief } from './pool-relief.js';
@@ -127,7 +127,7 @@ export class IoCore {
         case SEND_FAILED: endpoint?.onFailed!(value, 'send'); break;
         case UNSENT_BYTES: endpoint?.onUnsent!(block[at + 3]!, value); break;
         case ACCEPTED:
-          if (endpoint === undefined) this.native.socketClose(value);
+          if (endpoint === undefined) this.native.descriptors.close(value);
           else endpoint.onAccepted!(value);
           break;
         default: break;
@@ -184,33 +184,33 @@ export class IoCore {
 
   /** A token for `endpoint`, and readiness of `fd` from now on. Throws ERR_PERCORE_SYSTEM; `fd` stays the caller's. */
   register(endpoint: Endpoint, fd: number, interest: number): void {
-    this.add(endpoint, () => this.native.ioAdd(this.memory.handle, fd, endpoint.token, interest), fd);
+    this.add(endpoint, () => this.native.sources.add(this.memory.handle, fd, endpoint.token, interest), fd);
   }
 
   /** Another interest from now on; arms a one-shot again. */
   reregister(endpoint: Endpoint, fd: number, interest: number): void {
-    const code = this.native.ioModify(this.memory.handle, fd, endpoint.token, interest);
-    if (code < 0) throw notWatched(this.granted, this.native.errorName(-code), fd);
+    const code = this.native.sources.modify(this.memory.handle, fd, endpoint.token, interest);
+    if (code < 0) throw notWatched(this.granted, this.native.system.errorName(-code), fd);
   }
 
   /** No readiness any more; the descriptor stays the caller's. */
   deregister(endpoint: Endpoint, fd: number): void {
-    this.native.ioRemove(this.memory.handle, fd, endpoint.token);
+    this.native.sources.remove(this.memory.handle, fd, endpoint.token);
     this.leave(endpoint);
   }
 
   /** The same, and the descriptor is closed when this returns. */
   releaseNow(endpoint: Endpoint, fd: number): void {
     this.deregister(endpoint, fd);
-    this.native.socketClose(fd);
+    this.native.descriptors.close(fd);
   }
 
   /** Registers a stream or a listener, one of `words.ioKind`; its descriptor is closed when it is refused. */
   open(endpoint: Endpoint, fd: number, kind: number): void {
     try {
-      this.add(endpoint, () => this.native.ioOpen(this.memory.handle, fd, endpoint.token, kind), fd);
+      this.add(endpoint, () => this.native.sources.open(this.memory.handle, fd, endpoint.token, kind), fd);
     } catch (error) {
-      this.native.socketClose(fd);
+      this.native.descriptors.close(fd);
       throw error;
     }
   }
@@ -224,14 +224,14 @@ export class IoCore {
 
   /** Native receives nothing more for this stream: the descriptor is to become somebody else's, see `forget`. */
   detach(token: number): void {
-    this.native.ioDetach(this.memory.handle, token);
+    this.native.sources.detach(this.memory.handle, token);
   }
 
   /** Forgets a stream that was detached. */
   forget(token: number, fd: number): void {
     this.endpoints.remove(token);
     this.noteGone();
-    this.native.disownSocket(fd);
+    this.native.descriptors.disown(fd);
   }
 
   /** Counts `endpoint` as open, which keeps a thread without a reactor alive, with no descriptor to watch. */
@@ -260,7 +260,7 @@ export class IoCore {
     }
     if (endpoint.token < 0) throw tooMany();
     this.endpoints.remove(endpoint.token);
-    throw notWatched(this.granted, this.native.errorName(-code), fd);
+    throw notWatched(this.granted, this.native.system.errorName(-code), fd);
   }
 
   /** Opens the thread's source: with the first endpoint, or before. Where io_uring is refused epoll stands in. */

@@ -5,7 +5,7 @@
  */
 import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { BANDS, words } from '../layout.js';
-import { DEFAULT_BAND, type Ready } from '../ready.js';
+import { DEFAULT_BAND, type Ready } from '../scheduling/internal.js';
 import type { Io } from './io.js';
 import type { Source } from './token.js';
 

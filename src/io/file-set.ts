@@ -1,7 +1,7 @@
 /** The files of one thread: opens them with what is granted, and closes all. */
 import { BANDS } from '../layout.js';
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
-import { DEFAULT_BAND } from '../ready.js';
+import { DEFAULT_BAND } from '../scheduling/internal.js';
 import { DIRECT_BORDER, type FileOptions, type FileSettings, type OpenFile } from './file.js';
 import { FileReader } from './file-reader.js';
 import { MAX_DEPTH, PoolTransfers, RingTransfers } from './file-transfers.js';

@@ -1,6 +1,6 @@
 /** A listening stream socket. Native accepts; a few connections a step are made of what it accepted, in its band. */
 import { words } from '../layout.js';
-import type { Ready } from '../ready.js';
+import type { Ready } from '../scheduling/internal.js';
 import { noTimer, type TimerId } from '../timers/index.js';
 import { openConnection, type ConnectionEndpoint } from './connection-endpoint.js';
 import { Connection, type ConnectionOptions } from './connection.js';
@@ -110,7 +110,7 @@ class ListenerEndpoint implements Endpoint, Ready {
   onFailed(): void {
     this.isAccepting = false;
     this.shortages++;
-    this.shed += this.core.native.tcpRefuse(this.fd);
+    this.shed += this.core.native.tcp.shed(this.fd);
     this.retry = this.core.timers.after({ delayNs: RETRY_NS, priority: this.band }, () => {
       this.retry = noTimer;
       this.start();
@@ -143,7 +143,7 @@ class ListenerEndpoint implements Endpoint, Ready {
     if (this.isClosed) return;
     this.isClosed = true;
     if (this.retry !== noTimer) this.core.timers.cancel(this.retry);
-    for (const fd of this.waiting) this.core.native.socketClose(fd);
+    for (const fd of this.waiting) this.core.native.descriptors.close(fd);
     this.waiting = [];
     this.core.release(this.token, this.fd);
     // The port is free when this returns.

@@ -8,11 +8,10 @@
  * A turn hands out what has happened and runs what is ready, highest band first, until its budget is spent; then promises, timers and
  * Node's own sockets have theirs. Open sources keep the process alive as Node's do, until `unref`.
  */
-import { Bands } from '../bands.js';
 import { checkFunction, checkInteger, checkOptions } from '../errors.js';
 import { ioBlockLayout } from '../layout.js';
 import { native, type IoDriverHandle, type IoHandle, type Native } from '../native.js';
-import type { Ready } from '../ready.js';
+import { Bands, Scheduler, type SchedulerHost } from '../scheduling/internal.js';
 import { create as createTimers, type LocalTimers } from '../timers/index.js';
 import { checkSource, Io, type IoSource } from './io.js';
 import type { IoMemory } from './io-memory.js';
@@ -40,7 +39,7 @@ export class LocalIo extends Io implements Disposable {
       source, timers,
       report: (error) => loop.report(error),
       nowNs: () => timers.nowNs(),
-      schedule: (ready) => loop.schedule(ready),
+      schedule: (ready) => loop.scheduler.schedule(ready),
       open: (isUring, memory) => loop.open(isUring, memory, () => this.poll()),
       keepAlive: (isNeeded) => loop.keepAlive(isNeeded),
     });
@@ -74,8 +73,8 @@ export class LocalIo extends Io implements Disposable {
 }
 
 /** The tasks of the thread's sources, and who runs them. */
-class Loop {
-  private readonly bands = new Bands();
+class Loop implements SchedulerHost {
+  readonly scheduler: Scheduler = new Scheduler(new Bands(), this, Infinity);
   private memory: IoMemory | undefined;
   private driver: IoDriverHandle | undefined;
   private isReferenced = true;
@@ -84,32 +83,25 @@ class Loop {
   constructor(private readonly addon: Native, private readonly timers: LocalTimers, private readonly budgetNs: number, private readonly onError: (error: unknown) => void) {}
 
   open(isUring: boolean, memory: IoMemory, poll: () => void): IoHandle | number {
-    const made = this.addon.createIo(isUring ? 1 : 0, memory.block, memory.pool, memory.outbox, () => this.turn(poll));
+    const made = this.addon.drivers.create(isUring, memory.block, memory.pool, memory.outbox, () => this.turn(poll));
     if (typeof made === 'number') return made;
     this.driver = made.driver;
     this.memory = memory;
     return made.io;
   }
 
-  schedule(ready: Ready): void {
-    if (ready.isReady) return;
-    ready.isReady = true;
-    this.bands.push(ready);
-    if (this.memory !== undefined) this.memory.block[HAS_MORE] = 1;
-  }
-
   keepAlive(isNeeded: boolean): void {
-    if (this.driver !== undefined && this.isReferenced) this.addon.refIo(this.driver, isNeeded ? 1 : 0);
+    if (this.driver !== undefined && this.isReferenced) this.addon.drivers.setReferenced(this.driver, isNeeded);
   }
 
   unref(): void {
     this.isReferenced = false;
-    if (this.driver !== undefined) this.addon.refIo(this.driver, 0);
+    if (this.driver !== undefined) this.addon.drivers.setReferenced(this.driver, false);
     this.timers.unref();
   }
 
   close(): void {
-    if (this.driver !== undefined) this.addon.closeIo(this.driver);
+    if (this.driver !== undefined) this.addon.drivers.close(this.driver);
     this.timers.close();
   }
 
@@ -121,21 +113,26 @@ class Loop {
   private turn(poll: () => void): void {
     const endNs = this.timers.nowNs() + this.budgetNs;
     poll();
-    do {
-      const ready = this.bands.take();
-      if (ready === undefined) break;
-      let hasMore = false;
-      try {
-        hasMore = ready.run();
-      } catch (error) {
-        hasMore = true;
-        this.report(error);
-      } finally {
-        ready.isReady = false;
-        if (hasMore) this.schedule(ready);
-      }
-    } while (this.timers.nowNs() < endNs);
-    this.memory!.block[HAS_MORE] = this.bands.bitmap === 0 ? 0 : 1;
+    this.scheduler.run(endNs);
+    this.memory!.block[HAS_MORE] = this.scheduler.discipline.isEmpty ? 0 : 1;
+  }
+
+  // ---- For the scheduler ------------------------------------------------------------------------------------------
+
+  nowNs(): number {
+    return this.timers.nowNs();
+  }
+
+  wantTurn(): void {
+    if (this.memory !== undefined) this.memory.block[HAS_MORE] = 1;
+  }
+
+  mustEndTurn(): boolean {
+    return false;
+  }
+
+  noteThrown(error: unknown): void {
+    this.report(error);
   }
 }
 

@@ -10,7 +10,7 @@ import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK, type WaitOptions } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
-import type { Ready } from '../ready.js';
+import type { Ready } from '../scheduling/internal.js';
 import { Backlog } from './backlog.js';
 import type { Claimable } from './claims.js';
 import type { IoCore } from './core.js';
@@ -71,7 +71,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
     this.band = options.priority;
     this.highWaterBytes = options.highWaterBytes;
     this.readBytes = options.readBytes;
-    this.descriptorWay = core.native.descriptorWay(fd);
+    this.descriptorWay = core.native.descriptors.way(fd);
     const { interest } = words;
     const bits = (way === 'write' ? 0 : interest.READABLE) | (way === 'read' ? 0 : interest.WRITABLE);
     try {
@@ -162,7 +162,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
     if (this.isPolled) this.core.releaseNow(this, this.fd);
     else {
       this.core.leave(this);
-      this.core.native.socketClose(this.fd);
+      this.core.native.descriptors.close(this.fd);
     }
     tell(this.core, this.closeHandler, this.error, `handler onClose of a stream on descriptor ${this.fd}`);
     this.backlog.clear();
@@ -197,7 +197,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
 
   private read(): void {
     readBuffer ??= new Uint8Array(MOST_READ_BYTES);
-    const count = this.core.native.descriptorRead(this.fd, readBuffer, 0, this.readBytes, this.descriptorWay);
+    const count = this.core.native.descriptors.read(this.fd, readBuffer, 0, this.readBytes, this.descriptorWay);
     if (count > 0) {
       this.bytesRead += count;
       this.handler!(readBuffer, 0, count);
@@ -226,7 +226,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
     const { backlog } = this;
     while (backlog.bytes !== 0 && budget > 0) {
       const most = Math.min(backlog.bytes, budget);
-      const count = this.core.native.descriptorWrite(this.fd, backlog.memory, backlog.first, most, this.descriptorWay);
+      const count = this.core.native.descriptors.write(this.fd, backlog.memory, backlog.first, most, this.descriptorWay);
       if (count === EAGAIN) {
         this.isWritable = !this.isPolled;
         return;
@@ -243,13 +243,13 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
   private finishWriting(): void {
     this.hasEnded = true;
     // A socketpair's peer reads the end; a terminal has no half to close, and then only closing tells.
-    if (this.way === 'both' && this.core.native.descriptorEnd(this.fd) < 0) return this.close();
+    if (this.way === 'both' && this.core.native.descriptors.end(this.fd) < 0) return this.close();
     if (this.hasPeerEnded) this.close();
   }
 
   private fail(errno: number, syscall: string): void {
     if (this.isClosed) return;
-    const name = this.core.native.errorName(errno);
+    const name = this.core.native.system.errorName(errno);
     this.error = new PercoreError('ERR_PERCORE_SYSTEM', `${syscall}: ${name} on descriptor ${this.fd}`, { errno: name, syscall });
     this.close();
   }

@@ -169,7 +169,7 @@ export function openFifo(core: IoCore, path: string, way: 'read' | 'write', opti
   checkOneOf('way', way, ['read', 'write']);
   const checked = checkStreamOptions(options, ['keepOpen']);
   const keepOpen = checkBoolean('keepOpen', options.keepOpen ?? false);
-  return own(core, systemCallOf(`open the FIFO ${path}`, () => core.native.openFifo(path, way === 'write', keepOpen)), way, checked);
+  return own(core, systemCallOf(`open the FIFO ${path}`, () => core.native.descriptors.openFifo(path, way === 'write', keepOpen)), way, checked);
 }
 
 /**
@@ -180,11 +180,11 @@ export function openPipe(core: IoCore, fd: number, way: PipeWay, options: PipeOp
   checkInteger('fd', fd, 0, 2 ** 31 - 1);
   checkOneOf('way', way, ['read', 'write', 'both']);
   const checked = checkStreamOptions(options);
-  systemCallOf(`take over descriptor ${fd}`, () => core.native.adoptDescriptor(fd));
+  systemCallOf(`take over descriptor ${fd}`, () => core.native.descriptors.adopt(fd));
   try {
     return new PipeStream(new PipeEndpoint(core, fd, way, checked));
   } catch (error) {
-    core.native.disownSocket(fd);
+    core.native.descriptors.disown(fd);
     throw error;
   }
 }
@@ -192,7 +192,7 @@ export function openPipe(core: IoCore, fd: number, way: PipeWay, options: PipeOp
 /** Standard input as a stream; descriptor 0 itself stays as it is. Beside it, `process.stdin` must not be used. */
 export function openStandardInput(core: IoCore, options: PipeOptions): PipeStream {
   const checked = checkStreamOptions(options);
-  return own(core, systemCallOf('open standard input', () => core.native.openStandardInput()), 'read', checked);
+  return own(core, systemCallOf('open standard input', () => core.native.descriptors.openStandardInput()), 'read', checked);
 }
 
 /** A stream over a descriptor that was opened for it. */
@@ -200,7 +200,7 @@ function own(core: IoCore, fd: number, way: PipeWay, options: Required<PipeOptio
   try {
     return new PipeStream(new PipeEndpoint(core, fd, way, options));
   } catch (error) {
-    core.native.socketClose(fd);
+    core.native.descriptors.close(fd);
     throw error;
   }
 }

@@ -10,11 +10,10 @@
  * more until `reregister`. A token carries a generation: what was on its way to one that is deregistered reaches nobody, also when the
  * number of the descriptor is used again. Deregister before you close. Source: mio, epoll(7).
  */
-import { Bands } from '../bands.js';
 import { checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { BANDS } from '../layout.js';
 import { native, type IoDriverHandle } from '../native.js';
-import { DEFAULT_BAND, type Ready } from '../ready.js';
+import { Bands, DEFAULT_BAND, makeReady, type Discipline, type Ready } from '../scheduling/internal.js';
 import { monotonicClock } from '../timers/index.js';
 import { checkInterest, INTEREST } from './descriptor.js';
 import { checkSource, Io, type IoSource } from './io.js';
@@ -67,7 +66,7 @@ class Polled implements Source, Ready {
 
 export class Poller implements Disposable {
   private readonly io: Io;
-  private readonly bands = new Bands();
+  private readonly discipline: Discipline = new Bands();
   private readonly polled = new Map<number, Polled>();
   private readonly event = { token: -1, fd: -1, readiness: 0 };
   private driver!: IoDriverHandle;
@@ -80,13 +79,9 @@ export class Poller implements Disposable {
     this.io = new Io({
       source,
       nowNs: () => monotonicClock().nowNs(),
-      schedule: (ready) => {
-        if (ready.isReady) return;
-        ready.isReady = true;
-        this.bands.push(ready);
-      },
+      schedule: (ready) => void makeReady(this.discipline, ready),
       open: (isUring, { block, pool, outbox }) => {
-        const made = addon.createIo(isUring ? 1 : 0, block, pool, outbox, undefined);
+        const made = addon.drivers.create(isUring, block, pool, outbox, undefined);
         if (typeof made === 'number') return made;
         this.driver = made.driver;
         return made.io;
@@ -132,7 +127,7 @@ export class Poller implements Disposable {
   poll(timeoutMs = 0): number {
     this.checkOpen('poll');
     const most = checkInteger('timeoutMs', timeoutMs, -1, 2 ** 31 - 1);
-    native().pollIo(this.driver, this.bands.bitmap === 0 ? most : 0);
+    native().drivers.poll(this.driver, this.discipline.isEmpty ? most : 0);
     this.io.poll();
     return this.waiting.count;
   }
@@ -140,7 +135,7 @@ export class Poller implements Disposable {
   /** Takes the longest waiting readiness of the highest band; undefined when there is none. The object is valid until the next call. */
   select(): PollEvent | undefined {
     for (;;) {
-      const ready = this.bands.take() as Polled | undefined;
+      const ready = this.discipline.take() as Polled | undefined;
       if (ready === undefined) return undefined;
       ready.isReady = false;
       // Deregistered meanwhile.
@@ -157,7 +152,7 @@ export class Poller implements Disposable {
     if (this.isClosed) return;
     for (const token of this.polled.keys()) this.deregister(token);
     this.isClosed = true;
-    native().closeIo(this.driver);
+    native().drivers.close(this.driver);
   }
 
   [Symbol.dispose](): void {

@@ -2,7 +2,7 @@
  * What a user's callback threw, in a step of its own: whoever runs steps counts and reports it, as it does what a step
  * throws. So a callback costs itself alone: not the one who happened to call it, nor what that one had still to do.
  */
-import type { Ready, Schedule } from '../ready.js';
+import type { Ready, Schedule } from '../scheduling/internal.js';
 
 class Thrown implements Ready {
   isReady = false;

@@ -41,15 +41,15 @@ export function checkSource(source: IoSource = 'epoll'): IoSource {
 
 /** Throws ERR_PERCORE_SYSTEM when epoll is refused as well. */
 export function openSource(native: Native, asked: IoSource, open: OpenSource): OpenedSource {
-  const memory = new IoMemory(native);
+  const memory = new IoMemory(native.sources);
   let refusal: string | undefined;
   let handle = open(asked === 'io_uring', memory);
   if (typeof handle === 'number' && asked === 'io_uring') {
-    const errno = native.errorName(-handle);
+    const errno = native.system.errorName(-handle);
     refusal = `io_uring: ${errno}${URING_HINTS[errno] ?? ''}; epoll stands in`;
     handle = open(false, memory);
   }
-  if (typeof handle === 'number') throw notOpened(native.errorName(-handle));
+  if (typeof handle === 'number') throw notOpened(native.system.errorName(-handle));
   memory.start(handle);
   return { memory, refusal, granted: refusal === undefined ? asked : 'epoll' };
 }

@@ -1,7 +1,7 @@
 /** What streams of every kind are asked: connections, pipes, terminals. */
 import { checkBytes, checkInteger, checkOptions } from '../errors.js';
 import { BANDS } from '../layout.js';
-import { DEFAULT_BAND } from '../ready.js';
+import { DEFAULT_BAND } from '../scheduling/internal.js';
 
 export interface StreamOptions {
   /** Band in which its reading and writing runs, 0 to 7. Default 3. */

@@ -37,7 +37,7 @@ export function listenTcp(core: TimedIoCore, options: ListenOptions, onConnectio
   const address = internetHost('host', options.host);
   const reusePort = checkBoolean('reusePort', options.reusePort ?? false);
   const what = `listen on ${options.host ?? '127.0.0.1'}:${port}`;
-  const bound = systemCallOf(what, () => core.native.tcpListen(address, port, reusePort, backlog));
+  const bound = systemCallOf(what, () => core.native.tcp.listen(address, port, reusePort, backlog));
   return startListener(core, bound, settings, onConnection);
 }
 
@@ -46,7 +46,7 @@ export function connectTcp(core: TimedIoCore, options: ConnectOptions): Connecti
   const port = checkInteger('port', options?.port, 1, 65_535);
   const address = internetHost('host', options.host);
   const what = `connect to ${options.host ?? '127.0.0.1'}:${port}`;
-  const { fd, errno } = systemCallOf(what, () => core.native.tcpConnect(address, port));
+  const { fd, errno } = systemCallOf(what, () => core.native.tcp.connect(address, port));
   const endpoint = openConnection(core, fd, settings, true);
   // Refused on the spot, for want of a route for example: told as a refusal by the peer is.
   if (errno !== 0) endpoint.onFailed(errno, 'connect');

@@ -7,7 +7,7 @@
  * never becomes somebody else's address.
  */
 import { DATAGRAM_BATCH, datagramEntryLayout } from '../layout.js';
-import type { DatagramReceiverHandle, Native } from '../native.js';
+import type { DatagramReceiverHandle, NativeDatagrams } from '../native.js';
 import type { IoCore } from './core.js';
 
 const GENERATIONS = 2 ** 24;
@@ -28,8 +28,8 @@ export class ReceiveBatch {
   next = 0;
   count = 0;
 
-  constructor(native: Native, readonly slotBytes: number) {
-    this.handle = native.createDatagramReceiver(slotBytes);
+  constructor(native: NativeDatagrams, readonly slotBytes: number) {
+    this.handle = native.createReceiver(slotBytes);
     this.region = new Uint8Array(slotBytes * DATAGRAM_BATCH);
     this.words = new Int32Array(this.region.buffer);
   }
@@ -42,7 +42,7 @@ export class BatchPool {
   /** The batch delivered last: the only one whose slots are good as peers. */
   current: ReceiveBatch | undefined;
 
-  constructor(private readonly native: Native) {}
+  constructor(private readonly native: NativeDatagrams) {}
 
   /** A batch of `slotBytes`, new if none is free. */
   take(slotBytes: number): ReceiveBatch {
@@ -73,7 +73,7 @@ const pools = new WeakMap<IoCore, BatchPool>();
 export function batchPool(core: IoCore): BatchPool {
   let pool = pools.get(core);
   if (pool === undefined) {
-    pool = new BatchPool(core.native);
+    pool = new BatchPool(core.native.datagrams);
     pools.set(core, pool);
   }
   return pool;

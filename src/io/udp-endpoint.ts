@@ -10,7 +10,7 @@ import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type WaitOptions } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
-import type { Ready } from '../ready.js';
+import type { Ready } from '../scheduling/internal.js';
 import { noTimer, type TimerId } from '../timers/index.js';
 import type { Endpoint } from './endpoint.js';
 import { tell } from './report.js';
@@ -109,14 +109,14 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser {
     const { isUnix, isConnected, sendBytes, datagramBytes, priority } = settings;
     this.band = priority;
     this.pool = batchPool(core);
-    this.peers = new DatagramPeers(core.native, this.pool, isUnix, isConnected);
+    this.peers = new DatagramPeers(core.native.datagrams, this.pool, isUnix, isConnected);
     const protocolMost = isUnix ? MOST_DATAGRAM_BYTES : address.includes(':') ? MOST_UDP6_BYTES : MOST_UDP4_BYTES;
     this.maxDatagramBytes = Math.min(protocolMost, sendBytes);
     this.slotBytes = (datagramBytes + 7) & ~7;
     try {
       core.register(this, fd, READABLE);
     } catch (error) {
-      core.native.socketClose(fd);
+      core.native.descriptors.close(fd);
       throw error;
     }
   }
@@ -137,7 +137,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser {
 
   status(): DatagramStatus {
     const { received, receivedBytes, sent, sentBytes, pending, truncated, unreachable, dropped, refused } = this;
-    const kernelDropped = this.isClosed ? 0 : Math.max(0, this.core.native.socketDrops(this.fd));
+    const kernelDropped = this.isClosed ? 0 : Math.max(0, this.core.native.datagrams.drops(this.fd));
     return { received, receivedBytes, sent, sentBytes, pending, truncated, unreachable, dropped, refused, kernelDropped };
   }
 
@@ -160,7 +160,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser {
   send(bytes: Uint8Array, offset: number, length: number, to: number | DatagramTarget): number {
     if (this.isClosed) return CLOSED;
     if (length > this.maxDatagramBytes) return TOO_LARGE;
-    const outbox = this.outbox ??= new Outbox(this.core.native, this.settings.sendBytes);
+    const outbox = this.outbox ??= new Outbox(this.core.native.datagrams, this.settings.sendBytes);
     if (!outbox.hasRoom(length) && (this.isBlocked || !this.flush() || !outbox.hasRoom(length))) {
       if (this.isClosed) return CLOSED;
       this.refused++;
@@ -181,7 +181,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser {
 
   keep(peer: number | DatagramTarget): number {
     if (this.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', 'keep(): the socket is closed');
-    return this.peers.keep(peer, this.outbox ??= new Outbox(this.core.native, this.settings.sendBytes));
+    return this.peers.keep(peer, this.outbox ??= new Outbox(this.core.native.datagrams, this.settings.sendBytes));
   }
 
   forget(peer: number): void {
@@ -246,7 +246,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser {
     if (batch.next === batch.count) {
       if (!this.isReadable) return;
       this.pool.renew(batch);
-      const count = this.core.native.datagramReceive(batch.handle, this.fd, batch.region, batch.entries, this.settings.batch);
+      const count = this.core.native.datagrams.receive(batch.handle, this.fd, batch.region, batch.entries, this.settings.batch);
       if (count <= 0) return this.noneReceived(count);
       // A short batch: the kernel has no more. What comes now is an edge of its own.
       if (count < this.settings.batch) this.isReadable = false;
@@ -380,7 +380,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser {
   }
 
   private errorOf(code: number, syscall: string): PercoreError {
-    const errno = this.core.native.errorName(-code);
+    const errno = this.core.native.system.errorName(-code);
     return new PercoreError('ERR_PERCORE_SYSTEM', `${syscall}: ${errno} on a datagram socket`, { errno, syscall });
   }
 }

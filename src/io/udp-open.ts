@@ -1,7 +1,7 @@
 /** Options of datagram sockets, and their opening. The socket itself is in udp.ts. */
 import { BANDS, DATAGRAM_BATCH } from '../layout.js';
 import { checkBoolean, checkInteger, checkOptions, PercoreError } from '../errors.js';
-import { DEFAULT_BAND } from '../ready.js';
+import { DEFAULT_BAND } from '../scheduling/internal.js';
 import { internetHost } from './internet-host.js';
 import { systemCallOf } from './source.js';
 import type { TimedIoCore } from './timed-core.js';
@@ -48,7 +48,7 @@ export function openUdp(core: TimedIoCore, options: UdpOptions): DatagramSocket 
   const peerHost = options.connect === undefined ? '' : internetHost('connect.host', options.connect.host);
   const host = options.host === undefined && peerHost !== '' ? hostBeside(peerHost, port) : internetHost('host', options.host);
   const what = `open a UDP socket on ${host}:${port}${peerHost === '' ? '' : ` for ${peerHost}:${peerPort}`}`;
-  const bound = systemCallOf(what, () => core.native.udpOpen(host, port, reusePort, broadcast, peerHost, peerPort));
+  const bound = systemCallOf(what, () => core.native.datagrams.open(host, port, reusePort, broadcast, peerHost, peerPort));
   return finish(core, bound.fd, options, settings, bound.address, bound.port);
 }
 
@@ -58,10 +58,10 @@ export function finish(
 ): DatagramSocket {
   for (const [isReceive, bytes] of [[true, options.receiveBufferBytes], [false, options.sendBufferBytes]] as const) {
     if (bytes === undefined) continue;
-    const code = core.native.socketBuffer(fd, isReceive, bytes);
+    const code = core.native.sockets.buffer(fd, isReceive, bytes);
     if (code >= 0) continue;
-    core.native.socketClose(fd);
-    const errno = core.native.errorName(-code);
+    core.native.descriptors.close(fd);
+    const errno = core.native.system.errorName(-code);
     throw new PercoreError('ERR_PERCORE_SYSTEM', `setsockopt: ${errno} for a buffer of ${bytes} bytes`, { errno, syscall: 'setsockopt' });
   }
   return new DatagramSocket(new DatagramEndpoint(core, fd, settings, address, port));

@@ -8,7 +8,7 @@
  */
 import { checkInteger, checkText, invalidArgument, PercoreError } from '../errors.js';
 import { DATAGRAM_BATCH, MOST_KEPT_PEERS, words } from '../layout.js';
-import type { Native } from '../native.js';
+import type { NativeDatagrams } from '../native.js';
 import { internetHost } from './internet-host.js';
 import type { BatchPool, ReceiveBatch } from './udp-batch.js';
 import { Outbox } from './udp-outbox.js';
@@ -27,7 +27,7 @@ export class DatagramPeers {
   private readonly isKept: boolean[] = [];
 
   constructor(
-    private readonly native: Native, private readonly pool: BatchPool,
+    private readonly native: NativeDatagrams, private readonly pool: BatchPool,
     private readonly isUnix: boolean, private readonly isConnected: boolean,
   ) {}
 
@@ -47,7 +47,7 @@ export class DatagramPeers {
     const slot = peer % DATAGRAM_BATCH;
     if (batch === own) return slot;
     const place = outbox.nextPlace;
-    this.native.datagramKeep(outbox.handle, place, batch.handle, slot);
+    this.native.keep(outbox.handle, place, batch.handle, slot);
     return place;
   }
 
@@ -58,7 +58,7 @@ export class DatagramPeers {
   }
 
   addressOf(peer: number): DatagramAddress {
-    const from = this.native.datagramAddress(this.batchOf(peer).handle, peer % DATAGRAM_BATCH);
+    const from = this.native.addressOf(this.batchOf(peer).handle, peer % DATAGRAM_BATCH);
     return this.isUnix ? { path: from.address } : from;
   }
 
@@ -69,7 +69,7 @@ export class DatagramPeers {
     }
     const index = this.freeKept.pop() ?? this.isKept.push(false) - 1;
     const place = Outbox.keptPlace(index);
-    if (batch !== undefined) this.native.datagramKeep(outbox.handle, place, batch.handle, (peer as number) % DATAGRAM_BATCH);
+    if (batch !== undefined) this.native.keep(outbox.handle, place, batch.handle, (peer as number) % DATAGRAM_BATCH);
     else {
       try {
         this.writeAddress(outbox, place, peer as DatagramTarget);
@@ -97,13 +97,13 @@ export class DatagramPeers {
     }
     if (isUnix) {
       const path = checkText('path', (to as { path?: string }).path);
-      if (native.datagramKeepAddress(outbox.handle, place, path, -1) !== 0) checkUnixPath('path', path);
+      if (native.keepAddress(outbox.handle, place, path, -1) !== 0) checkUnixPath('path', path);
       return;
     }
     const { host, address, port } = to as { host?: string; address?: string; port?: number };
     const text = checkText('host', host ?? address);
     checkInteger('port', port, 1, 65_535);
-    if (native.datagramKeepAddress(outbox.handle, place, text === 'localhost' ? LOOPBACK : text, port!) === 0) return;
+    if (native.keepAddress(outbox.handle, place, text === 'localhost' ? LOOPBACK : text, port!) === 0) return;
     internetHost('host', text);
     throw invalidArgument('host', text, 'an address whose zone (after "%") is a network interface here');
   }

@@ -41,7 +41,7 @@ export function listenUnix(
   checkFunction('onConnection', onConnection);
   const backlog = checkInteger('backlog', options.backlog ?? DEFAULT_BACKLOG, 1, 65_535);
   const path = checkUnixPath('path', options.path);
-  const fd = unixSystem(() => core.native.unixListen(path, backlog), 'listen on', path);
+  const fd = unixSystem(() => core.native.unix.listen(path, backlog), 'listen on', path);
   return startListener(core, { fd, port: 0 }, settings, onConnection);
 }
 
@@ -49,7 +49,7 @@ export function listenUnix(
 export function connectUnix(core: TimedIoCore, options: UnixConnectOptions): Connection {
   const settings = checkStreamOptions(options, ['path']);
   const path = checkUnixPath('path', options.path);
-  const fd = unixSystem(() => core.native.unixConnect(path), 'connect to', path);
+  const fd = unixSystem(() => core.native.unix.connect(path), 'connect to', path);
   return new Connection(openConnection(core, fd, settings));
 }
 
@@ -59,7 +59,7 @@ export function openUnixDatagram(core: TimedIoCore, options: UnixDatagramOptions
   if (options.path !== undefined) checkUnixPath('path', path);
   if (options.connect !== undefined) checkUnixPath('connect', connect);
   const what = connect === '' ? 'open a datagram socket on' : `connect to ${show(connect)} from`;
-  const fd = unixSystem(() => core.native.unixDatagram(path, connect), what, path);
+  const fd = unixSystem(() => core.native.unix.openDatagram(path, connect), what, path);
   return finish(core, fd, options, settings, path, 0);
 }
 

@@ -10,9 +10,8 @@ import { native, type Native, type TurnHandle } from '../native.js';
 import { Io, type IoSource } from '../io/index.js';
 import { OK, sub, type BandedSubOptions, type FixedQueue, type Kind, type SubOptions, type ValueQueue, type VariableQueue } from '../queues/index.js';
 import { refuseFor } from '../refusals.js';
-import { Bands } from '../bands.js';
 import { ValueCodec } from '../queues/value-codec.js';
-import { DEFAULT_BAND, type Ready } from '../ready.js';
+import { Bands, DEFAULT_BAND, Scheduler, type Ready, type SchedulerHost } from '../scheduling/internal.js';
 import { SystemClock } from '../timers/clock.js';
 import { create as createTimers, ManualClock, Timers } from '../timers/index.js';
 import { Address } from './address.js';
@@ -41,7 +40,7 @@ export interface Budget {
 }
 
 /** What a reactor needs of the addon: the loop around its turn, and the eventfds of its peers. */
-export type ReactorNative = Pick<Native, 'createTurn' | 'stopTurn' | 'setTurnRef' | 'drainTimerRequests' | 'shareTimerRecords' | 'openIo' | 'wake'>;
+export type ReactorNative = Pick<Native, 'turns' | 'wakers'>;
 
 export interface ReactorOptions {
   /** Left out: the addon. The model test calls the turns of several reactors of one thread itself. */
@@ -130,7 +129,7 @@ const NO_OPTIONS: CallOptions = Object.freeze({});
 /** `shouldYield` reads the clock once in so many calls. */
 const CLOCK_EVERY = 8;
 
-export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
+export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, SchedulerHost {
   /** Number of this reactor: 0 to reactors - 1. */
   readonly id: number;
   readonly shared: SharedRuntime;
@@ -148,8 +147,6 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   /** For tasks and lanes alone. */
   readonly steps: Steps = new Steps(this);
   readonly waits: Waits = new Waits(this);
-  /** Band of what runs; between turns, that of a task without a priority. */
-  runningBand: number = DEFAULT_BAND;
 
   private readonly addon: ReactorNative;
   private readonly party: Int32Array;
@@ -157,7 +154,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private readonly turnHandle: TurnHandle;
   /** Driven by the turn; `timers` is another one where the clock is manual. */
   private readonly wheel: Timers;
-  private readonly bands = new Bands();
+  private readonly scheduler: Scheduler;
   private readonly intercore: Intercore;
   private readonly calls: CallService;
   private readonly tasks = new Map<string, LocalTask>();
@@ -179,8 +176,6 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   private toldBand: number = AWAKE;
   private turnEndNs = 0;
   private yieldCalls = 0;
-  /** What runs has been held back: it goes on when its refuser has room, or in the next turn. */
-  private isHeld = false;
   private nextReactor = 0;
   /** Options whose keys were looked at last: whoever sends much gives the same object each time. What they say is read anew each time. */
   private callOptions = NO_OPTIONS;
@@ -192,6 +187,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     this.id = id;
     this.addon = options.native ?? native();
     this.budget = options.budget;
+    this.scheduler = new Scheduler(new Bands(), this, options.budget.steps);
     this.publishEvery = options.publishEvery;
     this.onError = options.onError;
     this.drops = new DropReports(id, shared.reactors, () => [...this.tasks.values()], options.onDrop);
@@ -201,7 +197,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     this.party = partyWords(shared.inboxes[id]!);
     this.counters = partyCounters(shared.inboxes[id]!);
     this.intercore = new Intercore(this);
-    this.turnHandle = this.addon.createTurn({
+    this.turnHandle = this.addon.turns.create({
       inbox: new Uint8Array(shared.inboxes[id]!),
       delivery: this.delivery,
       timerRequests: this.timerRequests,
@@ -213,21 +209,21 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     const nowNs = this.nowNs;
     this.wheel = new Timers({
       schedule, nowNs, delivery: this.delivery, timerRequests: this.timerRequests,
-      drainTimerRequests: () => this.addon.drainTimerRequests(this.turnHandle),
-      shareTimerRecords: (index, records) => this.addon.shareTimerRecords(this.turnHandle, index, records),
+      drainTimerRequests: () => this.addon.turns.drainTimers(this.turnHandle),
+      shareTimerRecords: (index, records) => this.addon.turns.shareTimers(this.turnHandle, index, records),
       mustYield: (band) => this.mustYield(band),
       onError: (error, where) => this.reportError(error, where),
     });
     this.timers = this.clock instanceof ManualClock ? this.timersBy(this.clock) : this.wheel;
     // Time-outs of calls and connections are real, whatever the clock.
     this.calls = new CallService(this.intercore, this.wheel, (isWaiting) => {
-      if (!this.isReferenced) this.addon.setTurnRef(this.turnHandle, isWaiting ? 1 : 0);
+      if (!this.isReferenced) this.addon.turns.setReferenced(this.turnHandle, isWaiting);
     });
     this.io = new Io({
       schedule, nowNs, timers: this.wheel,
       source: options.io?.source ?? 'epoll',
       turnNs: () => this.counters[TURN_NS]!,
-      open: (isUring, { block, pool, outbox }) => this.addon.openIo(this.turnHandle, isUring ? 1 : 0, block, pool, outbox),
+      open: (isUring, { block, pool, outbox }) => this.addon.turns.openSource(this.turnHandle, isUring, block, pool, outbox),
       report: (error, where) => this.reportError(error, where),
     });
   }
@@ -254,18 +250,10 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     this.isInTurn = true;
     this.turnEndNs = this.counters[TURN_NS]! + this.budget.ns;
     this.poll();
-    for (let steps = 1; ; steps++) {
-      const ready = this.select();
-      if (ready === undefined) break;
-      this.runQuantum(ready);
-      if (this.bands.bitmap === 0 || steps >= this.budget.steps || this.nowNs() >= this.turnEndNs) break;
-      // park.yield: something above came, or something to look at: end the turn, native polls at once.
-      if (Atomics.load(this.party, YIELD_REQUESTED) !== 0) break;
-    }
+    this.scheduler.run(this.turnEndNs);
     if (this.toldBand !== AWAKE) this.setRunningBand(AWAKE);
-    this.runningBand = DEFAULT_BAND;
     this.waits.endTurn();
-    this.delivery[HAS_MORE] = this.bands.bitmap === 0 ? 0 : 1;
+    this.delivery[HAS_MORE] = this.scheduler.discipline.isEmpty ? 0 : 1;
     // Whoever asks for a turn from here on gets another one: nothing looks at what is ready, or at who waits, after this.
     this.isInTurn = false;
     if (this.waits.hasStale) this.waits.look(false);
@@ -299,24 +287,23 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
 
   /** Takes the longest waiting task of the highest band, without running it; undefined when none is ready. */
   select(): Ready | undefined {
-    return this.bands.take();
+    return this.scheduler.discipline.take();
   }
 
-  private runQuantum(ready: Ready): void {
-    this.runningBand = ready.band;
-    let hasMore = false;
-    this.isHeld = false;
-    try {
-      hasMore = ready.run();
-    } catch (error) {
-      // A step that throws must not stop its neighbours. It is counted and reported.
-      this.reportError(error, ready.where ?? `a step of band ${ready.band}`);
-      hasMore = true;
-    }
-    // Held back, it stays marked as ready, so that nobody puts it into its band before its time.
-    if (this.isHeld) return;
-    ready.isReady = false;
-    if (hasMore) this.schedule(ready);
+  /** Band of what runs; between turns, that of a task without a priority. */
+  get runningBand(): number {
+    return this.scheduler.runningBand;
+  }
+
+  /** For the scheduler: a step that throws must not stop its neighbours. It is counted and reported. */
+  noteThrown(error: unknown, ready: Ready): void {
+    this.reportError(error, ready.where ?? `a step of band ${ready.band}`);
+  }
+
+  /** For the scheduler. */
+  mustEndTurn(): boolean {
+    // park.yield: something above came, or something to look at: end the turn, native polls at once.
+    return Atomics.load(this.party, YIELD_REQUESTED) !== 0;
   }
 
   /**
@@ -331,16 +318,13 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
 
   /** Puts a task into its band. For timers, I/O and lanes. */
   schedule(ready: Ready): void {
-    if (ready.isReady) return;
-    ready.isReady = true;
-    this.bands.push(ready);
-    // From a promise or a libuv callback: the next look at the sources must come without sleeping.
-    this.wantTurn();
+    this.scheduler.schedule(ready);
   }
 
   /** For IntercoreHost alone: a turn must follow, if this is not one. */
   wantTurn(): void {
     if (this.isInTurn) return;
+    // From a promise or a callback of libuv: the next look at the sources must come without sleeping.
     this.delivery[HAS_MORE] = 1;
     // No turn comes any more, and whoever waits for room hears that there is nobody to wait for.
     if (this.intercore.isClosed) setImmediate(() => this.waits.look(true)).unref();
@@ -363,7 +347,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   mustYield(band: number): boolean {
     if (this.toldBand !== band) this.setRunningBand(band);
     // park.yield: as in shouldYield().
-    return this.bands.bitmap >>> (band + 1) !== 0 || Atomics.load(this.party, YIELD_REQUESTED) !== 0;
+    return this.scheduler.discipline.hasAbove(band) || Atomics.load(this.party, YIELD_REQUESTED) !== 0;
   }
 
   endQuantum(band: number, count: number, records: number): void {
@@ -515,7 +499,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   // ---- For the parts of the reactor ---------------------------------------------------------------------------------
 
   wake(eventFd: number): void {
-    this.addon.wake(eventFd);
+    this.addon.wakers.wake(eventFd);
   }
 
   /**
@@ -529,7 +513,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   }
 
   hold(ready: Holdable, code: number): void {
-    this.isHeld = true;
+    this.scheduler.holdBack();
     this.waits.hold(ready, code);
   }
 
@@ -669,12 +653,12 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
   /** Keeps the thread alive (at first), or only while a call waits for its answer. */
   setRef(isReferenced: boolean): void {
     this.isReferenced = isReferenced;
-    this.addon.setTurnRef(this.turnHandle, isReferenced || this.calls.count > 0 ? 1 : 0);
+    this.addon.turns.setReferenced(this.turnHandle, isReferenced || this.calls.count > 0);
   }
 
   /** True when nothing is ready, waiting or under way here. */
   isQuiet(): boolean {
-    return this.bands.bitmap === 0 && this.steps.unsettled === 0 && this.waits.isIdle() && this.calls.count === 0 && this.intercore.isQuiet();
+    return this.scheduler.discipline.isEmpty && this.steps.unsettled === 0 && this.waits.isIdle() && this.calls.count === 0 && this.intercore.isQuiet();
   }
 
   /** True when it is quiet and no timer, listener or connection of it is open. */
@@ -714,7 +698,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost {
     try {
       this.io.closeAll();
     } finally {
-      this.addon.stopTurn(this.turnHandle);
+      this.addon.turns.stop(this.turnHandle);
     }
   }
 

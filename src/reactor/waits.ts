@@ -8,7 +8,7 @@
  * What is held is in no ready list, and native does not look at its lane: it takes no turn and no CPU.
  */
 import { BACK_PRESSURED } from '../queues/index.js';
-import type { Ready } from '../ready.js';
+import type { Ready } from '../scheduling/internal.js';
 import { awaitRefusers } from '../refusals.js';
 import type { WaitingHost, WaitingLine } from './waiting-line.js';
 

@@ -1,16 +1,17 @@
 /**
- * Linux gives a new thread or process the CPUs and the timer slack of the thread that makes it. A reactor is pinned to one CPU and has a slack
- * of 1 ns; what it starts (a compiler, a shell, a pool of workers) is meant to run wherever the process may run. So while it starts
- * something, a reactor is for some tens of microseconds a thread like any other.
+ * Linux gives a new thread or process the CPUs and the timer slack of the thread that makes it. A reactor is pinned to one
+ * CPU and has a slack of 1 ns, but what it starts (a compiler, a shell, a pool of workers) is meant to run wherever the
+ * process may run.
  *
- *      reactor: pinned ──take off──> starts the child or the thread ──put on──> pinned
+ *      a process: reactor ──fork()──> child, which takes the usual place before exec()         (pthread_atfork, native)
+ *      a thread:  reactor: pinned ──take off──> new Worker ──put on──> pinned                  (a Proxy around Worker)
  *
- * What Node starts on this thread goes through two doors: `ChildProcess.prototype.spawn` with its synchronous sisters, and `new Worker`.
- * Both are replaced in this thread alone. Not covered: threads that a native library makes by itself (what it needs of them should begin on the main
- * thread), and code that took hold of spawnSync or Worker before the reactor began, by `--require` or `--import`.
- * Source: sched_setaffinity(2), prctl(2) (PR_SET_TIMERSLACK), fork(2).
+ * The hook of fork() covers whatever forks in this thread, Node's child_process and native libraries alike. Threads have
+ * no such hook, so `Worker` is replaced, in this thread alone. Two kinds of threads are not covered: those that a native
+ * library makes by itself, and those of code that took hold of Worker before the reactor began, by `--require` or
+ * `--import`. What such a library needs should begin on the main thread.
+ * Source: sched_setaffinity(2), prctl(2) (PR_SET_TIMERSLACK), pthread_atfork(3).
  */
-import childProcess from 'node:child_process';
 import { syncBuiltinESMExports } from 'node:module';
 import workerThreads from 'node:worker_threads';
 import { native } from '../native.js';
@@ -21,43 +22,34 @@ export interface ThreadPlace {
   readonly timerSlackNs: number;
 }
 
-/** The calling thread's. */
+/** The place of the calling thread. */
 export function placeOfThread(): ThreadPlace {
-  return { cpus: native().getAffinity(), timerSlackNs: native().getTimerSlack() };
+  return { cpus: native().threads.getAffinity(), timerSlackNs: native().threads.getTimerSlack() };
 }
 
-/** From now on what this thread starts begins as it would if a thread at `usual` had started it. Once a thread. */
+/** From now on what this thread starts begins as it would if a thread at `usual` had started it. Call it once a thread. */
 export function startChildrenAt(usual: ThreadPlace): void {
-  const around = <T>(start: () => T): T => {
-    const own = placeOfThread();
-    put(usual);
-    try {
-      return start();
-    } finally {
-      put(own);
-    }
-  };
-  const wrap = <A extends unknown[], R>(start: (...args: A) => R) => function (this: unknown, ...args: A): R {
-    return around(() => start.apply(this, args));
-  };
-  const prototype = (childProcess.ChildProcess as unknown as { prototype: { spawn(options: unknown): number } }).prototype;
-  prototype.spawn = wrap(prototype.spawn);
-  // These wait for the child within the call: the thread has its own place back when it has ended.
-  for (const name of ['spawnSync', 'execSync', 'execFileSync'] as const) {
-    (childProcess as Record<typeof name, unknown>)[name] = wrap(childProcess[name] as (...args: unknown[]) => unknown);
-  }
+  native().threads.setChildPlace(usual.cpus, usual.timerSlackNs);
   const { Worker } = workerThreads;
   (workerThreads as { Worker: typeof Worker }).Worker = new Proxy(Worker, {
-    construct: (target, args, newTarget) => around(() => Reflect.construct(target, args, newTarget) as object),
+    construct(target, args, newTarget) {
+      const own = placeOfThread();
+      put(usual);
+      try {
+        return Reflect.construct(target, args, newTarget) as object;
+      } finally {
+        put(own);
+      }
+    },
   });
   syncBuiltinESMExports();
 }
 
 function put({ cpus, timerSlackNs }: ThreadPlace): void {
   try {
-    native().setAffinity(cpus);
+    native().threads.setAffinity(cpus);
   } catch {
     // The cpuset has changed meanwhile: the thread stays where it is, and so does what it starts.
   }
-  native().setTimerSlack(timerSlackNs);
+  native().threads.setTimerSlack(timerSlackNs);
 }

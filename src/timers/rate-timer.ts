@@ -1,5 +1,6 @@
 /**
- * A timer that ticks at a rate, by absolute deadlines: it does not drift, says how late each tick was, and what was missed.
+ * A timer that ticks at a rate, by absolute deadlines: it does not drift, says how late each tick was, and what was
+ * missed.
  *
  *      createTimer({ rateHz: 30 }, (tick) => { … })        a callback: the alarm is always armed
  *      await timer.tick()                                  a promise: armed while somebody waits
@@ -7,11 +8,12 @@
  *
  *      grid (deadlines) ── next ──> alarm (timerfd, io_uring, spin, manual) ── fired ──> tick ──> promises, callback
  *
- * Who asks for a tick that is over already gets it in the next pass of the event loop, never at once: a loop that cannot keep up
- * would otherwise keep everything else of its thread from running.
+ * Who asks for a tick that is over already gets it in the next pass of the event loop, never at once: a loop that
+ * cannot keep up would otherwise keep everything else of its thread from running.
  *
- * A timer of its own descriptor each, for the few things that must be punctual; millions belong in the wheel. Works in any thread:
- * the main one, a worker, a reactor. Not setInterval, which drifts, and ticks in milliseconds, by decision of its maintainers.
+ * A timer of its own descriptor each, for the few things that must be punctual; millions belong in the wheel. Works in
+ * any thread: the main one, a worker, a reactor. Not setInterval, which drifts, and ticks in milliseconds, by decision
+ * of its maintainers.
  */
 import { checkSignal, whenAborted } from '../abort.js';
 import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
@@ -32,16 +34,20 @@ export interface RateTimerOptions {
   backend?: RateBackend | 'auto';
   /** About ticks that are over before they could run. Default 'skip'. */
   catchUp?: CatchUp;
-  /** By what it runs. Default: this thread's monotonic clock. In a reactor, `reactor.clock` makes its times those of `reactor.nowNs()`. */
+  /**
+   * By what it runs. Default: this thread's monotonic clock. In a reactor, `reactor.clock` makes its times those of
+   * `reactor.nowNs()`.
+   */
   clock?: SystemClock | ManualClock;
   /**
-   * Nanoseconds before a deadline from which on the thread does nothing else, 0 to 10^7. For 'spin' that much each time (default
-   * 200,000), for 'timerfd' and 'io_uring' as much as waking takes here, and this at most (default 50,000; 0: they wake at the deadline).
+   * Nanoseconds before a deadline from which on the thread does nothing else, 0 to 10^7. For 'spin' that much each time
+   * (default 200,000), for 'timerfd' and 'io_uring' as much as waking takes here, and this at most (default 50,000; 0:
+   * they wake at the deadline).
    */
   spinNs?: number;
   /**
-   * Gets what the callback throws, or what the promise that it returns is rejected with. Without it that is an uncaught exception, as
-   * from setInterval. Either way it is counted in `status().errors`, and the timer goes on.
+   * Gets what the callback throws, or what the promise that it returns is rejected with. Without it that is an uncaught
+   * exception, as from setInterval. Either way it is counted in `status().errors`, and the timer goes on.
    */
   onError?: (error: unknown) => void;
 }
@@ -79,9 +85,10 @@ const OPTIONS = ['rateHz', 'intervalNs', 'firstNs', 'backend', 'catchUp', 'clock
 const MOST_SPIN_NS = 10_000_000;
 
 /**
- * Makes a timer that ticks from now on. With a callback it keeps its thread alive until it is closed (or `unref`), without one only
- * while a tick is awaited. The tick handed to the callback is written again for the next one; promises get one of their own.
- * Throws ERR_PERCORE_TIMER_INVALID_RATE, _TIMER_INVALID_INTERVAL, _INVALID_ARGUMENT, _SYSTEM (no descriptor to be had).
+ * Makes a timer that ticks from now on. With a callback it keeps its thread alive until it is closed (or `unref`),
+ * without one only while a tick is awaited. The tick handed to the callback is written again for the next one; promises
+ * get one of their own. Throws ERR_PERCORE_TIMER_INVALID_RATE, _TIMER_INVALID_INTERVAL, _INVALID_ARGUMENT, _SYSTEM (no
+ * descriptor to be had).
  */
 export function createTimer(options: RateTimerOptions, onTick?: RateTickCallback): RateTimer {
   return new RateTimer(options, onTick);
@@ -104,11 +111,20 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
 
   /** For createTimer. */
   constructor(options: RateTimerOptions, onTick?: RateTickCallback) {
-    if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with rateHz or intervalNs');
+    if (typeof options !== 'object' || options === null) {
+      throw invalidArgument('options', options, 'an object with rateHz or intervalNs');
+    }
     checkOptions('options', options, OPTIONS);
     const intervalNs = checkOneOf(options);
     const firstNs = options.firstNs ?? intervalNs;
-    if (typeof firstNs !== 'number' || !(firstNs >= 0) || firstNs > MOST_INTERVAL_NS) throw invalidArgument('firstNs', firstNs, `nanoseconds from 0 to ${MOST_INTERVAL_NS} (a century)`, 'ERR_PERCORE_TIMER_INVALID_INTERVAL');
+    if (typeof firstNs !== 'number' || !(firstNs >= 0) || firstNs > MOST_INTERVAL_NS) {
+      throw invalidArgument(
+        'firstNs',
+        firstNs,
+        `nanoseconds from 0 to ${MOST_INTERVAL_NS} (a century)`,
+        'ERR_PERCORE_TIMER_INVALID_INTERVAL',
+      );
+    }
     const catchUp = checkCatchUp(options.catchUp ?? 'skip');
     if (options.spinNs !== undefined) checkInteger('spinNs', options.spinNs, 0, MOST_SPIN_NS);
     if (onTick !== undefined) checkFunction('onTick', onTick);
@@ -133,7 +149,10 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     return this.grid.intervalNs;
   }
 
-  /** Changes the rate: the next tick comes one new interval after the last one, or now if that is over. This thread; does not block. */
+  /**
+   * Changes the rate: the next tick comes one new interval after the last one, or now if that is over. This thread;
+   * does not block.
+   */
   setRate(rateHz: number): void {
     this.change(exactIntervalNs(rateHz));
   }
@@ -151,14 +170,17 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   }
 
   /**
-   * Promises the next tick. Everybody who waits gets the same one. Rejects with ERR_PERCORE_CLOSED, _TIMEOUT, _INVALID_ARGUMENT, or
-   * the signal's reason; then the tick is not lost, but the next call's. Allocates the promise and the tick.
+   * Promises the next tick. Everybody who waits gets the same one. Rejects with ERR_PERCORE_CLOSED, _TIMEOUT,
+   * _INVALID_ARGUMENT, or the signal's reason; then the tick is not lost, but the next call's. Allocates the promise
+   * and the tick.
    */
   tick(options: WaitOptions = {}): Promise<RateTick> {
     return new Promise((resolve, reject) => {
       const { signal, timeoutMs } = checkOptions('options', options, ['signal', 'timeoutMs']);
       checkSignal(signal);
-      if (timeoutMs !== undefined && (typeof timeoutMs !== 'number' || !(timeoutMs > 0))) throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds above 0');
+      if (timeoutMs !== undefined && (typeof timeoutMs !== 'number' || !(timeoutMs > 0))) {
+        throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds above 0');
+      }
       if (signal?.aborted === true) throw signal.reason;
       if (this.isClosed) throw closed();
       const waiter: Waiter = { resolve, reject, cleanUp: undefined };
@@ -183,9 +205,15 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     const { asked, granted, why } = this.opened;
     return {
       backend: { asked, granted, ...(why === undefined ? {} : { why }) },
-      clock: this.clock instanceof ManualClock ? 'manual' : (this.clock as SystemClock).source as 'monotonic' | 'boottime',
-      rateHz: this.rateHz, intervalNs: this.intervalNs, catchUp: this.grid.catchUp,
-      ticks: this.tickCount, missed: this.missedCount, errors: this.errorCount, isClosed: this.isClosed,
+      clock:
+        this.clock instanceof ManualClock ? 'manual' : ((this.clock as SystemClock).source as 'monotonic' | 'boottime'),
+      rateHz: this.rateHz,
+      intervalNs: this.intervalNs,
+      catchUp: this.grid.catchUp,
+      ticks: this.tickCount,
+      missed: this.missedCount,
+      errors: this.errorCount,
+      isClosed: this.isClosed,
     };
   }
 
@@ -200,7 +228,10 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     return this;
   }
 
-  /** Ends the timer: no tick comes after this. Those who wait are rejected with ERR_PERCORE_CLOSED, loops end. Also from inside a tick; twice is once. */
+  /**
+   * Ends the timer: no tick comes after this. Those who wait are rejected with ERR_PERCORE_CLOSED, loops end. Also from
+   * inside a tick; twice is once.
+   */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -254,8 +285,8 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   }
 
   /**
-   * The alarm came too early: for practice, or since the grid was moved while it was on its way. After a sleep the caches hold nothing of
-   * what a tick runs, so it is run here on a grid that does not count.
+   * The alarm came too early: for practice, or since the grid was moved while it was on its way. After a sleep the
+   * caches hold nothing of what a tick runs, so it is run here on a grid that does not count.
    */
   private rehearse(): void {
     this.clock.nowNs();
@@ -280,7 +311,9 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   private next(options: WaitOptions): Promise<IteratorResult<RateTick>> {
     if (this.isClosed) return Promise.resolve({ done: true, value: undefined });
     return this.tick(options).then((value) => ({ done: false, value }), (error: unknown) => {
-      if (this.isClosed && error instanceof PercoreError && error.code === 'ERR_PERCORE_CLOSED') return { done: true, value: undefined };
+      if (this.isClosed && error instanceof PercoreError && error.code === 'ERR_PERCORE_CLOSED') {
+        return { done: true, value: undefined };
+      }
       throw error;
     });
   }
@@ -300,7 +333,12 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
       waiter.reject(error);
     };
     const onAbort = (): void => giveUp(signal!.reason);
-    const stopTimeout = timeoutMs === undefined ? undefined : startTimeout(this.clock, timeoutMs, () => giveUp(new PercoreError('ERR_PERCORE_TIMEOUT', `no tick within ${timeoutMs} ms`)));
+    const stopTimeout =
+      timeoutMs === undefined
+        ? undefined
+        : startTimeout(this.clock, timeoutMs, () =>
+            giveUp(new PercoreError('ERR_PERCORE_TIMEOUT', `no tick within ${timeoutMs} ms`)),
+          );
     const stopListening = signal === undefined ? undefined : whenAborted(signal, onAbort);
     waiter.cleanUp = () => {
       stopTimeout?.();
@@ -325,7 +363,9 @@ function startTimeout(clock: Clock, timeoutMs: number, onTimeout: () => void): (
 
 function checkOneOf(options: RateTimerOptions): number {
   const { rateHz, intervalNs } = options;
-  if (rateHz !== undefined && intervalNs !== undefined) throw invalidArgument('intervalNs', intervalNs, 'left out when rateHz is given');
+  if (rateHz !== undefined && intervalNs !== undefined) {
+    throw invalidArgument('intervalNs', intervalNs, 'left out when rateHz is given');
+  }
   return intervalNs === undefined ? exactIntervalNs(rateHz as number) : checkIntervalNs(intervalNs);
 }
 

@@ -1,12 +1,13 @@
 /**
- * Eight first-in-first-out queues of ready tasks and one bitmap of those that are not empty: the highest is one instruction
- * away (`Math.clz32`). Strict priority: nothing low is selected while anything higher is ready.
+ * The strict discipline: eight first-in-first-out queues of what is ready and one bitmap of those that are not empty, so
+ * that the highest is one instruction away (`Math.clz32`). Nothing low is selected while anything higher is ready.
  * Source: the run queues of RTEMS and of Linux' first O(1) scheduler.
  */
-import { BANDS } from './layout.js';
+import { BANDS } from '../layout.js';
+import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
 
-/** A growable ring of ready tasks. It cannot overflow: each task waits in it at most once. */
+/** A growable ring. It cannot overflow, because each Ready waits in it at most once. */
 class ReadyQueue {
   private items: (Ready | undefined)[] = new Array<Ready | undefined>(16).fill(undefined);
   private first = 0;
@@ -35,16 +36,19 @@ class ReadyQueue {
   }
 }
 
-export class Bands {
-  /** Bit b is set while band b has a ready task. */
-  bitmap = 0;
-  private readonly queues = Array.from({ length: BANDS }, () => new ReadyQueue());
-  /** The only ready task, while there is one alone: most turns have one, and a queue costs more than its step. */
+export class Bands implements Discipline {
+  /** Bit b is set while band b has something ready. */
+  private bitmap = 0;
+  private readonly queues: readonly ReadyQueue[] = Array.from({ length: BANDS }, () => new ReadyQueue());
+  /** What is ready, while it is one thing alone: most turns have one, and a queue costs more than its step. */
   private only: Ready | undefined;
 
-  /** The highest band with a ready task, or -1. */
-  highest(): number {
-    return 31 - Math.clz32(this.bitmap);
+  get isEmpty(): boolean {
+    return this.bitmap === 0;
+  }
+
+  hasAbove(band: number): boolean {
+    return this.bitmap >>> (band + 1) !== 0;
   }
 
   push(ready: Ready): void {
@@ -60,7 +64,7 @@ export class Bands {
     this.bitmap |= 1 << ready.band;
   }
 
-  /** Takes the longest waiting task of the highest band. */
+  /** Takes what has waited longest in the highest band. */
   take(): Ready | undefined {
     if (this.bitmap === 0) return undefined;
     const { only } = this;
@@ -69,15 +73,10 @@ export class Bands {
       this.bitmap = 0;
       return only;
     }
-    const band = this.highest();
+    const band = 31 - Math.clz32(this.bitmap);
     const queue = this.queues[band]!;
     const ready = queue.shift();
     if (queue.count === 0) this.bitmap &= ~(1 << band);
     return ready;
-  }
-
-  /** Ready tasks in band `band`. */
-  depth(band: number): number {
-    return this.queues[band]!.count + (this.only?.band === band ? 1 : 0);
   }
 }

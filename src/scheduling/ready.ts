@@ -1,0 +1,23 @@
+/**
+ * What can be selected to run: a task with messages, a lane with records, a timer that has expired, a connection with
+ * readiness. Timers and I/O make these and hand them to whoever schedules (a reactor, or a loop of their own where they
+ * are used alone), so they need not know the reactor.
+ */
+
+/** Something that runs one quantum at a time. Belongs to one thread. */
+export interface Ready {
+  /** 0 low to 7 high. */
+  readonly band: number;
+  /** What runs, in words, for the report of what it throws: "handler onData of a connection from 127.0.0.1:1234". */
+  readonly where?: string;
+  /** True from the moment it is scheduled until its quantum has ended. Only the scheduler writes it. */
+  isReady: boolean;
+  /** Runs one quantum: a step, or a few. Returns true when there is more, so that it is scheduled again. */
+  run(): boolean;
+}
+
+/** Makes a Ready wait to be selected, unless it does so already. */
+export type Schedule = (ready: Ready) => void;
+
+/** The band of whatever was given no priority. */
+export const DEFAULT_BAND = 3;
