@@ -14,12 +14,13 @@
  * A cork holds bytes back, and nothing else: an offer that is refused, and whoever waits for room or for everything to be sent, let them go.
  */
 import { words } from '../layout.js';
-import { BACK_PRESSURED, CLOSED, OK, type WaitOptions } from '../queues/index.js';
+import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Backlog } from './backlog.js';
 import type { Ready } from '../scheduling/internal.js';
+import type { Waiters, WaitOptions } from '../waiting.js';
 import type { IoCore } from './core.js';
-import { checkWaitOptions, roomFor, Waiters } from './waiters.js';
+import { createPendingWaiters, NOT_FLUSHED, roomFor, whenAtMost } from './waiters.js';
 
 const { END } = words.ioRequest;
 /** Held back by a cork at most. */
@@ -55,7 +56,7 @@ export class SendingHalf implements Refuser {
   /** The first bytes of the backlog, which came back from the outbox. */
   private returnedBytes = 0;
   private readonly backlog = new Backlog();
-  private waiters: Waiters | undefined;
+  private waiters: Waiters<number> | undefined;
 
   constructor(private readonly core: IoCore, private readonly connection: SendingHost, isConnecting: boolean) {
     this.isWritable = !isConnecting;
@@ -174,7 +175,7 @@ export class SendingHalf implements Refuser {
     }
     if (backlog.bytes === 0) this.isPushed = false;
     if (this.isEnding && !this.hasEnded) this.sendEnd();
-    this.waiters?.tell(this.pendingBytes);
+    this.waiters?.settle(this.pendingBytes);
   }
 
   private sendEnd(): void {
@@ -219,14 +220,21 @@ export class SendingHalf implements Refuser {
     return this.whenPending(roomFor(this.refusedBytes, this.connection.highWaterBytes), options);
   }
 
-  /** Resolves when no more than `most` bytes wait, or the connection is closed. Rejects as `Waiters.add` does. */
-  whenPending(most: number, options: WaitOptions | undefined): Promise<void> {
-    checkWaitOptions(options);
-    if (this.connection.isClosed) return Promise.resolve();
+  /** See `Connection.flushed`. */
+  flushed(options: WaitOptions | undefined): Promise<void> {
+    return this.whenPending(0, options, NOT_FLUSHED);
+  }
+
+  private whenPending(most: number, options: WaitOptions | undefined, missed?: string): Promise<void> {
+    return whenAtMost(most, () => this.pushAbove(most), () => (this.waiters ??= createPendingWaiters()), options, missed);
+  }
+
+  /** Lets go what can go, as long as more than `most` bytes wait. How many wait then. */
+  private pushAbove(most: number): number {
+    if (this.connection.isClosed) return 0;
     if (this.pendingBytes > most) this.emptyOutbox();
-    if (this.pendingBytes <= most) return Promise.resolve();
-    this.push();
-    return (this.waiters ??= new Waiters()).add(most, options);
+    if (this.pendingBytes > most) this.push();
+    return this.pendingBytes;
   }
 
   /** The thread winds down: lets go what a cork holds back. True while the kernel has not taken everything. */
@@ -240,6 +248,6 @@ export class SendingHalf implements Refuser {
   drop(): void {
     this.backlog.clear();
     this.returnedBytes = 0;
-    this.waiters?.tell(0);
+    this.waiters?.settle(0);
   }
 }

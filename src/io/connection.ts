@@ -8,7 +8,7 @@
  * How it works is in connection-endpoint.ts, which the core calls; here are the verbs.
  */
 import { checkBoolean, checkBytes, checkFunction, checkInteger, checkOptions, invalidArgument, type PercoreError } from '../errors.js';
-import type { WaitOptions } from '../queues/index.js';
+import type { WaitOptions } from '../waiting.js';
 import { addOpener, noteHandler, ON_CLOSE, ON_DATA, ON_END } from './claims.js';
 import { openConnection, type ConnectionEndpoint, type DetachedConnection } from './connection-endpoint.js';
 import type { ConnectionState, ConnectionStatus } from './connection-status.js';
@@ -187,12 +187,12 @@ export class Connection {
 
   /** Resolves when the kernel has taken everything offered, or the connection is closed. Rejects as `room` does. */
   flushed(options?: WaitOptions): Promise<void> {
-    return this.#endpoint.sending.whenPending(0, options);
+    return this.#endpoint.sending.flushed(options);
   }
 
   /**
    * Resolves when no more than half of `highWaterBytes` waits and the largest offer that was refused would be taken, or
-   * the connection is closed. Rejects with ERR_PERCORE_ABORTED or ERR_PERCORE_TIMEOUT if `options` says so.
+   * the connection is closed. Rejects with ERR_PERCORE_TIMEOUT or the signal's reason if `options` says so.
    */
   room(options?: WaitOptions): Promise<void> {
     return this.#endpoint.sending.room(options);

@@ -24,6 +24,9 @@ const BUFFER_USERS = fields.bufferUsers.at >> 2;
 export const UNSENT = fields.unsent.at >> 2;
 const DRAINS = fields.drains.at >> 2;
 const BUFFER_BITS = fields.bufferBits.at >> 2;
+const RECEIVES = fields.receives.at >> 3;
+const SENDS = fields.sends.at >> 3;
+const ACCEPTS = fields.accepts.at >> 3;
 const POOL_WAITS = fields.poolWaits.at >> 3;
 
 export const POOL_BYTES = 1 << 23;
@@ -133,6 +136,14 @@ export class IoMemory {
   /** Times that native found no buffer free. */
   get poolWaits(): number {
     return this.totals[POOL_WAITS]!;
+  }
+
+  /** What native has counted since the source was opened. Allocates. */
+  counters(): { receives: number; sends: number; accepts: number; poolWaits: number } {
+    const { totals } = this;
+    return {
+      receives: totals[RECEIVES]!, sends: totals[SENDS]!, accepts: totals[ACCEPTS]!, poolWaits: totals[POOL_WAITS]!,
+    };
   }
 
   drain(): void {

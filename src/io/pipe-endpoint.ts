@@ -8,16 +8,17 @@
  */
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
-import { BACK_PRESSURED, CLOSED, OK, type WaitOptions } from '../queues/index.js';
+import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import type { Ready } from '../scheduling/internal.js';
+import type { WaitOptions } from '../waiting.js';
 import { Backlog } from './backlog.js';
 import type { Claimable } from './claims.js';
 import type { IoCore } from './core.js';
 import type { Endpoint } from './endpoint.js';
 import { tell } from './report.js';
 import { MOST_READ_BYTES, type StreamOptions } from './stream-options.js';
-import { checkWaitOptions, roomFor, Waiters } from './waiters.js';
+import { createPendingWaiters, NOT_FLUSHED, roomFor, whenAtMost } from './waiters.js';
 
 export type PipeWay = 'read' | 'write' | 'both';
 /** `length` bytes from `offset` on of `bytes`, valid during the call. */
@@ -56,7 +57,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
   private handler: PipeHandler | undefined;
   /** The handler is that of `onData`. */
   private isViewGiven = false;
-  private readonly waiters = new Waiters();
+  private readonly waiters = createPendingWaiters();
   /** False for a descriptor that cannot be polled: it is always ready. */
   private isPolled = true;
   private isReadable = false;
@@ -139,10 +140,12 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
     return this.whenPending(roomFor(this.refusedBytes, this.highWaterBytes), options);
   }
 
-  /** Resolves when no more than `most` bytes wait, or the stream is closed. */
-  whenPending(most: number, options: WaitOptions | undefined): Promise<void> {
-    checkWaitOptions(options);
-    return this.isClosed || this.backlog.bytes <= most ? Promise.resolve() : this.waiters.add(most, options);
+  flushed(options?: WaitOptions): Promise<void> {
+    return this.whenPending(0, options, NOT_FLUSHED);
+  }
+
+  private whenPending(most: number, options: WaitOptions | undefined, missed?: string): Promise<void> {
+    return whenAtMost(most, () => (this.isClosed ? 0 : this.backlog.bytes), () => this.waiters, options, missed);
   }
 
   pushPending(): boolean {
@@ -166,7 +169,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
     }
     tell(this.core, this.closeHandler, this.error, `handler onClose of a stream on descriptor ${this.fd}`);
     this.backlog.clear();
-    this.waiters.tell(0);
+    this.waiters.settle(0);
   }
 
   onReadiness(readiness: number): void {
@@ -236,7 +239,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
       this.backlog.shift(count);
       budget -= count;
     }
-    this.waiters.tell(this.backlog.bytes);
+    this.waiters.settle(this.backlog.bytes);
     if (this.backlog.bytes === 0 && this.isEnding && !this.hasEnded) this.finishWriting();
   }
 

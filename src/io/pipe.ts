@@ -8,7 +8,7 @@
  * How it works is in pipe-endpoint.ts, which the core calls; here are the verbs.
  */
 import { checkBoolean, checkFunction, checkInteger, checkOneOf, invalidArgument, type PercoreError } from '../errors.js';
-import type { WaitOptions } from '../queues/index.js';
+import type { WaitOptions } from '../waiting.js';
 import { addOpener, noteHandler, ON_CLOSE, ON_DATA, ON_END } from './claims.js';
 import type { IoCore } from './core.js';
 import { checkPath } from './file-path.js';
@@ -138,7 +138,7 @@ export class PipeStream {
 
   /**
    * Resolves when no more than half of `highWaterBytes` waits and the largest offer that was refused would be taken, or
-   * the stream is closed. Rejects with ERR_PERCORE_ABORTED or ERR_PERCORE_TIMEOUT if `options` says so.
+   * the stream is closed. Rejects with ERR_PERCORE_TIMEOUT or the signal's reason if `options` says so.
    */
   room(options?: WaitOptions): Promise<void> {
     return this.#endpoint.room(options);
@@ -146,7 +146,7 @@ export class PipeStream {
 
   /** Resolves when the kernel has taken everything, or the stream is closed. Rejects as `room` does. */
   flushed(options?: WaitOptions): Promise<void> {
-    return this.#endpoint.whenPending(0, options);
+    return this.#endpoint.flushed(options);
   }
 
   /** Writes what waits, then says that no more will follow; one that only reads is closed. */

@@ -28,8 +28,8 @@ export class ReceiveBatch {
   next = 0;
   count = 0;
 
-  constructor(native: NativeDatagrams, readonly slotBytes: number) {
-    this.handle = native.createReceiver(slotBytes);
+  constructor(datagrams: NativeDatagrams, readonly slotBytes: number) {
+    this.handle = datagrams.createReceiver(slotBytes);
     this.region = new Uint8Array(slotBytes * DATAGRAM_BATCH);
     this.words = new Int32Array(this.region.buffer);
   }
@@ -42,7 +42,7 @@ export class BatchPool {
   /** The batch delivered last: the only one whose slots are good as peers. */
   current: ReceiveBatch | undefined;
 
-  constructor(private readonly native: NativeDatagrams) {}
+  constructor(private readonly datagrams: NativeDatagrams) {}
 
   /** A batch of `slotBytes`, new if none is free. */
   take(slotBytes: number): ReceiveBatch {
@@ -53,7 +53,7 @@ export class BatchPool {
       this.free.pop();
       return batch;
     }
-    return new ReceiveBatch(this.native, slotBytes);
+    return new ReceiveBatch(this.datagrams, slotBytes);
   }
 
   give(batch: ReceiveBatch): void {

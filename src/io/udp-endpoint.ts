@@ -8,17 +8,18 @@
  */
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
-import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type WaitOptions } from '../queues/index.js';
+import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import type { Ready } from '../scheduling/internal.js';
 import { noTimer, type TimerId } from '../timers/index.js';
+import type { WaitOptions } from '../waiting.js';
 import type { Endpoint } from './endpoint.js';
 import { tell } from './report.js';
 import type { TimedIoCore } from './timed-core.js';
 import { batchPool, CUT_BYTES, ENTRY_WORDS, LENGTH, OFFSET, PEER, type BatchPool, type ReceiveBatch } from './udp-batch.js';
 import { Outbox } from './udp-outbox.js';
 import { DatagramPeers, type DatagramAddress, type DatagramTarget } from './udp-peers.js';
-import { checkWaitOptions, Waiters } from './waiters.js';
+import { createPendingWaiters, whenAtMost } from './waiters.js';
 
 /** `cutBytes` more were sent and had no room. `peer` is a number for `send` and `keep`. */
 export type DatagramHandler = (bytes: Uint8Array, offset: number, length: number, peer: number, cutBytes: number) => void;
@@ -93,7 +94,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser {
   private handler: DatagramHandler | undefined;
   /** The handler is that of `onData`. */
   private isViewGiven = false;
-  private readonly waiters = new Waiters();
+  private readonly waiters = createPendingWaiters();
   private isReadable = false;
   private isBlocked = false;
   private isPaused = false;
@@ -194,8 +195,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser {
   }
 
   room(options?: WaitOptions): Promise<void> {
-    checkWaitOptions(options);
-    return this.isClosed || this.pending === 0 ? Promise.resolve() : this.waiters.add(0, options);
+    return whenAtMost(0, () => (this.isClosed ? 0 : this.pending), () => this.waiters, options);
   }
 
   close(): void {
@@ -210,7 +210,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser {
     // In mid batch the handler still reads from it: then `deliver` gives it back.
     if (this.batch !== undefined && !this.isDelivering) this.giveBatch();
     tell(this.core, this.closeHandler, this.error, 'handler onClose of a datagram socket');
-    this.waiters.tell(0);
+    this.waiters.settle(0);
   }
 
   // ---- Its step -----------------------------------------------------------------------------------------------------
@@ -362,7 +362,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser {
       this.isWatchingWrites = false;
       this.core.reregister(this, this.fd, READABLE);
     }
-    this.waiters.tell(0);
+    this.waiters.settle(0);
   }
 
   // ---- Errors -------------------------------------------------------------------------------------------------------

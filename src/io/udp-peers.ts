@@ -27,7 +27,7 @@ export class DatagramPeers {
   private readonly isKept: boolean[] = [];
 
   constructor(
-    private readonly native: NativeDatagrams, private readonly pool: BatchPool,
+    private readonly datagrams: NativeDatagrams, private readonly pool: BatchPool,
     private readonly isUnix: boolean, private readonly isConnected: boolean,
   ) {}
 
@@ -47,7 +47,7 @@ export class DatagramPeers {
     const slot = peer % DATAGRAM_BATCH;
     if (batch === own) return slot;
     const place = outbox.nextPlace;
-    this.native.keep(outbox.handle, place, batch.handle, slot);
+    this.datagrams.keep(outbox.handle, place, batch.handle, slot);
     return place;
   }
 
@@ -58,7 +58,7 @@ export class DatagramPeers {
   }
 
   addressOf(peer: number): DatagramAddress {
-    const from = this.native.addressOf(this.batchOf(peer).handle, peer % DATAGRAM_BATCH);
+    const from = this.datagrams.addressOf(this.batchOf(peer).handle, peer % DATAGRAM_BATCH);
     return this.isUnix ? { path: from.address } : from;
   }
 
@@ -69,7 +69,7 @@ export class DatagramPeers {
     }
     const index = this.freeKept.pop() ?? this.isKept.push(false) - 1;
     const place = Outbox.keptPlace(index);
-    if (batch !== undefined) this.native.keep(outbox.handle, place, batch.handle, (peer as number) % DATAGRAM_BATCH);
+    if (batch !== undefined) this.datagrams.keep(outbox.handle, place, batch.handle, (peer as number) % DATAGRAM_BATCH);
     else {
       try {
         this.writeAddress(outbox, place, peer as DatagramTarget);
@@ -91,19 +91,19 @@ export class DatagramPeers {
   }
 
   private writeAddress(outbox: Outbox, place: number, to: DatagramTarget): void {
-    const { native, isUnix } = this;
+    const { datagrams, isUnix } = this;
     if (typeof to !== 'object' || to === null) {
       throw invalidArgument('to', to, isUnix ? "a peer's number or { path }" : "a peer's number or { host, port }");
     }
     if (isUnix) {
       const path = checkText('path', (to as { path?: string }).path);
-      if (native.keepAddress(outbox.handle, place, path, -1) !== 0) checkUnixPath('path', path);
+      if (datagrams.keepAddress(outbox.handle, place, path, -1) !== 0) checkUnixPath('path', path);
       return;
     }
     const { host, address, port } = to as { host?: string; address?: string; port?: number };
     const text = checkText('host', host ?? address);
     checkInteger('port', port, 1, 65_535);
-    if (native.keepAddress(outbox.handle, place, text === 'localhost' ? LOOPBACK : text, port!) === 0) return;
+    if (datagrams.keepAddress(outbox.handle, place, text === 'localhost' ? LOOPBACK : text, port!) === 0) return;
     internetHost('host', text);
     throw invalidArgument('host', text, 'an address whose zone (after "%") is a network interface here');
   }

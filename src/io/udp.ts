@@ -1,7 +1,7 @@
 /** A datagram socket as users have it, UDP or Unix. How it works is in udp-endpoint.ts, which the core calls. */
 import { checkFunction, type PercoreError } from '../errors.js';
 import { words } from '../layout.js';
-import type { WaitOptions } from '../queues/index.js';
+import type { WaitOptions } from '../waiting.js';
 import { checkSpan, restOf } from './stream-options.js';
 import type { DatagramEndpoint, DatagramHandler, DatagramStatus } from './udp-endpoint.js';
 import type { DatagramAddress, DatagramTarget } from './udp-peers.js';
@@ -138,8 +138,8 @@ export class DatagramSocket {
   }
 
   /**
-   * Resolves when the kernel has taken all that waited, or the socket is closed. Rejects with ERR_PERCORE_ABORTED or
-   * ERR_PERCORE_TIMEOUT if `options` says so.
+   * Resolves when the kernel has taken all that waited, or the socket is closed. Rejects with ERR_PERCORE_TIMEOUT or
+   * the signal's reason if `options` says so.
    */
   room(options?: WaitOptions): Promise<void> {
     return this.#endpoint.room(options);
