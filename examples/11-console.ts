@@ -14,7 +14,7 @@ export default function start(reactor: Reactor<Services>): void {
     'openConsole',
     (port) =>
       createConsole(reactor.io, { port, greeting: 'this is reactor 0' })
-        .command('sources', 'open listeners and connections', () => `${reactor.io.count} sources`)
+        .command('sources', 'open listeners and connections', () => `${reactor.io.status().endpoints} sources`)
         .command(
           'add',
           'the sum of its numbers',

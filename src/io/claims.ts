@@ -31,6 +31,15 @@ export function addOpener(opener: Opener): void {
   openers.push(opener);
 }
 
+/** What is behind a facade whose handlers can be claimed; undefined for anything else. */
+export function behind(facade: object): Claimable | undefined {
+  for (const open of openers) {
+    const endpoint = open(facade);
+    if (endpoint !== undefined) return endpoint;
+  }
+  return undefined;
+}
+
 /** Notes that a user sets these handlers. Throws ERR_PERCORE_CLAIM when somebody has claimed one of them. */
 export function noteHandler(endpoint: Claimable, bit: number): void {
   if ((endpoint.handlersClaimed & bit) !== 0) throw refusal(nameOf(bit), endpoint, endpoint.handlersClaimed & bit);
@@ -54,8 +63,7 @@ function checkClaim(endpoint: Claimable, bits: number, by: string): void {
  * endpoints nothing is known, so that is its own concern.
  */
 export function setAndClaim(facade: object, bits: number, by: string, set: () => void): void {
-  let endpoint: Claimable | undefined;
-  for (const open of openers) endpoint ??= open(facade);
+  const endpoint = behind(facade);
   if (endpoint !== undefined) checkClaim(endpoint, bits, by);
   set();
   if (endpoint !== undefined) {

@@ -74,7 +74,6 @@ export class FileReader extends OpenFile {
 
   /** Chunks as views of the reader's own memory: each is valid until the next is asked for. Leaving the loop closes the file. */
   [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-    claimHandlers(this.#reading, ON_DATA, 'a loop');
     return this.#reading.chunks();
   }
 

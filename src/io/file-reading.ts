@@ -15,6 +15,7 @@
  */
 import { fstatSync, readSync } from 'node:fs';
 import { PercoreError } from '../errors.js';
+import { claimHandlers, ON_DATA } from './claims.js';
 import { DIRECT_BORDER, FileEndpoint } from './file-endpoint.js';
 import { MAX_DEPTH } from './file-transfers.js';
 
@@ -66,8 +67,9 @@ export class ReadingFile extends FileEndpoint {
     this.core.schedule(this);
   }
 
-  /** Chunks as views of the file's own memory, for one loop: see `FileReader`. */
+  /** Chunks as views of the file's own memory, for one loop: see `FileReader`. Throws ERR_PERCORE_CLAIM at the first. */
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    claimHandlers(this, ON_DATA, 'a loop');
     let chunk: Uint8Array | undefined;
     this.setHandler((bytes, offset, length) => {
       chunk = bytes.subarray(offset, offset + length);

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fixture, inside, remoteRuntime, sleep, until, within } from '../reactor/fixtures/inside.js';
 import type { Runtime } from '../reactor/runtime.js';
-import type { IoSource } from './io.js';
+import type { IoSource } from './source.js';
 
 export function ioSuite(source: IoSource): void {
   let runtime: Runtime;
@@ -60,7 +60,7 @@ export function ioSuite(source: IoSource): void {
     return (server.address() as AddressInfo).port;
   }
 
-  const openSources = (id = 0): Promise<number> => inside(runtime, id, (reactor) => reactor.io.count);
+  const openSources = (id = 0): Promise<number> => inside(runtime, id, (reactor) => reactor.io.status().endpoints);
 
   /** An echo server in reactor 0; its port. */
   const echo = (options: Record<string, unknown> = {}): Promise<number> => inside(runtime, 0, (reactor, given: Record<string, unknown>) => reactor.io.listen({ port: 0, ...given }, (connection) => {
@@ -323,7 +323,7 @@ export function ioSuite(source: IoSource): void {
           connection.offer(new Uint8Array(12 << 20));
           let arrived = 0;
           connection.onData(() => {
-            arrived = connection.bytesRead + connection.info.unreadBytes;
+            arrived = connection.bytesRead + connection.status().unreadBytes;
             // Several arrivals behind the first: then native reads no more, and it is not a receive that hears of the reset.
             if (connection.bytesRead % 2000 === 0 && !client.isClosed) client.offer(new Uint8Array(10));
             if (connection.bytesRead === 16_000) {
@@ -348,7 +348,7 @@ export function ioSuite(source: IoSource): void {
         const listener = io.listen({ port: 0 }, (accepted) => {
           const { fd } = accepted.detach()!;
           const connection = io.attach({ fd, unread }, { readBytes: 1 });
-          state['unreadAtFirst'] = connection.info.unreadBytes;
+          state['unreadAtFirst'] = connection.status().unreadBytes;
           connection.onData((bytes) => {
             if (connection.bytesRead !== 3) return;
             const kept = connection.keep();
@@ -384,7 +384,7 @@ export function ioSuite(source: IoSource): void {
         state['waited'] = 0;
         connection.onData(() => undefined);
         connection.offer(new Uint8Array(12 << 20));
-        void connection.writable().then(() => void state['waited']++);
+        void connection.room().then(() => void state['waited']++);
         connection.onClose(() => void (state['unsentAtClose'] = connection.unsent.length));
         state['connection'] = connection;
       }).port);
@@ -409,7 +409,7 @@ export function ioSuite(source: IoSource): void {
               while (connection.offer(block) === codes.BACK_PRESSURED) {
                 refusals++;
                 if (connection.pendingBytes > 1 << 20) throw new Error(`${connection.pendingBytes} pending`);
-                await connection.writable();
+                await connection.room();
                 waits++;
                 if (connection.pendingBytes > 1 << 19) throw new Error(`${connection.pendingBytes} pending after writable()`);
               }
@@ -456,7 +456,7 @@ export function ioSuite(source: IoSource): void {
                 state['outcome'] = 'writable() resolved 1,000 times and there was no room';
                 return connection.close();
               }
-              await connection.writable();
+              await connection.room();
             }
             state['outcome'] = 'written';
             connection.end();

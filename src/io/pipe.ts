@@ -176,7 +176,7 @@ export function openFifo(core: IoCore, path: string, way: 'read' | 'write', opti
  * Takes over a descriptor, which the stream closes; when this throws, the descriptor is still the caller's. Throws
  * ERR_PERCORE_SYSTEM: EBADF, EBUSY for one that this thread's I/O has already.
  */
-export function openPipe(core: IoCore, fd: number, way: PipeWay, options: PipeOptions): PipeStream {
+export function openPipe(core: IoCore, fd: number, way: PipeWay, options: PipeStreamOptions): PipeStream {
   checkInteger('fd', fd, 0, 2 ** 31 - 1);
   checkOneOf('way', way, ['read', 'write', 'both']);
   const checked = checkStreamOptions(options);
@@ -190,13 +190,13 @@ export function openPipe(core: IoCore, fd: number, way: PipeWay, options: PipeOp
 }
 
 /** Standard input as a stream; descriptor 0 itself stays as it is. Beside it, `process.stdin` must not be used. */
-export function openStandardInput(core: IoCore, options: PipeOptions): PipeStream {
+export function openStandardInput(core: IoCore, options: PipeStreamOptions): PipeStream {
   const checked = checkStreamOptions(options);
   return own(core, systemCallOf('open standard input', () => core.native.descriptors.openStandardInput()), 'read', checked);
 }
 
 /** A stream over a descriptor that was opened for it. */
-function own(core: IoCore, fd: number, way: PipeWay, options: Required<PipeOptions>): PipeStream {
+function own(core: IoCore, fd: number, way: PipeWay, options: Required<PipeStreamOptions>): PipeStream {
   try {
     return new PipeStream(new PipeEndpoint(core, fd, way, options));
   } catch (error) {

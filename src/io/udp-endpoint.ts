@@ -7,7 +7,7 @@
  * Writable readiness is asked for only while the kernel refuses, since UDP reports it for each datagram that has left.
  */
 import { PercoreError } from '../errors.js';
-import { words } from '../layout.js';
+import { DATAGRAM_BATCH, words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import type { Ready } from '../scheduling/internal.js';
@@ -104,7 +104,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser {
   private isDelivering = false;
 
   constructor(
-    private readonly core: TimedIoCore, private readonly fd: number, private readonly settings: DatagramSettings,
+    private readonly core: TimedIoCore, readonly fd: number, private readonly settings: DatagramSettings,
     readonly address: string, readonly port: number,
   ) {
     const { isUnix, isConnected, sendBytes, datagramBytes, priority } = settings;

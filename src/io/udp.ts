@@ -27,6 +27,11 @@ export class DatagramSocket {
     this.#endpoint = endpoint;
   }
 
+  /** Its descriptor, which the socket owns and closes. */
+  get fd(): number {
+    return this.#endpoint.fd;
+  }
+
   /** Where it is bound: an IP address, or a path that is '' for a Unix socket without one. */
   get address(): string {
     return this.#endpoint.address;

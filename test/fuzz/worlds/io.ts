@@ -27,7 +27,6 @@ const hints: Hints = {
   lines: [(fuzzer) => fuzzer.ofClass(/Connection|PipeStream|FileReader/), options({}, { maxLineBytes: int(16, 1000), onTooLong: aFunction, onEnd: aFunction }), aFunction],
   LineReader: [options({}, { maxLineBytes: int(16, 1000), onTooLong: aFunction, onEnd: aFunction }), aFunction],
   linkToQueue: [(fuzzer) => fuzzer.ofClass(/^Connection$/), () => queues.pub(queues.create({ kind: 'spsc', capacityBytes: 4096 }))],
-  createLoads: [int(1, 4)],
 
   listen: [options({ port: oneOf(0) }, { host: oneOf('127.0.0.1', 'localhost', '::1'), backlog: int(1, 100), reusePort: oneOf(true, false), ...stream }), aFunction],
   connect: [options({ port }, { host: oneOf('127.0.0.1', 'localhost'), ...stream })],
@@ -42,7 +41,7 @@ const hints: Hints = {
   watchPath: [path, options({}, { events: oneOf(['created'], ['deleted', 'modified']), priority: int(0, 7) }), aFunction],
   onReadiness: [(fuzzer) => fuzzer.ofClass(/^Object$/), options({}, { priority: int(0, 7) }), aFunction],
 
-  onData: [aFunction], onClose: [aFunction], onEnd: [aFunction], onWritable: [aFunction], onMessage: [aFunction],
+  onData: [aFunction], onClose: [aFunction], onEnd: [aFunction], onReceive: [aFunction],
   offer: [bytes, int(0, 4), int(0, 4)],
   'DatagramSocket.send': [bytes, options({ port: int(1, 65_535) }, { host: oneOf('127.0.0.1') })],
   register: [descriptor, options({}, { interest: int(1, 7), priority: int(0, 7) })],
@@ -57,11 +56,11 @@ const hints: Hints = {
 export const world: World = {
   hints,
   makers: [
-    ...(['create', 'create', 'createPoller', 'createReadiness', 'openReadiness', 'closeReadiness', 'createConsole', 'lines', 'linkToQueue', 'createLoads'] as const).map((name) => [name, io[name] as (...args: any[]) => unknown] as const),
+    ...(['create', 'create', 'createPoller', 'createReadiness', 'openReadiness', 'closeReadiness', 'createConsole', 'lines', 'linkToQueue'] as const).map((name) => [name, io[name] as (...args: any[]) => unknown] as const),
     ['LineReader', (...args: any[]) => new (io.LineReader as new (...args: any[]) => object)(...args)],
   ],
   // Of the process itself: one thread may read it, once.
-  leftOut: ['LocalIo.stdin', 'DatagramSocket.run', 'PathWatch.tell'],
+  leftOut: ['LocalIo.stdin'],
   bound(name, args) {
     // A poller asked to wait for ever does.
     if (name === 'Poller.poll' && typeof args[0] === 'number' && (args[0] < 0 || args[0] > 3)) args[0] = 1;
