@@ -15,9 +15,10 @@ export {
   NANOS_PER_SECOND,
 } from './rate.js';
 export {
-  createTimer, RateTimer, type RateTickCallback, type RateTimerOptions, type RateTimerStatus, type WaitOptions,
+  createTimer, RateTimer, type RateTickCallback, type RateTimerOptions, type RateTimerStatus,
 } from './rate-timer.js';
 export type { RateBackend } from './alarm.js';
+export type { WaitOptions } from '../waiting.js';
 export type { CatchUp, RateTick } from './tick-grid.js';
 export { JitterMeasurement, JitterRecorder, JitterStats, type JitterOptions, type Percentiles } from './jitter.js';
 export { RateSurface, type RateSurfaceOptions } from './rate-surface.js';

@@ -411,7 +411,8 @@ describe('what is no rate timer', () => {
 
   it('is no tick either', async () => {
     const timer = createTimer({ rateHz: 1, clock: new ManualClock() });
-    await expect(timer.tick({ timeoutMs: 0 })).rejects.toThrow(/^timeoutMs must be milliseconds above 0, not 0$/);
+    await expect(timer.tick({ timeoutMs: 0 })).rejects.toThrow(/^no tick within 0 ms$/);
+    await expect(timer.tick({ timeoutMs: -1 })).rejects.toThrow(/^timeoutMs must be a number of milliseconds from 0 /);
     await expect(timer.tick({ signal: 'now' as never })).rejects.toThrow(/^signal must be an AbortSignal/);
     expect(() => timer.setRate(0)).toThrow(code('TIMER_INVALID_RATE'));
     expect(() => timer.setIntervalNs(1)).toThrow(code('TIMER_INVALID_INTERVAL'));

@@ -15,8 +15,8 @@
  * any thread: the main one, a worker, a reactor. Not setInterval, which drifts, and ticks in milliseconds, by decision
  * of its maintainers.
  */
-import { checkSignal, whenAborted } from '../abort.js';
 import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
+import { checkWaitOptions, Waiters, type StartTimeout, type WaitOptions } from '../waiting.js';
 import { ManualAlarm, openAlarm, type OpenedAlarm, type RateBackend } from './alarm.js';
 import { monotonicClock, type Clock, type SystemClock } from './clock.js';
 import { ManualClock } from './manual-clock.js';
@@ -53,13 +53,6 @@ export interface RateTimerOptions {
 }
 export type RateTickCallback = (tick: RateTick) => void;
 
-export interface WaitOptions {
-  /** Rejects with its reason when it aborts. */
-  signal?: AbortSignal;
-  /** Rejects with ERR_PERCORE_TIMEOUT after so many milliseconds of the timer's clock. */
-  timeoutMs?: number;
-}
-
 export interface RateTimerStatus {
   /** What was asked and what is used; `why` where they differ. */
   readonly backend: { readonly asked: RateBackend | 'auto'; readonly granted: RateBackend; readonly why?: string };
@@ -73,12 +66,6 @@ export interface RateTimerStatus {
   /** Callbacks that threw, or whose promise was rejected. */
   readonly errors: number;
   readonly isClosed: boolean;
-}
-
-interface Waiter {
-  readonly resolve: (tick: RateTick) => void;
-  readonly reject: (error: unknown) => void;
-  cleanUp: (() => void) | undefined;
 }
 
 const OPTIONS = ['rateHz', 'intervalNs', 'firstNs', 'backend', 'catchUp', 'clock', 'spinNs', 'onError'];
@@ -103,7 +90,9 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   private readonly spare: TickGrid;
   private readonly onTick: RateTickCallback | undefined;
   private readonly onError: ((error: unknown) => void) | undefined;
-  private waiters: Waiter[] = [];
+  private readonly waiters: Waiters<RateTick>;
+  /** Without a callback the alarm is armed only while somebody waits. */
+  private isAwaited = false;
   private tickCount = 0;
   private missedCount = 0;
   private errorCount = 0;
@@ -136,6 +125,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     const now = this.clock.nowNs();
     this.spare = new TickGrid(0, 0, intervalNs, catchUp);
     this.grid = new TickGrid(now, now + firstNs, intervalNs, catchUp);
+    this.waiters = new Waiters('no tick', () => this.watchIfAwaited(), timeoutBy(this.clock));
     if (onTick !== undefined) this.arm();
   }
 
@@ -174,25 +164,13 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
    * _INVALID_ARGUMENT, or the signal's reason; then the tick is not lost, but the next call's. Allocates the promise
    * and the tick.
    */
-  tick(options: WaitOptions = {}): Promise<RateTick> {
-    return new Promise((resolve, reject) => {
-      const { signal, timeoutMs } = checkOptions('options', options, ['signal', 'timeoutMs']);
-      checkSignal(signal);
-      if (timeoutMs !== undefined && (typeof timeoutMs !== 'number' || !(timeoutMs > 0))) {
-        throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds above 0');
-      }
-      if (signal?.aborted === true) throw signal.reason;
-      if (this.isClosed) throw closed();
-      const waiter: Waiter = { resolve, reject, cleanUp: undefined };
-      this.waiters.push(waiter);
-      if (signal !== undefined || timeoutMs !== undefined) this.limit(waiter, signal, timeoutMs);
-      if (this.waiters.length === 1 && this.onTick === undefined) this.arm();
-    });
+  tick(options?: WaitOptions): Promise<RateTick> {
+    return this.waiters.wait(options);
   }
 
   /** Tick after tick, until the timer is closed. Leaving the loop does not close it. */
   ticks(options: WaitOptions = {}): AsyncIterable<RateTick> {
-    checkOptions('options', options, ['signal', 'timeoutMs']);
+    checkWaitOptions(options);
     return { [Symbol.asyncIterator]: () => ({ next: () => this.next(options) }) };
   }
 
@@ -236,7 +214,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     if (this.isClosed) return;
     this.isClosed = true;
     this.opened.alarm.close();
-    for (const waiter of this.takeWaiters()) waiter.reject(closed());
+    this.waiters.fail(closed());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -252,12 +230,11 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     this.grid.take(firedNs, tick);
     this.tickCount++;
     this.missedCount += tick.missed;
-    if (this.waiters.length !== 0) {
-      const copy = { ...tick };
-      for (const waiter of this.takeWaiters()) waiter.resolve(copy);
-    }
+    // One copy for all who wait: `tick` is written again for the next.
+    if (this.waiters.count !== 0) this.waiters.settle({ ...tick });
     if (this.onTick === undefined) {
       // Those who were waiting run now, and arm it if they want more.
+      this.isAwaited = false;
       this.opened.alarm.arm(Infinity);
       return;
     }
@@ -300,7 +277,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   }
 
   private rearm(): void {
-    if (!this.isClosed && (this.onTick !== undefined || this.waiters.length !== 0)) this.arm();
+    if (!this.isClosed && (this.onTick !== undefined || this.waiters.count !== 0)) this.arm();
   }
 
   private change(intervalNs: number): void {
@@ -318,47 +295,24 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     });
   }
 
-  private takeWaiters(): Waiter[] {
-    const waiters = this.waiters;
-    this.waiters = [];
-    for (const waiter of waiters) waiter.cleanUp?.();
-    return waiters;
-  }
-
-  private limit(waiter: Waiter, signal: AbortSignal | undefined, timeoutMs: number | undefined): void {
-    const giveUp = (error: unknown): void => {
-      waiter.cleanUp?.();
-      this.waiters = this.waiters.filter((other) => other !== waiter);
-      if (this.waiters.length === 0 && this.onTick === undefined) this.opened.alarm.arm(Infinity);
-      waiter.reject(error);
-    };
-    const onAbort = (): void => giveUp(signal!.reason);
-    const stopTimeout =
-      timeoutMs === undefined
-        ? undefined
-        : startTimeout(this.clock, timeoutMs, () =>
-            giveUp(new PercoreError('ERR_PERCORE_TIMEOUT', `no tick within ${timeoutMs} ms`)),
-          );
-    const stopListening = signal === undefined ? undefined : whenAborted(signal, onAbort);
-    waiter.cleanUp = () => {
-      stopTimeout?.();
-      stopListening?.();
-    };
+  /** Called when a wait begins or is given up. */
+  private watchIfAwaited(): void {
+    if (this.isClosed) throw closed();
+    const isAwaited = this.waiters.count > 0;
+    if (this.onTick !== undefined || isAwaited === this.isAwaited) return;
+    this.isAwaited = isAwaited;
+    this.opened.alarm.arm(isAwaited ? this.grid.nextNs : Infinity);
   }
 }
 
-/** Longest that Node's own timers can wait; beyond it a time-out is none. */
-const MOST_TIMEOUT_MS = 2 ** 31 - 1;
-
-function startTimeout(clock: Clock, timeoutMs: number, onTimeout: () => void): () => void {
-  if (clock instanceof ManualClock) {
-    const alarm = new ManualAlarm(clock, () => onTimeout());
+/** Time-outs by the timer's own clock; those of a clock that runs by itself are Node's. */
+function timeoutBy(clock: Clock): StartTimeout | undefined {
+  if (!(clock instanceof ManualClock)) return undefined;
+  return (timeoutMs, then) => {
+    const alarm = new ManualAlarm(clock, () => then());
     alarm.arm(clock.nowNs() + timeoutMs * 1e6);
     return () => alarm.close();
-  }
-  if (timeoutMs > MOST_TIMEOUT_MS) return () => undefined;
-  const timeout = setTimeout(onTimeout, timeoutMs);
-  return () => clearTimeout(timeout);
+  };
 }
 
 function checkOneOf(options: RateTimerOptions): number {
