@@ -17,7 +17,7 @@ import { words } from '../layout.js';
 import { native, type Native } from '../native.js';
 import type { Schedule } from '../scheduling/internal.js';
 import type { Endpoint } from './endpoint.js';
-import { EVENT, EVENTS, UNSENT, type IoMemory } from './io-memory.js';
+import { createIoCounters, EVENT, EVENTS, UNSENT, type IoMemory } from './io-memory.js';
 import { PoolRelief } from './pool-relief.js';
 import { notWatched, openSource, type IoSource, type OpenSource } from './source.js';
 import { EndpointTable, MAX_ENDPOINTS } from './token.js';
@@ -29,6 +29,8 @@ export interface IoHost {
   readonly nowNs: () => number;
   /** When the turn began; a load where there are turns. */
   readonly turnNs: () => number;
+  /** Where it counts: an IoCounters, see layout.ts. Left out: in memory of its own. */
+  readonly counters?: Float64Array;
   /** Opens the thread's source. */
   readonly open: OpenSource;
   /** The first endpoint is open (true), or the last has gone. */
@@ -49,6 +51,8 @@ export class IoCore {
   readonly schedule: Schedule;
   readonly nowNs: () => number;
   readonly turnNs: () => number;
+  /** An IoCounters, see layout.ts. */
+  readonly counters: Float64Array;
   /** There since the first endpoint. */
   memory!: IoMemory;
   granted: IoSource;
@@ -68,6 +72,7 @@ export class IoCore {
     this.schedule = host.schedule;
     this.nowNs = host.nowNs;
     this.turnNs = host.turnNs;
+    this.counters = host.counters ?? createIoCounters();
   }
 
   /** The source that was asked for. */
@@ -266,7 +271,7 @@ export class IoCore {
   /** Opens the thread's source: with the first endpoint, or before. Where io_uring is refused epoll stands in. */
   begin(): void {
     if (this.memory !== undefined) return;
-    const { memory, granted, refusal } = openSource(this.native, this.asked, this.host.open);
+    const { memory, granted, refusal } = openSource(this.native, this.asked, this.counters, this.host.open);
     this.granted = granted;
     if (refusal !== undefined) this.refusals.push(refusal);
     this.relief = new PoolRelief(memory);

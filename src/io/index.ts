@@ -3,6 +3,7 @@
  * hand, `reactor.io` in a reactor.
  */
 export { create, type CreateOptions, type LocalIo, type LocalIoStatus } from './local-io.js';
+export type { IoCounters } from './io-memory.js';
 export type { Io, IoStatus } from './io.js';
 export type { IoSource } from './source.js';
 export type { ConnectOptions, ListenOptions } from './tcp.js';

@@ -9,7 +9,7 @@
  * Made with the first source of a thread, since most pages of it are touched only under load.
  */
 import { markAsUntransferable } from 'node:worker_threads';
-import { ioBlockLayout, words } from '../layout.js';
+import { ioBlockLayout, ioCountersLayout, words } from '../layout.js';
 import type { IoHandle, NativeSources } from '../native.js';
 
 const fields = ioBlockLayout.fields;
@@ -24,10 +24,9 @@ const BUFFER_USERS = fields.bufferUsers.at >> 2;
 export const UNSENT = fields.unsent.at >> 2;
 const DRAINS = fields.drains.at >> 2;
 const BUFFER_BITS = fields.bufferBits.at >> 2;
-const RECEIVES = fields.receives.at >> 3;
-const SENDS = fields.sends.at >> 3;
-const ACCEPTS = fields.accepts.at >> 3;
-const POOL_WAITS = fields.poolWaits.at >> 3;
+const POOL_WAITS = ioCountersLayout.fields.poolWaits.at >> 3;
+const SHED = ioCountersLayout.fields.shed.at >> 3;
+const REFUSED = ioCountersLayout.fields.refused.at >> 3;
 
 export const POOL_BYTES = 1 << 23;
 const HALF_BYTES = 1 << 18;
@@ -38,9 +37,21 @@ const LOOP_BYTES = 128;
 
 const { SEND } = words.ioRequest;
 
+/** Figures of the streams of a thread, by the names that layout.ts has for them. */
+export type IoCounters = { readonly [Name in keyof typeof ioCountersLayout.fields]: number };
+
+/** Memory for an IoCounters, where no reactor has any. */
+export function createIoCounters(): Float64Array {
+  return new Float64Array(ioCountersLayout.bytes >> 3);
+}
+
+export function readIoCounters(counters: Float64Array): IoCounters {
+  const entries = Object.entries(ioCountersLayout.fields).map(([name, { at }]) => [name, counters[at >> 3]!]);
+  return Object.fromEntries(entries) as IoCounters;
+}
+
 export class IoMemory {
   readonly block = new Int32Array(ioBlockLayout.bytes >> 2);
-  readonly totals = new Float64Array(this.block.buffer);
   readonly pool = new Uint8Array(new ArrayBuffer(POOL_BYTES));
   readonly outbox = new Uint8Array(new ArrayBuffer(2 * HALF_BYTES));
   /** Set once the source is open. */
@@ -53,7 +64,8 @@ export class IoMemory {
   private outboxAt = 0;
   private outboxEnd = HALF_BYTES;
 
-  constructor(readonly sources: NativeSources) {
+  /** `counters`: an IoCounters, see layout.ts. */
+  constructor(readonly sources: NativeSources, readonly counters: Float64Array) {
     // One that is transferred would take the source's memory to another thread.
     for (const buffer of [this.block.buffer, this.pool.buffer, this.outbox.buffer]) markAsUntransferable(buffer);
   }
@@ -135,15 +147,17 @@ export class IoMemory {
 
   /** Times that native found no buffer free. */
   get poolWaits(): number {
-    return this.totals[POOL_WAITS]!;
+    return this.counters[POOL_WAITS]!;
   }
 
-  /** What native has counted since the source was opened. Allocates. */
-  counters(): { receives: number; sends: number; accepts: number; poolWaits: number } {
-    const { totals } = this;
-    return {
-      receives: totals[RECEIVES]!, sends: totals[SENDS]!, accepts: totals[ACCEPTS]!, poolWaits: totals[POOL_WAITS]!,
-    };
+  /** An endpoint has answered an offer with BACK_PRESSURED. */
+  countRefused(): void {
+    this.counters[REFUSED]!++;
+  }
+
+  /** A listener has closed so many connections at once. */
+  countShed(connections: number): void {
+    this.counters[SHED]! += connections;
   }
 
   drain(): void {

@@ -9,6 +9,7 @@ import type { FileOptions } from './file-endpoint.js';
 import type { FileReader } from './file-reader.js';
 import { FileSet } from './file-set.js';
 import type { FileWriter } from './file-writer.js';
+import { readIoCounters, type IoCounters } from './io-memory.js';
 import { listenFd, type BoundDescriptor, type ListenFdOptions } from './listen-fd.js';
 import type { Listener } from './listener.js';
 import { openFifo, openPipe, openStandardInput, type FifoOptions, type PipeStream, type PipeStreamOptions, type PipeWay } from './pipe.js';
@@ -23,7 +24,8 @@ import {
 } from './unix.js';
 import { watchPath, type PathWatch, type WatchEvent, type WatchOptions } from './watch.js';
 
-export interface IoStatus {
+/** Figures of the I/O of a thread. The counters are of its streams, since the thread began. */
+export interface IoStatus extends IoCounters {
   /** The source that was asked for. */
   readonly asked: IoSource;
   /** The one that is used, or will be with the first endpoint. */
@@ -32,14 +34,6 @@ export interface IoStatus {
   readonly refusals: readonly string[];
   /** Endpoints that are open: listeners, connections, sockets, pipes, files, watches. */
   readonly endpoints: number;
-  /** Buffers with received bytes that native has delivered. */
-  readonly receives: number;
-  /** Sends that were asked of the kernel. */
-  readonly sends: number;
-  /** Connections that were accepted. */
-  readonly accepts: number;
-  /** Times that no receive buffer was free. */
-  readonly poolWaits: number;
 }
 
 let open: (io: object) => TimedIoCore | undefined;
@@ -159,8 +153,8 @@ export class Io {
 
   /** Its figures. Allocates. */
   status(): IoStatus {
-    const { asked, granted, refusals, count, memory } = this.#core;
-    return { asked, granted, refusals: [...refusals], endpoints: count, ...(memory?.counters() ?? NO_COUNTERS) };
+    const { asked, granted, refusals, count, counters } = this.#core;
+    return { asked, granted, refusals: [...refusals], endpoints: count, ...readIoCounters(counters) };
   }
 
   /** Closes every endpoint, also when a handler throws; the first error is thrown afterwards. */
@@ -177,9 +171,6 @@ export class Io {
 export function coreOf(io: unknown): TimedIoCore | undefined {
   return typeof io === 'object' && io !== null ? open(io) : undefined;
 }
-
-/** Before the first endpoint. */
-const NO_COUNTERS = { receives: 0, sends: 0, accepts: 0, poolWaits: 0 };
 
 function isUnix<T extends object>(options: T | undefined): options is T & { path: string } {
   return typeof options === 'object' && options !== null && (options as { path?: unknown }).path !== undefined;

@@ -110,7 +110,9 @@ class ListenerEndpoint implements Endpoint, Ready {
   onFailed(): void {
     this.isAccepting = false;
     this.shortages++;
-    this.shed += this.core.native.tcp.shed(this.fd);
+    const shed = this.core.native.tcp.shed(this.fd);
+    this.shed += shed;
+    this.core.memory.countShed(shed);
     this.retry = this.core.timers.after({ delayNs: RETRY_NS, priority: this.band }, () => {
       this.retry = noTimer;
       this.start();

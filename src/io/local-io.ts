@@ -89,7 +89,8 @@ class Loop implements SchedulerHost {
   ) {}
 
   open(isUring: boolean, memory: IoMemory, poll: () => void): IoHandle | number {
-    const made = this.addon.drivers.create(isUring, memory.block, memory.pool, memory.outbox, () => this.turn(poll));
+    const { block, pool, outbox, counters } = memory;
+    const made = this.addon.drivers.create(isUring, block, pool, outbox, counters, () => this.turn(poll));
     if (typeof made === 'number') return made;
     this.driver = made.driver;
     this.memory = memory;

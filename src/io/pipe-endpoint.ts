@@ -123,6 +123,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
       this.refusedBytes = 0;
     } else if (this.backlog.bytes + length > this.highWaterBytes) {
       if (length > this.refusedBytes) this.refusedBytes = length;
+      this.core.memory.countRefused();
       noteRefusal(this, length);
       return BACK_PRESSURED;
     }

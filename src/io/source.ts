@@ -40,8 +40,8 @@ export function checkSource(source: IoSource = 'epoll'): IoSource {
 }
 
 /** Throws ERR_PERCORE_SYSTEM when epoll is refused as well. */
-export function openSource(native: Native, asked: IoSource, open: OpenSource): OpenedSource {
-  const memory = new IoMemory(native.sources);
+export function openSource(native: Native, asked: IoSource, counters: Float64Array, open: OpenSource): OpenedSource {
+  const memory = new IoMemory(native.sources, counters);
   let refusal: string | undefined;
   let handle = open(asked === 'io_uring', memory);
   if (typeof handle === 'number' && asked === 'io_uring') {

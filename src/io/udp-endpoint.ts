@@ -165,6 +165,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser {
     if (!outbox.hasRoom(length) && (this.isBlocked || !this.flush() || !outbox.hasRoom(length))) {
       if (this.isClosed) return CLOSED;
       this.refused++;
+      this.core.memory.countRefused();
       noteRefusal(this, length);
       return BACK_PRESSURED;
     }

@@ -27,9 +27,10 @@ import { NamesToCome, checkName, type HeardName } from './names.js';
 import type { Outlet } from './outlet.js';
 import { DropReports } from './drop-reports.js';
 import { isOptions, wrongOptions } from './options.js';
-import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
+import { ioCounters, partyCounters, partyWords, timerCounters, type SharedRuntime } from './shared.js';
 import { QueueReading, type ReadableEnd, type Reading } from './reading.js';
 import { Steps } from './steps.js';
+import { TaskDepth } from './task-depth.js';
 import { LocalTask, type ByteRecord, type StepResult, type TaskHost } from './task.js';
 import { Waits, type Holdable } from './waits.js';
 
@@ -160,6 +161,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, Schedu
   private readonly intercore: Intercore;
   private readonly calls: CallService;
   private readonly tasks = new Map<string, LocalTask>();
+  private readonly depth: TaskDepth;
   /** For the lanes whose first record is for a name that nobody here has yet, while the entry runs. */
   private readonly namesToCome = new NamesToCome();
   private holdsCalls = true;
@@ -198,6 +200,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, Schedu
     this.clock = options.clock === 'manual' ? new ManualClock() : clock;
     this.party = partyWords(shared.inboxes[id]!);
     this.counters = partyCounters(shared.inboxes[id]!);
+    this.depth = new TaskDepth(this.counters, this.tasks);
     this.intercore = new Intercore(this);
     this.turnHandle = this.addon.turns.create({
       inbox: new Uint8Array(shared.inboxes[id]!),
@@ -211,6 +214,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, Schedu
     const nowNs = this.nowNs;
     this.wheel = new Timers({
       schedule, nowNs, delivery: this.delivery, timerRequests: this.timerRequests,
+      counters: timerCounters(shared.inboxes[id]!),
       drainTimerRequests: () => this.addon.turns.drainTimers(this.turnHandle),
       shareTimerRecords: (index, records) => this.addon.turns.shareTimers(this.turnHandle, index, records),
       mustYield: (band) => this.mustYield(band),
@@ -225,7 +229,8 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, Schedu
       schedule, nowNs,
       source: options.io?.source ?? 'epoll',
       turnNs: () => this.counters[TURN_NS]!,
-      open: (isUring, { block, pool, outbox }) => this.addon.turns.openSource(this.turnHandle, isUring, block, pool, outbox),
+      counters: ioCounters(shared.inboxes[id]!),
+      open: (isUring, { block, pool, outbox, counters }) => this.addon.turns.openSource(this.turnHandle, isUring, block, pool, outbox, counters),
       // The turn keeps the thread alive.
       keepAlive: () => undefined,
       report: (error, where) => this.reportError(error, where),
@@ -258,7 +263,9 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, Schedu
     this.scheduler.run(this.turnEndNs);
     if (this.toldBand !== AWAKE) this.setRunningBand(AWAKE);
     this.waits.endTurn();
-    this.delivery[HAS_MORE] = this.scheduler.discipline.isEmpty ? 0 : 1;
+    const { isEmpty } = this.scheduler.discipline;
+    this.delivery[HAS_MORE] = isEmpty ? 0 : 1;
+    this.depth.endTurn(this.counters[TURN_NS]!, isEmpty, this.waits.hasHeld);
     // Whoever asks for a turn from here on gets another one: nothing looks at what is ready, or at who waits, after this.
     this.isInTurn = false;
     if (this.waits.hasStale) this.waits.look(false);
