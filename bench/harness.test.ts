@@ -1,12 +1,24 @@
 import { describe, expect, it } from 'vitest';
 import { CheckFailed, check, compare, finding, percentile, type Figure } from './harness.js';
 
-const figure: Figure = { of: 'rate', metric: 'rate', unit: '1/s', better: 'higher', targets: { theirs: { of: 'ratio', atLeast: 3 } } };
+const figure: Figure = {
+  of: 'rate',
+  metric: 'rate',
+  unit: '1/s',
+  better: 'higher',
+  targets: { theirs: { of: 'ratio', atLeast: 3 } },
+};
 
 describe('finding', () => {
   it('gives the pair of runs that has the median ratio, so that value and baseline divide to the ratio', () => {
     const row = finding(figure, [10, 40, 90], 'theirs', [10, 10, 10]);
-    expect(row).toMatchObject({ value: 40, baseline: { name: 'theirs', value: 10 }, ratio: 4, runs: 3, spread: { of: 'ratio', min: 1, max: 9 } });
+    expect(row).toMatchObject({
+      value: 40,
+      baseline: { name: 'theirs', value: 10 },
+      ratio: 4,
+      runs: 3,
+      spread: { of: 'ratio', min: 1, max: 9 },
+    });
   });
 
   it('pairs runs of the same mood: a slow machine does not move the ratio', () => {
@@ -21,8 +33,15 @@ describe('finding', () => {
   });
 
   it('gives no ratio against a baseline of 0, and spreads the value instead', () => {
-    const row = finding({ ...figure, better: 'lower', targets: { theirs: { of: 'value', atMost: 1 } } }, [0, 2, 1], 'theirs', [0, 0, 0]);
-    expect(row).toMatchObject({ value: 1, ratio: null, spread: { of: 'value', min: 0, max: 2 }, target: { isMet: true } });
+    const row = finding(
+      { ...figure, better: 'lower', targets: { theirs: { of: 'value', atMost: 1 } } }, [0, 2, 1], 'theirs', [0, 0, 0],
+    );
+    expect(row).toMatchObject({
+      value: 1,
+      ratio: null,
+      spread: { of: 'value', min: 0, max: 2 },
+      target: { isMet: true },
+    });
   });
 });
 
@@ -30,7 +49,12 @@ describe('compare', () => {
   it('runs ours and the baselines in turn', async () => {
     const order: string[] = [];
     const contender = (name: string) => ({ name, run: async () => ({ rate: order.push(name) }) });
-    const rows = await compare({ runs: 3, ours: contender('A'), baselines: [contender('B1'), contender('B2')], figures: [figure] });
+    const rows = await compare({
+      runs: 3,
+      ours: contender('A'),
+      baselines: [contender('B1'), contender('B2')],
+      figures: [figure],
+    });
     expect(order.join(' ')).toBe('A B1 B2 A B1 B2 A B1 B2');
     expect(rows.map(({ baseline }) => baseline.name)).toEqual(['B1', 'B2']);
   });

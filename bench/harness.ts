@@ -4,10 +4,10 @@
  *      run 1            run 2            run 3                     one row a figure and baseline
  *      A  B1  B2        A  B1  B2        A  B1  B2    ──pairs──>   A/B1: ratios of run 1, 2, 3; the median's pair is the row
  *
- * Ours and its baselines run interleaved, each run short, because the machine changes its mood between minutes and even between
- * seconds: a virtual machine moves its CPUs from one core complex to two and back, and everything that crosses cores then takes
- * four times as long. Two runs that follow each other usually meet the same mood, so the ratio of a pair means something where
- * the medians of two series would not.
+ * Ours and its baselines run interleaved, each run short, because the machine changes its mood between minutes and even
+ * between seconds: a virtual machine moves its CPUs from one core complex to two and back, and everything that crosses
+ * cores then takes four times as long. Two runs that follow each other usually meet the same mood, so the ratio of a
+ * pair means something where the medians of two series would not.
  *
  *   ratio     the median over all runs of (ours / baseline) of the same run
  *   value     ours, in the run that has this ratio; so value / baseline.value is the ratio exactly
@@ -95,7 +95,9 @@ export interface Comparison<Name extends string> {
   readonly ours: Contender<Name>;
   readonly baselines: readonly Contender<Name>[];
   readonly figures: readonly Figure<Name>[];
-  /** Some of `baselines` are shapes of ours, and the bench looks for their samples afterwards: `--alone` keeps them all. */
+  /**
+   * Some of `baselines` are shapes of ours, and the bench looks for their samples afterwards: `--alone` keeps them all.
+   */
   readonly hasOursAmongBaselines?: true;
   /** Asked for when all runs are over. */
   readonly note?: () => string;
@@ -135,7 +137,10 @@ export async function compare<Name extends string>(comparison: Comparison<Name>)
 async function withinTime<Name extends string>(contender: Contender<Name>): Promise<Sample<Name>> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new CheckFailed(`${contender.name} has not finished within ${RUN_MS / 1000} s`)), RUN_MS);
+    timer = setTimeout(
+      () => reject(new CheckFailed(`${contender.name} has not finished within ${RUN_MS / 1000} s`)),
+      RUN_MS,
+    );
   });
   try {
     return await Promise.race([contender.run(), late]);
@@ -145,7 +150,13 @@ async function withinTime<Name extends string>(contender: Contender<Name>): Prom
 }
 
 /** The row of one figure against one baseline: the pair of runs that has the median ratio. */
-export function finding(figure: Figure, ours: readonly number[], baselineName: string, baseline: readonly number[], note?: string): Finding {
+export function finding(
+  figure: Figure,
+  ours: readonly number[],
+  baselineName: string,
+  baseline: readonly number[],
+  note?: string,
+): Finding {
   const ratios = ours.map((value, run) => value / baseline[run]);
   const hasRatio = ratios.every(Number.isFinite);
   const ranked = hasRatio ? ratios : ours;
@@ -173,17 +184,32 @@ export function finding(figure: Figure, ours: readonly number[], baselineName: s
 /** What stands in the place of a figure whose result check has failed, or that could not be measured. */
 export function refusal(why: string): Finding {
   return {
-    metric: 'none', params: {}, unit: '', value: null, better: 'lower', baseline: { name: 'none', value: null }, ratio: null,
-    runs: 0, spread: null, verified: false, target: null, samples: { ours: [], baseline: [] }, note: why,
+    metric: 'none',
+    params: {},
+    unit: '',
+    value: null,
+    better: 'lower',
+    baseline: { name: 'none', value: null },
+    ratio: null,
+    runs: 0,
+    spread: null,
+    verified: false,
+    target: null,
+    samples: { ours: [], baseline: [] },
+    note: why,
   };
 }
 
-/** Nearest rank: the smallest value that at least `percent` of all do not exceed. `sorted` is ascending and not empty. */
+/**
+ * Nearest rank: the smallest value that at least `percent` of all do not exceed. `sorted` is ascending and not empty.
+ */
 export function percentile(sorted: ArrayLike<number>, percent: number): number {
   return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)];
 }
 
-/** What is being run, on stderr, so that a long silence is not taken for a hang; rewritten in place on a terminal only. */
+/**
+ * What is being run, on stderr, so that a long silence is not taken for a hang; rewritten in place on a terminal only.
+ */
 export function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }

@@ -1,9 +1,10 @@
 /**
  * `npm run bench -- [suite | suite/bench ...] [--json [FILE]] [--alone]`
  *
- * Runs the suites of suites/ (all of them when none is named), each against its baselines, and prints a table on stdout. `--json`
- * prints the rows instead, as one JSON array; `--json FILE` writes them to FILE (bench/results/ is where results are kept) and
- * prints the table too. `--alone` leaves the baselines out, for scripts/compare-benches.mjs. Each row carries the context it was measured in.
+ * Runs the suites of suites/ (all of them when none is named), each against its baselines, and prints a table on
+ * stdout. `--json` prints the rows instead, as one JSON array; `--json FILE` writes them to FILE (bench/results/ is
+ * where results are kept) and prints the table too. `--alone` leaves the baselines out, for
+ * scripts/compare-benches.mjs. Each row carries the context it was measured in.
  *
  * Exit code: 0; 1 when a result check failed, and then that bench gives no number; 2 for wrong arguments.
  */
@@ -28,7 +29,9 @@ const suitesUrl = new URL('./suites/', import.meta.url);
 async function main(): Promise<void> {
   const { selectors, json } = parseWish(process.argv.slice(2));
   const chosen = await chooseBenches(selectors);
-  if (process.platform !== 'linux') throw new UsageError(`the benches read /proc and pin by taskset, so they need Linux; this is ${process.platform}`);
+  if (process.platform !== 'linux') {
+    throw new UsageError(`the benches read /proc and pin by taskset, so they need Linux; this is ${process.platform}`);
+  }
   const context = readContext();
   process.stderr.write(`${contextLine(context)}\n`);
   const rows: Row[] = [];
@@ -36,7 +39,9 @@ async function main(): Promise<void> {
     const startedMs = performance.now();
     const findings = await bench.run().catch((error: Error) => [refusal(error.message)]);
     progress('');
-    process.stderr.write(`${suite.name}/${bench.name}: ${((performance.now() - startedMs) / 1000).toFixed(1)} s${findings.every(({ verified }) => verified) ? '' : `, CHECK FAILED: ${findings.find(({ verified }) => !verified)!.note}`}\n`);
+    process.stderr.write(
+      `${suite.name}/${bench.name}: ${((performance.now() - startedMs) / 1000).toFixed(1)} s${findings.every(({ verified }) => verified) ? '' : `, CHECK FAILED: ${findings.find(({ verified }) => !verified)!.note}`}\n`,
+    );
     rows.push(...findings.map((finding): Row => ({ suite: suite.name, name: bench.name, ...finding, context })));
   }
   if (typeof json === 'string') {
@@ -44,14 +49,22 @@ async function main(): Promise<void> {
     writeFileSync(json, `${JSON.stringify(rows, undefined, 1)}\n`);
     process.stderr.write(`written to ${json}\n`);
   }
-  await new Promise((resolve) => process.stdout.write(json === true ? `${JSON.stringify(rows, undefined, 1)}\n` : table(rows), resolve));
+  await new Promise((resolve) =>
+    process.stdout.write(json === true ? `${JSON.stringify(rows, undefined, 1)}\n` : table(rows), resolve),
+  );
   // A contender that hung may have left threads behind that would keep this process alive.
   process.exit(rows.every(({ verified }) => verified) ? 0 : 1);
 }
 
 /** `--json` takes an optional value, which strict parsing does not know; so the tokens are judged here. */
 function parseWish(args: string[]): Wish {
-  const { tokens } = parseArgs({ args, strict: false, tokens: true, allowPositionals: true, options: { json: { type: 'string' } } });
+  const { tokens } = parseArgs({
+    args,
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+    options: { json: { type: 'string' } },
+  });
   const selectors: string[] = [];
   let json: Wish['json'];
   for (const token of tokens) {
@@ -61,27 +74,45 @@ function parseWish(args: string[]): Wish {
       leaveBaselinesOut();
       continue;
     }
-    if (token.name !== 'json') throw new UsageError(`unknown option ${token.rawName}; allowed are suites, --json [FILE] and --alone`);
-    if (token.value?.startsWith('-')) throw new UsageError(`--json is followed by "${token.value}", which looks like an option; give a file, or put --json last`);
+    if (token.name !== 'json') {
+      throw new UsageError(`unknown option ${token.rawName}; allowed are suites, --json [FILE] and --alone`);
+    }
+    if (token.value?.startsWith('-')) {
+      throw new UsageError(
+        `--json is followed by "${token.value}", which looks like an option; give a file, or put --json last`,
+      );
+    }
     json = token.value ?? true;
   }
   if (typeof json === 'string' && suiteNames().includes(json.split('/')[0])) {
-    throw new UsageError(`--json is followed by "${json}", which is a suite; put --json last to print on stdout, or name a file`);
+    throw new UsageError(
+      `--json is followed by "${json}", which is a suite; put --json last to print on stdout, or name a file`,
+    );
   }
   return { selectors, json };
 }
 
-const suiteNames = (): string[] => readdirSync(suitesUrl).filter((file) => file.endsWith('.js') && !file.endsWith('.test.js')).map((file) => file.slice(0, -3)).sort();
+const suiteNames = (): string[] =>
+  readdirSync(suitesUrl)
+    .filter((file) => file.endsWith('.js') && !file.endsWith('.test.js'))
+    .map((file) => file.slice(0, -3))
+    .sort();
 
 async function chooseBenches(selectors: readonly string[]): Promise<{ suite: Suite; bench: Bench }[]> {
   const names = suiteNames();
   const chosen: { suite: Suite; bench: Bench }[] = [];
   for (const selector of selectors.length === 0 ? names : selectors) {
     const [suiteName, benchName] = selector.split('/');
-    if (!names.includes(suiteName)) throw new UsageError(`unknown suite "${suiteName}"; there are: ${names.join(', ')}`);
+    if (!names.includes(suiteName)) {
+      throw new UsageError(`unknown suite "${suiteName}"; there are: ${names.join(', ')}`);
+    }
     const { default: suite } = (await import(new URL(`${suiteName}.js`, suitesUrl).href)) as { default: Suite };
     const benches = suite.benches.filter(({ name }) => benchName === undefined || name === benchName);
-    if (benches.length === 0) throw new UsageError(`suite ${suiteName} has no bench "${benchName}"; it has: ${suite.benches.map(({ name }) => name).join(', ')}`);
+    if (benches.length === 0) {
+      throw new UsageError(
+        `suite ${suiteName} has no bench "${benchName}"; it has: ${suite.benches.map(({ name }) => name).join(', ')}`,
+      );
+    }
     chosen.push(...benches.map((bench) => ({ suite, bench })));
   }
   return chosen;

@@ -5,26 +5,51 @@ import { CheckFailed } from './harness.js';
 import { rootUrl } from './context.js';
 
 export type BaselineProgram =
-  | 'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines' | 'random_access'
-  | 'epoll_server' | 'epoll_datagram_server' | 'tcp_client' | 'stream_client' | 'datagram_client' | 'accept_client' | 'idle_client';
+  | 'ring_round_trip'
+  | 'eventfd_round_trip'
+  | 'load_client'
+  | 'queue_throughput'
+  | 'spin_deadlines'
+  | 'random_access'
+  | 'epoll_server'
+  | 'epoll_datagram_server'
+  | 'tcp_client'
+  | 'stream_client'
+  | 'datagram_client'
+  | 'accept_client'
+  | 'idle_client';
 
 let built: Promise<Record<BaselineProgram, string>> | undefined;
 
-/** Path of a plain C or C++ program of bench/baselines, compiled if need be. That folder's build.mjs is not part of dist/. */
+/**
+ * Path of a plain C or C++ program of bench/baselines, compiled if need be. That folder's build.mjs is not part of
+ * dist/.
+ */
 export async function baselineProgram(name: BaselineProgram): Promise<string> {
   built ??= import(new URL('bench/baselines/build.mjs', rootUrl).href).then((module) => module.buildBaselines());
   return (await built)[name];
 }
 
-/** Runs a program to its end and returns the JSON object on the last line of its stdout. Any other end is a failed check. */
-export async function runProgram(command: string, args: readonly (string | number)[], timeoutMs = 120_000): Promise<Record<string, unknown>> {
+/**
+ * Runs a program to its end and returns the JSON object on the last line of its stdout. Any other end is a failed
+ * check.
+ */
+export async function runProgram(
+  command: string,
+  args: readonly (string | number)[],
+  timeoutMs = 120_000,
+): Promise<Record<string, unknown>> {
   const child = spawn(command, args.map(String), { stdio: ['ignore', 'pipe', 'pipe'] });
   const text = collect(child);
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
   const [code, signal] = await once(child, 'close');
   clearTimeout(timer);
   const what = `${command.split('/').at(-1)} ${args.join(' ')}`;
-  if (code !== 0) throw new CheckFailed(`${what} ended with ${signal ?? `exit code ${code}`}: ${text.stderr.trim() || text.stdout.trim()}`);
+  if (code !== 0) {
+    throw new CheckFailed(
+      `${what} ended with ${signal ?? `exit code ${code}`}: ${text.stderr.trim() || text.stdout.trim()}`,
+    );
+  }
   return parseLast(text.stdout, what);
 }
 

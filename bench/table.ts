@@ -14,13 +14,34 @@ export function table(rows: readonly Row[]): string {
 
 function rowCells(row: Row): string[] {
   const params = Object.entries(row.params).map(([name, value]) => `${name}=${value}`).join(' ');
-  if (!row.verified) return [`${row.suite}/${row.name}`, row.metric, params, 'no figure', row.baseline.name, '', '', '', '', 'CHECK FAILED'];
+  if (!row.verified) {
+    return [
+      `${row.suite}/${row.name}`,
+      row.metric,
+      params,
+      'no figure',
+      row.baseline.name,
+      '',
+      '',
+      '',
+      '',
+      'CHECK FAILED',
+    ];
+  }
   const { spread, target } = row;
   return [
-    `${row.suite}/${row.name}`, row.metric, params,
-    amount(row.value, row.unit), row.baseline.name, amount(row.baseline.value, row.unit),
+    `${row.suite}/${row.name}`,
+    row.metric,
+    params,
+    amount(row.value, row.unit),
+    row.baseline.name,
+    amount(row.baseline.value, row.unit),
     row.ratio === null ? '-' : digits(row.ratio),
-    spread === null ? '-' : spread.of === 'ratio' ? `${digits(spread.min)} - ${digits(spread.max)}` : `${digits(spread.min)} - ${digits(spread.max)} ${row.unit}`,
+    spread === null
+      ? '-'
+      : spread.of === 'ratio'
+        ? `${digits(spread.min)} - ${digits(spread.max)}`
+        : `${digits(spread.min)} - ${digits(spread.max)} ${row.unit}`,
     target === null ? '-' : targetText(target, row.unit),
     target === null ? '' : target.isMet ? 'met' : 'MISSED',
   ];

@@ -38,7 +38,11 @@ export default function start(reactor: Reactor<Services>): void {
 }
 
 if (isMainThread) {
-  const runtime = await createRuntime<Services>({ entry: new URL(import.meta.url), reactors: 2, idle: { strategy: 'spin' } });
+  const runtime = await createRuntime<Services>({
+    entry: new URL(import.meta.url),
+    reactors: 2,
+    idle: { strategy: 'spin' },
+  });
   const { rounds, medianNs } = await runtime.call('play', 100_000, { reactor: 0 });
   console.log(`${rounds} rounds, median ${medianNs.toFixed(0)} ns there and back`);
   await runtime.close();

@@ -25,6 +25,8 @@ export default function start(reactor: Reactor<Services>): void {
 if (isMainThread) {
   const runtime = await createRuntime<Services>({ entry: new URL(import.meta.url), reactors: 1 });
   const { medianLatenessNs, driftNs, missed } = await runtime.call('tick', 500);
-  console.log(`500 ticks at 1 kHz: median lateness ${(medianLatenessNs / 1000).toFixed(0)} µs, drift ${driftNs} ns, missed ${missed}`);
+  console.log(
+    `500 ticks at 1 kHz: median lateness ${(medianLatenessNs / 1000).toFixed(0)} µs, drift ${driftNs} ns, missed ${missed}`,
+  );
   await runtime.close();
 }

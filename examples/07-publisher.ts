@@ -1,6 +1,6 @@
 /**
- * Publisher (SPMC): one producer, one ring, and every consumer reads every record. The journal must have each quote before the strategy reads it
- * (a stage behind a stage); the display may be lapped and is told what it missed.
+ * Publisher (SPMC): one producer, one ring, and every consumer reads every record. The journal must have each quote
+ * before the strategy reads it (a stage behind a stage); the display may be lapped and is told what it missed.
  */
 import { once } from 'node:events';
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
@@ -8,7 +8,13 @@ import * as queues from 'percore/queues';
 
 const COUNT = 200_000;
 const CONSUMERS = { journal: {}, strategy: { after: ['journal'] }, display: { whenSlow: 'drop-oldest' } } as const;
-const makeQueue = () => queues.create({ kind: 'spmc', capacity: 1024, codec: queues.struct({ number: 'u32', price: 'f64' }), consumers: CONSUMERS });
+const makeQueue = () =>
+  queues.create({
+    kind: 'spmc',
+    capacity: 1024,
+    codec: queues.struct({ number: 'u32', price: 'f64' }),
+    consumers: CONSUMERS,
+  });
 type Task = { queue: ReturnType<typeof makeQueue>; name: keyof typeof CONSUMERS };
 
 if (isMainThread) {

@@ -1,6 +1,6 @@
 /**
- * Subscriber (MPSC): a lane for each producer, a consumer with a cursor in each. While they run, half of the lanes are handed to a second
- * consumer, in another thread, with their cursors: nothing is lost and nothing is read twice.
+ * Subscriber (MPSC): a lane for each producer, a consumer with a cursor in each. While they run, half of the lanes are
+ * handed to a second consumer, in another thread, with their cursors: nothing is lost and nothing is read twice.
  *
  *     producer 0, 1 --lanes--> first consumer --hands over--> second consumer
  *     producer 2, 3 --lanes--> first consumer
@@ -11,7 +11,8 @@ import * as queues from 'percore/queues';
 
 const PRODUCERS = 4;
 const COUNT = 50_000;
-const makeQueue = () => queues.create({ kind: 'mpsc', capacity: 256, recordBytes: 8, maxProducers: PRODUCERS, maxConsumers: 2 });
+const makeQueue = () =>
+  queues.create({ kind: 'mpsc', capacity: 256, recordBytes: 8, maxProducers: PRODUCERS, maxConsumers: 2 });
 type Queue = ReturnType<typeof makeQueue>;
 
 if (isMainThread) await main();
@@ -20,7 +21,8 @@ else await consumeSecond(workerData.queue);
 
 async function main(): Promise<void> {
   const queue = makeQueue();
-  const start = (role: string, producer?: number): Worker => new Worker(new URL(import.meta.url), { workerData: { queue, role, producer } });
+  const start = (role: string, producer?: number): Worker =>
+    new Worker(new URL(import.meta.url), { workerData: { queue, role, producer } });
   const first = queues.sub(queue);
   const second = start('consumer');
   const [place] = (await once(second, 'message')) as [number];
@@ -36,7 +38,9 @@ async function main(): Promise<void> {
   });
   const [others] = await report;
   const isRight = sums.every((sum, producer) => sum + others[producer]! === (COUNT * (COUNT - 1)) / 2);
-  console.log(`${PRODUCERS} producers, ${PRODUCERS / 2} of ${PRODUCERS} lanes handed over, ${isRight ? 'every record read once' : 'SUMS DIFFER'}`);
+  console.log(
+    `${PRODUCERS} producers, ${PRODUCERS / 2} of ${PRODUCERS} lanes handed over, ${isRight ? 'every record read once' : 'SUMS DIFFER'}`,
+  );
 }
 
 async function consumeSecond(queue: Queue): Promise<void> {
@@ -45,7 +49,9 @@ async function consumeSecond(queue: Queue): Promise<void> {
   parentPort!.postMessage(await sumUp(consumer));
 }
 
-/** Reads until the queue ends and adds up the numbers of each producer; `after` is called once, after a tenth of them. */
+/**
+ * Reads until the queue ends and adds up the numbers of each producer; `after` is called once, after a tenth of them.
+ */
 async function sumUp(consumer: queues.MpscConsumer<queues.FixedConsumer>, after?: () => void): Promise<number[]> {
   const sums = new Array<number>(PRODUCERS).fill(0);
   let records = 0;

@@ -11,6 +11,7 @@ for (let i = 0; i < 8; i++) producer.offer(Buffer.from(`order ${i}`), ORDERS);
 producer.close();
 
 const seen: string[] = [];
-const read = (view: DataView, offset: number, length: number): void => void seen.push(Buffer.from(view.buffer, view.byteOffset + offset, length).toString());
+const read = (view: DataView, offset: number, length: number): void =>
+  void seen.push(Buffer.from(view.buffer, view.byteOffset + offset, length).toString());
 while (consumer.drain(read) !== queues.CLOSED);
 console.log(seen.join(', '));

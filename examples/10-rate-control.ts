@@ -1,7 +1,11 @@
-/** Rate control: the tokens of a text at 2 Hz, 30 Hz and 10 Hz at once (speech rate, voice detection, sentiment), and the jitter of each. */
+/**
+ * Rate control: the tokens of a text at 2 Hz, 30 Hz and 10 Hz at once (speech rate, voice detection, sentiment), and
+ * the jitter of each.
+ */
 import { RateController, RateSurface } from 'percore/timers';
 
-const text = 'Whether you are using hardware interrupts, kernel timers or userspace scheduling: an interval is the inverse of a rate.';
+const text =
+  'Whether you are using hardware interrupts, kernel timers or userspace scheduling: an interval is the inverse of a rate.';
 const SECONDS = 3;
 
 /** The words of the text, over and over. */
@@ -24,7 +28,9 @@ const sentiment = new RateController({
   emit: (word) => (longest = word.length > longest.length ? word : longest),
 });
 for (const controller of [speech, voice, sentiment]) {
-  controller.on('warning', ({ p99Ns, toleranceNs }) => console.log(`p99 jitter ${p99Ns / 1e6} ms is past ${toleranceNs / 1e6} ms`));
+  controller.on('warning', ({ p99Ns, toleranceNs }) =>
+    console.log(`p99 jitter ${p99Ns / 1e6} ms is past ${toleranceNs / 1e6} ms`),
+  );
 }
 
 // Halfway through, speech asks for more than it may have.

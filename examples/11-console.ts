@@ -1,4 +1,6 @@
-/** A console for operators: commands by name, one line in, its answer out. Try it with telnet; here a plain socket asks. */
+/**
+ * A console for operators: commands by name, one line in, its answer out. Try it with telnet; here a plain socket asks.
+ */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
@@ -8,10 +10,17 @@ import { createConsole } from 'percore/io';
 type Services = { openConsole(port: number): number };
 
 export default function start(reactor: Reactor<Services>): void {
-  reactor.handle('openConsole', (port) => createConsole(reactor.io, { port, greeting: 'this is reactor 0' })
-    .command('sources', 'open listeners and connections', () => `${reactor.io.count} sources`)
-    .command('add', 'the sum of its numbers', (words) => `${words.map(Number).reduce((sum, number) => sum + number, 0)}`)
-    .port);
+  reactor.handle(
+    'openConsole',
+    (port) =>
+      createConsole(reactor.io, { port, greeting: 'this is reactor 0' })
+        .command('sources', 'open listeners and connections', () => `${reactor.io.count} sources`)
+        .command(
+          'add',
+          'the sum of its numbers',
+          (words) => `${words.map(Number).reduce((sum, number) => sum + number, 0)}`,
+        ).port,
+  );
 }
 
 if (isMainThread) {

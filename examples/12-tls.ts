@@ -1,4 +1,7 @@
-/** TLS over Percore's connections: each becomes a Duplex, and node:tls does the rest. The same way leads to node:http and pipeline. */
+/**
+ * TLS over Percore's connections: each becomes a Duplex, and node:tls does the rest. The same way leads to node:http
+ * and pipeline.
+ */
 import { once } from 'node:events';
 import { connect, createServer } from 'node:tls';
 import { create, duplexOf } from 'percore/io';

@@ -13,11 +13,15 @@ const promises: Record<string, RegExp> = {
   '04-timers.js': /^500 ticks at 1 kHz: median lateness \d+ µs, drift 0 ns, missed \d+\n$/,
   '05-tcp-echo.js': /^echo: hello\n$/,
   '06-queue.js': /^160000 records, sum 12799920000\n$/,
-  '07-publisher.js': /^journal: 200000 read, in order\nstrategy: 200000 read, in order\ndisplay: 200000 read( or lost)?, in order\n$/,
+  '07-publisher.js':
+    /^journal: 200000 read, in order\nstrategy: 200000 read, in order\ndisplay: 200000 read( or lost)?, in order\n$/,
   '08-subscriber.js': /^4 producers, 2 of 4 lanes handed over, every record read once\n$/,
-  '09-bands.js': /^order 0, order 1, order 2, order 3, quote 0, order 4, order 5, order 6, order 7, quote 1, quote 2\n$/,
-  '10-rate-control.js': /^Whether you are using .*\n50 Hz asked, 5 Hz granted; \d+ letters heard, the longest word is .*\n +tokens +p50 .*\nspeech 2-5 Hz +\d+( +\d+ us){4}\nvoice 30 Hz +\d+( +\d+ us){4}\nsentiment 10 Hz +\d+( +\d+ us){4}\n$/,
-  '11-console.js': /^this is reactor 0\nadd      the sum of its numbers\nhelp     what can be asked here\nquit     leave\nsources  open listeners and connections\n42\n2 sources\nerror: there is no command "subtract"; try help\n$/,
+  '09-bands.js':
+    /^order 0, order 1, order 2, order 3, quote 0, order 4, order 5, order 6, order 7, quote 1, quote 2\n$/,
+  '10-rate-control.js':
+    /^Whether you are using .*\n50 Hz asked, 5 Hz granted; \d+ letters heard, the longest word is .*\n +tokens +p50 .*\nspeech 2-5 Hz +\d+( +\d+ us){4}\nvoice 30 Hz +\d+( +\d+ us){4}\nsentiment 10 Hz +\d+( +\d+ us){4}\n$/,
+  '11-console.js':
+    /^this is reactor 0\nadd      the sum of its numbers\nhelp     what can be asked here\nquit     leave\nsources  open listeners and connections\n42\n2 sources\nerror: there is no command "subtract"; try help\n$/,
   '12-tls.js': /^TLSv1\.3, authorized: true, echo: hello\n$/,
 };
 

@@ -50,7 +50,7 @@ static Napi::Value getAffinity(const Napi::CallbackInfo& info) { return grantedC
 
 static Napi::Value getTimerSlack(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)); }
 
-// setAffinity([cpu, ...]) -> the CPUs granted to this thread, or throws EINVAL when none of them is in the cpuset.
+// threads.setAffinity([cpu, ...]) -> the CPUs granted to this thread, or throws EINVAL when none of them is in the cpuset.
 static Napi::Value setAffinity(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!info[0].IsArray()) return throwSystemError(env, EINVAL, "sched_setaffinity");
@@ -60,7 +60,7 @@ static Napi::Value setAffinity(const Napi::CallbackInfo& info) {
   return grantedCpus(env);
 }
 
-// setTimerSlack(ns) -> granted ns. The default of 50 us delays every sleep of the thread by as much. 0 asks for the thread's default.
+// threads.setTimerSlack(ns) -> granted ns. The default of 50 us delays every sleep of the thread by as much. 0 asks for the thread's default.
 static Napi::Value setTimerSlack(const Napi::CallbackInfo& info) {
   const double ns = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
   if (!(ns >= 0 && ns <= 9007199254740991.0)) return throwSystemError(info.Env(), EINVAL, "prctl");
@@ -69,7 +69,7 @@ static Napi::Value setTimerSlack(const Napi::CallbackInfo& info) {
   return getTimerSlack(info);
 }
 
-// setThreadName(name): shown by top -H and gdb; at most 15 bytes.
+// threads.setName(name): shown by top -H and gdb; at most 15 bytes.
 static Napi::Value setThreadName(const Napi::CallbackInfo& info) {
   prctl(PR_SET_NAME, info[0].ToString().Utf8Value().substr(0, 15).c_str(), 0, 0, 0);
   return info.Env().Undefined();
@@ -92,7 +92,7 @@ static void takeChildPlace() {
   prctl(PR_SET_TIMERSLACK, childPlace.timerSlackNs, 0, 0, 0);
 }
 
-// setChildPlace([cpu, ...], timerSlackNs): the processes that this thread starts from now on begin there, whoever calls fork().
+// threads.setChildPlace([cpu, ...], timerSlackNs): the processes that this thread starts from now on begin there, whoever calls fork().
 static Napi::Value setChildPlace(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const double ns = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
@@ -108,17 +108,16 @@ static Napi::Value setChildPlace(const Napi::CallbackInfo& info) {
 }
 
 static Napi::Value threadId(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), double(syscall(SYS_gettid))); }
-static Napi::Value currentCpu(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), sched_getcpu()); }
 
 void exportAffinity(Napi::Env env, Napi::Object exports) {
-  exports.Set("getAffinity", Napi::Function::New(env, getAffinity));
-  exports.Set("setAffinity", Napi::Function::New(env, setAffinity));
-  exports.Set("getTimerSlack", Napi::Function::New(env, getTimerSlack));
-  exports.Set("setTimerSlack", Napi::Function::New(env, setTimerSlack));
-  exports.Set("setThreadName", Napi::Function::New(env, setThreadName));
-  exports.Set("setChildPlace", Napi::Function::New(env, setChildPlace));
-  exports.Set("threadId", Napi::Function::New(env, threadId));
-  exports.Set("currentCpu", Napi::Function::New(env, currentCpu));
+  Napi::Object threads = groupOf(exports, "threads");
+  threads.Set("getAffinity", Napi::Function::New(env, getAffinity));
+  threads.Set("setAffinity", Napi::Function::New(env, setAffinity));
+  threads.Set("getTimerSlack", Napi::Function::New(env, getTimerSlack));
+  threads.Set("setTimerSlack", Napi::Function::New(env, setTimerSlack));
+  threads.Set("setName", Napi::Function::New(env, setThreadName));
+  threads.Set("setChildPlace", Napi::Function::New(env, setChildPlace));
+  threads.Set("id", Napi::Function::New(env, threadId));
 }
 
 }  // namespace percore

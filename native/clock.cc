@@ -8,10 +8,10 @@
 
 namespace percore {
 
-// nowNs() -> CLOCK_MONOTONIC nanoseconds. For the beginning of a runtime; afterwards its clock is asked.
+// clock.nowNs() -> CLOCK_MONOTONIC nanoseconds. For the beginning of a runtime; afterwards its clock is asked.
 static napi_value nowNs(napi_env env, napi_callback_info info) { return RawArgs<1>(env, info).real(double(monotonicNs())); }
 
-// createClock(out, originNs, clock) -> readClock(), which writes nanoseconds since the origin to out[0]. `clock` is a clockid_t. A call
+// clock.create(out, originNs, clock) -> readClock(), which writes nanoseconds since the origin to out[0]. `clock` is a clockid_t. A call
 // with no argument and no number to allocate costs a third less than one that returns its result.
 static Napi::Value createClock(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -39,8 +39,9 @@ static Napi::Value createClock(const Napi::CallbackInfo& info) {
 }
 
 void exportClock(Napi::Env env, Napi::Object exports) {
-  exportRaw(env, exports, "nowNs", nowNs);
-  exports.Set("createClock", Napi::Function::New(env, createClock));
+  Napi::Object clock = groupOf(exports, "clock");
+  exportRaw(env, clock, "nowNs", nowNs);
+  clock.Set("create", Napi::Function::New(env, createClock));
 }
 
 }  // namespace percore

@@ -63,14 +63,14 @@ struct Sender : Collected<Sender> {
   mmsghdr headers[kBatch]{};
 };
 
-// createDatagramReceiver(slotBytes) -> receiver, for a region of DATAGRAM_BATCH slots
+// datagrams.createReceiver(slotBytes) -> receiver, for a region of DATAGRAM_BATCH slots
 static Napi::Value createDatagramReceiver(const Napi::CallbackInfo& info) {
   const int32_t slotBytes = int32Of(info.Env(), info[0]);
   if (slotBytes < 1 || slotBytes > kMostSlotBytes) return throwSystemError(info.Env(), EINVAL, "createDatagramReceiver");
   return Napi::Value(info.Env(), makeHandle(info.Env(), new Receiver(uint32_t(slotBytes))));
 }
 
-// createDatagramSender() -> sender
+// datagrams.createSender() -> sender
 static Napi::Value createDatagramSender(const Napi::CallbackInfo& info) { return Napi::Value(info.Env(), makeHandle(info.Env(), new Sender())); }
 
 // What came between bind and connect may be anybody's. Bounded: a flood must not keep us here.
@@ -80,7 +80,7 @@ static void discardQueued(int fd) {
   }
 }
 
-// udpOpen(host, port, reusePort, broadcast, peerHost, peerPort) -> { fd, port, address }. Without a peerHost it is not connected; without a
+// datagrams.open(host, port, reusePort, broadcast, peerHost, peerPort) -> { fd, port, address }. Without a peerHost it is not connected; without a
 // host it is not bound, and connecting chooses address and port.
 static Napi::Value udpOpen(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -109,7 +109,7 @@ static Napi::Value udpOpen(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// datagramReceive(receiver, fd, region, entries, most) -> datagrams received, or -errno
+// datagrams.receive(receiver, fd, region, entries, most) -> datagrams received, or -errno
 static napi_value datagramReceive(napi_env env, napi_callback_info info) {
   RawArgs<5> args(env, info);
   auto* receiver = ofHandle<Receiver>(env, args.value[0]);
@@ -195,7 +195,7 @@ struct Pending {
   }
 };
 
-// datagramHold(sender, receiver, entries, first, count): the receiver's batch will be over before these are sent.
+// datagrams.hold(sender, receiver, entries, first, count): the receiver's batch will be over before these are sent.
 static napi_value datagramHold(napi_env env, napi_callback_info info) {
   RawArgs<5> args(env, info);
   Pending pending;
@@ -203,7 +203,7 @@ static napi_value datagramHold(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// datagramSend(sender, receiver, entries, first, count, fd, region) -> datagrams taken by the kernel, or -errno of the first one. When
+// datagrams.send(sender, receiver, entries, first, count, fd, region) -> datagrams taken by the kernel, or -errno of the first one. When
 // the kernel has no room, what is left is held, so that it can be sent later.
 static napi_value datagramSend(napi_env env, napi_callback_info info) {
   RawArgs<7> args(env, info);
@@ -237,7 +237,7 @@ static napi_value datagramSend(napi_env env, napi_callback_info info) {
   return args.integer(-error);
 }
 
-// datagramKeep(sender, place, receiver, slot): the slot's address under a number of DatagramPeer, held or kept. 0 or -EINVAL.
+// datagrams.keep(sender, place, receiver, slot): the slot's address under a number of DatagramPeer, held or kept. 0 or -EINVAL.
 static napi_value datagramKeep(napi_env env, napi_callback_info info) {
   RawArgs<4> args(env, info);
   auto* sender = ofHandle<Sender>(env, args.value[0]);
@@ -245,7 +245,7 @@ static napi_value datagramKeep(napi_env env, napi_callback_info info) {
   return args.integer(place && copySlot(ofHandle<Receiver>(env, args.value[2]), args.int32(3), place) ? 0 : -EINVAL);
 }
 
-// datagramKeepAddress(sender, place, host or path, port): the same for an address in text; port -1 for a path. -EINVAL when it is none.
+// datagrams.keepAddress(sender, place, host or path, port): the same for an address in text; port -1 for a path. -EINVAL when it is none.
 static Napi::Value datagramKeepAddress(const Napi::CallbackInfo& info) {
   auto* sender = ofHandle<Sender>(info.Env(), info[0]);
   const int port = int32Of(info.Env(), info[3], kNoPort);
@@ -257,7 +257,7 @@ static Napi::Value datagramKeepAddress(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), 0);
 }
 
-// datagramAddress(receiver, slot) -> { address, port }: of a Unix socket its path and port 0.
+// datagrams.addressOf(receiver, slot) -> { address, port }: of a Unix socket its path and port 0.
 static Napi::Value datagramAddress(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   SocketAddress from;
@@ -268,7 +268,7 @@ static Napi::Value datagramAddress(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// socketBuffer(fd, isReceive, bytes) -> bytes granted (twice what was asked, as Linux counts), or -errno. bytes 0 only asks.
+// sockets.buffer(fd, isReceive, bytes) -> bytes granted (twice what was asked, as Linux counts), or -errno. bytes 0 only asks.
 static napi_value socketBuffer(napi_env env, napi_callback_info info) {
   RawArgs<3> args(env, info);
   const int option = args.boolean(1) ? SO_RCVBUF : SO_SNDBUF, fd = args.int32(0);
@@ -278,7 +278,7 @@ static napi_value socketBuffer(napi_env env, napi_callback_info info) {
   return args.integer(getsockopt(fd, SOL_SOCKET, option, &bytes, &length) == 0 ? bytes : -errno);
 }
 
-// socketDrops(fd) -> datagrams that the kernel has dropped because the receive buffer was full, or -errno
+// datagrams.drops(fd) -> datagrams that the kernel has dropped because the receive buffer was full, or -errno
 static napi_value socketDrops(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   uint32_t figures[SK_MEMINFO_VARS] = {};
@@ -288,17 +288,19 @@ static napi_value socketDrops(napi_env env, napi_callback_info info) {
 }
 
 void exportDatagram(Napi::Env env, Napi::Object exports) {
-  exports.Set("udpOpen", Napi::Function::New(env, udpOpen));
-  exports.Set("createDatagramReceiver", Napi::Function::New(env, createDatagramReceiver));
-  exports.Set("createDatagramSender", Napi::Function::New(env, createDatagramSender));
-  exports.Set("datagramKeepAddress", Napi::Function::New(env, datagramKeepAddress));
-  exports.Set("datagramAddress", Napi::Function::New(env, datagramAddress));
-  exportRaw(env, exports, "datagramReceive", datagramReceive);
-  exportRaw(env, exports, "datagramHold", datagramHold);
-  exportRaw(env, exports, "datagramSend", datagramSend);
-  exportRaw(env, exports, "datagramKeep", datagramKeep);
-  exportRaw(env, exports, "socketBuffer", socketBuffer);
-  exportRaw(env, exports, "socketDrops", socketDrops);
+  Napi::Object datagrams = groupOf(exports, "datagrams");
+  Napi::Object sockets = groupOf(exports, "sockets");
+  datagrams.Set("open", Napi::Function::New(env, udpOpen));
+  datagrams.Set("createReceiver", Napi::Function::New(env, createDatagramReceiver));
+  datagrams.Set("createSender", Napi::Function::New(env, createDatagramSender));
+  datagrams.Set("keepAddress", Napi::Function::New(env, datagramKeepAddress));
+  datagrams.Set("addressOf", Napi::Function::New(env, datagramAddress));
+  exportRaw(env, datagrams, "receive", datagramReceive);
+  exportRaw(env, datagrams, "hold", datagramHold);
+  exportRaw(env, datagrams, "send", datagramSend);
+  exportRaw(env, datagrams, "keep", datagramKeep);
+  exportRaw(env, sockets, "buffer", socketBuffer);
+  exportRaw(env, datagrams, "drops", socketDrops);
 }
 
 }  // namespace percore

@@ -24,7 +24,7 @@ static Napi::Value own(Napi::Env env, UniqueFd& fd) {
   return Napi::Number::New(env, fd.release());
 }
 
-// openFifo(path, isWriter, keepOpen) -> fd. A writer is refused with ENXIO while nobody reads. keepOpen: opened for both, which a FIFO
+// descriptors.openFifo(path, isWriter, keepOpen) -> fd. A writer is refused with ENXIO while nobody reads. keepOpen: opened for both, which a FIFO
 // allows on Linux, so that it has a reader and a writer always and never ends.
 static Napi::Value openFifo(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -59,7 +59,7 @@ static UniqueFd openAnew(int fd, int flags) {
 
 static bool hasOwnFlag(const struct stat& file) { return S_ISSOCK(file.st_mode) || S_ISREG(file.st_mode) || S_ISBLK(file.st_mode); }
 
-// adoptDescriptor(fd): from now on this thread's, which closes it. Returns fd. Throws EBUSY for one that this thread's I/O owns already.
+// descriptors.adopt(fd): from now on this thread's, which closes it. Returns fd. Throws EBUSY for one that this thread's I/O owns already.
 static Napi::Value adoptDescriptor(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const int fd = int32Of(env, info[0]);
@@ -77,7 +77,7 @@ static Napi::Value adoptDescriptor(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, fd);
 }
 
-// openStandardInput() -> a descriptor of our own for it; descriptor 0 and its open file stay as they are.
+// descriptors.openStandardInput() -> a descriptor of our own for it; descriptor 0 and its open file stay as they are.
 static Napi::Value openStandardInput(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   struct stat file {};
@@ -89,7 +89,7 @@ static Napi::Value openStandardInput(const Napi::CallbackInfo& info) {
   return own(env, fd);
 }
 
-// descriptorWay(fd) -> how it is read and written without blocking: one of DescriptorWay, or -errno
+// descriptors.way(fd) -> how it is read and written without blocking: one of DescriptorWay, or -errno
 static napi_value descriptorWay(napi_env env, napi_callback_info info) {
   using layout::DescriptorWay;
   RawArgs<1> args(env, info);
@@ -105,7 +105,7 @@ static bool isReady(int fd, short events) {
   return poll(&one, 1, 0) == 1;
 }
 
-// descriptorRead(fd, bytes, offset, length, way) -> bytes read, 0 at the end, or -errno
+// descriptors.read(fd, bytes, offset, length, way) -> bytes read, 0 at the end, or -errno
 static napi_value descriptorRead(napi_env env, napi_callback_info info) {
   using layout::DescriptorWay;
   RawArgs<5> args(env, info);
@@ -121,7 +121,7 @@ static napi_value descriptorRead(napi_env env, napi_callback_info info) {
   return args.integer(count < 0 ? -errno : int32_t(count));
 }
 
-// descriptorWrite(fd, bytes, offset, length, way) -> bytes taken by the kernel, or -errno. Node ignores SIGPIPE, so a pipe without a
+// descriptors.write(fd, bytes, offset, length, way) -> bytes taken by the kernel, or -errno. Node ignores SIGPIPE, so a pipe without a
 // reader is -EPIPE.
 static napi_value descriptorWrite(napi_env env, napi_callback_info info) {
   using layout::DescriptorWay;
@@ -142,13 +142,13 @@ static napi_value descriptorWrite(napi_env env, napi_callback_info info) {
   return args.integer(count < 0 ? -errno : int32_t(count));
 }
 
-// descriptorEnd(fd): a socket's peer reads the end after what is on its way. -ENOTSOCK for what has no half to close.
+// descriptors.end(fd): a socket's peer reads the end after what is on its way. -ENOTSOCK for what has no half to close.
 static napi_value descriptorEnd(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   return args.integer(shutdown(args.int32(0), SHUT_WR) == 0 ? 0 : -errno);
 }
 
-// openInotify() -> fd or -errno
+// watches.open() -> fd or -errno
 static napi_value openInotify(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   UniqueFd fd(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
@@ -157,7 +157,7 @@ static napi_value openInotify(napi_env env, napi_callback_info info) {
   return args.integer(fd.release());
 }
 
-// addWatch(fd, path, mask) -> watch number or -errno
+// watches.add(fd, path, mask) -> watch number or -errno
 static Napi::Value addWatch(const Napi::CallbackInfo& info) {
   const std::string path = pathOf(info.Env(), info[1]);
   const int32_t mask = int32Of(info.Env(), info[2], 0);
@@ -165,23 +165,25 @@ static Napi::Value addWatch(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), watch < 0 ? -errno : watch);
 }
 
-// removeWatch(fd, watch) -> 0 or -errno: EINVAL when the watch has ended by itself.
+// watches.remove(fd, watch) -> 0 or -errno: EINVAL when the watch has ended by itself.
 static napi_value removeWatch(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   return args.integer(inotify_rm_watch(args.int32(0), args.int32(1)) == 0 ? 0 : -errno);
 }
 
 void exportDescriptorIo(Napi::Env env, Napi::Object exports) {
-  exports.Set("openFifo", Napi::Function::New(env, openFifo));
-  exports.Set("adoptDescriptor", Napi::Function::New(env, adoptDescriptor));
-  exports.Set("openStandardInput", Napi::Function::New(env, openStandardInput));
-  exports.Set("addWatch", Napi::Function::New(env, addWatch));
-  exportRaw(env, exports, "descriptorWay", descriptorWay);
-  exportRaw(env, exports, "descriptorRead", descriptorRead);
-  exportRaw(env, exports, "descriptorWrite", descriptorWrite);
-  exportRaw(env, exports, "descriptorEnd", descriptorEnd);
-  exportRaw(env, exports, "openInotify", openInotify);
-  exportRaw(env, exports, "removeWatch", removeWatch);
+  Napi::Object descriptors = groupOf(exports, "descriptors");
+  Napi::Object watches = groupOf(exports, "watches");
+  descriptors.Set("openFifo", Napi::Function::New(env, openFifo));
+  descriptors.Set("adopt", Napi::Function::New(env, adoptDescriptor));
+  descriptors.Set("openStandardInput", Napi::Function::New(env, openStandardInput));
+  watches.Set("add", Napi::Function::New(env, addWatch));
+  exportRaw(env, descriptors, "way", descriptorWay);
+  exportRaw(env, descriptors, "read", descriptorRead);
+  exportRaw(env, descriptors, "write", descriptorWrite);
+  exportRaw(env, descriptors, "end", descriptorEnd);
+  exportRaw(env, watches, "open", openInotify);
+  exportRaw(env, watches, "remove", removeWatch);
 }
 
 }  // namespace percore

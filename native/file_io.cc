@@ -89,7 +89,7 @@ int FileRing::reap(int32_t* pairs, int most) {
   return count;
 }
 
-// ---- For JavaScript; typed in src/native.ts. A ring is known by its descriptor. ----------------------------------------
+// ---- For JavaScript; typed in src/native/. A ring is known by its descriptor. ----------------------------------------
 
 static FileRing* ringOf(napi_env env, int fd) {
   auto& rings = stateOf(env)->fileRings;
@@ -97,7 +97,7 @@ static FileRing* ringOf(napi_env env, int fd) {
   return found == rings.end() ? nullptr : found->second.get();
 }
 
-// openFileRing() -> its descriptor, or -errno
+// files.openRing() -> its descriptor, or -errno
 static napi_value openFileRing(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   auto ring = FileRing::open();
@@ -107,27 +107,27 @@ static napi_value openFileRing(napi_env env, napi_callback_info info) {
   return args.integer(fd);
 }
 
-// closeFileRing(ring): waits for what is in flight.
+// files.closeRing(ring): waits for what is in flight.
 static napi_value closeFileRing(napi_env env, napi_callback_info info) {
   stateOf(env)->fileRings.erase(RawArgs<1>(env, info).int32(0));
   return nullptr;
 }
 
-// holdFileBuffer(ring, bytes) -> its number, or -errno
+// files.holdBuffer(ring, bytes) -> its number, or -errno
 static napi_value holdFileBuffer(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   FileRing* ring = ringOf(env, args.int32(0));
   return args.integer(ring ? ring->hold(env, args.value[1]) : -EBADF);
 }
 
-// releaseFileBuffer(ring, buffer)
+// files.releaseBuffer(ring, buffer)
 static napi_value releaseFileBuffer(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   if (FileRing* ring = ringOf(env, args.int32(0))) ring->release(env, args.int32(1));
   return nullptr;
 }
 
-// pushFile(ring, isWrite, fd, buffer, offset, length, position, id) -> 0 or -errno
+// files.push(ring, isWrite, fd, buffer, offset, length, position, id) -> 0 or -errno
 static napi_value pushFile(napi_env env, napi_callback_info info) {
   RawArgs<8> args(env, info);
   FileRing* ring = ringOf(env, args.int32(0));
@@ -136,17 +136,17 @@ static napi_value pushFile(napi_env env, napi_callback_info info) {
   // -1, the file's own position, is a position as well: what is no number must not become one.
   const int64_t position = args.int64(6, -2);
   if (offset < 0 || length < 0 || id < 0 || position < -1) return args.integer(-EINVAL);
-  return args.integer(ring->push(args.int32(1) != 0, args.int32(2), args.int32(3), uint32_t(offset), uint32_t(length), position, uint32_t(id)));
+  return args.integer(ring->push(args.boolean(1), args.int32(2), args.int32(3), uint32_t(offset), uint32_t(length), position, uint32_t(id)));
 }
 
-// submitFiles(ring) -> 0 or -errno
+// files.submit(ring) -> 0 or -errno
 static napi_value submitFiles(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   FileRing* ring = ringOf(env, args.int32(0));
   return args.integer(ring ? ring->submit() : -EBADF);
 }
 
-// reapFiles(ring, pairs) -> how many completions were written to an Int32Array
+// files.reap(ring, pairs) -> how many completions were written to an Int32Array
 static napi_value reapFiles(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   FileRing* ring = ringOf(env, args.int32(0));
@@ -156,7 +156,7 @@ static napi_value reapFiles(napi_env env, napi_callback_info info) {
   return args.integer(ring->reap(pairs, int(words / 2)));
 }
 
-// bytesToBorder(bytes, border) -> how many bytes of the array lie before the first address that `border` divides
+// files.bytesToBorder(bytes, border) -> how many bytes of the array lie before the first address that `border` divides
 static napi_value bytesToBorder(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   char* data = nullptr;
@@ -167,7 +167,7 @@ static napi_value bytesToBorder(napi_env env, napi_callback_info info) {
   return args.integer(int32_t((border - reinterpret_cast<uintptr_t>(data) % border) % border));
 }
 
-// clearDirect(fd) -> 0 or -errno: from now on through the page cache.
+// files.clearDirect(fd) -> 0 or -errno: from now on through the page cache.
 static napi_value clearDirect(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   const int fd = args.int32(0), flags = fcntl(fd, F_GETFL);
@@ -175,15 +175,16 @@ static napi_value clearDirect(napi_env env, napi_callback_info info) {
 }
 
 void exportFileIo(Napi::Env env, Napi::Object exports) {
-  exportRaw(env, exports, "openFileRing", openFileRing);
-  exportRaw(env, exports, "closeFileRing", closeFileRing);
-  exportRaw(env, exports, "holdFileBuffer", holdFileBuffer);
-  exportRaw(env, exports, "releaseFileBuffer", releaseFileBuffer);
-  exportRaw(env, exports, "pushFile", pushFile);
-  exportRaw(env, exports, "submitFiles", submitFiles);
-  exportRaw(env, exports, "reapFiles", reapFiles);
-  exportRaw(env, exports, "bytesToBorder", bytesToBorder);
-  exportRaw(env, exports, "clearDirect", clearDirect);
+  Napi::Object files = groupOf(exports, "files");
+  exportRaw(env, files, "openRing", openFileRing);
+  exportRaw(env, files, "closeRing", closeFileRing);
+  exportRaw(env, files, "holdBuffer", holdFileBuffer);
+  exportRaw(env, files, "releaseBuffer", releaseFileBuffer);
+  exportRaw(env, files, "push", pushFile);
+  exportRaw(env, files, "submit", submitFiles);
+  exportRaw(env, files, "reap", reapFiles);
+  exportRaw(env, files, "bytesToBorder", bytesToBorder);
+  exportRaw(env, files, "clearDirect", clearDirect);
 }
 
 }  // namespace percore

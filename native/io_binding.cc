@@ -1,4 +1,4 @@
-// The I/O source of a thread, for JavaScript: what is not in its shared block. Typed in src/native.ts.
+// The I/O source of a thread, for JavaScript: what is not in its shared block. Typed in src/native/.
 #include "io_binding.h"
 
 #include "bindings.h"
@@ -12,28 +12,28 @@ namespace percore {
 // The turn's source, or that of a driver.
 static IoSource* sourceOf(napi_env env, napi_value handle) { return ofHandle<IoSource>(env, handle); }
 
-// ioAdd(io, fd, token, interest) -> 0 or -errno
+// sources.add(io, fd, token, interest) -> 0 or -errno
 static napi_value ioAdd(napi_env env, napi_callback_info info) {
   RawArgs<4> args(env, info);
   IoSource* io = sourceOf(env, args.value[0]);
   return args.integer(io ? io->add(args.int32(1), args.int32(2), args.int32(3)) : -EBADF);
 }
 
-// ioModify(io, fd, token, interest) -> 0 or -errno
+// sources.modify(io, fd, token, interest) -> 0 or -errno
 static napi_value ioModify(napi_env env, napi_callback_info info) {
   RawArgs<4> args(env, info);
   IoSource* io = sourceOf(env, args.value[0]);
   return args.integer(io ? io->modify(args.int32(1), args.int32(2), args.int32(3)) : -EBADF);
 }
 
-// ioRemove(io, fd, token)
+// sources.remove(io, fd, token)
 static napi_value ioRemove(napi_env env, napi_callback_info info) {
   RawArgs<3> args(env, info);
   if (IoSource* io = sourceOf(env, args.value[0])) io->remove(args.int32(1), args.int32(2));
   return nullptr;
 }
 
-// ioOpen(io, fd, token, kind) -> 0 or -errno
+// sources.open(io, fd, token, kind) -> 0 or -errno
 static napi_value ioOpen(napi_env env, napi_callback_info info) {
   RawArgs<4> args(env, info);
   IoSource* io = sourceOf(env, args.value[0]);
@@ -42,14 +42,14 @@ static napi_value ioOpen(napi_env env, napi_callback_info info) {
   return args.integer(io ? io->open(args.int32(1), args.int32(2), layout::IoKind(kind)) : -EBADF);
 }
 
-// ioDetach(io, token): the descriptor stays open.
+// sources.detach(io, token): the descriptor stays open.
 static napi_value ioDetach(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   if (IoSource* io = sourceOf(env, args.value[0])) io->detach(args.int32(1));
   return nullptr;
 }
 
-// ioSend(io, token, bytes, offset, length) -> bytes taken by the kernel, or -errno
+// sources.send(io, token, bytes, offset, length) -> bytes taken by the kernel, or -errno
 static napi_value ioSend(napi_env env, napi_callback_info info) {
   RawArgs<5> args(env, info);
   IoSource* io = sourceOf(env, args.value[0]);
@@ -58,7 +58,7 @@ static napi_value ioSend(napi_env env, napi_callback_info info) {
   return args.integer(io && args.span(2, &data, &length) ? io->send(args.int32(1), data, length) : -EINVAL);
 }
 
-// ioDrain(io): does what was requested, now.
+// sources.drain(io): does what was requested, now.
 static napi_value ioDrain(napi_env env, napi_callback_info info) {
   if (IoSource* io = sourceOf(env, RawArgs<1>(env, info).value[0])) io->drain();
   return nullptr;
@@ -68,7 +68,7 @@ static napi_value ioDrain(napi_env env, napi_callback_info info) {
 
 static IoDriver* driverOf(napi_env env, napi_value handle) { return static_cast<IoDriver*>(ofHandle<LoopGuest, IoDriver>(env, handle)); }
 
-// createIo(isUring, block, pool, outbox, deliver | undefined) -> { driver, io }, or -errno
+// drivers.create(isUring, block, pool, outbox, deliver | undefined) -> { driver, io }, or -errno
 static napi_value createIo(napi_env env, napi_callback_info info) {
   RawArgs<5> args(env, info);
   IoMemory memory;
@@ -76,7 +76,7 @@ static napi_value createIo(napi_env env, napi_callback_info info) {
   napi_valuetype type = napi_undefined;
   napi_typeof(env, args.value[4], &type);
   int error = 0;
-  auto driver = IoDriver::create(env, args.int32(0) == 1, memory, stateOf(env), {args.value[1], args.value[2], args.value[3]}, type == napi_function ? args.value[4] : nullptr, &error);
+  auto driver = IoDriver::create(env, args.boolean(0), memory, stateOf(env), {args.value[1], args.value[2], args.value[3]}, type == napi_function ? args.value[4] : nullptr, &error);
   if (!driver) return args.integer(-error);
   napi_value result = nullptr;
   napi_create_object(env, &result);
@@ -86,7 +86,7 @@ static napi_value createIo(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// pollIo(driver, timeoutMs)
+// drivers.poll(driver, timeoutMs)
 static napi_value pollIo(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   if (IoDriver* driver = driverOf(env, args.value[0])) driver->poll(args.int32(1, 0));
@@ -95,7 +95,7 @@ static napi_value pollIo(napi_env env, napi_callback_info info) {
 
 static napi_value refIo(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
-  if (IoDriver* driver = driverOf(env, args.value[0])) driver->setRef(args.int32(1) == 1);
+  if (IoDriver* driver = driverOf(env, args.value[0])) driver->setRef(args.boolean(1));
   return nullptr;
 }
 
@@ -105,17 +105,19 @@ static napi_value closeIo(napi_env env, napi_callback_info info) {
 }
 
 void exportIo(Napi::Env env, Napi::Object exports) {
-  exportRaw(env, exports, "ioAdd", ioAdd);
-  exportRaw(env, exports, "ioModify", ioModify);
-  exportRaw(env, exports, "ioRemove", ioRemove);
-  exportRaw(env, exports, "ioOpen", ioOpen);
-  exportRaw(env, exports, "ioDetach", ioDetach);
-  exportRaw(env, exports, "ioSend", ioSend);
-  exportRaw(env, exports, "ioDrain", ioDrain);
-  exportRaw(env, exports, "createIo", createIo);
-  exportRaw(env, exports, "pollIo", pollIo);
-  exportRaw(env, exports, "refIo", refIo);
-  exportRaw(env, exports, "closeIo", closeIo);
+  Napi::Object sources = groupOf(exports, "sources");
+  Napi::Object drivers = groupOf(exports, "drivers");
+  exportRaw(env, sources, "add", ioAdd);
+  exportRaw(env, sources, "modify", ioModify);
+  exportRaw(env, sources, "remove", ioRemove);
+  exportRaw(env, sources, "open", ioOpen);
+  exportRaw(env, sources, "detach", ioDetach);
+  exportRaw(env, sources, "send", ioSend);
+  exportRaw(env, sources, "drain", ioDrain);
+  exportRaw(env, drivers, "create", createIo);
+  exportRaw(env, drivers, "poll", pollIo);
+  exportRaw(env, drivers, "setReferenced", refIo);
+  exportRaw(env, drivers, "close", closeIo);
 }
 
 }  // namespace percore

@@ -9,7 +9,7 @@
 
 namespace percore {
 
-// freshPages(bytes, from) -> 0 or -errno: gives the whole pages of `bytes` from byte `from` on back to the kernel. They read as zeros
+// system.freshPages(bytes, from) -> 0 or -errno: gives the whole pages of `bytes` from byte `from` on back to the kernel. They read as zeros
 // afterwards. Nobody may use them meanwhile.
 static napi_value freshPages(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
@@ -26,6 +26,8 @@ static napi_value freshPages(napi_env env, napi_callback_info info) {
   return args.integer(madvise(pages, end - start, MADV_DONTNEED) == 0 ? 0 : -errno);
 }
 
-void exportLaneMemory(Napi::Env env, Napi::Object exports) { exportRaw(env, exports, "freshPages", freshPages); }
+void exportLaneMemory(Napi::Env env, Napi::Object exports) {
+  Napi::Object system = groupOf(exports, "system");
+exportRaw(env, system, "freshPages", freshPages); }
 
 }  // namespace percore

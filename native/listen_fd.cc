@@ -1,4 +1,4 @@
-// A bound TCP socket for a server of Node's own. Typed in src/native.ts; who closes it is told in listen_fd.h.
+// A bound TCP socket for a server of Node's own. Typed in src/native/; who closes it is told in listen_fd.h.
 #include "listen_fd.h"
 
 #include "addon_state.h"
@@ -9,7 +9,7 @@
 
 namespace percore {
 
-// tcpBind(host, port, reusePort) -> { id, fd, port }: bound, not listening.
+// tcp.bind(host, port, reusePort) -> { id, fd, port }: bound, not listening.
 static Napi::Value tcpBind(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string host = textOf(env, info[0]);
@@ -32,15 +32,16 @@ static Napi::Value tcpBind(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// closeUntaken(id) -> 1 when nobody had taken it: it is closed now. 0: somebody has it, or has closed it already.
+// tcp.closeUntaken(id) -> true when nobody had taken it: it is closed now. False: somebody has it, or has closed it already.
 static napi_value closeUntaken(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
-  return args.integer(stateOf(env)->untakenFds.close(args.int32(0)) ? 1 : 0);
+  return args.truth(stateOf(env)->untakenFds.close(args.int32(0)));
 }
 
 void exportListenFd(Napi::Env env, Napi::Object exports) {
-  exports.Set("tcpBind", Napi::Function::New(env, tcpBind));
-  exportRaw(env, exports, "closeUntaken", closeUntaken);
+  Napi::Object tcp = groupOf(exports, "tcp");
+  tcp.Set("bind", Napi::Function::New(env, tcpBind));
+  exportRaw(env, tcp, "closeUntaken", closeUntaken);
 }
 
 }  // namespace percore

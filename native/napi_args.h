@@ -111,6 +111,11 @@ struct RawArgs {
     napi_create_int32(env, result, &out);
     return out;
   }
+  napi_value truth(bool result) const {
+    napi_value out = nullptr;
+    napi_get_boolean(env, result, &out);
+    return out;
+  }
   napi_value real(double result) const {
     napi_value out = nullptr;
     napi_create_double(env, result, &out);
@@ -133,10 +138,16 @@ inline Napi::Value throwSystemError(Napi::Env env, int error, const char* syscal
   return env.Undefined();
 }
 
-// Adds a raw callback to the exports.
-inline void exportRaw(Napi::Env env, Napi::Object exports, const char* name, napi_callback callback) {
+// The group of this name in the exports; several files may add to one. What each group is for stands in src/native/.
+inline Napi::Object groupOf(Napi::Object exports, const char* name) {
+  if (!exports.Has(name)) exports.Set(name, Napi::Object::New(exports.Env()));
+  return exports.Get(name).As<Napi::Object>();
+}
+
+// Adds a raw callback to a group.
+inline void exportRaw(Napi::Env env, Napi::Object group, const char* name, napi_callback callback) {
   napi_value function = nullptr;
-  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) == napi_ok) exports.Set(name, Napi::Value(env, function));
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) == napi_ok) group.Set(name, Napi::Value(env, function));
 }
 
 }  // namespace percore

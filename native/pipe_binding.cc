@@ -1,4 +1,4 @@
-// Pipes for JavaScript. Typed in src/native.ts. Would-block, no reader and no writer are values (-errno): the hot path makes no errors.
+// Pipes for JavaScript. Typed in src/native/. Would-block, no reader and no writer are values (-errno): the hot path makes no errors.
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -20,7 +20,7 @@ static layout::Pipe* pipeOf(napi_env env, napi_value memory) {
 
 static PipeEnd* endOf(napi_env env, napi_value handle) { return ofHandle<PipeEnd>(env, handle); }
 
-// createPipe(memory, capacityBytes) -> granted bytes or -errno
+// pipes.create(memory, capacityBytes) -> granted bytes or -errno
 static napi_value createPipe(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   layout::Pipe* pipe = pipeOf(env, args.value[0]);
@@ -41,7 +41,7 @@ static napi_value createPipe(napi_env env, napi_callback_info info) {
   return args.integer(granted);
 }
 
-// makeFifo(path, mode) -> 0 or -errno
+// pipes.makeFifo(path, mode) -> 0 or -errno
 static Napi::Value makeFifo(const Napi::CallbackInfo& info) {
   const std::string path = pathOf(info.Env(), info[0]);
   const int32_t mode = int32Of(info.Env(), info[1]);
@@ -52,7 +52,7 @@ static Napi::Value makeFifo(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), result);
 }
 
-// openPipeEnd(memory, isProducer, path, capacityBytes, onReady) -> handle or -errno
+// pipes.openEnd(memory, isProducer, path, capacityBytes, onReady) -> handle or -errno
 static Napi::Value openPipeEnd(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   layout::Pipe* pipe = pipeOf(env, info[0]);
@@ -66,7 +66,7 @@ static Napi::Value openPipeEnd(const Napi::CallbackInfo& info) {
 // Arguments 1 to 3 of reading and writing, which both need at least one byte.
 static bool spanOf(const RawArgs<4>& args, char** data, size_t* length) { return args.span(1, data, length) && *length != 0; }
 
-// pipeRead(end, bytes, offset, length) -> bytes, 0 at the end, or -errno
+// pipes.read(end, bytes, offset, length) -> bytes, 0 at the end, or -errno
 static napi_value pipeRead(napi_env env, napi_callback_info info) {
   RawArgs<4> args(env, info);
   char* data = nullptr;
@@ -76,7 +76,7 @@ static napi_value pipeRead(napi_env env, napi_callback_info info) {
   return args.integer(spanOf(args, &data, &length) ? end->read(data, length) : -EINVAL);
 }
 
-// pipeWrite(end, bytes, offset, length) -> bytes, or -errno
+// pipes.write(end, bytes, offset, length) -> bytes, or -errno
 static napi_value pipeWrite(napi_env env, napi_callback_info info) {
   RawArgs<4> args(env, info);
   char* data = nullptr;
@@ -86,21 +86,21 @@ static napi_value pipeWrite(napi_env env, napi_callback_info info) {
   return args.integer(spanOf(args, &data, &length) ? end->write(data, length) : -EINVAL);
 }
 
-// pipeSpace(end) -> 0 or -errno
+// pipes.space(end) -> 0 or -errno
 static napi_value pipeSpace(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   PipeEnd* end = endOf(env, args.value[0]);
   return args.integer(end ? end->space() : -EBADF);
 }
 
-// pipeReopen(end) -> 0 or -errno
+// pipes.reopen(end) -> 0 or -errno
 static napi_value pipeReopen(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   PipeEnd* end = endOf(env, args.value[0]);
   return args.integer(end ? end->reopen() : -EBADF);
 }
 
-// pipeWatch(end, isOn) -> 0 or -errno
+// pipes.watch(end, isOn) -> 0 or -errno
 static napi_value pipeWatch(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   PipeEnd* end = endOf(env, args.value[0]);
@@ -112,14 +112,12 @@ static napi_value closePipeEnd(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// closeUnopenedPipeEnd(memory, isProducer) -> whether it closed one
+// pipes.closeUnopenedEnd(memory, isProducer) -> whether it closed one
 static napi_value closeUnopenedPipeEnd(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   layout::Pipe* pipe = pipeOf(env, args.value[0]);
   const bool isProducer = args.boolean(1);
-  napi_value result = nullptr;
-  napi_get_boolean(env, pipe && PipeState::closeUnopened(pipe, isProducer), &result);
-  return result;
+  return args.truth(pipe && PipeState::closeUnopened(pipe, isProducer));
 }
 
 // The descriptor if it is still the pipe it was: only then has `ask` spoken of the right one. A pipe's number, once closed, does
@@ -131,7 +129,7 @@ static int askPipe(int fd, double inode, Ask ask) {
   return S_ISFIFO(status.st_mode) && double(status.st_ino) == inode ? 0 : -EBADF;
 }
 
-// inspectPipe(memory, out) -> 0 or -EBADF
+// pipes.inspect(memory, out) -> 0 or -EBADF
 static napi_value inspectPipe(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   layout::Pipe* pipe = pipeOf(env, args.value[0]);
@@ -152,17 +150,18 @@ static napi_value inspectPipe(napi_env env, napi_callback_info info) {
 }
 
 void exportPipe(Napi::Env env, Napi::Object exports) {
-  exports.Set("makeFifo", Napi::Function::New(env, makeFifo));
-  exports.Set("openPipeEnd", Napi::Function::New(env, openPipeEnd));
-  exportRaw(env, exports, "createPipe", createPipe);
-  exportRaw(env, exports, "pipeRead", pipeRead);
-  exportRaw(env, exports, "pipeWrite", pipeWrite);
-  exportRaw(env, exports, "pipeSpace", pipeSpace);
-  exportRaw(env, exports, "pipeReopen", pipeReopen);
-  exportRaw(env, exports, "pipeWatch", pipeWatch);
-  exportRaw(env, exports, "closePipeEnd", closePipeEnd);
-  exportRaw(env, exports, "closeUnopenedPipeEnd", closeUnopenedPipeEnd);
-  exportRaw(env, exports, "inspectPipe", inspectPipe);
+  Napi::Object pipes = groupOf(exports, "pipes");
+  pipes.Set("makeFifo", Napi::Function::New(env, makeFifo));
+  pipes.Set("openEnd", Napi::Function::New(env, openPipeEnd));
+  exportRaw(env, pipes, "create", createPipe);
+  exportRaw(env, pipes, "read", pipeRead);
+  exportRaw(env, pipes, "write", pipeWrite);
+  exportRaw(env, pipes, "space", pipeSpace);
+  exportRaw(env, pipes, "reopen", pipeReopen);
+  exportRaw(env, pipes, "watch", pipeWatch);
+  exportRaw(env, pipes, "closeEnd", closePipeEnd);
+  exportRaw(env, pipes, "closeUnopenedEnd", closeUnopenedPipeEnd);
+  exportRaw(env, pipes, "inspect", inspectPipe);
 }
 
 }  // namespace percore

@@ -227,7 +227,7 @@ void RateTimer::close() {
 
 // ---- For JavaScript ------------------------------------------------------------------------------------------------
 
-// createRateTimer(isUring, clock, originNs, spinNs, isAdaptive, state, onExpire) -> handle; throws what the kernel refused.
+// alarms.create(isUring, clock, originNs, spinNs, isAdaptive, state, onExpire) -> handle; throws what the kernel refused.
 Napi::Value createRateTimer(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   void* state = nullptr;
@@ -247,7 +247,7 @@ Napi::Value createRateTimer(const Napi::CallbackInfo& info) {
   return Napi::Value(env, makeHandle(env, timer));
 }
 
-// armRateTimer(handle) -> 0 or -errno
+// alarms.arm(handle) -> 0 or -errno
 napi_value armRateTimer(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   RateTimer* timer = ofHandle<RateTimer>(env, args.value[0]);
@@ -256,7 +256,7 @@ napi_value armRateTimer(napi_env env, napi_callback_info info) {
 
 napi_value setRateTimerRef(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
-  if (RateTimer* timer = ofHandle<RateTimer>(env, args.value[0])) timer->setRef(args.int32(1) != 0);
+  if (RateTimer* timer = ofHandle<RateTimer>(env, args.value[0])) timer->setRef(args.boolean(1));
   return nullptr;
 }
 
@@ -268,10 +268,11 @@ napi_value closeRateTimer(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void exportRateTimer(Napi::Env env, Napi::Object exports) {
-  exports.Set("createRateTimer", Napi::Function::New(env, createRateTimer));
-  exportRaw(env, exports, "armRateTimer", armRateTimer);
-  exportRaw(env, exports, "setRateTimerRef", setRateTimerRef);
-  exportRaw(env, exports, "closeRateTimer", closeRateTimer);
+  Napi::Object alarms = groupOf(exports, "alarms");
+  alarms.Set("create", Napi::Function::New(env, createRateTimer));
+  exportRaw(env, alarms, "arm", armRateTimer);
+  exportRaw(env, alarms, "setReferenced", setRateTimerRef);
+  exportRaw(env, alarms, "close", closeRateTimer);
 }
 
 }  // namespace percore

@@ -21,14 +21,14 @@ static bool cookieOf(int fd, double* out) {
   return true;
 }
 
-// socketCookie(fd) -> the socket's cookie, or -errno
+// sockets.cookie(fd) -> the socket's cookie, or -errno
 static napi_value socketCookie(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   double cookie = 0;
   return args.real(cookieOf(args.int32(0), &cookie) ? cookie : double(-errno));
 }
 
-// takeSocket(fd, cookie) -> a descriptor of this thread for the same socket, -ESTALE when the number is another's now, or -errno
+// sockets.take(fd, cookie) -> a descriptor of this thread for the same socket, -ESTALE when the number is another's now, or -errno
 static napi_value takeSocket(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   UniqueFd taken(fcntl(args.int32(0), F_DUPFD_CLOEXEC, 0));
@@ -41,8 +41,9 @@ static napi_value takeSocket(napi_env env, napi_callback_info info) {
 }
 
 void exportSteering(Napi::Env env, Napi::Object exports) {
-  exportRaw(env, exports, "socketCookie", socketCookie);
-  exportRaw(env, exports, "takeSocket", takeSocket);
+  Napi::Object sockets = groupOf(exports, "sockets");
+  exportRaw(env, sockets, "cookie", socketCookie);
+  exportRaw(env, sockets, "take", takeSocket);
 }
 
 }  // namespace percore

@@ -29,7 +29,7 @@ struct OpenSocket {
   }
 };
 
-// tcpListen(host, port, reusePort, backlog) -> { fd, port }
+// tcp.listen(host, port, reusePort, backlog) -> { fd, port }
 static Napi::Value tcpListen(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const int backlog = int32Of(env, info[3], 1);
@@ -47,7 +47,7 @@ static Napi::Value tcpListen(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// tcpConnect(host, port) -> { fd, errno }, connecting: writable once it is open, or refused already.
+// tcp.connect(host, port) -> { fd, errno }, connecting: writable once it is open, or refused already.
 static Napi::Value tcpConnect(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const int yes = 1;
@@ -63,7 +63,7 @@ static Napi::Value tcpConnect(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// socketClose(fd): only descriptors that this environment owns, so a number used again elsewhere is never closed twice.
+// descriptors.close(fd): only descriptors that this environment owns, so a number used again elsewhere is never closed twice.
 static napi_value socketClose(napi_env env, napi_callback_info info) {
   stateOf(env)->closeSocket(RawArgs<1>(env, info).int32(0));
   return nullptr;
@@ -74,7 +74,7 @@ static napi_value ownSocket(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// ownStream(fd) -> 0, or -errno: a number that anybody has given. Nothing is owned before it is known to be what it should be.
+// sockets.ownStream(fd) -> 0, or -errno: a number that anybody has given. Nothing is owned before it is known to be what it should be.
 static napi_value ownStream(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   const int fd = args.int32(0);
@@ -93,7 +93,7 @@ static napi_value disownSocket(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// tcpRefuse(fd) -> connections closed. Out of descriptors: the reserve is given up for each in turn. Another thread may take the number
+// tcp.shed(fd) -> connections closed. Out of descriptors: the reserve is given up for each in turn. Another thread may take the number
 // meanwhile; then nothing is refused now. Source: the well-known reserve-descriptor way of accept(2) servers.
 static napi_value tcpRefuse(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
@@ -113,7 +113,7 @@ static napi_value tcpRefuse(napi_env env, napi_callback_info info) {
   return args.integer(count);
 }
 
-// socketError(fd) -> errno that the socket holds (SO_ERROR), 0 for none.
+// sockets.error(fd) -> errno that the socket holds (SO_ERROR), 0 for none.
 static napi_value socketError(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   int error = 0;
@@ -122,7 +122,7 @@ static napi_value socketError(napi_env env, napi_callback_info info) {
   return args.integer(error);
 }
 
-// peerName(fd) -> "127.0.0.1:1234", "[::1]:1234", the path of a Unix socket, or "" where there is none.
+// sockets.peerName(fd) -> "127.0.0.1:1234", "[::1]:1234", the path of a Unix socket, or "" where there is none.
 static Napi::Value peerName(const Napi::CallbackInfo& info) {
   SocketAddress peer;
   peer.length = sizeof peer.storage;
@@ -133,20 +133,24 @@ static Napi::Value peerName(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), text);
 }
 
-// errorName(errno) -> "ECONNRESET"
+// system.errorName(errno) -> "ECONNRESET"
 static Napi::Value errorName(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), errnoName(int32Of(info.Env(), info[0]))); }
 
 void exportTcp(Napi::Env env, Napi::Object exports) {
-  exports.Set("tcpListen", Napi::Function::New(env, tcpListen));
-  exports.Set("tcpConnect", Napi::Function::New(env, tcpConnect));
-  exports.Set("peerName", Napi::Function::New(env, peerName));
-  exports.Set("errorName", Napi::Function::New(env, errorName));
-  exportRaw(env, exports, "socketClose", socketClose);
-  exportRaw(env, exports, "socketError", socketError);
-  exportRaw(env, exports, "ownSocket", ownSocket);
-  exportRaw(env, exports, "ownStream", ownStream);
-  exportRaw(env, exports, "disownSocket", disownSocket);
-  exportRaw(env, exports, "tcpRefuse", tcpRefuse);
+  Napi::Object tcp = groupOf(exports, "tcp");
+  Napi::Object sockets = groupOf(exports, "sockets");
+  Napi::Object system = groupOf(exports, "system");
+  Napi::Object descriptors = groupOf(exports, "descriptors");
+  tcp.Set("listen", Napi::Function::New(env, tcpListen));
+  tcp.Set("connect", Napi::Function::New(env, tcpConnect));
+  sockets.Set("peerName", Napi::Function::New(env, peerName));
+  system.Set("errorName", Napi::Function::New(env, errorName));
+  exportRaw(env, descriptors, "close", socketClose);
+  exportRaw(env, sockets, "error", socketError);
+  exportRaw(env, descriptors, "own", ownSocket);
+  exportRaw(env, sockets, "ownStream", ownStream);
+  exportRaw(env, descriptors, "disown", disownSocket);
+  exportRaw(env, tcp, "shed", tcpRefuse);
 }
 
 }  // namespace percore

@@ -1,4 +1,4 @@
-// Timers alone, for JavaScript: the wheel behind its two arrays, with or without a driver. Typed in src/native.ts.
+// Timers alone, for JavaScript: the wheel behind its two arrays, with or without a driver. Typed in src/native/.
 #include <limits>
 
 #include "bindings.h"
@@ -14,7 +14,7 @@ static TimerDriver* driverOf(napi_env env, napi_value handle) {
   return driver && !driver->isClosed() ? driver : nullptr;
 }
 
-// createTimers({ delivery, timerRequests, tickBits, expiriesPerTurn, originNs, deliver? }) -> handle
+// wheels.create({ delivery, timerRequests, tickBits, expiriesPerTurn, originNs, deliver? }) -> handle
 static Napi::Value createTimers(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   if (!info[0].IsObject()) return throwSystemError(env, EINVAL, "createTimers", "options");
@@ -47,21 +47,21 @@ static napi_value drainTimers(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// shareTimers(handle, index, records)
+// wheels.share(handle, index, records)
 static napi_value shareTimers(napi_env env, napi_callback_info info) {
   RawArgs<3> args(env, info);
   if (TimerDriver* driver = driverOf(env, args.value[0])) driver->shareRecords(args.int32(1), args.value[2]);
   return nullptr;
 }
 
-// pollTimers(handle, nowNs): drains, then fills the delivery, however much work that is.
+// wheels.poll(handle, nowNs): drains, then fills the delivery, however much work that is.
 static napi_value pollTimers(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   if (TimerDriver* driver = driverOf(env, args.value[0])) driver->source().poll(args.int64(1, 0), TimerWheel::kNoBound);
   return nullptr;
 }
 
-// nextTimer(handle) -> nanoseconds since the origin, or Infinity. Drains.
+// wheels.next(handle) -> nanoseconds since the origin, or Infinity. Drains.
 static napi_value nextTimer(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   TimerDriver* driver = driverOf(env, args.value[0]);
@@ -72,7 +72,7 @@ static napi_value nextTimer(napi_env env, napi_callback_info info) {
 
 static napi_value refTimers(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
-  if (TimerDriver* driver = driverOf(env, args.value[0])) driver->setRef(args.int32(1) != 0);
+  if (TimerDriver* driver = driverOf(env, args.value[0])) driver->setRef(args.boolean(1));
   return nullptr;
 }
 
@@ -82,13 +82,14 @@ static napi_value closeTimers(napi_env env, napi_callback_info info) {
 }
 
 void exportTimers(Napi::Env env, Napi::Object exports) {
-  exports.Set("createTimers", Napi::Function::New(env, createTimers));
-  exportRaw(env, exports, "drainTimers", drainTimers);
-  exportRaw(env, exports, "shareTimers", shareTimers);
-  exportRaw(env, exports, "pollTimers", pollTimers);
-  exportRaw(env, exports, "nextTimer", nextTimer);
-  exportRaw(env, exports, "refTimers", refTimers);
-  exportRaw(env, exports, "closeTimers", closeTimers);
+  Napi::Object wheels = groupOf(exports, "wheels");
+  wheels.Set("create", Napi::Function::New(env, createTimers));
+  exportRaw(env, wheels, "drain", drainTimers);
+  exportRaw(env, wheels, "share", shareTimers);
+  exportRaw(env, wheels, "poll", pollTimers);
+  exportRaw(env, wheels, "next", nextTimer);
+  exportRaw(env, wheels, "setReferenced", refTimers);
+  exportRaw(env, wheels, "close", closeTimers);
 }
 
 }  // namespace percore

@@ -1,4 +1,4 @@
-// The turn, for JavaScript. Typed in src/native.ts.
+// The turn, for JavaScript. Typed in src/native/.
 #include "bindings.h"
 #include "handle.h"
 #include "io_binding.h"
@@ -10,7 +10,7 @@ namespace percore {
 
 static Turn* turnOf(napi_env env, napi_value handle) { return ofHandle<Turn>(env, handle); }
 
-// createTurn({ inbox, delivery, timerRequests, deliver, eventFd, originNs }) -> handle
+// turns.create({ inbox, delivery, timerRequests, deliver, eventFd, originNs }) -> handle
 static Napi::Value createTurn(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   if (!info[0].IsObject()) return throwSystemError(env, EINVAL, "createTurn", "options");
@@ -48,11 +48,11 @@ static napi_value stopTurn(napi_env env, napi_callback_info info) {
 
 static napi_value setTurnRef(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
-  if (Turn* turn = turnOf(env, args.value[0])) turn->setRef(args.int32(1) != 0);
+  if (Turn* turn = turnOf(env, args.value[0])) turn->setRef(args.boolean(1));
   return nullptr;
 }
 
-// isLoopAlive() -> whether something referenced keeps this thread's loop going
+// threads.isLoopAlive() -> whether something referenced keeps this thread's loop going
 static napi_value isLoopAlive(napi_env env, napi_callback_info) {
   uv_loop_t* loop = nullptr;
   napi_value result = nullptr;
@@ -65,32 +65,34 @@ static napi_value drainTimerRequests(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// shareTimerRecords(turn, index, records)
+// turns.shareTimers(turn, index, records)
 static napi_value shareTimerRecords(napi_env env, napi_callback_info info) {
   RawArgs<3> args(env, info);
   if (Turn* turn = turnOf(env, args.value[0])) turn->shareTimerRecords(args.int32(1), args.value[2]);
   return nullptr;
 }
 
-// openIo(turn, isUring, block, pool, outbox) -> handle, or -errno
+// turns.openSource(turn, isUring, block, pool, outbox) -> handle, or -errno
 static napi_value openIo(napi_env env, napi_callback_info info) {
   RawArgs<5> args(env, info);
   Turn* turn = turnOf(env, args.value[0]);
   IoMemory memory;
   if (!turn || !readIoMemory(args, 2, &memory)) return args.integer(-EINVAL);
   int error = 0;
-  IoSource* io = turn->openIo(args.int32(1) == 1, memory, {args.value[2], args.value[3], args.value[4]}, &error);
+  IoSource* io = turn->openIo(args.boolean(1), memory, {args.value[2], args.value[3], args.value[4]}, &error);
   return io ? makeHandle(env, io) : args.integer(-error);
 }
 
 void exportTurn(Napi::Env env, Napi::Object exports) {
-  exports.Set("createTurn", Napi::Function::New(env, createTurn));
-  exportRaw(env, exports, "stopTurn", stopTurn);
-  exportRaw(env, exports, "setTurnRef", setTurnRef);
-  exportRaw(env, exports, "isLoopAlive", isLoopAlive);
-  exportRaw(env, exports, "drainTimerRequests", drainTimerRequests);
-  exportRaw(env, exports, "shareTimerRecords", shareTimerRecords);
-  exportRaw(env, exports, "openIo", openIo);
+  Napi::Object turns = groupOf(exports, "turns");
+  Napi::Object threads = groupOf(exports, "threads");
+  turns.Set("create", Napi::Function::New(env, createTurn));
+  exportRaw(env, turns, "stop", stopTurn);
+  exportRaw(env, turns, "setReferenced", setTurnRef);
+  exportRaw(env, threads, "isLoopAlive", isLoopAlive);
+  exportRaw(env, turns, "drainTimers", drainTimerRequests);
+  exportRaw(env, turns, "shareTimers", shareTimerRecords);
+  exportRaw(env, turns, "openSource", openIo);
 }
 
 }  // namespace percore

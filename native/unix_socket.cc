@@ -54,7 +54,7 @@ static int bindPath(int fd, const SocketAddress& address, const std::string& pat
   return 0;
 }
 
-// unixListen(path, backlog) -> fd
+// unix.listen(path, backlog) -> fd
 static Napi::Value unixListen(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string path = textOf(env, info[0]);
@@ -76,7 +76,7 @@ static Napi::Value unixListen(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, number);
 }
 
-// unixConnect(path) -> fd, open: a Unix socket never answers "in progress".
+// unix.connect(path) -> fd, open: a Unix socket never answers "in progress".
 static Napi::Value unixConnect(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string path = textOf(env, info[0]);
@@ -89,7 +89,7 @@ static Napi::Value unixConnect(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, fd.release());
 }
 
-// unixDatagram(path, peer) -> fd. Both may be empty: without a path nobody can answer it, without a peer each send names one.
+// unix.openDatagram(path, peer) -> fd. Both may be empty: without a path nobody can answer it, without a peer each send names one.
 static Napi::Value unixDatagram(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string path = textOf(env, info[0]), peer = textOf(env, info[1]);
@@ -110,9 +110,10 @@ static Napi::Value unixDatagram(const Napi::CallbackInfo& info) {
 }
 
 void exportUnixSocket(Napi::Env env, Napi::Object exports) {
-  exports.Set("unixListen", Napi::Function::New(env, unixListen));
-  exports.Set("unixConnect", Napi::Function::New(env, unixConnect));
-  exports.Set("unixDatagram", Napi::Function::New(env, unixDatagram));
+  Napi::Object sockets = groupOf(exports, "unix");
+  sockets.Set("listen", Napi::Function::New(env, unixListen));
+  sockets.Set("connect", Napi::Function::New(env, unixConnect));
+  sockets.Set("openDatagram", Napi::Function::New(env, unixDatagram));
 }
 
 }  // namespace percore

@@ -56,7 +56,7 @@ void closeWaker(int fd) {
   if (wakers.owners.erase(fd) == 1) ::close(fd);
 }
 
-// createWaker() -> its number
+// wakers.create() -> its number
 static Napi::Value createWaker(const Napi::CallbackInfo& info) {
   const int fd = stateOf(info.Env())->wakers.open();
   if (fd < 0) return throwSystemError(info.Env(), -fd, "eventfd");
@@ -77,9 +77,10 @@ static napi_value wake(napi_env env, napi_callback_info info) {
 }
 
 void exportWaker(Napi::Env env, Napi::Object exports) {
-  exports.Set("createWaker", Napi::Function::New(env, createWaker));
-  exportRaw(env, exports, "wake", wake);
-  exportRaw(env, exports, "closeWaker", [](napi_env e, napi_callback_info info) -> napi_value {
+  Napi::Object wakers = groupOf(exports, "wakers");
+  wakers.Set("create", Napi::Function::New(env, createWaker));
+  exportRaw(env, wakers, "wake", wake);
+  exportRaw(env, wakers, "close", [](napi_env e, napi_callback_info info) -> napi_value {
     closeWaker(RawArgs<1>(e, info).int32(0));
     return nullptr;
   });

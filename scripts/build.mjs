@@ -1,15 +1,14 @@
-// Builds everything a checkout needs: TypeScript to dist/, the package's few files from it, native/layout.h from the compiled layout
-// table, the addon. `--ts` leaves the addon out.
-//
-// Each of the two steps leaves a fingerprint of all it was built from and of all it has made. A step whose fingerprint is still right is not
-// done again, so `npm start` on a built checkout starts at once. Contents are compared, not times: a checkout of another branch and back, a file
-// that was deleted on either side, and another Node are all seen.
+// Builds everything a checkout needs: TypeScript to dist/, the package's few files from it, native/layout.h from the
+// compiled layout table, the addon. `--ts` leaves the addon out.
+// Each of the two steps leaves a fingerprint of all it was built from and of all it has made. A step whose fingerprint
+// is still right is not done again, so `npm start` on a built checkout starts at once. Contents are compared, not
+// times: a checkout of another branch and back, a file that was deleted on either side, and another Node are all seen.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
@@ -17,14 +16,22 @@ const at = (...path) => join(root, ...path);
 const common = [at('package.json'), at('package-lock.json'), fileURLToPath(import.meta.url)];
 
 await step({
-  from: [...common, at('src'), at('bench'), at('examples'), at('test'), at('tsconfig.json'), at('native', 'generate-layout.mjs')],
+  from: [
+    ...common, at('src'), at('bench'), at('examples'), at('test'), at('tsconfig.json'),
+    at('native', 'generate-layout.mjs'),
+  ],
   makes: [at('dist'), at('native', 'layout.h')],
   stamp: at('dist', '.built-from'),
   build: buildTypeScript,
 });
 if (!process.argv.includes('--ts')) {
   await step({
-    from: [...common, ...readdirSync(at('native')).filter((name) => name !== 'build').map((name) => at('native', name))],
+    from: [
+      ...common,
+      ...readdirSync(at('native'))
+        .filter((name) => name !== 'build')
+        .map((name) => at('native', name)),
+    ],
     makes: [at('native', 'build', 'Release', 'percore.node')],
     stamp: at('native', 'build', '.built-from'),
     build: buildAddon,
@@ -64,9 +71,11 @@ async function buildTypeScript() {
   }
   rmSync(at('dist'), { recursive: true, force: true });
   run('TypeScript build', process.execPath, [join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc')]);
-  // What users import: few files in place of forty, since each module costs a worker 0.7 ms before its first call (docs/decisions).
+  // What users import: few files in place of forty, since each module costs a worker 0.7 ms before its first call
+  // (docs/decisions).
   const compiled = at('dist', 'src');
   const { build } = await import('esbuild');
+  const { layoutHash } = await import(pathToFileURL(join(compiled, 'layout-hash.js')).href);
   await build({
     entryPoints: {
       index: join(compiled, 'index.js'),
@@ -77,7 +86,14 @@ async function buildTypeScript() {
       'worker-main': join(compiled, 'reactor', 'worker-main.js'),
     },
     outdir: at('dist', 'percore'),
-    bundle: true, splitting: true, format: 'esm', platform: 'node', target: 'node20', sourcemap: true, logLevel: 'warning',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    define: { PERCORE_LAYOUT_HASH: JSON.stringify(layoutHash()) },
+    sourcemap: true,
+    logLevel: 'warning',
   });
   run('layout header', process.execPath, [at('native', 'generate-layout.mjs')]);
 }
@@ -88,7 +104,8 @@ function buildAddon() {
   const isFirst = !existsSync(at('native', 'build', 'Makefile'));
   if (isFirst) process.stderr.write('building the addon: up to a minute, this once\n');
   else if (runs(process.execPath, [...gyp, 'build'], at('native')).status === 0) return;
-  // What was configured for a Node or a folder that is not there any more cannot be built, but it can be configured anew.
+  // What was configured for a Node or a folder that is not there any more cannot be built, but it can be configured
+  // anew.
   run('addon build', process.execPath, [...gyp, 'rebuild'], at('native'));
 }
 
@@ -98,13 +115,21 @@ function checkTools() {
   const tools = [
     { name: 'a C++ compiler', debian: 'g++', commands: CXX === undefined ? ['g++', 'c++'] : [CXX.split(' ')[0]] },
     { name: 'make', debian: 'make', commands: [process.env.MAKE ?? 'make'] },
-    { name: 'Python 3', debian: 'python3', commands: [npmPython, PYTHON, 'python3', 'python'].filter((command) => command !== undefined) },
+    {
+      name: 'Python 3',
+      debian: 'python3',
+      commands: [npmPython, PYTHON, 'python3', 'python'].filter((command) => command !== undefined),
+    },
   ];
-  const missing = tools.filter(({ commands }) => commands.every((command) => runs(command, ['--version']).status !== 0));
+  const missing = tools.filter(({ commands }) =>
+    commands.every((command) => runs(command, ['--version']).status !== 0),
+  );
   if (missing.length === 0) return;
-  process.stderr.write(`The addon cannot be built: ${missing.map(({ name }) => name).join(' and ')} ${missing.length === 1 ? 'is' : 'are'} not installed.\n`
-    + `On Debian and Ubuntu: apt-get install ${missing.map(({ debian }) => debian).join(' ')}\n`
-    + `On Fedora and RHEL:   dnf install ${missing.map(({ debian }) => debian.replace('g++', 'gcc-c++')).join(' ')}\n`);
+  process.stderr.write(
+    `The addon cannot be built: ${missing.map(({ name }) => name).join(' and ')} ${missing.length === 1 ? 'is' : 'are'} not installed.\n` +
+      `On Debian and Ubuntu: apt-get install ${missing.map(({ debian }) => debian).join(' ')}\n` +
+      `On Fedora and RHEL:   dnf install ${missing.map(({ debian }) => debian.replace('g++', 'gcc-c++')).join(' ')}\n`,
+  );
   process.exit(1);
 }
 
@@ -115,7 +140,9 @@ function headersHere() {
   const header = join(nodedir, 'include', 'node', 'node_version.h');
   if (!existsSync(header)) return [];
   const text = readFileSync(header, 'utf8');
-  const version = ['MAJOR', 'MINOR', 'PATCH'].map((part) => new RegExp(`NODE_${part}_VERSION (\\d+)`).exec(text)?.[1]).join('.');
+  const version = ['MAJOR', 'MINOR', 'PATCH']
+    .map((part) => new RegExp(`NODE_${part}_VERSION (\\d+)`).exec(text)?.[1])
+    .join('.');
   return version === process.versions.node ? [`--nodedir=${nodedir}`] : [];
 }
 

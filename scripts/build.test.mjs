@@ -1,6 +1,9 @@
-// The build of a small checkout of the same shape: it is done when something has changed, on either side, and not otherwise.
+// The build of a small checkout of the same shape: it is done when something has changed, on either side, and not
+// otherwise.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +16,8 @@ const write = (path, text) => {
   mkdirSync(dirname(at(path)), { recursive: true });
   writeFileSync(at(path), text);
 };
-const build = (args = ['--ts'], env = process.env) => spawnSync(process.execPath, [at('scripts', 'build.mjs'), ...args], { encoding: 'utf8', env });
+const build = (args = ['--ts'], env = process.env) =>
+  spawnSync(process.execPath, [at('scripts', 'build.mjs'), ...args], { encoding: 'utf8', env });
 /** Builds; true when something was done. */
 const hasBuilt = () => {
   const made = at('dist', 'percore', 'index.js');
@@ -26,12 +30,19 @@ const hasBuilt = () => {
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'percore-build-'));
   symlinkSync(join(project, 'node_modules'), at('node_modules'));
-  for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs']) cpSync(join(project, name), at(name));
-  for (const name of ['index', 'queues/index', 'timers/index', 'io/index', 'testing/index', 'reactor/worker-main']) write(`src/${name}.ts`, `export const name = '${name}';\n`);
+  for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs']) {
+    cpSync(join(project, name), at(name));
+  }
+  for (const name of ['index', 'queues/index', 'timers/index', 'io/index', 'testing/index', 'reactor/worker-main']) {
+    write(`src/${name}.ts`, `export const name = '${name}';\n`);
+  }
   write('src/extra.ts', 'export const extra = 1;\n');
   mkdirSync(at('bench'));
   mkdirSync(at('examples'));
-  write('native/generate-layout.mjs', "import { writeFileSync } from 'node:fs';\nwriteFileSync(new URL('layout.h', import.meta.url), '// generated');\n");
+  write(
+    'native/generate-layout.mjs',
+    "import { writeFileSync } from 'node:fs';\nwriteFileSync(new URL('layout.h', import.meta.url), '// generated');\n",
+  );
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -66,8 +77,15 @@ it('a build that failed is tried again', () => {
 });
 
 it.each([
-  ['without a compiler', ['make', 'python3'], /^The addon cannot be built: a C\+\+ compiler is not installed\.\nOn Debian and Ubuntu: apt-get install g\+\+\n/],
-  ['without Python and make', ['g++'], /^The addon cannot be built: make and Python 3 are not installed\.\nOn Debian and Ubuntu: apt-get install make python3\n/],
+  [
+    'without a compiler', ['make', 'python3'],
+    /^The addon cannot be built: a C\+\+ compiler is not installed\.\nOn Debian and Ubuntu: apt-get install g\+\+\n/,
+  ],
+  [
+    'without Python and make',
+    ['g++'],
+    /^The addon cannot be built: make and Python 3 are not installed\.\nOn Debian and Ubuntu: apt-get install make python3\n/,
+  ],
 ])('%s it says what to install', (_, tools, message) => {
   hasBuilt();
   const path = mkdtempSync(join(tmpdir(), 'percore-path-'));

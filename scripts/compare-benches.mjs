@@ -1,6 +1,6 @@
-// Has a change made anything slower? Runs rows of the bench in this checkout and in another one (the commit before, built, for
-// example in a git worktree), in turn, and prints for each figure ours here divided by ours there: the median of the pairs and
-// their spread. A ratio above 1 is better where more is better, and worse where less is.
+// Has a change made anything slower? Runs rows of the bench in this checkout and in another one (the commit before,
+// built, for example in a git worktree), in turn, and prints for each figure ours here divided by ours there: the
+// median of the pairs and their spread. A ratio above 1 is better where more is better, and worse where less is.
 //
 //   node scripts/compare-benches.mjs ../before spine/call queues/spsc-8B-lazy io --rounds 3 --json comparison.json
 //
@@ -12,11 +12,16 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: { type: 'string', default: '3' }, json: { type: 'string' } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: 'string', default: '3' }, json: { type: 'string' } },
+});
 const [other, ...selectors] = positionals;
 const rounds = Number(values.rounds);
 if (other === undefined || selectors.length === 0 || !Number.isInteger(rounds) || rounds < 1) {
-  process.stderr.write('usage: node scripts/compare-benches.mjs OTHER_CHECKOUT SUITE[/BENCH] ... [--rounds N] [--json FILE]\n');
+  process.stderr.write(
+    'usage: node scripts/compare-benches.mjs OTHER_CHECKOUT SUITE[/BENCH] ... [--rounds N] [--json FILE]\n',
+  );
   process.exit(2);
 }
 const here = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -25,11 +30,18 @@ const folder = mkdtempSync(join(tmpdir(), 'percore-compare-'));
 /** Runs the rows in one checkout: figures by a key that names suite, row, metric and parameters. */
 function measure(checkout, selector) {
   const json = join(folder, 'rows.json');
-  const run = spawnSync(process.execPath, ['dist/bench/main.js', selector, '--alone', '--json', json], { cwd: checkout, encoding: 'utf8' });
+  const run = spawnSync(process.execPath, ['dist/bench/main.js', selector, '--alone', '--json', json], {
+    cwd: checkout,
+    encoding: 'utf8',
+  });
   if (run.status === 2) throw new Error(run.stderr);
   const figures = new Map();
   for (const row of JSON.parse(readFileSync(json, 'utf8'))) {
-    const key = [`${row.suite}/${row.name}`, row.metric, ...Object.entries(row.params).map(([name, value]) => `${name}=${value}`)].join(' ');
+    const key = [
+      `${row.suite}/${row.name}`,
+      row.metric,
+      ...Object.entries(row.params).map(([name, value]) => `${name}=${value}`),
+    ].join(' ');
     if (!row.verified) process.stderr.write(`${checkout}: ${key}: ${row.note}\n`);
     else figures.set(key, { ours: median(row.samples.ours), better: row.better, unit: row.unit });
   }
@@ -62,11 +74,16 @@ try {
 }
 const rows = [...pairs].map(([key, { better, unit, here: ours, there }]) => {
   const ratios = ours.map((value, i) => value / there[i]);
-  return { key, better, unit, here: median(ours), there: median(there), ratio: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) };
+  return {
+    key, better, unit, here: median(ours), there: median(there), ratio: median(ratios), min: Math.min(...ratios),
+    max: Math.max(...ratios),
+  };
 });
 const number = (value) => Number(value.toPrecision(3)).toLocaleString('en');
 for (const row of rows) {
   const isWorse = row.better === 'higher' ? row.max < 1 : row.min > 1;
-  process.stdout.write(`${row.ratio.toFixed(2)} (${row.min.toFixed(2)} to ${row.max.toFixed(2)}) ${row.better === 'higher' ? 'more' : 'less'} is better${isWorse ? ', WORSE in every pair' : ''}: ${row.key}: ${number(row.here)} here, ${number(row.there)} there, ${row.unit}\n`);
+  process.stdout.write(
+    `${row.ratio.toFixed(2)} (${row.min.toFixed(2)} to ${row.max.toFixed(2)}) ${row.better === 'higher' ? 'more' : 'less'} is better${isWorse ? ', WORSE in every pair' : ''}: ${row.key}: ${number(row.here)} here, ${number(row.there)} there, ${row.unit}\n`,
+  );
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, undefined, 1)}\n`);

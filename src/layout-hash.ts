@@ -1,7 +1,17 @@
 import { constants, structures, words } from './layout.js';
 
-/** What of the table both languages must share: names, offsets, types, sizes and values; not the prose. */
+/** Put in by scripts/build.mjs into the bundle that users load. */
+declare const PERCORE_LAYOUT_HASH: string | undefined;
+
+/**
+ * What both languages must share of the table: names, offsets, types, sizes and values, but not the prose. In the bundle it
+ * is a constant, since computing it would cost every thread 2 ms of its start.
+ */
 export function layoutHash(): string {
+  return typeof PERCORE_LAYOUT_HASH === 'string' ? PERCORE_LAYOUT_HASH : computeLayoutHash();
+}
+
+function computeLayoutHash(): string {
   const shape = structures.map((structure) => [
     structure.name,
     structure.bytes,

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { layoutHash } from './layout-hash.js';
-import { native } from './native.js';
+import { native, type Native } from './native.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const addon = join(root, 'native', 'build', 'Release', 'percore.node');
@@ -18,7 +18,7 @@ function load(path: string | undefined, cwd = scratch, name = 'percore'): { code
   for (const file of ['native.js', 'errors.js', 'layout.js', 'layout-hash.js']) cpSync(join(root, 'dist', 'src', file), join(home, 'dist', 'src', file));
   writeFileSync(join(home, 'package.json'), JSON.stringify({ name, type: 'module' }));
   const script = `import { native } from ${JSON.stringify(join(home, 'dist', 'src', 'native.js'))};
-    try { console.log(JSON.stringify({ cpus: native().getAffinity().length })); }
+    try { console.log(JSON.stringify({ cpus: native().threads.getAffinity().length })); }
     catch (error) { console.log(JSON.stringify({ code: error.code, message: error.message, value: error.value, allowed: error.allowed })); }`;
   const environment = { ...process.env };
   delete environment['PERCORE_NATIVE_PATH'];
@@ -30,7 +30,42 @@ function load(path: string | undefined, cwd = scratch, name = 'percore'): { code
 }
 const beside = join(scratch, 'copy', 'native', 'build', 'Release', 'percore.node');
 
+/** What each group must have: the compiler refuses names that the interface does not know, the test those of the addon. */
+const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]: readonly (keyof Native[G])[] } = {
+  clock: ['nowNs', 'create'],
+  system: ['errorName', 'freshPages'],
+  threads: ['id', 'setName', 'getAffinity', 'setAffinity', 'getTimerSlack', 'setTimerSlack', 'setChildPlace', 'isLoopAlive'],
+  wakers: ['create', 'wake', 'close'],
+  turns: ['create', 'stop', 'setReferenced', 'drainTimers', 'shareTimers', 'openSource'],
+  wheels: ['create', 'drain', 'share', 'poll', 'next', 'setReferenced', 'close'],
+  alarms: ['create', 'arm', 'setReferenced', 'close'],
+  sources: ['add', 'modify', 'remove', 'open', 'detach', 'send', 'drain'],
+  drivers: ['create', 'poll', 'setReferenced', 'close'],
+  descriptors: ['close', 'own', 'disown', 'adopt', 'openFifo', 'openStandardInput', 'way', 'read', 'write', 'end'],
+  sockets: ['ownStream', 'cookie', 'take', 'error', 'peerName', 'buffer'],
+  tcp: ['listen', 'connect', 'bind', 'closeUntaken', 'shed'],
+  unix: ['listen', 'connect', 'openDatagram'],
+  datagrams: [
+    'open', 'createReceiver', 'createSender', 'receive', 'send', 'hold', 'keep', 'keepAddress', 'addressOf', 'drops',
+  ],
+  files: [
+    'openRing', 'closeRing', 'holdBuffer', 'releaseBuffer', 'push', 'submit', 'reap', 'bytesToBorder', 'clearDirect',
+  ],
+  watches: ['open', 'add', 'remove'],
+  pipes: [
+    'create', 'makeFifo', 'openEnd', 'read', 'write', 'space', 'reopen', 'watch', 'closeEnd', 'closeUnopenedEnd',
+    'inspect',
+  ],
+};
+
 describe('the addon', () => {
+  it('gives the groups of functions that src/native/ asks for, and nothing else', () => {
+    const { layoutHash: _hash, ...groups } = native();
+    const given = Object.fromEntries(Object.entries(groups).map(([name, group]) => [name, Object.keys(group).toSorted()]));
+    expect(given).toEqual(Object.fromEntries(Object.entries(GROUPS).map(([name, names]) => [name, [...names].toSorted()])));
+    for (const group of Object.values(groups)) for (const callable of Object.values(group)) expect(callable).toBeTypeOf('function');
+  });
+
   it('is loaded once a thread', () => {
     expect(native()).toBe(native());
     expect(native().layoutHash).toBe(layoutHash());
@@ -43,7 +78,7 @@ describe('the addon', () => {
   });
 
   it('is loaded from PERCORE_NATIVE_PATH', () => {
-    expect(load(addon).cpus).toBe(native().getAffinity().length);
+    expect(load(addon).cpus).toBe(native().threads.getAffinity().length);
   });
 
   it('that is missing is ERR_PERCORE_NATIVE_UNAVAILABLE with each place that was tried, the Node version and the fix', () => {
@@ -58,9 +93,9 @@ describe('the addon', () => {
   });
 
   it('is found by a relative PERCORE_NATIVE_PATH, from the current folder or from where the code is', () => {
-    expect(load('native/build/Release/percore.node', root).cpus).toBe(native().getAffinity().length);
+    expect(load('native/build/Release/percore.node', root).cpus).toBe(native().threads.getAffinity().length);
     cpSync(addon, join(scratch, 'copy', 'dist', 'src', 'addons', 'percore.node'));
-    expect(load('./addons/percore.node', tmpdir()).cpus).toBe(native().getAffinity().length);
+    expect(load('./addons/percore.node', tmpdir()).cpus).toBe(native().threads.getAffinity().length);
   });
 
   it('that is missing where PERCORE_NATIVE_PATH points is looked for in its usual place too; both are named', () => {

@@ -1,10 +1,11 @@
-// Connections for the row `accept` of suite `io`: as many as can be opened, each proves by one echoed byte that it was accepted and
-// served, and is then reset, so that no port waits in TIME_WAIT.
+// Connections for the row `accept` of suite `io`: as many as can be opened, each proves by one echoed byte that it was
+// accepted and served, and is then reset, so that no port waits in TIME_WAIT.
 //
 //     slot 0 1 2 … depth-1, over and over:  read the echo · reset · connect · send a byte
 //
-// No epoll here: the oldest slot's echo is nearly always there already. connect to AF_UNSPEC resets a connection and leaves a socket
-// that can connect again, which spares the client two system calls of the seven, and it needs sparing: opening costs more than accepting.
+// No epoll here: the oldest slot's echo is nearly always there already. connect to AF_UNSPEC resets a connection and
+// leaves a socket that can connect again, which spares the client two system calls of the seven, and it needs sparing:
+// opening costs more than accepting.
 #define _GNU_SOURCE
 #include "client.h"
 
@@ -12,14 +13,17 @@ enum { maxDepth = 256 };
 
 static void open1(int fd, const struct sockaddr_in *address, uint8_t byte) {
   // On the loopback the handshake is over when connect returns.
-  if (connect(fd, (const struct sockaddr *)address, sizeof *address) != 0) stop(exitFailedCheck, "connect: %s", strerror(errno));
+  if (connect(fd, (const struct sockaddr *)address, sizeof *address) != 0)
+    stop(exitFailedCheck, "connect: %s", strerror(errno));
   if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1) stop(exitFailedCheck, "send: %s", strerror(errno));
 }
 
 static void finish(int fd, uint8_t expected) {
   uint8_t byte;
   const ssize_t received = recv(fd, &byte, 1, 0);
-  if (received != 1) stop(received < 0 && errno == EAGAIN ? exitNoProgress : exitFailedCheck, "no echo: %s", received < 0 ? strerror(errno) : "closed");
+  if (received != 1)
+    stop(received < 0 && errno == EAGAIN ? exitNoProgress : exitFailedCheck, "no echo: %s",
+         received < 0 ? strerror(errno) : "closed");
   if (byte != expected) stop(exitFailedCheck, "the echo is another connection's byte");
   const struct sockaddr none = {.sa_family = AF_UNSPEC};
   if (connect(fd, &none, sizeof none) != 0) stop(exitFailedCheck, "disconnect: %s", strerror(errno));
@@ -28,7 +32,9 @@ static void finish(int fd, uint8_t expected) {
 int main(int argc, char **argv) {
   int64_t port = notGiven, cpu = notGiven, depth = notGiven, milliseconds = notGiven, warmupMs = 0;
   const struct Rule rules[] = {
-      {"--port", &port, 1, 65535}, {"--cpu", &cpu, 0, CPU_SETSIZE - 1}, {"--depth", &depth, 1, maxDepth}, {"--milliseconds", &milliseconds, 1, 60000}, {"--warmup", &warmupMs, 0, 60000},
+      {"--port", &port, 1, 65535},       {"--cpu", &cpu, 0, CPU_SETSIZE - 1},
+      {"--depth", &depth, 1, maxDepth},  {"--milliseconds", &milliseconds, 1, 60000},
+      {"--warmup", &warmupMs, 0, 60000},
   };
   parseArguments(argc, argv, rules, sizeof rules / sizeof rules[0]);
   pinTo(cpu);
@@ -60,7 +66,8 @@ int main(int argc, char **argv) {
   const int64_t ownNs = ownCpuNs() - ownFromNs;
   for (int64_t slot = 0; slot < depth; ++slot, ++number) finish(fds[number % (uint64_t)depth], (uint8_t)number);
   if (counted == 0) stop(exitFailedCheck, "no connection was served in the measured time");
-  printf("{\"connections\":%llu,\"perSecond\":%.1f,\"clientCpuPercent\":%.1f,\"verified\":true}\n", (unsigned long long)counted, (double)counted * 1000 / (double)milliseconds,
+  printf("{\"connections\":%llu,\"perSecond\":%.1f,\"clientCpuPercent\":%.1f,\"verified\":true}\n",
+         (unsigned long long)counted, (double)counted * 1000 / (double)milliseconds,
          (double)ownNs / 1e4 / (double)milliseconds);
   return 0;
 }

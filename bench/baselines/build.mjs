@@ -1,4 +1,5 @@
-// Compiles the baseline programs to bench/baselines/build/, each when its source, or this file, is newer than the result.
+// Compiles the baseline programs to bench/baselines/build/, each when its source, or this file, is newer than the
+// result.
 //
 // The compilers are `gcc` and `g++`, or what CC and CXX name. A program is written under another name and then renamed,
 // so two benches that start at once never run half a file.
@@ -15,12 +16,23 @@ const c = { compiler: process.env.CC || 'gcc', standard: '-std=c11' };
 const cpp = { compiler: process.env.CXX || 'g++', standard: '-std=c++17' };
 const flags = ['-pthread', '-Wall', '-Wextra'];
 
-/** @typedef {'epoll_server' | 'epoll_datagram_server' | 'tcp_client' | 'stream_client' | 'datagram_client' | 'accept_client' | 'idle_client'} IoProgram */
-/** @type {Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines' | 'random_access' | IoProgram, { source: string, compiler: string, standard: string, optimise?: string, headers?: string[] }>} */
+/**
+ * @typedef {'epoll_server' | 'epoll_datagram_server' | 'tcp_client' | 'stream_client' | 'datagram_client' |
+ * 'accept_client' | 'idle_client'} IoProgram
+ */
+/**
+ * @type {Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines' |
+ * 'random_access' | IoProgram, { source: string, compiler: string, standard: string, optimise?: string, headers?:
+ * string[] }>}
+ */
 const programs = {
   ring_round_trip: { source: 'ring_round_trip.cc', ...cpp },
   eventfd_round_trip: { source: 'eventfd_round_trip.c', ...c },
-  load_client: { source: 'load_client.c', ...c, headers: ['load_client.h', 'load_client_throughput.h', 'load_client_latency.h'] },
+  load_client: {
+    source: 'load_client.c',
+    ...c,
+    headers: ['load_client.h', 'load_client_throughput.h', 'load_client_latency.h'],
+  },
   queue_throughput: { source: 'queue_throughput.cc', ...cpp, optimise: '-O3' },
   spin_deadlines: { source: 'spin_deadlines.c', ...c },
   epoll_server: { source: 'epoll_server.c', ...c, headers: ['client.h'] },
@@ -36,16 +48,22 @@ const programs = {
 /**
  * Brings all baseline programs up to date.
  * Throws an Error that says what to install when there is no compiler, or carries the compiler's output when it fails.
- * @returns {Promise<Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' | 'spin_deadlines' | 'random_access', string>>} the path of each program
+ * @returns {Promise<Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' |
+ *   'spin_deadlines' | 'random_access', string>>} the path of each program
  */
 export async function buildBaselines() {
   if (process.platform !== 'linux') throw new Error(`the baseline programs need Linux, this is ${process.platform}`);
   await mkdir(outputDirectory, { recursive: true });
-  const paths = await Promise.all(Object.entries(programs).map(async ([name, program]) => [name, await buildProgram(name, program)]));
+  const paths = await Promise.all(
+    Object.entries(programs).map(async ([name, program]) => [name, await buildProgram(name, program)]),
+  );
   return Object.fromEntries(paths);
 }
 
-/** @param {string} name @param {{ source: string, compiler: string, standard: string, optimise?: string, headers?: string[] }} program */
+/**
+ * @param {string} name @param {{ source: string, compiler: string, standard: string, optimise?: string, headers?:
+ * string[] }} program
+ */
 async function buildProgram(name, { source, compiler, standard, optimise = '-O2', headers = [] }) {
   const sourcePath = join(here, source);
   const path = join(outputDirectory, name);
@@ -60,7 +78,10 @@ async function buildProgram(name, { source, compiler, standard, optimise = '-O2'
   } catch (error) {
     await rm(unfinished, { force: true });
     if (error.code === 'ENOENT' && error.path === compiler) {
-      throw new Error(`there is no compiler '${compiler}' for ${source}; on Debian and Ubuntu: apt-get install build-essential`, { cause: error });
+      throw new Error(
+        `there is no compiler '${compiler}' for ${source}; on Debian and Ubuntu: apt-get install build-essential`,
+        { cause: error },
+      );
     }
     throw new Error(`compiling ${source} failed\n${error.stderr || error.message}`, { cause: error });
   }

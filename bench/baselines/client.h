@@ -1,10 +1,12 @@
-// What the load clients of suite `io` share: arguments, the clock, a latency histogram, the bytes of a message and the check of
-// an answer. Each client is one C file that includes this one, so every program still compiles with one command.
+// What the load clients of suite `io` share: arguments, the clock, a latency histogram, the bytes of a message and the
+// check of an answer. Each client is one C file that includes this one, so every program still compiles with one
+// command.
 //
-//     message   connection (8) · number (8) · 48 bytes that follow from the number          64 bytes, unlike any other in flight
+//     message   connection (8) · number (8) · 48 bytes that follow from the number   64 bytes, unlike any other in flight
 //
-// An answer is right when it equals, byte for byte, the message whose turn it is on this connection. So a lost, doubled,
-// reordered or misdelivered byte fails the run, and a run that failed prints no figure that anybody could take for one.
+// An answer is right when it equals, byte for byte, the message whose turn it is on this connection. So a lost,
+// doubled, reordered or misdelivered byte fails the run, and a run that failed prints no figure that anybody could take
+// for one.
 //
 // Exit codes: 0; 1 when a check failed; 2 for bad arguments; 3 when nothing arrived for stallNs.
 #ifndef PERCORE_BENCH_CLIENT_H
@@ -73,8 +75,10 @@ static inline void parseArguments(int argc, char **argv, const struct Rule *rule
     char *end;
     errno = 0;
     const long long value = strtoll(argv[at + 1], &end, 10);
-    if (errno != 0 || end == argv[at + 1] || *end != '\0' || value < rules[rule].lowest || value > rules[rule].highest) {
-      stop(exitBadArgument, "%s is '%s', not a number from %lld to %lld", argv[at], argv[at + 1], (long long)rules[rule].lowest, (long long)rules[rule].highest);
+    if (errno != 0 || end == argv[at + 1] || *end != '\0' || value < rules[rule].lowest ||
+        value > rules[rule].highest) {
+      stop(exitBadArgument, "%s is '%s', not a number from %lld to %lld", argv[at], argv[at + 1],
+           (long long)rules[rule].lowest, (long long)rules[rule].highest);
     }
     *rules[rule].value = value;
   }
@@ -88,7 +92,8 @@ static inline void pinTo(int64_t cpu) {
   cpu_set_t asked, granted;
   CPU_ZERO(&asked);
   CPU_SET((int)cpu, &asked);
-  if (sched_setaffinity(0, sizeof asked, &asked) != 0 || sched_getaffinity(0, sizeof granted, &granted) != 0 || !CPU_EQUAL(&asked, &granted)) {
+  if (sched_setaffinity(0, sizeof asked, &asked) != 0 || sched_getaffinity(0, sizeof granted, &granted) != 0 ||
+      !CPU_EQUAL(&asked, &granted)) {
     stop(exitBadArgument, "CPU %lld was not granted", (long long)cpu);
   }
 }
@@ -96,15 +101,18 @@ static inline void pinTo(int64_t cpu) {
 // ── sockets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 static inline struct sockaddr_in loopback(int64_t port) {
-  return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  return (struct sockaddr_in){
+      .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
-// Connected, without Nagle's algorithm. On the loopback the handshake is over when connect returns, so it does not sleep.
+// Connected, without Nagle's algorithm. On the loopback the handshake is over when connect returns, so it does not
+// sleep.
 static inline int connectTo(int64_t port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) stop(exitFailedCheck, "socket: %s", strerror(errno));
   const struct sockaddr_in address = loopback(port);
-  if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) stop(exitBadArgument, "connect to port %lld: %s", (long long)port, strerror(errno));
+  if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0)
+    stop(exitBadArgument, "connect to port %lld: %s", (long long)port, strerror(errno));
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   return fd;
@@ -127,7 +135,9 @@ static inline int64_t raiseDescriptorLimit(int64_t needed) {
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   getrlimit(RLIMIT_NOFILE, &limit);
-  if ((int64_t)limit.rlim_cur < needed) stop(exitBadArgument, "RLIMIT_NOFILE is %lld at most, %lld are needed", (long long)limit.rlim_max, (long long)needed);
+  if ((int64_t)limit.rlim_cur < needed)
+    stop(exitBadArgument, "RLIMIT_NOFILE is %lld at most, %lld are needed", (long long)limit.rlim_max,
+         (long long)needed);
   return (int64_t)limit.rlim_cur;
 }
 
@@ -181,7 +191,8 @@ static inline double percentileUs(const struct Histogram *histogram, double perc
   for (size_t bucket = 0; bucket < histogramBuckets; ++bucket) {
     seen += histogram->counts[bucket];
     if (seen < rank || histogram->counts[bucket] == 0) continue;
-    // Above the first two powers of two a bucket's number is shift · 128 + value >> shift, the latter between 128 and 255.
+    // Above the first two powers of two a bucket's number is shift · 128 + value >> shift, the latter between 128 and
+    // 255.
     const size_t shift = bucket < 2 * subBuckets ? 0 : (bucket >> subBucketBits) - 1;
     const double low = (double)((uint64_t)(bucket - (shift << subBucketBits)) << shift);
     return (low + (double)((uint64_t)1 << shift) / 2 - (shift == 0 ? 0.5 : 0)) / 1000.0;

@@ -2,8 +2,9 @@
 //
 //     recvmmsg (sleeps for the first, takes all there are) ──k answers──> sendmmsg of k
 //
-// Each answer must be a datagram that is under way, byte for byte, and come once; order is not asked, since UDP does not promise it.
-// The window is far smaller than a socket's buffer, so a datagram that does not come back within a second was lost by the server.
+// Each answer must be a datagram that is under way, byte for byte, and come once; order is not asked, since UDP does
+// not promise it. The window is far smaller than a socket's buffer, so a datagram that does not come back within a
+// second was lost by the server.
 #define _GNU_SOURCE
 #include "client.h"
 
@@ -19,7 +20,8 @@ static struct Histogram latencies;
 static void sendMessages(int fd, uint64_t first, uint64_t count, int64_t momentNs) {
   for (uint64_t at = 0; at < count; ++at) {
     const uint64_t number = first + at;
-    if (isUnderWay[number % ringSize]) stop(exitFailedCheck, "datagram %llu has not come back", (unsigned long long)(number - ringSize));
+    if (isUnderWay[number % ringSize])
+      stop(exitFailedCheck, "datagram %llu has not come back", (unsigned long long)(number - ringSize));
     isUnderWay[number % ringSize] = true;
     momentsNs[number % ringSize] = momentNs;
     writeMessage(sendBytes[at], 0, number);
@@ -34,7 +36,9 @@ static void sendMessages(int fd, uint64_t first, uint64_t count, int64_t momentN
 int main(int argc, char **argv) {
   int64_t port = notGiven, cpu = notGiven, depth = notGiven, milliseconds = notGiven, warmupMs = 0;
   const struct Rule rules[] = {
-      {"--port", &port, 1, 65535}, {"--cpu", &cpu, 0, CPU_SETSIZE - 1}, {"--depth", &depth, 1, maxDepth}, {"--milliseconds", &milliseconds, 1, 60000}, {"--warmup", &warmupMs, 0, 60000},
+      {"--port", &port, 1, 65535},       {"--cpu", &cpu, 0, CPU_SETSIZE - 1},
+      {"--depth", &depth, 1, maxDepth},  {"--milliseconds", &milliseconds, 1, 60000},
+      {"--warmup", &warmupMs, 0, 60000},
   };
   parseArguments(argc, argv, rules, sizeof rules / sizeof rules[0]);
   pinTo(cpu);
@@ -47,7 +51,8 @@ int main(int argc, char **argv) {
   }
   const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   const struct sockaddr_in address = loopback(port);
-  if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) stop(exitBadArgument, "connect: %s", strerror(errno));
+  if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) != 0)
+    stop(exitBadArgument, "connect: %s", strerror(errno));
   const struct timeval patience = {.tv_sec = 1};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 
@@ -60,12 +65,15 @@ int main(int argc, char **argv) {
     const int count = recvmmsg(fd, received, (unsigned)depth, MSG_WAITFORONE, NULL);
     const int64_t now = nowNs();
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) stop(exitFailedCheck, "%llu of %llu datagrams did not come back: %s", (unsigned long long)(sent - answered), (unsigned long long)sent, strerror(errno));
+    if (count <= 0)
+      stop(exitFailedCheck, "%llu of %llu datagrams did not come back: %s", (unsigned long long)(sent - answered),
+           (unsigned long long)sent, strerror(errno));
     const bool isCounted = now >= measureFromNs && now < measureUntilNs;
     for (int at = 0; at < count; ++at) {
       uint64_t number;
       memcpy(&number, receiveBytes[at] + 8, 8);
-      if (received[at].msg_len != messageBytes || number >= sent || !isUnderWay[number % ringSize] || !isMessage(receiveBytes[at], 0, number)) {
+      if (received[at].msg_len != messageBytes || number >= sent || !isUnderWay[number % ringSize] ||
+          !isMessage(receiveBytes[at], 0, number)) {
         stop(exitFailedCheck, "a datagram came that is not under way");
       }
       isUnderWay[number % ringSize] = false;
@@ -84,7 +92,10 @@ int main(int argc, char **argv) {
     sent += (uint64_t)count;
   }
   if (measured == 0) stop(exitFailedCheck, "nothing was answered in the measured time");
-  printf("{\"requests\":%llu,\"perSecond\":%.1f,\"p50Us\":%.3f,\"p99Us\":%.3f,\"clientCpuPercent\":%.1f,\"verified\":true}\n", (unsigned long long)measured,
-         (double)measured * 1000 / (double)milliseconds, percentileUs(&latencies, 50), percentileUs(&latencies, 99), (double)(ownUntilNs - ownFromNs) / 1e4 / (double)milliseconds);
+  printf(
+      "{\"requests\":%llu,\"perSecond\":%.1f,\"p50Us\":%.3f,\"p99Us\":%.3f,\"clientCpuPercent\":%.1f,\"verified\":true}"
+      "\n",
+      (unsigned long long)measured, (double)measured * 1000 / (double)milliseconds, percentileUs(&latencies, 50),
+      percentileUs(&latencies, 99), (double)(ownUntilNs - ownFromNs) / 1e4 / (double)milliseconds);
   return 0;
 }

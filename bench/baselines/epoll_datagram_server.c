@@ -1,5 +1,5 @@
-// `C epoll` for datagrams: one UDP socket, edge-triggered epoll, recvmmsg and sendmmsg of up to 64 datagrams, so a system call is
-// shared by as many as wait. A batch that is not full has emptied the socket.
+// `C epoll` for datagrams: one UDP socket, edge-triggered epoll, recvmmsg and sendmmsg of up to 64 datagrams, so a
+// system call is shared by as many as wait. A batch that is not full has emptied the socket.
 //
 // `epoll_datagram_server datagram --cpu N`; prints {"port":…}, and ends when its stdin does.
 #define _GNU_SOURCE
@@ -29,7 +29,8 @@ static void echoAll(int fd) {
         struct pollfd writable = {.fd = fd, .events = POLLOUT};
         poll(&writable, 1, -1);
       } else {
-        sent += 1;  // The error belongs to an earlier datagram, or to this one, whose sender is gone: it is lost, as datagrams are.
+        // The error belongs to an earlier datagram, or to this one, whose sender is gone: it is lost, as datagrams are.
+        sent += 1;
       }
     }
     if (received < batch) return;
@@ -49,7 +50,8 @@ int main(int argc, char **argv) {
   const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   struct sockaddr_in address = loopback(0);
   socklen_t length = sizeof address;
-  if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 || getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
+  if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+      getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
     stop(exitFailedCheck, "bind: %s", strerror(errno));
   }
   const int epoll = epoll_create1(EPOLL_CLOEXEC);

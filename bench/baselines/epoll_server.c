@@ -1,21 +1,28 @@
-// `C epoll`: the TCP servers of suite `io` as one would write them by hand. One thread, edge-triggered epoll, no allocation for
-// a request and no system call that a request does not need:
+// `C epoll`: the TCP servers of suite `io` as one would write them by hand. One thread, edge-triggered epoll, no
+// allocation for a request and no system call that a request does not need:
 //
 //     epoll_wait (as many events as there are) ──each──> recv into one buffer ──> send at once, from the same buffer
 //
-// A read that does not fill the buffer has emptied the socket, so nobody asks a second time; whatever comes later is a new edge.
-// What the kernel does not take is kept, and the connection is not read until it has gone. Being writable is asked for only then:
-// asked for at once, it would cost each new connection an event of its own.
+// A read that does not fill the buffer has emptied the socket, so nobody asks a second time; whatever comes later is a
+// new edge. What the kernel does not take is kept, and the connection is not read until it has gone. Being writable is
+// asked for only then: asked for at once, it would cost each new connection an event of its own.
 //
 //     echo     sends back what it reads
-//     sink     counts what it reads, checks the first and last byte of each read, and answers the count at the end of input
-//     source   is told how many bytes (8 bytes, little endian) and sends so many in writes of 64 KiB, as often as it is told
+//     sink     counts what it reads, checks the first and last byte of each read, and answers the count at the end
+//     source   is told how many bytes (8 bytes, little endian) and sends them in writes of 64 KiB, again and again
 //
 // `epoll_server echo|sink|source --cpu N`; prints {"port":…}, and ends when its stdin does.
 #define _GNU_SOURCE
 #include "client.h"
 
-enum { maxEvents = 512, bufferBytes = 256 * 1024, streamBytes = 65536, maxDescriptors = 20000, listenerTag = -1, stdinTag = -2 };
+enum {
+  maxEvents = 512,
+  bufferBytes = 256 * 1024,
+  streamBytes = 65536,
+  maxDescriptors = 20000,
+  listenerTag = -1,
+  stdinTag = -2
+};
 enum Mode { echo, sink, source, modes };
 static const char *const modeNames[modes] = {"echo", "sink", "source"};
 // With one of these, more than a short read stands in the socket: its end, or an error.
@@ -32,7 +39,9 @@ struct Connection {
 static enum Mode mode;
 static int epoll;
 static uint8_t buffer[bufferBytes];
-static uint8_t stream[2 * streamBytes];  // The bytes of a stream repeat after 64 KiB; twice, so that any position can be followed by 64 KiB.
+static uint8_t stream
+    [2 *
+     streamBytes];  // The bytes of a stream repeat after 64 KiB; twice, so that any position can be followed by 64 KiB.
 static struct Connection connections[maxDescriptors];
 
 static void watch(int operation, int fd, uint32_t more) {
@@ -66,7 +75,8 @@ static void acceptAll(int listener) {
 static bool flush(int fd) {
   struct Connection *connection = &connections[fd];
   while (connection->pendingFrom < connection->pendingTo) {
-    const ssize_t sent = send(fd, connection->pending + connection->pendingFrom, connection->pendingTo - connection->pendingFrom, MSG_NOSIGNAL);
+    const ssize_t sent = send(fd, connection->pending + connection->pendingFrom,
+                              connection->pendingTo - connection->pendingFrom, MSG_NOSIGNAL);
     if (sent < 0) {
       if (errno == EAGAIN) return false;
       closeConnection(fd);
@@ -116,7 +126,8 @@ static void sinkReady(int fd, uint32_t events) {
       send(fd, &answer, sizeof answer, MSG_NOSIGNAL);
       return closeConnection(fd);
     }
-    connection->isWrong |= buffer[0] != stream[connection->count % streamBytes] || buffer[received - 1] != stream[(connection->count + (uint64_t)received - 1) % streamBytes];
+    connection->isWrong |= buffer[0] != stream[connection->count % streamBytes] ||
+                           buffer[received - 1] != stream[(connection->count + (uint64_t)received - 1) % streamBytes];
     connection->count += (uint64_t)received;
     if (received < bufferBytes && (events & atEnd) == 0) return;
   }
@@ -151,14 +162,16 @@ int main(int argc, char **argv) {
   parseArguments(argc - 1, argv + 1, rules, sizeof rules / sizeof rules[0]);
   pinTo(cpu);
   raiseDescriptorLimit(1024);
-  for (size_t at = 0; at < sizeof stream; ++at) stream[at] = (uint8_t)((at % streamBytes) * 31 + ((at % streamBytes) >> 8));
+  for (size_t at = 0; at < sizeof stream; ++at)
+    stream[at] = (uint8_t)((at % streamBytes) * 31 + ((at % streamBytes) >> 8));
 
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const int on = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   struct sockaddr_in address = loopback(0);
   socklen_t length = sizeof address;
-  if (bind(listener, (const struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 511) != 0 || getsockname(listener, (struct sockaddr *)&address, &length) != 0) {
+  if (bind(listener, (const struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 511) != 0 ||
+      getsockname(listener, (struct sockaddr *)&address, &length) != 0) {
     stop(exitFailedCheck, "listen: %s", strerror(errno));
   }
   epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -179,7 +179,8 @@ int main(int argc, char **argv) {
     const bool isAnswered = sleepUntilRung(&bellA, &answer);
     const int64_t endNs = nowNs();
     if (!isAnswered || answer != ~question) {
-      fprintf(stderr, "eventfd_round_trip: round %lld %s\n", round + warmup, isAnswered ? "brought a wrong payload" : "got no answer");
+      fprintf(stderr, "eventfd_round_trip: round %lld %s\n", round + warmup,
+              isAnswered ? "brought a wrong payload" : "got no answer");
       _exit(1);  // The echoing thread may still sleep; leave without waiting for it.
     }
     if (round >= 0) samples[round] = endNs - startNs;

@@ -1,6 +1,7 @@
-// Idle connections for the row `memory` of suite `io`: opens so many, exchanges one message on each, which proves that it was accepted
-// and gives the server every reason to keep what it needs for one; prints {"open":N} and waits. When its stdin ends it exchanges
-// another message on each, so none was lost meanwhile, resets all, and prints the same with "verified":true.
+// Idle connections for the row `memory` of suite `io`: opens so many, exchanges one message on each, which proves that
+// it was accepted and gives the server every reason to keep what it needs for one; prints {"open":N} and waits. When
+// its stdin ends it exchanges another message on each, so none was lost meanwhile, resets all, and prints the same with
+// "verified":true.
 #define _GNU_SOURCE
 #include "client.h"
 
@@ -16,13 +17,15 @@ static void receiveOne(int fd, int64_t index, uint64_t number) {
   uint8_t bytes[messageBytes];
   const ssize_t received = recv(fd, bytes, messageBytes, MSG_WAITALL);
   if (received != messageBytes || !isMessage(bytes, (uint64_t)index, number)) {
-    stop(exitFailedCheck, "connection %lld did not echo its message: %s", (long long)index, received < 0 ? strerror(errno) : "other bytes, or its end");
+    stop(exitFailedCheck, "connection %lld did not echo its message: %s", (long long)index,
+         received < 0 ? strerror(errno) : "other bytes, or its end");
   }
 }
 
 int main(int argc, char **argv) {
   int64_t port = notGiven, cpu = notGiven, connections = notGiven;
-  const struct Rule rules[] = {{"--port", &port, 1, 65535}, {"--cpu", &cpu, 0, CPU_SETSIZE - 1}, {"--connections", &connections, 1, 60000}};
+  const struct Rule rules[] = {
+      {"--port", &port, 1, 65535}, {"--cpu", &cpu, 0, CPU_SETSIZE - 1}, {"--connections", &connections, 1, 60000}};
   parseArguments(argc, argv, rules, sizeof rules / sizeof rules[0]);
   pinTo(cpu);
   raiseDescriptorLimit(connections + 16);

@@ -2,7 +2,7 @@
 // in the JavaScript being measured. It speaks the program's two ports on 127.0.0.1:
 //
 //     input   `<band> <key> <payload>\n`                              any number of connections
-//     output  `<seq> <reactor> <band> <key> <count> <crc8>\n`         any reader; seq is the line's number on its connection
+//     output  `<seq> <reactor> <band> <key> <count> <crc8>\n`   any reader; seq is the line's number on its connection
 //
 // throughput (load_client_throughput.h): as many lines as the sockets take, and the clock stops at the last result.
 // latency (load_client_latency.h): open loop, from the moment each urgent line was due to the arrival of its result.
@@ -42,7 +42,8 @@ static int64_t parseNumber(const char *name, const char *text, int64_t lowest, i
   errno = 0;
   const long long value = strtoll(text, &end, 10);
   if (errno != 0 || end == text || *end != '\0' || value < lowest || value > highest) {
-    stop(exitBadArgument, "%s is '%s', not a number from %lld to %lld", name, text, (long long)lowest, (long long)highest);
+    stop(exitBadArgument, "%s is '%s', not a number from %lld to %lld", name, text, (long long)lowest,
+         (long long)highest);
   }
   return value;
 }
@@ -80,7 +81,9 @@ static struct Options parseOptions(int argc, char **argv) {
       continue;
     }
     size_t rule = 0;
-    while (rule < ruleCount && (strcmp(name, rules[rule].name) != 0 || (rules[rule].modes != 'b' && rules[rule].modes != mode))) ++rule;
+    while (rule < ruleCount &&
+           (strcmp(name, rules[rule].name) != 0 || (rules[rule].modes != 'b' && rules[rule].modes != mode)))
+      ++rule;
     if (rule == ruleCount) stop(exitBadArgument, "'%s' is no option of %s", name, argv[1]);
     const bool isMixed = rules[rule].value == &options.band && strcmp(text, "mixed") == 0;
     *rules[rule].value = isMixed ? -1 : parseNumber(name, text, rules[rule].lowest, rules[rule].highest);
@@ -118,7 +121,8 @@ static void pinProcess(const char *list) {
     if (*end == '\0') break;
     at = end + 1;
   }
-  if (sched_setaffinity(0, sizeof asked, &asked) != 0 || sched_getaffinity(0, sizeof granted, &granted) != 0 || !CPU_EQUAL(&asked, &granted)) {
+  if (sched_setaffinity(0, sizeof asked, &asked) != 0 || sched_getaffinity(0, sizeof granted, &granted) != 0 ||
+      !CPU_EQUAL(&asked, &granted)) {
     stop(exitBadArgument, "--cpus %s was not granted", list);
   }
 }

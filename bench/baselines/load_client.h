@@ -1,6 +1,7 @@
 // What the two modes of load_client.c share: the lines that are sent, the sockets, the clock, and how a run fails.
 //
-// Included, not linked, as client.h is: so the compiler sees the loops whole, and one command still compiles the program.
+// Included, not linked, as client.h is: so the compiler sees the loops whole, and one command still compiles the
+// program.
 //
 // | pair         | write side | read side  | carries         | needs   |
 // |--------------|------------|------------|-----------------|---------|
@@ -37,7 +38,7 @@ enum {
   maxKeys = 65536,           // Five digits in a key.
   keyChars = 6,              // `k00042`
   headChars = keyChars + 3,  // `6 k00042 `
-  settleMs = 200,            // Accepting is the program's business: lets it adopt the output before the first line comes.
+  settleMs = 200,  // Accepting is the program's business: lets it adopt the output before the first line comes.
 };
 static const int64_t secondNs = 1000000000;
 
@@ -152,13 +153,15 @@ static uint64_t nextRandom(uint64_t *state) {
   return *state >> 33;
 }
 
-// Every key occurs equally often, in shuffled order. The seed is fixed, so that all programs compared get the same lines.
+// Every key occurs equally often, in shuffled order. The seed is fixed, so that all programs compared get the same
+// lines.
 static struct LineBlock makeBlock(char keyPrefix, int64_t keys, int64_t band, int64_t lineBytes) {
   static const char alphabet[64] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .";
   struct LineBlock block = {.lineBytes = (size_t)lineBytes};
   const size_t target = blockTargetBytes / block.lineBytes;
   block.lines = (size_t)keys * ((target + (size_t)keys - 1) / (size_t)keys);
-  if (block.lines * block.lineBytes > maxBlockBytes) stop(exitBadArgument, "--keys times --line-bytes is above %d", maxBlockBytes);
+  if (block.lines * block.lineBytes > maxBlockBytes)
+    stop(exitBadArgument, "--keys times --line-bytes is above %d", maxBlockBytes);
   block.bytes = allocate(block.lines, block.lineBytes);
   block.crcs = allocate(block.lines, sizeof *block.crcs);
   block.keys = allocate(block.lines, sizeof *block.keys);
@@ -178,7 +181,8 @@ static struct LineBlock makeBlock(char keyPrefix, int64_t keys, int64_t band, in
     snprintf(head, sizeof head, "%u %c%05u ", lineBand & 7, keyPrefix, block.keys[at] % 100000);
     memcpy(line, head, headChars);
     const size_t payloadEnd = block.lineBytes - 1;
-    for (size_t position = headChars; position < payloadEnd; ++position) line[position] = alphabet[nextRandom(&random) & 63];
+    for (size_t position = headChars; position < payloadEnd; ++position)
+      line[position] = alphabet[nextRandom(&random) & 63];
     // Spaces belong inside a payload; at its ends they would test how others trim, not how fast they are.
     if (line[headChars] == ' ') line[headChars] = 'x';
     if (line[payloadEnd - 1] == ' ') line[payloadEnd - 1] = 'x';
@@ -204,7 +208,8 @@ static int connectTo(int64_t port) {
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &connectTimeout, sizeof connectTimeout);
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
     stop(exitBadArgument, "127.0.0.1:%lld: %s", (long long)port, strerror(errno));
   }
@@ -219,7 +224,8 @@ static ssize_t sendSome(struct Connection *connection, const struct LineBlock *b
   uint64_t length = untilBytes - connection->bytesSent;
   if (length > writeBytes) length = writeBytes;
   if (length > blockBytes - connection->offset) length = blockBytes - connection->offset;
-  const ssize_t sent = send(connection->fd, block->bytes + connection->offset, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
+  const ssize_t sent =
+      send(connection->fd, block->bytes + connection->offset, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent < 0) {
     if (errno == EAGAIN || errno == EINTR) {
       connection->isBlocked = errno == EAGAIN;
@@ -243,7 +249,8 @@ static void readAnswers(struct Connection *connection, bool isEndExpected) {
   const ssize_t received = recv(connection->fd, text, sizeof text, MSG_DONTWAIT);
   if (received < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (received > 0) {
-    complain("the program answered: %.*s", (int)strcspn(text, "\n") < received ? (int)strcspn(text, "\n") : (int)received, text);
+    complain("the program answered: %.*s",
+             (int)strcspn(text, "\n") < received ? (int)strcspn(text, "\n") : (int)received, text);
     return;
   }
   connection->isClosed = true;

@@ -1,13 +1,14 @@
-// Mode `latency` of load_client.c: open loop. Line n of a stream is due at start + n / rate, whatever became of the lines before it, and
-// its latency runs from that intended moment to the arrival of its result. A program that stalls is therefore charged for every line
-// that was due meanwhile; a closed loop would have kept quiet and measured one of them.
+// Mode `latency` of load_client.c: open loop. Line n of a stream is due at start + n / rate, whatever became of the
+// lines before it, and its latency runs from that intended moment to the arrival of its result. A program that stalls
+// is therefore charged for every line that was due meanwhile; a closed loop would have kept quiet and measured one of
+// them.
 //
 //     T1 flood sender    floodConnections sockets, non-blocking; what is due and does not fit stays due
 //     T2 urgent sender   one socket of its own, keys `u…` where the flood has keys `k…`
 //     T3 output reader   counts all results, parses those whose key begins with `u` and matches them by seq
 //
-// Verified means: every urgent line was sent and got exactly one result, with its own band, key and CRC-32, in order of seq for each key
-// (the order the program promises; two keys may have two owners).
+// Verified means: every urgent line was sent and got exactly one result, with its own band, key and CRC-32, in order of
+// seq for each key (the order the program promises; two keys may have two owners).
 //
 // Ordering table; everything else is handed over by pthread_create and pthread_join.
 //
@@ -50,7 +51,7 @@ struct Run {
   struct Connection *flood;
   uint64_t floodOffered, floodSent;              // T1
   struct Connection urgent;                      // T2
-  int64_t *latenessNs;                           // T2: by seq, moment of sending minus intended moment; −1 when not sent
+  int64_t *latenessNs;  // T2: by seq, moment of sending minus intended moment; −1 when not sent
   int64_t *latencyNs;                            // T3: by seq; −1 when not received
   uint64_t results, urgentResults;               // T3
   uint64_t warmEndResults, endResults;           // T3: results seen at these two moments
@@ -61,7 +62,8 @@ static int64_t intendedNs(const struct Run *run, uint64_t seq) {
   return run->startNs + (int64_t)(seq * (uint64_t)secondNs / (uint64_t)run->options->urgentRate);
 }
 
-// How many lines of a stream are due once this much of its time has passed. At most 2 · 10^11 ns times 10^7: no overflow.
+// How many lines of a stream are due once this much of its time has passed. At most 2 · 10^11 ns times 10^7: no
+// overflow.
 static uint64_t dueLines(int64_t elapsedNs, int64_t rate) {
   return elapsedNs <= 0 ? 0 : (uint64_t)elapsedNs * (uint64_t)rate / (uint64_t)secondNs;
 }
@@ -93,7 +95,8 @@ static void *floodSender(void *pointer) {
   if (epoll < 0) stop(exitFailedCheck, "epoll_create1: %s", strerror(errno));
   for (uint64_t index = 0; index < connections; ++index) {
     struct epoll_event interest = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.u32 = (uint32_t)index};
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, run->flood[index].fd, &interest) != 0) stop(exitFailedCheck, "epoll_ctl: %s", strerror(errno));
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, run->flood[index].fd, &interest) != 0)
+      stop(exitFailedCheck, "epoll_ctl: %s", strerror(errno));
   }
   sleepUntil(run->startNs);
 
@@ -105,7 +108,8 @@ static void *floodSender(void *pointer) {
     for (uint64_t index = 0; index < connections; ++index) {
       struct Connection *connection = &run->flood[index];
       // After the end only a line half sent is finished: closing inside it would hand the program a line to reject.
-      const uint64_t untilLines = isOver ? (connection->bytesSent + lineBytes - 1) / lineBytes : (due + connections - 1 - index) / connections;
+      const uint64_t untilLines =
+          isOver ? (connection->bytesSent + lineBytes - 1) / lineBytes : (due + connections - 1 - index) / connections;
       hasMore |= pushFlood(connection, &run->floodBlock, untilLines * lineBytes);
       hasHalfLine |= !connection->isClosed && connection->bytesSent % lineBytes != 0;
     }
@@ -166,7 +170,8 @@ static void recordUrgent(struct Run *run, const char *line, size_t length, int64
     return;
   }
   const size_t at = result.seq % run->urgentBlock.lines;
-  if (result.key != run->urgentBlock.keys[at] || result.crc != run->urgentBlock.crcs[at] || result.band != (uint32_t)run->options->urgentBand) {
+  if (result.key != run->urgentBlock.keys[at] || result.crc != run->urgentBlock.crcs[at] ||
+      result.band != (uint32_t)run->options->urgentBand) {
     complain("wrong result of an urgent line: '%.*s'", (int)length, line);
     return;
   }
@@ -175,7 +180,8 @@ static void recordUrgent(struct Run *run, const char *line, size_t length, int64
     return;
   }
   if ((int64_t)result.seq < lastSeqOfKey[result.key]) {
-    complain("out of order, after seq %lld of the same key: '%.*s'", (long long)lastSeqOfKey[result.key], (int)length, line);
+    complain("out of order, after seq %lld of the same key: '%.*s'", (long long)lastSeqOfKey[result.key], (int)length,
+             line);
   }
   lastSeqOfKey[result.key] = (int64_t)result.seq;
   run->latencyNs[result.seq] = receivedNs - intendedNs(run, result.seq);
@@ -264,7 +270,8 @@ static int runLatency(const struct Options *options) {
   run.flood = allocate((size_t)options->floodConnections + 1, sizeof *run.flood);
   for (int64_t index = 0; index < options->floodConnections; ++index) {
     const size_t firstLine = (size_t)index * run.floodBlock.lines / (size_t)options->floodConnections;
-    run.flood[index] = (struct Connection){.fd = connectTo(options->inputPort), .offset = firstLine * run.floodBlock.lineBytes};
+    run.flood[index] =
+        (struct Connection){.fd = connectTo(options->inputPort), .offset = firstLine * run.floodBlock.lineBytes};
   }
   run.urgent = (struct Connection){.fd = connectTo(options->inputPort)};
 
@@ -288,8 +295,9 @@ static int runLatency(const struct Options *options) {
     if (run.latencyNs[seq] >= 0) run.latencyNs[received++] = run.latencyNs[seq];
   }
   if (sent != run.urgentLines - firstMeasured || received != sent) {
-    complain("of %llu urgent lines %llu were sent and %llu answered", (unsigned long long)(run.urgentLines - firstMeasured),
-             (unsigned long long)sent, (unsigned long long)received);
+    complain("of %llu urgent lines %llu were sent and %llu answered",
+             (unsigned long long)(run.urgentLines - firstMeasured), (unsigned long long)sent,
+             (unsigned long long)received);
   }
   qsort(run.latencyNs, received, sizeof(int64_t), compareSamples);
   qsort(run.latenessNs, sent, sizeof(int64_t), compareSamples);
@@ -301,10 +309,12 @@ static int runLatency(const struct Options *options) {
   printMicroseconds("p999Us", run.latencyNs, received, 9990);
   printMicroseconds("maxUs", run.latencyNs, received, 10000);
   printMicroseconds("urgentSendLateP99Us", run.latenessNs, sent, 9900);
-  printf(",\"floodOffered\":%llu,\"floodSent\":%llu,\"resultsReceived\":%llu,\"resultsPerSecond\":%.0f,\"floodBehind\":%llu",
-         (unsigned long long)run.floodOffered, (unsigned long long)run.floodSent, (unsigned long long)run.results,
-         (double)(run.endResults - run.warmEndResults) / (double)options->seconds,
-         (unsigned long long)(run.floodOffered - run.floodSent));
+  printf(
+      ",\"floodOffered\":%llu,\"floodSent\":%llu,\"resultsReceived\":%llu,\"resultsPerSecond\":%.0f,"
+      "\"floodBehind\":%llu",
+      (unsigned long long)run.floodOffered, (unsigned long long)run.floodSent, (unsigned long long)run.results,
+      (double)(run.endResults - run.warmEndResults) / (double)options->seconds,
+      (unsigned long long)(run.floodOffered - run.floodSent));
   printf(",\"nice\":%d,\"fifoGranted\":%s,\"verified\":%s}\n", getpriority(PRIO_PROCESS, 0),
          options->fifo == notGiven ? "null" : run.isFifoGranted[0] && run.isFifoGranted[1] ? "true" : "false",
          isVerified ? "true" : "false");
@@ -334,7 +344,8 @@ static bool parseResult(const char *line, size_t length, struct Result *result) 
   const char *at = line;
   const char *const end = line + length;
   uint64_t reactor, band, key, count;
-  if (!parseField(&at, end, &result->seq) || !parseField(&at, end, &reactor) || !parseField(&at, end, &band)) return false;
+  if (!parseField(&at, end, &result->seq) || !parseField(&at, end, &reactor) || !parseField(&at, end, &band))
+    return false;
   if (at == end || *at++ != 'u') return false;
   if (!parseField(&at, end, &key) || !parseField(&at, end, &count) || end - at != 8) return false;
   for (int digit = 0; digit < 8; ++digit) {

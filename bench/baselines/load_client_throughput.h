@@ -1,10 +1,12 @@
-// Mode `throughput` of load_client.c: one thread, one epoll loop. Sends every line as fast as the sockets take it, reads every result, and
-// stops the clock at the last one. Lines come from a block made beforehand, so sending costs a system call and nothing else.
+// Mode `throughput` of load_client.c: one thread, one epoll loop. Sends every line as fast as the sockets take it,
+// reads every result, and stops the clock at the last one. Lines come from a block made beforehand, so sending costs a
+// system call and nothing else.
 //
-// With `--output 0` nobody reads results: each connection is half closed after its last line, and the clock stops when the program has
-// closed all of them, which it does once it has read them to the end.
+// With `--output 0` nobody reads results: each connection is half closed after its last line, and the clock stops when
+// the program has closed all of them, which it does once it has read them to the end.
 //
-// Verified means: as many results as lines, and the sum and the exclusive or of their CRC-32 fields are what this program computed itself.
+// Verified means: as many results as lines, and the sum and the exclusive or of their CRC-32 fields are what this
+// program computed itself.
 #ifndef PERCORE_BENCH_LOAD_CLIENT_THROUGHPUT_H
 #define PERCORE_BENCH_LOAD_CLIENT_THROUGHPUT_H
 
@@ -19,7 +21,8 @@ struct Tally {
   uint32_t exclusiveOr;
 };
 
-static struct Tally expectedTally(const struct LineBlock *block, const struct Options *options, const size_t *firstLines) {
+static struct Tally expectedTally(const struct LineBlock *block, const struct Options *options,
+                                  const size_t *firstLines) {
   struct Tally tally = {0};
   for (int64_t connection = 0; connection < options->connections; ++connection) {
     size_t line = firstLines[connection];
@@ -67,13 +70,16 @@ static int runThroughput(const struct Options *options) {
   const int output = hasOutput ? connectTo(options->outputPort) : -1;
   if (hasOutput) {
     struct epoll_event interest = {.events = EPOLLIN, .data.u32 = outputIndex};
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, output, &interest) != 0) stop(exitFailedCheck, "epoll_ctl: %s", strerror(errno));
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, output, &interest) != 0)
+      stop(exitFailedCheck, "epoll_ctl: %s", strerror(errno));
   }
   for (int64_t index = 0; index < options->connections; ++index) {
     firstLines[index] = (size_t)index * block.lines / (size_t)options->connections;
-    connections[index] = (struct Connection){.fd = connectTo(options->inputPort), .offset = firstLines[index] * block.lineBytes};
+    connections[index] =
+        (struct Connection){.fd = connectTo(options->inputPort), .offset = firstLines[index] * block.lineBytes};
     struct epoll_event interest = {.events = EPOLLIN | EPOLLOUT, .data.u32 = (uint32_t)index};
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, connections[index].fd, &interest) != 0) stop(exitFailedCheck, "epoll_ctl: %s", strerror(errno));
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, connections[index].fd, &interest) != 0)
+      stop(exitFailedCheck, "epoll_ctl: %s", strerror(errno));
   }
   const struct Tally expected = expectedTally(&block, options, firstLines);
   sleepUntil(nowNs() + settleMs * (secondNs / 1000));
@@ -112,7 +118,8 @@ static int runThroughput(const struct Options *options) {
           if (!hasOutput) shutdown(connection->fd, SHUT_WR);
         }
       }
-      if ((events[at].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) readAnswers(connection, !hasOutput && connection->bytesSent == bytesEach);
+      if ((events[at].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
+        readAnswers(connection, !hasOutput && connection->bytesSent == bytesEach);
       if (connection->isClosed) {
         epoll_ctl(epoll, EPOLL_CTL_DEL, connection->fd, NULL);
         close(connection->fd);

@@ -1,12 +1,13 @@
-// Baselines `C++ release`, `C++ release batch64` and `C++ seq_cst`: messages a second from one core to another over the ring that
-// the best public SPSC queues use.
+// Baselines `C++ release`, `C++ release batch64` and `C++ seq_cst`: messages a second from one core to another over the
+// ring that the best public SPSC queues use.
 //
 //     producing thread, cpuA                                              consuming thread, cpuB
 //       claim, write, publish ──▶ [ ring of fixed or framed records ] ──▶ check every message, release
 //
-// Cursors of two writers lie 128 bytes apart, each side keeps a stale copy of the other's cursor and looks again only when the copy
-// says full or empty, the capacity is a power of two, nothing is prefetched. With `release` a publish is a plain store on x86; with
-// `seq_cst`, the only order that JavaScript has, each is a locked exchange. All else is the same code.
+// Cursors of two writers lie 128 bytes apart, each side keeps a stale copy of the other's cursor and looks again only
+// when the copy says full or empty, the capacity is a power of two, nothing is prefetched. With `release` a publish is
+// a plain store on x86; with `seq_cst`, the only order that JavaScript has, each is a locked exchange. All else is the
+// same code.
 //
 // patterns, as in the TypeScript rows:
 //   single    one record is written, published, read and released at a time
@@ -14,11 +15,14 @@
 //   batch     one claim, one publish, one release for `batch` records
 //   variable  as lazy, with records of 16 to 256 bytes, each behind a header and padded to 8 bytes; recordBytes is 0
 //
-// A side that finds the ring full or empty pauses `pauses` times before it looks again. That matters more than all else: whoever
-// looks all the time takes the line of the cursor from the one who writes it. README.md says which settings are the best ones here.
+// A side that finds the ring full or empty pauses `pauses` times before it looks again. That matters more than all
+// else: whoever looks all the time takes the line of the cursor from the one who writes it. README.md says which
+// settings are the best ones here.
 //
-// Usage: queue_throughput <release|seq_cst> <pattern> <recordBytes> <batch> <capacity> <pauses> <cpuA> <cpuB> <warmupMs> <measureMs>
-// capacity is in records, with pattern `variable` in bytes. Exit code: 0, 1 when a message is wrong, 2 for bad arguments.
+// Usage: queue_throughput <release|seq_cst> <pattern> <recordBytes> <batch> <capacity> <pauses> <cpuA> <cpuB>
+//                         <warmupMs> <measureMs>
+// The capacity is in records, with pattern `variable` in bytes. Exit code: 0, 1 when a message is wrong, 2 for bad
+// arguments.
 //
 // Ordering table, the same two pairs in both orders.
 //
@@ -100,7 +104,8 @@ class Producer {
   // Waits until `units` beyond `next` are free.
   void claim(u32 units) {
     while (next + units - cachedConsumerCursor_ > capacity_) {
-      // ring.free: pairs with the store in release(). The consumer is done with the slots before this load shows them free.
+      // ring.free: pairs with the store in release(). The consumer is done with the slots before this load shows them
+      // free.
       cachedConsumerCursor_ = shared_->consumerCursor.load(Order<IsSeqCst>::load);
       if (next + units - cachedConsumerCursor_ <= capacity_) return;
       for (int i = 0; i < pauses_; ++i) pauseCpu();
@@ -148,7 +153,8 @@ class Consumer {
   u32 cachedProducerCursor_ = 0;
 };
 
-// What a message is. Every word depends on the sequence, so that neither a lost nor a torn nor a stale one goes unnoticed.
+// What a message is. Every word depends on the sequence, so that neither a lost nor a torn nor a stale one goes
+// unnoticed.
 template <u32 Bytes>
 struct Record {
   u32 words[Bytes / 4];
@@ -179,13 +185,18 @@ struct Record {
   }
 };
 
-// The ring of fixed records, and how both sides go over `kSlice` messages of it. Each works on a copy of its private half, which the
-// compiler can keep in registers: to it, an atomic store may change whatever others can reach.
+// The ring of fixed records, and how both sides go over `kSlice` messages of it. Each works on a copy of its private
+// half, which the compiler can keep in registers: to it, an atomic store may change whatever others can reach.
 template <bool IsSeqCst, u32 Bytes>
 class FixedRing {
  public:
   FixedRing(Shared& shared, const Plan& plan)
-      : producer_(shared, plan), consumer_(shared, plan), mask_(plan.capacity - 1), batch_(plan.batch), isBatch_(plan.pattern == "batch"), records_(plan.capacity) {}
+      : producer_(shared, plan),
+        consumer_(shared, plan),
+        mask_(plan.capacity - 1),
+        batch_(plan.batch),
+        isBatch_(plan.pattern == "batch"),
+        records_(plan.capacity) {}
 
   void produce(u32 first) {
     if (isBatch_) produceBatches(first);
@@ -266,11 +277,17 @@ class FixedRing {
   alignas(128) std::vector<Record<Bytes>> records_;
 };
 
-// The ring of framed records: a header of length and type, then the payload, padded to 8 bytes; never broken at the wrap.
+// The ring of framed records: a header of length and type, then the payload, padded to 8 bytes; never broken at the
+// wrap.
 template <bool IsSeqCst>
 class VariableRing {
  public:
-  VariableRing(Shared& shared, const Plan& plan) : producer_(shared, plan), consumer_(shared, plan), capacity_(plan.capacity), batch_(plan.batch), words_(plan.capacity / 4) {
+  VariableRing(Shared& shared, const Plan& plan)
+      : producer_(shared, plan),
+        consumer_(shared, plan),
+        capacity_(plan.capacity),
+        batch_(plan.batch),
+        words_(plan.capacity / 4) {
     for (u32 i = 0; i < kLengths; ++i) lengths_[i] = 16 + 4 * (((i * 0x9e3779b1u) >> 16) % 61);
   }
 
@@ -414,7 +431,8 @@ int run(const Plan& plan) {
     std::fprintf(stderr, "queue_throughput: a message was lost, repeated or torn\n");
     return 1;
   }
-  std::printf("{\"messages\":%llu,\"seconds\":%.6f,\"rate\":%.0f,\"verified\":true}\n", static_cast<unsigned long long>(messages), elapsedMs / 1e3,
+  std::printf("{\"messages\":%llu,\"seconds\":%.6f,\"rate\":%.0f,\"verified\":true}\n",
+              static_cast<unsigned long long>(messages), elapsedMs / 1e3,
               static_cast<double>(messages) / elapsedMs * 1e3);
   return 0;
 }
@@ -449,21 +467,37 @@ bool parse(char** argv, Plan& plan) {
   const std::string order = argv[1];
   plan.pattern = argv[2];
   if (order != "release" && order != "seq_cst") return refuse("order is release or seq_cst");
-  if (plan.pattern != "single" && plan.pattern != "lazy" && plan.pattern != "batch" && plan.pattern != "variable") return refuse("pattern is single, lazy, batch or variable");
+  if (plan.pattern != "single" && plan.pattern != "lazy" && plan.pattern != "batch" && plan.pattern != "variable")
+    return refuse("pattern is single, lazy, batch or variable");
   long long recordBytes, batch, capacity, pauses, cpuA, cpuB, warmupMs, measureMs;
-  if (!parseArgument("recordBytes", argv[3], 0, 1024, recordBytes) || !parseArgument("batch", argv[4], 1, 1 << 12, batch) ||
-      !parseArgument("capacity", argv[5], 64, 1 << 26, capacity) || !parseArgument("pauses", argv[6], 0, 1 << 20, pauses) ||
-      !parseArgument("cpuA", argv[7], 0, CPU_SETSIZE - 1, cpuA) || !parseArgument("cpuB", argv[8], 0, CPU_SETSIZE - 1, cpuB) ||
-      !parseArgument("warmupMs", argv[9], 0, 60000, warmupMs) || !parseArgument("measureMs", argv[10], 1, 60000, measureMs)) {
+  if (!parseArgument("recordBytes", argv[3], 0, 1024, recordBytes) ||
+      !parseArgument("batch", argv[4], 1, 1 << 12, batch) ||
+      !parseArgument("capacity", argv[5], 64, 1 << 26, capacity) ||
+      !parseArgument("pauses", argv[6], 0, 1 << 20, pauses) ||
+      !parseArgument("cpuA", argv[7], 0, CPU_SETSIZE - 1, cpuA) ||
+      !parseArgument("cpuB", argv[8], 0, CPU_SETSIZE - 1, cpuB) ||
+      !parseArgument("warmupMs", argv[9], 0, 60000, warmupMs) ||
+      !parseArgument("measureMs", argv[10], 1, 60000, measureMs)) {
     return false;
   }
   const bool isVariable = plan.pattern == "variable";
-  if (isVariable ? recordBytes != 0 : recordBytes != 8 && recordBytes != 64 && recordBytes != 1024) return refuse("recordBytes is 8, 64 or 1024, and 0 with pattern variable");
-  if (!isPowerOfTwo(capacity) || !isPowerOfTwo(batch) || batch > capacity || (isVariable && capacity < 65536)) return refuse("capacity and batch are powers of two, capacity the larger, with pattern variable 65536 or more");
-  if ((plan.pattern == "single") != (batch == 1)) return refuse("batch is 1 with pattern single, and above 1 with the others");
+  if (isVariable ? recordBytes != 0 : recordBytes != 8 && recordBytes != 64 && recordBytes != 1024)
+    return refuse("recordBytes is 8, 64 or 1024, and 0 with pattern variable");
+  if (!isPowerOfTwo(capacity) || !isPowerOfTwo(batch) || batch > capacity || (isVariable && capacity < 65536))
+    return refuse("capacity and batch are powers of two, capacity the larger, with pattern variable 65536 or more");
+  if ((plan.pattern == "single") != (batch == 1))
+    return refuse("batch is 1 with pattern single, and above 1 with the others");
   if (cpuA == cpuB) return refuse("two spinning threads need two CPUs");
-  plan = {order == "seq_cst", plan.pattern, static_cast<u32>(recordBytes), static_cast<u32>(batch), static_cast<u32>(capacity),
-          static_cast<int>(pauses), static_cast<int>(cpuA), static_cast<int>(cpuB), static_cast<double>(warmupMs), static_cast<double>(measureMs)};
+  plan = {order == "seq_cst",
+          plan.pattern,
+          static_cast<u32>(recordBytes),
+          static_cast<u32>(batch),
+          static_cast<u32>(capacity),
+          static_cast<int>(pauses),
+          static_cast<int>(cpuA),
+          static_cast<int>(cpuB),
+          static_cast<double>(warmupMs),
+          static_cast<double>(measureMs)};
   return true;
 }
 
@@ -471,7 +505,9 @@ bool parse(char** argv, Plan& plan) {
 
 int main(int argc, char** argv) {
   if (argc != 11) {
-    std::fprintf(stderr, "usage: queue_throughput <release|seq_cst> <single|lazy|batch|variable> <recordBytes> <batch> <capacity> <pauses> <cpuA> <cpuB> <warmupMs> <measureMs>\n");
+    std::fprintf(stderr,
+                 "usage: queue_throughput <release|seq_cst> <single|lazy|batch|variable> <recordBytes> <batch> "
+                 "<capacity> <pauses> <cpuA> <cpuB> <warmupMs> <measureMs>\n");
     return 2;
   }
   Plan plan;

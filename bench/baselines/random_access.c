@@ -2,8 +2,9 @@
 //
 //   random_access CPU BYTES ACCESSES chained|independent
 //
-// chained: each address is known only when the access before is done, as in a list or a tree. independent: all addresses
-// are known in advance, so that the processor has several under way. An access reads and writes one word of a cache line.
+// chained: each address is known only when the access before is done, as in a list or a tree. independent: all
+// addresses are known in advance, so that the processor has several under way. An access reads and writes one word of a
+// cache line.
 //
 // Prints {"accessNs":..,"verified":true}: every line was visited as often as it should have been.
 #define _GNU_SOURCE
@@ -51,7 +52,8 @@ int main(int argc, char **argv) {
   const uint32_t lines = (uint32_t)(strtoull(argv[2], NULL, 10) / LINE);
   const uint64_t accesses = strtoull(argv[3], NULL, 10);
   const int isChained = strcmp(argv[4], "chained") == 0;
-  if (lines < 16 || accesses == 0 || (!isChained && strcmp(argv[4], "independent") != 0) || sched_setaffinity(0, sizeof cpus, &cpus) != 0) {
+  if (lines < 16 || accesses == 0 || (!isChained && strcmp(argv[4], "independent") != 0) ||
+      sched_setaffinity(0, sizeof cpus, &cpus) != 0) {
     fprintf(stderr, "random_access: bad arguments\n");
     return 2;
   }
@@ -78,12 +80,14 @@ int main(int argc, char **argv) {
       line = word->next;
     }
   } else {
-    for (uint64_t i = 0, at = 0; i < accesses; i++, at = at + 1 == lines ? 0 : at + 1) wordOf(memory, order[at])->visits++;
+    for (uint64_t i = 0, at = 0; i < accesses; i++, at = at + 1 == lines ? 0 : at + 1)
+      wordOf(memory, order[at])->visits++;
   }
   const double elapsed = nowNs() - start;
 
   int isRight = 1;
-  for (uint32_t i = 0; i < lines; i++) isRight &= wordOf(memory, order[i])->visits == accesses / lines + (i < accesses % lines);
+  for (uint32_t i = 0; i < lines; i++)
+    isRight &= wordOf(memory, order[i])->visits == accesses / lines + (i < accesses % lines);
   printf("{\"accessNs\":%.2f,\"verified\":%s}\n", elapsed / (double)accesses, isRight ? "true" : "false");
   return isRight ? 0 : 1;
 }

@@ -198,7 +198,8 @@ int main(int argc, char** argv) {
     const bool isAnswered = producer.offer(question) && spinUntil([&] { return consumer.poll(answer); });
     const std::int64_t endNs = nowNs();
     if (!isAnswered || answer != ~question) {
-      std::fprintf(stderr, "ring_round_trip: round %lld %s\n", round + warmup, isAnswered ? "brought a wrong payload" : "got no answer");
+      std::fprintf(stderr, "ring_round_trip: round %lld %s\n", round + warmup,
+                   isAnswered ? "brought a wrong payload" : "got no answer");
       std::_Exit(1);  // The echoing thread may still spin; leave without waiting for it.
     }
     if (round >= 0) samples[static_cast<std::size_t>(round)] = endNs - startNs;

@@ -1,11 +1,11 @@
 // Baseline `C spin`: how late a loop is that does nothing but look at the clock until each deadline has come.
 //
-// Nothing can be earlier on this machine, so what it says is the lateness of the clock, of interrupts and of whoever else wants
-// the core. Like cyclictest and the timers it is compared to, it counts from the first deadline that had passed, and leaves out
-// the others that passed meanwhile.
+// Nothing can be earlier on this machine, so what it says is the lateness of the clock, of interrupts and of whoever
+// else wants the core. Like cyclictest and the timers it is compared to, it counts from the first deadline that had
+// passed, and leaves out the others that passed meanwhile.
 //
-// Usage: spin_deadlines <cpu> <interval ns> <ticks> <warmup ticks>
-// Prints {"ticks":…,"missed":…,"p50Us":…,"p99Us":…,"maxUs":…}. Exit code: 0, 1 when the CPU is refused, 2 for bad arguments.
+// Usage: spin_deadlines <cpu> <interval ns> <ticks> <warmup ticks> Prints
+// {"ticks":…,"missed":…,"p50Us":…,"p99Us":…,"maxUs":…}. Exit code: 0, 1 when the CPU is refused, 2 for bad arguments.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>

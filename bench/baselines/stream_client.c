@@ -1,10 +1,11 @@
 // Streaming for suite `io`: one TCP connection, blocks of 64 KiB, as fast as they go, in one direction.
 //
-//     sink     sends blocks for so long, half closes, and reads how many bytes the server has counted; that answer ends the clock
-//     source   asks for 64 MiB (8 bytes, little endian) again and again, and reads them; the last one that came in time is counted
+//     sink     sends blocks for so long, half closes, and reads how many bytes the server has counted: the clock ends
+//     source   asks for 64 MiB (8 bytes, little endian) again and again, and reads them; the last in time is counted
 //
-// The bytes repeat after 64 KiB. Both sides compare the first and the last byte of each read with those of its position and count
-// all of them: a lost, doubled or shifted byte is seen, and looking at each would make this the bench of a comparison.
+// The bytes repeat after 64 KiB. Both sides compare the first and the last byte of each read with those of its position
+// and count all of them: a lost, doubled or shifted byte is seen, and looking at each would make this the bench of a
+// comparison.
 #define _GNU_SOURCE
 #include "client.h"
 
@@ -28,18 +29,22 @@ static uint64_t sendUntil(int fd, int64_t endNs) {
   const ssize_t received = recv(fd, &counted, sizeof counted, MSG_WAITALL);
   if (received != sizeof counted) stop(exitFailedCheck, "no count came: %s", received < 0 ? strerror(errno) : "closed");
   if (counted == UINT64_MAX) stop(exitFailedCheck, "the server says that bytes were wrong");
-  if (counted != count) stop(exitFailedCheck, "%llu bytes were sent, the server counted %llu", (unsigned long long)count, (unsigned long long)counted);
+  if (counted != count)
+    stop(exitFailedCheck, "%llu bytes were sent, the server counted %llu", (unsigned long long)count,
+         (unsigned long long)counted);
   return count;
 }
 
 static uint64_t receiveUntil(int fd, int64_t endNs) {
   uint64_t count = 0;
   do {
-    if (send(fd, &requestBytes, sizeof requestBytes, MSG_NOSIGNAL) != sizeof requestBytes) stop(exitFailedCheck, "send: %s", strerror(errno));
+    if (send(fd, &requestBytes, sizeof requestBytes, MSG_NOSIGNAL) != sizeof requestBytes)
+      stop(exitFailedCheck, "send: %s", strerror(errno));
     for (uint64_t at = 0; at < requestBytes;) {
       const ssize_t received = recv(fd, buffer, readBytes, 0);
       if (received <= 0) stop(exitFailedCheck, "recv: %s", received < 0 ? strerror(errno) : "closed");
-      if (buffer[0] != stream[at % streamBytes] || buffer[received - 1] != stream[(at + (uint64_t)received - 1) % streamBytes]) {
+      if (buffer[0] != stream[at % streamBytes] ||
+          buffer[received - 1] != stream[(at + (uint64_t)received - 1) % streamBytes]) {
         stop(exitFailedCheck, "wrong bytes near %llu", (unsigned long long)(count + at));
       }
       at += (uint64_t)received;
@@ -52,9 +57,11 @@ static uint64_t receiveUntil(int fd, int64_t endNs) {
 
 int main(int argc, char **argv) {
   int64_t port = notGiven, cpu = notGiven, milliseconds = notGiven;
-  const struct Rule rules[] = {{"--port", &port, 1, 65535}, {"--cpu", &cpu, 0, CPU_SETSIZE - 1}, {"--milliseconds", &milliseconds, 1, 60000}};
+  const struct Rule rules[] = {
+      {"--port", &port, 1, 65535}, {"--cpu", &cpu, 0, CPU_SETSIZE - 1}, {"--milliseconds", &milliseconds, 1, 60000}};
   const bool isSink = argc > 1 && strcmp(argv[1], "sink") == 0;
-  if (!isSink && (argc < 2 || strcmp(argv[1], "source") != 0)) stop(exitBadArgument, "the first argument is 'sink' or 'source'");
+  if (!isSink && (argc < 2 || strcmp(argv[1], "source") != 0))
+    stop(exitBadArgument, "the first argument is 'sink' or 'source'");
   parseArguments(argc - 1, argv + 1, rules, sizeof rules / sizeof rules[0]);
   pinTo(cpu);
   for (size_t at = 0; at < streamBytes; ++at) stream[at] = (uint8_t)(at * 31 + (at >> 8));
@@ -66,8 +73,8 @@ int main(int argc, char **argv) {
   const int64_t startNs = nowNs();
   const uint64_t bytes = (isSink ? sendUntil : receiveUntil)(fd, startNs + milliseconds * millisecondNs);
   const int64_t elapsedNs = nowNs() - startNs;
-  printf("{\"bytes\":%llu,\"gigabytesPerSecond\":%.4f,\"clientCpuPercent\":%.1f,\"verified\":true}\n", (unsigned long long)bytes, (double)bytes / (double)elapsedNs,
-         (double)ownCpuNs() * 100 / (double)elapsedNs);
+  printf("{\"bytes\":%llu,\"gigabytesPerSecond\":%.4f,\"clientCpuPercent\":%.1f,\"verified\":true}\n",
+         (unsigned long long)bytes, (double)bytes / (double)elapsedNs, (double)ownCpuNs() * 100 / (double)elapsedNs);
   close(fd);
   return 0;
 }

@@ -1,15 +1,17 @@
 // TCP load for the echo servers of suite `io`: 64-byte messages over N connections, one thread, edge-triggered epoll.
 //
-//     closed loop (--rate 0)    each connection has `depth` messages in flight; k answers read are k messages sent, in one
-//                               send. What a server can do; a latency is from the send to the last byte of the answer.
-//     open loop (--rate R)      message n is due at start + n / R on connection n % N, whatever became of the others, and its
-//                               latency runs from that moment. What the same work costs: `serverCpuNs` of --server PID.
+//     closed loop (--rate 0)    each connection has `depth` messages in flight; k answers read are k messages sent,
+//                               in one send. What a server can do; a latency is from the send to the last byte of the
+//                               answer.
+//     open loop (--rate R)      message n is due at start + n / R on connection n % N, whatever became of the others, and
+//                               its latency runs from that moment. What the same work costs: `serverCpuNs` of --server PID.
 //
 //     connect · `warmupMs`, not counted · `milliseconds`, counted · what is in flight comes back · close by reset
 //
-// The open loop looks at its sockets all the time and sleeps never: a timer's lateness would be charged to the server. `sendLateP99Us` says
-// how late it sent all the same: where other programs take its CPU, messages come in bursts, which cost a server less than the rate would.
-// Every answer is compared with its message, so each was echoed exactly once and in order on its connection.
+// The open loop looks at its sockets all the time and sleeps never: a timer's lateness would be charged to the server.
+// `sendLateP99Us` says how late it sent all the same: where other programs take its CPU, messages come in bursts, which
+// cost a server less than the rate would. Every answer is compared with its message, so each was echoed exactly once
+// and in order on its connection.
 #define _GNU_SOURCE
 #include "client.h"
 
@@ -23,7 +25,8 @@ struct Connection {
   uint8_t *buffer;
 };
 
-static int64_t port = notGiven, cpu = notGiven, connections = notGiven, depth = 1, rate = 0, milliseconds = notGiven, warmupMs = 0, server = 0;
+static int64_t port = notGiven, cpu = notGiven, connections = notGiven, depth = 1, rate = 0, milliseconds = notGiven,
+               warmupMs = 0, server = 0;
 static struct Connection *all;
 static uint64_t inFlight;  // Most messages a connection may have under way.
 static struct Histogram latencies, lateness;
@@ -39,10 +42,14 @@ static void sendMessages(uint64_t index, uint64_t count, int64_t momentNs) {
     connection->momentsNs[number % inFlight] = momentNs;
   }
   connection->sent += count;
-  if (connection->sent - connection->answered > inFlight) stop(exitFailedCheck, "%llu messages unanswered on one connection: the server does not keep up", (unsigned long long)inFlight);
+  if (connection->sent - connection->answered > inFlight)
+    stop(exitFailedCheck, "%llu messages unanswered on one connection: the server does not keep up",
+         (unsigned long long)inFlight);
   const ssize_t sent = send(connection->fd, bytes, count * messageBytes, MSG_NOSIGNAL);
   // Far less than a socket's buffer is under way, so there is always room.
-  if (sent != (ssize_t)(count * messageBytes)) stop(exitFailedCheck, "send: %zd of %zu bytes: %s", sent, (size_t)(count * messageBytes), sent < 0 ? strerror(errno) : "short");
+  if (sent != (ssize_t)(count * messageBytes))
+    stop(exitFailedCheck, "send: %zd of %zu bytes: %s", sent, (size_t)(count * messageBytes),
+         sent < 0 ? strerror(errno) : "short");
 }
 
 // Reads and checks what has come; returns how many answers.
@@ -62,7 +69,8 @@ static uint64_t receiveAnswers(uint64_t index, int64_t *momentNs) {
   for (uint64_t at = 0; at < answers; ++at) {
     const uint64_t number = connection->answered + at;
     if (!isMessage(connection->buffer + at * messageBytes, index, number)) {
-      stop(exitFailedCheck, "answer %llu of connection %llu is not the message sent", (unsigned long long)number, (unsigned long long)index);
+      stop(exitFailedCheck, "answer %llu of connection %llu is not the message sent", (unsigned long long)number,
+           (unsigned long long)index);
     }
     if (isCounted) record(&latencies, *momentNs - connection->momentsNs[number % inFlight]);
   }
@@ -76,9 +84,14 @@ static uint64_t receiveAnswers(uint64_t index, int64_t *momentNs) {
 
 int main(int argc, char **argv) {
   const struct Rule rules[] = {
-      {"--port", &port, 1, 65535},       {"--cpu", &cpu, 0, CPU_SETSIZE - 1},       {"--connections", &connections, 1, 4096},
-      {"--depth", &depth, 1, maxDepth},  {"--rate", &rate, 0, 10000000},            {"--milliseconds", &milliseconds, 1, 60000},
-      {"--warmup", &warmupMs, 0, 60000}, {"--server", &server, 0, INT32_MAX},
+      {"--port", &port, 1, 65535},
+      {"--cpu", &cpu, 0, CPU_SETSIZE - 1},
+      {"--connections", &connections, 1, 4096},
+      {"--depth", &depth, 1, maxDepth},
+      {"--rate", &rate, 0, 10000000},
+      {"--milliseconds", &milliseconds, 1, 60000},
+      {"--warmup", &warmupMs, 0, 60000},
+      {"--server", &server, 0, INT32_MAX},
   };
   parseArguments(argc, argv, rules, sizeof rules / sizeof rules[0]);
   pinTo(cpu);
@@ -89,10 +102,12 @@ int main(int argc, char **argv) {
   const int epoll = epoll_create1(EPOLL_CLOEXEC);
   all = allocate((size_t)connections, sizeof *all);
   for (int64_t index = 0; index < connections; ++index) {
-    all[index] = (struct Connection){.fd = connectTo(port), .momentsNs = allocate(inFlight, 8), .buffer = allocate(inFlight * messageBytes + 1, 1)};
+    all[index] = (struct Connection){
+        .fd = connectTo(port), .momentsNs = allocate(inFlight, 8), .buffer = allocate(inFlight * messageBytes + 1, 1)};
     makeNonBlocking(all[index].fd);
     struct epoll_event interest = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.u64 = (uint64_t)index};
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, all[index].fd, &interest) != 0) stop(exitFailedCheck, "epoll_ctl: %s", strerror(errno));
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, all[index].fd, &interest) != 0)
+      stop(exitFailedCheck, "epoll_ctl: %s", strerror(errno));
   }
 
   const int64_t startNs = nowNs();
@@ -136,7 +151,9 @@ int main(int argc, char **argv) {
       sentTotal += answers;
     }
     if (count > 0) progressNs = now;
-    if (now - progressNs > stallNs) stop(exitNoProgress, "no answer for 5 s: %llu of %llu came", (unsigned long long)answersTotal, (unsigned long long)sentTotal);
+    if (now - progressNs > stallNs)
+      stop(exitNoProgress, "no answer for 5 s: %llu of %llu came", (unsigned long long)answersTotal,
+           (unsigned long long)sentTotal);
   }
   // The last answers may all have come before the end was noticed.
   if (ownUntilNs == 0) {
@@ -150,9 +167,12 @@ int main(int argc, char **argv) {
   }
   if (answersMeasured == 0) stop(exitFailedCheck, "nothing was answered in the measured time");
   const double seconds = (double)milliseconds / 1000.0;
-  printf("{\"requests\":%llu,\"perSecond\":%.1f,\"p50Us\":%.3f,\"p99Us\":%.3f,\"maxUs\":%.3f,\"clientCpuPercent\":%.1f,\"serverCpuPercent\":%.1f,\"serverCpuUsPerRequest\":%.4f,\"sendLateP99Us\":%.3f,\"verified\":true}\n",
-         (unsigned long long)answersMeasured, (double)answersMeasured / seconds, percentileUs(&latencies, 50), percentileUs(&latencies, 99), (double)latencies.max / 1000.0,
-         (double)(ownUntilNs - ownFromNs) / 1e7 / seconds, (double)(serverUntilNs - serverFromNs) / 1e7 / seconds,
-         (double)(serverUntilNs - serverFromNs) / 1000.0 / (double)answersMeasured, percentileUs(&lateness, 99));
+  printf(
+      "{\"requests\":%llu,\"perSecond\":%.1f,\"p50Us\":%.3f,\"p99Us\":%.3f,\"maxUs\":%.3f,\"clientCpuPercent\":%.1f,"
+      "\"serverCpuPercent\":%.1f,\"serverCpuUsPerRequest\":%.4f,\"sendLateP99Us\":%.3f,\"verified\":true}\n",
+      (unsigned long long)answersMeasured, (double)answersMeasured / seconds, percentileUs(&latencies, 50),
+      percentileUs(&latencies, 99), (double)latencies.max / 1000.0, (double)(ownUntilNs - ownFromNs) / 1e7 / seconds,
+      (double)(serverUntilNs - serverFromNs) / 1e7 / seconds,
+      (double)(serverUntilNs - serverFromNs) / 1000.0 / (double)answersMeasured, percentileUs(&lateness, 99));
   return 0;
 }

@@ -1,19 +1,28 @@
-/** Suite `codecs`: values to memory and back, one thread, in micro benches. The row `struct-codec` stands in suite `queues`. */
+/**
+ * Suite `codecs`: values to memory and back, one thread, in micro benches. The row `struct-codec` stands in suite
+ * `queues`.
+ */
 import { compare, type Bench, type Suite } from '../harness.js';
 import { rateFigure, tripContender } from './codecs/contender.js';
 import type { TripName } from './codecs/trips.js';
 
 const RUNS = 5;
 
-function row(name: string, ours: TripName, baselines: readonly TripName[], params: Record<string, string | number>): Bench {
+function row(
+  name: string,
+  ours: TripName,
+  baselines: readonly TripName[],
+  params: Record<string, string | number>,
+): Bench {
   return {
     name,
-    run: () => compare({
-      runs: RUNS,
-      ours: tripContender(ours, 'percore'),
-      baselines: baselines.map((baseline) => tripContender(baseline)),
-      figures: [rateFigure(params)],
-    }),
+    run: () =>
+      compare({
+        runs: RUNS,
+        ours: tripContender(ours, 'percore'),
+        baselines: baselines.map((baseline) => tripContender(baseline)),
+        figures: [rateFigure(params)],
+      }),
   };
 }
 

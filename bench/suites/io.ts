@@ -1,4 +1,7 @@
-/** Suite `io`: sockets and files of one reactor, against node:net and against C, under load from a C client on the other CPU. */
+/**
+ * Suite `io`: sockets and files of one reactor, against node:net and against C, under load from a C client on the other
+ * CPU.
+ */
 import type { Suite } from '../harness.js';
 import { accept } from './io/accept.js';
 import { cpuPerRequest } from './io/cpu-per-request.js';
@@ -11,6 +14,9 @@ import { udpEcho } from './io/udp-echo.js';
 
 const io: Suite = {
   name: 'io',
-  benches: [tcpEcho1, tcpEcho64, tcpEcho256, tcpEchoPipelined, cpuPerRequest, tcpStream, udpEcho, accept, resp, memory, fileStream],
+  benches: [
+    tcpEcho1, tcpEcho64, tcpEcho256, tcpEchoPipelined, cpuPerRequest, tcpStream, udpEcho, accept, resp, memory,
+    fileStream,
+  ],
 };
 export default io;

@@ -1,6 +1,7 @@
 /**
- * Suite `micro`: nanoseconds of one operation, in one thread and with nobody to contend with; on tinybench, which calls a function of many
- * operations. Against the empty loop, which says how much of a figure is the measuring. No targets: what counts is in the other suites.
+ * Suite `micro`: nanoseconds of one operation, in one thread and with nobody to contend with; on tinybench, which calls
+ * a function of many operations. Against the empty loop, which says how much of a figure is the measuring. No targets:
+ * what counts is in the other suites.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';

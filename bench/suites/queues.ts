@@ -1,4 +1,7 @@
-/** Suite `queues`: rings between two cores, against the same in C++ and what else JavaScript has. One bench a row of its table. */
+/**
+ * Suite `queues`: rings between two cores, against the same in C++ and what else JavaScript has. One bench a row of its
+ * table.
+ */
 import type { Suite } from '../harness.js';
 import { allocation } from './queues/allocation.js';
 import { mpsc1, mpsc3, spmc2 } from './queues/many.js';
@@ -9,6 +12,8 @@ import { structCodec } from './queues/struct-codec.js';
 
 const queues: Suite = {
   name: 'queues',
-  benches: [single, lazy, batch64, lazy64, batch16, variable, roundTrip, ready, mpsc1, mpsc3, spmc2, structCodec, allocation],
+  benches: [
+    single, lazy, batch64, lazy64, batch16, variable, roundTrip, ready, mpsc1, mpsc3, spmc2, structCodec, allocation,
+  ],
 };
 export default queues;

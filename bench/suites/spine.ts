@@ -11,6 +11,9 @@ import { urgentLatency } from './spine/urgent-latency.js';
 
 const spine: Suite = {
   name: 'spine',
-  benches: [reactorRoundTrip, parkedRoundTrip, call, loadBalancerThroughput, urgentLatency, idleCpu, idleWakeups, nodeBesideSpin, boot],
+  benches: [
+    reactorRoundTrip, parkedRoundTrip, call, loadBalancerThroughput, urgentLatency, idleCpu, idleWakeups,
+    nodeBesideSpin, boot,
+  ],
 };
 export default spine;

@@ -10,5 +10,8 @@ import { latenessSpin } from './timers/lateness-spin.js';
 import { memory } from './timers/memory.js';
 import { seedTable } from './timers/seed-table.js';
 
-const timers: Suite = { name: 'timers', benches: [createRow, cancelRow, costGrowth, expire, memory, latenessPark, latenessSpin, drift, seedTable, idle] };
+const timers: Suite = {
+  name: 'timers',
+  benches: [createRow, cancelRow, costGrowth, expire, memory, latenessPark, latenessSpin, drift, seedTable, idle],
+};
 export default timers;

@@ -1,4 +1,7 @@
-/** The sample under the real wrk, and under fetch: every reactor serves the one port, and a name has one count wherever it is asked for. */
+/**
+ * The sample under the real wrk, and under fetch: every reactor serves the one port, and a name has one count wherever
+ * it is asked for.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -6,14 +9,20 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { requireProgram, run, startProgram, type RunningServer } from '../resp/fixtures/processes.js';
 
-const start = (reactors: number): Promise<RunningServer> => startProgram(process.execPath, [fileURLToPath(new URL('./main.js', import.meta.url)), '--port', '0', '--reactors', String(reactors)], /^listening http:\/\/127\.0\.0\.1:(\d+)\/ /m);
+const start = (reactors: number): Promise<RunningServer> =>
+  startProgram(
+    process.execPath,
+    [fileURLToPath(new URL('./main.js', import.meta.url)), '--port', '0', '--reactors', String(reactors)],
+    /^listening http:\/\/127\.0\.0\.1:(\d+)\/ /m,
+  );
 let server: RunningServer;
 beforeEach(async () => {
   server = await start(2);
 });
 afterEach(() => server.stop());
 
-const served = async (): Promise<number[]> => ((await (await fetch(`http://127.0.0.1:${server.port}/stats`)).json()) as { served: number[] }).served;
+const served = async (): Promise<number[]> =>
+  ((await (await fetch(`http://127.0.0.1:${server.port}/stats`)).json()) as { served: number[] }).served;
 
 describe('the HTTP sample', () => {
   it('serves wrk from each reactor without an error', async () => {
@@ -30,8 +39,20 @@ describe('the HTTP sample', () => {
   });
 
   it('counts a name in one place, whichever reactor is asked', async () => {
-    const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => fetch(`http://127.0.0.1:${server.port}/visits/${i % 2 === 0 ? 'ada' : 'grace'}`, { method: 'POST', body: 'ignored', headers: { connection: 'close' } }).then((response) => response.text())));
-    const count = (from: number): number[] => answers.filter((_, i) => i % 2 === from).map(Number).toSorted((a, b) => a - b);
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, (_, i) =>
+        fetch(`http://127.0.0.1:${server.port}/visits/${i % 2 === 0 ? 'ada' : 'grace'}`, {
+          method: 'POST',
+          body: 'ignored',
+          headers: { connection: 'close' },
+        }).then((response) => response.text()),
+      ),
+    );
+    const count = (from: number): number[] =>
+      answers
+        .filter((_, i) => i % 2 === from)
+        .map(Number)
+        .toSorted((a, b) => a - b);
     expect(count(0)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
     expect(count(1)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
     expect(Math.min(...(await served()))).toBeGreaterThan(0);
@@ -44,7 +65,12 @@ describe('the HTTP sample', () => {
   });
 
   it('refuses a port that is taken', async () => {
-    await expect(startProgram(process.execPath, [fileURLToPath(new URL('./main.js', import.meta.url)), '--port', String(server.port)], /^listening \S+:(\d+)/m)).rejects.toThrow('ERR_PERCORE_ADDRESS_IN_USE');
+    await expect(
+      startProgram(
+        process.execPath, [fileURLToPath(new URL('./main.js', import.meta.url)), '--port', String(server.port)],
+        /^listening \S+:(\d+)/m,
+      ),
+    ).rejects.toThrow('ERR_PERCORE_ADDRESS_IN_USE');
   });
 });
 
@@ -63,7 +89,9 @@ describe('hostile clients of the HTTP sample', () => {
     return { socket, text: () => text };
   };
   const until = async (isTrue: () => boolean, what: () => string): Promise<void> => {
-    for (const end = performance.now() + 20_000; !isTrue(); await new Promise((resolve) => setTimeout(resolve, 10))) if (performance.now() > end) throw new Error(what());
+    for (const end = performance.now() + 20_000; !isTrue(); await new Promise((resolve) => setTimeout(resolve, 10))) {
+      if (performance.now() > end) throw new Error(what());
+    }
   };
   const isServed = async (): Promise<void> => {
     const response = await fetch(`http://127.0.0.1:${server.port}/`, { headers: { connection: 'close' } });
@@ -102,13 +130,33 @@ describe('hostile clients of the HTTP sample', () => {
   it('pipelined requests are answered in their order, those whose names live elsewhere too', async () => {
     const { socket, text } = await open();
     const names = Array.from({ length: 200 }, (_, i) => `pipe${i}`);
-    socket.write(names.map((name, i) => (i % 2 === 0 ? `POST /visits/${name} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n` : `GET /no${i} HTTP/1.1\r\nHost: x\r\n\r\n`)).join(''));
-    await until(() => text().split('HTTP/1.1 ').length === 201 && text().endsWith('not found\n'), () => `${text().split('HTTP/1.1 ').length} answers`);
-    expect(text().split('HTTP/1.1 ').slice(1).map((answer) => answer.slice(0, 3))).toEqual(names.map((_, i) => (i % 2 === 0 ? '200' : '404')));
+    socket.write(
+      names
+        .map((name, i) =>
+          i % 2 === 0
+            ? `POST /visits/${name} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`
+            : `GET /no${i} HTTP/1.1\r\nHost: x\r\n\r\n`,
+        )
+        .join(''),
+    );
+    await until(
+      () => text().split('HTTP/1.1 ').length === 201 && text().endsWith('not found\n'),
+      () => `${text().split('HTTP/1.1 ').length} answers`,
+    );
+    expect(
+      text()
+        .split('HTTP/1.1 ')
+        .slice(1)
+        .map((answer) => answer.slice(0, 3)),
+    ).toEqual(names.map((_, i) => (i % 2 === 0 ? '200' : '404')));
   });
 
   it('huge headers, endless ones and what is no HTTP are refused, and only they', async () => {
-    const requests = [`GET / HTTP/1.1\r\nHost: x\r\nX-Huge: ${'h'.repeat(100_000)}\r\n\r\n`, `GET /${'p'.repeat(100_000)} HTTP/1.1\r\n\r\n`, `GET / HTTP/1.1\r\n${'A: b\r\n'.repeat(20_000)}`, '\0\x01\x02 no HTTP\r\n\r\n'];
+    const requests = [
+      `GET / HTTP/1.1\r\nHost: x\r\nX-Huge: ${'h'.repeat(100_000)}\r\n\r\n`,
+      `GET /${'p'.repeat(100_000)} HTTP/1.1\r\n\r\n`, `GET / HTTP/1.1\r\n${'A: b\r\n'.repeat(20_000)}`,
+      '\0\x01\x02 no HTTP\r\n\r\n',
+    ];
     const answers = await Promise.all(requests.map(async (request) => {
       const { socket, text } = await open();
       socket.write(request);
@@ -124,13 +172,19 @@ describe('hostile clients of the HTTP sample', () => {
 
   it('with all of them connected it still ends at a signal', async () => {
     const peers = await Promise.all(Array.from({ length: 20 }, () => open()));
-    for (const { socket } of peers) socket.write('POST /visits/never HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n');
+    for (const { socket } of peers) {
+      socket.write('POST /visits/never HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n');
+    }
     expect(await server.stop('SIGINT')).toBe(0);
   });
 });
 
-it.each([['--port', 'x'], ['--reactors', '0'], ['--nope', '1']])('a wrong %s is one line and exit code 2', async (option, value) => {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./main.js', import.meta.url)), option, value], { stdio: ['ignore', 'ignore', 'pipe'] });
+it.each([
+  ['--port', 'x'], ['--reactors', '0'], ['--nope', '1'],
+])('a wrong %s is one line and exit code 2', async (option, value) => {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./main.js', import.meta.url)), option, value], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let stderr = '';
   child.stderr.on('data', (chunk: Buffer) => (stderr += String(chunk)));
   const [code] = (await once(child, 'close')) as [number];

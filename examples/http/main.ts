@@ -1,5 +1,6 @@
 /**
- * Node's own HTTP server in every reactor, one port for all: the kernel spreads the connections, the keys say which reactor does the work.
+ * Node's own HTTP server in every reactor, one port for all: the kernel spreads the connections, the keys say which
+ * reactor does the work.
  *
  *     node dist/examples/http/main.js --port 8080
  *     curl http://127.0.0.1:8080/            curl -X POST http://127.0.0.1:8080/visits/ada
@@ -15,7 +16,13 @@ const stopped = new Promise<void>((resolve) => {
 });
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { port: { type: 'string', default: '8080' }, host: { type: 'string', default: '127.0.0.1' }, reactors: { type: 'string', default: 'auto' } } });
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '8080' },
+      host: { type: 'string', default: '127.0.0.1' },
+      reactors: { type: 'string', default: 'auto' },
+    },
+  });
   const { host } = values;
   const asked = wholeNumber('port', values.port, 0, 65_535);
   const reactors = values.reactors === 'auto' ? 'auto' : wholeNumber('reactors', values.reactors, 1, 255);
@@ -23,7 +30,9 @@ async function main(): Promise<void> {
   try {
     const port = await runtime.call('listen', { host, port: asked }, { reactor: 0 });
     for (let id = 1; id < runtime.reactors; id++) await runtime.call('listen', { host, port }, { reactor: id });
-    process.stdout.on('error', () => undefined).write(`listening http://${host}:${port}/ reactors=${runtime.reactors}\n`);
+    process.stdout
+      .on('error', () => undefined)
+      .write(`listening http://${host}:${port}/ reactors=${runtime.reactors}\n`);
     await stopped;
   } finally {
     await runtime.close({ drainMs: 1000 });
@@ -41,7 +50,8 @@ class UsageError extends Error {
 }
 
 main().catch((error: PercoreError) => {
-  const isUsage = ['ERR_USAGE', 'ERR_PERCORE_ADDRESS_IN_USE'].includes(error.code) || error.code?.startsWith('ERR_PARSE_ARGS');
+  const isUsage =
+    ['ERR_USAGE', 'ERR_PERCORE_ADDRESS_IN_USE'].includes(error.code) || error.code?.startsWith('ERR_PARSE_ARGS');
   process.stderr.write(isUsage ? `${error.code}: ${error.message}\n` : `${error.stack ?? error.message}\n`);
   process.exitCode = isUsage ? 2 : 1;
 });

@@ -1,5 +1,6 @@
 /**
- * Runs once in every reactor: Node's own HTTP server on the port that all reactors share, and the counts of the names it owns.
+ * Runs once in every reactor: Node's own HTTP server on the port that all reactors share, and the counts of the names
+ * it owns.
  *
  *     GET  /              which reactor answers
  *     POST /visits/NAME   counts a visit where the name lives, and answers how many there were
@@ -37,7 +38,8 @@ export default function start(reactor: Reactor<HttpServices>): void {
     });
   });
 
-  // A client that ends its own side gets what it asked for. Node closes it at once unless told so, and tells of this in no page.
+  // A client that ends its own side gets what it asked for. Node closes it at once unless told so, and tells of this in
+  // no page.
   Object.assign(server, { httpAllowHalfOpen: true });
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -48,10 +50,17 @@ export default function start(reactor: Reactor<HttpServices>): void {
     if (request.method === 'GET' && path === '/') {
       response.end(`reactor ${reactor.id}\n`);
     } else if (request.method === 'GET' && path === '/stats') {
-      const counts = await Promise.all(Array.from({ length: reactor.reactors }, (_, id) => reactor.call('served', null, { reactor: id })));
+      const counts = await Promise.all(
+        Array.from({ length: reactor.reactors }, (_, id) => reactor.call('served', null, { reactor: id })),
+      );
       response.setHeader('content-type', 'application/json');
       response.end(`${JSON.stringify({ served: counts })}\n`);
-    } else if (request.method === 'POST' && path.startsWith('/visits/') && path.length > '/visits/'.length && path.length <= NAME_BYTES) {
+    } else if (
+      request.method === 'POST' &&
+      path.startsWith('/visits/') &&
+      path.length > '/visits/'.length &&
+      path.length <= NAME_BYTES
+    ) {
       // Here or in another reactor: the key says where, and a call to oneself is a call like others.
       const name = path.slice('/visits/'.length);
       const count = await reactor.call('visit', name, { key: name });
@@ -65,7 +74,8 @@ export default function start(reactor: Reactor<HttpServices>): void {
 
   reactor.handle('listen', async ({ host, port }) => {
     const { io } = reactor;
-    // Ports are shared between reactors; the first has it alone for a moment, or another program of ours could be sharing it.
+    // Ports are shared between reactors; the first has it alone for a moment, or another program of ours could be
+    // sharing it.
     if (reactor.id === 0) {
       const probe = io.listenFd({ host, port, reusePort: false });
       port = probe.port;

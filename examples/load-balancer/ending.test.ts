@@ -1,4 +1,7 @@
-/** However it reads and whoever reads it: a signal ends the program with its report, and nobody who leaves takes it along. */
+/**
+ * However it reads and whoever reads it: a signal ends the program with its report, and nobody who leaves takes it
+ * along.
+ */
 import { execFileSync, spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
@@ -21,9 +24,16 @@ afterEach(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const OPTIONS = ['--output-port', '0', '--json', '--reactors', '2', '--idle', 'park'];
-const start = (stdio: StdioOptions, ...options: string[]): ChildProcess => spawn(process.execPath, [MAIN, ...OPTIONS, ...options], { stdio });
-/** By way of a shell, since Node makes the standard input of its children blocking: descriptor 3 becomes standard input as it is. */
-const startThroughShell = (fd: number): ChildProcess => spawn('sh', ['-c', 'exec "$0" "$@" <&3', process.execPath, MAIN, ...OPTIONS, '--stdin'], { stdio: ['ignore', 'pipe', 'pipe', fd] });
+const start = (stdio: StdioOptions, ...options: string[]): ChildProcess =>
+  spawn(process.execPath, [MAIN, ...OPTIONS, ...options], { stdio });
+/**
+ * By way of a shell, since Node makes the standard input of its children blocking: descriptor 3 becomes standard input
+ * as it is.
+ */
+const startThroughShell = (fd: number): ChildProcess =>
+  spawn('sh', ['-c', 'exec "$0" "$@" <&3', process.execPath, MAIN, ...OPTIONS, '--stdin'], {
+    stdio: ['ignore', 'pipe', 'pipe', fd],
+  });
 
 function makeFifo(): { path: string; open: (flags: number) => number } {
   const path = join(folder, `fifo${fifos++}`);
@@ -78,7 +88,10 @@ const KINDS: Record<string, () => Promise<Fed> | Fed> = {
     let writing: number | undefined;
     return { child, feed: (line) => void writeSync((writing ??= fifo.open(constants.O_WRONLY)), line) };
   },
-  'a FIFO that nobody writes': () => ({ child: start(['ignore', 'pipe', 'pipe'], '--file', makeFifo().path), feed: undefined }),
+  'a FIFO that nobody writes': () => ({
+    child: start(['ignore', 'pipe', 'pipe'], '--file', makeFifo().path),
+    feed: undefined,
+  }),
 };
 
 describe.each(Object.keys(KINDS))('reading from %s', (kind) => {
@@ -107,7 +120,10 @@ describe.each(Object.keys(KINDS))('reading from %s', (kind) => {
 
 it('Ctrl-C in a terminal that it reads ends it with its report, and Ctrl-D is the end of what it reads', async () => {
   const results = await Promise.all(['\x03', '\x04'].map(async (key) => {
-    const child = spawn('script', ['-qfec', `exec '${process.execPath}' '${MAIN}' ${OPTIONS.join(' ')} --stdin`, '/dev/null'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(
+      'script', ['-qfec', `exec '${process.execPath}' '${MAIN}' ${OPTIONS.join(' ')} --stdin`, '/dev/null'],
+      { stdio: ['pipe', 'pipe', 'pipe'] },
+    );
     cleanUps.push(() => child.kill('SIGKILL'));
     let text = '';
     child.stdout.on('data', (chunk: Buffer) => (text += String(chunk)));
@@ -171,7 +187,9 @@ describe('signals', () => {
   it('leave so long as --drain-ms says, and what is not done by then is dropped, counted, and exit code 1', async () => {
     const file = join(folder, 'slow');
     writeFileSync(file, '3 key a line\n'.repeat(1000));
-    const job = await Job.of(start(['ignore', 'pipe', 'pipe'], '--file', file, '--work-us', '1000000', '--drain-ms', '300'));
+    const job = await Job.of(
+      start(['ignore', 'pipe', 'pipe'], '--file', file, '--work-us', '1000000', '--drain-ms', '300'),
+    );
     await new Promise((resolve) => setTimeout(resolve, 300));
     const { code, report } = await job.stop();
     expect([code, isWhole(report)]).toEqual([1, true]);
@@ -182,7 +200,9 @@ describe('signals', () => {
   it('a second one ends in seconds what would have taken minutes', async () => {
     const file = join(folder, 'slow');
     writeFileSync(file, '3 key a line\n'.repeat(1000));
-    const job = await Job.of(start(['ignore', 'pipe', 'pipe'], '--file', file, '--work-us', '1000000', '--drain-ms', '600000'));
+    const job = await Job.of(
+      start(['ignore', 'pipe', 'pipe'], '--file', file, '--work-us', '1000000', '--drain-ms', '600000'),
+    );
     await new Promise((resolve) => setTimeout(resolve, 300));
     job.child.kill('SIGINT');
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -208,12 +228,17 @@ describe('whoever reads what it prints may leave', () => {
     const child = start(['ignore', 'pipe', 'pipe'], '--file', file());
     child.stdout!.destroy();
     const { code, stderr } = await ended(child);
-    expect(stderr).toMatch(/^standard output cannot be written to any more, so the report is here: \{"linesIn":100,"results":100,.*\}\n$/);
+    expect(stderr).toMatch(
+      /^standard output cannot be written to any more, so the report is here: \{"linesIn":100,"results":100,.*\}\n$/,
+    );
     expect(code).toBe(1);
   });
 
   it('a full disk is the same', async () => {
-    const child = spawn('sh', ['-c', 'exec "$0" "$@" > /dev/full', process.execPath, MAIN, ...OPTIONS, '--file', file()], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(
+      'sh', ['-c', 'exec "$0" "$@" > /dev/full', process.execPath, MAIN, ...OPTIONS, '--file', file()],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    );
     const { code, stderr } = await ended(child);
     expect(stderr).toMatch(/^standard output cannot be written to any more, so the report is here: \{.*\}\n$/);
     expect(code).toBe(1);

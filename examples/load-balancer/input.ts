@@ -1,6 +1,7 @@
 /**
- * The reader's half: cuts what arrives into lines, hashes each key, and puts the line into the lane of its owner and band. A lane
- * without room stops the reading of this input, not of others; what was read already waits here, at most one read of 64 KiB.
+ * The reader's half: cuts what arrives into lines, hashes each key, and puts the line into the lane of its owner and
+ * band. A lane without room stops the reading of this input, not of others; what was read already waits here, at most
+ * one read of 64 KiB.
  */
 import { CLOSED, hashKey, type Connection, type Reactor } from 'percore';
 import type { JobCounters } from './counters.js';
@@ -17,7 +18,12 @@ export class LineLanes {
 
   to(owner: number, band: number): LineLane {
     const index = owner * 8 + band;
-    return this.lanes[index] ?? (this.lanes[index] = new LineLane(this.reactor.address('lines', { reactor: owner, priority: band }), (lines) => this.counters.addSent(owner, band, lines)));
+    return (
+      this.lanes[index] ??
+      (this.lanes[index] = new LineLane(this.reactor.address('lines', { reactor: owner, priority: band }), (lines) =>
+        this.counters.addSent(owner, band, lines),
+      ))
+    );
   }
 
   /** Remember to close this lane's record at the end of the read. */
@@ -57,7 +63,13 @@ export class Input implements LineSink {
   private hasEnded = false;
   private onDone: (() => void) | undefined;
 
-  constructor(private readonly reactor: Reactor, private readonly lanes: LineLanes, private readonly counters: JobCounters, private readonly source: Source, options: LineSplitterOptions) {
+  constructor(
+    private readonly reactor: Reactor,
+    private readonly lanes: LineLanes,
+    private readonly counters: JobCounters,
+    private readonly source: Source,
+    options: LineSplitterOptions,
+  ) {
     this.splitter = new LineSplitter(this, options);
   }
 
@@ -93,7 +105,10 @@ export class Input implements LineSink {
     if (this.rest === undefined) this.finish();
   }
 
-  line(bytes: Uint8Array, _lineStart: number, _lineEnd: number, band: number, keyStart: number, keyEnd: number, payloadStart: number, payloadEnd: number, seq: number): boolean {
+  line(
+    bytes: Uint8Array, _lineStart: number, _lineEnd: number, band: number, keyStart: number, keyEnd: number,
+    payloadStart: number, payloadEnd: number, seq: number,
+  ): boolean {
     if (bytes !== this.memory) {
       this.memory = bytes;
       this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -152,7 +167,8 @@ export function readConnection(connection: Connection, makeInput: (source: Sourc
   const input = makeInput({
     pause: () => connection.pause(),
     resume: () => connection.resume(),
-    // A peer that does not read its errors gets no more of them once its backlog is full: they are counted all the same.
+    // A peer that does not read its errors gets no more of them once its backlog is full: they are counted all the
+    // same.
     reject: (seq, reason) => void connection.offer(answer.encode(`ERR ${seq} ${reason}\n`)),
   });
   connection.onData((bytes) => input.push(bytes));

@@ -1,6 +1,6 @@
 /**
- * Rolling figures of each key, found by the key's bytes and their hash without making a string: an open-addressing table with linear
- * probing (Knuth, volume 3, 6.4), at most half full.
+ * Rolling figures of each key, found by the key's bytes and their hash without making a string: an open-addressing
+ * table with linear probing (Knuth, volume 3, 6.4), at most half full.
  */
 export class KeyTable {
   /** Figures of the key that `touch` found last. */
@@ -18,7 +18,10 @@ export class KeyTable {
     return this.used;
   }
 
-  /** Counts one line of `payloadBytes` for a key, which is new or known; returns how many lines it has had, this one included. */
+  /**
+   * Counts one line of `payloadBytes` for a key, which is new or known; returns how many lines it has had, this one
+   * included.
+   */
   touch(memory: Uint8Array, start: number, end: number, hash: number, payloadBytes: number): number {
     let slot = hash & (this.size - 1);
     for (;;) {

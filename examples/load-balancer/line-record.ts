@@ -15,7 +15,8 @@ const RECORD_BYTES = 8192;
 
 const align8 = (bytes: number): number => (bytes + 7) & ~7;
 /** Bytes that a line takes whose key ends, and payload ends, so far behind its head. */
-export const lineBytes = (keyEnd: number, payloadLength: number): number => LINE_HEAD + align8(keyEnd > payloadLength ? keyEnd : payloadLength);
+export const lineBytes = (keyEnd: number, payloadLength: number): number =>
+  LINE_HEAD + align8(keyEnd > payloadLength ? keyEnd : payloadLength);
 
 /** Writes lines into the lane of one band to one owner. */
 export class LineLane {
@@ -26,10 +27,16 @@ export class LineLane {
   private end = 0;
   private lines = 0;
 
-  constructor(private readonly address: Address, private readonly countSent: (lines: number) => void) {}
+  constructor(
+    private readonly address: Address,
+    private readonly countSent: (lines: number) => void,
+  ) {}
 
   /** Adds a line to the open record. BACK_PRESSURED or CLOSED: not taken. `readNs` is when its bytes were read. */
-  put(bytes: Uint8Array, source: DataView, keyStart: number, keyEnd: number, payloadStart: number, payloadEnd: number, seq: number, hash: number, readNs: number): number {
+  put(
+    bytes: Uint8Array, source: DataView, keyStart: number, keyEnd: number, payloadStart: number, payloadEnd: number,
+    seq: number, hash: number, readNs: number,
+  ): number {
     const payloadLength = payloadEnd - payloadStart;
     const isInside = keyStart >= payloadStart && keyEnd <= payloadEnd;
     const keyAt = isInside ? keyStart - payloadStart : payloadLength;
@@ -47,7 +54,9 @@ export class LineLane {
     words[head + 4] = keyEnd - keyStart;
     words[head + 5] = payloadLength;
     copy(bytes, source, payloadStart, payloadEnd, target, words, at + LINE_HEAD);
-    if (!isInside) for (let from = keyStart, to = at + LINE_HEAD + keyAt; from < keyEnd; from++, to++) target[to] = bytes[from]!;
+    if (!isInside) {
+      for (let from = keyStart, to = at + LINE_HEAD + keyAt; from < keyEnd; from++, to++) target[to] = bytes[from]!;
+    }
     this.at = at + needed;
     this.lines++;
     return 0;
@@ -84,8 +93,13 @@ export class LineLane {
   }
 }
 
-/** Four bytes at a time: for a line of 64 bytes twice as fast as `set` with a `subarray`. The target is aligned, the source need not be. */
-function copy(bytes: Uint8Array, source: DataView, from: number, to: number, target: Uint8Array, words: Int32Array, at: number): void {
+/**
+ * Four bytes at a time: for a line of 64 bytes twice as fast as `set` with a `subarray`. The target is aligned, the
+ * source need not be.
+ */
+function copy(
+  bytes: Uint8Array, source: DataView, from: number, to: number, target: Uint8Array, words: Int32Array, at: number,
+): void {
   if (to - from > 512) {
     target.set(bytes.subarray(from, to), at);
     return;

@@ -475,7 +475,9 @@ describe('on any bytes, cut anywhere, refused at random', () => {
       input, options, fc.array(fc.nat(), { maxLength: 20, size: 'max' }), memory,
       fc.infiniteStream(fc.boolean()), fc.boolean(),
       (whole, splitterOptions, cuts, { isShared, offset }, refusals, refusesAtAll) => {
-        const backing = isShared ? new SharedArrayBuffer(whole.length + offset) : new ArrayBuffer(whole.length + offset);
+        const backing = isShared
+          ? new SharedArrayBuffer(whole.length + offset)
+          : new ArrayBuffer(whole.length + offset);
         const bytes = new Uint8Array(backing, offset);
         bytes.set(whole);
         const sink = new RecordingSink(() => refusesAtAll && refusals.next().value === true);

@@ -1,4 +1,6 @@
-/** The program as a user meets it: a process of its own, real sockets, bad input, resets, slow readers, deaths, signals. */
+/**
+ * The program as a user meets it: a process of its own, real sockets, bad input, resets, slow readers, deaths, signals.
+ */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -29,7 +31,10 @@ describe('load balancer', () => {
     for (const [, owner, , key] of fields) owners.set(key!, (owners.get(key!) ?? new Set<string>()).add(owner!));
     expect([...owners.values()].map((set) => set.size)).toEqual([1, 1]);
     const seen = fields.map(([seq, , band, key, , crc]) => `${seq} ${band} ${key} ${crc}`).toSorted();
-    expect(seen).toEqual([`0 6 apple ${hex('hello')}`, `1 1 apple ${hex('world ')}`, `2 3 pear ${hex('')}`, `3 3 pear ${hex('')}`, `4 0 pear ${hex('ä ö')}`]);
+    expect(seen).toEqual([
+      `0 6 apple ${hex('hello')}`, `1 1 apple ${hex('world ')}`, `2 3 pear ${hex('')}`, `3 3 pear ${hex('')}`,
+      `4 0 pear ${hex('ä ö')}`,
+    ]);
     expect(of(output, 'pear').map((line) => Number(line.split(' ')[4])).toSorted()).toEqual([1, 2, 3]);
     const { code, report } = await job.stop();
     expect(code).toBe(0);
@@ -43,15 +48,19 @@ describe('load balancer', () => {
     const bad = new Peer(job.input);
     const good = new Peer(job.input);
     good.socket.write('4 good 1\n');
-    bad.socket.write(Buffer.concat([
-      Buffer.from('8 key x\n'), Buffer.from('key\n'), Buffer.from('3\n'), Buffer.from('3  x\n'), Buffer.from('\n'), Buffer.from('\r\n'),
-      Buffer.from('3 k a\0b\n'), Buffer.from([0x33, 0x20, 0x6b, 0x20, 0xff, 0x0a]), Buffer.from(`3 k ${'x'.repeat(70_000)}\n`), Buffer.from('3 after fine\n'), Buffer.from('3 half'),
-    ]));
+    bad.socket.write(
+      Buffer.concat([
+        Buffer.from('8 key x\n'), Buffer.from('key\n'), Buffer.from('3\n'), Buffer.from('3  x\n'), Buffer.from('\n'),
+        Buffer.from('\r\n'), Buffer.from('3 k a\0b\n'), Buffer.from([0x33, 0x20, 0x6b, 0x20, 0xff, 0x0a]),
+        Buffer.from(`3 k ${'x'.repeat(70_000)}\n`), Buffer.from('3 after fine\n'), Buffer.from('3 half'),
+      ]),
+    );
     await until(() => bad.lines.length === 9 && of(output, 'after').length === 1, () => bad.text);
     bad.socket.end();
     await until(() => bad.lines.length === 10, () => bad.text);
     expect(bad.lines).toEqual([
-      'ERR 0 bad-band', 'ERR 1 bad-band', 'ERR 2 missing-key', 'ERR 3 missing-key', 'ERR 4 empty-line', 'ERR 5 empty-line', 'ERR 6 nul-byte', 'ERR 7 not-utf8', 'ERR 8 too-long', 'ERR 10 half-line',
+      'ERR 0 bad-band', 'ERR 1 bad-band', 'ERR 2 missing-key', 'ERR 3 missing-key', 'ERR 4 empty-line',
+      'ERR 5 empty-line', 'ERR 6 nul-byte', 'ERR 7 not-utf8', 'ERR 8 too-long', 'ERR 10 half-line',
     ]);
     expect(of(output, 'after')[0]!.split(' ')[0]).toBe('9');
     good.socket.write('4 good 2\n');
@@ -59,7 +68,9 @@ describe('load balancer', () => {
     expect(good.text).toBe('');
     const { code, report } = await job.stop();
     expect(code).toBe(0);
-    expect(report.rejected).toEqual({ 'bad-band': 2, 'missing-key': 2, 'empty-line': 2, 'nul-byte': 1, 'not-utf8': 1, 'too-long': 1, 'half-line': 1 });
+    expect(report.rejected).toEqual({
+      'bad-band': 2, 'missing-key': 2, 'empty-line': 2, 'nul-byte': 1, 'not-utf8': 1, 'too-long': 1, 'half-line': 1,
+    });
     expectWhole(report);
   });
 
@@ -173,7 +184,10 @@ describe('load balancer', () => {
     expect(code).toBe(0);
     expectWhole(report);
     expect(report.dropped).toBe(0);
-    await until(() => output.lines.length === report.results, () => `${output.lines.length} lines read of ${report.results} results`);
+    await until(
+      () => output.lines.length === report.results,
+      () => `${output.lines.length} lines read of ${report.results} results`,
+    );
   });
 
   it('goes on without a reactor that dies, counts its lines as dropped, and exits with 1', async () => {
@@ -199,14 +213,22 @@ describe('load balancer', () => {
   it('reads standard input and files to their end, raw logs too', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'percore-'));
     const file = join(folder, 'log');
-    const lines = Array.from({ length: 3000 }, (_, i) => `2026-01-0${1 + (i % 9)} 10:00:00 ${i % 10 === 0 ? 'install' : 'status'} package${i % 7} 1.0-${i}`);
+    const lines = Array.from(
+      { length: 3000 },
+      (_, i) => `2026-01-0${1 + (i % 9)} 10:00:00 ${i % 10 === 0 ? 'install' : 'status'} package${i % 7} 1.0-${i}`,
+    );
     writeFileSync(file, `${lines.join('\n')}\n`);
     const run = promisify(execFile);
     const raw = ['--output-port', '0', '--json', '--raw', '--key-field', '4', '--urgent', ' install '];
-    const reports = [await run(process.execPath, [MAIN, '--file', file, ...raw]), await new Promise<{ stdout: string }>((resolve, reject) => {
-      const child = execFile(process.execPath, [MAIN, '--stdin', ...raw], (error, stdout) => (error === null ? resolve({ stdout }) : reject(error as Error)));
-      child.stdin!.end(`${lines.join('\n')}\n`);
-    })].map(({ stdout }) => JSON.parse(stdout.trim().split('\n').at(-1)!) as JobReport);
+    const reports = [
+      await run(process.execPath, [MAIN, '--file', file, ...raw]),
+      await new Promise<{ stdout: string }>((resolve, reject) => {
+        const child = execFile(process.execPath, [MAIN, '--stdin', ...raw], (error, stdout) =>
+          error === null ? resolve({ stdout }) : reject(error as Error),
+        );
+        child.stdin!.end(`${lines.join('\n')}\n`);
+      }),
+    ].map(({ stdout }) => JSON.parse(stdout.trim().split('\n').at(-1)!) as JobReport);
     rmSync(folder, { recursive: true });
     for (const report of reports) {
       expect(report.linesIn).toBe(3000);
@@ -221,9 +243,14 @@ describe('load balancer', () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const taken = String((server.address() as AddressInfo).port);
-    for (const [args, words] of [[['--nope'], 'nope'], [['--file', '/no/such/file'], 'no such file'], [['--file', '/tmp'], 'directory'], [['--port', taken, '--output-port', '0'], 'in use'], [['--port', '0', '--output-port', taken], 'in use']] as const) {
+    for (const [args, words] of [
+      [['--nope'], 'nope'], [['--file', '/no/such/file'], 'no such file'], [['--file', '/tmp'], 'directory'],
+      [['--port', taken, '--output-port', '0'], 'in use'], [['--port', '0', '--output-port', taken], 'in use'],
+    ] as const) {
       const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) => {
-        execFile(process.execPath, [MAIN, ...args], (error, _stdout, text) => resolve({ code: error?.code, stderr: text }));
+        execFile(process.execPath, [MAIN, ...args], (error, _stdout, text) =>
+          resolve({ code: error?.code, stderr: text }),
+        );
       });
       expect([code, stderr.trim().split('\n').length]).toEqual([2, 1]);
       expect(stderr).toContain(words);
@@ -236,9 +263,14 @@ describe('load balancer', () => {
     let stderr = '';
     child.stderr.on('data', (chunk: Buffer) => (stderr += String(chunk)));
     await until(() => stderr.split('\n').length >= 5, () => stderr);
-    const commands = stderr.split('\n').filter((line) => line.startsWith('  ')).map((line) => line.slice(line.indexOf(':') + 1).trim()) as [string, string, string];
+    const commands = stderr
+      .split('\n')
+      .filter((line) => line.startsWith('  '))
+      .map((line) => line.slice(line.indexOf(':') + 1).trim()) as [string, string, string];
     // Each with all that it starts in a group of its own.
-    const [read, ...feeders] = commands.map((command) => spawn('bash', ['-c', command], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] }));
+    const [read, ...feeders] = commands.map((command) =>
+      spawn('bash', ['-c', command], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] }),
+    );
     try {
       const counts = { flood: 0, urgent: 0 };
       let rest = '';

@@ -8,7 +8,8 @@
  *       <--- lane to the reactors with outputs, one a band --+
  *     OUTPUT (TCP, any number of readers)                    outputs.ts
  *
- * This file starts it, watches it, and ends it in order: stop reading, work what was read, hand out what was worked, report.
+ * This file starts it, watches it, and ends it in order: stop reading, work what was read, hand out what was worked,
+ * report.
  */
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
@@ -36,26 +37,51 @@ async function main(): Promise<number> {
   await checkFile(options);
   const startedMs = performance.now();
   // Sized before the runtime says how many reactors 'auto' makes: a block that is not used costs no memory.
-  const counterMemory = JobCounters.allocate(typeof options.reactors === 'number' ? options.reactors : cpuBudget().count);
+  const counterMemory = JobCounters.allocate(
+    typeof options.reactors === 'number' ? options.reactors : cpuBudget().count,
+  );
   const data: JobData = {
-    counters: counterMemory, host: options.host, outputBacklogBytes: options.outputBacklogBytes, workUs: options.workUs,
-    isRaw: options.isRaw, keyField: options.keyField, urgent: options.urgent, dies: options.die?.reactor ?? -1, dieAfter: options.die?.afterLines ?? Infinity,
+    counters: counterMemory,
+    host: options.host,
+    outputBacklogBytes: options.outputBacklogBytes,
+    workUs: options.workUs,
+    isRaw: options.isRaw,
+    keyField: options.keyField,
+    urgent: options.urgent,
+    dies: options.die?.reactor ?? -1,
+    dieAfter: options.die?.afterLines ?? Infinity,
   };
-  const runtime = await createRuntime<JobServices>({ entry: new URL('./reactor.js', import.meta.url), reactors: options.reactors, idle: { strategy: options.idle }, data });
-  const counters = Array.from({ length: runtime.reactors }, (_, id) => new JobCounters(counterMemory, runtime.reactors, id));
+  const runtime = await createRuntime<JobServices>({
+    entry: new URL('./reactor.js', import.meta.url),
+    reactors: options.reactors,
+    idle: { strategy: options.idle },
+    data,
+  });
+  const counters = Array.from(
+    { length: runtime.reactors },
+    (_, id) => new JobCounters(counterMemory, runtime.reactors, id),
+  );
   const living = new Set(counters.keys());
   runtime.on('reactorDied', ({ reactorId, error }) => {
     living.delete(reactorId);
-    void print(process.stderr, `reactor ${reactorId} died${error === undefined ? '' : `: ${error.message}`}; its lines are dropped, the others go on\n`);
+    void print(
+      process.stderr,
+      `reactor ${reactorId} died${error === undefined ? '' : `: ${error.message}`}; its lines are dropped, the others go on\n`,
+    );
   });
-  runtime.on('stepError', ({ reactorId, error }) => void print(process.stderr, `reactor ${reactorId}: ${error.stack ?? error.message}\n`));
+  runtime.on(
+    'stepError',
+    ({ reactorId, error }) => void print(process.stderr, `reactor ${reactorId}: ${error.stack ?? error.message}\n`),
+  );
 
   try {
     const reading = options.file ?? (options.isStdin ? '' : undefined);
     const ports = await listen(runtime, options, reading !== undefined);
     await announce(options, ports);
     const table = options.isJson || !process.stderr.isTTY ? undefined : drawTable(runtime, counters);
-    const readError = await (reading === undefined ? signals.asked : Promise.race([signals.asked, read(runtime, reading)]));
+    const readError = await (reading === undefined
+      ? signals.asked
+      : Promise.race([signals.asked, read(runtime, reading)]));
     await drain(runtime, counters, living, signals);
     clearInterval(table);
     const status = runtime.status();
@@ -76,7 +102,10 @@ async function read(runtime: Runtime<JobServices>, path: string): Promise<Error 
     await runtime.call('read', path, { reactor: 0 });
   } catch (error) {
     if ((error as PercoreError).code === 'ERR_PERCORE_REACTOR_DIED') return;
-    await print(process.stderr, `cannot read ${path === '' ? 'standard input' : `--file ${JSON.stringify(path)}`}: ${(error as Error).message}\n`);
+    await print(
+      process.stderr,
+      `cannot read ${path === '' ? 'standard input' : `--file ${JSON.stringify(path)}`}: ${(error as Error).message}\n`,
+    );
     return error as Error;
   }
 }
@@ -85,7 +114,10 @@ async function read(runtime: Runtime<JobServices>, path: string): Promise<Error 
 async function tell(report: JobReport, isJson: boolean): Promise<boolean> {
   if (!isJson) {
     const { linesIn, results, rejected, dropped, elapsedMs } = report;
-    await print(process.stderr, `${linesIn} lines in, ${results} results, ${Object.values(rejected).reduce((a, b) => a + b, 0)} rejected, ${dropped} dropped in ${elapsedMs} ms\n`);
+    await print(
+      process.stderr,
+      `${linesIn} lines in, ${results} results, ${Object.values(rejected).reduce((a, b) => a + b, 0)} rejected, ${dropped} dropped in ${elapsedMs} ms\n`,
+    );
     return true;
   }
   const text = JSON.stringify(report);
@@ -94,7 +126,10 @@ async function tell(report: JobReport, isJson: boolean): Promise<boolean> {
   return false;
 }
 
-/** Writes to standard output or error. False when nobody reads it any more, or its disk is full: the job goes on without. */
+/**
+ * Writes to standard output or error. False when nobody reads it any more, or its disk is full: the job goes on
+ * without.
+ */
 function print(stream: NodeJS.WriteStream, text: string): Promise<boolean> {
   return new Promise((resolve) => {
     try {
@@ -111,7 +146,9 @@ async function checkFile({ file }: Options): Promise<void> {
   const refuse = (why: string): never => {
     throw new UsageError(`--file ${JSON.stringify(file)}: ${why}`);
   };
-  const found = await stat(file).catch((error: NodeJS.ErrnoException) => refuse(error.code === 'ENOENT' ? 'no such file' : error.message));
+  const found = await stat(file).catch((error: NodeJS.ErrnoException) =>
+    refuse(error.code === 'ENOENT' ? 'no such file' : error.message),
+  );
   if (found.isDirectory()) refuse('is a directory, allowed is a file');
   if (found.isSocket()) refuse('is a socket, allowed is a file');
   await access(file, constants.R_OK).catch((error: Error) => refuse(error.message));
@@ -119,7 +156,9 @@ async function checkFile({ file }: Options): Promise<void> {
 
 /** The first reactor chooses ports, the others share them. */
 async function listen(runtime: Runtime<JobServices>, options: Options, readsFile: boolean): Promise<Ports> {
-  const ports = await runtime.call('listen', { input: readsFile ? undefined : options.port, output: options.outputPort }, { reactor: 0 });
+  const ports = await runtime.call(
+    'listen', { input: readsFile ? undefined : options.port, output: options.outputPort }, { reactor: 0 },
+  );
   for (let id = 1; id < runtime.reactors; id++) await runtime.call('listen', ports, { reactor: id });
   return ports;
 }
@@ -150,17 +189,29 @@ function drawTable(runtime: Runtime<JobServices>, counters: readonly JobCounters
 }
 
 /**
- * Stops reading, waits until every line has been worked by an owner that lives, then until the outputs have what they were sent. After a signal
- * all of it only as long as there is time: a reactor that works on one line for a minute answers no call before.
+ * Stops reading, waits until every line has been worked by an owner that lives, then until the outputs have what they
+ * were sent. After a signal all of it only as long as there is time: a reactor that works on one line for a minute
+ * answers no call before.
  */
-async function drain(runtime: Runtime<JobServices>, counters: readonly JobCounters[], living: ReadonlySet<number>, signals: StopSignals): Promise<void> {
-  const ofEach = (ask: (id: number) => Promise<void>): Promise<unknown> => Promise.race([signals.timeOver, Promise.all([...living].map((id) => ask(id).catch(unlessDied)))]);
-  const pause = (ms: number): Promise<unknown> => Promise.race([signals.timeOver, new Promise((resolve) => setTimeout(resolve, ms))]);
+async function drain(
+  runtime: Runtime<JobServices>,
+  counters: readonly JobCounters[],
+  living: ReadonlySet<number>,
+  signals: StopSignals,
+): Promise<void> {
+  const ofEach = (ask: (id: number) => Promise<void>): Promise<unknown> =>
+    Promise.race([signals.timeOver, Promise.all([...living].map((id) => ask(id).catch(unlessDied)))]);
+  const pause = (ms: number): Promise<unknown> =>
+    Promise.race([signals.timeOver, new Promise((resolve) => setTimeout(resolve, ms))]);
   await ofEach((id) => runtime.call('stopInput', null, { reactor: id }));
-  const isWorked = (): boolean => [...living].every((owner) => [...living].every((reader) => isSettled(counters, reader, owner)));
-  const isHandedOut = (): boolean => living.size < counters.length || counters.reduce((sum, one) => sum + one.resultRecordsSent - one.resultRecordsTaken, 0) === 0;
+  const isWorked = (): boolean =>
+    [...living].every((owner) => [...living].every((reader) => isSettled(counters, reader, owner)));
+  const isHandedOut = (): boolean =>
+    living.size < counters.length ||
+    counters.reduce((sum, one) => sum + one.resultRecordsSent - one.resultRecordsTaken, 0) === 0;
   while (!signals.isTimeOver && (!isWorked() || !isHandedOut())) await pause(LOOK_MS);
-  // What is on its way from a reactor that died cannot be counted: it has arrived when for a while nothing more is worked.
+  // What is on its way from a reactor that died cannot be counted: it has arrived when for a while nothing more is
+  // worked.
   const worked = (): number => counters.reduce((sum, one) => sum + one.results(), 0);
   for (let before = -1; !signals.isTimeOver && living.size < counters.length && before !== worked();) {
     before = worked();
@@ -170,7 +221,9 @@ async function drain(runtime: Runtime<JobServices>, counters: readonly JobCounte
 }
 
 function isSettled(counters: readonly JobCounters[], reader: number, owner: number): boolean {
-  for (let band = 0; band < 8; band++) if (counters[reader]!.sent(owner, band) !== counters[owner]!.worked(reader, band)) return false;
+  for (let band = 0; band < 8; band++) {
+    if (counters[reader]!.sent(owner, band) !== counters[owner]!.worked(reader, band)) return false;
+  }
   return true;
 }
 
@@ -179,14 +232,16 @@ function unlessDied(error: PercoreError): void {
   if (error.code !== 'ERR_PERCORE_REACTOR_DIED') throw error;
 }
 
-// Whoever reads what is printed may go at any time: `print` says so where it matters, and no error is left without a handler.
+// Whoever reads what is printed may go at any time: `print` says so where it matters, and no error is left without a
+// handler.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 main().then(
   (code) => {
     process.exitCode = code;
   },
   async (error: unknown) => {
-    const isUsage = error instanceof UsageError || (error instanceof PercoreError && error.code === 'ERR_PERCORE_ADDRESS_IN_USE');
+    const isUsage =
+      error instanceof UsageError || (error instanceof PercoreError && error.code === 'ERR_PERCORE_ADDRESS_IN_USE');
     process.exitCode = isUsage ? 2 : 1;
     await print(process.stderr, `${isUsage ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
   },

@@ -205,7 +205,9 @@ function reactorCount(name: string, text: string): number | 'auto' {
 
 function death(name: string, text: string): { reactor: number; afterLines: number } {
   const [, reactor, afterLines] = /^(\d{1,3}):(\d{1,15})$/.exec(text) ?? [];
-  if (reactor !== undefined && afterLines !== undefined) return { reactor: Number(reactor), afterLines: Number(afterLines) };
+  if (reactor !== undefined && afterLines !== undefined) {
+    return { reactor: Number(reactor), afterLines: Number(afterLines) };
+  }
   throw notAllowed(name, text, 'a reactor and a number of lines, such as 1:1000');
 }
 

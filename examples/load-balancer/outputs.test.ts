@@ -33,7 +33,10 @@ describe('a reader that keeps up', () => {
     const key = 'k'.repeat(65_500);
     const input = new Peer(job.input);
     for (let i = 0; i < 20; i++) input.socket.write(`2 ${key} x\n`);
-    await until(() => output.lines.filter((line) => line.includes(key)).length === 20, () => `${output.lineCount} results`);
+    await until(
+      () => output.lines.filter((line) => line.includes(key)).length === 20,
+      () => `${output.lineCount} results`,
+    );
     expect((await job.stop()).report.outputs).toMatchObject({ evicted: 0, resultsUnsent: 0 });
   });
 });
@@ -54,7 +57,10 @@ it('a reader that has ended its own side gets every result, and the end after th
 
 it('a reader that leaves is no output any more in what a terminal is shown', async () => {
   // `script` gives it a terminal, on which it draws its table.
-  const child = spawn('script', ['-qfec', `exec '${process.execPath}' '${MAIN}' --port 0 --output-port 0 --reactors 1`, '/dev/null'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(
+    'script', ['-qfec', `exec '${process.execPath}' '${MAIN}' --port 0 --output-port 0 --reactors 1`, '/dev/null'],
+    { stdio: ['pipe', 'pipe', 'pipe'] },
+  );
   try {
     let text = '';
     child.stdout.on('data', (chunk: Buffer) => (text += String(chunk)));
@@ -67,7 +73,11 @@ it('a reader that leaves is no output any more in what a terminal is shown', asy
     // Whether it has gone altogether, the next result tells.
     const feeder = new Peer(Number(input));
     const feeding = setInterval(() => feeder.socket.write('3 key x\n'), 50);
-    await until(() => text.split('outputs').at(-1)!.startsWith(' 0 of 1,') && !text.split('outputs').at(-1)!.includes('half-closed'), () => text.slice(-500));
+    await until(
+      () =>
+        text.split('outputs').at(-1)!.startsWith(' 0 of 1,') && !text.split('outputs').at(-1)!.includes('half-closed'),
+      () => text.slice(-500),
+    );
     clearInterval(feeding);
     feeder.socket.destroy();
     const closed = once(child, 'exit');

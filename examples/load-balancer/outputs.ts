@@ -1,14 +1,19 @@
 /**
- * The outputs of one reactor: connections that read results. Each has a backlog of its own; one that does not keep up is dropped from
- * the outputs, counted, and stops nobody.
+ * The outputs of one reactor: connections that read results. Each has a backlog of its own; one that does not keep up
+ * is dropped from the outputs, counted, and stops nobody.
  */
 import { BACK_PRESSURED, OK, type ByteRecord, type Connection, type Reactor, type Task } from 'percore';
 import type { JobCounters } from './counters.js';
 
 const LINE_FEED = 10;
-/** Results of this band and above are sent at once; others may gather to fewer, larger sends while there is other work. */
+/**
+ * Results of this band and above are sent at once; others may gather to fewer, larger sends while there is other work.
+ */
 const URGENT_BAND = 5;
-/** What may gather for one send, beside what a reader has left unread: the bytes that a cork holds back, and the longest record on top. */
+/**
+ * What may gather for one send, beside what a reader has left unread: the bytes that a cork holds back, and the longest
+ * record on top.
+ */
 export const MOST_GATHERED_BYTES = 2 * 65_536 + 4096;
 
 export class Outputs {
@@ -30,8 +35,8 @@ export class Outputs {
     this.connections.add(connection);
     this.counters.outputsConnected++;
     this.publishCounts();
-    // What a reader sends is read and let go, so that its end is seen. One that ends its side may read on: if it has gone altogether, the
-    // next results tell.
+    // What a reader sends is read and let go, so that its end is seen. One that ends its side may read on: if it has
+    // gone altogether, the next results tell.
     connection.onData(() => undefined);
     connection.onEnd(() => {
       this.halfClosed.add(connection);

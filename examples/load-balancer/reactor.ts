@@ -1,4 +1,7 @@
-/** Runs once in every reactor: reads its share of the inputs, works the lines of the keys it owns, serves its share of the outputs. */
+/**
+ * Runs once in every reactor: reads its share of the inputs, works the lines of the keys it owns, serves its share of
+ * the outputs.
+ */
 import type { Listener, Reactor } from 'percore';
 import { JobCounters } from './counters.js';
 import { Input, LineLanes, readConnection, type Source } from './input.js';
@@ -24,7 +27,10 @@ export interface Ports {
 export type JobServices = {
   /** Opens the ports; 0 chooses free ones, which the answer names. `undefined`: no input port. */
   listen(ports: Ports): Ports;
-  /** Reads a file, or standard input (''), to its end. Resolves when all of it is in the lanes; rejects with why it could not be read on. */
+  /**
+   * Reads a file, or standard input (''), to its end. Resolves when all of it is in the lanes; rejects with why it
+   * could not be read on.
+   */
   read(path: string): Promise<void>;
   /** Reads no more; resolves when what was read is in the lanes. */
   stopInput(argument: null): Promise<void>;
@@ -41,10 +47,16 @@ const READ_BYTES = 65_536;
 const MOST_BACKLOG_BYTES = 2 ** 30;
 
 export default function start(reactor: Reactor<JobServices>, data: JobData): void {
-  const counters = Array.from({ length: reactor.reactors }, (_, id) => new JobCounters(data.counters, reactor.reactors, id));
+  const counters = Array.from(
+    { length: reactor.reactors },
+    (_, id) => new JobCounters(data.counters, reactor.reactors, id),
+  );
   const own = counters[reactor.id]!;
   const lanes = new LineLanes(reactor as Reactor, own);
-  const worker = new Worker(reactor as Reactor, counters, { workUs: data.workUs, dieAfter: data.dies === reactor.id ? data.dieAfter : Infinity });
+  const worker = new Worker(reactor as Reactor, counters, {
+    workUs: data.workUs,
+    dieAfter: data.dies === reactor.id ? data.dieAfter : Infinity,
+  });
   const outputs = new Outputs(reactor as Reactor, own);
   const inputs = new Set<Input>();
   const listeners: Listener[] = [];
@@ -69,17 +81,36 @@ export default function start(reactor: Reactor<JobServices>, data: JobData): voi
     const inputPort = input === undefined ? undefined : open(input, INPUT_BAND, undefined, (connection) => {
       const reading = readConnection(connection, makeInput, () => isDone(reading));
     });
-    const outputPort = open(output, OUTPUT_BAND, Math.min(MOST_BACKLOG_BYTES, data.outputBacklogBytes + MOST_GATHERED_BYTES), (connection) => outputs.add(connection));
+    const outputPort = open(
+      output,
+      OUTPUT_BAND,
+      Math.min(MOST_BACKLOG_BYTES, data.outputBacklogBytes + MOST_GATHERED_BYTES),
+      (connection) => outputs.add(connection),
+    );
     return { input: inputPort, output: outputPort };
 
-    function open(port: number, priority: number, highWaterBytes: number | undefined, onConnection: Parameters<typeof reactor.io.listen>[1]): number {
-      // Ports are shared between reactors; the first opens it alone for a moment, or another program of ours could be sharing it.
+    function open(
+      port: number, priority: number, highWaterBytes: number | undefined,
+      onConnection: Parameters<typeof reactor.io.listen>[1],
+    ): number {
+      // Ports are shared between reactors; the first opens it alone for a moment, or another program of ours could be
+      // sharing it.
       if (reactor.id === 0) {
         const probe = reactor.io.listen({ host, port }, () => undefined);
         port = probe.port;
         probe.close();
       }
-      const listener = reactor.io.listen({ host, port, reusePort: true, priority, readBytes: READ_BYTES, ...(highWaterBytes === undefined ? {} : { highWaterBytes }) }, onConnection);
+      const listener = reactor.io.listen(
+        {
+          host,
+          port,
+          reusePort: true,
+          priority,
+          readBytes: READ_BYTES,
+          ...(highWaterBytes === undefined ? {} : { highWaterBytes }),
+        },
+        onConnection,
+      );
       listeners.push(listener);
       return listener.port;
     }
@@ -99,7 +130,12 @@ export default function start(reactor: Reactor<JobServices>, data: JobData): voi
       end();
     };
     try {
-      reading = startReading(reactor.io, path, { priority: INPUT_BAND, readBytes: READ_BYTES }, { onData: (bytes) => input.push(bytes), onEnd: end });
+      reading = startReading(
+        reactor.io,
+        path,
+        { priority: INPUT_BAND, readBytes: READ_BYTES },
+        { onData: (bytes) => input.push(bytes), onEnd: end },
+      );
     } catch (error) {
       stopReading = undefined;
       end(error as Error);

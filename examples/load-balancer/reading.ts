@@ -1,5 +1,6 @@
 /**
- * Reads standard input or a file, whatever it is: each is waited for in the way in which the wait can be called off at any moment.
+ * Reads standard input or a file, whatever it is: each is waited for in the way in which the wait can be called off at
+ * any moment.
  *
  *     a pipe, a terminal, a socket, a FIFO, a device     readiness, as connections have it: nobody is ever blocked in a read
  *     an ordinary file                                   Node's stream: the disk is waited for in libuv's pool, and never for long
@@ -20,10 +21,15 @@ export interface ReadingHandlers {
 }
 
 /** `path` '' is standard input. Throws when it cannot be opened. */
-export function startReading(io: Reactor['io'], path: string, options: { priority: number; readBytes: number }, handlers: ReadingHandlers): Reading {
+export function startReading(
+  io: Reactor['io'], path: string, options: { priority: number; readBytes: number }, handlers: ReadingHandlers,
+): Reading {
   if (path !== '' && statSync(path).isFile()) return readFile(path, options.readBytes, handlers);
   // A FIFO opened in this way waits for its first writer without holding anybody.
-  const stream = path === '' ? io.stdin(options) : io.openPipe(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY), 'read', options);
+  const stream =
+    path === ''
+      ? io.stdin(options)
+      : io.openPipe(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY), 'read', options);
   let isOver = false;
   stream.onClose((error) => {
     if (!isOver) handlers.onEnd(error);
@@ -42,12 +48,20 @@ export function startReading(io: Reactor['io'], path: string, options: { priorit
 
 function readFile(path: string, readBytes: number, handlers: ReadingHandlers): Reading {
   const stream = createReadStream(path, { highWaterMark: readBytes });
-  stream.on('data', (chunk) => handlers.onData(chunk as Buffer)).on('end', () => handlers.onEnd()).on('error', (error) => handlers.onEnd(error));
+  stream
+    .on('data', (chunk) => handlers.onData(chunk as Buffer))
+    .on('end', () => handlers.onEnd())
+    .on('error', (error) => handlers.onEnd(error));
   return {
     pause: () => void stream.pause(),
     resume: () => void stream.resume(),
     stop: () => {
-      stream.removeAllListeners('data').removeAllListeners('end').removeAllListeners('error').on('error', () => undefined).destroy();
+      stream
+        .removeAllListeners('data')
+        .removeAllListeners('end')
+        .removeAllListeners('error')
+        .on('error', () => undefined)
+        .destroy();
     },
   };
 }

@@ -1,6 +1,7 @@
 /**
- * The owner's half: works the lines that arrive in the lane of each band, and sends the results to every reactor that has outputs.
- * High bands come first because their lanes do; a record of many lines is left in the middle when something higher arrives.
+ * The owner's half: works the lines that arrive in the lane of each band, and sends the results to every reactor that
+ * has outputs. High bands come first because their lanes do; a record of many lines is left in the middle when
+ * something higher arrives.
  */
 import { AGAIN, BACK_PRESSURED, OK, type Address, type ByteRecord, type Reactor } from 'percore';
 import type { JobCounters } from './counters.js';
@@ -38,7 +39,11 @@ export class Worker {
   /** Keeps the arithmetic of --work-us from being removed. */
   private sink = 0;
 
-  constructor(private readonly reactor: Reactor, private readonly counters: readonly JobCounters[], private readonly options: WorkerOptions) {
+  constructor(
+    private readonly reactor: Reactor,
+    private readonly counters: readonly JobCounters[],
+    private readonly options: WorkerOptions,
+  ) {
     this.claims = new Array<number>(reactor.reactors).fill(-1);
   }
 
@@ -71,7 +76,9 @@ export class Worker {
       const count = this.keys.touch(bytes, keyStart, keyEnd, words[head + 2]!, payloadLength);
       const crc = payloadCrc(words, bytes, payloadStart, payloadLength);
       if (this.options.workUs !== 0) this.compute(this.options.workUs);
-      if (this.claimedBytes !== 0) this.writeResult(view.getFloat64(at, true), band, bytes, keyStart, keyEnd, count, crc);
+      if (this.claimedBytes !== 0) {
+        this.writeResult(view.getFloat64(at, true), band, bytes, keyStart, keyEnd, count, crc);
+      }
       at += lineBytes(keyEnd - payloadStart, payloadLength);
       lines++;
       if ((lines % LOOK_EVERY === 0 || this.options.workUs !== 0) && at < end && this.reactor.shouldYield()) {
@@ -111,13 +118,17 @@ export class Worker {
     return OK;
   }
 
-  private writeResult(seq: number, band: number, bytes: Uint8Array, keyStart: number, keyEnd: number, count: number, crc: number): void {
+  private writeResult(
+    seq: number, band: number, bytes: Uint8Array, keyStart: number, keyEnd: number, count: number, crc: number,
+  ): void {
     let used = this.usedBytes;
     for (let to = 0; to < this.claims.length; to++) {
       const claim = this.claims[to]!;
       if (claim < 0) continue;
       const { bytes: out } = this.outlet(to, band);
-      used = formatResult(out, claim + this.usedBytes, seq, this.reactor.id, band, bytes, keyStart, keyEnd, count, crc) - claim;
+      used =
+        formatResult(out, claim + this.usedBytes, seq, this.reactor.id, band, bytes, keyStart, keyEnd, count, crc) -
+        claim;
     }
     this.usedBytes = used;
   }
@@ -140,7 +151,10 @@ export class Worker {
 
   private outlet(to: number, band: number): Address {
     const index = to * 8 + band;
-    return this.outlets[index] ?? (this.outlets[index] = this.reactor.address('results', { reactor: to, priority: band, isReturn: true }));
+    return (
+      this.outlets[index] ??
+      (this.outlets[index] = this.reactor.address('results', { reactor: to, priority: band, isReturn: true }))
+    );
   }
 
   /** So many microseconds of arithmetic. */

@@ -1,5 +1,6 @@
 /**
- * The arguments of one command, as places in the bytes that were received: nothing is copied and no object is made for them.
+ * The arguments of one command, as places in the bytes that were received: nothing is copied and no object is made for
+ * them.
  *
  *     bytes   * 2 \r \n $ 3 \r \n G E T \r \n $ 1 \r \n k \r \n
  *     starts                      ^8                    ^17
@@ -57,8 +58,9 @@ export const MOST_64 = 2n ** 63n - 1n;
 export const LEAST_64 = -(2n ** 63n);
 
 /**
- * A decimal integer of 64 bits in its only spelling: no sign but `-`, no leading zero, no space. NaN when it is none. Beyond 2^53, where a
- * number is not exact any more, plus or minus Infinity: who needs it exactly asks `readBigInteger`. Does not allocate below 2^53.
+ * A decimal integer of 64 bits in its only spelling: no sign but `-`, no leading zero, no space. NaN when it is none.
+ * Beyond 2^53, where a number is not exact any more, plus or minus Infinity: who needs it exactly asks
+ * `readBigInteger`. Does not allocate below 2^53.
  */
 export function readInteger(bytes: Uint8Array, start: number, end: number): number {
   let at = start;

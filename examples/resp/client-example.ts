@@ -14,12 +14,17 @@ export default function start(reactor: Reactor<Services>): void {
   reactor.handle('talk', async (port) => {
     const said: string[] = [];
     const client = await RespClient.connect(reactor.io, { port });
-    const replies = await Promise.all([client.command('SET', 'greeting', 'hello'), client.command('GET', 'greeting'), client.command('DEL', 'visits'), client.command('INCR', 'visits')]);
+    const replies = await Promise.all([
+      client.command('SET', 'greeting', 'hello'), client.command('GET', 'greeting'), client.command('DEL', 'visits'),
+      client.command('INCR', 'visits'),
+    ]);
     said.push(`replies: ${replies.join(', ')}`);
     await client.command('LPUSH', 'greeting', 'x').catch((error: RespError) => said.push(`an error: ${error.code}`));
 
     const listener = await RespClient.connect(reactor.io, { port });
-    const heard = new Promise<string>((resolve) => void listener.subscribe('news', resolve).then(() => client.command('PUBLISH', 'news', 'it works')));
+    const heard = new Promise<string>(
+      (resolve) => void listener.subscribe('news', resolve).then(() => client.command('PUBLISH', 'news', 'it works')),
+    );
     said.push(`heard: ${await heard}`);
     await Promise.all([client.close(), listener.close()]);
     return said;
@@ -28,6 +33,8 @@ export default function start(reactor: Reactor<Services>): void {
 
 if (isMainThread) {
   const runtime = await createRuntime<Services>({ entry: new URL(import.meta.url), reactors: 1 });
-  for (const line of await runtime.call('talk', Number(process.argv[2] ?? 6380), { timeoutMs: 10_000 })) console.log(line);
+  for (const line of await runtime.call('talk', Number(process.argv[2] ?? 6380), { timeoutMs: 10_000 })) {
+    console.log(line);
+  }
   await runtime.close();
 }

@@ -1,4 +1,7 @@
-/** The client in a reactor against this sample's server on two reactors, against the real one, and against one that goes away. */
+/**
+ * The client in a reactor against this sample's server on two reactors, against the real one, and against one that goes
+ * away.
+ */
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +14,10 @@ let runtime: Runtime<ClientScenarios>;
 const servers: Record<string, RunningServer> = {};
 
 beforeAll(async () => {
-  runtime = await createRuntime<ClientScenarios>({ entry: new URL('./fixtures/client-reactor.js', import.meta.url), reactors: 1 });
+  runtime = await createRuntime<ClientScenarios>({
+    entry: new URL('./fixtures/client-reactor.js', import.meta.url),
+    reactors: 1,
+  });
   servers['this server'] = await startOwn('--reactors', '2');
   servers['redis-server'] = await startRedis();
 });
@@ -24,11 +30,17 @@ describe.each(['this server', 'redis-server'])('against %s', (name) => {
   const port = (): number => servers[name]!.port;
 
   it('sends without waiting, and hands each reply to who asked', async () => {
-    expect(JSON.parse(await runtime.call('pipeline', { port: port(), count: 5000 }))).toEqual({ waiting: 10_000, isRight: true, count: 10_000 });
+    expect(JSON.parse(await runtime.call('pipeline', { port: port(), count: 5000 }))).toEqual({
+      waiting: 10_000,
+      isRight: true,
+      count: 10_000,
+    });
   });
 
   it('knows every kind of reply', async () => {
-    expect(await runtime.call('replies', port())).toEqual(['OK', 'grüße', null, 'OK', 42, ['grüße', null, '42'], [], null, 'OK', 9223372036854775807n, '']);
+    expect(await runtime.call('replies', port())).toEqual([
+      'OK', 'grüße', null, 'OK', 42, ['grüße', null, '42'], [], null, 'OK', 9223372036854775807n, '',
+    ]);
   });
 
   it('carries bytes as they are', async () => {
@@ -53,7 +65,9 @@ describe.each(['this server', 'redis-server'])('against %s', (name) => {
   it('refuses more than it may keep waiting', async () => {
     const [tenth, eleventh, twelfth, after] = await runtime.call('busy', port());
     expect([tenth, after]).toEqual(['no error', 'no error']);
-    expect([eleventh, twelfth]).toEqual(Array(2).fill('RespError BUSY: BUSY 10 replies are awaited; send more when some have come'));
+    expect([eleventh, twelfth]).toEqual(
+      Array(2).fill('RespError BUSY: BUSY 10 replies are awaited; send more when some have come'),
+    );
   });
 
   it('sends more than the connection takes at once', async () => {
@@ -67,17 +81,27 @@ describe.each(['this server', 'redis-server'])('what would disturb the order of 
   it('is refused before anything is queued', async () => {
     const said = await runtime.call('refused', port());
     const types = ['null', 'of type undefined', 'of type object', 'an array', 'of type symbol', 'of type function'];
-    expect(said.slice(0, 6)).toEqual(types.map((type) => `TypeError undefined: argument 1 is ${type}, allowed are text, numbers, bigints and Uint8Array`));
-    for (const one of said.slice(6, 9)) expect(one).toMatch(/^TypeError undefined: .* is not answered exactly once in RESP2/);
+    expect(said.slice(0, 6)).toEqual(
+      types.map(
+        (type) => `TypeError undefined: argument 1 is ${type}, allowed are text, numbers, bigints and Uint8Array`,
+      ),
+    );
+    for (const one of said.slice(6, 9)) {
+      expect(one).toMatch(/^TypeError undefined: .* is not answered exactly once in RESP2/);
+    }
     expect(said.slice(9)).toEqual([
-      'TypeError undefined: handler is undefined, allowed is a function', 'in step', 'RangeError undefined: mostWaiting is 0, allowed are whole numbers from 1 to 1048576',
-      'RangeError undefined: timeoutMs is 1.5, allowed are whole numbers from 1 to 2147483647', 'RangeError undefined: mostUnsentBytes is NaN, allowed are whole numbers from 1 to 1073741824',
+      'TypeError undefined: handler is undefined, allowed is a function', 'in step',
+      'RangeError undefined: mostWaiting is 0, allowed are whole numbers from 1 to 1048576',
+      'RangeError undefined: timeoutMs is 1.5, allowed are whole numbers from 1 to 2147483647',
+      'RangeError undefined: mostUnsentBytes is NaN, allowed are whole numbers from 1 to 1073741824',
     ]);
   });
 
   it('an answer that looks like a message is an answer', async () => {
     const list = ['message', 'client:news', 'x'];
-    expect(await runtime.call('looksLikeMessage', port())).toEqual([list, 'RespError ERR', ['pong', 'still in step'], list, []]);
+    expect(await runtime.call('looksLikeMessage', port())).toEqual([
+      list, 'RespError ERR', ['pong', 'still in step'], list, [],
+    ]);
   });
 
   it('a handler that throws costs its own messages alone, and is reported', async () => {
@@ -107,15 +131,21 @@ it('a server that does not answer costs the connection, never the order of the r
 describe('a server that goes away', () => {
   it.each([
     ['closes', (): string => '', /^ConnectionLost CONNECTION_LOST: the connection is closed/],
-    ['speaks another language', (): string => 'HTTP/1.1 400 Bad Request\r\n\r\n', /^ConnectionLost CONNECTION_LOST: the server does not speak RESP2/],
+    [
+      'speaks another language',
+      (): string => 'HTTP/1.1 400 Bad Request\r\n\r\n',
+      /^ConnectionLost CONNECTION_LOST: the server does not speak RESP2/,
+    ],
   ])('that %s fails all who wait', async (_, answer, lost) => {
     const server = createServer((socket) => {
-      socket.on('error', () => undefined).on('data', (chunk) => {
-        const text = String(chunk);
-        if (text.includes('PING')) socket.write('+PONG\r\n');
-        if (text.includes('FIRST')) socket.write('+OK\r\n');
-        if (text.includes('SECOND')) socket.end(answer());
-      });
+      socket
+        .on('error', () => undefined)
+        .on('data', (chunk) => {
+          const text = String(chunk);
+          if (text.includes('PING')) socket.write('+PONG\r\n');
+          if (text.includes('FIRST')) socket.write('+OK\r\n');
+          if (text.includes('SECOND')) socket.end(answer());
+        });
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const [first, ...others] = await runtime.call('lost', (server.address() as AddressInfo).port);
@@ -126,6 +156,8 @@ describe('a server that goes away', () => {
 });
 
 it('the example says what it promises', async () => {
-  const output = await run(process.execPath, [fileURLToPath(new URL('./client-example.js', import.meta.url)), String(servers['this server']!.port)]);
+  const output = await run(process.execPath, [
+    fileURLToPath(new URL('./client-example.js', import.meta.url)), String(servers['this server']!.port),
+  ]);
   expect(output).toBe('replies: OK, hello, 0, 1\nan error: WRONGTYPE\nheard: it works\n');
 });

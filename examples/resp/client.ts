@@ -6,10 +6,11 @@
  *     const [a, b] = await Promise.all([client.command('GET', 'x'), client.command('INCR', 'n')]);   // one round trip
  *     await client.subscribe('news', (message) => { ... });                   // from now on: subscribe, unsubscribe, PING, QUIT only
  *
- * Commands are sent as they are called, without waiting for the replies to those before; the connection sends what one turn has written in one
- * go. Replies come in order, so a queue says whose they are, and nothing may ever disturb that order: an argument that cannot be encoded is refused
- * before anything is queued, commands that are not answered exactly once are refused by name, a handler that throws costs its own message alone, and
- * where a reply does not come in time the connection is closed, since what came later could not be told from it. No reconnecting: a client whose
+ * Commands are sent as they are called, without waiting for the replies to those before; the connection sends what one
+ * turn has written in one go. Replies come in order, so a queue says whose they are, and nothing may ever disturb that
+ * order: an argument that cannot be encoded is refused before anything is queued, commands that are not answered
+ * exactly once are refused by name, a handler that throws costs its own message alone, and where a reply does not come
+ * in time the connection is closed, since what came later could not be told from it. No reconnecting: a client whose
  * connection is gone says so, and whoever has it knows better than this file what may be asked twice.
  */
 import { BACK_PRESSURED, CLOSED, OK, type Connection, type Reactor } from 'percore';
@@ -28,20 +29,35 @@ export interface RespClientOptions {
   readonly host?: string;
   /** Commands that may wait for their replies: 1 to 2^20, default 65,536. Beyond it `command` rejects with BUSY. */
   readonly mostWaiting?: number;
-  /** Bytes of commands that the connection has not taken yet: 1 to 2^30, default 64 MiB. Beyond it `command` rejects with BUSY. */
+  /**
+   * Bytes of commands that the connection has not taken yet: 1 to 2^30, default 64 MiB. Beyond it `command` rejects
+   * with BUSY.
+   */
   readonly mostUnsentBytes?: number;
-  /** How long the oldest reply is waited for, the connecting included: 1 to 2^31 - 1, default 30,000. Then the connection is closed. */
+  /**
+   * How long the oldest reply is waited for, the connecting included: 1 to 2^31 - 1, default 30,000. Then the
+   * connection is closed.
+   */
   readonly timeoutMs?: number;
 }
 
-/** The connection is gone, or was never there: what waited is rejected with this. `cause` says why, if something is known. */
+/**
+ * The connection is gone, or was never there: what waited is rejected with this. `cause` says why, if something is
+ * known.
+ */
 export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost';
   readonly code = 'CONNECTION_LOST';
 }
 
-/** Commands that are answered more than once, never, or that change what a reply is: the queue of those who wait would be out of step. */
-const NOT_ONE_REPLY = new Set(['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe', 'monitor', 'sync', 'psync', 'reset']);
+/**
+ * Commands that are answered more than once, never, or that change what a reply is: the queue of those who wait would
+ * be out of step.
+ */
+const NOT_ONE_REPLY = new Set([
+  'subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe', 'monitor', 'sync', 'psync',
+  'reset',
+]);
 
 interface Waiter {
   /** When it was sent; performance.now(). */
@@ -81,7 +97,10 @@ export class RespClient {
 
   /** Connects and waits for the first answer. Rejects with ConnectionLost when nobody listens there. */
   static async connect(io: Pick<Reactor['io'], 'connect'>, options: RespClientOptions): Promise<RespClient> {
-    const connection = io.connect({ port: options.port, ...(options.host === undefined ? {} : { host: options.host }) });
+    const connection = io.connect({
+      port: options.port,
+      ...(options.host === undefined ? {} : { host: options.host }),
+    });
     let client: RespClient;
     try {
       client = new RespClient(connection, options);
@@ -105,10 +124,11 @@ export class RespClient {
   }
 
   /**
-   * Sends a command; resolves with its reply, bulks as utf8 text. Arguments are text, whole numbers or other numbers as JavaScript writes them, bigints
-   * and bytes, and are encoded before it returns. Rejects with RespError for an error reply (and with its code BUSY when too much waits already), with
-   * ConnectionLost when the connection goes before the reply has come, with TypeError for what cannot be sent. Not for SUBSCRIBE and UNSUBSCRIBE, which
-   * have methods of their own, nor for others that are not answered exactly once (MONITOR, RESET, CLIENT REPLY).
+   * Sends a command; resolves with its reply, bulks as utf8 text. Arguments are text, whole numbers or other numbers as
+   * JavaScript writes them, bigints and bytes, and are encoded before it returns. Rejects with RespError for an error
+   * reply (and with its code BUSY when too much waits already), with ConnectionLost when the connection goes before the
+   * reply has come, with TypeError for what cannot be sent. Not for SUBSCRIBE and UNSUBSCRIBE, which have methods of
+   * their own, nor for others that are not answered exactly once (MONITOR, RESET, CLIENT REPLY).
    */
   command(...args: readonly [Argument, ...Argument[]]): Promise<Reply> {
     return this.send('text', args);
@@ -157,15 +177,26 @@ export class RespClient {
 
   private send(bulks: 'text' | 'bytes', args: readonly Argument[]): Promise<Reply> {
     const name = String(args[0]).toLowerCase();
-    const isRefused = NOT_ONE_REPLY.has(name) || (name === 'client' && /^reply$/i.test(String(args[1]))) || (name === 'hello' && args[1] !== undefined && String(args[1]) !== '2');
-    if (isRefused) return Promise.reject(new TypeError(`${args.slice(0, 2).join(' ')} is not answered exactly once in RESP2; subscribe() and unsubscribe() are methods of the client`));
+    const isRefused =
+      NOT_ONE_REPLY.has(name) ||
+      (name === 'client' && /^reply$/i.test(String(args[1]))) ||
+      (name === 'hello' && args[1] !== undefined && String(args[1]) !== '2');
+    if (isRefused) {
+      return Promise.reject(
+        new TypeError(
+          `${args.slice(0, 2).join(' ')} is not answered exactly once in RESP2; subscribe() and unsubscribe() are methods of the client`,
+        ),
+      );
+    }
     return this.enqueue(bulks, args);
   }
 
   private enqueue(bulks: 'text' | 'bytes', args: readonly Argument[]): Promise<Reply> {
     return new Promise((resolve, reject) => {
       if (this.lost !== undefined) return reject(this.lost);
-      if (this.waiters.length >= this.mostWaiting) return reject(new RespError(`BUSY ${this.mostWaiting} replies are awaited; send more when some have come`));
+      if (this.waiters.length >= this.mostWaiting) {
+        return reject(new RespError(`BUSY ${this.mostWaiting} replies are awaited; send more when some have come`));
+      }
       const { writer } = this;
       // What throws here (an argument that is none, memory that is short) rejects, and has changed nothing.
       writer.clear();
@@ -175,7 +206,11 @@ export class RespClient {
         writer.bulk(bytes, 0, bytes.length);
       }
       if ((this.unsent?.length ?? 0) + writer.length > this.mostUnsentBytes && this.waiters.length !== 0) {
-        return reject(new RespError(`BUSY more than ${this.mostUnsentBytes} bytes of commands wait to be sent; send more when some have gone`));
+        return reject(
+          new RespError(
+            `BUSY more than ${this.mostUnsentBytes} bytes of commands wait to be sent; send more when some have gone`,
+          ),
+        );
       }
       this.offer(writer.bytes, writer.length);
       this.waiters.push({ resolve, reject, bulks, sinceMs: performance.now(), name: String(args[0]) });
@@ -216,8 +251,9 @@ export class RespClient {
   private readonly offerAgain = (): void => {
     const { unsent } = this;
     if (unsent === undefined || this.lost !== undefined) return;
-    if (this.connection.offer(unsent.bytes, 0, unsent.length) === BACK_PRESSURED) void this.connection.writable().then(this.offerAgain);
-    else this.unsent = undefined;
+    if (this.connection.offer(unsent.bytes, 0, unsent.length) === BACK_PRESSURED) {
+      void this.connection.writable().then(this.offerAgain);
+    } else this.unsent = undefined;
   };
 
   private receive(bytes: Uint8Array, offset: number, length: number): void {
@@ -225,18 +261,27 @@ export class RespClient {
     const thrown: unknown[] = [];
     try {
       this.parser.feed(bytes, offset, length);
-      for (let reply = this.parser.next(); reply !== NO_REPLY && this.lost === undefined; reply = this.parser.next()) this.take(reply, thrown);
+      for (let reply = this.parser.next(); reply !== NO_REPLY && this.lost === undefined; reply = this.parser.next()) {
+        this.take(reply, thrown);
+      }
     } catch (error) {
       // Or memory that is short: whichever, where the next reply begins is not known any more.
-      const why = error instanceof ProtocolError ? `the server does not speak RESP2: ${error.message}` : `a reply could not be read: ${(error as Error).message}`;
+      const why =
+        error instanceof ProtocolError
+          ? `the server does not speak RESP2: ${error.message}`
+          : `a reply could not be read: ${(error as Error).message}`;
       this.lose(new ConnectionLost(why, { cause: error }));
     }
     // Only now, when all that came has been handed out: the reactor reports it.
-    if (thrown.length !== 0) throw thrown.length === 1 ? thrown[0] : new AggregateError(thrown, `${thrown.length} message handlers threw, first ${String(thrown[0])}`);
+    if (thrown.length !== 0)
+      throw thrown.length === 1
+        ? thrown[0]
+        : new AggregateError(thrown, `${thrown.length} message handlers threw, first ${String(thrown[0])}`);
   }
 
   private take(reply: Reply, thrown: unknown[]): void {
-    // In RESP2 a message looks like an answer. While something is subscribed, as far as the server has said by now, no answer can look like one.
+    // In RESP2 a message looks like an answer. While something is subscribed, as far as the server has said by now, no
+    // answer can look like one.
     if (this.subscribed !== 0 && Array.isArray(reply) && reply.length === 3 && textIs(reply[0]!, 'message')) {
       const channel = toText(reply[1]!);
       try {
@@ -254,11 +299,15 @@ export class RespClient {
   }
 
   private noteClosed(error: Error | undefined): void {
-    this.lost ??= new ConnectionLost(error === undefined ? 'the connection is closed' : `the connection is closed: ${error.message}`, { cause: error });
+    this.lost ??= new ConnectionLost(
+      error === undefined ? 'the connection is closed' : `the connection is closed: ${error.message}`, { cause: error },
+    );
     this.unsent = undefined;
     this.subscribed = 0;
     clearTimeout(this.timer);
-    for (let waiter = this.waiters.shift(); waiter !== undefined; waiter = this.waiters.shift()) waiter.reject(this.lost);
+    for (let waiter = this.waiters.shift(); waiter !== undefined; waiter = this.waiters.shift()) {
+      waiter.reject(this.lost);
+    }
     for (const resolve of this.closedBy) resolve();
     this.closedBy = [];
   }
@@ -270,7 +319,9 @@ function encode(argument: Argument, index: number): Uint8Array {
     case 'number': case 'bigint': return Buffer.from(String(argument), 'latin1');
     default:
       if (argument instanceof Uint8Array) return argument;
-      throw new TypeError(`argument ${index} is ${argument === null ? 'null' : Array.isArray(argument) ? 'an array' : `of type ${typeof argument}`}, allowed are text, numbers, bigints and Uint8Array`);
+      throw new TypeError(
+        `argument ${index} is ${argument === null ? 'null' : Array.isArray(argument) ? 'an array' : `of type ${typeof argument}`}, allowed are text, numbers, bigints and Uint8Array`,
+      );
   }
 }
 
@@ -279,5 +330,7 @@ function wholeNumber(name: string, value: number, most: number): number {
   throw new RangeError(`${name} is ${String(value)}, allowed are whole numbers from 1 to ${most}`);
 }
 
-const toText = (reply: Reply): string => (reply instanceof Uint8Array ? Buffer.from(reply).toString('utf8') : String(reply));
-const textIs = (reply: Reply, text: string): boolean => (typeof reply === 'string' || reply instanceof Uint8Array) && toText(reply) === text;
+const toText = (reply: Reply): string =>
+  reply instanceof Uint8Array ? Buffer.from(reply).toString('utf8') : String(reply);
+const textIs = (reply: Reply, text: string): boolean =>
+  (typeof reply === 'string' || reply instanceof Uint8Array) && toText(reply) === text;

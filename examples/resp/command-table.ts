@@ -1,5 +1,6 @@
 /**
- * Every command: its name, how many arguments it takes, where its keys stand, and who runs it. Found by the bytes of its name, without a string:
+ * Every command: its name, how many arguments it takes, where its keys stand, and who runs it. Found by the bytes of
+ * its name, without a string:
  *
  *     "GeT" --length and two letters--> one of 64 places --> the few commands there, compared byte by byte
  */
@@ -39,7 +40,10 @@ export interface Command {
 
 export const commands: Command[] = [];
 
-function add(name: string, arity: number, route: number, options: { step?: DataStep; isWrite?: boolean; isOk?: boolean; keyStep?: number; pairsFrom?: number } = {}): Command {
+function add(
+  name: string, arity: number, route: number,
+  options: { step?: DataStep; isWrite?: boolean; isOk?: boolean; keyStep?: number; pairsFrom?: number } = {},
+): Command {
   const hasKey = route === Route.KEY || route === Route.KEYS;
   const { isWrite = false, isOk = false, keyStep = hasKey ? 1 : 0, pairsFrom = 0, step } = options;
   const command: Command = { name, arity, route, isWrite, isOk, keyStep, pairsFrom, step, index: commands.length };
@@ -62,7 +66,9 @@ add('hset', -4, Route.KEY, { step: data.hset, isWrite: true, pairsFrom: 2 });
 add('hget', 3, Route.KEY, { step: data.hget });
 export const DEL = add('del', -2, Route.KEYS, { step: data.del, isWrite: true });
 export const MGET = add('mget', -2, Route.KEYS, { step: data.mget });
-export const MSET = add('mset', -3, Route.KEYS, { step: data.mset, isWrite: true, isOk: true, keyStep: 2, pairsFrom: 1 });
+export const MSET = add('mset', -3, Route.KEYS, {
+  step: data.mset, isWrite: true, isOk: true, keyStep: 2, pairsFrom: 1,
+});
 export const PUBLISH = add('publish', 3, Route.EVERYWHERE);
 add('flushall', -1, Route.EVERYWHERE, { step: data.flush, isWrite: true, isOk: true });
 add('flushdb', -1, Route.EVERYWHERE, { step: data.flush, isWrite: true, isOk: true });
@@ -82,8 +88,13 @@ export const QUIT = add('quit', -1, Route.CONNECTION);
 
 const PLACES = 64;
 const places: Command[][] = Array.from({ length: PLACES }, () => []);
-const placeOf = (length: number, first: number, last: number): number => (length * 7 + (first & 31) * 3 + (last & 31) * 5) & (PLACES - 1);
-for (const command of commands) places[placeOf(command.name.length, command.name.charCodeAt(0), command.name.charCodeAt(command.name.length - 1))]!.push(command);
+const placeOf = (length: number, first: number, last: number): number =>
+  (length * 7 + (first & 31) * 3 + (last & 31) * 5) & (PLACES - 1);
+for (const command of commands) {
+  places[
+    placeOf(command.name.length, command.name.charCodeAt(0), command.name.charCodeAt(command.name.length - 1))
+  ]!.push(command);
+}
 
 /** The command of argument 0, in any case. */
 export function findCommand(args: Arguments): Command | undefined {
@@ -98,5 +109,8 @@ export function findCommand(args: Arguments): Command | undefined {
 
 /** True when the command takes so many arguments. */
 export function hasRightCount(command: Command, count: number): boolean {
-  return (command.arity > 0 ? count === command.arity : count >= -command.arity) && (command.pairsFrom === 0 || (count - command.pairsFrom) % 2 === 0);
+  return (
+    (command.arity > 0 ? count === command.arity : count >= -command.arity) &&
+    (command.pairsFrom === 0 || (count - command.pairsFrom) % 2 === 0)
+  );
 }

@@ -1,6 +1,9 @@
 /** The commands that need no key: about the connection, its subscriptions, and the server. */
 import { argumentInteger, argumentIs, argumentText, type Arguments } from './arguments.js';
-import { AUTH, CLIENT, COMMAND_, CONFIG, ECHO, HELLO, INFO, PING, Route, SELECT, SUBSCRIBE, UNSUBSCRIBE, commands, type Command } from './command-table.js';
+import {
+  AUTH, CLIENT, COMMAND_, CONFIG, ECHO, HELLO, INFO, PING, Route, SELECT, SUBSCRIBE, UNSUBSCRIBE, commands,
+  type Command,
+} from './command-table.js';
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from './data-commands.js';
 import { VERSION, writeInfo } from './info.js';
 import type { ReplyWriter } from './reply-writer.js';
@@ -50,7 +53,10 @@ function subscribe(session: Session, args: Arguments, reply: ReplyWriter): void 
 }
 
 function unsubscribe(session: Session, args: Arguments, reply: ReplyWriter): void {
-  const channels = args.count === 1 ? [...session.channels] : Array.from({ length: args.count - 1 }, (_, i) => argumentText(args, i + 1));
+  const channels =
+    args.count === 1
+      ? [...session.channels]
+      : Array.from({ length: args.count - 1 }, (_, i) => argumentText(args, i + 1));
   for (const channel of channels) {
     if (session.channels.delete(channel)) session.server.channels.remove(channel, session);
     confirm(reply, 'unsubscribe', channel, session.channels.size);
@@ -70,7 +76,10 @@ function confirm(reply: ReplyWriter, what: string, channel: string | undefined, 
 
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.';
 
-/** HELLO [2 [AUTH user password] [SETNAME name]]. RESP3 is refused in the words by which clients know to go on with RESP2. */
+/**
+ * HELLO [2 [AUTH user password] [SETNAME name]]. RESP3 is refused in the words by which clients know to go on with
+ * RESP2.
+ */
 function hello(session: Session, args: Arguments, reply: ReplyWriter): void {
   if (args.count > 1) {
     const version = argumentInteger(args, 1);
@@ -91,7 +100,10 @@ function hello(session: Session, args: Arguments, reply: ReplyWriter): void {
   }
   if (name !== undefined) session.name = name;
   reply.array(14);
-  for (const [key, value] of [['server', 'redis'], ['version', VERSION], ['proto', 2], ['id', session.id], ['mode', 'standalone'], ['role', 'master']] as const) {
+  for (const [key, value] of [
+    ['server', 'redis'], ['version', VERSION], ['proto', 2], ['id', session.id], ['mode', 'standalone'],
+    ['role', 'master'],
+  ] as const) {
     reply.bulkText(key);
     if (typeof value === 'number') reply.integer(value);
     else reply.bulkText(value);
@@ -103,7 +115,10 @@ function hello(session: Session, args: Arguments, reply: ReplyWriter): void {
 /** AUTH [user] password: there is only the user `default`, and no password. */
 function auth(args: Arguments, reply: ReplyWriter): void {
   if (args.count > 3) reply.error(SYNTAX_ERROR);
-  else if (args.count === 2) reply.error('ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?');
+  else if (args.count === 2)
+    reply.error(
+      'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
+    );
   else if (argumentText(args, 1) !== 'default') reply.error(WRONG_PASSWORD);
   else reply.ok();
 }
@@ -111,7 +126,8 @@ function auth(args: Arguments, reply: ReplyWriter): void {
 function select(args: Arguments, reply: ReplyWriter): void {
   const database = argumentInteger(args, 1);
   if (Number.isNaN(database)) reply.error(NOT_AN_INTEGER);
-  else if (Math.abs(database) > 2 ** 31) reply.error('ERR value is out of range, value must between -2147483648 and 2147483647');
+  else if (Math.abs(database) > 2 ** 31)
+    reply.error('ERR value is out of range, value must between -2147483648 and 2147483647');
   else if (database !== 0) reply.error('ERR DB index is out of range');
   else reply.ok();
 }
@@ -121,7 +137,8 @@ const isName = (name: string): boolean => /^[!-~]*$/.test(name);
 
 /** CLIENT ID | GETNAME | SETNAME name */
 function client(session: Session, args: Arguments, reply: ReplyWriter): void {
-  const wrongCount = (subcommand: string): void => reply.error(`ERR wrong number of arguments for 'client|${subcommand}' command`);
+  const wrongCount = (subcommand: string): void =>
+    reply.error(`ERR wrong number of arguments for 'client|${subcommand}' command`);
   if (argumentIs(args, 1, 'id')) {
     if (args.count !== 2) wrongCount('id');
     else reply.integer(session.id);
@@ -154,7 +171,9 @@ function config(session: Session, args: Arguments, reply: ReplyWriter): void {
     'client-output-buffer-limit': `normal 0 0 0 slave 0 0 0 pubsub ${subscriberBytes} ${subscriberBytes} 0`,
   };
   if (argumentIs(args, 1, 'set')) return setConfig(settings, args, reply);
-  if (!argumentIs(args, 1, 'get')) return reply.error(`ERR unknown subcommand '${argumentText(args, 1).slice(0, 128)}'. Try CONFIG HELP.`);
+  if (!argumentIs(args, 1, 'get')) {
+    return reply.error(`ERR unknown subcommand '${argumentText(args, 1).slice(0, 128)}'. Try CONFIG HELP.`);
+  }
   if (args.count < 3) return reply.error("ERR wrong number of arguments for 'config|get' command");
   const found = new Map<string, string>();
   for (let i = 2; i < args.count; i++) {
@@ -175,22 +194,35 @@ function config(session: Session, args: Arguments, reply: ReplyWriter): void {
 function setConfig(settings: Record<string, string>, args: Arguments, reply: ReplyWriter): void {
   if (args.count < 4) return reply.error("ERR wrong number of arguments for 'config|set' command");
   if (args.count % 2 !== 0) return reply.error(SYNTAX_ERROR);
-  const refuse = (name: string, why: string): void => reply.error(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${why}`);
+  const refuse = (name: string, why: string): void =>
+    reply.error(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${why}`);
   const names = Array.from({ length: args.count / 2 - 1 }, (_, i) => argumentText(args, 2 + 2 * i));
   const seen = new Set<string>();
   for (const name of names) {
-    if (!Object.hasOwn(settings, name.toLowerCase())) return reply.error(`ERR Unknown option or number of arguments for CONFIG SET - '${name}'`);
+    if (!Object.hasOwn(settings, name.toLowerCase())) {
+      return reply.error(`ERR Unknown option or number of arguments for CONFIG SET - '${name}'`);
+    }
     if (seen.has(name.toLowerCase())) return refuse(name, 'duplicate parameter');
     seen.add(name.toLowerCase());
   }
-  for (const [i, name] of names.entries()) if (settings[name.toLowerCase()] !== argumentText(args, 3 + 2 * i)) return refuse(name, "can't set immutable config");
+  for (const [i, name] of names.entries()) {
+    if (settings[name.toLowerCase()] !== argumentText(args, 3 + 2 * i))
+      return refuse(name, "can't set immutable config");
   reply.ok();
+  }
 }
 
 /** `*` and `?`, without regard to case. */
 function globPattern(glob: string): RegExp {
   // Runs of stars are one star: they would make the pattern slow.
-  return new RegExp(`^${glob.slice(0, 128).replace(/[.+^${}()|[\]\\]/g, '\\$&').replace(/\*+/g, '.*').replace(/\?/g, '.')}$`, 'is');
+  return new RegExp(
+    `^${glob
+      .slice(0, 128)
+      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+      .replace(/\*+/g, '.*')
+      .replace(/\?/g, '.')}$`,
+    'is',
+  );
 }
 
 /** COMMAND [COUNT | DOCS ... | INFO name ...] */
@@ -204,7 +236,10 @@ function describe(args: Arguments, reply: ReplyWriter): void {
     // redis-cli then uses the help it has itself.
     reply.array(0);
   } else if (argumentIs(args, 1, 'info')) {
-    const names = args.count === 2 ? commands.map(({ name }) => name) : Array.from({ length: args.count - 2 }, (_, i) => argumentText(args, i + 2).toLowerCase());
+    const names =
+      args.count === 2
+        ? commands.map(({ name }) => name)
+        : Array.from({ length: args.count - 2 }, (_, i) => argumentText(args, i + 2).toLowerCase());
     reply.array(names.length);
     for (const name of names) {
       const command = commands.find((candidate) => candidate.name === name);
@@ -222,7 +257,15 @@ function describeOne({ name, arity, isWrite, route, keyStep }: Command, reply: R
   reply.bulkText(name);
   reply.integer(arity);
   reply.array(1);
-  reply.simple(route === Route.EVERYWHERE || name.endsWith('subscribe') ? 'pubsub' : isWrite ? 'write' : keyStep === 0 ? 'fast' : 'readonly');
+  reply.simple(
+    route === Route.EVERYWHERE || name.endsWith('subscribe')
+      ? 'pubsub'
+      : isWrite
+        ? 'write'
+        : keyStep === 0
+          ? 'fast'
+          : 'readonly',
+  );
   reply.integer(keyStep === 0 ? 0 : 1);
   reply.integer(keyStep === 0 ? 0 : route === Route.KEYS ? -1 : 1);
   reply.integer(keyStep);

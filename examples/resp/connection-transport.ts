@@ -4,7 +4,9 @@ import type { Server } from './server.js';
 import { Session } from './session.js';
 import type { Transport } from './transport.js';
 
-/** A client that was told the end gets so long to close; then it is closed, so that one which never does costs nothing. */
+/**
+ * A client that was told the end gets so long to close; then it is closed, so that one which never does costs nothing.
+ */
 const LINGER_NS = 1e9;
 
 export function serve(reactor: Reactor, server: Server, connection: Connection): void {
@@ -18,7 +20,8 @@ export function serve(reactor: Reactor, server: Server, connection: Connection):
     end: () => {
       if (isEnding) return;
       isEnding = true;
-      // Reads on and lets go what comes: closing over unread bytes would reset the connection, and the client might lose the last replies.
+      // Reads on and lets go what comes: closing over unread bytes would reset the connection, and the client might
+      // lose the last replies.
       connection.resume();
       connection.end();
       void connection.flushed().then(() => {

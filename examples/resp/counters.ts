@@ -1,8 +1,12 @@
 /**
- * Figures of each reactor in shared memory, so that INFO, asked in any of them, tells of all without a message. Each reactor writes its own
- * row only and the others read it: a figure may be a moment old, never torn, since a double is written whole.
+ * Figures of each reactor in shared memory, so that INFO, asked in any of them, tells of all without a message. Each
+ * reactor writes its own row only and the others read it: a figure may be a moment old, never torn, since a double is
+ * written whole.
  */
-const FIELDS = ['connectionsReceived', 'connections', 'commands', 'keys', 'expiring', 'expired', 'hits', 'misses', 'channels', 'slowSubscribers', 'protocolErrors', 'bytesIn', 'remoteCommands', 'blocked', 'failed', 'overfull'] as const;
+const FIELDS = [
+  'connectionsReceived', 'connections', 'commands', 'keys', 'expiring', 'expired', 'hits', 'misses', 'channels',
+  'slowSubscribers', 'protocolErrors', 'bytesIn', 'remoteCommands', 'blocked', 'failed', 'overfull',
+] as const;
 export type Field = (typeof FIELDS)[number];
 /** Rows are whole pairs of cache lines, or two writers would share one. */
 const ROW = 16;

@@ -1,5 +1,10 @@
-/** What the commands do that read and write keys: each on one keyspace, with its reply into a writer. They know no connection. */
-import { LEAST_64, MOST_64, argumentInteger, argumentIs, argumentText, isInt64, readBigInteger, readInteger, type Arguments } from './arguments.js';
+/**
+ * What the commands do that read and write keys: each on one keyspace, with its reply into a writer. They know no
+ * connection.
+ */
+import {
+  LEAST_64, MOST_64, argumentInteger, argumentIs, argumentText, isInt64, readBigInteger, readInteger, type Arguments,
+} from './arguments.js';
 import { writeNumber } from './bytes.js';
 import { HASH, LIST, TEXT, type Entry, type Keyspace } from './keyspace.js';
 import type { ReplyWriter } from './reply-writer.js';
@@ -12,9 +17,12 @@ export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
 export const SYNTAX_ERROR = 'ERR syntax error';
 const MUST_BE_POSITIVE = 'ERR value is out of range, must be positive';
 
-const find = (keys: Keyspace, args: Arguments, index: number): Entry | undefined => keys.find(args.bytes, args.starts[index]!, args.ends[index]!);
+const find = (keys: Keyspace, args: Arguments, index: number): Entry | undefined =>
+  keys.find(args.bytes, args.starts[index]!, args.ends[index]!);
 /** Makes a key a text: `found` is its entry, if it has one. When memory is short nothing has changed. */
-function putText(keys: Keyspace, found: Entry | undefined, args: Arguments, key: number, bytes: Uint8Array, start: number, end: number): Entry {
+function putText(
+  keys: Keyspace, found: Entry | undefined, args: Arguments, key: number, bytes: Uint8Array, start: number, end: number,
+): Entry {
   const entry = found ?? keys.insert(args.bytes, args.starts[key]!, args.ends[key]!, end - start);
   keys.setText(entry, bytes, start, end);
   return entry;
@@ -159,7 +167,9 @@ export const del: DataStep = (args, reply, keys) => {
 
 /** FLUSHALL, FLUSHDB [ASYNC | SYNC] */
 export const flush: DataStep = (args, reply, keys) => {
-  if (args.count > 2 || (args.count === 2 && !argumentIs(args, 1, 'sync') && !argumentIs(args, 1, 'async'))) return reply.error(SYNTAX_ERROR);
+  if (args.count > 2 || (args.count === 2 && !argumentIs(args, 1, 'sync') && !argumentIs(args, 1, 'async'))) {
+    return reply.error(SYNTAX_ERROR);
+  }
   keys.clear();
   reply.ok();
 };
@@ -167,10 +177,13 @@ export const flush: DataStep = (args, reply, keys) => {
 export const dbSize: DataStep = (_args, reply, keys) => reply.integer(keys.size);
 
 /**
- * When it will be over, by the keyspace's clock: argument `index`, which is `amount` (infinite beyond 2^53), in units of so many milliseconds from
- * now. Undefined when that is beyond 64 bits, by redis-server's clock, which counts from 1970.
+ * When it will be over, by the keyspace's clock: argument `index`, which is `amount` (infinite beyond 2^53), in units
+ * of so many milliseconds from now. Undefined when that is beyond 64 bits, by redis-server's clock, which counts from
+ * 1970.
  */
-function endOf(keys: Keyspace, args: Arguments, index: number, amount: number, unitMs: number): number | bigint | undefined {
+function endOf(
+  keys: Keyspace, args: Arguments, index: number, amount: number, unitMs: number,
+): number | bigint | undefined {
   const nowMs = keys.host.nowMs();
   if (Math.abs(amount * unitMs) < Number.MAX_SAFE_INTEGER / 2) return nowMs + amount * unitMs;
   const exact = readBigInteger(args.bytes, args.starts[index]!, args.ends[index]!) * BigInt(unitMs);
@@ -182,12 +195,24 @@ function endOf(keys: Keyspace, args: Arguments, index: number, amount: number, u
 export const expire: DataStep = (args, reply, keys) => {
   let flags = 0;
   for (let i = 3; i < args.count; i++) {
-    const flag = argumentIs(args, i, 'nx') ? NX : argumentIs(args, i, 'xx') ? XX : argumentIs(args, i, 'gt') ? GT : argumentIs(args, i, 'lt') ? LT : 0;
+    const flag = argumentIs(args, i, 'nx')
+      ? NX
+      : argumentIs(args, i, 'xx')
+        ? XX
+        : argumentIs(args, i, 'gt')
+          ? GT
+          : argumentIs(args, i, 'lt')
+            ? LT
+            : 0;
     if (flag === 0) return reply.error(`ERR Unsupported option ${argumentText(args, i).split('\0')[0]}`);
     flags |= flag;
   }
-  if ((flags & NX) !== 0 && (flags & ~NX) !== 0) return reply.error('ERR NX and XX, GT or LT options at the same time are not compatible');
-  if ((flags & GT) !== 0 && (flags & LT) !== 0) return reply.error('ERR GT and LT options at the same time are not compatible');
+  if ((flags & NX) !== 0 && (flags & ~NX) !== 0) {
+    return reply.error('ERR NX and XX, GT or LT options at the same time are not compatible');
+  }
+  if ((flags & GT) !== 0 && (flags & LT) !== 0) {
+    return reply.error('ERR GT and LT options at the same time are not compatible');
+  }
   const seconds = argumentInteger(args, 2);
   if (Number.isNaN(seconds)) return reply.error(NOT_AN_INTEGER);
   const atMs = endOf(keys, args, 2, seconds, 1000);
@@ -195,7 +220,11 @@ export const expire: DataStep = (args, reply, keys) => {
   const entry = find(keys, args, 1);
   if (entry === undefined) return reply.integer(0);
   const old = entry.expiresAtMs;
-  const isRefused = ((flags & NX) !== 0 && old !== Infinity) || ((flags & XX) !== 0 && old === Infinity) || ((flags & GT) !== 0 && atMs <= old) || ((flags & LT) !== 0 && atMs >= old);
+  const isRefused =
+    ((flags & NX) !== 0 && old !== Infinity) ||
+    ((flags & XX) !== 0 && old === Infinity) ||
+    ((flags & GT) !== 0 && atMs <= old) ||
+    ((flags & LT) !== 0 && atMs >= old);
   if (isRefused) return reply.integer(0);
   if (seconds <= 0) keys.remove(entry);
   else keys.expireAt(entry, atMs);
@@ -210,8 +239,15 @@ export const ttl: DataStep = (args, reply, keys) => {
   const entry = find(keys, args, 1);
   if (entry === undefined) reply.integer(-2);
   else if (entry.expiresAtMs === Infinity) reply.integer(-1);
-  else if (typeof entry.expiresAtMs === 'number') reply.integer(Math.floor((entry.expiresAtMs - keys.host.nowMs() + 500) / 1000));
-  else reply.integerText(digits, Buffer.from(digits.buffer).write(String((entry.expiresAtMs - BigInt(Math.floor(keys.host.nowMs())) + 500n) / 1000n), 'latin1'));
+  else if (typeof entry.expiresAtMs === 'number')
+    reply.integer(Math.floor((entry.expiresAtMs - keys.host.nowMs() + 500) / 1000));
+  else
+    reply.integerText(
+      digits,
+      Buffer.from(digits.buffer).write(
+        String((entry.expiresAtMs - BigInt(Math.floor(keys.host.nowMs())) + 500n) / 1000n), 'latin1',
+      ),
+    );
 };
 
 // ---- Lists ---------------------------------------------------------------------------------------------------------

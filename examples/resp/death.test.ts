@@ -12,11 +12,23 @@ import type { RespData } from './reactor.js';
 const DIED = '-ERR the reactor of this key has died\r\n';
 
 it('a death is an error for the keys of the dead and for nobody else', async () => {
-  const data: RespData = { counters: Counters.allocate(2), host: '127.0.0.1', limits: DEFAULT_LIMITS, subscriberBytes: DEFAULT_SUBSCRIBER_BYTES };
-  const runtime = await createRuntime<MortalServices>({ entry: new URL('./fixtures/mortal-reactor.js', import.meta.url), reactors: 2, data });
+  const data: RespData = {
+    counters: Counters.allocate(2),
+    host: '127.0.0.1',
+    limits: DEFAULT_LIMITS,
+    subscriberBytes: DEFAULT_SUBSCRIBER_BYTES,
+  };
+  const runtime = await createRuntime<MortalServices>({
+    entry: new URL('./fixtures/mortal-reactor.js', import.meta.url),
+    reactors: 2,
+    data,
+  });
   try {
     const died = new Promise<void>((resolve) => {
-      runtime.on('reactorDied', ({ reactorId }) => void runtime.call('noteDeath', reactorId, { reactor: 1 - reactorId }).then(resolve));
+      runtime.on(
+        'reactorDied',
+        ({ reactorId }) => void runtime.call('noteDeath', reactorId, { reactor: 1 - reactorId }).then(resolve),
+      );
     });
     // Only reactor 0 listens, so that every connection survives.
     const port = await runtime.call('listen', 0, { reactor: 0 });
@@ -44,8 +56,17 @@ it('a death is an error for the keys of the dead and for nobody else', async () 
 
     const after = new RawPeer(port);
     const [alive, dead] = [keys[owners.indexOf(0)]!, keys[owners.indexOf(1)]!];
-    after.send(ask('GET', dead) + ask('GET', alive) + ask('MGET', alive, dead) + ask('DEL', alive) + ask('PUBLISH', 'c', 'x') + ask('ECHO', 'end'));
-    expect(await after.until((text) => text.endsWith('end\r\n'), 'the end')).toBe(`${DIED}$1\r\nv\r\n${DIED}:1\r\n:0\r\n$3\r\nend\r\n`);
+    after.send(
+      ask('GET', dead) +
+        ask('GET', alive) +
+        ask('MGET', alive, dead) +
+        ask('DEL', alive) +
+        ask('PUBLISH', 'c', 'x') +
+        ask('ECHO', 'end'),
+    );
+    expect(await after.until((text) => text.endsWith('end\r\n'), 'the end')).toBe(
+      `${DIED}$1\r\nv\r\n${DIED}:1\r\n:0\r\n$3\r\nend\r\n`,
+    );
     for (const one of [peer, dying, after]) one.socket.destroy();
   } finally {
     await runtime.close({ drainMs: 100 });

@@ -1,12 +1,12 @@
 /**
- * What travels between two reactors: frames, one behind the other, cut into records of a lane wherever a record ends. So a record costs its
- * hundred nanoseconds once for many commands, and a value may be longer than the longest record.
+ * What travels between two reactors: frames, one behind the other, cut into records of a lane wherever a record ends.
+ * So a record costs its hundred nanoseconds once for many commands, and a value may be longer than the longest record.
  *
  *     request   bytes | command, arguments | length, length, ... | argument 1 | argument 2 | ...
  *     reply     bytes | the reply as the client gets it
  *
- * All numbers are 32 bits, little-endian. `Outbox` writes frames and sends what it has at the end of a step; when the lane is full it keeps
- * them and goes on when there is room. `FrameReader` is the other end.
+ * All numbers are 32 bits, little-endian. `Outbox` writes frames and sends what it has at the end of a step; when the
+ * lane is full it keeps them and goes on when there is room. `FrameReader` is the other end.
  */
 import { BACK_PRESSURED, CLOSED, type Address } from 'percore';
 import type { Arguments } from './arguments.js';
@@ -61,7 +61,10 @@ export class Outbox {
     this.last += 4 + length;
   }
 
-  /** Hands everything to the lane, or as much as it takes. While it waits, the lane refuses: so a step that is kept for it waits for that lane. */
+  /**
+   * Hands everything to the lane, or as much as it takes. While it waits, the lane refuses: so a step that is kept for
+   * it waits for that lane.
+   */
   flush(): void {
     if (this.first === this.last) return;
     const { address } = this;

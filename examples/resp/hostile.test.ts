@@ -1,6 +1,6 @@
 /**
- * Clients that want too much: replies that fail in the middle, replies that nobody reads, requests that announce what never comes. Each costs itself
- * alone, and what the server takes for it is bounded.
+ * Clients that want too much: replies that fail in the middle, replies that nobody reads, requests that announce what
+ * never comes. Each costs itself alone, and what the server takes for it is bounded.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +14,9 @@ const REPLY_BYTES = 1 << 20;
 const own: Record<number, RunningServer> = {};
 const peers: RawPeer[] = [];
 beforeAll(async () => {
-  for (const reactors of [1, 3]) own[reactors] = await startOwn('--reactors', String(reactors), '--reply-bytes', String(REPLY_BYTES));
+  for (const reactors of [1, 3]) {
+    own[reactors] = await startOwn('--reactors', String(reactors), '--reply-bytes', String(REPLY_BYTES));
+  }
 });
 afterEach(() => {
   for (const peer of peers.splice(0)) peer.socket.destroy();
@@ -31,9 +33,15 @@ const connectTo = async (port: number): Promise<RawPeer> => {
 };
 const infoOf = async (port: number): Promise<Record<string, string>> => {
   const text = await exchange(port, ask('INFO'));
-  return Object.fromEntries(text.split('\r\n').filter((line) => line.includes(':')).map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
+  return Object.fromEntries(
+    text
+      .split('\r\n')
+      .filter((line) => line.includes(':'))
+      .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
+  );
 };
-const residentMiB = (pid: string): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+const residentMiB = (pid: string): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
 
 describe.each([1, 3])('a reply that fails in the middle, on %i reactors', (reactors) => {
   const TOO_LONG = `-ERR the reply is longer than ${REPLY_BYTES} bytes\r\n`;
@@ -61,8 +69,19 @@ describe.each([1, 3])('a reply that fails in the middle, on %i reactors', (react
   it('takes nothing away: what LPOP could not reply is still there', async () => {
     const { port } = own[reactors]!;
     const list = Array.from({ length: 12 }, () => value);
-    const answer = await exchange(port, ask('DEL', 'list') + ask('LPUSH', 'list', ...list) + ask('LPOP', 'list', '12') + ask('LPOP', 'list', '2') + ask('LPUSH', 'list', 'x') + ask('LRANGE', 'list', '0', '-1') + ask('DEL', 'list'));
-    expect(answer.replaceAll(bulk(value), '<value>').split('\r\n').slice(1, 6)).toEqual([':12', TOO_LONG.trimEnd(), '*2', '<value><value>:11', TOO_LONG.trimEnd()]);
+    const answer = await exchange(
+      port,
+      ask('DEL', 'list') +
+        ask('LPUSH', 'list', ...list) +
+        ask('LPOP', 'list', '12') +
+        ask('LPOP', 'list', '2') +
+        ask('LPUSH', 'list', 'x') +
+        ask('LRANGE', 'list', '0', '-1') +
+        ask('DEL', 'list'),
+    );
+    expect(answer.replaceAll(bulk(value), '<value>').split('\r\n').slice(1, 6)).toEqual([
+      ':12', TOO_LONG.trimEnd(), '*2', '<value><value>:11', TOO_LONG.trimEnd(),
+    ]);
   });
 });
 
@@ -70,16 +89,21 @@ describe('memory that is short', () => {
   it('is an error for the command that has none left; the others are answered, and what there is can be read', async () => {
     // The system gives it 500 MiB: values of 16 MiB find no room before anything small does not.
     const main = fileURLToPath(new URL('./main.js', import.meta.url));
-    const server = await startProgram('prlimit', [`--data=${500 * 2 ** 20}`, process.execPath, main, '--port', '0', '--reactors', '1'], /^listening 127\.0\.0\.1:(\d+) /m);
+    const server = await startProgram(
+      'prlimit', [`--data=${500 * 2 ** 20}`, process.execPath, main, '--port', '0', '--reactors', '1'],
+      /^listening 127\.0\.0\.1:(\d+) /m,
+    );
     try {
       const value = 'v'.repeat(16 * 2 ** 20);
       const peer = await connectTo(server.port);
       const other = await connectTo(server.port);
       let kept = 0;
-      for (let failed = false; !failed && kept < 100; ) {
+      for (let failed = false; !failed && kept < 100;) {
         const before = peer.text.length;
         peer.send(ask('SET', `large${kept}`, value));
-        const reply = (await peer.until((text) => text.length > before && text.endsWith('\r\n'), 'a reply')).slice(before);
+        const reply = (await peer.until((text) => text.length > before && text.endsWith('\r\n'), 'a reply')).slice(
+          before,
+        );
         other.send(ask('ECHO', 'here'));
         if (reply === '+OK\r\n') kept++;
         else {
@@ -91,7 +115,11 @@ describe('memory that is short', () => {
       expect(kept).toBeLessThan(100);
       await other.until((text) => text.length >= (kept + 1) * bulk('here').length, 'the answers of the other');
       expect(other.text).toBe(bulk('here').repeat(kept + 1));
-      expect(await exchange(server.port, ask('DEL', 'large0', `large${kept}`) + ask('SET', 'small', 'x') + ask('GET', 'small'))).toMatch(/^:1\r\n\+OK\r\n\$1\r\nx\r\n/);
+      expect(
+        await exchange(
+          server.port, ask('DEL', 'large0', `large${kept}`) + ask('SET', 'small', 'x') + ask('GET', 'small'),
+        ),
+      ).toMatch(/^:1\r\n\+OK\r\n\$1\r\nx\r\n/);
     } finally {
       await server.stop();
     }
@@ -130,7 +158,11 @@ describe('a client that does not read', () => {
         peer.send(Array.from({ length: 3000 }, (_, i) => ask('GET', i % 2 === 0 ? 'k' : `none${i}`)).join(''));
       }
       await new Promise((resolve) => setTimeout(resolve, 500));
-      for (let i = 0; i < 10; i++) expect(await exchange(server.port, ask('SET', `other${i}`, 'x') + ask('GET', `other${i}`))).toContain('+OK\r\n$1\r\nx\r\n');
+      for (let i = 0; i < 10; i++) {
+        expect(await exchange(server.port, ask('SET', `other${i}`, 'x') + ask('GET', `other${i}`))).toContain(
+          '+OK\r\n$1\r\nx\r\n',
+        );
+      }
     } finally {
       await server.stop();
     }
@@ -148,7 +180,10 @@ it('what is only announced takes no memory: 300 clients that announce 16 MiB eac
 });
 
 it('whoever reads what the server prints may leave, and it still ends at a signal', async () => {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./main.js', import.meta.url)), '--port', '0', '--reactors', '1'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(
+    process.execPath, [fileURLToPath(new URL('./main.js', import.meta.url)), '--port', '0', '--reactors', '1'],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
   child.stdout.destroy();
   let stderr = '';
   child.stderr.on('data', (chunk: Buffer) => (stderr += String(chunk)));

@@ -3,8 +3,8 @@
  *
  *     set greeting "hello\r\n" 'it\'s'      -> set | greeting | hello<CR><LF> | it's
  *
- * "…" knows \n \r \t \b \a and \xHH, '…' only \'. A closing quote must be followed by a space or the end. A NUL ends the line.
- * Not on the way of a client library, so it makes new arrays and is written to be read.
+ * "…" knows \n \r \t \b \a and \xHH, '…' only \'. A closing quote must be followed by a space or the end. A NUL ends
+ * the line. Not on the way of a client library, so it makes new arrays and is written to be read.
  */
 import type { Arguments } from './arguments.js';
 
@@ -32,7 +32,10 @@ export function splitInline(bytes: Uint8Array, start: number, end: number): Argu
         return isEnd() || isSpace(bytes[at]!);
       }
       if (byte === BACKSLASH && quote === DOUBLE_QUOTE && at + 1 < end && bytes[at + 1] !== 0) {
-        const hex = at + 3 < end && bytes[at + 1] === 0x78 ? /^[0-9a-fA-F]{2}$/.exec(String.fromCharCode(bytes[at + 2]!, bytes[at + 3]!)) : null;
+        const hex =
+          at + 3 < end && bytes[at + 1] === 0x78
+            ? /^[0-9a-fA-F]{2}$/.exec(String.fromCharCode(bytes[at + 2]!, bytes[at + 3]!))
+            : null;
         if (hex !== null) {
           words.push(Number.parseInt(hex[0], 16));
           at += 4;
@@ -61,5 +64,7 @@ export function splitInline(bytes: Uint8Array, start: number, end: number): Argu
     }
     ends.push(words.length);
   }
-  return { bytes: Uint8Array.from(words), count: starts.length, starts: Int32Array.from(starts), ends: Int32Array.from(ends) };
+  return {
+    bytes: Uint8Array.from(words), count: starts.length, starts: Int32Array.from(starts), ends: Int32Array.from(ends),
+  };
 }

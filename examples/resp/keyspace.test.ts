@@ -10,11 +10,15 @@ const latin1 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'l
 const find = (key: string): Entry | undefined => keys.find(latin1(`<${key}>`), 1, 1 + key.length);
 const insert = (key: string): Entry => keys.insert(latin1(`<${key}>`), 1, 1 + key.length);
 const textOf = (entry: Entry): string => Buffer.from(entry.bytes.slice(entry.start, entry.end)).toString('latin1');
-const keyOf = (entry: Entry | undefined): string | undefined => entry && Buffer.from(entry.bytes.slice(entry.at, entry.start)).toString('latin1');
+const keyOf = (entry: Entry | undefined): string | undefined =>
+  entry && Buffer.from(entry.bytes.slice(entry.at, entry.start)).toString('latin1');
 /** Moves the clock and runs what is due, in the order of its time. */
 const advance = (byMs: number): void => {
   nowMs += byMs;
-  for (const [id, { callback }] of [...timers].filter(([, { atMs }]) => atMs <= nowMs).toSorted((a, b) => a[1].atMs - b[1].atMs)) if (timers.delete(id)) callback();
+  for (const [id, { callback }] of [...timers]
+    .filter(([, { atMs }]) => atMs <= nowMs)
+    .toSorted((a, b) => a[1].atMs - b[1].atMs))
+    if (timers.delete(id)) callback();
 };
 
 beforeEach(() => {
@@ -71,7 +75,9 @@ describe('a keyspace', () => {
     for (let i = 0; i < 50_000; i++) {
       const name = `key:${random(300)}`;
       const entry = find(name);
-      if ((entry === undefined) === model.has(name)) expect.fail(`step ${i}: ${name} is ${entry === undefined ? 'lost' : 'back'}`);
+      if ((entry === undefined) === model.has(name)) {
+        expect.fail(`step ${i}: ${name} is ${entry === undefined ? 'lost' : 'back'}`);
+      }
       if (entry !== undefined && random(4) === 0) {
         expect(textOf(entry)).toBe(model.get(name));
         keys.remove(entry);
@@ -95,7 +101,9 @@ describe('a keyspace', () => {
     advance(100);
     expect([keys.size, keys.expired, keys.expiring, timers.size]).toEqual([2, 1, 1, 1]);
     advance(100);
-    expect([find('a'), keyOf(find('b')), find('c'), keys.expired, timers.size]).toEqual([undefined, 'b', undefined, 2, 0]);
+    expect([find('a'), keyOf(find('b')), find('c'), keys.expired, timers.size]).toEqual([
+      undefined, 'b', undefined, 2, 0,
+    ]);
   });
 
   it('shows no key after its end, however late the timer is, and removes it once', () => {

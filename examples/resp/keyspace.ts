@@ -3,9 +3,10 @@
  *
  *     bytes of the key --hash--> Map --> entry -> entry (same hash) ...        no string is made to look a key up
  *
- * A key with an end of life has a timer that removes it; who asks in between compares with the clock, so no key is ever seen after its time.
- * Key and text lie behind each other in a piece of the slab, and a text is overwritten in place while it fits; lists and hashes are of latin1
- * strings. Knows neither its transport nor its reactor: `KeyspaceHost` is all it needs of them.
+ * A key with an end of life has a timer that removes it; who asks in between compares with the clock, so no key is ever
+ * seen after its time. Key and text lie behind each other in a piece of the slab, and a text is overwritten in place
+ * while it fits; lists and hashes are of latin1 strings. Knows neither its transport nor its reactor: `KeyspaceHost` is
+ * all it needs of them.
  */
 import { copyBytes } from './bytes.js';
 import { Slab } from './slab.js';
@@ -36,7 +37,13 @@ export class Entry {
   next: Entry | undefined = undefined;
 
   /** Key and text lie in `bytes` from `at` on, in a piece of `capacity` bytes. */
-  constructor(readonly hash: number, public bytes: Uint8Array, public at: number, public capacity: number, readonly keyLength: number) {}
+  constructor(
+    readonly hash: number,
+    public bytes: Uint8Array,
+    public at: number,
+    public capacity: number,
+    readonly keyLength: number,
+  ) {}
 
   /** Where the text begins in `bytes`. */
   get start(): number {
@@ -89,7 +96,10 @@ export class Keyspace {
     return undefined;
   }
 
-  /** A new entry for a key that `find` does not find, with room for a text of `textLength` bytes. Changes nothing when memory is short. */
+  /**
+   * A new entry for a key that `find` does not find, with room for a text of `textLength` bytes. Changes nothing when
+   * memory is short.
+   */
   insert(bytes: Uint8Array, start: number, end: number, textLength = 0): Entry {
     const hash = this.hash(bytes, start, end);
     const { slab } = this;
@@ -120,15 +130,17 @@ export class Keyspace {
 
   /** Removes every key. */
   clear(): void {
-    for (const first of this.entries.values()) for (let entry: Entry | undefined = first; entry !== undefined; entry = entry.next) this.persist(entry);
+    for (const first of this.entries.values()) {
+      for (let entry: Entry | undefined = first; entry !== undefined; entry = entry.next) this.persist(entry);
+    }
     this.entries.clear();
     this.count = 0;
     this.slab.clear();
   }
 
   /**
-   * Makes the entry a text of these bytes, whatever it was; its end of life stays. Allocates only when it grows, and changes nothing when memory is
-   * short.
+   * Makes the entry a text of these bytes, whatever it was; its end of life stays. Allocates only when it grows, and
+   * changes nothing when memory is short.
    */
   setText(entry: Entry, bytes: Uint8Array, start: number, end: number): void {
     const length = end - start;

@@ -3,8 +3,8 @@
  *
  *     redis-cli, any client --TCP--> reactor that has the connection --key--> reactor that has the key
  *
- * Any key works on any connection: a command whose key lives elsewhere travels there in a lane, and its reply comes back in order. This file
- * starts the reactors, says the port, and ends them at SIGINT or SIGTERM.
+ * Any key works on any connection: a command whose key lives elsewhere travels there in a lane, and its reply comes
+ * back in order. This file starts the reactors, says the port, and ends them at SIGINT or SIGTERM.
  */
 import { PercoreError, cpuBudget, createRuntime } from 'percore';
 import { Counters } from './counters.js';
@@ -22,15 +22,31 @@ async function main(): Promise<void> {
   if (options === undefined) return void process.stdout.write(usage);
   const { host, bulkBytes, subscriberBytes, replyBytes } = options;
   const reactors = options.reactors === 'auto' ? cpuBudget().count : options.reactors;
-  const data: RespData = { counters: Counters.allocate(reactors), host, limits: { ...DEFAULT_LIMITS, bulkBytes }, subscriberBytes, replyBytes };
-  const runtime = await createRuntime<RespServices>({ entry: new URL('./reactor.js', import.meta.url), reactors, idle: { strategy: options.idle }, io: { source: options.source }, data });
+  const data: RespData = {
+    counters: Counters.allocate(reactors),
+    host,
+    limits: { ...DEFAULT_LIMITS, bulkBytes },
+    subscriberBytes,
+    replyBytes,
+  };
+  const runtime = await createRuntime<RespServices>({
+    entry: new URL('./reactor.js', import.meta.url),
+    reactors,
+    idle: { strategy: options.idle },
+    io: { source: options.source },
+    data,
+  });
   const living = new Set(Array.from({ length: reactors }, (_, id) => id));
   runtime.on('reactorDied', ({ reactorId, error }) => {
     living.delete(reactorId);
-    process.stderr.write(`reactor ${reactorId} died${error === undefined ? '' : `: ${error.message}`}; its keys are gone, the others go on\n`);
+    process.stderr.write(
+      `reactor ${reactorId} died${error === undefined ? '' : `: ${error.message}`}; its keys are gone, the others go on\n`,
+    );
     for (const id of living) void runtime.call('noteDeath', reactorId, { reactor: id }).catch(() => undefined);
   });
-  runtime.on('stepError', ({ reactorId, error }) => process.stderr.write(`reactor ${reactorId}: ${error.stack ?? error.message}\n`));
+  runtime.on('stepError', ({ reactorId, error }) =>
+    process.stderr.write(`reactor ${reactorId}: ${error.stack ?? error.message}\n`),
+  );
   try {
     const port = await runtime.call('listen', options.port, { reactor: 0 });
     for (let id = 1; id < reactors; id++) await runtime.call('listen', port, { reactor: id });
@@ -43,7 +59,8 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  const isUsage = error instanceof UsageError || (error instanceof PercoreError && error.code === 'ERR_PERCORE_ADDRESS_IN_USE');
+  const isUsage =
+    error instanceof UsageError || (error instanceof PercoreError && error.code === 'ERR_PERCORE_ADDRESS_IN_USE');
   process.stderr.write(`${isUsage ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
   process.exitCode = isUsage ? 2 : 1;
 });

@@ -44,8 +44,15 @@ export function parseOptions(argv: string[]): Options | undefined {
     ({ values } = parseArgs({
       args: argv,
       options: {
-        'port': { type: 'string' }, 'host': { type: 'string' }, 'reactors': { type: 'string' }, 'idle': { type: 'string' }, 'source': { type: 'string' },
-        'bulk-bytes': { type: 'string' }, 'subscriber-bytes': { type: 'string' }, 'reply-bytes': { type: 'string' }, 'help': { type: 'boolean', short: 'h' },
+        'port': { type: 'string' },
+        'host': { type: 'string' },
+        'reactors': { type: 'string' },
+        'idle': { type: 'string' },
+        'source': { type: 'string' },
+        'bulk-bytes': { type: 'string' },
+        'subscriber-bytes': { type: 'string' },
+        'reply-bytes': { type: 'string' },
+        'help': { type: 'boolean', short: 'h' },
       },
     }));
   } catch (error) {
@@ -56,12 +63,16 @@ export function parseOptions(argv: string[]): Options | undefined {
     const text = values[name];
     if (text === undefined) return otherwise;
     const value = Number(text);
-    if (!/^\d+$/.test(String(text)) || value < least || value > most) throw new UsageError(`--${name} is ${JSON.stringify(text)}, allowed are whole numbers from ${least} to ${most}`);
+    if (!/^\d+$/.test(String(text)) || value < least || value > most) {
+      throw new UsageError(`--${name} is ${JSON.stringify(text)}, allowed are whole numbers from ${least} to ${most}`);
+    }
     return value;
   };
   const oneOf = <Word extends string>(name: string, words: readonly Word[]): Word => {
     const word = words.find((one) => one === (values[name] ?? words[0]));
-    if (word === undefined) throw new UsageError(`--${name} is ${JSON.stringify(values[name])}, allowed are ${words.join(', ')}`);
+    if (word === undefined) {
+      throw new UsageError(`--${name} is ${JSON.stringify(values[name])}, allowed are ${words.join(', ')}`);
+    }
     return word;
   };
   return {

@@ -13,15 +13,33 @@ it.each([
   ['wider than an outbox', 2 ** 22],
   ['narrow', 2 ** 14],
 ])('commands behind one that fills the outbox are worked, over lanes that are %s', async (_, laneBytes) => {
-  const data: RespData = { counters: Counters.allocate(2), host: '127.0.0.1', limits: DEFAULT_LIMITS, subscriberBytes: DEFAULT_SUBSCRIBER_BYTES };
-  const runtime = await createRuntime<RespServices>({ entry: new URL('./reactor.js', import.meta.url), reactors: 2, laneBytes, data });
+  const data: RespData = {
+    counters: Counters.allocate(2),
+    host: '127.0.0.1',
+    limits: DEFAULT_LIMITS,
+    subscriberBytes: DEFAULT_SUBSCRIBER_BYTES,
+  };
+  const runtime = await createRuntime<RespServices>({
+    entry: new URL('./reactor.js', import.meta.url),
+    reactors: 2,
+    laneBytes,
+    data,
+  });
   try {
     const port = await runtime.call('listen', 0, { reactor: 0 });
     const key = Array.from({ length: 100 }, (__, i) => `far:${i}`).find((name) => runtime.ownerOf(name) === 1)!;
     // Several clients at once: whoever is told that there is room must not leave the others waiting.
     const peers = Array.from({ length: 4 }, () => new RawPeer(port));
     const value = 'v'.repeat(400_000);
-    for (const [i, peer] of peers.entries()) peer.send(ask('SET', key, value) + ask('GET', key) + ask('SET', `${key}${i}`, value) + ask('MGET', key, 'none') + ask('ECHO', 'end'));
+    for (const [i, peer] of peers.entries()) {
+      peer.send(
+        ask('SET', key, value) +
+          ask('GET', key) +
+          ask('SET', `${key}${i}`, value) +
+          ask('MGET', key, 'none') +
+          ask('ECHO', 'end'),
+      );
+    }
     const bulk = `$${value.length}\r\n${value}\r\n`;
     for (const peer of peers) {
       const text = await peer.until((now) => now.endsWith('end\r\n'), 'the end');

@@ -1,4 +1,7 @@
-/** Damaged streams in random pieces, against a slow reference: ten million, which take 40 to 60 s; parser.stress.test.ts takes more. */
+/**
+ * Damaged streams in random pieces, against a slow reference: ten million, which take 40 to 60 s; parser.stress.test.ts
+ * takes more.
+ */
 import { describe, expect, it } from 'vitest';
 import { fuzzParser } from './fixtures/parser-fuzz.js';
 

@@ -1,4 +1,7 @@
-/** The fuzz of parser.fuzz.test.ts with ten seeds of ten million streams. Long with `PERCORE_STRESS=1` only: it takes minutes. */
+/**
+ * The fuzz of parser.fuzz.test.ts with ten seeds of ten million streams. Long with `PERCORE_STRESS=1` only: it takes
+ * minutes.
+ */
 import { describe, expect, it } from 'vitest';
 import { fuzzParser } from './fixtures/parser-fuzz.js';
 

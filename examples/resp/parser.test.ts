@@ -11,8 +11,13 @@ function parse(pieces: readonly string[], limits: ParserLimits = DEFAULT_LIMITS)
     const bytes = new Uint8Array(latin1(`<<${piece}>>`));
     parser.feed(bytes, 2, piece.length);
     for (let outcome = parser.next(); ; outcome = parser.next()) {
-      if (outcome === COMMAND) found.push(Array.from({ length: parser.count }, (_, i) => Buffer.from(parser.bytes.slice(parser.starts[i]!, parser.ends[i]!)).toString('latin1')));
-      else if (outcome === NEED_MORE) break;
+      if (outcome === COMMAND) {
+        found.push(
+          Array.from({ length: parser.count }, (_, i) =>
+            Buffer.from(parser.bytes.slice(parser.starts[i]!, parser.ends[i]!)).toString('latin1'),
+          ),
+        );
+      } else if (outcome === NEED_MORE) break;
       else {
         found.push(parser.error);
         break;
@@ -27,7 +32,9 @@ const SET = '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$11\r\nhello\r\nyou!\r\n';
 
 describe('the request parser', () => {
   it('finds several commands in one piece, where they lie', () => {
-    expect(parse([`${SET}*1\r\n$4\r\nPING\r\n${SET}`])).toEqual([['SET', 'k', 'hello\r\nyou!'], ['PING'], ['SET', 'k', 'hello\r\nyou!']]);
+    expect(parse([`${SET}*1\r\n$4\r\nPING\r\n${SET}`])).toEqual([
+      ['SET', 'k', 'hello\r\nyou!'], ['PING'], ['SET', 'k', 'hello\r\nyou!'],
+    ]);
     const parser = new RequestParser();
     const bytes = new Uint8Array(latin1(SET));
     parser.feed(bytes, 0, bytes.length);
@@ -36,11 +43,15 @@ describe('the request parser', () => {
   });
 
   it.each(Array.from({ length: SET.length - 1 }, (_, i) => i + 1))('finds a command cut at byte %i', (cut) => {
-    expect(parse([SET.slice(0, cut), `${SET.slice(cut)}${SET}`])).toEqual([['SET', 'k', 'hello\r\nyou!'], ['SET', 'k', 'hello\r\nyou!']]);
+    expect(parse([SET.slice(0, cut), `${SET.slice(cut)}${SET}`])).toEqual([
+      ['SET', 'k', 'hello\r\nyou!'], ['SET', 'k', 'hello\r\nyou!'],
+    ]);
   });
 
   it('finds commands in single bytes, inline ones too', () => {
-    expect(parse([...`${SET}get "a b"\r\n\r\n${SET}`])).toEqual([['SET', 'k', 'hello\r\nyou!'], ['get', 'a b'], ['SET', 'k', 'hello\r\nyou!']]);
+    expect(parse([...`${SET}get "a b"\r\n\r\n${SET}`])).toEqual([
+      ['SET', 'k', 'hello\r\nyou!'], ['get', 'a b'], ['SET', 'k', 'hello\r\nyou!'],
+    ]);
   });
 
   it('passes over arrays of nothing and empty lines', () => {
@@ -114,7 +125,9 @@ describe('the request parser', () => {
     parser.feed(more, 0, more.length);
     parser.keep();
     const names: string[] = [];
-    while (parser.next() === COMMAND) names.push(Buffer.from(parser.bytes.slice(parser.starts[0], parser.ends[0])).toString());
+    while (parser.next() === COMMAND) {
+      names.push(Buffer.from(parser.bytes.slice(parser.starts[0], parser.ends[0])).toString());
+    }
     expect(names).toEqual(['PING', 'QUIT']);
   });
 });
@@ -127,8 +140,15 @@ describe('long commands', () => {
       return (state >> 8) % below;
     };
     const clients = Array.from({ length: 6 }, (_, id) => {
-      const values = Array.from({ length: 8 }, (__, i) => Buffer.alloc(random(i % 2 === 0 ? 400_000 : 3_000_000), `${id}.${i} `));
-      const stream = Buffer.concat(values.flatMap((value, i) => [Buffer.from(`*3\r\n$3\r\nSET\r\n$2\r\nk${i}\r\n$${value.length}\r\n`), value, Buffer.from('\r\n*1\r\n$4\r\nPING\r\n')]));
+      const values = Array.from({ length: 8 }, (__, i) =>
+        Buffer.alloc(random(i % 2 === 0 ? 400_000 : 3_000_000), `${id}.${i} `),
+      );
+      const stream = Buffer.concat(
+        values.flatMap((value, i) => [
+          Buffer.from(`*3\r\n$3\r\nSET\r\n$2\r\nk${i}\r\n$${value.length}\r\n`), value,
+          Buffer.from('\r\n*1\r\n$4\r\nPING\r\n'),
+        ]),
+      );
       return { parser: new RequestParser(), values, stream, at: 0, found: 0 };
     });
     const chunk = new Uint8Array(65_536);
@@ -144,7 +164,12 @@ describe('long commands', () => {
         const { bytes, starts, ends, count } = client.parser;
         const number = client.found++;
         if (number % 2 === 1) expect(count).toBe(1);
-        else expect(Buffer.from(bytes.buffer, bytes.byteOffset + starts[2]!, ends[2]! - starts[2]!).equals(client.values[number / 2]!)).toBe(true);
+        else
+          expect(
+            Buffer.from(bytes.buffer, bytes.byteOffset + starts[2]!, ends[2]! - starts[2]!).equals(
+              client.values[number / 2]!,
+            ),
+          ).toBe(true);
       }
       // The chunk is somebody else's now.
       chunk.fill(0x2a);

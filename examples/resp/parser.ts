@@ -1,5 +1,6 @@
 /**
- * Cuts a stream of Redis requests (RESP2, and inline commands as telnet sends them) into commands, whatever pieces it arrives in.
+ * Cuts a stream of Redis requests (RESP2, and inline commands as telnet sends them) into commands, whatever pieces it
+ * arrives in.
  *
  *     feed(chunk) ; next() -> COMMAND ; next() -> COMMAND ; next() -> NEED_MORE ; feed(chunk) ; ...
  *
@@ -7,14 +8,14 @@
  *     begin --any other byte--> inline line --> COMMAND
  *     any --what the protocol forbids--> FAILED, for good
  *
- * A command that lies whole in its chunk is not copied: its arguments are places in the chunk. Half a command at the end of a chunk is
- * copied to a buffer of the parser, and parsing goes on there where it stopped, so no byte is looked at twice however small the pieces are.
- * The header says how long a long argument is: the buffer is made for it once, though never for eight times more than has come, since what is
- * only announced must cost nothing.
- * Why not a general parser of RESP values: requests are arrays of bulk strings only, and knowing that is what makes one pass enough.
+ * A command that lies whole in its chunk is not copied: its arguments are places in the chunk. Half a command at the
+ * end of a chunk is copied to a buffer of the parser, and parsing goes on there where it stopped, so no byte is looked
+ * at twice however small the pieces are. The header says how long a long argument is: the buffer is made for it once,
+ * though never for eight times more than has come, since what is only announced must cost nothing. Why not a general
+ * parser of RESP values: requests are arrays of bulk strings only, and knowing that is what makes one pass enough.
  *
- * What is accepted and what is not, to the word of the error, is what redis-server 7.0 does (it does not look at the byte behind a \r either);
- * see https://redis.io/docs/reference/protocol-spec. Only the limits are our own.
+ * What is accepted and what is not, to the word of the error, is what redis-server 7.0 does (it does not look at the
+ * byte behind a \r either); see https://redis.io/docs/reference/protocol-spec. Only the limits are our own.
  */
 import { readInteger, type Arguments } from './arguments.js';
 import { copyBytes } from './bytes.js';
@@ -110,7 +111,10 @@ export class RequestParser implements Arguments {
     return this.readArguments();
   }
 
-  /** Copies what is left of the chunk, which the caller may then use for something else. `next` does it when it needs more. */
+  /**
+   * Copies what is left of the chunk, which the caller may then use for something else. `next` does it when it needs
+   * more.
+   */
   keep(): void {
     const length = this.end - this.first;
     if (length === 0) {

@@ -1,6 +1,7 @@
 /**
- * Random commands, the same to this server and to the real redis-server, pipelined and cut at random places: each reply must be the same to the byte.
- * Tens of thousands in CI, millions with PERCORE_STRESS=1; a failure names its seed (PERCORE_SEED=n runs that one).
+ * Random commands, the same to this server and to the real redis-server, pipelined and cut at random places: each reply
+ * must be the same to the byte. Tens of thousands in CI, millions with PERCORE_STRESS=1; a failure names its seed
+ * (PERCORE_SEED=n runs that one).
  */
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -44,21 +45,35 @@ class Random {
 }
 
 const NUMBERS = [
-  '0', '1', '-1', '2', '10', '100', '-100', '9007199254740991', '9007199254740992', '9007199254740993', '-9007199254740993', '9223372036854775', '-9223372036854775', '9223372036854776',
-  '9223372036854775806', '9223372036854775807', '-9223372036854775808', '9223372036854775808', '99999999999999999999', '01', '+1', '-0', '1.5', ' 1', '1 ', '', 'x', '0x10', '1e3',
+  '0', '1', '-1', '2', '10', '100', '-100', '9007199254740991', '9007199254740992', '9007199254740993',
+  '-9007199254740993', '9223372036854775', '-9223372036854775', '9223372036854776', '9223372036854775806',
+  '9223372036854775807', '-9223372036854775808', '9223372036854775808', '99999999999999999999', '01', '+1', '-0', '1.5',
+  ' 1', '1 ', '', 'x', '0x10', '1e3',
 ];
 /** Not such as end a life while the test runs: the two servers would see that at different moments. */
 const LIVES = ['1000', '2000', '3000', '100000', ...NUMBERS.filter((text) => !/^[1-9]\d{0,2}$/.test(text))];
-const VALUES = ['', 'v', 'a longer value', '\0', '\r\n', '\xff\xfe', '*1\r\n$4\r\nPING\r\n', 'x'.repeat(1000), 'y'.repeat(40_000)];
+const VALUES = [
+  '', 'v', 'a longer value', '\0', '\r\n', '\xff\xfe', '*1\r\n$4\r\nPING\r\n', 'x'.repeat(1000), 'y'.repeat(40_000),
+];
 const WORDS = ['NX', 'xx', 'GET', 'get', 'KEEPTTL', 'EX', 'px', 'GT', 'LT', 'foo', ''];
 
-/** One command of those that the README names, mostly right, sometimes with too many arguments, too few or strange ones. */
+/**
+ * One command of those that the README names, mostly right, sometimes with too many arguments, too few or strange ones.
+ */
 function command(random: Random): string[] {
   const key = (): string => random.of(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', '', '\xff\0', 'key', 'k'.repeat(200)]);
   const number = (): string => random.of(NUMBERS);
   const value = (): string => (random.below(3) === 0 ? number() : random.of(VALUES));
   const seconds = (): string => random.of(LIVES);
-  const life = (): string[] => random.of([() => [], () => ['EX', seconds()], () => ['PX', `${seconds()}000`], () => ['KEEPTTL'], () => ['EX', seconds(), 'EX', seconds()], () => [random.of(WORDS)]])();
+  const life = (): string[] =>
+    random.of([
+      () => [],
+      () => ['EX', seconds()],
+      () => ['PX', `${seconds()}000`],
+      () => ['KEEPTTL'],
+      () => ['EX', seconds(), 'EX', seconds()],
+      () => [random.of(WORDS)],
+    ])();
   const words = random.of<() => string[]>([
     () => ['SET', key(), value()],
     () => ['SET', key(), value(), ...random.some(() => random.of(WORDS), 2), ...life()],
@@ -84,10 +99,21 @@ function command(random: Random): string[] {
     () => ['ECHO', value()],
     () => ['PING', ...random.some(value, 1)],
     () => ['DBSIZE'],
-    () => (random.below(20) === 0 ? [random.of(['FLUSHALL', 'FLUSHDB']), ...random.some(() => random.of(['ASYNC', 'sync', 'x']), 1)] : ['DBSIZE']),
+    () =>
+      random.below(20) === 0
+        ? [random.of(['FLUSHALL', 'FLUSHDB']), ...random.some(() => random.of(['ASYNC', 'sync', 'x']), 1)]
+        : ['DBSIZE'],
     () => ['SELECT', random.of(['0', 'x', '-1', '99999999999999999999'])],
-    () => ['CLIENT', random.of(['GETNAME', 'SETNAME', 'setinfo', 'FOO']), ...random.some(() => random.of(['me', 'my name', 'x', 'y\n', '']), 2)],
-    () => ['CONFIG', random.of(['GET', 'FOO']), ...random.some(() => random.of(['appendonly', 'no', 'save', 'nosuch']), 1)],
+    () => [
+      'CLIENT',
+      random.of(['GETNAME', 'SETNAME', 'setinfo', 'FOO']),
+      ...random.some(() => random.of(['me', 'my name', 'x', 'y\n', '']), 2),
+    ],
+    () => [
+      'CONFIG',
+      random.of(['GET', 'FOO']),
+      ...random.some(() => random.of(['appendonly', 'no', 'save', 'nosuch']), 1),
+    ],
     () => ['CONFIG', 'set', ...random.some(() => [random.of(['appendonly', 'nosuch']), 'no'], 2).flat()],
     () => ['HELLO', random.of(['2', '1', '4', 'x', '9223372036854775808']), 'foo', 'foo'],
     () => ['AUTH', ...random.some(() => random.of(['default', 'somebody', 'x']), 3)],
@@ -124,10 +150,12 @@ function replyEnds(bytes: Buffer): number[] {
 }
 
 /** Sends it in pieces of random lengths and returns all replies. */
-async function talk(port: number, stream: Buffer, count: number, random: Random): Promise<{ bytes: Buffer; ends: number[] }> {
+async function talk(
+  port: number, stream: Buffer, count: number, random: Random,
+): Promise<{ bytes: Buffer; ends: number[] }> {
   const peer = new RawPeer(port);
   await once(peer.socket, 'connect');
-  for (let at = 0; at < stream.length; ) {
+  for (let at = 0; at < stream.length;) {
     // Now one byte at a time, now much in one go.
     const size = 1 + random.below(random.of([2, 20, 500, 20_000, 200_000]));
     peer.send(stream.subarray(at, at + size));
@@ -147,14 +175,19 @@ describe.each(['one reactor', 'three reactors'])('on %s', (name) => {
       const random = new Random(seed);
       const commands = [['FLUSHALL'], ...Array.from({ length: COMMANDS }, () => command(random))];
       const stream = Buffer.from(commands.map((words) => ask(...words)).join(''), 'latin1');
-      const [expected, observed] = await Promise.all([redis.port, own[name]!.port].map((port) => talk(port, stream, commands.length, new Random(seed))));
+      const [expected, observed] = await Promise.all(
+        [redis.port, own[name]!.port].map((port) => talk(port, stream, commands.length, new Random(seed))),
+      );
       const wrong: string[] = [];
       for (const [i, words] of commands.entries()) {
-        const reply = (from: { bytes: Buffer; ends: number[] }): string => from.bytes.toString('latin1', from.ends[i - 1] ?? 0, from.ends[i]);
+        const reply = (from: { bytes: Buffer; ends: number[] }): string =>
+          from.bytes.toString('latin1', from.ends[i - 1] ?? 0, from.ends[i]);
         const [theirs, ours] = [reply(expected!), reply(observed!)];
         // What is left of a life depends on when each was asked.
         if (ours === theirs || (/^ttl$/i.test(words[0]!) && near(ours, theirs))) continue;
-        wrong.push(`command ${i}: ${JSON.stringify(words).slice(0, 200)}: ${JSON.stringify(ours).slice(0, 200)} for ${JSON.stringify(theirs).slice(0, 200)}`);
+        wrong.push(
+          `command ${i}: ${JSON.stringify(words).slice(0, 200)}: ${JSON.stringify(ours).slice(0, 200)} for ${JSON.stringify(theirs).slice(0, 200)}`,
+        );
       }
       expect({ seed, wrong: wrong.slice(0, 10) }).toEqual({ seed, wrong: [] });
     }
@@ -162,4 +195,5 @@ describe.each(['one reactor', 'three reactors'])('on %s', (name) => {
   }, 3_600_000);
 });
 
-const near = (a: string, b: string): boolean => /^:\d+\r\n$/.test(a) && Math.abs(Number(BigInt(a.slice(1, -2)) - BigInt(b.slice(1, -2)))) <= 10;
+const near = (a: string, b: string): boolean =>
+  /^:\d+\r\n$/.test(a) && Math.abs(Number(BigInt(a.slice(1, -2)) - BigInt(b.slice(1, -2)))) <= 10;

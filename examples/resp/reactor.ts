@@ -1,4 +1,6 @@
-/** Runs once in every reactor: its share of the keys, the connections the kernel gives it, and the lanes to the others. */
+/**
+ * Runs once in every reactor: its share of the keys, the connections the kernel gives it, and the lanes to the others.
+ */
 import type { Reactor } from 'percore';
 import { serve } from './connection-transport.js';
 import { Counters } from './counters.js';
@@ -42,18 +44,24 @@ export default function start(reactor: Reactor<RespServices>, data: RespData): v
     ...(data.replyBytes === undefined ? {} : { replyBytes: data.replyBytes }),
     port: () => listeningPort,
   });
-  const shards = reactor.reactors === 1 ? undefined : new Shards(reactor as Reactor, server.execute, server.publishFigures, server.describe, server.replyBytes);
+  const shards =
+    reactor.reactors === 1
+      ? undefined
+      : new Shards(reactor as Reactor, server.execute, server.publishFigures, server.describe, server.replyBytes);
   server.peers = shards;
 
   reactor.handle('listen', (port) => {
     const { host } = data;
-    // Ports are shared between reactors; the first opens it alone for a moment, or another program of ours could be sharing it.
+    // Ports are shared between reactors; the first opens it alone for a moment, or another program of ours could be
+    // sharing it.
     if (reactor.id === 0) {
       const probe = reactor.io.listen({ host, port }, () => undefined);
       port = probe.port;
       probe.close();
     }
-    const listener = reactor.io.listen({ host, port, reusePort: true }, (connection) => serve(reactor as Reactor, server, connection));
+    const listener = reactor.io.listen({ host, port, reusePort: true }, (connection) =>
+      serve(reactor as Reactor, server, connection),
+    );
     reactor.onStop(() => listener.close());
     return (listeningPort = listener.port);
   });

@@ -16,8 +16,12 @@ function parse(pieces: readonly string[], bulks: 'text' | 'bytes' = 'text'): Rep
   return replies;
 }
 
-const STREAM = '+OK\r\n-ERR no\r\n:-12\r\n:9223372036854775807\r\n$5\r\na\r\nbc\r\n$0\r\n\r\n$-1\r\n*-1\r\n*0\r\n*3\r\n$1\r\nx\r\n*2\r\n:1\r\n*1\r\n-WRONGTYPE y\r\n$-1\r\n+end\r\n';
-const REPLIES: Reply[] = ['OK', new RespError('ERR no'), -12, 9223372036854775807n, 'a\r\nbc', '', null, null, [], ['x', [1, [new RespError('WRONGTYPE y')]], null], 'end'];
+const STREAM =
+  '+OK\r\n-ERR no\r\n:-12\r\n:9223372036854775807\r\n$5\r\na\r\nbc\r\n$0\r\n\r\n$-1\r\n*-1\r\n*0\r\n*3\r\n$1\r\nx\r\n*2\r\n:1\r\n*1\r\n-WRONGTYPE y\r\n$-1\r\n+end\r\n';
+const REPLIES: Reply[] = [
+  'OK', new RespError('ERR no'), -12, 9223372036854775807n, 'a\r\nbc', '', null, null, [],
+  ['x', [1, [new RespError('WRONGTYPE y')]], null], 'end',
+];
 
 describe('the reply parser', () => {
   it('knows every kind of reply', () => {
@@ -26,7 +30,9 @@ describe('the reply parser', () => {
   });
 
   it('finds the same wherever the stream is cut', () => {
-    for (let cut = 1; cut < STREAM.length; cut++) expect(parse([STREAM.slice(0, cut), STREAM.slice(cut)])).toEqual(REPLIES);
+    for (let cut = 1; cut < STREAM.length; cut++) {
+      expect(parse([STREAM.slice(0, cut), STREAM.slice(cut)])).toEqual(REPLIES);
+    }
     expect(parse([...STREAM])).toEqual(REPLIES);
   });
 
@@ -35,7 +41,10 @@ describe('the reply parser', () => {
     expect(parse(['$3\r\n\0\xff\r\r\n'], 'bytes')[0]).toEqual(Uint8Array.of(0, 255, 13));
   });
 
-  it.each(['HTTP/1.1 200 OK\r\n', ':1x\r\n', ':\r\n', '$-2\r\n', '$x\r\n', '$999999999999\r\n', '*99999999999\r\n', '*-2\r\n', `${'*1\r\n'.repeat(20)}`, `+${'x'.repeat(70_000)}`])('refuses %j', (stream) => {
+  it.each([
+    'HTTP/1.1 200 OK\r\n', ':1x\r\n', ':\r\n', '$-2\r\n', '$x\r\n', '$999999999999\r\n', '*99999999999\r\n', '*-2\r\n',
+    `${'*1\r\n'.repeat(20)}`, `+${'x'.repeat(70_000)}`,
+  ])('refuses %j', (stream) => {
     expect(() => parse([stream])).toThrow(ProtocolError);
   });
 });

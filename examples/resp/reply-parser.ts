@@ -3,7 +3,8 @@
  *
  *     feed(chunk) ; next() -> a reply ; next() -> NO_REPLY ; feed(chunk) ; ...
  *
- * An array that is not complete stays on a stack of open arrays, so its elements are read once; of what is smaller, only the beginning is kept.
+ * An array that is not complete stays on a stack of open arrays, so its elements are read once; of what is smaller,
+ * only the beginning is kept.
  */
 import { readBigInteger, readInteger, textOf } from './arguments.js';
 import { copyBytes } from './bytes.js';
@@ -19,7 +20,10 @@ export class RespError extends Error {
   }
 }
 
-/** Simple strings and bulks; integers (a bigint beyond 2^53); nil; arrays. Inside an array an error is an element like others. */
+/**
+ * Simple strings and bulks; integers (a bigint beyond 2^53); nil; arrays. Inside an array an error is an element like
+ * others.
+ */
 export type Reply = string | Uint8Array | number | bigint | null | RespError | Reply[];
 
 export const NO_REPLY = Symbol('no reply yet');
@@ -50,7 +54,10 @@ export class ReplyParser {
   private readonly open: { items: Reply[]; left: number }[] = [];
 
   /** `bulks`: what becomes of a bulk. As utf8 text unless said otherwise. */
-  constructor(private readonly bulks: () => 'text' | 'bytes' = () => 'text', private readonly limits: ReplyLimits = REPLY_LIMITS) {}
+  constructor(
+    private readonly bulks: () => 'text' | 'bytes' = () => 'text',
+    private readonly limits: ReplyLimits = REPLY_LIMITS,
+  ) {}
 
   /** Takes a chunk; it must stay as it is until `next` has answered NO_REPLY. */
   feed(bytes: Uint8Array, offset: number, length: number): void {
@@ -103,7 +110,9 @@ export class ReplyParser {
         return new RespError(textOf(input, at + 1, lineEnd));
       case 0x3a: {
         const value = readInteger(input, at + 1, lineEnd);
-        if (Number.isNaN(value)) throw new ProtocolError(`not an integer: ${JSON.stringify(textOf(input, at, lineEnd))}`);
+        if (Number.isNaN(value)) {
+          throw new ProtocolError(`not an integer: ${JSON.stringify(textOf(input, at, lineEnd))}`);
+        }
         this.at = after;
         return Number.isFinite(value) ? value : readBigInteger(input, at + 1, lineEnd);
       }
@@ -119,25 +128,32 @@ export class ReplyParser {
         }
         this.wanted = 0;
         this.at = after + length + 2;
-        return this.bulks() === 'bytes' ? input.slice(after, after + length) : Buffer.from(input.buffer as ArrayBuffer, input.byteOffset + after, length).toString('utf8');
+        return this.bulks() === 'bytes'
+          ? input.slice(after, after + length)
+          : Buffer.from(input.buffer as ArrayBuffer, input.byteOffset + after, length).toString('utf8');
       }
       case 0x2a: {
         const length = this.length(lineEnd, this.limits.arrayLength);
         this.at = after;
         if (length < 0) return null;
         if (length === 0) return [];
-        if (this.open.length === this.limits.depth) throw new ProtocolError(`arrays in arrays, more than ${this.limits.depth} deep`);
+        if (this.open.length === this.limits.depth) {
+          throw new ProtocolError(`arrays in arrays, more than ${this.limits.depth} deep`);
+        }
         this.open.push({ items: [], left: length });
         return OPENED;
       }
-      default: throw new ProtocolError(`a reply that begins with ${JSON.stringify(String.fromCharCode(input[at]!))}`);
+      default:
+        throw new ProtocolError(`a reply that begins with ${JSON.stringify(String.fromCharCode(input[at]!))}`);
     }
   }
 
   private length(lineEnd: number, most: number): number {
     const length = readInteger(this.input, this.at + 1, lineEnd);
     if (length >= -1 && length <= most) return length;
-    throw new ProtocolError(`a length of ${JSON.stringify(textOf(this.input, this.at, lineEnd))}, allowed are -1 to ${most}`);
+    throw new ProtocolError(
+      `a length of ${JSON.stringify(textOf(this.input, this.at, lineEnd))}, allowed are -1 to ${most}`,
+    );
   }
 
   private lineEnd(): number {

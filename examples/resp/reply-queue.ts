@@ -4,14 +4,17 @@
  *     GET a (here)   GET b (reactor 1)   GET c (here)   MGET d e (reactors 1 and 2)   PING
  *     sent at once   slot ------------- tail: c -----> slot --------------------- tail: +PONG
  *
- * A slot waits for a reply from elsewhere; its tail holds the replies of what came behind it and was done here. When the first slot has its
- * reply, that goes out, then its tail, then the next slots as far as they are complete.
+ * A slot waits for a reply from elsewhere; its tail holds the replies of what came behind it and was done here. When
+ * the first slot has its reply, that goes out, then its tail, then the next slots as far as they are complete.
  */
 import { copyBytes } from './bytes.js';
 import { MGET, type Command } from './command-table.js';
 import { ReplyWriter } from './reply-writer.js';
 
-/** Takes the reply of a command that ran in another reactor. Throws nothing: who calls it has other clients' replies to hand out. */
+/**
+ * Takes the reply of a command that ran in another reactor. Throws nothing: who calls it has other clients' replies to
+ * hand out.
+ */
 export interface Receiver {
   receive(bytes: Uint8Array, start: number, end: number): void;
 }
@@ -78,7 +81,10 @@ export class SlotPool {
   }
 }
 
-/** Puts together the replies of a command that was taken apart: integers are added, values go to their places, OK when all are. */
+/**
+ * Puts together the replies of a command that was taken apart: integers are added, values go to their places, OK when
+ * all are.
+ */
 export class Gather {
   private waiting = 0;
   private sum = 0;
@@ -87,9 +93,17 @@ export class Gather {
   private readonly values: Uint8Array[] = [];
 
   /** `mostBytes`: how long the reply may be; `describe`: what an exception is called in a reply. */
-  constructor(private readonly command: Command, private readonly slot: Slot, private readonly mostBytes: number, private readonly describe: (error: unknown) => string) {}
+  constructor(
+    private readonly command: Command,
+    private readonly slot: Slot,
+    private readonly mostBytes: number,
+    private readonly describe: (error: unknown) => string,
+  ) {}
 
-  /** A receiver for one reactor's share; `places`: which arguments of MGET it has. Make all of them before the first reply can come. */
+  /**
+   * A receiver for one reactor's share; `places`: which arguments of MGET it has. Make all of them before the first
+   * reply can come.
+   */
   part(places: readonly number[]): Receiver {
     this.waiting++;
     return { receive: (bytes, start, end) => this.add(places, bytes, start, end) };

@@ -1,11 +1,11 @@
 /**
- * Writes RESP2 replies into one growing piece of memory, which is then handed to a connection or a lane in one go. One writer serves a whole
- * reactor: between two steps it is empty.
+ * Writes RESP2 replies into one growing piece of memory, which is then handed to a connection or a lane in one go. One
+ * writer serves a whole reactor: between two steps it is empty.
  *
  *     begin() ; the reply ... ; begin() ; half a reply, an exception ; abort('ERR why') ; begin() ; ...
  *
- * A command that fails in the middle of its reply, because memory is short or the reply would be longer than `mostBytes`, so costs its own
- * reply alone: those before it in the same memory may be other commands'.
+ * A command that fails in the middle of its reply, because memory is short or the reply would be longer than
+ * `mostBytes`, so costs its own reply alone: those before it in the same memory may be other commands'.
  */
 import { copyBytes, writeNumber } from './bytes.js';
 
@@ -76,7 +76,10 @@ export class ReplyWriter {
     this.line(0x2b, text);
   }
 
-  /** `text` begins with the kind of error: ERR, WRONGTYPE. Line ends in it become spaces, or they would end the reply; those behind it go. */
+  /**
+   * `text` begins with the kind of error: ERR, WRONGTYPE. Line ends in it become spaces, or they would end the reply;
+   * those behind it go.
+   */
   error(text: string): void {
     this.line(0x2d, text.replace(/[\r\n]+$/, '').replace(/[\r\n]/g, ' '));
   }

@@ -1,4 +1,7 @@
-/** The server as its users meet it: the real redis-cli and redis-benchmark, pipelines over several reactors, slow readers, ends of life, signals. */
+/**
+ * The server as its users meet it: the real redis-cli and redis-benchmark, pipelines over several reactors, slow
+ * readers, ends of life, signals.
+ */
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exchange, RawPeer, requireProgram, run, startOwn, type RunningServer } from './fixtures/processes.js';
@@ -7,7 +10,9 @@ import { ask, bulk, makeTraffic } from './fixtures/traffic.js';
 const own: Record<number, RunningServer> = {};
 
 beforeAll(async () => {
-  for (const reactors of [1, 2, 3]) own[reactors] = await startOwn('--reactors', String(reactors), '--subscriber-bytes', '200000');
+  for (const reactors of [1, 2, 3]) {
+    own[reactors] = await startOwn('--reactors', String(reactors), '--subscriber-bytes', '200000');
+  }
 });
 afterAll(async () => {
   await Promise.all(Object.values(own).map((server) => server.stop()));
@@ -15,7 +20,12 @@ afterAll(async () => {
 
 const infoOf = async (server: RunningServer): Promise<Record<string, string>> => {
   const text = await exchange(server.port, ask('INFO'));
-  return Object.fromEntries(text.split('\r\n').filter((line) => line.includes(':')).map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
+  return Object.fromEntries(
+    text
+      .split('\r\n')
+      .filter((line) => line.includes(':'))
+      .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
+  );
 };
 
 describe('redis-cli', () => {
@@ -55,7 +65,9 @@ describe('redis-cli', () => {
 
   it('reads commands from standard input, as an interactive session does', async () => {
     requireProgram('redis-cli', 'redis-tools');
-    const output = await run('redis-cli', ['-p', String(own[2]!.port)], { input: 'SET in:a 1\nINCR in:a\nGET in:a\nSUBSCRIBE\nDEL in:a\n' });
+    const output = await run('redis-cli', ['-p', String(own[2]!.port)], {
+      input: 'SET in:a 1\nINCR in:a\nGET in:a\nSUBSCRIBE\nDEL in:a\n',
+    });
     expect(output).toBe("OK\n2\n2\nERR wrong number of arguments for 'subscribe' command\n\n1\n");
   });
 
@@ -64,9 +76,14 @@ describe('redis-cli', () => {
     for (const peer of peers) peer.send(ask('SUBSCRIBE', 'cli:news'));
     for (const peer of peers) await peer.until((text) => text.includes(':1\r\n'), 'the confirmation');
     for (let i = 0; i < 8; i++) expect((await cli(3, 'PUBLISH', 'cli:news', `message ${i}`)).trimEnd()).toBe('12');
-    const messages = Array.from({ length: 8 }, (_, i) => `*3\r\n${bulk('message')}${bulk('cli:news')}${bulk(`message ${i}`)}`).join('');
+    const messages = Array.from(
+      { length: 8 },
+      (_, i) => `*3\r\n${bulk('message')}${bulk('cli:news')}${bulk(`message ${i}`)}`,
+    ).join('');
     for (const peer of peers) {
-      expect(await peer.until((text) => text.endsWith(messages), 'the messages')).toBe(`*3\r\n${bulk('subscribe')}${bulk('cli:news')}:1\r\n${messages}`);
+      expect(await peer.until((text) => text.endsWith(messages), 'the messages')).toBe(
+        `*3\r\n${bulk('subscribe')}${bulk('cli:news')}:1\r\n${messages}`,
+      );
       peer.socket.destroy();
     }
     // Gone with their connections: the channel has nobody.
@@ -85,9 +102,18 @@ describe('redis-cli', () => {
 });
 
 describe('redis-benchmark', () => {
-  it.each([[1, 1], [1, 16], [2, 1], [2, 16], [3, 16]])('runs on %i reactors with a pipeline of %i', async (reactors, pipeline) => {
+  it.each([
+    [1, 1], [1, 16], [2, 1], [2, 16], [3, 16],
+  ])('runs on %i reactors with a pipeline of %i', async (reactors, pipeline) => {
     requireProgram('redis-benchmark', 'redis-tools');
-    const output = await run('redis-benchmark', ['-p', String(own[reactors]!.port), '-n', '2000', '-P', String(pipeline), '-t', 'set,get,incr,lpush', '-r', '500', '--csv'], { timeoutMs: 30_000 });
+    const output = await run(
+      'redis-benchmark',
+      [
+        '-p', String(own[reactors]!.port), '-n', '2000', '-P', String(pipeline), '-t', 'set,get,incr,lpush', '-r',
+        '500', '--csv',
+      ],
+      { timeoutMs: 30_000 },
+    );
     const rows = output.trim().split('\n');
     expect(rows.map((row) => row.split(',')[0])).toEqual(['"test"', '"SET"', '"GET"', '"INCR"', '"LPUSH"']);
     expect(own[reactors]!.stderr()).not.toMatch(/Error/);
@@ -108,8 +134,13 @@ describe('a pipeline over several reactors', () => {
   it('carries values longer than a lane', async () => {
     const value = Buffer.alloc(1_000_000, 'the quick brown fox ').toString();
     const keys = Array.from({ length: 6 }, (_, i) => `long:${i}`);
-    const answer = await exchange(own[3]!.port, [...keys.map((key) => ask('SET', key, value + key)), ask('MGET', ...keys), ask('DEL', ...keys)].join(''));
-    expect(answer.startsWith(`${'+OK\r\n'.repeat(6)}*6\r\n${keys.map((key) => bulk(value + key)).join('')}:6\r\n`)).toBe(true);
+    const answer = await exchange(
+      own[3]!.port,
+      [...keys.map((key) => ask('SET', key, value + key)), ask('MGET', ...keys), ask('DEL', ...keys)].join(''),
+    );
+    expect(
+      answer.startsWith(`${'+OK\r\n'.repeat(6)}*6\r\n${keys.map((key) => bulk(value + key)).join('')}:6\r\n`),
+    ).toBe(true);
   });
 
   it('has its keys in all reactors', async () => {
@@ -126,11 +157,18 @@ describe('ends of life', () => {
     const { port } = own[reactors]!;
     const before = Number((await infoOf(own[reactors]!))['expired_keys']);
     const keys = Array.from({ length: 50 }, (_, i) => `life:${i}`);
-    await exchange(port, keys.map((key) => ask('SET', key, 'v', 'PX', '80')).join('') + ask('SET', 'life:stays', 'v', 'PX', '80') + ask('SET', 'life:stays', 'w'));
+    await exchange(
+      port,
+      keys.map((key) => ask('SET', key, 'v', 'PX', '80')).join('') +
+        ask('SET', 'life:stays', 'v', 'PX', '80') +
+        ask('SET', 'life:stays', 'w'),
+    );
     // Nobody looks at them: the timers remove them.
     const info = await untilInfo(own[reactors]!, (now) => Number(now['expired_keys']) >= before + 50);
     expect(Number(info['expired_keys'])).toBe(before + 50);
-    expect(await exchange(port, ask('MGET', ...keys.slice(0, 3)) + ask('GET', 'life:stays') + ask('TTL', 'life:0'))).toContain('*3\r\n$-1\r\n$-1\r\n$-1\r\n$1\r\nw\r\n:-2\r\n');
+    expect(
+      await exchange(port, ask('MGET', ...keys.slice(0, 3)) + ask('GET', 'life:stays') + ask('TTL', 'life:0')),
+    ).toContain('*3\r\n$-1\r\n$-1\r\n$-1\r\n$1\r\nw\r\n:-2\r\n');
   });
 });
 
@@ -146,7 +184,10 @@ describe('slow readers', () => {
     const stream = Array.from({ length: COUNT }, (_, i) => ask('GET', `slow:${'abc'[i % 3]}`)).join('');
     const before = await infoOf(own[2]!);
     peer.send(stream);
-    const blocked = await untilInfo(own[2]!, (info) => Number(info['blocked_by_slow_reading']) > Number(before['blocked_by_slow_reading']));
+    const blocked = await untilInfo(
+      own[2]!,
+      (info) => Number(info['blocked_by_slow_reading']) > Number(before['blocked_by_slow_reading']),
+    );
     // 150 MB of answers wait to be made, not in memory.
     expect(Number(blocked['used_memory_rss']) - Number(before['used_memory_rss'])).toBeLessThan(75e6);
     expect(await exchange(port, ask('ECHO', 'the others go on'))).toContain('the others go on');
@@ -200,7 +241,12 @@ describe('ends of connections', () => {
     for (let i = 0; i < 20; i++) {
       const peer = new RawPeer(port);
       await once(peer.socket, 'connect');
-      peer.send(Array.from({ length: 2000 }, (_, n) => ask('GET', `reset:${n}`) + ask('MGET', `reset:${n}`, `reset:${n + 1}`)).join(''));
+      peer.send(
+        Array.from(
+          { length: 2000 },
+          (_, n) => ask('GET', `reset:${n}`) + ask('MGET', `reset:${n}`, `reset:${n + 1}`),
+        ).join(''),
+      );
       peer.socket.resetAndDestroy();
     }
     await untilInfo(own[3]!, (info) => Number(info['connected_clients']) === before);
@@ -235,7 +281,10 @@ describe('the program', () => {
 });
 
 /** Asks INFO until something holds of it; fails after 30 s. */
-async function untilInfo(server: RunningServer, isSo: (info: Record<string, string>) => boolean): Promise<Record<string, string>> {
+async function untilInfo(
+  server: RunningServer,
+  isSo: (info: Record<string, string>) => boolean,
+): Promise<Record<string, string>> {
   const endMs = performance.now() + 30_000;
   for (;;) {
     const info = await infoOf(server);

@@ -1,4 +1,6 @@
-/** What the sessions of one reactor share: its keys and channels, the way to the other reactors, one writer for replies. */
+/**
+ * What the sessions of one reactor share: its keys and channels, the way to the other reactors, one writer for replies.
+ */
 import { hashKey } from 'percore';
 import type { Arguments } from './arguments.js';
 import { Channels } from './channels.js';
@@ -68,7 +70,9 @@ export class Server {
 
   /** The reactor on which the key lives that is argument `index`. */
   ownerOf(args: Arguments, index: number): number {
-    return this.reactors === 1 ? this.id : this.options.ownerOf(hashKey(args.bytes, args.starts[index]!, args.ends[index]!));
+    return this.reactors === 1
+      ? this.id
+      : this.options.ownerOf(hashKey(args.bytes, args.starts[index]!, args.ends[index]!));
   }
 
   /** Runs a command on this reactor's keys or channels, and replies with an error if that throws. */
@@ -81,7 +85,10 @@ export class Server {
     }
   };
 
-  /** What a client is told of an exception. Memory that is short and replies that are too long are the clients' affair, others a fault of ours. */
+  /**
+   * What a client is told of an exception. Memory that is short and replies that are too long are the clients' affair,
+   * others a fault of ours.
+   */
   readonly describe = (error: unknown): string => {
     this.counters.row[FAILED]!++;
     if (error instanceof ReplyTooLong) return `ERR ${error.message}`;
@@ -91,8 +98,9 @@ export class Server {
   };
 
   private run(index: number, args: Arguments, reply: ReplyWriter): void {
-    if (index === PUBLISH.index) reply.integer(this.channels.publish(args.bytes, args.starts[1]!, args.ends[1]!, args.starts[2]!, args.ends[2]!));
-    else commands[index]!.step!(args, reply, this.keys);
+    if (index === PUBLISH.index) {
+      reply.integer(this.channels.publish(args.bytes, args.starts[1]!, args.ends[1]!, args.starts[2]!, args.ends[2]!));
+    } else commands[index]!.step!(args, reply, this.keys);
   }
 
   /** Writes down where the others see it what changed in a step; at the end of each. */

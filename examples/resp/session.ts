@@ -1,20 +1,25 @@
 /**
- * One client: bytes in, commands worked, replies out in the order of the commands. Knows its connection as a `Transport` only.
+ * One client: bytes in, commands worked, replies out in the order of the commands. Knows its connection as a
+ * `Transport` only.
  *
  *     receive -> parser -> command here --------------------> writer -> settle -> offer
  *                       -> command elsewhere -> slot .... reply -> send ---------> offer
  *
- * Four things stop the reading until they are over: the connection takes no more (a reader that is slow), the outbox to another reactor is
- * full, so many commands wait for other reactors that their replies could take too much memory, or replies of this reactor wait behind one from
- * another and take too much already. What was read by then waits in the parser.
+ * Four things stop the reading until they are over: the connection takes no more (a reader that is slow), the outbox to
+ * another reactor is full, so many commands wait for other reactors that their replies could take too much memory, or
+ * replies of this reactor wait behind one from another and take too much already. What was read by then waits in the
+ * parser.
  *
- * An exception costs the command that it comes from, which replies with an error; where the order of replies can no longer be kept, because
- * there is no memory for those that wait, it costs this client its connection. Nothing that several clients share is left half-written.
+ * An exception costs the command that it comes from, which replies with an error; where the order of replies can no
+ * longer be kept, because there is no memory for those that wait, it costs this client its connection. Nothing that
+ * several clients share is left half-written.
  */
 import { BACK_PRESSURED, CLOSED } from 'percore';
 import { argumentText, type Arguments } from './arguments.js';
 import type { Subscriber } from './channels.js';
-import { PING, QUIT, Route, SUBSCRIBE, UNSUBSCRIBE, findCommand, hasRightCount, type Command } from './command-table.js';
+import {
+  PING, QUIT, Route, SUBSCRIBE, UNSUBSCRIBE, findCommand, hasRightCount, type Command,
+} from './command-table.js';
 import { at } from './counters.js';
 import { FAILED, NEED_MORE, RequestParser } from './parser.js';
 import { Gather, type Slot, type SlotOwner } from './reply-queue.js';
@@ -77,7 +82,10 @@ export class Session implements SlotOwner, Subscriber {
   private isWorking = false;
   private isClosed = false;
 
-  constructor(readonly server: Server, private readonly transport: Transport) {
+  constructor(
+    readonly server: Server,
+    private readonly transport: Transport,
+  ) {
     this.parser = new RequestParser(server.limits);
     this.writer = server.writer;
     this.row = server.counters.row;
@@ -94,7 +102,8 @@ export class Session implements SlotOwner, Subscriber {
     this.row[BYTES_IN]! += length;
     try {
       this.parser.feed(bytes, offset, length);
-      // A subscriber that does not read is blocked by what it is sent; or this was in hand already when reading was paused.
+      // A subscriber that does not read is blocked by what it is sent; or this was in hand already when reading was
+      // paused.
       if (this.isBlocked) this.parser.keep();
     } catch (error) {
       return this.abandon(error);
@@ -130,10 +139,11 @@ export class Session implements SlotOwner, Subscriber {
   private work(): void {
     this.isWorking = true;
     try {
-      for (let hasMore = true; hasMore; ) {
+      for (let hasMore = true; hasMore;) {
         hasMore = this.workUntilBlocked();
         this.settle();
-        // This may make the room that was missing; then the commands behind go on at once, since nothing else would call for them.
+        // This may make the room that was missing; then the commands behind go on at once, since nothing else would
+        // call for them.
         this.server.peers?.flush();
         if (this.isBlocked || this.isEnding || this.isClosed) hasMore = false;
       }
@@ -185,9 +195,19 @@ export class Session implements SlotOwner, Subscriber {
     const { writer } = this;
     const command = findCommand(args);
     if (command === undefined) return writer.error(unknownCommand(args));
-    if (!hasRightCount(command, args.count)) return writer.error(`ERR wrong number of arguments for '${command.name}' command`);
-    if (this.channels.size !== 0 && command !== PING && command !== SUBSCRIBE && command !== UNSUBSCRIBE && command !== QUIT) {
-      return writer.error(`ERR Can't execute '${command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`);
+    if (!hasRightCount(command, args.count)) {
+      return writer.error(`ERR wrong number of arguments for '${command.name}' command`);
+    }
+    if (
+      this.channels.size !== 0 &&
+      command !== PING &&
+      command !== SUBSCRIBE &&
+      command !== UNSUBSCRIBE &&
+      command !== QUIT
+    ) {
+      return writer.error(
+        `ERR Can't execute '${command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
+      );
     }
     switch (command.route) {
       case Route.KEY: {
@@ -196,9 +216,15 @@ export class Session implements SlotOwner, Subscriber {
         else this.ask(owner, command, args);
         break;
       }
-      case Route.KEYS: this.runOnMany(command, args); break;
-      case Route.EVERYWHERE: this.runEverywhere(command, args); break;
-      default: connectionCommand(this, command, args, writer); break;
+      case Route.KEYS:
+        this.runOnMany(command, args);
+        break;
+      case Route.EVERYWHERE:
+        this.runEverywhere(command, args);
+        break;
+      default:
+        connectionCommand(this, command, args, writer);
+        break;
     }
   }
 
@@ -209,11 +235,19 @@ export class Session implements SlotOwner, Subscriber {
     this.mindRoom(owner);
   }
 
-  /** Takes a command of many keys apart, a share for each reactor that has some of them. Not atomic: each share is worked on its own. */
+  /**
+   * Takes a command of many keys apart, a share for each reactor that has some of them. Not atomic: each share is
+   * worked on its own.
+   */
   private runOnMany(command: Command, args: Arguments): void {
     const { server } = this;
-    const shares = server.reactors === 1 ? undefined : Subset.split(args, command.keyStep, server.reactors, (index) => server.ownerOf(args, index));
-    if (shares === undefined || shares[server.id]?.count === args.count) return command.step!(args, this.writer, server.keys);
+    const shares =
+      server.reactors === 1
+        ? undefined
+        : Subset.split(args, command.keyStep, server.reactors, (index) => server.ownerOf(args, index));
+    if (shares === undefined || shares[server.id]?.count === args.count) {
+      return command.step!(args, this.writer, server.keys);
+    }
     const gather = new Gather(command, this.openSlot(), server.replyBytes, server.describe);
     const parts = shares.map((share) => (share === undefined ? undefined : gather.part(share.places)));
     for (let owner = 0; owner < shares.length; owner++) {
@@ -229,7 +263,9 @@ export class Session implements SlotOwner, Subscriber {
     const { server } = this;
     if (server.reactors === 1) return server.execute(command.index, args, this.writer);
     const gather = new Gather(command, this.openSlot(), server.replyBytes, server.describe);
-    const parts = Array.from({ length: server.reactors }, (_, owner) => (owner !== server.id && server.peers!.isDead(owner) ? undefined : gather.part([])));
+    const parts = Array.from({ length: server.reactors }, (_, owner) =>
+      owner !== server.id && server.peers!.isDead(owner) ? undefined : gather.part([]),
+    );
     for (const [owner, part] of parts.entries()) {
       if (owner === server.id || part === undefined) continue;
       server.peers!.request(owner, command.index, args, part);
@@ -238,7 +274,9 @@ export class Session implements SlotOwner, Subscriber {
     this.takeOwnShare(command, args, parts[server.id]);
   }
 
-  private takeOwnShare(command: Command, share: Arguments | undefined, part: ReturnType<Gather['part']> | undefined): void {
+  private takeOwnShare(
+    command: Command, share: Arguments | undefined, part: ReturnType<Gather['part']> | undefined,
+  ): void {
     if (share === undefined || part === undefined) return;
     const { scratch } = this.server;
     this.server.execute(command.index, share, scratch);
@@ -422,7 +460,10 @@ export class Session implements SlotOwner, Subscriber {
     this.noteClosed();
   }
 
-  /** An exception where replies are put in order: what has been written cannot be kept, and what follows could not be told from it. */
+  /**
+   * An exception where replies are put in order: what has been written cannot be kept, and what follows could not be
+   * told from it.
+   */
   private abandon(error: unknown): void {
     this.server.describe(error);
     this.close();

@@ -5,9 +5,9 @@
  *     session -> request() -> outbox == lane ==> FrameReader -> command on B's keys
  *     session <- receive() <- FrameReader <== return lane == outbox <- reply
  *
- * A lane keeps its order, and B answers in the order of the requests, so A needs no numbers: a queue of those who wait, one for each reactor,
- * says whose reply it is. Replies take the return lanes and are always taken, so that two reactors can never wait for each other; requests
- * stay in their lane while the replies to them find no room.
+ * A lane keeps its order, and B answers in the order of the requests, so A needs no numbers: a queue of those who wait,
+ * one for each reactor, says whose reply it is. Replies take the return lanes and are always taken, so that two
+ * reactors can never wait for each other; requests stay in their lane while the replies to them find no room.
  */
 import { BACK_PRESSURED, OK, type ByteRecord, type Reactor } from 'percore';
 import type { Arguments } from './arguments.js';
@@ -36,9 +36,17 @@ export class Shards {
   private readonly args = new FrameArguments();
   private readonly writer: ReplyWriter;
 
-  constructor(reactor: Reactor, private readonly execute: Execute, private readonly afterStep: () => void, private readonly describe: (error: unknown) => string, replyBytes: number) {
+  constructor(
+    reactor: Reactor,
+    private readonly execute: Execute,
+    private readonly afterStep: () => void,
+    private readonly describe: (error: unknown) => string,
+    replyBytes: number,
+  ) {
     this.writer = new ReplyWriter(undefined, replyBytes);
-    this.peers = Array.from({ length: reactor.reactors }, (_, id) => (id === reactor.id ? undefined : this.makePeer(reactor, id)));
+    this.peers = Array.from({ length: reactor.reactors }, (_, id) =>
+      id === reactor.id ? undefined : this.makePeer(reactor, id),
+    );
     reactor.spawnBytes({ name: 'resp requests', priority: BAND }, (record) => this.onRequests(record));
     reactor.spawnBytes({ name: 'resp replies', priority: BAND }, (record) => this.onReplies(record));
   }
@@ -85,26 +93,37 @@ export class Shards {
   private makePeer(reactor: Reactor, id: number): Peer {
     const waiting = new WaitQueue<Receiver>();
     const requests = new Outbox(reactor.address('resp requests', { reactor: id, priority: BAND }), () => {
-      for (let receiver = waiting.shift(); receiver !== undefined; receiver = waiting.shift()) receiver.receive(DIED, 0, DIED.length);
-    });
-    const replies = new Outbox(reactor.address('resp replies', { reactor: id, priority: BAND, isReturn: true }), () => undefined);
-    const requestReader = new FrameReader((bytes, view, at) => {
-      this.args.read(bytes, view, at);
-      const { writer } = this;
-      this.execute(this.args.command, this.args, writer);
-      try {
-        replies.reply(writer.bytes, writer.length);
-      } catch (error) {
-        // Whoever asked counts the replies, so there must be one.
-        writer.abort(this.describe(error));
-        replies.reply(writer.bytes, writer.length);
+      for (let receiver = waiting.shift(); receiver !== undefined; receiver = waiting.shift()) {
+        receiver.receive(DIED, 0, DIED.length);
       }
-      writer.clear();
-    }, () => {
-      if (replies.isFull) replies.flush();
-      return !replies.isFull;
     });
-    const replyReader = new FrameReader((bytes, _view, at, length) => waiting.shift()?.receive(bytes, at + 4, at + length), () => true);
+    const replies = new Outbox(
+      reactor.address('resp replies', { reactor: id, priority: BAND, isReturn: true }),
+      () => undefined,
+    );
+    const requestReader = new FrameReader(
+      (bytes, view, at) => {
+        this.args.read(bytes, view, at);
+        const { writer } = this;
+        this.execute(this.args.command, this.args, writer);
+        try {
+          replies.reply(writer.bytes, writer.length);
+        } catch (error) {
+          // Whoever asked counts the replies, so there must be one.
+          writer.abort(this.describe(error));
+          replies.reply(writer.bytes, writer.length);
+        }
+        writer.clear();
+      },
+      () => {
+        if (replies.isFull) replies.flush();
+        return !replies.isFull;
+      },
+    );
+    const replyReader = new FrameReader(
+      (bytes, _view, at, length) => waiting.shift()?.receive(bytes, at + 4, at + length),
+      () => true,
+    );
     return { requests, replies, waiting, requestReader, replyReader };
   }
 
@@ -123,8 +142,9 @@ export class Shards {
   }
 
   /**
-   * Frames that could not be read leave replies without their requests, and then one client would get what another has asked for. Rather than that this
-   * reactor dies: its clients are disconnected, and those of the others get an error for its keys. It takes memory so short that not even a frame fits.
+   * Frames that could not be read leave replies without their requests, and then one client would get what another has
+   * asked for. Rather than that this reactor dies: its clients are disconnected, and those of the others get an error
+   * for its keys. It takes memory so short that not even a frame fits.
    */
   private readOrDie(reader: FrameReader, record: ByteRecord): boolean {
     try {

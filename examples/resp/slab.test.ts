@@ -22,7 +22,9 @@ describe('a slab', () => {
       slab.bytes.fill(i & 0xff, slab.at, slab.at + capacity);
       return { bytes: slab.bytes, at: slab.at, capacity, mark: i & 0xff };
     });
-    for (const { bytes, at, capacity, mark } of pieces) expect(bytes.subarray(at, at + capacity).every((byte) => byte === mark)).toBe(true);
+    for (const { bytes, at, capacity, mark } of pieces) {
+      expect(bytes.subarray(at, at + capacity).every((byte) => byte === mark)).toBe(true);
+    }
     expect(new Set(pieces.map(({ bytes }) => bytes)).size).toBeLessThan(5);
     const { bytes, at, capacity } = pieces[1234]!;
     slab.free(bytes, at, capacity);

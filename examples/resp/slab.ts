@@ -3,9 +3,10 @@
  *
  *     16 32 48 ... 1024 | 1280 1536 1792 2048 | 2560 ... 32 KiB | larger: an array of its own
  *
- * A piece that is freed waits in the list of its size for the next one. Why not an array for each value: a small Uint8Array is ten times its
- * content, the collector visits every one of them, and a look-up reads three more cache lines to find the bytes. What it costs: at most a quarter
- * of a piece is unused, and memory of one size does not become memory of another until the keyspace is empty (`clear`).
+ * A piece that is freed waits in the list of its size for the next one. Why not an array for each value: a small
+ * Uint8Array is ten times its content, the collector visits every one of them, and a look-up reads three more cache
+ * lines to find the bytes. What it costs: at most a quarter of a piece is unused, and memory of one size does not
+ * become memory of another until the keyspace is empty (`clear`).
  */
 const CHUNK_BYTES = 2 ** 20;
 const STEP_BYTES = 16;
@@ -28,7 +29,9 @@ export class Slab {
   private unused = CHUNK_BYTES;
   private freed: Freed[] = makeLists();
 
-  /** Gives a piece of at least `size` bytes in `bytes` and `at`, and returns how many it has. Its content is arbitrary. */
+  /**
+   * Gives a piece of at least `size` bytes in `bytes` and `at`, and returns how many it has. Its content is arbitrary.
+   */
   allocate(size: number): number {
     if (size > MOST_BYTES) {
       // Not zeroed: a text is written over all that is ever read of it.

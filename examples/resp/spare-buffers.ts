@@ -1,6 +1,7 @@
 /**
- * Buffers for what comes in pieces, used again by whichever client of the thread needs one next. Fresh memory costs more than the copy into it:
- * the kernel has to zero it page by page, and the collector to learn when nobody uses it any more.
+ * Buffers for what comes in pieces, used again by whichever client of the thread needs one next. Fresh memory costs
+ * more than the copy into it: the kernel has to zero it page by page, and the collector to learn when nobody uses it
+ * any more.
  */
 /** Kept in all; more is left to the collector. */
 const MOST_BYTES = 8 * 2 ** 20;

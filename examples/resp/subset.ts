@@ -17,7 +17,12 @@ export class Subset implements Arguments {
   }
 
   /** Splits arguments 1 and on, `step` of them to a key, by owner. Undefined where a reactor has no share. */
-  static split(args: Arguments, step: number, reactors: number, ownerOf: (index: number) => number): (Subset | undefined)[] {
+  static split(
+    args: Arguments,
+    step: number,
+    reactors: number,
+    ownerOf: (index: number) => number,
+  ): (Subset | undefined)[] {
     const shares = new Array<Subset | undefined>(reactors).fill(undefined);
     for (let i = 1; i < args.count; i += step) {
       const owner = ownerOf(i);

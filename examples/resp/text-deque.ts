@@ -1,4 +1,7 @@
-/** A list value: latin1 texts in a ring that doubles when it is full, so both ends cost the same and a range needs no walk. */
+/**
+ * A list value: latin1 texts in a ring that doubles when it is full, so both ends cost the same and a range needs no
+ * walk.
+ */
 const FIRST_CAPACITY = 8;
 
 export class TextDeque {

@@ -1,6 +1,6 @@
 /**
- * Many clients with random pipelines over several reactors, with values from a byte to longer than a lane, sent in pieces, read with pauses: every
- * answer must come, in its order. Short in CI; `PERCORE_STRESS=1` is the long form.
+ * Many clients with random pipelines over several reactors, with values from a byte to longer than a lane, sent in
+ * pieces, read with pauses: every answer must come, in its order. Short in CI; `PERCORE_STRESS=1` is the long form.
  */
 import { once } from 'node:events';
 import { afterEach, expect, it } from 'vitest';
@@ -45,7 +45,9 @@ async function talk(prefix: string, seed: number): Promise<void> {
     at += size;
   }
   const endMs = performance.now() + 300_000;
-  while (received < replies.length && !peer.isClosed && performance.now() < endMs) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (received < replies.length && !peer.isClosed && performance.now() < endMs) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
   peer.socket.destroy();
   expect({ seed, received, wrongAt }).toEqual({ seed, received: replies.length, wrongAt: -1 });
 }

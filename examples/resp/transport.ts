@@ -1,4 +1,7 @@
-/** What a session needs of its connection. Percore's connections and node:net's sockets are made into this in a few lines each. */
+/**
+ * What a session needs of its connection. Percore's connections and node:net's sockets are made into this in a few
+ * lines each.
+ */
 export interface Transport {
   /** Takes bytes to send, all or none: 0, BACK_PRESSURED with nothing taken, or CLOSED. The bytes are copied. */
   offer(bytes: Uint8Array, offset: number, length: number): number;

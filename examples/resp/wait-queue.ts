@@ -26,7 +26,9 @@ export class WaitQueue<T> {
 
   private grow(): void {
     const { items, first } = this;
-    this.items = [...items.slice(first), ...items.slice(0, first), ...new Array<T | undefined>(items.length).fill(undefined)];
+    this.items = [
+      ...items.slice(first), ...items.slice(0, first), ...new Array<T | undefined>(items.length).fill(undefined),
+    ];
     this.first = 0;
   }
 }

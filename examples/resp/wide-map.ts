@@ -1,6 +1,7 @@
 /**
- * A map from 32-bit hashes that has no limit of its own. A Map throws a RangeError at its 16,777,217th entry, which a keyspace reaches; so this is
- * 64 of them, and the highest bits of a hash say in which one it is. Growing is cheaper as well: only one of the 64 is copied at a time.
+ * A map from 32-bit hashes that has no limit of its own. A Map throws a RangeError at its 16,777,217th entry, which a
+ * keyspace reaches; so this is 64 of them, and the highest bits of a hash say in which one it is. Growing is cheaper as
+ * well: only one of the 64 is copied at a time.
  */
 const MAPS = 64;
 const SHIFT = 26;

@@ -7,12 +7,13 @@
  * The Duplex costs a copy of what is received, since Node's streams keep what they are given. Backpressure holds both ways: a reader that
  * does not read pauses the connection, and a write is done when the connection has taken it, which it does up to its `highWaterBytes`.
  */
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { checkBoolean, checkBytes, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import type { Io } from './io.js';
+import { nodeNet } from './node-net.js';
 import { checkStreamOptions } from './stream-options.js';
 
 export interface DuplexOptions {
@@ -108,10 +109,10 @@ export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Conn
   const before = head === undefined ? undefined : checkBytes('head', head);
   const fd = descriptorOf(socket);
   // From here to `destroy` nothing of libuv's runs, so nothing is received in between.
-  const cookie = io.native.socketCookie(fd);
-  const own = cookie < 0 ? cookie : io.native.takeSocket(fd, cookie);
+  const cookie = io.native.sockets.cookie(fd);
+  const own = cookie < 0 ? cookie : io.native.sockets.take(fd, cookie);
   if (own < 0) {
-    const errno = io.native.errorName(-own);
+    const errno = io.native.system.errorName(-own);
     throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot take over the socket: ${errno}`, { errno, syscall: cookie < 0 ? 'getsockopt' : 'fcntl' });
   }
   const hasPeerEnded = (socket as unknown as { _readableState: { ended: boolean } })._readableState.ended;
@@ -123,7 +124,7 @@ export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Conn
     // It is this thread's already.
     connection = io.takeUp(own, Buffer.concat(unread), hasPeerEnded, settings);
   } catch (error) {
-    io.native.socketClose(own);
+    io.native.descriptors.close(own);
     throw error;
   }
   socket.destroy();
@@ -133,7 +134,7 @@ export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Conn
 /** Throws ERR_PERCORE_INVALID_ARGUMENT unless the socket can be taken over as it is. */
 function descriptorOf(socket: Socket): number {
   const refuse = (allowed: string): PercoreError => invalidArgument('socket', socket, allowed);
-  if (!(socket instanceof Socket)) throw refuse('a net.Socket');
+  if (!(socket instanceof nodeNet().Socket)) throw refuse('a net.Socket');
   if ('encrypted' in socket) throw refuse('a net.Socket and no TLS socket: what its descriptor carries only that can read');
   const { fd } = (socket as unknown as { _handle: SocketHandle | null })._handle ?? {};
   if (socket.connecting || socket.destroyed || fd === undefined || fd < 0) throw refuse("an open socket: wait for 'connect', and take it before it is closed");

@@ -123,7 +123,7 @@ export class SendingHalf implements Refuser {
     const { io, connection } = this;
     for (let at = 0; at < length;) {
       const piece = Math.min(length - at, MOST_SEND_BYTES);
-      const sent = io.native.ioSend(io.memory.handle, connection.token, bytes, offset + at, piece);
+      const sent = io.memory.sources.send(io.memory.handle, connection.token, bytes, offset + at, piece);
       if (sent < 0) {
         connection.onFailed(-sent, 'send');
         return at;

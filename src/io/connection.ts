@@ -97,7 +97,7 @@ export class Connection implements Source, Ready {
     const { memory } = this.io;
     // After that its number may be another's.
     const isOpen = !this.isClosed_ || (this.closedInDrain === memory.drains && memory.hasRequests);
-    const peer = isOpen ? this.io.native.peerName(this.fd) : '';
+    const peer = isOpen ? this.io.native.sockets.peerName(this.fd) : '';
     return peer === '' ? 'a connection' : `a connection ${this.isOurs ? 'to' : 'from'} ${peer}`;
   }
 
@@ -312,7 +312,7 @@ export class Connection implements Source, Ready {
 
   private askForError(): void {
     this.hasError = false;
-    const errno = this.io.native.socketError(this.fd);
+    const errno = this.io.native.sockets.error(this.fd);
     if (errno === 0) return;
     this.failure = errno;
     this.failedCall = this.isConnecting ? 'connect' : 'getsockopt';
@@ -320,7 +320,7 @@ export class Connection implements Source, Ready {
   }
 
   private fail(): void {
-    const name = this.io.native.errorName(this.failure);
+    const name = this.io.native.system.errorName(this.failure);
     this.closeBy(new PercoreError('ERR_PERCORE_SYSTEM', `${this.failedCall}: ${name} on a connection`, { errno: name, syscall: this.failedCall }));
   }
 

@@ -10,7 +10,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   afterAll(() => runtime.close());
   afterEach(() => inside(runtime, 0, (reactor, _argument, { state }) => {
     reactor.io.closeAll();
-    for (const fd of state['fds'] ?? []) reactor.io.native.socketClose(fd);
+    for (const fd of state['fds'] ?? []) reactor.io.native.descriptors.close(fd);
     for (const key of Object.keys(state)) delete state[key];
   }));
 
@@ -24,18 +24,18 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       let right = -1;
       // A connection without its Connection: the plain descriptors of both ends.
       const listener = reactor.io.listen({ path }, (connection) => void (right = connection.detach()!.fd));
-      const left = native.unixConnect(path);
+      const left = native.unix.connect(path);
       await become(() => right >= 0);
       listener.close();
-      native.ownSocket(right);
+      native.descriptors.own(right);
       state['fds'].push(left, right);
       return [left, right];
     };
-    state['write'] = (fd: number, text: string) => native.descriptorWrite(fd, Buffer.from(text), 0, text.length, 0);
+    state['write'] = (fd: number, text: string) => native.descriptors.write(fd, Buffer.from(text), 0, text.length, 0);
     state['read'] = (fd: number) => {
       const bytes = Buffer.alloc(100);
-      const count = native.descriptorRead(fd, bytes, 0, 100, 0);
-      return count < 0 ? `-${native.errorName(-count)}` : bytes.subarray(0, count).toString();
+      const count = native.descriptors.read(fd, bytes, 0, 100, 0);
+      return count < 0 ? `-${native.system.errorName(-count)}` : bytes.subarray(0, count).toString();
     };
   });
 
@@ -51,7 +51,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['told'].length === 1), 'one');
       await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['write'](state['left'], 'two');
-        reactor.io.native.descriptorEnd(state['left']);
+        reactor.io.native.descriptors.end(state['left']);
       });
       await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['told'].length === 2), 'two');
       expect(await inside(runtime, 0, (_reactor, _argument, { state, io }) => [state['told'], io.READINESS])).toEqual([[[1, 'one'], [1 | 4, 'two']], { READABLE: 1, WRITABLE: 2, READ_CLOSED: 4, HANG_UP: 8, ERROR: 16, PRIORITY: 32 }]);
@@ -129,11 +129,11 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
           const other = 1 - i;
           registrations[other]!.close();
           // The other's number, for a descriptor on which nothing ever comes.
-          reactor.io.native.socketClose(ends[other]![1]);
+          reactor.io.native.descriptors.close(ends[other]![1]);
           let fresh = -1;
           // The kernel gives the lowest number that is free: a few others may come first.
           for (let tries = 0; tries < 100 && fresh !== ends[other]![1]; tries++) {
-            fresh = reactor.io.native.openInotify();
+            fresh = reactor.io.native.watches.open();
             state['fds'].push(fresh);
           }
           said.push(fresh === ends[other]![1] ? 'same number' : 'another number');

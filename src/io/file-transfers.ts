@@ -93,15 +93,15 @@ export class RingTransfers implements Transfers, Source {
 
   /** A ring, or why there is none: "io_uring_setup: EPERM". */
   static open(io: Io): RingTransfers | string {
-    const ring = io.native.openFileRing();
-    if (ring < 0) return `io_uring_setup: ${io.native.errorName(-ring)}`;
+    const ring = io.native.files.openRing();
+    if (ring < 0) return `io_uring_setup: ${io.native.system.errorName(-ring)}`;
     return new RingTransfers(io, ring);
   }
 
   hold(file: Transferring): number {
     const number = this.free.pop() ?? this.files.length;
     if (number >= MAX_RING_FILES) return EMFILE;
-    const buffer = this.io.native.holdFileBuffer(this.ring, file.buffer);
+    const buffer = this.io.native.files.holdBuffer(this.ring, file.buffer);
     if (buffer < 0) {
       this.free.push(number);
       return buffer;
@@ -110,7 +110,7 @@ export class RingTransfers implements Transfers, Source {
       if (this.held === 0) this.io.register(this, this.ring, words.interest.READABLE);
     } catch {
       // No room to watch it: the pool does without.
-      this.io.native.releaseFileBuffer(this.ring, buffer);
+      this.io.native.files.releaseBuffer(this.ring, buffer);
       this.free.push(number);
       return EMFILE;
     }
@@ -123,7 +123,7 @@ export class RingTransfers implements Transfers, Source {
 
   release(number: number): void {
     if (this.isClosed) return;
-    this.io.native.releaseFileBuffer(this.ring, this.buffers[number]!);
+    this.io.native.files.releaseBuffer(this.ring, this.buffers[number]!);
     this.files[number] = undefined;
     this.free.push(number);
     // A ring without files is no open source: it would keep a thread alive.
@@ -133,13 +133,13 @@ export class RingTransfers implements Transfers, Source {
   transfer(number: number, slot: number, isWrite: boolean, offset: number, length: number, position: number): void {
     const file = this.files[number]!;
     this.pending[number]!++;
-    const refused = this.io.native.pushFile(this.ring, isWrite ? 1 : 0, file.fd, this.buffers[number]!, offset, length, position, number * MAX_DEPTH + slot);
+    const refused = this.io.native.files.push(this.ring, isWrite, file.fd, this.buffers[number]!, offset, length, position, number * MAX_DEPTH + slot);
     // Not taken, so no completion will come: this is the one.
     if (refused < 0) this.done(number, slot, refused);
   }
 
   submit(): void {
-    const refused = this.io.native.submitFiles(this.ring);
+    const refused = this.io.native.files.submit(this.ring);
     this.reap();
     if (refused === 0 || this.isRetrying) return;
     // It stays queued; nothing would ask again by itself.
@@ -159,7 +159,7 @@ export class RingTransfers implements Transfers, Source {
     if (this.isClosed) return;
     this.isClosed = true;
     if (this.held > 0) this.io.deregister(this, this.ring);
-    this.io.native.closeFileRing(this.ring);
+    this.io.native.files.closeRing(this.ring);
     for (const number of this.files.keys()) while (this.files[number] !== undefined && this.pending[number]! > 0) this.done(number, 0, ECANCELED);
   }
 
@@ -170,7 +170,7 @@ export class RingTransfers implements Transfers, Source {
 
   private reap(): void {
     for (;;) {
-      const count = this.io.native.reapFiles(this.ring, this.pairs);
+      const count = this.io.native.files.reap(this.ring, this.pairs);
       for (let i = 0; i < count; i++) {
         const id = this.pairs[i * 2]!;
         this.done(Math.floor(id / MAX_DEPTH), id % MAX_DEPTH, this.pairs[i * 2 + 1]!);

@@ -149,13 +149,13 @@ export abstract class OpenFile implements Ready, Source, Transferring {
   /** From now on through the page cache. */
   protected noDirect(why: string): void {
     if (!this.isDirect) return;
-    if (this.fd >= 0) this.io.native.clearDirect(this.fd);
+    if (this.fd >= 0) this.io.native.files.clearDirect(this.fd);
     this.isDirect = false;
     this.refusals.push(why);
   }
 
   protected fail(errno: number, syscall: string): void {
-    const name = this.io.native.errorName(errno);
+    const name = this.io.native.system.errorName(errno);
     this.failWith(new PercoreError('ERR_PERCORE_SYSTEM', `${syscall}: ${name} on file ${this.path}`, { errno: name, syscall }));
   }
 
@@ -195,10 +195,10 @@ export abstract class OpenFile implements Ready, Source, Transferring {
     if ((!this.hasPositions || isMadeOnRead) && this.settings.flags === 'r') this.depth = 1;
     if (this.isDirect && !stat.isFile() && !stat.isBlockDevice()) this.noDirect('O_DIRECT: not a file');
     this.buffer = new Uint8Array(this.depth * this.chunkBytes + DIRECT_BORDER);
-    this.firstByte = this.io.native.bytesToBorder(this.buffer, DIRECT_BORDER);
+    this.firstByte = this.io.native.files.bytesToBorder(this.buffer, DIRECT_BORDER);
     this.number = this.transfers.hold(this);
     if (this.number < 0) {
-      this.refusals.push(`io_uring: ${this.io.native.errorName(-this.number)}, too many files`);
+      this.refusals.push(`io_uring: ${this.io.native.system.errorName(-this.number)}, too many files`);
       this.transfers = this.pool;
       this.number = this.transfers.hold(this);
     }

@@ -10,7 +10,7 @@
  */
 import { markAsUntransferable } from 'node:worker_threads';
 import { ioBlockLayout, words } from '../layout.js';
-import type { IoHandle, Native } from '../native.js';
+import type { IoHandle, NativeSources } from '../native.js';
 
 const fields = ioBlockLayout.fields;
 export const EVENTS = fields.events.at >> 2;
@@ -50,7 +50,7 @@ export class IoMemory {
   private outboxAt = 0;
   private outboxEnd = HALF_BYTES;
 
-  constructor(private readonly native: Native) {
+  constructor(readonly sources: NativeSources) {
     // One that is transferred would take the source's memory to another thread.
     for (const buffer of [this.block.buffer, this.pool.buffer, this.outbox.buffer]) markAsUntransferable(buffer);
   }
@@ -136,6 +136,6 @@ export class IoMemory {
   }
 
   drain(): void {
-    this.native.ioDrain(this.handle);
+    this.sources.drain(this.handle);
   }
 }

@@ -155,7 +155,7 @@ export class Io {
     const port = checkInteger('port', options?.port, 0, 65_535);
     const address = internetHost('host', options.host);
     const reusePort = checkBoolean('reusePort', options.reusePort ?? false);
-    const bound = this.system(() => this.native.tcpListen(address, port, reusePort, backlog), `listen on ${options.host ?? '127.0.0.1'}:${port}`);
+    const bound = this.system(() => this.native.tcp.listen(address, port, reusePort, backlog), `listen on ${options.host ?? '127.0.0.1'}:${port}`);
     const listener = new Listener(this, bound.fd, bound.port, settings, onConnection);
     this.open(listener, bound.fd, LISTENER);
     listener.start();
@@ -185,7 +185,7 @@ export class Io {
     if (isUnix(options)) return this.adopt(connectUnix(this, options.path), settings);
     const port = checkInteger('port', options?.port, 1, 65_535);
     const address = internetHost('host', options.host);
-    const { fd, errno } = this.system(() => this.native.tcpConnect(address, port), `connect to ${options.host ?? '127.0.0.1'}:${port}`);
+    const { fd, errno } = this.system(() => this.native.tcp.connect(address, port), `connect to ${options.host ?? '127.0.0.1'}:${port}`);
     const connection = this.adopt(fd, settings, true);
     // Refused on the spot, for want of a route for example: told as a refusal by the peer is.
     if (errno !== 0) connection.onFailed(errno, 'connect');
@@ -220,8 +220,8 @@ export class Io {
     checkInteger('detached.fd', fd, 0, 2 ** 31 - 1);
     checkBytes('detached.unread', unread);
     if (hasPeerEnded !== undefined) checkBoolean('detached.hasPeerEnded', hasPeerEnded);
-    const refused = this.native.ownStream(fd);
-    if (refused < 0) throw invalidArgument('detached.fd', fd, `an open stream socket that this thread does not own yet (${this.native.errorName(-refused)})`);
+    const refused = this.native.sockets.ownStream(fd);
+    if (refused < 0) throw invalidArgument('detached.fd', fd, `an open stream socket that this thread does not own yet (${this.native.system.errorName(-refused)})`);
     return this.takeUp(fd, unread, hasPeerEnded === true, settings);
   }
 
@@ -328,7 +328,7 @@ export class Io {
         case SEND_FAILED: source?.onFailed!(value, 'send'); break;
         case UNSENT_BYTES: source?.onUnsent!(block[at + 3]!, value); break;
         case ACCEPTED:
-          if (source === undefined) this.native.socketClose(value);
+          if (source === undefined) this.native.descriptors.close(value);
           else source.onAccepted!(value);
           break;
         default: break;
@@ -396,13 +396,13 @@ export class Io {
 
   /** For sources alone: the descriptor is somebody else's from now on. */
   detach(token: number): void {
-    this.native.ioDetach(this.memory.handle, token);
+    this.native.sources.detach(this.memory.handle, token);
   }
 
   forget(token: number, fd: number): void {
     this.sources.remove(token);
     this.noteGone();
-    this.native.disownSocket(fd);
+    this.native.descriptors.disown(fd);
   }
 
   private noteGone(): void {
@@ -449,13 +449,13 @@ export class Io {
 
   /** For sources alone: a token for `source`, and readiness of `fd` from now on. Throws ERR_PERCORE_SYSTEM; the descriptor stays the caller's. */
   register(source: Source, fd: number, interest: number): void {
-    this.add(source, () => this.native.ioAdd(this.memory.handle, fd, source.token, interest), fd);
+    this.add(source, () => this.native.sources.add(this.memory.handle, fd, source.token, interest), fd);
   }
 
   /** For sources of readiness alone: forgets `source` and closes its descriptor, which is done when this returns. */
   releaseNow(source: Source, fd: number): void {
     this.deregister(source, fd);
-    this.native.socketClose(fd);
+    this.native.descriptors.close(fd);
   }
 
   /**
@@ -479,13 +479,13 @@ export class Io {
 
   /** For sources alone: another interest from now on; arms a one-shot again. */
   reregister(source: Source, fd: number, interest: number): void {
-    const code = this.native.ioModify(this.memory.handle, fd, source.token, interest);
+    const code = this.native.sources.modify(this.memory.handle, fd, source.token, interest);
     if (code < 0) throw this.notWatched(code, fd);
   }
 
   /** For sources alone: no readiness any more; the descriptor stays the caller's. */
   deregister(source: Source, fd: number): void {
-    this.native.ioRemove(this.memory.handle, fd, source.token);
+    this.native.sources.remove(this.memory.handle, fd, source.token);
     this.sources.remove(source.token);
     this.noteGone();
   }
@@ -493,9 +493,9 @@ export class Io {
   /** A stream or a listener, whose descriptor is closed when it is refused. */
   private open(source: Source, fd: number, kind: number): void {
     try {
-      this.add(source, () => this.native.ioOpen(this.memory.handle, fd, source.token, kind), fd);
+      this.add(source, () => this.native.sources.open(this.memory.handle, fd, source.token, kind), fd);
     } catch (error) {
-      this.native.socketClose(fd);
+      this.native.descriptors.close(fd);
       throw error;
     }
   }
@@ -523,10 +523,10 @@ export class Io {
   /** Opens the thread's I/O source: with the first that needs it, or before. Where io_uring is refused epoll stands in. */
   begin(): void {
     if (this.memory !== undefined) return;
-    const memory = new IoMemory(this.native);
+    const memory = new IoMemory(this.native.sources);
     let handle = this.host.open(this.asked === 'io_uring', memory);
     if (typeof handle === 'number' && this.asked === 'io_uring') {
-      const errno = this.native.errorName(-handle);
+      const errno = this.native.system.errorName(-handle);
       this.refusals.push(`io_uring: ${errno}${HINTS[errno] ?? ''}; epoll stands in`);
       handle = this.host.open(false, memory);
       this.granted = 'epoll';
@@ -538,13 +538,13 @@ export class Io {
 
   /** The kernel will not tell of `fd`. io_uring itself refuses nothing; what it would accept and never answer is asked beforehand. */
   private notWatched(code: number, fd: number): PercoreError {
-    const errno = this.native.errorName(-code);
+    const errno = this.native.system.errorName(-code);
     const syscall = this.granted === 'io_uring' && (errno === 'EBADF' || errno === 'EPERM') ? 'fstat' : 'epoll_ctl';
     return new PercoreError('ERR_PERCORE_SYSTEM', `cannot watch descriptor ${fd}: ${errno}, ${syscall}${WATCH_HINTS[errno] ?? ''}`, { argument: 'fd', value: fd, errno, syscall });
   }
 
   private notOpened(code: number): PercoreError {
-    const errno = this.native.errorName(-code);
+    const errno = this.native.system.errorName(-code);
     const hint = errno === 'EMFILE' || errno === 'ENFILE' ? ': descriptors are used up; raise the limit, ulimit -n' : '';
     return new PercoreError('ERR_PERCORE_SYSTEM', `cannot open the I/O of this thread: ${errno}, epoll_create1${hint}`, { errno, syscall: 'epoll_create1' });
   }

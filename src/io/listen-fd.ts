@@ -41,6 +41,6 @@ export function listenFd(io: Io, options: ListenFdOptions): BoundDescriptor {
   const host = internetHost('host', options.host);
   const reusePort = checkBoolean('reusePort', options.reusePort ?? true);
   const { native } = io;
-  const { id, fd, port: boundPort } = io.system(() => native.tcpBind(host, port, reusePort), `bind ${options.host ?? host}:${port}`);
-  return { fd, port: boundPort, close: () => native.closeUntaken(id) === 1 };
+  const { id, fd, port: boundPort } = io.system(() => native.tcp.bind(host, port, reusePort), `bind ${options.host ?? host}:${port}`);
+  return { fd, port: boundPort, close: () => native.tcp.closeUntaken(id) };
 }

@@ -55,7 +55,7 @@ export class Listener implements Source, Ready {
   onFailed(): void {
     this.isAccepting = false;
     this.refusals++;
-    this.refused += this.io.native.tcpRefuse(this.fd);
+    this.refused += this.io.native.tcp.shed(this.fd);
     this.retry = this.io.timers.after({ delayNs: RETRY_NS, priority: this.band }, () => {
       this.retry = noTimer;
       this.start();
@@ -86,7 +86,7 @@ export class Listener implements Source, Ready {
     if (this.isClosed) return;
     this.isClosed = true;
     if (this.retry !== noTimer) this.io.timers.cancel(this.retry);
-    for (const fd of this.waiting) this.io.native.socketClose(fd);
+    for (const fd of this.waiting) this.io.native.descriptors.close(fd);
     this.waiting = [];
     this.io.release(this.token, this.fd);
     // The port is free when this returns.

@@ -83,7 +83,7 @@ class Loop implements SchedulerHost {
   constructor(private readonly addon: Native, private readonly timers: LocalTimers, private readonly budgetNs: number, private readonly onError: (error: unknown) => void) {}
 
   open(isUring: boolean, memory: IoMemory, poll: () => void): IoHandle | number {
-    const made = this.addon.createIo(isUring ? 1 : 0, memory.block, memory.pool, memory.outbox, () => this.turn(poll));
+    const made = this.addon.drivers.create(isUring, memory.block, memory.pool, memory.outbox, () => this.turn(poll));
     if (typeof made === 'number') return made;
     this.driver = made.driver;
     this.memory = memory;
@@ -91,17 +91,17 @@ class Loop implements SchedulerHost {
   }
 
   keepAlive(isNeeded: boolean): void {
-    if (this.driver !== undefined && this.isReferenced) this.addon.refIo(this.driver, isNeeded ? 1 : 0);
+    if (this.driver !== undefined && this.isReferenced) this.addon.drivers.setReferenced(this.driver, isNeeded);
   }
 
   unref(): void {
     this.isReferenced = false;
-    if (this.driver !== undefined) this.addon.refIo(this.driver, 0);
+    if (this.driver !== undefined) this.addon.drivers.setReferenced(this.driver, false);
     this.timers.unref();
   }
 
   close(): void {
-    if (this.driver !== undefined) this.addon.closeIo(this.driver);
+    if (this.driver !== undefined) this.addon.drivers.close(this.driver);
     this.timers.close();
   }
 

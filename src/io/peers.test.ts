@@ -176,7 +176,7 @@ describe.each(sources)('on %s', (source) => {
       const { fd } = connection.detach() ?? { fd: -1 };
       expect(fd, 'bytes wait, so it stays').toBe(-1);
       // The same socket by another number, as a library would have it.
-      const other = io.native.takeSocket(connection.fd, io.native.socketCookie(connection.fd));
+      const other = io.native.sockets.take(connection.fd, io.native.sockets.cookie(connection.fd));
       let calls = 0;
       const { WRITABLE, LEVEL } = words.interest;
       const descriptor = io.registerDescriptor(other, { interest: WRITABLE | LEVEL }, () => void calls++);
@@ -185,7 +185,7 @@ describe.each(sources)('on %s', (source) => {
       socket.resume();
       await until(() => calls > 0, 'room');
       descriptor.close();
-      io.native.socketClose(other);
+      io.native.descriptors.close(other);
     });
 
     it.each([['that nobody reads', false], ['whose end was read', true]])('%s is closed when it resets', async (_name, isReader) => {

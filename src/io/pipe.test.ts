@@ -198,8 +198,8 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
           const path = `\0percore-pair-${require('node:process').pid}`;
         let accepted = -1;
         const listener = reactor.io.listen({ path }, (connection) => void (accepted = connection.detach()!.fd));
-        const left = reactor.io.native.unixConnect(path);
-        reactor.io.native.disownSocket(left);
+        const left = reactor.io.native.unix.connect(path);
+        reactor.io.native.descriptors.disown(left);
         await become(() => accepted >= 0);
         listener.close();
         const heard: string[] = [];

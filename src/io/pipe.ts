@@ -75,7 +75,7 @@ export class PipeStream implements Source, Ready, Refuser {
     this.band = options.priority;
     this.highWaterBytes = options.highWaterBytes;
     this.readBytes = options.readBytes;
-    this.descriptorWay = io.native.descriptorWay(fd);
+    this.descriptorWay = io.native.descriptors.way(fd);
     const { interest } = words;
     try {
       io.register(this, fd, way === 'read' ? interest.READABLE : way === 'write' ? interest.WRITABLE : interest.READABLE | interest.WRITABLE);
@@ -188,7 +188,7 @@ export class PipeStream implements Source, Ready, Refuser {
     if (this.isPolled) this.io.releaseNow(this, this.fd);
     else {
       this.io.leave(this);
-      this.io.native.socketClose(this.fd);
+      this.io.native.descriptors.close(this.fd);
     }
     this.io.tell(this.closeHandler, this.error, `handler onClose of a stream on descriptor ${this.fd}`);
     this.backlog.clear();
@@ -222,7 +222,7 @@ export class PipeStream implements Source, Ready, Refuser {
 
   private read(): void {
     readBuffer ??= new Uint8Array(MOST_READ_BYTES);
-    const count = this.io.native.descriptorRead(this.fd, readBuffer, 0, this.readBytes, this.descriptorWay);
+    const count = this.io.native.descriptors.read(this.fd, readBuffer, 0, this.readBytes, this.descriptorWay);
     if (count > 0) {
       this.bytesRead += count;
       this.dataHandler!(readBuffer.subarray(0, count));
@@ -249,7 +249,7 @@ export class PipeStream implements Source, Ready, Refuser {
   private write(): void {
     let budget = WRITE_BYTES;
     while (this.backlog.bytes !== 0 && budget > 0) {
-      const count = this.io.native.descriptorWrite(this.fd, this.backlog.memory, this.backlog.first, Math.min(this.backlog.bytes, budget), this.descriptorWay);
+      const count = this.io.native.descriptors.write(this.fd, this.backlog.memory, this.backlog.first, Math.min(this.backlog.bytes, budget), this.descriptorWay);
       if (count === EAGAIN) {
         this.isWritable = !this.isPolled;
         return;
@@ -266,7 +266,7 @@ export class PipeStream implements Source, Ready, Refuser {
   private finishWriting(): void {
     this.hasEnded = true;
     // A socketpair's peer reads the end; a terminal has no half to close, and then only closing tells.
-    if (this.way === 'both' && this.io.native.descriptorEnd(this.fd) < 0) return this.close();
+    if (this.way === 'both' && this.io.native.descriptors.end(this.fd) < 0) return this.close();
     if (this.hasPeerEnded) this.close();
   }
 
@@ -277,7 +277,7 @@ export class PipeStream implements Source, Ready, Refuser {
 
   private fail(errno: number, syscall: string): void {
     if (this.isClosed_) return;
-    const name = this.io.native.errorName(errno);
+    const name = this.io.native.system.errorName(errno);
     this.error = new PercoreError('ERR_PERCORE_SYSTEM', `${syscall}: ${name} on descriptor ${this.fd}`, { errno: name, syscall });
     this.close();
   }
@@ -289,7 +289,7 @@ export function openFifo(io: Io, path: string, way: 'read' | 'write', options: F
   checkOneOf('way', way, ['read', 'write']);
   const checked = checkStreamOptions(options, ['keepOpen']);
   const keepOpen = checkBoolean('keepOpen', options.keepOpen ?? false);
-  return own(io, io.system(() => io.native.openFifo(path, way === 'write', keepOpen), `open the FIFO ${path}`), way, checked);
+  return own(io, io.system(() => io.native.descriptors.openFifo(path, way === 'write', keepOpen), `open the FIFO ${path}`), way, checked);
 }
 
 /**
@@ -300,11 +300,11 @@ export function openPipe(io: Io, fd: number, way: PipeWay, options: PipeOptions)
   checkInteger('fd', fd, 0, 2 ** 31 - 1);
   checkOneOf('way', way, ['read', 'write', 'both']);
   const checked = checkStreamOptions(options);
-  io.system(() => io.native.adoptDescriptor(fd), `take over descriptor ${fd}`);
+  io.system(() => io.native.descriptors.adopt(fd), `take over descriptor ${fd}`);
   try {
     return new PipeStream(io, fd, way, checked);
   } catch (error) {
-    io.native.disownSocket(fd);
+    io.native.descriptors.disown(fd);
     throw error;
   }
 }
@@ -312,7 +312,7 @@ export function openPipe(io: Io, fd: number, way: PipeWay, options: PipeOptions)
 /** Standard input as a stream; descriptor 0 itself stays as it is. One reader: beside it, `process.stdin` must not be used. */
 export function openStandardInput(io: Io, options: PipeOptions): PipeStream {
   const checked = checkStreamOptions(options);
-  return own(io, io.system(() => io.native.openStandardInput(), 'open standard input'), 'read', checked);
+  return own(io, io.system(() => io.native.descriptors.openStandardInput(), 'open standard input'), 'read', checked);
 }
 
 /** A stream over a descriptor that was opened for it. */
@@ -320,7 +320,7 @@ function own(io: Io, fd: number, way: PipeWay, options: Required<PipeOptions>): 
   try {
     return new PipeStream(io, fd, way, options);
   } catch (error) {
-    io.native.socketClose(fd);
+    io.native.descriptors.close(fd);
     throw error;
   }
 }

@@ -81,7 +81,7 @@ export class Poller implements Disposable {
       nowNs: () => monotonicClock().nowNs(),
       schedule: (ready) => void makeReady(this.discipline, ready),
       open: (isUring, { block, pool, outbox }) => {
-        const made = addon.createIo(isUring ? 1 : 0, block, pool, outbox, undefined);
+        const made = addon.drivers.create(isUring, block, pool, outbox, undefined);
         if (typeof made === 'number') return made;
         this.driver = made.driver;
         return made.io;
@@ -127,7 +127,7 @@ export class Poller implements Disposable {
   poll(timeoutMs = 0): number {
     this.checkOpen('poll');
     const most = checkInteger('timeoutMs', timeoutMs, -1, 2 ** 31 - 1);
-    native().pollIo(this.driver, this.discipline.isEmpty ? most : 0);
+    native().drivers.poll(this.driver, this.discipline.isEmpty ? most : 0);
     this.io.poll();
     return this.waiting.count;
   }
@@ -152,7 +152,7 @@ export class Poller implements Disposable {
     if (this.isClosed) return;
     for (const token of this.polled.keys()) this.deregister(token);
     this.isClosed = true;
-    native().closeIo(this.driver);
+    native().drivers.close(this.driver);
   }
 
   [Symbol.dispose](): void {

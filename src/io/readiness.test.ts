@@ -88,10 +88,10 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const setter = openReadiness(handle);
       closeReadiness(handle);
       // The number is another's now: a second close must not close it.
-      const other = native().createWaker();
+      const other = native().wakers.create();
       closeReadiness(handle);
-      native().wake(other);
-      expect(() => native().closeWaker(other)).not.toThrow();
+      native().wakers.wake(other);
+      expect(() => native().wakers.close(other)).not.toThrow();
       expect([setter.set(1), setter.nudge()]).toEqual([-2, -2]);
       await expect(receive(handle)).rejects.toThrow('handle must be a readiness that is not closed');
     });

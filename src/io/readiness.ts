@@ -45,7 +45,7 @@ const MOST_BITS = 2 ** 31 - 1;
 export function createReadiness(): ReadinessHandle {
   const memory = new SharedArrayBuffer(readinessLayout.bytes);
   const cells = new Int32Array(memory);
-  const eventFd = systemCall('make a readiness', () => native().createWaker());
+  const eventFd = systemCall('make a readiness', () => native().wakers.create());
   cells[VERSION] = LAYOUT_VERSION;
   cells[MAGIC] = READINESS_MAGIC;
   return { kind: 'readiness', memory, eventFd };
@@ -54,13 +54,13 @@ export function createReadiness(): ReadinessHandle {
 /** Closes the eventfd, once. For the creator, after all users have gone. */
 export function closeReadiness(handle: ReadinessHandle): void {
   // readiness.closed: exchanged, so that only one caller closes the number.
-  if (Atomics.exchange(cellsOf(handle), IS_CLOSED, 1) === 0) native().closeWaker(handle.eventFd);
+  if (Atomics.exchange(cellsOf(handle), IS_CLOSED, 1) === 0) native().wakers.close(handle.eventFd);
 }
 
 /** The setting side, for any thread. */
 export class ReadinessSetter {
   private readonly cells: Int32Array;
-  private readonly wake = native().wake;
+  private readonly wake = native().wakers.wake;
 
   constructor(private readonly handle: ReadinessHandle) {
     this.cells = cellsOf(handle);

@@ -92,6 +92,6 @@ it('a descriptor that could not be taken over is the caller\'s still; one that a
   expect(() => io.openPipe(fd, 'both')).toThrow(/^cannot take over descriptor \d+: EBUSY: .* belongs to this thread's I\/O already$/);
   expect(() => io.openPipe(1_000_000, 'read')).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_SYSTEM', errno: 'EBADF' }));
   // Still the socket's: it has an address.
-  expect(io.native.socketCookie(fd)).toBeGreaterThan(0);
+  expect(io.native.sockets.cookie(fd)).toBeGreaterThan(0);
   io.close();
 });

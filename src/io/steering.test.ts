@@ -194,13 +194,13 @@ for (const source of sources) {
         const outcome = await inside(runtime, 0, (reactor) => {
           const native = reactor.io.native;
           const one = reactor.io.listenFd({ port: 0 });
-          const cookie = native.socketCookie(one.fd);
-          const right = native.takeSocket(one.fd, cookie);
-          const wrong = native.takeSocket(one.fd, cookie + 1);
-          native.socketClose(right);
+          const cookie = native.sockets.cookie(one.fd);
+          const right = native.sockets.take(one.fd, cookie);
+          const wrong = native.sockets.take(one.fd, cookie + 1);
+          native.descriptors.close(right);
           one.close();
-          const gone = native.takeSocket(one.fd, cookie);
-          return [right >= 0, native.errorName(-wrong), native.errorName(-gone)];
+          const gone = native.sockets.take(one.fd, cookie);
+          return [right >= 0, native.system.errorName(-wrong), native.system.errorName(-gone)];
         });
         expect(outcome).toEqual([true, 'ESTALE', expect.stringMatching(/EBADF|ENOTSOCK|ESTALE/)]);
       });

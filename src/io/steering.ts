@@ -143,9 +143,9 @@ export class Steering {
       return 'closed';
     }
     // Ours until the other one says that it has its own.
-    this.io.native.ownSocket(detached.fd);
+    this.io.native.descriptors.own(detached.fd);
     const bytes = had.length === 0 ? detached.unread : Buffer.concat([had, detached.unread]);
-    const parcel: Parcel = { fd: detached.fd, cookie: this.io.native.socketCookie(detached.fd), bytes, hasPeerEnded: detached.hasPeerEnded };
+    const parcel: Parcel = { fd: detached.fd, cookie: this.io.native.sockets.cookie(detached.fd), bytes, hasPeerEnded: detached.hasPeerEnded };
     return reactor === this.host.id || this.dead.has(reactor) ? this.stay(parcel, reactor === this.host.id) : this.send(parcel, reactor);
   }
 
@@ -205,7 +205,7 @@ export class Steering {
     try {
       const refusal = (await this.host.call(this.options.name, parcel as never, { reactor, timeoutMs: this.timeoutMs })) as string;
       if (refusal !== '') return this.stay(parcel, false);
-      this.io.native.socketClose(parcel.fd);
+      this.io.native.descriptors.close(parcel.fd);
       counters.handedOver++;
       return 'handed over';
     } catch (error) {
@@ -224,7 +224,7 @@ export class Steering {
         case 'ERR_PERCORE_TIMEOUT': counters.closedByTimeout++; break;
         default: counters.closedByHandler++; break;
       }
-      this.io.native.socketClose(parcel.fd);
+      this.io.native.descriptors.close(parcel.fd);
       return 'closed';
     }
   }
@@ -242,8 +242,8 @@ export class Steering {
     checkInteger('parcel.fd', number, 0, 2 ** 31 - 1);
     checkInteger('parcel.cookie', cookie, 0, Number.MAX_SAFE_INTEGER);
     checkBytes('parcel.bytes', bytes);
-    const fd = this.io.native.takeSocket(parcel.fd, parcel.cookie);
-    if (fd < 0) return this.io.native.errorName(-fd);
+    const fd = this.io.native.sockets.take(parcel.fd, parcel.cookie);
+    if (fd < 0) return this.io.native.system.errorName(-fd);
     this.counters.taken++;
     this.present(fd, parcel, from);
     return '';

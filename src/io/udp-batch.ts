@@ -7,7 +7,7 @@
  * never becomes somebody else's address.
  */
 import { DATAGRAM_BATCH, datagramEntryLayout } from '../layout.js';
-import type { DatagramReceiverHandle, Native } from '../native.js';
+import type { DatagramReceiverHandle, NativeDatagrams } from '../native.js';
 import type { Io } from './io.js';
 
 const GENERATIONS = 2 ** 24;
@@ -28,8 +28,8 @@ export class ReceiveBatch {
   next = 0;
   count = 0;
 
-  constructor(native: Native, readonly slotBytes: number) {
-    this.handle = native.createDatagramReceiver(slotBytes);
+  constructor(datagrams: NativeDatagrams, readonly slotBytes: number) {
+    this.handle = datagrams.createReceiver(slotBytes);
     this.region = new Uint8Array(slotBytes * DATAGRAM_BATCH);
     this.words = new Int32Array(this.region.buffer);
   }
@@ -42,7 +42,7 @@ export class BatchPool {
   /** The batch delivered last: the only one whose slots are good as peers. */
   current: ReceiveBatch | undefined;
 
-  constructor(private readonly native: Native) {}
+  constructor(private readonly datagrams: NativeDatagrams) {}
 
   /** A batch of `slotBytes`, new if none is free. */
   take(slotBytes: number): ReceiveBatch {
@@ -53,7 +53,7 @@ export class BatchPool {
       this.free.pop();
       return batch;
     }
-    return new ReceiveBatch(this.native, slotBytes);
+    return new ReceiveBatch(this.datagrams, slotBytes);
   }
 
   give(batch: ReceiveBatch): void {
@@ -73,7 +73,7 @@ const pools = new WeakMap<Io, BatchPool>();
 export function batchPool(io: Io): BatchPool {
   let pool = pools.get(io);
   if (pool === undefined) {
-    pool = new BatchPool(io.native);
+    pool = new BatchPool(io.native.datagrams);
     pools.set(io, pool);
   }
   return pool;

@@ -45,7 +45,7 @@ export function openUdp(io: Io, options: UdpOptions): DatagramSocket {
   const reusePort = checkBoolean('reusePort', options.reusePort ?? false), broadcast = checkBoolean('broadcast', options.broadcast ?? false);
   const peerHost = options.connect === undefined ? '' : internetHost('connect.host', options.connect.host);
   const host = options.host === undefined && peerHost !== '' ? hostBeside(peerHost, port) : internetHost('host', options.host);
-  const bound = io.system(() => io.native.udpOpen(host, port, reusePort, broadcast, peerHost, peerPort), `open a UDP socket on ${host}:${port}${peerHost === '' ? '' : ` for ${peerHost}:${peerPort}`}`);
+  const bound = io.system(() => io.native.datagrams.open(host, port, reusePort, broadcast, peerHost, peerPort), `open a UDP socket on ${host}:${port}${peerHost === '' ? '' : ` for ${peerHost}:${peerPort}`}`);
   return finish(io, bound.fd, options, settings, bound.address, bound.port);
 }
 
@@ -53,10 +53,10 @@ export function openUdp(io: Io, options: UdpOptions): DatagramSocket {
 export function finish(io: Io, fd: number, options: DatagramOptions, settings: DatagramSettings, address: string, port: number): DatagramSocket {
   for (const [isReceive, bytes] of [[true, options.receiveBufferBytes], [false, options.sendBufferBytes]] as const) {
     if (bytes === undefined) continue;
-    const code = io.native.socketBuffer(fd, isReceive, bytes);
+    const code = io.native.sockets.buffer(fd, isReceive, bytes);
     if (code >= 0) continue;
-    io.native.socketClose(fd);
-    const errno = io.native.errorName(-code);
+    io.native.descriptors.close(fd);
+    const errno = io.native.system.errorName(-code);
     throw new PercoreError('ERR_PERCORE_SYSTEM', `setsockopt: ${errno} for a buffer of ${bytes} bytes`, { errno, syscall: 'setsockopt' });
   }
   return new DatagramSocket(io, fd, settings, address, port);

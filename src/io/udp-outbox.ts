@@ -8,7 +8,7 @@
  * queue only hides from the sender that the receiver is slow.
  */
 import { DATAGRAM_BATCH, words as layoutWords } from '../layout.js';
-import type { DatagramReceiverHandle, DatagramSenderHandle, Native } from '../native.js';
+import type { DatagramReceiverHandle, DatagramSenderHandle, NativeDatagrams } from '../native.js';
 import { ENTRY_WORDS, LENGTH, OFFSET, PEER } from './udp-batch.js';
 
 const { HELD, KEPT } = layoutWords.datagramPeer;
@@ -25,8 +25,8 @@ export class Outbox {
   private last = 0;
   private used = 0;
 
-  constructor(private readonly native: Native, regionBytes: number) {
-    this.handle = native.createDatagramSender();
+  constructor(private readonly datagrams: NativeDatagrams, regionBytes: number) {
+    this.handle = datagrams.createSender();
     this.region = new Uint8Array(regionBytes);
     this.words = new Int32Array(this.region.buffer);
   }
@@ -59,7 +59,7 @@ export class Outbox {
 
   /** One system call: datagrams taken by the kernel, or -errno of the first. What it took is gone from here. */
   send(fd: number, receiver: DatagramReceiverHandle | undefined): number {
-    const sent = this.native.datagramSend(this.handle, receiver, this.entries, this.first, this.last - this.first, fd, this.region);
+    const sent = this.datagrams.send(this.handle, receiver, this.entries, this.first, this.last - this.first, fd, this.region);
     if (sent > 0) this.skip(sent);
     return sent;
   }
@@ -85,7 +85,7 @@ export class Outbox {
 
   /** The addresses of all that wait become the outbox's own. */
   hold(receiver: DatagramReceiverHandle | undefined): void {
-    if (this.last !== this.first) this.native.datagramHold(this.handle, receiver, this.entries, this.first, this.last - this.first);
+    if (this.last !== this.first) this.datagrams.hold(this.handle, receiver, this.entries, this.first, this.last - this.first);
   }
 
   static keptPlace(index: number): number {

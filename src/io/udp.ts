@@ -105,7 +105,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
     try {
       io.register(this, fd, READABLE);
     } catch (error) {
-      io.native.socketClose(fd);
+      io.native.descriptors.close(fd);
       throw error;
     }
   }
@@ -126,7 +126,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
 
   /** Datagrams that the kernel dropped since this socket was made because its receive buffer was full. One system call. */
   get kernelDropped(): number {
-    return this.isClosed_ ? 0 : Math.max(0, this.io.native.socketDrops(this.fd));
+    return this.isClosed_ ? 0 : Math.max(0, this.io.native.datagrams.drops(this.fd));
   }
 
   /** Called for each datagram, without an object a datagram: the fast form. `peer` is good for `send` and `keep` during the call. */
@@ -175,7 +175,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
     checkSpan(bytes, offset, length);
     if (this.isClosed_) return CLOSED;
     if (length > this.maxDatagramBytes) return TOO_LARGE;
-    const outbox = this.outbox_ ??= new Outbox(this.io.native, this.settings.sendBytes);
+    const outbox = this.outbox_ ??= new Outbox(this.io.native.datagrams, this.settings.sendBytes);
     if (!outbox.hasRoom(length) && (this.isBlocked || !this.flush() || !outbox.hasRoom(length))) {
       if (this.isClosed_) return CLOSED;
       this.backPressured++;
@@ -191,19 +191,19 @@ export class DatagramSocket implements Source, Ready, Refuser {
 
   /** Where a datagram came from. During the handler's call, as with `send`. Allocates. */
   addressOf(peer: number): DatagramAddress {
-    const from = this.io.native.datagramAddress(this.batchOf(peer).handle, peer % DATAGRAM_BATCH);
+    const from = this.io.native.datagrams.addressOf(this.batchOf(peer).handle, peer % DATAGRAM_BATCH);
     return this.settings.isUnix ? { path: from.address } : from;
   }
 
   /** A number for this peer that stays good until `forget`: for sending to it later, without an address in text. At most 65,536. */
   keep(peer: number | DatagramTarget): number {
     if (this.isClosed_) throw new PercoreError('ERR_PERCORE_CLOSED', 'keep(): the socket is closed');
-    const outbox = this.outbox_ ??= new Outbox(this.io.native, this.settings.sendBytes);
+    const outbox = this.outbox_ ??= new Outbox(this.io.native.datagrams, this.settings.sendBytes);
     const batch = typeof peer === 'number' ? this.batchOf(peer) : undefined;
     if (this.freeKept.length === 0 && this.isKept.length === MOST_KEPT_PEERS) throw new PercoreError('ERR_PERCORE_TOO_LARGE', `this socket keeps ${MOST_KEPT_PEERS} peers already; forget some`);
     const index = this.freeKept.pop() ?? this.isKept.push(false) - 1;
     const place = Outbox.keptPlace(index);
-    if (batch !== undefined) this.io.native.datagramKeep(outbox.handle, place, batch.handle, (peer as number) % DATAGRAM_BATCH);
+    if (batch !== undefined) this.io.native.datagrams.keep(outbox.handle, place, batch.handle, (peer as number) % DATAGRAM_BATCH);
     else {
       try {
         this.writeAddress(outbox, place, peer as DatagramTarget);
@@ -281,7 +281,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
     if (batch.next === batch.count) {
       if (!this.isReadable) return;
       this.pool.renew(batch);
-      const count = this.io.native.datagramReceive(batch.handle, this.fd, batch.region, batch.entries, this.settings.batch);
+      const count = this.io.native.datagrams.receive(batch.handle, this.fd, batch.region, batch.entries, this.settings.batch);
       if (count <= 0) return this.noneReceived(count);
       // A short batch: the kernel has no more. What comes now is an edge of its own.
       if (count < this.settings.batch) this.isReadable = false;
@@ -416,7 +416,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
     // In this socket's own step the slot lasts until the batch is sent. Elsewhere, or when nothing can be sent now, its address is copied.
     if (batch === this.batch && !this.isBlocked) return slot;
     const place = outbox.nextPlace;
-    this.io.native.datagramKeep(outbox.handle, place, batch.handle, slot);
+    this.io.native.datagrams.keep(outbox.handle, place, batch.handle, slot);
     return place;
   }
 
@@ -431,13 +431,13 @@ export class DatagramSocket implements Source, Ready, Refuser {
     if (typeof to !== 'object' || to === null) throw invalidArgument('to', to, this.settings.isUnix ? 'a peer\'s number or { path }' : 'a peer\'s number or { host, port }');
     if (this.settings.isUnix) {
       const path = checkText('path', (to as { path?: string }).path);
-      if (native.datagramKeepAddress(outbox.handle, place, path, -1) !== 0) checkUnixPath('path', path);
+      if (native.datagrams.keepAddress(outbox.handle, place, path, -1) !== 0) checkUnixPath('path', path);
       return;
     }
     const { host, address, port } = to as { host?: string; address?: string; port?: number };
     const text = checkText('host', host ?? address);
     checkInteger('port', port, 1, 65_535);
-    if (native.datagramKeepAddress(outbox.handle, place, text === 'localhost' ? LOOPBACK : text, port!) === 0) return;
+    if (native.datagrams.keepAddress(outbox.handle, place, text === 'localhost' ? LOOPBACK : text, port!) === 0) return;
     internetHost('host', text);
     throw invalidArgument('host', text, 'an address whose zone (after "%") is a network interface here');
   }
@@ -469,7 +469,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
   }
 
   private errorOf(code: number, syscall: string): PercoreError {
-    const errno = this.io.native.errorName(-code);
+    const errno = this.io.native.system.errorName(-code);
     return new PercoreError('ERR_PERCORE_SYSTEM', `${syscall}: ${errno} on a datagram socket`, { errno, syscall });
   }
 }

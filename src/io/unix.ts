@@ -19,13 +19,13 @@ export interface UnixDatagramOptions extends DatagramOptions {
 /** A listening descriptor. Throws ERR_PERCORE_ADDRESS_IN_USE or ERR_PERCORE_SYSTEM: ENOTSOCK for a file that is no socket. */
 export function listenUnix(io: Io, path: string, backlog: number): number {
   checkUnixPath('path', path);
-  return unixSystem(() => io.native.unixListen(path, backlog), 'listen on', path);
+  return unixSystem(() => io.native.unix.listen(path, backlog), 'listen on', path);
 }
 
 /** An open descriptor. Unlike TCP, a refusal is thrown at once: ECONNREFUSED, ENOENT, or EAGAIN when the listener's backlog is full. */
 export function connectUnix(io: Io, path: string): number {
   checkUnixPath('path', path);
-  return unixSystem(() => io.native.unixConnect(path), 'connect to', path);
+  return unixSystem(() => io.native.unix.connect(path), 'connect to', path);
 }
 
 export function openUnixDatagram(io: Io, options: UnixDatagramOptions): DatagramSocket {
@@ -33,7 +33,7 @@ export function openUnixDatagram(io: Io, options: UnixDatagramOptions): Datagram
   const { path = '', connect = '' } = options;
   if (options.path !== undefined) checkUnixPath('path', path);
   if (options.connect !== undefined) checkUnixPath('connect', connect);
-  const fd = unixSystem(() => io.native.unixDatagram(path, connect), connect === '' ? 'open a datagram socket on' : `connect to ${show(connect)} from`, path);
+  const fd = unixSystem(() => io.native.unix.openDatagram(path, connect), connect === '' ? 'open a datagram socket on' : `connect to ${show(connect)} from`, path);
   return finish(io, fd, options, settings, path, 0);
 }
 

@@ -90,16 +90,16 @@ class Watcher implements Source, Ready {
     try {
       io.register(this, fd, words.interest.READABLE);
     } catch (error) {
-      io.native.socketClose(fd);
+      io.native.descriptors.close(fd);
       throw error;
     }
   }
 
   add(path: string, mask: number, flags: number, handler: (event: WatchEvent) => void): PathWatch {
     // Added to what another path to the same file has asked for.
-    const number = this.io.native.addWatch(this.fd, path, mask | flags | MASK_ADD);
+    const number = this.io.native.watches.add(this.fd, path, mask | flags | MASK_ADD);
     if (number < 0) {
-      const errno = this.io.native.errorName(-number);
+      const errno = this.io.native.system.errorName(-number);
       if (this.byNumber.size === 0) this.close();
       const hint = errno === 'ENOSPC' ? '; fs.inotify.max_user_watches is reached' : '';
       throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot watch ${path}: ${errno}${hint}`, { errno, syscall: 'inotify_add_watch' });
@@ -117,7 +117,7 @@ class Watcher implements Source, Ready {
     if (left.length !== 0) return void this.byNumber.set(watch.watch, left);
     this.byNumber.delete(watch.watch);
     // Numbers are not used again, so what is queued for this one finds nobody. EINVAL: the file has gone, and the watch with it.
-    this.io.native.removeWatch(this.fd, watch.watch);
+    this.io.native.watches.remove(this.fd, watch.watch);
     if (this.byNumber.size === 0) this.close();
   }
 
@@ -138,11 +138,11 @@ class Watcher implements Source, Ready {
   run(): boolean {
     if (this.isClosed) return false;
     if (this.at === this.end) {
-      const count = this.io.native.descriptorRead(this.fd, this.buffer, 0, BUFFER_BYTES, words.descriptorWay.PLAIN);
+      const count = this.io.native.descriptors.read(this.fd, this.buffer, 0, BUFFER_BYTES, words.descriptorWay.PLAIN);
       if (count === EAGAIN) return false;
       if (count <= 0) {
         this.close();
-        const errno = this.io.native.errorName(-count);
+        const errno = this.io.native.system.errorName(-count);
         throw new PercoreError('ERR_PERCORE_SYSTEM', `read: ${errno} on inotify; all watches of this thread are closed`, { errno, syscall: 'read' });
       }
       this.at = 0;
@@ -184,9 +184,9 @@ export function watchPath(io: Io, path: string, given: WatchOptions | undefined,
   const flags = (checkBoolean('onlyDirectory', options.onlyDirectory ?? false) ? ONLY_DIRECTORY : 0) | (checkBoolean('doNotFollow', options.doNotFollow ?? false) ? DO_NOT_FOLLOW : 0);
   let watcher = watchers.get(io);
   if (watcher === undefined || watcher.isClosed) {
-    const fd = io.native.openInotify();
+    const fd = io.native.watches.open();
     if (fd < 0) {
-      const errno = io.native.errorName(-fd);
+      const errno = io.native.system.errorName(-fd);
       throw new PercoreError('ERR_PERCORE_SYSTEM', `inotify_init1: ${errno}${errno === 'EMFILE' ? '; descriptors or fs.inotify.max_user_instances are used up' : ''}`, { errno, syscall: 'inotify_init1' });
     }
     watcher = new Watcher(io, fd, priority);

@@ -38,7 +38,7 @@ for (const source of sources) {
               fires = 0;
               events = 0;
               place = open.length;
-              readonly fd = native.createWaker();
+              readonly fd = native.wakers.create();
               constructor() {
                 counts.opened++;
                 if (everUsed.has(this.fd)) counts.reused++;
@@ -49,7 +49,7 @@ for (const source of sources) {
               fire(): void {
                 this.isFired = true;
                 this.fires++;
-                native.wake(this.fd);
+                native.wakers.wake(this.fd);
               }
               onReadiness(): void {
                 counts.delivered++;
@@ -76,7 +76,7 @@ for (const source of sources) {
                   last.place = this.place;
                 }
                 io.deregister(this, this.fd);
-                native.closeWaker(this.fd);
+                native.wakers.close(this.fd);
               }
             }
             for (let step = 0; step < steps;) {

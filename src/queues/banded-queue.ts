@@ -19,7 +19,8 @@ import type { LossyConsumer } from './lossy-consumer.js';
 import { mostRecords } from './memory.js';
 import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from './result-codes.js';
 import type { VariableConsumer, VariableProducer } from './variable-records.js';
-import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
+import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
+import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
 
 const ALL_BANDS = (1 << BANDS) - 1;
 
@@ -174,7 +175,7 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
   }
 
   /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
-  readySync(options?: WaitOptions): ResultCode {
+  readySync(options?: SyncWaitOptions): ResultCode {
     return waitBlocking(this.wish(), options);
   }
 

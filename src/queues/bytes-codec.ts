@@ -1,5 +1,5 @@
 /** Bytes as they are: the payload is the value. One copy in and one out. */
-import { types } from 'node:util';
+import * as types from 'node:util/types';
 import { PercoreError } from '../errors.js';
 import type { Codec, RecordMemory } from './codec.js';
 import { copyBytes } from './copy-bytes.js';

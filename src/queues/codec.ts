@@ -18,7 +18,7 @@
  * No codec changes a value in silence: what would not come back as it was sent throws ERR_PERCORE_UNSERIALIZABLE with the path
  * to it. The exceptions are structured clone's own (`value`: class instances lose their class) and msgpackr's one (-0 is 0).
  */
-import { types } from 'node:util';
+import * as types from 'node:util/types';
 import { checkInteger, invalidArgument } from '../errors.js';
 import { BytesCodec } from './bytes-codec.js';
 import { MsgpackCodec } from './msgpack-codec.js';

@@ -11,7 +11,7 @@ import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, type ResultCode } from '.
 import { RingConsumer } from './ring-consumer.js';
 import { RingProducer } from './ring-producer.js';
 import type { QueueMemory } from './ring.js';
-import type { WaitOptions } from './waiting.js';
+import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 
 /**
  * The producing end of a queue of fixed records. One thread at a time; nothing blocks or allocates but what says so.
@@ -120,7 +120,7 @@ export class FixedProducer extends RingProducer {
   }
 
   /** The same for a thread that may stand still: not inside a reactor. BACK_PRESSURED after `timeoutMs`. */
-  spaceSync(count: number = this.refused || 1, options?: WaitOptions): ResultCode {
+  spaceSync(count: number = this.refused || 1, options?: SyncWaitOptions): ResultCode {
     this.checkCount(count);
     return this.blockFor(() => count, options);
   }

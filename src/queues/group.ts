@@ -16,7 +16,7 @@ import { bytesFor, checkHandle, checkMemory, isWhole, makeRing, openRing, type R
 import { damagedWord } from './copy-bytes.js';
 import { me, recoverRing, type Recovered } from './places.js';
 import { ATTENTION, CLOSING, SPACE_BELL, type QueueMemory } from './ring.js';
-import { ringBell } from './waiting.js';
+import { ringBell } from './event-count.js';
 
 const fields = groupLayout.fields;
 export const IS_CLOSING = fields.isClosing.at >> 2;

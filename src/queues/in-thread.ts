@@ -14,10 +14,10 @@
  */
 import { PercoreError, checkFunction, checkOptions } from '../errors.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
+import { Waiters } from '../waiting.js';
 import { type ConsumerProperties, type QueueBackend, type QueueConsumer, type QueueProducer, type QueueProperties, type WaitOptions, valuesOf } from './queue-ends.js';
 import { limitOf } from './copy-bytes.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, type ResultCode } from './result-codes.js';
-import { Waiters } from './waiters.js';
 
 /** What `create` returns for a backend of one thread. `T` is what it carries; there is no field of it. */
 export interface InThreadQueue<T> {
@@ -136,7 +136,7 @@ export abstract class InThreadStore<T> {
 }
 
 class InThreadProducer<T> implements QueueProducer<T>, Refuser {
-  readonly writers = new Waiters('space()');
+  readonly writers = new Waiters<ResultCode>('no room in the queue');
   private isOver = false;
 
   constructor(private readonly store: InThreadStore<T>) {
@@ -155,7 +155,7 @@ class InThreadProducer<T> implements QueueProducer<T>, Refuser {
   }
 
   space(options?: WaitOptions): Promise<ResultCode> {
-    return this.writers.wait(() => (this.flush() === CLOSED ? CLOSED : this.store.hasSpace ? OK : undefined), options);
+    return this.writers.waitUnless(() => (this.flush() === CLOSED ? CLOSED : this.store.hasSpace ? OK : undefined), options);
   }
 
   /** For a step that was refused; see `Refuser`. */
@@ -174,7 +174,7 @@ class InThreadProducer<T> implements QueueProducer<T>, Refuser {
 }
 
 class InThreadConsumer<T> implements QueueConsumer<T> {
-  readonly readers = new Waiters('ready()');
+  readonly readers = new Waiters<ResultCode>('no record in the queue');
   readonly place: number;
   consumed = 0;
   state: ResultCode = EMPTY;
@@ -212,7 +212,7 @@ class InThreadConsumer<T> implements QueueConsumer<T> {
   }
 
   ready(options?: WaitOptions): Promise<ResultCode> {
-    return this.readers.wait(() => (this.ended() ? CLOSED : this.store.depth > 0 ? OK : undefined), options);
+    return this.readers.waitUnless(() => (this.ended() ? CLOSED : this.store.depth > 0 ? OK : undefined), options);
   }
 
   close(): void {

@@ -64,7 +64,7 @@ export type { WhenSlow } from './ring.js';
 export type { PubOptions, SubOptions } from './rings.js';
 export { BandedValueProducer, ValueConsumer, ValueProducer, type ValueOptions, type ValueQueue } from './value-queue.js';
 export { VariableConsumer, VariableProducer } from './variable-records.js';
-export type { WaitOptions } from './waiting.js';
+export type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 export type { WindowOptions, WindowQueue } from './window.js';
 
 const KINDS = ['spsc', 'mpsc', 'spmc', 'banded'];

@@ -15,7 +15,8 @@ import { HEADER_BYTES } from './record.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK, type ResultCode } from './result-codes.js';
 import { RingConsumer } from './ring-consumer.js';
 import { VariableProducer, type VariableConsumer } from './variable-records.js';
-import { checkAborted, checkWaitOptions, waitAsync, type WaitOptions } from './waiting.js';
+import { checkWaitOptions, throwIfAborted, whenAborted, type WaitOptions } from '../waiting.js';
+import { waitAsync } from './event-count.js';
 
 export type LinkSource = FixedConsumer | VariableConsumer | MpscConsumer<FixedConsumer> | MpscConsumer<VariableConsumer> | BandedConsumer<FixedConsumer> | BandedConsumer<VariableConsumer>;
 export type LinkTarget = FixedProducer | VariableProducer;
@@ -67,7 +68,7 @@ export class Link {
       // Other work of this thread has its turn between two runs.
       if (code > 0) await new Promise((resolve) => setImmediate(resolve));
       else if ((await this.wait(code === BACK_PRESSURED, options.signal)) === CLOSED) return CLOSED;
-      checkAborted(options.signal);
+      throwIfAborted(options.signal);
     }
   }
 
@@ -76,7 +77,7 @@ export class Link {
     const { from, to } = this;
     const over = new AbortController();
     const stop = (): void => over.abort();
-    signal?.addEventListener('abort', stop, { once: true });
+    const stopListening = signal === undefined ? undefined : whenAborted(signal, stop);
     const options = { signal: over.signal };
     const waits = isFull
       ? [to.space(undefined, options), waitAsync({ ...from.wish(), look: () => (from.look() === CLOSED ? CLOSED : EMPTY) }, options)]
@@ -85,10 +86,10 @@ export class Link {
       return await Promise.race(waits);
     } catch (error) {
       // With the reason that its signal has.
-      checkAborted(signal);
+      throwIfAborted(signal);
       throw error;
     } finally {
-      signal?.removeEventListener('abort', stop);
+      stopListening?.();
       over.abort();
       await Promise.allSettled(waits);
     }

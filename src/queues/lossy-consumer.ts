@@ -22,7 +22,7 @@ import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
 import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from './result-codes.js';
 import { RingConsumer } from './ring-consumer.js';
 import { CONSUMED, EVICTED_PLACE, LOSSY, LOSSY_CURSOR, PUSHED, PUSH_COUNT, PUSH_CURSOR, SPACE_BELL, STATE, type QueueMemory } from './ring.js';
-import { ringBell } from './waiting.js';
+import { ringBell } from './event-count.js';
 
 /** Most bytes copied at once. */
 const SCRATCH_BYTES = 16 * 1024;

@@ -25,7 +25,8 @@ import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from './result-codes.js';
 import type { RingConsumer } from './ring-consumer.js';
 import { CURSOR, ENDED_BY, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PRODUCER_CURSOR, PRODUCER_THREAD, STATE, finalAt, placeAt, type QueueMemory } from './ring.js';
 import type { VariableConsumer } from './variable-records.js';
-import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
+import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
+import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
 
 /** Takes a free lane for a producer of this thread. Throws when there is none, or the queue is closing. */
 export function joinLane(group: Group): QueueMemory {
@@ -144,7 +145,7 @@ export class MpscConsumer<L extends Lane = Lane> {
   }
 
   /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
-  readySync(options?: WaitOptions): ResultCode {
+  readySync(options?: SyncWaitOptions): ResultCode {
     return waitBlocking(this.wish(), options);
   }
 

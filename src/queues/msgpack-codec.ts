@@ -16,7 +16,7 @@
  *     measure: walk, pack into msgpackr's own buffer     write: copy into the ring     read: copy out, unpack
  */
 import { createRequire } from 'node:module';
-import { types } from 'node:util';
+import * as types from 'node:util/types';
 import { PercoreError } from '../errors.js';
 import type { Codec, RecordMemory } from './codec.js';
 import { kindOf, memberPath } from './value-path.js';

@@ -16,18 +16,19 @@ import { FrameReader } from './pipe-frames.js';
 import { CONSUMED, CONSUMER_HIGH_WATER, DROPPED_TOO_LARGE, DROPPED_UNREAD, IS_ENDED, memoryOf, openEnd, systemError, type PipeMemory, type PipeQueue, type PipeValue } from './pipe-memory.js';
 import { type QueueConsumer, type WaitOptions, valuesOf } from './queue-ends.js';
 import { checkFunction } from '../errors.js';
+import { Waiters } from '../waiting.js';
 import { limitOf } from './copy-bytes.js';
 import { CLOSED, EMPTY, OK, type ResultCode } from './result-codes.js';
-import { Waiters } from './waiters.js';
 
 const { EAGAIN, ENXIO } = constants.errno;
 
 export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   state: ResultCode = EMPTY;
+  private readonly pipes = native().pipes;
   private readonly memory: PipeMemory;
   private readonly end: PipeEndHandle;
   private readonly frames: FrameReader;
-  private readonly readers = new Waiters('ready()', () => this.watchIfNeeded());
+  private readonly readers = new Waiters<ResultCode>('no record in the queue', () => this.watchIfNeeded());
   private isWatching = false;
   /** No record will follow, or this end was closed. */
   private isOver = false;
@@ -69,7 +70,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   }
 
   ready(options?: WaitOptions): Promise<ResultCode> {
-    return this.readers.wait(() => {
+    return this.readers.waitUnless(() => {
       const code = this.look();
       return code === EMPTY ? undefined : code;
     }, options);
@@ -133,7 +134,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     while (left > 0 && !this.isOver && !frames.find()) {
       // First of all: it may move `end` and replace `bytes`.
       const room = frames.room();
-      const count = native().pipeRead(this.end, frames.bytes, frames.end, room);
+      const count = this.pipes.read(this.end, frames.bytes, frames.end, room);
       if (count <= 0) {
         this.onNothing(count);
         break;
@@ -158,7 +159,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
       this.finish();
       return;
     }
-    const reopened = native().pipeReopen(this.end);
+    const reopened = this.pipes.reopen(this.end);
     if (reopened !== 0) throw systemError(reopened, 'open', this.queue.path);
   }
 
@@ -168,7 +169,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     this.isOver = true;
     this.isWatching = false;
     this.memory.words[IS_ENDED] = 1;
-    native().closePipeEnd(this.end);
+    this.pipes.closeEnd(this.end);
     this.readers.settle(CLOSED);
   }
 
@@ -176,7 +177,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     const isNeeded = this.readers.count > 0;
     if (this.isOver || isNeeded === this.isWatching) return;
     this.isWatching = isNeeded;
-    const code = native().pipeWatch(this.end, isNeeded);
+    const code = this.pipes.watch(this.end, isNeeded);
     if (code === 0) return;
     this.isWatching = false;
     throw systemError(code, 'watch', this.queue.path);

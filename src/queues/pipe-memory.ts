@@ -95,13 +95,13 @@ function hasRightFields({ framing, values, whenSlow, stayOpen, path, maxRecordBy
 
 /** What the system said, as an error. `code` is negative. */
 export function systemError(code: number, syscall: string, detail: string): PercoreError {
-  const errno = native().errorName(-code);
+  const errno = native().system.errorName(-code);
   return new PercoreError('ERR_PERCORE_SYSTEM', `${errno}: ${syscall}${detail === '' ? '' : ` ${detail}`} failed`, { errno, syscall });
 }
 
 /** Opens one end in this thread, which then owns it. Throws when somebody has it, and what the system says. */
 export function openEnd(queue: PipeQueue, memory: PipeMemory, isProducer: boolean, onReady: () => void) {
-  const end = native().openPipeEnd(memory.bytes, isProducer, queue.path, queue.path === '' ? 0 : queue.capacityBytes, onReady);
+  const end = native().pipes.openEnd(memory.bytes, isProducer, queue.path, queue.path === '' ? 0 : queue.capacityBytes, onReady);
   if (typeof end !== 'number') return end;
   const name = isProducer ? 'producing' : 'consuming';
   if (end === -constants.errno.EALREADY) {

@@ -17,17 +17,18 @@ import { PIPE_BUF, frame, measure, overheadOf } from './pipe-frames.js';
 import { DROPPED_NEWEST, DROPPED_UNSENT, IS_BROKEN, PRODUCER_HIGH_WATER, PUBLISHED, REFUSED, memoryOf, openEnd, systemError, type PipeMemory, type PipeQueue, type PipeValue } from './pipe-memory.js';
 import type { QueueProducer, WaitOptions } from './queue-ends.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
+import { Waiters } from '../waiting.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, OK, TOO_LARGE, type ResultCode } from './result-codes.js';
-import { Waiters } from './waiters.js';
 
 const { EAGAIN, ENXIO, EPIPE } = constants.errno;
 
 export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refuser {
   readonly maxRecordBytes: number;
+  private readonly pipes = native().pipes;
   private readonly memory: PipeMemory;
   private readonly end: PipeEndHandle;
   private readonly overhead: number;
-  private readonly writers = new Waiters('space()', () => this.watchIfNeeded());
+  private readonly writers = new Waiters<ResultCode>('no room in the queue', () => this.watchIfNeeded());
   private out = Buffer.allocUnsafeSlow(PIPE_BUF);
   private used = 0;
   private sent = 0;
@@ -104,7 +105,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
   }
 
   space(options?: WaitOptions): Promise<ResultCode> {
-    return this.writers.wait(() => {
+    return this.writers.waitUnless(() => {
       const code = this.isOver ? CLOSED : this.look();
       return code === BACK_PRESSURED ? undefined : code;
     }, options);
@@ -134,7 +135,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
   private push(): ResultCode {
     // Ends: each pass takes bytes away or leaves.
     while (this.sent < this.used) {
-      const count = native().pipeWrite(this.end, this.out, this.sent, this.used - this.sent);
+      const count = this.pipes.write(this.end, this.out, this.sent, this.used - this.sent);
       if (count < 0) return this.meaningOf(count);
       this.sent += count;
       this.hasMeasured = false;
@@ -149,7 +150,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
   private look(): ResultCode {
     let code = this.push();
     if (code === OK) {
-      const space = native().pipeSpace(this.end);
+      const space = this.pipes.space(this.end);
       if (space < 0) code = this.meaningOf(space);
     }
     return code === CLOSED ? this.lose() : code;
@@ -168,7 +169,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     if (!this.hasMeasured) {
       this.hasMeasured = true;
       const depthAndCapacity = new Float64Array(2);
-      native().inspectPipe(bytes, depthAndCapacity);
+      this.pipes.inspect(bytes, depthAndCapacity);
       counts[PRODUCER_HIGH_WATER] = Math.max(counts[PRODUCER_HIGH_WATER]!, depthAndCapacity[0]!);
     }
     if (this.queue.whenSlow === 'drop-newest') {
@@ -196,7 +197,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     if (this.isShut) return;
     this.isShut = true;
     this.isWatching = false;
-    native().closePipeEnd(this.end);
+    this.pipes.closeEnd(this.end);
   }
 
   private sendByItself(): void {
@@ -212,7 +213,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
 
   private watch(isOn: boolean): void {
     this.isWatching = isOn;
-    const code = native().pipeWatch(this.end, isOn);
+    const code = this.pipes.watch(this.end, isOn);
     if (code === 0) return;
     this.isWatching = false;
     throw systemError(code, 'watch', this.queue.path);

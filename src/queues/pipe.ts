@@ -90,10 +90,10 @@ export function createPipe(options: PipeOptions = {}): PipeQueue {
   words[PRODUCER_FD] = words[CONSUMER_FD] = -1;
   let capacityBytes = asked;
   if (path === '') {
-    capacityBytes = native().createPipe(bytes, asked);
+    capacityBytes = native().pipes.create(bytes, asked);
     if (capacityBytes < 0) throw systemError(capacityBytes, 'pipe2', '');
   } else {
-    const made = native().makeFifo(path, mode);
+    const made = native().pipes.makeFifo(path, mode);
     if (made === -constants.errno.EEXIST) throw invalidArgument('path', path, 'the path of a FIFO, or of nothing yet');
     if (made < 0) throw systemError(made, 'mkfifo', path);
   }
@@ -127,8 +127,8 @@ export function subPipe<T extends string | Uint8Array>(queue: PipeQueue<T>): Que
 export function closePipe(queue: PipeQueue, end?: 'producer' | 'consumer'): void {
   const { bytes } = memoryOf(queue);
   if (end !== undefined) oneOf('end', end, ['producer', 'consumer']);
-  if (end !== 'consumer') native().closeUnopenedPipeEnd(bytes, true);
-  if (end !== 'producer') native().closeUnopenedPipeEnd(bytes, false);
+  if (end !== 'consumer') native().pipes.closeUnopenedEnd(bytes, true);
+  if (end !== 'producer') native().pipes.closeUnopenedEnd(bytes, false);
 }
 
 /**
@@ -140,7 +140,7 @@ export function closePipe(queue: PipeQueue, end?: 'producer' | 'consumer'): void
 export function propertiesOfPipe(queue: PipeQueue): QueueProperties {
   const { words, counts, bytes } = memoryOf(queue);
   const depthAndCapacity = new Float64Array([0, queue.capacityBytes]);
-  native().inspectPipe(bytes, depthAndCapacity);
+  native().pipes.inspect(bytes, depthAndCapacity);
   const [depth, capacity] = depthAndCapacity as unknown as [number, number];
   const { OPEN, CLOSED } = shared.pipeEndState;
   // Pair with the end's own stores in native; figures only, no order between them.

@@ -18,7 +18,7 @@ import {
   ABANDONED, AFTER, CONSUMED, CURSOR, DROP_OLDEST, ENTERING, EVICTED_PLACE, EVICT_AFTER_MS, FREE, GATING, HELD, JOINING, LOSSY, LOSSY_CURSOR, PHASE, PLACE_WORDS, POLICIES, POLICY,
   PRODUCER_CURSOR, PRODUCER_THREAD, PUSHED, RECORDS_BELL, SPACE_BELL, STATE, TAKEN, THREAD, WAIT, placeAt, type QueueMemory, type WhenSlow,
 } from './ring.js';
-import { ringBell } from './waiting.js';
+import { ringBell } from './event-count.js';
 
 export interface JoinOptions {
   /** A place by its number; a declared one, or one to take over. The first free one if left out. */

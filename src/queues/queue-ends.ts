@@ -9,9 +9,9 @@
 import { PercoreError } from '../errors.js';
 import { isTurnDue, turn } from '../turns.js';
 import { CLOSED, EVICTED, OK, type ResultCode } from './result-codes.js';
-import type { WaitOptions } from './waiting.js';
+import type { WaitOptions } from '../waiting.js';
 
-export type { WaitOptions } from './waiting.js';
+export type { WaitOptions } from '../waiting.js';
 
 /** The producing end at the level of values. One thread, one at a time. */
 export interface QueueProducer<T> {

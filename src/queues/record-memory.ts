@@ -1,5 +1,5 @@
 /** What a codec in a user's hands says where it is asked to write or read and there is no record. */
-import { types } from 'node:util';
+import * as types from 'node:util/types';
 import { invalidArgument, PercoreError } from '../errors.js';
 import type { RecordMemory } from './codec.js';
 

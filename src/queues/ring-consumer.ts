@@ -13,7 +13,8 @@ import {
   PRODUCER_CURSOR, PRODUCER_WAITS, SPACE_BELL, STATE, TAKEN, finalAt, placeAt, type QueueMemory,
 } from './ring.js';
 import { isLossyPlace, leave } from './places.js';
-import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
+import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
+import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
 
 const FIRST_PLACE = placeAt(0);
 
@@ -107,7 +108,7 @@ export abstract class RingConsumer {
   }
 
   /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
-  readySync(options?: WaitOptions): ResultCode {
+  readySync(options?: SyncWaitOptions): ResultCode {
     this.publishRelease();
     return waitBlocking(this.wish(), options);
   }

@@ -14,7 +14,8 @@ import {
   EVICT, EVICTED_PLACE, EVICT_AFTER_MS, HELD, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PLACE_WORDS, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER,
   PRODUCER_THREAD, PRODUCER_WAITS, PUBLISHED, PUSHED, PUSH_COUNT, PUSH_CURSOR, REFUSED, SEALED, SPACE_BELL, STATE, finalAt, placeAt, type QueueMemory,
 } from './ring.js';
-import { ringBell, waitAsync, waitBlocking, type WaitOptions, type Wish } from './waiting.js';
+import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
+import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
 
 const FIRST_PLACE = placeAt(0);
 /** What may be asked for at once: the longest ring there is. */
@@ -164,7 +165,7 @@ export abstract class RingProducer implements Refuser {
     return awaitPromised((options) => this.spaceFor(() => units, options), then);
   }
 
-  protected blockFor(units: () => number, options: WaitOptions | undefined): ResultCode {
+  protected blockFor(units: () => number, options: SyncWaitOptions | undefined): ResultCode {
     return waitBlocking(this.wishFor(units), options);
   }
 

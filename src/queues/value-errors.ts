@@ -4,7 +4,7 @@
  * Where an error stands, a record has its class and a number, from which the reader makes an empty error (`makeShell`); what it
  * holds follows in a table behind the value and is filled in at the end (`fillShell`), since an error may be its own cause's cause.
  */
-import { types } from 'node:util';
+import * as types from 'node:util/types';
 import { PercoreError } from '../errors.js';
 
 /** Their places are written into records. */

@@ -12,7 +12,7 @@ import { createLinked, type LinkedOptions } from './linked-memory.js';
 import { valuesOf, type QueueConsumer, type QueueProducer } from './queue-ends.js';
 import { EMPTY, OK, type ResultCode } from './result-codes.js';
 import type { VariableProducer } from './variable-records.js';
-import type { WaitOptions } from './waiting.js';
+import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 
 /** A queue with a codec, as a plain object that survives structured clone. */
 export interface ValueQueue<T, K extends Kind = 'spsc'> extends Queue<K>, Carries<T> {
@@ -58,7 +58,7 @@ export interface ByteConsumer {
   readonly lost?: number;
   drain(handler: (view: DataView, offset: number, length: number) => void, limit?: number): number;
   ready(options?: WaitOptions): Promise<ResultCode>;
-  readySync(options?: WaitOptions): ResultCode;
+  readySync(options?: SyncWaitOptions): ResultCode;
   leave(): void;
   close(): void;
 }
@@ -190,7 +190,7 @@ export class ValueConsumer<T> implements QueueConsumer<T> {
   }
 
   /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
-  readySync(options?: WaitOptions): ResultCode {
+  readySync(options?: SyncWaitOptions): ResultCode {
     return this.ring.readySync(options);
   }
 

@@ -3,7 +3,7 @@
  * anew around bytes that are its own. Everything is asked of internal slots, so that properties which a value defines for itself,
  * `length` or `constructor`, change nothing.
  */
-import { types } from 'node:util';
+import * as types from 'node:util/types';
 import { withArticle } from './value-path.js';
 
 type ViewClass = new (buffer: ArrayBuffer, byteOffset: number, length: number) => ArrayBufferView;

@@ -2,7 +2,7 @@
  * Two walks over a value that is to be sent. `isOrdinary` is fast and asks whether V8's serialization is right for all of it;
  * `Preparation` is slow, finds what is not, and makes a copy that can be sent, or names the path to what cannot.
  */
-import { types } from 'node:util';
+import * as types from 'node:util/types';
 import { PercoreError } from '../errors.js';
 import { headOf, isError, packError, type ErrorHead, type PackedError } from './value-errors.js';
 import { kindOf, memberPath } from './value-path.js';

@@ -13,7 +13,7 @@ import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, type ResultCode } from '.
 import { RingConsumer } from './ring-consumer.js';
 import { MOST_ASKED, RingProducer } from './ring-producer.js';
 import type { QueueMemory } from './ring.js';
-import type { WaitOptions } from './waiting.js';
+import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 
 /** The producing end of a queue of variable records. One thread at a time; nothing blocks or allocates but what says so. */
 export class VariableProducer extends RingProducer {
@@ -132,7 +132,7 @@ export class VariableProducer extends RingProducer {
   }
 
   /** The same for a thread that may stand still: not inside a reactor. BACK_PRESSURED after `timeoutMs`. */
-  spaceSync(length: number = this.refused, options?: WaitOptions): ResultCode {
+  spaceSync(length: number = this.refused, options?: SyncWaitOptions): ResultCode {
     checkInteger('length', length, 0, this.maxRecordBytes);
     return this.blockFor(() => this.unitsFor(length), options);
   }

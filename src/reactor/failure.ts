@@ -4,7 +4,7 @@
  * `v8.serialize` alone would keep name, message and stack and drop the rest without a word; one field that cannot be cloned would lose
  * the whole error. So each part is taken by itself, and what cannot cross is left out.
  */
-import { types } from 'node:util';
+import * as types from 'node:util/types';
 import { deserialize, serialize } from 'node:v8';
 import { PercoreError } from '../errors.js';
 

@@ -65,7 +65,7 @@ function isWatchedFor(): boolean {
 export function isHeldByOthers(hold: (isHeld: boolean) => void): boolean {
   hold(false);
   try {
-    return native().isLoopAlive();
+    return native().threads.isLoopAlive();
   } finally {
     hold(true);
   }

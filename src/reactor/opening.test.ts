@@ -105,9 +105,9 @@ describe('a host thread that is terminated', () => {
       while (!files.includes(handle.eventFd) && files.length < 100) files.push(openSync(`${folder}/${files.length}`, 'w'));
       expect(files, 'the number is in use again').toContain(handle.eventFd);
       openReadiness(handle).set(1);
-      native().wake(handle.eventFd);
+      native().wakers.wake(handle.eventFd);
       expect(readFileSync(readlinkSync(`/proc/self/fd/${handle.eventFd}`)).length).toBe(0);
-      native().closeWaker(handle.eventFd);
+      native().wakers.close(handle.eventFd);
       expect(readlinkSync(`/proc/self/fd/${handle.eventFd}`), 'nor is it closed').toContain(folder);
     } finally {
       for (const fd of files) closeSync(fd);
@@ -118,24 +118,24 @@ describe('a host thread that is terminated', () => {
 
 describe('native calls of the runtime check what they are given', () => {
   it('a turn watches eventfds of the runtime alone: NaN is not descriptor 0', () => {
-    const { createTurn } = native();
+    const createTurn = native().turns.create;
     const good = { inbox: new Uint8Array(new SharedArrayBuffer(65_536)), delivery: new Int32Array(65_536), timerRequests: new Float64Array(65_536), deliver: () => undefined, originNs: 0 };
     for (const eventFd of [NaN, 0, 1, -1, 2 ** 31, 1.5, '0', undefined]) expect(() => createTurn({ ...good, eventFd: eventFd as number }), String(eventFd)).toThrow(/EBADF.*eventFd|EINVAL/);
-    const eventFd = native().createWaker();
+    const eventFd = native().wakers.create();
     try {
       expect(() => createTurn({ ...good, eventFd, deliver: 5 as never })).toThrow(/EINVAL.*deliver/);
       expect(() => createTurn({ ...good, eventFd, originNs: NaN })).toThrow(/EINVAL.*originNs/);
       expect(() => createTurn({ ...good, eventFd, inbox: new Uint8Array(8) })).toThrow(/EINVAL.*inbox/);
       expect(() => createTurn(undefined as never)).toThrow(/EINVAL/);
     } finally {
-      native().closeWaker(eventFd);
+      native().wakers.close(eventFd);
     }
   });
 
   it('affinity and slack take numbers: NaN is not CPU 0', () => {
-    for (const cpus of [[NaN], [-1], [1.5], [8192], ['0'], [], 5, undefined]) expect(() => native().setAffinity(cpus as number[]), String(cpus)).toThrow(/EINVAL/);
-    for (const ns of [NaN, -1, '1', undefined]) expect(() => native().setTimerSlack(ns as number), String(ns)).toThrow(/EINVAL/);
-    for (const [bytes, from] of [[undefined, 0], [new Uint8Array(8), -1], [new Uint8Array(8), NaN], [new Uint8Array(8), 9]]) expect(native().freshPages(bytes as Uint8Array, from as number)).toBe(-22);
+    for (const cpus of [[NaN], [-1], [1.5], [8192], ['0'], [], 5, undefined]) expect(() => native().threads.setAffinity(cpus as number[]), String(cpus)).toThrow(/EINVAL/);
+    for (const ns of [NaN, -1, '1', undefined]) expect(() => native().threads.setTimerSlack(ns as number), String(ns)).toThrow(/EINVAL/);
+    for (const [bytes, from] of [[undefined, 0], [new Uint8Array(8), -1], [new Uint8Array(8), NaN], [new Uint8Array(8), 9]]) expect(native().system.freshPages(bytes as Uint8Array, from as number)).toBe(-22);
   });
 });
 

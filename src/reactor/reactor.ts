@@ -40,7 +40,7 @@ export interface Budget {
 }
 
 /** What a reactor needs of the addon: the loop around its turn, and the eventfds of its peers. */
-export type ReactorNative = Pick<Native, 'createTurn' | 'stopTurn' | 'setTurnRef' | 'drainTimerRequests' | 'shareTimerRecords' | 'openIo' | 'wake'>;
+export type ReactorNative = Pick<Native, 'turns' | 'wakers'>;
 
 export interface ReactorOptions {
   /** Left out: the addon. The model test calls the turns of several reactors of one thread itself. */
@@ -197,7 +197,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, Schedu
     this.party = partyWords(shared.inboxes[id]!);
     this.counters = partyCounters(shared.inboxes[id]!);
     this.intercore = new Intercore(this);
-    this.turnHandle = this.addon.createTurn({
+    this.turnHandle = this.addon.turns.create({
       inbox: new Uint8Array(shared.inboxes[id]!),
       delivery: this.delivery,
       timerRequests: this.timerRequests,
@@ -209,21 +209,21 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, Schedu
     const nowNs = this.nowNs;
     this.wheel = new Timers({
       schedule, nowNs, delivery: this.delivery, timerRequests: this.timerRequests,
-      drainTimerRequests: () => this.addon.drainTimerRequests(this.turnHandle),
-      shareTimerRecords: (index, records) => this.addon.shareTimerRecords(this.turnHandle, index, records),
+      drainTimerRequests: () => this.addon.turns.drainTimers(this.turnHandle),
+      shareTimerRecords: (index, records) => this.addon.turns.shareTimers(this.turnHandle, index, records),
       mustYield: (band) => this.mustYield(band),
       onError: (error, where) => this.reportError(error, where),
     });
     this.timers = this.clock instanceof ManualClock ? this.timersBy(this.clock) : this.wheel;
     // Time-outs of calls and connections are real, whatever the clock.
     this.calls = new CallService(this.intercore, this.wheel, (isWaiting) => {
-      if (!this.isReferenced) this.addon.setTurnRef(this.turnHandle, isWaiting ? 1 : 0);
+      if (!this.isReferenced) this.addon.turns.setReferenced(this.turnHandle, isWaiting);
     });
     this.io = new Io({
       schedule, nowNs, timers: this.wheel,
       source: options.io?.source ?? 'epoll',
       turnNs: () => this.counters[TURN_NS]!,
-      open: (isUring, { block, pool, outbox }) => this.addon.openIo(this.turnHandle, isUring ? 1 : 0, block, pool, outbox),
+      open: (isUring, { block, pool, outbox }) => this.addon.turns.openSource(this.turnHandle, isUring, block, pool, outbox),
       report: (error, where) => this.reportError(error, where),
     });
   }
@@ -499,7 +499,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, Schedu
   // ---- For the parts of the reactor ---------------------------------------------------------------------------------
 
   wake(eventFd: number): void {
-    this.addon.wake(eventFd);
+    this.addon.wakers.wake(eventFd);
   }
 
   /**
@@ -653,7 +653,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, Schedu
   /** Keeps the thread alive (at first), or only while a call waits for its answer. */
   setRef(isReferenced: boolean): void {
     this.isReferenced = isReferenced;
-    this.addon.setTurnRef(this.turnHandle, isReferenced || this.calls.count > 0 ? 1 : 0);
+    this.addon.turns.setReferenced(this.turnHandle, isReferenced || this.calls.count > 0);
   }
 
   /** True when nothing is ready, waiting or under way here. */
@@ -698,7 +698,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, Schedu
     try {
       this.io.closeAll();
     } finally {
-      this.addon.stopTurn(this.turnHandle);
+      this.addon.turns.stop(this.turnHandle);
     }
   }
 

@@ -666,14 +666,14 @@ describe('status', () => {
         expect(timerSlackNs).toBe(1);
       }
     });
-    expect(native().getAffinity(), 'the main thread was not pinned with them').toEqual(allowed);
+    expect(native().threads.getAffinity(), 'the main thread was not pinned with them').toEqual(allowed);
   });
 
   it('reports a CPU outside the mask as refused, and the reactor runs anyway', async () => {
     await withRuntime(1, { pin: [500] }, async (runtime) => {
       const [{ cpuAsked, cpuGranted, refusals }] = runtime.status().reactors as [ReturnType<Runtime['status']>['reactors'][0]];
       expect(cpuAsked).toBe(500);
-      expect(cpuGranted).toEqual(native().getAffinity());
+      expect(cpuGranted).toEqual(native().threads.getAffinity());
       expect(refusals).toEqual([expect.stringMatching(/^pin to CPU 500: EINVAL: .*; the cpuset allows 0/)]);
       expect(await inside(runtime, 0, () => 'runs')).toBe('runs');
     });
@@ -681,7 +681,7 @@ describe('status', () => {
 
   it('without pinning asks for nothing and says so', async () => {
     await withRuntime(1, { pin: false }, async (runtime) => {
-      expect(runtime.status().reactors[0]).toMatchObject({ cpuAsked: undefined, cpuGranted: native().getAffinity(), refusals: [] });
+      expect(runtime.status().reactors[0]).toMatchObject({ cpuAsked: undefined, cpuGranted: native().threads.getAffinity(), refusals: [] });
     });
   });
 
@@ -693,7 +693,7 @@ describe('status', () => {
       await until(() => runtime.status().reactors[0]!.steps[6] === before.steps[6]! + 10, 'ten steps of band 6');
       const after = runtime.status().reactors[0]!;
       expect([after.received - before.received, after.stepErrors, after.dropped, after.callsInFlight, after.state]).toEqual([10, 0, 0, 0, 'ready']);
-      expect(runtime.status()).toMatchObject({ reactorsAsked: 2, node: process.version, cpus: { allowed: native().getAffinity() } });
+      expect(runtime.status()).toMatchObject({ reactorsAsked: 2, node: process.version, cpus: { allowed: native().threads.getAffinity() } });
     });
   });
 });

@@ -121,9 +121,9 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     try {
       // With all that the threads will open. libuv leaves its epoll open where it runs out in the middle of a thread's start.
       const most = count + 1 + OWN_DESCRIPTORS + count * DESCRIPTORS_PER_THREAD;
-      while (eventFds.length < most) eventFds.push(addon.createWaker());
-      for (const fd of eventFds.splice(count + 1)) addon.closeWaker(fd);
-      this.shared = createShared(count, laneBytes, eventFds, addon.nowNs(), (party) => settings.parties[party]!);
+      while (eventFds.length < most) eventFds.push(addon.wakers.create());
+      for (const fd of eventFds.splice(count + 1)) addon.wakers.close(fd);
+      this.shared = createShared(count, laneBytes, eventFds, addon.clock.nowNs(), (party) => settings.parties[party]!);
       noteOwnLanes(this.shared.inboxes);
       this.host = new Reactor<S>(this.shared, count, {
         budget,
@@ -133,7 +133,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
         onDrop: (error) => process.nextTick(() => this.reportDrop(count, error)),
       });
     } catch (cause) {
-      for (const fd of eventFds) addon.closeWaker(fd);
+      for (const fd of eventFds) addon.wakers.close(fd);
       throw cannotOpen(settings, cause as Error);
     }
     this.block = new RuntimeBlock(this.shared.runtime);
@@ -351,7 +351,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     const { id, error, threadId } = member;
     this.block.markDead(id);
     const recovered = member.queues.recover((cause) => process.emitWarning(`a queue of reactor ${id}, which has ended, cannot be recovered: ${cause.message}`, { code: 'ERR_PERCORE_REACTOR_DIED' }));
-    for (const [peer, inbox] of this.shared.inboxes.entries()) summonAfterDeath(partyWords(inbox), () => native().wake(this.shared.eventFds[peer]!));
+    for (const [peer, inbox] of this.shared.inboxes.entries()) summonAfterDeath(partyWords(inbox), () => native().wakers.wake(this.shared.eventFds[peer]!));
     this.host.noteDeaths();
     // While it starts, createRuntime rejects with this death.
     if (this.closing !== undefined || !this.isStarted) return;
@@ -376,7 +376,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
   }
 
   private summon(id: number): void {
-    summon(partyWords(this.shared.inboxes[id]!), () => native().wake(this.shared.eventFds[id]!));
+    summon(partyWords(this.shared.inboxes[id]!), () => native().wakers.wake(this.shared.eventFds[id]!));
   }
 
   private tellAll(stop: number): void {
@@ -404,7 +404,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
     for (const member of running) member.unref();
     this.host.detach();
     // One that still runs may wake somebody later: that does nothing then, see native/waker.h.
-    for (const fd of this.shared.eventFds) native().closeWaker(fd);
+    for (const fd of this.shared.eventFds) native().wakers.close(fd);
     if (running.length === 0) giveBackLanes(this.shared);
     const idOf = ({ id }: Member): number => id;
     return { drained: isQuiet && undelivered === 0, undelivered, leftBehind: late.map(idOf), stillRunning: running.map(idOf) };

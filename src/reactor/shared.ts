@@ -52,7 +52,7 @@ export function createShared(reactors: number, laneBytes: number, eventFds: read
   const inboxes = Array.from({ length: parties }, (_, id) => {
     const inbox = new SharedArrayBuffer(Math.max(inboxBytes(parties, laneBytes), FRESH_BYTES));
     // And where it comes out of the heap all the same: best effort, a refusal costs memory alone.
-    native().freshPages(new Uint8Array(inbox), 0);
+    native().system.freshPages(new Uint8Array(inbox), 0);
     const party = new Int32Array(inbox, 0, partyLayout.bytes >> 2);
     // Before any worker starts; the magic comes last.
     const set = (field: keyof typeof partyLayout.fields, value: number) => Atomics.store(party, word(partyLayout.fields[field]), value);
@@ -70,7 +70,7 @@ export function createShared(reactors: number, laneBytes: number, eventFds: read
 
 /** After the last party has gone: the pages of all lanes go back to the kernel at once, not with the garbage. What status() reads stays. */
 export function giveBackLanes(shared: SharedRuntime): void {
-  for (const inbox of shared.inboxes) native().freshPages(new Uint8Array(inbox), partyLayout.bytes);
+  for (const inbox of shared.inboxes) native().system.freshPages(new Uint8Array(inbox), partyLayout.bytes);
 }
 
 /** The Party block at the beginning of an inbox, as words. */

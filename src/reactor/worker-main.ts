@@ -2,7 +2,7 @@
 import { workerData, type MessagePort } from 'node:worker_threads';
 import { words } from '../layout.js';
 import { setLazyHost } from '../queues/lazy.js';
-import { forbidBlocking } from '../queues/waiting.js';
+import { forbidBlocking } from '../waiting.js';
 import { requestGrants, type Grants } from '../realtime/grants.js';
 import { entryOf, importEntry } from './entry.js';
 import { packError } from './failure.js';

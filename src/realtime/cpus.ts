@@ -18,7 +18,7 @@ export interface CpuBudget {
 
 export function cpuBudget(files: CgroupFiles = systemFiles): CpuBudget {
   checkFunction('files', files);
-  const allowed = native().getAffinity();
+  const allowed = native().threads.getAffinity();
   const quota = cgroupQuota((path) => {
     const text: unknown = files(path);
     return typeof text === 'string' ? text : undefined;

@@ -21,19 +21,19 @@ export function requestGrants(cpu: number | undefined, name: string): Grants {
   const addon = native();
   const refusals: string[] = [];
   const usual = placeOfThread();
-  addon.setThreadName(name);
+  addon.threads.setName(name);
   let cpuGranted: readonly number[] = usual.cpus;
   if (cpu !== undefined) {
     try {
-      cpuGranted = addon.setAffinity([cpu]);
+      cpuGranted = addon.threads.setAffinity([cpu]);
       if (cpuGranted.length !== 1 || cpuGranted[0] !== cpu) refusals.push(`pin to CPU ${cpu}: the kernel granted ${cpuGranted.join(', ')}`);
     } catch (error) {
       refusals.push(`pin to CPU ${cpu}: ${(error as Error).message}; the cpuset allows ${cpuGranted.join(', ')}`);
     }
   }
   // Without it every sleep of the thread, libuv's time-outs included, may end 50 µs late.
-  const timerSlackNs = addon.setTimerSlack(1);
+  const timerSlackNs = addon.threads.setTimerSlack(1);
   if (timerSlackNs !== 1) refusals.push(`timer slack of 1 ns: the kernel granted ${timerSlackNs} ns`);
   startChildrenAt(usual);
-  return { cpuAsked: cpu, cpuGranted, timerSlackNs, tid: addon.threadId(), refusals };
+  return { cpuAsked: cpu, cpuGranted, timerSlackNs, tid: addon.threads.id(), refusals };
 }

@@ -24,12 +24,12 @@ export interface ThreadPlace {
 
 /** The place of the calling thread. */
 export function placeOfThread(): ThreadPlace {
-  return { cpus: native().getAffinity(), timerSlackNs: native().getTimerSlack() };
+  return { cpus: native().threads.getAffinity(), timerSlackNs: native().threads.getTimerSlack() };
 }
 
 /** From now on what this thread starts begins as it would if a thread at `usual` had started it. Call it once a thread. */
 export function startChildrenAt(usual: ThreadPlace): void {
-  native().setChildPlace(usual.cpus, usual.timerSlackNs);
+  native().threads.setChildPlace(usual.cpus, usual.timerSlackNs);
   const { Worker } = workerThreads;
   (workerThreads as { Worker: typeof Worker }).Worker = new Proxy(Worker, {
     construct(target, args, newTarget) {
@@ -47,9 +47,9 @@ export function startChildrenAt(usual: ThreadPlace): void {
 
 function put({ cpus, timerSlackNs }: ThreadPlace): void {
   try {
-    native().setAffinity(cpus);
+    native().threads.setAffinity(cpus);
   } catch {
     // The cpuset has changed meanwhile: the thread stays where it is, and so does what it starts.
   }
-  native().setTimerSlack(timerSlackNs);
+  native().threads.setTimerSlack(timerSlackNs);
 }

@@ -16,14 +16,20 @@ export type RateBackend = 'timerfd' | 'io_uring' | 'spin' | 'manual';
 const BACKENDS: readonly string[] = ['timerfd', 'io_uring', 'spin', 'manual', 'auto'];
 
 export interface Alarm {
-  /** Fires at this time of the clock, and once; Infinity for never. Replaces what was armed. Past times fire in the next pass of the loop. */
+  /**
+   * Fires at this time of the clock, and once; Infinity for never. Replaces what was armed. Past times fire in the next
+   * pass of the loop.
+   */
   arm(deadlineNs: number): void;
   /** Whether an armed alarm keeps its thread alive. */
   setRef(isReferenced: boolean): void;
   /** Nothing fires any more. May be called while it fires, and twice. */
   close(): void;
 }
-/** Called with the time at which it fired, and before that with -Infinity, for practice: it then does as when it is too early. What it throws is an uncaught exception, or thrown by what moves a manual clock. */
+/**
+ * Called with the time at which it fired, and before that with -Infinity, for practice: it then does as when it is too
+ * early. What it throws is an uncaught exception, or thrown by what moves a manual clock.
+ */
 export type OnExpire = (firedNs: number) => void;
 
 export interface OpenedAlarm {
@@ -34,14 +40,33 @@ export interface OpenedAlarm {
   readonly why?: string;
 }
 
-/** Opens an alarm by the asked backend. Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_SYSTEM when not even a timerfd is to be had. */
+/**
+ * Opens an alarm by the asked backend. Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_SYSTEM when not even a
+ * timerfd is to be had.
+ */
 export function openAlarm(asked: unknown, clock: Clock, spinNs: number | undefined, onExpire: OnExpire): OpenedAlarm {
   const isManual = clock instanceof ManualClock;
-  if (typeof asked !== 'string' || !BACKENDS.includes(asked)) throw invalidArgument('backend', asked, `one of ${BACKENDS.join(', ')}`);
+  if (typeof asked !== 'string' || !BACKENDS.includes(asked)) {
+    throw invalidArgument('backend', asked, `one of ${BACKENDS.join(', ')}`);
+  }
   const backend = asked as RateBackend | 'auto';
-  if (backend !== 'auto' && isManual !== (backend === 'manual')) throw invalidArgument('backend', backend, isManual ? "'manual' or 'auto' with a ManualClock" : "one of timerfd, io_uring, spin, auto; 'manual' needs a ManualClock as its clock");
+  if (backend !== 'auto' && isManual !== (backend === 'manual')) {
+    throw invalidArgument(
+      'backend',
+      backend,
+      isManual
+        ? "'manual' or 'auto' with a ManualClock"
+        : "one of timerfd, io_uring, spin, auto; 'manual' needs a ManualClock as its clock",
+    );
+  }
   if (isManual) return { alarm: new ManualAlarm(clock, onExpire), asked: backend, granted: 'manual' };
-  if (!(clock instanceof SystemClock) || clock.source === 'realtime') throw invalidArgument('clock', clock instanceof SystemClock ? clock.source : clock, 'a ManualClock, or a SystemClock that is monotonic or boottime: the wall clock may be set, and then a rate means nothing');
+  if (!(clock instanceof SystemClock) || clock.source === 'realtime') {
+    throw invalidArgument(
+      'clock',
+      clock instanceof SystemClock ? clock.source : clock,
+      'a ManualClock, or a SystemClock that is monotonic or boottime: the wall clock may be set, and then a rate means nothing',
+    );
+  }
   if (backend === 'io_uring') {
     try {
       return { alarm: new NativeAlarm('io_uring', clock, spinNs, onExpire), asked: backend, granted: 'io_uring' };
@@ -55,11 +80,16 @@ export function openAlarm(asked: unknown, clock: Clock, spinNs: number | undefin
   return { alarm: openTimerfd(granted, clock, spinNs, onExpire), asked: backend, granted };
 }
 
-function openTimerfd(backend: 'timerfd' | 'spin', clock: SystemClock, spinNs: number | undefined, onExpire: OnExpire): Alarm {
+function openTimerfd(
+  backend: 'timerfd' | 'spin', clock: SystemClock, spinNs: number | undefined, onExpire: OnExpire,
+): Alarm {
   return systemCall('make a timer', () => new NativeAlarm(backend, clock, spinNs, onExpire));
 }
 
-/** For a backend that sleeps, the most that it may wake before the deadline; for spin, what it does. Covers nearly every wake-up there. */
+/**
+ * For a backend that sleeps, the most that it may wake before the deadline; for spin, what it does. Covers nearly every
+ * wake-up there.
+ */
 const DEFAULT_SPIN_NS = { timerfd: 50_000, io_uring: 50_000, spin: 200_000 } as const;
 
 /** Words of the state shared with native/rate_timer.cc, in its order. */
@@ -73,29 +103,40 @@ class NativeAlarm implements Alarm {
   private readonly state = new Float64Array(STATE_WORDS);
   private readonly handle: RateTimerHandle;
 
-  constructor(backend: 'timerfd' | 'io_uring' | 'spin', clock: SystemClock, spinNs: number = DEFAULT_SPIN_NS[backend], onExpire: OnExpire) {
+  constructor(
+    backend: 'timerfd' | 'io_uring' | 'spin', clock: SystemClock, spinNs: number = DEFAULT_SPIN_NS[backend],
+    onExpire: OnExpire,
+  ) {
     const state = this.state;
     state[DEADLINE_NS] = Infinity;
-    this.handle = this.addon.createRateTimer(backend === 'io_uring', clock.kernelClock, clock.originNs, spinNs, backend !== 'spin', state, () => onExpire(state[FIRED_NS]!));
+    this.handle = this.addon.alarms.create(
+      backend === 'io_uring',
+      clock.kernelClock,
+      clock.originNs,
+      spinNs,
+      backend !== 'spin',
+      state,
+      () => onExpire(state[FIRED_NS]!),
+    );
   }
 
   arm(deadlineNs: number): void {
     this.state[DEADLINE_NS] = deadlineNs;
     // While it fires, native looks at the deadline when all callbacks and promises have run.
     if (this.state[IS_FIRING] !== 0) return;
-    const result = this.addon.armRateTimer(this.handle);
+    const result = this.addon.alarms.arm(this.handle);
     if (result < 0) {
-      const errno = this.addon.errorName(-result);
+      const errno = this.addon.system.errorName(-result);
       throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot arm a timer: ${errno}`, { errno });
     }
   }
 
   setRef(isReferenced: boolean): void {
-    this.addon.setRateTimerRef(this.handle, isReferenced ? 1 : 0);
+    this.addon.alarms.setReferenced(this.handle, isReferenced);
   }
 
   close(): void {
-    this.addon.closeRateTimer(this.handle);
+    this.addon.alarms.close(this.handle);
   }
 }
 

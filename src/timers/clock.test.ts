@@ -37,7 +37,10 @@ describe('system clocks', () => {
 
   it('tell one time in all threads', async () => {
     const url = JSON.stringify(new URL('./clock.js', import.meta.url).href);
-    const worker = new Worker(`import(${url}).then(({ monotonicClock }) => require('node:worker_threads').parentPort.postMessage(monotonicClock().nowNs()))`, { eval: true });
+    const worker = new Worker(
+      `import(${url}).then(({ monotonicClock }) => require('node:worker_threads').parentPort.postMessage(monotonicClock().nowNs()))`,
+      { eval: true },
+    );
     const before = monotonicClock().nowNs();
     const there = await new Promise<number>((resolve, reject) => worker.once('message', resolve).once('error', reject));
     expect(there).toBeGreaterThan(before);
@@ -46,8 +49,14 @@ describe('system clocks', () => {
   });
 
   it('refuse what is no clock', () => {
-    expect(() => new SystemClock({ source: 'tai' as never })).toThrow(/^source must be one of realtime, monotonic, boottime, not "tai"$/);
-    for (const originNs of [NaN, Infinity, 2 ** 62]) expect(() => new SystemClock({ originNs })).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'originNs' }));
+    expect(() => new SystemClock({ source: 'tai' as never })).toThrow(
+      /^source must be one of realtime, monotonic, boottime, not "tai"$/,
+    );
+    for (const originNs of [NaN, Infinity, 2 ** 62]) {
+      expect(() => new SystemClock({ originNs })).toThrow(
+        expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'originNs' }),
+      );
+    }
   });
 });
 

@@ -5,8 +5,9 @@
  *   boottime    the same, suspended time included
  *   realtime    the wall clock; it may be set, forward and back, so no timer runs by it
  *
- * All threads that read one source with one origin see one time. A number is exact for 104 days from its origin (2^53 ns) and then
- * in steps of 2 ns, 4 ns, …; the wall clock without an origin of its own is 1970's and moves in steps of 256 ns.
+ * All threads that read one source with one origin see one time. A number is exact for 104 days from its origin (2^53
+ * ns) and then in steps of 2 ns, 4 ns, …; the wall clock without an origin of its own is 1970's and moves in steps of
+ * 256 ns.
  */
 import { checkOptions, invalidArgument } from '../errors.js';
 import { native } from '../native.js';
@@ -22,7 +23,10 @@ export type ClockSource = 'monotonic' | 'boottime' | 'realtime';
 export interface SystemClockOptions {
   /** Default 'monotonic'. */
   source?: ClockSource;
-  /** Time of the source that this clock calls 0. Default 0: the source's own beginning, for 'monotonic' that of `process.hrtime`. */
+  /**
+   * Time of the source that this clock calls 0. Default 0: the source's own beginning, for 'monotonic' that of
+   * `process.hrtime`.
+   */
   originNs?: number;
 }
 
@@ -30,12 +34,12 @@ export interface SystemClockOptions {
 const CLOCK_IDS: Readonly<Record<ClockSource, number>> = { realtime: 0, monotonic: 1, boottime: 7 };
 
 /**
- * A function that returns the nanoseconds since `originNs` (a time of the source). About 40 ns a call, allocates nothing that
- * outlives it; for the thread that made it alone.
+ * A function that returns the nanoseconds since `originNs` (a time of the source). About 40 ns a call, allocates
+ * nothing that outlives it; for the thread that made it alone.
  */
 export function createClock(originNs: number, source: ClockSource = 'monotonic'): () => number {
   const out = new Float64Array(1);
-  const read = native().createClock(out, originNs, CLOCK_IDS[source]);
+  const read = native().clock.create(out, originNs, CLOCK_IDS[source]);
   return () => {
     read();
     return out[0]!;
@@ -52,9 +56,13 @@ export class SystemClock implements Clock {
   constructor(options: SystemClockOptions = {}) {
     checkOptions('options', options, ['source', 'originNs']);
     this.source = options.source ?? 'monotonic';
-    if (typeof this.source !== 'string' || !Object.hasOwn(CLOCK_IDS, this.source)) throw invalidArgument('source', this.source, `one of ${Object.keys(CLOCK_IDS).join(', ')}`);
+    if (typeof this.source !== 'string' || !Object.hasOwn(CLOCK_IDS, this.source)) {
+      throw invalidArgument('source', this.source, `one of ${Object.keys(CLOCK_IDS).join(', ')}`);
+    }
     this.originNs = options.originNs ?? 0;
-    if (!Number.isFinite(this.originNs) || Math.abs(this.originNs) >= 2 ** 62) throw invalidArgument('originNs', this.originNs, 'a time of the source in nanoseconds, below 2^62');
+    if (!Number.isFinite(this.originNs) || Math.abs(this.originNs) >= 2 ** 62) {
+      throw invalidArgument('originNs', this.originNs, 'a time of the source in nanoseconds, below 2^62');
+    }
     this.nowNs = createClock(this.originNs, this.source);
   }
 
@@ -66,7 +74,10 @@ export class SystemClock implements Clock {
 
 let shared: SystemClock | undefined;
 
-/** This thread's monotonic clock without an origin of its own: the same time in every thread and process, and in `process.hrtime`. */
+/**
+ * This thread's monotonic clock without an origin of its own: the same time in every thread and process, and in
+ * `process.hrtime`.
+ */
 export function monotonicClock(): SystemClock {
   return (shared ??= new SystemClock());
 }

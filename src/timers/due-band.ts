@@ -1,8 +1,9 @@
 /**
- * The timers of one band whose deadline has come, in the order of their deadlines. One Ready for all of them: it runs a few, then
- * lets other tasks of its band have their turn.
+ * The timers of one band whose deadline has come, in the order of their deadlines. One Ready for all of them: it runs a
+ * few, then lets other tasks of its band have their turn.
  *
- * Slots wait here, not timers: one that was cancelled meanwhile is passed over when its turn comes, which keeps cancelling constant.
+ * Slots wait here, not timers: one that was cancelled meanwhile is passed over when its turn comes, which keeps
+ * cancelling constant.
  */
 import type { Ready } from '../scheduling/internal.js';
 
@@ -76,13 +77,16 @@ export class DueBand implements Ready {
   }
 
   /**
-   * Touches the timers of this quantum, one after the other without waiting for any: the memory answers after 200 ns, but a dozen such
-   * answers can be under way at once. Running them one by one would wait for each: with 10^6 timers due, half of the time.
+   * Touches the timers of this quantum, one after the other without waiting for any: the memory answers after 200 ns,
+   * but a dozen such answers can be under way at once. Running them one by one would wait for each: with 10^6 timers
+   * due, half of the time.
    */
   private lookAhead(): void {
     const entries = Math.min(this.count, QUANTUM);
     let touched = 0;
-    for (let i = 0; i < entries; i++) touched += this.host.touch(this.slots[(this.first + i) & (this.slots.length - 1)]!);
+    for (let i = 0; i < entries; i++) {
+      touched += this.host.touch(this.slots[(this.first + i) & (this.slots.length - 1)]!);
+    }
     this.touched = touched | 0;
   }
 

@@ -1,14 +1,27 @@
-/** `percore/timers`: timers by the million, of a reactor (`reactor.timers`) or of any thread (`create`); rate timers that do not drift, clocks, jitter, rate control. */
+/**
+ * `percore/timers`: timers by the million, of a reactor (`reactor.timers`) or of any thread (`create`); rate timers
+ * that do not drift, clocks, jitter, rate control.
+ */
 export { create, LocalTimers, type CreateOptions, type TimersClock } from './timer-wheel.js';
-export { Timers, type AfterOptions, type AtOptions, type EveryOptions, type TimerOptions, type TimersHost, type WalkOptions } from './timers.js';
+export {
+  Timers, type AfterOptions, type AtOptions, type EveryOptions, type TimerOptions, type TimersHost, type WalkOptions,
+} from './timers.js';
 export type { Tick, TickCallback } from './walk.js';
 export { noTimer, type TimerId } from './timer-id.js';
 export { SystemClock, monotonicClock, type Clock, type ClockSource, type SystemClockOptions } from './clock.js';
 export { ManualClock, type ClockFollower, type HandDrivenTimers } from './manual-clock.js';
-export { intervalNsToRate, rateToIntervalNs, LEAST_INTERVAL_NS, LEAST_RATE_HZ, MOST_INTERVAL_NS, MOST_RATE_HZ, NANOS_PER_SECOND } from './rate.js';
-export { createTimer, RateTimer, type RateTickCallback, type RateTimerOptions, type RateTimerStatus, type WaitOptions } from './rate-timer.js';
+export {
+  intervalNsToRate, rateToIntervalNs, LEAST_INTERVAL_NS, LEAST_RATE_HZ, MOST_INTERVAL_NS, MOST_RATE_HZ,
+  NANOS_PER_SECOND,
+} from './rate.js';
+export {
+  createTimer, RateTimer, type RateTickCallback, type RateTimerOptions, type RateTimerStatus,
+} from './rate-timer.js';
 export type { RateBackend } from './alarm.js';
+export type { WaitOptions } from '../waiting.js';
 export type { CatchUp, RateTick } from './tick-grid.js';
 export { JitterMeasurement, JitterRecorder, JitterStats, type JitterOptions, type Percentiles } from './jitter.js';
 export { RateSurface, type RateSurfaceOptions } from './rate-surface.js';
-export { RateController, type JitterWarning, type RateControllerOptions, type RateControllerStatus, type RateStats } from './rate-controller.js';
+export {
+  RateController, type JitterWarning, type RateControllerOptions, type RateControllerStatus, type RateStats,
+} from './rate-controller.js';

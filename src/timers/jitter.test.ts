@@ -8,10 +8,20 @@ const SHARES = { p50Ns: 0.5, p95Ns: 0.95, p99Ns: 0.99, p999Ns: 0.999 } as const;
 function byRank(values: readonly number[]): Percentiles {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.max(1, Math.ceil(share * sorted.length)) - 1]!;
-  return { p50Ns: at(0.5), p95Ns: at(0.95), p99Ns: at(0.99), p999Ns: at(0.999), minNs: sorted[0]!, maxNs: sorted.at(-1)! };
+  return {
+    p50Ns: at(0.5), p95Ns: at(0.95), p99Ns: at(0.99), p999Ns: at(0.999), minNs: sorted[0]!, maxNs: sorted.at(-1)!,
+  };
 }
-const plain = ({ p50Ns, p95Ns, p99Ns, p999Ns, minNs, maxNs }: Percentiles): Percentiles => ({ p50Ns, p95Ns, p99Ns, p999Ns, minNs, maxNs });
-const jitters = fc.array(fc.oneof(fc.integer({ min: -2_000_000, max: 2_000_000 }), fc.integer({ min: -40, max: 40 }), fc.integer({ min: -1e11, max: 1e11 })), { minLength: 1, maxLength: 300 });
+const plain = ({ p50Ns, p95Ns, p99Ns, p999Ns, minNs, maxNs }: Percentiles): Percentiles => ({
+  p50Ns, p95Ns, p99Ns, p999Ns, minNs, maxNs,
+});
+const jitters = fc.array(
+  fc.oneof(
+    fc.integer({ min: -2_000_000, max: 2_000_000 }), fc.integer({ min: -40, max: 40 }),
+    fc.integer({ min: -1e11, max: 1e11 }),
+  ),
+  { minLength: 1, maxLength: 300 },
+);
 
 describe('jitter measurement', () => {
   it('is late above 0 and early below, and within a tolerance at its very edge', () => {
@@ -19,7 +29,10 @@ describe('jitter measurement', () => {
     const early = new JitterMeasurement(1000, 400, 8);
     expect([late.jitterNs, late.absoluteJitterNs, late.timestampNs]).toEqual([500, 500, 7]);
     expect([early.jitterNs, early.absoluteJitterNs]).toEqual([-600, 600]);
-    expect([late.isWithinTolerance(500), late.isWithinTolerance(499), early.isWithinTolerance(600), early.isWithinTolerance(599)]).toEqual([true, false, true, false]);
+    expect([
+      late.isWithinTolerance(500), late.isWithinTolerance(499), early.isWithinTolerance(600),
+      early.isWithinTolerance(599),
+    ]).toEqual([true, false, true, false]);
   });
 
   it('is of the interval between two ticks: a late one makes the next seem early', () => {
@@ -47,25 +60,34 @@ describe('jitter statistics', () => {
   });
 
   it('beyond it are told to within a step, never less than it was, at the right rank; extremes and counts stay exact', () => {
-    fc.assert(fc.property(jitters, fc.integer({ min: 0, max: 299 }), (values, exactSamples) => {
-      fc.pre(exactSamples < values.length);
-      const recorder = new JitterRecorder({ exactSamples, toleranceNs: 1000 });
-      for (const ns of values) recorder.record(ns);
-      const stats = recorder.stats();
-      const absolute = byRank(values.map(Math.abs));
-      const signed = byRank(values);
-      for (const name of Object.keys(SHARES) as (keyof typeof SHARES)[]) {
-        expect(stats[name]).toBeGreaterThanOrEqual(absolute[name]);
-        expect(stats[name]).toBeLessThanOrEqual(Math.max(absolute[name] * 1.0323, absolute[name]));
-        // Away from zero by less than a step, to the side it is on.
-        const [told, exact] = [stats.signed[name], signed[name]];
-        expect(Math.sign(told)).toBe(Math.sign(exact));
-        expect(Math.abs(told)).toBeGreaterThanOrEqual(Math.abs(exact));
-        expect(Math.abs(told)).toBeLessThanOrEqual(Math.abs(exact) * 1.0323);
-      }
-      expect([stats.minNs, stats.maxNs, stats.signed.minNs, stats.signed.maxNs]).toEqual([absolute.minNs, absolute.maxNs, signed.minNs, signed.maxNs]);
-      expect([stats.count, stats.withinTolerance, stats.isExact]).toEqual([values.length, values.filter((ns) => Math.abs(ns) <= 1000).length, false]);
-    }), { numRuns: 400 });
+    fc.assert(
+      fc.property(jitters, fc.integer({ min: 0, max: 299 }), (values, exactSamples) => {
+        fc.pre(exactSamples < values.length);
+        const recorder = new JitterRecorder({ exactSamples, toleranceNs: 1000 });
+        for (const ns of values) recorder.record(ns);
+        const stats = recorder.stats();
+        const absolute = byRank(values.map(Math.abs));
+        const signed = byRank(values);
+        for (const name of Object.keys(SHARES) as (keyof typeof SHARES)[]) {
+          expect(stats[name]).toBeGreaterThanOrEqual(absolute[name]);
+          expect(stats[name]).toBeLessThanOrEqual(Math.max(absolute[name] * 1.0323, absolute[name]));
+          // Away from zero by less than a step, to the side it is on.
+          const [told, exact] = [stats.signed[name], signed[name]];
+          expect(Math.sign(told)).toBe(Math.sign(exact));
+          expect(Math.abs(told)).toBeGreaterThanOrEqual(Math.abs(exact));
+          expect(Math.abs(told)).toBeLessThanOrEqual(Math.abs(exact) * 1.0323);
+        }
+        expect([stats.minNs, stats.maxNs, stats.signed.minNs, stats.signed.maxNs]).toEqual([
+          absolute.minNs, absolute.maxNs, signed.minNs, signed.maxNs,
+        ]);
+        expect([stats.count, stats.withinTolerance, stats.isExact]).toEqual([
+          values.length,
+          values.filter((ns) => Math.abs(ns) <= 1000).length,
+          false,
+        ]);
+      }),
+      { numRuns: 400 },
+    );
   });
 
   it('count what is at the edge of the tolerance, on either side', () => {
@@ -76,7 +98,10 @@ describe('jitter statistics', () => {
 
   it('of nothing are nothing, also after a reset', () => {
     const none = { p50Ns: 0, p95Ns: 0, p99Ns: 0, p999Ns: 0, minNs: 0, maxNs: 0 };
-    const empty = { ...none, signed: none, meanNs: 0, count: 0, withinTolerance: 0, shareWithinTolerance: 1, toleranceNs: 2_000_000, isExact: true };
+    const empty = {
+      ...none, signed: none, meanNs: 0, count: 0, withinTolerance: 0, shareWithinTolerance: 1, toleranceNs: 2_000_000,
+      isExact: true,
+    };
     expect(JitterStats.from([])).toEqual(empty);
     const recorder = new JitterRecorder({ exactSamples: 3 });
     for (let i = -5; i < 5; i++) recorder.record(i * 1e9);
@@ -107,8 +132,14 @@ describe('jitter statistics', () => {
 
   it('refuse what is no jitter', () => {
     const recorder = new JitterRecorder();
-    for (const ns of [NaN, Infinity, '1' as never]) expect(() => recorder.record(ns)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'jitterNs' }));
-    for (const toleranceNs of [-1, NaN, Infinity]) expect(() => new JitterRecorder({ toleranceNs })).toThrow(/^toleranceNs must be a finite number/);
+    for (const ns of [NaN, Infinity, '1' as never]) {
+      expect(() => recorder.record(ns)).toThrow(
+        expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'jitterNs' }),
+      );
+    }
+    for (const toleranceNs of [-1, NaN, Infinity]) {
+      expect(() => new JitterRecorder({ toleranceNs })).toThrow(/^toleranceNs must be a finite number/);
+    }
     expect(() => new JitterRecorder({ exactSamples: -1 })).toThrow(/^exactSamples must be a whole number/);
     expect(recorder.count).toBe(0);
   });

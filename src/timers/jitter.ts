@@ -4,9 +4,9 @@
  *      record(jitter) ──> the last bound's worth, exact ──────────────┐ up to `exactSamples`: exact
  *                    └──> late, early: log-linear histograms ─────────┴ beyond: told to within 3.2 %, too large rather than too small
  *
- * Percentiles are by nearest rank: the smallest value that this share of all values does not exceed; so each is a value that has
- * occurred (or the upper end of its step). *Signed* they go from the earliest to the latest, *absolute* they ask only how far off.
- * Linear interpolation, as some do, gives values between two modes that never occur.
+ * Percentiles are by nearest rank: the smallest value that this share of all values does not exceed; so each is a value
+ * that has occurred (or the upper end of its step). *Signed* they go from the earliest to the latest, *absolute* they
+ * ask only how far off. Linear interpolation, as some do, gives values between two modes that never occur.
  */
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/histogram.js';
@@ -61,7 +61,10 @@ export interface JitterStats extends Percentiles {
   readonly withinTolerance: number;
   readonly shareWithinTolerance: number;
   readonly toleranceNs: number;
-  /** False beyond the bound: percentiles are then told to within 3.2 %. Minimum, maximum, mean and counts are always exact. */
+  /**
+   * False beyond the bound: percentiles are then told to within 3.2 %. Minimum, maximum, mean and counts are always
+   * exact.
+   */
   readonly isExact: boolean;
 }
 
@@ -100,7 +103,9 @@ export class JitterRecorder {
     return this.samples;
   }
 
-  /** Adds a signed jitter in nanoseconds. About 20 ns; does not allocate. Not a number is a caller's mistake and throws. */
+  /**
+   * Adds a signed jitter in nanoseconds. About 20 ns; does not allocate. Not a number is a caller's mistake and throws.
+   */
   record(jitterNs: number): void {
     if (!Number.isFinite(jitterNs)) checkFinite('jitterNs', jitterNs);
     const absoluteNs = Math.abs(jitterNs);
@@ -128,12 +133,19 @@ export class JitterRecorder {
     this.earlyWords.fill(0);
   }
 
-  /** Sums up what was recorded since the last reset. Allocates and sorts (up to the bound): not in a tick that must be punctual. */
+  /**
+   * Sums up what was recorded since the last reset. Allocates and sorts (up to the bound): not in a tick that must be
+   * punctual.
+   */
   stats(): JitterStats {
     const count = this.samples;
     const isExact = count <= this.exact.length;
     return {
-      ...(count === 0 ? EMPTY : isExact ? exactPercentiles(this.exact.slice(0, count).map(Math.abs)) : this.absolutePercentiles()),
+      ...(count === 0
+        ? EMPTY
+        : isExact
+          ? exactPercentiles(this.exact.slice(0, count).map(Math.abs))
+          : this.absolutePercentiles()),
       signed: count === 0 ? EMPTY : isExact ? exactPercentiles(this.exact.slice(0, count)) : this.signedPercentiles(),
       meanNs: count === 0 ? 0 : this.sumNs / count,
       count,
@@ -149,16 +161,22 @@ export class JitterRecorder {
     all.add(this.late);
     all.add(this.early);
     const mostNs = Math.max(this.mostNs, -this.leastNs);
-    return percentiles((share) => Math.min(Math.max(all.percentile(share), this.leastAbsoluteNs), mostNs), this.leastAbsoluteNs, mostNs);
+    return percentiles(
+      (share) => Math.min(Math.max(all.percentile(share), this.leastAbsoluteNs), mostNs),
+      this.leastAbsoluteNs,
+      mostNs,
+    );
   }
 
   private signedPercentiles(): Percentiles {
     const lateSamples = this.samples - this.earlySamples;
     const at = (share: number): number => {
       const rank = nearestRank(share, this.samples);
-      // The early ones come first, the earliest of them, which is the largest of its histogram, before all. A rank is asked for by its
-      // middle, so that the quotient's rounding cannot make it the next one.
-      if (rank <= this.earlySamples) return -this.early.percentile((this.earlySamples - rank + 0.5) / this.earlySamples);
+      // The early ones come first, the earliest of them, which is the largest of its histogram, before all. A rank is
+      // asked for by its middle, so that the quotient's rounding cannot make it the next one.
+      if (rank <= this.earlySamples) {
+        return -this.early.percentile((this.earlySamples - rank + 0.5) / this.earlySamples);
+      }
       return this.late.percentile((rank - this.earlySamples - 0.5) / lateSamples);
     };
     return percentiles((share) => Math.min(Math.max(at(share), this.leastNs), this.mostNs), this.leastNs, this.mostNs);
@@ -169,7 +187,9 @@ export const JitterStats = {
   /** A summary of measurements that exist already. */
   from(measurements: Iterable<JitterMeasurement>, options: JitterOptions = {}): JitterStats {
     const recorder = new JitterRecorder(options);
-    if (!isIterable(measurements)) throw invalidArgument('measurements', measurements, 'iterable: an array of JitterMeasurement, for example');
+    if (!isIterable(measurements)) {
+      throw invalidArgument('measurements', measurements, 'iterable: an array of JitterMeasurement, for example');
+    }
     for (const measurement of measurements) recorder.record(measurement?.jitterNs);
     return recorder.stats();
   },
@@ -195,9 +215,14 @@ function checkFinite(argument: string, value: unknown): void {
 
 /** Not a typed array, which holds no measurements. */
 const isIterable = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && typeof (value as Iterable<unknown>)[Symbol.iterator] === 'function';
+  typeof value === 'object' &&
+  value !== null &&
+  !ArrayBuffer.isView(value) &&
+  typeof (value as Iterable<unknown>)[Symbol.iterator] === 'function';
 
 export function checkTolerance(value: unknown): number {
-  if (typeof value !== 'number' || !(value >= 0) || value === Infinity) throw invalidArgument('toleranceNs', value, 'a finite number of nanoseconds, 0 or more');
+  if (typeof value !== 'number' || !(value >= 0) || value === Infinity) {
+    throw invalidArgument('toleranceNs', value, 'a finite number of nanoseconds, 0 or more');
+  }
   return value;
 }

@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.js';
 
 /** Deadlines in order, each run once. */
-function follower(clock: ManualClock, deadlines: number[], onExpire: (deadlineNs: number) => void = () => undefined): { ran: [number, number][] } {
+function follower(
+  clock: ManualClock,
+  deadlines: number[],
+  onExpire: (deadlineNs: number) => void = () => undefined,
+): { ran: [number, number][] } {
   const ran: [number, number][] = [];
   clock.follow({
     nextDeadlineNs: () => deadlines[0] ?? Infinity,
@@ -112,7 +116,11 @@ describe('manual clock', () => {
     follower(clock, [31, 32], (ns) => {
       throw new Error(String(ns));
     });
-    expect(() => clock.advance(10)).toThrow(expect.objectContaining({ errors: [expect.objectContaining({ message: '31' }), expect.objectContaining({ message: '32' })] }));
+    expect(() => clock.advance(10)).toThrow(
+      expect.objectContaining({
+        errors: [expect.objectContaining({ message: '31' }), expect.objectContaining({ message: '32' })],
+      }),
+    );
     expect(clock.nowNs()).toBe(40);
   });
 
@@ -131,7 +139,11 @@ describe('manual clock', () => {
 
   it('refuses to stand still wrongly', () => {
     const clock = new ManualClock(50);
-    for (const ns of [-1, NaN, Infinity, '1' as never]) expect(() => clock.advance(ns)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'ns' }));
+    for (const ns of [-1, NaN, Infinity, '1' as never]) {
+      expect(() => clock.advance(ns)).toThrow(
+        expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'ns' }),
+      );
+    }
     expect(() => clock.setNs(49)).toThrow(/^ns must be nanoseconds of 50 or more, not 49$/);
     expect(() => new ManualClock(NaN)).toThrow(/^startNs must be a finite number/);
   });

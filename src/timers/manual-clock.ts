@@ -4,8 +4,8 @@
  *      advance(5 ms)        now ──> deadline A ──> deadline B ──> now + 5 ms      each runs at its own deadline: the ideal machine
  *      setNs(now + 5 ms)    now ─────────────────────────────────> A, B           each runs late: a stall, a suspended process
  *
- * Rate timers made with it follow it by themselves. Timers of a wheel with this clock are driven by it after `drive(timers)`, anything
- * else that has deadlines after `follow`. One thread.
+ * Rate timers made with it follow it by themselves. Timers of a wheel with this clock are driven by it after
+ * `drive(timers)`, anything else that has deadlines after `follow`. One thread.
  */
 import { checkFunction, invalidArgument, PercoreError } from '../errors.js';
 import type { Clock } from './clock.js';
@@ -50,9 +50,9 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Moves on by `ns`, stopping at each deadline on the way to run what is due then. Promises that this settles run after it has
-   * returned; where they have to run between two deadlines, use `advanceAsync`. Throws what a follower threw, after all have run
-   * (an AggregateError when there was more than one).
+   * Moves on by `ns`, stopping at each deadline on the way to run what is due then. Promises that this settles run
+   * after it has returned; where they have to run between two deadlines, use `advanceAsync`. Throws what a follower
+   * threw, after all have run (an AggregateError when there was more than one).
    */
   advance(ns: number): void {
     this.run(this.timeNs + checkTime('ns', ns, 0), true);
@@ -86,7 +86,9 @@ export class ManualClock implements Clock {
     return () => void this.followers.delete(follower);
   }
 
-  /** Runs timers that have this clock whenever it comes to a deadline of theirs, until the returned function is called. */
+  /**
+   * Runs timers that have this clock whenever it comes to a deadline of theirs, until the returned function is called.
+   */
   drive(timers: HandDrivenTimers): () => void {
     checkFunction('timers.nextDeadlineNs', timers?.nextDeadlineNs);
     checkFunction('timers.turn', timers.turn);
@@ -130,17 +132,30 @@ export class ManualClock implements Clock {
 
 function deadlineOf(follower: ClockFollower): number {
   const ns: unknown = follower.nextDeadlineNs();
-  if (typeof ns !== 'number' || ns !== ns) throw invalidArgument('what nextDeadlineNs() of a follower returns', ns, 'a number of nanoseconds, or Infinity');
+  if (typeof ns !== 'number' || ns !== ns) {
+    throw invalidArgument('what nextDeadlineNs() of a follower returns', ns, 'a number of nanoseconds, or Infinity');
+  }
   return ns;
 }
 
 const eventLoopPass = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function checkProgress(count: number, most = MOST_EXPIRIES): void {
-  if (count === most) throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${most} deadlines have come in one step of the manual clock, and the next is already due: a follower does not move on, or the step is too long`);
+  if (count === most) {
+    throw new PercoreError(
+      'ERR_PERCORE_INVALID_ARGUMENT',
+      `${most} deadlines have come in one step of the manual clock, and the next is already due: a follower does not move on, or the step is too long`,
+    );
+  }
 }
 
 function checkTime(argument: string, value: unknown, least: number): number {
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < least) throw invalidArgument(argument, value, least === -Infinity ? 'a finite number of nanoseconds' : `nanoseconds of ${least} or more`);
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < least) {
+    throw invalidArgument(
+      argument,
+      value,
+      least === -Infinity ? 'a finite number of nanoseconds' : `nanoseconds of ${least} or more`,
+    );
+  }
   return value;
 }

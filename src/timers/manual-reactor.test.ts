@@ -5,10 +5,16 @@ import type { ManualServices } from './fixtures/manual-reactor.js';
 
 describe('a reactor with a manual clock', () => {
   it('runs its timers when the clock is moved, and at no other time', async () => {
-    const runtime = await createRuntime<ManualServices>({ entry: new URL('./fixtures/manual-reactor.js', import.meta.url), reactors: 1, clock: 'manual' });
+    const runtime = await createRuntime<ManualServices>({
+      entry: new URL('./fixtures/manual-reactor.js', import.meta.url),
+      reactors: 1,
+      clock: 'manual',
+    });
     await sleep(20);
     expect(await runtime.call('advance', 0)).toEqual([]);
-    expect(await runtime.call('advance', 3_000_000)).toEqual(['every 0 at 1000000', 'rate 0 at 1500000', 'every 1 at 2000000', 'every 2 at 3000000', 'rate 1 at 3000000']);
+    expect(await runtime.call('advance', 3_000_000)).toEqual([
+      'every 0 at 1000000', 'rate 0 at 1500000', 'every 1 at 2000000', 'every 2 at 3000000', 'rate 1 at 3000000',
+    ]);
     expect(await runtime.call('now', undefined as never)).toBe(3_000_000);
     expect(await runtime.call('advance', 999_999)).toEqual([]);
     const second = await runtime.call('advance', 1e9);
@@ -17,6 +23,12 @@ describe('a reactor with a manual clock', () => {
   });
 
   it('is refused as anything else', async () => {
-    await expect(createRuntime({ entry: new URL('./fixtures/manual-reactor.js', import.meta.url), reactors: 1, clock: 'system' as never })).rejects.toThrow(/^clock must be 'manual' or left out/);
+    await expect(
+      createRuntime({
+        entry: new URL('./fixtures/manual-reactor.js', import.meta.url),
+        reactors: 1,
+        clock: 'system' as never,
+      }),
+    ).rejects.toThrow(/^clock must be 'manual' or left out/);
   });
 });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { ManualClock, RateController, RateSurface, type JitterWarning, type RateControllerOptions, type RateStats } from './index.js';
+import {
+  ManualClock, RateController, RateSurface, type JitterWarning, type RateControllerOptions, type RateStats,
+} from './index.js';
 
 const surface = () => new RateSurface({ targetHz: 2, minimumHz: 0.5, maximumHz: 5 });
 
@@ -7,7 +9,13 @@ const surface = () => new RateSurface({ targetHz: 2, minimumHz: 0.5, maximumHz: 
 function start(options: Partial<RateControllerOptions<number>> = {}) {
   const clock = new ManualClock();
   const emitted: [number, number][] = [];
-  const controller = new RateController<number>({ surface: surface(), tokens: Array.from({ length: 1000 }, (_, i) => i), emit: (token) => emitted.push([token, clock.nowNs()]), clock, ...options });
+  const controller = new RateController<number>({
+    surface: surface(),
+    tokens: Array.from({ length: 1000 }, (_, i) => i),
+    emit: (token) => emitted.push([token, clock.nowNs()]),
+    clock,
+    ...options,
+  });
   const stats: RateStats[] = [];
   const warnings: JitterWarning[] = [];
   controller.on('stats', (one) => stats.push(one)).on('warning', (one) => warnings.push(one));
@@ -18,7 +26,9 @@ describe('rate surface', () => {
   it('grants the nearest rate within its ends', () => {
     const rates = surface();
     expect([rates.rateHz, rates.set(3), rates.rateHz]).toEqual([2, 3, 3]);
-    expect([rates.set(100), rates.set(0.1), rates.adjust(3), rates.adjust(100), rates.adjust(0.001)]).toEqual([5, 0.5, 1.5, 5, 0.5]);
+    expect([rates.set(100), rates.set(0.1), rates.adjust(3), rates.adjust(100), rates.adjust(0.001)]).toEqual([
+      5, 0.5, 1.5, 5, 0.5,
+    ]);
     expect([rates.reset(), rates.rateHz]).toEqual([2, 2]);
     const fixed = new RateSurface({ targetHz: 7 });
     expect([fixed.minimumHz, fixed.maximumHz, fixed.set(9)]).toEqual([7, 7, 7]);
@@ -26,9 +36,15 @@ describe('rate surface', () => {
 
   it('refuses what is no surface', () => {
     const invalid = (argument: string) => expect.objectContaining({ code: 'ERR_PERCORE_TIMER_INVALID_RATE', argument });
-    for (const targetHz of [0, -1, NaN, Infinity]) expect(() => new RateSurface({ targetHz })).toThrow(invalid('targetHz'));
-    expect(() => new RateSurface({ targetHz: 2, minimumHz: 3 })).toThrow(/^minimumHz must be at most targetHz, which is 2, not 3$/);
-    expect(() => new RateSurface({ targetHz: 2, maximumHz: 1 })).toThrow(/^maximumHz must be at least targetHz, which is 2, not 1$/);
+    for (const targetHz of [0, -1, NaN, Infinity]) {
+      expect(() => new RateSurface({ targetHz })).toThrow(invalid('targetHz'));
+    }
+    expect(() => new RateSurface({ targetHz: 2, minimumHz: 3 })).toThrow(
+      /^minimumHz must be at most targetHz, which is 2, not 3$/,
+    );
+    expect(() => new RateSurface({ targetHz: 2, maximumHz: 1 })).toThrow(
+      /^maximumHz must be at least targetHz, which is 2, not 1$/,
+    );
     expect(() => new RateSurface({ targetHz: 2, minimumHz: 0 })).toThrow(invalid('minimumHz'));
     expect(() => surface().set(NaN)).toThrow(invalid('rateHz'));
     for (const factor of [0, -1, NaN, Infinity]) expect(() => surface().adjust(factor)).toThrow(/^factor must be/);
@@ -51,7 +67,11 @@ describe('rate controller', () => {
     expect(emitted.slice(2).map(([, ns]) => ns)).toEqual([1.25e9, 1.5e9, 1.75e9, 2e9]);
     expect(controller.setRate(1000)).toBe(5);
     expect(controller.adjust(0.5)).toBe(2.5);
-    expect(controller.status()).toMatchObject({ rateHz: 2.5, emitted: 6, surface: { minimumHz: 0.5, targetHz: 2, maximumHz: 5 } });
+    expect(controller.status()).toMatchObject({
+      rateHz: 2.5,
+      emitted: 6,
+      surface: { minimumHz: 0.5, targetHz: 2, maximumHz: 5 },
+    });
     expect(() => controller.setRate(-1)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_TIMER_INVALID_RATE' }));
     clock.advance(0.4e9);
     expect(emitted.length).toBe(7);
@@ -62,7 +82,13 @@ describe('rate controller', () => {
     clock.advance(99.5 * 5e8);
     expect(stats).toEqual([]);
     clock.advance(5e8);
-    expect(stats).toEqual([expect.objectContaining({ rateHz: 2, missed: 0, jitter: expect.objectContaining({ count: 100, p99Ns: 0, maxNs: 0, withinTolerance: 100, isExact: true }) })]);
+    expect(stats).toEqual([
+      expect.objectContaining({
+        rateHz: 2,
+        missed: 0,
+        jitter: expect.objectContaining({ count: 100, p99Ns: 0, maxNs: 0, withinTolerance: 100, isExact: true }),
+      }),
+    ]);
     clock.advance(200 * 5e8);
     expect(stats.map(({ jitter }) => jitter.count)).toEqual([100, 100, 100]);
     expect(warnings).toEqual([]);
@@ -74,7 +100,17 @@ describe('rate controller', () => {
     // One tick of ten late by more than the tolerance; the one after it seems early by as much.
     for (let i = 1; i <= 20; i++) clock.setNs(i * 5e8 + (i === 5 ? 1_000_001 : i === 15 ? 1_000_000 : 0));
     expect(stats.length).toBe(2);
-    expect(warnings).toEqual([expect.objectContaining({ p99Ns: 1_000_001, toleranceNs: 1e6, rateHz: 2, jitter: expect.objectContaining({ withinTolerance: 8, signed: expect.objectContaining({ minNs: -1_000_001, maxNs: 1_000_001 }) }) })]);
+    expect(warnings).toEqual([
+      expect.objectContaining({
+        p99Ns: 1_000_001,
+        toleranceNs: 1e6,
+        rateHz: 2,
+        jitter: expect.objectContaining({
+          withinTolerance: 8,
+          signed: expect.objectContaining({ minNs: -1_000_001, maxNs: 1_000_001 }),
+        }),
+      }),
+    ]);
     expect(controller.status().warnings).toBe(1);
   });
 
@@ -139,10 +175,18 @@ describe('rate controller', () => {
 
   it('takes an endless text on a real clock, too', async () => {
     const seen: string[] = [];
-    const controller = new RateController<string>({ surface: new RateSurface({ targetHz: 1000 }), tokens: 'the grammar is eternal'.split(' '), emit: (token) => seen.push(token) });
+    const controller = new RateController<string>({
+      surface: new RateSurface({ targetHz: 1000 }),
+      tokens: 'the grammar is eternal'.split(' '),
+      emit: (token) => seen.push(token),
+    });
     await controller.ended;
     expect(seen.join(' ')).toBe('the grammar is eternal');
-    expect(controller.status()).toMatchObject({ emitted: 4, isClosed: true, backend: { asked: 'auto', granted: 'timerfd' } });
+    expect(controller.status()).toMatchObject({
+      emitted: 4,
+      isClosed: true,
+      backend: { asked: 'auto', granted: 'timerfd' },
+    });
     await controller[Symbol.asyncDispose]();
   });
 

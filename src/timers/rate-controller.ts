@@ -3,8 +3,8 @@
  *
  *      tick ──> next token ──> emit(token, tick) ──> jitter recorded ──> each 100 ticks: 'stats', and 'warning' past the tolerance
  *
- * A token that is late is a number in the statistics or an event, never an error: whether it matters is the caller's to say.
- * The jitter is of intervals: from one emission to the next, against what the rate asks (`JitterMeasurement`).
+ * A token that is late is a number in the statistics or an event, never an error: whether it matters is the caller's to
+ * say. The jitter is of intervals: from one emission to the next, against what the rate asks (`JitterMeasurement`).
  */
 import { EventEmitter } from 'node:events';
 import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
@@ -13,12 +13,18 @@ import { RateSurface } from './rate-surface.js';
 import { createTimer, type RateTimer, type RateTimerOptions, type RateTimerStatus } from './rate-timer.js';
 import type { RateTick } from './tick-grid.js';
 
-export interface RateControllerOptions<T> extends Pick<RateTimerOptions, 'backend' | 'catchUp' | 'clock' | 'spinNs' | 'firstNs'> {
+export interface RateControllerOptions<T> extends Pick<
+  RateTimerOptions,
+  'backend' | 'catchUp' | 'clock' | 'spinNs' | 'firstNs'
+> {
   /** The rates it may run at. */
   surface: RateSurface;
   /** Where tokens come from; one is taken each tick, not before. The controller ends at the tick that finds none. */
   tokens: Iterable<T>;
-  /** Gets each token in its tick. The tick is written again for the next one. What it throws is an 'error' event, and the next token comes all the same. */
+  /**
+   * Gets each token in its tick. The tick is written again for the next one. What it throws is an 'error' event, and
+   * the next token comes all the same.
+   */
   emit: (token: T, tick: RateTick) => unknown;
   /** Nanoseconds, inclusive; a p99 beyond it is worth a warning. Default 2,000,000. */
   toleranceNs?: number;
@@ -68,10 +74,16 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
   /** Starts at once, at the surface's rate. Throws what createTimer throws. */
   constructor(options: RateControllerOptions<T>) {
     super();
-    if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with surface, tokens and emit');
-    checkOptions('options', options, ['surface', 'tokens', 'emit', 'toleranceNs', 'statsEvery', 'backend', 'catchUp', 'clock', 'spinNs', 'firstNs']);
+    if (typeof options !== 'object' || options === null) {
+      throw invalidArgument('options', options, 'an object with surface, tokens and emit');
+    }
+    checkOptions('options', options, [
+      'surface', 'tokens', 'emit', 'toleranceNs', 'statsEvery', 'backend', 'catchUp', 'clock', 'spinNs', 'firstNs',
+    ]);
     if (!(options.surface instanceof RateSurface)) throw invalidArgument('surface', options.surface, 'a RateSurface');
-    if (typeof (options.tokens as Iterable<T> | undefined)?.[Symbol.iterator] !== 'function') throw invalidArgument('tokens', options.tokens, 'iterable');
+    if (typeof (options.tokens as Iterable<T> | undefined)?.[Symbol.iterator] !== 'function') {
+      throw invalidArgument('tokens', options.tokens, 'iterable');
+    }
     checkFunction('emit', options.emit);
     this.surface = options.surface;
     this.emitToken = options.emit;
@@ -81,12 +93,18 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     this.total = new JitterRecorder({ toleranceNs });
     this.tokens = iteratorOf(options.tokens);
     const { backend, catchUp, clock, spinNs, firstNs } = options;
-    this.timer = createTimer({
-      rateHz: this.surface.rateHz,
-      onError: (error) => void this.emit('error', error),
-      ...(backend === undefined ? {} : { backend }), ...(catchUp === undefined ? {} : { catchUp }), ...(clock === undefined ? {} : { clock }),
-      ...(spinNs === undefined ? {} : { spinNs }), ...(firstNs === undefined ? {} : { firstNs }),
-    }, (tick) => this.onTick(tick));
+    this.timer = createTimer(
+      {
+        rateHz: this.surface.rateHz,
+        onError: (error) => void this.emit('error', error),
+        ...(backend === undefined ? {} : { backend }),
+        ...(catchUp === undefined ? {} : { catchUp }),
+        ...(clock === undefined ? {} : { clock }),
+        ...(spinNs === undefined ? {} : { spinNs }),
+        ...(firstNs === undefined ? {} : { firstNs }),
+      },
+      (tick) => this.onTick(tick),
+    );
   }
 
   /** Asks for another rate from the next token on; returns the one that the surface grants. */
@@ -106,7 +124,12 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
 
   status(): RateControllerStatus {
     const { minimumHz, targetHz, maximumHz } = this.surface;
-    return { ...this.timer.status(), surface: { minimumHz, targetHz, maximumHz }, emitted: this.emitted, warnings: this.warnings };
+    return {
+      ...this.timer.status(),
+      surface: { minimumHz, targetHz, maximumHz },
+      emitted: this.emitted,
+      warnings: this.warnings,
+    };
   }
 
   /** Resolves when the last token has been emitted, or the controller was closed. */
@@ -144,7 +167,13 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     const jitterNs = tick.actualIntervalNs - tick.expectedIntervalNs;
     this.missedInWindow += tick.missed;
     const next = this.tokens.next();
-    if (typeof next !== 'object' || next === null) throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', 'the iterator of tokens gave something else than { value, done }', { argument: 'tokens', value: next });
+    if (typeof next !== 'object' || next === null) {
+      throw new PercoreError(
+        'ERR_PERCORE_INVALID_ARGUMENT',
+        'the iterator of tokens gave something else than { value, done }',
+        { argument: 'tokens', value: next },
+      );
+    }
     if (next.done === true) {
       this.close();
       return undefined;
@@ -184,8 +213,13 @@ function iteratorOf<T>(tokens: Iterable<T>): Iterator<T> {
   try {
     iterator = tokens[Symbol.iterator]();
   } catch (cause) {
-    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `tokens cannot be walked: ${(cause as Error | undefined)?.message}`, { argument: 'tokens', value: tokens, cause });
+    throw new PercoreError(
+      'ERR_PERCORE_INVALID_ARGUMENT', `tokens cannot be walked: ${(cause as Error | undefined)?.message}`,
+      { argument: 'tokens', value: tokens, cause },
+    );
   }
-  if (typeof iterator?.next !== 'function') throw invalidArgument('tokens', tokens, 'iterable: its [Symbol.iterator]() returns an iterator');
+  if (typeof iterator?.next !== 'function') {
+    throw invalidArgument('tokens', tokens, 'iterable: its [Symbol.iterator]() returns an iterator');
+  }
   return iterator;
 }

@@ -24,13 +24,29 @@ export class RateSurface {
 
   /** Throws ERR_PERCORE_TIMER_INVALID_RATE. */
   constructor(options: RateSurfaceOptions) {
-    if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with targetHz');
+    if (typeof options !== 'object' || options === null) {
+      throw invalidArgument('options', options, 'an object with targetHz');
+    }
     checkOptions('options', options, ['targetHz', 'minimumHz', 'maximumHz']);
     this.targetHz = checkRateHz(options.targetHz, 'targetHz');
     this.minimumHz = checkRateHz(options.minimumHz ?? this.targetHz, 'minimumHz');
     this.maximumHz = checkRateHz(options.maximumHz ?? this.targetHz, 'maximumHz');
-    if (this.minimumHz > this.targetHz) throw invalidArgument('minimumHz', this.minimumHz, `at most targetHz, which is ${this.targetHz}`, 'ERR_PERCORE_TIMER_INVALID_RATE');
-    if (this.maximumHz < this.targetHz) throw invalidArgument('maximumHz', this.maximumHz, `at least targetHz, which is ${this.targetHz}`, 'ERR_PERCORE_TIMER_INVALID_RATE');
+    if (this.minimumHz > this.targetHz) {
+      throw invalidArgument(
+        'minimumHz',
+        this.minimumHz,
+        `at most targetHz, which is ${this.targetHz}`,
+        'ERR_PERCORE_TIMER_INVALID_RATE',
+      );
+    }
+    if (this.maximumHz < this.targetHz) {
+      throw invalidArgument(
+        'maximumHz',
+        this.maximumHz,
+        `at least targetHz, which is ${this.targetHz}`,
+        'ERR_PERCORE_TIMER_INVALID_RATE',
+      );
+    }
     this.presentHz = this.targetHz;
   }
 
@@ -39,14 +55,19 @@ export class RateSurface {
     return this.presentHz;
   }
 
-  /** Asks for a rate and returns the one that is granted: the nearest within the surface. Throws for what is no rate at all. */
+  /**
+   * Asks for a rate and returns the one that is granted: the nearest within the surface. Throws for what is no rate at
+   * all.
+   */
   set(rateHz: number): number {
     return (this.presentHz = Math.min(Math.max(checkRateHz(rateHz), this.minimumHz), this.maximumHz));
   }
 
   /** Faster (above 1) or slower (below 1) by a factor; returns the granted rate. */
   adjust(factor: number): number {
-    if (typeof factor !== 'number' || !(factor > 0) || factor === Infinity) throw invalidArgument('factor', factor, 'a finite number above 0');
+    if (typeof factor !== 'number' || !(factor > 0) || factor === Infinity) {
+      throw invalidArgument('factor', factor, 'a finite number above 0');
+    }
     return (this.presentHz = Math.min(Math.max(this.presentHz * factor, this.minimumHz), this.maximumHz));
   }
 

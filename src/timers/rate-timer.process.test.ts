@@ -1,4 +1,7 @@
-/** Rate timers where a process must be stopped, refused something, ended, or crash: each in a process or thread of its own. */
+/**
+ * Rate timers where a process must be stopped, refused something, ended, or crash: each in a process or thread of its
+ * own.
+ */
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
@@ -87,7 +90,12 @@ describe.each(backends)('a process stopped for half a second: %s', (backend) => 
 
 describe.each(backends)('a callback that throws: %s', (backend) => {
   it('is an uncaught exception each time, and stops neither its own timer nor another', async () => {
-    expect(await run('uncaught', backend)).toEqual({ healthy: expect.any(Number), errors: expect.any(Number), areOurs: true, first: expect.stringMatching(/^tick \d+$/) });
+    expect(await run('uncaught', backend)).toEqual({
+      healthy: expect.any(Number),
+      errors: expect.any(Number),
+      areOurs: true,
+      first: expect.stringMatching(/^tick \d+$/),
+    });
   });
 
   it('goes to onError where there is one', async () => {
@@ -111,9 +119,17 @@ class Program(ctypes.Structure): _fields_ = [('length', ctypes.c_ushort), ('code
 libc = ctypes.CDLL(None, use_errno=True)
 assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(Program(len(program), ctypes.addressof(code)))) == 0
 os.execv(sys.argv[1], sys.argv[1:])`;
-    const { stdout, stderr } = spawnSync('python3', ['-c', filter, process.execPath, child, 'status', 'io_uring'], { encoding: 'utf8', timeout: 20_000 });
+    const { stdout, stderr } = spawnSync('python3', ['-c', filter, process.execPath, child, 'status', 'io_uring'], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
     expect(stderr).toBe('');
-    expect(JSON.parse(stdout)).toEqual({ asked: 'io_uring', granted: 'timerfd', why: 'EPERM: Operation not permitted, io_uring_setup', jitterNs: expect.any(Number) });
+    expect(JSON.parse(stdout)).toEqual({
+      asked: 'io_uring',
+      granted: 'timerfd',
+      why: 'EPERM: Operation not permitted, io_uring_setup',
+      jitterNs: expect.any(Number),
+    });
   });
 
   it('is an error where not even a timerfd is to be had', () => {
@@ -125,22 +141,41 @@ os.execv(sys.argv[1], sys.argv[1:])`;
       const timer = createTimer({ rateHz: 100 });
       console.log((await timer.tick()).sequence >= 0);
       timer.close();`;
-    const { stdout, stderr } = spawnSync('sh', ['-c', 'ulimit -n 120; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', code], { encoding: 'utf8', timeout: 20_000 });
+    const { stdout, stderr } = spawnSync(
+      'sh', ['-c', 'ulimit -n 120; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', code],
+      { encoding: 'utf8', timeout: 20_000 },
+    );
     expect(stderr).toBe('');
     const [error, again] = stdout.trim().split('\n');
-    expect(JSON.parse(error!)).toEqual({ code: 'ERR_PERCORE_SYSTEM', errno: 'EMFILE', syscall: 'timerfd_create', message: 'cannot make a timer: EMFILE: Too many open files, timerfd_create' });
+    expect(JSON.parse(error!)).toEqual({
+      code: 'ERR_PERCORE_SYSTEM',
+      errno: 'EMFILE',
+      syscall: 'timerfd_create',
+      message: 'cannot make a timer: EMFILE: Too many open files, timerfd_create',
+    });
     expect(again).toBe('true');
   });
 
-  it.runIf(process.getuid!() === 0 && spawnSync('unshare', ['--time', 'true']).status === 0)('does not include a time namespace a year ahead', { timeout: 60_000 }, () => {
-    for (const backend of backends) {
-      const { stdout, stderr } = spawnSync('unshare', ['--time', '--monotonic', String(365 * 86_400), '--boottime', String(365 * 86_400), process.execPath, child, 'status', backend], { encoding: 'utf8', timeout: 20_000 });
-      expect(stderr).toBe('');
-      const { jitterNs } = JSON.parse(stdout) as { jitterNs: number };
-      expect(jitterNs).toBeGreaterThanOrEqual(0);
-      expect(jitterNs).toBeLessThan(1e9);
-    }
-  });
+  it.runIf(process.getuid!() === 0 && spawnSync('unshare', ['--time', 'true']).status === 0)(
+    'does not include a time namespace a year ahead',
+    { timeout: 60_000 },
+    () => {
+      for (const backend of backends) {
+        const { stdout, stderr } = spawnSync(
+          'unshare',
+          [
+            '--time', '--monotonic', String(365 * 86_400), '--boottime', String(365 * 86_400), process.execPath, child,
+            'status', backend,
+          ],
+          { encoding: 'utf8', timeout: 20_000 },
+        );
+        expect(stderr).toBe('');
+        const { jitterNs } = JSON.parse(stdout) as { jitterNs: number };
+        expect(jitterNs).toBeGreaterThanOrEqual(0);
+        expect(jitterNs).toBeLessThan(1e9);
+      }
+    },
+  );
 });
 
 describe('threads that end', () => {
@@ -172,7 +207,10 @@ describe('threads that end', () => {
   });
 
   it.each(backends)('include reactors, which tick by the runtime\'s clock and leave when told: %s', async (backend) => {
-    const runtime = await createRuntime<TickingServices>({ entry: new URL('./fixtures/ticking-reactor.js', import.meta.url), reactors: 1 });
+    const runtime = await createRuntime<TickingServices>({
+      entry: new URL('./fixtures/ticking-reactor.js', import.meta.url),
+      reactors: 1,
+    });
     const ticks = await runtime.call('tick', backend);
     expect(ticks.length).toBe(20);
     for (const [expectedNs, actualNs, nowNs] of ticks) {

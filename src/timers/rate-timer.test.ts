@@ -1,7 +1,10 @@
 /** One suite on every backend; what only a manual clock can show is below it. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { PercoreError } from '../errors.js';
-import { createTimer, ManualClock, monotonicClock, SystemClock, type RateBackend, type RateTick, type RateTimer, type RateTimerOptions } from './index.js';
+import {
+  createTimer, ManualClock, monotonicClock, SystemClock, type RateBackend, type RateTick, type RateTimer,
+  type RateTimerOptions,
+} from './index.js';
 
 const MS = 1e6;
 const backends: RateBackend[] = ['timerfd', 'io_uring', 'spin', 'manual'];
@@ -73,7 +76,9 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     }
     expect(firstNs).toBeGreaterThanOrEqual(startNs + 1e9 / 700 - 2);
     expect(firstNs).toBeLessThanOrEqual(readyNs + 1e9 / 700 + 2);
-    expect(timer.status()).toMatchObject({ ticks: 15, missed: expectedSequence - 15, rateHz: expect.closeTo(700, 9), catchUp: 'skip', isClosed: false });
+    expect(timer.status()).toMatchObject({
+      ticks: 15, missed: expectedSequence - 15, rateHz: expect.closeTo(700, 9), catchUp: 'skip', isClosed: false,
+    });
   });
 
   it('says what was asked and what was granted', () => {
@@ -82,7 +87,15 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     expect(told.asked).toBe(backend);
     if (told.granted === backend) expect(told.why).toBeUndefined();
     // A machine that refuses io_uring says why; the rest of this suite then runs on what took its place.
-    else expect([backend, told]).toEqual(['io_uring', { asked: 'io_uring', granted: 'timerfd', why: expect.stringMatching(/^E[A-Z]+: .+, (io_uring_setup|mmap|io_uring_enter)$/) }]);
+    else
+      expect([backend, told]).toEqual([
+        'io_uring',
+        {
+          asked: 'io_uring',
+          granted: 'timerfd',
+          why: expect.stringMatching(/^E[A-Z]+: .+, (io_uring_setup|mmap|io_uring_enter)$/),
+        },
+      ]);
     expect(clock).toBe(backend === 'manual' ? 'manual' : 'monotonic');
   });
 
@@ -223,7 +236,9 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     const ticks: RateTick[] = [];
     for (let i = 0; i < 10; i++) ticks.push(await world.wait(timer.tick()));
     expect(ticks.map(({ sequence }) => sequence)).toEqual(ticks.map((_tick, i) => first.sequence + 1 + i));
-    expect(ticks.every(({ missed, expectedNs }, i) => missed === 0 && expectedNs === first.expectedNs + (i + 1) * 2 * MS)).toBe(true);
+    expect(
+      ticks.every(({ missed, expectedNs }, i) => missed === 0 && expectedNs === first.expectedNs + (i + 1) * 2 * MS),
+    ).toBe(true);
     expect(ticks[0]!.jitterNs).toBeGreaterThanOrEqual(18 * MS);
   });
 
@@ -299,7 +314,11 @@ describe('a rate timer on a manual clock', () => {
   it('has ideal ticks where the clock is advanced, whatever else moves with it', async () => {
     const clock = new ManualClock();
     const ticks: string[] = [];
-    for (const rateHz of [2, 10, 30]) createTimer({ rateHz, clock }, (tick) => ticks.push(`${rateHz}:${tick.sequence}:${tick.jitterNs}:${tick.missed}`));
+    for (const rateHz of [2, 10, 30]) {
+      createTimer({ rateHz, clock }, (tick) =>
+        ticks.push(`${rateHz}:${tick.sequence}:${tick.jitterNs}:${tick.missed}`),
+      );
+    }
     clock.advance(1e9 + 1);
     expect(ticks.length).toBe(42);
     expect(ticks.every((text) => text.endsWith(':0:0'))).toBe(true);
@@ -314,7 +333,9 @@ describe('a rate timer on a manual clock', () => {
     });
     createTimer({ intervalNs: 1000, clock }, () => void others++);
     expect(() => clock.advance(1000)).toThrow('tick 0');
-    expect(() => clock.advance(3000)).toThrow(expect.objectContaining({ errors: [1, 2, 3].map((n) => expect.objectContaining({ message: `tick ${n}` })) }));
+    expect(() => clock.advance(3000)).toThrow(
+      expect.objectContaining({ errors: [1, 2, 3].map((n) => expect.objectContaining({ message: `tick ${n}` })) }),
+    );
     expect(others).toBe(4);
     const errors: unknown[] = [];
     createTimer({ intervalNs: 1e6, clock, onError: (error) => errors.push(error) }, () => {
@@ -350,16 +371,36 @@ describe('what is no rate timer', () => {
   const make = (options: unknown, onTick?: unknown) => () => createTimer(options as RateTimerOptions, onTick as never);
 
   it('is refused with the argument, its value and what is allowed', () => {
-    for (const rateHz of [0, -1, NaN, Infinity, -Infinity, 1e6 + 1, 1e-10, '10', null]) expect(make({ rateHz })).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_TIMER_INVALID_RATE', argument: 'rateHz', value: rateHz }));
-    for (const intervalNs of [0, -5, 999, NaN, Infinity, 3.2e18, '1000']) expect(make({ intervalNs })).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_TIMER_INVALID_INTERVAL', argument: 'intervalNs', value: intervalNs }));
-    for (const firstNs of [-1, NaN, Infinity, 4e18]) expect(make({ rateHz: 1, firstNs })).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_TIMER_INVALID_INTERVAL', argument: 'firstNs' }));
+    for (const rateHz of [0, -1, NaN, Infinity, -Infinity, 1e6 + 1, 1e-10, '10', null]) {
+      expect(make({ rateHz })).toThrow(
+        expect.objectContaining({ code: 'ERR_PERCORE_TIMER_INVALID_RATE', argument: 'rateHz', value: rateHz }),
+      );
+    }
+    for (const intervalNs of [0, -5, 999, NaN, Infinity, 3.2e18, '1000']) {
+      expect(make({ intervalNs })).toThrow(
+        expect.objectContaining({
+          code: 'ERR_PERCORE_TIMER_INVALID_INTERVAL',
+          argument: 'intervalNs',
+          value: intervalNs,
+        }),
+      );
+    }
+    for (const firstNs of [-1, NaN, Infinity, 4e18]) {
+      expect(make({ rateHz: 1, firstNs })).toThrow(
+        expect.objectContaining({ code: 'ERR_PERCORE_TIMER_INVALID_INTERVAL', argument: 'firstNs' }),
+      );
+    }
     expect(make({})).toThrow(/^rateHz must be a rate from .* not undefined$/);
     expect(make(undefined)).toThrow(/^options must be an object with rateHz or intervalNs, not undefined$/);
     expect(make({ rateHz: 1, intervalNs: 1e9 })).toThrow(/^intervalNs must be left out when rateHz is given/);
     expect(make({ rateHz: 1, catchUp: 'hurry' })).toThrow(/^catchUp must be one of skip, burst, delay, not "hurry"$/);
-    expect(make({ rateHz: 1, backend: 'rtc' })).toThrow(/^backend must be one of timerfd, io_uring, spin, manual, auto, not "rtc"$/);
+    expect(make({ rateHz: 1, backend: 'rtc' })).toThrow(
+      /^backend must be one of timerfd, io_uring, spin, manual, auto, not "rtc"$/,
+    );
     expect(make({ rateHz: 1, backend: 'manual' })).toThrow(/'manual' needs a ManualClock/);
-    expect(make({ rateHz: 1, backend: 'timerfd', clock: new ManualClock() })).toThrow(/^backend must be 'manual' or 'auto' with a ManualClock/);
+    expect(make({ rateHz: 1, backend: 'timerfd', clock: new ManualClock() })).toThrow(
+      /^backend must be 'manual' or 'auto' with a ManualClock/,
+    );
     expect(make({ rateHz: 1, clock: new SystemClock({ source: 'realtime' }) })).toThrow(/the wall clock may be set/);
     expect(make({ rateHz: 1, clock: { nowNs: () => 0 } })).toThrow(expect.objectContaining({ argument: 'clock' }));
     expect(make({ rateHz: 1, spinNs: 1e9 })).toThrow(expect.objectContaining({ argument: 'spinNs' }));
@@ -370,7 +411,8 @@ describe('what is no rate timer', () => {
 
   it('is no tick either', async () => {
     const timer = createTimer({ rateHz: 1, clock: new ManualClock() });
-    await expect(timer.tick({ timeoutMs: 0 })).rejects.toThrow(/^timeoutMs must be milliseconds above 0, not 0$/);
+    await expect(timer.tick({ timeoutMs: 0 })).rejects.toThrow(/^no tick within 0 ms$/);
+    await expect(timer.tick({ timeoutMs: -1 })).rejects.toThrow(/^timeoutMs must be a number of milliseconds from 0 /);
     await expect(timer.tick({ signal: 'now' as never })).rejects.toThrow(/^signal must be an AbortSignal/);
     expect(() => timer.setRate(0)).toThrow(code('TIMER_INVALID_RATE'));
     expect(() => timer.setIntervalNs(1)).toThrow(code('TIMER_INVALID_INTERVAL'));
@@ -395,6 +437,9 @@ describe('other clocks', () => {
     const real = createTimer({ rateHz: 1 });
     expect(real.status().backend).toEqual({ asked: 'auto', granted: 'timerfd' });
     real.close();
-    expect(createTimer({ rateHz: 1, clock: new ManualClock() }).status().backend).toEqual({ asked: 'auto', granted: 'manual' });
+    expect(createTimer({ rateHz: 1, clock: new ManualClock() }).status().backend).toEqual({
+      asked: 'auto',
+      granted: 'manual',
+    });
   });
 });

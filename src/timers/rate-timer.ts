@@ -1,5 +1,6 @@
 /**
- * A timer that ticks at a rate, by absolute deadlines: it does not drift, says how late each tick was, and what was missed.
+ * A timer that ticks at a rate, by absolute deadlines: it does not drift, says how late each tick was, and what was
+ * missed.
  *
  *      createTimer({ rateHz: 30 }, (tick) => { … })        a callback: the alarm is always armed
  *      await timer.tick()                                  a promise: armed while somebody waits
@@ -7,14 +8,15 @@
  *
  *      grid (deadlines) ── next ──> alarm (timerfd, io_uring, spin, manual) ── fired ──> tick ──> promises, callback
  *
- * Who asks for a tick that is over already gets it in the next pass of the event loop, never at once: a loop that cannot keep up
- * would otherwise keep everything else of its thread from running.
+ * Who asks for a tick that is over already gets it in the next pass of the event loop, never at once: a loop that
+ * cannot keep up would otherwise keep everything else of its thread from running.
  *
- * A timer of its own descriptor each, for the few things that must be punctual; millions belong in the wheel. Works in any thread:
- * the main one, a worker, a reactor. Not setInterval, which drifts, and ticks in milliseconds, by decision of its maintainers.
+ * A timer of its own descriptor each, for the few things that must be punctual; millions belong in the wheel. Works in
+ * any thread: the main one, a worker, a reactor. Not setInterval, which drifts, and ticks in milliseconds, by decision
+ * of its maintainers.
  */
-import { checkSignal, whenAborted } from '../abort.js';
 import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
+import { checkWaitOptions, Waiters, type StartTimeout, type WaitOptions } from '../waiting.js';
 import { ManualAlarm, openAlarm, type OpenedAlarm, type RateBackend } from './alarm.js';
 import { monotonicClock, type Clock, type SystemClock } from './clock.js';
 import { ManualClock } from './manual-clock.js';
@@ -32,27 +34,24 @@ export interface RateTimerOptions {
   backend?: RateBackend | 'auto';
   /** About ticks that are over before they could run. Default 'skip'. */
   catchUp?: CatchUp;
-  /** By what it runs. Default: this thread's monotonic clock. In a reactor, `reactor.clock` makes its times those of `reactor.nowNs()`. */
+  /**
+   * By what it runs. Default: this thread's monotonic clock. In a reactor, `reactor.clock` makes its times those of
+   * `reactor.nowNs()`.
+   */
   clock?: SystemClock | ManualClock;
   /**
-   * Nanoseconds before a deadline from which on the thread does nothing else, 0 to 10^7. For 'spin' that much each time (default
-   * 200,000), for 'timerfd' and 'io_uring' as much as waking takes here, and this at most (default 50,000; 0: they wake at the deadline).
+   * Nanoseconds before a deadline from which on the thread does nothing else, 0 to 10^7. For 'spin' that much each time
+   * (default 200,000), for 'timerfd' and 'io_uring' as much as waking takes here, and this at most (default 50,000; 0:
+   * they wake at the deadline).
    */
   spinNs?: number;
   /**
-   * Gets what the callback throws, or what the promise that it returns is rejected with. Without it that is an uncaught exception, as
-   * from setInterval. Either way it is counted in `status().errors`, and the timer goes on.
+   * Gets what the callback throws, or what the promise that it returns is rejected with. Without it that is an uncaught
+   * exception, as from setInterval. Either way it is counted in `status().errors`, and the timer goes on.
    */
   onError?: (error: unknown) => void;
 }
 export type RateTickCallback = (tick: RateTick) => void;
-
-export interface WaitOptions {
-  /** Rejects with its reason when it aborts. */
-  signal?: AbortSignal;
-  /** Rejects with ERR_PERCORE_TIMEOUT after so many milliseconds of the timer's clock. */
-  timeoutMs?: number;
-}
 
 export interface RateTimerStatus {
   /** What was asked and what is used; `why` where they differ. */
@@ -69,19 +68,14 @@ export interface RateTimerStatus {
   readonly isClosed: boolean;
 }
 
-interface Waiter {
-  readonly resolve: (tick: RateTick) => void;
-  readonly reject: (error: unknown) => void;
-  cleanUp: (() => void) | undefined;
-}
-
 const OPTIONS = ['rateHz', 'intervalNs', 'firstNs', 'backend', 'catchUp', 'clock', 'spinNs', 'onError'];
 const MOST_SPIN_NS = 10_000_000;
 
 /**
- * Makes a timer that ticks from now on. With a callback it keeps its thread alive until it is closed (or `unref`), without one only
- * while a tick is awaited. The tick handed to the callback is written again for the next one; promises get one of their own.
- * Throws ERR_PERCORE_TIMER_INVALID_RATE, _TIMER_INVALID_INTERVAL, _INVALID_ARGUMENT, _SYSTEM (no descriptor to be had).
+ * Makes a timer that ticks from now on. With a callback it keeps its thread alive until it is closed (or `unref`),
+ * without one only while a tick is awaited. The tick handed to the callback is written again for the next one; promises
+ * get one of their own. Throws ERR_PERCORE_TIMER_INVALID_RATE, _TIMER_INVALID_INTERVAL, _INVALID_ARGUMENT, _SYSTEM (no
+ * descriptor to be had).
  */
 export function createTimer(options: RateTimerOptions, onTick?: RateTickCallback): RateTimer {
   return new RateTimer(options, onTick);
@@ -96,7 +90,9 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   private readonly spare: TickGrid;
   private readonly onTick: RateTickCallback | undefined;
   private readonly onError: ((error: unknown) => void) | undefined;
-  private waiters: Waiter[] = [];
+  private readonly waiters: Waiters<RateTick>;
+  /** Without a callback the alarm is armed only while somebody waits. */
+  private isAwaited = false;
   private tickCount = 0;
   private missedCount = 0;
   private errorCount = 0;
@@ -104,11 +100,20 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
 
   /** For createTimer. */
   constructor(options: RateTimerOptions, onTick?: RateTickCallback) {
-    if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with rateHz or intervalNs');
+    if (typeof options !== 'object' || options === null) {
+      throw invalidArgument('options', options, 'an object with rateHz or intervalNs');
+    }
     checkOptions('options', options, OPTIONS);
     const intervalNs = checkOneOf(options);
     const firstNs = options.firstNs ?? intervalNs;
-    if (typeof firstNs !== 'number' || !(firstNs >= 0) || firstNs > MOST_INTERVAL_NS) throw invalidArgument('firstNs', firstNs, `nanoseconds from 0 to ${MOST_INTERVAL_NS} (a century)`, 'ERR_PERCORE_TIMER_INVALID_INTERVAL');
+    if (typeof firstNs !== 'number' || !(firstNs >= 0) || firstNs > MOST_INTERVAL_NS) {
+      throw invalidArgument(
+        'firstNs',
+        firstNs,
+        `nanoseconds from 0 to ${MOST_INTERVAL_NS} (a century)`,
+        'ERR_PERCORE_TIMER_INVALID_INTERVAL',
+      );
+    }
     const catchUp = checkCatchUp(options.catchUp ?? 'skip');
     if (options.spinNs !== undefined) checkInteger('spinNs', options.spinNs, 0, MOST_SPIN_NS);
     if (onTick !== undefined) checkFunction('onTick', onTick);
@@ -120,6 +125,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     const now = this.clock.nowNs();
     this.spare = new TickGrid(0, 0, intervalNs, catchUp);
     this.grid = new TickGrid(now, now + firstNs, intervalNs, catchUp);
+    this.waiters = new Waiters('no tick', () => this.watchIfAwaited(), timeoutBy(this.clock));
     if (onTick !== undefined) this.arm();
   }
 
@@ -133,7 +139,10 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     return this.grid.intervalNs;
   }
 
-  /** Changes the rate: the next tick comes one new interval after the last one, or now if that is over. This thread; does not block. */
+  /**
+   * Changes the rate: the next tick comes one new interval after the last one, or now if that is over. This thread;
+   * does not block.
+   */
   setRate(rateHz: number): void {
     this.change(exactIntervalNs(rateHz));
   }
@@ -151,26 +160,17 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   }
 
   /**
-   * Promises the next tick. Everybody who waits gets the same one. Rejects with ERR_PERCORE_CLOSED, _TIMEOUT, _INVALID_ARGUMENT, or
-   * the signal's reason; then the tick is not lost, but the next call's. Allocates the promise and the tick.
+   * Promises the next tick. Everybody who waits gets the same one. Rejects with ERR_PERCORE_CLOSED, _TIMEOUT,
+   * _INVALID_ARGUMENT, or the signal's reason; then the tick is not lost, but the next call's. Allocates the promise
+   * and the tick.
    */
-  tick(options: WaitOptions = {}): Promise<RateTick> {
-    return new Promise((resolve, reject) => {
-      const { signal, timeoutMs } = checkOptions('options', options, ['signal', 'timeoutMs']);
-      checkSignal(signal);
-      if (timeoutMs !== undefined && (typeof timeoutMs !== 'number' || !(timeoutMs > 0))) throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds above 0');
-      if (signal?.aborted === true) throw signal.reason;
-      if (this.isClosed) throw closed();
-      const waiter: Waiter = { resolve, reject, cleanUp: undefined };
-      this.waiters.push(waiter);
-      if (signal !== undefined || timeoutMs !== undefined) this.limit(waiter, signal, timeoutMs);
-      if (this.waiters.length === 1 && this.onTick === undefined) this.arm();
-    });
+  tick(options?: WaitOptions): Promise<RateTick> {
+    return this.waiters.wait(options);
   }
 
   /** Tick after tick, until the timer is closed. Leaving the loop does not close it. */
   ticks(options: WaitOptions = {}): AsyncIterable<RateTick> {
-    checkOptions('options', options, ['signal', 'timeoutMs']);
+    checkWaitOptions(options);
     return { [Symbol.asyncIterator]: () => ({ next: () => this.next(options) }) };
   }
 
@@ -183,9 +183,15 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     const { asked, granted, why } = this.opened;
     return {
       backend: { asked, granted, ...(why === undefined ? {} : { why }) },
-      clock: this.clock instanceof ManualClock ? 'manual' : (this.clock as SystemClock).source as 'monotonic' | 'boottime',
-      rateHz: this.rateHz, intervalNs: this.intervalNs, catchUp: this.grid.catchUp,
-      ticks: this.tickCount, missed: this.missedCount, errors: this.errorCount, isClosed: this.isClosed,
+      clock:
+        this.clock instanceof ManualClock ? 'manual' : ((this.clock as SystemClock).source as 'monotonic' | 'boottime'),
+      rateHz: this.rateHz,
+      intervalNs: this.intervalNs,
+      catchUp: this.grid.catchUp,
+      ticks: this.tickCount,
+      missed: this.missedCount,
+      errors: this.errorCount,
+      isClosed: this.isClosed,
     };
   }
 
@@ -200,12 +206,15 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     return this;
   }
 
-  /** Ends the timer: no tick comes after this. Those who wait are rejected with ERR_PERCORE_CLOSED, loops end. Also from inside a tick; twice is once. */
+  /**
+   * Ends the timer: no tick comes after this. Those who wait are rejected with ERR_PERCORE_CLOSED, loops end. Also from
+   * inside a tick; twice is once.
+   */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
     this.opened.alarm.close();
-    for (const waiter of this.takeWaiters()) waiter.reject(closed());
+    this.waiters.fail(closed());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -221,12 +230,11 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     this.grid.take(firedNs, tick);
     this.tickCount++;
     this.missedCount += tick.missed;
-    if (this.waiters.length !== 0) {
-      const copy = { ...tick };
-      for (const waiter of this.takeWaiters()) waiter.resolve(copy);
-    }
+    // One copy for all who wait: `tick` is written again for the next.
+    if (this.waiters.count !== 0) this.waiters.settle({ ...tick });
     if (this.onTick === undefined) {
       // Those who were waiting run now, and arm it if they want more.
+      this.isAwaited = false;
       this.opened.alarm.arm(Infinity);
       return;
     }
@@ -254,8 +262,8 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   }
 
   /**
-   * The alarm came too early: for practice, or since the grid was moved while it was on its way. After a sleep the caches hold nothing of
-   * what a tick runs, so it is run here on a grid that does not count.
+   * The alarm came too early: for practice, or since the grid was moved while it was on its way. After a sleep the
+   * caches hold nothing of what a tick runs, so it is run here on a grid that does not count.
    */
   private rehearse(): void {
     this.clock.nowNs();
@@ -269,7 +277,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   }
 
   private rearm(): void {
-    if (!this.isClosed && (this.onTick !== undefined || this.waiters.length !== 0)) this.arm();
+    if (!this.isClosed && (this.onTick !== undefined || this.waiters.count !== 0)) this.arm();
   }
 
   private change(intervalNs: number): void {
@@ -280,52 +288,38 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   private next(options: WaitOptions): Promise<IteratorResult<RateTick>> {
     if (this.isClosed) return Promise.resolve({ done: true, value: undefined });
     return this.tick(options).then((value) => ({ done: false, value }), (error: unknown) => {
-      if (this.isClosed && error instanceof PercoreError && error.code === 'ERR_PERCORE_CLOSED') return { done: true, value: undefined };
+      if (this.isClosed && error instanceof PercoreError && error.code === 'ERR_PERCORE_CLOSED') {
+        return { done: true, value: undefined };
+      }
       throw error;
     });
   }
 
-  private takeWaiters(): Waiter[] {
-    const waiters = this.waiters;
-    this.waiters = [];
-    for (const waiter of waiters) waiter.cleanUp?.();
-    return waiters;
-  }
-
-  private limit(waiter: Waiter, signal: AbortSignal | undefined, timeoutMs: number | undefined): void {
-    const giveUp = (error: unknown): void => {
-      waiter.cleanUp?.();
-      this.waiters = this.waiters.filter((other) => other !== waiter);
-      if (this.waiters.length === 0 && this.onTick === undefined) this.opened.alarm.arm(Infinity);
-      waiter.reject(error);
-    };
-    const onAbort = (): void => giveUp(signal!.reason);
-    const stopTimeout = timeoutMs === undefined ? undefined : startTimeout(this.clock, timeoutMs, () => giveUp(new PercoreError('ERR_PERCORE_TIMEOUT', `no tick within ${timeoutMs} ms`)));
-    const stopListening = signal === undefined ? undefined : whenAborted(signal, onAbort);
-    waiter.cleanUp = () => {
-      stopTimeout?.();
-      stopListening?.();
-    };
+  /** Called when a wait begins or is given up. */
+  private watchIfAwaited(): void {
+    if (this.isClosed) throw closed();
+    const isAwaited = this.waiters.count > 0;
+    if (this.onTick !== undefined || isAwaited === this.isAwaited) return;
+    this.isAwaited = isAwaited;
+    this.opened.alarm.arm(isAwaited ? this.grid.nextNs : Infinity);
   }
 }
 
-/** Longest that Node's own timers can wait; beyond it a time-out is none. */
-const MOST_TIMEOUT_MS = 2 ** 31 - 1;
-
-function startTimeout(clock: Clock, timeoutMs: number, onTimeout: () => void): () => void {
-  if (clock instanceof ManualClock) {
-    const alarm = new ManualAlarm(clock, () => onTimeout());
+/** Time-outs by the timer's own clock; those of a clock that runs by itself are Node's. */
+function timeoutBy(clock: Clock): StartTimeout | undefined {
+  if (!(clock instanceof ManualClock)) return undefined;
+  return (timeoutMs, then) => {
+    const alarm = new ManualAlarm(clock, () => then());
     alarm.arm(clock.nowNs() + timeoutMs * 1e6);
     return () => alarm.close();
-  }
-  if (timeoutMs > MOST_TIMEOUT_MS) return () => undefined;
-  const timeout = setTimeout(onTimeout, timeoutMs);
-  return () => clearTimeout(timeout);
+  };
 }
 
 function checkOneOf(options: RateTimerOptions): number {
   const { rateHz, intervalNs } = options;
-  if (rateHz !== undefined && intervalNs !== undefined) throw invalidArgument('intervalNs', intervalNs, 'left out when rateHz is given');
+  if (rateHz !== undefined && intervalNs !== undefined) {
+    throw invalidArgument('intervalNs', intervalNs, 'left out when rateHz is given');
+  }
   return intervalNs === undefined ? exactIntervalNs(rateHz as number) : checkIntervalNs(intervalNs);
 }
 

@@ -1,6 +1,6 @@
 /**
- * A process that is stopped while its timers fall due and a byte comes in: what must be true of it afterwards. 1 s in CI;
- * `PERCORE_STRESS=1` stops it for 10 s.
+ * A process that is stopped while its timers fall due and a byte comes in: what must be true of it afterwards. 1 s in
+ * CI; `PERCORE_STRESS=1` stops it for 10 s.
  */
 import { createConnection } from 'node:net';
 import { describe, expect, it } from 'vitest';
@@ -43,6 +43,10 @@ async function byteTo(said: string, stdin: NodeJS.WritableStream): Promise<() =>
 }
 
 describe(`a process that is stopped for ${STOP_MS / 1000} s while 100,000 timers fall due`, () => {
-  it('fires each once, over many turns, and serves I/O within two of them: timers alone', () => stopFor('alone', 100_000, STOP_MS), 120_000);
+  it(
+    'fires each once, over many turns, and serves I/O within two of them: timers alone',
+    () => stopFor('alone', 100_000, STOP_MS),
+    120_000,
+  );
   it('the same in a reactor', () => stopFor('reactor', 100_000, STOP_MS), 120_000);
 });

@@ -1,8 +1,9 @@
 /**
- * The deadlines of a rate timer, and what becomes of those that have passed unseen. Arithmetic alone: it knows no clock.
+ * The deadlines of a rate timer, and what becomes of those that have passed unseen. Arithmetic alone: it knows no
+ * clock.
  *
- * Deadline n is base + n × interval, from the same base each time, so nothing adds up: not lateness, and not the fraction that an
- * interval of 1/30 s has. Deadlines are rounded up to whole nanoseconds, so that nothing is early.
+ * Deadline n is base + n × interval, from the same base each time, so nothing adds up: not lateness, and not the
+ * fraction that an interval of 1/30 s has. Deadlines are rounded up to whole nanoseconds, so that nothing is early.
  *
  *                     due   1    2    3    4    5    6          the thread was away from 1 to just after 4
  *      skip                                 4    5    6          the latest one that is due; 3 are told as missed
@@ -33,7 +34,9 @@ export interface RateTick {
 }
 export type WritableTick = { -readonly [K in keyof RateTick]: RateTick[K] };
 
-export const newTick = (): WritableTick => ({ sequence: 0, expectedNs: 0, actualNs: 0, jitterNs: 0, missed: 0, expectedIntervalNs: 0, actualIntervalNs: 0 });
+export const newTick = (): WritableTick => ({
+  sequence: 0, expectedNs: 0, actualNs: 0, jitterNs: 0, missed: 0, expectedIntervalNs: 0, actualIntervalNs: 0,
+});
 
 export function checkCatchUp(value: unknown): CatchUp {
   if (!POLICIES.includes(value as CatchUp)) throw invalidArgument('catchUp', value, `one of ${POLICIES.join(', ')}`);
@@ -71,7 +74,10 @@ export class TickGrid {
     this.nextNs = Math.ceil(this.baseNs);
   }
 
-  /** Takes the tick that is due at `nowNs`, which must not be before `nextNs`, and moves on to the next. Does not allocate. */
+  /**
+   * Takes the tick that is due at `nowNs`, which must not be before `nextNs`, and moves on to the next. Does not
+   * allocate.
+   */
   take(nowNs: number, tick: WritableTick): void {
     tick.missed = this.catchUp === 'skip' ? this.skipTo(nowNs) : 0;
     this.sequence += tick.missed;

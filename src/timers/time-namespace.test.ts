@@ -1,4 +1,7 @@
-/** Timers by a monotonic clock that is a year ahead, in a time namespace of the kernel. A clock that stands still: stopped.stress.test.ts. */
+/**
+ * Timers by a monotonic clock that is a year ahead, in a time namespace of the kernel. A clock that stands still:
+ * stopped.stress.test.ts.
+ */
 import { describe, expect, it } from 'vitest';
 import { native } from '../native.js';
 import { resultOf, start } from './fixtures/programs.js';
@@ -12,8 +15,13 @@ async function inShiftedTime(how: 'alone' | 'reactor', seconds: number): Promise
     process.stderr.write('time namespaces: NOT RUN, unshare(CLONE_NEWTIME) needs root\n');
     return;
   }
-  const hereNs = native().nowNs();
-  const shifted = await resultOf<Shifted>(start('shifted-process', [how], ['unshare', '--time', '--monotonic', String(seconds), '--boottime', String(seconds), '--fork', '--']));
+  const hereNs = native().clock.nowNs();
+  const shifted = await resultOf<Shifted>(
+    start(
+      'shifted-process', [how],
+      ['unshare', '--time', '--monotonic', String(seconds), '--boottime', String(seconds), '--fork', '--'],
+    ),
+  );
   expect((shifted.monotonicNs - hereNs) / 1e9, 'the clock is shifted').toBeGreaterThan(seconds - 1);
   expect((shifted.monotonicNs - hereNs) / 1e9).toBeLessThan(seconds + 60);
   expect(shifted.ran).toBe(1000);
@@ -29,5 +37,5 @@ describe('a monotonic clock that is shifted', () => {
   it('by a year ahead: timers alone', () => inShiftedTime('alone', YEAR_S));
   it('by a year ahead: in a reactor', () => inShiftedTime('reactor', YEAR_S));
   // As far back as it can be: a clock below zero is refused by the kernel.
-  it('back to shortly after boot: timers alone', () => inShiftedTime('alone', -Math.floor(native().nowNs() / 2e9)));
+  it('back to shortly after boot: timers alone', () => inShiftedTime('alone', -Math.floor(native().clock.nowNs() / 2e9)));
 });

@@ -1,5 +1,6 @@
 /**
- * A timer's number: its slot, and how often the slot has been used, so that a stale number means nothing. A safe integer.
+ * A timer's number: its slot, and how often the slot has been used, so that a stale number means nothing. A safe
+ * integer.
  *
  *     number = generation * 2^24 + slot        slot 0 to 2^24 - 1, generation 1 to 2^26 - 1
  *

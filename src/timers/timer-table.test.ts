@@ -3,7 +3,8 @@ import { TIMERS_PER_CHUNK } from '../layout.js';
 import { MAX_GENERATION, generationOf, slotOf, timerId } from './timer-id.js';
 import { GENERATION_SHIFT, TimerTable, deadlineAt, indexOf, metaAt } from './timer-table.js';
 
-const generation = (table: TimerTable, slot: number): number => table.chunkOf(slot).words[metaAt(slot)]! >>> GENERATION_SHIFT;
+const generation = (table: TimerTable, slot: number): number =>
+  table.chunkOf(slot).words[metaAt(slot)]! >>> GENERATION_SHIFT;
 
 describe('a timer\'s number', () => {
   it('holds slot and generation, at both ends of both', () => {
@@ -59,7 +60,12 @@ describe('a table of timers', () => {
     }
     for (let slot = 0; slot < count; slot++) {
       const chunk = table.chunkOf(slot);
-      if (chunk.records[deadlineAt(slot)] !== slot * 3 || chunk.callbacks[indexOf(slot)] !== slot || generation(table, slot) !== 1) expect.fail(`slot ${slot} was lost`);
+      if (
+        chunk.records[deadlineAt(slot)] !== slot * 3 ||
+        chunk.callbacks[indexOf(slot)] !== slot ||
+        generation(table, slot) !== 1
+      )
+        expect.fail(`slot ${slot} was lost`);
     }
     expect([table.count, table.used, [...shared.keys()]]).toEqual([count, count, [0, 1, 2]]);
     for (const [index, records] of shared) expect(records).toBe(table.chunkOf(index * TIMERS_PER_CHUNK).records);

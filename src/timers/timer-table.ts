@@ -1,6 +1,6 @@
 /**
- * Where the timers of one thread are kept: 40 bytes each, and nothing for the garbage collector to walk but the callback. An object
- * a timer would be five times that.
+ * Where the timers of one thread are kept: 40 bytes each, and nothing for the garbage collector to walk but the
+ * callback. An object a timer would be five times that.
  *
  *     chunk   | the wheel's links and deadline | meta i32 | deadline f64 |  ...      32 bytes a timer (TimerRecord in layout.ts)
  *             | callback |  ...                                                       8 bytes
@@ -8,10 +8,9 @@
  *     meta      | generation, 26 bits | WALKS | DUE | ARMED | band, 3 bits |
  *     deadline  of a free slot: the next free one
  *
- * The wheel and this table share the record: whoever cancels a timer out of a million waits for its line of memory once, not twice, and
- * for that of its callback.
- * A table grows by whole chunks, so that growing never copies a million timers; only the first begins small. What it has held at a
- * time it keeps, for the next timers.
+ * The wheel and this table share the record: whoever cancels a timer out of a million waits for its line of memory
+ * once, not twice, and for that of its callback. A table grows by whole chunks, so that growing never copies a million
+ * timers; only the first begins small. What it has held at a time it keeps, for the next timers.
  */
 import { PercoreError } from '../errors.js';
 import { TIMERS_PER_CHUNK, timerRecordLayout } from '../layout.js';
@@ -66,7 +65,10 @@ export class TimerTable {
   private chunks: Chunk[] = [];
   /** Meta of the slot that was taken last: its generation alone. */
   takenMeta = 0;
-  /** A stack of free slots, each with its next meta: who takes one has not to wait for its memory, which may be long out of the caches. */
+  /**
+   * A stack of free slots, each with its next meta: who takes one has not to wait for its memory, which may be long out
+   * of the caches.
+   */
   private free = new Int32Array(2 * FIRST_FREE);
   /** Words of it in use, two a slot. */
   private freeWords = 0;
@@ -103,7 +105,8 @@ export class TimerTable {
     const generation = meta >>> GENERATION_SHIFT;
     chunk.callbacks[indexOf(slot)] = undefined;
     this.count--;
-    // Generation 0 is nobody's: no number that somebody makes up names a timer to come. A slot whose generations are used up is not used again.
+    // Generation 0 is nobody's: no number that somebody makes up names a timer to come. A slot whose generations are
+    // used up is not used again.
     chunk.words[metaAt(slot)] = 0;
     if (generation === MAX_GENERATION) return;
     const next = (generation + 1) << GENERATION_SHIFT;
@@ -121,10 +124,17 @@ export class TimerTable {
 
   private extend(): number {
     const slot = this.used;
-    if (slot === MAX_TIMERS) throw new PercoreError('ERR_PERCORE_TOO_LARGE', `${MAX_TIMERS} timers are live: there is no number for one more`, { value: slot, allowed: `at most ${MAX_TIMERS} at a time` });
+    if (slot === MAX_TIMERS) {
+      throw new PercoreError(
+        'ERR_PERCORE_TOO_LARGE',
+        `${MAX_TIMERS} timers are live: there is no number for one more`,
+        { value: slot, allowed: `at most ${MAX_TIMERS} at a time` },
+      );
+    }
     const at = slot >>> CHUNK_BITS;
-    if (at === this.chunks.length) this.chunks.push(this.shared(at, new Chunk(at === 0 ? FIRST_TIMERS : TIMERS_PER_CHUNK)));
-    else if (at === 0 && slot === this.chunks[0]!.size) this.chunks[0] = this.shared(at, this.chunks[0]!.doubled());
+    if (at === this.chunks.length) {
+      this.chunks.push(this.shared(at, new Chunk(at === 0 ? FIRST_TIMERS : TIMERS_PER_CHUNK)));
+    } else if (at === 0 && slot === this.chunks[0]!.size) this.chunks[0] = this.shared(at, this.chunks[0]!.doubled());
     this.chunks[at]!.words[metaAt(slot)] = this.takenMeta = ONE_GENERATION;
     this.used++;
     this.count++;

@@ -35,8 +35,13 @@ describe('timers by hand', () => {
     const timers = create({ clock: { nowNs: () => ns } });
     const ran: string[] = [];
     const ids = new Map<string, TimerId>();
-    for (const [name, deadlineNs, priority] of [['low', 1, 0], ['late', 9, 5], ['early', 2, 5], ['high', 8, 7]] as const) {
-      ids.set(name, timers.at({ deadlineNs, priority }, () => void ran.push(name)));
+    for (const [name, deadlineNs, priority] of [
+      ['low', 1, 0], ['late', 9, 5], ['early', 2, 5], ['high', 8, 7],
+    ] as const) {
+      ids.set(
+        name,
+        timers.at({ deadlineNs, priority }, () => void ran.push(name)),
+      );
     }
     expect([timers.poll(), timers.select()]).toEqual([0, noTimer]);
     ns = 10;
@@ -58,7 +63,9 @@ describe('timers by hand', () => {
     ns = 5;
     timers.poll();
     expect([timers.select(), timers.cancel(first), timers.run(first)]).toEqual([first, true, false]);
-    expect([timers.select(), timers.reschedule(second, { delayNs: 10 }), timers.run(second)]).toEqual([second, true, false]);
+    expect([timers.select(), timers.reschedule(second, { delayNs: 10 }), timers.run(second)]).toEqual([
+      second, true, false,
+    ]);
     expect(timers.nextDeadlineNs()).toBe(15);
     ns = 15;
     expect([timers.turn(), ran]).toEqual([1, ['second']]);
@@ -67,7 +74,9 @@ describe('timers by hand', () => {
   it('of more than a turn may take come in several, in order', () => {
     const { timers, advance } = byHand({ expiriesPerTurn: 100 });
     const ran: number[] = [];
-    for (let i = 0; i < 1050; i++) timers.at({ deadlineNs: (i * 389) % 1050 }, (tick) => void ran.push(tick.expectedNs));
+    for (let i = 0; i < 1050; i++) {
+      timers.at({ deadlineNs: (i * 389) % 1050 }, (tick) => void ran.push(tick.expectedNs));
+    }
     const turns: number[] = [];
     for (let count = advance(5000); count > 0; count = advance(0)) turns.push(count);
     expect(turns).toEqual([...Array.from({ length: 10 }, () => 100), 50]);
@@ -75,11 +84,15 @@ describe('timers by hand', () => {
   });
 
   it('count a tick of any length, and grant the next power of two', () => {
-    for (const [tickNs, granted] of [[undefined, 65_536], [1, 1], [1000, 1024], [65_536, 65_536], [65_537, 131_072], [2 ** 40, 2 ** 40]] as const) {
+    for (const [tickNs, granted] of [
+      [undefined, 65_536], [1, 1], [1000, 1024], [65_536, 65_536], [65_537, 131_072], [2 ** 40, 2 ** 40],
+    ] as const) {
       const { timers, advance } = byHand(tickNs === undefined ? {} : { tickNs });
       expect(timers.tickNs).toBe(granted);
       const ran: number[] = [];
-      for (const deadlineNs of [70_001, 3, 69_999, 70_000]) timers.at({ deadlineNs }, (tick) => void ran.push(tick.expectedNs));
+      for (const deadlineNs of [70_001, 3, 69_999, 70_000]) {
+        timers.at({ deadlineNs }, (tick) => void ran.push(tick.expectedNs));
+      }
       advance(70_000);
       expect(ran, `${tickNs}`).toEqual([3, 69_999, 70_000]);
     }
@@ -112,7 +125,11 @@ describe('create', () => {
       [{ onError: 'log' as never }, 'onError must be a function, not "log"'],
       [{ clock: {} as never }, 'clock must be an object with a method nowNs, not [object Object]'],
     ];
-    for (const [options, message] of cases) expect(() => create(options), message).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', message }));
+    for (const [options, message] of cases) {
+      expect(() => create(options), message).toThrow(
+        expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', message }),
+      );
+    }
   });
 });
 
@@ -120,7 +137,9 @@ describe('walk', () => {
   it('round robin goes through its intervals over and over, on a grid of their sums', () => {
     const { timers, advance } = byHand();
     const seen: [number, number][] = [];
-    const id = timers.walk({ intervalsNs: [1000, 2000, 5000], order: 'round-robin' }, (tick) => seen.push([tick.sequence, tick.expectedNs]));
+    const id = timers.walk({ intervalsNs: [1000, 2000, 5000], order: 'round-robin' }, (tick) =>
+      seen.push([tick.sequence, tick.expectedNs]),
+    );
     for (let i = 0; i < 180; i++) advance(100);
     expect(seen).toEqual([[0, 1000], [1, 3000], [2, 8000], [3, 9000], [4, 11_000], [5, 16_000], [6, 17_000]]);
     expect(timers.cancel(id)).toBe(true);
@@ -140,7 +159,9 @@ describe('walk', () => {
   it('skips what is over and counts it, whole rounds at once, and keeps its grid', () => {
     const { timers, advance } = byHand();
     const seen: [number, number, number][] = [];
-    timers.walk({ intervalsNs: [1000, 2000, 5000], order: 'round-robin' }, (tick) => seen.push([tick.sequence, tick.expectedNs, tick.missed]));
+    timers.walk({ intervalsNs: [1000, 2000, 5000], order: 'round-robin' }, (tick) =>
+      seen.push([tick.sequence, tick.expectedNs, tick.missed]),
+    );
     // 8,000 ns a round: a million rounds and 3,500 ns.
     advance(8e9 + 3500);
     advance(5000);
@@ -150,7 +171,9 @@ describe('walk', () => {
   it('linear that is late runs its last tick, and counts the others', () => {
     const { timers, advance } = byHand();
     const seen: [number, number, number][] = [];
-    timers.walk({ intervalsNs: [1000, 2000, 5000], order: 'linear' }, (tick) => seen.push([tick.sequence, tick.expectedNs, tick.missed]));
+    timers.walk({ intervalsNs: [1000, 2000, 5000], order: 'linear' }, (tick) =>
+      seen.push([tick.sequence, tick.expectedNs, tick.missed]),
+    );
     advance(1e12);
     advance(1e12);
     expect([seen, timers.count]).toEqual([[[2, 8000, 2]], 0]);
@@ -176,7 +199,9 @@ describe('reschedule', () => {
     const ran: [string, number][] = [];
     const later = timers.after({ delayNs: 1000 }, (tick) => ran.push(['later', tick.expectedNs]));
     const earlier = timers.after({ delayNs: 50_000 }, (tick) => ran.push(['earlier', tick.expectedNs]));
-    expect([timers.reschedule(later, { delayNs: 20_000 }), timers.reschedule(earlier, { deadlineNs: 500 }), timers.count]).toEqual([true, true, 2]);
+    expect([
+      timers.reschedule(later, { delayNs: 20_000 }), timers.reschedule(earlier, { deadlineNs: 500 }), timers.count,
+    ]).toEqual([true, true, 2]);
     for (let i = 0; i < 60; i++) advance(1000);
     expect(ran).toEqual([['earlier', 500], ['later', 20_000]]);
   });
@@ -189,7 +214,9 @@ describe('reschedule', () => {
     expect(timers.reschedule(stale, { delayNs: 1 })).toBe(false);
     expect(timers.nextDeadlineNs()).toBe(110);
     expect(timers.cancel(young)).toBe(true);
-    for (const id of [noTimer, -1, 0.5, NaN, Infinity, 2 ** 53]) expect(timers.reschedule(id, { delayNs: 1 })).toBe(false);
+    for (const id of [noTimer, -1, 0.5, NaN, Infinity, 2 ** 53]) {
+      expect(timers.reschedule(id, { delayNs: 1 })).toBe(false);
+    }
   });
 
   it('in its own callback gives a timer of more ticks another next one, and its grid goes on from there', () => {
@@ -254,8 +281,12 @@ describe('a callback', () => {
     });
     timers.after({ delayNs: 5 }, () => void ran.push('after'));
     advance(5);
-    expect([ran, timers.count, timers.cancel(every), timers.poll(), timers.turn(), timers.nextDeadlineNs()]).toEqual([['every'], 0, false, 0, 0, Infinity]);
-    expect(() => timers.after({ delayNs: 1 }, () => undefined)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_CLOSED' }));
+    expect([ran, timers.count, timers.cancel(every), timers.poll(), timers.turn(), timers.nextDeadlineNs()]).toEqual([
+      ['every'], 0, false, 0, 0, Infinity,
+    ]);
+    expect(() => timers.after({ delayNs: 1 }, () => undefined)).toThrow(
+      expect.objectContaining({ code: 'ERR_PERCORE_CLOSED' }),
+    );
     timers.close();
     advance(1e9);
     expect(ran).toEqual(['every']);
@@ -285,7 +316,9 @@ describe('timers on the loop of this thread', () => {
     using timers = create();
     timers.after({ delayNs: 60e9 }, () => undefined);
     await sleep(20);
-    const lateNs = await new Promise<number>((resolve) => void timers.after({ delayNs: 2e6 }, (tick) => resolve(tick.latenessNs)));
+    const lateNs = await new Promise<number>(
+      (resolve) => void timers.after({ delayNs: 2e6 }, (tick) => resolve(tick.latenessNs)),
+    );
     expect(lateNs).toBeLessThan(1e9);
   });
 
@@ -304,7 +337,9 @@ describe('timers on the loop of this thread', () => {
       timers.after({ delayNs: 0 }, again);
     });
     expect(order.filter((what) => what === 'promise').length).toBe(5);
-    for (let at = order.indexOf('timer', 1); at > 0; at = order.indexOf('timer', at + 1)) expect(order[at - 1], 'what came before a further timer').not.toBe('timer');
+    for (let at = order.indexOf('timer', 1); at > 0; at = order.indexOf('timer', at + 1)) {
+      expect(order[at - 1], 'what came before a further timer').not.toBe('timer');
+    }
   });
 
   it('close inside a callback, and leave nothing behind', async () => {
@@ -382,16 +417,27 @@ describe('what callers may get wrong', () => {
     using timers = create({ clock: { nowNs: () => 0 } });
     for (const nothing of [undefined, null, 5, 'text', Symbol('x')]) {
       for (const make of [timers.after, timers.at, timers.every, timers.walk, timers.create]) {
-        expect(() => make.call(timers, nothing as never, () => undefined)).toThrow(expect.objectContaining({ name: 'PercoreError' }));
+        expect(() => make.call(timers, nothing as never, () => undefined)).toThrow(
+          expect.objectContaining({ name: 'PercoreError' }),
+        );
       }
     }
-    for (const options of [{ delayNs: 5, prioritty: 7 }, { deadlineNs: 5, prioritty: 7 }, { intervalNs: 5000, prioritty: 7 }, { intervalsNs: [5000], order: 'linear', prioritty: 7 }]) {
-      expect(() => timers.create(options as never, () => undefined)).toThrow(/no option "prioritty"; did you mean "priority"\?/);
+    for (const options of [
+      { delayNs: 5, prioritty: 7 }, { deadlineNs: 5, prioritty: 7 }, { intervalNs: 5000, prioritty: 7 },
+      { intervalsNs: [5000], order: 'linear', prioritty: 7 },
+    ]) {
+      expect(() => timers.create(options as never, () => undefined)).toThrow(
+        /no option "prioritty"; did you mean "priority"\?/,
+      );
     }
     expect(() => create({ tick: 5 } as never)).toThrow(/no option "tick"/);
     expect(() => create(null as never)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT' }));
     for (const id of [5n, '5', null, undefined, {}, Symbol('x')]) {
-      for (const use of [() => timers.cancel(id as never), () => timers.run(id as never), () => timers.reschedule(id as never, { delayNs: 1 })]) {
+      for (const use of [
+        () => timers.cancel(id as never),
+        () => timers.run(id as never),
+        () => timers.reschedule(id as never, { delayNs: 1 }),
+      ]) {
         expect(use).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'id' }));
       }
     }
@@ -404,7 +450,10 @@ describe('what callers may get wrong', () => {
     const first = timers.after({ delayNs: 1000 }, () => undefined);
     timers.cancel(first);
     const next = first + 2 ** 24;
-    expect([timers.cancel(next), timers.reschedule(next, { delayNs: 5 }), timers.cancel(0), timers.reschedule(0, { delayNs: 5 })]).toEqual([false, false, false, false]);
+    expect([
+      timers.cancel(next), timers.reschedule(next, { delayNs: 5 }), timers.cancel(0),
+      timers.reschedule(0, { delayNs: 5 }),
+    ]).toEqual([false, false, false, false]);
     let ran = 0;
     const ids = [timers.after({ delayNs: 10 }, () => void ran++), timers.after({ delayNs: 10 }, () => void ran++)];
     expect(new Set(ids).size).toBe(2);
@@ -413,19 +462,35 @@ describe('what callers may get wrong', () => {
     expect([ran, timers.count]).toEqual([2, 0]);
   });
 
-  it('is told with the callback\'s name: what it throws, and what its promise is rejected with; the others run', async () => {
+  it("is told with the callback's name: what it throws, and what its promise is rejected with; the others run", async () => {
     const clock = { ns: 0, nowNs: () => clock.ns };
     const told: string[] = [];
-    using timers = create({ clock, onError: (error, where) => void told.push(`${where}: ${(error as Error).message}`) });
-    timers.after({ delayNs: 1, priority: 5 }, function expire() { throw new Error('thrown'); });
-    timers.after({ delayNs: 1 }, async function poll() { throw new Error('rejected'); });
-    timers.after({ delayNs: 1 }, (() => Object.defineProperty({}, ['th', 'en'].join(''), { get() { throw new Error('lied'); } })) as never);
+    using timers = create({
+      clock,
+      onError: (error, where) => void told.push(`${where}: ${(error as Error).message}`),
+    });
+    timers.after({ delayNs: 1, priority: 5 }, function expire() {
+      throw new Error('thrown');
+    });
+    timers.after({ delayNs: 1 }, async function poll() {
+      throw new Error('rejected');
+    });
+    timers.after({ delayNs: 1 }, (() =>
+      Object.defineProperty({}, ['th', 'en'].join(''), {
+        get() {
+          throw new Error('lied');
+        },
+      })) as never);
     let ran = 0;
     timers.after({ delayNs: 1 }, () => void ran++);
     clock.ns = 1;
     timers.turn();
     await new Promise((resolve) => setImmediate(resolve));
-    expect(told.toSorted()).toEqual(['a timer callback without a name of band 3: lied', 'timer callback "expire" of band 5: thrown', 'timer callback "poll" of band 3: rejected']);
+    expect(told.toSorted()).toEqual([
+      'a timer callback without a name of band 3: lied',
+      'timer callback "expire" of band 5: thrown',
+      'timer callback "poll" of band 3: rejected',
+    ]);
     expect([ran, timers.errors]).toEqual([1, 3]);
   });
 });

@@ -5,8 +5,9 @@
  *     const timers = create();
  *     timers.after({ delayNs: 250_000 }, (tick) => console.log(`${tick.latenessNs} ns late`));   // the process ends after it
  *
- * A turn polls and runs what is due, by band and deadline, until its budget is spent; then sockets and promises have theirs. Nothing
- * fires early, nothing wakes an idle thread, and timers keep the process alive as Node's do: until none is left, or `unref`.
+ * A turn polls and runs what is due, by band and deadline, until its budget is spent; then sockets and promises have
+ * theirs. Nothing fires early, nothing wakes an idle thread, and timers keep the process alive as Node's do: until none
+ * is left, or `unref`.
  *
  * With a clock of your own nothing happens by itself, and nothing sleeps:
  *
@@ -30,20 +31,26 @@ export interface TimersClock {
 
 export interface CreateOptions {
   /**
-   * Nanoseconds of a slot of the wheel, rounded up to a power of two: 1 to 2^40, default 65,536. Deadlines are exact whatever it is; it
-   * says only where slots have their edges.
+   * Nanoseconds of a slot of the wheel, rounded up to a power of two: 1 to 2^40, default 65,536. Deadlines are exact
+   * whatever it is; it says only where slots have their edges.
    */
   tickNs?: number;
   /** Timers that expire in a turn at most, the rest in the next: 1 to 1,024, default 256. */
   expiriesPerTurn?: number;
-  /** Nanoseconds after which a turn begins no further quantum (up to 16 callbacks, 5 us): 1,000 to 10^9, default 50,000. */
+  /**
+   * Nanoseconds after which a turn begins no further quantum (up to 16 callbacks, 5 us): 1,000 to 10^9, default 50,000.
+   */
   budgetNs?: number;
   /**
-   * Called with what a callback threw, or what the promise that it returned was rejected with, and whose it was: 'timer callback
-   * "expire" of band 3'. Left out: it is an uncaught exception, as from setTimeout. The other timers go on either way.
+   * Called with what a callback threw, or what the promise that it returned was rejected with, and whose it was: 'timer
+   * callback "expire" of band 3'. Left out: it is an uncaught exception, as from setTimeout. The other timers go on
+   * either way.
    */
   onError?: (error: unknown, where: string) => void;
-  /** Drive these timers by hand: `turn()`, or `poll()`, `select()` and `run()`. Left out: the real clock, driven by this thread's loop. */
+  /**
+   * Drive these timers by hand: `turn()`, or `poll()`, `select()` and `run()`. Left out: the real clock, driven by this
+   * thread's loop.
+   */
   clock?: TimersClock;
 }
 
@@ -74,17 +81,17 @@ export class LocalTimers extends Timers implements Disposable {
     const addon = native();
     const delivery = new Int32Array(deliveryLayout.bytes >> 2);
     const timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
-    const originNs = addon.nowNs();
+    const originNs = addon.clock.nowNs();
     const { clock, tickBits, expiriesPerTurn } = settings;
     super({
       delivery,
       timerRequests,
       nowNs: clock === undefined ? createClock(originNs) : () => clock.nowNs(),
       schedule: (ready) => this.scheduler.schedule(ready),
-      drainTimerRequests: () => addon.drainTimers(this.handle),
-      shareTimerRecords: (index, records) => addon.shareTimers(this.handle, index, records),
+      drainTimerRequests: () => addon.wheels.drain(this.handle),
+      shareTimerRecords: (index, records) => addon.wheels.share(this.handle, index, records),
       keepAlive: (isNeeded) => {
-        if (this.isReferenced) addon.refTimers(this.handle, isNeeded ? 1 : 0);
+        if (this.isReferenced) addon.wheels.setReferenced(this.handle, isNeeded);
       },
       mustYield: (band) => this.scheduler.discipline.hasAbove(band),
       onError: settings.onError,
@@ -101,22 +108,32 @@ export class LocalTimers extends Timers implements Disposable {
     }, MOST_QUANTA);
     this.tickNs = 2 ** tickBits;
     const drive = clock === undefined ? { deliver: () => void this.runTurn() } : {};
-    this.handle = systemCall('make timers', () => addon.createTimers({ delivery, timerRequests, tickBits, expiriesPerTurn, originNs, ...drive }));
+    this.handle = systemCall('make timers', () =>
+      addon.wheels.create({ delivery, timerRequests, tickBits, expiriesPerTurn, originNs, ...drive }),
+    );
   }
 
-  /** Deadline of the earliest timer that has not expired, exactly; Infinity when there is none. Looks into the wheel: 0.2 us and more. */
+  /**
+   * Deadline of the earliest timer that has not expired, exactly; Infinity when there is none. Looks into the wheel:
+   * 0.2 us and more.
+   */
   nextDeadlineNs(): number {
-    return this.addon.nextTimer(this.handle);
+    return this.addon.wheels.next(this.handle);
   }
 
-  /** Puts what is due by the clock into its bands; returns how many. Runs nothing. The thread's loop does it by itself. */
+  /**
+   * Puts what is due by the clock into its bands; returns how many. Runs nothing. The thread's loop does it by itself.
+   */
   override poll(): number {
     if (this.isClosed) return 0;
-    this.addon.pollTimers(this.handle, this.nowNs());
+    this.addon.wheels.poll(this.handle, this.nowNs());
     return super.poll();
   }
 
-  /** One turn by hand: polls, then runs what is due until the budget is spent. Returns how many ran: 0 when nothing is due any more. */
+  /**
+   * One turn by hand: polls, then runs what is due until the budget is spent. Returns how many ran: 0 when nothing is
+   * due any more.
+   */
   turn(): number {
     this.poll();
     return this.runTurn();
@@ -125,14 +142,14 @@ export class LocalTimers extends Timers implements Disposable {
   /** Lets the process end although timers are live. */
   unref(): this {
     this.isReferenced = false;
-    this.addon.refTimers(this.handle, 0);
+    this.addon.wheels.setReferenced(this.handle, false);
     return this;
   }
 
   /** Keeps the process alive while timers are live (at first). */
   ref(): this {
     this.isReferenced = true;
-    if (this.count !== 0) this.addon.refTimers(this.handle, 1);
+    if (this.count !== 0) this.addon.wheels.setReferenced(this.handle, true);
     return this;
   }
 
@@ -143,7 +160,7 @@ export class LocalTimers extends Timers implements Disposable {
     this.table.clear();
     for (const band of this.bands) band.clear();
     this.memory[TIMERS] = this.memory[HAS_MORE] = 0;
-    this.addon.closeTimers(this.handle);
+    this.addon.wheels.close(this.handle);
   }
 
   [Symbol.dispose](): void {
@@ -163,14 +180,22 @@ export class LocalTimers extends Timers implements Disposable {
 /** Quanta of one turn by a clock that stands still. */
 const MOST_QUANTA = 64;
 
-/** Makes timers for this thread. Allocates their two arrays (57 KiB) and a timerfd. Throws ERR_PERCORE_INVALID_ARGUMENT. */
+/**
+ * Makes timers for this thread. Allocates their two arrays (57 KiB) and a timerfd. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ */
 export function create(options: CreateOptions = {}): LocalTimers {
-  const { onError, clock } = (options = checkOptions('options', options, ['tickNs', 'expiriesPerTurn', 'budgetNs', 'onError', 'clock']));
+  const { onError, clock } = (options = checkOptions('options', options, [
+    'tickNs', 'expiriesPerTurn', 'budgetNs', 'onError', 'clock',
+  ]));
   if (onError !== undefined) checkFunction('onError', onError);
-  if (clock !== undefined && typeof clock?.nowNs !== 'function') throw invalidArgument('clock', clock, 'an object with a method nowNs');
+  if (clock !== undefined && typeof clock?.nowNs !== 'function') {
+    throw invalidArgument('clock', clock, 'an object with a method nowNs');
+  }
   return new LocalTimers({
     tickBits: Math.ceil(Math.log2(checkInteger('tickNs', options.tickNs ?? 65_536, 1, 2 ** 40))),
-    expiriesPerTurn: checkInteger('expiriesPerTurn', options.expiriesPerTurn ?? 256, 1, deliveryLayout.fields.timer.count),
+    expiriesPerTurn: checkInteger(
+      'expiriesPerTurn', options.expiriesPerTurn ?? 256, 1, deliveryLayout.fields.timer.count,
+    ),
     budgetNs: checkInteger('budgetNs', options.budgetNs ?? 50_000, 1000, 1e9),
     onError: onError ?? throwLater,
     clock,

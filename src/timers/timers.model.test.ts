@@ -1,8 +1,9 @@
 /**
- * Random commands against a sorted list, by a clock that stands still between them: the real timers, over the native wheel, must run
- * exactly what the model runs, in its order, with its ticks, and agree on the count and the next deadline. That covers: never early,
- * nothing lost, nothing twice, cancel always effective, stale numbers harmless, also from inside callbacks. 1,000 seeds of 1,000
- * commands; a failure prints its seed, path and the shortest script that fails.
+ * Random commands against a sorted list, by a clock that stands still between them: the real timers, over the native
+ * wheel, must run exactly what the model runs, in its order, with its ticks, and agree on the count and the next
+ * deadline. That covers: never early, nothing lost, nothing twice, cancel always effective, stale numbers harmless,
+ * also from inside callbacks. 1,000 seeds of 1,000 commands; a failure prints its seed, path and the shortest script
+ * that fails.
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -19,7 +20,10 @@ const LENGTHS_NS: readonly number[] = [
   ...[4, 10, 16, 22, 28, 34, 40, 46, 52].flatMap((bits) => [2 ** bits - 1, 2 ** bits, 2 ** bits + 1, 63 * 2 ** bits]),
   30 * DAY_NS, 365.25 * DAY_NS, 36_525 * DAY_NS,
 ];
-/** Where the clock begins: 0, where numbers stop to count nanoseconds, where a tick's number changes in every digit, far out. */
+/**
+ * Where the clock begins: 0, where numbers stop to count nanoseconds, where a tick's number changes in every digit, far
+ * out.
+ */
 const STARTS_NS: readonly number[] = [0, 0, 1e9, 2 ** 53 - 1e6, 2 ** 40 - 1, 2 ** 58 - 2 ** 20, 2 ** 61];
 
 interface Script {
@@ -58,19 +62,23 @@ interface ModelTimer {
 }
 
 /**
- * The sum of the intervals is reckoned exactly. Beyond 2^53 it is rounded before it is added to the base, and their sum once more: a tick needs
- * no arithmetic of more than 53 bits, and both roundings together stay within the 1.5 us that timers promise there.
+ * The sum of the intervals is reckoned exactly. Beyond 2^53 it is rounded before it is added to the base, and their sum
+ * once more: a tick needs no arithmetic of more than 53 bits, and both roundings together stay within the 1.5 us that
+ * timers promise there.
  */
 function deadlineOf({ baseNs, sinceNs }: Pick<ModelTimer, 'baseNs' | 'sinceNs'>, andNs = 0): number {
   const sumNs = sinceNs + BigInt(andNs);
   const deadlineNs = baseNs + Number(sumNs);
   const errorNs = Number(BigInt(deadlineNs) - (BigInt(baseNs) + sumNs));
-  if (Math.abs(errorNs) > (deadlineNs < 2 ** 53 ? 0 : 1500)) throw new Error(`a deadline of ${deadlineNs} ns is wrong by ${errorNs}`);
+  if (Math.abs(errorNs) > (deadlineNs < 2 ** 53 ? 0 : 1500)) {
+    throw new Error(`a deadline of ${deadlineNs} ns is wrong by ${errorNs}`);
+  }
   return deadlineNs;
 }
 
 /** The sum that timers promise: never before the exact one. */
-const later = (nowNs: number, delayNs: number): number => (nowNs + delayNs <= 2 ** 53 ? nowNs + delayNs : nowNs + delayNs + 1024);
+const later = (nowNs: number, delayNs: number): number =>
+  nowNs + delayNs <= 2 ** 53 ? nowNs + delayNs : nowNs + delayNs + 1024;
 
 /** What both sides can do; commands and callbacks' actions go through it. */
 interface Side {
@@ -92,7 +100,10 @@ class Model implements Side {
   constructor(public nowNs: number, private readonly expiriesPerTurn: number) {}
 
   add(baseNs: number, band: number, action: Action, intervalsNs: readonly number[] = [], isCyclic = false): void {
-    const timer: ModelTimer = { which: this.timers.length, band, action, intervalsNs, isCyclic, state: 'over', baseNs, sinceNs: 0n, deadlineNs: 0, order: 0, at: 0, sequence: 0 };
+    const timer: ModelTimer = {
+      which: this.timers.length, band, action, intervalsNs, isCyclic, state: 'over', baseNs, sinceNs: 0n, deadlineNs: 0,
+      order: 0, at: 0, sequence: 0,
+    };
     this.timers.push(timer);
     this.count++;
     this.arm(timer);
@@ -138,7 +149,9 @@ class Model implements Side {
   /** Takes the longest due of the highest band. */
   select(): ModelTimer | undefined {
     let selected: ModelTimer | undefined;
-    for (const timer of this.due) if (timer.state === 'due' && (selected === undefined || timer.band > selected.band)) selected = timer;
+    for (const timer of this.due) {
+      if (timer.state === 'due' && (selected === undefined || timer.band > selected.band)) selected = timer;
+    }
     if (selected === undefined) this.due.length = 0;
     else this.due.splice(this.due.indexOf(selected), 1);
     return selected;
@@ -203,7 +216,12 @@ class Real implements Side {
   thrown = 0;
 
   constructor(public nowNs: number, { tickNs, expiriesPerTurn }: Script) {
-    this.timers = create({ tickNs, expiriesPerTurn, clock: { nowNs: () => this.nowNs }, onError: () => void this.thrown++ });
+    this.timers = create({
+      tickNs,
+      expiriesPerTurn,
+      clock: { nowNs: () => this.nowNs },
+      onError: () => void this.thrown++,
+    });
   }
 
   after(delayNs: number, priority: number, action: Action): void {
@@ -245,7 +263,9 @@ function play(script: Script): void {
   const { timers } = real;
   const length = (number: number): number => LENGTHS_NS[number % LENGTHS_NS.length]!;
   const action = (number: number): Action => {
-    const kind = (['nothing', 'nothing', 'nothing', 'nothing', 'cancel', 'reschedule', 'after', 'throw'] as const)[number & 7]!;
+    const kind = (['nothing', 'nothing', 'nothing', 'nothing', 'cancel', 'reschedule', 'after', 'throw'] as const)[
+      number & 7
+    ]!;
     // Aimed at timers near the newest, which may be due with it, or itself.
     return { kind, which: Math.max(0, model.timers.length + 2 - ((number >> 3) % 12)), lengthNs: length(number >> 5) };
   };
@@ -302,10 +322,17 @@ function play(script: Script): void {
         break;
       }
       case 6: {
-        // Short enough that a script's sums of them stay below 2^53, where it would matter in which order they are added.
-        const intervalsNs = Array.from({ length: 1 + b % 4 }, (_, i) => Math.min(2 ** 44, Math.max(1000, length(a + i * b))));
+        // Short enough that a script's sums of them stay below 2^53, where it would matter in which order they are
+        // added.
+        const intervalsNs = Array.from({ length: 1 + (b % 4) }, (_, i) =>
+          Math.min(2 ** 44, Math.max(1000, length(a + i * b))),
+        );
         const does = action(b >> 2);
-        real.ids.push(timers.walk({ intervalsNs, order: b % 8 < 4 ? 'linear' : 'round-robin', priority: band }, real.callback(does)));
+        real.ids.push(
+          timers.walk(
+            { intervalsNs, order: b % 8 < 4 ? 'linear' : 'round-robin', priority: band }, real.callback(does),
+          ),
+        );
         model.add(later(model.nowNs, intervalsNs[0]!), band, does, intervalsNs, b % 8 >= 4);
         break;
       }
@@ -322,7 +349,8 @@ function play(script: Script): void {
         break;
       }
       case 10: case 11: case 12: {
-        // To the next deadline, just before it, or a bound beyond it; never so far that a walk has a million ticks to skip.
+        // To the next deadline, just before it, or a bound beyond it; never so far that a walk has a million ticks to
+        // skip.
         const nextNs = model.next();
         if (nextNs !== Infinity) advance(kind === 10 ? nextNs : kind === 11 ? nextNs - 1 : nextNs + (a % 50_000));
         runAll();
@@ -337,7 +365,11 @@ function play(script: Script): void {
     }
     // Compared as numbers first: a thousand calls of expect a script would be most of the time.
     if (timers.count !== model.count) expect(timers.count, 'count').toBe(model.count);
-    if (real.log.length !== model.log.length || real.log.some((entry, i) => entry.some((value, j) => value !== model.log[i]![j]))) expect(real.log).toEqual(model.log);
+    if (
+      real.log.length !== model.log.length ||
+      real.log.some((entry, i) => entry.some((value, j) => value !== model.log[i]![j]))
+    )
+      expect(real.log).toEqual(model.log);
     if (real.thrown !== model.thrown) expect(real.thrown, 'thrown').toBe(model.thrown);
     meet('ran', real.log.length);
     meet('skipped', real.log.reduce((sum, [, , , , missed]) => sum + missed, 0));
@@ -381,20 +413,33 @@ it(`${SEEDS * COMMANDS} commands over ${SEEDS} seeds: none early, none lost, non
     commands: fc.array(command, { minLength: COMMANDS, maxLength: COMMANDS, size: 'max' }),
   });
   // Shortened here: fast-check would make each command smaller, a thousand of them one by one.
-  fc.assert(fc.property(scripts, (script) => {
-    try {
-      play(script);
-    } catch (error) {
-      const { commands, ...setting } = shortest(script);
-      throw new Error(`${(error as Error).message.slice(0, 300)}\n${JSON.stringify(setting)}\n${JSON.stringify(commands)}`, { cause: error });
-    }
-  }), { numRuns: SEEDS, endOnFailure: true, reporter: report });
-  for (const [event, least] of [['commands', SEEDS * COMMANDS], ['ran', 100_000], ['cancelled', 10_000], ['not cancelled', 1000], ['threw', 1000], ['skipped', 1000]] as const) {
+  fc.assert(
+    fc.property(scripts, (script) => {
+      try {
+        play(script);
+      } catch (error) {
+        const { commands, ...setting } = shortest(script);
+        throw new Error(
+          `${(error as Error).message.slice(0, 300)}\n${JSON.stringify(setting)}\n${JSON.stringify(commands)}`,
+          { cause: error },
+        );
+      }
+    }),
+    { numRuns: SEEDS, endOnFailure: true, reporter: report },
+  );
+  for (const [event, least] of [
+    ['commands', SEEDS * COMMANDS], ['ran', 100_000], ['cancelled', 10_000], ['not cancelled', 1000], ['threw', 1000],
+    ['skipped', 1000],
+  ] as const) {
     expect(met.get(event) ?? 0, event).toBeGreaterThanOrEqual(least);
   }
 }, 300_000);
 
 /** Without the counterexample of a thousand commands. */
 function report<T>({ failed, seed, counterexamplePath, errorInstance }: fc.RunDetails<T>): void {
-  if (failed) throw new Error(`seed ${seed}, path ${counterexamplePath}: ${(errorInstance as Error | null)?.message}`, { cause: errorInstance });
+  if (failed) {
+    throw new Error(`seed ${seed}, path ${counterexamplePath}: ${(errorInstance as Error | null)?.message}`, {
+      cause: errorInstance,
+    });
+  }
 }

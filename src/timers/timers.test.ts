@@ -59,7 +59,9 @@ class ManualHost implements TimersHost {
     this.delivery[COUNT] = 0;
   }
 
-  /** Runs what is ready as a reactor does: what throws is reported and offered again. Bounded, so that a loop is seen. */
+  /**
+   * Runs what is ready as a reactor does: what throws is reported and offered again. Bounded, so that a loop is seen.
+   */
   run(): void {
     for (let runs = 0; this.ready.length !== 0; runs++) {
       if (runs === 10_000) throw new Error('10,000 runs in one pass');
@@ -82,7 +84,9 @@ class ManualHost implements TimersHost {
   }
 }
 
-const copy = ({ sequence, expectedNs, actualNs, latenessNs, missed }: Tick) => ({ sequence, expectedNs, actualNs, latenessNs, missed });
+const copy = ({ sequence, expectedNs, actualNs, latenessNs, missed }: Tick) => ({
+  sequence, expectedNs, actualNs, latenessNs, missed,
+});
 
 describe('after', () => {
   it('runs once, not a nanosecond early', () => {
@@ -167,7 +171,11 @@ describe('every', () => {
     const ticks: Tick[] = [];
     host.timers.every({ intervalNs: 1000 }, (tick) => ticks.push(copy(tick)));
     for (const step of [1000, 1300, 900, 800, 1000]) host.pass(step);
-    expect(ticks.map(({ sequence, expectedNs, latenessNs, missed }) => [sequence, expectedNs - 1_000_000, latenessNs, missed])).toEqual([
+    expect(
+      ticks.map(({ sequence, expectedNs, latenessNs, missed }) => [
+        sequence, expectedNs - 1_000_000, latenessNs, missed,
+      ]),
+    ).toEqual([
       [0, 1000, 0, 0], [1, 2000, 300, 0], [2, 3000, 200, 0], [3, 4000, 0, 0], [4, 5000, 0, 0],
     ]);
   });
@@ -191,7 +199,11 @@ describe('every', () => {
     const ticks: Tick[] = [];
     host.timers.every({ intervalNs: 1000 }, (tick) => ticks.push(copy(tick)));
     host.pass(2000);
-    expect(ticks.map(({ sequence, expectedNs, latenessNs, missed }) => [sequence, expectedNs - 1_000_000, latenessNs, missed])).toEqual([[1, 2000, 0, 1]]);
+    expect(
+      ticks.map(({ sequence, expectedNs, latenessNs, missed }) => [
+        sequence, expectedNs - 1_000_000, latenessNs, missed,
+      ]),
+    ).toEqual([[1, 2000, 0, 1]]);
   });
 
   it('begins after firstNs, 0 included, and the grid begins there', () => {
@@ -229,7 +241,13 @@ describe('every', () => {
     host.pass(400);
     host.pass(600);
     host.pass(1000);
-    expect(ticks.map(({ sequence, expectedNs, latenessNs, missed }) => [sequence, expectedNs - 1_000_000, latenessNs, missed])).toEqual([[0, 1000, 0, 0], [1, 2000, 0, 0], [2, 3000, 0, 0]]);
+    expect(
+      ticks.map(({ sequence, expectedNs, latenessNs, missed }) => [
+        sequence, expectedNs - 1_000_000, latenessNs, missed,
+      ]),
+    ).toEqual([
+      [0, 1000, 0, 0], [1, 2000, 0, 0], [2, 3000, 0, 0],
+    ]);
     expect(host.errors.map((error) => (error as Error).message)).toEqual(['tick 0', 'tick 1', 'tick 2']);
   });
 });
@@ -238,7 +256,10 @@ describe('order', () => {
   it('is that of deadlines, and of creation among equals', () => {
     const host = new ManualHost();
     const order: string[] = [];
-    for (const [name, delayNs] of [['c', 300], ['a', 100], ['b1', 200], ['b2', 200]] as const) host.timers.after({ delayNs }, () => void order.push(name));
+    for (const [name, delayNs] of [
+      ['c', 300], ['a', 100], ['b1', 200], ['b2', 200],
+    ] as const)
+      host.timers.after({ delayNs }, () => void order.push(name));
     host.pass(1000);
     expect(order).toEqual(['a', 'b1', 'b2', 'c']);
   });
@@ -354,7 +375,9 @@ describe('a wrong argument', () => {
     const host = new ManualHost();
     const { timers } = host;
     const run = () => undefined;
-    const [argument, delay, interval] = ['ERR_PERCORE_INVALID_ARGUMENT', 'ERR_PERCORE_TIMER_INVALID_DELAY', 'ERR_PERCORE_TIMER_INVALID_INTERVAL'];
+    const [argument, delay, interval] = [
+      'ERR_PERCORE_INVALID_ARGUMENT', 'ERR_PERCORE_TIMER_INVALID_DELAY', 'ERR_PERCORE_TIMER_INVALID_INTERVAL',
+    ];
     const delays = 'nanoseconds from 0 to 4611686018427388000';
     const intervals = 'nanoseconds from 1000 to 4611686018427388000';
     const live = timers.after({ delayNs: 1 }, run);
@@ -362,16 +385,48 @@ describe('a wrong argument', () => {
       [() => timers.after({ delayNs: -1 }, run), delay, `delayNs must be ${delays}, not -1`],
       [() => timers.after({ delayNs: NaN }, run), delay, `delayNs must be ${delays}, not NaN`],
       [() => timers.after({ delayNs: Infinity }, run), delay, `delayNs must be ${delays}, not Infinity`],
-      [() => timers.after({ delayNs: 2 ** 62 + 1024 }, run), delay, `delayNs must be ${delays}, not 4611686018427389000`],
+      [
+        () => timers.after({ delayNs: 2 ** 62 + 1024 }, run),
+        delay,
+        `delayNs must be ${delays}, not 4611686018427389000`,
+      ],
       [() => timers.after({ delayNs: '5' as never }, run), delay, `delayNs must be ${delays}, not "5"`],
       [() => timers.after({} as never, run), delay, `delayNs must be ${delays}, not undefined`],
-      [() => timers.after({ delayMs: 5 } as never, run), argument, 'options has no option "delayMs"; did you mean "delayNs"? It takes delayNs, priority'],
-      [() => timers.after(5 as never, run), argument, 'options must be an object with delayNs (and priority if wanted), not 5'],
-      [() => timers.at({ deadline: 5 } as never, run), argument, 'options has no option "deadline"; did you mean "deadlineNs"? It takes deadlineNs, priority'],
-      [() => timers.at(undefined as never, run), argument, 'options must be an object with deadlineNs (and priority if wanted), not undefined'],
-      [() => timers.after({ delayNs: 1, priority: 8 }, run), argument, 'priority must be a whole number from 0 to 7, not 8'],
-      [() => timers.after({ delayNs: 1, priority: -1 }, run), argument, 'priority must be a whole number from 0 to 7, not -1'],
-      [() => timers.after({ delayNs: 1, priority: 1.5 }, run), argument, 'priority must be a whole number from 0 to 7, not 1.5'],
+      [
+        () => timers.after({ delayMs: 5 } as never, run),
+        argument,
+        'options has no option "delayMs"; did you mean "delayNs"? It takes delayNs, priority',
+      ],
+      [
+        () => timers.after(5 as never, run),
+        argument,
+        'options must be an object with delayNs (and priority if wanted), not 5',
+      ],
+      [
+        () => timers.at({ deadline: 5 } as never, run),
+        argument,
+        'options has no option "deadline"; did you mean "deadlineNs"? It takes deadlineNs, priority',
+      ],
+      [
+        () => timers.at(undefined as never, run),
+        argument,
+        'options must be an object with deadlineNs (and priority if wanted), not undefined',
+      ],
+      [
+        () => timers.after({ delayNs: 1, priority: 8 }, run),
+        argument,
+        'priority must be a whole number from 0 to 7, not 8',
+      ],
+      [
+        () => timers.after({ delayNs: 1, priority: -1 }, run),
+        argument,
+        'priority must be a whole number from 0 to 7, not -1',
+      ],
+      [
+        () => timers.after({ delayNs: 1, priority: 1.5 }, run),
+        argument,
+        'priority must be a whole number from 0 to 7, not 1.5',
+      ],
       [() => timers.after({ delayNs: 1 }, undefined as never), argument, 'callback must be a function, not undefined'],
       [() => timers.at({ deadlineNs: -1 }, run), delay, `deadlineNs must be ${delays}, not -1`],
       [() => timers.at({ deadlineNs: NaN }, run), delay, `deadlineNs must be ${delays}, not NaN`],
@@ -381,17 +436,43 @@ describe('a wrong argument', () => {
       [() => timers.every({ intervalNs: NaN }, run), interval, `intervalNs must be ${intervals}, not NaN`],
       [() => timers.every({ intervalNs: Infinity }, run), interval, `intervalNs must be ${intervals}, not Infinity`],
       [() => timers.every({ intervalNs: 1000, firstNs: -1 }, run), delay, `firstNs must be ${delays}, not -1`],
-      [() => timers.every({ intervalNs: 1000 }, 'later' as never), argument, 'callback must be a function, not "later"'],
-      [() => timers.walk({ intervalsNs: [], order: 'linear' }, run), argument, 'intervalsNs must be an array of 1 to 4096 intervals, not [object Array]'],
-      [() => timers.walk({ intervalsNs: 1000 as never, order: 'linear' }, run), argument, 'intervalsNs must be an array of 1 to 4096 intervals, not 1000'],
-      [() => timers.walk({ intervalsNs: [1000, 1], order: 'linear' }, run), interval, `intervalsNs[1] must be ${intervals}, not 1`],
-      [() => timers.walk({ intervalsNs: [1000], order: 'random' as never }, run), argument, "order must be 'round-robin' or 'linear', not \"random\""],
-      [() => timers.create({} as never, run), argument, 'options must be an object with delayNs, deadlineNs, intervalNs or intervalsNs, not [object Object]'],
+      [
+        () => timers.every({ intervalNs: 1000 }, 'later' as never),
+        argument,
+        'callback must be a function, not "later"',
+      ],
+      [
+        () => timers.walk({ intervalsNs: [], order: 'linear' }, run),
+        argument,
+        'intervalsNs must be an array of 1 to 4096 intervals, not [object Array]',
+      ],
+      [
+        () => timers.walk({ intervalsNs: 1000 as never, order: 'linear' }, run),
+        argument,
+        'intervalsNs must be an array of 1 to 4096 intervals, not 1000',
+      ],
+      [
+        () => timers.walk({ intervalsNs: [1000, 1], order: 'linear' }, run),
+        interval,
+        `intervalsNs[1] must be ${intervals}, not 1`,
+      ],
+      [
+        () => timers.walk({ intervalsNs: [1000], order: 'random' as never }, run),
+        argument,
+        "order must be 'round-robin' or 'linear', not \"random\"",
+      ],
+      [
+        () => timers.create({} as never, run),
+        argument,
+        'options must be an object with delayNs, deadlineNs, intervalNs or intervalsNs, not [object Object]',
+      ],
       [() => timers.reschedule(live, { delayNs: -1 }), delay, `delayNs must be ${delays}, not -1`],
       [() => timers.reschedule(live, { deadlineNs: NaN }), delay, `deadlineNs must be ${delays}, not NaN`],
       [() => timers.reschedule(live, {} as never), delay, `deadlineNs must be ${delays}, not undefined`],
     ];
-    for (const [create, code, message] of cases) expect(create, message).toThrow(expect.objectContaining({ code, message }));
+    for (const [create, code, message] of cases) {
+      expect(create, message).toThrow(expect.objectContaining({ code, message }));
+    }
     expect([timers.count, host.delivery[REQUESTS]], 'the one that was right').toEqual([1, 1]);
   });
 });
@@ -422,25 +503,32 @@ describe('timers of a real reactor', () => {
   });
 
   it('do not drift: 1,000 ticks at 1 kHz stand on their grid to the nanosecond', async () => {
-    const { grid, early, order, ticks, missed } = await inside(runtime, 0, (reactor) => new Promise<{ grid: number; early: number; order: number; ticks: number; missed: number }>((resolve) => {
-      const result = { grid: 0, early: 0, order: 0, ticks: 0, missed: 0 };
-      let first = 0;
-      let last = -1;
-      const id = reactor.timers.every({ intervalNs: 1_000_000 }, (tick) => {
-        if (last === -1) first = tick.expectedNs - tick.sequence * 1_000_000;
-        if (tick.expectedNs !== first + tick.sequence * 1_000_000) result.grid++;
-        if (reactor.nowNs() < tick.expectedNs || tick.latenessNs < 0) result.early++;
-        if (tick.sequence !== last + 1 + tick.missed) result.order++;
-        last = tick.sequence;
-        result.ticks++;
-        result.missed += tick.missed;
-        if (tick.sequence < 999) return;
-        reactor.timers.cancel(id);
-        resolve(result);
-      });
-    }));
+    const { grid, early, order, ticks, missed } = await inside(
+      runtime,
+      0,
+      (reactor) =>
+        new Promise<{ grid: number; early: number; order: number; ticks: number; missed: number }>((resolve) => {
+          const result = { grid: 0, early: 0, order: 0, ticks: 0, missed: 0 };
+          let first = 0;
+          let last = -1;
+          const id = reactor.timers.every({ intervalNs: 1_000_000 }, (tick) => {
+            if (last === -1) first = tick.expectedNs - tick.sequence * 1_000_000;
+            if (tick.expectedNs !== first + tick.sequence * 1_000_000) result.grid++;
+            if (reactor.nowNs() < tick.expectedNs || tick.latenessNs < 0) result.early++;
+            if (tick.sequence !== last + 1 + tick.missed) result.order++;
+            last = tick.sequence;
+            result.ticks++;
+            result.missed += tick.missed;
+            if (tick.sequence < 999) return;
+            reactor.timers.cancel(id);
+            resolve(result);
+          });
+        }),
+    );
     expect({ grid, early, order }).toEqual({ grid: 0, early: 0, order: 0 });
-    expect(ticks + missed, 'each of the first 1,000 deadlines was a tick or is counted as missed').toBeGreaterThanOrEqual(1000);
+    expect(
+      ticks + missed, 'each of the first 1,000 deadlines was a tick or is counted as missed',
+    ).toBeGreaterThanOrEqual(1000);
   });
 
   it('wake a parked reactor, and nothing else does meanwhile', async () => {
@@ -482,21 +570,29 @@ describe('timers of a real reactor', () => {
 
   it('throw without harm: the error is reported, a periodic timer keeps its pace', async () => {
     const errors: string[] = [];
-    const listen = ({ error, where }: { error: Error; where: string }) => void errors.push(`${where}: ${error.message}`);
+    const listen = ({ error, where }: { error: Error; where: string }) =>
+      void errors.push(`${where}: ${error.message}`);
     runtime.on('stepError', listen);
-    const { ticks, others, elapsedMs } = await inside(runtime, 0, (reactor) => new Promise<{ ticks: number; others: number; elapsedMs: number }>((resolve) => {
-      let [ticks, others] = [0, 0];
-      const from = reactor.nowNs();
-      reactor.timers.every({ intervalNs: 10e6 }, () => void others++);
-      const id = reactor.timers.every({ intervalNs: 10e6 }, (tick) => {
-        ticks++;
-        if (tick.sequence >= 9) {
-          reactor.timers.cancel(id);
-          resolve({ ticks, others, elapsedMs: (reactor.nowNs() - from) / 1e6 });
-        }
-        throw new Error('tick');
-      });
-    }), undefined, { timeoutMs: 10_000 });
+    const { ticks, others, elapsedMs } = await inside(
+      runtime,
+      0,
+      (reactor) =>
+        new Promise<{ ticks: number; others: number; elapsedMs: number }>((resolve) => {
+          let [ticks, others] = [0, 0];
+          const from = reactor.nowNs();
+          reactor.timers.every({ intervalNs: 10e6 }, () => void others++);
+          const id = reactor.timers.every({ intervalNs: 10e6 }, (tick) => {
+            ticks++;
+            if (tick.sequence >= 9) {
+              reactor.timers.cancel(id);
+              resolve({ ticks, others, elapsedMs: (reactor.nowNs() - from) / 1e6 });
+            }
+            throw new Error('tick');
+          });
+        }),
+      undefined,
+      { timeoutMs: 10_000 },
+    );
     runtime.off('stepError', listen);
     expect(ticks).toBeLessThanOrEqual(10);
     expect(elapsedMs).toBeGreaterThanOrEqual(100);

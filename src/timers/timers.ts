@@ -1,22 +1,25 @@
 /**
- * Timers of one thread, over the native wheel. Callbacks and generations live here, in tables and not in objects; the wheel knows
- * only slot numbers and deadlines. Creating and cancelling does not cross into native: requests are gathered in a shared array that
- * the next poll drains.
+ * Timers of one thread, over the native wheel. Callbacks and generations live here, in tables and not in objects; the
+ * wheel knows only slot numbers and deadlines. Creating and cancelling does not cross into native: requests are
+ * gathered in a shared array that the next poll drains.
  *
  *     create, reschedule --request--> wheel --poll, when due--> its band --select, run--> callback
  *     cancel: gone at once, from wherever it is
  *
- * Three kinds. One tick: after, at. An interval that stays: every. A list of intervals: walk. All by absolute deadlines.
+ * Three kinds. One tick: after, at. An interval that stays: every. A list of intervals: walk. All by absolute
+ * deadlines.
  *
- * The table here is the truth. A slot that the wheel hands over is only a hint: whether its timer is due is decided by the deadline in
- * the table, so a slot that was given to a younger timer meanwhile harms nobody.
+ * The table here is the truth. A slot that the wheel hands over is only a hint: whether its timer is due is decided by
+ * the deadline in the table, so a slot that was given to a younger timer meanwhile harms nobody.
  */
 import { checkFunction, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { deliveryLayout, timerRequestsLayout, BANDS } from '../layout.js';
 import { DEFAULT_BAND, type Schedule } from '../scheduling/internal.js';
 import { DueBand, type DueBandHost } from './due-band.js';
 import { generationOf, noTimer, slotOf, timerId, type TimerId } from './timer-id.js';
-import { ARMED, BAND_BITS, DUE, GENERATION_SHIFT, TimerTable, WALKS, deadlineAt, indexOf, metaAt } from './timer-table.js';
+import {
+  ARMED, BAND_BITS, DUE, GENERATION_SHIFT, TimerTable, WALKS, deadlineAt, indexOf, metaAt,
+} from './timer-table.js';
 import { Walk, type Tick, type TickCallback } from './walk.js';
 
 export interface BandOption {
@@ -53,7 +56,10 @@ export interface TimersHost {
   readonly timerRequests: Float64Array;
   /** Hands the gathered requests to the wheel now; when the array is full. */
   drainTimerRequests(): void;
-  /** Tells the wheel where the records of slots index * TIMERS_PER_CHUNK and on lie, from now on. Left out by a wheel of another kind. */
+  /**
+   * Tells the wheel where the records of slots index * TIMERS_PER_CHUNK and on lie, from now on. Left out by a wheel of
+   * another kind.
+   */
   shareTimerRecords?(index: number, records: Float64Array): void;
   /** True when something above `band` is ready: a quantum of timers ends. Left out: it does not. */
   mustYield?(band: number): boolean;
@@ -118,10 +124,10 @@ export class Timers implements DueBandHost {
   }
 
   // ---- Creating ---------------------------------------------------------------------------------------------------
-  //
-  // All: only on this thread; do not block; allocate room for the timer (40 bytes, which the next one gets) and an object for one of
-  // more ticks. Times are exact up to 2^53 ns after the start (104 days), and beyond within 1.5 us and never early. Throw ERR_PERCORE_TIMER_INVALID_DELAY, ERR_PERCORE_TIMER_INVALID_INTERVAL, ERR_PERCORE_INVALID_ARGUMENT,
-  // ERR_PERCORE_TOO_LARGE when 2^24 are live, and ERR_PERCORE_CLOSED.
+  // All: only on this thread; do not block; allocate room for the timer (40 bytes, which the next one gets) and an
+  // object for one of more ticks. Times are exact up to 2^53 ns after the start (104 days), and beyond within 1.5 us
+  // and never early. Throw ERR_PERCORE_TIMER_INVALID_DELAY, ERR_PERCORE_TIMER_INVALID_INTERVAL,
+  // ERR_PERCORE_INVALID_ARGUMENT, ERR_PERCORE_TOO_LARGE when 2^24 are live, and ERR_PERCORE_CLOSED.
 
   /** Runs `callback` once, `delayNs` from now, never early. */
   after(options: AfterOptions, callback: TickCallback): TimerId {
@@ -139,32 +145,46 @@ export class Timers implements DueBandHost {
     return this.add(deadlineNs, checkBand(options.priority), callback, undefined);
   }
 
-  /** Runs `callback` every `intervalNs` by absolute deadlines. A tick that is over before it runs is skipped and counted in `missed`. */
+  /**
+   * Runs `callback` every `intervalNs` by absolute deadlines. A tick that is over before it runs is skipped and counted
+   * in `missed`.
+   */
   every(options: EveryOptions, callback: TickCallback): TimerId {
     const { intervalNs, firstNs = intervalNs } = checkOptions('options', options, EVERY_OPTIONS);
     if (!isWithin(intervalNs, LEAST_INTERVAL_NS)) throw invalidInterval('intervalNs', intervalNs);
     if (!isWithin(firstNs, 0)) throw invalidDelay('firstNs', firstNs);
     const deadlineNs = laterNs(this.host.nowNs(), firstNs);
-    return this.add(deadlineNs, checkBand(options.priority), callback, new Walk([intervalNs], true, deadlineNs, callback));
+    return this.add(
+      deadlineNs, checkBand(options.priority), callback, new Walk([intervalNs], true, deadlineNs, callback),
+    );
   }
 
   /** Runs `callback` at the end of each interval of a list, by absolute deadlines as `every` does. */
   walk(options: WalkOptions, callback: TickCallback): TimerId {
     const { intervalsNs, order } = checkOptions('options', options, WALK_OPTIONS);
-    if (!Array.isArray(intervalsNs) || intervalsNs.length === 0 || intervalsNs.length > MOST_INTERVALS) throw invalidArgument('intervalsNs', intervalsNs, `an array of 1 to ${MOST_INTERVALS} intervals`);
+    if (!Array.isArray(intervalsNs) || intervalsNs.length === 0 || intervalsNs.length > MOST_INTERVALS) {
+      throw invalidArgument('intervalsNs', intervalsNs, `an array of 1 to ${MOST_INTERVALS} intervals`);
+    }
     // A copy first: what was checked is what is used. A hole is undefined in it, and refused as that.
     const intervals = Array.from(intervalsNs);
     intervals.forEach((interval, at) => {
       if (!isWithin(interval, LEAST_INTERVAL_NS)) throw invalidInterval(`intervalsNs[${at}]`, interval);
     });
-    if (order !== 'round-robin' && order !== 'linear') throw invalidArgument('order', order, "'round-robin' or 'linear'");
+    if (order !== 'round-robin' && order !== 'linear') {
+      throw invalidArgument('order', order, "'round-robin' or 'linear'");
+    }
     const deadlineNs = laterNs(this.host.nowNs(), intervals[0]!);
-    return this.add(deadlineNs, checkBand(options.priority), callback, new Walk(intervals, order === 'round-robin', deadlineNs, callback));
+    return this.add(
+      deadlineNs, checkBand(options.priority), callback,
+      new Walk(intervals, order === 'round-robin', deadlineNs, callback),
+    );
   }
 
   /** Any of the above, by what the options name: delayNs, deadlineNs, intervalNs or intervalsNs. */
   create(options: TimerOptions, callback: TickCallback): TimerId {
-    if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with delayNs, deadlineNs, intervalNs or intervalsNs');
+    if (typeof options !== 'object' || options === null) {
+      throw invalidArgument('options', options, 'an object with delayNs, deadlineNs, intervalNs or intervalsNs');
+    }
     if ('delayNs' in options) return this.after(options, callback);
     if ('deadlineNs' in options) return this.at(options, callback);
     if ('intervalNs' in options) return this.every(options, callback);
@@ -174,7 +194,10 @@ export class Timers implements DueBandHost {
 
   // ---- Changing ---------------------------------------------------------------------------------------------------
 
-  /** Ends a timer: its callback will not run again, even if it has expired already. False for one that is over. Constant time. */
+  /**
+   * Ends a timer: its callback will not run again, even if it has expired already. False for one that is over. Constant
+   * time.
+   */
   cancel(id: TimerId): boolean {
     if (typeof id !== 'number') throw invalidId(id);
     const { table } = this;
@@ -190,13 +213,15 @@ export class Timers implements DueBandHost {
   }
 
   /**
-   * Moves a timer's next tick, also when it has expired and not run yet; a timer of more ticks goes on from there. False for one that
-   * is over, as one of a single tick is in its own callback. Constant time.
+   * Moves a timer's next tick, also when it has expired and not run yet; a timer of more ticks goes on from there.
+   * False for one that is over, as one of a single tick is in its own callback. Constant time.
    */
   reschedule(id: TimerId, options: { delayNs: number } | { deadlineNs: number }): boolean {
     checkOptions('options', options ?? null, RESCHEDULE_OPTIONS);
     const argument = 'delayNs' in options ? 'delayNs' : 'deadlineNs';
-    if (argument === 'delayNs' && 'deadlineNs' in options) throw invalidArgument('deadlineNs', options.deadlineNs, 'left out when delayNs is given');
+    if (argument === 'delayNs' && 'deadlineNs' in options) {
+      throw invalidArgument('deadlineNs', options.deadlineNs, 'left out when delayNs is given');
+    }
     const ns = (options as Record<string, number>)[argument]!;
     if (!isWithin(ns, 0)) throw invalidDelay(argument, ns);
     const slot = this.slotOfLive(id);
@@ -210,7 +235,10 @@ export class Timers implements DueBandHost {
 
   // ---- What is due --------------------------------------------------------------------------------------------------
 
-  /** Puts what the wheel has expired, 256 timers at most unless said otherwise, into its bands; returns how many. Runs nothing. */
+  /**
+   * Puts what the wheel has expired, 256 timers at most unless said otherwise, into its bands; returns how many. Runs
+   * nothing.
+   */
   poll(): number {
     const delivery = this.delivery;
     const expired = delivery[TIMERS]!;
@@ -237,7 +265,9 @@ export class Timers implements DueBandHost {
     return due;
   }
 
-  /** Takes the next due timer, by band and deadline, without running it; `noTimer` when none is due. Hand it to `run`. */
+  /**
+   * Takes the next due timer, by band and deadline, without running it; `noTimer` when none is due. Hand it to `run`.
+   */
   select(): TimerId {
     for (let band = BANDS - 1; band >= 0; band--) {
       const queue = this.bands[band]!;
@@ -424,13 +454,20 @@ function laterNs(nowNs: number, delayNs: number): number {
 
 function checkBand(priority: number | undefined): number {
   if (priority === undefined) return DEFAULT_BAND;
-  if (!Number.isInteger(priority) || priority < 0 || priority >= BANDS) throw invalidArgument('priority', priority, `a whole number from 0 to ${BANDS - 1}`);
+  if (!Number.isInteger(priority) || priority < 0 || priority >= BANDS) {
+    throw invalidArgument('priority', priority, `a whole number from 0 to ${BANDS - 1}`);
+  }
   return priority;
 }
 
-/** A time that cannot be: most often the options are something else, or it is misspelt (delayMs), which says more than that it is missing. */
+/**
+ * A time that cannot be: most often the options are something else, or it is misspelt (delayMs), which says more than
+ * that it is missing.
+ */
 function invalidTime(argument: 'delayNs' | 'deadlineNs', options: unknown, known: readonly string[]): PercoreError {
-  if (typeof options !== 'object' || options === null) return invalidArgument('options', options, `an object with ${argument} (and priority if wanted)`);
+  if (typeof options !== 'object' || options === null) {
+    return invalidArgument('options', options, `an object with ${argument} (and priority if wanted)`);
+  }
   checkOptions('options', options, known);
   return invalidDelay(argument, (options as Record<string, unknown>)[argument]);
 }
@@ -440,7 +477,9 @@ function invalidDelay(argument: string, value: unknown): PercoreError {
 }
 
 function invalidInterval(argument: string, value: unknown): PercoreError {
-  return invalidArgument(argument, value, `nanoseconds from ${LEAST_INTERVAL_NS} to ${MOST_NS}`, 'ERR_PERCORE_TIMER_INVALID_INTERVAL');
+  return invalidArgument(
+    argument, value, `nanoseconds from ${LEAST_INTERVAL_NS} to ${MOST_NS}`, 'ERR_PERCORE_TIMER_INVALID_INTERVAL',
+  );
 }
 
 export { noTimer, type Tick, type TickCallback, type TimerId };

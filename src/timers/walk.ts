@@ -1,14 +1,17 @@
 /**
- * A timer of more than one tick: it walks a list of intervals, over and over (round robin) or once in their order (linear). An
- * interval that stays is a list of one.
+ * A timer of more than one tick: it walks a list of intervals, over and over (round robin) or once in their order
+ * (linear). An interval that stays is a list of one.
  *
  *     deadlines   base      base + i1       base + i1 + i2        base + i1 + i2 + i0 ...       (over and over)
  *
- * Each deadline is reckoned from the base, however late the ticks ran: no drift, and no rounding that adds up. Ticks that are over
- * when one runs are skipped and counted; their deadlines keep their places.
+ * Each deadline is reckoned from the base, however late the ticks ran: no drift, and no rounding that adds up. Ticks
+ * that are over when one runs are skipped and counted; their deadlines keep their places.
  */
 
-/** What a timer tells its callback. It is written again: by the timer's next tick, for a timer of one tick by whatever runs next. */
+/**
+ * What a timer tells its callback. It is written again: by the timer's next tick, for a timer of one tick by whatever
+ * runs next.
+ */
 export interface Tick {
   /** 0 for the first, growing by one a tick, missed ones included. */
   readonly sequence: number;
@@ -38,7 +41,12 @@ export class Walk implements Tick {
   private readonly sumsNs: readonly number[];
   private readonly cycleNs: number;
 
-  constructor(private readonly intervalsNs: readonly number[], private readonly isCyclic: boolean, firstNs: number, readonly callback: TickCallback) {
+  constructor(
+    private readonly intervalsNs: readonly number[],
+    private readonly isCyclic: boolean,
+    firstNs: number,
+    readonly callback: TickCallback,
+  ) {
     let sumNs = 0;
     this.sumsNs = intervalsNs.map((interval) => (sumNs += interval) - interval);
     this.cycleNs = sumNs;
@@ -62,7 +70,10 @@ export class Walk implements Tick {
     return !this.isCyclic && this.at === this.intervalsNs.length - 1;
   }
 
-  /** Makes this the tick that runs at `nowNs`, not before its deadline: skips what is over. Bounded by the length of the list. */
+  /**
+   * Makes this the tick that runs at `nowNs`, not before its deadline: skips what is over. Bounded by the length of the
+   * list.
+   */
   begin(nowNs: number): void {
     let missed = 0;
     if (this.isCyclic) {

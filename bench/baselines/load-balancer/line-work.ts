@@ -8,8 +8,13 @@ export class LineWork {
 
   constructor(private readonly worker: number) {}
 
-  /** Writes the result of one line to `out` at `at`, where `maxResultBytes` are free, and returns the offset behind it. */
-  work(bytes: Uint8Array, band: number, keyStart: number, keyEnd: number, payloadStart: number, payloadEnd: number, seq: number, hash: number, out: Uint8Array, at: number): number {
+  /**
+   * Writes the result of one line to `out` at `at`, where `maxResultBytes` are free, and returns the offset behind it.
+   */
+  work(
+    bytes: Uint8Array, band: number, keyStart: number, keyEnd: number, payloadStart: number, payloadEnd: number,
+    seq: number, hash: number, out: Uint8Array, at: number,
+  ): number {
     const count = this.keys.touch(bytes, keyStart, keyEnd, hash | 0, payloadEnd - payloadStart);
     const crc = crc32(bytes.subarray(payloadStart, payloadEnd));
     return formatResult(out, at, seq, this.worker, band, bytes, keyStart, keyEnd, count, crc);

@@ -15,7 +15,10 @@ port.on('message', (batch: Batch) => {
     const keyStart = at + LINE_HEAD;
     const payloadStart = keyStart + view.getInt32(at + 16, true);
     const payloadEnd = payloadStart + view.getInt32(at + 20, true);
-    resultBytes = work.work(bytes, view.getInt32(at + 12, true), keyStart, payloadStart, payloadStart, payloadEnd, view.getFloat64(at, true), view.getInt32(at + 8, true), out, resultBytes);
+    resultBytes = work.work(
+      bytes, view.getInt32(at + 12, true), keyStart, payloadStart, payloadStart, payloadEnd, view.getFloat64(at, true),
+      view.getInt32(at + 8, true), out, resultBytes,
+    );
     at = (payloadEnd + 7) & ~7;
   }
   batch.resultBytes = resultBytes;

@@ -1,6 +1,7 @@
 /**
- * Baseline `postMessage a chunk`: what a careful author would write. All lines of one read for one owner travel in one message, packed
- * into a buffer that is transferred and not copied; the results come back in another, and both buffers are used again.
+ * Baseline `postMessage a chunk`: what a careful author would write. All lines of one read for one owner travel in one
+ * message, packed into a buffer that is transferred and not copied; the results come back in another, and both buffers
+ * are used again.
  *
  *     main    read --> split, hash --> pack for owner 0 or 1 --transfer--> worker: works the lines, writes the results
  *             write results to the outputs <-------------------transfer--- lines (to be used again), results
@@ -32,10 +33,16 @@ class Filling {
   }
 
   hasRoomFor(keyLength: number, payloadLength: number): boolean {
-    return this.at + LINE_HEAD + keyLength + payloadLength + 8 <= BATCH_BYTES && this.resultBound + maxResultBytes(keyLength) <= BATCH_BYTES;
+    return (
+      this.at + LINE_HEAD + keyLength + payloadLength + 8 <= BATCH_BYTES &&
+      this.resultBound + maxResultBytes(keyLength) <= BATCH_BYTES
+    );
   }
 
-  put(source: Uint8Array, band: number, keyStart: number, keyEnd: number, payloadStart: number, payloadEnd: number, seq: number, hash: number): void {
+  put(
+    source: Uint8Array, band: number, keyStart: number, keyEnd: number, payloadStart: number, payloadEnd: number,
+    seq: number, hash: number,
+  ): void {
     const { view, at } = this;
     view.setFloat64(at, seq, true);
     view.setInt32(at + 8, hash, true);
@@ -66,7 +73,9 @@ await serve(({ emit, progressed }) => {
     emit(new Uint8Array(results, 0, resultBytes));
     progressed();
   };
-  const workers = Array.from({ length: WORKERS }, (_, id) => new Worker(new URL('./post-message-chunk-worker.js', import.meta.url), { workerData: id }).on('message', take));
+  const workers = Array.from({ length: WORKERS }, (_, id) =>
+    new Worker(new URL('./post-message-chunk-worker.js', import.meta.url), { workerData: id }).on('message', take),
+  );
   const send = (owner: number): void => {
     const full = filling[owner]!;
     filling[owner] = undefined;

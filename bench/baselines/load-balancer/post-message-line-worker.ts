@@ -14,5 +14,7 @@ port.on('message', ({ seq, band, hash, keyLength, text }: LineMessage) => {
   const end = line.write(text, 'latin1');
   // A line may end with its key; the payload is empty then.
   const payloadStart = Math.min(keyLength + 1, end);
-  port.postMessage(result.toString('latin1', 0, work.work(line, band, 0, keyLength, payloadStart, end, seq, hash, result, 0)));
+  port.postMessage(
+    result.toString('latin1', 0, work.work(line, band, 0, keyLength, payloadStart, end, seq, hash, result, 0)),
+  );
 });

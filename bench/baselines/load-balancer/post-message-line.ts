@@ -1,9 +1,9 @@
 /**
- * Baseline `postMessage a line`: the main thread reads and parses, each line goes to the worker that owns its key as a message of its
- * own, and each result comes back as a string. This is the program one writes first.
+ * Baseline `postMessage a line`: the main thread reads and parses, each line goes to the worker that owns its key as a
+ * message of its own, and each result comes back as a string. This is the program one writes first.
  *
- * A line travels as a string of its bytes (latin1, so that nothing is decoded), which structured clone copies faster than any
- * typed array of that size.
+ * A line travels as a string of its bytes (latin1, so that nothing is decoded), which structured clone copies faster
+ * than any typed array of that size.
  */
 import { Worker } from 'node:worker_threads';
 import { hashKey } from '../../../examples/load-balancer/key-hash.js';
@@ -43,7 +43,9 @@ await serve(({ emit, progressed }) => {
     isFlushDue = true;
     setImmediate(flush);
   };
-  const workers = Array.from({ length: WORKERS }, (_, id) => new Worker(new URL('./post-message-line-worker.js', import.meta.url), { workerData: id }).on('message', take));
+  const workers = Array.from({ length: WORKERS }, (_, id) =>
+    new Worker(new URL('./post-message-line-worker.js', import.meta.url), { workerData: id }).on('message', take),
+  );
   return {
     line(bytes, band, keyStart, keyEnd, _payloadStart, payloadEnd, seq) {
       const hash = hashKey(bytes, keyStart, keyEnd);
@@ -51,7 +53,13 @@ await serve(({ emit, progressed }) => {
         memory = bytes;
         text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       }
-      const message: LineMessage = { seq, band, hash, keyLength: keyEnd - keyStart, text: text.toString('latin1', keyStart, payloadEnd) };
+      const message: LineMessage = {
+        seq,
+        band,
+        hash,
+        keyLength: keyEnd - keyStart,
+        text: text.toString('latin1', keyStart, payloadEnd),
+      };
       underWay++;
       workers[ownerOfHash(hash)].postMessage(message);
     },

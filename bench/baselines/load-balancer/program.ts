@@ -1,14 +1,14 @@
 /**
- * What the three baseline programs have in common: the two ports of examples/load-balancer, served by node:net, the same line
- * splitter, and the same end. Between them stands an engine, which is where the programs differ.
+ * What the three baseline programs have in common: the two ports of examples/load-balancer, served by node:net, the
+ * same line splitter, and the same end. Between them stands an engine, which is where the programs differ.
  *
  *     INPUT --node:net--> LineSplitter --line()--> engine --emit()--> OUTPUT, every reader
  *
- * Each holds its inputs back while its engine or an output has more under way than it should: without that the programs with
- * workers would take all input at once and measure the growth of their own queues.
+ * Each holds its inputs back while its engine or an output has more under way than it should: without that the programs
+ * with workers would take all input at once and measure the growth of their own queues.
  *
- * Usage: `node single-thread.js --port N --output-port N`; 0 chooses free ports. Prints `listening input=… output=…`; ends on
- * SIGTERM or SIGINT after everything read was worked and written.
+ * Usage: `node single-thread.js --port N --output-port N`; 0 chooses free ports. Prints `listening input=… output=…`;
+ * ends on SIGTERM or SIGINT after everything read was worked and written.
  */
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
@@ -17,7 +17,10 @@ import { LineSplitter } from '../../../examples/load-balancer/line-splitter.js';
 
 export interface Engine {
   /** Takes a line. The bytes are valid during the call only. */
-  line(bytes: Uint8Array, band: number, keyStart: number, keyEnd: number, payloadStart: number, payloadEnd: number, seq: number): void;
+  line(
+    bytes: Uint8Array, band: number, keyStart: number, keyEnd: number, payloadStart: number, payloadEnd: number,
+    seq: number,
+  ): void;
   /** All lines of one read have been taken. */
   endOfRead(): void;
   /** True while so much is under way that nothing should be read. */
@@ -39,7 +42,9 @@ const OUTPUT_BYTES = 1 << 20;
 const HOST = '127.0.0.1';
 
 export async function serve(makeEngine: (outlet: Outlet) => Engine): Promise<void> {
-  const { values } = parseArgs({ options: { 'port': { type: 'string', default: '7411' }, 'output-port': { type: 'string', default: '7412' } } });
+  const { values } = parseArgs({
+    options: { 'port': { type: 'string', default: '7411' }, 'output-port': { type: 'string', default: '7412' } },
+  });
   const inputs = new Set<Socket>();
   const outputs = new Set<Socket>();
   let isHeld = false;
@@ -100,13 +105,17 @@ export async function serve(makeEngine: (outlet: Outlet) => Engine): Promise<voi
     socket.on('error', () => undefined);
   });
 
-  const ports = [await listen(inputServer, Number(values.port)), await listen(outputServer, Number(values['output-port']))];
+  const ports = [
+    await listen(inputServer, Number(values.port)), await listen(outputServer, Number(values['output-port'])),
+  ];
   process.stdout.write(`listening input=${HOST}:${ports[0]} output=${HOST}:${ports[1]}\n`);
   await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
   isStopping = true;
   for (const input of inputs) input.destroy();
   if (!engine.isIdle()) await new Promise<void>((resolve) => { whenIdle = resolve; });
-  await Promise.all([...outputs].map((output) => new Promise<void>((resolve) => output.end(resolve).once('close', resolve))));
+  await Promise.all(
+    [...outputs].map((output) => new Promise<void>((resolve) => output.end(resolve).once('close', resolve))),
+  );
   for (const output of outputs) output.destroy();
   inputServer.close();
   outputServer.close();
@@ -119,6 +128,8 @@ async function listen(server: Server, port: number): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** The two workers of the programs that have them; the same buckets as the runtime's: the low ten bits, dealt in turn. */
+/**
+ * The two workers of the programs that have them; the same buckets as the runtime's: the low ten bits, dealt in turn.
+ */
 export const WORKERS = 2;
 export const ownerOfHash = (hash: number): number => (hash & 1023) % WORKERS;

@@ -1,4 +1,7 @@
-/** Gathers result lines until they are worth a write. A page that was emitted is not touched again: the sockets still hold it. */
+/**
+ * Gathers result lines until they are worth a write. A page that was emitted is not touched again: the sockets still
+ * hold it.
+ */
 import { maxResultBytes } from '../../../examples/load-balancer/result-format.js';
 
 const PAGE_BYTES = 65_536;

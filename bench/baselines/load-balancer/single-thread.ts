@@ -1,4 +1,6 @@
-/** Baseline `single thread`: one event loop reads, works and writes. Nothing crosses a thread, and no second core helps. */
+/**
+ * Baseline `single thread`: one event loop reads, works and writes. Nothing crosses a thread, and no second core helps.
+ */
 import { hashKey } from '../../../examples/load-balancer/key-hash.js';
 import { LineWork } from './line-work.js';
 import { serve } from './program.js';
@@ -10,7 +12,10 @@ await serve(({ emit }) => {
   return {
     line(bytes, band, keyStart, keyEnd, payloadStart, payloadEnd, seq) {
       page.reserve(keyEnd - keyStart);
-      page.at = work.work(bytes, band, keyStart, keyEnd, payloadStart, payloadEnd, seq, hashKey(bytes, keyStart, keyEnd), page.bytes, page.at);
+      page.at = work.work(
+        bytes, band, keyStart, keyEnd, payloadStart, payloadEnd, seq, hashKey(bytes, keyStart, keyEnd), page.bytes,
+        page.at,
+      );
     },
     endOfRead: () => page.flush(),
     isFull: () => false,

@@ -1,9 +1,11 @@
 /**
- * What the rows about codecs compare: an order of six fields, or 64 bytes, to memory and back, `BATCH` at a time. Each trip runs in a
- * worker of its own, so that no other has been seen by its code.
+ * What the rows about codecs compare: an order of six fields, or 64 bytes, to memory and back, `BATCH` at a time. Each
+ * trip runs in a worker of its own, so that no other has been seen by its code.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { bytes, codecOf, msgpack, recordMemory, struct, structReader, structWriter, value, type Codec } from 'percore/queues';
+import {
+  bytes, codecOf, msgpack, recordMemory, struct, structReader, structWriter, value, type Codec,
+} from 'percore/queues';
 
 export interface Trip {
   /** Takes `BATCH` values to memory and back. */
@@ -16,7 +18,12 @@ export const BATCH = 1024;
 const order = struct({ price: 'f64', timeNs: 'f64', size: 'u32', instrument: 'u32', delta: 'i32', side: 'u8' });
 type Order = { price: number; timeNs: number; size: number; instrument: number; delta: number; side: number };
 const orders: readonly Order[] = Array.from({ length: BATCH }, (_, i) => ({
-  price: 100 + i / 8, timeNs: i * 1e6 + 0.5, size: (i * 7919 + 2 ** 31) >>> 0, instrument: i ^ 0x5555, delta: 500 - i, side: i & 1,
+  price: 100 + i / 8,
+  timeNs: i * 1e6 + 0.5,
+  size: (i * 7919 + 2 ** 31) >>> 0,
+  instrument: i ^ 0x5555,
+  delta: 500 - i,
+  side: i & 1,
 }));
 /** Longer than any order in any codec. */
 const SLOT_BYTES = 256;
@@ -115,7 +122,8 @@ interface InPlace {
   write(order: Order, at: number): void;
   sum(at: number): number;
 }
-const sumOf = ({ price, timeNs, size, instrument, delta, side }: Order): number => price + timeNs + size + instrument + delta + side;
+const sumOf = ({ price, timeNs, size, instrument, delta, side }: Order): number =>
+  price + timeNs + size + instrument + delta + side;
 
 function fields(access: InPlace): Trip {
   const expected = orders.reduce((sum, one) => sum + sumOf(one), 0);
@@ -158,6 +166,13 @@ const inPlaceByHand: InPlace = {
   write: encodeByHand,
   sum(at) {
     const { view } = memory;
-    return view.getFloat64(at, true) + view.getFloat64(at + 8, true) + view.getUint32(at + 16, true) + view.getUint32(at + 20, true) + view.getInt32(at + 24, true) + view.getUint8(at + 28);
+    return (
+      view.getFloat64(at, true) +
+      view.getFloat64(at + 8, true) +
+      view.getUint32(at + 16, true) +
+      view.getUint32(at + 20, true) +
+      view.getInt32(at + 24, true) +
+      view.getUint8(at + 28)
+    );
   },
 };

@@ -9,17 +9,27 @@ const SETTLE_MS = 100;
 const WARM_UP_MS = 1200;
 const UNDER_WAY = 64;
 
-const load = (server: Server, milliseconds: number): Promise<Record<string, number>> => runClient('accept_client', server, { depth: UNDER_WAY, milliseconds, warmup: SETTLE_MS });
+const load = (server: Server, milliseconds: number): Promise<Record<string, number>> =>
+  runClient('accept_client', server, { depth: UNDER_WAY, milliseconds, warmup: SETTLE_MS });
 
 export const accept: Bench = {
   name: 'accept',
-  run: () => compareServers<'rate'>({
-    work: 'echo', baselines: [nodeNet, cEpoll], runs: RUNS,
-    warmUp: (server) => load(server, WARM_UP_MS),
-    measure: async (server) => ({ rate: (await load(server, RUN_MS))['perSecond'] }),
-    figures: (params) => [{
-      of: 'rate', metric: 'rate', unit: 'connections/s', better: 'higher', params: { ...params, connections: UNDER_WAY },
-      targets: { 'node:net': { of: 'ratio', atLeast: 1.3 }, 'C epoll': { of: 'ratio', atLeast: 0.8 } },
-    }],
-  }),
+  run: () =>
+    compareServers<'rate'>({
+      work: 'echo',
+      baselines: [nodeNet, cEpoll],
+      runs: RUNS,
+      warmUp: (server) => load(server, WARM_UP_MS),
+      measure: async (server) => ({ rate: (await load(server, RUN_MS))['perSecond'] }),
+      figures: (params) => [
+        {
+          of: 'rate',
+          metric: 'rate',
+          unit: 'connections/s',
+          better: 'higher',
+          params: { ...params, connections: UNDER_WAY },
+          targets: { 'node:net': { of: 'ratio', atLeast: 1.3 }, 'C epoll': { of: 'ratio', atLeast: 0.8 } },
+        },
+      ],
+    }),
 };

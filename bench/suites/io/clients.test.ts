@@ -36,10 +36,16 @@ function echo(change: (bytes: Buffer, count: number) => Buffer): Promise<number>
 }
 
 /** Exit code, what the client complained of, and its figures. */
-async function run(client: BaselineProgram, port: number, options: Record<string, number>, mode?: string): Promise<{ code: number; stderr: string; result: Record<string, unknown> | undefined }> {
-  const args = Object.entries({ port, cpu: cpuBudget().allowed[0], ...options }).flatMap(([name, value]) => [`--${name}`, String(value)]);
+async function run(
+  client: BaselineProgram, port: number, options: Record<string, number>, mode?: string,
+): Promise<{ code: number; stderr: string; result: Record<string, unknown> | undefined }> {
+  const args = Object.entries({ port, cpu: cpuBudget().allowed[0], ...options }).flatMap(([name, value]) => [
+    `--${name}`, String(value),
+  ]);
   try {
-    const { stdout } = await promisify(execFile)(await baselineProgram(client), mode === undefined ? args : [mode, ...args]);
+    const { stdout } = await promisify(execFile)(
+      await baselineProgram(client), mode === undefined ? args : [mode, ...args],
+    );
     return { code: 0, stderr: '', result: JSON.parse(stdout) as Record<string, unknown> };
   } catch (error) {
     const { code, stderr, stdout } = error as { code: number; stderr: string; stdout: string };
@@ -65,24 +71,45 @@ describe('tcp_client', () => {
   });
 
   it('counts an open loop by its rate', async () => {
-    const { result } = await run('tcp_client', await echo((bytes) => bytes), { connections: 4, rate: 1000, milliseconds: 300, warmup: 100 });
+    const { result } = await run('tcp_client', await echo((bytes) => bytes), {
+      connections: 4, rate: 1000, milliseconds: 300, warmup: 100,
+    });
     // Answers that come after the end are checked and not counted.
     expect(result!['requests']).toBeGreaterThan(100);
     expect(result!['requests']).toBeLessThanOrEqual(400);
   });
 
   it('refuses a wrong byte, swapped answers, another connection\'s answer, one too many, and an end', async () => {
-    expect(await run('tcp_client', await echo((bytes, count) => (count === 20 ? flip(bytes, bytes.length - 1) : bytes)), load)).toMatchObject({ code: 1, stderr: expect.stringMatching(/is not the message sent/) });
-    const swapped = await echo((bytes) => (bytes.length === 128 ? Buffer.concat([bytes.subarray(64), bytes.subarray(0, 64)]) : bytes));
-    expect(await run('tcp_client', swapped, load)).toMatchObject({ code: 1, stderr: expect.stringMatching(/is not the message sent/) });
+    expect(
+      await run(
+        'tcp_client',
+        await echo((bytes, count) => (count === 20 ? flip(bytes, bytes.length - 1) : bytes)),
+        load,
+      ),
+    ).toMatchObject({ code: 1, stderr: expect.stringMatching(/is not the message sent/) });
+    const swapped = await echo((bytes) =>
+      bytes.length === 128 ? Buffer.concat([bytes.subarray(64), bytes.subarray(0, 64)]) : bytes,
+    );
+    expect(await run('tcp_client', swapped, load)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/is not the message sent/),
+    });
     const two: Socket[] = [];
     const crossed = await serve((socket) => {
       two.push(socket);
       socket.on('data', (bytes) => void (two.find((other) => other !== socket) ?? socket).write(bytes));
     });
-    expect(await run('tcp_client', crossed, { ...load, connections: 2 })).toMatchObject({ code: 1, stderr: expect.stringMatching(/is not the message sent/) });
-    expect(await run('tcp_client', await echo((bytes) => Buffer.concat([bytes, bytes])), load)).toMatchObject({ code: 1, stderr: expect.stringMatching(/more was answered than sent|is not the message sent/) });
-    expect(await run('tcp_client', await serve((socket) => void socket.on('data', () => socket.destroy())), load)).toMatchObject({ code: 1, stderr: expect.stringMatching(/the server ended a connection/) });
+    expect(await run('tcp_client', crossed, { ...load, connections: 2 })).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/is not the message sent/),
+    });
+    expect(await run('tcp_client', await echo((bytes) => Buffer.concat([bytes, bytes])), load)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/more was answered than sent|is not the message sent/),
+    });
+    expect(
+      await run('tcp_client', await serve((socket) => void socket.on('data', () => socket.destroy())), load),
+    ).toMatchObject({ code: 1, stderr: expect.stringMatching(/the server ended a connection/) });
   });
 });
 
@@ -96,8 +123,14 @@ describe('stream_client', () => {
         socket.end(answer);
       });
     }, true);
-    expect(await run('stream_client', await sink(0), { milliseconds: 50 }, 'sink')).toMatchObject({ code: 0, result: { verified: true } });
-    expect(await run('stream_client', await sink(-1), { milliseconds: 50 }, 'sink')).toMatchObject({ code: 1, stderr: expect.stringMatching(/the server counted/) });
+    expect(await run('stream_client', await sink(0), { milliseconds: 50 }, 'sink')).toMatchObject({
+      code: 0,
+      result: { verified: true },
+    });
+    expect(await run('stream_client', await sink(-1), { milliseconds: 50 }, 'sink')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/the server counted/),
+    });
   });
 
   it('refuses a source whose bytes are shifted', async () => {
@@ -106,11 +139,19 @@ describe('stream_client', () => {
       socket.on('data', (wish) => {
         const total = Number(wish.readBigUInt64LE());
         if (shift !== 0) socket.write(block.subarray(0, STREAM_BYTES - shift));
-        for (let at = shift === 0 ? 0 : STREAM_BYTES - shift; at < total; at += STREAM_BYTES) socket.write(block.subarray(0, Math.min(STREAM_BYTES, total - at)));
+        for (let at = shift === 0 ? 0 : STREAM_BYTES - shift; at < total; at += STREAM_BYTES) {
+          socket.write(block.subarray(0, Math.min(STREAM_BYTES, total - at)));
+        }
       });
     });
-    expect(await run('stream_client', await source(0), { milliseconds: 20 }, 'source')).toMatchObject({ code: 0, result: { verified: true } });
-    expect(await run('stream_client', await source(1), { milliseconds: 20 }, 'source')).toMatchObject({ code: 1, stderr: expect.stringMatching(/wrong bytes/) });
+    expect(await run('stream_client', await source(0), { milliseconds: 20 }, 'source')).toMatchObject({
+      code: 0,
+      result: { verified: true },
+    });
+    expect(await run('stream_client', await source(1), { milliseconds: 20 }, 'source')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/wrong bytes/),
+    });
   });
 });
 
@@ -129,19 +170,39 @@ describe('datagram_client', () => {
   const load = { depth: 8, milliseconds: 200 };
 
   it('refuses a lost, a doubled and a changed datagram', async () => {
-    expect(await run('datagram_client', await datagrams((bytes) => [bytes]), load)).toMatchObject({ code: 0, result: { verified: true } });
-    expect(await run('datagram_client', await datagrams((bytes, count) => (count === 20 ? [] : [bytes])), load)).toMatchObject({ code: 1, stderr: expect.stringMatching(/did not come back|has not come back/) });
-    expect(await run('datagram_client', await datagrams((bytes, count) => (count === 20 ? [bytes, bytes] : [bytes])), load)).toMatchObject({ code: 1, stderr: expect.stringMatching(/not under way/) });
-    expect(await run('datagram_client', await datagrams((bytes, count) => [count === 20 ? flip(bytes, 63) : bytes]), load)).toMatchObject({ code: 1, stderr: expect.stringMatching(/not under way/) });
+    expect(await run('datagram_client', await datagrams((bytes) => [bytes]), load)).toMatchObject({
+      code: 0,
+      result: { verified: true },
+    });
+    expect(
+      await run('datagram_client', await datagrams((bytes, count) => (count === 20 ? [] : [bytes])), load),
+    ).toMatchObject({ code: 1, stderr: expect.stringMatching(/did not come back|has not come back/) });
+    expect(
+      await run('datagram_client', await datagrams((bytes, count) => (count === 20 ? [bytes, bytes] : [bytes])), load),
+    ).toMatchObject({ code: 1, stderr: expect.stringMatching(/not under way/) });
+    expect(
+      await run('datagram_client', await datagrams((bytes, count) => [count === 20 ? flip(bytes, 63) : bytes]), load),
+    ).toMatchObject({ code: 1, stderr: expect.stringMatching(/not under way/) });
   });
 });
 
 describe('accept_client and idle_client', () => {
   it('refuse a connection that is not served, or by another\'s byte', async () => {
     const load = { depth: 4, milliseconds: 100 };
-    expect(await run('accept_client', await echo((bytes) => bytes), load)).toMatchObject({ code: 0, result: { verified: true } });
-    expect(await run('accept_client', await echo((bytes, count) => (count === 20 ? flip(bytes, 0) : bytes)), load)).toMatchObject({ code: 1, stderr: expect.stringMatching(/another connection's byte/) });
-    expect(await run('accept_client', await serve((socket) => void socket.on('data', () => socket.end())), load)).toMatchObject({ code: 1, stderr: expect.stringMatching(/no echo/) });
-    expect(await run('idle_client', await echo((bytes, count) => (count === 90 ? flip(bytes, 63) : bytes)), { connections: 100 })).toMatchObject({ code: 1, stderr: expect.stringMatching(/did not echo its message/) });
+    expect(await run('accept_client', await echo((bytes) => bytes), load)).toMatchObject({
+      code: 0,
+      result: { verified: true },
+    });
+    expect(
+      await run('accept_client', await echo((bytes, count) => (count === 20 ? flip(bytes, 0) : bytes)), load),
+    ).toMatchObject({ code: 1, stderr: expect.stringMatching(/another connection's byte/) });
+    expect(
+      await run('accept_client', await serve((socket) => void socket.on('data', () => socket.end())), load),
+    ).toMatchObject({ code: 1, stderr: expect.stringMatching(/no echo/) });
+    expect(
+      await run('idle_client', await echo((bytes, count) => (count === 90 ? flip(bytes, 63) : bytes)), {
+        connections: 100,
+      }),
+    ).toMatchObject({ code: 1, stderr: expect.stringMatching(/did not echo its message/) });
   });
 });

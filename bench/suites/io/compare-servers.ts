@@ -1,7 +1,7 @@
 /**
- * One figure of servers that stay: all are started and warmed up, then loaded in turn, ours with epoll, ours with io_uring, and the
- * baselines. A row each for epoll and io_uring against each baseline, and io_uring against epoll. Where io_uring is refused, a row
- * without a figure says why.
+ * One figure of servers that stay: all are started and warmed up, then loaded in turn, ours with epoll, ours with
+ * io_uring, and the baselines. A row each for epoll and io_uring against each baseline, and io_uring against epoll.
+ * Where io_uring is refused, a row without a figure says why.
  */
 import { compare, finding, percentile, type Contender, type Figure, type Finding, type Sample } from '../../harness.js';
 import { percore, startServer, type IoSource, type Server, type ServerProgram, type Work } from './servers.js';
@@ -32,23 +32,38 @@ export async function compareServers<Name extends string>(comparison: ServerComp
 
     const contender = (server: Server): Contender<Name> => ({ name: server.name, run: () => measure(server) });
     const [ours, ...others] = measured.map(contender);
-    const all = await compare<Name>({ runs, ours, baselines: others, hasOursAmongBaselines: true, figures: figures({}) });
+    const all = await compare<Name>({
+      runs, ours, baselines: others, hasOursAmongBaselines: true, figures: figures({}),
+    });
 
     const samples = (metric: string, name: string): readonly number[] => {
       const row = all.find((one) => one.metric === metric && (name === 'epoll' || one.baseline.name === name))!;
       return name === 'epoll' ? row.samples.ours : row.samples.baseline;
     };
     const note = noteOf(measured);
-    const findings = SOURCES.filter((source) => source !== refused?.name).flatMap((source) => figures({ source }).flatMap((figure) => baselines.map(
-      ({ name }) => finding(figure, samples(figure.metric, source), name, samples(figure.metric, name), note),
-    )));
+    const findings = SOURCES.filter((source) => source !== refused?.name).flatMap((source) =>
+      figures({ source }).flatMap((figure) =>
+        baselines.map(({ name }) =>
+          finding(figure, samples(figure.metric, source), name, samples(figure.metric, name), note),
+        ),
+      ),
+    );
     if (refused !== undefined) {
       const [first] = figures({ source: refused.name });
-      return [...findings, { ...notMeasured(first, `${refused.name} was not granted: ${refused.why ?? 'no reason was told'}`), baseline: { name: baselines[0].name, value: null } }];
+      return [
+        ...findings,
+        {
+          ...notMeasured(first, `${refused.name} was not granted: ${refused.why ?? 'no reason was told'}`),
+          baseline: { name: baselines[0].name, value: null },
+        },
+      ];
     }
-    const beside = figures({ source: 'io_uring' }).map((figure) => finding(
-      { ...figure, targets: comparison.ofIoUring?.[figure.of] }, samples(figure.metric, 'io_uring'), 'epoll', samples(figure.metric, 'epoll'), note,
-    ));
+    const beside = figures({ source: 'io_uring' }).map((figure) =>
+      finding(
+        { ...figure, targets: comparison.ofIoUring?.[figure.of] }, samples(figure.metric, 'io_uring'), 'epoll',
+        samples(figure.metric, 'epoll'), note,
+      ),
+    );
     return [...findings, ...beside];
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
@@ -57,15 +72,37 @@ export async function compareServers<Name extends string>(comparison: ServerComp
 
 /** What a reader must know of the load: medians over the runs. */
 function noteOf(servers: readonly Server[]): string {
-  const medians = (of: (server: Server) => readonly number[]): string => servers.map((server) => `${server.name} ${percentile(of(server).toSorted((a, b) => a - b), 50).toFixed(0)}`).join(', ');
-  const late = servers[0].sendLateUs.length === 0 ? '' : `; messages were sent late by, p99 in us: ${medians(({ sendLateUs }) => sendLateUs)}; in bursts they cost less than one by one`;
+  const medians = (of: (server: Server) => readonly number[]): string =>
+    servers
+      .map(
+        (server) =>
+          `${server.name} ${percentile(
+            of(server).toSorted((a, b) => a - b),
+            50,
+          ).toFixed(0)}`,
+      )
+      .join(', ');
+  const late =
+    servers[0].sendLateUs.length === 0
+      ? ''
+      : `; messages were sent late by, p99 in us: ${medians(({ sendLateUs }) => sendLateUs)}; in bursts they cost less than one by one`;
   return `the client's own CPU, % of its core: ${medians(({ clientCpuPercents }) => clientCpuPercents)}${late}`;
 }
 
 /** A machine without io_uring has no such figure; that is no failed check. */
 function notMeasured(figure: Figure, why: string): Omit<Finding, 'baseline'> {
   return {
-    metric: figure.metric, params: figure.params ?? {}, unit: figure.unit, value: null, better: figure.better, ratio: null, runs: 0, spread: null,
-    verified: true, target: null, samples: { ours: [], baseline: [] }, note: `not measured: ${why}`,
+    metric: figure.metric,
+    params: figure.params ?? {},
+    unit: figure.unit,
+    value: null,
+    better: figure.better,
+    ratio: null,
+    runs: 0,
+    spread: null,
+    verified: true,
+    target: null,
+    samples: { ours: [], baseline: [] },
+    note: `not measured: ${why}`,
   };
 }

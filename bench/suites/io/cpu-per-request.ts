@@ -1,7 +1,7 @@
 /**
- * Row `cpu-per-request`: what an echo costs when the rate is not the server's to choose: 50,000 messages a second over 64 connections,
- * each sent when it is due, and the time that all threads of the server's process ran meanwhile, divided by the answers. p99 runs from the
- * moment a message was due.
+ * Row `cpu-per-request`: what an echo costs when the rate is not the server's to choose: 50,000 messages a second over
+ * 64 connections, each sent when it is due, and the time that all threads of the server's process ran meanwhile,
+ * divided by the answers. p99 runs from the moment a message was due.
  */
 import type { Bench } from '../../harness.js';
 import { compareServers } from './compare-servers.js';
@@ -14,9 +14,10 @@ const RUN_MS = 1000;
 const WARM_UP_MS = 1200;
 const SETTLE_MS = 100;
 
-const load = (server: Server, milliseconds: number): Promise<Record<string, number>> => runClient('tcp_client', server, {
-  connections: CONNECTIONS, rate: RATE, milliseconds, warmup: SETTLE_MS, server: server.pid,
-});
+const load = (server: Server, milliseconds: number): Promise<Record<string, number>> =>
+  runClient('tcp_client', server, {
+    connections: CONNECTIONS, rate: RATE, milliseconds, warmup: SETTLE_MS, server: server.pid,
+  });
 
 export const cpuPerRequest: Bench = {
   name: 'cpu-per-request',
@@ -30,7 +31,14 @@ export const cpuPerRequest: Bench = {
     figures: (given) => {
       const params = { ...given, connections: CONNECTIONS, ratePerSecond: RATE, bytes: 64 };
       return [
-        { of: 'cpu', metric: 'cpu', unit: 'us/request', better: 'lower', params, targets: { 'node:net': { of: 'ratio', atMost: 0.75 } } },
+        {
+          of: 'cpu',
+          metric: 'cpu',
+          unit: 'us/request',
+          better: 'lower',
+          params,
+          targets: { 'node:net': { of: 'ratio', atMost: 0.75 } },
+        },
         { of: 'p99', metric: 'p99', unit: 'us', better: 'lower', params },
       ];
     },

@@ -7,7 +7,10 @@ export type { FileReport } from './file-reactor.js';
 export type Reader = 'io_uring' | 'pool' | 'node' | 'node-large';
 
 async function readByPercore(backend: 'io_uring' | 'pool', path: string): Promise<FileReport> {
-  const runtime = await createRuntime<FileServices>({ entry: new URL('./file-reactor.js', import.meta.url), reactors: 1 });
+  const runtime = await createRuntime<FileServices>({
+    entry: new URL('./file-reactor.js', import.meta.url),
+    reactors: 1,
+  });
   await runtime.call('read', { path, backend });
   const report = await runtime.call('read', { path, backend });
   await runtime.close();
@@ -17,7 +20,10 @@ async function readByPercore(backend: 'io_uring' | 'pool', path: string): Promis
 function readByNode(path: string, options: { highWaterMark?: number }): Promise<FileReport> {
   return new Promise((resolve, reject) => {
     const { add, report } = tally();
-    createReadStream(path, options).on('data', (bytes) => add(bytes as Buffer, 0, bytes.length)).on('end', () => resolve(report())).on('error', reject);
+    createReadStream(path, options)
+      .on('data', (bytes) => add(bytes as Buffer, 0, bytes.length))
+      .on('end', () => resolve(report()))
+      .on('error', reject);
   });
 }
 

@@ -1,6 +1,7 @@
 /**
- * Row `file-stream`: 1 GiB read from the page cache as a stream, each run in a process of its own that has read the file once before.
- * All bytes are counted, and the first and last of each chunk compared. `source` says who reads for us: io_uring, or Node's pool.
+ * Row `file-stream`: 1 GiB read from the page cache as a stream, each run in a process of its own that has read the
+ * file once before. All bytes are counted, and the first and last of each chunk compared. `source` says who reads for
+ * us: io_uring, or Node's pool.
  */
 import { mkdtempSync, openSync, closeSync, writeSync, fdatasyncSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,27 +28,51 @@ export const fileStream: Bench = {
       const contender = (name: string, reader: Reader): Contender<'rate'> => ({
         name,
         async run() {
-          const report = (await runProgram('taskset', ['-c', twoCpus().join(','), process.execPath, fileURLToPath(new URL('./file-process.js', import.meta.url)), reader, path])) as unknown as FileReport;
-          check(report.bytes === FILE_BYTES && report.isRight, `${name} read ${report.bytes} of ${FILE_BYTES} bytes${report.isRight ? '' : ', and not those of the file'}`);
+          const report = (await runProgram('taskset', [
+            '-c', twoCpus().join(','), process.execPath, fileURLToPath(new URL('./file-process.js', import.meta.url)),
+            reader, path,
+          ])) as unknown as FileReport;
+          check(
+            report.bytes === FILE_BYTES && report.isRight,
+            `${name} read ${report.bytes} of ${FILE_BYTES} bytes${report.isRight ? '' : ', and not those of the file'}`,
+          );
           if (report.refusal !== undefined) refusals.set(reader, report.refusal);
           return { rate: report.bytes / report.ns };
         },
       });
       const figure = (source: string): Figure<'rate'> => ({
-        of: 'rate', metric: 'rate', unit: 'GB/s', better: 'higher', params: { source, fileBytes: FILE_BYTES }, targets: { [NODE]: { of: 'ratio', atLeast: 1.3 } },
+        of: 'rate',
+        metric: 'rate',
+        unit: 'GB/s',
+        better: 'higher',
+        params: { source, fileBytes: FILE_BYTES },
+        targets: { [NODE]: { of: 'ratio', atLeast: 1.3 } },
       });
       const all = await compare<'rate'>({
         runs: RUNS,
         ours: contender('io_uring', 'io_uring'),
-        baselines: [contender(NODE, 'node'), contender(`${NODE}, chunks as ours`, 'node-large'), contender('pool', 'pool')],
+        baselines: [
+          contender(NODE, 'node'), contender(`${NODE}, chunks as ours`, 'node-large'), contender('pool', 'pool'),
+        ],
         hasOursAmongBaselines: true,
         figures: [figure('io_uring')],
       });
       const refusal = refusals.get('io_uring');
       const pool = all.find(({ baseline }) => baseline.name === 'pool')!.samples.baseline;
       const nodes = all.filter(({ baseline }) => baseline.name !== 'pool');
-      const ofPool = nodes.map(({ baseline, samples }): Finding => finding(figure('pool'), pool, baseline.name, samples.baseline));
-      return [...(refusal === undefined ? nodes : nodes.map((row): Finding => ({ ...row, params: { ...row.params, source: 'pool' }, note: `io_uring was not granted: ${refusal}` }))), ...ofPool];
+      const ofPool = nodes.map(({ baseline, samples }): Finding =>
+        finding(figure('pool'), pool, baseline.name, samples.baseline),
+      );
+      return [
+        ...(refusal === undefined
+          ? nodes
+          : nodes.map((row): Finding => ({
+              ...row,
+              params: { ...row.params, source: 'pool' },
+              note: `io_uring was not granted: ${refusal}`,
+            }))),
+        ...ofPool,
+      ];
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }

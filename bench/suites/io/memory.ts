@@ -1,7 +1,7 @@
 /**
- * Row `memory`: resident bytes a server's process grows by for each of 10,000 idle connections. Each run is a process of its own that
- * has echoed on a few connections before; each of the 10,000 exchanges a message, waits, and exchanges another when it has been
- * weighed. What the kernel keeps for a socket is not in it, for nobody.
+ * Row `memory`: resident bytes a server's process grows by for each of 10,000 idle connections. Each run is a process
+ * of its own that has echoed on a few connections before; each of the 10,000 exchanges a message, waits, and exchanges
+ * another when it has been weighed. What the kernel keeps for a socket is not in it, for nobody.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,7 +18,8 @@ const SETTLE_MS = 1000;
 const OPEN_MS = 30_000;
 
 /** What this process has of the machine's memory. */
-const residentBytes = (pid: number): number => 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+const residentBytes = (pid: number): number =>
+  1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 
 function weigh(program: ServerProgram): Contender<'resident'> {
   return {
@@ -26,11 +27,17 @@ function weigh(program: ServerProgram): Contender<'resident'> {
     async run() {
       const server = await startServer(program, 'echo');
       try {
-        check(server.granted === undefined || server.granted === program.name, `${program.name} was not granted: ${server.why}`);
+        check(
+          server.granted === undefined || server.granted === program.name,
+          `${program.name} was not granted: ${server.why}`,
+        );
         await runClient('tcp_client', server, WARM_UP);
         await sleep(SETTLE_MS);
         const before = residentBytes(server.pid);
-        const resident = await withIdleConnections(server.port, () => (residentBytes(server.pid) - before) / CONNECTIONS);
+        const resident = await withIdleConnections(
+          server.port,
+          () => (residentBytes(server.pid) - before) / CONNECTIONS,
+        );
         return { resident };
       } finally {
         await server.stop();
@@ -48,14 +55,20 @@ async function withIdleConnections<T>(port: number, look: () => T): Promise<T> {
   try {
     const deadlineMs = performance.now() + OPEN_MS;
     while (!text.stdout.includes('\n')) {
-      check(client.exitCode === null && client.signalCode === null && performance.now() < deadlineMs, `${CONNECTIONS} connections could not be opened: ${text.stderr.trim()}`);
+      check(
+        client.exitCode === null && client.signalCode === null && performance.now() < deadlineMs,
+        `${CONNECTIONS} connections could not be opened: ${text.stderr.trim()}`,
+      );
       await sleep(10);
     }
     await sleep(SETTLE_MS);
     const seen = look();
     client.stdin.end();
     const [code] = await ended;
-    check(code === 0 && parseLast(text.stdout, 'idle_client')['verified'] === true, `idle connections were lost: ${text.stderr.trim()}`);
+    check(
+      code === 0 && parseLast(text.stdout, 'idle_client')['verified'] === true,
+      `idle connections were lost: ${text.stderr.trim()}`,
+    );
     return seen;
   } finally {
     client.kill('SIGKILL');
@@ -67,14 +80,24 @@ export const memory: Bench = {
   name: 'memory',
   async run() {
     const figure = (source: string): Figure<'resident'> => ({
-      of: 'resident', metric: 'resident', unit: 'bytes/connection', better: 'lower', params: { source, connections: CONNECTIONS },
+      of: 'resident',
+      metric: 'resident',
+      unit: 'bytes/connection',
+      better: 'lower',
+      params: { source, connections: CONNECTIONS },
       targets: { 'node:net': { of: 'ratio', atMost: 1 / 3 } },
     });
     const hasIoUring = await isGranted('io_uring');
     const all = await compare<'resident'>({
-      runs: RUNS, ours: weigh(percore('epoll')), baselines: [nodeNet, ...(hasIoUring ? [percore('io_uring')] : [])].map(weigh), hasOursAmongBaselines: true, figures: [figure('epoll')],
+      runs: RUNS,
+      ours: weigh(percore('epoll')),
+      baselines: [nodeNet, ...(hasIoUring ? [percore('io_uring')] : [])].map(weigh),
+      hasOursAmongBaselines: true,
+      figures: [figure('epoll')],
     });
     const [ofEpoll, beside] = all;
-    return hasIoUring ? [ofEpoll, finding(figure('io_uring'), beside.samples.baseline, nodeNet.name, ofEpoll.samples.baseline)] : [ofEpoll];
+    return hasIoUring
+      ? [ofEpoll, finding(figure('io_uring'), beside.samples.baseline, nodeNet.name, ofEpoll.samples.baseline)]
+      : [ofEpoll];
   },
 };

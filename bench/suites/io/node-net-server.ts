@@ -1,10 +1,16 @@
-/** `node-net-server.js WORK [corked]`: the baseline `node:net`, one event loop that does the work of `servers.ts`. Nagle's algorithm is off. */
+/**
+ * `node-net-server.js WORK [corked]`: the baseline `node:net`, one event loop that does the work of `servers.ts`.
+ * Nagle's algorithm is off.
+ */
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { MESSAGE_BYTES, STREAM_BYTES, streamByte, streamBytes } from './stream.js';
 import type { Work } from './servers.js';
 
 const stream = streamBytes();
-/** As many bytes may wait in a socket as in one of ours; with Node's default of 16 KiB each write of 64 would wait for the last one. */
+/**
+ * As many bytes may wait in a socket as in one of ours; with Node's default of 16 KiB each write of 64 would wait for
+ * the last one.
+ */
 const HIGH_WATER_BYTES = 1 << 20;
 
 function echo(socket: Socket): void {
@@ -17,7 +23,9 @@ function reply(socket: Socket): void {
   socket.on('data', (read) => {
     const bytes = half.length === 0 ? read : Buffer.concat([half, read]);
     let at = 0;
-    for (; at + MESSAGE_BYTES <= bytes.length; at += MESSAGE_BYTES) socket.write(bytes.subarray(at, at + MESSAGE_BYTES));
+    for (; at + MESSAGE_BYTES <= bytes.length; at += MESSAGE_BYTES) {
+      socket.write(bytes.subarray(at, at + MESSAGE_BYTES));
+    }
     half = bytes.subarray(at);
   });
 }
@@ -66,10 +74,15 @@ function source(socket: Socket): void {
 
 const work = process.argv[2] as Exclude<Work, 'datagram'>;
 const serve = { echo, reply: process.argv[3] === 'corked' ? replyCorked : reply, sink, source }[work];
-const server = createServer({ noDelay: true, allowHalfOpen: work === 'sink', highWaterMark: HIGH_WATER_BYTES }, (socket) => {
-  // A client that is done resets its connections.
-  socket.on('error', () => undefined);
-  serve(socket);
-});
-server.listen(0, '127.0.0.1', 511, () => process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port })}\n`));
+const server = createServer(
+  { noDelay: true, allowHalfOpen: work === 'sink', highWaterMark: HIGH_WATER_BYTES },
+  (socket) => {
+    // A client that is done resets its connections.
+    socket.on('error', () => undefined);
+    serve(socket);
+  },
+);
+server.listen(0, '127.0.0.1', 511, () =>
+  process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port })}\n`),
+);
 process.stdin.resume().on('end', () => process.exit(0));

@@ -9,7 +9,9 @@ export type ServerServices = { listen(work: Work): number };
 const stream = streamBytes();
 
 export default function start(reactor: Reactor<ServerServices>): void {
-  reactor.handle('listen', (work) => (work === 'datagram' ? datagram(reactor) : reactor.io.listen({ port: 0 }, { echo, reply, sink, source }[work]).port));
+  reactor.handle('listen', (work) =>
+    work === 'datagram' ? datagram(reactor) : reactor.io.listen({ port: 0 }, { echo, reply, sink, source }[work]).port,
+  );
 }
 
 function datagram(reactor: Reactor<ServerServices>): number {
@@ -59,7 +61,9 @@ function sink(connection: Connection): void {
 }
 
 function source(connection: Connection): void {
-  connection.onData((bytes) => void send(connection, Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))));
+  connection.onData(
+    (bytes) => void send(connection, Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))),
+  );
 }
 
 async function send(connection: Connection, total: number): Promise<void> {

@@ -1,6 +1,7 @@
 /**
- * The RESP sample's server on node:net, as a baseline: the same parser, commands, keys and replies in one thread; only the connections are
- * Node's. It is not made weak: Nagle is off, and all replies to what one read brought go out in one write, as on Percore.
+ * The RESP sample's server on node:net, as a baseline: the same parser, commands, keys and replies in one thread; only
+ * the connections are Node's. It is not made weak: Nagle is off, and all replies to what one read brought go out in one
+ * write, as on Percore.
  *
  *     node dist/bench/suites/io/resp-node-net.js [--port N]     prints "listening 127.0.0.1:PORT reactors=1"
  */
@@ -60,5 +61,7 @@ function serve(socket: Socket): void {
 
 const { port } = parseArgs({ options: { port: { type: 'string', default: '0' } } }).values;
 const listener = createServer({ allowHalfOpen: true }, serve);
-listener.listen(Number(port), '127.0.0.1', () => process.stdout.write(`listening 127.0.0.1:${(listener.address() as AddressInfo).port} reactors=1\n`));
+listener.listen(Number(port), '127.0.0.1', () =>
+  process.stdout.write(`listening 127.0.0.1:${(listener.address() as AddressInfo).port} reactors=1\n`),
+);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(0));

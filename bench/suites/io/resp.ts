@@ -1,9 +1,10 @@
 /**
- * Row `resp`: SET and GET of 64 bytes by redis-benchmark (64 connections, 10,000 keys), pipelines of 1 and 16, against the RESP example
- * on one reactor and on two, the real redis-server, and the same server on node:net.
+ * Row `resp`: SET and GET of 64 bytes by redis-benchmark (64 connections, 10,000 keys), pipelines of 1 and 16, against
+ * the RESP example on one reactor and on two, the real redis-server, and the same server on node:net.
  *
- * The servers of one thread have the first CPU and redis-benchmark the second. With two reactors the second one shares its CPU with
- * redis-benchmark, for want of a third: that row says what two reactors cost here more than what they gain.
+ * The servers of one thread have the first CPU and redis-benchmark the second. With two reactors the second one shares
+ * its CPU with redis-benchmark, for want of a third: that row says what two reactors cost here more than what they
+ * gain.
  */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,13 +14,17 @@ import { promisify } from 'node:util';
 import { rootUrl } from '../../context.js';
 import { twoCpus } from '../../cpus.js';
 import { check, compare, finding, type Bench, type Contender, type Figure, type Finding } from '../../harness.js';
-import { clientCpu, isGranted, serverCpu, startServer, type IoSource, type Server, type ServerProgram } from './servers.js';
+import {
+  clientCpu, isGranted, serverCpu, startServer, type IoSource, type Server, type ServerProgram,
+} from './servers.js';
 
 const RUNS = 5;
 const CONNECTIONS = 64;
 const VALUE_BYTES = 64;
 const KEYS = 10_000;
-/** Of each command, by pipeline, to warm up; the rate then says how many make a run of so long, for each server alike. */
+/**
+ * Of each command, by pipeline, to warm up; the rate then says how many make a run of so long, for each server alike.
+ */
 const WARM_UP: Readonly<Record<number, number>> = { 1: 20_000, 16: 100_000 };
 const RUN_MS = 500;
 const COMMANDS = ['SET', 'GET'] as const;
@@ -38,15 +43,19 @@ const nameOf = ({ reactors, source }: Ours): string => `${reactors} on ${source}
 const percoreResp = (ours: Ours): RespProgram => ({
   name: nameOf(ours),
   command: async () => [
-    'taskset', '-c', twoCpus().slice(0, ours.reactors).join(','), process.execPath, fileURLToPath(new URL('dist/examples/resp/main.js', rootUrl)),
-    '--port', '0', '--reactors', `${ours.reactors}`, '--source', ours.source,
+    'taskset', '-c', twoCpus().slice(0, ours.reactors).join(','), process.execPath,
+    fileURLToPath(new URL('dist/examples/resp/main.js', rootUrl)), '--port', '0', '--reactors', `${ours.reactors}`,
+    '--source', ours.source,
   ],
   ready: portIn,
   endedBy: 'SIGTERM',
 });
 const nodeNetResp: RespProgram = {
   name: 'node:net',
-  command: async () => ['taskset', '-c', `${serverCpu()}`, process.execPath, fileURLToPath(new URL('./resp-node-net.js', import.meta.url)), '--port', '0'],
+  command: async () => [
+    'taskset', '-c', `${serverCpu()}`, process.execPath, fileURLToPath(new URL('./resp-node-net.js', import.meta.url)),
+    '--port', '0',
+  ],
   ready: portIn,
   endedBy: 'SIGTERM',
 };
@@ -55,7 +64,10 @@ async function redisServer(): Promise<RespProgram> {
   const port = await freePort();
   return {
     name: 'redis-server',
-    command: async () => ['taskset', '-c', `${serverCpu()}`, 'redis-server', '--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--daemonize', 'no'],
+    command: async () => [
+      'taskset', '-c', `${serverCpu()}`, 'redis-server', '--port', `${port}`, '--bind', '127.0.0.1', '--save', '',
+      '--appendonly', 'no', '--daemonize', 'no',
+    ],
     ready: (stdout) => (stdout.includes('Ready to accept connections') ? { port } : undefined),
     endedBy: 'SIGTERM',
   };
@@ -64,11 +76,22 @@ async function redisServer(): Promise<RespProgram> {
 export const resp: Bench = {
   name: 'resp',
   async run() {
-    for (const program of ['redis-server', 'redis-benchmark']) check(await isInstalled(program), `there is no ${program}; on Debian and Ubuntu: apt-get install redis-server redis-tools`);
-    const ours: Ours[] = [{ reactors: 1, source: 'epoll' }, ...((await isGranted('io_uring')) ? [{ reactors: 1, source: 'io_uring' } as const] : []), { reactors: 2, source: 'epoll' }];
+    for (const program of ['redis-server', 'redis-benchmark']) {
+      check(
+        await isInstalled(program),
+        `there is no ${program}; on Debian and Ubuntu: apt-get install redis-server redis-tools`,
+      );
+    }
+    const ours: Ours[] = [
+      { reactors: 1, source: 'epoll' },
+      ...((await isGranted('io_uring')) ? [{ reactors: 1, source: 'io_uring' } as const] : []),
+      { reactors: 2, source: 'epoll' },
+    ];
     const servers: Server[] = [];
     try {
-      for (const program of [...ours.map(percoreResp), await redisServer(), nodeNetResp]) servers.push(await startServer(program, 'resp'));
+      for (const program of [...ours.map(percoreResp), await redisServer(), nodeNetResp]) {
+        servers.push(await startServer(program, 'resp'));
+      }
       const findings: Finding[] = [];
       for (const pipeline of [1, 16]) {
         const requests = new Map<Server, number>();
@@ -86,58 +109,104 @@ export const resp: Bench = {
 };
 
 /** `requests`: how many of each command a run of each server is. */
-async function compareAll(ours: readonly Ours[], requests: ReadonlyMap<Server, number>, pipeline: number): Promise<Finding[]> {
-  const contenders = [...requests].map(([server, count]): Contender<Figures> => ({ name: server.name, run: () => load(server, pipeline, count) }));
-  const figures = ({ reactors, source }: Ours): Figure<Figures>[] => COMMANDS.flatMap((command): Figure<Figures>[] => {
-    const params = { reactors, source, connections: CONNECTIONS, pipeline, command, bytes: VALUE_BYTES };
-    return [
-      {
-        of: `${command}-rate`, metric: 'rate', unit: 'requests/s', better: 'higher', params,
-        targets: pipeline === 1 ? { 'redis-server': { of: 'ratio', atLeast: 0.8 }, 'node:net': { of: 'ratio', atLeast: 1.4 } } : {},
-      },
-      { of: `${command}-p99`, metric: 'p99', unit: 'us', better: 'lower', params },
-    ];
-  });
+async function compareAll(
+  ours: readonly Ours[],
+  requests: ReadonlyMap<Server, number>,
+  pipeline: number,
+): Promise<Finding[]> {
+  const contenders = [...requests].map(([server, count]): Contender<Figures> => ({
+    name: server.name,
+    run: () => load(server, pipeline, count),
+  }));
+  const figures = ({ reactors, source }: Ours): Figure<Figures>[] =>
+    COMMANDS.flatMap((command): Figure<Figures>[] => {
+      const params = { reactors, source, connections: CONNECTIONS, pipeline, command, bytes: VALUE_BYTES };
+      return [
+        {
+          of: `${command}-rate`,
+          metric: 'rate',
+          unit: 'requests/s',
+          better: 'higher',
+          params,
+          targets:
+            pipeline === 1
+              ? { 'redis-server': { of: 'ratio', atLeast: 0.8 }, 'node:net': { of: 'ratio', atLeast: 1.4 } }
+              : {},
+        },
+        { of: `${command}-p99`, metric: 'p99', unit: 'us', better: 'lower', params },
+      ];
+    });
   const [first, ...others] = contenders;
-  const all = await compare<Figures>({ runs: RUNS, ours: first, baselines: others, hasOursAmongBaselines: true, figures: figures(ours[0]) });
+  const all = await compare<Figures>({
+    runs: RUNS, ours: first, baselines: others, hasOursAmongBaselines: true, figures: figures(ours[0]),
+  });
   // The others of ours ran beside it: their samples against the same baselines.
-  const samples = ({ metric, params }: Figure<Figures>, name: string): readonly number[] => all.find((one) => one.metric === metric && one.params['command'] === params!['command'] && one.baseline.name === name)!.samples.baseline;
-  const ofOthers = ours.slice(1).flatMap((one) => figures(one).flatMap((figure) => ['redis-server', 'node:net'].map((name) => finding(figure, samples(figure, nameOf(one)), name, samples(figure, name)))));
+  const samples = ({ metric, params }: Figure<Figures>, name: string): readonly number[] =>
+    all.find(
+      (one) => one.metric === metric && one.params['command'] === params!['command'] && one.baseline.name === name,
+    )!.samples.baseline;
+  const ofOthers = ours
+    .slice(1)
+    .flatMap((one) =>
+      figures(one).flatMap((figure) =>
+        ['redis-server', 'node:net'].map((name) =>
+          finding(figure, samples(figure, nameOf(one)), name, samples(figure, name)),
+        ),
+      ),
+    );
   return [...all.filter(({ baseline }) => !ours.some((one) => nameOf(one) === baseline.name)), ...ofOthers];
 }
 
 /** redis-benchmark once; afterwards the keys must hold what it has set. */
 async function load(server: Server, pipeline: number, requests: number): Promise<Record<Figures, number>> {
   const { stdout } = await promisify(execFile)('taskset', [
-    '-c', `${clientCpu()}`, 'redis-benchmark', '-h', '127.0.0.1', '-p', `${server.port}`, '-t', COMMANDS.join(',').toLowerCase(), '-n', `${requests}`,
-    '-c', `${CONNECTIONS}`, '-P', `${pipeline}`, '-d', `${VALUE_BYTES}`, '-r', `${KEYS}`, '--csv',
+    '-c', `${clientCpu()}`, 'redis-benchmark', '-h', '127.0.0.1', '-p', `${server.port}`, '-t',
+    COMMANDS.join(',').toLowerCase(), '-n', `${requests}`, '-c', `${CONNECTIONS}`, '-P', `${pipeline}`, '-d',
+    `${VALUE_BYTES}`, '-r', `${KEYS}`, '--csv',
   ]);
   // "test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"
   const figures = COMMANDS.map((command): [string, number][] => {
-    const cells = new RegExp(`^"${command}",(.*)$`, 'm').exec(stdout)?.[1].split(',').map((cell) => Number(cell.replaceAll('"', '')));
-    check(cells !== undefined && cells.length === 7 && cells.every((cell) => cell >= 0), `redis-benchmark against the ${server.name} server told no ${command}: ${stdout}`);
+    const cells = new RegExp(`^"${command}",(.*)$`, 'm')
+      .exec(stdout)?.[1]
+      .split(',')
+      .map((cell) => Number(cell.replaceAll('"', '')));
+    check(
+      cells !== undefined && cells.length === 7 && cells.every((cell) => cell >= 0),
+      `redis-benchmark against the ${server.name} server told no ${command}: ${stdout}`,
+    );
     return [[`${command}-rate`, cells[0]], [`${command}-p99`, cells[5] * 1000]];
   });
   await checkKeys(server);
   return Object.fromEntries(figures.flat()) as Record<Figures, number>;
 }
 
-/** A hundred keys: after 20,000 SETs of 10,000 one in seven is missing. What is there must be one value, the same in all, whole. */
+/**
+ * A hundred keys: after 20,000 SETs of 10,000 one in seven is missing. What is there must be one value, the same in
+ * all, whole.
+ */
 async function checkKeys(server: Server): Promise<void> {
   const keys = Array.from({ length: 100 }, (_, at) => `key:${String(at * 97).padStart(12, '0')}`);
   const socket = connect(server.port, '127.0.0.1');
   let text = '';
   socket.setEncoding('latin1').on('data', (chunk: string) => { text += chunk; });
-  socket.write(`${keys.map((key) => `*2\r\n$3\r\nGET\r\n$${key.length}\r\n${key}\r\n`).join('')}*2\r\n$4\r\nECHO\r\n$3\r\nend\r\n`);
+  socket.write(
+    `${keys.map((key) => `*2\r\n$3\r\nGET\r\n$${key.length}\r\n${key}\r\n`).join('')}*2\r\n$4\r\nECHO\r\n$3\r\nend\r\n`,
+  );
   const deadlineMs = performance.now() + ANSWER_MS;
   while (!text.endsWith('$3\r\nend\r\n')) {
-    check(performance.now() < deadlineMs && !socket.destroyed, `the ${server.name} server does not answer: ${text.slice(-200)}`);
+    check(
+      performance.now() < deadlineMs && !socket.destroyed,
+      `the ${server.name} server does not answer: ${text.slice(-200)}`,
+    );
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   socket.destroy();
   const value = new RegExp(`\\$${VALUE_BYTES}\r\n[^\r]{${VALUE_BYTES}}\r\n`).exec(text)?.[0] ?? 'no value';
   const rest = text.slice(0, -'$3\r\nend\r\n'.length).split(value);
-  check(rest.length > 60 && rest.join('').replaceAll('$-1\r\n', '') === '', `of 100 keys ${rest.length - 1} hold what was set, at the ${server.name} server: ${rest.join('').slice(0, 200)}`);
+  check(
+    rest.length > 60 && rest.join('').replaceAll('$-1\r\n', '') === '',
+    `of 100 keys ${rest.length - 1} hold what was set, at the ${server.name} server: ${rest.join('').slice(0, 200)}`,
+  );
 }
 
 /** `listening HOST:PORT`, and more. */
@@ -155,4 +224,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-const isInstalled = (program: string): Promise<boolean> => promisify(execFile)(program, ['--version']).then(() => true, () => false);
+const isInstalled = (program: string): Promise<boolean> =>
+  promisify(execFile)(program, ['--version']).then(
+    () => true,
+    () => false,
+  );

@@ -1,10 +1,11 @@
 /**
- * The servers of suite `io`, each a process of its own on the first CPU; the load comes from a C client on the second one.
+ * The servers of suite `io`, each a process of its own on the first CPU; the load comes from a C client on the second
+ * one.
  *
  *      bench ──spawns──> server A, B, C (all stay, one at a time is loaded, the others sleep) <──TCP, UDP── C client
  *
- * A server prints one line of JSON with its port when it listens, and ends when its stdin does: so none outlives a bench that was
- * killed.
+ * A server prints one line of JSON with its port when it listens, and ends when its stdin does: so none outlives a
+ * bench that was killed.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,8 +15,9 @@ import { CheckFailed, sleep } from '../../harness.js';
 import { baselineProgram, collect, runProgram, type BaselineProgram } from '../../programs.js';
 
 /**
- * echo: sends back what it reads. reply: answers each message of 64 bytes by a write of its own, as a server of requests
- * does. sink: reads, checks the first and last byte of each read, and answers the count at the end. source: is told how many bytes, and sends them, as often as it is told. datagram: sends each datagram back.
+ * echo: sends back what it reads. reply: answers each message of 64 bytes by a write of its own, as a server of
+ * requests does. sink: reads, checks the first and last byte of each read, and answers the count at the end. source: is
+ * told how many bytes, and sends them, as often as it is told. datagram: sends each datagram back.
  */
 export type Work = 'echo' | 'reply' | 'sink' | 'source' | 'datagram';
 /** How a reactor learns of readiness. */
@@ -58,15 +60,30 @@ export const clientCpu = (): number => twoCpus()[1];
 const script = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 const onServerCpu = (...command: string[]): string[] => ['taskset', '-c', String(serverCpu()), ...command];
 
-export const percore = (source: IoSource): ServerProgram => ({ name: source, command: async (work) => onServerCpu(process.execPath, script('percore-server.js'), work, source) });
-export const nodeNet: ServerProgram = { name: 'node:net', command: async (work) => onServerCpu(process.execPath, script('node-net-server.js'), work) };
+export const percore = (source: IoSource): ServerProgram => ({
+  name: source,
+  command: async (work) => onServerCpu(process.execPath, script('percore-server.js'), work, source),
+});
+export const nodeNet: ServerProgram = {
+  name: 'node:net',
+  command: async (work) => onServerCpu(process.execPath, script('node-net-server.js'), work),
+};
 /** Corked while it answers what one read brought. */
-export const nodeNetCorked: ServerProgram = { name: 'node:net corked', command: async (work) => [...(await nodeNet.command(work)), 'corked'] };
-export const nodeDgram: ServerProgram = { name: 'node:dgram', command: async () => onServerCpu(process.execPath, script('node-dgram-server.js')) };
+export const nodeNetCorked: ServerProgram = {
+  name: 'node:net corked',
+  command: async (work) => [...(await nodeNet.command(work)), 'corked'],
+};
+export const nodeDgram: ServerProgram = {
+  name: 'node:dgram',
+  command: async () => onServerCpu(process.execPath, script('node-dgram-server.js')),
+};
 /** By hand one gathers the answers and sends them at once, so its reply is its echo. */
 export const cEpoll: ServerProgram = {
   name: 'C epoll',
-  command: async (work) => [await baselineProgram(work === 'datagram' ? 'epoll_datagram_server' : 'epoll_server'), work === 'reply' ? 'echo' : work, '--cpu', String(serverCpu())],
+  command: async (work) => [
+    await baselineProgram(work === 'datagram' ? 'epoll_datagram_server' : 'epoll_server'),
+    work === 'reply' ? 'echo' : work, '--cpu', String(serverCpu()),
+  ],
 };
 
 /** Starts a server and waits until it listens. */
@@ -97,7 +114,11 @@ export async function startServer<W extends string>(program: ServerProgram<W>, w
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
       const [code, signal] = await ended;
       clearTimeout(timer);
-      if (code !== 0) throw new CheckFailed(`the ${program.name} server ended with ${signal ?? `exit code ${code}`}: ${text.stderr.trim()}`);
+      if (code !== 0) {
+        throw new CheckFailed(
+          `the ${program.name} server ended with ${signal ?? `exit code ${code}`}: ${text.stderr.trim()}`,
+        );
+      }
     },
   };
 }
@@ -115,10 +136,21 @@ function readyLine(stdout: string): Ready | undefined {
 }
 
 /** Runs a C client against a server to its end. It has checked every answer, or it fails. */
-export async function runClient(name: BaselineProgram, server: Server, options: Readonly<Record<string, number>>, mode?: string): Promise<Record<string, number>> {
-  const args = [...(mode === undefined ? [] : [mode]), ...Object.entries({ port: server.port, cpu: clientCpu(), ...options }).flatMap(([option, value]) => [`--${option}`, value])];
+export async function runClient(
+  name: BaselineProgram, server: Server, options: Readonly<Record<string, number>>, mode?: string,
+): Promise<Record<string, number>> {
+  const args = [
+    ...(mode === undefined ? [] : [mode]),
+    ...Object.entries({ port: server.port, cpu: clientCpu(), ...options }).flatMap(([option, value]) => [
+      `--${option}`, value,
+    ]),
+  ];
   const result = await runProgram(await baselineProgram(name), args, 60_000);
-  if (result['verified'] !== true) throw new CheckFailed(`the client of the ${server.name} server says that answers were wrong: ${JSON.stringify(result)}`);
+  if (result['verified'] !== true) {
+    throw new CheckFailed(
+      `the client of the ${server.name} server says that answers were wrong: ${JSON.stringify(result)}`,
+    );
+  }
   if (typeof result['clientCpuPercent'] === 'number') server.clientCpuPercents.push(result['clientCpuPercent']);
   if (options['rate'] !== undefined) server.sendLateUs.push(Number(result['sendLateP99Us']));
   return result as unknown as Record<string, number>;

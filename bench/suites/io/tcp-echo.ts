@@ -1,10 +1,10 @@
 /**
- * Rows `tcp-echo-1`, `tcp-echo-64`, `tcp-echo-256` (connections) and `tcp-echo-pipelined`: 64-byte messages sent back as fast as they
- * are answered, in a closed loop: a connection sends its next message when an answer has come.
+ * Rows `tcp-echo-1`, `tcp-echo-64`, `tcp-echo-256` (connections) and `tcp-echo-pipelined`: 64-byte messages sent back
+ * as fast as they are answered, in a closed loop: a connection sends its next message when an answer has come.
  *
- * Pipelined, 16 are under way on each of 64 connections, in two ways. `answers=read`: a server sends back each read as it came, so the
- * 16 messages are to it one of 1 KiB. `answers=message`: it answers each message by a write of its own, as servers of requests do;
- * whoever gathers writes is told by that.
+ * Pipelined, 16 are under way on each of 64 connections, in two ways. `answers=read`: a server sends back each read as
+ * it came, so the 16 messages are to it one of 1 KiB. `answers=message`: it answers each message by a write of its own,
+ * as servers of requests do; whoever gathers writes is told by that.
  */
 import type { Bench, Finding } from '../../harness.js';
 import { compareServers } from './compare-servers.js';
@@ -24,8 +24,11 @@ interface Echo {
 }
 
 function measureEcho({ connections, depth, answers, rateAtLeast }: Echo): Promise<Finding[]> {
-  const load = (server: Server, milliseconds: number): Promise<Record<string, number>> => runClient('tcp_client', server, { connections, depth, milliseconds, warmup: SETTLE_MS });
-  const rateTargets = Object.fromEntries(Object.entries(rateAtLeast ?? {}).map(([baseline, atLeast]) => [baseline, { of: 'ratio' as const, atLeast }]));
+  const load = (server: Server, milliseconds: number): Promise<Record<string, number>> =>
+    runClient('tcp_client', server, { connections, depth, milliseconds, warmup: SETTLE_MS });
+  const rateTargets = Object.fromEntries(
+    Object.entries(rateAtLeast ?? {}).map(([baseline, atLeast]) => [baseline, { of: 'ratio' as const, atLeast }]),
+  );
   return compareServers<'rate' | 'p99'>({
     work: answers === 'read' ? 'echo' : 'reply',
     baselines: [nodeNet, cEpoll, ...(answers === 'message' ? [nodeNetCorked] : [])],
@@ -39,7 +42,14 @@ function measureEcho({ connections, depth, answers, rateAtLeast }: Echo): Promis
       const params = { ...given, connections, depth, bytes: 64, ...(depth === 1 ? {} : { answers }) };
       return [
         { of: 'rate', metric: 'rate', unit: 'requests/s', better: 'higher', params, targets: rateTargets },
-        { of: 'p99', metric: 'p99', unit: 'us', better: 'lower', params, ...(depth === 1 ? { targets: { 'node:net': { of: 'ratio', atMost: 1 } } } : {}) },
+        {
+          of: 'p99',
+          metric: 'p99',
+          unit: 'us',
+          better: 'lower',
+          params,
+          ...(depth === 1 ? { targets: { 'node:net': { of: 'ratio', atMost: 1 } } } : {}),
+        },
       ];
     },
     ofIoUring: { rate: { epoll: { of: 'ratio', atLeast: 1 } } },
@@ -48,14 +58,25 @@ function measureEcho({ connections, depth, answers, rateAtLeast }: Echo): Promis
 
 const AT_LEAST = { 'node:net': 1.4, 'C epoll': 0.9 };
 
-export const tcpEcho1: Bench = { name: 'tcp-echo-1', run: () => measureEcho({ connections: 1, depth: 1, answers: 'read' }) };
-export const tcpEcho64: Bench = { name: 'tcp-echo-64', run: () => measureEcho({ connections: 64, depth: 1, answers: 'read', rateAtLeast: AT_LEAST }) };
-export const tcpEcho256: Bench = { name: 'tcp-echo-256', run: () => measureEcho({ connections: 256, depth: 1, answers: 'read', rateAtLeast: AT_LEAST }) };
+export const tcpEcho1: Bench = {
+  name: 'tcp-echo-1',
+  run: () => measureEcho({ connections: 1, depth: 1, answers: 'read' }),
+};
+export const tcpEcho64: Bench = {
+  name: 'tcp-echo-64',
+  run: () => measureEcho({ connections: 64, depth: 1, answers: 'read', rateAtLeast: AT_LEAST }),
+};
+export const tcpEcho256: Bench = {
+  name: 'tcp-echo-256',
+  run: () => measureEcho({ connections: 256, depth: 1, answers: 'read', rateAtLeast: AT_LEAST }),
+};
 export const tcpEchoPipelined: Bench = {
   name: 'tcp-echo-pipelined',
   async run() {
     const findings: Finding[] = [];
-    for (const answers of ['message', 'read'] as const) findings.push(...(await measureEcho({ connections: 64, depth: 16, answers, rateAtLeast: { 'node:net': 3 } })));
+    for (const answers of ['message', 'read'] as const) {
+      findings.push(...(await measureEcho({ connections: 64, depth: 16, answers, rateAtLeast: { 'node:net': 3 } })));
+    }
     return findings;
   },
 };

@@ -1,4 +1,7 @@
-/** Row `tcp-stream`: one connection, writes of 64 KiB, in either direction: `receive` is read by the server, `send` is written by it. */
+/**
+ * Row `tcp-stream`: one connection, writes of 64 KiB, in either direction: `receive` is read by the server, `send` is
+ * written by it.
+ */
 import type { Bench, Finding } from '../../harness.js';
 import { compareServers } from './compare-servers.js';
 import { cEpoll, nodeNet, runClient, type Server } from './servers.js';
@@ -20,14 +23,23 @@ export const tcpStream: Bench = {
 
 function inDirection(direction: keyof typeof DIRECTIONS): Promise<Finding[]> {
   const work = DIRECTIONS[direction];
-  const load = (server: Server, milliseconds: number): Promise<Record<string, number>> => runClient('stream_client', server, { milliseconds }, work);
+  const load = (server: Server, milliseconds: number): Promise<Record<string, number>> =>
+    runClient('stream_client', server, { milliseconds }, work);
   return compareServers<'rate'>({
-    work, baselines: [nodeNet, cEpoll], runs: RUNS,
+    work,
+    baselines: [nodeNet, cEpoll],
+    runs: RUNS,
     warmUp: (server) => load(server, WARM_UP_MS),
     measure: async (server) => ({ rate: (await load(server, RUN_MS))['gigabytesPerSecond'] }),
-    figures: (params) => [{
-      of: 'rate', metric: 'rate', unit: 'GB/s', better: 'higher', params: { ...params, connections: 1, direction, writeBytes: 65_536 },
-      targets: { 'C epoll': { of: 'ratio', atLeast: 0.9 } },
-    }],
+    figures: (params) => [
+      {
+        of: 'rate',
+        metric: 'rate',
+        unit: 'GB/s',
+        better: 'higher',
+        params: { ...params, connections: 1, direction, writeBytes: 65_536 },
+        targets: { 'C epoll': { of: 'ratio', atLeast: 0.9 } },
+      },
+    ],
   });
 }

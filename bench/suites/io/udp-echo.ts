@@ -9,7 +9,8 @@ const SETTLE_MS = 100;
 const WARM_UP_MS = 900;
 const UNDER_WAY = 64;
 
-const load = (server: Server, milliseconds: number): Promise<Record<string, number>> => runClient('datagram_client', server, { depth: UNDER_WAY, milliseconds, warmup: SETTLE_MS });
+const load = (server: Server, milliseconds: number): Promise<Record<string, number>> =>
+  runClient('datagram_client', server, { depth: UNDER_WAY, milliseconds, warmup: SETTLE_MS });
 
 export const udpEcho: Bench = {
   name: 'udp-echo',
@@ -23,7 +24,14 @@ export const udpEcho: Bench = {
     figures: (given) => {
       const params = { ...given, connections: 1, depth: UNDER_WAY, bytes: 64 };
       return [
-        { of: 'rate', metric: 'rate', unit: 'requests/s', better: 'higher', params, targets: { 'node:dgram': { of: 'ratio', atLeast: 2 }, 'C epoll': { of: 'ratio', atLeast: 0.8 } } },
+        {
+          of: 'rate',
+          metric: 'rate',
+          unit: 'requests/s',
+          better: 'higher',
+          params,
+          targets: { 'node:dgram': { of: 'ratio', atLeast: 2 }, 'C epoll': { of: 'ratio', atLeast: 0.8 } },
+        },
         { of: 'p99', metric: 'p99', unit: 'us', better: 'lower', params },
       ];
     },

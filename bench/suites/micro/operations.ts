@@ -1,6 +1,7 @@
 /**
- * The operations of suite `micro`: each function does `OPERATIONS` of one kind, on a ring of 8-byte records both of whose ends are here.
- * What must be done besides (releasing what was written, writing what is to be read) is done in batches of 1024, about 1 ns an operation.
+ * The operations of suite `micro`: each function does `OPERATIONS` of one kind, on a ring of 8-byte records both of
+ * whose ends are here. What must be done besides (releasing what was written, writing what is to be read) is done in
+ * batches of 1024, about 1 ns an operation.
  */
 import { create, pub, sub, type FixedConsumer, type FixedProducer } from 'percore/queues';
 

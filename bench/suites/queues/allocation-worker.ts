@@ -1,9 +1,10 @@
 /**
  * What a message leaves on the heap, on one way through a ring, both ends in this thread.
  *
- * The heap in use is read before and after windows of 1024 messages, once the compilers have come to rest. Of many windows the median counts:
- * a garbage collection makes a few of them useless. The same of windows of no messages is what reading the figure costs by itself. That
- * it would see what there is to see, a loop shows that leaves an object a message.
+ * The heap in use is read before and after windows of 1024 messages, once the compilers have come to rest. Of many
+ * windows the median counts: a garbage collection makes a few of them useless. The same of windows of no messages is
+ * what reading the figure costs by itself. That it would see what there is to see, a loop shows that leaves an object a
+ * message.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { getHeapStatistics } from 'node:v8';
@@ -46,8 +47,9 @@ function median(values: number[]): number {
 }
 
 /**
- * Makes a queue old: 2^32 records have gone through it. What counts them is then no small integer any more, which V8 would keep on the
- * heap, a new one for each change; so a queue that allocates nothing for the first 2^31 records may allocate for ever after.
+ * Makes a queue old: 2^32 records have gone through it. What counts them is then no small integer any more, which V8
+ * would keep on the heap, a new one for each change; so a queue that allocates nothing for the first 2^31 records may
+ * allocate for ever after.
  */
 function age(producer: FixedProducer, consumer: FixedConsumer): void {
   for (let records = 0; records < 2 ** 32; records += CAPACITY) {

@@ -1,4 +1,7 @@
-/** Row `allocation`: bytes that a message leaves on the heap, in steady state, on each way that promises to allocate nothing. One isolate a way. */
+/**
+ * Row `allocation`: bytes that a message leaves on the heap, in steady state, on each way that promises to allocate
+ * nothing. One isolate a way.
+ */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { check, compare, type Bench, type Contender, type Figure } from '../../harness.js';
@@ -37,12 +40,18 @@ const emptyLoop: Contender<Figures> = {
 
 export const allocation: Bench = {
   name: 'allocation',
-  run: () => compare({
-    runs: 3,
-    ours: percore,
-    baselines: [emptyLoop],
-    figures: ways.map((way): Figure<Figures> => ({
-      of: way, metric: 'heap', params: { way }, unit: 'bytes/message', better: 'lower', targets: { 'empty loop': { of: 'value', atMost: 0 } },
-    })),
-  }),
+  run: () =>
+    compare({
+      runs: 3,
+      ours: percore,
+      baselines: [emptyLoop],
+      figures: ways.map((way): Figure<Figures> => ({
+        of: way,
+        metric: 'heap',
+        params: { way },
+        unit: 'bytes/message',
+        better: 'lower',
+        targets: { 'empty loop': { of: 'value', atMost: 0 } },
+      })),
+    }),
 };

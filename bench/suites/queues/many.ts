@@ -1,8 +1,9 @@
 /**
  * Rows `mpsc-1`, `mpsc-3` and `spmc-2`, messages of 8 bytes.
  *
- * `mpsc-3` has four threads on two cores: the three producers share one, and sleep while their lane is full; the consumer has the other to
- * itself. The two readers of `spmc-2` live in one thread, since two that spin on one core would measure its scheduler.
+ * `mpsc-3` has four threads on two cores: the three producers share one, and sleep while their lane is full; the
+ * consumer has the other to itself. The two readers of `spmc-2` live in one thread, since two that spin on one core
+ * would measure its scheduler.
  */
 import { create } from 'percore/queues';
 import { compare, type Bench, type Contender, type Finding } from '../../harness.js';
@@ -20,28 +21,59 @@ const SLEEP_MS = 0.05;
 /** What `claim ring` must reach alone with one producer; a slower one would be no baseline. */
 const LEAST_CLAIM_RING = 16;
 
-function compareRates(ours: Contender<'rate'>, baseline: Contender<'rate'>, atLeast: number, params: Readonly<Record<string, string | number>>): Promise<Finding[]> {
+function compareRates(
+  ours: Contender<'rate'>, baseline: Contender<'rate'>, atLeast: number,
+  params: Readonly<Record<string, string | number>>,
+): Promise<Finding[]> {
   return compare({
-    runs: RUNS, ours, baselines: [baseline],
-    figures: [{ of: 'rate', metric: 'rate', unit: 'M messages/s', better: 'higher', params, targets: { [baseline.name]: { of: 'ratio', atLeast } } }],
+    runs: RUNS,
+    ours,
+    baselines: [baseline],
+    figures: [
+      {
+        of: 'rate',
+        metric: 'rate',
+        unit: 'M messages/s',
+        better: 'higher',
+        params,
+        targets: { [baseline.name]: { of: 'ratio', atLeast } },
+      },
+    ],
   });
 }
 
 function mpsc(producers: number): Bench {
   const crowd = { producers, pauses: PAUSES, sleepMs: producers > 1 ? SLEEP_MS : 0 };
-  const lanes = (publishEvery: number): Contender<'rate'> => workers<ManySetup>({
-    name: 'percore', ends: 'percore-mpsc', producers,
-    setup: () => ({ queue: create({ kind: 'mpsc', capacity: CAPACITY, recordBytes: 8, maxProducers: producers }), publishEvery, ...crowd }),
-  });
-  const claimRing = (): Contender<'rate'> => workers<ClaimRingSetup>({
-    name: 'claim ring', ends: 'claim-ring', producers,
-    setup: () => ({ buffer: new SharedArrayBuffer(claimRingBytes(CAPACITY)), capacity: CAPACITY, publishEvery: 1, ...crowd }),
-  });
+  const lanes = (publishEvery: number): Contender<'rate'> =>
+    workers<ManySetup>({
+      name: 'percore',
+      ends: 'percore-mpsc',
+      producers,
+      setup: () => ({
+        queue: create({ kind: 'mpsc', capacity: CAPACITY, recordBytes: 8, maxProducers: producers }),
+        publishEvery,
+        ...crowd,
+      }),
+    });
+  const claimRing = (): Contender<'rate'> =>
+    workers<ClaimRingSetup>({
+      name: 'claim ring',
+      ends: 'claim-ring',
+      producers,
+      setup: () => ({
+        buffer: new SharedArrayBuffer(claimRingBytes(CAPACITY)),
+        capacity: CAPACITY,
+        publishEvery: 1,
+        ...crowd,
+      }),
+    });
   return {
     name: `mpsc-${producers}`,
     async run() {
       const rows: Finding[] = [];
-      for (const publishEvery of [1, 64]) rows.push(...await compareRates(lanes(publishEvery), claimRing(), 1.5, { publishEvery }));
+      for (const publishEvery of [1, 64]) {
+        rows.push(...(await compareRates(lanes(publishEvery), claimRing(), 1.5, { publishEvery })));
+      }
       return producers > 1 ? rows : rows.map(voidBelow);
     },
   };
@@ -50,7 +82,13 @@ function mpsc(producers: number): Bench {
 /** A row against too slow a claim ring says so. */
 function voidBelow(row: Finding): Finding {
   const theirs = [...row.samples.baseline].sort((a, b) => a - b)[row.runs >> 1];
-  return theirs >= LEAST_CLAIM_RING ? row : { ...row, target: null, note: `void: claim ring reached ${theirs.toFixed(1)} M messages/s, ${LEAST_CLAIM_RING} are asked` };
+  return theirs >= LEAST_CLAIM_RING
+    ? row
+    : {
+        ...row,
+        target: null,
+        note: `void: claim ring reached ${theirs.toFixed(1)} M messages/s, ${LEAST_CLAIM_RING} are asked`,
+      };
 }
 
 export const mpsc1 = mpsc(1);
@@ -62,13 +100,24 @@ export const spmc2: Bench = {
     const rows: Finding[] = [];
     for (const publishEvery of [1, 64]) {
       const ours = workers<ReadersSetup>({
-        name: 'percore', ends: 'percore-spmc',
-        setup: () => ({ queue: create({ kind: 'spmc', capacity: CAPACITY, recordBytes: 8, maxConsumers: 2 }), publishEvery, pauses: PAUSES }),
+        name: 'percore',
+        ends: 'percore-spmc',
+        setup: () => ({
+          queue: create({ kind: 'spmc', capacity: CAPACITY, recordBytes: 8, maxConsumers: 2 }),
+          publishEvery,
+          pauses: PAUSES,
+        }),
       });
       const copies = workers<CopiesSetup>({
-        name: 'two SPSC copies', ends: 'two-copies',
+        name: 'two SPSC copies',
+        ends: 'two-copies',
         setup: () => ({
-          queues: [create({ kind: 'spsc', capacity: CAPACITY, recordBytes: 8 }), create({ kind: 'spsc', capacity: CAPACITY, recordBytes: 8 })], publishEvery, pauses: PAUSES,
+          queues: [
+            create({ kind: 'spsc', capacity: CAPACITY, recordBytes: 8 }),
+            create({ kind: 'spsc', capacity: CAPACITY, recordBytes: 8 }),
+          ],
+          publishEvery,
+          pauses: PAUSES,
         }),
       });
       rows.push(...await compareRates(ours, copies, 1.5, { publishEvery }));

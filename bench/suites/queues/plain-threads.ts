@@ -1,4 +1,7 @@
-/** Messages a second between two plain C++ threads, over the ring of bench/baselines/queue_throughput.cc, in the pattern of a row. */
+/**
+ * Messages a second between two plain C++ threads, over the ring of bench/baselines/queue_throughput.cc, in the pattern
+ * of a row.
+ */
 import { twoCpus } from '../../cpus.js';
 import { check, type Contender } from '../../harness.js';
 import { baselineProgram, runProgram } from '../../programs.js';
@@ -25,7 +28,9 @@ export function plainThreads(race: PlainRace): Contender<'rate'> {
     async run() {
       const { order, pattern, recordBytes, batch, capacity, pauses } = race;
       const program = await baselineProgram('queue_throughput');
-      const result = await runProgram(program, [order, pattern, recordBytes, batch, capacity, pauses, ...twoCpus(), WARMUP_MS, MEASURE_MS]);
+      const result = await runProgram(program, [
+        order, pattern, recordBytes, batch, capacity, pauses, ...twoCpus(), WARMUP_MS, MEASURE_MS,
+      ]);
       check(result.verified === true, `${race.name} says that a result was wrong`);
       return { rate: (result.rate as number) / 1e6 };
     },

@@ -1,6 +1,6 @@
 /**
- * Both workers of `postMessage`. The producer posts without returning to its loop, which is the fastest way, and stops while 50,000 messages are
- * under way: `postMessage` itself knows no limit and would fill the memory.
+ * Both workers of `postMessage`. The producer posts without returning to its loop, which is the fastest way, and stops
+ * while 50,000 messages are under way: `postMessage` itself knows no limit and would fill the memory.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { pinThisThread } from '../../cpus.js';
@@ -25,7 +25,11 @@ function produce(): void {
   let sequence = 0;
   while (Atomics.load(words, IS_ENOUGH) === 0) {
     for (const end = sequence + SLICE; sequence < end; sequence++) port.postMessage(sequence);
-    for (let received = Atomics.load(words, RECEIVED); sequence - received > MOST_UNDER_WAY; received = Atomics.load(words, RECEIVED)) {
+    for (
+      let received = Atomics.load(words, RECEIVED);
+      sequence - received > MOST_UNDER_WAY;
+      received = Atomics.load(words, RECEIVED)
+    ) {
       Atomics.wait(words, RECEIVED, received, 1);
     }
   }

@@ -1,13 +1,19 @@
-/** One side of a race, see race.ts: a producer that promises slices and sends them, or the consumer that keeps the time. */
+/**
+ * One side of a race, see race.ts: a producer that promises slices and sends them, or the consumer that keeps the time.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import { pinThisThread } from '../../cpus.js';
 import { control, type Ends, type RaceResult, type RaceWorkerData } from './race.js';
 
-const { ends, setup, cpu, part, producers, slice, control: controlBuffer, warmupMs, measureMs } = workerData as RaceWorkerData;
+const {
+  ends, setup, cpu, part, producers, slice, control: controlBuffer, warmupMs, measureMs,
+} = workerData as RaceWorkerData;
 const words = new Int32Array(controlBuffer);
 
 pinThisThread(cpu);
-const { openProducer, openConsumer } = (await import(new URL(`./ends/${ends}.js`, import.meta.url).href)) as Ends<unknown>;
+const { openProducer, openConsumer } = (await import(
+  new URL(`./ends/${ends}.js`, import.meta.url).href
+)) as Ends<unknown>;
 if (part < 0) consume();
 else produce();
 
@@ -28,7 +34,9 @@ function consume(): void {
   /** False when the producers have ended and all is read. */
   const next = (): boolean => {
     while (Atomics.load(words, control.promised) === slices) {
-      if (Atomics.load(words, control.over) === producers && Atomics.load(words, control.promised) === slices) return false;
+      if (Atomics.load(words, control.over) === producers && Atomics.load(words, control.promised) === slices) {
+        return false;
+      }
     }
     end.consume(slices * slice, slice);
     slices++;
@@ -52,7 +60,11 @@ function consume(): void {
 function arrive(): void {
   const all = producers + 1;
   if (Atomics.add(words, control.arrived, 1) + 1 === all) Atomics.notify(words, control.arrived);
-  for (let arrived = Atomics.load(words, control.arrived); arrived < all; arrived = Atomics.load(words, control.arrived)) {
+  for (
+    let arrived = Atomics.load(words, control.arrived);
+    arrived < all;
+    arrived = Atomics.load(words, control.arrived)
+  ) {
     Atomics.wait(words, control.arrived, arrived);
   }
 }

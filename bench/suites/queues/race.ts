@@ -5,11 +5,11 @@
  *   starts all  ───>  promise a slice, produce it  ── queue ──>  consume a slice, check every message
  *   waits             ... until the consumer has enough          warm up, then read the clock, measure, read the clock
  *
- * The timed part is the consumer's, 300 ms of slices between two looks at the clock, after 400 ms in which the compilers of both
- * isolates come to rest. A consumer begins a slice only when somebody has promised it, and what was promised is sent, so nobody waits
- * for what will never come; when all is over, everything that was sent has been checked. Each run has fresh isolates, so that the
- * spread contains what the compilers happened to do, and each worker runs one contender's loops alone: code that has met two kinds of
- * view is slower for both.
+ * The timed part is the consumer's, 300 ms of slices between two looks at the clock, after 400 ms in which the
+ * compilers of both isolates come to rest. A consumer begins a slice only when somebody has promised it, and what was
+ * promised is sent, so nobody waits for what will never come; when all is over, everything that was sent has been
+ * checked. Each run has fresh isolates, so that the spread contains what the compilers happened to do, and each worker
+ * runs one contender's loops alone: code that has met two kinds of view is slower for both.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -74,7 +74,13 @@ export function workers<Setup>(race: Race<Setup>): Contender<'rate'> {
       const { ends, producers = 1, slice = SLICE } = race;
       const [producerCpu, consumerCpu] = twoCpus();
       const shared = {
-        ends, slice, setup: race.setup(), producers, control: new SharedArrayBuffer(control.bytes), warmupMs: WARMUP_MS, measureMs: MEASURE_MS,
+        ends,
+        slice,
+        setup: race.setup(),
+        producers,
+        control: new SharedArrayBuffer(control.bytes),
+        warmupMs: WARMUP_MS,
+        measureMs: MEASURE_MS,
       };
       const start = (cpu: number, part: number): Worker => {
         const workerData: RaceWorkerData = { ...shared, cpu, part };

@@ -1,4 +1,7 @@
-/** Row `spsc-ready`: a question over one ring and its answer over another, where both sides sleep in `await consumer.ready()`; against `postMessage`. */
+/**
+ * Row `spsc-ready`: a question over one ring and its answer over another, where both sides sleep in `await
+ * consumer.ready()`; against `postMessage`.
+ */
 import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { create } from 'percore/queues';
@@ -8,10 +11,15 @@ import type { ReadyWorkerData } from './ready-worker.js';
 
 type Figures = 'p50' | 'p99';
 
-async function run(dataOf: (side: number) => Pick<ReadyWorkerData, 'queues' | 'port'>): Promise<Record<Figures, number>> {
+async function run(
+  dataOf: (side: number) => Pick<ReadyWorkerData, 'queues' | 'port'>,
+): Promise<Record<Figures, number>> {
   const workers = twoCpus().map((cpu, side) => {
     const workerData: ReadyWorkerData = { ...dataOf(side), isAsking: side === 0, cpu };
-    return new Worker(new URL('./ready-worker.js', import.meta.url), { workerData, transferList: workerData.port === undefined ? [] : [workerData.port] });
+    return new Worker(new URL('./ready-worker.js', import.meta.url), {
+      workerData,
+      transferList: workerData.port === undefined ? [] : [workerData.port],
+    });
   });
   const [{ p50, p99, wrong }] = (await once(workers[0], 'message')) as [{ p50: number; p99: number; wrong: number }];
   await Promise.all(workers.map((worker) => worker.terminate()));
@@ -22,7 +30,10 @@ async function run(dataOf: (side: number) => Pick<ReadyWorkerData, 'queues' | 'p
 const ours: Contender<Figures> = {
   name: 'percore',
   run() {
-    const queues = { questions: create({ kind: 'spsc', capacity: 16, recordBytes: 8 }), answers: create({ kind: 'spsc', capacity: 16, recordBytes: 8 }) };
+    const queues = {
+      questions: create({ kind: 'spsc', capacity: 16, recordBytes: 8 }),
+      answers: create({ kind: 'spsc', capacity: 16, recordBytes: 8 }),
+    };
     return run(() => ({ queues }));
   },
 };

@@ -1,4 +1,6 @@
-/** Both sides of `spsc-round-trip`. They look all the time, since nothing else is to be done and each nanosecond counts. */
+/**
+ * Both sides of `spsc-round-trip`. They look all the time, since nothing else is to be done and each nanosecond counts.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import { pub, sub, type FixedConsumer, type FixedProducer } from 'percore/queues';
 import { pinThisThread } from '../../cpus.js';

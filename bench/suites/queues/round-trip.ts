@@ -1,4 +1,7 @@
-/** Row `spsc-round-trip`: a question over one ring, its complement back over another, between two workers that spin; against C++ threads over the same. */
+/**
+ * Row `spsc-round-trip`: a question over one ring, its complement back over another, between two workers that spin;
+ * against C++ threads over the same.
+ */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { create, type FixedQueue } from 'percore/queues';
@@ -23,7 +26,10 @@ type Figures = 'p50' | 'p99';
 const workers: Contender<Figures> = {
   name: 'percore',
   async run() {
-    const queues = { questions: create({ kind: 'spsc', capacity: CAPACITY, recordBytes: 8 }), answers: create({ kind: 'spsc', capacity: CAPACITY, recordBytes: 8 }) };
+    const queues = {
+      questions: create({ kind: 'spsc', capacity: CAPACITY, recordBytes: 8 }),
+      answers: create({ kind: 'spsc', capacity: CAPACITY, recordBytes: 8 }),
+    };
     const [asking, answering] = twoCpus().map((cpu, side) => {
       const workerData: RoundTripWorkerData = { ...queues, isAsking: side === 0, cpu };
       return new Worker(new URL('./round-trip-worker.js', import.meta.url), { workerData });
@@ -37,7 +43,9 @@ const workers: Contender<Figures> = {
 const plainThreads: Contender<Figures> = {
   name: 'C++ seq_cst',
   async run() {
-    const result = (await runProgram(await baselineProgram('ring_round_trip'), [...twoCpus(), ROUNDS, ROUNDS / 10])) as unknown as RoundTrips & { verified: boolean };
+    const result = (await runProgram(await baselineProgram('ring_round_trip'), [
+      ...twoCpus(), ROUNDS, ROUNDS / 10,
+    ])) as unknown as RoundTrips & { verified: boolean };
     check(result.verified, 'C++ seq_cst says that a result was wrong');
     return inNanoseconds({ ...result, wrong: 0 });
   },
@@ -50,13 +58,26 @@ function inNanoseconds({ rounds, wrong, p50Ns, p99Ns }: RoundTrips): Record<Figu
 
 export const roundTrip: Bench = {
   name: 'spsc-round-trip',
-  run: () => compare({
-    runs: RUNS,
-    ours: workers,
-    baselines: [plainThreads],
-    figures: [
-      { of: 'p50', metric: 'p50', unit: 'ns', better: 'lower', targets: { 'C++ seq_cst': { of: 'ratio', atMost: 1.5 } } },
-      { of: 'p99', metric: 'p99', unit: 'ns', better: 'lower', targets: { 'C++ seq_cst': { of: 'ratio', atMost: 2 } } },
-    ],
-  }),
+  run: () =>
+    compare({
+      runs: RUNS,
+      ours: workers,
+      baselines: [plainThreads],
+      figures: [
+        {
+          of: 'p50',
+          metric: 'p50',
+          unit: 'ns',
+          better: 'lower',
+          targets: { 'C++ seq_cst': { of: 'ratio', atMost: 1.5 } },
+        },
+        {
+          of: 'p99',
+          metric: 'p99',
+          unit: 'ns',
+          better: 'lower',
+          targets: { 'C++ seq_cst': { of: 'ratio', atMost: 2 } },
+        },
+      ],
+    }),
 };

@@ -26,8 +26,8 @@ const RUNS = 9;
 /** Records of 8 bytes: 128 KiB, more than a core's first cache and less than its second. */
 const CAPACITY = 16_384;
 /**
- * 16 KiB, which fits into the first cache of both cores: where C++ is at its best, twice as fast as with any larger ring. TypeScript gains
- * nothing by it, so the rows that are measured against C++ are measured there too.
+ * 16 KiB, which fits into the first cache of both cores: where C++ is at its best, twice as fast as with any larger
+ * ring. TypeScript gains nothing by it, so the rows that are measured against C++ are measured there too.
  */
 const SMALL_CAPACITY = 2048;
 /** Steps of nothing when the ring is full or empty, about 1 µs. */
@@ -38,32 +38,64 @@ const PLAIN_PAUSES = 64;
 type Params = Readonly<Record<string, string | number>>;
 type Targets = Readonly<Record<string, number>>;
 
-function rows(ours: Contender<'rate'>, baselines: readonly Contender<'rate'>[], targets: Targets, params: Params = {}): Promise<Finding[]> {
-  const atLeast = Object.fromEntries(Object.entries(targets).map(([baseline, ratio]): [string, Target] => [baseline, { of: 'ratio', atLeast: ratio }]));
-  return compare({ runs: RUNS, ours, baselines, figures: [{ of: 'rate', metric: 'rate', unit: 'M messages/s', better: 'higher', params, targets: atLeast }] });
+function rows(
+  ours: Contender<'rate'>,
+  baselines: readonly Contender<'rate'>[],
+  targets: Targets,
+  params: Params = {},
+): Promise<Finding[]> {
+  const atLeast = Object.fromEntries(
+    Object.entries(targets).map(([baseline, ratio]): [string, Target] => [baseline, { of: 'ratio', atLeast: ratio }]),
+  );
+  return compare({
+    runs: RUNS,
+    ours,
+    baselines,
+    figures: [{ of: 'rate', metric: 'rate', unit: 'M messages/s', better: 'higher', params, targets: atLeast }],
+  });
 }
 
-const words = (name: string, ends: 'percore-each' | 'percore-batch', publishEvery: number, capacity = CAPACITY, pauses = PAUSES): Contender<'rate'> => workers<WordsSetup>({
-  name, ends, setup: () => ({ queue: create({ kind: 'spsc', capacity, recordBytes: 8 }), publishEvery, pauses }),
-});
-const ringbuf = (name: string, batch: number): Contender<'rate'> => workers<RingbufSetup>({ name, ends: 'ringbuf', setup: () => ringbufSetup(CAPACITY, batch, PAUSES) });
-const records = (ends: 'percore-64' | 'percore-1k', recordBytes: number, capacity: number): Contender<'rate'> => workers<RecordsSetup>({
-  name: 'percore', ends, setup: () => ({ queue: create({ kind: 'spsc', capacity, recordBytes }), pauses: PAUSES }),
-});
+const words = (
+  name: string, ends: 'percore-each' | 'percore-batch', publishEvery: number, capacity = CAPACITY, pauses = PAUSES,
+): Contender<'rate'> =>
+  workers<WordsSetup>({
+    name,
+    ends,
+    setup: () => ({ queue: create({ kind: 'spsc', capacity, recordBytes: 8 }), publishEvery, pauses }),
+  });
+const ringbuf = (name: string, batch: number): Contender<'rate'> =>
+  workers<RingbufSetup>({ name, ends: 'ringbuf', setup: () => ringbufSetup(CAPACITY, batch, PAUSES) });
+const records = (ends: 'percore-64' | 'percore-1k', recordBytes: number, capacity: number): Contender<'rate'> =>
+  workers<RecordsSetup>({
+    name: 'percore',
+    ends,
+    setup: () => ({ queue: create({ kind: 'spsc', capacity, recordBytes }), pauses: PAUSES }),
+  });
 
 const plain = { order: 'release', recordBytes: 8, capacity: CAPACITY, pauses: PLAIN_PAUSES } as const;
-const plainEach = (capacity: number): Contender<'rate'> => plainThreads({ ...plain, name: 'C++ release', pattern: 'single', batch: 1, capacity });
-const plainBatch64 = (capacity: number): Contender<'rate'> => plainThreads({ ...plain, name: 'C++ release batch64', pattern: 'batch', batch: 64, capacity });
+const plainEach = (capacity: number): Contender<'rate'> =>
+  plainThreads({ ...plain, name: 'C++ release', pattern: 'single', batch: 1, capacity });
+const plainBatch64 = (capacity: number): Contender<'rate'> =>
+  plainThreads({ ...plain, name: 'C++ release batch64', pattern: 'batch', batch: 64, capacity });
 
 export const single: Bench = {
   name: 'spsc-8B-single',
   async run() {
-    const plainSeqCst = (pauses: number): Contender<'rate'> => plainThreads({ ...plain, name: 'C++ seq_cst', order: 'seq_cst', pattern: 'single', batch: 1, pauses });
+    const plainSeqCst = (pauses: number): Contender<'rate'> =>
+      plainThreads({ ...plain, name: 'C++ seq_cst', order: 'seq_cst', pattern: 'single', batch: 1, pauses });
     return [
-      // As rings are mostly measured: who finds nothing looks again at once, and so takes the line of the cursor from the other side.
-      ...await rows(words('percore', 'percore-each', 1, CAPACITY, 0), [plainSeqCst(0)], { 'C++ seq_cst': 0.9 }, { waiting: 'looks at once' }),
-      // Who waits a microsecond lets the other side work: the store is cheap then, and what is left is what each language adds to it.
-      ...await rows(words('percore', 'percore-each', 1), [plainSeqCst(PLAIN_PAUSES), ringbuf('ringbuf.js', 1), postMessage()], { 'ringbuf.js': 5, postMessage: 20 }, { waiting: 'pauses' }),
+      // As rings are mostly measured: who finds nothing looks again at once, and so takes the line of the cursor from
+      // the other side.
+      ...(await rows(
+        words('percore', 'percore-each', 1, CAPACITY, 0), [plainSeqCst(0)], { 'C++ seq_cst': 0.9 },
+        { waiting: 'looks at once' },
+      )),
+      // Who waits a microsecond lets the other side work: the store is cheap then, and what is left is what each
+      // language adds to it.
+      ...(await rows(
+        words('percore', 'percore-each', 1), [plainSeqCst(PLAIN_PAUSES), ringbuf('ringbuf.js', 1), postMessage()],
+        { 'ringbuf.js': 5, postMessage: 20 }, { waiting: 'pauses' },
+      )),
     ];
   },
 };
@@ -73,8 +105,11 @@ export const lazy: Bench = {
   async run() {
     const ours = (capacity: number): Contender<'rate'> => words('percore', 'percore-each', 64, capacity);
     return [
-      ...await rows(ours(CAPACITY), [plainEach(CAPACITY), ringbuf('ringbuf.js', 1), words('one by one', 'percore-each', 1)], { 'C++ release': 0.5, 'ringbuf.js': 15 }, { capacity: CAPACITY }),
-      ...await rows(ours(SMALL_CAPACITY), [plainEach(SMALL_CAPACITY)], {}, { capacity: SMALL_CAPACITY }),
+      ...(await rows(
+        ours(CAPACITY), [plainEach(CAPACITY), ringbuf('ringbuf.js', 1), words('one by one', 'percore-each', 1)],
+        { 'C++ release': 0.5, 'ringbuf.js': 15 }, { capacity: CAPACITY },
+      )),
+      ...(await rows(ours(SMALL_CAPACITY), [plainEach(SMALL_CAPACITY)], {}, { capacity: SMALL_CAPACITY })),
     ];
   },
 };
@@ -84,8 +119,14 @@ export const batch64: Bench = {
   async run() {
     const ours = (capacity: number): Contender<'rate'> => words('percore', 'percore-batch', 1, capacity);
     return [
-      ...await rows(ours(CAPACITY), [plainEach(CAPACITY), plainBatch64(CAPACITY), ringbuf('ringbuf.js batch64', 64)], { 'C++ release': 1.3, 'ringbuf.js batch64': 3 }, { capacity: CAPACITY }),
-      ...await rows(ours(SMALL_CAPACITY), [plainEach(SMALL_CAPACITY), plainBatch64(SMALL_CAPACITY)], {}, { capacity: SMALL_CAPACITY }),
+      ...(await rows(
+        ours(CAPACITY), [plainEach(CAPACITY), plainBatch64(CAPACITY), ringbuf('ringbuf.js batch64', 64)],
+        { 'C++ release': 1.3, 'ringbuf.js batch64': 3 }, { capacity: CAPACITY },
+      )),
+      ...(await rows(
+        ours(SMALL_CAPACITY), [plainEach(SMALL_CAPACITY), plainBatch64(SMALL_CAPACITY)], {},
+        { capacity: SMALL_CAPACITY },
+      )),
     ];
   },
 };
@@ -95,29 +136,51 @@ const LARGE_TARGETS = { 'C++ release': 0.5, 'thread-stream': 5 };
 const CAPACITY_64 = 2048;
 export const lazy64: Bench = {
   name: 'spsc-64B-lazy',
-  run: () => rows(
-    records('percore-64', 64, CAPACITY_64),
-    [plainThreads({ ...plain, name: 'C++ release', pattern: 'lazy', recordBytes: 64, batch: 64, capacity: CAPACITY_64 }), threadStream(new Int32Array(LENGTHS).fill(64))],
-    LARGE_TARGETS,
-  ),
+  run: () =>
+    rows(
+      records('percore-64', 64, CAPACITY_64),
+      [
+        plainThreads({
+          ...plain, name: 'C++ release', pattern: 'lazy', recordBytes: 64, batch: 64, capacity: CAPACITY_64,
+        }),
+        threadStream(new Int32Array(LENGTHS).fill(64)),
+      ],
+      LARGE_TARGETS,
+    ),
 };
 
 const CAPACITY_1K = 256;
 export const batch16: Bench = {
   name: 'spsc-1KB-batch16',
-  run: () => rows(
-    records('percore-1k', 1024, CAPACITY_1K),
-    [plainThreads({ ...plain, name: 'C++ release', pattern: 'batch', recordBytes: 1024, batch: 16, capacity: CAPACITY_1K }), threadStream(new Int32Array(LENGTHS).fill(1024))],
-    LARGE_TARGETS,
-  ),
+  run: () =>
+    rows(
+      records('percore-1k', 1024, CAPACITY_1K),
+      [
+        plainThreads({
+          ...plain, name: 'C++ release', pattern: 'batch', recordBytes: 1024, batch: 16, capacity: CAPACITY_1K,
+        }),
+        threadStream(new Int32Array(LENGTHS).fill(1024)),
+      ],
+      LARGE_TARGETS,
+    ),
 };
 
 const CAPACITY_BYTES = 1 << 17;
 export const variable: Bench = {
   name: 'spsc-variable-16-256B',
-  run: () => rows(
-    workers<VariableSetup>({ name: 'percore', ends: 'percore-variable', setup: () => ({ queue: create({ kind: 'spsc', capacityBytes: CAPACITY_BYTES }), pauses: PAUSES }) }),
-    [plainThreads({ ...plain, name: 'C++ release', pattern: 'variable', recordBytes: 0, batch: 64, capacity: CAPACITY_BYTES }), threadStream(lengths)],
-    LARGE_TARGETS,
-  ),
+  run: () =>
+    rows(
+      workers<VariableSetup>({
+        name: 'percore',
+        ends: 'percore-variable',
+        setup: () => ({ queue: create({ kind: 'spsc', capacityBytes: CAPACITY_BYTES }), pauses: PAUSES }),
+      }),
+      [
+        plainThreads({
+          ...plain, name: 'C++ release', pattern: 'variable', recordBytes: 0, batch: 64, capacity: CAPACITY_BYTES,
+        }),
+        threadStream(lengths),
+      ],
+      LARGE_TARGETS,
+    ),
 };

@@ -1,4 +1,7 @@
-/** The other side of `thread-stream`: takes text, finds the messages in it, checks the number and the length of each, and keeps the time. */
+/**
+ * The other side of `thread-stream`: takes text, finds the messages in it, checks the number and the length of each,
+ * and keeps the time.
+ */
 import { EventEmitter } from 'node:events';
 import { pinThisThread } from '../../cpus.js';
 import { DIGITS, figures, type ThreadStreamWorkerData } from './thread-stream.js';

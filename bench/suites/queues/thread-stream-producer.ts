@@ -1,4 +1,7 @@
-/** The producing worker of `thread-stream`: writes prepared buffers until the destination has enough, and waits for `drain` where it must. */
+/**
+ * The producing worker of `thread-stream`: writes prepared buffers until the destination has enough, and waits for
+ * `drain` where it must.
+ */
 import { once } from 'node:events';
 import { parentPort, workerData } from 'node:worker_threads';
 import ThreadStream from 'thread-stream';
@@ -12,8 +15,15 @@ const data = workerData as ThreadStreamWorkerData;
 const result = new Float64Array(data.shared);
 pinThisThread(data.producer);
 // Typed for text only, but it takes buffers as they are, and text it would copy into one.
-const messages = Array.from(data.lengths, (length, i) => Buffer.from(String(i).padStart(DIGITS, '0').padEnd(length, '.')) as unknown as string);
-const stream = new ThreadStream({ filename: new URL('./thread-stream-destination.js', import.meta.url).href, workerData: data, sync: false });
+const messages = Array.from(
+  data.lengths,
+  (length, i) => Buffer.from(String(i).padStart(DIGITS, '0').padEnd(length, '.')) as unknown as string,
+);
+const stream = new ThreadStream({
+  filename: new URL('./thread-stream-destination.js', import.meta.url).href,
+  workerData: data,
+  sync: false,
+});
 await once(stream, 'ready');
 let sent = 0;
 while (result[figures.isEnough] === 0) {

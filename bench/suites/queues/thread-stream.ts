@@ -1,6 +1,7 @@
 /**
- * Baseline `thread-stream`, which pino logs through: buffers written in one worker reach a destination in another as text. It makes its own
- * worker, from the producing one. It keeps no borders between messages, so the destination finds them by the lengths it knows.
+ * Baseline `thread-stream`, which pino logs through: buffers written in one worker reach a destination in another as
+ * text. It makes its own worker, from the producing one. It keeps no borders between messages, so the destination finds
+ * them by the lengths it knows.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -34,7 +35,11 @@ export function threadStream(lengths: Int32Array): Contender<'rate'> {
       await worker.terminate();
       const result = new Float64Array(shared);
       check(result[figures.received] === sent, `${sent} messages were sent, ${result[figures.received]} received`);
-      return rateOf({ messages: result[figures.messages], seconds: result[figures.seconds], wrong: result[figures.wrong] });
+      return rateOf({
+        messages: result[figures.messages],
+        seconds: result[figures.seconds],
+        wrong: result[figures.wrong],
+      });
     },
   };
 }

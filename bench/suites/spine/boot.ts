@@ -1,7 +1,8 @@
 /**
- * Row `boot`: from just before `createRuntime` with two reactors to the first answered call; against two bare workers that each
- * answer one message. Every run is a fresh process. Loading percore, or node:worker_threads, into the main thread comes before the
- * clock starts on both sides; what the workers load themselves is in the figure, which for a reactor is percore and the addon.
+ * Row `boot`: from just before `createRuntime` with two reactors to the first answered call; against two bare workers
+ * that each answer one message. Every run is a fresh process. Loading percore, or node:worker_threads, into the main
+ * thread comes before the clock starts on both sides; what the workers load themselves is in the figure, which for a
+ * reactor is percore and the addon.
  */
 import { fileURLToPath } from 'node:url';
 import { twoCpus } from '../../cpus.js';
@@ -12,19 +13,31 @@ const RUNS = 15;
 
 export const boot: Bench = {
   name: 'boot',
-  run: () => compare({
-    runs: RUNS,
-    ours: bootOf('percore', './boot-percore.js'),
-    baselines: [bootOf('bare workers', './boot-workers.js')],
-    figures: [{ of: 'p50', metric: 'p50', unit: 'ms', better: 'lower', params: { reactors: 2 }, targets: { 'bare workers': { of: 'ratio', atMost: 1.5 } } }],
-  }),
+  run: () =>
+    compare({
+      runs: RUNS,
+      ours: bootOf('percore', './boot-percore.js'),
+      baselines: [bootOf('bare workers', './boot-workers.js')],
+      figures: [
+        {
+          of: 'p50',
+          metric: 'p50',
+          unit: 'ms',
+          better: 'lower',
+          params: { reactors: 2 },
+          targets: { 'bare workers': { of: 'ratio', atMost: 1.5 } },
+        },
+      ],
+    }),
 };
 
 function bootOf(name: string, script: string): Contender<'p50'> {
   return {
     name,
     async run() {
-      const { elapsedMs, answers } = await runProgram('taskset', ['-c', twoCpus().join(','), process.execPath, fileURLToPath(new URL(script, import.meta.url))]);
+      const { elapsedMs, answers } = await runProgram('taskset', [
+        '-c', twoCpus().join(','), process.execPath, fileURLToPath(new URL(script, import.meta.url)),
+      ]);
       check(typeof elapsedMs === 'number' && answers === true, 'an answer was wrong');
       return { p50: elapsedMs };
     },

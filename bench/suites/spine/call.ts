@@ -1,7 +1,7 @@
 /**
- * Row `call`: calls a second with 64 in flight, one integer there and back; from the main thread and from another reactor. The
- * baseline does the same from the main thread, with the settings of piscina that are fastest for it, found in a short trial
- * beforehand; its default settings are reported too.
+ * Row `call`: calls a second with 64 in flight, one integer there and back; from the main thread and from another
+ * reactor. The baseline does the same from the main thread, with the settings of piscina that are fastest for it, found
+ * in a short trial beforehand; its default settings are reported too.
  *
  * Both sides run 64 loops that each await their answer before they ask again, check every answer, and know two CPUs.
  */
@@ -21,8 +21,13 @@ const toFirst = { reactor: 0 };
 
 type From = 'main' | 'reactor';
 type Idle = 'adaptive' | 'spin';
-/** The default strategy, and the one of whoever gives his reactors their CPUs for good: with 64 calls in flight both sides can run dry. */
-const CASES = (['adaptive', 'spin'] as const satisfies Idle[]).flatMap((idle) => (['main', 'reactor'] as const satisfies From[]).map((from) => ({ from, idle })));
+/**
+ * The default strategy, and the one of whoever gives his reactors their CPUs for good: with 64 calls in flight both
+ * sides can run dry.
+ */
+const CASES = (['adaptive', 'spin'] as const satisfies Idle[]).flatMap((idle) =>
+  (['main', 'reactor'] as const satisfies From[]).map((from) => ({ from, idle })),
+);
 
 export const call: Bench = {
   name: 'call',
@@ -30,13 +35,27 @@ export const call: Bench = {
     const settings = await bestPiscinaSettings();
     const findings = [];
     for (const { from, idle } of CASES) {
-      findings.push(...await compare({
-        runs: RUNS,
-        ours: percore(from, idle),
-        baselines: [piscina('piscina', settings, PISCINA_CALLS), piscina('piscina, its default settings', {}, PISCINA_CALLS / 2)],
-        figures: [{ of: 'rate', metric: 'rate', unit: 'calls/s', better: 'higher', params: { from, idle, inFlight: 64 }, targets: { 'piscina': { of: 'ratio', atLeast: 20 } } }],
-        note: () => `piscina with ${describe(settings)}, the fastest of the settings tried`,
-      }));
+      findings.push(
+        ...(await compare({
+          runs: RUNS,
+          ours: percore(from, idle),
+          baselines: [
+            piscina('piscina', settings, PISCINA_CALLS),
+            piscina('piscina, its default settings', {}, PISCINA_CALLS / 2),
+          ],
+          figures: [
+            {
+              of: 'rate',
+              metric: 'rate',
+              unit: 'calls/s',
+              better: 'higher',
+              params: { from, idle, inFlight: 64 },
+              targets: { 'piscina': { of: 'ratio', atLeast: 20 } },
+            },
+          ],
+          note: () => `piscina with ${describe(settings)}, the fastest of the settings tried`,
+        })),
+      );
     }
     return findings;
   },
@@ -49,7 +68,12 @@ function percore(from: From, strategy: Idle): Contender<'rate'> {
       // The main thread shares the first CPU with nobody when it asks; between reactors each has a CPU to itself.
       const [first, second] = twoCpus();
       const pin = from === 'main' ? [second] : [first, second];
-      await using runtime = await createRuntime<CallServices>({ entry: new URL('./call-reactor.js', import.meta.url), reactors: pin.length, pin, idle: { strategy } });
+      await using runtime = await createRuntime<CallServices>({
+        entry: new URL('./call-reactor.js', import.meta.url),
+        reactors: pin.length,
+        pin,
+        idle: { strategy },
+      });
       const round = (calls: number): Promise<number> => (from === 'main'
         ? answerAll((argument) => runtime.call('echo', argument, toFirst), calls)
         : runtime.call('askPeer', calls, { reactor: 1 }));
@@ -69,7 +93,13 @@ function piscina(name: string, settings: Partial<PiscinaSettings>, calls: number
     name,
     async run() {
       const taskData: PiscinaTaskData = { cpu: twoCpus()[1] };
-      const pool = new Piscina({ filename: new URL('./call-piscina-task.js', import.meta.url).href, minThreads: 1, maxThreads: 1, workerData: taskData, ...settings });
+      const pool = new Piscina({
+        filename: new URL('./call-piscina-task.js', import.meta.url).href,
+        minThreads: 1,
+        maxThreads: 1,
+        workerData: taskData,
+        ...settings,
+      });
       try {
         const answer = (argument: number): Promise<number> => pool.run(argument);
         await answerAll(answer, calls * WARMUP_SHARE);
@@ -81,7 +111,9 @@ function piscina(name: string, settings: Partial<PiscinaSettings>, calls: number
   };
 }
 
-/** The default is one task at a time by a synchronous Atomics.wait; a pool for short tasks would be set up otherwise. */
+/**
+ * The default is one task at a time by a synchronous Atomics.wait; a pool for short tasks would be set up otherwise.
+ */
 async function bestPiscinaSettings(): Promise<PiscinaSettings> {
   let best: { settings: PiscinaSettings; rate: number } | undefined;
   for (const atomics of ['sync', 'async', 'disabled'] as const) {
@@ -96,4 +128,5 @@ async function bestPiscinaSettings(): Promise<PiscinaSettings> {
   return best.settings;
 }
 
-const describe = ({ atomics, concurrentTasksPerWorker }: PiscinaSettings): string => `atomics: '${atomics}', concurrentTasksPerWorker: ${concurrentTasksPerWorker}`;
+const describe = ({ atomics, concurrentTasksPerWorker }: PiscinaSettings): string =>
+  `atomics: '${atomics}', concurrentTasksPerWorker: ${concurrentTasksPerWorker}`;

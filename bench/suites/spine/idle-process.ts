@@ -1,4 +1,7 @@
-/** `idle-process.js reactors|workers IDLE_MS`: two idle threads for so long, and what the kernel counted meanwhile, as JSON. */
+/**
+ * `idle-process.js reactors|workers IDLE_MS`: two idle threads for so long, and what the kernel counted meanwhile, as
+ * JSON.
+ */
 import { readFileSync, readdirSync } from 'node:fs';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -33,8 +36,12 @@ interface Idlers {
 const SETTLE_MS = 1500;
 
 async function reactors(): Promise<Idlers> {
-  const runtime: Runtime<IdleServices> = await createRuntime<IdleServices>({ entry: new URL('./idle-reactor.js', import.meta.url), reactors: 2 });
-  const ask = async (reactor: number): Promise<number> => ((await runtime.call('echo', reactor, { reactor })) === reactor ? 1 : 0);
+  const runtime: Runtime<IdleServices> = await createRuntime<IdleServices>({
+    entry: new URL('./idle-reactor.js', import.meta.url),
+    reactors: 2,
+  });
+  const ask = async (reactor: number): Promise<number> =>
+    (await runtime.call('echo', reactor, { reactor })) === reactor ? 1 : 0;
   return {
     threads: runtime.status().reactors.map(({ tid }) => tid ?? 0),
     turns: () => runtime.status().reactors.map(({ turns }) => turns),
@@ -45,13 +52,24 @@ async function reactors(): Promise<Idlers> {
 
 async function workers(): Promise<Idlers> {
   const before = new Set(threadsOfProcess());
-  const both = [0, 1].map(() => new Worker("require('node:worker_threads').parentPort.on('message', (word) => require('node:worker_threads').parentPort.postMessage(word))", { eval: true }));
+  const both = [0, 1].map(
+    () =>
+      new Worker(
+        "require('node:worker_threads').parentPort.on('message', (word) => require('node:worker_threads').parentPort.postMessage(word))",
+        { eval: true },
+      ),
+  );
   const answers = async (): Promise<number> => (await Promise.all(both.map(async (worker, at): Promise<number> => {
     worker.postMessage(at);
     return (await once(worker, 'message'))[0] === at ? 1 : 0;
   }))).reduce((sum, answered) => sum + answered, 0);
   await answers();
-  return { threads: threadsOfProcess().filter((thread) => !before.has(thread)), turns: () => [0, 0], answers, close: () => Promise.all(both.map((worker) => worker.terminate())) };
+  return {
+    threads: threadsOfProcess().filter((thread) => !before.has(thread)),
+    turns: () => [0, 0],
+    answers,
+    close: () => Promise.all(both.map((worker) => worker.terminate())),
+  };
 }
 
 const threadsOfProcess = (): number[] => readdirSync('/proc/self/task').map(Number);
@@ -59,14 +77,22 @@ const threadsOfProcess = (): number[] => readdirSync('/proc/self/task').map(Numb
 /** Voluntary and involuntary: each is a thread that went to sleep or was put aside, so it had been running. */
 function switchesOf(thread: number): number {
   const status = readFileSync(`/proc/self/task/${thread}/status`, 'utf8');
-  return [...status.matchAll(/^(?:non)?voluntary_ctxt_switches:\s*(\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
+  return [...status.matchAll(/^(?:non)?voluntary_ctxt_switches:\s*(\d+)$/gm)].reduce(
+    (sum, [, count]) => sum + Number(count),
+    0,
+  );
 }
 
 const [what, idleMs] = process.argv.slice(2);
 const idlers = await (what === 'reactors' ? reactors() : workers());
 await idlers.answers();
 await sleep(SETTLE_MS);
-const before = { cpu: process.cpuUsage(), switches: idlers.threads.map(switchesOf), turns: idlers.turns(), ms: performance.now() };
+const before = {
+  cpu: process.cpuUsage(),
+  switches: idlers.threads.map(switchesOf),
+  turns: idlers.turns(),
+  ms: performance.now(),
+};
 await sleep(Number(idleMs));
 const elapsedMs = performance.now() - before.ms;
 const used = process.cpuUsage(before.cpu);

@@ -1,10 +1,13 @@
 /**
- * Row `load-balancer-throughput`: lines a second through the main job, from the client's first byte to its last result; lines of
- * all eight bands, a thousand keys, one output that reads everything. Each run starts the program anew, warms it up with a first
- * load, and sizes the measured one so that it lasts about as long for every contender.
+ * Row `load-balancer-throughput`: lines a second through the main job, from the client's first byte to its last result;
+ * lines of all eight bands, a thousand keys, one output that reads everything. Each run starts the program anew, warms
+ * it up with a first load, and sizes the measured one so that it lasts about as long for every contender.
  */
 import { compare, type Bench, type Contender } from '../../harness.js';
-import { CONNECTIONS, LINE_BYTES, percore, postMessageChunk, postMessageLine, singleThread, throughput, withProgram, type Program } from './load-balancer.js';
+import {
+  CONNECTIONS, LINE_BYTES, percore, postMessageChunk, postMessageLine, singleThread, throughput, withProgram,
+  type Program,
+} from './load-balancer.js';
 
 const RUNS = 5;
 const WARMUP_LINES = 400_000;
@@ -13,15 +16,25 @@ const BAND = 'mixed';
 
 export const loadBalancerThroughput: Bench = {
   name: 'load-balancer-throughput',
-  run: () => compare({
-    runs: RUNS,
-    ours: throughputOf(percore),
-    baselines: [postMessageLine, postMessageChunk, singleThread].map(throughputOf),
-    figures: [{
-      of: 'rate', metric: 'rate', unit: 'lines/s', better: 'higher', params: { lineBytes: LINE_BYTES, connections: CONNECTIONS, bands: BAND },
-      targets: { 'postMessage a line': { of: 'ratio', atLeast: 3 }, 'postMessage a chunk': { of: 'ratio', atLeast: 1.5 } },
-    }],
-  }),
+  run: () =>
+    compare({
+      runs: RUNS,
+      ours: throughputOf(percore),
+      baselines: [postMessageLine, postMessageChunk, singleThread].map(throughputOf),
+      figures: [
+        {
+          of: 'rate',
+          metric: 'rate',
+          unit: 'lines/s',
+          better: 'higher',
+          params: { lineBytes: LINE_BYTES, connections: CONNECTIONS, bands: BAND },
+          targets: {
+            'postMessage a line': { of: 'ratio', atLeast: 3 },
+            'postMessage a chunk': { of: 'ratio', atLeast: 1.5 },
+          },
+        },
+      ],
+    }),
 };
 
 function throughputOf(program: Program): Contender<'rate'> {

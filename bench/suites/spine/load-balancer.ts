@@ -29,17 +29,31 @@ export interface Program {
   readonly hasReport: boolean;
 }
 
-const baseline = (name: string, file: string): Program => ({ name, script: new URL(`../../baselines/load-balancer/${file}.js`, import.meta.url), hasReport: false });
+const baseline = (name: string, file: string): Program => ({
+  name,
+  script: new URL(`../../baselines/load-balancer/${file}.js`, import.meta.url),
+  hasReport: false,
+});
 
-export const percore: Program = { name: 'percore', script: new URL('dist/examples/load-balancer/main.js', rootUrl), hasReport: true };
+export const percore: Program = {
+  name: 'percore',
+  script: new URL('dist/examples/load-balancer/main.js', rootUrl),
+  hasReport: true,
+};
 export const singleThread = baseline('single thread', 'single-thread');
 export const postMessageLine = baseline('postMessage a line', 'post-message-line');
 export const postMessageChunk = baseline('postMessage a chunk', 'post-message-chunk');
 
-/** Starts the program on the two CPUs, lets `use` load it, ends it by SIGTERM, and checks its exit code and its own counts. */
+/**
+ * Starts the program on the two CPUs, lets `use` load it, ends it by SIGTERM, and checks its exit code and its own
+ * counts.
+ */
 export async function withProgram<T>(program: Program, use: (ports: Ports) => Promise<T>): Promise<T> {
   const args = ['--port', '0', '--output-port', '0', ...(program.hasReport ? ['--json'] : [])];
-  const child = spawn('taskset', ['-c', twoCpus().join(','), process.execPath, fileURLToPath(program.script), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(
+    'taskset', ['-c', twoCpus().join(','), process.execPath, fileURLToPath(program.script), ...args],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
   const text = collect(child);
   const ended = once(child, 'close');
   try {
@@ -60,9 +74,15 @@ export async function withProgram<T>(program: Program, use: (ports: Ports) => Pr
   }
 }
 
-/** As fast as the program takes them: lines a second from the first byte sent to the last result read, all results checked. */
+/**
+ * As fast as the program takes them: lines a second from the first byte sent to the last result read, all results
+ * checked.
+ */
 export async function throughput({ input, output }: Ports, lines: number, band: string): Promise<number> {
-  const result = await loadClient('throughput', ['--input', input, '--output', output, '--connections', CONNECTIONS, '--lines', Math.ceil(lines / CONNECTIONS), '--band', band]);
+  const result = await loadClient('throughput', [
+    '--input', input, '--output', output, '--connections', CONNECTIONS, '--lines', Math.ceil(lines / CONNECTIONS),
+    '--band', band,
+  ]);
   return result['linesPerSecond'] as number;
 }
 
@@ -78,30 +98,51 @@ export interface Latency {
 const FIFO_PRIORITY = 10;
 
 /** Urgent lines at a fixed rate beside a flood at a fixed rate, timed from the moment each was due. */
-export async function latency({ input, output }: Ports, load: { floodRate: number; floodBand: number; urgentRate: number; urgentBand: number; seconds: number; warmupSeconds: number }): Promise<Latency> {
+export async function latency(
+  { input, output }: Ports,
+  load: {
+    floodRate: number;
+    floodBand: number;
+    urgentRate: number;
+    urgentBand: number;
+    seconds: number;
+    warmupSeconds: number;
+  },
+): Promise<Latency> {
   const result = await loadClient('latency', [
-    '--input', input, '--output', output, '--flood-connections', CONNECTIONS, '--flood-rate', Math.round(load.floodRate), '--flood-band', load.floodBand,
-    '--urgent-rate', load.urgentRate, '--urgent-band', load.urgentBand, '--seconds', load.seconds, '--warmup-seconds', load.warmupSeconds,
-    '--fifo', FIFO_PRIORITY,
+    '--input', input, '--output', output, '--flood-connections', CONNECTIONS, '--flood-rate',
+    Math.round(load.floodRate), '--flood-band', load.floodBand, '--urgent-rate', load.urgentRate, '--urgent-band',
+    load.urgentBand, '--seconds', load.seconds, '--warmup-seconds', load.warmupSeconds, '--fifo', FIFO_PRIORITY,
   ]);
   return result as unknown as Latency;
 }
 
-async function loadClient(mode: 'throughput' | 'latency', args: readonly (string | number)[]): Promise<Record<string, unknown>> {
+async function loadClient(
+  mode: 'throughput' | 'latency',
+  args: readonly (string | number)[],
+): Promise<Record<string, unknown>> {
   const client = await baselineProgram('load_client');
-  const result = await runProgram(client, [mode, ...args, '--line-bytes', LINE_BYTES, '--keys', KEYS, '--cpus', twoCpus().join(',')]);
+  const result = await runProgram(client, [
+    mode, ...args, '--line-bytes', LINE_BYTES, '--keys', KEYS, '--cpus', twoCpus().join(','),
+  ]);
   check(result['verified'] === true, `the load client says that results were wrong: ${JSON.stringify(result)}`);
   return result;
 }
 
-async function waitForPorts(text: { stdout: string; stderr: string }, program: Program, endOf: () => number | string | undefined): Promise<Ports> {
+async function waitForPorts(
+  text: { stdout: string; stderr: string },
+  program: Program,
+  endOf: () => number | string | undefined,
+): Promise<Ports> {
   const deadlineMs = performance.now() + START_MS;
   for (;;) {
     const [, input, output] = /^listening input=127\.0\.0\.1:(\d+) output=127\.0\.0\.1:(\d+)$/m.exec(text.stdout) ?? [];
     if (input !== undefined && output !== undefined) return { input, output };
     const end = endOf();
     if (end !== undefined || performance.now() > deadlineMs) {
-      throw new CheckFailed(`${program.name} ${end === undefined ? `has not said within ${START_MS / 1000} s` : `ended with ${end} before it said`} where it listens: ${text.stderr.trim() || text.stdout.trim()}`);
+      throw new CheckFailed(
+        `${program.name} ${end === undefined ? `has not said within ${START_MS / 1000} s` : `ended with ${end} before it said`} where it listens: ${text.stderr.trim() || text.stdout.trim()}`,
+      );
     }
     await sleep(10);
   }
@@ -109,8 +150,16 @@ async function waitForPorts(text: { stdout: string; stderr: string }, program: P
 
 /** Nothing accepted may be lost: every line is a result, rejected or dropped, and here none is rejected or dropped. */
 function checkReport(report: Record<string, unknown>, name: string): void {
-  const { linesIn, results, rejected, dropped } = report as { linesIn: number; results: number; rejected: Record<string, number>; dropped: number };
+  const { linesIn, results, rejected, dropped } = report as {
+    linesIn: number;
+    results: number;
+    rejected: Record<string, number>;
+    dropped: number;
+  };
   const rejections = Object.values(rejected).reduce((sum, count) => sum + count, 0);
-  check(linesIn === results + rejections + dropped, `${name}: ${linesIn} lines in, but ${results} results, ${rejections} rejected and ${dropped} dropped`);
+  check(
+    linesIn === results + rejections + dropped,
+    `${name}: ${linesIn} lines in, but ${results} results, ${rejections} rejected and ${dropped} dropped`,
+  );
   check(dropped === 0, `${name} dropped ${dropped} lines`);
 }

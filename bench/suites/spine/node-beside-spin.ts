@@ -1,6 +1,7 @@
 /**
- * Row `node-beside-spin`: what Node's own API costs inside a reactor that spins, against a worker that does nothing else. The same
- * code runs on both, in a thread pinned to the same CPU; the HTTP server runs in the main thread, on the other one.
+ * Row `node-beside-spin`: what Node's own API costs inside a reactor that spins, against a worker that does nothing
+ * else. The same code runs on both, in a thread pinned to the same CPU; the HTTP server runs in the main thread, on the
+ * other one.
  */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, stat, writeFileSync } from 'node:fs';
@@ -32,9 +33,17 @@ export const nodeBesideSpin: Bench = {
     const server = createServer((_, response) => response.end('percore')).listen(0, '127.0.0.1');
     server.keepAliveTimeout = 60_000;
     await once(server, 'listening');
-    const work: NodeWork = { file, fileBytes: FILE_BYTES, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, body: 'percore', rounds: ROUNDS };
+    const work: NodeWork = {
+      file,
+      fileBytes: FILE_BYTES,
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+      body: 'percore',
+      rounds: ROUNDS,
+    };
     try {
-      return await compare({ runs: RUNS, ours: spinningReactor(work), baselines: [emptyWorker(work)], figures: WHATS.map(figureOf) });
+      return await compare({
+        runs: RUNS, ours: spinningReactor(work), baselines: [emptyWorker(work)], figures: WHATS.map(figureOf),
+      });
     } finally {
       server.close();
       server.closeAllConnections();
@@ -43,13 +52,25 @@ export const nodeBesideSpin: Bench = {
   },
 };
 
-const figureOf = (what: What): Figure<What> => ({ of: what, metric: 'p50', unit: 'us', better: 'lower', params: { what }, targets: { 'empty worker': { of: 'ratio', atMost: 1.6 } } });
+const figureOf = (what: What): Figure<What> => ({
+  of: what,
+  metric: 'p50',
+  unit: 'us',
+  better: 'lower',
+  params: { what },
+  targets: { 'empty worker': { of: 'ratio', atMost: 1.6 } },
+});
 
 function spinningReactor(work: NodeWork): Contender<What> {
   return {
     name: 'percore, spin',
     async run() {
-      await using runtime = await createRuntime<NodeWorkServices>({ entry: new URL('./node-work-reactor.js', import.meta.url), reactors: 1, pin: [twoCpus()[1]], idle: { strategy: 'spin' } });
+      await using runtime = await createRuntime<NodeWorkServices>({
+        entry: new URL('./node-work-reactor.js', import.meta.url),
+        reactors: 1,
+        pin: [twoCpus()[1]],
+        idle: { strategy: 'spin' },
+      });
       const result = await runtime.call('work', work);
       check(runtime.status().reactors[0].parks === 0, 'the reactor parked, so it did not spin');
       return checked(result);

@@ -1,4 +1,7 @@
-/** The work of `node-beside-spin`, the same in a reactor and in a worker: each call by itself, timed from call to result. */
+/**
+ * The work of `node-beside-spin`, the same in a reactor and in a worker: each call by itself, timed from call to
+ * result.
+ */
 import { readFile } from 'node:fs';
 import { percentile } from '../../harness.js';
 
@@ -22,7 +25,10 @@ export async function doNodeWork(work: NodeWork): Promise<NodeWorkResult> {
   let wrong = 0;
   const once: Record<What, () => Promise<boolean>> = {
     'setImmediate': () => new Promise((resolve) => setImmediate(resolve, true)),
-    'fs.readFile': () => new Promise((resolve) => readFile(work.file, (error, bytes) => resolve(error === null && bytes.length === work.fileBytes))),
+    'fs.readFile': () =>
+      new Promise((resolve) =>
+        readFile(work.file, (error, bytes) => resolve(error === null && bytes.length === work.fileBytes)),
+      ),
     'fetch': async () => (await (await fetch(work.url)).text()) === work.body,
   };
   const p50Us = {} as Record<What, number>;

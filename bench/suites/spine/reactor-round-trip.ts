@@ -1,4 +1,6 @@
-/** Row `reactor-round-trip`: two spinning reactors against two workers with postMessage and two spinning C++ threads. */
+/**
+ * Row `reactor-round-trip`: two spinning reactors against two workers with postMessage and two spinning C++ threads.
+ */
 import { compare, type Bench } from '../../harness.js';
 import { plainThreads, postMessage, reactors, type Plan } from './round-trip.js';
 

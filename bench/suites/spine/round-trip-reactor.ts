@@ -1,7 +1,7 @@
 /**
- * Both reactors of a round trip: reactor 0 asks, reactor 1 answers, in the same band. So that the figure is one of a reactor in
- * use and not of an empty one, each has a task and an open lane in every band, a timer that ticks, a socket that listens, and
- * makes a promise a round.
+ * Both reactors of a round trip: reactor 0 asks, reactor 1 answers, in the same band. So that the figure is one of a
+ * reactor in use and not of an empty one, each has a task and an open lane in every band, a timer that ticks, a socket
+ * that listens, and makes a promise a round.
  */
 import type { Address, ByteRecord, Reactor } from 'percore';
 import { RoundTripClock } from './round-trip-clock.js';

@@ -1,10 +1,11 @@
 /**
- * A message to the other core and back, five ways: between two reactors, spinning or parked; between two workers by postMessage;
- * between two C++ threads over rings like ours; between two C threads that wake each other by eventfds.
+ * A message to the other core and back, five ways: between two reactors, spinning or parked; between two workers by
+ * postMessage; between two C++ threads over rings like ours; between two C threads that wake each other by eventfds.
  *
- * All sides are pinned to the same two CPUs and check every answer. JavaScript reads the clock once a round and takes the
- * difference to the round before, so that a round lasts from answer to answer; the C programs read it twice (20 ns of their figure).
- * Every run starts its threads anew, so that the spread contains what the compilers of two fresh isolates happened to do.
+ * All sides are pinned to the same two CPUs and check every answer. JavaScript reads the clock once a round and takes
+ * the difference to the round before, so that a round lasts from answer to answer; the C programs read it twice (20 ns
+ * of their figure). Every run starts its threads anew, so that the spread contains what the compilers of two fresh
+ * isolates happened to do.
  */
 import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
@@ -33,15 +34,29 @@ export function reactors(strategy: 'spin' | 'park', plan: Plan): Contender<Figur
   return {
     name: `percore, ${strategy}`,
     async run() {
-      await using runtime = await createRuntime<RoundTripServices>({ entry: new URL('./round-trip-reactor.js', import.meta.url), reactors: 2, pin: twoCpus(), idle: { strategy } });
+      await using runtime = await createRuntime<RoundTripServices>({
+        entry: new URL('./round-trip-reactor.js', import.meta.url),
+        reactors: 2,
+        pin: twoCpus(),
+        idle: { strategy },
+      });
       const result = await runtime.call('measure', plan, { reactor: 0 });
       const { reactors: sides } = runtime.status();
-      check(sides.every(({ refusals }) => refusals.length === 0), `a reactor was not granted what it asked: ${sides.flatMap(({ refusals }) => refusals).join('; ')}`);
-      check(sides.every(({ dropped, stepErrors }) => dropped === 0 && stepErrors === 0), 'a message was dropped, or a step threw');
+      check(
+        sides.every(({ refusals }) => refusals.length === 0),
+        `a reactor was not granted what it asked: ${sides.flatMap(({ refusals }) => refusals).join('; ')}`,
+      );
+      check(
+        sides.every(({ dropped, stepErrors }) => dropped === 0 && stepErrors === 0),
+        'a message was dropped, or a step threw',
+      );
       check(result.ticks > 0, 'the live timer did not tick');
       // The figure of a parked reactor is one of parking: at least every second round must have slept.
       const parks = Math.min(...sides.map((side) => side.parks));
-      check(strategy === 'spin' ? parks === 0 : parks > result.rounds / 2, `${parks} parks in ${result.rounds} rounds with strategy ${strategy}`);
+      check(
+        strategy === 'spin' ? parks === 0 : parks > result.rounds / 2,
+        `${parks} parks in ${result.rounds} rounds with strategy ${strategy}`,
+      );
       return inMicroseconds(result);
     },
   };
@@ -69,7 +84,9 @@ export function plainThreads(name: 'C++ seq_cst' | 'C eventfd', rounds: number):
     name,
     async run() {
       const program = await baselineProgram(name === 'C eventfd' ? 'eventfd_round_trip' : 'ring_round_trip');
-      const result = (await runProgram(program, [...twoCpus(), rounds, Math.ceil(rounds / 10)])) as unknown as RoundTrips & { verified: boolean };
+      const result = (await runProgram(program, [
+        ...twoCpus(), rounds, Math.ceil(rounds / 10),
+      ])) as unknown as RoundTrips & { verified: boolean };
       check(result.verified, `${name} says that a result was wrong`);
       return inMicroseconds({ ...result, wrong: 0 });
     },

@@ -1,11 +1,12 @@
 /**
- * Row `urgent-latency`: how long 1,000 urgent lines a second take in band 6 while band 1 floods at one and a half times what the
- * program can do; against the same program and the same offered rates with everything in one band. What it can do is measured
- * just before, in the same process of the program; ours and the baseline of one run get the same flood.
+ * Row `urgent-latency`: how long 1,000 urgent lines a second take in band 6 while band 1 floods at one and a half times
+ * what the program can do; against the same program and the same offered rates with everything in one band. What it can
+ * do is measured just before, in the same process of the program; ours and the baseline of one run get the same flood.
  *
- * The time runs from the moment a line was due, whatever the sender was doing. On two CPUs that reactors fill, an ordinary thread of
- * the client is late by up to 4 ms before it has sent anything, which would be most of the figure; so its urgent sender and its reader
- * ask for SCHED_FIFO, as if they were on another machine. A note says whether they got it.
+ * The time runs from the moment a line was due, whatever the sender was doing. On two CPUs that reactors fill, an
+ * ordinary thread of the client is late by up to 4 ms before it has sent anything, which would be most of the figure;
+ * so its urgent sender and its reader ask for SCHED_FIFO, as if they were on another machine. A note says whether they
+ * got it.
  */
 import { compare, type Bench, type Contender } from '../../harness.js';
 import { latency, percore, throughput, withProgram } from './load-balancer.js';
@@ -35,7 +36,10 @@ export const urgentLatency: Bench = {
         await throughput(ports, WARMUP_LINES, String(FLOOD_BAND));
         const capacity = await throughput(ports, CAPACITY_LINES, String(FLOOD_BAND));
         if (isFirst) floodRate = capacity * OVERLOAD;
-        const { p50Us, p99Us, fifoGranted, urgentSendLateP99Us } = await latency(ports, { floodRate, floodBand: FLOOD_BAND, urgentRate: URGENT_RATE, urgentBand, seconds: SECONDS, warmupSeconds: WARMUP_SECONDS });
+        const { p50Us, p99Us, fifoGranted, urgentSendLateP99Us } = await latency(ports, {
+          floodRate, floodBand: FLOOD_BAND, urgentRate: URGENT_RATE, urgentBand, seconds: SECONDS,
+          warmupSeconds: WARMUP_SECONDS,
+        });
         isFifoGranted &&= fifoGranted;
         sendLateUs = Math.max(sendLateUs, urgentSendLateP99Us);
         return { p50: p50Us, p99: p99Us };
@@ -47,10 +51,18 @@ export const urgentLatency: Bench = {
       ours: contender('percore', URGENT_BAND, true),
       baselines: [contender('one band', FLOOD_BAND, false)],
       figures: [
-        { of: 'p99', metric: 'p99', unit: 'us', better: 'lower', params, targets: { 'one band': { of: 'ratio', atMost: 0.1 } } },
+        {
+          of: 'p99',
+          metric: 'p99',
+          unit: 'us',
+          better: 'lower',
+          params,
+          targets: { 'one band': { of: 'ratio', atMost: 0.1 } },
+        },
         { of: 'p50', metric: 'p50', unit: 'us', better: 'lower', params },
       ],
-      note: () => `SCHED_FIFO ${isFifoGranted ? 'was granted to' : 'was refused to some of'} the client's urgent senders and readers; it sent at most ${Math.round(sendLateUs)} us late (p99)`,
+      note: () =>
+        `SCHED_FIFO ${isFifoGranted ? 'was granted to' : 'was refused to some of'} the client's urgent senders and readers; it sent at most ${Math.round(sendLateUs)} us late (p99)`,
     });
   },
 };

@@ -1,7 +1,7 @@
 /**
- * `cost-growth-process.js LIVE`: nanoseconds to create a timer and to cancel one, while so many others are live, the drain into the native
- * wheel included. `newNs`: those that are cancelled are the ones that were just created. `randomNs`: any of the live ones, so that each
- * lies somewhere else in memory.
+ * `cost-growth-process.js LIVE`: nanoseconds to create a timer and to cancel one, while so many others are live, the
+ * drain into the native wheel included. `newNs`: those that are cancelled are the ones that were just created.
+ * `randomNs`: any of the live ones, so that each lies somewhere else in memory.
  */
 import { create } from 'percore/timers';
 import { check } from '../../harness.js';

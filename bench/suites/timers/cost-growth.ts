@@ -1,7 +1,8 @@
 /**
- * Row `cost-growth`: what it costs to create and to cancel a timer with 10^5 and with 10^7 others live, against the same with 10^3 live. Beside
- * it a C program that reads and writes at random over as many bytes: what the memory alone does to such a size. Each run is a process of
- * its own, pinned. `cancelled` says which timers: those that were just created, or any of the live ones.
+ * Row `cost-growth`: what it costs to create and to cancel a timer with 10^5 and with 10^7 others live, against the
+ * same with 10^3 live. Beside it a C program that reads and writes at random over as many bytes: what the memory alone
+ * does to such a size. Each run is a process of its own, pinned. `cancelled` says which timers: those that were just
+ * created, or any of the live ones.
  */
 import { fileURLToPath } from 'node:url';
 import { compare, type Bench, type Contender, type Figure } from '../../harness.js';
@@ -21,7 +22,14 @@ export const costGrowth: Bench = {
     const findings = [];
     for (const { live, atMost } of CASES) {
       let bytes = 0;
-      const figure = (of: Figures, cancelled: string): Figure<Figures> => ({ of, metric: 'time', unit: 'ns', better: 'lower', params: { live, cancelled }, targets: { '10^3 live': { of: 'ratio', atMost } } });
+      const figure = (of: Figures, cancelled: string): Figure<Figures> => ({
+        of,
+        metric: 'time',
+        unit: 'ns',
+        better: 'lower',
+        params: { live, cancelled },
+        targets: { '10^3 live': { of: 'ratio', atMost } },
+      });
       const ours: Contender<Figures> = {
         name: 'percore',
         async run() {
@@ -30,20 +38,29 @@ export const costGrowth: Bench = {
           return report;
         },
       };
-      findings.push(...await compare({
-        runs: RUNS,
-        ours,
-        baselines: [{ name: '10^3 live', run: () => pairs(1e3) }, memory('C random access', () => bytes, 'chained'), memory('C random access, independent', () => bytes, 'independent')],
-        figures: [figure('newNs', 'new'), figure('randomNs', 'random')],
-        note: () => `${Math.round(bytes / 1e6)} MB; one access of the C program is one address, a pair of ours that cancels at random touches about eight`,
-      }));
+      findings.push(
+        ...(await compare({
+          runs: RUNS,
+          ours,
+          baselines: [
+            { name: '10^3 live', run: () => pairs(1e3) },
+            memory('C random access', () => bytes, 'chained'),
+            memory('C random access, independent', () => bytes, 'independent'),
+          ],
+          figures: [figure('newNs', 'new'), figure('randomNs', 'random')],
+          note: () =>
+            `${Math.round(bytes / 1e6)} MB; one access of the C program is one address, a pair of ours that cancels at random touches about eight`,
+        })),
+      );
     }
     return findings;
   },
 };
 
 async function pairs(live: number): Promise<CostGrowthReport> {
-  return (await runProgram('taskset', ['-c', twoCpus()[1], process.execPath, fileURLToPath(new URL('./cost-growth-process.js', import.meta.url)), live])) as unknown as CostGrowthReport;
+  return (await runProgram('taskset', [
+    '-c', twoCpus()[1], process.execPath, fileURLToPath(new URL('./cost-growth-process.js', import.meta.url)), live,
+  ])) as unknown as CostGrowthReport;
 }
 
 /** `bytes` is known when ours has run. */
@@ -51,7 +68,9 @@ function memory(name: string, bytes: () => number, how: 'chained' | 'independent
   return {
     name,
     async run() {
-      const report = (await runProgram(await baselineProgram('random_access'), [twoCpus()[1], bytes(), ACCESSES, how])) as { accessNs: number };
+      const report = (await runProgram(await baselineProgram('random_access'), [
+        twoCpus()[1], bytes(), ACCESSES, how,
+      ])) as { accessNs: number };
       return { newNs: report.accessNs, randomNs: report.accessNs };
     },
   };

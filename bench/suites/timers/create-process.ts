@@ -1,7 +1,7 @@
 /**
- * `create-process.js after|at|setTimeout 'as created'|shuffled`: creates and cancels timers while a million others are live, and prints how many a
- * second. Cancelled are those that were created, after the wheel has taken them, in this order or in a random one. `after` reads the clock
- * for each timer; with `at`, one reading serves a batch.
+ * `create-process.js after|at|setTimeout 'as created'|shuffled`: creates and cancels timers while a million others are
+ * live, and prints how many a second. Cancelled are those that were created, after the wheel has taken them, in this
+ * order or in a random one. `after` reads the clock for each timer; with `at`, one reading serves a batch.
  */
 import { create } from 'percore/timers';
 import { check } from '../../harness.js';
@@ -112,5 +112,8 @@ for (let round = -WARMUP_ROUNDS; round < ROUNDS; round++) {
 }
 side.verify();
 check(fired === 0, `${fired} timers fired that were due in a minute`);
-const report: CreateReport = { createRate: BATCH * ROUNDS / createMs * 1000, cancelRate: BATCH * ROUNDS / cancelMs * 1000 };
+const report: CreateReport = {
+  createRate: ((BATCH * ROUNDS) / createMs) * 1000,
+  cancelRate: ((BATCH * ROUNDS) / cancelMs) * 1000,
+};
 process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -1,9 +1,9 @@
 /**
- * Rows `create` and `cancel`: timers a second with a million others live at mixed delays, against setTimeout and clearTimeout. The drain
- * into the native wheel is part of both; cancelled are only timers that the wheel has, in the order they were created in and in a random
- * one, where the memory's latency is most of it for both sides. `call` says by which method: `after` counts from its own reading of the
- * clock, a third of its time; `at` is given a deadline. Each run is a process of its own, pinned, since what one side leaves to
- * the collector would be paid by the other.
+ * Rows `create` and `cancel`: timers a second with a million others live at mixed delays, against setTimeout and
+ * clearTimeout. The drain into the native wheel is part of both; cancelled are only timers that the wheel has, in the
+ * order they were created in and in a random one, where the memory's latency is most of it for both sides. `call` says
+ * by which method: `after` counts from its own reading of the clock, a third of its time; `at` is given a deadline.
+ * Each run is a process of its own, pinned, since what one side leaves to the collector would be paid by the other.
  */
 import { fileURLToPath } from 'node:url';
 import { compare, type Bench, type Contender, type Figure } from '../../harness.js';
@@ -19,15 +19,32 @@ type Order = 'as created' | 'shuffled';
 type Call = 'after' | 'at';
 
 const rate = { metric: 'rate', unit: 'timers/s', better: 'higher' } as const;
-const created = (call: Call): Figure<Figures> => ({ ...rate, of: 'createRate', params: { live: LIVE, call }, targets: { setTimeout: { of: 'ratio', atLeast: 20 } } });
-const cancelled = (order: Order): Figure<Figures> => ({ ...rate, of: 'cancelRate', params: { live: LIVE, order }, targets: { clearTimeout: { of: 'ratio', atLeast: 8 } } });
+const created = (call: Call): Figure<Figures> => ({
+  ...rate,
+  of: 'createRate',
+  params: { live: LIVE, call },
+  targets: { setTimeout: { of: 'ratio', atLeast: 20 } },
+});
+const cancelled = (order: Order): Figure<Figures> => ({
+  ...rate,
+  of: 'cancelRate',
+  params: { live: LIVE, order },
+  targets: { clearTimeout: { of: 'ratio', atLeast: 8 } },
+});
 
 export const createRow: Bench = {
   name: 'create',
   async run() {
     const findings = [];
     for (const call of ['after', 'at'] as const) {
-      findings.push(...await compare({ runs: RUNS, ours: contender('percore', 'as created', call), baselines: [contender('setTimeout', 'as created')], figures: [created(call)] }));
+      findings.push(
+        ...(await compare({
+          runs: RUNS,
+          ours: contender('percore', 'as created', call),
+          baselines: [contender('setTimeout', 'as created')],
+          figures: [created(call)],
+        })),
+      );
     }
     return findings;
   },
@@ -38,15 +55,28 @@ export const cancelRow: Bench = {
   async run() {
     const findings = [];
     for (const order of ['as created', 'shuffled'] as const) {
-      findings.push(...await compare({ runs: RUNS, ours: contender('percore', order, 'after'), baselines: [contender('clearTimeout', order)], figures: [cancelled(order)] }));
+      findings.push(
+        ...(await compare({
+          runs: RUNS,
+          ours: contender('percore', order, 'after'),
+          baselines: [contender('clearTimeout', order)],
+          figures: [cancelled(order)],
+        })),
+      );
     }
     return findings;
   },
 };
 
-function contender(name: 'percore' | 'setTimeout' | 'clearTimeout', order: Order, call: Call | 'setTimeout' = 'setTimeout'): Contender<Figures> {
+function contender(
+  name: 'percore' | 'setTimeout' | 'clearTimeout', order: Order, call: Call | 'setTimeout' = 'setTimeout',
+): Contender<Figures> {
   return {
     name,
-    run: async () => (await runProgram('taskset', ['-c', twoCpus()[1], process.execPath, fileURLToPath(new URL('./create-process.js', import.meta.url)), call, order])) as unknown as CreateReport,
+    run: async () =>
+      (await runProgram('taskset', [
+        '-c', twoCpus()[1], process.execPath, fileURLToPath(new URL('./create-process.js', import.meta.url)), call,
+        order,
+      ])) as unknown as CreateReport,
   };
 }

@@ -1,4 +1,7 @@
-/** Mixed delays, the same for everybody: whole milliseconds, since setTimeout knows no others, and none that falls due while it is measured. */
+/**
+ * Mixed delays, the same for everybody: whole milliseconds, since setTimeout knows no others, and none that falls due
+ * while it is measured.
+ */
 
 /** A generator of whole numbers below a bound: the same ones in each process (Park and Miller's, 1988). */
 export function randomNumbers(seed = 1): (bound: number) => number {

@@ -1,6 +1,7 @@
 /**
- * Row `drift`: by how much tick 100,000 of a 1 kHz timer is off the deadline of its number, counted from the first; against setInterval,
- * which counts each interval from the last tick. Both run at once, on a CPU each, since they take a hundred seconds.
+ * Row `drift`: by how much tick 100,000 of a 1 kHz timer is off the deadline of its number, counted from the first;
+ * against setInterval, which counts each interval from the last tick. Both run at once, on a CPU each, since they take
+ * a hundred seconds.
  */
 import { check, compare, type Bench, type Contender } from '../../harness.js';
 import { twoCpus } from '../../cpus.js';
@@ -17,17 +18,34 @@ export const drift: Bench = {
     const [first, second] = twoCpus();
     let started: Promise<[number, number]> | undefined;
     const measure = async (wish: Pick<LatenessWish, 'timer' | 'backend'>, cpu: number): Promise<number> => {
-      const report = await measureTimer({ ...wish, cpu, intervalNs: INTERVAL_NS, ticks: TICKS, warmupTicks: 100 }, 'other', 170_000);
+      const report = await measureTimer(
+        { ...wish, cpu, intervalNs: INTERVAL_NS, ticks: TICKS, warmupTicks: 100 }, 'other', 170_000,
+      );
       check(Number.isFinite(report.driftNs), 'no drift was told');
       return Math.abs(report.driftNs) / 1e6;
     };
-    const both = (): Promise<[number, number]> => (started ??= Promise.all([measure({ timer: 'rate-timer', backend: 'timerfd' }, second), measure({ timer: 'setInterval' }, first)]));
-    const contender = (name: string, at: 0 | 1): Contender<Figures> => ({ name, run: async () => ({ driftMs: (await both())[at] }) });
+    const both = (): Promise<[number, number]> =>
+      (started ??= Promise.all([
+        measure({ timer: 'rate-timer', backend: 'timerfd' }, second), measure({ timer: 'setInterval' }, first),
+      ]));
+    const contender = (name: string, at: 0 | 1): Contender<Figures> => ({
+      name,
+      run: async () => ({ driftMs: (await both())[at] }),
+    });
     return compare<Figures>({
       runs: 1,
       ours: contender('rate timer', 0),
       baselines: [contender('setInterval', 1)],
-      figures: [{ of: 'driftMs', metric: 'drift', unit: 'ms', better: 'lower', params: { rateHz: 1000, ticks: TICKS }, targets: { setInterval: { of: 'value', atMost: INTERVAL_NS / 1e6 } } }],
+      figures: [
+        {
+          of: 'driftMs',
+          metric: 'drift',
+          unit: 'ms',
+          better: 'lower',
+          params: { rateHz: 1000, ticks: TICKS },
+          targets: { setInterval: { of: 'value', atMost: INTERVAL_NS / 1e6 } },
+        },
+      ],
       note: () => 'of ours it is the lateness of the last tick: deadlines are counted from the first',
     });
   },

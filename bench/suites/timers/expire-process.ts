@@ -1,4 +1,7 @@
-/** `expire-process.js`: setTimeout, a million due within one millisecond. Prints milliseconds from the first that was due until all had run. */
+/**
+ * `expire-process.js`: setTimeout, a million due within one millisecond. Prints milliseconds from the first that was
+ * due until all had run.
+ */
 import { randomNumbers } from './delays.js';
 
 const COUNT = 1_000_000;
@@ -19,7 +22,13 @@ const run = (): void => {
     firstMs = performance.now();
     watch();
   }
-  if (ran === COUNT) setImmediate(() => process.stdout.write(`${JSON.stringify({ totalMs: performance.now() - firstMs, turnMaxUs: longestMs * 1000, ran })}\n`));
+  if (ran === COUNT) {
+    setImmediate(() =>
+      process.stdout.write(
+        `${JSON.stringify({ totalMs: performance.now() - firstMs, turnMaxUs: longestMs * 1000, ran })}\n`,
+      ),
+    );
+  }
 };
 const startMs = performance.now();
 // Two delays stand for one millisecond of deadlines; those made later have less of it left.

@@ -1,6 +1,7 @@
 /**
- * A reactor in which many timers fall due within one millisecond, each running a task. All share one callback, as in the process with
- * setTimeout; so which timer it was is known by its deadline alone: each must be there once, in order, and none early.
+ * A reactor in which many timers fall due within one millisecond, each running a task. All share one callback, as in
+ * the process with setTimeout; so which timer it was is known by its deadline alone: each must be there once, in order,
+ * and none early.
  */
 import type { Reactor } from 'percore';
 import { randomNumbers } from './delays.js';
@@ -41,7 +42,10 @@ export default function start(reactor: Reactor<ExpireServices>): void {
       const sorted = turnsNs.subarray(0, turns).sort();
       const percentileUs = (percent: number): number => sorted[Math.ceil(turns * percent / 100) - 1] / 1000;
       wrong += left.reduce((sum, timers) => sum + timers, 0);
-      resolve({ totalMs, turns, turnP99Us: percentileUs(99), turnP999Us: percentileUs(99.9), turnMaxUs: percentileUs(100), mostInTurn, wrong });
+      resolve({
+        totalMs, turns, turnP99Us: percentileUs(99), turnP999Us: percentileUs(99.9), turnMaxUs: percentileUs(100),
+        mostInTurn, wrong,
+      });
     };
     const run = (tick: { expectedNs: number; actualNs: number }): void => {
       if (turnStartNs === 0) {

@@ -1,7 +1,8 @@
 /**
- * Row `expire`: a million timers due within one millisecond, in an order that has nothing to do with that of their making, each running a
- * task: how long until all have run, over how many turns, and whether a turn keeps to its budget. The baseline runs them all in one go, in
- * the order they were made in; its turn is how long the loop served nobody else.
+ * Row `expire`: a million timers due within one millisecond, in an order that has nothing to do with that of their
+ * making, each running a task: how long until all have run, over how many turns, and whether a turn keeps to its
+ * budget. The baseline runs them all in one go, in the order they were made in; its turn is how long the loop served
+ * nobody else.
  */
 import { fileURLToPath } from 'node:url';
 import { createRuntime } from 'percore';
@@ -19,7 +20,14 @@ type Figures = 'totalMs' | 'turnP99Us' | 'turnMaxUs';
 const params = { timers: COUNT };
 const us = { unit: 'us', better: 'lower', params, targets: { setTimeout: { of: 'value', atMost: TURN_US } } } as const;
 const figures: Figure<Figures>[] = [
-  { of: 'totalMs', metric: 'time', unit: 'ms', better: 'lower', params, targets: { setTimeout: { of: 'value', atMost: 250 } } },
+  {
+    of: 'totalMs',
+    metric: 'time',
+    unit: 'ms',
+    better: 'lower',
+    params,
+    targets: { setTimeout: { of: 'value', atMost: 250 } },
+  },
   { ...us, of: 'turnP99Us', metric: 'turn-p99' },
   { ...us, of: 'turnMaxUs', metric: 'turn-max' },
 ];
@@ -31,22 +39,36 @@ export const expire: Bench = {
     const ours: Contender<Figures> = {
       name: 'percore',
       async run() {
-        await using runtime = await createRuntime<ExpireServices>({ entry: new URL('./expire-reactor.js', import.meta.url), reactors: 1, pin: [twoCpus()[1]] });
+        await using runtime = await createRuntime<ExpireServices>({
+          entry: new URL('./expire-reactor.js', import.meta.url),
+          reactors: 1,
+          pin: [twoCpus()[1]],
+        });
         const result: ExpireResult = await runtime.call('expire', COUNT, { reactor: 0, timeoutMs: 60_000 });
         check(result.wrong === 0, `${result.wrong} timers ran early, twice, never or out of order`);
         check(result.turns >= COUNT / 1024, `${result.turns} turns`);
-        notes.push(`${result.turns} turns of at most ${result.mostInTurn} timers, p99.9 ${result.turnP999Us.toFixed(0)} us`);
+        notes.push(
+          `${result.turns} turns of at most ${result.mostInTurn} timers, p99.9 ${result.turnP999Us.toFixed(0)} us`,
+        );
         return result;
       },
     };
-    return compare({ runs: RUNS, ours, baselines: [setTimeouts], figures, note: () => `first run: ${notes[0]}; the longest turn has what else ran on the CPU and the collector in it` });
+    return compare({
+      runs: RUNS,
+      ours,
+      baselines: [setTimeouts],
+      figures,
+      note: () => `first run: ${notes[0]}; the longest turn has what else ran on the CPU and the collector in it`,
+    });
   },
 };
 
 const setTimeouts: Contender<Figures> = {
   name: 'setTimeout',
   async run() {
-    const report = (await runProgram('taskset', ['-c', twoCpus()[1], process.execPath, fileURLToPath(new URL('./expire-process.js', import.meta.url))])) as { totalMs: number; turnMaxUs: number; ran: number };
+    const report = (await runProgram('taskset', [
+      '-c', twoCpus()[1], process.execPath, fileURLToPath(new URL('./expire-process.js', import.meta.url)),
+    ])) as { totalMs: number; turnMaxUs: number; ran: number };
     check(report.ran === COUNT, `${report.ran} of ${COUNT} ran`);
     return { totalMs: report.totalMs, turnP99Us: report.turnMaxUs, turnMaxUs: report.turnMaxUs };
   },

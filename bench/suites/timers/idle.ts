@@ -1,6 +1,6 @@
 /**
- * Row `idle`: how often a reactor wakes that has a million timers an hour away and nothing else: the kernel's count of its context switches,
- * or its own of turns, whichever is larger. Beside it a worker that only exists.
+ * Row `idle`: how often a reactor wakes that has a million timers an hour away and nothing else: the kernel's count of
+ * its context switches, or its own of turns, whichever is larger. Beside it a worker that only exists.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import { once } from 'node:events';
@@ -19,18 +19,31 @@ type Figures = 'wakeupsPerSecond';
 
 export const idle: Bench = {
   name: 'idle',
-  run: () => compare({
-    runs: RUNS,
-    ours,
-    baselines: [emptyWorker],
-    figures: [{ of: 'wakeupsPerSecond', metric: 'rate', unit: '1/s', better: 'lower', params: { timers: TIMERS, seconds: IDLE_MS / 1000 }, targets: { 'empty worker': { of: 'value', atMost: 1 } } }],
-  }),
+  run: () =>
+    compare({
+      runs: RUNS,
+      ours,
+      baselines: [emptyWorker],
+      figures: [
+        {
+          of: 'wakeupsPerSecond',
+          metric: 'rate',
+          unit: '1/s',
+          better: 'lower',
+          params: { timers: TIMERS, seconds: IDLE_MS / 1000 },
+          targets: { 'empty worker': { of: 'value', atMost: 1 } },
+        },
+      ],
+    }),
 };
 
 const ours: Contender<Figures> = {
   name: 'percore',
   async run() {
-    await using runtime = await createRuntime<IdleTimersServices>({ entry: new URL('./idle-reactor.js', import.meta.url), reactors: 1 });
+    await using runtime = await createRuntime<IdleTimersServices>({
+      entry: new URL('./idle-reactor.js', import.meta.url),
+      reactors: 1,
+    });
     check(await runtime.call('arm', TIMERS, { reactor: 0, timeoutMs: 60_000 }) === TIMERS, 'not all timers were armed');
     await sleep(SETTLE_MS);
     const before = runtime.status().reactors[0];
@@ -47,7 +60,10 @@ const emptyWorker: Contender<Figures> = {
   name: 'empty worker',
   async run() {
     const before = new Set(threads());
-    const worker = new Worker("require('node:worker_threads').parentPort.on('message', (word) => require('node:worker_threads').parentPort.postMessage(word))", { eval: true });
+    const worker = new Worker(
+      "require('node:worker_threads').parentPort.on('message', (word) => require('node:worker_threads').parentPort.postMessage(word))",
+      { eval: true },
+    );
     worker.postMessage('ready');
     await once(worker, 'message');
     const thread = threads().find((id) => !before.has(id))!;
@@ -65,5 +81,8 @@ const threads = (): number[] => readdirSync('/proc/self/task').map(Number);
 /** Voluntary and involuntary: each is a thread that went to sleep or was put aside, so it had been running. */
 function switchesOf(thread: number): number {
   const status = readFileSync(`/proc/self/task/${thread}/status`, 'utf8');
-  return [...status.matchAll(/^(?:non)?voluntary_ctxt_switches:\s*(\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
+  return [...status.matchAll(/^(?:non)?voluntary_ctxt_switches:\s*(\d+)$/gm)].reduce(
+    (sum, [, count]) => sum + Number(count),
+    0,
+  );
 }

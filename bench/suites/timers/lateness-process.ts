@@ -1,6 +1,7 @@
 /**
- * `lateness-process.js JSON`: one timer at one rate in a thread pinned to one CPU, in a process of its own, and what came of it, as
- * JSON. Percore's timers run in a parked reactor, Node's in a worker. The scheduling policy is that of the process: `chrt` starts it.
+ * `lateness-process.js JSON`: one timer at one rate in a thread pinned to one CPU, in a process of its own, and what
+ * came of it, as JSON. Percore's timers run in a parked reactor, Node's in a worker. The scheduling policy is that of
+ * the process: `chrt` starts it.
  */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -40,14 +41,25 @@ export interface LatenessReport extends LatenessSample {
 
 async function ofPercore(wish: LatenessWish): Promise<LatenessSample> {
   // Too many for an answer, and allocated before it starts: growing is no part of a tick.
-  const values: TickValues = { latenessNs: new Float64Array(new SharedArrayBuffer(wish.ticks * 8)), intervalJitterNs: new Float64Array(new SharedArrayBuffer(wish.ticks * 8)) };
-  const runtime: Runtime<LatenessServices> = await createRuntime<LatenessServices>({ entry: new URL('./lateness-reactor.js', import.meta.url), reactors: 1, pin: [wish.cpu], idle: { strategy: 'park' }, data: values });
+  const values: TickValues = {
+    latenessNs: new Float64Array(new SharedArrayBuffer(wish.ticks * 8)),
+    intervalJitterNs: new Float64Array(new SharedArrayBuffer(wish.ticks * 8)),
+  };
+  const runtime: Runtime<LatenessServices> = await createRuntime<LatenessServices>({
+    entry: new URL('./lateness-reactor.js', import.meta.url),
+    reactors: 1,
+    pin: [wish.cpu],
+    idle: { strategy: 'park' },
+    data: values,
+  });
   const summary = await runtime.call('measure', wish);
   await runtime.close();
   return { ...summary, latenessNs: [...values.latenessNs], intervalJitterNs: [...values.intervalJitterNs] };
 }
 
-/** Node's timers: a chain of setTimeout, or setInterval. Neither leaves a tick out, so none is missed: they are late. */
+/**
+ * Node's timers: a chain of setTimeout, or setInterval. Neither leaves a tick out, so none is missed: they are late.
+ */
 function ofNode(wish: LatenessWish): Promise<LatenessSample> {
   pinThisThread(wish.cpu);
   const intervalMs = wish.intervalNs / 1e6;
@@ -78,8 +90,13 @@ function ofNode(wish: LatenessWish): Promise<LatenessSample> {
       clearInterval(interval);
       const { user, system } = process.cpuUsage(cpu);
       resolve({
-        granted: wish.timer, threadId: thisThreadId(), missed: 0, latenessNs, intervalJitterNs,
-        driftNs: (nowMs - startMs - wish.ticks * intervalMs) * 1e6, cpuPercent: (user + system) / 10 / (nowMs - startMs),
+        granted: wish.timer,
+        threadId: thisThreadId(),
+        missed: 0,
+        latenessNs,
+        intervalJitterNs,
+        driftNs: (nowMs - startMs - wish.ticks * intervalMs) * 1e6,
+        cpuPercent: (user + system) / 10 / (nowMs - startMs),
       });
     };
     const interval = wish.timer === 'setInterval' ? setInterval(onTick, intervalMs) : setTimeout(onTick, intervalMs);

@@ -57,7 +57,15 @@ export default function start(reactor: Reactor<LatenessServices>, { latenessNs, 
       const id = reactor.timers.every({ intervalNs, priority: 7 }, onTick);
       stop = () => reactor.timers.cancel(id);
     } else {
-      const timer = createTimer({ intervalNs, backend: wish.backend ?? 'auto', clock: reactor.clock, ...(wish.spinNs === undefined ? {} : { spinNs: wish.spinNs }) }, onTick);
+      const timer = createTimer(
+        {
+          intervalNs,
+          backend: wish.backend ?? 'auto',
+          clock: reactor.clock,
+          ...(wish.spinNs === undefined ? {} : { spinNs: wish.spinNs }),
+        },
+        onTick,
+      );
       granted = timer.status().backend.granted;
       stop = () => timer.close();
     }

@@ -1,7 +1,7 @@
 /**
- * Row `lateness-spin`: how much later than a C loop that spins to the same deadlines a 1 kHz rate timer with the spin backend is, in its
- * callback, on the same core. The loop runs just before and just after, and the mean of both is taken off: what is left is the way
- * from the deadline into JavaScript. `samples` has ours and the loop's as they were.
+ * Row `lateness-spin`: how much later than a C loop that spins to the same deadlines a 1 kHz rate timer with the spin
+ * backend is, in its callback, on the same core. The loop runs just before and just after, and the mean of both is
+ * taken off: what is left is the way from the deadline into JavaScript. `samples` has ours and the loop's as they were.
  */
 import { CheckFailed, type Bench, type Finding } from '../../harness.js';
 import { cSpin, lastCpu, measureTimer, percentilesUs } from './lateness.js';
@@ -9,7 +9,10 @@ import { cSpin, lastCpu, measureTimer, percentilesUs } from './lateness.js';
 const RUNS = 7;
 const INTERVAL_NS = 1e6;
 const TICKS = 2500;
-/** Until V8 has optimized what a tick runs, which it does by how often it ran: before that a tick is half a microsecond later. */
+/**
+ * Until V8 has optimized what a tick runs, which it does by how often it ran: before that a tick is half a microsecond
+ * later.
+ */
 const WARMUP_TICKS = 6000;
 const LOOP_WARMUP_TICKS = 300;
 const LIMITS_US = { p50: 1, p99: 10 } as const;
@@ -22,12 +25,21 @@ export const latenessSpin: Bench = {
     const loop: Record<'p50' | 'p99', number>[] = [];
     for (let run = 0; run < RUNS; run++) {
       const before = await cSpin(cpu, INTERVAL_NS, TICKS, LOOP_WARMUP_TICKS);
-      const report = await measureTimer({ timer: 'rate-timer', backend: 'spin', cpu, intervalNs: INTERVAL_NS, ticks: TICKS, warmupTicks: WARMUP_TICKS }, 'other');
+      const report = await measureTimer(
+        { timer: 'rate-timer', backend: 'spin', cpu, intervalNs: INTERVAL_NS, ticks: TICKS, warmupTicks: WARMUP_TICKS },
+        'other',
+      );
       const after = await cSpin(cpu, INTERVAL_NS, TICKS, LOOP_WARMUP_TICKS);
       ours.push(percentilesUs(report.latenessNs));
       loop.push({ p50: (before.p50 + after.p50) / 2, p99: (before.p99 + after.p99) / 2 });
     }
-    return (['p50', 'p99'] as const).map((metric) => difference(metric, ours.map((one) => one[metric]), loop.map((one) => one[metric])));
+    return (['p50', 'p99'] as const).map((metric) =>
+      difference(
+        metric,
+        ours.map((one) => one[metric]),
+        loop.map((one) => one[metric]),
+      ),
+    );
   },
 };
 

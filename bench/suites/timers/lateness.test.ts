@@ -3,8 +3,13 @@ import { fromHistogram, percentilesUs } from './lateness.js';
 
 describe('percentiles of lateness', () => {
   it('are read from cyclictest\'s histogram, half a microsecond above what it cut off', () => {
-    const bins = [[11, 50], [12, 45], [40, 4], [90, 1]].map(([us, count]) => `${String(us).padStart(6, '0')} ${String(count).padStart(6, '0')}`);
-    const text = ['# /dev/cpu_dma_latency set to 0us', '# Histogram', '000000 000000', ...bins, '# Total: 000000100', '# Max Latencies: 00090', '# Histogram Overflows: 00000', ''].join('\n');
+    const bins = [
+      [11, 50], [12, 45], [40, 4], [90, 1],
+    ].map(([us, count]) => `${String(us).padStart(6, '0')} ${String(count).padStart(6, '0')}`);
+    const text = [
+      '# /dev/cpu_dma_latency set to 0us', '# Histogram', '000000 000000', ...bins, '# Total: 000000100',
+      '# Max Latencies: 00090', '# Histogram Overflows: 00000', '',
+    ].join('\n');
     expect(fromHistogram(text, 100)).toEqual({ p50: 11.5, p95: 12.5, p99: 40.5, p999: 90.5, max: 90 });
     // What lies beyond the histogram is as late as the latest.
     expect(fromHistogram(text.replace('00090\n', '250000\n'), 101)).toMatchObject({ p999: 250_000, max: 250_000 });

@@ -1,4 +1,7 @@
-/** `memory-process.js percore|setTimeout`, with --expose-gc: bytes a timer takes beside its callback, of a million with mixed delays. */
+/**
+ * `memory-process.js percore|setTimeout`, with --expose-gc: bytes a timer takes beside its callback, of a million with
+ * mixed delays.
+ */
 import { create } from 'percore/timers';
 import { check } from '../../harness.js';
 import { mixedDelaysMs } from './delays.js';
@@ -29,7 +32,11 @@ const delaysMs = mixedDelaysMs(COUNT);
 const timers = create();
 // Compiled code and first tables are no timer's own.
 for (let round = 0; round < 3; round++) {
-  const ids = Array.from({ length: 1000 }, (_, i) => (process.argv[2] === 'percore' ? timers.after({ delayNs: delaysMs[i] * 1e6 }, callback) : setTimeout(callback, delaysMs[i])));
+  const ids = Array.from({ length: 1000 }, (_, i) =>
+    process.argv[2] === 'percore'
+      ? timers.after({ delayNs: delaysMs[i] * 1e6 }, callback)
+      : setTimeout(callback, delaysMs[i]),
+  );
   for (const id of ids) {
     if (typeof id === 'number') timers.cancel(id);
     else clearTimeout(id);
@@ -53,5 +60,8 @@ if (process.argv[2] === 'percore') {
 const after = await memory();
 check(process.argv[2] !== 'percore' || timers.count === COUNT, `${timers.count} timers are live`);
 check(fired === 0, `${fired} timers fired that were due in a minute`);
-const report: MemoryReport = { rssBytes: (after.rss - before.rss) / COUNT, heapBytes: (after.heap - before.heap) / COUNT };
+const report: MemoryReport = {
+  rssBytes: (after.rss - before.rss) / COUNT,
+  heapBytes: (after.heap - before.heap) / COUNT,
+};
 process.stdout.write(`${JSON.stringify(report)}\n`, () => process.exit(0));

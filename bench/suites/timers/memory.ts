@@ -1,6 +1,7 @@
 /**
- * Row `memory`: bytes a timer takes beside its callback, of a million; of the process, and of what V8 knows of (the wheel's records are among it).
- * The room for young objects is fixed: it grows and shrinks by more than a tenth of the figure, and is no timer's.
+ * Row `memory`: bytes a timer takes beside its callback, of a million; of the process, and of what V8 knows of (the
+ * wheel's records are among it). The room for young objects is fixed: it grows and shrinks by more than a tenth of the
+ * figure, and is no timer's.
  */
 import { fileURLToPath } from 'node:url';
 import { compare, type Bench, type Contender, type Figure } from '../../harness.js';
@@ -9,16 +10,33 @@ import type { MemoryReport } from './memory-process.js';
 
 const RUNS = 3;
 type Figures = keyof MemoryReport;
-const figure = (of: Figures, counted: string): Figure<Figures> => ({ of, metric: 'memory', unit: 'bytes', better: 'lower', params: { live: 1_000_000, counted }, targets: { setTimeout: { of: 'value', atMost: 48 } } });
+const figure = (of: Figures, counted: string): Figure<Figures> => ({
+  of,
+  metric: 'memory',
+  unit: 'bytes',
+  better: 'lower',
+  params: { live: 1_000_000, counted },
+  targets: { setTimeout: { of: 'value', atMost: 48 } },
+});
 
 export const memory: Bench = {
   name: 'memory',
-  run: () => compare({ runs: RUNS, ours: contender('percore'), baselines: [contender('setTimeout')], figures: [figure('rssBytes', 'resident'), figure('heapBytes', 'heap and external')] }),
+  run: () =>
+    compare({
+      runs: RUNS,
+      ours: contender('percore'),
+      baselines: [contender('setTimeout')],
+      figures: [figure('rssBytes', 'resident'), figure('heapBytes', 'heap and external')],
+    }),
 };
 
 function contender(name: 'percore' | 'setTimeout'): Contender<Figures> {
   return {
     name,
-    run: async () => (await runProgram(process.execPath, ['--expose-gc', '--min-semi-space-size=16', '--max-semi-space-size=16', fileURLToPath(new URL('./memory-process.js', import.meta.url)), name])) as unknown as MemoryReport,
+    run: async () =>
+      (await runProgram(process.execPath, [
+        '--expose-gc', '--min-semi-space-size=16', '--max-semi-space-size=16',
+        fileURLToPath(new URL('./memory-process.js', import.meta.url)), name,
+      ])) as unknown as MemoryReport,
   };
 }

@@ -1,10 +1,11 @@
 /**
- * Row `seed-table`: jitter and CPU at 10 Hz for each backend, in the layout of the first seed's tables, against its figures for
- * standard Linux. Jitter is that seed's: the interval from one tick to the next, less 100 ms, early or late; taken in the callback.
- * CPU is of the whole process, Node's main thread included, in per cent of a core.
+ * Row `seed-table`: jitter and CPU at 10 Hz for each backend, in the layout of the first seed's tables, against its
+ * figures for standard Linux. Jitter is that seed's: the interval from one tick to the next, less 100 ms, early or
+ * late; taken in the callback. CPU is of the whole process, Node's main thread included, in per cent of a core.
  *
- * 1,000 ticks are the seed's own number, and what a p99.9 needs; they take 100 s, so all backends with both policies and cyclictest run
- * at once, on two CPUs. Ten wake-ups a second of each do not disturb the others. PREEMPT_RT is measured where the kernel is one, else "not measured".
+ * 1,000 ticks are the seed's own number, and what a p99.9 needs; they take 100 s, so all backends with both policies
+ * and cyclictest run at once, on two CPUs. Ten wake-ups a second of each do not disturb the others. PREEMPT_RT is
+ * measured where the kernel is one, else "not measured".
  */
 import { existsSync } from 'node:fs';
 import { setTimeout as later } from 'node:timers/promises';
@@ -27,7 +28,9 @@ interface Line extends Percentiles {
   readonly cpu: number;
 }
 const METRICS = ['p50', 'p95', 'p99', 'p999', 'max', 'cpu'] as const;
-const NAMES: Record<(typeof METRICS)[number], string> = { p50: 'p50', p95: 'p95', p99: 'p99', p999: 'p99.9', max: 'max', cpu: 'cpu' };
+const NAMES: Record<(typeof METRICS)[number], string> = {
+  p50: 'p50', p95: 'p95', p99: 'p99', p999: 'p99.9', max: 'max', cpu: 'cpu',
+};
 /** "timerfd (standard) <2ms <5ms <10ms 15-20%"; it gives no more. In microseconds and per cent. */
 const SEED: Partial<Record<(typeof METRICS)[number], number>> = { p50: 2000, p95: 5000, p99: 10_000, cpu: 20 };
 const AT_MOST = 0.1;
@@ -45,12 +48,19 @@ export const seedTable: Bench = {
     const native = async (backend: Exclude<Backend, 'manual'>, policy: Policy): Promise<Entry> => {
       try {
         const cpu = backend === 'timerfd' ? first : second;
-        const report = await apart(() => measureTimer({ timer: 'rate-timer', backend, cpu, intervalNs: INTERVAL_NS, ticks: TICKS, warmupTicks: WARMUP_TICKS }, policy, 170_000));
+        const report = await apart(() =>
+          measureTimer(
+            { timer: 'rate-timer', backend, cpu, intervalNs: INTERVAL_NS, ticks: TICKS, warmupTicks: WARMUP_TICKS },
+            policy, 170_000,
+          ),
+        );
         return { backend, policy, measured: { ...percentilesUs(report.intervalJitterNs), cpu: report.cpuPercent } };
       } catch (error) {
         const { message } = error as Error;
         // A machine without io_uring has no such figure; that is no failure of the check.
-        if (backend === 'io_uring' && message.startsWith('asked for io_uring')) return { backend, policy, measured: `not measured: ${message}` };
+        if (backend === 'io_uring' && message.startsWith('asked for io_uring')) {
+          return { backend, policy, measured: `not measured: ${message}` };
+        }
         throw error;
       }
     };
@@ -59,10 +69,26 @@ export const seedTable: Bench = {
       Promise.all(POLICIES.flatMap((policy) => NATIVE.map((backend) => native(backend, policy)))),
     ]);
     entries.push({ backend: 'manual', policy: 'none', measured: manual() });
-    if (!isPreemptRt) entries.push(...(['timerfd', 'io_uring'] as const).map((backend): Entry => ({ backend, policy: 'fifo', isRt: true, measured: 'not measured: this kernel is not PREEMPT_RT' })));
-    const beside = floors.map((floor, i) => `\ncyclictest (${POLICIES[i]}) at the same time, lateness: p50 ${us(floor.p50)}, p95 ${us(floor.p95)}, p99 ${us(floor.p99)}, p99.9 ${us(floor.p999)}, max ${us(floor.max)}`);
+    if (!isPreemptRt) {
+      entries.push(
+        ...(['timerfd', 'io_uring'] as const).map((backend): Entry => ({
+          backend,
+          policy: 'fifo',
+          isRt: true,
+          measured: 'not measured: this kernel is not PREEMPT_RT',
+        })),
+      );
+    }
+    const beside = floors.map(
+      (floor, i) =>
+        `\ncyclictest (${POLICIES[i]}) at the same time, lateness: p50 ${us(floor.p50)}, p95 ${us(floor.p95)}, p99 ${us(floor.p99)}, p99.9 ${us(floor.p999)}, max ${us(floor.max)}`,
+    );
     const note = `\n${textTable(entries)}${beside.join('')}`;
-    return entries.flatMap((entry) => METRICS.filter((metric) => typeof entry.measured !== 'string' || metric === 'p99').map((metric) => row(entry, metric, note)));
+    return entries.flatMap((entry) =>
+      METRICS.filter((metric) => typeof entry.measured !== 'string' || metric === 'p99').map((metric) =>
+        row(entry, metric, note),
+      ),
+    );
   },
 };
 
@@ -94,8 +120,16 @@ function row({ backend, policy, isRt, measured }: Entry, metric: (typeof METRICS
   // The issue asks for p99 and CPU.
   const isAsked = value !== null && (metric === 'p99' || metric === 'cpu');
   return {
-    metric: NAMES[metric], params: { backend, policy, kernel: kernelOf(isRt), rateHz: RATE_HZ, ticks: TICKS }, unit: metric === 'cpu' ? '% of a core' : 'us', value, better: 'lower',
-    baseline: { name: 'seed, standard Linux', value: seed }, ratio, runs: value === null ? 0 : 1, spread: null, verified: true,
+    metric: NAMES[metric],
+    params: { backend, policy, kernel: kernelOf(isRt), rateHz: RATE_HZ, ticks: TICKS },
+    unit: metric === 'cpu' ? '% of a core' : 'us',
+    value,
+    better: 'lower',
+    baseline: { name: 'seed, standard Linux', value: seed },
+    ratio,
+    runs: value === null ? 0 : 1,
+    spread: null,
+    verified: true,
     target: isAsked ? { of: 'ratio', atMost: AT_MOST, isMet: ratio !== null && ratio <= AT_MOST } : null,
     samples: { ours: value === null ? [] : [value], baseline: seed === null ? [] : [seed] },
     note: typeof measured === 'string' ? measured : note,
@@ -111,7 +145,10 @@ function textTable(entries: readonly Entry[]): string {
     if (typeof measured === 'string') return `${name}${measured}`;
     return `${name}${[measured.p50, measured.p95, measured.p99, measured.p999, measured.max].map((value) => us(value).padStart(9)).join('')}${`${measured.cpu.toFixed(2)}%`.padStart(8)}`;
   });
-  return [`  ${'backend'.padEnd(30)}${['P50', 'P95', 'P99', 'P99.9', 'Max'].map((name) => name.padStart(9)).join('')}     CPU`, ...lines].join('\n');
+  return [
+    `  ${'backend'.padEnd(30)}${['P50', 'P95', 'P99', 'P99.9', 'Max'].map((name) => name.padStart(9)).join('')}     CPU`,
+    ...lines,
+  ].join('\n');
 }
 
 const us = (value: number): string => (value >= 1000 ? `${(value / 1000).toFixed(2)}ms` : `${value.toFixed(0)}us`);

@@ -1,12 +1,15 @@
 /**
- * `claim ring`: many producers on one ring with a shared tail, as most MPSC rings are made. What percore's lanes are compared with.
+ * `claim ring`: many producers on one ring with a shared tail, as most MPSC rings are made. What percore's lanes are
+ * compared with.
  *
  *     tail ──add──> position ──write──> slot | position + 1 | words |     consumer: reads a slot once it says position + 1
  *
- * Each record costs a producer two locked instructions: the add that claims, the store that publishes. The consumer costs none a record:
- * it stores one cursor a batch, which producers look at when their copy says full. A producer that dies between the two stops everybody.
+ * Each record costs a producer two locked instructions: the add that claims, the store that publishes. The consumer
+ * costs none a record: it stores one cursor a batch, which producers look at when their copy says full. A producer that
+ * dies between the two stops everybody.
  *
- * Source: the bounded queue of Dmitry Vyukov (a sequence in each slot), freed by cursor as in Agrona's ManyToOneRingBuffer.
+ * Source: the bounded queue of Dmitry Vyukov (a sequence in each slot), freed by cursor as in Agrona's
+ * ManyToOneRingBuffer.
  */
 import { pause } from '../pause.js';
 import type { ConsumingEnd, Span } from '../race.js';

@@ -1,6 +1,7 @@
 /**
- * percore, records of 1 KiB, one claim, one commit and one release for 16. The producer copies records that lie elsewhere into the ring, as
- * one does with bytes that have come from a socket; the consumer reads a word of each cache line in place.
+ * percore, records of 1 KiB, one claim, one commit and one release for 16. The producer copies records that lie
+ * elsewhere into the ring, as one does with bytes that have come from a socket; the consumer reads a word of each cache
+ * line in place.
  */
 import { pub, sub } from 'percore/queues';
 import { pause } from '../pause.js';

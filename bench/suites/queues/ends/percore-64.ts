@@ -1,4 +1,7 @@
-/** percore, 64-byte records, one claim and one commit a record, published by 64; read and released by up to 64. All sixteen words are written and read. */
+/**
+ * percore, 64-byte records, one claim and one commit a record, published by 64; read and released by up to 64. All
+ * sixteen words are written and read.
+ */
 import { pub, sub, type FixedQueue } from 'percore/queues';
 import { pause } from '../pause.js';
 import type { ConsumingEnd, Span } from '../race.js';

@@ -1,6 +1,7 @@
 /**
- * percore, 8-byte records, one claim, one commit and one release for 64. Batches divide the ring, so none is broken by the wrap and
- * `wordOf` is asked once a batch. Four messages a step, since a loop costs V8 as much as a message (1.1 for 1.6 ns).
+ * percore, 8-byte records, one claim, one commit and one release for 64. Batches divide the ring, so none is broken by
+ * the wrap and `wordOf` is asked once a batch. Four messages a step, since a loop costs V8 as much as a message (1.1
+ * for 1.6 ns).
  */
 import { pub, sub } from 'percore/queues';
 import { SALT } from '../messages.js';

@@ -1,6 +1,6 @@
 /**
- * percore, 8-byte records, one claim and one commit a record: published one by one, or lazily by 64, as `publishEvery` says. Read and
- * released by what is there, up to 64.
+ * percore, 8-byte records, one claim and one commit a record: published one by one, or lazily by 64, as `publishEvery`
+ * says. Read and released by what is there, up to 64.
  */
 import { pub, sub, type FixedQueue } from 'percore/queues';
 import { SALT } from '../messages.js';

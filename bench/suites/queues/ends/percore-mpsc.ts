@@ -1,6 +1,6 @@
 /**
- * percore, many producers of 8-byte records, each on a lane of its own, publishing at once or by 64 as `publishEvery` says. A message is
- * the producer's own sequence and its number; the order of each is checked.
+ * percore, many producers of 8-byte records, each on a lane of its own, publishing at once or by 64 as `publishEvery`
+ * says. A message is the producer's own sequence and its number; the order of each is checked.
  */
 import { pub, sub, type FixedQueue } from 'percore/queues';
 import { pause } from '../pause.js';
@@ -11,7 +11,10 @@ export interface ManySetup {
   readonly producers: number;
   readonly publishEvery: number;
   readonly pauses: number;
-  /** What a producer sleeps that finds its ring full, milliseconds, where it shares its CPU with others; 0 where it does not. */
+  /**
+   * What a producer sleeps that finds its ring full, milliseconds, where it shares its CPU with others; 0 where it does
+   * not.
+   */
   readonly sleepMs: number;
 }
 

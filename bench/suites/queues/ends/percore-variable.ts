@@ -1,6 +1,7 @@
 /**
- * percore, records of 16 to 256 bytes, one claim and one commit a record, published by 64; read in place and released by up to 64.
- * All words are written and read, several a step, since a loop costs V8 as much as a word; checked by first word and sum, as C++ does.
+ * percore, records of 16 to 256 bytes, one claim and one commit a record, published by 64; read in place and released
+ * by up to 64. All words are written and read, several a step, since a loop costs V8 as much as a word; checked by
+ * first word and sum, as C++ does.
  */
 import { pub, sub, type VariableQueue } from 'percore/queues';
 import { LENGTHS, lengths } from '../messages.js';
@@ -66,7 +67,9 @@ export function openConsumer({ queue, pauses }: VariableSetup): ConsumingEnd {
         const payloadEnd = word + count;
         const first = words[word];
         let sum = 0;
-        for (const foursEnd = payloadEnd - 3; word < foursEnd; word += 4) sum = (sum + words[word] + words[word + 1] + words[word + 2] + words[word + 3]) | 0;
+        for (const foursEnd = payloadEnd - 3; word < foursEnd; word += 4) {
+          sum = (sum + words[word] + words[word + 1] + words[word + 2] + words[word + 3]) | 0;
+        }
         for (; word < payloadEnd; word++) sum = (sum + words[word]) | 0;
         const sumOf = (Math.imul(count, sequence) + ((count * (count - 1)) >> 1)) | 0;
         differences |= (first ^ sequence) | (sum ^ sumOf) | (length ^ lengths[sequence & (LENGTHS - 1)]);

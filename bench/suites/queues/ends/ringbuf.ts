@@ -1,4 +1,7 @@
-/** ringbuf.js 0.4, the SPSC ring of web audio: messages of two words, `batch` of them for each push and pop. It copies in and out. */
+/**
+ * ringbuf.js 0.4, the SPSC ring of web audio: messages of two words, `batch` of them for each push and pop. It copies
+ * in and out.
+ */
 import { RingBuffer } from 'ringbuf.js';
 import { SALT } from '../messages.js';
 import { pause } from '../pause.js';
@@ -38,7 +41,9 @@ export function openConsumer({ buffer, batch, pauses }: RingbufSetup): Consuming
       let differences = 0;
       for (let sequence = first, end = first + count; sequence < end; sequence += batch) {
         while (ring.pop(messages) === 0) pause(pauses);
-        for (let i = 0; i < batch; i++) differences |= (messages[2 * i] ^ (sequence + i)) | (messages[2 * i + 1] ^ (sequence + i) ^ SALT);
+        for (let i = 0; i < batch; i++) {
+          differences |= (messages[2 * i] ^ (sequence + i)) | (messages[2 * i + 1] ^ (sequence + i) ^ SALT);
+        }
       }
       wrong |= differences;
     },

@@ -1,4 +1,7 @@
-/** `two SPSC copies`: what one does without SPMC. A ring for each of two readers, and a producer that writes every record into both. */
+/**
+ * `two SPSC copies`: what one does without SPMC. A ring for each of two readers, and a producer that writes every
+ * record into both.
+ */
 import { pub, sub, type FixedProducer, type FixedQueue } from 'percore/queues';
 import { SALT } from '../messages.js';
 import { pause } from '../pause.js';
@@ -40,4 +43,5 @@ export function openProducer({ queues, publishEvery, pauses }: CopiesSetup): Spa
   };
 }
 
-export const openConsumer = ({ queues, pauses }: CopiesSetup): ConsumingEnd => readBoth(sub(queues[0]), sub(queues[1]), pauses);
+export const openConsumer = ({ queues, pauses }: CopiesSetup): ConsumingEnd =>
+  readBoth(sub(queues[0]), sub(queues[1]), pauses);

@@ -1,0 +1,182 @@
+// Makes docs/figures.md and the ten figures of the README from the newest results of each suite in bench/results/, so that no figure
+// in them can be stale.
+//
+//   node scripts/figures.mjs            writes both
+//   node scripts/figures.mjs --check    writes nothing; exit code 1 when one of them is not what it would be
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The suites in the order of the page, and the decision page that says why aims are missed. */
+export const SUITES = [
+  { name: 'spine', title: 'Reactors, messages and calls', why: '2026-11-21-three-figures.md' },
+  { name: 'queues', title: 'Queues', why: '2026-11-21-queue-figures.md' },
+  { name: 'timers', title: 'Timers', why: '2026-11-21-timer-figures.md' },
+  { name: 'io', title: 'I/O', why: '2026-11-21-io-figures.md' },
+];
+
+/** The figures of the README, the missed ones among them. */
+export const HIGHLIGHTS = [
+  { says: 'round trip between two spinning reactors, median', of: ['spine', 'reactor-round-trip', 'p50', 'postMessage'] },
+  { says: 'the same, beside two threads in C++', of: ['spine', 'reactor-round-trip', 'p50', 'C++ seq_cst'] },
+  { says: 'round trip between two parked reactors, median', of: ['spine', 'parked-round-trip', 'p50', 'C eventfd'] },
+  { says: 'calls, 64 in flight', of: ['spine', 'call', 'rate', 'piscina'], where: { from: 'reactor', idle: 'adaptive' } },
+  { says: 'load balancer, lines of 64 bytes', of: ['spine', 'load-balancer-throughput', 'rate', 'postMessage a line'] },
+  { says: 'urgent lines during a flood, p99', of: ['spine', 'urgent-latency', 'p99', 'one band'] },
+  { says: 'queue, 8 bytes, both in batches of 64', of: ['queues', 'spsc-8B-batch64', 'rate', 'C++ release batch64'], where: { capacity: 16384 } },
+  { says: 'creating timers, a million live', of: ['timers', 'create', 'rate', 'setTimeout'], where: { call: 'at' } },
+  { says: 'lateness of a rate timer at 1 kHz, p99', of: ['timers', 'lateness-park', 'p99', 'cyclictest'], where: { policy: 'other', source: 'rate timer' } },
+  { says: 'TCP echo, 64 connections, messages of 64 bytes', of: ['io', 'tcp-echo-64', 'rate', 'node:net'], where: { source: 'epoll' } },
+];
+
+const BEGIN = '<!-- Made by scripts/figures.mjs from bench/results/. -->';
+const END = '<!-- End of what scripts/figures.mjs has made. -->';
+
+/** The newest results of a suite: files are named after their day. */
+export function readResults(folder, suite) {
+  const file = readdirSync(folder).filter((name) => new RegExp(`^\\d{4}-\\d\\d-\\d\\d-${suite}\\.json$`).test(name)).toSorted().at(-1);
+  if (file === undefined) throw new Error(`no results of the suite ${suite} in ${folder}: npm run bench -- ${suite} --json ${folder}/DATE-${suite}.json`);
+  return { file, rows: JSON.parse(readFileSync(join(folder, file), 'utf8')) };
+}
+
+/** Two figures that count, and the units that people read. */
+export function show(value, unit) {
+  if (value === null || value === undefined) return '';
+  if (value === 0) return unit.startsWith('1/') ? `0/${unit.slice(2)}` : `0 ${unit}`;
+  const scaled = scale(value, unit);
+  return `${digits(scaled.value)}${scaled.unit.startsWith('/') ? '' : ' '}${scaled.unit}`;
+}
+
+function scale(value, unit) {
+  if (unit.endsWith('/s') && unit !== 'GB/s') {
+    const [factor, prefix] = value >= 1e6 ? [1e6, 'M'] : value >= 1e4 ? [1e3, 'k'] : [1, ''];
+    const what = unit.slice(0, -2).replace(/^1$/, '');
+    return { value: value / factor, unit: `${prefix}${prefix === '' || what === '' ? '' : ' '}${what}/s` };
+  }
+  const ns = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 }[unit];
+  if (ns === undefined) return { value, unit: unit.replace(/^us\//, 'µs/') };
+  const all = value * ns;
+  const [factor, name] = all >= 1e9 ? [1e9, 's'] : all >= 1e6 ? [1e6, 'ms'] : all >= 1e3 ? [1e3, 'µs'] : [1, 'ns'];
+  return { value: all / factor, unit: name };
+}
+
+/** Three digits from 100 on, else two: 1234 is 1,230 and 0.0567 is 0.057. */
+export function digits(value) {
+  const rounded = Number(value.toPrecision(Math.abs(value) >= 100 ? 3 : 2));
+  if (rounded !== 0 && (Math.abs(rounded) < 1e-4 || Math.abs(rounded) >= 1e12)) return rounded.toExponential();
+  return rounded.toLocaleString('en-US', { maximumFractionDigits: 6 });
+}
+
+/** "0.94 (0.84–1.05)": ours divided by the baseline, and the spread over the runs. */
+function ratioOf({ ratio, spread, unit }) {
+  if (ratio === null) return spread === null ? '' : `${show(spread.min, unit)} to ${show(spread.max, unit)}`;
+  if (spread === null || spread.of !== 'ratio' || spread.min === spread.max) return digits(ratio);
+  return `${digits(ratio)} (${digits(spread.min)}–${digits(spread.max)})`;
+}
+
+function aimOf({ target, unit }) {
+  if (target === null) return '';
+  const bounds = [['at least', target.atLeast], ['at most', target.atMost]].filter(([, bound]) => bound !== undefined)
+    .map(([word, bound]) => `${word} ${target.of === 'value' ? show(bound, unit) : digits(bound)}`);
+  return `${bounds.join(', ')}${target.isMet ? '' : ', **missed**'}`;
+}
+
+const paramsText = (params) => Object.entries(params).map(([name, value]) => `${name} ${typeof value === 'number' ? value.toLocaleString('en-US') : value}`).join(', ');
+
+/** One bench: what is the same in all its rows stands above the table, what varies in it. */
+function benchTable(rows) {
+  const names = [...new Set(rows.flatMap(({ params }) => Object.keys(params)))];
+  const isFixed = (name) => rows.every(({ params }) => params[name] === rows[0].params[name]);
+  const fixed = paramsText(Object.fromEntries(names.filter(isFixed).map((name) => [name, rows[0].params[name]])));
+  const varying = names.filter((name) => !isFixed(name));
+  const head = ['figure', ...(varying.length === 0 ? [] : ['where']), 'Percore', 'baseline', 'ratio', 'aim'];
+  const lines = rows.map((row) => [
+    `${row.metric}, ${row.better} is better`,
+    ...(varying.length === 0 ? [] : [paramsText(Object.fromEntries(varying.filter((name) => name in row.params).map((name) => [name, row.params[name]])))]),
+    row.value === null ? 'not measured' : show(row.value, row.unit),
+    `${row.baseline.name}${row.baseline.value === null ? '' : `, ${show(row.baseline.value, row.unit)}`}`,
+    ratioOf(row), aimOf(row),
+  ]);
+  const table = [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  return `### ${rows[0].name}\n\n${fixed === '' ? '' : `With ${fixed}.\n\n`}${table}\n`;
+}
+
+function suiteText({ name, title, why }, { file, rows }) {
+  const { commit, cpu, cpus, kernel, node, startedAt } = rows.find(({ context }) => context !== undefined).context;
+  const missed = rows.filter(({ target }) => target !== null && !target.isMet).length;
+  const judged = rows.filter(({ target }) => target !== null).length;
+  const benches = [...new Set(rows.map((row) => row.name))];
+  return [
+    `## ${title}\n`,
+    `\`npm run bench -- ${name}\`, [bench/results/${file}](../bench/results/${file}), ${startedAt.slice(0, 10)}: ${cpus} CPUs`,
+    `(${cpu}), Linux ${kernel}, Node ${node}, commit ${commit}. ${judged - missed} of ${judged} aims are met;`,
+    `[why the others are missed](decisions/${why}).\n`,
+    ...benches.map((bench) => benchTable(rows.filter((row) => row.name === bench))),
+  ].join('\n');
+}
+
+/** The text of docs/figures.md. */
+export function figuresPage(results) {
+  return `# Figures
+
+${BEGIN}
+
+All figures of \`bench/results/\`, each beside a baseline that was measured in the same run. [bench/README.md](../bench/README.md)
+says what each row measures and how a figure comes about.
+
+- **ratio** is Percore divided by the baseline: the median of interleaved pairs, with the smallest and the largest in
+  brackets. Where higher is better, more than 1 means that Percore is ahead; where lower is better, less than 1 does.
+- **aim** is what the project asks of itself.
+- These machines are virtual and shared, and the two CPUs are sometimes near and sometimes far from each other. Read the
+  ratios and their spread, not single values.
+
+${SUITES.map((suite) => suiteText(suite, results[suite.name])).join('\n')}
+${END}
+`;
+}
+
+/** The rows of the README's table. */
+export function highlightsTable(results) {
+  const lines = HIGHLIGHTS.map(({ says, of: [suite, name, metric, baseline], where = {} }) => {
+    const found = results[suite].rows.filter((row) => row.name === name && row.metric === metric && row.baseline.name === baseline
+      && Object.entries(where).every(([param, value]) => row.params[param] === value));
+    if (found.length !== 1) throw new Error(`${found.length} rows for "${says}" in ${results[suite].file}`);
+    const [row] = found;
+    const { ratio, better, target } = row;
+    const factor = better === 'higher' ? ratio : 1 / ratio;
+    const aim = target === null || target.isMet ? '' : ', aim missed';
+    return `| ${says} | ${show(row.value, row.unit)} | ${baseline}: ${show(row.baseline.value, row.unit)} | ${digits(factor)}${aim} |`;
+  });
+  return ['| figure | Percore | baseline | factor |', '|---|---|---|---|', ...lines].join('\n');
+}
+
+/** The README with its table made anew. Throws where it has no place for it. */
+export function readmeWith(readme, table) {
+  const [before, rest] = readme.split(BEGIN);
+  const after = rest?.split(END)[1];
+  if (after === undefined) throw new Error(`README.md has no "${BEGIN}" and "${END}"`);
+  return `${before}${BEGIN}\n\n${table}\n\n${END}${after}`;
+}
+
+/** What both pages should be, by path. */
+export function pagesOf(root) {
+  const results = Object.fromEntries(SUITES.map(({ name }) => [name, readResults(join(root, 'bench', 'results'), name)]));
+  const readme = join(root, 'README.md');
+  return new Map([
+    [join(root, 'docs', 'figures.md'), figuresPage(results)],
+    [readme, readmeWith(readFileSync(readme, 'utf8'), highlightsTable(results))],
+  ]);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const root = join(fileURLToPath(import.meta.url), '..', '..');
+  const isCheck = process.argv.includes('--check');
+  for (const [path, text] of pagesOf(root)) {
+    if (existsSync(path) && readFileSync(path, 'utf8') === text) continue;
+    if (!isCheck) writeFileSync(path, text);
+    else {
+      process.stderr.write(`${path} is stale: node scripts/figures.mjs\n`);
+      process.exitCode = 1;
+    }
+  }
+}

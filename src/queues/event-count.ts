@@ -1,0 +1,119 @@
+/**
+ * How one thread waits for another at a queue: by an event count. Who waits and who rings keep to one order:
+ *
+ *   who waits                            who publishes or releases
+ *   1. seen = bell                       1. moves its cursor
+ *   2. sets its flag in `attention`      2. finds the flag, clears it
+ *   3. looks once more; goes if it can   3. bell + 1, notify
+ *   4. sleeps while bell is `seen`
+ *
+ * Whichever of the two comes later sees the other. The sleep is a futex: `Atomics.wait` for a thread that may stand
+ * still, `Atomics.waitAsync` for one that has a loop to serve. No descriptor is involved, so nothing can outlive its
+ * thread. A thread that dies between clearing the flag and ringing the bell leaves a sleeper behind: `recover` rings
+ * every bell. The rules for `signal` and `timeoutMs` are those of ../waiting.ts.
+ *
+ * Source: event counts, Reed and Kanodia 1979; futex(2).
+ */
+import { isTurnDue, turn } from '../turns.js';
+import { checkMayBlock, checkSyncWaitOptions, checkWaitOptions, throwIfAborted, timedOut, whenAborted, type SyncWaitOptions, type WaitOptions } from '../waiting.js';
+import { BACK_PRESSURED, type ResultCode } from './result-codes.js';
+
+/** What somebody waits for, and at which bell. */
+export interface Wish {
+  readonly bellWords: Int32Array;
+  readonly bell: number;
+  /** Answer of `look` while there is reason to wait. */
+  readonly notYet: ResultCode;
+  look(): ResultCode;
+  /** Sets the flag that makes the other side ring. */
+  arm(): void;
+  /** When `look` may answer otherwise though nobody rings, on the clock of `performance.now()`. */
+  untilMs?(): number;
+}
+
+/** Wakes whoever sleeps at this bell. */
+export function ringBell(words: Int32Array, at: number): void {
+  // ring.bell: pairs with the load and the sleep of who waits. Grows first, so that who is about to sleep does not.
+  Atomics.add(words, at, 1);
+  Atomics.notify(words, at);
+}
+
+/** Sleeps until the wish is fulfilled, and freezes this thread. Its code, or `notYet` after `timeoutMs`. Refused in a reactor. */
+export function waitBlocking(wish: Wish, given?: SyncWaitOptions): ResultCode {
+  checkMayBlock('Await space() or ready(), or let the consumer subscribe with another whenSlow than "block"');
+  const { timeoutMs = Infinity } = checkSyncWaitOptions(given);
+  const deadlineMs = performance.now() + timeoutMs;
+  for (;;) {
+    // ring.bell: as it was before the last look.
+    const seen = Atomics.load(wish.bellWords, wish.bell);
+    wish.arm();
+    const code = wish.look();
+    if (code !== wish.notYet) return code;
+    const nowMs = performance.now();
+    if (deadlineMs <= nowMs) return code;
+    // ring.bell: pairs with ringBell(). A bell that has rung since `seen` was loaded ends it at once.
+    Atomics.wait(wish.bellWords, wish.bell, seen, sleepMs(wish, deadlineMs, nowMs));
+  }
+}
+
+/**
+ * Resolves with the wish's code: at once if it is fulfilled, unless this thread's loop is due. Rejects by `signal` and
+ * `timeoutMs`. Keeps the thread's loop alive meanwhile.
+ */
+export async function waitAsync(wish: Wish, given?: WaitOptions): Promise<ResultCode> {
+  const { signal, timeoutMs = Infinity } = checkWaitOptions(given);
+  const deadlineMs = performance.now() + timeoutMs;
+  for (;;) {
+    throwIfAborted(signal);
+    // ring.bell: as it was before the last look.
+    const seen = Atomics.load(wish.bellWords, wish.bell);
+    let code = wish.look();
+    if (code !== wish.notYet) {
+      if (!isTurnDue()) return code;
+      // Then once more, since it may be otherwise by then.
+      await turn();
+      continue;
+    }
+    wish.arm();
+    code = wish.look();
+    if (code !== wish.notYet) return code;
+    const nowMs = performance.now();
+    if (deadlineMs <= nowMs) throw timedOut(wish.notYet === BACK_PRESSURED ? 'no room in the queue' : 'no record in the queue', timeoutMs);
+    await sleepAt(wish, seen, sleepMs(wish, deadlineMs, nowMs), signal);
+  }
+}
+
+/** To the deadline, or until there is reason to look again without a bell. */
+function sleepMs(wish: Wish, deadlineMs: number, nowMs: number): number {
+  return Math.max(0, Math.min(deadlineMs, wish.untilMs?.() ?? Infinity) - nowMs);
+}
+
+type WaitAsync = (words: Int32Array, at: number, value: number, timeoutMs: number) =>
+  { async: false; value: string } | { async: true; value: Promise<string> };
+
+async function sleepAt(wish: Wish, seen: number, leftMs: number, signal: AbortSignal | undefined): Promise<void> {
+  const sleep = (Atomics as unknown as { waitAsync: WaitAsync }).waitAsync(wish.bellWords, wish.bell, seen, leftMs);
+  if (!sleep.async) return;
+  // The futex has no way to be left: everybody at this bell is woken and looks again.
+  const wakeAll = (): void => void Atomics.notify(wish.bellWords, wish.bell);
+  const stopListening = signal === undefined ? undefined : whenAborted(signal, wakeAll);
+  keepAlive(1);
+  try {
+    await sleep.value;
+  } finally {
+    keepAlive(-1);
+    stopListening?.();
+  }
+}
+
+let waiters = 0;
+let handle: NodeJS.Timeout | undefined;
+/** A pending waitAsync does not keep the loop alive; one timer that never fires does, for all of them. */
+function keepAlive(change: number): void {
+  waiters += change;
+  if (waiters > 0) handle ??= setInterval(() => {}, 2 ** 30);
+  else if (handle !== undefined) {
+    clearInterval(handle);
+    handle = undefined;
+  }
+}
