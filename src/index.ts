@@ -1,9 +1,13 @@
 /** `percore`: the runtime. `percore/queues`, `percore/timers`, `percore/io` and `percore/testing` stand beside it. */
-export { createRuntime, Runtime, type CloseOptions, type CloseResult, type ForeignMessage, type MessageDrop, type ReactorDeath, type RuntimeOptions, type StepError } from './reactor/runtime.js';
-export { Reactor, type AddressOptions, type AnyServices, type ReadOptions, type SendOptions, type Services, type SpawnOptions, type Task } from './reactor/reactor.js';
+export { createRuntime, type Runtime, type RuntimeOptions } from './reactor/runtime.js';
+export type { Reactor } from './reactor/reactor.js';
+export type { AddressOptions, ReadOptions, Selected, SendOptions, SpawnOptions, Task } from './reactor/reactor-options.js';
+export type { CloseOptions, CloseResult, ForeignMessage, MessageDrop, ReactorDeath, StepError } from './reactor/runtime-events.js';
+export type { Protocol, Untyped } from './reactor/protocol.js';
 export type { Reading } from './reactor/reading.js';
 export type { Address } from './reactor/address.js';
-export type { ByteRecord, StepResult } from './reactor/task.js';
+export type { ByteRecord } from './reactor/task.js';
+export type { StepResult } from './reactor/steps.js';
 export type { CallContext } from './reactor/call-service.js';
 export type { CallOptions } from './reactor/calls.js';
 export type { IdleOptions, IdleStrategy } from './reactor/idle-strategy.js';

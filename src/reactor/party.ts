@@ -6,8 +6,8 @@
  *      lanes       rings to and from the peers             calls       questions and answers
  *      timers, io  what else makes tasks ready             windDown    how it stops
  */
-import { checkInteger, invalidArgument, type PercoreError } from '../errors.js';
-import { BANDS, partyLayout, timerRequestsLayout } from '../layout.js';
+import { invalidArgument, type PercoreError } from '../errors.js';
+import { partyLayout, timerRequestsLayout } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
 import { Io, type IoSource } from '../io/index.js';
 import { DEFAULT_BAND } from '../scheduling/internal.js';
@@ -21,6 +21,7 @@ import { Intercore } from './intercore.js';
 import type { Outlet } from './outlet.js';
 import { Peers } from './peers.js';
 import { QueueReading, type ReadableEnd, type Reading } from './reading.js';
+import { checkBand } from './reactor-checks.js';
 import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import type { Stepping } from './steps.js';
 import { LocalTask } from './task.js';
@@ -28,7 +29,7 @@ import { Turn, type Budget, type PublishEvery, type Sources } from './turn.js';
 import { WindDown, type Stopping } from './wind-down.js';
 
 /** What a party needs of the addon: the loop around its turn, and the eventfds of its peers. */
-export type PartyNative = Pick<Native, 'createTurn' | 'stopTurn' | 'setTurnRef' | 'drainTimerRequests' | 'shareTimerRecords' | 'openIo' | 'wake'>;
+export type PartyNative = Pick<Native, 'turns' | 'wakers'>;
 
 export interface PartyOptions {
   /** Left out: the addon. The model test calls the turns of several parties of one thread itself. */
@@ -84,12 +85,12 @@ export class Party implements Sources, Stopping {
     const turn = (this.turn = new Turn({
       id, party: this.words, counters: partyCounters(inbox), budget, publishEvery, nowNs, onError,
     }));
-    this.peers = new Peers(shared, (eventFd) => addon.wake(eventFd));
+    this.peers = new Peers(shared, (eventFd) => addon.wakers.wake(eventFd));
     const drops = new DropReports(id, shared.reactors, () => this.dispatcher.allTasks, options.onDrop);
     this.dispatcher = new Dispatcher(turn, this.peers, drops);
     this.lanes = new Intercore(turn, this.peers, this.dispatcher);
     const timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
-    const handle = (this.handle = addon.createTurn({
+    const handle = (this.handle = addon.turns.create({
       inbox: new Uint8Array(inbox),
       delivery: turn.delivery,
       timerRequests,
@@ -101,20 +102,20 @@ export class Party implements Sources, Stopping {
     const report = turn.reportError.bind(turn);
     this.timers = new Timers({
       schedule, nowNs, timerRequests, delivery: turn.delivery, onError: report,
-      drainTimerRequests: () => addon.drainTimerRequests(handle),
-      shareTimerRecords: (index, records) => addon.shareTimerRecords(handle, index, records),
+      drainTimerRequests: () => addon.turns.drainTimers(handle),
+      shareTimerRecords: (index, records) => addon.turns.shareTimers(handle, index, records),
       mustYield: (band) => turn.mustYield(band),
     });
     this.userTimers = this.clock instanceof ManualClock ? timersBy(this.clock, report) : this.timers;
     // Time-outs of calls and connections are real, whatever the clock.
     this.calls = new CallService(this.lanes, this.timers, (isWaiting) => {
-      if (!this.isReferenced) addon.setTurnRef(handle, isWaiting ? 1 : 0);
+      if (!this.isReferenced) addon.turns.setReferenced(handle, isWaiting);
     });
     this.io = new Io({
       schedule, nowNs, report, timers: this.timers,
       source: options.io?.source ?? 'epoll',
       turnNs: () => turn.beganNs,
-      open: (isUring, { block, pool, outbox }) => addon.openIo(handle, isUring ? 1 : 0, block, pool, outbox),
+      open: (isUring, { block, pool, outbox }) => addon.turns.openSource(handle, isUring, block, pool, outbox),
     });
     this.dispatcher.begin(this.calls);
     turn.begin(this);
@@ -188,7 +189,7 @@ export class Party implements Sources, Stopping {
   /** Keeps the thread alive (at first), or only while a call waits for its answer. */
   setRef(isReferenced: boolean): void {
     this.isReferenced = isReferenced;
-    this.addon.setTurnRef(this.handle, isReferenced || this.calls.count > 0 ? 1 : 0);
+    this.addon.turns.setReferenced(this.handle, isReferenced || this.calls.count > 0);
   }
 
   isQuiet(): boolean {
@@ -219,7 +220,7 @@ export class Party implements Sources, Stopping {
     try {
       this.io.closeAll();
     } finally {
-      this.addon.stopTurn(this.handle);
+      this.addon.turns.stop(this.handle);
     }
   }
 }
@@ -228,9 +229,4 @@ function timersBy(clock: ManualClock, onError: (error: unknown, where: string) =
   const timers = createTimers({ clock, onError });
   clock.drive(timers);
   return timers;
-}
-
-/** The band, or the default one. Throws ERR_PERCORE_INVALID_ARGUMENT. */
-export function checkBand(priority: number | undefined): number {
-  return priority === undefined ? DEFAULT_BAND : checkInteger('priority', priority, 0, BANDS - 1);
 }
