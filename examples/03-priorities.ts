@@ -1,25 +1,30 @@
-/** Bands: a thousand messages wait in band 1 when one is sent in band 6; it runs next, not last. */
+/** Priorities: of a thousand messages in band 1 a hundred have run when one comes in band 6. It runs next, not last. */
 import { isMainThread } from 'node:worker_threads';
-import { createRuntime, type Reactor } from 'percore';
+import { OK, createRuntime, type Reactor } from 'percore';
 
-type Services = { flood(argument: null): Promise<number> };
+type Services = { flood(messages: number): Promise<number> };
 
 export default function start(reactor: Reactor<Services>): void {
   let bulkSteps = 0;
-  let tell: (bulkBefore: number) => void;
-  const bulk = reactor.spawn<number>({ name: 'bulk', priority: 1 }, () => {
-    bulkSteps++;
-    if (bulkSteps === 100) urgent.send('now');
-  });
+  let tell: (bulkSteps: number) => void;
+
   const urgent = reactor.spawn<string>({ name: 'urgent', priority: 6 }, () => tell(bulkSteps));
-  reactor.handle('flood', () => new Promise((resolve) => {
+  const bulk = reactor.spawn<number>({ name: 'bulk', priority: 1, capacity: 1024 }, (number) => {
+    bulkSteps = number;
+    // The step answers what the mailbox answered: a full one would make it wait for room and run again.
+    return number === 100 ? urgent.send('now') : OK;
+  });
+
+  reactor.handle('flood', (messages) => new Promise((resolve) => {
     tell = resolve;
-    for (let i = 0; i < 1000; i++) bulk.send(i);
+    for (let number = 1; number <= messages; number++) {
+      if (bulk.send(number) !== OK) throw new Error('The mailbox is smaller than the flood.');
+    }
   }));
 }
 
 if (isMainThread) {
   const runtime = await createRuntime<Services>({ entry: new URL(import.meta.url), reactors: 1 });
-  console.log(`the urgent message ran after ${await runtime.call('flood', null)} of 1000 bulk messages`);
+  console.log(`the urgent message ran after ${await runtime.call('flood', 1000)} of 1000 bulk messages`);
   await runtime.close();
 }

@@ -1,4 +1,7 @@
-/** A queue with priorities: orders overtake quotes, and with a quantum the quotes are not starved. */
+/**
+ * A queue with priorities: orders overtake the quotes that came before them. The quantum lets one record of a lower
+ * band pass after four of a higher one, so the quotes are never starved.
+ */
 import * as queues from 'percore/queues';
 
 const [ORDERS, QUOTES] = [7, 2];
@@ -6,12 +9,17 @@ const queue = queues.create({ kind: 'banded', capacityBytes: 4096 });
 const producer = queues.pub(queue);
 const consumer = queues.sub(queue, { quantum: 4 });
 
-for (let i = 0; i < 3; i++) producer.offer(Buffer.from(`quote ${i}`), QUOTES);
-for (let i = 0; i < 8; i++) producer.offer(Buffer.from(`order ${i}`), ORDERS);
+function publish(text: string, band: number): void {
+  if (producer.offer(Buffer.from(text), band) !== queues.OK) throw new Error(`There is no room for ${text}.`);
+}
+for (let i = 0; i < 3; i++) publish(`quote ${i}`, QUOTES);
+for (let i = 0; i < 8; i++) publish(`order ${i}`, ORDERS);
 producer.close();
 
 const seen: string[] = [];
-const read = (view: DataView, offset: number, length: number): void =>
-  void seen.push(Buffer.from(view.buffer, view.byteOffset + offset, length).toString());
-while (consumer.drain(read) !== queues.CLOSED);
+while ((await consumer.ready()) === queues.OK) {
+  consumer.drain(({ buffer, byteOffset }, offset, length) => {
+    seen.push(Buffer.from(buffer, byteOffset + offset, length).toString());
+  });
+}
 console.log(seen.join(', '));

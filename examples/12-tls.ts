@@ -1,6 +1,6 @@
 /**
- * TLS over Percore's connections: each becomes a Duplex, and node:tls does the rest. The same way leads to node:http
- * and pipeline.
+ * TLS over Percore's connections: `duplexOf` makes each a Node stream, and node:tls does the rest. In the same way they
+ * serve node:http, pipeline(), or whatever else takes a Duplex.
  */
 import { once } from 'node:events';
 import { connect, createServer } from 'node:tls';
@@ -10,12 +10,12 @@ import { selfSigned } from './self-signed.js';
 const io = create();
 const { key, cert } = selfSigned();
 
-// Never listens: the listener below hands it its connections.
+// This server listens to no port: the listener hands it the connections.
 const server = createServer({ key, cert }, (secure) => void secure.pipe(secure));
 const listener = io.listen({ port: 0 }, (connection) => void server.emit('connection', duplexOf(connection)));
 
-// The other side as well.
-const client = connect({ socket: duplexOf(io.connect({ port: listener.port })), ca: cert, servername: 'localhost' });
+const connection = io.connect({ port: listener.port });
+const client = connect({ socket: duplexOf(connection), ca: cert, servername: 'localhost' });
 await once(client, 'secureConnect');
 client.write('hello');
 const [answer] = (await once(client, 'data')) as [Buffer];

@@ -29,6 +29,7 @@ export const HIGHLIGHTS = [
   { says: 'TCP echo, 64 connections, messages of 64 bytes', of: ['io', 'tcp-echo-64', 'rate', 'node:net'], where: { source: 'epoll' } },
 ];
 
+const COLUMNS = 120;
 const BEGIN = '<!-- Made by scripts/figures.mjs from bench/results/. -->';
 const END = '<!-- End of what scripts/figures.mjs has made. -->';
 
@@ -81,6 +82,17 @@ function aimOf({ target, unit }) {
   return `${bounds.join(', ')}${target.isMet ? '' : ', **missed**'}`;
 }
 
+/** Breaks a paragraph at 120 columns, as the other pages are. */
+function wrap(text) {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const longer = `${lines.at(-1)} ${word}`.trimStart();
+    if ([...longer].length <= COLUMNS) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines.join('\n');
+}
+
 const paramsText = (params) => Object.entries(params).map(([name, value]) => `${name} ${typeof value === 'number' ? value.toLocaleString('en-US') : value}`).join(', ');
 
 /** One bench: what is the same in all its rows stands above the table, what varies in it. */
@@ -108,9 +120,9 @@ function suiteText({ name, title, why }, { file, rows }) {
   const benches = [...new Set(rows.map((row) => row.name))];
   return [
     `## ${title}\n`,
-    `\`npm run bench -- ${name}\`, [bench/results/${file}](../bench/results/${file}), ${startedAt.slice(0, 10)}: ${cpus} CPUs`,
-    `(${cpu}), Linux ${kernel}, Node ${node}, commit ${commit}. ${judged - missed} of ${judged} aims are met;`,
-    `[why the others are missed](decisions/${why}).\n`,
+    wrap(`\`npm run bench -- ${name}\`, [bench/results/${file}](../bench/results/${file}), ${startedAt.slice(0, 10)}: ${cpus} CPUs (${cpu}), Linux ${kernel}, `
+      + `Node ${node}, commit ${commit}. ${judged - missed} of ${judged} aims are met; [why the others are missed](decisions/${why}).`),
+    '',
     ...benches.map((bench) => benchTable(rows.filter((row) => row.name === bench))),
   ].join('\n');
 }
@@ -121,8 +133,8 @@ export function figuresPage(results) {
 
 ${BEGIN}
 
-All figures of \`bench/results/\`, each beside a baseline that was measured in the same run. [bench/README.md](../bench/README.md)
-says what each row measures and how a figure comes about.
+All figures of \`bench/results/\`, each beside a baseline that was measured in the same run.
+[bench/README.md](../bench/README.md) says what each row measures and how a figure comes about.
 
 - **ratio** is Percore divided by the baseline: the median of interleaved pairs, with the smallest and the largest in
   brackets. Where higher is better, more than 1 means that Percore is ahead; where lower is better, less than 1 does.

@@ -1,4 +1,4 @@
-// Which of the seeded bugs of src/testing/fixtures/mutants.ts do ordinary tests find? The explorer finds all of them; a bug that
+// Which of the seeded bugs of test/explorer/mutants.ts do ordinary tests find? The explorer finds all of them; a bug that
 // unit tests find as well proves little about it.
 //
 //   node scripts/mutants-against-unit-tests.mjs [--alone] [--together] [--only units|models] [--from N] [--count N] [--unchecked]
@@ -22,8 +22,8 @@ const RUN_MS = 240_000;
 const TEST_MS = 10_000;
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const { mutants } = await import('../dist/src/testing/fixtures/mutants.js');
-const { sow } = await import('../dist/src/testing/world.js');
+const { mutants } = await import('../dist/test/explorer/mutants.js');
+const { sow } = await import('../dist/test/explorer/world.js');
 const argument = (name, otherwise) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : otherwise);
 const isAlone = process.argv.includes('--alone');
 const only = argument('--only', 'units and models');

@@ -18,7 +18,7 @@ let failed = 0;
 
 const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs');
 const names = process.argv.slice(2).filter((argument) => argument !== '--stress');
-const filters = isStress ? ['stress', 'terminate', 'explorer', 'weather'] : names;
+const filters = isStress ? ['stress', 'terminate', 'explorer.test', 'weather'] : names;
 const run = spawnSync(process.execPath, [vitest, 'run', ...filters, '--reporter=default', '--reporter=json', `--outputFile=${json}`], { cwd: root, stdio: 'inherit', env });
 try {
   const report = JSON.parse(readFileSync(json, 'utf8'));

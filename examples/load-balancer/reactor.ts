@@ -5,7 +5,7 @@
 import type { Listener, Reactor } from 'percore';
 import { JobCounters } from './counters.js';
 import { Input, LineLanes, readConnection, type Source } from './input.js';
-import type { LineSplitterOptions } from './line-splitter.js';
+import type { LineSplitterOptions } from './line-rules.js';
 import { MOST_GATHERED_BYTES, Outputs } from './outputs.js';
 import { startReading, type Reading } from './reading.js';
 import { Worker, type WorkerOptions } from './worker.js';

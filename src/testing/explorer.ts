@@ -24,7 +24,8 @@ import { checkBoolean, checkFunction, checkInteger, checkOptions, checkText, inv
 import { OUTDATED } from './footprints.js';
 import { Machine, StepError, canTimeOut, type State } from './machine.js';
 import { scheduleOf, type Trail } from './schedule.js';
-import { isAtomic, isWrite, VirtualMemory, type Access } from './virtual-memory.js';
+import { isAtomic, isWrite, type Access } from './access.js';
+import { VirtualMemory } from './virtual-memory.js';
 import type { ThreadState, VirtualThread } from './virtual-thread.js';
 
 export type { Verdict, VirtualThread } from './virtual-thread.js';

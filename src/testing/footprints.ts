@@ -14,7 +14,7 @@
  *
  * Source: the independence of partial order reduction (Godefroid 1996), with single threads as the only reduced sets; own code.
  */
-import { isWrite, type Access } from './virtual-memory.js';
+import { isWrite, type Access } from './access.js';
 
 /** Thrown when an access shows that an earlier one was taken for nobody else's business wrongly. */
 export const OUTDATED = Symbol('outdated');

@@ -3,5 +3,6 @@
  * See `explore` for an example.
  */
 export { explore, type Exploration, type Report, type Verdict, type Violation, type ViolationKind, type VirtualThread } from './explorer.js';
-export { VirtualMemory, type Access, type Verb, type VirtualGlobals, type WordNames } from './virtual-memory.js';
+export type { Access, Verb } from './access.js';
+export { VirtualMemory, type VirtualGlobals, type WordNames } from './virtual-memory.js';
 export { type Edit } from './load-module.js';

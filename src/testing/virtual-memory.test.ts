@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { VirtualMemory, type Access } from './virtual-memory.js';
+import type { Access } from './access.js';
+import { VirtualMemory } from './virtual-memory.js';
 
 /** A virtual memory of one buffer, and the list of accesses made to it. */
 function recorded(byteLength: number): { memory: VirtualMemory; buffer: SharedArrayBuffer; accesses: string[] } {

@@ -16,7 +16,8 @@
  * while the read is still open.
  */
 import { PrivateState, type SavedState } from './private-state.js';
-import { NOT_EQUAL, isAtomic, isRead, isWrite, wordAfter, type Access, type ByteRange, type VirtualMemory } from './virtual-memory.js';
+import { NOT_EQUAL, isAtomic, isRead, isWrite, wordAfter, type Access } from './access.js';
+import { type ByteRange, type VirtualMemory } from './virtual-memory.js';
 
 /** What a call answers: make the next one; make it again when memory has changed; the thread has finished. */
 export type Verdict = void | 'wait' | 'done';

@@ -5,7 +5,7 @@
  * Indexed access needs a Proxy: nothing else sees `words[130]`. Methods that copy (`set`, `fill`, `slice`) touch each word
  * once. What is not listed here throws, so that nothing reads the memory behind the explorer's back.
  */
-import type { VirtualMemory } from './virtual-memory.js';
+import type { AccessTarget } from './access.js';
 
 /** Where a view lies: its first byte counted through the whole virtual memory, and how far it reaches. */
 export interface ViewPlace {
@@ -26,7 +26,7 @@ export type TypedArrayClass =
   | Uint32ArrayConstructor | Float32ArrayConstructor | Float64ArrayConstructor | BigInt64ArrayConstructor | BigUint64ArrayConstructor;
 
 /** Copies `bytes.length` bytes out, one plain read for each word touched. */
-function readBytes(memory: VirtualMemory, firstByte: number, bytes: Uint8Array): void {
+function readBytes(memory: AccessTarget, firstByte: number, bytes: Uint8Array): void {
   eachWord(firstByte, bytes.length, (word, mask, shift, from, to) => {
     const value = memory.perform({ verb: 'read', word, mask, value: 0, expected: 0 });
     for (let i = from; i < to; i++) bytes[i] = value >>> (shift + (i - from) * 8);
@@ -34,7 +34,7 @@ function readBytes(memory: VirtualMemory, firstByte: number, bytes: Uint8Array):
 }
 
 /** Copies `bytes` in, one plain write for each word touched. */
-function writeBytes(memory: VirtualMemory, firstByte: number, bytes: Uint8Array): void {
+function writeBytes(memory: AccessTarget, firstByte: number, bytes: Uint8Array): void {
   eachWord(firstByte, bytes.length, (word, mask, shift, from, to) => {
     let value = 0;
     for (let i = from; i < to; i++) value |= bytes[i] << (shift + (i - from) * 8);
@@ -53,7 +53,7 @@ function eachWord(firstByte: number, count: number, visit: (word: number, mask: 
 }
 
 /** `set`, `fill` and `slice` of a virtual typed array, done on the bytes. */
-function copyingMethods(memory: VirtualMemory, real: TypedArrayClass, place: ViewPlace): Record<string, unknown> {
+function copyingMethods(memory: AccessTarget, real: TypedArrayClass, place: ViewPlace): Record<string, unknown> {
   const unit = real.BYTES_PER_ELEMENT;
   const elements = (source: ArrayLike<never>): Uint8Array => new Uint8Array((real as Int8ArrayConstructor).from(source).buffer);
   const check = (from: number, to: number): void => {
@@ -78,7 +78,7 @@ function copyingMethods(memory: VirtualMemory, real: TypedArrayClass, place: Vie
 }
 
 /** A `real` over virtual memory: indexed access, `length`, `set`, `fill`, `slice`, with positions that lie inside. */
-export function virtualTypedArray(memory: VirtualMemory, real: TypedArrayClass, place: ViewPlace): object {
+export function virtualTypedArray(memory: AccessTarget, real: TypedArrayClass, place: ViewPlace): object {
   const unit = real.BYTES_PER_ELEMENT;
   const scratch = new real(1);
   const scratchBytes = new Uint8Array(scratch.buffer);
@@ -108,7 +108,7 @@ export function virtualTypedArray(memory: VirtualMemory, real: TypedArrayClass, 
 }
 
 /** A DataView over virtual memory, with all its getters and setters. */
-export function virtualDataView(memory: VirtualMemory, place: ViewPlace): object {
+export function virtualDataView(memory: AccessTarget, place: ViewPlace): object {
   const view = Object.create(DataView.prototype) as Record<string, unknown>;
   const own = (key: string, value: unknown): void => void Object.defineProperty(view, key, { value });
   own('buffer', place.buffer);

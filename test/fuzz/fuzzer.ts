@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/no-thenable -- Things that look like promises are among what is passed in to do harm. */
 /**
  * Calls everything that is public of everything that it gets hold of, with right arguments and hostile ones mixed, and judges what comes
  * of it: a result, or an error of Percore's own with a code. What the user's own hostile value threw may pass through.

@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/no-thenable -- Things that look like promises are among what is passed in to do harm. */
 /**
  * Seeded chance, and the values that a fuzzer gives where something else is meant. What these values throw by themselves is a
  * HostileError, which may pass through whatever calls them.
