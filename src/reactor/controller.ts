@@ -8,6 +8,7 @@
  * Repair (marking dead, waking peers) happens after a worker's `exit` event only: that is proof of death, a time-out is
  * not.
  */
+import type { EventEmitter } from 'node:events';
 import { partyLayout } from '../layout.js';
 import { native } from '../native.js';
 import { errorOf } from './failure.js';
@@ -20,9 +21,6 @@ import type { CloseResult, RuntimeEvents } from './runtime-events.js';
 import type { RuntimeSettings } from './runtime-options.js';
 import { RuntimeBlock, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { mainStatus, reactorStatus, type ReactorStatus, type RuntimeStatus } from './status.js';
-
-/** Hands an event to whoever listens; false when nobody does. */
-export type Emit = <K extends keyof RuntimeEvents>(event: K, ...values: RuntimeEvents[K]) => boolean;
 
 const SENT = partyLayout.fields.sent.at >> 3;
 const RECEIVED = partyLayout.fields.received.at >> 3;
@@ -39,7 +37,7 @@ export class Controller implements MemberHost {
   private readonly block: RuntimeBlock;
   private isHeld = true;
   private forgotten: ForgottenWatch | undefined;
-  private emit: Emit = () => false;
+  private events!: EventEmitter<RuntimeEvents>;
 
   constructor(readonly settings: RuntimeSettings, readonly shared: SharedRuntime) {
     const { budget, publishEvery } = settings;
@@ -54,9 +52,9 @@ export class Controller implements MemberHost {
     });
   }
 
-  /** Starts a thread for each reactor. Throws what starting one throws; those before it run by then. */
-  startMembers(emit: Emit): void {
-    this.emit = emit;
+  /** Starts a thread for each reactor; `events` hears of them from now on. Throws what starting one throws; those before it run by then. */
+  startMembers(events: EventEmitter<RuntimeEvents>): void {
+    this.events = events;
     const { entry, data, pins, budget, publishEvery, clock, source, resourceLimits } = this.settings;
     const options = { budget, publishEvery, clock, io: { source } };
     for (const [id, cpu] of pins.entries()) {
@@ -67,17 +65,17 @@ export class Controller implements MemberHost {
   // ---- For its members --------------------------------------------------------------------------------------------
 
   stepError(reactorId: number, error: Error, where: string): void {
-    if (this.emit('stepError', { reactorId, error, where })) return;
+    if (this.events.emit('stepError', { reactorId, error, where })) return;
     process.emitWarning(`reactor ${reactorId}, ${where}: ${error.stack ?? error.message}`, { code: 'ERR_PERCORE_STEP' });
   }
 
   messageDropped(reactorId: number, error: Error): void {
-    if (this.emit('messageDropped', { reactorId, error })) return;
+    if (this.events.emit('messageDropped', { reactorId, error })) return;
     process.emitWarning(error.message, { code: 'ERR_PERCORE_NO_TASK' });
   }
 
   message(reactorId: number, message: unknown): void {
-    this.emit('message', { reactorId, message });
+    this.events.emit('message', { reactorId, message });
   }
 
   progressed(): void {
@@ -96,7 +94,7 @@ export class Controller implements MemberHost {
     }
     this.main.noteDeaths();
     if (this.closing !== undefined || !this.isStarted) return;
-    if (this.emit('reactorDied', { reactorId: id, exitCode, threadId, recovered, error })) return;
+    if (this.events.emit('reactorDied', { reactorId: id, exitCode, threadId, recovered, error })) return;
     const why = error === undefined ? '' : `: ${error.message}`;
     process.emitWarning(`reactor ${id} died with exit code ${exitCode}${why}`, { code });
   }

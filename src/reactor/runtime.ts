@@ -172,6 +172,6 @@ export async function createRuntime<P extends Protocol = Untyped>(options: Runti
   const settings = checkRuntimeOptions(options);
   const controller = share(settings, (shared) => new Controller(settings, shared));
   const runtime = new Runtime<P>(controller);
-  await start(controller, (event, ...values) => runtime.emit(event, ...values), () => options.main?.(runtime));
+  await start(controller, runtime, () => options.main?.(runtime));
   return runtime;
 }

@@ -1,8 +1,10 @@
 /** The third step of starting a runtime: threads run, then the option `main`, then entries, and all are waited for. */
+import type { EventEmitter } from 'node:events';
 import { PercoreError } from '../errors.js';
 import { close } from './closing.js';
-import type { Controller, Emit } from './controller.js';
+import type { Controller } from './controller.js';
 import type { Member } from './member.js';
+import type { RuntimeEvents } from './runtime-events.js';
 
 /** Members that an error names. */
 const SHOWN = 8;
@@ -11,12 +13,12 @@ const SHOWN = 8;
  * Starts all reactors and runs `main`. Resolves when it and every entry have run; rejects when one failed, or took longer
  * than `startTimeoutMs`, after all have been ended.
  */
-export async function start(controller: Controller, emit: Emit, main: () => unknown): Promise<void> {
+export async function start(controller: Controller, events: EventEmitter<RuntimeEvents>, main: () => unknown): Promise<void> {
   const { members, main: party, settings } = controller;
   let timer: NodeJS.Timeout | undefined;
   let isMainReady = false;
   try {
-    controller.startMembers(emit);
+    controller.startMembers(events);
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => reject(startedTooLate(controller, isMainReady)), settings.startTimeoutMs);
     });

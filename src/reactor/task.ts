@@ -8,7 +8,7 @@
  */
 import { BACK_PRESSURED, OK } from '../queues/index.js';
 import { noteRefusal } from '../refusals.js';
-import type { StepResult, Stepping } from './steps.js';
+import type { Stepping } from './steps.js';
 import type { Turn } from './turn.js';
 import { WaitingLine, type Room } from './waiting-line.js';
 import type { Holdable } from './waits.js';
