@@ -20,7 +20,7 @@ import { LocalTask, type ByteRecord, type ByteTask } from './task.js';
 
 const NO_OPTIONS: CallOptions = Object.freeze({});
 
-let partyOf_: (reactor: Reactor) => Party;
+let insideOf: (reactor: Reactor) => Party;
 
 /**
  * One reactor of a runtime: a thread, pinned to a core, that owns its tasks, timers and sockets and shares nothing but
@@ -62,7 +62,7 @@ export class Reactor<P extends Protocol = Untyped> {
   #sendOptions: SendOptions = { reactor: 0 };
 
   static {
-    partyOf_ = (reactor) => reactor.#party;
+    insideOf = (reactor) => reactor.#party;
   }
 
   /** The runtime makes reactors; a Party cannot be had outside of the package. */
@@ -94,6 +94,28 @@ export class Reactor<P extends Protocol = Untyped> {
 
   // ---- Tasks, messages and calls ------------------------------------------------------------------------------------
 
+  // The first member that depends on P. It makes TypeScript compare two reactors member by member, so that a Reactor<P> may
+  // be passed to whatever takes a plain Reactor; with `spawn` before it, TypeScript would compare the protocols and refuse.
+
+  /**
+   * Asks a party and promises its answer. The argument is copied now, also when it must wait for room. While the entry of
+   * that party runs, the call waits until the handler is there. Rejects with what the handler threw, with the signal's
+   * reason, or with ERR_PERCORE_NO_HANDLER, _REACTOR_DIED, _TIMEOUT, _BACK_PRESSURED (65,536 calls or 64 MiB of them
+   * wait), _UNSERIALIZABLE, _TOO_LARGE, _CLOSED, _INVALID_ARGUMENT. Allocates the promise and what is copied.
+   */
+  call<N extends CallName<P>>(name: N, ...rest: CallRest<P, N>): Promise<Answer<P, N>>;
+  call(name: string, argument?: unknown, options: CallOptions = NO_OPTIONS): Promise<unknown> {
+    const party = this.#party;
+    try {
+      checkName('name', name);
+      if (options !== this.#callOptions) this.#callOptions = checkCallOptions(name, options);
+      if (party.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `call("${name}"): the runtime is closed`);
+      return party.calls.call(name, argument, this.#chooseParty(options), checkBand(options.priority), options);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
   /**
    * Makes a task: `step` runs to completion for each message, which comes as it is from this thread, and as a copy from
    * others. `from` is the party that sent it (the main thread comes after the last reactor), `priority` the band that it
@@ -118,8 +140,8 @@ export class Reactor<P extends Protocol = Untyped> {
    * there is room where the step wanted to write. A value that is sent to it is dropped, counted and reported. Throws as
    * `spawn` does; it takes no `capacity`, since its messages wait in lanes.
    */
-  spawnBytes(
-    options: SpawnOptions & { readonly name: ByteTaskName<P> }, step: (record: ByteRecord) => number | void,
+  spawnBytes<N extends ByteTaskName<P>>(
+    options: SpawnOptions & { readonly name: N }, step: (record: ByteRecord) => number | void,
   ): Task<Uint8Array> {
     if (options !== null && typeof options === 'object' && options.capacity !== undefined) {
       const allowed = 'left out for a task of bytes: its messages wait in the lanes, whose bound is laneBytes';
@@ -208,25 +230,6 @@ export class Reactor<P extends Protocol = Untyped> {
   }
 
   /**
-   * Asks a party and promises its answer. The argument is copied now, also when it must wait for room. While the entry of
-   * that party runs, the call waits until the handler is there. Rejects with what the handler threw, with the signal's
-   * reason, or with ERR_PERCORE_NO_HANDLER, _REACTOR_DIED, _TIMEOUT, _BACK_PRESSURED (65,536 calls or 64 MiB of them
-   * wait), _UNSERIALIZABLE, _TOO_LARGE, _CLOSED, _INVALID_ARGUMENT. Allocates the promise and what is copied.
-   */
-  call<N extends CallName<P>>(name: N, ...rest: CallRest<P, N>): Promise<Answer<P, N>>;
-  call(name: string, argument?: unknown, options: CallOptions = NO_OPTIONS): Promise<unknown> {
-    const party = this.#party;
-    try {
-      checkName('name', name);
-      if (options !== this.#callOptions) this.#callOptions = checkCallOptions(name, options);
-      if (party.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `call("${name}"): the runtime is closed`);
-      return party.calls.call(name, argument, this.#chooseParty(options), checkBand(options.priority), options);
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
-  }
-
-  /**
    * The reactor that owns this key's bucket. A text key stands for its UTF-8 bytes; a number is refused, since 5 and '5'
    * would be two keys. Allocates for text only.
    */
@@ -290,4 +293,4 @@ export class Reactor<P extends Protocol = Untyped> {
 }
 
 /** The inside of a reactor, for the package itself. */
-export const partyOf = (reactor: Reactor): Party => partyOf_(reactor);
+export const partyOf = (reactor: Reactor): Party => insideOf(reactor);

@@ -16,6 +16,8 @@ import type { RuntimeStatus } from './status.js';
 import type { StepResult } from './steps.js';
 import type { ByteRecord } from './task.js';
 
+let insideOf: (runtime: Runtime) => Controller;
+
 /** The options of `createRuntime`. */
 export interface RuntimeOptions<P extends Protocol = Untyped> extends OptionsFor<Runtime<P>> {}
 
@@ -39,6 +41,10 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
   readonly #controller: Controller;
   /** The main thread's own party, as a reactor is seen. */
   readonly #main: Reactor<P>;
+
+  static {
+    insideOf = (runtime) => runtime.#controller;
+  }
 
   /** `createRuntime` makes runtimes; a Controller cannot be had outside of the package. */
   constructor(controller: Controller) {
@@ -95,8 +101,8 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
   }
 
   /** The same for bytes, which are read where they lie in the lane. See `Reactor.spawnBytes`. */
-  spawnBytes(
-    options: SpawnOptions & { readonly name: ByteTaskName<P> }, step: (record: ByteRecord) => number | void,
+  spawnBytes<N extends ByteTaskName<P>>(
+    options: SpawnOptions & { readonly name: N }, step: (record: ByteRecord) => number | void,
   ): Task<Uint8Array> {
     return this.#main.spawnBytes(options, step);
   }
@@ -175,3 +181,6 @@ export async function createRuntime<P extends Protocol = Untyped>(options: Runti
   await start(controller, runtime, () => options.main?.(runtime));
   return runtime;
 }
+
+/** The inside of a runtime, for the package's own tests. */
+export const controllerOf = (runtime: Runtime): Controller => insideOf(runtime);
