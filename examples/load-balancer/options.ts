@@ -73,7 +73,7 @@ const MAX_WORK_US = 1_000_000;
 const MAX_BACKLOG_BYTES = 1024 * 1024 * 1024;
 const MAX_DRAIN_MS = 3_600_000;
 
-export const usage = `Balances lines over reactors: the key of a line chooses its reactor, its band how soon it is worked.
+export const usage = `Balances lines over reactors. A line's key chooses its reactor, its band how soon it is worked.
 
 usage: npm start -- [options]
 

@@ -39,9 +39,8 @@ async function main(): Promise<void> {
   const living = new Set(Array.from({ length: reactors }, (_, id) => id));
   runtime.on('reactorDied', ({ reactorId, error }) => {
     living.delete(reactorId);
-    process.stderr.write(
-      `reactor ${reactorId} died${error === undefined ? '' : `: ${error.message}`}; its keys are gone, the others go on\n`,
-    );
+    const why = error === undefined ? '' : `: ${error.message}`;
+    process.stderr.write(`reactor ${reactorId} died${why}; its keys are gone, the others go on\n`);
     for (const id of living) void runtime.call('noteDeath', reactorId, { reactor: id }).catch(() => undefined);
   });
   runtime.on('stepError', ({ reactorId, error }) =>
