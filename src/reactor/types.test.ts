@@ -41,11 +41,11 @@ export function calls(runtime: Runtime<Town>, reactor: Reactor<Town>): void {
 
 /** Never run: tasks, both ends. */
 export function tasks(runtime: Runtime<Town>, reactor: Reactor<Town>): void {
-  const orders = reactor.spawn({ name: 'orders' }, (order) => expectTypeOf(order).toEqualTypeOf<Order>() as void);
+  const orders = reactor.spawn({ name: 'orders' }, (order) => void expectTypeOf(order).toEqualTypeOf<Order>());
   expectTypeOf(orders).toEqualTypeOf<Task<Order>>();
   expectTypeOf(runtime.address('orders', to)).toEqualTypeOf<Address<Order>>();
   runtime.send('orders', { price: 1 }, to);
-  reactor.spawnBytes({ name: 'frames' }, (record) => expectTypeOf(record).toEqualTypeOf<ByteRecord>() as void);
+  reactor.spawnBytes({ name: 'frames' }, (record) => void expectTypeOf(record).toEqualTypeOf<ByteRecord>());
   reactor.send('frames', new Uint8Array(1), to);
   // @ts-expect-error A message of another type.
   orders.send({ prize: 1 });
