@@ -43,7 +43,7 @@ class EpollIo final : public IoSource {
     Entry& entry = make(fd, token, kind);
     entry.isBlocked = kind == IoKind::kConnecting;
     const int result = control(EPOLL_CTL_ADD, fd, token, EPOLLET | EPOLLIN | (kind == IoKind::kListener ? 0 : EPOLLOUT | EPOLLRDHUP | EPOLLPRI));
-    if (result < 0) entry.token = -1;
+    if (result < 0) drop(entry);
     return result;
   }
 
@@ -139,7 +139,7 @@ class EpollIo final : public IoSource {
         at_ = 0;
       } else if (free_.empty()) {
         isPoolEmpty_ = true;
-        block_->poolWaits += 1;
+        counters_->poolWaits += 1;
         return false;
       } else {
         current_ = free_.back();
@@ -153,7 +153,8 @@ class EpollIo final : public IoSource {
     const ssize_t count = recv(entry.fd, memory_.pool + place, room, MSG_DONTWAIT);
     if (count > 0) {
       block_->bufferUsers[current_]++;
-      block_->receives += 1;
+      counters_->receives += 1;
+      counters_->bytesReceived += double(count);
       at_ = std::min(kBufferBytes, (at_ + size_t(count) + kAlignment - 1) & ~(kAlignment - 1));
       push(entry.token, IoEvent::kReceived, int32_t(count), int32_t(place));
       entry.isFull = size_t(count) == room;

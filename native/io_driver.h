@@ -13,7 +13,7 @@ namespace percore {
 
 class IoDriver final : public LoopGuest {
  public:
-  static constexpr int kViews = 3;
+  static constexpr int kViews = 4;
 
   // Null, with `error` set, when the kernel refuses. `views` are the typed arrays behind `memory`. Without `deliver` it is polled by hand.
   static std::unique_ptr<IoDriver> create(napi_env env, bool isUring, const IoMemory& memory, AddonState* state, const napi_value (&views)[kViews], napi_value deliver, int* error);

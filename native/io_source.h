@@ -35,6 +35,7 @@ struct IoMemory {
   size_t poolBytes = 0;
   char* outbox = nullptr;  // two halves: one is being filled while sends of the other may still come back
   size_t outboxBytes = 0;
+  layout::IoCounters* counters = nullptr;  // in a reactor, a part of its Party
 };
 
 class IoSource {
@@ -42,10 +43,11 @@ class IoSource {
   static constexpr int32_t kSlotBits = 20;  // as in src/io/token.ts
   static constexpr int32_t kEpollBatch = 64;
 
-  IoSource(const IoMemory& memory, SocketSet* sockets, int epollFd) : memory_(memory), block_(memory.block), sockets_(sockets), epoll_(epollFd) {}
+  IoSource(const IoMemory& memory, SocketSet* sockets, int epollFd) : memory_(memory), block_(memory.block), counters_(memory.counters), sockets_(sockets), epoll_(epollFd) {}
   IoSource(const IoSource&) = delete;
   IoSource& operator=(const IoSource&) = delete;
   virtual ~IoSource() {
+    counters_->connections = 0;
     if (handle) *handle = nullptr;
   }
 
@@ -103,6 +105,12 @@ class IoSource {
   };
 
   Entry& make(int fd, int32_t token, layout::IoKind kind);
+  // The token means nothing from here on.
+  void drop(Entry& entry) {
+    entry.token = -1;
+    if (isConnection(entry.kind)) counters_->connections -= 1;
+  }
+  static bool isConnection(layout::IoKind kind) { return kind == layout::IoKind::kStream || kind == layout::IoKind::kConnecting; }
   Entry* find(int32_t token) {
     const size_t slot = size_t(token) & ((size_t(1) << kSlotBits) - 1);
     return token >= 0 && slot < entries_.size() && entries_[slot].token == token ? &entries_[slot] : nullptr;
@@ -141,6 +149,7 @@ class IoSource {
 
   IoMemory memory_;
   layout::IoBlock* block_;
+  layout::IoCounters* counters_;
   SocketSet* sockets_;
   int epoll_;
   std::vector<Entry> entries_;

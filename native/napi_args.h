@@ -95,6 +95,13 @@ struct RawArgs {
     *data = static_cast<int32_t*>(start);
     return true;
   }
+  // A Float64Array; `length` in numbers.
+  bool numbers(size_t i, double** data, size_t* length) const {
+    void* start = nullptr;
+    if (!arrayOf(env, value[i], napi_float64_array, &start, length)) return false;
+    *data = static_cast<double*>(start);
+    return true;
+  }
   // The bytes that arguments `i` to `i + 2` mean: an array, an offset, a length. False when they are not all there, and for more than
   // 2^31 - 1, of which no answer could say how many were taken.
   bool span(size_t i, char** data, size_t* length) const {

@@ -340,9 +340,11 @@ void Turn::close() {
   state_->closeSockets();
   napi_handle_scope scope = nullptr;
   napi_open_handle_scope(env_, &scope);
-  for (napi_ref reference : {deliver_, views_[0], views_[1], views_[2], ioViews_[0], ioViews_[1], ioViews_[2]}) {
+  if (deliver_) napi_delete_reference(env_, deliver_);
+  for (napi_ref reference : views_)
     if (reference) napi_delete_reference(env_, reference);
-  }
+  for (napi_ref reference : ioViews_)
+    if (reference) napi_delete_reference(env_, reference);
   timerRecords_.release(env_);
   if (context_) napi_async_destroy(env_, context_);
   if (scope) napi_close_handle_scope(env_, scope);

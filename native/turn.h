@@ -39,7 +39,7 @@ struct TurnMemory {
 
 class Turn {
  public:
-  static constexpr int kViews = 3, kIoViews = 3;
+  static constexpr int kViews = 3, kIoViews = 4;
 
   // Null, with errno set, when a descriptor or something of libuv is refused. `views` are the typed arrays behind `memory`.
   static Turn* create(napi_env env, TurnMemory memory, const napi_value (&views)[kViews], napi_value deliver, int eventFd, int64_t originNs);

@@ -72,14 +72,14 @@ static napi_value shareTimerRecords(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// turns.openSource(turn, isUring, block, pool, outbox) -> handle, or -errno
+// turns.openSource(turn, isUring, block, pool, outbox, counters) -> handle, or -errno
 static napi_value openIo(napi_env env, napi_callback_info info) {
-  RawArgs<5> args(env, info);
+  RawArgs<6> args(env, info);
   Turn* turn = turnOf(env, args.value[0]);
   IoMemory memory;
   if (!turn || !readIoMemory(args, 2, &memory)) return args.integer(-EINVAL);
   int error = 0;
-  IoSource* io = turn->openIo(args.boolean(1), memory, {args.value[2], args.value[3], args.value[4]}, &error);
+  IoSource* io = turn->openIo(args.boolean(1), memory, {args.value[2], args.value[3], args.value[4], args.value[5]}, &error);
   return io ? makeHandle(env, io) : args.integer(-error);
 }
 

@@ -104,7 +104,7 @@ class UringIo final : public IoSource {
     Entry& entry = make(fd, token, kind);
     if (kind == IoKind::kStream) opened_.push_back(token);
     const int result = kind == IoKind::kConnecting ? waitForRoom(entry) : 0;
-    if (result < 0) entry.token = -1;
+    if (result < 0) drop(entry);
     return result;
   }
 
@@ -127,7 +127,7 @@ class UringIo final : public IoSource {
       return isIts;
     });
     if (entry->isWatched) control(EPOLL_CTL_DEL, entry->fd, token, 0);
-    entry->token = -1;
+    drop(*entry);
   }
 
   void onEvent(uint64_t data, uint32_t events) override {
@@ -298,7 +298,8 @@ class UringIo final : public IoSource {
     if (!entry) return;
     if (done.res > 0) {
       block_->bufferUsers[buffer]++;
-      block_->receives += 1;
+      counters_->receives += 1;
+      counters_->bytesReceived += done.res;
       push(entry->token, IoEvent::kReceived, done.res, buffer << kBufferBits);
     } else if (done.res == 0) {
       entry->hasEnded = true;
@@ -307,7 +308,7 @@ class UringIo final : public IoSource {
       tellError(*entry);
       return;
     } else if (done.res == -ENOBUFS) {
-      block_->poolWaits += 1;
+      counters_->poolWaits += 1;
       if (entry->isReceiving) starved_.push_back(entry->token);
       return;
     } else if (done.res != -ECANCELED && done.res != -EINTR && done.res != -EAGAIN) {
@@ -372,7 +373,7 @@ class UringIo final : public IoSource {
     send->addr = uint64_t(memory_.outbox + offset);
     send->len = uint32_t(length);
     send->msg_flags = MSG_NOSIGNAL | MSG_DONTWAIT;
-    block_->sends += 1;
+    counters_->sends += 1;
     unsettled_++;
   }
 
@@ -396,6 +397,7 @@ class UringIo final : public IoSource {
   void sent(const Sending& sending, int result) {
     unsettled_--;
     const int32_t taken = std::max(result, 0);
+    counters_->bytesSent += taken;
     if (taken == sending.length) return;
     Entry* entry = find(sending.token);
     if (!entry) return;
@@ -433,7 +435,7 @@ class UringIo final : public IoSource {
     if (entry.armed != 0) cancel(entry.token, entry.armed);
     // Not left to the close: another descriptor of the same socket would keep it there.
     if (entry.isWatched) control(EPOLL_CTL_DEL, entry.fd, entry.token, 0);
-    entry.token = -1;
+    drop(entry);
   }
 
   UringRing ring_;

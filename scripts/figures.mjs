@@ -168,8 +168,13 @@ ${END}
 /** The rows of the README's table. */
 export function highlightsTable(results) {
   const lines = HIGHLIGHTS.map(({ says, suite, name, metric, baseline, where }) => {
-    const found = results[suite].rows.filter((row) => row.name === name && row.metric === metric
-      && row.baseline.name === baseline && Object.entries(where).every(([param, value]) => row.params[param] === value));
+    const found = results[suite].rows.filter(
+      (row) =>
+        row.name === name
+        && row.metric === metric
+        && row.baseline.name === baseline
+        && Object.entries(where).every(([param, value]) => row.params[param] === value),
+    );
     if (found.length !== 1) throw new Error(`${found.length} rows for "${says}" in ${results[suite].file}`);
     const [{ value, unit, ratio, better, target, baseline: other }] = found;
     const factor = digits(better === 'higher' ? ratio : 1 / ratio);

@@ -1,5 +1,5 @@
-// Every test that belongs in CI, then one line "N passed, N failed". `--stress` runs the long forms instead; other arguments are parts
-// of file names, and only such tests run.
+// Every test that belongs in CI, then one line "N passed, N failed". `--stress` runs the long forms instead; other
+// arguments are parts of file names, and only such tests run.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -19,18 +19,27 @@ let failed = 0;
 const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs');
 const names = process.argv.slice(2).filter((argument) => argument !== '--stress');
 const filters = isStress ? ['stress', 'terminate', 'explorer.test', 'weather'] : names;
-const run = spawnSync(process.execPath, [vitest, 'run', ...filters, '--reporter=default', '--reporter=json', `--outputFile=${json}`], { cwd: root, stdio: 'inherit', env });
+const run = spawnSync(
+  process.execPath, [vitest, 'run', ...filters, '--reporter=default', '--reporter=json', `--outputFile=${json}`],
+  { cwd: root, stdio: 'inherit', env },
+);
 try {
   const report = JSON.parse(readFileSync(json, 'utf8'));
   passed += report.numPassedTests;
   failed += report.numFailedTests + report.numPendingTests;
   // A file that could not be loaded has no tests to fail.
-  failed += report.testResults.filter(({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0).length;
+  failed += report.testResults.filter(
+    ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
+  ).length;
   // Once more in a line each, where whoever reads the end of a long log finds them.
   for (const { name, status, assertionResults, message } of report.testResults) {
-    if (status === 'failed' && assertionResults.length === 0) process.stdout.write(`FAILED: ${relative(root, name)}: ${message.split('\n')[0]}\n`);
+    if (status === 'failed' && assertionResults.length === 0)
+      process.stdout.write(`FAILED: ${relative(root, name)}: ${message.split('\n')[0]}\n`);
     for (const { status, fullName, failureMessages } of assertionResults) {
-      if (status !== 'passed') process.stdout.write(`FAILED: ${relative(root, name)}: ${fullName}: ${failureMessages?.[0]?.split('\n')[0] ?? status}\n`);
+      if (status !== 'passed')
+        process.stdout.write(
+          `FAILED: ${relative(root, name)}: ${fullName}: ${failureMessages?.[0]?.split('\n')[0] ?? status}\n`,
+        );
     }
   }
 } catch (error) {
@@ -41,7 +50,14 @@ if (run.status !== 0 && failed === 0) failed++;
 rmSync(folder, { recursive: true, force: true });
 
 // The plain C++ cores under AddressSanitizer and UndefinedBehaviorSanitizer, without Node.
-const sanitized = names.length > 0 ? undefined : spawnSync(process.execPath, [join(root, 'native', 'test', 'run-sanitized.mjs'), ...(isStress ? ['100000'] : [])], { cwd: root, stdio: 'inherit', env });
+const sanitized =
+  names.length > 0
+    ? undefined
+    : spawnSync(
+        process.execPath,
+        [join(root, 'native', 'test', 'run-sanitized.mjs'), ...(isStress ? ['100000'] : [])],
+        { cwd: root, stdio: 'inherit', env },
+      );
 if (sanitized?.status === 0) passed++;
 else if (sanitized !== undefined) failed++;
 

@@ -11,7 +11,9 @@ export type { StepResult } from './reactor/steps.js';
 export type { CallContext } from './reactor/call-service.js';
 export type { CallOptions } from './reactor/calls.js';
 export type { IdleOptions, IdleStrategy } from './reactor/idle-strategy.js';
-export type { DropReasons, MainStatus, ReactorStatus, RuntimeStatus } from './reactor/status.js';
+export type {
+  DropReasons, IoFigures, LaneBacklog, MainStatus, ReactorStatus, RefusalReasons, RuntimeStatus, TimerFigures,
+} from './reactor/status.js';
 export { hashKey, bucketOf } from './reactor/buckets.js';
 export { Histogram, HISTOGRAM_WORDS } from './observe/histogram.js';
 export { cpuBudget, type CpuBudget } from './realtime/cpus.js';

@@ -27,7 +27,15 @@ export interface Field {
   readonly writes: string;
   readonly reads: string;
   readonly means: string;
+  /** Where operators find it in `runtime.status()`, as 'turns' or 'io.receives': see figures.ts. Left out: nowhere. */
+  readonly status?: string;
+  /** Of a word with `status`. */
+  readonly unit?: Unit;
+  /** Of a word with `status`: it says how much there is now. Left out: it counts from 0 and only grows. */
+  readonly isGauge?: true;
 }
+
+export type Unit = 'count' | 'bytes' | 'ns';
 
 export interface Structure {
   readonly name: string;
@@ -160,6 +168,34 @@ export const groupLayout = {
   },
 } as const satisfies Structure;
 
+/** What the streams and listeners of one Io count. In a reactor it is a part of its Party; elsewhere, memory of its own. */
+export const ioCountersLayout = {
+  name: 'IoCounters',
+  bytes: 72,
+  fields: {
+    receives: { at: 0, type: 'f64', writes: 'native', reads: 'all', means: 'arrivals delivered from streams', status: 'io.receives', unit: 'count' },
+    sends: { at: 8, type: 'f64', writes: 'native', reads: 'all', means: 'sends on streams asked of the kernel', status: 'io.sends', unit: 'count' },
+    accepts: { at: 16, type: 'f64', writes: 'native', reads: 'all', means: 'connections accepted', status: 'io.accepts', unit: 'count' },
+    poolWaits: { at: 24, type: 'f64', writes: 'native', reads: 'all', means: 'times that an arrival waited, since no buffer was free', status: 'io.poolWaits', unit: 'count' },
+    bytesReceived: { at: 32, type: 'f64', writes: 'native', reads: 'all', means: 'bytes received from streams', status: 'io.bytesReceived', unit: 'bytes' },
+    bytesSent: { at: 40, type: 'f64', writes: 'native', reads: 'all', means: 'bytes of streams that the kernel has taken', status: 'io.bytesSent', unit: 'bytes' },
+    connections: { at: 48, type: 'f64', writes: 'native', reads: 'all', means: 'streams that are open', status: 'io.connections', unit: 'count', isGauge: true },
+    shed: { at: 56, type: 'f64', writes: 'native', reads: 'all', means: 'connections that listeners closed at once, since there was no descriptor for them', status: 'io.shed', unit: 'count' },
+    refused: { at: 64, type: 'f64', writes: 'io', reads: 'all', means: 'offers that streams, pipes and sockets answered with BACK_PRESSURED', status: 'io.refused', unit: 'count' },
+  },
+} as const satisfies Structure;
+
+/** What the timers of one thread count. In a reactor it is a part of its Party; elsewhere, memory of its own. */
+export const timerCountersLayout = {
+  name: 'TimerCounters',
+  bytes: 24,
+  fields: {
+    live: { at: 0, type: 'f64', writes: 'timers', reads: 'all', means: 'timers that have not fired for the last time', status: 'timers.live', unit: 'count', isGauge: true },
+    fired: { at: 8, type: 'f64', writes: 'timers', reads: 'all', means: 'callbacks run', status: 'timers.fired', unit: 'count' },
+    late: { at: 16, type: 'f64', writes: 'timers', reads: 'all', means: 'callbacks run a millisecond or more after their deadline', status: 'timers.late', unit: 'count' },
+  },
+} as const satisfies Structure;
+
 /** What one party (a reactor, or the main thread) shows to the others. Its inbox begins with it. */
 export const partyLayout = {
   name: 'Party',
@@ -179,24 +215,30 @@ export const partyLayout = {
     spinNs: { at: 644, type: 'i32', writes: 'runtime or owner', reads: 'owner', means: 'longest spin before parking, nanoseconds' },
     ioIntervalNs: { at: 648, type: 'i32', writes: 'runtime or owner', reads: 'owner', means: 'return to libuv at the latest after this, nanoseconds' },
     phase: { at: 768, type: 'i32', writes: 'owner', reads: 'runtime', means: 'Phase: STARTING 0, READY 1, DRAINING 2, QUIET 3, LEFT 4' },
-    turns: { at: 896, type: 'f64', writes: 'owner', reads: 'runtime', means: 'calls into JavaScript' },
-    parks: { at: 904, type: 'f64', writes: 'owner', reads: 'runtime', means: 'times it slept' },
-    wakes: { at: 912, type: 'f64', writes: 'owner', reads: 'runtime', means: 'eventfd wake-ups seen' },
-    busyNs: { at: 920, type: 'f64', writes: 'owner', reads: 'runtime', means: 'nanoseconds inside turns' },
+    turns: { at: 896, type: 'f64', writes: 'owner', reads: 'runtime', means: 'calls into JavaScript', status: 'turns', unit: 'count' },
+    parks: { at: 904, type: 'f64', writes: 'owner', reads: 'runtime', means: 'times it slept', status: 'parks', unit: 'count' },
+    wakes: { at: 912, type: 'f64', writes: 'owner', reads: 'runtime', means: 'wake-ups by an eventfd that it has seen', status: 'wakes', unit: 'count' },
+    busyNs: { at: 920, type: 'f64', writes: 'owner', reads: 'runtime', means: 'time inside turns', status: 'busyNs', unit: 'ns' },
     turnNs: { at: 928, type: 'f64', writes: 'owner', reads: 'owner', means: 'start of the present turn, nanoseconds since the runtime began' },
-    steps: { at: 936, type: 'f64', count: 8, writes: 'owner', reads: 'runtime', means: 'steps run in each band' },
-    stepErrors: { at: 1000, type: 'f64', writes: 'owner', reads: 'runtime', means: 'steps that threw' },
-    sent: { at: 1008, type: 'f64', writes: 'owner', reads: 'runtime', means: 'records committed to lanes' },
-    received: { at: 1016, type: 'f64', writes: 'owner', reads: 'runtime', means: 'records taken from lanes' },
-    rejected: { at: 1024, type: 'f64', writes: 'owner', reads: 'runtime', means: 'sends answered with a refusal' },
-    dropped: { at: 1032, type: 'f64', writes: 'owner', reads: 'runtime', means: 'messages that reached nobody, for whatever reason' },
-    callsInFlight: { at: 1040, type: 'f64', writes: 'owner', reads: 'runtime', means: 'calls without an answer yet' },
-    libuvTurns: { at: 1048, type: 'f64', writes: 'owner', reads: 'runtime', means: 'passes of libuv' },
-    droppedNoTask: { at: 1056, type: 'f64', writes: 'owner', reads: 'runtime', means: 'messages for a name that no task here has' },
-    droppedNotBytes: { at: 1064, type: 'f64', writes: 'owner', reads: 'runtime', means: 'values for a task that takes bytes' },
-    droppedLateCalls: { at: 1072, type: 'f64', writes: 'owner', reads: 'runtime', means: 'calls that nobody waited for any more when their turn came' },
-    droppedLateAnswers: { at: 1080, type: 'f64', writes: 'owner', reads: 'runtime', means: 'answers to calls that had been given up' },
-    waitingBytes: { at: 1088, type: 'f64', writes: 'owner', reads: 'runtime', means: 'bytes of calls and answers that wait for room in a lane' },
+    steps: { at: 936, type: 'f64', count: 8, writes: 'owner', reads: 'runtime', means: 'steps run in each band, 0 to 7', status: 'steps', unit: 'count' },
+    stepErrors: { at: 1000, type: 'f64', writes: 'owner', reads: 'runtime', means: 'steps that threw', status: 'stepErrors', unit: 'count' },
+    sent: { at: 1008, type: 'f64', writes: 'owner', reads: 'runtime', means: 'records committed to lanes', status: 'sent', unit: 'count' },
+    received: { at: 1016, type: 'f64', writes: 'owner', reads: 'runtime', means: 'records taken from lanes', status: 'received', unit: 'count' },
+    refused: { at: 1024, type: 'f64', writes: 'owner', reads: 'runtime', means: 'sends and calls of it that a lane has not taken, for whatever reason', status: 'refused', unit: 'count' },
+    dropped: { at: 1032, type: 'f64', writes: 'owner', reads: 'runtime', means: 'messages that reached nobody here, for whatever reason', status: 'dropped', unit: 'count' },
+    callsInFlight: { at: 1040, type: 'f64', writes: 'owner', reads: 'runtime', means: 'calls of it without an answer yet', status: 'callsInFlight', unit: 'count', isGauge: true },
+    libuvTurns: { at: 1048, type: 'f64', writes: 'owner', reads: 'runtime', means: 'passes of libuv', status: 'libuvTurns', unit: 'count' },
+    droppedNoTask: { at: 1056, type: 'f64', writes: 'owner', reads: 'runtime', means: 'messages for a name that no task here has', status: 'droppedByReason.noTask', unit: 'count' },
+    droppedNotBytes: { at: 1064, type: 'f64', writes: 'owner', reads: 'runtime', means: 'values for a task that takes bytes', status: 'droppedByReason.notBytes', unit: 'count' },
+    droppedLateCalls: { at: 1072, type: 'f64', writes: 'owner', reads: 'runtime', means: 'calls that nobody waited for any more when their turn came', status: 'droppedByReason.lateCalls', unit: 'count' },
+    droppedLateAnswers: { at: 1080, type: 'f64', writes: 'owner', reads: 'runtime', means: 'answers to calls that had been given up', status: 'droppedByReason.lateAnswers', unit: 'count' },
+    waitingBytes: { at: 1088, type: 'f64', writes: 'owner', reads: 'runtime', means: 'calls and answers of it that wait for room in a lane', status: 'waitingBytes', unit: 'bytes', isGauge: true },
+    refusedNoRoom: { at: 1096, type: 'f64', writes: 'owner', reads: 'runtime', means: 'refused with BACK_PRESSURED: the lane is full, or others wait for room in it', status: 'refusedByReason.noRoom', unit: 'count' },
+    refusedClosed: { at: 1104, type: 'f64', writes: 'owner', reads: 'runtime', means: 'refused with CLOSED: the receiver has died', status: 'refusedByReason.closed', unit: 'count' },
+    refusedTooLarge: { at: 1112, type: 'f64', writes: 'owner', reads: 'runtime', means: 'refused with TOO_LARGE: it would never fit into the lane', status: 'refusedByReason.tooLarge', unit: 'count' },
+    taskDepth: { at: 1120, type: 'f64', writes: 'owner', reads: 'runtime', means: 'messages of its own thread that wait in the mailboxes of its tasks, as of a millisecond ago', status: 'taskDepth', unit: 'count', isGauge: true },
+    timers: { at: 1128, type: 'f64', count: timerCountersLayout.bytes >> 3, writes: 'owner', reads: 'runtime', means: 'TimerCounters' },
+    io: { at: 1152, type: 'f64', count: ioCountersLayout.bytes >> 3, writes: 'owner', reads: 'runtime', means: 'IoCounters' },
   },
 } as const satisfies Structure;
 
@@ -246,10 +288,6 @@ export const ioBlockLayout = {
     drains: { at: 16, type: 'i32', writes: 'native', reads: 'io', means: 'times that requests were taken; its lowest bit says which half of the outbox is free' },
     bufferBits: { at: 20, type: 'i32', writes: 'native', reads: 'io', means: 'a buffer of the pool is 2^bufferBits bytes' },
     hasMore: { at: 24, type: 'i32', writes: 'io', reads: 'native', means: '1: tasks are ready, come back without sleeping; of I/O that no reactor drives' },
-    receives: { at: 32, type: 'f64', writes: 'native', reads: 'io', means: 'buffers delivered' },
-    sends: { at: 40, type: 'f64', writes: 'native', reads: 'io', means: 'sends asked of the kernel' },
-    accepts: { at: 48, type: 'f64', writes: 'native', reads: 'io', means: 'connections accepted' },
-    poolWaits: { at: 56, type: 'f64', writes: 'native', reads: 'io', means: 'times that no buffer was free' },
     event: { at: 64, type: 'i32', count: 8192, writes: 'native', reads: 'io', means: 'token, IoEvent, value, place' },
     request: { at: 32832, type: 'i32', count: 2048, writes: 'io', reads: 'native', means: 'IoRequest, token, and two words of its own' },
     releasedBuffer: { at: 41024, type: 'i32', count: 256, writes: 'io', reads: 'native', means: 'numbers of buffers that nobody uses any more' },
@@ -328,7 +366,7 @@ export const readinessLayout = {
   },
 } as const satisfies Structure;
 
-export const structures: readonly Structure[] = [placeLayout, queueLayout, linkedLayout, groupLayout, partyLayout, runtimeLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout, pipeLayout, datagramEntryLayout, readinessLayout];
+export const structures: readonly Structure[] = [placeLayout, queueLayout, linkedLayout, groupLayout, ioCountersLayout, timerCountersLayout, partyLayout, runtimeLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout, pipeLayout, datagramEntryLayout, readinessLayout];
 
 /** Values of shared words that both languages name. */
 export const words = {

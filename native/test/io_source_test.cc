@@ -37,6 +37,7 @@ static const char* current = "";
 struct Loop {
   static constexpr size_t kPool = 1 << 23, kHalf = 1 << 18;
   std::unique_ptr<layout::IoBlock> block{new layout::IoBlock{}};
+  layout::IoCounters counters{};
   std::vector<char> pool = std::vector<char>(kPool), outbox = std::vector<char>(2 * kHalf);
   SocketSet sockets;
   EpollSource epoll;
@@ -60,7 +61,7 @@ struct Loop {
   // False: io_uring is refused here.
   bool open(bool isUring) {
     EXPECT(epoll.open(-1));
-    IoMemory memory{block.get(), pool.data(), pool.size(), outbox.data(), outbox.size()};
+    IoMemory memory{block.get(), pool.data(), pool.size(), outbox.data(), outbox.size(), &counters};
     int error = 0;
     io = isUring ? openUringIo(memory, &sockets, epoll.fd(), &error) : openEpollIo(memory, &sockets, epoll.fd());
     if (!io) fprintf(stderr, "io_source_test: io_uring refused: %s\n", strerror(error));
@@ -125,6 +126,8 @@ struct Loop {
     bySlot[size_t(slot)].reset();
   }
 
+  double received = 0;
+
   Connection* find(int32_t token) {
     const size_t slot = size_t(token) & ((size_t(1) << IoSource::kSlotBits) - 1);
     return slot < bySlot.size() && bySlot[slot] && bySlot[slot]->token == token ? bySlot[slot].get() : nullptr;
@@ -182,6 +185,7 @@ struct Loop {
       Connection* connection = find(token);
       switch (IoEvent(event[1])) {
         case IoEvent::kReceived: {
+          received += value;
           if (connection) {
             EXPECT(connection->ends == 0);
             for (int32_t at = 0; at < value; at++) EXPECT(pool[size_t(place + at)] == patternAt(connection->received++));
@@ -272,8 +276,12 @@ static void carriesEverything(bool isUring, uint32_t seed) {
     EXPECT(one->ends == 1);
     loop.close(*one);
   }
+  EXPECT(loop.counters.connections == double(open.size()));
   loop.turn();
   for (int32_t users : loop.block->bufferUsers) EXPECT(users == 0);
+  EXPECT(loop.counters.connections == 0);
+  EXPECT(loop.counters.bytesReceived == loop.received);
+  EXPECT(loop.counters.bytesSent >= loop.counters.sends);
 }
 
 // A pause is a cancel: whatever came before it, the end of it comes once, and no byte is lost or repeated.
@@ -372,7 +380,7 @@ static void emptyPool(bool isUring, uint32_t) {
     for (Loop::Connection* one : greedy) loop.peerWrites(*one, 150000);
     loop.turn();
   }
-  EXPECT(loop.block->poolWaits > 0);
+  EXPECT(loop.counters.poolWaits > 0);
   loop.peerWrites(modest, 4);
   for (int round = 0; round < 5; round++) loop.turn();
   EXPECT(modest.received == 0);

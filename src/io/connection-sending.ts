@@ -89,6 +89,7 @@ export class SendingHalf implements Refuser {
     } else if (pending + length > this.connection.highWaterBytes) {
       if (length > this.refusedBytes) this.refusedBytes = length;
       this.push();
+      this.io.memory.countRefused();
       noteRefusal(this, length);
       return BACK_PRESSURED;
     }

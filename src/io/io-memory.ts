@@ -9,7 +9,7 @@
  * Made with the first source of a thread, since most pages of it are touched only under load.
  */
 import { markAsUntransferable } from 'node:worker_threads';
-import { ioBlockLayout, words } from '../layout.js';
+import { ioBlockLayout, ioCountersLayout, words } from '../layout.js';
 import type { IoHandle, NativeSources } from '../native.js';
 
 const fields = ioBlockLayout.fields;
@@ -24,7 +24,9 @@ const BUFFER_USERS = fields.bufferUsers.at >> 2;
 export const UNSENT = fields.unsent.at >> 2;
 const DRAINS = fields.drains.at >> 2;
 const BUFFER_BITS = fields.bufferBits.at >> 2;
-const POOL_WAITS = fields.poolWaits.at >> 3;
+const POOL_WAITS = ioCountersLayout.fields.poolWaits.at >> 3;
+const SHED = ioCountersLayout.fields.shed.at >> 3;
+const REFUSED = ioCountersLayout.fields.refused.at >> 3;
 
 export const POOL_BYTES = 1 << 23;
 const HALF_BYTES = 1 << 18;
@@ -37,7 +39,6 @@ const { SEND } = words.ioRequest;
 
 export class IoMemory {
   readonly block = new Int32Array(ioBlockLayout.bytes >> 2);
-  readonly totals = new Float64Array(this.block.buffer);
   readonly pool = new Uint8Array(new ArrayBuffer(POOL_BYTES));
   readonly outbox = new Uint8Array(new ArrayBuffer(2 * HALF_BYTES));
   /** Set once the source is open. */
@@ -50,7 +51,8 @@ export class IoMemory {
   private outboxAt = 0;
   private outboxEnd = HALF_BYTES;
 
-  constructor(readonly sources: NativeSources) {
+  /** `counters`: an IoCounters, see layout.ts. */
+  constructor(readonly sources: NativeSources, readonly counters: Float64Array = new Float64Array(ioCountersLayout.bytes >> 3)) {
     // One that is transferred would take the source's memory to another thread.
     for (const buffer of [this.block.buffer, this.pool.buffer, this.outbox.buffer]) markAsUntransferable(buffer);
   }
@@ -132,7 +134,17 @@ export class IoMemory {
 
   /** Times that native found no buffer free. */
   get poolWaits(): number {
-    return this.totals[POOL_WAITS]!;
+    return this.counters[POOL_WAITS]!;
+  }
+
+  /** An endpoint has answered an offer with BACK_PRESSURED. */
+  countRefused(): void {
+    this.counters[REFUSED]!++;
+  }
+
+  /** A listener has closed so many connections at once. */
+  countShed(connections: number): void {
+    this.counters[SHED]! += connections;
   }
 
   drain(): void {

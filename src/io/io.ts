@@ -40,6 +40,8 @@ export interface IoHost {
   turnNs?(): number;
   /** For listeners, deadlines and the like; left out by who has readiness of descriptors alone. */
   readonly timers?: Timers;
+  /** Where it counts: an IoCounters, see layout.ts. Left out: in memory of its own. */
+  readonly counters?: Float64Array;
   /** Opens the thread's source over `memory`; a negative errno when it is refused. */
   open(isUring: boolean, memory: IoMemory): IoHandle | number;
   /** The first source is open (true), or the last has gone. */
@@ -523,7 +525,7 @@ export class Io {
   /** Opens the thread's I/O source: with the first that needs it, or before. Where io_uring is refused epoll stands in. */
   begin(): void {
     if (this.memory !== undefined) return;
-    const memory = new IoMemory(this.native.sources);
+    const memory = new IoMemory(this.native.sources, this.host.counters);
     let handle = this.host.open(this.asked === 'io_uring', memory);
     if (typeof handle === 'number' && this.asked === 'io_uring') {
       const errno = this.native.system.errorName(-handle);

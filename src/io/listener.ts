@@ -55,7 +55,9 @@ export class Listener implements Source, Ready {
   onFailed(): void {
     this.isAccepting = false;
     this.refusals++;
-    this.refused += this.io.native.tcp.shed(this.fd);
+    const shed = this.io.native.tcp.shed(this.fd);
+    this.refused += shed;
+    this.io.memory.countShed(shed);
     this.retry = this.io.timers.after({ delayNs: RETRY_NS, priority: this.band }, () => {
       this.retry = noTimer;
       this.start();

@@ -83,7 +83,7 @@ class Loop implements SchedulerHost {
   constructor(private readonly addon: Native, private readonly timers: LocalTimers, private readonly budgetNs: number, private readonly onError: (error: unknown) => void) {}
 
   open(isUring: boolean, memory: IoMemory, poll: () => void): IoHandle | number {
-    const made = this.addon.drivers.create(isUring, memory.block, memory.pool, memory.outbox, () => this.turn(poll));
+    const made = this.addon.drivers.create(isUring, memory.block, memory.pool, memory.outbox, memory.counters, () => this.turn(poll));
     if (typeof made === 'number') return made;
     this.driver = made.driver;
     this.memory = memory;

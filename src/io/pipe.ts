@@ -147,6 +147,7 @@ export class PipeStream implements Source, Ready, Refuser {
       this.refusedBytes = 0;
     } else if (this.backlog.bytes + length > this.highWaterBytes) {
       if (length > this.refusedBytes) this.refusedBytes = length;
+      this.io.memory.countRefused();
       noteRefusal(this, length);
       return BACK_PRESSURED;
     }

@@ -80,8 +80,8 @@ export class Poller implements Disposable {
       source,
       nowNs: () => monotonicClock().nowNs(),
       schedule: (ready) => void makeReady(this.discipline, ready),
-      open: (isUring, { block, pool, outbox }) => {
-        const made = addon.drivers.create(isUring, block, pool, outbox, undefined);
+      open: (isUring, { block, pool, outbox, counters }) => {
+        const made = addon.drivers.create(isUring, block, pool, outbox, counters, undefined);
         if (typeof made === 'number') return made;
         this.driver = made.driver;
         return made.io;

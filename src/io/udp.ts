@@ -179,6 +179,7 @@ export class DatagramSocket implements Source, Ready, Refuser {
     if (!outbox.hasRoom(length) && (this.isBlocked || !this.flush() || !outbox.hasRoom(length))) {
       if (this.isClosed_) return CLOSED;
       this.backPressured++;
+      this.io.memory.countRefused();
       noteRefusal(this, length);
       return BACK_PRESSURED;
     }

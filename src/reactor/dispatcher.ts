@@ -27,7 +27,7 @@ const DROPPED_NOT_BYTES = partyLayout.fields.droppedNotBytes.at >> 3;
 export class Dispatcher implements Receiver {
   /** A name that a message waits for, while the entry runs. What came later in its lane waits behind it. */
   awaitedTask: string | undefined;
-  private readonly tasks = new Map<string, ValueTask | ByteTask>();
+  private readonly byName = new Map<string, ValueTask | ByteTask>();
   private readonly codec = new ValueCodec();
   /** What lanes wait for whose first record is for a name that nobody has yet. */
   private readonly namesToCome = new NamesToCome();
@@ -54,18 +54,15 @@ export class Dispatcher implements Receiver {
     this.releaseCalls();
   }
 
-  get allTasks(): readonly (ValueTask | ByteTask)[] {
-    return [...this.tasks.values()];
-  }
-
-  taskOf(name: string): ValueTask | ByteTask | undefined {
-    return this.tasks.get(name);
+  /** The tasks of this party by name. */
+  get tasks(): ReadonlyMap<string, ValueTask | ByteTask> {
+    return this.byName;
   }
 
   /** Throws ERR_PERCORE_NAME_TAKEN, or ERR_PERCORE_CLOSED. */
   addTask(task: ValueTask | ByteTask): void {
     this.checkFree(task.name);
-    this.tasks.set(task.name, task);
+    this.byName.set(task.name, task);
     this.namesToCome.release();
   }
 
@@ -93,7 +90,7 @@ export class Dispatcher implements Receiver {
       }
       return this.calls.answer(inlet, at, length, heard);
     }
-    const task = heard === undefined ? undefined : (heard.task ??= this.tasks.get(heard.text));
+    const task = heard === undefined ? undefined : (heard.task ??= this.byName.get(heard.text));
     if (task === undefined) {
       if (this.holdsMessages && heard !== undefined) {
         this.awaitedTask = heard.text;
@@ -135,7 +132,7 @@ export class Dispatcher implements Receiver {
     if (this.peers.isClosed) {
       throw new PercoreError('ERR_PERCORE_CLOSED', `"${name}": the runtime is closed, and nothing runs here any more`, about);
     }
-    if (!this.tasks.has(name) && !this.calls.hasHandler(name)) return;
+    if (!this.byName.has(name) && !this.calls.hasHandler(name)) return;
     throw new PercoreError('ERR_PERCORE_NAME_TAKEN', `name "${name}" is taken in this reactor; choose another`, about);
   }
 }

@@ -22,7 +22,10 @@ import type { Flushable } from './unpublished.js';
 import { WaitingLine, type Ahead, type Room } from './waiting-line.js';
 
 const SENT = partyLayout.fields.sent.at >> 3;
-const REJECTED = partyLayout.fields.rejected.at >> 3;
+const REFUSED = partyLayout.fields.refused.at >> 3;
+const REFUSED_NO_ROOM = partyLayout.fields.refusedNoRoom.at >> 3;
+const REFUSED_CLOSED = partyLayout.fields.refusedClosed.at >> 3;
+const REFUSED_TOO_LARGE = partyLayout.fields.refusedTooLarge.at >> 3;
 const WAITING_BYTES = partyLayout.fields.waitingBytes.at >> 3;
 /** Most bytes of calls of one party that may wait for room, over all lanes. Answers count, and are always taken. */
 export const MOST_WAITING_BYTES = 2 ** 26;
@@ -167,7 +170,7 @@ export class Outlet implements ValueMemory, Room, Flushable {
     }
     if (at !== BACK_PRESSURED || this.turn.counters[WAITING_BYTES]! + most > MOST_WAITING_BYTES) {
       this.codec.forget();
-      this.turn.counters[REJECTED]!++;
+      this.countRefused(at);
       return at;
     }
     const scratch = this.parcels.scratch(CALL_HEAD_BYTES + most);
@@ -185,7 +188,7 @@ export class Outlet implements ValueMemory, Room, Flushable {
     }
     if (at !== BACK_PRESSURED) {
       this.codec.forget();
-      this.turn.counters[REJECTED]!++;
+      this.countRefused(at);
       return at;
     }
     const scratch = this.parcels.scratch(HEAD_BYTES + most);
@@ -337,7 +340,7 @@ export class Outlet implements ValueMemory, Room, Flushable {
   }
 
   private refuse(code: number, needed: number, name?: SentName): number {
-    this.turn.counters[REJECTED]!++;
+    this.countRefused(code);
     if (code !== BACK_PRESSURED) return code;
     this.refusedBytes = needed;
     this.refusedName = name;
@@ -346,6 +349,12 @@ export class Outlet implements ValueMemory, Room, Flushable {
     const ahead = this.ahead(name);
     noteRefusal(ahead === undefined ? this.line : { awaitRoom: (bytes, then) => this.line.awaitRoom(bytes, then, ahead) }, needed);
     return code;
+  }
+
+  private countRefused(code: number): void {
+    const { counters } = this.turn;
+    counters[REFUSED]!++;
+    counters[code === BACK_PRESSURED ? REFUSED_NO_ROOM : code === CLOSED ? REFUSED_CLOSED : REFUSED_TOO_LARGE]!++;
   }
 
   /** What to say when a message does not fit. */

@@ -22,7 +22,7 @@ import type { Outlet } from './outlet.js';
 import { Peers } from './peers.js';
 import { QueueReading, type ReadableEnd, type Reading } from './reading.js';
 import { checkBand } from './reactor-checks.js';
-import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
+import { ioCounters, partyCounters, partyWords, timerCounters, type SharedRuntime } from './shared.js';
 import type { Stepping } from './steps.js';
 import { LocalTask } from './task.js';
 import { Turn, type Budget, type PublishEvery, type Sources } from './turn.js';
@@ -86,7 +86,7 @@ export class Party implements Sources, Stopping {
       id, party: this.words, counters: partyCounters(inbox), budget, publishEvery, nowNs, onError,
     }));
     this.peers = new Peers(shared, (eventFd) => addon.wakers.wake(eventFd));
-    const drops = new DropReports(id, shared.reactors, () => this.dispatcher.allTasks, options.onDrop);
+    const drops = new DropReports(id, shared.reactors, () => [...this.dispatcher.tasks.values()], options.onDrop);
     this.dispatcher = new Dispatcher(turn, this.peers, drops);
     this.lanes = new Intercore(turn, this.peers, this.dispatcher);
     const timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
@@ -101,7 +101,7 @@ export class Party implements Sources, Stopping {
     const schedule = turn.scheduler.schedule.bind(turn.scheduler);
     const report = turn.reportError.bind(turn);
     this.timers = new Timers({
-      schedule, nowNs, timerRequests, delivery: turn.delivery, onError: report,
+      schedule, nowNs, timerRequests, delivery: turn.delivery, onError: report, counters: timerCounters(inbox),
       drainTimerRequests: () => addon.turns.drainTimers(handle),
       shareTimerRecords: (index, records) => addon.turns.shareTimers(handle, index, records),
       mustYield: (band) => turn.mustYield(band),
@@ -115,7 +115,8 @@ export class Party implements Sources, Stopping {
       schedule, nowNs, report, timers: this.timers,
       source: options.io?.source ?? 'epoll',
       turnNs: () => turn.beganNs,
-      open: (isUring, { block, pool, outbox }) => addon.turns.openSource(handle, isUring, block, pool, outbox),
+      counters: ioCounters(inbox),
+      open: (isUring, { block, pool, outbox, counters }) => addon.turns.openSource(handle, isUring, block, pool, outbox, counters),
     });
     this.dispatcher.begin(this.calls);
     turn.begin(this);
@@ -131,6 +132,10 @@ export class Party implements Sources, Stopping {
     this.stop.goOn(stopWord);
   }
 
+  get tasks(): Sources['tasks'] {
+    return this.dispatcher.tasks;
+  }
+
   /** No turn comes any more. */
   get isClosed(): boolean {
     return this.peers.isClosed;
@@ -140,7 +145,7 @@ export class Party implements Sources, Stopping {
 
   /** The lane for a name: of the band that is given, else of this party's own task of that name. */
   outletTo(name: string, to: number | 'main', priority: number | undefined, firstLane: number): Outlet {
-    const band = priority === undefined ? (this.dispatcher.taskOf(name)?.band ?? DEFAULT_BAND) : checkBand(priority);
+    const band = priority === undefined ? (this.dispatcher.tasks.get(name)?.band ?? DEFAULT_BAND) : checkBand(priority);
     return this.lanes.outlet(this.checkParty(to), firstLane + band);
   }
 

@@ -78,6 +78,11 @@ export const partyWords = (inbox: SharedArrayBuffer): Int32Array => new Int32Arr
 /** The same as numbers; its counters are written by the owner alone, plainly: they are statistics. */
 export const partyCounters = (inbox: SharedArrayBuffer): Float64Array => new Float64Array(inbox, 0, partyLayout.bytes >> 3);
 
+/** The parts of it in which the party's I/O and its timers count. */
+export const ioCounters = (inbox: SharedArrayBuffer): Float64Array => partOf(inbox, partyLayout.fields.io);
+export const timerCounters = (inbox: SharedArrayBuffer): Float64Array => partOf(inbox, partyLayout.fields.timers);
+const partOf = (inbox: SharedArrayBuffer, { at, count }: { at: number; count: number }): Float64Array => new Float64Array(inbox, at, count);
+
 /** Tells the consumer's native scan that producer `from` has made lane `lane` in this inbox. The lane's header must be complete. */
 export function announceLane(inbox: SharedArrayBuffer, from: number, lane: number): void {
   const madeBy = new Int32Array(inbox, partyLayout.bytes + from * LINE_BYTES, 1);

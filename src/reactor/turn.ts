@@ -11,6 +11,7 @@
 import { deliveryLayout, partyLayout, words } from '../layout.js';
 import { Bands, Scheduler, type Ready, type SchedulerHost } from '../scheduling/internal.js';
 import { Steps } from './steps.js';
+import { TaskDepth } from './task-depth.js';
 import type { TurnRequests } from './turn-requests.js';
 import { Unpublished, type Flushable } from './unpublished.js';
 import { Waits, type Holdable } from './waits.js';
@@ -45,6 +46,8 @@ export interface Sources {
   readonly lanes: { inlet(number: number): Ready };
   readonly timers: { poll(): number };
   readonly io: { poll(): number };
+  /** All tasks, for the figure of how many messages wait. */
+  readonly tasks: ReadonlyMap<string, { readonly depth: number }>;
   /** Somebody may have died. */
   noteDeaths(): void;
   /** The stop word is not RUN. */
@@ -87,6 +90,7 @@ export class Turn implements SchedulerHost, TurnRequests {
   private readonly budgetNs: number;
   private readonly onError: (error: unknown, where: string) => void;
   private sources!: Sources;
+  private depth!: TaskDepth;
   private isRunning = false;
   /** What the others believe that runs here. */
   private toldBand: number = AWAKE;
@@ -108,6 +112,7 @@ export class Turn implements SchedulerHost, TurnRequests {
   /** Before the first turn. */
   begin(sources: Sources): void {
     this.sources = sources;
+    this.depth = new TaskDepth(this.counters, sources.tasks);
   }
 
   /** Called by native once a turn. */
@@ -118,7 +123,9 @@ export class Turn implements SchedulerHost, TurnRequests {
     this.scheduler.run(this.endNs);
     if (this.toldBand !== AWAKE) this.setRunningBand(AWAKE);
     this.waits.endTurn();
-    this.delivery[HAS_MORE] = this.scheduler.discipline.isEmpty ? 0 : 1;
+    const { isEmpty } = this.scheduler.discipline;
+    this.delivery[HAS_MORE] = isEmpty ? 0 : 1;
+    this.depth.endTurn(this.counters[TURN_NS]!, isEmpty, this.waits.hasHeld);
     // Whoever asks for a turn from here on gets another one: nothing looks at what is ready, or at who waits, after this.
     this.isRunning = false;
     if (this.waits.hasStale) this.waits.look(false);

@@ -66,6 +66,11 @@ export class Waits implements WaitingHost {
   }
 
   /** True when nobody waits for anything. */
+  /** Some task or lane waits for whoever has refused it. */
+  get hasHeld(): boolean {
+    return this.held !== 0;
+  }
+
   isIdle(): boolean {
     return this.held === 0 && this.aside.length === 0 && this.lines.every((line) => line.count === 0);
   }

@@ -170,10 +170,10 @@ export class LocalTimers extends Timers implements Disposable {
   /** Called by native with the delivery filled, and by turn(). */
   private runTurn(): number {
     super.poll();
-    const before = this.ran;
+    const before = this.fired;
     this.scheduler.run(this.nowNs() + this.settings.budgetNs);
     this.memory[HAS_MORE] = this.scheduler.discipline.isEmpty ? 0 : 1;
-    return this.ran - before;
+    return this.fired - before;
   }
 }
 

@@ -13,7 +13,7 @@
  * the deadline in the table, so a slot that was given to a younger timer meanwhile harms nobody.
  */
 import { checkFunction, checkOptions, invalidArgument, PercoreError } from '../errors.js';
-import { deliveryLayout, timerRequestsLayout, BANDS } from '../layout.js';
+import { deliveryLayout, timerCountersLayout, timerRequestsLayout, BANDS } from '../layout.js';
 import { DEFAULT_BAND, type Schedule } from '../scheduling/internal.js';
 import { DueBand, type DueBandHost } from './due-band.js';
 import { generationOf, noTimer, slotOf, timerId, type TimerId } from './timer-id.js';
@@ -54,6 +54,8 @@ export interface TimersHost {
   nowNs(): number;
   readonly delivery: Int32Array;
   readonly timerRequests: Float64Array;
+  /** Where they count: a TimerCounters, see layout.ts. Left out: in memory of their own. */
+  readonly counters?: Float64Array;
   /** Hands the gathered requests to the wheel now; when the array is full. */
   drainTimerRequests(): void;
   /**
@@ -73,6 +75,10 @@ const REQUESTS = deliveryLayout.fields.timerRequests.at >> 2;
 const MOST_REQUESTS = timerRequestsLayout.fields.pair.count / 2;
 const TIMER = deliveryLayout.fields.timer.at >> 2;
 const TIMERS = deliveryLayout.fields.timers.at >> 2;
+const FIRED = timerCountersLayout.fields.fired.at >> 3;
+const LATE = timerCountersLayout.fields.late.at >> 3;
+/** One that runs so long after its deadline counts as late. */
+const LATE_NS = 1_000_000;
 /** A century and more. */
 const MOST_NS = 2 ** 62;
 const LEAST_INTERVAL_NS = 1000;
@@ -97,8 +103,6 @@ export class Timers implements DueBandHost {
   protected readonly table: TimerTable;
   protected readonly bands: readonly DueBand[] = Array.from({ length: BANDS }, (_, band) => new DueBand(this, band));
   protected isClosed = false;
-  /** Callbacks run so far. */
-  protected ran = 0;
   /** Callbacks so far that threw or whose promise was rejected. */
   errors = 0;
   /** The callback that runs, or ran last, and its band: whose an error is. */
@@ -107,16 +111,23 @@ export class Timers implements DueBandHost {
   private readonly once = new OnceTick();
   private readonly delivery: Int32Array;
   private readonly requests: Float64Array;
+  private readonly counters: Float64Array;
 
   constructor(private readonly host: TimersHost) {
+    this.counters = host.counters ?? new Float64Array(timerCountersLayout.bytes >> 3);
     this.delivery = host.delivery;
     this.requests = host.timerRequests;
-    this.table = new TimerTable((index, records) => host.shareTimerRecords?.(index, records));
+    this.table = new TimerTable((index, records) => host.shareTimerRecords?.(index, records), this.counters);
   }
 
   /** Timers that have not fired for the last time. */
   get count(): number {
     return this.table.count;
+  }
+
+  /** Callbacks run so far. */
+  protected get fired(): number {
+    return this.counters[FIRED]!;
   }
 
   nowNs(): number {
@@ -293,7 +304,7 @@ export class Timers implements DueBandHost {
     const chunk = this.table.chunkOf(slot);
     const meta = chunk.words[metaAt(slot)]!;
     if ((meta & DUE) === 0) return false;
-    this.ran++;
+    this.counters[FIRED]!++;
     const callback = chunk.callbacks[indexOf(slot)];
     this.runningBand = meta & BAND_BITS;
     if ((meta & WALKS) !== 0) {
@@ -304,6 +315,7 @@ export class Timers implements DueBandHost {
     tick.expectedNs = chunk.records[deadlineAt(slot)]!;
     tick.actualNs = nowNs;
     tick.latenessNs = nowNs - tick.expectedNs;
+    if (tick.latenessNs >= LATE_NS) this.counters[LATE]!++;
     // Over before it runs: its callback may throw, or make a timer that takes its slot.
     this.release(slot);
     this.call(callback as TickCallback, tick);
@@ -346,6 +358,7 @@ export class Timers implements DueBandHost {
 
   private runWalk(slot: number, generation: number, walk: Walk, nowNs: number): void {
     walk.begin(nowNs);
+    if (walk.latenessNs >= LATE_NS) this.counters[LATE]!++;
     if (walk.isOver) {
       this.release(slot);
       this.call(walk.callback, walk);

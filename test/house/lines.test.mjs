@@ -11,8 +11,13 @@ const IS_CODE = /\.(?:ts|mjs|js|cc|c|h|sh)$|^\.ci\/run$/;
 const IS_GENERATED = /^native\/layout\.h$|\/build\//;
 
 it(`no line is longer than ${COLUMNS} columns`, () => {
-  const files = FOLDERS.flatMap((folder) => filesBelow(folder, (name) => IS_CODE.test(name) && !IS_GENERATED.test(name)));
+  const files = FOLDERS.flatMap((folder) =>
+    filesBelow(folder, (name) => IS_CODE.test(name) && !IS_GENERATED.test(name)),
+  );
   expect(files.length).toBeGreaterThan(300);
-  const isLong = (file) => readFileSync(join(root, file), 'utf8').split('\n').some((line) => [...line].length > COLUMNS);
+  const isLong = (file) =>
+    readFileSync(join(root, file), 'utf8')
+      .split('\n')
+      .some((line) => [...line].length > COLUMNS);
   expectExactly('long-lines', files.filter(isLong));
 });

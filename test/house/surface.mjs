@@ -1,6 +1,6 @@
 /**
- * The public surface, read from the declaration files that users get: for each entry of package.json what it exports, with
- * the members that can be seen, and the types that can be reached from these without being exported anywhere.
+ * The public surface, read from the declaration files that users get: for each entry of package.json what it exports,
+ * with the members that can be seen, and the types that can be reached from these without being exported anywhere.
  *
  * `npm run surface` writes it to test/house/surface/, which is checked in, so that a change of it is seen in a review.
  */
@@ -13,16 +13,21 @@ import { resolveImport, root, walk } from './sources.mjs';
 const ORDER = ['percore/queues', 'percore/timers', 'percore/io', 'percore/testing', 'percore/worker', 'percore'];
 /** Members that everybody knows. */
 const WELL_KNOWN = /^(?:constructor|\[Symbol\.(?:dispose|asyncDispose|asyncIterator|iterator)\])$/;
-const MEMBERS = new Set(['MethodDefinition', 'PropertyDefinition', 'AccessorProperty', 'TSAbstractMethodDefinition', 'TSAbstractPropertyDefinition',
-  'TSMethodSignature', 'TSPropertySignature', 'TSCallSignatureDeclaration', 'TSConstructSignatureDeclaration', 'TSIndexSignature']);
+const MEMBERS = new Set([
+  'MethodDefinition', 'PropertyDefinition', 'AccessorProperty', 'TSAbstractMethodDefinition',
+  'TSAbstractPropertyDefinition', 'TSMethodSignature', 'TSPropertySignature', 'TSCallSignatureDeclaration',
+  'TSConstructSignatureDeclaration', 'TSIndexSignature',
+]);
 const KINDS = {
-  ClassDeclaration: 'class', TSInterfaceDeclaration: 'interface', TSTypeAliasDeclaration: 'type', FunctionDeclaration: 'function', TSDeclareFunction: 'function',
-  VariableDeclaration: 'const', TSEnumDeclaration: 'enum',
+  ClassDeclaration: 'class', TSInterfaceDeclaration: 'interface', TSTypeAliasDeclaration: 'type',
+  FunctionDeclaration: 'function', TSDeclareFunction: 'function', VariableDeclaration: 'const',
+  TSEnumDeclaration: 'enum',
 };
 
 /**
- * A declaration: its `file`, `name`, `kind`, the `texts` of its head (one for each overload), `doc`, its public `members` by
- * name ({ name, texts, doc, isMethod, hasAny }), and `uses`, the names of its file that its public part mentions.
+ * A declaration: its `file`, `name`, `kind`, the `texts` of its head (one for each overload), `doc`, its public
+ * `members` by name ({ name, texts, doc, isMethod, hasAny }), and `uses`, the names of its file that its public part
+ * mentions.
  */
 class Module {
   constructor(file) {
@@ -41,11 +46,13 @@ class Module {
   read(node) {
     const from = node.source === undefined || node.source === null ? undefined : this.target(node.source.value);
     if (node.type === 'ImportDeclaration') {
-      for (const { local, imported } of node.specifiers) this.imports.set(local.name, { file: from, name: imported?.name });
+      for (const { local, imported } of node.specifiers)
+        this.imports.set(local.name, { file: from, name: imported?.name });
     } else if (node.type === 'ExportAllDeclaration') {
       this.stars.push(from);
     } else if (node.type === 'ExportNamedDeclaration' && node.declaration === null) {
-      for (const { local, exported } of node.specifiers) this.exports.set(exported.name, node.source === null ? { name: local.name } : { file: from, name: local.name });
+      for (const { local, exported } of node.specifiers)
+        this.exports.set(exported.name, node.source === null ? { name: local.name } : { file: from, name: local.name });
     } else {
       const declaration = node.type === 'ExportNamedDeclaration' ? node.declaration : node;
       const names = this.declare(declaration, this.docBefore(node.start));
@@ -66,26 +73,46 @@ class Module {
         return one.id.name;
       });
     }
-    const members = node.body?.type === 'ClassBody' || node.body?.type === 'TSInterfaceBody' ? node.body.body.filter((member) => this.isPublic(member)) : [];
-    const text = members.length > 0 || kind === 'class' || kind === 'interface' ? this.textOf({ start: node.start, end: node.body.start }) : this.textOf(node);
-    this.add({ name: node.id.name, kind, text: text.replace(/^(?:export )?(?:declare )?(?:abstract )?(?:class|interface|type|function|enum) /, ''), doc, node, members });
+    const members =
+      node.body?.type === 'ClassBody' || node.body?.type === 'TSInterfaceBody'
+        ? node.body.body.filter((member) => this.isPublic(member))
+        : [];
+    const text =
+      members.length > 0 || kind === 'class' || kind === 'interface'
+        ? this.textOf({ start: node.start, end: node.body.start })
+        : this.textOf(node);
+    this.add({
+      name: node.id.name, kind,
+      text: text.replace(/^(?:export )?(?:declare )?(?:abstract )?(?:class|interface|type|function|enum) /, ''), doc,
+      node, members,
+    });
     return [node.id.name];
   }
 
   add({ name, kind, text, doc, node, members }) {
     const isNew = !this.declarations.has(name);
-    if (isNew) this.declarations.set(name, { file: this.file, name, kind, texts: [], doc, members: new Map(), uses: new Set(), parents: [], hasAny: false });
+    if (isNew)
+      this.declarations.set(name, {
+        file: this.file, name, kind, texts: [], doc, members: new Map(), uses: new Set(), parents: [], hasAny: false,
+      });
     const made = this.declarations.get(name);
     made.texts.push(text);
     made.doc ??= doc;
     for (const member of members) this.addMember(made, member);
-    for (const parent of [node.superClass, ...(node.implements ?? []), ...(Array.isArray(node.extends) ? node.extends : [])]) {
+    for (const parent of [
+      node.superClass, ...(node.implements ?? []), ...(Array.isArray(node.extends) ? node.extends : []),
+    ]) {
       const identifier = parent?.expression ?? parent;
       if (identifier?.type === 'Identifier') made.parents.push(identifier.name);
     }
     walk(node, (each) => {
       if (MEMBERS.has(each.type) && !this.isPublic(each)) return false;
-      const named = each.type === 'TSTypeReference' ? each.typeName : each.type === 'TSTypeQuery' ? each.exprName : each.expression ?? each.superClass;
+      const named =
+        each.type === 'TSTypeReference'
+          ? each.typeName
+          : each.type === 'TSTypeQuery'
+            ? each.exprName
+            : (each.expression ?? each.superClass);
       if (each.type === 'TSAnyKeyword' && members.length === 0) made.hasAny = true;
       if (each.type === 'TSImportType' && each.qualifier?.type === 'Identifier') {
         // The compiler writes these for types that it has inferred.
@@ -101,7 +128,8 @@ class Module {
   addMember(declaration, node) {
     const key = node.key === undefined ? `(${node.type})` : this.source.slice(node.key.start, node.key.end);
     const name = node.computed ? `[${key}]` : key;
-    if (!declaration.members.has(name)) declaration.members.set(name, { name, texts: [], doc: undefined, isMethod: false, hasAny: false });
+    if (!declaration.members.has(name))
+      declaration.members.set(name, { name, texts: [], doc: undefined, isMethod: false, hasAny: false });
     const member = declaration.members.get(name);
     member.texts.push(this.textOf(node).replace(/;$/, ''));
     member.doc ??= this.docBefore(node.start);
@@ -110,7 +138,9 @@ class Module {
   }
 
   isPublic(node) {
-    return node.accessibility !== 'private' && node.accessibility !== 'protected' && node.key?.type !== 'PrivateIdentifier';
+    return (
+      node.accessibility !== 'private' && node.accessibility !== 'protected' && node.key?.type !== 'PrivateIdentifier'
+    );
   }
 
   /** The text of a node in one line, without the comments in it. */
@@ -127,11 +157,19 @@ class Module {
   docBefore(start) {
     const comment = this.comments.findLast(({ end }) => end <= start);
     if (comment === undefined || comment.type !== 'Block' || !comment.value.startsWith('*')) return undefined;
-    return this.source.slice(comment.end, start).trim() === '' ? comment.value.replace(/^\s*\* ?/gm, '').replace(/\s+/g, ' ').trim() : undefined;
+    return this.source.slice(comment.end, start).trim() === ''
+      ? comment.value
+          .replace(/^\s*\* ?/gm, '')
+          .replace(/\s+/g, ' ')
+          .trim()
+      : undefined;
   }
 }
 
-/** The whole surface: `entries` from their names to exported names to declarations, and `reached`, what is not exported anywhere. */
+/**
+ * The whole surface: `entries` from their names to exported names to declarations, and `reached`, what is not exported
+ * anywhere.
+ */
 export function readSurface() {
   const modules = new Map();
   const module = (file) => {
@@ -148,7 +186,8 @@ export function readSurface() {
   const resolveExport = (file, name) => {
     const own = module(file);
     const exported = own?.exports.get(name);
-    if (exported !== undefined) return exported.file === undefined ? resolve(file, exported.name) : resolveExport(exported.file, exported.name);
+    if (exported !== undefined)
+      return exported.file === undefined ? resolve(file, exported.name) : resolveExport(exported.file, exported.name);
     for (const star of own?.stars ?? []) {
       const found = star === undefined ? undefined : resolveExport(star, name);
       if (found !== undefined) return found;
@@ -157,7 +196,9 @@ export function readSurface() {
   };
   const namesOf = (file) => {
     const own = module(file);
-    return own === undefined ? [] : [...own.exports.keys(), ...own.stars.flatMap((star) => (star === undefined ? [] : namesOf(star)))];
+    return own === undefined
+      ? []
+      : [...own.exports.keys(), ...own.stars.flatMap((star) => (star === undefined ? [] : namesOf(star)))];
   };
 
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -166,7 +207,9 @@ export function readSurface() {
     const types = manifest.exports[name.replace('percore', '.')]?.types;
     if (types === undefined) continue;
     const file = normalize(types);
-    entries.set(name, new Map([...new Set(namesOf(file))].sort().map((exported) => [exported, resolveExport(file, exported)])));
+    entries.set(
+      name, new Map([...new Set(namesOf(file))].sort().map((exported) => [exported, resolveExport(file, exported)])),
+    );
   }
   const exported = new Set([...entries.values()].flatMap((names) => [...names.values()]));
   const reached = new Set();
@@ -180,7 +223,8 @@ export function readSurface() {
       pending.push(used);
     }
   }
-  const parentsOf = (declaration) => declaration.parents.map((name) => resolve(declaration.file, name)).filter((parent) => parent !== undefined);
+  const parentsOf = (declaration) =>
+    declaration.parents.map((name) => resolve(declaration.file, name)).filter((parent) => parent !== undefined);
   return { entries, reached: [...reached].sort(byName), parentsOf };
 }
 
@@ -194,9 +238,13 @@ export function allMembers(declaration, parentsOf) {
 }
 
 function write(declaration, as = declaration.name) {
-  const heads = declaration.texts.map((text) => `${declaration.kind} ${as === declaration.name ? text : `${as} = ${text}`}`);
+  const heads = declaration.texts.map(
+    (text) => `${declaration.kind} ${as === declaration.name ? text : `${as} = ${text}`}`,
+  );
   if (declaration.kind !== 'class' && declaration.kind !== 'interface') return heads.join('\n');
-  const members = [...declaration.members.values()].sort(byName).flatMap(({ texts }) => texts.map((text) => `    ${text}`));
+  const members = [...declaration.members.values()]
+    .sort(byName)
+    .flatMap(({ texts }) => texts.map((text) => `    ${text}`));
   return [[...new Set(heads)].join('\n'), ...members].join('\n');
 }
 
@@ -211,18 +259,29 @@ export function writeSurface({ entries, reached }) {
       written.set(declaration, entry);
       return elsewhere === undefined ? write(declaration, name) : `${declaration.kind} ${name}: see ${elsewhere}`;
     });
-    files.set(`${entry.replace('/', '-')}.txt`, `What ${entry} exports. Generated: npm run surface\n\n${parts.join('\n\n')}\n`);
+    files.set(
+      `${entry.replace('/', '-')}.txt`, `What ${entry} exports. Generated: npm run surface\n\n${parts.join('\n\n')}\n`,
+    );
   }
-  const parts = reached.map((declaration) => `${declaration.file.replace(/^dist\//, '').replace(/\.d\.ts$/, '.ts')}\n${write(declaration)}`);
-  files.set('reached.txt', `Types that can be reached from what is exported, and are not exported themselves. Generated: npm run surface\n\n${parts.join('\n\n')}\n`);
+  const parts = reached.map(
+    (declaration) => `${declaration.file.replace(/^dist\//, '').replace(/\.d\.ts$/, '.ts')}\n${write(declaration)}`,
+  );
+  files.set(
+    'reached.txt',
+    `Types that can be reached from what is exported, and are not exported themselves. Generated: npm run `
+      + `surface\n\n${parts.join('\n\n')}\n`,
+  );
   return files;
 }
 
 /** What each of the given rules finds wrong: one line for each finding. */
 export function findings({ entries, reached, parentsOf }) {
   const seen = new Map();
-  for (const [entry, names] of entries) for (const declaration of names.values()) if (declaration !== undefined && !seen.has(declaration)) seen.set(declaration, entry);
-  for (const declaration of reached) seen.set(declaration, declaration.file.replace(/^dist\//, '').replace(/\.d\.ts$/, '.ts'));
+  for (const [entry, names] of entries)
+    for (const declaration of names.values())
+      if (declaration !== undefined && !seen.has(declaration)) seen.set(declaration, entry);
+  for (const declaration of reached)
+    seen.set(declaration, declaration.file.replace(/^dist\//, '').replace(/\.d\.ts$/, '.ts'));
   const isDocumented = (declaration, name) => {
     const doc = declaration.members.get(name)?.doc;
     return doc !== undefined || parentsOf(declaration).some((parent) => isDocumented(parent, name));
@@ -231,11 +290,13 @@ export function findings({ entries, reached, parentsOf }) {
   for (const [declaration, where] of seen) {
     const { kind, name, doc, members, hasAny } = declaration;
     const isExported = !reached.includes(declaration);
-    if (isExported && (kind === 'class' || kind === 'function') && doc === undefined) found.undocumented.push(`${where}: ${kind} ${name}`);
+    if (isExported && (kind === 'class' || kind === 'function') && doc === undefined)
+      found.undocumented.push(`${where}: ${kind} ${name}`);
     if (hasAny) found.any.push(`${where}: ${name}`);
     if (isForOthersAlone(doc)) found.inside.push(`${where}: ${name}`);
     for (const member of members.values()) {
-      if (isExported && member.isMethod && !WELL_KNOWN.test(member.name) && !isDocumented(declaration, member.name)) found.undocumented.push(`${where}: ${name}.${member.name}`);
+      if (isExported && member.isMethod && !WELL_KNOWN.test(member.name) && !isDocumented(declaration, member.name))
+        found.undocumented.push(`${where}: ${name}.${member.name}`);
       if (member.hasAny) found.any.push(`${where}: ${name}.${member.name}`);
       if (isForOthersAlone(member.doc)) found.inside.push(`${where}: ${name}.${member.name}`);
     }

@@ -26,7 +26,9 @@ describe('the public surface', () => {
   it('has all that its entries say', () => {
     for (const [entry, names] of surface.entries) {
       expect(names.size, entry).toBeGreaterThan(5);
-      expect([...names].filter(([, declaration]) => declaration === undefined).map(([name]) => name), entry).toEqual([]);
+      expect(
+        [...names].filter(([, declaration]) => declaration === undefined).map(([name]) => name), entry,
+      ).toEqual([]);
     }
   });
 
@@ -45,12 +47,22 @@ describe('the public surface', () => {
 
 it('no two exported types of src/ have one name', () => {
   const places = new Map();
-  for (const file of filesBelow('src', (name) => name.endsWith('.ts') && !/\.test\.ts$|\/fixtures\/|\.d\.ts$/.test(name))) {
+  for (const file of filesBelow(
+    'src', (name) => name.endsWith('.ts') && !/\.test\.ts$|\/fixtures\/|\.d\.ts$/.test(name),
+  )) {
     for (const { type, declaration } of parse(file).body) {
-      const isType = type === 'ExportNamedDeclaration' && ['ClassDeclaration', 'TSInterfaceDeclaration', 'TSTypeAliasDeclaration'].includes(declaration?.type);
+      const isType =
+        type === 'ExportNamedDeclaration'
+        && ['ClassDeclaration', 'TSInterfaceDeclaration', 'TSTypeAliasDeclaration'].includes(declaration?.type);
       if (isType) places.set(declaration.id.name, [...(places.get(declaration.id.name) ?? []), file]);
     }
   }
   expect(places.size).toBeGreaterThan(100);
-  expectExactly('same-names', [...places].filter(([, files]) => files.length > 1).map(([name, files]) => `${name}: ${files.join(' ')}`).sort());
+  expectExactly(
+    'same-names',
+    [...places]
+      .filter(([, files]) => files.length > 1)
+      .map(([name, files]) => `${name}: ${files.join(' ')}`)
+      .sort(),
+  );
 });
