@@ -25,7 +25,7 @@ import { checkBand } from './reactor-checks.js';
 import { ioCounters, partyCounters, partyWords, timerCounters, type SharedRuntime } from './shared.js';
 import type { Stepping } from './steps.js';
 import { LocalTask } from './task.js';
-import { Turn, type Budget, type PublishEvery, type Sources } from './turn.js';
+import { Turn, type Budget, type PublishEvery, type TurnSources } from './turn.js';
 import { WindDown, type Stopping } from './wind-down.js';
 
 /** What a party needs of the addon: the loop around its turn, and the eventfds of its peers. */
@@ -47,7 +47,7 @@ export interface PartyOptions {
 
 const PHASE = partyLayout.fields.phase.at >> 2;
 
-export class Party implements Sources, Stopping {
+export class Party implements TurnSources, Stopping {
   readonly id: number;
   readonly shared: SharedRuntime;
   readonly nowNs: () => number;
@@ -132,7 +132,7 @@ export class Party implements Sources, Stopping {
     this.stop.goOn(stopWord);
   }
 
-  get tasks(): Sources['tasks'] {
+  get tasks(): TurnSources['tasks'] {
     return this.dispatcher.tasks;
   }
 

@@ -30,7 +30,7 @@ export interface PublishEvery {
   readonly timeNs: number;
 }
 
-export interface TurnOptions {
+export interface TurnSettings {
   readonly id: number;
   /** The party's words and counters in shared memory. */
   readonly party: Int32Array;
@@ -42,7 +42,7 @@ export interface TurnOptions {
 }
 
 /** What a turn polls, and whom it tells of what it finds. */
-export interface Sources {
+export interface TurnSources {
   readonly lanes: { inlet(number: number): Ready };
   readonly timers: { poll(): number };
   readonly io: { poll(): number };
@@ -89,7 +89,7 @@ export class Turn implements SchedulerHost, TurnRequests {
   private readonly party: Int32Array;
   private readonly budgetNs: number;
   private readonly onError: (error: unknown, where: string) => void;
-  private sources!: Sources;
+  private sources!: TurnSources;
   private depth!: TaskDepth;
   private isRunning = false;
   /** What the others believe that runs here. */
@@ -98,7 +98,7 @@ export class Turn implements SchedulerHost, TurnRequests {
   private yieldCalls = 0;
   private stopWord: number = words.stop.RUN;
 
-  constructor({ id, party, counters, budget, publishEvery, nowNs, onError }: TurnOptions) {
+  constructor({ id, party, counters, budget, publishEvery, nowNs, onError }: TurnSettings) {
     this.id = id;
     this.party = party;
     this.counters = counters;
@@ -110,7 +110,7 @@ export class Turn implements SchedulerHost, TurnRequests {
   }
 
   /** Before the first turn. */
-  begin(sources: Sources): void {
+  begin(sources: TurnSources): void {
     this.sources = sources;
     this.depth = new TaskDepth(this.counters, sources.tasks);
   }
