@@ -1,10 +1,11 @@
 /** `percore`: the runtime. `percore/queues`, `percore/timers`, `percore/io` and `percore/testing` stand beside it. */
-export { bucketOf, createRuntime, hashKey } from './reactor/index.js';
+export { bucketOf, createLoads, createRuntime, createSteering, hashKey } from './reactor/index.js';
 export type {
-  Address, AddressOptions, ByteRecord, CallContext, CallOptions, CloseOptions, CloseResult, DropReasons,
+  Address, AddressOptions, ByteRecord, CallContext, CallOptions, Choose, CloseOptions, CloseResult, DropReasons,
   ForeignMessage, IdleOptions, IdleStrategy, IoFigures, LaneBacklog, MainStatus, MessageDrop, Protocol, Reactor,
   ReactorDeath, ReactorStatus, Reading, ReadOptions, RefusalReasons, Runtime, RuntimeOptions, RuntimeStatus,
-  Selected, SendOptions, SpawnOptions, StepError, StepResult, Task, TimerFigures, Untyped,
+  Selected, SendOptions, SpawnOptions, Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor,
+  SteeringStatus, StepError, StepResult, Task, TimerFigures, Untyped,
 } from './reactor/index.js';
 export { Histogram, HISTOGRAM_WORDS } from './observe/histogram.js';
 export { cpuBudget, type CpuBudget } from './realtime/cpus.js';

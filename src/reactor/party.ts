@@ -9,7 +9,8 @@
 import { invalidArgument, type PercoreError } from '../errors.js';
 import { partyLayout, timerRequestsLayout } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
-import { Io, type IoSource } from '../io/index.js';
+import type { IoSource } from '../io/index.js';
+import { Io, TimedIoCore } from '../io/internal.js';
 import { DEFAULT_BAND } from '../scheduling/internal.js';
 import { SystemClock } from '../timers/clock.js';
 import { create as createTimers, ManualClock, Timers } from '../timers/index.js';
@@ -60,7 +61,8 @@ export class Party implements TurnSources, Stopping {
   /** Where the clock is manual, `timers` is another one than the turn drives. */
   readonly userTimers: Timers;
   readonly timers: Timers;
-  readonly io: Io;
+  readonly io: TimedIoCore;
+  readonly userIo: Io;
   readonly stop: WindDown = new WindDown(this);
   /** The words of this party in shared memory. */
   readonly words: Int32Array;
@@ -111,13 +113,16 @@ export class Party implements TurnSources, Stopping {
     this.calls = new CallService(this.lanes, this.timers, (isWaiting) => {
       if (!this.isReferenced) addon.turns.setReferenced(handle, isWaiting);
     });
-    this.io = new Io({
-      schedule, nowNs, report, timers: this.timers,
+    this.io = new TimedIoCore({
+      schedule, nowNs, report,
       source: options.io?.source ?? 'epoll',
       turnNs: () => turn.beganNs,
       counters: ioCounters(inbox),
       open: (isUring, { block, pool, outbox, counters }) => addon.turns.openSource(handle, isUring, block, pool, outbox, counters),
-    });
+      // The turn keeps the thread alive.
+      keepAlive: () => undefined,
+    }, this.timers);
+    this.userIo = new Io(this.io);
     this.dispatcher.begin(this.calls);
     turn.begin(this);
   }

@@ -69,7 +69,7 @@ export class Reactor<P extends Protocol = Untyped> {
   constructor(party: Party) {
     this.#party = party;
     this.timers = party.userTimers;
-    this.io = party.io;
+    this.io = party.userIo;
     this.nowNs = party.nowNs;
     this.clock = party.clock;
   }

@@ -52,8 +52,8 @@ async function main(start: WorkerStart): Promise<void> {
   };
   const party = new Party(start.shared, start.id, { ...start.options, onError, onDrop: (error) => report({ kind: 'messageDropped', error: packError(error) }) });
   if (start.options.io?.source === 'io_uring') party.io.begin();
-  const io = { asked: party.io.asked, granted: party.io.granted };
-  const grants: Grants = { ...threadGrants, io, refusals: [...threadGrants.refusals, ...party.io.refusals] };
+  const { asked, granted, refusals } = party.userIo.status();
+  const grants: Grants = { ...threadGrants, io: { asked, granted }, refusals: [...threadGrants.refusals, ...refusals] };
   report({ kind: 'begun' });
   const importing = importEntry(start.entry);
   // Queues that are opened in this thread: published lazily, flushed at the end of the step, never waited for standing still, and freed
