@@ -9,7 +9,7 @@
 import { PercoreError } from '../errors.js';
 import { partyLayout } from '../layout.js';
 import { OK } from '../queues/index.js';
-import { ValueCodec } from '../queues/value-codec.js';
+import { ValueCodec } from '../queues/internal.js';
 import { refuseFor } from '../refusals.js';
 import type { CallService, Handler } from './call-service.js';
 import type { DropReports } from './drop-reports.js';

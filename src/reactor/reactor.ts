@@ -2,8 +2,7 @@ import { checkFunction, invalidArgument, show, PercoreError } from '../errors.js
 import { RETURN_LANES } from '../layout.js';
 import type { Io } from '../io/index.js';
 import { sub, type FixedQueue, type Kind, type ValueQueue, type VariableQueue } from '../queues/index.js';
-import type { ManualClock, Timers } from '../timers/index.js';
-import type { SystemClock } from '../timers/clock.js';
+import type { ManualClock, SystemClock, Timers } from '../timers/index.js';
 import { Address } from './address.js';
 import { hashKey } from './buckets.js';
 import type { CallContext } from './call-service.js';
