@@ -17,11 +17,11 @@
  *   UserReadiness | header 0 | bits 128 | closed 256 |
  */
 
-export type FieldType = 'i32' | 'f64';
+export type WordType = 'i32' | 'f64';
 
 export interface Field {
   readonly at: number;
-  readonly type: FieldType;
+  readonly type: WordType;
   /** How many of `type` lie here; 1 where it is missing. */
   readonly count?: number;
   readonly writes: string;
@@ -128,7 +128,7 @@ export const queueLayout = {
     droppedClosed: { at: 216, type: 'f64', writes: 'producer', reads: 'inspect', means: 'records committed that the close came before' },
     attention: { at: 256, type: 'i32', writes: 'all, bit by bit', reads: 'all', means: 'CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8' },
     recordsBell: { at: 384, type: 'i32', writes: 'who moves a cursor adds', reads: 'who waits for records', means: 'grows when somebody who waits should look again' },
-    spaceBell: { at: 388, type: 'i32', writes: 'who moves a cursor adds', reads: 'who waits for space', means: 'grows when somebody who waits should look again' },
+    roomBell: { at: 388, type: 'i32', writes: 'who moves a cursor adds', reads: 'who waits for space', means: 'grows when somebody who waits should look again' },
     consumerCursor: { at: 512 + placeLayout.fields.cursor.at, type: 'i32', writes: 'consumer', reads: 'producer', means: 'cursor of the first place' },
     consumerState: { at: 512 + placeLayout.fields.state.at, type: 'i32', writes: 'consumer', reads: 'producer', means: 'state of the first place' },
   },

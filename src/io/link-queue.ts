@@ -16,17 +16,17 @@ import type { ConnectionEndpoint } from './connection-endpoint.js';
 import { endpointOf, type Connection } from './connection.js';
 
 /** The part of a producer of records of any length that is needed here. */
-export interface LinkedProducer {
+export interface RecordProducer {
   readonly maxRecordBytes: number;
   offer(record: Uint8Array): number;
-  space(length?: number): Promise<number>;
+  room(length?: number): Promise<number>;
 }
 
 /**
  * Ends when the queue is closed: the connection is closed then. Does not block; one small view is allocated a record.
  * Takes the handler of data: throws ERR_PERCORE_CLAIM when it is set already.
  */
-export function linkToQueue(connection: Connection, producer: LinkedProducer): void {
+export function linkToQueue(connection: Connection, producer: RecordProducer): void {
   if (typeof producer?.offer !== 'function' || typeof producer.maxRecordBytes !== 'number') {
     throw invalidArgument('producer', producer, 'the producer of a queue of bytes of any length: pub(create({ … }))');
   }
@@ -47,7 +47,7 @@ export function linkToQueue(connection: Connection, producer: LinkedProducer): v
 }
 
 /** The rest of an arrival waits for room; nothing is received meanwhile. */
-function hold(endpoint: ConnectionEndpoint, producer: LinkedProducer, rest: Uint8Array): void {
+function hold(endpoint: ConnectionEndpoint, producer: RecordProducer, rest: Uint8Array): void {
   endpoint.pause();
   const most = producer.maxRecordBytes;
   let at = 0;
@@ -56,7 +56,7 @@ function hold(endpoint: ConnectionEndpoint, producer: LinkedProducer, rest: Uint
       const record = rest.subarray(at, at + most);
       const code = producer.offer(record);
       if (code === CLOSED) return endpoint.close();
-      if (code === BACK_PRESSURED) return void producer.space(record.length).then(goOn, () => endpoint.close());
+      if (code === BACK_PRESSURED) return void producer.room(record.length).then(goOn, () => endpoint.close());
       at += record.length;
     }
     endpoint.receiving.resume();

@@ -11,7 +11,7 @@ import type { IoSource } from '../io/index.js';
 import { Io, TimedIoCore } from '../io/internal.js';
 import { OK, sub, type BandedSubOptions, type FixedQueue, type Kind, type SubOptions, type ValueQueue, type VariableQueue } from '../queues/index.js';
 import { refuseFor } from '../refusals.js';
-import { ValueCodec } from '../queues/value-codec.js';
+import { ValueCodec } from '../queues/internal.js';
 import { Bands, DEFAULT_BAND, Scheduler, type Ready, type SchedulerHost } from '../scheduling/internal.js';
 import { SystemClock } from '../timers/clock.js';
 import { create as createTimers, ManualClock, Timers } from '../timers/index.js';
