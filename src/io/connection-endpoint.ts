@@ -1,7 +1,6 @@
 /**
- * What is behind a `Connection`: the endpoint that the core knows. connection.ts draws its states.
- *
- * Here is its life; each way has a half of its own. Both work within `run`, the connection's step in its band.
+ * What is behind a `Connection`; connection.ts draws its states. Here is its life; each way has a half of its own. Both
+ * work within `run`, the connection's step in its band.
  *
  * Receiving (connection-receiving.ts): native has read already, into the thread's pool, and the handler gets what
  * arrived in place. With four arrivals unread nothing more is asked for, and the kernel's window holds the peer back;
@@ -56,9 +55,7 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
   private isViewGiven = false;
   /** While this is the present drain, what it closes is open still. */
   private closedInDrain = -1;
-  /**
-   * The kernel has reported an error, and nobody has asked which one; a receive or a send may have told it meanwhile.
-   */
+  /** The kernel has reported an error and nobody has asked which; a receive or a send may have told it since. */
   private hasError = false;
   /** An errno that closes it in its next step, after what had arrived was read. */
   private failure = 0;
@@ -121,7 +118,7 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
     if (this.hasError) this.core.schedule(this);
   }
 
-  /** See `Connection.offer`; what is offered was checked. */
+  /** See `Connection.offer`. */
   offer(bytes: Uint8Array, offset: number, length: number): number {
     return this.isClosed || this.failure !== 0 ? CLOSED : this.sending.offer(bytes, offset, length);
   }
@@ -294,9 +291,9 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
 
 /** An endpoint for a descriptor that this thread owns; the descriptor is closed when that fails. */
 export function openConnection(
-  core: TimedIoCore, fd: number, settings: Required<StreamOptions>, isConnecting = false,
+  core: TimedIoCore, fd: number, options: Required<StreamOptions>, isConnecting = false,
 ): ConnectionEndpoint {
-  const endpoint = new ConnectionEndpoint(core, fd, settings, isConnecting);
+  const endpoint = new ConnectionEndpoint(core, fd, options, isConnecting);
   core.open(endpoint, fd, isConnecting ? CONNECTING : STREAM);
   return endpoint;
 }

@@ -206,7 +206,8 @@ class Session {
 
   constructor(
     private readonly owner: CommandConsole, private readonly terminal: Terminal,
-    private readonly options: ConsoleOptions, readonly close: () => void, private readonly report: (error: unknown) => void,
+    private readonly options: ConsoleOptions, readonly close: () => void,
+    private readonly report: (error: unknown) => void,
   ) {
     this.reader = new LineReader({
       maxLineBytes: options.maxLineBytes ?? 4096,

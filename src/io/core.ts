@@ -1,6 +1,5 @@
 /**
- * What the endpoints of one thread need: tokens, registration, events, requests, memory. It imports no kind of
- * endpoint.
+ * What the endpoints of one thread need, and no kind of them: tokens, registration, events, requests, memory.
  *
  *      native ──events──> poll: by token ──onReceived, onReadiness, …──> endpoint ──schedule──> its step, in its band
  *        ^                                                                  │
@@ -8,10 +7,8 @@
  *
  * Native says once a turn what has happened, as events in a shared block: bytes that were received into the pool,
  * descriptors that were accepted, readiness. Here each event finds its endpoint, and the endpoint becomes a task in its
- * band. What endpoints want of native is gathered in the same block, and done at the end of the turn.
- *
- * A reactor, a thread without one (`create`) and a poller that is driven by hand have each a core of their own, with a
- * host that says who runs what is ready.
+ * band. What endpoints want of native is gathered in the same block, and done at the end of the turn. Reactors, threads
+ * without one (`create`) and pollers that are driven by hand have a core each, whose host says who runs what is ready.
  */
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
@@ -62,7 +59,6 @@ export class IoCore {
   readonly refusals: string[] = [];
   /** When the events that are being handed out were collected. */
   batchNs = 0;
-  /** Closed for good: nothing can be opened any more. */
   isOver = false;
   /** Events are being handed out; what is requested meanwhile and does not fit waits here: kind, token, a. */
   private isTaking = false;
