@@ -14,7 +14,8 @@ function codesIn(file, isDeclaration) {
       if (isDeclaration) codes.push(...node.typeAnnotation.types.map(({ literal }) => literal.value));
       return false;
     }
-    if (!isDeclaration && node.type === 'Literal' && /^ERR_PERCORE_/.test(node.value)) codes.push(node.value);
+    if (!isDeclaration && node.type === 'Literal' && String(node.value).startsWith('ERR_PERCORE_'))
+      codes.push(node.value);
     return true;
   });
   return codes;
