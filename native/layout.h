@@ -226,9 +226,9 @@ struct Party {
   char reserved0[104];
   int32_t attention;  // PARKED -1, the band that is running 0 to 7, or AWAKE 8 (writes: owner; a waker swaps PARKED for AWAKE; reads: all)
   char reserved1[124];
-  int32_t yieldRequested;  // 1: look at the sources before the next step (writes: all set, owner clears; reads: owner)
+  int32_t yieldRequested;  // 1: look at lanes, timers and I/O before the next step (writes: all set, owner clears; reads: owner)
   char reserved2[124];
-  int32_t stop;  // StopWord: RUN 0, DRAIN 1, LEAVE 2 (writes: runtime; reads: owner)
+  int32_t stop;  // Stop: RUN 0, DRAIN 1, LEAVE 2 (writes: runtime; reads: owner)
   char reserved3[124];
   int32_t lanesVersion;  // grows with each lane made towards this party (writes: any producer adds; reads: owner)
   char reserved4[124];
