@@ -14,7 +14,7 @@ function echo(connection: Connection): void {
     // Nothing was taken. The bytes are valid during this call only, so keep a copy until there is room.
     const rest = bytes.slice();
     connection.pause();
-    void connection.writable().then(() => {
+    void connection.room().then(() => {
       connection.offer(rest);
       connection.resume();
     });

@@ -12,7 +12,7 @@ export default function start(reactor: Reactor<Services>): void {
   reactor.handle('openConsole', (port) => {
     const operators = createConsole(reactor.io, { port, greeting: 'this is reactor 0' });
     operators.command('add', 'the sum of its numbers', (words) => `${sum(words)}`);
-    operators.command('open', 'listeners and connections', () => `${reactor.io.count} open`);
+    operators.command('open', 'listeners and connections', () => `${reactor.io.status().endpoints} open`);
     return operators.port;
   });
 }

@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "0a3116d17482d00c";
+constexpr char kHash[] = "805e5789f3d60a79";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -107,7 +107,7 @@ struct Queue {
   int32_t attention;  // CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8 (writes: all, bit by bit; reads: all)
   char reserved3[124];
   int32_t recordsBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for records)
-  int32_t spaceBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for space)
+  int32_t roomBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for room)
   char reserved4[120];
   int32_t consumerCursor;  // cursor of the first place (writes: consumer; reads: producer)
   int32_t consumerState;  // state of the first place (writes: consumer; reads: producer)
@@ -130,7 +130,7 @@ static_assert(offsetof(Queue, droppedNewest) == 208);
 static_assert(offsetof(Queue, droppedClosed) == 216);
 static_assert(offsetof(Queue, attention) == 256);
 static_assert(offsetof(Queue, recordsBell) == 384);
-static_assert(offsetof(Queue, spaceBell) == 388);
+static_assert(offsetof(Queue, roomBell) == 388);
 static_assert(offsetof(Queue, consumerCursor) == 512);
 static_assert(offsetof(Queue, consumerState) == 516);
 static_assert(sizeof(Queue) == 768);

@@ -16,4 +16,8 @@ export { cpuBudget, type CpuBudget } from './realtime/cpus.js';
 export { PercoreError, type PercoreErrorCode } from './errors.js';
 export { AGAIN, BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, nameOfCode } from './queues/index.js';
 export type { Connection, Listener } from './io/index.js';
+export {
+  createLoads, createSteering,
+  type Choose, type Steered, type SteeredListenOptions, type Steering, type SteeringOptions, type SteeringReactor, type SteeringStatus,
+} from './reactor/steering.js';
 export type { Tick, TimerId } from './timers/index.js';

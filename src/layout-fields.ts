@@ -1,10 +1,10 @@
 /** What a table of shared memory is made of: see layout.ts. */
 
-export type LayoutFieldType = 'i32' | 'f64';
+export type WordType = 'i32' | 'f64';
 
 export interface LayoutField {
   readonly at: number;
-  readonly type: LayoutFieldType;
+  readonly type: WordType;
   /** How many of `type` lie here; 1 where it is missing. */
   readonly count?: number;
   readonly writes: string;

@@ -128,8 +128,8 @@ export const queueLayout = {
       at: 384, type: 'i32', writes: 'who moves a cursor adds', reads: 'who waits for records',
       means: 'grows when somebody who waits should look again',
     },
-    spaceBell: {
-      at: 388, type: 'i32', writes: 'who moves a cursor adds', reads: 'who waits for space',
+    roomBell: {
+      at: 388, type: 'i32', writes: 'who moves a cursor adds', reads: 'who waits for room',
       means: 'grows when somebody who waits should look again',
     },
     consumerCursor: {

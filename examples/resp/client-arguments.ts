@@ -26,7 +26,9 @@ export function encode(argument: Argument, index: number): Uint8Array {
     case 'number': case 'bigint': return Buffer.from(String(argument), 'latin1');
     default:
       if (argument instanceof Uint8Array) return argument;
-      throw new TypeError(`argument ${index} is ${kindOf(argument)}, allowed are text, numbers, bigints and Uint8Array`);
+      throw new TypeError(
+        `argument ${index} is ${kindOf(argument)}, allowed are text, numbers, bigints and Uint8Array`,
+      );
   }
 }
 

@@ -213,7 +213,7 @@ export class RespClient {
       // CLOSED: onClose rejects all who wait.
       if (code === OK || code === CLOSED) return;
       this.unsent = new ReplyWriter(length);
-      void this.connection.writable().then(this.offerAgain);
+      void this.connection.room().then(this.offerAgain);
     }
     this.unsent.raw(bytes, 0, length);
   }
@@ -222,7 +222,7 @@ export class RespClient {
     const { unsent } = this;
     if (unsent === undefined || this.lost !== undefined) return;
     if (this.connection.offer(unsent.bytes, 0, unsent.length) === BACK_PRESSURED) {
-      void this.connection.writable().then(this.offerAgain);
+      void this.connection.room().then(this.offerAgain);
     } else this.unsent = undefined;
   };
 

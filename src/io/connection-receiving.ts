@@ -14,8 +14,8 @@
  */
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
-import type { Connection } from './connection.js';
-import type { Io } from './io.js';
+import type { Ready } from '../scheduling/internal.js';
+import type { IoCore } from './core.js';
 import { copyOf, keep, type Kept } from './kept.js';
 import { followResult } from './report.js';
 
@@ -25,6 +25,14 @@ export type ReceiveHandler = (bytes: Uint8Array, offset: number, length: number)
 const { RECEIVE, PAUSE } = words.ioRequest;
 /** Arrivals unread before no more is asked for. */
 const MOST_ARRIVALS = 4;
+
+/** What this half needs of its connection. */
+export interface ReceivingHost extends Ready {
+  readonly token: number;
+  readonly isClosed: boolean;
+  readonly where: string;
+  bytesRead: number;
+}
 
 export class ReceivingHalf {
   lastReceivedNs = NaN;
@@ -51,7 +59,9 @@ export class ReceivingHalf {
   private handedBytes = 0;
   private handedMoved: Uint8Array | undefined;
 
-  constructor(private readonly io: Io, private readonly connection: Connection, private readonly readBytes: number) {}
+  constructor(
+    private readonly core: IoCore, private readonly connection: ReceivingHost, private readonly readBytes: number,
+  ) {}
 
   /** There is a handler, and it is not paused: what the kernel has is received sooner or later. */
   get isRead(): boolean {
@@ -102,7 +112,7 @@ export class ReceivingHalf {
 
   /** `length` bytes lie at `place` of the pool. */
   add(place: number, length: number): void {
-    this.lastReceivedNs = this.io.batchNs;
+    this.lastReceivedNs = this.core.batchNs;
     if (this.place < 0) {
       this.place = place;
       this.length = length;
@@ -110,7 +120,7 @@ export class ReceivingHalf {
       (this.behind ??= []).push(place, length);
       if (this.behind.length >= 2 * (MOST_ARRIVALS - 1)) this.stopReceiving();
     }
-    if (!this.isPaused) return this.io.schedule(this.connection);
+    if (!this.isPaused) return this.core.schedule(this.connection);
     // Not at the pause itself: most are over before anything arrives.
     this.stopReceiving();
     this.makeRoom();
@@ -119,12 +129,12 @@ export class ReceivingHalf {
   private stopReceiving(): void {
     if (!this.isReceiving) return;
     this.isReceiving = false;
-    this.io.request(PAUSE, this.connection.token);
+    this.core.request(PAUSE, this.connection.token);
   }
 
   /** For a paused connection: nobody may have to wait for what it does not read. */
   private makeRoom(): void {
-    if (this.place >= 0 && this.io.memory.isPoolShort) this.moveOut();
+    if (this.place >= 0 && this.core.memory.isPoolShort) this.moveOut();
   }
 
   /** The pool is empty: moves out what arrived before `beforeNs`. True when something that arrived later stays. */
@@ -145,7 +155,7 @@ export class ReceivingHalf {
 
   addEnd(): void {
     this.hasArrivedEnd = true;
-    if (!this.isPaused) this.io.schedule(this.connection);
+    if (!this.isPaused) this.core.schedule(this.connection);
   }
 
   /** What another thread had received before this one attached the connection. */
@@ -153,7 +163,7 @@ export class ReceivingHalf {
     this.moved = unread.length === 0 ? undefined : unread;
     this.hasArrivedEnd = hasPeerEnded;
     // For this thread it arrives now.
-    if (this.moved !== undefined) this.lastReceivedNs = this.io.nowNs();
+    if (this.moved !== undefined) this.lastReceivedNs = this.core.nowNs();
   }
 
   /** Gives the handler one piece. Only when `canRead`. */
@@ -162,17 +172,17 @@ export class ReceivingHalf {
     const { place } = this;
     const count = this.length < this.readBytes ? this.length : this.readBytes;
     const isWhole = count === this.length;
-    if (!isWhole) this.io.memory.hold(place);
+    if (!isWhole) this.core.memory.hold(place);
     this.handedAt = place;
     this.handedBytes = count;
     this.connection.bytesRead += count;
     try {
-      const result = this.handler!(this.io.memory.pool, place, count);
-      if (result !== undefined) followResult(this.io.schedule, this.connection.band, result, () => this.connection.where);
+      const result = this.handler!(this.core.memory.pool, place, count);
+      if (result !== undefined) followResult(this.core.schedule, this.connection.band, result, () => this.connection.where);
     } finally {
       this.handedBytes = 0;
       // Closed by the handler: `giveBack` has left this piece to us.
-      this.io.memory.release(place);
+      this.core.memory.release(place);
       if (!this.connection.isClosed) this.advance(isWhole, count);
     }
   }
@@ -185,7 +195,7 @@ export class ReceivingHalf {
     this.connection.bytesRead += count;
     try {
       const result = this.handler!(moved, 0, count);
-      if (result !== undefined) followResult(this.io.schedule, this.connection.band, result, () => this.connection.where);
+      if (result !== undefined) followResult(this.core.schedule, this.connection.band, result, () => this.connection.where);
     } finally {
       this.handedBytes = 0;
       this.handedMoved = undefined;
@@ -222,16 +232,16 @@ export class ReceivingHalf {
     // One that has enough unread asks again when it has read it.
     if (!this.isReceiving && !this.hasArrivedEnd && !this.hasUnread) {
       this.isReceiving = true;
-      this.io.request(RECEIVE, this.connection.token);
+      this.core.request(RECEIVE, this.connection.token);
     }
-    if (this.hasUnread || this.hasArrivedEnd) this.io.schedule(this.connection);
+    if (this.hasUnread || this.hasArrivedEnd) this.core.schedule(this.connection);
   }
 
   /** See `Connection.keep`. */
   keep(): Kept {
     if (this.handedBytes === 0) throw new PercoreError('ERR_PERCORE_CLAIM', 'keep() is for what onData or onReceive is just being given');
     if (this.handedMoved !== undefined) return copyOf(this.handedMoved, 0, this.handedBytes);
-    return keep(this.io.memory, this.handedAt, this.handedBytes, this);
+    return keep(this.core.memory, this.handedAt, this.handedBytes, this);
   }
 
   /** For another thread: a copy of all that was not read, and whether the peer has ended. Nothing is left here. */
@@ -242,7 +252,7 @@ export class ReceivingHalf {
   }
 
   private copyUnread(): Uint8Array {
-    const { pool } = this.io.memory;
+    const { pool } = this.core.memory;
     const parts: Uint8Array[] = this.moved === undefined ? [] : [this.moved];
     // What the handler is being given belongs to the handler.
     if (this.place >= 0 && this.length > this.inHandBytes) parts.push(pool.slice(this.place + this.inHandBytes, this.place + this.length));
@@ -252,7 +262,7 @@ export class ReceivingHalf {
 
   /** Gives back the buffers of what was not read; of the piece in the handler's hands, `read` does so after it. */
   giveBack(): void {
-    const { memory } = this.io;
+    const { memory } = this.core;
     if (this.place >= 0 && this.length > this.inHandBytes) memory.release(this.place);
     this.place = -1;
     for (let i = 0; i < (this.behind?.length ?? 0); i += 2) memory.release(this.behind![i]!);

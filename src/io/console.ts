@@ -11,7 +11,7 @@ import { checkBoolean, checkFunction, checkInteger, checkOptions, invalidArgumen
 import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
 import type { Connection } from './connection.js';
 import { TelnetFilter } from './console-telnet.js';
-import type { Io } from './io.js';
+import { coreOf, type Io } from './io.js';
 import { LineReader } from './line-reader.js';
 import type { Listener } from './listener.js';
 
@@ -45,7 +45,7 @@ export type CommandHandler = (words: string[], line: string) => string | readonl
 interface Terminal {
   readonly lineEnd: string;
   offer(text: string): number;
-  writable(): Promise<void>;
+  room(): Promise<void>;
   pause(): void;
   resume(): void;
   end(): void;
@@ -63,7 +63,7 @@ export class CommandConsole {
   private readonly options: ConsoleOptions;
 
   constructor(private readonly io: Io, given: ConsoleOptions) {
-    if (typeof io?.listen !== 'function') throw invalidArgument('io', io, 'what create() of percore/io returns, or reactor.io');
+    if (coreOf(io) === undefined) throw invalidArgument('io', io, 'what create() of percore/io returns, or reactor.io');
     const options = this.options = checkOptions('options', given, ['port', 'host', 'path', 'stdin', 'output', 'greeting', 'prompt', 'maxSessions', 'maxLineBytes', 'priority']);
     checkBoolean('stdin', options.stdin ?? false);
     for (const name of ['greeting', 'prompt'] as const) {
@@ -143,7 +143,7 @@ export class CommandConsole {
     const session = this.open({
       lineEnd: '\r\n',
       offer: (text) => connection.offer(Buffer.from(text)),
-      writable: () => connection.writable(),
+      room: () => connection.room(),
       pause: () => connection.pause(),
       resume: () => connection.resume(),
       end: () => connection.end(),
@@ -165,7 +165,7 @@ export class CommandConsole {
         output(text);
         return 0;
       },
-      writable: () => Promise.resolve(),
+      room: () => Promise.resolve(),
       pause: () => input.pause(),
       resume: () => input.resume(),
       end: () => input.close(),
@@ -176,7 +176,7 @@ export class CommandConsole {
   }
 
   private open(terminal: Terminal, close: () => void): Session {
-    const session = new Session(this, terminal, this.options, close, (error) => this.io.report(error, 'a command of a console'));
+    const session = new Session(this, terminal, this.options, close, (error) => coreOf(this.io)!.report(error, 'a command of a console'));
     this.sessions.add(session);
     return session;
   }
@@ -248,7 +248,7 @@ class Session {
     for (;;) {
       const code = this.terminal.offer(text);
       if (code !== BACK_PRESSURED) return code !== CLOSED;
-      await this.terminal.writable();
+      await this.terminal.room();
     }
   }
 }

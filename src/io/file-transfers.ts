@@ -9,8 +9,8 @@
  */
 import { read, write } from 'node:fs';
 import { words } from '../layout.js';
-import type { Io } from './io.js';
-import type { Source } from './token.js';
+import type { Endpoint } from './endpoint.js';
+import type { TimedIoCore } from './timed-core.js';
 
 export type FileBackend = 'io_uring' | 'pool';
 
@@ -75,7 +75,7 @@ export class PoolTransfers implements Transfers {
   }
 }
 
-export class RingTransfers implements Transfers, Source {
+export class RingTransfers implements Transfers, Endpoint {
   readonly backend = 'io_uring';
   token = -1;
   private readonly files: (Transferring | undefined)[] = [];
@@ -89,28 +89,28 @@ export class RingTransfers implements Transfers, Source {
   private isRetrying = false;
   private isClosed = false;
 
-  private constructor(private readonly io: Io, private readonly ring: number) {}
+  private constructor(private readonly core: TimedIoCore, private readonly ring: number) {}
 
   /** A ring, or why there is none: "io_uring_setup: EPERM". */
-  static open(io: Io): RingTransfers | string {
-    const ring = io.native.files.openRing();
-    if (ring < 0) return `io_uring_setup: ${io.native.system.errorName(-ring)}`;
-    return new RingTransfers(io, ring);
+  static open(core: TimedIoCore): RingTransfers | string {
+    const ring = core.native.files.openRing();
+    if (ring < 0) return `io_uring_setup: ${core.native.system.errorName(-ring)}`;
+    return new RingTransfers(core, ring);
   }
 
   hold(file: Transferring): number {
     const number = this.free.pop() ?? this.files.length;
     if (number >= MAX_RING_FILES) return EMFILE;
-    const buffer = this.io.native.files.holdBuffer(this.ring, file.buffer);
+    const buffer = this.core.native.files.holdBuffer(this.ring, file.buffer);
     if (buffer < 0) {
       this.free.push(number);
       return buffer;
     }
     try {
-      if (this.held === 0) this.io.register(this, this.ring, words.interest.READABLE);
+      if (this.held === 0) this.core.register(this, this.ring, words.interest.READABLE);
     } catch {
       // No room to watch it: the pool does without.
-      this.io.native.files.releaseBuffer(this.ring, buffer);
+      this.core.native.files.releaseBuffer(this.ring, buffer);
       this.free.push(number);
       return EMFILE;
     }
@@ -123,28 +123,28 @@ export class RingTransfers implements Transfers, Source {
 
   release(number: number): void {
     if (this.isClosed) return;
-    this.io.native.files.releaseBuffer(this.ring, this.buffers[number]!);
+    this.core.native.files.releaseBuffer(this.ring, this.buffers[number]!);
     this.files[number] = undefined;
     this.free.push(number);
     // A ring without files is no open source: it would keep a thread alive.
-    if (--this.held === 0) this.io.deregister(this, this.ring);
+    if (--this.held === 0) this.core.deregister(this, this.ring);
   }
 
   transfer(number: number, slot: number, isWrite: boolean, offset: number, length: number, position: number): void {
     const file = this.files[number]!;
     this.pending[number]!++;
-    const refused = this.io.native.files.push(this.ring, isWrite, file.fd, this.buffers[number]!, offset, length, position, number * MAX_DEPTH + slot);
+    const refused = this.core.native.files.push(this.ring, isWrite, file.fd, this.buffers[number]!, offset, length, position, number * MAX_DEPTH + slot);
     // Not taken, so no completion will come: this is the one.
     if (refused < 0) this.done(number, slot, refused);
   }
 
   submit(): void {
-    const refused = this.io.native.files.submit(this.ring);
+    const refused = this.core.native.files.submit(this.ring);
     this.reap();
     if (refused === 0 || this.isRetrying) return;
     // It stays queued; nothing would ask again by itself.
     this.isRetrying = true;
-    this.io.timers.after({ delayNs: RETRY_NS }, () => {
+    this.core.timers.after({ delayNs: RETRY_NS }, () => {
       this.isRetrying = false;
       if (!this.isClosed) this.submit();
     });
@@ -154,12 +154,12 @@ export class RingTransfers implements Transfers, Source {
     this.reap();
   }
 
-  /** For Io.closeAll alone: nothing is in flight afterwards; what was is told as cancelled. */
+  /** Nothing is in flight afterwards; what was is told as cancelled. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    if (this.held > 0) this.io.deregister(this, this.ring);
-    this.io.native.files.closeRing(this.ring);
+    if (this.held > 0) this.core.deregister(this, this.ring);
+    this.core.native.files.closeRing(this.ring);
     for (const number of this.files.keys()) while (this.files[number] !== undefined && this.pending[number]! > 0) this.done(number, 0, ECANCELED);
   }
 
@@ -170,7 +170,7 @@ export class RingTransfers implements Transfers, Source {
 
   private reap(): void {
     for (;;) {
-      const count = this.io.native.files.reap(this.ring, this.pairs);
+      const count = this.core.native.files.reap(this.ring, this.pairs);
       for (let i = 0; i < count; i++) {
         const id = this.pairs[i * 2]!;
         this.done(Math.floor(id / MAX_DEPTH), id % MAX_DEPTH, this.pairs[i * 2 + 1]!);

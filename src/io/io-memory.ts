@@ -37,6 +37,19 @@ const LOOP_BYTES = 128;
 
 const { SEND } = words.ioRequest;
 
+/** Figures of the streams of a thread, by the names that layout.ts has for them. */
+export type IoCounters = { readonly [Name in keyof typeof ioCountersLayout.fields]: number };
+
+/** Memory for an IoCounters, where no reactor has any. */
+export function createIoCounters(): Float64Array {
+  return new Float64Array(ioCountersLayout.bytes >> 3);
+}
+
+export function readIoCounters(counters: Float64Array): IoCounters {
+  const entries = Object.entries(ioCountersLayout.fields).map(([name, { at }]) => [name, counters[at >> 3]!]);
+  return Object.fromEntries(entries) as IoCounters;
+}
+
 export class IoMemory {
   readonly block = new Int32Array(ioBlockLayout.bytes >> 2);
   readonly pool = new Uint8Array(new ArrayBuffer(POOL_BYTES));
@@ -52,7 +65,7 @@ export class IoMemory {
   private outboxEnd = HALF_BYTES;
 
   /** `counters`: an IoCounters, see layout.ts. */
-  constructor(readonly sources: NativeSources, readonly counters: Float64Array = new Float64Array(ioCountersLayout.bytes >> 3)) {
+  constructor(readonly sources: NativeSources, readonly counters: Float64Array) {
     // One that is transferred would take the source's memory to another thread.
     for (const buffer of [this.block.buffer, this.pool.buffer, this.outbox.buffer]) markAsUntransferable(buffer);
   }

@@ -12,7 +12,8 @@
  */
 import { checkBoolean, checkInteger, checkOptions } from '../errors.js';
 import { internetHost } from './internet-host.js';
-import type { Io } from './io.js';
+import type { IoCore } from './core.js';
+import { systemCallOf } from './source.js';
 
 export interface ListenFdOptions {
   /** 0 to 65,535; 0 lets the kernel choose, see `port` of the answer. */
@@ -35,12 +36,13 @@ export interface BoundDescriptor {
  * See `Io.listenFd`. Throws ERR_PERCORE_ADDRESS_IN_USE, ERR_PERCORE_SYSTEM with errno and syscall, ERR_PERCORE_INVALID_ARGUMENT.
  * `listen({ fd, backlog })` is where the backlog is said; Node's default is 511.
  */
-export function listenFd(io: Io, options: ListenFdOptions): BoundDescriptor {
+export function listenFd(core: IoCore, options: ListenFdOptions): BoundDescriptor {
   checkOptions('options', options, ['port', 'host', 'reusePort']);
   const port = checkInteger('port', options?.port, 0, 65_535);
   const host = internetHost('host', options.host);
   const reusePort = checkBoolean('reusePort', options.reusePort ?? true);
-  const { native } = io;
-  const { id, fd, port: boundPort } = io.system(() => native.tcp.bind(host, port, reusePort), `bind ${options.host ?? host}:${port}`);
+  const { native } = core;
+  const what = `bind ${options.host ?? host}:${port}`;
+  const { id, fd, port: boundPort } = systemCallOf(what, () => native.tcp.bind(host, port, reusePort));
   return { fd, port: boundPort, close: () => native.tcp.closeUntaken(id) };
 }

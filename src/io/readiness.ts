@@ -23,8 +23,8 @@ import { BANDS, LAYOUT_VERSION, READINESS_MAGIC, readinessLayout, words } from '
 import { native } from '../native.js';
 import { CLOSED, OK } from '../queues/index.js';
 import { DEFAULT_BAND, type Ready } from '../scheduling/internal.js';
-import type { Io } from './io.js';
-import type { Source } from './token.js';
+import type { IoCore } from './core.js';
+import type { Endpoint } from './endpoint.js';
 
 /** Plain and cloneable. */
 export interface ReadinessHandle {
@@ -92,48 +92,76 @@ export function openReadiness(handle: ReadinessHandle): ReadinessSetter {
   return new ReadinessSetter(handle);
 }
 
-/** The receiving side: one at a time for each handle, since what one takes another does not see. */
-export class ReadinessReceiver implements Source, Ready {
-  isReady = false;
-  token = -1;
-  readonly band: number;
-  private readonly cells: Int32Array;
-  private isClosed_ = false;
+/**
+ * The receiving side: one at a time for each handle, since what one takes another does not see. `io.onReadiness` makes it;
+ * for the thread that did.
+ *
+ *     const receiver = io.onReadiness(handle, { priority: 6 }, (bits) => look(bits));     // one thread
+ *     openReadiness(handle).set(1);                                                       // any other
+ */
+export class ReadinessReceiver {
+  readonly #endpoint: ReadinessEndpoint;
 
-  constructor(private readonly io: Io, private readonly handle: ReadinessHandle, given: { priority?: number } | undefined, private readonly callback: (bits: number) => void) {
-    const options = checkOptions('options', given, ['priority']);
-    checkFunction('callback', callback);
-    this.cells = cellsOf(handle);
-    this.band = checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1);
-    // readiness.closed: a hint, as in set().
-    if (Atomics.load(this.cells, IS_CLOSED) !== 0) throw invalidArgument('handle', handle, 'a readiness that is not closed');
-    io.register(this, handle.eventFd, words.interest.READABLE);
-    // Whatever was set before, by whoever: the edge of it may be long past.
-    io.schedule(this);
+  /** Made by `onReadiness`. */
+  constructor(endpoint: ReadinessEndpoint) {
+    this.#endpoint = endpoint;
   }
 
   get isClosed(): boolean {
-    return this.isClosed_;
+    return this.#endpoint.isClosed;
   }
 
   /** Is told no more; what is set stays for the next receiver. */
   close(): void {
-    if (this.isClosed_) return;
-    this.isClosed_ = true;
-    this.io.deregister(this, this.handle.eventFd);
+    this.#endpoint.close();
+  }
+}
+
+/** What is behind a `ReadinessReceiver`. */
+class ReadinessEndpoint implements Endpoint, Ready {
+  isReady = false;
+  token = -1;
+  isClosed = false;
+
+  constructor(
+    private readonly core: IoCore, private readonly cells: Int32Array, private readonly eventFd: number,
+    readonly band: number, private readonly callback: (bits: number) => void,
+  ) {
+    core.register(this, eventFd, words.interest.READABLE);
+    // Whatever was set before, by whomever: its edge may be long past.
+    core.schedule(this);
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.core.deregister(this, this.eventFd);
   }
 
   onReadiness(): void {
-    this.io.schedule(this);
+    this.core.schedule(this);
   }
 
   run(): boolean {
-    if (this.isClosed_) return false;
+    if (this.isClosed) return false;
     // readiness.bits: pairs with the or in set(). Taken and cleared at once, so that a set is either in these bits or finds 0.
     const bits = Atomics.exchange(this.cells, BITS, 0);
     if (bits !== 0) this.callback(bits);
     return false;
   }
+}
+
+/** See `Io.onReadiness`. */
+export function receiveReadiness(
+  core: IoCore, handle: ReadinessHandle, given: { priority?: number } | undefined, callback: (bits: number) => void,
+): ReadinessReceiver {
+  const options = checkOptions('options', given, ['priority']);
+  checkFunction('callback', callback);
+  const cells = cellsOf(handle);
+  const band = checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1);
+  // readiness.closed: a hint, as in set().
+  if (Atomics.load(cells, IS_CLOSED) !== 0) throw invalidArgument('handle', handle, 'a readiness that is not closed');
+  return new ReadinessReceiver(new ReadinessEndpoint(core, cells, handle.eventFd, band, callback));
 }
 
 function cellsOf(handle: ReadinessHandle): Int32Array {

@@ -8,7 +8,7 @@
  */
 import { DATAGRAM_BATCH, datagramEntryLayout } from '../layout.js';
 import type { DatagramReceiverHandle, NativeDatagrams } from '../native.js';
-import type { Io } from './io.js';
+import type { IoCore } from './core.js';
 
 const GENERATIONS = 2 ** 24;
 export const ENTRY_WORDS = datagramEntryLayout.bytes >> 2;
@@ -68,13 +68,13 @@ export class BatchPool {
   }
 }
 
-const pools = new WeakMap<Io, BatchPool>();
+const pools = new WeakMap<IoCore, BatchPool>();
 
-export function batchPool(io: Io): BatchPool {
-  let pool = pools.get(io);
+export function batchPool(core: IoCore): BatchPool {
+  let pool = pools.get(core);
   if (pool === undefined) {
-    pool = new BatchPool(io.native.datagrams);
-    pools.set(io, pool);
+    pool = new BatchPool(core.native.datagrams);
+    pools.set(core, pool);
   }
   return pool;
 }

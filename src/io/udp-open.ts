@@ -3,8 +3,10 @@ import { BANDS, DATAGRAM_BATCH } from '../layout.js';
 import { checkBoolean, checkInteger, checkOptions, PercoreError } from '../errors.js';
 import { DEFAULT_BAND } from '../scheduling/internal.js';
 import { internetHost } from './internet-host.js';
-import type { Io } from './io.js';
-import { DatagramSocket, MOST_DATAGRAM_BYTES, type DatagramSettings } from './udp.js';
+import { systemCallOf } from './source.js';
+import type { TimedIoCore } from './timed-core.js';
+import { DatagramEndpoint, MOST_DATAGRAM_BYTES, type DatagramSettings } from './udp-endpoint.js';
+import { DatagramSocket } from './udp.js';
 
 /** What UDP and Unix datagram sockets have in common. */
 export interface DatagramOptions {
@@ -37,7 +39,7 @@ export interface UdpOptions extends DatagramOptions {
 const MOST_BUFFER_BYTES = 2 ** 30;
 
 /** Opens and binds a UDP socket. Throws ERR_PERCORE_ADDRESS_IN_USE, or ERR_PERCORE_SYSTEM with errno and syscall. */
-export function openUdp(io: Io, options: UdpOptions): DatagramSocket {
+export function openUdp(core: TimedIoCore, options: UdpOptions): DatagramSocket {
   const settings = checkDatagramOptions(options, ['port', 'host', 'reusePort', 'broadcast', 'connect'], false);
   const port = checkInteger('port', options.port ?? 0, 0, 65_535);
   if (options.connect !== undefined) checkOptions('connect', options.connect, ['host', 'port']);
@@ -45,21 +47,24 @@ export function openUdp(io: Io, options: UdpOptions): DatagramSocket {
   const reusePort = checkBoolean('reusePort', options.reusePort ?? false), broadcast = checkBoolean('broadcast', options.broadcast ?? false);
   const peerHost = options.connect === undefined ? '' : internetHost('connect.host', options.connect.host);
   const host = options.host === undefined && peerHost !== '' ? hostBeside(peerHost, port) : internetHost('host', options.host);
-  const bound = io.system(() => io.native.datagrams.open(host, port, reusePort, broadcast, peerHost, peerPort), `open a UDP socket on ${host}:${port}${peerHost === '' ? '' : ` for ${peerHost}:${peerPort}`}`);
-  return finish(io, bound.fd, options, settings, bound.address, bound.port);
+  const what = `open a UDP socket on ${host}:${port}${peerHost === '' ? '' : ` for ${peerHost}:${peerPort}`}`;
+  const bound = systemCallOf(what, () => core.native.datagrams.open(host, port, reusePort, broadcast, peerHost, peerPort));
+  return finish(core, bound.fd, options, settings, bound.address, bound.port);
 }
 
 /** For udp-open and unix: a socket of a descriptor that this thread owns. */
-export function finish(io: Io, fd: number, options: DatagramOptions, settings: DatagramSettings, address: string, port: number): DatagramSocket {
+export function finish(
+  core: TimedIoCore, fd: number, options: DatagramOptions, settings: DatagramSettings, address: string, port: number,
+): DatagramSocket {
   for (const [isReceive, bytes] of [[true, options.receiveBufferBytes], [false, options.sendBufferBytes]] as const) {
     if (bytes === undefined) continue;
-    const code = io.native.sockets.buffer(fd, isReceive, bytes);
+    const code = core.native.sockets.buffer(fd, isReceive, bytes);
     if (code >= 0) continue;
-    io.native.descriptors.close(fd);
-    const errno = io.native.system.errorName(-code);
+    core.native.descriptors.close(fd);
+    const errno = core.native.system.errorName(-code);
     throw new PercoreError('ERR_PERCORE_SYSTEM', `setsockopt: ${errno} for a buffer of ${bytes} bytes`, { errno, syscall: 'setsockopt' });
   }
-  return new DatagramSocket(io, fd, settings, address, port);
+  return new DatagramSocket(new DatagramEndpoint(core, fd, settings, address, port));
 }
 
 const DATAGRAM_OPTIONS = ['priority', 'datagramBytes', 'batch', 'sendBytes', 'receiveBufferBytes', 'sendBufferBytes'];

@@ -10,8 +10,9 @@ import { checkBoolean, checkFunction, checkInteger, checkOneOf, checkOptions, in
 import { BANDS, words } from '../layout.js';
 import { DEFAULT_BAND, type Ready } from '../scheduling/internal.js';
 import { checkPath } from './file-path.js';
-import type { Io } from './io.js';
-import type { Source } from './token.js';
+import type { IoCore } from './core.js';
+import type { Endpoint } from './endpoint.js';
+import { tell } from './report.js';
 
 /** What can be watched, with the kernel's bit for it. */
 const EVENTS = {
@@ -52,72 +53,99 @@ export interface WatchOptions {
   priority?: number;
 }
 
-/** One watched path. */
+/**
+ * One watched path. `io.watchPath` makes it; for the thread that did.
+ *
+ *     const watch = io.watchPath('/etc/app', { events: ['closedAfterWrite'] }, ({ name }) => reload(name));
+ *     watch.close();
+ */
 export class PathWatch {
-  private isClosed_ = false;
+  readonly #entry: WatchEntry;
 
-  constructor(private readonly watcher: Watcher, readonly path: string, readonly watch: number, private readonly mask: number, private readonly handler: (event: WatchEvent) => void) {}
+  /** Made by `watchPath`. */
+  constructor(entry: WatchEntry) {
+    this.#entry = entry;
+  }
+
+  get path(): string {
+    return this.#entry.path;
+  }
 
   get isClosed(): boolean {
-    return this.isClosed_;
+    return this.#entry.isClosed;
   }
 
   /** Is told nothing more, not even what the kernel has queued. */
   close(): void {
-    if (this.isClosed_) return;
-    this.isClosed_ = true;
-    this.watcher.remove(this);
-  }
-
-  /** For Watcher alone. */
-  tell(io: Io, mask: number, event: WatchEvent): void {
-    if (!this.isClosed_ && ((mask & this.mask) !== 0 || event.kind === 'overflow' || event.kind === 'unmounted' || event.kind === 'gone')) io.tell(this.handler, event, 'the handler of a watched path');
+    this.#entry.close();
   }
 }
 
-class Watcher implements Source, Ready {
+/** What is behind a `PathWatch`. `number` is the kernel's, which several paths to one file share. */
+class WatchEntry {
+  isClosed = false;
+
+  constructor(
+    private readonly watcher: Watcher, readonly path: string, readonly number: number, private readonly mask: number,
+    private readonly handler: (event: WatchEvent) => void,
+  ) {}
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.watcher.remove(this);
+  }
+
+  tell(core: IoCore, mask: number, event: WatchEvent): void {
+    if (this.isClosed) return;
+    const isToldToAll = event.kind === 'overflow' || event.kind === 'unmounted' || event.kind === 'gone';
+    if ((mask & this.mask) !== 0 || isToldToAll) tell(core, this.handler, event, 'the handler of a watched path');
+  }
+}
+
+class Watcher implements Endpoint, Ready {
   isReady = false;
   token = -1;
   isClosed = false;
-  private readonly byNumber = new Map<number, PathWatch[]>();
+  private readonly byNumber = new Map<number, WatchEntry[]>();
   private readonly buffer = new Uint8Array(BUFFER_BYTES);
   private readonly view = new DataView(this.buffer.buffer);
   /** Bytes `at` to `end` of the buffer are not delivered yet. */
   private at = 0;
   private end = 0;
 
-  constructor(private readonly io: Io, private readonly fd: number, readonly band: number) {
+  constructor(private readonly core: IoCore, private readonly fd: number, readonly band: number) {
     try {
-      io.register(this, fd, words.interest.READABLE);
+      core.register(this, fd, words.interest.READABLE);
     } catch (error) {
-      io.native.descriptors.close(fd);
+      core.native.descriptors.close(fd);
       throw error;
     }
   }
 
-  add(path: string, mask: number, flags: number, handler: (event: WatchEvent) => void): PathWatch {
+  add(path: string, mask: number, flags: number, handler: (event: WatchEvent) => void): WatchEntry {
     // Added to what another path to the same file has asked for.
-    const number = this.io.native.watches.add(this.fd, path, mask | flags | MASK_ADD);
+    const number = this.core.native.watches.add(this.fd, path, mask | flags | MASK_ADD);
     if (number < 0) {
-      const errno = this.io.native.system.errorName(-number);
+      const errno = this.core.native.system.errorName(-number);
       if (this.byNumber.size === 0) this.close();
       const hint = errno === 'ENOSPC' ? '; fs.inotify.max_user_watches is reached' : '';
       throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot watch ${path}: ${errno}${hint}`, { errno, syscall: 'inotify_add_watch' });
     }
-    const watch = new PathWatch(this, path, number, mask, handler);
+    const watch = new WatchEntry(this, path, number, mask, handler);
     const others = this.byNumber.get(number);
     if (others === undefined) this.byNumber.set(number, [watch]);
     else others.push(watch);
     return watch;
   }
 
-  remove(watch: PathWatch): void {
-    const left = this.byNumber.get(watch.watch)?.filter((other) => other !== watch);
+  remove(watch: WatchEntry): void {
+    const left = this.byNumber.get(watch.number)?.filter((other) => other !== watch);
     if (left === undefined) return;
-    if (left.length !== 0) return void this.byNumber.set(watch.watch, left);
-    this.byNumber.delete(watch.watch);
+    if (left.length !== 0) return void this.byNumber.set(watch.number, left);
+    this.byNumber.delete(watch.number);
     // Numbers are not used again, so what is queued for this one finds nobody. EINVAL: the file has gone, and the watch with it.
-    this.io.native.watches.remove(this.fd, watch.watch);
+    this.core.native.watches.remove(this.fd, watch.number);
     if (this.byNumber.size === 0) this.close();
   }
 
@@ -127,22 +155,22 @@ class Watcher implements Source, Ready {
     const watches = [...this.byNumber.values()].flat();
     // Emptied first: a watch that closes must not touch the number, which may be another's by then.
     this.byNumber.clear();
-    this.io.releaseNow(this, this.fd);
+    this.core.releaseNow(this, this.fd);
     for (const watch of watches) watch.close();
   }
 
   onReadiness(): void {
-    this.io.schedule(this);
+    this.core.schedule(this);
   }
 
   run(): boolean {
     if (this.isClosed) return false;
     if (this.at === this.end) {
-      const count = this.io.native.descriptors.read(this.fd, this.buffer, 0, BUFFER_BYTES, words.descriptorWay.PLAIN);
+      const count = this.core.native.descriptors.read(this.fd, this.buffer, 0, BUFFER_BYTES, words.descriptorWay.PLAIN);
       if (count === EAGAIN) return false;
       if (count <= 0) {
         this.close();
-        const errno = this.io.native.system.errorName(-count);
+        const errno = this.core.native.system.errorName(-count);
         throw new PercoreError('ERR_PERCORE_SYSTEM', `read: ${errno} on inotify; all watches of this thread are closed`, { errno, syscall: 'read' });
       }
       this.at = 0;
@@ -163,17 +191,19 @@ class Watcher implements Source, Ready {
     const event: WatchEvent = { kind, name: Buffer.from(nameBytes.buffer).toString(), nameBytes, cookie, isDirectory: (mask & IS_DIRECTORY) !== 0 };
     const watches = kind === 'overflow' ? [...this.byNumber.values()].flat() : [...(this.byNumber.get(number) ?? [])];
     for (const watch of watches) {
-      watch.tell(this.io, mask, event);
+      watch.tell(this.core, mask, event);
       if (kind === 'gone') watch.close();
     }
   }
 }
 
 const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-const watchers = new WeakMap<Io, Watcher>();
+const watchers = new WeakMap<IoCore, Watcher>();
 
 /** Watches a path. Throws ERR_PERCORE_SYSTEM: ENOENT, EACCES, ENOTDIR, ENOSPC (too many watches), EMFILE (too many descriptors or instances). */
-export function watchPath(io: Io, path: string, given: WatchOptions | undefined, handler: (event: WatchEvent) => void): PathWatch {
+export function watchPath(
+  core: IoCore, path: string, given: WatchOptions | undefined, handler: (event: WatchEvent) => void,
+): PathWatch {
   checkPath('path', path);
   const options = checkOptions('options', given, ['events', 'onlyDirectory', 'doNotFollow', 'priority']);
   checkFunction('handler', handler);
@@ -182,17 +212,17 @@ export function watchPath(io: Io, path: string, given: WatchOptions | undefined,
   if (!Array.isArray(events) || events.length === 0) throw invalidArgument('events', events, `an array with some of ${KINDS.join(', ')}`);
   const mask = (events as readonly WatchKind[]).reduce((bits, kind) => bits | EVENTS[checkOneOf('events', kind, KINDS)], 0);
   const flags = (checkBoolean('onlyDirectory', options.onlyDirectory ?? false) ? ONLY_DIRECTORY : 0) | (checkBoolean('doNotFollow', options.doNotFollow ?? false) ? DO_NOT_FOLLOW : 0);
-  let watcher = watchers.get(io);
+  let watcher = watchers.get(core);
   if (watcher === undefined || watcher.isClosed) {
-    const fd = io.native.watches.open();
+    const fd = core.native.watches.open();
     if (fd < 0) {
-      const errno = io.native.system.errorName(-fd);
+      const errno = core.native.system.errorName(-fd);
       throw new PercoreError('ERR_PERCORE_SYSTEM', `inotify_init1: ${errno}${errno === 'EMFILE' ? '; descriptors or fs.inotify.max_user_instances are used up' : ''}`, { errno, syscall: 'inotify_init1' });
     }
-    watcher = new Watcher(io, fd, priority);
-    watchers.set(io, watcher);
+    watcher = new Watcher(core, fd, priority);
+    watchers.set(core, watcher);
   }
-  return watcher.add(path, mask, flags, handler);
+  return new PathWatch(watcher.add(path, mask, flags, handler));
 }
 
 function kindOf(mask: number): WatchEvent['kind'] {

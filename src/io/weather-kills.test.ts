@@ -96,7 +96,7 @@ for (const source of sources) {
       const answered = tries.filter(({ how }) => how === 'answered').length;
       // A kill costs those that wait in the queue of the killed one: at most a few each.
       expect(tries.length - answered, `not served, of ${tries.length}`).toBeLessThan(KILLS * 10);
-      await until(() => inside(survivor, 0, (reactor) => reactor.io.count === 1), 'only the listener is open');
+      await until(() => inside(survivor, 0, (reactor) => reactor.io.status().endpoints === 1), 'only the listener is open');
       await until(() => descriptors().length <= before, `no descriptor left: ${before}`, 3000);
     });
   });

@@ -7,10 +7,11 @@
 import { checkBytes, checkFunction, checkInteger, checkOptions, invalidArgument, show, PercoreError } from '../errors.js';
 import { BANDS, RETURN_LANES, deliveryLayout, partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
-import { Io, type IoSource } from '../io/index.js';
+import type { IoSource } from '../io/index.js';
+import { Io, TimedIoCore } from '../io/internal.js';
 import { OK, sub, type BandedSubOptions, type FixedQueue, type Kind, type SubOptions, type ValueQueue, type VariableQueue } from '../queues/index.js';
 import { refuseFor } from '../refusals.js';
-import { ValueCodec } from '../queues/value-codec.js';
+import { ValueCodec } from '../queues/internal.js';
 import { Bands, DEFAULT_BAND, Scheduler, type Ready, type SchedulerHost } from '../scheduling/internal.js';
 import { SystemClock } from '../timers/clock.js';
 import { create as createTimers, ManualClock, Timers } from '../timers/index.js';
@@ -136,6 +137,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, Schedu
   readonly shared: SharedRuntime;
   readonly timers: Timers;
   readonly io: Io;
+  private readonly ioCore: TimedIoCore;
   /** Nanoseconds since the runtime's start: the same clock in every reactor. About 40 ns. */
   readonly nowNs: () => number;
   /** The clock of `timers`, also for `createTimer({ clock })` of percore/timers: the same, unless the runtime was made with a manual one. */
@@ -223,14 +225,17 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, Schedu
     this.calls = new CallService(this.intercore, this.wheel, (isWaiting) => {
       if (!this.isReferenced) this.addon.turns.setReferenced(this.turnHandle, isWaiting);
     });
-    this.io = new Io({
-      schedule, nowNs, timers: this.wheel,
+    this.ioCore = new TimedIoCore({
+      schedule, nowNs,
       source: options.io?.source ?? 'epoll',
       turnNs: () => this.counters[TURN_NS]!,
       counters: ioCounters(shared.inboxes[id]!),
       open: (isUring, { block, pool, outbox, counters }) => this.addon.turns.openSource(this.turnHandle, isUring, block, pool, outbox, counters),
+      // The turn keeps the thread alive.
+      keepAlive: () => undefined,
       report: (error, where) => this.reportError(error, where),
-    });
+    }, this.wheel);
+    this.io = new Io(this.ioCore);
   }
 
   /** `producer` has records that are not published: they are at the end of the step. For queues that are opened in this thread. */
@@ -284,7 +289,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, Schedu
       if (!inlet.isReady) this.schedule(inlet);
     }
     delivery[LANES] = 0;
-    return lanes + (delivery[TIMERS] === 0 ? 0 : this.wheel.poll()) + this.io.poll();
+    return lanes + (delivery[TIMERS] === 0 ? 0 : this.wheel.poll()) + this.ioCore.poll();
   }
 
   /** Rejects calls to peers that have died since the last look. For poll, and for the runtime at the exit event. */
@@ -670,7 +675,7 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, Schedu
 
   /** True when it is quiet and no timer, listener or connection of it is open. */
   isIdle(): boolean {
-    return this.isQuiet() && this.io.count === 0 && this.timers.count === 0;
+    return this.isQuiet() && this.ioCore.count === 0 && this.timers.count === 0;
   }
 
   /** The stop protocol, once a turn after the stop word has changed: run the hooks, say when all is quiet, leave when told. */

@@ -1,13 +1,14 @@
 /** Entry of a reactor's thread: ask for the grants, make the reactor, run the user's entry, say that it is ready. */
 import { workerData, type MessagePort } from 'node:worker_threads';
 import { words } from '../layout.js';
-import { setLazyHost } from '../queues/lazy.js';
+import { setLazyHost } from '../queues/internal.js';
 import { forbidBlocking } from '../waiting.js';
 import { requestGrants, type Grants } from '../realtime/grants.js';
 import { entryOf, importEntry } from './entry.js';
 import { packError } from './failure.js';
 import { isHeldByOthers } from './forgotten.js';
 import { OpenedQueues, type QueueReport } from './opened-queues.js';
+import { coreOf } from '../io/internal.js';
 import { Reactor, type ReactorOptions } from './reactor.js';
 import type { SharedRuntime } from './shared.js';
 
@@ -50,9 +51,9 @@ async function main(start: WorkerStart): Promise<void> {
     if (++reports <= REPORTS_PER_SECOND) report({ kind: 'stepError', error: packError(error), where });
   };
   const reactor = new Reactor(start.shared, start.id, { ...start.options, onError, onDrop: (error) => report({ kind: 'messageDropped', error: packError(error) }) });
-  if (start.options.io?.source === 'io_uring') reactor.io.begin();
-  const io = { asked: reactor.io.asked, granted: reactor.io.granted };
-  const grants: Grants = { ...threadGrants, io, refusals: [...threadGrants.refusals, ...reactor.io.refusals] };
+  if (start.options.io?.source === 'io_uring') coreOf(reactor.io)!.begin();
+  const { asked, granted, refusals } = reactor.io.status();
+  const grants: Grants = { ...threadGrants, io: { asked, granted }, refusals: [...threadGrants.refusals, ...refusals] };
   report({ kind: 'begun' });
   const importing = importEntry(start.entry);
   // Queues that are opened in this thread: published lazily, flushed at the end of the step, never waited for standing still, and freed

@@ -2,7 +2,7 @@
  * Where the timers of one thread are kept: 40 bytes each, and nothing for the garbage collector to walk but the
  * callback. An object a timer would be five times that.
  *
- *     chunk   | the wheel's links and deadline | meta i32 | deadline f64 |  ...      32 bytes a timer (TimerRecord in layout.ts)
+ *     chunk   | the wheel's links and deadline | meta i32 | deadline f64 |  ...      32 bytes, TimerRecord in layout.ts
  *             | callback |  ...                                                       8 bytes
  *
  *     meta      | generation, 26 bits | WALKS | DUE | ARMED | band, 3 bits |

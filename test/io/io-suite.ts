@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fixture, inside, remoteRuntime, sleep, until, within } from '../../src/reactor/fixtures/inside.js';
 import type { Runtime } from '../../src/reactor/runtime.js';
-import type { IoSource } from '../../src/io/io.js';
+import type { IoSource } from '../../src/io/source.js';
 
 export function ioSuite(source: IoSource): void {
   let runtime: Runtime;
@@ -80,7 +80,7 @@ export function ioSuite(source: IoSource): void {
     return (server.address() as AddressInfo).port;
   }
 
-  const openSources = (id = 0): Promise<number> => inside(runtime, id, (reactor) => reactor.io.count);
+  const openSources = (id = 0): Promise<number> => inside(runtime, id, (reactor) => reactor.io.status().endpoints);
 
   /** An echo server in reactor 0; its port. */
   const echo = (options: Record<string, unknown> = {}): Promise<number> =>
@@ -428,7 +428,7 @@ export function ioSuite(source: IoSource): void {
           connection.offer(new Uint8Array(12 << 20));
           let arrived = 0;
           connection.onData(() => {
-            arrived = connection.bytesRead + connection.info.unreadBytes;
+            arrived = connection.bytesRead + connection.status().unreadBytes;
             // Several arrivals behind the first: then native reads no more, and it is not a receive that hears of the
             // reset.
             if (connection.bytesRead % 2000 === 0 && !client.isClosed) client.offer(new Uint8Array(10));
@@ -463,7 +463,7 @@ export function ioSuite(source: IoSource): void {
         const listener = io.listen({ port: 0 }, (accepted) => {
           const { fd } = accepted.detach()!;
           const connection = io.attach({ fd, unread }, { readBytes: 1 });
-          state['unreadAtFirst'] = connection.info.unreadBytes;
+          state['unreadAtFirst'] = connection.status().unreadBytes;
           connection.onData((bytes) => {
             if (connection.bytesRead !== 3) return;
             const kept = connection.keep();
@@ -518,7 +518,7 @@ export function ioSuite(source: IoSource): void {
             state['waited'] = 0;
             connection.onData(() => undefined);
             connection.offer(new Uint8Array(12 << 20));
-            void connection.writable().then(() => void state['waited']++);
+            void connection.room().then(() => void state['waited']++);
             connection.onClose(() => void (state['unsentAtClose'] = connection.unsent.length));
             state['connection'] = connection;
           }).port,
@@ -557,7 +557,7 @@ export function ioSuite(source: IoSource): void {
                   while (connection.offer(block) === codes.BACK_PRESSURED) {
                     refusals++;
                     if (connection.pendingBytes > 1 << 20) throw new Error(`${connection.pendingBytes} pending`);
-                    await connection.writable();
+                    await connection.room();
                     waits++;
                     if (connection.pendingBytes > 1 << 19)
                       throw new Error(`${connection.pendingBytes} pending after writable()`);
@@ -631,7 +631,7 @@ export function ioSuite(source: IoSource): void {
                     state['outcome'] = 'writable() resolved 1,000 times and there was no room';
                     return connection.close();
                   }
-                  await connection.writable();
+                  await connection.room();
                 }
                 state['outcome'] = 'written';
                 connection.end();

@@ -48,7 +48,6 @@ const hints: Hints = {
   linkToQueue: [
     (fuzzer) => fuzzer.ofClass(/^Connection$/), () => queues.pub(queues.create({ kind: 'spsc', capacityBytes: 4096 })),
   ],
-  createLoads: [int(1, 4)],
 
   listen: [
     options(
@@ -71,7 +70,7 @@ const hints: Hints = {
   ],
   onReadiness: [(fuzzer) => fuzzer.ofClass(/^Object$/), options({}, { priority: int(0, 7) }), aFunction],
 
-  onData: [aFunction], onClose: [aFunction], onEnd: [aFunction], onWritable: [aFunction], onMessage: [aFunction],
+  onData: [aFunction], onClose: [aFunction], onEnd: [aFunction], onReceive: [aFunction],
   offer: [bytes, int(0, 4), int(0, 4)],
   'DatagramSocket.send': [bytes, options({ port: int(1, 65_535) }, { host: oneOf('127.0.0.1') })],
   register: [descriptor, options({}, { interest: int(1, 7), priority: int(0, 7) })],
@@ -89,13 +88,13 @@ export const world: World = {
     ...(
       [
         'create', 'create', 'createPoller', 'createReadiness', 'openReadiness', 'closeReadiness', 'createConsole',
-        'lines', 'linkToQueue', 'createLoads',
+        'lines', 'linkToQueue',
       ] as const
     ).map((name) => [name, io[name] as (...args: any[]) => unknown] as const),
     ['LineReader', (...args: any[]) => new (io.LineReader as new (...args: any[]) => object)(...args)],
   ],
   // Of the process itself: one thread may read it, once.
-  leftOut: ['LocalIo.stdin', 'DatagramSocket.run', 'PathWatch.tell'],
+  leftOut: ['LocalIo.stdin'],
   bound(name, args) {
     // A poller asked to wait for ever does.
     if (name === 'Poller.poll' && typeof args[0] === 'number' && (args[0] < 0 || args[0] > 3)) args[0] = 1;

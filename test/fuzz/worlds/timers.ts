@@ -28,8 +28,8 @@ const hints: Hints = {
       {}, { tickNs: int(1, 1e6), expiriesPerTurn: int(1, 64), budgetNs: int(1000, 1e5), onError: aFunction, clock },
     ),
   ],
-  'timers.createTimer': [options({ rateHz: int(100, 10_000) }, { ...rate, onError: aFunction }), aFunction],
-  'timers.createTimer by interval': [options({ intervalNs: interval }, { ...rate, onError: aFunction })],
+  'timers.createRateTimer': [options({ rateHz: int(100, 10_000) }, { ...rate, onError: aFunction }), aFunction],
+  'timers.createRateTimer by interval': [options({ intervalNs: interval }, { ...rate, onError: aFunction })],
   'timers.RateController': [
     options(
       {
@@ -79,8 +79,8 @@ export const world: World = {
   makers: [
     ['timers.create', timers.create],
     ['timers.create', timers.create],
-    ['timers.createTimer', timers.createTimer],
-    ['timers.createTimer by interval', timers.createTimer],
+    ['timers.createRateTimer', timers.createRateTimer],
+    ['timers.createRateTimer by interval', timers.createRateTimer],
     ['timers.monotonicClock', timers.monotonicClock],
     ['timers.rateToIntervalNs', timers.rateToIntervalNs],
     ['timers.intervalNsToRate', timers.intervalNsToRate],

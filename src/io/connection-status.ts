@@ -1,15 +1,16 @@
-/** What `connection.info` and `connection.state` tell. */
+/** What `connection.status()` and `connection.state` tell. */
 
 /** In the order in which a connection goes through them; connection.ts draws the ways between them. */
 export type ConnectionState = 'connecting' | 'open' | 'half-closed-local' | 'half-closed-remote' | 'closing' | 'closed';
 
-/** What is known of a connection; times are nanoseconds since the runtime's start, NaN for what has not happened. */
-export interface ConnectionInfo {
+/** Times are nanoseconds since the runtime's start, NaN for what has not happened. */
+export interface ConnectionStatus {
   readonly state: ConnectionState;
   readonly bytesRead: number;
   readonly bytesWritten: number;
-  /** Bytes that `offer` took and the kernel did not, and bytes that arrived and no handler has had. */
+  /** Bytes that `offer` took and the kernel did not. */
   readonly pendingBytes: number;
+  /** Bytes that arrived and no handler has had. */
   readonly unreadBytes: number;
   readonly createdNs: number;
   /** When it was open: for an accepted one, when it was accepted. */
