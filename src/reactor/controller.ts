@@ -137,7 +137,7 @@ export class Controller implements MemberHost {
   /** Tells every reactor to stop: words.stop. */
   tellAll(stop: number): void {
     for (const inbox of this.shared.inboxes.slice(0, this.shared.reactors)) {
-      // Pairs with poll() in turn.cc; the summons follows, so that a sleeper sees it.
+      // stop.word: pairs with poll() in turn.cc; the summons follows, so that a sleeper sees it.
       Atomics.store(partyWords(inbox), partyLayout.fields.stop.at >> 2, stop);
     }
     for (const id of this.shared.inboxes.keys()) this.summon(id);
