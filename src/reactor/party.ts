@@ -201,10 +201,17 @@ export class Party implements TurnSources, Stopping {
     this.addon.turns.setReferenced(this.handle, isReferenced || this.calls.count > 0);
   }
 
+  /** True when nothing is ready, waiting or under way. */
   isQuiet(): boolean {
     const { scheduler, steps, unpublished, waits } = this.turn;
     return scheduler.discipline.isEmpty && steps.unsettled === 0 && unpublished.count === 0
       && waits.isIdle() && this.calls.count === 0 && this.lanes.isEmpty();
+  }
+
+  /** True when it is quiet, and the kernel has been given what I/O had taken. */
+  isDrained(): boolean {
+    // In this order: the last gives the kernel what lies in the outbox, which the others may still fill.
+    return this.isQuiet() && this.io.isQuiet();
   }
 
   /** True when it is quiet and no timer, listener or connection of it is open. */

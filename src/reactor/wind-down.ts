@@ -13,8 +13,8 @@ import { words } from '../layout.js';
 export interface Stopping {
   /** Tells the runtime how far this party is. */
   setPhase(phase: number): void;
-  /** True when nothing is ready, waiting or under way. */
-  isQuiet(): boolean;
+  /** True when nothing is ready, waiting or under way, and the kernel has what connections have taken. */
+  isDrained(): boolean;
   /** Ends the turn: nothing of this party runs any more. */
   detach(): void;
   reportError(error: unknown, where: string): void;
@@ -45,7 +45,7 @@ export class WindDown {
       return;
     }
     if (!this.hasBegun) this.begin();
-    party.setPhase(this.areHooksDone && party.isQuiet() ? words.phase.QUIET : words.phase.DRAINING);
+    party.setPhase(this.areHooksDone && party.isDrained() ? words.phase.QUIET : words.phase.DRAINING);
   }
 
   private begin(): void {
