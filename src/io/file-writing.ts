@@ -5,12 +5,13 @@
  *      offer ──copy──> [filling]   [under way]  [under way]  [written]
  *                         └ sealed when full, when nothing is under way, or when somebody waits for it
  *
- * So a stream of large offers goes out in whole chunks, and a lonely small one at the next step. `offer` refuses when no
- * memory is free; nothing is ever taken and then dropped without an error: what closes the file is told by `flushed`,
- * `sync`, `closed` and `onClose`, and `bytesWritten` counts the bytes from the beginning that the kernel has without a gap.
+ * So a stream of large offers goes out in whole chunks, and a lonely small one at the next step. `offer` refuses when
+ * no memory is free; nothing is ever taken and then dropped without an error: what closes the file is told by
+ * `flushed`, `sync`, `closed` and `onClose`, and `bytesWritten` counts the bytes from the beginning that the kernel has
+ * without a gap.
  *
- * O_DIRECT writes whole blocks alone. What does not end on a border, which is the tail at the end or before a `flushed`, is
- * written through the page cache, and so is all that follows it; `status()` says so.
+ * O_DIRECT writes whole blocks alone. What does not end on a border, which is the tail at the end or before a
+ * `flushed`, is written through the page cache, and so is all that follows it; `status()` says so.
  */
 import { fdatasync } from 'node:fs';
 import { PercoreError } from '../errors.js';

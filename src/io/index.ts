@@ -30,5 +30,5 @@ export {
   closeReadiness, createReadiness, openReadiness,
   type ReadinessHandle, type ReadinessReceiver, type ReadinessSetter,
 } from './readiness.js';
-export { linkToQueue, type LinkedProducer } from './link-queue.js';
+export { linkToQueue, type RecordProducer } from './link-queue.js';
 export { connectionOf, duplexOf, type AdoptOptions, type DuplexOptions } from './connection-node-streams.js';

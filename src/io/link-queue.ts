@@ -5,8 +5,9 @@
  *     const bytes = queues.create({ kind: 'spsc', capacityBytes: 1 << 20 });            // read by another thread
  *     reactor.io.listen({ port: 7000 }, (connection) => linkToQueue(connection, queues.pub(bytes)));
  *
- * An arrival is a piece of a stream, cut where the kernel cut it, or where the longest record of the queue ends: whoever
- * reads the queue puts messages together. One queue for one connection, unless it does not matter whose bytes they are.
+ * An arrival is a piece of a stream, cut where the kernel cut it, or where the longest record of the queue ends:
+ * whoever reads the queue puts messages together. One queue for one connection, unless it does not matter whose bytes
+ * they are.
  */
 import { invalidArgument } from '../errors.js';
 import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
@@ -15,22 +16,24 @@ import type { ConnectionEndpoint } from './connection-endpoint.js';
 import { endpointOf, type Connection } from './connection.js';
 
 /** The part of a producer of records of any length that is needed here. */
-export interface LinkedProducer {
+export interface RecordProducer {
   readonly maxRecordBytes: number;
   offer(record: Uint8Array): number;
-  space(length?: number): Promise<number>;
+  room(length?: number): Promise<number>;
 }
 
 /**
  * Ends when the queue is closed: the connection is closed then. Does not block; one small view is allocated a record.
  * Takes the handler of data: throws ERR_PERCORE_CLAIM when it is set already.
  */
-export function linkToQueue(connection: Connection, producer: LinkedProducer): void {
+export function linkToQueue(connection: Connection, producer: RecordProducer): void {
   if (typeof producer?.offer !== 'function' || typeof producer.maxRecordBytes !== 'number') {
     throw invalidArgument('producer', producer, 'the producer of a queue of bytes of any length: pub(create({ … }))');
   }
   const endpoint = endpointOf(connection);
-  if (endpoint === undefined) throw invalidArgument('connection', connection, 'a Connection, as listen, connect or attach gives it');
+  if (endpoint === undefined) {
+    throw invalidArgument('connection', connection, 'a Connection, as listen, connect or attach gives it');
+  }
   claimHandlers(endpoint, ON_DATA, 'linkToQueue');
   const most = producer.maxRecordBytes;
   endpoint.setDataHandler((bytes, offset, length) => {
@@ -44,7 +47,7 @@ export function linkToQueue(connection: Connection, producer: LinkedProducer): v
 }
 
 /** The rest of an arrival waits for room; nothing is received meanwhile. */
-function hold(endpoint: ConnectionEndpoint, producer: LinkedProducer, rest: Uint8Array): void {
+function hold(endpoint: ConnectionEndpoint, producer: RecordProducer, rest: Uint8Array): void {
   endpoint.pause();
   const most = producer.maxRecordBytes;
   let at = 0;
@@ -53,7 +56,7 @@ function hold(endpoint: ConnectionEndpoint, producer: LinkedProducer, rest: Uint
       const record = rest.subarray(at, at + most);
       const code = producer.offer(record);
       if (code === CLOSED) return endpoint.close();
-      if (code === BACK_PRESSURED) return void producer.space(record.length).then(goOn, () => endpoint.close());
+      if (code === BACK_PRESSURED) return void producer.room(record.length).then(goOn, () => endpoint.close());
       at += record.length;
     }
     endpoint.receiving.resume();

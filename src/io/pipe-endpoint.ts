@@ -2,9 +2,9 @@
  * What is behind a `PipeStream`: a descriptor that is no TCP connection, read and written in steps. pipe.ts draws its
  * states. What is offered is copied into a backlog that is written at the next step.
  *
- * A descriptor that cannot be polled (a regular file, /dev/null) is always ready; its reads then wait for the disk. Others
- * may use the same open file: a shell its terminal, a child the pipe that its parent made. So O_NONBLOCK is not set on
- * what is shared where there is another way: see native/descriptor_io.cc.
+ * A descriptor that cannot be polled (a regular file, /dev/null) is always ready; its reads then wait for the disk.
+ * Others may use the same open file: a shell its terminal, a child the pipe that its parent made. So O_NONBLOCK is not
+ * set on what is shared where there is another way: see native/descriptor_io.cc.
  */
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
@@ -68,7 +68,9 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
   private hasEnded = false;
   private hasPeerEnded = false;
 
-  constructor(private readonly core: IoCore, readonly fd: number, readonly way: PipeWay, options: Required<StreamOptions>) {
+  constructor(
+    private readonly core: IoCore, readonly fd: number, readonly way: PipeWay, options: Required<StreamOptions>,
+  ) {
     this.band = options.priority;
     this.highWaterBytes = options.highWaterBytes;
     this.readBytes = options.readBytes;
@@ -92,7 +94,8 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
   /** See `Ready`. */
   get where(): string {
     const hasEnd = this.hasPeerEnded && this.way !== 'write';
-    return `handler ${hasEnd ? 'onEnd' : this.isViewGiven ? 'onData' : 'onReceive'} of a stream on descriptor ${this.fd}`;
+    const handler = hasEnd ? 'onEnd' : this.isViewGiven ? 'onData' : 'onReceive';
+    return `handler ${handler} of a stream on descriptor ${this.fd}`;
   }
 
   /** Bytes taken by `offer` that the kernel has not taken yet. */
@@ -227,10 +230,11 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
 
   private write(): void {
     let budget = WRITE_BYTES;
-    const { backlog } = this;
+    const { backlog, descriptorWay } = this;
+    const { descriptors } = this.core.native;
     while (backlog.bytes !== 0 && budget > 0) {
       const most = Math.min(backlog.bytes, budget);
-      const count = this.core.native.descriptors.write(this.fd, backlog.memory, backlog.first, most, this.descriptorWay);
+      const count = descriptors.write(this.fd, backlog.memory, backlog.first, most, descriptorWay);
       if (count === EAGAIN) {
         this.isWritable = !this.isPolled;
         return;
@@ -254,7 +258,8 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
   private fail(errno: number, syscall: string): void {
     if (this.isClosed) return;
     const name = this.core.native.system.errorName(errno);
-    this.error = new PercoreError('ERR_PERCORE_SYSTEM', `${syscall}: ${name} on descriptor ${this.fd}`, { errno: name, syscall });
+    const details = { errno: name, syscall };
+    this.error = new PercoreError('ERR_PERCORE_SYSTEM', `${syscall}: ${name} on descriptor ${this.fd}`, details);
     this.close();
   }
 }

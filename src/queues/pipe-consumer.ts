@@ -18,7 +18,7 @@ import { type QueueConsumer, type WaitOptions, valuesOf } from './queue-ends.js'
 import { checkFunction } from '../errors.js';
 import { Waiters } from '../waiting.js';
 import { limitOf } from './copy-bytes.js';
-import { CLOSED, EMPTY, OK, type ResultCode } from './result-codes.js';
+import { CLOSED, EMPTY, OK, type ResultCode } from '../result-codes.js';
 
 const { EAGAIN, ENXIO } = constants.errno;
 

@@ -3,8 +3,7 @@
  * where they lie, are released in one store after a few, and stay when their target answers BACK_PRESSURED.
  */
 import { BANDS } from '../layout.js';
-import { OK, sub, type VariableConsumer, type VariableQueue } from '../queues/index.js';
-import type { ValueMemory } from '../queues/value-codec.js';
+import { OK, sub, type RecordMemory, type VariableConsumer, type VariableQueue } from '../queues/index.js';
 import { BYTES, HEAD_BYTES } from './message.js';
 import { HeardName } from './names.js';
 import type { Steps } from './steps.js';
@@ -28,7 +27,7 @@ export interface InletHost {
   endQuantum(band: number, count: number, records: number): void;
 }
 
-export class Inlet implements Holdable, ValueMemory {
+export class Inlet implements Holdable, RecordMemory {
   isReady = false;
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
@@ -47,7 +46,7 @@ export class Inlet implements Holdable, ValueMemory {
 
   constructor(private readonly host: InletHost, queue: VariableQueue, readonly number: number, readonly from: number, readonly band: number, onSpace: () => void) {
     this.consumer = sub(queue);
-    this.consumer.onSpace = onSpace;
+    this.consumer.onRoom = onSpace;
     this.words = this.consumer.words;
     this.bytes = this.consumer.bytes;
     this.view = this.consumer.view;

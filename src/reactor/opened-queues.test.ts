@@ -67,7 +67,7 @@ describe('the queues of a reactor that dies', () => {
         const toBanded = queues.pub(data.banded);
         for (const value of [1, 2, 3, 4]) expect([toShared.offer(eight(value)), toBanded.offer(eight(value), value), toAll.offer(eight(value))]).toEqual([0, 0, 0]);
         expect([drained(ofAll), toAll.offer(eight(5))], 'the reactor alone is in the way').toEqual([[1, 2, 3, 4], queues.BACK_PRESSURED]);
-        const room = within(10_000, toAll.space(), 'room');
+        const room = within(10_000, toAll.room(), 'room');
 
         const death = await deathOf(runtime, () => die(runtime));
         expect(death).toMatchObject({ reactorId: 1, recovered: { producers: 3, consumers: 3, taken: 0 } });

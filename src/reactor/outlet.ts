@@ -3,10 +3,8 @@
  * lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first; at once when their band is above the
  * one that runs. A lane is never published before the higher lanes to the same party. Whoever publishes also wakes.
  */
-import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableProducer } from '../queues/index.js';
-import { copyBytes } from '../queues/copy-bytes.js';
-import { framedBytes } from '../queues/record.js';
-import { ValueCodec, type ValueMemory } from '../queues/value-codec.js';
+import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer } from '../queues/index.js';
+import { ValueCodec, copyBytes, framedBytes } from '../queues/internal.js';
 import { checkBytes } from '../errors.js';
 import { partyLayout } from '../layout.js';
 import { noteRefusal } from '../refusals.js';
@@ -48,7 +46,7 @@ export const MOST_WAITING_BYTES = 2 ** 26;
 /** The clock is read once in so many unpublished records. */
 const CLOCK_EVERY = 8;
 
-export class Outlet implements ValueMemory, Room {
+export class Outlet implements RecordMemory, Room {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -73,7 +71,7 @@ export class Outlet implements ValueMemory, Room {
     const byteOffset = laneAt(host.shared, host.id, lane);
     const queue = create({ kind: 'spsc', capacityBytes: host.shared.laneBytes, buffer: inbox, byteOffset });
     // Here the outlet itself decides when to publish: higher bands go first, and who publishes also wakes.
-    this.producer = pub(queue, { publishEvery: 2 ** 30 });
+    this.producer = pub(queue, { publishEvery: { records: 2 ** 30 } });
     this.producer.onUnpublished = null;
     this.producer.isRefuser = false;
     announceLane(inbox, host.id, lane);
@@ -281,7 +279,7 @@ export class Outlet implements ValueMemory, Room {
     return { needed: nameBytes(name), send: () => void (name.number < 0 && this.tell(name)) };
   }
 
-  private writeCall(memory: ValueMemory, at: number, name: number, call: PendingCall, deadlineNs: number, value: unknown): number {
+  private writeCall(memory: RecordMemory, at: number, name: number, call: PendingCall, deadlineNs: number, value: unknown): number {
     memory.words[at >> 2] = name;
     memory.words[(at >> 2) + 1] = call.number;
     memory.words[(at >> 2) + 2] = call.generation;
@@ -289,13 +287,13 @@ export class Outlet implements ValueMemory, Room {
     return CALL_HEAD_BYTES + this.codec.write(value, memory, at + CALL_HEAD_BYTES);
   }
 
-  private writeReply(memory: ValueMemory, at: number, number: number, generation: number, value: unknown): number {
+  private writeReply(memory: RecordMemory, at: number, number: number, generation: number, value: unknown): number {
     memory.words[at >> 2] = number;
     memory.words[(at >> 2) + 1] = generation;
     return HEAD_BYTES + this.codec.write(value, memory, at + HEAD_BYTES);
   }
 
-  private keep(scratch: ValueMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined): void {
+  private keep(scratch: RecordMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined): void {
     const isFirst = this.parcels.isEmpty;
     this.parcels.keep(scratch, length, kind, name, call);
     if (isFirst) this.whenRoom(length, this.sendParcels, name);

@@ -11,7 +11,7 @@ import type { IoSource } from '../io/index.js';
 import { Io, TimedIoCore } from '../io/internal.js';
 import { OK, sub, type BandedSubOptions, type FixedQueue, type Kind, type SubOptions, type ValueQueue, type VariableQueue } from '../queues/index.js';
 import { refuseFor } from '../refusals.js';
-import { ValueCodec } from '../queues/value-codec.js';
+import { ValueCodec } from '../queues/internal.js';
 import { Bands, DEFAULT_BAND, Scheduler, type Ready, type SchedulerHost } from '../scheduling/internal.js';
 import { SystemClock } from '../timers/clock.js';
 import { create as createTimers, ManualClock, Timers } from '../timers/index.js';
@@ -697,7 +697,9 @@ export class Reactor<S = AnyServices> implements IntercoreHost, TaskHost, Schedu
       });
     }
     // QUIET can be taken back: a record may come from a peer that is still draining. The runtime looks at all of them.
-    this.setPhase(this.hooksDone && this.isQuiet() ? words.phase.QUIET : words.phase.DRAINING);
+    // The last of these gives the kernel what lies in the outbox, so it comes after what may still fill it.
+    const isQuiet = this.hooksDone && this.isQuiet() && this.ioCore.isQuiet();
+    this.setPhase(isQuiet ? words.phase.QUIET : words.phase.DRAINING);
   }
 
   /** Ends the turn: no task, timer or connection of this party runs any more. */

@@ -381,7 +381,7 @@ export class Runtime<S = AnyServices> extends EventEmitter<RuntimeEvents> {
 
   private tellAll(stop: number): void {
     for (const inbox of this.shared.inboxes.slice(0, this.reactors)) {
-      // Pairs with poll() in turn.cc; the summons follows, so that a sleeper sees it.
+      // stop.word: pairs with poll() in turn.cc; the summons follows, so that a sleeper sees it.
       Atomics.store(partyWords(inbox), partyLayout.fields.stop.at >> 2, stop);
     }
     this.summonAll();

@@ -3,7 +3,7 @@
  * throws costs its own message and nothing else.
  */
 import { PercoreError } from '../errors.js';
-import { AGAIN, BACK_PRESSURED, CLOSED, OK, nameOfCode } from '../queues/result-codes.js';
+import { AGAIN, BACK_PRESSURED, CLOSED, OK, nameOfCode } from '../result-codes.js';
 import { beginStep, endStep, noteRefusal } from '../refusals.js';
 import type { LocalTask } from './task.js';
 

@@ -1,7 +1,7 @@
 /** Entry of a reactor's thread: ask for the grants, make the reactor, run the user's entry, say that it is ready. */
 import { workerData, type MessagePort } from 'node:worker_threads';
 import { words } from '../layout.js';
-import { setLazyHost } from '../queues/lazy.js';
+import { setLazyHost } from '../queues/internal.js';
 import { forbidBlocking } from '../waiting.js';
 import { requestGrants, type Grants } from '../realtime/grants.js';
 import { entryOf, importEntry } from './entry.js';

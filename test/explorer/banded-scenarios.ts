@@ -28,7 +28,7 @@ export function bandedQueue(scenario: BandedScenario): Report {
   nameQueue(world, queue);
   /** Of each band: the last record that was received. */
   const notes = makeNotes(world, BANDS);
-  const producer = memory.as(PRODUCER, () => queues.pub(queue, { publishEvery }));
+  const producer = memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } }));
   const consumer = memory.as(CONSUMER, () => queues.sub(queue, { quantum }));
   const sending = { sent: 0 };
   const receiving = { received: 0, isClosed: false };

@@ -52,7 +52,7 @@ export function closingRing(scenario: ClosingScenario): Report {
   nameQueue(world, queue);
   const notes = makeNotes(world, 3 + readers);
 
-  const producer = memory.as(PRODUCER, () => queues.pub(queue as Queues.FixedQueue, { publishEvery })) as
+  const producer = memory.as(PRODUCER, () => queues.pub(queue as Queues.FixedQueue, { publishEvery: { records: publishEvery } })) as
     Queues.FixedProducer | Queues.VariableProducer;
   const sender = { phase: 'send' as 'send' | 'flush' | 'leave' | 'done', sent: 0, isTold: false };
   const mine = Array.from({ length: readers }, (_, reader) => ({
@@ -135,7 +135,7 @@ export function closingRing(scenario: ClosingScenario): Report {
     const { consumer } = mine[reader];
     if (scenario.peeks !== true || isVariable)
       return consumer.drain((view, offset, length) => take(reader, view, offset, length), limit);
-    const count = (consumer as Queues.FixedConsumer).peek(limit);
+    const count = (consumer as Queues.FixedConsumer).available(limit);
     if (count < 0) return count === queues.EMPTY ? 0 : count;
     for (let i = 0; i < count; i++) take(reader, consumer.view, (consumer as Queues.FixedConsumer).offsetOf(i), 8);
     (consumer as Queues.FixedConsumer).release(count);

@@ -39,7 +39,7 @@ export interface FixedScenario {
   closes?: boolean;
   /** The consumer closes after so many records. */
   abandonsAfter?: number;
-  /** A producer without room asks for space and sleeps until onSpace tells it, in place of trying again. */
+  /** A producer without room asks for space and sleeps until onRoom tells it, in place of trying again. */
   asks?: boolean;
   reduces?: boolean;
   seeds?: readonly Seed[];
@@ -90,12 +90,12 @@ export function fixedRing(scenario: FixedScenario): Report {
   const released = (): number => (Atomics.load(words, CONSUMER_CURSOR) - start) | 0;
 
   const sender: Sender = {
-    producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery })), sent: 0, phase: 'send', wasRefused: false,
+    producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0, phase: 'send', wasRefused: false,
   };
   const receiver: Receiver = {
     consumer: memory.as(CONSUMER, () => queues.sub(queue)), isSuccessor: false, isFinished: false,
   };
-  if (scenario.asks === true) receiver.consumer!.onSpace = () => void Atomics.store(told, 0, 1);
+  if (scenario.asks === true) receiver.consumer!.onRoom = () => void Atomics.store(told, 0, 1);
 
   function writeRecords(my: Sender, count: number): number {
     const producer = my.producer!;
@@ -130,7 +130,7 @@ export function fixedRing(scenario: FixedScenario): Report {
         return;
       }
       case 'ask':
-        my.phase = producer.askForSpace(count) ? 'send' : 'sleep';
+        my.phase = producer.askForRoom(count) ? 'send' : 'sleep';
         return;
       case 'sleep':
         if (Atomics.exchange(told, 0, 0) === 0) return 'wait';
@@ -165,7 +165,7 @@ export function fixedRing(scenario: FixedScenario): Report {
       take(my, ...(new globalThis.Int32Array(record.buffer) as unknown as [number, number]));
       return 1;
     }
-    const count = consumer.peek(limit);
+    const count = consumer.available(limit);
     if (count < 0) return count === queues.EMPTY ? 0 : count;
     for (let i = 0; i < count; i++)
       take(my, consumer.words[consumer.wordOf(i)], consumer.words[consumer.wordOf(i) + 1]);
@@ -231,7 +231,7 @@ export function fixedRing(scenario: FixedScenario): Report {
     if (heir.role === CONSUMER) {
       heir.receiver.consumer = queues.sub(queue);
     } else if (Atomics.load(words, PHASE) === 0) {
-      heir.sender.producer = queues.pub(queue, { publishEvery });
+      heir.sender.producer = queues.pub(queue, { publishEvery: { records: publishEvery } });
       heir.sender.sent = published();
     } else {
       // It died while it closed.

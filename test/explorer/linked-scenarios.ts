@@ -26,7 +26,7 @@ export interface LinkedScenario {
   /** May vanish between any two accesses; another takes over as soon as the supervisor has noticed. */
   dies?: 'producer' | 'consumer';
   closes?: boolean;
-  /** A producer without room asks for space and sleeps until onSpace tells it. */
+  /** A producer without room asks for space and sleeps until onRoom tells it. */
   asks?: boolean;
   /** The system gives no memory for a further chunk. */
   noMemory?: boolean;
@@ -117,7 +117,7 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
     if (!isLast) end.leave();
     return end;
   };
-  const openProducer = (): unknown => queues.pub(queue, { publishEvery });
+  const openProducer = (): unknown => queues.pub(queue, { publishEvery: { records: publishEvery } });
   const openConsumer = (): unknown => queues.sub(queue);
   const producers = [false, true].map((isLast) => opened<LinkedProducer>(openProducer, isLast)).reverse();
   const consumers = [false, true].map((isLast) => opened<LinkedConsumer>(openConsumer, isLast)).reverse();
@@ -129,7 +129,7 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
   const sendings = producers.map(() => ({ sent: 0, phase: 'send' as 'send' | 'ask' | 'sleep' }));
   const receivings = consumers.map(() => ({ received: 0, began: 0, isFinished: false }));
   const tell = (): void => void Atomics.store(told, 0, 1);
-  if (scenario.asks === true) for (const consumer of consumers) consumer.onSpace = tell;
+  if (scenario.asks === true) for (const consumer of consumers) consumer.onRoom = tell;
 
   /** How many records lie wholly before the cursor, which must stand where one ends, or where one begins. */
   function recordsUpTo(cursor: number): number {
@@ -220,7 +220,7 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
       sendings[1].sent = recordsUpTo(Atomics.load(words, PRODUCER_CURSOR));
     } else {
       become(consumers[1], openConsumer() as LinkedConsumer);
-      if (scenario.asks === true) consumers[1].onSpace = tell;
+      if (scenario.asks === true) consumers[1].onRoom = tell;
       receivings[1].began = recordsUpTo(Atomics.load(words, CONSUMER_CURSOR));
       receivings[1].received = receivings[1].began;
     }

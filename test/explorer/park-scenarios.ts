@@ -196,7 +196,7 @@ export function parkHandshake(scenario: ParkScenario): Report {
   });
 }
 
-/** A party that found no room parks; the consumer's `onSpace` summons it. */
+/** A party that found no room parks; the consumer's `onRoom` summons it. */
 export function roomHandshake({
   start = 0, messages, seeds,
 }: {
@@ -213,7 +213,7 @@ export function roomHandshake({
   const consumer = queues.sub(queue);
   const sending = { phase: 'send' as 'send' | 'ask' | 'park' | 'sleep', sent: 0 };
   const receiving = { received: 0 };
-  consumer.onSpace = () => parking.summon(sleeper.party, sleeper.wake);
+  consumer.onRoom = () => parking.summon(sleeper.party, sleeper.wake);
 
   function send(): Verdict {
     switch (sending.phase) {
@@ -229,7 +229,7 @@ export function roomHandshake({
         return;
       }
       case 'ask':
-        sending.phase = producer.askForSpace(1) ? 'send' : 'park';
+        sending.phase = producer.askForRoom(1) ? 'send' : 'park';
         return;
       case 'park':
         sending.phase = sleeper.park(() => false) ? 'sleep' : 'send';

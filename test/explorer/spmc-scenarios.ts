@@ -96,7 +96,7 @@ export function spmcRing(scenario: SpmcScenario): Report {
   const published = (): number => (Atomics.load(words, PRODUCER_CURSOR) - start) | 0;
   const leavers = readers.filter(({ leavesAfter }) => leavesAfter !== undefined).length;
 
-  const sender: Sender = { producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery })), sent: 0 };
+  const sender: Sender = { producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0 };
   const subscribe = (reader: number, script: ReaderScript): Queues.FixedConsumer =>
     queues.sub(
       queue, isDeclared(reader) ? { name: nameOf(reader) } : script.after === undefined ? {} : { after: script.after },
@@ -154,7 +154,7 @@ export function spmcRing(scenario: SpmcScenario): Report {
   function readRecords(my: Reader, script: ReaderScript): number {
     const consumer = my.consumer!;
     if (script.peeks === true) {
-      const count = consumer.peek(limit);
+      const count = consumer.available(limit);
       if (count < 0) return count === queues.EMPTY ? 0 : count;
       for (let i = 0; i < count; i++)
         take(my, script, consumer.words[consumer.wordOf(i)], consumer.words[consumer.wordOf(i) + 1]);
@@ -261,7 +261,7 @@ export function spmcRing(scenario: SpmcScenario): Report {
       heir.reader.least = isDeclared(heirNumber) ? notes[last(heirNumber)] + (heirScript.peeks === true ? 0 : 1) : 1;
       heir.reader.consumer = subscribe(heirNumber, heirScript);
     } else if (Atomics.load(words, PHASE) === 0) {
-      heir.sender.producer = queues.pub(queue, { publishEvery });
+      heir.sender.producer = queues.pub(queue, { publishEvery: { records: publishEvery } });
       heir.sender.sent = published();
     } else {
       return 'done';

@@ -27,7 +27,7 @@ export interface VariableScenario {
    */
   recovers?: boolean;
   closes?: boolean;
-  /** A producer without room asks for space and sleeps until onSpace tells it. */
+  /** A producer without room asks for space and sleeps until onRoom tells it. */
   asks?: boolean;
   seeds?: readonly Seed[];
 }
@@ -88,12 +88,12 @@ export function variableRing(scenario: VariableScenario): VariableReport {
 
   const places = placesOf(lengths, start, capacityBytes);
   const sender: Sender = {
-    producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery })), sent: 0, phase: 'send',
+    producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0, phase: 'send',
   };
   const receiver: Receiver = {
     consumer: memory.as(CONSUMER, () => queues.sub(queue)), isSuccessor: false, isFinished: false,
   };
-  if (scenario.asks === true) receiver.consumer!.onSpace = () => void Atomics.store(told, 0, 1);
+  if (scenario.asks === true) receiver.consumer!.onRoom = () => void Atomics.store(told, 0, 1);
 
   function writeRecord(producer: Queues.VariableProducer, record: number, length: number): number {
     if (write === 'offer') return producer.offer(payloadOf(record, length), record);
@@ -221,7 +221,7 @@ export function variableRing(scenario: VariableScenario): VariableReport {
     if (heir.role === CONSUMER) {
       heir.receiver.consumer = queues.sub(queue);
     } else if (Atomics.load(words, PHASE) === 0) {
-      heir.sender.producer = queues.pub(queue, { publishEvery });
+      heir.sender.producer = queues.pub(queue, { publishEvery: { records: publishEvery } });
       heir.sender.sent = recordsUpTo(PRODUCER_CURSOR);
     } else {
       // It died while it closed.

@@ -116,8 +116,8 @@ export const world: World = {
   leftOut: [],
   bound(name, args) {
     // What may stand still stands still for as long as it is told.
-    if (/readySync|spaceSync/.test(name))
-      return /spaceSync/.test(name) && /Variable|Fixed|Linked/.test(name)
+    if (/readySync|roomSync/.test(name))
+      return /roomSync/.test(name) && /Variable|Fixed|Linked/.test(name)
         ? [args[0], { timeoutMs: 2 }]
         : [{ timeoutMs: 2 }];
     // A pipe's path would be made where the test stands.
