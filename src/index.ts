@@ -1,22 +1,14 @@
 /** `percore`: the runtime. `percore/queues`, `percore/timers`, `percore/io` and `percore/testing` stand beside it. */
 export { bucketOf, createLoads, createRuntime, createSteering, hashKey } from './reactor/index.js';
 export type {
-<<<<<<< HEAD
-  DropReasons, IoFigures, LaneBacklog, MainStatus, ReactorStatus, RefusalReasons, RuntimeStatus, TimerFigures,
-} from './reactor/status.js';
-export { hashKey, bucketOf } from './reactor/buckets.js';
-export { Histogram, HISTOGRAM_WORDS } from './observe/index.js';
-export { cpuBudget, type CpuBudget } from './realtime/index.js';
-=======
   Address, AddressOptions, ByteRecord, CallContext, CallOptions, Choose, CloseOptions, CloseResult, DropReasons,
   ForeignMessage, IdleOptions, IdleStrategy, IoFigures, LaneBacklog, MainStatus, MessageDrop, Protocol, Reactor,
   ReactorDeath, ReactorStatus, Reading, ReadOptions, RefusalReasons, Runtime, RuntimeOptions, RuntimeStatus,
   Selected, SendOptions, SpawnOptions, Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor,
   SteeringStatus, StepError, StepResult, Task, TimerFigures, Untyped,
 } from './reactor/index.js';
-export { Histogram, HISTOGRAM_WORDS } from './observe/histogram.js';
-export { cpuBudget, type CpuBudget } from './realtime/cpus.js';
->>>>>>> main
+export { Histogram, HISTOGRAM_WORDS } from './observe/index.js';
+export { cpuBudget, type CpuBudget } from './realtime/index.js';
 export { PercoreError, type PercoreErrorCode } from './errors.js';
 export { AGAIN, BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, nameOfCode } from './queues/index.js';
 export type { Connection, Listener } from './io/index.js';
