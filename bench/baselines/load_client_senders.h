@@ -1,4 +1,4 @@
-// The sending threads of mode `latency` of load_client.c: T1 sends the flood, T2 the urgent lines, each by its schedule.
+// The sending threads of mode `latency` of load_client.c: T1 sends the flood, T2 the urgent lines, each by its plan.
 #ifndef PERCORE_BENCH_LOAD_CLIENT_SENDERS_H
 #define PERCORE_BENCH_LOAD_CLIENT_SENDERS_H
 

@@ -1,5 +1,5 @@
-// What queue_throughput.cc measures with: the plan of a run, what both sides share, the private half of each, and what a
-// message is.
+// What queue_throughput.cc measures with: the plan of a run, what both sides share, the private half of each, and what
+// a message is.
 #ifndef PERCORE_BENCH_QUEUE_THROUGHPUT_SIDES_H
 #define PERCORE_BENCH_QUEUE_THROUGHPUT_SIDES_H
 

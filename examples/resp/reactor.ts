@@ -25,7 +25,7 @@ export type RespServices = {
   noteDeath(id: number): void;
 };
 
-export default function start(reactor: Reactor<RespServices>, data: RespData): void {
+export default function start(reactor: Reactor<{ calls: RespServices }>, data: RespData): void {
   let listeningPort = 0;
   const { timers } = reactor;
   const server: Server = new Server({
@@ -49,7 +49,7 @@ export default function start(reactor: Reactor<RespServices>, data: RespData): v
   const shards =
     reactor.reactors === 1
       ? undefined
-      : new Shards(reactor as Reactor, server.execute, server.publishFigures, server.describe, server.replyBytes);
+      : new Shards(reactor, server.execute, server.publishFigures, server.describe, server.replyBytes);
   server.peers = shards;
 
   reactor.handle('listen', (port) => {
@@ -62,7 +62,7 @@ export default function start(reactor: Reactor<RespServices>, data: RespData): v
       probe.close();
     }
     const listener = reactor.io.listen({ host, port, reusePort: true }, (connection) =>
-      serve(reactor as Reactor, server, connection),
+      serve(reactor, server, connection),
     );
     reactor.onStop(() => listener.close());
     return (listeningPort = listener.port);
