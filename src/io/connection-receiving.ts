@@ -36,7 +36,7 @@ export interface ReceivingHost extends Ready {
 }
 
 export class ReceivingHalf {
-  lastReceivedNs = NaN;
+  lastReceivedNs: number = NaN;
   /** The peer has ended, and the connection knows. */
   hasPeerEnded = false;
   /** For kept.ts alone: buffers kept in place. */

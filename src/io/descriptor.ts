@@ -11,9 +11,9 @@ import type { IoCore } from './core.js';
 import type { Endpoint } from './endpoint.js';
 
 /** What is asked: bits to be added up. Without LEVEL, edge-triggered; ONESHOT: one readiness, then `reregister`. */
-export const INTEREST = words.interest;
+export const INTEREST: typeof words.interest = words.interest;
 /** What is answered: bits. A hint, so keep trying until would-block. */
-export const READINESS = words.readiness;
+export const READINESS: typeof words.readiness = words.readiness;
 const MOST_INTEREST = Object.values(INTEREST).reduce((all, bit) => all | bit, 0);
 
 export interface DescriptorOptions {
