@@ -9,6 +9,7 @@
  * meet the number's next owner.
  */
 import { close, constants, fstatSync, open } from 'node:fs';
+import { EINVAL, EIO, EISDIR } from '../errno.js';
 import { PercoreError } from '../errors.js';
 import type { Ready } from '../scheduling/internal.js';
 import { Waiters, type WaitOptions } from '../waiting.js';
@@ -45,9 +46,6 @@ export type FileSettings = Required<FileOptions> & { readonly path: string };
 
 /** Addresses, positions and lengths are multiples of this under O_DIRECT. Devices ask for 512 to 4,096. */
 export const DIRECT_BORDER = 4096;
-const EINVAL = 22;
-const EIO = 5;
-const EISDIR = 21;
 
 export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Claimable {
   token = -1;

@@ -14,6 +14,7 @@
  * nothing behind it.
  */
 import { fstatSync, readSync } from 'node:fs';
+import { EAGAIN, EBUSY, EINTR, EINVAL } from '../errno.js';
 import { PercoreError } from '../errors.js';
 import { claimHandlers, ON_DATA } from './claims.js';
 import { DIRECT_BORDER, FileEndpoint } from './file-endpoint.js';
@@ -27,10 +28,6 @@ const UNDER_WAY = 1;
 /** A part is there; the rest is to be asked for. */
 const SHORT = 2;
 const WHOLE = 3;
-const EINTR = -4;
-const EAGAIN = -11;
-const EBUSY = -16;
-const EINVAL = -22;
 
 export class ReadingFile extends FileEndpoint {
   bytesRead = 0;
@@ -128,9 +125,9 @@ export class ReadingFile extends FileEndpoint {
     } else if (result === 0) {
       this.isLast[slot] = true;
       this.states[slot] = WHOLE;
-    } else if (result === EINTR || result === EAGAIN || result === EBUSY) {
+    } else if (result === -EINTR || result === -EAGAIN || result === -EBUSY) {
       this.states[slot] = SHORT;
-    } else if (result === EINVAL && this.wasDirect[slot]) {
+    } else if (result === -EINVAL && this.wasDirect[slot]) {
       // Granted at open and refused now, as some file systems do.
       this.noDirect('O_DIRECT: EINVAL');
       this.states[slot] = SHORT;

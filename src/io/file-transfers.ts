@@ -9,6 +9,7 @@
  * no descriptors): the pool, and the reason.
  */
 import { read, write } from 'node:fs';
+import { ECANCELED, EIO, EMFILE } from '../errno.js';
 import { words } from '../layout.js';
 import type { Endpoint } from './endpoint.js';
 import type { TimedIoCore } from './timed-core.js';
@@ -40,9 +41,6 @@ export interface Transfers {
 export const MAX_DEPTH = 16;
 /** FileRing::kInFlight over it. */
 const MAX_RING_FILES = 1024 / MAX_DEPTH;
-const EMFILE = -24;
-const EIO = -5;
-const ECANCELED = -125;
 const REAP_PAIRS = 64;
 /** The kernel had no memory for a submission: again after this. */
 const RETRY_NS = 1_000_000;
@@ -66,7 +64,7 @@ export class PoolTransfers implements Transfers {
   transfer(number: number, slot: number, isWrite: boolean, offset: number, length: number, position: number): void {
     const file = this.files[number]!;
     const done = (error: NodeJS.ErrnoException | null, count: number): void => {
-      file.complete(slot, error === null ? count : (error.errno ?? EIO));
+      file.complete(slot, error === null ? count : (error.errno ?? -EIO));
     };
     const at = position < 0 ? null : position;
     if (isWrite) write(file.fd, file.buffer, offset, length, at, done);
@@ -103,7 +101,7 @@ export class RingTransfers implements Transfers, Endpoint {
 
   hold(file: Transferring): number {
     const number = this.free.pop() ?? this.files.length;
-    if (number >= MAX_RING_FILES) return EMFILE;
+    if (number >= MAX_RING_FILES) return -EMFILE;
     const buffer = this.core.native.files.holdBuffer(this.ring, file.buffer);
     if (buffer < 0) {
       this.free.push(number);
@@ -115,7 +113,7 @@ export class RingTransfers implements Transfers, Endpoint {
       // No room to watch it: the pool does without.
       this.core.native.files.releaseBuffer(this.ring, buffer);
       this.free.push(number);
-      return EMFILE;
+      return -EMFILE;
     }
     this.held++;
     this.files[number] = file;
@@ -166,7 +164,7 @@ export class RingTransfers implements Transfers, Endpoint {
     if (this.held > 0) this.core.deregister(this, this.ring);
     this.core.native.files.closeRing(this.ring);
     for (const number of this.files.keys()) {
-      while (this.files[number] !== undefined && this.pending[number]! > 0) this.done(number, 0, ECANCELED);
+      while (this.files[number] !== undefined && this.pending[number]! > 0) this.done(number, 0, -ECANCELED);
     }
   }
 

@@ -6,6 +6,7 @@
  * Others may use the same open file: a shell its terminal, a child the pipe that its parent made. So O_NONBLOCK is not
  * set on what is shared where there is another way: see native/descriptor_io.cc.
  */
+import { EAGAIN, EPIPE } from '../errno.js';
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
@@ -25,8 +26,6 @@ export type PipeWay = 'read' | 'write' | 'both';
 export type PipeHandler = (bytes: Uint8Array, offset: number, length: number) => void;
 
 const { READABLE, WRITABLE, READ_CLOSED, HANG_UP, ERROR } = words.readiness;
-const EAGAIN = -11;
-const EPIPE = 32;
 /** One for all streams of the thread: what a handler is given lies here. */
 let readBuffer: Uint8Array | undefined;
 /** Bytes given to the kernel in one step before others of the band get their turn. */
@@ -208,7 +207,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
     if (count > 0) {
       this.bytesRead += count;
       this.handler!(readBuffer, 0, count);
-    } else if (count === EAGAIN) {
+    } else if (count === -EAGAIN) {
       this.isReadable = !this.isPolled;
     } else if (count === 0) {
       this.isReadable = false;
@@ -235,7 +234,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
     while (backlog.bytes !== 0 && budget > 0) {
       const most = Math.min(backlog.bytes, budget);
       const count = descriptors.write(this.fd, backlog.memory, backlog.first, most, descriptorWay);
-      if (count === EAGAIN) {
+      if (count === -EAGAIN) {
         this.isWritable = !this.isPolled;
         return;
       }

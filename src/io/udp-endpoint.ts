@@ -6,6 +6,7 @@
  *
  * Writable readiness is asked for only while the kernel refuses, since UDP reports it for each datagram that has left.
  */
+import { EAGAIN, EBADF, ECONNREFUSED, ENOBUFS, ENOMEM, ENOTSOCK } from '../errno.js';
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
@@ -28,7 +29,6 @@ export type { DatagramHandler, DatagramSettings, DatagramStatus };
 
 const { READABLE, WRITABLE } = words.interest;
 const { READABLE: CAN_READ, WRITABLE: CAN_WRITE, HANG_UP, ERROR } = words.readiness;
-const [EBADF, EAGAIN, ENOMEM, ENOTSOCK, ENOBUFS, ECONNREFUSED] = [-9, -11, -12, -88, -105, -111];
 /** Longest slot, and longest Unix datagram taken here. */
 export const MOST_DATAGRAM_BYTES = 65_536;
 /** 65,535 less the headers of UDP and, in its own length, IPv4. */
@@ -197,13 +197,13 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramRecei
         this.sent += sent;
         this.sentBytes += outbox.bytesBehind(sent);
         refusals = 0;
-      } else if (sent === EAGAIN || sent === ENOBUFS || sent === ENOMEM) {
+      } else if (sent === -EAGAIN || sent === -ENOBUFS || sent === -ENOMEM) {
         this.block(sent);
         return false;
       } else {
         // A refusal on IP concerns a datagram sent before, and this one has not been tried. That holds once, so that
         // the loop is bounded.
-        const isEarlier = sent === ECONNREFUSED && !this.settings.isUnix && refusals++ === 0;
+        const isEarlier = sent === -ECONNREFUSED && !this.settings.isUnix && refusals++ === 0;
         if (!isEarlier) {
           outbox.skip(1);
           this.dropped++;
@@ -220,7 +220,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramRecei
     this.isBlocked = true;
     // A Unix socket that is not connected is writable whoever it sends to: then time alone tells. Memory comes back
     // without an event.
-    const isTold = code === EAGAIN && (!this.settings.isUnix || this.settings.isConnected);
+    const isTold = code === -EAGAIN && (!this.settings.isUnix || this.settings.isConnected);
     if (!isTold || !this.watchWrites()) this.retryLater();
   }
 
@@ -256,8 +256,8 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramRecei
   // ---- Errors -------------------------------------------------------------------------------------------------------
 
   noteError(code: number, syscall: string): void {
-    if (code === ECONNREFUSED) this.unreachable++;
-    if (code === EBADF || code === ENOTSOCK) this.fail(code, syscall);
+    if (code === -ECONNREFUSED) this.unreachable++;
+    if (code === -EBADF || code === -ENOTSOCK) this.fail(code, syscall);
     else this.tellError(code, syscall);
   }
 

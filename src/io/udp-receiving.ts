@@ -2,6 +2,7 @@
  * The receiving half of a datagram socket: one batch a step, filled by one system call, given to the handler one
  * datagram after the other. A handler that throws, pauses or closes in mid batch gets the rest later, or not at all.
  */
+import { EAGAIN, ENOBUFS, ENOMEM } from '../errno.js';
 import { DATAGRAM_BATCH } from '../layout.js';
 import type { Ready } from '../scheduling/internal.js';
 import type { IoCore } from './core.js';
@@ -55,7 +56,6 @@ export interface DatagramReceivingHost extends Ready {
   fail(code: number, syscall: string): void;
 }
 
-const [EAGAIN, ENOMEM, ENOBUFS] = [-11, -12, -105];
 /** Errors in a row without a datagram: the socket is not usable. */
 const MOST_ERRORS = 16;
 
@@ -158,12 +158,12 @@ export class DatagramReceivingHalf {
   }
 
   private noneReceived(code: number): void {
-    if (code === EAGAIN || code === 0) {
+    if (code === -EAGAIN || code === 0) {
       this.isReadable = false;
       return;
     }
     const { socket } = this;
-    if (code === ENOMEM || code === ENOBUFS) {
+    if (code === -ENOMEM || code === -ENOBUFS) {
       this.isReadable = false;
       return socket.noteShortage(code, 'recvmmsg');
     }

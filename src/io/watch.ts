@@ -8,6 +8,7 @@
  * overflows, events are lost and every watch is told `overflow`: look at the folder anew. A folder's subfolders are not
  * watched. Source: inotify(7).
  */
+import { EAGAIN } from '../errno.js';
 import {
   checkBoolean, checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument, PercoreError,
 } from '../errors.js';
@@ -27,7 +28,6 @@ const EVENTS = {
 /** What is told without being asked. */
 const UNMOUNTED = 0x2000, OVERFLOW = 0x4000, IGNORED = 0x8000, IS_DIRECTORY = 0x4000_0000;
 const ONLY_DIRECTORY = 0x100_0000, DO_NOT_FOLLOW = 0x200_0000, MASK_ADD = 0x2000_0000;
-const EAGAIN = -11;
 const BUFFER_BYTES = 16_384;
 /** An inotify_event: wd, mask, cookie, length of the name, name. */
 const HEAD_BYTES = 16;
@@ -182,7 +182,7 @@ class Watcher implements Endpoint, Ready {
     if (this.isClosed) return false;
     if (this.at === this.end) {
       const count = this.core.native.descriptors.read(this.fd, this.buffer, 0, BUFFER_BYTES, words.descriptorWay.PLAIN);
-      if (count === EAGAIN) return false;
+      if (count === -EAGAIN) return false;
       if (count <= 0) {
         this.close();
         const errno = this.core.native.system.errorName(-count);

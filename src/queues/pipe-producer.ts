@@ -11,7 +11,7 @@
  * A record that is refused leaves no trace in `out`. A reader that has gone shows as EPIPE; what `out` still holds is then counted.
  * The system calls are made one a record, or one for up to `publishEvery` records: a write costs 0.5 to 1 microseconds.
  */
-import { constants } from 'node:os';
+import { EAGAIN, ENXIO, EPIPE } from '../errno.js';
 import { native, type PipeEndHandle } from '../native.js';
 import { PIPE_BUF, frame, measure, overheadOf } from './pipe-frames.js';
 import { DROPPED_NEWEST, DROPPED_UNSENT, IS_BROKEN, PRODUCER_HIGH_WATER, PUBLISHED, REFUSED, memoryOf, openEnd, systemError, type PipeMemory, type PipeQueue, type PipeValue } from './pipe-memory.js';
@@ -20,7 +20,6 @@ import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Waiters } from '../waiting.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, OK, TOO_LARGE, type ResultCode } from '../result-codes.js';
 
-const { EAGAIN, ENXIO, EPIPE } = constants.errno;
 
 export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refuser {
   readonly maxRecordBytes: number;
