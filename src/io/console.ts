@@ -63,6 +63,13 @@ const OPTIONS = [
 /** Bytes read in one step: lines that have been read wait in memory while a command is under way. */
 const READ_BYTES = 4096;
 
+/**
+ * Commands for operators, over telnet, a Unix socket or standard input. `createConsole` makes it; no other
+ * thread may call it.
+ *
+ *     createConsole(reactor.io, { port: 7001 }).command('pending', 'orders that wait', () => `${orders.size}`);
+ *     // $ telnet 127.0.0.1 7001
+ */
 export class CommandConsole {
   /** The port it listens on; 0 on a path or standard input. */
   readonly port: number;
