@@ -21,12 +21,12 @@ function echo(connection: Connection): void {
   });
 }
 
-export default function start(reactor: Reactor<Services>): void {
+export default function start(reactor: Reactor<{ calls: Services }>): void {
   reactor.handle('listen', (port) => reactor.io.listen({ port, reusePort: true }, echo).port);
 }
 
 if (isMainThread) {
-  const runtime = await createRuntime<Services>({ entry: new URL(import.meta.url), reactors: 2 });
+  const runtime = await createRuntime<{ calls: Services }>({ entry: new URL(import.meta.url), reactors: 2 });
   const port = await runtime.call('listen', 0, { reactor: 0 });
   await runtime.call('listen', port, { reactor: 1 });
 

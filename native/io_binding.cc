@@ -66,7 +66,9 @@ static napi_value ioDrain(napi_env env, napi_callback_info info) {
 
 // ---- I/O that no reactor drives --------------------------------------------------------------------------------
 
-static IoDriver* driverOf(napi_env env, napi_value handle) { return static_cast<IoDriver*>(ofHandle<LoopGuest, IoDriver>(env, handle)); }
+static IoDriver* driverOf(napi_env env, napi_value handle) {
+  return static_cast<IoDriver*>(ofHandle<LoopGuest, IoDriver>(env, handle));
+}
 
 // drivers.create(isUring, block, pool, outbox, counters, deliver | undefined) -> { driver, io }, or -errno
 static napi_value createIo(napi_env env, napi_callback_info info) {

@@ -14,7 +14,8 @@ bool readIoMemory(const RawArgs<N>& args, size_t first, IoMemory* memory) {
   if (!args.words(first, &block, &words) || words * sizeof(int32_t) < sizeof(layout::IoBlock)) return false;
   if (!args.bytes(first + 1, &memory->pool, &memory->poolBytes)) return false;
   if (!args.bytes(first + 2, &memory->outbox, &memory->outboxBytes)) return false;
-  if (!args.numbers(first + 3, &counters, &numbers) || numbers * sizeof(double) < sizeof(layout::IoCounters)) return false;
+  if (!args.numbers(first + 3, &counters, &numbers) || numbers * sizeof(double) < sizeof(layout::IoCounters))
+    return false;
   memory->block = reinterpret_cast<layout::IoBlock*>(block);
   memory->counters = reinterpret_cast<layout::IoCounters*>(counters);
   return true;

@@ -31,7 +31,9 @@ int IoSource::add(int fd, int32_t token, int32_t interest) {
   return result;
 }
 
-int IoSource::modify(int fd, int32_t token, int32_t interest) { return find(token) ? control(EPOLL_CTL_MOD, fd, token, modeOf(interest)) : -ENOENT; }
+int IoSource::modify(int fd, int32_t token, int32_t interest) {
+  return find(token) ? control(EPOLL_CTL_MOD, fd, token, modeOf(interest)) : -ENOENT;
+}
 
 void IoSource::remove(int fd, int32_t token) {
   Entry* entry = find(token);

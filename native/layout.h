@@ -107,7 +107,7 @@ struct Queue {
   int32_t attention;  // CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8 (writes: all, bit by bit; reads: all)
   char reserved3[124];
   int32_t recordsBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for records)
-  int32_t roomBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for space)
+  int32_t roomBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for room)
   char reserved4[120];
   int32_t consumerCursor;  // cursor of the first place (writes: consumer; reads: producer)
   int32_t consumerState;  // state of the first place (writes: consumer; reads: producer)
@@ -226,9 +226,9 @@ struct Party {
   char reserved0[104];
   int32_t attention;  // PARKED -1, the band that is running 0 to 7, or AWAKE 8 (writes: owner; a waker swaps PARKED for AWAKE; reads: all)
   char reserved1[124];
-  int32_t yieldRequested;  // 1: look at the sources before the next step (writes: all set, owner clears; reads: owner)
+  int32_t yieldRequested;  // 1: look at lanes, timers and I/O before the next step (writes: all set, owner clears; reads: owner)
   char reserved2[124];
-  int32_t stop;  // StopWord: RUN 0, DRAIN 1, LEAVE 2 (writes: runtime; reads: owner)
+  int32_t stop;  // Stop: RUN 0, DRAIN 1, LEAVE 2 (writes: runtime; reads: owner)
   char reserved3[124];
   int32_t lanesVersion;  // grows with each lane made towards this party (writes: any producer adds; reads: owner)
   char reserved4[124];

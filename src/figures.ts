@@ -5,9 +5,9 @@
  *     layout.ts    received: { at: 1016, …, status: 'received' }      accepts: { …, status: 'io.accepts' }
  *     status()     { received: 7, io: { accepts: 2 } }
  */
-import type { Field, Unit } from './layout.js';
+import type { LayoutField, Unit } from './layout.js';
 
-type Fields = Readonly<Record<string, Field>>;
+type Fields = Readonly<Record<string, LayoutField>>;
 type Value<F> = F extends { readonly count: number } ? readonly number[] : number;
 /** Names of the figures that stand in no group, and of the groups. */
 type NameOf<F> = F extends { readonly status: infer S extends string }
@@ -45,7 +45,7 @@ export function listFigures(fields: Fields): Figure[] {
  */
 export function readFigures<const T extends Fields>(fields: T, numbers: Float64Array, offset = 0): FiguresOf<T> {
   const result: Record<string, unknown> = {};
-  for (const { at, count, status } of Object.values<Field>(fields)) {
+  for (const { at, count, status } of Object.values<LayoutField>(fields)) {
     if (status === undefined) continue;
     const first = (offset + at) >> 3;
     const value = count === undefined ? numbers[first]! : [...numbers.subarray(first, first + count)];

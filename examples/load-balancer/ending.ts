@@ -14,7 +14,7 @@ const LOOK_MS = 2;
  * answers no call before.
  */
 export async function drain(
-  runtime: Runtime<JobServices>,
+  runtime: Runtime<{ calls: JobServices }>,
   counters: readonly JobCounters[],
   living: ReadonlySet<number>,
   signals: StopSignals,

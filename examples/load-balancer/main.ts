@@ -51,7 +51,7 @@ async function main(): Promise<number> {
     dies: options.die?.reactor ?? -1,
     dieAfter: options.die?.afterLines ?? Infinity,
   };
-  const runtime = await createRuntime<JobServices>({
+  const runtime = await createRuntime<{ calls: JobServices }>({
     entry: new URL('./reactor.js', import.meta.url),
     reactors: options.reactors,
     idle: { strategy: options.idle },
@@ -98,7 +98,7 @@ async function main(): Promise<number> {
 }
 
 /** Reads to the end. What stops it before is told, and what was read by then is worked like all else. */
-async function read(runtime: Runtime<JobServices>, path: string): Promise<Error | void> {
+async function read(runtime: Runtime<{ calls: JobServices }>, path: string): Promise<Error | void> {
   try {
     await runtime.call('read', path, { reactor: 0 });
   } catch (error) {
@@ -125,7 +125,7 @@ async function checkFile({ file }: Options): Promise<void> {
 }
 
 /** The first reactor chooses ports, the others share them. */
-async function listen(runtime: Runtime<JobServices>, options: Options, readsFile: boolean): Promise<Ports> {
+async function listen(runtime: Runtime<{ calls: JobServices }>, options: Options, readsFile: boolean): Promise<Ports> {
   const ports = await runtime.call(
     'listen', { input: readsFile ? undefined : options.port, output: options.outputPort }, { reactor: 0 },
   );

@@ -38,7 +38,7 @@ export async function announce(options: Options, { input, output }: Ports): Prom
 }
 
 /** Draws the table each second: over the one before on a terminal, below it elsewhere. */
-export function drawTable(runtime: Runtime<JobServices>, counters: readonly JobCounters[]): NodeJS.Timeout {
+export function drawTable(runtime: Runtime<{ calls: JobServices }>, counters: readonly JobCounters[]): NodeJS.Timeout {
   const table = new LiveTable(counters);
   let rows = 0;
   return setInterval(() => {

@@ -29,7 +29,7 @@ async function main(): Promise<void> {
     subscriberBytes,
     replyBytes,
   };
-  const runtime = await createRuntime<RespServices>({
+  const runtime = await createRuntime<{ calls: RespServices }>({
     entry: new URL('./reactor.js', import.meta.url),
     reactors,
     idle: { strategy: options.idle },

@@ -7,8 +7,8 @@
  *
  * Four things stop the reading until they are over: the connection takes no more (a reader that is slow), the outbox to
  * another reactor is full, so many commands wait for other reactors that their replies could take too much memory, or
- * replies of this reactor wait behind one from another and take too much already. What was read by then waits in the
- * parser.
+ * replies of this reactor wait behind one from another and take too much already. A client that has had many bytes of
+ * replies rests until the others have had their turn. What was read by then waits in the parser.
  *
  * An exception costs the command that it comes from, which replies with an error; where the order of replies can no
  * longer be kept, because there is no memory for those that wait, it costs this client its connection. Nothing that
@@ -31,6 +31,11 @@ import type { Transport } from './transport.js';
 
 /** Replies are handed to the connection when so much is written, and at the end of what was read. */
 const SETTLE_BYTES = 16_384;
+/**
+ * After so many bytes of replies the other clients have their turn. Replies that nobody reads fill buffers of
+ * megabytes: sixty clients that ask for them at once would keep a sixty-first waiting for a third of a second.
+ */
+const TURN_BYTES = 131_072;
 const COMMANDS = at('commands');
 const BYTES_IN = at('bytesIn');
 const PROTOCOL_ERRORS = at('protocolErrors');
@@ -48,6 +53,8 @@ export class Session implements RepliesClient, Spreading, Subscriber {
   private readonly replies: OrderedReplies;
   private readonly row: Float64Array;
   private isOutboxFull = false;
+  /** It has had its turn; others come first. */
+  private isResting = false;
   private isPaused = false;
   /** QUIT or a protocol error: nothing more is read, and the connection ends when all replies are out. */
   private isEnding = false;
@@ -106,7 +113,7 @@ export class Session implements RepliesClient, Spreading, Subscriber {
   // ---- Commands ---------------------------------------------------------------------------------------------------
 
   private get isBlocked(): boolean {
-    return this.isOutboxFull || this.replies.isBlocked;
+    return this.isOutboxFull || this.isResting || this.replies.isBlocked;
   }
 
   /** Works the commands that are there, as far as nothing stops it. */
@@ -134,6 +141,7 @@ export class Session implements RepliesClient, Spreading, Subscriber {
   /** True when commands may be left. */
   private workUntilBlocked(): boolean {
     const { parser, writer } = this;
+    let left = TURN_BYTES;
     for (;;) {
       const outcome = parser.next();
       if (outcome === NEED_MORE) return false;
@@ -144,7 +152,11 @@ export class Session implements RepliesClient, Spreading, Subscriber {
         return false;
       }
       this.run(parser);
-      if (writer.length >= SETTLE_BYTES) this.replies.settle();
+      if (writer.length >= SETTLE_BYTES) {
+        left -= writer.length;
+        this.replies.settle();
+        if (left <= 0) this.rest();
+      }
       if (this.isEnding || this.isClosed) return false;
       if (this.isBlocked) {
         parser.keep();
@@ -237,6 +249,16 @@ export class Session implements RepliesClient, Spreading, Subscriber {
     this.isPaused = true;
     this.transport.pause();
   }
+
+  private rest(): void {
+    this.isResting = true;
+    this.server.later(this.goOnRested);
+  }
+
+  private readonly goOnRested = (): void => {
+    this.isResting = false;
+    this.goOn();
+  };
 
   /** Something that stopped the work is over; works what waits in the parser, and reads again when nothing stops it. */
   goOn(): void {

@@ -1,7 +1,7 @@
 /**
  * Who has the handlers of an endpoint. `duplexOf`, `lines`, `linkToQueue` and streams of Node's set handlers of an
- * endpoint and rely on them, so they claim them: what finds a handler that somebody else has set throws, and so does who
- * sets one afterwards. Without that the second would take the data of the first without a word.
+ * endpoint and rely on them, so they claim them: what finds a handler that somebody else has set throws, and so does
+ * who sets one afterwards. Without that the second would take the data of the first without a word.
  *
  * Users hold facades and claims belong to what is behind them, so each facade says here how to get there.
  */
@@ -12,7 +12,9 @@ export const ON_DATA = 1;
 export const ON_END = 2;
 export const ON_CLOSE = 4;
 
-const NAMES: readonly [bit: number, name: string][] = [[ON_DATA, 'onData or onReceive'], [ON_END, 'onEnd'], [ON_CLOSE, 'onClose']];
+const NAMES: readonly [bit: number, name: string][] = [
+  [ON_DATA, 'onData or onReceive'], [ON_END, 'onEnd'], [ON_CLOSE, 'onClose'],
+];
 
 export interface Claimable {
   /** Bits of the handlers that are set. */
@@ -75,7 +77,8 @@ export function setAndClaim(facade: object, bits: number, by: string, set: () =>
 function refusal(by: string, endpoint: Claimable, taken: number): PercoreError {
   const isClaimed = (endpoint.handlersClaimed & taken) !== 0;
   const owner = isClaimed ? `${endpoint.claimedBy} has taken` : 'somebody has set';
-  return new PercoreError('ERR_PERCORE_CLAIM', `${by}: ${owner} ${nameOf(taken)} of this endpoint already; use the one or the other`);
+  const text = `${by}: ${owner} ${nameOf(taken)} of this endpoint already; use the one or the other`;
+  return new PercoreError('ERR_PERCORE_CLAIM', text);
 }
 
 function nameOf(bits: number): string {

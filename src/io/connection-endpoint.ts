@@ -1,15 +1,15 @@
 /**
- * What is behind a `Connection`: the endpoint that the core knows. connection.ts draws its states.
+ * What is behind a `Connection`; connection.ts draws its states. Here is its life; each way has a half of its own. Both
+ * work within `run`, the connection's step in its band.
  *
- * Here is its life; each way has a half of its own. Both work within `run`, the connection's step in its band.
- *
- * Receiving (connection-receiving.ts): native has read already, into the thread's pool, and the handler gets what arrived
- * in place. With four arrivals unread nothing more is asked for, and the kernel's window holds the peer back; `pause()`
- * does the same, and what is not read then does not keep others from receiving.
+ * Receiving (connection-receiving.ts): native has read already, into the thread's pool, and the handler gets what
+ * arrived in place. With four arrivals unread nothing more is asked for, and the kernel's window holds the peer back;
+ * `pause()` does the same, and what is not read then does not keep others from receiving.
  *
  * Sending (connection-sending.ts): `offer` copies into the thread's outbox, which goes to the kernel at the end of the
  * turn, all connections at once. What the kernel did not take comes back into the connection's backlog; above
- * `highWaterBytes` it answers BACK_PRESSURED and takes nothing. Large pieces go to the kernel at once, from where they lie.
+ * `highWaterBytes` it answers BACK_PRESSURED and takes nothing. Large pieces go to the kernel at once, from where they
+ * lie.
  */
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
@@ -18,21 +18,12 @@ import type { Ready } from '../scheduling/internal.js';
 import type { Claimable } from './claims.js';
 import { ReceivingHalf, type ReceiveHandler, type ReceivingHost } from './connection-receiving.js';
 import { SendingHalf, type SendingHost } from './connection-sending.js';
-import type { ConnectionState, ConnectionStatus } from './connection-status.js';
+import type { ConnectionState, ConnectionStatus, DetachedConnection } from './connection-status.js';
 import { Deadlines, type DeadlineOptions } from './deadlines.js';
 import type { Endpoint } from './endpoint.js';
 import { callBack } from './report.js';
 import type { StreamOptions } from './stream-options.js';
 import type { TimedIoCore } from './timed-core.js';
-
-/** A connection that was taken out of its thread: see `Connection.detach`. */
-export interface DetachedConnection {
-  readonly fd: number;
-  /** What had arrived and was not read. */
-  readonly unread: Uint8Array;
-  /** Default false. */
-  readonly hasPeerEnded?: boolean;
-}
 
 const { WRITABLE, HANG_UP, ERROR } = words.readiness;
 const { STREAM, CONNECTING } = words.ioKind;
@@ -64,13 +55,15 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
   private isViewGiven = false;
   /** While this is the present drain, what it closes is open still. */
   private closedInDrain = -1;
-  /** The kernel has reported an error, and nobody has asked which one; a receive or a send may have told it meanwhile. */
+  /** The kernel has reported an error and nobody has asked which; a receive or a send may have told it since. */
   private hasError = false;
   /** An errno that closes it in its next step, after what had arrived was read. */
   private failure = 0;
   private failedCall = '';
 
-  constructor(readonly core: TimedIoCore, readonly fd: number, options: Required<StreamOptions>, isConnecting: boolean) {
+  constructor(
+    readonly core: TimedIoCore, readonly fd: number, options: Required<StreamOptions>, isConnecting: boolean,
+  ) {
     this.band = options.priority;
     this.highWaterBytes = options.highWaterBytes;
     this.receiving = new ReceivingHalf(core, this, options.readBytes);
@@ -125,7 +118,7 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
     if (this.hasError) this.core.schedule(this);
   }
 
-  /** See `Connection.offer`; what is offered was checked. */
+  /** See `Connection.offer`. */
   offer(bytes: Uint8Array, offset: number, length: number): number {
     return this.isClosed || this.failure !== 0 ? CLOSED : this.sending.offer(bytes, offset, length);
   }
@@ -141,7 +134,9 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
     const before = this.deadlines;
     this.deadlines = new Deadlines(core.timers, core.nowNs, this.band, options, {
       progress: () => ({
-        written: this.bytesWritten - sending.inOutbox, stuck: sending.stuckBytes, lastReceivedNs: receiving.lastReceivedNs,
+        written: this.bytesWritten - sending.inOutbox,
+        stuck: sending.stuckBytes,
+        lastReceivedNs: receiving.lastReceivedNs,
       }),
       expire: (error) => this.closeBy(error),
     });
@@ -157,7 +152,8 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
   detach(): Required<DetachedConnection> | undefined {
     const { core, receiving, sending, fd } = this;
     sending.emptyOutbox();
-    if (this.isClosed || sending.isEnding || this.isConnecting || this.failure !== 0 || sending.pendingBytes !== 0) return undefined;
+    const isOver = this.isClosed || sending.isEnding || this.failure !== 0;
+    if (isOver || this.isConnecting || sending.pendingBytes !== 0) return undefined;
     core.detach(this.token);
     // What had been received before it was taken out.
     core.takeEvents();
@@ -175,10 +171,10 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
     this.deadlines?.cancel();
     this.receiving.giveBack();
     this.core.release(this.token, this.fd);
-    const { closeHandler } = this;
+    const { closeHandler, error } = this;
     this.closedInDrain = this.core.memory.drains;
     // Whoever has closed it, what this throws is not that one's.
-    if (closeHandler !== undefined) callBack(this.core.schedule, 'handler onClose', this, () => closeHandler(this.error));
+    if (closeHandler !== undefined) callBack(this.core.schedule, 'handler onClose', this, () => closeHandler(error));
     this.sending.drop();
   }
 
@@ -295,9 +291,9 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
 
 /** An endpoint for a descriptor that this thread owns; the descriptor is closed when that fails. */
 export function openConnection(
-  core: TimedIoCore, fd: number, settings: Required<StreamOptions>, isConnecting = false,
+  core: TimedIoCore, fd: number, options: Required<StreamOptions>, isConnecting = false,
 ): ConnectionEndpoint {
-  const endpoint = new ConnectionEndpoint(core, fd, settings, isConnecting);
+  const endpoint = new ConnectionEndpoint(core, fd, options, isConnecting);
   core.open(endpoint, fd, isConnecting ? CONNECTING : STREAM);
   return endpoint;
 }

@@ -1,11 +1,13 @@
 /**
- * Connections as Node's own streams, and Node's own sockets as connections: for TLS, HTTP, `pipeline` and whatever else takes a Duplex.
+ * Connections as Node's own streams, and Node's own sockets as connections: for TLS, HTTP, `pipeline` and whatever else
+ * takes a Duplex.
  *
  *      kernel <──> Connection <──offer── duplexOf() ──push──> Duplex <──> node:tls, node:http, pipeline
- *      kernel <──> net.Socket ──connectionOf()──> Connection          (the socket is gone afterwards, its connection is not)
+ *      kernel <──> net.Socket ──connectionOf()──> Connection         (the socket is gone, its connection is not)
  *
- * The Duplex costs a copy of what is received, since Node's streams keep what they are given. Backpressure holds both ways: a reader that
- * does not read pauses the connection, and a write is done when the connection has taken it, which it does up to its `highWaterBytes`.
+ * The Duplex costs a copy of what is received, since Node's streams keep what they are given. Backpressure holds both
+ * ways: a reader that does not read pauses the connection, and a write is done when the connection has taken it, which
+ * it does up to its `highWaterBytes`.
  */
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
@@ -19,7 +21,10 @@ import { nodeNet } from './node-net.js';
 import { checkStreamOptions } from './stream-options.js';
 
 export interface DuplexOptions {
-  /** False: when the peer has ended, the stream ends its own side after what was written, as net.Socket does by default. Default true. */
+  /**
+   * False: when the peer has ended, the stream ends its own side after what was written, as net.Socket does by default.
+   * Default true.
+   */
   allowHalfOpen?: boolean;
 }
 
@@ -34,14 +39,16 @@ const PIECE_BYTES = 262_144;
 /**
  * A Duplex over `connection`, whose handlers it takes over; use the one or the other from then on. Ending it ends the
  * connection's side; destroying it closes the connection at once, and what waits is lost; what closes the connection
- * destroys it, with the error if there is one. For the connection's own thread. Throws ERR_PERCORE_INVALID_ARGUMENT, and
- * ERR_PERCORE_CLAIM when a handler is set already, by another `duplexOf` for example.
+ * destroys it, with the error if there is one. For the connection's own thread. Throws ERR_PERCORE_INVALID_ARGUMENT,
+ * and ERR_PERCORE_CLAIM when a handler is set already, by another `duplexOf` for example.
  *
  *     io.listen({ port: 8443 }, (connection) => tlsServer.emit('connection', duplexOf(connection)));
  */
 export function duplexOf(connection: Connection, options?: DuplexOptions): Duplex {
   const endpoint = endpointOf(connection);
-  if (endpoint === undefined) throw invalidArgument('connection', connection, 'a Connection, as listen and connect give it');
+  if (endpoint === undefined) {
+    throw invalidArgument('connection', connection, 'a Connection, as listen and connect give it');
+  }
   const given = checkOptions('options', options, ['allowHalfOpen']);
   const allowHalfOpen = checkBoolean('allowHalfOpen', given.allowHalfOpen ?? true);
   claimHandlers(endpoint, ON_DATA | ON_END | ON_CLOSE, 'duplexOf');
@@ -83,7 +90,8 @@ export function duplexOf(connection: Connection, options?: DuplexOptions): Duple
 }
 
 function lostError(bytes: number): PercoreError {
-  return new PercoreError('ERR_PERCORE_CLOSED', `the connection was closed with ${bytes} bytes pending`, { value: bytes });
+  const details = { value: bytes };
+  return new PercoreError('ERR_PERCORE_CLOSED', `the connection was closed with ${bytes} bytes pending`, details);
 }
 
 /** Offers `chunk` from `at` on, piece after piece, waiting for room between them. */
@@ -91,13 +99,17 @@ function send(endpoint: ConnectionEndpoint, chunk: Buffer, at: number, done: (er
   while (at < chunk.length) {
     const length = Math.min(chunk.length - at, PIECE_BYTES, endpoint.highWaterBytes);
     const code = endpoint.offer(chunk, at, length);
-    if (code === CLOSED) return done(endpoint.error ?? new PercoreError('ERR_PERCORE_CLOSED', 'write after the connection was closed'));
+    if (code === CLOSED) return done(endpoint.error ?? closedBefore());
     if (code === BACK_PRESSURED) {
       return void endpoint.sending.room(undefined).then(() => send(endpoint, chunk, at, done), done);
     }
     at += length;
   }
   done();
+}
+
+function closedBefore(): PercoreError {
+  return new PercoreError('ERR_PERCORE_CLOSED', 'write after the connection was closed');
 }
 
 /** What of a socket of Node's is not public: its handle, and the descriptor in it. */
@@ -107,11 +119,11 @@ interface SocketHandle {
 }
 
 /**
- * A Connection over the descriptor of a TCP or Unix socket of Node's, with what that had received and nobody has read. The socket is
- * destroyed without a word to its peer, so its 'close' is emitted; take your other listeners off before. Throws
- * ERR_PERCORE_INVALID_ARGUMENT, and then changes nothing, for a socket that is connecting, destroyed or ending, that has bytes to be
- * written (await 'drain' or the callback of `write`), that decodes text, or that is a TLS socket, whose descriptor carries what only it
- * can read. ERR_PERCORE_SYSTEM when descriptors have run out.
+ * A Connection over the descriptor of a TCP or Unix socket of Node's, with what that had received and nobody has read.
+ * The socket is destroyed without a word to its peer, so its 'close' is emitted; take your other listeners off before.
+ * Throws ERR_PERCORE_INVALID_ARGUMENT, and then changes nothing, for a socket that is connecting, destroyed or ending,
+ * that has bytes to be written (await 'drain' or the callback of `write`), that decodes text, or that is a TLS socket,
+ * whose descriptor carries what only it can read. ERR_PERCORE_SYSTEM when descriptors have run out.
  *
  *     server.on('upgrade', (request, socket, head) => connectionOf(io, socket, { head }).onData(…));
  */
@@ -136,7 +148,8 @@ export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Conn
   const unread: Uint8Array[] = before === undefined ? [] : [before];
   try {
     socket.pause();
-    for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null) unread.push(chunk);
+    const readChunk = (): Buffer | null => socket.read() as Buffer | null;
+    for (let chunk = readChunk(); chunk !== null; chunk = readChunk()) unread.push(chunk);
     // It is this thread's already.
     connection = takeUpConnection(core, { fd: own, unread: Buffer.concat(unread), hasPeerEnded }, settings);
   } catch (error) {
@@ -151,10 +164,16 @@ export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Conn
 function descriptorOf(socket: Socket): number {
   const refuse = (allowed: string): PercoreError => invalidArgument('socket', socket, allowed);
   if (!(socket instanceof nodeNet().Socket)) throw refuse('a net.Socket');
-  if ('encrypted' in socket) throw refuse('a net.Socket and no TLS socket: what its descriptor carries only that can read');
+  if ('encrypted' in socket) {
+    throw refuse('a net.Socket and no TLS socket: what its descriptor carries only that can read');
+  }
   const { fd } = (socket as unknown as { _handle: SocketHandle | null })._handle ?? {};
-  if (socket.connecting || socket.destroyed || fd === undefined || fd < 0) throw refuse("an open socket: wait for 'connect', and take it before it is closed");
-  if (socket.writableEnded || socket.writableLength !== 0) throw refuse('a socket that is not ended and has nothing to be written: wait for the callback of its last write');
+  if (socket.connecting || socket.destroyed || fd === undefined || fd < 0) {
+    throw refuse("an open socket: wait for 'connect', and take it before it is closed");
+  }
+  if (socket.writableEnded || socket.writableLength !== 0) {
+    throw refuse('a socket that is not ended and has nothing to be written: wait for the callback of its last write');
+  }
   if (socket.readableEncoding !== null) throw refuse('a socket without setEncoding: its bytes are text by now');
   return fd;
 }

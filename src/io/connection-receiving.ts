@@ -2,13 +2,14 @@
  * The receiving half of a connection: what arrived and was not read, and the handler that gets it.
  *
  *      native ──add──> moved (out of the pool) · first, how far it was read · behind ──read, a piece a step──> handler
- *                                            four unread: PAUSE, the kernel's window holds the peer back; none unread: RECEIVE
+ *      four unread: PAUSE, and the kernel's window holds the peer back; none unread: RECEIVE
  *
- * Arrivals lie in the thread's pool until they are read, so nothing is copied and nothing is made a message. That holds as long as the pool
- * suffices: what nobody reads must not keep others from receiving. Of a paused connection native takes at most one arrival more, and
- * while more than half of the pool is in use what it has not read is copied into memory of its own. The same happens to arrivals that
- * have waited for their step for a while, because higher bands run, when the pool is empty (`Io.poll`). So a connection holds
- * four arrivals at most (a buffer each: 128 KiB on epoll, 32 KiB on io_uring), and what native had taken before it heard of the pause.
+ * Arrivals lie in the thread's pool until they are read, so nothing is copied and nothing is made a message. That holds
+ * as long as the pool suffices: what nobody reads must not keep others from receiving. Of a paused connection native
+ * takes at most one arrival more, and while more than half of the pool is in use what it has not read is copied into
+ * memory of its own. The same happens to arrivals that have waited for their step for a while, because higher bands
+ * run, when the pool is empty (`Io.poll`). So a connection holds four arrivals at most (a buffer each: 128 KiB on
+ * epoll, 32 KiB on io_uring), and what native had taken before it heard of the pause.
  *
  * The two halves of a connection know each other only through it: see connection.ts.
  */
@@ -54,7 +55,10 @@ export class ReceivingHalf {
   private length = 0;
   /** Those after it, as place, length, place, length. */
   private behind: number[] | undefined;
-  /** What the handler is being given: place in the pool, unless it is the beginning of `handedMoved`. 0 bytes when it does not run. */
+  /**
+   * What the handler is being given: place in the pool, unless it is the beginning of `handedMoved`. 0 bytes when it
+   * does not run.
+   */
   private handedAt = 0;
   private handedBytes = 0;
   private handedMoved: Uint8Array | undefined;
@@ -178,7 +182,7 @@ export class ReceivingHalf {
     this.connection.bytesRead += count;
     try {
       const result = this.handler!(this.core.memory.pool, place, count);
-      if (result !== undefined) followResult(this.core.schedule, this.connection.band, result, () => this.connection.where);
+      if (result !== undefined) this.follow(result);
     } finally {
       this.handedBytes = 0;
       // Closed by the handler: `giveBack` has left this piece to us.
@@ -195,13 +199,19 @@ export class ReceivingHalf {
     this.connection.bytesRead += count;
     try {
       const result = this.handler!(moved, 0, count);
-      if (result !== undefined) followResult(this.core.schedule, this.connection.band, result, () => this.connection.where);
+      if (result !== undefined) this.follow(result);
     } finally {
       this.handedBytes = 0;
       this.handedMoved = undefined;
       if (this.isPaused) this.makeRoom();
       else if (!this.isReceiving) this.wantMore();
     }
+  }
+
+  /** What the handler has returned. */
+  private follow(result: unknown): void {
+    const { connection } = this;
+    followResult(this.core.schedule, connection.band, result, () => connection.where);
   }
 
   private advance(isWhole: boolean, count: number): void {
@@ -239,7 +249,9 @@ export class ReceivingHalf {
 
   /** See `Connection.keep`. */
   keep(): Kept {
-    if (this.handedBytes === 0) throw new PercoreError('ERR_PERCORE_CLAIM', 'keep() is for what onData or onReceive is just being given');
+    if (this.handedBytes === 0) {
+      throw new PercoreError('ERR_PERCORE_CLAIM', 'keep() is for what onData or onReceive is just being given');
+    }
     if (this.handedMoved !== undefined) return copyOf(this.handedMoved, 0, this.handedBytes);
     return keep(this.core.memory, this.handedAt, this.handedBytes, this);
   }
@@ -255,8 +267,9 @@ export class ReceivingHalf {
     const { pool } = this.core.memory;
     const parts: Uint8Array[] = this.moved === undefined ? [] : [this.moved];
     // What the handler is being given belongs to the handler.
-    if (this.place >= 0 && this.length > this.inHandBytes) parts.push(pool.slice(this.place + this.inHandBytes, this.place + this.length));
-    for (let i = 0; i < (this.behind?.length ?? 0); i += 2) parts.push(pool.slice(this.behind![i]!, this.behind![i]! + this.behind![i + 1]!));
+    const { place, length, inHandBytes, behind = [] } = this;
+    if (place >= 0 && length > inHandBytes) parts.push(pool.slice(place + inHandBytes, place + length));
+    for (let i = 0; i < behind.length; i += 2) parts.push(pool.slice(behind[i]!, behind[i]! + behind[i + 1]!));
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   }
 

@@ -6,12 +6,14 @@
  *        └─ no room, or corked ──> backlog <──────what the kernel did not take───────────────┘
  *                                     └───────────in a step, once there is room───────────> kernel
  *
- * Bytes leave in the order of the offers. There is one rule for that: into the outbox goes only what is offered while the backlog is empty.
- * So what comes back from the outbox is older than everything in the backlog that did not come back itself, and `returnedBytes` says where
- * the one ends and the other begins. Native takes part: once something has come back, all that follows of this connection does, until
- * the first of the backlog is sent directly, which happens only after the outbox has been emptied.
+ * Bytes leave in the order of the offers. There is one rule for that: into the outbox goes only what is offered while
+ * the backlog is empty. So what comes back from the outbox is older than everything in the backlog that did not come
+ * back itself, and `returnedBytes` says where the one ends and the other begins. Native takes part: once something has
+ * come back, all that follows of this connection does, until the first of the backlog is sent directly, which happens
+ * only after the outbox has been emptied.
  *
- * A cork holds bytes back, and nothing else: an offer that is refused, and whoever waits for room or for everything to be sent, let them go.
+ * A cork holds bytes back, and nothing else: an offer that is refused, and whoever waits for room or for everything to
+ * be sent, let them go.
  */
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
@@ -46,7 +48,10 @@ export class SendingHalf implements Refuser {
   isEnding = false;
   hasEnded = false;
   private isCorked = false;
-  /** What waits goes out although there is a cork, until nothing is left: once begun, a rest below the cork's measure must not stay behind. */
+  /**
+   * What waits goes out although there is a cork, until nothing is left: once begun, a rest below the cork's measure
+   * must not stay behind.
+   */
   private isPushed = false;
   /** The largest offer that was refused since nothing was pending. */
   private refusedBytes = 0;
@@ -198,7 +203,10 @@ export class SendingHalf implements Refuser {
     if (this.isWritable && this.backlog.bytes !== 0) this.core.schedule(this.connection);
   }
 
-  /** Gives the kernel what lies in the outbox; what it does not take is in the backlog when this returns, and so is what came back before. */
+  /**
+   * Gives the kernel what lies in the outbox; what it does not take is in the backlog when this returns, and so is what
+   * came back before.
+   */
   emptyOutbox(): void {
     if (this.inOutbox !== 0) this.core.flush();
     else this.core.takeUnsent();
@@ -227,7 +235,8 @@ export class SendingHalf implements Refuser {
   }
 
   private whenPending(most: number, options: WaitOptions | undefined, missed?: string): Promise<void> {
-    return whenAtMost(most, () => this.pushAbove(most), () => (this.waiters ??= createPendingWaiters()), options, missed);
+    const waiters = (): Waiters<number> => (this.waiters ??= createPendingWaiters());
+    return whenAtMost(most, () => this.pushAbove(most), waiters, options, missed);
   }
 
   /** Lets go what can go, as long as more than `most` bytes wait. How many wait then. */

@@ -1,4 +1,4 @@
-/** What `connection.status()` and `connection.state` tell. */
+/** What `connection.status()`, `connection.state` and `connection.detach()` tell. */
 
 /** In the order in which a connection goes through them; connection.ts draws the ways between them. */
 export type ConnectionState = 'connecting' | 'open' | 'half-closed-local' | 'half-closed-remote' | 'closing' | 'closed';
@@ -16,4 +16,13 @@ export interface ConnectionStatus {
   /** When it was open: for an accepted one, when it was accepted. */
   readonly openedNs: number;
   readonly lastReceivedNs: number;
+}
+
+/** A connection that was taken out of its thread: see `Connection.detach`. */
+export interface DetachedConnection {
+  readonly fd: number;
+  /** What had arrived and was not read. */
+  readonly unread: Uint8Array;
+  /** Default false. */
+  readonly hasPeerEnded?: boolean;
 }

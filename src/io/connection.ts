@@ -7,11 +7,13 @@
  *
  * How it works is in connection-endpoint.ts, which the core calls; here are the verbs.
  */
-import { checkBoolean, checkBytes, checkFunction, checkInteger, checkOptions, invalidArgument, type PercoreError } from '../errors.js';
+import {
+  checkBoolean, checkBytes, checkFunction, checkInteger, checkOptions, invalidArgument, type PercoreError,
+} from '../errors.js';
 import type { WaitOptions } from '../waiting.js';
 import { addOpener, noteHandler, ON_CLOSE, ON_DATA, ON_END } from './claims.js';
-import { openConnection, type ConnectionEndpoint, type DetachedConnection } from './connection-endpoint.js';
-import type { ConnectionState, ConnectionStatus } from './connection-status.js';
+import { openConnection, type ConnectionEndpoint } from './connection-endpoint.js';
+import type { ConnectionState, ConnectionStatus, DetachedConnection } from './connection-status.js';
 import type { DeadlineOptions } from './deadlines.js';
 import type { Kept } from './kept.js';
 import { checkSpan, checkStreamOptions, restOf, type StreamOptions } from './stream-options.js';
@@ -105,7 +107,9 @@ export class Connection {
     return this;
   }
 
-  /** The same without an object a call: `length` bytes from `offset` on of `bytes`, which is the thread's whole pool. */
+  /**
+   * The same without an object a call: `length` bytes from `offset` on of `bytes`, which is the thread's whole pool.
+   */
   onReceive(handler: (bytes: Uint8Array, offset: number, length: number) => void): this {
     checkFunction('handler', handler);
     noteHandler(this.#endpoint, ON_DATA);
@@ -170,7 +174,9 @@ export class Connection {
     return this.offer(Buffer.from(text, encoding));
   }
 
-  /** Holds back what is offered until 64 KiB wait or `uncork` is called: for many small offers of which none is urgent. */
+  /**
+   * Holds back what is offered until 64 KiB wait or `uncork` is called: for many small offers of which none is urgent.
+   */
   cork(): void {
     this.#endpoint.sending.cork();
   }
@@ -218,8 +224,8 @@ export class Connection {
 
   /**
    * Takes the descriptor out of this thread, with what arrived and was not read: for another thread's `attach`.
-   * Undefined when the connection is closed, ending or has bytes that are not sent: then nothing is changed. Its handlers
-   * are called no more.
+   * Undefined when the connection is closed, ending or has bytes that are not sent: then nothing is changed. Its
+   * handlers are called no more.
    */
   detach(): Required<DetachedConnection> | undefined {
     return this.#endpoint.detach();
@@ -238,10 +244,12 @@ export function endpointOf(connection: unknown): ConnectionEndpoint | undefined 
 
 /**
  * Takes over a connection that another thread has detached. The descriptor is this thread's from now on. Throws
- * ERR_PERCORE_INVALID_ARGUMENT unless it is an open stream socket that this thread does not own already; then it stays the
- * caller's.
+ * ERR_PERCORE_INVALID_ARGUMENT unless it is an open stream socket that this thread does not own already; then it stays
+ * the caller's.
  */
-export function attachConnection(core: TimedIoCore, detached: DetachedConnection, options: ConnectionOptions): Connection {
+export function attachConnection(
+  core: TimedIoCore, detached: DetachedConnection, options: ConnectionOptions,
+): Connection {
   const settings = checkStreamOptions(options);
   const { fd, unread, hasPeerEnded } = checkOptions('detached', detached, ['fd', 'unread', 'hasPeerEnded']);
   checkInteger('detached.fd', fd, 0, 2 ** 31 - 1);

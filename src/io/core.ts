@@ -1,5 +1,5 @@
 /**
- * What the endpoints of one thread need: tokens, registration, events, requests, memory. It imports no kind of endpoint.
+ * What the endpoints of one thread need, and no kind of them: tokens, registration, events, requests, memory.
  *
  *      native ──events──> poll: by token ──onReceived, onReadiness, …──> endpoint ──schedule──> its step, in its band
  *        ^                                                                  │
@@ -7,10 +7,8 @@
  *
  * Native says once a turn what has happened, as events in a shared block: bytes that were received into the pool,
  * descriptors that were accepted, readiness. Here each event finds its endpoint, and the endpoint becomes a task in its
- * band. What endpoints want of native is gathered in the same block, and done at the end of the turn.
- *
- * A reactor, a thread without one (`create`) and a poller that is driven by hand have each a core of their own, with a
- * host that says who runs what is ready.
+ * band. What endpoints want of native is gathered in the same block, and done at the end of the turn. Reactors, threads
+ * without one (`create`) and pollers that are driven by hand have a core each, whose host says who runs what is ready.
  */
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
@@ -20,7 +18,7 @@ import type { Endpoint } from './endpoint.js';
 import { createIoCounters, EVENT, EVENTS, UNSENT, type IoMemory } from './io-memory.js';
 import { PoolRelief } from './pool-relief.js';
 import { notWatched, openSource, type IoSource, type OpenSource } from './source.js';
-import { EndpointTable, MAX_ENDPOINTS } from './token.js';
+import { EndpointTable, tooManyEndpoints } from './token.js';
 
 /** Who runs what the endpoints make ready. */
 export interface IoHost {
@@ -55,11 +53,12 @@ export class IoCore {
   readonly counters: Float64Array;
   /** There since the first endpoint. */
   memory!: IoMemory;
+  /** The source that was asked for, and the one that is used. */
+  readonly asked: IoSource;
   granted: IoSource;
   readonly refusals: string[] = [];
   /** When the events that are being handed out were collected. */
   batchNs = 0;
-  /** Closed for good: nothing can be opened any more. */
   isOver = false;
   /** Events are being handed out; what is requested meanwhile and does not fit waits here: kind, token, a. */
   private isTaking = false;
@@ -68,16 +67,11 @@ export class IoCore {
   private relief: PoolRelief | undefined;
 
   constructor(private readonly host: IoHost) {
-    this.granted = host.source;
+    this.asked = this.granted = host.source;
     this.schedule = host.schedule;
     this.nowNs = host.nowNs;
     this.turnNs = host.turnNs;
     this.counters = host.counters ?? createIoCounters();
-  }
-
-  /** The source that was asked for. */
-  get asked(): IoSource {
-    return this.host.source;
   }
 
   /** Endpoints that are open. */
@@ -176,8 +170,8 @@ export class IoCore {
   }
 
   /**
-   * True when the kernel has all that endpoints have taken. For a thread that winds down: lets go what is held back, and
-   * gives the kernel what lies in the outbox, since no event would tell of that. Looks at each endpoint.
+   * True when the kernel has all that endpoints have taken. For a thread that winds down: lets go what is held back,
+   * and gives the kernel what lies in the outbox, since no event would tell of that. Looks at each endpoint.
    */
   isQuiet(): boolean {
     if (this.memory === undefined) return true;
@@ -263,7 +257,7 @@ export class IoCore {
       if (this.endpoints.count === 1) this.host.keepAlive(true);
       return;
     }
-    if (endpoint.token < 0) throw tooMany();
+    if (endpoint.token < 0) throw tooManyEndpoints();
     this.endpoints.remove(endpoint.token);
     throw notWatched(this.granted, this.native.system.errorName(-code), fd);
   }
@@ -286,34 +280,20 @@ export class IoCore {
 
   /** Closes every endpoint, also when a handler throws; the first error is thrown afterwards. */
   closeAll(): void {
-    const errors: unknown[] = [];
-    for (const endpoint of this.endpoints.all()) {
-      try {
-        endpoint.close();
-      } catch (error) {
-        errors.push(error);
-      }
+    try {
+      this.endpoints.closeAll();
+    } finally {
+      this.flush();
     }
-    this.flush();
-    if (errors.length !== 0) throw errors[0];
   }
 
   /** `cells[index]` is how many endpoints are open, from now on. */
   shareCount(cells: Int32Array, index: number): void {
-    this.endpoints.onCount = (count) => {
-      // A statistic: no order with anything else is needed.
-      Atomics.store(cells, index, count);
-    };
-    this.endpoints.onCount(this.count);
+    this.endpoints.shareCount(cells, index);
   }
 
   /** A handler threw outside of its endpoint's step; `where` says which. */
   report(error: unknown, where: string): void {
     this.host.report(error, where);
   }
-}
-
-function tooMany(): PercoreError {
-  const text = `this thread has ${MAX_ENDPOINTS} endpoints already; close some`;
-  return new PercoreError('ERR_PERCORE_TOO_LARGE', text, { allowed: String(MAX_ENDPOINTS) });
 }

@@ -1,8 +1,8 @@
 /**
- * Readiness of any descriptor that can be polled: what a library or a device gives by number. Registering neither owns nor
- * changes the descriptor: who opened it reads it, keeps it non-blocking and closes it, after `close()` here. Edge-triggered
- * by default: use it until would-block. A descriptor that is closed while it is registered tells nothing any more; that is
- * the kernel's rule.
+ * Readiness of any descriptor that can be polled: what a library or a device gives by number. Registering neither owns
+ * nor changes the descriptor: who opened it reads it, keeps it non-blocking and closes it, after `close()` here.
+ * Edge-triggered by default: use it until would-block. A descriptor that is closed while it is registered tells nothing
+ * any more; that is the kernel's rule.
  */
 import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { BANDS, words } from '../layout.js';
@@ -50,8 +50,8 @@ export class Descriptor {
   }
 
   /**
-   * Another interest from now on; arms a one-shot again. What is ready already is told once more. One system call. Throws
-   * ERR_PERCORE_SYSTEM, and ERR_PERCORE_CLOSED after `close`.
+   * Another interest from now on; arms a one-shot again. What is ready already is told once more. One system call.
+   * Throws ERR_PERCORE_SYSTEM, and ERR_PERCORE_CLOSED after `close`.
    */
   reregister(interest: number): void {
     this.#endpoint.reregister(interest);

@@ -19,8 +19,8 @@ export interface Endpoint {
   /** Moves out of the pool what arrived before `beforeNs`; true when something that arrived later stays there. */
   relieve?(beforeNs: number): boolean;
   /**
-   * The thread winds down: lets go what it holds back by choice, such as corked bytes. True while the endpoint has taken
-   * bytes that the kernel has not.
+   * The thread winds down: lets go what it holds back by choice, such as corked bytes. True while the endpoint has
+   * taken bytes that the kernel has not.
    */
   pushPending?(): boolean;
 }

@@ -1,5 +1,6 @@
 /**
- * What is behind readers and writers of files alike: opening in the background, what was asked and granted, closing once.
+ * What is behind readers and writers of files alike: opening in the background, what was asked and granted, closing
+ * once.
  *
  *      opening --fs.open--> open --end, close(), error--> closing --last transfer is back--> closed (onClose)
  *
@@ -8,6 +9,7 @@
  * meet the number's next owner.
  */
 import { close, constants, fstatSync, open } from 'node:fs';
+import { EINVAL, EIO, EISDIR } from '../errno.js';
 import { PercoreError } from '../errors.js';
 import type { Ready } from '../scheduling/internal.js';
 import type { Claimable } from './claims.js';
@@ -43,9 +45,6 @@ export type FileSettings = Required<FileOptions> & { readonly path: string };
 
 /** Addresses, positions and lengths are multiples of this under O_DIRECT. Devices ask for 512 to 4,096. */
 export const DIRECT_BORDER = 4096;
-const EINVAL = 22;
-const EIO = 5;
-const EISDIR = 21;
 
 export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Claimable {
   token = -1;
@@ -77,10 +76,14 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
   private isGone = false;
   private closeWaiters: (() => void)[] = [];
 
-  /** `transfers` moves its bytes; `pool` stands in where that has no room. `refusal` says why `transfers` is not what was asked for. */
+  /**
+   * `transfers` moves its bytes; `pool` stands in where that has no room. `refusal` says why `transfers` is not what
+   * was asked for.
+   */
   constructor(
     protected readonly core: IoCore, private readonly settings: FileSettings, private transfers: Transfers,
-    private readonly pool: Transfers, refusal: string | undefined, private readonly onGone: (file: FileEndpoint) => void,
+    private readonly pool: Transfers, refusal: string | undefined,
+    private readonly onGone: (file: FileEndpoint) => void,
   ) {
     this.band = settings.priority;
     this.path = settings.path;
@@ -157,7 +160,8 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
 
   protected fail(errno: number, syscall: string): void {
     const name = this.core.native.system.errorName(errno);
-    this.failWith(new PercoreError('ERR_PERCORE_SYSTEM', `${syscall}: ${name} on file ${this.path}`, { errno: name, syscall }));
+    const details = { errno: name, syscall };
+    this.failWith(new PercoreError('ERR_PERCORE_SYSTEM', `${syscall}: ${name} on file ${this.path}`, details));
   }
 
   protected failWith(error: PercoreError): void {
@@ -191,8 +195,8 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
     const stat = fstatSync(this.fd);
     if (stat.isDirectory()) return this.fail(EISDIR, 'read');
     this.hasPositions = (stat.isFile() || stat.isBlockDevice()) && this.settings.flags !== 'a';
-    // A file of /proc says that it is empty, and is made while it is read: from its beginning anew for each place that is
-    // not where the last read stopped. So it is read piece after piece, as what has no positions is.
+    // A file of /proc says that it is empty, and is made while it is read: from its beginning anew for each place that
+    // is not where the last read stopped. So it is read piece after piece, as what has no positions is.
     const isMadeOnRead = stat.isFile() && stat.size === 0;
     if ((!this.hasPositions || isMadeOnRead) && this.settings.flags === 'r') this.depth = 1;
     if (this.isDirect && !stat.isFile() && !stat.isBlockDevice()) this.noDirect('O_DIRECT: not a file');

@@ -8,8 +8,8 @@ import { OpenFile } from './file.js';
 
 /**
  * A file as a stream of chunks, several in flight ahead of the reader, delivered in order and without a copy.
- * `io.openFile(path)` makes it; for the thread that did. Nothing blocks, except that what lies in the page cache is copied
- * in this thread.
+ * `io.openFile(path)` makes it; for the thread that did. Nothing blocks, except that what lies in the page cache is
+ * copied in this thread.
  *
  *     for await (const chunk of io.openFile('orders.log')) count(chunk);
  *
@@ -63,7 +63,9 @@ export class FileReader extends OpenFile {
     return this;
   }
 
-  /** Delivers no more until `resume`; what is in flight is still read. Within `onData` it also keeps the chunk valid. */
+  /**
+   * Delivers no more until `resume`; what is in flight is still read. Within `onData` it also keeps the chunk valid.
+   */
   pause(): void {
     this.#reading.pause();
   }
@@ -72,7 +74,10 @@ export class FileReader extends OpenFile {
     this.#reading.resume();
   }
 
-  /** Chunks as views of the reader's own memory: each is valid until the next is asked for. Leaving the loop closes the file. */
+  /**
+   * Chunks as views of the reader's own memory: each is valid until the next is asked for. Leaving the loop closes the
+   * file.
+   */
   [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
     return this.#reading.chunks();
   }

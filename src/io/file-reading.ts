@@ -1,19 +1,20 @@
 /**
- * What is behind a `FileReader`: a file as a stream of chunks, several in flight ahead of the reader, delivered in order
- * and without a copy.
+ * What is behind a `FileReader`: a file as a stream of chunks, several in flight ahead of the reader, delivered in
+ * order and without a copy.
  *
  *      chunk     0        1        2        3        4 …            depth 4
  *              [held]  [whole]  [short]  [under way]
  *                 ^       ^        └ asked for again from where it stopped, before 3 is delivered
  *            release   deliver
  *
- * Chunk n lies at n * chunkBytes, and is delivered when it is whole or the file ends in it: so an order of completions, or
- * reads that are cut short, cannot be seen. The end is a read of 0 bytes, never the size that the file had: a file that
- * grows is read on, files of /proc have no size at all. A file that ends before the size it had when it was opened was
- * truncated: an error. Those of sysfs say 4,096 bytes whatever they hold; they still say so at their end, and have nothing
- * behind it.
+ * Chunk n lies at n * chunkBytes, and is delivered when it is whole or the file ends in it: so an order of completions,
+ * or reads that are cut short, cannot be seen. The end is a read of 0 bytes, never the size that the file had: a file
+ * that grows is read on, files of /proc have no size at all. A file that ends before the size it had when it was opened
+ * was truncated: an error. Those of sysfs say 4,096 bytes whatever they hold; they still say so at their end, and have
+ * nothing behind it.
  */
 import { fstatSync, readSync } from 'node:fs';
+import { EAGAIN, EBUSY, EINTR, EINVAL } from '../errno.js';
 import { PercoreError } from '../errors.js';
 import { claimHandlers, ON_DATA } from './claims.js';
 import { DIRECT_BORDER, FileEndpoint } from './file-endpoint.js';
@@ -27,10 +28,6 @@ const UNDER_WAY = 1;
 /** A part is there; the rest is to be asked for. */
 const SHORT = 2;
 const WHOLE = 3;
-const EINTR = -4;
-const EAGAIN = -11;
-const EBUSY = -16;
-const EINVAL = -22;
 
 export class ReadingFile extends FileEndpoint {
   bytesRead = 0;
@@ -67,7 +64,9 @@ export class ReadingFile extends FileEndpoint {
     this.core.schedule(this);
   }
 
-  /** Chunks as views of the file's own memory, for one loop: see `FileReader`. Throws ERR_PERCORE_CLAIM at the first. */
+  /**
+   * Chunks as views of the file's own memory, for one loop: see `FileReader`. Throws ERR_PERCORE_CLAIM at the first.
+   */
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
     claimHandlers(this, ON_DATA, 'a loop');
     let chunk: Uint8Array | undefined;
@@ -121,13 +120,14 @@ export class ReadingFile extends FileEndpoint {
       this.filled[slot]! += result;
       // Under O_DIRECT the file ends where a read ends off the border, and could not be asked from there.
       if (this.isDirect && result % DIRECT_BORDER !== 0) this.isLast[slot] = true;
-      this.states[slot] = this.filled[slot] === this.chunkBytes || this.isLast[slot] || !this.hasPositions ? WHOLE : SHORT;
+      const isWhole = this.filled[slot] === this.chunkBytes || this.isLast[slot] || !this.hasPositions;
+      this.states[slot] = isWhole ? WHOLE : SHORT;
     } else if (result === 0) {
       this.isLast[slot] = true;
       this.states[slot] = WHOLE;
-    } else if (result === EINTR || result === EAGAIN || result === EBUSY) {
+    } else if (result === -EINTR || result === -EAGAIN || result === -EBUSY) {
       this.states[slot] = SHORT;
-    } else if (result === EINVAL && this.wasDirect[slot]) {
+    } else if (result === -EINVAL && this.wasDirect[slot]) {
       // Granted at open and refused now, as some file systems do.
       this.noDirect('O_DIRECT: EINVAL');
       this.states[slot] = SHORT;
@@ -198,12 +198,13 @@ export class ReadingFile extends FileEndpoint {
   }
 
   /**
-   * It has ended before its size. It is not truncated when its size is still the same, and nothing is where it says that
-   * there is more.
+   * It has ended before its size. It is not truncated when its size is still the same, and nothing is where it says
+   * that there is more.
    */
   private isTruncated(): boolean {
     try {
-      return fstatSync(this.fd).size < this.sizeBytes || readSync(this.fd, new Uint8Array(1), 0, 1, this.bytesRead) !== 0;
+      if (fstatSync(this.fd).size < this.sizeBytes) return true;
+      return readSync(this.fd, new Uint8Array(1), 0, 1, this.bytesRead) !== 0;
     } catch {
       return true;
     }

@@ -1,13 +1,15 @@
 /**
  * Who moves a file's bytes: the kernel by io_uring, or Node's pool of threads. Files do not know which.
  *
- *      file ──transfer, transfer, …, submit──> backend ──complete(slot, bytes or -errno)──> file, from within submit or later
+ *      file ──transfer, transfer, …, submit──> backend ──complete(slot, bytes or -errno)──> file
  *
- * On io_uring there is one ring a thread for all files. What lies in the page cache is copied inside `submit`, in this thread, and is
- * complete when it returns: no other thread is asked, which is where the gain over fs streams comes from. What must come from a disk
- * makes the ring's descriptor readable later. Refused (a container's filter, a sysctl, no descriptors): the pool, and the reason.
+ * On io_uring there is one ring a thread for all files. What lies in the page cache is copied inside `submit`, in this
+ * thread, and is complete when it returns: no other thread is asked, which is where the gain over fs streams comes
+ * from. What must come from a disk makes the ring's descriptor readable later. Refused (a container's filter, a sysctl,
+ * no descriptors): the pool, and the reason.
  */
 import { read, write } from 'node:fs';
+import { ECANCELED, EIO, EMFILE } from '../errno.js';
 import { words } from '../layout.js';
 import type { Endpoint } from './endpoint.js';
 import type { TimedIoCore } from './timed-core.js';
@@ -39,9 +41,6 @@ export interface Transfers {
 export const MAX_DEPTH = 16;
 /** FileRing::kInFlight over it. */
 const MAX_RING_FILES = 1024 / MAX_DEPTH;
-const EMFILE = -24;
-const EIO = -5;
-const ECANCELED = -125;
 const REAP_PAIRS = 64;
 /** The kernel had no memory for a submission: again after this. */
 const RETRY_NS = 1_000_000;
@@ -64,7 +63,9 @@ export class PoolTransfers implements Transfers {
 
   transfer(number: number, slot: number, isWrite: boolean, offset: number, length: number, position: number): void {
     const file = this.files[number]!;
-    const done = (error: NodeJS.ErrnoException | null, count: number): void => file.complete(slot, error === null ? count : (error.errno ?? EIO));
+    const done = (error: NodeJS.ErrnoException | null, count: number): void => {
+      file.complete(slot, error === null ? count : (error.errno ?? -EIO));
+    };
     const at = position < 0 ? null : position;
     if (isWrite) write(file.fd, file.buffer, offset, length, at, done);
     else read(file.fd, file.buffer, offset, length, at, done);
@@ -100,7 +101,7 @@ export class RingTransfers implements Transfers, Endpoint {
 
   hold(file: Transferring): number {
     const number = this.free.pop() ?? this.files.length;
-    if (number >= MAX_RING_FILES) return EMFILE;
+    if (number >= MAX_RING_FILES) return -EMFILE;
     const buffer = this.core.native.files.holdBuffer(this.ring, file.buffer);
     if (buffer < 0) {
       this.free.push(number);
@@ -112,7 +113,7 @@ export class RingTransfers implements Transfers, Endpoint {
       // No room to watch it: the pool does without.
       this.core.native.files.releaseBuffer(this.ring, buffer);
       this.free.push(number);
-      return EMFILE;
+      return -EMFILE;
     }
     this.held++;
     this.files[number] = file;
@@ -133,7 +134,9 @@ export class RingTransfers implements Transfers, Endpoint {
   transfer(number: number, slot: number, isWrite: boolean, offset: number, length: number, position: number): void {
     const file = this.files[number]!;
     this.pending[number]!++;
-    const refused = this.core.native.files.push(this.ring, isWrite, file.fd, this.buffers[number]!, offset, length, position, number * MAX_DEPTH + slot);
+    const id = number * MAX_DEPTH + slot;
+    const { files } = this.core.native;
+    const refused = files.push(this.ring, isWrite, file.fd, this.buffers[number]!, offset, length, position, id);
     // Not taken, so no completion will come: this is the one.
     if (refused < 0) this.done(number, slot, refused);
   }
@@ -160,7 +163,9 @@ export class RingTransfers implements Transfers, Endpoint {
     this.isClosed = true;
     if (this.held > 0) this.core.deregister(this, this.ring);
     this.core.native.files.closeRing(this.ring);
-    for (const number of this.files.keys()) while (this.files[number] !== undefined && this.pending[number]! > 0) this.done(number, 0, ECANCELED);
+    for (const number of this.files.keys()) {
+      while (this.files[number] !== undefined && this.pending[number]! > 0) this.done(number, 0, -ECANCELED);
+    }
   }
 
   private done(number: number, slot: number, result: number): void {

@@ -7,8 +7,8 @@ import { OpenFile } from './file.js';
 import { checkSpan, restOf } from './stream-options.js';
 
 /**
- * A file that is written in order, several chunks under way at a time. `io.openFile(path, { flags: 'w' })` makes it; for
- * the thread that did. Nothing blocks, except that what goes into the page cache is copied in this thread.
+ * A file that is written in order, several chunks under way at a time. `io.openFile(path, { flags: 'w' })` makes it;
+ * for the thread that did. Nothing blocks, except that what goes into the page cache is copied in this thread.
  *
  *     const log = io.openFile('orders.log', { flags: 'a' });
  *     if (log.offer(record) === BACK_PRESSURED) await log.room();
@@ -35,8 +35,8 @@ export class FileWriter extends OpenFile {
   }
 
   /**
-   * `offer` takes no more than this at once: `depth * chunkBytes`, and a chunk less if O_DIRECT was asked for, whose tail
-   * may have to wait.
+   * `offer` takes no more than this at once: `depth * chunkBytes`, and a chunk less if O_DIRECT was asked for, whose
+   * tail may have to wait.
    */
   get maxOfferBytes(): number {
     return this.#writing.mostOffer;
@@ -60,8 +60,8 @@ export class FileWriter extends OpenFile {
   }
 
   /**
-   * Resolves when the kernel has everything taken so far; rejects with the error that closed the file, and as `room` does.
-   * Not yet on the disk: see `sync`.
+   * Resolves when the kernel has everything taken so far; rejects with the error that closed the file, and as `room`
+   * does. Not yet on the disk: see `sync`.
    */
   flushed(options?: WaitOptions): Promise<void> {
     return this.#writing.flushed(options);

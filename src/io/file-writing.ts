@@ -5,14 +5,16 @@
  *      offer ──copy──> [filling]   [under way]  [under way]  [written]
  *                         └ sealed when full, when nothing is under way, or when somebody waits for it
  *
- * So a stream of large offers goes out in whole chunks, and a lonely small one at the next step. `offer` refuses when no
- * memory is free; nothing is ever taken and then dropped without an error: what closes the file is told by `flushed`,
- * `sync`, `closed` and `onClose`, and `bytesWritten` counts the bytes from the beginning that the kernel has without a gap.
+ * So a stream of large offers goes out in whole chunks, and a lonely small one at the next step. `offer` refuses when
+ * no memory is free; nothing is ever taken and then dropped without an error: what closes the file is told by
+ * `flushed`, `sync`, `closed` and `onClose`, and `bytesWritten` counts the bytes from the beginning that the kernel has
+ * without a gap.
  *
- * O_DIRECT writes whole blocks alone. What does not end on a border, which is the tail at the end or before a `flushed`, is
- * written through the page cache, and so is all that follows it; `status()` says so.
+ * O_DIRECT writes whole blocks alone. What does not end on a border, which is the tail at the end or before a
+ * `flushed`, is written through the page cache, and so is all that follows it; `status()` says so.
  */
 import { fdatasync } from 'node:fs';
+import { EAGAIN, EBUSY, EINTR, EINVAL, EIO } from '../errno.js';
 import { PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
@@ -22,11 +24,6 @@ import { DIRECT_BORDER, FileEndpoint } from './file-endpoint.js';
 import { MAX_DEPTH } from './file-transfers.js';
 import { createPendingWaiters, NOT_FLUSHED, whenAtMost } from './waiters.js';
 
-const EINTR = -4;
-const EIO = 5;
-const EAGAIN = -11;
-const EBUSY = -16;
-const EINVAL = -22;
 
 export class WritingFile extends FileEndpoint implements Refuser {
   /** Bytes that the kernel has, from the beginning on without a gap. */
@@ -169,8 +166,8 @@ export class WritingFile extends FileEndpoint implements Refuser {
   protected whenComplete(slot: number, result: number): void {
     this.mustLook = true;
     this.core.schedule(this);
-    if (result === EINTR || result === EAGAIN || result === EBUSY) return void this.again.push(slot);
-    if (result === EINVAL && this.wasDirect[slot]) {
+    if (result === -EINTR || result === -EAGAIN || result === -EBUSY) return void this.again.push(slot);
+    if (result === -EINVAL && this.wasDirect[slot]) {
       this.noDirect('O_DIRECT: EINVAL');
       return void this.again.push(slot);
     }

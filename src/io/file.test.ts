@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { descriptors, inside, remoteRuntime, until } from '../reactor/fixtures/inside.js';
-import type { Runtime } from '../reactor/runtime.js';
+import { controllerOf, type Runtime } from '../reactor/runtime.js';
 
 let runtime: Runtime;
 const folder = mkdtempSync(join(tmpdir(), 'percore-file-'));
@@ -297,7 +297,7 @@ for (const backend of ['io_uring', 'pool'] as const) {
         }, { path: at('middle'), out: at('out'), way, backend: backend as 'pool' }, { timeoutMs: 20_000 });
         if (way !== 'terminate') expect(closes, way).toBe(40);
         else {
-          await (victim as unknown as { members: { worker: { terminate(): Promise<number> } }[] }).members[0]!.worker.terminate();
+          await controllerOf(victim).members[0]!.worker.terminate();
           await victim.close();
         }
         await until(() => descriptors().every((name) => !name.startsWith(folder)), `no descriptor after ${way}`, 5000);

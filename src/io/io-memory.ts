@@ -3,8 +3,8 @@
  *
  *     block   events up, requests down, buffers given back
  *     pool    where received bytes lie until they are given back; native decides where in it
- *     outbox  where bytes lie that are sent at the end of the turn; two halves, so that what one send left over is still there when
- *             JavaScript hears of it
+ *     outbox  where bytes lie that are sent at the end of the turn; two halves, so that what one send left over is
+ *             still there when JavaScript hears of it
  *
  * Made with the first source of a thread, since most pages of it are touched only under load.
  */
@@ -100,7 +100,10 @@ export class IoMemory {
     block[REQUESTS]!++;
   }
 
-  /** Copies into the outbox and requests a send; joined to the send before it, if that is the same connection's. False: no room. */
+  /**
+   * Copies into the outbox and requests a send; joined to the send before it, if that is the same connection's. False:
+   * no room.
+   */
   send(token: number, bytes: Uint8Array, offset: number, length: number): boolean {
     if (length > MOST_OUTBOX_BYTES) return false;
     const { block, outbox } = this;
@@ -118,7 +121,9 @@ export class IoMemory {
     this.outboxAt = at + length;
     const last = REQUEST + (requests - 1) * 4;
     // Of this half, since requests are empty after a drain.
-    if (requests !== 0 && block[last + 1] === token && block[last] === SEND && block[last + 2]! + block[last + 3]! === at) block[last + 3]! += length;
+    const isJoined = requests !== 0 && block[last + 1] === token && block[last] === SEND
+      && block[last + 2]! + block[last + 3]! === at;
+    if (isJoined) block[last + 3]! += length;
     else this.request(SEND, token, at, length);
     return true;
   }
@@ -137,7 +142,9 @@ export class IoMemory {
     this.block[BUFFER_USERS + (place >> this.bufferBits)]!++;
   }
 
-  /** More than half of the buffers are in use: what nobody is about to read must not lie there. Looks at each buffer. */
+  /**
+   * More than half of the buffers are in use: what nobody is about to read must not lie there. Looks at each buffer.
+   */
   get isPoolShort(): boolean {
     const buffers = POOL_BYTES >> this.bufferBits;
     let inUse = 0;

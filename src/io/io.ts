@@ -1,6 +1,6 @@
 /**
- * The I/O of one thread as users have it: `reactor.io`, or what `create` of `percore/io` returns. Here are the verbs that
- * open something; each kind of endpoint is in a file of its own, and core.ts is what all of them need.
+ * The I/O of one thread as users have it: `reactor.io`, or what `create` of `percore/io` returns. Here are the verbs
+ * that open something; each kind of endpoint is in a file of its own, and core.ts is what all of them need.
  */
 import type { Connection, ConnectionOptions } from './connection.js';
 import { attachConnection, type DetachedConnection } from './connection.js';
@@ -12,7 +12,9 @@ import type { FileWriter } from './file-writer.js';
 import { readIoCounters, type IoCounters } from './io-memory.js';
 import { listenFd, type BoundDescriptor, type ListenFdOptions } from './listen-fd.js';
 import type { Listener } from './listener.js';
-import { openFifo, openPipe, openStandardInput, type FifoOptions, type PipeStream, type PipeStreamOptions, type PipeWay } from './pipe.js';
+import {
+  openFifo, openPipe, openStandardInput, type FifoOptions, type PipeStream, type PipeStreamOptions, type PipeWay,
+} from './pipe.js';
 import { receiveReadiness, type ReadinessHandle, type ReadinessReceiver } from './readiness.js';
 import type { IoSource } from './source.js';
 import { connectTcp, listenTcp, type ConnectOptions, type ListenOptions } from './tcp.js';
@@ -45,8 +47,8 @@ let open: (io: object) => TimedIoCore | undefined;
  *     reactor.io.listen({ port: 7000 }, (connection) => connection.onData((bytes) => connection.offer(bytes)));
  *
  * Endpoints run their handlers as tasks of their band, beside all else that the thread does. Throws
- * ERR_PERCORE_INVALID_ARGUMENT for bad arguments, ERR_PERCORE_SYSTEM with `errno` and `syscall` where the kernel refuses,
- * ERR_PERCORE_ADDRESS_IN_USE, and ERR_PERCORE_CLOSED once it is closed. Source of the shape: mio and libuv.
+ * ERR_PERCORE_INVALID_ARGUMENT for bad arguments, ERR_PERCORE_SYSTEM with `errno` and `syscall` where the kernel
+ * refuses, ERR_PERCORE_ADDRESS_IN_USE, and ERR_PERCORE_CLOSED once it is closed. Source of the shape: mio and libuv.
  */
 export class Io {
   readonly #core: TimedIoCore;
@@ -64,7 +66,8 @@ export class Io {
 
   /** Accepts TCP connections, or Unix ones at a path. Throws ERR_PERCORE_ADDRESS_IN_USE or ERR_PERCORE_SYSTEM. */
   listen(options: ListenOptions | UnixListenOptions, onConnection: (connection: Connection) => void): Listener {
-    return isUnix(options) ? listenUnix(this.#core, options, onConnection) : listenTcp(this.#core, options, onConnection);
+    if (isUnix(options)) return listenUnix(this.#core, options, onConnection);
+    return listenTcp(this.#core, options, onConnection);
   }
 
   /**
@@ -77,8 +80,8 @@ export class Io {
 
   /**
    * Takes over a connection that another thread has detached, with what that one had received. The descriptor is this
-   * thread's from now on. Throws ERR_PERCORE_INVALID_ARGUMENT unless it is an open stream socket that this thread does not
-   * own already; then it stays the caller's.
+   * thread's from now on. Throws ERR_PERCORE_INVALID_ARGUMENT unless it is an open stream socket that this thread does
+   * not own already; then it stays the caller's.
    */
   attach(detached: DetachedConnection, options: ConnectionOptions = {}): Connection {
     return attachConnection(this.#core, detached, options);
@@ -102,8 +105,8 @@ export class Io {
   }
 
   /**
-   * Opens a file in the background, to be read, or ('w', 'a') written. What fails later closes it with ERR_PERCORE_SYSTEM,
-   * errno and syscall.
+   * Opens a file in the background, to be read, or ('w', 'a') written. What fails later closes it with
+   * ERR_PERCORE_SYSTEM, errno and syscall.
    */
   openFile(path: string, options?: FileOptions & { flags?: 'r' }): FileReader;
   openFile(path: string, options: FileOptions & { flags: 'w' | 'a' }): FileWriter;
@@ -127,8 +130,8 @@ export class Io {
   }
 
   /**
-   * Readiness of any descriptor that can be polled; it stays the caller's. Throws ERR_PERCORE_SYSTEM: EBADF, or EPERM for
-   * what cannot be polled.
+   * Readiness of any descriptor that can be polled; it stays the caller's. Throws ERR_PERCORE_SYSTEM: EBADF, or EPERM
+   * for what cannot be polled.
    */
   registerDescriptor(fd: number, options: DescriptorOptions | undefined, callback: ReadinessCallback): Descriptor {
     return registerDescriptor(this.#core, fd, options, callback);

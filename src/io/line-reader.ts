@@ -5,8 +5,8 @@
  *      read  | ...line 7 \n line 8 \n li |      |ne 9 \r\n ...
  *                                    carried --^
  *
- * A line longer than `maxLineBytes` is skipped to its end, counted and told; memory never grows beyond the limit. Node's
- * readline was not used, since it has no limit: one peer that never sends a line's end takes all memory.
+ * A line longer than `maxLineBytes` is skipped to its end, counted and told; memory never grows beyond the limit.
+ * Node's readline was not used, since it has no limit: one peer that never sends a line's end takes all memory.
  */
 import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { ON_DATA, ON_END, setAndClaim } from './claims.js';
@@ -26,8 +26,8 @@ const CR = 13;
 const FIRST_CARRY_BYTES = 256;
 
 /**
- * Takes bytes as they come and gives lines. `lines` makes one for an endpoint; use it by itself for bytes from elsewhere.
- * For one thread. Does not block.
+ * Takes bytes as they come and gives lines. `lines` makes one for an endpoint; use it by itself for bytes from
+ * elsewhere. For one thread. Does not block.
  *
  *     const reader = new LineReader({ maxLineBytes: 1000 }, (line) => console.log(line));
  *     reader.push(bytes);
@@ -69,8 +69,8 @@ export class LineReader {
   }
 
   /**
-   * Takes what was read: `length` bytes from `offset` on, all if left out. A handler that throws costs no other line: the
-   * rest is given first, then the error is thrown (of several, an AggregateError).
+   * Takes what was read: `length` bytes from `offset` on, all if left out. A handler that throws costs no other line:
+   * the rest is given first, then the error is thrown (of several, an AggregateError).
    */
   push(bytes: Uint8Array, offset = 0, length: number = restOf(bytes, offset)): void {
     checkSpan(bytes, offset, length);
@@ -89,7 +89,8 @@ export class LineReader {
       }
     }
     if (!this.isClosed_ && start !== chunk.length) this.keep(chunk, start);
-    if (errors !== undefined) throw errors.length === 1 ? errors[0] : new AggregateError(errors, `${errors.length} lines' handlers threw`);
+    if (errors === undefined) return;
+    throw errors.length === 1 ? errors[0] : new AggregateError(errors, `${errors.length} lines' handlers threw`);
   }
 
   /** What came last is a line too, though it has no end. */
@@ -174,14 +175,16 @@ export interface LineSource {
 }
 
 /**
- * Calls `handler` for each line of `source`; at its end the source is ended as well, after `onEnd` of the options. Lines
- * that were read before the handler paused the source still come; after it closed it, none. Valid for UTF-8; a byte that
- * is none becomes U+FFFD. Allocates each line's string. Takes the handlers of data and end: throws ERR_PERCORE_CLAIM when
- * they are set already, and so does `onData` afterwards.
+ * Calls `handler` for each line of `source`; at its end the source is ended as well, after `onEnd` of the options.
+ * Lines that were read before the handler paused the source still come; after it closed it, none. Valid for UTF-8; a
+ * byte that is none becomes U+FFFD. Allocates each line's string. Takes the handlers of data and end: throws
+ * ERR_PERCORE_CLAIM when they are set already, and so does `onData` afterwards.
  *
  *     lines(io.stdin(), { maxLineBytes: 4096 }, (line) => book.send(line));
  */
-export function lines(source: LineSource, options: LineOptions | undefined, handler: (line: string) => void): LineReader {
+export function lines(
+  source: LineSource, options: LineOptions | undefined, handler: (line: string) => void,
+): LineReader {
   if (typeof source?.onData !== 'function' || typeof source.onEnd !== 'function') {
     throw invalidArgument('source', source, 'a connection, a pipe, a file that is read, or standard input');
   }
@@ -192,8 +195,8 @@ export function lines(source: LineSource, options: LineOptions | undefined, hand
     handler(line);
   });
   setAndClaim(source, ON_DATA | ON_END, 'lines', () => {
-    if (typeof source.onReceive === 'function') source.onReceive((bytes, offset, length) => reader.push(bytes, offset, length));
-    else source.onData((bytes) => reader.push(bytes));
+    if (typeof source.onReceive !== 'function') source.onData((bytes) => reader.push(bytes));
+    else source.onReceive((bytes, offset, length) => reader.push(bytes, offset, length));
     source.onEnd(() => end(reader, source, options));
   });
   return reader;

@@ -5,8 +5,9 @@
  *     const bytes = queues.create({ kind: 'spsc', capacityBytes: 1 << 20 });            // read by another thread
  *     reactor.io.listen({ port: 7000 }, (connection) => linkToQueue(connection, queues.pub(bytes)));
  *
- * An arrival is a piece of a stream, cut where the kernel cut it, or where the longest record of the queue ends: whoever
- * reads the queue puts messages together. One queue for one connection, unless it does not matter whose bytes they are.
+ * An arrival is a piece of a stream, cut where the kernel cut it, or where the longest record of the queue ends:
+ * whoever reads the queue puts messages together. One queue for one connection, unless it does not matter whose bytes
+ * they are.
  */
 import { invalidArgument } from '../errors.js';
 import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
@@ -30,7 +31,9 @@ export function linkToQueue(connection: Connection, producer: RecordProducer): v
     throw invalidArgument('producer', producer, 'the producer of a queue of bytes of any length: pub(create({ … }))');
   }
   const endpoint = endpointOf(connection);
-  if (endpoint === undefined) throw invalidArgument('connection', connection, 'a Connection, as listen, connect or attach gives it');
+  if (endpoint === undefined) {
+    throw invalidArgument('connection', connection, 'a Connection, as listen, connect or attach gives it');
+  }
   claimHandlers(endpoint, ON_DATA, 'linkToQueue');
   const most = producer.maxRecordBytes;
   endpoint.setDataHandler((bytes, offset, length) => {

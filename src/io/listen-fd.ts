@@ -2,13 +2,15 @@
  * A port for a server of Node's own in each reactor, on every Node: `http.createServer().listen({ fd })`.
  *
  *      reactor 0: listenFd({ port: 0 })  ──> fd, bound, SO_REUSEPORT ──server.listen({ fd })──> listening ─┐
- *      reactor 1: listenFd({ port })     ──> fd, bound, SO_REUSEPORT ──server.listen({ fd })──> listening ─┴─ the kernel spreads connections
+ *      reactor 1: listenFd({ port })     ──> fd, bound, SO_REUSEPORT ──server.listen({ fd })──> listening ─┴─ shared
  *
- * `server.listen({ port, reusePort: true })` exists from Node 23.1 on alone, and `cluster` does not know worker threads.
+ * `server.listen({ port, reusePort: true })` exists from Node 23.1 on alone, and `cluster` does not know worker
+ * threads.
  *
- * The descriptor is bound and not listening yet: Node calls listen(2) itself, with its own backlog. So a descriptor that is never
- * used takes no connection that nobody would ever accept, and the kernel can be asked whether somebody listens: until then it is ours,
- * from then on Node's handle closes it (`server.close()`, or the end of the thread). It is never closed twice. See native/listen_fd.h.
+ * The descriptor is bound and not listening yet: Node calls listen(2) itself, with its own backlog. So a descriptor
+ * that is never used takes no connection that nobody would ever accept, and the kernel can be asked whether somebody
+ * listens: until then it is ours, from then on Node's handle closes it (`server.close()`, or the end of the thread). It
+ * is never closed twice. See native/listen_fd.h.
  */
 import { checkBoolean, checkInteger, checkOptions } from '../errors.js';
 import { internetHost } from './internet-host.js';
@@ -20,7 +22,10 @@ export interface ListenFdOptions {
   port: number;
   /** An IPv4 or IPv6 address, or 'localhost'. Default 127.0.0.1. */
   host?: string;
-  /** Several (one a reactor) share the port and the kernel spreads connections over them by a hash of both addresses. Default true. */
+  /**
+   * Several (one a reactor) share the port and the kernel spreads connections over them by a hash of both addresses.
+   * Default true.
+   */
   reusePort?: boolean;
 }
 
@@ -28,13 +33,15 @@ export interface BoundDescriptor {
   /** For `server.listen({ fd })`, in this thread. From then on Node's: do not close it, and do not use it again. */
   readonly fd: number;
   readonly port: number;
-  /** Gives the port back if nobody listens on `fd`: true when that was so. Without it that happens when the thread ends. */
+  /**
+   * Gives the port back if nobody listens on `fd`: true when that was so. Without it that happens when the thread ends.
+   */
   close(): boolean;
 }
 
 /**
- * See `Io.listenFd`. Throws ERR_PERCORE_ADDRESS_IN_USE, ERR_PERCORE_SYSTEM with errno and syscall, ERR_PERCORE_INVALID_ARGUMENT.
- * `listen({ fd, backlog })` is where the backlog is said; Node's default is 511.
+ * See `Io.listenFd`. Throws ERR_PERCORE_ADDRESS_IN_USE, ERR_PERCORE_SYSTEM with errno and syscall,
+ * ERR_PERCORE_INVALID_ARGUMENT. `listen({ fd, backlog })` is where the backlog is said; Node's default is 511.
  */
 export function listenFd(core: IoCore, options: ListenFdOptions): BoundDescriptor {
   checkOptions('options', options, ['port', 'host', 'reusePort']);

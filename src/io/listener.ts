@@ -82,7 +82,8 @@ class ListenerEndpoint implements Endpoint, Ready {
 
   constructor(
     private readonly core: TimedIoCore, private readonly fd: number, readonly port: number,
-    private readonly settings: Required<ConnectionOptions>, private readonly onConnection: (connection: Connection) => void,
+    private readonly settings: Required<ConnectionOptions>,
+    private readonly onConnection: (connection: Connection) => void,
   ) {
     this.band = settings.priority;
   }
@@ -137,8 +138,9 @@ class ListenerEndpoint implements Endpoint, Ready {
     }
     this.accepted++;
     const connection = new Connection(endpoint);
+    const isTaken = callBack(core.schedule, 'handler onConnection', endpoint, () => this.onConnection(connection));
     // Nobody else has heard of it, so nobody else would ever close it.
-    if (!callBack(core.schedule, 'handler onConnection', endpoint, () => this.onConnection(connection))) endpoint.close();
+    if (!isTaken) endpoint.close();
   }
 
   close(): void {

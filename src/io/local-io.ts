@@ -5,8 +5,9 @@
  *     const io = create();
  *     io.listen({ port: 7000 }, (connection) => connection.onData((bytes) => connection.offer(bytes)));
  *
- * A turn hands out what has happened and runs what is ready, highest band first, until its budget is spent; then promises,
- * timers and Node's own sockets have theirs. Open endpoints keep the process alive as Node's do, until `unref`.
+ * A turn hands out what has happened and runs what is ready, highest band first, until its budget is spent; then
+ * promises, timers and Node's own sockets have theirs. Open endpoints keep the process alive as Node's do, until
+ * `unref`.
  */
 import { checkFunction, checkInteger, checkOptions } from '../errors.js';
 import { ioBlockLayout } from '../layout.js';
@@ -60,7 +61,9 @@ export class LocalIo extends Io implements Disposable {
     return this;
   }
 
-  /** Closes every endpoint, at once, and leaves the thread's loop. What endpoints have taken and not yet sent is lost. */
+  /**
+   * Closes every endpoint, at once, and leaves the thread's loop. What endpoints have taken and not yet sent is lost.
+   */
   close(): void {
     try {
       this.closeAll();

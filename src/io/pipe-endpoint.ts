@@ -2,10 +2,11 @@
  * What is behind a `PipeStream`: a descriptor that is no TCP connection, read and written in steps. pipe.ts draws its
  * states. What is offered is copied into a backlog that is written at the next step.
  *
- * A descriptor that cannot be polled (a regular file, /dev/null) is always ready; its reads then wait for the disk. Others
- * may use the same open file: a shell its terminal, a child the pipe that its parent made. So O_NONBLOCK is not set on
- * what is shared where there is another way: see native/descriptor_io.cc.
+ * A descriptor that cannot be polled (a regular file, /dev/null) is always ready; its reads then wait for the disk.
+ * Others may use the same open file: a shell its terminal, a child the pipe that its parent made. So O_NONBLOCK is not
+ * set on what is shared where there is another way: see native/descriptor_io.cc.
  */
+import { EAGAIN, EPIPE } from '../errno.js';
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
@@ -25,8 +26,6 @@ export type PipeWay = 'read' | 'write' | 'both';
 export type PipeHandler = (bytes: Uint8Array, offset: number, length: number) => void;
 
 const { READABLE, WRITABLE, READ_CLOSED, HANG_UP, ERROR } = words.readiness;
-const EAGAIN = -11;
-const EPIPE = 32;
 /** One for all streams of the thread: what a handler is given lies here. */
 let readBuffer: Uint8Array | undefined;
 /** Bytes given to the kernel in one step before others of the band get their turn. */
@@ -68,7 +67,9 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
   private hasEnded = false;
   private hasPeerEnded = false;
 
-  constructor(private readonly core: IoCore, readonly fd: number, readonly way: PipeWay, options: Required<StreamOptions>) {
+  constructor(
+    private readonly core: IoCore, readonly fd: number, readonly way: PipeWay, options: Required<StreamOptions>,
+  ) {
     this.band = options.priority;
     this.highWaterBytes = options.highWaterBytes;
     this.readBytes = options.readBytes;
@@ -92,7 +93,8 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
   /** See `Ready`. */
   get where(): string {
     const hasEnd = this.hasPeerEnded && this.way !== 'write';
-    return `handler ${hasEnd ? 'onEnd' : this.isViewGiven ? 'onData' : 'onReceive'} of a stream on descriptor ${this.fd}`;
+    const handler = hasEnd ? 'onEnd' : this.isViewGiven ? 'onData' : 'onReceive';
+    return `handler ${handler} of a stream on descriptor ${this.fd}`;
   }
 
   /** Bytes taken by `offer` that the kernel has not taken yet. */
@@ -205,7 +207,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
     if (count > 0) {
       this.bytesRead += count;
       this.handler!(readBuffer, 0, count);
-    } else if (count === EAGAIN) {
+    } else if (count === -EAGAIN) {
       this.isReadable = !this.isPolled;
     } else if (count === 0) {
       this.isReadable = false;
@@ -227,11 +229,12 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
 
   private write(): void {
     let budget = WRITE_BYTES;
-    const { backlog } = this;
+    const { backlog, descriptorWay } = this;
+    const { descriptors } = this.core.native;
     while (backlog.bytes !== 0 && budget > 0) {
       const most = Math.min(backlog.bytes, budget);
-      const count = this.core.native.descriptors.write(this.fd, backlog.memory, backlog.first, most, this.descriptorWay);
-      if (count === EAGAIN) {
+      const count = descriptors.write(this.fd, backlog.memory, backlog.first, most, descriptorWay);
+      if (count === -EAGAIN) {
         this.isWritable = !this.isPolled;
         return;
       }
@@ -254,7 +257,8 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
   private fail(errno: number, syscall: string): void {
     if (this.isClosed) return;
     const name = this.core.native.system.errorName(errno);
-    this.error = new PercoreError('ERR_PERCORE_SYSTEM', `${syscall}: ${name} on descriptor ${this.fd}`, { errno: name, syscall });
+    const details = { errno: name, syscall };
+    this.error = new PercoreError('ERR_PERCORE_SYSTEM', `${syscall}: ${name} on descriptor ${this.fd}`, details);
     this.close();
   }
 }

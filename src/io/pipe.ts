@@ -1,5 +1,6 @@
 /**
- * A stream over a descriptor that is no TCP connection: a pipe's end, a FIFO, a terminal, a socketpair. One way or both.
+ * A stream over a descriptor that is no TCP connection: a pipe's end, a FIFO, a terminal, a socketpair. One way or
+ * both.
  *
  *      read:   open --the last writer closes--> ended -> closed
  *      write:  open --end()--> ending --all written--> closed          the reader goes: EPIPE, closed
@@ -7,7 +8,9 @@
  *
  * How it works is in pipe-endpoint.ts, which the core calls; here are the verbs.
  */
-import { checkBoolean, checkFunction, checkInteger, checkOneOf, invalidArgument, type PercoreError } from '../errors.js';
+import {
+  checkBoolean, checkFunction, checkInteger, checkOneOf, invalidArgument, type PercoreError,
+} from '../errors.js';
 import type { WaitOptions } from '../waiting.js';
 import { addOpener, noteHandler, ON_CLOSE, ON_DATA, ON_END } from './claims.js';
 import type { IoCore } from './core.js';
@@ -20,14 +23,17 @@ export type PipeStreamOptions = StreamOptions;
 export type { PipeWay };
 
 export interface FifoOptions extends PipeStreamOptions {
-  /** The FIFO does not end when its last writer has gone, nor break when its last reader has: others may come. Default false. */
+  /**
+   * The FIFO does not end when its last writer has gone, nor break when its last reader has: others may come. Default
+   * false.
+   */
   keepOpen?: boolean;
 }
 
 /**
- * Bytes through a pipe's end, a FIFO, a terminal or a socketpair. `io.openPipe`, `io.openFifo` and `io.stdin` make it; for
- * the thread that did. Reading and writing are as on a connection. Nothing blocks, except that a regular file cannot be
- * polled, so its reads wait for the disk.
+ * Bytes through a pipe's end, a FIFO, a terminal or a socketpair. `io.openPipe`, `io.openFifo` and `io.stdin` make it;
+ * for the thread that did. Reading and writing are as on a connection. Nothing blocks, except that a regular file
+ * cannot be polled, so its reads wait for the disk.
  *
  *     const input = io.stdin();
  *     input.onData((bytes) => count(bytes)).onEnd(() => console.log('all read'));
@@ -83,8 +89,8 @@ export class PipeStream {
   }
 
   /**
-   * Called with what was read; the bytes are valid during the call only. Without a handler nothing is read, and an end is
-   * not seen. Throws ERR_PERCORE_CLAIM when `lines` has the handler.
+   * Called with what was read; the bytes are valid during the call only. Without a handler nothing is read, and an end
+   * is not seen. Throws ERR_PERCORE_CLAIM when `lines` has the handler.
    */
   onData(handler: (bytes: Uint8Array) => void): this {
     checkFunction('handler', handler);
@@ -105,7 +111,9 @@ export class PipeStream {
     this.#endpoint.setHandler(handler, isViewGiven);
   }
 
-  /** Called when no more will come, before the stream closes; on a stream of both ways, without a handler it ends too. */
+  /**
+   * Called when no more will come, before the stream closes; on a stream of both ways, without a handler it ends too.
+   */
   onEnd(handler: () => void): this {
     checkFunction('handler', handler);
     noteHandler(this.#endpoint, ON_END);
@@ -130,7 +138,9 @@ export class PipeStream {
     this.#endpoint.resume();
   }
 
-  /** Copies bytes into the backlog. OK; BACK_PRESSURED: nothing taken, wait for `room()`; CLOSED after `end` or close. */
+  /**
+   * Copies bytes into the backlog. OK; BACK_PRESSURED: nothing taken, wait for `room()`; CLOSED after `end` or close.
+   */
   offer(bytes: Uint8Array, offset = 0, length: number = restOf(bytes, offset)): number {
     checkSpan(bytes, offset, length);
     return this.#endpoint.offer(bytes, offset, length);
@@ -161,15 +171,17 @@ export class PipeStream {
 }
 
 /**
- * Opens a FIFO. Throws ERR_PERCORE_SYSTEM: ENXIO for a writer while nobody reads (unless keepOpen), EINVAL for a file that
- * is no FIFO.
+ * Opens a FIFO. Throws ERR_PERCORE_SYSTEM: ENXIO for a writer while nobody reads (unless keepOpen), EINVAL for a file
+ * that is no FIFO.
  */
 export function openFifo(core: IoCore, path: string, way: 'read' | 'write', options: FifoOptions): PipeStream {
   checkPath('path', path);
   checkOneOf('way', way, ['read', 'write']);
   const checked = checkStreamOptions(options, ['keepOpen']);
   const keepOpen = checkBoolean('keepOpen', options.keepOpen ?? false);
-  return own(core, systemCallOf(`open the FIFO ${path}`, () => core.native.descriptors.openFifo(path, way === 'write', keepOpen)), way, checked);
+  const { descriptors } = core.native;
+  const fd = systemCallOf(`open the FIFO ${path}`, () => descriptors.openFifo(path, way === 'write', keepOpen));
+  return own(core, fd, way, checked);
 }
 
 /**
@@ -192,7 +204,8 @@ export function openPipe(core: IoCore, fd: number, way: PipeWay, options: PipeSt
 /** Standard input as a stream; descriptor 0 itself stays as it is. Beside it, `process.stdin` must not be used. */
 export function openStandardInput(core: IoCore, options: PipeStreamOptions): PipeStream {
   const checked = checkStreamOptions(options);
-  return own(core, systemCallOf('open standard input', () => core.native.descriptors.openStandardInput()), 'read', checked);
+  const fd = systemCallOf('open standard input', () => core.native.descriptors.openStandardInput());
+  return own(core, fd, 'read', checked);
 }
 
 /** A stream over a descriptor that was opened for it. */

@@ -4,11 +4,12 @@
  *     const poller = createPoller();
  *     const token = poller.register(fd, { interest: INTEREST.READABLE | INTEREST.WRITABLE, priority: 5 });
  *     poller.poll(100);                                  // waits at most 100 ms; how many are ready
- *     for (let event = poller.select(); event !== undefined; event = poller.select()) use(event.token, event.readiness);
+ *     for (let event; (event = poller.select()) !== undefined;) use(event.token, event.readiness);
  *
- * Edge-triggered unless the interest says LEVEL: readiness is told once, so keep trying until would-block. ONESHOT is told once and no
- * more until `reregister`. A token carries a generation: what was on its way to one that is deregistered reaches nobody, also when the
- * number of the descriptor is used again. Deregister before you close. Source: mio, epoll(7).
+ * Edge-triggered unless the interest says LEVEL: readiness is told once, so keep trying until would-block. ONESHOT is
+ * told once and no more until `reregister`. A token carries a generation: what was on its way to one that is
+ * deregistered reaches nobody, also when the number of the descriptor is used again. Deregister before you close.
+ * Source: mio, epoll(7).
  */
 import { checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { BANDS } from '../layout.js';
@@ -41,7 +42,8 @@ class Polled implements Endpoint, Ready {
   readiness = 0;
 
   constructor(
-    private readonly core: IoCore, readonly fd: number, readonly band: number, private readonly waiting: { count: number },
+    private readonly core: IoCore, readonly fd: number, readonly band: number,
+    private readonly waiting: { count: number },
   ) {}
 
   onReadiness(readiness: number): void {
@@ -81,7 +83,9 @@ export interface PollerStatus {
   readonly ready: number;
 }
 
-/** Readiness by hand: see the head of this file for an example. For the thread that made it. `createPoller` makes it. */
+/**
+ * Readiness by hand: see the head of this file for an example. For the thread that made it. `createPoller` makes it.
+ */
 export class Poller implements Disposable {
   readonly #core: IoCore;
   readonly #discipline: Discipline = new Bands();
@@ -121,13 +125,17 @@ export class Poller implements Disposable {
     return { asked, granted, refusals: [...refusals], registered: this.#polled.size, ready: this.#waiting.count };
   }
 
-  /** Wants readiness of `fd`, which stays the caller's. Returns its token. Throws ERR_PERCORE_SYSTEM: EBADF, EPERM for a file, EEXIST. */
+  /**
+   * Wants readiness of `fd`, which stays the caller's. Returns its token. Throws ERR_PERCORE_SYSTEM: EBADF, EPERM for a
+   * file, EEXIST.
+   */
   register(fd: number, given: RegisterOptions = {}): number {
     this.#checkOpen('register');
     const options = checkOptions('options', given, ['interest', 'priority']);
     const number = checkInteger('fd', fd, 0, 2 ** 31 - 1);
     const interest = checkInterest(options.interest ?? INTEREST.READABLE);
-    const polled = new Polled(this.#core, number, checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1), this.#waiting);
+    const band = checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1);
+    const polled = new Polled(this.#core, number, band, this.#waiting);
     this.#core.register(polled, number, interest);
     this.#polled.set(polled.token, polled);
     return polled.token;
@@ -147,7 +155,10 @@ export class Poller implements Disposable {
     this.#core.deregister(polled, polled.fd);
   }
 
-  /** Collects what is ready and returns how many wait for `select`. Waits at most `timeoutMs` (default 0; -1 for ever, and then freezes this thread). */
+  /**
+   * Collects what is ready and returns how many wait for `select`. Waits at most `timeoutMs` (default 0; -1 for ever,
+   * and then freezes this thread).
+   */
   poll(timeoutMs = 0): number {
     this.#checkOpen('poll');
     const most = checkInteger('timeoutMs', timeoutMs, -1, 2 ** 31 - 1);
@@ -156,7 +167,10 @@ export class Poller implements Disposable {
     return this.#waiting.count;
   }
 
-  /** Takes the longest waiting readiness of the highest band; undefined when there is none. The object is valid until the next call. */
+  /**
+   * Takes the longest waiting readiness of the highest band; undefined when there is none. The object is valid until
+   * the next call.
+   */
   select(): PollEvent | undefined {
     for (;;) {
       const ready = this.#discipline.take() as Polled | undefined;

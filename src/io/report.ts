@@ -62,7 +62,8 @@ export function callBack(schedule: Schedule, name: string, owner: HandlerOwner, 
  * call, which may be another handler of the user's or a callback of Node's, goes on. `where` says which handler it is.
  */
 export function tell<T>(
-  reporter: { report(error: unknown, where: string): void }, handler: ((value: T) => void) | undefined, value: T, where: string,
+  reporter: { report(error: unknown, where: string): void },
+  handler: ((value: T) => void) | undefined, value: T, where: string,
 ): void {
   if (handler === undefined) return;
   try {

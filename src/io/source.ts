@@ -58,7 +58,8 @@ function notOpened(errno: string): PercoreError {
   const isUsedUp = errno === 'EMFILE' || errno === 'ENFILE';
   const hint = isUsedUp ? ': descriptors are used up; raise the limit, ulimit -n' : '';
   const details = { errno, syscall: 'epoll_create1' };
-  return new PercoreError('ERR_PERCORE_SYSTEM', `cannot open the I/O of this thread: ${errno}, epoll_create1${hint}`, details);
+  const text = `cannot open the I/O of this thread: ${errno}, epoll_create1${hint}`;
+  return new PercoreError('ERR_PERCORE_SYSTEM', text, details);
 }
 
 /**

@@ -22,14 +22,18 @@ export interface ListenOptions extends ConnectionOptions {
 export interface ConnectOptions extends ConnectionOptions {
   /** 1 to 65,535. */
   port: number;
-  /** An IPv4 or IPv6 address, or 'localhost'. Default 127.0.0.1. Other names are for a resolver: dns.promises.lookup. */
+  /**
+   * An IPv4 or IPv6 address, or 'localhost'. Default 127.0.0.1. Other names are for a resolver: dns.promises.lookup.
+   */
   host?: string;
 }
 
 /** Connections that wait for accept, where nothing else is said: Node's own number. */
 export const DEFAULT_BACKLOG = 511;
 
-export function listenTcp(core: TimedIoCore, options: ListenOptions, onConnection: (connection: Connection) => void): Listener {
+export function listenTcp(
+  core: TimedIoCore, options: ListenOptions, onConnection: (connection: Connection) => void,
+): Listener {
   const settings = checkStreamOptions(options, ['port', 'host', 'reusePort', 'backlog']);
   checkFunction('onConnection', onConnection);
   const backlog = checkInteger('backlog', options?.backlog ?? DEFAULT_BACKLOG, 1, 65_535);

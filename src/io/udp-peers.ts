@@ -14,7 +14,9 @@ import type { BatchPool, ReceiveBatch } from './udp-batch.js';
 import { Outbox } from './udp-outbox.js';
 import { checkUnixPath } from './unix-path.js';
 
-/** The socket that `send` sends to and that a received datagram came from. A Unix socket without a name has the path ''. */
+/**
+ * The socket that `send` sends to and that a received datagram came from. A Unix socket without a name has the path ''.
+ */
 export type DatagramAddress = { address: string; port: number } | { path: string };
 export type DatagramTarget = DatagramAddress | { host: string; port: number };
 
@@ -32,12 +34,14 @@ export class DatagramPeers {
   ) {}
 
   /**
-   * The entry's word for a peer's number. In the step of the socket that has received it, `own` is its batch, and the slot
-   * lasts until the batch is sent. Elsewhere, or when nothing can be sent now, the address is copied.
+   * The entry's word for a peer's number. In the step of the socket that has received it, `own` is its batch, and the
+   * slot lasts until the batch is sent. Elsewhere, or when nothing can be sent now, the address is copied.
    */
   placeOf(peer: number, outbox: Outbox, own: ReceiveBatch | undefined): number {
     if (peer === CONNECTED) {
-      if (!this.isConnected) throw invalidArgument('peer', undefined, 'a peer or an address, since this socket is not connected');
+      if (!this.isConnected) {
+        throw invalidArgument('peer', undefined, 'a peer or an address, since this socket is not connected');
+      }
       return CONNECTED;
     }
     // Also NaN and fractions, which are nobody's number.
@@ -65,7 +69,8 @@ export class DatagramPeers {
   keep(peer: number | DatagramTarget, outbox: Outbox): number {
     const batch = typeof peer === 'number' ? this.batchOf(peer) : undefined;
     if (this.freeKept.length === 0 && this.isKept.length === MOST_KEPT_PEERS) {
-      throw new PercoreError('ERR_PERCORE_TOO_LARGE', `this socket keeps ${MOST_KEPT_PEERS} peers already; forget some`);
+      const text = `this socket keeps ${MOST_KEPT_PEERS} peers already; forget some`;
+      throw new PercoreError('ERR_PERCORE_TOO_LARGE', text);
     }
     const index = this.freeKept.pop() ?? this.isKept.push(false) - 1;
     const place = Outbox.keptPlace(index);
@@ -116,8 +121,9 @@ export class DatagramPeers {
 
   private batchOf(peer: number): ReceiveBatch {
     const { current } = this.pool;
-    const isCurrent = current !== undefined && Number.isInteger(peer) && Math.floor(peer / DATAGRAM_BATCH) === current.generation;
-    if (isCurrent) return current;
-    throw invalidArgument('peer', peer, 'the peer of a datagram that is being delivered; keep(peer) gives one that lasts');
+    const generation = Number.isInteger(peer) ? Math.floor(peer / DATAGRAM_BATCH) : NaN;
+    if (current !== undefined && generation === current.generation) return current;
+    const allowed = 'the peer of a datagram that is being delivered; keep(peer) gives one that lasts';
+    throw invalidArgument('peer', peer, allowed);
   }
 }

@@ -73,23 +73,25 @@ export class DatagramSocket {
   onData(handler: (bytes: Uint8Array, from: DatagramAddress) => void): this {
     checkFunction('handler', handler);
     const endpoint = this.#endpoint;
-    endpoint.setHandler((bytes, offset, length, peer) => {
+    endpoint.receiving.setHandler((bytes, offset, length, peer) => {
       handler(bytes.subarray(offset, offset + length), endpoint.addressOf(peer));
     }, true);
     return this;
   }
 
   /**
-   * The same without an object a datagram: `length` bytes from `offset` on of `bytes`. `peer` is the sender as a number,
-   * good for `send` and `keep` during the call; `cutBytes` more were sent and had no room.
+   * The same without an object a datagram: `length` bytes from `offset` on of `bytes`. `peer` is the sender as a
+   * number, good for `send` and `keep` during the call; `cutBytes` more were sent and had no room.
    */
   onReceive(handler: DatagramHandler): this {
     checkFunction('handler', handler);
-    this.#endpoint.setHandler(handler, false);
+    this.#endpoint.receiving.setHandler(handler, false);
     return this;
   }
 
-  /** Called with what went wrong with one datagram (ECONNREFUSED, ENETUNREACH ...): the socket goes on. Counted as well. */
+  /**
+   * Called with what went wrong with one datagram (ECONNREFUSED, ENETUNREACH ...): the socket goes on. Counted as well.
+   */
   onError(handler: (error: PercoreError) => void): this {
     checkFunction('handler', handler);
     this.#endpoint.errorHandler = handler;
@@ -105,17 +107,17 @@ export class DatagramSocket {
 
   /** Receives no more until `resume`; what the kernel holds meanwhile is bounded by its buffer. */
   pause(): void {
-    this.#endpoint.pause();
+    this.#endpoint.receiving.pause();
   }
 
   resume(): void {
-    this.#endpoint.resume();
+    this.#endpoint.receiving.resume();
   }
 
   /**
    * Copies one datagram; it leaves at the end of this step, with the others. `to`: a peer's number, an address (about a
-   * microsecond more), or nothing on a connected socket. OK; BACK_PRESSURED: nothing taken, wait for `room()`; TOO_LARGE;
-   * CLOSED. Throws ERR_PERCORE_INVALID_ARGUMENT for a peer or an address that is none.
+   * microsecond more), or nothing on a connected socket. OK; BACK_PRESSURED: nothing taken, wait for `room()`;
+   * TOO_LARGE; CLOSED. Throws ERR_PERCORE_INVALID_ARGUMENT for a peer or an address that is none.
    */
   send(
     bytes: Uint8Array, offset = 0, length: number = restOf(bytes, offset), to: number | DatagramTarget = CONNECTED,

@@ -1,8 +1,8 @@
 /**
- * Unix sockets: streams by path behind `io.listen({ path })` and `io.connect({ path })`, and datagram sockets. Only making
- * the descriptor differs from TCP and UDP. A path in use is an error only if somebody answers there; the file that a dead
- * process left is replaced; the file goes with its socket, also when the thread dies. A name that begins with '\0' is
- * abstract and has no file. Source: unix(7).
+ * Unix sockets: streams by path behind `io.listen({ path })` and `io.connect({ path })`, and datagram sockets. Only
+ * making the descriptor differs from TCP and UDP. A path in use is an error only if somebody answers there; the file
+ * that a dead process left is replaced; the file goes with its socket, also when the thread dies. A name that begins
+ * with '\0' is abstract and has no file. Source: unix(7).
  */
 import { checkFunction, checkInteger, PercoreError } from '../errors.js';
 import { openConnection } from './connection-endpoint.js';

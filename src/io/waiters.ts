@@ -13,7 +13,8 @@ export function createPendingWaiters(): Waiters<number> {
 
 /** Resolves when `pending` answers no more than `most`, or `waiters` are told so. Rejects as waiting.ts says. */
 export async function whenAtMost(
-  most: number, pending: () => number, waiters: () => Waiters<number>, given: WaitOptions | undefined, missed: string = NO_ROOM,
+  most: number, pending: () => number, waiters: () => Waiters<number>, given: WaitOptions | undefined,
+  missed: string = NO_ROOM,
 ): Promise<void> {
   const options = checkWaitOptions(given);
   for (;;) {
@@ -27,8 +28,8 @@ export async function whenAtMost(
 }
 
 /**
- * Bytes that may wait when `refused` more are taken, and so those at which their wait ends: half of the mark at most, so
- * that one wait makes room for many offers. What is larger than the mark is taken when nothing waits.
+ * Bytes that may wait when `refused` more are taken, and so those at which their wait ends: half of the mark at most,
+ * so that one wait makes room for many offers. What is larger than the mark is taken when nothing waits.
  */
 export function roomFor(refused: number, highWaterBytes: number): number {
   return Math.min(highWaterBytes / 2, Math.max(0, highWaterBytes - refused));

@@ -155,7 +155,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         }
       }), folder);
       expect(messages.map((message) => message.slice(0, 40))).toEqual([
-        'cannot watch /none: ENOENT', 'cannot watch /file: ENOTDIR', 'path must be a path: text that is not em', 'events must be an array with some of acc', "events must be 'accessed' or 'modified' ", 'priority must be a whole number from 0 t',
+        'cannot watch /none: ENOENT', 'cannot watch /file: ENOTDIR', 'path must be a path: text that is not em', 'events must be an array with some of acc', "events must be 'accessed', 'modified', '", 'priority must be a whole number from 0 t',
       ]);
       expect(await inside(runtime, 0, (reactor) => reactor.io.status().endpoints)).toBe(0);
     });

@@ -9,7 +9,7 @@
  * back first, and never returned.
  */
 import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../errors.js';
-import { LAYOUT_VERSION, LINE_BYTES, LINKED_MAGIC, linkedLayout, queueLayout, type Field } from '../layout.js';
+import { LAYOUT_VERSION, LINE_BYTES, LINKED_MAGIC, linkedLayout, queueLayout, type LayoutField } from '../layout.js';
 import type { LinkedOptions, LinkedQueue } from './handles.js';
 import { MAX_CAPACITY, checkMemory, isPowerOfTwo, makeRing, openRing } from './memory.js';
 import { CURSOR, PRODUCER_CURSOR, placeAt, type QueueMemory } from './ring.js';
@@ -136,7 +136,7 @@ export function openLinked(queue: LinkedQueue): LinkedMemory {
   checkMemory(queue, firstChunkOf(LEAST_CHUNKS) + LEAST_CHUNKS * queue.chunkBytes);
   const ring = openRing(queue, undefined, buffer.byteLength);
   // Pairs with the stores of createLinked(); the magic, read first, was stored last.
-  const get = (field: Field): number => Atomics.load(ring.words, (queueLayout.bytes + field.at) >> 2);
+  const get = (field: LayoutField): number => Atomics.load(ring.words, (queueLayout.bytes + field.at) >> 2);
   const made = [
     get(fields.magic), get(fields.version), get(fields.chunkBytes), get(fields.mostChunks) * queue.chunkBytes,
   ];

@@ -3,7 +3,7 @@
  * count has one writer; the order of their stores carries nothing, so they are plain. Who has which end is
  * native/pipe.h's pair `pipe.take`.
  */
-import { constants } from 'node:os';
+import { EALREADY, EEXIST } from '../errno.js';
 import { PercoreError, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, PIPE_MAGIC, pipeLayout } from '../layout.js';
 import { native } from '../native.js';
@@ -132,7 +132,7 @@ export function openEnd(queue: PipeQueue, memory: PipeMemory, isProducer: boolea
   );
   if (typeof end !== 'number') return end;
   const name = isProducer ? 'producing' : 'consuming';
-  if (end === -constants.errno.EALREADY) {
+  if (end === -EALREADY) {
     throw new PercoreError(
       'ERR_PERCORE_INVALID_ARGUMENT',
       `the ${name} end of this pipe is open elsewhere, or was closed. A pipe has one ${name} end; for more, use a `
@@ -140,6 +140,6 @@ export function openEnd(queue: PipeQueue, memory: PipeMemory, isProducer: boolea
       { argument: 'queue' },
     );
   }
-  if (end === -constants.errno.EEXIST) throw invalidArgument('path', queue.path, 'a FIFO');
+  if (end === -EEXIST) throw invalidArgument('path', queue.path, 'a FIFO');
   throw systemError(end, 'open', queue.path);
 }

@@ -12,7 +12,7 @@
  * then counted. The system calls are made one a record, or one for up to `publishEvery` records: a write costs 0.5 to 1
  * microseconds.
  */
-import { constants } from 'node:os';
+import { EAGAIN, ENXIO, EPIPE } from '../errno.js';
 import { native, type PipeEndHandle } from '../native.js';
 import { PIPE_BUF, frame, measure, overheadOf } from './pipe-frames.js';
 import {
@@ -24,7 +24,6 @@ import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Waiters } from '../waiting.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, OK, TOO_LARGE, type ResultCode } from '../result-codes.js';
 
-const { EAGAIN, ENXIO, EPIPE } = constants.errno;
 
 export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refuser {
   readonly maxRecordBytes: number;

@@ -19,7 +19,7 @@
  * Sources: pipe(7), fifo(7), fcntl(2).
  */
 import { resolve } from 'node:path';
-import { constants } from 'node:os';
+import { EEXIST } from '../errno.js';
 import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, PIPE_MAGIC, pipeLayout, words as shared } from '../layout.js';
 import { native } from '../native.js';
@@ -117,7 +117,7 @@ export function createPipe(options: PipeQueueOptions = {}): PipeQueue {
     if (capacityBytes < 0) throw systemError(capacityBytes, 'pipe2', '');
   } else {
     const made = native().pipes.makeFifo(path, mode);
-    if (made === -constants.errno.EEXIST) throw invalidArgument('path', path, 'the path of a FIFO, or of nothing yet');
+    if (made === -EEXIST) throw invalidArgument('path', path, 'the path of a FIFO, or of nothing yet');
     if (made < 0) throw systemError(made, 'mkfifo', path);
   }
   // Pair with the loads of who opens the handle; the magic last.

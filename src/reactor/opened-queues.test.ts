@@ -1,11 +1,12 @@
 /** The ends of queues that a reactor has when it dies: the runtime frees their places, and whoever is at the other ends goes on. */
 import { describe, expect, it } from 'vitest';
 import * as queues from '../queues/index.js';
-import { createRuntime, type ReactorDeath, type Runtime } from './runtime.js';
+import type { ReactorDeath } from './runtime-events.js';
+import { controllerOf, createRuntime, type Runtime } from './runtime.js';
 import { errorOf, fixture, inside, until, within, withRuntime } from './fixtures/inside.js';
 
 interface Member { readonly worker: { terminate(): Promise<number> }; readonly queues: { readonly count: number } }
-const memberOf = (runtime: Runtime, id: number): Member => (runtime as unknown as { members: Member[] }).members[id]!;
+const memberOf = (runtime: Runtime, id: number): Member => controllerOf(runtime).members[id]!;
 const eight = (value: number): Uint8Array => new Uint8Array(new BigInt64Array([BigInt(value)]).buffer);
 
 /** What a consumer has now, without an end. */

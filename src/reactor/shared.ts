@@ -2,7 +2,7 @@
  * The memory of one runtime as every party sees it: the runtime's block, and each party's inbox (its block, then its lanes).
  * Plain objects, so that they pass through workerData. Made by the main thread; no party allocates shared memory later.
  */
-import { BUCKETS, LAYOUT_VERSION, LINE_BYTES, PARTY_MAGIC, RUNTIME_MAGIC, inboxBytes, laneOffset, partyLayout, runtimeLayout, words, type Field } from '../layout.js';
+import { BUCKETS, LAYOUT_VERSION, LINE_BYTES, PARTY_MAGIC, RUNTIME_MAGIC, inboxBytes, laneOffset, partyLayout, runtimeLayout, words, type LayoutField } from '../layout.js';
 import { native } from '../native.js';
 
 export interface SharedRuntime {
@@ -30,7 +30,7 @@ export interface PartySettings {
  */
 const FRESH_BYTES = 2 ** 25 + 2 ** 16;
 
-const word = (field: Field): number => field.at >> 2;
+const word = (field: LayoutField): number => field.at >> 2;
 const IS_DEAD = word(runtimeLayout.fields.isDead);
 const DEATHS = word(runtimeLayout.fields.deaths);
 const BUCKET_OWNER = word(runtimeLayout.fields.bucketOwner);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { descriptors, inside, remoteRuntime, sleep, until, within } from './fixtures/inside.js';
-import type { Runtime } from './runtime.js';
+import { controllerOf, type Runtime } from './runtime.js';
 import { sources } from '../io/fixtures/sources.js';
 import { createLoads } from './steering.js';
 
@@ -138,7 +138,7 @@ for (const source of sources) {
       it('to a reactor that is dead is closed and counted; later ones stay; nothing leaks', async () => {
         const before = sockets_();
         const port = await serve();
-        await (runtime as unknown as { members: { worker: { terminate(): Promise<number> } }[] }).members[1]!.worker.terminate();
+        await controllerOf(runtime).members[1]!.worker.terminate();
         const first = await peer(port);
         first.socket.write('key:1 x\n');
         await until(first.closed, 'closed', 3000);
@@ -155,7 +155,7 @@ for (const source of sources) {
         const port = await serve();
         const peers: Awaited<ReturnType<typeof peer>>[] = [];
         const before = sockets_();
-        const { worker } = (runtime as unknown as { members: { worker: { terminate(): Promise<number> } }[] }).members[2]!;
+        const { worker } = controllerOf(runtime).members[2]!;
         for (let i = 0; i < 60; i++) {
           const one = await peer(port);
           peers.push(one);

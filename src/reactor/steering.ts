@@ -6,14 +6,16 @@
  *      detach ──{ descriptor, cookie, bytes }── call ──────> dup, is it still that socket? ─> attach ─> onConnection
  *      close the old number <────────────── answer ────────┘
  *
- * Each side owns its own descriptor of the one socket, so whoever dies, and whenever, nothing stays open and nothing is closed twice.
- * A connection that the other reactor refuses (no descriptors) or that could not be sent (full, too large) stays here: `onConnection` runs
- * here with the same bytes. One whose reactor dies before it has answered is closed, since that one may have read on. All is counted.
+ * Each side owns its own descriptor of the one socket, so whoever dies, and whenever, nothing stays open and nothing is
+ * closed twice. A connection that the other reactor refuses (no descriptors) or that could not be sent (full, too
+ * large) stays here: `onConnection` runs here with the same bytes. One whose reactor dies before it has answered is
+ * closed, since that one may have read on. All is counted.
  *
- * SO_REUSEPORT alone spreads connections by a hash of both addresses: even for many short ones, but 16 long-lived connections fall
- * 12 to 4 or worse over two reactors in 8 of 100 cases, and neither load nor keys are looked at. Steering corrects that after the accept; a BPF program
- * in the kernel could do so before it, but sees no key, needs privileges and is code in another language: not used. A listener that
- * closes resets what waits in its own queue (unless net.ipv4.tcp_migrate_req is 1), so close it only when its reactor leaves.
+ * SO_REUSEPORT alone spreads connections by a hash of both addresses: even for many short ones, but 16 long-lived
+ * connections fall 12 to 4 or worse over two reactors in 8 of 100 cases, and neither load nor keys are looked at.
+ * Steering corrects that after the accept; a BPF program in the kernel could do so before it, but sees no key, needs
+ * privileges and is code in another language: not used. A listener that closes resets what waits in its own queue
+ * (unless net.ipv4.tcp_migrate_req is 1), so close it only when its reactor leaves.
  *
  * It takes part in a reactor, so it is here and not with the I/O. Source of the dup: SCM_RIGHTS does the same.
  */
@@ -47,7 +49,10 @@ export interface SteeringOptions extends ConnectionOptions {
 }
 
 export interface SteeredListenOptions extends ListenOptions {
-  /** Most bytes gathered before `choose` must have decided: 0 (decide at once) to 65,536, default 4,096. Beyond, it stays here. */
+  /**
+   * Most bytes gathered before `choose` must have decided: 0 (decide at once) to 65,536, default 4,096. Beyond, it
+   * stays here.
+   */
   firstBytes?: number;
   /** A peer that has not sent enough by then is closed: 1 to 2^31 - 1, default 10,000. */
   firstBytesMs?: number;
@@ -87,11 +92,12 @@ export function createLoads(reactors: number): SharedArrayBuffer {
 }
 
 /**
- * Hands connections to other reactors, with the bytes that were read already. `createSteering` makes it, in each reactor
- * that takes part; for that reactor's thread. Nothing here blocks.
+ * Hands connections to other reactors, with the bytes that were read already. `createSteering` makes it, in each
+ * reactor that takes part; for that reactor's thread. Nothing here blocks.
  *
  *     const steering = createSteering(reactor, { name: 'sessions' }, (connection) => serve(connection));
- *     if (reactor.id === 0) steering.listen({ port: 7000 }, (first) => (first.length < 8 ? undefined : ownerOf(first)));
+ *     const choose = (first: Uint8Array) => (first.length < 8 ? undefined : ownerOf(first));
+ *     if (reactor.id === 0) steering.listen({ port: 7000 }, choose);
  */
 export class Steering {
   private readonly counters = {
@@ -112,7 +118,8 @@ export class Steering {
     const handover = host as unknown as Handover | undefined;
     const core = coreOf(host?.io);
     if (core === undefined || typeof handover?.handle !== 'function' || typeof handover.call !== 'function') {
-      throw invalidArgument('reactor', host, 'the reactor that takes part: createSteering(reactor, { name }, onConnection)');
+      const allowed = 'the reactor that takes part: createSteering(reactor, { name }, onConnection)';
+      throw invalidArgument('reactor', host, allowed);
     }
     this.core = core;
     this.handover = handover;
@@ -135,8 +142,9 @@ export class Steering {
   }
 
   /**
-   * Accepts connections and gives each to the reactor that `choose` names, this one included; `onConnection` of that one gets it, its
-   * first bytes still unread. `choose` is called as bytes come in, with all there are. What it throws closes the connection.
+   * Accepts connections and gives each to the reactor that `choose` names, this one included; `onConnection` of that
+   * one gets it, its first bytes still unread. `choose` is called as bytes come in, with all there are. What it throws
+   * closes the connection.
    */
   listen(options: SteeredListenOptions, choose: Choose): Listener {
     checkFunction('choose', choose);
@@ -154,11 +162,14 @@ export class Steering {
   }
 
   /**
-   * Gives a connection of this reactor to another, `given` being what its handler has had and not used. What is pending is sent first.
-   * Resolves with what became of it; in each case this object of it is over: where it stays, `onConnection` gets a new one.
+   * Gives a connection of this reactor to another, `given` being what its handler has had and not used. What is pending
+   * is sent first. Resolves with what became of it; in each case this object of it is over: where it stays,
+   * `onConnection` gets a new one.
    */
   async handOver(connection: Connection, reactor: number, given: Uint8Array = EMPTY): Promise<Steered> {
-    if (endpointOf(connection) === undefined) throw invalidArgument('connection', connection, 'a connection of this reactor');
+    if (endpointOf(connection) === undefined) {
+      throw invalidArgument('connection', connection, 'a connection of this reactor');
+    }
     checkInteger('reactor', reactor, 0, this.host.reactors - 1);
     checkBytes('given', given);
     // Copied before anything is awaited: it may lie in the pool.

@@ -4,7 +4,6 @@
  * of a turn.
  */
 import { partyLayout } from '../layout.js';
-import type { LocalTask } from './task.js';
 
 /** While there is work the sum is made once in so long: a turn may take no more than a microsecond. */
 const EVERY_NS = 1_000_000;
@@ -13,7 +12,7 @@ const TASK_DEPTH = partyLayout.fields.taskDepth.at >> 3;
 export class TaskDepth {
   private nextNs = 0;
 
-  constructor(private readonly counters: Float64Array, private readonly tasks: ReadonlyMap<string, LocalTask>) {}
+  constructor(private readonly counters: Float64Array, private readonly tasks: ReadonlyMap<string, { readonly depth: number }>) {}
 
   /**
    * A turn ends that began at `turnNs`. `isEmpty`: nothing is ready; `isWaiting`: some task or lane is held back, and

@@ -23,7 +23,7 @@
  */
 import { checkBoolean, checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
 import { OUTDATED } from './footprints.js';
-import { Machine, StepError, canTimeOut, type State } from './machine.js';
+import { Machine, FailedStep, canTimeOut, type State } from './machine.js';
 import { scheduleOf, type Trail } from './schedule.js';
 import { isAtomic, isWrite, type Access } from './access.js';
 import { VirtualMemory } from './virtual-memory.js';
@@ -315,7 +315,7 @@ class Explorer {
     } catch (error) {
       if (error === OUTDATED) throw error;
       this.violate(
-        kind, error instanceof Error ? error.message : String(error), error instanceof StepError ? error.trail : trail,
+        kind, error instanceof Error ? error.message : String(error), error instanceof FailedStep ? error.trail : trail,
       );
     }
   }

@@ -22,7 +22,7 @@ export interface Move {
 }
 
 /** A step that threw, and the way there. */
-export class StepError extends Error {
+export class FailedStep extends Error {
   constructor(readonly trail: Trail | null, cause: unknown) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
   }
@@ -86,7 +86,7 @@ export class Machine implements Company {
     return moves;
   }
 
-  /** The states after a move: one, or more where a read races. Throws StepError, or OUTDATED (footprints.ts). */
+  /** The states after a move: one, or more where a read races. Throws FailedStep, or OUTDATED (footprints.ts). */
   make(state: State, move: Move): State[] {
     const mover = this.threads[move.thread];
     mover.made = [];
@@ -94,7 +94,7 @@ export class Machine implements Company {
       return move.kind === 'advance' ? this.advance(state, move.thread) : [this.interrupt(state, move)];
     } catch (error) {
       if (error === OUTDATED) throw error;
-      throw new StepError(
+      throw new FailedStep(
         { before: state.trail, thread: mover.thread.name, happened: mover.made.length === 0 ? 'fails' : mover.made },
         error,
       );

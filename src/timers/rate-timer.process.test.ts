@@ -217,7 +217,7 @@ describe('threads that end', () => {
   });
 
   it.each(backends)('include reactors, which tick by the runtime\'s clock and leave when told: %s', async (backend) => {
-    const runtime = await createRuntime<TickingServices>({
+    const runtime = await createRuntime<{ calls: TickingServices }>({
       entry: new URL('./fixtures/ticking-reactor.js', import.meta.url),
       reactors: 1,
     });

@@ -29,7 +29,7 @@ export function tally(): { add(bytes: Uint8Array, offset: number, length: number
   };
 }
 
-export default function start(reactor: Reactor<FileServices>): void {
+export default function start(reactor: Reactor<{ calls: FileServices }>): void {
   reactor.handle('read', ({ path, backend }) => new Promise<FileReport>((resolve, reject) => {
     const { add, report } = tally();
     const file = reactor.io.openFile(path, { backend });

@@ -8,13 +8,13 @@ export type ServerServices = { listen(work: Work): number };
 
 const stream = streamBytes();
 
-export default function start(reactor: Reactor<ServerServices>): void {
+export default function start(reactor: Reactor<{ calls: ServerServices }>): void {
   reactor.handle('listen', (work) =>
     work === 'datagram' ? datagram(reactor) : reactor.io.listen({ port: 0 }, { echo, reply, sink, source }[work]).port,
   );
 }
 
-function datagram(reactor: Reactor<ServerServices>): number {
+function datagram(reactor: Reactor<{ calls: ServerServices }>): number {
   const socket = reactor.io.udp();
   socket.onReceive((bytes, offset, length, peer) => void socket.send(bytes, offset, length, peer));
   return socket.port;

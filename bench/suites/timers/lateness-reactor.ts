@@ -17,7 +17,7 @@ interface AnyTick {
   readonly missed: number;
 }
 
-export default function start(reactor: Reactor<LatenessServices>, { latenessNs, intervalJitterNs }: TickValues): void {
+export default function start(reactor: Reactor<{ calls: LatenessServices }>, { latenessNs, intervalJitterNs }: TickValues): void {
   reactor.handle('measure', (wish) => new Promise((resolve) => {
     const { intervalNs, ticks, warmupTicks } = wish;
     let seen = -warmupTicks;
