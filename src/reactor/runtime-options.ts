@@ -3,7 +3,7 @@ import type { ResourceLimits } from 'node:worker_threads';
 import { checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
 import type { IoSource } from '../io/index.js';
 import { MAX_REACTORS, words } from '../layout.js';
-import { cpuBudget, type CpuBudget } from '../realtime/cpus.js';
+import { cpuBudget, type CpuBudget } from '../realtime/index.js';
 import { checkEntry } from './entry.js';
 import { checkIdleOptions, idleSettings, type IdleOptions } from './idle-strategy.js';
 import type { PartySettings } from './shared.js';
