@@ -20,4 +20,9 @@ export interface Discipline {
    * anything in a higher band. It is asked between two steps of a quantum.
    */
   hasAbove(band: number): boolean;
+  /**
+   * For a discipline that shares time out: a quantum of band `band` has run for `ns`. It is called before what ran is
+   * pushed again or has ended. The clock is read for it once a quantum more.
+   */
+  charge?(band: number, ns: number): void;
 }
