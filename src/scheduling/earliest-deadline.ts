@@ -1,99 +1,127 @@
 /**
  * Earliest deadline first: what has to be done soonest runs first. Each Ready has a relative deadline, its own or that of its
- * band, counted from the moment it became ready. As long as all can be met, this order meets them all.
+ * band, counted from the moment it became ready. As long as all deadlines can be met, this order meets them.
  *
- *      push: key = now + relative deadline --> binary heap --> take: the smallest key; of equal ones the one that came first
+ *      relative deadline -> line, first in, first out; in a line the deadlines only grow, since time does
+ *      lines that are not empty -> binary heap by the deadline of what is first in them --take--> the smallest
  *
- * Under overload every deadline is missed by about as much, so use it where the load is bounded, or `Shares` where it is not.
+ * There are few relative deadlines, so the heap is small, however much is ready. Under overload all deadlines are missed by
+ * about as much, so use it where the load is bounded, and `Shares` where it is not.
  * Source: Liu and Layland, Scheduling Algorithms for Multiprogramming in a Hard-Real-Time Environment (1973).
  */
 import type { Discipline } from './discipline.js';
+import { ReadyQueue } from './ready-queue.js';
 import type { Ready } from './ready.js';
+import { NumberQueue } from './number-queue.js';
+
+/** All that is ready with one relative deadline. */
+class Line {
+  readonly items = new ReadyQueue();
+  /** Deadlines of all but the first; and which push each of them was. */
+  readonly deadlines = new NumberQueue();
+  readonly pushes = new NumberQueue();
+  /** Deadline of the first, and which push it was, to tell equal ones apart. */
+  firstNs = 0;
+  firstPush = 0;
+
+  constructor(readonly relativeNs: number) {}
+
+  isBefore(other: Line): boolean {
+    return this.firstNs < other.firstNs || (this.firstNs === other.firstNs && this.firstPush < other.firstPush);
+  }
+}
 
 export class EarliestDeadline implements Discipline {
-  private items: (Ready | undefined)[] = new Array<Ready | undefined>(16).fill(undefined);
-  private deadlines = new Float64Array(16);
-  /** Tells equal deadlines apart: how many were pushed before. */
-  private orders = new Float64Array(16);
-  private count = 0;
-  private pushed = 0;
+  private readonly bands: readonly Line[];
+  private readonly lines = new Map<number, Line>();
+  /** The lines that are not empty, as a heap. */
+  private readonly heap: Line[] = [];
+  private pushes = 0;
   /** The deadline of what was taken last, which runs now. */
-  private runningDeadlineNs = -Infinity;
+  private runningNs = -Infinity;
 
   /** `deadlinesNs` of bands 0 to 7, for a Ready without one of its own. `nowNs` may be the time at which the turn began. */
-  constructor(private readonly deadlinesNs: ArrayLike<number>, private readonly nowNs: () => number) {}
+  constructor(deadlinesNs: ArrayLike<number>, private readonly nowNs: () => number) {
+    this.bands = Array.from(deadlinesNs, (relativeNs) => this.lineOf(relativeNs));
+  }
 
   get isEmpty(): boolean {
-    return this.count === 0;
+    return this.heap.length === 0;
   }
 
   /** True when something must be done before what runs now. */
   hasAbove(_band: number): boolean {
-    return this.count !== 0 && this.deadlines[0]! < this.runningDeadlineNs;
+    return this.heap.length !== 0 && this.heap[0]!.firstNs < this.runningNs;
   }
 
   push(ready: Ready): void {
-    if (this.count === this.items.length) this.grow();
-    const deadlineNs = this.nowNs() + (ready.deadlineNs ?? this.deadlinesNs[ready.band]!);
-    this.place(this.risen(this.count++, deadlineNs), ready, deadlineNs, this.pushed++);
+    const line = ready.deadlineNs === undefined ? this.bands[ready.band]! : this.lineOf(ready.deadlineNs);
+    const deadlineNs = this.nowNs() + line.relativeNs;
+    const push = this.pushes++;
+    if (line.items.count === 0) {
+      line.firstNs = deadlineNs;
+      line.firstPush = push;
+      this.heap.push(line);
+      this.rise(this.heap.length - 1);
+    } else {
+      line.deadlines.push(deadlineNs);
+      line.pushes.push(push);
+    }
+    line.items.push(ready);
   }
 
   take(): Ready | undefined {
-    if (this.count === 0) return undefined;
-    const ready = this.items[0]!;
-    this.runningDeadlineNs = this.deadlines[0]!;
-    const last = --this.count;
-    const moved = this.items[last]!;
-    this.items[last] = undefined;
-    if (last !== 0) this.place(this.sunk(this.deadlines[last]!, this.orders[last]!), moved, this.deadlines[last]!, this.orders[last]!);
+    const { heap } = this;
+    if (heap.length === 0) return undefined;
+    const line = heap[0]!;
+    this.runningNs = line.firstNs;
+    const ready = line.items.shift();
+    if (line.items.count !== 0) {
+      line.firstNs = line.deadlines.shift();
+      line.firstPush = line.pushes.shift();
+    } else {
+      const last = heap.pop()!;
+      if (last === line) return ready;
+      heap[0] = last;
+    }
+    this.sink();
     return ready;
   }
 
-  private place(at: number, ready: Ready, deadlineNs: number, order: number): void {
-    this.items[at] = ready;
-    this.deadlines[at] = deadlineNs;
-    this.orders[at] = order;
-  }
-
-  /** Where the latest of equals comes to lie, if it begins at `at`. Moves those that are later downwards. */
-  private risen(at: number, deadlineNs: number): number {
-    let hole = at;
-    while (hole > 0) {
-      const parent = (hole - 1) >> 1;
-      if (this.deadlines[parent]! <= deadlineNs) break;
-      this.place(hole, this.items[parent]!, this.deadlines[parent]!, this.orders[parent]!);
-      hole = parent;
+  private lineOf(relativeNs: number): Line {
+    let line = this.lines.get(relativeNs);
+    if (line === undefined) {
+      line = new Line(relativeNs);
+      this.lines.set(relativeNs, line);
     }
-    return hole;
+    return line;
   }
 
-  /** Where something comes to lie that begins at the root. Moves those that are earlier upwards. */
-  private sunk(deadlineNs: number, order: number): number {
-    let hole = 0;
+  private rise(from: number): void {
+    const { heap } = this;
+    const line = heap[from]!;
+    let at = from;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!line.isBefore(heap[parent]!)) break;
+      heap[at] = heap[parent]!;
+      at = parent;
+    }
+    heap[at] = line;
+  }
+
+  private sink(): void {
+    const { heap } = this;
+    const line = heap[0]!;
+    let at = 0;
     for (;;) {
-      let child = 2 * hole + 1;
-      if (child >= this.count) break;
-      if (child + 1 < this.count && this.isBefore(child + 1, this.deadlines[child]!, this.orders[child]!)) child++;
-      if (!this.isBefore(child, deadlineNs, order)) break;
-      this.place(hole, this.items[child]!, this.deadlines[child]!, this.orders[child]!);
-      hole = child;
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && heap[child + 1]!.isBefore(heap[child]!)) child++;
+      if (!heap[child]!.isBefore(line)) break;
+      heap[at] = heap[child]!;
+      at = child;
     }
-    return hole;
-  }
-
-  private isBefore(at: number, deadlineNs: number, order: number): boolean {
-    return this.deadlines[at]! < deadlineNs || (this.deadlines[at] === deadlineNs && this.orders[at]! < order);
-  }
-
-  private grow(): void {
-    const size = this.items.length * 2;
-    const larger = (array: Float64Array): Float64Array<ArrayBuffer> => {
-      const copy = new Float64Array(size);
-      copy.set(array);
-      return copy;
-    };
-    this.deadlines = larger(this.deadlines);
-    this.orders = larger(this.orders);
-    while (this.items.length < size) this.items.push(undefined);
+    heap[at] = line;
   }
 }

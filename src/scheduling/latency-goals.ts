@@ -14,7 +14,7 @@ import { BANDS } from '../layout.js';
 import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
 import { Shares } from './shares.js';
-import { WaitTimes } from './wait-times.js';
+import { NumberQueue } from './number-queue.js';
 
 /** After so many quanta of a band, or so long, its shares are looked at. */
 const WINDOW_QUANTA = 32;
@@ -30,7 +30,7 @@ export class LatencyGoals implements Discipline {
   private readonly shares: Shares;
   private readonly own: Float64Array;
   private readonly goals: Float64Array;
-  private readonly waits: readonly WaitTimes[] = Array.from({ length: BANDS }, () => new WaitTimes());
+  private readonly waits: readonly NumberQueue[] = Array.from({ length: BANDS }, () => new NumberQueue());
   private readonly worstNs = new Float64Array(BANDS);
   private readonly quanta = new Int32Array(BANDS);
   private readonly windowEndNs = new Float64Array(BANDS);
