@@ -1,16 +1,46 @@
+import { BaseSequencer } from 'vitest/node';
 import { defineConfig } from 'vitest/config';
 
-// Tests of pure computation, with no threads, sockets or clocks: two files at a time do not disturb each other.
-const computing = ['dist/test/explorer/*.test.js', 'test/house/*.test.mjs', 'dist/src/testing/**/*.test.js', 'dist/src/**/*.model.test.js', 'dist/src/**/*codec*.test.js'];
+/** What is timed, or counts wake-ups or memory of a machine that should have nothing else to do: one file at a time. */
+const alone = [
+  'dist/bench/**/*.test.js', 'dist/src/io/weather-load.test.js',
+  'dist/src/reactor/{around-node,death,liveness,opening,runtime,waits.real}.test.js',
+  'dist/src/timers/{rate-timer,rate-timer.process,stopped.stress,timers}.test.js',
+];
+/** These take longest, longest first: begun early, they do not run on when all others are done. */
+const LONG = [
+  'fuzz/surface', 'kills.stress', 'parser.fuzz', 'line-reader.stress', 'explorer/groups', 'explorer/readers',
+  'weather-faults', 'explorer/mutants', 'explorer/explorer', 'explorer/linked', 'load-balancer/ending', 'steering',
+  'load-balancer/load-balancer',
+];
+
+class LongFirst extends BaseSequencer {
+  async sort(files) {
+    const rank = ({ moduleId }) => {
+      const at = LONG.findIndex((part) => moduleId.includes(part));
+      return at < 0 ? LONG.length : at;
+    };
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b));
+  }
+}
+
+/** How many files at a time that do not mind each other. Half of them wait for something most of the time. */
+const lanes = Number(process.env.PERCORE_TEST_LANES ?? 3);
+const include = ['dist/**/*.test.js', 'scripts/**/*.test.mjs', 'test/**/*.test.mjs'];
 // Tests start worker threads of their own, so each file gets a process.
-const shared = { pool: 'forks', testTimeout: 60_000 };
+const shared = { pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 };
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongFirst },
     projects: [
-      { test: { ...shared, name: 'computing', include: computing, maxWorkers: 2, sequence: { groupOrder: 0 } } },
-      // One file at a time, so that timings mean something.
-      { test: { ...shared, name: 'alone', include: ['dist/**/*.test.js', 'scripts/**/*.test.mjs', 'test/**/*.test.mjs'], exclude: computing, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      {
+        test: {
+          ...shared, name: 'together', include, exclude: alone, maxWorkers: lanes,
+          sequence: { groupOrder: 0, sequencer: LongFirst },
+        },
+      },
+      { test: { ...shared, name: 'alone', include: alone, maxWorkers: 1, sequence: { groupOrder: 1 } } },
     ],
   },
 });

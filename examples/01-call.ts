@@ -4,12 +4,12 @@ import { createRuntime, type Reactor } from 'percore';
 
 type Services = { sum(pair: [number, number]): number };
 
-export default function start(reactor: Reactor<Services>): void {
+export default function start(reactor: Reactor<{ calls: Services }>): void {
   reactor.handle('sum', ([a, b]) => a + b);
 }
 
 if (isMainThread) {
-  const runtime = await createRuntime<Services>({ entry: new URL(import.meta.url), reactors: 2 });
+  const runtime = await createRuntime<{ calls: Services }>({ entry: new URL(import.meta.url), reactors: 2 });
   console.log(`1 + 2 = ${await runtime.call('sum', [1, 2])}`);
   await runtime.close();
 }

@@ -16,7 +16,7 @@ function hit(peer: Address, roundsLeft: number): number {
   return OK;
 }
 
-export default function start(reactor: Reactor<Services>): void {
+export default function start(reactor: Reactor<{ calls: Services }>): void {
   const peer = reactor.address('ball', { reactor: 1 - reactor.id, priority: 6 });
   const timesNs: number[] = [];
   let hitNs = 0;
@@ -46,7 +46,7 @@ export default function start(reactor: Reactor<Services>): void {
 
 if (isMainThread) {
   const entry = new URL(import.meta.url);
-  const runtime = await createRuntime<Services>({ entry, reactors: 2, idle: { strategy: 'spin' } });
+  const runtime = await createRuntime<{ calls: Services }>({ entry, reactors: 2, idle: { strategy: 'spin' } });
   const { rounds, medianNs } = await runtime.call('play', 100_000, { reactor: 0 });
   console.log(`${rounds} rounds, median ${medianNs.toFixed(0)} ns there and back`);
   await runtime.close();

@@ -4,7 +4,7 @@ import { OK, createRuntime, type Reactor } from 'percore';
 
 type Services = { flood(messages: number): Promise<number> };
 
-export default function start(reactor: Reactor<Services>): void {
+export default function start(reactor: Reactor<{ calls: Services }>): void {
   let bulkSteps = 0;
   let tell: (bulkSteps: number) => void;
 
@@ -24,7 +24,7 @@ export default function start(reactor: Reactor<Services>): void {
 }
 
 if (isMainThread) {
-  const runtime = await createRuntime<Services>({ entry: new URL(import.meta.url), reactors: 1 });
+  const runtime = await createRuntime<{ calls: Services }>({ entry: new URL(import.meta.url), reactors: 1 });
   console.log(`the urgent message ran after ${await runtime.call('flood', 1000)} of 1000 bulk messages`);
   await runtime.close();
 }

@@ -8,7 +8,7 @@ import { createRuntime, type Reactor, type Tick } from 'percore';
 type Services = { tick(count: number): Promise<Tick[]> };
 const INTERVAL_NS = 1_000_000;
 
-export default function start(reactor: Reactor<Services>): void {
+export default function start(reactor: Reactor<{ calls: Services }>): void {
   reactor.handle('tick', (count) => new Promise((resolve) => {
     const ticks: Tick[] = [];
     const timer = reactor.timers.every({ intervalNs: INTERVAL_NS }, (tick) => {
@@ -23,7 +23,7 @@ export default function start(reactor: Reactor<Services>): void {
 }
 
 if (isMainThread) {
-  const runtime = await createRuntime<Services>({ entry: new URL(import.meta.url), reactors: 1 });
+  const runtime = await createRuntime<{ calls: Services }>({ entry: new URL(import.meta.url), reactors: 1 });
   const ticks = await runtime.call('tick', 500);
   const [first, last] = [ticks[0]!, ticks.at(-1)!];
   const medianNs = ticks.map(({ latenessNs }) => latenessNs).toSorted((a, b) => a - b)[ticks.length >> 1]!;

@@ -14,19 +14,19 @@ function echo(connection: Connection): void {
     // Nothing was taken. The bytes are valid during this call only, so keep a copy until there is room.
     const rest = bytes.slice();
     connection.pause();
-    void connection.writable().then(() => {
+    void connection.room().then(() => {
       connection.offer(rest);
       connection.resume();
     });
   });
 }
 
-export default function start(reactor: Reactor<Services>): void {
+export default function start(reactor: Reactor<{ calls: Services }>): void {
   reactor.handle('listen', (port) => reactor.io.listen({ port, reusePort: true }, echo).port);
 }
 
 if (isMainThread) {
-  const runtime = await createRuntime<Services>({ entry: new URL(import.meta.url), reactors: 2 });
+  const runtime = await createRuntime<{ calls: Services }>({ entry: new URL(import.meta.url), reactors: 2 });
   const port = await runtime.call('listen', 0, { reactor: 0 });
   await runtime.call('listen', port, { reactor: 1 });
 

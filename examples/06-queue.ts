@@ -17,7 +17,7 @@ if (isMainThread) {
     const at = producer.tryClaim(BATCH);
     if (at === queues.BACK_PRESSURED) {
       // The consumer is behind. This sleeps until there is room for a batch.
-      await producer.space(BATCH);
+      await producer.room(BATCH);
       continue;
     }
     if (at < 0) throw new Error('The consumer has gone.');

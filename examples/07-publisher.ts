@@ -21,10 +21,10 @@ if (isMainThread) {
   );
   const reports = Promise.all(workers.map((worker) => once(worker, 'message')));
 
-  const producer = queues.pub(queue, { publishEvery: 16 });
+  const producer = queues.pub(queue, { publishEvery: { records: 16 } });
   for (let number = 0; number < COUNT; number++) {
     const quote = { number, price: 100 + (number % 50) };
-    while (producer.offer(quote) === queues.BACK_PRESSURED) await producer.space();
+    while (producer.offer(quote) === queues.BACK_PRESSURED) await producer.room();
   }
   producer.close();
   console.log((await reports).join('\n'));

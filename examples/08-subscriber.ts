@@ -31,9 +31,9 @@ if (isMainThread) {
   console.log(`${next.join(' + ')} records of ${PRODUCERS} producers, each in its order`);
 } else {
   const { queue, id } = workerData as Task;
-  const producer = queues.pub(queue, { publishEvery: 8 });
+  const producer = queues.pub(queue, { publishEvery: { records: 8 } });
   for (let number = 0; number < COUNT; number++) {
-    while (producer.offer({ producer: id, number }) === queues.BACK_PRESSURED) await producer.space();
+    while (producer.offer({ producer: id, number }) === queues.BACK_PRESSURED) await producer.room();
   }
   producer.close();
 }

@@ -22,9 +22,9 @@ if (isMainThread) {
   );
   const report = once(strategy!, 'message');
 
-  const producer = queues.pub(queue, { publishEvery: 16 });
+  const producer = queues.pub(queue, { publishEvery: { records: 16 } });
   for (let number = 0; number < COUNT; number++) {
-    while (producer.offer({ number }) === queues.BACK_PRESSURED) await producer.space();
+    while (producer.offer({ number }) === queues.BACK_PRESSURED) await producer.room();
   }
   producer.close();
   console.log(...((await report) as [string]));

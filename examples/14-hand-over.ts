@@ -39,7 +39,7 @@ if (isMainThread) {
 } else {
   const producer = queues.pub(workerData.queue as Queue);
   for (let number = 0; number < COUNT; number++) {
-    while (producer.offer(new Uint8Array(8)) === queues.BACK_PRESSURED) await producer.space();
+    while (producer.offer(new Uint8Array(8)) === queues.BACK_PRESSURED) await producer.room();
   }
   producer.close();
 }

@@ -1,4 +1,5 @@
-// Registration only: each file adds its functions to the groups that src/native/ names. src/native.ts alone loads this addon.
+// Registration only: each file adds its functions to the groups that src/native/ names. src/native.ts alone loads this
+// addon.
 #include <napi.h>
 
 #include "addon_state.h"

@@ -1,5 +1,5 @@
-// Placement of the calling thread. The kernel narrows a mask silently, so every call reads back and returns what was granted.
-// Sources: sched_setaffinity(2), prctl(2), sched(7).
+// Placement of the calling thread. The kernel narrows a mask silently, so every call reads back and returns what was
+// granted. Sources: sched_setaffinity(2), prctl(2), sched(7).
 #include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -38,7 +38,8 @@ static CpuSet cpusOf(const Napi::Array& cpus) {
 
 static Napi::Value grantedCpus(Napi::Env env) {
   CpuSet set = allocateSet();
-  if (sched_getaffinity(0, CPU_ALLOC_SIZE(kMaxCpus), set.get()) != 0) return throwSystemError(env, errno, "sched_getaffinity");
+  if (sched_getaffinity(0, CPU_ALLOC_SIZE(kMaxCpus), set.get()) != 0)
+    return throwSystemError(env, errno, "sched_getaffinity");
   Napi::Array list = Napi::Array::New(env);
   uint32_t count = 0;
   for (int cpu = 0; cpu < kMaxCpus; cpu++)
@@ -48,19 +49,24 @@ static Napi::Value grantedCpus(Napi::Env env) {
 
 static Napi::Value getAffinity(const Napi::CallbackInfo& info) { return grantedCpus(info.Env()); }
 
-static Napi::Value getTimerSlack(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)); }
+static Napi::Value getTimerSlack(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0));
+}
 
-// threads.setAffinity([cpu, ...]) -> the CPUs granted to this thread, or throws EINVAL when none of them is in the cpuset.
+// threads.setAffinity([cpu, ...]) -> the CPUs granted to this thread, or throws EINVAL when none of them is in the
+// cpuset.
 static Napi::Value setAffinity(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!info[0].IsArray()) return throwSystemError(env, EINVAL, "sched_setaffinity");
   const CpuSet set = cpusOf(info[0].As<Napi::Array>());
   if (!set) return throwSystemError(env, EINVAL, "sched_setaffinity");
-  if (sched_setaffinity(0, CPU_ALLOC_SIZE(kMaxCpus), set.get()) != 0) return throwSystemError(env, errno, "sched_setaffinity");
+  if (sched_setaffinity(0, CPU_ALLOC_SIZE(kMaxCpus), set.get()) != 0)
+    return throwSystemError(env, errno, "sched_setaffinity");
   return grantedCpus(env);
 }
 
-// threads.setTimerSlack(ns) -> granted ns. The default of 50 us delays every sleep of the thread by as much. 0 asks for the thread's default.
+// threads.setTimerSlack(ns) -> granted ns. With the default of 50 us every sleep of the thread may end that much later.
+// 0 asks for the thread's default.
 static Napi::Value setTimerSlack(const Napi::CallbackInfo& info) {
   const double ns = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
   if (!(ns >= 0 && ns <= 9007199254740991.0)) return throwSystemError(info.Env(), EINVAL, "prctl");
@@ -75,7 +81,7 @@ static Napi::Value setThreadName(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// ---- What a thread's child processes begin with -----------------------------------------------------------------------
+// ---- What a thread's child processes begin with ---------------------------------------------------------------------
 
 // Where the processes begin that this thread starts. The set lives as long as the thread.
 struct ChildPlace {
@@ -84,7 +90,8 @@ struct ChildPlace {
 };
 static thread_local ChildPlace childPlace;
 
-// Runs in the child, between fork() and exec(): only the thread that forked exists there, and only system calls are allowed.
+// Runs in the child, between fork() and exec(): only the thread that forked exists there, and only system calls are
+// allowed.
 static void takeChildPlace() {
   if (!childPlace.cpus) return;
   // A cpuset that has changed meanwhile refuses it: the child stays where its parent is.
@@ -92,7 +99,8 @@ static void takeChildPlace() {
   prctl(PR_SET_TIMERSLACK, childPlace.timerSlackNs, 0, 0, 0);
 }
 
-// threads.setChildPlace([cpu, ...], timerSlackNs): the processes that this thread starts from now on begin there, whoever calls fork().
+// threads.setChildPlace([cpu, ...], timerSlackNs): the processes that this thread starts from now on begin there,
+// whoever calls fork().
 static Napi::Value setChildPlace(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const double ns = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
@@ -107,7 +115,9 @@ static Napi::Value setChildPlace(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
-static Napi::Value threadId(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), double(syscall(SYS_gettid))); }
+static Napi::Value threadId(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), double(syscall(SYS_gettid)));
+}
 
 void exportAffinity(Napi::Env env, Napi::Object exports) {
   Napi::Object threads = groupOf(exports, "threads");

@@ -1,4 +1,5 @@
-// One absolute deadline at a time, as a descriptor that becomes readable: what a rate timer sleeps on. Plain C++, without Node.
+// One absolute deadline at a time, as a descriptor that becomes readable: what a rate timer sleeps on. Plain C++,
+// without Node.
 //
 //   arm(deadline) ──time passes──> fd() readable ──isDue()──> true      arm() or disarm(): fd() quiet again
 //
@@ -8,8 +9,8 @@
 //    completion of what was armed before); the caller goes back to sleep.
 //  - After isDue() said true the caller arms or disarms, which needs no read(2): one system call a tick, not two.
 //
-// The kernel's own repetition (it_interval, multishot timeouts) is not used: the next deadline is the caller's, so that a rate can
-// change, ticks can be skipped or made up for, and an interval need not be a whole number of nanoseconds.
+// The kernel's own repetition (it_interval, multishot timeouts) is not used: the next deadline is the caller's, so that
+// a rate can change, ticks can be skipped or made up for, and an interval need not be a whole number of nanoseconds.
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -9,10 +9,12 @@
 namespace percore {
 
 // clock.nowNs() -> CLOCK_MONOTONIC nanoseconds. For the beginning of a runtime; afterwards its clock is asked.
-static napi_value nowNs(napi_env env, napi_callback_info info) { return RawArgs<1>(env, info).real(double(monotonicNs())); }
+static napi_value nowNs(napi_env env, napi_callback_info info) {
+  return RawArgs<1>(env, info).real(double(monotonicNs()));
+}
 
-// clock.create(out, originNs, clock) -> readClock(), which writes nanoseconds since the origin to out[0]. `clock` is a clockid_t. A call
-// with no argument and no number to allocate costs a third less than one that returns its result.
+// clock.create(out, originNs, clock) -> readClock(), which writes nanoseconds since the origin to out[0]. `clock` is a
+// clockid_t. A call with no argument and no number to allocate costs a third less than one that returns its result.
 static Napi::Value createClock(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto clock = std::make_unique<Clock>();
@@ -21,19 +23,23 @@ static Napi::Value createClock(const Napi::CallbackInfo& info) {
   timespec now{};
   clock->originNs = int64Of(env, info[1], INT64_MIN);
   clock->id = clockid_t(int32Of(env, info[2]));
-  if (!arrayOf(env, info[0], napi_float64_array, &data, &length) || length < 1 || clock->originNs == INT64_MIN) return throwSystemError(env, EINVAL, "createClock");
+  if (!arrayOf(env, info[0], napi_float64_array, &data, &length) || length < 1 || clock->originNs == INT64_MIN)
+    return throwSystemError(env, EINVAL, "createClock");
   if (clock_gettime(clock->id, &now) != 0) return throwSystemError(env, errno, "clock_gettime");
   clock->out = static_cast<double*>(data);
   // Keeps the array as long as the environment lives; a thread has one clock or a few.
   napi_create_reference(env, info[0], 1, &clock->view);
   napi_value function = nullptr;
-  napi_create_function(env, "readClock", NAPI_AUTO_LENGTH, [](napi_env e, napi_callback_info i) -> napi_value {
-    void* pointer = nullptr;
-    if (napi_get_cb_info(e, i, nullptr, nullptr, nullptr, &pointer) != napi_ok || !pointer) return nullptr;
-    const Clock* c = static_cast<Clock*>(pointer);
-    *c->out = double(clockNs(c->id) - c->originNs);
-    return nullptr;
-  }, clock.get(), &function);
+  napi_create_function(
+      env, "readClock", NAPI_AUTO_LENGTH,
+      [](napi_env e, napi_callback_info i) -> napi_value {
+        void* pointer = nullptr;
+        if (napi_get_cb_info(e, i, nullptr, nullptr, nullptr, &pointer) != napi_ok || !pointer) return nullptr;
+        const Clock* c = static_cast<Clock*>(pointer);
+        *c->out = double(clockNs(c->id) - c->originNs);
+        return nullptr;
+      },
+      clock.get(), &function);
   stateOf(env)->clocks.push_back(std::move(clock));
   return Napi::Value(env, function);
 }

@@ -1,4 +1,5 @@
-// Nanoseconds of the kernel's clocks. CLOCK_MONOTONIC does not count suspended time, which is what deadlines of running work want.
+// Nanoseconds of the kernel's clocks. CLOCK_MONOTONIC does not count suspended time, which is what deadlines of running
+// work want.
 #pragma once
 #include <cstdint>
 #include <ctime>

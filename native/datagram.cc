@@ -1,12 +1,12 @@
 // Datagram sockets, UDP and Unix, many datagrams a system call.
 //
-//   receive:  recvmmsg -> slot 0 | slot 1 | ... | slot 63     (one region of JavaScript's, a slot each; names and headers here)
+//   receive:  recvmmsg -> slot 0 | slot 1 | ... | slot 63     (one region of JavaScript's; names and headers here)
 //             entries: offset, length, peer, cutBytes          for each, read by JavaScript without a call
 //   send:     JavaScript copies bytes into its own region and writes entries; one sendmmsg takes them all
 //
-// A peer in an entry is a number: a slot of the receiver whose batch is being delivered, an address held here because the batch is over,
-// or one kept by the user. So an echo makes no object and no address text. The regions are looked up at each call, since JavaScript
-// could have transferred them away. Source: recvmmsg(2), sendmmsg(2), udp(7), unix(7).
+// A peer in an entry is a number: a slot of the receiver whose batch is being delivered, an address held here because
+// the batch is over, or one kept by the user. So an echo makes no object and no address text. The regions are looked up
+// at each call, since JavaScript could have transferred them away. Source: recvmmsg(2), sendmmsg(2), udp(7), unix(7).
 #include <linux/sock_diag.h>
 #include <netinet/ip.h>
 #include <sys/socket.h>
@@ -66,12 +66,15 @@ struct Sender : Collected<Sender> {
 // datagrams.createReceiver(slotBytes) -> receiver, for a region of DATAGRAM_BATCH slots
 static Napi::Value createDatagramReceiver(const Napi::CallbackInfo& info) {
   const int32_t slotBytes = int32Of(info.Env(), info[0]);
-  if (slotBytes < 1 || slotBytes > kMostSlotBytes) return throwSystemError(info.Env(), EINVAL, "createDatagramReceiver");
+  if (slotBytes < 1 || slotBytes > kMostSlotBytes)
+    return throwSystemError(info.Env(), EINVAL, "createDatagramReceiver");
   return Napi::Value(info.Env(), makeHandle(info.Env(), new Receiver(uint32_t(slotBytes))));
 }
 
 // datagrams.createSender() -> sender
-static Napi::Value createDatagramSender(const Napi::CallbackInfo& info) { return Napi::Value(info.Env(), makeHandle(info.Env(), new Sender())); }
+static Napi::Value createDatagramSender(const Napi::CallbackInfo& info) {
+  return Napi::Value(info.Env(), makeHandle(info.Env(), new Sender()));
+}
 
 // What came between bind and connect may be anybody's. Bounded: a flood must not keep us here.
 static void discardQueued(int fd) {
@@ -80,8 +83,8 @@ static void discardQueued(int fd) {
   }
 }
 
-// datagrams.open(host, port, reusePort, broadcast, peerHost, peerPort) -> { fd, port, address }. Without a peerHost it is not connected; without a
-// host it is not bound, and connecting chooses address and port.
+// datagrams.open(host, port, reusePort, broadcast, peerHost, peerPort) -> { fd, port, address }. Without a peerHost it
+// is not connected; without a host it is not bound, and connecting chooses address and port.
 static Napi::Value udpOpen(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string host = textOf(env, info[0]), peerHost = textOf(env, info[4]);
@@ -90,14 +93,19 @@ static Napi::Value udpOpen(const Napi::CallbackInfo& info) {
   const std::string where = host + ":" + std::to_string(port);
   SocketAddress address, peer;
   if (!host.empty() && !address.setInternet(host, port)) return throwSystemError(env, ENODEV, "if_nametoindex", host);
-  if (!peerHost.empty() && !peer.setInternet(peerHost, peerPort)) return throwSystemError(env, ENODEV, "if_nametoindex", peerHost);
+  if (!peerHost.empty() && !peer.setInternet(peerHost, peerPort))
+    return throwSystemError(env, ENODEV, "if_nametoindex", peerHost);
   UniqueFd fd(socket(host.empty() ? peer.family() : address.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return throwSystemError(env, errno, "socket", where);
-  if (booleanOf(env, info[2]) && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) return throwSystemError(env, errno, "setsockopt", where);
-  if (booleanOf(env, info[3]) && setsockopt(fd.get(), SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes) != 0) return throwSystemError(env, errno, "setsockopt", where);
-  if (!host.empty() && bind(fd.get(), address.name(), address.length) != 0) return throwSystemError(env, errno, "bind", where);
+  if (booleanOf(env, info[2]) && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0)
+    return throwSystemError(env, errno, "setsockopt", where);
+  if (booleanOf(env, info[3]) && setsockopt(fd.get(), SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes) != 0)
+    return throwSystemError(env, errno, "setsockopt", where);
+  if (!host.empty() && bind(fd.get(), address.name(), address.length) != 0)
+    return throwSystemError(env, errno, "bind", where);
   if (!peerHost.empty()) {
-    if (connect(fd.get(), peer.name(), peer.length) != 0) return throwSystemError(env, errno, "connect", peerHost + ":" + std::to_string(peerPort));
+    if (connect(fd.get(), peer.name(), peer.length) != 0)
+      return throwSystemError(env, errno, "connect", peerHost + ":" + std::to_string(peerPort));
     if (!host.empty()) discardQueued(fd.get());
   }
   if (!address.read(fd.get())) return throwSystemError(env, errno, "getsockname", where);
@@ -117,8 +125,11 @@ static napi_value datagramReceive(napi_env env, napi_callback_info info) {
   int32_t* table = nullptr;
   size_t regionBytes = 0, tableWords = 0;
   const int32_t most = args.int32(4);
-  if (!receiver || !args.bytes(2, &region, &regionBytes) || !args.words(3, &table, &tableWords)) return args.integer(-EINVAL);
-  if (regionBytes < size_t(kBatch) * receiver->slotBytes || tableWords * 4 < kBatch * sizeof(DatagramEntry) || most < 1 || most > kBatch) return args.integer(-EINVAL);
+  if (!receiver || !args.bytes(2, &region, &regionBytes) || !args.words(3, &table, &tableWords))
+    return args.integer(-EINVAL);
+  if (regionBytes < size_t(kBatch) * receiver->slotBytes || tableWords * 4 < kBatch * sizeof(DatagramEntry) ||
+      most < 1 || most > kBatch)
+    return args.integer(-EINVAL);
   if (receiver->region != region) receiver->aimAt(region);
   for (int i = 0; i < most; i++) receiver->headers[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage);
   int count;
@@ -128,7 +139,8 @@ static napi_value datagramReceive(napi_env env, napi_callback_info info) {
   if (count < 0) return args.integer(-errno);
   auto* entries = reinterpret_cast<DatagramEntry*>(table);
   for (int i = 0; i < count; i++) {
-    const uint32_t length = receiver->headers[i].msg_len, kept = length < receiver->slotBytes ? length : receiver->slotBytes;
+    const uint32_t length = receiver->headers[i].msg_len,
+                   kept = length < receiver->slotBytes ? length : receiver->slotBytes;
     entries[i] = {int32_t(i * receiver->slotBytes), int32_t(kept), i, int32_t(length - kept)};
   }
   return args.integer(count);
@@ -151,13 +163,15 @@ static bool copySlot(const Receiver* receiver, int32_t slot, SocketAddress* out)
 
 static bool isSlot(int32_t peer) { return peer >= 0 && peer < kBatch; }
 
-// From entry `first` on, slots of the receiver and kept addresses become held ones, so that slots and kept numbers can be used again.
+// From entry `first` on, slots of the receiver and kept addresses become held ones, so that slots and kept numbers can
+// be used again.
 static void hold(Sender* sender, const Receiver* receiver, DatagramEntry* entries, int first, int count) {
   for (int i = first; i < first + count; i++) {
     const int32_t peer = entries[i].peer;
     if (isSlot(peer)) {
       if (!copySlot(receiver, peer, &sender->held[i])) continue;
-    } else if (const SocketAddress* from = peer >= int32_t(layout::DatagramPeer::kKept) ? heldOrKept(sender, peer) : nullptr) {
+    } else if (const SocketAddress* from =
+                   peer >= int32_t(layout::DatagramPeer::kKept) ? heldOrKept(sender, peer) : nullptr) {
       sender->held[i] = *from;
     } else {
       continue;
@@ -203,8 +217,8 @@ static napi_value datagramHold(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// datagrams.send(sender, receiver, entries, first, count, fd, region) -> datagrams taken by the kernel, or -errno of the first one. When
-// the kernel has no room, what is left is held, so that it can be sent later.
+// datagrams.send(sender, receiver, entries, first, count, fd, region) -> datagrams taken by the kernel, or -errno of
+// the first one. When the kernel has no room, what is left is held, so that it can be sent later.
 static napi_value datagramSend(napi_env env, napi_callback_info info) {
   RawArgs<7> args(env, info);
   Pending pending;
@@ -214,7 +228,8 @@ static napi_value datagramSend(napi_env env, napi_callback_info info) {
   Sender* sender = pending.sender;
   for (int i = 0; i < pending.count; i++) {
     const DatagramEntry& entry = pending.entries[pending.first + i];
-    if (entry.offset < 0 || entry.length < 0 || size_t(entry.offset) + size_t(entry.length) > regionBytes) return args.integer(-EINVAL);
+    if (entry.offset < 0 || entry.length < 0 || size_t(entry.offset) + size_t(entry.length) > regionBytes)
+      return args.integer(-EINVAL);
     msghdr& header = sender->headers[i].msg_hdr;
     sender->vectors[i] = {region + entry.offset, size_t(entry.length)};
     header = {};
@@ -233,11 +248,13 @@ static napi_value datagramSend(napi_env env, napi_callback_info info) {
   while (sent < 0 && errno == EINTR);
   if (sent >= 0) return args.integer(sent);
   const int error = errno;
-  if (error == EAGAIN || error == ENOBUFS || error == ENOMEM) hold(sender, pending.receiver, pending.entries, pending.first, pending.count);
+  if (error == EAGAIN || error == ENOBUFS || error == ENOMEM)
+    hold(sender, pending.receiver, pending.entries, pending.first, pending.count);
   return args.integer(-error);
 }
 
-// datagrams.keep(sender, place, receiver, slot): the slot's address under a number of DatagramPeer, held or kept. 0 or -EINVAL.
+// datagrams.keep(sender, place, receiver, slot): the slot's address under a number of DatagramPeer, held or kept. 0 or
+// -EINVAL.
 static napi_value datagramKeep(napi_env env, napi_callback_info info) {
   RawArgs<4> args(env, info);
   auto* sender = ofHandle<Sender>(env, args.value[0]);
@@ -245,14 +262,16 @@ static napi_value datagramKeep(napi_env env, napi_callback_info info) {
   return args.integer(place && copySlot(ofHandle<Receiver>(env, args.value[2]), args.int32(3), place) ? 0 : -EINVAL);
 }
 
-// datagrams.keepAddress(sender, place, host or path, port): the same for an address in text; port -1 for a path. -EINVAL when it is none.
+// datagrams.keepAddress(sender, place, host or path, port): the same for an address in text; port -1 for a path.
+// -EINVAL when it is no address.
 static Napi::Value datagramKeepAddress(const Napi::CallbackInfo& info) {
   auto* sender = ofHandle<Sender>(info.Env(), info[0]);
   const int port = int32Of(info.Env(), info[3], kNoPort);
   const std::string text = textOf(info.Env(), info[2]);
   SocketAddress address;
   SocketAddress* place = sender ? placeOf(sender, int32Of(info.Env(), info[1], 0)) : nullptr;
-  if (!place || port == kNoPort || !(port < 0 ? address.setUnix(text) : address.setInternet(text, port))) return Napi::Number::New(info.Env(), -EINVAL);
+  if (!place || port == kNoPort || !(port < 0 ? address.setUnix(text) : address.setInternet(text, port)))
+    return Napi::Number::New(info.Env(), -EINVAL);
   *place = address;
   return Napi::Number::New(info.Env(), 0);
 }
@@ -261,14 +280,16 @@ static Napi::Value datagramKeepAddress(const Napi::CallbackInfo& info) {
 static Napi::Value datagramAddress(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   SocketAddress from;
-  if (!copySlot(ofHandle<Receiver>(env, info[0]), int32Of(env, info[1]), &from)) return throwSystemError(env, EINVAL, "datagramAddress");
+  if (!copySlot(ofHandle<Receiver>(env, info[0]), int32Of(env, info[1]), &from))
+    return throwSystemError(env, EINVAL, "datagramAddress");
   Napi::Object result = Napi::Object::New(env);
   result.Set("address", Napi::String::New(env, SocketAddress::textOf(from.storage, from.length)));
   result.Set("port", Napi::Number::New(env, from.port()));
   return result;
 }
 
-// sockets.buffer(fd, isReceive, bytes) -> bytes granted (twice what was asked, as Linux counts), or -errno. bytes 0 only asks.
+// sockets.buffer(fd, isReceive, bytes) -> bytes granted (twice what was asked, as Linux counts), or -errno. bytes 0
+// only asks.
 static napi_value socketBuffer(napi_env env, napi_callback_info info) {
   RawArgs<3> args(env, info);
   const int option = args.boolean(1) ? SO_RCVBUF : SO_SNDBUF, fd = args.int32(0);

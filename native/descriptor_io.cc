@@ -1,5 +1,5 @@
-// Descriptors that are no sockets, or not known to be: pipes, FIFOs, terminals, socketpairs, inotify. Non-blocking, close-on-exec, one
-// system call each; would-block is a value (-errno). Source: fifo(7), pipe(7), inotify(7), open(2).
+// Descriptors that are no sockets, or not known to be: pipes, FIFOs, terminals, socketpairs, inotify. Non-blocking,
+// close-on-exec, one system call each; would-block is a value (-errno). Source: fifo(7), pipe(7), inotify(7), open(2).
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/inotify.h>
@@ -24,8 +24,8 @@ static Napi::Value own(Napi::Env env, UniqueFd& fd) {
   return Napi::Number::New(env, fd.release());
 }
 
-// descriptors.openFifo(path, isWriter, keepOpen) -> fd. A writer is refused with ENXIO while nobody reads. keepOpen: opened for both, which a FIFO
-// allows on Linux, so that it has a reader and a writer always and never ends.
+// descriptors.openFifo(path, isWriter, keepOpen) -> fd. A writer is refused with ENXIO while nobody reads. keepOpen:
+// opened for both, which a FIFO allows on Linux, so that it has a reader and a writer always and never ends.
 static Napi::Value openFifo(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string path = pathOf(env, info[0]);
@@ -34,43 +34,49 @@ static Napi::Value openFifo(const Napi::CallbackInfo& info) {
   do fd.reset(open(path.c_str(), way | O_NONBLOCK | O_CLOEXEC));
   while (!fd && errno == EINTR);
   if (!fd) return throwSystemError(env, errno, "open", path);
-  struct stat file {};
+  struct stat file{};
   if (fstat(fd.get(), &file) != 0) return throwSystemError(env, errno, "fstat", path);
   if (!S_ISFIFO(file.st_mode)) return throwSystemError(env, EINVAL, "open", path + " is not a FIFO");
   return own(env, fd);
 }
 
 // ---- Non-blocking, without a change for others ----------------------------------------------------------------------
-// O_NONBLOCK belongs to the open file, which a shell shares with its children and a parent with its child: set there, `cat` beside us
-// would fail with EAGAIN. So a pipe and a terminal are opened anew, by name, with the flag; a socket needs none, since recv and send
-// take it a call; and where neither can be, poll(2) is asked before each call. A regular file is used as it is: opened anew it would
-// begin at its beginning, and reading it waits for the disk alone.
+// O_NONBLOCK belongs to the open file, which a shell shares with its children and a parent with its child: set there,
+// `cat` beside us would fail with EAGAIN. So a pipe and a terminal are opened anew, by name, with the flag; a socket
+// needs none, since recv and send take it a call; and where neither can be, poll(2) is asked before each call. A
+// regular file is used as it is: opened anew it would begin at its beginning, and reading it waits for the disk alone.
 
-// Opened anew, this pipe or terminal is the same, and the open file is ours alone. Of other devices one cannot know: /dev/ptmx opened
-// anew is another terminal.
+// A pipe or terminal of this kind, opened anew, is the same one, and the open file is ours alone. Of other devices one
+// cannot know that: /dev/ptmx opened anew is another terminal.
 static bool isTheSameOpenedAnew(int fd, const struct stat& file) {
   unsigned number = 0;
   return S_ISFIFO(file.st_mode) || (isatty(fd) && ioctl(fd, TIOCGPTN, &number) != 0);
 }
 
 static UniqueFd openAnew(int fd, int flags) {
-  return UniqueFd(open(("/proc/self/fd/" + std::to_string(fd)).c_str(), (flags & (O_ACCMODE | O_APPEND | O_DIRECT)) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  return UniqueFd(open(("/proc/self/fd/" + std::to_string(fd)).c_str(),
+      (flags & (O_ACCMODE | O_APPEND | O_DIRECT)) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
 }
 
-static bool hasOwnFlag(const struct stat& file) { return S_ISSOCK(file.st_mode) || S_ISREG(file.st_mode) || S_ISBLK(file.st_mode); }
+static bool hasOwnFlag(const struct stat& file) {
+  return S_ISSOCK(file.st_mode) || S_ISREG(file.st_mode) || S_ISBLK(file.st_mode);
+}
 
-// descriptors.adopt(fd): from now on this thread's, which closes it. Returns fd. Throws EBUSY for one that this thread's I/O owns already.
+// descriptors.adopt(fd): from now on this thread's, which closes it. Returns fd. Throws EBUSY for one that this
+// thread's I/O owns already.
 static Napi::Value adoptDescriptor(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const int fd = int32Of(env, info[0]);
   const std::string name = std::to_string(fd);
-  if (stateOf(env)->owns(fd)) return throwSystemError(env, EBUSY, "fcntl", name + " belongs to this thread's I/O already");
+  if (stateOf(env)->owns(fd))
+    return throwSystemError(env, EBUSY, "fcntl", name + " belongs to this thread's I/O already");
   const int flags = fcntl(fd, F_GETFL), closing = fcntl(fd, F_GETFD);
-  struct stat file {};
+  struct stat file{};
   if (flags < 0 || closing < 0 || fstat(fd, &file) != 0) return throwSystemError(env, errno, "fcntl", name);
   if (!(flags & O_NONBLOCK) && !hasOwnFlag(file)) {
     const UniqueFd own = isTheSameOpenedAnew(fd, file) ? openAnew(fd, flags) : UniqueFd();
-    if (own ? dup3(own.get(), fd, O_CLOEXEC) < 0 : fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return throwSystemError(env, errno, "fcntl", name);
+    if (own ? dup3(own.get(), fd, O_CLOEXEC) < 0 : fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+      return throwSystemError(env, errno, "fcntl", name);
   }
   if (fcntl(fd, F_SETFD, closing | FD_CLOEXEC) != 0) return throwSystemError(env, errno, "fcntl", name);
   stateOf(env)->ownSocket(fd);
@@ -80,7 +86,7 @@ static Napi::Value adoptDescriptor(const Napi::CallbackInfo& info) {
 // descriptors.openStandardInput() -> a descriptor of our own for it; descriptor 0 and its open file stay as they are.
 static Napi::Value openStandardInput(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  struct stat file {};
+  struct stat file{};
   if (fstat(0, &file) != 0) return throwSystemError(env, errno, "fstat", "standard input");
   UniqueFd fd;
   if (isTheSameOpenedAnew(0, file)) fd = openAnew(0, O_RDONLY);
@@ -93,11 +99,12 @@ static Napi::Value openStandardInput(const Napi::CallbackInfo& info) {
 static napi_value descriptorWay(napi_env env, napi_callback_info info) {
   using layout::DescriptorWay;
   RawArgs<1> args(env, info);
-  struct stat file {};
+  struct stat file{};
   const int flags = fcntl(args.int32(0), F_GETFL);
   if (flags < 0 || fstat(args.int32(0), &file) != 0) return args.integer(-errno);
   if (S_ISSOCK(file.st_mode)) return args.integer(int32_t(DescriptorWay::kSocket));
-  return args.integer(int32_t((flags & O_NONBLOCK) || hasOwnFlag(file) ? DescriptorWay::kPlain : DescriptorWay::kAskFirst));
+  return args.integer(
+      int32_t((flags & O_NONBLOCK) || hasOwnFlag(file) ? DescriptorWay::kPlain : DescriptorWay::kAskFirst));
 }
 
 static bool isReady(int fd, short events) {
@@ -121,8 +128,8 @@ static napi_value descriptorRead(napi_env env, napi_callback_info info) {
   return args.integer(count < 0 ? -errno : int32_t(count));
 }
 
-// descriptors.write(fd, bytes, offset, length, way) -> bytes taken by the kernel, or -errno. Node ignores SIGPIPE, so a pipe without a
-// reader is -EPIPE.
+// descriptors.write(fd, bytes, offset, length, way) -> bytes taken by the kernel, or -errno. Node ignores SIGPIPE, so a
+// pipe without a reader is -EPIPE.
 static napi_value descriptorWrite(napi_env env, napi_callback_info info) {
   using layout::DescriptorWay;
   RawArgs<5> args(env, info);
@@ -137,7 +144,9 @@ static napi_value descriptorWrite(napi_env env, napi_callback_info info) {
     length = std::min<size_t>(length, PIPE_BUF);
   }
   ssize_t count;
-  do count = way == DescriptorWay::kSocket ? send(fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL) : write(fd, data, length);
+  do
+    count =
+        way == DescriptorWay::kSocket ? send(fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL) : write(fd, data, length);
   while (count < 0 && errno == EINTR);
   return args.integer(count < 0 ? -errno : int32_t(count));
 }

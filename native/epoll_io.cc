@@ -1,9 +1,10 @@
-// The epoll source. Everything is edge-triggered unless an interest says LEVEL, so that pausing needs no system call. A connection costs
-// one recv and one send a message: a read that filled less than it could is the last one, as epoll(7) says, unless an end or an error was
-// reported with it.
+// The epoll source. Everything is edge-triggered unless an interest says LEVEL, so that pausing needs no system call. A
+// message costs one recv and one send: a read that filled less than it could is the last one, as epoll(7) says, unless
+// an end or an error was reported with it.
 //
-// Small arrivals are packed into one buffer of the pool, one behind the other, so that a turn touches few cache lines; who filled the
-// last one gets a whole buffer. One read a connection and collect: what has more waits in `ready_` for the next, behind the others.
+// Small arrivals are packed into one buffer of the pool, one behind the other, so that a turn touches few cache lines;
+// a connection that filled its last one gets a whole buffer. Each collect reads once from a connection: one that has
+// more waits in `ready_` for the next collect, behind the others.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -42,8 +43,9 @@ class EpollIo final : public IoSource {
   int open(int fd, int32_t token, IoKind kind) override {
     Entry& entry = make(fd, token, kind);
     entry.isBlocked = kind == IoKind::kConnecting;
-    const int result = control(EPOLL_CTL_ADD, fd, token, EPOLLET | EPOLLIN | (kind == IoKind::kListener ? 0 : EPOLLOUT | EPOLLRDHUP | EPOLLPRI));
-    if (result < 0) entry.token = -1;
+    const int result = control(EPOLL_CTL_ADD, fd, token,
+        EPOLLET | EPOLLIN | (kind == IoKind::kListener ? 0 : EPOLLOUT | EPOLLRDHUP | EPOLLPRI));
+    if (result < 0) drop(entry);
     return result;
   }
 
@@ -59,8 +61,8 @@ class EpollIo final : public IoSource {
     constexpr uint32_t kEnds = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
     const bool isReceived = entry->isReceiving && !entry->hasEnded;
     if (events & (EPOLLIN | kEnds)) {
-      entry->isReadable = true;
-      if (events & kEnds) entry->hasEnd = true;
+      entry->epoll.isReadable = true;
+      if (events & kEnds) entry->epoll.hasEnd = true;
       if (isReceived) queue(*entry);
     }
     pushStreamEvents(*entry, events, isReceived);
@@ -75,13 +77,13 @@ class EpollIo final : public IoSource {
     size_t i = 0;
     for (; i < count && hasRoom(); i++) {
       Entry* entry = find(ready_[i]);
-      if (!entry || !entry->isQueued) continue;
-      if (entry->isReceiving && entry->isReadable) {
+      if (!entry || !entry->epoll.isQueued) continue;
+      if (entry->isReceiving && entry->epoll.isReadable) {
         if (entry->kind == IoKind::kListener) accept(*entry);
         else if (!receive(*entry)) break;
       }
-      if (entry->isReceiving && entry->isReadable) ready_.push_back(entry->token);
-      else entry->isQueued = false;
+      if (entry->isReceiving && entry->epoll.isReadable) ready_.push_back(entry->token);
+      else entry->epoll.isQueued = false;
     }
     ready_.erase(ready_.begin(), ready_.begin() + ptrdiff_t(i));
   }
@@ -97,7 +99,7 @@ class EpollIo final : public IoSource {
         case IoRequest::kSend: sendFromOutbox(*entry, request[2], request[3]); break;
         case IoRequest::kReceive:
           entry->isReceiving = true;
-          if (entry->isReadable && !entry->hasEnded) queue(*entry);
+          if (entry->epoll.isReadable && !entry->hasEnded) queue(*entry);
           break;
         case IoRequest::kPause:
           entry->isReceiving = false;
@@ -126,20 +128,20 @@ class EpollIo final : public IoSource {
   }
 
   void queue(Entry& entry) {
-    if (entry.isQueued) return;
-    entry.isQueued = true;
+    if (entry.epoll.isQueued) return;
+    entry.epoll.isQueued = true;
     ready_.push_back(entry.token);
   }
 
   // False: no buffer is free.
   bool receive(Entry& entry) {
     size_t room = kBufferBytes - at_;
-    if (room < kLeastRoom || (entry.isFull && room < kBufferBytes && !free_.empty())) {
+    if (room < kLeastRoom || (entry.epoll.isFull && room < kBufferBytes && !free_.empty())) {
       if (block_->bufferUsers[current_] == 0) {
         at_ = 0;
       } else if (free_.empty()) {
         isPoolEmpty_ = true;
-        block_->poolWaits += 1;
+        counters_->poolWaits += 1;
         return false;
       } else {
         current_ = free_.back();
@@ -153,21 +155,22 @@ class EpollIo final : public IoSource {
     const ssize_t count = recv(entry.fd, memory_.pool + place, room, MSG_DONTWAIT);
     if (count > 0) {
       block_->bufferUsers[current_]++;
-      block_->receives += 1;
+      counters_->receives += 1;
+      counters_->bytesReceived += double(count);
       at_ = std::min(kBufferBytes, (at_ + size_t(count) + kAlignment - 1) & ~(kAlignment - 1));
       push(entry.token, IoEvent::kReceived, int32_t(count), int32_t(place));
-      entry.isFull = size_t(count) == room;
-      if (size_t(count) < room && !entry.hasEnd) entry.isReadable = false;
+      entry.epoll.isFull = size_t(count) == room;
+      if (size_t(count) < room && !entry.epoll.hasEnd) entry.epoll.isReadable = false;
     } else if (count == 0) {
-      entry.isReadable = false;
+      entry.epoll.isReadable = false;
       entry.hasEnded = true;
       push(entry.token, IoEvent::kEnded, 0);
       // A reset that came with the end: no receive tells it any more.
       tellError(entry);
     } else if (errno == EAGAIN) {
-      entry.isReadable = false;
+      entry.epoll.isReadable = false;
     } else if (errno != EINTR) {
-      entry.isReadable = false;
+      entry.epoll.isReadable = false;
       push(entry.token, IoEvent::kFailed, errno);
     }
     return true;
@@ -181,10 +184,11 @@ class EpollIo final : public IoSource {
         continue;
       }
       if (errno == EAGAIN) {
-        entry.isReadable = false;
+        entry.epoll.isReadable = false;
         return;
       }
-      // These concern one connection that is gone already: the next is tried. Out of descriptors or memory: JavaScript is told, and asks again.
+      // These concern one connection that is gone already: the next is tried. Out of descriptors or memory: JavaScript
+      // is told, and asks again.
       if (isOfOneConnection(errno)) continue;
       entry.isReceiving = false;
       return push(entry.token, IoEvent::kFailed, errno);
@@ -229,6 +233,8 @@ class EpollIo final : public IoSource {
 
 }  // namespace
 
-std::unique_ptr<IoSource> openEpollIo(const IoMemory& memory, SocketSet* sockets, int epollFd) { return std::make_unique<EpollIo>(memory, sockets, epollFd); }
+std::unique_ptr<IoSource> openEpollIo(const IoMemory& memory, SocketSet* sockets, int epollFd) {
+  return std::make_unique<EpollIo>(memory, sockets, epollFd);
+}
 
 }  // namespace percore

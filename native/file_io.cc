@@ -27,11 +27,13 @@ std::unique_ptr<FileRing> FileRing::open() {
   setup.flags = IORING_SETUP_CQSIZE;
   setup.cq_entries = kInFlight;
   // Plain reads and writes exist since 5.6, as the last of these features does.
-  if (const int error = ring->ring_.open(kEntries, setup, IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS)) return errno = error, nullptr;
+  if (const int error = ring->ring_.open(kEntries, setup, IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS))
+    return errno = error, nullptr;
   return ring;
 }
 
-// The kernel may still write into the buffers: it is asked to stop, and waited for. A file that is read from a disk answers soon.
+// The kernel may still write into the buffers: it is asked to stop, and waited for. A file that is read from a disk
+// answers soon.
 FileRing::~FileRing() {
   if (inFlight_ == 0) return;
   if (!ring_.isFull()) ring_.push(IORING_OP_ASYNC_CANCEL, -1, kNobody)->cancel_flags = kCancelEverything;
@@ -63,7 +65,8 @@ void FileRing::release(napi_env env, int buffer) {
 }
 
 int FileRing::push(bool isWrite, int fd, int buffer, uint32_t offset, uint32_t length, int64_t position, uint32_t id) {
-  if (buffer < 0 || size_t(buffer) >= held_.size() || uint64_t(offset) + length > held_[size_t(buffer)].bytes) return -EINVAL;
+  if (buffer < 0 || size_t(buffer) >= held_.size() || uint64_t(offset) + length > held_[size_t(buffer)].bytes)
+    return -EINVAL;
   if (ring_.isFull()) {
     if (const int refused = ring_.submit()) return refused;
   }
@@ -89,7 +92,7 @@ int FileRing::reap(int32_t* pairs, int most) {
   return count;
 }
 
-// ---- For JavaScript; typed in src/native/. A ring is known by its descriptor. ----------------------------------------
+// ---- For JavaScript; typed in src/native/. A ring is known by its descriptor. ---------------------------------------
 
 static FileRing* ringOf(napi_env env, int fd) {
   auto& rings = stateOf(env)->fileRings;
@@ -136,7 +139,8 @@ static napi_value pushFile(napi_env env, napi_callback_info info) {
   // -1, the file's own position, is a position as well: what is no number must not become one.
   const int64_t position = args.int64(6, -2);
   if (offset < 0 || length < 0 || id < 0 || position < -1) return args.integer(-EINVAL);
-  return args.integer(ring->push(args.boolean(1), args.int32(2), args.int32(3), uint32_t(offset), uint32_t(length), position, uint32_t(id)));
+  return args.integer(ring->push(
+      args.boolean(1), args.int32(2), args.int32(3), uint32_t(offset), uint32_t(length), position, uint32_t(id)));
 }
 
 // files.submit(ring) -> 0 or -errno

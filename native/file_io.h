@@ -1,13 +1,15 @@
 // Reads and writes of files on io_uring: one ring for all files of a thread.
 //
-//   push, push, ... ──submit (one io_uring_enter)──> kernel ──completion──> fd() readable ──reap──> pairs of (id, result)
-//                                                      └─ what lies in the page cache is copied inside the enter, and can be reaped at once
+//   push, push, ... ──submit──> kernel ──completion──> fd() readable ──reap──> pairs of (id, result)
 //
-// Buffers belong to JavaScript and are held here by a reference until they are released, since the kernel writes into them at any time.
-// The same holds at a thread's death: the ring is emptied, by cancelling and waiting, before anything is let go.
+// A submit is one io_uring_enter. What lies in the page cache is copied inside of it, and can be reaped at once.
 //
-// IORING_SETUP_DEFER_TASKRUN is not asked for: the descriptor then never becomes readable by itself. Why not Node's pool alone: two
-// changes of thread a chunk cost as much as its copy. Sources: those of uring_ring.h.
+// Buffers belong to JavaScript and are held here by a reference until they are released, since the kernel writes into
+// them at any time. The same holds at a thread's death: the ring is emptied, by cancelling and waiting, before anything
+// is let go.
+//
+// IORING_SETUP_DEFER_TASKRUN is not asked for: the descriptor then never becomes readable by itself. Why not Node's
+// pool alone: two changes of thread a chunk cost as much as its copy. Sources: those of uring_ring.h.
 #pragma once
 #include <node_api.h>
 

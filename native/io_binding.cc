@@ -66,17 +66,21 @@ static napi_value ioDrain(napi_env env, napi_callback_info info) {
 
 // ---- I/O that no reactor drives --------------------------------------------------------------------------------
 
-static IoDriver* driverOf(napi_env env, napi_value handle) { return static_cast<IoDriver*>(ofHandle<LoopGuest, IoDriver>(env, handle)); }
+static IoDriver* driverOf(napi_env env, napi_value handle) {
+  return static_cast<IoDriver*>(ofHandle<LoopGuest, IoDriver>(env, handle));
+}
 
-// drivers.create(isUring, block, pool, outbox, deliver | undefined) -> { driver, io }, or -errno
+// drivers.create(isUring, block, pool, outbox, counters, deliver | undefined) -> { driver, io }, or -errno
 static napi_value createIo(napi_env env, napi_callback_info info) {
-  RawArgs<5> args(env, info);
+  RawArgs<6> args(env, info);
   IoMemory memory;
   if (!readIoMemory(args, 1, &memory)) return args.integer(-EINVAL);
   napi_valuetype type = napi_undefined;
-  napi_typeof(env, args.value[4], &type);
+  napi_typeof(env, args.value[5], &type);
+  const napi_value deliver = type == napi_function ? args.value[5] : nullptr;
+  const napi_value views[] = {args.value[1], args.value[2], args.value[3], args.value[4]};
   int error = 0;
-  auto driver = IoDriver::create(env, args.boolean(0), memory, stateOf(env), {args.value[1], args.value[2], args.value[3]}, type == napi_function ? args.value[4] : nullptr, &error);
+  auto driver = IoDriver::create(env, args.boolean(0), memory, stateOf(env), views, deliver, &error);
   if (!driver) return args.integer(-error);
   napi_value result = nullptr;
   napi_create_object(env, &result);

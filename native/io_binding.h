@@ -5,14 +5,20 @@
 
 namespace percore {
 
-// The arguments block, pool, outbox from number `first` on. False: they are no such arrays.
+// The arguments block, pool, outbox and counters from number `first` on. False: they are no such arrays.
 template <size_t N>
 bool readIoMemory(const RawArgs<N>& args, size_t first, IoMemory* memory) {
   int32_t* block = nullptr;
-  size_t words = 0;
-  if (!args.words(first, &block, &words) || !args.bytes(first + 1, &memory->pool, &memory->poolBytes) || !args.bytes(first + 2, &memory->outbox, &memory->outboxBytes)) return false;
+  double* counters = nullptr;
+  size_t words = 0, numbers = 0;
+  if (!args.words(first, &block, &words) || words * sizeof(int32_t) < sizeof(layout::IoBlock)) return false;
+  if (!args.bytes(first + 1, &memory->pool, &memory->poolBytes)) return false;
+  if (!args.bytes(first + 2, &memory->outbox, &memory->outboxBytes)) return false;
+  if (!args.numbers(first + 3, &counters, &numbers) || numbers * sizeof(double) < sizeof(layout::IoCounters))
+    return false;
   memory->block = reinterpret_cast<layout::IoBlock*>(block);
-  return words * sizeof(int32_t) >= sizeof(layout::IoBlock);
+  memory->counters = reinterpret_cast<layout::IoCounters*>(counters);
+  return true;
 }
 
 }  // namespace percore

@@ -1,11 +1,12 @@
-// The I/O of a thread that is not a reactor: its source and, unless somebody polls it by hand, a guest of the thread's libuv loop.
+// The I/O of a thread that is not a reactor: its source and, unless somebody polls it by hand, a guest of the thread's
+// libuv loop.
 #pragma once
 #include <node_api.h>
 
 #include <memory>
 
 #include "addon_state.h"
-#include "epoll_source.h"
+#include "thread_epoll.h"
 #include "io_source.h"
 #include "loop_guest.h"
 
@@ -13,10 +14,12 @@ namespace percore {
 
 class IoDriver final : public LoopGuest {
  public:
-  static constexpr int kViews = 3;
+  static constexpr int kViews = 4;
 
-  // Null, with `error` set, when the kernel refuses. `views` are the typed arrays behind `memory`. Without `deliver` it is polled by hand.
-  static std::unique_ptr<IoDriver> create(napi_env env, bool isUring, const IoMemory& memory, AddonState* state, const napi_value (&views)[kViews], napi_value deliver, int* error);
+  // Null, with `error` set, when the kernel refuses. `views` are the typed arrays behind `memory`. Without `deliver` it
+  // is polled by hand.
+  static std::unique_ptr<IoDriver> create(napi_env env, bool isUring, const IoMemory& memory, AddonState* state,
+      const napi_value (&views)[kViews], napi_value deliver, int* error);
   ~IoDriver() override { io_.reset(); }
 
   IoSource* source() { return isDead_ ? nullptr : io_.get(); }
@@ -31,7 +34,7 @@ class IoDriver final : public LoopGuest {
   bool run();
   void collect();
 
-  EpollSource epoll_;
+  ThreadEpoll epoll_;
   layout::IoBlock* block_ = nullptr;
   std::unique_ptr<IoSource> io_;
 };

@@ -14,6 +14,7 @@ IoSource::Entry& IoSource::make(int fd, int32_t token, layout::IoKind kind) {
   entries_[slot].token = token;
   entries_[slot].fd = fd;
   entries_[slot].kind = kind;
+  if (isConnection(kind)) counters_->connections += 1;
   return entries_[slot];
 }
 
@@ -30,12 +31,14 @@ int IoSource::add(int fd, int32_t token, int32_t interest) {
   return result;
 }
 
-int IoSource::modify(int fd, int32_t token, int32_t interest) { return find(token) ? control(EPOLL_CTL_MOD, fd, token, modeOf(interest)) : -ENOENT; }
+int IoSource::modify(int fd, int32_t token, int32_t interest) {
+  return find(token) ? control(EPOLL_CTL_MOD, fd, token, modeOf(interest)) : -ENOENT;
+}
 
 void IoSource::remove(int fd, int32_t token) {
   Entry* entry = find(token);
   if (!entry) return;
-  entry->token = -1;
+  drop(*entry);
   control(EPOLL_CTL_DEL, fd, token, 0);
 }
 
@@ -64,9 +67,10 @@ int32_t IoSource::sendNow(Entry& entry, const char* bytes, size_t length) {
   size_t sent = 0;
   while (sent < length && !entry.isBlocked) {
     const ssize_t count = ::send(entry.fd, bytes + sent, length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-    block_->sends += 1;
+    counters_->sends += 1;
     if (count > 0) {
       sent += size_t(count);
+      counters_->bytesSent += double(count);
       continue;
     }
     if (errno == EAGAIN) {
@@ -82,7 +86,7 @@ void IoSource::pushAccepted(int32_t listener, int fd) {
   const int yes = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);  // refused by a Unix socket, which needs none
   sockets_->ownSocket(fd);
-  block_->accepts += 1;
+  counters_->accepts += 1;
   push(listener, layout::IoEvent::kAccepted, fd);
 }
 

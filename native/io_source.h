@@ -1,22 +1,25 @@
-// Where the bytes of a thread come from and go to. One contract, two sources: epoll (epoll_io.cc) and io_uring (uring_io.cc).
+// Where the bytes of a thread come from and go to. There is one contract and there are two sources: epoll (epoll_io.cc)
+// and io_uring (uring_io.cc).
 //
 //   kernel --collect--> IoBlock.event (readiness, bytes in the pool, accepted descriptors) --> JavaScript, once a turn
 //   kernel <--drain---- IoBlock.request (send, receive, pause, end, close) <-- JavaScript, whenever it likes
 //
-// Why completions and not readiness alone: one call into JavaScript and none out of it then serve every connection of a turn, and
-// io_uring has nothing else to offer. Descriptors that are no streams (timers, inotify, datagrams, pipes) get readiness.
+// Why completions and not readiness alone: one call into JavaScript and none out of it then serve every connection of a
+// turn, and io_uring has nothing else to offer. Descriptors that are no streams (timers, inotify, datagrams, pipes) get
+// readiness.
 //
-// A token is JavaScript's, slot and generation: what arrives for one that is gone is dropped here, its buffer and its descriptor given
-// back.
+// JavaScript makes the tokens, of a slot and a generation. What arrives for a token that is gone is dropped here, and
+// its buffer or descriptor is given back.
 //
-// Bytes leave in the order in which they were offered. What the kernel did not take goes back to JavaScript, and from then on everything
-// of that connection in the outbox goes back as well (`isReturning`), whether there is room again or not: JavaScript puts the pieces in
-// order and sends the first of them directly, which ends this. A drain returns with every send of it answered.
+// Bytes leave in the order in which they were offered. What the kernel did not take goes back to JavaScript, and from
+// then on everything of that connection in the outbox goes back as well (`isReturning`), whether there is room again or
+// not: JavaScript puts the pieces in order and sends the first of them directly, which ends this. A drain returns when
+// each of its sends has been answered.
 //
-// Readiness comes from the thread's epoll in both sources, for descriptors of users and for what a stream waits for besides bytes: room,
-// and a reset that no receive would tell. A poll of io_uring also completes when a peer has ended its side, whatever it was asked for
-// (IO_POLL_UNMASK in the kernel), so that it cannot wait for room towards such a peer. Sources: epoll(7), io_uring(7); mio for token,
-// interest and readiness.
+// Readiness comes from the thread's epoll in both sources, for descriptors of users and for what a stream waits for
+// besides bytes: room, and a reset that no receive would tell. A poll of io_uring also completes when a peer has ended
+// its side, whatever it was asked for (IO_POLL_UNMASK in the kernel), so that it cannot wait for room towards such a
+// peer. Sources: epoll(7), io_uring(7); mio for token, interest and readiness.
 #pragma once
 #include <cerrno>
 #include <cstdint>
@@ -35,6 +38,7 @@ struct IoMemory {
   size_t poolBytes = 0;
   char* outbox = nullptr;  // two halves: one is being filled while sends of the other may still come back
   size_t outboxBytes = 0;
+  layout::IoCounters* counters = nullptr;  // in a reactor, a part of its Party
 };
 
 class IoSource {
@@ -42,10 +46,12 @@ class IoSource {
   static constexpr int32_t kSlotBits = 20;  // as in src/io/token.ts
   static constexpr int32_t kEpollBatch = 64;
 
-  IoSource(const IoMemory& memory, SocketSet* sockets, int epollFd) : memory_(memory), block_(memory.block), sockets_(sockets), epoll_(epollFd) {}
+  IoSource(const IoMemory& memory, SocketSet* sockets, int epollFd)
+      : memory_(memory), block_(memory.block), counters_(memory.counters), sockets_(sockets), epoll_(epollFd) {}
   IoSource(const IoSource&) = delete;
   IoSource& operator=(const IoSource&) = delete;
   virtual ~IoSource() {
+    counters_->connections = 0;
     if (handle) *handle = nullptr;
   }
 
@@ -57,8 +63,8 @@ class IoSource {
   virtual int open(int fd, int32_t token, layout::IoKind kind) = 0;
   // Forgets it at once and leaves the descriptor open. What had arrived already is in the events.
   virtual void detach(int32_t token) = 0;
-  // Sends now, past the outbox: bytes taken, or -errno. After less than `length` a WRITABLE follows once there is room. For the oldest
-  // bytes that there are: JavaScript has taken back what was in the outbox.
+  // Sends now, past the outbox: bytes taken, or -errno. After less than `length` a WRITABLE follows once there is room.
+  // It is for the oldest bytes that are not sent: JavaScript has taken back what was in the outbox.
   int32_t send(int32_t token, const char* bytes, size_t length);
   // The thread's epoll reports `events` of whatever this has put into it under `data`.
   virtual void onEvent(uint64_t data, uint32_t events) = 0;
@@ -89,20 +95,32 @@ class IoSource {
     int fd = -1;
     layout::IoKind kind = layout::IoKind::kReadiness;
     bool isReceiving = false;  // JavaScript wants what comes
-    bool isReadable = false;   // epoll: the kernel may have more
-    bool hasEnd = false;       // epoll: an end or an error was reported, so a short read does not say that nothing follows
-    bool hasError = false;     // the epoll has reported an error
+    bool hasError = false;     // the thread's epoll has reported an error
     bool isBlocked = false;    // the kernel took less than it was given
     bool isReturning = false;  // JavaScript was given bytes back, and has not sent them again
     bool hasEnded = false;     // the peer's end has been received
-    bool isWatched = false;    // io_uring: the thread's epoll has it
-    bool isQueued = false;
-    bool isFull = false;       // epoll: the last read filled all it had
-    uint32_t armed = 0;        // io_uring: what is under way
-    uint32_t sentBatch = 0;    // io_uring: the drain in which it was sent on
+    struct OfEpoll {
+      bool isReadable = false;  // the kernel may have more
+      bool hasEnd = false;      // an end or an error was reported, so a short read does not say that nothing follows
+      bool isFull = false;      // the last read filled all it had
+      bool isQueued = false;    // it is in the list of those that may have more
+    } epoll;
+    struct OfUring {
+      bool isWatched = false;  // the thread's epoll has it
+      uint32_t armed = 0;      // the operations that are under way
+      uint32_t sentBatch = 0;  // the drain in which it was sent on last
+    } uring;
   };
 
   Entry& make(int fd, int32_t token, layout::IoKind kind);
+  // The token means nothing from here on.
+  void drop(Entry& entry) {
+    entry.token = -1;
+    if (isConnection(entry.kind)) counters_->connections -= 1;
+  }
+  static bool isConnection(layout::IoKind kind) {
+    return kind == layout::IoKind::kStream || kind == layout::IoKind::kConnecting;
+  }
   Entry* find(int32_t token) {
     const size_t slot = size_t(token) & ((size_t(1) << kSlotBits) - 1);
     return token >= 0 && slot < entries_.size() && entries_[slot].token == token ? &entries_[slot] : nullptr;
@@ -141,6 +159,7 @@ class IoSource {
 
   IoMemory memory_;
   layout::IoBlock* block_;
+  layout::IoCounters* counters_;
   SocketSet* sockets_;
   int epoll_;
   std::vector<Entry> entries_;

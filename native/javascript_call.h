@@ -4,7 +4,8 @@
 
 namespace percore {
 
-// What was thrown is handed on as an uncaught exception. False: the environment is being terminated, and nothing more may be called.
+// What was thrown is handed on as an uncaught exception. False: the environment is being terminated, and nothing more
+// may be called.
 inline bool settleCall(napi_env env, napi_status status) {
   if (status == napi_ok) return true;
   bool isPending = false;

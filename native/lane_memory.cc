@@ -1,6 +1,7 @@
-// Memory of lanes that costs nothing until it is used. A SharedArrayBuffer comes from the C library, which fills with zeros what it hands out
-// a second time: all of it is touched then. And where the kernel gives huge pages to everybody, one word of a lane's header would cost 2 MiB.
-// Source: madvise(2). Why not a mapping of our own: docs/decisions/2026-11-28-memory-of-lanes.md.
+// Memory of lanes that costs nothing until it is used. A SharedArrayBuffer comes from the C library, which fills with
+// zeros what it hands out a second time: all of it is touched then. And where the kernel gives huge pages to everybody,
+// one word of a lane's header would cost 2 MiB. Source: madvise(2). Why not a mapping of our own:
+// docs/decisions/2026-11-28-memory-of-lanes.md.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -9,8 +10,8 @@
 
 namespace percore {
 
-// system.freshPages(bytes, from) -> 0 or -errno: gives the whole pages of `bytes` from byte `from` on back to the kernel. They read as zeros
-// afterwards. Nobody may use them meanwhile.
+// system.freshPages(bytes, from) -> 0 or -errno: gives the whole pages of `bytes` from byte `from` on back to the
+// kernel. They read as zeros afterwards. Nobody may use them meanwhile.
 static napi_value freshPages(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   char* data = nullptr;
@@ -18,7 +19,8 @@ static napi_value freshPages(napi_env env, napi_callback_info info) {
   const double from = args.number(1, -1);
   if (!args.bytes(0, &data, &length) || !(from >= 0) || from > double(length)) return args.integer(-EINVAL);
   const uintptr_t page = uintptr_t(sysconf(_SC_PAGESIZE));
-  const uintptr_t start = (uintptr_t(data) + uintptr_t(from) + page - 1) / page * page, end = (uintptr_t(data) + length) / page * page;
+  const uintptr_t start = (uintptr_t(data) + uintptr_t(from) + page - 1) / page * page,
+                  end = (uintptr_t(data) + length) / page * page;
   if (start >= end) return args.integer(0);
   void* const pages = reinterpret_cast<void*>(start);
   // Refused by a kernel that has no huge pages: as good as granted.
@@ -28,6 +30,7 @@ static napi_value freshPages(napi_env env, napi_callback_info info) {
 
 void exportLaneMemory(Napi::Env env, Napi::Object exports) {
   Napi::Object system = groupOf(exports, "system");
-exportRaw(env, system, "freshPages", freshPages); }
+  exportRaw(env, system, "freshPages", freshPages);
+}
 
 }  // namespace percore

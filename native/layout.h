@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "33baf50827787df5";
+constexpr char kHash[] = "805e5789f3d60a79";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -107,7 +107,7 @@ struct Queue {
   int32_t attention;  // CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8 (writes: all, bit by bit; reads: all)
   char reserved3[124];
   int32_t recordsBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for records)
-  int32_t spaceBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for space)
+  int32_t roomBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for room)
   char reserved4[120];
   int32_t consumerCursor;  // cursor of the first place (writes: consumer; reads: producer)
   int32_t consumerState;  // state of the first place (writes: consumer; reads: producer)
@@ -130,7 +130,7 @@ static_assert(offsetof(Queue, droppedNewest) == 208);
 static_assert(offsetof(Queue, droppedClosed) == 216);
 static_assert(offsetof(Queue, attention) == 256);
 static_assert(offsetof(Queue, recordsBell) == 384);
-static_assert(offsetof(Queue, spaceBell) == 388);
+static_assert(offsetof(Queue, roomBell) == 388);
 static_assert(offsetof(Queue, consumerCursor) == 512);
 static_assert(offsetof(Queue, consumerState) == 516);
 static_assert(sizeof(Queue) == 768);
@@ -184,6 +184,38 @@ static_assert(offsetof(Group, placeThread) == 768);
 static_assert(offsetof(Group, lane) == 1024);
 static_assert(sizeof(Group) == 9216);
 
+struct IoCounters {
+  double receives;  // arrivals delivered from streams (writes: native; reads: all)
+  double sends;  // sends on streams asked of the kernel (writes: native; reads: all)
+  double accepts;  // connections accepted (writes: native; reads: all)
+  double poolWaits;  // times that an arrival waited, since no buffer was free (writes: native; reads: all)
+  double bytesReceived;  // bytes received from streams (writes: native; reads: all)
+  double bytesSent;  // bytes of streams that the kernel has taken (writes: native; reads: all)
+  double connections;  // streams that are open (writes: native; reads: all)
+  double shed;  // connections that listeners closed at once, since there was no descriptor for them (writes: native; reads: all)
+  double refused;  // offers that streams, pipes and sockets answered with BACK_PRESSURED (writes: io; reads: all)
+};
+static_assert(offsetof(IoCounters, receives) == 0);
+static_assert(offsetof(IoCounters, sends) == 8);
+static_assert(offsetof(IoCounters, accepts) == 16);
+static_assert(offsetof(IoCounters, poolWaits) == 24);
+static_assert(offsetof(IoCounters, bytesReceived) == 32);
+static_assert(offsetof(IoCounters, bytesSent) == 40);
+static_assert(offsetof(IoCounters, connections) == 48);
+static_assert(offsetof(IoCounters, shed) == 56);
+static_assert(offsetof(IoCounters, refused) == 64);
+static_assert(sizeof(IoCounters) == 72);
+
+struct TimerCounters {
+  double live;  // timers that have not fired for the last time (writes: timers; reads: all)
+  double fired;  // callbacks run (writes: timers; reads: all)
+  double late;  // callbacks run a millisecond or more after their deadline (writes: timers; reads: all)
+};
+static_assert(offsetof(TimerCounters, live) == 0);
+static_assert(offsetof(TimerCounters, fired) == 8);
+static_assert(offsetof(TimerCounters, late) == 16);
+static_assert(sizeof(TimerCounters) == 24);
+
 struct Party {
   int32_t magic;  // PARTY_MAGIC once the block is complete (writes: runtime, last; reads: all)
   int32_t version;  // LAYOUT_VERSION (writes: runtime; reads: all)
@@ -194,9 +226,9 @@ struct Party {
   char reserved0[104];
   int32_t attention;  // PARKED -1, the band that is running 0 to 7, or AWAKE 8 (writes: owner; a waker swaps PARKED for AWAKE; reads: all)
   char reserved1[124];
-  int32_t yieldRequested;  // 1: look at the sources before the next step (writes: all set, owner clears; reads: owner)
+  int32_t yieldRequested;  // 1: look at lanes, timers and I/O before the next step (writes: all set, owner clears; reads: owner)
   char reserved2[124];
-  int32_t stop;  // StopWord: RUN 0, DRAIN 1, LEAVE 2 (writes: runtime; reads: owner)
+  int32_t stop;  // Stop: RUN 0, DRAIN 1, LEAVE 2 (writes: runtime; reads: owner)
   char reserved3[124];
   int32_t lanesVersion;  // grows with each lane made towards this party (writes: any producer adds; reads: owner)
   char reserved4[124];
@@ -208,23 +240,29 @@ struct Party {
   char reserved6[124];
   double turns;  // calls into JavaScript (writes: owner; reads: runtime)
   double parks;  // times it slept (writes: owner; reads: runtime)
-  double wakes;  // eventfd wake-ups seen (writes: owner; reads: runtime)
-  double busyNs;  // nanoseconds inside turns (writes: owner; reads: runtime)
+  double wakes;  // wake-ups by an eventfd that it has seen (writes: owner; reads: runtime)
+  double busyNs;  // time inside turns (writes: owner; reads: runtime)
   double turnNs;  // start of the present turn, nanoseconds since the runtime began (writes: owner; reads: owner)
-  double steps[8];  // steps run in each band (writes: owner; reads: runtime)
+  double steps[8];  // steps run in each band, 0 to 7 (writes: owner; reads: runtime)
   double stepErrors;  // steps that threw (writes: owner; reads: runtime)
   double sent;  // records committed to lanes (writes: owner; reads: runtime)
   double received;  // records taken from lanes (writes: owner; reads: runtime)
-  double rejected;  // sends answered with a refusal (writes: owner; reads: runtime)
-  double dropped;  // messages that reached nobody, for whatever reason (writes: owner; reads: runtime)
-  double callsInFlight;  // calls without an answer yet (writes: owner; reads: runtime)
+  double refused;  // sends and calls of it that a lane has not taken, for whatever reason (writes: owner; reads: runtime)
+  double dropped;  // messages that reached nobody here, for whatever reason (writes: owner; reads: runtime)
+  double callsInFlight;  // calls of it without an answer yet (writes: owner; reads: runtime)
   double libuvTurns;  // passes of libuv (writes: owner; reads: runtime)
   double droppedNoTask;  // messages for a name that no task here has (writes: owner; reads: runtime)
   double droppedNotBytes;  // values for a task that takes bytes (writes: owner; reads: runtime)
   double droppedLateCalls;  // calls that nobody waited for any more when their turn came (writes: owner; reads: runtime)
   double droppedLateAnswers;  // answers to calls that had been given up (writes: owner; reads: runtime)
-  double waitingBytes;  // bytes of calls and answers that wait for room in a lane (writes: owner; reads: runtime)
-  char reserved7[184];
+  double waitingBytes;  // calls and answers of it that wait for room in a lane (writes: owner; reads: runtime)
+  double refusedNoRoom;  // refused with BACK_PRESSURED: the lane is full, or others wait for room in it (writes: owner; reads: runtime)
+  double refusedClosed;  // refused with CLOSED: the receiver has died (writes: owner; reads: runtime)
+  double refusedTooLarge;  // refused with TOO_LARGE: it would never fit into the lane (writes: owner; reads: runtime)
+  double taskDepth;  // messages of its own thread that wait in the mailboxes of its tasks, as of a millisecond ago (writes: owner; reads: runtime)
+  double timers[3];  // TimerCounters (writes: owner; reads: runtime)
+  double io[9];  // IoCounters (writes: owner; reads: runtime)
+  char reserved7[56];
 };
 static_assert(offsetof(Party, magic) == 0);
 static_assert(offsetof(Party, version) == 4);
@@ -249,7 +287,7 @@ static_assert(offsetof(Party, steps) == 936);
 static_assert(offsetof(Party, stepErrors) == 1000);
 static_assert(offsetof(Party, sent) == 1008);
 static_assert(offsetof(Party, received) == 1016);
-static_assert(offsetof(Party, rejected) == 1024);
+static_assert(offsetof(Party, refused) == 1024);
 static_assert(offsetof(Party, dropped) == 1032);
 static_assert(offsetof(Party, callsInFlight) == 1040);
 static_assert(offsetof(Party, libuvTurns) == 1048);
@@ -258,6 +296,12 @@ static_assert(offsetof(Party, droppedNotBytes) == 1064);
 static_assert(offsetof(Party, droppedLateCalls) == 1072);
 static_assert(offsetof(Party, droppedLateAnswers) == 1080);
 static_assert(offsetof(Party, waitingBytes) == 1088);
+static_assert(offsetof(Party, refusedNoRoom) == 1096);
+static_assert(offsetof(Party, refusedClosed) == 1104);
+static_assert(offsetof(Party, refusedTooLarge) == 1112);
+static_assert(offsetof(Party, taskDepth) == 1120);
+static_assert(offsetof(Party, timers) == 1128);
+static_assert(offsetof(Party, io) == 1152);
 static_assert(sizeof(Party) == 1280);
 
 struct Runtime {
@@ -311,11 +355,7 @@ struct IoBlock {
   int32_t drains;  // times that requests were taken; its lowest bit says which half of the outbox is free (writes: native; reads: io)
   int32_t bufferBits;  // a buffer of the pool is 2^bufferBits bytes (writes: native; reads: io)
   int32_t hasMore;  // 1: tasks are ready, come back without sleeping; of I/O that no reactor drives (writes: io; reads: native)
-  char reserved0[4];
-  double receives;  // buffers delivered (writes: native; reads: io)
-  double sends;  // sends asked of the kernel (writes: native; reads: io)
-  double accepts;  // connections accepted (writes: native; reads: io)
-  double poolWaits;  // times that no buffer was free (writes: native; reads: io)
+  char reserved0[36];
   int32_t event[8192];  // token, IoEvent, value, place (writes: native; reads: io)
   int32_t request[2048];  // IoRequest, token, and two words of its own (writes: io; reads: native)
   int32_t releasedBuffer[256];  // numbers of buffers that nobody uses any more (writes: io; reads: native)
@@ -328,10 +368,6 @@ static_assert(offsetof(IoBlock, unsent) == 12);
 static_assert(offsetof(IoBlock, drains) == 16);
 static_assert(offsetof(IoBlock, bufferBits) == 20);
 static_assert(offsetof(IoBlock, hasMore) == 24);
-static_assert(offsetof(IoBlock, receives) == 32);
-static_assert(offsetof(IoBlock, sends) == 40);
-static_assert(offsetof(IoBlock, accepts) == 48);
-static_assert(offsetof(IoBlock, poolWaits) == 56);
 static_assert(offsetof(IoBlock, event) == 64);
 static_assert(offsetof(IoBlock, request) == 32832);
 static_assert(offsetof(IoBlock, releasedBuffer) == 41024);

@@ -20,7 +20,8 @@ static Napi::Value tcpBind(const Napi::CallbackInfo& info) {
 
   UniqueFd fd(socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return throwSystemError(env, errno, "socket", where);
-  if (const char* refused = address.bindReusable(fd.get(), booleanOf(env, info[2]))) return throwSystemError(env, errno, refused, where);
+  if (const char* refused = address.bindReusable(fd.get(), booleanOf(env, info[2])))
+    return throwSystemError(env, errno, refused, where);
   if (!address.read(fd.get())) return throwSystemError(env, errno, "getsockname", where);
   const int32_t id = stateOf(env)->untakenFds.add(fd.get());
   if (id == 0) return throwSystemError(env, errno, "getsockopt", where);
@@ -32,7 +33,8 @@ static Napi::Value tcpBind(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// tcp.closeUntaken(id) -> true when nobody had taken it: it is closed now. False: somebody has it, or has closed it already.
+// tcp.closeUntaken(id) -> true when nobody had taken it: it is closed now. False: somebody has it, or has closed it
+// already.
 static napi_value closeUntaken(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   return args.truth(stateOf(env)->untakenFds.close(args.int32(0)));

@@ -1,9 +1,9 @@
 // Bound sockets that wait for a listener of Node's own to take them.
 //
-// Node's `server.listen({ fd })` calls listen(2) and closes the number itself from then on, without telling anybody. So a number is
-// handed out bound and not yet listening, and what it is now is asked of the kernel: still the same socket (its cookie, which is never
-// given twice) and still not listening, then nobody has taken it, and it is ours to close. Anything else is somebody else's.
-// Source: socket(7) SO_COOKIE, SO_ACCEPTCONN.
+// Node's `server.listen({ fd })` calls listen(2) and closes the number itself from then on, without telling anybody. So
+// a number is handed out bound and not yet listening, and what it is now is asked of the kernel: still the same socket
+// (its cookie, which is never given twice) and still not listening, then nobody has taken it, and it is ours to close.
+// Anything else is somebody else's. Source: socket(7) SO_COOKIE, SO_ACCEPTCONN.
 #pragma once
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,7 +18,8 @@ class UntakenFds {
   ~UntakenFds() {
     for (const auto& [id, untaken] : untaken_) closeIfUntaken(untaken);
   }
-  // An id for `close`; 0, with errno set, when there is no cookie: it could never be told apart from its number's next owner.
+  // An id for `close`; 0, with errno set, when there is no cookie: without one the socket could never be told apart
+  // from the next owner of its number.
   int32_t add(int fd) {
     Untaken untaken{fd, 0};
     socklen_t length = sizeof untaken.cookie;

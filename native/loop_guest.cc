@@ -21,19 +21,25 @@ void LoopGuest::hold(napi_value view) {
 
 template <class Do>
 void LoopGuest::forEachHandle(Do what) {
-  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&idle_), reinterpret_cast<uv_handle_t*>(&poll_)}) what(handle);
+  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&idle_),
+           reinterpret_cast<uv_handle_t*>(&poll_)})
+    what(handle);
 }
 
 int LoopGuest::start(const char* name, int fd, napi_value deliver) {
   napi_value text = nullptr;
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env_, &loop) != napi_ok || napi_create_reference(env_, deliver, 1, &deliver_) != napi_ok ||
-      napi_create_string_utf8(env_, name, NAPI_AUTO_LENGTH, &text) != napi_ok || napi_async_init(env_, nullptr, text, &context_) != napi_ok) return -ECANCELED;
-  // First the one that can be refused (no memory, no room in the loop's epoll): until it is in, there is nothing to take out again.
+      napi_create_string_utf8(env_, name, NAPI_AUTO_LENGTH, &text) != napi_ok ||
+      napi_async_init(env_, nullptr, text, &context_) != napi_ok)
+    return -ECANCELED;
+  // First the one that can be refused (no memory, no room in the loop's epoll): until it is in, there is nothing to
+  // take out again.
   if (const int refused = uv_poll_init(loop, &poll_, fd)) return refused;
   uv_prepare_init(loop, &prepare_);
   uv_idle_init(loop, &idle_);
-  // Only what somebody waits for keeps a thread alive: see setRef(). An idle handle, though unreferenced, prevents sleep.
+  // Only what somebody waits for keeps a thread alive: see setRef(). An idle handle, though unreferenced, prevents
+  // sleep.
   forEachHandle([this](uv_handle_t* handle) {
     handle->data = this;
     uv_unref(handle);
@@ -46,8 +52,11 @@ int LoopGuest::start(const char* name, int fd, napi_value deliver) {
     auto* guest = static_cast<LoopGuest*>(handle->data);
     if (!guest->isDead_) guest->onReadable();
   });
-  // Asynchronous: Node turns the loop until the hook is removed, so the close callbacks run on terminate() and process.exit() too.
-  napi_add_async_cleanup_hook(env_, [](napi_async_cleanup_hook_handle, void* data) { static_cast<LoopGuest*>(data)->shutDown(); }, this, &hook_);
+  // Asynchronous: Node turns the loop until the hook is removed, so the close callbacks run on terminate() and
+  // process.exit() too.
+  napi_add_async_cleanup_hook(
+      env_, [](napi_async_cleanup_hook_handle, void* data) { static_cast<LoopGuest*>(data)->shutDown(); }, this,
+      &hook_);
   return 0;
 }
 
@@ -60,7 +69,8 @@ bool LoopGuest::deliver() {
   napi_value function = nullptr;
   napi_get_reference_value(env_, deliver_, &function);
   // Promises and ticks run at its end. The function is its own receiver: any object will do, and this one is at hand.
-  const napi_status status = function ? napi_make_callback(env_, context_, function, function, 0, nullptr, nullptr) : napi_generic_failure;
+  const napi_status status =
+      function ? napi_make_callback(env_, context_, function, function, 0, nullptr, nullptr) : napi_generic_failure;
   if (!settleCall(env_, status)) isDead_ = true;
   napi_close_handle_scope(env_, scope);
   return !isDead_;

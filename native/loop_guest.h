@@ -1,12 +1,13 @@
-// A guest of the thread's libuv loop, as the timers and the I/O of a thread without a reactor are: it looks before each sleep, watches one
-// descriptor, and calls one JavaScript function for all that has happened.
+// A guest of the thread's libuv loop, as the timers and the I/O of a thread without a reactor are: it looks before each
+// sleep, watches one descriptor, and calls one JavaScript function for all that has happened.
 //
 //   libuv's pass:  ... -> onPrepare (do what is due; may libuv sleep?) -> libuv's epoll -> onReadable -> ...
 //
 //   create ──start──> in the loop ──shutDown──> leaving ──libuv's close callbacks──> gone
 //     └── never started: for a caller that polls by hand; gone with its handle
 //
-// A reactor's turn is no such guest: it spins, parks and has a check of its own (turn.h). Source: libuv's design overview, "The I/O loop".
+// A reactor's turn is no such guest: it spins, parks and has a check of its own (turn.h). Source: libuv's design
+// overview, "The I/O loop".
 #pragma once
 #include <node_api.h>
 #include <uv.h>

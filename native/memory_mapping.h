@@ -16,16 +16,20 @@ class MemoryMapping {
     if (start_) munmap(start_, bytes_);
   }
 
-  // A part of what `fd` offers, shared; of no file (-1), memory of its own. False, with errno set, when the kernel refuses.
+  // Maps a part of what `fd` offers, shared; where `fd` is -1, memory of no file. False, with errno set, when the
+  // kernel refuses.
   bool map(int fd, size_t bytes, off_t what) {
-    void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED | MAP_POPULATE, fd, what);
+    void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+        fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED | MAP_POPULATE, fd, what);
     if (start == MAP_FAILED) return false;
     start_ = start;
     bytes_ = bytes;
     return true;
   }
   template <class T>
-  T* at(size_t offset) const { return reinterpret_cast<T*>(static_cast<char*>(start_) + offset); }
+  T* at(size_t offset) const {
+    return reinterpret_cast<T*>(static_cast<char*>(start_) + offset);
+  }
 
  private:
   void* start_ = nullptr;

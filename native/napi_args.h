@@ -1,5 +1,6 @@
-// Reading arguments and making errors. After terminate() Node-API calls fail and leave their results unset, while the rest
-// of the C++ function still runs: so every result starts at a harmless value and every helper says whether it worked.
+// Reading arguments and making errors. After terminate() Node-API calls fail and leave their results unset, while the
+// rest of the C++ function still runs: so every result starts at a harmless value and every helper says whether it
+// worked.
 #pragma once
 #include <napi.h>
 
@@ -12,8 +13,9 @@
 namespace percore {
 
 // ---- One argument ---------------------------------------------------------------------------------------------------
-// Node-API's own conversions make 0 of NaN and of infinity and wrap what is too large, so a mistake would be descriptor 0, which is
-// somebody's. Here whatever is not what is meant becomes `fallback`, which the function then refuses: text, NaN, 1.5, 2^32, an object.
+// Node-API's own conversions make 0 of NaN and of infinity and wrap what is too large, so a mistake would be descriptor
+// 0, which is somebody's. Here whatever is not what is meant becomes `fallback`, which the function then refuses: text,
+// NaN, 1.5, 2^32, an object.
 
 inline double numberOf(napi_env env, napi_value value, double fallback) {
   double result = fallback;
@@ -54,18 +56,20 @@ inline std::string textOf(napi_env env, napi_value value) {
   return text;
 }
 
-// The same for a file's path. Empty, which every system call refuses, also for one with a NUL: the kernel would read another path.
+// The same for a file's path. Empty, which every system call refuses, also for one with a NUL: the kernel would read
+// another path.
 inline std::string pathOf(napi_env env, napi_value value) {
   std::string path = textOf(env, value);
   if (path.find('\0') != std::string::npos) path.clear();
   return path;
 }
 
-// Start and length, in elements, of a typed array of this type; works over a SharedArrayBuffer on every supported Node, which array
-// buffers do not.
+// Start and length, in elements, of a typed array of this type; works over a SharedArrayBuffer on every supported Node,
+// which array buffers do not.
 inline bool arrayOf(napi_env env, napi_value value, napi_typedarray_type type, void** data, size_t* length) {
   napi_typedarray_type found;
-  return value && napi_get_typedarray_info(env, value, &found, length, data, nullptr, nullptr) == napi_ok && found == type;
+  return value && napi_get_typedarray_info(env, value, &found, length, data, nullptr, nullptr) == napi_ok &&
+         found == type;
 }
 
 // The arguments of a hot function, without a CallbackInfo.
@@ -95,13 +99,21 @@ struct RawArgs {
     *data = static_cast<int32_t*>(start);
     return true;
   }
-  // The bytes that arguments `i` to `i + 2` mean: an array, an offset, a length. False when they are not all there, and for more than
-  // 2^31 - 1, of which no answer could say how many were taken.
+  // A Float64Array; `length` in numbers.
+  bool numbers(size_t i, double** data, size_t* length) const {
+    void* start = nullptr;
+    if (!arrayOf(env, value[i], napi_float64_array, &start, length)) return false;
+    *data = static_cast<double*>(start);
+    return true;
+  }
+  // The bytes that arguments `i` to `i + 2` mean: an array, an offset, a length. False when they are not all there, and
+  // for more than 2^31 - 1, of which no answer could say how many were taken.
   bool span(size_t i, char** data, size_t* length) const {
     size_t capacity = 0;
     const int64_t offset = int64(i + 1);
     const int32_t count = int32(i + 2);
-    if (!bytes(i, data, &capacity) || offset < 0 || count < 0 || uint64_t(offset) + uint64_t(count) > capacity) return false;
+    if (!bytes(i, data, &capacity) || offset < 0 || count < 0 || uint64_t(offset) + uint64_t(count) > capacity)
+      return false;
     *data += offset;
     *length = size_t(count);
     return true;
@@ -130,7 +142,8 @@ inline const char* errnoName(int error) {
 
 // A JavaScript error like Node's own system errors: message, code, errno, syscall.
 inline Napi::Value throwSystemError(Napi::Env env, int error, const char* syscall, const std::string& detail = "") {
-  Napi::Error e = Napi::Error::New(env, std::string(errnoName(error)) + ": " + strerror(error) + ", " + syscall + (detail.empty() ? "" : " " + detail));
+  Napi::Error e = Napi::Error::New(env,
+      std::string(errnoName(error)) + ": " + strerror(error) + ", " + syscall + (detail.empty() ? "" : " " + detail));
   e.Set("code", Napi::String::New(env, errnoName(error)));
   e.Set("errno", Napi::Number::New(env, -error));
   e.Set("syscall", Napi::String::New(env, syscall));
@@ -147,7 +160,8 @@ inline Napi::Object groupOf(Napi::Object exports, const char* name) {
 // Adds a raw callback to a group.
 inline void exportRaw(Napi::Env env, Napi::Object group, const char* name, napi_callback callback) {
   napi_value function = nullptr;
-  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) == napi_ok) group.Set(name, Napi::Value(env, function));
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) == napi_ok)
+    group.Set(name, Napi::Value(env, function));
 }
 
 }  // namespace percore

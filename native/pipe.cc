@@ -31,8 +31,9 @@ static bool take(int32_t* word, PipeEndState from, PipeEndState to) {
   return __atomic_compare_exchange_n(word, &expected, int32_t(to), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-// Ends of anonymous pipes that were made in this process and that nobody has opened yet, by descriptor: which end of which pipe. What the
-// shared block says is not trusted: one that was scribbled on, or made by hand, may name anybody's descriptor.
+// Ends of anonymous pipes that were made in this process and that nobody has opened yet, by descriptor: which end of
+// which pipe. What the shared block says is not trusted: one that was scribbled on, or made by hand, may name anybody's
+// descriptor.
 struct UnopenedEnd {
   double inode;
   bool isProducer;
@@ -40,8 +41,8 @@ struct UnopenedEnd {
 static std::mutex unopenedMutex;
 static std::map<int, UnopenedEnd> unopened;
 
-// The descriptor that the block names, which is the caller's from now on; -1 when it is not the end that was made there. A number that
-// others have closed may be another's by now.
+// The descriptor that the block names, which is the caller's from now on; -1 when it is not the end that was made
+// there. A number that others have closed may be another's by now.
 static int takeUnopened(const layout::Pipe* pipe, bool isProducer) {
   const std::lock_guard<std::mutex> lock(unopenedMutex);
   const auto found = unopened.find(isProducer ? pipe->producerFd : pipe->consumerFd);
@@ -62,7 +63,8 @@ void PipeState::noteUnopened(const layout::Pipe* pipe) {
 // ---- What an environment keeps ------------------------------------------------------------------------------------
 
 PipeState::~PipeState() {
-  // Whoever opened an end closes it. The views are still there: an environment finalizes its references after its instance data.
+  // Whoever opened an end closes it. The views are still there: an environment finalizes its references after its
+  // instance data.
   for (const Made& made : made_) {
     closeUnopened(made.pipe, true);
     closeUnopened(made.pipe, false);
@@ -70,7 +72,8 @@ PipeState::~PipeState() {
 }
 
 bool PipeState::closeUnopened(layout::Pipe* pipe, bool isProducer) {
-  if (!take(isProducer ? &pipe->producerEnd : &pipe->consumerEnd, PipeEndState::kFree, PipeEndState::kClosed)) return false;
+  if (!take(isProducer ? &pipe->producerEnd : &pipe->consumerEnd, PipeEndState::kFree, PipeEndState::kClosed))
+    return false;
   const UniqueFd fd(takeUnopened(pipe, isProducer));
   if (!fd) return false;
   (isProducer ? pipe->producerFd : pipe->consumerFd) = -1;
@@ -79,10 +82,15 @@ bool PipeState::closeUnopened(layout::Pipe* pipe, bool isProducer) {
 
 void PipeState::keep(napi_env env, layout::Pipe* pipe, napi_value view) {
   // Those that have been opened on both ends are let go here, so that what is kept is bounded by the pipes in use.
-  const auto isTaken = [](const int32_t& end) { return __atomic_load_n(&end, __ATOMIC_ACQUIRE) != int32_t(PipeEndState::kFree); };
-  made_.erase(std::remove_if(made_.begin(), made_.end(), [&](const Made& made) {
-    return isTaken(made.pipe->producerEnd) && isTaken(made.pipe->consumerEnd) && napi_delete_reference(env, made.view) == napi_ok;
-  }), made_.end());
+  const auto isTaken = [](const int32_t& end) {
+    return __atomic_load_n(&end, __ATOMIC_ACQUIRE) != int32_t(PipeEndState::kFree);
+  };
+  made_.erase(std::remove_if(made_.begin(), made_.end(),
+                  [&](const Made& made) {
+                    return isTaken(made.pipe->producerEnd) && isTaken(made.pipe->consumerEnd) &&
+                           napi_delete_reference(env, made.view) == napi_ok;
+                  }),
+      made_.end());
   napi_ref reference = nullptr;
   if (napi_create_reference(env, view, 1, &reference) == napi_ok) made_.push_back({pipe, reference});
 }
@@ -113,11 +121,14 @@ void PipeState::unblockSigpipe() {
 PipeEnd::PipeEnd(napi_env env, layout::Pipe* pipe, bool isProducer, std::string path, int capacityBytes)
     : env_(env), pipe_(pipe), isProducer_(isProducer), path_(std::move(path)), capacityBytes_(capacityBytes) {}
 
-PipeEnd* PipeEnd::open(napi_env env, layout::Pipe* pipe, napi_value view, bool isProducer, std::string path, int capacityBytes, napi_value onReady, int* error) {
+PipeEnd* PipeEnd::open(napi_env env, layout::Pipe* pipe, napi_value view, bool isProducer, std::string path,
+    int capacityBytes, napi_value onReady, int* error) {
   int32_t* state = isProducer ? &pipe->producerEnd : &pipe->consumerEnd;
   *error = -EALREADY;
   // A FIFO can be opened again; an anonymous pipe's descriptor is gone for good.
-  if (!take(state, PipeEndState::kFree, PipeEndState::kOpen) && (path.empty() || !take(state, PipeEndState::kClosed, PipeEndState::kOpen))) return nullptr;
+  if (!take(state, PipeEndState::kFree, PipeEndState::kOpen) &&
+      (path.empty() || !take(state, PipeEndState::kClosed, PipeEndState::kOpen)))
+    return nullptr;
   auto* end = new PipeEnd(env, pipe, isProducer, std::move(path), capacityBytes);
   *error = 0;
   if (!end->path_.empty()) *error = isProducer ? 0 : end->adopt(UniqueFd(openFifo(end->path_, O_RDONLY)));
@@ -132,17 +143,22 @@ PipeEnd* PipeEnd::open(napi_env env, layout::Pipe* pipe, napi_value view, bool i
   if (isProducer) pipe->isBroken = 0;
   else pipe->isEnded = 0;
   if (isProducer) stateOf(env)->pipes.blockSigpipe();
-  // Asynchronous: Node turns the loop until the hook is removed, so the close callbacks run on terminate() and process.exit() too.
-  napi_add_async_cleanup_hook(env, [](napi_async_cleanup_hook_handle, void* data) { static_cast<PipeEnd*>(data)->shutDown(); }, end, &end->hook_);
+  // Asynchronous: Node turns the loop until the hook is removed, so the close callbacks run on terminate() and
+  // process.exit() too.
+  napi_add_async_cleanup_hook(
+      env, [](napi_async_cleanup_hook_handle, void* data) { static_cast<PipeEnd*>(data)->shutDown(); }, end,
+      &end->hook_);
   return end;
 }
 
 // What calling back takes. -ECANCELED when the environment is being torn down, which frees what was made.
 int PipeEnd::join(napi_value view, napi_value onReady) {
   napi_value name = nullptr;
-  const bool isJoined = napi_create_reference(env_, view, 1, &view_) == napi_ok && napi_create_reference(env_, onReady, 1, &onReady_) == napi_ok &&
+  const bool isJoined = napi_create_reference(env_, view, 1, &view_) == napi_ok &&
+                        napi_create_reference(env_, onReady, 1, &onReady_) == napi_ok &&
                         napi_create_string_utf8(env_, "percore:pipe", NAPI_AUTO_LENGTH, &name) == napi_ok &&
-                        napi_async_init(env_, nullptr, name, &context_) == napi_ok && napi_get_uv_event_loop(env_, &loop_) == napi_ok;
+                        napi_async_init(env_, nullptr, name, &context_) == napi_ok &&
+                        napi_get_uv_event_loop(env_, &loop_) == napi_ok;
   return isJoined ? 0 : -ECANCELED;
 }
 
@@ -221,8 +237,8 @@ int PipeEnd::write(const char* data, size_t length) {
   return readerHasGone();
 }
 
-// Of a FIFO it is the reader that took something who ends it. One that came and went before, or another producer on its way to
-// waiting, which looks like a reader for a moment, is none.
+// A FIFO ends when a reader goes that has taken something. One that came and went before does not count, nor does
+// another producer that is about to wait, and looks like a reader for a moment.
 int PipeEnd::readerHasGone() {
   if (path_.empty() || hasWritten_) return -EPIPE;
   awaitsReader_ = true;
@@ -340,8 +356,8 @@ int PipeEnd::start(Watch** watch, int fd, int events, void (PipeEnd::*onEvent)()
     *watch = made;
   }
   if ((*watch)->isStarted) return 0;
-  // A writing end whose reader has gone is reported as UV_EBADF and stopped by libuv: an event like the others, which the next
-  // write explains.
+  // A writing end whose reader has gone is reported as UV_EBADF and stopped by libuv: an event like the others, which
+  // the next write explains.
   const int error = uv_poll_start(&(*watch)->handle, events, [](uv_poll_t* handle, int status, int) {
     auto* watch = static_cast<Watch*>(handle->data);
     if (status != 0) watch->isStarted = false;

@@ -1,4 +1,5 @@
-// Pipes for JavaScript. Typed in src/native/. Would-block, no reader and no writer are values (-errno): the hot path makes no errors.
+// Pipes for JavaScript. Typed in src/native/. Would-block, no reader and no writer are values (-errno): the hot path
+// makes no errors.
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -58,13 +59,17 @@ static Napi::Value openPipeEnd(const Napi::CallbackInfo& info) {
   layout::Pipe* pipe = pipeOf(env, info[0]);
   int error = -EINVAL;
   const bool isCallable = info[4].IsFunction() && info[2].IsString();
-  PipeEnd* end = pipe && isCallable ? PipeEnd::open(env, pipe, info[0], booleanOf(env, info[1]), pathOf(env, info[2]), int32Of(env, info[3]), info[4], &error) : nullptr;
+  PipeEnd* end = pipe && isCallable ? PipeEnd::open(env, pipe, info[0], booleanOf(env, info[1]), pathOf(env, info[2]),
+                                          int32Of(env, info[3]), info[4], &error)
+                                    : nullptr;
   if (!end) return Napi::Number::New(env, error);
   return Napi::Value(env, makeHandle(env, end));
 }
 
 // Arguments 1 to 3 of reading and writing, which both need at least one byte.
-static bool spanOf(const RawArgs<4>& args, char** data, size_t* length) { return args.span(1, data, length) && *length != 0; }
+static bool spanOf(const RawArgs<4>& args, char** data, size_t* length) {
+  return args.span(1, data, length) && *length != 0;
+}
 
 // pipes.read(end, bytes, offset, length) -> bytes, 0 at the end, or -errno
 static napi_value pipeRead(napi_env env, napi_callback_info info) {
@@ -120,8 +125,8 @@ static napi_value closeUnopenedPipeEnd(napi_env env, napi_callback_info info) {
   return args.truth(pipe && PipeState::closeUnopened(pipe, isProducer));
 }
 
-// The descriptor if it is still the pipe it was: only then has `ask` spoken of the right one. A pipe's number, once closed, does
-// not come back with its inode.
+// The descriptor if it is still the pipe it was: only then has `ask` spoken of the right one. A pipe's number, once
+// closed, does not come back with its inode.
 template <typename Ask>
 static int askPipe(int fd, double inode, Ask ask) {
   struct stat status;
@@ -135,7 +140,8 @@ static napi_value inspectPipe(napi_env env, napi_callback_info info) {
   layout::Pipe* pipe = pipeOf(env, args.value[0]);
   void* out = nullptr;
   size_t length = 0;
-  if (!pipe || !arrayOf(env, args.value[1], napi_float64_array, &out, &length) || length < 2) return args.integer(-EINVAL);
+  if (!pipe || !arrayOf(env, args.value[1], napi_float64_array, &out, &length) || length < 2)
+    return args.integer(-EINVAL);
   int depth = 0, capacity = 0;
   const auto ask = [&](int fd) {
     if (ioctl(fd, FIONREAD, &depth) != 0) return -1;
@@ -143,7 +149,8 @@ static napi_value inspectPipe(napi_env env, napi_callback_info info) {
     return capacity < 0 ? -1 : 0;
   };
   if (askPipe(__atomic_load_n(&pipe->producerFd, __ATOMIC_ACQUIRE), pipe->producerInode, ask) != 0 &&
-      askPipe(__atomic_load_n(&pipe->consumerFd, __ATOMIC_ACQUIRE), pipe->consumerInode, ask) != 0) return args.integer(-EBADF);
+      askPipe(__atomic_load_n(&pipe->consumerFd, __ATOMIC_ACQUIRE), pipe->consumerInode, ask) != 0)
+    return args.integer(-EBADF);
   static_cast<double*>(out)[0] = depth;
   static_cast<double*>(out)[1] = capacity;
   return args.integer(0);

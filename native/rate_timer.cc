@@ -1,18 +1,21 @@
-// A rate timer's clockwork: an alarm in libuv's loop that calls JavaScript at a deadline. The grid of deadlines, catching up and all
-// that a tick says are JavaScript's (src/timers/tick-grid.ts).
+// A rate timer's clockwork: an alarm in libuv's loop that calls JavaScript at a deadline. The grid of deadlines,
+// catching up and all that a tick says are JavaScript's (src/timers/tick-grid.ts).
 //
 //   deadline - lead                                deadline
 //   armed for ──wake──> uv_poll readable ─> due? ─> rehearse ─> spin ─> onExpire() ─> promises run ─> arm the next
 //
-// The alarm is armed a little early, since waking takes its time and the first call after a sleep, with cold caches, takes eight times
-// as long as the next. So the thread wakes, calls JavaScript once for practice, spins what is left, and calls it in earnest. The lead
-// is adapted to how long waking takes (its median) and what a rehearsal takes, tens of microseconds, most of which the tick would have
-// cost anyway; a timer that is made to spin has a fixed lead that covers nearly every wake-up.
+// The alarm is armed a little early, since waking takes its time and the first call after a sleep, with cold caches,
+// takes eight times as long as the next. So the thread wakes, calls JavaScript once for practice, spins what is left,
+// and calls it in earnest. The lead is adapted to how long waking takes (its median) and what a rehearsal takes, tens
+// of microseconds, most of which the tick would have cost anyway; a timer that is made to spin has a fixed lead that
+// covers nearly every wake-up.
 //
-// The next deadline is read from shared state after JavaScript and its promises have run, so a tick makes one system call besides
-// libuv's. Handles and the callback scope are opened before the spin: nothing but the call lies between the deadline and JavaScript.
+// The next deadline is read from shared state after JavaScript and its promises have run, so a tick makes one system
+// call besides libuv's. Handles and the callback scope are opened before the spin: nothing but the call lies between
+// the deadline and JavaScript.
 //
-// Why not the reactor's wheel: it is polled once a turn, and exists in reactors alone. This works in any thread with a libuv loop.
+// Why not the reactor's wheel: it is polled once a turn, and exists in reactors alone. This works in any thread with a
+// libuv loop.
 #include <uv.h>
 
 #include <algorithm>
@@ -30,7 +33,8 @@ namespace percore {
 
 namespace {
 
-// The Float64Array that both sides know; the other is NativeAlarm in src/timers/alarm.ts. Times are relative to originNs; one thread.
+// The Float64Array that both sides know; the other is NativeAlarm in src/timers/alarm.ts. Times are relative to
+// originNs; one thread.
 enum State { kDeadlineNs, kFiredNs, kIsFiring, kStateWords };
 
 // A rehearsal after a sleep takes so long.
@@ -46,8 +50,14 @@ constexpr int64_t kFirstWakeNs = 20000;
 class RateTimer {
  public:
   // `spinNs` is the lead, or the most that an adaptive one may be.
-  RateTimer(napi_env env, std::unique_ptr<Alarm> alarm, double* state, int64_t originNs, int64_t spinNs, bool isAdaptive)
-      : env_(env), alarm_(std::move(alarm)), state_(state), originNs_(originNs), spinNs_(spinNs), isAdaptive_(isAdaptive) {}
+  RateTimer(
+      napi_env env, std::unique_ptr<Alarm> alarm, double* state, int64_t originNs, int64_t spinNs, bool isAdaptive)
+      : env_(env),
+        alarm_(std::move(alarm)),
+        state_(state),
+        originNs_(originNs),
+        spinNs_(spinNs),
+        isAdaptive_(isAdaptive) {}
 
   // 0 or -errno.
   int start(napi_value stateView, napi_value onExpire);
@@ -125,9 +135,9 @@ int64_t RateTimer::leadNs(int64_t now) const {
   return std::clamp((deadlineNs_ - now) / 4, int64_t{0}, std::min(spinNs_, wakeNs_ + kColdNs));
 }
 
-// To the deadline, if it is not over; returns the time then. In a long spin JavaScript is rehearsed twice, at once and shortly before the
-// end, since meanwhile other things get the caches. More than that makes the tick slower: the branch predictors learn that it is always
-// too early.
+// To the deadline, if it is not over; returns the time then. In a long spin JavaScript is rehearsed twice, at once and
+// shortly before the end, since meanwhile other things get the caches. More than that makes the tick slower: the branch
+// predictors learn that it is always too early.
 int64_t RateTimer::spin(napi_value function) {
   int64_t left = deadlineNs_ - alarm_->nowNs();
   if (left > kNoTimeNs) rehearse(function);
@@ -174,7 +184,8 @@ int RateTimer::apply() {
   return result;
 }
 
-// A timer that cannot be armed would be silent for ever: its thread is told by an uncaught exception (ENOMEM from io_uring).
+// A timer that cannot be armed (ENOMEM from io_uring) would be silent for ever, so its thread is told by an uncaught
+// exception.
 void RateTimer::rearm() {
   const int error = apply();
   if (error == 0) return;
@@ -199,18 +210,24 @@ int RateTimer::start(napi_value stateView, napi_value onExpire) {
   napi_value name = nullptr;
   napi_create_string_utf8(env_, "percore:rate-timer", NAPI_AUTO_LENGTH, &name);
   napi_async_init(env_, nullptr, name, &context_);
-  uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<RateTimer*>(handle->data)->onReadable(); });
+  uv_poll_start(
+      &poll_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<RateTimer*>(handle->data)->onReadable(); });
   keepAlive();
-  // Asynchronous: Node turns the loop until the hook is removed, so the close callback runs on terminate() and process.exit() too.
-  napi_add_async_cleanup_hook(env_, [](napi_async_cleanup_hook_handle, void* data) { static_cast<RateTimer*>(data)->shutDown(); }, this, &hook_);
+  // Asynchronous: Node turns the loop until the hook is removed, so the close callback runs on terminate() and
+  // process.exit() too.
+  napi_add_async_cleanup_hook(
+      env_, [](napi_async_cleanup_hook_handle, void* data) { static_cast<RateTimer*>(data)->shutDown(); }, this,
+      &hook_);
   return 0;
 }
 
 void RateTimer::shutDown() {
   if (isClosing_) return;
   isClosing_ = true;
-  uv_close(reinterpret_cast<uv_handle_t*>(&poll_), [](uv_handle_t* handle) { static_cast<RateTimer*>(handle->data)->close(); });
-  // libuv lets go of a descriptor inside uv_close. So it is free for others when close() returns, unless the alarm's clock is in use.
+  uv_close(reinterpret_cast<uv_handle_t*>(&poll_),
+      [](uv_handle_t* handle) { static_cast<RateTimer*>(handle->data)->close(); });
+  // libuv lets go of a descriptor inside uv_close. So it is free for others when close() returns, unless the alarm's
+  // clock is in use.
   if (state_[kIsFiring] == 0) alarm_.reset();
 }
 
@@ -227,19 +244,22 @@ void RateTimer::close() {
 
 // ---- For JavaScript ------------------------------------------------------------------------------------------------
 
-// alarms.create(isUring, clock, originNs, spinNs, isAdaptive, state, onExpire) -> handle; throws what the kernel refused.
+// alarms.create(isUring, clock, originNs, spinNs, isAdaptive, state, onExpire) -> handle; throws what the kernel
+// refused.
 Napi::Value createRateTimer(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   void* state = nullptr;
   size_t length = 0;
   const int64_t originNs = int64Of(env, info[2], INT64_MIN), spinNs = int64Of(env, info[3]);
-  if (!arrayOf(env, info[5], napi_float64_array, &state, &length) || length < kStateWords || !info[6].IsFunction() || originNs == INT64_MIN || spinNs < 0) {
+  if (!arrayOf(env, info[5], napi_float64_array, &state, &length) || length < kStateWords || !info[6].IsFunction() ||
+      originNs == INT64_MIN || spinNs < 0) {
     return throwSystemError(env, EINVAL, "createRateTimer");
   }
   const auto open = booleanOf(env, info[0]) ? openUringAlarm : openTimerfdAlarm;
   OpenedAlarm opened = open(clockid_t(int32Of(env, info[1])));
   if (!opened.alarm) return throwSystemError(env, opened.error, opened.syscall);
-  auto* timer = new RateTimer(env, std::move(opened.alarm), static_cast<double*>(state), originNs, spinNs, booleanOf(env, info[4]));
+  auto* timer = new RateTimer(
+      env, std::move(opened.alarm), static_cast<double*>(state), originNs, spinNs, booleanOf(env, info[4]));
   if (const int refused = timer->start(info[5], info[6])) {
     delete timer;
     return throwSystemError(env, -refused, "uv_poll_init");

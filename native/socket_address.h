@@ -1,5 +1,5 @@
-// Addresses of all families in one type: IPv4 and IPv6 from text and back, Unix paths and abstract names. sockaddr_storage (128 bytes)
-// has room for each of them. Source: ip(7), ipv6(7), unix(7).
+// Addresses of all families in one type: IPv4 and IPv6 from text and back, Unix paths and abstract names.
+// sockaddr_storage (128 bytes) has room for each of them. Source: ip(7), ipv6(7), unix(7).
 #pragma once
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -21,8 +21,8 @@ struct SocketAddress {
   const sockaddr* name() const { return reinterpret_cast<const sockaddr*>(&storage); }
   int family() const { return storage.ss_family; }
 
-  // False when `host` is neither an IPv4 nor an IPv6 address in numbers, when its zone ("fe80::1%eth0", "fe80::1%2") is no network
-  // interface here, and when `port` is none.
+  // False when `host` is neither an IPv4 nor an IPv6 address in numbers, when its zone ("fe80::1%eth0", "fe80::1%2") is
+  // no network interface here, and when `port` is none.
   bool setInternet(const std::string& host, int port) {
     if (port < 0 || port > 65535) return false;
     auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
@@ -31,7 +31,8 @@ struct SocketAddress {
       v4->sin_family = AF_INET;
       v4->sin_port = htons(uint16_t(port));
       length = sizeof *v4;
-    } else if (const size_t percent = host.find('%'); inet_pton(AF_INET6, host.substr(0, percent).c_str(), &v6->sin6_addr) == 1) {
+    } else if (const size_t percent = host.find('%');
+        inet_pton(AF_INET6, host.substr(0, percent).c_str(), &v6->sin6_addr) == 1) {
       if (percent != std::string::npos && (v6->sin6_scope_id = zoneOf(host.substr(percent + 1))) == 0) return false;
       v6->sin6_family = AF_INET6;
       v6->sin6_port = htons(uint16_t(port));
@@ -62,8 +63,8 @@ struct SocketAddress {
     return getsockname(fd, name(), &length) == 0;
   }
 
-  // Binds `fd` here; the system call that refused, or null. SO_REUSEADDR: a restart within a minute would find the port still in use by
-  // closed connections. `isShared`: others may have the port as well, with SO_REUSEPORT.
+  // Binds `fd` here; the system call that refused, or null. SO_REUSEADDR: a restart within a minute would find the port
+  // still in use by closed connections. `isShared`: others may have the port as well, with SO_REUSEPORT.
   const char* bindReusable(int fd, bool isShared) const {
     const int yes = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
@@ -80,7 +81,8 @@ struct SocketAddress {
   // "127.0.0.1", "::1", "fe80::1%eth0", "/run/a.sock", or "" for a Unix socket without a name.
   static std::string textOf(const sockaddr_storage& from, socklen_t length) {
     char text[INET6_ADDRSTRLEN] = "";
-    if (from.ss_family == AF_INET) inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(from).sin_addr, text, sizeof text);
+    if (from.ss_family == AF_INET)
+      inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(from).sin_addr, text, sizeof text);
     if (from.ss_family == AF_INET6) {
       const auto& v6 = reinterpret_cast<const sockaddr_in6&>(from);
       inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);

@@ -9,14 +9,15 @@
 
 namespace percore {
 
-// The file of a bound Unix socket. Nobody else removes it; removed with its socket, unless another file has its name by then.
+// The file of a bound Unix socket. It is removed with its socket, unless another file has its name by then, and by
+// nobody else.
 struct SocketFile {
   std::string path;
   dev_t device = 0;
   ino_t inode = 0;
 
   void remove() const {
-    struct stat now {};
+    struct stat now{};
     if (lstat(path.c_str(), &now) == 0 && now.st_ino == inode && now.st_dev == device) unlink(path.c_str());
   }
 };
@@ -28,8 +29,8 @@ class SocketSet {
   SocketSet& operator=(const SocketSet&) = delete;
   ~SocketSet() { closeSockets(); }
 
-  // Sockets that JavaScript holds by number. A thread's death closes no descriptor by itself: a listener left open would go
-  // on receiving its share of connections, and nobody would accept them.
+  // Sockets that JavaScript holds by number. A thread's death closes no descriptor by itself: a listener left open
+  // would go on receiving its share of connections, and nobody would accept them.
   void ownSocket(int fd) {
     if (fd >= 0) sockets_.insert(fd);
   }

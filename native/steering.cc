@@ -1,7 +1,8 @@
-// Sockets that go from one thread to another. Descriptors are the process's, but each belongs to one thread's addon, which closes it
-// when the thread dies. So the receiver makes a descriptor of its own (dup), and the giver closes the old one when it has heard of that:
-// whoever dies in between, each closes what is its own, and nothing is left open or closed twice. The cookie of a socket (SO_COOKIE),
-// which is never given twice, tells whether a number still means what it meant when the message was sent.
+// Sockets that go from one thread to another. Descriptors are the process's, but each belongs to one thread's addon,
+// which closes it when the thread dies. So the receiver makes a descriptor of its own (dup), and the giver closes the
+// old one when it has heard of that: whoever dies in between, each closes what is its own, and nothing is left open or
+// closed twice. The cookie of a socket (SO_COOKIE), which is never given twice, tells whether a number still means what
+// it meant when the message was sent.
 #include <fcntl.h>
 #include <sys/socket.h>
 
@@ -28,7 +29,8 @@ static napi_value socketCookie(napi_env env, napi_callback_info info) {
   return args.real(cookieOf(args.int32(0), &cookie) ? cookie : double(-errno));
 }
 
-// sockets.take(fd, cookie) -> a descriptor of this thread for the same socket, -ESTALE when the number is another's now, or -errno
+// sockets.take(fd, cookie) -> a descriptor of this thread for the same socket, -ESTALE when the number is another's
+// now, or -errno
 static napi_value takeSocket(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   UniqueFd taken(fcntl(args.int32(0), F_DUPFD_CLOEXEC, 0));

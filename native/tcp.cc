@@ -1,5 +1,5 @@
-// TCP sockets by number, non-blocking and close-on-exec: how they listen and connect, and what sockets of all kinds share. The I/O source
-// accepts, receives and sends (io_source.h). Sources: socket(7), tcp(7), accept4(2).
+// TCP sockets by number, non-blocking and close-on-exec: how they listen and connect, and what sockets of all kinds
+// share. The I/O source accepts, receives and sends (io_source.h). Sources: socket(7), tcp(7), accept4(2).
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -12,7 +12,8 @@
 
 namespace percore {
 
-// What listening and connecting begin with: the address of arguments 0 and 1, and a socket of its family. False: it has thrown.
+// What listening and connecting begin with: the address of arguments 0 and 1, and a socket of its family. False: it has
+// thrown.
 struct OpenSocket {
   std::string where;
   SocketAddress address;
@@ -36,7 +37,8 @@ static Napi::Value tcpListen(const Napi::CallbackInfo& info) {
   OpenSocket opened;
   if (!opened.open(info)) return env.Undefined();
   auto& [where, address, fd] = opened;
-  if (const char* refused = address.bindReusable(fd.get(), booleanOf(env, info[2]))) return throwSystemError(env, errno, refused, where);
+  if (const char* refused = address.bindReusable(fd.get(), booleanOf(env, info[2])))
+    return throwSystemError(env, errno, refused, where);
   if (listen(fd.get(), backlog) != 0) return throwSystemError(env, errno, "listen", where);
   if (!address.read(fd.get())) return throwSystemError(env, errno, "getsockname", where);
   Napi::Object result = Napi::Object::New(env);
@@ -63,7 +65,8 @@ static Napi::Value tcpConnect(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// descriptors.close(fd): only descriptors that this environment owns, so a number used again elsewhere is never closed twice.
+// descriptors.close(fd): only descriptors that this environment owns, so a number used again elsewhere is never closed
+// twice.
 static napi_value socketClose(napi_env env, napi_callback_info info) {
   stateOf(env)->closeSocket(RawArgs<1>(env, info).int32(0));
   return nullptr;
@@ -74,7 +77,8 @@ static napi_value ownSocket(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// sockets.ownStream(fd) -> 0, or -errno: a number that anybody has given. Nothing is owned before it is known to be what it should be.
+// sockets.ownStream(fd) -> 0, or -errno: a number that anybody has given. Nothing is owned before it is known to be
+// what it should be.
 static napi_value ownStream(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   const int fd = args.int32(0);
@@ -93,8 +97,9 @@ static napi_value disownSocket(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// tcp.shed(fd) -> connections closed. Out of descriptors: the reserve is given up for each in turn. Another thread may take the number
-// meanwhile; then nothing is refused now. Source: the well-known reserve-descriptor way of accept(2) servers.
+// tcp.shed(fd) -> connections closed. Out of descriptors: the reserve is given up for each in turn. Another thread may
+// take the number meanwhile; then nothing is refused now. Source: the well-known reserve-descriptor way of accept(2)
+// servers.
 static napi_value tcpRefuse(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   constexpr int kMost = 64;
@@ -126,7 +131,8 @@ static napi_value socketError(napi_env env, napi_callback_info info) {
 static Napi::Value peerName(const Napi::CallbackInfo& info) {
   SocketAddress peer;
   peer.length = sizeof peer.storage;
-  if (getpeername(int32Of(info.Env(), info[0]), peer.name(), &peer.length) != 0) return Napi::String::New(info.Env(), "");
+  if (getpeername(int32Of(info.Env(), info[0]), peer.name(), &peer.length) != 0)
+    return Napi::String::New(info.Env(), "");
   std::string text = SocketAddress::textOf(peer.storage, peer.length);
   if (peer.family() == AF_INET6) text = "[" + text + "]";
   if (peer.family() != AF_UNIX) text += ":" + std::to_string(peer.port());
@@ -134,7 +140,9 @@ static Napi::Value peerName(const Napi::CallbackInfo& info) {
 }
 
 // system.errorName(errno) -> "ECONNRESET"
-static Napi::Value errorName(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), errnoName(int32Of(info.Env(), info[0]))); }
+static Napi::Value errorName(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), errnoName(int32Of(info.Env(), info[0])));
+}
 
 void exportTcp(Napi::Env env, Napi::Object exports) {
   Napi::Object tcp = groupOf(exports, "tcp");

@@ -7,9 +7,10 @@
 
 namespace percore {
 
-TimerDriver::TimerDriver(napi_env env, int tickBits, size_t expiriesPerTurn, layout::Delivery* delivery, double* requests, const napi_value (&views)[kViews])
-    : LoopGuest(env), source_(tickBits, expiriesPerTurn), delivery_(delivery) {
-  source_.attach(delivery, requests);
+TimerDriver::TimerDriver(napi_env env, int tickBits, size_t expiriesPerTurn, layout::Delivery* delivery,
+    double* requests, const napi_value (&views)[kViews])
+    : LoopGuest(env), exchange_(tickBits, expiriesPerTurn), delivery_(delivery) {
+  exchange_.attach(delivery, requests);
   for (napi_value view : views) hold(view);
 }
 
@@ -22,18 +23,18 @@ int TimerDriver::start(napi_value deliver, int64_t originNs) {
 
 // What is due has run, and the timerfd knows when to end the sleep.
 void TimerDriver::onPrepare() {
-  if ((source_.poll(monotonicNs() - originNs_) || delivery_->hasMore != 0) && !run()) return;
-  if (delivery_->timerRequests != 0) source_.drain();
-  const bool isBusy = delivery_->hasMore != 0 || !source_.isSettled();
+  if ((exchange_.poll(monotonicNs() - originNs_) || delivery_->hasMore != 0) && !run()) return;
+  if (delivery_->timerRequests != 0) exchange_.drain();
+  const bool isBusy = delivery_->hasMore != 0 || !exchange_.isSettled();
   // A deadline that is over already fires the timerfd at once: libuv looks at its sockets in between.
-  armTimer(isBusy ? TimerWheel::kNever : source_.nextDeadlineNs());
+  armTimer(isBusy ? TimerWheel::kNever : exchange_.nextDeadlineNs());
   keepAwake(isBusy);
 }
 
 void TimerDriver::onReadable() {
   // It stays readable until it is set again, which the next prepare does, to whatever deadline.
   armedNs_ = -1;
-  if (source_.poll(monotonicNs() - originNs_)) run();
+  if (exchange_.poll(monotonicNs() - originNs_)) run();
 }
 
 bool TimerDriver::run() {

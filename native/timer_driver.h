@@ -1,4 +1,4 @@
-// Timers of a thread that is not a reactor: the wheel's source and, unless somebody drives it by hand, a guest of the
+// Timers of a thread that is not a reactor: the wheel's exchange and, unless somebody drives it by hand, a guest of the
 // thread's libuv loop. Read `onPrepare` first: it is the whole loop.
 //
 // One call into JavaScript for all that is due, one timerfd for all that is not. The timerfd holds the exact next
@@ -12,7 +12,7 @@
 #include "layout.h"
 #include "loop_guest.h"
 #include "timer_records.h"
-#include "timer_source.h"
+#include "timer_exchange.h"
 #include "unique_fd.h"
 
 namespace percore {
@@ -22,14 +22,15 @@ class TimerDriver final : public LoopGuest {
   static constexpr int kViews = 2;
 
   // `views` are the typed arrays behind `delivery` and `requests`.
-  TimerDriver(napi_env env, int tickBits, size_t expiriesPerTurn, layout::Delivery* delivery, double* requests, const napi_value (&views)[kViews]);
+  TimerDriver(napi_env env, int tickBits, size_t expiriesPerTurn, layout::Delivery* delivery, double* requests,
+      const napi_value (&views)[kViews]);
   ~TimerDriver() override { records_.release(env_); }
 
   // Joins the thread's loop: `deliver` is called when something is due. 0, or -errno when a
   // descriptor is refused.
   int start(napi_value deliver, int64_t originNs);
-  TimerSource& source() { return source_; }
-  void shareRecords(int32_t index, napi_value view) { records_.share(env_, source_, index, view); }
+  TimerExchange& exchange() { return exchange_; }
+  void shareRecords(int32_t index, napi_value view) { records_.share(env_, exchange_, index, view); }
   bool isClosed() const { return isDead_; }
 
  private:
@@ -38,7 +39,7 @@ class TimerDriver final : public LoopGuest {
   bool run();
   void armTimer(int64_t deadlineNs);
 
-  TimerSource source_;
+  TimerExchange exchange_;
   TimerRecords records_;
   layout::Delivery* delivery_;
   UniqueFd timer_;

@@ -51,7 +51,8 @@ size_t TimerWheel::expire(int64_t nowNs, uint32_t* out, size_t limit, size_t wor
   work = std::max<size_t>(work, kOpenWork);  // With less, no slot would ever be opened.
   size_t count = 0;
   // Each round takes at least one timer.
-  while (findEarliest(&work) && count < limit && nextDeadlineNs_ <= nowNs) count += takeDue(nowNs, out + count, limit - count);
+  while (findEarliest(&work) && count < limit && nextDeadlineNs_ <= nowNs)
+    count += takeDue(nowNs, out + count, limit - count);
   return count;
 }
 
@@ -150,7 +151,9 @@ void TimerWheel::deal(Slot* slot, size_t* work) {
 size_t TimerWheel::takeDue(int64_t nowNs, uint32_t* out, size_t limit) {
   std::sort(candidates_, candidates_ + candidateCount_, isBefore);
   size_t count = 0;
-  while (count < candidateCount_ && count < limit && candidates_[count].deadlineNs <= nowNs && candidates_[count].deadlineNs < boundNs_) ++count;
+  while (count < candidateCount_ && count < limit && candidates_[count].deadlineNs <= nowNs &&
+         candidates_[count].deadlineNs < boundNs_)
+    ++count;
   armedCount_ -= count;
   isSettled_ = nextIsKnown_ = false;
   for (size_t at = 0; at < count; ++at) out[at] = candidates_[at].id;
@@ -268,7 +271,8 @@ uint32_t TimerWheel::digitOf(const Wheel& wheel, uint32_t id) const {
 // Where the level begins in which keys with these differences differ first.
 uint32_t TimerWheel::levelShift(uint64_t deadlineDifference, uint32_t orderDifference) const {
   const bool isByOrder = deadlineDifference == 0;
-  const uint32_t highest = 63 - static_cast<uint32_t>(__builtin_clzll((isByOrder ? orderDifference : deadlineDifference) | 1));
+  const uint32_t highest =
+      63 - static_cast<uint32_t>(__builtin_clzll((isByOrder ? orderDifference : deadlineDifference) | 1));
   const uint32_t lowest = isByOrder ? kOrderBits % kDigitBits : lowestBits_;
   const uint32_t shift = highest < lowest ? 0 : lowest + (highest - lowest) / kDigitBits * kDigitBits;
   return isByOrder ? shift : kOrderBits + shift;

@@ -16,13 +16,15 @@ using layout::Attention;
 using layout::IdleStrategy;
 using layout::Stop;
 
-// A busy reactor returns to libuv after so many I/O intervals: a pass of libuv costs a microsecond with its system calls.
+// A busy reactor returns to libuv after so many I/O intervals: a pass of libuv costs a microsecond with its system
+// calls.
 static constexpr int64_t kBusyIntervals = 4;
-// Looks at the sources between two looks at the clock.
+// Looks at the lanes between two looks at the clock.
 static constexpr int kLooksPerClock = 8;
 // Adaptive: of so many parks one spins first, so that two parked reactors find out that they could be talking faster.
 static constexpr uint32_t kProbeEvery = 32;
-// A sleep ends before the next timer by as much as waking takes, and at most by so much; the estimate moves so much a wake-up.
+// A sleep ends before the next timer by as much as waking takes, and at most by so much; the estimate moves so much a
+// wake-up.
 static constexpr int64_t kMostLeadNs = 50'000, kLeadStepNs = 500;
 
 // Shared words. Sequentially consistent is the only order JavaScript has, and the handshake of parking needs it.
@@ -42,8 +44,8 @@ void Turn::onPrepare() {
   int64_t now = nowNs();
   const int64_t end = now + glance(party_->ioIntervalNs), busyEnd = now + kBusyIntervals * glance(party_->ioIntervalNs);
   for (;;) {
-    // With the idle handle stopped, 0 says that libuv has immediates, due timers, closing handles or watchers not yet in its
-    // epoll: then neither spin nor park.
+    // With the idle handle stopped, 0 says that libuv has immediates, due timers, closing handles or watchers not yet
+    // in its epoll: then neither spin nor park.
     uv_idle_stop(&idle_);
     const bool isLibuvBusy = uv_backend_timeout(loop_) == 0;
     const int64_t window = spinWindowNs();
@@ -128,7 +130,7 @@ void Turn::learnLead(int64_t lateNs) {
   leadNs_ = std::clamp<int64_t>(leadNs_, 0, std::min<int64_t>(kMostLeadNs, most));
 }
 
-// ---- Sources -----------------------------------------------------------------------------------------------------
+// ---- What there is to do --------------------------------------------------------------------------------------------
 
 // Fills the delivery; true when JavaScript has something to do.
 bool Turn::poll(int64_t now) {
@@ -143,8 +145,8 @@ bool Turn::poll(int64_t now) {
     delivery->stop = stop;
     hasWork = true;
   }
-  // park.yield: pairs with notify() and summon(); a lane may have room again, a peer may have died. Cleared before JavaScript looks
-  // at anything, so a later request is not lost.
+  // park.yield: pairs with notify() and summon(); a lane may have room again, a peer may have died. Cleared before
+  // JavaScript looks at anything, so a later request is not lost.
   if (load(party_->yieldRequested) != 0) {
     store(party_->yieldRequested, 0);
     delivery->isSummoned = 1;
@@ -153,7 +155,8 @@ bool Turn::poll(int64_t now) {
   return hasWork;
 }
 
-// What JavaScript asked for outside of a turn is done before the sleep; what did not fit into the last delivery follows.
+// What JavaScript asked for outside of a turn is done before the sleep; what did not fit into the last delivery
+// follows.
 bool Turn::pollIo() {
   if (io_->hasRequests()) io_->drain();
   if (io_->hasMore() && io_->hasRoom()) io_->collect();
@@ -186,11 +189,14 @@ void Turn::findLanes() {
   const int32_t parties = party_->parties, laneBytes = party_->laneBytes;
   lanes_.clear();
   for (int32_t from = 0; from < parties; from++) {
-    const int32_t made = load(*reinterpret_cast<int32_t*>(memory_.inbox + sizeof(layout::Party) + size_t(from) * layout::kLineBytes));
+    const int32_t made =
+        load(*reinterpret_cast<int32_t*>(memory_.inbox + sizeof(layout::Party) + size_t(from) * layout::kLineBytes));
     for (int32_t lane = 0; lane < layout::kLanesPerPeer; lane++) {
       if (!(made & (1 << lane))) continue;
-      const auto* queue = reinterpret_cast<const layout::Queue*>(memory_.inbox + layout::laneOffset(size_t(parties), size_t(laneBytes), size_t(from), size_t(lane)));
-      lanes_.push_back({&queue->producerCursor, &queue->consumerCursor, reinterpret_cast<const char*>(queue + 1), from * layout::kLanesPerPeer + lane});
+      const auto* queue = reinterpret_cast<const layout::Queue*>(
+          memory_.inbox + layout::laneOffset(size_t(parties), size_t(laneBytes), size_t(from), size_t(lane)));
+      lanes_.push_back({&queue->producerCursor, &queue->consumerCursor, reinterpret_cast<const char*>(queue + 1),
+          from * layout::kLanesPerPeer + lane});
     }
   }
 }
@@ -213,8 +219,8 @@ int64_t Turn::spinWindowNs() {
   return parksSinceProbe_ >= kProbeEvery ? limit : 0;
 }
 
-// Learns the expected gap between lane work: a moving average over 8, each gap capped, so that one long silence does not count
-// for ever.
+// Learns the expected gap between lane work: a moving average over 8, each gap capped, so that one long silence does
+// not count for ever.
 void Turn::noteGap(int64_t now) {
   if (memory_.delivery->lanes == 0) return;
   const int64_t limit = glance(party_->spinNs);
@@ -229,8 +235,8 @@ void Turn::noteGap(int64_t now) {
 
 // ---- The one call into JavaScript ---------------------------------------------------------------------------------
 
-// `now` is the time before and, afterwards, after it. False: touch nothing but libuv again (closed, or the environment is being
-// terminated).
+// `now` is the time before the call and, when this returns, the time after it. False: nothing but libuv may be touched
+// again (closed, or the environment is being terminated).
 bool Turn::deliver(JavaScript& javascript, int64_t* now) {
   layout::Delivery* delivery = memory_.delivery;
   const int64_t from = *now;
@@ -242,8 +248,8 @@ bool Turn::deliver(JavaScript& javascript, int64_t* now) {
   bool isAlive = function && settleCall(env_, napi_call_function(env_, function, function, 0, nullptr, nullptr));
   // What the turn wrote is sent before anything else runs, and what promises and ticks wrote after them.
   if (io_ && io_->hasRequests()) io_->drain();
-  // Promises and ticks run after the turn, in an empty callback scope, not in one around it: a peer that waits for what the turn
-  // has published need not wait for the scope to be opened.
+  // Promises and ticks run after the turn, in an empty callback scope, not in one around it: a peer that waits for what
+  // the turn has published need not wait for the scope to be opened.
   napi_callback_scope callbackScope = nullptr;
   if (isAlive) isAlive = settleCall(env_, napi_open_callback_scope(env_, function, context_, &callbackScope));
   if (callbackScope) isAlive = settleCall(env_, napi_close_callback_scope(env_, callbackScope)) && isAlive;
@@ -260,7 +266,8 @@ bool Turn::deliver(JavaScript& javascript, int64_t* now) {
 
 Turn::Turn(int64_t originNs) : originNs_(originNs), lastLaneWorkNs_(nowNs()) {}
 
-Turn* Turn::create(napi_env env, TurnMemory memory, const napi_value (&views)[kViews], napi_value deliver, int eventFd, int64_t originNs) {
+Turn* Turn::create(napi_env env, TurnMemory memory, const napi_value (&views)[kViews], napi_value deliver, int eventFd,
+    int64_t originNs) {
   std::unique_ptr<Turn> turn(new Turn(originNs));
   if (!turn->epoll_.open(eventFd)) return nullptr;
   turn->env_ = env;
@@ -270,8 +277,10 @@ Turn* Turn::create(napi_env env, TurnMemory memory, const napi_value (&views)[kV
   turn->state_ = stateOf(env);
   turn->gapNs_ = turn->party_->spinNs * 2;
   if (napi_get_uv_event_loop(env, &turn->loop_) != napi_ok) return errno = EINVAL, nullptr;
-  // The one handle of libuv that can be refused (no memory, no room in the kernel's limit of watches) comes first: there is nothing to undo.
-  if (const int code = uv_poll_init(turn->loop_, &turn->pollHandle_, turn->epoll_.fd()); code != 0) return errno = -code, nullptr;
+  // The one handle of libuv that can be refused (no memory, no room in the kernel's limit of watches) comes first:
+  // there is nothing to undo.
+  if (const int code = uv_poll_init(turn->loop_, &turn->pollHandle_, turn->epoll_.fd()); code != 0)
+    return errno = -code, nullptr;
   Turn* const made = turn.release();
   const int error = made->join(views, deliver);
   if (error == 0) return made;
@@ -286,17 +295,28 @@ int Turn::join(const napi_value (&views)[kViews], napi_value deliver) {
   uv_idle_init(loop_, &idle_);
   prepare_.data = check_.data = idle_.data = pollHandle_.data = this;
   // The uv_poll alone keeps the thread alive; an idle handle, though unreferenced, still prevents sleep.
-  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_), reinterpret_cast<uv_handle_t*>(&idle_)}) uv_unref(handle);
-  // Asynchronous: Node turns the loop until the hook is removed, so the close callbacks run on terminate() and process.exit() too.
-  if (napi_add_async_cleanup_hook(env_, [](napi_async_cleanup_hook_handle, void* data) { static_cast<Turn*>(data)->shutDown(); }, this, &hook_) != napi_ok) return ENOMEM;
+  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_),
+           reinterpret_cast<uv_handle_t*>(&idle_)})
+    uv_unref(handle);
+  // Asynchronous: Node turns the loop until the hook is removed, so the close callbacks run on terminate() and
+  // process.exit() too.
+  if (napi_add_async_cleanup_hook(
+          env_, [](napi_async_cleanup_hook_handle, void* data) { static_cast<Turn*>(data)->shutDown(); }, this,
+          &hook_) != napi_ok)
+    return ENOMEM;
   for (int i = 0; i < kViews; i++)
     if (napi_create_reference(env_, views[i], 1, &views_[i]) != napi_ok) return EINVAL;
   napi_value name = nullptr;
   if (napi_create_reference(env_, deliver, 1, &deliver_) != napi_ok) return EINVAL;
-  if (napi_create_string_utf8(env_, "percore:turn", NAPI_AUTO_LENGTH, &name) != napi_ok || napi_async_init(env_, nullptr, name, &context_) != napi_ok) return ENOMEM;
+  if (napi_create_string_utf8(env_, "percore:turn", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_async_init(env_, nullptr, name, &context_) != napi_ok)
+    return ENOMEM;
   int code = uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<Turn*>(handle->data)->onPrepare(); });
-  if (code == 0) code = uv_check_start(&check_, [](uv_check_t* handle) { static_cast<Turn*>(handle->data)->onCheck(); });
-  if (code == 0) code = uv_poll_start(&pollHandle_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<Turn*>(handle->data)->isSignalled_ = true; });
+  if (code == 0)
+    code = uv_check_start(&check_, [](uv_check_t* handle) { static_cast<Turn*>(handle->data)->onCheck(); });
+  if (code == 0)
+    code = uv_poll_start(&pollHandle_, UV_READABLE,
+        [](uv_poll_t* handle, int, int) { static_cast<Turn*>(handle->data)->isSignalled_ = true; });
   return -code;
 }
 
@@ -322,7 +342,8 @@ void Turn::shutDown() {
   if (openHandles_ != 0) return;  // stop and teardown may both come
   isDead_ = true;
   store(party_->attention, int32_t(Attention::kAwake));
-  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_), reinterpret_cast<uv_handle_t*>(&idle_), reinterpret_cast<uv_handle_t*>(&pollHandle_)}) {
+  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_),
+           reinterpret_cast<uv_handle_t*>(&idle_), reinterpret_cast<uv_handle_t*>(&pollHandle_)}) {
     openHandles_++;
     uv_close(handle, onClosed);
   }
@@ -340,9 +361,11 @@ void Turn::close() {
   state_->closeSockets();
   napi_handle_scope scope = nullptr;
   napi_open_handle_scope(env_, &scope);
-  for (napi_ref reference : {deliver_, views_[0], views_[1], views_[2], ioViews_[0], ioViews_[1], ioViews_[2]}) {
+  if (deliver_) napi_delete_reference(env_, deliver_);
+  for (napi_ref reference : views_)
     if (reference) napi_delete_reference(env_, reference);
-  }
+  for (napi_ref reference : ioViews_)
+    if (reference) napi_delete_reference(env_, reference);
   timerRecords_.release(env_);
   if (context_) napi_async_destroy(env_, context_);
   if (scope) napi_close_handle_scope(env_, scope);

@@ -1,18 +1,25 @@
 // One turn of a reactor, as a guest of libuv. Read `onPrepare` first: it is the whole loop.
 //
-//   libuv's pass:  timers -> prepare (poll, deliver, spin; or say "parked") -> libuv's epoll -> check (unpark, deliver) -> ...
+//   a pass of libuv:   timers -> prepare -> libuv's epoll -> check -> ...
+//                                  |                          └ unpark, deliver
+//                                  └ poll, deliver, spin; or say "parked"
 //
 // libuv stays in charge, so fetch, fs, promises and the inspector work unchanged. The reactor's own epoll is nested in
 // libuv's by one uv_poll. Nothing here runs JavaScript except `deliver`, once a turn.
 //
-// | pair           | write side           | read side              | carries                 | needs                              |
-// |----------------|----------------------|------------------------|-------------------------|------------------------------------|
-// | park.attention | `park` here          | notify() in parking.ts | "I may sleep"           | sequentially consistent, both ends |
-// | park.publish   | flush() of the ring  | `poll` here            | "there is a record"     | sequentially consistent, both ends |
-// | spsc.publish   | flush() of the ring  | JavaScript's drain     | the record's bytes      | acquired there, not here           |
-// | stop.word      | the runtime          | `poll` here            | "drain", "leave"        | sequentially consistent with park  |
+// | pair           | write side          | read side              | carries              | needs                     |
+// |----------------|---------------------|------------------------|----------------------|---------------------------|
+// | park.attention | `park` here         | notify() in parking.ts | "I may sleep"        | sequential, both ends     |
+// | park.publish   | flush() of the ring | `poll` here            | "there is a record"  | sequential, both ends     |
+// | park.yield     | notify(), summon()  | `poll` here            | "look at everything" | a hint; relaxed would do  |
+// | ring.publish   | flush() of the ring | look() in JavaScript   | the record's bytes   | acquired there, not here  |
+// | stop.word      | the runtime         | `poll` here            | "drain", "leave"     | sequential with park      |
 //
-// Source: the idle strategies of Agrona; the nesting and its traps were proved in a prototype (docs/decisions).
+// "Sequential" is sequentially consistent.
+//
+// Why promises run after the turn: docs/decisions/2026-11-21-promises-after-the-turn.md.
+// Sources: the idle strategies of Agrona; Dekker's algorithm for the handshake; libuv's design overview, "The I/O
+// loop".
 #pragma once
 #include <node_api.h>
 #include <uv.h>
@@ -22,11 +29,11 @@
 #include <vector>
 
 #include "addon_state.h"
-#include "epoll_source.h"
+#include "thread_epoll.h"
 #include "io_source.h"
 #include "layout.h"
 #include "timer_records.h"
-#include "timer_source.h"
+#include "timer_exchange.h"
 
 namespace percore {
 
@@ -39,10 +46,12 @@ struct TurnMemory {
 
 class Turn {
  public:
-  static constexpr int kViews = 3, kIoViews = 3;
+  static constexpr int kViews = 3, kIoViews = 4;
 
-  // Null, with errno set, when a descriptor or something of libuv is refused. `views` are the typed arrays behind `memory`.
-  static Turn* create(napi_env env, TurnMemory memory, const napi_value (&views)[kViews], napi_value deliver, int eventFd, int64_t originNs);
+  // Null, with errno set, when a descriptor or something of libuv is refused. `views` are the typed arrays behind
+  // `memory`.
+  static Turn* create(napi_env env, TurnMemory memory, const napi_value (&views)[kViews], napi_value deliver,
+      int eventFd, int64_t originNs);
 
   // Ends the turn; all is freed after libuv's close callbacks. May be called from inside `deliver`, and twice.
   void shutDown();
@@ -74,7 +83,8 @@ class Turn {
     }
     // The function to call; null when the environment is being terminated.
     napi_value deliver() {
-      if (!scope_ && napi_open_handle_scope(turn_.env_, &scope_) == napi_ok) napi_get_reference_value(turn_.env_, turn_.deliver_, &function_);
+      if (!scope_ && napi_open_handle_scope(turn_.env_, &scope_) == napi_ok)
+        napi_get_reference_value(turn_.env_, turn_.deliver_, &function_);
       return function_;
     }
 
@@ -116,17 +126,17 @@ class Turn {
   layout::Party* party_ = nullptr;
   TurnMemory memory_;
   AddonState* state_ = nullptr;
-  EpollSource epoll_;
+  ThreadEpoll epoll_;
   std::unique_ptr<IoSource> io_;
   std::vector<Lane> lanes_;
   int32_t lanesVersion_ = 0;
   int64_t originNs_;
-  TimerSource timers_;
+  TimerExchange timers_;
   TimerRecords timerRecords_;
   int64_t lastLaneWorkNs_;
   int64_t wakeAtNs_ = INT64_MAX;  // when the sleep should end for a timer
   int64_t leadNs_ = 0;            // so long before its deadline
-  int64_t gapNs_ = 0;  // expected nanoseconds from the end of lane work to the next
+  int64_t gapNs_ = 0;             // expected nanoseconds from the end of lane work to the next
   uint32_t parksSinceProbe_ = 0;
   int32_t seenStop_ = 0;
   bool isSignalled_ = false, isSleeping_ = false, isDead_ = false;

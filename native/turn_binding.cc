@@ -23,7 +23,8 @@ static Napi::Value createTurn(const Napi::CallbackInfo& info) {
     views[i] = options.Get(names[i]);
     napi_typedarray_type type;
     size_t length = 0;
-    if (!views[i] || napi_get_typedarray_info(env, views[i], &type, &length, &data[i], nullptr, nullptr) != napi_ok) return throwSystemError(env, EINVAL, "createTurn", names[i]);
+    if (!views[i] || napi_get_typedarray_info(env, views[i], &type, &length, &data[i], nullptr, nullptr) != napi_ok)
+      return throwSystemError(env, EINVAL, "createTurn", names[i]);
     const size_t width = type == napi_float64_array ? 8 : type == napi_int32_array ? 4 : 1;
     if (length * width < least[i]) return throwSystemError(env, EINVAL, "createTurn", names[i]);
   }
@@ -32,10 +33,13 @@ static Napi::Value createTurn(const Napi::CallbackInfo& info) {
   const int64_t originNs = int64Of(env, options.Get("originNs"));
   if (!deliver.IsFunction()) return throwSystemError(env, EINVAL, "createTurn", "deliver");
   // A number that is no eventfd of ours, NaN or 0 say, would have somebody else's file watched.
-  if (!(eventFd >= 0 && eventFd <= INT32_MAX) || !isWaker(int(eventFd))) return throwSystemError(env, EBADF, "createTurn", "eventFd");
-  // Not bounded by 2^53: a machine that has run for 105 days, or a time namespace, is beyond it. Deadlines are added, up to 2^62 of them.
+  if (!(eventFd >= 0 && eventFd <= INT32_MAX) || !isWaker(int(eventFd)))
+    return throwSystemError(env, EBADF, "createTurn", "eventFd");
+  // Not bounded by 2^53: a machine that has run for 105 days, or a time namespace, is beyond it. Deadlines are added,
+  // up to 2^62 of them.
   if (originNs < 0 || originNs > int64_t(1) << 62) return throwSystemError(env, EINVAL, "createTurn", "originNs");
-  TurnMemory memory{static_cast<char*>(data[0]), static_cast<layout::Delivery*>(data[1]), static_cast<double*>(data[2])};
+  TurnMemory memory{
+      static_cast<char*>(data[0]), static_cast<layout::Delivery*>(data[1]), static_cast<double*>(data[2])};
   Turn* turn = Turn::create(env, memory, views, deliver, int(eventFd), originNs);
   if (!turn) return throwSystemError(env, errno, "createTurn");
   return Napi::Value(env, makeHandle(env, turn));
@@ -72,14 +76,15 @@ static napi_value shareTimerRecords(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// turns.openSource(turn, isUring, block, pool, outbox) -> handle, or -errno
+// turns.openSource(turn, isUring, block, pool, outbox, counters) -> handle, or -errno
 static napi_value openIo(napi_env env, napi_callback_info info) {
-  RawArgs<5> args(env, info);
+  RawArgs<6> args(env, info);
   Turn* turn = turnOf(env, args.value[0]);
   IoMemory memory;
   if (!turn || !readIoMemory(args, 2, &memory)) return args.integer(-EINVAL);
   int error = 0;
-  IoSource* io = turn->openIo(args.boolean(1), memory, {args.value[2], args.value[3], args.value[4]}, &error);
+  IoSource* io =
+      turn->openIo(args.boolean(1), memory, {args.value[2], args.value[3], args.value[4], args.value[5]}, &error);
   return io ? makeHandle(env, io) : args.integer(-error);
 }
 

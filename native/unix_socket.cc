@@ -1,5 +1,5 @@
-// Unix sockets by path: streams that listen and connect, and datagram sockets. Only the making of the descriptor is here; reading,
-// writing and accepting are as for every other stream (tcp.cc) or datagram socket (datagram.cc).
+// Unix sockets by path: streams that listen and connect, and datagram sockets. Only the making of the descriptor is
+// here; reading, writing and accepting are as for every other stream (tcp.cc) or datagram socket (datagram.cc).
 //
 //   bind -> EADDRINUSE -> is it a socket? -no-> ENOTSOCK
 //                          | yes
@@ -7,8 +7,8 @@
 //                          | ECONNREFUSED                          (a file that a dead process left)
 //                         same inode still? unlink, and bind again
 //
-// Asking by connect and not removing at once, since the file of a living server looks the same. Two servers that find the same dead
-// file in the same microsecond could still remove each other's: Linux has no unlink that names the inode.
+// Asking by connect and not removing at once, since the file of a living server looks the same. Two servers that find
+// the same dead file in the same microsecond could still remove each other's: Linux has no unlink that names the inode.
 // Source: unix(7).
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,7 +24,9 @@ namespace percore {
 static constexpr int kMostReplaced = 3;
 
 // "unix:/run/a.sock", with an abstract name's NUL as @.
-static std::string show(const std::string& path) { return "unix:" + (!path.empty() && path[0] == '\0' ? "@" + path.substr(1) : path); }
+static std::string show(const std::string& path) {
+  return "unix:" + (!path.empty() && path[0] == '\0' ? "@" + path.substr(1) : path);
+}
 
 // 0 when somebody answers at `address` or could; else errno.
 static int probe(const SocketAddress& address, int type) {
@@ -40,16 +42,17 @@ static int bindPath(int fd, const SocketAddress& address, const std::string& pat
   for (int replaced = 0;; replaced++) {
     if (bind(fd, address.name(), address.length) == 0) break;
     if (errno != EADDRINUSE || path[0] == '\0') return errno;
-    struct stat before {}, now {};
+    struct stat before{}, now{};
     if (lstat(path.c_str(), &before) != 0) {
       if (errno == ENOENT && replaced < kMostReplaced) continue;  // gone meanwhile
       return errno;
     }
     if (!S_ISSOCK(before.st_mode)) return ENOTSOCK;
     if (probe(address, type) != ECONNREFUSED || replaced == kMostReplaced) return EADDRINUSE;
-    if (lstat(path.c_str(), &now) == 0 && now.st_ino == before.st_ino && now.st_dev == before.st_dev) unlink(path.c_str());
+    if (lstat(path.c_str(), &now) == 0 && now.st_ino == before.st_ino && now.st_dev == before.st_dev)
+      unlink(path.c_str());
   }
-  struct stat made {};
+  struct stat made{};
   if (path[0] != '\0' && lstat(path.c_str(), &made) == 0) *file = {path, made.st_dev, made.st_ino};
   return 0;
 }
@@ -63,7 +66,8 @@ static Napi::Value unixListen(const Napi::CallbackInfo& info) {
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return throwSystemError(env, errno, "socket", show(path));
   SocketFile file;
-  if (const int error = bindPath(fd.get(), address, path, SOCK_STREAM, &file)) return throwSystemError(env, error, "bind", show(path));
+  if (const int error = bindPath(fd.get(), address, path, SOCK_STREAM, &file))
+    return throwSystemError(env, error, "bind", show(path));
   stateOf(env)->holdReserve();
   // Owned before listen: a failure removes the file as well.
   const int number = fd.release();
@@ -84,12 +88,14 @@ static Napi::Value unixConnect(const Napi::CallbackInfo& info) {
   if (!address.setUnix(path)) return throwSystemError(env, ENAMETOOLONG, "connect", show(path));
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return throwSystemError(env, errno, "socket", show(path));
-  if (connect(fd.get(), address.name(), address.length) != 0) return throwSystemError(env, errno, "connect", show(path));
+  if (connect(fd.get(), address.name(), address.length) != 0)
+    return throwSystemError(env, errno, "connect", show(path));
   stateOf(env)->ownSocket(fd.get());
   return Napi::Number::New(env, fd.release());
 }
 
-// unix.openDatagram(path, peer) -> fd. Both may be empty: without a path nobody can answer it, without a peer each send names one.
+// unix.openDatagram(path, peer) -> fd. Both may be empty: without a path nobody can answer it, without a peer each send
+// names one.
 static Napi::Value unixDatagram(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string path = textOf(env, info[0]), peer = textOf(env, info[1]);
@@ -99,10 +105,12 @@ static Napi::Value unixDatagram(const Napi::CallbackInfo& info) {
   UniqueFd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return throwSystemError(env, errno, "socket", show(path));
   // Connected first: a refusal then leaves no file behind.
-  if (!peer.empty() && connect(fd.get(), to.name(), to.length) != 0) return throwSystemError(env, errno, "connect", show(peer));
+  if (!peer.empty() && connect(fd.get(), to.name(), to.length) != 0)
+    return throwSystemError(env, errno, "connect", show(peer));
   SocketFile file;
   if (!path.empty()) {
-    if (const int error = bindPath(fd.get(), address, path, SOCK_DGRAM, &file)) return throwSystemError(env, error, "bind", show(path));
+    if (const int error = bindPath(fd.get(), address, path, SOCK_DGRAM, &file))
+      return throwSystemError(env, error, "bind", show(path));
   }
   const int number = fd.release();
   stateOf(env)->ownSocketFile(number, file);

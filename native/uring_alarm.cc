@@ -1,14 +1,15 @@
 // An alarm on io_uring: a ring of its own that holds at most one timeout.
 //
-//   arm: reap ──> [timeout_remove of the old one] + timeout of the new one ──io_uring_enter──> kernel ──completion──> fd() readable
+//   arm: reap ──> [timeout_remove of the old one] + timeout of the new one ──enter──> kernel ──completion──> fd() readable
 //
-// Each timeout carries a generation as its user data, so that the completion of one that was replaced (ECANCELED, or ETIME when the
-// removal came too late) is not taken for the present one. Completions are taken from shared memory, without a system call.
+// Each timeout carries a generation as its user data, so that the completion of one that was replaced (ECANCELED, or
+// ETIME when the removal came too late) is not taken for the present one. Completions are taken from shared memory,
+// without a system call.
 //
-// Refusals are ordinary: Docker and others filter io_uring_setup (EPERM, ENOSYS), a sysctl forbids it (EPERM), locked memory runs
-// out (ENOMEM). IORING_SETUP_DEFER_TASKRUN is not asked for: the descriptor then never becomes readable by itself. Without it a
-// completion interrupts the sleep (EINTR), and the sleep that follows finds the descriptor readable: which is why this alarm is not
-// earlier than a timerfd. Sources: those of uring_ring.h.
+// Refusals are ordinary: Docker and others filter io_uring_setup (EPERM, ENOSYS), a sysctl forbids it (EPERM), locked
+// memory runs out (ENOMEM). IORING_SETUP_DEFER_TASKRUN is not asked for: the descriptor then never becomes readable by
+// itself. Without it a completion interrupts the sleep (EINTR), and the sleep that follows finds the descriptor
+// readable: which is why this alarm is not earlier than a timerfd. Sources: those of uring_ring.h.
 #include <algorithm>
 #include <cerrno>
 
@@ -46,9 +47,9 @@ class UringAlarm final : public Alarm {
     if (const int refused = ring_.submit()) return refused;
     remove();
     deadlineNs_ = deadlineNs;
-    // Relative, since kernels up to 6.18 at least take an absolute time-out in a time namespace for one outside of it: it came a year
-    // late. The kernel's clock is read after ours, so this cannot be early; and as each delay is taken from an absolute deadline,
-    // nothing adds up. The kernel copies it in io_uring_enter.
+    // Relative, since kernels up to 6.18 at least take an absolute time-out in a time namespace for one outside of it:
+    // it came a year late. The kernel's clock is read after ours, so this cannot be early; and as each delay is taken
+    // from an absolute deadline, nothing adds up. The kernel copies it in io_uring_enter.
     const int64_t delayNs = std::max<int64_t>(deadlineNs - nowNs(), 0);
     delay_.tv_sec = delayNs / 1000000000;
     delay_.tv_nsec = delayNs % 1000000000;
@@ -66,8 +67,8 @@ class UringAlarm final : public Alarm {
     deadlineNs_ = INT64_MAX;
     isPending_ = false;
     const int result = ring_.submit();
-    // A removal is answered at once: taken now, it wakes nobody. (Not so in arm(), where a timeout that is over is answered at once too,
-    // and must make the descriptor readable.)
+    // A removal is answered at once: taken now, it wakes nobody. (Not so in arm(), where a timeout that is over is
+    // answered at once too, and must make the descriptor readable.)
     reap();
     return result;
   }

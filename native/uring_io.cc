@@ -1,13 +1,16 @@
 // The io_uring source. One enter a turn submits every send, receive and cancel of it and takes every completion.
 //
-//   receive   multishot, into buffers of the pool that the kernel chooses (a provided-buffer ring); armed once, ended by a pause. One at a
-//             time while fewer than three quarters of the buffers are free
+//   receive   multishot, into buffers of the pool that the kernel chooses (a provided-buffer ring); armed once, ended
+//             by a pause. One at a time while fewer than three quarters of the buffers are free
 //   accept    multishot
-//   send      from the outbox, never waiting (MSG_DONTWAIT): done when the enter returns, so that the outbox can be used again
-//   epoll     for room after a short send, for resets of streams that are not read, and for readiness of other descriptors: see io_source.h
+//   send      from the outbox, never waiting (MSG_DONTWAIT): done when the enter returns, so that the outbox can be
+//             used again
+//   epoll     for room after a short send, for resets of streams that nobody reads, and for readiness of other
+//             descriptors: see io_source.h
 //
-// IORING_SETUP_DEFER_TASKRUN: completions are made when this thread asks for them and interrupt nothing; the kernel says in the ring's
-// flags that there is something to ask for, which costs a load to see. To a sleeper it says so by an eventfd in the thread's epoll.
+// IORING_SETUP_DEFER_TASKRUN: completions are made when this thread asks for them and interrupt nothing; the kernel
+// says in the ring's flags that there is something to ask for, which costs a load to see. To a sleeper it says so by an
+// eventfd in the thread's epoll.
 //
 // | pair     | write side                | read side | carries          | needs              |
 // |----------|---------------------------|-----------|------------------|--------------------|
@@ -15,10 +18,10 @@
 //
 // The pairs of the two queues are in uring_ring.h.
 //
-// What was armed for a token ends with exactly one completion without MORE; `armed` says what is under way, and only that completion
-// takes its bit away. A completion for a token that is gone gives back what it carries. A queue of submissions that is full is
-// submitted; an overflow of completions (the kernel keeps them: IORING_FEAT_NODROP) is taken with the next enter.
-// Sources: those of uring_ring.h; liburing's description of multishot receives.
+// What was armed for a token ends with exactly one completion without MORE; `armed` says what is under way, and only
+// that completion takes its bit away. A completion for a token that is gone gives back what it carries. A queue of
+// submissions that is full is submitted; an overflow of completions (the kernel keeps them: IORING_FEAT_NODROP) is
+// taken with the next enter. Sources: those of uring_ring.h; liburing's description of multishot receives.
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -42,7 +45,8 @@ using layout::IoKind;
 using layout::IoRequest;
 
 // Newer than some kernel headers that this is built with; the kernel that runs it says whether it knows them.
-constexpr unsigned kSetupSubmitAll = 1u << 7, kSetupTaskrunFlag = 1u << 9, kSetupSingleIssuer = 1u << 12, kSetupDeferTaskrun = 1u << 13;
+constexpr unsigned kSetupSubmitAll = 1u << 7, kSetupTaskrunFlag = 1u << 9, kSetupSingleIssuer = 1u << 12,
+                   kSetupDeferTaskrun = 1u << 13;
 constexpr unsigned kSqCqOverflow = 1u << 1, kSqTaskrun = 1u << 2;
 constexpr unsigned kRegisterPbufRing = 22, kRegisterSyncCancel = 24;
 constexpr uint16_t kRecvMultishot = 1u << 1, kAcceptMultishot = 1u << 0;
@@ -94,7 +98,8 @@ class UringIo final : public IoSource {
   // 0 or errno.
   int start() {
     io_uring_params setup{};
-    setup.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | kSetupSubmitAll | kSetupTaskrunFlag | kSetupSingleIssuer | kSetupDeferTaskrun;
+    setup.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | kSetupSubmitAll | kSetupTaskrunFlag | kSetupSingleIssuer |
+                  kSetupDeferTaskrun;
     setup.cq_entries = kCompletions;
     if (const int error = ring_.open(kEntries, setup, IORING_FEAT_NODROP)) return error;
     return startBuffers() || startWakes() ? errno : 0;
@@ -104,7 +109,7 @@ class UringIo final : public IoSource {
     Entry& entry = make(fd, token, kind);
     if (kind == IoKind::kStream) opened_.push_back(token);
     const int result = kind == IoKind::kConnecting ? waitForRoom(entry) : 0;
-    if (result < 0) entry.token = -1;
+    if (result < 0) drop(entry);
     return result;
   }
 
@@ -122,12 +127,13 @@ class UringIo final : public IoSource {
     reap();
     // What came for it and did not fit behind the rest is told now: nobody would find it later.
     std::erase_if(late_, [&](const io_uring_cqe& done) {
-      const bool isIts = operationOf(done) == kReceive && int32_t(uint32_t(done.user_data)) == token && block_->events <= kMostEvents - 2;
+      const bool isIts = operationOf(done) == kReceive && int32_t(uint32_t(done.user_data)) == token &&
+                         block_->events <= kMostEvents - 2;
       if (isIts) complete(done);
       return isIts;
     });
-    if (entry->isWatched) control(EPOLL_CTL_DEL, entry->fd, token, 0);
-    entry->token = -1;
+    if (entry->uring.isWatched) control(EPOLL_CTL_DEL, entry->fd, token, 0);
+    drop(*entry);
   }
 
   void onEvent(uint64_t data, uint32_t events) override {
@@ -142,7 +148,8 @@ class UringIo final : public IoSource {
   }
 
   bool hasMore() const override {
-    return isSignalled_ || ring_.pending() != 0 || !opened_.empty() || !late_.empty() || ring_.hasCompletions() || (block_->released != 0 && !starved_.empty()) || ring_.hasFlags(kSqTaskrun | kSqCqOverflow);
+    return isSignalled_ || ring_.pending() != 0 || !opened_.empty() || !late_.empty() || ring_.hasCompletions() ||
+           (block_->released != 0 && !starved_.empty()) || ring_.hasFlags(kSqTaskrun | kSqCqOverflow);
   }
 
   void collect() override {
@@ -176,7 +183,7 @@ class UringIo final : public IoSource {
           break;
         case IoRequest::kPause:
           entry->isReceiving = false;
-          if (entry->armed != 0) cancel(entry->token, entry->armed);
+          if (entry->uring.armed != 0) cancel(entry->token, entry->uring.armed);
           if (entry->kind != IoKind::kListener) opened_.push_back(entry->token);
           tellError(*entry);
           break;
@@ -240,12 +247,13 @@ class UringIo final : public IoSource {
     return ring_.push(opcode, fd, data);
   }
 
-  // Submits what is pending and makes the completions that are due. What the kernel does not take now goes with the next enter, after
-  // the completions that are in its way have been taken.
+  // Submits what is pending and makes the completions that are due. What the kernel does not take now goes with the
+  // next enter, after the completions that are in its way have been taken.
   void enter() { ring_.enter(IORING_ENTER_GETEVENTS); }
 
-  // Takes every completion. Those of sends at once, since a drain waits for them and their room is kept; others as far as there is room
-  // for what they say, and the rest is kept for the next time. What is armed meanwhile is submitted by the caller.
+  // Takes every completion. Those of sends at once, since a drain waits for them and their room is kept; others as far
+  // as there is room for what they say, and the rest is kept for the next time. What is armed meanwhile is submitted by
+  // the caller.
   void reap() {
     for (; !late_.empty() && hasRoom(); late_.pop_front()) complete(late_.front());
     ring_.reap([this](const io_uring_cqe& done) {
@@ -264,7 +272,7 @@ class UringIo final : public IoSource {
     if (operation == kSend) return sent(sending_[size_t(token)], done.res);
     Entry* entry = find(token);
     const bool isLast = !(done.flags & IORING_CQE_F_MORE);
-    if (entry && isLast) entry->armed &= ~uint32_t(operation);
+    if (entry && isLast) entry->uring.armed &= ~uint32_t(operation);
     if (operation == kReceive) received(entry, done, isLast);
     else accepted(entry, done.res, isLast);
   }
@@ -275,15 +283,15 @@ class UringIo final : public IoSource {
   bool hasManyFree() const { return 4 * freeBuffers_ >= 3 * int32_t(buffers_); }
 
   void armReceive(Entry& entry, bool isMultishot) {
-    if (entry.armed & (kReceive | kAccept)) return;  // its last completion arms it again
+    if (entry.uring.armed & (kReceive | kAccept)) return;  // its last completion arms it again
     if (entry.kind == IoKind::kListener) {
-      entry.armed |= kAccept;
+      entry.uring.armed |= kAccept;
       io_uring_sqe* accept = submission(IORING_OP_ACCEPT, entry.fd, dataOf(kAccept, entry.token));
       accept->ioprio = kAcceptMultishot;
       accept->accept_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
       return;
     }
-    entry.armed |= kReceive;
+    entry.uring.armed |= kReceive;
     io_uring_sqe* receive = submission(IORING_OP_RECV, entry.fd, dataOf(kReceive, entry.token));
     if (isMultishot) receive->ioprio = kRecvMultishot;
     receive->flags = IOSQE_BUFFER_SELECT;
@@ -298,7 +306,8 @@ class UringIo final : public IoSource {
     if (!entry) return;
     if (done.res > 0) {
       block_->bufferUsers[buffer]++;
-      block_->receives += 1;
+      counters_->receives += 1;
+      counters_->bytesReceived += done.res;
       push(entry->token, IoEvent::kReceived, done.res, buffer << kBufferBits);
     } else if (done.res == 0) {
       entry->hasEnded = true;
@@ -307,7 +316,7 @@ class UringIo final : public IoSource {
       tellError(*entry);
       return;
     } else if (done.res == -ENOBUFS) {
-      block_->poolWaits += 1;
+      counters_->poolWaits += 1;
       if (entry->isReceiving) starved_.push_back(entry->token);
       return;
     } else if (done.res != -ECANCELED && done.res != -EINTR && done.res != -EAGAIN) {
@@ -358,13 +367,13 @@ class UringIo final : public IoSource {
 
   void sendFromOutbox(Entry& entry, int32_t offset, int32_t length) {
     // Two sends of one connection in one batch: the second must know what became of the first.
-    if (entry.sentBatch == batch_) settleSends();
+    if (entry.uring.sentBatch == batch_) settleSends();
     if (entry.isBlocked || entry.isReturning) {
       pushUnsent(entry, length, offset);
       if (!entry.isBlocked) pushRoom(entry);
       return;
     }
-    entry.sentBatch = batch_;
+    entry.uring.sentBatch = batch_;
     const size_t index = size_t(outstandingSends_++);
     if (index >= sending_.size()) sending_.resize(index + 1);
     sending_[index] = {entry.token, offset, length};
@@ -372,7 +381,7 @@ class UringIo final : public IoSource {
     send->addr = uint64_t(memory_.outbox + offset);
     send->len = uint32_t(length);
     send->msg_flags = MSG_NOSIGNAL | MSG_DONTWAIT;
-    block_->sends += 1;
+    counters_->sends += 1;
     unsettled_++;
   }
 
@@ -396,6 +405,7 @@ class UringIo final : public IoSource {
   void sent(const Sending& sending, int result) {
     unsettled_--;
     const int32_t taken = std::max(result, 0);
+    counters_->bytesSent += taken;
     if (taken == sending.length) return;
     Entry* entry = find(sending.token);
     if (!entry) return;
@@ -413,27 +423,31 @@ class UringIo final : public IoSource {
 
   // In the thread's epoll, until it is forgotten: what it is ready for already is told at once.
   int watch(Entry& entry, uint32_t events) {
-    const int result = control(entry.isWatched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, entry.fd, entry.token, events | EPOLLET);
-    if (result == 0) entry.isWatched = true;
+    const int result =
+        control(entry.uring.isWatched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, entry.fd, entry.token, events | EPOLLET);
+    if (result == 0) entry.uring.isWatched = true;
     return result;
   }
 
   // A stream that nobody reads, or whose end has been read, says nothing by itself when it is reset.
   void watchOpened() {
     for (int32_t token : opened_) {
-      if (Entry* entry = find(token); entry && (!entry->isReceiving || entry->hasEnded) && !entry->isWatched) watch(*entry, 0);
+      if (Entry* entry = find(token); entry && (!entry->isReceiving || entry->hasEnded) && !entry->uring.isWatched)
+        watch(*entry, 0);
     }
     opened_.clear();
   }
 
-  void cancel(int32_t token, uint32_t operation) { submission(IORING_OP_ASYNC_CANCEL, -1, dataOf(kNothing, 0))->addr = dataOf(Operation(operation), token); }
+  void cancel(int32_t token, uint32_t operation) {
+    submission(IORING_OP_ASYNC_CANCEL, -1, dataOf(kNothing, 0))->addr = dataOf(Operation(operation), token);
+  }
 
   void forget(Entry& entry) {
     // By what was armed, not by number: one that was closed under us names nothing any more, or another's socket.
-    if (entry.armed != 0) cancel(entry.token, entry.armed);
+    if (entry.uring.armed != 0) cancel(entry.token, entry.uring.armed);
     // Not left to the close: another descriptor of the same socket would keep it there.
-    if (entry.isWatched) control(EPOLL_CTL_DEL, entry.fd, entry.token, 0);
-    entry.token = -1;
+    if (entry.uring.isWatched) control(EPOLL_CTL_DEL, entry.fd, entry.token, 0);
+    drop(entry);
   }
 
   UringRing ring_;

@@ -1,4 +1,5 @@
-// One io_uring of one thread, by raw system calls: its two queues in shared memory, and the enter that moves them. Plain C++, without Node.
+// One io_uring of one thread, by raw system calls: its two queues in shared memory, and the enter that moves them.
+// Plain C++, without Node.
 //
 //   push, push, ... ──enter──> kernel ──completions──> reap
 //
@@ -8,9 +9,9 @@
 // | ring.cq   | kernel stores the cq tail | `reap`, `hasCompletions`     | the completion entry | release -> acquire |
 // | ring.free | `reap` stores the cq head | kernel                       | the entry's reuse    | release -> acquire |
 //
-// The kernel takes entries within an enter alone (there is no SQPOLL thread), so how many it has taken is what the enter returns, and
-// its head of the submissions need not be read. liburing is not used: it is one more library to find on every machine, for these lines.
-// Sources: io_uring_setup(2), io_uring_enter(2), io_uring_register(2).
+// The kernel takes entries within an enter alone (there is no SQPOLL thread), so how many it has taken is what the
+// enter returns, and its head of the submissions need not be read. liburing is not used: it is one more library to find
+// on every machine, for these lines. Sources: io_uring_setup(2), io_uring_enter(2), io_uring_register(2).
 #pragma once
 #include <linux/io_uring.h>
 #include <sys/syscall.h>
@@ -28,8 +29,8 @@ namespace percore {
 
 class UringRing {
  public:
-  // Once. `setup` says flags and how many completions; `features` are those it cannot do without. 0 or errno, ENOSYS for an older
-  // kernel; `refused()` then names the call. The descriptor is closed on exec.
+  // Once. `setup` says flags and how many completions; `features` are those it cannot do without. 0 or errno, ENOSYS
+  // for an older kernel; `refused()` then names the call. The descriptor is closed on exec.
   int open(unsigned entries, io_uring_params setup, unsigned features) {
     refused_ = "io_uring_setup";
     fd_.reset(int(syscall(__NR_io_uring_setup, entries, &setup)));
@@ -38,7 +39,8 @@ class UringRing {
     features |= IORING_FEAT_SINGLE_MMAP;
     if ((setup.features & features) != features) return ENOSYS;
     refused_ = "mmap";
-    const size_t sqBytes = setup.sq_off.array + setup.sq_entries * sizeof(unsigned), cqBytes = setup.cq_off.cqes + setup.cq_entries * sizeof(io_uring_cqe);
+    const size_t sqBytes = setup.sq_off.array + setup.sq_entries * sizeof(unsigned),
+                 cqBytes = setup.cq_off.cqes + setup.cq_entries * sizeof(io_uring_cqe);
     if (!rings_.map(fd_.get(), std::max(sqBytes, cqBytes), IORING_OFF_SQ_RING)) return errno;
     if (!entriesMap_.map(fd_.get(), setup.sq_entries * sizeof(io_uring_sqe), IORING_OFF_SQES)) return errno;
     sqTail_ = rings_.at<unsigned>(setup.sq_off.tail);
@@ -74,8 +76,9 @@ class UringRing {
     return entry;
   }
 
-  // Submits what is pending; with IORING_ENTER_GETEVENTS in `flags` also makes the completions that are due, and waits for `wait` of
-  // them. 0 or -errno; what was not taken stays pending (EBUSY, EAGAIN: too many completions wait to be reaped).
+  // Submits what is pending; with IORING_ENTER_GETEVENTS in `flags` also makes the completions that are due, and waits
+  // for `wait` of them. 0 or -errno; what was not taken stays pending (EBUSY, EAGAIN: too many completions wait to be
+  // reaped).
   int enter(unsigned flags = 0, unsigned wait = 0) {
     // ring.sq: the kernel reads the entries below it in the call that follows.
     __atomic_store_n(sqTail_, tail_, __ATOMIC_RELEASE);
@@ -97,8 +100,8 @@ class UringRing {
   // ring.cq: the entries below the tail are whole.
   bool hasCompletions() const { return *cqHead_ != __atomic_load_n(cqTail_, __ATOMIC_ACQUIRE); }
 
-  // Calls `take(const io_uring_cqe&)` for each completion, those included that come meanwhile, until it returns false. It may push and
-  // enter, not reap.
+  // Calls `take(const io_uring_cqe&)` for each completion, those included that come meanwhile, until it returns false.
+  // It may push and enter, not reap.
   template <class Take>
   void reap(Take take) {
     unsigned head = *cqHead_;  // only this thread writes it
@@ -114,18 +117,22 @@ class UringRing {
     __atomic_store_n(cqHead_, head, __ATOMIC_RELEASE);
   }
 
-  // True when the kernel has set one of these IORING_SQ_ flags. A hint: the enter that follows is what counts, so no order is needed.
+  // True when the kernel has set one of these IORING_SQ_ flags. A hint: the enter that follows is what counts, so no
+  // order is needed.
   bool hasFlags(unsigned flags) const { return (__atomic_load_n(sqFlags_, __ATOMIC_RELAXED) & flags) != 0; }
 
   // io_uring_register: 0 or more, or -1 with errno set.
-  long set(unsigned what, void* argument, unsigned count) const { return syscall(__NR_io_uring_register, fd_.get(), what, argument, count); }
+  long set(unsigned what, void* argument, unsigned count) const {
+    return syscall(__NR_io_uring_register, fd_.get(), what, argument, count);
+  }
 
  private:
   UniqueFd fd_;
   MemoryMapping rings_, entriesMap_;
   unsigned *sqTail_ = nullptr, *sqFlags_ = nullptr, *cqHead_ = nullptr, *cqTail_ = nullptr;
   unsigned sqMask_ = 0, cqMask_ = 0;
-  unsigned tail_ = 0, pending_ = 0;  // of the submissions: only this thread writes it, and the kernel sees it in `enter`
+  unsigned tail_ = 0,
+           pending_ = 0;  // of the submissions: only this thread writes it, and the kernel sees it in `enter`
   io_uring_sqe* entries_ = nullptr;
   io_uring_cqe* completions_ = nullptr;
   const char* refused_ = "";

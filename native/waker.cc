@@ -14,8 +14,9 @@
 
 namespace percore {
 
-// One a process, whichever thread asks: the only state here that no environment owns. It is never destroyed, since threads may wake each
-// other until the process has gone. A thread is not terminated inside native code, so nobody dies while it holds the gate.
+// One a process, whichever thread asks: the only state here that no environment owns. It is never destroyed, since
+// threads may wake each other until the process has gone. A thread is not terminated inside native code, so nobody dies
+// while it holds the gate.
 struct OpenWakers {
   std::shared_mutex gate;  // shared: writes; exclusive: opening and closing
   std::unordered_map<int, const WakerSet*> owners;

@@ -1,7 +1,8 @@
-// Eventfds by which threads wake each other. A number is written by any thread of the process, and nothing stops one from writing late:
-// after the runtime is closed, or after the thread that made the eventfd was terminated. So the process keeps one table of the eventfds that
-// are open, a write looks there first, and whoever closes one waits for the writes that are under way. A late write then does nothing, or
-// wakes somebody who finds nothing to do; it never goes into a file that got the number afterwards.
+// Eventfds by which threads wake each other. Any thread of the process may write to their numbers, and nothing stops it
+// from writing late: after the runtime is closed, or after the thread that made the eventfd was terminated. So the
+// process keeps one table of the eventfds that are open, a write looks there first, and whoever closes one waits for
+// the writes that are under way. A late write then does nothing, or wakes somebody who finds nothing to do; it never
+// goes into a file that got the number afterwards.
 #pragma once
 
 namespace percore {

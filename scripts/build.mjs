@@ -126,9 +126,11 @@ function checkTools() {
   );
   if (missing.length === 0) return;
   process.stderr.write(
-    `The addon cannot be built: ${missing.map(({ name }) => name).join(' and ')} ${missing.length === 1 ? 'is' : 'are'} not installed.\n` +
-      `On Debian and Ubuntu: apt-get install ${missing.map(({ debian }) => debian).join(' ')}\n` +
-      `On Fedora and RHEL:   dnf install ${missing.map(({ debian }) => debian.replace('g++', 'gcc-c++')).join(' ')}\n`,
+    `The addon cannot be built: ${missing.map(({ name }) => name).join(' and ')} `
+      + `${missing.length === 1 ? 'is' : 'are'} not installed.\n`
+      + `On Debian and Ubuntu: apt-get install ${missing.map(({ debian }) => debian).join(' ')}\n`
+      + `On Fedora and RHEL:   dnf install `
+      + `${missing.map(({ debian }) => debian.replace('g++', 'gcc-c++')).join(' ')}\n`,
   );
   process.exit(1);
 }

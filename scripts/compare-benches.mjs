@@ -83,7 +83,9 @@ const number = (value) => Number(value.toPrecision(3)).toLocaleString('en');
 for (const row of rows) {
   const isWorse = row.better === 'higher' ? row.max < 1 : row.min > 1;
   process.stdout.write(
-    `${row.ratio.toFixed(2)} (${row.min.toFixed(2)} to ${row.max.toFixed(2)}) ${row.better === 'higher' ? 'more' : 'less'} is better${isWorse ? ', WORSE in every pair' : ''}: ${row.key}: ${number(row.here)} here, ${number(row.there)} there, ${row.unit}\n`,
+    `${row.ratio.toFixed(2)} (${row.min.toFixed(2)} to ${row.max.toFixed(2)}) `
+      + `${row.better === 'higher' ? 'more' : 'less'} is better${isWorse ? ', WORSE in every pair' : ''}: ${row.key}: `
+      + `${number(row.here)} here, ${number(row.there)} there, ${row.unit}\n`,
   );
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, undefined, 1)}\n`);

@@ -1,5 +1,5 @@
-// Makes docs/figures.md and the ten figures of the README from the newest results of each suite in bench/results/, so that no figure
-// in them can be stale.
+// Makes docs/figures.md and the ten figures of the README from the newest results of each suite in bench/results/, so
+// that no figure in them can be stale.
 //
 //   node scripts/figures.mjs            writes both
 //   node scripts/figures.mjs --check    writes nothing; exit code 1 when one of them is not what it would be
@@ -15,19 +15,26 @@ export const SUITES = [
   { name: 'io', title: 'I/O', why: '2026-11-21-io-figures.md' },
 ];
 
-/** The figures of the README, the missed ones among them. */
+/** The figures of the README, missed ones among them: the row of a suite and bench, where it has these parameters. */
 export const HIGHLIGHTS = [
-  { says: 'round trip between two spinning reactors, median', of: ['spine', 'reactor-round-trip', 'p50', 'postMessage'] },
-  { says: 'the same, beside two threads in C++', of: ['spine', 'reactor-round-trip', 'p50', 'C++ seq_cst'] },
-  { says: 'round trip between two parked reactors, median', of: ['spine', 'parked-round-trip', 'p50', 'C eventfd'] },
-  { says: 'calls, 64 in flight', of: ['spine', 'call', 'rate', 'piscina'], where: { from: 'reactor', idle: 'adaptive' } },
-  { says: 'load balancer, lines of 64 bytes', of: ['spine', 'load-balancer-throughput', 'rate', 'postMessage a line'] },
-  { says: 'urgent lines during a flood, p99', of: ['spine', 'urgent-latency', 'p99', 'one band'] },
-  { says: 'queue, 8 bytes, both in batches of 64', of: ['queues', 'spsc-8B-batch64', 'rate', 'C++ release batch64'], where: { capacity: 16384 } },
-  { says: 'creating timers, a million live', of: ['timers', 'create', 'rate', 'setTimeout'], where: { call: 'at' } },
-  { says: 'lateness of a rate timer at 1 kHz, p99', of: ['timers', 'lateness-park', 'p99', 'cyclictest'], where: { policy: 'other', source: 'rate timer' } },
-  { says: 'TCP echo, 64 connections, messages of 64 bytes', of: ['io', 'tcp-echo-64', 'rate', 'node:net'], where: { source: 'epoll' } },
+  figure('round trip between two spinning reactors, median', 'spine/reactor-round-trip', 'p50', 'postMessage'),
+  figure('the same, beside two threads in C++', 'spine/reactor-round-trip', 'p50', 'C++ seq_cst'),
+  figure('round trip between two parked reactors, median', 'spine/parked-round-trip', 'p50', 'C eventfd'),
+  figure('calls, 64 in flight', 'spine/call', 'rate', 'piscina', { from: 'reactor', idle: 'adaptive' }),
+  figure('load balancer, lines of 64 bytes', 'spine/load-balancer-throughput', 'rate', 'postMessage a line'),
+  figure('urgent lines during a flood, p99', 'spine/urgent-latency', 'p99', 'one band'),
+  figure('queue, 8 bytes, both in batches of 64', 'queues/spsc-8B-batch64', 'rate', 'C++ release batch64',
+    { capacity: 16384 }),
+  figure('creating timers, a million live', 'timers/create', 'rate', 'setTimeout', { call: 'at' }),
+  figure('lateness of a rate timer at 1 kHz, p99', 'timers/lateness-park', 'p99', 'cyclictest',
+    { policy: 'other', source: 'rate timer' }),
+  figure('TCP echo, 64 connections, messages of 64 bytes', 'io/tcp-echo-64', 'rate', 'node:net', { source: 'epoll' }),
 ];
+
+function figure(says, of, metric, baseline, where = {}) {
+  const [suite, name] = of.split('/');
+  return { says, suite, name, metric, baseline, where };
+}
 
 const COLUMNS = 120;
 const BEGIN = '<!-- Made by scripts/figures.mjs from bench/results/. -->';
@@ -35,8 +42,12 @@ const END = '<!-- End of what scripts/figures.mjs has made. -->';
 
 /** The newest results of a suite: files are named after their day. */
 export function readResults(folder, suite) {
-  const file = readdirSync(folder).filter((name) => new RegExp(`^\\d{4}-\\d\\d-\\d\\d-${suite}\\.json$`).test(name)).toSorted().at(-1);
-  if (file === undefined) throw new Error(`no results of the suite ${suite} in ${folder}: npm run bench -- ${suite} --json ${folder}/DATE-${suite}.json`);
+  const isResult = new RegExp(`^\\d{4}-\\d\\d-\\d\\d-${suite}\\.json$`);
+  const file = readdirSync(folder).filter((name) => isResult.test(name)).toSorted().at(-1);
+  if (file === undefined) {
+    const command = `npm run bench -- ${suite} --json ${folder}/DATE-${suite}.json`;
+    throw new Error(`no results of the suite ${suite} in ${folder}: ${command}`);
+  }
   return { file, rows: JSON.parse(readFileSync(join(folder, file), 'utf8')) };
 }
 
@@ -93,18 +104,22 @@ function wrap(text) {
   return lines.join('\n');
 }
 
-const paramsText = (params) => Object.entries(params).map(([name, value]) => `${name} ${typeof value === 'number' ? value.toLocaleString('en-US') : value}`).join(', ');
+/** "connections 64, source epoll": of these parameters, those that the row has. */
+function paramsOf({ params }, names) {
+  const text = (value) => (typeof value === 'number' ? value.toLocaleString('en-US') : value);
+  return names.filter((name) => name in params).map((name) => `${name} ${text(params[name])}`).join(', ');
+}
 
 /** One bench: what is the same in all its rows stands above the table, what varies in it. */
 function benchTable(rows) {
   const names = [...new Set(rows.flatMap(({ params }) => Object.keys(params)))];
   const isFixed = (name) => rows.every(({ params }) => params[name] === rows[0].params[name]);
-  const fixed = paramsText(Object.fromEntries(names.filter(isFixed).map((name) => [name, rows[0].params[name]])));
+  const fixed = paramsOf(rows[0], names.filter(isFixed));
   const varying = names.filter((name) => !isFixed(name));
   const head = ['figure', ...(varying.length === 0 ? [] : ['where']), 'Percore', 'baseline', 'ratio', 'aim'];
   const lines = rows.map((row) => [
     `${row.metric}, ${row.better} is better`,
-    ...(varying.length === 0 ? [] : [paramsText(Object.fromEntries(varying.filter((name) => name in row.params).map((name) => [name, row.params[name]])))]),
+    ...(varying.length === 0 ? [] : [paramsOf(row, varying)]),
     row.value === null ? 'not measured' : show(row.value, row.unit),
     `${row.baseline.name}${row.baseline.value === null ? '' : `, ${show(row.baseline.value, row.unit)}`}`,
     ratioOf(row), aimOf(row),
@@ -120,8 +135,11 @@ function suiteText({ name, title, why }, { file, rows }) {
   const benches = [...new Set(rows.map((row) => row.name))];
   return [
     `## ${title}\n`,
-    wrap(`\`npm run bench -- ${name}\`, [bench/results/${file}](../bench/results/${file}), ${startedAt.slice(0, 10)}: ${cpus} CPUs (${cpu}), Linux ${kernel}, `
-      + `Node ${node}, commit ${commit}. ${judged - missed} of ${judged} aims are met; [why the others are missed](decisions/${why}).`),
+    wrap([
+      `\`npm run bench -- ${name}\`, [bench/results/${file}](../bench/results/${file}), ${startedAt.slice(0, 10)}:`,
+      `${cpus} CPUs (${cpu}), Linux ${kernel}, Node ${node}, commit ${commit}.`,
+      `${judged - missed} of ${judged} aims are met; [why the others are missed](decisions/${why}).`,
+    ].join(' ')),
     '',
     ...benches.map((bench) => benchTable(rows.filter((row) => row.name === bench))),
   ].join('\n');
@@ -149,15 +167,19 @@ ${END}
 
 /** The rows of the README's table. */
 export function highlightsTable(results) {
-  const lines = HIGHLIGHTS.map(({ says, of: [suite, name, metric, baseline], where = {} }) => {
-    const found = results[suite].rows.filter((row) => row.name === name && row.metric === metric && row.baseline.name === baseline
-      && Object.entries(where).every(([param, value]) => row.params[param] === value));
+  const lines = HIGHLIGHTS.map(({ says, suite, name, metric, baseline, where }) => {
+    const found = results[suite].rows.filter(
+      (row) =>
+        row.name === name
+        && row.metric === metric
+        && row.baseline.name === baseline
+        && Object.entries(where).every(([param, value]) => row.params[param] === value),
+    );
     if (found.length !== 1) throw new Error(`${found.length} rows for "${says}" in ${results[suite].file}`);
-    const [row] = found;
-    const { ratio, better, target } = row;
-    const factor = better === 'higher' ? ratio : 1 / ratio;
+    const [{ value, unit, ratio, better, target, baseline: other }] = found;
+    const factor = digits(better === 'higher' ? ratio : 1 / ratio);
     const aim = target === null || target.isMet ? '' : ', aim missed';
-    return `| ${says} | ${show(row.value, row.unit)} | ${baseline}: ${show(row.baseline.value, row.unit)} | ${digits(factor)}${aim} |`;
+    return `| ${says} | ${show(value, unit)} | ${baseline}: ${show(other.value, unit)} | ${factor}${aim} |`;
   });
   return ['| figure | Percore | baseline | factor |', '|---|---|---|---|', ...lines].join('\n');
 }
@@ -170,9 +192,14 @@ export function readmeWith(readme, table) {
   return `${before}${BEGIN}\n\n${table}\n\n${END}${after}`;
 }
 
+/** The newest results of every suite, by its name. */
+export function allResults(root) {
+  return Object.fromEntries(SUITES.map(({ name }) => [name, readResults(join(root, 'bench', 'results'), name)]));
+}
+
 /** What both pages should be, by path. */
 export function pagesOf(root) {
-  const results = Object.fromEntries(SUITES.map(({ name }) => [name, readResults(join(root, 'bench', 'results'), name)]));
+  const results = allResults(root);
   const readme = join(root, 'README.md');
   return new Map([
     [join(root, 'docs', 'figures.md'), figuresPage(results)],

@@ -1,17 +1,19 @@
-// Which of the seeded bugs of test/explorer/mutants.ts do ordinary tests find? The explorer finds all of them; a bug that
-// unit tests find as well proves little about it.
+// Which of the seeded bugs of test/explorer/mutants.ts do ordinary tests find? The explorer finds all of them; a bug
+// that unit tests find as well proves little about it.
 //
-//   node scripts/mutants-against-unit-tests.mjs [--alone] [--together] [--only units|models] [--from N] [--count N] [--unchecked]
+//   node scripts/mutants-against-unit-tests.mjs [--alone] [--together] [--only units|models] [--from N] [--count N]
+//   [--unchecked]
 //
-// After a build; minutes to an hour. Fails when a unit test finds a bug that is marked to be found by the explorer alone; with `--alone` only those
-// are planted. With `--together` as many as do not touch the same text are planted at once, and one by one only where a test then
-// fails: quicker, and nearly as good, since a bug can hide another.
+// After a build; minutes to an hour. Fails when a unit test finds a bug that is marked to be found by the explorer
+// alone; with `--alone` only those are planted. With `--together` as many as do not touch the same text are planted at
+// once, and one by one only where a test then fails: quicker, and nearly as good, since a bug can hide another.
 // `--unchecked` leaves out the run without any bug, for the later parts of a run in parts.
 //
-// Each bug is put into a copy of dist/, and there the tests beside the queues run (for parking.js those of parking): first unit tests, then,
-// if these find nothing, model tests. Tests on several threads, with processes or for hours (*.process, *.stress) are left out: they
-// find such bugs by luck, or not at all. A run that hangs has found the bug. Seeds that change the order of calls in the explorer's own
-// scenario have no text for a unit test to meet; they are counted by themselves.
+// Each bug is put into a copy of dist/, and there the tests beside the queues run (for parking.js those of parking):
+// first unit tests, then, if these find nothing, model tests. Tests on several threads, with processes or for hours
+// (*.process, *.stress) are left out: they find such bugs by luck, or not at all. A run that hangs has found the bug.
+// Seeds that change the order of calls in the explorer's own scenario have no text for a unit test to meet; they are
+// counted by themselves.
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,18 +26,24 @@ const TEST_MS = 10_000;
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { mutants } = await import('../dist/test/explorer/mutants.js');
 const { sow } = await import('../dist/test/explorer/world.js');
-const argument = (name, otherwise) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : otherwise);
+const argument = (name, otherwise) =>
+  process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : otherwise;
 const isAlone = process.argv.includes('--alone');
 const only = argument('--only', 'units and models');
 const from = Number(argument('--from', 0));
-const chosen = mutants.filter(({ alone }) => !isAlone || alone === true).slice(from, from + Number(argument('--count', mutants.length)));
+const chosen = mutants
+  .filter(({ alone }) => !isAlone || alone === true)
+  .slice(from, from + Number(argument('--count', mutants.length)));
 
 const scratch = mkdtempSync(join(tmpdir(), 'percore-mutants-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 cpSync(join(root, 'dist'), join(scratch, 'dist'), { recursive: true });
 // The addon too is a copy: a build meanwhile may give it another layout.
-cpSync(join(root, 'native', 'build', 'Release', 'percore.node'), join(scratch, 'native', 'build', 'Release', 'percore.node'));
-for (const shared of ['node_modules', 'package.json', 'vitest.config.mjs', 'src']) symlinkSync(join(root, shared), join(scratch, shared));
+cpSync(
+  join(root, 'native', 'build', 'Release', 'percore.node'), join(scratch, 'native', 'build', 'Release', 'percore.node'),
+);
+for (const shared of ['node_modules', 'package.json', 'vitest.config.mjs', 'src'])
+  symlinkSync(join(root, shared), join(scratch, shared));
 mkdirSync(join(scratch, 'reports'));
 
 const folders = { queues: join(scratch, 'dist', 'src', 'queues'), reactor: join(scratch, 'dist', 'src', 'reactor') };
@@ -49,7 +57,9 @@ const parking = [join(folders.reactor, 'parking.test.js')];
 
 const runUnits = (files, name) => (only.includes('units') ? run(files, name) : undefined);
 const runModels = (name) => (only.includes('models') ? run(models, name) : undefined);
-const clean = process.argv.includes('--unchecked') ? undefined : (await runUnits([...units, ...parking], 'unchanged')) ?? (await runModels('unchanged'));
+const clean = process.argv.includes('--unchecked')
+  ? undefined
+  : ((await runUnits([...units, ...parking], 'unchanged')) ?? (await runModels('unchanged')));
 if (clean !== undefined) throw new Error(`the tests fail without any bug: ${clean}`);
 
 const UNFOUND = only === 'units and models' ? 'the explorer alone' : `none of the ${only}`;
@@ -58,15 +68,27 @@ let isMarkedWrongly = false;
 for (const batch of process.argv.includes('--together') ? batches(chosen) : chosen.map((mutant) => [mutant])) {
   const isFree = batch.length > 1 && (await look(batch)).how === undefined;
   for (const mutant of batch) {
-    const { found, how } = isFree ? { found: UNFOUND, how: `planted together with ${batch.length - 1} others` } : await look([mutant]);
+    const { found, how } = isFree
+      ? { found: UNFOUND, how: `planted together with ${batch.length - 1} others` }
+      : await look([mutant]);
     score[found]++;
     if (mutant.alone === true && found === 'unit tests') isMarkedWrongly = true;
-    console.log(`${from + chosen.indexOf(mutant)}. ${mutant.kind}: ${mutant.bug}\n    ${found}${how === undefined ? '' : `: ${how}`}`);
+    console.log(
+      `${from + chosen.indexOf(mutant)}. ${mutant.kind}: ${mutant.bug}\n    `
+        + `${found}${how === undefined ? '' : `: ${how}`}`,
+    );
   }
 }
-console.log(`${chosen.length} seeded bugs, found by: ${Object.entries(score).map(([who, count]) => `${who} ${count}`).join(', ')}`);
+console.log(
+  `${chosen.length} seeded bugs, found by: ${Object.entries(score)
+    .map(([who, count]) => `${who} ${count}`)
+    .join(', ')}`,
+);
 if (isMarkedWrongly) {
-  console.log('a bug that is marked as found by the explorer alone is found by a unit test: take the mark away, or write the bug more narrowly');
+  console.log(
+    'a bug that is marked as found by the explorer alone is found by a unit test: take the mark away, or write the '
+      + 'bug more narrowly',
+  );
   process.exitCode = 1;
 }
 
@@ -91,7 +113,10 @@ async function look(batch) {
 function batches(all) {
   const made = [];
   for (const mutant of all) {
-    const hosts = made.filter((batch) => isOfParking(batch[0]) === isOfParking(mutant) && batch[0].run.seeds.length > 0 && mutant.run.seeds.length > 0);
+    const hosts = made.filter(
+      (batch) =>
+        isOfParking(batch[0]) === isOfParking(mutant) && batch[0].run.seeds.length > 0 && mutant.run.seeds.length > 0,
+    );
     const host = hosts.find((batch) => canPlant([...batch, mutant].flatMap(({ run: { seeds } }) => seeds)));
     if (host === undefined) made.push([mutant]);
     else host.push(mutant);
@@ -110,7 +135,9 @@ function canPlant(seeds) {
 
 /** Changes the text of the copy; returns what puts it right again. */
 function plant(seeds) {
-  const paths = [...new Set(seeds.map(({ file }) => file))].map((file) => join(file === 'parking.js' ? folders.reactor : folders.queues, file));
+  const paths = [...new Set(seeds.map(({ file }) => file))].map((file) =>
+    join(file === 'parking.js' ? folders.reactor : folders.queues, file),
+  );
   const kept = paths.map((path) => [path, readFileSync(path, 'utf8')]);
   const sown = kept.map(([path, text]) => sow(text, path, seeds).text);
   paths.forEach((path, i) => writeFileSync(path, sown[i]));
@@ -123,7 +150,9 @@ async function run(files, name) {
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
   const options = ['--bail=1', `--testTimeout=${TEST_MS}`, '--no-isolate', '--reporter=json', `--outputFile=${report}`];
   // A group of its own: a test that spins for ever is in a child of the child.
-  const child = spawn(process.execPath, [vitest, 'run', ...files.map((file) => relative(scratch, file)), ...options], { cwd: scratch, stdio: 'ignore', detached: true });
+  const child = spawn(process.execPath, [vitest, 'run', ...files.map((file) => relative(scratch, file)), ...options], {
+    cwd: scratch, stdio: 'ignore', detached: true,
+  });
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
@@ -137,7 +166,8 @@ async function run(files, name) {
     const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
     for (const { name: file, status, assertionResults, message } of testResults) {
       const failed = assertionResults.find((one) => one.status === 'failed');
-      if (failed !== undefined) return `${file.split('/').at(-1)}, "${failed.title}": ${failed.failureMessages[0]?.split('\n')[0]}`;
+      if (failed !== undefined)
+        return `${file.split('/').at(-1)}, "${failed.title}": ${failed.failureMessages[0]?.split('\n')[0]}`;
       if (status === 'failed') return `${file.split('/').at(-1)}: ${message.split('\n')[0]}`;
     }
   } catch {

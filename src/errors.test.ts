@@ -37,6 +37,7 @@ describe('checks of arguments', () => {
 
   it('says which words it takes', () => {
     expect(() => checkOneOf('source', 'kqueue', ['epoll', 'io_uring'])).toThrow("source must be 'epoll' or 'io_uring', not \"kqueue\"");
+    expect(() => checkOneOf('whenSlow', 'drop-oldset', ['wait', 'block', 'drop-oldest'])).toThrow("whenSlow must be 'wait', 'block' or 'drop-oldest', not \"drop-oldset\"; did you mean 'drop-oldest'?");
     expect(() => checkText('name', '')).toThrow('name must be a string that is not empty');
   });
 });

@@ -21,7 +21,6 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_BACK_PRESSURED'
   | 'ERR_PERCORE_STEP_ANSWER'
   | 'ERR_PERCORE_TIMEOUT'
-  | 'ERR_PERCORE_ABORTED'
   | 'ERR_PERCORE_CLAIM'
   | 'ERR_PERCORE_DAMAGED'
   | 'ERR_PERCORE_NO_PLACE'
@@ -115,10 +114,17 @@ export function checkBoolean(argument: string, value: unknown): boolean {
   return value;
 }
 
-/** Throws unless `value` is one of these words. */
+/** Throws unless `value` is one of these words, and says which was probably meant. */
 export function checkOneOf<T extends string>(argument: string, value: unknown, allowed: readonly T[]): T {
-  if (!allowed.includes(value as T)) throw invalidArgument(argument, value, allowed.map((each) => `'${each}'`).join(' or '));
-  return value as T;
+  if (allowed.includes(value as T)) return value as T;
+  const words = allowed.map((each) => `'${each}'`);
+  const last = words.pop();
+  const list = words.length === 0 ? String(last) : `${words.join(', ')} or ${last}`;
+  const meant = typeof value === 'string' ? nearest(value, allowed) : undefined;
+  const hint = meant === undefined ? '' : `; did you mean '${meant}'?`;
+  throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${argument} must be ${list}, not ${show(value)}${hint}`, {
+    argument, value, allowed: list,
+  });
 }
 
 /** Throws unless `value` is a Uint8Array, of this realm or of another. A Buffer is one. */

@@ -1,14 +1,12 @@
 /** `percore`: the runtime. `percore/queues`, `percore/timers`, `percore/io` and `percore/testing` stand beside it. */
-export { createRuntime, Runtime, type CloseOptions, type CloseResult, type ForeignMessage, type MessageDrop, type ReactorDeath, type RuntimeOptions, type StepError } from './reactor/runtime.js';
-export { Reactor, type AddressOptions, type AnyServices, type ReadOptions, type SendOptions, type Services, type SpawnOptions, type Task } from './reactor/reactor.js';
-export type { Reading } from './reactor/reading.js';
-export type { Address } from './reactor/address.js';
-export type { ByteRecord, StepResult } from './reactor/task.js';
-export type { CallContext } from './reactor/call-service.js';
-export type { CallOptions } from './reactor/calls.js';
-export type { IdleOptions, IdleStrategy } from './reactor/idle-strategy.js';
-export type { DropReasons, MainStatus, ReactorStatus, RuntimeStatus } from './reactor/status.js';
-export { hashKey, bucketOf } from './reactor/buckets.js';
+export { bucketOf, createLoads, createRuntime, createSteering, hashKey } from './reactor/index.js';
+export type {
+  Address, AddressOptions, ByteRecord, CallContext, CallOptions, Choose, CloseOptions, CloseResult, DropReasons,
+  ForeignMessage, IdleOptions, IdleStrategy, IoFigures, LaneBacklog, MainStatus, MessageDrop, Protocol, Reactor,
+  ReactorDeath, ReactorStatus, Reading, ReadOptions, RefusalReasons, Runtime, RuntimeOptions, RuntimeStatus,
+  Selected, SendOptions, SpawnOptions, Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor,
+  SteeringStatus, StepError, StepResult, Task, TimerFigures, Untyped,
+} from './reactor/index.js';
 export { Histogram, HISTOGRAM_WORDS } from './observe/histogram.js';
 export { cpuBudget, type CpuBudget } from './realtime/cpus.js';
 export { PercoreError, type PercoreErrorCode } from './errors.js';

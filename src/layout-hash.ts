@@ -4,8 +4,8 @@ import { constants, structures, words } from './layout.js';
 declare const PERCORE_LAYOUT_HASH: string | undefined;
 
 /**
- * What both languages must share of the table: names, offsets, types, sizes and values, but not the prose. In the bundle it
- * is a constant, since computing it would cost every thread 2 ms of its start.
+ * What both languages must share of the table: names, offsets, types, sizes and values, but not the prose. In the
+ * bundle it is a constant, since computing it would cost every thread 2 ms of its start.
  */
 export function layoutHash(): string {
   return typeof PERCORE_LAYOUT_HASH === 'string' ? PERCORE_LAYOUT_HASH : computeLayoutHash();
@@ -20,7 +20,10 @@ function computeLayoutHash(): string {
   return fnv1a64(JSON.stringify([shape, words, constants]));
 }
 
-/** FNV-1a, 64 bits, as hex: it tells tables apart, not adversaries; loading a cryptographic one would cost each worker 4 ms. */
+/**
+ * FNV-1a, 64 bits, as hex: it tells tables apart, not adversaries; loading a cryptographic one would cost each worker 4
+ * ms.
+ */
 function fnv1a64(text: string): string {
   let high = 0xcbf29ce4;
   let low = 0x84222325;

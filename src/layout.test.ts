@@ -1,14 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { layoutHash } from './layout-hash.js';
-import { BANDS, BUCKETS, LANES_PER_PEER, LINE_BYTES, MAX_PARTIES, MAX_REACTORS, constants, deliveryLayout, inboxBytes, laneOffset, laneStride, linkedLayout, partyLayout, pipeLayout, queueLayout, runtimeLayout, structures, words, type Field } from './layout.js';
+import { BANDS, BUCKETS, LANES_PER_PEER, LINE_BYTES, MAX_PARTIES, MAX_REACTORS, constants, deliveryLayout, inboxBytes, laneOffset, laneStride, linkedLayout, partyLayout, pipeLayout, queueLayout, runtimeLayout, structures, words, type LayoutField } from './layout.js';
 
 const SIZE = { i32: 4, f64: 8 };
-const bytesOf = (field: Field): number => SIZE[field.type] * (field.count ?? 1);
+const bytesOf = (field: LayoutField): number => SIZE[field.type] * (field.count ?? 1);
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 describe('the layout table', () => {
@@ -35,8 +35,8 @@ describe('the layout table', () => {
   for (const structure of [queueLayout, linkedLayout, partyLayout, runtimeLayout, pipeLayout]) {
     it(`${structure.name}: words of different writers lie ${LINE_BYTES} bytes apart`, () => {
       // The same writer or the same set of writers: a header written once before the others start counts as one.
-      const groupOf = ({ writes }: Field) => writes.replace(/, last$/, '');
-      const fields = Object.entries(structure.fields as Record<string, Field>);
+      const groupOf = ({ writes }: LayoutField) => writes.replace(/, last$/, '');
+      const fields = Object.entries(structure.fields as Record<string, LayoutField>);
       for (const [i, [name, field]] of fields.entries()) {
         for (const [other, next] of fields.slice(i + 1)) {
           if (groupOf(next) === groupOf(field)) continue;
@@ -88,7 +88,7 @@ describe('native/layout.h', () => {
     try {
       // A copy of the generator beside a copy of the compiled table, so that the checkout's own file is not touched.
       cpSync(join(root, 'native', 'generate-layout.mjs'), join(copy, 'native', 'generate-layout.mjs'));
-      for (const file of ['layout.js', 'layout-hash.js']) cpSync(join(root, 'dist', 'src', file), join(copy, 'dist', 'src', file));
+      for (const file of readdirSync(join(root, 'dist', 'src')).filter((name) => /^layout[a-z-]*\.js$/.test(name))) cpSync(join(root, 'dist', 'src', file), join(copy, 'dist', 'src', file));
       writeFileSync(join(copy, 'package.json'), '{ "type": "module" }');
       expect(spawnSync(process.execPath, [join(copy, 'native', 'generate-layout.mjs')], { encoding: 'utf8' }).stderr).toBe('');
       expect(readFileSync(join(copy, 'native', 'layout.h'), 'utf8')).toBe(header);

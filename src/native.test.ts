@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,8 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 /** Loads the addon in a process of its own, from a copy of the compiled files that has no addon beside it: of a package, or in a bundle. */
 function load(path: string | undefined, cwd = scratch, name = 'percore'): { code?: string; message?: string; value?: string; allowed?: string; cpus?: number } {
   const home = join(scratch, 'copy');
-  for (const file of ['native.js', 'errors.js', 'layout.js', 'layout-hash.js']) cpSync(join(root, 'dist', 'src', file), join(home, 'dist', 'src', file));
+  const needed = readdirSync(join(root, 'dist', 'src')).filter((name) => /^(native|errors|layout[a-z-]*)\.js$/.test(name));
+  for (const file of needed) cpSync(join(root, 'dist', 'src', file), join(home, 'dist', 'src', file));
   writeFileSync(join(home, 'package.json'), JSON.stringify({ name, type: 'module' }));
   const script = `import { native } from ${JSON.stringify(join(home, 'dist', 'src', 'native.js'))};
     try { console.log(JSON.stringify({ cpus: native().threads.getAffinity().length })); }

@@ -5,7 +5,7 @@
  * refuses an offer for want of room therefore notes itself here: a lane, a mailbox, the producer of a queue, a
  * connection. Only a refusal costs anything.
  */
-import { BACK_PRESSURED } from './queues/result-codes.js';
+import { BACK_PRESSURED } from './result-codes.js';
 
 export interface Refuser {
   /**
@@ -68,7 +68,7 @@ export function awaitRefusers(then: () => void, takeBack: (() => void)[]): boole
   return true;
 }
 
-/** What `awaitRoom` is for those whose room is promised, as by `space()` or `writable()`. */
+/** What `awaitRoom` is for those whose room is promised, as by `room()` or `writable()`. */
 export function awaitPromised(room: (options: { signal: AbortSignal }) => Promise<unknown>, then: () => void): () => void {
   const end = new AbortController();
   // A wait that fails ends as well: the step is run again and meets what has failed.

@@ -25,7 +25,7 @@ const MOST_NAMES = 1_000_000;
 /** What a client may take its time for. Node's own limits are a minute and five. */
 const SLOW = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 2000 };
 
-export default function start(reactor: Reactor<HttpServices>): void {
+export default function start(reactor: Reactor<{ calls: HttpServices }>): void {
   const visits = new Map<string, number>();
   let served = 0;
 

@@ -7,7 +7,7 @@
  * the time was over, is dropped.
  */
 import { HISTOGRAM_WORDS, Histogram } from 'percore';
-import { REJECT_REASONS, type RejectReason } from './line-splitter.js';
+import { REJECT_REASONS, type RejectReason } from './line-rules.js';
 
 const BANDS = 8;
 const LINE_BYTES = 128;

@@ -184,7 +184,7 @@ describe('signals', () => {
     }
   });
 
-  it('leave so long as --drain-ms says, and what is not done by then is dropped, counted, and exit code 1', async () => {
+  it('leave as long as --drain-ms says; the rest is dropped and counted, and the exit code is 1', async () => {
     const file = join(folder, 'slow');
     writeFileSync(file, '3 key a line\n'.repeat(1000));
     const job = await Job.of(

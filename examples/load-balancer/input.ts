@@ -6,7 +6,8 @@
 import { CLOSED, hashKey, type Connection, type Reactor } from 'percore';
 import type { JobCounters } from './counters.js';
 import { LineLane } from './line-record.js';
-import { LineSplitter, type LineSink, type LineSplitterOptions, type RejectReason } from './line-splitter.js';
+import type { LineSink, LineSplitterOptions, RejectReason } from './line-rules.js';
+import { LineSplitter } from './line-splitter.js';
 
 /** The lanes of one reactor to all owners and bands, shared by its inputs. */
 export class LineLanes {

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { LineSplitter, MAX_LINE_BYTES, REJECT_REASONS } from './line-splitter.js';
-import type { LineSink, LineSplitterOptions, RejectReason } from './line-splitter.js';
+import {
+  MAX_LINE_BYTES, REJECT_REASONS, type LineSink, type LineSplitterOptions, type RejectReason,
+} from './line-rules.js';
+import { LineSplitter } from './line-splitter.js';
 
 interface Taken { seq: number; line: string; band: number; key: string; payload: string }
 interface Rejected { seq: number; reason: RejectReason }

@@ -288,4 +288,35 @@ describe('load balancer', () => {
     // The reader ends by itself, with what it reads.
     expect(await ends).toEqual([[0, null], [0, null]]);
   });
+
+  it('shows itself a flood and an urgent stream side by side, and says what their latency is', async () => {
+    const child = spawn(process.execPath, [MAIN, '--port', '0', '--output-port', '0', '--demo']);
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += String(chunk)));
+    const table = /^band +lines\/s +waiting +p50 µs +p99 µs\n6 {2}urgent( +[\d,.]+){4}\n1 {2}flood( +[\d,.]+){4}\n/gm;
+    const tables = (): RegExpMatchArray | null => stderr.match(table);
+    await until(
+      () => (tables()?.length ?? 0) >= 4,
+      () => stderr,
+    );
+    const figures = tables()!
+      .at(-1)!
+      .split('\n')
+      .slice(1, 3)
+      .map((line) =>
+        line
+          .split(/ {2,}/)
+          .slice(2)
+          .map((figure) => Number(figure.replaceAll(',', ''))),
+      );
+    const [[urgentRate, , urgentP50], [floodRate, , floodP50]] = figures as [number[], number[]];
+    expect(urgentRate).toBeGreaterThan(1);
+    expect(floodRate).toBeGreaterThan(10 * urgentRate!);
+    expect(urgentP50).toBeLessThan(floodP50! / 2);
+    expect(stderr).toContain('lines of a flood wait behind each other, and an urgent line passes them all.');
+    const ended = once(child, 'exit');
+    child.kill('SIGINT');
+    expect(await ended).toEqual([0, null]);
+    expect(stderr).toMatch(/\d+ lines in, \d+ results, \d+ rejected, 0 dropped in \d+ ms\n$/);
+  });
 });

@@ -15,16 +15,16 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { PercoreError, cpuBudget, createRuntime, type Runtime } from 'percore';
 import { JobCounters } from './counters.js';
+import { startDemo } from './demo.js';
+import { drain } from './ending.js';
 import { UsageError, parseOptions, usage, type Options } from './options.js';
 import type { JobData, JobServices, Ports } from './reactor.js';
-import { LiveTable, jobReport, type JobReport } from './report.js';
+import { jobReport } from './report.js';
 import { StopSignals } from './stop-signals.js';
+import { announce, drawTable, print, tell } from './terminal.js';
 
-/** Outputs that still read get so long at the end. */
-const FINISH_OUTPUTS_MS = 5000;
 /** What is left in the lanes then, of a reactor that died, is worked in so long. */
 const CLOSE_MS = 5000;
-const LOOK_MS = 2;
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));
@@ -51,7 +51,7 @@ async function main(): Promise<number> {
     dies: options.die?.reactor ?? -1,
     dieAfter: options.die?.afterLines ?? Infinity,
   };
-  const runtime = await createRuntime<JobServices>({
+  const runtime = await createRuntime<{ calls: JobServices }>({
     entry: new URL('./reactor.js', import.meta.url),
     reactors: options.reactors,
     idle: { strategy: options.idle },
@@ -64,10 +64,8 @@ async function main(): Promise<number> {
   const living = new Set(counters.keys());
   runtime.on('reactorDied', ({ reactorId, error }) => {
     living.delete(reactorId);
-    void print(
-      process.stderr,
-      `reactor ${reactorId} died${error === undefined ? '' : `: ${error.message}`}; its lines are dropped, the others go on\n`,
-    );
+    const why = error === undefined ? '' : `: ${error.message}`;
+    void print(process.stderr, `reactor ${reactorId} died${why}; its lines are dropped, the others go on\n`);
   });
   runtime.on(
     'stepError',
@@ -78,10 +76,13 @@ async function main(): Promise<number> {
     const reading = options.file ?? (options.isStdin ? '' : undefined);
     const ports = await listen(runtime, options, reading !== undefined);
     await announce(options, ports);
-    const table = options.isJson || !process.stderr.isTTY ? undefined : drawTable(runtime, counters);
+    const isShown = !options.isJson && (options.isDemo || process.stderr.isTTY);
+    const table = isShown ? drawTable(runtime, counters) : undefined;
+    const endDemo = options.isDemo ? startDemo(options, ports) : undefined;
     const readError = await (reading === undefined
       ? signals.asked
       : Promise.race([signals.asked, read(runtime, reading)]));
+    if (endDemo !== undefined) await Promise.race([signals.timeOver, endDemo()]);
     await drain(runtime, counters, living, signals);
     clearInterval(table);
     const status = runtime.status();
@@ -97,7 +98,7 @@ async function main(): Promise<number> {
 }
 
 /** Reads to the end. What stops it before is told, and what was read by then is worked like all else. */
-async function read(runtime: Runtime<JobServices>, path: string): Promise<Error | void> {
+async function read(runtime: Runtime<{ calls: JobServices }>, path: string): Promise<Error | void> {
   try {
     await runtime.call('read', path, { reactor: 0 });
   } catch (error) {
@@ -108,37 +109,6 @@ async function read(runtime: Runtime<JobServices>, path: string): Promise<Error 
     );
     return error as Error;
   }
-}
-
-/** False when the report that was asked for could not be given to whoever asked. */
-async function tell(report: JobReport, isJson: boolean): Promise<boolean> {
-  if (!isJson) {
-    const { linesIn, results, rejected, dropped, elapsedMs } = report;
-    await print(
-      process.stderr,
-      `${linesIn} lines in, ${results} results, ${Object.values(rejected).reduce((a, b) => a + b, 0)} rejected, ${dropped} dropped in ${elapsedMs} ms\n`,
-    );
-    return true;
-  }
-  const text = JSON.stringify(report);
-  if (await print(process.stdout, `${text}\n`)) return true;
-  await print(process.stderr, `standard output cannot be written to any more, so the report is here: ${text}\n`);
-  return false;
-}
-
-/**
- * Writes to standard output or error. False when nobody reads it any more, or its disk is full: the job goes on
- * without.
- */
-function print(stream: NodeJS.WriteStream, text: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    try {
-      stream.write(text, (error) => resolve(error === undefined || error === null));
-    } catch {
-      // A file is written at once, and throws.
-      resolve(false);
-    }
-  });
 }
 
 async function checkFile({ file }: Options): Promise<void> {
@@ -155,7 +125,7 @@ async function checkFile({ file }: Options): Promise<void> {
 }
 
 /** The first reactor chooses ports, the others share them. */
-async function listen(runtime: Runtime<JobServices>, options: Options, readsFile: boolean): Promise<Ports> {
+async function listen(runtime: Runtime<{ calls: JobServices }>, options: Options, readsFile: boolean): Promise<Ports> {
   const ports = await runtime.call(
     'listen', { input: readsFile ? undefined : options.port, output: options.outputPort }, { reactor: 0 },
   );
@@ -163,78 +133,6 @@ async function listen(runtime: Runtime<JobServices>, options: Options, readsFile
   return ports;
 }
 
-async function announce(options: Options, { input, output }: Ports): Promise<void> {
-  const { host } = options;
-  const source = input === undefined ? (options.file ?? 'stdin') : `${host}:${input}`;
-  await print(process.stdout, `listening input=${source} output=${host}:${output}\n`);
-  if (options.isJson) return;
-  const to = (port: number): string => `bash -c 'cat > /dev/tcp/${host}/${port}'`;
-  const lines = [`read results:  bash -c 'cat < /dev/tcp/${host}/${output}'`];
-  if (input !== undefined) {
-    lines.push(`a flood:       awk 'BEGIN { for (;;) print 1, "key" n++ % 100, "hello" }' | ${to(input)}`);
-    lines.push(`urgent lines:  while sleep 0.1; do echo 6 alarm now; done | ${to(input)}`);
-  }
-  await print(process.stderr, `In other terminals, side by side:\n  ${lines.join('\n  ')}\n`);
-}
-
-function drawTable(runtime: Runtime<JobServices>, counters: readonly JobCounters[]): NodeJS.Timeout {
-  const table = new LiveTable(counters);
-  let rows = 0;
-  return setInterval(() => {
-    const text = table.draw(runtime.status());
-    // Over the table before, not over what stands above it.
-    void print(process.stderr, `${rows === 0 ? '' : `\x1b[${rows}A\x1b[J`}${text}\n`);
-    rows = text.split('\n').length;
-  }, 1000);
-}
-
-/**
- * Stops reading, waits until every line has been worked by an owner that lives, then until the outputs have what they
- * were sent. After a signal all of it only as long as there is time: a reactor that works on one line for a minute
- * answers no call before.
- */
-async function drain(
-  runtime: Runtime<JobServices>,
-  counters: readonly JobCounters[],
-  living: ReadonlySet<number>,
-  signals: StopSignals,
-): Promise<void> {
-  const ofEach = (ask: (id: number) => Promise<void>): Promise<unknown> =>
-    Promise.race([signals.timeOver, Promise.all([...living].map((id) => ask(id).catch(unlessDied)))]);
-  const pause = (ms: number): Promise<unknown> =>
-    Promise.race([signals.timeOver, new Promise((resolve) => setTimeout(resolve, ms))]);
-  await ofEach((id) => runtime.call('stopInput', null, { reactor: id }));
-  const isWorked = (): boolean =>
-    [...living].every((owner) => [...living].every((reader) => isSettled(counters, reader, owner)));
-  const isHandedOut = (): boolean =>
-    living.size < counters.length ||
-    counters.reduce((sum, one) => sum + one.resultRecordsSent - one.resultRecordsTaken, 0) === 0;
-  while (!signals.isTimeOver && (!isWorked() || !isHandedOut())) await pause(LOOK_MS);
-  // What is on its way from a reactor that died cannot be counted: it has arrived when for a while nothing more is
-  // worked.
-  const worked = (): number => counters.reduce((sum, one) => sum + one.results(), 0);
-  for (let before = -1; !signals.isTimeOver && living.size < counters.length && before !== worked();) {
-    before = worked();
-    await pause(50 * LOOK_MS);
-  }
-  await ofEach((id) => runtime.call('finishOutputs', FINISH_OUTPUTS_MS, { reactor: id }));
-}
-
-function isSettled(counters: readonly JobCounters[], reader: number, owner: number): boolean {
-  for (let band = 0; band < 8; band++) {
-    if (counters[reader]!.sent(owner, band) !== counters[owner]!.worked(reader, band)) return false;
-  }
-  return true;
-}
-
-/** A reactor that died has nothing to stop. */
-function unlessDied(error: PercoreError): void {
-  if (error.code !== 'ERR_PERCORE_REACTOR_DIED') throw error;
-}
-
-// Whoever reads what is printed may go at any time: `print` says so where it matters, and no error is left without a
-// handler.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 main().then(
   (code) => {
     process.exitCode = code;

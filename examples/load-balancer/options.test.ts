@@ -14,9 +14,9 @@ function failureOf(...argv: string[]): string {
 describe('parseOptions', () => {
   test('has the documented defaults', () => {
     expect(parseOptions([])).toEqual({
-      port: 7411, outputPort: 7412, host: '127.0.0.1', isStdin: false, file: undefined, isRaw: false, keyField: 1,
-      urgent: undefined, workUs: 0, isJson: false, reactors: 'auto', outputBacklogBytes: 16_777_216, idle: 'adaptive',
-      drainMs: 8000, die: undefined, isHelp: false,
+      port: 7411, outputPort: 7412, host: '127.0.0.1', isStdin: false, file: undefined, isDemo: false, isRaw: false,
+      keyField: 1, urgent: undefined, workUs: 0, isJson: false, reactors: 'auto', outputBacklogBytes: 16_777_216,
+      idle: 'adaptive', drainMs: 8000, die: undefined, isHelp: false,
     });
   });
 
@@ -26,11 +26,12 @@ describe('parseOptions', () => {
       '--urgent', 'ERROR|CRIT', '--work-us', '2.5', '--json', '--reactors=4', '--output-backlog-bytes', '4096',
       '--idle', 'park', '--drain-ms', '0', '--die', '1:2',
     ])).toEqual({
-      port: 1, outputPort: 2, host: '::1', isStdin: false, file: 'a b.txt', isRaw: true, keyField: 3,
+      port: 1, outputPort: 2, host: '::1', isStdin: false, file: 'a b.txt', isDemo: false, isRaw: true, keyField: 3,
       urgent: /ERROR|CRIT/, workUs: 2.5, isJson: true, reactors: 4, outputBacklogBytes: 4096, idle: 'park',
       drainMs: 0, die: { reactor: 1, afterLines: 2 }, isHelp: false,
     });
     expect(parseOptions(['--stdin']).isStdin).toBe(true);
+    expect(parseOptions(['--demo']).isDemo).toBe(true);
     expect(parseOptions(['--reactors', 'auto']).reactors).toBe('auto');
   });
 
@@ -100,6 +101,11 @@ describe('parseOptions', () => {
     expect(message).toBe('--stdin and --file "x" are both given, but only one input is allowed');
   });
 
+  test.each([['--stdin'], ['--file', 'x'], ['--raw']])('rejects --demo with %s', (...input) => {
+    expect(failureOf('--demo', ...input)).toContain('--demo sends lines of its own');
+    expect(failureOf(...input, '--demo')).toContain('--demo sends lines of its own');
+  });
+
   test('rejects --key-field and --urgent without --raw, even with the default value', () => {
     expect(failureOf('--key-field', '1')).toBe('--key-field 1 is only allowed with --raw');
     expect(failureOf('--urgent', 'E.')).toBe('--urgent "E." is only allowed with --raw');
@@ -133,7 +139,7 @@ describe('usage', () => {
   test('describes every option and fits a terminal of 120 columns', () => {
     const options = [
       'port', 'output-port', 'host', 'stdin', 'file', 'raw', 'key-field', 'urgent', 'work-us', 'json', 'reactors',
-      'output-backlog-bytes', 'idle', 'help',
+      'demo', 'output-backlog-bytes', 'idle', 'help',
     ];
     for (const option of options) expect(usage).toMatch(new RegExp(`^ .*--${option}\\b`, 'm'));
     for (const line of usage.split('\n')) expect(line.length).toBeLessThanOrEqual(120);

@@ -18,6 +18,8 @@ export interface Options {
   readonly host: string;
   readonly isStdin: boolean;
   readonly file: string | undefined;
+  /** The program feeds and reads itself, to be looked at. */
+  readonly isDemo: boolean;
   readonly isRaw: boolean;
   /** From 1. */
   readonly keyField: number;
@@ -49,6 +51,7 @@ const DEFAULTS: Options = {
   host: '127.0.0.1',
   isStdin: false,
   file: undefined,
+  isDemo: false,
   isRaw: false,
   keyField: 1,
   urgent: undefined,
@@ -70,7 +73,7 @@ const MAX_WORK_US = 1_000_000;
 const MAX_BACKLOG_BYTES = 1024 * 1024 * 1024;
 const MAX_DRAIN_MS = 3_600_000;
 
-export const usage = `Balances lines over reactors: the key of a line chooses its reactor, its band how soon it is worked.
+export const usage = `Balances lines over reactors. A line's key chooses its reactor, its band how soon it is worked.
 
 usage: npm start -- [options]
 
@@ -80,6 +83,7 @@ input (one of)
   --port N                  listen for lines on this TCP port (default ${DEFAULTS.port}; 0: any free port)
   --stdin                   read lines from standard input
   --file PATH               read lines from a file
+  --demo                    listen, and send itself a flood of band 1 and 100 lines of band 6 a second
 
 lines
   --raw                     take any text as a line: band 6 if it is urgent, else 1
@@ -103,7 +107,7 @@ running
 `;
 
 /** One entry an option. Those without a value are claims; the others turn their text into the value, or throw. */
-const FLAGS = { stdin: 'isStdin', raw: 'isRaw', json: 'isJson', help: 'isHelp' } as const;
+const FLAGS = { stdin: 'isStdin', demo: 'isDemo', raw: 'isRaw', json: 'isJson', help: 'isHelp' } as const;
 const VALUES: Record<string, (name: string, text: string) => Partial<Options>> = {
   'port': (name, text) => ({ port: integer(name, text, 0, MAX_PORT) }),
   'output-port': (name, text) => ({ outputPort: integer(name, text, 0, MAX_PORT) }),
@@ -177,6 +181,11 @@ function checkTogether(options: Options, given: Set<string>): void {
   }
   if (!options.isRaw && options.urgent !== undefined) {
     throw new UsageError(`--urgent ${quoted(options.urgent.source)} is only allowed with --raw`);
+  }
+  if (options.isDemo && (options.isStdin || options.file !== undefined || options.isRaw)) {
+    throw new UsageError(
+      '--demo sends lines of its own over the input port, so --stdin, --file and --raw are not allowed',
+    );
   }
   const listensForLines = !options.isStdin && options.file === undefined;
   if (listensForLines && options.port !== 0 && options.port === options.outputPort) {

@@ -5,7 +5,7 @@
 import type { Listener, Reactor } from 'percore';
 import { JobCounters } from './counters.js';
 import { Input, LineLanes, readConnection, type Source } from './input.js';
-import type { LineSplitterOptions } from './line-splitter.js';
+import type { LineSplitterOptions } from './line-rules.js';
 import { MOST_GATHERED_BYTES, Outputs } from './outputs.js';
 import { startReading, type Reading } from './reading.js';
 import { Worker, type WorkerOptions } from './worker.js';
@@ -46,25 +46,25 @@ const READ_BYTES = 65_536;
 /** What a connection allows. */
 const MOST_BACKLOG_BYTES = 2 ** 30;
 
-export default function start(reactor: Reactor<JobServices>, data: JobData): void {
+export default function start(reactor: Reactor<{ calls: JobServices }>, data: JobData): void {
   const counters = Array.from(
     { length: reactor.reactors },
     (_, id) => new JobCounters(data.counters, reactor.reactors, id),
   );
   const own = counters[reactor.id]!;
-  const lanes = new LineLanes(reactor as Reactor, own);
-  const worker = new Worker(reactor as Reactor, counters, {
+  const lanes = new LineLanes(reactor, own);
+  const worker = new Worker(reactor, counters, {
     workUs: data.workUs,
     dieAfter: data.dies === reactor.id ? data.dieAfter : Infinity,
   });
-  const outputs = new Outputs(reactor as Reactor, own);
+  const outputs = new Outputs(reactor, own);
   const inputs = new Set<Input>();
   const listeners: Listener[] = [];
   let stopReading: (() => void) | undefined;
   let whenStopped: (() => void) | undefined;
 
   const makeInput = (source: Source): Input => {
-    const input = new Input(reactor as Reactor, lanes, own, source, data);
+    const input = new Input(reactor, lanes, own, source, data);
     inputs.add(input);
     return input;
   };

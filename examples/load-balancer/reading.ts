@@ -2,8 +2,8 @@
  * Reads standard input or a file, whatever it is: each is waited for in the way in which the wait can be called off at
  * any moment.
  *
- *     a pipe, a terminal, a socket, a FIFO, a device     readiness, as connections have it: nobody is ever blocked in a read
- *     an ordinary file                                   Node's stream: the disk is waited for in libuv's pool, and never for long
+ *     a pipe, a terminal, a socket, a FIFO, a device     readiness, as for connections: no read ever blocks
+ *     an ordinary file                                   Node's stream: libuv's pool waits for the disk, never long
  */
 import { constants, createReadStream, openSync, statSync } from 'node:fs';
 import type { Reactor } from 'percore';

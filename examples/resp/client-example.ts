@@ -10,7 +10,7 @@ import { RespClient, RespError } from './client.js';
 
 type Services = { talk(port: number): Promise<string[]> };
 
-export default function start(reactor: Reactor<Services>): void {
+export default function start(reactor: Reactor<{ calls: Services }>): void {
   reactor.handle('talk', async (port) => {
     const said: string[] = [];
     const client = await RespClient.connect(reactor.io, { port });
@@ -32,7 +32,7 @@ export default function start(reactor: Reactor<Services>): void {
 }
 
 if (isMainThread) {
-  const runtime = await createRuntime<Services>({ entry: new URL(import.meta.url), reactors: 1 });
+  const runtime = await createRuntime<{ calls: Services }>({ entry: new URL(import.meta.url), reactors: 1 });
   for (const line of await runtime.call('talk', Number(process.argv[2] ?? 6380), { timeoutMs: 10_000 })) {
     console.log(line);
   }

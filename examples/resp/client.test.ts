@@ -10,11 +10,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClientScenarios } from './fixtures/client-reactor.js';
 import { run, startOwn, startRedis, type RunningServer } from './fixtures/processes.js';
 
-let runtime: Runtime<ClientScenarios>;
+let runtime: Runtime<{ calls: ClientScenarios }>;
 const servers: Record<string, RunningServer> = {};
 
 beforeAll(async () => {
-  runtime = await createRuntime<ClientScenarios>({
+  runtime = await createRuntime<{ calls: ClientScenarios }>({
     entry: new URL('./fixtures/client-reactor.js', import.meta.url),
     reactors: 1,
   });

@@ -2,9 +2,11 @@
  * A small client for RESP2 servers (this sample's, or Redis), for code that runs in a reactor.
  *
  *     const client = await RespClient.connect(reactor.io, { port: 6380 });
- *     await client.command('SET', 'greeting', 'hello');                       // 'OK'
- *     const [a, b] = await Promise.all([client.command('GET', 'x'), client.command('INCR', 'n')]);   // one round trip
- *     await client.subscribe('news', (message) => { ... });                   // from now on: subscribe, unsubscribe, PING, QUIT only
+ *     await client.command('SET', 'greeting', 'hello');
+ *     // Both in one round trip.
+ *     const [a, b] = await Promise.all([client.command('GET', 'x'), client.command('INCR', 'n')]);
+ *     // From now on subscribe, unsubscribe, PING and QUIT only.
+ *     await client.subscribe('news', (message) => console.log(message));
  *
  * Commands are sent as they are called, without waiting for the replies to those before; the connection sends what one
  * turn has written in one go. Replies come in order, so a queue says whose they are, and nothing may ever disturb that
@@ -14,32 +16,15 @@
  * connection is gone says so, and whoever has it knows better than this file what may be asked twice.
  */
 import { BACK_PRESSURED, CLOSED, OK, type Connection, type Reactor } from 'percore';
+import { encode, isAnsweredOnce, type Argument } from './client-arguments.js';
+import { checkedLimits, type RespClientOptions } from './client-options.js';
 import { NO_REPLY, ProtocolError, ReplyParser, RespError, type Reply } from './reply-parser.js';
 import { ReplyWriter } from './reply-writer.js';
 import { WaitQueue } from './wait-queue.js';
 
-export { RespError, type Reply };
-export type Argument = string | number | bigint | Uint8Array;
+export { RespError, type Argument, type Reply, type RespClientOptions };
 /** Called with each message of a channel. */
 export type MessageHandler = (message: string, channel: string) => void;
-
-export interface RespClientOptions {
-  readonly port: number;
-  /** Default 127.0.0.1. */
-  readonly host?: string;
-  /** Commands that may wait for their replies: 1 to 2^20, default 65,536. Beyond it `command` rejects with BUSY. */
-  readonly mostWaiting?: number;
-  /**
-   * Bytes of commands that the connection has not taken yet: 1 to 2^30, default 64 MiB. Beyond it `command` rejects
-   * with BUSY.
-   */
-  readonly mostUnsentBytes?: number;
-  /**
-   * How long the oldest reply is waited for, the connecting included: 1 to 2^31 - 1, default 30,000. Then the
-   * connection is closed.
-   */
-  readonly timeoutMs?: number;
-}
 
 /**
  * The connection is gone, or was never there: what waited is rejected with this. `cause` says why, if something is
@@ -49,15 +34,6 @@ export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost';
   readonly code = 'CONNECTION_LOST';
 }
-
-/**
- * Commands that are answered more than once, never, or that change what a reply is: the queue of those who wait would
- * be out of step.
- */
-const NOT_ONE_REPLY = new Set([
-  'subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe', 'monitor', 'sync', 'psync',
-  'reset',
-]);
 
 interface Waiter {
   /** When it was sent; performance.now(). */
@@ -87,9 +63,10 @@ export class RespClient {
   private closedBy: (() => void)[] = [];
 
   private constructor(private readonly connection: Connection, options: RespClientOptions) {
-    this.mostWaiting = wholeNumber('mostWaiting', options.mostWaiting ?? 65_536, 2 ** 20);
-    this.mostUnsentBytes = wholeNumber('mostUnsentBytes', options.mostUnsentBytes ?? 2 ** 26, 2 ** 30);
-    this.timeoutMs = wholeNumber('timeoutMs', options.timeoutMs ?? 30_000, 2 ** 31 - 1);
+    const { mostWaiting, mostUnsentBytes, timeoutMs } = checkedLimits(options);
+    this.mostWaiting = mostWaiting;
+    this.mostUnsentBytes = mostUnsentBytes;
+    this.timeoutMs = timeoutMs;
     connection.onReceive((bytes, offset, length) => this.receive(bytes, offset, length));
     connection.onEnd(() => connection.close());
     connection.onClose((error) => this.noteClosed(error));
@@ -176,17 +153,10 @@ export class RespClient {
   }
 
   private send(bulks: 'text' | 'bytes', args: readonly Argument[]): Promise<Reply> {
-    const name = String(args[0]).toLowerCase();
-    const isRefused =
-      NOT_ONE_REPLY.has(name) ||
-      (name === 'client' && /^reply$/i.test(String(args[1]))) ||
-      (name === 'hello' && args[1] !== undefined && String(args[1]) !== '2');
-    if (isRefused) {
-      return Promise.reject(
-        new TypeError(
-          `${args.slice(0, 2).join(' ')} is not answered exactly once in RESP2; subscribe() and unsubscribe() are methods of the client`,
-        ),
-      );
+    if (!isAnsweredOnce(args)) {
+      const command = args.slice(0, 2).join(' ');
+      const advice = 'subscribe() and unsubscribe() are methods of the client';
+      return Promise.reject(new TypeError(`${command} is not answered exactly once in RESP2; ${advice}`));
     }
     return this.enqueue(bulks, args);
   }
@@ -243,7 +213,7 @@ export class RespClient {
       // CLOSED: onClose rejects all who wait.
       if (code === OK || code === CLOSED) return;
       this.unsent = new ReplyWriter(length);
-      void this.connection.writable().then(this.offerAgain);
+      void this.connection.room().then(this.offerAgain);
     }
     this.unsent.raw(bytes, 0, length);
   }
@@ -252,7 +222,7 @@ export class RespClient {
     const { unsent } = this;
     if (unsent === undefined || this.lost !== undefined) return;
     if (this.connection.offer(unsent.bytes, 0, unsent.length) === BACK_PRESSURED) {
-      void this.connection.writable().then(this.offerAgain);
+      void this.connection.room().then(this.offerAgain);
     } else this.unsent = undefined;
   };
 
@@ -311,23 +281,6 @@ export class RespClient {
     for (const resolve of this.closedBy) resolve();
     this.closedBy = [];
   }
-}
-
-function encode(argument: Argument, index: number): Uint8Array {
-  switch (typeof argument) {
-    case 'string': return Buffer.from(argument, 'utf8');
-    case 'number': case 'bigint': return Buffer.from(String(argument), 'latin1');
-    default:
-      if (argument instanceof Uint8Array) return argument;
-      throw new TypeError(
-        `argument ${index} is ${argument === null ? 'null' : Array.isArray(argument) ? 'an array' : `of type ${typeof argument}`}, allowed are text, numbers, bigints and Uint8Array`,
-      );
-  }
-}
-
-function wholeNumber(name: string, value: number, most: number): number {
-  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
-  throw new RangeError(`${name} is ${String(value)}, allowed are whole numbers from 1 to ${most}`);
 }
 
 const toText = (reply: Reply): string =>

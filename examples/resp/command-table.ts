@@ -4,9 +4,10 @@
  *
  *     "GeT" --length and two letters--> one of 64 places --> the few commands there, compared byte by byte
  */
-import { isWord, type Arguments } from './arguments.js';
+import { argumentText, isWord, type Arguments } from './arguments.js';
+import * as collections from './collection-commands.js';
 import * as data from './data-commands.js';
-import type { DataStep } from './data-commands.js';
+import type { DataStep } from './key-steps.js';
 
 /** Where a command runs. */
 export const Route = {
@@ -59,11 +60,11 @@ add('incrby', 3, Route.KEY, { step: data.incrBy, isWrite: true });
 add('decrby', 3, Route.KEY, { step: data.decrBy, isWrite: true });
 add('expire', -3, Route.KEY, { step: data.expire, isWrite: true });
 add('ttl', 2, Route.KEY, { step: data.ttl });
-add('lpush', -3, Route.KEY, { step: data.lpush, isWrite: true });
-add('lpop', -2, Route.KEY, { step: data.lpop, isWrite: true });
-add('lrange', 4, Route.KEY, { step: data.lrange });
-add('hset', -4, Route.KEY, { step: data.hset, isWrite: true, pairsFrom: 2 });
-add('hget', 3, Route.KEY, { step: data.hget });
+add('lpush', -3, Route.KEY, { step: collections.lpush, isWrite: true });
+add('lpop', -2, Route.KEY, { step: collections.lpop, isWrite: true });
+add('lrange', 4, Route.KEY, { step: collections.lrange });
+add('hset', -4, Route.KEY, { step: collections.hset, isWrite: true, pairsFrom: 2 });
+add('hget', 3, Route.KEY, { step: collections.hget });
 export const DEL = add('del', -2, Route.KEYS, { step: data.del, isWrite: true });
 export const MGET = add('mget', -2, Route.KEYS, { step: data.mget });
 export const MSET = add('mset', -3, Route.KEYS, {
@@ -113,4 +114,12 @@ export function hasRightCount(command: Command, count: number): boolean {
     (command.arity > 0 ? count === command.arity : count >= -command.arity) &&
     (command.pairsFrom === 0 || (count - command.pairsFrom) % 2 === 0)
   );
+}
+
+/** As redis-server says it: at most 128 characters of the name and of the arguments, up to a NUL. */
+export function unknownCommand(args: Arguments): string {
+  const text = (index: number): string => argumentText(args, index).split('\0')[0]!;
+  let words = '';
+  for (let i = 1; i < args.count && words.length < 128; i++) words += `'${text(i).slice(0, 128 - words.length)}' `;
+  return `ERR unknown command '${text(0).slice(0, 128)}', with args beginning with: ${words}`;
 }

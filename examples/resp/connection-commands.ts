@@ -4,7 +4,7 @@ import {
   AUTH, CLIENT, COMMAND_, CONFIG, ECHO, HELLO, INFO, PING, Route, SELECT, SUBSCRIBE, UNSUBSCRIBE, commands,
   type Command,
 } from './command-table.js';
-import { NOT_AN_INTEGER, SYNTAX_ERROR } from './data-commands.js';
+import { NOT_AN_INTEGER, SYNTAX_ERROR } from './key-steps.js';
 import { VERSION, writeInfo } from './info.js';
 import type { ReplyWriter } from './reply-writer.js';
 import type { Session } from './session.js';
@@ -72,7 +72,7 @@ function confirm(reply: ReplyWriter, what: string, channel: string | undefined, 
   reply.integer(count);
 }
 
-// ---- What client libraries ask by themselves when they connect --------------------------------------------------------
+// ---- What client libraries ask by themselves when they connect ----------------------------------------------------
 
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.';
 
@@ -117,7 +117,8 @@ function auth(args: Arguments, reply: ReplyWriter): void {
   if (args.count > 3) reply.error(SYNTAX_ERROR);
   else if (args.count === 2)
     reply.error(
-      'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
+      'ERR AUTH <password> called without any password configured for the default user. ' +
+        'Are you sure your configuration is correct?',
     );
   else if (argumentText(args, 1) !== 'default') reply.error(WRONG_PASSWORD);
   else reply.ok();

@@ -13,7 +13,7 @@ export function serve(reactor: Reactor, server: Server, connection: Connection):
   let isEnding = false;
   const transport: Transport = {
     offer: (bytes, offset, length) => connection.offer(bytes, offset, length),
-    whenWritable: (then) => void connection.writable().then(then),
+    whenWritable: (then) => void connection.room().then(then),
     pause: () => connection.pause(),
     resume: () => connection.resume(),
     close: () => connection.close(),

@@ -1,24 +1,15 @@
 /**
- * What the commands do that read and write keys: each on one keyspace, with its reply into a writer. They know no
- * connection.
+ * What the commands do that read and write texts, and those for any key: each on one keyspace, with its reply into a
+ * writer. They know no connection.
  */
 import {
   LEAST_64, MOST_64, argumentInteger, argumentIs, argumentText, isInt64, readBigInteger, readInteger, type Arguments,
 } from './arguments.js';
 import { writeNumber } from './bytes.js';
-import { HASH, LIST, TEXT, type Entry, type Keyspace } from './keyspace.js';
+import { TEXT, type Entry, type Keyspace } from './keyspace.js';
+import { NOT_AN_INTEGER, SYNTAX_ERROR, WRONG_TYPE, find, lookUp, type DataStep } from './key-steps.js';
 import type { ReplyWriter } from './reply-writer.js';
-import { TextDeque } from './text-deque.js';
 
-export type DataStep = (args: Arguments, reply: ReplyWriter, keys: Keyspace) => void;
-
-export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value';
-export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
-export const SYNTAX_ERROR = 'ERR syntax error';
-const MUST_BE_POSITIVE = 'ERR value is out of range, must be positive';
-
-const find = (keys: Keyspace, args: Arguments, index: number): Entry | undefined =>
-  keys.find(args.bytes, args.starts[index]!, args.ends[index]!);
 /** Makes a key a text: `found` is its entry, if it has one. When memory is short nothing has changed. */
 function putText(
   keys: Keyspace, found: Entry | undefined, args: Arguments, key: number, bytes: Uint8Array, start: number, end: number,
@@ -28,15 +19,7 @@ function putText(
   return entry;
 }
 
-/** `find` for a read that INFO counts. */
-function lookUp(keys: Keyspace, args: Arguments, index: number): Entry | undefined {
-  const entry = find(keys, args, index);
-  if (entry === undefined) keys.misses++;
-  else keys.hits++;
-  return entry;
-}
-
-// ---- Texts ---------------------------------------------------------------------------------------------------------
+// ---- Texts --------------------------------------------------------------------------------------------------------
 
 export const get: DataStep = (args, reply, keys) => {
   const entry = lookUp(keys, args, 1);
@@ -152,7 +135,7 @@ function add(args: Arguments, reply: ReplyWriter, keys: Keyspace, by: number | b
   reply.integerText(digits, length);
 }
 
-// ---- Any key -------------------------------------------------------------------------------------------------------
+// ---- Any key ------------------------------------------------------------------------------------------------------
 
 export const del: DataStep = (args, reply, keys) => {
   let removed = 0;
@@ -248,82 +231,4 @@ export const ttl: DataStep = (args, reply, keys) => {
         String((entry.expiresAtMs - BigInt(Math.floor(keys.host.nowMs())) + 500n) / 1000n), 'latin1',
       ),
     );
-};
-
-// ---- Lists ---------------------------------------------------------------------------------------------------------
-
-/** Elements of a list, and fields of a hash: one map and one fast array hold so many. */
-export const MOST_ELEMENTS = 2 ** 24;
-const TOO_MANY = `ERR more than ${MOST_ELEMENTS} elements`;
-
-export const lpush: DataStep = (args, reply, keys) => {
-  const found = find(keys, args, 1);
-  if (found !== undefined && found.kind !== LIST) return reply.error(WRONG_TYPE);
-  if ((found?.list!.length ?? 0) + args.count - 2 > MOST_ELEMENTS) return reply.error(TOO_MANY);
-  const entry = found ?? keys.insert(args.bytes, args.starts[1]!, args.ends[1]!);
-  entry.kind = LIST;
-  const list = (entry.list ??= new TextDeque());
-  for (let i = 2; i < args.count; i++) list.unshift(argumentText(args, i));
-  reply.integer(list.length);
-};
-
-/** LPOP key [count] */
-export const lpop: DataStep = (args, reply, keys) => {
-  if (args.count > 3) return reply.error("ERR wrong number of arguments for 'lpop' command");
-  let count = 1;
-  if (args.count === 3) {
-    count = argumentInteger(args, 2);
-    if (!(count >= 0)) return reply.error(MUST_BE_POSITIVE);
-  }
-  const entry = find(keys, args, 1);
-  if (entry === undefined) return args.count === 3 ? reply.nilArray() : reply.nil();
-  if (entry.kind !== LIST) return reply.error(WRONG_TYPE);
-  const list = entry.list!;
-  if (args.count === 3) {
-    count = Math.min(count, list.length);
-    reply.array(count);
-  }
-  // Removed once it is written: a reply that fails takes nothing away.
-  for (let i = 0; i < count; i++) reply.bulkText(list.at(i));
-  for (let i = 0; i < count; i++) list.shift();
-  if (list.length === 0) keys.remove(entry);
-};
-
-export const lrange: DataStep = (args, reply, keys) => {
-  let first = argumentInteger(args, 2);
-  let last = argumentInteger(args, 3);
-  if (Number.isNaN(first) || Number.isNaN(last)) return reply.error(NOT_AN_INTEGER);
-  const entry = find(keys, args, 1);
-  if (entry === undefined) return reply.array(0);
-  if (entry.kind !== LIST) return reply.error(WRONG_TYPE);
-  const list = entry.list!;
-  first = Math.max(0, first < 0 ? first + list.length : first);
-  last = Math.min(list.length - 1, last < 0 ? last + list.length : last);
-  if (first > last) return reply.array(0);
-  reply.array(last - first + 1);
-  for (let i = first; i <= last; i++) reply.bulkText(list.at(i));
-};
-
-// ---- Hashes --------------------------------------------------------------------------------------------------------
-
-/** The number of arguments has been checked: fields and values in pairs. */
-export const hset: DataStep = (args, reply, keys) => {
-  const found = find(keys, args, 1);
-  if (found !== undefined && found.kind !== HASH) return reply.error(WRONG_TYPE);
-  if ((found?.fields!.size ?? 0) + (args.count - 2) / 2 > MOST_ELEMENTS) return reply.error(TOO_MANY);
-  const entry = found ?? keys.insert(args.bytes, args.starts[1]!, args.ends[1]!);
-  entry.kind = HASH;
-  const fields = (entry.fields ??= new Map<string, string>());
-  const before = fields.size;
-  for (let i = 2; i < args.count; i += 2) fields.set(argumentText(args, i), argumentText(args, i + 1));
-  reply.integer(fields.size - before);
-};
-
-export const hget: DataStep = (args, reply, keys) => {
-  const entry = lookUp(keys, args, 1);
-  if (entry === undefined) return reply.nil();
-  if (entry.kind !== HASH) return reply.error(WRONG_TYPE);
-  const value = entry.fields!.get(argumentText(args, 2));
-  if (value === undefined) reply.nil();
-  else reply.bulkText(value);
 };

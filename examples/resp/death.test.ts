@@ -18,7 +18,7 @@ it('a death is an error for the keys of the dead and for nobody else', async () 
     limits: DEFAULT_LIMITS,
     subscriberBytes: DEFAULT_SUBSCRIBER_BYTES,
   };
-  const runtime = await createRuntime<MortalServices>({
+  const runtime = await createRuntime<{ calls: MortalServices }>({
     entry: new URL('./fixtures/mortal-reactor.js', import.meta.url),
     reactors: 2,
     data,

@@ -86,7 +86,7 @@ describe.each([1, 3])('a reply that fails in the middle, on %i reactors', (react
 });
 
 describe('memory that is short', () => {
-  it('is an error for the command that has none left; the others are answered, and what there is can be read', async () => {
+  it('is an error for the command that has none left; others are answered, and what is there can be read', async () => {
     // The system gives it 500 MiB: values of 16 MiB find no room before anything small does not.
     const main = fileURLToPath(new URL('./main.js', import.meta.url));
     const server = await startProgram(
@@ -127,7 +127,7 @@ describe('memory that is short', () => {
 });
 
 describe('a client that does not read', () => {
-  it('and asks much of this reactor behind one command of another is stopped before it takes more than some megabytes', async () => {
+  it('and asks much behind a command of another reactor is stopped before it takes more than megabytes', async () => {
     const server = await startOwn('--reactors', '2');
     try {
       const before = await infoOf(server.port);
@@ -169,7 +169,7 @@ describe('a client that does not read', () => {
   }, 60_000);
 });
 
-it('what is only announced takes no memory: 300 clients that announce 16 MiB each and send a little of it', async () => {
+it('what is only announced takes no memory: 300 clients announce 16 MiB each and send a little of it', async () => {
   const { port } = own[1]!;
   const before = await infoOf(port);
   const waiting = await Promise.all(Array.from({ length: 300 }, () => connectTo(port)));

@@ -43,7 +43,9 @@ function sectionsOf(server: Server): Record<string, string[]> {
     Reactors: Array.from({ length: server.reactors }, (_, id) => {
       const row = counters.rowOf(id);
       const figure = (field: Field): number => row[at(field)]!;
-      return `reactor${id}:connections=${figure('connections')},commands=${figure('commands')},keys=${figure('keys')},expires=${figure('expiring')},channels=${figure('channels')}`;
+      const clients = `connections=${figure('connections')},commands=${figure('commands')}`;
+      const keys = `keys=${figure('keys')},expires=${figure('expiring')},channels=${figure('channels')}`;
+      return `reactor${id}:${clients},${keys}`;
     }),
     Keyspace: sum('keys') === 0 ? [] : [`db0:keys=${sum('keys')},expires=${sum('expiring')},avg_ttl=0`],
   };

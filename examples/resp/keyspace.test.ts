@@ -99,6 +99,9 @@ describe('a keyspace', () => {
     keys.expireAt(find('c')!, nowMs + 200);
     expect([keys.expiring, timers.size]).toEqual([2, 2]);
     advance(100);
+    // The last millisecond of its life.
+    expect([keyOf(find('a')), keys.size, keys.expired, timers.size]).toEqual(['a', 3, 0, 2]);
+    advance(1);
     expect([keys.size, keys.expired, keys.expiring, timers.size]).toEqual([2, 1, 1, 1]);
     advance(100);
     expect([find('a'), keyOf(find('b')), find('c'), keys.expired, timers.size]).toEqual([
@@ -108,7 +111,7 @@ describe('a keyspace', () => {
 
   it('shows no key after its end, however late the timer is, and removes it once', () => {
     keys.expireAt(insert('a'), nowMs + 100);
-    nowMs += 100;
+    nowMs += 101;
     expect([find('a'), keys.size, keys.expired, timers.size]).toEqual([undefined, 0, 1, 0]);
     insert('a');
     advance(1000);
@@ -121,7 +124,7 @@ describe('a keyspace', () => {
     advance(year);
     advance(year);
     expect([keyOf(find('a')), timers.size]).toEqual(['a', 1]);
-    advance(year / 2);
+    advance(year / 2 + 1);
     expect([find('a'), keys.expired, timers.size]).toEqual([undefined, 1, 0]);
   });
 });

@@ -14,7 +14,7 @@ import type { TextDeque } from './text-deque.js';
 import { WideMap } from './wide-map.js';
 
 export interface KeyspaceHost {
-  /** Milliseconds of a clock that never goes back. */
+  /** Whole milliseconds of a clock that never goes back: redis-server counts lives in them. */
   nowMs(): number;
   /** Calls back once, about `delayMs` from now; what it answers is for `cancel`. */
   after(delayMs: number, then: () => void): unknown;
@@ -31,7 +31,10 @@ export class Entry {
   length = 0;
   list: TextDeque | undefined = undefined;
   fields: Map<string, string> | undefined = undefined;
-  /** By the host's clock; Infinity: never. A bigint where a number would not be exact: comparisons take both. */
+  /**
+   * The last millisecond of its life by the host's clock; Infinity: never. A bigint where a number would not be exact:
+   * comparisons take both.
+   */
   expiresAtMs: number | bigint = Infinity;
   timer: unknown = undefined;
   next: Entry | undefined = undefined;
@@ -88,7 +91,7 @@ export class Keyspace {
   find(bytes: Uint8Array, start: number, end: number): Entry | undefined {
     for (let entry = this.entries.get(this.hash(bytes, start, end)); entry !== undefined; entry = entry.next) {
       if (!entry.isKey(bytes, start, end)) continue;
-      if (entry.expiresAtMs === Infinity || entry.expiresAtMs > this.host.nowMs()) return entry;
+      if (entry.expiresAtMs === Infinity || entry.expiresAtMs >= this.host.nowMs()) return entry;
       this.expired++;
       this.remove(entry);
       return undefined;
@@ -164,7 +167,7 @@ export class Keyspace {
     entry.capacity = capacity;
   }
 
-  /** The entry lives until then, by the host's clock. */
+  /** The entry lives until then, this millisecond included, as in redis-server. */
   expireAt(entry: Entry, atMs: number | bigint): void {
     this.persist(entry);
     this.expiring++;
@@ -182,7 +185,7 @@ export class Keyspace {
   }
 
   private arm(entry: Entry): void {
-    const leftMs = Number(entry.expiresAtMs) - this.host.nowMs();
+    const leftMs = Number(entry.expiresAtMs) + 1 - this.host.nowMs();
     entry.timer = this.host.after(Math.min(Math.max(leftMs, 0), MOST_DELAY_MS), () => {
       if (leftMs > MOST_DELAY_MS) return this.arm(entry);
       this.expired++;

@@ -29,7 +29,7 @@ async function main(): Promise<void> {
     subscriberBytes,
     replyBytes,
   };
-  const runtime = await createRuntime<RespServices>({
+  const runtime = await createRuntime<{ calls: RespServices }>({
     entry: new URL('./reactor.js', import.meta.url),
     reactors,
     idle: { strategy: options.idle },
@@ -39,9 +39,8 @@ async function main(): Promise<void> {
   const living = new Set(Array.from({ length: reactors }, (_, id) => id));
   runtime.on('reactorDied', ({ reactorId, error }) => {
     living.delete(reactorId);
-    process.stderr.write(
-      `reactor ${reactorId} died${error === undefined ? '' : `: ${error.message}`}; its keys are gone, the others go on\n`,
-    );
+    const why = error === undefined ? '' : `: ${error.message}`;
+    process.stderr.write(`reactor ${reactorId} died${why}; its keys are gone, the others go on\n`);
     for (const id of living) void runtime.call('noteDeath', reactorId, { reactor: id }).catch(() => undefined);
   });
   runtime.on('stepError', ({ reactorId, error }) =>

@@ -19,7 +19,7 @@ it.each([
     limits: DEFAULT_LIMITS,
     subscriberBytes: DEFAULT_SUBSCRIBER_BYTES,
   };
-  const runtime = await createRuntime<RespServices>({
+  const runtime = await createRuntime<{ calls: RespServices }>({
     entry: new URL('./reactor.js', import.meta.url),
     reactors: 2,
     laneBytes,

@@ -10,9 +10,8 @@
  *
  * A command that lies whole in its chunk is not copied: its arguments are places in the chunk. Half a command at the
  * end of a chunk is copied to a buffer of the parser, and parsing goes on there where it stopped, so no byte is looked
- * at twice however small the pieces are. The header says how long a long argument is: the buffer is made for it once,
- * though never for eight times more than has come, since what is only announced must cost nothing. Why not a general
- * parser of RESP values: requests are arrays of bulk strings only, and knowing that is what makes one pass enough.
+ * at twice. A long argument's buffer is made once, though never eight times larger than what has come, since what is
+ * only announced must cost nothing. Requests are arrays of bulk strings only, so one pass is enough.
  *
  * What is accepted and what is not, to the word of the error, is what redis-server 7.0 does (it does not look at the
  * byte behind a \r either); see https://redis.io/docs/reference/protocol-spec. Only the limits are our own.

@@ -1,12 +1,13 @@
 /**
  * Runs once in every reactor: its share of the keys, the connections the kernel gives it, and the lanes to the others.
  */
-import type { Reactor } from 'percore';
+import { AGAIN, OK, type Reactor } from 'percore';
 import { serve } from './connection-transport.js';
 import { Counters } from './counters.js';
 import type { ParserLimits } from './parser.js';
 import { Server } from './server.js';
 import { Shards } from './shards.js';
+import { WaitQueue } from './wait-queue.js';
 
 export interface RespData {
   readonly counters: SharedArrayBuffer;
@@ -24,14 +25,14 @@ export type RespServices = {
   noteDeath(id: number): void;
 };
 
-export default function start(reactor: Reactor<RespServices>, data: RespData): void {
+export default function start(reactor: Reactor<{ calls: RespServices }>, data: RespData): void {
   let listeningPort = 0;
   const { timers } = reactor;
   const server: Server = new Server({
     id: reactor.id,
     ownerOf: (hash) => reactor.ownerOfHash(hash),
     keyspaceHost: {
-      nowMs: () => reactor.nowNs() / 1e6,
+      nowMs: () => Math.floor(reactor.nowNs() / 1e6),
       after: (delayMs, then) => timers.after({ delayNs: delayMs * 1e6 }, () => {
         then();
         server.publishFigures();
@@ -43,11 +44,12 @@ export default function start(reactor: Reactor<RespServices>, data: RespData): v
     subscriberBytes: data.subscriberBytes,
     ...(data.replyBytes === undefined ? {} : { replyBytes: data.replyBytes }),
     port: () => listeningPort,
+    later: restBehindOthers(reactor as Reactor),
   });
   const shards =
     reactor.reactors === 1
       ? undefined
-      : new Shards(reactor as Reactor, server.execute, server.publishFigures, server.describe, server.replyBytes);
+      : new Shards(reactor, server.execute, server.publishFigures, server.describe, server.replyBytes);
   server.peers = shards;
 
   reactor.handle('listen', (port) => {
@@ -60,10 +62,32 @@ export default function start(reactor: Reactor<RespServices>, data: RespData): v
       probe.close();
     }
     const listener = reactor.io.listen({ host, port, reusePort: true }, (connection) =>
-      serve(reactor as Reactor, server, connection),
+      serve(reactor, server, connection),
     );
     reactor.onStop(() => listener.close());
     return (listeningPort = listener.port);
   });
   reactor.handle('noteDeath', (id) => shards?.noteDeath(id));
+}
+
+/**
+ * Lets sessions that rest go on, one in a turn: between two turns the reactor looks for what others have sent, and
+ * within a turn the task comes behind whatever else is ready in the band of the connections.
+ */
+function restBehindOthers(reactor: Reactor): (then: () => void) => void {
+  const resting = new WaitQueue<() => void>();
+  const task = reactor.spawn<null>({ name: 'resp rested' }, () => {
+    resting.shift()!();
+    if (resting.length !== 0) return AGAIN;
+    isUnderWay = false;
+    return OK;
+  });
+  /** One message runs the task until nobody rests any more. */
+  let isUnderWay = false;
+  return (then) => {
+    resting.push(then);
+    if (isUnderWay) return;
+    isUnderWay = true;
+    task.send(null);
+  };
 }

@@ -17,7 +17,8 @@ function parse(pieces: readonly string[], bulks: 'text' | 'bytes' = 'text'): Rep
 }
 
 const STREAM =
-  '+OK\r\n-ERR no\r\n:-12\r\n:9223372036854775807\r\n$5\r\na\r\nbc\r\n$0\r\n\r\n$-1\r\n*-1\r\n*0\r\n*3\r\n$1\r\nx\r\n*2\r\n:1\r\n*1\r\n-WRONGTYPE y\r\n$-1\r\n+end\r\n';
+  '+OK\r\n-ERR no\r\n:-12\r\n:9223372036854775807\r\n$5\r\na\r\nbc\r\n$0\r\n\r\n$-1\r\n*-1\r\n*0\r\n*3\r\n' +
+    '$1\r\nx\r\n*2\r\n:1\r\n*1\r\n-WRONGTYPE y\r\n$-1\r\n+end\r\n';
 const REPLIES: Reply[] = [
   'OK', new RespError('ERR no'), -12, 9223372036854775807n, 'a\r\nbc', '', null, null, [],
   ['x', [1, [new RespError('WRONGTYPE y')]], null], 'end',

@@ -35,6 +35,8 @@ export interface ServerOptions {
   readonly replyBytes?: number;
   /** Port, for INFO. */
   readonly port?: () => number;
+  /** Calls back once, when the clients that are waiting have had their turn. */
+  readonly later: (then: () => void) => void;
 }
 
 export const DEFAULT_SUBSCRIBER_BYTES = 8 * 2 ** 20;
@@ -54,6 +56,7 @@ export class Server {
   readonly startedMs = Date.now();
   readonly id: number;
   readonly reactors: number;
+  readonly later: (then: () => void) => void;
   peers: Peers | undefined;
 
   constructor(readonly options: ServerOptions) {
@@ -62,6 +65,7 @@ export class Server {
     this.reactors = options.counters.reactors;
     this.keys = new Keyspace(options.keyspaceHost);
     this.limits = options.limits ?? DEFAULT_LIMITS;
+    this.later = options.later;
     this.subscriberBytes = options.subscriberBytes ?? DEFAULT_SUBSCRIBER_BYTES;
     this.replyBytes = options.replyBytes ?? DEFAULT_REPLY_BYTES;
     this.writer = new ReplyWriter(undefined, this.replyBytes);

@@ -1,4 +1,5 @@
-// The contract of alarm.h on both alarms, without Node: run by run-sanitized.mjs. Takes a fraction of a second; the argument is unused.
+// The contract of alarm.h on both alarms, without Node: run by run-sanitized.mjs. Takes a fraction of a second; the
+// argument is unused.
 #include <poll.h>
 #include <unistd.h>
 
@@ -14,12 +15,12 @@ using percore::OpenedAlarm;
 
 static const char* current = "";
 
-#define EXPECT(condition)                                                                   \
-  do {                                                                                      \
-    if (!(condition)) {                                                                     \
-      fprintf(stderr, "alarm_test: %s, line %d: %s\n", current, __LINE__, #condition);      \
-      exit(1);                                                                              \
-    }                                                                                       \
+#define EXPECT(condition)                                                              \
+  do {                                                                                 \
+    if (!(condition)) {                                                                \
+      fprintf(stderr, "alarm_test: %s, line %d: %s\n", current, __LINE__, #condition); \
+      exit(1);                                                                         \
+    }                                                                                  \
   } while (false)
 
 static constexpr int64_t kMs = 1000000;
@@ -90,7 +91,8 @@ static void reachesACentury(Alarm& alarm) {
   EXPECT(alarm.disarm() == 0);
 }
 
-// Armed, replaced and disarmed in every order, with and without time to fire in between: whatever is due was armed last.
+// Armed, replaced and disarmed in every order, with and without time to fire in between: whatever is due was armed
+// last.
 static void survivesAnyOrder(Alarm& alarm) {
   uint32_t random = 12345;
   int64_t armedAt = INT64_MAX;
@@ -98,9 +100,20 @@ static void survivesAnyOrder(Alarm& alarm) {
   for (int i = 0; i < 4000; i++) {
     random = random * 1664525u + 1013904223u;
     switch (random >> 29) {
-      case 0: case 1: case 2: armedAt = alarm.nowNs() + int64_t(random % 200000); EXPECT(alarm.arm(armedAt) == 0); break;
-      case 3: armedAt = alarm.nowNs() + 1000 * kMs; EXPECT(alarm.arm(armedAt) == 0); break;
-      case 4: armedAt = INT64_MAX; EXPECT(alarm.disarm() == 0); break;
+      case 0:
+      case 1:
+      case 2:
+        armedAt = alarm.nowNs() + int64_t(random % 200000);
+        EXPECT(alarm.arm(armedAt) == 0);
+        break;
+      case 3:
+        armedAt = alarm.nowNs() + 1000 * kMs;
+        EXPECT(alarm.arm(armedAt) == 0);
+        break;
+      case 4:
+        armedAt = INT64_MAX;
+        EXPECT(alarm.disarm() == 0);
+        break;
       case 5: usleep(random % 100); break;
       default: {
         pollfd one{alarm.fd(), POLLIN, 0};
@@ -120,7 +133,10 @@ static void survivesAnyOrder(Alarm& alarm) {
 }
 
 int main() {
-  struct Kind { const char* name; OpenedAlarm (*open)(clockid_t); };
+  struct Kind {
+    const char* name;
+    OpenedAlarm (*open)(clockid_t);
+  };
   for (const Kind& kind : {Kind{"timerfd", percore::openTimerfdAlarm}, Kind{"io_uring", percore::openUringAlarm}}) {
     for (clockid_t clock : {CLOCK_MONOTONIC, CLOCK_BOOTTIME}) {
       current = kind.name;

@@ -4,12 +4,13 @@
 //   PERCORE_FAULTS_GATE=/path     in force only while this file exists, so that a test can switch the weather
 //   PERCORE_FAULTS_LOG=/path      gets one line an injected fault, so that a test can see that there were any
 //
-// `when` is N (the Nth call alone), N+ (from the Nth on), N-M, or pX (each with probability X; the sequence of a thread depends on
-// PERCORE_FAULTS_SEED). SHORT is no error: the call is made with one byte. Only calls that come from percore.node are counted and
-// fail; Node's own, through the same functions, would abort it. What the addon asks of `syscall` itself is named io_uring_setup and
-// io_uring_enter here.
+// `when` is N (the Nth call alone), N+ (from the Nth on), N-M, or pX (each with probability X; the sequence of a thread
+// depends on PERCORE_FAULTS_SEED). SHORT is no error: the call is made with one byte. Only calls that come from
+// percore.node are counted and fail; Node's own, through the same functions, would abort it. What the addon asks of
+// `syscall` itself is named io_uring_setup and io_uring_enter here.
 //
-// Why not seccomp: a filter cannot count, cannot be lifted, and hits libuv as well. Why not strace -e inject: it stops the process at each call.
+// Why not seccomp: a filter cannot count, cannot be lifted, and hits libuv as well. Why not strace -e inject: it stops
+// the process at each call.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -45,11 +46,32 @@ static const struct {
   const char* name;
   int error;
 } kErrors[] = {
-  {"SHORT", kShort}, {"EINTR", EINTR}, {"EAGAIN", EAGAIN}, {"EMFILE", EMFILE}, {"ENFILE", ENFILE}, {"ENOBUFS", ENOBUFS}, {"ENOMEM", ENOMEM},
-  {"ECONNABORTED", ECONNABORTED}, {"ECONNRESET", ECONNRESET}, {"ECONNREFUSED", ECONNREFUSED}, {"EPIPE", EPIPE}, {"ETIMEDOUT", ETIMEDOUT},
-  {"EPROTO", EPROTO}, {"EPERM", EPERM}, {"ENOSPC", ENOSPC}, {"ENOSYS", ENOSYS}, {"EBUSY", EBUSY}, {"ENETUNREACH", ENETUNREACH},
-  {"EHOSTUNREACH", EHOSTUNREACH}, {"EADDRNOTAVAIL", EADDRNOTAVAIL}, {"EADDRINUSE", EADDRINUSE}, {"ENOTCONN", ENOTCONN}, {"EIO", EIO},
-  {"EINVAL", EINVAL}, {"ENOPROTOOPT", ENOPROTOOPT}, {"EBADF", EBADF},
+    {"SHORT", kShort},
+    {"EINTR", EINTR},
+    {"EAGAIN", EAGAIN},
+    {"EMFILE", EMFILE},
+    {"ENFILE", ENFILE},
+    {"ENOBUFS", ENOBUFS},
+    {"ENOMEM", ENOMEM},
+    {"ECONNABORTED", ECONNABORTED},
+    {"ECONNRESET", ECONNRESET},
+    {"ECONNREFUSED", ECONNREFUSED},
+    {"EPIPE", EPIPE},
+    {"ETIMEDOUT", ETIMEDOUT},
+    {"EPROTO", EPROTO},
+    {"EPERM", EPERM},
+    {"ENOSPC", ENOSPC},
+    {"ENOSYS", ENOSYS},
+    {"EBUSY", EBUSY},
+    {"ENETUNREACH", ENETUNREACH},
+    {"EHOSTUNREACH", EHOSTUNREACH},
+    {"EADDRNOTAVAIL", EADDRNOTAVAIL},
+    {"EADDRINUSE", EADDRINUSE},
+    {"ENOTCONN", ENOTCONN},
+    {"EIO", EIO},
+    {"EINVAL", EINVAL},
+    {"ENOPROTOOPT", ENOPROTOOPT},
+    {"EBADF", EBADF},
 };
 
 static void fail(const char* what) {
@@ -99,7 +121,10 @@ static double next_random(void) {
 
 // Asked once a call site: the answer for an address does not change while it is mapped.
 static int is_addon(void* caller) {
-  static __thread struct { void* caller; int is; } known[64];
+  static __thread struct {
+    void* caller;
+    int is;
+  } known[64];
   const unsigned at = (unsigned)((uintptr_t)caller >> 2) % 64;
   if (known[at].caller != caller) {
     Dl_info info;
@@ -140,12 +165,23 @@ static int has_rule(const char* call, int error) {
   return 0;
 }
 
-#define REAL(name) static __typeof__(name)* real; if (!real) real = (__typeof__(name)*)dlsym(RTLD_NEXT, #name)
+#define REAL(name)               \
+  static __typeof__(name)* real; \
+  if (!real) real = (__typeof__(name)*)dlsym(RTLD_NEXT, #name)
 #define CALLER __builtin_return_address(0)
 // Fails or goes on; SHORT means nothing to these.
-#define MAY_FAIL(name) do { const int error = fault(#name, CALLER); if (error > 0) return errno = error, -1; } while (0)
+#define MAY_FAIL(name)                       \
+  do {                                       \
+    const int error = fault(#name, CALLER);  \
+    if (error > 0) return errno = error, -1; \
+  } while (0)
 // The same with a length that SHORT makes one.
-#define MAY_FAIL_OR_SHORTEN(name, length) do { const int error = fault(#name, CALLER); if (error > 0) return errno = error, -1; if (error == kShort && (length) > 1) (length) = 1; } while (0)
+#define MAY_FAIL_OR_SHORTEN(name, length)              \
+  do {                                                 \
+    const int error = fault(#name, CALLER);            \
+    if (error > 0) return errno = error, -1;           \
+    if (error == kShort && (length) > 1) (length) = 1; \
+  } while (0)
 
 int accept4(int fd, struct sockaddr* address, socklen_t* length, int flags) {
   REAL(accept4);
@@ -158,25 +194,101 @@ int accept4(int fd, struct sockaddr* address, socklen_t* length, int flags) {
   if (is_of_one) close(accepted);
   return errno = error, -1;
 }
-int socket(int domain, int type, int protocol) { REAL(socket); MAY_FAIL(socket); return real(domain, type, protocol); }
-int connect(int fd, const struct sockaddr* address, socklen_t length) { REAL(connect); MAY_FAIL(connect); return real(fd, address, length); }
-int bind(int fd, const struct sockaddr* address, socklen_t length) { REAL(bind); MAY_FAIL(bind); return real(fd, address, length); }
-int listen(int fd, int backlog) { REAL(listen); MAY_FAIL(listen); return real(fd, backlog); }
-int shutdown(int fd, int how) { REAL(shutdown); MAY_FAIL(shutdown); return real(fd, how); }
-int setsockopt(int fd, int level, int name, const void* value, socklen_t length) { REAL(setsockopt); MAY_FAIL(setsockopt); return real(fd, level, name, value, length); }
-int getsockopt(int fd, int level, int name, void* value, socklen_t* length) { REAL(getsockopt); MAY_FAIL(getsockopt); return real(fd, level, name, value, length); }
-ssize_t recv(int fd, void* bytes, size_t length, int flags) { REAL(recv); MAY_FAIL_OR_SHORTEN(recv, length); return real(fd, bytes, length, flags); }
-ssize_t send(int fd, const void* bytes, size_t length, int flags) { REAL(send); MAY_FAIL_OR_SHORTEN(send, length); return real(fd, bytes, length, flags); }
-ssize_t read(int fd, void* bytes, size_t length) { REAL(read); MAY_FAIL_OR_SHORTEN(read, length); return real(fd, bytes, length); }
-ssize_t write(int fd, const void* bytes, size_t length) { REAL(write); MAY_FAIL_OR_SHORTEN(write, length); return real(fd, bytes, length); }
-int recvmmsg(int fd, struct mmsghdr* messages, unsigned count, int flags, struct timespec* timeout) { REAL(recvmmsg); MAY_FAIL_OR_SHORTEN(recvmmsg, count); return real(fd, messages, count, flags, timeout); }
-int sendmmsg(int fd, struct mmsghdr* messages, unsigned count, int flags) { REAL(sendmmsg); MAY_FAIL_OR_SHORTEN(sendmmsg, count); return real(fd, messages, count, flags); }
-ssize_t recvmsg(int fd, struct msghdr* message, int flags) { REAL(recvmsg); MAY_FAIL(recvmsg); return real(fd, message, flags); }
-ssize_t sendmsg(int fd, const struct msghdr* message, int flags) { REAL(sendmsg); MAY_FAIL(sendmsg); return real(fd, message, flags); }
-int epoll_create1(int flags) { REAL(epoll_create1); MAY_FAIL(epoll_create1); return real(flags); }
-int epoll_ctl(int epoll, int operation, int fd, struct epoll_event* event) { REAL(epoll_ctl); MAY_FAIL(epoll_ctl); return real(epoll, operation, fd, event); }
-int epoll_wait(int epoll, struct epoll_event* events, int most, int timeout) { REAL(epoll_wait); MAY_FAIL_OR_SHORTEN(epoll_wait, most); return real(epoll, events, most, timeout); }
-int epoll_pwait(int epoll, struct epoll_event* events, int most, int timeout, const sigset_t* mask) { REAL(epoll_pwait); MAY_FAIL_OR_SHORTEN(epoll_pwait, most); return real(epoll, events, most, timeout, mask); }
+int socket(int domain, int type, int protocol) {
+  REAL(socket);
+  MAY_FAIL(socket);
+  return real(domain, type, protocol);
+}
+int connect(int fd, const struct sockaddr* address, socklen_t length) {
+  REAL(connect);
+  MAY_FAIL(connect);
+  return real(fd, address, length);
+}
+int bind(int fd, const struct sockaddr* address, socklen_t length) {
+  REAL(bind);
+  MAY_FAIL(bind);
+  return real(fd, address, length);
+}
+int listen(int fd, int backlog) {
+  REAL(listen);
+  MAY_FAIL(listen);
+  return real(fd, backlog);
+}
+int shutdown(int fd, int how) {
+  REAL(shutdown);
+  MAY_FAIL(shutdown);
+  return real(fd, how);
+}
+int setsockopt(int fd, int level, int name, const void* value, socklen_t length) {
+  REAL(setsockopt);
+  MAY_FAIL(setsockopt);
+  return real(fd, level, name, value, length);
+}
+int getsockopt(int fd, int level, int name, void* value, socklen_t* length) {
+  REAL(getsockopt);
+  MAY_FAIL(getsockopt);
+  return real(fd, level, name, value, length);
+}
+ssize_t recv(int fd, void* bytes, size_t length, int flags) {
+  REAL(recv);
+  MAY_FAIL_OR_SHORTEN(recv, length);
+  return real(fd, bytes, length, flags);
+}
+ssize_t send(int fd, const void* bytes, size_t length, int flags) {
+  REAL(send);
+  MAY_FAIL_OR_SHORTEN(send, length);
+  return real(fd, bytes, length, flags);
+}
+ssize_t read(int fd, void* bytes, size_t length) {
+  REAL(read);
+  MAY_FAIL_OR_SHORTEN(read, length);
+  return real(fd, bytes, length);
+}
+ssize_t write(int fd, const void* bytes, size_t length) {
+  REAL(write);
+  MAY_FAIL_OR_SHORTEN(write, length);
+  return real(fd, bytes, length);
+}
+int recvmmsg(int fd, struct mmsghdr* messages, unsigned count, int flags, struct timespec* timeout) {
+  REAL(recvmmsg);
+  MAY_FAIL_OR_SHORTEN(recvmmsg, count);
+  return real(fd, messages, count, flags, timeout);
+}
+int sendmmsg(int fd, struct mmsghdr* messages, unsigned count, int flags) {
+  REAL(sendmmsg);
+  MAY_FAIL_OR_SHORTEN(sendmmsg, count);
+  return real(fd, messages, count, flags);
+}
+ssize_t recvmsg(int fd, struct msghdr* message, int flags) {
+  REAL(recvmsg);
+  MAY_FAIL(recvmsg);
+  return real(fd, message, flags);
+}
+ssize_t sendmsg(int fd, const struct msghdr* message, int flags) {
+  REAL(sendmsg);
+  MAY_FAIL(sendmsg);
+  return real(fd, message, flags);
+}
+int epoll_create1(int flags) {
+  REAL(epoll_create1);
+  MAY_FAIL(epoll_create1);
+  return real(flags);
+}
+int epoll_ctl(int epoll, int operation, int fd, struct epoll_event* event) {
+  REAL(epoll_ctl);
+  MAY_FAIL(epoll_ctl);
+  return real(epoll, operation, fd, event);
+}
+int epoll_wait(int epoll, struct epoll_event* events, int most, int timeout) {
+  REAL(epoll_wait);
+  MAY_FAIL_OR_SHORTEN(epoll_wait, most);
+  return real(epoll, events, most, timeout);
+}
+int epoll_pwait(int epoll, struct epoll_event* events, int most, int timeout, const sigset_t* mask) {
+  REAL(epoll_pwait);
+  MAY_FAIL_OR_SHORTEN(epoll_pwait, most);
+  return real(epoll, events, most, timeout, mask);
+}
 
 long syscall(long number, ...) {
   static long (*real)(long, ...);
@@ -186,7 +298,9 @@ long syscall(long number, ...) {
   long a[6];
   for (int i = 0; i < 6; i++) a[i] = va_arg(list, long);
   va_end(list);
-  const char* name = number == SYS_io_uring_enter ? "io_uring_enter" : number == SYS_io_uring_setup ? "io_uring_setup" : NULL;
+  const char* name = number == SYS_io_uring_enter   ? "io_uring_enter"
+                     : number == SYS_io_uring_setup ? "io_uring_setup"
+                                                    : NULL;
   const int error = name ? fault(name, CALLER) : 0;
   if (error > 0) return errno = error, -1;
   return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);

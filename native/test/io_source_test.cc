@@ -1,7 +1,8 @@
 // The contract of io_source.h on both sources, without Node: run by run-sanitized.mjs. The argument is a seed.
 //
-// Random traffic on socket pairs, with pauses, resumptions, closes and slots that are used again at once; a peer that does not read;
-// cancel races; more submissions than a ring holds. Every byte arrives once and in order, every connection ends once.
+// Random traffic on socket pairs, with pauses, resumptions, closes and slots that are used again at once; a peer that
+// does not read; cancel races; more submissions than a ring holds. Every byte arrives once and in order, every
+// connection ends once.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/resource.h>
@@ -15,7 +16,7 @@
 #include <random>
 #include <vector>
 
-#include "../epoll_source.h"
+#include "../thread_epoll.h"
 #include "../io_source.h"
 
 using namespace percore;
@@ -25,21 +26,22 @@ using layout::IoRequest;
 
 static const char* current = "";
 
-#define EXPECT(condition)                                                                   \
-  do {                                                                                      \
-    if (!(condition)) {                                                                     \
-      fprintf(stderr, "io_source_test: %s, line %d: %s\n", current, __LINE__, #condition);  \
-      exit(1);                                                                              \
-    }                                                                                       \
+#define EXPECT(condition)                                                                  \
+  do {                                                                                     \
+    if (!(condition)) {                                                                    \
+      fprintf(stderr, "io_source_test: %s, line %d: %s\n", current, __LINE__, #condition); \
+      exit(1);                                                                             \
+    }                                                                                      \
   } while (false)
 
 // What JavaScript does, in little: hands events to connections, gathers requests, keeps what was not sent.
 struct Loop {
   static constexpr size_t kPool = 1 << 23, kHalf = 1 << 18;
   std::unique_ptr<layout::IoBlock> block{new layout::IoBlock{}};
+  layout::IoCounters counters{};
   std::vector<char> pool = std::vector<char>(kPool), outbox = std::vector<char>(2 * kHalf);
   SocketSet sockets;
-  EpollSource epoll;
+  ThreadEpoll epoll;
   std::unique_ptr<IoSource> io;
   size_t outboxAt = 0;
   int32_t seenDrains = 0;
@@ -60,7 +62,7 @@ struct Loop {
   // False: io_uring is refused here.
   bool open(bool isUring) {
     EXPECT(epoll.open(-1));
-    IoMemory memory{block.get(), pool.data(), pool.size(), outbox.data(), outbox.size()};
+    IoMemory memory{block.get(), pool.data(), pool.size(), outbox.data(), outbox.size(), &counters};
     int error = 0;
     io = isUring ? openUringIo(memory, &sockets, epoll.fd(), &error) : openEpollIo(memory, &sockets, epoll.fd());
     if (!io) fprintf(stderr, "io_source_test: io_uring refused: %s\n", strerror(error));
@@ -125,6 +127,8 @@ struct Loop {
     bySlot[size_t(slot)].reset();
   }
 
+  double received = 0;
+
   Connection* find(int32_t token) {
     const size_t slot = size_t(token) & ((size_t(1) << IoSource::kSlotBits) - 1);
     return slot < bySlot.size() && bySlot[slot] && bySlot[slot]->token == token ? bySlot[slot].get() : nullptr;
@@ -152,7 +156,8 @@ struct Loop {
     for (char& byte : bytes) byte = patternAt(connection.offered++);
     if (seenDrains != block->drains) seenDrains = block->drains, outboxAt = 0;
     const size_t half = size_t(block->drains & 1) * kHalf;
-    if (connection.backlog.empty() && connection.isWritable && outboxAt + length <= kHalf && block->requests < int32_t(sizeof block->request / 16)) {
+    if (connection.backlog.empty() && connection.isWritable && outboxAt + length <= kHalf &&
+        block->requests < int32_t(sizeof block->request / 16)) {
       memcpy(&outbox[half + outboxAt], bytes.data(), length);
       request(IoRequest::kSend, connection.token, int32_t(half + outboxAt), int32_t(length));
       outboxAt += length;
@@ -182,9 +187,11 @@ struct Loop {
       Connection* connection = find(token);
       switch (IoEvent(event[1])) {
         case IoEvent::kReceived: {
+          received += value;
           if (connection) {
             EXPECT(connection->ends == 0);
-            for (int32_t at = 0; at < value; at++) EXPECT(pool[size_t(place + at)] == patternAt(connection->received++));
+            for (int32_t at = 0; at < value; at++)
+              EXPECT(pool[size_t(place + at)] == patternAt(connection->received++));
           }
           if (holds) held.push_back(place);
           else release(place);
@@ -196,7 +203,8 @@ struct Loop {
         case IoEvent::kUnsent:
           if (!connection) break;
           connection->isWritable = false;
-          connection->backlog.insert(connection->backlog.begin() + ptrdiff_t(connection->returned), &outbox[size_t(place)], &outbox[size_t(place)] + value);
+          connection->backlog.insert(connection->backlog.begin() + ptrdiff_t(connection->returned),
+              &outbox[size_t(place)], &outbox[size_t(place)] + value);
           connection->returned += size_t(value);
           break;
         case IoEvent::kReadiness:
@@ -272,8 +280,12 @@ static void carriesEverything(bool isUring, uint32_t seed) {
     EXPECT(one->ends == 1);
     loop.close(*one);
   }
+  EXPECT(loop.counters.connections == double(open.size()));
   loop.turn();
   for (int32_t users : loop.block->bufferUsers) EXPECT(users == 0);
+  EXPECT(loop.counters.connections == 0);
+  EXPECT(loop.counters.bytesReceived == loop.received);
+  EXPECT(loop.counters.bytesSent >= loop.counters.sends);
 }
 
 // A pause is a cancel: whatever came before it, the end of it comes once, and no byte is lost or repeated.
@@ -324,8 +336,9 @@ static void manyAtOnce(bool isUring, uint32_t) {
   }
 }
 
-// Once bytes have come back, all of that connection come back until the first of them are sent directly, though there is room again: what
-// was offered between the sending and the news of it must not overtake. Also a half-closed peer is told of room, and not before there is.
+// Once bytes have come back, all of that connection come back until the first of them are sent directly, though there
+// is room again: what was offered between the sending and the news of it must not overtake. Also a half-closed peer is
+// told of room, and not before there is.
 static void nothingOvertakes(bool isUring, uint32_t) {
   Loop loop;
   if (!loop.open(isUring)) return;
@@ -360,7 +373,8 @@ static void nothingOvertakes(bool isUring, uint32_t) {
   EXPECT(one.read == one.offered);
 }
 
-// Buffers that are not given back: who asks meanwhile is served as soon as some are, one buffer each, however much the others have to read.
+// Buffers that are not given back: who asks meanwhile is served as soon as some are, one buffer each, however much the
+// others have to read.
 static void emptyPool(bool isUring, uint32_t) {
   Loop loop;
   if (!loop.open(isUring)) return;
@@ -372,7 +386,7 @@ static void emptyPool(bool isUring, uint32_t) {
     for (Loop::Connection* one : greedy) loop.peerWrites(*one, 150000);
     loop.turn();
   }
-  EXPECT(loop.block->poolWaits > 0);
+  EXPECT(loop.counters.poolWaits > 0);
   loop.peerWrites(modest, 4);
   for (int round = 0; round < 5; round++) loop.turn();
   EXPECT(modest.received == 0);

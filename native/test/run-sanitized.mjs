@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 const CORES = {
   'timer_wheel_test.cc': ['timer_wheel.cc'],
   'alarm_test.cc': ['timerfd_alarm.cc', 'uring_alarm.cc'],
-  'io_source_test.cc': ['io_source.cc', 'epoll_io.cc', 'uring_io.cc', 'epoll_source.cc'],
+  'io_source_test.cc': ['io_source.cc', 'epoll_io.cc', 'uring_io.cc', 'thread_epoll.cc'],
 };
 const FLAGS = [
   '-std=gnu++20', '-O1', '-g', '-Wall', '-Wextra', '-Werror',

@@ -71,7 +71,8 @@ class Memory {
 // Both sides, the checks, and where the run is, for the message.
 class Pair {
  public:
-  Pair(const char* name, uint64_t seed, int tickBits = TimerWheel::kDefaultTickBits) : wheel_(tickBits), name_(name), seed_(seed) {}
+  Pair(const char* name, uint64_t seed, int tickBits = TimerWheel::kDefaultTickBits)
+      : wheel_(tickBits), name_(name), seed_(seed) {}
 
   void arm(uint32_t id, int64_t deadlineNs) {
     memory_.reach(wheel_, id);
@@ -266,7 +267,8 @@ class Run {
   void disarm() {
     switch (below(8)) {
       case 0: return pair_.disarm(uint32_t(random_() >> 32));  // Most likely unknown.
-      case 1: case 2:  // The earliest: what is cached about it goes stale.
+      case 1:
+      case 2:  // The earliest: what is cached about it goes stale.
         if (pair_.size() > 0) pair_.disarm(pair_.nextId());
         return;
       default: return pair_.disarm(anyId());

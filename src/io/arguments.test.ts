@@ -63,7 +63,7 @@ describe('every public function refuses what it does not take by a PercoreError'
     ['udp.keep', (io, value) => io.udp().keep(value)],
     ['udp.forget', (io, value) => io.udp().forget(value)],
     ['udp.addressOf', (io, value) => io.udp().addressOf(value)],
-    ['udp.onDatagram', (io, value) => io.udp().onDatagram(value), (value) => typeof value === 'function'],
+    ['udp.onDatagram', (io, value) => io.udp().onReceive(value), (value) => typeof value === 'function'],
     ['udp.onError', (io, value) => io.udp().onError(value), (value) => typeof value === 'function'],
     ['udp.onClose', (io, value) => io.udp().onClose(value), (value) => typeof value === 'function'],
     ['unixDatagram', (io, value) => io.unixDatagram(value), isPlainObject],
@@ -131,7 +131,7 @@ it('a name in place of an address is told how to look it up; a zone that is no i
   for (const call of [() => io.listen({ port: 0, host: 'fe80::1%none0' }, () => undefined), () => io.udp({ host: 'fe80::1%none0' }), () => io.listenFd({ port: 0, host: 'fe80::1%99999' })]) {
     expect(refusalOf(call)).toMatch(/^ERR_PERCORE_SYSTEM: cannot .*fe80::1%.*ENODEV: No such device, if_nametoindex/);
   }
-  expect(io.count).toBe(1);
+  expect(io.status().endpoints).toBe(1);
 });
 
 it('addresses with a zone, by name and by number: of listeners, of UDP both ways', async () => {
@@ -144,7 +144,7 @@ it('addresses with a zone, by name and by number: of listeners, of UDP both ways
     });
     expect(await heard).toBe('by stream');
     const socket = io.udp({ host });
-    const answered = new Promise<string>((resolve) => void socket.onMessage((bytes) => resolve(Buffer.from(bytes).toString())));
+    const answered = new Promise<string>((resolve) => void socket.onData((bytes) => resolve(Buffer.from(bytes).toString())));
     io.udp({ host: '::1' }).send(Buffer.from('by datagram'), 0, 11, { host, port: socket.port });
     expect(await answered).toBe('by datagram');
   }
@@ -159,7 +159,7 @@ it('after close, nothing can be opened any more, and nothing stays open of the a
     () => io.listen({ port: 0 }, () => undefined), () => io.connect({ port: 1 }), () => io.udp(), () => io.unixDatagram(), () => io.openFile('/dev/null'), () => io.stdin(), () => io.watchPath('/', {}, () => undefined),
     () => io.registerDescriptor(handle.eventFd, {}, () => undefined), () => io.onReadiness(handle, {}, () => undefined), () => createConsole(io, { port: 0 }),
   ]) expect(refusalOf(call)).toBe('ERR_PERCORE_CLOSED: this I/O is closed: nothing can be opened with it any more');
-  expect(io.count).toBe(0);
+  expect(io.status().endpoints).toBe(0);
   closeReadiness(handle);
 });
 

@@ -1,4 +1,7 @@
-/** Bytes that wait to be sent: `bytes` of them, from `first` on in `memory`. Grows by doubling, and is given back once a burst is over. */
+/**
+ * Bytes that wait to be sent: `bytes` of them, from `first` on in `memory`. Grows by doubling, and is given back once a
+ * burst is over.
+ */
 const FIRST_BYTES = 16_384;
 /** Of an empty one. */
 const KEPT_BYTES = 16 * FIRST_BYTES;

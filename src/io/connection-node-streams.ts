@@ -1,23 +1,30 @@
 /**
- * Connections as Node's own streams, and Node's own sockets as connections: for TLS, HTTP, `pipeline` and whatever else takes a Duplex.
+ * Connections as Node's own streams, and Node's own sockets as connections: for TLS, HTTP, `pipeline` and whatever else
+ * takes a Duplex.
  *
  *      kernel <──> Connection <──offer── duplexOf() ──push──> Duplex <──> node:tls, node:http, pipeline
- *      kernel <──> net.Socket ──connectionOf()──> Connection          (the socket is gone afterwards, its connection is not)
+ *      kernel <──> net.Socket ──connectionOf()──> Connection         (the socket is gone, its connection is not)
  *
- * The Duplex costs a copy of what is received, since Node's streams keep what they are given. Backpressure holds both ways: a reader that
- * does not read pauses the connection, and a write is done when the connection has taken it, which it does up to its `highWaterBytes`.
+ * The Duplex costs a copy of what is received, since Node's streams keep what they are given. Backpressure holds both
+ * ways: a reader that does not read pauses the connection, and a write is done when the connection has taken it, which
+ * it does up to its `highWaterBytes`.
  */
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { checkBoolean, checkBytes, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
-import { Connection, type ConnectionOptions } from './connection.js';
-import type { Io } from './io.js';
+import { claimHandlers, ON_CLOSE, ON_DATA, ON_END } from './claims.js';
+import type { ConnectionEndpoint } from './connection-endpoint.js';
+import { endpointOf, takeUpConnection, type Connection, type ConnectionOptions } from './connection.js';
+import { coreOf, type Io } from './io.js';
 import { nodeNet } from './node-net.js';
 import { checkStreamOptions } from './stream-options.js';
 
 export interface DuplexOptions {
-  /** False: when the peer has ended, the stream ends its own side after what was written, as net.Socket does by default. Default true. */
+  /**
+   * False: when the peer has ended, the stream ends its own side after what was written, as net.Socket does by default.
+   * Default true.
+   */
   allowHalfOpen?: boolean;
 }
 
@@ -30,62 +37,79 @@ export interface AdoptOptions extends ConnectionOptions {
 const PIECE_BYTES = 262_144;
 
 /**
- * A Duplex over `connection`, whose handlers it takes over; use the one or the other from then on. Ending it ends the connection's side;
- * destroying it closes the connection at once, and what waits is lost; what closes the connection destroys it, with the error if there is
- * one. For the connection's own thread. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * A Duplex over `connection`, whose handlers it takes over; use the one or the other from then on. Ending it ends the
+ * connection's side; destroying it closes the connection at once, and what waits is lost; what closes the connection
+ * destroys it, with the error if there is one. For the connection's own thread. Throws ERR_PERCORE_INVALID_ARGUMENT,
+ * and ERR_PERCORE_CLAIM when a handler is set already, by another `duplexOf` for example.
  *
  *     io.listen({ port: 8443 }, (connection) => tlsServer.emit('connection', duplexOf(connection)));
  */
 export function duplexOf(connection: Connection, options?: DuplexOptions): Duplex {
-  if (!(connection instanceof Connection)) throw invalidArgument('connection', connection, 'a Connection, as listen and connect give it');
-  const allowHalfOpen = checkBoolean('allowHalfOpen', checkOptions('options', options, ['allowHalfOpen']).allowHalfOpen ?? true);
+  const endpoint = endpointOf(connection);
+  if (endpoint === undefined) {
+    throw invalidArgument('connection', connection, 'a Connection, as listen and connect give it');
+  }
+  const given = checkOptions('options', options, ['allowHalfOpen']);
+  const allowHalfOpen = checkBoolean('allowHalfOpen', given.allowHalfOpen ?? true);
+  claimHandlers(endpoint, ON_DATA | ON_END | ON_CLOSE, 'duplexOf');
   let hasPeerEnded = false;
   let hasEnded = false;
   const stream = new Duplex({
     allowHalfOpen,
     decodeStrings: true,
-    read: () => connection.resume(),
-    write: (chunk: Buffer, _encoding, done) => send(connection, chunk, 0, done),
+    read: () => endpoint.receiving.resume(),
+    write: (chunk: Buffer, _encoding, done) => send(endpoint, chunk, 0, done),
     final: (done) => {
       hasEnded = true;
-      connection.end();
-      connection.flushed().then(() => done(connection.error), done);
+      endpoint.end();
+      endpoint.sending.flushed(undefined).then(() => done(endpoint.error), done);
     },
     destroy: (error, done) => {
-      connection.close();
+      endpoint.close();
       done(error);
     },
   });
   // Until somebody reads.
-  connection.pause();
-  connection.onData((bytes) => {
-    if (!stream.push(Buffer.from(bytes))) connection.pause();
-  });
-  connection.onEnd(() => {
+  endpoint.pause();
+  endpoint.setDataHandler((bytes, offset, length) => {
+    if (!stream.push(Buffer.from(bytes.subarray(offset, offset + length)))) endpoint.pause();
+  }, true);
+  endpoint.endHandler = () => {
     hasPeerEnded = true;
     stream.push(null);
-  });
-  connection.onClose((error) => {
-    const lost = connection.pendingBytes;
+  };
+  endpoint.closeHandler = (error) => {
+    const lost = endpoint.pendingBytes;
     if (error !== undefined) stream.destroy(error);
-    else if (lost !== 0) stream.destroy(new PercoreError('ERR_PERCORE_CLOSED', `the connection was closed with ${lost} bytes pending`, { value: lost }));
+    else if (lost !== 0) stream.destroy(lostError(lost));
     // Otherwise both sides have ended, and what was received may still lie in the stream.
     else if (!hasPeerEnded || !hasEnded) stream.destroy();
-  });
-  if (connection.isClosed) stream.destroy(connection.error);
+  };
+  if (endpoint.isClosed) stream.destroy(endpoint.error);
   return stream;
 }
 
+function lostError(bytes: number): PercoreError {
+  const details = { value: bytes };
+  return new PercoreError('ERR_PERCORE_CLOSED', `the connection was closed with ${bytes} bytes pending`, details);
+}
+
 /** Offers `chunk` from `at` on, piece after piece, waiting for room between them. */
-function send(connection: Connection, chunk: Buffer, at: number, done: (error?: Error | null) => void): void {
+function send(endpoint: ConnectionEndpoint, chunk: Buffer, at: number, done: (error?: Error | null) => void): void {
   while (at < chunk.length) {
-    const length = Math.min(chunk.length - at, PIECE_BYTES, connection.highWaterBytes);
-    const code = connection.offer(chunk, at, length);
-    if (code === CLOSED) return done(connection.error ?? new PercoreError('ERR_PERCORE_CLOSED', 'write after the connection was closed'));
-    if (code === BACK_PRESSURED) return void connection.writable().then(() => send(connection, chunk, at, done), done);
+    const length = Math.min(chunk.length - at, PIECE_BYTES, endpoint.highWaterBytes);
+    const code = endpoint.offer(chunk, at, length);
+    if (code === CLOSED) return done(endpoint.error ?? closedBefore());
+    if (code === BACK_PRESSURED) {
+      return void endpoint.sending.room(undefined).then(() => send(endpoint, chunk, at, done), done);
+    }
     at += length;
   }
   done();
+}
+
+function closedBefore(): PercoreError {
+  return new PercoreError('ERR_PERCORE_CLOSED', 'write after the connection was closed');
 }
 
 /** What of a socket of Node's is not public: its handle, and the descriptor in it. */
@@ -95,36 +119,41 @@ interface SocketHandle {
 }
 
 /**
- * A Connection over the descriptor of a TCP or Unix socket of Node's, with what that had received and nobody has read. The socket is
- * destroyed without a word to its peer, so its 'close' is emitted; take your other listeners off before. Throws
- * ERR_PERCORE_INVALID_ARGUMENT, and then changes nothing, for a socket that is connecting, destroyed or ending, that has bytes to be
- * written (await 'drain' or the callback of `write`), that decodes text, or that is a TLS socket, whose descriptor carries what only it
- * can read. ERR_PERCORE_SYSTEM when descriptors have run out.
+ * A Connection over the descriptor of a TCP or Unix socket of Node's, with what that had received and nobody has read.
+ * The socket is destroyed without a word to its peer, so its 'close' is emitted; take your other listeners off before.
+ * Throws ERR_PERCORE_INVALID_ARGUMENT, and then changes nothing, for a socket that is connecting, destroyed or ending,
+ * that has bytes to be written (await 'drain' or the callback of `write`), that decodes text, or that is a TLS socket,
+ * whose descriptor carries what only it can read. ERR_PERCORE_SYSTEM when descriptors have run out.
  *
  *     server.on('upgrade', (request, socket, head) => connectionOf(io, socket, { head }).onData(…));
  */
 export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Connection {
+  const core = coreOf(io);
+  if (core === undefined) throw invalidArgument('io', io, 'what create() of percore/io returns, or reactor.io');
   const { head, ...options } = checkOptions('options', given, ['head', 'priority', 'highWaterBytes', 'readBytes']);
   const settings = checkStreamOptions(options);
   const before = head === undefined ? undefined : checkBytes('head', head);
   const fd = descriptorOf(socket);
+  const { native } = core;
   // From here to `destroy` nothing of libuv's runs, so nothing is received in between.
-  const cookie = io.native.sockets.cookie(fd);
-  const own = cookie < 0 ? cookie : io.native.sockets.take(fd, cookie);
+  const cookie = native.sockets.cookie(fd);
+  const own = cookie < 0 ? cookie : native.sockets.take(fd, cookie);
   if (own < 0) {
-    const errno = io.native.system.errorName(-own);
-    throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot take over the socket: ${errno}`, { errno, syscall: cookie < 0 ? 'getsockopt' : 'fcntl' });
+    const errno = native.system.errorName(-own);
+    const details = { errno, syscall: cookie < 0 ? 'getsockopt' : 'fcntl' };
+    throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot take over the socket: ${errno}`, details);
   }
   const hasPeerEnded = (socket as unknown as { _readableState: { ended: boolean } })._readableState.ended;
   let connection: Connection;
   const unread: Uint8Array[] = before === undefined ? [] : [before];
   try {
     socket.pause();
-    for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null) unread.push(chunk);
+    const readChunk = (): Buffer | null => socket.read() as Buffer | null;
+    for (let chunk = readChunk(); chunk !== null; chunk = readChunk()) unread.push(chunk);
     // It is this thread's already.
-    connection = io.takeUp(own, Buffer.concat(unread), hasPeerEnded, settings);
+    connection = takeUpConnection(core, { fd: own, unread: Buffer.concat(unread), hasPeerEnded }, settings);
   } catch (error) {
-    io.native.descriptors.close(own);
+    native.descriptors.close(own);
     throw error;
   }
   socket.destroy();
@@ -135,10 +164,16 @@ export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Conn
 function descriptorOf(socket: Socket): number {
   const refuse = (allowed: string): PercoreError => invalidArgument('socket', socket, allowed);
   if (!(socket instanceof nodeNet().Socket)) throw refuse('a net.Socket');
-  if ('encrypted' in socket) throw refuse('a net.Socket and no TLS socket: what its descriptor carries only that can read');
+  if ('encrypted' in socket) {
+    throw refuse('a net.Socket and no TLS socket: what its descriptor carries only that can read');
+  }
   const { fd } = (socket as unknown as { _handle: SocketHandle | null })._handle ?? {};
-  if (socket.connecting || socket.destroyed || fd === undefined || fd < 0) throw refuse("an open socket: wait for 'connect', and take it before it is closed");
-  if (socket.writableEnded || socket.writableLength !== 0) throw refuse('a socket that is not ended and has nothing to be written: wait for the callback of its last write');
+  if (socket.connecting || socket.destroyed || fd === undefined || fd < 0) {
+    throw refuse("an open socket: wait for 'connect', and take it before it is closed");
+  }
+  if (socket.writableEnded || socket.writableLength !== 0) {
+    throw refuse('a socket that is not ended and has nothing to be written: wait for the callback of its last write');
+  }
   if (socket.readableEncoding !== null) throw refuse('a socket without setEncoding: its bytes are text by now');
   return fd;
 }

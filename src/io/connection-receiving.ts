@@ -2,20 +2,21 @@
  * The receiving half of a connection: what arrived and was not read, and the handler that gets it.
  *
  *      native ──add──> moved (out of the pool) · first, how far it was read · behind ──read, a piece a step──> handler
- *                                            four unread: PAUSE, the kernel's window holds the peer back; none unread: RECEIVE
+ *      four unread: PAUSE, and the kernel's window holds the peer back; none unread: RECEIVE
  *
- * Arrivals lie in the thread's pool until they are read, so nothing is copied and nothing is made a message. That holds as long as the pool
- * suffices: what nobody reads must not keep others from receiving. Of a paused connection native takes at most one arrival more, and
- * while more than half of the pool is in use what it has not read is copied into memory of its own. The same happens to arrivals that
- * have waited for their step for a while, because higher bands run, when the pool is empty (`Io.poll`). So a connection holds
- * four arrivals at most (a buffer each: 128 KiB on epoll, 32 KiB on io_uring), and what native had taken before it heard of the pause.
+ * Arrivals lie in the thread's pool until they are read, so nothing is copied and nothing is made a message. That holds
+ * as long as the pool suffices: what nobody reads must not keep others from receiving. Of a paused connection native
+ * takes at most one arrival more, and while more than half of the pool is in use what it has not read is copied into
+ * memory of its own. The same happens to arrivals that have waited for their step for a while, because higher bands
+ * run, when the pool is empty (`Io.poll`). So a connection holds four arrivals at most (a buffer each: 128 KiB on
+ * epoll, 32 KiB on io_uring), and what native had taken before it heard of the pause.
  *
  * The two halves of a connection know each other only through it: see connection.ts.
  */
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
-import type { Connection } from './connection.js';
-import type { Io } from './io.js';
+import type { Ready } from '../scheduling/internal.js';
+import type { IoCore } from './core.js';
 import { copyOf, keep, type Kept } from './kept.js';
 import { followResult } from './report.js';
 
@@ -25,6 +26,14 @@ export type ReceiveHandler = (bytes: Uint8Array, offset: number, length: number)
 const { RECEIVE, PAUSE } = words.ioRequest;
 /** Arrivals unread before no more is asked for. */
 const MOST_ARRIVALS = 4;
+
+/** What this half needs of its connection. */
+export interface ReceivingHost extends Ready {
+  readonly token: number;
+  readonly isClosed: boolean;
+  readonly where: string;
+  bytesRead: number;
+}
 
 export class ReceivingHalf {
   lastReceivedNs = NaN;
@@ -46,12 +55,17 @@ export class ReceivingHalf {
   private length = 0;
   /** Those after it, as place, length, place, length. */
   private behind: number[] | undefined;
-  /** What the handler is being given: place in the pool, unless it is the beginning of `handedMoved`. 0 bytes when it does not run. */
+  /**
+   * What the handler is being given: place in the pool, unless it is the beginning of `handedMoved`. 0 bytes when it
+   * does not run.
+   */
   private handedAt = 0;
   private handedBytes = 0;
   private handedMoved: Uint8Array | undefined;
 
-  constructor(private readonly io: Io, private readonly connection: Connection, private readonly readBytes: number) {}
+  constructor(
+    private readonly core: IoCore, private readonly connection: ReceivingHost, private readonly readBytes: number,
+  ) {}
 
   /** There is a handler, and it is not paused: what the kernel has is received sooner or later. */
   get isRead(): boolean {
@@ -102,7 +116,7 @@ export class ReceivingHalf {
 
   /** `length` bytes lie at `place` of the pool. */
   add(place: number, length: number): void {
-    this.lastReceivedNs = this.io.batchNs;
+    this.lastReceivedNs = this.core.batchNs;
     if (this.place < 0) {
       this.place = place;
       this.length = length;
@@ -110,7 +124,7 @@ export class ReceivingHalf {
       (this.behind ??= []).push(place, length);
       if (this.behind.length >= 2 * (MOST_ARRIVALS - 1)) this.stopReceiving();
     }
-    if (!this.isPaused) return this.io.schedule(this.connection);
+    if (!this.isPaused) return this.core.schedule(this.connection);
     // Not at the pause itself: most are over before anything arrives.
     this.stopReceiving();
     this.makeRoom();
@@ -119,12 +133,12 @@ export class ReceivingHalf {
   private stopReceiving(): void {
     if (!this.isReceiving) return;
     this.isReceiving = false;
-    this.io.request(PAUSE, this.connection.token);
+    this.core.request(PAUSE, this.connection.token);
   }
 
   /** For a paused connection: nobody may have to wait for what it does not read. */
   private makeRoom(): void {
-    if (this.place >= 0 && this.io.memory.isPoolShort) this.moveOut();
+    if (this.place >= 0 && this.core.memory.isPoolShort) this.moveOut();
   }
 
   /** The pool is empty: moves out what arrived before `beforeNs`. True when something that arrived later stays. */
@@ -145,7 +159,7 @@ export class ReceivingHalf {
 
   addEnd(): void {
     this.hasArrivedEnd = true;
-    if (!this.isPaused) this.io.schedule(this.connection);
+    if (!this.isPaused) this.core.schedule(this.connection);
   }
 
   /** What another thread had received before this one attached the connection. */
@@ -153,7 +167,7 @@ export class ReceivingHalf {
     this.moved = unread.length === 0 ? undefined : unread;
     this.hasArrivedEnd = hasPeerEnded;
     // For this thread it arrives now.
-    if (this.moved !== undefined) this.lastReceivedNs = this.io.nowNs();
+    if (this.moved !== undefined) this.lastReceivedNs = this.core.nowNs();
   }
 
   /** Gives the handler one piece. Only when `canRead`. */
@@ -162,17 +176,17 @@ export class ReceivingHalf {
     const { place } = this;
     const count = this.length < this.readBytes ? this.length : this.readBytes;
     const isWhole = count === this.length;
-    if (!isWhole) this.io.memory.hold(place);
+    if (!isWhole) this.core.memory.hold(place);
     this.handedAt = place;
     this.handedBytes = count;
     this.connection.bytesRead += count;
     try {
-      const result = this.handler!(this.io.memory.pool, place, count);
-      if (result !== undefined) followResult(this.io.schedule, this.connection.band, result, () => this.connection.where);
+      const result = this.handler!(this.core.memory.pool, place, count);
+      if (result !== undefined) this.follow(result);
     } finally {
       this.handedBytes = 0;
       // Closed by the handler: `giveBack` has left this piece to us.
-      this.io.memory.release(place);
+      this.core.memory.release(place);
       if (!this.connection.isClosed) this.advance(isWhole, count);
     }
   }
@@ -185,13 +199,19 @@ export class ReceivingHalf {
     this.connection.bytesRead += count;
     try {
       const result = this.handler!(moved, 0, count);
-      if (result !== undefined) followResult(this.io.schedule, this.connection.band, result, () => this.connection.where);
+      if (result !== undefined) this.follow(result);
     } finally {
       this.handedBytes = 0;
       this.handedMoved = undefined;
       if (this.isPaused) this.makeRoom();
       else if (!this.isReceiving) this.wantMore();
     }
+  }
+
+  /** What the handler has returned. */
+  private follow(result: unknown): void {
+    const { connection } = this;
+    followResult(this.core.schedule, connection.band, result, () => connection.where);
   }
 
   private advance(isWhole: boolean, count: number): void {
@@ -222,16 +242,18 @@ export class ReceivingHalf {
     // One that has enough unread asks again when it has read it.
     if (!this.isReceiving && !this.hasArrivedEnd && !this.hasUnread) {
       this.isReceiving = true;
-      this.io.request(RECEIVE, this.connection.token);
+      this.core.request(RECEIVE, this.connection.token);
     }
-    if (this.hasUnread || this.hasArrivedEnd) this.io.schedule(this.connection);
+    if (this.hasUnread || this.hasArrivedEnd) this.core.schedule(this.connection);
   }
 
   /** See `Connection.keep`. */
   keep(): Kept {
-    if (this.handedBytes === 0) throw new PercoreError('ERR_PERCORE_CLAIM', 'keep() is for what onData or onReceive is just being given');
+    if (this.handedBytes === 0) {
+      throw new PercoreError('ERR_PERCORE_CLAIM', 'keep() is for what onData or onReceive is just being given');
+    }
     if (this.handedMoved !== undefined) return copyOf(this.handedMoved, 0, this.handedBytes);
-    return keep(this.io.memory, this.handedAt, this.handedBytes, this);
+    return keep(this.core.memory, this.handedAt, this.handedBytes, this);
   }
 
   /** For another thread: a copy of all that was not read, and whether the peer has ended. Nothing is left here. */
@@ -242,17 +264,18 @@ export class ReceivingHalf {
   }
 
   private copyUnread(): Uint8Array {
-    const { pool } = this.io.memory;
+    const { pool } = this.core.memory;
     const parts: Uint8Array[] = this.moved === undefined ? [] : [this.moved];
     // What the handler is being given belongs to the handler.
-    if (this.place >= 0 && this.length > this.inHandBytes) parts.push(pool.slice(this.place + this.inHandBytes, this.place + this.length));
-    for (let i = 0; i < (this.behind?.length ?? 0); i += 2) parts.push(pool.slice(this.behind![i]!, this.behind![i]! + this.behind![i + 1]!));
+    const { place, length, inHandBytes, behind = [] } = this;
+    if (place >= 0 && length > inHandBytes) parts.push(pool.slice(place + inHandBytes, place + length));
+    for (let i = 0; i < behind.length; i += 2) parts.push(pool.slice(behind[i]!, behind[i]! + behind[i + 1]!));
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   }
 
   /** Gives back the buffers of what was not read; of the piece in the handler's hands, `read` does so after it. */
   giveBack(): void {
-    const { memory } = this.io;
+    const { memory } = this.core;
     if (this.place >= 0 && this.length > this.inHandBytes) memory.release(this.place);
     this.place = -1;
     for (let i = 0; i < (this.behind?.length ?? 0); i += 2) memory.release(this.behind![i]!);

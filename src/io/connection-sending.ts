@@ -6,20 +6,23 @@
  *        └─ no room, or corked ──> backlog <──────what the kernel did not take───────────────┘
  *                                     └───────────in a step, once there is room───────────> kernel
  *
- * Bytes leave in the order of the offers. There is one rule for that: into the outbox goes only what is offered while the backlog is empty.
- * So what comes back from the outbox is older than everything in the backlog that did not come back itself, and `returnedBytes` says where
- * the one ends and the other begins. Native takes part: once something has come back, all that follows of this connection does, until
- * the first of the backlog is sent directly, which happens only after the outbox has been emptied.
+ * Bytes leave in the order of the offers. There is one rule for that: into the outbox goes only what is offered while
+ * the backlog is empty. So what comes back from the outbox is older than everything in the backlog that did not come
+ * back itself, and `returnedBytes` says where the one ends and the other begins. Native takes part: once something has
+ * come back, all that follows of this connection does, until the first of the backlog is sent directly, which happens
+ * only after the outbox has been emptied.
  *
- * A cork holds bytes back, and nothing else: an offer that is refused, and whoever waits for room or for everything to be sent, let them go.
+ * A cork holds bytes back, and nothing else: an offer that is refused, and whoever waits for room or for everything to
+ * be sent, let them go.
  */
 import { words } from '../layout.js';
-import { BACK_PRESSURED, CLOSED, OK, type WaitOptions } from '../queues/index.js';
+import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Backlog } from './backlog.js';
-import type { Connection } from './connection.js';
-import type { Io } from './io.js';
-import { checkWaitOptions, roomFor, Waiters } from './waiters.js';
+import type { Ready } from '../scheduling/internal.js';
+import type { Waiters, WaitOptions } from '../waiting.js';
+import type { IoCore } from './core.js';
+import { createPendingWaiters, NOT_FLUSHED, roomFor, whenAtMost } from './waiters.js';
 
 const { END } = words.ioRequest;
 /** Held back by a cork at most. */
@@ -29,6 +32,15 @@ const SEND_BYTES = 262_144;
 /** And in one call: the largest that native can count. */
 const MOST_SEND_BYTES = 2 ** 30;
 
+/** What this half needs of its connection. */
+export interface SendingHost extends Ready {
+  readonly token: number;
+  readonly isClosed: boolean;
+  readonly highWaterBytes: number;
+  bytesWritten: number;
+  onFailed(errno: number, call: string): void;
+}
+
 export class SendingHalf implements Refuser {
   /** As far as is known, the kernel has room. */
   isWritable: boolean;
@@ -36,7 +48,10 @@ export class SendingHalf implements Refuser {
   isEnding = false;
   hasEnded = false;
   private isCorked = false;
-  /** What waits goes out although there is a cork, until nothing is left: once begun, a rest below the cork's measure must not stay behind. */
+  /**
+   * What waits goes out although there is a cork, until nothing is left: once begun, a rest below the cork's measure
+   * must not stay behind.
+   */
   private isPushed = false;
   /** The largest offer that was refused since nothing was pending. */
   private refusedBytes = 0;
@@ -46,15 +61,15 @@ export class SendingHalf implements Refuser {
   /** The first bytes of the backlog, which came back from the outbox. */
   private returnedBytes = 0;
   private readonly backlog = new Backlog();
-  private waiters: Waiters | undefined;
+  private waiters: Waiters<number> | undefined;
 
-  constructor(private readonly io: Io, private readonly connection: Connection, isConnecting: boolean) {
+  constructor(private readonly core: IoCore, private readonly connection: SendingHost, isConnecting: boolean) {
     this.isWritable = !isConnecting;
   }
 
   /** Bytes of it in the outbox, which the kernel has not been given yet. */
   get inOutbox(): number {
-    return this.outboxDrains === this.io.memory.drains ? this.outboxBytes : 0;
+    return this.outboxDrains === this.core.memory.drains ? this.outboxBytes : 0;
   }
 
   get pendingBytes(): number {
@@ -89,22 +104,23 @@ export class SendingHalf implements Refuser {
     } else if (pending + length > this.connection.highWaterBytes) {
       if (length > this.refusedBytes) this.refusedBytes = length;
       this.push();
+      this.core.memory.countRefused();
       noteRefusal(this, length);
       return BACK_PRESSURED;
     }
     if (this.isWritable && !this.isCorked && this.backlog.bytes === 0) {
       // Also from a promise or a callback of libuv: native looks at the requests before it sleeps.
-      if (this.io.memory.send(this.connection.token, bytes, offset, length)) this.noteOutbox(length);
+      if (this.core.memory.send(this.connection.token, bytes, offset, length)) this.noteOutbox(length);
       else this.sendAtOnce(bytes, offset, length);
       return OK;
     }
     this.backlog.push(bytes, offset, length);
-    if (this.isWritable && !this.isHeldBack) this.io.schedule(this.connection);
+    if (this.isWritable && !this.isHeldBack) this.core.schedule(this.connection);
     return OK;
   }
 
   private noteOutbox(length: number): void {
-    const { drains } = this.io.memory;
+    const { drains } = this.core.memory;
     this.outboxBytes = this.outboxDrains === drains ? this.outboxBytes + length : length;
     this.outboxDrains = drains;
     this.connection.bytesWritten += length;
@@ -120,10 +136,10 @@ export class SendingHalf implements Refuser {
 
   /** Bytes that the kernel took. */
   private sendDirectly(bytes: Uint8Array, offset: number, length: number): number {
-    const { io, connection } = this;
+    const { core, connection } = this;
     for (let at = 0; at < length;) {
       const piece = Math.min(length - at, MOST_SEND_BYTES);
-      const sent = io.memory.sources.send(io.memory.handle, connection.token, bytes, offset + at, piece);
+      const sent = core.memory.sources.send(core.memory.handle, connection.token, bytes, offset + at, piece);
       if (sent < 0) {
         connection.onFailed(-sent, 'send');
         return at;
@@ -143,7 +159,7 @@ export class SendingHalf implements Refuser {
     this.hasEnded = false;
     this.connection.bytesWritten -= length;
     if (this.connection.isClosed) return;
-    this.backlog.insert(this.returnedBytes, this.io.memory.outbox, place, length);
+    this.backlog.insert(this.returnedBytes, this.core.memory.outbox, place, length);
     this.returnedBytes += length;
     this.isPushed = true;
   }
@@ -165,14 +181,14 @@ export class SendingHalf implements Refuser {
     }
     if (backlog.bytes === 0) this.isPushed = false;
     if (this.isEnding && !this.hasEnded) this.sendEnd();
-    this.waiters?.tell(this.pendingBytes);
+    this.waiters?.settle(this.pendingBytes);
   }
 
   private sendEnd(): void {
     if (this.isWritable) this.emptyOutbox();
     if (!this.isWritable || this.pendingBytes !== 0) return;
     this.hasEnded = true;
-    this.io.request(END, this.connection.token);
+    this.core.request(END, this.connection.token);
   }
 
   cork(): void {
@@ -184,20 +200,23 @@ export class SendingHalf implements Refuser {
   uncork(): void {
     if (!this.isCorked) return;
     this.isCorked = false;
-    if (this.isWritable && this.backlog.bytes !== 0) this.io.schedule(this.connection);
+    if (this.isWritable && this.backlog.bytes !== 0) this.core.schedule(this.connection);
   }
 
-  /** Gives the kernel what lies in the outbox; what it does not take is in the backlog when this returns, and so is what came back before. */
+  /**
+   * Gives the kernel what lies in the outbox; what it does not take is in the backlog when this returns, and so is what
+   * came back before.
+   */
   emptyOutbox(): void {
-    if (this.inOutbox !== 0) this.io.flush();
-    else this.io.takeUnsent();
+    if (this.inOutbox !== 0) this.core.flush();
+    else this.core.takeUnsent();
   }
 
   /** Lets go what a cork holds back. */
   private push(): void {
     if (!this.isHeldBack || this.backlog.bytes === 0) return;
     this.isPushed = true;
-    if (this.isWritable) this.io.schedule(this.connection);
+    if (this.isWritable) this.core.schedule(this.connection);
   }
 
   /** For a step that was refused; see `Refuser`. */
@@ -205,25 +224,40 @@ export class SendingHalf implements Refuser {
     return awaitPromised((options) => this.whenPending(roomFor(needed, this.connection.highWaterBytes), options), then);
   }
 
-  /** See `Connection.writable`. */
-  writable(options: WaitOptions | undefined): Promise<void> {
+  /** See `Connection.room`. */
+  room(options: WaitOptions | undefined): Promise<void> {
     return this.whenPending(roomFor(this.refusedBytes, this.connection.highWaterBytes), options);
   }
 
-  /** Resolves when no more than `most` bytes wait, or the connection is closed. Rejects as `Waiters.add` does. */
-  whenPending(most: number, options: WaitOptions | undefined): Promise<void> {
-    checkWaitOptions(options);
-    if (this.connection.isClosed) return Promise.resolve();
+  /** See `Connection.flushed`. */
+  flushed(options: WaitOptions | undefined): Promise<void> {
+    return this.whenPending(0, options, NOT_FLUSHED);
+  }
+
+  private whenPending(most: number, options: WaitOptions | undefined, missed?: string): Promise<void> {
+    const waiters = (): Waiters<number> => (this.waiters ??= createPendingWaiters());
+    return whenAtMost(most, () => this.pushAbove(most), waiters, options, missed);
+  }
+
+  /** Lets go what can go, as long as more than `most` bytes wait. How many wait then. */
+  private pushAbove(most: number): number {
+    if (this.connection.isClosed) return 0;
     if (this.pendingBytes > most) this.emptyOutbox();
-    if (this.pendingBytes <= most) return Promise.resolve();
+    if (this.pendingBytes > most) this.push();
+    return this.pendingBytes;
+  }
+
+  /** The thread winds down: lets go what a cork holds back. True while the kernel has not taken everything. */
+  pushPending(): boolean {
+    if (this.pendingBytes === 0) return false;
     this.push();
-    return (this.waiters ??= new Waiters()).add(most, options);
+    return true;
   }
 
   /** Nothing is sent any more: what waits is dropped, and whoever waits for room goes on. */
   drop(): void {
     this.backlog.clear();
     this.returnedBytes = 0;
-    this.waiters?.tell(0);
+    this.waiters?.settle(0);
   }
 }

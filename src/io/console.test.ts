@@ -139,7 +139,7 @@ describe('a console', () => {
     await until(() => text() === 'a\r\n', 'the answer');
     await inside(runtime, 0, (_reactor, _argument, { state }) => state['console'].close());
     await until(closed, 'closed');
-    expect(await inside(runtime, 0, (reactor) => reactor.io.count)).toBe(0);
+    expect(await inside(runtime, 0, (reactor) => reactor.io.status().endpoints)).toBe(0);
   });
 
   it('refuses wrong options', async () => {

@@ -3,15 +3,15 @@
  *
  *      bytes -> telnet filter -> lines -> the command of the first word -> its text, lines ended as the terminal likes
  *
- * Commands are answered in order; while one is under way the terminal is not read, so a slow command holds back who typed it and nobody
- * else. What a command throws is answered as text and leaves the console open. There is no login: it listens on loopback unless told
- * otherwise, and whoever reaches it can run every command.
+ * Commands are answered in order; while one is under way the terminal is not read, so a slow command holds back who
+ * typed it and nobody else. What a command throws is answered as text and leaves the console open. There is no login:
+ * it listens on loopback unless told otherwise, and whoever reaches it can run every command.
  */
 import { checkBoolean, checkFunction, checkInteger, checkOptions, invalidArgument, show } from '../errors.js';
 import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
 import type { Connection } from './connection.js';
 import { TelnetFilter } from './console-telnet.js';
-import type { Io } from './io.js';
+import { coreOf, type Io } from './io.js';
 import { LineReader } from './line-reader.js';
 import type { Listener } from './listener.js';
 
@@ -38,18 +38,27 @@ export interface ConsoleOptions {
   priority?: number;
 }
 
-/** Given the words behind the command's name and the whole line. What it returns is the answer; nothing or '' is none. */
-export type CommandHandler = (words: string[], line: string) => string | readonly string[] | void | Promise<string | readonly string[] | void>;
+/**
+ * Given the words behind the command's name and the whole line. What it returns is the answer; nothing or '' is none.
+ */
+export type CommandHandler = (words: string[], line: string) => CommandAnswer | Promise<CommandAnswer>;
+
+/** One line, several, or none. */
+export type CommandAnswer = string | readonly string[] | void;
 
 /** A line that was read, and who reads its answer. */
 interface Terminal {
   readonly lineEnd: string;
   offer(text: string): number;
-  writable(): Promise<void>;
+  room(): Promise<void>;
   pause(): void;
   resume(): void;
   end(): void;
 }
+
+const OPTIONS = [
+  'port', 'host', 'path', 'stdin', 'output', 'greeting', 'prompt', 'maxSessions', 'maxLineBytes', 'priority',
+] as const;
 
 /** Bytes read in one step: lines that have been read wait in memory while a command is under way. */
 const READ_BYTES = 4096;
@@ -63,11 +72,13 @@ export class CommandConsole {
   private readonly options: ConsoleOptions;
 
   constructor(private readonly io: Io, given: ConsoleOptions) {
-    if (typeof io?.listen !== 'function') throw invalidArgument('io', io, 'what create() of percore/io returns, or reactor.io');
-    const options = this.options = checkOptions('options', given, ['port', 'host', 'path', 'stdin', 'output', 'greeting', 'prompt', 'maxSessions', 'maxLineBytes', 'priority']);
+    if (coreOf(io) === undefined) throw invalidArgument('io', io, 'what create() of percore/io returns, or reactor.io');
+    const options = this.options = checkOptions('options', given, OPTIONS);
     checkBoolean('stdin', options.stdin ?? false);
     for (const name of ['greeting', 'prompt'] as const) {
-      if (options[name] !== undefined && typeof options[name] !== 'string') throw invalidArgument(name, options[name], 'text');
+      if (options[name] !== undefined && typeof options[name] !== 'string') {
+        throw invalidArgument(name, options[name], 'text');
+      }
     }
     const ways = [options.port, options.path, options.stdin].filter((way) => way !== undefined && way !== false);
     if (ways.length !== 1) throw invalidArgument('options', options, 'given one of port, path and stdin');
@@ -91,8 +102,9 @@ export class CommandConsole {
         this.serve(connection);
       }
     };
+    const host = options.host === undefined ? {} : { host: options.host };
     this.listener = options.path === undefined
-      ? io.listen({ port: options.port!, ...(options.host === undefined ? {} : { host: options.host }), ...connectionOptions }, onConnection)
+      ? io.listen({ port: options.port!, ...host, ...connectionOptions }, onConnection)
       : io.listen({ path: options.path, ...connectionOptions }, onConnection);
     this.port = this.listener.port;
   }
@@ -136,14 +148,15 @@ export class CommandConsole {
 
   private help(): string[] {
     const width = Math.max(...[...this.commands.keys()].map((name) => name.length));
-    return [...this.commands].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, { help }]) => `${name.padEnd(width)}  ${help}`);
+    const sorted = [...this.commands].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    return sorted.map(([name, { help }]) => `${name.padEnd(width)}  ${help}`);
   }
 
   private serve(connection: Connection): void {
     const session = this.open({
       lineEnd: '\r\n',
       offer: (text) => connection.offer(Buffer.from(text)),
-      writable: () => connection.writable(),
+      room: () => connection.room(),
       pause: () => connection.pause(),
       resume: () => connection.resume(),
       end: () => connection.end(),
@@ -165,18 +178,20 @@ export class CommandConsole {
         output(text);
         return 0;
       },
-      writable: () => Promise.resolve(),
+      room: () => Promise.resolve(),
       pause: () => input.pause(),
       resume: () => input.resume(),
       end: () => input.close(),
     }, () => input.close());
     // The stream closes by itself at its end; what was read before is answered all the same.
-    input.onData((bytes) => session.read(bytes)).onEnd(() => session.end()).onClose(() => void this.sessions.delete(session));
+    input.onData((bytes) => session.read(bytes)).onEnd(() => session.end());
+    input.onClose(() => void this.sessions.delete(session));
     session.greet();
   }
 
   private open(terminal: Terminal, close: () => void): Session {
-    const session = new Session(this, terminal, this.options, close, (error) => this.io.report(error, 'a command of a console'));
+    const report = (error: unknown): void => coreOf(this.io)!.report(error, 'a command of a console');
+    const session = new Session(this, terminal, this.options, close, report);
     this.sessions.add(session);
     return session;
   }
@@ -189,7 +204,11 @@ class Session {
   private isBusy = false;
   private isEnding = false;
 
-  constructor(private readonly owner: CommandConsole, private readonly terminal: Terminal, private readonly options: ConsoleOptions, readonly close: () => void, private readonly report: (error: unknown) => void) {
+  constructor(
+    private readonly owner: CommandConsole, private readonly terminal: Terminal,
+    private readonly options: ConsoleOptions, readonly close: () => void,
+    private readonly report: (error: unknown) => void,
+  ) {
     this.reader = new LineReader({
       maxLineBytes: options.maxLineBytes ?? 4096,
       onTooLong: (bytes) => this.take(new TooLong(bytes)),
@@ -228,7 +247,7 @@ class Session {
     while (this.waiting.length !== 0) {
       const line = this.waiting.shift()!;
       const isQuit = typeof line === 'string' && line.trim() === 'quit';
-      const answer = typeof line === 'string' ? await this.owner.answer(line) : [`error: a line of ${line.bytes} bytes is longer than ${this.reader.maxLineBytes}`];
+      const answer = typeof line === 'string' ? await this.owner.answer(line) : this.refusalOf(line);
       const text = answer.map((part) => `${part}\n`).join('') + (isQuit ? '' : this.options.prompt ?? '');
       if (text !== '' && !(await this.write(text.replaceAll('\n', this.terminal.lineEnd)))) return;
       if (isQuit) {
@@ -243,12 +262,16 @@ class Session {
     this.terminal.resume();
   }
 
+  private refusalOf(line: TooLong): string[] {
+    return [`error: a line of ${line.bytes} bytes is longer than ${this.reader.maxLineBytes}`];
+  }
+
   /** False when the terminal has closed. Waits for who reads slowly. */
   private async write(text: string): Promise<boolean> {
     for (;;) {
       const code = this.terminal.offer(text);
       if (code !== BACK_PRESSURED) return code !== CLOSED;
-      await this.terminal.writable();
+      await this.terminal.room();
     }
   }
 }
@@ -266,7 +289,10 @@ class TooLong {
   constructor(readonly bytes: number) {}
 }
 
-/** Opens a console. Register commands right after: what is typed is answered from the next step on. Throws as `io.listen` does. */
+/**
+ * Opens a console. Register commands right after: what is typed is answered from the next step on. Throws as
+ * `io.listen` does.
+ */
 export function createConsole(io: Io, options: ConsoleOptions): CommandConsole {
   return new CommandConsole(io, options);
 }

@@ -1,6 +1,6 @@
 /**
- * Deadlines of a connection, against peers that hold one and do nothing. One timer of the wheel a connection: it looks at what has
- * happened when it is due and is set again for the rest, so that traffic costs nothing.
+ * Deadlines of a connection, against peers that hold one and do nothing. One timer of the wheel a connection: it looks
+ * at what has happened when it is due and is set again for the rest, so that traffic costs nothing.
  */
 import { checkInteger, checkOptions, PercoreError } from '../errors.js';
 import { noTimer, type TimerId, type Timers } from '../timers/index.js';
@@ -39,9 +39,14 @@ export class Deadlines {
   private quietSinceNs: number;
   private stuckSinceNs: number;
 
-  constructor(private readonly timers: Timers, private readonly nowNs: () => number, private readonly band: number, options: DeadlineOptions, private readonly host: DeadlineHost) {
+  constructor(
+    private readonly timers: Timers, private readonly nowNs: () => number, private readonly band: number,
+    options: DeadlineOptions, private readonly host: DeadlineHost,
+  ) {
     checkOptions('options', options, ['idleMs', 'headerMs', 'writeMs']);
-    const check = (name: 'idleMs' | 'headerMs' | 'writeMs') => (options[name] === undefined ? Infinity : checkInteger(name, options[name], 1, 2 ** 31) * NS_PER_MS);
+    const check = (name: 'idleMs' | 'headerMs' | 'writeMs'): number => {
+      return options[name] === undefined ? Infinity : checkInteger(name, options[name], 1, 2 ** 31) * NS_PER_MS;
+    };
     const now = nowNs();
     this.idleNs = check('idleMs');
     this.writeNs = check('writeMs');
@@ -64,7 +69,8 @@ export class Deadlines {
     // While nothing waits, the write deadline is looked at once a period: it is met late by at most one.
     const next = Math.min(this.quietSinceNs + this.idleNs, this.headerAtNs, this.stuckSinceNs + this.writeNs);
     if (next === Infinity) return;
-    this.timer = this.timers.after({ delayNs: Math.max(1, Math.ceil(next - now)), priority: this.band }, () => this.look());
+    const delayNs = Math.max(1, Math.ceil(next - now));
+    this.timer = this.timers.after({ delayNs, priority: this.band }, () => this.look());
   }
 
   private look(): void {
@@ -84,6 +90,7 @@ export class Deadlines {
   }
 
   private expire(which: string, option: string): void {
-    this.host.expire(new PercoreError('ERR_PERCORE_TIMEOUT', `the ${which} deadline of a connection has passed (${option})`, { argument: option }));
+    const text = `the ${which} deadline of a connection has passed (${option})`;
+    this.host.expire(new PercoreError('ERR_PERCORE_TIMEOUT', text, { argument: option }));
   }
 }

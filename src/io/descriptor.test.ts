@@ -8,15 +8,15 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     runtime = await remoteRuntime(1, { io: { source } });
   });
   afterAll(() => runtime.close());
-  afterEach(() => inside(runtime, 0, (reactor, _argument, { state }) => {
+  afterEach(() => inside(runtime, 0, (reactor, _argument, { state, coreOf }) => {
     reactor.io.closeAll();
-    for (const fd of state['fds'] ?? []) reactor.io.native.descriptors.close(fd);
+    for (const fd of state['fds'] ?? []) coreOf(reactor.io)!.native.descriptors.close(fd);
     for (const key of Object.keys(state)) delete state[key];
   }));
 
   /** In reactor 0: state.make() gives the two ends of a stream; state.write(fd, text), state.read(fd). Descriptors of this thread, closed afterwards. */
-  const prepare = (): Promise<void> => inside(runtime, 0, (reactor, _argument, { state, until: become }) => {
-    const { native } = reactor.io;
+  const prepare = (): Promise<void> => inside(runtime, 0, (reactor, _argument, { state, until: become, coreOf }) => {
+    const { native } = coreOf(reactor.io)!;
     state['fds'] = [];
     state['told'] = [];
     state['make'] = async () => {
@@ -49,9 +49,9 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         state['write'](left, 'one');
       });
       await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['told'].length === 1), 'one');
-      await inside(runtime, 0, (reactor, _argument, { state }) => {
+      await inside(runtime, 0, (reactor, _argument, { state, coreOf }) => {
         state['write'](state['left'], 'two');
-        reactor.io.native.descriptors.end(state['left']);
+        coreOf(reactor.io)!.native.descriptors.end(state['left']);
       });
       await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['told'].length === 2), 'two');
       expect(await inside(runtime, 0, (_reactor, _argument, { state, io }) => [state['told'], io.READINESS])).toEqual([[[1, 'one'], [1 | 4, 'two']], { READABLE: 1, WRITABLE: 2, READ_CLOSED: 4, HANG_UP: 8, ERROR: 16, PRIORITY: 32 }]);
@@ -121,7 +121,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
 
     it('closed by another of the same batch, with its number used again at once, is told nothing, and neither is the new one', async () => {
       await prepare();
-      const heard = await inside(runtime, 0, async (reactor, _argument, { state, sleep }) => {
+      const heard = await inside(runtime, 0, async (reactor, _argument, { state, sleep, coreOf }) => {
         const ends: [number, number][] = [await state['make'](), await state['make']()];
         const said: string[] = [];
         const registrations = ends.map(([, right], i) => reactor.io.registerDescriptor(right, {}, () => {
@@ -129,11 +129,11 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
           const other = 1 - i;
           registrations[other]!.close();
           // The other's number, for a descriptor on which nothing ever comes.
-          reactor.io.native.descriptors.close(ends[other]![1]);
+          coreOf(reactor.io)!.native.descriptors.close(ends[other]![1]);
           let fresh = -1;
           // The kernel gives the lowest number that is free: a few others may come first.
           for (let tries = 0; tries < 100 && fresh !== ends[other]![1]; tries++) {
-            fresh = reactor.io.native.watches.open();
+            fresh = coreOf(reactor.io)!.native.watches.open();
             state['fds'].push(fresh);
           }
           said.push(fresh === ends[other]![1] ? 'same number' : 'another number');
@@ -167,7 +167,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
           }
         });
         require('node:fs').closeSync(file);
-        return [messages, reactor.io.count] as const;
+        return [messages, reactor.io.status().endpoints] as const;
       });
       expect(errors).toEqual([[
         expect.stringMatching(/^cannot watch descriptor 100000: EBADF, (epoll_ctl|fstat): it is not open$/), expect.stringMatching(/^cannot watch descriptor \d+: EPERM, (epoll_ctl|fstat): a regular file or/), 'interest must be READABLE, WRITABLE or PRIORITY, with or without LEVEL and ONESHOT, not 8', 'interest must be a whole number from 1 to 31, not 64',

@@ -1,13 +1,14 @@
 /**
- * Readiness of any descriptor that can be polled: what a library or a device gives by number. Registering neither owns nor changes the
- * descriptor: who opened it reads it, keeps it non-blocking and closes it, after `close()` here. Edge-triggered by default: use it until
- * would-block. A descriptor that is closed while it is registered tells nothing any more; that is the kernel's rule.
+ * Readiness of any descriptor that can be polled: what a library or a device gives by number. Registering neither owns
+ * nor changes the descriptor: who opened it reads it, keeps it non-blocking and closes it, after `close()` here.
+ * Edge-triggered by default: use it until would-block. A descriptor that is closed while it is registered tells nothing
+ * any more; that is the kernel's rule.
  */
 import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { BANDS, words } from '../layout.js';
 import { DEFAULT_BAND, type Ready } from '../scheduling/internal.js';
-import type { Io } from './io.js';
-import type { Source } from './token.js';
+import type { IoCore } from './core.js';
+import type { Endpoint } from './endpoint.js';
 
 /** What is asked: bits to be added up. Without LEVEL, edge-triggered; ONESHOT: one readiness, then `reregister`. */
 export const INTEREST = words.interest;
@@ -25,19 +26,55 @@ export interface DescriptorOptions {
 /** Bits of READINESS. Answer true to be called again, with the same bits, after others of the band: a quantum's end. */
 export type ReadinessCallback = (readiness: number) => boolean | void;
 
-export class Descriptor implements Source, Ready {
+/**
+ * A registration that calls back with the readiness of somebody's descriptor. `io.registerDescriptor` makes it; for the
+ * thread that did. It neither owns nor changes the descriptor.
+ *
+ *     const registration = io.registerDescriptor(fd, { interest: INTEREST.READABLE }, () => library.readAll());
+ *     registration.close();        // before the descriptor is closed
+ */
+export class Descriptor {
+  readonly #endpoint: DescriptorEndpoint;
+
+  /** Made by `registerDescriptor`. */
+  constructor(endpoint: DescriptorEndpoint) {
+    this.#endpoint = endpoint;
+  }
+
+  get fd(): number {
+    return this.#endpoint.fd;
+  }
+
+  get isClosed(): boolean {
+    return this.#endpoint.isClosed;
+  }
+
+  /**
+   * Another interest from now on; arms a one-shot again. What is ready already is told once more. One system call.
+   * Throws ERR_PERCORE_SYSTEM, and ERR_PERCORE_CLOSED after `close`.
+   */
+  reregister(interest: number): void {
+    this.#endpoint.reregister(interest);
+  }
+
+  /** No readiness any more, not even what is on its way. The descriptor stays open: close it afterwards. */
+  close(): void {
+    this.#endpoint.close();
+  }
+}
+
+/** What is behind a `Descriptor`. */
+class DescriptorEndpoint implements Endpoint, Ready {
   isReady = false;
   token = -1;
-  readonly band: number;
+  isClosed = false;
   private bits = 0;
-  private isClosed_ = false;
 
-  constructor(private readonly io: Io, readonly fd: number, given: DescriptorOptions | undefined, private readonly callback: ReadinessCallback) {
-    checkInteger('fd', fd, 0, 2 ** 31 - 1);
-    const options = checkOptions('options', given, ['interest', 'priority']);
-    checkFunction('callback', callback);
-    this.band = checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1);
-    io.register(this, fd, checkInterest(options.interest ?? INTEREST.READABLE));
+  constructor(
+    private readonly core: IoCore, readonly fd: number, readonly band: number, interest: number,
+    private readonly callback: ReadinessCallback,
+  ) {
+    core.register(this, fd, interest);
   }
 
   /** See `Ready`. */
@@ -45,41 +82,52 @@ export class Descriptor implements Source, Ready {
     return `the callback of descriptor ${this.fd}`;
   }
 
-  get isClosed(): boolean {
-    return this.isClosed_;
-  }
-
-  /** Another interest from now on; arms a one-shot again. What is ready already is told once more. One system call. Throws ERR_PERCORE_SYSTEM. */
   reregister(interest: number): void {
-    if (this.isClosed_) throw new PercoreError('ERR_PERCORE_CLOSED', `reregister(): the registration of descriptor ${this.fd} is closed`, { value: this.fd });
-    this.io.reregister(this, this.fd, checkInterest(interest));
+    if (this.isClosed) {
+      const text = `reregister(): the registration of descriptor ${this.fd} is closed`;
+      throw new PercoreError('ERR_PERCORE_CLOSED', text, { value: this.fd });
+    }
+    this.core.reregister(this, this.fd, checkInterest(interest));
   }
 
-  /** No readiness any more, not even what is on its way. The descriptor stays open: close it afterwards. */
   close(): void {
-    if (this.isClosed_) return;
-    this.isClosed_ = true;
-    this.io.deregister(this, this.fd);
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.core.deregister(this, this.fd);
   }
 
   onReadiness(readiness: number): void {
     this.bits |= readiness;
-    this.io.schedule(this);
+    this.core.schedule(this);
   }
 
   run(): boolean {
     const bits = this.bits;
     this.bits = 0;
-    if (this.isClosed_ || bits === 0) return false;
-    if (this.callback(bits) !== true || this.isClosed_) return false;
+    if (this.isClosed || bits === 0) return false;
+    if (this.callback(bits) !== true || this.isClosed) return false;
     this.bits |= bits;
     return true;
   }
 }
 
+/** See `Io.registerDescriptor`. */
+export function registerDescriptor(
+  core: IoCore, fd: number, given: DescriptorOptions | undefined, callback: ReadinessCallback,
+): Descriptor {
+  checkInteger('fd', fd, 0, 2 ** 31 - 1);
+  const options = checkOptions('options', given, ['interest', 'priority']);
+  checkFunction('callback', callback);
+  const band = checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1);
+  const interest = checkInterest(options.interest ?? INTEREST.READABLE);
+  return new Descriptor(new DescriptorEndpoint(core, fd, band, interest, callback));
+}
+
 /** Throws ERR_PERCORE_INVALID_ARGUMENT unless it is a set of INTEREST that asks for something. */
 export function checkInterest(interest: number): number {
   checkInteger('interest', interest, 1, MOST_INTEREST);
-  if ((interest & (INTEREST.READABLE | INTEREST.WRITABLE | INTEREST.PRIORITY)) === 0) throw invalidArgument('interest', interest, 'READABLE, WRITABLE or PRIORITY, with or without LEVEL and ONESHOT');
+  if ((interest & (INTEREST.READABLE | INTEREST.WRITABLE | INTEREST.PRIORITY)) === 0) {
+    throw invalidArgument('interest', interest, 'READABLE, WRITABLE or PRIORITY, with or without LEVEL and ONESHOT');
+  }
   return interest;
 }

@@ -1,57 +1,60 @@
-/** Files as streams of Node's own, for `pipeline`, `zlib` and whatever else takes one. Costs a copy a chunk: Node's streams keep what they are given. */
+/**
+ * Files as streams of Node's own, for `pipeline`, `zlib` and whatever else takes one. A Readable costs a copy a chunk,
+ * since Node's streams keep what they are given.
+ */
 import { Readable, Writable } from 'node:stream';
 import { PercoreError } from '../errors.js';
-import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
-import type { FileReader } from './file-reader.js';
-import type { FileWriter } from './file-writer.js';
+import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
+import type { ReadingFile } from './file-reading.js';
+import type { WritingFile } from './file-writing.js';
 
-/** Takes over the reader's handlers. Destroying the stream closes the file. */
-export function readableOf(reader: FileReader): Readable {
+/** Sets the handlers of the file, which are claimed. Destroying the stream closes the file. */
+export function readableOf(file: ReadingFile): Readable {
   const stream = new Readable({
-    highWaterMark: reader.chunkBytes,
-    read: () => reader.resume(),
+    highWaterMark: file.chunkBytes,
+    read: () => file.resume(),
     destroy: (error, done) => {
-      reader.close();
+      file.close();
       done(error);
     },
   });
-  reader.pause();
-  reader.onData((bytes, offset, length) => {
-    if (!stream.push(Buffer.from(bytes.subarray(offset, offset + length)))) reader.pause();
+  file.pause();
+  file.setHandler((bytes, offset, length) => {
+    if (!stream.push(Buffer.from(bytes.subarray(offset, offset + length)))) file.pause();
   });
-  reader.onEnd(() => void stream.push(null));
-  reader.onClose((error) => {
+  file.endHandler = () => void stream.push(null);
+  file.closeHandler = (error) => {
     if (error !== undefined) stream.destroy(error);
-  });
+  };
   return stream;
 }
 
 /** Destroying the stream closes the file at once; 'finish' comes after the descriptor is closed. */
-export function writableOf(writer: FileWriter): Writable {
+export function writableOf(file: WritingFile): Writable {
   return new Writable({
-    highWaterMark: writer.chunkBytes,
+    highWaterMark: file.chunkBytes,
     decodeStrings: true,
     write: (chunk: Buffer, _encoding, done) => {
-      if (chunk.length <= writer.maxOfferBytes && writer.offer(chunk) === 0) return done();
-      writeAll(writer, chunk).then(() => done(), done);
+      if (chunk.length <= file.mostOffer && file.offer(chunk, 0, chunk.length) === OK) return done();
+      writeAll(file, chunk).then(() => done(), done);
     },
     final: (done) => {
-      writer.end();
-      writer.closed().then(() => done(), done);
+      file.end();
+      file.closed().then(() => done(), done);
     },
     destroy: (error, done) => {
-      writer.close();
+      file.close();
       done(error);
     },
   });
 }
 
-async function writeAll(writer: FileWriter, bytes: Uint8Array): Promise<void> {
+async function writeAll(file: WritingFile, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) {
-    const length = Math.min(bytes.length - at, writer.chunkBytes);
-    const code = writer.offer(bytes, at, length);
-    if (code === CLOSED) throw writer.error ?? new PercoreError('ERR_PERCORE_CLOSED', `file ${writer.path} is closed`);
-    if (code === BACK_PRESSURED) await writer.writable();
+    const length = Math.min(bytes.length - at, file.chunkBytes);
+    const code = file.offer(bytes, at, length);
+    if (code === CLOSED) throw file.error ?? new PercoreError('ERR_PERCORE_CLOSED', `file ${file.path} is closed`);
+    if (code === BACK_PRESSURED) await file.room();
     else at += length;
   }
 }

@@ -1,8 +1,12 @@
 /** The path of a file, as system calls take it. */
 import { invalidArgument } from '../errors.js';
 
-/** Throws ERR_PERCORE_INVALID_ARGUMENT for what is no text, is empty, or has a NUL, where the kernel would stop reading. */
+/**
+ * Throws ERR_PERCORE_INVALID_ARGUMENT for what is no text, is empty, or has a NUL, where the kernel would stop reading.
+ */
 export function checkPath(argument: string, path: unknown): string {
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) throw invalidArgument(argument, path, 'a path: text that is not empty and has no NUL');
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+    throw invalidArgument(argument, path, 'a path: text that is not empty and has no NUL');
+  }
   return path;
 }

@@ -1,16 +1,18 @@
 /**
  * Who moves a file's bytes: the kernel by io_uring, or Node's pool of threads. Files do not know which.
  *
- *      file ──transfer, transfer, …, submit──> backend ──complete(slot, bytes or -errno)──> file, from within submit or later
+ *      file ──transfer, transfer, …, submit──> backend ──complete(slot, bytes or -errno)──> file
  *
- * On io_uring there is one ring a thread for all files. What lies in the page cache is copied inside `submit`, in this thread, and is
- * complete when it returns: no other thread is asked, which is where the gain over fs streams comes from. What must come from a disk
- * makes the ring's descriptor readable later. Refused (a container's filter, a sysctl, no descriptors): the pool, and the reason.
+ * On io_uring there is one ring a thread for all files. What lies in the page cache is copied inside `submit`, in this
+ * thread, and is complete when it returns: no other thread is asked, which is where the gain over fs streams comes
+ * from. What must come from a disk makes the ring's descriptor readable later. Refused (a container's filter, a sysctl,
+ * no descriptors): the pool, and the reason.
  */
 import { read, write } from 'node:fs';
+import { ECANCELED, EIO, EMFILE } from '../errno.js';
 import { words } from '../layout.js';
-import type { Io } from './io.js';
-import type { Source } from './token.js';
+import type { Endpoint } from './endpoint.js';
+import type { TimedIoCore } from './timed-core.js';
 
 export type FileBackend = 'io_uring' | 'pool';
 
@@ -39,9 +41,6 @@ export interface Transfers {
 export const MAX_DEPTH = 16;
 /** FileRing::kInFlight over it. */
 const MAX_RING_FILES = 1024 / MAX_DEPTH;
-const EMFILE = -24;
-const EIO = -5;
-const ECANCELED = -125;
 const REAP_PAIRS = 64;
 /** The kernel had no memory for a submission: again after this. */
 const RETRY_NS = 1_000_000;
@@ -64,7 +63,9 @@ export class PoolTransfers implements Transfers {
 
   transfer(number: number, slot: number, isWrite: boolean, offset: number, length: number, position: number): void {
     const file = this.files[number]!;
-    const done = (error: NodeJS.ErrnoException | null, count: number): void => file.complete(slot, error === null ? count : (error.errno ?? EIO));
+    const done = (error: NodeJS.ErrnoException | null, count: number): void => {
+      file.complete(slot, error === null ? count : (error.errno ?? -EIO));
+    };
     const at = position < 0 ? null : position;
     if (isWrite) write(file.fd, file.buffer, offset, length, at, done);
     else read(file.fd, file.buffer, offset, length, at, done);
@@ -75,7 +76,7 @@ export class PoolTransfers implements Transfers {
   }
 }
 
-export class RingTransfers implements Transfers, Source {
+export class RingTransfers implements Transfers, Endpoint {
   readonly backend = 'io_uring';
   token = -1;
   private readonly files: (Transferring | undefined)[] = [];
@@ -89,30 +90,30 @@ export class RingTransfers implements Transfers, Source {
   private isRetrying = false;
   private isClosed = false;
 
-  private constructor(private readonly io: Io, private readonly ring: number) {}
+  private constructor(private readonly core: TimedIoCore, private readonly ring: number) {}
 
   /** A ring, or why there is none: "io_uring_setup: EPERM". */
-  static open(io: Io): RingTransfers | string {
-    const ring = io.native.files.openRing();
-    if (ring < 0) return `io_uring_setup: ${io.native.system.errorName(-ring)}`;
-    return new RingTransfers(io, ring);
+  static open(core: TimedIoCore): RingTransfers | string {
+    const ring = core.native.files.openRing();
+    if (ring < 0) return `io_uring_setup: ${core.native.system.errorName(-ring)}`;
+    return new RingTransfers(core, ring);
   }
 
   hold(file: Transferring): number {
     const number = this.free.pop() ?? this.files.length;
-    if (number >= MAX_RING_FILES) return EMFILE;
-    const buffer = this.io.native.files.holdBuffer(this.ring, file.buffer);
+    if (number >= MAX_RING_FILES) return -EMFILE;
+    const buffer = this.core.native.files.holdBuffer(this.ring, file.buffer);
     if (buffer < 0) {
       this.free.push(number);
       return buffer;
     }
     try {
-      if (this.held === 0) this.io.register(this, this.ring, words.interest.READABLE);
+      if (this.held === 0) this.core.register(this, this.ring, words.interest.READABLE);
     } catch {
       // No room to watch it: the pool does without.
-      this.io.native.files.releaseBuffer(this.ring, buffer);
+      this.core.native.files.releaseBuffer(this.ring, buffer);
       this.free.push(number);
-      return EMFILE;
+      return -EMFILE;
     }
     this.held++;
     this.files[number] = file;
@@ -123,28 +124,30 @@ export class RingTransfers implements Transfers, Source {
 
   release(number: number): void {
     if (this.isClosed) return;
-    this.io.native.files.releaseBuffer(this.ring, this.buffers[number]!);
+    this.core.native.files.releaseBuffer(this.ring, this.buffers[number]!);
     this.files[number] = undefined;
     this.free.push(number);
     // A ring without files is no open source: it would keep a thread alive.
-    if (--this.held === 0) this.io.deregister(this, this.ring);
+    if (--this.held === 0) this.core.deregister(this, this.ring);
   }
 
   transfer(number: number, slot: number, isWrite: boolean, offset: number, length: number, position: number): void {
     const file = this.files[number]!;
     this.pending[number]!++;
-    const refused = this.io.native.files.push(this.ring, isWrite, file.fd, this.buffers[number]!, offset, length, position, number * MAX_DEPTH + slot);
+    const id = number * MAX_DEPTH + slot;
+    const { files } = this.core.native;
+    const refused = files.push(this.ring, isWrite, file.fd, this.buffers[number]!, offset, length, position, id);
     // Not taken, so no completion will come: this is the one.
     if (refused < 0) this.done(number, slot, refused);
   }
 
   submit(): void {
-    const refused = this.io.native.files.submit(this.ring);
+    const refused = this.core.native.files.submit(this.ring);
     this.reap();
     if (refused === 0 || this.isRetrying) return;
     // It stays queued; nothing would ask again by itself.
     this.isRetrying = true;
-    this.io.timers.after({ delayNs: RETRY_NS }, () => {
+    this.core.timers.after({ delayNs: RETRY_NS }, () => {
       this.isRetrying = false;
       if (!this.isClosed) this.submit();
     });
@@ -154,13 +157,15 @@ export class RingTransfers implements Transfers, Source {
     this.reap();
   }
 
-  /** For Io.closeAll alone: nothing is in flight afterwards; what was is told as cancelled. */
+  /** Nothing is in flight afterwards; what was is told as cancelled. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    if (this.held > 0) this.io.deregister(this, this.ring);
-    this.io.native.files.closeRing(this.ring);
-    for (const number of this.files.keys()) while (this.files[number] !== undefined && this.pending[number]! > 0) this.done(number, 0, ECANCELED);
+    if (this.held > 0) this.core.deregister(this, this.ring);
+    this.core.native.files.closeRing(this.ring);
+    for (const number of this.files.keys()) {
+      while (this.files[number] !== undefined && this.pending[number]! > 0) this.done(number, 0, -ECANCELED);
+    }
   }
 
   private done(number: number, slot: number, result: number): void {
@@ -170,7 +175,7 @@ export class RingTransfers implements Transfers, Source {
 
   private reap(): void {
     for (;;) {
-      const count = this.io.native.files.reap(this.ring, this.pairs);
+      const count = this.core.native.files.reap(this.ring, this.pairs);
       for (let i = 0; i < count; i++) {
         const id = this.pairs[i * 2]!;
         this.done(Math.floor(id / MAX_DEPTH), id % MAX_DEPTH, this.pairs[i * 2 + 1]!);

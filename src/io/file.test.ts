@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { descriptors, inside, remoteRuntime, until } from '../reactor/fixtures/inside.js';
-import type { Runtime } from '../reactor/runtime.js';
+import { controllerOf, type Runtime } from '../reactor/runtime.js';
 
 let runtime: Runtime;
 const folder = mkdtempSync(join(tmpdir(), 'percore-file-'));
@@ -30,8 +30,8 @@ const readAll = (path: string, options: object = {}): Promise<{ bytes: Uint8Arra
     const parts: Uint8Array[] = [];
     let ended = false;
     const reader = reactor.io.openFile(given.path, given.options as { flags?: 'r' });
-    reader.onData((bytes, offset, length) => void parts.push(bytes.slice(offset, offset + length))).onEnd(() => void (ended = true));
-    reader.onClose((error) => resolve({ bytes: Buffer.concat(parts), error: error?.message, code: error?.code, status: reader.status, ended, chunks: parts.length }));
+    reader.onReceive((bytes, offset, length) => void parts.push(bytes.slice(offset, offset + length))).onEnd(() => void (ended = true));
+    reader.onClose((error) => resolve({ bytes: Buffer.concat(parts), error: error?.message, code: error?.code, status: reader.status(), ended, chunks: parts.length }));
   }), { path, options }, { timeoutMs: 20_000 });
 
 for (const backend of ['io_uring', 'pool'] as const) {
@@ -82,7 +82,7 @@ for (const backend of ['io_uring', 'pool'] as const) {
         state['got'] = [];
         delete state['closed'];
         const reader = (state['reader'] = reactor.io.openFile(given.path, { backend: given.backend, chunkBytes: 65_536, depth: 2 }));
-        reader.onData((bytes, offset, length) => {
+        reader.onReceive((bytes, offset, length) => {
           state['got'].push(bytes.slice(offset, offset + length));
           if (state['got'].length === 1) reader.pause();
         }).onClose((error) => void (state['closed'] = error?.message));
@@ -104,7 +104,7 @@ for (const backend of ['io_uring', 'pool'] as const) {
       await inside(runtime, 0, (reactor, given: { path: string; backend: 'pool' }, { state }) => {
         state['text'] = '';
         const reader = (state['reader'] = reactor.io.openFile(given.path, { backend: given.backend, chunkBytes: 4096, depth: 1 }));
-        reader.onData((bytes, offset, length) => {
+        reader.onReceive((bytes, offset, length) => {
           state['text'] += Buffer.from(bytes.buffer as ArrayBuffer, offset, length).toString();
           reader.pause();
         });
@@ -127,7 +127,7 @@ for (const backend of ['io_uring', 'pool'] as const) {
       const got = await inside(runtime, 0, (reactor, given: { path: string; backend: 'pool' }) => new Promise<Uint8Array>((resolve, reject) => {
         const parts: Uint8Array[] = [];
         const reader = reactor.io.openFile(given.path, { backend: given.backend, chunkBytes: 4096, depth: 2 });
-        reader.onData((bytes, offset, length) => {
+        reader.onReceive((bytes, offset, length) => {
           reader.pause();
           setTimeout(() => {
             parts.push(bytes.slice(offset, offset + length));
@@ -173,7 +173,7 @@ for (const backend of ['io_uring', 'pool'] as const) {
             const bytes = random(1 + Math.floor(Math.random() * (i % 10 === 0 ? 32_767 : 5000)));
             while (writer.offer(bytes) === codes.BACK_PRESSURED) {
               refusals++;
-              await writer.writable();
+              await writer.room();
             }
             hash.update(bytes);
             sent += bytes.length;
@@ -182,7 +182,7 @@ for (const backend of ['io_uring', 'pool'] as const) {
           writer.end();
           const afterEnd = writer.offer(new Uint8Array(1));
           await writer.closed();
-          return { refusals, sent, written: writer.bytesWritten, hash: hash.digest('hex'), tooLarge: tooLarge === codes.TOO_LARGE, afterEnd: afterEnd === codes.CLOSED, direct: writer.status.granted.direct };
+          return { refusals, sent, written: writer.bytesWritten, hash: hash.digest('hex'), tooLarge: tooLarge === codes.TOO_LARGE, afterEnd: afterEnd === codes.CLOSED, direct: writer.status().granted.direct };
         }, { path: at('written'), direct, backend: backend as 'pool' }, { timeoutMs: 20_000 });
         const { createHash } = await import('node:crypto');
         expect(outcome).toMatchObject({ written: outcome.sent, tooLarge: true, afterEnd: true });
@@ -197,7 +197,7 @@ for (const backend of ['io_uring', 'pool'] as const) {
       const numbers = Array.from({ length: 5000 }, (_, i) => `${i}\n`);
       await inside(runtime, 0, async (reactor, given: { path: string; backend: 'pool' }, { codes }) => {
         const writer = reactor.io.openFile(given.path, { flags: 'a', backend: given.backend, chunkBytes: 4096, depth: 2 });
-        for (let i = 0; i < 5000; i++) while (writer.offer(Buffer.from(`${i}\n`)) === codes.BACK_PRESSURED) await writer.writable();
+        for (let i = 0; i < 5000; i++) while (writer.offer(Buffer.from(`${i}\n`)) === codes.BACK_PRESSURED) await writer.room();
         writer.end();
         await writer.closed();
       }, { path: at('appended'), backend: backend as 'pool' }, { timeoutMs: 20_000 });
@@ -230,7 +230,7 @@ for (const backend of ['io_uring', 'pool'] as const) {
       const outcome = await inside(runtime, 0, async (reactor, given: { backend: 'pool' }) => {
         const writer = reactor.io.openFile('/dev/full', { flags: 'w', backend: given.backend });
         writer.offer(new Uint8Array(1000));
-        const [flushed, closed, writable] = await Promise.allSettled([writer.flushed(), writer.closed(), writer.writable()]);
+        const [flushed, closed, writable] = await Promise.allSettled([writer.flushed(), writer.closed(), writer.room()]);
         return [(flushed as PromiseRejectedResult).reason.message, (closed as PromiseRejectedResult).reason.errno, writable.status, writer.bytesWritten, writer.pendingBytes];
       }, { backend: backend as 'pool' });
       expect(outcome).toEqual(['write: ENOSPC on file /dev/full', 'ENOSPC', 'fulfilled', 0, 1000]);
@@ -283,7 +283,7 @@ for (const backend of ['io_uring', 'pool'] as const) {
           for (let i = 0; i < 20; i++) {
             const reader = reactor.io.openFile(given.path, { backend: given.backend, chunkBytes: 65_536, direct: i % 2 === 0 });
             const writer = reactor.io.openFile(`${given.out}${i}`, { flags: 'w', backend: given.backend, direct: i % 2 === 0 });
-            reader.onData((bytes, offset, length) => void writer.offer(bytes, offset, length)).onClose(() => void count++);
+            reader.onReceive((bytes, offset, length) => void writer.offer(bytes, offset, length)).onClose(() => void count++);
             writer.onClose(() => void count++);
             if (i % 4 === 0) await sleep(1);
             if (given.way === 'close') {
@@ -297,7 +297,7 @@ for (const backend of ['io_uring', 'pool'] as const) {
         }, { path: at('middle'), out: at('out'), way, backend: backend as 'pool' }, { timeoutMs: 20_000 });
         if (way !== 'terminate') expect(closes, way).toBe(40);
         else {
-          await (victim as unknown as { members: { worker: { terminate(): Promise<number> } }[] }).members[0]!.worker.terminate();
+          await controllerOf(victim).members[0]!.worker.terminate();
           await victim.close();
         }
         await until(() => descriptors().every((name) => !name.startsWith(folder)), `no descriptor after ${way}`, 5000);
@@ -312,7 +312,7 @@ it('a handler that throws is reported and loses its own chunk alone', async () =
   const got = await inside(runtime, 0, (reactor, path: string) => new Promise<Uint8Array>((resolve) => {
     const parts: Uint8Array[] = [];
     let calls = 0;
-    reactor.io.openFile(path, { chunkBytes: 4096, depth: 2 }).onData((bytes, offset, length) => {
+    reactor.io.openFile(path, { chunkBytes: 4096, depth: 2 }).onReceive((bytes, offset, length) => {
       if (++calls === 3) throw new Error('on purpose');
       parts.push(bytes.slice(offset, offset + length));
     }).onClose(() => resolve(Buffer.concat(parts)));
@@ -332,7 +332,7 @@ it('more files than the ring has room for go to the pool, and say so', async () 
       for await (const bytes of reader) text += Buffer.from(bytes).toString();
       return text;
     }));
-    return { texts: [...new Set(texts)], ring: readers.filter(({ status }) => status.granted.backend === 'io_uring').length, refusals: [...new Set(readers.flatMap(({ status }) => status.refusals))] };
+    return { texts: [...new Set(texts)], ring: readers.filter((reader) => reader.status().granted.backend === 'io_uring').length, refusals: [...new Set(readers.flatMap((reader) => [...reader.status().refusals]))] };
   }, at('many'), { timeoutMs: 10_000 });
   expect(backends.texts).toEqual(['many']);
   expect([{ ring: 64, refusals: ['io_uring: EMFILE, too many files'] }, { ring: 0, refusals: [expect.stringMatching(/^io_uring_setup/)] }]).toContainEqual({ ring: backends.ring, refusals: backends.refusals });
@@ -387,11 +387,11 @@ it('without a reactor, an open file keeps the thread alive, and one that is clos
       const writer = io.openFile(process.argv[2], { flags: 'w', backend });
       for await (const part of io.openFile(process.argv[1], { backend, chunkBytes: 4096 })) {
         bytes += part.length;
-        while (writer.offer(part) !== 0) await writer.writable();
+        while (writer.offer(part) !== 0) await writer.room();
       }
       writer.end();
       await writer.closed();
-      console.log(bytes, writer.bytesWritten, io.count);
+      console.log(bytes, writer.bytesWritten, io.status().endpoints);
     }
   `;
   // Ends by itself, though nobody closes what create() made; 13 would be an await that nothing was left to settle.

@@ -1,24 +1,34 @@
-/** `percore/io`: sockets, files, pipes and readiness, on epoll or io_uring. `create` for this thread, `createPoller` by hand, `reactor.io` in a reactor. */
-export { Io, type ConnectOptions, type IoHost, type IoSource, type ListenOptions, type UnixConnectOptions, type UnixListenOptions } from './io.js';
-export { DEFAULT_HIGH_WATER_BYTES } from './stream-options.js';
-export { Connection, type ConnectionInfo, type ConnectionOptions, type ConnectionState } from './connection.js';
-export { Listener } from './listener.js';
+/**
+ * `percore/io`: sockets, files, pipes and readiness, on epoll or io_uring. `create` for this thread, `createPoller` by
+ * hand, `reactor.io` in a reactor.
+ */
+export { create, type CreateOptions, type LocalIo, type LocalIoStatus } from './local-io.js';
+export type { IoCounters } from './io-memory.js';
+export type { Io, IoStatus } from './io.js';
+export type { IoSource } from './source.js';
+export type { ConnectOptions, ListenOptions } from './tcp.js';
+export type { UnixConnectOptions, UnixDatagramOptions, UnixListenOptions } from './unix.js';
+export { DEFAULT_HIGH_WATER_BYTES, type StreamOptions } from './stream-options.js';
+export type {
+  Connection, ConnectionOptions, ConnectionState, ConnectionStatus, DeadlineOptions, DetachedConnection, Kept,
+} from './connection.js';
+export type { Listener, ListenerStatus } from './listener.js';
 export type { BoundDescriptor, ListenFdOptions } from './listen-fd.js';
-export type { FileOptions, FileStatus } from './file.js';
 export type { FileBackend } from './file-transfers.js';
-export { FileReader } from './file-reader.js';
-export { FileWriter } from './file-writer.js';
-export { DatagramSocket, type DatagramAddress, type DatagramHandler, type DatagramTarget } from './udp.js';
+export type { FileOptions, FileStatus, OpenFile } from './file.js';
+export type { FileReader } from './file-reader.js';
+export type { FileWriter } from './file-writer.js';
+export type { DatagramAddress, DatagramHandler, DatagramSocket, DatagramStatus, DatagramTarget } from './udp.js';
 export type { DatagramOptions, UdpOptions } from './udp-open.js';
-export type { UnixDatagramOptions } from './unix.js';
-export { create, LocalIo, type CreateOptions } from './local-io.js';
-export { createPoller, Poller, type PollEvent, type RegisterOptions } from './poller.js';
-export { Steering, createLoads, type Choose, type Steered, type SteeredListenOptions, type SteeringCounters, type SteeringHost, type SteeringOptions } from './steering.js';
-export { Descriptor, INTEREST, READINESS, type DescriptorOptions, type ReadinessCallback } from './descriptor.js';
-export { PipeStream, type FifoOptions, type PipeOptions, type PipeWay } from './pipe.js';
+export { createPoller, type Poller, type PollerStatus, type PollEvent, type RegisterOptions } from './poller.js';
+export { INTEREST, READINESS, type Descriptor, type DescriptorOptions, type ReadinessCallback } from './descriptor.js';
+export type { FifoOptions, PipeStream, PipeStreamOptions, PipeWay } from './pipe.js';
 export { lines, LineReader, type LineOptions, type LineSource } from './line-reader.js';
-export { createConsole, CommandConsole, type CommandHandler, type ConsoleOptions } from './console.js';
-export { PathWatch, type WatchEvent, type WatchKind, type WatchOptions } from './watch.js';
-export { closeReadiness, createReadiness, openReadiness, ReadinessReceiver, ReadinessSetter, type ReadinessHandle } from './readiness.js';
-export { linkToQueue, type ByteProducer } from './link-queue.js';
+export { createConsole, type CommandConsole, type CommandHandler, type ConsoleOptions } from './console.js';
+export type { PathWatch, WatchEvent, WatchKind, WatchOptions } from './watch.js';
+export {
+  closeReadiness, createReadiness, openReadiness,
+  type ReadinessHandle, type ReadinessReceiver, type ReadinessSetter,
+} from './readiness.js';
+export { linkToQueue, type RecordProducer } from './link-queue.js';
 export { connectionOf, duplexOf, type AdoptOptions, type DuplexOptions } from './connection-node-streams.js';

@@ -3,13 +3,13 @@
  *
  *     block   events up, requests down, buffers given back
  *     pool    where received bytes lie until they are given back; native decides where in it
- *     outbox  where bytes lie that are sent at the end of the turn; two halves, so that what one send left over is still there when
- *             JavaScript hears of it
+ *     outbox  where bytes lie that are sent at the end of the turn; two halves, so that what one send left over is
+ *             still there when JavaScript hears of it
  *
  * Made with the first source of a thread, since most pages of it are touched only under load.
  */
 import { markAsUntransferable } from 'node:worker_threads';
-import { ioBlockLayout, words } from '../layout.js';
+import { ioBlockLayout, ioCountersLayout, words } from '../layout.js';
 import type { IoHandle, NativeSources } from '../native.js';
 
 const fields = ioBlockLayout.fields;
@@ -24,7 +24,9 @@ const BUFFER_USERS = fields.bufferUsers.at >> 2;
 export const UNSENT = fields.unsent.at >> 2;
 const DRAINS = fields.drains.at >> 2;
 const BUFFER_BITS = fields.bufferBits.at >> 2;
-const POOL_WAITS = fields.poolWaits.at >> 3;
+const POOL_WAITS = ioCountersLayout.fields.poolWaits.at >> 3;
+const SHED = ioCountersLayout.fields.shed.at >> 3;
+const REFUSED = ioCountersLayout.fields.refused.at >> 3;
 
 export const POOL_BYTES = 1 << 23;
 const HALF_BYTES = 1 << 18;
@@ -35,9 +37,21 @@ const LOOP_BYTES = 128;
 
 const { SEND } = words.ioRequest;
 
+/** Figures of the streams of a thread, by the names that layout.ts has for them. */
+export type IoCounters = { readonly [Name in keyof typeof ioCountersLayout.fields]: number };
+
+/** Memory for an IoCounters, where no reactor has any. */
+export function createIoCounters(): Float64Array {
+  return new Float64Array(ioCountersLayout.bytes >> 3);
+}
+
+export function readIoCounters(counters: Float64Array): IoCounters {
+  const entries = Object.entries(ioCountersLayout.fields).map(([name, { at }]) => [name, counters[at >> 3]!]);
+  return Object.fromEntries(entries) as IoCounters;
+}
+
 export class IoMemory {
   readonly block = new Int32Array(ioBlockLayout.bytes >> 2);
-  readonly totals = new Float64Array(this.block.buffer);
   readonly pool = new Uint8Array(new ArrayBuffer(POOL_BYTES));
   readonly outbox = new Uint8Array(new ArrayBuffer(2 * HALF_BYTES));
   /** Set once the source is open. */
@@ -50,7 +64,8 @@ export class IoMemory {
   private outboxAt = 0;
   private outboxEnd = HALF_BYTES;
 
-  constructor(readonly sources: NativeSources) {
+  /** `counters`: an IoCounters, see layout.ts. */
+  constructor(readonly sources: NativeSources, readonly counters: Float64Array) {
     // One that is transferred would take the source's memory to another thread.
     for (const buffer of [this.block.buffer, this.pool.buffer, this.outbox.buffer]) markAsUntransferable(buffer);
   }
@@ -85,7 +100,10 @@ export class IoMemory {
     block[REQUESTS]!++;
   }
 
-  /** Copies into the outbox and requests a send; joined to the send before it, if that is the same connection's. False: no room. */
+  /**
+   * Copies into the outbox and requests a send; joined to the send before it, if that is the same connection's. False:
+   * no room.
+   */
   send(token: number, bytes: Uint8Array, offset: number, length: number): boolean {
     if (length > MOST_OUTBOX_BYTES) return false;
     const { block, outbox } = this;
@@ -103,7 +121,9 @@ export class IoMemory {
     this.outboxAt = at + length;
     const last = REQUEST + (requests - 1) * 4;
     // Of this half, since requests are empty after a drain.
-    if (requests !== 0 && block[last + 1] === token && block[last] === SEND && block[last + 2]! + block[last + 3]! === at) block[last + 3]! += length;
+    const isJoined = requests !== 0 && block[last + 1] === token && block[last] === SEND
+      && block[last + 2]! + block[last + 3]! === at;
+    if (isJoined) block[last + 3]! += length;
     else this.request(SEND, token, at, length);
     return true;
   }
@@ -122,7 +142,9 @@ export class IoMemory {
     this.block[BUFFER_USERS + (place >> this.bufferBits)]!++;
   }
 
-  /** More than half of the buffers are in use: what nobody is about to read must not lie there. Looks at each buffer. */
+  /**
+   * More than half of the buffers are in use: what nobody is about to read must not lie there. Looks at each buffer.
+   */
   get isPoolShort(): boolean {
     const buffers = POOL_BYTES >> this.bufferBits;
     let inUse = 0;
@@ -132,7 +154,17 @@ export class IoMemory {
 
   /** Times that native found no buffer free. */
   get poolWaits(): number {
-    return this.totals[POOL_WAITS]!;
+    return this.counters[POOL_WAITS]!;
+  }
+
+  /** An endpoint has answered an offer with BACK_PRESSURED. */
+  countRefused(): void {
+    this.counters[REFUSED]!++;
+  }
+
+  /** A listener has closed so many connections at once. */
+  countShed(connections: number): void {
+    this.counters[SHED]! += connections;
   }
 
   drain(): void {

@@ -1,6 +1,7 @@
 /**
- * Received bytes that outlive the handler they were given to. In place while the connection has less than its share of the pool and the
- * pool has buffers to spare; a copy otherwise, so that no connection can leave the others without buffers.
+ * Received bytes that outlive the handler they were given to. In place while the connection has less than its share of
+ * the pool and the pool has buffers to spare; a copy otherwise, so that no connection can leave the others without
+ * buffers.
  */
 import { PercoreError } from '../errors.js';
 import { POOL_BYTES, type IoMemory } from './io-memory.js';

@@ -1,14 +1,15 @@
 /**
- * Lines out of a stream of bytes, as they come. A line ends with LF or CRLF. Bytes of a line whose end has not come are carried over,
- * and decoded when it has, so a character that is split between two reads arrives whole.
+ * Lines out of a stream of bytes, as they come. A line ends with LF or CRLF. Bytes of a line whose end has not come are
+ * carried over, and decoded when it has, so a character that is split between two reads arrives whole.
  *
  *      read  | ...line 7 \n line 8 \n li |      |ne 9 \r\n ...
  *                                    carried --^
  *
- * A line longer than `maxLineBytes` is skipped to its end, counted and told; memory never grows beyond the limit. Not Node's readline,
- * since that has no limit: one peer that never sends a line's end takes all memory.
+ * A line longer than `maxLineBytes` is skipped to its end, counted and told; memory never grows beyond the limit.
+ * Node's readline was not used, since it has no limit: one peer that never sends a line's end takes all memory.
  */
 import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
+import { ON_DATA, ON_END, setAndClaim } from './claims.js';
 import { checkSpan, restOf } from './stream-options.js';
 
 export interface LineOptions {
@@ -24,6 +25,14 @@ const LF = 10;
 const CR = 13;
 const FIRST_CARRY_BYTES = 256;
 
+/**
+ * Takes bytes as they come and gives lines. `lines` makes one for an endpoint; use it by itself for bytes from
+ * elsewhere. For one thread. Does not block.
+ *
+ *     const reader = new LineReader({ maxLineBytes: 1000 }, (line) => console.log(line));
+ *     reader.push(bytes);
+ *     reader.end();
+ */
 export class LineReader {
   /** Lines given to the handler. */
   lines = 0;
@@ -59,8 +68,11 @@ export class LineReader {
     this.carried = 0;
   }
 
-  /** Takes what was read: `length` bytes from `offset` on, all if left out. A handler that throws costs no other line: the rest is given first, then the error is thrown (all, as an AggregateError). */
-  push(bytes: Uint8Array, offset = 0, length = restOf(bytes, offset)): void {
+  /**
+   * Takes what was read: `length` bytes from `offset` on, all if left out. A handler that throws costs no other line:
+   * the rest is given first, then the error is thrown (of several, an AggregateError).
+   */
+  push(bytes: Uint8Array, offset = 0, length: number = restOf(bytes, offset)): void {
     checkSpan(bytes, offset, length);
     // Also of what was transferred to another thread: it has no memory that could be looked at.
     if (length === 0) return;
@@ -77,7 +89,8 @@ export class LineReader {
       }
     }
     if (!this.isClosed_ && start !== chunk.length) this.keep(chunk, start);
-    if (errors !== undefined) throw errors.length === 1 ? errors[0] : new AggregateError(errors, `${errors.length} lines' handlers threw`);
+    if (errors === undefined) return;
+    throw errors.length === 1 ? errors[0] : new AggregateError(errors, `${errors.length} lines' handlers threw`);
   }
 
   /** What came last is a line too, though it has no end. */
@@ -149,38 +162,55 @@ export class LineReader {
   }
 }
 
-/** What lines are read from: a connection, a pipe, standard input, a file. A file ends by itself, and says which bytes of its memory are new. */
+/**
+ * What lines are read from: a connection, a pipe, standard input, a file; or anything that has these. Where there is
+ * `onReceive`, it is used in place of `onData`. What ends by itself, such as a file, has no `end`.
+ */
 export interface LineSource {
   readonly isClosed: boolean;
-  onData(handler: (bytes: Uint8Array, offset?: number, length?: number) => void): unknown;
+  onData(handler: (bytes: Uint8Array) => void): unknown;
+  onReceive?(handler: (bytes: Uint8Array, offset: number, length: number) => void): unknown;
   onEnd(handler: () => void): unknown;
   end?(): void;
 }
 
 /**
- * Calls `handler` for each line of `source`, in place of `onData` and `onEnd`; at its end the source is ended as well, after `onEnd` of the
- * options. Lines that were read before the handler paused the source still come; after it closed it, none. Valid for UTF-8; a byte that
- * is none becomes U+FFFD. Allocates each line's string.
+ * Calls `handler` for each line of `source`; at its end the source is ended as well, after `onEnd` of the options.
+ * Lines that were read before the handler paused the source still come; after it closed it, none. Valid for UTF-8; a
+ * byte that is none becomes U+FFFD. Allocates each line's string. Takes the handlers of data and end: throws
+ * ERR_PERCORE_CLAIM when they are set already, and so does `onData` afterwards.
+ *
+ *     lines(io.stdin(), { maxLineBytes: 4096 }, (line) => book.send(line));
  */
-export function lines(source: LineSource, options: LineOptions | undefined, handler: (line: string) => void): LineReader {
-  if (typeof source?.onData !== 'function' || typeof source.onEnd !== 'function') throw invalidArgument('source', source, 'a connection, a pipe, a file that is read, or standard input');
+export function lines(
+  source: LineSource, options: LineOptions | undefined, handler: (line: string) => void,
+): LineReader {
+  if (typeof source?.onData !== 'function' || typeof source.onEnd !== 'function') {
+    throw invalidArgument('source', source, 'a connection, a pipe, a file that is read, or standard input');
+  }
   checkFunction('handler', handler);
   const reader = new LineReader(options, (line) => {
     // Closed by a handler of this very chunk.
     if (source.isClosed) return reader.close();
     handler(line);
   });
-  source.onData((bytes, offset, length) => reader.push(bytes, offset, length));
-  source.onEnd(() => {
-    try {
-      reader.end();
-    } finally {
-      try {
-        options?.onEnd?.();
-      } finally {
-        source.end?.();
-      }
-    }
+  setAndClaim(source, ON_DATA | ON_END, 'lines', () => {
+    if (typeof source.onReceive !== 'function') source.onData((bytes) => reader.push(bytes));
+    else source.onReceive((bytes, offset, length) => reader.push(bytes, offset, length));
+    source.onEnd(() => end(reader, source, options));
   });
   return reader;
+}
+
+/** Whatever throws here, what follows it is done. */
+function end(reader: LineReader, source: LineSource, options: LineOptions | undefined): void {
+  try {
+    reader.end();
+  } finally {
+    try {
+      options?.onEnd?.();
+    } finally {
+      source.end?.();
+    }
+  }
 }

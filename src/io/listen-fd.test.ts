@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { descriptors, inside, remoteRuntime, until } from '../reactor/fixtures/inside.js';
-import type { Runtime } from '../reactor/runtime.js';
+import { controllerOf, type Runtime } from '../reactor/runtime.js';
 
 let runtime: Runtime;
 beforeEach(async () => {
@@ -67,7 +67,7 @@ describe('listenFd', () => {
     }, port);
     expect(new Set(await answers(port, 20))).toEqual(new Set(['0']));
     expect(await inside(runtime, 1, (_reactor, _argument, { state }) => [state['idle'][0].close(), state['idle'][0].close()])).toEqual([true, false]);
-    await (runtime as unknown as { members: { worker: { terminate(): Promise<number> } }[] }).members[1]!.worker.terminate();
+    await controllerOf(runtime).members[1]!.worker.terminate();
     await inside(runtime, 0, (_reactor, _argument, { state }) => {
       state['server'].closeAllConnections();
       state['server'].close();
@@ -78,7 +78,7 @@ describe('listenFd', () => {
   it('of a reactor that is terminated while its server listens leaves no listener behind', async () => {
     const port = await serve(0, 0);
     await serve(1, port);
-    await (runtime as unknown as { members: { worker: { terminate(): Promise<number> } }[] }).members[1]!.worker.terminate();
+    await controllerOf(runtime).members[1]!.worker.terminate();
     expect(new Set(await answers(port, 30))).toEqual(new Set(['0']));
   });
 

@@ -2,24 +2,30 @@
  * A port for a server of Node's own in each reactor, on every Node: `http.createServer().listen({ fd })`.
  *
  *      reactor 0: listenFd({ port: 0 })  ──> fd, bound, SO_REUSEPORT ──server.listen({ fd })──> listening ─┐
- *      reactor 1: listenFd({ port })     ──> fd, bound, SO_REUSEPORT ──server.listen({ fd })──> listening ─┴─ the kernel spreads connections
+ *      reactor 1: listenFd({ port })     ──> fd, bound, SO_REUSEPORT ──server.listen({ fd })──> listening ─┴─ shared
  *
- * `server.listen({ port, reusePort: true })` exists from Node 23.1 on alone, and `cluster` does not know worker threads.
+ * `server.listen({ port, reusePort: true })` exists from Node 23.1 on alone, and `cluster` does not know worker
+ * threads.
  *
- * The descriptor is bound and not listening yet: Node calls listen(2) itself, with its own backlog. So a descriptor that is never
- * used takes no connection that nobody would ever accept, and the kernel can be asked whether somebody listens: until then it is ours,
- * from then on Node's handle closes it (`server.close()`, or the end of the thread). It is never closed twice. See native/listen_fd.h.
+ * The descriptor is bound and not listening yet: Node calls listen(2) itself, with its own backlog. So a descriptor
+ * that is never used takes no connection that nobody would ever accept, and the kernel can be asked whether somebody
+ * listens: until then it is ours, from then on Node's handle closes it (`server.close()`, or the end of the thread). It
+ * is never closed twice. See native/listen_fd.h.
  */
 import { checkBoolean, checkInteger, checkOptions } from '../errors.js';
 import { internetHost } from './internet-host.js';
-import type { Io } from './io.js';
+import type { IoCore } from './core.js';
+import { systemCallOf } from './source.js';
 
 export interface ListenFdOptions {
   /** 0 to 65,535; 0 lets the kernel choose, see `port` of the answer. */
   port: number;
   /** An IPv4 or IPv6 address, or 'localhost'. Default 127.0.0.1. */
   host?: string;
-  /** Several (one a reactor) share the port and the kernel spreads connections over them by a hash of both addresses. Default true. */
+  /**
+   * Several (one a reactor) share the port and the kernel spreads connections over them by a hash of both addresses.
+   * Default true.
+   */
   reusePort?: boolean;
 }
 
@@ -27,20 +33,23 @@ export interface BoundDescriptor {
   /** For `server.listen({ fd })`, in this thread. From then on Node's: do not close it, and do not use it again. */
   readonly fd: number;
   readonly port: number;
-  /** Gives the port back if nobody listens on `fd`: true when that was so. Without it that happens when the thread ends. */
+  /**
+   * Gives the port back if nobody listens on `fd`: true when that was so. Without it that happens when the thread ends.
+   */
   close(): boolean;
 }
 
 /**
- * See `Io.listenFd`. Throws ERR_PERCORE_ADDRESS_IN_USE, ERR_PERCORE_SYSTEM with errno and syscall, ERR_PERCORE_INVALID_ARGUMENT.
- * `listen({ fd, backlog })` is where the backlog is said; Node's default is 511.
+ * See `Io.listenFd`. Throws ERR_PERCORE_ADDRESS_IN_USE, ERR_PERCORE_SYSTEM with errno and syscall,
+ * ERR_PERCORE_INVALID_ARGUMENT. `listen({ fd, backlog })` is where the backlog is said; Node's default is 511.
  */
-export function listenFd(io: Io, options: ListenFdOptions): BoundDescriptor {
+export function listenFd(core: IoCore, options: ListenFdOptions): BoundDescriptor {
   checkOptions('options', options, ['port', 'host', 'reusePort']);
   const port = checkInteger('port', options?.port, 0, 65_535);
   const host = internetHost('host', options.host);
   const reusePort = checkBoolean('reusePort', options.reusePort ?? true);
-  const { native } = io;
-  const { id, fd, port: boundPort } = io.system(() => native.tcp.bind(host, port, reusePort), `bind ${options.host ?? host}:${port}`);
+  const { native } = core;
+  const what = `bind ${options.host ?? host}:${port}`;
+  const { id, fd, port: boundPort } = systemCallOf(what, () => native.tcp.bind(host, port, reusePort));
   return { fd, port: boundPort, close: () => native.tcp.closeUntaken(id) };
 }

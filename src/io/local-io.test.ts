@@ -44,7 +44,7 @@ describe.each(['epoll', 'io_uring'] as const)('I/O without a reactor, on %s', (s
         if (connection.offer(bytes) === 0) return;
         const copy = Buffer.from(bytes);
         connection.pause();
-        const again = (): void => void connection.writable().then(() => (connection.offer(copy) === 0 ? connection.resume() : again()));
+        const again = (): void => void connection.room().then(() => (connection.offer(copy) === 0 ? connection.resume() : again()));
         again();
       });
     });
@@ -55,9 +55,9 @@ describe.each(['epoll', 'io_uring'] as const)('I/O without a reactor, on %s', (s
     });
     const total = 4 << 20;
     const block = Uint8Array.from({ length: 16_384 }, (_, i) => i & 0xff);
-    for (let sent = 0; sent < total; sent += block.length) while (client.offer(block) !== 0) await client.writable();
+    for (let sent = 0; sent < total; sent += block.length) while (client.offer(block) !== 0) await client.room();
     await until(() => received === total, 'all is back');
-    expect(client.info).toMatchObject({ state: 'open', bytesRead: total, bytesWritten: total, pendingBytes: 0 });
+    expect(client.status()).toMatchObject({ state: 'open', bytesRead: total, bytesWritten: total, pendingBytes: 0 });
   });
 
   it('goes on with the others when a handler throws, and tells what was thrown', async () => {

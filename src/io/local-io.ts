@@ -5,65 +5,71 @@
  *     const io = create();
  *     io.listen({ port: 7000 }, (connection) => connection.onData((bytes) => connection.offer(bytes)));
  *
- * A turn hands out what has happened and runs what is ready, highest band first, until its budget is spent; then promises, timers and
- * Node's own sockets have theirs. Open sources keep the process alive as Node's do, until `unref`.
+ * A turn hands out what has happened and runs what is ready, highest band first, until its budget is spent; then
+ * promises, timers and Node's own sockets have theirs. Open endpoints keep the process alive as Node's do, until
+ * `unref`.
  */
 import { checkFunction, checkInteger, checkOptions } from '../errors.js';
 import { ioBlockLayout } from '../layout.js';
 import { native, type IoDriverHandle, type IoHandle, type Native } from '../native.js';
-import { Bands, Scheduler, type SchedulerHost } from '../scheduling/internal.js';
+import { Bands, Scheduler, type Ready, type SchedulerHost } from '../scheduling/internal.js';
 import { create as createTimers, type LocalTimers } from '../timers/index.js';
-import { checkSource, Io, type IoSource } from './io.js';
 import type { IoMemory } from './io-memory.js';
+import { Io, type IoStatus } from './io.js';
+import { checkSource, type IoSource } from './source.js';
+import { TimedIoCore } from './timed-core.js';
 
 export interface CreateOptions {
-  /** 'epoll' (default), or 'io_uring': epoll stands in where that is refused, see `granted` and `refusals`. */
+  /** 'epoll' (default), or 'io_uring': epoll stands in where that is refused, see `status()`. */
   source?: IoSource;
   /** Nanoseconds after which a turn begins no further step: 1,000 to 10^9, default 50,000. */
   budgetNs?: number;
-  /** Called with what a handler threw. Left out: it is an uncaught exception. The other sources go on either way. */
-  onError?: (error: unknown) => void;
+  /**
+   * Called with what a handler threw, and which handler that was: "handler onData of a connection from 127.0.0.1:1234".
+   * Left out: it is an uncaught exception. The other endpoints go on either way.
+   */
+  onError?: (error: unknown, where: string) => void;
+}
+
+export interface LocalIoStatus extends IoStatus {
+  /** Handlers that threw. */
+  readonly handlerErrors: number;
 }
 
 const HAS_MORE = ioBlockLayout.fields.hasMore.at >> 2;
 
-/** Made by `create`. For the thread that made it alone. */
+/** `Io` of a thread without a reactor, made by `create`; see the head of this file for an example. */
 export class LocalIo extends Io implements Disposable {
-  private readonly loop: Loop;
+  readonly #core: TimedIoCore;
+  readonly #loop: Loop;
 
-  /** For `create` alone. */
-  constructor(source: IoSource, budgetNs: number, onError: (error: unknown) => void) {
-    const timers = createTimers({ onError });
-    const loop = new Loop(native(), timers, budgetNs, onError);
-    super({
-      source, timers,
-      report: (error) => loop.report(error),
-      nowNs: () => timers.nowNs(),
-      schedule: (ready) => loop.scheduler.schedule(ready),
-      open: (isUring, memory) => loop.open(isUring, memory, () => this.poll()),
-      keepAlive: (isNeeded) => loop.keepAlive(isNeeded),
-    });
-    this.loop = loop;
+  /** Made by `create`. */
+  constructor(core: TimedIoCore, loop: Loop) {
+    super(core);
+    this.#core = core;
+    this.#loop = loop;
   }
 
-  /** Handlers that threw; each was given to `onError`. */
-  get errors(): number {
-    return this.loop.errors;
+  /** Its figures. Allocates. */
+  override status(): LocalIoStatus {
+    return { ...super.status(), handlerErrors: this.#loop.handlerErrors };
   }
 
-  /** Lets the process end although sources are open. */
+  /** Lets the process end although endpoints are open. */
   unref(): this {
-    this.loop.unref();
+    this.#loop.unref();
     return this;
   }
 
-  /** Closes every source, at once, and leaves the thread's loop. */
+  /**
+   * Closes every endpoint, at once, and leaves the thread's loop. What endpoints have taken and not yet sent is lost.
+   */
   close(): void {
     try {
       this.closeAll();
     } finally {
-      this.isOver = true;
-      this.loop.close();
+      this.#core.isOver = true;
+      this.#loop.close();
     }
   }
 
@@ -72,18 +78,22 @@ export class LocalIo extends Io implements Disposable {
   }
 }
 
-/** The tasks of the thread's sources, and who runs them. */
+/** The tasks of the thread's endpoints, and who runs them. */
 class Loop implements SchedulerHost {
   readonly scheduler: Scheduler = new Scheduler(new Bands(), this, Infinity);
+  handlerErrors = 0;
   private memory: IoMemory | undefined;
   private driver: IoDriverHandle | undefined;
   private isReferenced = true;
-  errors = 0;
 
-  constructor(private readonly addon: Native, private readonly timers: LocalTimers, private readonly budgetNs: number, private readonly onError: (error: unknown) => void) {}
+  constructor(
+    private readonly addon: Native, private readonly timers: LocalTimers, private readonly budgetNs: number,
+    private readonly onError: (error: unknown, where: string) => void,
+  ) {}
 
   open(isUring: boolean, memory: IoMemory, poll: () => void): IoHandle | number {
-    const made = this.addon.drivers.create(isUring, memory.block, memory.pool, memory.outbox, () => this.turn(poll));
+    const { block, pool, outbox, counters } = memory;
+    const made = this.addon.drivers.create(isUring, block, pool, outbox, counters, () => this.turn(poll));
     if (typeof made === 'number') return made;
     this.driver = made.driver;
     this.memory = memory;
@@ -105,9 +115,9 @@ class Loop implements SchedulerHost {
     this.timers.close();
   }
 
-  report(error: unknown): void {
-    this.errors++;
-    this.onError(error);
+  report(error: unknown, where: string): void {
+    this.handlerErrors++;
+    this.onError(error, where);
   }
 
   private turn(poll: () => void): void {
@@ -117,7 +127,7 @@ class Loop implements SchedulerHost {
     this.memory!.block[HAS_MORE] = this.scheduler.discipline.isEmpty ? 0 : 1;
   }
 
-  // ---- For the scheduler ------------------------------------------------------------------------------------------
+  // ---- For the scheduler --------------------------------------------------------------------------------------------
 
   nowNs(): number {
     return this.timers.nowNs();
@@ -131,8 +141,8 @@ class Loop implements SchedulerHost {
     return false;
   }
 
-  noteThrown(error: unknown): void {
-    this.report(error);
+  noteThrown(error: unknown, ready: Ready): void {
+    this.report(error, ready.where ?? `a step of band ${ready.band}`);
   }
 }
 
@@ -144,5 +154,15 @@ export function create(given: CreateOptions = {}): LocalIo {
   if (options.onError !== undefined) checkFunction('onError', options.onError);
   // Not thrown within the turn: the others of the turn go on.
   const onError = options.onError ?? ((error: unknown) => queueMicrotask(() => { throw error; }));
-  return new LocalIo(source, budgetNs, onError);
+  const timers = createTimers({ onError });
+  const nowNs = (): number => timers.nowNs();
+  const loop = new Loop(native(), timers, budgetNs, onError);
+  const core: TimedIoCore = new TimedIoCore({
+    source, nowNs, turnNs: nowNs,
+    schedule: (ready) => loop.scheduler.schedule(ready),
+    open: (isUring, memory) => loop.open(isUring, memory, () => core.poll()),
+    keepAlive: (isNeeded) => loop.keepAlive(isNeeded),
+    report: (error, where) => loop.report(error, where),
+  }, timers);
+  return new LocalIo(core, loop);
 }

@@ -64,7 +64,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       write('hello');
       await until(async () => (await get('closed')) !== undefined, 'the end');
       expect([await get('text'), await get('ended'), await get('closed')]).toEqual(['hello', 1, 'no error']);
-      expect(await inside(runtime, 0, (reactor) => reactor.io.count)).toBe(0);
+      expect(await inside(runtime, 0, (reactor) => reactor.io.status().endpoints)).toBe(0);
     });
 
     it('that is kept open takes one writer after the other', async () => {
@@ -114,7 +114,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       write('abc');
       await until(async () => (await get('calls')) === 1, 'one');
       await sleep(20);
-      expect([await get('calls'), await inside(runtime, 0, (reactor) => reactor.io.count)]).toEqual([1, 0]);
+      expect([await get('calls'), await inside(runtime, 0, (reactor) => reactor.io.status().endpoints)]).toEqual([1, 0]);
     });
   });
 
@@ -161,7 +161,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
           else {
             refusals++;
             state['isRefused'] = true;
-            await stream.writable();
+            await stream.room();
           }
         }
         stream.end();
@@ -194,12 +194,12 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
 
   describe('a descriptor that is taken over', () => {
     it('both ends of a stream socket talk, end one way and then the other', async () => {
-      const result = await inside(runtime, 0, async (reactor, _argument, { until: become, io, require }) => {
+      const result = await inside(runtime, 0, async (reactor, _argument, { until: become, io, require, coreOf }) => {
           const path = `\0percore-pair-${require('node:process').pid}`;
         let accepted = -1;
         const listener = reactor.io.listen({ path }, (connection) => void (accepted = connection.detach()!.fd));
-        const left = reactor.io.native.unix.connect(path);
-        reactor.io.native.descriptors.disown(left);
+        const left = coreOf(reactor.io)!.native.unix.connect(path);
+        coreOf(reactor.io)!.native.descriptors.disown(left);
         await become(() => accepted >= 0);
         listener.close();
         const heard: string[] = [];

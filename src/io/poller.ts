@@ -4,11 +4,12 @@
  *     const poller = createPoller();
  *     const token = poller.register(fd, { interest: INTEREST.READABLE | INTEREST.WRITABLE, priority: 5 });
  *     poller.poll(100);                                  // waits at most 100 ms; how many are ready
- *     for (let event = poller.select(); event !== undefined; event = poller.select()) use(event.token, event.readiness);
+ *     for (let event; (event = poller.select()) !== undefined;) use(event.token, event.readiness);
  *
- * Edge-triggered unless the interest says LEVEL: readiness is told once, so keep trying until would-block. ONESHOT is told once and no
- * more until `reregister`. A token carries a generation: what was on its way to one that is deregistered reaches nobody, also when the
- * number of the descriptor is used again. Deregister before you close. Source: mio, epoll(7).
+ * Edge-triggered unless the interest says LEVEL: readiness is told once, so keep trying until would-block. ONESHOT is
+ * told once and no more until `reregister`. A token carries a generation: what was on its way to one that is
+ * deregistered reaches nobody, also when the number of the descriptor is used again. Deregister before you close.
+ * Source: mio, epoll(7).
  */
 import { checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { BANDS } from '../layout.js';
@@ -16,8 +17,9 @@ import { native, type IoDriverHandle } from '../native.js';
 import { Bands, DEFAULT_BAND, makeReady, type Discipline, type Ready } from '../scheduling/internal.js';
 import { monotonicClock } from '../timers/index.js';
 import { checkInterest, INTEREST } from './descriptor.js';
-import { checkSource, Io, type IoSource } from './io.js';
-import type { Source } from './token.js';
+import { IoCore } from './core.js';
+import type { Endpoint } from './endpoint.js';
+import { checkSource, type IoSource } from './source.js';
 
 export interface RegisterOptions {
   /** Bits of INTEREST, with at least one of READABLE, WRITABLE, PRIORITY. Default READABLE. */
@@ -34,17 +36,20 @@ export interface PollEvent {
   readonly readiness: number;
 }
 
-class Polled implements Source, Ready {
+class Polled implements Endpoint, Ready {
   isReady = false;
   token = -1;
   readiness = 0;
 
-  constructor(private readonly io: Io, readonly fd: number, readonly band: number, private readonly waiting: { count: number }) {}
+  constructor(
+    private readonly core: IoCore, readonly fd: number, readonly band: number,
+    private readonly waiting: { count: number },
+  ) {}
 
   onReadiness(readiness: number): void {
     if (this.readiness === 0) this.waiting.count++;
     this.readiness |= readiness;
-    this.io.schedule(this);
+    this.core.schedule(this);
   }
 
   /** What it was ready for; it is not any more. */
@@ -60,114 +65,147 @@ class Polled implements Source, Ready {
   }
 
   close(): void {
-    this.io.deregister(this, this.fd);
+    this.core.deregister(this, this.fd);
   }
 }
 
-export class Poller implements Disposable {
-  private readonly io: Io;
-  private readonly discipline: Discipline = new Bands();
-  private readonly polled = new Map<number, Polled>();
-  private readonly event = { token: -1, fd: -1, readiness: 0 };
-  private driver!: IoDriverHandle;
-  private readonly waiting = { count: 0 };
-  private isClosed = false;
+/** Figures of a poller. */
+export interface PollerStatus {
+  /** The source that was asked for. */
+  readonly asked: IoSource;
+  /** The one that is used. */
+  readonly granted: IoSource;
+  /** Why it is another, one line each. */
+  readonly refusals: readonly string[];
+  /** Descriptors that are registered. */
+  readonly registered: number;
+  /** Those of them that wait for `select`. */
+  readonly ready: number;
+}
 
-  /** For `createPoller` alone. */
+/**
+ * Readiness by hand: see the head of this file for an example. For the thread that made it. `createPoller` makes it.
+ */
+export class Poller implements Disposable {
+  readonly #core: IoCore;
+  readonly #discipline: Discipline = new Bands();
+  readonly #polled = new Map<number, Polled>();
+  readonly #event = { token: -1, fd: -1, readiness: 0 };
+  #driver!: IoDriverHandle;
+  readonly #waiting = { count: 0 };
+  #isClosed = false;
+
+  /** Made by `createPoller`. */
   constructor(source: IoSource) {
     const addon = native();
-    this.io = new Io({
-      source,
-      nowNs: () => monotonicClock().nowNs(),
-      schedule: (ready) => void makeReady(this.discipline, ready),
-      open: (isUring, { block, pool, outbox }) => {
-        const made = addon.drivers.create(isUring, block, pool, outbox, undefined);
+    const nowNs = (): number => monotonicClock().nowNs();
+    this.#core = new IoCore({
+      source, nowNs, turnNs: nowNs,
+      schedule: (ready) => void makeReady(this.#discipline, ready),
+      open: (isUring, { block, pool, outbox, counters }) => {
+        const made = addon.drivers.create(isUring, block, pool, outbox, counters, undefined);
         if (typeof made === 'number') return made;
-        this.driver = made.driver;
+        this.#driver = made.driver;
         return made.io;
       },
+      // A poller keeps no thread alive: whoever polls by hand is there.
+      keepAlive: () => undefined,
+      report: (error) => queueMicrotask(() => { throw error; }),
     });
-    this.io.begin();
+    this.#core.begin();
   }
 
-  /** The source that is used, and why it is another than was asked for. */
-  get granted(): IoSource { return this.io.granted; }
-  get refusals(): readonly string[] { return this.io.refusals; }
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
 
-  /** Descriptors registered. */
-  get count(): number { return this.polled.size; }
+  /** Its figures. Allocates. */
+  status(): PollerStatus {
+    const { asked, granted, refusals } = this.#core;
+    return { asked, granted, refusals: [...refusals], registered: this.#polled.size, ready: this.#waiting.count };
+  }
 
-  /** Wants readiness of `fd`, which stays the caller's. Returns its token. Throws ERR_PERCORE_SYSTEM: EBADF, EPERM for a file, EEXIST. */
+  /**
+   * Wants readiness of `fd`, which stays the caller's. Returns its token. Throws ERR_PERCORE_SYSTEM: EBADF, EPERM for a
+   * file, EEXIST.
+   */
   register(fd: number, given: RegisterOptions = {}): number {
-    this.checkOpen('register');
+    this.#checkOpen('register');
     const options = checkOptions('options', given, ['interest', 'priority']);
     const number = checkInteger('fd', fd, 0, 2 ** 31 - 1);
     const interest = checkInterest(options.interest ?? INTEREST.READABLE);
-    const polled = new Polled(this.io, number, checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1), this.waiting);
-    this.io.register(polled, number, interest);
-    this.polled.set(polled.token, polled);
+    const band = checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1);
+    const polled = new Polled(this.#core, number, band, this.#waiting);
+    this.#core.register(polled, number, interest);
+    this.#polled.set(polled.token, polled);
     return polled.token;
   }
 
   /** Another interest from now on; what is ready already is told again. Arms a one-shot again. */
   reregister(token: number, interest: number): void {
-    const polled = this.find('reregister', token);
-    this.io.reregister(polled, polled.fd, checkInterest(interest));
+    const polled = this.#find('reregister', token);
+    this.#core.reregister(polled, polled.fd, checkInterest(interest));
   }
 
   /** No more of it, not even what is on its way. */
   deregister(token: number): void {
-    const polled = this.find('deregister', token);
-    this.polled.delete(token);
+    const polled = this.#find('deregister', token);
+    this.#polled.delete(token);
     polled.take();
-    this.io.deregister(polled, polled.fd);
+    this.#core.deregister(polled, polled.fd);
   }
 
-  /** Collects what is ready and returns how many wait for `select`. Waits at most `timeoutMs` (default 0; -1 for ever, and then freezes this thread). */
+  /**
+   * Collects what is ready and returns how many wait for `select`. Waits at most `timeoutMs` (default 0; -1 for ever,
+   * and then freezes this thread).
+   */
   poll(timeoutMs = 0): number {
-    this.checkOpen('poll');
+    this.#checkOpen('poll');
     const most = checkInteger('timeoutMs', timeoutMs, -1, 2 ** 31 - 1);
-    native().drivers.poll(this.driver, this.discipline.isEmpty ? most : 0);
-    this.io.poll();
-    return this.waiting.count;
+    native().drivers.poll(this.#driver, this.#discipline.isEmpty ? most : 0);
+    this.#core.poll();
+    return this.#waiting.count;
   }
 
-  /** Takes the longest waiting readiness of the highest band; undefined when there is none. The object is valid until the next call. */
+  /**
+   * Takes the longest waiting readiness of the highest band; undefined when there is none. The object is valid until
+   * the next call.
+   */
   select(): PollEvent | undefined {
     for (;;) {
-      const ready = this.discipline.take() as Polled | undefined;
+      const ready = this.#discipline.take() as Polled | undefined;
       if (ready === undefined) return undefined;
       ready.isReady = false;
       // Deregistered meanwhile.
       if (ready.readiness === 0) continue;
-      this.event.token = ready.token;
-      this.event.fd = ready.fd;
-      this.event.readiness = ready.take();
-      return this.event;
+      this.#event.token = ready.token;
+      this.#event.fd = ready.fd;
+      this.#event.readiness = ready.take();
+      return this.#event;
     }
   }
 
   /** Deregisters all and gives up the source. */
   close(): void {
-    if (this.isClosed) return;
-    for (const token of this.polled.keys()) this.deregister(token);
-    this.isClosed = true;
-    native().drivers.close(this.driver);
+    if (this.#isClosed) return;
+    for (const token of this.#polled.keys()) this.deregister(token);
+    this.#isClosed = true;
+    native().drivers.close(this.#driver);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  private find(method: string, token: number): Polled {
-    this.checkOpen(method);
-    const polled = this.polled.get(token);
+  #find(method: string, token: number): Polled {
+    this.#checkOpen(method);
+    const polled = this.#polled.get(token);
     if (polled === undefined) throw invalidArgument('token', token, 'the token of a registered descriptor');
     return polled;
   }
 
-  private checkOpen(method: string): void {
-    if (this.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `${method}(): the poller is closed`);
+  #checkOpen(method: string): void {
+    if (this.#isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `${method}(): the poller is closed`);
   }
 }
 

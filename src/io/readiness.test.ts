@@ -5,8 +5,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { native } from '../native.js';
 import { inside, remoteRuntime, sleep, until, within } from '../reactor/fixtures/inside.js';
 import type { Runtime } from '../reactor/runtime.js';
-import { closeReadiness, createReadiness, openReadiness, ReadinessReceiver, type ReadinessHandle } from './readiness.js';
-import type { Io } from './io.js';
+import { closeReadiness, createReadiness, openReadiness, receiveReadiness, type ReadinessHandle } from './readiness.js';
+import type { IoCore } from './core.js';
 
 describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   let runtime: Runtime;
@@ -164,8 +164,8 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     });
 
     it('leaves no source behind when registering fails', () => {
-      const io = { register: () => { throw new Error('no room'); }, schedule: () => undefined } as unknown as Io;
-      expect(() => new ReadinessReceiver(io, make(), {}, () => undefined)).toThrow('no room');
+      const io = { register: () => { throw new Error('no room'); }, schedule: () => undefined } as unknown as IoCore;
+      expect(() => receiveReadiness(io, make(), {}, () => undefined)).toThrow('no room');
     });
   });
 });

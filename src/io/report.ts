@@ -1,6 +1,6 @@
 /**
- * What a user's callback threw, in a step of its own: whoever runs steps counts and reports it, as it does what a step throws. So a callback
- * costs itself alone: not the one who happened to call it, nor what that one had still to do.
+ * What a user's callback threw, in a step of its own: whoever runs steps counts and reports it, as it does what a step
+ * throws. So a callback costs itself alone: not the one who happened to call it, nor what that one had still to do.
  */
 import type { Ready, Schedule } from '../scheduling/internal.js';
 
@@ -33,4 +33,42 @@ export function followResult(schedule: Schedule, band: number, result: unknown, 
       reportThrown(schedule, band, error, where());
     }
   })();
+}
+
+/** Whose handler it is: its band, and words for the report. */
+export interface HandlerOwner {
+  readonly band: number;
+  describe(): string;
+}
+
+/**
+ * Calls a user's handler whose errors are reported in a step of the owner's band; those of a promise that it returns as
+ * well. `name` is the handler's. False: it has thrown.
+ */
+export function callBack(schedule: Schedule, name: string, owner: HandlerOwner, callback: () => unknown): boolean {
+  const where = (): string => `${name} of ${owner.describe()}`;
+  try {
+    const result = callback();
+    if (result !== undefined) followResult(schedule, owner.band, result, where);
+    return true;
+  } catch (error) {
+    reportThrown(schedule, owner.band, error, where());
+    return false;
+  }
+}
+
+/**
+ * Calls a user's handler outside of its endpoint's step. What it throws is reported at once, and whoever has caused the
+ * call, which may be another handler of the user's or a callback of Node's, goes on. `where` says which handler it is.
+ */
+export function tell<T>(
+  reporter: { report(error: unknown, where: string): void },
+  handler: ((value: T) => void) | undefined, value: T, where: string,
+): void {
+  if (handler === undefined) return;
+  try {
+    handler(value);
+  } catch (error) {
+    reporter.report(error, where);
+  }
 }

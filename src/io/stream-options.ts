@@ -20,7 +20,9 @@ const MOST_OFFER_BYTES = 2 ** 31 - 1;
 const STREAM_OPTIONS = ['priority', 'highWaterBytes', 'readBytes'] as const;
 
 /** With the defaults filled in; `more` are the other options that there may be. Throws ERR_PERCORE_INVALID_ARGUMENT. */
-export function checkStreamOptions(given: StreamOptions | undefined, more: readonly string[] = []): Required<StreamOptions> {
+export function checkStreamOptions(
+  given: StreamOptions | undefined, more: readonly string[] = [],
+): Required<StreamOptions> {
   const options = checkOptions('options', given, [...more, ...STREAM_OPTIONS]);
   return {
     priority: checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1),
@@ -30,12 +32,15 @@ export function checkStreamOptions(given: StreamOptions | undefined, more: reado
 }
 
 /**
- * Throws ERR_PERCORE_INVALID_ARGUMENT unless `bytes` is a Uint8Array with `length` bytes from `offset` on, whole numbers both. For every
- * call that copies bytes: text, fractions and what is no number would otherwise become bytes that nobody has written.
+ * Throws ERR_PERCORE_INVALID_ARGUMENT unless `bytes` is a Uint8Array with `length` bytes from `offset` on, whole
+ * numbers both. For every call that copies bytes: text, fractions and what is no number would otherwise become bytes
+ * that nobody has written.
  */
 export function checkSpan(bytes: Uint8Array, offset: number, length: number): void {
   // A Proxy of an array is an instance of its class, and has no length.
-  const isRight = ArrayBuffer.isView(bytes) && bytes instanceof Uint8Array && Number.isInteger(offset) && Number.isInteger(length) && offset >= 0 && length >= 0 && length <= MOST_OFFER_BYTES && offset + length <= bytes.length;
+  const isRight = ArrayBuffer.isView(bytes) && bytes instanceof Uint8Array
+    && Number.isInteger(offset) && Number.isInteger(length)
+    && offset >= 0 && length >= 0 && length <= MOST_OFFER_BYTES && offset + length <= bytes.length;
   if (isRight) return;
   checkBytes('bytes', bytes);
   checkInteger('offset', offset, 0, bytes.length);

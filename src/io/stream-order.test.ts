@@ -111,7 +111,7 @@ class Writer {
       this.refusals++;
       this.isWaiting = true;
       const { connection, taken } = this;
-      this.note(connection.writable().then(() => {
+      this.note(connection.room().then(() => {
         this.isWaiting = false;
         if (connection.isClosed || this.hasEnded || connection !== this.connection) return;
         // What was refused fits, unless something else was taken meanwhile.

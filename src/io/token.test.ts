@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_SOURCES, Sources, type Source } from './token.js';
+import type { Endpoint } from './endpoint.js';
+import { EndpointTable, MAX_ENDPOINTS } from './token.js';
 
-const source = (): Source => ({ token: -1, onReadiness: () => undefined, close: () => undefined });
+const source = (): Endpoint => ({ token: -1, onReadiness: () => undefined, close: () => undefined });
 
 describe('tokens', () => {
   it('find their source until it is removed, and nobody afterwards', () => {
-    const sources = new Sources();
+    const sources = new EndpointTable();
     const [a, b] = [source(), source()];
     const [tokenA, tokenB] = [sources.add(a), sources.add(b)];
     expect([sources.find(tokenA), sources.find(tokenB), sources.count]).toEqual([a, b, 2]);
@@ -15,19 +16,19 @@ describe('tokens', () => {
   });
 
   it('of a source that is gone do not find the one in its slot', () => {
-    const sources = new Sources();
+    const sources = new EndpointTable();
     const old = sources.add(source());
     sources.remove(old);
     const young = source();
     const token = sources.add(young);
-    expect(token % MAX_SOURCES, 'the same slot').toBe(old % MAX_SOURCES);
+    expect(token % MAX_ENDPOINTS, 'the same slot').toBe(old % MAX_ENDPOINTS);
     expect([sources.find(old), sources.find(token)]).toEqual([undefined, young]);
     sources.remove(old);
     expect([sources.find(token), sources.count], 'nor do they remove it').toEqual([young, 1]);
   });
 
   it('are non-negative int32 numbers, also after all generations of a slot', () => {
-    const sources = new Sources();
+    const sources = new EndpointTable();
     for (let i = 0; i < 5000; i++) {
       const token = sources.add(source());
       if (token < 0 || token !== (token | 0)) throw new Error(`token ${token} at ${i}`);
@@ -38,8 +39,8 @@ describe('tokens', () => {
 
   it('agree with a map for any sequence of open, close and use again', () => {
     fc.assert(fc.property(fc.array(fc.nat(), { maxLength: 400 }), (steps) => {
-      const sources = new Sources();
-      const live = new Map<number, Source>();
+      const sources = new EndpointTable();
+      const live = new Map<number, Endpoint>();
       const dead: number[] = [];
       for (const step of steps) {
         const tokens = [...live.keys()];

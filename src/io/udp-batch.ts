@@ -1,14 +1,14 @@
 /**
- * Where received datagrams lie while a socket delivers them: one region of 64 slots, filled by one system call. A thread has one of these
- * for each slot size and lends it to the socket that runs; a socket whose handler throws or pauses in mid batch keeps its own until the
- * rest is delivered, and the next socket gets another.
+ * Where received datagrams lie while a socket delivers them: one region of 64 slots, filled by one system call. A
+ * thread has one of these for each slot size and lends it to the socket that runs; a socket whose handler throws or
+ * pauses in mid batch keeps its own until the rest is delivered, and the next socket gets another.
  *
- * A peer is a number: generation * 64 + slot. Each batch has a generation of its own, so a number kept for too long is refused and
- * never becomes somebody else's address.
+ * A peer is a number: generation * 64 + slot. Each batch has a generation of its own, so a number kept for too long is
+ * refused and never becomes somebody else's address.
  */
 import { DATAGRAM_BATCH, datagramEntryLayout } from '../layout.js';
 import type { DatagramReceiverHandle, NativeDatagrams } from '../native.js';
-import type { Io } from './io.js';
+import type { IoCore } from './core.js';
 
 const GENERATIONS = 2 ** 24;
 export const ENTRY_WORDS = datagramEntryLayout.bytes >> 2;
@@ -68,13 +68,13 @@ export class BatchPool {
   }
 }
 
-const pools = new WeakMap<Io, BatchPool>();
+const pools = new WeakMap<IoCore, BatchPool>();
 
-export function batchPool(io: Io): BatchPool {
-  let pool = pools.get(io);
+export function batchPool(core: IoCore): BatchPool {
+  let pool = pools.get(core);
   if (pool === undefined) {
-    pool = new BatchPool(io.native.datagrams);
-    pools.set(io, pool);
+    pool = new BatchPool(core.native.datagrams);
+    pools.set(core, pool);
   }
   return pool;
 }

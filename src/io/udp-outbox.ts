@@ -1,11 +1,12 @@
 /**
- * Datagrams of one socket that wait to be sent: up to 64, copied into a region of their own, so that one system call takes them all.
+ * Datagrams of one socket that wait to be sent: up to 64, copied into a region of their own, so that one system call
+ * takes them all.
  *
  *      region  | datagram | datagram | datagram |      |          entries: offset, length, peer
  *                ^first                 ^last   ^used
  *
- * What the kernel does not take stays where it is; the region begins anew when it is empty. Sixty-four and not more, since a longer
- * queue only hides from the sender that the receiver is slow.
+ * What the kernel does not take stays where it is; the region begins anew when it is empty. Sixty-four and not more,
+ * since a longer queue only hides from the sender that the receiver is slow.
  */
 import { DATAGRAM_BATCH, words as layoutWords } from '../layout.js';
 import type { DatagramReceiverHandle, DatagramSenderHandle, NativeDatagrams } from '../native.js';
@@ -59,7 +60,8 @@ export class Outbox {
 
   /** One system call: datagrams taken by the kernel, or -errno of the first. What it took is gone from here. */
   send(fd: number, receiver: DatagramReceiverHandle | undefined): number {
-    const sent = this.datagrams.send(this.handle, receiver, this.entries, this.first, this.last - this.first, fd, this.region);
+    const { datagrams, handle, entries, first, count, region } = this;
+    const sent = datagrams.send(handle, receiver, entries, first, count, fd, region);
     if (sent > 0) this.skip(sent);
     return sent;
   }
@@ -85,7 +87,8 @@ export class Outbox {
 
   /** The addresses of all that wait become the outbox's own. */
   hold(receiver: DatagramReceiverHandle | undefined): void {
-    if (this.last !== this.first) this.datagrams.hold(this.handle, receiver, this.entries, this.first, this.last - this.first);
+    const { datagrams, handle, entries, first, count } = this;
+    if (count !== 0) datagrams.hold(handle, receiver, entries, first, count);
   }
 
   static keptPlace(index: number): number {
@@ -97,7 +100,8 @@ export class Outbox {
     if (sourceWords !== undefined && length <= LOOP_WORDS * 4 && (offset & 3) === 0) {
       const { words } = this;
       // Rounded up: both sides have room to the next multiple of 8.
-      for (let from = offset >> 2, to = used >> 2, end = (offset + length + 3) >> 2; from < end; from++, to++) words[to] = sourceWords[from]!;
+      const end = (offset + length + 3) >> 2;
+      for (let from = offset >> 2, to = used >> 2; from < end; from++, to++) words[to] = sourceWords[from]!;
     } else if (length <= LOOP_BYTES) {
       for (let i = 0; i < length; i++) region[used + i] = bytes[offset + i]!;
     } else {

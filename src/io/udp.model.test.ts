@@ -56,7 +56,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
           };
 
           for (const [i, socket] of sockets.entries()) {
-            socket.onDatagram((bytes, offset, length, peer) => {
+            socket.onReceive((bytes, offset, length, peer) => {
               const view = Buffer.from(bytes.buffer, bytes.byteOffset + offset, length);
               const [message, who] = [view.readInt32LE(0), view.readInt32LE(4)];
               counts.received++;
@@ -113,7 +113,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
             await sleep(1);
           }
           await become(() => sockets.every(({ pending }) => pending === 0));
-          return { wrong: wrong.slice(0, 5), left: underWay.size, counts, dropped: sockets.map(({ dropped, kernelDropped }) => dropped + kernelDropped) };
+          return { wrong: wrong.slice(0, 5), left: underWay.size, counts, dropped: sockets.map((socket) => socket.status().dropped + socket.status().kernelDropped) };
         }, { kind, seed, rounds, folder }, { timeoutMs: 600_000 });
         expect({ wrong: result.wrong, left: result.left, dropped: result.dropped }, `seed ${seed}: ${JSON.stringify(result.counts)}`).toEqual({ wrong: [], left: 0, dropped: [0, 0, 0, 0, 0, 0] });
         expect(result.counts.received).toBe(result.counts.sent);

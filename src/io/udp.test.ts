@@ -46,14 +46,14 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   const echo = (options: Record<string, unknown> = {}): Promise<number> => inside(runtime, 0, (reactor, given: Record<string, unknown>, { state }) => {
     const socket = state['socket'] = reactor.io.udp(given);
     state['errors'] = [];
-    socket.onDatagram((bytes, offset, length, from) => void socket.send(bytes, offset, length, from)).onError((error) => void state['errors'].push(error.errno));
+    socket.onReceive((bytes, offset, length, from) => void socket.send(bytes, offset, length, from)).onError((error) => void state['errors'].push(error.errno));
     return socket.port;
   }, options);
 
   /** Counters of state.socket. */
   const counters = (id = 0): Promise<Record<string, number>> => inside(runtime, id, (_reactor, _argument, { state }) => {
-    const { received, receivedBytes, sent, sentBytes, truncated, refused, dropped, backPressured, pending } = state['socket'];
-    return { received, receivedBytes, sent, sentBytes, truncated, refused, dropped, backPressured, pending };
+    const { kernelDropped: _ignored, ...figures } = state['socket'].status();
+    return figures;
   });
 
   /** A port where nobody listens. */
@@ -78,7 +78,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         expect(from[i]!.port).toBe(port);
       }
       const bytes = lengths.reduce((sum, length) => sum + length, 0);
-      expect(await counters()).toEqual({ received: lengths.length, receivedBytes: bytes, sent: lengths.length, sentBytes: bytes, truncated: 0, refused: 0, dropped: 0, backPressured: 0, pending: 0 });
+      expect(await counters()).toEqual({ received: lengths.length, receivedBytes: bytes, sent: lengths.length, sentBytes: bytes, truncated: 0, unreachable: 0, dropped: 0, refused: 0, pending: 0 });
     });
 
     it('answers each of several peers with its own bytes when they come in one batch', async () => {
@@ -99,7 +99,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     it('gives the comfortable form an address that send takes', async () => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         const socket = state['socket'] = reactor.io.udp();
-        socket.onMessage((bytes, from) => {
+        socket.onData((bytes, from) => {
           state['from'] = from;
           socket.send(Buffer.from(`${Buffer.from(bytes)} to you`), 0, bytes.length + 7, from);
         });
@@ -141,7 +141,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     it('keeps a peer of a datagram beyond the batch, and refuses its number after forget', async () => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         const socket = state['socket'] = reactor.io.udp();
-        socket.onDatagram((_bytes, _offset, _length, from) => {
+        socket.onReceive((_bytes, _offset, _length, from) => {
           state['raw'] ??= from;
           state['kept'] ??= socket.keep(from);
         });
@@ -179,8 +179,8 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         const [front, back] = [reactor.io.udp(), reactor.io.udp()];
         state['socket'] = front;
         // Two that answer by `back` in two steps; the pool's batch is used by both sockets meanwhile.
-        front.onDatagram((bytes, offset, length, from) => void back.send(bytes, offset, length, from));
-        back.onDatagram(() => undefined);
+        front.onReceive((bytes, offset, length, from) => void back.send(bytes, offset, length, from));
+        back.onReceive(() => undefined);
         return [front.port, back.port];
       });
       const peers = await Promise.all(Array.from({ length: 4 }, () => peer()));
@@ -201,7 +201,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['seen'] = [];
         const socket = state['socket'] = reactor.io.udp({ datagramBytes: 16 });
-        socket.onDatagram((bytes, offset, length, _from, cutBytes) => void state['seen'].push([Buffer.from(bytes.subarray(offset, offset + length)).toString(), cutBytes]));
+        socket.onReceive((bytes, offset, length, _from, cutBytes) => void state['seen'].push([Buffer.from(bytes.subarray(offset, offset + length)).toString(), cutBytes]));
         return socket.port;
       });
       const { socket } = await peer();
@@ -216,7 +216,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const port = await inside(runtime, 0, (reactor, [to, given]: [number, { host: string } | undefined], { state }) => {
         state['texts'] = [];
         const socket = state['socket'] = reactor.io.udp(given === undefined ? { connect: { port: to } } : { connect: { port: to }, ...given });
-        socket.onMessage((bytes) => void state['texts'].push(Buffer.from(bytes).toString()));
+        socket.onData((bytes) => void state['texts'].push(Buffer.from(bytes).toString()));
         socket.send(Buffer.from('hi'));
         return socket.port;
       }, [friend.port, options] as [number, { host: string } | undefined]);
@@ -230,12 +230,12 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     it('shares a port with one in each reactor under reusePort', async () => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         const socket = state['socket'] = reactor.io.udp({ reusePort: true });
-        socket.onDatagram((_bytes, _offset, _length, from) => void socket.send(Buffer.from('0'), 0, 1, from));
+        socket.onReceive((_bytes, _offset, _length, from) => void socket.send(Buffer.from('0'), 0, 1, from));
         return socket.port;
       });
       await inside(runtime, 1, (reactor, shared: number) => {
         const socket = reactor.io.udp({ port: shared, reusePort: true });
-        socket.onDatagram((_bytes, _offset, _length, from) => void socket.send(Buffer.from('1'), 0, 1, from));
+        socket.onReceive((_bytes, _offset, _length, from) => void socket.send(Buffer.from('1'), 0, 1, from));
       }, port);
       const peers = await Promise.all(Array.from({ length: 64 }, () => peer()));
       for (const { socket } of peers) socket.send('x', port, '127.0.0.1');
@@ -250,10 +250,10 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       await inside(runtime, 0, (reactor, to: number, { state }) => {
         state['errors'] = [];
         const socket = state['socket'] = reactor.io.udp({ connect: { port: to } });
-        socket.onDatagram(() => undefined).onError((error) => void state['errors'].push(`${error.code} ${error.errno}`));
+        socket.onReceive(() => undefined).onError((error) => void state['errors'].push(`${error.code} ${error.errno}`));
         for (let i = 0; i < 10; i++) socket.send(Buffer.from('x'));
       }, dead);
-      await until(async () => (await counters())['refused']! >= 1, 'a refusal');
+      await until(async () => (await counters())['unreachable']! >= 1, 'a refusal');
       expect(await inside(runtime, 0, (_reactor, _argument, { state }) => [state['errors'][0], state['socket'].isClosed])).toEqual(['ERR_PERCORE_SYSTEM ECONNREFUSED', false]);
       // None of the ten was given up: each refusal is that of a datagram before.
       expect(await counters()).toMatchObject({ sent: 10, dropped: 0, pending: 0 });
@@ -304,7 +304,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         const sender = state['socket'] = reactor.io.udp({ connect: { port: to } });
         let taken = 0;
         for (let i = 0; i < 200; i++) if (sender.send(Buffer.from(`${i}`)) === 0) taken++;
-        return { taken, sent: sender.sent, pending: sender.pending };
+        return { taken, sent: sender.status().sent, pending: sender.pending };
       }, port);
       // Three batches were full; the last eight wait for the end of the step.
       expect(result).toEqual({ taken: 200, sent: 192, pending: 8 });
@@ -316,7 +316,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => (state['socket'] = reactor.io.udp({ receiveBufferBytes: 4096 })).port);
       const { socket } = await peer();
       for (let i = 0; i < 100; i++) socket.send(Buffer.alloc(1000), port, '127.0.0.1');
-      await until(async () => (await inside(runtime, 0, (_reactor, _argument, { state }) => state['socket'].kernelDropped as number)) > 50, 'drops');
+      await until(async () => (await inside(runtime, 0, (_reactor, _argument, { state }) => state['socket'].status().kernelDropped as number)) > 50, 'drops');
     });
 
     it('a descriptor closed under it is named EBADF and closes the socket', async () => {
@@ -328,7 +328,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         require('node:fs').closeSync(socket.fd);
         socket.send(new Uint8Array(1), 0, 1, { host: '127.0.0.1', port: 9 });
         await become(() => socket.isClosed);
-        return [closed, socket.send(new Uint8Array(1), 0, 1, { host: '127.0.0.1', port: 9 }) === codes.CLOSED, socket.dropped];
+        return [closed, socket.send(new Uint8Array(1), 0, 1, { host: '127.0.0.1', port: 9 }) === codes.CLOSED, socket.status().dropped];
       });
       expect(result).toEqual([[['ERR_PERCORE_SYSTEM', 'EBADF', 'sendmmsg']], true, 1]);
     });
@@ -356,7 +356,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         'datagramBytes must be a whole number from 1 to 65536, not 65537', 'batch must be a whole number from 1 to 64, not 65', 'sendBytes must be a whole number from 8 to 16777216, not 7',
         'receiveBufferBytes must be a whole number from 1 to 1073741824, not 0', expect.stringMatching(/^host must be an IPv4 or IPv6 address .*, not 4$/), 'connect.port must be a whole number from 1 to 65535, not 0',
       ]);
-      expect(await inside(runtime, 0, (reactor) => reactor.io.count)).toBe(0);
+      expect(await inside(runtime, 0, (reactor) => reactor.io.status().endpoints)).toBe(0);
     });
   });
 
@@ -376,7 +376,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     it('that throws in mid batch is reported, and the rest of the batch is delivered and answered', async () => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         const socket = state['socket'] = reactor.io.udp();
-        socket.onDatagram((bytes, offset, length, from) => {
+        socket.onReceive((bytes, offset, length, from) => {
           socket.send(bytes, offset, length, from);
           if (bytes[offset] === 53) throw new Error('five');
         });
@@ -393,7 +393,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['closed'] = 0;
         const socket = state['socket'] = reactor.io.udp();
-        socket.onDatagram((bytes, offset, length, from) => {
+        socket.onReceive((bytes, offset, length, from) => {
           socket.send(bytes, offset, length, from);
           if (bytes[offset] === 51) socket.close();
         }).onClose(() => state['closed']++);
@@ -403,14 +403,14 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       // What was sent before the close has gone.
       await until(() => texts().length === 4, 'the answers before');
       expect(await counters()).toMatchObject({ received: 4, sent: 4, dropped: 0 });
-      expect(await inside(runtime, 0, (reactor, _argument, { state }) => [state['closed'], reactor.io.count])).toEqual([1, 0]);
+      expect(await inside(runtime, 0, (reactor, _argument, { state }) => [state['closed'], reactor.io.status().endpoints])).toEqual([1, 0]);
     });
 
     it('that pauses in mid batch gets the rest after resume, in order', async () => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['texts'] = [];
         const socket = state['socket'] = reactor.io.udp();
-        socket.onMessage((bytes) => {
+        socket.onData((bytes) => {
           state['texts'].push(Buffer.from(bytes).toString());
           if (bytes[0] === 50) socket.pause();
         });
@@ -421,11 +421,11 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       // Another socket receives meanwhile, in a batch of its own.
       const second = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['other'] = reactor.io.udp();
-        state['other'].onDatagram(() => undefined);
+        state['other'].onReceive(() => undefined);
         return state['other'].port as number;
       });
       await batchOf(5, second);
-      await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['other'].received === 5), 'the other');
+      await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['other'].status().received === 5), 'the other');
       expect((await counters())['received']).toBe(3);
       await inside(runtime, 0, (_reactor, _argument, { state }) => state['socket'].resume());
       await until(async () => (await counters())['received'] === 10, 'the rest');
@@ -437,7 +437,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         state['heard'] = [];
         const pair = [reactor.io.udp(), reactor.io.udp()];
         for (const [i, socket] of pair.entries()) {
-          socket.onDatagram(() => {
+          socket.onReceive(() => {
             state['heard'].push(i);
             pair[1 - i]!.close();
           });
@@ -452,7 +452,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       for (const port of ports) sender.socket.send('x', port, '127.0.0.1');
       await busy;
       await until(async () => (await inside(runtime, 0, (_reactor, _argument, { state }) => state['heard'].length as number)) > 0, 'one');
-      expect(await inside(runtime, 0, (reactor, _argument, { state }) => [state['heard'].length, reactor.io.count])).toEqual([1, 1]);
+      expect(await inside(runtime, 0, (reactor, _argument, { state }) => [state['heard'].length, reactor.io.status().endpoints])).toEqual([1, 1]);
     });
   });
 });

@@ -10,7 +10,12 @@ export function checkUnixPath(argument: string, path: unknown): string {
   if (typeof path !== 'string' || path === '') throw invalidArgument(argument, path, 'the path of a Unix socket');
   const isAbstract = path.startsWith('\0');
   const bytes = Buffer.byteLength(path), most = isAbstract ? MOST_NAME_BYTES : MOST_PATH_BYTES;
-  if (bytes > most) throw invalidArgument(argument, path, `at most ${most} bytes of UTF-8 (this one has ${bytes}: use a shorter folder, or a relative path)`);
-  if (!isAbstract && path.includes('\0')) throw invalidArgument(argument, path, 'without NUL, or an abstract name that begins with it');
+  if (bytes > most) {
+    const hint = `this one has ${bytes}: use a shorter folder, or a relative path`;
+    throw invalidArgument(argument, path, `at most ${most} bytes of UTF-8 (${hint})`);
+  }
+  if (!isAbstract && path.includes('\0')) {
+    throw invalidArgument(argument, path, 'without NUL, or an abstract name that begins with it');
+  }
   return path;
 }

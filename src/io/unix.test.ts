@@ -177,7 +177,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(await refusalOf(`reactor.io.listen({ path: ${JSON.stringify(path)} }, () => {})`)).toBe(`ERR_PERCORE_ADDRESS_IN_USE: cannot listen on unix:${path}: somebody has this path; choose another, or stop who has it`);
       expect(await refusalOf(`reactor.io.unixDatagram({ path: ${JSON.stringify(path)} })`)).toMatch(/^ERR_PERCORE_ADDRESS_IN_USE/);
       expect((await peer(path)).socket.destroyed).toBe(false);
-      expect(await inside(runtime, 0, (reactor) => reactor.io.count)).toBe(0);
+      expect(await inside(runtime, 0, (reactor) => reactor.io.status().endpoints)).toBe(0);
     });
 
     it('that a killed process left is taken over', async () => {
@@ -216,7 +216,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
 
     it('where nobody is refuses a connection at once, with errno', async () => {
       expect(await refusalOf(`reactor.io.connect({ path: ${JSON.stringify(join(folder, 'none.sock'))} })`)).toMatch(/^ERR_PERCORE_SYSTEM: cannot connect to unix:.*none\.sock: ENOENT/);
-      expect(await inside(runtime, 0, (reactor) => reactor.io.count)).toBe(0);
+      expect(await inside(runtime, 0, (reactor) => reactor.io.status().endpoints)).toBe(0);
     });
 
     it('that another server took over meanwhile is not removed at close', async () => {
@@ -252,7 +252,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const result = await inside(runtime, 0, async (reactor, [path, to]: string[], { until: become }) => {
         const heard: unknown[] = [];
         const socket = reactor.io.unixDatagram({ path: path! });
-        socket.onMessage((bytes, from) => void heard.push([Buffer.from(bytes).toString(), from]));
+        socket.onData((bytes, from) => void heard.push([Buffer.from(bytes).toString(), from]));
         for (const text of ['a', '', 'long '.repeat(100)]) socket.send(Buffer.from(text), 0, text.length, { path: to! });
         await become(() => heard.length === 3);
         socket.close();
@@ -266,12 +266,12 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const path = join(folder, 'server');
       const heard = await inside(runtime, 0, async (reactor, at: string, { until: become }) => {
         const server = reactor.io.unixDatagram({ path: at });
-        server.onDatagram((bytes, offset, length, from) => void server.send(bytes, offset, length, from));
+        server.onReceive((bytes, offset, length, from) => void server.send(bytes, offset, length, from));
         const counts = [0, 0, 0];
         const wrong: string[] = [];
         const clients = counts.map((_count, i) => {
           const client = reactor.io.unixDatagram({ path: `${at}.${i}`, connect: at });
-          client.onMessage((bytes) => {
+          client.onData((bytes) => {
             counts[i]++;
             if (Buffer.from(bytes).toString() !== `${i}`) wrong.push(`${i} got ${Buffer.from(bytes).toString()}`);
           });
@@ -279,10 +279,10 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         });
         for (let round = 0; round < 100; round++) {
           for (const [i, client] of clients.entries()) {
-            if (client.send(Buffer.from(`${i}`)) !== 0) await client.writable();
+            if (client.send(Buffer.from(`${i}`)) !== 0) await client.room();
           }
         }
-        const sent = clients.map((client) => client.sent + client.pending);
+        const sent = clients.map((client) => client.status().sent + client.pending);
         await become(() => counts.every((count, i) => count === sent[i]));
         return { wrong, all: sent.every((count) => count >= 90) };
       }, path);
@@ -307,10 +307,10 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
           await become(() => offer() === codes.BACK_PRESSURED);
           const heldBack = sender.pending;
           const heard: string[] = [];
-          receiver.onMessage((bytes) => void heard.push(Buffer.from(bytes).toString()));
-          await sender.writable();
+          receiver.onData((bytes) => void heard.push(Buffer.from(bytes).toString()));
+          await sender.room();
           await become(() => heard.length === taken);
-          return { heldBack, refused, counted: sender.backPressured, inOrder: heard.every((text, i) => text === `${i}`), dropped: sender.dropped, taken };
+          return { heldBack, refused, counted: sender.status().refused, inOrder: heard.every((text, i) => text === `${i}`), dropped: sender.status().dropped, taken };
         }, [path, isConnected] as [string, boolean]);
         expect(result).toMatchObject({ heldBack: 64, refused: 1, counted: 1, inOrder: true, dropped: 0 });
         expect(result.taken).toBeGreaterThan(64);
@@ -333,8 +333,8 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       await within(10_000, once(child, 'exit'), 'the exit');
       const after = await inside(runtime, 0, async (_reactor, to: string, { state, until: become }) => {
         state['socket'].send(Buffer.from('x'), 0, 1, { path: to });
-        await become(() => state['socket'].dropped === 2);
-        return [state['socket'].refused, state['socket'].isClosed];
+        await become(() => state['socket'].status().dropped === 2);
+        return [state['socket'].status().unreachable, state['socket'].isClosed];
       }, other);
       expect(after).toEqual([1, false]);
       expect(await refusalOf(`reactor.io.unixDatagram({ connect: ${JSON.stringify(other)} })`)).toMatch(/ERR_PERCORE_SYSTEM: cannot connect to unix:.*ECONNREFUSED/);

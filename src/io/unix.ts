@@ -1,13 +1,30 @@
 /**
- * Unix sockets: streams by path behind `io.listen({ path })` and `io.connect({ path })`, and datagram sockets. Only making the descriptor
- * differs from TCP and UDP. A path in use is an error only if somebody answers there; the file that a dead process left is replaced; the
- * file goes with its socket, also when the thread dies. A name that begins with '\0' is abstract and has no file. Source: unix(7).
+ * Unix sockets: streams by path behind `io.listen({ path })` and `io.connect({ path })`, and datagram sockets. Only
+ * making the descriptor differs from TCP and UDP. A path in use is an error only if somebody answers there; the file
+ * that a dead process left is replaced; the file goes with its socket, also when the thread dies. A name that begins
+ * with '\0' is abstract and has no file. Source: unix(7).
  */
-import { PercoreError } from '../errors.js';
-import type { Io } from './io.js';
+import { checkFunction, checkInteger, PercoreError } from '../errors.js';
+import { openConnection } from './connection-endpoint.js';
+import { Connection, type ConnectionOptions } from './connection.js';
+import { startListener, type Listener } from './listener.js';
+import { checkStreamOptions } from './stream-options.js';
+import { DEFAULT_BACKLOG } from './tcp.js';
+import type { TimedIoCore } from './timed-core.js';
 import { checkDatagramOptions, finish, type DatagramOptions } from './udp-open.js';
 import type { DatagramSocket } from './udp.js';
 import { checkUnixPath } from './unix-path.js';
+
+/** A path that begins with '\0' is an abstract name. */
+export interface UnixListenOptions extends ConnectionOptions {
+  path: string;
+  /** Connections that wait for accept: 1 to 65,535, default 511. */
+  backlog?: number;
+}
+
+export interface UnixConnectOptions extends ConnectionOptions {
+  path: string;
+}
 
 export interface UnixDatagramOptions extends DatagramOptions {
   /** Where others send to. Without it nobody can answer. */
@@ -16,25 +33,34 @@ export interface UnixDatagramOptions extends DatagramOptions {
   connect?: string;
 }
 
-/** A listening descriptor. Throws ERR_PERCORE_ADDRESS_IN_USE or ERR_PERCORE_SYSTEM: ENOTSOCK for a file that is no socket. */
-export function listenUnix(io: Io, path: string, backlog: number): number {
-  checkUnixPath('path', path);
-  return unixSystem(() => io.native.unix.listen(path, backlog), 'listen on', path);
+/** Throws ERR_PERCORE_ADDRESS_IN_USE or ERR_PERCORE_SYSTEM: ENOTSOCK for a file that is no socket. */
+export function listenUnix(
+  core: TimedIoCore, options: UnixListenOptions, onConnection: (connection: Connection) => void,
+): Listener {
+  const settings = checkStreamOptions(options, ['path', 'backlog']);
+  checkFunction('onConnection', onConnection);
+  const backlog = checkInteger('backlog', options.backlog ?? DEFAULT_BACKLOG, 1, 65_535);
+  const path = checkUnixPath('path', options.path);
+  const fd = unixSystem(() => core.native.unix.listen(path, backlog), 'listen on', path);
+  return startListener(core, { fd, port: 0 }, settings, onConnection);
 }
 
-/** An open descriptor. Unlike TCP, a refusal is thrown at once: ECONNREFUSED, ENOENT, or EAGAIN when the listener's backlog is full. */
-export function connectUnix(io: Io, path: string): number {
-  checkUnixPath('path', path);
-  return unixSystem(() => io.native.unix.connect(path), 'connect to', path);
+/** Unlike TCP, a refusal is thrown at once: ECONNREFUSED, ENOENT, or EAGAIN when the listener's backlog is full. */
+export function connectUnix(core: TimedIoCore, options: UnixConnectOptions): Connection {
+  const settings = checkStreamOptions(options, ['path']);
+  const path = checkUnixPath('path', options.path);
+  const fd = unixSystem(() => core.native.unix.connect(path), 'connect to', path);
+  return new Connection(openConnection(core, fd, settings));
 }
 
-export function openUnixDatagram(io: Io, options: UnixDatagramOptions): DatagramSocket {
+export function openUnixDatagram(core: TimedIoCore, options: UnixDatagramOptions): DatagramSocket {
   const settings = checkDatagramOptions(options, ['path', 'connect'], true);
   const { path = '', connect = '' } = options;
   if (options.path !== undefined) checkUnixPath('path', path);
   if (options.connect !== undefined) checkUnixPath('connect', connect);
-  const fd = unixSystem(() => io.native.unix.openDatagram(path, connect), connect === '' ? 'open a datagram socket on' : `connect to ${show(connect)} from`, path);
-  return finish(io, fd, options, settings, path, 0);
+  const what = connect === '' ? 'open a datagram socket on' : `connect to ${show(connect)} from`;
+  const fd = unixSystem(() => core.native.unix.openDatagram(path, connect), what, path);
+  return finish(core, fd, options, settings, path, 0);
 }
 
 function show(path: string): string {
@@ -47,7 +73,10 @@ function unixSystem(call: () => number, what: string, path: string): number {
   } catch (cause) {
     const { code: errno, syscall } = cause as { code: string; syscall: string };
     const details = { errno, syscall, cause };
-    if (errno === 'EADDRINUSE') throw new PercoreError('ERR_PERCORE_ADDRESS_IN_USE', `cannot ${what} ${show(path)}: somebody has this path; choose another, or stop who has it`, details);
+    if (errno === 'EADDRINUSE') {
+      const text = `cannot ${what} ${show(path)}: somebody has this path; choose another, or stop who has it`;
+      throw new PercoreError('ERR_PERCORE_ADDRESS_IN_USE', text, details);
+    }
     throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot ${what} ${show(path)}: ${(cause as Error).message}`, details);
   }
 }

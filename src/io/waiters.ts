@@ -1,87 +1,36 @@
-/** Who waits until no more than so many bytes are pending. Each wait ends: by room, by its source's close, by its signal or its time-out. */
-import { checkSignal, whenAborted } from '../abort.js';
-import { checkOptions, invalidArgument, PercoreError } from '../errors.js';
-import type { WaitOptions } from '../queues/index.js';
+/** Waiting until no more than so many bytes are pending: for room, or for everything to be sent. See waiting.ts. */
+import { isTurnDue, turn } from '../turns.js';
+import { checkWaitOptions, throwIfAborted, Waiters, type WaitOptions } from '../waiting.js';
 
-interface Waiting {
-  readonly most: number;
-  resolve(): void;
+/** What is missing when a wait for room, or for everything to be sent, times out. */
+export const NO_ROOM = 'no room';
+export const NOT_FLUSHED = 'not everything was taken by the kernel';
+
+/** Those who wait; `settle(pending)` wakes who waits for no less. */
+export function createPendingWaiters(): Waiters<number> {
+  return new Waiters<number>(NO_ROOM);
 }
 
-const MOST_TIMEOUT_MS = 2 ** 31 - 1;
-
-export class Waiters {
-  private waiting: Waiting[] = [];
-
-  /**
-   * Resolves at the first `tell` of at most `most` bytes. Rejects with ERR_PERCORE_ABORTED or ERR_PERCORE_TIMEOUT; throws
-   * ERR_PERCORE_INVALID_ARGUMENT.
-   */
-  add(most: number, options?: WaitOptions): Promise<void> {
-    const { signal, timeoutMs } = checkWaitOptions(options);
-    if (signal === undefined && timeoutMs === undefined) return new Promise((resolve) => void this.waiting.push({ most, resolve }));
-    return new Promise((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined;
-      let stopListening: (() => void) | undefined;
-      const onAbort = (): void => giveUp(aborted(signal!));
-      const done = (): void => {
-        clearTimeout(timer);
-        stopListening?.();
-      };
-      const mine: Waiting = {
-        most,
-        resolve: () => {
-          done();
-          resolve();
-        },
-      };
-      const giveUp = (error: PercoreError): void => {
-        done();
-        this.waiting = this.waiting.filter((each) => each !== mine);
-        reject(error);
-      };
-      if (signal?.aborted === true) return reject(aborted(signal));
-      this.waiting.push(mine);
-      if (signal !== undefined) stopListening = whenAborted(signal, onAbort);
-      if (timeoutMs !== undefined && timeoutMs !== Infinity) timer = setTimeout(() => giveUp(timedOut(timeoutMs)), timeoutMs);
-    });
+/** Resolves when `pending` answers no more than `most`, or `waiters` are told so. Rejects as waiting.ts says. */
+export async function whenAtMost(
+  most: number, pending: () => number, waiters: () => Waiters<number>, given: WaitOptions | undefined,
+  missed: string = NO_ROOM,
+): Promise<void> {
+  const options = checkWaitOptions(given);
+  for (;;) {
+    throwIfAborted(options.signal);
+    if (pending() > most) break;
+    if (!isTurnDue()) return;
+    // Then it is looked at again, since it may be otherwise by then.
+    await turn();
   }
-
-  /** So many bytes are pending now. Costs nothing while nobody waits. */
-  tell(pending: number): void {
-    if (this.waiting.length === 0) return;
-    const { waiting } = this;
-    this.waiting = waiting.filter(({ most }) => pending > most);
-    for (const { most, resolve } of waiting) if (pending <= most) resolve();
-  }
+  await waiters().wait(options, (left) => left <= most, missed);
 }
 
 /**
- * Bytes that may wait when `refused` more are taken, and so those at which their wait ends: half of the mark at most, so that one wait
- * makes room for many offers. What is larger than the mark is taken when nothing waits.
+ * Bytes that may wait when `refused` more are taken, and so those at which their wait ends: half of the mark at most,
+ * so that one wait makes room for many offers. What is larger than the mark is taken when nothing waits.
  */
 export function roomFor(refused: number, highWaterBytes: number): number {
   return Math.min(highWaterBytes / 2, Math.max(0, highWaterBytes - refused));
-}
-
-/** Throws ERR_PERCORE_INVALID_ARGUMENT. */
-export function checkWaitOptions(given: WaitOptions | undefined): WaitOptions {
-  if (given === undefined) return NO_OPTIONS;
-  const options = checkOptions('options', given, ['signal', 'timeoutMs']);
-  const { signal, timeoutMs } = options;
-  checkSignal(signal);
-  if (timeoutMs !== undefined && timeoutMs !== Infinity && !(typeof timeoutMs === 'number' && timeoutMs >= 0 && timeoutMs <= MOST_TIMEOUT_MS)) {
-    throw invalidArgument('timeoutMs', timeoutMs, `a number of milliseconds from 0 to ${MOST_TIMEOUT_MS}, or left out for ever`);
-  }
-  return options;
-}
-
-const NO_OPTIONS: WaitOptions = {};
-
-function aborted(signal: AbortSignal): PercoreError {
-  return new PercoreError('ERR_PERCORE_ABORTED', 'the wait was aborted', { argument: 'signal', cause: signal.reason });
-}
-
-function timedOut(timeoutMs: number): PercoreError {
-  return new PercoreError('ERR_PERCORE_TIMEOUT', `there was no room within ${timeoutMs} ms`, { argument: 'timeoutMs', value: timeoutMs });
 }

@@ -1,39 +1,53 @@
 /**
- * Changes of files and folders, told by inotify: one descriptor for all watches of a thread, since a user has only 128 of them.
+ * Changes of files and folders, told by inotify: one descriptor for all watches of a thread, since a user has only 128
+ * of them.
  *
  *      kernel's queue -> read (16 KiB a step) -> watch number -> the paths that were given that number -> handlers
  *
- * Two paths that lead to the same file share a number; each is told what it asked for. When the kernel's queue overflows, events are
- * lost and every watch is told `overflow`: look at the folder anew. A folder's subfolders are not watched. Source: inotify(7).
+ * Two paths that lead to the same file share a number; each is told what it asked for. When the kernel's queue
+ * overflows, events are lost and every watch is told `overflow`: look at the folder anew. A folder's subfolders are not
+ * watched. Source: inotify(7).
  */
-import { checkBoolean, checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument, PercoreError } from '../errors.js';
+import { EAGAIN } from '../errno.js';
+import {
+  checkBoolean, checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument, PercoreError,
+} from '../errors.js';
 import { BANDS, words } from '../layout.js';
 import { DEFAULT_BAND, type Ready } from '../scheduling/internal.js';
 import { checkPath } from './file-path.js';
-import type { Io } from './io.js';
-import type { Source } from './token.js';
+import type { IoCore } from './core.js';
+import type { Endpoint } from './endpoint.js';
+import { tell } from './report.js';
 
 /** What can be watched, with the kernel's bit for it. */
 const EVENTS = {
-  accessed: 0x1, modified: 0x2, attributes: 0x4, closedAfterWrite: 0x8, closed: 0x10, opened: 0x20, movedFrom: 0x40, movedTo: 0x80,
+  accessed: 0x1, modified: 0x2, attributes: 0x4, closedAfterWrite: 0x8, closed: 0x10, opened: 0x20,
+  movedFrom: 0x40, movedTo: 0x80,
   created: 0x100, deleted: 0x200, deletedItself: 0x400, movedItself: 0x800,
 } as const;
 /** What is told without being asked. */
 const UNMOUNTED = 0x2000, OVERFLOW = 0x4000, IGNORED = 0x8000, IS_DIRECTORY = 0x4000_0000;
 const ONLY_DIRECTORY = 0x100_0000, DO_NOT_FOLLOW = 0x200_0000, MASK_ADD = 0x2000_0000;
-const EAGAIN = -11;
 const BUFFER_BYTES = 16_384;
 /** An inotify_event: wd, mask, cookie, length of the name, name. */
 const HEAD_BYTES = 16;
 
 export type WatchKind = keyof typeof EVENTS;
 const KINDS = Object.keys(EVENTS) as WatchKind[];
-const DEFAULT_KINDS: readonly WatchKind[] = ['created', 'deleted', 'closedAfterWrite', 'movedFrom', 'movedTo', 'deletedItself', 'movedItself'];
+const DEFAULT_KINDS: readonly WatchKind[] = [
+  'created', 'deleted', 'closedAfterWrite', 'movedFrom', 'movedTo', 'deletedItself', 'movedItself',
+];
 
 export interface WatchEvent {
-  /** `overflow`: events were lost. `gone`: the file is deleted or unmounted; the watch is closed and this is its last event. */
+  /**
+   * `overflow`: events were lost. `gone`: the file is deleted or unmounted; the watch is closed and this is its last
+   * event.
+   */
   readonly kind: WatchKind | 'overflow' | 'unmounted' | 'gone';
-  /** Of the entry inside a watched folder; '' when it concerns the watched path itself. Not UTF-8: with U+FFFD, see `nameBytes`. */
+  /**
+   * Of the entry inside a watched folder; '' when it concerns the watched path itself. Not UTF-8: with U+FFFD, see
+   * `nameBytes`.
+   */
   readonly name: string;
   readonly nameBytes: Uint8Array;
   /** The same number in `movedFrom` and `movedTo` of one rename; else 0. */
@@ -52,72 +66,101 @@ export interface WatchOptions {
   priority?: number;
 }
 
-/** One watched path. */
+/**
+ * One watched path. `io.watchPath` makes it; for the thread that did.
+ *
+ *     const watch = io.watchPath('/etc/app', { events: ['closedAfterWrite'] }, ({ name }) => reload(name));
+ *     watch.close();
+ */
 export class PathWatch {
-  private isClosed_ = false;
+  readonly #entry: WatchEntry;
 
-  constructor(private readonly watcher: Watcher, readonly path: string, readonly watch: number, private readonly mask: number, private readonly handler: (event: WatchEvent) => void) {}
+  /** Made by `watchPath`. */
+  constructor(entry: WatchEntry) {
+    this.#entry = entry;
+  }
+
+  get path(): string {
+    return this.#entry.path;
+  }
 
   get isClosed(): boolean {
-    return this.isClosed_;
+    return this.#entry.isClosed;
   }
 
   /** Is told nothing more, not even what the kernel has queued. */
   close(): void {
-    if (this.isClosed_) return;
-    this.isClosed_ = true;
-    this.watcher.remove(this);
-  }
-
-  /** For Watcher alone. */
-  tell(io: Io, mask: number, event: WatchEvent): void {
-    if (!this.isClosed_ && ((mask & this.mask) !== 0 || event.kind === 'overflow' || event.kind === 'unmounted' || event.kind === 'gone')) io.tell(this.handler, event, 'the handler of a watched path');
+    this.#entry.close();
   }
 }
 
-class Watcher implements Source, Ready {
+/** What is behind a `PathWatch`. `number` is the kernel's, which several paths to one file share. */
+class WatchEntry {
+  isClosed = false;
+
+  constructor(
+    private readonly watcher: Watcher, readonly path: string, readonly number: number, private readonly mask: number,
+    private readonly handler: (event: WatchEvent) => void,
+  ) {}
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.watcher.remove(this);
+  }
+
+  tell(core: IoCore, mask: number, event: WatchEvent): void {
+    if (this.isClosed) return;
+    const isToldToAll = event.kind === 'overflow' || event.kind === 'unmounted' || event.kind === 'gone';
+    if ((mask & this.mask) !== 0 || isToldToAll) tell(core, this.handler, event, 'the handler of a watched path');
+  }
+}
+
+class Watcher implements Endpoint, Ready {
   isReady = false;
   token = -1;
   isClosed = false;
-  private readonly byNumber = new Map<number, PathWatch[]>();
+  private readonly byNumber = new Map<number, WatchEntry[]>();
   private readonly buffer = new Uint8Array(BUFFER_BYTES);
   private readonly view = new DataView(this.buffer.buffer);
   /** Bytes `at` to `end` of the buffer are not delivered yet. */
   private at = 0;
   private end = 0;
 
-  constructor(private readonly io: Io, private readonly fd: number, readonly band: number) {
+  constructor(private readonly core: IoCore, private readonly fd: number, readonly band: number) {
     try {
-      io.register(this, fd, words.interest.READABLE);
+      core.register(this, fd, words.interest.READABLE);
     } catch (error) {
-      io.native.descriptors.close(fd);
+      core.native.descriptors.close(fd);
       throw error;
     }
   }
 
-  add(path: string, mask: number, flags: number, handler: (event: WatchEvent) => void): PathWatch {
+  add(path: string, mask: number, flags: number, handler: (event: WatchEvent) => void): WatchEntry {
     // Added to what another path to the same file has asked for.
-    const number = this.io.native.watches.add(this.fd, path, mask | flags | MASK_ADD);
+    const number = this.core.native.watches.add(this.fd, path, mask | flags | MASK_ADD);
     if (number < 0) {
-      const errno = this.io.native.system.errorName(-number);
+      const errno = this.core.native.system.errorName(-number);
       if (this.byNumber.size === 0) this.close();
       const hint = errno === 'ENOSPC' ? '; fs.inotify.max_user_watches is reached' : '';
-      throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot watch ${path}: ${errno}${hint}`, { errno, syscall: 'inotify_add_watch' });
+      const details = { errno, syscall: 'inotify_add_watch' };
+      throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot watch ${path}: ${errno}${hint}`, details);
     }
-    const watch = new PathWatch(this, path, number, mask, handler);
+    const watch = new WatchEntry(this, path, number, mask, handler);
     const others = this.byNumber.get(number);
     if (others === undefined) this.byNumber.set(number, [watch]);
     else others.push(watch);
     return watch;
   }
 
-  remove(watch: PathWatch): void {
-    const left = this.byNumber.get(watch.watch)?.filter((other) => other !== watch);
+  remove(watch: WatchEntry): void {
+    const left = this.byNumber.get(watch.number)?.filter((other) => other !== watch);
     if (left === undefined) return;
-    if (left.length !== 0) return void this.byNumber.set(watch.watch, left);
-    this.byNumber.delete(watch.watch);
-    // Numbers are not used again, so what is queued for this one finds nobody. EINVAL: the file has gone, and the watch with it.
-    this.io.native.watches.remove(this.fd, watch.watch);
+    if (left.length !== 0) return void this.byNumber.set(watch.number, left);
+    this.byNumber.delete(watch.number);
+    // Numbers are not used again, so what is queued for this one finds nobody. EINVAL: the file has gone, and the watch
+    // with it.
+    this.core.native.watches.remove(this.fd, watch.number);
     if (this.byNumber.size === 0) this.close();
   }
 
@@ -127,23 +170,25 @@ class Watcher implements Source, Ready {
     const watches = [...this.byNumber.values()].flat();
     // Emptied first: a watch that closes must not touch the number, which may be another's by then.
     this.byNumber.clear();
-    this.io.releaseNow(this, this.fd);
+    this.core.releaseNow(this, this.fd);
     for (const watch of watches) watch.close();
   }
 
   onReadiness(): void {
-    this.io.schedule(this);
+    this.core.schedule(this);
   }
 
   run(): boolean {
     if (this.isClosed) return false;
     if (this.at === this.end) {
-      const count = this.io.native.descriptors.read(this.fd, this.buffer, 0, BUFFER_BYTES, words.descriptorWay.PLAIN);
-      if (count === EAGAIN) return false;
+      const count = this.core.native.descriptors.read(this.fd, this.buffer, 0, BUFFER_BYTES, words.descriptorWay.PLAIN);
+      if (count === -EAGAIN) return false;
       if (count <= 0) {
         this.close();
-        const errno = this.io.native.system.errorName(-count);
-        throw new PercoreError('ERR_PERCORE_SYSTEM', `read: ${errno} on inotify; all watches of this thread are closed`, { errno, syscall: 'read' });
+        const errno = this.core.native.system.errorName(-count);
+        const details = { errno, syscall: 'read' };
+        const text = `read: ${errno} on inotify; all watches of this thread are closed`;
+        throw new PercoreError('ERR_PERCORE_SYSTEM', text, details);
       }
       this.at = 0;
       this.end = count;
@@ -154,45 +199,61 @@ class Watcher implements Source, Ready {
 
   private deliver(): void {
     const { view, at } = this;
-    const number = view.getInt32(at, LITTLE), mask = view.getUint32(at + 4, LITTLE), cookie = view.getUint32(at + 8, LITTLE), length = view.getUint32(at + 12, LITTLE);
+    const number = view.getInt32(at, LITTLE);
+    const mask = view.getUint32(at + 4, LITTLE);
+    const cookie = view.getUint32(at + 8, LITTLE);
+    const length = view.getUint32(at + 12, LITTLE);
     const nameAt = at + HEAD_BYTES;
     this.at = nameAt + length;
     const nul = this.buffer.indexOf(0, nameAt);
     const nameBytes = this.buffer.slice(nameAt, length === 0 ? nameAt : Math.min(nul < 0 ? this.at : nul, this.at));
     const kind = kindOf(mask);
-    const event: WatchEvent = { kind, name: Buffer.from(nameBytes.buffer).toString(), nameBytes, cookie, isDirectory: (mask & IS_DIRECTORY) !== 0 };
+    const name = Buffer.from(nameBytes.buffer).toString();
+    const event: WatchEvent = { kind, name, nameBytes, cookie, isDirectory: (mask & IS_DIRECTORY) !== 0 };
     const watches = kind === 'overflow' ? [...this.byNumber.values()].flat() : [...(this.byNumber.get(number) ?? [])];
     for (const watch of watches) {
-      watch.tell(this.io, mask, event);
+      watch.tell(this.core, mask, event);
       if (kind === 'gone') watch.close();
     }
   }
 }
 
 const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-const watchers = new WeakMap<Io, Watcher>();
+const watchers = new WeakMap<IoCore, Watcher>();
 
-/** Watches a path. Throws ERR_PERCORE_SYSTEM: ENOENT, EACCES, ENOTDIR, ENOSPC (too many watches), EMFILE (too many descriptors or instances). */
-export function watchPath(io: Io, path: string, given: WatchOptions | undefined, handler: (event: WatchEvent) => void): PathWatch {
+/**
+ * Watches a path. Throws ERR_PERCORE_SYSTEM: ENOENT, EACCES, ENOTDIR, ENOSPC (too many watches), EMFILE (too many
+ * descriptors or instances).
+ */
+export function watchPath(
+  core: IoCore, path: string, given: WatchOptions | undefined, handler: (event: WatchEvent) => void,
+): PathWatch {
   checkPath('path', path);
   const options = checkOptions('options', given, ['events', 'onlyDirectory', 'doNotFollow', 'priority']);
   checkFunction('handler', handler);
   const priority = checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1);
   const events = options.events ?? DEFAULT_KINDS;
-  if (!Array.isArray(events) || events.length === 0) throw invalidArgument('events', events, `an array with some of ${KINDS.join(', ')}`);
-  const mask = (events as readonly WatchKind[]).reduce((bits, kind) => bits | EVENTS[checkOneOf('events', kind, KINDS)], 0);
-  const flags = (checkBoolean('onlyDirectory', options.onlyDirectory ?? false) ? ONLY_DIRECTORY : 0) | (checkBoolean('doNotFollow', options.doNotFollow ?? false) ? DO_NOT_FOLLOW : 0);
-  let watcher = watchers.get(io);
-  if (watcher === undefined || watcher.isClosed) {
-    const fd = io.native.watches.open();
-    if (fd < 0) {
-      const errno = io.native.system.errorName(-fd);
-      throw new PercoreError('ERR_PERCORE_SYSTEM', `inotify_init1: ${errno}${errno === 'EMFILE' ? '; descriptors or fs.inotify.max_user_instances are used up' : ''}`, { errno, syscall: 'inotify_init1' });
-    }
-    watcher = new Watcher(io, fd, priority);
-    watchers.set(io, watcher);
+  if (!Array.isArray(events) || events.length === 0) {
+    throw invalidArgument('events', events, `an array with some of ${KINDS.join(', ')}`);
   }
-  return watcher.add(path, mask, flags, handler);
+  let mask = 0;
+  for (const kind of events as readonly WatchKind[]) mask |= EVENTS[checkOneOf('events', kind, KINDS)];
+  const onlyDirectory = checkBoolean('onlyDirectory', options.onlyDirectory ?? false);
+  const doNotFollow = checkBoolean('doNotFollow', options.doNotFollow ?? false);
+  const flags = (onlyDirectory ? ONLY_DIRECTORY : 0) | (doNotFollow ? DO_NOT_FOLLOW : 0);
+  let watcher = watchers.get(core);
+  if (watcher === undefined || watcher.isClosed) {
+    const fd = core.native.watches.open();
+    if (fd < 0) {
+      const errno = core.native.system.errorName(-fd);
+      const details = { errno, syscall: 'inotify_init1' };
+      const hint = errno === 'EMFILE' ? '; descriptors or fs.inotify.max_user_instances are used up' : '';
+      throw new PercoreError('ERR_PERCORE_SYSTEM', `inotify_init1: ${errno}${hint}`, details);
+    }
+    watcher = new Watcher(core, fd, priority);
+    watchers.set(core, watcher);
+  }
+  return new PathWatch(watcher.add(path, mask, flags, handler));
 }
 
 function kindOf(mask: number): WatchEvent['kind'] {

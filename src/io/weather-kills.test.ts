@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { descriptors, inside, remoteRuntime, sleep, until } from '../reactor/fixtures/inside.js';
-import type { Runtime } from '../reactor/runtime.js';
+import { controllerOf, type Runtime } from '../reactor/runtime.js';
 import { sources } from './fixtures/sources.js';
 
 const isStress = process.env['PERCORE_STRESS'] === '1';
@@ -82,7 +82,7 @@ for (const source of sources) {
         victim.on('reactorDied', () => undefined);
         await listen(victim, port);
         await sleep(20 + Math.random() * 30);
-        await (victim as unknown as { members: { worker: { terminate(): Promise<number> } }[] }).members[0]!.worker.terminate();
+        await controllerOf(victim).members[0]!.worker.terminate();
         // From here on nobody but the survivor listens.
         const at = load.tries.length;
         await until(() => load!.tries.slice(at).some(({ how }) => how === 'answered'), `a new connection is served after kill ${kill + 1}`, HANGS_MS);
@@ -96,7 +96,7 @@ for (const source of sources) {
       const answered = tries.filter(({ how }) => how === 'answered').length;
       // A kill costs those that wait in the queue of the killed one: at most a few each.
       expect(tries.length - answered, `not served, of ${tries.length}`).toBeLessThan(KILLS * 10);
-      await until(() => inside(survivor, 0, (reactor) => reactor.io.count === 1), 'only the listener is open');
+      await until(() => inside(survivor, 0, (reactor) => reactor.io.status().endpoints === 1), 'only the listener is open');
       await until(() => descriptors().length <= before, `no descriptor left: ${before}`, 3000);
     });
   });

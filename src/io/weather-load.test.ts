@@ -59,10 +59,10 @@ for (const source of sources) {
               const waits = bytes.slice();
               connection.pause();
               const again = (): void => {
-                if (connection.offer(waits) === codes.BACK_PRESSURED) void connection.writable().then(again);
+                if (connection.offer(waits) === codes.BACK_PRESSURED) void connection.room().then(again);
                 else connection.resume();
               };
-              void connection.writable().then(again);
+              void connection.room().then(again);
             }
           });
         }).port;
@@ -148,7 +148,7 @@ for (const source of sources) {
         ours.close();
         const again = reactor.io.listen({ port: ours.port }, () => undefined);
         again.close();
-        return [...attempts, reactor.io.count];
+        return [...attempts, reactor.io.status().endpoints];
       }, taken);
       server.close();
       expect(codes).toEqual(['ERR_PERCORE_ADDRESS_IN_USE', 'ERR_PERCORE_ADDRESS_IN_USE', 0]);

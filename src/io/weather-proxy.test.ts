@@ -52,7 +52,7 @@ for (const source of sources) {
       for (const client of clients) client.destroy();
       proxies.clear();
       clients.clear();
-      await until(() => inside(runtime, 0, (reactor) => reactor.io.count <= 2), 'nothing is left but listeners');
+      await until(() => inside(runtime, 0, (reactor) => reactor.io.status().endpoints <= 2), 'nothing is left but listeners');
     });
 
     const through = async (target: number, treatment: { toServer?: Treatment; toClient?: Treatment }): Promise<number> => {
@@ -108,7 +108,7 @@ for (const source of sources) {
         expect(got.length, `reset after byte ${byte}`).toBe(0);
         expect(['ECONNRESET', 'EPIPE', 'end', 'open']).toContain(how);
       }
-      await until(() => inside(runtime, 0, (reactor) => reactor.io.count === 1), 'all connections are closed');
+      await until(() => inside(runtime, 0, (reactor) => reactor.io.status().endpoints === 1), 'all connections are closed');
       const after = await inside(runtime, 0, (_reactor, _argument, { state }) => ({ frames: state['frames'] as number, closes: state['closes'] as Record<string, number> }));
       expect(after.frames, 'frames answered').toBe(before.frames);
       expect(after.closes['ECONNRESET'], 'resets seen by name').toBeGreaterThan(part.length / 2);

@@ -16,9 +16,10 @@ for (const source of sources) {
     for (const seed of [1, Math.floor(Math.random() * 2 ** 31)]) {
       it(`${STEPS} random steps of open, register, fire, close and reuse, seed ${seed}: none is misdelivered, none is lost`, { timeout: 400_000 }, async () => {
         await withRuntime(1, { io: { source } }, async (runtime) => {
-          const outcome = await inside(runtime, 0, async (reactor, { steps, seed: start }: { steps: number; seed: number }) => {
+          const outcome = await inside(runtime, 0, async (reactor, { steps, seed: start }: { steps: number; seed: number }, { coreOf }) => {
             const { io } = reactor;
-            const { native } = io;
+            const core = coreOf(io)!;
+            const { native } = core;
             let state = start | 0;
             // Source: mulberry32.
             const random = (most: number): number => {
@@ -44,7 +45,7 @@ for (const source of sources) {
                 if (everUsed.has(this.fd)) counts.reused++;
                 everUsed.add(this.fd);
                 open.push(this);
-                io.register(this, this.fd, READABLE);
+                core.register(this, this.fd, READABLE);
               }
               fire(): void {
                 this.isFired = true;
@@ -75,7 +76,7 @@ for (const source of sources) {
                   open[this.place] = last;
                   last.place = this.place;
                 }
-                io.deregister(this, this.fd);
+                core.deregister(this, this.fd);
                 native.wakers.close(this.fd);
               }
             }
@@ -93,7 +94,7 @@ for (const source of sources) {
               if (counts.lost > 0) break;
             }
             while (open.length !== 0) open.at(-1)!.close();
-            return { ...counts, left: io.count };
+            return { ...counts, left: io.status().endpoints };
           }, { steps: STEPS, seed }, { timeoutMs: 390_000 });
           expect(outcome, `seed ${seed}`).toMatchObject({ toClosed: 0, toWrong: 0, lost: 0, left: 0 });
           // The run did what it is for.

@@ -17,8 +17,8 @@
  * Rules for all groups:
  * - A group belongs to the thread that has loaded it. Handles and descriptors are that thread's alone, and end with
  *   it, also when the thread is terminated. Exceptions to this say so.
- * - A function whose comment says "or -errno" never throws; the numbers are those of `os.constants.errno` of this
- *   platform, negative. The others throw Node's kind of system error (`code`, `errno`, `syscall`).
+ * - A function whose comment says "or -errno" never throws; the numbers are those of errno.ts and of Linux, negative.
+ *   The others throw Node's kind of system error (`code`, `errno`, `syscall`).
  * - What is missing answers -ENOSYS, or throws ENOSYS: that is reported to users as a refusal, with its reason.
  * - No argument is trusted: a wrong type, NaN or a handle of another kind is EINVAL or EBADF, or nothing is done.
  * - A descriptor is a number from 0 on that stands for something open; only the group that made it gives it a meaning.

@@ -1,6 +1,7 @@
 /**
  * Where readiness and received bytes come from: the I/O source of a thread, and the driver of one that has no reactor.
- * What a source must do, and in which order, is in native/io_source.h; `ioBlockLayout` is how it talks to JavaScript.
+ * What a source must do, and in which order, is in native/io_source.h; `ioBlockLayout` is how it talks to JavaScript,
+ * and it counts in `ioCountersLayout`.
  *
  * Required: all, with `isUring` false.
  * May be missing: the source by completions (`isUring` true answers -errno: the other one is taken, and the reason is
@@ -35,7 +36,8 @@ export interface NativeDrivers {
    * (io/io-memory.ts) is used until it is closed.
    */
   create(
-    isUring: boolean, block: Int32Array, pool: Uint8Array, outbox: Uint8Array, deliver: (() => void) | undefined,
+    isUring: boolean, block: Int32Array, pool: Uint8Array, outbox: Uint8Array, counters: Float64Array,
+    deliver: (() => void) | undefined,
   ): { driver: IoDriverHandle; io: IoHandle } | number;
   /** Takes what has happened. Blocks for at most `timeoutMs` until something has; -1 for ever. */
   poll(driver: IoDriverHandle, timeoutMs: number): void;

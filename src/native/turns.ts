@@ -38,5 +38,6 @@ export interface NativeTurns {
   /** The turn's I/O source; at most one. Its memory (io/io-memory.ts) is used until the turn ends. Or -errno. */
   openSource(
     turn: TurnHandle, isUring: boolean, block: Int32Array, pool: Uint8Array, outbox: Uint8Array,
+    counters: Float64Array,
   ): IoHandle | number;
 }

@@ -40,7 +40,7 @@ class Twin {
   }
 
   private pub(): BandedProducer<FixedProducer | VariableProducer> {
-    return pub(this.queue as FixedQueue<'banded'>, { publishEvery: this.publishEvery }) as BandedProducer<FixedProducer | VariableProducer>;
+    return pub(this.queue as FixedQueue<'banded'>, { publishEvery: { records: this.publishEvery } }) as BandedProducer<FixedProducer | VariableProducer>;
   }
 
   private sub(): BandedConsumer<FixedConsumer | VariableConsumer> {

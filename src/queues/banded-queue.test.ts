@@ -72,7 +72,7 @@ describe('a banded queue', () => {
 
   it('publishes lazily band by band, and all with flush', () => {
     const queue = banded();
-    const producer = pub(queue, { publishEvery: 3 });
+    const producer = pub(queue, { publishEvery: { records: 3 } });
     const consumer = sub(queue);
     fill(producer, [1, 6], 2);
     expect(consumer.poll()).toBe(EMPTY);

@@ -15,9 +15,10 @@ import { BANDS } from '../layout.js';
 import { limitOf } from './copy-bytes.js';
 import type { FixedConsumer, FixedProducer } from './fixed-records.js';
 import { GROUP_BELL, IS_CLOSING, READY, type Group } from './group.js';
+import type { LinkFrom, LinkableFrom, Linked, RecordShape } from './link-ends.js';
 import type { LossyConsumer } from './lossy-consumer.js';
 import { mostRecords } from './memory.js';
-import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from './result-codes.js';
+import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from '../result-codes.js';
 import type { VariableConsumer, VariableProducer } from './variable-records.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
@@ -80,15 +81,10 @@ export class BandedProducer<P extends BandProducer = BandProducer> {
 
 type Handler = (view: DataView, offset: number, length: number, type: number, band: number) => void;
 
-export interface BandedSubOptions {
-  /** Records of the highest bands after which a lower band that waits gets one; 0 (default): never, low bands may starve. */
-  quantum?: number;
-}
-
 export const checkQuantum = (quantum = 0): number => checkInteger('quantum', quantum, 0, 2 ** 30);
 
 /** The consuming end of a banded queue. One thread at a time; nothing blocks but what says so. */
-export class BandedConsumer<C extends BandConsumer = BandConsumer> {
+export class BandedConsumer<C extends BandConsumer = BandConsumer> implements LinkFrom, LinkableFrom {
   /** Band of the record that `poll` answered with, or of the ring that `select` did. */
   band = 0;
   private readonly quantum: number;
@@ -109,8 +105,12 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> {
   }
 
   /** What the records of its bands are like. */
-  get shape(): BandConsumer['shape'] {
+  get shape(): RecordShape {
     return this.consumers[0]!.shape;
+  }
+
+  linkFrom(): Linked<LinkFrom> {
+    return { end: this };
   }
 
   /** Records lost in all bands, where this consumer subscribed with a policy that loses. */

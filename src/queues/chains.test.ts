@@ -23,7 +23,7 @@ describe('a declared pipeline', () => {
     const producer = pub(queue);
     const [parse, store] = [sub(queue, { name: 'parse' }) as FixedConsumer, sub(queue, { name: 'store' })];
     producer.offer(eight(1));
-    expect(parse.peek()).toBe(1);
+    expect(parse.available()).toBe(1);
     parse.bytes[parse.offsetOf()] = 77;
     expect(store.poll(), 'peeked is not released').toBe(EMPTY);
     parse.release();
@@ -107,7 +107,7 @@ describe('consumers that join behind others', () => {
     const first = sub(queue);
     [1, 2].forEach((value) => producer.offer(eight(value)));
     const second = sub(queue, { after: [first.place] });
-    expect([second.peek(), second.poll(), second.drain(() => {}), second.look()], 'joined two records ahead').toEqual([EMPTY, EMPTY, 0, EMPTY]);
+    expect([second.available(), second.poll(), second.drain(() => {}), second.look()], 'joined two records ahead').toEqual([EMPTY, EMPTY, 0, EMPTY]);
     producer.offer(eight(3));
     expect([second.poll(), drained(first, 2), second.poll(), drained(first), drained(second)]).toEqual([EMPTY, [1, 2], EMPTY, [3], [3]]);
   });

@@ -11,7 +11,7 @@ const banded = (capacity = 4) => create({ kind: 'banded', capacity, recordBytes:
 describe('a producer that closes', () => {
   it('lets the consumer read everything, and ends after that', () => {
     const queue = spsc();
-    const producer = pub(queue, { publishEvery: 3 });
+    const producer = pub(queue, { publishEvery: { records: 3 } });
     [1, 2].forEach((value) => producer.offer(eight(value)));
     producer.close();
     const consumer = sub(queue);
@@ -120,7 +120,7 @@ describe('a consumer that closes', () => {
 
   it('answers CLOSED to a producer that holds a claim, and to its flush', () => {
     const queue = spsc();
-    const producer = pub(queue, { publishEvery: 10 });
+    const producer = pub(queue, { publishEvery: { records: 10 } });
     producer.tryClaim(2);
     sub(queue).close();
     expect([producer.commit(2), producer.flush(), producer.flush()]).toEqual([OK, CLOSED, CLOSED]);
@@ -177,7 +177,7 @@ describe('a queue that is closed by anybody', () => {
 
   it('ends where a consumer found it, and counts what was published after', () => {
     for (const queue of [spsc(), spmc(), mpsc()]) {
-      const producer = pub(queue, { publishEvery: 2 });
+      const producer = pub(queue, { publishEvery: { records: 2 } });
       const consumer = sub(queue as FixedQueue);
       producer.offer(eight(1));
       close(queue);
@@ -218,7 +218,7 @@ describe('a queue that is closed by anybody', () => {
     expect(producer.offer(eight(2)), 'too late').toBe(CLOSED);
     expect([drained(late), late.poll()]).toEqual([[1], CLOSED]);
     const latest = sub(queue);
-    expect([latest.peek(), latest.poll(), drained(latest)], 'joins behind the end').toEqual([CLOSED, CLOSED, []]);
+    expect([latest.available(), latest.poll(), drained(latest)], 'joins behind the end').toEqual([CLOSED, CLOSED, []]);
   });
 
   it('ends a banded queue when all bands are read', () => {

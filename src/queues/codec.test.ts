@@ -1,9 +1,11 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import * as codecs from './codec.js';
-import { bytes, codecOf, msgpack, recordMemory, struct, value, type Codec, type CodecDescription, type ValueOf } from './codec.js';
+import { bytes, msgpack, value, type Codec, type CodecDescription, type ValueOf } from './codec.js';
+import { codecOf } from './codecs.js';
 import { dirtyMemory, errorOf, roundTrip } from './fixtures/codec-round-trip.js';
+import { recordMemory } from './record-memory.js';
+import { struct } from './struct-layout.js';
 
 describe('bytes', () => {
   it('come back equal at any offset, as a Uint8Array of the reader\'s own', () => {
@@ -39,7 +41,7 @@ describe('bytes', () => {
 });
 
 describe('a description', () => {
-  const all: readonly CodecDescription[] = [bytes, value, msgpack, struct({ price: 'f64', size: 'u32' })];
+  const all: readonly CodecDescription[] = [bytes, value(), msgpack(), struct({ price: 'f64', size: 'u32' })];
 
   it('survives structured clone, and the clone makes a codec that reads what the original has written', () => {
     const sent = [Uint8Array.of(1, 2), { a: [1, 'x'] }, { a: [1, 'x'] }, { price: 101.5, size: 20 }];
@@ -65,9 +67,9 @@ describe('a description', () => {
   it('that is none is refused, with what is allowed', () => {
     for (const wrong of [undefined, null, 'bytes', {}, { name: 'json' }, { name: 'constructor' }]) {
       const error = errorOf(() => codecOf(wrong as unknown as CodecDescription));
-      expect([error.code, error.argument, error.allowed]).toEqual(['ERR_PERCORE_INVALID_ARGUMENT', 'codec', 'bytes, struct({ ... }), value or msgpack']);
+      expect([error.code, error.argument, error.allowed]).toEqual(['ERR_PERCORE_INVALID_ARGUMENT', 'codec', 'bytes, struct({ ... }), value() or msgpack()']);
     }
-    expect(errorOf(() => codecOf({ name: 'json' } as never)).message).toBe('codec must be bytes, struct({ ... }), value or msgpack, not "json"');
+    expect(errorOf(() => codecOf({ name: 'json' } as never)).message).toBe('codec must be bytes, struct({ ... }), value() or msgpack(), not "json"');
     expect(errorOf(() => codecOf({ name: 'struct' } as never)).argument).toBe('fields');
   });
 
@@ -78,7 +80,7 @@ describe('a description', () => {
     const same: [ValueOf<typeof order>] extends [Order] ? ([Order] extends [ValueOf<typeof order>] ? true : false) : false = true;
     const ofOrder: Codec<Order> = codecOf(order);
     const ofBytes: Codec<Uint8Array> = codecOf(bytes);
-    const ofPrice: Codec<{ price: number }> = codecOf(value as codecs.ValueCodecDescription<{ price: number }>);
+    const ofPrice: Codec<{ price: number }> = codecOf(value<{ price: number }>());
     const named: Codec<number> = codecOf<number>({ name: 'value' });
     // @ts-expect-error A struct's field has a type of its own.
     expect(() => ofOrder.measure({ ...exampleOrder, price: '1' })).toThrow('value.price');
@@ -92,8 +94,8 @@ describe('a description', () => {
 describe('between measure and write', () => {
   const samples: readonly [CodecDescription, unknown[]][] = [
     [bytes, [Uint8Array.of(1), new Uint8Array(100), Buffer.from('abc')]],
-    [value, [{ a: 1 }, 'text', Uint8Array.of(1), 7, null, undefined, '\ud800', [1, 2], true]],
-    [msgpack, [{ a: 1 }, 'text', Uint8Array.of(1), 7, null, undefined, [1, 2], true, 2n ** 64n]],
+    [value(), [{ a: 1 }, 'text', Uint8Array.of(1), 7, null, undefined, '\ud800', [1, 2], true]],
+    [msgpack(), [{ a: 1 }, 'text', Uint8Array.of(1), 7, null, undefined, [1, 2], true, 2n ** 64n]],
     [struct({ a: 'f64', b: 'utf8[8]' }), [{ a: 1, b: 'x' }, { a: -1, b: 'yy' }, { a: NaN, b: '' }]],
   ];
   const unsendable: Readonly<Record<CodecDescription['name'], unknown>> = { bytes: 'text', value: { f: () => 1 }, msgpack: { f: () => 1 }, struct: { a: '1', b: 1 } };

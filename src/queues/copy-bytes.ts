@@ -3,7 +3,7 @@
  * when room was claimed for it: another thread grows it meanwhile, above all while `offer` stands still. Then it would be written over its neighbours.
  */
 import { PercoreError, checkBytes, invalidArgument } from '../errors.js';
-import { TOO_LARGE } from './result-codes.js';
+import { TOO_LARGE } from '../result-codes.js';
 
 /** Up to so many bytes V8 keeps an array in its heap, and asking for its buffer would make one outside of it: two hundred nanoseconds and more. */
 const FEW_BYTES = 64;

@@ -131,8 +131,8 @@ describe('bad options', () => {
   it('of pub are refused likewise', () => {
     const queue = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
     for (const publishEvery of [0, 1.5, 2 ** 30 + 1]) {
-      const message = `publishEvery must be a whole number from 1 to 1073741824, not ${publishEvery}`;
-      expect(errorOf(() => pub(queue, { publishEvery }))).toEqual({ code: 'ERR_PERCORE_INVALID_ARGUMENT', message, argument: 'publishEvery' });
+      const message = `publishEvery.records must be a whole number from 1 to 1073741824, not ${publishEvery}`;
+      expect(errorOf(() => pub(queue, { publishEvery: { records: publishEvery } }))).toEqual({ code: 'ERR_PERCORE_INVALID_ARGUMENT', message, argument: 'publishEvery.records' });
     }
   });
 });

@@ -1,66 +1,23 @@
-/** `create`: checks what is wanted, makes the memory, and returns the handle. */
-import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../errors.js';
-import { BANDS, MAX_CONSUMERS, MAX_PRODUCERS, queueLayout } from '../layout.js';
-import { makeGroup, groupBytesFor } from './group.js';
+/** Makes queues of rings of one size each: checks what is wanted, makes the memory, and returns the handle. */
+import { PercoreError, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
+import { MAX_CONSUMERS, MAX_PRODUCERS, queueLayout } from '../layout.js';
+import { groupBytesFor, makeGroup } from './group.js';
+import type { DeclaredConsumer, FixedOptions, FixedQueue, Kind, VariableOptions, VariableQueue } from './handles.js';
 import { MAX_BYTES, MAX_CAPACITY, MAX_RECORD_BYTES, bytesFor, isPowerOfTwo, makeRing, type DeclaredPlace } from './memory.js';
 import { isLosing } from './places.js';
 import { POLICIES, type WhenSlow } from './ring.js';
 
-export type Kind = 'spsc' | 'mpsc' | 'spmc' | 'banded';
-
-/** A queue, as a plain object that survives structured clone. `recordBytes` 0 means records of any length. */
-export interface Queue<K extends Kind = Kind> {
-  readonly kind: K;
-  readonly backend: 'fixed' | 'linked';
-  readonly buffer: SharedArrayBuffer;
-  readonly byteOffset: number;
-  /** Records (fixed) or bytes (variable); of each lane, or of each band. */
-  readonly capacity: number;
-  readonly recordBytes: number;
-  readonly maxProducers: number;
-  readonly maxConsumers: number;
-  /** Declared consumers by name, and their places. */
-  readonly consumers?: Readonly<Record<string, number>>;
-}
-export interface FixedQueue<K extends Kind = 'spsc'> extends Queue<K> { readonly fixed: true; readonly codec?: undefined }
-export interface VariableQueue<K extends Kind = 'spsc'> extends Queue<K> { readonly fixed: false; readonly codec?: undefined }
-
-/** A consumer that is declared when its queue is made: its records are kept for it from the start, and whenever nobody has its place. */
-export interface DeclaredConsumer {
-  /** Names of declared consumers that must have released a record before this one reads it: a pipeline, or a diamond. */
-  after?: readonly string[];
-  whenSlow?: WhenSlow;
-  /** For `whenSlow: 'evict'`: the longest standstill in milliseconds, 0 to 2^31 - 1. Default 1000. */
-  evictAfterMs?: number;
-}
-
-interface CommonOptions<K extends Kind> {
-  /**
-   * `spsc`: one producer, one consumer. `mpsc`: a lane of its own for each producer, order kept for each. `spmc`: every consumer gets every
-   * record. `banded`: spsc with eight priorities.
-   */
-  kind: K;
-  /** Places for producers of `mpsc`, 1 to 64. Default 16. */
-  maxProducers?: number;
-  /** Places for consumers of `spmc` and `mpsc`, 1 to 32. Default 16. */
-  maxConsumers?: number;
-  /** Declared consumers of `spmc`. */
-  consumers?: Readonly<Record<string, DeclaredConsumer>>;
-  /** Where the cursors begin: any int32. Tests start just below the wrap. Default 0. */
-  startSequence?: number;
-  /** Memory to use in place of a new SharedArrayBuffer; all zero, `bytesFor(...)` long from `byteOffset`, a multiple of 8. Not for groups (mpsc, banded). */
-  buffer?: SharedArrayBuffer;
-  byteOffset?: number;
-}
-export interface FixedOptions<K extends Kind = 'spsc'> extends CommonOptions<K> {
-  /** Records the ring holds (each lane, each band): a power of two, 2 to 2^30. */
-  capacity: number;
-  /** Bytes of each record: 1 to 2^20. */
-  recordBytes: number;
-}
-export interface VariableOptions<K extends Kind = 'spsc'> extends CommonOptions<K> {
-  /** Bytes the ring holds (each lane, each band), headers included: a power of two, 32 to 2^30. The longest payload is half of it less 8. */
-  capacityBytes: number;
+/** What sets a kind of queue apart when it is made or joined. */
+export interface Traits {
+  readonly kind: Kind;
+  /** Several producers, each with a ring of its own. */
+  readonly hasLanes?: boolean;
+  /** Several consumers may join. */
+  readonly hasConsumers?: boolean;
+  /** Every consumer gets every record: so they can be declared, and read behind one another. */
+  readonly isShared?: boolean;
+  /** Its rings, where it is a group of them. */
+  readonly rings?: (maxProducers: number) => number;
 }
 
 function checkPowerOfTwo(argument: string, value: unknown, least: number): number {
@@ -69,14 +26,11 @@ function checkPowerOfTwo(argument: string, value: unknown, least: number): numbe
 }
 
 /** Throws unless `value` names a policy. */
-export function checkPolicy(value: unknown): WhenSlow {
-  if (!POLICIES.includes(value as WhenSlow)) throw invalidArgument('whenSlow', value, POLICIES.map((policy) => `'${policy}'`).join(', '));
-  return value as WhenSlow;
-}
+export const checkPolicy = (value: unknown): WhenSlow => checkOneOf('whenSlow', value, POLICIES);
 
 /** Makes a queue over rings in shared memory. See `create` in index.ts. */
-export function createRings(options: FixedOptions<Kind> | VariableOptions<Kind>): FixedQueue<Kind> | VariableQueue<Kind> {
-  const { kind } = options;
+export function createRings(options: FixedOptions<Kind> | VariableOptions<Kind>, traits: Traits): FixedQueue<Kind> | VariableQueue<Kind> {
+  const { kind } = traits;
   checkOptions('options', options, OPTIONS);
   const fixed = 'recordBytes' in options && options.recordBytes !== undefined;
   checkShape(options, fixed);
@@ -86,15 +40,15 @@ export function createRings(options: FixedOptions<Kind> | VariableOptions<Kind>)
     : checkPowerOfTwo('capacityBytes', (options as VariableOptions).capacityBytes, 32);
   const start = checkInteger('startSequence', options.startSequence ?? 0, -(2 ** 31), 2 ** 32 - 1) | 0;
   if (!fixed && (start & 7) !== 0) throw invalidArgument('startSequence', start, 'a multiple of 8 for a queue of variable records');
-  const maxProducers = places('maxProducers', options.maxProducers, kind === 'mpsc', MAX_PRODUCERS, kind);
-  const maxConsumers = places('maxConsumers', options.maxConsumers, kind === 'mpsc' || kind === 'spmc', MAX_CONSUMERS, kind);
+  const maxProducers = places('maxProducers', options.maxProducers, traits.hasLanes, MAX_PRODUCERS, kind);
+  const maxConsumers = places('maxConsumers', options.maxConsumers, traits.hasConsumers, MAX_CONSUMERS, kind);
   const { consumers } = options;
   if (consumers !== undefined && (typeof consumers !== 'object' || consumers === null || Array.isArray(consumers))) throw invalidArgument('consumers', consumers, 'an object of declared consumers by name');
-  const declared = Object.entries(consumers ?? {});
-  if (declared.length > 0 && kind !== 'spmc') throw invalidArgument('consumers', options.consumers, "left out, unless kind is 'spmc'");
+  const declared: [string, DeclaredConsumer][] = Object.entries(consumers ?? {});
+  if (declared.length > 0 && traits.isShared !== true) throw invalidArgument('consumers', options.consumers, "left out, unless kind is 'spmc'");
   if (declared.length > maxConsumers) throw invalidArgument('maxConsumers', maxConsumers, `at least ${declared.length}, the number of declared consumers`);
 
-  const rings = kind === 'mpsc' ? maxProducers : kind === 'banded' ? BANDS : 0;
+  const rings = traits.rings?.(maxProducers) ?? 0;
   const shape = { capacity, recordBytes, maxConsumers: rings > 0 ? 1 : maxConsumers, rings, groupPlaces: maxConsumers };
   if (bytesFor(capacity, recordBytes, shape.maxConsumers) > MAX_BYTES) {
     throw invalidArgument('capacity', capacity, `a power of two below ${Math.ceil(2 ** 31 / recordBytes)} for records of ${recordBytes} bytes: a ring takes less than 2 GiB`);
@@ -113,7 +67,7 @@ export function createRings(options: FixedOptions<Kind> | VariableOptions<Kind>)
 
   const names = declared.map(([name]) => name);
   if (rings > 0) makeGroup({ ...shape, buffer, byteOffset }, start);
-  else makeRing({ ...shape, buffer, byteOffset }, start, declared.map(([name, consumer], i) => declare(name, consumer, declared.slice(0, i), capacity)));
+  else makeRing({ ...shape, buffer, byteOffset }, start, declared.map(([name, consumer], i) => declare(name, consumer, declared.slice(0, i), capacity, traits)));
   return {
     kind, backend: 'fixed', buffer, byteOffset, capacity, recordBytes, maxProducers, maxConsumers, fixed,
     ...(names.length === 0 ? {} : { consumers: Object.fromEntries(names.map((name, place) => [name, place])) }),
@@ -132,17 +86,17 @@ function checkShape(options: { capacity?: unknown; capacityBytes?: unknown }, fi
   });
 }
 
-function places(argument: string, value: number | undefined, isMany: boolean, most: number, kind: Kind): number {
-  if (isMany) return checkInteger(argument, value ?? 16, 1, most);
+function places(argument: string, value: number | undefined, isMany: boolean | undefined, most: number, kind: Kind): number {
+  if (isMany === true) return checkInteger(argument, value ?? 16, 1, most);
   if (value !== undefined && value !== 1) throw invalidArgument(argument, value, `1 for a queue of kind '${kind}'`);
   return 1;
 }
 
-function declare(name: string, consumer: DeclaredConsumer, before: readonly (readonly [string, DeclaredConsumer])[], capacity: number): DeclaredPlace {
+function declare(name: string, consumer: DeclaredConsumer, before: readonly (readonly [string, DeclaredConsumer])[], capacity: number, traits: Traits): DeclaredPlace {
   if (typeof consumer !== 'object' || consumer === null) throw invalidArgument(`consumers.${name}`, consumer, 'an object, such as { after: [] } or {}');
   checkOptions(`consumers.${name}`, consumer, ['after', 'whenSlow', 'evictAfterMs']);
   const whenSlow = checkPolicy(consumer.whenSlow ?? 'wait');
-  checkShared('spmc', whenSlow);
+  checkShared(traits, whenSlow);
   if (consumer.after !== undefined && !Array.isArray(consumer.after)) throw invalidArgument(`consumers.${name}.after`, consumer.after, 'an array of names of consumers');
   const names = before.map(([each]) => each);
   const after = (consumer.after ?? []).map((other) => {
@@ -156,8 +110,8 @@ function declare(name: string, consumer: DeclaredConsumer, before: readonly (rea
 }
 
 /** Of many consumers none may decide that nobody gets a record. */
-export function checkShared(kind: Kind, whenSlow: WhenSlow): void {
-  if (kind === 'spmc' && whenSlow === 'drop-newest') {
+export function checkShared({ isShared }: Traits, whenSlow: WhenSlow): void {
+  if (isShared === true && whenSlow === 'drop-newest') {
     throw invalidArgument('whenSlow', whenSlow, "'wait', 'block', 'drop-oldest' or 'evict' for kind 'spmc', where a record that is dropped at the producer is lost for every consumer ('drop-oldest' costs its own consumer alone)");
   }
 }

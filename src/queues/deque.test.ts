@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { PercoreError } from '../errors.js';
 import { createDeque, propertiesOfDeque, pubDeque, subDeque } from './deque.js';
 import { collect } from './fixtures/collect.js';
-import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK } from './result-codes.js';
+import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK } from '../result-codes.js';
 
 async function errorOf(run: () => unknown): Promise<PercoreError> {
   try {
@@ -97,7 +97,7 @@ describe('a deque', () => {
     });
     for (let i = 0; i < 500; i++) {
       for (const [half, producer] of producers.entries()) {
-        while (producer.offer(2 * i + half) === BACK_PRESSURED) expect(await producer.space()).toBe(OK);
+        while (producer.offer(2 * i + half) === BACK_PRESSURED) expect(await producer.room()).toBe(OK);
       }
     }
     for (const producer of producers) producer.close();
@@ -117,7 +117,7 @@ describe('a deque', () => {
     first.close();
     expect(first.offer(2)).toBe(CLOSED);
     expect(first.flush()).toBe(CLOSED);
-    expect(await first.space()).toBe(CLOSED);
+    expect(await first.room()).toBe(CLOSED);
     expect(second.offer(3)).toBe(OK);
     first.close();
     expect(propertiesOfDeque(queue).isClosed, 'closing twice is closing once').toBe(false);
@@ -141,7 +141,7 @@ describe('a deque', () => {
     expect(consumer.poll()).toBe(undefined);
     expect(consumer.state).toBe(CLOSED);
     expect(properties().consumers).toHaveLength(1);
-    const space = producer.space();
+    const space = producer.room();
     expect(await isWaiting(space)).toBe(true);
     other.close();
     expect(await space).toBe(CLOSED);
@@ -156,11 +156,11 @@ describe('a deque', () => {
     producer.offer(1);
     expect(await ready).toBe(OK);
     expect(await consumer.ready(), 'at once while there is a value').toBe(OK);
-    const space = producer.space();
+    const space = producer.room();
     expect(await isWaiting(space)).toBe(true);
     consumer.poll();
     expect(await space).toBe(OK);
-    expect(await producer.space(), 'at once while there is space').toBe(OK);
+    expect(await producer.room(), 'at once while there is space').toBe(OK);
     const end = consumer.ready();
     producer.close();
     expect(await end).toBe(CLOSED);
@@ -175,7 +175,7 @@ describe('a deque', () => {
     expect(await isWaiting(theirs)).toBe(true);
     producer.offer(1);
     expect(await theirs).toBe(OK);
-    const [mySpace, theirSpace] = [producer.space(), otherProducer.space()];
+    const [mySpace, theirSpace] = [producer.room(), otherProducer.room()];
     producer.close();
     expect(await mySpace).toBe(CLOSED);
     expect(await isWaiting(theirSpace)).toBe(true);
@@ -187,16 +187,16 @@ describe('a deque', () => {
     const { producer, consumer } = both({ capacity: 1 });
     expect(await errorOf(() => consumer.ready({ timeoutMs: 5 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT', value: 5, message: 'no record in the queue within 5 ms' });
     producer.offer(1);
-    expect(await errorOf(() => producer.space({ timeoutMs: 0 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT', message: 'no room in the queue within 0 ms' });
+    expect(await errorOf(() => producer.room({ timeoutMs: 0 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT', message: 'no room in the queue within 0 ms' });
     const controller = new AbortController();
     const reason = new Error('enough');
-    const aborted = producer.space({ signal: controller.signal });
+    const aborted = producer.room({ signal: controller.signal });
     controller.abort(reason);
     await expect(aborted).rejects.toBe(reason);
-    await expect(producer.space({ signal: controller.signal })).rejects.toBe(reason);
+    await expect(producer.room({ signal: controller.signal })).rejects.toBe(reason);
     consumer.poll();
-    await expect(producer.space({ signal: controller.signal }), 'also where it need not wait').rejects.toBe(reason);
-    expect(await producer.space({ timeoutMs: 0 }), 'what is there needs no time').toBe(OK);
+    await expect(producer.room({ signal: controller.signal }), 'also where it need not wait').rejects.toBe(reason);
+    expect(await producer.room({ timeoutMs: 0 }), 'what is there needs no time').toBe(OK);
   });
 
   it('answers one who waits although another has given up', async () => {
@@ -265,7 +265,7 @@ describe('a deque', () => {
     for (const whenSlow of ['drop-newest', 'drop-oldest'] as const) {
       const { producer } = both({ capacity: 1, whenSlow });
       producer.offer(1);
-      expect(await producer.space({ timeoutMs: 0 })).toBe(OK);
+      expect(await producer.room({ timeoutMs: 0 })).toBe(OK);
     }
   });
 
@@ -279,7 +279,7 @@ describe('a deque', () => {
     const { consumer, producer } = both({ capacity: 1 });
     for (const timeoutMs of [-1, NaN, '5' as never]) {
       expect(await errorOf(() => consumer.ready({ timeoutMs }))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'timeoutMs' });
-      expect(await errorOf(() => producer.space({ timeoutMs })), 'even where nobody has to wait').toMatchObject({ argument: 'timeoutMs' });
+      expect(await errorOf(() => producer.room({ timeoutMs })), 'even where nobody has to wait').toMatchObject({ argument: 'timeoutMs' });
     }
     expect(await errorOf(() => consumer.ready({ signal: {} as AbortSignal }))).toMatchObject({ argument: 'signal' });
   });

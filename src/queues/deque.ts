@@ -10,29 +10,32 @@
  */
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { type InThreadQueue, InThreadStore, bind, propertiesInThread, pubInThread, subInThread } from './in-thread.js';
-import type { WhenSlow } from './queue-ends.js';
-import { BACK_PRESSURED, DROPPED, OK, type ResultCode } from './result-codes.js';
+import { BACK_PRESSURED, DROPPED, OK, type ResultCode } from '../result-codes.js';
+import type { WhenSlow } from './ring.js';
 import { ValueChain } from './value-chain.js';
+
+/** What a deque can do when it is full. */
+export type DequePolicy = Extract<WhenSlow, 'wait' | 'drop-newest' | 'drop-oldest'>;
 
 export interface DequeOptions {
   /** The most values it holds: any whole number from 1 to 2^30. Memory is taken as it is needed. */
   capacity: number;
   /** What a full deque does: answer BACK_PRESSURED (`wait`, the default), answer DROPPED, or drop the oldest and take the new one. */
-  whenSlow?: WhenSlow;
+  whenSlow?: DequePolicy;
 }
 
 /** The deque as `create` gives it. It stays in its thread; a structured clone cannot be opened. */
 export interface DequeQueue<T> extends InThreadQueue<T> {
   readonly backend: 'deque';
-  readonly whenSlow: WhenSlow;
+  readonly whenSlow: DequePolicy;
 }
 
-const POLICIES: readonly WhenSlow[] = ['wait', 'drop-newest', 'drop-oldest'];
+const POLICIES: readonly DequePolicy[] = ['wait', 'drop-newest', 'drop-oldest'];
 
 class DequeStore<T> extends InThreadStore<T> {
   private readonly values = new ValueChain<T>();
 
-  constructor(capacity: number, private readonly whenSlow: WhenSlow) {
+  constructor(capacity: number, private readonly whenSlow: DequePolicy) {
     super('deque', capacity);
   }
 
@@ -40,7 +43,7 @@ class DequeStore<T> extends InThreadStore<T> {
     return this.values.length;
   }
 
-  get hasSpace(): boolean {
+  get hasRoom(): boolean {
     return this.whenSlow !== 'wait' || this.values.length < this.capacity;
   }
 

@@ -21,7 +21,7 @@ describe('ready', () => {
   });
 
   it('resolves when a record is published, not before', async () => {
-    const { producer, consumer } = fixed({}, { publishEvery: 2 });
+    const { producer, consumer } = fixed({}, { publishEvery: { records: 2 } });
     const ready = consumer.ready();
     producer.offer(eight(1));
     expect(await isPending(ready), 'committed is not published').toBe(true);
@@ -73,18 +73,18 @@ describe('ready', () => {
 describe('space', () => {
   it('resolves at once when there is room, and DROPPED where a slow consumer has asked for drops', async () => {
     const { producer } = fixed({ capacity: 2 });
-    expect(await producer.space(2, { timeoutMs: 0 })).toBe(OK);
+    expect(await producer.room(2, { timeoutMs: 0 })).toBe(OK);
     const queue = spsc();
     sub(queue, { whenSlow: 'drop-newest' });
     const dropping = pub(queue);
     while (dropping.offer(eight(1)) === OK);
-    expect([await dropping.space(), dropping.offer(eight(1))]).toEqual([DROPPED, DROPPED]);
+    expect([await dropping.room(), dropping.offer(eight(1))]).toEqual([DROPPED, DROPPED]);
   });
 
   it('resolves when there is room for as many as asked', async () => {
     const { producer, consumer } = fixed({ capacity: 4 });
     while (producer.offer(eight(1)) === OK);
-    const space = producer.space(3);
+    const space = producer.room(3);
     drained(consumer, 2);
     expect(await isPending(space)).toBe(true);
     drained(consumer, 1);
@@ -94,7 +94,7 @@ describe('space', () => {
   it('counts padding of a variable record', async () => {
     const { producer, consumer } = variable({ capacityBytes: 32 });
     [0, 0, 0].forEach((length) => producer.offer(new Uint8Array(length)));
-    const space = producer.space(8);
+    const space = producer.room(8);
     consumer.poll();
     expect(await isPending(space), 'sixteen bytes are free, but not in one piece').toBe(true);
     consumer.poll();
@@ -102,9 +102,9 @@ describe('space', () => {
   });
 
   it('publishes what is committed, since nobody could make room otherwise', async () => {
-    const { producer, consumer } = fixed({ capacity: 2 }, { publishEvery: 100 });
+    const { producer, consumer } = fixed({ capacity: 2 }, { publishEvery: { records: 100 } });
     [1, 2].forEach((value) => producer.offer(eight(value)));
-    const space = producer.space();
+    const space = producer.room();
     expect(drained(consumer)).toEqual([1, 2]);
     expect(await space).toBe(OK);
   });
@@ -116,16 +116,16 @@ describe('space', () => {
     producers.forEach((producer) => {
       while (producer.offer(eight(1)) === OK);
     });
-    const waits = producers.map((producer) => producer.space());
+    const waits = producers.map((producer) => producer.room());
     abandoned.consumer.close();
     close(closed);
-    expect([...await Promise.all(waits), await producers[0]!.space()]).toEqual([CLOSED, CLOSED, CLOSED]);
+    expect([...await Promise.all(waits), await producers[0]!.room()]).toEqual([CLOSED, CLOSED, CLOSED]);
   });
 
   it('is refused for more than could ever fit', () => {
     const { producer } = fixed({ capacity: 2 });
-    for (const count of [0, 3, 1.5, NaN]) expect(errorOf(() => producer.space(count))).toMatchObject({ argument: 'count', message: `count must be a whole number from 1 to 2, not ${count}` });
-    expect(errorOf(() => variable({ capacityBytes: 32 }).producer.spaceSync(9)).message).toBe('length must be a whole number from 0 to 8, not 9');
+    for (const count of [0, 3, 1.5, NaN]) expect(errorOf(() => producer.room(count))).toMatchObject({ argument: 'count', message: `count must be a whole number from 1 to 2, not ${count}` });
+    expect(errorOf(() => variable({ capacityBytes: 32 }).producer.roomSync(9)).message).toBe('length must be a whole number from 0 to 8, not 9');
   });
 });
 
@@ -136,9 +136,9 @@ describe('a wait', () => {
     expect(await rejectionOf(consumer.ready({ timeoutMs: 30 }))).toEqual({ code: 'ERR_PERCORE_TIMEOUT', message: 'no record in the queue within 30 ms', argument: 'timeoutMs' });
     expect(performance.now() - began).toBeGreaterThanOrEqual(29);
     while (producer.offer(eight(1)) === OK);
-    expect(await rejectionOf(producer.space(1, { timeoutMs: 0 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT', message: 'no room in the queue within 0 ms' });
+    expect(await rejectionOf(producer.room(1, { timeoutMs: 0 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT', message: 'no room in the queue within 0 ms' });
     drained(consumer);
-    expect([await producer.space(), producer.offer(eight(2)), await consumer.ready()]).toEqual([OK, OK, OK]);
+    expect([await producer.room(), producer.offer(eight(2)), await consumer.ready()]).toEqual([OK, OK, OK]);
   });
 
   it('leaves no listener at its signal, however it ends', async () => {
@@ -179,14 +179,14 @@ describe('a wait', () => {
     for (const timeoutMs of [-1, NaN, Infinity, 2 ** 31, '5' as never]) {
       const error = await rejectionOf(consumer.ready({ timeoutMs }));
       expect(error).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'timeoutMs' });
-      expect(errorOf(() => producer.spaceSync(1, { timeoutMs })).argument).toBe('timeoutMs');
+      expect(errorOf(() => producer.roomSync(1, { timeoutMs })).argument).toBe('timeoutMs');
     }
   });
 
   it('that freezes its thread takes no signal, which could not abort meanwhile', () => {
     const { producer, consumer } = fixed();
     const options = { signal: new AbortController().signal, timeoutMs: 5 } as { timeoutMs: number };
-    for (const wait of [() => consumer.readySync(options), () => producer.spaceSync(1, options)]) {
+    for (const wait of [() => consumer.readySync(options), () => producer.roomSync(1, options)]) {
       expect(errorOf(wait)).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'options.signal' });
     }
   });
@@ -225,7 +225,7 @@ describe('between two threads', () => {
   it('ready and space pass records to and fro without polling', async () => {
     const queue = spsc();
     const rounds = 40;
-    const other = new Other(queue, [{ do: 'pub' }, ...Array.from({ length: rounds }, (_, i) => [{ do: 'space' as const }, { do: 'offer' as const, value: i }]).flat(), { do: 'close' }]);
+    const other = new Other(queue, [{ do: 'pub' }, ...Array.from({ length: rounds }, (_, i) => [{ do: 'room' as const }, { do: 'offer' as const, value: i }]).flat(), { do: 'close' }]);
     const consumer = sub(queue);
     const seen: number[] = [];
     while (await consumer.ready() === OK) seen.push(...drained(consumer, 1));
@@ -233,13 +233,13 @@ describe('between two threads', () => {
     await other.ended();
   });
 
-  it('readySync and spaceSync sleep until the other side has done its part', async () => {
+  it('readySync and roomSync sleep until the other side has done its part', async () => {
     const queue = spsc();
     const rounds = 40;
     const other = new Other(queue, [{ do: 'sub' }, ...Array.from({ length: rounds }, () => [{ do: 'readySync' as const }, { do: 'drain' as const, limit: 1 }]).flat(), { do: 'readySync' }]);
     const producer = pub(queue);
     for (let value = 0; value < rounds; value++) {
-      expect(producer.spaceSync()).toBe(OK);
+      expect(producer.roomSync()).toBe(OK);
       expect(producer.offer(eight(value))).toBe(OK);
     }
     producer.close();
@@ -259,14 +259,14 @@ describe('between two threads', () => {
     await closing.ended();
   });
 
-  it('readySync and spaceSync end without an error after timeoutMs', () => {
+  it('readySync and roomSync end without an error after timeoutMs', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     const began = performance.now();
     expect(consumer.readySync({ timeoutMs: 20 })).toBe(EMPTY);
     while (producer.offer(eight(1)) === OK);
-    expect(producer.spaceSync(1, { timeoutMs: 20 })).toBe(BACK_PRESSURED);
+    expect(producer.roomSync(1, { timeoutMs: 20 })).toBe(BACK_PRESSURED);
     expect(performance.now() - began).toBeGreaterThanOrEqual(38);
-    expect([consumer.readySync({ timeoutMs: 0 }), drained(consumer), producer.spaceSync(2, { timeoutMs: 0 })]).toEqual([OK, [1, 1], OK]);
+    expect([consumer.readySync({ timeoutMs: 0 }), drained(consumer), producer.roomSync(2, { timeoutMs: 0 })]).toEqual([OK, [1, 1], OK]);
   });
 
   it('readySync is refused in a thread that may not stand still, ready is not', async () => {
@@ -284,7 +284,7 @@ describe('whoever rings', () => {
     const bell = (): number => Atomics.load(producer.words, field('recordsBell'));
     producer.offer(eight(1));
     drained(consumer);
-    expect([bell(), Atomics.load(producer.words, field('spaceBell'))]).toEqual([0, 0]);
+    expect([bell(), Atomics.load(producer.words, field('roomBell'))]).toEqual([0, 0]);
     const wait = consumer.ready();
     producer.offer(eight(2));
     expect(bell()).toBe(1);

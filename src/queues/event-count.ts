@@ -16,7 +16,7 @@
  */
 import { isTurnDue, turn } from '../turns.js';
 import { checkMayBlock, checkSyncWaitOptions, checkWaitOptions, throwIfAborted, timedOut, whenAborted, type SyncWaitOptions, type WaitOptions } from '../waiting.js';
-import { BACK_PRESSURED, type ResultCode } from './result-codes.js';
+import { BACK_PRESSURED, type ResultCode } from '../result-codes.js';
 
 /** What somebody waits for, and at which bell. */
 export interface Wish {

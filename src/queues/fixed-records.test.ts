@@ -42,14 +42,14 @@ describe('a fixed queue', () => {
   it('hands out what its last look has seen, and looks again when that is used up', () => {
     const { producer, consumer } = fixed();
     [1, 2].forEach((value) => producer.offer(eight(value)));
-    expect(consumer.peek()).toBe(2);
+    expect(consumer.available()).toBe(2);
     producer.offer(eight(3));
-    expect([consumer.peek(), drained(consumer), drained(consumer)]).toEqual([2, [1, 2], [3]]);
+    expect([consumer.available(), drained(consumer), drained(consumer)]).toEqual([2, [1, 2], [3]]);
   });
 
   it('says that it is empty in the words of each verb', () => {
     const { consumer } = fixed();
-    expect([consumer.poll(), consumer.peek(), consumer.drain(() => {})]).toEqual([EMPTY, EMPTY, 0]);
+    expect([consumer.poll(), consumer.available(), consumer.drain(() => {})]).toEqual([EMPTY, EMPTY, 0]);
   });
 
   it('claims 1 to capacity records at a time', () => {
@@ -84,7 +84,7 @@ describe('a fixed queue', () => {
     expect(errorOf(() => producer.commit(-1)).code).toBe('ERR_PERCORE_CLAIM');
     producer.commit(2);
     expect(errorOf(() => producer.commit(1)).message).toBe('commit(1) without a claim that large; claimed: 0. Call tryClaim first and check that it is not negative');
-    expect(consumer.peek()).toBe(2);
+    expect(consumer.available()).toBe(2);
   });
 
   it('refuses counts that are no whole numbers', () => {
@@ -96,13 +96,13 @@ describe('a fixed queue', () => {
     for (const count of [NaN, 0.5, 2.5, '1', 1n]) expect(errorOf(() => producer.commit(count as number)).code).toBe('ERR_PERCORE_CLAIM');
     producer.tryClaim(3);
     producer.commit(3);
-    expect(consumer.peek()).toBe(3);
-    for (const count of [NaN, 0.5, 4, -1]) expect(errorOf(() => consumer.release(count)).message).toBe(`count must be 0 to 3, the records that peek found, not ${count}`);
+    expect(consumer.available()).toBe(3);
+    for (const count of [NaN, 0.5, 4, -1]) expect(errorOf(() => consumer.release(count)).message).toBe(`count must be 0 to 3, the records that available() found, not ${count}`);
     for (const limit of [NaN, -1, 1.5, '2', 2n, null]) {
-      expect(errorOf(() => consumer.peek(limit as number))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'limit' });
+      expect(errorOf(() => consumer.available(limit as number))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'limit' });
       expect(errorOf(() => consumer.drain(() => {}, limit as number))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'limit' });
     }
-    expect([0, 2, Infinity].map((limit) => consumer.peek(limit))).toEqual([0, 2, 3]);
+    expect([0, 2, Infinity].map((limit) => consumer.available(limit))).toEqual([0, 2, 3]);
     expect([0, 2, Infinity].map((limit) => consumer.drain(() => {}, limit))).toEqual([0, 2, 1]);
   });
 
@@ -121,13 +121,13 @@ describe('a fixed queue', () => {
     expect([producer.offsetOf(at), producer.offsetOf(at, 1)]).toEqual([DATA_BYTES + 24, DATA_BYTES]);
     expect([producer.wordOf(at), producer.wordOf(at, 1)]).toEqual([(DATA_BYTES + 24) >> 2, DATA_BYTES >> 2]);
     producer.commit();
-    expect(consumer.peek()).toBe(2);
+    expect(consumer.available()).toBe(2);
     expect([consumer.offsetOf(), consumer.offsetOf(1)]).toEqual([DATA_BYTES + 24, DATA_BYTES]);
     expect([consumer.wordOf(), consumer.wordOf(1)]).toEqual([(DATA_BYTES + 24) >> 2, DATA_BYTES >> 2]);
   });
 
   it('shows lazily published records at the bound, or after flush', () => {
-    const { producer, consumer } = fixed({}, { publishEvery: 3 });
+    const { producer, consumer } = fixed({}, { publishEvery: { records: 3 } });
     producer.offer(eight(1));
     producer.offer(eight(2));
     expect([consumer.poll(), producer.unpublished]).toEqual([EMPTY, 2]);
@@ -140,18 +140,18 @@ describe('a fixed queue', () => {
   });
 
   it('counts records, not commits, towards the bound', () => {
-    const { producer, consumer } = fixed({}, { publishEvery: 2 });
+    const { producer, consumer } = fixed({}, { publishEvery: { records: 2 } });
     producer.tryClaim(3);
     producer.commit();
-    expect(consumer.peek()).toBe(3);
+    expect(consumer.available()).toBe(3);
   });
 
   it('publishes with close, and says CLOSED after the last record', () => {
-    const { producer, consumer } = fixed({}, { publishEvery: 100 });
+    const { producer, consumer } = fixed({}, { publishEvery: { records: 100 } });
     producer.offer(eight(1));
     producer.close();
     expect(consumer.poll()).toEqual(eight(1));
-    expect([consumer.poll(), consumer.peek(), consumer.drain(() => {})]).toEqual([CLOSED, CLOSED, CLOSED]);
+    expect([consumer.poll(), consumer.available(), consumer.drain(() => {})]).toEqual([CLOSED, CLOSED, CLOSED]);
   });
 
   it('answers CLOSED to the producer as soon as nobody reads any more', () => {
@@ -163,10 +163,10 @@ describe('a fixed queue', () => {
 
   it('releases no more than it has seen', () => {
     const { producer, consumer } = fixed();
-    expect(errorOf(() => consumer.release()).message).toBe('count must be 0 to 0, the records that peek found, not 1');
+    expect(errorOf(() => consumer.release()).message).toBe('count must be 0 to 0, the records that available() found, not 1');
     producer.offer(eight(1));
     expect(errorOf(() => consumer.release()).code, 'not looked at yet').toBe('ERR_PERCORE_INVALID_ARGUMENT');
-    consumer.peek();
+    consumer.available();
     consumer.release();
     expect(consumer.poll()).toBe(EMPTY);
   });
@@ -200,26 +200,26 @@ describe('a fixed queue', () => {
     expect(producer.offer(eight(3)), 'the ring is empty').toBe(OK);
   });
 
-  it('lets peeked records stay until they are released', () => {
+  it('lets records that are available stay until they are released', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     [1, 2].forEach((value) => producer.offer(eight(value)));
-    expect([consumer.peek(), consumer.peek(1), consumer.peek()]).toEqual([2, 1, 2]);
+    expect([consumer.available(), consumer.available(1), consumer.available()]).toEqual([2, 1, 2]);
     expect(producer.tryClaim()).toBe(BACK_PRESSURED);
     expect([consumer.bytes[consumer.offsetOf()], consumer.bytes[consumer.offsetOf(1)]]).toEqual([1, 2]);
     consumer.release();
     expect(consumer.bytes[consumer.offsetOf()]).toBe(2);
     expect(producer.tryClaim()).toBe(0);
     consumer.release(1);
-    expect(consumer.peek()).toBe(EMPTY);
+    expect(consumer.available()).toBe(EMPTY);
   });
 
   it('tells a producer that asked for space once, when there is some', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     let told = 0;
-    consumer.onSpace = () => void told++;
-    expect(producer.askForSpace(2), 'there is room at once').toBe(true);
+    consumer.onRoom = () => void told++;
+    expect(producer.askForRoom(2), 'there is room at once').toBe(true);
     [1, 2].forEach((value) => producer.offer(eight(value)));
-    expect(producer.askForSpace(1)).toBe(false);
+    expect(producer.askForRoom(1)).toBe(false);
     expect(told).toBe(0);
     consumer.poll();
     expect(told).toBe(1);
@@ -229,10 +229,10 @@ describe('a fixed queue', () => {
 
   it('withdraws the wish when there was room after all, and needs nobody to hear it', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
-    producer.askForSpace(1);
+    producer.askForRoom(1);
     expect(producer.words[field('attention')]).toBe(0);
     [1, 2].forEach((value) => producer.offer(eight(value)));
-    producer.askForSpace(1);
+    producer.askForRoom(1);
     expect(producer.words[field('attention')]).toBe(2);
     consumer.poll();
     expect(producer.words[field('attention')]).toBe(0);
@@ -241,13 +241,13 @@ describe('a fixed queue', () => {
   it('keeps the wish of a producer that fills the room at once and asks again', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     let told = 0;
-    consumer.onSpace = () => {
+    consumer.onRoom = () => {
       told++;
       while (producer.offer(eight(told + 2)) === OK);
-      producer.askForSpace(1);
+      producer.askForRoom(1);
     };
     while (producer.offer(eight(1)) === OK);
-    producer.askForSpace(1);
+    producer.askForRoom(1);
     consumer.poll();
     expect(producer.words[field('attention')]).toBe(2);
     consumer.poll();
@@ -258,9 +258,9 @@ describe('a fixed queue', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     const overwriteSoon = (): void => {
       while (producer.offer(eight(9)) === OK);
-      producer.askForSpace(1);
+      producer.askForRoom(1);
     };
-    consumer.onSpace = overwriteSoon;
+    consumer.onRoom = overwriteSoon;
     [1, 2].forEach((value) => producer.offer(eight(value)));
     overwriteSoon();
     expect(consumer.poll()).toEqual(eight(1));
@@ -281,7 +281,7 @@ describe('a fixed queue', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     [1, 2].forEach((value) => producer.offer(eight(value)));
     consumer.close();
-    expect(producer.askForSpace(1)).toBe(true);
+    expect(producer.askForRoom(1)).toBe(true);
   });
 
   it('goes on where earlier ends of the same queue stopped', () => {

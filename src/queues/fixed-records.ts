@@ -7,7 +7,8 @@
  */
 import { PercoreError, checkFunction, checkInteger, invalidArgument, show } from '../errors.js';
 import { copyBytes, refuseClaim, lengthOf, limitOf } from './copy-bytes.js';
-import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, type ResultCode } from './result-codes.js';
+import { moveFixed, type LinkCounts, type LinkTo } from './link-ends.js';
+import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, type ResultCode } from '../result-codes.js';
 import { RingConsumer } from './ring-consumer.js';
 import { RingProducer } from './ring-producer.js';
 import type { QueueMemory } from './ring.js';
@@ -40,7 +41,7 @@ export class FixedProducer extends RingProducer {
    */
   tryClaim(count = 1): number {
     if (typeof count !== 'number' || (count | 0) !== count || count < 1 || count > this.capacity) return this.refuse(count);
-    const room = this.room(count, count);
+    const room = this.ensureRoom(count, count);
     if (room !== OK) {
       this.refused = count;
       return room;
@@ -57,7 +58,7 @@ export class FixedProducer extends RingProducer {
   claimOrBlock(count: number): number {
     let at = this.tryClaim(count);
     while (at === BACK_PRESSURED && this.mustBlock()) {
-      this.spaceSync(count);
+      this.roomSync(count);
       at = this.tryClaim(count);
     }
     return at;
@@ -114,15 +115,24 @@ export class FixedProducer extends RingProducer {
    * Resolves OK when `count` records can be claimed, CLOSED when they never will be or when this end closes or leaves. If left out, as many as
    * the claim that was last refused. Publishes what is committed. Rejects by `signal` and `timeoutMs`.
    */
-  space(count: number = this.refused || 1, options?: WaitOptions): Promise<ResultCode> {
+  room(count: number = this.refused || 1, options?: WaitOptions): Promise<ResultCode> {
     this.checkCount(count);
-    return this.spaceFor(() => count, options);
+    return this.roomFor(() => count, options);
   }
 
   /** The same for a thread that may stand still: not inside a reactor. BACK_PRESSURED after `timeoutMs`. */
-  spaceSync(count: number = this.refused || 1, options?: SyncWaitOptions): ResultCode {
+  roomSync(count: number = this.refused || 1, options?: SyncWaitOptions): ResultCode {
     this.checkCount(count);
     return this.blockFor(() => count, options);
+  }
+
+  takesAll(recordBytes: number): boolean {
+    return recordBytes === this.recordBytes;
+  }
+
+  claimFor(): number {
+    const at = this.tryClaim(1);
+    return at < 0 ? at : this.offsetOf(at);
   }
 
   protected skip(cursor: number, least: number): number {
@@ -158,7 +168,7 @@ export class FixedConsumer extends RingConsumer {
   drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = this.capacity): number {
     checkFunction('handler', handler);
     limit = limitOf(limit);
-    const state = this.available();
+    const state = this.lookAhead();
     if (state !== OK) {
       // A handler that threw last time has left its record to be released.
       this.publishRelease();
@@ -182,9 +192,9 @@ export class FixedConsumer extends RingConsumer {
    * How many records can be read in place now, up to `limit`; `offsetOf(i)` and `wordOf(i)` say where; `release` gives them
    * back. EMPTY or CLOSED when none. At least once: what is not released is read again by whoever takes the place over.
    */
-  peek(limit = this.capacity): number {
+  available(limit: number = this.capacity): number {
     limit = limitOf(limit);
-    const state = this.available();
+    const state = this.lookAhead();
     if (state !== OK) return state;
     const ready = (this.seen - this.next) | 0;
     return ready < limit ? ready : limit;
@@ -202,9 +212,9 @@ export class FixedConsumer extends RingConsumer {
     return this.dataWords + ((this.next + i) & this.mask) * this.recordWords;
   }
 
-  /** Takes `count` peeked records as read and releases them at once. */
+  /** Takes `count` available records as read and releases them at once. */
   release(count = 1): void {
-    if (typeof count !== 'number' || count !== (count | 0) || count < 0 || count > ((this.seen - this.next) | 0)) throw invalidArgument('count', count, `0 to ${(this.seen - this.next) | 0}, the records that peek found`);
+    if (typeof count !== 'number' || count !== (count | 0) || count < 0 || count > ((this.seen - this.next) | 0)) throw invalidArgument('count', count, `0 to ${(this.seen - this.next) | 0}, the records that available() found`);
     this.next = (this.next + count) | 0;
     this.unreleased += count;
     this.publishRelease();
@@ -212,12 +222,16 @@ export class FixedConsumer extends RingConsumer {
 
   /** Copies one record out; EMPTY or CLOSED when there is none. Allocates the copy. */
   poll(): Uint8Array | typeof EMPTY | typeof CLOSED {
-    const state = this.available();
+    const state = this.lookAhead();
     if (state !== OK) return state === CLOSED ? CLOSED : EMPTY;
     const offset = this.offsetOf();
     const copy = this.bytes.slice(offset, offset + this.recordBytes);
     this.release();
     return copy;
+  }
+
+  moveTo(to: LinkTo, limit: number, counts: LinkCounts): ResultCode {
+    return moveFixed(this, to, limit, counts);
   }
 }
 
@@ -225,7 +239,7 @@ export class FixedConsumer extends RingConsumer {
 const isIndex = (value: number): boolean => typeof value === 'number' && (value | 0) === value && value >= 0;
 
 function indexError(argument: string, value: unknown): PercoreError {
-  return invalidArgument(argument, value, 'the index of a record: a whole number, 0 or more. What tryClaim or peek answers is one where it is not negative');
+  return invalidArgument(argument, value, 'the index of a record: a whole number, 0 or more. What tryClaim or available() answers is one where it is not negative');
 }
 
 export function claimError(verb: string, asked: unknown, claimed: number): PercoreError {

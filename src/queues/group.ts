@@ -15,7 +15,7 @@ import { BANDS, GROUP_MAGIC, LANE_WORDS, LAYOUT_VERSION, LINE_BYTES, MAX_CONSUME
 import { bytesFor, checkHandle, checkMemory, isWhole, makeRing, openRing, type RingHandle } from './memory.js';
 import { damagedWord } from './copy-bytes.js';
 import { me, recoverRing, type Recovered } from './places.js';
-import { ATTENTION, CLOSING, SPACE_BELL, type QueueMemory } from './ring.js';
+import { ATTENTION, CLOSING, ROOM_BELL, type QueueMemory } from './ring.js';
 import { ringBell } from './event-count.js';
 
 const fields = groupLayout.fields;
@@ -130,7 +130,7 @@ export function closeRing(ring: QueueMemory): void {
   // ring.attention: pairs with flush(), lookFor() and look(): all of them look here before they go on.
   Atomics.or(ring.words, ATTENTION, CLOSING);
   ringBell(ring.bellWords, ring.bell);
-  ringBell(ring.words, SPACE_BELL);
+  ringBell(ring.words, ROOM_BELL);
 }
 
 /**

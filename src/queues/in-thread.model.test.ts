@@ -8,8 +8,9 @@ import RingBuffer from 'ringbufferjs';
 import { describe, expect, it } from 'vitest';
 import { createDeque } from './deque.js';
 import { type InThreadQueue, propertiesInThread, pubInThread, subInThread } from './in-thread.js';
-import type { QueueConsumer, QueueProducer, WhenSlow } from './queue-ends.js';
-import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK } from './result-codes.js';
+import type { DequePolicy } from './deque.js';
+import type { QueueConsumer, QueueProducer } from './queue-ends.js';
+import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK } from '../result-codes.js';
 import { createWindow } from './window.js';
 
 const RUNS = 300;
@@ -48,7 +49,7 @@ class Model {
   producers = new Set([0, 1]);
   consumers = new Set([0, 1]);
 
-  constructor(readonly capacity: number, readonly whenFull: WhenSlow) {}
+  constructor(readonly capacity: number, readonly whenFull: DequePolicy) {}
 
   offer(producer: number, value: Value): number {
     if (!this.producers.has(producer) || this.consumers.size === 0) return CLOSED;

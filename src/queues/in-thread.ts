@@ -17,7 +17,7 @@ import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Waiters } from '../waiting.js';
 import { type ConsumerProperties, type QueueBackend, type QueueConsumer, type QueueProducer, type QueueProperties, type WaitOptions, valuesOf } from './queue-ends.js';
 import { limitOf } from './copy-bytes.js';
-import { BACK_PRESSURED, CLOSED, EMPTY, OK, type ResultCode } from './result-codes.js';
+import { BACK_PRESSURED, CLOSED, EMPTY, OK, type ResultCode } from '../result-codes.js';
 
 /** What `create` returns for a backend of one thread. `T` is what it carries; there is no field of it. */
 export interface InThreadQueue<T> {
@@ -83,7 +83,7 @@ export abstract class InThreadStore<T> {
   /** Gives the oldest out and lets go of it. Only while `depth` is above 0. */
   protected abstract take(): T;
   /** True when an offer would not be answered BACK_PRESSURED. */
-  abstract get hasSpace(): boolean;
+  abstract get hasRoom(): boolean;
 
   offer(value: T): ResultCode {
     if (this.isClosed || this.isAbandoned) return CLOSED;
@@ -154,13 +154,13 @@ class InThreadProducer<T> implements QueueProducer<T>, Refuser {
     return this.isOver || this.store.isClosed || this.store.isAbandoned ? CLOSED : OK;
   }
 
-  space(options?: WaitOptions): Promise<ResultCode> {
-    return this.writers.waitUnless(() => (this.flush() === CLOSED ? CLOSED : this.store.hasSpace ? OK : undefined), options);
+  room(options?: WaitOptions): Promise<ResultCode> {
+    return this.writers.waitUnless(() => (this.flush() === CLOSED ? CLOSED : this.store.hasRoom ? OK : undefined), options);
   }
 
   /** For a step that was refused; see `Refuser`. */
   awaitRoom(_needed: number, then: () => void): () => void {
-    return awaitPromised((options) => this.space(options), then);
+    return awaitPromised((options) => this.room(options), then);
   }
 
   close(): void {

@@ -29,7 +29,7 @@ const producer = (number = 0): Role => ({ role: 'producer', number });
 const consumer = (number = 0, options?: SubOptions): Role => ({ role: 'consumer', number, ...(options === undefined ? {} : { options }) });
 /** The start lies below a wrap that every scenario passes. */
 const startSequence = 2 ** 32 - 2 ** 16;
-const declared = { a: {}, b: { after: ['a'] } };
+const declared = { a: {}, b: { after: ['a'] } } as const;
 
 const scenarios: Scenario[] = [
   { name: 'spsc, fixed, at most once', queue: () => create({ kind: 'spsc', capacity: 64, recordBytes: 16, startSequence }), publishEvery: 8, limit: 16, roles: [producer(), consumer()] },

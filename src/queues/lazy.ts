@@ -6,7 +6,8 @@
  *
  * And what a thread has opened must be known to somebody who outlives it, or nobody could free its places after its death.
  */
-import type { Queue } from './create.js';
+import { checkInteger, checkOptions } from '../errors.js';
+import type { PubOptions, Queue } from './handles.js';
 
 export interface LazyHost {
   /** Records after which a producer publishes by itself. */
@@ -23,4 +24,11 @@ export const lazyHost = (): LazyHost | null => host;
 /** Of this thread; null takes it away. */
 export function setLazyHost(lazy: LazyHost | null): void {
   host = lazy;
+}
+
+/** The records after which a producer publishes, by the options of `pub`; `otherwise` if they do not say. */
+export function publishEveryOf(options: PubOptions, otherwise: number = host?.publishEvery ?? 1): number {
+  const { publishEvery } = checkOptions('options', options, ['publishEvery']);
+  const { records } = checkOptions('publishEvery', publishEvery, ['records']);
+  return checkInteger('publishEvery.records', records ?? otherwise, 1, 2 ** 30);
 }

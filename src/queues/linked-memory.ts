@@ -8,8 +8,8 @@
  * refuses still moves. A SharedArrayBuffer never shrinks: chunks are used again, the last one given back first, and never returned.
  */
 import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../errors.js';
-import { LAYOUT_VERSION, LINE_BYTES, LINKED_MAGIC, linkedLayout, queueLayout, type Field } from '../layout.js';
-import type { VariableQueue } from './create.js';
+import { LAYOUT_VERSION, LINE_BYTES, LINKED_MAGIC, linkedLayout, queueLayout, type LayoutField } from '../layout.js';
+import type { LinkedOptions, LinkedQueue } from './handles.js';
 import { MAX_CAPACITY, checkMemory, isPowerOfTwo, makeRing, openRing } from './memory.js';
 import { CURSOR, PRODUCER_CURSOR, placeAt, type QueueMemory } from './ring.js';
 
@@ -30,23 +30,6 @@ export interface GrowableBuffer extends SharedArrayBuffer {
   grow(byteLength: number): void;
 }
 type GrowableConstructor = new (byteLength: number, options: { maxByteLength: number }) => GrowableBuffer;
-
-export interface LinkedOptions {
-  kind: 'spsc';
-  backend: 'linked';
-  /** Most bytes the queue ever takes, headers and table included, to 2^30: it grows by chunks up to it, and holds no chunk that would go beyond. */
-  capacityBytes: number;
-  /** Bytes of each chunk: a power of two, 32 to 2^28. Default 65536. The longest payload is 16 less. The cap must have room for two. */
-  chunkBytes?: number;
-  /** Where the cursors begin: any int32 that is a multiple of 8. Tests start just below the wrap. Default 0. */
-  startSequence?: number;
-}
-
-/** A linked queue, as a plain object that survives structured clone. Its `capacity` is the bytes of all chunks it may have. */
-export interface LinkedQueue extends VariableQueue<'spsc'> {
-  readonly backend: 'linked';
-  readonly chunkBytes: number;
-}
 
 /** An opened linked queue. Its views reach what the buffer held when it was opened. */
 export interface LinkedMemory extends QueueMemory {
@@ -85,8 +68,7 @@ export const slotOf = (memory: LinkedMemory, position: number): number => (posit
 
 /** Makes the memory of a new linked queue. See `create` in index.ts. */
 export function createLinked(options: LinkedOptions): LinkedQueue {
-  const { kind, capacityBytes, chunkBytes = DEFAULT_CHUNK_BYTES } = options;
-  if (kind !== 'spsc') throw invalidArgument('kind', kind, "'spsc' for the backend 'linked'");
+  const { capacityBytes, chunkBytes = DEFAULT_CHUNK_BYTES } = options;
   refuse(options, ['recordBytes', 'capacity', 'consumers', 'buffer', 'byteOffset']);
   checkOptions('options', options, ['kind', 'backend', 'capacityBytes', 'chunkBytes', 'startSequence', 'maxProducers', 'maxConsumers', 'recordBytes', 'capacity', 'consumers', 'buffer', 'byteOffset', 'codec']);
   if (!isPowerOfTwo(chunkBytes, LEAST_CHUNK_BYTES) || chunkBytes > MAX_CAPACITY / 4) {
@@ -111,7 +93,7 @@ export function createLinked(options: LinkedOptions): LinkedQueue {
   Atomics.store(words, fields.magic.at >> 2, LINKED_MAGIC);
   const capacity = mostChunks * chunkBytes;
   makeRing({ buffer, byteOffset: 0, capacity, recordBytes: 0 }, start);
-  return { kind, backend: 'linked', buffer, byteOffset: 0, capacity, recordBytes: 0, maxProducers: 1, maxConsumers: 1, fixed: false, chunkBytes };
+  return { kind: 'spsc', backend: 'linked', buffer, byteOffset: 0, capacity, recordBytes: 0, maxProducers: 1, maxConsumers: 1, fixed: false, chunkBytes };
 }
 
 function refuse(options: object, names: readonly string[]): void {
@@ -131,7 +113,7 @@ export function openLinked(queue: LinkedQueue): LinkedMemory {
   checkMemory(queue, firstChunkOf(LEAST_CHUNKS) + LEAST_CHUNKS * queue.chunkBytes);
   const ring = openRing(queue, undefined, buffer.byteLength);
   // Pairs with the stores of createLinked(); the magic, read first, was stored last.
-  const get = (field: Field): number => Atomics.load(ring.words, (queueLayout.bytes + field.at) >> 2);
+  const get = (field: LayoutField): number => Atomics.load(ring.words, (queueLayout.bytes + field.at) >> 2);
   const made = [get(fields.magic), get(fields.version), get(fields.chunkBytes), get(fields.mostChunks) * queue.chunkBytes];
   const expected = [LINKED_MAGIC, LAYOUT_VERSION, queue.chunkBytes, queue.capacity];
   if (made.some((value, i) => value !== expected[i])) {

@@ -230,7 +230,7 @@ function commandsFor(publishEvery: number, chunkBytes: number): fc.Arbitrary<Com
     })),
     fc.constant(command('another producer', (model, real) => {
       real.producer.leave();
-      real.producer = pub(real.queue, { publishEvery });
+      real.producer = pub(real.queue, { publishEvery: { records: publishEvery } });
       model.flush();
       // What was promised to the first is free again.
       model.isPromised = false;
@@ -262,7 +262,7 @@ describe('a linked queue does what an array does', () => {
       fc.assert(fc.property(fc.commands(commandsFor(publishEvery, chunkBytes), { maxCommands: 100, size: 'max' }), (script) => {
         fc.modelRun(() => {
           const queue = create({ kind: 'spsc', backend: 'linked', chunkBytes, capacityBytes: FRONT_BYTES + chunks * chunkBytes, startSequence: start });
-          const real: Real = { queue, words: new Int32Array(queue.buffer, 0, FRONT_BYTES >> 2), producer: pub(queue, { publishEvery }), consumer: sub(queue) };
+          const real: Real = { queue, words: new Int32Array(queue.buffer, 0, FRONT_BYTES >> 2), producer: pub(queue, { publishEvery: { records: publishEvery } }), consumer: sub(queue) };
           return { model: new Model(start | 0, chunkBytes, chunks, met), real };
         }, script);
       }), { numRuns: RUNS });

@@ -157,7 +157,7 @@ describe('a linked queue whose ends are killed', () => {
 
   it.each(['drain', 'peek'] as const)(`goes on after ${KILLS} dead consumers that read by %s`, async (reads) => {
     const queue = create({ kind: 'spsc', backend: 'linked', ...KILLED, startSequence: 2 ** 32 - 4096 });
-    const producer = pub(queue, { publishEvery: 5 });
+    const producer = pub(queue, { publishEvery: { records: 5 } });
     const notes = new Int32Array(new SharedArrayBuffer(16));
     let sent = 0;
     let refused = 0;

@@ -104,7 +104,7 @@ describe('a linked queue', () => {
   });
 
   it('shows several chunks of lazily published records with one flush', () => {
-    const { producer, consumer, queue } = ends(4, {}, { publishEvery: 100 });
+    const { producer, consumer, queue } = ends(4, {}, { publishEvery: { records: 100 } });
     offerAll(producer, ...upTo(10));
     expect([consumer.poll(), producer.unpublished, chunksOf(queue).inUse]).toEqual([EMPTY, 10, 1]);
     expect(producer.flush()).toBe(OK);
@@ -127,7 +127,7 @@ describe('a linked queue', () => {
   });
 
   it('ends with CLOSED behind the last record', () => {
-    const { producer, consumer, queue } = ends(3, {}, { publishEvery: 100 });
+    const { producer, consumer, queue } = ends(3, {}, { publishEvery: { records: 100 } });
     offerAll(producer, ...upTo(5));
     producer.close();
     expect(drained(consumer)).toEqual(upTo(5));
@@ -155,8 +155,8 @@ describe('a linked queue', () => {
   it('resolves space and ready when there is something', async () => {
     const { producer, consumer } = ends(2);
     fill(producer);
-    const space = producer.space(48);
-    const shortly = producer.spaceSync(48, { timeoutMs: 1 });
+    const space = producer.room(48);
+    const shortly = producer.roomSync(48, { timeoutMs: 1 });
     expect(shortly).toBe(BACK_PRESSURED);
     drained(consumer);
     expect(await space).toBe(OK);
@@ -165,15 +165,15 @@ describe('a linked queue', () => {
     const ready = consumer.ready();
     producer.offer(eight(1));
     expect(await ready).toBe(OK);
-    expect(await producer.space(8, { timeoutMs: 0 })).toBe(OK);
-    await expect(producer.space(48, { timeoutMs: 1 }), 'the other chunk is not read to its end').rejects.toThrow('within 1 ms');
-    expect(errorOf(() => void producer.space(49)).argument).toBe('length');
+    expect(await producer.room(8, { timeoutMs: 0 })).toBe(OK);
+    await expect(producer.room(48, { timeoutMs: 1 }), 'the other chunk is not read to its end').rejects.toThrow('within 1 ms');
+    expect(errorOf(() => void producer.room(49)).argument).toBe('length');
   });
 
   it('asks for space once, and is told', () => {
     const { producer, consumer } = ends(2);
     let told = 0;
-    consumer.onSpace = () => void told++;
+    consumer.onRoom = () => void told++;
     expect(producer.askForRecord(8)).toBe(true);
     fill(producer);
     expect(producer.askForRecord(8)).toBe(false);
@@ -342,7 +342,7 @@ describe('a producer of a linked queue that follows another', () => {
 
   it('finds the chunks that a dead one had in hand or had filled and not published', () => {
     for (let lost = 0; lost <= 9; lost++) {
-      const { producer, consumer, queue } = ends(4, {}, { publishEvery: 100 });
+      const { producer, consumer, queue } = ends(4, {}, { publishEvery: { records: 100 } });
       offerAll(producer, ...upTo(3));
       producer.flush();
       offerAll(producer, ...upTo(lost, 100));

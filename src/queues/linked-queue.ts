@@ -30,7 +30,7 @@ import { damaged, damagedCursor, limitOf } from './copy-bytes.js';
 import { HEADER_BYTES, framedBytes } from './record.js';
 import { GROWTHS_REFUSED, allocatedChunks, offsetOfChunk, reachAll, slotOf, type LinkedMemory } from './linked-memory.js';
 import { mostRecords } from './memory.js';
-import { BACK_PRESSURED, CLOSED, DROPPED, OK, type ResultCode } from './result-codes.js';
+import { BACK_PRESSURED, CLOSED, DROPPED, OK, type ResultCode } from '../result-codes.js';
 import { BLOCK, CURSOR, DROP_NEWEST, POLICY, PRODUCER_HIGH_WATER, placeAt } from './ring.js';
 import { VariableConsumer, VariableProducer, typeError } from './variable-records.js';
 
@@ -83,7 +83,7 @@ export class LinkedProducer extends VariableProducer {
     if (typeof type !== 'number' || type !== (type | 0) || type < 0) throw typeError(type);
     const at = this.next & this.mask;
     const units = this.unitsFor(length);
-    const room = this.room(units, 1);
+    const room = this.ensureRoom(units, 1);
     if (room !== OK) {
       this.refused = length;
       return room;
@@ -120,7 +120,7 @@ export class LinkedProducer extends VariableProducer {
   }
 
   /** The padding is written: the record goes to the chunk that follows. */
-  protected override turn(): void {
+  protected override goOn(): void {
     const begin = (this.next + this.skipped) | 0;
     this.memory.table[slotOf(this.memory, begin)] = this.following;
     this.goTo(this.following, begin);
@@ -182,7 +182,7 @@ export class LinkedConsumer extends VariableConsumer {
   constructor(memory: LinkedMemory, place = 0) {
     super(memory, place);
     this.mask = memory.chunkBytes - 1;
-    this.turn();
+    this.goOn();
   }
 
   override get shape(): VariableConsumer['shape'] {
@@ -215,7 +215,7 @@ export class LinkedConsumer extends VariableConsumer {
   }
 
   /** Goes on in the chunk that holds `next`. */
-  protected override turn(): void {
+  protected override goOn(): void {
     const { memory } = this;
     const chunk = memory.table[slotOf(memory, this.next)]!;
     const begin = offsetOfChunk(memory, chunk);

@@ -49,7 +49,7 @@ describe('a consumer that is lapped', () => {
 
   it('never loses what is committed and unpublished', () => {
     const queue = spsc(2);
-    const producer = pub(queue, { publishEvery: 100 });
+    const producer = pub(queue, { publishEvery: { records: 100 } });
     const consumer = sub(queue, DROP_OLDEST);
     for (let value = 1; value <= 7; value++) expect(producer.offer(eight(value))).toBe(OK);
     producer.flush();
@@ -62,7 +62,7 @@ describe('a consumer that is lapped', () => {
     const producer = pub(queue);
     const place = join(memory, DROP_OLDEST);
     [1, 2].forEach((value) => producer.offer(eight(value)));
-    const space = producer.space();
+    const space = producer.room();
     const consumer = new LossyConsumer(memory, place);
     expect([await space, producer.offer(eight(3)), drained(consumer), consumer.lost]).toEqual([OK, OK, [2, 3], 1]);
   }, 10_000);

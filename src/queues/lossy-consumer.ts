@@ -19,9 +19,9 @@ import { checkFunction } from '../errors.js';
 import { damaged, damagedCursor, limitOf } from './copy-bytes.js';
 import { mostRecords } from './memory.js';
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
-import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from './result-codes.js';
+import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from '../result-codes.js';
 import { RingConsumer } from './ring-consumer.js';
-import { CONSUMED, EVICTED_PLACE, LOSSY, LOSSY_CURSOR, PUSHED, PUSH_COUNT, PUSH_CURSOR, SPACE_BELL, STATE, type QueueMemory } from './ring.js';
+import { CONSUMED, EVICTED_PLACE, LOSSY, LOSSY_CURSOR, PUSHED, PUSH_COUNT, PUSH_CURSOR, ROOM_BELL, STATE, type QueueMemory } from './ring.js';
 import { ringBell } from './event-count.js';
 
 /** Most bytes copied at once. */
@@ -71,7 +71,7 @@ export class LossyConsumer extends RingConsumer {
     // ring.lap: from here on the producer goes by LOSSY_CURSOR, stored above, and may push it.
     Atomics.store(this.words, this.at + STATE, LOSSY);
     // Until here we have held the producer back as everybody does; it may have gone to sleep over that, and nobody else will wake it.
-    ringBell(this.words, SPACE_BELL);
+    ringBell(this.words, ROOM_BELL);
   }
 
   /**
@@ -114,11 +114,16 @@ export class LossyConsumer extends RingConsumer {
     super.leave();
   }
 
+  /** Never called: `link` refuses a source that may be lapped. */
+  moveTo(): ResultCode {
+    return EMPTY;
+  }
+
   protected override mayBeLapped(): boolean {
     return true;
   }
 
-  protected override available(): ResultCode {
+  protected override lookAhead(): ResultCode {
     // Left behind by a handler that threw.
     if (this.from !== this.until) return OK;
     // Our place may be another's.
@@ -131,13 +136,13 @@ export class LossyConsumer extends RingConsumer {
       this.isEvicted = true;
       return EVICTED;
     }
-    return super.available();
+    return super.lookAhead();
   }
 
   /** Copies up to `limit` records into the scratch, as many as fit, and makes them ours. OK, EMPTY, CLOSED or EVICTED. */
   private claim(limit: number): ResultCode {
     for (;;) {
-      const state = this.available();
+      const state = this.lookAhead();
       if (state !== OK) return state;
       const unread = (this.seen - this.next) | 0;
       // One that was lapped since it looked finds more than the ring holds; or the producer's cursor is none, which the exchange below tells.

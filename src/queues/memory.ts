@@ -1,6 +1,6 @@
 /** Rings in memory: how large, made, and found again behind a handle. */
 import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
-import { LAYOUT_VERSION, MAX_CONSUMERS, QUEUE_MAGIC, placeLayout, queueLayout, type Field } from '../layout.js';
+import { LAYOUT_VERSION, MAX_CONSUMERS, QUEUE_MAGIC, placeLayout, queueLayout, type LayoutField } from '../layout.js';
 import { AFTER, CURSOR, EVICT_AFTER_MS, HELD, POLICIES, POLICY, PUSH_CURSOR, RECORDS_BELL, STATE, TAKEN, placeAt, type QueueMemory, type WhenSlow } from './ring.js';
 
 /** Bytes after the last record that every view reaches: on Node 24 a DataView access to its very last element makes the function slow for good. */
@@ -49,7 +49,7 @@ export const mostRecords = ({ capacity, recordBytes }: { readonly capacity: numb
 export function makeRing(ring: RingHandle, start: number, declared: readonly DeclaredPlace[] = []): void {
   const places = ring.maxConsumers ?? 1;
   const words = new Int32Array(ring.buffer, ring.byteOffset, headerBytes(places) >> 2);
-  const set = (field: Field, value: number): void => {
+  const set = (field: LayoutField, value: number): void => {
     // Before the magic below nobody else reads these; stored atomically so that the magic carries them.
     Atomics.store(words, field.at >> 2, value);
   };
@@ -111,7 +111,7 @@ export function openRing(ring: RingHandle, bell?: { words: Int32Array; at: numbe
   checkMemory(ring, Math.max(length, headerBytes(places)));
   // A whole number of words; the slack lets every view reach past the last record.
   const words = new Int32Array(ring.buffer, ring.byteOffset, length >> 2);
-  const get = (field: Field): number => Atomics.load(words, field.at >> 2);
+  const get = (field: LayoutField): number => Atomics.load(words, field.at >> 2);
   const { fields } = queueLayout;
   // Pairs with the stores in makeRing(): a complete header is seen behind its magic.
   const magic = get(fields.magic);

@@ -48,7 +48,7 @@ class Twin {
 
   joinProducer(): void {
     const lane = Array.from({ length: PRODUCERS }, (_, i) => i).find((i) => this.producers[i] === undefined) ?? -1;
-    const joining = (): FixedProducer => pub(this.queue as FixedQueue<'mpsc'>, { publishEvery: this.publishEvery });
+    const joining = (): FixedProducer => pub(this.queue as FixedQueue<'mpsc'>, { publishEvery: { records: this.publishEvery } });
     if (this.isClosing || lane < 0) return same(errorOf(joining).code, this.isClosing ? 'ERR_PERCORE_CLOSED' : 'ERR_PERCORE_NO_PLACE', 'one too many');
     this.producers[lane] = joining();
     this.used = Math.max(this.used, lane + 1);

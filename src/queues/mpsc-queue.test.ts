@@ -113,7 +113,7 @@ describe('consumers of an MPSC queue', () => {
     producers.forEach((producer, i) => offerAll(producer, i * 10 + 1, i * 10 + 2));
     expect(drained(first, 1)).toEqual([1]);
     const lane = first.select()!;
-    lane.peek();
+    lane.available();
     first.leave();
     expect([first.lanes, first.drain(() => {})]).toEqual([[], CLOSED]);
     expect(drained(sub(queue)), 'what was peeked is read again').toEqual([2, 11, 12]);

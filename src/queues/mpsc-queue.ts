@@ -18,11 +18,11 @@ import type { FixedConsumer } from './fixed-records.js';
 import {
   GROUP_BELL, IS_CLOSING, LANES_VERSION, USED, announceLanes, isTaken, leaveGroup, openRingOf, ownerOf, threadsOf, usedLanes, type Group,
 } from './group.js';
+import type { LinkFrom, LinkableFrom, Linked, RecordShape } from './link-ends.js';
 import type { LossyConsumer } from './lossy-consumer.js';
 import { isLosing, joinAsProducer, tryJoin, type JoinOptions } from './places.js';
 import { limitOf } from './copy-bytes.js';
-import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from './result-codes.js';
-import type { RingConsumer } from './ring-consumer.js';
+import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from '../result-codes.js';
 import { CURSOR, ENDED_BY, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PRODUCER_CURSOR, PRODUCER_THREAD, STATE, finalAt, placeAt, type QueueMemory } from './ring.js';
 import type { VariableConsumer } from './variable-records.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
@@ -65,7 +65,7 @@ const QUANTUM = 256;
  * The consuming end of an MPSC queue, over all lanes that it owns. The consumer with the lowest place owns all that nobody else does, those of
  * later producers too; another that joins waits until lanes are handed to it, or until it has become the first. One thread at a time; nothing blocks but what says so.
  */
-export class MpscConsumer<L extends Lane = Lane> {
+export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFrom {
   /** Number of this consumer's place; others name it in `handOver`. */
   readonly place: number;
   private readonly owned: L[] = [];
@@ -82,7 +82,7 @@ export class MpscConsumer<L extends Lane = Lane> {
   }
 
   /** What the records of its lanes are like. */
-  get shape(): RingConsumer['shape'] {
+  get shape(): RecordShape {
     return { recordBytes: this.group.handle.recordBytes, capacity: this.group.handle.capacity, isLosing: isLosing(this.options.whenSlow) };
   }
 
@@ -90,6 +90,10 @@ export class MpscConsumer<L extends Lane = Lane> {
   get lanes(): number[] {
     this.refresh();
     return [...this.laneNumbers];
+  }
+
+  linkFrom(): Linked<LinkFrom> {
+    return { end: this };
   }
 
   /** Records lost by this consumer in all lanes it owns now, where it subscribed with a policy that loses. */

@@ -8,9 +8,11 @@ import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { codecOf, msgpack, recordMemory } from './codec.js';
+import { msgpack } from './codec.js';
+import { codecOf } from './codecs.js';
 import { dirtyMemory, EDGE_BIGINTS, EDGE_NUMBERS, errorOf, roundTrip } from './fixtures/codec-round-trip.js';
 import { MsgpackCodec } from './msgpack-codec.js';
+import { recordMemory } from './record-memory.js';
 
 const trip = (value: unknown, at = 16): unknown => roundTrip(new MsgpackCodec(), new MsgpackCodec(), value, at);
 const wellFormed = fc.string({ unit: 'binary', maxLength: 80 });
@@ -103,7 +105,7 @@ describe('a value as MessagePack', () => {
     const script = `
       const { parentPort, workerData } = require('node:worker_threads');
       import(workerData.module).then(({ codecOf, recordMemory }) => parentPort.postMessage(codecOf(workerData.codec).read(recordMemory(workerData.buffer), 24, workerData.length)));`;
-    const worker = new Worker(script, { eval: true, workerData: { module: new URL('./codec.js', import.meta.url).href, codec: msgpack, buffer: memory.bytes.buffer, length } });
+    const worker = new Worker(script, { eval: true, workerData: { module: new URL('./index.js', import.meta.url).href, codec: msgpack(), buffer: memory.bytes.buffer, length } });
     const back = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
     await worker.terminate();
     expect(back).toStrictEqual(value);
@@ -197,7 +199,7 @@ describe('without msgpackr', () => {
     try {
       const compiled = fileURLToPath(new URL('../', import.meta.url));
       cpSync(join(compiled, 'queues'), join(folder, 'queues'), { recursive: true });
-      for (const file of ['errors.js', 'layout.js']) cpSync(join(compiled, file), join(folder, file));
+      for (const file of ['errors.js', 'layout.js', 'result-codes.js']) cpSync(join(compiled, file), join(folder, file));
       writeFileSync(join(folder, 'package.json'), '{"type": "module"}');
       writeFileSync(join(folder, 'main.js'), script);
       install(folder);
@@ -207,7 +209,8 @@ describe('without msgpackr', () => {
     }
   }
   const script = `
-    import { codecOf, msgpack, value } from './queues/codec.js';
+    import { msgpack, value } from './queues/codec.js';
+    import { codecOf } from './queues/codecs.js';
     let error;
     try { codecOf(msgpack); } catch (caught) { error = caught; }
     console.log(JSON.stringify([error?.code, error?.message, error?.argument, error?.cause?.code, codecOf(value).measure({ a: 1 }) > 0]));`;

@@ -7,7 +7,7 @@ import { BACK_PRESSURED, CLOSED, OK, close, create, inspect, link, pub, struct, 
 import type { BandedProducer } from './index.js';
 
 interface Reads { ready(options?: object): Promise<number>; close(): void; leave?(): void }
-interface Writes { space(count?: undefined, options?: object): Promise<number>; close(): void; leave?(): void }
+interface Writes { room(count?: undefined, options?: object): Promise<number>; close(): void; leave?(): void }
 
 const shapes: Record<string, () => unknown> = {
   'spsc, fixed': () => create({ kind: 'spsc', capacity: 4, recordBytes: 8 }),
@@ -58,7 +58,7 @@ describe('an end that closes or leaves', () => {
   it.each(names.filter((name) => name !== 'window'))('ends its own space(): %s', async (name) => {
     for (const verb of verbs(refused(name))) {
       const producer = refused(name);
-      const wait = producer.space();
+      const wait = producer.room();
       expect(await isPending(wait)).toBe(true);
       producer[verb]!();
       expect(await wait, verb).toBe(CLOSED);
@@ -164,7 +164,7 @@ describe('space()', () => {
     const [producer, consumer] = [pub(queue), sub(queue)];
     while (producer.offer(new Uint8Array(100)) === OK);
     expect(producer.offer(new Uint8Array(400))).toBe(BACK_PRESSURED);
-    const wait = producer.space();
+    const wait = producer.room();
     for (let i = 0; i < 3; i++) {
       consumer.poll();
       expect(await isPending(wait), 'there is room, though not for 400 bytes').toBe(true);
@@ -172,7 +172,7 @@ describe('space()', () => {
     consumer.drain(() => {});
     expect([await wait, producer.offer(new Uint8Array(400))]).toEqual([OK, OK]);
     consumer.drain(() => {});
-    expect(await producer.space(), 'what was refused has been taken').toBe(OK);
+    expect(await producer.room(), 'what was refused has been taken').toBe(OK);
   });
 
   it('waits for as many records as were refused', async () => {
@@ -180,7 +180,7 @@ describe('space()', () => {
     const [producer, consumer] = [pub(queue), sub(queue)];
     while (producer.offer(new Uint8Array(8)) === OK);
     expect(producer.tryClaim(3)).toBe(BACK_PRESSURED);
-    const wait = producer.space();
+    const wait = producer.room();
     consumer.drain(() => {}, 2);
     expect(await isPending(wait)).toBe(true);
     consumer.drain(() => {});
@@ -194,7 +194,7 @@ describe('space()', () => {
       const reading = (async () => {
         for await (const _ of consumer) received++;
       })();
-      for (let i = 0; i < 40; i++) while (producer.offer('x'.repeat(i % 2 === 0 ? 490 : 5)) !== OK) await producer.space();
+      for (let i = 0; i < 40; i++) while (producer.offer('x'.repeat(i % 2 === 0 ? 490 : 5)) !== OK) await producer.room();
       producer.close();
       await reading;
       expect(received).toBe(40);
@@ -205,7 +205,7 @@ describe('space()', () => {
     const queue = create({ kind: 'spsc', capacityBytes: 256 });
     const [producer, consumer] = [pub(queue), sub(queue)];
     for (let i = 0; i < 8; i++) expect(producer.offer(new Uint8Array(24))).toBe(OK);
-    const wait = producer.space(80);
+    const wait = producer.room(80);
     for (let i = 0; i < 6; i++) {
       consumer.drain(() => {}, 1);
       expect(producer.offer(new Uint8Array(24)), 'something shorter goes first').toBe(OK);
@@ -304,7 +304,7 @@ describe('promises that are settled at once', () => {
     const [producer, consumer] = [pub(queue), sub(queue)];
     let isOver = false;
     const writing = (async () => {
-      while (!isOver) while (producer.offer(1) !== OK) await producer.space();
+      while (!isOver) while (producer.offer(1) !== OK) await producer.room();
       producer.close();
     })();
     const reading = (async () => {

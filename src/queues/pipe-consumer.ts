@@ -10,17 +10,16 @@
  *
  * The watcher runs only while somebody waits in `ready`. It reads what has come, since only that shows whether a record is whole.
  */
-import { constants } from 'node:os';
 import { native, type PipeEndHandle } from '../native.js';
 import { FrameReader } from './pipe-frames.js';
 import { CONSUMED, CONSUMER_HIGH_WATER, DROPPED_TOO_LARGE, DROPPED_UNREAD, IS_ENDED, memoryOf, openEnd, systemError, type PipeMemory, type PipeQueue, type PipeValue } from './pipe-memory.js';
 import { type QueueConsumer, type WaitOptions, valuesOf } from './queue-ends.js';
+import { EAGAIN, ENXIO } from '../errno.js';
 import { checkFunction } from '../errors.js';
 import { Waiters } from '../waiting.js';
 import { limitOf } from './copy-bytes.js';
-import { CLOSED, EMPTY, OK, type ResultCode } from './result-codes.js';
+import { CLOSED, EMPTY, OK, type ResultCode } from '../result-codes.js';
 
-const { EAGAIN, ENXIO } = constants.errno;
 
 export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   state: ResultCode = EMPTY;

@@ -2,7 +2,7 @@
  * A pipe's handle and the words behind it: what any thread of the process can know without touching the pipe. Each count has one
  * writer; the order of their stores carries nothing, so they are plain. Who has which end is native/pipe.h's pair `pipe.take`.
  */
-import { constants } from 'node:os';
+import { EALREADY, EEXIST } from '../errno.js';
 import { PercoreError, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, PIPE_MAGIC, pipeLayout } from '../layout.js';
 import { native } from '../native.js';
@@ -104,9 +104,9 @@ export function openEnd(queue: PipeQueue, memory: PipeMemory, isProducer: boolea
   const end = native().pipes.openEnd(memory.bytes, isProducer, queue.path, queue.path === '' ? 0 : queue.capacityBytes, onReady);
   if (typeof end !== 'number') return end;
   const name = isProducer ? 'producing' : 'consuming';
-  if (end === -constants.errno.EALREADY) {
+  if (end === -EALREADY) {
     throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `the ${name} end of this pipe is open elsewhere, or was closed. A pipe has one ${name} end; for more, use a FIFO with a handle for each`, { argument: 'queue' });
   }
-  if (end === -constants.errno.EEXIST) throw invalidArgument('path', queue.path, 'a FIFO');
+  if (end === -EEXIST) throw invalidArgument('path', queue.path, 'a FIFO');
   throw systemError(end, 'open', queue.path);
 }

@@ -11,16 +11,15 @@
  * A record that is refused leaves no trace in `out`. A reader that has gone shows as EPIPE; what `out` still holds is then counted.
  * The system calls are made one a record, or one for up to `publishEvery` records: a write costs 0.5 to 1 microseconds.
  */
-import { constants } from 'node:os';
+import { EAGAIN, ENXIO, EPIPE } from '../errno.js';
 import { native, type PipeEndHandle } from '../native.js';
 import { PIPE_BUF, frame, measure, overheadOf } from './pipe-frames.js';
 import { DROPPED_NEWEST, DROPPED_UNSENT, IS_BROKEN, PRODUCER_HIGH_WATER, PUBLISHED, REFUSED, memoryOf, openEnd, systemError, type PipeMemory, type PipeQueue, type PipeValue } from './pipe-memory.js';
 import type { QueueProducer, WaitOptions } from './queue-ends.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Waiters } from '../waiting.js';
-import { BACK_PRESSURED, CLOSED, DROPPED, OK, TOO_LARGE, type ResultCode } from './result-codes.js';
+import { BACK_PRESSURED, CLOSED, DROPPED, OK, TOO_LARGE, type ResultCode } from '../result-codes.js';
 
-const { EAGAIN, ENXIO, EPIPE } = constants.errno;
 
 export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refuser {
   readonly maxRecordBytes: number;
@@ -104,7 +103,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     return OK;
   }
 
-  space(options?: WaitOptions): Promise<ResultCode> {
+  room(options?: WaitOptions): Promise<ResultCode> {
     return this.writers.waitUnless(() => {
       const code = this.isOver ? CLOSED : this.look();
       return code === BACK_PRESSURED ? undefined : code;
@@ -113,7 +112,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
 
   /** For steps of reactors alone, of one that was refused; see `Refuser`. */
   awaitRoom(_needed: number, then: () => void): () => void {
-    return awaitPromised((options) => this.space(options), then);
+    return awaitPromised((options) => this.room(options), then);
   }
 
   /** What was accepted still goes out, and keeps the thread's loop alive until it has or the reader goes. */
@@ -150,8 +149,8 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
   private look(): ResultCode {
     let code = this.push();
     if (code === OK) {
-      const space = this.pipes.space(this.end);
-      if (space < 0) code = this.meaningOf(space);
+      const room = this.pipes.space(this.end);
+      if (room < 0) code = this.meaningOf(room);
     }
     return code === CLOSED ? this.lose() : code;
   }

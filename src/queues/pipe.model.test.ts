@@ -7,7 +7,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { createPipe, propertiesOfPipe, pubPipe, subPipe } from './pipe.js';
-import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK, TOO_LARGE } from './result-codes.js';
+import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK, TOO_LARGE } from '../result-codes.js';
 
 const CAPACITY = 4096;
 const MAX_RECORD_BYTES = 3 * CAPACITY;
@@ -32,7 +32,7 @@ for (const framing of ['line', 'length'] as const) {
       const met = { ok: 0, full: 0, long: 0, tooLarge: 0, lost: 0, ended: 0 };
       fc.assert(fc.property(steps, fc.constantFrom(1, 1, 3, 1000), fc.constantFrom('producer', 'consumer'), (script, publishEvery, closesFirst) => {
         const queue = createPipe({ framing, values: 'bytes', whenSlow, capacityBytes: CAPACITY, maxRecordBytes: MAX_RECORD_BYTES });
-        const [producer, consumer] = [pubPipe(queue, { publishEvery }), subPipe(queue)];
+        const [producer, consumer] = [pubPipe(queue, { publishEvery: { records: publishEvery } }), subPipe(queue)];
         const accepted: Buffer[] = [];
         const counts = { published: 0, consumed: 0, full: 0 };
         const take = (record: Uint8Array) => {

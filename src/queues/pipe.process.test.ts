@@ -12,7 +12,7 @@ import { descriptors, errorOf, sleep, until, within } from '../reactor/fixtures/
 import type { PipeWork } from './fixtures/pipe-worker.js';
 import { closePipe, createPipe, propertiesOfPipe, pubPipe, subPipe } from './pipe.js';
 import type { QueueConsumer } from './queue-ends.js';
-import { BACK_PRESSURED, CLOSED, EMPTY, OK } from './result-codes.js';
+import { BACK_PRESSURED, CLOSED, EMPTY, OK } from '../result-codes.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'percore-fifo-'));
 const children = new Set<ChildProcess>();
@@ -59,7 +59,7 @@ describe('a FIFO', () => {
     const queue = createPipe({ path: newPath(), framing: 'line' });
     const producer = pubPipe(queue);
     const cat = run('cat', [queue.path]);
-    expect(await within(10_000, producer.space(), 'a reader')).toBe(OK);
+    expect(await within(10_000, producer.room(), 'a reader')).toBe(OK);
     const lines = ['first', 'zweite Zeile: ü€', '', 'last'];
     for (const line of lines) expect(producer.offer(line)).toBe(OK);
     producer.close();
@@ -75,13 +75,13 @@ describe('a FIFO', () => {
     const producer = pubPipe(queue);
     expect(producer.offer('nobody')).toBe(BACK_PRESSURED);
     expect(propertiesOfPipe(queue)).toMatchObject({ published: 0, refused: 1 });
-    expect(await errorOf(() => producer.space({ timeoutMs: 20 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
+    expect(await errorOf(() => producer.room({ timeoutMs: 20 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
     expect(producer.offer('nobody')).toBe(BACK_PRESSURED);
     let answer: number | undefined;
-    const space = producer.space().then((code) => (answer = code));
+    const space = producer.room().then((code) => (answer = code));
     // Another producer begins to wait, and gives up.
     const other = pubPipe(createPipe({ path: queue.path, framing: 'line' }));
-    expect(await errorOf(() => other.space({ timeoutMs: 5 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
+    expect(await errorOf(() => other.room({ timeoutMs: 5 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
     other.close();
     const before = performance.nodeTiming.uvMetricsInfo.loopCount;
     await sleep(200);
@@ -114,7 +114,7 @@ describe('a FIFO', () => {
   it('tells every producer that waits when a reader comes', async () => {
     const path = newPath();
     const producers = Array.from({ length: 3 }, () => pubPipe(createPipe({ path, framing: 'line' })));
-    const spaces = producers.map((producer) => producer.space());
+    const spaces = producers.map((producer) => producer.room());
     await sleep(20);
     const cat = run('cat', [path]);
     expect(await within(10_000, Promise.all(spaces), 'a reader')).toEqual([OK, OK, OK]);
@@ -133,7 +133,7 @@ describe('a FIFO', () => {
     const [first, second] = queues.map((queue) => pubPipe(queue)) as [ReturnType<typeof pubPipe>, ReturnType<typeof pubPipe>];
     while (first.offer(new Uint8Array(1020)) === OK);
     let answer: number | undefined;
-    const space = second.space().then((code) => (answer = code));
+    const space = second.room().then((code) => (answer = code));
     await sleep(20);
     closeSync(fd);
     await sleep(20);
@@ -150,7 +150,7 @@ describe('a FIFO', () => {
 
   it('sends what was flushed before anybody read, as soon as somebody does', async () => {
     const queue = createPipe({ path: newPath(), framing: 'line' });
-    const producer = pubPipe(queue, { publishEvery: 10 });
+    const producer = pubPipe(queue, { publishEvery: { records: 10 } });
     for (const line of ['a', 'b', 'c']) expect(producer.offer(line)).toBe(OK);
     expect(producer.flush()).toBe(OK);
     await sleep(20);
@@ -181,7 +181,7 @@ describe('a FIFO', () => {
     const reader = run('sleep', ['60'], openReader(queue.path));
     expect(producer.offer(new Uint8Array(50_000))).toBe(OK);
     expect(propertiesOfPipe(queue)).toMatchObject({ capacity: 4096, depth: 4096 });
-    const space = producer.space();
+    const space = producer.room();
     reader.child.kill('SIGKILL');
     expect(await within(10_000, space, 'the end')).toBe(CLOSED);
     expect(producer.offer(new Uint8Array(1))).toBe(CLOSED);
@@ -198,7 +198,7 @@ describe('a FIFO', () => {
 
   it('gives up what was gathered for a reader that never came, and counts it', () => {
     const queue = createPipe({ path: newPath(), framing: 'line' });
-    const producer = pubPipe(queue, { publishEvery: 10 });
+    const producer = pubPipe(queue, { publishEvery: { records: 10 } });
     expect([producer.offer('a'), producer.offer('b')]).toEqual([OK, OK]);
     producer.close();
     expect(propertiesOfPipe(queue)).toMatchObject({ published: 2, dropped: { closed: 2 }, isClosed: true });
@@ -334,7 +334,7 @@ describe('an anonymous pipe', () => {
     closePipe(queue, 'consumer');
     const producer = pubPipe(queue);
     for (let i = 0; i < 1000; i++) {
-      while (producer.offer(`${i} ${'x'.repeat(i)}`) === BACK_PRESSURED) expect(await within(10_000, producer.space(), 'space')).toBe(OK);
+      while (producer.offer(`${i} ${'x'.repeat(i)}`) === BACK_PRESSURED) expect(await within(10_000, producer.room(), 'space')).toBe(OK);
     }
     producer.close();
     expect(await cat.exit).toEqual([0, null]);

@@ -10,7 +10,7 @@ import { descriptors, errorOf, sleep, within } from '../reactor/fixtures/inside.
 import { isPatterned, patterned, type PipeWork } from './fixtures/pipe-worker.js';
 import { closePipe, createPipe, propertiesOfPipe, pubPipe, subPipe, type PipeQueue } from './pipe.js';
 import type { QueueProperties } from './queue-ends.js';
-import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK, TOO_LARGE } from './result-codes.js';
+import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK, TOO_LARGE } from '../result-codes.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'percore-pipe-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -20,7 +20,7 @@ const bytes = (...values: number[]) => Uint8Array.from(values);
 /** A new pipe with both ends here. */
 function both(options: Parameters<typeof createPipe>[0] = {}, publishEvery = 1) {
   const queue = createPipe(options) as PipeQueue<Uint8Array>;
-  return { queue, producer: pubPipe(queue, { publishEvery }), consumer: subPipe(queue), properties: () => propertiesOfPipe(queue) };
+  return { queue, producer: pubPipe(queue, { publishEvery: { records: publishEvery } }), consumer: subPipe(queue), properties: () => propertiesOfPipe(queue) };
 }
 
 /** Offers records of `length` until one is not taken; how many were. */
@@ -208,7 +208,7 @@ describe('a pipe', () => {
       expect(await errorOf(() => createPipe({ [argument]: value })), `${argument} ${String(value)}`).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument, value });
     }
     const queue = createPipe();
-    for (const publishEvery of [0, 1.5, 2 ** 31]) expect(await errorOf(() => pubPipe(queue, { publishEvery }))).toMatchObject({ argument: 'publishEvery' });
+    for (const publishEvery of [0, 1.5, 2 ** 31]) expect(await errorOf(() => pubPipe(queue, { publishEvery: { records: publishEvery } }))).toMatchObject({ argument: 'publishEvery.records' });
     expect(await errorOf(() => closePipe(queue, 'reader' as never))).toMatchObject({ argument: 'end' });
     closePipe(queue);
     for (const not of [undefined, {}, { shared: new SharedArrayBuffer(8) }]) expect(await errorOf(() => pubPipe(not as never))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'queue' });
@@ -225,7 +225,7 @@ describe('the ends of a pipe', () => {
     producer.close();
     expect(producer.offer(bytes(2))).toBe(CLOSED);
     expect(producer.flush()).toBe(CLOSED);
-    expect(await producer.space()).toBe(CLOSED);
+    expect(await producer.room()).toBe(CLOSED);
     expect(await consumer.ready()).toBe(OK);
     expect(consumer.poll()).toEqual(bytes(1));
     expect(consumer.poll()).toBe(undefined);
@@ -261,7 +261,7 @@ describe('the ends of a pipe', () => {
   it('a producer that waits is told when the consumer closes, and its unsent rest is counted once', async () => {
     const { producer, consumer, properties } = both({ capacityBytes: 4096 });
     expect(producer.offer(new Uint8Array(50_000))).toBe(OK);
-    const space = producer.space();
+    const space = producer.room();
     expect(await isWaiting(space)).toBe(true);
     consumer.close();
     expect(await within(5000, space, 'CLOSED')).toBe(CLOSED);
@@ -270,27 +270,27 @@ describe('the ends of a pipe', () => {
 
   it('waits end with room, a record, a time-out, an abort or the closing of the own end', async () => {
     const { producer, consumer } = both({ capacityBytes: 4096 });
-    expect(await producer.space(), 'at once while there is room').toBe(OK);
+    expect(await producer.room(), 'at once while there is room').toBe(OK);
     const ready = consumer.ready();
     expect(await isWaiting(ready)).toBe(true);
     producer.offer(bytes(1));
     expect(await within(5000, ready, 'a record')).toBe(OK);
     fill(producer, 1020);
-    const space = producer.space();
+    const space = producer.room();
     expect(await isWaiting(space)).toBe(true);
     consumer.drain(() => undefined);
     expect(await within(5000, space, 'room')).toBe(OK);
 
     expect(await errorOf(() => consumer.ready({ timeoutMs: 5 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
     fill(producer, 1020);
-    expect(await errorOf(() => producer.space({ timeoutMs: 5 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
+    expect(await errorOf(() => producer.room({ timeoutMs: 5 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
     const controller = new AbortController();
-    const aborted = producer.space({ signal: controller.signal });
+    const aborted = producer.room({ signal: controller.signal });
     controller.abort('enough');
     await expect(aborted).rejects.toBe('enough');
-    expect(await errorOf(() => producer.space({ timeoutMs: -1 }))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT' });
+    expect(await errorOf(() => producer.room({ timeoutMs: -1 }))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT' });
 
-    const mySpace = producer.space();
+    const mySpace = producer.room();
     producer.close();
     expect(await mySpace).toBe(CLOSED);
     consumer.drain(() => undefined);
@@ -306,7 +306,7 @@ describe('the ends of a pipe', () => {
     const ready = consumer.ready();
     const full = both({ capacityBytes: 4096 });
     fill(full.producer, 1020);
-    const space = full.producer.space();
+    const space = full.producer.room();
     // One byte of a record makes a wake-up and no record.
     writeSync(queue.writeDescriptor, new Uint8Array(1));
     const before = performance.nodeTiming.uvMetricsInfo.loopCount;
@@ -455,7 +455,7 @@ describe('the ends of a pipe', () => {
     expect(await errorOf(() => subPipe(fifo))).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'ENOENT', syscall: 'open' });
     const gone = pubPipe(fifo);
     expect(await errorOf(() => gone.offer(bytes(1)))).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'ENOENT' });
-    expect(await errorOf(() => gone.space())).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'ENOENT' });
+    expect(await errorOf(() => gone.room())).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'ENOENT' });
     // What threw was not taken: it does not come out when there is a FIFO again.
     const again = subPipe(createPipe({ path: fifo.path }));
     expect(gone.offer(bytes(2))).toBe(OK);
@@ -513,7 +513,7 @@ describe('a pipe between threads', () => {
     expect(await answerOf(holder)).toBe(OK);
     const producer = pubPipe(queue);
     expect(fill(producer, 1020)).toBe(4);
-    const space = producer.space();
+    const space = producer.room();
     await holder.terminate();
     expect(await within(5000, space, 'CLOSED')).toBe(CLOSED);
     expect(producer.offer(bytes(1))).toBe(CLOSED);
@@ -563,7 +563,7 @@ describe('a pipe between threads', () => {
         const producer = pubPipe(queue);
         let code: number = OK;
         for (let n = 0; code !== CLOSED; n++) {
-          while ((code = producer.offer(patterned(n))) === BACK_PRESSURED) await within(10_000, producer.space(), 'space or the end');
+          while ((code = producer.offer(patterned(n))) === BACK_PRESSURED) await within(10_000, producer.room(), 'space or the end');
         }
       }
       await gone;

@@ -5,7 +5,7 @@
  *     const log = createPipe({ path: '/run/app.log', framing: 'line' });    // a FIFO: `cat /run/app.log` shows it
  *     const producer = pubPipe(log);                                        // in any one thread
  *     producer.offer('started');                                            // BACK_PRESSURED until somebody reads
- *     if ((await producer.space()) === OK) producer.offer('started');
+ *     if ((await producer.room()) === OK) producer.offer('started');
  *
  *     const jobs = createPipe();                                            // anonymous, for threads and child processes
  *     spawn('worker', { stdio: [jobs.readDescriptor, 'inherit', 'inherit'] });
@@ -18,10 +18,12 @@
  * Sources: pipe(7), fifo(7), fcntl(2).
  */
 import { resolve } from 'node:path';
-import { constants } from 'node:os';
-import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
+import { EEXIST } from '../errno.js';
+import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, PIPE_MAGIC, pipeLayout, words as shared } from '../layout.js';
 import { native } from '../native.js';
+import type { PubOptions } from './handles.js';
+import { publishEveryOf } from './lazy.js';
 import { PipeConsumer } from './pipe-consumer.js';
 import type { Framing, PipeValues } from './pipe-frames.js';
 import {
@@ -33,7 +35,7 @@ import type { QueueConsumer, QueueProducer, QueueProperties } from './queue-ends
 
 export type { PipeQueue, PipeValue } from './pipe-memory.js';
 
-export interface PipeOptions {
+export interface PipeQueueOptions {
   /** `line`: each record is a line, as `cat` shows and `echo` writes it. `length`: four bytes of length, then any bytes. Default `length`. */
   framing?: Framing;
   /** What `offer` takes and `poll` gives: strings (as UTF-8) or Uint8Array. Default: text for lines, bytes for lengths. */
@@ -52,30 +54,20 @@ export interface PipeOptions {
   stayOpen?: boolean;
 }
 
-export interface PipePubOptions {
-  /** Write at the latest after so many records, or 4,096 bytes: 1 (default, each at once) to 2^30. Call `flush` before you wait. */
-  publishEvery?: number;
-}
-
 const DEFAULT_MAX_RECORD_BYTES = 2 ** 20;
-
-function oneOf<T extends string>(argument: string, value: unknown, allowed: readonly T[]): T {
-  if (!allowed.includes(value as T)) throw invalidArgument(argument, value, allowed.map((each) => `'${each}'`).join(' or '));
-  return value as T;
-}
 
 /**
  * Makes a pipe, or a FIFO's file. An anonymous pipe takes two descriptors: each belongs to the thread that opens that end, and until
  * then to this thread, which closes it when it ends. Throws PercoreError for a bad option, ERR_PERCORE_SYSTEM for what the system refuses.
  */
-export function createPipe(options: PipeOptions & ({ values: 'text' } | { values?: undefined; framing: 'line' })): PipeQueue<string>;
-export function createPipe(options?: PipeOptions & ({ values: 'bytes' } | { values?: undefined; framing?: 'length' })): PipeQueue<Uint8Array>;
-export function createPipe(options?: PipeOptions): PipeQueue;
-export function createPipe(options: PipeOptions = {}): PipeQueue {
+export function createPipe(options: PipeQueueOptions & ({ values: 'text' } | { values?: undefined; framing: 'line' })): PipeQueue<string>;
+export function createPipe(options?: PipeQueueOptions & ({ values: 'bytes' } | { values?: undefined; framing?: 'length' })): PipeQueue<Uint8Array>;
+export function createPipe(options?: PipeQueueOptions): PipeQueue;
+export function createPipe(options: PipeQueueOptions = {}): PipeQueue {
   checkOptions('options', options, ['kind', 'backend', 'framing', 'values', 'maxRecordBytes', 'capacityBytes', 'whenSlow', 'path', 'mode', 'stayOpen']);
-  const framing = oneOf('framing', options.framing ?? 'length', ['line', 'length']);
-  const values = oneOf('values', options.values ?? (framing === 'line' ? 'text' : 'bytes'), ['text', 'bytes']);
-  const whenSlow = oneOf('whenSlow', options.whenSlow ?? 'wait', ['wait', 'drop-newest']);
+  const framing = checkOneOf('framing', options.framing ?? 'length', ['line', 'length']);
+  const values = checkOneOf('values', options.values ?? (framing === 'line' ? 'text' : 'bytes'), ['text', 'bytes']);
+  const whenSlow = checkOneOf('whenSlow', options.whenSlow ?? 'wait', ['wait', 'drop-newest']);
   const maxRecordBytes = checkInteger('maxRecordBytes', options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES, 1, MAX_PIPE_RECORD_BYTES);
   const asked = options.capacityBytes === undefined ? 0 : checkInteger('capacityBytes', options.capacityBytes, 1, 2 ** 30);
   const mode = checkInteger('mode', options.mode ?? 0o600, 0, 0o777);
@@ -94,7 +86,7 @@ export function createPipe(options: PipeOptions = {}): PipeQueue {
     if (capacityBytes < 0) throw systemError(capacityBytes, 'pipe2', '');
   } else {
     const made = native().pipes.makeFifo(path, mode);
-    if (made === -constants.errno.EEXIST) throw invalidArgument('path', path, 'the path of a FIFO, or of nothing yet');
+    if (made === -EEXIST) throw invalidArgument('path', path, 'the path of a FIFO, or of nothing yet');
     if (made < 0) throw systemError(made, 'mkfifo', path);
   }
   // Pair with the loads of who opens the handle; the magic last.
@@ -110,9 +102,9 @@ export function createPipe(options: PipeOptions = {}): PipeQueue {
  * The producing end, in this thread, which owns its descriptor from now on: `close` closes it, and so does the thread's end. A FIFO is
  * opened by the first offer that finds a reader. Throws when the end is open elsewhere.
  */
-export function pubPipe<T extends string | Uint8Array>(queue: PipeQueue<T>, options: PipePubOptions = {}): QueueProducer<T> {
-  checkOptions('options', options, ['publishEvery']);
-  return new PipeProducer<T>(queue, checkInteger('publishEvery', options.publishEvery ?? 1, 1, 2 ** 30));
+export function pubPipe<T extends string | Uint8Array>(queue: PipeQueue<T>, options: PubOptions = {}): QueueProducer<T> {
+  // Also in a reactor each record by itself: a pipe has readers that wait for it elsewhere.
+  return new PipeProducer<T>(queue, publishEveryOf(options, 1));
 }
 
 /** The consuming end, in this thread, which owns its descriptor from now on. Throws when it is open elsewhere, and what open(2) says. */
@@ -126,7 +118,7 @@ export function subPipe<T extends string | Uint8Array>(queue: PipeQueue<T>): Que
  */
 export function closePipe(queue: PipeQueue, end?: 'producer' | 'consumer'): void {
   const { bytes } = memoryOf(queue);
-  if (end !== undefined) oneOf('end', end, ['producer', 'consumer']);
+  if (end !== undefined) checkOneOf('end', end, ['producer', 'consumer']);
   if (end !== 'consumer') native().pipes.closeUnopenedEnd(bytes, true);
   if (end !== 'producer') native().pipes.closeUnopenedEnd(bytes, false);
 }

@@ -63,7 +63,7 @@ describe('a consumer that joins', () => {
 
   it('beside others begins at what is published then', () => {
     const queue = spmc();
-    const producer = pub(queue, { publishEvery: 2 });
+    const producer = pub(queue, { publishEvery: { records: 2 } });
     const first = sub(queue);
     [1, 2, 3].forEach((value) => producer.offer(eight(value)));
     const second = sub(queue);
@@ -146,7 +146,7 @@ describe('a consumer that leaves', () => {
 describe('a producer that leaves', () => {
   it('publishes what it had committed, and the next goes on there', () => {
     const queue = spmc();
-    const first = pub(queue, { publishEvery: 10 });
+    const first = pub(queue, { publishEvery: { records: 10 } });
     [1, 2].forEach((value) => first.offer(eight(value)));
     const consumer = sub(queue);
     expect(consumer.poll()).toBe(EMPTY);

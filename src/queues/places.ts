@@ -16,7 +16,7 @@ import { threadId } from 'node:worker_threads';
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
 import {
   ABANDONED, AFTER, CONSUMED, CURSOR, DROP_OLDEST, ENTERING, EVICTED_PLACE, EVICT_AFTER_MS, FREE, GATING, HELD, JOINING, LOSSY, LOSSY_CURSOR, PHASE, PLACE_WORDS, POLICIES, POLICY,
-  PRODUCER_CURSOR, PRODUCER_THREAD, PUSHED, RECORDS_BELL, SPACE_BELL, STATE, TAKEN, THREAD, WAIT, placeAt, type QueueMemory, type WhenSlow,
+  PRODUCER_CURSOR, PRODUCER_THREAD, PUSHED, RECORDS_BELL, ROOM_BELL, STATE, TAKEN, THREAD, WAIT, placeAt, type QueueMemory, type WhenSlow,
 } from './ring.js';
 import { ringBell } from './event-count.js';
 
@@ -250,7 +250,7 @@ export function recoverRing(memory: QueueMemory, dead: number): Recovered {
   // A thread that died between a wish and its bell has left somebody asleep.
   ringBell(memory.bellWords, memory.bell);
   ringBell(words, RECORDS_BELL);
-  ringBell(words, SPACE_BELL);
+  ringBell(words, ROOM_BELL);
   return done;
 }
 

@@ -18,7 +18,7 @@ describe('whenSlow: wait', () => {
   });
 
   it('publishes what is lazily unpublished before it refuses, since nobody could drain it', () => {
-    const { producer, consumer } = fixed({ capacity: 2 }, { publishEvery: 100 });
+    const { producer, consumer } = fixed({ capacity: 2 }, { publishEvery: { records: 100 } });
     expect([1, 2].map((value) => producer.offer(eight(value)))).toEqual([OK, OK]);
     expect(drained(consumer)).toEqual([]);
     expect(producer.offer(eight(3))).toBe(BACK_PRESSURED);
@@ -107,7 +107,7 @@ describe('whenSlow: block', () => {
   it('is refused in a thread that may not stand still', async () => {
     const queue = spsc();
     sub(queue, { whenSlow: 'block' });
-    const other = new Other(queue, [{ do: 'forbidBlocking' }, { do: 'pub' }, { do: 'offer', value: 1 }, { do: 'offer', value: 2 }, { do: 'offer', value: 3 }, { do: 'spaceSync' }]);
+    const other = new Other(queue, [{ do: 'forbidBlocking' }, { do: 'pub' }, { do: 'offer', value: 1 }, { do: 'offer', value: 2 }, { do: 'offer', value: 3 }, { do: 'roomSync' }]);
     expect(await other.ended()).toEqual([undefined, 0, OK, OK, 'ERR_PERCORE_WOULD_BLOCK', 'ERR_PERCORE_WOULD_BLOCK']);
   });
 });
@@ -180,7 +180,7 @@ describe('whenSlow: evict', () => {
     const producer = pub(queue);
     sub(queue, evicting(30));
     while (producer.offer(eight(1)) === OK);
-    expect(await producer.space(1, { timeoutMs: 60_000 })).toBe(OK);
+    expect(await producer.room(1, { timeoutMs: 60_000 })).toBe(OK);
     expect(producer.offer(eight(2))).toBe(OK);
   }, 10_000);
 
@@ -190,7 +190,7 @@ describe('whenSlow: evict', () => {
     sub(queue, evicting(30));
     while (producer.offer(eight(1)) === OK);
     const began = performance.now();
-    expect(producer.spaceSync(1, { timeoutMs: 10_000 })).toBe(OK);
+    expect(producer.roomSync(1, { timeoutMs: 10_000 })).toBe(OK);
     expect(performance.now() - began, 'milliseconds, not the whole time-out').toBeLessThan(5000);
   });
 
@@ -206,7 +206,7 @@ describe('whenSlow: evict', () => {
 describe('bad policies', () => {
   it('are refused with what would do', () => {
     const queue = spsc();
-    const message = 'whenSlow must be \'wait\', \'block\', \'drop-newest\', \'drop-oldest\', \'evict\', not "sleep"';
+    const message = 'whenSlow must be \'wait\', \'block\', \'drop-newest\', \'drop-oldest\' or \'evict\', not "sleep"';
     expect(errorOf(() => sub(queue, { whenSlow: 'sleep' as 'wait' }))).toEqual({ code: 'ERR_PERCORE_INVALID_ARGUMENT', message, argument: 'whenSlow' });
     for (const evictAfterMs of [-1, 0.5, 2 ** 31]) {
       expect(errorOf(() => sub(queue, { whenSlow: 'evict', evictAfterMs }))).toMatchObject({ argument: 'evictAfterMs', message: `evictAfterMs must be a whole number from 0 to 2147483647, not ${evictAfterMs}` });

@@ -8,7 +8,7 @@
  */
 import { PercoreError } from '../errors.js';
 import { isTurnDue, turn } from '../turns.js';
-import { CLOSED, EVICTED, OK, type ResultCode } from './result-codes.js';
+import { CLOSED, EVICTED, OK, type ResultCode } from '../result-codes.js';
 import type { WaitOptions } from '../waiting.js';
 
 export type { WaitOptions } from '../waiting.js';
@@ -23,7 +23,7 @@ export interface QueueProducer<T> {
    * Resolves OK when what was last refused would be taken, or anything if nothing was, though another producer may be quicker; CLOSED when nothing
    * will be any more, or this end closes. See WaitOptions for rejections.
    */
-  space(options?: WaitOptions): Promise<ResultCode>;
+  room(options?: WaitOptions): Promise<ResultCode>;
   /** Publishes what is committed; no record will follow. Twice is once. */
   close(): void;
 }
@@ -48,10 +48,8 @@ export interface QueueConsumer<T> extends AsyncIterable<T> {
   close(): void;
 }
 
-export type QueueKind = 'spsc' | 'mpsc' | 'spmc' | 'mpmc' | 'banded';
+export type KindName = 'spsc' | 'mpsc' | 'spmc' | 'mpmc' | 'banded';
 export type QueueBackend = 'fixed' | 'linked' | 'deque' | 'window' | 'pipe';
-/** What happens to a record when the queue is full: the producer is told to wait, or a record is dropped, and counted. */
-export type WhenSlow = 'wait' | 'drop-newest' | 'drop-oldest';
 
 export interface DroppedCounts {
   /** Refused for good because the queue was full (`drop-newest`). */
@@ -76,7 +74,7 @@ export interface ConsumerProperties {
 
 /** What any thread may ask of a queue without stopping anyone. Totals count records from the queue's making. */
 export interface QueueProperties {
-  readonly kind: QueueKind;
+  readonly kind: KindName;
   readonly backend: QueueBackend;
   /** The most it holds: records, or bytes where records vary (`pipe`). */
   readonly capacity: number;

@@ -1,7 +1,30 @@
-/** What a codec in a user's hands says where it is asked to write or read and there is no record. */
+/** Where codecs write and read: the views, and what a codec in a user's hands says where there is no record. */
 import * as types from 'node:util/types';
-import { invalidArgument, PercoreError } from '../errors.js';
+import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
 import type { RecordMemory } from './codec.js';
+
+/**
+ * Four views of `byteLength` bytes of `buffer` from `byteOffset`, both multiples of 4: what a codec writes to and reads from
+ * where there is no queue, such as a record copied out of one.
+ */
+export function recordMemory(buffer: ArrayBuffer | SharedArrayBuffer, byteOffset = 0, byteLength: number = lengthFrom(buffer, byteOffset)): RecordMemory {
+  if (!types.isAnyArrayBuffer(buffer)) throw invalidArgument('buffer', buffer, 'an ArrayBuffer or a SharedArrayBuffer');
+  checkInteger('byteOffset', byteOffset, 0, buffer.byteLength);
+  checkInteger('byteLength', byteLength, 0, buffer.byteLength - byteOffset);
+  if (byteOffset % 4 !== 0) throw invalidArgument('byteOffset', byteOffset, 'a multiple of 4');
+  if (byteLength % 4 !== 0) throw invalidArgument('byteLength', byteLength, 'a multiple of 4');
+  return {
+    words: new Int32Array(buffer, byteOffset, byteLength >> 2),
+    bytes: new Uint8Array(buffer, byteOffset, byteLength),
+    view: new DataView(buffer, byteOffset, byteLength),
+    buffer: Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength),
+  };
+}
+
+/** What is left behind `byteOffset`; of what is no buffer anything, since it is refused anyway. */
+function lengthFrom(buffer: ArrayBuffer | SharedArrayBuffer, byteOffset: number): number {
+  return types.isAnyArrayBuffer(buffer) && typeof byteOffset === 'number' ? buffer.byteLength - byteOffset : 0;
+}
 
 /** Returns `memory`, or throws where it is none. Costs more than a small record does: codecs keep what they were given last. */
 export function checkMemory(memory: RecordMemory): RecordMemory {

@@ -19,7 +19,7 @@ const group = (queue: FixedQueue<'mpsc' | 'banded'>): GroupHandle => ({ ...queue
 describe('after the death of a producer', () => {
   it('its place is free, and what it had not published is lost', () => {
     const queue = spsc(8);
-    const dead = pub(queue, { publishEvery: 3 });
+    const dead = pub(queue, { publishEvery: { records: 3 } });
     for (let value = 1; value <= 5; value++) dead.offer(eight(value));
     killProducer(queue);
     expect(errorOf(() => pub(queue)).message).toBe(`the only place for a producer is taken by thread ${GHOST}. Use kind 'mpsc' for several, or call recover(queue, worker) if that worker has exited`);
@@ -78,9 +78,9 @@ describe('after the death of a consumer', () => {
     const producer = pub(queue);
     [1, 2, 3].forEach((value) => producer.offer(eight(value)));
     const dead = sub(queue);
-    dead.peek(2);
+    dead.available(2);
     dead.release(1);
-    dead.peek(2);
+    dead.available(2);
     killConsumer(queue);
     expect(recover(queue, GHOST)).toEqual({ producers: 0, consumers: 1, taken: 0 });
     expect(drained(sub(queue))).toEqual([2, 3]);
@@ -96,7 +96,7 @@ describe('after the death of a consumer', () => {
     for (let records = 0; records <= 2 ** 31; records += capacity) {
       expect(producer.tryClaim(capacity)).toBeGreaterThanOrEqual(0);
       producer.commit();
-      dead.release(dead.peek());
+      dead.release(dead.available());
     }
     producer.offer(Uint8Array.of(2));
     killConsumer(queue);
@@ -144,7 +144,7 @@ describe('after the death of a consumer', () => {
     const [dead, living] = [sub(queue), sub(queue)];
     for (let value = 1; value <= 4; value++) producer.offer(eight(value));
     drained(living);
-    const space = producer.space();
+    const space = producer.room();
     killConsumer(queue, dead.place);
     recover(queue, GHOST);
     expect(await space).toBe(OK);

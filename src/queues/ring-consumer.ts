@@ -7,10 +7,11 @@
  * that one end, and a producer that published beyond it is told.
  */
 import { damagedCursor } from './copy-bytes.js';
-import { CLOSED, EMPTY, OK, type ResultCode } from './result-codes.js';
+import type { LinkCounts, LinkFrom, LinkSource, LinkTo, LinkableFrom, Linked, RecordShape } from './link-ends.js';
+import { CLOSED, EMPTY, OK, type ResultCode } from '../result-codes.js';
 import {
   ABANDONED, AFTER, ATTENTION, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, ENDED_BY, FINAL, FOLLOWER_WAITS, HELD, HIGH_WATER, OPEN, PHASE, PLACE_WORDS,
-  PRODUCER_CURSOR, PRODUCER_WAITS, SPACE_BELL, STATE, TAKEN, finalAt, placeAt, type QueueMemory,
+  PRODUCER_CURSOR, PRODUCER_WAITS, ROOM_BELL, STATE, TAKEN, finalAt, placeAt, type QueueMemory,
 } from './ring.js';
 import { isLossyPlace, leave } from './places.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
@@ -19,7 +20,7 @@ import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
 const FIRST_PLACE = placeAt(0);
 
 /** What every consumer can be asked, whatever lies behind it. */
-export abstract class RingConsumer {
+export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -29,7 +30,7 @@ export abstract class RingConsumer {
   /** Records lost because this consumer was too slow; always 0 for one that holds the producer back. */
   lost = 0;
   /** For whoever parks a producing thread alone: called after a release when the producer had asked for space. Must not throw. */
-  onSpace: (() => void) | null = null;
+  onRoom: (() => void) | null = null;
   protected mask: number;
   /** Sequence of the next record to read. Only this thread uses it. */
   protected next: number;
@@ -72,7 +73,7 @@ export abstract class RingConsumer {
   }
 
   /** What its records are like; `isLosing`: they may be overwritten before they are read. `maxRecordBytes` where it is not half the capacity. */
-  get shape(): { readonly recordBytes: number; readonly capacity: number; readonly isLosing: boolean; readonly maxRecordBytes?: number } {
+  get shape(): RecordShape {
     return { recordBytes: this.memory.recordBytes, capacity: this.capacity, isLosing: isLossyPlace(this.memory, this.place) };
   }
 
@@ -87,7 +88,7 @@ export abstract class RingConsumer {
     this.take(this.next);
     // ring.free, ring.follow: pair with the loads in look() of the producer and behindOthers(). All reads of the records above come before this store.
     Atomics.store(this.words, this.at + CURSOR, this.next);
-    // ring.attention: look for a wish after the cursor is stored. Pairs with askForSpace() and arm().
+    // ring.attention: look for a wish after the cursor is stored. Pairs with askForRoom() and arm().
     if ((Atomics.load(this.words, ATTENTION) & (PRODUCER_WAITS | FOLLOWER_WAITS)) !== 0) this.attend();
   }
 
@@ -98,8 +99,20 @@ export abstract class RingConsumer {
 
   /** OK when a record can be read now; EMPTY, CLOSED when none will follow, or EVICTED. Takes nothing. */
   look(): ResultCode {
-    return this.available();
+    return this.lookAhead();
   }
+
+  /** As of consumers of several rings: this one, if it has a record; null if not. */
+  select(): this | null {
+    return this.look() === OK ? this : null;
+  }
+
+  linkFrom(): Linked<LinkFrom> {
+    return { end: this };
+  }
+
+  /** Moves up to `limit` records to another queue; see link-ends.ts. */
+  abstract moveTo(to: LinkTo, limit: number, counts: LinkCounts): ResultCode;
 
   /** Resolves OK when a record can be read, CLOSED (or EVICTED) when none will be. Rejects by `signal` and `timeoutMs`. */
   ready(options?: WaitOptions): Promise<ResultCode> {
@@ -115,7 +128,7 @@ export abstract class RingConsumer {
 
   /** What `ready` waits for; MPSC and banded queues wait for many at once. */
   wish(): Wish {
-    return { bellWords: this.bellWords, bell: this.bell, notYet: EMPTY, look: () => this.available(), arm: () => this.arm() };
+    return { bellWords: this.bellWords, bell: this.bell, notYet: EMPTY, look: () => this.lookAhead(), arm: () => this.arm() };
   }
 
   arm(): void {
@@ -137,7 +150,7 @@ export abstract class RingConsumer {
     leave(this.memory, this.place);
     // Those that read behind us may read on without us; our own waits are over.
     ringBell(this.bellWords, this.bell);
-    this.tellSpace();
+    this.tellRoom();
   }
 
   /** Leaves; the only place of a queue is given up for good, so that its producer gets CLOSED and counts what nobody has read. Not to be used after. */
@@ -153,7 +166,7 @@ export abstract class RingConsumer {
     Atomics.or(this.words, ATTENTION, CLOSING);
     // Our own waits are over.
     ringBell(this.bellWords, this.bell);
-    this.tellSpace();
+    this.tellRoom();
   }
 
   /** Releases what was read. From here on nothing is found, also by a `drain` whose handler has called this. */
@@ -164,7 +177,7 @@ export abstract class RingConsumer {
   }
 
   /** OK when a record can be read; EMPTY, or CLOSED when none will follow. */
-  protected available(): ResultCode {
+  protected lookAhead(): ResultCode {
     return this.next !== this.seen ? OK : this.lookAgain();
   }
 
@@ -247,11 +260,11 @@ export abstract class RingConsumer {
     // ring.attention: the one whose exchange finds a bit rings, once for each wish; it is set again by who must wait again.
     const flags = Atomics.and(this.words, ATTENTION, ~(PRODUCER_WAITS | FOLLOWER_WAITS));
     if ((flags & FOLLOWER_WAITS) !== 0) ringBell(this.bellWords, this.bell);
-    if ((flags & PRODUCER_WAITS) !== 0) this.tellSpace();
+    if ((flags & PRODUCER_WAITS) !== 0) this.tellRoom();
   }
 
-  private tellSpace(): void {
-    ringBell(this.words, SPACE_BELL);
-    if (this.onSpace !== null) this.onSpace();
+  private tellRoom(): void {
+    ringBell(this.words, ROOM_BELL);
+    if (this.onRoom !== null) this.onRoom();
   }
 }

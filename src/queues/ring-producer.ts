@@ -8,11 +8,12 @@
  */
 import { checkInteger } from '../errors.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
-import { BACK_PRESSURED, CLOSED, DROPPED, OK, type ResultCode } from './result-codes.js';
+import type { LinkTo, LinkableTo, Linked } from './link-ends.js';
+import { BACK_PRESSURED, CLOSED, DROPPED, OK, type ResultCode } from '../result-codes.js';
 import {
   ABANDONED, ATTENTION, BLOCK, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, DROPPED_CLOSED, DROPPED_EVICTED, DROPPED_NEWEST, DROPPED_OLDEST, DROP_NEWEST, DROP_OLDEST,
   EVICT, EVICTED_PLACE, EVICT_AFTER_MS, HELD, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PLACE_WORDS, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER,
-  PRODUCER_THREAD, PRODUCER_WAITS, PUBLISHED, PUSHED, PUSH_COUNT, PUSH_CURSOR, REFUSED, SEALED, SPACE_BELL, STATE, finalAt, placeAt, type QueueMemory,
+  PRODUCER_THREAD, PRODUCER_WAITS, PUBLISHED, PUSHED, PUSH_COUNT, PUSH_CURSOR, REFUSED, SEALED, ROOM_BELL, STATE, finalAt, placeAt, type QueueMemory,
 } from './ring.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
@@ -21,7 +22,7 @@ const FIRST_PLACE = placeAt(0);
 /** What may be asked for at once: the longest ring there is. */
 export const MOST_ASKED = 2 ** 30;
 
-export abstract class RingProducer implements Refuser {
+export abstract class RingProducer implements Refuser, LinkTo, LinkableTo {
   /** The ring's memory, header included; `offsetOf` and `tryClaim` give positions in it. Words are fastest for aligned 32-bit fields. */
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
@@ -116,7 +117,7 @@ export abstract class RingProducer implements Refuser {
     Atomics.store(this.words, PRODUCER_THREAD, 0);
     // Everybody who waits for records learns that there will be none; our own waits for room, that they are over.
     ringBell(this.bellWords, this.bell);
-    ringBell(this.words, SPACE_BELL);
+    ringBell(this.words, ROOM_BELL);
   }
 
   /** Publishes what is committed and gives the place up: another `pub` may go on where this one stopped. Not to be used after; once more does nothing. */
@@ -132,19 +133,28 @@ export abstract class RingProducer implements Refuser {
     // Carries the cursor and the counters to the next producer, which takes the place by an exchange.
     Atomics.store(this.words, PRODUCER_THREAD, 0);
     // Our own waits for room are over.
-    ringBell(this.words, SPACE_BELL);
+    ringBell(this.words, ROOM_BELL);
   }
 
   /** The bell of this ring, to wait for free units at. Other threads: never. */
   private wishFor(units: () => number): Wish {
-    return { bellWords: this.words, bell: SPACE_BELL, notYet: BACK_PRESSURED, look: () => this.lookFor(units()), arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS), untilMs: () => this.evictionAtMs };
+    return { bellWords: this.words, bell: ROOM_BELL, notYet: BACK_PRESSURED, look: () => this.lookFor(units()), arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS), untilMs: () => this.evictionAtMs };
   }
 
   /** To wait until nothing will be taken any more: this end has closed or left, the queue is closing, or its only consumer has closed. */
   endWish(): Wish {
     // ring.attention: as in wishFor().
-    return { bellWords: this.words, bell: SPACE_BELL, notYet: BACK_PRESSURED, look: () => (this.hasEnded() ? CLOSED : BACK_PRESSURED), arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS) };
+    return { bellWords: this.words, bell: ROOM_BELL, notYet: BACK_PRESSURED, look: () => (this.hasEnded() ? CLOSED : BACK_PRESSURED), arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS) };
   }
+
+  linkTo(): Linked<LinkTo> {
+    return { end: this };
+  }
+
+  abstract takesAll(recordBytes: number, longest: number): boolean;
+  abstract claimFor(length: number, type: number): number;
+  abstract commit(): ResultCode;
+  abstract room(units?: number, options?: WaitOptions): Promise<ResultCode>;
 
   private hasEnded(): boolean {
     // ring.attention: pairs with close(). What is committed is published first: it may still be within the end.
@@ -156,13 +166,13 @@ export abstract class RingProducer implements Refuser {
   }
 
   /** Resolves OK when `units()` are free, CLOSED when there never will be. How many it takes may change with where the producer stands. Flushes first. */
-  protected spaceFor(units: () => number, options: WaitOptions | undefined): Promise<ResultCode> {
+  protected roomFor(units: () => number, options: WaitOptions | undefined): Promise<ResultCode> {
     return waitAsync(this.wishFor(units), options);
   }
 
   /** For steps of reactors alone, of one that was refused; see `Refuser`. */
   awaitRoom(units: number, then: () => void): () => void {
-    return awaitPromised((options) => this.spaceFor(() => units, options), then);
+    return awaitPromised((options) => this.roomFor(() => units, options), then);
   }
 
   protected blockFor(units: () => number, options: SyncWaitOptions | undefined): ResultCode {
@@ -171,9 +181,9 @@ export abstract class RingProducer implements Refuser {
 
   /**
    * Asks the consumer to tell when it releases records; returns true if there is already room for `needed`, so that
-   * nobody must wait. The caller then parks or goes on; who tells it is the consumer's `onSpace`.
+   * nobody must wait. The caller then parks or goes on; who tells it is the consumer's `onRoom`.
    */
-  askForSpace(needed: number): boolean {
+  askForRoom(needed: number): boolean {
     if (typeof needed !== 'number' || (needed | 0) !== needed || needed < 0) checkInteger('needed', needed, 0, MOST_ASKED);
     // ring.attention: set my wish, then look again. Pairs with publishRelease(), which stores the cursor, then looks for
     // wishes. Sequentially consistent on both ends, or both could miss each other. Bit by bit, since others have bits here.
@@ -185,7 +195,7 @@ export abstract class RingProducer implements Refuser {
   }
 
   /** OK when `needed` units beyond `next` are free for `records` records, after one look at the consumers if need be. */
-  protected room(needed: number, records: number): ResultCode {
+  protected ensureRoom(needed: number, records: number): ResultCode {
     return ((this.next + needed - this.gate) | 0) <= this.capacity ? OK : this.findRoom(needed, records);
   }
 

@@ -41,7 +41,7 @@ export const PHASE = queue.phase.at >> 2;
 export const PRODUCER_THREAD = queue.producerThread.at >> 2;
 export const ATTENTION = queue.attention.at >> 2;
 export const RECORDS_BELL = queue.recordsBell.at >> 2;
-export const SPACE_BELL = queue.spaceBell.at >> 2;
+export const ROOM_BELL = queue.roomBell.at >> 2;
 export const PRODUCER_HIGH_WATER = queue.highWater.at >> 2;
 /** Numbers of its counters, which are 8 bytes wide. */
 export const PUBLISHED = queue.published.at >> 3;

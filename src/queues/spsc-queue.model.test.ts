@@ -167,7 +167,7 @@ const common = <Real extends Fixed | Variable>(): fc.Arbitrary<fc.Command<Model,
     real.producer.leave();
     model.flush();
     // The next one begins where the cursor stands, and knows nothing of an end that the first one had learnt.
-    real.producer = pub(real.queue as FixedQueue, { publishEvery: model.publishEvery }) as Real['producer'];
+    real.producer = pub(real.queue as FixedQueue, { publishEvery: { records: model.publishEvery } }) as Real['producer'];
   }, ({ isClosed, isAbandoned }) => !isClosed && !isAbandoned)),
   fc.constant(command<Real>('another consumer', (model, real) => {
     real.consumer.leave();
@@ -243,11 +243,11 @@ function fixedCommands(capacity: number): fc.Arbitrary<fc.Command<Model, Fixed>>
     }, mayRead)),
     fc.tuple(fc.integer({ min: 1, max: capacity }), fc.integer({ min: 0, max: capacity + 1 })).map(([limit, used]) => command(`peek ${limit}, release ${used}`, (model, { consumer }) => {
       const code = model.look();
-      const count = consumer.peek(limit);
+      const count = consumer.available(limit);
       expect(count).toBe(Math.min(code, limit));
       for (let i = 0; i < count; i++) expect(Array.from(consumer.bytes.subarray(consumer.offsetOf(i), consumer.offsetOf(i) + RECORD_BYTES))).toEqual(model.published[i].payload);
       if (used > Math.max(code, 0)) {
-        expect(() => consumer.release(used)).toThrow(`count must be 0 to ${Math.max(code, 0)}, the records that peek found`);
+        expect(() => consumer.release(used)).toThrow(`count must be 0 to ${Math.max(code, 0)}, the records that available() found`);
         return model.meet('released too many');
       }
       consumer.release(used);
@@ -352,7 +352,7 @@ describe('a fixed queue does what an array does', () => {
   it.each(cases)('capacity $capacity, from sequence $start', ({ capacity, start }) => {
     const met = check<Fixed>(start, capacity, fixedCommands(capacity), (publishEvery) => {
       const queue = create({ kind: 'spsc', capacity, recordBytes: RECORD_BYTES, startSequence: start });
-      return { queue, producer: pub(queue, { publishEvery }), consumer: sub(queue) };
+      return { queue, producer: pub(queue, { publishEvery: { records: publishEvery } }), consumer: sub(queue) };
     });
     expect([...met.keys()]).toEqual(expect.arrayContaining([...ALWAYS, 'thrown', 'released too many', ...wrapFrom(start)]));
   });
@@ -364,7 +364,7 @@ describe('a variable queue does what an array does', () => {
   it.each(cases)('$capacity bytes, from sequence $start', ({ capacity, start }) => {
     const met = check<Variable>(start, capacity, variableCommands(capacity), (publishEvery) => {
       const queue = create({ kind: 'spsc', capacityBytes: capacity, startSequence: start });
-      return { queue, producer: pub(queue, { publishEvery }), consumer: sub(queue) };
+      return { queue, producer: pub(queue, { publishEvery: { records: publishEvery } }), consumer: sub(queue) };
     });
     expect([...met.keys()]).toEqual(expect.arrayContaining([...ALWAYS, 'padded', 'held', ...wrapFrom(start)]));
   });

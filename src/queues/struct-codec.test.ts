@@ -5,8 +5,8 @@ import { canGenerateCode } from './code-generation.js';
 import type { Codec } from './codec.js';
 import { dirtyMemory, EDGE_BIGINTS, EDGE_NUMBERS, errorOf, roundTrip } from './fixtures/codec-round-trip.js';
 import { StructCodec } from './struct-codec.js';
-import type { ScalarType } from './struct-fields.js';
-import { struct, type FieldType, type StructFields, type StructRecord } from './struct-layout.js';
+import type { FieldType, ScalarType } from './field-types.js';
+import { struct, type StructFields, type StructRecord } from './struct-layout.js';
 
 type Any = Codec<Record<string, unknown>>;
 const generated = (fields: StructFields): Any => new StructCodec({ name: 'struct', fields }, true) as Any;
@@ -223,7 +223,7 @@ describe('code generation', () => {
   it('is done without in a process that forbids it', () => {
     const script = `
       import { canGenerateCode } from ${JSON.stringify(new URL('./code-generation.js', import.meta.url).href)};
-      import { codecOf, recordMemory, struct, structReader, structWriter } from ${JSON.stringify(new URL('./codec.js', import.meta.url).href)};
+      import { codecOf, recordMemory, struct, structReader, structWriter } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};
       const order = struct({ price: 'f64', size: 'u32', id: 'i64', name: 'utf8[8]' });
       const codec = codecOf(order);
       const memory = recordMemory(new SharedArrayBuffer(128));

@@ -15,24 +15,8 @@
  */
 import { copyOfBytes } from './bytes-codec.js';
 import type { RecordMemory } from './codec.js';
+import type { ArrayElement, ScalarType } from './field-types.js';
 import { withArticle } from './value-path.js';
-
-export type ScalarType = 'i8' | 'u8' | 'i16' | 'u16' | 'i32' | 'u32' | 'i64' | 'u64' | 'f32' | 'f64' | 'bool';
-export type ArrayElement = Exclude<ScalarType, 'bool'>;
-/** A number, a bigint (i64, u64) or a boolean; `u8[16]`: an array of a fixed length; `utf8[32]`: text of at most 32 bytes. */
-export type FieldType = ScalarType | `${ArrayElement}[${number}]` | `utf8[${number}]`;
-
-interface ArrayTypes {
-  i8: Int8Array; u8: Uint8Array; i16: Int16Array; u16: Uint16Array; i32: Int32Array; u32: Uint32Array;
-  i64: BigInt64Array; u64: BigUint64Array; f32: Float32Array; f64: Float64Array;
-}
-/** What JavaScript sees of a field. */
-export type FieldValue<Type extends FieldType> =
-  Type extends 'bool' ? boolean
-    : Type extends 'i64' | 'u64' ? bigint
-      : Type extends ScalarType ? number
-        : Type extends `utf8[${number}]` ? string
-          : Type extends `${infer Element extends ArrayElement}[${number}]` ? ArrayTypes[Element] : never;
 
 /** Expressions of a scalar that lies `offset` bytes behind `at`; `offset` is a multiple of the scalar's size. */
 export interface FieldCode {

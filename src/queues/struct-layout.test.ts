@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { errorOf } from './fixtures/codec-round-trip.js';
-import { layoutOf, struct, type FieldType, type StructFields } from './struct-layout.js';
+import type { FieldType } from './field-types.js';
+import { layoutOf, struct, type StructFields } from './struct-layout.js';
 
 const sizes: Readonly<Record<string, number>> = { i8: 1, u8: 1, bool: 1, i16: 2, u16: 2, i32: 4, u32: 4, f32: 4, i64: 8, u64: 8, f64: 8 };
 

@@ -13,10 +13,10 @@
  */
 import { invalidArgument } from '../errors.js';
 import type { Carries } from './codec.js';
-import { fieldOf, type Field, type FieldType, type FieldValue } from './struct-fields.js';
+import type { FieldType, FieldValue } from './field-types.js';
+import { fieldOf, type Field } from './struct-fields.js';
 import { memberPath } from './value-path.js';
 
-export type { FieldType } from './struct-fields.js';
 export type StructFields = Readonly<Record<string, FieldType>>;
 /** The objects that a struct carries: `{ price: number, size: number }`. */
 export type StructRecord<Fields extends StructFields> = { -readonly [Name in keyof Fields]: FieldValue<Fields[Name]> };

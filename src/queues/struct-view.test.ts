@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { codecOf, recordMemory } from './codec.js';
+import { codecOf } from './codecs.js';
 import { dirtyMemory, errorOf } from './fixtures/codec-round-trip.js';
 import { create, pub, sub } from './index.js';
+import { recordMemory } from './record-memory.js';
 import { struct } from './struct-layout.js';
 import { structReader, structWriter } from './struct-view.js';
 

@@ -3,9 +3,10 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PercoreError } from '../errors.js';
-import { ValueCodec, type ValueMemory } from './value-codec.js';
+import type { RecordMemory } from './codec.js';
+import { ValueCodec } from './value-codec.js';
 
-function memoryOf(bytes: number): ValueMemory {
+function memoryOf(bytes: number): RecordMemory {
   const buffer = new SharedArrayBuffer(bytes);
   return { words: new Int32Array(buffer), bytes: new Uint8Array(buffer), view: new DataView(buffer), buffer: Buffer.from(buffer) };
 }

@@ -27,9 +27,6 @@ const SHORT_TEXT = 1024;
 /** Larger objects are read by way of a buffer of their own, so that one large message is not kept for ever. */
 const SCRATCH_BYTES = 64 * 1024;
 
-/** Where a value is written to or read from. */
-export type ValueMemory = RecordMemory;
-
 export class ValueCodec implements Codec<unknown> {
   readonly description = { name: 'value' } as const;
   readonly recordBytes = 0;
@@ -65,7 +62,7 @@ export class ValueCodec implements Codec<unknown> {
   }
 
   /** Writes what was just measured at byte `at`, a multiple of 8; returns the bytes taken. */
-  write(value: unknown, memory: ValueMemory, at: number): number {
+  write(value: unknown, memory: RecordMemory, at: number): number {
     const tag = at >> 2;
     if (this.serialized !== undefined) return this.writeSerialized(this.serialized, memory, at);
     switch (typeof value) {
@@ -103,7 +100,7 @@ export class ValueCodec implements Codec<unknown> {
    * Reads the value at byte `at` of a record part `length` bytes long. Bytes and objects are copies with memory of their own. Throws
    * ERR_PERCORE_UNSERIALIZABLE for what cannot be read: too deep for this thread's stack, too large for its memory, or no value at all.
    */
-  read(memory: ValueMemory, at: number, length: number): unknown {
+  read(memory: RecordMemory, at: number, length: number): unknown {
     switch (memory.words[at >> 2]) {
       case Tag.Undefined: return undefined;
       case Tag.Null: return null;
@@ -163,7 +160,7 @@ export class ValueCodec implements Codec<unknown> {
     return bytes;
   }
 
-  private writeSerialized(serialized: Buffer, memory: ValueMemory, at: number): number {
+  private writeSerialized(serialized: Buffer, memory: RecordMemory, at: number): number {
     memory.words[at >> 2] = this.tag;
     memory.words[(at >> 2) + 1] = serialized.length;
     memory.bytes.set(serialized, at + HEAD);
@@ -179,7 +176,7 @@ export class ValueCodec implements Codec<unknown> {
     return bytes;
   }
 
-  private readSerialized(memory: ValueMemory, at: number, length: number): unknown {
+  private readSerialized(memory: RecordMemory, at: number, length: number): unknown {
     const tag = memory.words[at >> 2];
     const bytes = memory.words[(at >> 2) + 1]!;
     if ((tag !== Tag.Serialized && tag !== Tag.WithErrors) || bytes < 0 || bytes > length - HEAD) throw new RangeError('these bytes are no value');

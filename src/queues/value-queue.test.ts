@@ -103,7 +103,7 @@ describe('a queue with a codec', () => {
       });`, { eval: true, workerData: { queue, url: new URL('./index.js', import.meta.url).href } });
     const answer = once(worker, 'message');
     const producer = pub(queue);
-    for (let n = 1; n <= 2000; n++) while (producer.offer({ n }) === BACK_PRESSURED) await producer.space();
+    for (let n = 1; n <= 2000; n++) while (producer.offer({ n }) === BACK_PRESSURED) await producer.room();
     producer.close();
     expect(await answer).toEqual([2_001_000]);
   });
@@ -122,7 +122,9 @@ describe('a queue with a codec', () => {
   });
 
   it('refuses a capacity of the wrong sort, and says which', () => {
+    // @ts-expect-error A struct's records all have one length.
     expect(() => create({ kind: 'spsc', capacityBytes: 64, codec: quote })).toThrow('capacityBytes must be left out for a struct: its records have 16 bytes each, so capacity says how many, not 64');
+    // @ts-expect-error Values vary in length.
     expect(() => create({ kind: 'spsc', capacity: 64, codec: value })).toThrow('capacity must be left out where records vary in length: capacityBytes says how many bytes, not 64');
     expect(() => create({ kind: 'spsc', capacity: 64, codec: { name: 'xml' } as never })).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'codec' }));
   });

@@ -2,59 +2,22 @@
  * Queues of values: a codec on top of the ends that move bytes. The value is written straight into the ring and read straight out of it;
  * what arrives is a copy. The ring below is reached by `ring`.
  */
-import { makeCodec, recordMemory, type Carries, type Codec, type CodecDescription, type RecordMemory } from './codec.js';
-import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
+import { checkFunction } from '../errors.js';
 import { BANDS } from '../layout.js';
 import type { BandedProducer } from './banded-queue.js';
-import { createRings, type FixedOptions, type Kind, type Queue } from './create.js';
+import type { Codec, CodecFor, RecordMemory } from './codec.js';
+import { makeCodec } from './codecs.js';
 import { FixedProducer } from './fixed-records.js';
-import { createLinked, type LinkedOptions } from './linked-memory.js';
+import type { LinkFrom, LinkTo, LinkableFrom, LinkableTo, Linked } from './link-ends.js';
 import { valuesOf, type QueueConsumer, type QueueProducer } from './queue-ends.js';
-import { EMPTY, OK, type ResultCode } from './result-codes.js';
+import { recordMemory } from './record-memory.js';
+import { EMPTY, OK, type ResultCode } from '../result-codes.js';
 import type { VariableProducer } from './variable-records.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 
-/** A queue with a codec, as a plain object that survives structured clone. */
-export interface ValueQueue<T, K extends Kind = 'spsc'> extends Queue<K>, Carries<T> {
-  readonly fixed: boolean;
-  readonly codec: CodecDescription & Carries<T>;
-}
-/** Options of `create` with a codec, besides those of the kind. */
-export type ValueOptions<T, K extends Kind = 'spsc'> = Omit<FixedOptions<K>, 'capacity' | 'recordBytes'> & {
-  /** What the values are: `struct({ ... })`, `bytes`, `value` or `msgpack`. */
-  codec: CodecDescription & Carries<T>;
-  backend?: 'fixed' | 'linked';
-  /** For a struct: values the ring holds (each lane, each band), a power of two, 2 to 2^30. */
-  capacity?: number;
-  /** For every other codec, and for `linked`: bytes the ring holds, 8 a value included; a power of two, 32 to 2^30. */
-  capacityBytes?: number;
-  /** For `linked`: bytes of a chunk. */
-  chunkBytes?: number;
-};
-
-/** See `create`. */
-export function createValueRings(options: ValueOptions<unknown, Kind>): ValueQueue<unknown, Kind> {
-  const { codec: description, backend, capacity, capacityBytes, ...common } = options;
-  const { recordBytes } = makeCodec(description);
-  const isFixed = recordBytes > 0 && backend !== 'linked';
-  if (isFixed && capacityBytes !== undefined) throw invalidArgument('capacityBytes', capacityBytes, `left out for a struct: its records have ${recordBytes} bytes each, so capacity says how many`);
-  if (!isFixed && capacity !== undefined) throw invalidArgument('capacity', capacity, 'left out where records vary in length: capacityBytes says how many bytes');
-  const queue = backend === 'linked'
-    ? createLinked({ ...common, backend, capacityBytes } as LinkedOptions)
-    : createRings((isFixed ? { ...common, capacity, recordBytes } : { ...common, capacityBytes }) as FixedOptions<Kind>);
-  return { ...queue, codec: description };
-}
-
-/** Throws unless the handle, which may have been made by hand, has a codec whose records are those of its ring. Before an end takes a place. */
-export function checkCodec({ codec, recordBytes }: { readonly codec: CodecDescription; readonly recordBytes: number }): void {
-  checkInteger('queue.recordBytes', recordBytes, 0, 2 ** 30);
-  const { recordBytes: ofCodec, description } = makeCodec(codec);
-  if (recordBytes !== 0 && ofCodec !== recordBytes) throw invalidArgument('queue.codec', description.name, `a codec whose records have ${recordBytes} bytes each, as those of the queue`);
-}
-
-/** What a ring's producer and consumer need to carry values. */
-export type ByteProducer = FixedProducer | VariableProducer;
-export interface ByteConsumer {
+/** What carries the values: the end of a ring, or of several. */
+type RingEnd = FixedProducer | VariableProducer;
+export interface ByteConsumer extends LinkableFrom {
   readonly lost?: number;
   drain(handler: (view: DataView, offset: number, length: number) => void, limit?: number): number;
   ready(options?: WaitOptions): Promise<ResultCode>;
@@ -64,11 +27,11 @@ export interface ByteConsumer {
 }
 
 /** The producing end of a queue with a codec. One thread; nothing blocks but what says so. */
-export class ValueProducer<T> implements QueueProducer<T> {
+export class ValueProducer<T> implements QueueProducer<T>, LinkableTo {
   private readonly codec: Codec<T>;
   private readonly views = new Views();
 
-  constructor(readonly ring: ByteProducer, readonly description: CodecDescription & Carries<T>) {
+  constructor(readonly ring: RingEnd, readonly description: CodecFor<T>) {
     this.codec = makeCodec(description);
   }
 
@@ -101,8 +64,12 @@ export class ValueProducer<T> implements QueueProducer<T> {
    * Resolves OK when the value that was last refused has room, or a short one if none was; CLOSED when none ever will, or this end closes or leaves.
    * Rejects by `signal` and `timeoutMs`.
    */
-  space(options?: WaitOptions): Promise<ResultCode> {
-    return this.ring.space(undefined, options);
+  room(options?: WaitOptions): Promise<ResultCode> {
+    return this.ring.room(undefined, options);
+  }
+
+  linkTo(): Linked<LinkTo> {
+    return { ...this.ring.linkTo(), codec: this.description };
   }
 
   /** No value will follow; see `close` of the ring's producer. */
@@ -120,7 +87,7 @@ export class ValueProducer<T> implements QueueProducer<T> {
 export class BandedValueProducer<T> {
   private readonly producers: readonly ValueProducer<T>[];
 
-  constructor(readonly ring: BandedProducer, description: CodecDescription & Carries<T>) {
+  constructor(readonly ring: BandedProducer, description: CodecFor<T>) {
     this.producers = Array.from({ length: BANDS }, (_, band) => new ValueProducer<T>(ring.band(band), description));
   }
 
@@ -149,7 +116,7 @@ export class BandedValueProducer<T> {
 }
 
 /** The consuming end of a queue with a codec. One thread; nothing blocks but what says so. */
-export class ValueConsumer<T> implements QueueConsumer<T> {
+export class ValueConsumer<T> implements QueueConsumer<T>, LinkableFrom {
   /** What the last `poll` or `drain` met: OK, EMPTY, CLOSED or EVICTED. */
   state: ResultCode = EMPTY;
   private readonly codec: Codec<T>;
@@ -159,7 +126,7 @@ export class ValueConsumer<T> implements QueueConsumer<T> {
     this.value = this.read(view, offset, length);
   };
 
-  constructor(readonly ring: ByteConsumer, readonly description: CodecDescription & Carries<T>) {
+  constructor(readonly ring: ByteConsumer, readonly description: CodecFor<T>) {
     this.codec = makeCodec(description);
   }
 
@@ -192,6 +159,10 @@ export class ValueConsumer<T> implements QueueConsumer<T> {
   /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
   readySync(options?: SyncWaitOptions): ResultCode {
     return this.ring.readySync(options);
+  }
+
+  linkFrom(): Linked<LinkFrom> {
+    return { ...this.ring.linkFrom(), codec: this.description };
   }
 
   /** See `leave` and `close` of the ring's consumer. */

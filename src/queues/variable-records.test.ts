@@ -104,7 +104,7 @@ describe('a variable queue', () => {
   });
 
   it('shows lazily published records at the bound, or after flush', () => {
-    const { producer, consumer } = variable({}, { publishEvery: 2 });
+    const { producer, consumer } = variable({}, { publishEvery: { records: 2 } });
     producer.offer(bytes(1));
     expect(consumer.poll()).toBe(EMPTY);
     producer.offer(bytes(2));
@@ -116,7 +116,7 @@ describe('a variable queue', () => {
   });
 
   it('publishes with close, and says CLOSED after the last record', () => {
-    const { producer, consumer } = variable({}, { publishEvery: 100 });
+    const { producer, consumer } = variable({}, { publishEvery: { records: 100 } });
     producer.offer(bytes(1));
     producer.close();
     expect(drained(consumer)).toEqual([1]);
@@ -170,7 +170,7 @@ describe('a variable queue', () => {
       while (producer.offer(eight(9)) === OK);
       producer.askForRecord(8);
     };
-    consumer.onSpace = overwriteSoon;
+    consumer.onRoom = overwriteSoon;
     [1, 2].forEach((value) => producer.offer(eight(value)));
     overwriteSoon();
     expect(consumer.poll()).toEqual(eight(1));

@@ -8,8 +8,9 @@
 import { PercoreError, checkFunction, checkInteger, invalidArgument } from '../errors.js';
 import { copyBytes, damaged, refuseClaim, lengthOf, limitOf } from './copy-bytes.js';
 import { claimError } from './fixed-records.js';
+import { moveVariable, type LinkCounts, type LinkTo } from './link-ends.js';
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
-import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, type ResultCode } from './result-codes.js';
+import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, type ResultCode } from '../result-codes.js';
 import { RingConsumer } from './ring-consumer.js';
 import { MOST_ASKED, RingProducer } from './ring-producer.js';
 import type { QueueMemory } from './ring.js';
@@ -47,7 +48,7 @@ export class VariableProducer extends RingProducer {
     const at = this.next & this.mask;
     const toEnd = this.capacity - at;
     const skipped = needed <= toEnd ? 0 : toEnd;
-    const room = this.room(needed + skipped, 1);
+    const room = this.ensureRoom(needed + skipped, 1);
     if (room !== OK) {
       this.refused = length;
       return room;
@@ -66,7 +67,7 @@ export class VariableProducer extends RingProducer {
   claimOrBlock(length: number, type = 1): number {
     let offset = this.tryClaim(length, type);
     while (offset === BACK_PRESSURED && this.mustBlock()) {
-      this.spaceSync(length);
+      this.roomSync(length);
       offset = this.tryClaim(length, type);
     }
     return offset;
@@ -83,7 +84,7 @@ export class VariableProducer extends RingProducer {
       const padding = this.dataWords + (at >> 2);
       this.words[padding] = this.skipped;
       this.words[padding + 1] = PADDING;
-      this.turn();
+      this.goOn();
       at = 0;
     }
     const header = this.dataWords + (at >> 2);
@@ -116,25 +117,33 @@ export class VariableProducer extends RingProducer {
     return this.commit();
   }
 
-  /** Asks for space for a payload of `length`; see `askForSpace`. True: there is room now. */
+  /** Asks for space for a payload of `length`; see `askForRoom`. True: there is room now. */
   askForRecord(length: number): boolean {
     if (typeof length !== 'number' || (length | 0) !== length || length < 0) checkInteger('length', length, 0, MOST_ASKED);
-    return this.askForSpace(this.unitsFor(length));
+    return this.askForRoom(this.unitsFor(length));
   }
 
   /**
    * Resolves OK when a payload of `length` can be claimed, CLOSED when it never will be or when this end closes or leaves. If left out, of the
    * length that was last refused. Publishes what is committed. Rejects by `signal` and `timeoutMs`.
    */
-  space(length: number = this.refused, options?: WaitOptions): Promise<ResultCode> {
+  room(length: number = this.refused, options?: WaitOptions): Promise<ResultCode> {
     checkInteger('length', length, 0, this.maxRecordBytes);
-    return this.spaceFor(() => this.unitsFor(length), options);
+    return this.roomFor(() => this.unitsFor(length), options);
   }
 
   /** The same for a thread that may stand still: not inside a reactor. BACK_PRESSURED after `timeoutMs`. */
-  spaceSync(length: number = this.refused, options?: SyncWaitOptions): ResultCode {
+  roomSync(length: number = this.refused, options?: SyncWaitOptions): ResultCode {
     checkInteger('length', length, 0, this.maxRecordBytes);
     return this.blockFor(() => this.unitsFor(length), options);
+  }
+
+  takesAll(_recordBytes: number, longest: number): boolean {
+    return this.maxRecordBytes >= longest;
+  }
+
+  claimFor(length: number, type: number): number {
+    return this.tryClaim(length, type);
   }
 
   /** Bytes that a payload of `length` takes from here: its frame, and the padding in front of it if it does not fit before the ring's end. */
@@ -145,7 +154,7 @@ export class VariableProducer extends RingProducer {
   }
 
   /** Goes on at the beginning: of the same memory here, of another chunk in a queue of chunks. */
-  protected turn(): void {}
+  protected goOn(): void {}
 
   protected skip(cursor: number, least: number): number {
     let at = cursor;
@@ -187,7 +196,7 @@ export class VariableConsumer extends RingConsumer {
    */
   peek(): number {
     for (;;) {
-      const state = this.available();
+      const state = this.lookAhead();
       if (state !== OK) return state;
       const at = this.next & this.mask;
       const header = this.dataWords + (at >> 2);
@@ -203,12 +212,12 @@ export class VariableConsumer extends RingConsumer {
       // At most once a lap: the padding reaches the ring's end, and a record always follows it in the same publish.
       if (length !== this.mask + 1 - at || length > ((this.seen - this.next) | 0)) throw damaged(this.next, length, type, 'which is no padding to the end');
       this.next = (this.next + length) | 0;
-      this.turn();
+      this.goOn();
     }
   }
 
   /** Goes on at the beginning: of the same memory here, of another chunk in a queue of chunks. */
-  protected turn(): void {}
+  protected goOn(): void {}
 
   /** Takes the peeked record as read. Its space returns to the producer with the next `publishRelease`. */
   advance(): void {
@@ -252,5 +261,9 @@ export class VariableConsumer extends RingConsumer {
     this.advance();
     this.publishRelease();
     return copy;
+  }
+
+  moveTo(to: LinkTo, limit: number, counts: LinkCounts): ResultCode {
+    return moveVariable(this, to, limit, counts);
   }
 }

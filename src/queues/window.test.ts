@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { collect } from './fixtures/collect.js';
-import { CLOSED, EMPTY, OK } from './result-codes.js';
+import { CLOSED, EMPTY, OK } from '../result-codes.js';
 import { createWindow, propertiesOfWindow, pubWindow, subWindow } from './window.js';
 
 describe('a window', () => {
@@ -57,7 +57,7 @@ describe('a window', () => {
     const queue = createWindow<number>({ capacity: 1 });
     const [producer, consumer] = [pubWindow(queue), subWindow(queue)];
     producer.offer(1);
-    expect(await producer.space()).toBe(OK);
+    expect(await producer.room()).toBe(OK);
     expect(producer.flush()).toBe(OK);
     consumer.poll();
     const ready = consumer.ready();
@@ -65,7 +65,7 @@ describe('a window', () => {
     producer.offer(3);
     expect(await ready).toBe(OK);
     producer.close();
-    expect(await producer.space()).toBe(CLOSED);
+    expect(await producer.room()).toBe(CLOSED);
     const left: number[] = [];
     for await (const value of consumer) left.push(value);
     expect(left).toEqual([3]);

@@ -16,7 +16,7 @@
 import RingBuffer from 'ringbufferjs';
 import { checkInteger, checkOptions } from '../errors.js';
 import { type InThreadQueue, InThreadStore, bind, propertiesInThread, pubInThread, subInThread } from './in-thread.js';
-import { OK, type ResultCode } from './result-codes.js';
+import { OK, type ResultCode } from '../result-codes.js';
 
 export interface WindowOptions {
   /** The newest values kept: any whole number from 1 to 2^24. Takes 8 bytes each at once, and a small object each as they come. */
@@ -48,7 +48,7 @@ class WindowStore<T> extends InThreadStore<T> {
     return this.ring.size();
   }
 
-  get hasSpace(): boolean {
+  get hasRoom(): boolean {
     return true;
   }
 

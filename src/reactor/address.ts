@@ -5,7 +5,7 @@ import { BYTES, HEAD_BYTES } from './message.js';
 import type { SentName } from './names.js';
 import type { Outlet } from './outlet.js';
 
-export class Address {
+export class Address<M = unknown> {
   /** Bytes of the record that was refused last here: what `whenRoom` waits for. */
   private refusedBytes = 0;
 
@@ -20,7 +20,7 @@ export class Address {
   get maxBytes(): number { return this.outlet.maxBytes; }
 
   /** OK, BACK_PRESSURED, TOO_LARGE or CLOSED (the reactor has died). Bytes and values are copied. */
-  send(message: unknown): number {
+  send(message: M): number {
     const code = this.outlet.send(this.name, message);
     if (code === BACK_PRESSURED) this.refusedBytes = this.outlet.refusedBytes;
     return code;

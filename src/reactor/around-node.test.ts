@@ -177,7 +177,7 @@ describe('options', () => {
       [{ idle: 'park' }, /^idle must be an object such as \{ strategy: 'park' \}, not "park"$/],
       [{ idle: 'doze' }, /^idle must be an object such as \{ strategy: 'park' \}, not "doze"$/],
       [{ idle: { stratgy: 'park' } }, /^idle has no option "stratgy"; did you mean "strategy"\?/],
-      [{ budget: 5 }, /^budget must be an object with steps, us, or left out, not 5$/],
+      [{ budget: 5 }, /^budget must be an object with quanta, timeNs, or left out, not 5$/],
       [{ budget: { ms: 5 } }, /^budget has no option "ms"/],
       [{ publishEvery: { record: 1 } }, /^publishEvery has no option "record"; did you mean "records"\?/],
       [{ io: 'io_uring' }, /^io must be an object with source, or left out, not "io_uring"$/],

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { descriptors, errorOf, fixture, inside, remoteRuntime, sleep, threads, until, within } from './fixtures/inside.js';
 import type { StuckData } from './fixtures/stuck.js';
-import { createRuntime, type CloseOptions, type Runtime, type RuntimeOptions } from './runtime.js';
+import type { CloseOptions } from './runtime-events.js';
+import { createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'percore-closing-'));
 const fifo = join(folder, 'fifo');

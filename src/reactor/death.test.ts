@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { controllerOf } from './runtime.js';
 import { errorOf, fixture, inside, sleep, until, within, withRuntime } from './fixtures/inside.js';
 
 interface Seen {
@@ -67,7 +68,7 @@ describe('a reactor that dies', () => {
         reactor.spawn({ name: 'note' }, () => void state['steps']++);
       });
       await sleep(50);
-      const { shared } = runtime as unknown as { shared: { inboxes: SharedArrayBuffer[] } };
+      const { shared } = controllerOf(runtime);
       const { partyWords } = await import('./shared.js');
       const { partyLayout, words } = await import('../layout.js');
       const attention = partyLayout.fields.attention.at >> 2;
@@ -80,7 +81,7 @@ describe('a reactor that dies', () => {
       await sleep(50);
       expect(runtime.status().reactors[0]!.steps[3], 'the record waits: the state is the one meant').toBe(parks);
       // The swap's author dies. It has to be noticed without anybody sending more.
-      void (runtime as unknown as { members: { worker: { terminate(): Promise<number> } }[] }).members[2]!.worker.terminate();
+      void controllerOf(runtime).members[2]!.worker.terminate();
       await until(() => runtime.status().reactors[0]!.steps[3]! > parks, 'the sleeper runs after the exit of the waker', 2000);
     });
   });
@@ -88,7 +89,7 @@ describe('a reactor that dies', () => {
   it('of all reactors: every call says so, close works', async () => {
     await withRuntime(2, {}, async (runtime) => {
       runtime.on('reactorDied', () => undefined);
-      for (const { worker } of (runtime as unknown as { members: { worker: { terminate(): Promise<number> } }[] }).members) void worker.terminate();
+      for (const { worker } of controllerOf(runtime).members) void worker.terminate();
       await until(() => runtime.status().reactors.every(({ state }) => state === 'dead'), 'both dead');
       await sleep(10);
       expect((await errorOf(() => within(1000, runtime.call('run', { source: '() => 1' }), 'a rejection'))).code).toBe('ERR_PERCORE_REACTOR_DIED');

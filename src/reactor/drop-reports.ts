@@ -3,7 +3,6 @@
  * in `status()` besides.
  */
 import { PercoreError } from '../errors.js';
-import type { LocalTask } from './task.js';
 
 /** Names that are reported; who sends to names of keys or of clients is told often enough by then. */
 const MOST_NAMES = 1000;
@@ -17,7 +16,7 @@ export class DropReports {
   private secondMs = 0;
   private reports = 0;
 
-  constructor(private readonly id: number, private readonly reactors: number, private readonly tasks: () => LocalTask[], private readonly tell: (error: PercoreError) => void) {}
+  constructor(private readonly id: number, private readonly reactors: number, private readonly tasks: () => readonly { readonly name: string }[], private readonly tell: (error: PercoreError) => void) {}
 
   /** A message of party `from` for `name` was dropped: nobody has the name, or the task that has it takes bytes alone. */
   report(isUnknown: boolean, name: string, from: number): void {

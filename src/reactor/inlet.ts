@@ -3,32 +3,23 @@
  * where they lie, are released in one store after a few, and stay when their target answers BACK_PRESSURED.
  */
 import { BANDS } from '../layout.js';
-import { OK, sub, type VariableConsumer, type VariableQueue } from '../queues/index.js';
-import type { ValueMemory } from '../queues/value-codec.js';
+import { OK, sub, type RecordMemory, type VariableConsumer, type VariableQueue } from '../queues/index.js';
 import { BYTES, HEAD_BYTES } from './message.js';
 import { HeardName } from './names.js';
-import type { Steps } from './steps.js';
-import type { ByteRecord, LocalTask } from './task.js';
+import type { ByteRecord, ByteTask } from './task.js';
+import type { Turn } from './turn.js';
 import type { Holdable } from './waits.js';
 
 /** Records run before other tasks of the band get their turn. */
 const QUANTUM = 16;
 
-export interface InletHost {
-  readonly steps: Steps;
-  /** Runs one record's target. BACK_PRESSURED or AGAIN: keep it. */
+/** Who knows what a record is for. */
+export interface Receiver {
+  /** Runs what the record at `at` is for. OK when it is taken; BACK_PRESSURED or AGAIN when it stays in the lane. */
   dispatch(inlet: Inlet, at: number, length: number, type: number): number;
-  /** True when something above `band` is ready or asks to be looked at. */
-  mustYield(band: number): boolean;
-  /** The first record's step has answered BACK_PRESSURED or AGAIN; the record stays until the lane is scheduled again. */
-  hold(inlet: Inlet, code: number): void;
-  /** Native looks at the lane no more (true), or again. */
-  setMuted(inlet: Inlet, isMuted: boolean): void;
-  /** `count` steps of `band` were run, on so many records: publish what they sent. */
-  endQuantum(band: number, count: number, records: number): void;
 }
 
-export class Inlet implements Holdable, ValueMemory {
+export class Inlet implements Holdable, RecordMemory {
   isReady = false;
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
@@ -42,12 +33,19 @@ export class Inlet implements Holdable, ValueMemory {
   private heard = 0;
   /** The name of the last record of bytes, and its task: the next is usually for the same. */
   private target = -1;
-  private byteTask: LocalTask | undefined;
+  private byteTask: ByteTask | undefined;
   private readonly consumer: VariableConsumer;
 
-  constructor(private readonly host: InletHost, queue: VariableQueue, readonly number: number, readonly from: number, readonly band: number, onSpace: () => void) {
+  readonly band: number;
+
+  /** `number` is the lane's as native reports it, `from` its producer, which `onSpace` tells that there is room. */
+  constructor(
+    private readonly turn: Turn, private readonly receiver: Receiver,
+    queue: VariableQueue, readonly number: number, readonly from: number, onSpace: () => void,
+  ) {
+    const band = this.band = bandOfLane(number);
     this.consumer = sub(queue);
-    this.consumer.onSpace = onSpace;
+    this.consumer.onRoom = onSpace;
     this.words = this.consumer.words;
     this.bytes = this.consumer.bytes;
     this.view = this.consumer.view;
@@ -56,26 +54,28 @@ export class Inlet implements Holdable, ValueMemory {
   }
 
   run(): boolean {
-    const consumer = this.consumer;
-    const host = this.host;
+    const { consumer, turn } = this;
     let count = 0;
     let hasMore = false;
     for (let at = consumer.peek(); at >= 0; at = consumer.peek()) {
-      const code = consumer.type === BYTES && this.words[at >> 2] === this.target ? this.runBytes(at, consumer.length) : host.dispatch(this, at, consumer.length, consumer.type);
+      const { type, length } = consumer;
+      const code = type === BYTES && this.words[at >> 2] === this.target
+        ? this.runBytes(at, length)
+        : this.receiver.dispatch(this, at, length, type);
       if (code !== OK) {
-        host.hold(this, code);
+        turn.hold(this, code);
         break;
       }
       consumer.advance();
       count++;
       // Not a look at the producer's cursor: native looks at all lanes together, and what was just sent goes out first.
       hasMore = consumer.hasSeenMore();
-      if (!hasMore || count === QUANTUM || host.mustYield(this.band)) break;
+      if (!hasMore || count === QUANTUM || turn.mustYield(this.band)) break;
     }
     // What the steps sent goes out before what they read is given back: an answer is waited for, room rarely is.
     const messages = count - this.heard;
     this.heard = 0;
-    host.endQuantum(this.band, messages, messages);
+    turn.endQuantum(this.band, messages, messages);
     consumer.publishRelease();
     return hasMore;
   }
@@ -88,21 +88,21 @@ export class Inlet implements Holdable, ValueMemory {
     this.heard++;
   }
 
-  /** From now on records of bytes for `target` run without asking the host. */
-  learn(target: number, task: LocalTask): void {
+  /** From now on records of bytes for the name `target` run without asking the receiver. */
+  learn(target: number, task: ByteTask): void {
     this.target = target;
     this.byteTask = task;
   }
 
   /** Runs a task of bytes on the record where it lies. */
-  runBytes(at: number, length: number, task: LocalTask = this.byteTask!): number {
+  runBytes(at: number, length: number, task: ByteTask = this.byteTask!): number {
     this.record.offset = at + HEAD_BYTES;
     this.record.length = length - HEAD_BYTES;
-    return this.host.steps.run(task, this.record, this.from, this.band);
+    return this.turn.steps.run(task, this.record, this.from, this.band);
   }
 
   setHeld(isHeld: boolean): void {
-    this.host.setMuted(this, isHeld);
+    this.turn.setMuted(this.number, isHeld);
   }
 
   /** True while a record waits. */

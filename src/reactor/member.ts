@@ -13,7 +13,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MessageChannel, Worker, receiveMessageOnPort, type MessagePort, type ResourceLimits } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
 import { besideModule } from '../native.js';
-import { kindOf, memberPath } from '../queues/value-path.js';
+import { kindOf, memberPath } from '../queues/internal.js';
 import type { Grants } from '../realtime/grants.js';
 import { unpackError } from './failure.js';
 import { QueuesOfThread } from './opened-queues.js';

@@ -14,7 +14,7 @@
 import { invalidArgument } from '../errors.js';
 import type { Refuser } from '../refusals.js';
 import type { Handler } from './call-service.js';
-import type { LocalTask } from './task.js';
+import type { ByteTask, ValueTask } from './task.js';
 
 /** Longest name, in UTF-16 units: it fits the shortest lane. */
 const MOST_LETTERS = 256;
@@ -74,7 +74,7 @@ export class SentNames {
 
 /** A name at the receiving end, with what it stands for here once that is known. Tasks and handlers are never taken back. */
 export class HeardName {
-  task: LocalTask | undefined;
+  task: ValueTask | ByteTask | undefined;
   handler: Handler | undefined;
 
   constructor(readonly text: string) {}

@@ -1,11 +1,12 @@
 /** The ends of queues that a reactor has when it dies: the runtime frees their places, and whoever is at the other ends goes on. */
 import { describe, expect, it } from 'vitest';
 import * as queues from '../queues/index.js';
-import { createRuntime, type ReactorDeath, type Runtime } from './runtime.js';
+import type { ReactorDeath } from './runtime-events.js';
+import { controllerOf, createRuntime, type Runtime } from './runtime.js';
 import { errorOf, fixture, inside, until, within, withRuntime } from './fixtures/inside.js';
 
 interface Member { readonly worker: { terminate(): Promise<number> }; readonly queues: { readonly count: number } }
-const memberOf = (runtime: Runtime, id: number): Member => (runtime as unknown as { members: Member[] }).members[id]!;
+const memberOf = (runtime: Runtime, id: number): Member => controllerOf(runtime).members[id]!;
 const eight = (value: number): Uint8Array => new Uint8Array(new BigInt64Array([BigInt(value)]).buffer);
 
 /** What a consumer has now, without an end. */
@@ -67,7 +68,7 @@ describe('the queues of a reactor that dies', () => {
         const toBanded = queues.pub(data.banded);
         for (const value of [1, 2, 3, 4]) expect([toShared.offer(eight(value)), toBanded.offer(eight(value), value), toAll.offer(eight(value))]).toEqual([0, 0, 0]);
         expect([drained(ofAll), toAll.offer(eight(5))], 'the reactor alone is in the way').toEqual([[1, 2, 3, 4], queues.BACK_PRESSURED]);
-        const room = within(10_000, toAll.space(), 'room');
+        const room = within(10_000, toAll.room(), 'room');
 
         const death = await deathOf(runtime, () => die(runtime));
         expect(death).toMatchObject({ reactorId: 1, recovered: { producers: 3, consumers: 3, taken: 0 } });

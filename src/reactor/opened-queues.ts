@@ -7,7 +7,7 @@
  * Whoever drops an end without leave() or close() keeps its place, and therefore the memory of its queue, until the thread ends.
  */
 import { recover, type Queue, type Recovered } from '../queues/index.js';
-import { hasPlace } from '../queues/rings.js';
+import { hasPlace } from '../queues/internal.js';
 
 export type QueueReport = { kind: 'queueOpened'; number: number; queue: Queue } | { kind: 'queueUnreachable'; number: number };
 

@@ -7,7 +7,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { ReadinessHandle } from '../io/readiness.js';
 import { native } from '../native.js';
 import { descriptors, leftBehind, errorOf, fixture, inside, remoteEntry, remoteRuntime, sleep, threads, until, withRuntime } from './fixtures/inside.js';
-import { createRuntime, type ForeignMessage, type RuntimeOptions } from './runtime.js';
+import type { ForeignMessage } from './runtime-events.js';
+import { createRuntime, type RuntimeOptions } from './runtime.js';
 
 const eventFds = (): number => descriptors().filter((name) => name.includes('eventfd')).length;
 const library = JSON.stringify(new URL('./runtime.js', import.meta.url).href);

@@ -3,10 +3,8 @@
  * lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first; at once when their band is above the
  * one that runs. A lane is never published before the higher lanes to the same party. Whoever publishes also wakes.
  */
-import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type VariableProducer } from '../queues/index.js';
-import { copyBytes } from '../queues/copy-bytes.js';
-import { framedBytes } from '../queues/record.js';
-import { ValueCodec, type ValueMemory } from '../queues/value-codec.js';
+import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer } from '../queues/index.js';
+import { ValueCodec, copyBytes, framedBytes } from '../queues/internal.js';
 import { checkBytes } from '../errors.js';
 import { partyLayout } from '../layout.js';
 import { noteRefusal } from '../refusals.js';
@@ -15,37 +13,24 @@ import { BYTES, CALL, CALL_HEAD_BYTES, DEADLINE_AT, HEAD_BYTES, NAME, VALUE } fr
 import { SentNames, type SentName } from './names.js';
 import { Parcels, type Parcel } from './parcels.js';
 import { notify } from './parking.js';
-import { announceLane, laneAt, type SharedRuntime } from './shared.js';
-import { WaitingLine, type Ahead, type Room, type WaitingHost } from './waiting-line.js';
-
-/** What an outlet needs of its reactor. */
-export interface OutletHost {
-  readonly id: number;
-  readonly shared: SharedRuntime;
-  readonly counters: Float64Array;
-  readonly publishEvery: { readonly records: number; readonly ns: number };
-  readonly nowNs: () => number;
-  readonly waits: WaitingHost;
-  /** Band of what runs; that of a task without a priority where nothing does. What is sent in a higher one is published at once. */
-  readonly runningBand: number;
-  /** Flush me at the end of the step. */
-  markDirty(outlet: Outlet): void;
-  /** Publish all that waits for the same party in higher bands, then me. */
-  publishDownTo(outlet: Outlet): void;
-  party(id: number): Int32Array;
-  waker(id: number): () => void;
-  isDead(id: number): boolean;
-}
+import type { Peers } from './peers.js';
+import { announceLane, laneAt } from './shared.js';
+import type { Turn } from './turn.js';
+import type { Flushable } from './unpublished.js';
+import { WaitingLine, type Ahead, type Room } from './waiting-line.js';
 
 const SENT = partyLayout.fields.sent.at >> 3;
-const REJECTED = partyLayout.fields.rejected.at >> 3;
+const REFUSED = partyLayout.fields.refused.at >> 3;
+const REFUSED_NO_ROOM = partyLayout.fields.refusedNoRoom.at >> 3;
+const REFUSED_CLOSED = partyLayout.fields.refusedClosed.at >> 3;
+const REFUSED_TOO_LARGE = partyLayout.fields.refusedTooLarge.at >> 3;
 const WAITING_BYTES = partyLayout.fields.waitingBytes.at >> 3;
 /** Most bytes of calls of one party that may wait for room, over all lanes. Answers count, and are always taken. */
 export const MOST_WAITING_BYTES = 2 ** 26;
 /** The clock is read once in so many unpublished records. */
 const CLOCK_EVERY = 8;
 
-export class Outlet implements ValueMemory, Room {
+export class Outlet implements RecordMemory, Room, Flushable {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -64,27 +49,31 @@ export class Outlet implements ValueMemory, Room {
   private readonly names = new SentNames();
   private readonly parcels: Parcels;
 
-  constructor(private readonly host: OutletHost, readonly to: number, lane: number, readonly band: number) {
-    this.line = new WaitingLine(host.waits, this);
-    const inbox = host.shared.inboxes[to]!;
-    const byteOffset = laneAt(host.shared, host.id, lane);
-    const queue = create({ kind: 'spsc', capacityBytes: host.shared.laneBytes, buffer: inbox, byteOffset });
+  constructor(
+    private readonly turn: Turn, private readonly peers: Peers,
+    readonly to: number, lane: number, readonly band: number,
+  ) {
+    this.line = new WaitingLine(turn.waits, this);
+    const { shared } = peers;
+    const inbox = shared.inboxes[to]!;
+    const byteOffset = laneAt(shared, turn.id, lane);
+    const queue = create({ kind: 'spsc', capacityBytes: shared.laneBytes, buffer: inbox, byteOffset });
     // Here the outlet itself decides when to publish: higher bands go first, and who publishes also wakes.
-    this.producer = pub(queue, { publishEvery: 2 ** 30 });
+    this.producer = pub(queue, { publishEvery: { records: 2 ** 30 } });
     this.producer.onUnpublished = null;
     this.producer.isRefuser = false;
-    announceLane(inbox, host.id, lane);
+    announceLane(inbox, turn.id, lane);
     this.words = this.producer.words;
     this.bytes = this.producer.bytes;
     this.view = this.producer.view;
     this.buffer = Buffer.from(inbox, byteOffset, this.bytes.length);
     this.maxBytes = this.producer.maxRecordBytes - CALL_HEAD_BYTES;
-    const consumer = host.party(to);
-    const wake = host.waker(to);
+    const consumer = peers.words(to);
+    const wake = peers.waker(to);
     // Also where the ring publishes by itself, because it is full.
     this.producer.onPublish = () => notify(consumer, band, wake);
     this.parcels = new Parcels((bytes) => {
-      host.counters[WAITING_BYTES]! += bytes;
+      turn.counters[WAITING_BYTES]! += bytes;
     });
   }
 
@@ -108,7 +97,7 @@ export class Outlet implements ValueMemory, Room {
 
   commit(length: number): void {
     this.producer.commit(length);
-    this.host.counters[SENT]!++;
+    this.turn.counters[SENT]!++;
     this.published();
   }
 
@@ -116,7 +105,7 @@ export class Outlet implements ValueMemory, Room {
     this.producer.abort();
   }
 
-  /** The same as `publish`, at the end of a step: the host has this outlet in its list no more. */
+  /** The same as `publish`, at the end of a step: this outlet is no longer in the list of what is unpublished. */
   flush(): void {
     this.isDirty = false;
     this.publish();
@@ -177,9 +166,9 @@ export class Outlet implements ValueMemory, Room {
       this.commit(this.writeCall(this, at, name.number, call, deadlineNs, value));
       return OK;
     }
-    if (at !== BACK_PRESSURED || this.host.counters[WAITING_BYTES]! + most > MOST_WAITING_BYTES) {
+    if (at !== BACK_PRESSURED || this.turn.counters[WAITING_BYTES]! + most > MOST_WAITING_BYTES) {
       this.codec.forget();
-      this.host.counters[REJECTED]!++;
+      this.countRefused(at);
       return at;
     }
     const scratch = this.parcels.scratch(CALL_HEAD_BYTES + most);
@@ -197,7 +186,7 @@ export class Outlet implements ValueMemory, Room {
     }
     if (at !== BACK_PRESSURED) {
       this.codec.forget();
-      this.host.counters[REJECTED]!++;
+      this.countRefused(at);
       return at;
     }
     const scratch = this.parcels.scratch(HEAD_BYTES + most);
@@ -218,7 +207,7 @@ export class Outlet implements ValueMemory, Room {
 
   askForRoom(bytes: number): boolean {
     // What is committed but unpublished can never be drained: nobody may wait for room on it.
-    if (this.isDirty) this.host.publishDownTo(this);
+    if (this.isDirty) this.publishInTurn();
     return this.producer.askForRecord(bytes);
   }
 
@@ -227,7 +216,7 @@ export class Outlet implements ValueMemory, Room {
   }
 
   isOver(): boolean {
-    return this.host.isDead(this.to);
+    return this.peers.isDead(this.to);
   }
 
   describe(): string {
@@ -237,7 +226,7 @@ export class Outlet implements ValueMemory, Room {
   // ---- Inside ---------------------------------------------------------------------------------------------------
 
   private take(kind: number, needed: number): number {
-    if (this.host.isDead(this.to)) return CLOSED;
+    if (this.peers.isDead(this.to)) return CLOSED;
     // Nobody overtakes those who wait.
     if (this.line.count === 0 || this.line.lets(framedBytes(needed))) return this.producer.tryClaim(needed, kind);
     return needed > this.producer.maxRecordBytes ? TOO_LARGE : BACK_PRESSURED;
@@ -254,13 +243,13 @@ export class Outlet implements ValueMemory, Room {
   /** The same for what may wait: nothing overtakes what waits already. */
   private takeInTurn(name: SentName | undefined, kind: number, needed: number): number {
     if (this.parcels.isEmpty) return name === undefined ? this.take(kind, needed) : this.takeFor(name, kind, needed);
-    if (this.host.isDead(this.to)) return CLOSED;
+    if (this.peers.isDead(this.to)) return CLOSED;
     return needed > this.producer.maxRecordBytes ? TOO_LARGE : BACK_PRESSURED;
   }
 
   /** Gives a name its number in this lane. A NAME record is counted neither as sent nor as received, and stands in no line. */
   private tell(name: SentName): number {
-    if (this.host.isDead(this.to)) return CLOSED;
+    if (this.peers.isDead(this.to)) return CLOSED;
     const length = nameBytes(name);
     const at = this.producer.tryClaim(length, NAME);
     if (at < 0) return at;
@@ -278,7 +267,7 @@ export class Outlet implements ValueMemory, Room {
     return { needed: nameBytes(name), send: () => void (name.number < 0 && this.tell(name)) };
   }
 
-  private writeCall(memory: ValueMemory, at: number, name: number, call: PendingCall, deadlineNs: number, value: unknown): number {
+  private writeCall(memory: RecordMemory, at: number, name: number, call: PendingCall, deadlineNs: number, value: unknown): number {
     memory.words[at >> 2] = name;
     memory.words[(at >> 2) + 1] = call.number;
     memory.words[(at >> 2) + 2] = call.generation;
@@ -286,13 +275,13 @@ export class Outlet implements ValueMemory, Room {
     return CALL_HEAD_BYTES + this.codec.write(value, memory, at + CALL_HEAD_BYTES);
   }
 
-  private writeReply(memory: ValueMemory, at: number, number: number, generation: number, value: unknown): number {
+  private writeReply(memory: RecordMemory, at: number, number: number, generation: number, value: unknown): number {
     memory.words[at >> 2] = number;
     memory.words[(at >> 2) + 1] = generation;
     return HEAD_BYTES + this.codec.write(value, memory, at + HEAD_BYTES);
   }
 
-  private keep(scratch: ValueMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined): void {
+  private keep(scratch: RecordMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined): void {
     const isFirst = this.parcels.isEmpty;
     this.parcels.keep(scratch, length, kind, name, call);
     if (isFirst) this.whenRoom(length, this.sendParcels, name);
@@ -322,41 +311,53 @@ export class Outlet implements ValueMemory, Room {
 
   /** After a commit: published at once if it is above what runs, else at the end of the step or at a bound, whichever is first. */
   private published(): void {
-    const { host, producer } = this;
+    const { turn, producer } = this;
     if (!this.isDirty) {
       this.isDirty = true;
       this.dirtySinceNs = 0;
-      host.markDirty(this);
+      turn.flushLater(this);
     }
-    if (this.band > host.runningBand || producer.unpublished >= host.publishEvery.records) {
-      host.publishDownTo(this);
+    if (this.band > turn.runningBand || producer.unpublished >= turn.publishEvery.records) {
+      this.publishInTurn();
       return;
     }
     if ((producer.unpublished & (CLOCK_EVERY - 1)) !== 0) return;
-    const now = host.nowNs();
+    const now = turn.nowNs();
     if (this.dirtySinceNs === 0) {
       this.dirtySinceNs = now;
-    } else if (now - this.dirtySinceNs > host.publishEvery.ns) {
+    } else if (now - this.dirtySinceNs > turn.publishEvery.timeNs) {
       this.dirtySinceNs = now;
-      host.publishDownTo(this);
+      this.publishInTurn();
     }
   }
 
+  /** Publishes, the higher bands to that party first. */
+  private publishInTurn(): void {
+    this.turn.unpublished.publishAbove(this.band, this.to);
+    this.publish();
+  }
+
   private refuse(code: number, needed: number, name?: SentName): number {
-    this.host.counters[REJECTED]!++;
+    this.countRefused(code);
     if (code !== BACK_PRESSURED) return code;
     this.refusedBytes = needed;
     this.refusedName = name;
     // The receiver can make room only of what it can see.
-    if (this.isDirty) this.host.publishDownTo(this);
+    if (this.isDirty) this.publishInTurn();
     const ahead = this.ahead(name);
     noteRefusal(ahead === undefined ? this.line : { awaitRoom: (bytes, then) => this.line.awaitRoom(bytes, then, ahead) }, needed);
     return code;
   }
 
+  private countRefused(code: number): void {
+    const { counters } = this.turn;
+    counters[REFUSED]!++;
+    counters[code === BACK_PRESSURED ? REFUSED_NO_ROOM : code === CLOSED ? REFUSED_CLOSED : REFUSED_TOO_LARGE]!++;
+  }
+
   /** What to say when a message does not fit. */
   static tooLarge(outlet: Outlet): string {
-    return `the message is longer than ${outlet.maxBytes} bytes; raise laneBytes (now ${outlet.host.shared.laneBytes}) in createRuntime`;
+    return `the message is longer than ${outlet.maxBytes} bytes; raise laneBytes (now ${outlet.peers.shared.laneBytes}) in createRuntime`;
   }
 }
 

@@ -2,8 +2,8 @@
  * Calls and answers that wait for room in a lane, serialized when they were made: what their sender does with the value afterwards
  * changes nothing, and no value is serialized twice. They go in the order in which they came.
  */
-import type { ValueMemory } from '../queues/value-codec.js';
-import { ValueChain } from '../queues/value-chain.js';
+import type { RecordMemory } from '../queues/index.js';
+import { ValueChain } from '../queues/internal.js';
 import type { PendingCall } from './calls.js';
 import type { SentName } from './names.js';
 
@@ -20,7 +20,7 @@ export interface Parcel {
 const KEPT_BYTES = 65_536;
 
 /** Memory of this thread that looks like a lane's. */
-class Scratch implements ValueMemory {
+class Scratch implements RecordMemory {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   readonly view: DataView;
@@ -48,7 +48,7 @@ export class Parcels {
   }
 
   /** Memory to write `length` bytes into at 0, before `keep`. */
-  scratch(length: number): ValueMemory {
+  scratch(length: number): RecordMemory {
     if (this.kept !== undefined && this.kept.bytes.length >= length) return this.kept;
     const scratch = new Scratch(Math.max(1024, (length + 7) & ~7));
     if (scratch.bytes.length <= KEPT_BYTES) this.kept = scratch;
@@ -56,7 +56,7 @@ export class Parcels {
   }
 
   /** Copies what was written into `scratch`. */
-  keep(scratch: ValueMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined): void {
+  keep(scratch: RecordMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined): void {
     const parcel: Parcel = { kind, bytes: Buffer.from(scratch.bytes.subarray(0, length)), name, call };
     this.count(length);
     if (this.first === undefined) this.first = parcel;

@@ -2,7 +2,7 @@
  * The waker's half of the park and wake handshake. The sleeper's half is native: `park` in native/turn.cc.
  *
  *      sleeper (native)                          waker (here)
- *      store attention = PARKED                  publish the record (spsc.publish)
+ *      store attention = PARKED                  publish the record (ring.publish)
  *      look again: lanes, yield, stop, wheel     load attention
  *      nothing? sleep in libuv's epoll           PARKED? swap it for AWAKE; whoever swapped writes the eventfd
  *      woken: attention = AWAKE, look at lanes   a lower band runs? store yieldRequested

@@ -13,7 +13,7 @@ describe('a queue inside a reactor', () => {
         const counts: number[] = [];
         for (let i = 1; i <= 65; i++) {
           producer.offer(Uint8Array.of(i));
-          if (i === 1 || i === 63 || i === 64 || i === 65) counts.push(Math.max(0, other.peek()));
+          if (i === 1 || i === 63 || i === 64 || i === 65) counts.push(Math.max(0, other.available()));
         }
         return [producer.publishEvery, ...counts];
       });
@@ -26,8 +26,8 @@ describe('a queue inside a reactor', () => {
     const queue = queues.create({ kind: 'spsc', capacity: 8, recordBytes: 4 });
     await withRuntime(1, { data: queue }, async (runtime) => {
       const visible = await inside(runtime, 0, (_reactor, _argument, { data: handle, queues: q }) => {
-        q.pub(handle, { publishEvery: 1 }).offer(Uint8Array.of(1));
-        return q.sub(handle).peek();
+        q.pub(handle, { publishEvery: { records: 1 } }).offer(Uint8Array.of(1));
+        return q.sub(handle).available();
       });
       expect(visible).toBe(1);
     });
@@ -50,7 +50,7 @@ describe('a queue inside a reactor', () => {
       const producer = queues.pub(queue);
       for (let i = 1; i <= 100;) {
         if (producer.offer(new Uint8Array(new Int32Array([i]).buffer)) === queues.OK) i++;
-        else await producer.space();
+        else await producer.room();
       }
       producer.close();
       expect(await reading).toBe(5050);

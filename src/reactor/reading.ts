@@ -9,7 +9,8 @@
  */
 import { PercoreError } from '../errors.js';
 import { CLOSED, EVICTED, OK, nameOfCode } from '../queues/index.js';
-import type { LocalTask, TaskHost } from './task.js';
+import type { ValueTask } from './task.js';
+import type { Turn } from './turn.js';
 import type { Holdable } from './waits.js';
 
 /** The consuming end of any queue: with a `state` where it gives values, without one where it gives bytes or a code. */
@@ -42,9 +43,11 @@ export class QueueReading implements Holdable, Reading {
   private failures = 0;
 
   /** `task` is never scheduled: it stands for the handler's steps. */
-  constructor(private readonly host: TaskHost & { schedule(ready: Holdable): void; hold(ready: Holdable, code: number): void; reportThrown(error: unknown, where: string): void },
-    private readonly task: LocalTask, private readonly end: ReadableEnd, private readonly onEnd: (reading: QueueReading) => void) {
-    host.schedule(this);
+  constructor(
+    private readonly turn: Turn, private readonly task: ValueTask,
+    private readonly end: ReadableEnd, private readonly onEnd: (reading: QueueReading) => void,
+  ) {
+    turn.schedule(this);
   }
 
   get band(): number {
@@ -52,7 +55,7 @@ export class QueueReading implements Holdable, Reading {
   }
 
   run(): boolean {
-    const { host, task } = this;
+    const { turn, task } = this;
     let hasMore = true;
     let steps = 0;
     while (steps < QUANTUM) {
@@ -60,17 +63,17 @@ export class QueueReading implements Holdable, Reading {
         hasMore = false;
         break;
       }
-      const code = host.steps.run(task, this.record, host.id, task.band);
+      const code = turn.steps.run(task, this.record, turn.id, task.band);
       if (code !== OK) {
-        host.hold(this, code);
+        turn.hold(this, code);
         break;
       }
       this.hasRecord = false;
       this.record = undefined;
       steps++;
-      if (host.mustYield(task.band)) break;
+      if (turn.mustYield(task.band)) break;
     }
-    host.endQuantum(task.band, steps, 0);
+    turn.endQuantum(task.band, steps, 0);
     return hasMore;
   }
 
@@ -111,7 +114,7 @@ export class QueueReading implements Holdable, Reading {
       return false;
     }
     const goOn = (): void => {
-      if (!this.isOver) this.host.schedule(this);
+      if (!this.isOver) this.turn.schedule(this);
     };
     end.ready().then(goOn, (error: unknown) => {
       // It would be the same the next time: a queue that cannot be waited for is not read on.
@@ -129,6 +132,6 @@ export class QueueReading implements Holdable, Reading {
   }
 
   private report(error: unknown): void {
-    this.host.reportThrown(error, this.task.name);
+    this.turn.reportError(error, this.task.name);
   }
 }

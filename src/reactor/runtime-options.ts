@@ -6,11 +6,11 @@ import { MAX_REACTORS, words } from '../layout.js';
 import { cpuBudget, type CpuBudget } from '../realtime/cpus.js';
 import { checkEntry } from './entry.js';
 import { checkIdleOptions, idleSettings, type IdleOptions } from './idle-strategy.js';
-import type { Budget } from './reactor.js';
-import type { Runtime } from './runtime.js';
 import type { PartySettings } from './shared.js';
+import type { Budget, PublishEvery } from './turn.js';
 
-export interface RuntimeOptions {
+/** `R` is the runtime that `main` is given. */
+export interface OptionsFor<R> {
   /** Module whose default export runs once in every reactor, ES or CommonJS: a file URL, also as text, or an absolute path. */
   entry: URL | string;
   /** 1 to 255, or 'auto' (default): the CPUs of the affinity mask, bounded by the cgroup's quota. */
@@ -29,10 +29,15 @@ export interface RuntimeOptions {
    * there is one CPU, the main thread) needs as well never spins, whatever is asked: `refusals` says so.
    */
   idle?: IdleOptions;
-  /** What bounds one turn: default 64 quanta, 20 µs. */
-  budget?: { steps?: number; us?: number };
-  /** What bounds lazy publishing inside a step: default 64 records, 20 µs. */
-  publishEvery?: { records?: number; us?: number };
+  /**
+   * What bounds one turn. `quanta` (one task or lane, up to 16 steps): 1 to 10^6, default 64. `timeNs`: 1,000 to 10^9,
+   * default 20,000.
+   */
+  budget?: { quanta?: number; timeNs?: number };
+  /**
+   * What bounds lazy publishing inside a step. `records`: 1 to 2^20, default 64. `timeNs`: 1,000 to 10^9, default 20,000.
+   */
+  publishEvery?: { records?: number; timeNs?: number };
   /**
    * 'manual', for tests: each reactor's `timers` run by a ManualClock, `reactor.clock`, that stands still until the entry moves it. Time-outs
    * of calls and connections stay real.
@@ -47,7 +52,7 @@ export interface RuntimeOptions {
    * Runs on the main thread before any reactor does: make here the tasks and handlers of the main thread that entries send to or ask.
    * `createRuntime` waits for it, as it does for the entries; what it throws rejects `createRuntime`.
    */
-  main?: (runtime: Runtime) => void | Promise<void>;
+  main?: (runtime: R) => void | Promise<void>;
   /** Limits of each worker's heap, as for `new Worker`. */
   resourceLimits?: ResourceLimits;
   /**
@@ -73,10 +78,9 @@ export interface RuntimeSettings {
   /** Why a reactor may not spin; undefined where it may. */
   readonly whyNoSpin: readonly (string | undefined)[];
   readonly budget: Budget;
-  readonly publishEvery: { readonly records: number; readonly ns: number };
+  readonly publishEvery: PublishEvery;
   readonly clock: 'manual' | undefined;
   readonly source: IoSource;
-  readonly main: RuntimeOptions['main'];
   readonly resourceLimits: ResourceLimits | undefined;
   readonly startTimeoutMs: number;
 }
@@ -86,16 +90,22 @@ const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRange
 const MOST_MS = 2 ** 31 - 1;
 
 /** Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_ENTRY for a file that is not there or cannot be loaded. Opens nothing. */
-export function checkRuntimeOptions(options: RuntimeOptions): RuntimeSettings {
+export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings {
   if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with an entry');
   checkOptions('options', options, KNOWN);
   if (options.main !== undefined) checkFunction('main', options.main);
   const entry = checkEntry(options.entry);
   const laneBytes = checkLaneBytes(options.laneBytes ?? 2 ** 18);
-  const { steps, us } = checkOptions('budget', options.budget, ['steps', 'us']);
-  const { records, us: publishUs } = checkOptions('publishEvery', options.publishEvery, ['records', 'us']);
-  const budget = { steps: checkInteger('budget.steps', steps ?? 64, 1, 1e6), ns: 1000 * checkInteger('budget.us', us ?? 20, 1, 1e6) };
-  const publishEvery = { records: checkInteger('publishEvery.records', records ?? 64, 1, 2 ** 20), ns: 1000 * checkInteger('publishEvery.us', publishUs ?? 20, 1, 1e6) };
+  const budgetGiven = checkOptions('budget', options.budget, ['quanta', 'timeNs']);
+  const budget = {
+    quanta: checkInteger('budget.quanta', budgetGiven.quanta ?? 64, 1, 1e6),
+    timeNs: checkInteger('budget.timeNs', budgetGiven.timeNs ?? 20_000, 1000, 1e9),
+  };
+  const publishGiven = checkOptions('publishEvery', options.publishEvery, ['records', 'timeNs']);
+  const publishEvery = {
+    records: checkInteger('publishEvery.records', publishGiven.records ?? 64, 1, 2 ** 20),
+    timeNs: checkInteger('publishEvery.timeNs', publishGiven.timeNs ?? 20_000, 1000, 1e9),
+  };
   if (options.clock !== undefined && options.clock !== 'manual') throw invalidArgument('clock', options.clock, "'manual' or left out");
   const source = checkOneOf('io.source', checkOptions('io', options.io, ['source']).source ?? 'epoll', ['epoll', 'io_uring']);
   const startTimeoutMs = checkInteger('startTimeoutMs', options.startTimeoutMs ?? 30_000, 1, MOST_MS);
@@ -113,7 +123,7 @@ export function checkRuntimeOptions(options: RuntimeOptions): RuntimeSettings {
   return {
     entry, cpus, asked, reactors, pins, isPinnedByList: Array.isArray(options.pin), data: options.data, laneBytes,
     parties: [...whyNoSpin.map((why) => ({ ...idle, isCpuShared: why === undefined ? 0 : 1 })), settingsOfMain(idle, cpus)],
-    whyNoSpin, budget, publishEvery, clock: options.clock, source, main: options.main, resourceLimits: options.resourceLimits, startTimeoutMs,
+    whyNoSpin, budget, publishEvery, clock: options.clock, source, resourceLimits: options.resourceLimits, startTimeoutMs,
   };
 }
 

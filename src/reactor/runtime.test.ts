@@ -7,14 +7,15 @@ import { partyLayout } from '../layout.js';
 import { native } from '../native.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import { descriptors, errorOf, fixture, inside, leftBehind, remoteEntry, remoteRuntime, sleep, threads, until, within, withRuntime } from './fixtures/inside.js';
-import { createRuntime, type Runtime, type RuntimeOptions, type StepError } from './runtime.js';
-import { partyCounters, type SharedRuntime } from './shared.js';
+import type { StepError } from './runtime-events.js';
+import { controllerOf, createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
+import { partyCounters } from './shared.js';
 
 const entry = remoteEntry;
 
 /** Calls of the main thread without an answer, read from its own counters. */
 function mainCallsInFlight(runtime: Runtime): number {
-  const { shared } = runtime as unknown as { shared: SharedRuntime };
+  const { shared } = controllerOf(runtime);
   return partyCounters(shared.inboxes[shared.reactors]!)[partyLayout.fields.callsInFlight.at >> 3]!;
 }
 
@@ -48,10 +49,10 @@ describe('createRuntime', () => {
       [{ entry, idle: { strategy: 'doze' } }, `idle.strategy must be 'spin', 'backoff', 'park', 'adaptive', not "doze"`],
       [{ entry, idle: { spinNs: -1 } }, 'idle.spinNs must be a whole number from 0 to 1000000000, not -1'],
       [{ entry, idle: { ioIntervalNs: 10 } }, 'idle.ioIntervalNs must be a whole number from 1000 to 1000000000, not 10'],
-      [{ entry, budget: { steps: 0 } }, 'budget.steps must be a whole number from 1 to 1000000, not 0'],
-      [{ entry, budget: { us: 0.5 } }, 'budget.us must be a whole number from 1 to 1000000, not 0.5'],
+      [{ entry, budget: { quanta: 0 } }, 'budget.quanta must be a whole number from 1 to 1000000, not 0'],
+      [{ entry, budget: { timeNs: 1000.5 } }, 'budget.timeNs must be a whole number from 1000 to 1000000000, not 1000.5'],
       [{ entry, publishEvery: { records: 0 } }, 'publishEvery.records must be a whole number from 1 to 1048576, not 0'],
-      [{ entry, publishEvery: { us: NaN } }, 'publishEvery.us must be a whole number from 1 to 1000000, not NaN'],
+      [{ entry, publishEvery: { timeNs: NaN } }, 'publishEvery.timeNs must be a whole number from 1000 to 1000000000, not NaN'],
     ];
     const before: [string[], number] = [descriptors(), threads()];
     for (const [options, message] of cases) {
@@ -621,7 +622,7 @@ describe('priority', () => {
   });
 
   it('turns shouldYield true for a step when something above it is sent from elsewhere, and when its time is up', async () => {
-    await withRuntime(1, { budget: { us: 1000 } }, async (runtime) => {
+    await withRuntime(1, { budget: { timeNs: 1_000_000 } }, async (runtime) => {
       await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['log'] = [];
         reactor.spawn({ name: 'high', priority: 6 }, () => void state['log'].push('high'));
@@ -636,7 +637,7 @@ describe('priority', () => {
       await until(async () => ((await inside(runtime, 0, (_reactor, _argument, { state }) => state['log'].length as number, undefined, { priority: 0 })) === 2), 'the budget ends the long step');
       expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['log'] as unknown[]), 'its time is up').toEqual(['yielded', true]);
     });
-    await withRuntime(1, { budget: { us: 1_000_000 } }, async (runtime) => {
+    await withRuntime(1, { budget: { timeNs: 1e9 } }, async (runtime) => {
       await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['log'] = [];
         reactor.spawn({ name: 'high', priority: 6 }, () => void state['log'].push('high'));
@@ -725,7 +726,7 @@ describe('idle', () => {
       runtime.setIdleStrategy({ strategy: 'park' });
       await sleep(20);
       expect(await passes()).toBeLessThan(10);
-      await inside(runtime, 0, (reactor) => reactor.setIdleStrategy({ strategy: 'backoff', spinNs: 1000 }));
+      runtime.setIdleStrategy({ strategy: 'backoff', spinNs: 1000 }, 0);
       expect(runtime.status().reactors[0]!.idle).toMatchObject({ strategy: 'backoff', spinNs: 1000 });
       expect((await errorOf(() => runtime.setIdleStrategy({}, 5))).message).toBe('reactor must be a whole number from 0 to 0, not 5');
     });

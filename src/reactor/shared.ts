@@ -2,7 +2,7 @@
  * The memory of one runtime as every party sees it: the runtime's block, and each party's inbox (its block, then its lanes).
  * Plain objects, so that they pass through workerData. Made by the main thread; no party allocates shared memory later.
  */
-import { BUCKETS, LAYOUT_VERSION, LINE_BYTES, PARTY_MAGIC, RUNTIME_MAGIC, inboxBytes, laneOffset, partyLayout, runtimeLayout, words, type Field } from '../layout.js';
+import { BUCKETS, LAYOUT_VERSION, LINE_BYTES, PARTY_MAGIC, RUNTIME_MAGIC, inboxBytes, laneOffset, partyLayout, runtimeLayout, words, type LayoutField } from '../layout.js';
 import { native } from '../native.js';
 
 export interface SharedRuntime {
@@ -30,7 +30,7 @@ export interface PartySettings {
  */
 const FRESH_BYTES = 2 ** 25 + 2 ** 16;
 
-const word = (field: Field): number => field.at >> 2;
+const word = (field: LayoutField): number => field.at >> 2;
 const IS_DEAD = word(runtimeLayout.fields.isDead);
 const DEATHS = word(runtimeLayout.fields.deaths);
 const BUCKET_OWNER = word(runtimeLayout.fields.bucketOwner);
@@ -77,6 +77,11 @@ export function giveBackLanes(shared: SharedRuntime): void {
 export const partyWords = (inbox: SharedArrayBuffer): Int32Array => new Int32Array(inbox, 0, partyLayout.bytes >> 2);
 /** The same as numbers; its counters are written by the owner alone, plainly: they are statistics. */
 export const partyCounters = (inbox: SharedArrayBuffer): Float64Array => new Float64Array(inbox, 0, partyLayout.bytes >> 3);
+
+/** The parts of it in which the party's I/O and its timers count. */
+export const ioCounters = (inbox: SharedArrayBuffer): Float64Array => partOf(inbox, partyLayout.fields.io);
+export const timerCounters = (inbox: SharedArrayBuffer): Float64Array => partOf(inbox, partyLayout.fields.timers);
+const partOf = (inbox: SharedArrayBuffer, { at, count }: { at: number; count: number }): Float64Array => new Float64Array(inbox, at, count);
 
 /** Tells the consumer's native scan that producer `from` has made lane `lane` in this inbox. The lane's header must be complete. */
 export function announceLane(inbox: SharedArrayBuffer, from: number, lane: number): void {

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { OK } from '../queues/index.js';
 import { errorOf, fixture, sleep, until, within } from './fixtures/inside.js';
 import type { Entry } from './fixtures/scripted.js';
-import { createRuntime, type MessageDrop, type Runtime, type RuntimeOptions } from './runtime.js';
+import type { MessageDrop } from './runtime-events.js';
+import { createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
 
 /** Starts a reactor for each of these entries, runs `use`, and closes. */
 async function withEntries(entries: Entry[], options: Partial<RuntimeOptions>, use: (runtime: Runtime, drops: MessageDrop[]) => Promise<void>): Promise<void> {

@@ -1,12 +1,44 @@
-/** What `runtime.status()` tells: asked, granted, why not, and the counters of each reactor, read from shared memory without a message. */
-import { threadId } from 'node:worker_threads';
-import { partyLayout, words } from '../layout.js';
+/**
+ * What `runtime.status()` tells: what was asked, what was granted, why not, and the figures of each party. The figures
+ * are read from shared memory, so nobody is asked and nobody is stopped; their names and meanings are the table's
+ * (`partyLayout`, `ioCountersLayout` and `timerCountersLayout` in layout.ts).
+ */
+import { listFigures, readFigures, type Figure, type FiguresOf } from '../figures.js';
+import {
+  LANES_PER_PEER, LINE_BYTES, ioCountersLayout, partyLayout, queueLayout, placeLayout, timerCountersLayout, words,
+  FIRST_PLACE_BYTES,
+} from '../layout.js';
 import type { CpuBudget } from '../realtime/cpus.js';
 import type { Grants } from '../realtime/grants.js';
 import { idleName, type IdleStrategy } from './idle-strategy.js';
-import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
+import { laneAt, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 
-export interface ReactorStatus {
+/** Records that others have sent to a party and that it has not taken yet. */
+export interface LaneBacklog {
+  /** Lanes that were ever used: one for each sender and band, answers apart. */
+  readonly count: number;
+  readonly backlog: number;
+  readonly backlogBytes: number;
+}
+
+/** Why something that a party sent was not taken, or something sent to it has reached nobody. */
+export type RefusalReasons = PartyFigures['refusedByReason'];
+export type DropReasons = PartyFigures['droppedByReason'];
+/** Of the streams and listeners of one thread. */
+export type IoFigures = FiguresOf<typeof ioCountersLayout.fields>['io'];
+/** Of the timers of one thread; deadlines of calls and connections count among them. */
+export type TimerFigures = FiguresOf<typeof timerCountersLayout.fields>['timers'];
+
+type PartyFigures = FiguresOf<typeof partyLayout.fields>;
+
+/** The figures of the main thread, which sends, calls and answers as a party of its own. */
+export interface MainStatus extends PartyFigures {
+  readonly io: IoFigures;
+  readonly timers: TimerFigures;
+  readonly lanes: LaneBacklog;
+}
+
+export interface ReactorStatus extends PartyFigures {
   readonly id: number;
   /** 'left': it ended when the runtime was closed; 'dead': it ended in any other way. */
   readonly state: 'starting' | 'ready' | 'draining' | 'quiet' | 'left' | 'dead';
@@ -17,49 +49,17 @@ export interface ReactorStatus {
   readonly threadId: number;
   /** The kernel's number of its thread, for /proc, `taskset` and `chrt`. */
   readonly tid: number | undefined;
-  /** Source of I/O: 'epoll' or 'io_uring'. */
-  readonly io: { readonly asked: string; readonly granted: string } | undefined;
+  /** Source of I/O, 'epoll' or 'io_uring', and what it has carried. It is granted once the reactor is ready. */
+  readonly io: IoFigures & { readonly asked: string | undefined; readonly granted: string | undefined };
+  readonly timers: TimerFigures;
+  readonly lanes: LaneBacklog;
   /** Why something asked was not granted. */
   readonly refusals: readonly string[];
   /** As it idles now: 'park' where it may not spin, whatever was asked. */
   readonly idle: { readonly strategy: IdleStrategy; readonly spinNs: number; readonly ioIntervalNs: number };
-  /** Calls into JavaScript, sleeps, eventfd wake-ups, passes of libuv, nanoseconds inside turns. */
-  readonly turns: number;
-  readonly parks: number;
-  readonly wakes: number;
-  readonly libuvTurns: number;
-  readonly busyNs: number;
-  /** Steps run in bands 0 to 7. */
-  readonly steps: readonly number[];
-  readonly stepErrors: number;
-  readonly sent: number;
-  readonly received: number;
-  /** Sends answered with BACK_PRESSURED, TOO_LARGE or CLOSED. */
-  readonly rejected: number;
-  /** What reached nobody, in all and by reason. */
-  readonly dropped: number;
-  readonly droppedByReason: DropReasons;
-  readonly callsInFlight: number;
-  /** Bytes of calls and answers that wait for room in a lane. */
-  readonly waitingBytes: number;
   /** What code in this reactor has posted by parentPort: the runtime's event 'message'. */
   readonly messages: number;
 }
-
-/** Why something that was sent has reached nobody. */
-export interface DropReasons {
-  /** Messages for a name that no task has. */
-  readonly noTask: number;
-  /** Values for a task of bytes. */
-  readonly notBytes: number;
-  /** Calls that nobody waited for any more when their turn came. */
-  readonly lateCalls: number;
-  /** Answers to calls that had been given up. */
-  readonly lateAnswers: number;
-}
-
-/** What the main thread has sent, received and dropped as a party of its own. */
-export type MainStatus = Pick<ReactorStatus, 'sent' | 'received' | 'rejected' | 'dropped' | 'droppedByReason' | 'callsInFlight' | 'waitingBytes' | 'stepErrors'>;
 
 export interface RuntimeStatus {
   readonly cpus: CpuBudget;
@@ -73,6 +73,10 @@ export interface RuntimeStatus {
 
 const PHASES = Object.entries(words.phase).map(([name]) => name.toLowerCase()) as ReactorStatus['state'][];
 
+/** Name, unit and meaning of each figure that a party has in a status, for who exports them. */
+export const partyFigures: readonly Figure[] = [partyLayout, ioCountersLayout, timerCountersLayout]
+  .flatMap(({ fields }) => listFigures(fields));
+
 /** What the main thread knows of a reactor besides its shared words. */
 export interface KnownOfReactor {
   readonly isDead: boolean;
@@ -82,19 +86,22 @@ export interface KnownOfReactor {
   readonly whyNoSpin: string | undefined;
 }
 
-export function reactorStatus(shared: SharedRuntime, id: number, { isDead, grants, messages, threadId, whyNoSpin }: KnownOfReactor): ReactorStatus {
+export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfReactor): ReactorStatus {
+  const { isDead, grants, messages, threadId, whyNoSpin } = known;
   const party = partyWords(shared.inboxes[id]!);
-  const counters = partyCounters(shared.inboxes[id]!);
-  const { phase: phaseField, idleStrategy, spinNs, ioIntervalNs, ...fields } = partyLayout.fields;
+  const figures = figuresOfParty(shared, id);
+  const { phase: phaseField, idleStrategy, spinNs, ioIntervalNs } = partyLayout.fields;
   // Pairs with setPhase(); the settings below pair with setIdleStrategy(). Any recent value is right.
   const word = (at: number) => Atomics.load(party, at >> 2);
-  // Statistics: written plainly by their owner, so a value may be a moment old.
-  const count = (name: keyof typeof fields) => counters[fields[name].at >> 3]!;
   const phase = word(phaseField.at);
   const asked = idleName(word(idleStrategy.at));
   // Its last word says whether it went as it was told.
   const hasDied = isDead && phase !== words.phase.LEFT;
   const isHeldBack = whyNoSpin !== undefined && asked !== 'park';
+  const refusals = [...(grants?.refusals ?? [])];
+  if (isHeldBack) {
+    refusals.push(`idle '${asked}': ${whyNoSpin}, where a spin would only delay what it waits for; it parks`);
+  }
   return {
     id,
     state: hasDied ? 'dead' : PHASES[phase]!,
@@ -103,34 +110,53 @@ export function reactorStatus(shared: SharedRuntime, id: number, { isDead, grant
     timerSlackNs: grants?.timerSlackNs,
     threadId,
     tid: grants?.tid,
-    io: grants?.io,
-    refusals: [...(grants?.refusals ?? []), ...(isHeldBack ? [`idle '${asked}': ${whyNoSpin}, where a spin would only delay what it waits for; it parks`] : [])],
+    refusals,
     idle: { strategy: isHeldBack ? 'park' : asked, spinNs: word(spinNs.at), ioIntervalNs: word(ioIntervalNs.at) },
-    turns: count('turns'),
-    parks: count('parks'),
-    wakes: count('wakes'),
-    libuvTurns: count('libuvTurns'),
-    busyNs: count('busyNs'),
-    steps: [...counters.subarray(fields.steps.at >> 3, (fields.steps.at >> 3) + fields.steps.count)],
-    stepErrors: count('stepErrors'),
-    sent: count('sent'),
-    received: count('received'),
-    rejected: count('rejected'),
-    dropped: count('dropped'),
-    droppedByReason: {
-      noTask: count('droppedNoTask'),
-      notBytes: count('droppedNotBytes'),
-      lateCalls: count('droppedLateCalls'),
-      lateAnswers: count('droppedLateAnswers'),
-    },
-    callsInFlight: count('callsInFlight'),
-    waitingBytes: count('waitingBytes'),
+    ...figures,
+    io: { asked: grants?.io?.asked, granted: grants?.io?.granted, ...figures.io },
     messages,
   };
 }
 
 /** The main thread's party comes after the last reactor. */
 export function mainStatus(shared: SharedRuntime): MainStatus {
-  const { sent, received, rejected, dropped, droppedByReason, callsInFlight, waitingBytes, stepErrors } = reactorStatus(shared, shared.reactors, { isDead: false, grants: undefined, messages: 0, threadId, whyNoSpin: undefined });
-  return { sent, received, rejected, dropped, droppedByReason, callsInFlight, waitingBytes, stepErrors };
+  return figuresOfParty(shared, shared.reactors);
+}
+
+function figuresOfParty(shared: SharedRuntime, id: number): MainStatus {
+  const counters = partyCounters(shared.inboxes[id]!);
+  const { io, timers } = partyLayout.fields;
+  return {
+    ...readFigures(partyLayout.fields, counters),
+    ...readFigures(ioCountersLayout.fields, counters, io.at),
+    ...readFigures(timerCountersLayout.fields, counters, timers.at),
+    lanes: laneBacklog(shared, id),
+  };
+}
+
+/** Asks the lanes themselves: both ends keep their cursors and counts in the header of each. */
+function laneBacklog(shared: SharedRuntime, id: number): LaneBacklog {
+  const inbox = shared.inboxes[id]!;
+  const { producerCursor, consumerCursor, published } = queueLayout.fields;
+  const consumedAt = FIRST_PLACE_BYTES + placeLayout.fields.consumed.at;
+  let count = 0;
+  let backlog = 0;
+  let backlogBytes = 0;
+  for (let from = 0; from <= shared.reactors; from++) {
+    const [madeBy] = new Int32Array(inbox, partyLayout.bytes + from * LINE_BYTES, 1) as unknown as [number];
+    for (let lane = 0; lane < LANES_PER_PEER; lane++) {
+      if ((madeBy & (1 << lane)) === 0) continue;
+      const at = laneAt(shared, from, lane);
+      const cells = new Int32Array(inbox, at, queueLayout.bytes >> 2);
+      const numbers = new Float64Array(inbox, at, queueLayout.bytes >> 3);
+      count++;
+      // Statistics: the consumer's first, so that what is taken meanwhile makes it no less than nothing.
+      const consumed = numbers[consumedAt >> 3]!;
+      // Pairs with the stores of both ends of the ring: any recent value is right.
+      const released = Atomics.load(cells, consumerCursor.at >> 2);
+      backlog += Math.max(0, numbers[published.at >> 3]! - consumed);
+      backlogBytes += (Atomics.load(cells, producerCursor.at >> 2) - released) | 0;
+    }
+  }
+  return { count, backlog, backlogBytes };
 }

@@ -3,32 +3,51 @@
  * throws costs its own message and nothing else.
  */
 import { PercoreError } from '../errors.js';
-import { AGAIN, BACK_PRESSURED, CLOSED, OK, nameOfCode } from '../queues/result-codes.js';
-import { beginStep, endStep, noteRefusal } from '../refusals.js';
-import type { LocalTask } from './task.js';
+import { AGAIN, BACK_PRESSURED, CLOSED, OK, nameOfCode } from '../result-codes.js';
+import { beginStep, endStep, noteRefusal, type Refuser } from '../refusals.js';
+import type { TurnRequests } from './turn-requests.js';
 
-export interface StepsHost {
-  /** Counts the error and tells the runtime. */
-  reportError(error: unknown, where: string): void;
-  /** A promise has settled outside of a turn. */
-  wantTurn(): void;
+/**
+ * What a step may answer: nothing or OK; BACK_PRESSURED to get the same message again as soon as one of those that
+ * refused this step has room, without a turn until then; AGAIN, or BACK_PRESSURED where nobody has refused, to get it
+ * again in the next turn, behind the others of its band. CLOSED and TOO_LARGE are reported as step errors: what the
+ * step sent was not taken, and its message is gone. Other values mean nothing. A promise: the message is taken, and a
+ * rejection is reported; see `concurrency`. docs/architecture.md has the whole rule.
+ */
+export type StepResult = number | void | Promise<void>;
+
+/** Something whose step runs once for each message: a task. `M` is what its step is given. */
+export interface Stepping<M> {
+  readonly name: string;
+  /** Asynchronous steps that may be under way at once, and those that are. */
+  readonly concurrency: number;
+  unsettled: number;
+  /** Messages that wait until an asynchronous step has settled. */
+  readonly settling: Refuser;
+  /**
+   * A message is what its sender says it is: the declared types are checked where it is sent, and nobody checks them
+   * again at run time. TypeScript lets a step that takes more special messages stand here because this is a method.
+   */
+  step(message: M, from: number, band: number): StepResult;
+  /** An asynchronous step has settled. */
+  hasSettled(): void;
 }
 
 export class Steps {
   /** Steps that returned a promise which is not settled. */
   unsettled = 0;
   /** The task whose step runs now. */
-  private running: LocalTask | undefined;
+  private running: { readonly name: string } | undefined;
 
-  constructor(private readonly host: StepsHost) {}
+  constructor(private readonly turn: TurnRequests) {}
 
   /** OK when the message is taken; BACK_PRESSURED or AGAIN when it is to be kept. Never throws. */
-  run(task: LocalTask, message: unknown, from: number, band: number): number {
+  run<M>(task: Stepping<M>, message: M, from: number, band: number): number {
     beginStep();
     this.running = task;
     let code: number = OK;
     try {
-      const result = task.unsettled < task.concurrency ? task.step(message as never, from, band) : waitForSettling(task);
+      const result = task.unsettled < task.concurrency ? task.step(message, from, band) : waitForSettling(task);
       if (result !== undefined) code = this.settle(result, task);
     } catch (error) {
       this.report(error, task);
@@ -38,6 +57,7 @@ export class Steps {
     return code;
   }
 
+  /** Whose step runs now, in words. */
   whoRuns(): string {
     return this.running === undefined ? 'code outside of a step' : whereOf(this.running);
   }
@@ -46,7 +66,7 @@ export class Steps {
    * A step answered something: a code, or a promise whose rejection must not be lost, or nothing that means anything
    * here.
    */
-  private settle(result: unknown, task: LocalTask): number {
+  private settle(result: unknown, task: Stepping<never>): number {
     if (typeof result === 'number') {
       if (result === BACK_PRESSURED || result === AGAIN) return result;
       // What the step sent was not taken, and never will be: its own message is gone as well, and somebody must learn of it.
@@ -59,7 +79,7 @@ export class Steps {
   }
 
   /** `await` itself takes care of thenables that call back twice, throw, or lie. */
-  private async follow(promise: PromiseLike<unknown>, task: LocalTask): Promise<void> {
+  private async follow(promise: PromiseLike<unknown>, task: Stepping<never>): Promise<void> {
     this.unsettled++;
     task.unsettled++;
     try {
@@ -71,21 +91,21 @@ export class Steps {
     this.unsettled--;
     task.unsettled--;
     task.hasSettled();
-    this.host.wantTurn();
+    this.turn.wantTurn();
   }
 
-  private report(error: unknown, task: LocalTask): void {
-    this.host.reportError(error, whereOf(task));
+  private report(error: unknown, task: Stepping<never>): void {
+    this.turn.reportError(error, whereOf(task));
   }
 }
 
 /** So many asynchronous steps of this task are under way as it may have: the message waits until one has settled. */
-function waitForSettling(task: LocalTask): number {
+function waitForSettling(task: Stepping<never>): number {
   noteRefusal(task.settling, 1);
   return BACK_PRESSURED;
 }
 
-const whereOf = (task: LocalTask): string => `task "${task.name}"`;
+const whereOf = (task: { readonly name: string }): string => `task "${task.name}"`;
 
 function notTaken(code: number): PercoreError {
   const isKept = code === BACK_PRESSURED || code === AGAIN;

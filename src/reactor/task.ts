@@ -8,8 +8,9 @@
  */
 import { BACK_PRESSURED, OK } from '../queues/index.js';
 import { noteRefusal } from '../refusals.js';
-import type { Steps } from './steps.js';
-import { WaitingLine, type Room, type WaitingHost } from './waiting-line.js';
+import type { Stepping } from './steps.js';
+import type { Turn } from './turn.js';
+import { WaitingLine, type Room } from './waiting-line.js';
 import type { Holdable } from './waits.js';
 
 /** A message of bytes where it lies in the lane; valid during the step only. */
@@ -27,64 +28,51 @@ export interface ByteRecord {
   readonly priority: number;
 }
 
-/**
- * What a step may answer: nothing or OK; BACK_PRESSURED to get the same message again as soon as one of those that
- * refused this step has room, without a turn until then; AGAIN, or BACK_PRESSURED where nobody has refused, to get it
- * again in the next turn, behind the others of its band. CLOSED and TOO_LARGE are reported as step errors: what the
- * step sent was not taken, and its message is gone. Other values mean nothing. A promise: the message is taken, and a
- * rejection is reported; see `concurrency`. docs/architecture.md has the whole rule.
- */
-export type StepResult = number | void | Promise<void>;
-
 /** Messages run before other tasks of the band get their turn. */
 const QUANTUM = 16;
 
-export interface TaskHost {
-  readonly id: number;
-  readonly steps: Steps;
-  readonly waits: WaitingHost;
-  schedule(task: LocalTask): void;
-  mustYield(band: number): boolean;
-  /** The task's step has answered BACK_PRESSURED or AGAIN; it keeps its message until it is scheduled again. */
-  hold(task: LocalTask, code: number): void;
-  /** `count` steps of `band` were run, on so many records of lanes: publish what they sent. */
-  endQuantum(band: number, count: number, records: number): void;
-}
-
-export interface TaskOptions {
+export interface TaskOptions<B extends boolean> {
   readonly name: string;
   readonly band: number;
   readonly capacity: number;
   /** Asynchronous steps that may be under way at once; Infinity where nothing is said. */
   readonly concurrency: number;
-  readonly takesBytes: boolean;
+  readonly takesBytes: B;
 }
 
-export class LocalTask implements Holdable, Room {
+/** A task whose step is given values, as they are or copied. */
+export type ValueTask = LocalTask<unknown, false>;
+/** A task whose step is given bytes where they lie in a lane. It has no mailbox: what it is sent waits in the lanes. */
+export type ByteTask = LocalTask<ByteRecord, true>;
+
+/** `M` is what the step is given. */
+export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping<M> {
   isReady = false;
   readonly name: string;
   readonly band: number;
   readonly capacity: number;
   readonly concurrency: number;
-  readonly takesBytes: boolean;
+  readonly takesBytes: B;
+  readonly step: Stepping<M>['step'];
   /** Asynchronous steps under way. */
   unsettled = 0;
   /** Those who wait for room in the mailbox. */
   readonly line: WaitingLine;
   /** Messages that wait until an asynchronous step of this task has settled. */
   readonly settling: WaitingLine;
-  private readonly messages: unknown[] = [];
+  private readonly messages: (M | undefined)[] = [];
   private first = 0;
   private count = 0;
 
-  constructor(private readonly host: TaskHost, options: TaskOptions, readonly step: (message: never, from: number, priority: number) => StepResult) {
+  constructor(private readonly turn: Turn, options: TaskOptions<B>, step: Stepping<M>['step']) {
+    this.step = step;
     this.name = options.name;
     this.band = options.band;
     this.capacity = options.capacity;
     this.concurrency = options.concurrency;
     this.takesBytes = options.takesBytes;
-    this.line = new WaitingLine(host.waits, this);
-    this.settling = new WaitingLine(host.waits, {
+    this.line = new WaitingLine(turn.waits, this);
+    this.settling = new WaitingLine(turn.waits, {
       askForRoom: (steps) => this.unsettled + steps <= this.concurrency,
       unitsOf: (steps) => steps,
       isOver: () => false,
@@ -101,7 +89,7 @@ export class LocalTask implements Holdable, Room {
    * Puts a message of this thread into the mailbox. OK, or BACK_PRESSURED when `capacity` messages wait. Does not
    * allocate once grown.
    */
-  push(message: unknown): number {
+  push(message: M): number {
     // Nobody overtakes those who wait.
     if (this.count === this.capacity || (this.line.count !== 0 && !this.line.lets(1))) {
       noteRefusal(this.line, 1);
@@ -111,27 +99,27 @@ export class LocalTask implements Holdable, Room {
     if (at >= this.capacity) at -= this.capacity;
     this.messages[at] = message;
     this.count++;
-    if (!this.isReady) this.host.schedule(this);
+    if (!this.isReady) this.turn.schedule(this);
     return OK;
   }
 
   run(): boolean {
-    const host = this.host;
+    const { turn } = this;
     let steps = 0;
     while (this.count !== 0 && steps < QUANTUM) {
-      const code = host.steps.run(this, this.messages[this.first], host.id, this.band);
+      const code = turn.steps.run(this, this.messages[this.first]!, turn.id, this.band);
       if (code !== OK) {
-        host.hold(this, code);
+        turn.hold(this, code);
         break;
       }
       this.messages[this.first] = undefined;
       this.first = this.first + 1 === this.capacity ? 0 : this.first + 1;
       this.count--;
       steps++;
-      if (host.mustYield(this.band)) break;
+      if (turn.mustYield(this.band)) break;
     }
     if (steps !== 0) this.line.mayHaveRoom();
-    host.endQuantum(this.band, steps, 0);
+    turn.endQuantum(this.band, steps, 0);
     return this.count !== 0;
   }
 

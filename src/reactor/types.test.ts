@@ -1,26 +1,91 @@
-/** What the types of calls take and refuse: tsc compiles this file, and complains of an error that is expected and does not come. */
+/** What the types of calls and tasks take and refuse: tsc compiles this file, and complains of an error that is expected and does not come. */
 import { describe, expect, expectTypeOf, it } from 'vitest';
+import type { Address } from './address.js';
+import type { Task } from './reactor-options.js';
+import type { Reactor } from './reactor.js';
 import type { Runtime } from './runtime.js';
+import type { ByteRecord } from './task.js';
 import { inside, withRuntime } from './fixtures/inside.js';
 
-type Town = {
-  size(): number;
-  sum(pair: [number, number]): number;
-  find(name?: string): string;
-};
+interface Order {
+  readonly price: number;
+}
+interface Town {
+  calls: { size(): number; sum(pair: [number, number]): number; find(name?: string): Promise<string> };
+  tasks: { orders: Order; frames: Uint8Array };
+}
+const to = { reactor: 0 };
 
-/** Never run. */
-export function typed(runtime: Runtime<Town>): void {
+/** Never run: calls, both ends. */
+export function calls(runtime: Runtime<Town>, reactor: Reactor<Town>): void {
   expectTypeOf(runtime.call('size')).toEqualTypeOf<Promise<number>>();
-  expectTypeOf(runtime.call('find')).toEqualTypeOf<Promise<string>>();
-  void runtime.call('find', 'name', { reactor: 0 });
-  void runtime.call('size', undefined, { reactor: 0 });
+  expectTypeOf(reactor.call('find')).toEqualTypeOf<Promise<string>>();
+  void runtime.call('find', 'name', to);
+  void runtime.call('size', undefined, to);
   // @ts-expect-error This one takes an argument.
   void runtime.call('sum');
   // @ts-expect-error And of another type.
-  void runtime.call('sum', 'two');
+  void reactor.call('sum', 'two');
   // @ts-expect-error Nobody has this name.
   void runtime.call('siez');
+  reactor.handle('sum', ([a, b], { from }) => a + b + from);
+  reactor.handle('find', async (name) => name ?? 'none');
+  runtime.handle('size', () => 1);
+  // @ts-expect-error It answers a number.
+  reactor.handle('sum', () => 'three');
+  // @ts-expect-error It is given a pair.
+  reactor.handle('sum', (text: string) => text.length);
+  // @ts-expect-error Nobody asks for this name.
+  reactor.handle('smu', () => 1);
+}
+
+/** Never run: tasks, both ends. */
+export function tasks(runtime: Runtime<Town>, reactor: Reactor<Town>): void {
+  const orders = reactor.spawn({ name: 'orders' }, (order) => void expectTypeOf(order).toEqualTypeOf<Order>());
+  expectTypeOf(orders).toEqualTypeOf<Task<Order>>();
+  expectTypeOf(runtime.address('orders', to)).toEqualTypeOf<Address<Order>>();
+  runtime.send('orders', { price: 1 }, to);
+  reactor.spawnBytes({ name: 'frames' }, (record) => void expectTypeOf(record).toEqualTypeOf<ByteRecord>());
+  reactor.send('frames', new Uint8Array(1), to);
+  // @ts-expect-error A message of another type.
+  orders.send({ prize: 1 });
+  // @ts-expect-error The same.
+  runtime.send('orders', 5, to);
+  // @ts-expect-error The same.
+  runtime.address('orders', to).send('text');
+  // @ts-expect-error Nobody has this name.
+  reactor.send('ordres', { price: 1 }, to);
+  // @ts-expect-error Nobody has this name.
+  reactor.address('ordres', to);
+  // @ts-expect-error Nobody sends to this name.
+  reactor.spawn({ name: 'ordres' }, () => undefined);
+  // @ts-expect-error Its messages are orders.
+  reactor.spawn({ name: 'orders' }, (text: string) => void text);
+  // @ts-expect-error Its messages are no bytes.
+  reactor.spawnBytes({ name: 'orders' }, () => undefined);
+  // @ts-expect-error A step answers a code, nothing, or a promise.
+  reactor.spawn({ name: 'orders' }, () => 'done');
+  // @ts-expect-error A value that is sent to bytes would be dropped.
+  reactor.send('frames', { price: 1 }, to);
+}
+
+/** Never run: who declares a part, or nothing. */
+export function gradual(reactor: Reactor<Town>, half: Reactor<{ calls: Town['calls'] }>, plain: Reactor, runtime: Runtime<Town>): void {
+  const take = (_reactor: Reactor): void => undefined;
+  take(reactor);
+  take(half);
+  const takeRuntime = (_runtime: Runtime): void => undefined;
+  takeRuntime(runtime);
+  half.send('anything', 1, to);
+  const numbers = half.spawn({ name: 'anything' }, (value: number) => void value);
+  expectTypeOf(numbers).toEqualTypeOf<Task<number>>();
+  expectTypeOf(plain.call('anything', 1)).toEqualTypeOf<Promise<unknown>>();
+  plain.handle('anything', ([a, b]: [number, number]) => a + b);
+  plain.spawn<Order>({ name: 'anything' }, (order) => void order.price).send({ price: 1 });
+  // @ts-expect-error What was said of its messages holds here as well.
+  numbers.send('text');
+  // @ts-expect-error A protocol has calls and tasks; services stand under calls.
+  expectTypeOf<Reactor<Town['calls']>>();
 }
 
 describe('a call without an argument', () => {

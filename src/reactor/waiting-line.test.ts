@@ -1,17 +1,18 @@
 /** Those who leave a line while it is looked at: nobody is left behind, and nobody is forgotten later. */
 import { expect, it } from 'vitest';
+import { Steps } from './steps.js';
 import { WaitingLine } from './waiting-line.js';
 import { Waits } from './waits.js';
 
 function makeLine(room: { left: number }): { waits: Waits; line: WaitingLine } {
-  const waits = new Waits({
+  const turn = {
     schedule: () => undefined,
     wantTurn: () => undefined,
-    whoRuns: () => 'the test',
-    reportThrown: (error) => {
+    reportError: (error: unknown) => {
       throw error;
     },
-  });
+  };
+  const waits = new Waits(turn, new Steps(turn));
   const line = new WaitingLine(waits, {
     askForRoom: (units) => units <= room.left,
     unitsOf: (units) => units,

@@ -5,7 +5,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { AGAIN, BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import { Town } from './fixtures/town.js';
-import type { Reactor } from './reactor.js';
+import { partyOf, type Reactor } from './reactor.js';
 
 const MOST_TURNS = 200;
 let town: Town;
@@ -150,7 +150,7 @@ describe('a step that answers BACK_PRESSURED', () => {
     town.kill(1);
     settle();
     expect(codes).toEqual([BACK_PRESSURED, CLOSED]);
-    expect(a.isQuiet()).toBe(true);
+    expect(partyOf(a).isQuiet()).toBe(true);
   });
 });
 
@@ -200,7 +200,7 @@ describe('what a step answers', () => {
     for (const _ of answers) task.send(0);
     await settleAll();
     expect([runs, told()]).toEqual([answers.length, []]);
-    expect(a.isQuiet()).toBe(true);
+    expect(partyOf(a).isQuiet()).toBe(true);
   });
 
   it('is told when it says that something was not taken, since its message is gone', async () => {
@@ -241,7 +241,7 @@ describe('what a step answers', () => {
     for (const _ of lies) task.send(0);
     await settleAll();
     expect(told().sort()).toEqual(['no then', 'rejected', 'then throws'].map((text) => `0, task "liar": ${text}`));
-    expect([a.isQuiet(), a.steps.unsettled]).toEqual([true, 0]);
+    expect([partyOf(a).isQuiet(), partyOf(a).turn.steps.unsettled]).toEqual([true, 0]);
   });
 });
 
@@ -276,7 +276,7 @@ describe('asynchronous steps of one task', () => {
       await settleAll();
       expect([most, order.toSorted()]).toEqual([expected, [0, 1, 2, 3, 4]]);
       expect(told()).toEqual(['0, task "slow": one of them']);
-      expect(a.isQuiet()).toBe(true);
+      expect(partyOf(a).isQuiet()).toBe(true);
     }
   });
 

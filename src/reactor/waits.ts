@@ -10,21 +10,14 @@
 import { BACK_PRESSURED } from '../queues/index.js';
 import type { Ready } from '../scheduling/internal.js';
 import { awaitRefusers } from '../refusals.js';
+import type { Steps } from './steps.js';
+import type { TurnRequests } from './turn-requests.js';
 import type { WaitingHost, WaitingLine } from './waiting-line.js';
 
 /** A task or a lane. */
 export interface Holdable extends Ready {
   /** It waits for refusers from now on (true), or no longer. */
   setHeld(isHeld: boolean): void;
-}
-
-export interface WaitsHost {
-  /** Puts it into its band; a turn follows. */
-  schedule(ready: Ready): void;
-  /** A turn must follow, if this is not one. */
-  wantTurn(): void;
-  whoRuns(): string;
-  reportThrown(error: unknown, where: string): void;
 }
 
 export class Waits implements WaitingHost {
@@ -35,7 +28,7 @@ export class Waits implements WaitingHost {
   private readonly aside: Holdable[] = [];
   private held = 0;
 
-  constructor(private readonly host: WaitsHost) {}
+  constructor(private readonly turn: TurnRequests, private readonly steps: Steps) {}
 
   /**
    * The step of `ready` has answered `code`, BACK_PRESSURED or AGAIN. It keeps its message, and its `isReady`, until it
@@ -73,6 +66,11 @@ export class Waits implements WaitingHost {
   }
 
   /** True when nobody waits for anything. */
+  /** Some task or lane waits for whoever has refused it. */
+  get hasHeld(): boolean {
+    return this.held !== 0;
+  }
+
   isIdle(): boolean {
     return this.held === 0 && this.aside.length === 0 && this.lines.every((line) => line.count === 0);
   }
@@ -85,15 +83,15 @@ export class Waits implements WaitingHost {
       this.lines.push(line);
     }
     this.hasStale = true;
-    this.host.wantTurn();
+    this.turn.wantTurn();
   }
 
   whoRuns(): string {
-    return this.host.whoRuns();
+    return this.steps.whoRuns();
   }
 
   reportThrown(error: unknown, where: string): void {
-    this.host.reportThrown(error, where);
+    this.turn.reportError(error, where);
   }
 
   // ---- Inside -----------------------------------------------------------------------------------------------------
@@ -117,6 +115,6 @@ export class Waits implements WaitingHost {
 
   private goOn(ready: Ready): void {
     ready.isReady = false;
-    this.host.schedule(ready);
+    this.turn.schedule(ready);
   }
 }

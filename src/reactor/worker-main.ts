@@ -1,14 +1,15 @@
 /** Entry of a reactor's thread: ask for the grants, make the reactor, run the user's entry, say that it is ready. */
 import { workerData, type MessagePort } from 'node:worker_threads';
 import { words } from '../layout.js';
-import { setLazyHost } from '../queues/lazy.js';
+import { setLazyHost } from '../queues/internal.js';
 import { forbidBlocking } from '../waiting.js';
 import { requestGrants, type Grants } from '../realtime/grants.js';
 import { entryOf, importEntry } from './entry.js';
 import { packError } from './failure.js';
 import { isHeldByOthers } from './forgotten.js';
 import { OpenedQueues, type QueueReport } from './opened-queues.js';
-import { Reactor, type ReactorOptions } from './reactor.js';
+import { Party, type PartyOptions } from './party.js';
+import { Reactor } from './reactor.js';
 import type { SharedRuntime } from './shared.js';
 
 export interface WorkerStart {
@@ -17,7 +18,7 @@ export interface WorkerStart {
   readonly cpu: number | undefined;
   readonly entry: string;
   readonly data: unknown;
-  readonly options: Omit<ReactorOptions, 'onError' | 'onDrop'>;
+  readonly options: Omit<PartyOptions, 'onError' | 'onDrop'>;
   /** To the main thread. parentPort is left to the user. */
   readonly reports: MessagePort;
 }
@@ -42,37 +43,41 @@ async function main(start: WorkerStart): Promise<void> {
   let reports = 0;
   let secondNs = 0;
   const onError = (error: unknown, where: string) => {
-    const now = reactor.nowNs();
+    const now = party.nowNs();
     if (now - secondNs > 1e9) {
       secondNs = now;
       reports = 0;
     }
     if (++reports <= REPORTS_PER_SECOND) report({ kind: 'stepError', error: packError(error), where });
   };
-  const reactor = new Reactor(start.shared, start.id, { ...start.options, onError, onDrop: (error) => report({ kind: 'messageDropped', error: packError(error) }) });
-  if (start.options.io?.source === 'io_uring') reactor.io.begin();
-  const io = { asked: reactor.io.asked, granted: reactor.io.granted };
-  const grants: Grants = { ...threadGrants, io, refusals: [...threadGrants.refusals, ...reactor.io.refusals] };
+  const party = new Party(start.shared, start.id, { ...start.options, onError, onDrop: (error) => report({ kind: 'messageDropped', error: packError(error) }) });
+  if (start.options.io?.source === 'io_uring') party.io.begin();
+  const { asked, granted, refusals } = party.userIo.status();
+  const grants: Grants = { ...threadGrants, io: { asked, granted }, refusals: [...threadGrants.refusals, ...refusals] };
   report({ kind: 'begun' });
   const importing = importEntry(start.entry);
   // Queues that are opened in this thread: published lazily, flushed at the end of the step, never waited for standing still, and freed
   // of this thread when it has ended.
   const opened = new OpenedQueues(start.shared.inboxes, report);
-  setLazyHost({ publishEvery: reactor.publishEvery.records, markDirty: (producer) => reactor.flushAfterStep(producer), onOpen: (queue) => opened.note(queue) });
+  setLazyHost({
+    publishEvery: start.options.publishEvery.records,
+    markDirty: (producer) => party.turn.flushLater(producer),
+    onOpen: (queue) => opened.note(queue),
+  });
   forbidBlocking();
   // Exit even if the user left something open; the turn is detached by now. An import under way ends first: Node would leave its file open.
-  reactor.onLeave = () => void importing.catch(() => undefined).then(() => process.exit(0));
+  party.stop.onLeave = () => void importing.catch(() => undefined).then(() => process.exit(0));
   try {
-    await entryOf(await importing, start.entry)(reactor, start.data);
+    await entryOf(await importing, start.entry)(new Reactor(party), start.data);
   } catch (error) {
     report({ kind: 'startFailed', error: packError(error), grants });
     return;
   }
-  reactor.setPhase(words.phase.READY);
-  reactor.noteStarted();
+  party.setPhase(words.phase.READY);
+  party.dispatcher.release();
   report({ kind: 'ready', grants });
   // The one thing that it is asked; see forgotten.ts.
-  start.reports.on('message', () => void setImmediate(() => report({ kind: 'idle', isIdle: reactor.isIdle() && !isHeldByOthers((isHeld) => reactor.setRef(isHeld)) })).unref());
+  start.reports.on('message', () => void setImmediate(() => report({ kind: 'idle', isIdle: party.isIdle() && !isHeldByOthers((isHeld) => party.setRef(isHeld)) })).unref());
   start.reports.unref();
 }
 

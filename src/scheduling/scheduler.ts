@@ -32,6 +32,15 @@ export class Scheduler {
     if (makeReady(this.discipline, ready)) this.host.wantTurn();
   }
 
+  /**
+   * Takes what would run next without running it; undefined when nothing is ready. It may be scheduled again from now on.
+   */
+  take(): Ready | undefined {
+    const ready = this.discipline.take();
+    if (ready !== undefined) ready.isReady = false;
+    return ready;
+  }
+
   /** Runs one quantum after the other until nothing is ready, `endNs` has passed, or the budget of quanta is spent. */
   run(endNs: number): void {
     const { discipline, host } = this;

@@ -1,6 +1,19 @@
 /** One access to one word of shared memory: what a thread does in a step, and what an explorer puts in an order. */
 
-export type Verb = 'read' | 'write' | 'load' | 'store' | 'exchange' | 'compareExchange' | 'add' | 'sub' | 'and' | 'or' | 'xor' | 'wait' | 'notify';
+export type Verb =
+  | 'read'
+  | 'write'
+  | 'load'
+  | 'store'
+  | 'exchange'
+  | 'compareExchange'
+  | 'add'
+  | 'sub'
+  | 'and'
+  | 'or'
+  | 'xor'
+  | 'wait'
+  | 'notify';
 
 /** One access to one 32-bit word. `read` and `write` are plain, the others those of `Atomics`. */
 export interface Access {
@@ -20,8 +33,10 @@ export const NOT_EQUAL = 1;
 export const TIMED_OUT = 2;
 
 export const isAtomic = (access: Access): boolean => access.verb !== 'read' && access.verb !== 'write';
-export const isWrite = ({ verb }: Access): boolean => verb !== 'read' && verb !== 'load' && verb !== 'wait' && verb !== 'notify';
-export const isRead = ({ verb }: Access): boolean => verb !== 'write' && verb !== 'store' && verb !== 'wait' && verb !== 'notify';
+export const isWrite = ({ verb }: Access): boolean =>
+  verb !== 'read' && verb !== 'load' && verb !== 'wait' && verb !== 'notify';
+export const isRead = ({ verb }: Access): boolean =>
+  verb !== 'write' && verb !== 'store' && verb !== 'wait' && verb !== 'notify';
 
 /** The word after `access`, when it was `old` before. */
 export function wordAfter(access: Access, old: number): number {

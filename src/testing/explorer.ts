@@ -1,5 +1,6 @@
 /**
- * Runs a few virtual threads, made of shipped code, through every order in which their accesses to shared memory can happen.
+ * Runs a few virtual threads, made of shipped code, through every order in which their accesses to shared memory can
+ * happen.
  *
  *     state = shared words + for each thread: its own fields at the start of the call it is in,
  *                                             what its accesses since then answered, the access it would make next
@@ -14,15 +15,15 @@
  * A call that answers 'wait' (full, empty, asleep) is made again only when a word it looked at or stored has another
  * content, so loops that spin end, and a state in which everybody waits is seen as one: somebody is stuck.
  *
- * JavaScript's memory model promises sequential consistency to programs without data races. In each state reached, no two
- * next accesses may conflict with one of them plain; so exploring interleavings leaves nothing out. Reads that are declared to race
- * are explored beyond that promise: see virtual-thread.ts.
+ * JavaScript's memory model promises sequential consistency to programs without data races. In each state reached, no
+ * two next accesses may conflict with one of them plain; so exploring interleavings leaves nothing out. Reads that are
+ * declared to race are explored beyond that promise: see virtual-thread.ts.
  *
  * Source: the state merging of explicit-state model checkers (Holzmann, SPIN) and the replay of loom (Rust); own code.
  */
 import { checkBoolean, checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
 import { OUTDATED } from './footprints.js';
-import { Machine, StepError, canTimeOut, type State } from './machine.js';
+import { Machine, FailedStep, canTimeOut, type State } from './machine.js';
 import { scheduleOf, type Trail } from './schedule.js';
 import { isAtomic, isWrite, type Access } from './access.js';
 import { VirtualMemory } from './virtual-memory.js';
@@ -41,13 +42,16 @@ export interface Exploration {
   readonly maxStates?: number;
   /** Stop after so many violations. Default 1. */
   readonly maxViolations?: number;
-  /** False: also the accesses that are no business of any other thread are steps of their own. Finds the same, slower. Default true. */
+  /**
+   * False: also the accesses that are no business of any other thread are steps of their own. Finds the same, slower.
+   * Default true.
+   */
   readonly reduces?: boolean;
 }
 
 /**
- * race: two unordered accesses, one plain, one a write. stuck: a thread waits for ever that may not. error: a step threw.
- * invariant, end: that check threw. endless: no schedule ends. limit: too many states.
+ * race: two unordered accesses, one plain, one a write. stuck: a thread waits for ever that may not. error: a step
+ * threw. invariant, end: that check threw. endless: no schedule ends. limit: too many states.
  */
 export type ViolationKind = 'race' | 'stuck' | 'error' | 'invariant' | 'end' | 'endless' | 'limit';
 
@@ -66,8 +70,9 @@ export interface Report {
 }
 
 /**
- * Explores all schedules. Blocks until done; takes some ten microseconds a step. Not for production: it freezes the owned objects'
- * shape and moves their fields back and forth. Runs from the memory's present contents, and leaves it in some explored state.
+ * Explores all schedules. Blocks until done; takes some ten microseconds a step. Not for production: it freezes the
+ * owned objects' shape and moves their fields back and forth. Runs from the memory's present contents, and leaves it in
+ * some explored state.
  *
  *     import { explore, VirtualMemory } from 'percore/testing';
  *
@@ -111,10 +116,13 @@ const EXPLORATION = ['memory', 'threads', 'invariant', 'atEnd', 'maxStates', 'ma
 
 function checkExploration(given: Exploration): void {
   // Not to be left out, so undefined is no object.
-  const { memory, threads, invariant, atEnd, maxStates, maxViolations, reduces } = checkOptions('exploration', given ?? (null as never), EXPLORATION);
+  const { memory, threads, invariant, atEnd, maxStates, maxViolations, reduces } = checkOptions(
+    'exploration', given ?? (null as never), EXPLORATION,
+  );
   if (!(memory instanceof VirtualMemory)) throw invalidArgument('memory', memory, 'a VirtualMemory');
   if (!Array.isArray(threads)) throw invalidArgument('threads', threads, 'an array of threads');
-  for (const [i, thread] of threads.entries()) checkThread(`threads[${i}]`, thread as VirtualThread | undefined, memory);
+  for (const [i, thread] of threads.entries())
+    checkThread(`threads[${i}]`, thread as VirtualThread | undefined, memory);
   if (invariant !== undefined) checkFunction('invariant', invariant);
   if (atEnd !== undefined) checkFunction('atEnd', atEnd);
   if (maxStates !== undefined) checkInteger('maxStates', maxStates, 1, 2 ** 53 - 1);
@@ -123,22 +131,37 @@ function checkExploration(given: Exploration): void {
 }
 
 function checkThread(at: string, thread: VirtualThread | undefined, memory: VirtualMemory): void {
-  if (typeof thread !== 'object' || thread === null) throw invalidArgument(at, thread, 'an object with name, owns and step');
+  if (typeof thread !== 'object' || thread === null)
+    throw invalidArgument(at, thread, 'an object with name, owns and step');
   const { name, owns, unobserved, threadId, step, mayWait, mayDie, onDeath, racyReads } = thread;
   checkText(`${at}.name`, name);
   checkFunction(`${at}.step`, step);
-  if (!Array.isArray(owns) || !Array.from(owns).every(isOwnable)) throw invalidArgument(`${at}.owns`, owns, 'an array of the objects that hold what the thread remembers: ordinary ones, arrays or ArrayBuffers');
-  if (unobserved !== undefined && !(Array.isArray(unobserved) && Array.from(unobserved).every((each) => typeof each === 'string'))) throw invalidArgument(`${at}.unobserved`, unobserved, 'an array of names of fields');
+  if (!Array.isArray(owns) || !Array.from(owns).every(isOwnable))
+    throw invalidArgument(
+      `${at}.owns`, owns,
+      'an array of the objects that hold what the thread remembers: ordinary ones, arrays or ArrayBuffers',
+    );
+  if (
+    unobserved !== undefined
+    && !(Array.isArray(unobserved) && Array.from(unobserved).every((each) => typeof each === 'string'))
+  )
+    throw invalidArgument(`${at}.unobserved`, unobserved, 'an array of names of fields');
   if (threadId !== undefined) checkInteger(`${at}.threadId`, threadId, 0, 2 ** 31 - 1);
   if (mayWait !== undefined) checkBoolean(`${at}.mayWait`, mayWait);
   if (mayDie !== undefined) checkBoolean(`${at}.mayDie`, mayDie);
   if (onDeath !== undefined) checkFunction(`${at}.onDeath`, onDeath);
-  if (racyReads !== undefined && !Array.isArray(racyReads)) throw invalidArgument(`${at}.racyReads`, racyReads, 'an array of ranges of bytes');
+  if (racyReads !== undefined && !Array.isArray(racyReads))
+    throw invalidArgument(`${at}.racyReads`, racyReads, 'an array of ranges of bytes');
   for (const range of racyReads ?? []) memory.wordsOf(range);
 }
 
-const isOwnable = (value: unknown): boolean => typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)
-  && (Array.isArray(value) || value instanceof ArrayBuffer || Object.prototype.toString.call(value) === '[object Object]');
+const isOwnable = (value: unknown): boolean =>
+  typeof value === 'object'
+  && value !== null
+  && !ArrayBuffer.isView(value)
+  && (Array.isArray(value)
+    || value instanceof ArrayBuffer
+    || Object.prototype.toString.call(value) === '[object Object]');
 
 /** Random schedules in a row that teach nothing new, before the search begins; and the most of all. */
 const DULL_WALKS = 12;
@@ -170,7 +193,10 @@ class Explorer {
     }
   }
 
-  /** Follows random schedules, to know most of who touches what before the search: each thing learned later makes it begin anew. */
+  /**
+   * Follows random schedules, to know most of who touches what before the search: each thing learned later makes it
+   * begin anew.
+   */
   private learn(): void {
     let random = 1;
     const below = (bound: number): number => {
@@ -213,11 +239,16 @@ class Explorer {
       }
       for (const move of this.machine.moves(state)) {
         this.steps++;
-        this.guard('error', state.trail, () => this.machine.make(state, move).forEach((outcome) => this.reach(outcome)));
+        this.guard('error', state.trail, () =>
+          this.machine.make(state, move).forEach((outcome) => this.reach(outcome)),
+        );
       }
     }
-    if (this.violations.length === 0 && this.terminalStates === 0) this.violate('endless', 'no schedule ever comes to an end', null);
-    return { states: this.seen.size, steps: this.steps, terminalStates: this.terminalStates, violations: this.violations };
+    if (this.violations.length === 0 && this.terminalStates === 0)
+      this.violate('endless', 'no schedule ever comes to an end', null);
+    return {
+      states: this.seen.size, steps: this.steps, terminalStates: this.terminalStates, violations: this.violations,
+    };
   }
 
   /** Checks and queues `state`, unless it was seen before. */
@@ -244,14 +275,23 @@ class Explorer {
 
   private checkRaces({ threads, trail }: State): void {
     // One that waits would make any access of its call again, were it to look.
-    const imminent = threads.map(({ next, status, past }) => (next !== null ? [next] : status === 'waiting' ? past.map(({ access }) => access) : []));
+    const imminent = threads.map(({ next, status, past }) =>
+      next !== null ? [next] : status === 'waiting' ? past.map(({ access }) => access) : [],
+    );
     const describe = (i: number, { verb }: Access): string => `${verb} by ${this.exploration.threads[i].name}`;
     for (let i = 0; i < threads.length; i++) {
       for (let j = 0; j < i; j++) {
         for (const one of imminent[j]) {
-          const other = imminent[i].find((access) => isConflict(one, access) && !this.isAllowed(j, one, access) && !this.isAllowed(i, access, one));
+          const other = imminent[i].find(
+            (access) => isConflict(one, access) && !this.isAllowed(j, one, access) && !this.isAllowed(i, access, one),
+          );
           if (other !== undefined) {
-            this.violate('race', `${describe(j, one)} and ${describe(i, other)} of ${this.exploration.memory.nameOf(one.word)} are not ordered`, trail);
+            this.violate(
+              'race',
+              `${describe(j, one)} and ${describe(i, other)} of ${this.exploration.memory.nameOf(one.word)} are not `
+                + `ordered`,
+              trail,
+            );
           }
         }
       }
@@ -274,7 +314,9 @@ class Explorer {
       run();
     } catch (error) {
       if (error === OUTDATED) throw error;
-      this.violate(kind, error instanceof Error ? error.message : String(error), error instanceof StepError ? error.trail : trail);
+      this.violate(
+        kind, error instanceof Error ? error.message : String(error), error instanceof FailedStep ? error.trail : trail,
+      );
     }
   }
 

@@ -1,18 +1,22 @@
 /**
  * Who touches which word, learned while exploring: it says which accesses are no business of any other thread.
  *
- *     a read of a word that no other thread will ever write      \  can be made at any time without anybody noticing: they happen
- *     a write of a word that no other thread will ever touch     /  together with the access before, and make no states of their own
+ *     a read of a word that no other thread will ever write    \  can be made at any time without anybody noticing:
+ *     a write of a word that no other thread will ever touch   /  they happen together with the access before, and make
+ *                                                                 no states of their own
  *
- * Who will touch what is not known beforehand. So a word counts as nobody else's until somebody else comes to touch it; when an
- * access was already made on the strength of that, the exploration begins anew, knowing more (OUTDATED). It ends, because
- * every beginning knows one thread more of some word; and what the last pass took for granted held in all of it.
+ * Who will touch what is not known beforehand. So a word counts as nobody else's until somebody else comes to touch it;
+ * when an access was already made on the strength of that, the exploration begins anew, knowing more (OUTDATED). It
+ * ends, because every beginning knows one thread more of some word; and what the last pass took for granted held in all
+ * of it.
  *
- * Why nothing is left out: an access that commutes with all that other threads ever do can be moved forward in any schedule to
- * right behind the one before it of its own thread, and every state between the others' accesses is reached with it already made.
- * (Threads that are done or dead count too: that they are never met by an access was perhaps only because they were taken to be alone.)
+ * Why nothing is left out: an access that commutes with all that other threads ever do can be moved forward in any
+ * schedule to right behind the one before it of its own thread, and every state between the others' accesses is reached
+ * with it already made. (Threads that are done or dead count too: that they are never met by an access was perhaps only
+ * because they were taken to be alone.)
  *
- * Source: the independence of partial order reduction (Godefroid 1996), with single threads as the only reduced sets; own code.
+ * Source: the independence of partial order reduction (Godefroid 1996), with single threads as the only reduced sets;
+ * own code.
  */
 import { isWrite, type Access } from './access.js';
 
@@ -27,14 +31,19 @@ const BY_WRITE = 1;
 const BY_SLEEP = 2;
 
 export class Footprints {
-  /** Bit t: some other thread than t has touched the word; has changed it, or woken those who sleep at it; has slept at it. */
+  /**
+   * Bit t: some other thread than t has touched the word; has changed it, or woken those who sleep at it; has slept at
+   * it.
+   */
   private readonly disturbed: Int32Array[] = [0, 1, 2].map(() => new Int32Array(0));
   private isAssumed = new Uint8Array(0);
 
   /** False: every access is a step of its own. */
   constructor(private readonly reduces: boolean) {}
 
-  /** Notes an access that `thread` makes or is about to make. Throws OUTDATED where that contradicts what was assumed. */
+  /**
+   * Notes an access that `thread` makes or is about to make. Throws OUTDATED where that contradicts what was assumed.
+   */
   note(thread: number, access: Access): void {
     const { word, verb } = access;
     if (word >= this.isAssumed.length) this.extend(word);

@@ -1,17 +1,19 @@
 /**
  * Runs the text of a compiled ES module with other globals: the same bytes that ship, but with `Atomics` and the typed
- * arrays of a virtual machine. `import` and `export` are rewritten, since `new Function` takes a script; relative imports
- * are loaded the same way, so that every module of the graph sees the same globals; other imports are the real modules.
+ * arrays of a virtual machine. `import` and `export` are rewritten, since `new Function` takes a script; relative
+ * imports are loaded the same way, so that every module of the graph sees the same globals; other imports are the real
+ * modules.
  *
  *     import { a, b as c } from './x.js';      const { a, b: c } = $import('./x.js');
  *     export class Ring {}                     class Ring {}          ... return { Ring };
  *     export * from './y.js';                                         ... return { ...$import('./y.js') };
  *
  * Not a parser: it knows the forms the compiler writes at the start of a line and refuses, loudly, what it does not
- * know (`export default`, `export * as`, destructuring exports, `import.meta` but for its url). A vm.SourceTextModule would need a flag of Node.
+ * know (`export default`, `export * as`, destructuring exports, `import.meta` but for its url). A vm.SourceTextModule
+ * would need a flag of Node.
  *
- * `threadId` of node:worker_threads is the one import that is not the real thing: many virtual threads run one module, so each
- * mention of it becomes a call of the global `$threadId`, if there is one.
+ * `threadId` of node:worker_threads is the one import that is not the real thing: many virtual threads run one module,
+ * so each mention of it becomes a call of the global `$threadId`, if there is one.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -28,7 +30,9 @@ const WORKER_THREADS = /^import\s+\{([^}]*)\}\s+from\s+['"](?:node:)?worker_thre
 const LEFT_OVER = /^(?:import|export)\b.*$|\bimport\.meta\b/m;
 
 /** The exports of the module at `url`, run with `globals` in place of the real ones. Synchronous. */
-export function loadModule(url: URL, globals: Readonly<Record<string, unknown>>, edit: Edit = (text) => text): Record<string, unknown> {
+export function loadModule(
+  url: URL, globals: Readonly<Record<string, unknown>>, edit: Edit = (text) => text,
+): Record<string, unknown> {
   const loaded = new Map<string, Record<string, unknown> | null>();
 
   function load(at: URL): Record<string, unknown> {
@@ -38,8 +42,12 @@ export function loadModule(url: URL, globals: Readonly<Record<string, unknown>>,
     loaded.set(at.href, null);
     const text = edit(readFileSync(at, 'utf8'), at.href);
     const body = asScript('$threadId' in globals ? withVirtualThreadId(text) : text, at.href);
-    const run = new Function(...Object.keys(globals), '$import', body) as (...values: unknown[]) => Record<string, unknown>;
-    const exports = run(...Object.values(globals), (name: string) => (name.startsWith('.') ? load(new URL(name, at)) : createRequire(at)(name)));
+    const run = new Function(...Object.keys(globals), '$import', body) as (
+      ...values: unknown[]
+    ) => Record<string, unknown>;
+    const exports = run(...Object.values(globals), (name: string) =>
+      name.startsWith('.') ? load(new URL(name, at)) : createRequire(at)(name),
+    );
     loaded.set(at.href, exports);
     return exports;
   }
@@ -75,15 +83,19 @@ function asScript(text: string, url: string): string {
   return `'use strict';\n${body}\nreturn { ${exported.join(', ')} };\n//# sourceURL=${url}?virtual`;
 }
 
-/** Calls `$threadId` wherever the module says the name that it imported for `threadId`. A parameter of that name is then no valid text any more. */
+/**
+ * Calls `$threadId` wherever the module says the name that it imported for `threadId`. A parameter of that name is then
+ * no valid text any more.
+ */
 function withVirtualThreadId(text: string): string {
   const clause = WORKER_THREADS.exec(text)?.[1];
   const alias = clause === undefined ? undefined : pairs(clause).find(([name]) => name === 'threadId')?.[1];
   if (clause === undefined || alias === undefined) return text;
   const rest = clause.split(',').filter((item) => !/^\s*threadId\b/.test(item)).join(',');
   const mention = new RegExp(`(?<![\\w$.])${alias.replaceAll('$', '\\$')}(?![\\w$]|\\s*:)`, 'g');
-  return text.replace(WORKER_THREADS, (all) => all.replace(clause, () => rest)).replace(mention, (name, at: number, whole: string) =>
-    (isInComment(whole, at) ? name : '$threadId()'));
+  return text
+    .replace(WORKER_THREADS, (all) => all.replace(clause, () => rest))
+    .replace(mention, (name, at: number, whole: string) => (isInComment(whole, at) ? name : '$threadId()'));
 }
 
 /** True for a place in a comment of its own lines, as the compiler writes them. */
@@ -94,7 +106,10 @@ function isInComment(text: string, at: number): boolean {
 
 /** `{ a, b as c }` -> `{ a: a, b: c }`, `* as all` -> `all`, `one` -> `{ default: one }`. */
 function asPattern(clause: string): string {
-  if (clause.startsWith('{')) return `{ ${pairs(clause.slice(1, -1)).map(([name, as]) => `${name}: ${as}`).join(', ')} }`;
+  if (clause.startsWith('{'))
+    return `{ ${pairs(clause.slice(1, -1))
+      .map(([name, as]) => `${name}: ${as}`)
+      .join(', ')} }`;
   return clause.startsWith('*') ? clause.replace(/^\*\s+as\s+/, '') : `{ default: ${clause} }`;
 }
 

@@ -1,6 +1,7 @@
 /**
- * The states of a few virtual threads over one memory, and the steps between them: a thread makes its next access, ends a sleep by time, or
- * dies. The explorer decides which; this file makes them, and keeps what the threads must know of each other.
+ * The states of a few virtual threads over one memory, and the steps between them: a thread makes its next access, ends
+ * a sleep by time, or dies. The explorer decides which; this file makes them, and keeps what the threads must know of
+ * each other.
  */
 import { Footprints, MOST_THREADS, OUTDATED } from './footprints.js';
 import type { Trail } from './schedule.js';
@@ -21,7 +22,7 @@ export interface Move {
 }
 
 /** A step that threw, and the way there. */
-export class StepError extends Error {
+export class FailedStep extends Error {
   constructor(readonly trail: Trail | null, cause: unknown) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
   }
@@ -41,8 +42,11 @@ export class Machine implements Company {
   /** Where the threads stand while one of them goes on. */
   private present: readonly ThreadState[];
 
-  constructor(private readonly memory: VirtualMemory, threads: readonly VirtualThread[], reduces: boolean) {
-    if (threads.length > MOST_THREADS) throw new RangeError(`${threads.length} threads; up to ${MOST_THREADS} can be explored`);
+  constructor(
+    private readonly memory: VirtualMemory, threads: readonly VirtualThread[], reduces: boolean,
+  ) {
+    if (threads.length > MOST_THREADS)
+      throw new RangeError(`${threads.length} threads; up to ${MOST_THREADS} can be explored`);
     this.initialCells = memory.cells.slice();
     this.isChanged = new Uint8Array(this.initialCells.length);
     this.footprints = new Footprints(reduces);
@@ -76,12 +80,13 @@ export class Machine implements Company {
       const state = threads[thread];
       if (state.status === 'ready') moves.push({ thread, kind: 'advance' });
       if (canTimeOut(state)) moves.push({ thread, kind: 'time out' });
-      if (this.threads[thread].thread.mayDie === true && nobodyDied && state.status !== 'done') moves.push({ thread, kind: 'die' });
+      if (this.threads[thread].thread.mayDie === true && nobodyDied && state.status !== 'done')
+        moves.push({ thread, kind: 'die' });
     }
     return moves;
   }
 
-  /** The states after a move: one, or more where a read races. Throws StepError, or OUTDATED (footprints.ts). */
+  /** The states after a move: one, or more where a read races. Throws FailedStep, or OUTDATED (footprints.ts). */
   make(state: State, move: Move): State[] {
     const mover = this.threads[move.thread];
     mover.made = [];
@@ -89,7 +94,10 @@ export class Machine implements Company {
       return move.kind === 'advance' ? this.advance(state, move.thread) : [this.interrupt(state, move)];
     } catch (error) {
       if (error === OUTDATED) throw error;
-      throw new StepError({ before: state.trail, thread: mover.thread.name, happened: mover.made.length === 0 ? 'fails' : mover.made }, error);
+      throw new FailedStep(
+        { before: state.trail, thread: mover.thread.name, happened: mover.made.length === 0 ? 'fails' : mover.made },
+        error,
+      );
     }
   }
 
@@ -142,7 +150,9 @@ export class Machine implements Company {
       const threads = state.threads.map((thread, j) => (j === i ? changed : this.wakeIfNotified(thread, j, access)));
       outcomes.push({ cells, threads, trail: { before: state.trail, thread: name, happened: mover.made } });
     }
-    if (this.racyWords.size > 0) for (let j = 0; j < this.threads.length; j++) if (j !== i) outcomes.push(...outcomes.flatMap((outcome) => this.poisonings(outcome, j, access)));
+    if (this.racyWords.size > 0)
+      for (let j = 0; j < this.threads.length; j++)
+        if (j !== i) outcomes.push(...outcomes.flatMap((outcome) => this.poisonings(outcome, j, access)));
     return outcomes.map((outcome) => this.wakeThoseConcerned(outcome));
   }
 
@@ -153,7 +163,10 @@ export class Machine implements Company {
       const cells = this.enter(state);
       const poisoned = this.threads[j].poisoned(state.threads[j], written, count);
       const happened = `has read POISON ${count === 1 ? '' : `${count} times `}at ${this.memory.nameOf(written.word)}`;
-      return { cells, threads: state.threads.with(j, poisoned), trail: { before: state.trail, thread: this.threads[j].thread.name, happened } };
+      return {
+        cells, threads: state.threads.with(j, poisoned),
+        trail: { before: state.trail, thread: this.threads[j].thread.name, happened },
+      };
     });
   }
 
@@ -164,8 +177,11 @@ export class Machine implements Company {
       this.isShared(i, access);
       return this.memory.apply(access);
     };
-    const changed = kind === 'die' ? this.threads[i].die(state.threads[i]) : this.threads[i].wake(state.threads[i], TIMED_OUT);
-    const trail = { before: state.trail, thread: this.threads[i].thread.name, happened: kind === 'die' ? 'dies' : 'sleeps no longer' };
+    const changed =
+      kind === 'die' ? this.threads[i].die(state.threads[i]) : this.threads[i].wake(state.threads[i], TIMED_OUT);
+    const trail = {
+      before: state.trail, thread: this.threads[i].thread.name, happened: kind === 'die' ? 'dies' : 'sleeps no longer',
+    };
     return this.wakeThoseConcerned({ cells, threads: state.threads.with(i, changed), trail });
   }
 
@@ -179,11 +195,15 @@ export class Machine implements Company {
 
   /** True for a word that another thread has written and that nothing orders yet. */
   private isLoose({ threads }: State, i: number, { word, mask }: Access): boolean {
-    return threads.some(({ loose }, j) => j !== i && loose.some((write) => write.word === word && (write.mask & mask) !== 0));
+    return threads.some(
+      ({ loose }, j) => j !== i && loose.some((write) => write.word === word && (write.mask & mask) !== 0),
+    );
   }
 
   private wakeIfNotified(thread: ThreadState, j: number, { verb, word }: Access): ThreadState {
-    return verb === 'notify' && thread.status === 'asleep' && thread.next!.word === word ? this.threads[j].wake(thread, WOKEN) : thread;
+    return verb === 'notify' && thread.status === 'asleep' && thread.next!.word === word
+      ? this.threads[j].wake(thread, WOKEN)
+      : thread;
   }
 
   /** Those that wait and have reason to look again. */
@@ -214,7 +234,9 @@ export class Machine implements Company {
 }
 
 /** A thread that has not begun. */
-const BLANK: ThreadState = { status: 'waiting', own: { objects: [], contents: [], key: -1 }, past: [], next: null, loose: [] };
+const BLANK: ThreadState = {
+  status: 'waiting', own: { objects: [], contents: [], key: -1 }, past: [], next: null, loose: [],
+};
 
 /** True for one that sleeps with a time-out. */
 export const canTimeOut = ({ status, next }: ThreadState): boolean => status === 'asleep' && next!.value === 1;

@@ -1,14 +1,15 @@
 /**
- * Everything that one virtual thread remembers between calls: the fields of the objects it owns, and of all objects that hang on them,
- * also of those that a call has made and kept. It is saved where a call starts, put back for each replay, and is part of the
- * state's key.
+ * Everything that one virtual thread remembers between calls: the fields of the objects it owns, and of all objects
+ * that hang on them, also of those that a call has made and kept. It is saved where a call starts, put back for each
+ * replay, and is part of the state's key.
  *
- *     owns --> producer { next: 5, words: <virtual view> }         saved: the fields of each object that can be reached
- *          --> my { lanes: [ --> consumer { next: 3 } ] }          key:   the same, objects numbered in the order they are met
+ *     owns --> producer { next: 5, words: <virtual view> }    saved: the fields of each object that can be reached
+ *          --> my { lanes: [ --> consumer { next: 3 } ] }     key:   the same, objects numbered as they are met
  *
- * Two saved states have one key when they look alike, though calls have made their objects twice. Ordinary objects, arrays, and
- * typed arrays over ordinary memory are known; functions and virtual views have no state of their own and stand for themselves.
- * Anything else (a Map, a Promise, a #private field) would be state that escapes the replay; what can be seen of that throws.
+ * Two saved states have one key when they look alike, though calls have made their objects twice. Ordinary objects,
+ * arrays, and typed arrays over ordinary memory are known; functions and virtual views have no state of their own and
+ * stand for themselves. Anything else (a Map, a Promise, a #private field) would be state that escapes the replay; what
+ * can be seen of that throws.
  */
 export interface SavedState {
   readonly objects: readonly object[];
@@ -26,8 +27,14 @@ export class PrivateState {
   private readonly functions = new Map<unknown, number>();
   private readonly unobserved: ReadonlySet<string>;
 
-  /** `identityOf` names what has no state of its own. Fields with a name in `unobserved` are put back, but are no part of the key. */
-  constructor(private readonly owner: string, private readonly roots: readonly object[], private readonly identityOf: (value: object) => string | undefined, unobserved: readonly string[] = []) {
+  /**
+   * `identityOf` names what has no state of its own. Fields with a name in `unobserved` are put back, but are no part
+   * of the key.
+   */
+  constructor(
+    private readonly owner: string, private readonly roots: readonly object[],
+    private readonly identityOf: (value: object) => string | undefined, unobserved: readonly string[] = [],
+  ) {
     this.unobserved = new Set(unobserved);
     this.save();
   }
@@ -89,7 +96,8 @@ export class PrivateState {
         const fields = this.fields.get(object)!;
         for (let j = 0; j < fields.length; j++) {
           // Most fields never change, and some may not be written.
-          if ((object as Record<string, unknown>)[fields[j]] !== content[j]) (object as Record<string, unknown>)[fields[j]] = content[j];
+          if ((object as Record<string, unknown>)[fields[j]] !== content[j])
+            (object as Record<string, unknown>)[fields[j]] = content[j];
         }
       }
     }
@@ -121,7 +129,12 @@ export class PrivateState {
       if (!(value.buffer instanceof ArrayBuffer)) throw this.escapes(field, value);
       return `${Object.prototype.toString.call(value)}${value.byteOffset}+${value.byteLength}@${meet(value.buffer)}`;
     }
-    if (Array.isArray(value) || value instanceof ArrayBuffer || Object.prototype.toString.call(value) === '[object Object]') return `@${meet(value)}`;
+    if (
+      Array.isArray(value)
+      || value instanceof ArrayBuffer
+      || Object.prototype.toString.call(value) === '[object Object]'
+    )
+      return `@${meet(value)}`;
     throw this.escapes(field, value);
   }
 
@@ -133,6 +146,8 @@ export class PrivateState {
   }
 
   private escapes(field: string, value: unknown): TypeError {
-    return new TypeError(`${this.owner}: field ${field} holds ${Object.prototype.toString.call(value)}, which would escape the replay`);
+    return new TypeError(
+      `${this.owner}: field ${field} holds ${Object.prototype.toString.call(value)}, which would escape the replay`,
+    );
   }
 }

@@ -14,10 +14,14 @@ function recorded(byteLength: number): { memory: VirtualMemory; buffer: SharedAr
   return { memory, buffer, accesses };
 }
 
-const KINDS = ['Int8Array', 'Uint8Array', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array'] as const;
+const KINDS = [
+  'Int8Array', 'Uint8Array', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'Float32Array', 'Float64Array',
+  'BigInt64Array', 'BigUint64Array',
+] as const;
 type Kind = typeof KINDS[number];
 /** Any typed array, seen as one whose elements fit. */
-const makeView = (globals: Record<string, unknown>, kind: Kind, buffer: unknown): Float64Array => new (globals[kind] as Float64ArrayConstructor)(buffer as SharedArrayBuffer, 8, 2);
+const makeView = (globals: Record<string, unknown>, kind: Kind, buffer: unknown): Float64Array =>
+  new (globals[kind] as Float64ArrayConstructor)(buffer as SharedArrayBuffer, 8, 2);
 
 describe('virtual views', () => {
   it.each(KINDS)('%s reads and writes what a real one does', (kind) => {
@@ -36,13 +40,18 @@ describe('virtual views', () => {
       virtual.set([real[0]], 1);
       expect(virtual.slice()).toEqual(real.slice());
     }
-    expect([virtual.length, virtual.byteOffset, virtual.byteLength, virtual.buffer]).toEqual([2, 8, real.byteLength, buffer]);
+    expect([virtual.length, virtual.byteOffset, virtual.byteLength, virtual.buffer]).toEqual([
+      2, 8, real.byteLength, buffer,
+    ]);
     expect(virtual).toBeInstanceOf(globalThis[kind]);
   });
 
   it('DataView reads and writes what a real one does, aligned or not, at both ends first', () => {
     const { memory, buffer } = recorded(32);
-    const real = new DataView(new SharedArrayBuffer(32), 4) as unknown as Record<string, (...values: unknown[]) => unknown>;
+    const real = new DataView(new SharedArrayBuffer(32), 4) as unknown as Record<
+      string,
+      (...values: unknown[]) => unknown
+    >;
     const virtual = new memory.globals.DataView(buffer, 4) as unknown as typeof real;
     for (const name of Object.getOwnPropertyNames(DataView.prototype).filter((each) => each.startsWith('set'))) {
       for (const littleEndian of [true, false]) {
@@ -51,7 +60,8 @@ describe('virtual views', () => {
           real[name](offset, value, littleEndian);
           virtual[name](offset, value, littleEndian);
           const get = name.replace('set', 'get');
-          for (let at = 0; at < 8; at++) expect(virtual[get](at, littleEndian), `${get}(${at})`).toBe(real[get](at, littleEndian));
+          for (let at = 0; at < 8; at++)
+            expect(virtual[get](at, littleEndian), `${get}(${at})`).toBe(real[get](at, littleEndian));
         }
       }
     }
@@ -71,7 +81,9 @@ describe('virtual views', () => {
     expect(made(() => void (words[1] = 7))).toEqual(['write 2 ffffffff']);
     expect(made(() => words[0])).toEqual(['read 1 ffffffff']);
     expect(made(() => bytes[6])).toEqual(['read 1 ff0000']);
-    expect(made(() => bytes.set([1, 2, 3, 4, 5, 6], 3))).toEqual(['write 0 ff000000', 'write 1 ffffffff', 'write 2 ff']);
+    expect(made(() => bytes.set([1, 2, 3, 4, 5, 6], 3))).toEqual([
+      'write 0 ff000000', 'write 1 ffffffff', 'write 2 ff',
+    ]);
     expect(made(() => bytes.slice(2, 5))).toEqual(['read 0 ffff0000', 'read 1 ff']);
     expect(made(() => view.getInt32(2))).toEqual(['read 0 ffff0000', 'read 1 ffff']);
     expect(made(() => view.setFloat64(8, 1))).toEqual(['write 2 ffffffff', 'write 3 ffffffff']);
@@ -87,7 +99,8 @@ describe('virtual views', () => {
     for (const value of [5, -7, 2 ** 31 - 1, 2 ** 31]) {
       both((atomics, view) => atomics.store(view, 1, value));
       both((atomics, view) => atomics.load(view, 1));
-      for (const verb of ['add', 'sub', 'and', 'or', 'xor', 'exchange'] as const) both((atomics, view) => atomics[verb](view, 1, value));
+      for (const verb of ['add', 'sub', 'and', 'or', 'xor', 'exchange'] as const)
+        both((atomics, view) => atomics[verb](view, 1, value));
       both((atomics, view) => atomics.compareExchange(view, 1, 1, 2));
       both((atomics, view) => atomics.compareExchange(view, 1, view[1], 9));
     }
@@ -102,7 +115,9 @@ describe('virtual views', () => {
     expect(() => Atomics.load(words, 4)).toThrow(new RangeError('Atomics.load: index 4 of 4 words'));
     expect(() => new Uint8Array(buffer).set([1, 2], 15)).toThrow(RangeError);
     expect(() => new DataView(buffer).getInt32(13)).toThrow(new RangeError('getInt32(13) of 16 bytes'));
-    expect(() => new Int32Array(buffer, 8, 3)).toThrow(new RangeError('Int32Array: 3 elements at byte 8 do not fit a buffer of 16 bytes'));
+    expect(() => new Int32Array(buffer, 8, 3)).toThrow(
+      new RangeError('Int32Array: 3 elements at byte 8 do not fit a buffer of 16 bytes'),
+    );
     expect(() => new Int32Array(buffer, 2)).toThrow(RangeError);
     expect(() => words.subarray(1)).toThrow(new TypeError('a virtual Int32Array has no subarray'));
     expect(() => Atomics.load(new Uint8Array(buffer), 0)).toThrow('virtual memory knows it on Int32Array only');
@@ -150,20 +165,28 @@ describe('a module in a virtual world', () => {
     ].join('\n')) as { three(): number };
     expect(exports).toMatchObject({ CLOSED: -2, NOTHING: -4, one: 'one', five: 5, cinq: 5, at: record.href });
     expect(exports.three()).toBe(3);
-    expect(Object.keys(exports).sort()).toEqual(['CLOSED', 'NOTHING', 'Two', 'at', 'cinq', 'five', 'four', 'lazyHost', 'one', 'setLazyHost', 'three']);
+    expect(Object.keys(exports).sort()).toEqual([
+      'CLOSED', 'NOTHING', 'Two', 'at', 'cinq', 'five', 'four', 'lazyHost', 'one', 'setLazyHost', 'three',
+    ]);
   });
 
   it('runs strict, with the virtual globals, also in what it imports', () => {
     const memory = new VirtualMemory();
     const names = '{ atomics: Atomics, buffer: SharedArrayBuffer, self: (function () { return this; })() }';
     const { own, imported } = memory.load<Record<string, Record<string, unknown>>>(record, (_text, url) =>
-      (url === record.href ? `import { theirs } from './result-codes.js';\nexport const own = ${names};\nexport { theirs as imported };` : `export const theirs = ${names};`));
+      url === record.href
+        ? `import { theirs } from './result-codes.js';\nexport const own = ${names};\nexport { theirs as imported };`
+        : `export const theirs = ${names};`,
+    );
     expect(own).toEqual({ atomics: memory.globals.Atomics, buffer: memory.globals.SharedArrayBuffer, self: undefined });
     expect(imported).toEqual(own);
   });
 
   it('is refused when it has a form that would be run wrongly', () => {
-    for (const text of ['export default 1;', "export * as all from './result-codes.js';", 'export const { a } = { a: 1 };', "import './result-codes.js';", 'const at = import.meta.dirname;']) {
+    for (const text of [
+      'export default 1;', "export * as all from './result-codes.js';", 'export const { a } = { a: 1 };',
+      "import './result-codes.js';", 'const at = import.meta.dirname;',
+    ]) {
       expect(() => load(text), text).toThrow('loadModule does not know this form');
     }
     expect(() => load("import { HEADER_BYTES } from './record.js';")).toThrow('imports itself, by a circle');

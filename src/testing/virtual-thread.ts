@@ -1,19 +1,20 @@
 /**
- * One thread of an exploration, advanced by replay: to make one more access, its present call is run again from the start.
+ * One thread of an exploration, advanced by replay: to make one more access, its present call is run again from the
+ * start.
  *
  *     call:      load    load    write    store          (the accesses that this call makes)
  *     recorded:  -> 3    -> 5                            answered again without touching memory
  *     new:                       write                   performed, once
  *     next:                               store          thrown out of the call with a sentinel, before it happens
  *
- * The thread's own fields are put back before each replay. Memory is never touched twice for one access, so the words may
- * have changed meanwhile without the call noticing: that is what a slow thread is.
+ * The thread's own fields are put back before each replay. Memory is never touched twice for one access, so the words
+ * may have changed meanwhile without the call noticing: that is what a slow thread is.
  *
- * Plain reads that may race (`racyReads`) are looser than the order of the calls. A processor or a compiler may satisfy one later, up to
- * the thread's next atomic write, and a plain write of another thread may become visible late, up to that thread's next atomic
- * write. So where the two can meet, there is a second outcome, in which the read answers POISON, which stands for any value: at once, if
- * the word was written and the writer has made no atomic write since; afterwards, by changing the recorded answer, if it is written
- * while the read is still open.
+ * Plain reads that may race (`racyReads`) are looser than the order of the calls. A processor or a compiler may satisfy
+ * one later, up to the thread's next atomic write, and a plain write of another thread may become visible late, up to
+ * that thread's next atomic write. So where the two can meet, there is a second outcome, in which the read answers
+ * POISON, which stands for any value: at once, if the word was written and the writer has made no atomic write since;
+ * afterwards, by changing the recorded answer, if it is written while the read is still open.
  */
 import { PrivateState, type SavedState } from './private-state.js';
 import { NOT_EQUAL, isAtomic, isRead, isWrite, wordAfter, type Access } from './access.js';
@@ -25,17 +26,21 @@ export type Verdict = void | 'wait' | 'done';
 export interface VirtualThread {
   readonly name: string;
   /**
-   * The objects that hold everything this thread remembers between calls: its producer or consumer, its counters, and whatever hangs on
-   * them. What a step keeps anywhere else (a variable outside) breaks the replay. See private-state.ts for what they may hold.
+   * The objects that hold everything this thread remembers between calls: its producer or consumer, its counters, and
+   * whatever hangs on them. What a step keeps anywhere else (a variable outside) breaks the replay. See
+   * private-state.ts for what they may hold.
    */
   readonly owns: readonly object[];
-  /** Names of fields in `owns` that no decision rests on, such as counts of refusals: states that differ in them alone are one. */
+  /**
+   * Names of fields in `owns` that no decision rests on, such as counts of refusals: states that differ in them alone
+   * are one.
+   */
   readonly unobserved?: readonly string[];
   /** What loaded code reads as `threadId`; its position among the threads, plus 1, if left out. */
   readonly threadId?: number;
   /**
-   * One call: a few methods of the code under test. Deterministic; no try/catch around shared accesses. Throwing is a violation.
-   * `Atomics.wait` sleeps until another thread notifies, or for as long as it likes if it has a time-out.
+   * One call: a few methods of the code under test. Deterministic; no try/catch around shared accesses. Throwing is a
+   * violation. `Atomics.wait` sleeps until another thread notifies, or for as long as it likes if it has a time-out.
    */
   step(): Verdict;
   /** May wait for ever without being stuck, such as a consumer whose producer may die. */
@@ -43,11 +48,15 @@ export interface VirtualThread {
   /** May vanish between any two accesses. One thread dies in a schedule. */
   readonly mayDie?: boolean;
   /**
-   * What the system does at this thread's death, in the same moment: raise the word that a supervisor waits for. It finds the thread's
-   * own fields as they were at the start of the call it died in; afterwards they are as they were at the start of all.
+   * What the system does at this thread's death, in the same moment: raise the word that a supervisor waits for. It
+   * finds the thread's own fields as they were at the start of the call it died in; afterwards they are as they were at
+   * the start of all.
    */
   onDeath?(): void;
-  /** Where this thread's plain reads may race with plain writes of others: such a read answers POISON and is no violation. */
+  /**
+   * Where this thread's plain reads may race with plain writes of others: such a read answers POISON and is no
+   * violation.
+   */
   readonly racyReads?: readonly ByteRange[];
 }
 
@@ -107,7 +116,10 @@ export class ReplayedThread {
   private readonly threadId: number;
   private readonly blank: SavedState;
 
-  constructor(private readonly memory: VirtualMemory, readonly thread: VirtualThread, private readonly index: number, private readonly company: Company) {
+  constructor(
+    private readonly memory: VirtualMemory, readonly thread: VirtualThread, private readonly index: number,
+    private readonly company: Company,
+  ) {
     this.own = new PrivateState(thread.name, thread.owns, (value) => memory.identityOf(value), thread.unobserved);
     this.threadId = thread.threadId ?? index + 1;
     this.blank = this.own.save();
@@ -134,13 +146,17 @@ export class ReplayedThread {
     return this.settle({ ...from, past: [...from.past, { access: from.next!, result }] }, 0);
   }
 
-  /** The same, unless it waits and something that its waiting rests on is no longer so: then it begins its call again. */
+  /**
+   * The same, unless it waits and something that its waiting rests on is no longer so: then it begins its call again.
+   */
   wakeIfChanged(from: ThreadState): ThreadState {
     if (from.status !== 'waiting' || this.isSameAgain(from.past)) return from;
     return this.settle({ ...from, past: [] }, 0);
   }
 
-  /** How many open racy reads `written`, a plain write of another thread, may have hit: their answers may be anything. */
+  /**
+   * How many open racy reads `written`, a plain write of another thread, may have hit: their answers may be anything.
+   */
   openReads({ status, past }: ThreadState, written: Access): number {
     if (status !== 'ready' || written.verb !== 'write' || !this.racyWords.has(written.word)) return 0;
     let count = 0;
@@ -148,7 +164,10 @@ export class ReplayedThread {
     return count;
   }
 
-  /** The same thread, when the last `count` of those reads answer POISON. What it has read since on the strength of another answer, it reads again. */
+  /**
+   * The same thread, when the last `count` of those reads answer POISON. What it has read since on the strength of
+   * another answer, it reads again.
+   */
   poisoned(from: ThreadState, written: Access, count: number): ThreadState {
     const past = [...from.past];
     let first = past.length;
@@ -190,10 +209,12 @@ export class ReplayedThread {
       this.own.restore(own);
       const outcome = this.replay(past, credit);
       loose = this.looseAfter(loose, outcome.past, past.length);
-      if (outcome.next !== null) return { status: outcome.isAsleep ? 'asleep' : 'ready', own, past: outcome.past, next: outcome.next, loose };
+      if (outcome.next !== null)
+        return { status: outcome.isAsleep ? 'asleep' : 'ready', own, past: outcome.past, next: outcome.next, loose };
       const after = this.own.save();
       if (outcome.verdict === 'done') return { status: 'done', own: after, past: [], next: null, loose };
-      // The same call on the same fields and words would do the same again: nothing is lost by waiting until they differ.
+      // The same call on the same fields and words would do the same again: nothing is lost by waiting until they
+      // differ.
       const isFutile = outcome.verdict === 'wait' && after.key === own.key && this.isSameAgain(outcome.past);
       if (isFutile) return { status: 'waiting', own, past: outcome.past, next: null, loose };
       own = after;
@@ -214,7 +235,10 @@ export class ReplayedThread {
     memory.perform = (access) => {
       const known = recorded[past.length];
       if (known !== undefined) {
-        if (!isSameAccess(known.access, access)) throw new AnotherWay(`${this.thread.name} went another way in a replay: its step keeps something outside owns`);
+        if (!isSameAccess(known.access, access))
+          throw new AnotherWay(
+            `${this.thread.name} went another way in a replay: its step keeps something outside owns`,
+          );
         past.push(known);
         return known.result;
       }
@@ -224,7 +248,10 @@ export class ReplayedThread {
         next = access;
         throw SUSPENDED;
       }
-      if (past.length === MOST_ACCESSES) throw new Error(`${this.thread.name} made ${MOST_ACCESSES} accesses in one call: it loops, or should be several calls`);
+      if (past.length === MOST_ACCESSES)
+        throw new Error(
+          `${this.thread.name} made ${MOST_ACCESSES} accesses in one call: it loops, or should be several calls`,
+        );
       if (!isAlone) made++;
       const happened = { access, result: this.answer(access) };
       past.push(happened);
@@ -264,16 +291,24 @@ export class ReplayedThread {
       if (this.memory.isIgnored(access.word) || access.verb === 'notify') return true;
       const now = this.memory.cells[access.word] & access.mask;
       if (access.verb === 'wait') return result === NOT_EQUAL && now !== access.expected;
-      return (!isRead(access) || now === result) && (!isWrite(access) || now === (wordAfter(access, result) & access.mask));
+      return (
+        (!isRead(access) || now === result) && (!isWrite(access) || now === (wordAfter(access, result) & access.mask))
+      );
     });
   }
 }
 
 /** A racy read whose answer another thread's write may have changed, and has not yet. */
 const isHit = ({ access, result }: Past, written: Access): boolean =>
-  access.verb === 'read' && access.word === written.word && (access.mask & written.mask) !== 0 && result !== (POISON & access.mask);
+  access.verb === 'read'
+  && access.word === written.word
+  && (access.mask & written.mask) !== 0
+  && result !== (POISON & access.mask);
 
-/** Orders what came before it: any atomic write. A compareExchange that fails too, since what was read before it is then thrown away. */
+/**
+ * Orders what came before it: any atomic write. A compareExchange that fails too, since what was read before it is then
+ * thrown away.
+ */
 const orders = (access: Access): boolean => isAtomic(access) && isWrite(access);
 
 const isSameAccess = (a: Access, b: Access): boolean =>

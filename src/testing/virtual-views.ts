@@ -2,8 +2,8 @@
  * Typed arrays and DataViews over virtual memory. Every element access becomes accesses to the words it touches, in
  * rising order; the real classes only convert between bytes and numbers, in a scratch buffer.
  *
- * Indexed access needs a Proxy: nothing else sees `words[130]`. Methods that copy (`set`, `fill`, `slice`) touch each word
- * once. What is not listed here throws, so that nothing reads the memory behind the explorer's back.
+ * Indexed access needs a Proxy: nothing else sees `words[130]`. Methods that copy (`set`, `fill`, `slice`) touch each
+ * word once. What is not listed here throws, so that nothing reads the memory behind the explorer's back.
  */
 import type { AccessTarget } from './access.js';
 
@@ -22,8 +22,16 @@ export interface ViewPlace {
 }
 
 export type TypedArrayClass =
-  | Int8ArrayConstructor | Uint8ArrayConstructor | Int16ArrayConstructor | Uint16ArrayConstructor | Int32ArrayConstructor
-  | Uint32ArrayConstructor | Float32ArrayConstructor | Float64ArrayConstructor | BigInt64ArrayConstructor | BigUint64ArrayConstructor;
+  | Int8ArrayConstructor
+  | Uint8ArrayConstructor
+  | Int16ArrayConstructor
+  | Uint16ArrayConstructor
+  | Int32ArrayConstructor
+  | Uint32ArrayConstructor
+  | Float32ArrayConstructor
+  | Float64ArrayConstructor
+  | BigInt64ArrayConstructor
+  | BigUint64ArrayConstructor;
 
 /** Copies `bytes.length` bytes out, one plain read for each word touched. */
 function readBytes(memory: AccessTarget, firstByte: number, bytes: Uint8Array): void {
@@ -42,7 +50,10 @@ function writeBytes(memory: AccessTarget, firstByte: number, bytes: Uint8Array):
   });
 }
 
-function eachWord(firstByte: number, count: number, visit: (word: number, mask: number, shift: number, from: number, to: number) => void): void {
+function eachWord(
+  firstByte: number, count: number,
+  visit: (word: number, mask: number, shift: number, from: number, to: number) => void,
+): void {
   for (let from = 0; from < count;) {
     const inWord = (firstByte + from) & 3;
     const to = Math.min(count, from + 4 - inWord);
@@ -55,9 +66,11 @@ function eachWord(firstByte: number, count: number, visit: (word: number, mask: 
 /** `set`, `fill` and `slice` of a virtual typed array, done on the bytes. */
 function copyingMethods(memory: AccessTarget, real: TypedArrayClass, place: ViewPlace): Record<string, unknown> {
   const unit = real.BYTES_PER_ELEMENT;
-  const elements = (source: ArrayLike<never>): Uint8Array => new Uint8Array((real as Int8ArrayConstructor).from(source).buffer);
+  const elements = (source: ArrayLike<never>): Uint8Array =>
+    new Uint8Array((real as Int8ArrayConstructor).from(source).buffer);
   const check = (from: number, to: number): void => {
-    if (!(from >= 0 && from <= to && to <= place.reach())) throw new RangeError(`elements ${from} to ${to} of ${place.reach()}`);
+    if (!(from >= 0 && from <= to && to <= place.reach()))
+      throw new RangeError(`elements ${from} to ${to} of ${place.reach()}`);
   };
   return {
     set(source: ArrayLike<never>, at = 0) {
@@ -88,7 +101,8 @@ export function virtualTypedArray(memory: AccessTarget, real: TypedArrayClass, p
     byteOffset: place.byteOffset, buffer: place.buffer, BYTES_PER_ELEMENT: unit, ...copyingMethods(memory, real, place),
   };
   const address = (index: number): number => {
-    if (!Number.isInteger(index) || index < 0 || index >= place.reach()) throw new RangeError(`${real.name}[${index}] of ${place.reach()}`);
+    if (!Number.isInteger(index) || index < 0 || index >= place.reach())
+      throw new RangeError(`${real.name}[${index}] of ${place.reach()}`);
     return place.firstByte + index * unit;
   };
   return new Proxy(Object.create(real.prototype) as object, {
@@ -121,7 +135,8 @@ export function virtualDataView(memory: AccessTarget, place: ViewPlace): object 
     const scratch = new DataView(bytes.buffer);
     const convert = (scratch as unknown as Record<string, (...values: unknown[]) => unknown>)[name].bind(scratch);
     const address = (offset: number): number => {
-      if (!(offset >= 0 && offset + bytes.length <= place.reach())) throw new RangeError(`${name}(${offset}) of ${place.reach()} bytes`);
+      if (!(offset >= 0 && offset + bytes.length <= place.reach()))
+        throw new RangeError(`${name}(${offset}) of ${place.reach()} bytes`);
       return place.firstByte + offset;
     };
     own(name, verb === 'get'

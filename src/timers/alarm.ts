@@ -1,10 +1,11 @@
 /**
  * What a rate timer sleeps on: one deadline at a time. Four backends, all behind `Alarm`:
  *
- *   timerfd    the kernel's timer in libuv's loop, set a little early by as much as waking takes. 'auto' takes it: io_uring is not
- *              better here (bench, row `seed-table`)
- *   io_uring   a timeout on a ring of its own; where it is refused (Docker, a sysctl) timerfd takes its place, and status says so
- *   spin       timerfd to `spinNs` before the deadline, then a native loop: microseconds of lateness for that much CPU a tick
+ *   timerfd    the kernel's timer in libuv's loop, set a little early by as much as waking takes. 'auto' takes it:
+ *              io_uring is not better here (bench, row `seed-table`)
+ *   io_uring   a timeout on a ring of its own; where it is refused (Docker, a sysctl) timerfd takes its place, and the
+ *              status says so
+ *   spin       timerfd to `spinNs` before the deadline, then a native loop: microseconds of lateness for so much CPU
  *   manual     a ManualClock, which a test moves
  */
 import { invalidArgument, PercoreError, systemCall } from '../errors.js';
@@ -64,7 +65,8 @@ export function openAlarm(asked: unknown, clock: Clock, spinNs: number | undefin
     throw invalidArgument(
       'clock',
       clock instanceof SystemClock ? clock.source : clock,
-      'a ManualClock, or a SystemClock that is monotonic or boottime: the wall clock may be set, and then a rate means nothing',
+      'a ManualClock, or a SystemClock that is monotonic or boottime: the wall clock may be set, ' +
+        'and then a rate means nothing',
     );
   }
   if (backend === 'io_uring') {

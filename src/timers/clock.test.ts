@@ -37,10 +37,10 @@ describe('system clocks', () => {
 
   it('tell one time in all threads', async () => {
     const url = JSON.stringify(new URL('./clock.js', import.meta.url).href);
-    const worker = new Worker(
-      `import(${url}).then(({ monotonicClock }) => require('node:worker_threads').parentPort.postMessage(monotonicClock().nowNs()))`,
-      { eval: true },
-    );
+    const code = `import(${url}).then(({ monotonicClock }) => {
+      require('node:worker_threads').parentPort.postMessage(monotonicClock().nowNs());
+    })`;
+    const worker = new Worker(code, { eval: true });
     const before = monotonicClock().nowNs();
     const there = await new Promise<number>((resolve, reject) => worker.once('message', resolve).once('error', reject));
     expect(there).toBeGreaterThan(before);

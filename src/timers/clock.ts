@@ -46,7 +46,16 @@ export function createClock(originNs: number, source: ClockSource = 'monotonic')
   };
 }
 
-/** A clock of the kernel, for the thread that made it. Throws ERR_PERCORE_INVALID_ARGUMENT. */
+/**
+ * A clock of the kernel.
+ *
+ *     const clock = new SystemClock({ source: 'boottime' });
+ *     const startNs = clock.nowNs();
+ *
+ * Only the thread that made it may use it; another thread makes one with the same source and origin and reads the same
+ * time.
+ * Throws ERR_PERCORE_INVALID_ARGUMENT.
+ */
 export class SystemClock implements Clock {
   readonly source: ClockSource;
   readonly originNs: number;

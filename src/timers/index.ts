@@ -2,10 +2,12 @@
  * `percore/timers`: timers by the million, of a reactor (`reactor.timers`) or of any thread (`create`); rate timers
  * that do not drift, clocks, jitter, rate control.
  */
-export { create, LocalTimers, type CreateOptions, type TimersClock } from './timer-wheel.js';
-export {
-  Timers, type AfterOptions, type AtOptions, type EveryOptions, type TimerOptions, type TimersHost, type WalkOptions,
-} from './timers.js';
+export { create, LocalTimers, type LocalTimersOptions, type TimersClock } from './timer-wheel.js';
+export { Timers } from './timers.js';
+export type { TimersHost } from './due-timers.js';
+export type {
+  AfterOptions, AtOptions, BandOption, EveryOptions, TimerOptions, WalkOptions,
+} from './timer-options.js';
 export type { Tick, TickCallback } from './walk.js';
 export { noTimer, type TimerId } from './timer-id.js';
 export { SystemClock, monotonicClock, type Clock, type ClockSource, type SystemClockOptions } from './clock.js';
@@ -14,9 +16,8 @@ export {
   intervalNsToRate, rateToIntervalNs, LEAST_INTERVAL_NS, LEAST_RATE_HZ, MOST_INTERVAL_NS, MOST_RATE_HZ,
   NANOS_PER_SECOND,
 } from './rate.js';
-export {
-  createTimer, RateTimer, type RateTickCallback, type RateTimerOptions, type RateTimerStatus,
-} from './rate-timer.js';
+export { createRateTimer, RateTimer } from './rate-timer.js';
+export type { RateTickCallback, RateTimerOptions, RateTimerStatus } from './rate-timer-options.js';
 export type { RateBackend } from './alarm.js';
 export type { WaitOptions } from '../waiting.js';
 export type { CatchUp, RateTick } from './tick-grid.js';

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createTimer, JitterMeasurement, JitterRecorder, JitterStats, ManualClock, type Percentiles } from './index.js';
+import {
+  createRateTimer, JitterMeasurement, JitterRecorder, JitterStats, ManualClock, type Percentiles,
+} from './index.js';
 
 const SHARES = { p50Ns: 0.5, p95Ns: 0.95, p99Ns: 0.99, p999Ns: 0.999 } as const;
 
@@ -38,7 +40,7 @@ describe('jitter measurement', () => {
   it('is of the interval between two ticks: a late one makes the next seem early', () => {
     const clock = new ManualClock();
     const measured: number[] = [];
-    createTimer({ intervalNs: 1000, clock }, (tick) => measured.push(JitterMeasurement.of(tick).jitterNs));
+    createRateTimer({ intervalNs: 1000, clock }, (tick) => measured.push(JitterMeasurement.of(tick).jitterNs));
     for (const ns of [1000, 2300, 3000, 6100, 7000]) clock.setNs(ns);
     // 6100 has missed those of 4000 and 5000: its interval should have been 3000.
     expect(measured).toEqual([0, 300, -300, 100, -100]);
@@ -59,7 +61,7 @@ describe('jitter statistics', () => {
     }));
   });
 
-  it('beyond it are told to within a step, never less than it was, at the right rank; extremes and counts stay exact', () => {
+  it('beyond it are told to within a step, never too small, at the right rank; extremes and counts stay exact', () => {
     fc.assert(
       fc.property(jitters, fc.integer({ min: 0, max: 299 }), (values, exactSamples) => {
         fc.pre(exactSamples < values.length);

@@ -1,15 +1,15 @@
 /**
  * Jitter: by how much what happened differs from what should have. Measured one by one, summed up in constant memory.
  *
- *      record(jitter) ──> the last bound's worth, exact ──────────────┐ up to `exactSamples`: exact
- *                    └──> late, early: log-linear histograms ─────────┴ beyond: told to within 3.2 %, too large rather than too small
+ *      record(jitter) ──> the first `exactSamples`, as they are ────┐ up to so many: exact
+ *                    └──> late, early: log-linear histograms ───────┴ beyond: to within 3.2 %, rather too large
  *
  * Percentiles are by nearest rank: the smallest value that this share of all values does not exceed; so each is a value
  * that has occurred (or the upper end of its step). *Signed* they go from the earliest to the latest, *absolute* they
  * ask only how far off. Linear interpolation, as some do, gives values between two modes that never occur.
  */
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
-import { Histogram, HISTOGRAM_WORDS } from '../observe/histogram.js';
+import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import type { RateTick } from './tick-grid.js';
 
 /** One interval as it should have been and as it was. */
@@ -77,7 +77,16 @@ export interface JitterOptions {
 
 export const DEFAULT_TOLERANCE_NS = 2_000_000;
 
-/** Takes jitter values one by one. Allocates at construction (some 50 KiB), not when it records. One thread. */
+/**
+ * Takes jitter values one by one and sums them up.
+ *
+ *     const jitter = new JitterRecorder({ toleranceNs: 500_000 });
+ *     const timer = createRateTimer({ rateHz: 1000 }, (tick) => jitter.record(tick.jitterNs));
+ *     // Later:
+ *     const { p50Ns, p99Ns, maxNs, shareWithinTolerance } = jitter.stats();
+ *
+ * Allocates at construction (some 50 KiB), not when it records. Only one thread may use it.
+ */
 export class JitterRecorder {
   readonly toleranceNs: number;
   private readonly exact: Float64Array;
@@ -99,6 +108,7 @@ export class JitterRecorder {
     this.exact = new Float64Array(checkInteger('exactSamples', options.exactSamples ?? 4096, 0, 2 ** 20));
   }
 
+  /** Values recorded since the last reset. */
   get count(): number {
     return this.samples;
   }

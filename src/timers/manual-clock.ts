@@ -1,8 +1,8 @@
 /**
  * A clock that moves only when a test says so, and takes along everything that follows it: no sleeping, no chance.
  *
- *      advance(5 ms)        now ──> deadline A ──> deadline B ──> now + 5 ms      each runs at its own deadline: the ideal machine
- *      setNs(now + 5 ms)    now ─────────────────────────────────> A, B           each runs late: a stall, a suspended process
+ *      advance(5 ms)       now ──> deadline A ──> deadline B ──> now + 5 ms     each runs at its deadline: the ideal
+ *      setNs(now + 5 ms)   now ─────────────────────────────────> A, B          each runs late: a stall
  *
  * Rate timers made with it follow it by themselves. Timers of a wheel with this clock are driven by it after
  * `drive(timers)`, anything else that has deadlines after `follow`. One thread.
@@ -10,6 +10,7 @@
 import { checkFunction, invalidArgument, PercoreError } from '../errors.js';
 import type { Clock } from './clock.js';
 
+/** Something with deadlines that `follow` binds to the clock. */
 export interface ClockFollower {
   /** When something is due next, on this clock; Infinity for nothing, and then it is not called. */
   nextDeadlineNs(): number;
@@ -30,6 +31,16 @@ const MOST_TURNS = 1_000_000;
 /** So many expiries without the time moving are an endless loop of a follower, and no test. */
 const MOST_EXPIRIES = 10_000_000;
 
+/**
+ * A clock for tests: time stands still until it is told to move, and what is due runs in the call that moves it.
+ *
+ *     const clock = new ManualClock();
+ *     const timer = createRateTimer({ rateHz: 1000, clock }, (tick) => console.log(tick.sequence));
+ *     clock.advance(3_000_000);                                       // 0, 1, 2: each at its own deadline
+ *     clock.setNs(10_000_000);                                        // one tick more, late, with six missed
+ *
+ * Times are nanoseconds. Only the thread that made it may use it.
+ */
 export class ManualClock implements Clock {
   private timeNs: number;
   private readonly followers = new Set<ClockFollower>();
@@ -38,6 +49,7 @@ export class ManualClock implements Clock {
     this.timeNs = checkTime('startNs', startNs, -Infinity);
   }
 
+  /** The time to which it was moved last. */
   nowNs(): number {
     return this.timeNs;
   }
@@ -144,7 +156,8 @@ function checkProgress(count: number, most = MOST_EXPIRIES): void {
   if (count === most) {
     throw new PercoreError(
       'ERR_PERCORE_INVALID_ARGUMENT',
-      `${most} deadlines have come in one step of the manual clock, and the next is already due: a follower does not move on, or the step is too long`,
+      `${most} deadlines have come in one step of the manual clock, and the next is already due: ` +
+        'a follower does not move on, or the step is too long',
     );
   }
 }

@@ -5,7 +5,7 @@ import type { ManualServices } from './fixtures/manual-reactor.js';
 
 describe('a reactor with a manual clock', () => {
   it('runs its timers when the clock is moved, and at no other time', async () => {
-    const runtime = await createRuntime<ManualServices>({
+    const runtime = await createRuntime<{ calls: ManualServices }>({
       entry: new URL('./fixtures/manual-reactor.js', import.meta.url),
       reactors: 1,
       clock: 'manual',

@@ -1,7 +1,7 @@
 /**
  * Emits tokens at a rate that can change while it runs, and keeps an eye on its own timing.
  *
- *      tick ──> next token ──> emit(token, tick) ──> jitter recorded ──> each 100 ticks: 'stats', and 'warning' past the tolerance
+ *      tick ──> next token ──> emit(token, tick) ──> jitter recorded ──> each 100 ticks 'stats', perhaps 'warning'
  *
  * A token that is late is a number in the statistics or an event, never an error: whether it matters is the caller's to
  * say. The jitter is of intervals: from one emission to the next, against what the rate asks (`JitterMeasurement`).
@@ -10,7 +10,8 @@ import { EventEmitter } from 'node:events';
 import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { DEFAULT_TOLERANCE_NS, JitterRecorder, type JitterStats } from './jitter.js';
 import { RateSurface } from './rate-surface.js';
-import { createTimer, type RateTimer, type RateTimerOptions, type RateTimerStatus } from './rate-timer.js';
+import type { RateTimerOptions, RateTimerStatus } from './rate-timer-options.js';
+import { createRateTimer, type RateTimer } from './rate-timer.js';
 import type { RateTick } from './tick-grid.js';
 
 export interface RateControllerOptions<T> extends Pick<
@@ -58,6 +59,19 @@ export interface RateControllerStatus extends RateTimerStatus {
   readonly warnings: number;
 }
 
+/**
+ * Emits the tokens of an iterable, one a tick, at a rate that its surface allows.
+ *
+ *     const surface = new RateSurface({ targetHz: 30, minimumHz: 10, maximumHz: 60 });
+ *     const controller = new RateController({ surface, tokens: frames(), emit: (frame) => show(frame) });
+ *     controller.on('warning', ({ p99Ns }) => console.log(`p99 jitter is ${p99Ns} ns`));
+ *     controller.setRate(100);                                    // 60: what the surface grants
+ *     await controller.ended;
+ *
+ * Starts when it is made and keeps its thread alive until the tokens or the controller end. Only the thread that made
+ * it may call it; nothing blocks. It allocates for each 'stats' event and for nothing else. Events: 'stats', 'warning',
+ * 'end', 'error'.
+ */
 export class RateController<T> extends EventEmitter<RateControllerEvents> implements AsyncDisposable {
   private readonly surface: RateSurface;
   private readonly emitToken: (token: T, tick: RateTick) => unknown;
@@ -71,7 +85,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
   private missedInWindow = 0;
   private hasEnded = false;
 
-  /** Starts at once, at the surface's rate. Throws what createTimer throws. */
+  /** Starts at once, at the surface's rate. Throws what createRateTimer throws. */
   constructor(options: RateControllerOptions<T>) {
     super();
     if (typeof options !== 'object' || options === null) {
@@ -93,7 +107,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     this.total = new JitterRecorder({ toleranceNs });
     this.tokens = iteratorOf(options.tokens);
     const { backend, catchUp, clock, spinNs, firstNs } = options;
-    this.timer = createTimer(
+    this.timer = createRateTimer(
       {
         rateHz: this.surface.rateHz,
         onError: (error) => void this.emit('error', error),
@@ -122,6 +136,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     return this.total.stats();
   }
 
+  /** The timer's status, the surface, and what was emitted. Allocates. */
   status(): RateControllerStatus {
     const { minimumHz, targetHz, maximumHz } = this.surface;
     return {

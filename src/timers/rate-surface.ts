@@ -16,6 +16,16 @@ export interface RateSurfaceOptions {
   maximumHz?: number;
 }
 
+/**
+ * The rate that is asked for, and what is granted of it.
+ *
+ *     const surface = new RateSurface({ targetHz: 2, minimumHz: 0.5, maximumHz: 5 });
+ *     surface.set(50);                  // 5
+ *     surface.adjust(0.5);              // 2.5
+ *     surface.reset();                  // 2
+ *
+ * Rates are ticks a second, from once a century to 1,000,000. Nothing blocks or allocates. Only one thread may use it.
+ */
 export class RateSurface {
   readonly minimumHz: number;
   readonly targetHz: number;

@@ -113,11 +113,13 @@ describe('what the system refuses', () => {
     const filter = `
 import ctypes, os, struct, sys
 calls = (425, 426, 427)
-program = [(0x20, 0, 0, 0)] + [(0x15, len(calls) - i, 0, n) for i, n in enumerate(calls)] + [(0x06, 0, 0, 0x7fff0000), (0x06, 0, 0, 0x00050001)]
+checks = [(0x15, len(calls) - i, 0, n) for i, n in enumerate(calls)]
+program = [(0x20, 0, 0, 0)] + checks + [(0x06, 0, 0, 0x7fff0000), (0x06, 0, 0, 0x00050001)]
 code = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *one) for one in program))
 class Program(ctypes.Structure): _fields_ = [('length', ctypes.c_ushort), ('code', ctypes.c_void_p)]
 libc = ctypes.CDLL(None, use_errno=True)
-assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(Program(len(program), ctypes.addressof(code)))) == 0
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(Program(len(program), ctypes.addressof(code)))) == 0
 os.execv(sys.argv[1], sys.argv[1:])`;
     const { stdout, stderr } = spawnSync('python3', ['-c', filter, process.execPath, child, 'status', 'io_uring'], {
       encoding: 'utf8',
@@ -134,11 +136,15 @@ os.execv(sys.argv[1], sys.argv[1:])`;
 
   it('is an error where not even a timerfd is to be had', () => {
     const code = `
-      const { createTimer } = await import(${JSON.stringify(new URL('./index.js', import.meta.url).href)});
+      const { createRateTimer } = await import(${JSON.stringify(new URL('./index.js', import.meta.url).href)});
       const timers = [];
-      try { for (;;) timers.push(createTimer({ rateHz: 1 })); } catch ({ code, errno, syscall, message }) { console.log(JSON.stringify({ code, errno, syscall, message })); }
+      try {
+        for (;;) timers.push(createRateTimer({ rateHz: 1 }));
+      } catch ({ code, errno, syscall, message }) {
+        console.log(JSON.stringify({ code, errno, syscall, message }));
+      }
       for (const timer of timers) timer.close();
-      const timer = createTimer({ rateHz: 100 });
+      const timer = createRateTimer({ rateHz: 100 });
       console.log((await timer.tick()).sequence >= 0);
       timer.close();`;
     const { stdout, stderr } = spawnSync(
@@ -182,10 +188,14 @@ describe('threads that end', () => {
   const descriptors = (): number => readdirSync('/proc/self/fd').length;
   const code = `
     const { parentPort, workerData } = require('node:worker_threads');
-    import(workerData.url).then(({ createTimer }) => {
-      const timer = createTimer({ rateHz: 20_000, backend: workerData.backend }, () => undefined);
-      createTimer({ rateHz: 3000, backend: workerData.backend, catchUp: 'burst' }, () => parentPort.postMessage(0));
-      (async () => { for await (const tick of createTimer({ rateHz: 5000, backend: workerData.backend })) if (workerData.close && tick.sequence > 20) { timer.close(); process.exit(0); } })();
+    import(workerData.url).then(({ createRateTimer }) => {
+      const timer = createRateTimer({ rateHz: 20_000, backend: workerData.backend }, () => undefined);
+      createRateTimer({ rateHz: 3000, backend: workerData.backend, catchUp: 'burst' }, () => parentPort.postMessage(0));
+      (async () => {
+        for await (const tick of createRateTimer({ rateHz: 5000, backend: workerData.backend })) {
+          if (workerData.close && tick.sequence > 20) { timer.close(); process.exit(0); }
+        }
+      })();
     });`;
   const url = new URL('./index.js', import.meta.url).href;
 
@@ -207,7 +217,7 @@ describe('threads that end', () => {
   });
 
   it.each(backends)('include reactors, which tick by the runtime\'s clock and leave when told: %s', async (backend) => {
-    const runtime = await createRuntime<TickingServices>({
+    const runtime = await createRuntime<{ calls: TickingServices }>({
       entry: new URL('./fixtures/ticking-reactor.js', import.meta.url),
       reactors: 1,
     });

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { PercoreError } from '../errors.js';
 import {
-  createTimer, ManualClock, monotonicClock, SystemClock, type RateBackend, type RateTick, type RateTimer,
+  createRateTimer, ManualClock, monotonicClock, SystemClock, type RateBackend, type RateTick, type RateTimer,
   type RateTimerOptions,
 } from './index.js';
 
@@ -20,7 +20,7 @@ class World {
   }
 
   timer(options: RateTimerOptions, onTick?: (tick: RateTick) => void): RateTimer {
-    const timer = createTimer({ backend: this.backend, clock: this.clock, ...options }, onTick);
+    const timer = createRateTimer({ backend: this.backend, clock: this.clock, ...options }, onTick);
     this.timers.push(timer);
     return timer;
   }
@@ -299,7 +299,7 @@ describe.each(backends)('a rate timer on %s', (backend) => {
 describe('a rate timer on a manual clock', () => {
   it('has not drifted after a million ticks, with a rate whose interval is no whole number', async () => {
     const clock = new ManualClock(123);
-    const timer = createTimer({ rateHz: 30, clock });
+    const timer = createRateTimer({ rateHz: 30, clock });
     let tick: RateTick | undefined;
     for (let i = 0; i < 1_000_000; i++) {
       const waiting = timer.tick();
@@ -315,7 +315,7 @@ describe('a rate timer on a manual clock', () => {
     const clock = new ManualClock();
     const ticks: string[] = [];
     for (const rateHz of [2, 10, 30]) {
-      createTimer({ rateHz, clock }, (tick) =>
+      createRateTimer({ rateHz, clock }, (tick) =>
         ticks.push(`${rateHz}:${tick.sequence}:${tick.jitterNs}:${tick.missed}`),
       );
     }
@@ -328,17 +328,17 @@ describe('a rate timer on a manual clock', () => {
   it('throws where the clock is moved what its callback throws, and goes on', () => {
     const clock = new ManualClock();
     let others = 0;
-    createTimer({ intervalNs: 1000, clock }, (tick) => {
+    createRateTimer({ intervalNs: 1000, clock }, (tick) => {
       throw new Error(`tick ${tick.sequence}`);
     });
-    createTimer({ intervalNs: 1000, clock }, () => void others++);
+    createRateTimer({ intervalNs: 1000, clock }, () => void others++);
     expect(() => clock.advance(1000)).toThrow('tick 0');
     expect(() => clock.advance(3000)).toThrow(
       expect.objectContaining({ errors: [1, 2, 3].map((n) => expect.objectContaining({ message: `tick ${n}` })) }),
     );
     expect(others).toBe(4);
     const errors: unknown[] = [];
-    createTimer({ intervalNs: 1e6, clock, onError: (error) => errors.push(error) }, () => {
+    createRateTimer({ intervalNs: 1e6, clock, onError: (error) => errors.push(error) }, () => {
       throw 'text';
     });
     expect(() => clock.advance(1e6 - 1)).toThrow(AggregateError);
@@ -349,7 +349,7 @@ describe('a rate timer on a manual clock', () => {
 
   it('counts time-outs on the same clock', async () => {
     const clock = new ManualClock();
-    const timer = createTimer({ rateHz: 1, clock });
+    const timer = createRateTimer({ rateHz: 1, clock });
     const waiting = timer.tick({ timeoutMs: 300 });
     clock.advance(300e6 - 1);
     clock.advance(1);
@@ -360,7 +360,7 @@ describe('a rate timer on a manual clock', () => {
   it('has points to the end of the span', () => {
     const clock = new ManualClock();
     const seen: number[] = [];
-    const timer = createTimer({ intervalNs: 36_525 * 86_400e9, clock }, (tick) => seen.push(tick.expectedNs));
+    const timer = createRateTimer({ intervalNs: 36_525 * 86_400e9, clock }, (tick) => seen.push(tick.expectedNs));
     clock.advance(36_525 * 86_400e9);
     expect(seen).toEqual([36_525 * 86_400e9]);
     expect(timer.status().rateHz).toBeCloseTo(3.17e-10, 12);
@@ -368,7 +368,8 @@ describe('a rate timer on a manual clock', () => {
 });
 
 describe('what is no rate timer', () => {
-  const make = (options: unknown, onTick?: unknown) => () => createTimer(options as RateTimerOptions, onTick as never);
+  const make = (options: unknown, onTick?: unknown) => () =>
+    createRateTimer(options as RateTimerOptions, onTick as never);
 
   it('is refused with the argument, its value and what is allowed', () => {
     for (const rateHz of [0, -1, NaN, Infinity, -Infinity, 1e6 + 1, 1e-10, '10', null]) {
@@ -410,7 +411,7 @@ describe('what is no rate timer', () => {
   });
 
   it('is no tick either', async () => {
-    const timer = createTimer({ rateHz: 1, clock: new ManualClock() });
+    const timer = createRateTimer({ rateHz: 1, clock: new ManualClock() });
     await expect(timer.tick({ timeoutMs: 0 })).rejects.toThrow(/^no tick within 0 ms$/);
     await expect(timer.tick({ timeoutMs: -1 })).rejects.toThrow(/^timeoutMs must be a number of milliseconds from 0 /);
     await expect(timer.tick({ signal: 'now' as never })).rejects.toThrow(/^signal must be an AbortSignal/);
@@ -424,7 +425,7 @@ describe('other clocks', () => {
   it('tick by the boot-time clock on each backend that sleeps', async () => {
     const clock = new SystemClock({ source: 'boottime', originNs: 1000 });
     for (const backend of ['timerfd', 'io_uring', 'spin'] as const) {
-      const timer = createTimer({ rateHz: 1000, clock, backend });
+      const timer = createRateTimer({ rateHz: 1000, clock, backend });
       const tick = await timer.tick();
       expect(tick.actualNs).toBeGreaterThanOrEqual(tick.expectedNs);
       expect(clock.nowNs()).toBeGreaterThanOrEqual(tick.actualNs);
@@ -434,10 +435,10 @@ describe('other clocks', () => {
   });
 
   it('take the best backend by themselves', () => {
-    const real = createTimer({ rateHz: 1 });
+    const real = createRateTimer({ rateHz: 1 });
     expect(real.status().backend).toEqual({ asked: 'auto', granted: 'timerfd' });
     real.close();
-    expect(createTimer({ rateHz: 1, clock: new ManualClock() }).status().backend).toEqual({
+    expect(createRateTimer({ rateHz: 1, clock: new ManualClock() }).status().backend).toEqual({
       asked: 'auto',
       granted: 'manual',
     });

@@ -2,7 +2,7 @@
  * A timer that ticks at a rate, by absolute deadlines: it does not drift, says how late each tick was, and what was
  * missed.
  *
- *      createTimer({ rateHz: 30 }, (tick) => { … })        a callback: the alarm is always armed
+ *      createRateTimer({ rateHz: 30 }, (tick) => { … })        a callback: the alarm is always armed
  *      await timer.tick()                                  a promise: armed while somebody waits
  *      for await (const tick of timer) { … }               the same, again and again
  *
@@ -15,61 +15,16 @@
  * any thread: the main one, a worker, a reactor. Not setInterval, which drifts, and ticks in milliseconds, by decision
  * of its maintainers.
  */
-import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
+import { checkFunction, PercoreError } from '../errors.js';
 import { checkWaitOptions, Waiters, type StartTimeout, type WaitOptions } from '../waiting.js';
-import { ManualAlarm, openAlarm, type OpenedAlarm, type RateBackend } from './alarm.js';
+import { ManualAlarm, openAlarm, type OpenedAlarm } from './alarm.js';
 import { monotonicClock, type Clock, type SystemClock } from './clock.js';
 import { ManualClock } from './manual-clock.js';
-import { checkIntervalNs, exactIntervalNs, intervalNsToRate, MOST_INTERVAL_NS } from './rate.js';
-import { checkCatchUp, newTick, TickGrid, type CatchUp, type RateTick } from './tick-grid.js';
-
-export interface RateTimerOptions {
-  /** Ticks a second, 3.2e-10 to 1,000,000. Either this or `intervalNs`. */
-  rateHz?: number;
-  /** Nanoseconds between ticks, 1,000 to a century; may have a fraction. */
-  intervalNs?: number;
-  /** Nanoseconds from now to the first tick, 0 to a century; one interval if left out. */
-  firstNs?: number;
-  /** Default 'auto': timerfd, or manual with a manual clock. What was granted is in `status()`. */
-  backend?: RateBackend | 'auto';
-  /** About ticks that are over before they could run. Default 'skip'. */
-  catchUp?: CatchUp;
-  /**
-   * By what it runs. Default: this thread's monotonic clock. In a reactor, `reactor.clock` makes its times those of
-   * `reactor.nowNs()`.
-   */
-  clock?: SystemClock | ManualClock;
-  /**
-   * Nanoseconds before a deadline from which on the thread does nothing else, 0 to 10^7. For 'spin' that much each time
-   * (default 200,000), for 'timerfd' and 'io_uring' as much as waking takes here, and this at most (default 50,000; 0:
-   * they wake at the deadline).
-   */
-  spinNs?: number;
-  /**
-   * Gets what the callback throws, or what the promise that it returns is rejected with. Without it that is an uncaught
-   * exception, as from setInterval. Either way it is counted in `status().errors`, and the timer goes on.
-   */
-  onError?: (error: unknown) => void;
-}
-export type RateTickCallback = (tick: RateTick) => void;
-
-export interface RateTimerStatus {
-  /** What was asked and what is used; `why` where they differ. */
-  readonly backend: { readonly asked: RateBackend | 'auto'; readonly granted: RateBackend; readonly why?: string };
-  readonly clock: 'monotonic' | 'boottime' | 'manual';
-  readonly rateHz: number;
-  readonly intervalNs: number;
-  readonly catchUp: CatchUp;
-  /** Ticks delivered, and ticks left out. */
-  readonly ticks: number;
-  readonly missed: number;
-  /** Callbacks that threw, or whose promise was rejected. */
-  readonly errors: number;
-  readonly isClosed: boolean;
-}
-
-const OPTIONS = ['rateHz', 'intervalNs', 'firstNs', 'backend', 'catchUp', 'clock', 'spinNs', 'onError'];
-const MOST_SPIN_NS = 10_000_000;
+import {
+  checkRateOptions, type RateTickCallback, type RateTimerOptions, type RateTimerStatus,
+} from './rate-timer-options.js';
+import { checkIntervalNs, exactIntervalNs, intervalNsToRate } from './rate.js';
+import { newTick, TickGrid, type RateTick } from './tick-grid.js';
 
 /**
  * Makes a timer that ticks from now on. With a callback it keeps its thread alive until it is closed (or `unref`),
@@ -77,10 +32,23 @@ const MOST_SPIN_NS = 10_000_000;
  * get one of their own. Throws ERR_PERCORE_TIMER_INVALID_RATE, _TIMER_INVALID_INTERVAL, _INVALID_ARGUMENT, _SYSTEM (no
  * descriptor to be had).
  */
-export function createTimer(options: RateTimerOptions, onTick?: RateTickCallback): RateTimer {
+export function createRateTimer(options: RateTimerOptions, onTick?: RateTickCallback): RateTimer {
   return new RateTimer(options, onTick);
 }
 
+/**
+ * A timer that ticks at a rate; `createRateTimer` makes it.
+ *
+ *     const timer = createRateTimer({ rateHz: 30 }, (tick) => render(tick.sequence));
+ *     timer.setRate(60);
+ *     console.log(timer.status().missed);
+ *     timer.close();
+ *
+ *     for await (const tick of createRateTimer({ intervalNs: 5_000_000 })) poll(tick.jitterNs);
+ *
+ * Only the thread that made it may call it. Nothing blocks, except that a timer with `spinNs` keeps its thread busy for
+ * as much before each tick. What a callback throws goes to `onError`, or is an uncaught exception.
+ */
 export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   private readonly clock: Clock;
   private readonly opened: OpenedAlarm;
@@ -98,26 +66,10 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   private errorCount = 0;
   private isClosed = false;
 
-  /** For createTimer. */
+  /** `createRateTimer` does the same. */
   constructor(options: RateTimerOptions, onTick?: RateTickCallback) {
-    if (typeof options !== 'object' || options === null) {
-      throw invalidArgument('options', options, 'an object with rateHz or intervalNs');
-    }
-    checkOptions('options', options, OPTIONS);
-    const intervalNs = checkOneOf(options);
-    const firstNs = options.firstNs ?? intervalNs;
-    if (typeof firstNs !== 'number' || !(firstNs >= 0) || firstNs > MOST_INTERVAL_NS) {
-      throw invalidArgument(
-        'firstNs',
-        firstNs,
-        `nanoseconds from 0 to ${MOST_INTERVAL_NS} (a century)`,
-        'ERR_PERCORE_TIMER_INVALID_INTERVAL',
-      );
-    }
-    const catchUp = checkCatchUp(options.catchUp ?? 'skip');
-    if (options.spinNs !== undefined) checkInteger('spinNs', options.spinNs, 0, MOST_SPIN_NS);
+    const { intervalNs, firstNs, catchUp } = checkRateOptions(options);
     if (onTick !== undefined) checkFunction('onTick', onTick);
-    if (options.onError !== undefined) checkFunction('onError', options.onError);
     this.onTick = onTick;
     this.onError = options.onError;
     this.clock = options.clock ?? monotonicClock();
@@ -201,6 +153,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     return this;
   }
 
+  /** Keeps its thread alive while it is armed, as it does at first. */
   ref(): this {
     this.opened.alarm.setRef(true);
     return this;
@@ -313,14 +266,6 @@ function timeoutBy(clock: Clock): StartTimeout | undefined {
     alarm.arm(clock.nowNs() + timeoutMs * 1e6);
     return () => alarm.close();
   };
-}
-
-function checkOneOf(options: RateTimerOptions): number {
-  const { rateHz, intervalNs } = options;
-  if (rateHz !== undefined && intervalNs !== undefined) {
-    throw invalidArgument('intervalNs', intervalNs, 'left out when rateHz is given');
-  }
-  return intervalNs === undefined ? exactIntervalNs(rateHz as number) : checkIntervalNs(intervalNs);
 }
 
 const closed = (): PercoreError => new PercoreError('ERR_PERCORE_CLOSED', 'the timer is closed');

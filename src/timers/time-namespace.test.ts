@@ -37,5 +37,6 @@ describe('a monotonic clock that is shifted', () => {
   it('by a year ahead: timers alone', () => inShiftedTime('alone', YEAR_S));
   it('by a year ahead: in a reactor', () => inShiftedTime('reactor', YEAR_S));
   // As far back as it can be: a clock below zero is refused by the kernel.
-  it('back to shortly after boot: timers alone', () => inShiftedTime('alone', -Math.floor(native().clock.nowNs() / 2e9)));
+  it('back to shortly after boot: timers alone', () =>
+    inShiftedTime('alone', -Math.floor(native().clock.nowNs() / 2e9)));
 });

@@ -1,12 +1,16 @@
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { create, noTimer, type CreateOptions, type LocalTimers, type TimerId } from './index.js';
+import { create, noTimer, type LocalTimersOptions, type LocalTimers, type TimerId } from './index.js';
 import { resultOf, start } from './fixtures/programs.js';
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Timers by a clock that stands still until it is told. */
-function byHand(options: CreateOptions = {}): { timers: LocalTimers; advance(byNs: number): number; nowNs(): number } {
+function byHand(options: LocalTimersOptions = {}): {
+  timers: LocalTimers;
+  advance(byNs: number): number;
+  nowNs(): number;
+} {
   let ns = 0;
   const timers = create({ ...options, clock: { nowNs: () => ns } });
   return {
@@ -115,7 +119,7 @@ describe('create', () => {
   });
 
   it('refuses options out of range, by name', () => {
-    const cases: [CreateOptions, string][] = [
+    const cases: [LocalTimersOptions, string][] = [
       [{ tickNs: 0 }, 'tickNs must be a whole number from 1 to 1099511627776, not 0'],
       [{ tickNs: 2 ** 41 }, 'tickNs must be a whole number from 1 to 1099511627776, not 2199023255552'],
       [{ tickNs: 1.5 }, 'tickNs must be a whole number from 1 to 1099511627776, not 1.5'],
@@ -413,7 +417,7 @@ describe('a process with timers', () => {
 });
 
 describe('what callers may get wrong', () => {
-  it('is refused by name: options that are none or that nobody knows, and numbers of timers that are no numbers', () => {
+  it('is refused by name: unknown options, options that are no object, and ids that are no numbers', () => {
     using timers = create({ clock: { nowNs: () => 0 } });
     for (const nothing of [undefined, null, 5, 'text', Symbol('x')]) {
       for (const make of [timers.after, timers.at, timers.every, timers.walk, timers.create]) {
@@ -423,7 +427,9 @@ describe('what callers may get wrong', () => {
       }
     }
     for (const options of [
-      { delayNs: 5, prioritty: 7 }, { deadlineNs: 5, prioritty: 7 }, { intervalNs: 5000, prioritty: 7 },
+      { delayNs: 5, prioritty: 7 },
+      { deadlineNs: 5, prioritty: 7 },
+      { intervalNs: 5000, prioritty: 7 },
       { intervalsNs: [5000], order: 'linear', prioritty: 7 },
     ]) {
       expect(() => timers.create(options as never, () => undefined)).toThrow(
@@ -462,7 +468,7 @@ describe('what callers may get wrong', () => {
     expect([ran, timers.count]).toEqual([2, 0]);
   });
 
-  it("is told with the callback's name: what it throws, and what its promise is rejected with; the others run", async () => {
+  it("is told with the callback's name: what it throws or its promise rejects with; the others run", async () => {
     const clock = { ns: 0, nowNs: () => clock.ns };
     const told: string[] = [];
     using timers = create({

@@ -3,7 +3,7 @@
  *
  *     import { create } from 'percore/timers';
  *     const timers = create();
- *     timers.after({ delayNs: 250_000 }, (tick) => console.log(`${tick.latenessNs} ns late`));   // the process ends after it
+ *     timers.after({ delayNs: 250_000 }, (tick) => console.log(`${tick.latenessNs} ns late`));
  *
  * A turn polls and runs what is due, by band and deadline, until its budget is spent; then sockets and promises have
  * theirs. Nothing fires early, nothing wakes an idle thread, and timers keep the process alive as Node's do: until none
@@ -26,10 +26,11 @@ import { Timers } from './timers.js';
 
 /** What timers need of a clock: nanoseconds, never falling. */
 export interface TimersClock {
+  /** The time in nanoseconds; never less than what it answered before. */
   nowNs(): number;
 }
 
-export interface CreateOptions {
+export interface LocalTimersOptions {
   /**
    * Nanoseconds of a slot of the wheel, rounded up to a power of two: 1 to 2^40, default 65,536. Deadlines are exact
    * whatever it is; it says only where slots have their edges.
@@ -54,7 +55,6 @@ export interface CreateOptions {
   clock?: TimersClock;
 }
 
-const TIMERS = deliveryLayout.fields.timers.at >> 2;
 const HAS_MORE = deliveryLayout.fields.hasMore.at >> 2;
 
 interface Settings {
@@ -65,7 +65,16 @@ interface Settings {
   readonly clock: TimersClock | undefined;
 }
 
-/** Made by `create`. For the thread that made it alone. */
+/**
+ * Timers of any thread, driven by its event loop, or by hand with a clock of one's own; `create` makes them.
+ *
+ *     const timers = create({ onError: (error, where) => console.error(where, error) });
+ *     timers.every({ intervalNs: 1_000_000 }, (tick) => sample(tick.missed));
+ *     timers.unref();                                             // the process may end all the same
+ *     timers.close();                                             // no callback runs after this
+ *
+ * Only the thread that made them may use them. Nothing blocks.
+ */
 export class LocalTimers extends Timers implements Disposable {
   /** Nanoseconds of a slot of the wheel, as granted. */
   readonly tickNs: number;
@@ -76,7 +85,7 @@ export class LocalTimers extends Timers implements Disposable {
   private readonly scheduler: Scheduler;
   private isReferenced = true;
 
-  /** For `create` alone. */
+  /** `create` checks the settings. */
   constructor(settings: Settings) {
     const addon = native();
     const delivery = new Int32Array(deliveryLayout.bytes >> 2);
@@ -125,7 +134,7 @@ export class LocalTimers extends Timers implements Disposable {
    * Puts what is due by the clock into its bands; returns how many. Runs nothing. The thread's loop does it by itself.
    */
   override poll(): number {
-    if (this.isClosed) return 0;
+    if (this.due.isClosed) return 0;
     this.addon.wheels.poll(this.handle, this.nowNs());
     return super.poll();
   }
@@ -155,11 +164,9 @@ export class LocalTimers extends Timers implements Disposable {
 
   /** Ends every timer. None runs any more, also not those of the turn in which this is called. Twice is harmless. */
   close(): void {
-    if (this.isClosed) return;
-    this.isClosed = true;
-    this.table.clear();
-    for (const band of this.bands) band.clear();
-    this.memory[TIMERS] = this.memory[HAS_MORE] = 0;
+    if (this.due.isClosed) return;
+    this.due.close();
+    this.memory[HAS_MORE] = 0;
     this.addon.wheels.close(this.handle);
   }
 
@@ -170,10 +177,10 @@ export class LocalTimers extends Timers implements Disposable {
   /** Called by native with the delivery filled, and by turn(). */
   private runTurn(): number {
     super.poll();
-    const before = this.ran;
+    const before = this.due.fired;
     this.scheduler.run(this.nowNs() + this.settings.budgetNs);
     this.memory[HAS_MORE] = this.scheduler.discipline.isEmpty ? 0 : 1;
-    return this.ran - before;
+    return this.due.fired - before;
   }
 }
 
@@ -183,7 +190,7 @@ const MOST_QUANTA = 64;
 /**
  * Makes timers for this thread. Allocates their two arrays (57 KiB) and a timerfd. Throws ERR_PERCORE_INVALID_ARGUMENT.
  */
-export function create(options: CreateOptions = {}): LocalTimers {
+export function create(options: LocalTimersOptions = {}): LocalTimers {
   const { onError, clock } = (options = checkOptions('options', options, [
     'tickNs', 'expiriesPerTurn', 'budgetNs', 'onError', 'clock',
   ]));

@@ -189,7 +189,11 @@ describe('every', () => {
     host.pass(0);
     host.pass(600);
     host.pass(1000);
-    expect(ticks.map(({ sequence, expectedNs, latenessNs, missed }) => [sequence, expectedNs - 1_000_000, latenessNs, missed])).toEqual([
+    expect(
+      ticks.map(({ sequence, expectedNs, latenessNs, missed }) => [
+        sequence, expectedNs - 1_000_000, latenessNs, missed,
+      ]),
+    ).toEqual([
       [0, 1000, 0, 0], [5, 6000, 400, 4], [6, 7000, 0, 0], [7, 8000, 0, 0],
     ]);
   });

@@ -1,6 +1,6 @@
 /**
- * A banded queue: two of its eight bands in use. No record may be left behind a clear bit when all is quiet, and each band keeps its order.
- * Record `n` (from 1) of band `b` holds the words b and n.
+ * A banded queue: two of its eight bands in use. No record may be left behind a clear bit when all is quiet, and each
+ * band keeps its order. Record `n` (from 1) of band `b` holds the words b and n.
  */
 import { explore, type Report, type Verdict } from '../../src/testing/explorer.js';
 import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, type Seed } from './world.js';
@@ -28,7 +28,7 @@ export function bandedQueue(scenario: BandedScenario): Report {
   nameQueue(world, queue);
   /** Of each band: the last record that was received. */
   const notes = makeNotes(world, BANDS);
-  const producer = memory.as(PRODUCER, () => queues.pub(queue, { publishEvery }));
+  const producer = memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } }));
   const consumer = memory.as(CONSUMER, () => queues.sub(queue, { quantum }));
   const sending = { sent: 0 };
   const receiving = { received: 0, isClosed: false };
@@ -56,7 +56,10 @@ export function bandedQueue(scenario: BandedScenario): Report {
     if (receiving.isClosed || (!closes && receiving.received === sends.length)) return 'done';
     const count = consumer.drain((view, offset, _length, _type, band) => {
       const record = view.getInt32(offset + 4, true);
-      assert(view.getInt32(offset, true) === band && record === notes[band] + 1, () => `received record ${record} of band ${view.getInt32(offset, true)} from band ${band} after ${notes[band]}`);
+      assert(
+        view.getInt32(offset, true) === band && record === notes[band] + 1,
+        () => `received record ${record} of band ${view.getInt32(offset, true)} from band ${band} after ${notes[band]}`,
+      );
       notes[band] = record;
       receiving.received++;
     });
@@ -71,7 +74,8 @@ export function bandedQueue(scenario: BandedScenario): Report {
       { name: 'consumer', owns: [consumer, receiving], step: consume, unobserved: UNOBSERVED, threadId: CONSUMER },
     ],
     atEnd() {
-      for (let band = 0; band < BANDS; band++) assert(notes[band] === due(band), () => `${notes[band]} of ${due(band)} records of band ${band} were received`);
+      for (let band = 0; band < BANDS; band++)
+        assert(notes[band] === due(band), () => `${notes[band]} of ${due(band)} records of band ${band} were received`);
     },
   });
 }

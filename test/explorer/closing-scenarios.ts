@@ -1,6 +1,7 @@
 /**
- * Who ends a ring, and where: `close(queue)` from a third thread while a producer publishes, or the only consumer that gives up. Record `n`
- * (from 1) holds the words n and ~n. Each record must go one of two ways: all consumers are given it, or nobody is and it is counted as dropped.
+ * Who ends a ring, and where: `close(queue)` from a third thread while a producer publishes, or the only consumer that
+ * gives up. Record `n` (from 1) holds the words n and ~n. Each record must go one of two ways: all consumers are given
+ * it, or nobody is and it is counted as dropped.
  */
 import type * as Queues from '../../src/queues/index.js';
 import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
@@ -16,7 +17,10 @@ export interface ClosingScenario {
   readers?: number;
   /** What the producer does behind its last record. Default: closes. */
   finishes?: 'close' | 'leave';
-  /** The only consumer ends the queue, behind so many records, in place of a third thread. The producer has more than it can ever get rid of. */
+  /**
+   * The only consumer ends the queue, behind so many records, in place of a third thread. The producer has more than it
+   * can ever get rid of.
+   */
   abandonsAfter?: number;
   /** The consumers read by peek and release. */
   peeks?: boolean;
@@ -26,7 +30,10 @@ export interface ClosingScenario {
 const CAPACITY = 2;
 const PRODUCER = 1;
 const READER = 10;
-/** Notes: records committed; the last that was answered OK when it was published; the first that was answered CLOSED. Then of each reader: its last. */
+/**
+ * Notes: records committed; the last that was answered OK when it was published; the first that was answered CLOSED.
+ * Then of each reader: its last.
+ */
 const COMMITTED = 0;
 const ACCEPTED = 1;
 const REJECTED = 2;
@@ -45,16 +52,21 @@ export function closingRing(scenario: ClosingScenario): Report {
   nameQueue(world, queue);
   const notes = makeNotes(world, 3 + readers);
 
-  const producer = memory.as(PRODUCER, () => queues.pub(queue as Queues.FixedQueue, { publishEvery })) as Queues.FixedProducer | Queues.VariableProducer;
+  const producer = memory.as(PRODUCER, () => queues.pub(queue as Queues.FixedQueue, { publishEvery: { records: publishEvery } })) as
+    Queues.FixedProducer | Queues.VariableProducer;
   const sender = { phase: 'send' as 'send' | 'flush' | 'leave' | 'done', sent: 0, isTold: false };
   const mine = Array.from({ length: readers }, (_, reader) => ({
-    consumer: memory.as(READER + reader, () => queues.sub(queue as Queues.FixedQueue)) as Queues.FixedConsumer | Queues.VariableConsumer, isEnded: false,
+    consumer: memory.as(READER + reader, () => queues.sub(queue as Queues.FixedQueue)) as
+      Queues.FixedConsumer | Queues.VariableConsumer,
+    isEnded: false,
   }));
 
   /** Claims and writes the next record: below 0 when there is no room. */
   function write(record: number): number {
     const length = isVariable && record % 2 === 1 ? 4 : 8;
-    const at = isVariable ? (producer as Queues.VariableProducer).tryClaim(length, record) : (producer as Queues.FixedProducer).tryClaim();
+    const at = isVariable
+      ? (producer as Queues.VariableProducer).tryClaim(length, record)
+      : (producer as Queues.FixedProducer).tryClaim();
     if (at < 0) return at;
     const offset = isVariable ? at : (producer as Queues.FixedProducer).offsetOf(at);
     producer.view.setInt32(offset, record, true);
@@ -66,8 +78,10 @@ export function closingRing(scenario: ClosingScenario): Report {
   function answered(code: number): void {
     assert(code === queues.OK || code === queues.CLOSED, () => `publishing record ${sender.sent} answered ${code}`);
     if (code === queues.OK && producer.unpublished === 0) notes[ACCEPTED] = sender.sent;
-    // Those committed since the last that were published. A consumer that gives up may have read some of them: not the last.
-    if (code === queues.CLOSED && notes[REJECTED] === 0) notes[REJECTED] = abandonsAfter === undefined ? notes[ACCEPTED] + 1 : sender.sent;
+    // Those committed since the last that were published. A consumer that gives up may have read some of them: not the
+    // last.
+    if (code === queues.CLOSED && notes[REJECTED] === 0)
+      notes[REJECTED] = abandonsAfter === undefined ? notes[ACCEPTED] + 1 : sender.sent;
     if (code === queues.CLOSED) sender.isTold = true;
   }
 
@@ -109,15 +123,19 @@ export function closingRing(scenario: ClosingScenario): Report {
 
   function take(reader: number, view: DataView, offset: number, length: number): void {
     const record = view.getInt32(offset, true);
-    assert(record === notes[last(reader)] + 1, () => `reader ${reader} received record ${record} after ${notes[last(reader)]}`);
+    assert(
+      record === notes[last(reader)] + 1,
+      () => `reader ${reader} received record ${record} after ${notes[last(reader)]}`,
+    );
     if (length === 8) assert(view.getInt32(offset + 4, true) === ~record, () => `record ${record} is torn`);
     notes[last(reader)] = record;
   }
 
   function readRecords(reader: number, limit: number): number {
     const { consumer } = mine[reader];
-    if (scenario.peeks !== true || isVariable) return consumer.drain((view, offset, length) => take(reader, view, offset, length), limit);
-    const count = (consumer as Queues.FixedConsumer).peek(limit);
+    if (scenario.peeks !== true || isVariable)
+      return consumer.drain((view, offset, length) => take(reader, view, offset, length), limit);
+    const count = (consumer as Queues.FixedConsumer).available(limit);
     if (count < 0) return count === queues.EMPTY ? 0 : count;
     for (let i = 0; i < count; i++) take(reader, consumer.view, (consumer as Queues.FixedConsumer).offsetOf(i), 8);
     (consumer as Queues.FixedConsumer).release(count);
@@ -141,7 +159,10 @@ export function closingRing(scenario: ClosingScenario): Report {
 
   const threads: VirtualThread[] = [
     { name: 'producer', owns: [producer, sender], step: produce, unobserved: UNOBSERVED, threadId: PRODUCER },
-    ...mine.map((my, reader): VirtualThread => ({ name: `reader${reader}`, owns: [my, my.consumer], step: () => consume(reader), unobserved: UNOBSERVED, threadId: READER + reader })),
+    ...mine.map((my, reader): VirtualThread => ({
+      name: `reader${reader}`, owns: [my, my.consumer], step: () => consume(reader), unobserved: UNOBSERVED,
+      threadId: READER + reader,
+    })),
   ];
   if (abandonsAfter === undefined) {
     const closer = (): Verdict => {
@@ -156,7 +177,11 @@ export function closingRing(scenario: ClosingScenario): Report {
     invariant() {
       for (let reader = 0; reader < readers; reader++) {
         const rejected = notes[REJECTED];
-        assert(rejected === 0 || notes[last(reader)] < rejected, () => `reader ${reader} received record ${notes[last(reader)]}; the producer was told that ${rejected} came too late`);
+        assert(
+          rejected === 0 || notes[last(reader)] < rejected,
+          () => `reader ${reader} received record ${notes[last(reader)]}; the producer was told that `
+            + `${rejected} came too late`,
+        );
       }
     },
     atEnd() {
@@ -164,11 +189,23 @@ export function closingRing(scenario: ClosingScenario): Report {
       const { consumed, dropped } = queues.inspect(queue);
       for (let reader = 0; reader < readers; reader++) {
         const end = notes[last(reader)];
-        assert(end === notes[last(0)], () => `reader 0 ends behind record ${notes[last(0)]}, reader ${reader} behind ${end}`);
-        if (abandonsAfter === undefined) assert(end >= notes[ACCEPTED], () => `reader ${reader} ends behind record ${end}; the producer was told OK up to ${notes[ACCEPTED]}`);
+        assert(
+          end === notes[last(0)], () => `reader 0 ends behind record ${notes[last(0)]}, reader ${reader} behind ${end}`,
+        );
+        if (abandonsAfter === undefined)
+          assert(
+            end >= notes[ACCEPTED],
+            () => `reader ${reader} ends behind record ${end}; the producer was told OK up to ${notes[ACCEPTED]}`,
+          );
       }
-      assert(consumed === readers * notes[last(0)], () => `${consumed} counted as consumed, ${notes[last(0)]} were received by each of ${readers}`);
-      assert(committed === notes[last(0)] + dropped.closed, () => `${committed} committed, ${notes[last(0)]} received, ${dropped.closed} counted as dropped`);
+      assert(
+        consumed === readers * notes[last(0)],
+        () => `${consumed} counted as consumed, ${notes[last(0)]} were received by each of ${readers}`,
+      );
+      assert(
+        committed === notes[last(0)] + dropped.closed,
+        () => `${committed} committed, ${notes[last(0)]} received, ${dropped.closed} counted as dropped`,
+      );
       assert(abandonsAfter === undefined || sender.isTold, () => 'the producer was never told that nobody reads');
     },
   });

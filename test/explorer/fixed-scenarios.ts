@@ -1,8 +1,10 @@
 /**
- * A ring of fixed records under the explorer: one producer, one consumer, and what must hold in every state and at the end.
- * Record `n` (from 1) holds the words n and ~n, so a record half written or of another lap is told from a whole one.
+ * A ring of fixed records under the explorer: one producer, one consumer, and what must hold in every state and at the
+ * end. Record `n` (from 1) holds the words n and ~n, so a record half written or of another lap is told from a whole
+ * one.
  *
- * With `dies`, either end may vanish between any two accesses; a supervisor then calls recover(), and a successor goes on.
+ * With `dies`, either end may vanish between any two accesses; a supervisor then calls recover(), and a successor goes
+ * on.
  */
 import { queueLayout } from '../../src/layout.js';
 import type * as Queues from '../../src/queues/index.js';
@@ -24,7 +26,10 @@ export interface FixedScenario {
   limit?: number;
   /** May vanish between any two accesses. */
   dies?: 'producer' | 'consumer' | 'either';
-  /** A death is met: recover() is called, and a successor takes the dead one's place. For a producer that closes in the end. */
+  /**
+   * A death is met: recover() is called, and a successor takes the dead one's place. For a producer that closes in the
+   * end.
+   */
   recovers?: boolean;
   /** So many learn of the death, and each calls recover(). Default 1. */
   supervisors?: number;
@@ -34,7 +39,7 @@ export interface FixedScenario {
   closes?: boolean;
   /** The consumer closes after so many records. */
   abandonsAfter?: number;
-  /** A producer without room asks for space and sleeps until onSpace tells it, in place of trying again. */
+  /** A producer without room asks for space and sleeps until onRoom tells it, in place of trying again. */
   asks?: boolean;
   reduces?: boolean;
   seeds?: readonly Seed[];
@@ -68,7 +73,10 @@ interface Receiver {
 }
 
 export function fixedRing(scenario: FixedScenario): Report {
-  const { start = 0, capacity = 2, messages = 6, publishEvery = 1, batch = 1, write = 'claim', read = 'drain', limit = capacity } = scenario;
+  const {
+    start = 0, capacity = 2, messages = 6, publishEvery = 1, batch = 1, write = 'claim', read = 'drain',
+    limit = capacity,
+  } = scenario;
   const world = makeWorld(scenario.seeds);
   const { memory, queues, globals } = world;
   const { Atomics, Int32Array, SharedArrayBuffer } = globals;
@@ -81,9 +89,13 @@ export function fixedRing(scenario: FixedScenario): Report {
   const published = (): number => (Atomics.load(words, PRODUCER_CURSOR) - start) | 0;
   const released = (): number => (Atomics.load(words, CONSUMER_CURSOR) - start) | 0;
 
-  const sender: Sender = { producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery })), sent: 0, phase: 'send', wasRefused: false };
-  const receiver: Receiver = { consumer: memory.as(CONSUMER, () => queues.sub(queue)), isSuccessor: false, isFinished: false };
-  if (scenario.asks === true) receiver.consumer!.onSpace = () => void Atomics.store(told, 0, 1);
+  const sender: Sender = {
+    producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0, phase: 'send', wasRefused: false,
+  };
+  const receiver: Receiver = {
+    consumer: memory.as(CONSUMER, () => queues.sub(queue)), isSuccessor: false, isFinished: false,
+  };
+  if (scenario.asks === true) receiver.consumer!.onRoom = () => void Atomics.store(told, 0, 1);
 
   function writeRecords(my: Sender, count: number): number {
     const producer = my.producer!;
@@ -118,7 +130,7 @@ export function fixedRing(scenario: FixedScenario): Report {
         return;
       }
       case 'ask':
-        my.phase = producer.askForSpace(count) ? 'send' : 'sleep';
+        my.phase = producer.askForRoom(count) ? 'send' : 'sleep';
         return;
       case 'sleep':
         if (Atomics.exchange(told, 0, 0) === 0) return 'wait';
@@ -143,16 +155,20 @@ export function fixedRing(scenario: FixedScenario): Report {
   /** Reads what there is. Returns how many, 0, or CLOSED. */
   function readRecords(my: Receiver): number {
     const consumer = my.consumer!;
-    if (read === 'drain') return consumer.drain((view, offset) => take(my, view.getInt32(offset, true), view.getInt32(offset + 4, true)), limit);
+    if (read === 'drain')
+      return consumer.drain(
+        (view, offset) => take(my, view.getInt32(offset, true), view.getInt32(offset + 4, true)), limit,
+      );
     if (read === 'poll') {
       const record = consumer.poll();
       if (typeof record === 'number') return record === queues.EMPTY ? 0 : record;
       take(my, ...(new globalThis.Int32Array(record.buffer) as unknown as [number, number]));
       return 1;
     }
-    const count = consumer.peek(limit);
+    const count = consumer.available(limit);
     if (count < 0) return count === queues.EMPTY ? 0 : count;
-    for (let i = 0; i < count; i++) take(my, consumer.words[consumer.wordOf(i)], consumer.words[consumer.wordOf(i) + 1]);
+    for (let i = 0; i < count; i++)
+      take(my, consumer.words[consumer.wordOf(i)], consumer.words[consumer.wordOf(i) + 1]);
     consumer.release(count);
     return count;
   }
@@ -165,7 +181,11 @@ export function fixedRing(scenario: FixedScenario): Report {
       my.isFinished = true;
     } else if (count === queues.CLOSED) {
       assert(scenario.closes === true, () => 'CLOSED by nobody');
-      assert(notes[RECEIVED] === published() || (my.isSuccessor && isRightForSuccessor(published() + 1, notes[RECEIVED] + 1)), () => `CLOSED after ${notes[RECEIVED]} records of ${published()}`);
+      assert(
+        notes[RECEIVED] === published()
+          || (my.isSuccessor && isRightForSuccessor(published() + 1, notes[RECEIVED] + 1)),
+        () => `CLOSED after ${notes[RECEIVED]} records of ${published()}`,
+      );
       my.isFinished = true;
     } else if (scenario.closes !== true && notes[RECEIVED] === messages) {
       my.isFinished = true;
@@ -175,18 +195,31 @@ export function fixedRing(scenario: FixedScenario): Report {
   }
 
   function invariant(): void {
-    assert(released() <= published() && published() - released() <= capacity, () => `${published()} published and ${released()} released in a ring of ${capacity}`);
+    assert(
+      released() <= published() && published() - released() <= capacity,
+      () => `${published()} published and ${released()} released in a ring of ${capacity}`,
+    );
     for (let record = released() + 1; record <= published(); record++) {
       const at = (queueLayout.bytes >> 2) + (((start + record - 1) & (capacity - 1)) << 1);
       const [first, second] = [words[at], words[at + 1]];
-      assert(first === record && second === ~record, () => `record ${record} is published, unread, and holds ${first} and ${second}`);
+      assert(
+        first === record && second === ~record,
+        () => `record ${record} is published, unread, and holds ${first} and ${second}`,
+      );
     }
     // Until it closes.
-    if (heir.sender.producer !== null && heir.sender.sent < messages) assert(Atomics.load(words, PRODUCER_THREAD) === SUCCESSOR + 1, () => 'the successor of the producer has lost its place');
+    if (heir.sender.producer !== null && heir.sender.sent < messages)
+      assert(
+        Atomics.load(words, PRODUCER_THREAD) === SUCCESSOR + 1,
+        () => 'the successor of the producer has lost its place',
+      );
   }
 
   const supervision = supervise(world, queue);
-  const heir = { role: 0, sender: { ...sender, producer: null } as Sender, receiver: { ...receiver, consumer: null, isSuccessor: true } as Receiver };
+  const heir = {
+    role: 0, sender: { ...sender, producer: null } as Sender,
+    receiver: { ...receiver, consumer: null, isSuccessor: true } as Receiver,
+  };
 
   /** Takes the place of whoever has died. */
   function succeed(): Verdict {
@@ -198,7 +231,7 @@ export function fixedRing(scenario: FixedScenario): Report {
     if (heir.role === CONSUMER) {
       heir.receiver.consumer = queues.sub(queue);
     } else if (Atomics.load(words, PHASE) === 0) {
-      heir.sender.producer = queues.pub(queue, { publishEvery });
+      heir.sender.producer = queues.pub(queue, { publishEvery: { records: publishEvery } });
       heir.sender.sent = published();
     } else {
       // It died while it closed.
@@ -218,7 +251,10 @@ export function fixedRing(scenario: FixedScenario): Report {
 
   function checkLoss(): void {
     const committed = sender.sent - sender.producer!.unpublished;
-    assert(published() >= committed, () => `${committed} were flushed, ${published()} are published: more was lost than was unpublished`);
+    assert(
+      published() >= committed,
+      () => `${committed} were flushed, ${published()} are published: more was lost than was unpublished`,
+    );
   }
 
   const isMortal = (end: 'producer' | 'consumer'): boolean => scenario.dies === end || scenario.dies === 'either';
@@ -226,22 +262,35 @@ export function fixedRing(scenario: FixedScenario): Report {
   const common = { unobserved: UNOBSERVED, mayWait: scenario.dies !== undefined && !recovers };
   const threads: VirtualThread[] = [
     {
-      ...common, name: 'producer', owns: [sender], step: () => produce(sender), threadId: PRODUCER, mayDie: isMortal('producer'),
+      ...common,
+      name: 'producer',
+      owns: [sender],
+      step: () => produce(sender),
+      threadId: PRODUCER,
+      mayDie: isMortal('producer'),
       onDeath() {
         checkLoss();
         if (recovers) supervision.announce(PRODUCER);
       },
     },
     {
-      ...common, name: 'consumer', owns: [receiver], step: () => consume(receiver), threadId: CONSUMER, mayDie: isMortal('consumer'),
+      ...common,
+      name: 'consumer',
+      owns: [receiver],
+      step: () => consume(receiver),
+      threadId: CONSUMER,
+      mayDie: isMortal('consumer'),
       onDeath() {
         if (recovers) supervision.announce(CONSUMER);
       },
     },
   ];
   if (recovers) {
-    for (let i = 0; i < (scenario.supervisors ?? 1); i++) threads.push({ ...supervision.supervisor, threadId: SUPERVISOR + i });
-    threads.push({ name: 'successor', owns: [heir], step: succeed, unobserved: UNOBSERVED, threadId: SUCCESSOR, mayWait: true });
+    for (let i = 0; i < (scenario.supervisors ?? 1); i++)
+      threads.push({ ...supervision.supervisor, threadId: SUPERVISOR + i });
+    threads.push({
+      name: 'successor', owns: [heir], step: succeed, unobserved: UNOBSERVED, threadId: SUCCESSOR, mayWait: true,
+    });
   }
 
   return explore({
@@ -255,15 +304,24 @@ export function fixedRing(scenario: FixedScenario): Report {
       } else if (dead.includes('producer')) {
         assert(received === published(), () => `${published()} published before the death, ${received} received`);
       } else if (dead.includes('consumer')) {
-        assert(waiting.includes('producer') || sender.sent === messages, () => 'the producer neither waits nor has sent all');
+        assert(
+          waiting.includes('producer') || sender.sent === messages, () => 'the producer neither waits nor has sent all',
+        );
         // The claim that does not fit begins behind all that is published.
-        if (waiting.includes('producer')) assert(published() - released() + batch > capacity, () => `the producer waits beside ${published() - released()} unread records`);
+        if (waiting.includes('producer'))
+          assert(
+            published() - released() + batch > capacity,
+            () => `the producer waits beside ${published() - released()} unread records`,
+          );
       } else if (scenario.abandonsAfter === undefined) {
         assert(received === messages, () => `${received} of ${messages} received`);
       } else if (sender.wasRefused) {
         // Told, and told how many nobody has read.
         const dropped = sender.producer!.view.getFloat64(DROPPED_CLOSED, true);
-        assert(received + dropped === published(), () => `${published()} published, ${received} received, ${dropped} counted as dropped`);
+        assert(
+          received + dropped === published(),
+          () => `${published()} published, ${received} received, ${dropped} counted as dropped`,
+        );
       }
     },
   });

@@ -1,6 +1,7 @@
 /**
- * A linked queue under the explorer: chunks, their table, growth, and both deaths with a successor. Record `n` (from 1) has type n and a
- * payload of the bytes 16n, 16n + 1, ...; where it must lie in the sequence is computed here, by an own sum.
+ * A linked queue under the explorer: chunks, their table, growth, and both deaths with a successor. Record `n` (from 1)
+ * has type n and a payload of the bytes 16n, 16n + 1, ...; where it must lie in the sequence is computed here, by an
+ * own sum.
  *
  * In every state it is asked what a producer would find that took over in it: every chunk that the buffer holds, once.
  */
@@ -25,7 +26,7 @@ export interface LinkedScenario {
   /** May vanish between any two accesses; another takes over as soon as the supervisor has noticed. */
   dies?: 'producer' | 'consumer';
   closes?: boolean;
-  /** A producer without room asks for space and sleeps until onSpace tells it. */
+  /** A producer without room asks for space and sleeps until onRoom tells it. */
   asks?: boolean;
   /** The system gives no memory for a further chunk. */
   noMemory?: boolean;
@@ -48,7 +49,8 @@ const CONSUMER_THREAD = (queueLayout.fields.consumerCursor.at + placeLayout.fiel
 const TABLE = (queueLayout.bytes + linkedLayout.bytes) >> 2;
 /** Bytes of counters, and fields, that nobody's decisions rest on. */
 const STATISTICS = [
-  [queueLayout.fields.refused.at, 8], [queueLayout.fields.highWater.at, 4], [queueLayout.fields.consumerCursor.at + placeLayout.fields.highWater.at, 4],
+  [queueLayout.fields.refused.at, 8], [queueLayout.fields.highWater.at, 4],
+  [queueLayout.fields.consumerCursor.at + placeLayout.fields.highWater.at, 4],
   [queueLayout.bytes + linkedLayout.fields.growthsRefused.at, 8],
 ] as const;
 const unobserved = ['refused', 'highWater'];
@@ -56,7 +58,8 @@ const unobserved = ['refused', 'highWater'];
 const THIS_THREAD = 0;
 const SOME_OTHER = 99;
 
-const payloadOf = (record: number, length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => 16 * record + i);
+const payloadOf = (record: number, length: number): Uint8Array =>
+  Uint8Array.from({ length }, (_, i) => 16 * record + i);
 
 /** Bytes from the start to where each record begins and ends: a chunk keeps room for a last header. */
 function placesOf(lengths: readonly number[], start: number, chunkBytes: number): { begin: number; end: number }[] {
@@ -71,20 +74,30 @@ function placesOf(lengths: readonly number[], start: number, chunkBytes: number)
 }
 
 /** What the explorer saves of an end: itself, and the description of the memory that it holds. */
-const partsOf = (end: LinkedProducer | LinkedConsumer): object[] => [end, (end as unknown as { memory: object }).memory];
+const partsOf = (end: LinkedProducer | LinkedConsumer): object[] => [
+  end, (end as unknown as { memory: object }).memory,
+];
 
-/** Gives `heir` the fields of an end that has just been opened, but its own description of the memory, which says the same. */
+/**
+ * Gives `heir` the fields of an end that has just been opened, but its own description of the memory, which says the
+ * same.
+ */
 function become<End extends object>(heir: End, opened: End): void {
   const { memory } = heir as { memory?: object };
   Object.assign(heir, opened, { memory });
 }
 
 export function linkedQueue(scenario: LinkedScenario): LinkedReport {
-  const { start = 0, chunkBytes = 32, chunks = 3, lengths, publishEvery = 1, write = 'claim', read = 'drain', limit = 0x7fffffff } = scenario;
+  const {
+    start = 0, chunkBytes = 32, chunks = 3, lengths, publishEvery = 1, write = 'claim', read = 'drain',
+    limit = 0x7fffffff,
+  } = scenario;
   const { memory, queues, globals } = makeWorld(scenario.seeds);
   const { Atomics, Int32Array, SharedArrayBuffer } = globals;
   const firstChunk = queueLayout.bytes + linkedLayout.bytes + 128;
-  const queue = queues.create({ kind: 'spsc', backend: 'linked', capacityBytes: firstChunk + chunks * chunkBytes, chunkBytes, startSequence: start });
+  const queue = queues.create({
+    kind: 'spsc', backend: 'linked', capacityBytes: firstChunk + chunks * chunkBytes, chunkBytes, startSequence: start,
+  });
   if (scenario.noMemory === true) {
     Object.defineProperty(queue.buffer, 'grow', { value: () => {
       throw new RangeError('no memory');
@@ -104,7 +117,7 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
     if (!isLast) end.leave();
     return end;
   };
-  const openProducer = (): unknown => queues.pub(queue, { publishEvery });
+  const openProducer = (): unknown => queues.pub(queue, { publishEvery: { records: publishEvery } });
   const openConsumer = (): unknown => queues.sub(queue);
   const producers = [false, true].map((isLast) => opened<LinkedProducer>(openProducer, isLast)).reverse();
   const consumers = [false, true].map((isLast) => opened<LinkedConsumer>(openConsumer, isLast)).reverse();
@@ -116,14 +129,17 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
   const sendings = producers.map(() => ({ sent: 0, phase: 'send' as 'send' | 'ask' | 'sleep' }));
   const receivings = consumers.map(() => ({ received: 0, began: 0, isFinished: false }));
   const tell = (): void => void Atomics.store(told, 0, 1);
-  if (scenario.asks === true) for (const consumer of consumers) consumer.onSpace = tell;
+  if (scenario.asks === true) for (const consumer of consumers) consumer.onRoom = tell;
 
   /** How many records lie wholly before the cursor, which must stand where one ends, or where one begins. */
   function recordsUpTo(cursor: number): number {
     const bytes = (cursor - start) | 0;
     const ends = places.findIndex(({ end }) => end === bytes) + 1;
     const begins = places.findIndex(({ begin }) => begin === bytes);
-    assert(bytes === 0 || ends > 0 || begins >= 0, () => `a cursor stands ${bytes} bytes after the start, where no record begins or ends`);
+    assert(
+      bytes === 0 || ends > 0 || begins >= 0,
+      () => `a cursor stands ${bytes} bytes after the start, where no record begins or ends`,
+    );
     return bytes === 0 ? 0 : Math.max(ends, begins);
   }
 
@@ -160,13 +176,19 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
 
   function take(i: number, type: number, payload: Uint8Array): void {
     const record = ++receivings[i].received;
-    assert(type === record && payload.join() === payloadOf(record, lengths[record - 1]).join(), () => `received type ${type} with ${payload.join()} where record ${record} was due`);
+    assert(
+      type === record && payload.join() === payloadOf(record, lengths[record - 1]).join(),
+      () => `received type ${type} with ${payload.join()} where record ${record} was due`,
+    );
     if (i === 0 && scenario.dies === 'consumer') given[0] = record;
   }
 
   function readRecords(i: number): number {
     const consumer = consumers[i];
-    if (read === 'drain') return consumer.drain((_view, offset, length, type) => take(i, type, consumer.bytes.slice(offset, offset + length)), limit);
+    if (read === 'drain')
+      return consumer.drain(
+        (_view, offset, length, type) => take(i, type, consumer.bytes.slice(offset, offset + length)), limit,
+      );
     if (read === 'poll') {
       const payload = consumer.poll();
       if (typeof payload === 'number') return payload === queues.EMPTY ? 0 : payload;
@@ -198,7 +220,7 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
       sendings[1].sent = recordsUpTo(Atomics.load(words, PRODUCER_CURSOR));
     } else {
       become(consumers[1], openConsumer() as LinkedConsumer);
-      if (scenario.asks === true) consumers[1].onSpace = tell;
+      if (scenario.asks === true) consumers[1].onRoom = tell;
       receivings[1].began = recordsUpTo(Atomics.load(words, CONSUMER_CURSOR));
       receivings[1].received = receivings[1].began;
     }
@@ -206,7 +228,8 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
     return 'taken over';
   }
 
-  const chunkOf = (position: number): number => words[TABLE + ((position >>> (31 - Math.clz32(chunkBytes))) & ((1 << (32 - Math.clz32(chunks - 1))) - 1))];
+  const chunkOf = (position: number): number =>
+    words[TABLE + ((position >>> (31 - Math.clz32(chunkBytes))) & ((1 << (32 - Math.clz32(chunks - 1))) - 1))];
   let mostAllocated = 0;
 
   /** Every published, unreleased record lies where the table says, whole. */
@@ -220,9 +243,15 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
       const position = (start + places[record - 1].begin) | 0;
       const at = firstChunk + chunkOf(position) * chunkBytes + (position & (chunkBytes - 1));
       const [length, type] = [view.getInt32(at, true), view.getInt32(at + 4, true)];
-      assert(length === lengths[record - 1] && type === record, () => `record ${record} is published, unread, and says length ${length}, type ${type}`);
+      assert(
+        length === lengths[record - 1] && type === record,
+        () => `record ${record} is published, unread, and says length ${length}, type ${type}`,
+      );
       const payload = bytes.slice(at + HEADER_BYTES, at + HEADER_BYTES + length);
-      assert(payload.join() === payloadOf(record, length).join(), () => `record ${record} is published, unread, and holds ${payload.join()}`);
+      assert(
+        payload.join() === payloadOf(record, length).join(),
+        () => `record ${record} is published, unread, and holds ${payload.join()}`,
+      );
     }
   }
 
@@ -230,22 +259,39 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
   function checkChunks(): void {
     const allocated = (queue.buffer.byteLength - firstChunk) / chunkBytes;
     mostAllocated = Math.max(mostAllocated, allocated);
-    assert(Number.isInteger(allocated) && allocated >= 2 && allocated <= chunks, () => `the buffer holds ${allocated} chunks, of at most ${chunks}`);
+    assert(
+      Number.isInteger(allocated) && allocated >= 2 && allocated <= chunks,
+      () => `the buffer holds ${allocated} chunks, of at most ${chunks}`,
+    );
     const found: number[] = [];
     const last = Atomics.load(words, PRODUCER_CURSOR) & -chunkBytes;
-    for (let at = Atomics.load(words, CONSUMER_CURSOR) & -chunkBytes; ((last - at) | 0) >= 0; at = (at + chunkBytes) | 0) found.push(chunkOf(at));
+    for (
+      let at = Atomics.load(words, CONSUMER_CURSOR) & -chunkBytes;
+      ((last - at) | 0) >= 0;
+      at = (at + chunkBytes) | 0
+    )
+      found.push(chunkOf(at));
     // A closed queue has no successor.
     if (Atomics.load(words, PHASE) !== 0) return;
     const owner = Atomics.exchange(words, PRODUCER_THREAD, 0);
     const { free, freeCount } = openProducer() as { free: number[]; freeCount: number };
     Atomics.store(words, PRODUCER_THREAD, owner);
     found.push(...free.slice(0, freeCount));
-    assert(found.sort().join() === Array.from({ length: allocated }, (_, i) => i).join(), () => `of ${allocated} chunks a successor finds ${found.join()}`);
+    assert(
+      found.sort().join() === Array.from({ length: allocated }, (_, i) => i).join(),
+      () => `of ${allocated} chunks a successor finds ${found.join()}`,
+    );
   }
 
   const threads: VirtualThread[] = [
-    { name: 'producer', owns: [...partsOf(producers[0]), sendings[0]], step: () => produce(0), unobserved, ...mortal('producer') },
-    { name: 'consumer', owns: [...partsOf(consumers[0]), receivings[0]], step: () => consume(0), unobserved, ...mortal('consumer') },
+    {
+      name: 'producer', owns: [...partsOf(producers[0]), sendings[0]], step: () => produce(0), unobserved,
+      ...mortal('producer'),
+    },
+    {
+      name: 'consumer', owns: [...partsOf(consumers[0]), receivings[0]], step: () => consume(0), unobserved,
+      ...mortal('consumer'),
+    },
   ];
   if (scenario.dies !== undefined) {
     const heir = { hasTakenOver: false };
@@ -279,14 +325,23 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
     atEnd({ dead, waiting }) {
       const who = dead.length > 0 ? 1 : 0;
       const last = receivings[scenario.dies === 'consumer' ? who : 0];
-      assert(last.received === lengths.length, () => `${last.received} of ${lengths.length} received, ${waiting.join()} waiting`);
+      assert(
+        last.received === lengths.length,
+        () => `${last.received} of ${lengths.length} received, ${waiting.join()} waiting`,
+      );
       if (scenario.dies !== 'consumer' || dead.length === 0) return;
       const { began } = receivings[1];
-      // What drain or poll had begun to hand out may be lost with the consumer, one record; what peek has shown is shown again.
+      // What drain or poll had begun to hand out may be lost with the consumer, one record; what peek has shown is
+      // shown again.
       const least = read === 'peek' ? given[0] - 1 : given[0];
       const most = read === 'peek' ? given[0] : given[0] + 1;
-      assert(began >= least && began <= most, () => `the second consumer began behind record ${began}, the first had got ${given[0]}`);
+      assert(
+        began >= least && began <= most,
+        () => `the second consumer began behind record ${began}, the first had got ${given[0]}`,
+      );
     },
   });
-  return { ...report, hops: places.filter(({ begin }, i) => i > 0 && begin !== places[i - 1].end).length, mostAllocated };
+  return {
+    ...report, hops: places.filter(({ begin }, i) => i > 0 && begin !== places[i - 1].end).length, mostAllocated,
+  };
 }

@@ -1,9 +1,10 @@
 /**
- * Many producers, each with a lane, and one consumer or two: producers that join and leave, lanes that are handed over, a queue that a third
- * thread closes. Record `n` (from 1) of producer `p` holds the words p and n, so each consumer sees the order that each producer keeps.
+ * Many producers, each with a lane, and one consumer or two: producers that join and leave, lanes that are handed over,
+ * a queue that a third thread closes. Record `n` (from 1) of producer `p` holds the words p and n, so each consumer
+ * sees the order that each producer keeps.
  *
- * With `dies`, a party may vanish between any two accesses; a supervisor then calls recover(), and a successor comes: another producer, for
- * whom there is no lane but the dead one's, or another consumer.
+ * With `dies`, a party may vanish between any two accesses; a supervisor then calls recover(), and a successor comes:
+ * another producer, for whom there is no lane but the dead one's, or another consumer.
  */
 import { queueLayout } from '../../src/layout.js';
 import type * as Queues from '../../src/queues/index.js';
@@ -53,7 +54,10 @@ const PRODUCER = 1;
 const CONSUMER = 20;
 const CURSOR = queueLayout.fields.producerCursor.at >> 2;
 const RELEASED = queueLayout.fields.consumerCursor.at >> 2;
-/** Notes of each producer: its last record that was read; how many it has committed; the last that was taken; the first that was not. */
+/**
+ * Notes of each producer: its last record that was read; how many it has committed; the last that was taken; the first
+ * that was not.
+ */
 const NOTES_EACH = 4;
 const read = (producer: number): number => NOTES_EACH * producer;
 const committed = (producer: number): number => NOTES_EACH * producer + 1;
@@ -78,11 +82,16 @@ interface Receiver {
 type SharingConsumer = Queues.MpscConsumer<Queues.FixedConsumer>;
 
 export function mpscQueue(scenario: MpscScenario): Report {
-  const { start = 0, producers, consumers = [{}], lanes = producers.length, closes = false, dies, heirs = 0, limit = CAPACITY } = scenario;
+  const {
+    start = 0, producers, consumers = [{}], lanes = producers.length, closes = false, dies, heirs = 0, limit = CAPACITY,
+  } = scenario;
   const world = makeWorld(scenario.seeds);
   const { memory, queues } = world;
   const { Atomics, Int32Array } = world.globals;
-  const queue = queues.create({ kind: 'mpsc', capacity: CAPACITY, recordBytes: 8, startSequence: start, maxProducers: lanes, maxConsumers: consumers.length });
+  const queue = queues.create({
+    kind: 'mpsc', capacity: CAPACITY, recordBytes: 8, startSequence: start, maxProducers: lanes,
+    maxConsumers: consumers.length,
+  });
   nameQueue(world, queue);
   const words = new Int32Array(queue.buffer);
   const heirNumber = producers.length;
@@ -97,10 +106,15 @@ export function mpscQueue(scenario: MpscScenario): Report {
 
   const senders = producers.map((script, number): Sender => {
     const isLate = script.joins === true || script.joinsAfterLeaver === true;
-    return { number, producer: isLate ? null : memory.as(PRODUCER + number, () => queues.pub(queue)), sent: 0, phase: isLate ? 'join' : 'send' };
+    return {
+      number, producer: isLate ? null : memory.as(PRODUCER + number, () => queues.pub(queue)), sent: 0,
+      phase: isLate ? 'join' : 'send',
+    };
   });
-  const receivers = consumers.map((_, number): Receiver => (
-    { number, consumer: memory.as(CONSUMER + number, () => queues.sub(queue)), received: 0, isHandedOver: false, isDone: false, met: 0 }));
+  const receivers = consumers.map((_, number): Receiver => ({
+    number, consumer: memory.as(CONSUMER + number, () => queues.sub(queue)), received: 0, isHandedOver: false,
+    isDone: false, met: 0,
+  }));
 
   /** Takes a lane; null when the queue is closed. */
   function join(): Queues.FixedProducer | null {
@@ -136,7 +150,10 @@ export function mpscQueue(scenario: MpscScenario): Report {
         if (code === queues.OK) notes[accepted(my.number)] = my.sent;
         else my.phase = 'leave';
         if (code !== queues.OK) notes[rejected(my.number)] = my.sent;
-        assert(code === queues.OK || (closes && code === queues.CLOSED), () => `commit of record ${my.sent} answered ${code}`);
+        assert(
+          code === queues.OK || (closes && code === queues.CLOSED),
+          () => `commit of record ${my.sent} answered ${code}`,
+        );
         return;
       }
       case 'leave':
@@ -153,8 +170,14 @@ export function mpscQueue(scenario: MpscScenario): Report {
     const last = notes[read(producer)];
     // What a drain of the dead one had begun is not read again, and nothing else is missing.
     const missing = notes[widowed] === 1 && (my.met & (1 << producer)) === 0 ? limit : 0;
-    assert(record > last && record <= last + 1 + missing, () => `consumer ${my.number} received record ${record} of producer ${producer} after ${last}`);
-    assert(!closes || notes[rejected(producer)] === 0 || record < notes[rejected(producer)], () => `record ${record} of producer ${producer} was received; its commit answered CLOSED`);
+    assert(
+      record > last && record <= last + 1 + missing,
+      () => `consumer ${my.number} received record ${record} of producer ${producer} after ${last}`,
+    );
+    assert(
+      !closes || notes[rejected(producer)] === 0 || record < notes[rejected(producer)],
+      () => `record ${record} of producer ${producer} was received; its commit answered CLOSED`,
+    );
     notes[read(producer)] = record;
     my.met |= 1 << producer;
     my.received++;
@@ -162,7 +185,10 @@ export function mpscQueue(scenario: MpscScenario): Report {
 
   /** Reads what there is. Returns how many, 0, or CLOSED. */
   function readRecords(my: Receiver, consumer: SharingConsumer): number {
-    if (scenario.polls !== true) return consumer.drain((view, offset) => take(my, view.getInt32(offset, true), view.getInt32(offset + 4, true)), limit);
+    if (scenario.polls !== true)
+      return consumer.drain(
+        (view, offset) => take(my, view.getInt32(offset, true), view.getInt32(offset + 4, true)), limit,
+      );
     const record = consumer.poll();
     if (typeof record === 'number') {
       assert(record === queues.EMPTY || record === queues.CLOSED, () => `poll answered ${record}, and no record`);
@@ -197,8 +223,11 @@ export function mpscQueue(scenario: MpscScenario): Report {
 
   const supervision = supervise(world, queue);
   const heir = {
-    isCalled: false, sender: { number: heirNumber, producer: null, sent: 0, phase: 'join' } as Sender,
-    receiver: { number: consumers.length, consumer: null, received: 0, isHandedOver: false, isDone: false, met: 0 } as Receiver,
+    isCalled: false,
+    sender: { number: heirNumber, producer: null, sent: 0, phase: 'join' } as Sender,
+    receiver: {
+      number: consumers.length, consumer: null, received: 0, isHandedOver: false, isDone: false, met: 0,
+    } as Receiver,
   };
   function succeed(): Verdict {
     if (!heir.isCalled) {
@@ -213,11 +242,17 @@ export function mpscQueue(scenario: MpscScenario): Report {
   const mayWait = dies !== undefined;
   const threads: VirtualThread[] = [
     ...senders.map((my, number): VirtualThread => ({
-      name: `producer${number}`, owns: [my], step: () => produce(my, producers[number]), unobserved: UNOBSERVED, threadId: PRODUCER + number, mayDie: dies === number,
-      onDeath: () => supervision.announce(PRODUCER + number),
+      name: `producer${number}`, owns: [my], step: () => produce(my, producers[number]), unobserved: UNOBSERVED,
+      threadId: PRODUCER + number, mayDie: dies === number, onDeath: () => supervision.announce(PRODUCER + number),
     })),
     ...receivers.map((my, number): VirtualThread => ({
-      name: `consumer${number}`, owns: [my], step: () => consume(my, consumers[number]), unobserved: UNOBSERVED, threadId: CONSUMER + number, mayWait, mayDie: dies === 'consumer',
+      name: `consumer${number}`,
+      owns: [my],
+      step: () => consume(my, consumers[number]),
+      unobserved: UNOBSERVED,
+      threadId: CONSUMER + number,
+      mayWait,
+      mayDie: dies === 'consumer',
       onDeath() {
         notes[widowed] = 1;
         supervision.announce(CONSUMER + number);
@@ -225,7 +260,8 @@ export function mpscQueue(scenario: MpscScenario): Report {
     })),
   ];
   if (mayWait) threads.push(supervision.supervisor);
-  if (mayWait && scenario.hasHeir !== false) threads.push({ name: 'successor', owns: [heir], step: succeed, unobserved: UNOBSERVED, mayWait });
+  if (mayWait && scenario.hasHeir !== false)
+    threads.push({ name: 'successor', owns: [heir], step: succeed, unobserved: UNOBSERVED, mayWait });
   if (closes) {
     const closer = (): Verdict => {
       queues.close(queue);
@@ -246,21 +282,41 @@ export function mpscQueue(scenario: MpscScenario): Report {
     atEnd({ dead, waiting }) {
       const { depth, dropped, published, consumed } = queues.inspect(queue);
       const numbers = [...producers.keys(), heirNumber];
-      const sum = (of: (producer: number) => number): number => numbers.reduce((total, producer) => total + notes[of(producer)], 0);
+      const sum = (of: (producer: number) => number): number =>
+        numbers.reduce((total, producer) => total + notes[of(producer)], 0);
       if (closes) {
-        for (const producer of numbers) assert(notes[read(producer)] === notes[accepted(producer)], () => `producer ${producer} was told OK up to ${notes[accepted(producer)]}, and read is up to ${notes[read(producer)]}`);
-        assert(sum(committed) === sum(read) + dropped.closed, () => `${sum(committed)} committed, ${sum(read)} received, ${dropped.closed} counted as dropped`);
+        for (const producer of numbers)
+          assert(
+            notes[read(producer)] === notes[accepted(producer)],
+            () =>
+              `producer ${producer} was told OK up to ${notes[accepted(producer)]}, and read is up to `
+                + `${notes[read(producer)]}`,
+          );
+        assert(
+          sum(committed) === sum(read) + dropped.closed,
+          () => `${sum(committed)} committed, ${sum(read)} received, ${dropped.closed} counted as dropped`,
+        );
         return;
       }
       // Who dies between a cursor and the counter beside it leaves the counter behind, or ahead.
-      assert(depth === 0 && (dead.length > 0 || published === consumed), () => `${depth} records lie unread; ${published} published, ${consumed} consumed`);
+      assert(
+        depth === 0 && (dead.length > 0 || published === consumed),
+        () => `${depth} records lie unread; ${published} published, ${consumed} consumed`,
+      );
       producers.forEach(({ messages }, producer) => {
         const isDead = dead.includes(`producer${producer}`);
         const last = notes[read(producer)];
-        assert(isDead ? last >= notes[accepted(producer)] : last === messages || (dead.length > 0 && dies === 'consumer'), () => `${last} of ${messages} records of producer ${producer} were received`);
+        assert(
+          isDead ? last >= notes[accepted(producer)] : last === messages || (dead.length > 0 && dies === 'consumer'),
+          () => `${last} of ${messages} records of producer ${producer} were received`,
+        );
       });
       if (dead.length === 0) return;
-      if (dies !== 'consumer') assert(!waiting.includes('successor') && notes[read(heirNumber)] === heirs, () => 'the successor did not send all its records');
+      if (dies !== 'consumer')
+        assert(
+          !waiting.includes('successor') && notes[read(heirNumber)] === heirs,
+          () => 'the successor did not send all its records',
+        );
     },
   });
 }

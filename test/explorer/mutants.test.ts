@@ -1,6 +1,7 @@
 /**
- * Is the explorer worth its name? Each entry seeds one bug into the shipped text (or into the order of calls around it), and
- * the explorer must find it. The same scenarios without the seed are clean: see explorer.test.ts and unseeded-explorer.test.ts.
+ * Is the explorer worth its name? Each entry seeds one bug into the shipped text (or into the order of calls around
+ * it), and the explorer must find it. The same scenarios without the seed are clean: see explorer.test.ts and
+ * unseeded-explorer.test.ts.
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { mutants } from './mutants.js';
@@ -31,11 +32,15 @@ describe('a seeded bug is found', () => {
     const alone = mutants.filter((mutant) => mutant.alone === true);
     expect(new Set(alone.map(({ bug }) => bug)).size).toBe(alone.length);
     expect(alone.length).toBeGreaterThanOrEqual(LEAST_ALONE);
-    for (const kind of KINDS) expect(alone.filter((mutant) => mutant.kind === kind).length, kind).toBeGreaterThanOrEqual(LEAST_OF_A_KIND);
+    for (const kind of KINDS)
+      expect(alone.filter((mutant) => mutant.kind === kind).length, kind).toBeGreaterThanOrEqual(LEAST_OF_A_KIND);
   });
 
   afterAll(() => {
     const kinds = [...score.kinds].map(([kind, count]) => `${kind} ${count}`).join(', ');
-    console.log(`mutants: ${score.found} of ${mutants.length} found (${kinds}); ${score.states} states in all, ${score.most} at most; ${score.cpuMs.toFixed(0)} ms of CPU`);
+    console.log(
+      `mutants: ${score.found} of ${mutants.length} found (${kinds}); ${score.states} states in all, ${score.most} at `
+        + `most; ${score.cpuMs.toFixed(0)} ms of CPU`,
+    );
   });
 });

@@ -1,8 +1,8 @@
 /**
- * The park and wake handshake under the explorer: shipped rings, shipped `notify` and `summon`, and the sleeper's native half
- * as a script with the accesses of `park`, `poll` and `onCheck` in native/turn.cc. The eventfd is a word that counts; sleeping
- * is waiting until it, or the word that stands for libuv's own reasons to wake, is above 0. Defects of either half can be
- * asked for, to see that they are found.
+ * The park and wake handshake under the explorer: shipped rings, shipped `notify` and `summon`, and the sleeper's
+ * native half as a script with the accesses of `park`, `poll` and `onCheck` in native/turn.cc. The eventfd is a word
+ * that counts; sleeping is waiting until it, or the word that stands for libuv's own reasons to wake, is above 0.
+ * Defects of either half can be asked for, to see that they are found.
  */
 import { partyLayout, queueLayout, words } from '../../src/layout.js';
 import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
@@ -115,7 +115,9 @@ export function parkHandshake(scenario: ParkScenario): Report {
   }));
 
   const laneHasRecords = (): boolean =>
-    lanes.some(({ consumer }) => Atomics.load(consumer.words, PRODUCER_CURSOR) !== Atomics.load(consumer.words, CONSUMER_CURSOR));
+    lanes.some(
+      ({ consumer }) => Atomics.load(consumer.words, PRODUCER_CURSOR) !== Atomics.load(consumer.words, CONSUMER_CURSOR),
+    );
 
   function drainLanes(): void {
     if (scenario.runsBand !== undefined) Atomics.store(sleeper.party, ATTENTION, scenario.runsBand);
@@ -171,22 +173,37 @@ export function parkHandshake(scenario: ParkScenario): Report {
     memory,
     threads: [
       ...producerThreads,
-      { name: 'sleeper', owns: [mine, ...lanes.map(({ consumer }) => consumer)], step: live, unobserved: UNOBSERVED, mayWait: deathMeets !== undefined },
+      {
+        name: 'sleeper', owns: [mine, ...lanes.map(({ consumer }) => consumer)], step: live, unobserved: UNOBSERVED,
+        mayWait: deathMeets !== undefined,
+      },
       ...(deathMeets === undefined ? [] : [supervisor]),
       ...(scenario.wakesByItself === true ? [libuvThread] : []),
     ],
     atEnd({ dead }) {
       lanes.forEach(({ producer }, i) => {
         const published = (Atomics.load(producer.words, PRODUCER_CURSOR) - start) | 0;
-        assert(mine.received[i] === published, () => `at the end ${published - mine.received[i]} records of producer${i} lie unread`);
-        assert(dead.includes(`producer${i}`) || published === counts[i], () => `producer${i} is alive and has sent ${published} of ${counts[i]}`);
+        assert(
+          mine.received[i] === published,
+          () => `at the end ${published - mine.received[i]} records of producer${i} lie unread`,
+        );
+        assert(
+          dead.includes(`producer${i}`) || published === counts[i],
+          () => `producer${i} is alive and has sent ${published} of ${counts[i]}`,
+        );
       });
     },
   });
 }
 
-/** A party that found no room parks; the consumer's `onSpace` summons it. */
-export function roomHandshake({ start = 0, messages, seeds }: { start?: number; messages: number; seeds?: readonly Seed[] }): Report {
+/** A party that found no room parks; the consumer's `onRoom` summons it. */
+export function roomHandshake({
+  start = 0, messages, seeds,
+}: {
+  start?: number;
+  messages: number;
+  seeds?: readonly Seed[];
+}): Report {
   const world = makeWorld(seeds);
   const { memory, queues, parking } = world;
   const sleeper = new Sleeper(world);
@@ -196,7 +213,7 @@ export function roomHandshake({ start = 0, messages, seeds }: { start?: number; 
   const consumer = queues.sub(queue);
   const sending = { phase: 'send' as 'send' | 'ask' | 'park' | 'sleep', sent: 0 };
   const receiving = { received: 0 };
-  consumer.onSpace = () => parking.summon(sleeper.party, sleeper.wake);
+  consumer.onRoom = () => parking.summon(sleeper.party, sleeper.wake);
 
   function send(): Verdict {
     switch (sending.phase) {
@@ -212,7 +229,7 @@ export function roomHandshake({ start = 0, messages, seeds }: { start?: number; 
         return;
       }
       case 'ask':
-        sending.phase = producer.askForSpace(1) ? 'send' : 'park';
+        sending.phase = producer.askForRoom(1) ? 'send' : 'park';
         return;
       case 'park':
         sending.phase = sleeper.park(() => false) ? 'sleep' : 'send';

@@ -1,9 +1,10 @@
 /**
- * One producer, several readers, each with a place of its own: gating, joining and leaving at run time, behind one another. Record `n` (from
- * 1) holds the words n and ~n; a reader with `marks` writes over the second, so that who reads behind it can tell.
+ * One producer, several readers, each with a place of its own: gating, joining and leaving at run time, behind one
+ * another. Record `n` (from 1) holds the words n and ~n; a reader with `marks` writes over the second, so that who
+ * reads behind it can tell.
  *
- * With `dies`, a party may vanish between any two accesses; a supervisor then calls recover(), and a successor comes: another producer that
- * goes on behind the last published record, or another reader.
+ * With `dies`, a party may vanish between any two accesses; a supervisor then calls recover(), and a successor comes:
+ * another producer that goes on behind the last published record, or another reader.
  */
 import { FIRST_PLACE_BYTES, placeLayout, queueLayout } from '../../src/layout.js';
 import type * as Queues from '../../src/queues/index.js';
@@ -45,12 +46,16 @@ export interface SpmcScenario {
 const fields = queueLayout.fields;
 const PRODUCER_CURSOR = fields.producerCursor.at >> 2;
 const PHASE = fields.phase.at >> 2;
-const placeWord = (place: number, field: keyof typeof placeLayout.fields): number => (FIRST_PLACE_BYTES + place * placeLayout.bytes + placeLayout.fields[field].at) >> 2;
+const placeWord = (place: number, field: keyof typeof placeLayout.fields): number =>
+  (FIRST_PLACE_BYTES + place * placeLayout.bytes + placeLayout.fields[field].at) >> 2;
 const HELD = 2;
 const GATING = 4;
 const PRODUCER = 1;
 const READER = 10;
-/** Notes: records published; readers that leave, have left or have died; then two of each reader: the first and the last record it was given. */
+/**
+ * Notes: records published; readers that leave, have left or have died; then two of each reader: the first and the last
+ * record it was given.
+ */
 const PUBLISHED = 0;
 const LEFT = 1;
 const first = (reader: number): number => 2 + 2 * reader;
@@ -77,10 +82,13 @@ export function spmcRing(scenario: SpmcScenario): Report {
   const { Atomics, Int32Array } = world.globals;
   const nameOf = (reader: number): string => `r${reader}`;
   const isDeclared = (reader: number): boolean => scenario.declared === true && readers[reader]?.joins !== true;
-  const declared = readers.map(({ after = [] }, i) => [nameOf(i), { after: after.map(nameOf) }] as const).filter((_, i) => isDeclared(i));
+  const declared = readers
+    .map(({ after = [] }, i) => [nameOf(i), { after: after.map(nameOf) }] as const)
+    .filter((_, i) => isDeclared(i));
   const places = readers.length;
   const queue = queues.create({
-    kind: 'spmc', capacity, recordBytes: 8, startSequence: start, maxConsumers: places, ...(declared.length > 0 ? { consumers: Object.fromEntries(declared) } : {}),
+    kind: 'spmc', capacity, recordBytes: 8, startSequence: start, maxConsumers: places,
+    ...(declared.length > 0 ? { consumers: Object.fromEntries(declared) } : {}),
   });
   nameQueue(world, queue);
   const words = new Int32Array(queue.buffer);
@@ -88,12 +96,17 @@ export function spmcRing(scenario: SpmcScenario): Report {
   const published = (): number => (Atomics.load(words, PRODUCER_CURSOR) - start) | 0;
   const leavers = readers.filter(({ leavesAfter }) => leavesAfter !== undefined).length;
 
-  const sender: Sender = { producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery })), sent: 0 };
+  const sender: Sender = { producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0 };
   const subscribe = (reader: number, script: ReaderScript): Queues.FixedConsumer =>
-    queues.sub(queue, isDeclared(reader) ? { name: nameOf(reader) } : script.after === undefined ? {} : { after: script.after });
+    queues.sub(
+      queue, isDeclared(reader) ? { name: nameOf(reader) } : script.after === undefined ? {} : { after: script.after },
+    );
   const mine = readers.map((script, number): Reader => {
     const isLate = script.joins === true || script.joinsAfterLeavers === true;
-    return { number, consumer: isLate ? null : memory.as(READER + number, () => subscribe(number, script)), least: 1, most: 1, phase: isLate ? 'join' : 'read' };
+    return {
+      number, consumer: isLate ? null : memory.as(READER + number, () => subscribe(number, script)), least: 1, most: 1,
+      phase: isLate ? 'join' : 'read',
+    };
   });
 
   function produce(my: Sender): Verdict {
@@ -115,25 +128,36 @@ export function spmcRing(scenario: SpmcScenario): Report {
   function take(my: Reader, script: ReaderScript, record: number, second: number): void {
     const { number } = my;
     if (notes[last(number)] === 0) {
-      assert(record >= my.least && record <= my.most, () => `reader ${number} begins with record ${record}, not with one from ${my.least} to ${my.most}`);
+      assert(
+        record >= my.least && record <= my.most,
+        () => `reader ${number} begins with record ${record}, not with one from ${my.least} to ${my.most}`,
+      );
       notes[first(number)] = record;
     } else {
-      assert(record === notes[last(number)] + 1, () => `reader ${number} received record ${record} after ${notes[last(number)]}`);
+      assert(
+        record === notes[last(number)] + 1,
+        () => `reader ${number} received record ${record} after ${notes[last(number)]}`,
+      );
     }
     const isUnmarked = second === ~record;
     // Who reads behind one that marks sees its marks, while it is there.
     const mustBeMarked = script.after?.some((other) => readers[other].marks === true) === true;
-    if (mustBeMarked && isUnmarked) assert(notes[LEFT] > 0, () => `reader ${number} received record ${record} before the one it reads behind`);
-    else assert(isUnmarked || second === marked(record), () => `reader ${number} received record ${record} with ${second}`);
+    if (mustBeMarked && isUnmarked)
+      assert(notes[LEFT] > 0, () => `reader ${number} received record ${record} before the one it reads behind`);
+    else
+      assert(
+        isUnmarked || second === marked(record), () => `reader ${number} received record ${record} with ${second}`,
+      );
     notes[last(number)] = record;
   }
 
   function readRecords(my: Reader, script: ReaderScript): number {
     const consumer = my.consumer!;
     if (script.peeks === true) {
-      const count = consumer.peek(limit);
+      const count = consumer.available(limit);
       if (count < 0) return count === queues.EMPTY ? 0 : count;
-      for (let i = 0; i < count; i++) take(my, script, consumer.words[consumer.wordOf(i)], consumer.words[consumer.wordOf(i) + 1]);
+      for (let i = 0; i < count; i++)
+        take(my, script, consumer.words[consumer.wordOf(i)], consumer.words[consumer.wordOf(i) + 1]);
       consumer.release(count);
       return count;
     }
@@ -162,7 +186,10 @@ export function spmcRing(scenario: SpmcScenario): Report {
         const count = readRecords(my, script);
         const wants = script.leavesAfter ?? Infinity;
         if (count === queues.CLOSED) {
-          assert(notes[last(my.number)] === messages || notes[last(my.number)] === 0, () => `reader ${my.number} is told CLOSED after record ${notes[last(my.number)]} of ${messages}`);
+          assert(
+            notes[last(my.number)] === messages || notes[last(my.number)] === 0,
+            () => `reader ${my.number} is told CLOSED after record ${notes[last(my.number)]} of ${messages}`,
+          );
           my.phase = 'done';
         } else if (notes[last(my.number)] >= wants) {
           notes[LEFT]++;
@@ -183,7 +210,9 @@ export function spmcRing(scenario: SpmcScenario): Report {
   function lowestFirst(my: Reader, script: ReaderScript): number {
     if (script.joinsAfterLeavers !== true) return isTakeOver() ? 1 : notes[PUBLISHED] + 1;
     // It takes over where one of them has left: nothing is let go while nobody reads.
-    const left = mine.filter(({ number }) => readers[number].leavesAfter !== undefined).map(({ number }) => notes[last(number)] + 1);
+    const left = mine
+      .filter(({ number }) => readers[number].leavesAfter !== undefined)
+      .map(({ number }) => notes[last(number)] + 1);
     assert(left.length > 0 && my.number >= 0, () => 'nobody leaves');
     return Math.min(...left);
   }
@@ -198,10 +227,18 @@ export function spmcRing(scenario: SpmcScenario): Report {
       const state = Atomics.load(words, placeWord(place, 'state'));
       if (state !== HELD && state !== GATING) continue;
       const released = (Atomics.load(words, placeWord(place, 'cursor')) - start) | 0;
-      assert(released <= published() && published() - released <= capacity, () => `${published()} published and ${released} released by place ${place} in a ring of ${capacity}`);
+      assert(
+        released <= published() && published() - released <= capacity,
+        () => `${published()} published and ${released} released by place ${place} in a ring of ${capacity}`,
+      );
       for (let record = released + 1; record <= published(); record++) {
-        const at = ((queueLayout.bytes + (places - 1) * placeLayout.bytes) >> 2) + (((start + record - 1) & (capacity - 1)) << 1);
-        assert(words[at] === record && (words[at + 1] === ~record || words[at + 1] === marked(record)), () => `record ${record} is published, unread, and holds ${words[at]} and ${words[at + 1]}`);
+        const at =
+          ((queueLayout.bytes + (places - 1) * placeLayout.bytes) >> 2)
+          + (((start + record - 1) & (capacity - 1)) << 1);
+        assert(
+          words[at] === record && (words[at + 1] === ~record || words[at + 1] === marked(record)),
+          () => `record ${record} is published, unread, and holds ${words[at]} and ${words[at + 1]}`,
+        );
       }
     }
   }
@@ -209,18 +246,22 @@ export function spmcRing(scenario: SpmcScenario): Report {
   const supervision = supervise(world, queue);
   const heirNumber = typeof scenario.dies === 'number' ? scenario.dies : 0;
   const heirScript: ReaderScript = { ...readers[heirNumber], leavesAfter: undefined };
-  const heir = { isCalled: false, sender: { producer: null, sent: 0 } as Sender, reader: { number: readers.length, consumer: null, least: 1, most: messages, phase: 'read' } as Reader };
+  const heir = {
+    isCalled: false, sender: { producer: null, sent: 0 } as Sender,
+    reader: { number: readers.length, consumer: null, least: 1, most: messages, phase: 'read' } as Reader,
+  };
 
   function succeed(): Verdict {
     if (heir.isCalled) return scenario.dies === 'producer' ? produce(heir.sender) : read(heir.reader, heirScript);
     if (supervision.vacancy() === 0) return 'wait';
     heir.isCalled = true;
     if (scenario.dies !== 'producer') {
-      // A declared place goes on where it stands, as one that nobody else could have taken; another begins at what is published.
+      // A declared place goes on where it stands, as one that nobody else could have taken; another begins at what is
+      // published.
       heir.reader.least = isDeclared(heirNumber) ? notes[last(heirNumber)] + (heirScript.peeks === true ? 0 : 1) : 1;
       heir.reader.consumer = subscribe(heirNumber, heirScript);
     } else if (Atomics.load(words, PHASE) === 0) {
-      heir.sender.producer = queues.pub(queue, { publishEvery });
+      heir.sender.producer = queues.pub(queue, { publishEvery: { records: publishEvery } });
       heir.sender.sent = published();
     } else {
       return 'done';
@@ -229,11 +270,16 @@ export function spmcRing(scenario: SpmcScenario): Report {
 
   const threads: VirtualThread[] = [
     {
-      name: 'producer', owns: [sender], step: () => produce(sender), unobserved: UNOBSERVED, threadId: PRODUCER, mayDie: scenario.dies === 'producer',
-      onDeath: () => supervision.announce(PRODUCER),
+      name: 'producer', owns: [sender], step: () => produce(sender), unobserved: UNOBSERVED, threadId: PRODUCER,
+      mayDie: scenario.dies === 'producer', onDeath: () => supervision.announce(PRODUCER),
     },
     ...mine.map((my, number): VirtualThread => ({
-      name: `reader${number}`, owns: [my], step: () => read(my, readers[number]), unobserved: UNOBSERVED, threadId: READER + number, mayDie: scenario.dies === number,
+      name: `reader${number}`,
+      owns: [my],
+      step: () => read(my, readers[number]),
+      unobserved: UNOBSERVED,
+      threadId: READER + number,
+      mayDie: scenario.dies === number,
       onDeath() {
         notes[LEFT]++;
         supervision.announce(READER + number);
@@ -241,7 +287,8 @@ export function spmcRing(scenario: SpmcScenario): Report {
     })),
   ];
   if (scenario.dies !== undefined) threads.push(supervision.supervisor);
-  if (scenario.dies !== undefined && scenario.hasHeir !== false) threads.push({ name: 'successor', owns: [heir], step: succeed, unobserved: UNOBSERVED, mayWait: true });
+  if (scenario.dies !== undefined && scenario.hasHeir !== false)
+    threads.push({ name: 'successor', owns: [heir], step: succeed, unobserved: UNOBSERVED, mayWait: true });
 
   return explore({
     memory, threads, invariant,
@@ -251,8 +298,13 @@ export function spmcRing(scenario: SpmcScenario): Report {
       readers.forEach((script, number) => {
         if (script.leavesAfter !== undefined || script.joins === true || dead.includes(`reader${number}`)) return;
         // It took over where somebody who had read all has left.
-        const isNothingLeft = notes[last(number)] === 0 && readers.some(({ leavesAfter }, other) => leavesAfter !== undefined && notes[last(other)] === messages);
-        assert(notes[last(number)] === messages || isNothingLeft, () => `reader ${number} received up to ${notes[last(number)]} of ${messages}`);
+        const isNothingLeft =
+          notes[last(number)] === 0
+          && readers.some(({ leavesAfter }, other) => leavesAfter !== undefined && notes[last(other)] === messages);
+        assert(
+          notes[last(number)] === messages || isNothingLeft,
+          () => `reader ${number} received up to ${notes[last(number)]} of ${messages}`,
+        );
       });
     },
   });

@@ -1,13 +1,16 @@
 /**
- * A seeded bug that the explorer finds proves something only if the same scenario is clean without it. Here those scenarios run over the text
- * as it ships, to their ends: with `PERCORE_STRESS=1` all of which the bug is found by nothing else; in CI those of one kind, since many
- * take half a minute, and since explorer.test.ts, readers.test.ts and groups.test.ts run scenarios like them.
+ * A seeded bug that the explorer finds proves something only if the same scenario is clean without it. Here those
+ * scenarios run over the text as it ships, to their ends: with `PERCORE_STRESS=1` all of which the bug is found by
+ * nothing else; in CI those of one kind, since many take half a minute, and since explorer.test.ts, readers.test.ts and
+ * groups.test.ts run scenarios like them.
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { mutants } from './mutants.js';
 
 const isLong = process.env.PERCORE_STRESS === '1';
-const chosen = mutants.filter(({ alone, kind, run }) => alone === true && run.seeds.length > 0 && (isLong || kind === 'order'));
+const chosen = mutants.filter(
+  ({ alone, kind, run }) => alone === true && run.seeds.length > 0 && (isLong || kind === 'order'),
+);
 const total = { states: 0, cpuMs: 0 };
 
 describe('the scenario of a seeded bug is clean without the bug', () => {
@@ -17,10 +20,14 @@ describe('the scenario of a seeded bug is clean without the bug', () => {
       const { states, terminalStates, violations } = run([]);
       total.states += states;
       total.cpuMs += process.cpuUsage(before).user / 1000;
-      expect(violations.map(({ kind, message, schedule }) => `${kind}: ${message}\n${schedule.join('\n')}`)).toEqual([]);
+      expect(violations.map(({ kind, message, schedule }) => `${kind}: ${message}\n${schedule.join('\n')}`)).toEqual(
+        [],
+      );
       expect(terminalStates).toBeGreaterThan(0);
     });
   }
 });
 
-afterAll(() => console.log(`unseeded: ${chosen.length} scenarios, ${total.states} states, ${total.cpuMs.toFixed(0)} ms of CPU`));
+afterAll(() =>
+  console.log(`unseeded: ${chosen.length} scenarios, ${total.states} states, ${total.cpuMs.toFixed(0)} ms of CPU`),
+);

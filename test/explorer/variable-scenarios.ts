@@ -1,8 +1,10 @@
 /**
- * A ring of variable records under the explorer. Record `n` (from 1) has type n and a payload of the bytes 16n, 16n + 1, ...;
- * where it must lie is computed here, by an own sum, so a wrong padding or length is seen in memory before it is read.
+ * A ring of variable records under the explorer. Record `n` (from 1) has type n and a payload of the bytes 16n, 16n +
+ * 1, ...; where it must lie is computed here, by an own sum, so a wrong padding or length is seen in memory before it
+ * is read.
  *
- * With `dies`, either end may vanish between any two accesses; a supervisor then calls recover(), and a successor goes on.
+ * With `dies`, either end may vanish between any two accesses; a supervisor then calls recover(), and a successor goes
+ * on.
  */
 import { queueLayout } from '../../src/layout.js';
 import type * as Queues from '../../src/queues/index.js';
@@ -19,10 +21,13 @@ export interface VariableScenario {
   write?: 'claim' | 'offer';
   read?: 'drain' | 'peek' | 'poll';
   dies?: 'producer' | 'consumer' | 'either';
-  /** A death is met: recover() is called, and a successor takes the dead one's place. For a producer that closes in the end. */
+  /**
+   * A death is met: recover() is called, and a successor takes the dead one's place. For a producer that closes in the
+   * end.
+   */
   recovers?: boolean;
   closes?: boolean;
-  /** A producer without room asks for space and sleeps until onSpace tells it. */
+  /** A producer without room asks for space and sleeps until onRoom tells it. */
   asks?: boolean;
   seeds?: readonly Seed[];
 }
@@ -53,7 +58,8 @@ interface Receiver {
   isFinished: boolean;
 }
 
-const payloadOf = (record: number, length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => 16 * record + i);
+const payloadOf = (record: number, length: number): Uint8Array =>
+  Uint8Array.from({ length }, (_, i) => 16 * record + i);
 
 /** Bytes from the start to where each record begins and ends, by the rule of record.ts, said another way. */
 function placesOf(lengths: readonly number[], start: number, capacity: number): { begin: number; end: number }[] {
@@ -81,9 +87,13 @@ export function variableRing(scenario: VariableScenario): VariableReport {
   const bytes = new Uint8Array(queue.buffer);
 
   const places = placesOf(lengths, start, capacityBytes);
-  const sender: Sender = { producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery })), sent: 0, phase: 'send' };
-  const receiver: Receiver = { consumer: memory.as(CONSUMER, () => queues.sub(queue)), isSuccessor: false, isFinished: false };
-  if (scenario.asks === true) receiver.consumer!.onSpace = () => void Atomics.store(told, 0, 1);
+  const sender: Sender = {
+    producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0, phase: 'send',
+  };
+  const receiver: Receiver = {
+    consumer: memory.as(CONSUMER, () => queues.sub(queue)), isSuccessor: false, isFinished: false,
+  };
+  if (scenario.asks === true) receiver.consumer!.onRoom = () => void Atomics.store(told, 0, 1);
 
   function writeRecord(producer: Queues.VariableProducer, record: number, length: number): number {
     if (write === 'offer') return producer.offer(payloadOf(record, length), record);
@@ -119,7 +129,10 @@ export function variableRing(scenario: VariableScenario): VariableReport {
   function take(my: Receiver, type: number, payload: globalThis.Uint8Array): void {
     const due = notes[RECEIVED] + 1;
     const isExpected = my.isSuccessor && notes[SUCCEEDED] === 0 ? isRightForSuccessor(type, due) : type === due;
-    assert(isExpected && payload.join() === payloadOf(type, lengths[type - 1]).join(), () => `received type ${type} with ${payload.join()} where record ${due} was due`);
+    assert(
+      isExpected && payload.join() === payloadOf(type, lengths[type - 1]).join(),
+      () => `received type ${type} with ${payload.join()} where record ${due} was due`,
+    );
     notes[RECEIVED] = type;
     if (my.isSuccessor) notes[SUCCEEDED] = 1;
   }
@@ -131,7 +144,10 @@ export function variableRing(scenario: VariableScenario): VariableReport {
 
   function readRecords(my: Receiver): number {
     const consumer = my.consumer!;
-    if (read === 'drain') return consumer.drain((_view, offset, length, type) => take(my, type, consumer.bytes.slice(offset, offset + length)));
+    if (read === 'drain')
+      return consumer.drain((_view, offset, length, type) =>
+        take(my, type, consumer.bytes.slice(offset, offset + length)),
+      );
     if (read === 'poll') {
       const payload = consumer.poll();
       if (typeof payload === 'number') return payload === queues.EMPTY ? 0 : payload;
@@ -151,7 +167,10 @@ export function variableRing(scenario: VariableScenario): VariableReport {
     const count = readRecords(my);
     if (count === queues.CLOSED) {
       const published = recordsUpTo(PRODUCER_CURSOR);
-      assert(notes[RECEIVED] === published || (my.isSuccessor && isRightForSuccessor(published + 1, notes[RECEIVED] + 1)), () => `CLOSED after ${notes[RECEIVED]} records of ${published}`);
+      assert(
+        notes[RECEIVED] === published || (my.isSuccessor && isRightForSuccessor(published + 1, notes[RECEIVED] + 1)),
+        () => `CLOSED after ${notes[RECEIVED]} records of ${published}`,
+      );
     }
     my.isFinished = scenario.closes === true ? count === queues.CLOSED : notes[RECEIVED] === lengths.length;
     if (count === 0 && !my.isFinished) return 'wait';
@@ -175,14 +194,23 @@ export function variableRing(scenario: VariableScenario): VariableReport {
     for (let record = released + 1; record <= published; record++) {
       const at = queueLayout.bytes + ((start + places[record - 1].begin) & (capacityBytes - 1));
       const [length, type] = [words[at >> 2], words[(at >> 2) + 1]];
-      assert(length === lengths[record - 1] && type === record, () => `record ${record} is published, unread, and says length ${length}, type ${type}`);
+      assert(
+        length === lengths[record - 1] && type === record,
+        () => `record ${record} is published, unread, and says length ${length}, type ${type}`,
+      );
       const payload = bytes.slice(at + HEADER_BYTES, at + HEADER_BYTES + length);
-      assert(payload.join() === payloadOf(record, length).join(), () => `record ${record} is published, unread, and holds ${payload.join()}`);
+      assert(
+        payload.join() === payloadOf(record, length).join(),
+        () => `record ${record} is published, unread, and holds ${payload.join()}`,
+      );
     }
   }
 
   const supervision = supervise(world, queue);
-  const heir = { role: 0, sender: { ...sender, producer: null } as Sender, receiver: { ...receiver, consumer: null, isSuccessor: true } as Receiver };
+  const heir = {
+    role: 0, sender: { ...sender, producer: null } as Sender,
+    receiver: { ...receiver, consumer: null, isSuccessor: true } as Receiver,
+  };
 
   /** Takes the place of whoever has died. */
   function succeed(): Verdict {
@@ -193,7 +221,7 @@ export function variableRing(scenario: VariableScenario): VariableReport {
     if (heir.role === CONSUMER) {
       heir.receiver.consumer = queues.sub(queue);
     } else if (Atomics.load(words, PHASE) === 0) {
-      heir.sender.producer = queues.pub(queue, { publishEvery });
+      heir.sender.producer = queues.pub(queue, { publishEvery: { records: publishEvery } });
       heir.sender.sent = recordsUpTo(PRODUCER_CURSOR);
     } else {
       // It died while it closed.
@@ -206,22 +234,38 @@ export function variableRing(scenario: VariableScenario): VariableReport {
   const common = { unobserved: UNOBSERVED, mayWait: scenario.dies !== undefined && !recovers };
   const threads: VirtualThread[] = [
     {
-      ...common, name: 'producer', owns: [sender], step: () => produce(sender), threadId: PRODUCER, mayDie: isMortal('producer'),
+      ...common,
+      name: 'producer',
+      owns: [sender],
+      step: () => produce(sender),
+      threadId: PRODUCER,
+      mayDie: isMortal('producer'),
       onDeath() {
         const published = recordsUpTo(PRODUCER_CURSOR);
         const { unpublished } = sender.producer!;
-        assert(published >= sender.sent - unpublished, () => `${sender.sent} sent, ${unpublished} of them unpublished, ${published} published`);
+        assert(
+          published >= sender.sent - unpublished,
+          () => `${sender.sent} sent, ${unpublished} of them unpublished, ${published} published`,
+        );
         if (recovers) supervision.announce(PRODUCER);
       },
     },
     {
-      ...common, name: 'consumer', owns: [receiver], step: () => consume(receiver), threadId: CONSUMER, mayDie: isMortal('consumer'),
+      ...common,
+      name: 'consumer',
+      owns: [receiver],
+      step: () => consume(receiver),
+      threadId: CONSUMER,
+      mayDie: isMortal('consumer'),
       onDeath() {
         if (recovers) supervision.announce(CONSUMER);
       },
     },
   ];
-  if (recovers) threads.push(supervision.supervisor, { name: 'successor', owns: [heir], step: succeed, unobserved: UNOBSERVED, mayWait: true });
+  if (recovers)
+    threads.push(supervision.supervisor, {
+      name: 'successor', owns: [heir], step: succeed, unobserved: UNOBSERVED, mayWait: true,
+    });
 
   const report = explore({
     memory, threads, invariant,

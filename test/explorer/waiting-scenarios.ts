@@ -1,6 +1,7 @@
 /**
- * Nobody sleeps for ever: those that wait for records, for space or for the stage before them, by the event count of waiting.ts, with its
- * futex. A sleeper that nobody will wake is stuck, which the explorer reports by itself. Record `n` (from 1) holds the word n.
+ * Nobody sleeps for ever: those that wait for records, for space or for the stage before them, by the event count of
+ * waiting.ts, with its futex. A sleeper that nobody will wake is stuck, which the explorer reports by itself. Record
+ * `n` (from 1) holds the word n.
  *
  * With `dies`, whoever wakes others may vanish between any two accesses; a supervisor then calls recover().
  */
@@ -20,7 +21,10 @@ export interface WaitingScenario {
   producerPolls?: boolean;
   /** A third thread closes the queue; the consumers read until CLOSED. */
   closes?: boolean;
-  /** Its thread may vanish. The others must come to their end, or sleep for want of records or room that the dead one would have made. */
+  /**
+   * Its thread may vanish. The others must come to their end, or sleep for want of records or room that the dead one
+   * would have made.
+   */
   dies?: 'producer' | 'consumer' | 'closer';
   seeds?: readonly Seed[];
 }
@@ -45,10 +49,11 @@ export function waitingRing(scenario: WaitingScenario): Report {
     ? queues.create({ kind: 'spmc', ...shape, maxConsumers: 2, consumers: { first: {}, second: { after: ['first'] } } })
     : queues.create({ kind: 'spsc', ...shape });
   nameQueue(world, queue);
-  const producer = memory.as(PRODUCER, () => queues.pub(queue as Queues.FixedQueue, { publishEvery }));
+  const producer = memory.as(PRODUCER, () => queues.pub(queue as Queues.FixedQueue, { publishEvery: { records: publishEvery } }));
   const names = follows ? ['first', 'second'] : [undefined];
   const receivers = names.map((name, i): Receiver => ({
-    consumer: memory.as(CONSUMER + i, () => queues.sub(queue as Queues.FixedQueue, name === undefined ? {} : { name })), received: 0, isClosed: false,
+    consumer: memory.as(CONSUMER + i, () => queues.sub(queue as Queues.FixedQueue, name === undefined ? {} : { name })),
+    received: 0, isClosed: false,
   }));
   const sending = { sent: 0, waits: false, isClosed: false };
 
@@ -60,7 +65,7 @@ export function waitingRing(scenario: WaitingScenario): Report {
     if (sending.waits) {
       sending.waits = false;
       // The shipped call, sleep and all.
-      if (producer.spaceSync() === queues.CLOSED) sending.isClosed = true;
+      if (producer.roomSync() === queues.CLOSED) sending.isClosed = true;
       return;
     }
     const at = producer.tryClaim();
@@ -91,20 +96,35 @@ export function waitingRing(scenario: WaitingScenario): Report {
   const supervision = supervise(world, queue);
   const common = { unobserved: UNOBSERVED };
   const threads: VirtualThread[] = [
-    { name: 'producer', owns: [producer, sending], step: produce, threadId: PRODUCER, mayDie: dies === 'producer', mayWait: dies === 'consumer', onDeath: () => supervision.announce(PRODUCER), ...common },
+    {
+      name: 'producer', owns: [producer, sending], step: produce, threadId: PRODUCER, mayDie: dies === 'producer',
+      mayWait: dies === 'consumer', onDeath: () => supervision.announce(PRODUCER), ...common,
+    },
     ...receivers.map((my, i): VirtualThread => ({
-      name: `consumer${i}`, owns: [my], step: () => consume(my), threadId: CONSUMER + i, mayDie: i === 0 && dies === 'consumer', mayWait: dies !== undefined, onDeath: () => supervision.announce(CONSUMER + i), ...common,
+      name: `consumer${i}`, owns: [my], step: () => consume(my), threadId: CONSUMER + i,
+      mayDie: i === 0 && dies === 'consumer', mayWait: dies !== undefined,
+      onDeath: () => supervision.announce(CONSUMER + i), ...common,
     })),
   ];
   if (dies !== undefined) threads.push(supervision.supervisor);
-  if (closes) threads.push({ name: 'closer', owns: [], step: closer(world, queue), mayDie: dies === 'closer', threadId: 30, onDeath: () => supervision.announce(30) });
+  if (closes)
+    threads.push({
+      name: 'closer', owns: [], step: closer(world, queue), mayDie: dies === 'closer', threadId: 30,
+      onDeath: () => supervision.announce(30),
+    });
 
   return explore({
     memory, threads,
     atEnd({ dead, waiting }) {
-      if (dead.length === 0) assert(closes || receivers.every(({ received }) => received === messages), () => 'somebody has not received all');
+      if (dead.length === 0)
+        assert(
+          closes || receivers.every(({ received }) => received === messages), () => 'somebody has not received all',
+        );
       const { consumers, depth, isClosed } = queues.inspect(queue);
-      assert(!isClosed || waiting.every((name) => name === 'supervisor'), () => `the queue is closed, and ${waiting.join()} never learned of it`);
+      assert(
+        !isClosed || waiting.every((name) => name === 'supervisor'),
+        () => `the queue is closed, and ${waiting.join()} never learned of it`,
+      );
       // Whoever is alive has read all that it could: nobody sleeps beside a record.
       receivers.forEach((_, i) => {
         if (dead.includes(`consumer${i}`)) return;
@@ -113,7 +133,10 @@ export function waitingRing(scenario: WaitingScenario): Report {
         const due = dead.includes('consumer0') ? consumers[0].lag : 0;
         assert(closes || lag === due, () => `consumer${i} sleeps beside ${lag - due} records`);
       });
-      assert(!dead.includes('consumer0') || sending.sent === messages || depth === CAPACITY, () => `the producer sleeps, and ${depth} of ${CAPACITY} are taken`);
+      assert(
+        !dead.includes('consumer0') || sending.sent === messages || depth === CAPACITY,
+        () => `the producer sleeps, and ${depth} of ${CAPACITY} are taken`,
+      );
     },
   });
 }
@@ -141,10 +164,15 @@ export function waitingLanes(scenario: WaitingLanesScenario): Report {
   const { start = 0, producers, joins = false, dies } = scenario;
   const world = makeWorld(scenario.seeds);
   const { memory, queues } = world;
-  const queue = queues.create({ kind: 'mpsc', capacity: CAPACITY, recordBytes: 8, startSequence: start, maxProducers: producers.length, maxConsumers: 1 });
+  const queue = queues.create({
+    kind: 'mpsc', capacity: CAPACITY, recordBytes: 8, startSequence: start, maxProducers: producers.length,
+    maxConsumers: 1,
+  });
   nameQueue(world, queue);
   const isLate = (number: number): boolean => joins && number === producers.length - 1;
-  const senders = producers.map((_, number) => ({ producer: isLate(number) ? null : memory.as(PRODUCER + number, () => queues.pub(queue)), sent: 0 }));
+  const senders = producers.map((_, number) => ({
+    producer: isLate(number) ? null : memory.as(PRODUCER + number, () => queues.pub(queue)), sent: 0,
+  }));
   const consumer = memory.as(CONSUMER, () => queues.sub(queue));
   const receiving = { received: producers.map(() => 0), waits: false };
 
@@ -171,7 +199,10 @@ export function waitingLanes(scenario: WaitingLanesScenario): Report {
     }
     const count = consumer.drain((view, offset) => {
       const number = view.getInt32(offset, true);
-      assert(view.getInt32(offset + 4, true) === ++receiving.received[number], () => `a record of producer ${number} came out of order`);
+      assert(
+        view.getInt32(offset + 4, true) === ++receiving.received[number],
+        () => `a record of producer ${number} came out of order`,
+      );
     });
     if (count === 0) receiving.waits = true;
   }
@@ -179,9 +210,13 @@ export function waitingLanes(scenario: WaitingLanesScenario): Report {
   const supervision = supervise(world, queue);
   const threads: VirtualThread[] = [
     ...senders.map((my, number): VirtualThread => ({
-      name: `producer${number}`, owns: [my], step: () => produce(number), unobserved: UNOBSERVED, threadId: PRODUCER + number, mayDie: dies === number, onDeath: () => supervision.announce(PRODUCER + number),
+      name: `producer${number}`, owns: [my], step: () => produce(number), unobserved: UNOBSERVED,
+      threadId: PRODUCER + number, mayDie: dies === number, onDeath: () => supervision.announce(PRODUCER + number),
     })),
-    { name: 'consumer', owns: [consumer, receiving], step: consume, unobserved: UNOBSERVED, threadId: CONSUMER, mayWait: dies !== undefined },
+    {
+      name: 'consumer', owns: [consumer, receiving], step: consume, unobserved: UNOBSERVED, threadId: CONSUMER,
+      mayWait: dies !== undefined,
+    },
   ];
   if (dies !== undefined) threads.push(supervision.supervisor);
   return explore({

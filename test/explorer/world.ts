@@ -1,6 +1,6 @@
 /**
- * One virtual world for a scenario: the shipped modules run in it, perhaps with a bug seeded into their text. For the tests
- * of Percore itself; not exported.
+ * One virtual world for a scenario: the shipped modules run in it, perhaps with a bug seeded into their text. For the
+ * tests of Percore itself; not exported.
  */
 import { FIRST_PLACE_BYTES, LINE_BYTES, groupLayout, placeLayout, queueLayout } from '../../src/layout.js';
 import type * as Parking from '../../src/reactor/parking.js';
@@ -8,7 +8,10 @@ import type * as Queues from '../../src/queues/index.js';
 import type { VirtualThread } from '../../src/testing/virtual-thread.js';
 import { VirtualMemory, type VirtualGlobals } from '../../src/testing/virtual-memory.js';
 
-/** Replaces `from`, which must occur exactly once in the compiled `file`: as it is, or without the lines that are comments, which come and go. */
+/**
+ * Replaces `from`, which must occur exactly once in the compiled `file`: as it is, or without the lines that are
+ * comments, which come and go.
+ */
 export interface Seed {
   readonly file: string;
   readonly from: string;
@@ -65,7 +68,10 @@ export function nameQueue({ memory, queues }: World, queue: Queues.Queue, name =
     const at = isGroup ? ringOffset(queue, ring, queues) : queue.byteOffset;
     const label = isGroup ? `${name}.${ring}` : name;
     memory.name(buffer, label, queueLayout, at, at + bytes);
-    memory.ignore(...counterRange(buffer, at, queueLayout.fields.refused.at, 8), ...counterRange(buffer, at, queueLayout.fields.highWater.at, 4));
+    memory.ignore(
+      ...counterRange(buffer, at, queueLayout.fields.refused.at, 8),
+      ...counterRange(buffer, at, queueLayout.fields.highWater.at, 4),
+    );
     for (let place = 0; place < places; place++) {
       const placeAt = at + FIRST_PLACE_BYTES + place * placeLayout.bytes;
       memory.name(buffer, `${label}.place${place}`, placeLayout, placeAt, placeAt + placeLayout.bytes);
@@ -75,11 +81,19 @@ export function nameQueue({ memory, queues }: World, queue: Queues.Queue, name =
 }
 
 /** Byte at which ring `ring` of a group begins. */
-export function ringOffset({ byteOffset, capacity, recordBytes }: Queues.Queue, ring: number, queues: typeof Queues): number {
-  return byteOffset + groupLayout.bytes + ring * ((queues.bytesFor(capacity, recordBytes) + 2 * LINE_BYTES - 1) & -LINE_BYTES);
+export function ringOffset(
+  { byteOffset, capacity, recordBytes }: Queues.Queue, ring: number, queues: typeof Queues,
+): number {
+  return (
+    byteOffset
+    + groupLayout.bytes
+    + ring * ((queues.bytesFor(capacity, recordBytes) + 2 * LINE_BYTES - 1) & -LINE_BYTES)
+  );
 }
 
-const counterRange = (buffer: SharedArrayBuffer, base: number, at: number, bytes: number) => [{ buffer, from: base + at, to: base + at + bytes }];
+const counterRange = (buffer: SharedArrayBuffer, base: number, at: number, bytes: number) => [
+  { buffer, from: base + at, to: base + at + bytes },
+];
 
 /** Words of the test's own: `count` notes of what has happened. */
 export function makeNotes({ memory, globals }: World, count: number): Int32Array {
@@ -96,11 +110,18 @@ export interface Supervision {
   vacancy(): number;
 }
 
-/** A supervisor that learns of a thread's death, as a runtime does by the `exit` event, and calls `recover(queue, threadId)`. */
-export function supervise(world: World, queue: Queues.Queue, recovered?: (done: Queues.Recovered, dead: number) => void): Supervision {
+/**
+ * A supervisor that learns of a thread's death, as a runtime does by the `exit` event, and calls `recover(queue,
+ * threadId)`.
+ */
+export function supervise(
+  world: World, queue: Queues.Queue, recovered?: (done: Queues.Recovered, dead: number) => void,
+): Supervision {
   const { Atomics, Int32Array, SharedArrayBuffer } = world.globals;
   const words = new Int32Array(new SharedArrayBuffer(8));
-  world.memory.name(words.buffer as SharedArrayBuffer, 'supervision', { fields: { dead: { at: 0 }, recovered: { at: 4 } } });
+  world.memory.name(words.buffer as SharedArrayBuffer, 'supervision', {
+    fields: { dead: { at: 0 }, recovered: { at: 4 } },
+  });
   return {
     supervisor: {
       name: 'supervisor', owns: [], mayWait: true,

@@ -1,6 +1,6 @@
 /**
- * One fuzzer in a process of its own: `child.js <area> <seed> <seconds> <log>`. The log is a file of a fixed size that is written round and round, a line before each
- * call, so that the last ones are there whatever becomes of the process.
+ * One fuzzer in a process of its own: `child.js <area> <seed> <seconds> <log>`. The log is a file of a fixed size that
+ * is written round and round, a line before each call, so that the last ones are there whatever becomes of the process.
  */
 import { openSync, writeSync } from 'node:fs';
 import { Fuzzer, type World } from './fuzzer.js';
@@ -29,7 +29,8 @@ try {
     rounds++;
   } while (Date.now() < end);
 } catch (error) {
-  // Of the fuzzer itself. Its handlers of what nobody caught would take this for a finding, and the process would wait for nothing.
+  // Of the fuzzer itself. Its handlers of what nobody caught would take this for a finding, and the process would wait
+  // for nothing.
   process.stderr.write(`the fuzzer failed: ${(error as Error).stack}\n`);
   process.exit(2);
 }

@@ -1,7 +1,8 @@
 /* oxlint-disable unicorn/no-thenable -- Things that look like promises are among what is passed in to do harm. */
 /**
- * Calls everything that is public of everything that it gets hold of, with right arguments and hostile ones mixed, and judges what comes
- * of it: a result, or an error of Percore's own with a code. What the user's own hostile value threw may pass through.
+ * Calls everything that is public of everything that it gets hold of, with right arguments and hostile ones mixed, and
+ * judges what comes of it: a result, or an error of Percore's own with a code. What the user's own hostile value threw
+ * may pass through.
  *
  *     makers ──> live objects ──> their public members ──> what these return ──> live objects …
  *
@@ -20,7 +21,9 @@ export interface World {
   readonly hints: Hints;
   /** Functions to begin with: `[name, function]`. */
   readonly makers: readonly (readonly [string, (...args: any[]) => unknown])[];
-  /** Members that end the process or this program, or stand still for as long as they are told: why is said beside each. */
+  /**
+   * Members that end the process or this program, or stand still for as long as they are told: why is said beside each.
+   */
   readonly leftOut?: readonly string[];
   /** Makes arguments harmless that would be right and take for ever, or the whole memory. */
   bound?(name: string, args: unknown[]): unknown[];
@@ -33,7 +36,10 @@ export interface World {
 
 const MOST_LIVE = 40;
 /** Members by which the parts of this project find each other, though no declaration says that they are inside. */
-const INSIDE = new Set(['onPublish', 'onUnpublished', 'isRefuser', 'isReady', 'onReadiness', 'schedule', 'token', 'shape', 'words', 'bytes', 'view', 'buffer', 'runSlot', 'touch', 'noteThrown', 'mustYield']);
+const INSIDE = new Set([
+  'onPublish', 'onUnpublished', 'isRefuser', 'isReady', 'onReadiness', 'schedule', 'token', 'shape', 'words', 'bytes',
+  'view', 'buffer', 'runSlot', 'touch', 'noteThrown', 'mustYield',
+]);
 const SETTLE_MS = 10_000;
 const CLOSERS = ['close', '[Symbol.asyncDispose]', '[Symbol.dispose]', 'leave', 'destroy'];
 const members = publicMembers();
@@ -53,7 +59,9 @@ export class Fuzzer {
 
   constructor(readonly chance: Chance, private readonly world: World, private readonly log: (line: string) => void) {
     process.on('uncaughtException', (error) => this.judge(error, `uncaught, some time before or after ${this.last}`));
-    process.on('unhandledRejection', (error) => this.judge(error, `unhandled rejection, some time before or after ${this.last}`));
+    process.on('unhandledRejection', (error) =>
+      this.judge(error, `unhandled rejection, some time before or after ${this.last}`),
+    );
   }
 
   async round(): Promise<void> {
@@ -61,7 +69,8 @@ export class Fuzzer {
     for (let i = 0; i < (this.world.calls ?? 150); i++) {
       if (this.live.length < 3 || this.chance.is(0.2)) this.callMaker();
       else this.callMember();
-      if (this.chance.is(0.1)) await new Promise((done) => (this.chance.is(0.8) ? setImmediate(done) : setTimeout(done, 1)));
+      if (this.chance.is(0.1))
+        await new Promise((done) => (this.chance.is(0.8) ? setImmediate(done) : setTimeout(done, 1)));
     }
     await this.finish();
   }
@@ -82,7 +91,8 @@ export class Fuzzer {
     this.pending.clear();
   }
 
-  // ---- Calls ----------------------------------------------------------------------------------------------------------
+  // ---- Calls
+  // ----------------------------------------------------------------------------------------------------------
 
   private callMaker(): void {
     const [name, make] = this.chance.one(this.world.makers);
@@ -129,7 +139,11 @@ export class Fuzzer {
     if (result instanceof Promise) {
       const id = `${number} ${what}`;
       this.pending.set(id, result);
-      result.then((value) => this.keep(value, what, number), (error: unknown) => this.judge(error, `promise of ${what}`)).finally(() => this.pending.delete(id));
+      result
+        .then(
+          (value) => this.keep(value, what, number), (error: unknown) => this.judge(error, `promise of ${what}`),
+        )
+        .finally(() => this.pending.delete(id));
       return;
     }
     if (Array.isArray(result)) return;
@@ -143,18 +157,21 @@ export class Fuzzer {
     this.live.push({ value, name });
   }
 
-  // ---- Arguments ------------------------------------------------------------------------------------------------------
+  // ---- Arguments
+  // ------------------------------------------------------------------------------------------------------
 
   private argumentsFor(...names: string[]): unknown[] {
     const name = names.find((each) => Object.hasOwn(this.world.hints, each));
     const makes = name === undefined ? [] : this.world.hints[name]!;
     let args = makes.map((make) => this.arg(make));
     if (this.chance.is(0.08)) args = args.slice(0, this.chance.below(args.length + 1));
-    if (name === undefined || this.chance.is(0.05)) for (let i = this.chance.below(3); i > 0; i--) args.push(hostile(this.chance));
+    if (name === undefined || this.chance.is(0.05))
+      for (let i = this.chance.below(3); i > 0; i--) args.push(hostile(this.chance));
     try {
       return this.world.bound?.(names[0]!, args) ?? args;
     } catch (error) {
-      // Looking into a hostile argument may throw. What cannot be looked into cannot be made harmless either: the call goes without it.
+      // Looking into a hostile argument may throw. What cannot be looked into cannot be made harmless either: the call
+      // goes without it.
       if (error instanceof HostileError) return [];
       throw error;
     }
@@ -173,7 +190,8 @@ export class Fuzzer {
     return fitting.length > 0 ? this.chance.one(fitting).value : otherwise(this);
   }
 
-  // ---- Judging --------------------------------------------------------------------------------------------------------
+  // ---- Judging
+  // --------------------------------------------------------------------------------------------------------
 
   judge(error: unknown, what: string): void {
     if (isAllowed(error)) return;
@@ -195,14 +213,27 @@ export class Fuzzer {
   private fail(what: string, stack: string): void {
     const key = what.replace(/#\d+/g, '#').replace(/some time before or after.*?:/, ':');
     if (this.failures.has(key) || this.failures.size > 100) return;
-    this.failures.set(key, `${what}\n      ${stack.split('\n').filter((line) => /^\s+at /.test(line)).slice(0, 6).map((line) => line.trim()).join('\n      ')}\n      after call ${this.calls}`);
+    this.failures.set(
+      key,
+      `${what}\n      ${stack
+        .split('\n')
+        .filter((line) => /^\s+at /.test(line))
+        .slice(0, 6)
+        .map((line) => line.trim())
+        .join('\n      ')}\n      after call ${this.calls}`,
+    );
     this.log(`FAILURE ${what}`);
   }
 }
 
 function isAllowed(error: unknown, depth = 0): boolean {
   if (error instanceof HostileError) return true;
-  if (error instanceof PercoreError) return typeof error.code === 'string' && error.code.startsWith('ERR_PERCORE_') && !/undefined is not|is not a function|Cannot read prop/.test(error.message);
+  if (error instanceof PercoreError)
+    return (
+      typeof error.code === 'string'
+      && error.code.startsWith('ERR_PERCORE_')
+      && !/undefined is not|is not a function|Cannot read prop/.test(error.message)
+    );
   // A reason of a signal.
   if (error instanceof DOMException && (error.name === 'AbortError' || error.name === 'TimeoutError')) return true;
   // Thrown by the handler "throws" of reactor-entry.ts, and carried to its caller as it is.
@@ -210,11 +241,13 @@ function isAllowed(error: unknown, depth = 0): boolean {
   // Iterating a Proxy that the caller gave: what its target's own method throws is the caller's.
   if (error instanceof TypeError && /^\s*at Proxy\./.test((error.stack ?? '').split('\n')[1] ?? '')) return true;
   // A class given as a callback: it is the caller's own function that throws this.
-  if (error instanceof TypeError && error.message === "Class constructor Some cannot be invoked without 'new'") return true;
+  if (error instanceof TypeError && error.message === "Class constructor Some cannot be invoked without 'new'")
+    return true;
   return error instanceof AggregateError && depth === 0 && error.errors.every((each) => isAllowed(each, 1));
 }
 
-// ---- What is public -----------------------------------------------------------------------------------------------------
+// ---- What is public
+// -----------------------------------------------------------------------------------------------------
 
 const keysOfClass = new Map<object, Set<string>>();
 
@@ -227,11 +260,17 @@ export const classOf = (value: any): string => {
 };
 
 function isOurs(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && (members.has(classOf(value).replace(/^_|\d+$/g, '')) || isQueueHandle(value) || hasMethods(value));
+  return (
+    typeof value === 'object'
+    && value !== null
+    && (members.has(classOf(value).replace(/^_|\d+$/g, '')) || isQueueHandle(value) || hasMethods(value))
+  );
 }
 
-const isQueueHandle = (value: object): boolean => typeof (value as { kind?: unknown }).kind === 'string' && Object.getPrototypeOf(value) === Object.prototype;
-const hasMethods = (value: object): boolean => Object.getPrototypeOf(value) === Object.prototype && Object.values(value).some((each) => typeof each === 'function');
+const isQueueHandle = (value: object): boolean =>
+  typeof (value as { kind?: unknown }).kind === 'string' && Object.getPrototypeOf(value) === Object.prototype;
+const hasMethods = (value: object): boolean =>
+  Object.getPrototypeOf(value) === Object.prototype && Object.values(value).some((each) => typeof each === 'function');
 
 function publicKeys(value: object): Set<string> {
   const prototype = Object.getPrototypeOf(value) as object | null;
@@ -240,7 +279,11 @@ function publicKeys(value: object): Set<string> {
   if (keys === undefined) {
     keys = new Set();
     let isSeen = false;
-    for (let at: object | null = prototype; at !== null && at !== Object.prototype && at !== EventEmitter.prototype; at = Object.getPrototypeOf(at) as object | null) {
+    for (
+      let at: object | null = prototype;
+      at !== null && at !== Object.prototype && at !== EventEmitter.prototype;
+      at = Object.getPrototypeOf(at) as object | null
+    ) {
       const name = (at as { constructor: { name: string } }).constructor.name.replace(/^_|\d+$/g, '');
       const known = members.get(name);
       // A class that users know by an interface hides what is under it.
@@ -261,13 +304,19 @@ function descriptorOf(value: object, key: string): PropertyDescriptor | undefine
   return undefined;
 }
 
-const toKey = (key: string): PropertyKey => (key.startsWith('[Symbol.') ? (Symbol as unknown as Record<string, symbol>)[key.slice(8, -1)]! : key);
+const toKey = (key: string): PropertyKey =>
+  key.startsWith('[Symbol.') ? (Symbol as unknown as Record<string, symbol>)[key.slice(8, -1)]! : key;
 
 function shown(value: unknown): string {
   try {
     if (typeof value === 'function') return `function ${String(value).slice(0, 30).replace(/\s+/g, ' ')}`;
     if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
-      return `{ ${Object.entries(Object.getOwnPropertyDescriptors(value)).map(([key, { value: each }]) => `${key}: ${typeof each === 'object' || typeof each === 'function' ? typeof each : shownPlainly(each)}`).join(', ')} }`.slice(0, 200);
+      return `{ ${Object.entries(Object.getOwnPropertyDescriptors(value))
+        .map(
+          ([key, { value: each }]) =>
+            `${key}: ${typeof each === 'object' || typeof each === 'function' ? typeof each : shownPlainly(each)}`,
+        )
+        .join(', ')} }`.slice(0, 200);
     }
     if (typeof value === 'object' && value !== null) return `[${classOf(value)}]`;
     return shownPlainly(value);
@@ -276,15 +325,24 @@ function shown(value: unknown): string {
   }
 }
 
-const shownPlainly = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : Object.is(value, -0) ? '-0' : typeof value === 'bigint' ? `${value}n` : String(value));
+const shownPlainly = (value: unknown): string =>
+  typeof value === 'string'
+    ? JSON.stringify(value.slice(0, 40))
+    : Object.is(value, -0)
+      ? '-0'
+      : typeof value === 'bigint'
+        ? `${value}n`
+        : String(value);
 
-// ---- Right arguments ------------------------------------------------------------------------------------------------------
+// ---- Right arguments
+// ------------------------------------------------------------------------------------------------------
 
 export const int = (least: number, most: number): Make => ({ chance }) => least + chance.below(most - least + 1);
 export const oneOf = (...values: unknown[]): Make => ({ chance }) => chance.one(values);
 export const aText: Make = ({ chance }) => chance.one(['a', 'b', 'c', 'task', 'handler', 'key']);
 export const bytes: Make = ({ chance }) => new Uint8Array(chance.one([0, 1, 8, 16, 24, 100]));
-export const anything: Make = ({ chance }) => chance.one<unknown>([1, 'text', null, { a: [1, 2] }, new Uint8Array(5), new Map([[1, 2]])]);
+export const anything: Make = ({ chance }) =>
+  chance.one<unknown>([1, 'text', null, { a: [1, 2] }, new Uint8Array(5), new Map([[1, 2]])]);
 /** A callback that now and then does what callbacks should not do. */
 export const aFunction: Make = ({ chance }) => {
   const act = chance.next();
@@ -299,12 +357,28 @@ export const aFunction: Make = ({ chance }) => {
   };
 };
 /** An object of these fields: the first ones always, the others now and then; rarely with a field that nobody knows. */
-export const options = (always: Record<string, Make>, sometimes: Record<string, Make> = {}): Make => (fuzzer) => {
-  const made: Record<string, unknown> = {};
-  for (const [key, make] of Object.entries(always)) if (!fuzzer.chance.is(0.03)) made[key] = fuzzer.chance.is(0.9) ? make(fuzzer) : fuzzer.arg(make);
-  for (const [key, make] of Object.entries(sometimes)) if (fuzzer.chance.is(0.35)) made[key] = fuzzer.chance.is(0.8) ? make(fuzzer) : fuzzer.arg(make);
-  if (fuzzer.chance.is(0.03)) made[fuzzer.chance.one(['prioritty', 'timeout', 'unknown'])] = 1;
-  if (fuzzer.chance.is(0.02)) Object.defineProperty(made, fuzzer.chance.one(Object.keys({ ...always, ...sometimes, other: 1 })), { enumerable: true, configurable: true, get() { throw new HostileError('thrown by a getter of options'); } });
-  return made;
-};
-export const wait: Make = options({}, { timeoutMs: int(1, 5), signal: ({ chance }) => (chance.is(0.5) ? new AbortController().signal : AbortSignal.abort()) });
+export const options =
+  (always: Record<string, Make>, sometimes: Record<string, Make> = {}): Make =>
+  (fuzzer) => {
+    const made: Record<string, unknown> = {};
+    for (const [key, make] of Object.entries(always))
+      if (!fuzzer.chance.is(0.03)) made[key] = fuzzer.chance.is(0.9) ? make(fuzzer) : fuzzer.arg(make);
+    for (const [key, make] of Object.entries(sometimes))
+      if (fuzzer.chance.is(0.35)) made[key] = fuzzer.chance.is(0.8) ? make(fuzzer) : fuzzer.arg(make);
+    if (fuzzer.chance.is(0.03)) made[fuzzer.chance.one(['prioritty', 'timeout', 'unknown'])] = 1;
+    if (fuzzer.chance.is(0.02))
+      Object.defineProperty(made, fuzzer.chance.one(Object.keys({ ...always, ...sometimes, other: 1 })), {
+        enumerable: true,
+        configurable: true,
+        get() {
+          throw new HostileError('thrown by a getter of options');
+        },
+      });
+    return made;
+  };
+export const wait: Make = options(
+  {},
+  {
+    timeoutMs: int(1, 5), signal: ({ chance }) => (chance.is(0.5) ? new AbortController().signal : AbortSignal.abort()),
+  },
+);

@@ -1,19 +1,23 @@
 /**
- * What of each class is public, as the declarations say it that users get: neither private nor protected, nor marked as being "For X
- * alone", which holds for the members under the same comment too. At run time all of it can be reached, and what is inside has a right to rely on its callers.
+ * What of each class is public, as the declarations say it that users get: neither private nor protected, nor marked as
+ * being "For X alone", which holds for the members under the same comment too. At run time all of it can be reached,
+ * and what is inside has a right to rely on its callers.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 
 /** What a class is to users where they know it by an interface alone. */
-const SEEN_AS: Readonly<Record<string, readonly string[]>> = { LocalTask: ['name', 'send', 'depth'], PendingCall: [], TickGrid: [] };
+const SEEN_AS: Readonly<Record<string, readonly string[]>> = {
+  LocalTask: ['name', 'send', 'depth'], PendingCall: [], TickGrid: [],
+};
 
 export function publicMembers(): Map<string, Set<string>> {
   const folder = fileURLToPath(new URL('../../src/', import.meta.url));
   const members = new Map<string, Set<string>>();
   for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-    if (file.endsWith('.d.ts') && !/test|fixtures|suite|scenario/.test(file)) readClasses(readFileSync(join(folder, file), 'utf8'), members);
+    if (file.endsWith('.d.ts') && !/test|fixtures|suite|scenario/.test(file))
+      readClasses(readFileSync(join(folder, file), 'utf8'), members);
   }
   for (const [name, seen] of Object.entries(SEEN_AS)) members.set(name, new Set(seen));
   return members;
@@ -34,7 +38,8 @@ function readClasses(source: string, members: Map<string, Set<string>>): void {
       if (line.includes('*/')) isCommenting = false;
       continue;
     }
-    const member = /^ {4}(private |protected |static |readonly |abstract |get |set |async )*(\[?[\w.]+\]?)\??[(:<;]/.exec(line);
+    const member =
+      /^ {4}(private |protected |static |readonly |abstract |get |set |async )*(\[?[\w.]+\]?)\??[(:<;]/.exec(line);
     if (member === null) continue;
     const isInside = /^ {4}(private|protected)/.test(line) || /\bFor [\w ,]+ alone\b/.test(comment);
     if (!isInside) names.add(member[2]!);

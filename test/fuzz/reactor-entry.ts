@@ -1,4 +1,7 @@
-/** The entry of the reactors of a fuzzed runtime: handlers and tasks for the other threads, and a fuzzer of its own for what a reactor gives. */
+/**
+ * The entry of the reactors of a fuzzed runtime: handlers and tasks for the other threads, and a fuzzer of its own for
+ * what a reactor gives.
+ */
 import { OK, type Reactor } from 'percore';
 import { aFunction, anything, bytes, Fuzzer, int, options, type World } from './fuzzer.js';
 import { Chance } from './hostile.js';
@@ -14,16 +17,23 @@ export default function start(reactor: Reactor, data?: { seed: number }): void {
   reactor.spawnBytes({ name: 'bytes' }, () => OK);
   const world: World = {
     hints: {
-      ...hints, after: [options({ delayNs: int(0, 1e5) }), aFunction], at: [options({ deadlineNs: int(0, 1e5) }), aFunction], every: [options({ intervalNs: int(1000, 1e6) }), aFunction],
-      offer: [bytes], send: [...hints['send']!], drain: [aFunction], value: [anything],
+      ...hints, after: [options({ delayNs: int(0, 1e5) }), aFunction],
+      at: [options({ deadlineNs: int(0, 1e5) }), aFunction],
+      every: [options({ intervalNs: int(1000, 1e6) }), aFunction], offer: [bytes], send: [...hints['send']!],
+      drain: [aFunction], value: [anything],
     },
     makers: [['reactor', () => undefined]],
     // A reactor is ended by its runtime; its clocks and sockets are the work of other fuzzers.
-    leftOut: ['Io.stdin', 'Io.closeAll', 'Io.attach', 'Io.openPipe', 'Io.registerDescriptor', 'Io.openFile', 'Io.openFifo', 'Io.steer', 'Timers.poll'],
+    leftOut: [
+      'Io.stdin', 'Io.closeAll', 'Io.attach', 'Io.openPipe', 'Io.registerDescriptor', 'Io.openFile', 'Io.openFifo',
+      'Io.steer', 'Timers.poll',
+    ],
     calls: 150,
   };
   const lines: string[] = [];
-  const fuzzer = new Fuzzer(new Chance(data?.seed ?? 1), world, (line) => void (lines.push(line) > 40 && lines.shift()));
+  const fuzzer = new Fuzzer(
+    new Chance(data?.seed ?? 1), world, (line) => void (lines.push(line) > 40 && lines.shift()),
+  );
   reactor.handle('fuzz', async () => {
     fuzzer.adopt(reactor, 'the reactor');
     fuzzer.adopt(reactor.timers, 'its timers');

@@ -1,5 +1,6 @@
 /**
- * Nothing that a user can call with anything ends otherwise than with a right result or an error of Percore's own: see fuzzer.ts.
+ * Nothing that a user can call with anything ends otherwise than with a right result or an error of Percore's own: see
+ * fuzzer.ts.
  *
  * A failure is tried again by its area and seed: `node dist/test/fuzz/child.js <area> <seed> <seconds> /tmp/log`.
  */
@@ -11,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const isStress = process.env['PERCORE_STRESS'] !== undefined;
-const SECONDS = isStress ? 120 : 7;
+const SECONDS = isStress ? 120 : 6;
 const SEEDS = isStress ? [1, 2, 3, 4, 5, 6, 7, 8] : [1, 2];
 /** Two at a time. */
 const AREAS = [['timers', 'queues'], ['io', 'runtime'], ['testing']] as const;
@@ -26,7 +27,10 @@ interface Outcome {
 function fuzz(area: string, seed: number): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'percore-fuzz-'));
   const log = join(folder, 'calls');
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./child.js', import.meta.url)), area, String(seed), String(SECONDS), log], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(
+    process.execPath, [fileURLToPath(new URL('./child.js', import.meta.url)), area, String(seed), String(SECONDS), log],
+    { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
   let said = '';
   let stderr = '';
   let wasSilent = false;
@@ -42,23 +46,29 @@ function fuzz(area: string, seed: number): Promise<Outcome> {
     wasSilent = true;
     child.kill('SIGKILL');
   }, 1000);
-  return new Promise((resolve, reject) => child.once('error', reject).once('close', (code, signal) => {
-    clearInterval(watch);
-    try {
-      if (code === 0) {
-        resolve(JSON.parse(said.trim().split('\n').at(-1)!) as Outcome);
-        return;
+  return new Promise((resolve, reject) =>
+    child.once('error', reject).once('close', (code, signal) => {
+      clearInterval(watch);
+      try {
+        if (code === 0) {
+          resolve(JSON.parse(said.trim().split('\n').at(-1)!) as Outcome);
+          return;
+        }
+        const why = wasSilent ? `stood still for ${SILENCE_MS / 1000} s` : `ended by ${signal ?? `code ${code}`}`;
+        resolve({
+          calls: 0, failures: [`${why}; its last calls were\n${lastCalls(log).join('\n')}\n${stderr.slice(-2000)}`],
+        });
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
       }
-      const why = wasSilent ? `stood still for ${SILENCE_MS / 1000} s` : `ended by ${signal ?? `code ${code}`}`;
-      resolve({ calls: 0, failures: [`${why}; its last calls were\n${lastCalls(log).join('\n')}\n${stderr.slice(-2000)}`] });
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  }));
+    }),
+  );
 }
 
 function lastCalls(log: string): string[] {
-  const numbered = readFileSync(log, 'utf8').split('\n').filter((line) => /^\d+ /.test(line));
+  const numbered = readFileSync(log, 'utf8')
+    .split('\n')
+    .filter((line) => /^\d+ /.test(line));
   return numbered.sort((a, b) => parseInt(a, 10) - parseInt(b, 10)).slice(-25);
 }
 

@@ -1,16 +1,22 @@
 /**
  * The import graph of `src/`, of values and of types, and what in it breaks the rules:
  *
- *     src/index.ts -> reactor -> io -> queues, timers -> scheduling, observe, realtime -> native and the files of src/ itself
+ *     src/index.ts -> reactor -> io -> queues, timers -> scheduling, observe, realtime -> native and the files of src/
+ *     itself
  *                                      testing ->                                         those alone
  *
- * An arrow goes down, never up nor sideways; it ends at a door of the other room (`index.ts`, `internal.ts`); and no file
- * imports itself by way of others. Tests and fixtures may import what they like, and nothing imports them.
+ * An arrow goes down, never up nor sideways; it ends at a door of the other room (`index.ts`, `internal.ts`); and no
+ * file imports itself by way of others. Tests and fixtures may import what they like, and nothing imports them.
  */
 import { filesBelow, importsOf, resolveImport } from './sources.mjs';
 
-/** How high each room stands. The files of `src/` itself are the lowest room, but for its door, which is the highest. */
-const LEVELS = { base: 0, native: 0, scheduling: 1, observe: 1, realtime: 1, testing: 1, queues: 2, timers: 2, io: 3, reactor: 4, cli: 5, door: 6 };
+/**
+ * How high each room stands. The files of `src/` itself are the lowest room, but for its door, which is the highest.
+ */
+const LEVELS = {
+  base: 0, native: 0, scheduling: 1, observe: 1, realtime: 1, testing: 1, queues: 2, timers: 2, io: 3, reactor: 4,
+  cli: 5, door: 6,
+};
 const DOORS = /\/(?:index|internal)\.ts$/;
 const IS_OF_TESTS = /\.test\.ts$|\/fixtures\//;
 
@@ -39,7 +45,8 @@ export function violationsOf(graph) {
       if (IS_OF_TESTS.test(target)) found.push(`of tests: ${file} -> ${target}`);
       else if (!graph.has(target)) found.push(`missing: ${file} -> ${target}`);
       else if (other !== room) {
-        if (LEVELS[other] > LEVELS[room] || (LEVELS[other] === LEVELS[room] && LEVELS[room] !== 0)) found.push(`climbs: ${file} -> ${target}`);
+        if (LEVELS[other] > LEVELS[room] || (LEVELS[other] === LEVELS[room] && LEVELS[room] !== 0))
+          found.push(`climbs: ${file} -> ${target}`);
         else if (other !== 'base' && !DOORS.test(target)) found.push(`past a door: ${file} -> ${target}`);
       }
     }

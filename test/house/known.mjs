@@ -1,6 +1,6 @@
 /**
- * Lists of what is known to be wrong: `known/<name>.txt`, one a line. They only become shorter. A test fails on what is wrong
- * and not in its list, and on what is in the list and not wrong any more.
+ * Lists of what is known to be wrong: `known/<name>.txt`, one a line. They only become shorter. A test fails on what is
+ * wrong and not in its list, and on what is in the list and not wrong any more.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -6,16 +6,23 @@ import { beforeAll, expect, it } from 'vitest';
 import { importsOf, resolveImport, root } from './sources.mjs';
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-const OURS = /\.test\.|(?:^|[/-])(?:tests?|fixtures?|scenarios?|worlds?|mutants?|seeding|suites?|bench(?:es)?|examples)(?:[/.-]|$)/;
+const OURS =
+  /\.test\.|(?:^|[/-])(?:tests?|fixtures?|scenarios?|worlds?|mutants?|seeding|suites?|bench|examples)(?:[/.-]|$)/;
 let packed;
 
 beforeAll(() => {
-  const said = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  const said = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'],
+  });
   packed = JSON.parse(said)[0].files.map(({ path }) => path);
 });
 
 it('ships no test, fixture, scenario, suite or bench', () => {
-  for (const ours of ['dist/src/io/io-suite.d.ts', 'dist/test/explorer/world.js', 'dist/src/reactor/fixtures/inside.d.ts', 'dist/src/errors.test.js']) expect(ours).toMatch(OURS);
+  for (const ours of [
+    'dist/src/io/io-suite.d.ts', 'dist/test/explorer/world.js', 'dist/src/reactor/fixtures/inside.d.ts',
+    'dist/src/errors.test.js',
+  ])
+    expect(ours).toMatch(OURS);
   expect(packed.filter((path) => OURS.test(path))).toEqual([]);
 });
 
@@ -24,13 +31,16 @@ it('ships the code once, as modules that find each other', () => {
   expect(code.filter((path) => !path.startsWith('dist/percore/'))).toEqual([]);
   for (const path of code) {
     for (const specifier of importsOf(path)) {
-      if (specifier.startsWith('.')) expect(packed, `imported by ${path}`).toContain(resolveImport(path, specifier, '.js'));
+      if (specifier.startsWith('.'))
+        expect(packed, `imported by ${path}`).toContain(resolveImport(path, specifier, '.js'));
     }
   }
 });
 
 it('ships what each entry of package.json leads to, with every type that can be reached from it', () => {
-  const entries = Object.values(manifest.exports).flatMap((entry) => (typeof entry === 'string' ? [entry] : Object.values(entry)));
+  const entries = Object.values(manifest.exports).flatMap((entry) =>
+    typeof entry === 'string' ? [entry] : Object.values(entry),
+  );
   const pending = [manifest.main, manifest.types, ...entries].map((path) => normalize(path));
   const reached = new Set(pending);
   for (const path of pending) {
@@ -48,8 +58,13 @@ it('ships what each entry of package.json leads to, with every type that can be 
 
 it('declares nothing by packages that its users may not have', () => {
   const known = new Set([...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)]);
-  const unknown = packed.filter((path) => /\.(?:d\.ts|js)$/.test(path)).flatMap((path) => importsOf(path)
-    .filter((specifier) => !specifier.startsWith('.') && !specifier.startsWith('node:') && !known.has(specifier)).map((specifier) => `${path}: ${specifier}`));
+  const unknown = packed
+    .filter((path) => /\.(?:d\.ts|js)$/.test(path))
+    .flatMap((path) =>
+      importsOf(path)
+        .filter((specifier) => !specifier.startsWith('.') && !specifier.startsWith('node:') && !known.has(specifier))
+        .map((specifier) => `${path}: ${specifier}`),
+    );
   expect(unknown).toEqual([]);
 });
 
@@ -62,7 +77,10 @@ it('ships everything that the addon is built from', () => {
   for (const path of native.filter((name) => /\.(?:cc|h)$/.test(name))) {
     for (const [, included] of readFileSync(join(root, path), 'utf8').matchAll(/^#include "([^"]+)"/gm)) {
       const candidates = [normalize(join(path, '..', included)), `native/${included}`];
-      if (candidates.some((candidate) => existsSync(join(root, candidate)))) expect(candidates.some((candidate) => native.includes(candidate)), `${included}, included by ${path}`).toBe(true);
+      if (candidates.some((candidate) => existsSync(join(root, candidate))))
+        expect(
+          candidates.some((candidate) => native.includes(candidate)), `${included}, included by ${path}`,
+        ).toBe(true);
     }
   }
 });

@@ -33,8 +33,12 @@ export function walk(node, visit) {
 export function importsOf(file, text) {
   const found = new Set();
   walk(parse(file, text), ({ type, source }) => {
-    const isImport = type === 'ImportDeclaration' || type === 'ExportNamedDeclaration' || type === 'ExportAllDeclaration'
-      || type === 'ImportExpression' || type === 'TSImportType';
+    const isImport =
+      type === 'ImportDeclaration'
+      || type === 'ExportNamedDeclaration'
+      || type === 'ExportAllDeclaration'
+      || type === 'ImportExpression'
+      || type === 'TSImportType';
     if (isImport && typeof source?.value === 'string') found.add(source.value);
   });
   return [...found];

@@ -8,7 +8,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { hashKey } from '../../../examples/load-balancer/key-hash.js';
-import { MAX_LINE_BYTES } from '../../../examples/load-balancer/line-splitter.js';
+import { MAX_LINE_BYTES } from '../../../examples/load-balancer/line-rules.js';
 import { maxResultBytes } from '../../../examples/load-balancer/result-format.js';
 import { LINE_HEAD, type Batch } from './post-message-chunk-format.js';
 import { WORKERS, ownerOfHash, serve } from './program.js';

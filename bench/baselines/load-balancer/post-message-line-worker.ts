@@ -1,6 +1,6 @@
 /** The owner's half of `postMessage a line`. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { MAX_LINE_BYTES } from '../../../examples/load-balancer/line-splitter.js';
+import { MAX_LINE_BYTES } from '../../../examples/load-balancer/line-rules.js';
 import { maxResultBytes } from '../../../examples/load-balancer/result-format.js';
 import { LineWork } from './line-work.js';
 import type { LineMessage } from './post-message-line.js';

@@ -7,7 +7,7 @@ export type { FileReport } from './file-reactor.js';
 export type Reader = 'io_uring' | 'pool' | 'node' | 'node-large';
 
 async function readByPercore(backend: 'io_uring' | 'pool', path: string): Promise<FileReport> {
-  const runtime = await createRuntime<FileServices>({
+  const runtime = await createRuntime<{ calls: FileServices }>({
     entry: new URL('./file-reactor.js', import.meta.url),
     reactors: 1,
   });

@@ -29,13 +29,13 @@ export function tally(): { add(bytes: Uint8Array, offset: number, length: number
   };
 }
 
-export default function start(reactor: Reactor<FileServices>): void {
+export default function start(reactor: Reactor<{ calls: FileServices }>): void {
   reactor.handle('read', ({ path, backend }) => new Promise<FileReport>((resolve, reject) => {
     const { add, report } = tally();
     const file = reactor.io.openFile(path, { backend });
-    file.onData(add);
+    file.onReceive(add);
     file.onEnd(() => {
-      const { granted, refusals } = file.status;
+      const { granted, refusals } = file.status();
       resolve({ ...report(), ...(granted.backend === backend ? {} : { refusal: refusals.join('; ') }) });
     });
     file.onClose((error) => error !== undefined && reject(error));

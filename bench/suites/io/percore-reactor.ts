@@ -8,15 +8,15 @@ export type ServerServices = { listen(work: Work): number };
 
 const stream = streamBytes();
 
-export default function start(reactor: Reactor<ServerServices>): void {
+export default function start(reactor: Reactor<{ calls: ServerServices }>): void {
   reactor.handle('listen', (work) =>
     work === 'datagram' ? datagram(reactor) : reactor.io.listen({ port: 0 }, { echo, reply, sink, source }[work]).port,
   );
 }
 
-function datagram(reactor: Reactor<ServerServices>): number {
+function datagram(reactor: Reactor<{ calls: ServerServices }>): number {
   const socket = reactor.io.udp();
-  socket.onDatagram((bytes, offset, length, peer) => void socket.send(bytes, offset, length, peer));
+  socket.onReceive((bytes, offset, length, peer) => void socket.send(bytes, offset, length, peer));
   return socket.port;
 }
 
@@ -70,6 +70,6 @@ async function send(connection: Connection, total: number): Promise<void> {
   for (let left = total; left > 0 && !connection.isClosed;) {
     const bytes = left < STREAM_BYTES ? stream.subarray(0, left) : stream;
     if (connection.offer(bytes) === OK) left -= bytes.length;
-    else await connection.writable();
+    else await connection.room();
   }
 }

@@ -7,7 +7,7 @@ import type { IoSource, Work } from './servers.js';
 import type { ServerServices } from './percore-reactor.js';
 
 const [work, source] = process.argv.slice(2) as [Work, IoSource];
-const runtime = await createRuntime<ServerServices>({
+const runtime = await createRuntime<{ calls: ServerServices }>({
   entry: new URL('./percore-reactor.js', import.meta.url),
   reactors: 1,
   pin: [cpuBudget().allowed[0]],

@@ -22,11 +22,12 @@ const server = new Server({
   ownerOf: () => 0,
   counters: new Counters(Counters.allocate(1), 1, 0),
   keyspaceHost: {
-    nowMs: () => performance.now(),
+    nowMs: () => Math.floor(performance.now()),
     after: (delayMs, then) => setTimeout(then, Math.min(Math.ceil(delayMs), MOST_DELAY_MS)).unref(),
     cancel: (timer) => clearTimeout(timer as NodeJS.Timeout),
   },
   port: () => (listener.address() as AddressInfo).port,
+  later: (then) => void setImmediate(then),
 });
 
 function serve(socket: Socket): void {

@@ -16,7 +16,7 @@ interface Ring {
 
 function ring(publishEvery: number): Ring {
   const queue = create({ kind: 'spsc', capacity: 2 * ROUND, recordBytes: 8 });
-  return { producer: pub(queue, { publishEvery }), consumer: sub(queue) };
+  return { producer: pub(queue, { publishEvery: { records: publishEvery } }), consumer: sub(queue) };
 }
 
 /** Operations that write: after each round the ring is emptied. */
@@ -27,7 +27,7 @@ function writing(publishEvery: number, make: (ring: Ring) => (i: number) => void
     for (let i = 0; i < OPERATIONS; i += ROUND) {
       for (let j = 0; j < ROUND; j++) operation(j);
       both.producer.flush();
-      const ready = both.consumer.peek();
+      const ready = both.consumer.available();
       if (ready > 0) both.consumer.release(ready);
     }
   };
@@ -72,7 +72,7 @@ const operations: Readonly<Record<string, () => () => void>> = {
   }),
   peek: () => reading(({ consumer }) => () => {
     for (let i = 0; i < ROUND; i++) {
-      if (consumer.peek(1) > 0) sum = (sum + consumer.words[consumer.wordOf()]) | 0;
+      if (consumer.available(1) > 0) sum = (sum + consumer.words[consumer.wordOf()]) | 0;
       consumer.release(1);
     }
   }),

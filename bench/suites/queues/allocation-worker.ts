@@ -55,7 +55,7 @@ function age(producer: FixedProducer, consumer: FixedConsumer): void {
   for (let records = 0; records < 2 ** 32; records += CAPACITY) {
     producer.tryClaim(CAPACITY);
     producer.commit(CAPACITY);
-    consumer.release(consumer.peek());
+    consumer.release(consumer.available());
   }
 }
 
@@ -70,7 +70,7 @@ function openWay(name: Way): (messages: number) => void {
     case 'words':
     case 'batch64': {
       const queue = create({ kind: 'spsc', capacity: CAPACITY, recordBytes: 8 });
-      const producer = pub(queue, { publishEvery: BATCH });
+      const producer = pub(queue, { publishEvery: { records: BATCH } });
       const consumer = sub(queue);
       age(producer, consumer);
       const { words } = producer;
@@ -80,7 +80,7 @@ function openWay(name: Way): (messages: number) => void {
           const at = producer.tryClaim(claim);
           for (let j = 0; j < claim; j++) words[producer.wordOf(at, j)] = i + j;
           producer.commit(claim);
-          const ready = consumer.peek();
+          const ready = consumer.available();
           for (let j = 0; j < ready; j++) sum = (sum + words[consumer.wordOf(j)]) | 0;
           if (ready > 0) consumer.release(ready);
         }
@@ -100,7 +100,7 @@ function openWay(name: Way): (messages: number) => void {
           producer.offer(record);
           if (isDrained) consumer.drain(addFirst);
           else {
-            if (consumer.peek(1) > 0) sum = (sum + words[consumer.wordOf()]) | 0;
+            if (consumer.available(1) > 0) sum = (sum + words[consumer.wordOf()]) | 0;
             consumer.release();
           }
         }

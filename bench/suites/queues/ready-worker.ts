@@ -47,7 +47,7 @@ function overQueues({ questions, answers }: { questions: FixedQueue; answers: Fi
       producer.commit();
     },
     async () => {
-      while (consumer.peek(1) < 0) await consumer.ready();
+      while (consumer.available(1) < 0) await consumer.ready();
       const word = consumer.words[consumer.wordOf()];
       consumer.release();
       return word;

@@ -43,7 +43,7 @@ function say(producer: FixedProducer, word: number): void {
 }
 
 function hear(consumer: FixedConsumer): number {
-  while (consumer.peek(1) < 0) continue;
+  while (consumer.available(1) < 0) continue;
   const word = consumer.words[consumer.wordOf()];
   consumer.release();
   return word;

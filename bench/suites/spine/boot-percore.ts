@@ -3,7 +3,7 @@ import { createRuntime } from 'percore';
 import type { BootServices } from './boot-reactor.js';
 
 const startMs = performance.now();
-const runtime = await createRuntime<BootServices>({
+const runtime = await createRuntime<{ calls: BootServices }>({
   entry: new URL('./boot-reactor.js', import.meta.url),
   reactors: 2,
 });

@@ -8,7 +8,7 @@ export type CallServices = {
   askPeer(calls: number): Promise<number>;
 };
 
-export default function start(reactor: Reactor<CallServices>): void {
+export default function start(reactor: Reactor<{ calls: CallServices }>): void {
   const toPeer = { reactor: 0 };
   reactor.handle('echo', (argument) => argument);
   reactor.handle('askPeer', (calls) => answerAll((argument) => reactor.call('echo', argument, toPeer), calls));

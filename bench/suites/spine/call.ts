@@ -68,7 +68,7 @@ function percore(from: From, strategy: Idle): Contender<'rate'> {
       // The main thread shares the first CPU with nobody when it asks; between reactors each has a CPU to itself.
       const [first, second] = twoCpus();
       const pin = from === 'main' ? [second] : [first, second];
-      await using runtime = await createRuntime<CallServices>({
+      await using runtime = await createRuntime<{ calls: CallServices }>({
         entry: new URL('./call-reactor.js', import.meta.url),
         reactors: pin.length,
         pin,

@@ -36,7 +36,7 @@ interface Idlers {
 const SETTLE_MS = 1500;
 
 async function reactors(): Promise<Idlers> {
-  const runtime: Runtime<IdleServices> = await createRuntime<IdleServices>({
+  const runtime: Runtime<{ calls: IdleServices }> = await createRuntime<{ calls: IdleServices }>({
     entry: new URL('./idle-reactor.js', import.meta.url),
     reactors: 2,
   });

@@ -3,6 +3,6 @@ import type { Reactor } from 'percore';
 
 export type IdleServices = { echo(argument: number): number };
 
-export default function start(reactor: Reactor<IdleServices>): void {
+export default function start(reactor: Reactor<{ calls: IdleServices }>): void {
   reactor.handle('echo', (argument) => argument);
 }

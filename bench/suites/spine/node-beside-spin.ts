@@ -65,7 +65,7 @@ function spinningReactor(work: NodeWork): Contender<What> {
   return {
     name: 'percore, spin',
     async run() {
-      await using runtime = await createRuntime<NodeWorkServices>({
+      await using runtime = await createRuntime<{ calls: NodeWorkServices }>({
         entry: new URL('./node-work-reactor.js', import.meta.url),
         reactors: 1,
         pin: [twoCpus()[1]],

@@ -14,7 +14,7 @@ const BAND = 3;
 const TICK_NS = 1_000_000;
 const MESSAGE_BYTES = 8;
 
-export default function start(reactor: Reactor<RoundTripServices>): void {
+export default function start(reactor: Reactor<{ calls: RoundTripServices }>): void {
   const peer = 1 - reactor.id;
   let ticks = 0;
   let promises = 0;

@@ -34,7 +34,7 @@ export function reactors(strategy: 'spin' | 'park', plan: Plan): Contender<Figur
   return {
     name: `percore, ${strategy}`,
     async run() {
-      await using runtime = await createRuntime<RoundTripServices>({
+      await using runtime = await createRuntime<{ calls: RoundTripServices }>({
         entry: new URL('./round-trip-reactor.js', import.meta.url),
         reactors: 2,
         pin: twoCpus(),

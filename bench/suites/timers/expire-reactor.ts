@@ -23,7 +23,7 @@ const SPAN_NS = 1_000_000;
 /** From the first timer made to the first deadline: a million are made in a tenth of it. */
 const AHEAD_NS = 3e9;
 
-export default function start(reactor: Reactor<ExpireServices>): void {
+export default function start(reactor: Reactor<{ calls: ExpireServices }>): void {
   reactor.handle('expire', (count) => new Promise((resolve) => {
     const random = randomNumbers(7);
     /** How many timers of each nanosecond of the span have not run. */

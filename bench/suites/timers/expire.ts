@@ -39,7 +39,7 @@ export const expire: Bench = {
     const ours: Contender<Figures> = {
       name: 'percore',
       async run() {
-        await using runtime = await createRuntime<ExpireServices>({
+        await using runtime = await createRuntime<{ calls: ExpireServices }>({
           entry: new URL('./expire-reactor.js', import.meta.url),
           reactors: 1,
           pin: [twoCpus()[1]],

@@ -6,7 +6,7 @@ export type IdleTimersServices = { arm(count: number): number; count(nothing: nu
 
 const HOUR_NS = 3600e9;
 
-export default function start(reactor: Reactor<IdleTimersServices>): void {
+export default function start(reactor: Reactor<{ calls: IdleTimersServices }>): void {
   const random = randomNumbers(9);
   reactor.handle('arm', (count) => {
     for (let i = 0; i < count; i++) reactor.timers.after({ delayNs: HOUR_NS + random(HOUR_NS) }, () => undefined);

@@ -40,7 +40,7 @@ export const idle: Bench = {
 const ours: Contender<Figures> = {
   name: 'percore',
   async run() {
-    await using runtime = await createRuntime<IdleTimersServices>({
+    await using runtime = await createRuntime<{ calls: IdleTimersServices }>({
       entry: new URL('./idle-reactor.js', import.meta.url),
       reactors: 1,
     });

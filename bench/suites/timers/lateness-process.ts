@@ -45,7 +45,7 @@ async function ofPercore(wish: LatenessWish): Promise<LatenessSample> {
     latenessNs: new Float64Array(new SharedArrayBuffer(wish.ticks * 8)),
     intervalJitterNs: new Float64Array(new SharedArrayBuffer(wish.ticks * 8)),
   };
-  const runtime: Runtime<LatenessServices> = await createRuntime<LatenessServices>({
+  const runtime: Runtime<{ calls: LatenessServices }> = await createRuntime<{ calls: LatenessServices }>({
     entry: new URL('./lateness-reactor.js', import.meta.url),
     reactors: 1,
     pin: [wish.cpu],

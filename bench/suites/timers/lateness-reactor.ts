@@ -1,6 +1,6 @@
 /** A reactor that measures one of its own timers. */
 import type { Reactor } from 'percore';
-import { createTimer } from 'percore/timers';
+import { createRateTimer } from 'percore/timers';
 import { thisThreadId } from '../../cpus.js';
 import type { LatenessSample, LatenessWish } from './lateness-process.js';
 
@@ -17,7 +17,7 @@ interface AnyTick {
   readonly missed: number;
 }
 
-export default function start(reactor: Reactor<LatenessServices>, { latenessNs, intervalJitterNs }: TickValues): void {
+export default function start(reactor: Reactor<{ calls: LatenessServices }>, { latenessNs, intervalJitterNs }: TickValues): void {
   reactor.handle('measure', (wish) => new Promise((resolve) => {
     const { intervalNs, ticks, warmupTicks } = wish;
     let seen = -warmupTicks;
@@ -57,7 +57,7 @@ export default function start(reactor: Reactor<LatenessServices>, { latenessNs, 
       const id = reactor.timers.every({ intervalNs, priority: 7 }, onTick);
       stop = () => reactor.timers.cancel(id);
     } else {
-      const timer = createTimer(
+      const timer = createRateTimer(
         {
           intervalNs,
           backend: wish.backend ?? 'auto',

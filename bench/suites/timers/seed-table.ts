@@ -9,7 +9,7 @@
  */
 import { existsSync } from 'node:fs';
 import { setTimeout as later } from 'node:timers/promises';
-import { createTimer, JitterMeasurement, ManualClock } from 'percore/timers';
+import { createRateTimer, JitterMeasurement, ManualClock } from 'percore/timers';
 import { check, type Bench, type Finding } from '../../harness.js';
 import { twoCpus } from '../../cpus.js';
 import { cyclictest, measureTimer, percentilesUs, type Percentiles, type Policy } from './lateness.js';
@@ -105,7 +105,7 @@ interface Entry {
 function manual(): Line {
   const clock = new ManualClock();
   const jitterNs: number[] = [];
-  createTimer({ rateHz: RATE_HZ, clock }, (tick) => jitterNs.push(JitterMeasurement.of(tick).jitterNs));
+  createRateTimer({ rateHz: RATE_HZ, clock }, (tick) => jitterNs.push(JitterMeasurement.of(tick).jitterNs));
   const before = process.cpuUsage();
   clock.advance(TICKS * INTERVAL_NS);
   const { user, system } = process.cpuUsage(before);

@@ -43,7 +43,7 @@ export function openConsumer({ queue, pauses }: RecordsSetup): ConsumingEnd {
     consume(first, count) {
       let differences = 0;
       for (let sequence = first, end = first + count; sequence < end;) {
-        const ready = consumer.peek(BATCH);
+        const ready = consumer.available(BATCH);
         if (ready < 0) {
           pause(pauses);
           continue;

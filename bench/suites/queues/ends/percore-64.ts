@@ -16,7 +16,7 @@ export interface RecordsSetup {
 }
 
 export function openProducer({ queue, pauses }: RecordsSetup): Span {
-  const producer = pub(queue, { publishEvery: BATCH });
+  const producer = pub(queue, { publishEvery: { records: BATCH } });
   const { words } = producer;
   return (first, count) => {
     for (let sequence = first, end = first + count; sequence < end;) {
@@ -57,7 +57,7 @@ export function openConsumer({ queue, pauses }: RecordsSetup): ConsumingEnd {
     consume(first, count) {
       let differences = 0;
       for (let sequence = first, end = first + count; sequence < end;) {
-        const ready = consumer.peek(Math.min(BATCH, end - sequence));
+        const ready = consumer.available(Math.min(BATCH, end - sequence));
         if (ready < 0) {
           pause(pauses);
           continue;

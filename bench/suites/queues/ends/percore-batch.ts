@@ -12,7 +12,7 @@ import type { WordsSetup } from './percore-each.js';
 const BATCH = 64;
 
 export function openProducer({ queue, publishEvery, pauses }: WordsSetup): Span {
-  const producer = pub(queue, { publishEvery });
+  const producer = pub(queue, { publishEvery: { records: publishEvery } });
   const { words } = producer;
   return (first, count) => {
     for (let sequence = first, end = first + count; sequence < end;) {
@@ -46,7 +46,7 @@ export function openConsumer({ queue, pauses }: WordsSetup): ConsumingEnd {
       let differences = 0;
       for (let sequence = first, end = first + count; sequence < end;) {
         // What is published comes in whole batches, so this is 64 or none.
-        const ready = consumer.peek(BATCH);
+        const ready = consumer.available(BATCH);
         if (ready < 0) {
           pause(pauses);
           continue;

@@ -16,7 +16,7 @@ export interface WordsSetup {
 }
 
 export function openProducer({ queue, publishEvery, pauses }: WordsSetup): Span {
-  const producer = pub(queue, { publishEvery });
+  const producer = pub(queue, { publishEvery: { records: publishEvery } });
   const { words } = producer;
   return (first, count) => {
     for (let sequence = first, end = first + count; sequence < end;) {
@@ -44,7 +44,7 @@ export function openConsumer({ queue, pauses }: WordsSetup): ConsumingEnd {
     consume(first, count) {
       let differences = 0;
       for (let sequence = first, end = first + count; sequence < end;) {
-        const ready = consumer.peek(Math.min(BATCH, end - sequence));
+        const ready = consumer.available(Math.min(BATCH, end - sequence));
         if (ready < 0) {
           pause(pauses);
           continue;

@@ -24,7 +24,7 @@ const QUANTUM = 256;
 const CAUGHT_UP = 64;
 
 export function openProducer({ queue, publishEvery, pauses, sleepMs }: ManySetup, part: number): Span {
-  const producer = pub(queue, { publishEvery });
+  const producer = pub(queue, { publishEvery: { records: publishEvery } });
   const { words } = producer;
   const bed = new Int32Array(new SharedArrayBuffer(4));
   return (first, count) => {
@@ -59,7 +59,7 @@ export function openConsumer({ queue, producers, pauses }: ManySetup): Consuming
           continue;
         }
         const { words } = lane;
-        const ready = lane.peek(Math.min(QUANTUM, left));
+        const ready = lane.available(Math.min(QUANTUM, left));
         for (let i = 0; i < ready; i++) {
           const word = lane.wordOf(i);
           differences |= words[word] ^ due[words[word + 1]]++;

@@ -12,7 +12,7 @@ export interface ReadersSetup {
 }
 
 export function openProducer({ queue, publishEvery, pauses }: ReadersSetup): Span {
-  const producer = pub(queue, { publishEvery });
+  const producer = pub(queue, { publishEvery: { records: publishEvery } });
   const { words } = producer;
   return (first, count) => {
     for (let sequence = first, end = first + count; sequence < end;) {

@@ -16,7 +16,7 @@ export interface VariableSetup {
 }
 
 export function openProducer({ queue, pauses }: VariableSetup): Span {
-  const producer = pub(queue, { publishEvery: BATCH });
+  const producer = pub(queue, { publishEvery: { records: BATCH } });
   const { words } = producer;
   return (first, count) => {
     for (let sequence = first, end = first + count; sequence < end;) {

@@ -15,8 +15,8 @@ export interface CopiesSetup {
 }
 
 export function openProducer({ queues, publishEvery, pauses }: CopiesSetup): Span {
-  const one = pub(queues[0], { publishEvery });
-  const other = pub(queues[1], { publishEvery });
+  const one = pub(queues[0], { publishEvery: { records: publishEvery } });
+  const other = pub(queues[1], { publishEvery: { records: publishEvery } });
   const claim = (producer: FixedProducer): number => {
     let at = producer.tryClaim(1);
     while (at < 0) {

@@ -10,7 +10,7 @@ export function readBoth(one: FixedConsumer, other: FixedConsumer, pauses: numbe
   let wrong = 0;
   /** Reads and releases what is there, at most a batch. Returns the sequence that is due next. */
   const read = (reader: FixedConsumer, due: number, end: number): number => {
-    const ready = reader.peek(Math.min(BATCH, end - due));
+    const ready = reader.available(Math.min(BATCH, end - due));
     if (ready <= 0) return due;
     const { words } = reader;
     let differences = 0;

@@ -2,7 +2,7 @@
  * Result codes: what a full or closed queue answers. Small negative numbers, never thrown, never mixed up with 0 or
  * with a position, which are both good answers.
  */
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from './errors.js';
 
 export const OK = 0;
 /** No room now. Nothing was taken; try again after the consumer has released records. */

@@ -1,5 +1,6 @@
-// What wakes a reactor: one epoll descriptor that libuv's own watches (nested), holding the eventfd, the timerfd and what the I/O source
-// puts into it. The eventfd and the timerfd are edge-triggered, so that they need no read. Source: epoll(7), timerfd_create(2).
+// What wakes a reactor: one epoll descriptor that libuv's own watches (nested), holding the eventfd, the timerfd and
+// what the I/O source puts into it. The eventfd and the timerfd are edge-triggered, so that they need no read. Source:
+// epoll(7), timerfd_create(2).
 #pragma once
 #include <cstdint>
 
@@ -8,7 +9,7 @@
 
 namespace percore {
 
-class EpollSource {
+class ThreadEpoll {
  public:
   static constexpr uint64_t kWakerToken = UINT64_MAX;
   static constexpr uint64_t kTimerToken = UINT64_MAX - 1;
@@ -16,7 +17,8 @@ class EpollSource {
   // False, with errno set, when the kernel refuses. An eventfd of -1: there is none.
   bool open(int eventFd);
   int fd() const { return epoll_.get(); }
-  // Wakes the sleeper at an absolute CLOCK_MONOTONIC time; INT64_MAX never. A system call only if it differs from the last.
+  // Wakes the sleeper at an absolute CLOCK_MONOTONIC time; INT64_MAX never. A system call only if it differs from the
+  // last.
   void armTimer(int64_t monotonicNs);
   // Hands what is ready to `io` without waiting, as long as it has room. Counts eventfd wake-ups in `wakes`.
   void collect(IoSource* io, double* wakes);

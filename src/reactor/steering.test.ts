@@ -2,9 +2,9 @@ import { connect as netConnect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { descriptors, inside, remoteRuntime, sleep, until, within } from '../reactor/fixtures/inside.js';
-import type { Runtime } from '../reactor/runtime.js';
-import { sources } from './fixtures/sources.js';
+import { descriptors, inside, remoteRuntime, sleep, until, within } from './fixtures/inside.js';
+import { controllerOf, type Runtime } from './runtime.js';
+import { sources } from '../io/fixtures/sources.js';
 import { createLoads } from './steering.js';
 
 for (const source of sources) {
@@ -28,9 +28,9 @@ for (const source of sources) {
     async function serve(options: { firstBytes?: number; firstBytesMs?: number; policy?: 'key' | 'load'; without?: number } = {}): Promise<number> {
       let port = 0;
       for (const id of [2, 1, 0]) {
-        port = await inside(runtime, id, (reactor, given: typeof options, { state, data }) => {
+        port = await inside(runtime, id, (reactor, given: typeof options, { state, data, createSteering }) => {
           if (given.without === reactor.id) return 0;
-          const steering = (state['steering'] = reactor.io.steer(reactor, { name: 'lines', loads: data.loads, timeoutMs: 2000 }, (connection, from) => {
+          const steering = (state['steering'] = createSteering(reactor, { name: 'lines', loads: data.loads, timeoutMs: 2000 }, (connection, from) => {
             let text = '';
             if (state['mustThrow'] === true) throw new Error('not this one');
             connection.onData((bytes) => {
@@ -61,7 +61,7 @@ for (const source of sources) {
       await within(5000, once(socket, 'connect'), 'connect');
       return { socket, text: () => text, closed: () => closed };
     }
-    const counters = (id: number): Promise<Record<string, number>> => inside(runtime, id, (_reactor, _argument, { state }) => ({ ...state['steering'].counters }));
+    const counters = (id: number): Promise<Record<string, number>> => inside(runtime, id, (_reactor, _argument, { state }) => state['steering'].status());
     const sockets_ = (): number => descriptors().filter((name) => name.startsWith('socket')).length;
 
     describe('steering by key', () => {
@@ -128,7 +128,7 @@ for (const source of sources) {
         for (const one of answered.filter(({ who }) => who === 1)) one.socket.destroy();
         const left = answered.filter(({ who }) => who !== 1);
         answered.splice(0, answered.length, ...left);
-        await until(() => inside(runtime, 1, (reactor) => reactor.io.count === 0), 'reactor 1 has none');
+        await until(() => inside(runtime, 1, (reactor) => reactor.io.status().endpoints === 0), 'reactor 1 has none');
         for (let i = 0; i < 3; i++) await add();
         expect(answered.slice(-3).map(({ who }) => who)).toEqual([1, 1, 1]);
       });
@@ -138,7 +138,7 @@ for (const source of sources) {
       it('to a reactor that is dead is closed and counted; later ones stay; nothing leaks', async () => {
         const before = sockets_();
         const port = await serve();
-        await (runtime as unknown as { members: { worker: { terminate(): Promise<number> } }[] }).members[1]!.worker.terminate();
+        await controllerOf(runtime).members[1]!.worker.terminate();
         const first = await peer(port);
         first.socket.write('key:1 x\n');
         await until(first.closed, 'closed', 3000);
@@ -147,7 +147,7 @@ for (const source of sources) {
         await until(() => second.text() === '0>0 key:1 y\n', 'served here');
         expect(await counters(0)).toMatchObject({ closedByDeath: 1, stayed: 1, handedOver: 0 });
         for (const { socket } of [first, second]) socket.destroy();
-        await until(() => inside(runtime, 0, (reactor) => reactor.io.count === 1), 'only the listener is open');
+        await until(() => inside(runtime, 0, (reactor) => reactor.io.status().endpoints === 1), 'only the listener is open');
         await until(() => sockets_() <= before + 1, 'no socket but the listener');
       });
 
@@ -155,7 +155,7 @@ for (const source of sources) {
         const port = await serve();
         const peers: Awaited<ReturnType<typeof peer>>[] = [];
         const before = sockets_();
-        const { worker } = (runtime as unknown as { members: { worker: { terminate(): Promise<number> } }[] }).members[2]!;
+        const { worker } = controllerOf(runtime).members[2]!;
         for (let i = 0; i < 60; i++) {
           const one = await peer(port);
           peers.push(one);
@@ -165,7 +165,7 @@ for (const source of sources) {
         // Each is served by 0 after the death, or closed: none hangs.
         await until(() => peers.every(({ closed, text }) => closed() || text().startsWith('0>0')), 'every peer knows', 5000);
         for (const { socket } of peers) socket.destroy();
-        await until(() => inside(runtime, 0, (reactor) => reactor.io.count === 1), 'only the listener is open');
+        await until(() => inside(runtime, 0, (reactor) => reactor.io.status().endpoints === 1), 'only the listener is open');
         await until(() => sockets_() <= before, 'no socket left');
       });
 
@@ -191,8 +191,8 @@ for (const source of sources) {
       });
 
       it('whose number was given to another socket meanwhile is not taken for it', async () => {
-        const outcome = await inside(runtime, 0, (reactor) => {
-          const native = reactor.io.native;
+        const outcome = await inside(runtime, 0, (reactor, _argument, { coreOf }) => {
+          const native = coreOf(reactor.io)!.native;
           const one = reactor.io.listenFd({ port: 0 });
           const cookie = native.sockets.cookie(one.fd);
           const right = native.sockets.take(one.fd, cookie);
@@ -208,15 +208,15 @@ for (const source of sources) {
 
     it('handOver of a corked connection settles, with what the cork held back first; its deadlines work there', async () => {
       await serve();
-      await inside(runtime, 1, (reactor, _argument, { state }) => {
+      await inside(runtime, 1, (reactor, _argument, { state, createSteering }) => {
         const original = state['steering'];
-        state['moved'] = reactor.io.steer(reactor, { name: 'moved' }, (connection) => {
+        state['moved'] = createSteering(reactor, { name: 'moved' }, (connection) => {
           connection.onData((bytes) => void connection.offer(bytes));
           connection.setDeadlines({ idleMs: 1500 }).onClose((error) => void (original['closedBy'] = error?.code));
         });
       });
-      const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
-        const steering = reactor.io.steer(reactor, { name: 'moved' }, () => undefined);
+      const port = await inside(runtime, 0, (reactor, _argument, { state, createSteering }) => {
+        const steering = createSteering(reactor, { name: 'moved' }, () => undefined);
         return reactor.io.listen({ port: 0 }, (connection) => {
           connection.cork();
           connection.offerText('hello ');
@@ -273,7 +273,7 @@ for (const source of sources) {
       await until(closed, 'closed', 5000);
       await until(() => errors.length === 1, 'reported');
       expect(errors[0]).toBe('reactor must be a whole number from 0 to 2, not 7');
-      expect(await inside(runtime, 0, (reactor) => reactor.io.count)).toBe(2);
+      expect(await inside(runtime, 0, (reactor) => reactor.io.status().endpoints)).toBe(2);
     });
 
     it('handOver sends what is pending first; refuses a reactor that is not there', async () => {

@@ -6,32 +6,37 @@
  *      detach ──{ descriptor, cookie, bytes }── call ──────> dup, is it still that socket? ─> attach ─> onConnection
  *      close the old number <────────────── answer ────────┘
  *
- * Each side owns its own descriptor of the one socket, so whoever dies, and whenever, nothing stays open and nothing is closed twice.
- * A connection that the other reactor refuses (no descriptors) or that could not be sent (full, too large) stays here: `onConnection` runs
- * here with the same bytes. One whose reactor dies before it has answered is closed, since that one may have read on. All is counted.
+ * Each side owns its own descriptor of the one socket, so whoever dies, and whenever, nothing stays open and nothing is
+ * closed twice. A connection that the other reactor refuses (no descriptors) or that could not be sent (full, too
+ * large) stays here: `onConnection` runs here with the same bytes. One whose reactor dies before it has answered is
+ * closed, since that one may have read on. All is counted.
  *
- * SO_REUSEPORT alone spreads connections by a hash of both addresses: even for many short ones, but 16 long-lived connections fall
- * 12 to 4 or worse over two reactors in 8 of 100 cases, and neither load nor keys are looked at. Steering corrects that after the accept; a BPF program
- * in the kernel could do so before it, but sees no key, needs privileges and is code in another language: not used. A listener that
- * closes resets what waits in its own queue (unless net.ipv4.tcp_migrate_req is 1), so close it only when its reactor leaves.
+ * SO_REUSEPORT alone spreads connections by a hash of both addresses: even for many short ones, but 16 long-lived
+ * connections fall 12 to 4 or worse over two reactors in 8 of 100 cases, and neither load nor keys are looked at.
+ * Steering corrects that after the accept; a BPF program in the kernel could do so before it, but sees no key, needs
+ * privileges and is code in another language: not used. A listener that closes resets what waits in its own queue
+ * (unless net.ipv4.tcp_migrate_req is 1), so close it only when its reactor leaves.
  *
- * I/O knows no reactor: whatever has these calls can take part, and `Reactor` has them. Source of the dup: SCM_RIGHTS does the same.
+ * It takes part in a reactor, so it is here and not with the I/O. Source of the dup: SCM_RIGHTS does the same.
  */
 import { checkBytes, checkFunction, checkInteger, checkText, invalidArgument, PercoreError } from '../errors.js';
+import type { Connection, ConnectionOptions, Io, Listener, ListenOptions } from '../io/index.js';
+import {
+  checkStreamOptions, coreOf, endpointOf, followResult, reportThrown, takeUpConnection, type TimedIoCore,
+} from '../io/internal.js';
 import type { TimerId } from '../timers/index.js';
-import type { Connection, ConnectionOptions } from './connection.js';
-import type { Io, ListenOptions } from './io.js';
-import type { Listener } from './listener.js';
-import { followResult, reportThrown } from './report.js';
-import { checkStreamOptions } from './stream-options.js';
 
-/** What steering needs of a reactor. */
-export interface SteeringHost {
+/** What steering shows that it needs of a reactor; every `Reactor` has it, and `handle` and `call` besides. */
+export interface SteeringReactor {
   readonly id: number;
   readonly reactors: number;
   readonly io: Io;
-  handle(name: string, handler: (argument: any, context: { readonly from: number }) => unknown): void;
-  call(name: string, argument: any, options: { reactor: number; timeoutMs: number }): Promise<unknown>;
+}
+
+/** The service by which reactors hand over. */
+interface Handover {
+  handle(name: string, handler: (parcel: Parcel, context: { readonly from: number }) => string): void;
+  call(name: string, parcel: Parcel, options: { reactor: number; timeoutMs: number }): Promise<string>;
 }
 
 export interface SteeringOptions extends ConnectionOptions {
@@ -44,7 +49,10 @@ export interface SteeringOptions extends ConnectionOptions {
 }
 
 export interface SteeredListenOptions extends ListenOptions {
-  /** Most bytes gathered before `choose` must have decided: 0 (decide at once) to 65,536, default 4,096. Beyond, it stays here. */
+  /**
+   * Most bytes gathered before `choose` must have decided: 0 (decide at once) to 65,536, default 4,096. Beyond, it
+   * stays here.
+   */
   firstBytes?: number;
   /** A peer that has not sent enough by then is closed: 1 to 2^31 - 1, default 10,000. */
   firstBytesMs?: number;
@@ -54,17 +62,18 @@ export interface SteeredListenOptions extends ListenOptions {
 export type Choose = (firstBytes: Uint8Array) => number | undefined;
 export type Steered = 'handed over' | 'stayed' | 'closed';
 
-export interface SteeringCounters {
-  handedOver: number;
-  taken: number;
+/** Figures of what was handed over. */
+export interface SteeringStatus {
+  readonly handedOver: number;
+  readonly taken: number;
   /** Kept here after all: refused by the other, or it could not be sent. */
-  stayed: number;
+  readonly stayed: number;
   /** Closed, by reason. */
-  closedByDeath: number;
-  closedByTimeout: number;
-  closedByHandler: number;
+  readonly closedByDeath: number;
+  readonly closedByTimeout: number;
+  readonly closedByHandler: number;
   /** Never said who they are: `firstBytesMs`. */
-  closedSilent: number;
+  readonly closedSilent: number;
 }
 
 interface Parcel {
@@ -82,40 +91,67 @@ export function createLoads(reactors: number): SharedArrayBuffer {
   return new SharedArrayBuffer(4 * LOAD_STRIDE * checkInteger('reactors', reactors, 1, 255));
 }
 
+/**
+ * Hands connections to other reactors, with the bytes that were read already. `createSteering` makes it, in each
+ * reactor that takes part; for that reactor's thread. Nothing here blocks.
+ *
+ *     const steering = createSteering(reactor, { name: 'sessions' }, (connection) => serve(connection));
+ *     const choose = (first: Uint8Array) => (first.length < 8 ? undefined : ownerOf(first));
+ *     if (reactor.id === 0) steering.listen({ port: 7000 }, choose);
+ */
 export class Steering {
-  readonly counters: SteeringCounters = { handedOver: 0, taken: 0, stayed: 0, closedByDeath: 0, closedByTimeout: 0, closedByHandler: 0, closedSilent: 0 };
-  private readonly io: Io;
+  private readonly counters = {
+    handedOver: 0, taken: 0, stayed: 0, closedByDeath: 0, closedByTimeout: 0, closedByHandler: 0, closedSilent: 0,
+  };
+  private readonly core: TimedIoCore;
+  private readonly handover: Handover;
   private readonly loads: Int32Array | undefined;
   private readonly timeoutMs: number;
   private readonly settings: Required<ConnectionOptions>;
   private readonly dead = new Set<number>();
 
-  constructor(private readonly host: SteeringHost, private readonly options: SteeringOptions, private readonly onConnection: (connection: Connection, from: number) => void) {
-    const isHost = typeof host?.handle === 'function' && typeof host.call === 'function' && typeof host.io?.shareCount === 'function';
-    if (!isHost) throw invalidArgument('reactor', host, 'the reactor that takes part: reactor.io.steer(reactor, { name }, onConnection)');
-    this.io = host.io;
+  /** Made by `createSteering`. */
+  constructor(
+    private readonly host: SteeringReactor, private readonly options: SteeringOptions,
+    private readonly onConnection: (connection: Connection, from: number) => void,
+  ) {
+    const handover = host as unknown as Handover | undefined;
+    const core = coreOf(host?.io);
+    if (core === undefined || typeof handover?.handle !== 'function' || typeof handover.call !== 'function') {
+      const allowed = 'the reactor that takes part: createSteering(reactor, { name }, onConnection)';
+      throw invalidArgument('reactor', host, allowed);
+    }
+    this.core = core;
+    this.handover = handover;
     checkFunction('onConnection', onConnection);
     checkText('name', options?.name);
     this.settings = checkStreamOptions(options, ['name', 'loads', 'timeoutMs']);
     this.timeoutMs = checkInteger('timeoutMs', options.timeoutMs ?? 5000, 1, 2 ** 31 - 1);
     if (options.loads !== undefined) {
       this.loads = new Int32Array(options.loads);
-      if (this.loads.length < host.reactors * LOAD_STRIDE) throw invalidArgument('loads', options.loads, `what createLoads(${host.reactors}) gives`);
-      this.io.shareCount(this.loads, host.id * LOAD_STRIDE);
+      const isEnough = this.loads.length >= host.reactors * LOAD_STRIDE;
+      if (!isEnough) throw invalidArgument('loads', options.loads, `what createLoads(${host.reactors}) gives`);
+      core.shareCount(this.loads, host.id * LOAD_STRIDE);
     }
-    host.handle(options.name, ((parcel: Parcel, { from }: { from: number }) => this.take(parcel, from)) as never);
+    handover.handle(options.name, (parcel, { from }) => this.take(parcel, from));
+  }
+
+  /** Its figures since it was made. Allocates. */
+  status(): SteeringStatus {
+    return { ...this.counters };
   }
 
   /**
-   * Accepts connections and gives each to the reactor that `choose` names, this one included; `onConnection` of that one gets it, its
-   * first bytes still unread. `choose` is called as bytes come in, with all there are. What it throws closes the connection.
+   * Accepts connections and gives each to the reactor that `choose` names, this one included; `onConnection` of that
+   * one gets it, its first bytes still unread. `choose` is called as bytes come in, with all there are. What it throws
+   * closes the connection.
    */
   listen(options: SteeredListenOptions, choose: Choose): Listener {
     checkFunction('choose', choose);
     const { firstBytes = 4096, firstBytesMs = 10_000, ...listening } = options ?? {};
     const most = checkInteger('firstBytes', firstBytes, 0, 65_536);
     const delayNs = 1e6 * checkInteger('firstBytesMs', firstBytesMs, 1, 2 ** 31 - 1);
-    return this.io.listen(listening as ListenOptions, (connection) => {
+    return this.host.io.listen(listening as ListenOptions, (connection) => {
       if (most === 0) {
         const target = choose(EMPTY);
         if (target === undefined || target === this.host.id) return this.onConnection(connection, this.host.id);
@@ -126,11 +162,14 @@ export class Steering {
   }
 
   /**
-   * Gives a connection of this reactor to another, `given` being what its handler has had and not used. What is pending is sent first.
-   * Resolves with what became of it; in each case this object of it is over: where it stays, `onConnection` gets a new one.
+   * Gives a connection of this reactor to another, `given` being what its handler has had and not used. What is pending
+   * is sent first. Resolves with what became of it; in each case this object of it is over: where it stays,
+   * `onConnection` gets a new one.
    */
   async handOver(connection: Connection, reactor: number, given: Uint8Array = EMPTY): Promise<Steered> {
-    if (typeof (connection as Partial<Connection> | undefined)?.detach !== 'function') throw invalidArgument('connection', connection, 'a connection of this reactor');
+    if (endpointOf(connection) === undefined) {
+      throw invalidArgument('connection', connection, 'a connection of this reactor');
+    }
     checkInteger('reactor', reactor, 0, this.host.reactors - 1);
     checkBytes('given', given);
     // Copied before anything is awaited: it may lie in the pool.
@@ -143,10 +182,12 @@ export class Steering {
       return 'closed';
     }
     // Ours until the other one says that it has its own.
-    this.io.native.descriptors.own(detached.fd);
+    this.core.native.descriptors.own(detached.fd);
     const bytes = had.length === 0 ? detached.unread : Buffer.concat([had, detached.unread]);
-    const parcel: Parcel = { fd: detached.fd, cookie: this.io.native.sockets.cookie(detached.fd), bytes, hasPeerEnded: detached.hasPeerEnded };
-    return reactor === this.host.id || this.dead.has(reactor) ? this.stay(parcel, reactor === this.host.id) : this.send(parcel, reactor);
+    const { fd, hasPeerEnded } = detached;
+    const parcel: Parcel = { fd, cookie: this.core.native.sockets.cookie(fd), bytes, hasPeerEnded };
+    if (reactor === this.host.id) return this.stay(parcel, true);
+    return this.dead.has(reactor) ? this.stay(parcel, false) : this.send(parcel, reactor);
   }
 
   /** The reactor with the fewest sources open; this one where another has no fewer. Needs `loads`. */
@@ -167,11 +208,11 @@ export class Steering {
 
   private gather(connection: Connection, most: number, delayNs: number, choose: Choose): void {
     let first = EMPTY;
-    const deadline: TimerId = this.io.timers.after({ delayNs, priority: connection.band }, () => {
+    const deadline: TimerId = this.core.timers.after({ delayNs, priority: this.settings.priority }, () => {
       this.counters.closedSilent++;
       connection.close();
     });
-    connection.onClose(() => void this.io.timers.cancel(deadline));
+    connection.onClose(() => void this.core.timers.cancel(deadline));
     const look = (isLast: boolean): void => {
       let target: number | undefined;
       try {
@@ -182,7 +223,7 @@ export class Steering {
         throw error;
       }
       if (target === undefined && !isLast && first.length < most) return;
-      this.io.timers.cancel(deadline);
+      this.core.timers.cancel(deadline);
       this.settle(connection, target, first);
     };
     connection.onData((bytes) => {
@@ -196,16 +237,17 @@ export class Steering {
     this.handOver(connection, target ?? this.host.id, first).catch((error: unknown) => {
       // Nobody else has heard of it, so nobody else would ever close it.
       connection.close();
-      reportThrown(this.io.schedule, connection.band, error, `handing over ${connection.describe()}`);
+      const endpoint = endpointOf(connection)!;
+      reportThrown(this.core.schedule, endpoint.band, error, `handing over ${endpoint.describe()}`);
     });
   }
 
   private async send(parcel: Parcel, reactor: number): Promise<Steered> {
     const { counters } = this;
     try {
-      const refusal = (await this.host.call(this.options.name, parcel as never, { reactor, timeoutMs: this.timeoutMs })) as string;
+      const refusal = await this.handover.call(this.options.name, parcel, { reactor, timeoutMs: this.timeoutMs });
       if (refusal !== '') return this.stay(parcel, false);
-      this.io.native.descriptors.close(parcel.fd);
+      this.core.native.descriptors.close(parcel.fd);
       counters.handedOver++;
       return 'handed over';
     } catch (error) {
@@ -224,7 +266,7 @@ export class Steering {
         case 'ERR_PERCORE_TIMEOUT': counters.closedByTimeout++; break;
         default: counters.closedByHandler++; break;
       }
-      this.io.native.descriptors.close(parcel.fd);
+      this.core.native.descriptors.close(parcel.fd);
       return 'closed';
     }
   }
@@ -242,22 +284,34 @@ export class Steering {
     checkInteger('parcel.fd', number, 0, 2 ** 31 - 1);
     checkInteger('parcel.cookie', cookie, 0, Number.MAX_SAFE_INTEGER);
     checkBytes('parcel.bytes', bytes);
-    const fd = this.io.native.sockets.take(parcel.fd, parcel.cookie);
-    if (fd < 0) return this.io.native.system.errorName(-fd);
+    const fd = this.core.native.sockets.take(parcel.fd, parcel.cookie);
+    if (fd < 0) return this.core.native.system.errorName(-fd);
     this.counters.taken++;
     this.present(fd, parcel, from);
     return '';
   }
 
   private present(fd: number, { bytes, hasPeerEnded }: Parcel, from: number): void {
-    const connection = this.io.takeUp(fd, bytes, hasPeerEnded, this.settings);
+    const connection = takeUpConnection(this.core, { fd, unread: bytes, hasPeerEnded }, this.settings);
     try {
       const result: unknown = this.onConnection(connection, from);
-      if (result !== undefined) followResult(this.io.schedule, connection.band, result, () => `handler onConnection of ${connection.describe()}`);
+      if (result === undefined) return;
+      const endpoint = endpointOf(connection)!;
+      followResult(this.core.schedule, endpoint.band, result, () => `handler onConnection of ${endpoint.describe()}`);
     } catch (error) {
       // Nobody has heard of it, so nobody would ever close it.
       connection.close();
       throw error;
     }
   }
+}
+
+/**
+ * Takes part in handing connections from reactor to reactor, under `options.name`, which is a service of the reactor's.
+ * `onConnection` gets each connection that comes to this one, and who has accepted it. Throws ERR_PERCORE_NAME_TAKEN.
+ */
+export function createSteering(
+  reactor: SteeringReactor, options: SteeringOptions, onConnection: (connection: Connection, from: number) => void,
+): Steering {
+  return new Steering(reactor, options, onConnection);
 }

@@ -19,14 +19,14 @@ static_assert(offsetof(TimerWheel::Timer, ownerWord) == offsetof(layout::TimerRe
 static_assert(offsetof(TimerWheel::Timer, ownerNumber) == offsetof(layout::TimerRecord, deadlineNs));
 static_assert(TimerWheel::kChunkTimers == layout::kTimersPerChunk);
 
-class TimerSource {
+class TimerExchange {
  public:
   // Timers a poll hands over at most, if nothing else is said, and what it may look at on the way: about 10 us each.
   static constexpr size_t kExpiriesPerTurn = 256;
   static constexpr size_t kWorkPerPoll = 256;
   static constexpr size_t kMostExpiries = sizeof layout::Delivery::timer / sizeof layout::Delivery::timer[0];
 
-  explicit TimerSource(int tickBits = TimerWheel::kDefaultTickBits, size_t expiriesPerTurn = kExpiriesPerTurn)
+  explicit TimerExchange(int tickBits = TimerWheel::kDefaultTickBits, size_t expiriesPerTurn = kExpiriesPerTurn)
       : wheel_(tickBits), expiriesPerTurn_(std::min(expiriesPerTurn, kMostExpiries)) {}
 
   void attach(layout::Delivery* delivery, const double* requests) {
@@ -35,9 +35,12 @@ class TimerSource {
   }
 
   // Records of chunk `index`, shared with JavaScript.
-  void setChunk(uint32_t index, void* records, size_t bytes) { wheel_.setChunk(index, static_cast<TimerWheel::Timer*>(records), uint32_t(bytes / sizeof(TimerWheel::Timer))); }
+  void setChunk(uint32_t index, void* records, size_t bytes) {
+    wheel_.setChunk(index, static_cast<TimerWheel::Timer*>(records), uint32_t(bytes / sizeof(TimerWheel::Timer)));
+  }
 
-  // Hands the wheel what JavaScript asked for. Timers lie anywhere in memory, so each is asked for well before its turn.
+  // Hands the wheel what JavaScript asked for. Timers lie anywhere in memory, so each is asked for well before its
+  // turn.
   void drain() {
     constexpr int32_t kFar = 16, kNear = 8;
     const int32_t count = delivery_->timerRequests;
@@ -56,7 +59,8 @@ class TimerSource {
     if (delivery_->timerRequests != 0) drain();
     const size_t held = size_t(delivery_->timers);
     if (held < expiriesPerTurn_) {
-      delivery_->timers += int32_t(wheel_.expire(nowNs, reinterpret_cast<uint32_t*>(delivery_->timer) + held, expiriesPerTurn_ - held, work));
+      delivery_->timers += int32_t(
+          wheel_.expire(nowNs, reinterpret_cast<uint32_t*>(delivery_->timer) + held, expiriesPerTurn_ - held, work));
     }
     return delivery_->timers != 0;
   }

@@ -1,4 +1,4 @@
-#include "epoll_source.h"
+#include "thread_epoll.h"
 
 #include <sys/epoll.h>
 
@@ -13,20 +13,20 @@ static bool watch(int epoll, int fd, uint64_t token) {
   return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest) == 0;
 }
 
-bool EpollSource::open(int eventFd) {
+bool ThreadEpoll::open(int eventFd) {
   timer_.reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
   if (!timer_ || !epoll_) return false;
   return (eventFd < 0 || watch(epoll_.get(), eventFd, kWakerToken)) && watch(epoll_.get(), timer_.get(), kTimerToken);
 }
 
-void EpollSource::armTimer(int64_t monotonicNs) {
+void ThreadEpoll::armTimer(int64_t monotonicNs) {
   if (monotonicNs == armedNs_) return;
   armedNs_ = monotonicNs;
   setTimerfd(timer_.get(), monotonicNs);
 }
 
-void EpollSource::collect(IoSource* io, double* wakes) {
+void ThreadEpoll::collect(IoSource* io, double* wakes) {
   epoll_event events[IoSource::kEpollBatch];
   // What does not fit stays ready, and libuv reports this epoll again. EINTR ends the pass as well: nothing is lost.
   for (int count = IoSource::kEpollBatch; count == IoSource::kEpollBatch && (!io || io->hasRoom());) {
@@ -40,7 +40,7 @@ void EpollSource::collect(IoSource* io, double* wakes) {
   if (io && io->hasMore()) io->collect();
 }
 
-void EpollSource::close() {
+void ThreadEpoll::close() {
   epoll_.reset();
   timer_.reset();
 }

@@ -1,0 +1,12 @@
+import { constants } from 'node:os';
+import { expect, it } from 'vitest';
+import * as errno from './errno.js';
+import { native } from './native.js';
+
+it('the numbers of errors are those of this system, and native names them so', () => {
+  for (const [name, number] of Object.entries(errno)) {
+    expect(number, name).toBe((constants.errno as Record<string, number>)[name]);
+    expect(native().system.errorName(number)).toBe(name);
+  }
+  expect(native().system.errorName(100_000)).toBe('UNKNOWN');
+});

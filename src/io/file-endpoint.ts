@@ -1,0 +1,246 @@
+/**
+ * What is behind readers and writers of files alike: opening in the background, what was asked and granted, closing
+ * once.
+ *
+ *      opening --fs.open--> open --end, close(), error--> closing --last transfer is back--> closed (onClose)
+ *
+ * Opening and closing go through Node's pool, since both may wait for a disk. The number is Node's own (fs.open), so a
+ * thread that dies has it closed by Node. It is given back only when nothing is in flight any more: a transfer must not
+ * meet the number's next owner.
+ */
+import { close, constants, fstatSync, open } from 'node:fs';
+import { EINVAL, EIO, EISDIR } from '../errno.js';
+import { PercoreError } from '../errors.js';
+import type { Ready } from '../scheduling/internal.js';
+import type { Claimable } from './claims.js';
+import type { IoCore } from './core.js';
+import type { Endpoint } from './endpoint.js';
+import type { FileBackend, Transferring, Transfers } from './file-transfers.js';
+import { tell } from './report.js';
+
+export interface FileOptions {
+  /** 'r' reads; 'w' makes or empties the file; 'a' makes it or writes behind its end. Default 'r'. */
+  flags?: 'r' | 'w' | 'a';
+  /** Past the page cache (O_DIRECT), where the file system grants it; see `status()`. Not for 'a'. Default false. */
+  direct?: boolean;
+  /** Bytes of one transfer: a multiple of 4,096 up to 2^24. Default 128 KiB. */
+  chunkBytes?: number;
+  /** Transfers in flight, 1 to 16. Default 4; `depth * chunkBytes` is what an open file costs in memory. */
+  depth?: number;
+  /** Band in which its handlers run, 0 to 7. Default 3. */
+  priority?: number;
+  /** Default 'io_uring', which falls back on Node's pool when it is refused. */
+  backend?: FileBackend;
+}
+
+export interface FileStatus {
+  readonly asked: { readonly backend: FileBackend; readonly direct: boolean };
+  /** What is in force now. Until the file is open, what is hoped for. */
+  readonly granted: { readonly backend: FileBackend; readonly direct: boolean };
+  /** Why not, one line each: "io_uring_setup: EPERM", "O_DIRECT: EINVAL". */
+  readonly refusals: readonly string[];
+}
+
+export type FileSettings = Required<FileOptions> & { readonly path: string };
+
+/** Addresses, positions and lengths are multiples of this under O_DIRECT. Devices ask for 512 to 4,096. */
+export const DIRECT_BORDER = 4096;
+
+export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Claimable {
+  token = -1;
+  isReady = false;
+  fd = -1;
+  /** The error that closed it, if one did. */
+  error: PercoreError | undefined;
+  handlersSet = 0;
+  handlersClaimed = 0;
+  claimedBy = '';
+  closeHandler: ((error: PercoreError | undefined) => void) | undefined;
+  /** From `close`, the end or an error on; the descriptor is given back a little later. */
+  isClosed = false;
+  readonly band: number;
+  readonly path: string;
+  readonly chunkBytes: number;
+  buffer: Uint8Array = new Uint8Array(0);
+  protected depth: number;
+  /** Where slot 0 begins in `buffer`: the first address that O_DIRECT accepts. */
+  protected firstByte = 0;
+  protected inFlight = 0;
+  protected isDirect: boolean;
+  /** Of each slot: its transfer began under O_DIRECT, so that EINVAL may mean just that. */
+  protected readonly wasDirect: boolean[] = [];
+  /** False for a device or a pipe: it has no positions, so transfers go one by one. */
+  protected hasPositions = true;
+  private readonly refusals: string[] = [];
+  private number = -1;
+  private isGone = false;
+  private closeWaiters: (() => void)[] = [];
+
+  /**
+   * `transfers` moves its bytes; `pool` stands in where that has no room. `refusal` says why `transfers` is not what
+   * was asked for.
+   */
+  constructor(
+    protected readonly core: IoCore, private readonly settings: FileSettings, private transfers: Transfers,
+    private readonly pool: Transfers, refusal: string | undefined,
+    private readonly onGone: (file: FileEndpoint) => void,
+  ) {
+    this.band = settings.priority;
+    this.path = settings.path;
+    this.chunkBytes = settings.chunkBytes;
+    this.depth = settings.depth;
+    this.isDirect = settings.direct;
+    if (refusal !== undefined) this.refusals.push(refusal);
+    if (this.isDirect && settings.flags === 'a') this.noDirect('O_DIRECT: not for a file that is appended to');
+    core.enter(this);
+    this.open();
+  }
+
+  onReadiness(): void {
+    // A file has none: it is always ready.
+  }
+
+  status(): FileStatus {
+    const { backend, direct } = this.settings;
+    const granted = { backend: this.transfers.backend, direct: this.isDirect };
+    return { asked: { backend, direct }, granted, refusals: [...this.refusals] };
+  }
+
+  /** See `OpenFile.closed`. */
+  async closed(): Promise<void> {
+    if (!this.isGone) await new Promise<void>((resolve) => void this.closeWaiters.push(resolve));
+    if (this.error !== undefined) throw this.error;
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    try {
+      this.whenClosed();
+    } finally {
+      this.giveBack();
+    }
+  }
+
+  abstract run(): boolean;
+  /** The descriptor is there; `sizeBytes` is what the file had when it was opened. */
+  protected abstract whenOpen(sizeBytes: number): void;
+  protected abstract whenClosed(): void;
+  /** Bytes that were taken and are lost, of which nobody who waited has been told. */
+  protected lostBytes(): number {
+    return 0;
+  }
+  protected abstract whenComplete(slot: number, result: number): void;
+
+  /** Called by who transfers. */
+  complete(slot: number, result: number): void {
+    this.inFlight--;
+    if (this.isClosed) this.giveBack();
+    else this.whenComplete(slot, result);
+  }
+
+  protected transfer(slot: number, isWrite: boolean, from: number, length: number, position: number): void {
+    this.inFlight++;
+    this.wasDirect[slot] = this.isDirect;
+    const at = this.firstByte + slot * this.chunkBytes + from;
+    this.transfers.transfer(this.number, slot, isWrite, at, length, this.hasPositions ? position : -1);
+  }
+
+  protected submit(): void {
+    this.transfers.submit();
+  }
+
+  /** From now on through the page cache. */
+  protected noDirect(why: string): void {
+    if (!this.isDirect) return;
+    if (this.fd >= 0) this.core.native.files.clearDirect(this.fd);
+    this.isDirect = false;
+    this.refusals.push(why);
+  }
+
+  protected fail(errno: number, syscall: string): void {
+    const name = this.core.native.system.errorName(errno);
+    const details = { errno: name, syscall };
+    this.failWith(new PercoreError('ERR_PERCORE_SYSTEM', `${syscall}: ${name} on file ${this.path}`, details));
+  }
+
+  protected failWith(error: PercoreError): void {
+    this.error ??= error;
+    this.close();
+  }
+
+  private open(): void {
+    const { flags } = this.settings;
+    const writing = constants.O_WRONLY | constants.O_CREAT | (flags === 'w' ? constants.O_TRUNC : constants.O_APPEND);
+    const bits = flags === 'r' ? constants.O_RDONLY : writing;
+    this.inFlight++;
+    open(this.path, bits | (this.isDirect ? constants.O_DIRECT : 0), 0o666, (error, fd) => {
+      this.inFlight--;
+      if (error !== null) {
+        if (this.isClosed) return this.giveBack();
+        if (this.isDirect && error.errno === -EINVAL) {
+          this.noDirect('O_DIRECT: EINVAL');
+          return this.open();
+        }
+        return this.fail(-(error.errno ?? -EIO), 'open');
+      }
+      this.fd = fd;
+      if (this.isClosed) this.giveBack();
+      else this.begin();
+    });
+  }
+
+  private begin(): void {
+    // No disk is waited for: what open has found is in memory.
+    const stat = fstatSync(this.fd);
+    if (stat.isDirectory()) return this.fail(EISDIR, 'read');
+    this.hasPositions = (stat.isFile() || stat.isBlockDevice()) && this.settings.flags !== 'a';
+    // A file of /proc says that it is empty, and is made while it is read: from its beginning anew for each place that
+    // is not where the last read stopped. So it is read piece after piece, as what has no positions is.
+    const isMadeOnRead = stat.isFile() && stat.size === 0;
+    if ((!this.hasPositions || isMadeOnRead) && this.settings.flags === 'r') this.depth = 1;
+    if (this.isDirect && !stat.isFile() && !stat.isBlockDevice()) this.noDirect('O_DIRECT: not a file');
+    this.buffer = new Uint8Array(this.depth * this.chunkBytes + DIRECT_BORDER);
+    this.firstByte = this.core.native.files.bytesToBorder(this.buffer, DIRECT_BORDER);
+    this.number = this.transfers.hold(this);
+    if (this.number < 0) {
+      this.refusals.push(`io_uring: ${this.core.native.system.errorName(-this.number)}, too many files`);
+      this.transfers = this.pool;
+      this.number = this.transfers.hold(this);
+    }
+    this.whenOpen(stat.isFile() ? stat.size : 0);
+    this.core.schedule(this);
+  }
+
+  /** Once, when it is closed and nothing is in flight. */
+  protected giveBack(): void {
+    if (this.inFlight !== 0 || this.isGone) return;
+    this.isGone = true;
+    if (this.number >= 0) this.transfers.release(this.number);
+    this.core.leave(this);
+    this.buffer = new Uint8Array(0);
+    if (this.fd < 0) return this.tellGone();
+    close(this.fd, (error) => {
+      // Here a file system may tell at last that it could not keep what it had taken.
+      if (error !== null && this.settings.flags !== 'r') {
+        const errno = error.code ?? 'EIO';
+        const details = { errno, syscall: 'close' };
+        this.error ??= new PercoreError('ERR_PERCORE_SYSTEM', `close: ${errno} on file ${this.path}`, details);
+      }
+      this.fd = -1;
+      this.tellGone();
+    });
+  }
+
+  private tellGone(): void {
+    this.onGone(this);
+    // Nobody asks any more, and what was taken with OK would be gone without a word.
+    const isTold = this.closeHandler !== undefined || this.closeWaiters.length > 0;
+    const lost = this.error === undefined || isTold ? 0 : this.lostBytes();
+    if (lost > 0) this.core.report(this.error, `file ${this.path}, which lost ${lost} bytes`);
+    for (const resolve of this.closeWaiters) resolve();
+    this.closeWaiters = [];
+    // From a call-back of Node's, where what it throws would end the process.
+    tell(this.core, this.closeHandler, this.error, 'handler onClose of a file');
+  }
+}

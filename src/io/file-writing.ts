@@ -1,0 +1,264 @@
+/**
+ * What is behind a `FileWriter`: a file that is written in order through a few chunks of memory, several under way at a
+ * time.
+ *
+ *      offer ──copy──> [filling]   [under way]  [under way]  [written]
+ *                         └ sealed when full, when nothing is under way, or when somebody waits for it
+ *
+ * So a stream of large offers goes out in whole chunks, and a lonely small one at the next step. `offer` refuses when
+ * no memory is free; nothing is ever taken and then dropped without an error: what closes the file is told by
+ * `flushed`, `sync`, `closed` and `onClose`, and `bytesWritten` counts the bytes from the beginning that the kernel has
+ * without a gap.
+ *
+ * O_DIRECT writes whole blocks alone. What does not end on a border, which is the tail at the end or before a
+ * `flushed`, is written through the page cache, and so is all that follows it; `status()` says so.
+ */
+import { fdatasync } from 'node:fs';
+import { EAGAIN, EBUSY, EINTR, EINVAL, EIO } from '../errno.js';
+import { PercoreError } from '../errors.js';
+import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
+import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
+import { isTurnDue, turn } from '../turns.js';
+import { checkWaitOptions, throwIfAborted, Waiters, type WaitOptions } from '../waiting.js';
+import { DIRECT_BORDER, FileEndpoint } from './file-endpoint.js';
+import { MAX_DEPTH } from './file-transfers.js';
+import { createPendingWaiters, NOT_FLUSHED, whenAtMost } from './waiters.js';
+
+
+export class WritingFile extends FileEndpoint implements Refuser {
+  /** Bytes that the kernel has, from the beginning on without a gap. */
+  bytesWritten = 0;
+  /** Chunks by number; chunk n lies in slot n % depth. Released, under way, sealed, then the one that is filled. */
+  private nextRelease = 0;
+  private nextIssue = 0;
+  private nextFill = 0;
+  /** Of each slot: bytes put in, bytes the kernel took, where they belong. */
+  private readonly lengths: number[] = new Array<number>(MAX_DEPTH).fill(0);
+  private readonly written: number[] = new Array<number>(MAX_DEPTH).fill(0);
+  private readonly positions: number[] = new Array<number>(MAX_DEPTH).fill(0);
+  /** Slots to be transferred again: cut short, or interrupted. */
+  private again: number[] = [];
+  private sealedBytes = 0;
+  /** By `offer`. */
+  private bytesTaken = 0;
+  private refusedBytes = 0;
+  /** Something came back: look again. What comes back within `submit` finds this file marked as ready still. */
+  private mustLook = false;
+  private isEnding = false;
+  /** Who waits until so many bytes are written. */
+  private readonly flushing = new Waiters<number>(NOT_FLUSHED);
+  /** Who waits until so much of the memory at most is used. */
+  private readonly waiters = createPendingWaiters();
+  /** The thread winds down: nothing waits for more any longer. */
+  private isPushed = false;
+  private readonly mostUsed: number = this.depth * this.chunkBytes;
+  /** Somebody who waited has got the error that has closed it. */
+  private hasToldOfLoss = false;
+  private early: Uint8Array[] = [];
+  readonly mostOffer: number = (this.status().asked.direct ? this.depth - 1 : this.depth) * this.chunkBytes;
+
+  /** Bytes taken by `offer` that the kernel has not taken yet. */
+  get pendingBytes(): number {
+    return this.bytesTaken - this.bytesWritten;
+  }
+
+  /** See `FileWriter.offer`; what is offered was checked. */
+  offer(bytes: Uint8Array, offset: number, length: number): number {
+    if (this.isClosed || this.isEnding) return CLOSED;
+    if (length > this.mostOffer) return TOO_LARGE;
+    if (length > this.freeBytes()) {
+      this.refusedBytes = length;
+      noteRefusal(this, length);
+      return BACK_PRESSURED;
+    }
+    this.refusedBytes = 0;
+    this.bytesTaken += length;
+    if (this.buffer.length === 0) this.early.push(bytes.slice(offset, offset + length));
+    else this.put(bytes, offset, length);
+    this.core.schedule(this);
+    return OK;
+  }
+
+  /** For a step that was refused; see `Refuser`. */
+  awaitRoom(_needed: number, then: () => void): () => void {
+    return awaitPromised((options) => this.room(options), then);
+  }
+
+  room(options?: WaitOptions): Promise<void> {
+    const bytes = Math.max(this.refusedBytes, this.mostOffer / 2);
+    return whenAtMost(this.mostUsed - bytes, () => this.usedBytes, () => this.waiters, options);
+  }
+
+  async flushed(given?: WaitOptions): Promise<void> {
+    const options = checkWaitOptions(given);
+    const upTo = this.bytesTaken;
+    for (;;) {
+      throwIfAborted(options.signal);
+      if (this.bytesWritten < upTo || this.error !== undefined) break;
+      if (!isTurnDue()) return;
+      await turn();
+    }
+    if (this.isClosed) {
+      this.hasToldOfLoss = true;
+      throw this.error ?? this.closedEarly();
+    }
+    const written = this.flushing.wait(options, (bytes) => bytes >= upTo);
+    this.core.schedule(this);
+    await written;
+  }
+
+  pushPending(): boolean {
+    if (this.pendingBytes === 0) return false;
+    if (!this.isPushed) this.core.schedule(this);
+    this.isPushed = true;
+    return true;
+  }
+
+  /** See `FileWriter.sync`. */
+  async sync(): Promise<void> {
+    await this.flushed();
+    if (this.fd < 0 || this.isClosed) return;
+    this.inFlight++;
+    const errno = await new Promise<number>((resolve) => {
+      fdatasync(this.fd, (error) => resolve(error === null ? 0 : -(error.errno ?? -EIO)));
+    });
+    // A device has nothing to sync.
+    if (errno !== 0 && errno !== -EINVAL && !this.isClosed) this.fail(errno, 'fdatasync');
+    this.settle();
+    if (this.error !== undefined) throw this.error;
+  }
+
+  end(): void {
+    if (this.isClosed || this.isEnding) return;
+    this.isEnding = true;
+    this.core.schedule(this);
+  }
+
+  run(): boolean {
+    if (this.buffer.length === 0 || this.isClosed) return false;
+    this.mustLook = false;
+    for (const slot of this.again.splice(0)) this.write(slot);
+    this.seal();
+    // What appends has no positions: the next may begin only when the last is done.
+    for (; this.nextIssue < this.nextFill && (this.hasPositions || this.inFlight === 0); this.nextIssue++) {
+      const slot = this.nextIssue % this.depth;
+      if (this.isDirect && this.lengths[slot]! % DIRECT_BORDER !== 0) {
+        // The switch concerns the descriptor, so those under way come back first.
+        if (this.inFlight !== 0) break;
+        this.noDirect('O_DIRECT: a tail off the border');
+      }
+      this.write(slot);
+    }
+    this.submit();
+    if (this.isEnding && this.pendingBytes === 0) this.close();
+    return this.mustLook && !this.isClosed;
+  }
+
+  protected whenOpen(): void {
+    for (const bytes of this.early.splice(0)) this.put(bytes, 0, bytes.length);
+  }
+
+  protected whenClosed(): void {
+    this.early = [];
+    this.tellWaiters();
+  }
+
+  protected whenComplete(slot: number, result: number): void {
+    this.mustLook = true;
+    this.core.schedule(this);
+    if (result === -EINTR || result === -EAGAIN || result === -EBUSY) return void this.again.push(slot);
+    if (result === -EINVAL && this.wasDirect[slot]) {
+      this.noDirect('O_DIRECT: EINVAL');
+      return void this.again.push(slot);
+    }
+    if (result < 0) return this.fail(-result, 'write');
+    // No file system answers so; asking again could go on for ever.
+    if (result === 0) return this.fail(EIO, 'write');
+    this.written[slot]! += result;
+    if (this.written[slot]! < this.lengths[slot]!) {
+      if (this.isDirect && result % DIRECT_BORDER !== 0) this.noDirect('O_DIRECT: a write cut short off the border');
+      this.again.push(slot);
+      return;
+    }
+    for (; this.nextRelease < this.nextIssue; this.nextRelease++) {
+      const oldest = this.nextRelease % this.depth;
+      if (this.written[oldest]! < this.lengths[oldest]!) break;
+      this.bytesWritten += this.lengths[oldest]!;
+      this.lengths[oldest] = this.written[oldest] = 0;
+    }
+    this.tellWaiters();
+  }
+
+  protected override lostBytes(): number {
+    return this.hasToldOfLoss ? 0 : this.pendingBytes;
+  }
+
+  private freeBytes(): number {
+    if (this.buffer.length === 0) return this.depth * this.chunkBytes - this.bytesTaken;
+    const used = this.nextFill - this.nextRelease;
+    return used === this.depth ? 0 : (this.depth - used) * this.chunkBytes - this.lengths[this.nextFill % this.depth]!;
+  }
+
+  private put(bytes: Uint8Array, offset: number, length: number): void {
+    let left = length;
+    while (left > 0) {
+      const slot = this.nextFill % this.depth;
+      const at = this.lengths[slot]!;
+      const part = Math.min(left, this.chunkBytes - at);
+      const from = offset + length - left;
+      const piece = from === 0 && part === bytes.length ? bytes : bytes.subarray(from, from + part);
+      this.buffer.set(piece, this.firstByte + slot * this.chunkBytes + at);
+      this.lengths[slot] = at + part;
+      left -= part;
+      if (at + part === this.chunkBytes) this.sealFilling();
+    }
+  }
+
+  /** Seals the chunk that is being filled, if it must not wait for more. */
+  private seal(): void {
+    if (this.nextFill - this.nextRelease === this.depth) return;
+    const length = this.lengths[this.nextFill % this.depth]!;
+    if (length === 0) return;
+    const isWanted = this.isEnding || this.isPushed || this.flushing.count !== 0;
+    // Direct: whole blocks alone as long as nobody insists.
+    const isIdle = this.inFlight === 0 && this.nextIssue === this.nextFill;
+    if (isWanted || (isIdle && (!this.isDirect || length % DIRECT_BORDER === 0))) this.sealFilling();
+  }
+
+  private sealFilling(): void {
+    const slot = this.nextFill % this.depth;
+    this.positions[slot] = this.sealedBytes;
+    this.sealedBytes += this.lengths[slot]!;
+    this.nextFill++;
+  }
+
+  private write(slot: number): void {
+    const from = this.written[slot]!;
+    this.transfer(slot, true, from, this.lengths[slot]! - from, this.positions[slot]! + from);
+  }
+
+  private closedEarly(): PercoreError {
+    const text = `file ${this.path} was closed with ${this.pendingBytes} bytes pending`;
+    return new PercoreError('ERR_PERCORE_CLOSED', text, { value: this.pendingBytes });
+  }
+
+  private settle(): void {
+    this.inFlight--;
+    if (this.isClosed) this.giveBack();
+    else this.core.schedule(this);
+  }
+
+  private tellWaiters(): void {
+    if (this.error === undefined) this.flushing.settle(this.bytesWritten);
+    if (this.isClosed && this.flushing.count !== 0) {
+      this.hasToldOfLoss = true;
+      this.flushing.fail(this.error ?? this.closedEarly());
+    }
+    this.waiters.settle(this.usedBytes);
+  }
+
+  /** Of the memory for what waits; 0 once nobody has to wait for any. */
+  private get usedBytes(): number {
+    return this.isClosed ? 0 : this.mostUsed - this.freeBytes();
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * Where readiness comes from: epoll or io_uring. Opens the one that was asked for, lets epoll stand in where io_uring
+ * is refused, and puts the kernel's refusals into words.
+ */
+import { checkOneOf, PercoreError } from '../errors.js';
+import type { IoHandle, Native } from '../native.js';
+import { IoMemory } from './io-memory.js';
+
+export type IoSource = 'epoll' | 'io_uring';
+
+/** Opens a source over `memory`; a negative errno when the kernel refuses. */
+export type OpenSource = (isUring: boolean, memory: IoMemory) => IoHandle | number;
+
+export interface OpenedSource {
+  readonly memory: IoMemory;
+  readonly granted: IoSource;
+  /** Why it is not the one that was asked for. */
+  readonly refusal: string | undefined;
+}
+
+/** Why a container or a kernel refuses io_uring. */
+const URING_HINTS: Record<string, string> = {
+  EPERM: ' (forbidden by a seccomp filter, as containers have it, or by sysctl kernel.io_uring_disabled)',
+  ENOSYS: ' (forbidden by a seccomp filter, or a kernel without it)',
+  EINVAL: ' (needs Linux 6.1)',
+  ENOMEM: ' (raise the limit of locked memory, ulimit -l)',
+};
+
+/** Why the kernel will not watch a descriptor, as far as its errno tells. */
+const WATCH_HINTS: Record<string, string> = {
+  EBADF: ': it is not open',
+  EPERM: ': a regular file or a folder is always ready; read it with openFile',
+  EEXIST: ': this thread watches it already',
+  ENOSPC: ': fs.epoll.max_user_watches is reached',
+};
+
+/** Throws ERR_PERCORE_INVALID_ARGUMENT. */
+export function checkSource(source: IoSource = 'epoll'): IoSource {
+  return checkOneOf('source', source, ['epoll', 'io_uring']);
+}
+
+/** Throws ERR_PERCORE_SYSTEM when epoll is refused as well. */
+export function openSource(native: Native, asked: IoSource, counters: Float64Array, open: OpenSource): OpenedSource {
+  const memory = new IoMemory(native.sources, counters);
+  let refusal: string | undefined;
+  let handle = open(asked === 'io_uring', memory);
+  if (typeof handle === 'number' && asked === 'io_uring') {
+    const errno = native.system.errorName(-handle);
+    refusal = `io_uring: ${errno}${URING_HINTS[errno] ?? ''}; epoll stands in`;
+    handle = open(false, memory);
+  }
+  if (typeof handle === 'number') throw notOpened(native.system.errorName(-handle));
+  memory.start(handle);
+  return { memory, refusal, granted: refusal === undefined ? asked : 'epoll' };
+}
+
+function notOpened(errno: string): PercoreError {
+  const isUsedUp = errno === 'EMFILE' || errno === 'ENFILE';
+  const hint = isUsedUp ? ': descriptors are used up; raise the limit, ulimit -n' : '';
+  const details = { errno, syscall: 'epoll_create1' };
+  const text = `cannot open the I/O of this thread: ${errno}, epoll_create1${hint}`;
+  return new PercoreError('ERR_PERCORE_SYSTEM', text, details);
+}
+
+/**
+ * The kernel will not tell of `fd`. io_uring itself refuses nothing: what it would accept and never answer is asked for
+ * beforehand, by fstat.
+ */
+export function notWatched(granted: IoSource, errno: string, fd: number): PercoreError {
+  const syscall = granted === 'io_uring' && (errno === 'EBADF' || errno === 'EPERM') ? 'fstat' : 'epoll_ctl';
+  const text = `cannot watch descriptor ${fd}: ${errno}, ${syscall}${WATCH_HINTS[errno] ?? ''}`;
+  return new PercoreError('ERR_PERCORE_SYSTEM', text, { argument: 'fd', value: fd, errno, syscall });
+}
+
+/** Runs a call of native's and names its errors as others of this project are named. */
+export function systemCallOf<T>(what: string, call: () => T): T {
+  try {
+    return call();
+  } catch (cause) {
+    const { code: errno, syscall, message } = cause as { code: string; syscall: string; message: string };
+    const details = { errno, syscall, cause };
+    if (errno === 'EADDRINUSE') {
+      const text = `cannot ${what}: the port is in use; choose another, or 0 for a free one`;
+      throw new PercoreError('ERR_PERCORE_ADDRESS_IN_USE', text, details);
+    }
+    throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot ${what}: ${message}`, details);
+  }
+}

@@ -1,0 +1,251 @@
+/** The tables of reactors and timers: see layout.ts. */
+import type { Structure } from './layout-fields.js';
+import { ioCountersLayout } from './layout-io.js';
+
+/** What the timers of one thread count. In a reactor it is a part of its Party; elsewhere, memory of its own. */
+export const timerCountersLayout = {
+  name: 'TimerCounters',
+  bytes: 24,
+  fields: {
+    live: {
+      at: 0, type: 'f64', writes: 'timers', reads: 'all', status: 'timers.live', unit: 'count', isGauge: true,
+      means: 'timers that have not fired for the last time',
+    },
+    fired: {
+      at: 8, type: 'f64', writes: 'timers', reads: 'all', status: 'timers.fired', unit: 'count',
+      means: 'callbacks run',
+    },
+    late: {
+      at: 16, type: 'f64', writes: 'timers', reads: 'all', status: 'timers.late', unit: 'count',
+      means: 'callbacks run a millisecond or more after their deadline',
+    },
+  },
+} as const satisfies Structure;
+
+/** What one party (a reactor, or the main thread) shows to the others. Its inbox begins with it. */
+export const partyLayout = {
+  name: 'Party',
+  bytes: 1280,
+  fields: {
+    magic: {
+      at: 0, type: 'i32', writes: 'runtime, last', reads: 'all',
+      means: 'PARTY_MAGIC once the block is complete',
+    },
+    version: { at: 4, type: 'i32', writes: 'runtime', reads: 'all', means: 'LAYOUT_VERSION' },
+    id: {
+      at: 8, type: 'i32', writes: 'runtime', reads: 'all',
+      means: 'number of the party; the main thread comes last',
+    },
+    parties: { at: 12, type: 'i32', writes: 'runtime', reads: 'all', means: 'reactors and the main thread' },
+    laneBytes: { at: 16, type: 'i32', writes: 'runtime', reads: 'all', means: 'bytes of records in each lane' },
+    isCpuShared: {
+      at: 20, type: 'i32', writes: 'runtime', reads: 'owner',
+      means: '1: another working thread has this party\'s CPU, so it never spins',
+    },
+    attention: {
+      at: 128, type: 'i32', writes: 'owner; a waker swaps PARKED for AWAKE', reads: 'all',
+      means: 'PARKED -1, the band that is running 0 to 7, or AWAKE 8',
+    },
+    yieldRequested: {
+      at: 256, type: 'i32', writes: 'all set, owner clears', reads: 'owner',
+      means: '1: look at lanes, timers and I/O before the next step',
+    },
+    stop: { at: 384, type: 'i32', writes: 'runtime', reads: 'owner', means: 'Stop: RUN 0, DRAIN 1, LEAVE 2' },
+    lanesVersion: {
+      at: 512, type: 'i32', writes: 'any producer adds', reads: 'owner',
+      means: 'grows with each lane made towards this party',
+    },
+    idleStrategy: { at: 640, type: 'i32', writes: 'runtime or owner', reads: 'owner', means: 'IdleStrategy code' },
+    spinNs: {
+      at: 644, type: 'i32', writes: 'runtime or owner', reads: 'owner',
+      means: 'longest spin before parking, nanoseconds',
+    },
+    ioIntervalNs: {
+      at: 648, type: 'i32', writes: 'runtime or owner', reads: 'owner',
+      means: 'return to libuv at the latest after this, nanoseconds',
+    },
+    phase: {
+      at: 768, type: 'i32', writes: 'owner', reads: 'runtime',
+      means: 'Phase: STARTING 0, READY 1, DRAINING 2, QUIET 3, LEFT 4',
+    },
+    turns: {
+      at: 896, type: 'f64', writes: 'owner', reads: 'runtime', status: 'turns', unit: 'count',
+      means: 'calls into JavaScript',
+    },
+    parks: {
+      at: 904, type: 'f64', writes: 'owner', reads: 'runtime', status: 'parks', unit: 'count',
+      means: 'times it slept',
+    },
+    wakes: {
+      at: 912, type: 'f64', writes: 'owner', reads: 'runtime', status: 'wakes', unit: 'count',
+      means: 'wake-ups by an eventfd that it has seen',
+    },
+    busyNs: {
+      at: 920, type: 'f64', writes: 'owner', reads: 'runtime', status: 'busyNs', unit: 'ns',
+      means: 'time inside turns',
+    },
+    turnNs: {
+      at: 928, type: 'f64', writes: 'owner', reads: 'owner',
+      means: 'start of the present turn, nanoseconds since the runtime began',
+    },
+    steps: {
+      at: 936, type: 'f64', count: 8, writes: 'owner', reads: 'runtime', status: 'steps', unit: 'count',
+      means: 'steps run in each band, 0 to 7',
+    },
+    stepErrors: {
+      at: 1000, type: 'f64', writes: 'owner', reads: 'runtime', status: 'stepErrors', unit: 'count',
+      means: 'steps that threw',
+    },
+    sent: {
+      at: 1008, type: 'f64', writes: 'owner', reads: 'runtime', status: 'sent', unit: 'count',
+      means: 'records committed to lanes',
+    },
+    received: {
+      at: 1016, type: 'f64', writes: 'owner', reads: 'runtime', status: 'received', unit: 'count',
+      means: 'records taken from lanes',
+    },
+    refused: {
+      at: 1024, type: 'f64', writes: 'owner', reads: 'runtime', status: 'refused', unit: 'count',
+      means: 'sends and calls of it that a lane has not taken, for whatever reason',
+    },
+    dropped: {
+      at: 1032, type: 'f64', writes: 'owner', reads: 'runtime', status: 'dropped', unit: 'count',
+      means: 'messages that reached nobody here, for whatever reason',
+    },
+    callsInFlight: {
+      at: 1040, type: 'f64', writes: 'owner', reads: 'runtime', status: 'callsInFlight', unit: 'count', isGauge: true,
+      means: 'calls of it without an answer yet',
+    },
+    libuvTurns: {
+      at: 1048, type: 'f64', writes: 'owner', reads: 'runtime', status: 'libuvTurns', unit: 'count',
+      means: 'passes of libuv',
+    },
+    droppedNoTask: {
+      at: 1056, type: 'f64', writes: 'owner', reads: 'runtime', status: 'droppedByReason.noTask', unit: 'count',
+      means: 'messages for a name that no task here has',
+    },
+    droppedNotBytes: {
+      at: 1064, type: 'f64', writes: 'owner', reads: 'runtime', status: 'droppedByReason.notBytes', unit: 'count',
+      means: 'values for a task that takes bytes',
+    },
+    droppedLateCalls: {
+      at: 1072, type: 'f64', writes: 'owner', reads: 'runtime', status: 'droppedByReason.lateCalls', unit: 'count',
+      means: 'calls that nobody waited for any more when their turn came',
+    },
+    droppedLateAnswers: {
+      at: 1080, type: 'f64', writes: 'owner', reads: 'runtime', status: 'droppedByReason.lateAnswers', unit: 'count',
+      means: 'answers to calls that had been given up',
+    },
+    waitingBytes: {
+      at: 1088, type: 'f64', writes: 'owner', reads: 'runtime', status: 'waitingBytes', unit: 'bytes', isGauge: true,
+      means: 'calls and answers of it that wait for room in a lane',
+    },
+    refusedNoRoom: {
+      at: 1096, type: 'f64', writes: 'owner', reads: 'runtime', status: 'refusedByReason.noRoom', unit: 'count',
+      means: 'refused with BACK_PRESSURED: the lane is full, or others wait for room in it',
+    },
+    refusedClosed: {
+      at: 1104, type: 'f64', writes: 'owner', reads: 'runtime', status: 'refusedByReason.closed', unit: 'count',
+      means: 'refused with CLOSED: the receiver has died',
+    },
+    refusedTooLarge: {
+      at: 1112, type: 'f64', writes: 'owner', reads: 'runtime', status: 'refusedByReason.tooLarge', unit: 'count',
+      means: 'refused with TOO_LARGE: it would never fit into the lane',
+    },
+    taskDepth: {
+      at: 1120, type: 'f64', writes: 'owner', reads: 'runtime', status: 'taskDepth', unit: 'count', isGauge: true,
+      means: 'messages of its own thread that wait in the mailboxes of its tasks, as of a millisecond ago',
+    },
+    timers: {
+      at: 1128, type: 'f64', count: timerCountersLayout.bytes >> 3, writes: 'owner', reads: 'runtime',
+      means: 'TimerCounters',
+    },
+    io: {
+      at: 1152, type: 'f64', count: ioCountersLayout.bytes >> 3, writes: 'owner', reads: 'runtime',
+      means: 'IoCounters',
+    },
+  },
+} as const satisfies Structure;
+
+/** What concerns all parties. */
+export const runtimeLayout = {
+  name: 'Runtime',
+  bytes: 5504,
+  fields: {
+    magic: {
+      at: 0, type: 'i32', writes: 'runtime, last', reads: 'all',
+      means: 'RUNTIME_MAGIC once the block is complete',
+    },
+    version: { at: 4, type: 'i32', writes: 'runtime', reads: 'all', means: 'LAYOUT_VERSION' },
+    parties: { at: 8, type: 'i32', writes: 'runtime', reads: 'all', means: 'reactors and the main thread' },
+    deaths: {
+      at: 128, type: 'i32', writes: 'runtime adds', reads: 'all',
+      means: 'grows after each worker exit; then look at isDead',
+    },
+    isDead: {
+      at: 256, type: 'i32', count: 256, writes: 'runtime', reads: 'all',
+      means: '1 from the worker exit event on',
+    },
+    bucketOwner: {
+      at: 1408, type: 'i32', count: 1024, writes: 'runtime', reads: 'all',
+      means: 'the reactor that owns the bucket',
+    },
+  },
+} as const satisfies Structure;
+
+/** What native hands to JavaScript in one turn: one thread, so plain words. Lanes, then timers. */
+export const deliveryLayout = {
+  name: 'Delivery',
+  bytes: 36928,
+  fields: {
+    lanes: { at: 0, type: 'i32', writes: 'native', reads: 'turn', means: 'ready lanes that follow' },
+    timers: { at: 4, type: 'i32', writes: 'native', reads: 'turn', means: 'expired timers that follow' },
+    stop: { at: 12, type: 'i32', writes: 'native', reads: 'turn', means: 'the stop word as seen' },
+    hasMore: {
+      at: 16, type: 'i32', writes: 'turn', reads: 'native',
+      means: '1: tasks are ready, come back without sleeping',
+    },
+    timerRequests: { at: 20, type: 'i32', writes: 'both', reads: 'both', means: 'requests waiting in TimerRequests' },
+    isSummoned: { at: 24, type: 'i32', writes: 'both', reads: 'turn', means: '1: yieldRequested was seen and cleared' },
+    lane: { at: 64, type: 'i32', count: 4096, writes: 'native', reads: 'turn', means: 'lane numbers' },
+    timer: { at: 16448, type: 'i32', count: 1024, writes: 'native', reads: 'turn', means: 'timer ids' },
+    isMuted: {
+      at: 20544, type: 'i32', count: 4096, writes: 'turn', reads: 'native',
+      means: '1: records of this lane wait for room elsewhere, do not report it',
+    },
+  },
+} as const satisfies Structure;
+
+/**
+ * Requests to the wheel, gathered by JavaScript and drained by the next poll. Pairs: id, deadline (negative: disarm).
+ */
+export const timerRequestsLayout = {
+  name: 'TimerRequests',
+  bytes: 16384,
+  fields: {
+    pair: {
+      at: 0, type: 'f64', count: 2048, writes: 'turn', reads: 'native',
+      means: 'id, deadline in nanoseconds; a negative deadline disarms',
+    },
+  },
+} as const satisfies Structure;
+
+/**
+ * One timer, two to a cache line: what the wheel keeps of it and what JavaScript keeps of it. One thread's. All zero:
+ * never used.
+ */
+export const timerRecordLayout = {
+  name: 'TimerRecord',
+  bytes: 32,
+  fields: {
+    wheel: {
+      at: 0, type: 'i32', count: 5, writes: 'native', reads: 'native',
+      means: 'the wheel\'s own: deadline, links, order',
+    },
+    meta: {
+      at: 20, type: 'i32', writes: 'timers', reads: 'timers',
+      means: 'generation, state and band: see timer-table.ts',
+    },
+    deadlineNs: { at: 24, type: 'f64', writes: 'timers', reads: 'timers', means: 'when it is due, as last asked for' },
+  },
+} as const satisfies Structure;

@@ -1,0 +1,99 @@
+/** The codecs by the names of their descriptions: the only place where all of them are known. See codec.ts. */
+import { checkInteger, invalidArgument } from '../errors.js';
+import { BytesCodec } from './bytes-codec.js';
+import { msgpack, value, type Codec, type CodecDescription, type CodecFor, type RecordMemory } from './codec.js';
+import { MsgpackCodec } from './msgpack-codec.js';
+import { checkMemory, notRead, notWritten } from './record-memory.js';
+import { StructCodec } from './struct-codec.js';
+import type { StructFields } from './struct-layout.js';
+import { ValueCodec } from './value-codec.js';
+
+type Maker = (description: CodecDescription) => Codec<unknown>;
+
+const makers: ReadonlyMap<unknown, Maker> = new Map<CodecDescription['name'], Maker>([
+  ['bytes', () => new BytesCodec()],
+  ['struct', (description) => new StructCodec(description as { name: 'struct'; fields: StructFields }) as Codec<unknown>],
+  ['value', () => new ValueCodec()],
+  ['msgpack', () => new MsgpackCodec()],
+]);
+
+/** Without the call that gives it its type: `codec: value` for `codec: value()`. */
+const UNCALLED: readonly unknown[] = [value, msgpack];
+
+/** The description that was meant. */
+export function describe<T>(codec: CodecFor<T> | (() => CodecFor<T>)): CodecFor<T> {
+  return UNCALLED.includes(codec) ? (codec as () => CodecFor<T>)() : (codec as CodecFor<T>);
+}
+
+/**
+ * A fresh codec for one end of a queue, in this thread. Allocates; blocks only where msgpackr is loaded for the first
+ * time. Throws ERR_PERCORE_INVALID_ARGUMENT for what is no description, and ERR_PERCORE_CODEC_UNAVAILABLE when msgpackr
+ * is not installed.
+ *
+ *     const codec = codecOf(value<Order>());
+ *     const memory = recordMemory(new ArrayBuffer(256));
+ *     const length = codec.measure(order) && codec.write(order, memory, 0);
+ *     codec.read(memory, 0, length);                                            // a copy of the order
+ */
+export function codecOf<T>(description: CodecFor<T> | (() => CodecFor<T>)): Codec<T> {
+  const codec = makeCodec<T>(describe(description));
+  // A struct's codec checks by itself, in generated code of its own: here all would share one place, and V8 would take
+  // none of them into it.
+  return codec instanceof StructCodec ? codec : (new CheckedCodec(codec) as Codec<unknown> as Codec<T>);
+}
+
+/** The same for the ends of queues, which know where they write and that they have measured. */
+export function makeCodec<T>(description: CodecFor<T>): Codec<T> {
+  const make = makers.get(description?.name);
+  if (make !== undefined) return make(description) as Codec<T>;
+  throw invalidArgument('codec', (description as { name?: unknown } | undefined)?.name ?? description, 'bytes, struct({ ... }), value() or msgpack()');
+}
+
+/** A codec in a user's hands: asked to write or read where there is no record, it says so. */
+class CheckedCodec implements Codec<unknown> {
+  readonly description: CodecDescription;
+  readonly recordBytes: number;
+  /**
+   * The memory that was looked at last: most codecs know one, and to look at it costs more than a small record does. At
+   * first an object that nobody can give, as undefined and null can be given.
+   */
+  private known: unknown = {};
+
+  constructor(private readonly codec: Codec<unknown>) {
+    this.description = codec.description;
+    this.recordBytes = codec.recordBytes;
+  }
+
+  measure(value: unknown, enough?: number): number {
+    return this.codec.measure(value, enough);
+  }
+
+  write(value: unknown, memory: RecordMemory, at: number): number {
+    if (memory !== this.known) this.known = checkMemory(memory);
+    if (!isWithin(at, memory.bytes.length)) checkInteger('at', at, 0, memory.bytes.length);
+    try {
+      return this.codec.write(value, memory, at);
+    } catch (cause) {
+      throw notWritten(at, cause);
+    }
+  }
+
+  read(memory: RecordMemory, at: number, length: number): unknown {
+    if (memory !== this.known) this.known = checkMemory(memory);
+    const { length: size } = memory.bytes;
+    if (!isWithin(at, size)) checkInteger('at', at, 0, size);
+    if (!isWithin(length, size - at)) checkInteger('length', length, 0, size - at);
+    try {
+      return this.codec.read(memory, at, length);
+    } catch (cause) {
+      throw notRead(at, cause);
+    }
+  }
+
+  forget(): void {
+    this.codec.forget();
+  }
+}
+
+/** True for a whole number from 0 to `most`. */
+const isWithin = (number: number, most: number): boolean => number >>> 0 === number && number <= most;

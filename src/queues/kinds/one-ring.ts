@@ -1,0 +1,64 @@
+/** Kinds of one ring: spsc and spmc, and linked, whose ring lies in chunks. */
+import type { Traits } from '../create.js';
+import type { FixedConsumer, FixedProducer } from '../fixed-records.js';
+import { closeRing } from '../group.js';
+import type { Queue } from '../handles.js';
+import { inspectRing, type RingsProperties } from '../inspect.js';
+import { publishEveryOf } from '../lazy.js';
+import type { LossyConsumer } from '../lossy-consumer.js';
+import { join, recoverRing, type JoinOptions } from '../places.js';
+import type { QueueMemory } from '../ring.js';
+import { idOfDead } from '../thread-ids.js';
+import { ValueProducer } from '../value-queue.js';
+import type { VariableConsumer, VariableProducer } from '../variable-records.js';
+import type { RingKind } from './queue-kind.js';
+import { isHeldBy, joinOptions, noteOpened, refuseQuantum, takeProducer, withHandle } from './rings.js';
+
+/** What sets one of them apart. */
+interface OneRing<Handle extends Queue, Options, Memory extends QueueMemory> {
+  readonly traits: Traits;
+  readonly countsRecords: boolean;
+  create(options: Options): Handle;
+  open(queue: Handle): Memory;
+  producerOf(memory: Memory, publishEvery: number): FixedProducer | VariableProducer;
+  consumerOf(memory: Memory, place: number): FixedConsumer | VariableConsumer | LossyConsumer;
+  /** Refuses what this kind cannot do. */
+  check?(options: JoinOptions): void;
+  /** Figures of its own. */
+  inspect?(memory: Memory): Partial<RingsProperties>;
+}
+
+type Producer = FixedProducer | VariableProducer;
+type Consumer = FixedConsumer | VariableConsumer | LossyConsumer;
+
+export function kindOfOneRing<Handle extends Queue, Options, Memory extends QueueMemory>(
+  own: OneRing<Handle, Options, Memory>,
+): RingKind<Handle, Options, Producer, Consumer> {
+  const inspect = (queue: Handle): RingsProperties => {
+    const memory = own.open(queue);
+    return withHandle(queue, { ...inspectRing(memory, queue.consumers ?? {}), ...own.inspect?.(memory) });
+  };
+  return {
+    countsRecords: own.countsRecords,
+    create: own.create,
+    pub(queue, options) {
+      const publishEvery = publishEveryOf(options);
+      const memory = own.open(queue);
+      noteOpened(queue);
+      return own.producerOf(takeProducer(memory), publishEvery);
+    },
+    pubValues: (ring, codec) => new ValueProducer(ring, codec),
+    sub(queue, options) {
+      refuseQuantum(options);
+      const wanted = joinOptions(queue, options, own.traits);
+      own.check?.(wanted);
+      const memory = own.open(queue);
+      noteOpened(queue);
+      return own.consumerOf(memory, join(memory, wanted));
+    },
+    close: (queue) => closeRing(own.open(queue)),
+    recover: (queue, worker) => recoverRing(own.open(queue), idOfDead(worker)),
+    inspect,
+    hasPlace: (queue, threadId) => isHeldBy(inspect(queue), threadId),
+  };
+}

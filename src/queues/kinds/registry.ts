@@ -1,0 +1,52 @@
+/** All kinds of queues, by the backend and the kind that stand in a handle. The only place that knows all of them. */
+import { invalidArgument } from '../../errors.js';
+import type { Queue } from '../handles.js';
+import type { QueueBackend } from '../queue-ends.js';
+import { banded } from './banded.js';
+import { deque, window } from './in-thread.js';
+import { linked } from './linked.js';
+import { mpsc } from './mpsc.js';
+import { pipe } from './pipe.js';
+import type { QueueKind } from './queue-kind.js';
+import { spmc } from './spmc.js';
+import { spsc } from './spsc.js';
+import { withCodecs } from './values.js';
+
+/** A kind whose handles and options were found to be its own by the names in them. */
+type AnyKind = QueueKind<object, object>;
+type Kinds = Readonly<Record<string, AnyKind>>;
+
+const backends: Readonly<Record<QueueBackend, Kinds>> = {
+  fixed: { spsc: withCodecs(spsc), mpsc: withCodecs(mpsc), spmc: withCodecs(spmc), banded: withCodecs(banded) },
+  linked: { spsc: withCodecs(linked) },
+  deque: { mpmc: deque },
+  window: { mpmc: window },
+  pipe: { spsc: pipe },
+};
+
+const listOf = (names: object): string => Object.keys(names).map((name) => `'${name}'`).join(', ');
+const kindsOf = (backend: unknown): Kinds | undefined => (typeof backend === 'string' && Object.hasOwn(backends, backend) ? backends[backend as QueueBackend] : undefined);
+const oneOf = (kinds: Kinds, kind: unknown): AnyKind | undefined => (typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined);
+
+/** The kind that options ask for. Where a backend has one kind, `kind` may be left out. */
+export function kindToMake(options: { readonly kind?: unknown; readonly backend?: unknown }): AnyKind {
+  const { kind, backend = 'fixed' } = options ?? {};
+  const kinds = kindsOf(backend);
+  if (kinds === undefined) throw invalidArgument('backend', backend, listOf(backends));
+  const found = oneOf(kinds, kind);
+  if (found !== undefined) return found;
+  const [first, second] = Object.values(kinds);
+  if (kind === undefined && second === undefined) return first!;
+  throw invalidArgument('kind', kind, `${listOf(kinds)}${backend === 'fixed' ? '' : ` for the backend '${String(backend)}'`}`);
+}
+
+/** The kind of a handle. Throws for what is no handle; what its memory says is looked at by whoever opens it. */
+export function kindOfQueue(queue: unknown): AnyKind {
+  const { kind, backend } = (typeof queue === 'object' && queue !== null ? queue : {}) as { kind?: unknown; backend?: unknown };
+  const found = oneOf(kindsOf(backend) ?? {}, kind);
+  if (found !== undefined) return found;
+  throw invalidArgument('queue', queue, 'what create() returned, or its structured clone');
+}
+
+/** True while the thread has a place in the queue that others may want: in one that is closed, only where records are left. */
+export const hasPlace = (queue: Queue, threadId: number): boolean => kindOfQueue(queue).hasPlace(queue, threadId);

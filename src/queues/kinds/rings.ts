@@ -1,0 +1,110 @@
+/** What the kinds made of rings in shared memory have in common: how ends are opened, and what their options mean. */
+import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../../errors.js';
+import { checkLossy, checkPolicy, checkShared, type Traits } from '../create.js';
+import { FixedConsumer, FixedProducer } from '../fixed-records.js';
+import { IS_CLOSING, type Group, type GroupHandle } from '../group.js';
+import type { Queue } from '../handles.js';
+import type { RingsProperties } from '../inspect.js';
+import { lazyHost } from '../lazy.js';
+import { LossyConsumer } from '../lossy-consumer.js';
+import { isLossyPlace, joinAsProducer, me, type JoinOptions } from '../places.js';
+import { ATTENTION, CLOSING, OPEN, PHASE, PRODUCER_THREAD, type QueueMemory } from '../ring.js';
+import { VariableConsumer, VariableProducer } from '../variable-records.js';
+import type { AnySubOptions } from './queue-kind.js';
+
+/** An end of this queue is about to take its place; see lazy.ts. */
+export const noteOpened = (queue: Queue): void => lazyHost()?.onOpen(queue);
+
+/** The producer for a ring whose place this thread has. */
+export function producerOf(memory: QueueMemory, publishEvery: number): FixedProducer | VariableProducer {
+  const isVariable = memory.recordBytes === 0;
+  return flushedLate(isVariable ? new VariableProducer(memory, publishEvery) : new FixedProducer(memory, publishEvery));
+}
+
+/** Lets the reactor of this thread, if there is one, publish at the end of its step what the producer has not. */
+export function flushedLate<P extends FixedProducer | VariableProducer>(producer: P): P {
+  const host = lazyHost();
+  if (host === null || producer.publishEvery === 1) return producer;
+  const late = {
+    isDirty: false,
+    flush(): void {
+      late.isDirty = false;
+      producer.flush();
+    },
+  };
+  // Once a step, however often it publishes by itself meanwhile.
+  producer.onUnpublished = () => {
+    if (late.isDirty) return;
+    late.isDirty = true;
+    host.markDirty(late);
+  };
+  return producer;
+}
+
+/** Takes the only place for a producer. Throws when it is taken, or the queue is closed. */
+export function takeProducer<M extends QueueMemory>(memory: M): M {
+  // ring.attention: pairs with close(). The phase follows only when an end of the ring has noticed.
+  if (Atomics.load(memory.words, PHASE) !== OPEN || (Atomics.load(memory.words, ATTENTION) & CLOSING) !== 0) throw closed();
+  if (joinAsProducer(memory)) return memory;
+  const owner = Atomics.load(memory.words, PRODUCER_THREAD);
+  const fix = owner === me() ? 'by this thread. Use that producer, or call its leave() first' : `by thread ${owner - 1}. Use kind 'mpsc' for several, or call recover(queue, worker) if that worker has exited`;
+  throw new PercoreError('ERR_PERCORE_NO_PLACE', `the only place for a producer is taken ${fix}`, { argument: 'maxProducers', value: 1 });
+}
+
+/** Throws when the group is closed. */
+export function checkOpen(group: Group): Group {
+  // group.close: pairs with closeGroup(). Who joins after this look finds the ring itself closing.
+  if (Atomics.load(group.words, IS_CLOSING) === 1) throw closed();
+  return group;
+}
+
+const closed = (): PercoreError => new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
+
+/** The consumer for a place that was joined: by what its policy is, which a declared place brings with it. */
+export function consumerOf(memory: QueueMemory, place: number): FixedConsumer | VariableConsumer | LossyConsumer {
+  if (isLossyPlace(memory, place)) return new LossyConsumer(memory, place);
+  return memory.recordBytes === 0 ? new VariableConsumer(memory, place) : new FixedConsumer(memory, place);
+}
+
+/** What `sub` asks of a place, checked. `quantum` is for those who have one. */
+export function joinOptions(queue: Queue, options: AnySubOptions, traits: Traits): JoinOptions {
+  checkOptions('options', options, ['whenSlow', 'evictAfterMs', 'name', 'after', 'quantum']);
+  if (options.after !== undefined && !Array.isArray(options.after)) throw invalidArgument('after', options.after, 'an array of names or places of consumers');
+  const whenSlow = options.whenSlow === undefined ? undefined : checkPolicy(options.whenSlow);
+  if (whenSlow !== undefined) checkShared(traits, whenSlow);
+  const after = (options.after ?? []).map((other) => (typeof other === 'string' ? placeOf(queue, 'after', other) : checkInteger('after', other, 0, (queue?.maxConsumers ?? 1) - 1)));
+  if (after.length > 0 && traits.isShared !== true) throw invalidArgument('after', options.after, "left out, unless kind is 'spmc'");
+  checkLossy(whenSlow ?? 'wait', after.length > 0, queue?.capacity ?? 0);
+  return {
+    whenSlow, after, evictAfterMs: checkInteger('evictAfterMs', options.evictAfterMs ?? 1000, 0, 2 ** 31 - 1),
+    ...(options.name === undefined ? {} : { place: placeOf(queue, 'name', options.name) }),
+  };
+}
+
+/** Throws for `quantum` where there are no bands. */
+export function refuseQuantum({ quantum }: AnySubOptions): void {
+  if (quantum !== undefined) throw invalidArgument('quantum', quantum, "left out, unless kind is 'banded'");
+}
+
+function placeOf(queue: Queue, argument: string, name: string): number {
+  const consumers = queue?.consumers;
+  const place = typeof consumers === 'object' && consumers !== null && typeof name === 'string' && Object.hasOwn(consumers, name) ? consumers[name] : undefined;
+  if (place === undefined || !Number.isInteger(place) || place < 0 || place >= queue.maxConsumers) throw invalidArgument(argument, name, `a declared consumer: ${Object.keys(queue?.consumers ?? {}).join(', ') || 'the queue has none'}`);
+  return place;
+}
+
+/** True while `threadId` has a place that others may want: in a queue that is closed, only where records are left. */
+export function isHeldBy({ producers, consumers, isClosed, depth }: RingsProperties, threadId: number, others: readonly number[] = []): boolean {
+  if (isClosed && depth === 0) return false;
+  return others.includes(threadId) || [...producers, ...consumers].some((end) => end.threadId === threadId);
+}
+
+/** The rings of a group behind the handle of its queue. */
+export function groupOf({ buffer, byteOffset, capacity, recordBytes, maxConsumers }: Queue, rings: number): GroupHandle {
+  return { buffer, byteOffset, capacity, recordBytes, rings, groupPlaces: maxConsumers };
+}
+
+/** The figures of a queue, with what its handle says of it. */
+export function withHandle<F>({ kind, backend, capacity, recordBytes }: Queue, figures: F): F & Pick<RingsProperties, 'kind' | 'backend' | 'capacity' | 'recordBytes'> {
+  return { kind, backend, capacity, recordBytes, ...figures };
+}

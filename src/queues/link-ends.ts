@@ -1,0 +1,164 @@
+/** What a link needs of the ends that it joins: each end says by a method how it is read or written. See link.ts. */
+import type { WaitOptions } from '../waiting.js';
+import type { CodecDescription } from './codec.js';
+import type { Wish } from './event-count.js';
+import { CLOSED, DROPPED, OK, type ResultCode } from '../result-codes.js';
+
+/** What the records of a consumer are like. */
+export interface RecordShape {
+  /** 0: of any length. */
+  readonly recordBytes: number;
+  readonly capacity: number;
+  /** They may be overwritten before they are read. */
+  readonly isLosing: boolean;
+  /** The longest, where it is not half the capacity. */
+  readonly maxRecordBytes?: number;
+}
+
+/** What a link uses: the end itself, or the ring below a codec. */
+export interface Linked<End> {
+  readonly end: End;
+  readonly codec?: CodecDescription;
+}
+
+/** A consumer that can be linked. */
+export interface LinkableFrom {
+  /** For `link`: what it reads. */
+  linkFrom(): Linked<LinkFrom>;
+}
+
+/** A producer that can be linked. */
+export interface LinkableTo {
+  /** For `link`: what it writes to. */
+  linkTo(): Linked<LinkTo>;
+}
+
+/** Where a link reads: one ring, or several of which it selects one. */
+export interface LinkFrom {
+  readonly shape: RecordShape;
+  /** The ring to read from now; null when none has a record. */
+  select(): LinkSource | null;
+  look(): ResultCode;
+  wish(): Wish;
+  ready(options?: WaitOptions): Promise<ResultCode>;
+}
+
+/** One ring that a link reads. */
+export interface LinkSource {
+  /** Moves up to `limit` records. OK, or the code of the target that stopped it. */
+  moveTo(to: LinkTo, limit: number, counts: LinkCounts): ResultCode;
+}
+
+/** Where a link writes. */
+export interface LinkTo {
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  /** True when every record of such a source fits. */
+  takesAll(recordBytes: number, longest: number): boolean;
+  /** Claims room for one record of `length` bytes. Its byte offset, or a code. */
+  claimFor(length: number, type: number): number;
+  commit(): ResultCode;
+  flush(): ResultCode;
+  room(units: undefined, options?: WaitOptions): Promise<ResultCode>;
+  endWish(): Wish;
+}
+
+export interface LinkCounts {
+  moved: number;
+  dropped: number;
+}
+
+/** What is read of a ring of fixed records. */
+interface FixedSource {
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  readonly recordBytes: number;
+  available(limit?: number): number;
+  offsetOf(i: number): number;
+  release(count: number): void;
+}
+
+/** What is read of a ring of variable records. */
+interface VariableSource {
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  readonly length: number;
+  readonly type: number;
+  peek(): number;
+  advance(): void;
+  publishRelease(): void;
+}
+
+/** The source of `moveTo` for rings of fixed records. */
+export function moveFixed(from: FixedSource, to: LinkTo, limit: number, counts: LinkCounts): ResultCode {
+  const count = from.available(limit);
+  let done = 0;
+  let dropped = 0;
+  let code: ResultCode = OK;
+  for (; done < count; done++) {
+    const at = to.claimFor(from.recordBytes, 1);
+    if (at === DROPPED) {
+      dropped++;
+      continue;
+    }
+    if (at < 0) {
+      code = at as ResultCode;
+      break;
+    }
+    copy(from.bytes, from.words, from.offsetOf(done), to, at, from.recordBytes);
+    code = to.commit();
+    if (code !== OK) break;
+  }
+  if (!publish(to, code)) return CLOSED;
+  from.release(done);
+  counts.moved += done - dropped;
+  counts.dropped += dropped;
+  return code;
+}
+
+/** The same for rings of variable records. */
+export function moveVariable(from: VariableSource, to: LinkTo, limit: number, counts: LinkCounts): ResultCode {
+  let done = 0;
+  let dropped = 0;
+  let code: ResultCode = OK;
+  while (done + dropped < limit) {
+    const offset = from.peek();
+    if (offset < 0) break;
+    const at = to.claimFor(from.length, from.type);
+    if (at === DROPPED) {
+      dropped++;
+      from.advance();
+      continue;
+    }
+    if (at < 0) {
+      code = at as ResultCode;
+      break;
+    }
+    copy(from.bytes, from.words, offset, to, at, from.length);
+    code = to.commit();
+    if (code !== OK) break;
+    from.advance();
+    done++;
+  }
+  if (!publish(to, code)) return CLOSED;
+  from.publishRelease();
+  counts.moved += done;
+  counts.dropped += dropped;
+  return code;
+}
+
+/** What a closing target did not take is counted there; the source is not released beyond what was taken. */
+const publish = (to: LinkTo, code: ResultCode): boolean => to.flush() !== CLOSED && code !== CLOSED;
+
+/** Up to so many bytes a loop over words is faster than making two views. */
+const SMALL_BYTES = 256;
+
+function copy(bytes: Uint8Array, words: Int32Array, from: number, to: LinkTo, at: number, length: number): void {
+  if (length <= SMALL_BYTES && ((from | at) & 3) === 0) {
+    let i = 0;
+    for (; i + 4 <= length; i += 4) to.words[(at + i) >> 2] = words[(from + i) >> 2]!;
+    for (; i < length; i++) to.bytes[at + i] = bytes[from + i]!;
+    return;
+  }
+  to.bytes.set(bytes.subarray(from, from + length), at);
+}

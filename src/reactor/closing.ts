@@ -1,0 +1,81 @@
+/**
+ * How a runtime ends:
+ *
+ *      tell all to DRAIN --all quiet, or drainMs over--> tell all to LEAVE --exits, or a second over--> terminate the rest
+ *
+ * It ends within `drainMs` and two seconds, whatever a reactor does. A reactor may be terminated between any two
+ * instructions: its rings have no shared claims, so nothing has to be repaired.
+ */
+import { words } from '../layout.js';
+import { native } from '../native.js';
+import type { Controller } from './controller.js';
+import type { Member } from './member.js';
+import type { CloseResult } from './runtime-events.js';
+import { giveBackLanes } from './shared.js';
+
+/** How often a closing runtime looks whether all are quiet. */
+const LOOK_MS = 2;
+/** A reactor that is told to leave gets so long before it is terminated, and then so long to end. */
+const LEAVE_MS = 1000;
+const END_MS = 1000;
+
+/** Closes a runtime. A second call returns the first one's promise, which never rejects. */
+export function close(controller: Controller, drainMs: number): Promise<CloseResult> {
+  return (controller.closing ??= closeInOrder(controller, drainMs));
+}
+
+async function closeInOrder(controller: Controller, drainMs: number): Promise<CloseResult> {
+  const { members, main, shared } = controller;
+  controller.stopWatching();
+  // Whatever unref() said: who closes waits for it.
+  controller.setHeld(true);
+  controller.tellAll(words.stop.DRAIN);
+  const isQuiet = await untilQuiet(controller, drainMs);
+  const undelivered = controller.inFlight();
+  controller.tellAll(words.stop.LEAVE);
+  await untilExits(members, LEAVE_MS);
+  const late = members.filter(({ isDead }) => !isDead);
+  // They run something that does not end.
+  for (const member of late) member.terminate();
+  if (late.length > 0) await untilExits(members, END_MS);
+  const running = late.filter(({ isDead }) => !isDead);
+  for (const member of running) member.unref();
+  main.detach();
+  // One that still runs may wake somebody later: that does nothing then, see native/waker.h.
+  for (const fd of shared.eventFds) native().wakers.close(fd);
+  if (running.length === 0) giveBackLanes(shared);
+  const idOf = ({ id }: Member): number => id;
+  return {
+    drained: isQuiet && undelivered === 0, undelivered, leftBehind: late.map(idOf), stillRunning: running.map(idOf),
+  };
+}
+
+/** Until every thread has ended, at most so long. */
+async function untilExits(members: readonly Member[], ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([Promise.all(members.map(({ exited }) => exited)), late]);
+  clearTimeout(timer);
+}
+
+/** True when all living reactors were quiet at two looks with no message between; false after `drainMs`. */
+async function untilQuiet(controller: Controller, drainMs: number): Promise<boolean> {
+  const { members, main } = controller;
+  const endMs = performance.now() + drainMs;
+  let before = '';
+  for (;;) {
+    const living = members.filter(({ isDead }) => !isDead).map((member) => controller.statusOf(member));
+    if (living.length === 0) return false;
+    // A reactor in the middle of a long quantum still says what it said before it: what it was sent must have been taken
+    // too. What was sent to one that has died is never taken.
+    const isTaken = living.length < members.length || controller.inFlight() === 0;
+    const isQuiet = isTaken && living.every(({ state }) => state === 'quiet') && main.isQuiet();
+    const now = isQuiet ? living.map(({ sent, received }) => `${sent}/${received}`).join() : '';
+    if (now !== '' && now === before) return true;
+    if (performance.now() >= endMs) return false;
+    before = now;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * Who is called what in one party, and what a record is for: a task, a handler, or a call that waits for its answer.
+ *
+ *      record --> answer to a call       --> the call
+ *            \--> name that is here      --> its task or handler
+ *            \--> name that nobody has   --> while the entry runs: stays in its lane, and what came later behind it
+ *                                        --> afterwards: dropped, counted, and reported once
+ */
+import { PercoreError } from '../errors.js';
+import { partyLayout } from '../layout.js';
+import { OK } from '../queues/index.js';
+import { ValueCodec } from '../queues/internal.js';
+import { refuseFor } from '../refusals.js';
+import type { CallService, Handler } from './call-service.js';
+import type { DropReports } from './drop-reports.js';
+import type { Inlet, Receiver } from './inlet.js';
+import { BYTES, CALL, FAILURE, HEAD_BYTES, NAME, REPLY } from './message.js';
+import { NamesToCome, type HeardName } from './names.js';
+import type { Peers } from './peers.js';
+import type { ByteTask, ValueTask } from './task.js';
+import type { Turn } from './turn.js';
+
+const DROPPED = partyLayout.fields.dropped.at >> 3;
+const DROPPED_NO_TASK = partyLayout.fields.droppedNoTask.at >> 3;
+const DROPPED_NOT_BYTES = partyLayout.fields.droppedNotBytes.at >> 3;
+
+export class Dispatcher implements Receiver {
+  /** A name that a message waits for, while the entry runs. What came later in its lane waits behind it. */
+  awaitedTask: string | undefined;
+  private readonly byName = new Map<string, ValueTask | ByteTask>();
+  private readonly codec = new ValueCodec();
+  /** What lanes wait for whose first record is for a name that nobody has yet. */
+  private readonly namesToCome = new NamesToCome();
+  private holdsCalls = true;
+  private holdsMessages = true;
+  private calls!: CallService;
+
+  constructor(private readonly turn: Turn, private readonly peers: Peers, private readonly drops: DropReports) {}
+
+  /** Before the first turn. */
+  begin(calls: CallService): void {
+    this.calls = calls;
+  }
+
+  /** The entry has run: a call to a name that nobody has is refused from now on. */
+  releaseCalls(): void {
+    this.holdsCalls = false;
+    this.namesToCome.release();
+  }
+
+  /** The same, and messages to such a name are dropped and reported. */
+  release(): void {
+    this.holdsMessages = false;
+    this.releaseCalls();
+  }
+
+  /** The tasks of this party by name. */
+  get tasks(): ReadonlyMap<string, ValueTask | ByteTask> {
+    return this.byName;
+  }
+
+  /** Throws ERR_PERCORE_NAME_TAKEN, or ERR_PERCORE_CLOSED. */
+  addTask(task: ValueTask | ByteTask): void {
+    this.checkFree(task.name);
+    this.byName.set(task.name, task);
+    this.namesToCome.release();
+  }
+
+  /** Throws ERR_PERCORE_NAME_TAKEN, or ERR_PERCORE_CLOSED. */
+  addHandler(name: string, handler: Handler): void {
+    this.checkFree(name);
+    this.calls.addHandler(name, handler);
+    this.namesToCome.release();
+  }
+
+  dispatch(inlet: Inlet, at: number, length: number, type: number): number {
+    if (type === REPLY || type === FAILURE) {
+      this.calls.settle(inlet, at, length, type);
+      return OK;
+    }
+    if (type === NAME) {
+      inlet.hear(at, length);
+      return OK;
+    }
+    // Undefined only where memory was scribbled on.
+    const heard = inlet.names[inlet.words[at >> 2]!];
+    if (type === CALL) {
+      if (this.holdsCalls && heard !== undefined && this.calls.handlerOf(heard) === undefined) {
+        return refuseFor(this.namesToCome);
+      }
+      return this.calls.answer(inlet, at, length, heard);
+    }
+    const task = heard === undefined ? undefined : (heard.task ??= this.byName.get(heard.text));
+    if (task === undefined) {
+      if (this.holdsMessages && heard !== undefined) {
+        this.awaitedTask = heard.text;
+        return refuseFor(this.namesToCome);
+      }
+      this.drop(DROPPED_NO_TASK, heard, inlet);
+      return OK;
+    }
+    if (!task.takesBytes) return this.runMessage(task, inlet, at + HEAD_BYTES, length - HEAD_BYTES, type);
+    if (type !== BYTES) {
+      this.drop(DROPPED_NOT_BYTES, heard, inlet);
+      return OK;
+    }
+    inlet.learn(inlet.words[at >> 2]!, task);
+    return inlet.runBytes(at, length, task);
+  }
+
+  private runMessage(task: ValueTask, inlet: Inlet, at: number, length: number, type: number): number {
+    let message: unknown;
+    try {
+      message = type === BYTES ? inlet.bytes.slice(at, at + length) : this.codec.read(inlet, at, length);
+    } catch (error) {
+      this.turn.reportError(error, `a message for task "${task.name}"`);
+      return OK;
+    }
+    return this.turn.steps.run(task, message, inlet.from, inlet.band);
+  }
+
+  private drop(reason: number, heard: HeardName | undefined, inlet: Inlet): void {
+    const { counters } = this.turn;
+    counters[DROPPED]!++;
+    counters[reason]!++;
+    this.drops.report(reason === DROPPED_NO_TASK, heard?.text ?? '', inlet.from);
+  }
+
+  /** Tasks and handlers of a party share one space of names. */
+  private checkFree(name: string): void {
+    const about = { argument: 'name', value: name };
+    if (this.peers.isClosed) {
+      throw new PercoreError('ERR_PERCORE_CLOSED', `"${name}": the runtime is closed, and nothing runs here any more`, about);
+    }
+    if (!this.byName.has(name) && !this.calls.hasHandler(name)) return;
+    throw new PercoreError('ERR_PERCORE_NAME_TAKEN', `name "${name}" is taken in this reactor; choose another`, about);
+  }
+}

@@ -1,0 +1,248 @@
+/**
+ * One party, as the inside of the package knows it: a reactor, or the main thread as an end of lanes. It puts the parts
+ * together; what users see of it is `Reactor` and `Runtime`.
+ *
+ *      turn        selects and runs what is ready          dispatcher  who is called what; what a record is for
+ *      lanes       rings to and from the peers             calls       questions and answers
+ *      timers, io  what else makes tasks ready             windDown    how it stops
+ */
+import { invalidArgument, type PercoreError } from '../errors.js';
+import { partyLayout, timerRequestsLayout } from '../layout.js';
+import { native, type Native, type TurnHandle } from '../native.js';
+import type { IoSource } from '../io/index.js';
+import { Io, TimedIoCore } from '../io/internal.js';
+import { DEFAULT_BAND } from '../scheduling/internal.js';
+import { create as createTimers, ManualClock, SystemClock, Timers } from '../timers/index.js';
+import { bucketOf } from './buckets.js';
+import { CallService } from './call-service.js';
+import { Dispatcher } from './dispatcher.js';
+import { DropReports } from './drop-reports.js';
+import { Intercore } from './intercore.js';
+import type { Outlet } from './outlet.js';
+import { Peers } from './peers.js';
+import { QueueReading, type ReadableEnd, type Reading } from './reading.js';
+import { checkBand } from './reactor-checks.js';
+import { ioCounters, partyCounters, partyWords, timerCounters, type SharedRuntime } from './shared.js';
+import type { Stepping } from './steps.js';
+import { LocalTask } from './task.js';
+import { Turn, type Budget, type PublishEvery, type TurnSources } from './turn.js';
+import { WindDown, type Stopping } from './wind-down.js';
+
+/** What a party needs of the addon: the loop around its turn, and the eventfds of its peers. */
+export type PartyNative = Pick<Native, 'turns' | 'wakers'>;
+
+export interface PartyOptions {
+  /** Left out: the addon. The model test calls the turns of several parties of one thread itself. */
+  readonly native?: PartyNative | undefined;
+  readonly budget: Budget;
+  readonly publishEvery: PublishEvery;
+  /** See RuntimeOptions. */
+  readonly clock?: 'manual' | undefined;
+  readonly io?: { readonly source: IoSource } | undefined;
+  /** Called with what a step, a timer or a connection's handler threw. The party goes on. */
+  readonly onError: (error: unknown, where: string) => void;
+  /** Called with the first message for each name that reached nobody. */
+  readonly onDrop: (error: PercoreError) => void;
+}
+
+const PHASE = partyLayout.fields.phase.at >> 2;
+
+export class Party implements TurnSources, Stopping {
+  readonly id: number;
+  readonly shared: SharedRuntime;
+  readonly nowNs: () => number;
+  /** The clock of `timers`. */
+  readonly clock: SystemClock | ManualClock;
+  readonly turn: Turn;
+  readonly lanes: Intercore;
+  readonly calls: CallService;
+  readonly dispatcher: Dispatcher;
+  /** Where the clock is manual, `timers` is another one than the turn drives. */
+  readonly userTimers: Timers;
+  readonly timers: Timers;
+  readonly io: TimedIoCore;
+  readonly userIo: Io;
+  readonly stop: WindDown = new WindDown(this);
+  /** The words of this party in shared memory. */
+  readonly words: Int32Array;
+
+  private readonly addon: PartyNative;
+  private readonly handle: TurnHandle;
+  private readonly peers: Peers;
+  private readonly readings = new Set<QueueReading>();
+  private isReferenced = true;
+  private nextReactor = 0;
+
+  constructor(shared: SharedRuntime, id: number, options: PartyOptions) {
+    const inbox = shared.inboxes[id]!;
+    const addon = (this.addon = options.native ?? native());
+    const clock = new SystemClock({ originNs: shared.originNs });
+    const nowNs = (this.nowNs = clock.nowNs);
+    this.shared = shared;
+    this.id = id;
+    this.clock = options.clock === 'manual' ? new ManualClock() : clock;
+    this.words = partyWords(inbox);
+    const { budget, publishEvery, onError } = options;
+    const turn = (this.turn = new Turn({
+      id, party: this.words, counters: partyCounters(inbox), budget, publishEvery, nowNs, onError,
+    }));
+    this.peers = new Peers(shared, (eventFd) => addon.wakers.wake(eventFd));
+    const drops = new DropReports(id, shared.reactors, () => [...this.dispatcher.tasks.values()], options.onDrop);
+    this.dispatcher = new Dispatcher(turn, this.peers, drops);
+    this.lanes = new Intercore(turn, this.peers, this.dispatcher);
+    const timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
+    const handle = (this.handle = addon.turns.create({
+      inbox: new Uint8Array(inbox),
+      delivery: turn.delivery,
+      timerRequests,
+      deliver: () => turn.run(),
+      eventFd: shared.eventFds[id]!,
+      originNs: shared.originNs,
+    }));
+    const schedule = turn.scheduler.schedule.bind(turn.scheduler);
+    const report = turn.reportError.bind(turn);
+    this.timers = new Timers({
+      schedule, nowNs, timerRequests, delivery: turn.delivery, onError: report, counters: timerCounters(inbox),
+      drainTimerRequests: () => addon.turns.drainTimers(handle),
+      shareTimerRecords: (index, records) => addon.turns.shareTimers(handle, index, records),
+      mustYield: (band) => turn.mustYield(band),
+    });
+    this.userTimers = this.clock instanceof ManualClock ? timersBy(this.clock, report) : this.timers;
+    // Time-outs of calls and connections are real, whatever the clock.
+    this.calls = new CallService(this.lanes, this.timers, (isWaiting) => {
+      if (!this.isReferenced) addon.turns.setReferenced(handle, isWaiting);
+    });
+    this.io = new TimedIoCore({
+      schedule, nowNs, report,
+      source: options.io?.source ?? 'epoll',
+      turnNs: () => turn.beganNs,
+      counters: ioCounters(inbox),
+      open: (isUring, { block, pool, outbox, counters }) => addon.turns.openSource(handle, isUring, block, pool, outbox, counters),
+      // The turn keeps the thread alive.
+      keepAlive: () => undefined,
+    }, this.timers);
+    this.userIo = new Io(this.io);
+    this.dispatcher.begin(this.calls);
+    turn.begin(this);
+  }
+
+  // ---- For its turn -----------------------------------------------------------------------------------------------
+
+  noteDeaths(): void {
+    for (const id of this.peers.takeDeaths()) this.calls.rejectAll(id);
+  }
+
+  windDown(stopWord: number): void {
+    this.stop.goOn(stopWord);
+  }
+
+  get tasks(): TurnSources['tasks'] {
+    return this.dispatcher.tasks;
+  }
+
+  /** No turn comes any more. */
+  get isClosed(): boolean {
+    return this.peers.isClosed;
+  }
+
+  // ---- Who is meant -----------------------------------------------------------------------------------------------
+
+  /** The lane for a name: of the band that is given, else of this party's own task of that name. */
+  outletTo(name: string, to: number | 'main', priority: number | undefined, firstLane: number): Outlet {
+    const band = priority === undefined ? (this.dispatcher.tasks.get(name)?.band ?? DEFAULT_BAND) : checkBand(priority);
+    return this.lanes.outlet(this.checkParty(to), firstLane + band);
+  }
+
+  /** A reactor's number; the number of reactors, or 'main', is the main thread. */
+  checkParty(reactor: number | 'main'): number {
+    const { reactors } = this.shared;
+    if (reactor === 'main') return reactors;
+    // The main thread's own number is taken from reactors alone, which answer it by the number that it has sent under:
+    // on the main thread it is a loop that went one too far.
+    if (typeof reactor === 'number' && reactor >= 0 && (reactor | 0) === reactor
+      && (reactor < reactors || (reactor === reactors && this.id !== reactors))) return reactor;
+    const orMain = typeof reactor === 'number' ? '' : ", or 'main'";
+    throw invalidArgument('reactor', reactor, `a whole number from 0 to ${reactors - 1}${orMain}`);
+  }
+
+  /** Each living reactor in turn. */
+  nextLiving(): number {
+    const { reactors } = this.shared;
+    for (let tries = 0; tries < reactors; tries++) {
+      this.nextReactor = this.nextReactor + 1 >= reactors ? 0 : this.nextReactor + 1;
+      if (!this.peers.isDead(this.nextReactor)) break;
+    }
+    return this.nextReactor;
+  }
+
+  ownerOfHash(hash: number): number {
+    return this.peers.block.ownerOf(bucketOf(hash));
+  }
+
+  // ---- Queues that are read as tasks --------------------------------------------------------------------------------
+
+  read(end: ReadableEnd, name: string, band: number, concurrency: number, step: Stepping<unknown>['step']): Reading {
+    const task = new LocalTask(this.turn, { name, band, capacity: 1, concurrency, takesBytes: false }, step);
+    const reading = new QueueReading(this.turn, task, end, (ended) => void this.readings.delete(ended));
+    this.readings.add(reading);
+    return reading;
+  }
+
+  // ---- Start and stop -----------------------------------------------------------------------------------------------
+
+  setPhase(phase: number): void {
+    // Pairs with the runtime's load while it starts or closes.
+    Atomics.store(this.words, PHASE, phase);
+  }
+
+  /** Keeps the thread alive (at first), or only while a call waits for its answer. */
+  setRef(isReferenced: boolean): void {
+    this.isReferenced = isReferenced;
+    this.addon.turns.setReferenced(this.handle, isReferenced || this.calls.count > 0);
+  }
+
+  /** True when nothing is ready, waiting or under way. */
+  isQuiet(): boolean {
+    const { scheduler, steps, unpublished, waits } = this.turn;
+    return scheduler.discipline.isEmpty && steps.unsettled === 0 && unpublished.count === 0
+      && waits.isIdle() && this.calls.count === 0 && this.lanes.isEmpty();
+  }
+
+  /** True when it is quiet, and the kernel has been given what I/O had taken. */
+  isDrained(): boolean {
+    // In this order: the last gives the kernel what lies in the outbox, which the others may still fill.
+    return this.isQuiet() && this.io.isQuiet();
+  }
+
+  /** True when it is quiet and no timer, listener or connection of it is open. */
+  isIdle(): boolean {
+    return this.isQuiet() && this.io.count === 0 && this.userTimers.count === 0;
+  }
+
+  wantTurn(): void {
+    this.turn.wantTurn();
+  }
+
+  reportError(error: unknown, where: string): void {
+    this.turn.reportError(error, where);
+  }
+
+  detach(): void {
+    this.calls.close();
+    this.peers.isClosed = true;
+    // Those who wait for room hear that there is nobody to wait for.
+    this.turn.waits.look(true);
+    for (const reading of this.readings) reading.leave();
+    try {
+      this.io.closeAll();
+    } finally {
+      this.addon.turns.stop(this.handle);
+    }
+  }
+}
+
+function timersBy(clock: ManualClock, onError: (error: unknown, where: string) => void): Timers {
+  const timers = createTimers({ clock, onError });
+  clock.drive(timers);
+  return timers;
+}

@@ -1,0 +1,58 @@
+/**
+ * What a program's reactors answer and take, as types: one declaration checks the entry that handles and spawns, and all
+ * who call and send. It exists for the compiler alone; at run time a message is what its sender says it is.
+ *
+ *     interface Town {
+ *       calls: { sum(pair: [number, number]): number };   // answered by reactor.handle('sum', …)
+ *       tasks: { orders: Order; frames: Uint8Array };     // made by reactor.spawn and reactor.spawnBytes
+ *     }
+ *     export default function start(reactor: Reactor<Town>): void { … }
+ *     const runtime = await createRuntime<Town>({ entry });
+ *
+ * What is left out is not checked: without `tasks`, every name is taken and every message may be sent. A `Reactor<Town>`
+ * may be passed to whatever takes a plain `Reactor`.
+ */
+import type { CallOptions } from './calls.js';
+
+export interface Protocol {
+  /** Services by name: the function that answers a call. */
+  readonly calls?: object;
+  /** Tasks by name: the type of their messages, Uint8Array for a task of bytes. */
+  readonly tasks?: object;
+}
+
+/** The protocol of who declares none: any name, any value; answers are `unknown`. */
+export interface Untyped {
+  readonly calls: { readonly [name: string]: (argument: never) => unknown };
+  readonly tasks: { readonly [name: string]: unknown };
+}
+
+type CallsOf<P> = P extends { readonly calls: infer C } ? C : Untyped['calls'];
+type TasksOf<P> = P extends { readonly tasks: infer T } ? T : Untyped['tasks'];
+type ArgumentOf<F> = F extends (argument: infer A) => unknown ? ([A] extends [never] ? unknown : A) : unknown;
+/** A function that may be given where one of wider parameters is asked for, as methods may: who is to check it? */
+type Lenient<A extends unknown[], R> = { run(...given: A): R }['run'];
+
+/** Names of services. */
+export type CallName<P> = keyof CallsOf<P> & string;
+/** What the service takes. */
+export type Argument<P, N> = N extends keyof CallsOf<P> ? ArgumentOf<CallsOf<P>[N]> : unknown;
+/** What it answers, awaited. */
+export type Answer<P, N> = N extends keyof CallsOf<P>
+  ? CallsOf<P>[N] extends (...args: never[]) => infer R ? Awaited<R> : unknown
+  : unknown;
+/** What follows the name in a call: a service that takes no argument, or may take none, is called by its name alone. */
+export type CallRest<P, N> = undefined extends Argument<P, N>
+  ? [argument?: Argument<P, N>, options?: CallOptions]
+  : [argument: Argument<P, N>, options?: CallOptions];
+/** Who answers the service. */
+export type HandlerOf<P, N, C> = Lenient<[argument: Argument<P, N>, context: C], Answer<P, N> | Promise<Answer<P, N>>>;
+
+/** Names of tasks. */
+export type TaskName<P> = keyof TasksOf<P> & string;
+/** Names of tasks of bytes. */
+export type ByteTaskName<P> = { [N in TaskName<P>]: Uint8Array extends TasksOf<P>[N] ? N : never }[TaskName<P>];
+/** What is sent to a task. */
+export type MessageTo<P, N> = N extends keyof TasksOf<P> ? TasksOf<P>[N] : unknown;
+/** What the step of a task is given: as declared, or `M` where nothing is. */
+export type MessageOf<P, N, M> = P extends { readonly tasks: infer T } ? (string extends keyof T ? M : MessageTo<P, N>) : M;

@@ -1,0 +1,69 @@
+/** What a runtime tells whoever listens, and what closing it answers. */
+import type { Recovered } from '../queues/index.js';
+
+export interface CloseOptions {
+  /** Longest wait for all reactors to become quiet: 0 to 2^31 - 1 ms, default 5,000. */
+  drainMs?: number;
+}
+
+export interface CloseResult {
+  /** True when every reactor had run everything that it was sent. */
+  readonly drained: boolean;
+  /** Messages that were sent and not run: to a reactor that died, or cut off by `drainMs`. */
+  readonly undelivered: number;
+  /** Reactors that did not leave within a second after they were told, and were terminated amid what they did. */
+  readonly leftBehind: readonly number[];
+  /**
+   * Those of `leftBehind` whose thread had not ended a second later: it is in a system call that blocks, such as reading
+   * from a pipe that nobody writes. It ends when the call returns. Until then this process cannot end by itself either,
+   * since Node waits for its threads.
+   */
+  readonly stillRunning: readonly number[];
+}
+
+/** Emitted as 'reactorDied' at once after the worker's exit event. Without a listener it is a warning. */
+export interface ReactorDeath {
+  readonly reactorId: number;
+  readonly exitCode: number;
+  /** Node's `threadId` of its worker, as `inspect(queue)` and `recover(queue, threadId)` of percore/queues know it. */
+  readonly threadId: number;
+  /** The places in queues that it had and that are free again, and the records that a `drain` of it had begun. */
+  readonly recovered: Recovered;
+  /** What was thrown, if the worker ended by an error. */
+  readonly error: Error | undefined;
+}
+
+/**
+ * Emitted as 'stepError' for what a task, timer or handler of a connection threw; its reactor goes on. Without a listener
+ * it is a warning. A reactor reports 20 a second, and how many more there were once that second is over.
+ */
+export interface StepError {
+  readonly reactorId: number;
+  readonly error: Error;
+  /** Whose it was: 'task "orders"'. */
+  readonly where: string;
+}
+
+/** Emitted as 'message' for what code in a reactor posts by `parentPort.postMessage`. `status()` counts them all. */
+export interface ForeignMessage {
+  readonly reactorId: number;
+  readonly message: unknown;
+}
+
+/**
+ * Emitted as 'messageDropped' once for each name that nobody has, or that takes bytes and was sent a value; `status()`
+ * counts them all. Without a listener it is a warning. A reactor reports 20 a second, and how many more there were.
+ */
+export interface MessageDrop {
+  /** Whom it was sent to; the main thread comes after the last reactor. */
+  readonly reactorId: number;
+  /** Says who has sent it, to which name, and which tasks there are. Its `value` is the name. */
+  readonly error: Error;
+}
+
+export interface RuntimeEvents {
+  reactorDied: [ReactorDeath];
+  stepError: [StepError];
+  messageDropped: [MessageDrop];
+  message: [ForeignMessage];
+}

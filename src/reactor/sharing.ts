@@ -1,0 +1,47 @@
+/** The second step of starting a runtime: what all its parties share is opened, all of it or nothing. */
+import { stat } from 'node:fs';
+import { PercoreError } from '../errors.js';
+import { native } from '../native.js';
+import { noteOwnLanes } from './opened-queues.js';
+import type { RuntimeSettings } from './runtime-options.js';
+import { createShared, type SharedRuntime } from './shared.js';
+
+/** Descriptors of the main thread's turn; and of each thread's loop and turn, and of the module that it reads. */
+const OWN_DESCRIPTORS = 2;
+const DESCRIPTORS_PER_THREAD = 6;
+
+/** Opens the eventfds and the memory of a runtime, and gives it to `use`. Closes all of it again when either fails. */
+export function share<T>(settings: RuntimeSettings, use: (shared: SharedRuntime) => T): T {
+  const { reactors, laneBytes, parties } = settings;
+  const { clock, wakers } = native();
+  // libuv's pool is made at its first use and inherits the affinity of whoever uses it first: not a pinned reactor.
+  stat('/', () => undefined);
+  const eventFds: number[] = [];
+  try {
+    // With all that the threads will open. libuv leaves its epoll open where it runs out amid a thread's start.
+    const most = reactors + 1 + OWN_DESCRIPTORS + reactors * DESCRIPTORS_PER_THREAD;
+    while (eventFds.length < most) eventFds.push(wakers.create());
+    for (const fd of eventFds.splice(reactors + 1)) wakers.close(fd);
+    const shared = createShared(reactors, laneBytes, eventFds, clock.nowNs(), (party) => parties[party]!);
+    noteOwnLanes(shared.inboxes);
+    return use(shared);
+  } catch (cause) {
+    for (const fd of eventFds) wakers.close(fd);
+    throw cannotOpen(settings, cause as Error);
+  }
+}
+
+/** Says what could not be had, and what would need less of it. */
+function cannotOpen({ reactors, laneBytes }: RuntimeSettings, cause: Error & { code?: string; syscall?: string }): Error {
+  if (cause instanceof RangeError) {
+    const message = `there is no memory for the lanes of ${reactors} reactors: ${cause.message}. `
+      + `Use fewer reactors or smaller laneBytes (now ${laneBytes})`;
+    return new PercoreError('ERR_PERCORE_SYSTEM', message, { errno: 'ENOMEM', syscall: 'mmap', cause });
+  }
+  if (cause.syscall === undefined) return cause;
+  const needed = (1 + DESCRIPTORS_PER_THREAD) * reactors + 1 + OWN_DESCRIPTORS;
+  const hint = cause.code === 'EMFILE' || cause.code === 'ENFILE'
+    ? `. ${reactors} reactors need ${needed} descriptors: raise the limit (ulimit -n)` : '';
+  const details = { errno: cause.code!, syscall: cause.syscall, cause };
+  return new PercoreError('ERR_PERCORE_SYSTEM', `the runtime cannot be opened: ${cause.message}${hint}`, details);
+}

@@ -1,0 +1,246 @@
+/**
+ * One turn: read `run` first. A turn collects what is due, then selects and runs it by band until nothing is left or the
+ * budget is spent. The loop around it is native (native/turn.cc) and a guest of libuv.
+ *
+ *      native: look at lanes, wheel, readiness --something is due--> run: poll, then quanta, then publish --> libuv
+ *                                  \--nothing--> spin or sleep, as the idle strategy says
+ *
+ * This is also the one interface that tasks, lanes, timers and I/O need of their party: they make themselves ready, ask
+ * whether to yield, say what a quantum has done, and are held back here.
+ */
+import { deliveryLayout, partyLayout, words } from '../layout.js';
+import { Bands, Scheduler, type Ready, type SchedulerHost } from '../scheduling/internal.js';
+import { Steps } from './steps.js';
+import { TaskDepth } from './task-depth.js';
+import type { TurnRequests } from './turn-requests.js';
+import { Unpublished, type Flushable } from './unpublished.js';
+import { Waits, type Holdable } from './waits.js';
+
+/** What bounds one turn. */
+export interface Budget {
+  /** Quanta (one task or lane, up to 16 steps) that a turn runs at most. */
+  readonly quanta: number;
+  /** Nanoseconds after which a turn selects nothing further. */
+  readonly timeNs: number;
+}
+
+/** What bounds lazy publishing inside a step. */
+export interface PublishEvery {
+  readonly records: number;
+  readonly timeNs: number;
+}
+
+export interface TurnSettings {
+  readonly id: number;
+  /** The party's words and counters in shared memory. */
+  readonly party: Int32Array;
+  readonly counters: Float64Array;
+  readonly budget: Budget;
+  readonly publishEvery: PublishEvery;
+  readonly nowNs: () => number;
+  readonly onError: (error: unknown, where: string) => void;
+}
+
+/** What a turn polls, and whom it tells of what it finds. */
+export interface TurnSources {
+  readonly lanes: { inlet(number: number): Ready };
+  readonly timers: { poll(): number };
+  readonly io: { poll(): number };
+  /** All tasks, for the figure of how many messages wait. */
+  readonly tasks: ReadonlyMap<string, { readonly depth: number }>;
+  /** Somebody may have died. */
+  noteDeaths(): void;
+  /** The stop word is not RUN. */
+  windDown(stopWord: number): void;
+  /** No turn comes any more. */
+  readonly isClosed: boolean;
+}
+
+const field = partyLayout.fields;
+const ATTENTION = field.attention.at >> 2;
+const YIELD_REQUESTED = field.yieldRequested.at >> 2;
+const STEPS = field.steps.at >> 3;
+const STEP_ERRORS = field.stepErrors.at >> 3;
+const RECEIVED = field.received.at >> 3;
+const TURN_NS = field.turnNs.at >> 3;
+const LANES = deliveryLayout.fields.lanes.at >> 2;
+const LANE = deliveryLayout.fields.lane.at >> 2;
+const TIMERS = deliveryLayout.fields.timers.at >> 2;
+const STOP = deliveryLayout.fields.stop.at >> 2;
+const IS_SUMMONED = deliveryLayout.fields.isSummoned.at >> 2;
+const HAS_MORE = deliveryLayout.fields.hasMore.at >> 2;
+const IS_MUTED = deliveryLayout.fields.isMuted.at >> 2;
+const AWAKE = words.attention.AWAKE;
+/** `shouldYield` reads the clock once in so many calls. */
+const CLOCK_EVERY = 8;
+
+export class Turn implements SchedulerHost, TurnRequests {
+  readonly id: number;
+  readonly counters: Float64Array;
+  readonly publishEvery: PublishEvery;
+  readonly nowNs: () => number;
+  /** What native hands over, and what it is told. */
+  readonly delivery: Int32Array = new Int32Array(deliveryLayout.bytes >> 2);
+  readonly steps: Steps = new Steps(this);
+  readonly waits: Waits = new Waits(this, this.steps);
+  readonly scheduler: Scheduler;
+  readonly unpublished: Unpublished = new Unpublished();
+
+  private readonly party: Int32Array;
+  private readonly budgetNs: number;
+  private readonly onError: (error: unknown, where: string) => void;
+  private sources!: TurnSources;
+  private depth!: TaskDepth;
+  private isRunning = false;
+  /** What the others believe that runs here. */
+  private toldBand: number = AWAKE;
+  private endNs = 0;
+  private yieldCalls = 0;
+  private stopWord: number = words.stop.RUN;
+
+  constructor({ id, party, counters, budget, publishEvery, nowNs, onError }: TurnSettings) {
+    this.id = id;
+    this.party = party;
+    this.counters = counters;
+    this.publishEvery = publishEvery;
+    this.nowNs = nowNs;
+    this.onError = onError;
+    this.budgetNs = budget.timeNs;
+    this.scheduler = new Scheduler(new Bands(), this, budget.quanta);
+  }
+
+  /** Before the first turn. */
+  begin(sources: TurnSources): void {
+    this.sources = sources;
+    this.depth = new TaskDepth(this.counters, sources.tasks);
+  }
+
+  /** Called by native once a turn. */
+  run(): void {
+    this.isRunning = true;
+    this.endNs = this.counters[TURN_NS]! + this.budgetNs;
+    this.poll();
+    this.scheduler.run(this.endNs);
+    if (this.toldBand !== AWAKE) this.setRunningBand(AWAKE);
+    this.waits.endTurn();
+    const { isEmpty } = this.scheduler.discipline;
+    this.delivery[HAS_MORE] = isEmpty ? 0 : 1;
+    this.depth.endTurn(this.counters[TURN_NS]!, isEmpty, this.waits.hasHeld);
+    // Whoever asks for a turn from here on gets another one: nothing looks at what is ready, or at who waits, after this.
+    this.isRunning = false;
+    if (this.waits.hasStale) this.waits.look(false);
+    if (this.unpublished.count !== 0) this.unpublished.flush();
+    if (this.stopWord !== words.stop.RUN) this.sources.windDown(this.stopWord);
+  }
+
+  /** Makes ready what the sources have: lanes, timers, readiness. Returns how many. Costs no system call. */
+  poll(): number {
+    const { delivery, sources } = this;
+    if (delivery[IS_SUMMONED] !== 0) {
+      delivery[IS_SUMMONED] = 0;
+      sources.noteDeaths();
+      this.waits.look(true);
+      if (this.unpublished.count !== 0) this.unpublished.flush();
+    }
+    this.stopWord = delivery[STOP]!;
+    const lanes = delivery[LANES]!;
+    for (let i = 0; i < lanes; i++) this.schedule(sources.lanes.inlet(delivery[LANE + i]!));
+    delivery[LANES] = 0;
+    return lanes + (delivery[TIMERS] === 0 ? 0 : sources.timers.poll()) + sources.io.poll();
+  }
+
+  /** The time at which this turn began; between two turns, that of the last one. */
+  get beganNs(): number {
+    return this.counters[TURN_NS]!;
+  }
+
+  /** Band of what runs; between turns, that of a task without a priority. */
+  get runningBand(): number {
+    return this.scheduler.runningBand;
+  }
+
+  // ---- For whatever is ready, runs, or waits ----------------------------------------------------------------------
+
+  schedule(ready: Ready): void {
+    this.scheduler.schedule(ready);
+  }
+
+  wantTurn(): void {
+    if (this.isRunning) return;
+    // From a promise or a callback of libuv: the next look at the sources must come without sleeping.
+    this.delivery[HAS_MORE] = 1;
+    // No turn comes any more, and whoever waits for room hears that there is nobody to wait for.
+    if (this.sources.isClosed) setImmediate(() => this.waits.look(true)).unref();
+  }
+
+  /** For a long step: whether to return. Also publishes what it has sent. See `Reactor.shouldYield`. */
+  shouldYield(): boolean {
+    if (this.isRunning && this.toldBand !== this.runningBand) this.setRunningBand(this.runningBand);
+    // park.yield: a hint, pairs with notify().
+    if (Atomics.load(this.party, YIELD_REQUESTED) !== 0) return true;
+    if (++this.yieldCalls % CLOCK_EVERY !== 0) return false;
+    if (this.unpublished.count !== 0) this.unpublished.flush();
+    return this.nowNs() >= this.endNs;
+  }
+
+  /** Between two steps of a quantum: true when something above `band` is ready, or asks to be looked at. */
+  mustYield(band: number): boolean {
+    if (this.toldBand !== band) this.setRunningBand(band);
+    // park.yield: as in shouldYield().
+    return this.scheduler.discipline.hasAbove(band) || Atomics.load(this.party, YIELD_REQUESTED) !== 0;
+  }
+
+  /** A quantum of `band` has run `count` steps, on so many records of lanes: publishes what they have sent. */
+  endQuantum(band: number, count: number, records: number): void {
+    // Counted before it is published: who has the answer may ask for the figures.
+    this.counters[STEPS + band]! += count;
+    this.counters[RECEIVED]! += records;
+    if (this.unpublished.count !== 0) this.unpublished.flush();
+  }
+
+  /**
+   * The step of `ready`, which runs now, has answered BACK_PRESSURED or AGAIN. It keeps its message until its refuser has
+   * room, or until the next turn.
+   */
+  hold(ready: Holdable, code: number): void {
+    this.scheduler.holdBack();
+    this.waits.hold(ready, code);
+  }
+
+  /** Native reports the lane no more, or again. */
+  setMuted(lane: number, isMuted: boolean): void {
+    this.delivery[IS_MUTED + lane] = isMuted ? 1 : 0;
+  }
+
+  /** `producer` has records that are not published: they are at the end of the quantum. */
+  flushLater(producer: Flushable): void {
+    this.unpublished.add(producer);
+    this.wantTurn();
+  }
+
+  reportError(error: unknown, where: string): void {
+    this.counters[STEP_ERRORS]!++;
+    this.onError(error, where);
+  }
+
+  // ---- For the scheduler ------------------------------------------------------------------------------------------
+
+  mustEndTurn(): boolean {
+    // park.yield: something above came, or something to look at: native polls at once.
+    return Atomics.load(this.party, YIELD_REQUESTED) !== 0;
+  }
+
+  noteThrown(error: unknown, ready: Ready): void {
+    this.reportError(error, ready.where ?? `a step of band ${ready.band}`);
+  }
+
+  /**
+   * Tells the others what band runs, so that they ask for a yield when they send something higher. Only once a quantum
+   * goes on for more than one step: every sender reads the word, and writing it moves its line between the cores.
+   */
+  private setRunningBand(band: number): void {
+    this.toldBand = band;
+    // park.attention: pairs with notify(). While awake only this thread writes the word; a waker swaps PARKED alone.
+    Atomics.store(this.party, ATTENTION, band);
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * What this party has written into rings and not published yet. The end of each quantum publishes all of it, the highest
+ * band first, so that an urgent record never waits behind bulk that was sent in the same step.
+ */
+import { BANDS } from '../layout.js';
+
+/** Something with unpublished records: an outlet, or a producer of a queue that the user has opened. */
+export interface Flushable {
+  flush(): unknown;
+  /** Of an outlet: its band. What has none is published first, since an answer may say that it is there. */
+  readonly band?: number;
+  /** Of an outlet: the party that it leads to. */
+  readonly to?: number;
+  /** Of an outlet: publishes, and stays in the list. */
+  publish?(): void;
+}
+
+export class Unpublished {
+  count = 0;
+  /**
+   * The first `count` have something unpublished, the highest band first. It is never shortened: setting a length costs
+   * more than a step.
+   */
+  private readonly list: Flushable[] = [];
+
+  /** Adds `producer`, which is not in the list. */
+  add(producer: Flushable): void {
+    const { list } = this;
+    const band = producer.band ?? BANDS;
+    let at = this.count++;
+    // Most often there are one or two, and nothing moves.
+    for (; at > 0 && (list[at - 1]!.band ?? BANDS) < band; at--) list[at] = list[at - 1]!;
+    list[at] = producer;
+  }
+
+  /** Publishes everything. Costs a comparison when there is nothing. */
+  flush(): void {
+    for (let i = 0; i < this.count; i++) this.list[i]!.flush();
+    this.count = 0;
+  }
+
+  /** Publishes what waits for the party `to` in bands above `band`. */
+  publishAbove(band: number, to: number): void {
+    for (let i = 0; i < this.count; i++) {
+      const other = this.list[i]!;
+      if ((other.band ?? BANDS) <= band) break;
+      if (other.to === to) other.publish!();
+    }
+  }
+}
