@@ -5,10 +5,10 @@
  *      highest band with something ready --selected--> runs
  *      a band that was passed over `limit` times --selected before all others, once-->
  *
- * The bound: what stands first in its band is selected after at most `limit + 7` others, since each of the seven other bands
- * can be due before it once. What stands k-th waits at most k times as long. Waiting is counted in selections and not in time,
- * so that the bound holds whatever a step costs, and no clock is read.
- * Source: the time-sharing class of Solaris, which raises what has waited `ts_maxwait`; here with an exact bound.
+ * The bound: what stands first in its band is selected after at most `limit + 7` others, since each of the seven other
+ * bands can be due before it once. What stands k-th waits at most k times as long. Waiting is counted in selections and
+ * not in time, so that the bound holds whatever a step costs, and no clock is read. Source: the time-sharing class of
+ * Solaris, which raises what has waited `ts_maxwait`; here with an exact bound.
  */
 import { BANDS } from '../layout.js';
 import type { Discipline } from './discipline.js';

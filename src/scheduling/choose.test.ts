@@ -13,8 +13,10 @@ const made = (choice?: DisciplineChoice): unknown => makeDiscipline(checkDiscipl
 
 describe('a discipline is chosen', () => {
   it('by its name, or with its numbers; the strict one where nothing is said', () => {
-    expect([made(), made('strict'), made({ kind: 'strict', ageing: 100 }), made('roundRobin'), made('weighted'), made('shares'), made('deadline'), made({ kind: 'shuffled', seed: -1 })])
-      .toEqual([Bands, Bands, AgeingBands, RoundRobin, WeightedBands, LatencyGoals, EarliestDeadline, ShuffledBands]);
+    expect([made(), made('strict'), made({ kind: 'strict', ageing: 100 }), made('roundRobin'), made('weighted')])
+      .toEqual([Bands, Bands, AgeingBands, RoundRobin, WeightedBands]);
+    expect([made('shares'), made('deadline'), made({ kind: 'shuffled', seed: -1 })])
+      .toEqual([LatencyGoals, EarliestDeadline, ShuffledBands]);
   });
 
   it('with a number for some bands, and one for the others', () => {
@@ -34,17 +36,19 @@ describe('a discipline is chosen', () => {
       return 'taken';
     };
     expect([
-      5, null, 'fair', 'shuffled', {}, { kind: 'fifo' }, { kind: 'strict', ageing: 0 }, { kind: 'strict', aging: 5 }, { kind: 'weighted', weights: { 8: 1 } },
-      { kind: 'weighted', weights: { 7: 1.5 } }, { kind: 'shares', shares: { others: 0 } }, { kind: 'shares', shares: { 1: NaN } }, { kind: 'shares', goalsNs: { 6: -1 } },
+      5, null, 'fair', 'shuffled', {}, { kind: 'fifo' }, { kind: 'strict', ageing: 0 }, { kind: 'strict', aging: 5 },
+      { kind: 'weighted', weights: { 8: 1 } }, { kind: 'weighted', weights: { 7: 1.5 } },
+      { kind: 'shares', shares: { others: 0 } }, { kind: 'shares', shares: { 1: NaN } },
+      { kind: 'shares', goalsNs: { 6: -1 } },
       { kind: 'deadline', deadlinesNs: { 6: '5' } }, { kind: 'shuffled' }, { kind: 'roundRobin', weights: {} },
     ].map(said)).toMatchInlineSnapshot(`
       [
-        "discipline must be an object with a kind, or 'strict' or 'roundRobin' or 'weighted' or 'shares' or 'deadline', not 5",
-        "discipline must be an object with a kind, or 'strict' or 'roundRobin' or 'weighted' or 'shares' or 'deadline', not null",
-        "discipline must be 'strict' or 'roundRobin' or 'weighted' or 'shares' or 'deadline', not "fair"",
-        "discipline must be 'strict' or 'roundRobin' or 'weighted' or 'shares' or 'deadline', not "shuffled"",
-        "discipline.kind must be 'strict' or 'roundRobin' or 'weighted' or 'shares' or 'deadline' or 'shuffled', not undefined",
-        "discipline.kind must be 'strict' or 'roundRobin' or 'weighted' or 'shares' or 'deadline' or 'shuffled', not "fifo"",
+        "discipline must be an object with a kind, or a name such as 'strict', not 5",
+        "discipline must be an object with a kind, or a name such as 'strict', not null",
+        "discipline must be 'strict', 'roundRobin', 'weighted', 'shares' or 'deadline', not "fair"",
+        "discipline must be 'strict', 'roundRobin', 'weighted', 'shares' or 'deadline', not "shuffled"",
+        "discipline.kind must be 'strict', 'roundRobin', 'weighted', 'shares', 'deadline' or 'shuffled', not undefined",
+        "discipline.kind must be 'strict', 'roundRobin', 'weighted', 'shares', 'deadline' or 'shuffled', not "fifo"",
         "discipline.ageing must be a whole number from 1 to 1073741824, not 0",
         "discipline has no option "aging"; did you mean "ageing"? It takes kind, ageing",
         "discipline.weights has no option "8"; did you mean "0"? It takes 0, 1, 2, 3, 4, 5, 6, 7, others",

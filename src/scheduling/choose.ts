@@ -1,6 +1,6 @@
 /**
- * The options by which a user chooses a discipline: checked where they are given, on whatever thread, and made into one on
- * the thread that runs by it. They are plain data, so they travel to workers.
+ * The options by which a user chooses a discipline: checked where they are given, on whatever thread, and made into one
+ * on the thread that runs by it. They are plain data, so they travel to workers.
  */
 import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
 import { BANDS } from '../layout.js';
@@ -19,12 +19,12 @@ export type ByBand = { readonly [band in 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7]?: number
 /**
  * Which of those that are ready runs next. Every field that is left out has the default that is named here.
  *
- * - `strict`: the highest band first. With `ageing`, what has been passed over so often (1 to 2^30 selections) is selected
- *   once, so that nothing starves: the first of its band waits for at most `ageing` + 7 others.
+ * - `strict`: the highest band first. With `ageing`, what has been passed over so often (1 to 2^30 selections) is
+ *   selected once, so that nothing starves: the first of its band waits for at most `ageing` + 7 others.
  * - `roundRobin`: in the order in which they became ready, whatever the band.
  * - `weighted`: each band so many quanta in a round (1 to 2^20, default 1).
- * - `shares`: each band time in proportion to its shares (above 0, to 10^6; default 1). `goalsNs`, above 0, are the waits that
- *   a band should not exceed; it gets more shares, up to 1,024 times its own, as long as it needs them.
+ * - `shares`: each band time in proportion to its shares (above 0, to 10^6; default 1). `goalsNs`, above 0, are the
+ *   waits that a band should not exceed; it gets more shares, up to 1,024 times its own, as long as it needs them.
  * - `deadline`: what must be done soonest (nanoseconds after it became ready, 0 to 10^15, default 10^9).
  * - `shuffled`: for tests: the highest band first, and among equals by `seed`.
  */
@@ -47,32 +47,40 @@ export function checkDiscipline(choice: DisciplineChoice | undefined): Disciplin
   if (choice === undefined) return { kind: 'strict' };
   if (typeof choice === 'string') return { kind: checkOneOf('discipline', choice, NAMES) } as DisciplineOptions;
   if (typeof choice !== 'object' || choice === null) {
-    throw invalidArgument('discipline', choice, `an object with a kind, or ${NAMES.map((name) => `'${name}'`).join(' or ')}`);
+    throw invalidArgument('discipline', choice, "an object with a kind, or a name such as 'strict'");
   }
   const known: Record<(typeof KINDS)[number], readonly string[]> = {
-    strict: ['ageing'], roundRobin: [], weighted: ['weights'], shares: ['shares', 'goalsNs'], deadline: ['deadlinesNs'], shuffled: ['seed'],
+    strict: ['ageing'],
+    roundRobin: [],
+    weighted: ['weights'],
+    shares: ['shares', 'goalsNs'],
+    deadline: ['deadlinesNs'],
+    shuffled: ['seed'],
   };
   const kind = checkOneOf('discipline.kind', choice.kind, KINDS);
   checkOptions('discipline', choice, ['kind', ...known[kind]]);
   // Making one checks its numbers.
   makeDiscipline(choice, () => 0);
-  return choice;
+  return structuredClone(choice);
 }
 
 /**
- * The discipline that the options mean. `nowNs` must be exact within a turn for goals; for deadlines the time at which the
- * turn began will do.
+ * The discipline that the options mean. `nowNs` must be exact within a turn for goals; for deadlines the time at which
+ * the turn began will do.
  */
 export function makeDiscipline(options: DisciplineOptions, nowNs: () => number): Discipline {
   switch (options.kind) {
     case 'strict':
-      return options.ageing === undefined ? new Bands() : new AgeingBands(checkInteger('discipline.ageing', options.ageing, 1, 2 ** 30));
+      if (options.ageing === undefined) return new Bands();
+      return new AgeingBands(checkInteger('discipline.ageing', options.ageing, 1, 2 ** 30));
     case 'roundRobin':
       return new RoundRobin();
     case 'weighted':
-      return new WeightedBands(byBand('discipline.weights', options.weights, 1, (name, value) => checkInteger(name, value, 1, 2 ** 20)));
+      return new WeightedBands(byBand('discipline.weights', options.weights, 1, wholeFrom1(2 ** 20)));
     case 'shares':
-      return new LatencyGoals(byBand('discipline.shares', options.shares, 1, above0(1e6)), goals(options.goalsNs), nowNs);
+      return new LatencyGoals(
+        byBand('discipline.shares', options.shares, 1, above0(1e6)), goals(options.goalsNs), nowNs,
+      );
     case 'deadline':
       return new EarliestDeadline(byBand('discipline.deadlinesNs', options.deadlinesNs, 1e9, from0(1e15)), nowNs);
     case 'shuffled':
@@ -94,6 +102,8 @@ function goals(given: ByBand | undefined): LatencyGoal[] {
   const all = byBand('discipline.goalsNs', given, NONE, above0(1e15));
   return all.flatMap((goalNs, band) => (goalNs === NONE ? [] : [{ band, goalNs }]));
 }
+
+const wholeFrom1 = (most: number): Check => (name, value) => checkInteger(name, value, 1, most);
 
 function above0(most: number): Check {
   return (name, value) => {

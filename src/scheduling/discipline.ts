@@ -1,8 +1,8 @@
 import type { Ready } from './ready.js';
 
 /**
- * The rule that selects what runs next. A discipline owns everything that is ready on one thread, and nothing else does:
- * who wants to know whether something waits asks it.
+ * The rule that selects what runs next. A discipline owns everything that is ready on one thread, and nothing else
+ * does: who wants to know whether something waits asks it.
  *
  * The scheduler guarantees that a Ready is pushed at most once until it is taken, so a discipline needs no set of its
  * own, and that all calls come from one thread. `push`, `take`, `isEmpty` and `hasAbove` are called for each quantum:
@@ -21,8 +21,8 @@ export interface Discipline {
    */
   hasAbove(band: number): boolean;
   /**
-   * For a discipline that shares time out: a quantum of band `band` has run for `ns`. It is called before what ran is
-   * pushed again or has ended. The clock is read for it once a quantum more.
+   * For a discipline that shares time out: a quantum of band `band` has run for `ns`. It is called after what has more
+   * was pushed again. A discipline that has it costs a reading of the clock for each quantum.
    */
   charge?(band: number, ns: number): void;
 }

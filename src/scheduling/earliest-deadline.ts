@@ -1,13 +1,13 @@
 /**
- * Earliest deadline first: what has to be done soonest runs first. Each Ready has a relative deadline, its own or that of its
- * band, counted from the moment it became ready. As long as all deadlines can be met, this order meets them.
+ * Earliest deadline first: what has to be done soonest runs first. Each Ready has a relative deadline, its own or that
+ * of its band, counted from the moment it became ready. As long as all deadlines can be met, this order meets them.
  *
  *      relative deadline -> line, first in, first out; in a line the deadlines only grow, since time does
  *      lines that are not empty -> binary heap by the deadline of what is first in them --take--> the smallest
  *
- * There are few relative deadlines, so the heap is small, however much is ready. Under overload all deadlines are missed by
- * about as much, so use it where the load is bounded, and `Shares` where it is not.
- * Source: Liu and Layland, Scheduling Algorithms for Multiprogramming in a Hard-Real-Time Environment (1973).
+ * There are few relative deadlines, so the heap is small, however much is ready. Under overload all deadlines are
+ * missed by about as much, so use it where the load is bounded, and `Shares` where it is not. Source: Liu and Layland,
+ * Scheduling Algorithms for Multiprogramming in a Hard-Real-Time Environment (1973).
  */
 import type { Discipline } from './discipline.js';
 import { ReadyQueue } from './ready-queue.js';
@@ -40,7 +40,9 @@ export class EarliestDeadline implements Discipline {
   /** The deadline of what was taken last, which runs now. */
   private runningNs = -Infinity;
 
-  /** `deadlinesNs` of bands 0 to 7, for a Ready without one of its own. `nowNs` may be the time at which the turn began. */
+  /**
+   * `deadlinesNs` of bands 0 to 7, for a Ready without one of its own. `nowNs` may be the time at which the turn began.
+   */
   constructor(deadlinesNs: ArrayLike<number>, private readonly nowNs: () => number) {
     this.bands = Array.from(deadlinesNs, (relativeNs) => this.lineOf(relativeNs));
   }

@@ -1,14 +1,14 @@
 /**
- * Shares that are chosen by themselves: a band with a latency goal gets as many as it needs to keep it, and gives them back
- * when it needs them no more. The others share what is left, in proportion to their own shares.
+ * Shares that are chosen by themselves: a band with a latency goal gets as many as it needs to keep it, and gives them
+ * back when it needs them no more. The others share what is left, in proportion to their own shares.
  *
  *      each quantum: how long had it waited since it became ready?
  *      worst wait of a window > 1/2 of the goal --> shares doubled, up to `most` times its own
  *      worst wait of a window < 1/4 of the goal --> a tenth given back, down to its own
  *
- * A goal is not a guarantee: a step that has begun is run to its end, so the wait can be longer by the longest step. What a
- * band with a goal asks beyond its own shares is bounded by `most`, so it cannot starve the others.
- * Source: the latency goals of Glommio's task queues; additive and multiplicative control as in TCP.
+ * A goal is not a guarantee: a step that has begun is run to its end, so the wait can be longer by the longest step.
+ * What a band with a goal asks beyond its own shares is bounded by `most`, so it cannot starve the others. Source: the
+ * latency goals of Glommio's task queues; additive and multiplicative control as in TCP.
  */
 import { BANDS } from '../layout.js';
 import type { Discipline } from './discipline.js';
@@ -39,7 +39,10 @@ export class LatencyGoals implements Discipline {
    * `shares` of bands 0 to 7 as for `Shares`; bands that are not in `goals` have none. `most` is how many times its own
    * shares a band may get. `nowNs` must be exact within a turn.
    */
-  constructor(shares: ArrayLike<number>, goals: readonly LatencyGoal[], private readonly nowNs: () => number, private readonly most = 1024) {
+  constructor(
+    shares: ArrayLike<number>, goals: readonly LatencyGoal[], private readonly nowNs: () => number,
+    private readonly most = 1024,
+  ) {
     this.shares = new Shares(shares);
     this.own = Float64Array.from(shares);
     this.goals = new Float64Array(BANDS).fill(Infinity);

@@ -1,4 +1,6 @@
-/** A number for each of those in a first-in-first-out queue, such as its time or deadline: a growable ring. One thread. */
+/**
+ * A number for each of those in a first-in-first-out queue, such as its time or deadline: a growable ring. One thread.
+ */
 export class NumberQueue {
   private numbers = new Float64Array(16);
   private first = 0;

@@ -1,6 +1,6 @@
 /**
- * What is ready, first in, first out: a growable ring, for the disciplines. It cannot overflow, because each Ready waits in
- * it at most once. One thread; allocates when it grows, and only then.
+ * What is ready, first in, first out: a growable ring, for the disciplines. It cannot overflow, because each Ready
+ * waits in it at most once. One thread; allocates when it grows, and only then.
  */
 import type { Ready } from './ready.js';
 

@@ -1,6 +1,6 @@
 /**
- * First come, first served: what became ready first runs first, whatever its band. Bands still decide which lane a message
- * travels in. For work of one kind, and as the measure for the other disciplines.
+ * First come, first served: what became ready first runs first, whatever its band. Bands still decide which lane a
+ * message travels in. For work of one kind, and as the measure for the other disciplines.
  */
 import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';

@@ -1,7 +1,7 @@
 /**
  * Proportional shares of the thread's time: of bands that are always ready, each gets time in proportion to its shares,
- * whatever its steps cost. Each band has a *virtual run time*, which grows by the time that it ran divided by its shares;
- * the band with the smallest is selected.
+ * whatever its steps cost. Each band has a *virtual run time*, which grows by the time that it ran divided by its
+ * shares; the band with the smallest is selected.
  *
  *      take:    band with the smallest virtual run time  --runs for ns-->  charge: += ns / shares
  *      a band that was idle begins where the others are: it cannot claim the time that it did not use

@@ -1,12 +1,12 @@
 /**
- * Weighted round robin: in each round a band is selected as often as its weight says, the higher bands first. A band that
- * has nothing ready does not hold up the round, and cannot save its turns for the next one.
+ * Weighted round robin: in each round a band is selected as often as its weight says, the higher bands first. A band
+ * that has nothing ready does not hold up the round, and cannot save its turns for the next one.
  *
  *      weights 4 (band 7) and 1 (band 1), both always ready:   7 7 7 7 1 | 7 7 7 7 1 | ...
  *
- * What stands first in a band waits for at most the sum of the other weights, twice: once for the rest of this round, once for
- * those above it in the next. It counts quanta, not time: for equal time use `Shares`.
- * Source: Katevenis, Sidiropoulos and Courcoubetis, Weighted Round-Robin Cell Multiplexing (1991).
+ * What stands first in a band waits for at most the sum of the other weights, twice: once for the rest of this round,
+ * once for those above it in the next. It counts quanta, not time: for equal time use `Shares`. Source: Katevenis,
+ * Sidiropoulos and Courcoubetis, Weighted Round-Robin Cell Multiplexing (1991).
  */
 import { BANDS } from '../layout.js';
 import type { Discipline } from './discipline.js';
