@@ -2,7 +2,7 @@
  * What every bench is made of: contenders that run in turn, and rows that say what came out.
  *
  *      run 1            run 2            run 3                     one row a figure and baseline
- *      A  B1  B2        A  B1  B2        A  B1  B2    ──pairs──>   A/B1: ratios of run 1, 2, 3; the median's pair is the row
+ *      A  B1  B2        A  B1  B2        A  B1  B2    ──pairs──>   A/B1: ratios of each run; the median's pair is the row
  *
  * Ours and its baselines run interleaved, each run short, because the machine changes its mood between minutes and even
  * between seconds: a virtual machine moves its CPUs from one core complex to two and back, and everything that crosses

@@ -3,7 +3,7 @@ import { workerData, type MessagePort } from 'node:worker_threads';
 import { words } from '../layout.js';
 import { setLazyHost } from '../queues/internal.js';
 import { forbidBlocking } from '../waiting.js';
-import { requestGrants, type Grants } from '../realtime/grants.js';
+import { requestGrants, type Grants } from '../realtime/internal.js';
 import { entryOf, importEntry } from './entry.js';
 import { packError } from './failure.js';
 import { isHeldByOthers } from './forgotten.js';

@@ -55,7 +55,8 @@ async function workers(): Promise<Idlers> {
   const both = [0, 1].map(
     () =>
       new Worker(
-        "require('node:worker_threads').parentPort.on('message', (word) => require('node:worker_threads').parentPort.postMessage(word))",
+        "const { parentPort } = require('node:worker_threads');" +
+          "parentPort.on('message', (word) => parentPort.postMessage(word));",
         { eval: true },
       ),
   );
