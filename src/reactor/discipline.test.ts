@@ -7,7 +7,7 @@ import { inside, withRuntime } from './fixtures/inside.js';
 /** Fills the mailboxes of a low and a high task within one step, low first, and says in which order the steps ran. */
 async function orderBy(discipline: DisciplineChoice | undefined, messages: number): Promise<string> {
   let order = '';
-  await withRuntime(1, { ...(discipline === undefined ? {} : { discipline }) }, async (runtime) => {
+  await withRuntime(1, discipline === undefined ? {} : { discipline }, async (runtime) => {
     order = await inside(runtime, 0, async (reactor, count, { until: comes }) => {
       const ran: string[] = [];
       // Several tasks of a band, since what weights count is a quantum: a task with all its messages.
