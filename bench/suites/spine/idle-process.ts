@@ -1,6 +1,6 @@
 /**
- * `idle-process.js reactors|workers IDLE_MS`: two idle threads for so long, and what the kernel counted meanwhile, as
- * JSON.
+ * `idle-process.js reactors|workers IDLE_MS`: two threads that are idle for IDLE_MS, and what the kernel counted
+ * meanwhile, as JSON.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import { once } from 'node:events';
