@@ -9,6 +9,7 @@ export type {
 } from './reactor/index.js';
 export { Histogram, HISTOGRAM_WORDS } from './observe/index.js';
 export { cpuBudget, type CpuBudget } from './realtime/index.js';
+export type { ByBand, DisciplineChoice, DisciplineOptions } from './scheduling/index.js';
 export { PercoreError, type PercoreErrorCode } from './errors.js';
 export { AGAIN, BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, nameOfCode } from './queues/index.js';
 export type { Connection, Listener } from './io/index.js';

@@ -4,6 +4,7 @@ import { checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument 
 import type { IoSource } from '../io/index.js';
 import { MAX_REACTORS, words } from '../layout.js';
 import { cpuBudget, type CpuBudget } from '../realtime/index.js';
+import { checkDiscipline, type DisciplineChoice, type DisciplineOptions } from '../scheduling/internal.js';
 import { checkEntry } from './entry.js';
 import { checkIdleOptions, idleSettings, type IdleOptions } from './idle-strategy.js';
 import type { PartySettings } from './shared.js';
@@ -38,6 +39,11 @@ export interface OptionsFor<R> {
    * What bounds lazy publishing inside a step. `records`: 1 to 2^20, default 64. `timeNs`: 1,000 to 10^9, default 20,000.
    */
   publishEvery?: { records?: number; timeNs?: number };
+  /**
+   * The rule that selects what runs next, in every reactor and on the main thread: 'strict' (default), 'roundRobin',
+   * 'weighted', 'shares', 'deadline', or one of these with its numbers; see DisciplineOptions.
+   */
+  discipline?: DisciplineChoice;
   /**
    * 'manual', for tests: each reactor's `timers` run by a ManualClock, `reactor.clock`, that stands still until the entry moves it. Time-outs
    * of calls and connections stay real.
@@ -79,13 +85,14 @@ export interface RuntimeSettings {
   readonly whyNoSpin: readonly (string | undefined)[];
   readonly budget: Budget;
   readonly publishEvery: PublishEvery;
+  readonly discipline: DisciplineOptions;
   readonly clock: 'manual' | undefined;
   readonly source: IoSource;
   readonly resourceLimits: ResourceLimits | undefined;
   readonly startTimeoutMs: number;
 }
 
-const KNOWN = ['entry', 'reactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'clock', 'io', 'main', 'resourceLimits', 'startTimeoutMs'];
+const KNOWN = ['entry', 'reactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'discipline', 'clock', 'io', 'main', 'resourceLimits', 'startTimeoutMs'];
 const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 const MOST_MS = 2 ** 31 - 1;
 
@@ -106,6 +113,7 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
     records: checkInteger('publishEvery.records', publishGiven.records ?? 64, 1, 2 ** 20),
     timeNs: checkInteger('publishEvery.timeNs', publishGiven.timeNs ?? 20_000, 1000, 1e9),
   };
+  const discipline = checkDiscipline(options.discipline);
   if (options.clock !== undefined && options.clock !== 'manual') throw invalidArgument('clock', options.clock, "'manual' or left out");
   const source = checkOneOf('io.source', checkOptions('io', options.io, ['source']).source ?? 'epoll', ['epoll', 'io_uring']);
   const startTimeoutMs = checkInteger('startTimeoutMs', options.startTimeoutMs ?? 30_000, 1, MOST_MS);
@@ -123,7 +131,7 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
   return {
     entry, cpus, asked, reactors, pins, isPinnedByList: Array.isArray(options.pin), data: options.data, laneBytes,
     parties: [...whyNoSpin.map((why) => ({ ...idle, isCpuShared: why === undefined ? 0 : 1 })), settingsOfMain(idle, cpus)],
-    whyNoSpin, budget, publishEvery, clock: options.clock, source, resourceLimits: options.resourceLimits, startTimeoutMs,
+    whyNoSpin, budget, publishEvery, discipline, clock: options.clock, source, resourceLimits: options.resourceLimits, startTimeoutMs,
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * The one loop that runs what is ready, under a budget. A reactor's turn uses it, and so do timers and I/O where they are
- * used without a reactor.
+ * The one loop that runs what is ready, under a budget. A reactor's turn uses it, and so do timers and I/O where they
+ * are used without a reactor.
  *
  *      schedule --> discipline --take--> run one quantum --there is more--> schedule
  *                                             \--held back--> stays marked as ready until whoever holds it lets it go
@@ -33,7 +33,8 @@ export class Scheduler {
   }
 
   /**
-   * Takes what would run next without running it; undefined when nothing is ready. It may be scheduled again from now on.
+   * Takes what would run next without running it; undefined when nothing is ready. It may be scheduled again from now
+   * on.
    */
   take(): Ready | undefined {
     const ready = this.discipline.take();
@@ -44,10 +45,17 @@ export class Scheduler {
   /** Runs one quantum after the other until nothing is ready, `endNs` has passed, or the budget of quanta is spent. */
   run(endNs: number): void {
     const { discipline, host } = this;
+    const isCharging = discipline.charge !== undefined;
+    let beganNs = isCharging ? host.nowNs() : 0;
     for (let quanta = 1; ; quanta++) {
       const ready = discipline.take();
       if (ready === undefined) break;
       this.runQuantum(ready);
+      if (isCharging) {
+        const endedNs = host.nowNs();
+        discipline.charge!(ready.band, endedNs - beganNs);
+        beganNs = endedNs;
+      }
       // In this order: a turn that has run all there was does not read the clock.
       if (discipline.isEmpty || quanta >= this.quanta || host.nowNs() >= endNs || host.mustEndTurn()) break;
     }

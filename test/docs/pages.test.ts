@@ -35,6 +35,10 @@ describe('the pages', () => {
         if (path.includes('NAME')) continue;
         if (!existsSync(join(root, path))) missing.push(`${page.path}: ${path}`);
       }
+      // In commands, what is compiled: its source must be there.
+      for (const [, path = ''] of page.text.matchAll(/\bdist\/((?:src|test|bench|examples)\/[\w./-]+)\.js\b/g)) {
+        if (!existsSync(join(root, `${path}.ts`))) missing.push(`${page.path}: dist/${path}.js`);
+      }
     }
     expect(missing).toEqual([]);
   });
