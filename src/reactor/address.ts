@@ -26,7 +26,10 @@ export class Address<M = unknown> {
     return code;
   }
 
-  /** Claims `length` bytes in the lane: their offset, a multiple of 8, or a negative code. `commit` or `abort` in the same step. */
+  /**
+   * Claims `length` bytes in the lane: their offset, a multiple of 8, or a negative code. `commit` or `abort` in the
+   * same step.
+   */
   tryClaim(length: number): number {
     if (typeof length !== 'number' || length !== (length | 0) || length < 0) checkInteger('length', length, 0, this.maxBytes);
     const at = this.outlet.claimFor(this.name, BYTES, HEAD_BYTES, length);
@@ -56,8 +59,9 @@ export class Address<M = unknown> {
   }
 
   /**
-   * Calls `then` once, in a later turn, as soon as what was refused here last would be taken, or the reactor has died. Those who wait for one lane
-   * are called in the order in which they came; while they wait, nobody overtakes them. What `then` throws is reported as a step error.
+   * Calls `then` once, in a later turn, as soon as what was refused here last would be taken, or the reactor has
+   * died. Those who wait for one lane are called in the order in which they came; while they wait, nobody overtakes
+   * them. What `then` throws is reported as a step error.
    */
   whenRoom(then: () => void): void {
     checkFunction('then', then);

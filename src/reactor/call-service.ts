@@ -1,6 +1,7 @@
 /**
- * Calls of one party, both ways: asking a reactor and waiting for its answer, and answering by the handlers registered here. A call is a
- * record in the lane of its band; its answer comes back in the return lane of the same band.
+ * Calls of one party, both ways: asking a reactor and waiting for its answer, and answering by the handlers
+ * registered here. A call is a record in the lane of its band; its answer comes back in the return lane of the same
+ * band.
  */
 import { checkSignal, whenAborted } from '../abort.js';
 import { invalidArgument, PercoreError } from '../errors.js';
@@ -9,23 +10,13 @@ import { BACK_PRESSURED, OK, TOO_LARGE } from '../queues/index.js';
 import { refuseFor } from '../refusals.js';
 import { ValueCodec } from '../queues/value-codec.js';
 import type { Timers } from '../timers/index.js';
-import { Calls, MAX_CALLS, PendingCall, died, type CallOptions } from './calls.js';
+import { Calls, MAX_CALLS, PendingCall, died, type CallOptions, type Handler } from './calls.js';
 import { packError, shortFailure, unpackError, type Failure } from './failure.js';
 import type { Inlet } from './inlet.js';
 import type { Intercore } from './intercore.js';
 import { CALL_HEAD_BYTES, DEADLINE_AT, FAILURE, HEAD_BYTES, REPLY } from './message.js';
 import type { HeardName } from './names.js';
 import { MOST_WAITING_BYTES, Outlet } from './outlet.js';
-
-/** Who asks, and how. Each call has one of its own, which stays true also after an `await`. */
-export interface CallContext {
-  /** The party that asks: a reactor's number, or the number of reactors for the main thread. */
-  readonly from: number;
-  /** The band in which it asks, and in which the answer goes back. */
-  readonly priority: number;
-}
-
-export type Handler = (argument: never, context: CallContext) => unknown;
 
 const DROPPED = partyLayout.fields.dropped.at >> 3;
 const DROPPED_LATE_CALLS = partyLayout.fields.droppedLateCalls.at >> 3;
@@ -179,8 +170,9 @@ export class CallService {
   }
 
   /**
-   * A CALL record: runs the handler and sends back what it returns or throws. OK, or BACK_PRESSURED: answers to this asker wait for room
-   * already, so its next call waits in its lane. What waits here is therefore bounded by the handlers that are under way.
+   * A CALL record: runs the handler and sends back what it returns or throws. OK, or BACK_PRESSURED: answers to this
+   * asker wait for room already, so its next call waits in its lane. What waits here is therefore bounded by the
+   * handlers that are under way.
    */
   answer(inlet: Inlet, at: number, length: number, heard: HeardName | undefined): number {
     const outlet = this.answerOutlet(inlet);

@@ -68,8 +68,8 @@ async function untilQuiet(controller: Controller, drainMs: number): Promise<bool
   for (;;) {
     const living = members.filter(({ isDead }) => !isDead).map((member) => controller.statusOf(member));
     if (living.length === 0) return false;
-    // A reactor in the middle of a long quantum still says what it said before it: what it was sent must have been taken
-    // too. What was sent to one that has died is never taken.
+    // A reactor in the middle of a long quantum still says what it said before it: what it was sent must have been
+    // taken too. What was sent to one that has died is never taken.
     const isTaken = living.length < members.length || controller.inFlight() === 0;
     const isQuiet = isTaken && living.every(({ state }) => state === 'quiet') && main.isQuiet();
     const now = isQuiet ? living.map(({ sent, received }) => `${sent}/${received}`).join() : '';

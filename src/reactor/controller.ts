@@ -29,7 +29,9 @@ export class Controller implements MemberHost {
   readonly members: Member[] = [];
   /** The main thread as a party. */
   readonly main: Party;
-  /** Deaths are told from here on: while it starts, createRuntime rejects with them, and while it closes they are due. */
+  /**
+   * Deaths are told from here on: while it starts, createRuntime rejects with them, and while it closes they are due.
+   */
   isStarted = false;
   closing: Promise<CloseResult> | undefined;
   /** A member has come further on its way to ready. */
@@ -52,7 +54,10 @@ export class Controller implements MemberHost {
     });
   }
 
-  /** Starts a thread for each reactor; `events` hears of them from now on. Throws what starting one throws; those before it run by then. */
+  /**
+   * Starts a thread for each reactor; `events` hears of them from now on. Throws what starting one throws; those
+   * before it run by then.
+   */
   startMembers(events: EventEmitter<RuntimeEvents>): void {
     this.events = events;
     const { entry, data, pins, budget, publishEvery, clock, source, resourceLimits } = this.settings;

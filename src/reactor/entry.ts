@@ -24,8 +24,8 @@ export function checkEntry(entry: unknown): string {
 }
 
 /**
- * A program that is its own entry runs in each of its reactors as well. Without a guard each of them would start a runtime, whose reactors
- * would do the same, until the machine has no threads left.
+ * A program that is its own entry runs in each of its reactors as well. Without a guard each of them would start a
+ * runtime, whose reactors would do the same, until the machine has no threads left.
  */
 function checkNotOwn(path: string): void {
   const { shared, reports, entry } = (isMainThread ? {} : workerData ?? {}) as { shared?: unknown; reports?: unknown; entry?: unknown };

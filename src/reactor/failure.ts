@@ -1,8 +1,8 @@
 /**
  * How an error crosses from one thread to another: name, message, code, frames, its own fields, `cause` and `errors`.
  *
- * `v8.serialize` alone would keep name, message and stack and drop the rest without a word; one field that cannot be cloned would lose
- * the whole error. So each part is taken by itself, and what cannot cross is left out.
+ * `v8.serialize` alone would keep name, message and stack and drop the rest without a word; one field that cannot be
+ * cloned would lose the whole error. So each part is taken by itself, and what cannot cross is left out.
  */
 import * as types from 'node:util/types';
 import { deserialize, serialize } from 'node:v8';
@@ -93,7 +93,10 @@ export function shortFailure({ name, message, code }: Failure): Failure {
 /** Constructors by the name of the error: a TypeError arrives as one. */
 const KINDS: Record<string, new (message: string) => Error> = { EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
 
-/** The error as the caller sees it: everything that crossed, with the remote frames below a line that says where: `task "name"`, or a handler's name in quotes. */
+/**
+ * The error as the caller sees it: everything that crossed, with the remote frames below a line that says where:
+ * `task "name"`, or a handler's name in quotes.
+ */
 export function unpackError(failure: Failure, reactorId: number, where: string): Error & { code?: unknown } {
   const error = unpack(failure, reactorId);
   error.stack = `${failure.name}: ${failure.message}\n    --- reactor ${reactorId}, ${where} ---\n${failure.frames}`;

@@ -1,15 +1,18 @@
 /**
- * A close() that was forgotten. A runtime keeps its program running, so one that nobody closes leaves a program that has done its work and
- * does not end, without a word. Here somebody looks, seldom, and says so once.
+ * A close() that was forgotten. A runtime keeps its program running, so one that nobody closes leaves a program that
+ * has done its work and does not end, without a word. Here somebody looks, seldom, and says so once.
  *
- * It is a guess only as far as time goes. Nothing is said unless the main thread has nothing left that could ever call it (its loop would end
- * if the runtime did not hold it), every reactor says the same of its own thread, and nothing was sent or run for some seconds. Whoever
- * listens, waits for a timer, a step or a signal, or has called `unref`, is never told.
+ * It is a guess only as far as time goes. Nothing is said unless the main thread has nothing left that could ever
+ * call it (its loop would end if the runtime did not hold it), every reactor says the same of its own thread, and
+ * nothing was sent or run for some seconds. Whoever listens, waits for a timer, a step or a signal, or has called
+ * `unref`, is never told.
  */
 import { native } from '../native.js';
 
 export interface ForgottenHost {
-  /** Changes with everything that is sent, received or run; undefined while something is ready, waiting or under way. */
+  /**
+   * Changes with everything that is sent, received or run; undefined while something is ready, waiting or under way.
+   */
   activity(): string | undefined;
   /** Holds the thread's loop, or not. */
   hold(isHeld: boolean): void;
@@ -61,7 +64,10 @@ function isWatchedFor(): boolean {
   return ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'].some((signal) => process.listenerCount(signal) !== 0);
 }
 
-/** True when something else than what `hold` lets go keeps this thread's loop alive. From an immediate: within a timer's call the others are not in the loop. */
+/**
+ * True when something else than what `hold` lets go keeps this thread's loop alive. From an immediate: within a
+ * timer's call the others are not in the loop.
+ */
 export function isHeldByOthers(hold: (isHeld: boolean) => void): boolean {
   hold(false);
   try {

@@ -8,8 +8,7 @@ export type { Reading } from './reading.js';
 export type { Address } from './address.js';
 export type { ByteRecord } from './task.js';
 export type { StepResult } from './steps.js';
-export type { CallContext } from './call-service.js';
-export type { CallOptions } from './calls.js';
+export type { CallContext, CallOptions } from './calls.js';
 export type { IdleOptions, IdleStrategy } from './idle-strategy.js';
 export type {
   DropReasons, IoFigures, LaneBacklog, MainStatus, ReactorStatus, RefusalReasons, RuntimeStatus, TimerFigures,

@@ -4,8 +4,8 @@
  *      starting --'ready'--> ready --told to leave--> left (exit)          at any time: exit, the proof of death
  *          └──'startFailed'--> failed
  *
- * Reports come over a channel of their own. parentPort belongs to the user and to libraries (logs, traces, coverage): whatever they post is
- * handed on and counted, never taken for a report.
+ * Reports come over a channel of their own. parentPort belongs to the user and to libraries (logs, traces, coverage):
+ * whatever they post is handed on and counted, never taken for a report.
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -53,7 +53,10 @@ export class Member {
   /** Those that it has ends of. */
   readonly queues: QueuesOfThread;
 
-  /** Starts the thread. Throws ERR_PERCORE_UNSERIALIZABLE for data that cannot be cloned, _WORKER_UNAVAILABLE, or what `new Worker` throws. */
+  /**
+   * Starts the thread. Throws ERR_PERCORE_UNSERIALIZABLE for data that cannot be cloned, _WORKER_UNAVAILABLE, or what
+   * `new Worker` throws.
+   */
   constructor(readonly id: number, start: Omit<WorkerStart, 'reports' | 'id'>, resourceLimits: ResourceLimits | undefined, host: MemberHost) {
     const { port1, port2 } = new MessageChannel();
     try {
@@ -112,7 +115,10 @@ export class Member {
     return new PercoreError('ERR_PERCORE_ENTRY', `reactor ${this.id} ended with exit code ${this.exitCode} while it started${this.error === undefined ? '' : `: ${this.error.message}`}`, { reactorId: this.id, cause: this.error });
   }
 
-  /** Whether nothing of its thread's own could ever run again. Never settles when the thread is busy for ever, or gone. */
+  /**
+   * Whether nothing of its thread's own could ever run again. Never settles when the thread is busy for ever, or
+   * gone.
+   */
   isIdle(): Promise<boolean> {
     this.reports.postMessage('idle?');
     return new Promise((resolve) => {
@@ -137,14 +143,18 @@ export class Member {
 function startWorker(start: WorkerStart, resourceLimits: ResourceLimits | undefined): Worker {
   const path = workerPath();
   const options = { workerData: start, transferList: [start.reports], name: `percore-${start.id}`, ...(resourceLimits === undefined ? {} : { resourceLimits }) };
-  // A program given by --eval or standard input may say by --input-type what it is. A worker inherits that, and then takes no file.
+  // A program given by --eval or standard input may say by --input-type what it is. A worker inherits that, and then
+  // takes no file.
   const hasInputType = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some((argument) => argument.includes('--input-type'));
   return hasInputType
     ? new Worker(`import(${JSON.stringify(pathToFileURL(path).href)})`, { ...options, eval: true } as ConstructorParameters<typeof Worker>[1])
     : new Worker(path, options as ConstructorParameters<typeof Worker>[1]);
 }
 
-/** worker-main.js lies beside this module, also when that has become part of a bundle, or where PERCORE_WORKER_PATH says. */
+/**
+ * worker-main.js lies beside this module, also when that has become part of a bundle, or where PERCORE_WORKER_PATH
+ * says.
+ */
 function workerPath(): string {
   const named = process.env['PERCORE_WORKER_PATH'];
   const beside = besideModule(import.meta.url, './worker-main.js');
@@ -165,7 +175,10 @@ function unclonable(data: unknown, cause: Error): PercoreError {
   return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${path} cannot be handed to the reactors: ${cause.message.replace(/\.$/, '')}. Functions belong into the entry, which runs in each reactor; send plain values`, { argument: path, cause });
 }
 
-/** `data.handlers[0] (a function)` for the first thing that is known not to cross; undefined when it is something else. */
+/**
+ * `data.handlers[0] (a function)` for the first thing that is known not to cross; undefined when it is something
+ * else.
+ */
 function pathToUnclonable(value: unknown, path: string, seen: Set<unknown>): string | undefined {
   if (typeof value === 'function' || typeof value === 'symbol') return `${path} (${kindOf(value)})`;
   if (typeof value !== 'object' || value === null || seen.has(value)) return undefined;

@@ -1,10 +1,12 @@
 /**
- * Which queues a reactor's thread has ends of, known to the main thread, which frees their places when that thread has ended.
+ * Which queues a reactor's thread has ends of, known to the main thread, which frees their places when that thread
+ * has ended.
  *
  *      reactor: pub, sub --'queueOpened', before the place is taken--> main thread keeps the handle --exit--> recover(queue, thread)
  *               nothing here reaches its memory --'queueUnreachable'--> forgets it, unless a place is still held
  *
- * Whoever drops an end without leave() or close() keeps its place, and therefore the memory of its queue, until the thread ends.
+ * Whoever drops an end without leave() or close() keeps its place, and therefore the memory of its queue, until the
+ * thread ends.
  */
 import { recover, type Queue, type Recovered } from '../queues/index.js';
 import { hasPlace } from '../queues/internal.js';
@@ -62,7 +64,10 @@ export class QueuesOfThread {
     if (queue !== undefined && !hasPlace(queue, this.threadId)) this.queues.delete(number);
   }
 
-  /** After the thread's exit event only: frees its places. `failed` gets what a queue throws whose memory was scribbled on. */
+  /**
+   * After the thread's exit event only: frees its places. `failed` gets what a queue throws whose memory was
+   * scribbled on.
+   */
   recover(failed: (error: Error) => void): Recovered {
     const done = { producers: 0, consumers: 0, taken: 0 };
     for (const queue of this.queues.values()) {

@@ -1,7 +1,13 @@
-/** Checks of options on the way of each message: the usual case is a few comparisons, and the words are found only for a mistake. */
+/**
+ * Checks of options on the way of each message: the usual case is a few comparisons, and the words are found only for
+ * a mistake.
+ */
 import { checkOptions, invalidArgument, type PercoreError } from '../errors.js';
 
-/** True when `options` is an object whose keys are all among these; up to five are compared without a list. Does not allocate. */
+/**
+ * True when `options` is an object whose keys are all among these; up to five are compared without a list. Does not
+ * allocate.
+ */
 export function isOptions(options: unknown, a: string, b: string, c?: string, d?: string, e?: string): boolean {
   if (typeof options !== 'object' || options === null) return false;
   for (const key in options) if (key !== a && key !== b && key !== c && key !== d && key !== e) return false;

@@ -1,6 +1,6 @@
 /**
- * Calls and answers that wait for room in a lane, serialized when they were made: what their sender does with the value afterwards
- * changes nothing, and no value is serialized twice. They go in the order in which they came.
+ * Calls and answers that wait for room in a lane, serialized when they were made: what their sender does with the
+ * value afterwards changes nothing, and no value is serialized twice. They go in the order in which they came.
  */
 import type { RecordMemory } from '../queues/index.js';
 import { ValueChain } from '../queues/internal.js';

@@ -11,13 +11,17 @@ import type { Budget, PublishEvery } from './turn.js';
 
 /** `R` is the runtime that `main` is given. */
 export interface OptionsFor<R> {
-  /** Module whose default export runs once in every reactor, ES or CommonJS: a file URL, also as text, or an absolute path. */
+  /**
+   * Module whose default export runs once in every reactor, ES or CommonJS: a file URL, also as text, or an absolute
+   * path.
+   */
   entry: URL | string;
   /** 1 to 255, or 'auto' (default): the CPUs of the affinity mask, bounded by the cgroup's quota. */
   reactors?: number | 'auto';
   /**
-   * Pin each reactor to a CPU of the affinity mask (default true), or to these, one a reactor. What a reactor starts, a child process or a
-   * worker, is not pinned with it. A CPU that is not granted is in `status().reactors[id].refusals`; one of a list is warned of as well.
+   * Pin each reactor to a CPU of the affinity mask (default true), or to these, one a reactor. What a reactor starts,
+   * a child process or a worker, is not pinned with it. A CPU that is not granted is in
+   * `status().reactors[id].refusals`; one of a list is warned of as well.
    */
   pin?: boolean | readonly number[];
   /** Handed to the entry as its second argument; structured clone, so SharedArrayBuffers are shared. */
@@ -25,8 +29,9 @@ export interface OptionsFor<R> {
   /** Bytes of each lane: a power of two, 4 KiB to 2^26. Default 256 KiB; the longest message is a little under half. */
   laneBytes?: number;
   /**
-   * How reactors idle. Default 'adaptive' with spins of 50 µs; 'park' under a fractional cgroup quota. A reactor whose CPU another one (or, where
-   * there is one CPU, the main thread) needs as well never spins, whatever is asked: `refusals` says so.
+   * How reactors idle. Default 'adaptive' with spins of 50 µs; 'park' under a fractional cgroup quota. A reactor
+   * whose CPU another one (or, where there is one CPU, the main thread) needs as well never spins, whatever is asked:
+   * `refusals` says so.
    */
   idle?: IdleOptions;
   /**
@@ -35,29 +40,31 @@ export interface OptionsFor<R> {
    */
   budget?: { quanta?: number; timeNs?: number };
   /**
-   * What bounds lazy publishing inside a step. `records`: 1 to 2^20, default 64. `timeNs`: 1,000 to 10^9, default 20,000.
+   * What bounds lazy publishing inside a step. `records`: 1 to 2^20, default 64. `timeNs`: 1,000 to 10^9, default
+   * 20,000.
    */
   publishEvery?: { records?: number; timeNs?: number };
   /**
-   * 'manual', for tests: each reactor's `timers` run by a ManualClock, `reactor.clock`, that stands still until the entry moves it. Time-outs
-   * of calls and connections stay real.
+   * 'manual', for tests: each reactor's `timers` run by a ManualClock, `reactor.clock`, that stands still until the
+   * entry moves it. Time-outs of calls and connections stay real.
    */
   clock?: 'manual';
   /**
-   * Where sockets' readiness and bytes come from: 'epoll' (default) or 'io_uring' (Linux 6.1 and permission needed; epoll stands in where it
-   * is refused, and `status()` says why).
+   * Where sockets' readiness and bytes come from: 'epoll' (default) or 'io_uring' (Linux 6.1 and permission needed;
+   * epoll stands in where it is refused, and `status()` says why).
    */
   io?: { source: IoSource };
   /**
-   * Runs on the main thread before any reactor does: make here the tasks and handlers of the main thread that entries send to or ask.
-   * `createRuntime` waits for it, as it does for the entries; what it throws rejects `createRuntime`.
+   * Runs on the main thread before any reactor does: make here the tasks and handlers of the main thread that entries
+   * send to or ask. `createRuntime` waits for it, as it does for the entries; what it throws rejects `createRuntime`.
    */
   main?: (runtime: R) => void | Promise<void>;
   /** Limits of each worker's heap, as for `new Worker`. */
   resourceLimits?: ResourceLimits;
   /**
-   * Longest wait in which no reactor gets further on its way (thread begun; entry run, its asynchronous part included): 1 to 2^31 - 1 ms, default
-   * 30,000. Then createRuntime rejects with ERR_PERCORE_TIMEOUT, which names those that are stuck, and ends everything.
+   * Longest wait in which no reactor gets further on its way (thread begun; entry run, its asynchronous part
+   * included): 1 to 2^31 - 1 ms, default 30,000. Then createRuntime rejects with ERR_PERCORE_TIMEOUT, which names
+   * those that are stuck, and ends everything.
    */
   startTimeoutMs?: number;
 }
@@ -89,7 +96,10 @@ const KNOWN = ['entry', 'reactors', 'pin', 'data', 'laneBytes', 'idle', 'budget'
 const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 const MOST_MS = 2 ** 31 - 1;
 
-/** Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_ENTRY for a file that is not there or cannot be loaded. Opens nothing. */
+/**
+ * Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_ENTRY for a file that is not there or cannot be loaded. Opens
+ * nothing.
+ */
 export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings {
   if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with an entry');
   checkOptions('options', options, KNOWN);

@@ -1,6 +1,7 @@
 /**
- * The memory of one runtime as every party sees it: the runtime's block, and each party's inbox (its block, then its lanes).
- * Plain objects, so that they pass through workerData. Made by the main thread; no party allocates shared memory later.
+ * The memory of one runtime as every party sees it: the runtime's block, and each party's inbox (its block, then its
+ * lanes). Plain objects, so that they pass through workerData. Made by the main thread; no party allocates shared
+ * memory later.
  */
 import { BUCKETS, LAYOUT_VERSION, LINE_BYTES, PARTY_MAGIC, RUNTIME_MAGIC, inboxBytes, laneOffset, partyLayout, runtimeLayout, words, type LayoutField } from '../layout.js';
 import { native } from '../native.js';
@@ -25,8 +26,9 @@ export interface PartySettings {
 }
 
 /**
- * What the C library is asked for at least: it takes so much from the kernel each time and gives it back at once. Less may come out of its
- * heap, which is filled with zeros when it is handed out again, and then every lane is resident (glibc: M_MMAP_THRESHOLD_MAX, 32 MiB).
+ * What the C library is asked for at least: it takes so much from the kernel each time and gives it back at once.
+ * Less may come out of its heap, which is filled with zeros when it is handed out again, and then every lane is
+ * resident (glibc: M_MMAP_THRESHOLD_MAX, 32 MiB).
  */
 const FRESH_BYTES = 2 ** 25 + 2 ** 16;
 
@@ -68,7 +70,10 @@ export function createShared(reactors: number, laneBytes: number, eventFds: read
   return { reactors, laneBytes, runtime, inboxes, eventFds, originNs };
 }
 
-/** After the last party has gone: the pages of all lanes go back to the kernel at once, not with the garbage. What status() reads stays. */
+/**
+ * After the last party has gone: the pages of all lanes go back to the kernel at once, not with the garbage. What
+ * status() reads stays.
+ */
 export function giveBackLanes(shared: SharedRuntime): void {
   for (const inbox of shared.inboxes) native().system.freshPages(new Uint8Array(inbox), partyLayout.bytes);
 }
@@ -83,7 +88,10 @@ export const ioCounters = (inbox: SharedArrayBuffer): Float64Array => partOf(inb
 export const timerCounters = (inbox: SharedArrayBuffer): Float64Array => partOf(inbox, partyLayout.fields.timers);
 const partOf = (inbox: SharedArrayBuffer, { at, count }: { at: number; count: number }): Float64Array => new Float64Array(inbox, at, count);
 
-/** Tells the consumer's native scan that producer `from` has made lane `lane` in this inbox. The lane's header must be complete. */
+/**
+ * Tells the consumer's native scan that producer `from` has made lane `lane` in this inbox. The lane's header must be
+ * complete.
+ */
 export function announceLane(inbox: SharedArrayBuffer, from: number, lane: number): void {
   const madeBy = new Int32Array(inbox, partyLayout.bytes + from * LINE_BYTES, 1);
   // Only producer `from` writes this word; pairs with findLanes() in turn.cc, behind the version below.

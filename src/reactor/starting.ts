@@ -10,8 +10,8 @@ import type { RuntimeEvents } from './runtime-events.js';
 const SHOWN = 8;
 
 /**
- * Starts all reactors and runs `main`. Resolves when it and every entry have run; rejects when one failed, or took longer
- * than `startTimeoutMs`, after all have been ended.
+ * Starts all reactors and runs `main`. Resolves when it and every entry have run; rejects when one failed, or took
+ * longer than `startTimeoutMs`, after all have been ended.
  */
 export async function start(controller: Controller, events: EventEmitter<RuntimeEvents>, main: () => unknown): Promise<void> {
   const { members, main: party, settings } = controller;

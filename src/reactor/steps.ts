@@ -69,7 +69,8 @@ export class Steps {
   private settle(result: unknown, task: Stepping<never>): number {
     if (typeof result === 'number') {
       if (result === BACK_PRESSURED || result === AGAIN) return result;
-      // What the step sent was not taken, and never will be: its own message is gone as well, and somebody must learn of it.
+      // What the step sent was not taken, and never will be: its own message is gone as well, and somebody must learn
+      // of it.
       if (result < 0) this.report(notTaken(result), task);
       return OK;
     }

@@ -1,6 +1,6 @@
 /**
- * The strict discipline: eight first-in-first-out queues of what is ready and one bitmap of those that are not empty, so
- * that the highest is one instruction away (`Math.clz32`). Nothing low is selected while anything higher is ready.
+ * The strict discipline: eight first-in-first-out queues of what is ready and one bitmap of those that are not empty,
+ * so that the highest is one instruction away (`Math.clz32`). Nothing low is selected while anything higher is ready.
  * Source: the run queues of RTEMS and of Linux' first O(1) scheduler.
  */
 import { BANDS } from '../layout.js';

@@ -1,8 +1,8 @@
 import type { Ready } from './ready.js';
 
 /**
- * The rule that selects what runs next. A discipline owns everything that is ready on one thread, and nothing else does:
- * who wants to know whether something waits asks it.
+ * The rule that selects what runs next. A discipline owns everything that is ready on one thread, and nothing else
+ * does: who wants to know whether something waits asks it.
  *
  * The scheduler guarantees that a Ready is pushed at most once until it is taken, so a discipline needs no set of its
  * own, and that all calls come from one thread. `push`, `take`, `isEmpty` and `hasAbove` are called for each quantum:

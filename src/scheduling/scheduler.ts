@@ -1,6 +1,6 @@
 /**
- * The one loop that runs what is ready, under a budget. A reactor's turn uses it, and so do timers and I/O where they are
- * used without a reactor.
+ * The one loop that runs what is ready, under a budget. A reactor's turn uses it, and so do timers and I/O where they
+ * are used without a reactor.
  *
  *      schedule --> discipline --take--> run one quantum --there is more--> schedule
  *                                             \--held back--> stays marked as ready until whoever holds it lets it go
@@ -33,7 +33,8 @@ export class Scheduler {
   }
 
   /**
-   * Takes what would run next without running it; undefined when nothing is ready. It may be scheduled again from now on.
+   * Takes what would run next without running it; undefined when nothing is ready. It may be scheduled again from now
+   * on.
    */
   take(): Ready | undefined {
     const ready = this.discipline.take();
