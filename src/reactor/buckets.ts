@@ -9,6 +9,8 @@ export { hashKey } from './key-hash.js';
  * bits.
  */
 export function bucketOf(hash: number): number {
-  if (typeof hash !== 'number' || hash !== hash >>> 0 && hash !== (hash | 0)) checkInteger('hash', hash, 0, 2 ** 32 - 1);
+  if (typeof hash !== 'number' || hash !== hash >>> 0 && hash !== (hash | 0)) {
+    checkInteger('hash', hash, 0, 2 ** 32 - 1);
+  }
   return hash & (BUCKETS - 1);
 }

@@ -35,7 +35,11 @@ export class CallService {
   private isWaiting = false;
 
   /** `onWaiting` is told when the first call begins to wait, and when none does any more. */
-  constructor(private readonly intercore: Intercore, private readonly timers: Timers, private readonly onWaiting: (isWaiting: boolean) => void) {}
+  constructor(
+    private readonly intercore: Intercore,
+    private readonly timers: Timers,
+    private readonly onWaiting: (isWaiting: boolean) => void,
+  ) {}
 
   /** Calls that wait for their answer. */
   get count(): number {
@@ -60,12 +64,18 @@ export class CallService {
   /** Sends the call in the lane of `band` to party `to`. Arguments have been checked, but for the limits. */
   call(name: string, argument: unknown, to: number, band: number, options: CallOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (this.calls.count >= MAX_CALLS) throw new PercoreError('ERR_PERCORE_BACK_PRESSURED', `call("${name}"): ${MAX_CALLS} calls wait for their answers already`);
+      if (this.calls.count >= MAX_CALLS) {
+        throw new PercoreError(
+          'ERR_PERCORE_BACK_PRESSURED', `call("${name}"): ${MAX_CALLS} calls wait for their answers already`,
+        );
+      }
       const { signal, timeoutMs } = options;
       checkSignal(signal);
       let deadlineNs = 0;
       if (timeoutMs !== undefined) {
-        if (typeof timeoutMs !== 'number' || !(timeoutMs > 0)) throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds above 0');
+        if (typeof timeoutMs !== 'number' || !(timeoutMs > 0)) {
+          throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds above 0');
+        }
         if (timeoutMs < NO_LIMIT_MS) deadlineNs = this.intercore.nowNs() + timeoutMs * 1e6;
       }
       if (signal?.aborted === true) throw signal.reason;
@@ -83,8 +93,14 @@ export class CallService {
       }
       if (code !== OK) {
         this.take(call);
-        throw code === TOO_LARGE ? new PercoreError('ERR_PERCORE_TOO_LARGE', `call("${name}"): ${Outlet.tooLarge(outlet)}`)
-          : code === BACK_PRESSURED ? new PercoreError('ERR_PERCORE_BACK_PRESSURED', `call("${name}"): calls and answers of ${MOST_WAITING_BYTES} bytes wait for room already; wait for some answers before asking more`)
+        throw code === TOO_LARGE ? new PercoreError(
+          'ERR_PERCORE_TOO_LARGE', `call("${name}"): ${Outlet.tooLarge(outlet)}`,
+        )
+          : code === BACK_PRESSURED ? new PercoreError(
+            'ERR_PERCORE_BACK_PRESSURED',
+            `call("${name}"): calls and answers of ${MOST_WAITING_BYTES} bytes wait for room already; wait for `
+              + 'some answers before asking more',
+          )
           : died(to, name);
       }
       // A getter of the argument may have closed the runtime, or whatever: what is over needs no limit.
@@ -120,13 +136,28 @@ export class CallService {
 
   /** The party is leaving: nobody will answer, and nobody may ask. */
   close(): void {
-    this.calls.rejectAll(undefined, (call) => new PercoreError('ERR_PERCORE_CLOSED', `call("${call.name}"): the runtime was closed before it was answered`));
+    this.calls.rejectAll(
+      undefined,
+      (call) => new PercoreError(
+        'ERR_PERCORE_CLOSED', `call("${call.name}"): the runtime was closed before it was answered`,
+      ),
+    );
     this.countCalls();
   }
 
   private limit(call: PendingCall, deadlineNs: number, { signal, timeoutMs }: CallOptions): void {
-    const timer = deadlineNs === 0 ? undefined : this.timers.after({ delayNs: timeoutMs! * 1e6, priority: BANDS - 1 }, () => {
-      if (this.take(call)) call.reject(new PercoreError('ERR_PERCORE_TIMEOUT', `call("${call.name}") to ${this.nameOf(call.to)} had no answer within ${timeoutMs} ms`, { reactorId: call.to, value: timeoutMs }));
+    const timer = deadlineNs === 0 ? undefined : this.timers.after({
+      delayNs: timeoutMs! * 1e6, priority: BANDS - 1,
+    }, () => {
+      if (this.take(call)) {
+        call.reject(
+          new PercoreError(
+            'ERR_PERCORE_TIMEOUT',
+            `call("${call.name}") to ${this.nameOf(call.to)} had no answer within ${timeoutMs} ms`,
+            { reactorId: call.to, value: timeoutMs },
+          ),
+        );
+      }
     });
     const onAbort = () => {
       if (this.take(call)) call.reject(signal!.reason);
@@ -199,7 +230,9 @@ export class CallService {
     try {
       argument = this.codec.read(inlet, at + CALL_HEAD_BYTES, length - CALL_HEAD_BYTES);
     } catch (cause) {
-      this.fail(asked, unreadable(`the argument of call("${heard!.text}"), which ${this.nameOf(from)} has sent,`, cause));
+      this.fail(
+        asked, unreadable(`the argument of call("${heard!.text}"), which ${this.nameOf(from)} has sent,`, cause),
+      );
       return;
     }
     try {
@@ -218,7 +251,12 @@ export class CallService {
   private noHandler(name: string | undefined): PercoreError {
     const known = this.names.map((each) => `"${each}"`).join(', ') || 'none';
     const here = this.nameOf(this.intercore.id);
-    return new PercoreError('ERR_PERCORE_NO_HANDLER', `call("${name}"): ${here} has no handler by this name; it handles ${known}. Register handlers in the entry, before it returns`, { argument: 'name', value: name });
+    return new PercoreError(
+      'ERR_PERCORE_NO_HANDLER',
+      `call("${name}"): ${here} has no handler by this name; it handles ${known}. Register handlers in the `
+        + 'entry, before it returns',
+      { argument: 'name', value: name },
+    );
   }
 
   private reply(asked: Asked, value: unknown): void {
@@ -238,7 +276,9 @@ export class CallService {
     const outlet = this.answerOutlet({ from, band });
     const failure = packError(error);
     // CLOSED: the asker has died, and nobody misses the answer.
-    if (outlet.sendReply(FAILURE, number, generation, failure) === TOO_LARGE) outlet.sendReply(FAILURE, number, generation, shortFailure(failure));
+    if (outlet.sendReply(FAILURE, number, generation, failure) === TOO_LARGE) {
+      outlet.sendReply(FAILURE, number, generation, shortFailure(failure));
+    }
   }
 
   private answerOutlet({ from, band }: { from: number; band: number }): Outlet {
@@ -256,5 +296,10 @@ interface Asked {
 
 function unreadable(what: string, cause: unknown): PercoreError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${what} cannot be read on this thread: ${why}. A value that is nested thousands of levels deep needs more stack than a thread may have`, { cause });
+  return new PercoreError(
+    'ERR_PERCORE_UNSERIALIZABLE',
+    `${what} cannot be read on this thread: ${why}. A value that is nested thousands of levels deep needs more `
+      + 'stack than a thread may have',
+    { cause },
+  );
 }

@@ -48,7 +48,12 @@ export class PendingCall {
   /** Ends the timer and the listener of the signal. */
   cleanUp: (() => void) | undefined;
 
-  constructor(readonly name: string, readonly to: number, readonly resolve: (value: unknown) => void, readonly reject: (error: unknown) => void) {}
+  constructor(
+    readonly name: string,
+    readonly to: number,
+    readonly resolve: (value: unknown) => void,
+    readonly reject: (error: unknown) => void,
+  ) {}
 }
 
 export class Calls {
@@ -73,7 +78,8 @@ export class Calls {
   /** The call with this number, if party `from` was asked and the call still waits. */
   find(number: number, generation: number, from: number): PendingCall | undefined {
     const call = this.slots[number & SLOT_MASK];
-    return call !== undefined && call.number === number && call.generation === generation && call.to === from ? call : undefined;
+    const isIt = call !== undefined && call.number === number && call.generation === generation && call.to === from;
+    return isIt ? call : undefined;
   }
 
   /** Takes the call out; false when it has been given up or answered before. */
@@ -97,4 +103,6 @@ export class Calls {
 }
 
 /** What `call` rejects with when the asked one has died. */
-export const died = (id: number, name: string): PercoreError => new PercoreError('ERR_PERCORE_REACTOR_DIED', `call("${name}"): reactor ${id} has died`, { reactorId: id });
+export const died = (id: number, name: string): PercoreError => new PercoreError(
+  'ERR_PERCORE_REACTOR_DIED', `call("${name}"): reactor ${id} has died`, { reactorId: id },
+);

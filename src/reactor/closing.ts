@@ -1,7 +1,7 @@
 /**
  * How a runtime ends:
  *
- *      tell all to DRAIN --all quiet, or drainMs over--> tell all to LEAVE --exits, or a second over--> terminate the rest
+ *      tell all to DRAIN --all quiet, or drainMs over--> tell all to LEAVE --exits, or a second over--> terminate
  *
  * It ends within `drainMs` and two seconds, whatever a reactor does. A reactor may be terminated between any two
  * instructions: its rings have no shared claims, so nothing has to be repaired.

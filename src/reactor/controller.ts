@@ -71,7 +71,9 @@ export class Controller implements MemberHost {
 
   stepError(reactorId: number, error: Error, where: string): void {
     if (this.events.emit('stepError', { reactorId, error, where })) return;
-    process.emitWarning(`reactor ${reactorId}, ${where}: ${error.stack ?? error.message}`, { code: 'ERR_PERCORE_STEP' });
+    process.emitWarning(
+      `reactor ${reactorId}, ${where}: ${error.stack ?? error.message}`, { code: 'ERR_PERCORE_STEP' },
+    );
   }
 
   messageDropped(reactorId: number, error: Error): void {
@@ -113,7 +115,9 @@ export class Controller implements MemberHost {
       reactorsAsked: asked,
       reactors: this.members.map((member) => this.statusOf(member)),
       main: mainStatus(this.shared),
-      sharedBytes: this.shared.runtime.byteLength + this.shared.inboxes.reduce((sum, inbox) => sum + inbox.byteLength, 0),
+      sharedBytes: this.shared.runtime.byteLength + this.shared.inboxes.reduce(
+        (sum, inbox) => sum + inbox.byteLength, 0,
+      ),
       node: process.version,
     };
   }
@@ -180,7 +184,9 @@ export class Controller implements MemberHost {
     const isAsleep = this.closing === undefined && this.inFlight() === 0 && this.main.isQuiet()
       && reactors.every(({ state }) => state === 'ready');
     if (!isAsleep) return undefined;
-    const figures = reactors.map(({ sent, received, steps, stepErrors, messages }) => [sent, received, steps, stepErrors, messages]);
+    const figures = reactors.map(
+      ({ sent, received, steps, stepErrors, messages }) => [sent, received, steps, stepErrors, messages],
+    );
     return JSON.stringify([main.sent, main.received, figures]);
   }
 

@@ -131,7 +131,9 @@ export class Dispatcher implements Receiver {
   private checkFree(name: string): void {
     const about = { argument: 'name', value: name };
     if (this.peers.isClosed) {
-      throw new PercoreError('ERR_PERCORE_CLOSED', `"${name}": the runtime is closed, and nothing runs here any more`, about);
+      throw new PercoreError(
+        'ERR_PERCORE_CLOSED', `"${name}": the runtime is closed, and nothing runs here any more`, about,
+      );
     }
     if (!this.byName.has(name) && !this.calls.hasHandler(name)) return;
     throw new PercoreError('ERR_PERCORE_NAME_TAKEN', `name "${name}" is taken in this reactor; choose another`, about);

@@ -14,7 +14,8 @@ export class DropReports {
   private readonly reported = new Set<string>();
   /** A name that was not reported because of it is reported with its next message. */
   private readonly limit = new ReportLimit((count) => {
-    const message = `${count} further messages to ${this.partyName(this.id)} that nobody takes were not reported within a second; `
+    const message = `${count} further messages to ${this.partyName(this.id)} that nobody takes were not reported `
+      + 'within a second; '
       + 'status() counts them';
     this.tell(new PercoreError('ERR_PERCORE_NOT_REPORTED', message, { value: count, reactorId: this.id }));
   });
@@ -22,7 +23,8 @@ export class DropReports {
   /** `id` is this party's number, `tasks` gives its tasks, and `tell` takes the reports. */
   constructor(
     private readonly id: number, private readonly reactors: number,
-    private readonly tasks: () => readonly { readonly name: string }[], private readonly tell: (error: PercoreError) => void,
+    private readonly tasks: () => readonly { readonly name: string }[],
+    private readonly tell: (error: PercoreError) => void,
   ) {}
 
   /**
@@ -34,7 +36,8 @@ export class DropReports {
     if (!this.limit.take()) return;
     this.reported.add(key);
     const here = this.partyName(this.id);
-    const what = `${this.partyName(from)} has sent a ${isUnknown ? 'message' : 'value'} to task "${name}" of ${here}, which`;
+    const what = `${this.partyName(from)} has sent a ${isUnknown ? 'message' : 'value'} to task "${name}" of `
+      + `${here}, which`;
     const why = isUnknown
       ? `has no task of this name; it has ${this.tasksHere()}`
       : 'takes bytes: send a Uint8Array, or make the task with spawn';

@@ -42,7 +42,8 @@ export class ForgottenWatch {
     // Of an immediate that was under way: nobody's hold is touched any more.
     if (this.quietLooks === -Infinity) return;
     const now = this.host.activity();
-    const isQuiet = now !== undefined && now === this.before && !isWatchedFor() && !isHeldByOthers((isHeld) => this.host.hold(isHeld));
+    const isQuiet = now !== undefined && now === this.before && !isWatchedFor()
+      && !isHeldByOthers((isHeld) => this.host.hold(isHeld));
     this.before = now;
     this.quietLooks = isQuiet ? this.quietLooks + 1 : Math.min(this.quietLooks, 0);
     if (this.quietLooks === LOOKS) void this.ask();
@@ -54,8 +55,12 @@ export class ForgottenWatch {
     this.quietLooks = 0;
     if (!isIdle) return;
     this.stop();
-    process.emitWarning('the program has nothing left to do and does not end, since its runtime is open. End it with `await runtime.close()`, declare it with '
-      + '`await using runtime = …`, or call `runtime.unref()` if the program may end in the middle of what reactors do', { code: 'PERCORE_NOT_CLOSED' });
+    process.emitWarning(
+      'the program has nothing left to do and does not end, since its runtime is open. End it with '
+        + '`await runtime.close()`, declare it with `await using runtime = …`, or call `runtime.unref()` if the '
+        + 'program may end in the middle of what reactors do',
+      { code: 'PERCORE_NOT_CLOSED' },
+    );
   }
 }
 

@@ -22,12 +22,19 @@ export interface IdleOptions {
   ioIntervalNs?: number;
 }
 
-const CODES: Record<IdleStrategy, number> = { spin: words.idleStrategy.SPIN, backoff: words.idleStrategy.BACKOFF, park: words.idleStrategy.PARK, adaptive: words.idleStrategy.ADAPTIVE };
+const CODES: Record<IdleStrategy, number> = {
+  spin: words.idleStrategy.SPIN,
+  backoff: words.idleStrategy.BACKOFF,
+  park: words.idleStrategy.PARK,
+  adaptive: words.idleStrategy.ADAPTIVE,
+};
 export const DEFAULT_SPIN_NS = 50_000;
 export const DEFAULT_IO_INTERVAL_NS = 10_000;
 
 export function idleCode(strategy: IdleStrategy): number {
-  if (!Object.hasOwn(CODES, strategy)) throw invalidArgument('idle.strategy', strategy, Object.keys(CODES).map((name) => `'${name}'`).join(', '));
+  if (!Object.hasOwn(CODES, strategy)) {
+    throw invalidArgument('idle.strategy', strategy, Object.keys(CODES).map((name) => `'${name}'`).join(', '));
+  }
   return CODES[strategy];
 }
 
@@ -37,7 +44,11 @@ export function idleName(code: number): IdleStrategy {
 
 /** Throws unless this is what IdleOptions say; a word alone, such as 'park', is told where it belongs. */
 export function checkIdleOptions(argument: string, options: unknown): IdleOptions {
-  if (typeof options === 'string') throw invalidArgument(argument, options, `an object such as { strategy: '${Object.hasOwn(CODES, options) ? options : 'park'}' }`);
+  if (typeof options === 'string') {
+    throw invalidArgument(
+      argument, options, `an object such as { strategy: '${Object.hasOwn(CODES, options) ? options : 'park'}' }`,
+    );
+  }
   return checkOptions(argument, options as IdleOptions | undefined, ['strategy', 'spinNs', 'ioIntervalNs']);
 }
 

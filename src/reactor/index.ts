@@ -2,7 +2,9 @@
 export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
 export type { Reactor } from './reactor.js';
 export type { AddressOptions, ReadOptions, Selected, SendOptions, SpawnOptions, Task } from './reactor-options.js';
-export type { CloseOptions, CloseResult, ForeignMessage, MessageDrop, ReactorDeath, StepError } from './runtime-events.js';
+export type {
+  CloseOptions, CloseResult, ForeignMessage, MessageDrop, ReactorDeath, StepError,
+} from './runtime-events.js';
 export type { Protocol, Untyped } from './protocol.js';
 export type { Reading } from './reading.js';
 export type { Address } from './address.js';
@@ -16,5 +18,6 @@ export type {
 export { hashKey, bucketOf } from './buckets.js';
 export {
   createLoads, createSteering,
-  type Choose, type Steered, type SteeredListenOptions, type Steering, type SteeringOptions, type SteeringReactor, type SteeringStatus,
+  type Choose, type Steered, type SteeredListenOptions, type Steering, type SteeringOptions, type SteeringReactor,
+  type SteeringStatus,
 } from './steering.js';

@@ -51,7 +51,16 @@ export class Inlet implements Holdable, RecordMemory {
     this.bytes = this.consumer.bytes;
     this.view = this.consumer.view;
     this.buffer = Buffer.from(queue.buffer, queue.byteOffset, this.bytes.length);
-    this.record = { bytes: this.bytes, view: this.view, words: this.words, buffer: this.buffer, offset: 0, length: 0, from, priority: band };
+    this.record = {
+      bytes: this.bytes,
+      view: this.view,
+      words: this.words,
+      buffer: this.buffer,
+      offset: 0,
+      length: 0,
+      from,
+      priority: band,
+    };
   }
 
   run(): boolean {

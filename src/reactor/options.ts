@@ -16,7 +16,8 @@ export function isOptions(options: unknown, a: string, b: string, c?: string, d?
 
 /** What is wrong with options that must be there: they are missing, or have a key that nobody knows. */
 export function wrongOptions(what: string, options: unknown, known: readonly string[]): PercoreError {
-  const needed = `an object with ${known[0]}${known.length === 1 ? '' : ` (and ${known.slice(1).join(', ')} if wanted)`}`;
+  const needed = 'an object with '
+    + `${known[0]}${known.length === 1 ? '' : ` (and ${known.slice(1).join(', ')} if wanted)`}`;
   if (typeof options !== 'object' || options === null) return invalidArgument(`options of ${what}`, options, needed);
   try {
     checkOptions(what, options, known);

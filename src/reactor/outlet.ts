@@ -4,7 +4,9 @@
  * their band is above the one that runs. A lane is never published before the higher lanes to the same party. Whoever
  * publishes also wakes.
  */
-import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer } from '../queues/index.js';
+import {
+  create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer,
+} from '../queues/index.js';
 import { ValueCodec, copyBytes, framedBytes } from '../queues/internal.js';
 import { checkBytes } from '../errors.js';
 import { partyLayout } from '../layout.js';
@@ -273,7 +275,9 @@ export class Outlet implements RecordMemory, Room, Flushable {
     return { needed: nameBytes(name), send: () => void (name.number < 0 && this.tell(name)) };
   }
 
-  private writeCall(memory: RecordMemory, at: number, name: number, call: PendingCall, deadlineNs: number, value: unknown): number {
+  private writeCall(
+    memory: RecordMemory, at: number, name: number, call: PendingCall, deadlineNs: number, value: unknown,
+  ): number {
     memory.words[at >> 2] = name;
     memory.words[(at >> 2) + 1] = call.number;
     memory.words[(at >> 2) + 2] = call.generation;
@@ -287,7 +291,9 @@ export class Outlet implements RecordMemory, Room, Flushable {
     return HEAD_BYTES + this.codec.write(value, memory, at + HEAD_BYTES);
   }
 
-  private keep(scratch: RecordMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined): void {
+  private keep(
+    scratch: RecordMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined,
+  ): void {
     const isFirst = this.parcels.isEmpty;
     this.parcels.keep(scratch, length, kind, name, call);
     if (isFirst) this.whenRoom(length, this.sendParcels, name);
@@ -354,7 +360,9 @@ export class Outlet implements RecordMemory, Room, Flushable {
     // The receiver can make room only of what it can see.
     if (this.isDirty) this.publishInTurn();
     const ahead = this.ahead(name);
-    noteRefusal(ahead === undefined ? this.line : { awaitRoom: (bytes, then) => this.line.awaitRoom(bytes, then, ahead) }, needed);
+    noteRefusal(
+      ahead === undefined ? this.line : { awaitRoom: (bytes, then) => this.line.awaitRoom(bytes, then, ahead) }, needed,
+    );
     return code;
   }
 
@@ -366,7 +374,8 @@ export class Outlet implements RecordMemory, Room, Flushable {
 
   /** What to say when a message does not fit. */
   static tooLarge(outlet: Outlet): string {
-    return `the message is longer than ${outlet.maxBytes} bytes; raise laneBytes (now ${outlet.peers.shared.laneBytes}) in createRuntime`;
+    return `the message is longer than ${outlet.maxBytes} bytes; raise laneBytes (now `
+      + `${outlet.peers.shared.laneBytes}) in createRuntime`;
   }
 }
 

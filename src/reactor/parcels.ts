@@ -56,7 +56,9 @@ export class Parcels {
   }
 
   /** Copies what was written into `scratch`. */
-  keep(scratch: RecordMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined): void {
+  keep(
+    scratch: RecordMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined,
+  ): void {
     const parcel: Parcel = { kind, bytes: Buffer.from(scratch.bytes.subarray(0, length)), name, call };
     this.count(length);
     if (this.first === undefined) this.first = parcel;

@@ -7,11 +7,11 @@
  *      nothing? sleep in libuv's epoll           PARKED? swap it for AWAKE; whoever swapped writes the eventfd
  *      woken: attention = AWAKE, look at lanes   a lower band runs? store yieldRequested
  *
- * | pair           | write side          | read side          | carries                      | needs                             |
- * |----------------|---------------------|--------------------|------------------------------|-----------------------------------|
- * | park.attention | `park` in turn.cc   | `notify`           | "I may sleep"                | sequentially consistent, both ends |
- * | park.publish   | the ring's `flush`  | `park` in turn.cc  | "there is a record"          | sequentially consistent, both ends |
- * | park.yield     | `notify`            | `shouldYield`      | "something above your band"  | a hint; relaxed would do          |
+ * | pair           | write side         | read side         | carries                     | needs            |
+ * |----------------|--------------------|-------------------|-----------------------------|------------------|
+ * | park.attention | `park` in turn.cc  | `notify`          | "I may sleep"               | seq. cst., both  |
+ * | park.publish   | the ring's `flush` | `park` in turn.cc | "there is a record"         | seq. cst., both  |
+ * | park.yield     | `notify`           | `shouldYield`     | "something above your band" | relaxed: a hint  |
  *
  * Both sides store their own word, then load the other's (Dekker): at least one of them sees the other, so a record
  * is never left behind a sleeper. A waker that dies between its swap and its write leaves a sleeper nobody wakes: the
@@ -53,7 +53,12 @@ export function summon(party: Int32Array, wake: () => void): void {
   // park.yield: stored before attention is loaded; the sleeper looks at it after storing PARKED.
   Atomics.store(party, YIELD_REQUESTED, 1);
   // park.attention: as in notify().
-  if (Atomics.load(party, ATTENTION) === PARKED && Atomics.compareExchange(party, ATTENTION, PARKED, AWAKE) === PARKED) wake();
+  if (
+    Atomics.load(party, ATTENTION) === PARKED
+    && Atomics.compareExchange(party, ATTENTION, PARKED, AWAKE) === PARKED
+  ) {
+    wake();
+  }
 }
 
 /**

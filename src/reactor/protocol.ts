@@ -55,4 +55,6 @@ export type ByteTaskName<P> = { [N in TaskName<P>]: Uint8Array extends TasksOf<P
 /** What is sent to a task. */
 export type MessageTo<P, N> = N extends keyof TasksOf<P> ? TasksOf<P>[N] : unknown;
 /** What the step of a task is given: as declared, or `M` where nothing is. */
-export type MessageOf<P, N, M> = P extends { readonly tasks: infer T } ? (string extends keyof T ? M : MessageTo<P, N>) : M;
+export type MessageOf<P, N, M> = P extends { readonly tasks: infer T }
+  ? string extends keyof T ? M : MessageTo<P, N>
+  : M;

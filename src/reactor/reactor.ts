@@ -9,8 +9,12 @@ import type { CallContext, CallOptions } from './calls.js';
 import { checkName } from './names.js';
 import { isOptions, wrongOptions } from './options.js';
 import type { Party } from './party.js';
-import type { Answer, ByteTaskName, CallName, CallRest, HandlerOf, MessageOf, MessageTo, Protocol, TaskName, Untyped } from './protocol.js';
-import { checkBand, checkCallOptions, checkConcurrency, checkKey, checkReadOptions, checkSpawn } from './reactor-checks.js';
+import type {
+  Answer, ByteTaskName, CallName, CallRest, HandlerOf, MessageOf, MessageTo, Protocol, TaskName, Untyped,
+} from './protocol.js';
+import {
+  checkBand, checkCallOptions, checkConcurrency, checkKey, checkReadOptions, checkSpawn,
+} from './reactor-checks.js';
 import type { AddressOptions, ReadOptions, Selected, SendOptions, SpawnOptions, Task } from './reactor-options.js';
 import type { ReadableEnd, Reading } from './reading.js';
 import type { StepResult } from './steps.js';
@@ -31,7 +35,9 @@ let insideOf: (reactor: Reactor) => Party;
  *       reactor.handle('sum', ([a, b]) => a + b);                          // answers calls
  *       const orders = reactor.spawn({ name: 'orders', priority: 6 }, (order) => console.log(order.price));
  *       reactor.timers.every({ intervalNs: 1e9 }, () => orders.send({ price: 1 }));
- *       reactor.io.listen({ port: 9000, reusePort: true }, (connection) => connection.onData((bytes) => connection.offer(bytes)));
+ *       reactor.io.listen({ port: 9000, reusePort: true }, (connection) => {
+ *         connection.onData((bytes) => connection.offer(bytes));
+ *       });
  *       reactor.onStop(() => console.log(`reactor ${reactor.id} stops`));
  *     }
  *
@@ -127,10 +133,14 @@ export class Reactor<P extends Protocol = Untyped> {
    * counted and reported. Throws ERR_PERCORE_NAME_TAKEN, or ERR_PERCORE_CLOSED after the runtime is closed.
    */
   spawn<M, N extends TaskName<P> = TaskName<P>>(
-    options: SpawnOptions & { readonly name: N }, step: (message: MessageOf<P, N, M>, from: number, priority: number) => StepResult,
+    options: SpawnOptions & { readonly name: N }, step: (
+      message: MessageOf<P, N, M>, from: number, priority: number,
+    ) => StepResult,
   ): Task<MessageOf<P, N, M>> {
     const stepping: { step(message: unknown, from: number, priority: number): StepResult } = { step };
-    const task = new LocalTask<unknown, false>(this.#party.turn, { ...checkSpawn(options, step), takesBytes: false }, stepping.step);
+    const task = new LocalTask<unknown, false>(
+      this.#party.turn, { ...checkSpawn(options, step), takesBytes: false }, stepping.step,
+    );
     this.#party.dispatcher.addTask(task);
     return { name: task.name, send: (message) => task.push(message), get depth() { return task.depth; } };
   }
@@ -166,7 +176,9 @@ export class Reactor<P extends Protocol = Untyped> {
    * may be left in the queue for the next consumer. Throws what `sub` of percore/queues throws.
    */
   sub<T>(queue: ValueQueue<T, Kind>, options: ReadOptions, handler: (value: T) => StepResult): Reading;
-  sub(queue: FixedQueue<Kind> | VariableQueue<Kind>, options: ReadOptions, handler: (record: Uint8Array) => StepResult): Reading;
+  sub(
+    queue: FixedQueue<Kind> | VariableQueue<Kind>, options: ReadOptions, handler: (record: Uint8Array) => StepResult,
+  ): Reading;
   sub<T>(
     queue: FixedQueue<Kind> | VariableQueue<Kind> | ValueQueue<T, Kind>, options: ReadOptions,
     handler: ((value: T) => StepResult) | ((record: Uint8Array) => StepResult),
@@ -199,7 +211,9 @@ export class Reactor<P extends Protocol = Untyped> {
       throw wrongOptions(`address(${show(name)})`, options, ['reactor', 'priority', 'isReturn']);
     }
     const { reactor, priority, isReturn } = options;
-    if (isReturn !== undefined && typeof isReturn !== 'boolean') throw invalidArgument('isReturn', isReturn, 'true or false');
+    if (isReturn !== undefined && typeof isReturn !== 'boolean') {
+      throw invalidArgument('isReturn', isReturn, 'true or false');
+    }
     const outlet = this.#party.outletTo(name, reactor, priority, isReturn === true ? RETURN_LANES : 0);
     return new Address(outlet, outlet.name(name));
   }
@@ -212,7 +226,9 @@ export class Reactor<P extends Protocol = Untyped> {
    */
   send<N extends TaskName<P>>(name: N, message: MessageTo<P, N>, options: SendOptions): number {
     if (options !== this.#sendOptions) {
-      if (!isOptions(options, 'reactor', 'priority')) throw wrongOptions(`send(${show(name)})`, options, ['reactor', 'priority']);
+      if (!isOptions(options, 'reactor', 'priority')) {
+        throw wrongOptions(`send(${show(name)})`, options, ['reactor', 'priority']);
+      }
       this.#sendOptions = options;
     }
     const outlet = this.#party.outletTo(name, options.reactor, options.priority, 0);

@@ -92,7 +92,21 @@ export interface RuntimeSettings {
   readonly startTimeoutMs: number;
 }
 
-const KNOWN = ['entry', 'reactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'clock', 'io', 'main', 'resourceLimits', 'startTimeoutMs'];
+const KNOWN = [
+  'entry',
+  'reactors',
+  'pin',
+  'data',
+  'laneBytes',
+  'idle',
+  'budget',
+  'publishEvery',
+  'clock',
+  'io',
+  'main',
+  'resourceLimits',
+  'startTimeoutMs',
+];
 const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 const MOST_MS = 2 ** 31 - 1;
 
@@ -101,7 +115,9 @@ const MOST_MS = 2 ** 31 - 1;
  * nothing.
  */
 export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with an entry');
+  if (typeof options !== 'object' || options === null) {
+    throw invalidArgument('options', options, 'an object with an entry');
+  }
   checkOptions('options', options, KNOWN);
   if (options.main !== undefined) checkFunction('main', options.main);
   const entry = checkEntry(options.entry);
@@ -116,53 +132,75 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
     records: checkInteger('publishEvery.records', publishGiven.records ?? 64, 1, 2 ** 20),
     timeNs: checkInteger('publishEvery.timeNs', publishGiven.timeNs ?? 20_000, 1000, 1e9),
   };
-  if (options.clock !== undefined && options.clock !== 'manual') throw invalidArgument('clock', options.clock, "'manual' or left out");
-  const source = checkOneOf('io.source', checkOptions('io', options.io, ['source']).source ?? 'epoll', ['epoll', 'io_uring']);
+  if (options.clock !== undefined && options.clock !== 'manual') {
+    throw invalidArgument('clock', options.clock, "'manual' or left out");
+  }
+  const source = checkOneOf(
+    'io.source', checkOptions('io', options.io, ['source']).source ?? 'epoll', ['epoll', 'io_uring'],
+  );
   const startTimeoutMs = checkInteger('startTimeoutMs', options.startTimeoutMs ?? 30_000, 1, MOST_MS);
   for (const [limit, value] of Object.entries(checkOptions('resourceLimits', options.resourceLimits, LIMITS))) {
-    if (value !== undefined && !(typeof value === 'number' && value > 0 && value < Infinity)) throw invalidArgument(`resourceLimits.${limit}`, value, 'a number above 0');
+    if (value !== undefined && !(typeof value === 'number' && value > 0 && value < Infinity)) {
+      throw invalidArgument(`resourceLimits.${limit}`, value, 'a number above 0');
+    }
   }
   checkIdleOptions('idle', options.idle);
   const cpus = cpuBudget();
   const asked = options.reactors ?? 'auto';
-  const reactors = asked === 'auto' ? Math.min(cpus.count, MAX_REACTORS) : checkInteger('reactors', asked, 1, MAX_REACTORS);
+  const reactors = asked === 'auto'
+    ? Math.min(cpus.count, MAX_REACTORS)
+    : checkInteger('reactors', asked, 1, MAX_REACTORS);
   const pins = checkPins(options.pin ?? true, reactors, cpus);
   const strategy = options.idle?.strategy ?? (cpus.quota % 1 === 0 || cpus.quota === Infinity ? 'adaptive' : 'park');
   const idle = idleSettings({ ...options.idle, strategy });
   const whyNoSpin = pins.map((_cpu, id) => whyNotSpin(id, pins, cpus));
   return {
     entry, cpus, asked, reactors, pins, isPinnedByList: Array.isArray(options.pin), data: options.data, laneBytes,
-    parties: [...whyNoSpin.map((why) => ({ ...idle, isCpuShared: why === undefined ? 0 : 1 })), settingsOfMain(idle, cpus)],
-    whyNoSpin, budget, publishEvery, clock: options.clock, source, resourceLimits: options.resourceLimits, startTimeoutMs,
+    parties: [
+      ...whyNoSpin.map((why) => ({ ...idle, isCpuShared: why === undefined ? 0 : 1 })), settingsOfMain(idle, cpus),
+    ],
+    whyNoSpin, budget, publishEvery, source, startTimeoutMs,
+    clock: options.clock, resourceLimits: options.resourceLimits,
   };
 }
 
 /** The main thread never spins without end: it has other work, and seldom a CPU of its own. */
 function settingsOfMain(idle: PartySettings, cpus: CpuBudget): PartySettings {
   const { PARK, ADAPTIVE } = words.idleStrategy;
-  return { ...idle, idleStrategy: idle.idleStrategy === PARK ? PARK : ADAPTIVE, isCpuShared: cpus.allowed.length === 1 ? 1 : 0 };
+  return {
+    ...idle, idleStrategy: idle.idleStrategy === PARK ? PARK : ADAPTIVE, isCpuShared: cpus.allowed.length === 1 ? 1 : 0,
+  };
 }
 
 /** A spin that keeps from its CPU what it waits for lasts for a whole slice of the scheduler's, some milliseconds. */
 function whyNotSpin(id: number, pins: readonly (number | undefined)[], cpus: CpuBudget): string | undefined {
   const cpu = pins[id];
   const others = pins.flatMap((pin, other) => (other !== id && pin !== undefined && pin === cpu ? [other] : []));
-  if (others.length > 0) return `CPU ${cpu} is also that of reactor${others.length === 1 ? '' : 's'} ${others.slice(0, 4).join(', ')}${others.length > 4 ? ', …' : ''}`;
+  if (others.length > 0) {
+    return `CPU ${cpu} is also that of reactor${others.length === 1 ? '' : 's'} `
+      + `${others.slice(0, 4).join(', ')}${others.length > 4 ? ', …' : ''}`;
+  }
   if (cpus.allowed.length === 1) return `CPU ${cpus.allowed[0]} is also the main thread's`;
-  if (cpu === undefined && pins.length > cpus.allowed.length) return `${pins.length} reactors share ${cpus.allowed.length} CPUs`;
+  if (cpu === undefined && pins.length > cpus.allowed.length) {
+    return `${pins.length} reactors share ${cpus.allowed.length} CPUs`;
+  }
   if (pins.length > cpus.quota) return `the cgroup's quota is ${cpus.quota} CPUs for ${pins.length} reactors`;
   return undefined;
 }
 
 function checkLaneBytes(value: number): number {
   const isPower = Number.isInteger(value) && (value & (value - 1)) === 0;
-  if (!isPower || value < 4096 || value > 2 ** 26) throw invalidArgument('laneBytes', value, 'a power of two from 4096 to 67108864');
+  if (!isPower || value < 4096 || value > 2 ** 26) {
+    throw invalidArgument('laneBytes', value, 'a power of two from 4096 to 67108864');
+  }
   return value;
 }
 
 function checkPins(pin: boolean | readonly number[], count: number, cpus: CpuBudget): (number | undefined)[] {
   if (pin === false) return new Array<undefined>(count).fill(undefined);
   if (pin === true) return Array.from({ length: count }, (_, id) => cpus.allowed[id % cpus.allowed.length]);
-  if (!Array.isArray(pin) || pin.length !== count) throw invalidArgument('pin', pin, `true, false, or a list of ${count} CPU numbers, one a reactor`);
+  if (!Array.isArray(pin) || pin.length !== count) {
+    throw invalidArgument('pin', pin, `true, false, or a list of ${count} CPU numbers, one a reactor`);
+  }
   return pin.map((cpu: number) => checkInteger('pin', cpu, 0, 8191));
 }

@@ -5,7 +5,9 @@ import type { CallContext } from './calls.js';
 import { close } from './closing.js';
 import { Controller } from './controller.js';
 import type { IdleOptions } from './idle-strategy.js';
-import type { Answer, ByteTaskName, CallName, CallRest, HandlerOf, MessageOf, MessageTo, Protocol, TaskName, Untyped } from './protocol.js';
+import type {
+  Answer, ByteTaskName, CallName, CallRest, HandlerOf, MessageOf, MessageTo, Protocol, TaskName, Untyped,
+} from './protocol.js';
 import type { AddressOptions, SendOptions, SpawnOptions, Task } from './reactor-options.js';
 import { Reactor } from './reactor.js';
 import type { CloseOptions, CloseResult, RuntimeEvents } from './runtime-events.js';
@@ -95,7 +97,9 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
    * resolved: until then messages of entries wait for it. See `Reactor.spawn`.
    */
   spawn<M, N extends TaskName<P> = TaskName<P>>(
-    options: SpawnOptions & { readonly name: N }, step: (message: MessageOf<P, N, M>, from: number, priority: number) => StepResult,
+    options: SpawnOptions & { readonly name: N }, step: (
+      message: MessageOf<P, N, M>, from: number, priority: number,
+    ) => StepResult,
   ): Task<MessageOf<P, N, M>> {
     return this.#main.spawn<M, N>(options, step);
   }
@@ -122,7 +126,9 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
 
   /** Changes how reactors idle, at once and while they run: the one of that number, or all. */
   setIdleStrategy(options: IdleOptions, reactor?: number): void {
-    const ids = reactor === undefined ? this.#controller.members.keys() : [checkInteger('reactor', reactor, 0, this.reactors - 1)];
+    const ids = reactor === undefined ? this.#controller.members.keys() : [
+      checkInteger('reactor', reactor, 0, this.reactors - 1),
+    ];
     for (const id of ids) this.#controller.setIdleStrategy(id, options);
   }
 

@@ -3,7 +3,19 @@
  * lanes). Plain objects, so that they pass through workerData. Made by the main thread; no party allocates shared
  * memory later.
  */
-import { BUCKETS, LAYOUT_VERSION, LINE_BYTES, PARTY_MAGIC, RUNTIME_MAGIC, inboxBytes, laneOffset, partyLayout, runtimeLayout, words, type LayoutField } from '../layout.js';
+import {
+  BUCKETS,
+  LAYOUT_VERSION,
+  LINE_BYTES,
+  PARTY_MAGIC,
+  RUNTIME_MAGIC,
+  inboxBytes,
+  laneOffset,
+  partyLayout,
+  runtimeLayout,
+  words,
+  type LayoutField,
+} from '../layout.js';
 import { native } from '../native.js';
 
 export interface SharedRuntime {
@@ -38,7 +50,13 @@ const DEATHS = word(runtimeLayout.fields.deaths);
 const BUCKET_OWNER = word(runtimeLayout.fields.bucketOwner);
 const LANES_VERSION = word(partyLayout.fields.lanesVersion);
 
-export function createShared(reactors: number, laneBytes: number, eventFds: readonly number[], originNs: number, settings: (party: number) => PartySettings): SharedRuntime {
+export function createShared(
+  reactors: number,
+  laneBytes: number,
+  eventFds: readonly number[],
+  originNs: number,
+  settings: (party: number) => PartySettings,
+): SharedRuntime {
   const parties = reactors + 1;
   const runtime = new SharedArrayBuffer(runtimeLayout.bytes);
   const shared = new Int32Array(runtime);
@@ -57,7 +75,9 @@ export function createShared(reactors: number, laneBytes: number, eventFds: read
     native().system.freshPages(new Uint8Array(inbox), 0);
     const party = new Int32Array(inbox, 0, partyLayout.bytes >> 2);
     // Before any worker starts; the magic comes last.
-    const set = (field: keyof typeof partyLayout.fields, value: number) => Atomics.store(party, word(partyLayout.fields[field]), value);
+    const set = (field: keyof typeof partyLayout.fields, value: number) => Atomics.store(
+      party, word(partyLayout.fields[field]), value,
+    );
     set('version', LAYOUT_VERSION);
     set('id', id);
     set('parties', parties);
@@ -81,12 +101,16 @@ export function giveBackLanes(shared: SharedRuntime): void {
 /** The Party block at the beginning of an inbox, as words. */
 export const partyWords = (inbox: SharedArrayBuffer): Int32Array => new Int32Array(inbox, 0, partyLayout.bytes >> 2);
 /** The same as numbers; its counters are written by the owner alone, plainly: they are statistics. */
-export const partyCounters = (inbox: SharedArrayBuffer): Float64Array => new Float64Array(inbox, 0, partyLayout.bytes >> 3);
+export function partyCounters(inbox: SharedArrayBuffer): Float64Array {
+  return new Float64Array(inbox, 0, partyLayout.bytes >> 3);
+}
 
 /** The parts of it in which the party's I/O and its timers count. */
 export const ioCounters = (inbox: SharedArrayBuffer): Float64Array => partOf(inbox, partyLayout.fields.io);
 export const timerCounters = (inbox: SharedArrayBuffer): Float64Array => partOf(inbox, partyLayout.fields.timers);
-const partOf = (inbox: SharedArrayBuffer, { at, count }: { at: number; count: number }): Float64Array => new Float64Array(inbox, at, count);
+function partOf(inbox: SharedArrayBuffer, { at, count }: { at: number; count: number }): Float64Array {
+  return new Float64Array(inbox, at, count);
+}
 
 /**
  * Tells the consumer's native scan that producer `from` has made lane `lane` in this inbox. The lane's header must be
@@ -101,7 +125,9 @@ export function announceLane(inbox: SharedArrayBuffer, from: number, lane: numbe
 }
 
 /** Byte offset of a lane in any inbox of this runtime. */
-export const laneAt = (shared: SharedRuntime, from: number, lane: number): number => laneOffset(shared.reactors + 1, shared.laneBytes, from, lane);
+export const laneAt = (shared: SharedRuntime, from: number, lane: number): number => laneOffset(
+  shared.reactors + 1, shared.laneBytes, from, lane,
+);
 
 /** The block that concerns all parties. */
 export class RuntimeBlock {

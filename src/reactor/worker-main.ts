@@ -41,8 +41,11 @@ async function main(start: WorkerStart): Promise<void> {
   const threadGrants = requestGrants(start.cpu, `percore-${start.id}`);
   const reportError = (error: unknown, where: string) => report({ kind: 'stepError', error: packError(error), where });
   const limit = new ReportLimit((count) => {
-    const message = `${count} further step errors of reactor ${start.id} within a second were not reported; status() counts them`;
-    reportError(new PercoreError('ERR_PERCORE_NOT_REPORTED', message, { value: count, reactorId: start.id }), 'reports');
+    const message = `${count} further step errors of reactor ${start.id} within a second were not reported; status() `
+      + 'counts them';
+    reportError(
+      new PercoreError('ERR_PERCORE_NOT_REPORTED', message, { value: count, reactorId: start.id }), 'reports',
+    );
   });
   const party = new Party(start.shared, start.id, {
     ...start.options,

@@ -14,10 +14,14 @@ class Host implements SchedulerHost {
   noteThrown(error: unknown): void { this.thrown.push(error); }
 }
 
-function setUp(quanta = 100): { host: Host; scheduler: Scheduler; ran: string[]; make: (name: string, band: number, run?: () => boolean) => Ready } {
+function setUp(quanta = 100): {
+  host: Host; scheduler: Scheduler; ran: string[]; make: (name: string, band: number, run?: () => boolean) => Ready,
+} {
   const host = new Host();
   const ran: string[] = [];
-  const make = (name: string, band: number, run = () => false): Ready => ({ band, isReady: false, run: () => (ran.push(name), run()) });
+  const make = (name: string, band: number, run = () => false): Ready => ({
+    band, isReady: false, run: () => (ran.push(name), run()),
+  });
   return { host, scheduler: new Scheduler(new Bands(), host, quanta), ran, make };
 }
 
@@ -25,7 +29,9 @@ describe('the scheduler', () => {
   it('runs all that is ready, the highest band first, and what has more again behind its band', () => {
     const { scheduler, ran, make } = setUp();
     let left = 2;
-    for (const ready of [make('low', 1), make('twice', 5, () => --left > 0), make('once', 5)]) scheduler.schedule(ready);
+    for (const ready of [make('low', 1), make('twice', 5, () => --left > 0), make('once', 5)]) {
+      scheduler.schedule(ready);
+    }
     scheduler.run(Infinity);
     expect(ran).toEqual(['twice', 'once', 'twice', 'low']);
     expect(scheduler.discipline.isEmpty).toBe(true);
@@ -42,7 +48,11 @@ describe('the scheduler', () => {
   });
 
   it('ends when its quanta, its time, or the patience of its host is over', () => {
-    for (const [quanta, end] of [[3, () => undefined], [100, (host: Host) => (host.timeNs += 10)], [100, (host: Host, ran: string[]) => (host.isInterrupted = ran.length === 3)]] as const) {
+    for (const [quanta, end] of [
+      [3, () => undefined],
+      [100, (host: Host) => (host.timeNs += 10)],
+      [100, (host: Host, ran: string[]) => (host.isInterrupted = ran.length === 3)],
+    ] as const) {
       const { host, scheduler, ran, make } = setUp(quanta);
       scheduler.schedule(make('endless', 3, () => (end(host, ran), true)));
       scheduler.run(30);
