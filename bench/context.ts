@@ -46,7 +46,8 @@ export function readContext(): Context {
 
 export function contextLine(context: Context): string {
   const { commit, cpu, cpus, allowed, topology, governor, node, kernel, loadBefore } = context;
-  return `commit ${commit}, ${cpu}, ${cpus} CPUs (${topology}), may use ${allowed.join(',')}, governor ${governor}, Linux ${kernel}, Node ${node}, load ${loadBefore}`;
+  const machine = `${cpu}, ${cpus} CPUs (${topology}), may use ${allowed.join(',')}, governor ${governor}`;
+  return `commit ${commit}, ${machine}, Linux ${kernel}, Node ${node}, load ${loadBefore}`;
 }
 
 function commit(): string {
@@ -68,7 +69,8 @@ function topology(): string {
   const info = read('/proc/cpuinfo') ?? '';
   const distinct = (field: string): number => new Set(info.match(new RegExp(`^${field}\\s*:.*$`, 'gm'))).size;
   const siblings = read('/sys/devices/system/cpu/cpu0/topology/thread_siblings_list') ?? 'unknown';
-  return `${distinct('physical id') || 1} sockets, ${read('/sys/devices/system/cpu/online') ?? 'unknown'} online, CPU 0 shares its core with ${siblings}`;
+  const online = read('/sys/devices/system/cpu/online') ?? 'unknown';
+  return `${distinct('physical id') || 1} sockets, ${online} online, CPU 0 shares its core with ${siblings}`;
 }
 
 function read(path: string): string | undefined {

@@ -2,7 +2,7 @@
  * What every bench is made of: contenders that run in turn, and rows that say what came out.
  *
  *      run 1            run 2            run 3                     one row a figure and baseline
- *      A  B1  B2        A  B1  B2        A  B1  B2    ──pairs──>   A/B1: ratios of run 1, 2, 3; the median's pair is the row
+ *      A  B1  B2        A  B1  B2        A  B1  B2    ──pairs──> A/B1: ratios of the runs; the median's pair is the row
  *
  * Ours and its baselines run interleaved, each run short, because the machine changes its mood between minutes and even
  * between seconds: a virtual machine moves its CPUs from one core complex to two and back, and everything that crosses
@@ -36,7 +36,7 @@ export interface Figure<Name extends string = string> {
   readonly unit: string;
   readonly better: 'higher' | 'lower';
   readonly params?: Readonly<Record<string, string | number>>;
-  /** By baseline; a baseline without one is reported and judged by nobody. */
+  /** The target against each baseline; a baseline without one is reported and not judged. */
   readonly targets?: Readonly<Record<string, Target>>;
 }
 
@@ -107,7 +107,7 @@ export interface Comparison<Name extends string> {
 const RUN_MS = 180_000;
 
 let isAlone = false;
-/** Leaves the baselines out of every comparison from now on: for whoever compares two checkouts with each other. */
+/** Leaves the baselines out of every comparison from now on: to compare two checkouts with each other. */
 export function leaveBaselinesOut(): void {
   isAlone = true;
 }

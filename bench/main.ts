@@ -39,9 +39,10 @@ async function main(): Promise<void> {
     const startedMs = performance.now();
     const findings = await bench.run().catch((error: Error) => [refusal(error.message)]);
     progress('');
-    process.stderr.write(
-      `${suite.name}/${bench.name}: ${((performance.now() - startedMs) / 1000).toFixed(1)} s${findings.every(({ verified }) => verified) ? '' : `, CHECK FAILED: ${findings.find(({ verified }) => !verified)!.note}`}\n`,
-    );
+    const failed = findings.find(({ verified }) => !verified);
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+    const end = failed === undefined ? '' : `, CHECK FAILED: ${failed.note}`;
+    process.stderr.write(`${suite.name}/${bench.name}: ${seconds} s${end}\n`);
     rows.push(...findings.map((finding): Row => ({ suite: suite.name, name: bench.name, ...finding, context })));
   }
   if (typeof json === 'string') {

@@ -1,7 +1,7 @@
 /**
  * The errors of system calls that this code tells apart. Native functions answer with one of these, negative; an error
- * that Node throws has it in `errno`, negative as well. The numbers are Linux's; a backend for another system translates
- * its own into them. Source: errno(3).
+ * that Node throws has it in `errno`, negative as well. The numbers are Linux's; a backend for another system
+ * translates its own into them. Source: errno(3).
  */
 export const EINTR = 4;
 export const EIO = 5;

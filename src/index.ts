@@ -7,8 +7,9 @@ export type {
   Selected, SendOptions, SpawnOptions, Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor,
   SteeringStatus, StepError, StepResult, Task, TimerFigures, Untyped,
 } from './reactor/index.js';
-export { Histogram, HISTOGRAM_WORDS } from './observe/histogram.js';
-export { cpuBudget, type CpuBudget } from './realtime/cpus.js';
+export { Histogram, HISTOGRAM_WORDS } from './observe/index.js';
+export { cpuBudget, type CpuBudget } from './realtime/index.js';
+export type { ByBand, DisciplineChoice, DisciplineOptions } from './scheduling/index.js';
 export { PercoreError, type PercoreErrorCode } from './errors.js';
 export { AGAIN, BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, nameOfCode } from './queues/index.js';
 export type { Connection, Listener } from './io/index.js';

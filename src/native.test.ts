@@ -12,7 +12,10 @@ const addon = join(root, 'native', 'build', 'Release', 'percore.node');
 const scratch = mkdtempSync(join(tmpdir(), 'percore-native-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** Loads the addon in a process of its own, from a copy of the compiled files that has no addon beside it: of a package, or in a bundle. */
+/**
+ * Loads the addon in a process of its own, from a copy of the compiled files that has no addon beside it: of a package,
+ * or in a bundle.
+ */
 function load(path: string | undefined, cwd = scratch, name = 'percore'): { code?: string; message?: string; value?: string; allowed?: string; cpus?: number } {
   const home = join(scratch, 'copy');
   const needed = readdirSync(join(root, 'dist', 'src')).filter((name) => /^(native|errors|layout[a-z-]*)\.js$/.test(name));
@@ -31,7 +34,9 @@ function load(path: string | undefined, cwd = scratch, name = 'percore'): { code
 }
 const beside = join(scratch, 'copy', 'native', 'build', 'Release', 'percore.node');
 
-/** What each group must have: the compiler refuses names that the interface does not know, the test those of the addon. */
+/**
+ * What each group must have: the compiler refuses names that the interface does not know, the test those of the addon.
+ */
 const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]: readonly (keyof Native[G])[] } = {
   clock: ['nowNs', 'create'],
   system: ['errorName', 'freshPages'],

@@ -14,7 +14,10 @@ export type * from './native/index.js';
 
 let loaded: Native | undefined;
 
-/** The addon's groups of functions, loaded once in each thread. Throws ERR_PERCORE_NATIVE_UNAVAILABLE or ERR_PERCORE_LAYOUT_MISMATCH. */
+/**
+ * The addon's groups of functions, loaded once in each thread. Throws ERR_PERCORE_NATIVE_UNAVAILABLE or
+ * ERR_PERCORE_LAYOUT_MISMATCH.
+ */
 export function native(): Native {
   loaded ??= load();
   return loaded;
@@ -26,7 +29,8 @@ function load(): Native {
   const named = process.env['PERCORE_NATIVE_PATH'];
   const usual = besideModule(import.meta.url, '../../native/build/Release/percore.node');
   // A relative path is meant from where the program was started, or from the bundle that this module lies in.
-  const candidates = named === undefined || named === '' ? [usual] : [resolve(named), isAbsolute(named) ? undefined : besideModule(import.meta.url, named), usual];
+  const candidates = named === undefined || named === '' ? [usual]
+    : [resolve(named), isAbsolute(named) ? undefined : besideModule(import.meta.url, named), usual];
   const load = createRequire(pathToFileURL(resolve('percore.js')));
   for (const path of new Set(candidates)) {
     if (path === undefined) continue;
@@ -42,18 +46,31 @@ function load(): Native {
       tried.push(`${path}: ${(error as Error).message}`);
     }
   }
-  throw new PercoreError('ERR_PERCORE_NATIVE_UNAVAILABLE', `the native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ${isForbidden ? 'This process may not load addons: start Node with --allow-addons, or without --no-addons' : remedy()}. Tried:\n  ${tried.join('\n  ')}`);
+  const where = `${process.platform}-${process.arch}, Node ${process.version}`;
+  const advice = isForbidden ? 'This process may not load addons: start Node with --allow-addons, or without --no-addons'
+    : remedy();
+  throw new PercoreError(
+    'ERR_PERCORE_NATIVE_UNAVAILABLE',
+    `the native addon could not be loaded on ${where}. ${advice}. Tried:\n  ${tried.join('\n  ')}`,
+  );
 }
 
-/** What to do about a missing addon: who works on Percore builds it, who uses it looks at how it was installed or bundled. */
+/**
+ * What to do about a missing addon: who works on Percore builds it, who uses it looks at how it was installed or
+ * bundled.
+ */
 function remedy(): string {
   if (process.platform !== 'linux') return 'Percore runs on Linux alone';
   const folder = besideModule(import.meta.url, '../..');
-  if (folder !== undefined && existsSync(join(folder, 'scripts', 'build.mjs'))) return 'Build it with "npm run build" (needs python3, make and g++)';
-  if (folder !== undefined && isThisPackage(join(folder, 'package.json'))) {
-    return 'The installed package has none for this platform: build one in a checkout of the project ("npm install && npm run build"), and set PERCORE_NATIVE_PATH to its percore.node';
+  if (folder !== undefined && existsSync(join(folder, 'scripts', 'build.mjs'))) {
+    return 'Build it with "npm run build" (needs python3, make and g++)';
   }
-  return 'This code is part of a bundle, into which no addon goes: leave percore out of the bundle (esbuild: --external:percore), or set PERCORE_NATIVE_PATH to the percore.node of the installed package';
+  if (folder !== undefined && isThisPackage(join(folder, 'package.json'))) {
+    return 'The installed package has none for this platform: build one in a checkout of the project '
+      + '("npm install && npm run build"), and set PERCORE_NATIVE_PATH to its percore.node';
+  }
+  return 'This code is part of a bundle, into which no addon goes: leave percore out of the bundle '
+    + '(esbuild: --external:percore), or set PERCORE_NATIVE_PATH to the percore.node of the installed package';
 }
 
 function isThisPackage(path: string): boolean {
@@ -65,8 +82,8 @@ function isThisPackage(path: string): boolean {
 }
 
 /**
- * A path beside the module that calls, or beside the bundle that it has become part of; undefined where a bundler has left no trace of it.
- * `url` is the module's import.meta.url, which a CommonJS bundle does not have.
+ * A path beside the module that calls, or beside the bundle that it has become part of; undefined where a bundler has
+ * left no trace of it. `url` is the module's import.meta.url, which a CommonJS bundle does not have.
  */
 export function besideModule(url: string | undefined, relative: string): string | undefined {
   if (url?.startsWith('file:') === true) return fileURLToPath(new URL(relative, url));
@@ -76,9 +93,12 @@ export function besideModule(url: string | undefined, relative: string): string 
 function checkLayout(addon: Native, path: string): Native {
   const expected = layoutHash();
   if (addon.layoutHash !== expected) {
-    throw new PercoreError('ERR_PERCORE_LAYOUT_MISMATCH', `${path} was built for layout ${addon.layoutHash}, this build of percore has ${expected}. Run "npm run build" to build both together`, {
-      value: addon.layoutHash, allowed: expected,
-    });
+    throw new PercoreError(
+      'ERR_PERCORE_LAYOUT_MISMATCH',
+      `${path} was built for layout ${addon.layoutHash}, this build of percore has ${expected}. `
+      + 'Run "npm run build" to build both together',
+      { value: addon.layoutHash, allowed: expected },
+    );
   }
   return addon;
 }

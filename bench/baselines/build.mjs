@@ -31,9 +31,17 @@ const programs = {
   load_client: {
     source: 'load_client.c',
     ...c,
-    headers: ['load_client.h', 'load_client_throughput.h', 'load_client_latency.h'],
+    headers: [
+      'load_client.h', 'load_client_throughput.h', 'load_client_latency.h', 'load_client_results.h',
+      'load_client_senders.h',
+    ],
   },
-  queue_throughput: { source: 'queue_throughput.cc', ...cpp, optimise: '-O3' },
+  queue_throughput: {
+    source: 'queue_throughput.cc',
+    ...cpp,
+    optimise: '-O3',
+    headers: ['queue_throughput_rings.h', 'queue_throughput_sides.h'],
+  },
   spin_deadlines: { source: 'spin_deadlines.c', ...c },
   epoll_server: { source: 'epoll_server.c', ...c, headers: ['client.h'] },
   epoll_datagram_server: { source: 'epoll_datagram_server.c', ...c, headers: ['client.h'] },

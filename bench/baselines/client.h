@@ -2,7 +2,7 @@
 // check of an answer. Each client is one C file that includes this one, so every program still compiles with one
 // command.
 //
-//     message   connection (8) · number (8) · 48 bytes that follow from the number   64 bytes, unlike any other in flight
+//     message   connection (8) · number (8) · 48 bytes that follow from the number   64 bytes, unlike others in flight
 //
 // An answer is right when it equals, byte for byte, the message whose turn it is on this connection. So a lost,
 // doubled, reordered or misdelivered byte fails the run, and a run that failed prints no figure that anybody could take

@@ -3,8 +3,9 @@
 //     closed loop (--rate 0)    each connection has `depth` messages in flight; k answers read are k messages sent,
 //                               in one send. What a server can do; a latency is from the send to the last byte of the
 //                               answer.
-//     open loop (--rate R)      message n is due at start + n / R on connection n % N, whatever became of the others, and
-//                               its latency runs from that moment. What the same work costs: `serverCpuNs` of --server PID.
+//     open loop (--rate R)      message n is due at start + n / R on connection n % N, whatever became of the others,
+//                               and its latency runs from that moment. What the same work costs: `serverCpuNs` of
+//                               --server PID.
 //
 //     connect · `warmupMs`, not counted · `milliseconds`, counted · what is in flight comes back · close by reset
 //

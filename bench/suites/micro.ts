@@ -1,5 +1,5 @@
 /**
- * Suite `micro`: nanoseconds of one operation, in one thread and with nobody to contend with; on tinybench, which calls
+ * Suite `micro`: nanoseconds of one operation, in one thread without contention; on tinybench, which calls
  * a function of many operations. Against the empty loop, which says how much of a figure is the measuring. No targets:
  * what counts is in the other suites.
  */

@@ -4,7 +4,7 @@ import type { JobCounters } from './counters.js';
 import type { JobServices } from './reactor.js';
 import type { StopSignals } from './stop-signals.js';
 
-/** Outputs that still read get so long at the end. */
+/** How long outputs that still read have at the end. */
 const FINISH_OUTPUTS_MS = 5000;
 const LOOK_MS = 2;
 

@@ -177,7 +177,7 @@ export function readConnection(connection: Connection, makeInput: (source: Sourc
     connection.end();
     done();
   }));
-  // A reset: half a line is rejected like at an end; there is nobody left to answer.
+  // After a reset half a line is rejected as at an ordinary end, without an answer.
   connection.onClose(() => input.end(done));
   return input;
 }

@@ -23,7 +23,7 @@ import { jobReport } from './report.js';
 import { StopSignals } from './stop-signals.js';
 import { announce, drawTable, print, tell } from './terminal.js';
 
-/** What is left in the lanes then, of a reactor that died, is worked in so long. */
+/** How long the lanes may take to run empty, where a reactor has died. */
 const CLOSE_MS = 5000;
 
 async function main(): Promise<number> {
@@ -87,7 +87,7 @@ async function main(): Promise<number> {
     clearInterval(table);
     const status = runtime.status();
     const elapsedMs = performance.now() - startedMs;
-    // Figures that nobody changes any more: what a dead reactor had sent may be worked until the end.
+    // The figures are final only after this: what a dead reactor had sent may be worked until the end.
     await runtime.close({ drainMs: signals.isTimeOver ? 0 : CLOSE_MS });
     const report = jobReport(counters, status, elapsedMs);
     const isReported = await tell(report, options.isJson);
@@ -97,7 +97,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** Reads to the end. What stops it before is told, and what was read by then is worked like all else. */
+/** Reads to the end. An error that stops it is reported, and what was read by then is worked like everything else. */
 async function read(runtime: Runtime<{ calls: JobServices }>, path: string): Promise<Error | void> {
   try {
     await runtime.call('read', path, { reactor: 0 });

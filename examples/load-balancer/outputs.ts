@@ -1,6 +1,6 @@
 /**
  * The outputs of one reactor: connections that read results. Each has a backlog of its own; one that does not keep up
- * is dropped from the outputs, counted, and stops nobody.
+ * is dropped from the outputs and counted, so that it stops no other reader.
  */
 import { BACK_PRESSURED, OK, type ByteRecord, type Connection, type Reactor, type Task } from 'percore';
 import type { JobCounters } from './counters.js';

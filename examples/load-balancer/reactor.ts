@@ -34,7 +34,7 @@ export type JobServices = {
   read(path: string): Promise<void>;
   /** Reads no more; resolves when what was read is in the lanes. */
   stopInput(argument: null): Promise<void>;
-  /** Waits for the outputs that still read, at most so many milliseconds. */
+  /** Waits until the outputs that still read have everything, `waitMs` milliseconds at most. */
   finishOutputs(waitMs: number): Promise<void>;
 };
 

@@ -59,7 +59,7 @@ export const LEAST_64 = -(2n ** 63n);
 
 /**
  * A decimal integer of 64 bits in its only spelling: no sign but `-`, no leading zero, no space. NaN when it is none.
- * Beyond 2^53, where a number is not exact any more, plus or minus Infinity: who needs it exactly asks
+ * Beyond 2^53, where a number is not exact any more, plus or minus Infinity: a caller that needs it exactly asks
  * `readBigInteger`. Does not allocate below 2^53.
  */
 export function readInteger(bytes: Uint8Array, start: number, end: number): number {

@@ -1,4 +1,4 @@
-/** Who of this reactor listens to which channel. A message is formatted once and offered to each of them. */
+/** Which clients of this reactor listen to which channel. A message is formatted once and offered to each of them. */
 import { textOf } from './arguments.js';
 import { ReplyWriter } from './reply-writer.js';
 

@@ -72,7 +72,7 @@ export class RespClient {
     connection.onClose((error) => this.noteClosed(error));
   }
 
-  /** Connects and waits for the first answer. Rejects with ConnectionLost when nobody listens there. */
+  /** Connects and waits for the first answer. Rejects with ConnectionLost when there is no server. */
   static async connect(io: Pick<Reactor['io'], 'connect'>, options: RespClientOptions): Promise<RespClient> {
     const connection = io.connect({
       port: options.port,
@@ -188,7 +188,7 @@ export class RespClient {
     });
   }
 
-  /** Looks at the oldest who waits: one timer for all. */
+  /** Looks at the oldest command that waits: one timer serves all. */
   private readonly checkTime = (): void => {
     this.timer = undefined;
     const oldest = this.waiters.peek();

@@ -6,7 +6,7 @@ import { TextDeque } from './text-deque.js';
 
 // ---- Lists --------------------------------------------------------------------------------------------------------
 
-/** Elements of a list, and fields of a hash: one map and one fast array hold so many. */
+/** The most elements of a list, or fields of a hash, that one fast array or one map holds. */
 export const MOST_ELEMENTS = 2 ** 24;
 const TOO_MANY = `ERR more than ${MOST_ELEMENTS} elements`;
 

@@ -24,7 +24,7 @@ export const Route = {
 export interface Command {
   /** Lower case. */
   readonly name: string;
-  /** Arguments with the name; negative: at least so many. */
+  /** How many arguments it takes, its name included; a negative number means at least as many. */
   readonly arity: number;
   readonly route: number;
   readonly isWrite: boolean;
@@ -108,7 +108,7 @@ export function findCommand(args: Arguments): Command | undefined {
   return undefined;
 }
 
-/** True when the command takes so many arguments. */
+/** True when the command takes this number of arguments. */
 export function hasRightCount(command: Command, count: number): boolean {
   return (
     (command.arity > 0 ? count === command.arity : count >= -command.arity) &&

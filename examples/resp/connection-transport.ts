@@ -5,7 +5,7 @@ import { Session } from './session.js';
 import type { Transport } from './transport.js';
 
 /**
- * A client that was told the end gets so long to close; then it is closed, so that one which never does costs nothing.
+ * How long a client may take to close after our end. Then it is closed, so that one which never does costs nothing.
  */
 const LINGER_NS = 1e9;
 

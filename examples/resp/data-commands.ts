@@ -161,7 +161,7 @@ export const dbSize: DataStep = (_args, reply, keys) => reply.integer(keys.size)
 
 /**
  * When it will be over, by the keyspace's clock: argument `index`, which is `amount` (infinite beyond 2^53), in units
- * of so many milliseconds from now. Undefined when that is beyond 64 bits, by redis-server's clock, which counts from
+ * of `unitMs` milliseconds from now. Undefined when that is beyond 64 bits, by redis-server's clock, which counts from
  * 1970.
  */
 function endOf(

@@ -14,7 +14,7 @@ import { copyBytes } from './bytes.js';
 
 /** Longest piece sent as one record. */
 const RECORD_BYTES = 32_768;
-/** What waits for a full lane beyond this makes the outbox full: whoever fills it must stop. */
+/** When more than this waits for a full lane, the outbox is full and its users must stop. */
 const FULL_BYTES = 262_144;
 const FIRST_BYTES = 4096;
 
@@ -92,7 +92,7 @@ export class Outbox {
     this.waiters.push(then);
   }
 
-  /** Nobody will take anything any more. */
+  /** The reactor behind the lane has gone. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;

@@ -3,10 +3,10 @@
  *
  *     bytes of the key --hash--> Map --> entry -> entry (same hash) ...        no string is made to look a key up
  *
- * A key with an end of life has a timer that removes it; who asks in between compares with the clock, so no key is ever
- * seen after its time. Key and text lie behind each other in a piece of the slab, and a text is overwritten in place
- * while it fits; lists and hashes are of latin1 strings. Knows neither its transport nor its reactor: `KeyspaceHost` is
- * all it needs of them.
+ * A key with an end of life has a timer that removes it; a look-up in between compares with the clock, so no key is
+ * ever seen after its time. Key and text lie behind each other in a piece of the slab, and a text is overwritten in
+ * place while it fits; lists and hashes are of latin1 strings. Knows neither its transport nor its reactor:
+ * `KeyspaceHost` is all it needs of them.
  */
 import { copyBytes } from './bytes.js';
 import { Slab } from './slab.js';

@@ -13,7 +13,7 @@ import { DEFAULT_LIMITS } from './parser.js';
 import type { RespData, RespServices } from './reactor.js';
 
 async function main(): Promise<void> {
-  // First of all: a signal ends it in order at any moment, and whoever reads what it prints may leave.
+  // This comes first, so that a signal ends the server in order at any moment, and readers of its output may leave.
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
   });

@@ -8,7 +8,7 @@ export interface Options {
   readonly host: string;
   readonly reactors: number | 'auto';
   readonly idle: (typeof IDLE)[number];
-  /** Where readiness comes from; io_uring is probed, and epoll takes its place where it is not to be had. */
+  /** Where readiness comes from. Where the kernel refuses io_uring, epoll takes its place. */
   readonly source: (typeof SOURCES)[number];
   readonly bulkBytes: number;
   readonly subscriberBytes: number;

@@ -15,11 +15,11 @@ import { ReplyWriter } from './reply-writer.js';
 import type { Server } from './server.js';
 import type { Transport } from './transport.js';
 
-/** So many commands of one client may wait for other reactors, */
+/** How many commands of one client may wait for other reactors, */
 const MOST_WAITING = 256;
-/** and fewer when their replies are long, so that these take about so much memory at most. */
+/** and how many bytes their replies may be: fewer commands wait when replies are long. */
 const WAITING_BYTES = 2 ** 20;
-/** So many at first: how long its replies are is not known yet. */
+/** How many may wait at first, when it is not known yet how long replies are. */
 const FIRST_WAITING = 16;
 /** Replies that wait behind one from another reactor, in bytes: beyond this the client's commands wait too. */
 const HELD_BYTES = 2 ** 20;
@@ -53,7 +53,7 @@ export class OrderedReplies implements SlotOwner {
   private mostWaiting = FIRST_WAITING;
   /** Replies that are complete and wait behind one that is not. */
   private heldBytes = 0;
-  /** Taken by nobody yet: what `offer` refused, and what came behind it. */
+  /** What the connection has not taken: what `offer` refused, and what came behind it. */
   private unsent: ReplyWriter | undefined;
   private isConnectionFull = false;
   private isWindowFull = false;
@@ -103,7 +103,7 @@ export class OrderedReplies implements SlotOwner {
   }
 
   complete(slot: Slot, bytes: Uint8Array, start: number, end: number): void {
-    // Closed meanwhile: there is nobody to tell.
+    // The client has gone meanwhile.
     if (this.isClosed) return;
     try {
       this.take(slot, bytes, start, end);

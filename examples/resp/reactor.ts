@@ -21,7 +21,7 @@ export interface RespData {
 export type RespServices = {
   /** Opens the port; 0 chooses a free one. Answers the port. */
   listen(port: number): number;
-  /** A reactor has died: whoever waits for its keys is told. */
+  /** A reactor has died: clients that wait for its keys get an error. */
   noteDeath(id: number): void;
 };
 
@@ -82,7 +82,7 @@ function restBehindOthers(reactor: Reactor): (then: () => void) => void {
     isUnderWay = false;
     return OK;
   });
-  /** One message runs the task until nobody rests any more. */
+  /** One message runs the task until no session rests. */
   let isUnderWay = false;
   return (then) => {
     resting.push(then);

@@ -12,14 +12,14 @@ import { MGET, type Command } from './command-table.js';
 import { ReplyWriter } from './reply-writer.js';
 
 /**
- * Takes the reply of a command that ran in another reactor. Throws nothing: who calls it has other clients' replies to
- * hand out.
+ * Takes the reply of a command that ran in another reactor. It must not throw, since its caller has the replies of
+ * other clients to hand out.
  */
 export interface Receiver {
   receive(bytes: Uint8Array, start: number, end: number): void;
 }
 
-/** Whoever waits for this reply gets an error in its place. */
+/** Gives the receiver an error in place of the reply. */
 export function failReceiver(receiver: Receiver, text: string): void {
   const bytes = Buffer.from(`-${text.replace(/[\r\n]/g, ' ')}\r\n`, 'latin1');
   receiver.receive(new Uint8Array(bytes), 0, bytes.length);
@@ -118,7 +118,7 @@ export class Gather {
       else if (bytes[start] === 0x3a) this.sum += numberAt(bytes, start + 1);
       if (this.waiting === 0) this.finish();
     } catch (error) {
-      // The parts that are still to come have nobody to come to.
+      // The parts that are still to come are dropped.
       this.isFailed = true;
       this.values.length = 0;
       failReceiver(this.slot, this.describe(error));

@@ -90,8 +90,8 @@ export class Server {
   };
 
   /**
-   * What a client is told of an exception. Memory that is short and replies that are too long are the clients' affair,
-   * others a fault of ours.
+   * What a client is told of an exception. Short memory and replies that are too long are the client's affair; any
+   * other exception is a fault of the server.
    */
   readonly describe = (error: unknown): string => {
     this.counters.row[FAILED]!++;

@@ -29,11 +29,11 @@ import type { Server } from './server.js';
 import { connectionCommand } from './connection-commands.js';
 import type { Transport } from './transport.js';
 
-/** Replies are handed to the connection when so much is written, and at the end of what was read. */
+/** Replies are handed to the connection when this much is written, and at the end of what was read. */
 const SETTLE_BYTES = 16_384;
 /**
- * After so many bytes of replies the other clients have their turn. Replies that nobody reads fill buffers of
- * megabytes: sixty clients that ask for them at once would keep a sixty-first waiting for a third of a second.
+ * After this many bytes of replies the other clients come first. Replies that are not read fill buffers of megabytes:
+ * sixty clients that ask for them at once would keep a sixty-first waiting for a third of a second.
  */
 const TURN_BYTES = 131_072;
 const COMMANDS = at('commands');

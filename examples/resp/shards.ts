@@ -61,11 +61,11 @@ export class Shards {
       // No room for the arguments: nothing was sent.
       return failReceiver(receiver, this.describe(error));
     }
-    // Only now: who waits for a request that was not sent would get the next one's reply.
+    // Only now: a receiver of a request that was not sent would get the reply to the next one.
     waiting.push(receiver);
   }
 
-  /** True when so much waits for this reactor that nothing should be added before `whenRoom` calls back. */
+  /** True when the outbox to this reactor is full. Add nothing before `whenRoom` calls back. */
   isFull(owner: number): boolean {
     return this.peers[owner]!.requests.isFull;
   }
@@ -84,7 +84,7 @@ export class Shards {
     for (const peer of this.peers) peer?.requests.flush();
   }
 
-  /** That reactor has died: whoever waits for it is told. */
+  /** That reactor has died: every receiver that waits for it gets an error. */
   noteDeath(id: number): void {
     this.peers[id]?.requests.close();
     this.peers[id]?.replies.close();
@@ -109,7 +109,7 @@ export class Shards {
         try {
           replies.reply(writer.bytes, writer.length);
         } catch (error) {
-          // Whoever asked counts the replies, so there must be one.
+          // The reactor that asked counts the replies, so there must be one.
           writer.abort(this.describe(error));
           replies.reply(writer.bytes, writer.length);
         }

@@ -1,7 +1,7 @@
 /**
  * Buffers for what comes in pieces, used again by whichever client of the thread needs one next. Fresh memory costs
- * more than the copy into it: the kernel has to zero it page by page, and the collector to learn when nobody uses it
- * any more.
+ * more than the copy into it: the kernel has to zero it page by page, and the collector to find out when it is free
+ * again.
  */
 /** Kept in all; more is left to the collector. */
 const MOST_BYTES = 8 * 2 ** 20;
@@ -23,7 +23,7 @@ export function takeBuffer(length: number): Uint8Array {
   return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
 }
 
-/** Nobody looks at it any more. */
+/** Gives a buffer back; the caller must not use it afterwards. */
 export function giveBuffer(buffer: Uint8Array): void {
   // The oldest go, or small ones would keep the place of those that are asked for now.
   while (spare.length !== 0 && spareBytes + buffer.length > MOST_BYTES) spareBytes -= spare.shift()!.length;

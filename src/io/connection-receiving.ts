@@ -36,10 +36,10 @@ export interface ReceivingHost extends Ready {
 }
 
 export class ReceivingHalf {
-  lastReceivedNs = NaN;
+  lastReceivedNs: number = NaN;
   /** The peer has ended, and the connection knows. */
   hasPeerEnded = false;
-  /** For kept.ts alone: buffers kept in place. */
+  /** Bytes of the buffers that are kept in place, counted by kept.ts. */
   keptBytes = 0;
   private handler: ReceiveHandler | undefined;
   private isPaused = false;

@@ -153,6 +153,7 @@ export class Connection {
     this.#endpoint.pause();
   }
 
+  /** Hands over again what arrives, and first what lies unread. */
   resume(): void {
     this.#endpoint.receiving.resume();
   }

@@ -63,17 +63,26 @@ const OPTIONS = [
 /** Bytes read in one step: lines that have been read wait in memory while a command is under way. */
 const READ_BYTES = 4096;
 
+/**
+ * Commands for operators, over telnet, a Unix socket or standard input. `createConsole` makes it; no other
+ * thread may call it.
+ *
+ *     createConsole(reactor.io, { port: 7001 }).command('pending', 'orders that wait', () => `${orders.size}`);
+ *     // $ telnet 127.0.0.1 7001
+ */
 export class CommandConsole {
   /** The port it listens on; 0 on a path or standard input. */
   readonly port: number;
-  private readonly commands = new Map<string, { help: string; run: CommandHandler }>();
-  private readonly sessions = new Set<Session>();
-  private readonly listener: Listener | undefined;
-  private readonly options: ConsoleOptions;
+  readonly #commands = new Map<string, { help: string; run: CommandHandler }>();
+  readonly #sessions = new Set<Session>();
+  readonly #listener: Listener | undefined;
+  readonly #options: ConsoleOptions;
+  readonly #io: Io;
 
-  constructor(private readonly io: Io, given: ConsoleOptions) {
+  constructor(io: Io, given: ConsoleOptions) {
+    this.#io = io;
     if (coreOf(io) === undefined) throw invalidArgument('io', io, 'what create() of percore/io returns, or reactor.io');
-    const options = this.options = checkOptions('options', given, OPTIONS);
+    const options = this.#options = checkOptions('options', given, OPTIONS);
     checkBoolean('stdin', options.stdin ?? false);
     for (const name of ['greeting', 'prompt'] as const) {
       if (options[name] !== undefined && typeof options[name] !== 'string') {
@@ -85,33 +94,33 @@ export class CommandConsole {
     const maxSessions = checkInteger('maxSessions', options.maxSessions ?? 16, 1, 1024);
     checkInteger('maxLineBytes', options.maxLineBytes ?? 4096, 1, 65_536);
     if (options.output !== undefined) checkFunction('output', options.output);
-    this.command('help', 'what can be asked here', () => this.help());
+    this.command('help', 'what can be asked here', () => this.#help());
     this.command('quit', 'leave', () => undefined);
     const { priority } = options;
     const connectionOptions = { readBytes: READ_BYTES, ...(priority === undefined ? {} : { priority }) };
     if (options.stdin === true) {
       this.port = 0;
-      this.readStandardInput(connectionOptions);
+      this.#readStandardInput(connectionOptions);
       return;
     }
     const onConnection = (connection: Connection): void => {
-      if (this.sessions.size >= maxSessions) {
+      if (this.#sessions.size >= maxSessions) {
         connection.offer(Buffer.from(`error: ${maxSessions} sessions are open already\r\n`));
         connection.end();
       } else {
-        this.serve(connection);
+        this.#serve(connection);
       }
     };
     const host = options.host === undefined ? {} : { host: options.host };
-    this.listener = options.path === undefined
+    this.#listener = options.path === undefined
       ? io.listen({ port: options.port!, ...host, ...connectionOptions }, onConnection)
       : io.listen({ path: options.path, ...connectionOptions }, onConnection);
-    this.port = this.listener.port;
+    this.port = this.#listener.port;
   }
 
   /** Terminals that are open. */
   get sessionCount(): number {
-    return this.sessions.size;
+    return this.#sessions.size;
   }
 
   /** Adds a command; a name is one word, and a later one replaces an earlier. */
@@ -119,7 +128,7 @@ export class CommandConsole {
     if (typeof name !== 'string' || !/^\S+$/.test(name)) throw invalidArgument('name', name, 'one word');
     if (typeof help !== 'string') throw invalidArgument('help', help, 'text');
     checkFunction('run', run);
-    this.commands.set(name, { help, run });
+    this.#commands.set(name, { help, run });
     return this;
   }
 
@@ -129,7 +138,7 @@ export class CommandConsole {
     const words = line.trim().split(/\s+/);
     const name = words.shift()!;
     if (name === '') return [];
-    const command = this.commands.get(name);
+    const command = this.#commands.get(name);
     if (command === undefined) return [`error: there is no command "${name}"; try help`];
     try {
       const answer = await command.run(words, line);
@@ -142,18 +151,18 @@ export class CommandConsole {
 
   /** Listens no more and closes every session. */
   close(): void {
-    this.listener?.close();
-    for (const session of this.sessions) session.close();
+    this.#listener?.close();
+    for (const session of this.#sessions) session.close();
   }
 
-  private help(): string[] {
-    const width = Math.max(...[...this.commands.keys()].map((name) => name.length));
-    const sorted = [...this.commands].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  #help(): string[] {
+    const width = Math.max(...[...this.#commands.keys()].map((name) => name.length));
+    const sorted = [...this.#commands].toSorted(([a], [b]) => (a < b ? -1 : 1));
     return sorted.map(([name, { help }]) => `${name.padEnd(width)}  ${help}`);
   }
 
-  private serve(connection: Connection): void {
-    const session = this.open({
+  #serve(connection: Connection): void {
+    const session = this.#open({
       lineEnd: '\r\n',
       offer: (text) => connection.offer(Buffer.from(text)),
       room: () => connection.room(),
@@ -165,14 +174,14 @@ export class CommandConsole {
     // A refusal that finds no room is not sent: the peer then takes the option for not answered, which is no worse.
     connection.onData((bytes) => session.read(telnet.filter(bytes, (answer) => void connection.offer(answer))));
     connection.onEnd(() => session.end());
-    connection.onClose(() => void this.sessions.delete(session));
+    connection.onClose(() => void this.#sessions.delete(session));
     session.greet();
   }
 
-  private readStandardInput(options: { readBytes: number; priority?: number }): void {
-    const input = this.io.stdin(options);
-    const output = this.options.output ?? ((text: string) => void process.stdout.write(text));
-    const session = this.open({
+  #readStandardInput(options: { readBytes: number; priority?: number }): void {
+    const input = this.#io.stdin(options);
+    const output = this.#options.output ?? ((text: string) => void process.stdout.write(text));
+    const session = this.#open({
       lineEnd: '\n',
       offer: (text) => {
         output(text);
@@ -185,14 +194,14 @@ export class CommandConsole {
     }, () => input.close());
     // The stream closes by itself at its end; what was read before is answered all the same.
     input.onData((bytes) => session.read(bytes)).onEnd(() => session.end());
-    input.onClose(() => void this.sessions.delete(session));
+    input.onClose(() => void this.#sessions.delete(session));
     session.greet();
   }
 
-  private open(terminal: Terminal, close: () => void): Session {
-    const report = (error: unknown): void => coreOf(this.io)!.report(error, 'a command of a console');
-    const session = new Session(this, terminal, this.options, close, report);
-    this.sessions.add(session);
+  #open(terminal: Terminal, close: () => void): Session {
+    const report = (error: unknown): void => coreOf(this.#io)!.report(error, 'a command of a console');
+    const session = new Session(this, terminal, this.#options, close, report);
+    this.#sessions.add(session);
     return session;
   }
 }

@@ -11,9 +11,14 @@ import type { IoCore } from './core.js';
 import type { Endpoint } from './endpoint.js';
 
 /** What is asked: bits to be added up. Without LEVEL, edge-triggered; ONESHOT: one readiness, then `reregister`. */
-export const INTEREST = words.interest;
+export const INTEREST: {
+  readonly READABLE: 1; readonly WRITABLE: 2; readonly PRIORITY: 4; readonly LEVEL: 8; readonly ONESHOT: 16;
+} = words.interest;
 /** What is answered: bits. A hint, so keep trying until would-block. */
-export const READINESS = words.readiness;
+export const READINESS: {
+  readonly READABLE: 1; readonly WRITABLE: 2; readonly READ_CLOSED: 4; readonly HANG_UP: 8; readonly ERROR: 16;
+  readonly PRIORITY: 32;
+} = words.readiness;
 const MOST_INTEREST = Object.values(INTEREST).reduce((all, bit) => all | bit, 0);
 
 export interface DescriptorOptions {

@@ -176,6 +176,19 @@ describe('handlers that somebody has are not taken', () => {
   });
 });
 
+it('closed() and sync() of a file end by their time-out and their signal, and the file goes on', async () => {
+  const writer = io.openFile(join(folder, 'synced'), { flags: 'w', backend: 'pool' });
+  writer.offer(Buffer.from('some'));
+  await expect(writer.closed({ timeoutMs: 10 })).rejects.toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
+  await expect(writer.closed({ signal: AbortSignal.abort('enough') })).rejects.toBe('enough');
+  await expect(writer.sync({ timeoutMs: 0 })).rejects.toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
+  await expect(writer.sync({ timeoutMs: -1 })).rejects.toMatchObject({ argument: 'timeoutMs' });
+  await writer.sync({ timeoutMs: 10_000 });
+  writer.end();
+  await writer.closed({ timeoutMs: 10_000 });
+  expect(writer.bytesWritten).toBe(4);
+});
+
 it('onError of create is told where, also of a handler of a band and of one outside of steps', async () => {
   const { connection, socket } = await accepted();
   const { localPort } = socket;

@@ -12,6 +12,7 @@ import { close, constants, fstatSync, open } from 'node:fs';
 import { EINVAL, EIO, EISDIR } from '../errno.js';
 import { PercoreError } from '../errors.js';
 import type { Ready } from '../scheduling/internal.js';
+import { Waiters, type WaitOptions } from '../waiting.js';
 import type { Claimable } from './claims.js';
 import type { IoCore } from './core.js';
 import type { Endpoint } from './endpoint.js';
@@ -74,7 +75,8 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
   private readonly refusals: string[] = [];
   private number = -1;
   private isGone = false;
-  private closeWaiters: (() => void)[] = [];
+  /** Who waits until the descriptor is closed. */
+  private readonly closing = new Waiters<true>('the file was not closed');
 
   /**
    * `transfers` moves its bytes; `pool` stands in where that has no room. `refusal` says why `transfers` is not what
@@ -107,8 +109,8 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
   }
 
   /** See `OpenFile.closed`. */
-  async closed(): Promise<void> {
-    if (!this.isGone) await new Promise<void>((resolve) => void this.closeWaiters.push(resolve));
+  async closed(options?: WaitOptions): Promise<void> {
+    await this.closing.waitUnless(() => (this.isGone && this.fd < 0 ? true : undefined), options);
     if (this.error !== undefined) throw this.error;
   }
 
@@ -235,11 +237,10 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
   private tellGone(): void {
     this.onGone(this);
     // Nobody asks any more, and what was taken with OK would be gone without a word.
-    const isTold = this.closeHandler !== undefined || this.closeWaiters.length > 0;
+    const isTold = this.closeHandler !== undefined || this.closing.count > 0;
     const lost = this.error === undefined || isTold ? 0 : this.lostBytes();
     if (lost > 0) this.core.report(this.error, `file ${this.path}, which lost ${lost} bytes`);
-    for (const resolve of this.closeWaiters) resolve();
-    this.closeWaiters = [];
+    this.closing.settle(true);
     // From a call-back of Node's, where what it throws would end the process.
     tell(this.core, this.closeHandler, this.error, 'handler onClose of a file');
   }

@@ -70,6 +70,7 @@ export class FileReader extends OpenFile {
     this.#reading.pause();
   }
 
+  /** Delivers again; the chunk that a pause has kept is valid no more. */
   resume(): void {
     this.#reading.resume();
   }

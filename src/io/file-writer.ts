@@ -68,8 +68,8 @@ export class FileWriter extends OpenFile {
   }
 
   /** The same, and on the disk: fdatasync. An error closes the file, since what it concerns cannot be told. */
-  sync(): Promise<void> {
-    return this.#writing.sync();
+  sync(options?: WaitOptions): Promise<void> {
+    return this.#writing.sync(options);
   }
 
   /** Writes what is pending, then closes; see `closed()`. */

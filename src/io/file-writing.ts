@@ -18,8 +18,8 @@ import { EAGAIN, EBUSY, EINTR, EINVAL, EIO } from '../errno.js';
 import { PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
-import { isTurnDue, turn } from '../turns.js';
-import { checkWaitOptions, throwIfAborted, Waiters, type WaitOptions } from '../waiting.js';
+import { isPassDue, nextPass } from '../loop-pass.js';
+import { checkWaitOptions, limitWait, throwIfAborted, Waiters, type WaitOptions } from '../waiting.js';
 import { DIRECT_BORDER, FileEndpoint } from './file-endpoint.js';
 import { MAX_DEPTH } from './file-transfers.js';
 import { createPendingWaiters, NOT_FLUSHED, whenAtMost } from './waiters.js';
@@ -95,8 +95,8 @@ export class WritingFile extends FileEndpoint implements Refuser {
     for (;;) {
       throwIfAborted(options.signal);
       if (this.bytesWritten < upTo || this.error !== undefined) break;
-      if (!isTurnDue()) return;
-      await turn();
+      if (!isPassDue()) return;
+      await nextPass();
     }
     if (this.isClosed) {
       this.hasToldOfLoss = true;
@@ -114,8 +114,15 @@ export class WritingFile extends FileEndpoint implements Refuser {
     return true;
   }
 
-  /** See `FileWriter.sync`. */
-  async sync(): Promise<void> {
+  /** See `FileWriter.sync`. Who gives up waiting does not end the work. */
+  sync(given?: WaitOptions): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const stop = limitWait(checkWaitOptions(given), 'not everything was on the disk', reject);
+      void this.syncAll().then(resolve, reject).finally(stop);
+    });
+  }
+
+  private async syncAll(): Promise<void> {
     await this.flushed();
     if (this.fd < 0 || this.isClosed) return;
     this.inFlight++;

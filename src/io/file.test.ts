@@ -348,7 +348,7 @@ it('wrong arguments are refused with name, value and what is allowed', async () 
     }
   }));
   expect(messages).toEqual([
-    'path must be a path: text that is not empty and has no NUL, not ""', 'path must be a path: text that is not empty and has no NUL, not "x\\u0000y"', `flags must be 'r' or 'w' or 'a', not "r+"`,
+    'path must be a path: text that is not empty and has no NUL, not ""', 'path must be a path: text that is not empty and has no NUL, not "x\\u0000y"', `flags must be 'r', 'w' or 'a', not "r+"; did you mean 'r'?`,
     'chunkBytes must be a multiple of 4096, not 5000', 'chunkBytes must be a whole number from 4096 to 16777216, not 2048', 'depth must be a whole number from 1 to 16, not 17',
     'priority must be a whole number from 0 to 7, not 8', `backend must be 'io_uring' or 'pool', not "aio"`,
   ]);

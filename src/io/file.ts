@@ -1,5 +1,6 @@
 /** What readers and writers of files show users alike. How it works is in file-endpoint.ts. */
 import { checkFunction, type PercoreError } from '../errors.js';
+import type { WaitOptions } from '../waiting.js';
 import { noteHandler, ON_CLOSE } from './claims.js';
 import type { FileEndpoint, FileOptions, FileStatus } from './file-endpoint.js';
 
@@ -50,9 +51,12 @@ export abstract class OpenFile {
     return this;
   }
 
-  /** Resolves after the descriptor is closed; rejects with the error that closed it. */
-  closed(): Promise<void> {
-    return this.#endpoint.closed();
+  /**
+   * Resolves after the descriptor is closed; rejects with the error that closed it, and with ERR_PERCORE_TIMEOUT or the
+   * signal's reason if `options` says so.
+   */
+  closed(options?: WaitOptions): Promise<void> {
+    return this.#endpoint.closed(options);
   }
 
   /** Ends at once; what is in flight is waited for and dropped. */

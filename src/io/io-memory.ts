@@ -13,22 +13,22 @@ import { ioBlockLayout, ioCountersLayout, words } from '../layout.js';
 import type { IoHandle, NativeSources } from '../native.js';
 
 const fields = ioBlockLayout.fields;
-export const EVENTS = fields.events.at >> 2;
-export const EVENT = fields.event.at >> 2;
+export const EVENTS: number = fields.events.at >> 2;
+export const EVENT: number = fields.event.at >> 2;
 const REQUESTS = fields.requests.at >> 2;
 const REQUEST = fields.request.at >> 2;
 const MOST_REQUESTS = fields.request.count / 4;
 const RELEASED = fields.released.at >> 2;
 const RELEASED_BUFFER = fields.releasedBuffer.at >> 2;
 const BUFFER_USERS = fields.bufferUsers.at >> 2;
-export const UNSENT = fields.unsent.at >> 2;
+export const UNSENT: number = fields.unsent.at >> 2;
 const DRAINS = fields.drains.at >> 2;
 const BUFFER_BITS = fields.bufferBits.at >> 2;
 const POOL_WAITS = ioCountersLayout.fields.poolWaits.at >> 3;
 const SHED = ioCountersLayout.fields.shed.at >> 3;
 const REFUSED = ioCountersLayout.fields.refused.at >> 3;
 
-export const POOL_BYTES = 1 << 23;
+export const POOL_BYTES: number = 1 << 23;
 const HALF_BYTES = 1 << 18;
 /** Larger ones are sent from where they are. */
 const MOST_OUTBOX_BYTES = 1 << 14;
@@ -51,9 +51,9 @@ export function readIoCounters(counters: Float64Array): IoCounters {
 }
 
 export class IoMemory {
-  readonly block = new Int32Array(ioBlockLayout.bytes >> 2);
-  readonly pool = new Uint8Array(new ArrayBuffer(POOL_BYTES));
-  readonly outbox = new Uint8Array(new ArrayBuffer(2 * HALF_BYTES));
+  readonly block: Int32Array = new Int32Array(ioBlockLayout.bytes >> 2);
+  readonly pool: Uint8Array = new Uint8Array(new ArrayBuffer(POOL_BYTES));
+  readonly outbox: Uint8Array = new Uint8Array(new ArrayBuffer(2 * HALF_BYTES));
   /** Set once the source is open. */
   handle!: IoHandle;
   bufferBits = 0;

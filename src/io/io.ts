@@ -41,8 +41,8 @@ export interface IoStatus extends IoCounters {
 let open: (io: object) => TimedIoCore | undefined;
 
 /**
- * Sockets, pipes, files and readiness of one thread. For that thread alone. Nothing here blocks, except that a Unix
- * connect is refused or done at once, and that what lies in the page cache is copied in this thread.
+ * Sockets, pipes, files and readiness of one thread; no other thread may call it. Nothing here blocks, except that a
+ * Unix connect is refused or done at once, and that what lies in the page cache is copied in this thread.
  *
  *     reactor.io.listen({ port: 7000 }, (connection) => connection.onData((bytes) => connection.offer(bytes)));
  *

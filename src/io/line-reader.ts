@@ -168,9 +168,13 @@ export class LineReader {
  */
 export interface LineSource {
   readonly isClosed: boolean;
+  /** Calls `handler` with what was read, valid during the call. */
   onData(handler: (bytes: Uint8Array) => void): unknown;
+  /** The same in place: `length` bytes from `offset` on. */
   onReceive?(handler: (bytes: Uint8Array, offset: number, length: number) => void): unknown;
+  /** Calls `handler` when no more will come. */
   onEnd(handler: () => void): unknown;
+  /** Ends the other way as well, if there is one. */
   end?(): void;
 }
 

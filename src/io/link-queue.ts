@@ -18,7 +18,9 @@ import { endpointOf, type Connection } from './connection.js';
 /** The part of a producer of records of any length that is needed here. */
 export interface RecordProducer {
   readonly maxRecordBytes: number;
+  /** OK, BACK_PRESSURED or CLOSED. */
   offer(record: Uint8Array): number;
+  /** Resolves when a record of `length` bytes would be taken, or the queue is closed. */
   room(length?: number): Promise<number>;
 }
 

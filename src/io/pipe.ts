@@ -134,6 +134,7 @@ export class PipeStream {
     this.#endpoint.pause();
   }
 
+  /** Reads again. */
   resume(): void {
     this.#endpoint.resume();
   }

@@ -12,7 +12,7 @@ export interface StreamOptions {
   readBytes?: number;
 }
 
-export const DEFAULT_HIGH_WATER_BYTES = 1 << 20;
+export const DEFAULT_HIGH_WATER_BYTES: number = 1 << 20;
 export const MOST_READ_BYTES = 65_536;
 
 /** The longest offer: more than a system call can say it has taken. */

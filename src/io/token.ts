@@ -7,7 +7,7 @@ import type { Endpoint } from './endpoint.js';
 
 const SLOT_BITS = 20;
 const GENERATIONS = 2 ** 11;
-export const MAX_ENDPOINTS = 2 ** SLOT_BITS;
+export const MAX_ENDPOINTS: number = 2 ** SLOT_BITS;
 
 /** Endpoints by token. For one thread. */
 export class EndpointTable {

@@ -11,18 +11,18 @@ import type { DatagramReceiverHandle, NativeDatagrams } from '../native.js';
 import type { IoCore } from './core.js';
 
 const GENERATIONS = 2 ** 24;
-export const ENTRY_WORDS = datagramEntryLayout.bytes >> 2;
-export const OFFSET = datagramEntryLayout.fields.offset.at >> 2;
-export const LENGTH = datagramEntryLayout.fields.length.at >> 2;
-export const PEER = datagramEntryLayout.fields.peer.at >> 2;
-export const CUT_BYTES = datagramEntryLayout.fields.cutBytes.at >> 2;
+export const ENTRY_WORDS: number = datagramEntryLayout.bytes >> 2;
+export const OFFSET: number = datagramEntryLayout.fields.offset.at >> 2;
+export const LENGTH: number = datagramEntryLayout.fields.length.at >> 2;
+export const PEER: number = datagramEntryLayout.fields.peer.at >> 2;
+export const CUT_BYTES: number = datagramEntryLayout.fields.cutBytes.at >> 2;
 
 export class ReceiveBatch {
   readonly handle: DatagramReceiverHandle;
   readonly region: Uint8Array;
   /** The same bytes, for copying aligned datagrams a word at a time. */
   readonly words: Int32Array;
-  readonly entries = new Int32Array(DATAGRAM_BATCH * ENTRY_WORDS);
+  readonly entries: Int32Array = new Int32Array(DATAGRAM_BATCH * ENTRY_WORDS);
   generation = 0;
   /** Entry that is delivered next, of `count`. */
   next = 0;

@@ -110,6 +110,7 @@ export class DatagramSocket {
     this.#endpoint.receiving.pause();
   }
 
+  /** Receives again; what a pause has left of a batch comes first. */
   resume(): void {
     this.#endpoint.receiving.resume();
   }

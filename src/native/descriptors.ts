@@ -14,7 +14,9 @@ export interface NativeDescriptors {
   own(fd: number): void;
   /** Nobody's here any more. */
   disown(fd: number): void;
-  /** `own` for a number that a user has given, made non-blocking where that changes nothing for others. Returns `fd`. */
+  /**
+   * `own` for a number that a user has given, made non-blocking where that changes nothing for others. Returns `fd`.
+   */
   adopt(fd: number): number;
   /** A FIFO, owned. `keepOpen`: it outlives its writers. */
   openFifo(path: string, isWriter: boolean, keepOpen: boolean): number;

@@ -13,7 +13,9 @@ export interface NativeFiles {
   /** The array's number in this ring, or -errno. The array is kept alive until it is released. */
   holdBuffer(ring: number, bytes: Uint8Array): number;
   releaseBuffer(ring: number, buffer: number): void;
-  /** A transfer to ask for with the next `submit`. `position` -1: the file's own. `id` comes back with it. 0 or -errno. */
+  /**
+   * A transfer to ask for with the next `submit`. `position` -1: the file's own. `id` comes back with it. 0 or -errno.
+   */
   push(
     ring: number, isWrite: boolean, fd: number, buffer: number, offset: number, length: number, position: number,
     id: number,

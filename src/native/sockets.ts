@@ -1,6 +1,6 @@
 /**
- * Sockets: what all have, and how each kind is opened. All of them are non-blocking, not inherited by children, owned by
- * this thread's addon and closed with it; `descriptors.close` closes them earlier.
+ * Sockets: what all have, and how each kind is opened. All of them are non-blocking, not inherited by children, owned
+ * by this thread's addon and closed with it; `descriptors.close` closes them earlier.
  *
  * Required for streams: `sockets.error`, `sockets.peerName`, `sockets.ownStream`, and `tcp` or `unix`.
  * Required for datagrams: `datagrams`, `sockets.buffer`.
@@ -65,7 +65,9 @@ export interface NativeDatagrams {
   ): { fd: number; port: number; address: string };
   createReceiver(slotBytes: number): DatagramReceiverHandle;
   createSender(): DatagramSenderHandle;
-  /** Datagrams received into slots of `region` and told in `entries`, `most` (1 to DATAGRAM_BATCH) or fewer; or -errno. */
+  /**
+   * Datagrams received into slots of `region` and told in `entries`, `most` (1 to DATAGRAM_BATCH) or fewer; or -errno.
+   */
   receive(
     receiver: DatagramReceiverHandle, fd: number, region: Uint8Array, entries: Int32Array, most: number,
   ): number;
@@ -79,7 +81,9 @@ export interface NativeDatagrams {
     sender: DatagramSenderHandle, receiver: DatagramReceiverHandle | undefined, entries: Int32Array, first: number,
     count: number,
   ): void;
-  /** Keeps a sender's address at `place`, a number of `words.datagramPeer`: HELD + entry or KEPT + index. 0 or -errno. */
+  /**
+   * Keeps a sender's address at `place`, a number of `words.datagramPeer`: HELD + entry or KEPT + index. 0 or -errno.
+   */
   keep(sender: DatagramSenderHandle, place: number, receiver: DatagramReceiverHandle, slot: number): number;
   /** The same for an address in words; `port` -1: a Unix path. */
   keepAddress(sender: DatagramSenderHandle, place: number, address: string, port: number): number;

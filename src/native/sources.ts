@@ -19,7 +19,9 @@ export interface NativeSources {
   add(io: IoHandle, fd: number, token: number, interest: number): number;
   modify(io: IoHandle, fd: number, token: number, interest: number): number;
   remove(io: IoHandle, fd: number, token: number): void;
-  /** A stream or a listener: `kind` is one of `words.ioKind`. Nothing comes before RECEIVE is requested. 0 or -errno. */
+  /**
+   * A stream or a listener: `kind` is one of `words.ioKind`. Nothing comes before RECEIVE is requested. 0 or -errno.
+   */
   open(io: IoHandle, fd: number, token: number, kind: number): number;
   /** Forgets it at once and leaves the descriptor open. What had arrived already is in the events. */
   detach(io: IoHandle, token: number): void;

@@ -3,9 +3,9 @@
  *
  * Required: `system`, `wakers`, `threads.id`, `threads.isLoopAlive`, `threads.getAffinity`.
  * May be missing: pinning (`setAffinity` throws: the refusal is reported and the thread runs where it may), the timer
- * slack (both answer the same number, whatever was asked: a refusal as well), names of threads (`setName` does nothing),
- * `setChildPlace` where nothing is inherited (does nothing), `freshPages` (-ENOSYS: lanes that are never used may then
- * take memory).
+ * slack (both answer the same number, whatever was asked: a refusal as well), names of threads (`setName` does
+ * nothing), `setChildPlace` where nothing is inherited (does nothing), `freshPages` (-ENOSYS: lanes that are never used
+ * may then take memory).
  */
 
 /** What concerns no thread and no descriptor. */
@@ -33,7 +33,10 @@ export interface NativeThreads {
   getTimerSlack(): number;
   /** The same after asking for `ns`; 0 asks for the thread's default. */
   setTimerSlack(ns: number): number;
-  /** Processes that the calling thread starts from now on begin on these CPUs and with this slack. Throws when it cannot. */
+  /**
+   * Processes that the calling thread starts from now on begin on these CPUs and with this slack. Throws when it
+   * cannot.
+   */
   setChildPlace(cpus: readonly number[], timerSlackNs: number): void;
   /** Whether something referenced keeps this thread's loop going. */
   isLoopAlive(): boolean;

@@ -1,11 +1,12 @@
 /**
- * A log-linear histogram in shared memory: 32 linear steps in each power of two, so a value is told to within 3.2 %, from 0 to
- * 2^40 (18 minutes in nanoseconds) in constant memory. One thread records, any thread reads.
+ * A log-linear histogram in shared memory: 32 linear steps in each power of two, so that a value is told to within 3.2
+ * %, from 0 to 2^40 (18 minutes in nanoseconds), in constant memory.
  *
  *      value 0..31: exact | 32..63 by 1 | 64..127 by 2 | 128..255 by 4 | ...
  *
- * Counts are 64-bit floats of one writer, exact up to 2^53: words of 32 bits would wrap round within an hour at a million a second.
- * They are statistics, which a reader may see a moment late. Source: HdrHistogram (Tene).
+ * Why counts of 64 bits: at a million values a second, 32 bits would wrap round within an hour. They are floats, exact
+ * up to 2^53, because a float can be added to without atomics as long as one thread writes it. They are statistics: a
+ * reader may see them a moment late. Source: HdrHistogram (Gil Tene).
  */
 import { checkInteger, invalidArgument } from '../errors.js';
 
@@ -14,23 +15,37 @@ const STEPS = 1 << STEP_BITS;
 const TOP_BITS = 40;
 const COUNTS = (TOP_BITS - STEP_BITS + 1) * STEPS;
 const MAX_AT = COUNTS;
-/** 32-bit words that one histogram takes: its counts, then the largest value, each two words. */
+/** 32-bit words that a histogram needs: its counts and the largest value, two words each. */
 export const HISTOGRAM_WORDS: number = (COUNTS + 1) * 2;
 
+/**
+ * Counts how often which value occurs, such as latencies in nanoseconds, and tells percentiles. One thread records; any
+ * thread that has the memory may read meanwhile. Nothing blocks.
+ *
+ *     const memory = new Uint32Array(new SharedArrayBuffer(HISTOGRAM_WORDS * 4));      // pass it to other threads
+ *     const latencies = new Histogram(memory);
+ *     latencies.record(1_250);
+ *     latencies.percentile(0.99);
+ */
 export class Histogram {
   private readonly counts: Float64Array;
 
-  /** `memory` begins with zeros, at a multiple of 8 bytes; `HISTOGRAM_WORDS` of it are used. */
+  /**
+   * `memory` is all zeros, or another thread's histogram. It begins at a multiple of 8 bytes and has HISTOGRAM_WORDS
+   * words or more. Throws ERR_PERCORE_INVALID_ARGUMENT.
+   */
   constructor(memory: Uint32Array) {
     if (!(memory instanceof Uint32Array) || memory.length < HISTOGRAM_WORDS || memory.byteOffset % 8 !== 0) {
-      throw invalidArgument('memory', memory, `a Uint32Array of ${HISTOGRAM_WORDS} words (HISTOGRAM_WORDS) or more that begins at a multiple of 8 bytes`);
+      const words = `${HISTOGRAM_WORDS} words (HISTOGRAM_WORDS)`;
+      throw invalidArgument('memory', memory, `a Uint32Array of ${words} or more that begins at a multiple of 8 bytes`);
     }
     this.counts = new Float64Array(memory.buffer, memory.byteOffset, COUNTS + 1);
   }
 
   /**
-   * Adds `count` values (0 to 2^53 - 1, a whole number) of `value`: 0 or more. Fractions are cut; less than 0 counts as 0, and 2^40 or
-   * more, Infinity included, as 2^40 - 1. Does not allocate. Throws ERR_PERCORE_INVALID_ARGUMENT for NaN and for what is no number.
+   * Adds `count` values (a whole number from 0 to 2^53 - 1) of `value`. Fractions are cut; a value below 0 counts as 0,
+   * and one from 2^40 on, Infinity included, as 2^40 - 1. Does not allocate; costs some nanoseconds. Only the thread
+   * that records may call it. Throws ERR_PERCORE_INVALID_ARGUMENT for NaN and for what is no number.
    */
   record(value: number, count = 1): void {
     if (typeof value !== 'number' || value !== value) throw invalidArgument('value', value, 'a number');
@@ -41,28 +56,36 @@ export class Histogram {
     if (whole > this.counts[MAX_AT]!) this.counts[MAX_AT] = whole;
   }
 
-  /** The largest value, exact. */
+  /** The largest value so far, exact; 0 when there is none. */
   max(): number {
     return this.counts[MAX_AT]!;
   }
 
-  /** Values recorded; exact up to 2^53. */
+  /** Values recorded so far; exact up to 2^53. Looks at each of 1,152 counts. */
   count(): number {
     let sum = 0;
     for (let i = 0; i < COUNTS; i++) sum += this.counts[i]!;
     return sum;
   }
 
-  /** Adds another's counts; for percentiles over several reactors, on a histogram of one's own. */
+  /**
+   * Adds the counts of another, which may be recording. For percentiles over several reactors: add all of them to a
+   * histogram of your own. Throws ERR_PERCORE_INVALID_ARGUMENT.
+   */
   add(other: Histogram): void {
     if (!(other instanceof Histogram)) throw invalidArgument('other', other, 'a Histogram');
     for (let i = 0; i < COUNTS; i++) this.counts[i]! += other.counts[i]!;
     if (other.max() > this.max()) this.counts[MAX_AT] = other.max();
   }
 
-  /** The value that `share` (0 to 1) of all values do not exceed, by nearest rank: the upper end of its step, at most `max()`. 0 when empty. */
+  /**
+   * The value that `share` (0 to 1) of all values do not exceed, by nearest rank: the upper end of its step, at most
+   * `max()`; 0 when there is none. Throws ERR_PERCORE_INVALID_ARGUMENT.
+   */
   percentile(share: number): number {
-    if (typeof share !== 'number' || !(share >= 0 && share <= 1)) throw invalidArgument('share', share, 'a number from 0 to 1, such as 0.99');
+    if (typeof share !== 'number' || !(share >= 0 && share <= 1)) {
+      throw invalidArgument('share', share, 'a number from 0 to 1, such as 0.99');
+    }
     const rank = Math.max(1, Math.ceil(share * this.count()));
     let seen = 0;
     for (let i = 0; i < COUNTS; i++) {

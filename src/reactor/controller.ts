@@ -42,12 +42,13 @@ export class Controller implements MemberHost {
   private events!: EventEmitter<RuntimeEvents>;
 
   constructor(readonly settings: RuntimeSettings, readonly shared: SharedRuntime) {
-    const { budget, publishEvery } = settings;
+    const { budget, publishEvery, discipline } = settings;
     const { reactors: id } = shared;
     this.block = new RuntimeBlock(shared.runtime);
     this.main = new Party(shared, id, {
       budget,
       publishEvery,
+      discipline,
       // In the next tick, as reports of reactors come: what a listener throws must not come back into the failed step.
       onError: (error, where) => process.nextTick(() => this.stepError(id, errorOf(error, id, where), where)),
       onDrop: (error) => process.nextTick(() => this.messageDropped(id, error)),
@@ -60,8 +61,8 @@ export class Controller implements MemberHost {
    */
   startMembers(events: EventEmitter<RuntimeEvents>): void {
     this.events = events;
-    const { entry, data, pins, budget, publishEvery, clock, source, resourceLimits } = this.settings;
-    const options = { budget, publishEvery, clock, io: { source } };
+    const { entry, data, pins, budget, publishEvery, discipline, clock, source, resourceLimits } = this.settings;
+    const options = { budget, publishEvery, discipline, clock, io: { source } };
     for (const [id, cpu] of pins.entries()) {
       this.members.push(new Member(id, { shared: this.shared, cpu, entry, data, options }, resourceLimits, this));
     }

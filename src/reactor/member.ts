@@ -16,7 +16,7 @@ import {
 import { PercoreError } from '../errors.js';
 import { besideModule } from '../native.js';
 import { kindOf, memberPath } from '../queues/internal.js';
-import type { Grants } from '../realtime/grants.js';
+import type { Grants } from '../realtime/internal.js';
 import { unpackError } from './failure.js';
 import { QueuesOfThread } from './opened-queues.js';
 import type { WorkerReport, WorkerStart } from './worker-main.js';

@@ -11,7 +11,7 @@ import { partyLayout, timerRequestsLayout } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
 import type { IoSource } from '../io/index.js';
 import { Io, TimedIoCore } from '../io/internal.js';
-import { DEFAULT_BAND } from '../scheduling/internal.js';
+import { DEFAULT_BAND, type DisciplineOptions } from '../scheduling/internal.js';
 import { create as createTimers, ManualClock, SystemClock, Timers } from '../timers/index.js';
 import { bucketOf } from './buckets.js';
 import { CallService } from './call-service.js';
@@ -36,6 +36,7 @@ export interface PartyOptions {
   readonly native?: PartyNative | undefined;
   readonly budget: Budget;
   readonly publishEvery: PublishEvery;
+  readonly discipline: DisciplineOptions;
   /** See RuntimeOptions. */
   readonly clock?: 'manual' | undefined;
   readonly io?: { readonly source: IoSource } | undefined;
@@ -82,9 +83,9 @@ export class Party implements TurnSources, Stopping {
     this.id = id;
     this.clock = options.clock === 'manual' ? new ManualClock() : clock;
     this.words = partyWords(inbox);
-    const { budget, publishEvery, onError } = options;
+    const { budget, publishEvery, discipline, onError } = options;
     const turn = (this.turn = new Turn({
-      id, party: this.words, counters: partyCounters(inbox), budget, publishEvery, nowNs, onError,
+      id, party: this.words, counters: partyCounters(inbox), budget, publishEvery, discipline, nowNs, onError,
     }));
     this.peers = new Peers(shared, (eventFd) => addon.wakers.wake(eventFd));
     const drops = new DropReports(id, shared.reactors, () => [...this.dispatcher.tasks.values()], options.onDrop);

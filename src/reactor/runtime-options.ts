@@ -3,7 +3,8 @@ import type { ResourceLimits } from 'node:worker_threads';
 import { checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
 import type { IoSource } from '../io/index.js';
 import { MAX_REACTORS, words } from '../layout.js';
-import { cpuBudget, type CpuBudget } from '../realtime/cpus.js';
+import { cpuBudget, type CpuBudget } from '../realtime/index.js';
+import { checkDiscipline, type DisciplineChoice, type DisciplineOptions } from '../scheduling/internal.js';
 import { checkEntry } from './entry.js';
 import { checkIdleOptions, idleSettings, type IdleOptions } from './idle-strategy.js';
 import type { PartySettings } from './shared.js';
@@ -44,6 +45,11 @@ export interface OptionsFor<R> {
    * 20,000.
    */
   publishEvery?: { records?: number; timeNs?: number };
+  /**
+   * The rule that selects what runs next, in every reactor and on the main thread: 'strict' (default), 'roundRobin',
+   * 'weighted', 'shares', 'deadline', or one of these with its numbers; see DisciplineOptions.
+   */
+  discipline?: DisciplineChoice;
   /**
    * 'manual', for tests: each reactor's `timers` run by a ManualClock, `reactor.clock`, that stands still until the
    * entry moves it. Time-outs of calls and connections stay real.
@@ -86,6 +92,7 @@ export interface RuntimeSettings {
   readonly whyNoSpin: readonly (string | undefined)[];
   readonly budget: Budget;
   readonly publishEvery: PublishEvery;
+  readonly discipline: DisciplineOptions;
   readonly clock: 'manual' | undefined;
   readonly source: IoSource;
   readonly resourceLimits: ResourceLimits | undefined;
@@ -93,19 +100,8 @@ export interface RuntimeSettings {
 }
 
 const KNOWN = [
-  'entry',
-  'reactors',
-  'pin',
-  'data',
-  'laneBytes',
-  'idle',
-  'budget',
-  'publishEvery',
-  'clock',
-  'io',
-  'main',
-  'resourceLimits',
-  'startTimeoutMs',
+  'entry', 'reactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'discipline', 'clock', 'io', 'main',
+  'resourceLimits', 'startTimeoutMs',
 ];
 const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 const MOST_MS = 2 ** 31 - 1;
@@ -132,6 +128,7 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
     records: checkInteger('publishEvery.records', publishGiven.records ?? 64, 1, 2 ** 20),
     timeNs: checkInteger('publishEvery.timeNs', publishGiven.timeNs ?? 20_000, 1000, 1e9),
   };
+  const discipline = checkDiscipline(options.discipline);
   if (options.clock !== undefined && options.clock !== 'manual') {
     throw invalidArgument('clock', options.clock, "'manual' or left out");
   }
@@ -159,7 +156,7 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
     parties: [
       ...whyNoSpin.map((why) => ({ ...idle, isCpuShared: why === undefined ? 0 : 1 })), settingsOfMain(idle, cpus),
     ],
-    whyNoSpin, budget, publishEvery, source, startTimeoutMs,
+    whyNoSpin, budget, publishEvery, discipline, source, startTimeoutMs,
     clock: options.clock, resourceLimits: options.resourceLimits,
   };
 }

@@ -8,8 +8,8 @@ import {
   LANES_PER_PEER, LINE_BYTES, ioCountersLayout, partyLayout, queueLayout, placeLayout, timerCountersLayout, words,
   FIRST_PLACE_BYTES,
 } from '../layout.js';
-import type { CpuBudget } from '../realtime/cpus.js';
-import type { Grants } from '../realtime/grants.js';
+import type { CpuBudget } from '../realtime/index.js';
+import type { Grants } from '../realtime/internal.js';
 import { idleName, type IdleStrategy } from './idle-strategy.js';
 import { laneAt, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 

@@ -100,20 +100,22 @@ export function createLoads(reactors: number): SharedArrayBuffer {
  *     if (reactor.id === 0) steering.listen({ port: 7000 }, choose);
  */
 export class Steering {
-  private readonly counters = {
+  readonly #counters = {
     handedOver: 0, taken: 0, stayed: 0, closedByDeath: 0, closedByTimeout: 0, closedByHandler: 0, closedSilent: 0,
   };
-  private readonly core: TimedIoCore;
-  private readonly handover: Handover;
-  private readonly loads: Int32Array | undefined;
-  private readonly timeoutMs: number;
-  private readonly settings: Required<ConnectionOptions>;
-  private readonly dead = new Set<number>();
+  readonly #core: TimedIoCore;
+  readonly #handover: Handover;
+  readonly #loads: Int32Array | undefined;
+  readonly #timeoutMs: number;
+  readonly #settings: Required<ConnectionOptions>;
+  readonly #dead = new Set<number>();
+  readonly #host: SteeringReactor;
+  readonly #name: string;
+  readonly #onConnection: (connection: Connection, from: number) => void;
 
   /** Made by `createSteering`. */
   constructor(
-    private readonly host: SteeringReactor, private readonly options: SteeringOptions,
-    private readonly onConnection: (connection: Connection, from: number) => void,
+    host: SteeringReactor, options: SteeringOptions, onConnection: (connection: Connection, from: number) => void,
   ) {
     const handover = host as unknown as Handover | undefined;
     const core = coreOf(host?.io);
@@ -121,24 +123,26 @@ export class Steering {
       const allowed = 'the reactor that takes part: createSteering(reactor, { name }, onConnection)';
       throw invalidArgument('reactor', host, allowed);
     }
-    this.core = core;
-    this.handover = handover;
+    this.#core = core;
+    this.#handover = handover;
     checkFunction('onConnection', onConnection);
-    checkText('name', options?.name);
-    this.settings = checkStreamOptions(options, ['name', 'loads', 'timeoutMs']);
-    this.timeoutMs = checkInteger('timeoutMs', options.timeoutMs ?? 5000, 1, 2 ** 31 - 1);
+    this.#host = host;
+    this.#onConnection = onConnection;
+    this.#name = checkText('name', options?.name);
+    this.#settings = checkStreamOptions(options, ['name', 'loads', 'timeoutMs']);
+    this.#timeoutMs = checkInteger('timeoutMs', options.timeoutMs ?? 5000, 1, 2 ** 31 - 1);
     if (options.loads !== undefined) {
-      this.loads = new Int32Array(options.loads);
-      const isEnough = this.loads.length >= host.reactors * LOAD_STRIDE;
+      this.#loads = new Int32Array(options.loads);
+      const isEnough = this.#loads.length >= host.reactors * LOAD_STRIDE;
       if (!isEnough) throw invalidArgument('loads', options.loads, `what createLoads(${host.reactors}) gives`);
-      core.shareCount(this.loads, host.id * LOAD_STRIDE);
+      core.shareCount(this.#loads, host.id * LOAD_STRIDE);
     }
-    handover.handle(options.name, (parcel, { from }) => this.take(parcel, from));
+    handover.handle(options.name, (parcel, { from }) => this.#take(parcel, from));
   }
 
   /** Its figures since it was made. Allocates. */
   status(): SteeringStatus {
-    return { ...this.counters };
+    return { ...this.#counters };
   }
 
   /**
@@ -151,13 +155,13 @@ export class Steering {
     const { firstBytes = 4096, firstBytesMs = 10_000, ...listening } = options ?? {};
     const most = checkInteger('firstBytes', firstBytes, 0, 65_536);
     const delayNs = 1e6 * checkInteger('firstBytesMs', firstBytesMs, 1, 2 ** 31 - 1);
-    return this.host.io.listen(listening as ListenOptions, (connection) => {
+    return this.#host.io.listen(listening as ListenOptions, (connection) => {
       if (most === 0) {
         const target = choose(EMPTY);
-        if (target === undefined || target === this.host.id) return this.onConnection(connection, this.host.id);
-        return this.settle(connection, target, EMPTY);
+        if (target === undefined || target === this.#host.id) return this.#onConnection(connection, this.#host.id);
+        return this.#settle(connection, target, EMPTY);
       }
-      this.gather(connection, most, delayNs, choose);
+      this.#gather(connection, most, delayNs, choose);
     });
   }
 
@@ -170,7 +174,7 @@ export class Steering {
     if (endpointOf(connection) === undefined) {
       throw invalidArgument('connection', connection, 'a connection of this reactor');
     }
-    checkInteger('reactor', reactor, 0, this.host.reactors - 1);
+    checkInteger('reactor', reactor, 0, this.#host.reactors - 1);
     checkBytes('given', given);
     // Copied before anything is awaited: it may lie in the pool.
     const had = given.length === 0 ? EMPTY : given.slice();
@@ -182,49 +186,49 @@ export class Steering {
       return 'closed';
     }
     // Ours until the other one says that it has its own.
-    this.core.native.descriptors.own(detached.fd);
+    this.#core.native.descriptors.own(detached.fd);
     const bytes = had.length === 0 ? detached.unread : Buffer.concat([had, detached.unread]);
     const { fd, hasPeerEnded } = detached;
-    const parcel: Parcel = { fd, cookie: this.core.native.sockets.cookie(fd), bytes, hasPeerEnded };
-    if (reactor === this.host.id) return this.stay(parcel, true);
-    return this.dead.has(reactor) ? this.stay(parcel, false) : this.send(parcel, reactor);
+    const parcel: Parcel = { fd, cookie: this.#core.native.sockets.cookie(fd), bytes, hasPeerEnded };
+    if (reactor === this.#host.id) return this.#stay(parcel, true);
+    return this.#dead.has(reactor) ? this.#stay(parcel, false) : this.#send(parcel, reactor);
   }
 
   /** The reactor with the fewest sources open; this one where another has no fewer. Needs `loads`. */
   leastLoaded(): number {
-    if (this.loads === undefined) throw invalidArgument('loads', undefined, 'given to Steering, for leastLoaded()');
+    if (this.#loads === undefined) throw invalidArgument('loads', undefined, 'given to Steering, for leastLoaded()');
     // A statistic that each owner writes: no order with anything else is needed.
-    let best = this.host.id;
-    let fewest = Atomics.load(this.loads, best * LOAD_STRIDE);
-    for (let id = 0; id < this.host.reactors; id++) {
+    let best = this.#host.id;
+    let fewest = Atomics.load(this.#loads, best * LOAD_STRIDE);
+    for (let id = 0; id < this.#host.reactors; id++) {
       // As above.
-      const load = Atomics.load(this.loads, id * LOAD_STRIDE);
-      if (load >= fewest || this.dead.has(id)) continue;
+      const load = Atomics.load(this.#loads, id * LOAD_STRIDE);
+      if (load >= fewest || this.#dead.has(id)) continue;
       best = id;
       fewest = load;
     }
     return best;
   }
 
-  private gather(connection: Connection, most: number, delayNs: number, choose: Choose): void {
+  #gather(connection: Connection, most: number, delayNs: number, choose: Choose): void {
     let first = EMPTY;
-    const deadline: TimerId = this.core.timers.after({ delayNs, priority: this.settings.priority }, () => {
-      this.counters.closedSilent++;
+    const deadline: TimerId = this.#core.timers.after({ delayNs, priority: this.#settings.priority }, () => {
+      this.#counters.closedSilent++;
       connection.close();
     });
-    connection.onClose(() => void this.core.timers.cancel(deadline));
+    connection.onClose(() => void this.#core.timers.cancel(deadline));
     const look = (isLast: boolean): void => {
       let target: number | undefined;
       try {
         target = choose(first);
-        if (target !== undefined) checkInteger('choose()', target, 0, this.host.reactors - 1);
+        if (target !== undefined) checkInteger('choose()', target, 0, this.#host.reactors - 1);
       } catch (error) {
         connection.close();
         throw error;
       }
       if (target === undefined && !isLast && first.length < most) return;
-      this.core.timers.cancel(deadline);
-      this.settle(connection, target, first);
+      this.#core.timers.cancel(deadline);
+      this.#settle(connection, target, first);
     };
     connection.onData((bytes) => {
       first = first.length === 0 ? bytes.slice() : Buffer.concat([first, bytes]);
@@ -233,21 +237,21 @@ export class Steering {
     connection.onEnd(() => look(true));
   }
 
-  private settle(connection: Connection, target: number | undefined, first: Uint8Array): void {
-    this.handOver(connection, target ?? this.host.id, first).catch((error: unknown) => {
+  #settle(connection: Connection, target: number | undefined, first: Uint8Array): void {
+    this.handOver(connection, target ?? this.#host.id, first).catch((error: unknown) => {
       // Nobody else has heard of it, so nobody else would ever close it.
       connection.close();
       const endpoint = endpointOf(connection)!;
-      reportThrown(this.core.schedule, endpoint.band, error, `handing over ${endpoint.describe()}`);
+      reportThrown(this.#core.schedule, endpoint.band, error, `handing over ${endpoint.describe()}`);
     });
   }
 
-  private async send(parcel: Parcel, reactor: number): Promise<Steered> {
-    const { counters } = this;
+  async #send(parcel: Parcel, reactor: number): Promise<Steered> {
+    const counters = this.#counters;
     try {
-      const refusal = await this.handover.call(this.options.name, parcel, { reactor, timeoutMs: this.timeoutMs });
-      if (refusal !== '') return this.stay(parcel, false);
-      this.core.native.descriptors.close(parcel.fd);
+      const refusal = await this.#handover.call(this.#name, parcel, { reactor, timeoutMs: this.#timeoutMs });
+      if (refusal !== '') return this.#stay(parcel, false);
+      this.#core.native.descriptors.close(parcel.fd);
       counters.handedOver++;
       return 'handed over';
     } catch (error) {
@@ -255,9 +259,9 @@ export class Steering {
         // Never sent.
         case 'ERR_PERCORE_BACK_PRESSURED':
         case 'ERR_PERCORE_TOO_LARGE':
-        case 'ERR_PERCORE_NO_HANDLER': return this.stay(parcel, false);
+        case 'ERR_PERCORE_NO_HANDLER': return this.#stay(parcel, false);
         case 'ERR_PERCORE_REACTOR_DIED':
-          this.dead.add(reactor);
+          this.#dead.add(reactor);
           counters.closedByDeath++;
           break;
         // This reactor is being closed, and would close it as well.
@@ -266,38 +270,38 @@ export class Steering {
         case 'ERR_PERCORE_TIMEOUT': counters.closedByTimeout++; break;
         default: counters.closedByHandler++; break;
       }
-      this.core.native.descriptors.close(parcel.fd);
+      this.#core.native.descriptors.close(parcel.fd);
       return 'closed';
     }
   }
 
-  private stay(parcel: Parcel, isMeant: boolean): Steered {
-    if (!isMeant) this.counters.stayed++;
-    this.present(parcel.fd, parcel, this.host.id);
+  #stay(parcel: Parcel, isMeant: boolean): Steered {
+    if (!isMeant) this.#counters.stayed++;
+    this.#present(parcel.fd, parcel, this.#host.id);
     return 'stayed';
   }
 
   /** In the reactor that gets it: '' when it has it, else why not. */
-  private take(parcel: Parcel, from: number): string {
+  #take(parcel: Parcel, from: number): string {
     // Whoever can call this reactor can send anything by this name.
     const { fd: number, cookie, bytes } = (parcel ?? {}) as Partial<Parcel>;
     checkInteger('parcel.fd', number, 0, 2 ** 31 - 1);
     checkInteger('parcel.cookie', cookie, 0, Number.MAX_SAFE_INTEGER);
     checkBytes('parcel.bytes', bytes);
-    const fd = this.core.native.sockets.take(parcel.fd, parcel.cookie);
-    if (fd < 0) return this.core.native.system.errorName(-fd);
-    this.counters.taken++;
-    this.present(fd, parcel, from);
+    const fd = this.#core.native.sockets.take(parcel.fd, parcel.cookie);
+    if (fd < 0) return this.#core.native.system.errorName(-fd);
+    this.#counters.taken++;
+    this.#present(fd, parcel, from);
     return '';
   }
 
-  private present(fd: number, { bytes, hasPeerEnded }: Parcel, from: number): void {
-    const connection = takeUpConnection(this.core, { fd, unread: bytes, hasPeerEnded }, this.settings);
+  #present(fd: number, { bytes, hasPeerEnded }: Parcel, from: number): void {
+    const connection = takeUpConnection(this.#core, { fd, unread: bytes, hasPeerEnded }, this.#settings);
     try {
-      const result: unknown = this.onConnection(connection, from);
+      const result: unknown = this.#onConnection(connection, from);
       if (result === undefined) return;
       const endpoint = endpointOf(connection)!;
-      followResult(this.core.schedule, endpoint.band, result, () => `handler onConnection of ${endpoint.describe()}`);
+      followResult(this.#core.schedule, endpoint.band, result, () => `handler onConnection of ${endpoint.describe()}`);
     } catch (error) {
       // Nobody has heard of it, so nobody would ever close it.
       connection.close();

@@ -9,7 +9,7 @@
  * ask whether to yield, say what a quantum has done, and are held back here.
  */
 import { deliveryLayout, partyLayout, words } from '../layout.js';
-import { Bands, Scheduler, type Ready, type SchedulerHost } from '../scheduling/internal.js';
+import { makeDiscipline, Scheduler, type DisciplineOptions, type Ready, type SchedulerHost } from '../scheduling/internal.js';
 import { Steps } from './steps.js';
 import { TaskDepth } from './task-depth.js';
 import type { TurnRequests } from './turn-requests.js';
@@ -37,6 +37,7 @@ export interface TurnSettings {
   readonly counters: Float64Array;
   readonly budget: Budget;
   readonly publishEvery: PublishEvery;
+  readonly discipline: DisciplineOptions;
   readonly nowNs: () => number;
   readonly onError: (error: unknown, where: string) => void;
 }
@@ -98,7 +99,7 @@ export class Turn implements SchedulerHost, TurnRequests {
   private yieldCalls = 0;
   private stopWord: number = words.stop.RUN;
 
-  constructor({ id, party, counters, budget, publishEvery, nowNs, onError }: TurnSettings) {
+  constructor({ id, party, counters, budget, publishEvery, discipline, nowNs, onError }: TurnSettings) {
     this.id = id;
     this.party = party;
     this.counters = counters;
@@ -106,7 +107,7 @@ export class Turn implements SchedulerHost, TurnRequests {
     this.nowNs = nowNs;
     this.onError = onError;
     this.budgetNs = budget.timeNs;
-    this.scheduler = new Scheduler(new Bands(), this, budget.quanta);
+    this.scheduler = new Scheduler(makeDiscipline(discipline, nowNs), this, budget.quanta);
   }
 
   /** Before the first turn. */

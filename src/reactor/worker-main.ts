@@ -4,7 +4,7 @@ import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { setLazyHost } from '../queues/internal.js';
 import { forbidBlocking } from '../waiting.js';
-import { requestGrants, type Grants } from '../realtime/grants.js';
+import { requestGrants, type Grants } from '../realtime/internal.js';
 import { entryOf, importEntry } from './entry.js';
 import { packError } from './failure.js';
 import { isHeldByOthers } from './forgotten.js';

@@ -1,21 +1,30 @@
 /**
- * How many CPUs this process really has. `os.cpus()` counts the machine's; what counts is the affinity mask (cpusets narrow it
- * silently) and the cgroup's quota. Sources: sched_setaffinity(2), the kernel's admin-guide/cgroup-v2 (cpu.max), cgroup-v1 (cpu.cfs_quota_us).
+ * How many CPUs this process really has. `os.cpus()` tells those of the machine; what matters are the affinity mask,
+ * which cpusets narrow silently, and the quota of the cgroup. Sources: sched_setaffinity(2); the kernel's
+ * admin-guide/cgroup-v2 (cpu.max) and cgroup-v1 (cpu.cfs_quota_us).
  */
-import { checkFunction } from '../errors.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkFunction } from '../errors.js';
 import { native } from '../native.js';
 
+/** The CPUs that a process may use. */
 export interface CpuBudget {
   /** CPUs of this thread's affinity mask, ascending. */
   readonly allowed: readonly number[];
-  /** CPUs' worth of time that the cgroup allows; Infinity without a quota. */
+  /** How many CPUs' worth of time the cgroup allows, a fraction perhaps; Infinity without a quota. */
   readonly quota: number;
-  /** Reactors that 'auto' makes: the mask's CPUs bounded by the quota's floor, at least 1. */
+  /** Reactors that `reactors: 'auto'` makes: the CPUs of the mask, bounded by the floor of the quota; at least 1. */
   readonly count: number;
 }
 
+/**
+ * The CPUs that the calling thread may use now; `createRuntime` asks the same. Reads some small files of /proc and
+ * /sys, and blocks for these; any thread. What cannot be read is no limit. `files` stands in for them in tests. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT.
+ *
+ *     const { count } = cpuBudget();      // 1 in a container with a quota of 1.5 CPUs
+ */
 export function cpuBudget(files: CgroupFiles = systemFiles): CpuBudget {
   checkFunction('files', files);
   const allowed = native().threads.getAffinity();
@@ -46,19 +55,29 @@ export function cgroupQuota(read: CgroupFiles): number {
     if (controllers === undefined) continue;
     const isV2 = controllers === '';
     if (!isV2 && !controllers.split(',').includes('cpu')) continue;
-    for (const folder of foldersOf(read, controllers, path)) quota = Math.min(quota, isV2 ? quotaV2(read(join(folder, 'cpu.max'))) : quotaV1(read, folder));
+    for (const folder of foldersOf(read, controllers, path)) {
+      quota = Math.min(quota, isV2 ? quotaV2(read(join(folder, 'cpu.max'))) : quotaV1(read, folder));
+    }
   }
   return quota;
 }
 
 /**
- * The folders from a cgroup up to the root, where they are mounted. A mount may show only a part of the tree: in a container its root is often
- * the container's own cgroup, whatever path the kernel names. `controllers` is empty for version 2.
+ * The folders from a cgroup up to the root, where they are mounted. A mount may show only a part of the tree: in a
+ * container its root is often the container's own cgroup, whatever path the kernel names. `controllers` is empty for
+ * version 2.
  */
 function foldersOf(read: CgroupFiles, controllers: string, path: string): string[] {
-  const mounts = cgroupMounts(read).filter(({ type, options }) => (controllers === '' ? type === 'cgroup2' : type === 'cgroup' && options.includes('cpu')));
-  // Without a word about mounts they are where everybody has them; one of version 1 has the controllers' names or a link for each.
-  if (mounts.length === 0) mounts.push(...(controllers === '' ? [''] : [controllers, 'cpu']).map((name) => ({ type: '', options: [], root: '/', at: join('/sys/fs/cgroup', name) })));
+  const isMeant = ({ type, options }: Mount): boolean =>
+    (controllers === '' ? type === 'cgroup2' : type === 'cgroup' && options.includes('cpu'));
+  const mounts = cgroupMounts(read).filter(isMeant);
+  if (mounts.length === 0) {
+    // Without a word about mounts they are where everybody has them. One of version 1 is called by the names of its
+    // controllers, or has a link for each.
+    for (const name of controllers === '' ? [''] : [controllers, 'cpu']) {
+      mounts.push({ type: '', options: [], root: '/', at: join('/sys/fs/cgroup', name) });
+    }
+  }
   return mounts.flatMap(({ root, at }) => {
     // ".." leads out of this process's namespace: what is there cannot be seen.
     const isInside = !path.includes('/..') && (root === '/' || path === root || path.startsWith(`${root}/`));
@@ -76,10 +95,12 @@ interface Mount {
 
 /** Source: proc_pid_mountinfo(5). "30 25 0:26 / /sys/fs/cgroup/cpu rw,nosuid shared:9 - cgroup cgroup rw,cpu" */
 function cgroupMounts(read: CgroupFiles): Mount[] {
-  const unescape = (text: string) => text.replace(/\\(\d{3})/g, (_match, octal: string) => String.fromCharCode(parseInt(octal, 8)));
+  const unescape = (text: string): string =>
+    text.replace(/\\(\d{3})/g, (_match, octal: string) => String.fromCharCode(parseInt(octal, 8)));
   return (read('/proc/self/mountinfo') ?? '').split('\n').flatMap((line) => {
     const [, root, at, type, options] = /^\S+ \S+ \S+ (\S+) (\S+) .*? - (cgroup2?) \S+ (\S+)/.exec(line) ?? [];
-    return root === undefined ? [] : [{ type: type!, options: options!.split(','), root: unescape(root), at: unescape(at!) }];
+    if (root === undefined) return [];
+    return [{ type: type!, options: options!.split(','), root: unescape(root), at: unescape(at!) }];
   });
 }
 

@@ -1,12 +1,17 @@
-/** What a reactor's thread asked of the system, and what the system gave: tried, read back, reported, and worked without. */
+/**
+ * What a reactor's thread asks of the system. Each wish is tried, what came of it is read back, and a refusal is
+ * reported and worked without. Source: sched(7), prctl(2) (PR_SET_TIMERSLACK).
+ */
 import { native } from '../native.js';
 import { placeOfThread, startChildrenAt } from './thread-defaults.js';
 
+/** What one thread asked of the system, and what the system gave. */
 export interface Grants {
   /** The CPU asked for, or undefined when pinning was not asked. */
   readonly cpuAsked: number | undefined;
   /** The CPUs that the kernel lets this thread use, read back. */
   readonly cpuGranted: readonly number[];
+  /** How late the kernel may end a sleep of this thread. */
   readonly timerSlackNs: number;
   /** The kernel's number of the thread. */
   readonly tid: number;
@@ -16,7 +21,11 @@ export interface Grants {
   readonly refusals: readonly string[];
 }
 
-/** Asks for the calling thread. Never throws for a refusal. What the thread starts later does not inherit what it was granted. */
+/**
+ * Asks for the calling thread: to be pinned to `cpu` (undefined: not at all), to sleep exactly, and to be called `name`
+ * by the system's tools. Never throws for a refusal. What the thread starts later does not inherit what it was granted.
+ * Call it once in each thread.
+ */
 export function requestGrants(cpu: number | undefined, name: string): Grants {
   const addon = native();
   const refusals: string[] = [];
@@ -26,7 +35,9 @@ export function requestGrants(cpu: number | undefined, name: string): Grants {
   if (cpu !== undefined) {
     try {
       cpuGranted = addon.threads.setAffinity([cpu]);
-      if (cpuGranted.length !== 1 || cpuGranted[0] !== cpu) refusals.push(`pin to CPU ${cpu}: the kernel granted ${cpuGranted.join(', ')}`);
+      if (cpuGranted.length !== 1 || cpuGranted[0] !== cpu) {
+        refusals.push(`pin to CPU ${cpu}: the kernel granted ${cpuGranted.join(', ')}`);
+      }
     } catch (error) {
       refusals.push(`pin to CPU ${cpu}: ${(error as Error).message}; the cpuset allows ${cpuGranted.join(', ')}`);
     }

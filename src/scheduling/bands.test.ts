@@ -39,9 +39,8 @@ describe('bands', () => {
   });
 
   it('agree with a list sorted by band and age, for any mixture of push and take', () => {
-    fc.assert(fc.property(fc.array(
-      fc.option(fc.integer({ min: 0, max: BANDS - 1 }), { freq: 2 }), { maxLength: 300 },
-    ), (operations) => {
+    const lists = fc.array(fc.option(fc.integer({ min: 0, max: BANDS - 1 }), { freq: 2 }), { maxLength: 300 });
+    fc.assert(fc.property(lists, (operations) => {
       const bands = new Bands();
       const model: Ready[] = [];
       for (const band of operations) {

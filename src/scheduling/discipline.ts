@@ -20,4 +20,9 @@ export interface Discipline {
    * anything in a higher band. It is asked between two steps of a quantum.
    */
   hasAbove(band: number): boolean;
+  /**
+   * For a discipline that shares time out: a quantum of band `band` has run for `ns`. It is called after what has more
+   * was pushed again. A discipline that has it costs a reading of the clock for each quantum.
+   */
+  charge?(band: number, ns: number): void;
 }

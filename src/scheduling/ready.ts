@@ -10,6 +10,8 @@ export interface Ready {
   readonly band: number;
   /** What runs, in words, for the report of what it throws: "handler onData of a connection from 127.0.0.1:1234". */
   readonly where?: string;
+  /** Nanoseconds after it became ready by which it should run: for `EarliestDeadline`. Without it, that of its band. */
+  readonly deadlineNs?: number;
   /** True from the moment it is scheduled until its quantum has ended. Only the scheduler writes it. */
   isReady: boolean;
   /** Runs one quantum: a step, or a few. Returns true when there is more, so that it is scheduled again. */

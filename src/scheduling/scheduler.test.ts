@@ -14,14 +14,19 @@ class Host implements SchedulerHost {
   noteThrown(error: unknown): void { this.thrown.push(error); }
 }
 
-function setUp(quanta = 100): {
-  host: Host; scheduler: Scheduler; ran: string[]; make: (name: string, band: number, run?: () => boolean) => Ready,
-} {
+interface SetUp {
+  readonly host: Host;
+  readonly scheduler: Scheduler;
+  /** The names of what ran. */
+  readonly ran: string[];
+  make(name: string, band: number, run?: () => boolean): Ready;
+}
+
+function setUp(quanta = 100): SetUp {
   const host = new Host();
   const ran: string[] = [];
-  const make = (name: string, band: number, run = () => false): Ready => ({
-    band, isReady: false, run: () => (ran.push(name), run()),
-  });
+  const make = (name: string, band: number, run = () => false): Ready =>
+    ({ band, isReady: false, run: () => (ran.push(name), run()) });
   return { host, scheduler: new Scheduler(new Bands(), host, quanta), ran, make };
 }
 
@@ -29,9 +34,8 @@ describe('the scheduler', () => {
   it('runs all that is ready, the highest band first, and what has more again behind its band', () => {
     const { scheduler, ran, make } = setUp();
     let left = 2;
-    for (const ready of [make('low', 1), make('twice', 5, () => --left > 0), make('once', 5)]) {
-      scheduler.schedule(ready);
-    }
+    const twice = make('twice', 5, () => --left > 0);
+    for (const ready of [make('low', 1), twice, make('once', 5)]) scheduler.schedule(ready);
     scheduler.run(Infinity);
     expect(ran).toEqual(['twice', 'once', 'twice', 'low']);
     expect(scheduler.discipline.isEmpty).toBe(true);
@@ -48,11 +52,12 @@ describe('the scheduler', () => {
   });
 
   it('ends when its quanta, its time, or the patience of its host is over', () => {
-    for (const [quanta, end] of [
+    const ends = [
       [3, () => undefined],
       [100, (host: Host) => (host.timeNs += 10)],
       [100, (host: Host, ran: string[]) => (host.isInterrupted = ran.length === 3)],
-    ] as const) {
+    ] as const;
+    for (const [quanta, end] of ends) {
       const { host, scheduler, ran, make } = setUp(quanta);
       scheduler.schedule(make('endless', 3, () => (end(host, ran), true)));
       scheduler.run(30);

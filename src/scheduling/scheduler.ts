@@ -45,10 +45,17 @@ export class Scheduler {
   /** Runs one quantum after the other until nothing is ready, `endNs` has passed, or the budget of quanta is spent. */
   run(endNs: number): void {
     const { discipline, host } = this;
+    const isCharging = discipline.charge !== undefined;
+    let beganNs = isCharging ? host.nowNs() : 0;
     for (let quanta = 1; ; quanta++) {
       const ready = discipline.take();
       if (ready === undefined) break;
       this.runQuantum(ready);
+      if (isCharging) {
+        const endedNs = host.nowNs();
+        discipline.charge!(ready.band, endedNs - beganNs);
+        beganNs = endedNs;
+      }
       // In this order: a turn that has run all there was does not read the clock.
       if (discipline.isEmpty || quanta >= this.quanta || host.nowNs() >= endNs || host.mustEndTurn()) break;
     }

@@ -24,7 +24,7 @@ export interface Alarm {
   arm(deadlineNs: number): void;
   /** Whether an armed alarm keeps its thread alive. */
   setRef(isReferenced: boolean): void;
-  /** Nothing fires any more. May be called while it fires, and twice. */
+  /** Ends it: nothing fires after this. It may be called while it fires, and twice. */
   close(): void;
 }
 /**
@@ -42,8 +42,8 @@ export interface OpenedAlarm {
 }
 
 /**
- * Opens an alarm by the asked backend. Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_SYSTEM when not even a
- * timerfd is to be had.
+ * Opens an alarm by the asked backend. Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_SYSTEM when the system gives
+ * not even a timerfd.
  */
 export function openAlarm(asked: unknown, clock: Clock, spinNs: number | undefined, onExpire: OnExpire): OpenedAlarm {
   const isManual = clock instanceof ManualClock;
@@ -73,7 +73,7 @@ export function openAlarm(asked: unknown, clock: Clock, spinNs: number | undefin
     try {
       return { alarm: new NativeAlarm('io_uring', clock, spinNs, onExpire), asked: backend, granted: 'io_uring' };
     } catch (error) {
-      // Refusals are ordinary: whoever asked for it reads the reason in status() and has a timer all the same.
+      // Refusals are ordinary: the caller has a timer all the same and finds the reason in status().
       const why = (error as Error).message;
       return { alarm: openTimerfd('timerfd', clock, spinNs, onExpire), asked: backend, granted: 'timerfd', why };
     }

@@ -36,7 +36,7 @@ export class DueBand implements Ready {
   /** A growable ring; its length is a power of two. */
   private slots = new Int32Array(FIRST_ENTRIES);
   private first = 0;
-  /** Nobody reads it. What touch() answered is kept, so that no compiler leaves it out. */
+  /** Keeps what touch() answered, so that no compiler removes the calls. Nothing reads it. */
   touched = 0;
 
   constructor(private readonly host: DueBandHost, readonly band: number) {}

@@ -5,7 +5,7 @@
  *     add, arm --request--> wheel --poll, when due--> DueBand --runSlot--> callback
  *
  * The table here is the truth. A slot that the wheel hands over is only a hint: whether its timer is due is decided by
- * the deadline in the table, so a slot that was given to a younger timer meanwhile harms nobody.
+ * the deadline in the table, so it does no harm that a slot was given to a younger timer meanwhile.
  */
 import { checkFunction, invalidArgument, PercoreError } from '../errors.js';
 import { deliveryLayout, timerCountersLayout, timerRequestsLayout, BANDS } from '../layout.js';
@@ -47,7 +47,7 @@ const TIMER = deliveryLayout.fields.timer.at >> 2;
 const TIMERS = deliveryLayout.fields.timers.at >> 2;
 const FIRED = timerCountersLayout.fields.fired.at >> 3;
 const LATE = timerCountersLayout.fields.late.at >> 3;
-/** One that runs so long after its deadline counts as late. */
+/** A callback that runs this long after its deadline counts as late. */
 const LATE_NS = 1_000_000;
 /** Nothing is later: the last number before the wheel's own end, 292 years after the start. */
 export const LAST_NS: number = 2 ** 63 - 1024;

@@ -18,7 +18,7 @@ export interface ClockFollower {
   expire(): void;
 }
 
-/** Timers that are run by hand: those of a wheel made with a clock of one's own. */
+/** Timers that are run by hand, as `create({ clock })` makes them. */
 export interface HandDrivenTimers {
   /** Infinity when nothing is armed. */
   nextDeadlineNs(): number;

@@ -152,7 +152,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     return this.hasEnded ? Promise.resolve() : new Promise((resolve) => this.once('end', () => resolve()));
   }
 
-  /** Does not keep its thread alive any more. */
+  /** Lets its thread end although tokens are left. */
   unref(): this {
     this.timer.unref();
     return this;
@@ -166,7 +166,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     try {
       this.tokens.return?.();
     } finally {
-      // Whoever waits for the end learns of it, also where the tokens' own clearing up throws.
+      // The 'end' event comes even when the tokens' own clearing up throws.
       this.emit('end');
     }
   }

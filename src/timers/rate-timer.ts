@@ -8,8 +8,8 @@
  *
  *      grid (deadlines) ── next ──> alarm (timerfd, io_uring, spin, manual) ── fired ──> tick ──> promises, callback
  *
- * Who asks for a tick that is over already gets it in the next pass of the event loop, never at once: a loop that
- * cannot keep up would otherwise keep everything else of its thread from running.
+ * A tick that is over already when it is asked for comes in the next pass of the event loop, never at once. Otherwise a
+ * loop that cannot keep up would keep everything else of its thread from running.
  *
  * A timer of its own descriptor each, for the few things that must be punctual; millions belong in the wheel. Works in
  * any thread: the main one, a worker, a reactor. Not setInterval, which drifts, and ticks in milliseconds, by decision
@@ -29,8 +29,8 @@ import { newTick, TickGrid, type RateTick } from './tick-grid.js';
 /**
  * Makes a timer that ticks from now on. With a callback it keeps its thread alive until it is closed (or `unref`),
  * without one only while a tick is awaited. The tick handed to the callback is written again for the next one; promises
- * get one of their own. Throws ERR_PERCORE_TIMER_INVALID_RATE, _TIMER_INVALID_INTERVAL, _INVALID_ARGUMENT, _SYSTEM (no
- * descriptor to be had).
+ * get one of their own. Throws ERR_PERCORE_TIMER_INVALID_RATE, _TIMER_INVALID_INTERVAL, _INVALID_ARGUMENT, _SYSTEM (the
+ * system has no descriptor left).
  */
 export function createRateTimer(options: RateTimerOptions, onTick?: RateTickCallback): RateTimer {
   return new RateTimer(options, onTick);
@@ -81,12 +81,12 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     if (onTick !== undefined) this.arm();
   }
 
-  /** Ticks a second, as it is now. */
+  /** The present rate in ticks a second. */
   get rateHz(): number {
     return intervalNsToRate(this.grid.intervalNs);
   }
 
-  /** Nanoseconds between ticks, as it is now, with its fraction. */
+  /** The present interval in nanoseconds, with its fraction. */
   get intervalNs(): number {
     return this.grid.intervalNs;
   }
@@ -112,7 +112,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   }
 
   /**
-   * Promises the next tick. Everybody who waits gets the same one. Rejects with ERR_PERCORE_CLOSED, _TIMEOUT,
+   * Promises the next tick; all callers that wait get the same one. Rejects with ERR_PERCORE_CLOSED, _TIMEOUT,
    * _INVALID_ARGUMENT, or the signal's reason; then the tick is not lost, but the next call's. Allocates the promise
    * and the tick.
    */
@@ -147,7 +147,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     };
   }
 
-  /** Does not keep its thread alive any more. */
+  /** Lets its thread end although the timer is armed. */
   unref(): this {
     this.opened.alarm.setRef(false);
     return this;

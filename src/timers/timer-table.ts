@@ -8,9 +8,9 @@
  *     meta      | generation, 26 bits | WALKS | DUE | ARMED | band, 3 bits |
  *     deadline  of a free slot: the next free one
  *
- * The wheel and this table share the record: whoever cancels a timer out of a million waits for its line of memory
- * once, not twice, and for that of its callback. A table grows by whole chunks, so that growing never copies a million
- * timers; only the first begins small. What it has held at a time it keeps, for the next timers.
+ * The wheel and this table share the record: cancelling a timer out of a million waits for its line of memory once, not
+ * twice, and for that of its callback. A table grows by whole chunks, so that growing never copies a million timers;
+ * only the first begins small. What it has held at a time it keeps, for the next timers.
  */
 import { PercoreError } from '../errors.js';
 import { TIMERS_PER_CHUNK, timerCountersLayout, timerRecordLayout } from '../layout.js';
@@ -65,8 +65,8 @@ export class TimerTable {
   /** Meta of the slot that was taken last: its generation alone. */
   takenMeta = 0;
   /**
-   * A stack of free slots, each with its next meta: who takes one has not to wait for its memory, which may be long out
-   * of the caches.
+   * A stack of free slots, each with its next meta: taking a slot need not wait for its memory, which may have left the
+   * caches long ago.
    */
   private free = new Int32Array(2 * FIRST_FREE);
   /** Words of it in use, two a slot. */
@@ -112,7 +112,7 @@ export class TimerTable {
     const generation = meta >>> GENERATION_SHIFT;
     chunk.callbacks[indexOf(slot)] = undefined;
     this.counters[LIVE]!--;
-    // Generation 0 is nobody's: no number that somebody makes up names a timer to come. A slot whose generations are
+    // No timer has generation 0, so a number that was made up cannot name a timer to come. A slot whose generations are
     // used up is not used again.
     chunk.words[metaAt(slot)] = 0;
     if (generation === MAX_GENERATION) return;

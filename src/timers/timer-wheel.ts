@@ -66,7 +66,7 @@ interface Settings {
 }
 
 /**
- * Timers of any thread, driven by its event loop, or by hand with a clock of one's own; `create` makes them.
+ * Timers of any thread, driven by its event loop, or by hand with a clock that the caller moves; `create` makes them.
  *
  *     const timers = create({ onError: (error, where) => console.error(where, error) });
  *     timers.every({ intervalNs: 1_000_000 }, (tick) => sample(tick.missed));
@@ -141,7 +141,7 @@ export class LocalTimers extends Timers implements Disposable {
 
   /**
    * One turn by hand: polls, then runs what is due until the budget is spent. Returns how many ran: 0 when nothing is
-   * due any more.
+   * due.
    */
   turn(): number {
     this.poll();
@@ -162,7 +162,7 @@ export class LocalTimers extends Timers implements Disposable {
     return this;
   }
 
-  /** Ends every timer. None runs any more, also not those of the turn in which this is called. Twice is harmless. */
+  /** Ends every timer: none runs after this, not even those that are due in this turn. Calling it twice is harmless. */
   close(): void {
     if (this.due.isClosed) return;
     this.due.close();

@@ -166,7 +166,7 @@ export class Timers {
   }
 }
 
-/** Never before the exact sum, also where numbers do not count single nanoseconds any more. */
+/** The sum, never too early, also beyond the range in which numbers count single nanoseconds. */
 function laterNs(nowNs: number, delayNs: number): number {
   const sumNs = nowNs + delayNs;
   return sumNs <= EXACT_NS ? sumNs : Math.min(sumNs + ROUNDING_NS, LAST_NS);

@@ -23,7 +23,7 @@ export interface Engine {
   ): void;
   /** All lines of one read have been taken. */
   endOfRead(): void;
-  /** True while so much is under way that nothing should be read. */
+  /** True while too much is under way to read more. */
   isFull(): boolean;
   /** True when every line taken has been emitted. */
   isIdle(): boolean;

@@ -1,6 +1,6 @@
 /**
  * Row `file-stream`: 1 GiB read from the page cache as a stream, each run in a process of its own that has read the
- * file once before. All bytes are counted, and the first and last of each chunk compared. `source` says who reads for
+ * file once before. All bytes are counted, and the first and last of each chunk compared. `source` says what reads for
  * us: io_uring, or Node's pool.
  */
 import { mkdtempSync, openSync, closeSync, writeSync, fdatasyncSync, rmSync } from 'node:fs';

@@ -1,7 +1,7 @@
 /**
  * Row `memory`: resident bytes a server's process grows by for each of 10,000 idle connections. Each run is a process
  * of its own that has echoed on a few connections before; each of the 10,000 exchanges a message, waits, and exchanges
- * another when it has been weighed. What the kernel keeps for a socket is not in it, for nobody.
+ * another when it has been weighed. What the kernel keeps for a socket is in neither figure.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

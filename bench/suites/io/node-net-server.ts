@@ -37,7 +37,9 @@ function replyCorked(socket: Socket): void {
     const bytes = half.length === 0 ? read : Buffer.concat([half, read]);
     let at = 0;
     socket.cork();
-    for (; at + MESSAGE_BYTES <= bytes.length; at += MESSAGE_BYTES) socket.write(bytes.subarray(at, at + MESSAGE_BYTES));
+    for (; at + MESSAGE_BYTES <= bytes.length; at += MESSAGE_BYTES) {
+      socket.write(bytes.subarray(at, at + MESSAGE_BYTES));
+    }
     socket.uncork();
     half = bytes.subarray(at);
   });

@@ -23,7 +23,8 @@ const CONNECTIONS = 64;
 const VALUE_BYTES = 64;
 const KEYS = 10_000;
 /**
- * Of each command, by pipeline, to warm up; the rate then says how many make a run of so long, for each server alike.
+ * Of each command, by pipeline, to warm up; the rate then says how many commands make a run, the same number for each
+ * server.
  */
 const WARM_UP: Readonly<Record<number, number>> = { 1: 20_000, 16: 100_000 };
 const RUN_MS = 500;

@@ -1,7 +1,7 @@
 /** What servers and clients of suite `io` agree on, as client.h and epoll_server.c do. */
 export const MESSAGE_BYTES = 64;
 /**
- * The bytes of a stream repeat after so many, and look like nothing else, so that a byte at the wrong place is seen.
+ * The bytes of a stream repeat after this many and follow no simpler pattern, so that a byte at a wrong place is found.
  */
 export const STREAM_BYTES = 65_536;
 

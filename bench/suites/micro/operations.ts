@@ -46,7 +46,7 @@ function reading(make: (ring: Ring) => () => void): () => void {
   };
 }
 
-/** Kept, so that no compiler finds out that nobody wants it. */
+/** Keeps results, so that no compiler removes the work. */
 let sum = 0;
 const record = new Uint8Array(8);
 

@@ -47,7 +47,7 @@ function median(values: number[]): number {
 }
 
 /**
- * Makes a queue old: 2^32 records have gone through it. What counts them is then no small integer any more, which V8
+ * Makes a queue old: 2^32 records have gone through it. Their count is then too large for a small integer, which V8
  * would keep on the heap, a new one for each change; so a queue that allocates nothing for the first 2^31 records may
  * allocate for ever after.
  */

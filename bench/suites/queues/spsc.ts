@@ -90,7 +90,7 @@ export const single: Bench = {
         words('percore', 'percore-each', 1, CAPACITY, 0), [plainSeqCst(0)], { 'C++ seq_cst': 0.9 },
         { waiting: 'looks at once' },
       )),
-      // Who waits a microsecond lets the other side work: the store is cheap then, and what is left is what each
+      // A side that waits a microsecond lets the other one work: the store is cheap then, and what is left is what each
       // language adds to it.
       ...(await rows(
         words('percore', 'percore-each', 1), [plainSeqCst(PLAIN_PAUSES), ringbuf('ringbuf.js', 1), postMessage()],

@@ -4,7 +4,7 @@ import { answerAll } from './call-loop.js';
 
 export type CallServices = {
   echo(argument: number): number;
-  /** Asks reactor 0 so many times; answers a second. */
+  /** Calls reactor 0 this many times; returns the calls a second. */
   askPeer(calls: number): Promise<number>;
 };
 

@@ -22,7 +22,7 @@ const toFirst = { reactor: 0 };
 type From = 'main' | 'reactor';
 type Idle = 'adaptive' | 'spin';
 /**
- * The default strategy, and the one of whoever gives his reactors their CPUs for good: with 64 calls in flight both
+ * The default strategy, and the one for reactors that have their CPUs to themselves: with 64 calls in flight both
  * sides can run dry.
  */
 const CASES = (['adaptive', 'spin'] as const satisfies Idle[]).flatMap((idle) =>
@@ -65,7 +65,7 @@ function percore(from: From, strategy: Idle): Contender<'rate'> {
   return {
     name: `percore from ${from}, ${strategy}`,
     async run() {
-      // The main thread shares the first CPU with nobody when it asks; between reactors each has a CPU to itself.
+      // When the main thread asks, it has the first CPU to itself; between reactors each has a CPU to itself.
       const [first, second] = twoCpus();
       const pin = from === 'main' ? [second] : [first, second];
       await using runtime = await createRuntime<{ calls: CallServices }>({

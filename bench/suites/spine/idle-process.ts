@@ -1,6 +1,6 @@
 /**
- * `idle-process.js reactors|workers IDLE_MS`: two idle threads for so long, and what the kernel counted meanwhile, as
- * JSON.
+ * `idle-process.js reactors|workers IDLE_MS`: two threads that are idle for IDLE_MS, and what the kernel counted
+ * meanwhile, as JSON.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import { once } from 'node:events';
@@ -55,7 +55,8 @@ async function workers(): Promise<Idlers> {
   const both = [0, 1].map(
     () =>
       new Worker(
-        "require('node:worker_threads').parentPort.on('message', (word) => require('node:worker_threads').parentPort.postMessage(word))",
+        "const { parentPort } = require('node:worker_threads');" +
+          "parentPort.on('message', (word) => parentPort.postMessage(word));",
         { eval: true },
       ),
   );

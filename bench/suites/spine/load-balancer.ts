@@ -140,8 +140,9 @@ async function waitForPorts(
     if (input !== undefined && output !== undefined) return { input, output };
     const end = endOf();
     if (end !== undefined || performance.now() > deadlineMs) {
+      const what = end === undefined ? `has not said within ${START_MS / 1000} s` : `ended with ${end} before it said`;
       throw new CheckFailed(
-        `${program.name} ${end === undefined ? `has not said within ${START_MS / 1000} s` : `ended with ${end} before it said`} where it listens: ${text.stderr.trim() || text.stdout.trim()}`,
+        `${program.name} ${what} where it listens: ${text.stderr.trim() || text.stdout.trim()}`,
       );
     }
     await sleep(10);

@@ -25,7 +25,7 @@ const WHATS = Object.keys(ROUNDS) as What[];
 export const nodeBesideSpin: Bench = {
   name: 'node-beside-spin',
   async run() {
-    // libuv's pool inherits the CPUs of whoever uses it first; here that is the main thread, for both contenders.
+    // libuv's pool inherits the CPUs of the thread that uses it first; for both contenders that is the main thread.
     stat('/', () => undefined);
     const folder = mkdtempSync(join(tmpdir(), 'percore-bench-'));
     const file = join(folder, 'four-kib');

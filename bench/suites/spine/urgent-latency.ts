@@ -62,7 +62,8 @@ export const urgentLatency: Bench = {
         { of: 'p50', metric: 'p50', unit: 'us', better: 'lower', params },
       ],
       note: () =>
-        `SCHED_FIFO ${isFifoGranted ? 'was granted to' : 'was refused to some of'} the client's urgent senders and readers; it sent at most ${Math.round(sendLateUs)} us late (p99)`,
+        `SCHED_FIFO ${isFifoGranted ? 'was granted to' : 'was refused to some of'} the client's urgent senders and ` +
+          `readers; it sent at most ${Math.round(sendLateUs)} us late (p99)`,
     });
   },
 };

@@ -49,7 +49,8 @@ export const costGrowth: Bench = {
           ],
           figures: [figure('newNs', 'new'), figure('randomNs', 'random')],
           note: () =>
-            `${Math.round(bytes / 1e6)} MB; one access of the C program is one address, a pair of ours that cancels at random touches about eight`,
+            `${Math.round(bytes / 1e6)} MB; one access of the C program is one address, ` +
+              'a pair of ours that cancels at random touches about eight',
         })),
       );
     }

@@ -61,7 +61,8 @@ const emptyWorker: Contender<Figures> = {
   async run() {
     const before = new Set(threads());
     const worker = new Worker(
-      "require('node:worker_threads').parentPort.on('message', (word) => require('node:worker_threads').parentPort.postMessage(word))",
+      "const { parentPort } = require('node:worker_threads');" +
+        "parentPort.on('message', (word) => parentPort.postMessage(word));",
       { eval: true },
     );
     worker.postMessage('ready');

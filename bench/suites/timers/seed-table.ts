@@ -81,7 +81,8 @@ export const seedTable: Bench = {
     }
     const beside = floors.map(
       (floor, i) =>
-        `\ncyclictest (${POLICIES[i]}) at the same time, lateness: p50 ${us(floor.p50)}, p95 ${us(floor.p95)}, p99 ${us(floor.p99)}, p99.9 ${us(floor.p999)}, max ${us(floor.max)}`,
+        `\ncyclictest (${POLICIES[i]}) at the same time, lateness: p50 ${us(floor.p50)}, p95 ${us(floor.p95)}, ` +
+          `p99 ${us(floor.p99)}, p99.9 ${us(floor.p999)}, max ${us(floor.max)}`,
     );
     const note = `\n${textTable(entries)}${beside.join('')}`;
     return entries.flatMap((entry) =>
@@ -138,15 +139,19 @@ function row({ backend, policy, isRt, measured }: Entry, metric: (typeof METRICS
 
 const kernelOf = (isRt?: boolean): string => (isPreemptRt || isRt === true ? 'PREEMPT_RT' : 'standard');
 
+const HEADINGS = ['P50', 'P95', 'P99', 'P99.9', 'Max'];
+
 /** The seed's own layout: a line a backend. */
 function textTable(entries: readonly Entry[]): string {
   const lines = entries.map(({ backend, policy, isRt, measured }) => {
-    const name = `  ${(backend === 'manual' ? 'manual (mock)' : `${backend} + ${kernelOf(isRt)}, ${policy}`).padEnd(30)}`;
-    if (typeof measured === 'string') return `${name}${measured}`;
-    return `${name}${[measured.p50, measured.p95, measured.p99, measured.p999, measured.max].map((value) => us(value).padStart(9)).join('')}${`${measured.cpu.toFixed(2)}%`.padStart(8)}`;
+    const name = backend === 'manual' ? 'manual (mock)' : `${backend} + ${kernelOf(isRt)}, ${policy}`;
+    if (typeof measured === 'string') return `  ${name.padEnd(30)}${measured}`;
+    const figures = [measured.p50, measured.p95, measured.p99, measured.p999, measured.max];
+    const columns = figures.map((value) => us(value).padStart(9)).join('');
+    return `  ${name.padEnd(30)}${columns}${`${measured.cpu.toFixed(2)}%`.padStart(8)}`;
   });
   return [
-    `  ${'backend'.padEnd(30)}${['P50', 'P95', 'P99', 'P99.9', 'Max'].map((name) => name.padStart(9)).join('')}     CPU`,
+    `  ${'backend'.padEnd(30)}${HEADINGS.map((name) => name.padStart(9)).join('')}     CPU`,
     ...lines,
   ].join('\n');
 }

@@ -2,7 +2,7 @@
  * `claim ring`: many producers on one ring with a shared tail, as most MPSC rings are made. What percore's lanes are
  * compared with.
  *
- *     tail ──add──> position ──write──> slot | position + 1 | words |     consumer: reads a slot once it says position + 1
+ *     tail ──add──> position ──write──> slot | position + 1 | words |     consumer: reads a slot that says position + 1
  *
  * Each record costs a producer two locked instructions: the add that claims, the store that publishes. The consumer
  * costs none a record: it stores one cursor a batch, which producers look at when their copy says full. A producer that

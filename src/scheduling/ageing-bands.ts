@@ -1,0 +1,73 @@
+/**
+ * The strict discipline with ageing: nothing starves. What waits in a low band is passed over while anything higher is
+ * ready, but only so often; then it is selected once, whatever is above it, and begins to wait anew.
+ *
+ *      highest band with something ready --selected--> runs
+ *      a band that was passed over `limit` times --selected before all others, once-->
+ *
+ * The bound: what stands first in its band is selected after at most `limit + 7` others, since each of the seven other
+ * bands can be due before it once. What stands k-th waits at most k times as long. Waiting is counted in selections and
+ * not in time, so that the bound holds whatever a step costs, and no clock is read. Source: the time-sharing class of
+ * Solaris, which raises what has waited `ts_maxwait`; here with an exact bound.
+ */
+import { BANDS } from '../layout.js';
+import type { Discipline } from './discipline.js';
+import type { Ready } from './ready.js';
+import { ReadyQueue } from './ready-queue.js';
+
+export class AgeingBands implements Discipline {
+  private bitmap = 0;
+  private readonly queues: readonly ReadyQueue[] = Array.from({ length: BANDS }, () => new ReadyQueue());
+  /** Selections so far: the clock of this discipline. At ten million a second it is exact for 28 years. */
+  private selections = 0;
+  /** Of each band that is not empty, the selection since which what is first in it has waited. */
+  private readonly since = new Float64Array(BANDS);
+  /** Nothing is due before this selection, so until then nobody looks at `since`. */
+  private nextDue = Infinity;
+
+  /** `limit` is how often what is first in its band may be passed over: 1 or more. */
+  constructor(private readonly limit: number) {}
+
+  get isEmpty(): boolean {
+    return this.bitmap === 0;
+  }
+
+  hasAbove(band: number): boolean {
+    return this.bitmap >>> (band + 1) !== 0;
+  }
+
+  push(ready: Ready): void {
+    const { band } = ready;
+    if ((this.bitmap & (1 << band)) === 0) {
+      this.bitmap |= 1 << band;
+      this.since[band] = this.selections;
+      this.nextDue = Math.min(this.nextDue, this.selections + this.limit + 1);
+    }
+    this.queues[band]!.push(ready);
+  }
+
+  take(): Ready | undefined {
+    if (this.bitmap === 0) return undefined;
+    this.selections++;
+    const band = this.selections >= this.nextDue ? this.dueBand() : 31 - Math.clz32(this.bitmap);
+    const queue = this.queues[band]!;
+    const ready = queue.shift();
+    this.since[band] = this.selections;
+    if (queue.count === 0) this.bitmap &= ~(1 << band);
+    return ready;
+  }
+
+  /** The band that has waited longest, if it is due; else the highest. Notes when to look again. */
+  private dueBand(): number {
+    let oldest = 31 - Math.clz32(this.bitmap);
+    let next = Infinity;
+    for (let band = BANDS - 1; band >= 0; band--) {
+      if ((this.bitmap & (1 << band)) === 0) continue;
+      if (this.since[band]! < this.since[oldest]!) oldest = band;
+      next = Math.min(next, this.since[band]! + this.limit + 1);
+    }
+    // A due band is looked at once more, after it has been served: then `since` says something else.
+    this.nextDue = Math.max(next, this.selections + 1);
+    return this.selections - this.since[oldest]! > this.limit ? oldest : 31 - Math.clz32(this.bitmap);
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Shares that are chosen by themselves: a band with a latency goal gets as many as it needs to keep it, and gives them
+ * back when it needs them no more. The others share what is left, in proportion to their own shares.
+ *
+ *      each quantum: how long had it waited since it became ready?
+ *      worst wait of a window > 1/2 of the goal --> shares doubled, up to `most` times its own
+ *      worst wait of a window < 1/4 of the goal --> a tenth given back, down to its own
+ *
+ * A goal is not a guarantee: a step that has begun is run to its end, so the wait can be longer by the longest step.
+ * What a band with a goal asks beyond its own shares is bounded by `most`, so it cannot starve the others. Source: the
+ * latency goals of Glommio's task queues; additive and multiplicative control as in TCP.
+ */
+import { BANDS } from '../layout.js';
+import type { Discipline } from './discipline.js';
+import type { Ready } from './ready.js';
+import { Shares } from './shares.js';
+import { NumberQueue } from './number-queue.js';
+
+/** After so many quanta of a band, or so long, its shares are looked at. */
+const WINDOW_QUANTA = 32;
+const WINDOW_NS = 5_000_000;
+
+export interface LatencyGoal {
+  readonly band: number;
+  /** Nanoseconds from ready to running, above 0. */
+  readonly goalNs: number;
+}
+
+export class LatencyGoals implements Discipline {
+  private readonly shares: Shares;
+  private readonly own: Float64Array;
+  private readonly goals: Float64Array;
+  private readonly waits: readonly NumberQueue[] = Array.from({ length: BANDS }, () => new NumberQueue());
+  private readonly worstNs = new Float64Array(BANDS);
+  private readonly quanta = new Int32Array(BANDS);
+  private readonly windowEndNs = new Float64Array(BANDS);
+
+  /**
+   * `shares` of bands 0 to 7 as for `Shares`; bands that are not in `goals` have none. `most` is how many times its own
+   * shares a band may get. `nowNs` must be exact within a turn.
+   */
+  constructor(
+    shares: ArrayLike<number>, goals: readonly LatencyGoal[], private readonly nowNs: () => number,
+    private readonly most = 1024,
+  ) {
+    this.shares = new Shares(shares);
+    this.own = Float64Array.from(shares);
+    this.goals = new Float64Array(BANDS).fill(Infinity);
+    for (const { band, goalNs } of goals) this.goals[band] = goalNs;
+  }
+
+  get isEmpty(): boolean {
+    return this.shares.isEmpty;
+  }
+
+  hasAbove(_band: number): boolean {
+    return false;
+  }
+
+  push(ready: Ready): void {
+    if (this.goals[ready.band] !== Infinity) this.waits[ready.band]!.push(this.nowNs());
+    this.shares.push(ready);
+  }
+
+  take(): Ready | undefined {
+    const ready = this.shares.take();
+    if (ready !== undefined && this.goals[ready.band] !== Infinity) this.noteWait(ready.band);
+    return ready;
+  }
+
+  charge(band: number, ns: number): void {
+    this.shares.charge(band, ns);
+  }
+
+  /** What a band has at the moment. */
+  sharesOf(band: number): number {
+    return this.shares.sharesOf(band);
+  }
+
+  /** Changes a band's own shares. One with a goal begins anew from there. */
+  setShares(band: number, shares: number): void {
+    this.own[band] = shares;
+    this.shares.setShares(band, shares);
+  }
+
+  private noteWait(band: number): void {
+    const now = this.nowNs();
+    this.worstNs[band] = Math.max(this.worstNs[band]!, now - this.waits[band]!.shift());
+    if (++this.quanta[band]! < WINDOW_QUANTA && now < this.windowEndNs[band]!) return;
+    const goal = this.goals[band]!;
+    const shares = this.shares.sharesOf(band);
+    if (this.worstNs[band]! > goal / 2) this.shares.setShares(band, Math.min(shares * 2, this.own[band]! * this.most));
+    else if (this.worstNs[band]! < goal / 4) this.shares.setShares(band, Math.max(shares * 0.9, this.own[band]!));
+    this.worstNs[band] = 0;
+    this.quanta[band] = 0;
+    this.windowEndNs[band] = now + WINDOW_NS;
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Proportional shares of the thread's time: of bands that are always ready, each gets time in proportion to its shares,
+ * whatever its steps cost. Each band has a *virtual run time*, which grows by the time that it ran divided by its
+ * shares; the band with the smallest is selected.
+ *
+ *      take:    band with the smallest virtual run time  --runs for ns-->  charge: += ns / shares
+ *      a band that was idle begins where the others are: it cannot claim the time that it did not use
+ *
+ * Within a band the order is first in, first out. A band that is alone gets all the time.
+ * Source: Waldspurger's stride scheduling, Linux' CFS (vruntime), the scheduling groups of Seastar and Glommio.
+ */
+import { BANDS } from '../layout.js';
+import type { Discipline } from './discipline.js';
+import type { Ready } from './ready.js';
+import { ReadyQueue } from './ready-queue.js';
+
+export class Shares implements Discipline {
+  private bitmap = 0;
+  private readonly queues: readonly ReadyQueue[] = Array.from({ length: BANDS }, () => new ReadyQueue());
+  private readonly shares: Float64Array;
+  private readonly virtualNs = new Float64Array(BANDS);
+  /** The virtual run time of the band that was selected last: where a band that was idle begins. It never goes back. */
+  private nowVirtualNs = 0;
+
+  /** `shares` of bands 0 to 7: numbers above 0. Only their proportions count. */
+  constructor(shares: ArrayLike<number>) {
+    this.shares = Float64Array.from(shares);
+  }
+
+  get isEmpty(): boolean {
+    return this.bitmap === 0;
+  }
+
+  /** Time is charged as it is used, so each quantum is run to its end. */
+  hasAbove(_band: number): boolean {
+    return false;
+  }
+
+  push(ready: Ready): void {
+    const { band } = ready;
+    if ((this.bitmap & (1 << band)) === 0) {
+      this.bitmap |= 1 << band;
+      if (this.virtualNs[band]! < this.nowVirtualNs) this.virtualNs[band] = this.nowVirtualNs;
+    }
+    this.queues[band]!.push(ready);
+  }
+
+  take(): Ready | undefined {
+    let left = this.bitmap;
+    if (left === 0) return undefined;
+    let band = 31 - Math.clz32(left);
+    for (left &= ~(1 << band); left !== 0; ) {
+      const other = 31 - Math.clz32(left);
+      left &= ~(1 << other);
+      // Of equal ones the highest.
+      if (this.virtualNs[other]! < this.virtualNs[band]!) band = other;
+    }
+    const queue = this.queues[band]!;
+    const ready = queue.shift();
+    if (queue.count === 0) this.bitmap &= ~(1 << band);
+    this.nowVirtualNs = Math.max(this.nowVirtualNs, this.virtualNs[band]!);
+    return ready;
+  }
+
+  /** A quantum of `band` has run for `ns`. */
+  charge(band: number, ns: number): void {
+    this.virtualNs[band]! += ns / this.shares[band]!;
+  }
+
+  /** Changes the shares of a band at once: what it has used so far stays charged at the old ones. */
+  setShares(band: number, shares: number): void {
+    this.shares[band] = shares;
+  }
+
+  sharesOf(band: number): number {
+    return this.shares[band]!;
+  }
+}

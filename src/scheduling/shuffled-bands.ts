@@ -1,0 +1,46 @@
+/**
+ * For tests: the strict discipline, but which of the ready ones of the highest band runs next is drawn by a seed. A
+ * program whose result depends on the order among equals is found by a few seeds, and the seed replays it. Source: the
+ * simulator of FoundationDB, and Shuttle, the randomised scheduler for Rust.
+ */
+import { BANDS } from '../layout.js';
+import type { Discipline } from './discipline.js';
+import type { Ready } from './ready.js';
+
+export class ShuffledBands implements Discipline {
+  private bitmap = 0;
+  private readonly bands: readonly Ready[][] = Array.from({ length: BANDS }, () => []);
+
+  /** `seed` is any integer of 32 bits; the same seed gives the same order. */
+  constructor(private seed: number) {}
+
+  get isEmpty(): boolean {
+    return this.bitmap === 0;
+  }
+
+  hasAbove(band: number): boolean {
+    return this.bitmap >>> (band + 1) !== 0;
+  }
+
+  push(ready: Ready): void {
+    this.bitmap |= 1 << ready.band;
+    this.bands[ready.band]!.push(ready);
+  }
+
+  take(): Ready | undefined {
+    if (this.bitmap === 0) return undefined;
+    const band = 31 - Math.clz32(this.bitmap);
+    const items = this.bands[band]!;
+    const [ready] = items.splice(this.next(items.length), 1);
+    if (items.length === 0) this.bitmap &= ~(1 << band);
+    return ready;
+  }
+
+  /** An integer from 0 to `limit` - 1 (mulberry32). */
+  private next(limit: number): number {
+    this.seed = (this.seed + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(this.seed ^ (this.seed >>> 15), 1 | this.seed);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
+  }
+}
