@@ -4,8 +4,12 @@ import { checkBytes, checkOneOf, checkOptions, checkText } from './errors.js';
 
 describe('checks of arguments', () => {
   it('names the option that was probably meant', () => {
-    expect(() => checkOptions('options', { timeoutMS: 1 }, ['signal', 'timeoutMs'])).toThrow('options has no option "timeoutMS"; did you mean "timeoutMs"? It takes signal, timeoutMs');
-    expect(() => checkOptions('options', { colour: 1 }, ['signal', 'timeoutMs'])).toThrow('options has no option "colour". It takes signal, timeoutMs');
+    expect(() => checkOptions('options', { timeoutMS: 1 }, ['signal', 'timeoutMs'])).toThrow(
+      'options has no option "timeoutMS"; did you mean "timeoutMs"? It takes signal, timeoutMs',
+    );
+    expect(() => checkOptions('options', { colour: 1 }, ['signal', 'timeoutMs'])).toThrow(
+      'options has no option "colour". It takes signal, timeoutMs',
+    );
   });
 
   it('guesses the nearest name, not the first that is near', () => {
@@ -27,17 +31,24 @@ describe('checks of arguments', () => {
 
   it('reads a left-out object of options as an empty one, and refuses what is no object', () => {
     expect(checkOptions('options', undefined, ['signal'])).toEqual({});
-    for (const wrong of [null, 5, 'park', true]) expect(() => checkOptions('idle', wrong as never, ['strategy'])).toThrow('idle must be an object with strategy');
+    for (const wrong of [null, 5, 'park', true])
+      expect(() => checkOptions('idle', wrong as never, ['strategy'])).toThrow('idle must be an object with strategy');
   });
 
   it('takes bytes of any realm and nothing else', () => {
-    for (const bytes of [new Uint8Array(2), Buffer.alloc(2), runInNewContext('new Uint8Array(2)')]) expect(checkBytes('payload', bytes)).toBe(bytes);
-    for (const wrong of ['hi', new Float64Array(1), new ArrayBuffer(2), [1], 5, null, undefined, { length: 2 }]) expect(() => checkBytes('payload', wrong)).toThrow('payload must be a Uint8Array');
+    for (const bytes of [new Uint8Array(2), Buffer.alloc(2), runInNewContext('new Uint8Array(2)')])
+      expect(checkBytes('payload', bytes)).toBe(bytes);
+    for (const wrong of ['hi', new Float64Array(1), new ArrayBuffer(2), [1], 5, null, undefined, { length: 2 }])
+      expect(() => checkBytes('payload', wrong)).toThrow('payload must be a Uint8Array');
   });
 
   it('says which words it takes', () => {
-    expect(() => checkOneOf('source', 'kqueue', ['epoll', 'io_uring'])).toThrow("source must be 'epoll' or 'io_uring', not \"kqueue\"");
-    expect(() => checkOneOf('whenSlow', 'drop-oldset', ['wait', 'block', 'drop-oldest'])).toThrow("whenSlow must be 'wait', 'block' or 'drop-oldest', not \"drop-oldset\"; did you mean 'drop-oldest'?");
+    expect(() => checkOneOf('source', 'kqueue', ['epoll', 'io_uring'])).toThrow(
+      "source must be 'epoll' or 'io_uring', not \"kqueue\"",
+    );
+    expect(() => checkOneOf('whenSlow', 'drop-oldset', ['wait', 'block', 'drop-oldest'])).toThrow(
+      "whenSlow must be 'wait', 'block' or 'drop-oldest', not \"drop-oldset\"; did you mean 'drop-oldest'?",
+    );
     expect(() => checkText('name', '')).toThrow('name must be a string that is not empty');
   });
 });

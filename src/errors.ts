@@ -75,7 +75,9 @@ export function show(value: unknown): string {
 }
 
 /** "capacity must be a power of two from 2 to 1073741824, not 3" */
-export function invalidArgument(argument: string, value: unknown, allowed: string, code: PercoreErrorCode = 'ERR_PERCORE_INVALID_ARGUMENT'): PercoreError {
+export function invalidArgument(
+  argument: string, value: unknown, allowed: string, code: PercoreErrorCode = 'ERR_PERCORE_INVALID_ARGUMENT',
+): PercoreError {
   return new PercoreError(code, `${argument} must be ${allowed}, not ${show(value)}`, { argument, value, allowed });
 }
 
@@ -87,13 +89,18 @@ export function checkInteger(argument: string, value: unknown, least: number, mo
   return value;
 }
 
-/** Calls what throws Node-style system errors, and throws them as ERR_PERCORE_SYSTEM: "cannot make timers: EMFILE: Too many open files, timerfd_create". */
+/**
+ * Calls what throws Node-style system errors, and throws them as ERR_PERCORE_SYSTEM: "cannot make timers: EMFILE: Too
+ * many open files, timerfd_create".
+ */
 export function systemCall<T>(what: string, call: () => T): T {
   try {
     return call();
   } catch (cause) {
     const { code: errno, syscall, message } = cause as { code?: string; syscall?: string; message: string };
-    throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot ${what}: ${message}`, { cause, ...(errno === undefined ? {} : { errno }), ...(syscall === undefined ? {} : { syscall }) });
+    throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot ${what}: ${message}`, {
+      cause, ...(errno === undefined ? {} : { errno }), ...(syscall === undefined ? {} : { syscall }),
+    });
   }
 }
 
@@ -130,28 +137,40 @@ export function checkOneOf<T extends string>(argument: string, value: unknown, a
 /** Throws unless `value` is a Uint8Array, of this realm or of another. A Buffer is one. */
 export function checkBytes(argument: string, value: unknown): Uint8Array {
   // A Proxy of one is none: it has no bytes.
-  if (ArrayBuffer.isView(value) && (value instanceof Uint8Array || value[Symbol.toStringTag as never] === 'Uint8Array')) return value as Uint8Array;
-  throw invalidArgument(argument, value, 'a Uint8Array (of text: Buffer.from(text); of another view: new Uint8Array(view.buffer, view.byteOffset, view.byteLength))');
+  if (ArrayBuffer.isView(value) && (value instanceof Uint8Array || value[Symbol.toStringTag as never] === 'Uint8Array'))
+    return value as Uint8Array;
+  throw invalidArgument(
+    argument, value,
+    'a Uint8Array (of text: Buffer.from(text); of another view: new Uint8Array(view.buffer, view.byteOffset, '
+      + 'view.byteLength))',
+  );
 }
 
 /**
- * Throws unless `value` is undefined or an object with no keys but the known ones: a misspelt option would be ignored without a word.
- * Returns it, or an empty object, so that fields can be read at once. Not for hot paths.
+ * Throws unless `value` is undefined or an object with no keys but the known ones: a misspelt option would be ignored
+ * without a word. Returns it, or an empty object, so that fields can be read at once. Not for hot paths.
  */
 export function checkOptions<T extends object>(argument: string, value: T | undefined, known: readonly string[]): T {
   if (value === undefined) return {} as T;
-  if (typeof value !== 'object' || value === null) throw invalidArgument(argument, value, `an object with ${known.join(', ')}, or left out`);
+  if (typeof value !== 'object' || value === null)
+    throw invalidArgument(argument, value, `an object with ${known.join(', ')}, or left out`);
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue;
     const meant = nearest(key, known);
     const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
-    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${argument} has no option "${key}"${hint} It takes ${known.join(', ') || 'none'}`.replace('" It', '". It'),
-      { argument: `${argument}.${key}`, value: (value as Record<string, unknown>)[key], allowed: known.join(', ') });
+    throw new PercoreError(
+      'ERR_PERCORE_INVALID_ARGUMENT',
+      `${argument} has no option "${key}"${hint} It takes ${known.join(', ') || 'none'}`.replace('" It', '". It'),
+      { argument: `${argument}.${key}`, value: (value as Record<string, unknown>)[key], allowed: known.join(', ') },
+    );
   }
   return value;
 }
 
-/** The word that was probably meant: the one that takes the fewest edits, if two are enough, or else one that begins with the other. */
+/**
+ * The word that was probably meant: the one that takes the fewest edits, if two are enough, or else one that begins
+ * with the other.
+ */
 function nearest(word: string, known: readonly string[]): string | undefined {
   let meant: string | undefined;
   let least = MOST_EDITS + 1;

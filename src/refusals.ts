@@ -69,7 +69,9 @@ export function awaitRefusers(then: () => void, takeBack: (() => void)[]): boole
 }
 
 /** What `awaitRoom` is for those whose room is promised, as by `room()` or `writable()`. */
-export function awaitPromised(room: (options: { signal: AbortSignal }) => Promise<unknown>, then: () => void): () => void {
+export function awaitPromised(
+  room: (options: { signal: AbortSignal }) => Promise<unknown>, then: () => void,
+): () => void {
   const end = new AbortController();
   // A wait that fails ends as well: the step is run again and meets what has failed.
   room({ signal: end.signal }).then(then, then);

@@ -22,7 +22,15 @@ export const DROPPED = -6;
 /** This consumer held the producer back for too long and was put out. Subscribe again. */
 export const EVICTED = -7;
 
-export type ResultCode = typeof OK | typeof BACK_PRESSURED | typeof CLOSED | typeof TOO_LARGE | typeof EMPTY | typeof AGAIN | typeof DROPPED | typeof EVICTED;
+export type ResultCode =
+  | typeof OK
+  | typeof BACK_PRESSURED
+  | typeof CLOSED
+  | typeof TOO_LARGE
+  | typeof EMPTY
+  | typeof AGAIN
+  | typeof DROPPED
+  | typeof EVICTED;
 
 /** The code's name, for messages and counters: `BACK_PRESSURED` for -1. */
 export function nameOfCode(code: number): string {
@@ -35,7 +43,8 @@ export function nameOfCode(code: number): string {
     case DROPPED: return 'DROPPED';
     case EVICTED: return 'EVICTED';
     default:
-      if (typeof code !== 'number') throw invalidArgument('code', code, 'a number: what a queue or a step has answered');
+      if (typeof code !== 'number')
+        throw invalidArgument('code', code, 'a number: what a queue or a step has answered');
       return code >= 0 ? 'OK' : `code ${code}`;
   }
 }

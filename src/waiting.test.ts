@@ -2,8 +2,8 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, it, vi } from 'vitest';
 import { PercoreError } from './errors.js';
 import {
-  MAX_TIMEOUT_MS, Waiters, checkMayBlock, checkSignal, checkSyncWaitOptions, checkWaitOptions, limitWait, throwIfOver, whenAborted,
-  type StartTimeout, type WaitOptions,
+  MAX_TIMEOUT_MS, Waiters, checkMayBlock, checkSignal, checkSyncWaitOptions, checkWaitOptions, limitWait, throwIfOver,
+  whenAborted, type StartTimeout, type WaitOptions,
 } from './waiting.js';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -17,22 +17,31 @@ describe('the options of a wait', () => {
   it('are a signal and a time-out from 0 to 2^31 - 1, and nothing else', () => {
     const { signal } = new AbortController();
     expect(checkWaitOptions(undefined)).toEqual({});
-    for (const good of [{}, { signal }, { timeoutMs: 0 }, { timeoutMs: 0.5 }, { timeoutMs: MAX_TIMEOUT_MS }, { signal: undefined, timeoutMs: undefined }]) {
+    for (const good of [
+      {}, { signal }, { timeoutMs: 0 }, { timeoutMs: 0.5 }, { timeoutMs: MAX_TIMEOUT_MS },
+      { signal: undefined, timeoutMs: undefined },
+    ]) {
       expect(checkWaitOptions(good)).toBe(good);
     }
     for (const timeoutMs of [-1, NaN, Infinity, MAX_TIMEOUT_MS + 1, '5', null, 5n]) {
       for (const check of [checkWaitOptions, checkSyncWaitOptions]) {
-        expect(() => check({ timeoutMs: timeoutMs as number })).toThrow(/^timeoutMs must be a number of milliseconds from 0 to 2147483647, or left out to wait for ever, not /);
+        expect(() => check({ timeoutMs: timeoutMs as number })).toThrow(
+          /^timeoutMs must be a number of milliseconds from 0 to 2147483647, or left out to wait for ever, not /,
+        );
       }
     }
-    expect(() => checkWaitOptions({ timeout: 5 } as WaitOptions)).toThrow('options has no option "timeout"; did you mean "timeoutMs"?');
+    expect(() => checkWaitOptions({ timeout: 5 } as WaitOptions)).toThrow(
+      'options has no option "timeout"; did you mean "timeoutMs"?',
+    );
     expect(() => checkWaitOptions(5 as WaitOptions)).toThrow('options must be an object');
     expect(() => checkWaitOptions({ signal: 'now' as never })).toThrow('signal must be an AbortSignal, not "now"');
   });
 
   it('have no signal where the thread freezes', () => {
     expect(checkSyncWaitOptions({ timeoutMs: 7 })).toEqual({ timeoutMs: 7 });
-    expect(() => checkSyncWaitOptions({ signal: new AbortController().signal } as object)).toThrow('options has no option "signal"');
+    expect(() => checkSyncWaitOptions({ signal: new AbortController().signal } as object)).toThrow(
+      'options has no option "signal"',
+    );
   });
 });
 
@@ -40,7 +49,10 @@ describe('a limited wait', () => {
   it('that cannot even begin throws what it would be rejected with', () => {
     const reason = { any: 'value' };
     const given: unknown[] = [];
-    for (const limit of [(options: WaitOptions) => throwIfOver(options, 'no bus'), (options: WaitOptions) => limitWait(options, 'no bus', () => undefined)]) {
+    for (const limit of [
+      (options: WaitOptions) => throwIfOver(options, 'no bus'),
+      (options: WaitOptions) => limitWait(options, 'no bus', () => undefined),
+    ]) {
       for (const options of [{ signal: AbortSignal.abort(reason), timeoutMs: 0 }, { timeoutMs: 0 }]) {
         try {
           limit(options);
@@ -50,7 +62,9 @@ describe('a limited wait', () => {
       }
     }
     expect(given).toEqual([reason, expect.any(PercoreError), reason, expect.any(PercoreError)]);
-    expect(given[1]).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT', message: 'no bus within 0 ms', argument: 'timeoutMs', value: 0 });
+    expect(given[1]).toMatchObject({
+      code: 'ERR_PERCORE_TIMEOUT', message: 'no bus within 0 ms', argument: 'timeoutMs', value: 0,
+    });
   });
 
   it('gives up once, by whichever comes first, and leaves neither timer nor listener', () => {
@@ -62,7 +76,10 @@ describe('a limited wait', () => {
       return () => void timers.delete(then);
     };
     const abort = new AbortController();
-    const wait = (options: WaitOptions): (() => void) => limitWait(options, 'no bus', (reason) => void ends.push(String((reason as Error).message ?? reason)), startTimeout);
+    const wait = (options: WaitOptions): (() => void) =>
+      limitWait(
+        options, 'no bus', (reason) => void ends.push(String((reason as Error).message ?? reason)), startTimeout,
+      );
     wait({ signal: abort.signal, timeoutMs: 10 });
     wait({ signal, timeoutMs: 20 });
     const stop = wait({ signal, timeoutMs: 30 });
@@ -109,15 +126,23 @@ describe('those who wait for one event', () => {
     const reason = Symbol('any value');
     const abort = new AbortController();
     const there = (): number => 5;
-    expect(await fateOf(buses.waitUnless(there, { timeoutMs: -1 }))).toMatchObject({ rejected: { code: 'ERR_PERCORE_INVALID_ARGUMENT' } });
+    expect(await fateOf(buses.waitUnless(there, { timeoutMs: -1 }))).toMatchObject({
+      rejected: { code: 'ERR_PERCORE_INVALID_ARGUMENT' },
+    });
     expect(await fateOf(buses.waitUnless(there, { signal: AbortSignal.abort(reason) }))).toEqual({ rejected: reason });
     expect(await fateOf(buses.waitUnless(there, { timeoutMs: 0 }))).toBe(5);
-    expect(await fateOf(buses.waitUnless(() => undefined, { timeoutMs: 0 }))).toMatchObject({ rejected: { message: 'no bus within 0 ms' } });
-    const [byTime, bySignal, byEvent] = [buses.wait({ timeoutMs: 1 }), buses.wait({ signal: abort.signal }), buses.wait({ signal: abort.signal })];
+    expect(await fateOf(buses.waitUnless(() => undefined, { timeoutMs: 0 }))).toMatchObject({
+      rejected: { message: 'no bus within 0 ms' },
+    });
+    const [byTime, bySignal, byEvent] = [
+      buses.wait({ timeoutMs: 1 }), buses.wait({ signal: abort.signal }), buses.wait({ signal: abort.signal }),
+    ];
     await expect(byTime).rejects.toMatchObject({ code: 'ERR_PERCORE_TIMEOUT', message: 'no bus within 1 ms' });
     expect(await fateOf(bySignal)).toBe('waits');
     abort.abort(reason);
-    expect([await fateOf(bySignal), await fateOf(byEvent), buses.count, listeners(abort.signal)]).toEqual([{ rejected: reason }, { rejected: reason }, 0, 0]);
+    expect([await fateOf(bySignal), await fateOf(byEvent), buses.count, listeners(abort.signal)]).toEqual([
+      { rejected: reason }, { rejected: reason }, 0, 0,
+    ]);
     const failed = buses.wait({ timeoutMs: 1000 });
     buses.fail('a flat tyre');
     expect(await fateOf(failed)).toEqual({ rejected: 'a flat tyre' });
@@ -149,9 +174,9 @@ describe('those who wait for one event', () => {
     let passes = 0;
     const timer = setInterval(() => passes++, 0);
     const beganMs = performance.now();
-    while (performance.now() - beganMs < 30) await buses.waitUnless(() => 1);
+    while (passes < 3 && performance.now() - beganMs < 10_000) await buses.waitUnless(() => 1);
     clearInterval(timer);
-    expect(passes).toBeGreaterThan(3);
+    expect(passes).toBe(3);
   });
 });
 
@@ -170,8 +195,11 @@ describe('a signal', () => {
   it('is told by what it does, so that one of another realm or library is taken', () => {
     const { signal } = new AbortController();
     const foreign = { aborted: false, addEventListener: () => undefined, removeEventListener: () => undefined };
-    for (const good of [undefined, signal, AbortSignal.timeout(1), foreign]) expect(() => checkSignal(good)).not.toThrow();
-    for (const bad of [null, 5, 'signal', {}, { aborted: false }, { addEventListener: () => undefined }, new AbortController()]) {
+    for (const good of [undefined, signal, AbortSignal.timeout(1), foreign])
+      expect(() => checkSignal(good)).not.toThrow();
+    for (const bad of [
+      null, 5, 'signal', {}, { aborted: false }, { addEventListener: () => undefined }, new AbortController(),
+    ]) {
       expect(() => checkSignal(bad)).toThrow(/^signal must be an AbortSignal, not /);
     }
   });

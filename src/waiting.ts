@@ -3,15 +3,15 @@
  *
  *     await consumer.ready({ timeoutMs: 500, signal });
  *
- * | what happens, in this order       | what the promise does                                                           |
- * |-----------------------------------|---------------------------------------------------------------------------------|
- * | the options are no options        | rejects with ERR_PERCORE_INVALID_ARGUMENT                                       |
- * | the signal has aborted already    | rejects with `signal.reason` itself, even if what is waited for is there        |
- * | what is waited for is there       | resolves; see turns.ts for why that can take one pass of the thread's loop      |
- * | `timeoutMs` is 0                  | rejects with ERR_PERCORE_TIMEOUT                                                |
- * | it comes                          | resolves                                                                        |
- * | `timeoutMs` are over              | rejects with ERR_PERCORE_TIMEOUT, which says what did not come and how long     |
- * | the signal aborts                 | rejects with `signal.reason` itself                                             |
+ * | what happens, in this order    | what the promise does                                                       |
+ * |--------------------------------|-----------------------------------------------------------------------------|
+ * | the options are no options     | rejects with ERR_PERCORE_INVALID_ARGUMENT                                   |
+ * | the signal has aborted already | rejects with `signal.reason` itself, even if what is waited for is there    |
+ * | what is waited for is there    | resolves, perhaps after one pass of the loop (loop-pass.ts)                 |
+ * | `timeoutMs` is 0               | rejects with ERR_PERCORE_TIMEOUT                                            |
+ * | it comes                       | resolves                                                                    |
+ * | `timeoutMs` are over           | rejects with ERR_PERCORE_TIMEOUT, which says what did not come and how long |
+ * | the signal aborts              | rejects with `signal.reason` itself                                         |
  *
  * Whatever ends a wait, nothing of it is left behind: no timer, no listener. What would have come is not lost, it
  * goes to the next who asks.
@@ -20,7 +20,7 @@
  * a result code when it is over, and are refused in a reactor.
  */
 import { PercoreError, checkOptions, invalidArgument } from './errors.js';
-import { isTurnDue, turn } from './turns.js';
+import { isPassDue, nextPass } from './loop-pass.js';
 
 /** How long a promise may wait. */
 export interface WaitOptions {
@@ -61,10 +61,13 @@ export function checkSyncWaitOptions(given: SyncWaitOptions | undefined): SyncWa
 /** Throws unless `value` is a time-out. */
 export function checkTimeoutMs(value: unknown): void {
   if (typeof value === 'number' && value >= 0 && value <= MAX_TIMEOUT_MS) return;
-  throw invalidArgument('timeoutMs', value, `a number of milliseconds from 0 to ${MAX_TIMEOUT_MS}, or left out to wait for ever`);
+  const allowed = `a number of milliseconds from 0 to ${MAX_TIMEOUT_MS}, or left out to wait for ever`;
+  throw invalidArgument('timeoutMs', value, allowed);
 }
 
-/** Throws unless `signal` is undefined or an AbortSignal: of this realm, of another, or of a library that has its own. */
+/**
+ * Throws unless `signal` is undefined or an AbortSignal: of this realm, of another, or of a library that has its own.
+ */
 export function checkSignal(signal: unknown): void {
   if (signal !== undefined && !isSignal(signal)) throw invalidArgument('signal', signal, 'an AbortSignal');
 }
@@ -86,7 +89,10 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw signal.reason;
 }
 
-/** The error of a time-out. `missed` says what did not come: 'no tick' becomes "no tick within 500 ms". */
+/**
+ * The error of a time-out. `missed` says what did not come: 'no tick' becomes "no tick within 500 ms". `reactorId`: who
+ * was to answer, if it was a reactor.
+ */
 export function timedOut(missed: string, timeoutMs: number, reactorId?: number): PercoreError {
   return new PercoreError('ERR_PERCORE_TIMEOUT', `${missed} within ${timeoutMs} ms`, {
     argument: 'timeoutMs', value: timeoutMs, ...(reactorId === undefined ? {} : { reactorId }),
@@ -104,15 +110,16 @@ const startNodeTimeout: StartTimeout = (timeoutMs, then) => {
 /**
  * Limits a wait for what is not there yet. Calls `giveUp` once, with what the promise is to be rejected with, when the
  * time is over or the signal aborts; the function returned ends both. Throws that reason when it is so already: the
- * signal has aborted, or `timeoutMs` is 0. `options` have been checked; `missed` is as in `timedOut`. `startTimeout`
- * is for waits on another clock than Node's.
+ * signal has aborted, or `timeoutMs` is 0. `options` have been checked; `missed` and `reactorId` are as in `timedOut`.
+ * `startTimeout` is for waits on another clock than Node's.
  */
 export function limitWait(
-  options: WaitOptions, missed: string, giveUp: (reason: unknown) => void, startTimeout: StartTimeout = startNodeTimeout,
+  options: WaitOptions, missed: string, giveUp: (reason: unknown) => void,
+  startTimeout: StartTimeout = startNodeTimeout, reactorId?: number,
 ): () => void {
   const { signal, timeoutMs } = options;
   if (signal === undefined && timeoutMs === undefined) return nothing;
-  throwIfOver(options, missed);
+  throwIfOver(options, missed, reactorId);
   const stop = (): void => {
     stopTimeout?.();
     stopListening?.();
@@ -121,15 +128,16 @@ export function limitWait(
     stop();
     giveUp(reason);
   };
-  const stopTimeout = timeoutMs === undefined ? undefined : startTimeout(timeoutMs, () => end(timedOut(missed, timeoutMs)));
+  const stopTimeout = timeoutMs === undefined ? undefined
+    : startTimeout(timeoutMs, () => end(timedOut(missed, timeoutMs, reactorId)));
   const stopListening = signal === undefined ? undefined : whenAborted(signal, () => end(signal.reason));
   return stop;
 }
 
 /** Throws what a wait ends with that cannot even begin: the signal has aborted, or `timeoutMs` is 0. */
-export function throwIfOver({ signal, timeoutMs }: WaitOptions, missed: string): void {
+export function throwIfOver({ signal, timeoutMs }: WaitOptions, missed: string, reactorId?: number): void {
   throwIfAborted(signal);
-  if (timeoutMs === 0) throw timedOut(missed, timeoutMs);
+  if (timeoutMs === 0) throw timedOut(missed, timeoutMs, reactorId);
 }
 
 const nothing = (): void => undefined;
@@ -200,9 +208,9 @@ export class Waiters<T> {
       throwIfAborted(options.signal);
       const value = look();
       if (value === undefined) return this.wait(options);
-      if (!isTurnDue()) return value;
+      if (!isPassDue()) return value;
       // Then it is looked at again, since it may be otherwise by then.
-      await turn();
+      await nextPass();
     }
   }
 
@@ -298,5 +306,6 @@ export function forbidBlocking(): void {
 /** Throws ERR_PERCORE_WOULD_BLOCK in a thread that may not stand still. `instead` says what its code can do. */
 export function checkMayBlock(instead: string): void {
   if (mayBlock) return;
-  throw new PercoreError('ERR_PERCORE_WOULD_BLOCK', `a reactor may not stand still: its sockets and timers would. ${instead}`);
+  const why = 'a reactor may not stand still: its sockets and timers would';
+  throw new PercoreError('ERR_PERCORE_WOULD_BLOCK', `${why}. ${instead}`);
 }

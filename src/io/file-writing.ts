@@ -18,7 +18,7 @@ import { EAGAIN, EBUSY, EINTR, EINVAL, EIO } from '../errno.js';
 import { PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
-import { isTurnDue, turn } from '../turns.js';
+import { isPassDue, nextPass } from '../loop-pass.js';
 import { checkWaitOptions, limitWait, throwIfAborted, Waiters, type WaitOptions } from '../waiting.js';
 import { DIRECT_BORDER, FileEndpoint } from './file-endpoint.js';
 import { MAX_DEPTH } from './file-transfers.js';
@@ -95,8 +95,8 @@ export class WritingFile extends FileEndpoint implements Refuser {
     for (;;) {
       throwIfAborted(options.signal);
       if (this.bytesWritten < upTo || this.error !== undefined) break;
-      if (!isTurnDue()) return;
-      await turn();
+      if (!isPassDue()) return;
+      await nextPass();
     }
     if (this.isClosed) {
       this.hasToldOfLoss = true;

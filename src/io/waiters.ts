@@ -1,5 +1,5 @@
 /** Waiting until no more than so many bytes are pending: for room, or for everything to be sent. See waiting.ts. */
-import { isTurnDue, turn } from '../turns.js';
+import { isPassDue, nextPass } from '../loop-pass.js';
 import { checkWaitOptions, throwIfAborted, Waiters, type WaitOptions } from '../waiting.js';
 
 /** What is missing when a wait for room, or for everything to be sent, times out. */
@@ -20,9 +20,9 @@ export async function whenAtMost(
   for (;;) {
     throwIfAborted(options.signal);
     if (pending() > most) break;
-    if (!isTurnDue()) return;
+    if (!isPassDue()) return;
     // Then it is looked at again, since it may be otherwise by then.
-    await turn();
+    await nextPass();
   }
   await waiters().wait(options, (left) => left <= most, missed);
 }

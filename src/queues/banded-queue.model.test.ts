@@ -1,14 +1,18 @@
 /**
- * A banded queue in random scripts: one producer and one consumer that come, go and die, all bands in use, a queue that is closed at any point. Each band
- * is a ring-model.ts; the order between bands is checked as a rule, not computed: without a quantum always the highest that has records; with quantum
- * q a lower band that waits gets one of every q + 1 records, no more often, and several of them take turns.
+ * A banded queue in random scripts: one producer and one consumer that come, go and die, all bands in use, a queue that
+ * is closed at any point. Each band is a ring-model.ts; the order between bands is checked as a rule, not computed:
+ * without a quantum always the highest that has records; with quantum q a lower band that waits gets one of every q + 1
+ * records, no more often, and several of them take turns.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GHOST, errorOf, field, haunt, placeField, same } from './fixtures/helpers.js';
 import { RingModel } from './fixtures/ring-model.js';
 import { CLOSED, EMPTY, OK, close, create, inspect, pub, recover, sub } from './index.js';
-import type { BandedConsumer, BandedProducer, FixedConsumer, FixedProducer, FixedQueue, VariableConsumer, VariableProducer, VariableQueue } from './index.js';
+import type {
+  BandedConsumer, BandedProducer, FixedConsumer, FixedProducer, FixedQueue, VariableConsumer, VariableProducer,
+  VariableQueue,
+} from './index.js';
 import { ringOf, type GroupHandle } from './group.js';
 import { openRing } from './memory.js';
 import { OPEN } from './ring.js';
@@ -31,23 +35,32 @@ class Twin {
   private readonly turnsMissed = Array.from({ length: BANDS }, () => 0);
   isClosing = false;
 
-  constructor(private readonly isFixed: boolean, capacity: number, start: number, private readonly publishEvery: number, private readonly quantum: number, private readonly met: Met) {
+  constructor(
+    private readonly isFixed: boolean, capacity: number, start: number, private readonly publishEvery: number,
+    private readonly quantum: number, private readonly met: Met,
+  ) {
     const shape = { kind: 'banded', startSequence: start } as const;
-    this.queue = isFixed ? create({ ...shape, capacity, recordBytes: 4 }) : create({ ...shape, capacityBytes: capacity });
+    this.queue = isFixed
+      ? create({ ...shape, capacity, recordBytes: 4 })
+      : create({ ...shape, capacityBytes: capacity });
     this.bands = Array.from({ length: BANDS }, () => new RingModel(capacity, 1, publishEvery, isFixed));
     this.producer = this.pub();
     this.consumer = this.sub();
   }
 
   private pub(): BandedProducer<FixedProducer | VariableProducer> {
-    return pub(this.queue as FixedQueue<'banded'>, { publishEvery: { records: this.publishEvery } }) as BandedProducer<FixedProducer | VariableProducer>;
+    return pub(this.queue as FixedQueue<'banded'>, { publishEvery: { records: this.publishEvery } }) as BandedProducer<
+      FixedProducer | VariableProducer
+    >;
   }
 
   private sub(): BandedConsumer<FixedConsumer | VariableConsumer> {
     for (const band of this.bands) band.join();
     this.sinceLow = this.sinceWaiting = 0;
     this.turnsMissed.fill(0);
-    return sub(this.queue as FixedQueue<'banded'>, { quantum: this.quantum }) as BandedConsumer<FixedConsumer | VariableConsumer>;
+    return sub(this.queue as FixedQueue<'banded'>, { quantum: this.quantum }) as BandedConsumer<
+      FixedConsumer | VariableConsumer
+    >;
   }
 
   private meet(event: string): void {
@@ -60,7 +73,10 @@ class Twin {
     this.value++;
     const room = model.room(units);
     const code = room === OK ? model.commit({ value: this.value, units }) : room;
-    same(this.producer.offer(new Uint8Array(Int32Array.of(this.value, ~this.value).buffer, 0, this.isFixed ? 4 : 8), band), code, `offer to band ${band}`);
+    same(
+      this.producer.offer(new Uint8Array(Int32Array.of(this.value, ~this.value).buffer, 0, this.isFixed ? 4 : 8), band),
+      code, `offer to band ${band}`,
+    );
     this.meet(`offer ${code}`);
   }
 
@@ -71,7 +87,9 @@ class Twin {
   }
 
   private waiting(): number[] {
-    return this.bands.flatMap(({ published, end, places }, band) => (Math.min(published, end ?? published) > places[0]!.cursor ? [band] : []));
+    return this.bands.flatMap(({ published, end, places }, band) =>
+      Math.min(published, end ?? published) > places[0]!.cursor ? [band] : [],
+    );
   }
 
   /** A record was taken from `band`: was it that band's turn, and is it the next of it? */
@@ -83,11 +101,13 @@ class Twin {
     if (band === highest) {
       this.sinceLow++;
       this.sinceWaiting = lower.length > 0 ? this.sinceWaiting + 1 : 0;
-      if (this.quantum > 0 && this.sinceWaiting > this.quantum) throw new Error(`${this.sinceWaiting} records of band ${band} while ${lower.join()} waited`);
+      if (this.quantum > 0 && this.sinceWaiting > this.quantum)
+        throw new Error(`${this.sinceWaiting} records of band ${band} while ${lower.join()} waited`);
       return;
     }
     if (this.quantum === 0) throw new Error(`a record of band ${band} while band ${highest} had some`);
-    if (this.sinceLow < this.quantum) throw new Error(`a record of band ${band} after only ${this.sinceLow} of higher ones`);
+    if (this.sinceLow < this.quantum)
+      throw new Error(`a record of band ${band} after only ${this.sinceLow} of higher ones`);
     for (const each of lower) {
       this.turnsMissed[each] = each === band ? 0 : this.turnsMissed[each]! + 1;
       if (this.turnsMissed[each]! >= 2 * BANDS) throw new Error(`band ${each} starves`);
@@ -102,10 +122,14 @@ class Twin {
   }
 
   drain(limit: number): void {
-    const left = this.bands.reduce((sum, band) => sum + band.count(band.places[0]!.cursor, Math.min(band.published, band.end ?? Infinity)), 0);
+    const left = this.bands.reduce(
+      (sum, band) => sum + band.count(band.places[0]!.cursor, Math.min(band.published, band.end ?? Infinity)), 0,
+    );
     const expected = Math.min(limit, left);
     const taken: [band: number, value: number][] = [];
-    const answer = this.consumer.drain((view, offset, _length, _type, band) => void taken.push([band, view.getInt32(offset, true)]), limit);
+    const answer = this.consumer.drain(
+      (view, offset, _length, _type, band) => void taken.push([band, view.getInt32(offset, true)]), limit,
+    );
     for (const [band, value] of taken) this.took(band, value);
     same(answer, expected > 0 ? expected : this.atEmpty(), `drain ${limit}`);
     this.meet(answer > 0 ? 'received' : `answer ${answer}`);
@@ -155,7 +179,8 @@ class Twin {
     const { consumers, taken } = recover(this.queue, GHOST);
     const { places: [place] } = this.bands[band]!;
     const before = place!.consumed;
-    // How many a drain of that band had begun is the queue's affair, up to the limit: it looks for higher bands in between.
+    // How many a drain of that band had begun is the queue's affair, up to the limit: it looks for higher bands in
+    // between.
     for (let left = taken; left > 0;) left -= (this.bands[band]!.drain(0, left) as unknown[]).length;
     for (const each of this.bands) each.leave(0);
     same([consumers, place!.consumed - before], [1, taken], 'recovered');
@@ -177,7 +202,10 @@ class Twin {
     this.isClosing = true;
   }
 
-  /** A closing band ends where the consumer first looks at it beyond what it has seen; at which bands it looks on its way to one is its own affair. */
+  /**
+   * A closing band ends where the consumer first looks at it beyond what it has seen; at which bands it looks on its
+   * way to one is its own affair.
+   */
   private learnEnds(): void {
     this.bands.forEach((band, i) => {
       band.end = this.wordsOf(i)[field('phase')] === OPEN ? undefined : (band.end ?? band.published);
@@ -188,10 +216,14 @@ class Twin {
     if (this.isClosing) this.learnEnds();
     const { published, consumed, refused, dropped, isClosed } = inspect(this.queue);
     const sum = (of: (band: RingModel) => number): number => this.bands.reduce((total, band) => total + of(band), 0);
-    same({ published, consumed, refused, closed: dropped.closed, isClosed }, {
-      published: sum(({ total }) => total.published), consumed: sum(({ places }) => places[0]!.consumed), refused: sum(({ total }) => total.refused),
-      closed: sum(({ total }) => total.closed), isClosed: this.isClosing,
-    }, 'what inspect says');
+    same(
+      { published, consumed, refused, closed: dropped.closed, isClosed },
+      {
+        published: sum(({ total }) => total.published), consumed: sum(({ places }) => places[0]!.consumed),
+        refused: sum(({ total }) => total.refused), closed: sum(({ total }) => total.closed), isClosed: this.isClosing,
+      },
+      'what inspect says',
+    );
   }
 
   private haunt(word: number): void {
@@ -204,7 +236,9 @@ class Twin {
   }
 }
 
-const step = (name: string, run: (twin: Twin) => void, when: (twin: Twin) => boolean = () => true): fc.Command<Met, Twin> => ({
+const step = (
+  name: string, run: (twin: Twin) => void, when: (twin: Twin) => boolean = () => true,
+): fc.Command<Met, Twin> => ({
   check: () => true,
   run(_met, twin) {
     if (!when(twin)) return;
@@ -221,27 +255,52 @@ const steps = [
   fc.constant(step('poll', (twin) => twin.poll())),
   fc.constant(step('poll', (twin) => twin.poll())),
   fc.constant(step('flush', (twin) => twin.flush())),
-  fc.constantFrom('leaves' as const, 'dies' as const).map((how) => step(`producer ${how}`, (twin) => twin.producerGoes(how), (twin) => !twin.isClosing)),
-  fc.constantFrom('leaves' as const, 'dies' as const).map((how) => step(`consumer ${how}`, (twin) => twin.consumerGoes(how))),
-  fc.integer({ min: 1, max: 5 }).map((limit) => step(`consumer dies in a drain of ${limit}`, (twin) => twin.dieDraining(limit))),
+  fc.constantFrom('leaves' as const, 'dies' as const).map((how) =>
+    step(
+      `producer ${how}`, (twin) => twin.producerGoes(how), (twin) => !twin.isClosing,
+    ),
+  ),
+  fc
+    .constantFrom('leaves' as const, 'dies' as const)
+    .map((how) => step(`consumer ${how}`, (twin) => twin.consumerGoes(how))),
+  fc
+    .integer({ min: 1, max: 5 })
+    .map((limit) => step(`consumer dies in a drain of ${limit}`, (twin) => twin.dieDraining(limit))),
 ];
-const closes = fc.constantFrom('anybody' as const, 'producer' as const).map((by) => step(`close by ${by}`, (twin) => twin.close(by), (twin) => !twin.isClosing));
+const closes = fc.constantFrom('anybody' as const, 'producer' as const).map((by) =>
+  step(
+    `close by ${by}`, (twin) => twin.close(by), (twin) => !twin.isClosing,
+  ),
+);
 
 describe.each([0, 1, 2, 5])('a banded queue with quantum %i does what an array for each band does', (quantum) => {
-  const cases = [{ isFixed: true, capacity: 2 }, { isFixed: true, capacity: 4 }, { isFixed: false, capacity: 64 }].flatMap((shape) =>
-    (shape.isFixed ? [0, 2 ** 31 - 3, 2 ** 32 - 3] : [0, 2 ** 31 - 32, 2 ** 32 - 32]).map((start) => ({ ...shape, start })));
+  const cases = [
+    { isFixed: true, capacity: 2 }, { isFixed: true, capacity: 4 }, { isFixed: false, capacity: 64 },
+  ].flatMap((shape) =>
+    (shape.isFixed ? [0, 2 ** 31 - 3, 2 ** 32 - 3] : [0, 2 ** 31 - 32, 2 ** 32 - 32]).map((start) => ({
+      ...shape, start,
+    })),
+  );
 
   it.each(cases)('fixed: $isFixed, bands of $capacity, from sequence $start', ({ isFixed, capacity, start }) => {
     const met: Met = new Map();
     for (const publishEvery of [1, 3]) {
       for (const ends of [[], [closes]]) {
-        fc.assert(fc.property(fc.commands([...steps, ...ends], { maxCommands: 80, size: 'max' }), (script) => {
-          fc.modelRun(() => ({ model: met, real: new Twin(isFixed, capacity, start, publishEvery, quantum, met) }), script);
-        }), { numRuns: RUNS });
+        fc.assert(
+          fc.property(fc.commands([...steps, ...ends], { maxCommands: 80, size: 'max' }), (script) => {
+            fc.modelRun(
+              () => ({ model: met, real: new Twin(isFixed, capacity, start, publishEvery, quantum, met) }), script,
+            );
+          }),
+          { numRuns: RUNS },
+        );
       }
     }
-    expect([...met.keys()]).toEqual(expect.arrayContaining([
-      'offer 0', 'offer -1', 'offer -2', 'received', 'answer 0', 'answer -2', 'producer dies', 'consumer dies', 'died in a drain', ...(quantum > 0 ? ['turn of a low band'] : []),
-    ]));
+    expect([...met.keys()]).toEqual(
+      expect.arrayContaining([
+        'offer 0', 'offer -1', 'offer -2', 'received', 'answer 0', 'answer -2', 'producer dies', 'consumer dies',
+        'died in a drain', ...(quantum > 0 ? ['turn of a low band'] : []),
+      ]),
+    );
   });
 });

@@ -81,13 +81,17 @@ describe('a banded queue', () => {
 
   it('says EMPTY in the words of each verb', () => {
     const consumer = sub(banded());
-    expect([consumer.poll(), consumer.drain(() => {}), consumer.look(), consumer.select()]).toEqual([EMPTY, 0, EMPTY, null]);
+    expect([consumer.poll(), consumer.drain(() => {}), consumer.look(), consumer.select()]).toEqual([
+      EMPTY, 0, EMPTY, null,
+    ]);
   });
 
   it('wakes its consumer with a record of any band', async () => {
     const queue = banded();
     const producer = pub(queue);
-    const other = new Other(queue, [{ do: 'sub' }, { do: 'ready' }, { do: 'drain' }, { do: 'readySync' }, { do: 'drain' }]);
+    const other = new Other(queue, [
+      { do: 'sub' }, { do: 'ready' }, { do: 'drain' }, { do: 'readySync' }, { do: 'drain' },
+    ]);
     await other.did(0);
     await new Promise((resolve) => setTimeout(resolve, 30));
     producer.offer(eight(3), 3);
@@ -103,7 +107,9 @@ describe('a banded queue', () => {
     const consumer = sub(queue, { whenSlow: 'evict', evictAfterMs: 0 });
     [1, 2, 3].forEach((value) => producer.offer(eight(value), 4));
     producer.offer(eight(9), 1);
-    expect([drained(consumer), consumer.drain(() => {}), consumer.poll(), consumer.look(), consumer.lost]).toEqual([[9], EVICTED, EVICTED, EVICTED, 1]);
+    expect([drained(consumer), consumer.drain(() => {}), consumer.poll(), consumer.look(), consumer.lost]).toEqual([
+      [9], EVICTED, EVICTED, EVICTED, 1,
+    ]);
     close(queue);
     expect(consumer.drain(() => {})).toBe(EVICTED);
     consumer.leave();
@@ -146,7 +152,9 @@ describe('a quantum', () => {
     const consumer = sub(queue, { quantum: 2 });
     fill(producer, [7], 2);
     fill(producer, [6, 0], 3);
-    expect(bandsOf(consumer, 8), 'band 7 is used up when the first low turn comes: band 6 is the highest then').toEqual([7, 7, 0, 6, 6, 0, 6, 0]);
+    expect(bandsOf(consumer, 8), 'band 7 is used up when the first low turn comes: band 6 is the highest then').toEqual(
+      [7, 7, 0, 6, 6, 0, 6, 0],
+    );
   });
 
   it('of 0, which is the default, lets low bands starve', () => {
@@ -159,7 +167,10 @@ describe('a quantum', () => {
 
   it('is refused where it is no count, and takes no place then', () => {
     const queue = banded();
-    for (const quantum of [-1, 0.5, 2 ** 30 + 1]) expect(errorOf(() => sub(queue, { quantum })).message).toBe(`quantum must be a whole number from 0 to 1073741824, not ${quantum}`);
+    for (const quantum of [-1, 0.5, 2 ** 30 + 1])
+      expect(errorOf(() => sub(queue, { quantum })).message).toBe(
+        `quantum must be a whole number from 0 to 1073741824, not ${quantum}`,
+      );
     expect(sub(queue).poll()).toBe(EMPTY);
   });
 });
@@ -168,7 +179,9 @@ describe('places of a banded queue', () => {
   it('are one for each side', () => {
     const queue = banded();
     const [producer, consumer] = [pub(queue), sub(queue)];
-    expect(errorOf(() => pub(queue)).message).toBe('the only place for a producer is taken by this thread. Use that producer, or call its leave() first');
+    expect(errorOf(() => pub(queue)).message).toBe(
+      'the only place for a producer is taken by this thread. Use that producer, or call its leave() first',
+    );
     expect(errorOf(() => sub(queue)).code).toBe('ERR_PERCORE_NO_PLACE');
     fill(producer, [3], 2);
     producer.leave();
@@ -193,6 +206,9 @@ describe('places of a banded queue', () => {
   it('end with the bands', () => {
     const queue = banded();
     const producer = pub(queue);
-    for (const band of [-1, 8, 1.5]) expect(errorOf(() => producer.offer(eight(1), band)).message).toBe(`band must be a whole number from 0 to 7, not ${band}`);
+    for (const band of [-1, 8, 1.5])
+      expect(errorOf(() => producer.offer(eight(1), band)).message).toBe(
+        `band must be a whole number from 0 to 7, not ${band}`,
+      );
   });
 });

@@ -5,8 +5,9 @@
  *            --band 3--> |====>|              ^       ^
  *                                      consumer takes the highest first
  *
- * The bit is a hint that errs on one side only: a band with a clear bit is empty. The producer publishes, then sets the bit if it is
- * clear; the consumer clears it when the band looks empty, then looks once more (Dekker; `group.ready` in group.ts).
+ * The bit is a hint that errs on one side only: a band with a clear bit is empty. The producer publishes, then sets the
+ * bit if it is clear; the consumer clears it when the band looks empty, then looks once more (Dekker; `group.ready` in
+ * group.ts).
  *
  * Source: the ready bitmap of classic O(1) schedulers; here one bit a ring, set by another core.
  */
@@ -39,7 +40,7 @@ export class BandedProducer<P extends BandProducer = BandProducer> {
     });
   }
 
-  /** The ring of one band, 0 low to 7 high, with `tryClaim`, `commit`, `offer` and `space` of its own. */
+  /** The ring of one band, 0 low to 7 high, with `tryClaim`, `commit`, `offer` and `room` of its own. */
   band(band: number): P {
     return typeof band === 'number' ? (this.producers[band] ?? this.refuse(band)) : this.refuse(band);
   }
@@ -70,7 +71,8 @@ export class BandedProducer<P extends BandProducer = BandProducer> {
   }
 
   private raise(bit: number): void {
-    // group.ready: the band's cursor is stored, now look at its bit. Pairs with select(), which clears the bit, then looks at the cursor.
+    // group.ready: the band's cursor is stored, now look at its bit. Pairs with select(), which clears the bit, then
+    // looks at the cursor.
     if ((Atomics.load(this.group.words, READY) & bit) === 0) Atomics.or(this.group.words, READY, bit);
   }
 
@@ -100,7 +102,8 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
   constructor(private readonly group: Group, private readonly consumers: readonly C[], quantum: number) {
     this.quantum = quantum;
     this.most = Math.min(0x7fffffff, BANDS * mostRecords(this.shape));
-    // group.ready: one that was put out of a band has cleared a bit over records that are ours now. A bit too many costs one look.
+    // group.ready: one that was put out of a band has cleared a bit over records that are ours now. A bit too many
+    // costs one look.
     Atomics.or(group.words, READY, ALL_BANDS);
   }
 
@@ -119,8 +122,9 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
   }
 
   /**
-   * Calls `handler(view, offset, length, type, band)` for up to `limit` records (as many as the queue holds, if left out), highest band first, in
-   * place. Before each run of at most 64 it looks for higher bands again. Returns how many, 0 when empty, CLOSED when none will follow. At most once, as in a single ring.
+   * Calls `handler(view, offset, length, type, band)` for up to `limit` records (as many as the queue holds, if left
+   * out), highest band first, in place. Before each run of at most 64 it looks for higher bands again. Returns how
+   * many, 0 when empty, CLOSED when none will follow. At most once, as in a single ring.
    */
   drain(handler: Handler, limit = this.most): number {
     checkFunction('handler', handler);
@@ -130,7 +134,10 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
       const consumer = this.select();
       if (consumer === null) break;
       const { band } = this;
-      const count = consumer.drain((view: DataView, offset: number, length: number, type: number) => handler(view, offset, length, type, band), Math.min(limit - total, this.share()));
+      const count = consumer.drain(
+        (view: DataView, offset: number, length: number, type: number) => handler(view, offset, length, type, band),
+        Math.min(limit - total, this.share()),
+      );
       if (count <= 0) continue;
       total += count;
       this.count(band, count);
@@ -139,8 +146,8 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
   }
 
   /**
-   * The ring to read from now: the highest that has records, or a lower one whose turn it is; null when all are empty. At least once by its
-   * `peek`; turns of low bands are counted by `drain` and `poll` alone.
+   * The ring to read from now: the highest that has records, or a lower one whose turn it is; null when all are empty.
+   * At least once by its `peek`; turns of low bands are counted by `drain` and `poll` alone.
    */
   select(): C | null {
     if (this.isOver) return null;
@@ -164,7 +171,9 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
     return consumer.poll();
   }
 
-  /** OK when a record can be read; EMPTY, CLOSED when none will follow, or EVICTED from one of the bands. Takes nothing. */
+  /**
+   * OK when a record can be read; EMPTY, CLOSED when none will follow, or EVICTED from one of the bands. Takes nothing.
+   */
   look(): ResultCode {
     return this.select() === null ? ((this.atEmpty() || EMPTY) as ResultCode) : OK;
   }

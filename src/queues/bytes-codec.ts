@@ -18,11 +18,17 @@ export class BytesCodec implements Codec<Uint8Array> {
       const length = lengthOf(value);
       this.measured = length;
       if (length !== 0 || whyNotSent(value)?.includes('detached') !== true) return length;
-      throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `value (${whyNotSent(value)}) has no bytes any more`, { argument: 'value', value });
+      throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `value (${whyNotSent(value)}) has no bytes any more`, {
+        argument: 'value', value,
+      });
     }
-    throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `value (${kindOf(value)}) is not bytes. Send a Uint8Array or a Buffer, or choose another codec`, {
-      argument: 'value', value, allowed: 'a Uint8Array or a Buffer',
-    });
+    throw new PercoreError(
+      'ERR_PERCORE_UNSERIALIZABLE',
+      `value (${kindOf(value)}) is not bytes. Send a Uint8Array or a Buffer, or choose another codec`,
+      {
+        argument: 'value', value, allowed: 'a Uint8Array or a Buffer',
+      },
+    );
   }
 
   write(value: Uint8Array, memory: RecordMemory, at: number): number {

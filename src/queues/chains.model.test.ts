@@ -1,6 +1,7 @@
 /**
- * Consumers behind consumers, in random scripts against the plain array of ring-model.ts: a declared pipeline and a declared diamond whose stages come,
- * go and die, and consumers that join behind whoever is there. No stage ever reads what the one before has not released.
+ * Consumers behind consumers, in random scripts against the plain array of ring-model.ts: a declared pipeline and a
+ * declared diamond whose stages come, go and die, and consumers that join behind whoever is there. No stage ever reads
+ * what the one before has not released.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -8,12 +9,19 @@ import { comings, commonSteps, runTwins, step, type Met } from './fixtures/ring-
 
 const RUNS = 100;
 const PIPELINE = { one: {}, two: { after: ['one'] }, three: { after: ['two'] } } as const;
-const DIAMOND = { one: {}, left: { after: ['one'] }, right: { after: ['one'] }, last: { after: ['left', 'right'] } } as const;
+const DIAMOND = {
+  one: {}, left: { after: ['one'] }, right: { after: ['one'] }, last: { after: ['left', 'right'] },
+} as const;
 
-const shapes = [true, false].flatMap((isFixed) => (isFixed ? [2, 4] : [32, 64]).map((capacity) => ({ isFixed, capacity })));
-const starts = (isFixed: boolean): number[] => (isFixed ? [0, 2 ** 31 - 3, 2 ** 32 - 3] : [0, 2 ** 31 - 24, 2 ** 32 - 24]);
+const shapes = [true, false].flatMap((isFixed) =>
+  (isFixed ? [2, 4] : [32, 64]).map((capacity) => ({ isFixed, capacity })),
+);
+const starts = (isFixed: boolean): number[] =>
+  isFixed ? [0, 2 ** 31 - 3, 2 ** 32 - 3] : [0, 2 ** 31 - 24, 2 ** 32 - 24];
 
-describe.each([['a pipeline', PIPELINE], ['a diamond', DIAMOND]])('%s does what an array with marks does', (_name, consumers) => {
+describe.each([
+  ['a pipeline', PIPELINE], ['a diamond', DIAMOND],
+])('%s does what an array with marks does', (_name, consumers) => {
   it.each(shapes)('fixed: $isFixed, capacity $capacity', ({ isFixed, capacity }) => {
     const names = Object.keys(consumers);
     // One place more, for consumers that nobody declared.
@@ -27,13 +35,23 @@ describe.each([['a pipeline', PIPELINE], ['a diamond', DIAMOND]])('%s does what 
     const met: Met = new Map();
     for (const start of starts(isFixed)) {
       for (const publishEvery of [1, 3]) {
-        const options = { kind: 'spmc', isFixed, capacity, start, publishEvery, maxConsumers: places, consumers } as const;
-        const steps = [...sends, ...sends, ...receives, ...receives, ...receives, ...joins, ...leaves, ...(publishEvery === 1 ? closes : [])];
+        const options = {
+          kind: 'spmc', isFixed, capacity, start, publishEvery, maxConsumers: places, consumers,
+        } as const;
+        const steps = [
+          ...sends, ...sends, ...receives, ...receives, ...receives, ...joins, ...leaves,
+          ...(publishEvery === 1 ? closes : []),
+        ];
         const all = runTwins(options, steps, RUNS, (twin) => names.forEach((name) => twin.join({ name })));
         for (const [event, times] of all) met.set(event, (met.get(event) ?? 0) + times);
       }
     }
-    expect([...met.keys()]).toEqual(expect.arrayContaining(['offer 0', 'offer -1', 'received', 'answer 0', 'answer -2', 'held back by a stage', 'took over', 'died', 'died in a drain']));
+    expect([...met.keys()]).toEqual(
+      expect.arrayContaining([
+        'offer 0', 'offer -1', 'received', 'answer 0', 'answer -2', 'held back by a stage', 'took over', 'died',
+        'died in a drain',
+      ]),
+    );
   });
 });
 
@@ -42,13 +60,22 @@ describe('consumers that join behind others do what an array with marks does', (
     const places = 4;
     const { sends, receives } = commonSteps(places, isFixed ? capacity : 24);
     const { leaves, closes } = comings(places);
-    const joins = fc.subarray([0, 1, 2, 3]).map((after) => step(`join after ${after.join()}`, (twin) => twin.join({ after })));
+    const joins = fc
+      .subarray([0, 1, 2, 3])
+      .map((after) => step(`join after ${after.join()}`, (twin) => twin.join({ after })));
     const met: Met = new Map();
     for (const start of starts(isFixed)) {
       const options = { kind: 'spmc', isFixed, capacity, start, publishEvery: 1, maxConsumers: places } as const;
-      const steps = [...sends, ...sends, ...receives, ...receives, ...receives, joins, joins, joins, ...leaves, ...(start === 0 ? closes : [])];
+      const steps = [
+        ...sends, ...sends, ...receives, ...receives, ...receives, joins, joins, joins, ...leaves,
+        ...(start === 0 ? closes : []),
+      ];
       for (const [event, times] of runTwins(options, steps, 2 * RUNS)) met.set(event, (met.get(event) ?? 0) + times);
     }
-    expect([...met.keys()]).toEqual(expect.arrayContaining(['received', 'answer 0', 'answer -2', 'held back by a stage', 'joined', 'took over', 'died']));
+    expect([...met.keys()]).toEqual(
+      expect.arrayContaining([
+        'received', 'answer 0', 'answer -2', 'held back by a stage', 'joined', 'took over', 'died',
+      ]),
+    );
   });
 });

@@ -1,11 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { drained, eight, errorOf } from './fixtures/helpers.js';
-import { BACK_PRESSURED, CLOSED, EMPTY, OK, close, create, inspect, pub, sub, type DeclaredConsumer, type FixedConsumer } from './index.js';
+import {
+  BACK_PRESSURED, CLOSED, EMPTY, OK, close, create, inspect, pub, sub, type DeclaredConsumer, type FixedConsumer,
+} from './index.js';
 
 const spmc = (consumers?: Record<string, DeclaredConsumer>) =>
-  create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 4, ...(consumers === undefined ? {} : { consumers }) });
+  create({
+    kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 4, ...(consumers === undefined ? {} : { consumers }),
+  });
 const pipeline = () => spmc({ parse: {}, store: { after: ['parse'] } });
-const diamond = () => spmc({ one: {}, left: { after: ['one'] }, right: { after: ['one'] }, last: { after: ['left', 'right'] } });
+const diamond = () =>
+  spmc({ one: {}, left: { after: ['one'] }, right: { after: ['one'] }, last: { after: ['left', 'right'] } });
 
 describe('a declared pipeline', () => {
   it('lets each stage read what the stage before has released, and no more', () => {
@@ -82,7 +87,9 @@ describe('a declared diamond', () => {
     [1, 2, 3].forEach((value) => producer.offer(eight(value)));
     expect([left, right, last].map((consumer) => drained(consumer!))).toEqual([[], [], []]);
     drained(one!);
-    expect([drained(left!), drained(last!), drained(right!, 2), drained(last!)]).toEqual([[1, 2, 3], [], [1, 2], [1, 2]]);
+    expect([drained(left!), drained(last!), drained(right!, 2), drained(last!)]).toEqual([
+      [1, 2, 3], [], [1, 2], [1, 2],
+    ]);
     expect(producer.tryClaim(4), 'record 3 is still to be read').toBe(BACK_PRESSURED);
     expect([drained(right!), drained(last!), producer.tryClaim(4)]).toEqual([[3], [3], 3]);
   });
@@ -107,9 +114,13 @@ describe('consumers that join behind others', () => {
     const first = sub(queue);
     [1, 2].forEach((value) => producer.offer(eight(value)));
     const second = sub(queue, { after: [first.place] });
-    expect([second.available(), second.poll(), second.drain(() => {}), second.look()], 'joined two records ahead').toEqual([EMPTY, EMPTY, 0, EMPTY]);
+    expect(
+      [second.available(), second.poll(), second.drain(() => {}), second.look()], 'joined two records ahead',
+    ).toEqual([EMPTY, EMPTY, 0, EMPTY]);
     producer.offer(eight(3));
-    expect([second.poll(), drained(first, 2), second.poll(), drained(first), drained(second)]).toEqual([EMPTY, [1, 2], EMPTY, [3], [3]]);
+    expect([second.poll(), drained(first, 2), second.poll(), drained(first), drained(second)]).toEqual([
+      EMPTY, [1, 2], EMPTY, [3], [3],
+    ]);
   });
 
   it('may name declared ones', () => {
@@ -154,33 +165,57 @@ describe('consumers that join behind others', () => {
 describe('chains that could never move', () => {
   it('are refused when they are declared', () => {
     const message = (consumers: Record<string, DeclaredConsumer>): string => errorOf(() => spmc(consumers)).message;
-    expect(message({ a: { after: ['b'] }, b: {} })).toBe('consumers.a.after must be a consumer declared before it: there is none, not "b"');
-    expect(message({ a: { after: ['a'] } })).toBe('consumers.a.after must be a consumer declared before it: there is none, not "a"');
-    expect(message({ a: {}, b: { after: ['a', 'c'] } })).toBe('consumers.b.after must be a consumer declared before it: a, not "c"');
-    expect(message({ a: {}, b: { after: ['a'], whenSlow: 'drop-oldest' } })).toBe('whenSlow must be \'wait\' or \'block\' for a consumer with `after`, not "drop-oldest"');
-    expect(message({ a: { whenSlow: 'evict' }, b: { after: ['a'] } })).toMatch(/^consumers\.b\.after must be a consumer that is not lapped/);
+    expect(message({ a: { after: ['b'] }, b: {} })).toBe(
+      'consumers.a.after must be a consumer declared before it: there is none, not "b"',
+    );
+    expect(message({ a: { after: ['a'] } })).toBe(
+      'consumers.a.after must be a consumer declared before it: there is none, not "a"',
+    );
+    expect(message({ a: {}, b: { after: ['a', 'c'] } })).toBe(
+      'consumers.b.after must be a consumer declared before it: a, not "c"',
+    );
+    expect(message({ a: {}, b: { after: ['a'], whenSlow: 'drop-oldest' } })).toBe(
+      "whenSlow must be 'wait' or 'block' for a consumer with `after`, not \"drop-oldest\"",
+    );
+    expect(message({ a: { whenSlow: 'evict' }, b: { after: ['a'] } })).toMatch(
+      /^consumers\.b\.after must be a consumer that is not lapped/,
+    );
     expect(message({ a: { whenSlow: 'slow' as 'wait' } })).toMatch(/^whenSlow must be/);
     expect(message({ a: { whenSlow: 'evict', evictAfterMs: -1 } })).toMatch(/^evictAfterMs must be/);
-    expect(message(Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((name) => [name, {}])))).toBe('maxConsumers must be at least 5, the number of declared consumers, not 4');
-    expect(errorOf(() => create({ kind: 'spsc', capacity: 2, recordBytes: 8, consumers: { a: {} } })).message).toBe("consumers must be left out, unless kind is 'spmc', not [object Object]");
+    expect(message(Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((name) => [name, {}])))).toBe(
+      'maxConsumers must be at least 5, the number of declared consumers, not 4',
+    );
+    expect(errorOf(() => create({ kind: 'spsc', capacity: 2, recordBytes: 8, consumers: { a: {} } })).message).toBe(
+      "consumers must be left out, unless kind is 'spmc', not [object Object]",
+    );
   });
 
   it('are refused when somebody joins', () => {
     const queue = spmc();
     const message = (after: (string | number)[]): string => errorOf(() => sub(queue, { after })).message;
-    expect(message([0]), 'it would be its own').toBe('after must be the place of a consumer that is there, or a declared one, not 0');
+    expect(message([0]), 'it would be its own').toBe(
+      'after must be the place of a consumer that is there, or a declared one, not 0',
+    );
     expect(message([4])).toBe('after must be a whole number from 0 to 3, not 4');
     expect(message(['parse'])).toBe('after must be a declared consumer: the queue has none, not "parse"');
     const lossy = sub(queue, { whenSlow: 'drop-oldest' });
     expect(message([lossy.place])).toMatch(/^after must be the place of a consumer that is not lapped/);
-    expect(errorOf(() => sub(pipeline(), { after: ['save'] })).message).toBe('after must be a declared consumer: parse, store, not "save"');
-    expect(errorOf(() => sub(create({ kind: 'spsc', capacity: 2, recordBytes: 8 }), { after: [0] })).message).toBe("after must be left out, unless kind is 'spmc', not [object Array]");
+    expect(errorOf(() => sub(pipeline(), { after: ['save'] })).message).toBe(
+      'after must be a declared consumer: parse, store, not "save"',
+    );
+    expect(errorOf(() => sub(create({ kind: 'spsc', capacity: 2, recordBytes: 8 }), { after: [0] })).message).toBe(
+      "after must be left out, unless kind is 'spmc', not [object Array]",
+    );
   });
 
   it('are refused with options that a declared consumer has already', () => {
     const queue = spmc({ a: { whenSlow: 'block' } });
-    expect(errorOf(() => sub(queue, { name: 'a', whenSlow: 'wait' })).message).toBe('whenSlow must be left out, or \'block\', with which this consumer was declared, not "wait"');
-    expect(errorOf(() => sub(queue, { name: 'a', after: ['a'] })).message).toBe('after must be left out for a declared consumer, which brings its own, not [object Array]');
+    expect(errorOf(() => sub(queue, { name: 'a', whenSlow: 'wait' })).message).toBe(
+      'whenSlow must be left out, or \'block\', with which this consumer was declared, not "wait"',
+    );
+    expect(errorOf(() => sub(queue, { name: 'a', after: ['a'] })).message).toBe(
+      'after must be left out for a declared consumer, which brings its own, not [object Array]',
+    );
     expect(errorOf(() => sub(queue, { name: 'b' })).message).toBe('name must be a declared consumer: a, not "b"');
     sub(queue, { name: 'a', whenSlow: 'block' });
     expect(errorOf(() => sub(queue, { name: 'a' })).message).toMatch(/^place 0 is taken/);

@@ -85,7 +85,10 @@ describe('giving a place up twice', () => {
   });
 
   it('does not give up the place of the next consumer', () => {
-    for (const queue of [spsc(), create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 1 }), create({ kind: 'mpsc', capacity: 4, recordBytes: 8, maxConsumers: 1 }), banded()]) {
+    for (const queue of [
+      spsc(), create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 1 }),
+      create({ kind: 'mpsc', capacity: 4, recordBytes: 8, maxConsumers: 1 }), banded(),
+    ]) {
       const first = sub(queue as FixedQueue);
       first.leave();
       const second = sub(queue as FixedQueue);
@@ -130,7 +133,9 @@ describe('a consumer that closes', () => {
   it('is the last: nobody may join after it', () => {
     const queue = spsc();
     sub(queue).close();
-    expect(errorOf(() => sub(queue))).toMatchObject({ code: 'ERR_PERCORE_CLOSED', message: 'the queue was closed by its only consumer; create a new one' });
+    expect(errorOf(() => sub(queue))).toMatchObject({
+      code: 'ERR_PERCORE_CLOSED', message: 'the queue was closed by its only consumer; create a new one',
+    });
     expect(errorOf(() => pub(queue)).code).toBe('ERR_PERCORE_CLOSED');
   });
 
@@ -148,7 +153,9 @@ describe('a consumer that closes', () => {
     const consumer = sub(queue);
     producer.offer(eight(1), 3);
     consumer.close();
-    expect([producer.offer(eight(2), 7), producer.offer(eight(3), 3), producer.offer(eight(3), 3)]).toEqual([CLOSED, CLOSED, CLOSED]);
+    expect([producer.offer(eight(2), 7), producer.offer(eight(3), 3), producer.offer(eight(3), 3)]).toEqual([
+      CLOSED, CLOSED, CLOSED,
+    ]);
     expect(inspect(queue)).toMatchObject({ published: 3, dropped: { closed: 3 }, isClosed: true });
   });
 });
@@ -227,7 +234,9 @@ describe('a queue that is closed by anybody', () => {
     const consumer = sub(queue);
     producer.offer(eight(1), 2);
     close(queue);
-    expect([drained(consumer), consumer.drain(() => {}), producer.offer(eight(2), 2), producer.offer(bytes(3), 4)]).toEqual([[1], CLOSED, CLOSED, CLOSED]);
+    expect([
+      drained(consumer), consumer.drain(() => {}), producer.offer(eight(2), 2), producer.offer(bytes(3), 4),
+    ]).toEqual([[1], CLOSED, CLOSED, CLOSED]);
     expect(inspect(queue).dropped.closed).toBe(2);
   });
 

@@ -18,7 +18,9 @@ describe('bytes', () => {
 
   it('may be sent as a Buffer or as a part of something longer', () => {
     expect(roundTrip(codecOf(bytes), codecOf(bytes), Buffer.from('abc'), 8)).toEqual(Uint8Array.of(97, 98, 99));
-    expect(roundTrip(codecOf(bytes), codecOf(bytes), new Uint8Array([1, 2, 3, 4, 5]).subarray(1, 4), 8)).toEqual(Uint8Array.of(2, 3, 4));
+    expect(roundTrip(codecOf(bytes), codecOf(bytes), new Uint8Array([1, 2, 3, 4, 5]).subarray(1, 4), 8)).toEqual(
+      Uint8Array.of(2, 3, 4),
+    );
   });
 
   it('are a copy even where the memory\'s bytes are a Buffer, whose slice would not be', () => {
@@ -31,11 +33,17 @@ describe('bytes', () => {
   });
 
   it('are nothing else: the error says what it was', () => {
-    const cases: [unknown, string][] = [['text', 'a string'], [undefined, 'undefined'], [null, 'null'], [Float64Array.of(1), 'a Float64Array'], [[1], 'an Array'], [{}, 'an object'], [new ArrayBuffer(1), 'an ArrayBuffer'], [() => 1, 'a function'], [Object.create(null), 'an object']];
+    const cases: [unknown, string][] = [
+      ['text', 'a string'], [undefined, 'undefined'], [null, 'null'], [Float64Array.of(1), 'a Float64Array'],
+      [[1], 'an Array'], [{}, 'an object'], [new ArrayBuffer(1), 'an ArrayBuffer'], [() => 1, 'a function'],
+      [Object.create(null), 'an object'],
+    ];
     for (const [sent, kind] of cases) {
       const error = errorOf(() => codecOf(bytes).measure(sent as Uint8Array));
       expect([error.code, error.argument, error.value]).toEqual(['ERR_PERCORE_UNSERIALIZABLE', 'value', sent]);
-      expect(error.message).toBe(`value (${kind}) is not bytes. Send a Uint8Array or a Buffer, or choose another codec`);
+      expect(error.message).toBe(
+        `value (${kind}) is not bytes. Send a Uint8Array or a Buffer, or choose another codec`,
+      );
     }
   });
 });
@@ -67,9 +75,13 @@ describe('a description', () => {
   it('that is none is refused, with what is allowed', () => {
     for (const wrong of [undefined, null, 'bytes', {}, { name: 'json' }, { name: 'constructor' }]) {
       const error = errorOf(() => codecOf(wrong as unknown as CodecDescription));
-      expect([error.code, error.argument, error.allowed]).toEqual(['ERR_PERCORE_INVALID_ARGUMENT', 'codec', 'bytes, struct({ ... }), value() or msgpack()']);
+      expect([error.code, error.argument, error.allowed]).toEqual([
+        'ERR_PERCORE_INVALID_ARGUMENT', 'codec', 'bytes, struct({ ... }), value() or msgpack()',
+      ]);
     }
-    expect(errorOf(() => codecOf({ name: 'json' } as never)).message).toBe('codec must be bytes, struct({ ... }), value() or msgpack(), not "json"');
+    expect(errorOf(() => codecOf({ name: 'json' } as never)).message).toBe(
+      'codec must be bytes, struct({ ... }), value() or msgpack(), not "json"',
+    );
     expect(errorOf(() => codecOf({ name: 'struct' } as never)).argument).toBe('fields');
   });
 
@@ -86,9 +98,14 @@ describe('a description', () => {
     expect(() => ofOrder.measure({ ...exampleOrder, price: '1' })).toThrow('value.price');
     // @ts-expect-error There is no such field type.
     expect(() => struct({ price: 'f65' })).toThrow('fields.price');
-    expect([same, ofOrder.measure(exampleOrder), ofBytes.recordBytes, ofPrice.recordBytes, named.recordBytes]).toEqual([true, order.recordBytes, 0, 0, 0]);
+    expect([same, ofOrder.measure(exampleOrder), ofBytes.recordBytes, ofPrice.recordBytes, named.recordBytes]).toEqual([
+      true, order.recordBytes, 0, 0, 0,
+    ]);
   });
-  const exampleOrder = { price: 1, id: 1n, side: true, name: 'a', hash: new Uint8Array(16), levels: new Float64Array(4), steps: new BigInt64Array(2) };
+  const exampleOrder = {
+    price: 1, id: 1n, side: true, name: 'a', hash: new Uint8Array(16), levels: new Float64Array(4),
+    steps: new BigInt64Array(2),
+  };
 });
 
 describe('between measure and write', () => {
@@ -98,24 +115,39 @@ describe('between measure and write', () => {
     [msgpack(), [{ a: 1 }, 'text', Uint8Array.of(1), 7, null, undefined, [1, 2], true, 2n ** 64n]],
     [struct({ a: 'f64', b: 'utf8[8]' }), [{ a: 1, b: 'x' }, { a: -1, b: 'yy' }, { a: NaN, b: '' }]],
   ];
-  const unsendable: Readonly<Record<CodecDescription['name'], unknown>> = { bytes: 'text', value: { f: () => 1 }, msgpack: { f: () => 1 }, struct: { a: '1', b: 1 } };
+  const unsendable: Readonly<Record<CodecDescription['name'], unknown>> = {
+    bytes: 'text', value: { f: () => 1 }, msgpack: { f: () => 1 }, struct: { a: '1', b: 1 },
+  };
 
   for (const [description, values] of samples) {
-    it(`${description.name}: whatever was measured before, forgotten or not, failed or not, the last is what is written`, () => {
-      const steps = fc.array(fc.record({ at: fc.nat({ max: values.length - 1 }), next: fc.constantFrom('write', 'forget', 'nothing', 'fail') }), { maxLength: 12 });
-      fc.assert(fc.property(steps, (run) => {
-        const codec = codecOf<unknown>(description);
-        for (const { at, next } of run) {
-          codec.measure(values[at]);
-          if (next === 'forget') codec.forget();
-          if (next === 'fail') expect(errorOf(() => codec.measure(unsendable[description.name])).code).toBe('ERR_PERCORE_UNSERIALIZABLE');
-          if (next !== 'write') continue;
-          const memory = dirtyMemory(160);
-          const taken = codec.write(values[at], memory, 8);
-          // A Buffer comes back as bytes from all codecs but msgpack, which keeps what it was.
-          expect(codecOf<unknown>(description).read(memory, 8, taken)).toEqual(description.name === 'bytes' ? Uint8Array.from(values[at] as Uint8Array) : values[at]);
-        }
-      }));
+    it(`${description.name}: whatever was measured before, forgotten or not, failed or not, the last is what is `
+      + `written`, () => {
+      const steps = fc.array(
+        fc.record({
+          at: fc.nat({ max: values.length - 1 }), next: fc.constantFrom('write', 'forget', 'nothing', 'fail'),
+        }),
+        { maxLength: 12 },
+      );
+      fc.assert(
+        fc.property(steps, (run) => {
+          const codec = codecOf<unknown>(description);
+          for (const { at, next } of run) {
+            codec.measure(values[at]);
+            if (next === 'forget') codec.forget();
+            if (next === 'fail')
+              expect(errorOf(() => codec.measure(unsendable[description.name])).code).toBe(
+                'ERR_PERCORE_UNSERIALIZABLE',
+              );
+            if (next !== 'write') continue;
+            const memory = dirtyMemory(160);
+            const taken = codec.write(values[at], memory, 8);
+            // A Buffer comes back as bytes from all codecs but msgpack, which keeps what it was.
+            expect(codecOf<unknown>(description).read(memory, 8, taken)).toEqual(
+              description.name === 'bytes' ? Uint8Array.from(values[at] as Uint8Array) : values[at],
+            );
+          }
+        }),
+      );
     });
 
     it(`${description.name}: two codecs of one thread do not disturb each other`, () => {
@@ -134,7 +166,9 @@ describe('memory for records', () => {
   it('is four views of the same bytes', () => {
     const memory = recordMemory(new SharedArrayBuffer(32), 8, 16);
     memory.view.setUint32(4, 0x04030201, true);
-    expect([memory.words[1], [...memory.bytes.subarray(4, 8)], [...memory.buffer.subarray(4, 8)], memory.bytes.length]).toEqual([0x04030201, [1, 2, 3, 4], [1, 2, 3, 4], 16]);
+    expect([
+      memory.words[1], [...memory.bytes.subarray(4, 8)], [...memory.buffer.subarray(4, 8)], memory.bytes.length,
+    ]).toEqual([0x04030201, [1, 2, 3, 4], [1, 2, 3, 4], 16]);
   });
 
   it('begins and ends at words', () => {

@@ -9,12 +9,12 @@
  * measured. There are two steps so that a value is checked before any room is claimed, and is then written straight
  * into the ring.
  *
- * | description       | values                                            | record   | cost                                   |
- * |-------------------|---------------------------------------------------|----------|----------------------------------------|
- * | `bytes`           | Uint8Array                                        | variable | one copy in, one out                   |
- * | `struct({ ... })` | objects of declared fields                        | fixed    | straight-line code, see struct-codec.ts |
- * | `value<T>()`      | whatever structured clone knows                   | variable | v8.serialize, short forms for scalars  |
- * | `msgpack<T>()`    | what MessagePack gives back, see msgpack-codec.ts | variable | msgpackr, an optional peer             |
+ * | description       | values                          | record   | cost                        |
+ * |-------------------|---------------------------------|----------|-----------------------------|
+ * | `bytes`           | Uint8Array                      | variable | one copy in, one out        |
+ * | `struct({ ... })` | objects of declared fields      | fixed    | straight-line code          |
+ * | `value<T>()`      | whatever structured clone knows | variable | v8.serialize, scalars short |
+ * | `msgpack<T>()`    | what MessagePack gives back     | variable | msgpackr, an optional peer  |
  *
  * No codec changes a value silently: what would not come back as it was sent throws ERR_PERCORE_UNSERIALIZABLE with the
  * path to it. The exceptions are structured clone's own (`value`: class instances lose their class) and one of

@@ -12,7 +12,10 @@ type Maker = (description: CodecDescription) => Codec<unknown>;
 
 const makers: ReadonlyMap<unknown, Maker> = new Map<CodecDescription['name'], Maker>([
   ['bytes', () => new BytesCodec()],
-  ['struct', (description) => new StructCodec(description as { name: 'struct'; fields: StructFields }) as Codec<unknown>],
+  [
+    'struct',
+    (description) => new StructCodec(description as { name: 'struct'; fields: StructFields }) as Codec<unknown>,
+  ],
   ['value', () => new ValueCodec()],
   ['msgpack', () => new MsgpackCodec()],
 ]);
@@ -46,7 +49,10 @@ export function codecOf<T>(description: CodecFor<T> | (() => CodecFor<T>)): Code
 export function makeCodec<T>(description: CodecFor<T>): Codec<T> {
   const make = makers.get(description?.name);
   if (make !== undefined) return make(description) as Codec<T>;
-  throw invalidArgument('codec', (description as { name?: unknown } | undefined)?.name ?? description, 'bytes, struct({ ... }), value() or msgpack()');
+  throw invalidArgument(
+    'codec', (description as { name?: unknown } | undefined)?.name ?? description,
+    'bytes, struct({ ... }), value() or msgpack()',
+  );
 }
 
 /** A codec in a user's hands: asked to write or read where there is no record, it says so. */

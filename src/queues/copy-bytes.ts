@@ -1,17 +1,27 @@
 /**
- * What a raw queue takes: bytes, measured once, and copied by that measure. A view of a growable buffer may be longer when it is copied than
- * when room was claimed for it: another thread grows it meanwhile, above all while `offer` stands still. Then it would be written over its neighbours.
+ * What a raw queue takes: bytes, measured once, and copied by that measure. A view of a growable buffer may be longer
+ * when it is copied than when room was claimed for it: another thread grows it meanwhile, above all while `offer`
+ * stands still. Then it would be written over its neighbours.
  */
 import { PercoreError, checkBytes, invalidArgument } from '../errors.js';
 import { TOO_LARGE } from '../result-codes.js';
 
-/** Up to so many bytes V8 keeps an array in its heap, and asking for its buffer would make one outside of it: two hundred nanoseconds and more. */
+/**
+ * Up to so many bytes V8 keeps an array in its heap, and asking for its buffer would make one outside of it: two
+ * hundred nanoseconds and more.
+ */
 const FEW_BYTES = 64;
 
-/** True for a Uint8Array of this realm. Others are looked at by checkBytes(). Two tests that V8 takes into the caller. */
-export const isBytes = (value: unknown): value is Uint8Array => ArrayBuffer.isView(value) && value instanceof Uint8Array;
+/**
+ * True for a Uint8Array of this realm. Others are looked at by checkBytes(). Two tests that V8 takes into the caller.
+ */
+export const isBytes = (value: unknown): value is Uint8Array =>
+  ArrayBuffer.isView(value) && value instanceof Uint8Array;
 
-/** Bytes of a record that was offered. Throws for what is no Uint8Array: text and other views would arrive as zeros or cut numbers. */
+/**
+ * Bytes of a record that was offered. Throws for what is no Uint8Array: text and other views would arrive as zeros or
+ * cut numbers.
+ */
 export function lengthOf(record: Uint8Array): number {
   return isBytes(record) ? record.length : checkBytes('record', record).length;
 }
@@ -27,16 +37,25 @@ export function copyBytes(record: Uint8Array, length: number, bytes: Uint8Array,
   }
 }
 
-/** True where another thread may change the length of a buffer, and with it that of its views. That of a resizable ArrayBuffer only this thread can. */
+/**
+ * True where another thread may change the length of a buffer, and with it that of its views. That of a resizable
+ * ArrayBuffer only this thread can.
+ */
 const canGrow = (buffer: ArrayBufferLike & { growable?: boolean }): boolean => buffer.growable === true;
 
-/** What becomes of a claim that cannot be: a whole number that is out of range never fits, and anything else is no length at all. */
+/**
+ * What becomes of a claim that cannot be: a whole number that is out of range never fits, and anything else is no
+ * length at all.
+ */
 export function refuseClaim(argument: string, value: unknown, least: number, most: number): typeof TOO_LARGE {
   if (typeof value === 'number' && Number.isInteger(value)) return TOO_LARGE;
   throw invalidArgument(argument, value, `a whole number from ${least} to ${most}`);
 }
 
-/** The limit of a call that hands out records: a whole number, or Infinity for as many as there are. Throws for what is none. */
+/**
+ * The limit of a call that hands out records: a whole number, or Infinity for as many as there are. Throws for what is
+ * none.
+ */
 export function limitOf(limit: number): number {
   return typeof limit === 'number' && (limit | 0) === limit && limit >= 0 ? limit : checkLimit(limit);
 }
@@ -48,15 +67,30 @@ function checkLimit(limit: unknown): number {
 
 /** What was found where a record's header should be. Never of a ring that only producers of this library write to. */
 export function damaged(cursor: number, length: number, type: number, what: string): PercoreError {
-  return new PercoreError('ERR_PERCORE_DAMAGED', `the queue's memory is damaged: at sequence ${cursor} there is a header with length ${length} and type ${type}, ${what}. Something else writes to this memory, or a claim was written beyond its end. Create a new queue`, { argument: 'queue' });
+  return new PercoreError(
+    'ERR_PERCORE_DAMAGED',
+    `the queue's memory is damaged: at sequence ${cursor} there is a header with length ${length} and type ${type}, `
+      + `${what}. Something else writes to this memory, or a claim was written beyond its end. Create a new queue`,
+    { argument: 'queue' },
+  );
 }
 
 /** As `damaged`, of a word that says which place, lane or phase there is, and names none. */
 export function damagedWord(what: string, value: number, most: number): PercoreError {
-  return new PercoreError('ERR_PERCORE_DAMAGED', `the queue's memory is damaged: its ${what} is ${value}, beyond ${most}. Something else writes to this memory. Create a new queue`, { argument: 'queue' });
+  return new PercoreError(
+    'ERR_PERCORE_DAMAGED',
+    `the queue's memory is damaged: its ${what} is ${value}, beyond ${most}. Something else writes to this memory. `
+      + `Create a new queue`,
+    { argument: 'queue' },
+  );
 }
 
 /** As `damaged`, of a cursor that no end of the queue can have stored. */
 export function damagedCursor(whose: string, cursor: number, other: number, capacity: number): PercoreError {
-  return new PercoreError('ERR_PERCORE_DAMAGED', `the queue's memory is damaged: the cursor of its ${whose} is ${cursor}, that of the other end ${other}, and its capacity ${capacity}. Something else writes to this memory. Create a new queue`, { argument: 'queue' });
+  return new PercoreError(
+    'ERR_PERCORE_DAMAGED',
+    `the queue's memory is damaged: the cursor of its ${whose} is ${cursor}, that of the other end ${other}, and its `
+      + `capacity ${capacity}. Something else writes to this memory. Create a new queue`,
+    { argument: 'queue' },
+  );
 }

@@ -1,6 +1,7 @@
 /**
- * A sequence that begins at 0 and really passes 2^31 and 2^32, between two threads, each record checked. Variable rings count bytes, so that they come
- * there with few large records, in CI too; of fixed records 2^32 and more pass with `PERCORE_STRESS=1`.
+ * A sequence that begins at 0 and really passes 2^31 and 2^32, between two threads, each record checked. Variable rings
+ * count bytes, so that they come there with few large records, in CI too; of fixed records 2^32 and more pass with
+ * `PERCORE_STRESS=1`.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -12,7 +13,12 @@ import { create, inspect, type FixedQueue, type VariableQueue } from './index.js
 
 async function cross(queue: FixedQueue | VariableQueue, records: number, size: number): Promise<void> {
   const began = performance.now();
-  const workers = (['consumer', 'producer'] as const).map((role) => new Worker(new URL('./fixtures/crossing-worker.js', import.meta.url), { workerData: { queue, role, records, size } satisfies Crossing }));
+  const workers = (['consumer', 'producer'] as const).map(
+    (role) =>
+      new Worker(new URL('./fixtures/crossing-worker.js', import.meta.url), {
+        workerData: { queue, role, records, size } satisfies Crossing,
+      }),
+  );
   try {
     const [received] = await Promise.all(workers.map(async (worker) => (await once(worker, 'message'))[0] as number));
     expect(received).toBe(records);

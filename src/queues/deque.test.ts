@@ -47,7 +47,9 @@ describe('a deque', () => {
       const { producer, consumer, properties } = both({ capacity });
       for (let i = 0; i < capacity; i++) expect(producer.offer(i)).toBe(OK);
       expect(producer.offer(-1)).toBe(BACK_PRESSURED);
-      expect(properties()).toMatchObject({ capacity, depth: capacity, highWater: capacity, refused: 1, published: capacity });
+      expect(properties()).toMatchObject({
+        capacity, depth: capacity, highWater: capacity, refused: 1, published: capacity,
+      });
       expect(consumer.poll()).toBe(0);
       expect(producer.offer(capacity)).toBe(OK);
       let next = 1;
@@ -59,14 +61,18 @@ describe('a deque', () => {
     const { producer, consumer, properties } = both({ capacity: 2, whenSlow: 'drop-newest' });
     expect([1, 2, 3, 4].map((value) => producer.offer(value))).toEqual([OK, OK, DROPPED, DROPPED]);
     expect([consumer.poll(), consumer.poll(), consumer.poll()]).toEqual([1, 2, undefined]);
-    expect(properties()).toMatchObject({ published: 2, consumed: 2, refused: 0, dropped: { newest: 2, oldest: 0, evicted: 0, closed: 0 } });
+    expect(properties()).toMatchObject({
+      published: 2, consumed: 2, refused: 0, dropped: { newest: 2, oldest: 0, evicted: 0, closed: 0 },
+    });
   });
 
   it('with drop-oldest takes each and counts what it lets go', () => {
     const { producer, consumer, properties } = both({ capacity: 2, whenSlow: 'drop-oldest' });
     expect([1, 2, 3, 4].map((value) => producer.offer(value))).toEqual([OK, OK, OK, OK]);
     expect([consumer.poll(), consumer.poll(), consumer.poll()]).toEqual([3, 4, undefined]);
-    expect(properties()).toMatchObject({ published: 4, consumed: 2, refused: 0, dropped: { newest: 0, oldest: 2, evicted: 0, closed: 0 } });
+    expect(properties()).toMatchObject({
+      published: 4, consumed: 2, refused: 0, dropped: { newest: 0, oldest: 2, evicted: 0, closed: 0 },
+    });
   });
 
   it('keeps alive what it holds and nothing that was read, dropped or left when its last consumer closed', async () => {
@@ -107,7 +113,9 @@ describe('a deque', () => {
       expect(values, 'nobody reads backwards').toEqual([...values].sort((a, b) => a - b));
       expect(values.length, 'nobody starves').toBeGreaterThan(0);
     }
-    expect(propertiesOfDeque(queue).consumers.map(({ place, consumed }) => ({ place, consumed }))).toEqual(read.map(({ length }, place) => ({ place, consumed: length })));
+    expect(propertiesOfDeque(queue).consumers.map(({ place, consumed }) => ({ place, consumed }))).toEqual(
+      read.map(({ length }, place) => ({ place, consumed: length })),
+    );
   });
 
   it('closes when its last producer closes, after the consumers have drained', async () => {
@@ -141,26 +149,26 @@ describe('a deque', () => {
     expect(consumer.poll()).toBe(undefined);
     expect(consumer.state).toBe(CLOSED);
     expect(properties().consumers).toHaveLength(1);
-    const space = producer.room();
-    expect(await isWaiting(space)).toBe(true);
+    const room = producer.room();
+    expect(await isWaiting(room)).toBe(true);
     other.close();
-    expect(await space).toBe(CLOSED);
+    expect(await room).toBe(CLOSED);
     expect(producer.offer(3)).toBe(CLOSED);
     expect(properties()).toMatchObject({ depth: 0, published: 2, consumed: 0, dropped: { closed: 2 }, isClosed: true });
   });
 
-  it('tells who waits: ready with a value or the end, space with a free slot', async () => {
+  it('tells who waits: ready with a value or the end, room with a free slot', async () => {
     const { producer, consumer } = both({ capacity: 1 });
     const ready = consumer.ready();
     expect(await isWaiting(ready)).toBe(true);
     producer.offer(1);
     expect(await ready).toBe(OK);
     expect(await consumer.ready(), 'at once while there is a value').toBe(OK);
-    const space = producer.room();
-    expect(await isWaiting(space)).toBe(true);
+    const room = producer.room();
+    expect(await isWaiting(room)).toBe(true);
     consumer.poll();
-    expect(await space).toBe(OK);
-    expect(await producer.room(), 'at once while there is space').toBe(OK);
+    expect(await room).toBe(OK);
+    expect(await producer.room(), 'at once while there is room').toBe(OK);
     const end = consumer.ready();
     producer.close();
     expect(await end).toBe(CLOSED);
@@ -185,9 +193,13 @@ describe('a deque', () => {
 
   it('waits no longer than it was told, and not after an abort', async () => {
     const { producer, consumer } = both({ capacity: 1 });
-    expect(await errorOf(() => consumer.ready({ timeoutMs: 5 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT', value: 5, message: 'no record in the queue within 5 ms' });
+    expect(await errorOf(() => consumer.ready({ timeoutMs: 5 }))).toMatchObject({
+      code: 'ERR_PERCORE_TIMEOUT', value: 5, message: 'no record in the queue within 5 ms',
+    });
     producer.offer(1);
-    expect(await errorOf(() => producer.room({ timeoutMs: 0 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT', message: 'no room in the queue within 0 ms' });
+    expect(await errorOf(() => producer.room({ timeoutMs: 0 }))).toMatchObject({
+      code: 'ERR_PERCORE_TIMEOUT', message: 'no room in the queue within 0 ms',
+    });
     const controller = new AbortController();
     const reason = new Error('enough');
     const aborted = producer.room({ signal: controller.signal });
@@ -243,12 +255,16 @@ describe('a deque', () => {
     const { producer, consumer, properties } = both({ capacity: 4 });
     for (const value of [1, 2, 3, 4]) producer.offer(value);
     const seen: number[] = [];
-    expect(consumer.drain((value) => {
-      seen.push(value);
-      producer.offer(value + 10);
-      if (value === 2) seen.push(consumer.poll()!);
-    })).toBe(4);
-    expect(seen, 'only what was there at first, less what was polled, plus what took its place').toEqual([1, 2, 3, 4, 11]);
+    expect(
+      consumer.drain((value) => {
+        seen.push(value);
+        producer.offer(value + 10);
+        if (value === 2) seen.push(consumer.poll()!);
+      }),
+    ).toBe(4);
+    expect(seen, 'only what was there at first, less what was polled, plus what took its place').toEqual([
+      1, 2, 3, 4, 11,
+    ]);
     expect(consumer.drain(() => consumer.close())).toBe(1);
     expect(properties()).toMatchObject({ depth: 0, published: 8, consumed: 6, dropped: { closed: 2 } });
   });
@@ -261,7 +277,7 @@ describe('a deque', () => {
     expect([other.poll(), other.poll(), other.poll()]).toEqual([2, 3, undefined]);
   });
 
-  it('that drops lets nobody wait for space', async () => {
+  it('that drops lets nobody wait for room', async () => {
     for (const whenSlow of ['drop-newest', 'drop-oldest'] as const) {
       const { producer } = both({ capacity: 1, whenSlow });
       producer.offer(1);
@@ -271,15 +287,23 @@ describe('a deque', () => {
 
   it('refuses what cannot be', async () => {
     for (const capacity of [0, -1, 1.5, 2 ** 30 + 1, '8', undefined]) {
-      expect(await errorOf(() => createDeque({ capacity: capacity as number }))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'capacity', value: capacity });
+      expect(await errorOf(() => createDeque({ capacity: capacity as number }))).toMatchObject({
+        code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'capacity', value: capacity,
+      });
     }
     for (const whenSlow of ['block', 'evict', 'DROP']) {
-      expect(await errorOf(() => createDeque({ capacity: 1, whenSlow: whenSlow as 'wait' }))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'whenSlow', value: whenSlow });
+      expect(await errorOf(() => createDeque({ capacity: 1, whenSlow: whenSlow as 'wait' }))).toMatchObject({
+        code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'whenSlow', value: whenSlow,
+      });
     }
     const { consumer, producer } = both({ capacity: 1 });
     for (const timeoutMs of [-1, NaN, '5' as never]) {
-      expect(await errorOf(() => consumer.ready({ timeoutMs }))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'timeoutMs' });
-      expect(await errorOf(() => producer.room({ timeoutMs })), 'even where nobody has to wait').toMatchObject({ argument: 'timeoutMs' });
+      expect(await errorOf(() => consumer.ready({ timeoutMs }))).toMatchObject({
+        code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'timeoutMs',
+      });
+      expect(await errorOf(() => producer.room({ timeoutMs })), 'even where nobody has to wait').toMatchObject({
+        argument: 'timeoutMs',
+      });
     }
     expect(await errorOf(() => consumer.ready({ signal: {} as AbortSignal }))).toMatchObject({ argument: 'signal' });
   });
@@ -290,7 +314,10 @@ describe('a deque', () => {
     expect(clone).toEqual({ kind: 'mpmc', backend: 'deque', capacity: 3, whenSlow: 'drop-oldest' });
     for (const verb of [pubDeque, subDeque, propertiesOfDeque]) {
       for (const wrong of [clone, undefined, null, 3]) {
-        expect(await errorOf(() => verb(wrong as typeof queue))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'queue', message: expect.stringContaining('stays in the thread that made it') });
+        expect(await errorOf(() => verb(wrong as typeof queue))).toMatchObject({
+          code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'queue',
+          message: expect.stringContaining('stays in the thread that made it'),
+        });
       }
     }
   });

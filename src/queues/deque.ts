@@ -1,6 +1,7 @@
 /**
- * The backend `deque`: values by reference inside one thread, in memory that grows with a burst and shrinks after it (the rule is
- * value-chain.ts's). Several producers and consumers compete. For work that is handed around within a reactor: no copy, no codec.
+ * The backend `deque`: values by reference inside one thread, in memory that grows with a burst and shrinks after it
+ * (the rule is value-chain.ts's). Several producers and consumers compete. For work that is handed around within a
+ * reactor: no copy, no codec.
  *
  *     const jobs = createDeque<Job>({ capacity: 10_000, whenSlow: 'drop-oldest' });
  *     pubDeque(jobs).offer(job);
@@ -20,7 +21,10 @@ export type DequePolicy = Extract<WhenSlow, 'wait' | 'drop-newest' | 'drop-oldes
 export interface DequeOptions {
   /** The most values it holds: any whole number from 1 to 2^30. Memory is taken as it is needed. */
   capacity: number;
-  /** What a full deque does: answer BACK_PRESSURED (`wait`, the default), answer DROPPED, or drop the oldest and take the new one. */
+  /**
+   * What a full deque does: answer BACK_PRESSURED (`wait`, the default), answer DROPPED, or drop the oldest and take
+   * the new one.
+   */
   whenSlow?: DequePolicy;
 }
 
@@ -74,8 +78,14 @@ export function createDeque<T>(options: DequeOptions): DequeQueue<T> {
   const { capacity: asked } = checkOptions('options', options, ['kind', 'backend', 'capacity', 'whenSlow']);
   const capacity = checkInteger('capacity', asked, 1, 2 ** 30);
   const whenSlow = options.whenSlow ?? 'wait';
-  if (!POLICIES.includes(whenSlow)) throw invalidArgument('whenSlow', whenSlow, `one of ${POLICIES.join(', ')}: a deque's consumers share one place, and blocking would stop them too`);
-  return bind<T, DequeQueue<T>>({ kind: 'mpmc', backend: 'deque', capacity, whenSlow }, new DequeStore<T>(capacity, whenSlow));
+  if (!POLICIES.includes(whenSlow))
+    throw invalidArgument(
+      'whenSlow', whenSlow,
+      `one of ${POLICIES.join(', ')}: a deque's consumers share one place, and blocking would stop them too`,
+    );
+  return bind<T, DequeQueue<T>>(
+    { kind: 'mpmc', backend: 'deque', capacity, whenSlow }, new DequeStore<T>(capacity, whenSlow),
+  );
 }
 
 export { propertiesInThread as propertiesOfDeque, pubInThread as pubDeque, subInThread as subDeque };

@@ -70,7 +70,7 @@ describe('ready', () => {
   });
 });
 
-describe('space', () => {
+describe('room', () => {
   it('resolves at once when there is room, and DROPPED where a slow consumer has asked for drops', async () => {
     const { producer } = fixed({ capacity: 2 });
     expect(await producer.room(2, { timeoutMs: 0 })).toBe(OK);
@@ -84,29 +84,29 @@ describe('space', () => {
   it('resolves when there is room for as many as asked', async () => {
     const { producer, consumer } = fixed({ capacity: 4 });
     while (producer.offer(eight(1)) === OK);
-    const space = producer.room(3);
+    const room = producer.room(3);
     drained(consumer, 2);
-    expect(await isPending(space)).toBe(true);
+    expect(await isPending(room)).toBe(true);
     drained(consumer, 1);
-    expect([await space, producer.tryClaim(3)]).toEqual([OK, 0]);
+    expect([await room, producer.tryClaim(3)]).toEqual([OK, 0]);
   });
 
   it('counts padding of a variable record', async () => {
     const { producer, consumer } = variable({ capacityBytes: 32 });
     [0, 0, 0].forEach((length) => producer.offer(new Uint8Array(length)));
-    const space = producer.room(8);
+    const room = producer.room(8);
     consumer.poll();
-    expect(await isPending(space), 'sixteen bytes are free, but not in one piece').toBe(true);
+    expect(await isPending(room), 'sixteen bytes are free, but not in one piece').toBe(true);
     consumer.poll();
-    expect([await space, producer.offer(eight(1))]).toEqual([OK, OK]);
+    expect([await room, producer.offer(eight(1))]).toEqual([OK, OK]);
   });
 
   it('publishes what is committed, since nobody could make room otherwise', async () => {
     const { producer, consumer } = fixed({ capacity: 2 }, { publishEvery: { records: 100 } });
     [1, 2].forEach((value) => producer.offer(eight(value)));
-    const space = producer.room();
+    const room = producer.room();
     expect(drained(consumer)).toEqual([1, 2]);
-    expect(await space).toBe(OK);
+    expect(await room).toBe(OK);
   });
 
   it('resolves CLOSED when nobody will make room', async () => {
@@ -124,8 +124,13 @@ describe('space', () => {
 
   it('is refused for more than could ever fit', () => {
     const { producer } = fixed({ capacity: 2 });
-    for (const count of [0, 3, 1.5, NaN]) expect(errorOf(() => producer.room(count))).toMatchObject({ argument: 'count', message: `count must be a whole number from 1 to 2, not ${count}` });
-    expect(errorOf(() => variable({ capacityBytes: 32 }).producer.roomSync(9)).message).toBe('length must be a whole number from 0 to 8, not 9');
+    for (const count of [0, 3, 1.5, NaN])
+      expect(errorOf(() => producer.room(count))).toMatchObject({
+        argument: 'count', message: `count must be a whole number from 1 to 2, not ${count}`,
+      });
+    expect(errorOf(() => variable({ capacityBytes: 32 }).producer.roomSync(9)).message).toBe(
+      'length must be a whole number from 0 to 8, not 9',
+    );
   });
 });
 
@@ -133,10 +138,14 @@ describe('a wait', () => {
   it('ends with ERR_PERCORE_TIMEOUT after timeoutMs, and the end can be used on', async () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     const began = performance.now();
-    expect(await rejectionOf(consumer.ready({ timeoutMs: 30 }))).toEqual({ code: 'ERR_PERCORE_TIMEOUT', message: 'no record in the queue within 30 ms', argument: 'timeoutMs' });
+    expect(await rejectionOf(consumer.ready({ timeoutMs: 30 }))).toEqual({
+      code: 'ERR_PERCORE_TIMEOUT', message: 'no record in the queue within 30 ms', argument: 'timeoutMs',
+    });
     expect(performance.now() - began).toBeGreaterThanOrEqual(29);
     while (producer.offer(eight(1)) === OK);
-    expect(await rejectionOf(producer.room(1, { timeoutMs: 0 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT', message: 'no room in the queue within 0 ms' });
+    expect(await rejectionOf(producer.room(1, { timeoutMs: 0 }))).toMatchObject({
+      code: 'ERR_PERCORE_TIMEOUT', message: 'no room in the queue within 0 ms',
+    });
     drained(consumer);
     expect([await producer.room(), producer.offer(eight(2)), await consumer.ready()]).toEqual([OK, OK, OK]);
   });
@@ -193,8 +202,12 @@ describe('a wait', () => {
 
   it('with its signal and its time-out ends by whichever comes first', async () => {
     const { consumer } = fixed();
-    expect((await rejectionOf(consumer.ready({ timeoutMs: 10, signal: AbortSignal.timeout(60_000) }))).code).toBe('ERR_PERCORE_TIMEOUT');
-    await expect(consumer.ready({ timeoutMs: 60_000, signal: AbortSignal.timeout(10) })).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect((await rejectionOf(consumer.ready({ timeoutMs: 10, signal: AbortSignal.timeout(60_000) }))).code).toBe(
+      'ERR_PERCORE_TIMEOUT',
+    );
+    await expect(consumer.ready({ timeoutMs: 60_000, signal: AbortSignal.timeout(10) })).rejects.toMatchObject({
+      name: 'TimeoutError',
+    });
   });
 
   it('leaves the loop to others', async () => {
@@ -222,10 +235,14 @@ describe('a wait', () => {
 });
 
 describe('between two threads', () => {
-  it('ready and space pass records to and fro without polling', async () => {
+  it('ready and room pass records to and fro without polling', async () => {
     const queue = spsc();
     const rounds = 40;
-    const other = new Other(queue, [{ do: 'pub' }, ...Array.from({ length: rounds }, (_, i) => [{ do: 'room' as const }, { do: 'offer' as const, value: i }]).flat(), { do: 'close' }]);
+    const other = new Other(queue, [
+      { do: 'pub' },
+      ...Array.from({ length: rounds }, (_, i) => [{ do: 'room' as const }, { do: 'offer' as const, value: i }]).flat(),
+      { do: 'close' },
+    ]);
     const consumer = sub(queue);
     const seen: number[] = [];
     while (await consumer.ready() === OK) seen.push(...drained(consumer, 1));
@@ -236,7 +253,13 @@ describe('between two threads', () => {
   it('readySync and roomSync sleep until the other side has done its part', async () => {
     const queue = spsc();
     const rounds = 40;
-    const other = new Other(queue, [{ do: 'sub' }, ...Array.from({ length: rounds }, () => [{ do: 'readySync' as const }, { do: 'drain' as const, limit: 1 }]).flat(), { do: 'readySync' }]);
+    const other = new Other(queue, [
+      { do: 'sub' },
+      ...Array.from({ length: rounds }, () => [
+        { do: 'readySync' as const }, { do: 'drain' as const, limit: 1 },
+      ]).flat(),
+      { do: 'readySync' },
+    ]);
     const producer = pub(queue);
     for (let value = 0; value < rounds; value++) {
       expect(producer.roomSync()).toBe(OK);
@@ -249,7 +272,9 @@ describe('between two threads', () => {
   });
 
   it('readySync of lanes and bands, too', async () => {
-    const [lanes, bands] = [create({ kind: 'mpsc', capacity: 2, recordBytes: 8 }), create({ kind: 'banded', capacity: 2, recordBytes: 8 })];
+    const [lanes, bands] = [
+      create({ kind: 'mpsc', capacity: 2, recordBytes: 8 }), create({ kind: 'banded', capacity: 2, recordBytes: 8 }),
+    ];
     const [ofLanes, ofBands] = [sub(lanes), sub(bands)];
     const other = new Other(lanes, [{ do: 'pub' }, { do: 'sleep', ms: 30 }, { do: 'offer', value: 4 }]);
     expect([ofLanes.readySync({ timeoutMs: 30_000 }), drained(ofLanes)]).toEqual([OK, [4]]);
@@ -266,12 +291,16 @@ describe('between two threads', () => {
     while (producer.offer(eight(1)) === OK);
     expect(producer.roomSync(1, { timeoutMs: 20 })).toBe(BACK_PRESSURED);
     expect(performance.now() - began).toBeGreaterThanOrEqual(38);
-    expect([consumer.readySync({ timeoutMs: 0 }), drained(consumer), producer.roomSync(2, { timeoutMs: 0 })]).toEqual([OK, [1, 1], OK]);
+    expect([consumer.readySync({ timeoutMs: 0 }), drained(consumer), producer.roomSync(2, { timeoutMs: 0 })]).toEqual([
+      OK, [1, 1], OK,
+    ]);
   });
 
   it('readySync is refused in a thread that may not stand still, ready is not', async () => {
     const queue = spsc();
-    const other = new Other(queue, [{ do: 'forbidBlocking' }, { do: 'sub' }, { do: 'readySync', timeoutMs: 0 }, { do: 'ready' }]);
+    const other = new Other(queue, [
+      { do: 'forbidBlocking' }, { do: 'sub' }, { do: 'readySync', timeoutMs: 0 }, { do: 'ready' },
+    ]);
     expect(await other.did(2)).toBe('ERR_PERCORE_WOULD_BLOCK');
     pub(queue).offer(eight(1));
     expect((await other.ended())[3]).toBe(OK);

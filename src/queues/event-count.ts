@@ -14,8 +14,11 @@
  *
  * Source: event counts, Reed and Kanodia 1979; futex(2).
  */
-import { isTurnDue, turn } from '../turns.js';
-import { checkMayBlock, checkSyncWaitOptions, checkWaitOptions, throwIfAborted, timedOut, whenAborted, type SyncWaitOptions, type WaitOptions } from '../waiting.js';
+import { isPassDue, nextPass } from '../loop-pass.js';
+import {
+  checkMayBlock, checkSyncWaitOptions, checkWaitOptions, throwIfAborted, timedOut, whenAborted, type SyncWaitOptions,
+  type WaitOptions,
+} from '../waiting.js';
 import { BACK_PRESSURED, type ResultCode } from '../result-codes.js';
 
 /** What somebody waits for, and at which bell. */
@@ -38,9 +41,12 @@ export function ringBell(words: Int32Array, at: number): void {
   Atomics.notify(words, at);
 }
 
-/** Sleeps until the wish is fulfilled, and freezes this thread. Its code, or `notYet` after `timeoutMs`. Refused in a reactor. */
+/**
+ * Sleeps until the wish is fulfilled, and freezes this thread. Its code, or `notYet` after `timeoutMs`. Refused in a
+ * reactor.
+ */
 export function waitBlocking(wish: Wish, given?: SyncWaitOptions): ResultCode {
-  checkMayBlock('Await space() or ready(), or let the consumer subscribe with another whenSlow than "block"');
+  checkMayBlock('Await room() or ready(), or let the consumer subscribe with another whenSlow than "block"');
   const { timeoutMs = Infinity } = checkSyncWaitOptions(given);
   const deadlineMs = performance.now() + timeoutMs;
   for (;;) {
@@ -69,16 +75,17 @@ export async function waitAsync(wish: Wish, given?: WaitOptions): Promise<Result
     const seen = Atomics.load(wish.bellWords, wish.bell);
     let code = wish.look();
     if (code !== wish.notYet) {
-      if (!isTurnDue()) return code;
+      if (!isPassDue()) return code;
       // Then once more, since it may be otherwise by then.
-      await turn();
+      await nextPass();
       continue;
     }
     wish.arm();
     code = wish.look();
     if (code !== wish.notYet) return code;
     const nowMs = performance.now();
-    if (deadlineMs <= nowMs) throw timedOut(wish.notYet === BACK_PRESSURED ? 'no room in the queue' : 'no record in the queue', timeoutMs);
+    if (deadlineMs <= nowMs)
+      throw timedOut(wish.notYet === BACK_PRESSURED ? 'no room in the queue' : 'no record in the queue', timeoutMs);
     await sleepAt(wish, seen, sleepMs(wish, deadlineMs, nowMs), signal);
   }
 }

@@ -2,7 +2,10 @@
 
 export type ScalarType = 'i8' | 'u8' | 'i16' | 'u16' | 'i32' | 'u32' | 'i64' | 'u64' | 'f32' | 'f64' | 'bool';
 export type ArrayElement = Exclude<ScalarType, 'bool'>;
-/** A number, a bigint (i64, u64) or a boolean; `u8[16]`: an array of a fixed length; `utf8[32]`: text of at most 32 bytes. */
+/**
+ * A number, a bigint (i64, u64) or a boolean; `u8[16]`: an array of a fixed length; `utf8[32]`: text of at most 32
+ * bytes.
+ */
 export type FieldType = ScalarType | `${ArrayElement}[${number}]` | `utf8[${number}]`;
 
 interface ArrayTypes {

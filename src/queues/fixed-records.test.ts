@@ -79,28 +79,41 @@ describe('a fixed queue', () => {
   it('refuses to commit more than was claimed', () => {
     const { producer, consumer } = fixed();
     producer.tryClaim(2);
-    const message = 'commit(3) without a claim that large; claimed: 2. Call tryClaim first and check that it is not negative';
+    const message =
+      'commit(3) without a claim that large; claimed: 2. Call tryClaim first and check that it is not negative';
     expect(errorOf(() => producer.commit(3))).toEqual({ code: 'ERR_PERCORE_CLAIM', message, argument: 'commit' });
     expect(errorOf(() => producer.commit(-1)).code).toBe('ERR_PERCORE_CLAIM');
     producer.commit(2);
-    expect(errorOf(() => producer.commit(1)).message).toBe('commit(1) without a claim that large; claimed: 0. Call tryClaim first and check that it is not negative');
+    expect(errorOf(() => producer.commit(1)).message).toBe(
+      'commit(1) without a claim that large; claimed: 0. Call tryClaim first and check that it is not negative',
+    );
     expect(consumer.available()).toBe(2);
   });
 
   it('refuses counts that are no whole numbers', () => {
     const { producer, consumer } = fixed();
     for (const count of [NaN, 1.5, '2', [1], 2n, Symbol('2'), null]) {
-      expect(errorOf(() => producer.tryClaim(count as number))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'count' });
+      expect(errorOf(() => producer.tryClaim(count as number))).toMatchObject({
+        code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'count',
+      });
     }
     producer.tryClaim(3);
-    for (const count of [NaN, 0.5, 2.5, '1', 1n]) expect(errorOf(() => producer.commit(count as number)).code).toBe('ERR_PERCORE_CLAIM');
+    for (const count of [NaN, 0.5, 2.5, '1', 1n])
+      expect(errorOf(() => producer.commit(count as number)).code).toBe('ERR_PERCORE_CLAIM');
     producer.tryClaim(3);
     producer.commit(3);
     expect(consumer.available()).toBe(3);
-    for (const count of [NaN, 0.5, 4, -1]) expect(errorOf(() => consumer.release(count)).message).toBe(`count must be 0 to 3, the records that available() found, not ${count}`);
+    for (const count of [NaN, 0.5, 4, -1])
+      expect(errorOf(() => consumer.release(count)).message).toBe(
+        `count must be 0 to 3, the records that available() found, not ${count}`,
+      );
     for (const limit of [NaN, -1, 1.5, '2', 2n, null]) {
-      expect(errorOf(() => consumer.available(limit as number))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'limit' });
-      expect(errorOf(() => consumer.drain(() => {}, limit as number))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'limit' });
+      expect(errorOf(() => consumer.available(limit as number))).toMatchObject({
+        code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'limit',
+      });
+      expect(errorOf(() => consumer.drain(() => {}, limit as number))).toMatchObject({
+        code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'limit',
+      });
     }
     expect([0, 2, Infinity].map((limit) => consumer.available(limit))).toEqual([0, 2, 3]);
     expect([0, 2, Infinity].map((limit) => consumer.drain(() => {}, limit))).toEqual([0, 2, 1]);
@@ -163,7 +176,9 @@ describe('a fixed queue', () => {
 
   it('releases no more than it has seen', () => {
     const { producer, consumer } = fixed();
-    expect(errorOf(() => consumer.release()).message).toBe('count must be 0 to 0, the records that available() found, not 1');
+    expect(errorOf(() => consumer.release()).message).toBe(
+      'count must be 0 to 0, the records that available() found, not 1',
+    );
     producer.offer(eight(1));
     expect(errorOf(() => consumer.release()).code, 'not looked at yet').toBe('ERR_PERCORE_INVALID_ARGUMENT');
     consumer.available();
@@ -213,7 +228,7 @@ describe('a fixed queue', () => {
     expect(consumer.available()).toBe(EMPTY);
   });
 
-  it('tells a producer that asked for space once, when there is some', () => {
+  it('tells a producer that asked for room once, when there is some', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     let told = 0;
     consumer.onRoom = () => void told++;
@@ -277,7 +292,7 @@ describe('a fixed queue', () => {
     }
   });
 
-  it('lets nobody wait for space when the consumer has closed', () => {
+  it('lets nobody wait for room when the consumer has closed', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     [1, 2].forEach((value) => producer.offer(eight(value)));
     consumer.close();

@@ -1,9 +1,9 @@
 /**
- * Rings of fixed records: a record's place follows from its sequence, so there is no header and a batch is one run of memory but for the
- * wrap. The fastest way is `words`: claim or peek many, hoist `wordOf` out of the loop.
+ * Rings of fixed records: a record's place follows from its sequence, so there is no header and a batch is one run of
+ * memory but for the wrap. The fastest way is `words`: claim or peek many, hoist `wordOf` out of the loop.
  *
- * Ordering: see ring.ts. Every access to a record here lies between ring.free and ring.publish (producer) or between ring.publish and
- * ring.free (consumer).
+ * Ordering: see ring.ts. Every access to a record here lies between ring.free and ring.publish (producer) or between
+ * ring.publish and ring.free (consumer).
  */
 import { PercoreError, checkFunction, checkInteger, invalidArgument, show } from '../errors.js';
 import { copyBytes, refuseClaim, lengthOf, limitOf } from './copy-bytes.js';
@@ -16,7 +16,8 @@ import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 
 /**
  * The producing end of a queue of fixed records. One thread at a time; nothing blocks or allocates but what says so.
- * A queue of 8-byte records moves 30 million a second published one by one, over 400 million in batches of 64 through `words`.
+ * A queue of 8-byte records moves 30 million a second published one by one, over 400 million in batches of 64 through
+ * `words`.
  */
 export class FixedProducer extends RingProducer {
   readonly recordBytes: number;
@@ -35,12 +36,13 @@ export class FixedProducer extends RingProducer {
 
   /**
    * Claims the next `count` records (1 to capacity, 1 if left out) for writing in place. Returns the first one's index,
-   * 0 or more, for `offsetOf` and `wordOf`; or BACK_PRESSURED, TOO_LARGE (count above capacity), CLOSED, or DROPPED. The records
-   * stay yours until `commit` or `abort`; claiming again before either forgets the first claim. Throws ERR_PERCORE_INVALID_ARGUMENT for what
-   * is no whole number.
+   * 0 or more, for `offsetOf` and `wordOf`; or BACK_PRESSURED, TOO_LARGE (count above capacity), CLOSED, or DROPPED.
+   * The records stay yours until `commit` or `abort`; claiming again before either forgets the first claim. Throws
+   * ERR_PERCORE_INVALID_ARGUMENT for what is no whole number.
    */
   tryClaim(count = 1): number {
-    if (typeof count !== 'number' || (count | 0) !== count || count < 1 || count > this.capacity) return this.refuse(count);
+    if (typeof count !== 'number' || (count | 0) !== count || count < 1 || count > this.capacity)
+      return this.refuse(count);
     const room = this.ensureRoom(count, count);
     if (room !== OK) {
       this.refused = count;
@@ -65,8 +67,8 @@ export class FixedProducer extends RingProducer {
   }
 
   /**
-   * Byte offset in `view` and `bytes` of record `i` of the claim that began at index `at`. Throws ERR_PERCORE_INVALID_ARGUMENT for what is no
-   * index, such as the negative code of a claim that was refused.
+   * Byte offset in `view` and `bytes` of record `i` of the claim that began at index `at`. Throws
+   * ERR_PERCORE_INVALID_ARGUMENT for what is no index, such as the negative code of a claim that was refused.
    */
   offsetOf(at: number, i = 0): number {
     if (!isIndex(at) || !isIndex(i)) throw indexError(isIndex(at) ? 'i' : 'at', isIndex(at) ? i : at);
@@ -80,11 +82,13 @@ export class FixedProducer extends RingProducer {
   }
 
   /**
-   * Hands on the first `count` claimed records (all, if left out). They are published at once or lazily, see `publishEvery`. OK, or
-   * CLOSED when the queue was closed before they were published: then they are counted as dropped.
+   * Hands on the first `count` claimed records (all, if left out). They are published at once or lazily, see
+   * `publishEvery`. OK, or CLOSED when the queue was closed before they were published: then they are counted as
+   * dropped.
    */
   commit(count: number = this.claimed): ResultCode {
-    if (typeof count !== 'number' || count !== (count | 0) || count < 0 || count > this.claimed) throw claimError('commit', count, this.claimed);
+    if (typeof count !== 'number' || count !== (count | 0) || count < 0 || count > this.claimed)
+      throw claimError('commit', count, this.claimed);
     this.claimed = 0;
     this.next = (this.next + count) | 0;
     return this.committed(count);
@@ -96,9 +100,9 @@ export class FixedProducer extends RingProducer {
   }
 
   /**
-   * Copies one record in, as long as it is when this is called. OK, BACK_PRESSURED, TOO_LARGE (more than recordBytes), CLOSED, or DROPPED by a
-   * consumer's choice. Shorter ones are filled with zeros. Blocks only where a consumer has subscribed with `whenSlow: 'block'`. Throws
-   * ERR_PERCORE_INVALID_ARGUMENT for what is no Uint8Array.
+   * Copies one record in, as long as it is when this is called. OK, BACK_PRESSURED, TOO_LARGE (more than recordBytes),
+   * CLOSED, or DROPPED by a consumer's choice. Shorter ones are filled with zeros. Blocks only where a consumer has
+   * subscribed with `whenSlow: 'block'`. Throws ERR_PERCORE_INVALID_ARGUMENT for what is no Uint8Array.
    */
   offer(record: Uint8Array): ResultCode {
     const length = lengthOf(record);
@@ -112,8 +116,9 @@ export class FixedProducer extends RingProducer {
   }
 
   /**
-   * Resolves OK when `count` records can be claimed, CLOSED when they never will be or when this end closes or leaves. If left out, as many as
-   * the claim that was last refused. Publishes what is committed. Rejects by `signal` and `timeoutMs`.
+   * Resolves OK when `count` records can be claimed, CLOSED when they never will be or when this end closes or leaves.
+   * If left out, as many as the claim that was last refused. Publishes what is committed. Rejects by `signal` and
+   * `timeoutMs`.
    */
   room(count: number = this.refused || 1, options?: WaitOptions): Promise<ResultCode> {
     this.checkCount(count);
@@ -161,11 +166,14 @@ export class FixedConsumer extends RingConsumer {
   }
 
   /**
-   * Calls `handler(view, offset, length, 1)` for up to `limit` records in place, then releases them with one store. Returns how
-   * many, 0 when empty, CLOSED when none will follow. At most once: a record counts as read once its handler is called, thrown or
-   * not, and after a death `recover` skips the whole batch that was begun. Do not keep `offset` past the call.
+   * Calls `handler(view, offset, length, 1)` for up to `limit` records in place, then releases them with one store.
+   * Returns how many, 0 when empty, CLOSED when none will follow. At most once: a record counts as read once its
+   * handler is called, thrown or not, and after a death `recover` skips the whole batch that was begun. Do not keep
+   * `offset` past the call.
    */
-  drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = this.capacity): number {
+  drain(
+    handler: (view: DataView, offset: number, length: number, type: number) => void, limit = this.capacity,
+  ): number {
     checkFunction('handler', handler);
     limit = limitOf(limit);
     const state = this.lookAhead();
@@ -189,8 +197,9 @@ export class FixedConsumer extends RingConsumer {
   }
 
   /**
-   * How many records can be read in place now, up to `limit`; `offsetOf(i)` and `wordOf(i)` say where; `release` gives them
-   * back. EMPTY or CLOSED when none. At least once: what is not released is read again by whoever takes the place over.
+   * How many records can be read in place now, up to `limit`; `offsetOf(i)` and `wordOf(i)` say where; `release` gives
+   * them back. EMPTY or CLOSED when none. At least once: what is not released is read again by whoever takes the place
+   * over.
    */
   available(limit: number = this.capacity): number {
     limit = limitOf(limit);
@@ -214,7 +223,8 @@ export class FixedConsumer extends RingConsumer {
 
   /** Takes `count` available records as read and releases them at once. */
   release(count = 1): void {
-    if (typeof count !== 'number' || count !== (count | 0) || count < 0 || count > ((this.seen - this.next) | 0)) throw invalidArgument('count', count, `0 to ${(this.seen - this.next) | 0}, the records that available() found`);
+    if (typeof count !== 'number' || count !== (count | 0) || count < 0 || count > ((this.seen - this.next) | 0))
+      throw invalidArgument('count', count, `0 to ${(this.seen - this.next) | 0}, the records that available() found`);
     this.next = (this.next + count) | 0;
     this.unreleased += count;
     this.publishRelease();
@@ -239,11 +249,20 @@ export class FixedConsumer extends RingConsumer {
 const isIndex = (value: number): boolean => typeof value === 'number' && (value | 0) === value && value >= 0;
 
 function indexError(argument: string, value: unknown): PercoreError {
-  return invalidArgument(argument, value, 'the index of a record: a whole number, 0 or more. What tryClaim or available() answers is one where it is not negative');
+  return invalidArgument(
+    argument, value,
+    'the index of a record: a whole number, 0 or more. What tryClaim or available() answers is one where it is not '
+      + 'negative',
+  );
 }
 
 export function claimError(verb: string, asked: unknown, claimed: number): PercoreError {
-  return new PercoreError('ERR_PERCORE_CLAIM', `${verb}(${show(asked)}) without a claim that large; claimed: ${Math.max(claimed, 0)}. Call tryClaim first and check that it is not negative`, {
-    argument: verb, value: asked, allowed: `0 to ${Math.max(claimed, 0)}`,
-  });
+  return new PercoreError(
+    'ERR_PERCORE_CLAIM',
+    `${verb}(${show(asked)}) without a claim that large; claimed: ${Math.max(claimed, 0)}. Call tryClaim first and `
+      + `check that it is not negative`,
+    {
+      argument: verb, value: asked, allowed: `0 to ${Math.max(claimed, 0)}`,
+    },
+  );
 }

@@ -3,15 +3,17 @@
  *
  *   | group header | ring 0 | ring 1 | ... |
  *
- * | pair        | write side                     | read side               | carries                          | needs                   |
- * |-------------|--------------------------------|-------------------------|----------------------------------|-------------------------|
- * | group.close | `closeGroup`                   | `pub`, consumers        | "nobody may join any more"       | sequentially consistent |
- * | group.lanes | who joins, leaves, hands over  | consumers `refresh`     | "look at the owners again"       | sequentially consistent |
- * | group.owner | who gives a lane up or away    | who takes it            | the lane's cursor                | release -> acquire      |
- * | group.ready | producer of a band             | BandedConsumer `select` | "this band may hold records"     | sequentially consistent |
+ * | pair        | write side                    | read side               | carries                      | needs              |
+ * |-------------|-------------------------------|-------------------------|------------------------------|--------------------|
+ * | group.close | `closeGroup`                  | `pub`, consumers        | "nobody may join any more"   | seq_cst            |
+ * | group.lanes | who joins, leaves, hands over | consumers `refresh`     | "look at the owners again"   | seq_cst            |
+ * | group.owner | who gives a lane up or away   | who takes it            | the lane's cursor            | release -> acquire |
+ * | group.ready | producer of a band            | BandedConsumer `select` | "this band may hold records" | seq_cst            |
  */
 import { PercoreError, invalidArgument } from '../errors.js';
-import { BANDS, GROUP_MAGIC, LANE_WORDS, LAYOUT_VERSION, LINE_BYTES, MAX_CONSUMERS, MAX_PRODUCERS, groupLayout } from '../layout.js';
+import {
+  BANDS, GROUP_MAGIC, LANE_WORDS, LAYOUT_VERSION, LINE_BYTES, MAX_CONSUMERS, MAX_PRODUCERS, groupLayout,
+} from '../layout.js';
 import { bytesFor, checkHandle, checkMemory, isWhole, makeRing, openRing, type RingHandle } from './memory.js';
 import { damagedWord } from './copy-bytes.js';
 import { me, recoverRing, type Recovered } from './places.js';
@@ -43,11 +45,14 @@ export interface Group {
   readonly handle: GroupHandle;
 }
 
-const strideOf = (handle: RingHandle): number => (bytesFor(handle.capacity, handle.recordBytes) + 2 * LINE_BYTES - 1) & -LINE_BYTES;
-export const groupBytesFor = (handle: Omit<GroupHandle, 'buffer' | 'byteOffset'>): number => groupLayout.bytes + handle.rings * strideOf(handle as GroupHandle);
+const strideOf = (handle: RingHandle): number =>
+  (bytesFor(handle.capacity, handle.recordBytes) + 2 * LINE_BYTES - 1) & -LINE_BYTES;
+export const groupBytesFor = (handle: Omit<GroupHandle, 'buffer' | 'byteOffset'>): number =>
+  groupLayout.bytes + handle.rings * strideOf(handle as GroupHandle);
 /** The handle of ring `index`. */
 export const ringOf = (handle: GroupHandle, index: number): RingHandle => ({
-  buffer: handle.buffer, byteOffset: handle.byteOffset + groupLayout.bytes + index * strideOf(handle), capacity: handle.capacity, recordBytes: handle.recordBytes,
+  buffer: handle.buffer, byteOffset: handle.byteOffset + groupLayout.bytes + index * strideOf(handle),
+  capacity: handle.capacity, recordBytes: handle.recordBytes,
 });
 /** Word of lane `lane` that says its owner: the consumer's place plus 1, 0 for nobody. */
 export const ownerOf = (lane: number): number => LANE + lane * LANE_WORDS;
@@ -73,10 +78,17 @@ export function openGroup(handle: GroupHandle): Group {
   checkMemory(handle, groupBytesFor(handle));
   const words = new Int32Array(handle.buffer, handle.byteOffset, groupLayout.bytes >> 2);
   // The magic first: pairs with the last store of makeGroup().
-  const made = [fields.magic, fields.version, fields.rings, fields.places].map(({ at }) => Atomics.load(words, at >> 2));
+  const made = [fields.magic, fields.version, fields.rings, fields.places].map(({ at }) =>
+    Atomics.load(words, at >> 2),
+  );
   const expected = [GROUP_MAGIC, LAYOUT_VERSION, handle.rings, handle.groupPlaces];
   if (made.some((value, i) => value !== expected[i])) {
-    throw new PercoreError('ERR_PERCORE_LAYOUT_MISMATCH', `queue memory has magic, layout version, rings and places ${made.join(', ')}; expected ${expected.join(', ')}. Use one version of percore in all threads, and pass the handle as create() returned it`, { argument: 'queue' });
+    throw new PercoreError(
+      'ERR_PERCORE_LAYOUT_MISMATCH',
+      `queue memory has magic, layout version, rings and places ${made.join(', ')}; expected ${expected.join(', ')}. `
+        + `Use one version of percore in all threads, and pass the handle as create() returned it`,
+      { argument: 'queue' },
+    );
   }
   // The group says nothing of its rings' shape, each of them does.
   openRing(ringOf(handle, 0));
@@ -97,9 +109,11 @@ export function joinGroup(group: Group): number {
 }
 
 // Lets the next consumer have the place, after the lanes. Pairs with the exchange in joinGroup().
-export const leaveGroup = (group: Group, place: number): void => void Atomics.store(group.words, PLACE_THREAD + place, 0);
+export const leaveGroup = (group: Group, place: number): void =>
+  void Atomics.store(group.words, PLACE_THREAD + place, 0);
 /** True while a consumer has this place. */
-export const isTaken = (group: Group, place: number): boolean => place >= 0 && place < group.places && Atomics.load(group.words, PLACE_THREAD + place) !== 0;
+export const isTaken = (group: Group, place: number): boolean =>
+  place >= 0 && place < group.places && Atomics.load(group.words, PLACE_THREAD + place) !== 0;
 /** Lanes that have had a producer. Throws for a number that cannot be. */
 export function usedLanes(group: Group): number {
   // group.lanes: pairs with joinLane(), which stores it before it announces the lane.
@@ -108,7 +122,10 @@ export function usedLanes(group: Group): number {
   return used;
 }
 /** Threads that have places, for messages. */
-export const threadsOf = (group: Group): number[] => Array.from({ length: group.places }, (_, place) => Atomics.load(group.words, PLACE_THREAD + place) - 1).filter((thread) => thread >= 0);
+export const threadsOf = (group: Group): number[] =>
+  Array.from({ length: group.places }, (_, place) => Atomics.load(group.words, PLACE_THREAD + place) - 1).filter(
+    (thread) => thread >= 0,
+  );
 
 /** Makes all consumers look at the owners again, now. */
 export function announceLanes(group: Group): void {
@@ -134,8 +151,8 @@ export function closeRing(ring: QueueMemory): void {
 }
 
 /**
- * Frees what thread `dead` had in the group; see recoverRing(). Its lanes are left to whoever looks first. With `isOneParty` a party has all
- * rings at once, and counts once.
+ * Frees what thread `dead` had in the group; see recoverRing(). Its lanes are left to whoever looks first. With
+ * `isOneParty` a party has all rings at once, and counts once.
  */
 export function recoverGroup(group: Group, dead: number, isOneParty: boolean): Recovered {
   const done: Recovered = { producers: 0, consumers: 0, taken: 0 };
@@ -147,7 +164,8 @@ export function recoverGroup(group: Group, dead: number, isOneParty: boolean): R
     done.taken += ring.taken;
   }
   for (let place = 0; place < group.places; place++) {
-    // Its own exchange in joinGroup(); its thread has exited, so nobody changes it but another recover(), which does the same.
+    // Its own exchange in joinGroup(); its thread has exited, so nobody changes it but another recover(), which does
+    // the same.
     if (Atomics.load(group.words, PLACE_THREAD + place) !== dead + 1) continue;
     done.consumers++;
     for (let lane = 0; lane < group.rings; lane++) {

@@ -44,19 +44,23 @@ export interface LinkedQueue extends VariableQueue<'spsc', never> {
 }
 
 /** A queue with a codec. */
-export interface ValueQueue<T, K extends Kind = 'spsc', Names extends string = string> extends Queue<K, Names>, Carries<T> {
+export interface ValueQueue<T, K extends Kind = 'spsc', Names extends string = string>
+  extends Queue<K, Names>, Carries<T> {
   readonly fixed: boolean;
   readonly codec: CodecFor<T>;
 }
 
-// ---- Options of create ------------------------------------------------------------------------------------------------
+// ---- Options of create
+// ------------------------------------------------------------------------------------------------
 
 /**
  * A consumer that is declared when its queue is made: its records are kept for it from the start, and whenever nobody
  * has its place.
  */
 export interface DeclaredConsumer<Names extends string = string> {
-  /** Names of declared consumers that must have released a record before this one reads it: a pipeline, or a diamond. */
+  /**
+   * Names of declared consumers that must have released a record before this one reads it: a pipeline, or a diamond.
+   */
   after?: readonly Names[];
   whenSlow?: WhenSlow;
   /** For `whenSlow: 'evict'`: the longest standstill in milliseconds, 0 to 2^31 - 1. Default 1000. */
@@ -111,11 +115,14 @@ export interface LinkedOptions {
   kind: 'spsc';
   backend: 'linked';
   /**
-   * Most bytes that the queue ever takes, headers and table included, to 2^30: it grows by chunks up to it, and holds no
-   * chunk that would go beyond.
+   * Most bytes that the queue ever takes, headers and table included, to 2^30: it grows by chunks up to it, and holds
+   * no chunk that would go beyond.
    */
   capacityBytes: number;
-  /** Bytes of each chunk: a power of two, 32 to 2^28. Default 65536. The longest payload is 16 less. The cap must have room for two. */
+  /**
+   * Bytes of each chunk: a power of two, 32 to 2^28. Default 65536. The longest payload is 16 less. The cap must have
+   * room for two.
+   */
   chunkBytes?: number;
   /** Where the cursors begin: any int32 that is a multiple of 8. Tests start just below the wrap. Default 0. */
   startSequence?: number;
@@ -128,7 +135,10 @@ export type CodecGiven<T, Name extends CodecDescription['name']> =
   | (() => CodecFor<T> & { readonly name: Name });
 
 /** Options for values of a struct, whose records all have one length. */
-export interface StructOptions<T, K extends Kind = 'spsc', Names extends string = string> extends RingOptions<K, Names> {
+export interface StructOptions<T, K extends Kind = 'spsc', Names extends string = string> extends RingOptions<
+  K,
+  Names
+> {
   /** What the values are: `struct({ ... })`. */
   codec: CodecGiven<T, 'struct'>;
   /** Values that the ring holds (each lane, each band): a power of two, 2 to 2^30. */
@@ -150,7 +160,8 @@ export interface LinkedValueOptions<T> extends Omit<LinkedOptions, 'codec'> {
   codec: CodecGiven<T, CodecDescription['name']>;
 }
 
-// ---- Options of pub and sub -------------------------------------------------------------------------------------------
+// ---- Options of pub and sub
+// -------------------------------------------------------------------------------------------
 
 export interface PubOptions {
   /**
@@ -163,9 +174,9 @@ export interface PubOptions {
 export interface SubOptions<Names extends string = string> {
   /**
    * What happens when this consumer is slow and the ring full. `wait` (default): producers get BACK_PRESSURED, and may
-   * await `room()`. `block`: their `offer` stands still until there is room (refused in a reactor). `drop-newest`: their
-   * offer answers DROPPED. `drop-oldest`: this consumer is lapped and told how many records it lost. `evict`: it is put
-   * out after `evictAfterMs`. Every record dropped is counted, see `inspect`.
+   * await `room()`. `block`: their `offer` stands still until there is room (refused in a reactor). `drop-newest`:
+   * their offer answers DROPPED. `drop-oldest`: this consumer is lapped and told how many records it lost. `evict`: it
+   * is put out after `evictAfterMs`. Every record dropped is counted, see `inspect`.
    */
   whenSlow?: WhenSlow;
   /** For `evict`: the longest standstill of this consumer in milliseconds, 0 to 2^31 - 1. Default 1000. */
@@ -180,6 +191,9 @@ export interface SubOptions<Names extends string = string> {
 }
 
 export interface BandedSubOptions {
-  /** Records of the highest bands after which a lower band that waits gets one; 0 (default): never, low bands may starve. */
+  /**
+   * Records of the highest bands after which a lower band that waits gets one; 0 (default): never, low bands may
+   * starve.
+   */
   quantum?: number;
 }

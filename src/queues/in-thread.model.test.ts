@@ -1,7 +1,7 @@
 /**
- * Random commands on deque and window against a plain array, at capacities 1 to 4 and every policy, with several ends open. After
- * each command every count must say what the model says. The window is compared with ringbufferjs used directly as well. A failure
- * prints its seed, path and the shortest commands that fail.
+ * Random commands on deque and window against a plain array, at capacities 1 to 4 and every policy, with several ends
+ * open. After each command every count must say what the model says. The window is compared with ringbufferjs used
+ * directly as well. A failure prints its seed, path and the shortest commands that fail.
  */
 import fc from 'fast-check';
 import RingBuffer from 'ringbufferjs';
@@ -28,14 +28,28 @@ type Step =
   | { does: 'closeConsumer'; by: number };
 
 const by = fc.nat({ max: ENDS - 1 });
-const steps = fc.array(fc.oneof(
-  { weight: 12, arbitrary: fc.record({ does: fc.constant('offer' as const), by, isUndefined: fc.nat({ max: 9 }).map((n) => n === 0) }) },
-  { weight: 8, arbitrary: fc.record({ does: fc.constant('poll' as const), by }) },
-  { weight: 4, arbitrary: fc.record({ does: fc.constant('drain' as const), by, limit: fc.integer({ min: 0, max: 5 }), throwsAt: fc.integer({ min: 0, max: 8 }), offersInside: fc.boolean() }) },
-  { weight: 1, arbitrary: fc.record({ does: fc.constant('flush' as const), by }) },
-  { weight: 1, arbitrary: fc.record({ does: fc.constant('closeProducer' as const), by }) },
-  { weight: 1, arbitrary: fc.record({ does: fc.constant('closeConsumer' as const), by }) },
-), { minLength: 1, maxLength: 60, size: 'max' });
+const steps = fc.array(
+  fc.oneof(
+    {
+      weight: 12,
+      arbitrary: fc.record({
+        does: fc.constant('offer' as const), by, isUndefined: fc.nat({ max: 9 }).map((n) => n === 0),
+      }),
+    },
+    { weight: 8, arbitrary: fc.record({ does: fc.constant('poll' as const), by }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        does: fc.constant('drain' as const), by, limit: fc.integer({ min: 0, max: 5 }),
+        throwsAt: fc.integer({ min: 0, max: 8 }), offersInside: fc.boolean(),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ does: fc.constant('flush' as const), by }) },
+    { weight: 1, arbitrary: fc.record({ does: fc.constant('closeProducer' as const), by }) },
+    { weight: 1, arbitrary: fc.record({ does: fc.constant('closeConsumer' as const), by }) },
+  ),
+  { minLength: 1, maxLength: 60, size: 'max' },
+);
 
 class Model {
   values: Value[] = [];
@@ -84,7 +98,10 @@ class Model {
 }
 
 /** Runs the steps on `queue` and on the model; `also` sees each value that was offered and each that came out. */
-function run(queue: InThreadQueue<Value>, model: Model, script: readonly Step[], met: Map<string, number>, also?: { offered(value: Value): void; taken(value: Value): void }): void {
+function run(
+  queue: InThreadQueue<Value>, model: Model, script: readonly Step[], met: Map<string, number>,
+  also?: { offered(value: Value): void; taken(value: Value): void },
+): void {
   const meet = (event: string) => void met.set(event, (met.get(event) ?? 0) + 1);
   const producers: QueueProducer<Value>[] = Array.from({ length: ENDS }, () => pubInThread(queue));
   const consumers: QueueConsumer<Value>[] = Array.from({ length: ENDS }, () => subInThread(queue));
@@ -138,7 +155,9 @@ function run(queue: InThreadQueue<Value>, model: Model, script: readonly Step[],
         break;
       }
       case 'flush':
-        expect(producers[step.by]!.flush()).toBe(!model.producers.has(step.by) || model.consumers.size === 0 ? CLOSED : OK);
+        expect(producers[step.by]!.flush()).toBe(
+          !model.producers.has(step.by) || model.consumers.size === 0 ? CLOSED : OK,
+        );
         break;
       case 'closeProducer':
         producers[step.by]!.close();
@@ -157,8 +176,12 @@ function run(queue: InThreadQueue<Value>, model: Model, script: readonly Step[],
       dropped: { newest: model.newest, oldest: model.oldest, evicted: 0, closed: model.closed },
       isClosed: model.producers.size === 0 || model.consumers.size === 0,
     });
-    expect(properties.published).toBe(properties.consumed + properties.depth + properties.dropped.oldest + properties.dropped.closed);
-    expect(properties.consumers.map(({ place, lag }) => ({ place, lag }))).toEqual([...model.consumers].map((place) => ({ place, lag: model.values.length })));
+    expect(properties.published).toBe(
+      properties.consumed + properties.depth + properties.dropped.oldest + properties.dropped.closed,
+    );
+    expect(properties.consumers.map(({ place, lag }) => ({ place, lag }))).toEqual(
+      [...model.consumers].map((place) => ({ place, lag: model.values.length })),
+    );
   }
 }
 
@@ -166,7 +189,10 @@ function expectMet(met: Map<string, number>, events: readonly string[]): void {
   for (const event of events) expect(met.get(event) ?? 0, `the runs met "${event}"`).toBeGreaterThan(20);
 }
 
-const EVERYWHERE = ['offer 0', `offer ${CLOSED}`, 'poll 0', `poll ${EMPTY}`, `poll ${CLOSED}`, 'drained', 'drain closed', 'drain nothing', 'thrown'];
+const EVERYWHERE = [
+  'offer 0', `offer ${CLOSED}`, 'poll 0', `poll ${EMPTY}`, `poll ${CLOSED}`, 'drained', 'drain closed', 'drain nothing',
+  'thrown',
+];
 
 describe('a deque is a bounded array with a policy', () => {
   for (const whenSlow of ['wait', 'drop-newest', 'drop-oldest'] as const) {

@@ -4,18 +4,22 @@
  *
  *     producers: offer -> [ put | dropped, refused ] -> take <- poll, drain, for await: consumers
  *
- * Nothing is shared with another thread, so there are no atomics. What may happen in the middle of a call is a call from inside a
- * `drain` handler; so all state is settled before a handler runs. Promises are settled after the values are in place.
+ * Nothing is shared with another thread, so there are no atomics. What may happen in the middle of a call is a call
+ * from inside a `drain` handler; so all state is settled before a handler runs. Promises are settled after the values
+ * are in place.
  *
  *     published == consumed + depth + dropped.oldest + dropped.closed       always
  *
- * A handle is a plain object. Its state hangs on it by identity (a WeakMap), so a structured clone of it still says what it was,
- * while opening the clone in another thread throws: references do not cross threads.
+ * A handle is a plain object. Its state hangs on it by identity (a WeakMap), so a structured clone of it still says
+ * what it was, while opening the clone in another thread throws: references do not cross threads.
  */
 import { PercoreError, checkFunction, checkOptions } from '../errors.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Waiters } from '../waiting.js';
-import { type ConsumerProperties, type QueueBackend, type QueueConsumer, type QueueProducer, type QueueProperties, type WaitOptions, valuesOf } from './queue-ends.js';
+import {
+  type ConsumerProperties, type QueueBackend, type QueueConsumer, type QueueProducer, type QueueProperties,
+  type WaitOptions, valuesOf,
+} from './queue-ends.js';
 import { limitOf } from './copy-bytes.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, type ResultCode } from '../result-codes.js';
 
@@ -38,16 +42,27 @@ export function bind<T, Q extends InThreadQueue<T>>(queue: Q, store: InThreadSto
 function open<T>(queue: InThreadQueue<T>): InThreadStore<T> {
   const store = typeof queue === 'object' && queue !== null ? storeOf.get(queue) : undefined;
   if (store !== undefined) return store as InThreadStore<T>;
-  throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', 'queue must be the very object that create() returned: a deque or window holds references and stays in the thread that made it. Between threads use another backend', { argument: 'queue', value: queue });
+  throw new PercoreError(
+    'ERR_PERCORE_INVALID_ARGUMENT',
+    'queue must be the very object that create() returned: a deque or window holds references and stays in the thread '
+      + 'that made it. Between threads use another backend',
+    { argument: 'queue', value: queue },
+  );
 }
 
-/** A producing end. Any number may be open. When the last of them closes, so does the queue, and later ends find it closed. */
+/**
+ * A producing end. Any number may be open. When the last of them closes, so does the queue, and later ends find it
+ * closed.
+ */
 export function pubInThread<T>(queue: InThreadQueue<T>, options?: object): QueueProducer<T> {
   checkOptions('options', options, []);
   return new InThreadProducer(open(queue));
 }
 
-/** A consuming end. Any number may be open; each value goes to one of them. When the last closes, what is left is dropped, and counted. */
+/**
+ * A consuming end. Any number may be open; each value goes to one of them. When the last closes, what is left is
+ * dropped, and counted.
+ */
 export function subInThread<T>(queue: InThreadQueue<T>, options?: object): QueueConsumer<T> {
   checkOptions('options', options, []);
   return new InThreadConsumer(open(queue));
@@ -110,7 +125,7 @@ export abstract class InThreadStore<T> {
     for (const { readers } of this.consumers) readers.settle(CLOSED);
   }
 
-  /** Nobody will read: what is left is let go, and who waits for space learns that it will never matter. */
+  /** Nobody will read: what is left is let go, and who waits for room learns that it will never matter. */
   abandon(): void {
     this.isAbandoned = true;
     this.dropped.closed += this.depth;
@@ -129,7 +144,9 @@ export abstract class InThreadStore<T> {
       consumed: this.consumed,
       refused: this.refused,
       dropped: { ...this.dropped },
-      consumers: this.consumers.map((consumer): ConsumerProperties => ({ place: consumer.place, lag: this.depth, consumed: consumer.consumed })),
+      consumers: this.consumers.map((consumer): ConsumerProperties => ({
+        place: consumer.place, lag: this.depth, consumed: consumer.consumed,
+      })),
       isClosed: this.isClosed || this.isAbandoned,
     };
   }
@@ -155,7 +172,9 @@ class InThreadProducer<T> implements QueueProducer<T>, Refuser {
   }
 
   room(options?: WaitOptions): Promise<ResultCode> {
-    return this.writers.waitUnless(() => (this.flush() === CLOSED ? CLOSED : this.store.hasRoom ? OK : undefined), options);
+    return this.writers.waitUnless(
+      () => (this.flush() === CLOSED ? CLOSED : this.store.hasRoom ? OK : undefined), options,
+    );
   }
 
   /** For a step that was refused; see `Refuser`. */

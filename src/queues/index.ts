@@ -27,8 +27,8 @@ import type { BandedConsumer, BandedProducer } from './banded-queue.js';
 import type { DequeOptions, DequeQueue } from './deque.js';
 import type { FixedConsumer, FixedProducer } from './fixed-records.js';
 import type {
-  BandedSubOptions, FixedOptions, FixedQueue, Kind, LinkedOptions, LinkedQueue, LinkedValueOptions, PubOptions, Queue, StructOptions, SubOptions,
-  ValueOptions, ValueQueue, VariableOptions, VariableQueue,
+  BandedSubOptions, FixedOptions, FixedQueue, Kind, LinkedOptions, LinkedQueue, LinkedValueOptions, PubOptions, Queue,
+  StructOptions, SubOptions, ValueOptions, ValueQueue, VariableOptions, VariableQueue,
 } from './handles.js';
 import type { InThreadQueue } from './in-thread.js';
 import type { RingsProperties } from './inspect.js';
@@ -61,8 +61,9 @@ export { struct, type StructDescription, type StructFields, type StructRecord } 
 export { structReader, structWriter, type StructMemory, type StructReader, type StructWriter } from './struct-view.js';
 export { BandedConsumer, BandedProducer, type BandConsumer, type BandProducer } from './banded-queue.js';
 export type {
-  BandedSubOptions, CodecGiven, DeclaredConsumer, FixedOptions, FixedQueue, Kind, LinkedOptions, LinkedQueue, LinkedValueOptions, PubOptions, Queue,
-  RingOptions, StructOptions, SubOptions, ValueOptions, ValueQueue, VariableOptions, VariableQueue,
+  BandedSubOptions, CodecGiven, DeclaredConsumer, FixedOptions, FixedQueue, Kind, LinkedOptions, LinkedQueue,
+  LinkedValueOptions, PubOptions, Queue, RingOptions, StructOptions, SubOptions, ValueOptions, ValueQueue,
+  VariableOptions, VariableQueue,
 } from './handles.js';
 export type { DequeOptions, DequePolicy, DequeQueue } from './deque.js';
 export { FixedConsumer, FixedProducer } from './fixed-records.js';
@@ -79,7 +80,9 @@ export { closePipe, type PipeQueueOptions } from './pipe.js';
 export type { Framing, PipeValues } from './pipe-frames.js';
 export type { PipeQueue, PipeValue } from './pipe-memory.js';
 export type { Recovered } from './places.js';
-export type { ConsumerProperties, DroppedCounts, KindName, QueueBackend, QueueConsumer, QueueProducer, QueueProperties } from './queue-ends.js';
+export type {
+  ConsumerProperties, DroppedCounts, KindName, QueueBackend, QueueConsumer, QueueProducer, QueueProperties,
+} from './queue-ends.js';
 export type { WhenSlow } from './ring.js';
 export type { WorkerLike } from './thread-ids.js';
 export { BandedValueProducer, ValueConsumer, ValueProducer } from './value-queue.js';
@@ -93,20 +96,32 @@ type Backend<Name extends string> = { readonly backend: Name };
  * Makes a queue: a plain object that survives structured clone, to be passed to the threads that use it. Takes the
  * memory unless `buffer` is given; blocks nobody. Throws PercoreError for a bad option.
  *
- *     const ticks = create({ kind: 'spsc', capacity: 4096, recordBytes: 16 });                     // bytes of one length
- *     const lines = create({ kind: 'mpsc', capacityBytes: 2 ** 16 });                              // bytes of any length
- *     const orders = create({ kind: 'spsc', capacityBytes: 2 ** 16, codec: value<Order>() });      // values
+ *     const ticks = create({ kind: 'spsc', capacity: 4096, recordBytes: 16 });             // bytes of one length
+ *     const lines = create({ kind: 'mpsc', capacityBytes: 2 ** 16 });                      // bytes of any length
+ *     const orders = create({ kind: 'spsc', capacityBytes: 2 ** 16, codec: value<Order>() });   // values
  */
 export function create<T>(options: DequeOptions & Backend<'deque'>): DequeQueue<T>;
 export function create<T>(options: WindowOptions & Backend<'window'>): WindowQueue<T>;
-export function create(options: PipeQueueOptions & Backend<'pipe'> & ({ values: 'text' } | { values?: undefined; framing: 'line' })): PipeQueue<string>;
-export function create(options: PipeQueueOptions & Backend<'pipe'> & ({ values: 'bytes' } | { values?: undefined; framing?: 'length' })): PipeQueue<Uint8Array>;
+export function create(
+  options: PipeQueueOptions & Backend<'pipe'> & ({ values: 'text' } | { values?: undefined; framing: 'line' }),
+): PipeQueue<string>;
+export function create(
+  options: PipeQueueOptions & Backend<'pipe'> & ({ values: 'bytes' } | { values?: undefined; framing?: 'length' }),
+): PipeQueue<Uint8Array>;
 export function create<T>(options: LinkedValueOptions<T>): ValueQueue<T, 'spsc', never>;
 export function create(options: LinkedOptions): LinkedQueue;
-export function create<T, K extends Kind, Names extends string = never>(options: StructOptions<T, K, Names>): ValueQueue<T, K, Names>;
-export function create<T, K extends Kind, Names extends string = never>(options: ValueOptions<T, K, Names>): ValueQueue<T, K, Names>;
-export function create<K extends Kind, Names extends string = never>(options: FixedOptions<K, Names>): FixedQueue<K, Names>;
-export function create<K extends Kind, Names extends string = never>(options: VariableOptions<K, Names>): VariableQueue<K, Names>;
+export function create<T, K extends Kind, Names extends string = never>(
+  options: StructOptions<T, K, Names>,
+): ValueQueue<T, K, Names>;
+export function create<T, K extends Kind, Names extends string = never>(
+  options: ValueOptions<T, K, Names>,
+): ValueQueue<T, K, Names>;
+export function create<K extends Kind, Names extends string = never>(
+  options: FixedOptions<K, Names>,
+): FixedQueue<K, Names>;
+export function create<K extends Kind, Names extends string = never>(
+  options: VariableOptions<K, Names>,
+): VariableQueue<K, Names>;
 export function create(options: object): unknown {
   return kindToMake(options).create(options);
 }
@@ -139,19 +154,40 @@ type Named<Names extends string> = SubOptions<Names> & { name: Names };
  * declared one, or one that takes over a place that was left, where that place stands. Throws ERR_PERCORE_NO_PLACE when
  * all places are taken.
  */
-export function sub<Names extends string>(queue: FixedQueue<'spmc', Names>, options: Named<NoInfer<Names>>): FixedConsumer | LossyConsumer;
-export function sub<Names extends string>(queue: VariableQueue<'spmc', Names>, options: Named<NoInfer<Names>>): VariableConsumer | LossyConsumer;
-export function sub<Names extends string>(queue: FixedQueue<'spsc' | 'spmc', Names> | VariableQueue<'spsc' | 'spmc', Names>, options: SubOptions<NoInfer<Names>> & Losing): LossyConsumer;
-export function sub<Names extends string>(queue: FixedQueue<'spsc' | 'spmc', Names>, options?: SubOptions<NoInfer<Names>>): FixedConsumer;
+export function sub<Names extends string>(
+  queue: FixedQueue<'spmc', Names>, options: Named<NoInfer<Names>>,
+): FixedConsumer | LossyConsumer;
+export function sub<Names extends string>(
+  queue: VariableQueue<'spmc', Names>, options: Named<NoInfer<Names>>,
+): VariableConsumer | LossyConsumer;
+export function sub<Names extends string>(
+  queue: FixedQueue<'spsc' | 'spmc', Names> | VariableQueue<'spsc' | 'spmc', Names>,
+  options: SubOptions<NoInfer<Names>> & Losing,
+): LossyConsumer;
+export function sub<Names extends string>(
+  queue: FixedQueue<'spsc' | 'spmc', Names>, options?: SubOptions<NoInfer<Names>>,
+): FixedConsumer;
 export function sub(queue: LinkedQueue, options?: SubOptions<never>): LinkedConsumer;
-export function sub<Names extends string>(queue: VariableQueue<'spsc' | 'spmc', Names>, options?: SubOptions<NoInfer<Names>>): VariableConsumer;
-export function sub(queue: FixedQueue<'mpsc'> | VariableQueue<'mpsc'>, options: SubOptions<never> & Losing): MpscConsumer<LossyConsumer>;
+export function sub<Names extends string>(
+  queue: VariableQueue<'spsc' | 'spmc', Names>, options?: SubOptions<NoInfer<Names>>,
+): VariableConsumer;
+export function sub(
+  queue: FixedQueue<'mpsc'> | VariableQueue<'mpsc'>, options: SubOptions<never> & Losing,
+): MpscConsumer<LossyConsumer>;
 export function sub(queue: FixedQueue<'mpsc'>, options?: SubOptions<never>): MpscConsumer<FixedConsumer>;
 export function sub(queue: VariableQueue<'mpsc'>, options?: SubOptions<never>): MpscConsumer<VariableConsumer>;
-export function sub(queue: FixedQueue<'banded'> | VariableQueue<'banded'>, options: SubOptions<never> & BandedSubOptions & Losing): BandedConsumer<LossyConsumer>;
-export function sub(queue: FixedQueue<'banded'>, options?: SubOptions<never> & BandedSubOptions): BandedConsumer<FixedConsumer>;
-export function sub(queue: VariableQueue<'banded'>, options?: SubOptions<never> & BandedSubOptions): BandedConsumer<VariableConsumer>;
-export function sub<T, Names extends string>(queue: ValueQueue<T, Kind, Names>, options?: SubOptions<NoInfer<Names>> & BandedSubOptions): ValueConsumer<T>;
+export function sub(
+  queue: FixedQueue<'banded'> | VariableQueue<'banded'>, options: SubOptions<never> & BandedSubOptions & Losing,
+): BandedConsumer<LossyConsumer>;
+export function sub(
+  queue: FixedQueue<'banded'>, options?: SubOptions<never> & BandedSubOptions,
+): BandedConsumer<FixedConsumer>;
+export function sub(
+  queue: VariableQueue<'banded'>, options?: SubOptions<never> & BandedSubOptions,
+): BandedConsumer<VariableConsumer>;
+export function sub<T, Names extends string>(
+  queue: ValueQueue<T, Kind, Names>, options?: SubOptions<NoInfer<Names>> & BandedSubOptions,
+): ValueConsumer<T>;
 export function sub<T>(queue: InThreadQueue<T>): QueueConsumer<T>;
 export function sub<T extends PipeValue>(queue: PipeQueue<T>): QueueConsumer<T>;
 export function sub(queue: AnyQueue, options: SubOptions & BandedSubOptions = {}): unknown {
@@ -169,10 +205,10 @@ export function close(queue: Queue): void {
 
 /**
  * Frees the places of a worker that has exited; what a supervisor calls after the `exit` event, which alone is proof of
- * death. `worker` is the Worker, or its `threadId` as it was while it ran (Node sets it to -1 before `exit`). The others
- * go on. A runtime does this for its own reactors. Lost is at most what the worker had not published, and what a `drain`
- * of it had begun. From any thread. For queues made of rings: the system closes a dead worker's pipe, and a deque or
- * window has only its own thread.
+ * death. `worker` is the Worker, or its `threadId` as it was while it ran (Node sets it to -1 before `exit`). The
+ * others go on. A runtime does this for its own reactors. Lost is at most what the worker had not published, and what a
+ * `drain` of it had begun. From any thread. For queues made of rings: the system closes a dead worker's pipe, and a
+ * deque or window has only its own thread.
  *
  *     worker.on('exit', () => recover(queue, worker));
  */

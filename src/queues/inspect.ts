@@ -1,14 +1,16 @@
 /**
- * What a queue says of itself to any thread, without stopping anyone. The words are read one after another while the others go on: each
- * figure is right for some moment of the call, two of them need not be of the same one. Depth and lag are bounded by that.
+ * What a queue says of itself to any thread, without stopping anyone. The words are read one after another while the
+ * others go on: each figure is right for some moment of the call, two of them need not be of the same one. Depth and
+ * lag are bounded by that.
  */
 import { IS_CLOSING, type Group, openRingOf } from './group.js';
 import type { ChunkProperties } from './linked-memory.js';
 import type { ConsumerProperties, QueueProperties } from './queue-ends.js';
 import type { QueueMemory } from './ring.js';
 import {
-  CONSUMED, CURSOR, DROPPED_CLOSED, DROPPED_EVICTED, DROPPED_NEWEST, DROPPED_OLDEST, ATTENTION, CLOSING, FREE, HELD, HIGH_WATER, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PUSHED,
-  POLICIES, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER, PRODUCER_THREAD, PUBLISHED, REFUSED, STATE, THREAD, placeAt, type WhenSlow,
+  CONSUMED, CURSOR, DROPPED_CLOSED, DROPPED_EVICTED, DROPPED_NEWEST, DROPPED_OLDEST, ATTENTION, CLOSING, FREE, HELD,
+  HIGH_WATER, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PUSHED, POLICIES, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER,
+  PRODUCER_THREAD, PUBLISHED, REFUSED, STATE, THREAD, placeAt, type WhenSlow,
 } from './ring.js';
 
 export interface RingConsumerProperties extends ConsumerProperties {
@@ -25,8 +27,9 @@ export interface RingConsumerProperties extends ConsumerProperties {
 }
 
 /**
- * `place` is the number of a consumer's place; in an MPSC queue that of the lane, in a banded one that of the band. `capacity` is that of each
- * ring, `depth` that of all together, `highWater` that of the ring that was deepest; all in records, or in bytes where records vary.
+ * `place` is the number of a consumer's place; in an MPSC queue that of the lane, in a banded one that of the band.
+ * `capacity` is that of each ring, `depth` that of all together, `highWater` that of the ring that was deepest; all in
+ * records, or in bytes where records vary.
  */
 export interface RingsProperties extends QueueProperties {
   readonly recordBytes: number;
@@ -49,7 +52,8 @@ export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, 
   let highWater = words[PRODUCER_HIGH_WATER]!;
   for (let place = 0; place < memory.places; place++) {
     const at = placeAt(place);
-    // Pairs with nothing, like all figures here: no order is promised between them, only that each is whole and not stale for ever.
+    // Pairs with nothing, like all figures here: no order is promised between them, only that each is whole and not
+    // stale for ever.
     const state = Atomics.load(words, at + STATE);
     // Who has left is counted on.
     consumed += counters[(at >> 1) + CONSUMED]!;
@@ -57,23 +61,30 @@ export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, 
     evicted += counters[(at >> 1) + DROPPED_EVICTED]!;
     if (state === FREE) continue;
     // The consumer's cursor before the producer's: the lag is never negative.
-    const cursor = Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR)) & (memory.recordBytes === 0 ? ~PUSHED : -1);
+    // ring.free, ring.lap: pair with publishRelease() and push(), for the figure alone.
+    const cursor =
+      Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR)) & (memory.recordBytes === 0 ? ~PUSHED : -1);
+    // ring.publish: pairs with flush(), for the figure alone: no record is read by it.
     const lag = Math.max(0, (Atomics.load(words, PRODUCER_CURSOR) - cursor) | 0);
     // Records are kept for one that was evicted only where they would be kept for its place without it.
     if (state <= LOSSY || isKeptFor(memory, place)) depth = Math.max(depth, Math.min(lag, memory.capacity));
     highWater = Math.max(highWater, words[at + HIGH_WATER]!);
+    // ring.join: pairs with claim() of places.ts. Nothing else of the place is read by it.
     const thread = Atomics.load(words, at + THREAD);
     const name = Object.keys(names).find((each) => names[each] === place);
     consumers.push({
       place: place + number, ...(name === undefined ? {} : { name }),
       state: state === HELD ? 'held' : state > LOSSY ? 'evicted' : 'reading',
       whenSlow: POLICIES[Atomics.load(words, at + POLICY)]!, threadId: thread === 0 ? undefined : thread - 1, lag,
-      consumed: counters[(at >> 1) + CONSUMED]!, droppedOldest: counters[(at >> 1) + DROPPED_OLDEST]!, droppedEvicted: counters[(at >> 1) + DROPPED_EVICTED]!,
+      consumed: counters[(at >> 1) + CONSUMED]!, droppedOldest: counters[(at >> 1) + DROPPED_OLDEST]!,
+      droppedEvicted: counters[(at >> 1) + DROPPED_EVICTED]!,
     });
   }
+  // Pairs with joinAsProducer(), for the figure alone.
   const producer = Atomics.load(words, PRODUCER_THREAD);
   return {
-    depth, highWater: Math.min(memory.capacity, Math.max(highWater, depth)), published: counters[PUBLISHED]!, consumed, refused: counters[REFUSED]!,
+    depth, highWater: Math.min(memory.capacity, Math.max(highWater, depth)), published: counters[PUBLISHED]!, consumed,
+    refused: counters[REFUSED]!,
     dropped: { newest: counters[DROPPED_NEWEST]!, oldest, evicted, closed: counters[DROPPED_CLOSED]! },
     producers: producer === 0 ? [] : [{ place: number, threadId: producer - 1 }],
     consumers,
@@ -81,7 +92,10 @@ export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, 
   };
 }
 
-/** True when the records of an evicted consumer's place are held for whoever comes next: it was declared, or nobody else reads. As `leave` does it. */
+/**
+ * True when the records of an evicted consumer's place are held for whoever comes next: it was declared, or nobody else
+ * reads. As `leave` does it.
+ */
 function isKeptFor({ words, places, kept }: QueueMemory, place: number): boolean {
   if ((kept & (1 << place)) !== 0) return true;
   for (let other = 0; other < places; other++) {
@@ -96,9 +110,15 @@ export function inspectGroup(group: Group): Figures {
   const rings = Array.from({ length: group.rings }, (_, i) => inspectRing(openRingOf(group, i, false), {}, i));
   const sum = (of: (figures: Figures) => number): number => rings.reduce((total, figures) => total + of(figures), 0);
   return {
-    depth: sum(({ depth }) => depth), highWater: Math.max(...rings.map(({ highWater }) => highWater)), published: sum(({ published }) => published),
-    consumed: sum(({ consumed }) => consumed), refused: sum(({ refused }) => refused),
-    dropped: { newest: sum(({ dropped }) => dropped.newest), oldest: sum(({ dropped }) => dropped.oldest), evicted: sum(({ dropped }) => dropped.evicted), closed: sum(({ dropped }) => dropped.closed) },
+    depth: sum(({ depth }) => depth),
+    highWater: Math.max(...rings.map(({ highWater }) => highWater)),
+    published: sum(({ published }) => published),
+    consumed: sum(({ consumed }) => consumed),
+    refused: sum(({ refused }) => refused),
+    dropped: {
+      newest: sum(({ dropped }) => dropped.newest), oldest: sum(({ dropped }) => dropped.oldest),
+      evicted: sum(({ dropped }) => dropped.evicted), closed: sum(({ dropped }) => dropped.closed),
+    },
     producers: rings.flatMap(({ producers }) => producers),
     consumers: rings.flatMap(({ consumers }) => consumers),
     // The consumer of a banded queue closes ring by ring.

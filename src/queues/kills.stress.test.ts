@@ -1,12 +1,15 @@
 /**
- * Threads that are killed at any moment, in the middle of a claim, a drain, a push, a sleep, a join: `recover` after each exit, a successor, and what
- * mortal-worker.ts checks of every message: order kept, nothing read again but what at-least-once allows, loss bounded, the others go on. 200 kills by
- * `terminate()` in CI and some of each other kind; with `PERCORE_STRESS=1` 1,000 of each. Seeds are random and printed with a failure; they choose whom
- * and when, though not what the threads make of it.
+ * Threads that are killed at any moment, in the middle of a claim, a drain, a push, a sleep, a join: `recover` after
+ * each exit, a successor, and what mortal-worker.ts checks of every message: order kept, nothing read again but what
+ * at-least-once allows, loss bounded, the others go on. 200 kills by `terminate()` in CI and some of each other kind;
+ * with `PERCORE_STRESS=1` 1,000 of each. Seeds are random and printed with a failure; they choose whom and when, though
+ * not what the threads make of it.
  */
 import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it } from 'vitest';
-import { DEATHS, EXPECTED, LEDGER_WORDS, PRODUCERS, SENT, STOP, WRONG, type Death, type Mortal } from './fixtures/ledger.js';
+import {
+  DEATHS, EXPECTED, LEDGER_WORDS, PRODUCERS, SENT, STOP, WRONG, type Death, type Mortal,
+} from './fixtures/ledger.js';
 import { isLong } from './fixtures/stress.js';
 import { close, create, inspect, recover, type Queue, type SubOptions } from './index.js';
 
@@ -23,21 +26,60 @@ interface Scenario {
   readonly verb?: 'drain' | 'peek';
   readonly roles: readonly Role[];
 }
-interface Party extends Role { generation: number; worker: Worker; threadId: number; incarnation: number; exit: Promise<unknown>; failure: unknown }
+interface Party extends Role {
+  generation: number;
+  worker: Worker;
+  threadId: number;
+  incarnation: number;
+  exit: Promise<unknown>;
+  failure: unknown;
+}
 
 const producer = (number = 0): Role => ({ role: 'producer', number });
-const consumer = (number = 0, options?: SubOptions): Role => ({ role: 'consumer', number, ...(options === undefined ? {} : { options }) });
+const consumer = (number = 0, options?: SubOptions): Role => ({
+  role: 'consumer', number, ...(options === undefined ? {} : { options }),
+});
 /** The start lies below a wrap that every scenario passes. */
 const startSequence = 2 ** 32 - 2 ** 16;
 const declared = { a: {}, b: { after: ['a'] } } as const;
 
 const scenarios: Scenario[] = [
-  { name: 'spsc, fixed, at most once', queue: () => create({ kind: 'spsc', capacity: 64, recordBytes: 16, startSequence }), publishEvery: 8, limit: 16, roles: [producer(), consumer()] },
-  { name: 'spsc, fixed, at least once', queue: () => create({ kind: 'spsc', capacity: 16, recordBytes: 16, startSequence }), publishEvery: 1, limit: 16, verb: 'peek', roles: [producer(), consumer()] },
-  { name: 'spsc, variable, at most once', queue: () => create({ kind: 'spsc', capacityBytes: 1024, startSequence }), publishEvery: 4, limit: 16, roles: [producer(), consumer()] },
-  { name: 'spsc, variable, at least once', queue: () => create({ kind: 'spsc', capacityBytes: 256, startSequence }), publishEvery: 1, limit: 4, verb: 'peek', roles: [producer(), consumer()] },
-  { name: 'mpsc, lanes handed to and fro', queue: () => create({ kind: 'mpsc', capacity: 64, recordBytes: 16, maxProducers: 2, maxConsumers: 2, startSequence }), publishEvery: 4, limit: 16, roles: [producer(0), producer(1), consumer(), consumer()] },
-  { name: 'spmc, a pipeline and one that is lapped', queue: () => create({ kind: 'spmc', capacity: 64, recordBytes: 16, maxConsumers: 3, consumers: declared, startSequence }), publishEvery: 4, limit: 16, roles: [producer(), consumer(0, { name: 'a' }), consumer(1, { name: 'b' }), consumer(2, { whenSlow: 'drop-oldest' })] },
+  {
+    name: 'spsc, fixed, at most once',
+    queue: () => create({ kind: 'spsc', capacity: 64, recordBytes: 16, startSequence }), publishEvery: 8, limit: 16,
+    roles: [producer(), consumer()],
+  },
+  {
+    name: 'spsc, fixed, at least once',
+    queue: () => create({ kind: 'spsc', capacity: 16, recordBytes: 16, startSequence }), publishEvery: 1, limit: 16,
+    verb: 'peek', roles: [producer(), consumer()],
+  },
+  {
+    name: 'spsc, variable, at most once', queue: () => create({ kind: 'spsc', capacityBytes: 1024, startSequence }),
+    publishEvery: 4, limit: 16, roles: [producer(), consumer()],
+  },
+  {
+    name: 'spsc, variable, at least once', queue: () => create({ kind: 'spsc', capacityBytes: 256, startSequence }),
+    publishEvery: 1, limit: 4, verb: 'peek', roles: [producer(), consumer()],
+  },
+  {
+    name: 'mpsc, lanes handed to and fro',
+    queue: () =>
+      create({ kind: 'mpsc', capacity: 64, recordBytes: 16, maxProducers: 2, maxConsumers: 2, startSequence }),
+    publishEvery: 4,
+    limit: 16,
+    roles: [producer(0), producer(1), consumer(), consumer()],
+  },
+  {
+    name: 'spmc, a pipeline and one that is lapped',
+    queue: () =>
+      create({ kind: 'spmc', capacity: 64, recordBytes: 16, maxConsumers: 3, consumers: declared, startSequence }),
+    publishEvery: 4,
+    limit: 16,
+    roles: [
+      producer(), consumer(0, { name: 'a' }), consumer(1, { name: 'b' }), consumer(2, { whenSlow: 'drop-oldest' }),
+    ],
+  },
 ];
 
 class Town {
@@ -66,8 +108,10 @@ class Town {
     party.incarnation = ++this.incarnations;
     party.worker = new Worker(new URL('./fixtures/mortal-worker.js', import.meta.url), {
       workerData: {
-        queue: this.queue as Mortal['queue'], role, number, incarnation: party.incarnation, generation, ledger: this.ledger.buffer as SharedArrayBuffer, publishEvery, limit, seed: 1 + this.below(2 ** 20),
-        ...(verb === undefined ? {} : { verb }), ...(options === undefined ? {} : { options }), ...(how === undefined ? {} : { death: { how, after: this.below(2000) } }),
+        queue: this.queue as Mortal['queue'], role, number, incarnation: party.incarnation, generation,
+        ledger: this.ledger.buffer as SharedArrayBuffer, publishEvery, limit, seed: 1 + this.below(2 ** 20),
+        ...(verb === undefined ? {} : { verb }), ...(options === undefined ? {} : { options }),
+        ...(how === undefined ? {} : { death: { how, after: this.below(2000) } }),
       } satisfies Mortal,
       // What a thread that dies of its heap would print.
       stderr: true,
@@ -86,15 +130,22 @@ class Town {
   /** Throws what a reader has complained of. */
   private check(): void {
     if (Atomics.load(this.ledger, WRONG) === 0 && this.complaint === '') return;
-    throw new Error(`seed ${this.seed}: ${this.complaint || 'a reader complained'} (${this.ledger.slice(WRONG + 1, WRONG + 6).join(', ')})`);
+    throw new Error(
+      `seed ${this.seed}: ${this.complaint || 'a reader complained'} `
+        + `(${this.ledger.slice(WRONG + 1, WRONG + 6).join(', ')})`,
+    );
   }
 
   private async until(what: string, isSo: () => boolean): Promise<void> {
     for (const began = performance.now(); !isSo();) {
       this.check();
-      const broken = this.parties.find(({ failure }) => failure !== undefined && !(failure as Error).message.includes('dies'));
-      if (broken !== undefined && (broken.failure as { code?: string }).code !== 'ERR_WORKER_OUT_OF_MEMORY') throw new Error(`seed ${this.seed}: ${broken.role} ${broken.number} failed`, { cause: broken.failure });
-      if (performance.now() - began > 60_000) throw new Error(`seed ${this.seed}: ${what} for 60 s; ${JSON.stringify(inspect(this.queue))}`);
+      const broken = this.parties.find(
+        ({ failure }) => failure !== undefined && !(failure as Error).message.includes('dies'),
+      );
+      if (broken !== undefined && (broken.failure as { code?: string }).code !== 'ERR_WORKER_OUT_OF_MEMORY')
+        throw new Error(`seed ${this.seed}: ${broken.role} ${broken.number} failed`, { cause: broken.failure });
+      if (performance.now() - began > 60_000)
+        throw new Error(`seed ${this.seed}: ${what} for 60 s; ${JSON.stringify(inspect(this.queue))}`);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
@@ -151,15 +202,20 @@ class Town {
   /** Everybody ends in order, and has got everything that was sent. */
   async end(): Promise<void> {
     await this.goesOn();
-    // What readers got may have been the rest of a dead producer, whose last number never became a message: its successor must have sent something.
+    // What readers got may have been the rest of a dead producer, whose last number never became a message: its
+    // successor must have sent something.
     await this.untilAllChange('not every producer sent something', this.producersOf().map((each) => SENT + each));
     Atomics.store(this.ledger, STOP, 1);
     await Promise.all(this.parties.filter(({ role }) => role === 'producer').map(({ exit }) => exit));
     if (this.queue.kind === 'mpsc') close(this.queue);
     await Promise.all(this.parties.map(({ exit }) => exit));
     this.check();
-    for (const { failure } of this.parties) if (failure !== undefined) throw new Error(`seed ${this.seed}`, { cause: failure });
-    for (const slot of this.readersOf()) expect(this.ledger[EXPECTED + slot], `seed ${this.seed}: what reader ${slot >> 1} expected last`).toBe(this.ledger[SENT + slot % PRODUCERS]);
+    for (const { failure } of this.parties)
+      if (failure !== undefined) throw new Error(`seed ${this.seed}`, { cause: failure });
+    for (const slot of this.readersOf())
+      expect(this.ledger[EXPECTED + slot], `seed ${this.seed}: what reader ${slot >> 1} expected last`).toBe(
+        this.ledger[SENT + (slot % PRODUCERS)],
+      );
   }
 
   async abandon(): Promise<void> {

@@ -1,10 +1,12 @@
 /**
  * What the ends of queues tell the reactor whose thread they are opened in; elsewhere there is no such host.
  *
- * Publishing lazily needs somebody who publishes in the end. A reactor says here, once for its thread, that it flushes at the end of
- * every step; producers made in that thread then publish lazily unless told otherwise. Without a host every record is published at once.
+ * Publishing lazily needs somebody who publishes in the end. A reactor says here, once for its thread, that it flushes
+ * at the end of every step; producers made in that thread then publish lazily unless told otherwise. Without a host
+ * every record is published at once.
  *
- * And what a thread has opened must be known to somebody who outlives it, or nobody could free its places after its death.
+ * And what a thread has opened must be known to somebody who outlives it, or nobody could free its places after its
+ * death.
  */
 import { checkInteger, checkOptions } from '../errors.js';
 import type { PubOptions, Queue } from './handles.js';

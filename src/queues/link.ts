@@ -30,7 +30,10 @@ const RUN = 1024;
 export class Link {
   /** Records moved so far. */
   moved = 0;
-  /** Records taken from the source that the target has dropped, and counted, because its consumer asked for that (`drop-newest`). */
+  /**
+   * Records taken from the source that the target has dropped, and counted, because its consumer asked for that
+   * (`drop-newest`).
+   */
   dropped = 0;
 
   constructor(private readonly from: LinkFrom, private readonly to: LinkTo) {}
@@ -57,9 +60,9 @@ export class Link {
   }
 
   /**
-   * Moves until the source has ended, then closes nothing: resolves with CLOSED, `moved` says how many. Waits where there
-   * is nothing to move or no room for the next record, without blocking the thread. Resolves with CLOSED too when one of
-   * its ends closes or leaves. Rejects with the reason of `signal` when that aborts, with nothing lost.
+   * Moves until the source has ended, then closes nothing: resolves with CLOSED, `moved` says how many. Waits where
+   * there is nothing to move or no room for the next record, without blocking the thread. Resolves with CLOSED too when
+   * one of its ends closes or leaves. Rejects with the reason of `signal` when that aborts, with nothing lost.
    */
   async run(given?: Pick<WaitOptions, 'signal'>): Promise<typeof CLOSED> {
     const { signal } = checkWaitOptions(checkOptions('options', given, ['signal']));
@@ -81,7 +84,10 @@ export class Link {
     const stopListening = signal === undefined ? undefined : whenAborted(signal, stop);
     const options = { signal: over.signal };
     const waits = isFull
-      ? [to.room(undefined, options), waitAsync({ ...from.wish(), look: () => (from.look() === CLOSED ? CLOSED : EMPTY) }, options)]
+      ? [
+          to.room(undefined, options),
+          waitAsync({ ...from.wish(), look: () => (from.look() === CLOSED ? CLOSED : EMPTY) }, options),
+        ]
       : [from.ready(options), waitAsync(to.endWish(), options)];
     try {
       return await Promise.race(waits);
@@ -99,17 +105,29 @@ export class Link {
 
 /** See `link` of index.ts. */
 export function linkEnds(from: LinkableFrom, to: LinkableTo): Link {
-  if (typeof from?.linkFrom !== 'function') throw invalidArgument('from', from, 'a consumer of a queue made of rings: sub(queue)');
+  if (typeof from?.linkFrom !== 'function')
+    throw invalidArgument('from', from, 'a consumer of a queue made of rings: sub(queue)');
   if (typeof to?.linkTo !== 'function') {
-    throw invalidArgument('to', to, 'a producer of a queue made of rings: pub(queue), of a banded queue one band of it: pub(queue).band(3)');
+    throw invalidArgument(
+      'to', to, 'a producer of a queue made of rings: pub(queue), of a banded queue one band of it: pub(queue).band(3)',
+    );
   }
   const source = from.linkFrom();
   const target = to.linkTo();
-  if (source.codec !== undefined && target.codec !== undefined && JSON.stringify(source.codec) !== JSON.stringify(target.codec)) {
+  if (
+    source.codec !== undefined
+    && target.codec !== undefined
+    && JSON.stringify(source.codec) !== JSON.stringify(target.codec)
+  ) {
     throw invalidArgument('to', target.codec.name, `a queue with the codec of the source, ${source.codec.name}`);
   }
   const { recordBytes, capacity, isLosing, maxRecordBytes = (capacity >> 1) - HEADER_BYTES } = source.end.shape;
   const longest = recordBytes > 0 ? recordBytes : maxRecordBytes;
   if (!isLosing && target.end.takesAll(recordBytes, longest)) return new Link(source.end, target.end);
-  throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', 'link needs a source that holds its records back (not drop-oldest or evict) and a target that takes each of them: fixed records of the same recordBytes, or variable ones of a ring at least as large', { argument: 'to' });
+  throw new PercoreError(
+    'ERR_PERCORE_INVALID_ARGUMENT',
+    'link needs a source that holds its records back (not drop-oldest or evict) and a target that takes each of them: '
+      + 'fixed records of the same recordBytes, or variable ones of a ring at least as large',
+    { argument: 'to' },
+  );
 }

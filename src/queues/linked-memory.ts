@@ -1,11 +1,12 @@
 /**
- * Memory of a linked queue: chunks in one SharedArrayBuffer that grows with them, up to a cap in bytes, and the table that says which
- * chunk holds which stretch of the sequence. See linked-queue.ts for how it is used.
+ * Memory of a linked queue: chunks in one SharedArrayBuffer that grows with them, up to a cap in bytes, and the table
+ * that says which chunk holds which stretch of the sequence. See linked-queue.ts for how it is used.
  *
  *   | Queue | Linked | table | chunk 0 | chunk 1 |  ... grows here ...  | cap
  *
- * The cap counts all of it: headers, table and chunks. Two chunks are there from the start, so that a queue whose growth the system
- * refuses still moves. A SharedArrayBuffer never shrinks: chunks are used again, the last one given back first, and never returned.
+ * The cap counts all of it: headers, table and chunks. Two chunks are there from the start, so that a queue whose
+ * growth the system refuses still moves. A SharedArrayBuffer never shrinks: chunks are used again, the last one given
+ * back first, and never returned.
  */
 import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, LINE_BYTES, LINKED_MAGIC, linkedLayout, queueLayout, type LayoutField } from '../layout.js';
@@ -57,33 +58,46 @@ export interface ChunkProperties {
 
 /** A power of two, at least `chunks`, so that slots follow one another across the wrap of the sequence. */
 const tableWords = (chunks: number): number => 1 << (32 - Math.clz32(chunks - 1));
-const firstChunkOf = (mostChunks: number): number => TABLE_BYTES + ((tableWords(mostChunks) * 4 + LINE_BYTES - 1) & -LINE_BYTES);
+const firstChunkOf = (mostChunks: number): number =>
+  TABLE_BYTES + ((tableWords(mostChunks) * 4 + LINE_BYTES - 1) & -LINE_BYTES);
 
 /** Where chunk `chunk` begins. */
-export const offsetOfChunk = (memory: LinkedMemory, chunk: number): number => memory.firstChunk + chunk * memory.chunkBytes;
+export const offsetOfChunk = (memory: LinkedMemory, chunk: number): number =>
+  memory.firstChunk + chunk * memory.chunkBytes;
 /** Chunks that the buffer holds now. */
-export const allocatedChunks = (memory: LinkedMemory): number => Math.floor((memory.buffer.byteLength - memory.firstChunk) / memory.chunkBytes);
+export const allocatedChunks = (memory: LinkedMemory): number =>
+  Math.floor((memory.buffer.byteLength - memory.firstChunk) / memory.chunkBytes);
 /** The table's slot for the stretch that the sequence `position` lies in. */
-export const slotOf = (memory: LinkedMemory, position: number): number => (position >>> (31 - Math.clz32(memory.chunkBytes))) & (memory.table.length - 1);
+export const slotOf = (memory: LinkedMemory, position: number): number =>
+  (position >>> (31 - Math.clz32(memory.chunkBytes))) & (memory.table.length - 1);
 
 /** Makes the memory of a new linked queue. See `create` in index.ts. */
 export function createLinked(options: LinkedOptions): LinkedQueue {
   const { capacityBytes, chunkBytes = DEFAULT_CHUNK_BYTES } = options;
   refuse(options, ['recordBytes', 'capacity', 'consumers', 'buffer', 'byteOffset']);
-  checkOptions('options', options, ['kind', 'backend', 'capacityBytes', 'chunkBytes', 'startSequence', 'maxProducers', 'maxConsumers', 'recordBytes', 'capacity', 'consumers', 'buffer', 'byteOffset', 'codec']);
+  checkOptions('options', options, [
+    'kind', 'backend', 'capacityBytes', 'chunkBytes', 'startSequence', 'maxProducers', 'maxConsumers', 'recordBytes',
+    'capacity', 'consumers', 'buffer', 'byteOffset', 'codec',
+  ]);
   if (!isPowerOfTwo(chunkBytes, LEAST_CHUNK_BYTES) || chunkBytes > MAX_CAPACITY / 4) {
     throw invalidArgument('chunkBytes', chunkBytes, `a power of two from ${LEAST_CHUNK_BYTES} to ${MAX_CAPACITY / 4}`);
   }
   checkInteger('capacityBytes', capacityBytes, firstChunkOf(LEAST_CHUNKS) + LEAST_CHUNKS * chunkBytes, MAX_CAPACITY);
   let mostChunks = Math.floor((capacityBytes - TABLE_BYTES) / chunkBytes);
-  if (mostChunks > MAX_CHUNKS) throw invalidArgument('chunkBytes', chunkBytes, `so large that ${capacityBytes} bytes are at most ${MAX_CHUNKS} chunks`);
+  if (mostChunks > MAX_CHUNKS)
+    throw invalidArgument(
+      'chunkBytes', chunkBytes, `so large that ${capacityBytes} bytes are at most ${MAX_CHUNKS} chunks`,
+    );
   while (firstChunkOf(mostChunks) + mostChunks * chunkBytes > capacityBytes) mostChunks--;
   const start = checkInteger('startSequence', options.startSequence ?? 0, -(2 ** 31), 2 ** 32 - 1) | 0;
-  if ((start & 7) !== 0) throw invalidArgument('startSequence', start, 'a multiple of 8 for a queue of variable records');
+  if ((start & 7) !== 0)
+    throw invalidArgument('startSequence', start, 'a multiple of 8 for a queue of variable records');
 
   const firstChunk = firstChunkOf(mostChunks);
   const maxByteLength = firstChunk + mostChunks * chunkBytes;
-  const buffer = new (SharedArrayBuffer as unknown as GrowableConstructor)(firstChunk + LEAST_CHUNKS * chunkBytes, { maxByteLength });
+  const buffer = new (SharedArrayBuffer as unknown as GrowableConstructor)(firstChunk + LEAST_CHUNKS * chunkBytes, {
+    maxByteLength,
+  });
   // The stretch that the sequence begins in lies in chunk 0, which is what a table of zeros says.
   const words = new Int32Array(buffer, queueLayout.bytes, linkedLayout.bytes >> 2);
   words[fields.version.at >> 2] = LAYOUT_VERSION;
@@ -93,36 +107,54 @@ export function createLinked(options: LinkedOptions): LinkedQueue {
   Atomics.store(words, fields.magic.at >> 2, LINKED_MAGIC);
   const capacity = mostChunks * chunkBytes;
   makeRing({ buffer, byteOffset: 0, capacity, recordBytes: 0 }, start);
-  return { kind: 'spsc', backend: 'linked', buffer, byteOffset: 0, capacity, recordBytes: 0, maxProducers: 1, maxConsumers: 1, fixed: false, chunkBytes };
+  return {
+    kind: 'spsc', backend: 'linked', buffer, byteOffset: 0, capacity, recordBytes: 0, maxProducers: 1, maxConsumers: 1,
+    fixed: false, chunkBytes,
+  };
 }
 
 function refuse(options: object, names: readonly string[]): void {
   const given = options as Record<string, unknown>;
-  for (const name of names) if (given[name] !== undefined) throw invalidArgument(name, given[name], "left out for the backend 'linked'");
+  for (const name of names)
+    if (given[name] !== undefined) throw invalidArgument(name, given[name], "left out for the backend 'linked'");
   for (const name of ['maxProducers', 'maxConsumers']) {
-    if (given[name] !== undefined && given[name] !== 1) throw invalidArgument(name, given[name], "1 for the backend 'linked'");
+    if (given[name] !== undefined && given[name] !== 1)
+      throw invalidArgument(name, given[name], "1 for the backend 'linked'");
   }
 }
 
 /** The queue behind a handle. Throws for memory that is no such queue. */
 export function openLinked(queue: LinkedQueue): LinkedMemory {
   const buffer = queue.buffer as GrowableBuffer;
-  if (!isPowerOfTwo(queue.chunkBytes, LEAST_CHUNK_BYTES) || !(buffer instanceof SharedArrayBuffer) || buffer.growable !== true) {
+  if (
+    !isPowerOfTwo(queue.chunkBytes, LEAST_CHUNK_BYTES)
+    || !(buffer instanceof SharedArrayBuffer)
+    || buffer.growable !== true
+  ) {
     throw invalidArgument('queue', queue, "what create() returned for the backend 'linked', or its structured clone");
   }
   checkMemory(queue, firstChunkOf(LEAST_CHUNKS) + LEAST_CHUNKS * queue.chunkBytes);
   const ring = openRing(queue, undefined, buffer.byteLength);
   // Pairs with the stores of createLinked(); the magic, read first, was stored last.
   const get = (field: LayoutField): number => Atomics.load(ring.words, (queueLayout.bytes + field.at) >> 2);
-  const made = [get(fields.magic), get(fields.version), get(fields.chunkBytes), get(fields.mostChunks) * queue.chunkBytes];
+  const made = [
+    get(fields.magic), get(fields.version), get(fields.chunkBytes), get(fields.mostChunks) * queue.chunkBytes,
+  ];
   const expected = [LINKED_MAGIC, LAYOUT_VERSION, queue.chunkBytes, queue.capacity];
   if (made.some((value, i) => value !== expected[i])) {
-    throw new PercoreError('ERR_PERCORE_LAYOUT_MISMATCH', `queue memory has magic, layout version, chunkBytes and capacity ${made.join(', ')}; expected ${expected.join(', ')}. Use one version of percore in all threads, and pass the handle as create() returned it`, { argument: 'queue' });
+    throw new PercoreError(
+      'ERR_PERCORE_LAYOUT_MISMATCH',
+      `queue memory has magic, layout version, chunkBytes and capacity ${made.join(', ')}; expected `
+        + `${expected.join(', ')}. Use one version of percore in all threads, and pass the handle as create() `
+        + `returned it`,
+      { argument: 'queue' },
+    );
   }
   const mostChunks = get(fields.mostChunks);
   const firstChunk = firstChunkOf(mostChunks);
   // The table that such a number of chunks takes is beyond the buffer.
-  if (firstChunk + mostChunks * queue.chunkBytes > buffer.maxByteLength) throw invalidArgument('queue', queue, 'what create() returned, or its structured clone');
+  if (firstChunk + mostChunks * queue.chunkBytes > buffer.maxByteLength)
+    throw invalidArgument('queue', queue, 'what create() returned, or its structured clone');
   return {
     ...ring,
     counters: new Float64Array(buffer, 0, TABLE_BYTES >> 3),
@@ -154,8 +186,13 @@ export function chunksOf(memory: LinkedMemory): ChunkProperties {
   };
 }
 
-/** Gives an end views that reach all that the buffer holds now. Views of a fixed length are as fast as over plain memory; those that follow a growing buffer by themselves take ten times as long. */
-export function reachAll(end: { words: Int32Array; bytes: Uint8Array; view: DataView }, buffer: SharedArrayBuffer): void {
+/**
+ * Gives an end views that reach all that the buffer holds now. Views of a fixed length are as fast as over plain
+ * memory; those that follow a growing buffer by themselves take ten times as long.
+ */
+export function reachAll(
+  end: { words: Int32Array; bytes: Uint8Array; view: DataView }, buffer: SharedArrayBuffer,
+): void {
   const length = buffer.byteLength;
   end.words = new Int32Array(buffer, 0, length >> 2);
   end.bytes = new Uint8Array(buffer, 0, length);

@@ -1,7 +1,8 @@
 /**
- * Random commands on a linked queue against a plain array, with chunks of 32 and 64 bytes and caps of 2 to 4 of them, from 0 and from just
- * below both wraps. The model knows where each record lies, in which stretch each end stands, and so when a chunk must come, from where, and
- * when none can. A failure prints its seed, path and the shortest commands that fail.
+ * Random commands on a linked queue against a plain array, with chunks of 32 and 64 bytes and caps of 2 to 4 of them,
+ * from 0 and from just below both wraps. The model knows where each record lies, in which stretch each end stands, and
+ * so when a chunk must come, from where, and when none can. A failure prints its seed, path and the shortest commands
+ * that fail.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -28,7 +29,10 @@ class Model {
   readonly published: Kept[] = [];
   /** How many of the published records the consumer's last look has seen. */
   seen = 0;
-  /** Where the ends stand: behind the last committed record, the last published one; where the consumer reads, and what it has released. */
+  /**
+   * Where the ends stand: behind the last committed record, the last published one; where the consumer reads, and what
+   * it has released.
+   */
   next = 0;
   end = 0;
   read = 0;
@@ -39,7 +43,10 @@ class Model {
   isClosed = false;
 
   /** `met` counts what happened, so that a run that tried nothing fails. */
-  constructor(readonly start: number, readonly chunkBytes: number, readonly chunks: number, private readonly met: Map<string, number>) {}
+  constructor(
+    readonly start: number, readonly chunkBytes: number, readonly chunks: number,
+    private readonly met: Map<string, number>,
+  ) {}
 
   meet(event: string): void {
     this.met.set(event, (this.met.get(event) ?? 0) + 1);
@@ -129,7 +136,9 @@ interface Real {
 type Command = fc.Command<Model, Real>;
 
 /** One command: what it does to both, with its numbers for the failure's report. */
-function command(name: string, run: (model: Model, real: Real) => void, when: (model: Model) => boolean = () => true): Command {
+function command(
+  name: string, run: (model: Model, real: Real) => void, when: (model: Model) => boolean = () => true,
+): Command {
   return {
     check: when,
     run(model, real) {
@@ -152,100 +161,151 @@ const receive = (model: Model, payload: Uint8Array, type: number): void => {
 function commandsFor(publishEvery: number, chunkBytes: number): fc.Arbitrary<Command>[] {
   const most = chunkBytes - 16;
   const sends: fc.Arbitrary<Command>[] = [
-    fc.tuple(fc.array(byte, { maxLength: most + 1 }), fc.integer({ min: 0, max: 9 })).map(([payload, type]) => command(`offer [${payload.join()}] of type ${type}`, (model, { producer }) => {
-      const expected = model.claim(payload.length);
-      expect(producer.offer(Uint8Array.from(payload), type)).toBe(expected);
-      if (expected === OK) model.commit(payload.length, payload, type, publishEvery);
-    }, isOpen)),
-    fc.tuple(fc.integer({ min: -1, max: most + 1 }), fc.integer({ min: -1, max: most }), byte).map(([length, used, fill]) => command(`claim ${length}, commit ${used}, of ${fill}`, (model, { producer }) => {
-      const expected = model.claim(length);
-      const offset = producer.tryClaim(length, fill);
-      if (expected !== OK) return expect(offset).toBe(expected);
-      expect(offset % 8).toBe(0);
-      producer.bytes.fill(fill, offset, offset + length);
-      if (used < 0 || used > length) return producer.abort();
-      producer.commit(used);
-      model.commit(length, Array.from({ length: used }, () => fill), fill, publishEvery);
-    }, isOpen)),
+    fc.tuple(fc.array(byte, { maxLength: most + 1 }), fc.integer({ min: 0, max: 9 })).map(([payload, type]) =>
+      command(
+        `offer [${payload.join()}] of type ${type}`,
+        (model, { producer }) => {
+          const expected = model.claim(payload.length);
+          expect(producer.offer(Uint8Array.from(payload), type)).toBe(expected);
+          if (expected === OK) model.commit(payload.length, payload, type, publishEvery);
+        },
+        isOpen,
+      ),
+    ),
+    fc
+      .tuple(fc.integer({ min: -1, max: most + 1 }), fc.integer({ min: -1, max: most }), byte)
+      .map(([length, used, fill]) =>
+        command(
+          `claim ${length}, commit ${used}, of ${fill}`,
+          (model, { producer }) => {
+            const expected = model.claim(length);
+            const offset = producer.tryClaim(length, fill);
+            if (expected !== OK) return expect(offset).toBe(expected);
+            expect(offset % 8).toBe(0);
+            producer.bytes.fill(fill, offset, offset + length);
+            if (used < 0 || used > length) return producer.abort();
+            producer.commit(used);
+            model.commit(
+              length, Array.from({ length: used }, () => fill), fill, publishEvery,
+            );
+          },
+          isOpen,
+        ),
+      ),
   ];
   const receives: fc.Arbitrary<Command>[] = [
-    fc.constant(command('poll', (model, { consumer }) => {
-      const code = model.look();
-      const payload = consumer.poll();
-      if (code < 0) return expect(payload).toBe(code);
-      receive(model, payload as Uint8Array, consumer.type);
-      model.release();
-    })),
-    fc.integer({ min: 0, max: 6 }).map((limit) => command(`drain ${limit}`, (model, { consumer }) => {
-      const code = limit === 0 ? 0 : model.look();
-      const expected = code === OK ? Math.min(limit, model.published.length) : code === CLOSED ? CLOSED : 0;
-      const count = consumer.drain((view, offset, length, type) => {
+    fc.constant(
+      command('poll', (model, { consumer }) => {
+        const code = model.look();
+        const payload = consumer.poll();
+        if (code < 0) return expect(payload).toBe(code);
+        receive(model, payload as Uint8Array, consumer.type);
+        model.release();
+      }),
+    ),
+    fc.integer({ min: 0, max: 6 }).map((limit) =>
+      command(`drain ${limit}`, (model, { consumer }) => {
+        const code = limit === 0 ? 0 : model.look();
+        const expected = code === OK ? Math.min(limit, model.published.length) : code === CLOSED ? CLOSED : 0;
+        const count = consumer.drain((view, offset, length, type) => {
+          model.look();
+          receive(model, new Uint8Array(view.buffer, view.byteOffset + offset, length), type);
+        }, limit);
+        expect(count).toBe(expected);
+        if (count === CLOSED) return;
+        if (count < limit) model.look();
+        model.release();
+      }),
+    ),
+    fc.integer({ min: 1, max: 4 }).map((bad) =>
+      command(`drain, throw at ${bad}`, (model, { consumer }) => {
+        let at = 0;
+        const code = model.look();
+        const drain = (): number =>
+          consumer.drain((view, offset, length, type) => {
+            // Chunks that were read to their end are released before the record in the next.
+            if (
+              model.look() === OK
+              && model.published[0].begin % chunkBytes === (chunkBytes - (model.start & (chunkBytes - 1))) % chunkBytes
+            )
+              model.released = model.read;
+            receive(model, new Uint8Array(view.buffer, view.byteOffset + offset, length), type);
+            if (++at === bad) throw new Error('thrown');
+          });
+        if (code === OK && model.published.length >= bad) {
+          expect(drain).toThrow('thrown');
+          model.meet('thrown');
+          return;
+        }
+        expect(drain()).toBe(code === CLOSED ? CLOSED : at);
+        if (code === CLOSED) return;
         model.look();
-        receive(model, new Uint8Array(view.buffer, view.byteOffset + offset, length), type);
-      }, limit);
-      expect(count).toBe(expected);
-      if (count === CLOSED) return;
-      if (count < limit) model.look();
-      model.release();
-    })),
-    fc.integer({ min: 1, max: 4 }).map((bad) => command(`drain, throw at ${bad}`, (model, { consumer }) => {
-      let at = 0;
-      const code = model.look();
-      const drain = (): number => consumer.drain((view, offset, length, type) => {
-        // Chunks that were read to their end are released before the record in the next.
-        if (model.look() === OK && model.published[0].begin % chunkBytes === (chunkBytes - (model.start & (chunkBytes - 1))) % chunkBytes) model.released = model.read;
-        receive(model, new Uint8Array(view.buffer, view.byteOffset + offset, length), type);
-        if (++at === bad) throw new Error('thrown');
-      });
-      if (code === OK && model.published.length >= bad) {
-        expect(drain).toThrow('thrown');
-        model.meet('thrown');
-        return;
-      }
-      expect(drain()).toBe(code === CLOSED ? CLOSED : at);
-      if (code === CLOSED) return;
-      model.look();
-      model.release();
-    })),
-    fc.boolean().map((releases) => command(`peek, advance${releases ? ', publishRelease' : ''}`, (model, { consumer }) => {
-      const code = model.look();
-      const offset = consumer.peek();
-      if (code < 0) return expect(offset).toBe(code);
-      expect(consumer.peek(), 'peeked again').toBe(offset);
-      receive(model, consumer.bytes.slice(offset, offset + consumer.length), consumer.type);
-      consumer.advance();
-      if (!releases) return model.meet('held');
-      consumer.publishRelease();
-      model.release();
-    })),
+        model.release();
+      }),
+    ),
+    fc.boolean().map((releases) =>
+      command(`peek, advance${releases ? ', publishRelease' : ''}`, (model, { consumer }) => {
+        const code = model.look();
+        const offset = consumer.peek();
+        if (code < 0) return expect(offset).toBe(code);
+        expect(consumer.peek(), 'peeked again').toBe(offset);
+        receive(model, consumer.bytes.slice(offset, offset + consumer.length), consumer.type);
+        consumer.advance();
+        if (!releases) return model.meet('held');
+        consumer.publishRelease();
+        model.release();
+      }),
+    ),
   ];
   const others: fc.Arbitrary<Command>[] = [
-    fc.constant(command('flush', (model, { producer }) => {
-      expect(producer.flush()).toBe(OK);
-      model.flush();
-    }, isOpen)),
-    fc.constant(command('publishRelease', (model, { consumer }) => {
-      consumer.publishRelease();
-      model.release();
-    })),
-    fc.constant(command('another producer', (model, real) => {
-      real.producer.leave();
-      real.producer = pub(real.queue, { publishEvery: { records: publishEvery } });
-      model.flush();
-      // What was promised to the first is free again.
-      model.isPromised = false;
-    }, isOpen)),
-    fc.constant(command('another consumer', (model, real) => {
-      real.consumer.leave();
-      real.consumer = sub(real.queue);
-      model.release();
-      model.seen = 0;
-    })),
-    fc.constant(command('close', (model, { producer }) => {
-      producer.close();
-      model.flush();
-      model.isClosed = true;
-    }, isOld)),
+    fc.constant(
+      command(
+        'flush',
+        (model, { producer }) => {
+          expect(producer.flush()).toBe(OK);
+          model.flush();
+        },
+        isOpen,
+      ),
+    ),
+    fc.constant(
+      command('publishRelease', (model, { consumer }) => {
+        consumer.publishRelease();
+        model.release();
+      }),
+    ),
+    fc.constant(
+      command(
+        'another producer',
+        (model, real) => {
+          real.producer.leave();
+          real.producer = pub(real.queue, { publishEvery: { records: publishEvery } });
+          model.flush();
+          // What was promised to the first is free again.
+          model.isPromised = false;
+        },
+        isOpen,
+      ),
+    ),
+    fc.constant(
+      command('another consumer', (model, real) => {
+        real.consumer.leave();
+        real.consumer = sub(real.queue);
+        model.release();
+        model.seen = 0;
+      }),
+    ),
+    fc.constant(
+      command(
+        'close',
+        (model, { producer }) => {
+          producer.close();
+          model.flush();
+          model.isClosed = true;
+        },
+        isOld,
+      ),
+    ),
   ];
   // There are more ways to receive than to send; without this the queue would be empty most of the time.
   return [...sends, ...sends, ...sends, ...sends, ...receives, ...others];
@@ -253,21 +313,35 @@ function commandsFor(publishEvery: number, chunkBytes: number): fc.Arbitrary<Com
 
 describe('a linked queue does what an array does', () => {
   const cases = [
-    { chunkBytes: 32, chunks: 2 }, { chunkBytes: 32, chunks: 4 }, { chunkBytes: 64, chunks: 2 }, { chunkBytes: 64, chunks: 3 },
+    { chunkBytes: 32, chunks: 2 }, { chunkBytes: 32, chunks: 4 }, { chunkBytes: 64, chunks: 2 },
+    { chunkBytes: 64, chunks: 3 },
   ].flatMap((shape) => [0, 2 ** 31 - 88, 2 ** 32 - 88].map((start) => ({ ...shape, start })));
 
   it.each(cases)('$chunks chunks of $chunkBytes bytes, from sequence $start', ({ chunkBytes, chunks, start }) => {
     const met = new Map<string, number>();
     for (const publishEvery of [1, 3]) {
-      fc.assert(fc.property(fc.commands(commandsFor(publishEvery, chunkBytes), { maxCommands: 100, size: 'max' }), (script) => {
-        fc.modelRun(() => {
-          const queue = create({ kind: 'spsc', backend: 'linked', chunkBytes, capacityBytes: FRONT_BYTES + chunks * chunkBytes, startSequence: start });
-          const real: Real = { queue, words: new Int32Array(queue.buffer, 0, FRONT_BYTES >> 2), producer: pub(queue, { publishEvery: { records: publishEvery } }), consumer: sub(queue) };
-          return { model: new Model(start | 0, chunkBytes, chunks, met), real };
-        }, script);
-      }), { numRuns: RUNS });
+      fc.assert(
+        fc.property(fc.commands(commandsFor(publishEvery, chunkBytes), { maxCommands: 100, size: 'max' }), (script) => {
+          fc.modelRun(() => {
+            const queue = create({
+              kind: 'spsc', backend: 'linked', chunkBytes, capacityBytes: FRONT_BYTES + chunks * chunkBytes,
+              startSequence: start,
+            });
+            const real: Real = {
+              queue, words: new Int32Array(queue.buffer, 0, FRONT_BYTES >> 2),
+              producer: pub(queue, { publishEvery: { records: publishEvery } }), consumer: sub(queue),
+            };
+            return { model: new Model(start | 0, chunkBytes, chunks, met), real };
+          }, script);
+        }),
+        { numRuns: RUNS },
+      );
     }
     const wrap = start === 0 ? [] : [start < 2 ** 31 ? 'wrapped past 2^31' : 'wrapped past 2^32'];
-    expect([...met.keys()]).toEqual(expect.arrayContaining(['full', 'empty', 'held', 'used again', 'thrown', 'closed', ...(chunks > 2 ? ['grown'] : []), ...wrap]));
+    expect([...met.keys()]).toEqual(
+      expect.arrayContaining([
+        'full', 'empty', 'held', 'used again', 'thrown', 'closed', ...(chunks > 2 ? ['grown'] : []), ...wrap,
+      ]),
+    );
   });
 });

@@ -1,7 +1,8 @@
 /**
- * A linked queue between real threads: every word of every record checked, through few and small chunks, so that growing, full, empty, the
- * turn to another chunk and the wrap meet all the time; then with one end killed at any moment and another in its place, again and again.
- * `PERCORE_STRESS=1` runs fifty times as many records, and 25 times as many kills.
+ * A linked queue between real threads: every word of every record checked, through few and small chunks, so that
+ * growing, full, empty, the turn to another chunk and the wrap meet all the time; then with one end killed at any
+ * moment and another in its place, again and again. `PERCORE_STRESS=1` runs fifty times as many records, and ten times
+ * as many kills.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -13,7 +14,7 @@ import type { StressResult, StressWork } from './fixtures/spsc-script-worker.js'
 
 const isLong = process.env.PERCORE_STRESS === '1';
 const TIMES = isLong ? 50 : 1;
-const KILLS = isLong ? 300 : 12;
+const KILLS = isLong ? 300 : 30;
 const TIMEOUT_MS = isLong ? 30 * 60_000 : 60_000;
 /** Headers and the table of up to 32 chunks. */
 const FRONT_BYTES = 1152;
@@ -37,61 +38,83 @@ describe('between two threads, a linked queue loses, doubles, reorders and tears
     { chunkBytes: 512, chunks: 5, records: 200_000 * TIMES, wrap: 2 ** 32 },
     { chunkBytes: 4096, chunks: 17, records: 400_000 * TIMES, wrap: 2 ** 31 },
     { chunkBytes: 65_536, chunks: 32, records: 1_000_000 * TIMES, wrap: 2 ** 32 },
-  ])('$records records through up to $chunks chunks of $chunkBytes bytes, past $wrap', async ({ chunkBytes, chunks, records, wrap }) => {
-    const queue = create({ kind: 'spsc', backend: 'linked', chunkBytes, capacityBytes: FRONT_BYTES + chunks * chunkBytes, startSequence: wrap - records * 4 });
-    const seed = 1 + Math.floor(Math.random() * 2 ** 30);
-    const began = performance.now();
-    const ends = (['producer', 'consumer'] as const).map((role, i) => start({ queue, role, records, seed: seed + i }));
-    try {
-      // An end that gives up leaves the other without company, so the first bad result decides.
-      const [, consumer] = await Promise.all(ends.map(({ result }) => result.then((each) => {
-        if (each.wrong !== '') throw new Error(`seed ${seed}: ${each.wrong}`);
-        return each;
-      })));
-      expect(consumer.records, `seed ${seed}`).toBe(records);
-      const { allocated, inUse } = inspect(queue).chunks!;
-      expect(allocated).toBeLessThanOrEqual(chunks);
-      expect(inUse).toBe(1);
-      total.records += records;
-      total.ms += performance.now() - began;
-    } finally {
-      await Promise.all(ends.map(({ worker }) => worker.terminate()));
-    }
-  }, TIMEOUT_MS);
+  ])(
+    '$records records through up to $chunks chunks of $chunkBytes bytes, past $wrap',
+    async ({ chunkBytes, chunks, records, wrap }) => {
+      const queue = create({
+        kind: 'spsc', backend: 'linked', chunkBytes, capacityBytes: FRONT_BYTES + chunks * chunkBytes,
+        startSequence: wrap - records * 4,
+      });
+      const seed = 1 + Math.floor(Math.random() * 2 ** 30);
+      const began = performance.now();
+      const ends = (['producer', 'consumer'] as const).map((role, i) =>
+        start({ queue, role, records, seed: seed + i }),
+      );
+      try {
+        // An end that gives up leaves the other without company, so the first bad result decides.
+        const [, consumer] = await Promise.all(
+          ends.map(({ result }) =>
+            result.then((each) => {
+              if (each.wrong !== '') throw new Error(`seed ${seed}: ${each.wrong}`);
+              return each;
+            }),
+          ),
+        );
+        expect(consumer.records, `seed ${seed}`).toBe(records);
+        const { allocated, inUse } = inspect(queue).chunks!;
+        expect(allocated).toBeLessThanOrEqual(chunks);
+        expect(inUse).toBe(1);
+        total.records += records;
+        total.ms += performance.now() - began;
+      } finally {
+        await Promise.all(ends.map(({ worker }) => worker.terminate()));
+      }
+    },
+    TIMEOUT_MS,
+  );
 });
 
 describe('a linked queue whose consumer blocks its producer', () => {
-  it('is offered each record once', async () => {
-    const queue = create({ kind: 'spsc', backend: 'linked', chunkBytes: 64, capacityBytes: FRONT_BYTES + 3 * 64 });
-    const consumer = sub(queue, { whenSlow: 'block' });
-    const notes = new Int32Array(new SharedArrayBuffer(16));
-    const worker = new Worker(new URL('./fixtures/linked-worker.js', import.meta.url), {
-      workerData: { role: 'blocked producer', queue, notes: notes.buffer as SharedArrayBuffer, first: 1000, seed: 0, reads: 'drain' } satisfies LinkedWork,
-    });
-    const exit = once(worker, 'exit');
-    try {
-      let due = 1;
-      for (let code: number = OK; code !== CLOSED;) {
-        code = await consumer.ready();
-        // The first ones only when the producer can have come no further.
-        if (due === 1) await new Promise((resolve) => setTimeout(resolve, 50));
-        consumer.drain((view, offset, length, type) => {
-          expect([type, length, length > 0 ? view.getUint8(offset) : type & 255]).toEqual([due, due % 48, due & 255]);
-          due++;
-        }, 7);
+  it(
+    'is offered each record once',
+    async () => {
+      const queue = create({ kind: 'spsc', backend: 'linked', chunkBytes: 64, capacityBytes: FRONT_BYTES + 3 * 64 });
+      const consumer = sub(queue, { whenSlow: 'block' });
+      const notes = new Int32Array(new SharedArrayBuffer(16));
+      const worker = new Worker(new URL('./fixtures/linked-worker.js', import.meta.url), {
+        workerData: {
+          role: 'blocked producer', queue, notes: notes.buffer as SharedArrayBuffer, first: 1000, seed: 0,
+          reads: 'drain',
+        } satisfies LinkedWork,
+      });
+      const exit = once(worker, 'exit');
+      try {
+        let due = 1;
+        for (let code: number = OK; code !== CLOSED;) {
+          code = await consumer.ready();
+          // The first ones only when the producer can have come no further.
+          if (due === 1) await new Promise((resolve) => setTimeout(resolve, 50));
+          consumer.drain((view, offset, length, type) => {
+            expect([type, length, length > 0 ? view.getUint8(offset) : type & 255]).toEqual([due, due % 48, due & 255]);
+            due++;
+          }, 7);
+        }
+        expect(due).toBe(1001);
+        expect(inspect(queue).refused, 'times it stood still').toBeGreaterThan(0);
+      } finally {
+        await worker.terminate();
+        await exit;
       }
-      expect(due).toBe(1001);
-      expect(inspect(queue).refused, 'times it stood still').toBeGreaterThan(0);
-    } finally {
-      await worker.terminate();
-      await exit;
-    }
-  }, TIMEOUT_MS);
+    },
+    TIMEOUT_MS,
+  );
 });
 
 /** One end in a thread of its own, until `until` is true; then it is killed, and its place freed. */
 async function killed(work: Omit<LinkedWork, 'notes'>, notes: Int32Array, meanwhile: () => void): Promise<void> {
-  const worker = new Worker(new URL('./fixtures/linked-worker.js', import.meta.url), { workerData: { ...work, notes: notes.buffer as SharedArrayBuffer } satisfies LinkedWork });
+  const worker = new Worker(new URL('./fixtures/linked-worker.js', import.meta.url), {
+    workerData: { ...work, notes: notes.buffer as SharedArrayBuffer } satisfies LinkedWork,
+  });
   const { threadId } = worker;
   let failure: unknown;
   worker.on('error', (error) => void (failure = error));
@@ -124,36 +147,43 @@ function checkFull(queue: LinkedQueue, first: number): void {
   const { inUse, allocated, most } = inspect(queue).chunks!;
   expect([inUse, allocated]).toEqual([most, most]);
   let due = first;
-  consumer.drain((_view, offset, length, type) => expect(check(consumer.words, offset, length, type, due++, queue.chunkBytes - 16)).toBe(''));
+  consumer.drain((_view, offset, length, type) =>
+    expect(check(consumer.words, offset, length, type, due++, queue.chunkBytes - 16)).toBe(''),
+  );
   expect(due).toBe(last);
 }
 
 const KILLED = { chunkBytes: 128, capacityBytes: FRONT_BYTES + 6 * 128 };
 
 describe('a linked queue whose ends are killed', () => {
-  it(`goes on after ${KILLS} dead producers, each of which lost at most what it had not published, and no chunk`, async () => {
-    const queue = create({ kind: 'spsc', backend: 'linked', ...KILLED, startSequence: 2 ** 31 - 4096 });
-    const consumer = sub(queue);
-    const notes = new Int32Array(new SharedArrayBuffer(16));
-    let due = 1;
-    const drain = (): void => void consumer.drain((_view, offset, length, type) => {
-      const wrong = check(consumer.words, offset, length, type, due, 128 - 16);
-      if (wrong !== '') throw new Error(wrong);
-      due++;
-    });
-    for (let kill = 0; kill < KILLS; kill++) {
-      await killed({ role: 'producer', queue, first: due, seed: kill * 7919 + 1, reads: 'drain' }, notes, drain);
-      drain();
-      // Sent and noted, but not received: 19 unpublished at most, and none that was not sent.
-      const lost = Atomics.load(notes, LAST) - (due - 1);
-      expect(lost).toBeGreaterThanOrEqual(-1);
-      expect(lost).toBeLessThan(20);
-    }
-    total.records += due;
-    expect(inspect(queue).chunks!.allocated).toBeLessThanOrEqual(6);
-    consumer.leave();
-    checkFull(queue, due);
-  }, TIMEOUT_MS);
+  it(
+    `goes on after ${KILLS} dead producers, each of which lost at most what it had not published, and no chunk`,
+    async () => {
+      const queue = create({ kind: 'spsc', backend: 'linked', ...KILLED, startSequence: 2 ** 31 - 4096 });
+      const consumer = sub(queue);
+      const notes = new Int32Array(new SharedArrayBuffer(16));
+      let due = 1;
+      const drain = (): void =>
+        void consumer.drain((_view, offset, length, type) => {
+          const wrong = check(consumer.words, offset, length, type, due, 128 - 16);
+          if (wrong !== '') throw new Error(wrong);
+          due++;
+        });
+      for (let kill = 0; kill < KILLS; kill++) {
+        await killed({ role: 'producer', queue, first: due, seed: kill * 7919 + 1, reads: 'drain' }, notes, drain);
+        drain();
+        // Sent and noted, but not received: 19 unpublished at most, and none that was not sent.
+        const lost = Atomics.load(notes, LAST) - (due - 1);
+        expect(lost).toBeGreaterThanOrEqual(-1);
+        expect(lost).toBeLessThan(20);
+      }
+      total.records += due;
+      expect(inspect(queue).chunks!.allocated).toBeLessThanOrEqual(6);
+      consumer.leave();
+      checkFull(queue, due);
+    },
+    TIMEOUT_MS,
+  );
 
   it.each(['drain', 'peek'] as const)(`goes on after ${KILLS} dead consumers that read by %s`, async (reads) => {
     const queue = create({ kind: 'spsc', backend: 'linked', ...KILLED, startSequence: 2 ** 32 - 4096 });
@@ -194,5 +224,10 @@ describe('a linked queue whose ends are killed', () => {
     checkFull(queue, 1);
   }, TIMEOUT_MS);
 
-  afterAll(() => console.log(`linked stress: ${total.records} records, ${total.kills} kills; between two threads ${(total.ms / 1000).toFixed(1)} s`));
+  afterAll(() =>
+    console.log(
+      `linked stress: ${total.records} records, ${total.kills} kills; between two threads `
+        + `${(total.ms / 1000).toFixed(1)} s`,
+    ),
+  );
 });

@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { PercoreError } from '../errors.js';
 import { LINKED_MAGIC, linkedLayout, queueLayout } from '../layout.js';
-import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK, TOO_LARGE, close, create, inspect, link, pub, recover, sub } from './index.js';
-import type { LinkedConsumer, LinkedOptions, LinkedQueue, PubOptions, VariableConsumer, VariableProducer } from './index.js';
+import {
+  BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK, TOO_LARGE, close, create, inspect, link, pub, recover, sub,
+} from './index.js';
+import type {
+  LinkedConsumer, LinkedOptions, LinkedQueue, PubOptions, VariableConsumer, VariableProducer,
+} from './index.js';
 import { placeAt, PRODUCER_THREAD, THREAD } from './ring.js';
 
 /** Headers and table of a queue of up to 32 chunks. */
@@ -13,16 +17,21 @@ const GHOST = 2 ** 30;
 /** A queue of up to `chunks` chunks of 64 bytes: each holds three records of 8 bytes, or one of 48. */
 function linked(chunks = 3, options: Partial<LinkedOptions> = {}): LinkedQueue {
   const chunkBytes = options.chunkBytes ?? 64;
-  return create({ kind: 'spsc', backend: 'linked', capacityBytes: FRONT_BYTES + chunks * chunkBytes, chunkBytes, ...options });
+  return create({
+    kind: 'spsc', backend: 'linked', capacityBytes: FRONT_BYTES + chunks * chunkBytes, chunkBytes, ...options,
+  });
 }
 
-function ends(chunks = 3, options?: Partial<LinkedOptions>, pubOptions?: PubOptions): { queue: LinkedQueue; producer: VariableProducer; consumer: VariableConsumer } {
+function ends(
+  chunks = 3, options?: Partial<LinkedOptions>, pubOptions?: PubOptions,
+): { queue: LinkedQueue; producer: VariableProducer; consumer: VariableConsumer } {
   const queue = linked(chunks, options);
   return { queue, producer: pub(queue, pubOptions), consumer: sub(queue) };
 }
 
 const eight = (value: number): Uint8Array => new Uint8Array(8).fill(value);
-const offerAll = (producer: VariableProducer, ...values: number[]): number[] => values.map((value) => producer.offer(eight(value)));
+const offerAll = (producer: VariableProducer, ...values: number[]): number[] =>
+  values.map((value) => producer.offer(eight(value)));
 /** Offers records of 8 bytes, numbered from `first`, until one is refused. Returns how many were taken. */
 function fill(producer: VariableProducer, first = 1): number {
   for (let count = 0; ; count++) if (producer.offer(eight(first + count)) !== OK) return count;
@@ -37,9 +46,13 @@ const upTo = (count: number, first = 1): number[] => Array.from({ length: count 
 const wordsOf = (queue: LinkedQueue): Int32Array => new Int32Array(queue.buffer);
 const chunksOf = (queue: LinkedQueue) => inspect(queue).chunks!;
 /** Makes the system refuse memory, in this thread. */
-const starve = (queue: LinkedQueue): void => void Object.defineProperty(queue.buffer, 'grow', { configurable: true, value: () => {
-  throw new RangeError('no memory');
-} });
+const starve = (queue: LinkedQueue): void =>
+  void Object.defineProperty(queue.buffer, 'grow', {
+    configurable: true,
+    value: () => {
+      throw new RangeError('no memory');
+    },
+  });
 
 function errorOf(run: () => unknown): { code: string; message: string; argument?: string } {
   try {
@@ -70,7 +83,9 @@ describe('a linked queue', () => {
       expect(consumer.poll()).toEqual(record);
       expect([consumer.length, consumer.type]).toEqual([length, length * 1000]);
     }
-    expect([producer.offer(new Uint8Array(49)), producer.tryClaim(49), producer.tryClaim(-1)]).toEqual([TOO_LARGE, TOO_LARGE, TOO_LARGE]);
+    expect([producer.offer(new Uint8Array(49)), producer.tryClaim(49), producer.tryClaim(-1)]).toEqual([
+      TOO_LARGE, TOO_LARGE, TOO_LARGE,
+    ]);
     expect(errorOf(() => producer.tryClaim(8, -1)).argument).toBe('type');
   });
 
@@ -82,7 +97,9 @@ describe('a linked queue', () => {
       if (at === BACK_PRESSURED) {
         consumer.drain((_view, offset, size) => {
           expect(offset % 8).toBe(0);
-          expect(Math.floor((offset - FRONT_BYTES) / 64)).toBe(Math.floor((offset + Math.max(size, 1) - 1 - FRONT_BYTES) / 64));
+          expect(Math.floor((offset - FRONT_BYTES) / 64)).toBe(
+            Math.floor((offset + Math.max(size, 1) - 1 - FRONT_BYTES) / 64),
+          );
         });
         continue;
       }
@@ -147,30 +164,33 @@ describe('a linked queue', () => {
       expect([OK, CLOSED], `${closes} closed after ${count}`).toContain(code);
       expect(producer.offer(eight(9))).toBe(CLOSED);
       const { dropped, consumed, published } = inspect(queue);
-      if (closes === 'queue') expect([...drained(consumer), consumer.poll()]).toEqual([...upTo(count), ...(code === OK ? [9] : []), CLOSED]);
+      if (closes === 'queue')
+        expect([...drained(consumer), consumer.poll()]).toEqual([...upTo(count), ...(code === OK ? [9] : []), CLOSED]);
       else expect(dropped.closed).toBe(published - consumed);
     }
   });
 
-  it('resolves space and ready when there is something', async () => {
+  it('resolves room and ready when there is something', async () => {
     const { producer, consumer } = ends(2);
     fill(producer);
-    const space = producer.room(48);
+    const room = producer.room(48);
     const shortly = producer.roomSync(48, { timeoutMs: 1 });
     expect(shortly).toBe(BACK_PRESSURED);
     drained(consumer);
-    expect(await space).toBe(OK);
+    expect(await room).toBe(OK);
     expect(producer.tryClaim(48)).toBeGreaterThan(0);
     producer.abort();
     const ready = consumer.ready();
     producer.offer(eight(1));
     expect(await ready).toBe(OK);
     expect(await producer.room(8, { timeoutMs: 0 })).toBe(OK);
-    await expect(producer.room(48, { timeoutMs: 1 }), 'the other chunk is not read to its end').rejects.toThrow('within 1 ms');
+    await expect(producer.room(48, { timeoutMs: 1 }), 'the other chunk is not read to its end').rejects.toThrow(
+      'within 1 ms',
+    );
     expect(errorOf(() => void producer.room(49)).argument).toBe('length');
   });
 
-  it('asks for space once, and is told', () => {
+  it('asks for room once, and is told', () => {
     const { producer, consumer } = ends(2);
     let told = 0;
     consumer.onRoom = () => void told++;
@@ -186,7 +206,9 @@ describe('a linked queue', () => {
 describe('the cap of a linked queue', () => {
   it('is exact: all that the buffer ever is lies below it, and one chunk more would not', () => {
     for (const chunkBytes of [32, 64, 4096]) {
-      for (const capacityBytes of [FRONT_BYTES + 2 * chunkBytes, FRONT_BYTES + 3 * chunkBytes - 1, FRONT_BYTES + 5 * chunkBytes + 7]) {
+      for (const capacityBytes of [
+        FRONT_BYTES + 2 * chunkBytes, FRONT_BYTES + 3 * chunkBytes - 1, FRONT_BYTES + 5 * chunkBytes + 7,
+      ]) {
         const { queue, producer } = ends(0, { chunkBytes, capacityBytes });
         while (producer.offer(eight(1)) === OK) expect(queue.buffer.byteLength).toBeLessThanOrEqual(capacityBytes);
         expect(queue.buffer.byteLength + chunkBytes).toBeGreaterThan(capacityBytes);
@@ -209,7 +231,9 @@ describe('the cap of a linked queue', () => {
 
   it('is 64 KiB a chunk unless said otherwise, and two of them at first', () => {
     const queue = create({ kind: 'spsc', backend: 'linked', capacityBytes: 2 ** 20 });
-    expect([queue.chunkBytes, queue.buffer.byteLength, pub(queue).maxRecordBytes]).toEqual([65_536, FRONT_BYTES + 2 * 65_536, 65_520]);
+    expect([queue.chunkBytes, queue.buffer.byteLength, pub(queue).maxRecordBytes]).toEqual([
+      65_536, FRONT_BYTES + 2 * 65_536, 65_520,
+    ]);
   });
 
   it('answers BACK_PRESSURED at the cap, counts it, and goes on when a chunk is released', () => {
@@ -257,8 +281,12 @@ describe('the chunks of a linked queue', () => {
     }
     expect(touched.size).toBe(2);
     expect(chunksOf(queue)).toMatchObject({ inUse: 1, allocated: 32 });
-    expect([producer.words === words, producer.bytes === bytes, producer.view === view], 'no new views in steady state').toEqual([true, true, true]);
-    expect([consumer.words, consumer.bytes, consumer.view].map((each, i) => each === seen[i])).toEqual([true, true, true]);
+    expect(
+      [producer.words === words, producer.bytes === bytes, producer.view === view], 'no new views in steady state',
+    ).toEqual([true, true, true]);
+    expect([consumer.words, consumer.bytes, consumer.view].map((each, i) => each === seen[i])).toEqual([
+      true, true, true,
+    ]);
   });
 
   it('are seen by a consumer that came before they did', () => {
@@ -323,7 +351,9 @@ describe('a slow consumer of a linked queue', () => {
 
   it('may not be lapped: what it reads lies in chunks that are its own', () => {
     for (const whenSlow of ['drop-oldest', 'evict'] as const) {
-      expect(errorOf(() => sub(linked(), { whenSlow } as never))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'whenSlow' });
+      expect(errorOf(() => sub(linked(), { whenSlow } as never))).toMatchObject({
+        code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'whenSlow',
+      });
     }
   });
 });
@@ -445,7 +475,14 @@ describe('a linked queue among the others', () => {
     fill(producer);
     drained(consumer, 4);
     expect(inspect(queue)).toMatchObject({
-      kind: 'spsc', backend: 'linked', capacity: 256, recordBytes: 0, published: 12, consumed: 4, refused: 1, isClosed: false,
+      kind: 'spsc',
+      backend: 'linked',
+      capacity: 256,
+      recordBytes: 0,
+      published: 12,
+      consumed: 4,
+      refused: 1,
+      isClosed: false,
       // 16 bytes a record, 16 of padding a chunk.
       depth: 256 - 16 - (64 + 16), highWater: 256 - 16,
       chunks: { chunkBytes: 64, inUse: 3, allocated: 4, most: 4, growthsRefused: 0 },
@@ -498,7 +535,9 @@ describe('a linked queue among the others', () => {
 });
 
 describe('bad arguments of a linked queue', () => {
-  const message = (options: object): string => errorOf(() => create({ kind: 'spsc', backend: 'linked', capacityBytes: 2 ** 20, ...options } as LinkedOptions)).message;
+  const message = (options: object): string =>
+    errorOf(() => create({ kind: 'spsc', backend: 'linked', capacityBytes: 2 ** 20, ...options } as LinkedOptions))
+      .message;
 
   it.each([
     [{ kind: 'mpsc' }, "kind must be 'spsc' for the backend 'linked', not \"mpsc\""],
@@ -509,13 +548,19 @@ describe('bad arguments of a linked queue', () => {
     [{ chunkBytes: 16 }, 'chunkBytes must be a power of two from 32 to 268435456, not 16'],
     [{ chunkBytes: 2 ** 29 }, 'chunkBytes must be a power of two from 32 to 268435456, not 536870912'],
     [{ chunkBytes: '64' }, 'chunkBytes must be a power of two from 32 to 268435456, not "64"'],
-    [{ chunkBytes: 32, capacityBytes: 2 ** 22 }, 'chunkBytes must be so large that 4194304 bytes are at most 65536 chunks, not 32'],
+    [
+      { chunkBytes: 32, capacityBytes: 2 ** 22 },
+      'chunkBytes must be so large that 4194304 bytes are at most 65536 chunks, not 32',
+    ],
     [{ startSequence: 12 }, 'startSequence must be a multiple of 8 for a queue of variable records, not 12'],
     [{ recordBytes: 8 }, "recordBytes must be left out for the backend 'linked', not 8"],
     [{ capacity: 8 }, "capacity must be left out for the backend 'linked', not 8"],
     [{ consumers: {} }, "consumers must be left out for the backend 'linked', not [object Object]"],
     [{ byteOffset: 8 }, "byteOffset must be left out for the backend 'linked', not 8"],
-    [{ buffer: new SharedArrayBuffer(8) }, "buffer must be left out for the backend 'linked', not [object SharedArrayBuffer]"],
+    [
+      { buffer: new SharedArrayBuffer(8) },
+      "buffer must be left out for the backend 'linked', not [object SharedArrayBuffer]",
+    ],
     [{ maxConsumers: 2 }, "maxConsumers must be 1 for the backend 'linked', not 2"],
     [{ maxProducers: 0 }, "maxProducers must be 1 for the backend 'linked', not 0"],
   ])('%o', (options, expected) => {
@@ -528,13 +573,17 @@ describe('bad arguments of a linked queue', () => {
     expect(errorOf(() => pub({ ...queue, chunkBytes: 32 } as never)).code).toBe('ERR_PERCORE_LAYOUT_MISMATCH');
     expect(errorOf(() => pub({ ...queue, capacity: 64 } as never)).argument).toBe('queue');
     const ring = create({ kind: 'spsc', capacityBytes: 4096 });
-    expect(errorOf(() => pub({ ...ring, backend: 'linked', chunkBytes: 64 } as never)), 'its memory cannot grow').toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'queue' });
+    expect(
+      errorOf(() => pub({ ...ring, backend: 'linked', chunkBytes: 64 } as never)), 'its memory cannot grow',
+    ).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'queue' });
     new Int32Array(queue.buffer)[queueLayout.bytes >> 2] = 0;
     expect(errorOf(() => pub(queue)).message).toContain(`expected ${LINKED_MAGIC}`);
   });
 
   it('a second producer or consumer', () => {
     const { queue } = ends();
-    expect([errorOf(() => pub(queue)).code, errorOf(() => sub(queue)).code]).toEqual(['ERR_PERCORE_NO_PLACE', 'ERR_PERCORE_NO_PLACE']);
+    expect([errorOf(() => pub(queue)).code, errorOf(() => sub(queue)).code]).toEqual([
+      'ERR_PERCORE_NO_PLACE', 'ERR_PERCORE_NO_PLACE',
+    ]);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * A linked queue: variable records in chunks that come as they are needed, up to a cap, and are used again. For bursts: a queue that is
- * mostly short takes two chunks, however high its cap.
+ * A linked queue: variable records in chunks that come as they are needed, up to a cap, and are used again. For bursts:
+ * a queue that is mostly short takes two chunks, however high its cap.
  *
  *                      consumer                          producer
  *   sequence   . . . |----^-------|------------|---------^- - - |     int32, counts bytes, wraps
@@ -8,27 +8,33 @@
  *   table               chunk 2      chunk 0        chunk 1           slot = stretch modulo the table's size
  *   not needed now:  chunk 3                                          known to the producer alone
  *
- * To both ends it is a variable ring (variable-records.ts) whose end is the end of each chunk: a record that does not fit the rest of a
- * chunk is preceded by padding, and after padding the table says which chunk comes next. Every chunk ends with padding, for which 8
- * bytes are always left. A consumer that releases beyond a stretch thereby gives its chunk back: the cursor says it, and nothing else.
+ * To both ends it is a variable ring (variable-records.ts) whose end is the end of each chunk: a record that does not
+ * fit the rest of a chunk is preceded by padding, and after padding the table says which chunk comes next. Every chunk
+ * ends with padding, for which 8 bytes are always left. A consumer that releases beyond a stretch thereby gives its
+ * chunk back: the cursor says it, and nothing else.
  *
- * So nothing is linked, in spite of the name: the alternative, a header that names the next chunk and a second ring for the way back, has
- * state in places that one store cannot change together, and a death between them leaks a chunk. Here a producer that takes over finds
- * every chunk: those of the stretches between the two cursors are in use, all others that the buffer holds are free.
+ * So nothing is linked, in spite of the name: the alternative, a header that names the next chunk and a second ring for
+ * the way back, has state in places that one store cannot change together, and a death between them leaks a chunk. Here
+ * a producer that takes over finds every chunk: those of the stretches between the two cursors are in use, all others
+ * that the buffer holds are free.
  *
- * The producer uses the chunk first that came back last, which is still in the caches; so after a burst the queue stays in few chunks.
+ * The producer uses the chunk first that came back last, which is still in the caches; so after a burst the queue stays
+ * in few chunks.
  *
- * Ordering: that of ring.ts, and no other pair. The table's words are plain. A slot is written between ring.free (its earlier stretch
- * was released; there are no more stretches in use than chunks, and no more chunks than slots) and ring.publish of the first record
- * behind it, and read by the consumer after that publish. Growth is ordered too: `byteLength` is sequentially consistent by the
- * language, grows before ring.publish, and is looked at after.
+ * Ordering: that of ring.ts, and no other pair. The table's words are plain. A slot is written between ring.free (its
+ * earlier stretch was released; there are no more stretches in use than chunks, and no more chunks than slots) and
+ * ring.publish of the first record behind it, and read by the consumer after that publish. Growth is ordered too:
+ * `byteLength` is sequentially consistent by the language, grows before ring.publish, and is looked at after.
  *
- * Source: uSPSC of FastFlow (Aldinucci et al. 2012), whose buffers come from a pool; the page table is how processors do it.
+ * Source: uSPSC of FastFlow (Aldinucci et al. 2012), whose buffers come from a pool; the page table is how processors
+ * do it.
  */
 import { checkFunction } from '../errors.js';
 import { damaged, damagedCursor, limitOf } from './copy-bytes.js';
 import { HEADER_BYTES, framedBytes } from './record.js';
-import { GROWTHS_REFUSED, allocatedChunks, offsetOfChunk, reachAll, slotOf, type LinkedMemory } from './linked-memory.js';
+import {
+  GROWTHS_REFUSED, allocatedChunks, offsetOfChunk, reachAll, slotOf, type LinkedMemory,
+} from './linked-memory.js';
 import { mostRecords } from './memory.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, OK, type ResultCode } from '../result-codes.js';
 import { BLOCK, CURSOR, DROP_NEWEST, POLICY, PRODUCER_HIGH_WATER, placeAt } from './ring.js';
@@ -37,7 +43,8 @@ import { VariableConsumer, VariableProducer, typeError } from './variable-record
 const PLACE = placeAt(0);
 /** The table is plain memory: what it says is looked at before it is used as a place. */
 function checkChunk(chunk: number, chunks: number, position: number): void {
-  if (!(chunk >= 0 && chunk < chunks)) throw damaged(position, chunk, 0, `so that there is no such chunk: the queue has ${chunks}`);
+  if (!(chunk >= 0 && chunk < chunks))
+    throw damaged(position, chunk, 0, `so that there is no such chunk: the queue has ${chunks}`);
 }
 
 /** No chunk. */
@@ -46,8 +53,9 @@ const NONE = -1;
 const CHUNK_OVERHEAD_BYTES = 2 * HEADER_BYTES;
 
 /**
- * The producing end of a linked queue. One thread at a time; nothing blocks but what says so. Allocates only when the queue grows: then
- * `words`, `bytes` and `view` are new, so read them from the producer after each claim. Positions stay what they are.
+ * The producing end of a linked queue. One thread at a time; nothing blocks but what says so. Allocates only when the
+ * queue grows: then `words`, `bytes` and `view` are new, so read them from the producer after each claim. Positions
+ * stay what they are.
  */
 export class LinkedProducer extends VariableProducer {
   private readonly memory: LinkedMemory;
@@ -74,11 +82,13 @@ export class LinkedProducer extends VariableProducer {
   }
 
   /**
-   * Claims a contiguous payload of `length` bytes (0 to maxRecordBytes, which is chunkBytes less 16) for writing in place. Returns its byte
-   * offset, a multiple of 8, or BACK_PRESSURED when the cap is reached, TOO_LARGE, CLOSED or DROPPED. `type` (0 to 2^31-1) travels with it.
+   * Claims a contiguous payload of `length` bytes (0 to maxRecordBytes, which is chunkBytes less 16) for writing in
+   * place. Returns its byte offset, a multiple of 8, or BACK_PRESSURED when the cap is reached, TOO_LARGE, CLOSED or
+   * DROPPED. `type` (0 to 2^31-1) travels with it.
    */
   override tryClaim(length: number, type = 1): number {
-    if (typeof length !== 'number' || (length | 0) !== length || length < 0 || length > this.maxRecordBytes) return this.refuse(length);
+    if (typeof length !== 'number' || (length | 0) !== length || length < 0 || length > this.maxRecordBytes)
+      return this.refuse(length);
     // A negative one would be taken for padding; one that is no int32 would arrive as another.
     if (typeof type !== 'number' || type !== (type | 0) || type < 0) throw typeError(type);
     const at = this.next & this.mask;
@@ -94,7 +104,10 @@ export class LinkedProducer extends VariableProducer {
     return (this.skipped === 0 ? this.dataBytes + at : offsetOfChunk(this.memory, this.following)) + HEADER_BYTES;
   }
 
-  /** Bytes that a payload of `length` takes from here: its frame, and the rest of the chunk if that does not hold it and the padding's header. */
+  /**
+   * Bytes that a payload of `length` takes from here: its frame, and the rest of the chunk if that does not hold it and
+   * the padding's header.
+   */
   protected override unitsFor(length: number): number {
     const needed = framedBytes(length);
     const toEnd = this.mask + 1 - (this.next & this.mask);
@@ -114,9 +127,12 @@ export class LinkedProducer extends VariableProducer {
     return Atomics.load(this.words, PLACE + POLICY) === DROP_NEWEST ? DROPPED : BACK_PRESSURED;
   }
 
-  /** True when `offer` is to sleep until there is room. Written before the state by the consumer, which has held us back since. */
+  /**
+   * True when `offer` is to sleep until there is room. Written before the state by the consumer, which has held us back
+   * since.
+   */
   protected override mustBlock(): boolean {
-    return Atomics.load(this.words, PLACE + POLICY) === BLOCK;
+    return Atomics.load(this.words, PLACE + POLICY) === BLOCK && this.mayBlock(PLACE);
   }
 
   /** The padding is written: the record goes to the chunk that follows. */
@@ -146,11 +162,16 @@ export class LinkedProducer extends VariableProducer {
     }
   }
 
-  /** All chunks but those of the stretches from the consumer's to what is published, whatever a producer before this one was about. */
+  /**
+   * All chunks but those of the stretches from the consumer's to what is published, whatever a producer before this one
+   * was about.
+   */
   private findFree(): void {
     const used = new Set<number>();
-    if (((this.next - this.oldest) >>> 0) > this.capacity) throw damagedCursor('consumer', this.oldest, this.next, this.capacity);
-    for (let at = this.oldest; ((this.next - at) | 0) >= 0; at = (at + this.mask + 1) | 0) used.add(this.memory.table[slotOf(this.memory, at)]!);
+    if ((this.next - this.oldest) >>> 0 > this.capacity)
+      throw damagedCursor('consumer', this.oldest, this.next, this.capacity);
+    for (let at = this.oldest; ((this.next - at) | 0) >= 0; at = (at + this.mask + 1) | 0)
+      used.add(this.memory.table[slotOf(this.memory, at)]!);
     // Those at the front last, so that they are used first.
     for (let chunk = this.allocated - 1; chunk >= 0; chunk--) if (!used.has(chunk)) this.free[this.freeCount++] = chunk;
   }
@@ -173,8 +194,8 @@ export class LinkedProducer extends VariableProducer {
 }
 
 /**
- * The consuming end of a linked queue. One thread at a time; nothing blocks; only `poll` allocates, and the views when the queue has grown:
- * then `words`, `bytes` and `view` are new, so read them from the consumer after each `peek`.
+ * The consuming end of a linked queue. One thread at a time; nothing blocks; only `poll` allocates, and the views when
+ * the queue has grown: then `words`, `bytes` and `view` are new, so read them from the consumer after each `peek`.
  */
 export class LinkedConsumer extends VariableConsumer {
   declare protected readonly memory: LinkedMemory;
@@ -190,10 +211,12 @@ export class LinkedConsumer extends VariableConsumer {
   }
 
   /**
-   * As that of a variable ring, but each chunk is given back as soon as it is read to its end: a drain that never catches up with its
-   * producer would otherwise take the whole cap.
+   * As that of a variable ring, but each chunk is given back as soon as it is read to its end: a drain that never
+   * catches up with its producer would otherwise take the whole cap.
    */
-  override drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = mostRecords(this.memory)): number {
+  override drain(
+    handler: (view: DataView, offset: number, length: number, type: number) => void, limit = mostRecords(this.memory),
+  ): number {
     checkFunction('handler', handler);
     limit = limitOf(limit);
     let count = 0;

@@ -21,7 +21,9 @@ describe('a consumer that is lapped', () => {
       expect([consumer.lost, drained(consumer), consumer.lost, consumer.poll()]).toEqual([0, [7, 8, 9, 10], 6, EMPTY]);
       for (let value = 11; value <= 15; value++) producer.offer(eight(value));
       expect([drained(consumer), consumer.lost]).toEqual([[12, 13, 14, 15], 7]);
-      expect(inspect(queue)).toMatchObject({ published: 15, consumed: 8, refused: 0, dropped: { oldest: 7, newest: 0, evicted: 0 } });
+      expect(inspect(queue)).toMatchObject({
+        published: 15, consumed: 8, refused: 0, dropped: { oldest: 7, newest: 0, evicted: 0 },
+      });
     }
   });
 
@@ -29,10 +31,19 @@ describe('a consumer that is lapped', () => {
     const queue = variable(64);
     const producer = pub(queue);
     const consumer = sub(queue, DROP_OLDEST);
-    for (let value = 1; value <= 20; value++) expect(producer.offer(Uint8Array.from({ length: (value * 7) % 25 }, () => value), value)).toBe(OK);
+    for (let value = 1; value <= 20; value++)
+      expect(
+        producer.offer(
+          Uint8Array.from({ length: (value * 7) % 25 }, () => value), value,
+        ),
+      ).toBe(OK);
     const seen: number[][] = [];
-    const count = consumer.drain((view, offset, length, type) => void seen.push([type, length, length === 0 ? type : view.getUint8(offset)]));
-    expect(seen).toEqual(Array.from({ length: count }, (_, i) => 20 - count + 1 + i).map((value) => [value, (value * 7) % 25, value]));
+    const count = consumer.drain(
+      (view, offset, length, type) => void seen.push([type, length, length === 0 ? type : view.getUint8(offset)]),
+    );
+    expect(seen).toEqual(
+      Array.from({ length: count }, (_, i) => 20 - count + 1 + i).map((value) => [value, (value * 7) % 25, value]),
+    );
     expect(consumer.lost).toBe(20 - count);
     expect(inspect(queue).dropped.oldest).toBe(20 - count);
   });
@@ -62,9 +73,9 @@ describe('a consumer that is lapped', () => {
     const producer = pub(queue);
     const place = join(memory, DROP_OLDEST);
     [1, 2].forEach((value) => producer.offer(eight(value)));
-    const space = producer.room();
+    const room = producer.room();
     const consumer = new LossyConsumer(memory, place);
-    expect([await space, producer.offer(eight(3)), drained(consumer), consumer.lost]).toEqual([OK, OK, [2, 3], 1]);
+    expect([await room, producer.offer(eight(3)), drained(consumer), consumer.lost]).toEqual([OK, OK, [2, 3], 1]);
   }, 10_000);
 
   it('does not disturb one that waits, beside it', () => {
@@ -73,7 +84,9 @@ describe('a consumer that is lapped', () => {
     const [lossy, waiting] = [sub(queue, DROP_OLDEST), sub(queue)];
     [1, 2].forEach((value) => producer.offer(eight(value)));
     expect([producer.offer(eight(3)), drained(lossy, 1), drained(waiting)]).toEqual([BACK_PRESSURED, [1], [1, 2]]);
-    expect([producer.offer(eight(3)), producer.offer(eight(4)), lossy.lost, drained(lossy), lossy.lost]).toEqual([OK, OK, 0, [3, 4], 1]);
+    expect([producer.offer(eight(3)), producer.offer(eight(4)), lossy.lost, drained(lossy), lossy.lost]).toEqual([
+      OK, OK, 0, [3, 4], 1,
+    ]);
   });
 
   it('reads records larger than its scratch, and rings larger than it', () => {
@@ -88,11 +101,14 @@ describe('a consumer that is lapped', () => {
     const writer = pub(long);
     const reader = sub(long, DROP_OLDEST);
     let written = 0;
-    while (inspect(long).dropped.oldest === 0) writer.offer(new Uint8Array(1 + (written * 37) % 400).fill(written++ & 255));
+    while (inspect(long).dropped.oldest === 0)
+      writer.offer(new Uint8Array(1 + ((written * 37) % 400)).fill(written++ & 255));
     const first = inspect(long).dropped.oldest;
     expect(drained(reader)).toEqual(Array.from({ length: written - first }, (_, i) => (first + i) & 255));
     writer.offer(new Uint8Array(writer.maxRecordBytes).fill(9));
-    expect([reader.poll(), reader.length, reader.lost]).toEqual([new Uint8Array(writer.maxRecordBytes).fill(9), writer.maxRecordBytes, first]);
+    expect([reader.poll(), reader.length, reader.lost]).toEqual([
+      new Uint8Array(writer.maxRecordBytes).fill(9), writer.maxRecordBytes, first,
+    ]);
   });
 
   it('copies records of any size', () => {
@@ -100,7 +116,8 @@ describe('a consumer that is lapped', () => {
       const queue = create({ kind: 'spsc', capacity: 4, recordBytes });
       const producer = pub(queue);
       const consumer = sub(queue, DROP_OLDEST);
-      for (let value = 1; value <= 6; value++) producer.offer(Uint8Array.from({ length: recordBytes }, (_, i) => value * 16 + i));
+      for (let value = 1; value <= 6; value++)
+        producer.offer(Uint8Array.from({ length: recordBytes }, (_, i) => value * 16 + i));
       expect(consumer.poll()).toEqual(Uint8Array.from({ length: recordBytes }, (_, i) => 3 * 16 + i));
       expect([drained(consumer), consumer.lost]).toEqual([[4, 5, 6].map((value) => value * 16), 2]);
     }
@@ -127,7 +144,9 @@ describe('what a lossy consumer has not been asked for', () => {
     const consumers = [sub(lanes, DROP_OLDEST), sub(bands, { ...DROP_OLDEST, quantum: 1 })];
     for (const [i, consumer] of consumers.entries()) {
       [1, 2, 3].forEach((value) => producers[i]!.offer(eight(value)));
-      expect([drained(consumer, 1), consumer.look(), consumer.poll(), consumer.look(), drained(consumer), consumer.look()]).toEqual([[1], OK, eight(2), OK, [3], EMPTY]);
+      expect([
+        drained(consumer, 1), consumer.look(), consumer.poll(), consumer.look(), drained(consumer), consumer.look(),
+      ]).toEqual([[1], OK, eight(2), OK, [3], EMPTY]);
     }
   });
 
@@ -137,7 +156,9 @@ describe('what a lossy consumer has not been asked for', () => {
     const consumer = sub(queue, DROP_OLDEST);
     [1, 2, 3].forEach((value) => producer.offer(eight(value)));
     expect(() => consumer.drain(throwing)).toThrow('no');
-    expect([consumer.look(), await consumer.ready({ timeoutMs: 1000 }), drained(consumer), consumer.look()]).toEqual([OK, OK, [2, 3], EMPTY]);
+    expect([consumer.look(), await consumer.ready({ timeoutMs: 1000 }), drained(consumer), consumer.look()]).toEqual([
+      OK, OK, [2, 3], EMPTY,
+    ]);
   });
 
   it('is counted as consumed if it leaves after such a throw', () => {
@@ -194,7 +215,9 @@ describe('the count of what was lost', () => {
     for (let value = 1; value <= 6; value++) producer.offer(eight(value));
     lossy.leave();
     const gating = sub(queue);
-    expect([producer.offer(eight(7)), drained(gating), inspect(queue).dropped.oldest]).toEqual([BACK_PRESSURED, [3, 4, 5, 6], 2]);
+    expect([producer.offer(eight(7)), drained(gating), inspect(queue).dropped.oldest]).toEqual([
+      BACK_PRESSURED, [3, 4, 5, 6], 2,
+    ]);
   });
 });
 
@@ -205,7 +228,9 @@ describe('a lossy consumer at the end', () => {
     const consumer = sub(queue, DROP_OLDEST);
     for (let value = 1; value <= 6; value++) producer.offer(eight(value));
     producer.close();
-    expect([drained(consumer), consumer.lost, consumer.drain(() => {}), consumer.poll()]).toEqual([[3, 4, 5, 6], 2, CLOSED, CLOSED]);
+    expect([drained(consumer), consumer.lost, consumer.drain(() => {}), consumer.poll()]).toEqual([
+      [3, 4, 5, 6], 2, CLOSED, CLOSED,
+    ]);
   });
 
   it('counts what it leaves unread when it closes', () => {
@@ -216,7 +241,8 @@ describe('a lossy consumer at the end', () => {
     drained(consumer, 1);
     consumer.close();
     expect(producer.offer(eight(7))).toBe(CLOSED);
-    // Of seven: two overwritten, one read, one overwritten since, three left. What was overwritten by the last claim is among the dropped.
+    // Of seven: two overwritten, one read, one overwritten since, three left. What was overwritten by the last claim is
+    // among the dropped.
     const { published, consumed, dropped } = inspect(queue);
     expect([published, consumed, dropped.oldest + dropped.closed]).toEqual([7, 1, 6]);
   });
@@ -228,7 +254,8 @@ describe('a lossy consumer at the end', () => {
     pub(lanes).offer(eight(1));
     pub(bands).offer(eight(1), 2);
     [lanes, bands].forEach((queue) => close(queue));
-    for (const consumer of consumers) expect([drained(consumer), consumer.poll(), consumer.drain(() => {})]).toEqual([[1], CLOSED, CLOSED]);
+    for (const consumer of consumers)
+      expect([drained(consumer), consumer.poll(), consumer.drain(() => {})]).toEqual([[1], CLOSED, CLOSED]);
   });
 
   it('has 0 bytes to say about an empty record', () => {

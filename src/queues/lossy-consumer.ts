@@ -1,19 +1,21 @@
 /**
- * A consumer that may be lapped: `drop-oldest`, or `evict` after a deadline. It never holds the producer back; in return it copies.
+ * A consumer that may be lapped: `drop-oldest`, or `evict` after a deadline. It never holds the producer back; in
+ * return it copies.
  *
  *   consumer   1. copies records [next, end) out          producer, when the ring is full
  *              2. exchanges lossyCursor: next -> end         exchanges lossyCursor: next -> further on
  *              3. only then hands the copies on              only then overwrites
  *
- * One exchange wins. If it is the consumer's, the producer had overwritten nothing of what was copied, since it overwrites only after
- * its own exchange; so the copy is whole, though it was made without order. If it is the producer's, the copy may be anything, and is
- * thrown away unread. (Reading first and comparing a sequence after, as a seqlock does, is not enough: JavaScript lets a plain read
- * be satisfied after a later atomic load, and ARM does it.)
+ * One exchange wins. If it is the consumer's, the producer had overwritten nothing of what was copied, since it
+ * overwrites only after its own exchange; so the copy is whole, though it was made without order. If it is the
+ * producer's, the copy may be anything, and is thrown away unread. (Reading first and comparing a sequence after, as a
+ * seqlock does, is not enough: JavaScript lets a plain read be satisfied after a later atomic load, and ARM does it.)
  *
- * How many were lost is exact. Of fixed records it is how far the cursor has been moved. Of variable records a push leaves its target and
- * the count in one of two slots, and marks the cursor (PUSHED); the consumer finds the slot whose target is its new cursor. The slot cannot
- * change meanwhile, because the next push takes the other one, and the next but one comes after the next has moved the cursor. Counts begin
- * anew where the consumer has moved its cursor, so nothing rests on what those before it, or a producer that died, have left.
+ * How many were lost is exact. Of fixed records it is how far the cursor has been moved. Of variable records a push
+ * leaves its target and the count in one of two slots, and marks the cursor (PUSHED); the consumer finds the slot whose
+ * target is its new cursor. The slot cannot change meanwhile, because the next push takes the other one, and the next
+ * but one comes after the next has moved the cursor. Counts begin anew where the consumer has moved its cursor, so
+ * nothing rests on what those before it, or a producer that died, have left.
  */
 import { checkFunction } from '../errors.js';
 import { damaged, damagedCursor, limitOf } from './copy-bytes.js';
@@ -21,7 +23,9 @@ import { mostRecords } from './memory.js';
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
 import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from '../result-codes.js';
 import { RingConsumer } from './ring-consumer.js';
-import { CONSUMED, EVICTED_PLACE, LOSSY, LOSSY_CURSOR, PUSHED, PUSH_COUNT, PUSH_CURSOR, ROOM_BELL, STATE, type QueueMemory } from './ring.js';
+import {
+  CONSUMED, EVICTED_PLACE, LOSSY, LOSSY_CURSOR, PUSHED, PUSH_COUNT, PUSH_CURSOR, ROOM_BELL, STATE, type QueueMemory,
+} from './ring.js';
 import { ringBell } from './event-count.js';
 
 /** Most bytes copied at once. */
@@ -29,7 +33,10 @@ const SCRATCH_BYTES = 16 * 1024;
 /** Up to so many variable records their headers are looked at before they are copied. */
 const FEW = 64;
 
-/** The consuming end of a ring that may lap it. One thread at a time; nothing blocks; only `poll` allocates. Records are copies: `drain` alone hands them out, at most once. */
+/**
+ * The consuming end of a ring that may lap it. One thread at a time; nothing blocks; only `poll` allocates. Records are
+ * copies: `drain` alone hands them out, at most once.
+ */
 export class LossyConsumer extends RingConsumer {
   /** Length and type of the record that `poll` answered with. */
   length = 0;
@@ -70,15 +77,19 @@ export class LossyConsumer extends RingConsumer {
     Atomics.store(this.words, this.lossyCursor, this.next);
     // ring.lap: from here on the producer goes by LOSSY_CURSOR, stored above, and may push it.
     Atomics.store(this.words, this.at + STATE, LOSSY);
-    // Until here we have held the producer back as everybody does; it may have gone to sleep over that, and nobody else will wake it.
+    // Until here we have held the producer back as everybody does; it may have gone to sleep over that, and nobody else
+    // will wake it.
     ringBell(this.words, ROOM_BELL);
   }
 
   /**
-   * Calls `handler(view, offset, length, type)` for up to `limit` records (as many as the ring holds, if left out), copies of them. Returns how many, 0 when empty, CLOSED when none
-   * will follow, EVICTED when the producer has put this consumer out. At most once. See `lost`.
+   * Calls `handler(view, offset, length, type)` for up to `limit` records (as many as the ring holds, if left out),
+   * copies of them. Returns how many, 0 when empty, CLOSED when none will follow, EVICTED when the producer has put
+   * this consumer out. At most once. See `lost`.
    */
-  drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = mostRecords(this.memory)): number {
+  drain(
+    handler: (view: DataView, offset: number, length: number, type: number) => void, limit = mostRecords(this.memory),
+  ): number {
     checkFunction('handler', handler);
     limit = limitOf(limit);
     let count = 0;
@@ -139,19 +150,23 @@ export class LossyConsumer extends RingConsumer {
     return super.lookAhead();
   }
 
-  /** Copies up to `limit` records into the scratch, as many as fit, and makes them ours. OK, EMPTY, CLOSED or EVICTED. */
+  /**
+   * Copies up to `limit` records into the scratch, as many as fit, and makes them ours. OK, EMPTY, CLOSED or EVICTED.
+   */
   private claim(limit: number): ResultCode {
     for (;;) {
       const state = this.lookAhead();
       if (state !== OK) return state;
       const unread = (this.seen - this.next) | 0;
-      // One that was lapped since it looked finds more than the ring holds; or the producer's cursor is none, which the exchange below tells.
+      // One that was lapped since it looked finds more than the ring holds; or the producer's cursor is none, which the
+      // exchange below tells.
       const seen = unread <= this.capacity ? Math.min(unread, this.most) : 0;
       const units = this.recordBytes > 0 ? Math.min(seen, limit) : this.bytesOf(seen, limit);
       this.copy((this.next & this.mask) * (this.recordBytes || 1), units * (this.recordBytes || 1));
       const whole = this.recordBytes > 0 ? units : this.wholeRecords(units, limit);
       const target = (this.next + whole) | 0;
-      // ring.lap: see above. Fails if the producer has pushed us meanwhile; bounded, since it pushes only as it goes on writing.
+      // ring.lap: see above. Fails if the producer has pushed us meanwhile; bounded, since it pushes only as it goes on
+      // writing.
       if (whole > 0 && Atomics.compareExchange(this.words, this.lossyCursor, this.found, target) === this.found) {
         this.next = this.released = this.found = target;
         this.counted = 0;
@@ -159,7 +174,8 @@ export class LossyConsumer extends RingConsumer {
         this.until = whole * (this.recordBytes || 1);
         return OK;
       }
-      // ring.lap: an exchange that changes nothing. Where it succeeds nobody has pushed us before it, so what we have copied is what lies there.
+      // ring.lap: an exchange that changes nothing. Where it succeeds nobody has pushed us before it, so what we have
+      // copied is what lies there.
       if (whole <= 0 && Atomics.compareExchange(this.words, this.lossyCursor, this.found, this.found) === this.found) {
         if (seen <= 0) throw damagedCursor('producer', this.seen, this.next, this.capacity);
         throw damaged(this.next, this.scratchWords[0]!, this.scratchWords[1]!, 'where a record should begin');
@@ -168,7 +184,10 @@ export class LossyConsumer extends RingConsumer {
     }
   }
 
-  /** Bytes of the next `limit` variable records in the ring, at most `units`: for few records, not to copy many. May be nonsense if we were lapped. */
+  /**
+   * Bytes of the next `limit` variable records in the ring, at most `units`: for few records, not to copy many. May be
+   * nonsense if we were lapped.
+   */
   private bytesOf(units: number, limit: number): number {
     if (limit > FEW) return units;
     let bytes = 0;
@@ -184,7 +203,10 @@ export class LossyConsumer extends RingConsumer {
     return Math.min(bytes, units) & ~7;
   }
 
-  /** How many bytes at the scratch's start, of `units`, are whole records of a variable ring, up to `limit` of them. May be nonsense if we were lapped. */
+  /**
+   * How many bytes at the scratch's start, of `units`, are whole records of a variable ring, up to `limit` of them. May
+   * be nonsense if we were lapped.
+   */
   private wholeRecords(units: number, limit: number): number {
     let at = 0;
     for (let records = 0; records < limit && at + HEADER_BYTES <= units;) {

@@ -1,9 +1,15 @@
 /** Rings in memory: how large, made, and found again behind a handle. */
 import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, MAX_CONSUMERS, QUEUE_MAGIC, placeLayout, queueLayout, type LayoutField } from '../layout.js';
-import { AFTER, CURSOR, EVICT_AFTER_MS, HELD, POLICIES, POLICY, PUSH_CURSOR, RECORDS_BELL, STATE, TAKEN, placeAt, type QueueMemory, type WhenSlow } from './ring.js';
+import {
+  AFTER, CURSOR, EVICT_AFTER_MS, HELD, POLICIES, POLICY, PUSH_CURSOR, RECORDS_BELL, STATE, TAKEN, placeAt,
+  type QueueMemory, type WhenSlow,
+} from './ring.js';
 
-/** Bytes after the last record that every view reaches: on Node 24 a DataView access to its very last element makes the function slow for good. */
+/**
+ * Bytes after the last record that every view reaches: on Node 24 a DataView access to its very last element makes the
+ * function slow for good.
+ */
 export const SLACK_BYTES = 8;
 export const MAX_CAPACITY = 2 ** 30;
 /** Most bytes of a ring: words and offsets in it are int32. */
@@ -21,7 +27,10 @@ export interface RingHandle {
   readonly maxConsumers?: number;
 }
 
-/** A consumer that is declared when its queue is made. Its place holds the records for it from the start, and whenever nobody has it. */
+/**
+ * A consumer that is declared when its queue is made. Its place holds the records for it from the start, and whenever
+ * nobody has it.
+ */
 export interface DeclaredPlace {
   readonly whenSlow: WhenSlow;
   readonly evictAfterMs: number;
@@ -32,8 +41,8 @@ export interface DeclaredPlace {
 const headerBytes = (places: number): number => queueLayout.bytes + (places - 1) * placeLayout.bytes;
 
 /**
- * Bytes of memory a ring takes, header and slack included: of `capacity` records of `recordBytes`, or of `capacity` bytes where that is 0, for
- * so many `places` of consumers (1 to 32). Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * Bytes of memory a ring takes, header and slack included: of `capacity` records of `recordBytes`, or of `capacity`
+ * bytes where that is 0, for so many `places` of consumers (1 to 32). Throws ERR_PERCORE_INVALID_ARGUMENT.
  */
 export function bytesFor(capacity: number, recordBytes: number, places = 1): number {
   checkInteger('capacity', capacity, 1, MAX_CAPACITY);
@@ -43,7 +52,12 @@ export function bytesFor(capacity: number, recordBytes: number, places = 1): num
 }
 
 /** Records that a ring holds at most: one of variable records takes 8 bytes for each, of nothing. */
-export const mostRecords = ({ capacity, recordBytes }: { readonly capacity: number; readonly recordBytes: number }): number => (recordBytes === 0 ? capacity >> 3 : capacity);
+export const mostRecords = ({
+  capacity, recordBytes,
+}: {
+  readonly capacity: number;
+  readonly recordBytes: number;
+}): number => (recordBytes === 0 ? capacity >> 3 : capacity);
 
 /** Writes the header of a new ring into memory that is all zero. */
 export function makeRing(ring: RingHandle, start: number, declared: readonly DeclaredPlace[] = []): void {
@@ -66,45 +80,67 @@ export function makeRing(ring: RingHandle, start: number, declared: readonly Dec
     for (const slot of [0, 1]) words[placeAt(i) + PUSH_CURSOR + slot] = (start - 1) | 0;
   }
   // Without declared ones the first place holds the records for whoever comes first.
-  (declared.length === 0 ? [{ whenSlow: 'wait', evictAfterMs: 0, after: [] } as DeclaredPlace] : declared).forEach((place, i) => {
-    const at = placeAt(i);
-    words[at + CURSOR] = start;
-    words[at + TAKEN] = start;
-    words[at + POLICY] = POLICIES.indexOf(place.whenSlow);
-    words[at + EVICT_AFTER_MS] = place.evictAfterMs;
-    words[at + AFTER] = place.after.reduce((bits, other) => bits | (1 << other), 0);
-    // ring.join: pairs with the loads of whoever opens the ring, by way of the magic below.
-    Atomics.store(words, at + STATE, HELD);
-  });
+  (declared.length === 0 ? [{ whenSlow: 'wait', evictAfterMs: 0, after: [] } as DeclaredPlace] : declared).forEach(
+    (place, i) => {
+      const at = placeAt(i);
+      words[at + CURSOR] = start;
+      words[at + TAKEN] = start;
+      words[at + POLICY] = POLICIES.indexOf(place.whenSlow);
+      words[at + EVICT_AFTER_MS] = place.evictAfterMs;
+      words[at + AFTER] = place.after.reduce((bits, other) => bits | (1 << other), 0);
+      // ring.join: pairs with the loads of whoever opens the ring, by way of the magic below.
+      Atomics.store(words, at + STATE, HELD);
+    },
+  );
   set(fields.magic, QUEUE_MAGIC);
 }
 
 /** Longest record of a ring of fixed records. */
 export const MAX_RECORD_BYTES = 2 ** 20;
-export const isWhole = (value: unknown, least: number, most: number): value is number => typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most;
-export const isPowerOfTwo = (value: unknown, least: number): value is number => isWhole(value, least, MAX_CAPACITY) && (value & (value - 1)) === 0;
+export const isWhole = (value: unknown, least: number, most: number): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most;
+export const isPowerOfTwo = (value: unknown, least: number): value is number =>
+  isWhole(value, least, MAX_CAPACITY) && (value & (value - 1)) === 0;
 
-/** Throws unless the numbers of a handle, which may have been written by hand, can be those of a ring. What its memory says is compared later. */
+/**
+ * Throws unless the numbers of a handle, which may have been written by hand, can be those of a ring. What its memory
+ * says is compared later.
+ */
 export function checkHandle(handle: RingHandle): void {
-  const isRing = typeof handle === 'object' && handle !== null
-    && isWhole(handle.capacity, 1, MAX_CAPACITY) && isWhole(handle.recordBytes, 0, MAX_RECORD_BYTES) && isWhole(handle.maxConsumers ?? 1, 1, MAX_CONSUMERS);
+  const isRing =
+    typeof handle === 'object'
+    && handle !== null
+    && isWhole(handle.capacity, 1, MAX_CAPACITY)
+    && isWhole(handle.recordBytes, 0, MAX_RECORD_BYTES)
+    && isWhole(handle.maxConsumers ?? 1, 1, MAX_CONSUMERS);
   if (!isRing) throw invalidArgument('queue', handle, 'what create() returned, or its structured clone');
 }
 
 /** Throws unless `handle` has memory of its own, `length` bytes of it. */
 export function checkMemory(handle: Pick<RingHandle, 'buffer' | 'byteOffset'>, length: number): void {
-  if (!(handle?.buffer instanceof SharedArrayBuffer) || !isWhole(handle.byteOffset, 0, 2 ** 53 - 1) || handle.byteOffset % 8 !== 0 || !isWhole(length, 1, 2 ** 53 - 1)) {
+  if (
+    !(handle?.buffer instanceof SharedArrayBuffer)
+    || !isWhole(handle.byteOffset, 0, 2 ** 53 - 1)
+    || handle.byteOffset % 8 !== 0
+    || !isWhole(length, 1, 2 ** 53 - 1)
+  ) {
     throw invalidArgument('queue', handle, 'what create() returned, or its structured clone');
   }
   if (handle.byteOffset + length <= handle.buffer.byteLength) return;
-  throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `queue.buffer has ${handle.buffer.byteLength} bytes, the queue needs ${handle.byteOffset + length}`, { argument: 'queue' });
+  throw new PercoreError(
+    'ERR_PERCORE_INVALID_ARGUMENT',
+    `queue.buffer has ${handle.buffer.byteLength} bytes, the queue needs ${handle.byteOffset + length}`,
+    { argument: 'queue' },
+  );
 }
 
 /**
- * The ring behind a handle. `bell` is that of the group it belongs to, if it is not alone; `bytes` is how long its memory is now, if it grows.
- * Throws for memory that is no such ring.
+ * The ring behind a handle. `bell` is that of the group it belongs to, if it is not alone; `bytes` is how long its
+ * memory is now, if it grows. Throws for memory that is no such ring.
  */
-export function openRing(ring: RingHandle, bell?: { words: Int32Array; at: number; isLane: boolean }, bytes?: number): QueueMemory {
+export function openRing(
+  ring: RingHandle, bell?: { words: Int32Array; at: number; isLane: boolean }, bytes?: number,
+): QueueMemory {
   checkHandle(ring);
   const places = ring.maxConsumers ?? 1;
   const length = bytes ?? bytesFor(ring.capacity, ring.recordBytes, places);
@@ -117,11 +153,21 @@ export function openRing(ring: RingHandle, bell?: { words: Int32Array; at: numbe
   const magic = get(fields.magic);
   const version = get(fields.version);
   if (magic !== QUEUE_MAGIC || version !== LAYOUT_VERSION) {
-    throw new PercoreError('ERR_PERCORE_LAYOUT_MISMATCH', `queue memory has magic ${magic} and layout version ${version}; this build writes ${QUEUE_MAGIC} and ${LAYOUT_VERSION}. Use one version of percore in all threads`, { argument: 'queue' });
+    throw new PercoreError(
+      'ERR_PERCORE_LAYOUT_MISMATCH',
+      `queue memory has magic ${magic} and layout version ${version}; this build writes ${QUEUE_MAGIC} and `
+        + `${LAYOUT_VERSION}. Use one version of percore in all threads`,
+      { argument: 'queue' },
+    );
   }
   const made = [get(fields.capacity), get(fields.recordBytes), get(fields.places)];
   if (made[0] !== ring.capacity || made[1] !== ring.recordBytes || made[2] !== places) {
-    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `the handle says capacity, recordBytes and maxConsumers ${ring.capacity}, ${ring.recordBytes}, ${places}; the memory was made with ${made.join(', ')}. Pass the handle as create() returned it`, { argument: 'queue' });
+    throw new PercoreError(
+      'ERR_PERCORE_INVALID_ARGUMENT',
+      `the handle says capacity, recordBytes and maxConsumers ${ring.capacity}, ${ring.recordBytes}, ${places}; the `
+        + `memory was made with ${made.join(', ')}. Pass the handle as create() returned it`,
+      { argument: 'queue' },
+    );
   }
   return {
     words,

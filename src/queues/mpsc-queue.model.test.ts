@@ -1,7 +1,8 @@
 /**
- * MPSC in random scripts: up to three producers that join, leave and die, two consumers that join, leave, die and hand lanes to each other, and a queue
- * that is closed at any point. Each lane is a ring-model.ts; who owns it, and whose turn it is, is modelled here. Checked after every step: order within
- * each lane, nothing lost or repeated, the counters, and that no lane with records waits longer than its turn.
+ * MPSC in random scripts: up to three producers that join, leave and die, two consumers that join, leave, die and hand
+ * lanes to each other, and a queue that is closed at any point. Each lane is a ring-model.ts; who owns it, and whose
+ * turn it is, is modelled here. Checked after every step: order within each lane, nothing lost or repeated, the
+ * counters, and that no lane with records waits longer than its turn.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -9,7 +10,9 @@ import { groupLayout } from '../layout.js';
 import { GHOST, errorOf, field, haunt, placeField, same } from './fixtures/helpers.js';
 import { RingModel } from './fixtures/ring-model.js';
 import { CLOSED, EMPTY, OK, close, create, inspect, pub, recover, sub } from './index.js';
-import type { FixedConsumer, FixedProducer, FixedQueue, MpscConsumer, VariableConsumer, VariableProducer, VariableQueue } from './index.js';
+import type {
+  FixedConsumer, FixedProducer, FixedQueue, MpscConsumer, VariableConsumer, VariableProducer, VariableQueue,
+} from './index.js';
 import { openGroup, ringOf, type GroupHandle } from './group.js';
 import { openRing } from './memory.js';
 
@@ -36,9 +39,14 @@ class Twin {
   private value = 0;
   isClosing = false;
 
-  constructor(private readonly isFixed: boolean, capacity: number, start: number, private readonly publishEvery: number, private readonly met: Met) {
+  constructor(
+    private readonly isFixed: boolean, capacity: number, start: number, private readonly publishEvery: number,
+    private readonly met: Met,
+  ) {
     const shape = { kind: 'mpsc', maxProducers: PRODUCERS, maxConsumers: CONSUMERS, startSequence: start } as const;
-    this.queue = isFixed ? create({ ...shape, capacity, recordBytes: 4 }) : create({ ...shape, capacityBytes: capacity });
+    this.queue = isFixed
+      ? create({ ...shape, capacity, recordBytes: 4 })
+      : create({ ...shape, capacityBytes: capacity });
     this.lanes = Array.from({ length: PRODUCERS }, () => new RingModel(capacity, 1, publishEvery, isFixed));
   }
 
@@ -48,8 +56,12 @@ class Twin {
 
   joinProducer(): void {
     const lane = Array.from({ length: PRODUCERS }, (_, i) => i).find((i) => this.producers[i] === undefined) ?? -1;
-    const joining = (): FixedProducer => pub(this.queue as FixedQueue<'mpsc'>, { publishEvery: { records: this.publishEvery } });
-    if (this.isClosing || lane < 0) return same(errorOf(joining).code, this.isClosing ? 'ERR_PERCORE_CLOSED' : 'ERR_PERCORE_NO_PLACE', 'one too many');
+    const joining = (): FixedProducer =>
+      pub(this.queue as FixedQueue<'mpsc'>, { publishEvery: { records: this.publishEvery } });
+    if (this.isClosing || lane < 0)
+      return same(
+        errorOf(joining).code, this.isClosing ? 'ERR_PERCORE_CLOSED' : 'ERR_PERCORE_NO_PLACE', 'one too many',
+      );
     this.producers[lane] = joining();
     this.used = Math.max(this.used, lane + 1);
     this.version++;
@@ -87,13 +99,19 @@ class Twin {
 
   joinConsumer(): void {
     const place = this.readers[0] === undefined ? 0 : this.readers[1] === undefined ? 1 : -1;
-    if (place < 0) return same(errorOf(() => sub(this.queue as FixedQueue<'mpsc'>)).code, 'ERR_PERCORE_NO_PLACE', 'one too many');
-    this.readers[place] = { real: sub(this.queue as FixedQueue<'mpsc'>) as Consumer, lanes: [], turn: 0, seenVersion: -1 };
+    if (place < 0)
+      return same(errorOf(() => sub(this.queue as FixedQueue<'mpsc'>)).code, 'ERR_PERCORE_NO_PLACE', 'one too many');
+    this.readers[place] = {
+      real: sub(this.queue as FixedQueue<'mpsc'>) as Consumer, lanes: [], turn: 0, seenVersion: -1,
+    };
     same(this.readers[place].real.place, place, 'the place');
     this.refresh(place);
   }
 
-  /** A consumer takes what was handed to it; the one with the lowest place also what nobody owns, or somebody who is not there. */
+  /**
+   * A consumer takes what was handed to it; the one with the lowest place also what nobody owns, or somebody who is not
+   * there.
+   */
   private refresh(place: number): Reader {
     const reader = this.readers[place]!;
     if (reader.seenVersion === this.version) return reader;
@@ -128,7 +146,9 @@ class Twin {
       served.push(lane);
     }
     const values: number[] = [];
-    const answer = reader.real.drain((view, offset, length, type) => void values.push(this.valueOf(view, offset, length, type)), limit);
+    const answer = reader.real.drain(
+      (view, offset, length, type) => void values.push(this.valueOf(view, offset, length, type)), limit,
+    );
     this.compare(place, values, expected, answer, expected.length > 0 ? expected.length : this.atEmpty(reader));
     this.checkTurns(reader, before, served);
   }
@@ -153,7 +173,11 @@ class Twin {
 
   private atEmpty(reader: Reader): number {
     const codes = reader.lanes.map((lane) => this.lanes[lane]!.look(0));
-    return this.isClosing && codes.every((code) => code === CLOSED) && this.lanes.every((_, lane) => lane >= this.used || reader.lanes.includes(lane) || this.isAtEnd(lane)) ? CLOSED : 0;
+    return this.isClosing
+      && codes.every((code) => code === CLOSED)
+      && this.lanes.every((_, lane) => lane >= this.used || reader.lanes.includes(lane) || this.isAtEnd(lane))
+      ? CLOSED
+      : 0;
   }
 
   /** Nothing in the lane is left to be read, and nothing will come: until then it may still be handed to anybody. */
@@ -168,7 +192,10 @@ class Twin {
     this.meet(answer > 0 ? 'received' : `answer ${answer}`);
   }
 
-  /** No lane starves: whoever has records is served after each other lane was served once; twice, since lanes that come and go move the turn. */
+  /**
+   * No lane starves: whoever has records is served after each other lane was served once; twice, since lanes that come
+   * and go move the turn.
+   */
   private checkTurns(reader: Reader, had: boolean[], served: number[]): void {
     if (served.length === 0) return;
     for (const lane of reader.lanes) {
@@ -191,14 +218,21 @@ class Twin {
   handOver(place: number, nth: number, to: number): void {
     const reader = this.readers[place]!;
     const lane = reader.lanes[nth];
-    if (lane === undefined) return same(errorOf(() => reader.real.handOver(nth + PRODUCERS, to)).code, 'ERR_PERCORE_INVALID_ARGUMENT', 'a lane it has not');
-    if (this.readers[to] === undefined) return same(errorOf(() => reader.real.handOver(lane, to)).code, 'ERR_PERCORE_INVALID_ARGUMENT', 'to nobody');
+    if (lane === undefined)
+      return same(
+        errorOf(() => reader.real.handOver(nth + PRODUCERS, to)).code, 'ERR_PERCORE_INVALID_ARGUMENT',
+        'a lane it has not',
+      );
+    if (this.readers[to] === undefined)
+      return same(errorOf(() => reader.real.handOver(lane, to)).code, 'ERR_PERCORE_INVALID_ARGUMENT', 'to nobody');
     reader.real.handOver(lane, to);
     reader.lanes.splice(nth, 1);
     this.lanes[lane]!.leave(0);
     this.owners[lane] = to;
     this.version++;
-    this.meet(this.lanes[lane]!.published > this.lanes[lane]!.places[0]!.cursor ? 'handed over with records' : 'handed over');
+    this.meet(
+      this.lanes[lane]!.published > this.lanes[lane]!.places[0]!.cursor ? 'handed over with records' : 'handed over',
+    );
   }
 
   /** A consumer dies: in the first record of a drain of up to `limit`, if there is one, or between two calls. */
@@ -236,10 +270,14 @@ class Twin {
   check(): void {
     const { published, consumed, refused, dropped, isClosed } = inspect(this.queue);
     const sum = (of: (lane: RingModel) => number): number => this.lanes.reduce((total, lane) => total + of(lane), 0);
-    same({ published, consumed, refused, closed: dropped.closed, isClosed }, {
-      published: sum(({ total }) => total.published), consumed: sum(({ places }) => places[0]!.consumed), refused: sum(({ total }) => total.refused),
-      closed: sum(({ total }) => total.closed), isClosed: this.isClosing,
-    }, 'what inspect says');
+    same(
+      { published, consumed, refused, closed: dropped.closed, isClosed },
+      {
+        published: sum(({ total }) => total.published), consumed: sum(({ places }) => places[0]!.consumed),
+        refused: sum(({ total }) => total.refused), closed: sum(({ total }) => total.closed), isClosed: this.isClosing,
+      },
+      'what inspect says',
+    );
   }
 
   private get group(): GroupHandle {
@@ -256,7 +294,9 @@ class Twin {
   }
 }
 
-const step = (name: string, run: (twin: Twin) => void, when: (twin: Twin) => boolean = () => true): fc.Command<Met, Twin> => ({
+const step = (
+  name: string, run: (twin: Twin) => void, when: (twin: Twin) => boolean = () => true,
+): fc.Command<Met, Twin> => ({
   check: () => true,
   run(_met, twin) {
     if (!when(twin)) return;
@@ -269,24 +309,54 @@ const step = (name: string, run: (twin: Twin) => void, when: (twin: Twin) => boo
 const lane = fc.nat({ max: PRODUCERS - 1 });
 const place = fc.nat({ max: CONSUMERS - 1 });
 const limit = fc.nat({ max: 5 });
-const offers = lane.map((i) => step(`offer to ${i}`, (twin) => twin.offer(i), (twin) => twin.producers[i] !== undefined));
-const drains = fc.tuple(place, limit).map(([i, most]) => step(`drain ${most} at ${i}`, (twin) => twin.drain(i, most), (twin) => twin.readers[i] !== undefined));
+const offers = lane.map((i) =>
+  step(
+    `offer to ${i}`, (twin) => twin.offer(i), (twin) => twin.producers[i] !== undefined,
+  ),
+);
+const drains = fc.tuple(place, limit).map(([i, most]) =>
+  step(
+    `drain ${most} at ${i}`, (twin) => twin.drain(i, most), (twin) => twin.readers[i] !== undefined,
+  ),
+);
 const steps = [
   offers, offers, offers, offers, offers, drains, drains,
   place.map((i) => step(`poll at ${i}`, (twin) => twin.poll(i), (twin) => twin.readers[i] !== undefined)),
   lane.map((i) => step(`flush ${i}`, (twin) => twin.flush(i), (twin) => twin.producers[i] !== undefined)),
   fc.constant(step('a producer joins', (twin) => twin.joinProducer())),
   fc.constant(step('a consumer joins', (twin) => twin.joinConsumer())),
-  fc.tuple(lane, fc.constantFrom('leaves' as const, 'dies' as const)).map(([i, how]) => step(`producer ${i} ${how}`, (twin) => twin.producerGoes(i, how), (twin) => twin.producers[i] !== undefined)),
-  place.map((i) => step(`consumer ${i} leaves`, (twin) => twin.leave(i), (twin) => twin.readers[i] !== undefined)),
-  fc.tuple(place, limit).map(([i, most]) => step(`consumer ${i} dies in a drain of ${most}`, (twin) => twin.die(i, most), (twin) => twin.readers[i] !== undefined)),
-  fc.tuple(place, lane, place).map(([i, nth, to]) => step(`consumer ${i} hands its lane ${nth} to ${to}`, (twin) => twin.handOver(i, nth, to), (twin) => twin.readers[i] !== undefined)),
+  fc.tuple(lane, fc.constantFrom('leaves' as const, 'dies' as const)).map(([i, how]) =>
+    step(
+      `producer ${i} ${how}`, (twin) => twin.producerGoes(i, how), (twin) => twin.producers[i] !== undefined,
+    ),
+  ),
+  place.map((i) =>
+    step(
+      `consumer ${i} leaves`, (twin) => twin.leave(i), (twin) => twin.readers[i] !== undefined,
+    ),
+  ),
+  fc.tuple(place, limit).map(([i, most]) =>
+    step(
+      `consumer ${i} dies in a drain of ${most}`, (twin) => twin.die(i, most), (twin) => twin.readers[i] !== undefined,
+    ),
+  ),
+  fc.tuple(place, lane, place).map(([i, nth, to]) =>
+    step(
+      `consumer ${i} hands its lane ${nth} to ${to}`, (twin) => twin.handOver(i, nth, to),
+      (twin) => twin.readers[i] !== undefined,
+    ),
+  ),
 ];
 const closes = fc.constant(step('close the queue', (twin) => twin.close()));
 
 describe('an MPSC queue does what an array for each producer does', () => {
-  const cases = [true, false].flatMap((isFixed) => (isFixed ? [2, 4] : [32, 64]).flatMap((capacity) =>
-    (isFixed ? [0, 2 ** 31 - 3, 2 ** 32 - 3] : [0, 2 ** 31 - 32, 2 ** 32 - 32]).map((start) => ({ isFixed, capacity, start }))));
+  const cases = [true, false].flatMap((isFixed) =>
+    (isFixed ? [2, 4] : [32, 64]).flatMap((capacity) =>
+      (isFixed ? [0, 2 ** 31 - 3, 2 ** 32 - 3] : [0, 2 ** 31 - 32, 2 ** 32 - 32]).map((start) => ({
+        isFixed, capacity, start,
+      })),
+    ),
+  );
 
   it.each(cases)('fixed: $isFixed, lanes of $capacity, from sequence $start', ({ isFixed, capacity, start }) => {
     const met: Met = new Map();
@@ -297,8 +367,11 @@ describe('an MPSC queue does what an array for each producer does', () => {
         }), { numRuns: RUNS });
       }
     }
-    expect([...met.keys()]).toEqual(expect.arrayContaining([
-      'offer 0', 'offer -1', 'offer -2', 'received', 'answer 0', 'answer -2', 'several lanes in one drain', 'handed over with records', 'producer dies', 'died', 'died in a drain',
-    ]));
+    expect([...met.keys()]).toEqual(
+      expect.arrayContaining([
+        'offer 0', 'offer -1', 'offer -2', 'received', 'answer 0', 'answer -2', 'several lanes in one drain',
+        'handed over with records', 'producer dies', 'died', 'died in a drain',
+      ]),
+    );
   });
 });

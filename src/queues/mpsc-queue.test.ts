@@ -4,8 +4,10 @@ import { Other } from './fixtures/party.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, EVICTED, OK, close, create, inspect, pub, sub } from './index.js';
 import type { FixedProducer } from './index.js';
 
-const mpsc = (options: { capacity?: number; maxProducers?: number; maxConsumers?: number } = {}) => create({ kind: 'mpsc', capacity: 4, recordBytes: 8, maxProducers: 3, maxConsumers: 2, ...options });
-const offerAll = (producer: FixedProducer, ...values: number[]): number[] => values.map((value) => producer.offer(eight(value)));
+const mpsc = (options: { capacity?: number; maxProducers?: number; maxConsumers?: number } = {}) =>
+  create({ kind: 'mpsc', capacity: 4, recordBytes: 8, maxProducers: 3, maxConsumers: 2, ...options });
+const offerAll = (producer: FixedProducer, ...values: number[]): number[] =>
+  values.map((value) => producer.offer(eight(value)));
 
 describe('an MPSC queue', () => {
   it('keeps the order of each producer', () => {
@@ -21,13 +23,17 @@ describe('an MPSC queue', () => {
 
   it('says EMPTY in the words of each verb', () => {
     const consumer = sub(mpsc());
-    expect([consumer.poll(), consumer.drain(() => {}), consumer.look(), consumer.select()]).toEqual([EMPTY, 0, EMPTY, null]);
+    expect([consumer.poll(), consumer.drain(() => {}), consumer.look(), consumer.select()]).toEqual([
+      EMPTY, 0, EMPTY, null,
+    ]);
   });
 
   it('fills a lane of each producer, not of the others', () => {
     const queue = mpsc({ capacity: 2 });
     const [one, two] = [pub(queue), pub(queue)];
-    expect([offerAll(one, 1, 2, 3), offerAll(two, 1, 2, 3)]).toEqual([[OK, OK, BACK_PRESSURED], [OK, OK, BACK_PRESSURED]]);
+    expect([offerAll(one, 1, 2, 3), offerAll(two, 1, 2, 3)]).toEqual([
+      [OK, OK, BACK_PRESSURED], [OK, OK, BACK_PRESSURED],
+    ]);
     expect(inspect(queue)).toMatchObject({ published: 4, depth: 4, refused: 2, highWater: 2 });
   });
 
@@ -57,8 +63,12 @@ describe('an MPSC queue', () => {
       else all.push([value, 1]);
       return all;
     }, []);
-    expect(runs).toEqual([[0, 256], [1, 256], [2, 256]]);
-    expect(Array.from({ length: 6 }, () => drained(consumer, 1)[0]), 'a limit of one takes turns too').toEqual([0, 1, 2, 0, 1, 2]);
+    expect(runs).toEqual([
+      [0, 256], [1, 256], [2, 256],
+    ]);
+    expect(
+      Array.from({ length: 6 }, () => drained(consumer, 1)[0]), 'a limit of one takes turns too',
+    ).toEqual([0, 1, 2, 0, 1, 2]);
   });
 });
 
@@ -91,7 +101,9 @@ describe('producers of an MPSC queue', () => {
   it('are refused when there is no place, with what to do', () => {
     const queue = mpsc({ maxProducers: 2 });
     const [first] = [pub(queue), pub(queue)];
-    const message = 'all 2 places for producers are taken. Create the queue with a larger maxProducers, call leave() on producers that have ended, or recover(queue, worker) for a worker that has exited';
+    const message =
+      'all 2 places for producers are taken. Create the queue with a larger maxProducers, call leave() on producers '
+        + 'that have ended, or recover(queue, worker) for a worker that has exited';
     expect(errorOf(() => pub(queue))).toEqual({ code: 'ERR_PERCORE_NO_PLACE', message, argument: 'maxProducers' });
     first.leave();
     expect(pub(queue).offer(eight(1))).toBe(OK);
@@ -102,7 +114,9 @@ describe('consumers of an MPSC queue', () => {
   it('are refused when there is no place, with what to do', () => {
     const queue = mpsc({ maxConsumers: 1 });
     sub(queue);
-    const message = 'all 1 places for consumers are taken (threads 0). Create the queue with a larger maxConsumers, or call recover(queue, worker) for a worker that has exited';
+    const message =
+      'all 1 places for consumers are taken (threads 0). Create the queue with a larger maxConsumers, or call '
+        + 'recover(queue, worker) for a worker that has exited';
     expect(errorOf(() => sub(queue))).toEqual({ code: 'ERR_PERCORE_NO_PLACE', message, argument: 'maxConsumers' });
   });
 
@@ -162,10 +176,14 @@ describe('consumers of an MPSC queue', () => {
     pub(queue);
     const consumer = sub(queue);
     expect(errorOf(() => consumer.handOver(1, 0)).message).toBe('lane must be a lane of this consumer: 0, not 1');
-    expect(errorOf(() => consumer.handOver(0, 1)).message).toBe('to must be the place of a consumer; there are consumers of threads 0, not 1');
+    expect(errorOf(() => consumer.handOver(0, 1)).message).toBe(
+      'to must be the place of a consumer; there are consumers of threads 0, not 1',
+    );
     expect(errorOf(() => consumer.handOver(0, 2)).message).toBe('to must be a whole number from 0 to 1, not 2');
     const second = sub(queue);
-    expect(errorOf(() => second.handOver(0, 0)).message).toBe('lane must be a lane of this consumer: it owns none, not 0');
+    expect(errorOf(() => second.handOver(0, 0)).message).toBe(
+      'lane must be a lane of this consumer: it owns none, not 0',
+    );
     consumer.handOver(0, 0);
     expect(consumer.lanes, 'to itself is no harm').toEqual([0]);
   });
@@ -176,7 +194,9 @@ describe('consumers of an MPSC queue', () => {
     const consumer = sub(queue, { whenSlow: 'evict', evictAfterMs: 0 });
     offerAll(one, 1, 2, 3);
     offerAll(two, 11);
-    expect([drained(consumer), consumer.drain(() => {}), consumer.poll(), consumer.look()]).toEqual([[11], EVICTED, EVICTED, EVICTED]);
+    expect([drained(consumer), consumer.drain(() => {}), consumer.poll(), consumer.look()]).toEqual([
+      [11], EVICTED, EVICTED, EVICTED,
+    ]);
     close(queue);
     expect(consumer.drain(() => {}), 'no end without it: it would read for ever').toBe(EVICTED);
     consumer.leave();

@@ -5,25 +5,30 @@
  *   producer B --> lane 1 |==>       |--+--> consumer      in turn, at most a quantum from each
  *   producer C --> lane 2 |          |--+
  *
- * Nothing is claimed by two: no hole when a producer dies, no compare-and-exchange in the way of a record, no ABA. Order is kept for
- * each producer, not between producers. A producer joins a free lane at run time and leaves it; a lane can be handed to another
- * consumer with its cursor, which is how work moves to another core.
+ * Nothing is claimed by two: no hole when a producer dies, no compare-and-exchange in the way of a record, no ABA.
+ * Order is kept for each producer, not between producers. A producer joins a free lane at run time and leaves it; a
+ * lane can be handed to another consumer with its cursor, which is how work moves to another core.
  *
- * Why not one ring with a shared tail: it costs an exchange a record, and a producer that dies between its claim and its publish
- * stops everybody behind it (RELIABILITY 2.1 found 42 such ends). Source: the lanes of Aeron's and Seastar's cross-core queues.
+ * Why not one ring with a shared tail: it costs an exchange a record, and a producer that dies between its claim and
+ * its publish stops everybody behind it (RELIABILITY 2.1 found 42 such ends). Source: the lanes of Aeron's and
+ * Seastar's cross-core queues.
  */
 import { PercoreError, checkFunction, checkInteger, invalidArgument } from '../errors.js';
 import { MAX_PRODUCERS } from '../layout.js';
 import type { FixedConsumer } from './fixed-records.js';
 import {
-  GROUP_BELL, IS_CLOSING, LANES_VERSION, USED, announceLanes, isTaken, leaveGroup, openRingOf, ownerOf, threadsOf, usedLanes, type Group,
+  GROUP_BELL, IS_CLOSING, LANES_VERSION, USED, announceLanes, isTaken, leaveGroup, openRingOf, ownerOf, threadsOf,
+  usedLanes, type Group,
 } from './group.js';
 import type { LinkFrom, LinkableFrom, Linked, RecordShape } from './link-ends.js';
 import type { LossyConsumer } from './lossy-consumer.js';
 import { isLosing, joinAsProducer, tryJoin, type JoinOptions } from './places.js';
 import { limitOf } from './copy-bytes.js';
 import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from '../result-codes.js';
-import { CURSOR, ENDED_BY, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PRODUCER_CURSOR, PRODUCER_THREAD, STATE, finalAt, placeAt, type QueueMemory } from './ring.js';
+import {
+  CURSOR, ENDED_BY, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PRODUCER_CURSOR, PRODUCER_THREAD, STATE, finalAt, placeAt,
+  type QueueMemory,
+} from './ring.js';
 import type { VariableConsumer } from './variable-records.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
@@ -35,7 +40,8 @@ export function joinLane(group: Group): QueueMemory {
     if (!joinAsProducer(ring)) continue;
     raiseUsed(group.words, lane + 1);
     announceLanes(group);
-    // group.close: looked at after the lane is announced. Either the closer's consumers find the lane, or we find the closing.
+    // group.close: looked at after the lane is announced. Either the closer's consumers find the lane, or we find the
+    // closing.
     if (Atomics.load(group.words, IS_CLOSING) === 0) return ring;
     // Nothing was sent by it. Carries nothing: pairs with the exchange in joinAsProducer().
     Atomics.store(ring.words, PRODUCER_THREAD, 0);
@@ -43,9 +49,14 @@ export function joinLane(group: Group): QueueMemory {
     announceLanes(group);
     throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
   }
-  throw new PercoreError('ERR_PERCORE_NO_PLACE', `all ${group.rings} places for producers are taken. Create the queue with a larger maxProducers, call leave() on producers that have ended, or recover(queue, worker) for a worker that has exited`, {
-    argument: 'maxProducers', value: group.rings, allowed: `up to ${MAX_PRODUCERS}`,
-  });
+  throw new PercoreError(
+    'ERR_PERCORE_NO_PLACE',
+    `all ${group.rings} places for producers are taken. Create the queue with a larger maxProducers, call leave() on `
+      + `producers that have ended, or recover(queue, worker) for a worker that has exited`,
+    {
+      argument: 'maxProducers', value: group.rings, allowed: `up to ${MAX_PRODUCERS}`,
+    },
+  );
 }
 
 function raiseUsed(words: Int32Array, lanes: number): void {
@@ -62,8 +73,9 @@ type Handler = (view: DataView, offset: number, length: number, type: number) =>
 const QUANTUM = 256;
 
 /**
- * The consuming end of an MPSC queue, over all lanes that it owns. The consumer with the lowest place owns all that nobody else does, those of
- * later producers too; another that joins waits until lanes are handed to it, or until it has become the first. One thread at a time; nothing blocks but what says so.
+ * The consuming end of an MPSC queue, over all lanes that it owns. The consumer with the lowest place owns all that
+ * nobody else does, those of later producers too; another that joins waits until lanes are handed to it, or until it
+ * has become the first. One thread at a time; nothing blocks but what says so.
  */
 export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFrom {
   /** Number of this consumer's place; others name it in `handOver`. */
@@ -71,19 +83,26 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
   private readonly owned: L[] = [];
   private readonly laneNumbers: number[] = [];
   private seenVersion = -1;
-  private turn = 0;
+  /** Of `owned`, the lane to read next. */
+  private next = 0;
   private hasLeft = false;
   /** All our lanes have come to their end, and the others know. */
   private hasEnded = false;
 
-  constructor(private readonly group: Group, place: number, private readonly make: (ring: QueueMemory, place: number) => L, private readonly options: JoinOptions) {
+  constructor(
+    private readonly group: Group, place: number, private readonly make: (ring: QueueMemory, place: number) => L,
+    private readonly options: JoinOptions,
+  ) {
     this.place = place;
     this.refresh();
   }
 
   /** What the records of its lanes are like. */
   get shape(): RecordShape {
-    return { recordBytes: this.group.handle.recordBytes, capacity: this.group.handle.capacity, isLosing: isLosing(this.options.whenSlow) };
+    return {
+      recordBytes: this.group.handle.recordBytes, capacity: this.group.handle.capacity,
+      isLosing: isLosing(this.options.whenSlow),
+    };
   }
 
   /** Numbers of the lanes that this consumer owns now. Allocates. */
@@ -102,8 +121,9 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
   }
 
   /**
-   * Calls `handler(view, offset, length, type)` for up to `limit` records, in turn from each lane and at most 256 from one, in place.
-   * Returns how many, 0 when empty, CLOSED when none will follow. At most once, as `drain` of a single ring. `lane` says whose they are.
+   * Calls `handler(view, offset, length, type)` for up to `limit` records, in turn from each lane and at most 256 from
+   * one, in place. Returns how many, 0 when empty, CLOSED when none will follow. At most once, as `drain` of a single
+   * ring. `lane` says whose they are.
    */
   drain(handler: Handler, limit = 0x7fffffff): number {
     checkFunction('handler', handler);
@@ -119,7 +139,10 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     return total > 0 ? total : this.atEmpty();
   }
 
-  /** The next lane, in turn, that has a record now, to be read by its own `peek` and `release` (at least once); null when none has: see `look`. */
+  /**
+   * The next lane, in turn, that has a record now, to be read by its own `peek` and `release` (at least once); null
+   * when none has: see `look`.
+   */
   select(): L | null {
     this.refresh();
     for (let visited = 0; visited < this.owned.length; visited++) {
@@ -136,7 +159,9 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     return lane === null ? ((this.atEmpty() || EMPTY) as typeof EMPTY) : lane.poll();
   }
 
-  /** OK when a record can be read; EMPTY, CLOSED when none will follow, or EVICTED from one of the lanes. Takes nothing. */
+  /**
+   * OK when a record can be read; EMPTY, CLOSED when none will follow, or EVICTED from one of the lanes. Takes nothing.
+   */
   look(): ResultCode {
     this.refresh();
     for (const lane of this.owned) if (lane.look() === OK) return OK;
@@ -165,19 +190,27 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
   }
 
   /**
-   * Hands a lane to the consumer at place `to`, which goes on where this one stopped: what this one has read is released, nothing is lost
-   * or repeated, and what was peeked and not released is read by the other. Throws when the lane is not ours or nobody is at `to`.
+   * Hands a lane to the consumer at place `to`, which goes on where this one stopped: what this one has read is
+   * released, nothing is lost or repeated, and what was peeked and not released is read by the other. Throws when the
+   * lane is not ours or nobody is at `to`.
    */
   handOver(lane: number, to: number): void {
     checkInteger('to', to, 0, this.group.places - 1);
     const i = this.laneNumbers.indexOf(lane);
-    if (i < 0) throw invalidArgument('lane', lane, `a lane of this consumer: ${this.laneNumbers.join(', ') || 'it owns none'}`);
-    if (!isTaken(this.group, to)) throw invalidArgument('to', to, `the place of a consumer; there are consumers of threads ${threadsOf(this.group).join(', ')}`);
+    if (i < 0)
+      throw invalidArgument('lane', lane, `a lane of this consumer: ${this.laneNumbers.join(', ') || 'it owns none'}`);
+    if (!isTaken(this.group, to))
+      throw invalidArgument(
+        'to', to, `the place of a consumer; there are consumers of threads ${threadsOf(this.group).join(', ')}`,
+      );
     this.drop(i, to + 1);
     announceLanes(this.group);
   }
 
-  /** Gives all lanes and the place up; other consumers take the lanes, or the next one to subscribe. Not to be used after. */
+  /**
+   * Gives all lanes and the place up; other consumers take the lanes, or the next one to subscribe. Not to be used
+   * after.
+   */
   leave(): void {
     if (this.hasLeft) return;
     this.hasLeft = true;
@@ -237,8 +270,8 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
   }
 
   private nextLane(): L {
-    if (this.turn >= this.owned.length) this.turn = 0;
-    return this.owned[this.turn++]!;
+    if (this.next >= this.owned.length) this.next = 0;
+    return this.owned[this.next++]!;
   }
 
   /** Nothing was found: 0, CLOSED when nothing will be, or EVICTED when one of the lanes has put us out. */

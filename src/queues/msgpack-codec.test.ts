@@ -22,20 +22,45 @@ describe('a value as MessagePack', () => {
   it('comes back equal: numbers, bigints, text, dates', () => {
     for (const value of EDGE_NUMBERS) expect(trip(value)).toBe(value === 0 ? 0 : value);
     for (const value of EDGE_BIGINTS) expect(trip(value)).toBe(value);
-    for (const value of ['', '\0', 'ü€😀', '\ufeff', `\ufeff${'x'.repeat(100)}`, `\ufeff${'ü'.repeat(100)}`, 'x'.repeat(300_000), '€'.repeat(70_000)]) expect(trip(value) === value).toBe(true);
-    for (const ms of [0, 1, 500, -1, -1500, 8.64e15, -8.64e15, 2 ** 32 * 1000, 2 ** 32 * 1000 + 5, 2 ** 34 * 1000 - 1, NaN]) expect((trip(new Date(ms)) as Date).getTime()).toBe(ms);
-    fc.assert(fc.property(fc.oneof(noNegativeZero, fc.bigInt(), wellFormed, fc.date(), fc.boolean(), fc.constantFrom(null, undefined)), fc.nat({ max: 41 }), (value, at) => {
-      expect(trip(value, at)).toStrictEqual(value);
-    }), { numRuns: 500 });
+    for (const value of [
+      '', '\0', 'ü€😀', '\ufeff', `\ufeff${'x'.repeat(100)}`, `\ufeff${'ü'.repeat(100)}`, 'x'.repeat(300_000),
+      '€'.repeat(70_000),
+    ])
+      expect(trip(value) === value).toBe(true);
+    for (const ms of [
+      0, 1, 500, -1, -1500, 8.64e15, -8.64e15, 2 ** 32 * 1000, 2 ** 32 * 1000 + 5, 2 ** 34 * 1000 - 1, NaN,
+    ])
+      expect((trip(new Date(ms)) as Date).getTime()).toBe(ms);
+    fc.assert(
+      fc.property(
+        fc.oneof(noNegativeZero, fc.bigInt(), wellFormed, fc.date(), fc.boolean(), fc.constantFrom(null, undefined)),
+        fc.nat({ max: 41 }),
+        (value, at) => {
+          expect(trip(value, at)).toStrictEqual(value);
+        },
+      ),
+      { numRuns: 500 },
+    );
   });
 
   it('comes back equal: objects, arrays, sets and bytes in one another, at any offset', () => {
     const leaf = fc.oneof(
-      noNegativeZero, fc.integer(), fc.bigInt(), wellFormed, fc.boolean(), fc.constantFrom(null, undefined), fc.date(), fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ maxLength: 40 }).map((part) => Buffer.from(part)),
-      fc.float64Array({ maxLength: 4 }), fc.int16Array({ maxLength: 4 }), fc.bigUint64Array({ maxLength: 4 }), fc.uint8ClampedArray({ maxLength: 4 }), fc.uint8Array({ maxLength: 9 }).map((part) => part.buffer as ArrayBuffer), fc.constant(/a\/b/giu),
+      noNegativeZero, fc.integer(), fc.bigInt(), wellFormed, fc.boolean(), fc.constantFrom(null, undefined), fc.date(),
+      fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ maxLength: 40 }).map((part) => Buffer.from(part)),
+      fc.float64Array({ maxLength: 4 }), fc.int16Array({ maxLength: 4 }), fc.bigUint64Array({ maxLength: 4 }),
+      fc.uint8ClampedArray({ maxLength: 4 }), fc.uint8Array({ maxLength: 9 }).map((part) => part.buffer as ArrayBuffer),
+      fc.constant(/a\/b/giu),
     );
     const { tree } = fc.letrec((tie) => ({
-      tree: fc.oneof({ depthSize: 'small' }, leaf, fc.array(tie('tree'), { maxLength: 20 }), fc.dictionary(wellFormed.filter((key) => key !== '__proto__'), tie('tree'), { noNullPrototype: true }), fc.array(tie('tree'), { maxLength: 5 }).map((items) => new Set(items))),
+      tree: fc.oneof(
+        { depthSize: 'small' },
+        leaf,
+        fc.array(tie('tree'), { maxLength: 20 }),
+        fc.dictionary(
+          wellFormed.filter((key) => key !== '__proto__'), tie('tree'), { noNullPrototype: true },
+        ),
+        fc.array(tie('tree'), { maxLength: 5 }).map((items) => new Set(items)),
+      ),
     }));
     fc.assert(fc.property(tree, fc.nat({ max: 41 }), (value, at) => {
       expect(trip(value, at)).toStrictEqual(value);
@@ -45,7 +70,10 @@ describe('a value as MessagePack', () => {
   it('comes back equal: every typed array, and its buffer', () => {
     const words = new ArrayBuffer(16);
     new Uint8Array(words).set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
-    const views = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array].map((View) => new View(words, 8, 1));
+    const views = [
+      Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array,
+      Float64Array, BigInt64Array, BigUint64Array,
+    ].map((View) => new View(words, 8, 1));
     expect(trip(views)).toStrictEqual(views);
     expect(trip(words)).toStrictEqual(words);
   });
@@ -53,7 +81,10 @@ describe('a value as MessagePack', () => {
   it('is an object again that had no prototype, or one of another realm, or a constructor of its own', () => {
     expect(trip(Object.assign(Object.create(null), { a: 1 }))).toStrictEqual({ a: 1 });
     expect(trip(runInNewContext('({ a: { b: 1 } })'))).toStrictEqual({ a: { b: 1 } });
-    for (const value of [{ constructor: 'Ford' }, { constructor: null }, { hasOwnProperty: 1, toJSON: 'x', length: 3, size: 4 }]) expect(trip(value)).toStrictEqual(value);
+    for (const value of [
+      { constructor: 'Ford' }, { constructor: null }, { hasOwnProperty: 1, toJSON: 'x', length: 3, size: 4 },
+    ])
+      expect(trip(value)).toStrictEqual(value);
   });
 
   it('changes -0 to 0, sends twice what was there twice, and leaves out what is no element: nothing else', () => {
@@ -79,7 +110,9 @@ describe('a value as MessagePack', () => {
     for (let i = 0; i < 20; i++) {
       writer.measure({ id: i, by: Buffer.from('x') });
       const taken = writer.write({}, memory, 8);
-      expect(memory.buffer.subarray(8, 8 + taken).toString('hex')).toBe(`82a26964${i.toString(16).padStart(2, '0')}a26279c40178`);
+      expect(memory.buffer.subarray(8, 8 + taken).toString('hex')).toBe(
+        `82a26964${i.toString(16).padStart(2, '0')}a26279c40178`,
+      );
     }
   });
 
@@ -99,13 +132,21 @@ describe('a value as MessagePack', () => {
   it('is read in another thread that shares nothing but the memory', async () => {
     const memory = recordMemory(new SharedArrayBuffer(1024));
     const codec = codecOf(msgpack);
-    const value = { id: 7, tags: ['a', 'ü'], at: new Date(5), sizes: Float64Array.of(1.5), all: new Set([1, 2]), none: undefined, big: 2n ** 64n };
+    const value = {
+      id: 7, tags: ['a', 'ü'], at: new Date(5), sizes: Float64Array.of(1.5), all: new Set([1, 2]), none: undefined,
+      big: 2n ** 64n,
+    };
     codec.measure(value);
     const length = codec.write(value, memory, 24);
     const script = `
       const { parentPort, workerData } = require('node:worker_threads');
       import(workerData.module).then(({ codecOf, recordMemory }) => parentPort.postMessage(codecOf(workerData.codec).read(recordMemory(workerData.buffer), 24, workerData.length)));`;
-    const worker = new Worker(script, { eval: true, workerData: { module: new URL('./index.js', import.meta.url).href, codec: msgpack(), buffer: memory.bytes.buffer, length } });
+    const worker = new Worker(script, {
+      eval: true,
+      workerData: {
+        module: new URL('./index.js', import.meta.url).href, codec: msgpack(), buffer: memory.bytes.buffer, length,
+      },
+    });
     const back = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
     await worker.terminate();
     expect(back).toStrictEqual(value);
@@ -127,7 +168,11 @@ class Order { price = 1; }
 class Names extends Array<string> {}
 
 describe('a value that would not come back from MessagePack', () => {
-  const deep = (levels: number): unknown => { let value: unknown = 1; for (let i = 0; i < levels; i++) value = i % 2 === 0 ? [value] : { a: value }; return value; };
+  const deep = (levels: number): unknown => {
+    let value: unknown = 1;
+    for (let i = 0; i < levels; i++) value = i % 2 === 0 ? [value] : { a: value };
+    return value;
+  };
   const cycle: Record<string, unknown> = { fine: { a: 1 } };
   cycle['list'] = [1, { back: cycle }];
   const hole = [1, 2, 3];
@@ -163,7 +208,10 @@ describe('a value that would not come back from MessagePack', () => {
     it(`names the path to it: ${what}`, () => {
       const error = errorOf(() => new MsgpackCodec().measure(value));
       expect([error.code, error.argument]).toEqual(['ERR_PERCORE_UNSERIALIZABLE', path]);
-      expect(error.message).toBe(`${path} would not come back from MessagePack as it is. Send plain objects, arrays, numbers, text, dates, bytes or sets, or choose the codec value`);
+      expect(error.message).toBe(
+        `${path} would not come back from MessagePack as it is. Send plain objects, arrays, numbers, text, dates, `
+          + `bytes or sets, or choose the codec value`,
+      );
     });
   }
 
@@ -175,11 +223,28 @@ describe('a value that would not come back from MessagePack', () => {
   });
 
   it('is refused with the cause where it throws by itself, or changes while it is looked at', () => {
-    const getter = errorOf(() => new MsgpackCodec().measure({ get bad(): never { throw new Error('no'); } }));
-    expect([getter.code, getter.argument, (getter.cause as Error).message]).toEqual(['ERR_PERCORE_UNSERIALIZABLE', 'value.bad (a getter that throws)', 'no']);
-    for (const look of [Date, Set, Uint8Array]) expect(errorOf(() => new MsgpackCodec().measure({ a: Object.create(look.prototype) as unknown })).code).toBe('ERR_PERCORE_UNSERIALIZABLE');
+    const getter = errorOf(() =>
+      new MsgpackCodec().measure({
+        get bad(): never {
+          throw new Error('no');
+        },
+      }),
+    );
+    expect([getter.code, getter.argument, (getter.cause as Error).message]).toEqual([
+      'ERR_PERCORE_UNSERIALIZABLE', 'value.bad (a getter that throws)', 'no',
+    ]);
+    for (const look of [Date, Set, Uint8Array])
+      expect(errorOf(() => new MsgpackCodec().measure({ a: Object.create(look.prototype) as unknown })).code).toBe(
+        'ERR_PERCORE_UNSERIALIZABLE',
+      );
     let times = 0;
-    const error = errorOf(() => new MsgpackCodec().measure({ get a(): unknown { return times++ === 0 ? 1 : () => 1; } }));
+    const error = errorOf(() =>
+      new MsgpackCodec().measure({
+        get a(): unknown {
+          return times++ === 0 ? 1 : () => 1;
+        },
+      }),
+    );
     expect(error.argument).toBe('value.a (a function)');
   });
 
@@ -199,11 +264,16 @@ describe('without msgpackr', () => {
     try {
       const compiled = fileURLToPath(new URL('../', import.meta.url));
       cpSync(join(compiled, 'queues'), join(folder, 'queues'), { recursive: true });
-      for (const file of ['errors.js', 'layout.js', 'result-codes.js']) cpSync(join(compiled, file), join(folder, file));
+      for (const file of ['errors.js', 'layout.js', 'result-codes.js'])
+        cpSync(join(compiled, file), join(folder, file));
       writeFileSync(join(folder, 'package.json'), '{"type": "module"}');
       writeFileSync(join(folder, 'main.js'), script);
       install(folder);
-      return JSON.parse(execFileSync(process.execPath, [join(folder, 'main.js')], { encoding: 'utf8', cwd: folder, env: { ...process.env, NODE_PATH: '' } }));
+      return JSON.parse(
+        execFileSync(process.execPath, [join(folder, 'main.js')], {
+          encoding: 'utf8', cwd: folder, env: { ...process.env, NODE_PATH: '' },
+        }),
+      );
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
@@ -216,7 +286,11 @@ describe('without msgpackr', () => {
     console.log(JSON.stringify([error?.code, error?.message, error?.argument, error?.cause?.code, codecOf(value).measure({ a: 1 }) > 0]));`;
 
   it('the codec says how to get it, and the others work', () => {
-    expect(withoutMsgpackr(script)).toEqual(['ERR_PERCORE_CODEC_UNAVAILABLE', 'codec msgpack needs the package msgpackr, which is not installed: npm install msgpackr', 'codec', 'MODULE_NOT_FOUND', true]);
+    expect(withoutMsgpackr(script)).toEqual([
+      'ERR_PERCORE_CODEC_UNAVAILABLE',
+      'codec msgpack needs the package msgpackr, which is not installed: npm install msgpackr', 'codec',
+      'MODULE_NOT_FOUND', true,
+    ]);
   });
 
   it('that works, the codec gives the reason', () => {
@@ -224,7 +298,11 @@ describe('without msgpackr', () => {
       mkdirSync(join(folder, 'node_modules', 'msgpackr'), { recursive: true });
       writeFileSync(join(folder, 'node_modules', 'msgpackr', 'index.js'), 'throw new Error("broken install");');
     });
-    expect(error).toEqual(['ERR_PERCORE_CODEC_UNAVAILABLE', 'codec msgpack cannot load the package msgpackr: Error: broken install. Install it anew: npm install msgpackr', 'codec', null, true]);
+    expect(error).toEqual([
+      'ERR_PERCORE_CODEC_UNAVAILABLE',
+      'codec msgpack cannot load the package msgpackr: Error: broken install. Install it anew: npm install msgpackr',
+      'codec', null, true,
+    ]);
   });
 
   it('a package that it needs itself is not taken for it', () => {
@@ -232,7 +310,9 @@ describe('without msgpackr', () => {
       mkdirSync(join(folder, 'node_modules', 'msgpackr'), { recursive: true });
       writeFileSync(join(folder, 'node_modules', 'msgpackr', 'index.js'), 'require("no-such-package-at-all");');
     }) as string[];
-    expect([code, message.startsWith('codec msgpack cannot load the package msgpackr: ')]).toEqual(['ERR_PERCORE_CODEC_UNAVAILABLE', true]);
+    expect([code, message.startsWith('codec msgpack cannot load the package msgpackr: ')]).toEqual([
+      'ERR_PERCORE_CODEC_UNAVAILABLE', true,
+    ]);
   });
 
   it('is a state that this checkout is not in', () => {
@@ -243,8 +323,12 @@ describe('without msgpackr', () => {
     const detached = new Uint8Array(8);
     structuredClone(detached.buffer, { transfer: [detached.buffer] });
     const shared = new Int32Array(new SharedArrayBuffer(8));
-    expect(errorOf(() => new MsgpackCodec().measure({ a: [shared] })).argument).toBe('value.a[0] (an Int32Array over a SharedArrayBuffer)');
-    expect(errorOf(() => new MsgpackCodec().measure({ a: detached })).argument).toBe('value.a (a Uint8Array whose memory was detached or resized away)');
+    expect(errorOf(() => new MsgpackCodec().measure({ a: [shared] })).argument).toBe(
+      'value.a[0] (an Int32Array over a SharedArrayBuffer)',
+    );
+    expect(errorOf(() => new MsgpackCodec().measure({ a: detached })).argument).toBe(
+      'value.a (a Uint8Array whose memory was detached or resized away)',
+    );
   });
 
   it('is not an array of another realm', () => {

@@ -1,17 +1,18 @@
 /**
- * Values as MessagePack, by msgpackr, which the user installs beside percore: about as general as JSON, and smaller and faster than
- * both JSON and structured clone.
+ * Values as MessagePack, by msgpackr, which the user installs beside percore: about as general as JSON, and smaller and
+ * faster than both JSON and structured clone.
  *
- * The two ends share nothing: msgpackr's records and shared structures, which are faster still, would need state that is kept
- * equal on both sides. Every payload is complete, and of standard types as far as a value allows: a Uint8Array that must be read by
- * another program is best sent as a Buffer (`bin`); other typed arrays, sets, regular expressions, undefined and bigints beyond 64
- * bits are extensions of msgpackr.
+ * The two ends share nothing: msgpackr's records and shared structures, which are faster still, would need state that
+ * is kept equal on both sides. Every payload is complete, and of standard types as far as a value allows: a Uint8Array
+ * that must be read by another program is best sent as a Buffer (`bin`); other typed arrays, sets, regular expressions,
+ * undefined and bigints beyond 64 bits are extensions of msgpackr.
  *
- * msgpackr turns much into something else without a word: functions into null, maps into objects, class instances into plain
- * ones, holes into undefined, half surrogates into U+FFFD, cycles into a stack overflow. So a value is first walked, and what
- * would not come back as it was throws with the path to it. Three things do change: -0 comes back as 0, since msgpackr writes it as
- * an integer; what was there twice is sent twice; and only the elements of an array, set or typed array are sent, not what else was
- * made a property of it. Sorts of objects are told apart by their prototype; msgpackr looks at `constructor`, which anybody can have.
+ * msgpackr turns much into something else without a word: functions into null, maps into objects, class instances into
+ * plain ones, holes into undefined, half surrogates into U+FFFD, cycles into a stack overflow. So a value is first
+ * walked, and what would not come back as it was throws with the path to it. Three things do change: -0 comes back as
+ * 0, since msgpackr writes it as an integer; what was there twice is sent twice; and only the elements of an array, set
+ * or typed array are sent, not what else was made a property of it. Sorts of objects are told apart by their prototype;
+ * msgpackr looks at `constructor`, which anybody can have.
  *
  *     measure: walk, pack into msgpackr's own buffer     write: copy into the ring     read: copy out, unpack
  */
@@ -63,9 +64,13 @@ function msgpackr(): Msgpackr {
     loaded = require('msgpackr') as Msgpackr;
     return loaded;
   } catch (cause) {
-    throw new PercoreError('ERR_PERCORE_CODEC_UNAVAILABLE', isFound
-      ? `codec msgpack cannot load the package msgpackr: ${String(cause)}. Install it anew: npm install msgpackr`
-      : 'codec msgpack needs the package msgpackr, which is not installed: npm install msgpackr', { argument: 'codec', value: 'msgpack', cause });
+    throw new PercoreError(
+      'ERR_PERCORE_CODEC_UNAVAILABLE',
+      isFound
+        ? `codec msgpack cannot load the package msgpackr: ${String(cause)}. Install it anew: npm install msgpackr`
+        : 'codec msgpack needs the package msgpackr, which is not installed: npm install msgpackr',
+      { argument: 'codec', value: 'msgpack', cause },
+    );
   }
 }
 
@@ -77,7 +82,9 @@ export class MsgpackCodec implements Codec<unknown> {
   private packed: Uint8Array | undefined;
   private scratch: Buffer | undefined;
 
-  /** Loads msgpackr when it is the first of this thread. Throws ERR_PERCORE_CODEC_UNAVAILABLE when it is not installed. */
+  /**
+   * Loads msgpackr when it is the first of this thread. Throws ERR_PERCORE_CODEC_UNAVAILABLE when it is not installed.
+   */
   constructor() {
     const { Packr } = msgpackr();
     this.packr = new Packr({ ...OPTIONS, writeFunction: refuseFunction });
@@ -93,14 +100,17 @@ export class MsgpackCodec implements Codec<unknown> {
       if (cause instanceof PercoreError) throw cause;
       // An object that is only made to look like a Set, or a getter that throws.
       if (faultOrNone(value) !== undefined) throw refusal(value);
-      throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `value cannot be packed: ${(cause as Error).message}`, { argument: 'value', value, cause });
+      throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `value cannot be packed: ${(cause as Error).message}`, {
+        argument: 'value', value, cause,
+      });
     }
     return this.packed.length;
   }
 
   write(_value: unknown, memory: RecordMemory, at: number): number {
     const packed = this.packed;
-    if (packed === undefined) throw new PercoreError('ERR_PERCORE_CLAIM', 'write() follows measure() of the same value');
+    if (packed === undefined)
+      throw new PercoreError('ERR_PERCORE_CLAIM', 'write() follows measure() of the same value');
     this.packed = undefined;
     memory.bytes.set(packed, at);
     return packed.length;
@@ -115,7 +125,9 @@ export class MsgpackCodec implements Codec<unknown> {
       this.scratch.set(payload);
       return this.packr.unpack(this.scratch, length);
     } catch (cause) {
-      throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `a message cannot be read here: ${(cause as Error).message}`, { cause });
+      throw new PercoreError(
+        'ERR_PERCORE_UNSERIALIZABLE', `a message cannot be read here: ${(cause as Error).message}`, { cause },
+      );
     }
   }
 
@@ -131,21 +143,27 @@ function refuseFunction(): never {
 
 /** Not DataView: msgpackr 1.11.0 makes an empty object of it. */
 const classes: ReadonlySet<unknown> = new Set<unknown>([
-  Date.prototype, RegExp.prototype, ArrayBuffer.prototype, Buffer.prototype,
-  Int8Array.prototype, Uint8Array.prototype, Uint8ClampedArray.prototype, Int16Array.prototype, Uint16Array.prototype, Int32Array.prototype,
-  Uint32Array.prototype, Float32Array.prototype, Float64Array.prototype, BigInt64Array.prototype, BigUint64Array.prototype,
+  Date.prototype, RegExp.prototype, ArrayBuffer.prototype, Buffer.prototype, Int8Array.prototype, Uint8Array.prototype,
+  Uint8ClampedArray.prototype, Int16Array.prototype, Uint16Array.prototype, Int32Array.prototype, Uint32Array.prototype,
+  Float32Array.prototype, Float64Array.prototype, BigInt64Array.prototype, BigUint64Array.prototype,
 ]);
 const isWellFormed = (text: string): boolean => (text as string & { isWellFormed(): boolean }).isWellFormed();
 /** Also an object of another realm, whose Object.prototype is not ours. */
-const isPlain = (prototype: object | null): boolean => prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
+const isPlain = (prototype: object | null): boolean =>
+  prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
 /** Also an array of another realm, but not an instance of a subclass. */
 const isPlainArray = (value: object, prototype: object | null): value is unknown[] =>
-  Array.isArray(value) && prototype !== null && (prototype === Array.prototype || isPlain(Object.getPrototypeOf(prototype) as object | null));
+  Array.isArray(value)
+  && prototype !== null
+  && (prototype === Array.prototype || isPlain(Object.getPrototypeOf(prototype) as object | null));
 const isHole = (array: readonly unknown[], i: number): boolean => array[i] === undefined && !Object.hasOwn(array, i);
 /** msgpackr renames the first, lest the reader's object get a new prototype. */
 const isKey = (key: string): boolean => key !== '__proto__' && isWellFormed(key);
 
-/** True when msgpackr gives `value` back as it was. A cycle ends at the depth limit, so that no list of ancestors is kept. */
+/**
+ * True when msgpackr gives `value` back as it was. A cycle ends at the depth limit, so that no list of ancestors is
+ * kept.
+ */
 function comesBack(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case 'string': return isWellFormed(value);
@@ -167,22 +185,33 @@ function comesBack(value: unknown, depth: number): boolean {
     }
     return true;
   }
-  if (classes.has(prototype)) return prototype === Date.prototype || prototype === RegExp.prototype || whyNotSent(value) === undefined;
+  if (classes.has(prototype))
+    return prototype === Date.prototype || prototype === RegExp.prototype || whyNotSent(value) === undefined;
   if (!isPlain(prototype)) return false;
   for (const key in value) {
-    if (Object.hasOwn(value, key) && !(isKey(key) && comesBack((value as Record<string, unknown>)[key], depth + 1))) return false;
+    if (Object.hasOwn(value, key) && !(isKey(key) && comesBack((value as Record<string, unknown>)[key], depth + 1)))
+      return false;
   }
   return true;
 }
 
 function refusal(value: unknown): PercoreError {
-  const { path, part, why, cause } = fault(value, 'value', []) ?? { path: 'value', part: value, why: 'something that changes while it is looked at', cause: undefined };
+  const { path, part, why, cause } = fault(value, 'value', []) ?? {
+    path: 'value', part: value, why: 'something that changes while it is looked at', cause: undefined,
+  };
   const where = path.length > 200 ? `${path.slice(0, 200)}…` : path;
   const argument = `${where} (${why})`;
-  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${argument} would not come back from MessagePack as it is. Send plain objects, arrays, numbers, text, dates, bytes or sets, or choose the codec value`, { argument, value: part, cause });
+  return new PercoreError(
+    'ERR_PERCORE_UNSERIALIZABLE',
+    `${argument} would not come back from MessagePack as it is. Send plain objects, arrays, numbers, text, dates, `
+      + `bytes or sets, or choose the codec value`,
+    { argument, value: part, cause },
+  );
 }
 
-/** Not for what changes while it is looked at, or is made to look like something else: the path to that is not known. */
+/**
+ * Not for what changes while it is looked at, or is made to look like something else: the path to that is not known.
+ */
 function faultOrNone(value: unknown): Fault | undefined {
   try {
     return fault(value, 'value', []);
@@ -195,16 +224,20 @@ interface Fault { readonly path: string; readonly part: unknown; readonly why: s
 
 /** The first part that does not come back, with the path to it: the same walk as comesBack(), slow and with words. */
 function fault(value: unknown, path: string, ancestors: readonly object[]): Fault | undefined {
-  if (typeof value === 'string') return isWellFormed(value) ? undefined : { path, part: value, why: 'text with half a surrogate pair' };
+  if (typeof value === 'string')
+    return isWellFormed(value) ? undefined : { path, part: value, why: 'text with half a surrogate pair' };
   if (typeof value === 'function' || typeof value === 'symbol') return { path, part: value, why: kindOf(value) };
   if (typeof value !== 'object' || value === null) return undefined;
   if (ancestors.includes(value)) return { path, part: value, why: 'a cycle' };
-  if (ancestors.length === MOST_DEPTH) return { path, part: value, why: `more than ${MOST_DEPTH} objects within objects` };
+  if (ancestors.length === MOST_DEPTH)
+    return { path, part: value, why: `more than ${MOST_DEPTH} objects within objects` };
   const line = [...ancestors, value];
   const prototype = Object.getPrototypeOf(value) as object | null;
   if (isPlainArray(value, prototype)) {
     for (let i = 0; i < value.length; i++) {
-      const found = isHole(value, i) ? { path: `${path}[${i}]`, part: undefined, why: 'a hole' } : fault(value[i], `${path}[${i}]`, line);
+      const found = isHole(value, i)
+        ? { path: `${path}[${i}]`, part: undefined, why: 'a hole' }
+        : fault(value[i], `${path}[${i}]`, line);
       if (found !== undefined) return found;
     }
     return undefined;

@@ -1,4 +1,7 @@
-/** Waits come to an end: with their own end of the queue, with their signal, with the queue; and never before what was refused would be taken. */
+/**
+ * Waits come to an end: with their own end of the queue, with their signal, with the queue; and never before what was
+ * refused would be taken.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
@@ -35,14 +38,28 @@ const refused = (name: string): Writes => {
   sub(queue);
   let producer = pub(queue) as unknown as { offer(value: unknown): number; band?(band: number): never };
   if (name === 'banded') producer = producer.band!(3);
-  const record = name === 'of structs' ? { a: 1 } : name === 'deque' ? 1 : name === 'pipe' ? new Uint8Array(4000) : new Uint8Array(8);
+  const record =
+    name === 'of structs'
+      ? { a: 1 }
+      : name === 'deque'
+        ? 1
+        : name === 'pipe'
+          ? new Uint8Array(4000)
+          : new Uint8Array(8);
   while (producer.offer(record) === OK);
   return producer as unknown as Writes;
 };
-const isPending = async (promise: Promise<unknown>): Promise<boolean> => (await Promise.race([promise.then(() => 'settled', () => 'settled'), sleep(20, 'pending')])) === 'pending';
+const isPending = async (promise: Promise<unknown>): Promise<boolean> =>
+  (await Promise.race([
+    promise.then(
+      () => 'settled', () => 'settled',
+    ),
+    sleep(20, 'pending'),
+  ])) === 'pending';
 
 describe('an end that closes or leaves', () => {
-  const verbs = (end: Reads | Writes): ('close' | 'leave')[] => (end.leave === undefined ? ['close'] : ['close', 'leave']);
+  const verbs = (end: Reads | Writes): ('close' | 'leave')[] =>
+    end.leave === undefined ? ['close'] : ['close', 'leave'];
 
   it.each(names)('ends its own ready(), and reads nothing after: %s', async (name) => {
     for (const verb of verbs(readerOf(name))) {
@@ -55,7 +72,7 @@ describe('an end that closes or leaves', () => {
     }
   });
 
-  it.each(names.filter((name) => name !== 'window'))('ends its own space(): %s', async (name) => {
+  it.each(names.filter((name) => name !== 'window'))('ends its own room(): %s', async (name) => {
     for (const verb of verbs(refused(name))) {
       const producer = refused(name);
       const wait = producer.room();
@@ -93,11 +110,23 @@ describe('an end that closes or leaves', () => {
   });
 
   it('ends a link that waits for the other end', async () => {
-    const shapes = [{ kind: 'spsc', capacity: 4, recordBytes: 8 }, { kind: 'spsc', capacityBytes: 64 }, { kind: 'mpsc', capacity: 4, recordBytes: 8 }, { kind: 'banded', capacity: 4, recordBytes: 8 }] as const;
+    const shapes = [
+      { kind: 'spsc', capacity: 4, recordBytes: 8 }, { kind: 'spsc', capacityBytes: 64 },
+      { kind: 'mpsc', capacity: 4, recordBytes: 8 }, { kind: 'banded', capacity: 4, recordBytes: 8 },
+    ] as const;
     for (const shape of shapes) {
-      for (const how of ['the source leaves', 'the source closes', 'the target leaves', 'the target closes', 'its consumer closes', 'its queue closes', 'a signal'] as const) {
+      for (const how of [
+        'the source leaves', 'the source closes', 'the target leaves', 'the target closes', 'its consumer closes',
+        'its queue closes', 'a signal',
+      ] as const) {
         const source = create(shape as { kind: 'spsc'; capacity: number; recordBytes: number });
-        const target = create((shape.kind === 'spsc' ? shape : { kind: 'spsc', capacity: 4, recordBytes: 8 }) as { kind: 'spsc'; capacity: number; recordBytes: number });
+        const target = create(
+          (shape.kind === 'spsc' ? shape : { kind: 'spsc', capacity: 4, recordBytes: 8 }) as {
+            kind: 'spsc';
+            capacity: number;
+            recordBytes: number;
+          },
+        );
         const producer = shape.kind === 'banded' ? (pub(source) as unknown as BandedProducer).band(2) : pub(source);
         const [from, to, reader] = [sub(source), pub(target), sub(target)];
         const isFull = how === 'the source leaves' || how === 'the source closes' || how === 'a signal';
@@ -126,7 +155,8 @@ describe('an end that closes or leaves', () => {
       for (const shape of [{ capacity: 8, recordBytes: 8 }, { capacityBytes: 256 }]) {
         const queue = create({ kind, ...shape } as { kind: 'spsc'; capacityBytes: number });
         const producer = pub(queue);
-        const end = kind === 'banded' ? (producer as unknown as { band(band: number): typeof producer }).band(2) : producer;
+        const end =
+          kind === 'banded' ? (producer as unknown as { band(band: number): typeof producer }).band(2) : producer;
         const consumer = sub(queue);
         for (let i = 0; i < 3; i++) end.offer(new Uint8Array(8).fill(i));
         let seen = 0;
@@ -153,12 +183,13 @@ describe('an end that closes or leaves', () => {
     };
     consumer.drain(handler);
     expect(seen).toEqual([0, 1, 2, 3, 4]);
-    for (let i = 5; i < 13; i++) expect(producer.offer(new Uint8Array(8).fill(i)), 'nothing was released that nobody has sent').toBe(OK);
+    for (let i = 5; i < 13; i++)
+      expect(producer.offer(new Uint8Array(8).fill(i)), 'nothing was released that nobody has sent').toBe(OK);
     expect(producer.offer(new Uint8Array(8))).toBe(BACK_PRESSURED);
   });
 });
 
-describe('space()', () => {
+describe('room()', () => {
   it('waits for what was refused, of any length', async () => {
     const queue = create({ kind: 'spsc', capacityBytes: 1024 });
     const [producer, consumer] = [pub(queue), sub(queue)];
@@ -188,13 +219,17 @@ describe('space()', () => {
   });
 
   it('of a queue of values waits for the value that was refused, beside a reader in the same thread', async () => {
-    for (const queue of [create({ kind: 'spsc', capacityBytes: 4096, codec: value }), create({ kind: 'spsc', backend: 'linked', capacityBytes: 4096, chunkBytes: 1024, codec: value })]) {
+    for (const queue of [
+      create({ kind: 'spsc', capacityBytes: 4096, codec: value }),
+      create({ kind: 'spsc', backend: 'linked', capacityBytes: 4096, chunkBytes: 1024, codec: value }),
+    ]) {
       const [producer, consumer] = [pub(queue), sub(queue)];
       let received = 0;
       const reading = (async () => {
         for await (const _ of consumer) received++;
       })();
-      for (let i = 0; i < 40; i++) while (producer.offer('x'.repeat(i % 2 === 0 ? 490 : 5)) !== OK) await producer.room();
+      for (let i = 0; i < 40; i++)
+        while (producer.offer('x'.repeat(i % 2 === 0 ? 490 : 5)) !== OK) await producer.room();
       producer.close();
       await reading;
       expect(received).toBe(40);
@@ -259,8 +294,12 @@ describe('a link', () => {
   it('is refused for what is no end of a ring', () => {
     const queue = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
     for (const junk of [{}, null, undefined, 5, 'x']) {
-      expect(errorOf(() => link(junk as never, pub(queue)))).toMatchObject({ code: expect.stringMatching(/^ERR_PERCORE_(INVALID_ARGUMENT|NO_PLACE)$/) });
-      expect(errorOf(() => link(sub(create({ kind: 'spsc', capacity: 4, recordBytes: 8 })), junk as never))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'to' });
+      expect(errorOf(() => link(junk as never, pub(queue)))).toMatchObject({
+        code: expect.stringMatching(/^ERR_PERCORE_(INVALID_ARGUMENT|NO_PLACE)$/),
+      });
+      expect(
+        errorOf(() => link(sub(create({ kind: 'spsc', capacity: 4, recordBytes: 8 })), junk as never)),
+      ).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'to' });
     }
   });
 });

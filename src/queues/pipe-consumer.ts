@@ -1,18 +1,22 @@
 /**
- * The consuming end of a pipe. It reads as much as there is into a buffer, puts records together from it (pipe-frames.ts) and hands
- * them out one by one.
+ * The consuming end of a pipe. It reads as much as there is into a buffer, puts records together from it
+ * (pipe-frames.ts) and hands them out one by one.
  *
  *     read(2) -> | whole records | part of one | -> poll, drain, for await
  *
- * The end comes when the last writer has closed and all is read. A part of a record that is left then was cut off by its writer's
- * death: it is counted and not delivered. A FIFO that nobody has written to yet is empty, not ended; with `stayOpen` it never ends, so
- * that one `echo` after another can write to it.
+ * The end comes when the last writer has closed and all is read. A part of a record that is left then was cut off by
+ * its writer's death: it is counted and not delivered. A FIFO that nobody has written to yet is empty, not ended; with
+ * `keepOpen` it never ends, so that one `echo` after another can write to it.
  *
- * The watcher runs only while somebody waits in `ready`. It reads what has come, since only that shows whether a record is whole.
+ * The watcher runs only while somebody waits in `ready`. It reads what has come, since only that shows whether a record
+ * is whole.
  */
 import { native, type PipeEndHandle } from '../native.js';
 import { FrameReader } from './pipe-frames.js';
-import { CONSUMED, CONSUMER_HIGH_WATER, DROPPED_TOO_LARGE, DROPPED_UNREAD, IS_ENDED, memoryOf, openEnd, systemError, type PipeMemory, type PipeQueue, type PipeValue } from './pipe-memory.js';
+import {
+  CONSUMED, CONSUMER_HIGH_WATER, DROPPED_TOO_LARGE, DROPPED_UNREAD, IS_ENDED, memoryOf, openEnd, systemError,
+  type PipeMemory, type PipeQueue, type PipeValue,
+} from './pipe-memory.js';
 import { type QueueConsumer, type WaitOptions, valuesOf } from './queue-ends.js';
 import { EAGAIN, ENXIO } from '../errno.js';
 import { checkFunction } from '../errors.js';
@@ -113,8 +117,8 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   }
 
   /**
-   * A read takes all that the pipe has, and what is left of it in the buffer makes the pipe readable for nobody: those who wait for a
-   * record learn of it here.
+   * A read takes all that the pipe has, and what is left of it in the buffer makes the pipe readable for nobody: those
+   * who wait for a record learn of it here.
    */
   private tellOthers(): void {
     if (this.readers.count > 0 && this.frames.find()) this.readers.settle(OK);
@@ -125,7 +129,10 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     return this.queue.maxRecordBytes + this.frames.bytes.length;
   }
 
-  /** Reads until a whole record is there, the pipe is empty or ended, or `budget` bytes were read. Returns what is left of the budget. */
+  /**
+   * Reads until a whole record is there, the pipe is empty or ended, or `budget` bytes were read. Returns what is left
+   * of the budget.
+   */
   private fill(budget: number): number {
     const { frames } = this;
     const { counts } = this.memory;
@@ -151,10 +158,11 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   private onNothing(code: number): void {
     if (code === -EAGAIN) return;
     if (code !== 0 && code !== -ENXIO) throw systemError(code, 'read', this.queue.path);
-    // Nobody writes: a part of a record will stay one. (ENXIO with a part: its writer came and went while the FIFO was opened anew.)
+    // Nobody writes: a part of a record will stay one. (ENXIO with a part: its writer came and went while the FIFO was
+    // opened anew.)
     this.memory.counts[DROPPED_UNREAD]! += this.frames.cut();
     if (code !== 0) return;
-    if (!this.queue.stayOpen) {
+    if (!this.queue.keepOpen) {
       this.finish();
       return;
     }
@@ -162,7 +170,10 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     if (reopened !== 0) throw systemError(reopened, 'open', this.queue.path);
   }
 
-  /** No whole record is left. Also found by a call of one that does not wait: those who do are told, since nothing is watched any more. */
+  /**
+   * No whole record is left. Also found by a call of one that does not wait: those who do are told, since nothing is
+   * watched any more.
+   */
   private finish(): void {
     if (this.isOver) return;
     this.isOver = true;

@@ -1,6 +1,6 @@
 /**
- * Any records, cut into any pieces, come out whole, in order and once; what is too large is skipped and counted; what the end cuts off is
- * counted. The model is the list of records. A failure prints its seed and the shortest case.
+ * Any records, cut into any pieces, come out whole, in order and once; what is too large is skipped and counted; what
+ * the end cuts off is counted. The model is the list of records. A failure prints its seed and the shortest case.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -15,7 +15,9 @@ function framed(record: Uint8Array, framing: Framing): Buffer {
 }
 
 /** Puts `bytes` into `reader` at most as much as it has room for, in pieces of the given lengths, over and over. */
-function feed(reader: FrameReader, bytes: Uint8Array, pieces: readonly number[], onRecord: (record: Uint8Array) => void): void {
+function feed(
+  reader: FrameReader, bytes: Uint8Array, pieces: readonly number[], onRecord: (record: Uint8Array) => void,
+): void {
   let at = 0;
   for (let i = 0; at < bytes.length; i++) {
     const room = reader.room();
@@ -32,25 +34,31 @@ function feed(reader: FrameReader, bytes: Uint8Array, pieces: readonly number[],
   }
 }
 
-const recordOf = (framing: Framing, maxLength: number) => fc.uint8Array({ maxLength, size: 'max' }).map((bytes) => (framing === 'line' ? bytes.map((byte) => (byte === 10 ? 11 : byte)) : bytes));
+const recordOf = (framing: Framing, maxLength: number) =>
+  fc
+    .uint8Array({ maxLength, size: 'max' })
+    .map((bytes) => (framing === 'line' ? bytes.map((byte) => (byte === 10 ? 11 : byte)) : bytes));
 
 for (const framing of ['line', 'length'] as const) {
   describe(`frames by ${framing}`, () => {
     it('come out whole, in order and once, whatever the pieces; too large ones are counted, the last is cut', () => {
       const met = { tooLarge: 0, cut: 0, whole: 0 };
-      fc.assert(fc.property(
-        fc.array(recordOf(framing, 2 * MAX_RECORD_BYTES), { minLength: 1, maxLength: 30, size: 'max' }),
-        fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 5 }),
-        fc.nat({ max: 3 * MAX_RECORD_BYTES }),
-        (records, pieces, cutBytes) => {
-          const stream = Buffer.concat(records.map((record) => framed(record, framing)));
-          const cut = stream.subarray(0, Math.max(stream.length - cutBytes, 0));
-          // What is whole, and what is left of the one behind it.
-          let [whole, begin] = [0, 0];
-          while (whole < records.length && begin + records[whole]!.length + overheadOf(framing) <= cut.length) begin += records[whole++]!.length + overheadOf(framing);
-          const rest = cut.length - begin;
-          const lastIsTooLarge = framing === 'line' ? rest > MAX_RECORD_BYTES : rest >= 4 && records[whole]!.length > MAX_RECORD_BYTES;
-          const expected = records.slice(0, whole).filter(({ length }) => length <= MAX_RECORD_BYTES);
+      fc.assert(
+        fc.property(
+          fc.array(recordOf(framing, 2 * MAX_RECORD_BYTES), { minLength: 1, maxLength: 30, size: 'max' }),
+          fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 5 }),
+          fc.nat({ max: 3 * MAX_RECORD_BYTES }),
+          (records, pieces, cutBytes) => {
+            const stream = Buffer.concat(records.map((record) => framed(record, framing)));
+            const cut = stream.subarray(0, Math.max(stream.length - cutBytes, 0));
+            // What is whole, and what is left of the one behind it.
+            let [whole, begin] = [0, 0];
+            while (whole < records.length && begin + records[whole]!.length + overheadOf(framing) <= cut.length)
+              begin += records[whole++]!.length + overheadOf(framing);
+            const rest = cut.length - begin;
+            const lastIsTooLarge =
+              framing === 'line' ? rest > MAX_RECORD_BYTES : rest >= 4 && records[whole]!.length > MAX_RECORD_BYTES;
+            const expected = records.slice(0, whole).filter(({ length }) => length <= MAX_RECORD_BYTES);
 
           // A buffer of a few bytes, so that records are moved to its front and it grows all the time.
           const reader = new FrameReader(framing, MAX_RECORD_BYTES, 8);
@@ -75,7 +83,9 @@ for (const framing of ['line', 'length'] as const) {
     it('may be longer than the buffer, which grows to hold one and no further', () => {
       const most = 3 * READ_BYTES;
       const reader = new FrameReader(framing, most);
-      const records = [most, 1, most - 1, READ_BYTES, 0, most + 1, 5, 4 * most, 7].map((length, i) => new Uint8Array(length).fill(32 + i));
+      const records = [most, 1, most - 1, READ_BYTES, 0, most + 1, 5, 4 * most, 7].map((length, i) =>
+        new Uint8Array(length).fill(32 + i),
+      );
       const seen: number[] = [];
       feed(reader, Buffer.concat(records.map((record) => framed(record, framing))), [50_000], (record) => {
         expect(record.every((byte) => byte === record[0])).toBe(true);
@@ -96,14 +106,19 @@ describe('measuring', () => {
   });
 });
 
-it.each(['line', 'length'] as const)('a view that grows after it was measured is framed by the first measure: %s', (framing) => {
-  const Growable = SharedArrayBuffer as unknown as new (bytes: number, options: object) => SharedArrayBuffer & { grow(bytes: number): void };
-  const shared = new Growable(100, { maxByteLength: 4096 });
-  const value = new Uint8Array(shared).fill(7);
-  const length = measure(value, 'bytes', framing);
-  shared.grow(4096);
-  value.fill(7);
-  const out = Buffer.alloc(length + overheadOf(framing) + 10, 1);
-  frame(value, length, framing, out, 0);
-  expect([length, out.subarray(-10).equals(Buffer.alloc(10, 1))]).toEqual([100, true]);
-});
+it.each(['line', 'length'] as const)(
+  'a view that grows after it was measured is framed by the first measure: %s',
+  (framing) => {
+    const Growable = SharedArrayBuffer as unknown as new (
+      bytes: number, options: object,
+    ) => SharedArrayBuffer & { grow(bytes: number): void };
+    const shared = new Growable(100, { maxByteLength: 4096 });
+    const value = new Uint8Array(shared).fill(7);
+    const length = measure(value, 'bytes', framing);
+    shared.grow(4096);
+    value.fill(7);
+    const out = Buffer.alloc(length + overheadOf(framing) + 10, 1);
+    frame(value, length, framing, out, 0);
+    expect([length, out.subarray(-10).equals(Buffer.alloc(10, 1))]).toEqual([100, true]);
+  },
+);

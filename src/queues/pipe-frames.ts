@@ -1,11 +1,11 @@
 /**
  * How records lie in a stream of bytes, which keeps no boundaries of its own.
  *
- *   'line'     a record | \n | a record | \n ...          readable by `cat`, written by `echo`; no record holds a line feed
+ *   'line'     a record | \n | a record | \n ...          for `cat` and `echo`; no record holds a line feed
  *   'length'   4 bytes | a record | 4 bytes | ...         any bytes; the length is little-endian, without itself
  *
- * The reader puts whole records together from pieces of any size, one byte at a time if need be, and looks at each byte once. What is
- * longer than it takes is skipped to its end, and counted, in bounded memory.
+ * The reader puts whole records together from pieces of any size, one byte at a time if need be, and looks at each byte
+ * once. What is longer than it takes is skipped to its end, and counted, in bounded memory.
  */
 import { PercoreError, invalidArgument } from '../errors.js';
 import { copyBytes, isBytes } from './copy-bytes.js';
@@ -25,9 +25,13 @@ export const overheadOf = (framing: Framing): number => (framing === 'line' ? 1 
 /** Bytes of the record that `value` makes, without framing. Throws for what cannot be sent in this way. */
 export function measure(value: string | Uint8Array, values: PipeValues, framing: Framing): number {
   if (values === 'text') {
-    if (typeof value !== 'string') throw invalidArgument('value', value, "a string: this pipe was created with values 'text'");
+    if (typeof value !== 'string')
+      throw invalidArgument('value', value, "a string: this pipe was created with values 'text'");
     if (!(value as string & { isWellFormed(): boolean }).isWellFormed()) {
-      throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', 'value holds half a surrogate pair, which has no UTF-8. Send it as bytes', { argument: 'value' });
+      throw new PercoreError(
+        'ERR_PERCORE_UNSERIALIZABLE', 'value holds half a surrogate pair, which has no UTF-8. Send it as bytes',
+        { argument: 'value' },
+      );
     }
     if (framing === 'line' && value.includes('\n')) throw lineFeed();
     return Buffer.byteLength(value);
@@ -39,9 +43,14 @@ export function measure(value: string | Uint8Array, values: PipeValues, framing:
 }
 
 function lineFeed(): PercoreError {
-  return new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', "value must be without a line feed: framing 'line' ends a record there, and a reader would see two. Create the pipe with framing 'length'", {
-    argument: 'value', allowed: 'a record without a line feed',
-  });
+  return new PercoreError(
+    'ERR_PERCORE_INVALID_ARGUMENT',
+    "value must be without a line feed: framing 'line' ends a record there, and a reader would see two. Create the "
+      + "pipe with framing 'length'",
+    {
+      argument: 'value', allowed: 'a record without a line feed',
+    },
+  );
 }
 
 /** Writes a measured record and its frame at byte `at`; there is room. */
@@ -115,7 +124,10 @@ export class FrameReader {
     return values === 'text' ? this.buffer.toString('utf8', this.at, to) : this.bytes.slice(this.at, to);
   }
 
-  /** The stream has ended: forgets what is there of a record, and says how many were cut off, 0 or 1. One that is too large is counted already. */
+  /**
+   * The stream has ended: forgets what is there of a record, and says how many were cut off, 0 or 1. One that is too
+   * large is counted already.
+   */
   cut(): number {
     const isCut = this.end > this.start && this.skip === 0;
     this.start = this.end = this.searched = this.skip = this.needed = 0;

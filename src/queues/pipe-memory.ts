@@ -1,6 +1,7 @@
 /**
- * A pipe's handle and the words behind it: what any thread of the process can know without touching the pipe. Each count has one
- * writer; the order of their stores carries nothing, so they are plain. Who has which end is native/pipe.h's pair `pipe.take`.
+ * A pipe's handle and the words behind it: what any thread of the process can know without touching the pipe. Each
+ * count has one writer; the order of their stores carries nothing, so they are plain. Who has which end is
+ * native/pipe.h's pair `pipe.take`.
  */
 import { EALREADY, EEXIST } from '../errno.js';
 import { PercoreError, invalidArgument } from '../errors.js';
@@ -36,8 +37,8 @@ export const CONSUMER_HIGH_WATER = fields.consumerHighWater.at >> 3;
 export type PipeValue = string | Uint8Array;
 
 /**
- * A pipe, as a plain object that survives structured clone to any thread of this process. Another process opens the same FIFO with a
- * handle of its own, or inherits a descriptor.
+ * A pipe, as a plain object that survives structured clone to any thread of this process. Another process opens the
+ * same FIFO with a handle of its own, or inherits a descriptor.
  */
 export interface PipeQueue<T extends PipeValue = PipeValue> {
   readonly kind: 'spsc';
@@ -46,14 +47,18 @@ export interface PipeQueue<T extends PipeValue = PipeValue> {
   readonly values: PipeValues;
   readonly maxRecordBytes: number;
   readonly whenSlow: 'wait' | 'drop-newest';
-  /** Bytes the pipe was granted; for a FIFO what was asked for, 0 for the system's default: properties() says what each end got. */
+  /**
+   * Bytes the pipe was granted; for a FIFO what was asked for, 0 for the system's default: `inspect` says what each end
+   * got.
+   */
   readonly capacityBytes: number;
   /** The FIFO, absolute; empty for an anonymous pipe. */
   readonly path: string;
-  readonly stayOpen: boolean;
+  readonly keepOpen: boolean;
   /**
-   * An anonymous pipe's descriptors, good to hand to a child process until that end is opened or closed here; -1 for a FIFO. As the child's
-   * standard input or output: Node makes those blocking there, as most programs expect, while under another number it stays non-blocking.
+   * An anonymous pipe's descriptors, good to hand to a child process until that end is opened or closed here; -1 for a
+   * FIFO. As the child's standard input or output: Node makes those blocking there, as most programs expect, while
+   * under another number it stays non-blocking.
    */
   readonly readDescriptor: number;
   readonly writeDescriptor: number;
@@ -73,39 +78,67 @@ export function viewsOf(shared: SharedArrayBuffer): PipeMemory {
 
 /** The words behind a handle. Throws for what is not the handle of a pipe of this layout. */
 export function memoryOf(queue: PipeQueue): PipeMemory {
-  if (!(queue?.shared instanceof SharedArrayBuffer) || queue.shared.byteLength < pipeLayout.bytes) throw noHandle(queue);
+  if (!(queue?.shared instanceof SharedArrayBuffer) || queue.shared.byteLength < pipeLayout.bytes)
+    throw noHandle(queue);
   const memory = viewsOf(queue.shared);
   // Pairs with the stores in createPipe(): a complete block is seen behind its magic.
   const [magic, version] = [Atomics.load(memory.words, MAGIC), Atomics.load(memory.words, VERSION)];
   if (magic !== PIPE_MAGIC || version !== LAYOUT_VERSION) {
-    throw new PercoreError('ERR_PERCORE_LAYOUT_MISMATCH', `pipe memory has magic ${magic} and layout version ${version}; this build writes ${PIPE_MAGIC} and ${LAYOUT_VERSION}. Use one version of percore in all threads`, { argument: 'queue' });
+    throw new PercoreError(
+      'ERR_PERCORE_LAYOUT_MISMATCH',
+      `pipe memory has magic ${magic} and layout version ${version}; this build writes ${PIPE_MAGIC} and `
+        + `${LAYOUT_VERSION}. Use one version of percore in all threads`,
+      { argument: 'queue' },
+    );
   }
   if (!hasRightFields(queue)) throw noHandle(queue);
   return memory;
 }
 
-const noHandle = (queue: unknown): PercoreError => invalidArgument('queue', queue, 'what createPipe() returned, or its structured clone in the same process');
+const noHandle = (queue: unknown): PercoreError =>
+  invalidArgument('queue', queue, 'what createPipe() returned, or its structured clone in the same process');
 
-/** A handle is a plain object that has travelled: any of its fields may have been changed, and each goes to the system or into a size. */
-function hasRightFields({ framing, values, whenSlow, stayOpen, path, maxRecordBytes, capacityBytes }: PipeQueue): boolean {
-  return (framing === 'line' || framing === 'length') && (values === 'text' || values === 'bytes') && (whenSlow === 'wait' || whenSlow === 'drop-newest')
-    && typeof stayOpen === 'boolean' && typeof path === 'string' && !path.includes('\0')
-    && isWhole(maxRecordBytes, 1, MAX_PIPE_RECORD_BYTES) && isWhole(capacityBytes, 0, 2 ** 31 - 1);
+/**
+ * A handle is a plain object that has travelled: any of its fields may have been changed, and each goes to the system
+ * or into a size.
+ */
+function hasRightFields({
+  framing, values, whenSlow, keepOpen, path, maxRecordBytes, capacityBytes,
+}: PipeQueue): boolean {
+  return (
+    (framing === 'line' || framing === 'length')
+    && (values === 'text' || values === 'bytes')
+    && (whenSlow === 'wait' || whenSlow === 'drop-newest')
+    && typeof keepOpen === 'boolean'
+    && typeof path === 'string'
+    && !path.includes('\0')
+    && isWhole(maxRecordBytes, 1, MAX_PIPE_RECORD_BYTES)
+    && isWhole(capacityBytes, 0, 2 ** 31 - 1)
+  );
 }
 
 /** What the system said, as an error. `code` is negative. */
 export function systemError(code: number, syscall: string, detail: string): PercoreError {
   const errno = native().system.errorName(-code);
-  return new PercoreError('ERR_PERCORE_SYSTEM', `${errno}: ${syscall}${detail === '' ? '' : ` ${detail}`} failed`, { errno, syscall });
+  return new PercoreError('ERR_PERCORE_SYSTEM', `${errno}: ${syscall}${detail === '' ? '' : ` ${detail}`} failed`, {
+    errno, syscall,
+  });
 }
 
 /** Opens one end in this thread, which then owns it. Throws when somebody has it, and what the system says. */
 export function openEnd(queue: PipeQueue, memory: PipeMemory, isProducer: boolean, onReady: () => void) {
-  const end = native().pipes.openEnd(memory.bytes, isProducer, queue.path, queue.path === '' ? 0 : queue.capacityBytes, onReady);
+  const end = native().pipes.openEnd(
+    memory.bytes, isProducer, queue.path, queue.path === '' ? 0 : queue.capacityBytes, onReady,
+  );
   if (typeof end !== 'number') return end;
   const name = isProducer ? 'producing' : 'consuming';
   if (end === -EALREADY) {
-    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `the ${name} end of this pipe is open elsewhere, or was closed. A pipe has one ${name} end; for more, use a FIFO with a handle for each`, { argument: 'queue' });
+    throw new PercoreError(
+      'ERR_PERCORE_INVALID_ARGUMENT',
+      `the ${name} end of this pipe is open elsewhere, or was closed. A pipe has one ${name} end; for more, use a `
+        + `FIFO with a handle for each`,
+      { argument: 'queue' },
+    );
   }
   if (end === -EEXIST) throw invalidArgument('path', queue.path, 'a FIFO');
   throw systemError(end, 'open', queue.path);

@@ -4,17 +4,21 @@
  *     offer -> out: | sent | rest of a record | or | gathered records, at most PIPE_BUF | -> write(2)
  *              0 ...... sent .................. used
  *
- * The kernel takes all or nothing of up to PIPE_BUF bytes, so short records, alone or gathered, are never torn, whoever else writes
- * to the same FIFO. Of a longer record it may take a part. The record is then accepted; its rest goes out before anything else,
- * by itself as soon as there is room, and until then further offers are answered BACK_PRESSURED.
+ * The kernel takes all or nothing of up to PIPE_BUF bytes, so short records, alone or gathered, are never torn, whoever
+ * else writes to the same FIFO. Of a longer record it may take a part. The record is then accepted; its rest goes out
+ * before anything else, by itself as soon as there is room, and until then further offers are answered BACK_PRESSURED.
  *
- * A record that is refused leaves no trace in `out`. A reader that has gone shows as EPIPE; what `out` still holds is then counted.
- * The system calls are made one a record, or one for up to `publishEvery` records: a write costs 0.5 to 1 microseconds.
+ * A record that is refused leaves no trace in `out`. A reader that has gone shows as EPIPE; what `out` still holds is
+ * then counted. The system calls are made one a record, or one for up to `publishEvery` records: a write costs 0.5 to 1
+ * microseconds.
  */
 import { EAGAIN, ENXIO, EPIPE } from '../errno.js';
 import { native, type PipeEndHandle } from '../native.js';
 import { PIPE_BUF, frame, measure, overheadOf } from './pipe-frames.js';
-import { DROPPED_NEWEST, DROPPED_UNSENT, IS_BROKEN, PRODUCER_HIGH_WATER, PUBLISHED, REFUSED, memoryOf, openEnd, systemError, type PipeMemory, type PipeQueue, type PipeValue } from './pipe-memory.js';
+import {
+  DROPPED_NEWEST, DROPPED_UNSENT, IS_BROKEN, PRODUCER_HIGH_WATER, PUBLISHED, REFUSED, memoryOf, openEnd, systemError,
+  type PipeMemory, type PipeQueue, type PipeValue,
+} from './pipe-memory.js';
 import type { QueueProducer, WaitOptions } from './queue-ends.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Waiters } from '../waiting.js';
@@ -56,7 +60,8 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     const length = measure(value, values, framing);
     if (length > this.maxRecordBytes) return TOO_LARGE;
     const framed = length + this.overhead;
-    // What was accepted before goes first: the rest of a record, which was longer than PIPE_BUF, or gathered records that leave no room.
+    // What was accepted before goes first: the rest of a record, which was longer than PIPE_BUF, or gathered records
+    // that leave no room.
     if (this.used > 0 && this.used + framed > PIPE_BUF) {
       const code = this.push();
       if (code !== OK) return code === CLOSED ? this.lose() : this.refuse();
@@ -88,7 +93,9 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     return OK;
   }
 
-  /** The record last put at `at` was not accepted; if its reader went while it was half sent, nobody has seen it either. */
+  /**
+   * The record last put at `at` was not accepted; if its reader went while it was half sent, nobody has seen it either.
+   */
   private takeBack(at: number): void {
     this.used = at;
     this.records--;

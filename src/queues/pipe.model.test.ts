@@ -1,8 +1,9 @@
 /**
- * Random commands on a pipe of one page against a plain array, both ends in one thread: every policy and framing, records from nothing
- * to several times the pipe, gathered or not. How full the kernel's pipe is depends on how writes fell into pages, so the model does not
- * foresee BACK_PRESSURED. It demands that what was refused leaves no trace, that what was accepted comes out once, whole and in order,
- * that an empty pipe refuses nothing, and that every record is accounted for in the end.
+ * Random commands on a pipe of one page against a plain array, both ends in one thread: every policy and framing,
+ * records from nothing to several times the pipe, gathered or not. How full the kernel's pipe is depends on how writes
+ * fell into pages, so the model does not foresee BACK_PRESSURED. It demands that what was refused leaves no trace, that
+ * what was accepted comes out once, whole and in order, that an empty pipe refuses nothing, and that every record is
+ * accounted for in the end.
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -18,114 +19,137 @@ const length = fc.oneof(
   { weight: 2, arbitrary: fc.integer({ min: 0, max: MAX_RECORD_BYTES }) },
   { weight: 1, arbitrary: fc.constant(MAX_RECORD_BYTES + 1) },
 );
-const steps = fc.array(fc.oneof(
-  { weight: 10, arbitrary: fc.record({ does: fc.constant('offer' as const), length }) },
-  { weight: 4, arbitrary: fc.record({ does: fc.constant('poll' as const), times: fc.integer({ min: 1, max: 6 }) }) },
-  { weight: 2, arbitrary: fc.record({ does: fc.constant('drain' as const), limit: fc.integer({ min: 0, max: 6 }) }) },
-  { weight: 1, arbitrary: fc.constant({ does: 'flush' as const }) },
-  { weight: 1, arbitrary: fc.constant({ does: 'empty' as const }) },
-), { minLength: 1, maxLength: 60, size: 'max' });
+const steps = fc.array(
+  fc.oneof(
+    { weight: 10, arbitrary: fc.record({ does: fc.constant('offer' as const), length }) },
+    { weight: 4, arbitrary: fc.record({ does: fc.constant('poll' as const), times: fc.integer({ min: 1, max: 6 }) }) },
+    { weight: 2, arbitrary: fc.record({ does: fc.constant('drain' as const), limit: fc.integer({ min: 0, max: 6 }) }) },
+    { weight: 1, arbitrary: fc.constant({ does: 'flush' as const }) },
+    { weight: 1, arbitrary: fc.constant({ does: 'empty' as const }) },
+  ),
+  { minLength: 1, maxLength: 60, size: 'max' },
+);
 
 for (const framing of ['line', 'length'] as const) {
   for (const whenSlow of ['wait', 'drop-newest'] as const) {
     it(`framing ${framing}, ${whenSlow}`, () => {
       const met = { ok: 0, full: 0, long: 0, tooLarge: 0, lost: 0, ended: 0 };
-      fc.assert(fc.property(steps, fc.constantFrom(1, 1, 3, 1000), fc.constantFrom('producer', 'consumer'), (script, publishEvery, closesFirst) => {
-        const queue = createPipe({ framing, values: 'bytes', whenSlow, capacityBytes: CAPACITY, maxRecordBytes: MAX_RECORD_BYTES });
-        const [producer, consumer] = [pubPipe(queue, { publishEvery: { records: publishEvery } }), subPipe(queue)];
-        const accepted: Buffer[] = [];
-        const counts = { published: 0, consumed: 0, full: 0 };
-        const take = (record: Uint8Array) => {
-          const expected = accepted.shift();
-          expect(expected !== undefined && expected.equals(record), 'each record comes once, whole and in order').toBe(true);
-          counts.consumed++;
-        };
-        const offer = (bytes: number): number => {
-          // No line feed, and another content each time.
-          const record = Buffer.alloc(bytes, 32 + (counts.published % 90));
-          const code = producer.offer(record);
-          if (code === OK) {
-            accepted.push(record);
-            counts.published++;
-            met.ok++;
-            if (bytes > CAPACITY) met.long++;
-          } else if (bytes > MAX_RECORD_BYTES) {
-            expect(code).toBe(TOO_LARGE);
-            met.tooLarge++;
-          } else {
-            expect(code).toBe(whenSlow === 'wait' ? BACK_PRESSURED : DROPPED);
-            counts.full++;
-            met.full++;
-          }
-          return code;
-        };
-        // Polls alone do not move the rest of a long record; flushing does.
-        const readAll = () => {
-          for (let i = 0; i < 100 && accepted.length > 0; i++) {
-            expect(producer.flush()).toBe(OK);
-            consumer.drain(take);
-          }
-          expect(accepted, 'everything that was accepted comes').toHaveLength(0);
-        };
-        for (const step of script) {
-          switch (step.does) {
-            case 'offer':
-              offer(step.length);
-              break;
-            case 'poll':
-              for (let i = 0; i < step.times; i++) {
-                const record = consumer.poll();
-                expect(consumer.state).toBe(record === undefined ? EMPTY : OK);
-                if (record !== undefined) take(record);
+      fc.assert(
+        fc.property(
+          steps,
+          fc.constantFrom(1, 1, 3, 1000),
+          fc.constantFrom('producer', 'consumer'),
+          (script, publishEvery, closesFirst) => {
+            const queue = createPipe({
+              framing, values: 'bytes', whenSlow, capacityBytes: CAPACITY, maxRecordBytes: MAX_RECORD_BYTES,
+            });
+            const [producer, consumer] = [pubPipe(queue, { publishEvery: { records: publishEvery } }), subPipe(queue)];
+            const accepted: Buffer[] = [];
+            const counts = { published: 0, consumed: 0, full: 0 };
+            const take = (record: Uint8Array) => {
+              const expected = accepted.shift();
+              expect(
+                expected !== undefined && expected.equals(record), 'each record comes once, whole and in order',
+              ).toBe(true);
+              counts.consumed++;
+            };
+            const offer = (bytes: number): number => {
+              // No line feed, and another content each time.
+              const record = Buffer.alloc(bytes, 32 + (counts.published % 90));
+              const code = producer.offer(record);
+              if (code === OK) {
+                accepted.push(record);
+                counts.published++;
+                met.ok++;
+                if (bytes > CAPACITY) met.long++;
+              } else if (bytes > MAX_RECORD_BYTES) {
+                expect(code).toBe(TOO_LARGE);
+                met.tooLarge++;
+              } else {
+                expect(code).toBe(whenSlow === 'wait' ? BACK_PRESSURED : DROPPED);
+                counts.full++;
+                met.full++;
               }
-              break;
-            case 'drain': {
-              const before = counts.consumed;
-              const count = consumer.drain(take, step.limit);
-              expect(count).toBe(counts.consumed - before);
-              expect(count).toBeLessThanOrEqual(step.limit);
-              break;
+              return code;
+            };
+            // Polls alone do not move the rest of a long record; flushing does.
+            const readAll = () => {
+              for (let i = 0; i < 100 && accepted.length > 0; i++) {
+                expect(producer.flush()).toBe(OK);
+                consumer.drain(take);
+              }
+              expect(accepted, 'everything that was accepted comes').toHaveLength(0);
+            };
+            for (const step of script) {
+              switch (step.does) {
+                case 'offer':
+                  offer(step.length);
+                  break;
+                case 'poll':
+                  for (let i = 0; i < step.times; i++) {
+                    const record = consumer.poll();
+                    expect(consumer.state).toBe(record === undefined ? EMPTY : OK);
+                    if (record !== undefined) take(record);
+                  }
+                  break;
+                case 'drain': {
+                  const before = counts.consumed;
+                  const count = consumer.drain(take, step.limit);
+                  expect(count).toBe(counts.consumed - before);
+                  expect(count).toBeLessThanOrEqual(step.limit);
+                  break;
+                }
+                case 'flush':
+                  expect(producer.flush()).toBe(OK);
+                  break;
+                case 'empty':
+                  readAll();
+                  expect(offer(CAPACITY - 4), 'an empty pipe takes a page').toBe(OK);
+                  break;
+                default:
+              }
+              const { dropped, published, consumed, refused } = propertiesOfPipe(queue);
+              expect({ published, consumed, refused, dropped }).toEqual({
+                published: counts.published,
+                consumed: counts.consumed,
+                refused: whenSlow === 'wait' ? counts.full : 0,
+                dropped: {
+                  newest: whenSlow === 'wait' ? 0 : counts.full, oldest: 0, evicted: 0, closed: 0, tooLarge: 0,
+                },
+              });
             }
-            case 'flush':
-              expect(producer.flush()).toBe(OK);
-              break;
-            case 'empty':
+            if (closesFirst === 'consumer') {
+              consumer.close();
+              expect(consumer.poll()).toBe(undefined);
+              expect(consumer.state).toBe(CLOSED);
+              expect(consumer.drain(take)).toBe(CLOSED);
+              // A gathered record does not touch the pipe; a flush does.
+              const last = producer.offer(Buffer.alloc(1, 65));
+              if (last === OK) counts.published++;
+              expect(producer.flush()).toBe(CLOSED);
+              expect(producer.offer(Buffer.alloc(1, 65))).toBe(CLOSED);
+              met.lost += accepted.length;
+              expect(propertiesOfPipe(queue).dropped.closed, 'what was accepted and not read is counted').toBe(
+                counts.published - counts.consumed,
+              );
+            } else {
               readAll();
-              expect(offer(CAPACITY - 4), 'an empty pipe takes a page').toBe(OK);
-              break;
-            default:
-          }
-          const { dropped, published, consumed, refused } = propertiesOfPipe(queue);
-          expect({ published, consumed, refused, dropped }).toEqual({
-            published: counts.published, consumed: counts.consumed, refused: whenSlow === 'wait' ? counts.full : 0,
-            dropped: { newest: whenSlow === 'wait' ? 0 : counts.full, oldest: 0, evicted: 0, closed: 0, tooLarge: 0 },
-          });
-        }
-        if (closesFirst === 'consumer') {
-          consumer.close();
-          expect(consumer.poll()).toBe(undefined);
-          expect(consumer.state).toBe(CLOSED);
-          expect(consumer.drain(take)).toBe(CLOSED);
-          // A gathered record does not touch the pipe; a flush does.
-          const last = producer.offer(Buffer.alloc(1, 65));
-          if (last === OK) counts.published++;
-          expect(producer.flush()).toBe(CLOSED);
-          expect(producer.offer(Buffer.alloc(1, 65))).toBe(CLOSED);
-          met.lost += accepted.length;
-          expect(propertiesOfPipe(queue).dropped.closed, 'what was accepted and not read is counted').toBe(counts.published - counts.consumed);
-        } else {
-          readAll();
-          producer.close();
-          expect(producer.offer(Buffer.alloc(1, 65))).toBe(CLOSED);
-          expect(consumer.drain(take)).toBe(CLOSED);
-          met.ended++;
-          expect(propertiesOfPipe(queue).dropped.closed).toBe(0);
-        }
-        producer.close();
-        consumer.close();
-        const last = propertiesOfPipe(queue);
-        expect(last).toMatchObject({ published: counts.published, consumed: counts.consumed, consumers: [], isClosed: true });
-      }), { numRuns: 150 });
+              producer.close();
+              expect(producer.offer(Buffer.alloc(1, 65))).toBe(CLOSED);
+              expect(consumer.drain(take)).toBe(CLOSED);
+              met.ended++;
+              expect(propertiesOfPipe(queue).dropped.closed).toBe(0);
+            }
+            producer.close();
+            consumer.close();
+            const last = propertiesOfPipe(queue);
+            expect(last).toMatchObject({
+              published: counts.published, consumed: counts.consumed, consumers: [], isClosed: true,
+            });
+          },
+        ),
+        { numRuns: 150 },
+      );
       for (const [event, times] of Object.entries(met)) expect(times, `the runs met "${event}"`).toBeGreaterThan(20);
     });
   }

@@ -1,4 +1,7 @@
-/** Pipes with other processes at the other end: `cat`, `echo`, writers of one byte at a time, and processes that are killed. */
+/**
+ * Pipes with other processes at the other end: `cat`, `echo`, writers of one byte at a time, and processes that are
+ * killed.
+ */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, openSync, closeSync, constants, readFileSync, rmSync, statSync } from 'node:fs';
@@ -27,7 +30,9 @@ afterEach(() => {
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 /** A child with what it prints. */
-function run(command: string, args: readonly string[], stdin: number | 'ignore' = 'ignore'): { child: ChildProcess; output: () => string; exit: Promise<unknown[]> } {
+function run(
+  command: string, args: readonly string[], stdin: number | 'ignore' = 'ignore',
+): { child: ChildProcess; output: () => string; exit: Promise<unknown[]> } {
   const child = spawn(command, args, { stdio: [stdin, 'pipe', 'inherit'] });
   children.add(child);
   let output = '';
@@ -69,7 +74,8 @@ describe('a FIFO', () => {
     expect(descriptors()).toEqual(before);
   });
 
-  it('answers BACK_PRESSURED until somebody reads, sleeps meanwhile, and is not deceived by another writer or by a reader that came and went', async () => {
+  it('answers BACK_PRESSURED until somebody reads, sleeps meanwhile, and is not deceived by another writer or by a '
+    + 'reader that came and went', async () => {
     const open = descriptors();
     const queue = createPipe({ path: newPath(), framing: 'line' });
     const producer = pubPipe(queue);
@@ -78,7 +84,7 @@ describe('a FIFO', () => {
     expect(await errorOf(() => producer.room({ timeoutMs: 20 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
     expect(producer.offer('nobody')).toBe(BACK_PRESSURED);
     let answer: number | undefined;
-    const space = producer.room().then((code) => (answer = code));
+    const room = producer.room().then((code) => (answer = code));
     // Another producer begins to wait, and gives up.
     const other = pubPipe(createPipe({ path: queue.path, framing: 'line' }));
     expect(await errorOf(() => other.room({ timeoutMs: 5 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
@@ -90,7 +96,7 @@ describe('a FIFO', () => {
     closeSync(openSync(queue.path, constants.O_RDONLY | constants.O_NONBLOCK));
     expect(producer.offer('nobody'), 'that one is gone').toBe(BACK_PRESSURED);
     const cat = run('cat', [queue.path]);
-    expect(await within(10_000, space, 'a reader')).toBe(OK);
+    expect(await within(10_000, room, 'a reader')).toBe(OK);
     expect(producer.offer('somebody')).toBe(OK);
     producer.close();
     expect(await cat.exit).toEqual([0, null]);
@@ -101,7 +107,9 @@ describe('a FIFO', () => {
   it('leaves nothing behind when a worker is terminated that waits for a reader', async () => {
     const before = descriptors();
     const queue = createPipe({ path: newPath() });
-    const worker = new Worker(new URL('./fixtures/pipe-worker.js', import.meta.url), { workerData: { role: 'hold', queue, end: 'producer', bytes: 1 } satisfies PipeWork });
+    const worker = new Worker(new URL('./fixtures/pipe-worker.js', import.meta.url), {
+      workerData: { role: 'hold', queue, end: 'producer', bytes: 1 } satisfies PipeWork,
+    });
     expect(await within(10_000, once(worker, 'message'), 'the worker')).toEqual([BACK_PRESSURED]);
     await sleep(20);
     expect(descriptors(), 'it waits').toContain('anon_inode:inotify');
@@ -126,14 +134,17 @@ describe('a FIFO', () => {
     expect(cat.output()).toBe('from 0\nfrom 1\nfrom 2\n');
   });
 
-  it('that another producer has filled and whose reader dies makes who has sent nothing wait for the next reader', async () => {
+  it('that another producer has filled and whose reader dies makes who has sent nothing wait for the next '
+    + 'reader', async () => {
     const path = newPath();
     const queues = [createPipe({ path, capacityBytes: 4096 }), createPipe({ path })];
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const [first, second] = queues.map((queue) => pubPipe(queue)) as [ReturnType<typeof pubPipe>, ReturnType<typeof pubPipe>];
+    const [first, second] = queues.map((queue) => pubPipe(queue)) as [
+      ReturnType<typeof pubPipe>, ReturnType<typeof pubPipe>,
+    ];
     while (first.offer(new Uint8Array(1020)) === OK);
     let answer: number | undefined;
-    const space = second.room().then((code) => (answer = code));
+    const room = second.room().then((code) => (answer = code));
     await sleep(20);
     closeSync(fd);
     await sleep(20);
@@ -142,7 +153,7 @@ describe('a FIFO', () => {
     const consumer = subPipe(createPipe({ path }));
     expect(await within(10_000, consumer.ready(), 'what the first has left')).toBe(OK);
     expect(consumer.drain(() => undefined)).toBe(4);
-    expect(await within(10_000, space, 'room')).toBe(OK);
+    expect(await within(10_000, room, 'room')).toBe(OK);
     expect(second.offer(new Uint8Array([7]))).toBe(OK);
     second.close();
     expect(await readAll(consumer)).toEqual([new Uint8Array([7])]);
@@ -181,9 +192,9 @@ describe('a FIFO', () => {
     const reader = run('sleep', ['60'], openReader(queue.path));
     expect(producer.offer(new Uint8Array(50_000))).toBe(OK);
     expect(propertiesOfPipe(queue)).toMatchObject({ capacity: 4096, depth: 4096 });
-    const space = producer.room();
+    const room = producer.room();
     reader.child.kill('SIGKILL');
-    expect(await within(10_000, space, 'the end')).toBe(CLOSED);
+    expect(await within(10_000, room, 'the end')).toBe(CLOSED);
     expect(producer.offer(new Uint8Array(1))).toBe(CLOSED);
     expect(propertiesOfPipe(queue)).toMatchObject({ published: 1, dropped: { closed: 1 }, isClosed: true });
     await reader.exit;
@@ -223,9 +234,9 @@ describe('a FIFO', () => {
     expect(consumer.state).toBe(CLOSED);
   });
 
-  it('takes the lines of one `echo` after another with stayOpen, and cuts what one leaves unfinished', async () => {
+  it('takes the lines of one `echo` after another with keepOpen, and cuts what one leaves unfinished', async () => {
     const before = descriptors();
-    const queue = createPipe({ path: newPath(), framing: 'line', stayOpen: true });
+    const queue = createPipe({ path: newPath(), framing: 'line', keepOpen: true });
     const consumer = subPipe(queue);
     for (let i = 0; i < 5; i++) {
       const ready = consumer.ready();
@@ -304,10 +315,12 @@ describe('a FIFO', () => {
   });
 
   it('keeps the lines of several writing processes whole, up to PIPE_BUF', { timeout: 60_000 }, async () => {
-    const queue = createPipe({ path: newPath(), framing: 'line', stayOpen: true });
+    const queue = createPipe({ path: newPath(), framing: 'line', keepOpen: true });
     const consumer = subPipe(queue);
     const [lines, length] = [2000, 1500];
-    const writers = ['a', 'b', 'c'].map((name) => run(process.execPath, [compiled('pipe-writer'), queue.path, name, String(lines), String(length)]));
+    const writers = ['a', 'b', 'c'].map((name) =>
+      run(process.execPath, [compiled('pipe-writer'), queue.path, name, String(lines), String(length)]),
+    );
     const next: Record<string, number> = { a: 0, b: 0, c: 0 };
     const exits = Promise.all(writers.map(({ exit }) => exit));
     let isDone = false;
@@ -334,7 +347,8 @@ describe('an anonymous pipe', () => {
     closePipe(queue, 'consumer');
     const producer = pubPipe(queue);
     for (let i = 0; i < 1000; i++) {
-      while (producer.offer(`${i} ${'x'.repeat(i)}`) === BACK_PRESSURED) expect(await within(10_000, producer.room(), 'space')).toBe(OK);
+      while (producer.offer(`${i} ${'x'.repeat(i)}`) === BACK_PRESSURED)
+        expect(await within(10_000, producer.room(), 'space')).toBe(OK);
     }
     producer.close();
     expect(await cat.exit).toEqual([0, null]);
@@ -352,7 +366,9 @@ describe('an anonymous pipe', () => {
 
   it('is inherited by no child that was not given it', () => {
     const queue = createPipe();
-    const open = execFileSync('sh', ['-c', 'ls -l /proc/self/fd'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+    const open = execFileSync('sh', ['-c', 'ls -l /proc/self/fd'], {
+      encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const ours = `pipe:[${statSync(`/proc/self/fd/${queue.readDescriptor}`).ino}]`;
     expect(readFileSync('/proc/self/cmdline').length, 'sanity: /proc is there').toBeGreaterThan(0);
     expect(open).not.toContain(ours);
@@ -362,10 +378,13 @@ describe('an anonymous pipe', () => {
 
 describe('a process', () => {
   it('does not die of SIGPIPE, even where the signal would kill, and its children know nothing of it', () => {
-    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [compiled('pipe-signal')], { encoding: 'utf8' });
+    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [compiled('pipe-signal')], {
+      encoding: 'utf8',
+    });
     expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
     expect(JSON.parse(stdout)).toEqual({
-      isDeadly: true, whileOpen: { isBlocked: true, isBlockedInChild: false }, codes: [CLOSED, CLOSED], isBlockedAfter: false, isPendingAfter: false,
+      isDeadly: true, whileOpen: { isBlocked: true, isBlockedInChild: false }, codes: [CLOSED, CLOSED],
+      isBlockedAfter: false, isPendingAfter: false,
     });
   });
 
@@ -376,17 +395,32 @@ describe('a process', () => {
       for (const pipe of pipes) closePipe(pipe);
       closePipe(createPipe());
       console.log(JSON.stringify({ code: error.code, errno: error.errno, syscall: error.syscall, some: pipes.length > 5 }));`;
-    const { status, stdout, stderr } = spawnSync('sh', ['-c', 'ulimit -n 64 && exec "$0" --input-type=module -e "$1"', process.execPath, script], { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(
+      'sh', ['-c', 'ulimit -n 64 && exec "$0" --input-type=module -e "$1"', process.execPath, script],
+      { encoding: 'utf8' },
+    );
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(JSON.parse(stdout)).toEqual({ code: 'ERR_PERCORE_SYSTEM', errno: 'EMFILE', syscall: 'pipe2', some: true });
   });
 
   it('ends by itself while pipes are open and nobody waits, and does not while somebody does', () => {
     const module = JSON.stringify(new URL('./pipe.js', import.meta.url).href);
-    const runScript = (rest: string) => spawnSync(process.execPath, ['--input-type=module', '-e', `import { createPipe, pubPipe, subPipe } from ${module};
-      const queue = createPipe({ capacityBytes: 4096 }); const producer = pubPipe(queue); const consumer = subPipe(queue); ${rest}`], { encoding: 'utf8', timeout: 20_000 });
+    const runScript = (rest: string) =>
+      spawnSync(
+        process.execPath,
+        [
+          '--input-type=module',
+          '-e',
+          `import { createPipe, pubPipe, subPipe } from ${module};
+      const queue = createPipe({ capacityBytes: 4096 }); const producer = pubPipe(queue); const consumer = subPipe(queue); ${rest}`,
+        ],
+        { encoding: 'utf8', timeout: 20_000 },
+      );
     expect(runScript('producer.offer(new Uint8Array(3));')).toMatchObject({ status: 0, stderr: '' });
-    const waited = runScript('setTimeout(() => producer.offer(new Uint8Array(1)), 50).unref(); consumer.ready().then((code) => console.log(code));');
+    const waited = runScript(
+      'setTimeout(() => producer.offer(new Uint8Array(1)), 50).unref(); consumer.ready().then((code) => '
+        + 'console.log(code));',
+    );
     expect(waited).toMatchObject({ status: 0, stdout: '0\n', stderr: '' });
     expect(existsSync(scratch)).toBe(true);
   });

@@ -20,7 +20,10 @@ const bytes = (...values: number[]) => Uint8Array.from(values);
 /** A new pipe with both ends here. */
 function both(options: Parameters<typeof createPipe>[0] = {}, publishEvery = 1) {
   const queue = createPipe(options) as PipeQueue<Uint8Array>;
-  return { queue, producer: pubPipe(queue, { publishEvery: { records: publishEvery } }), consumer: subPipe(queue), properties: () => propertiesOfPipe(queue) };
+  return {
+    queue, producer: pubPipe(queue, { publishEvery: { records: publishEvery } }), consumer: subPipe(queue),
+    properties: () => propertiesOfPipe(queue),
+  };
 }
 
 /** Offers records of `length` until one is not taken; how many were. */
@@ -60,7 +63,9 @@ describe('a pipe', () => {
     }
     expect(consumer.poll()).toBe(undefined);
     expect(consumer.state).toBe(EMPTY);
-    expect(properties()).toMatchObject({ kind: 'spsc', backend: 'pipe', published: 4, consumed: 4, depth: 0, isClosed: false });
+    expect(properties()).toMatchObject({
+      kind: 'spsc', backend: 'pipe', published: 4, consumed: 4, depth: 0, isClosed: false,
+    });
     producer.close();
     consumer.close();
   });
@@ -85,7 +90,10 @@ describe('a pipe', () => {
     const count = fill(producer, 60);
     expect(count).toBe(64);
     expect(producer.offer(new Uint8Array(60))).toBe(BACK_PRESSURED);
-    expect(properties()).toMatchObject({ depth: 4096, highWater: 4096, published: 64, refused: 2, dropped: { newest: 0, closed: 0 }, consumers: [{ place: 0, lag: 4096, consumed: 0 }] });
+    expect(properties()).toMatchObject({
+      depth: 4096, highWater: 4096, published: 64, refused: 2, dropped: { newest: 0, closed: 0 },
+      consumers: [{ place: 0, lag: 4096, consumed: 0 }],
+    });
     expect(consumer.drain(() => undefined)).toBe(64);
     expect(producer.offer(new Uint8Array(60))).toBe(OK);
     expect(properties()).toMatchObject({ depth: 64, highWater: 4096, consumed: 64 });
@@ -97,7 +105,9 @@ describe('a pipe', () => {
     const { producer, consumer, properties } = both({ capacityBytes: 4096, whenSlow: 'drop-newest' });
     expect(fill(producer, 1020)).toBe(4);
     expect(producer.offer(new Uint8Array(1020))).toBe(DROPPED);
-    expect(properties()).toMatchObject({ published: 4, refused: 0, dropped: { newest: 2, oldest: 0, evicted: 0, closed: 0, tooLarge: 0 } });
+    expect(properties()).toMatchObject({
+      published: 4, refused: 0, dropped: { newest: 2, oldest: 0, evicted: 0, closed: 0, tooLarge: 0 },
+    });
     producer.close();
     consumer.close();
   });
@@ -136,7 +146,8 @@ describe('a pipe', () => {
     consumer.close();
   });
 
-  it('gathers records for one write when told to, and writes them at the bound, at a page, at flush and at close', () => {
+  it('gathers records for one write when told to, and writes them at the bound, at a page, at flush and at '
+    + 'close', () => {
     const { producer, consumer, properties } = both({}, 10);
     for (let i = 0; i < 9; i++) producer.offer(bytes(i));
     expect(properties(), 'accepted, and not yet in the pipe').toMatchObject({ published: 9, depth: 0 });
@@ -174,16 +185,25 @@ describe('a pipe', () => {
   it('refuses values that its framing or kind cannot carry, by name, and takes nothing of them', async () => {
     const line = createPipe({ framing: 'line' });
     const [producer, consumer] = [pubPipe(line), subPipe(line)];
-    expect(await errorOf(() => producer.offer('two\nlines'))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'value', message: expect.stringContaining("framing 'line' ends a record there") });
+    expect(await errorOf(() => producer.offer('two\nlines'))).toMatchObject({
+      code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'value',
+      message: expect.stringContaining("framing 'line' ends a record there"),
+    });
     expect(await errorOf(() => producer.offer('half \ud800'))).toMatchObject({ code: 'ERR_PERCORE_UNSERIALIZABLE' });
-    expect(await errorOf(() => producer.offer(bytes(1) as never))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'value' });
+    expect(await errorOf(() => producer.offer(bytes(1) as never))).toMatchObject({
+      code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'value',
+    });
     expect(producer.offer('good')).toBe(OK);
     expect([consumer.poll(), consumer.poll()]).toEqual(['good', undefined]);
     producer.close();
     consumer.close();
     const raw = both({ framing: 'line', values: 'bytes' });
-    expect(await errorOf(() => raw.producer.offer(bytes(65, 10)))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'value' });
-    expect(await errorOf(() => raw.producer.offer('text' as never))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'value' });
+    expect(await errorOf(() => raw.producer.offer(bytes(65, 10)))).toMatchObject({
+      code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'value',
+    });
+    expect(await errorOf(() => raw.producer.offer('text' as never))).toMatchObject({
+      code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'value',
+    });
     raw.producer.close();
     raw.consumer.close();
     expect(propertiesOfPipe(line)).toMatchObject({ published: 1, consumed: 1 });
@@ -200,19 +220,30 @@ describe('a pipe', () => {
 
   it('lets nothing but good options pass', async () => {
     const wrong: [string, unknown][] = [
-      ['framing', 'lines'], ['values', 'json'], ['whenSlow', 'drop-oldest'], ['maxRecordBytes', 0], ['maxRecordBytes', 2 ** 28 + 1], ['capacityBytes', 0],
-      ['capacityBytes', 2 ** 30 + 1], ['mode', 0o1000], ['path', ''], ['path', 3], ['path', 'a\0b'], ['stayOpen', true], ['stayOpen', 1],
+      ['framing', 'lines'], ['values', 'json'], ['whenSlow', 'drop-oldest'], ['maxRecordBytes', 0],
+      ['maxRecordBytes', 2 ** 28 + 1], ['capacityBytes', 0], ['capacityBytes', 2 ** 30 + 1], ['mode', 0o1000],
+      ['path', ''], ['path', 3], ['path', 'a\0b'], ['keepOpen', true], ['keepOpen', 1],
     ];
     const before = descriptors();
     for (const [argument, value] of wrong) {
-      expect(await errorOf(() => createPipe({ [argument]: value })), `${argument} ${String(value)}`).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument, value });
+      expect(await errorOf(() => createPipe({ [argument]: value })), `${argument} ${String(value)}`).toMatchObject({
+        code: 'ERR_PERCORE_INVALID_ARGUMENT', argument, value,
+      });
     }
     const queue = createPipe();
-    for (const publishEvery of [0, 1.5, 2 ** 31]) expect(await errorOf(() => pubPipe(queue, { publishEvery: { records: publishEvery } }))).toMatchObject({ argument: 'publishEvery.records' });
+    for (const publishEvery of [0, 1.5, 2 ** 31])
+      expect(await errorOf(() => pubPipe(queue, { publishEvery: { records: publishEvery } }))).toMatchObject({
+        argument: 'publishEvery.records',
+      });
     expect(await errorOf(() => closePipe(queue, 'reader' as never))).toMatchObject({ argument: 'end' });
     closePipe(queue);
-    for (const not of [undefined, {}, { shared: new SharedArrayBuffer(8) }]) expect(await errorOf(() => pubPipe(not as never))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'queue' });
-    expect(await errorOf(() => subPipe({ shared: new SharedArrayBuffer(pipeLayout.bytes) } as never))).toMatchObject({ code: 'ERR_PERCORE_LAYOUT_MISMATCH' });
+    for (const not of [undefined, {}, { shared: new SharedArrayBuffer(8) }])
+      expect(await errorOf(() => pubPipe(not as never))).toMatchObject({
+        code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'queue',
+      });
+    expect(await errorOf(() => subPipe({ shared: new SharedArrayBuffer(pipeLayout.bytes) } as never))).toMatchObject({
+      code: 'ERR_PERCORE_LAYOUT_MISMATCH',
+    });
     expect(descriptors()).toEqual(before);
   });
 });
@@ -232,7 +263,9 @@ describe('the ends of a pipe', () => {
     expect(consumer.state).toBe(CLOSED);
     expect(await consumer.ready()).toBe(CLOSED);
     expect(consumer.drain(() => undefined)).toBe(CLOSED);
-    expect(properties()).toMatchObject({ published: 1, consumed: 1, isClosed: true, dropped: { closed: 0 }, consumers: [] });
+    expect(properties()).toMatchObject({
+      published: 1, consumed: 1, isClosed: true, dropped: { closed: 0 }, consumers: [],
+    });
   });
 
   it('closing sends the rest of a long record first, and only then ends the pipe', async () => {
@@ -255,16 +288,18 @@ describe('the ends of a pipe', () => {
     expect(consumer.state).toBe(CLOSED);
     expect(producer.offer(bytes(9))).toBe(CLOSED);
     expect(producer.offer(bytes(9))).toBe(CLOSED);
-    expect(properties()).toMatchObject({ published: 5, consumed: 1, refused: 0, dropped: { closed: 4 }, isClosed: true });
+    expect(properties()).toMatchObject({
+      published: 5, consumed: 1, refused: 0, dropped: { closed: 4 }, isClosed: true,
+    });
   });
 
   it('a producer that waits is told when the consumer closes, and its unsent rest is counted once', async () => {
     const { producer, consumer, properties } = both({ capacityBytes: 4096 });
     expect(producer.offer(new Uint8Array(50_000))).toBe(OK);
-    const space = producer.room();
-    expect(await isWaiting(space)).toBe(true);
+    const room = producer.room();
+    expect(await isWaiting(room)).toBe(true);
     consumer.close();
-    expect(await within(5000, space, 'CLOSED')).toBe(CLOSED);
+    expect(await within(5000, room, 'CLOSED')).toBe(CLOSED);
     expect(properties()).toMatchObject({ published: 1, consumed: 0, dropped: { closed: 1 } });
   });
 
@@ -276,10 +311,10 @@ describe('the ends of a pipe', () => {
     producer.offer(bytes(1));
     expect(await within(5000, ready, 'a record')).toBe(OK);
     fill(producer, 1020);
-    const space = producer.room();
-    expect(await isWaiting(space)).toBe(true);
+    const room = producer.room();
+    expect(await isWaiting(room)).toBe(true);
     consumer.drain(() => undefined);
-    expect(await within(5000, space, 'room')).toBe(OK);
+    expect(await within(5000, room, 'room')).toBe(OK);
 
     expect(await errorOf(() => consumer.ready({ timeoutMs: 5 }))).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
     fill(producer, 1020);
@@ -288,7 +323,9 @@ describe('the ends of a pipe', () => {
     const aborted = producer.room({ signal: controller.signal });
     controller.abort('enough');
     await expect(aborted).rejects.toBe('enough');
-    expect(await errorOf(() => producer.room({ timeoutMs: -1 }))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT' });
+    expect(await errorOf(() => producer.room({ timeoutMs: -1 }))).toMatchObject({
+      code: 'ERR_PERCORE_INVALID_ARGUMENT',
+    });
 
     const mySpace = producer.room();
     producer.close();
@@ -306,7 +343,7 @@ describe('the ends of a pipe', () => {
     const ready = consumer.ready();
     const full = both({ capacityBytes: 4096 });
     fill(full.producer, 1020);
-    const space = full.producer.room();
+    const room = full.producer.room();
     // One byte of a record makes a wake-up and no record.
     writeSync(queue.writeDescriptor, new Uint8Array(1));
     const before = performance.nodeTiming.uvMetricsInfo.loopCount;
@@ -314,7 +351,7 @@ describe('the ends of a pipe', () => {
     expect(performance.nodeTiming.uvMetricsInfo.loopCount - before).toBeLessThan(20);
     consumer.close();
     full.consumer.close();
-    expect([await ready, await within(5000, space, 'the end')]).toEqual([CLOSED, CLOSED]);
+    expect([await ready, await within(5000, room, 'the end')]).toEqual([CLOSED, CLOSED]);
     producer.close();
   });
 
@@ -369,14 +406,20 @@ describe('the ends of a pipe', () => {
     const { queue, producer, consumer } = both();
     for (const open of [pubPipe, subPipe]) {
       const error = await errorOf(() => open(structuredClone(queue)));
-      expect(error).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'queue', message: expect.stringMatching(/^the (producing|consuming) end of this pipe is open elsewhere, or was closed/) });
+      expect(error).toMatchObject({
+        code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'queue',
+        message: expect.stringMatching(/^the (producing|consuming) end of this pipe is open elsewhere, or was closed/),
+      });
     }
     closePipe(queue);
     expect(producer.offer(bytes(1)), 'closePipe leaves open ends alone').toBe(OK);
     expect(consumer.poll()).toEqual(bytes(1));
     producer.close();
     consumer.close();
-    for (const open of [pubPipe, subPipe]) expect(await errorOf(() => open(queue))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'queue' });
+    for (const open of [pubPipe, subPipe])
+      expect(await errorOf(() => open(queue))).toMatchObject({
+        code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'queue',
+      });
     expect(descriptors()).toEqual(before);
   });
 
@@ -398,7 +441,8 @@ describe('the ends of a pipe', () => {
     expect(descriptors()).toEqual(before);
   });
 
-  it('hundreds of pipes, opened and closed in every order, leave no descriptor and close none that is not theirs', () => {
+  it('hundreds of pipes, opened and closed in every order, leave no descriptor and close none that is not '
+    + 'theirs', () => {
     const before = descriptors();
     for (let i = 0; i < 300; i++) {
       const queue = createPipe();
@@ -419,8 +463,10 @@ describe('the ends of a pipe', () => {
     expect(descriptors()).toEqual(before);
   });
 
-  it('whose memory was scribbled on names no other descriptor: not its other end, not one that is open, not another pipe of the process', async () => {
-    const field = (name: 'producerFd' | 'consumerFd' | 'producerEnd' | 'producerInode'): number => pipeLayout.fields[name].at;
+  it('whose memory was scribbled on names no other descriptor: not its other end, not one that is open, not another '
+    + 'pipe of the process', async () => {
+    const field = (name: 'producerFd' | 'consumerFd' | 'producerEnd' | 'producerInode'): number =>
+      pipeLayout.fields[name].at;
     const other = both();
     const [swapped, twice, foreign] = [createPipe(), createPipe(), createPipe()];
     const words = (queue: PipeQueue): Int32Array => new Int32Array(queue.shared);
@@ -430,8 +476,11 @@ describe('the ends of a pipe', () => {
     // Free again, it says.
     words(twice)[field('producerEnd') >> 2] = 0;
     words(foreign)[field('producerFd') >> 2] = other.queue.writeDescriptor;
-    new Float64Array(foreign.shared)[field('producerInode') >> 3] = new Float64Array(other.queue.shared)[field('producerInode') >> 3]!;
-    for (const queue of [swapped, twice, foreign]) expect(await errorOf(() => pubPipe(queue))).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'EBADF' });
+    new Float64Array(foreign.shared)[field('producerInode') >> 3] = new Float64Array(other.queue.shared)[
+      field('producerInode') >> 3
+    ]!;
+    for (const queue of [swapped, twice, foreign])
+      expect(await errorOf(() => pubPipe(queue))).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'EBADF' });
     for (const queue of [swapped, twice, foreign]) closePipe(queue);
     expect(other.producer.offer(bytes(1))).toBe(OK);
     expect(other.consumer.poll()).toEqual(bytes(1));
@@ -444,15 +493,23 @@ describe('the ends of a pipe', () => {
     const { queue, producer, consumer } = both();
     // Somebody else's mistake: our descriptor closed behind our back.
     closeSync(queue.readDescriptor);
-    expect(await errorOf(() => consumer.poll())).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'EBADF', syscall: 'read', message: 'EBADF: read failed' });
+    expect(await errorOf(() => consumer.poll())).toMatchObject({
+      code: 'ERR_PERCORE_SYSTEM', errno: 'EBADF', syscall: 'read', message: 'EBADF: read failed',
+    });
     expect(producer.offer(bytes(1))).toBe(CLOSED);
-    expect(await errorOf(() => createPipe({ path: join(scratch, 'no', 'such', 'folder') }))).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'ENOENT', syscall: 'mkfifo' });
+    expect(await errorOf(() => createPipe({ path: join(scratch, 'no', 'such', 'folder') }))).toMatchObject({
+      code: 'ERR_PERCORE_SYSTEM', errno: 'ENOENT', syscall: 'mkfifo',
+    });
     writeFileSync(join(scratch, 'file'), '');
-    expect(await errorOf(() => createPipe({ path: join(scratch, 'file') }))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'path' });
+    expect(await errorOf(() => createPipe({ path: join(scratch, 'file') }))).toMatchObject({
+      code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'path',
+    });
     const fifo = createPipe({ path: join(scratch, 'gone') });
     rmSync(fifo.path);
     expect(existsSync(fifo.path)).toBe(false);
-    expect(await errorOf(() => subPipe(fifo))).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'ENOENT', syscall: 'open' });
+    expect(await errorOf(() => subPipe(fifo))).toMatchObject({
+      code: 'ERR_PERCORE_SYSTEM', errno: 'ENOENT', syscall: 'open',
+    });
     const gone = pubPipe(fifo);
     expect(await errorOf(() => gone.offer(bytes(1)))).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'ENOENT' });
     expect(await errorOf(() => gone.room())).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'ENOENT' });
@@ -468,17 +525,22 @@ describe('the ends of a pipe', () => {
 
 describe('a pipe between threads', () => {
   for (const publishEvery of [1, 50]) {
-    it(`brings every record whole and in order, from a worker and to one, written ${publishEvery === 1 ? 'one by one' : `by ${publishEvery}`}`, async () => {
+    it(`brings every record whole and in order, from a worker and to one, written `
+      + `${publishEvery === 1 ? 'one by one' : `by ${publishEvery}`}`, async () => {
       const before = descriptors();
       const records = 5000;
       const queue = createPipe();
-      const [producing, consuming] = [start({ role: 'produce', queue, records, publishEvery }), start({ role: 'consume', queue })];
+      const [producing, consuming] = [
+        start({ role: 'produce', queue, records, publishEvery }), start({ role: 'consume', queue }),
+      ];
       const exits = [once(producing, 'exit'), once(consuming, 'exit')];
       const [totals, read] = await Promise.all([answerOf<QueueProperties>(producing), answerOf<number>(consuming)]);
       expect(read).toBe(records);
       expect(totals.published).toBe(records);
       await Promise.all(exits);
-      expect(propertiesOfPipe(queue), 'from a third thread').toMatchObject({ published: records, consumed: records, isClosed: true, dropped: { closed: 0, tooLarge: 0 } });
+      expect(propertiesOfPipe(queue), 'from a third thread').toMatchObject({
+        published: records, consumed: records, isClosed: true, dropped: { closed: 0, tooLarge: 0 },
+      });
       expect(descriptors()).toEqual(before);
     });
   }
@@ -487,12 +549,15 @@ describe('a pipe between threads', () => {
     const queue = createPipe();
     const holder = start({ role: 'hold', queue, end: 'producer', bytes: 1000 });
     expect(await answerOf(holder)).toBe(OK);
-    expect(propertiesOfPipe(structuredClone(queue))).toMatchObject({ depth: 1004, published: 1, consumers: [], isClosed: false });
+    expect(propertiesOfPipe(structuredClone(queue))).toMatchObject({
+      depth: 1004, published: 1, consumers: [], isClosed: false,
+    });
     await holder.terminate();
     closePipe(queue);
   });
 
-  it('ends for the consumer when the producer\'s worker is terminated; a cut record is counted, not delivered', async () => {
+  it("ends for the consumer when the producer's worker is terminated; a cut record is counted, not "
+    + "delivered", async () => {
     const before = descriptors();
     const queue = createPipe({ capacityBytes: 4096 });
     const holder = start({ role: 'hold', queue, end: 'producer', bytes: 50_000 });
@@ -513,9 +578,9 @@ describe('a pipe between threads', () => {
     expect(await answerOf(holder)).toBe(OK);
     const producer = pubPipe(queue);
     expect(fill(producer, 1020)).toBe(4);
-    const space = producer.room();
+    const room = producer.room();
     await holder.terminate();
-    expect(await within(5000, space, 'CLOSED')).toBe(CLOSED);
+    expect(await within(5000, room, 'CLOSED')).toBe(CLOSED);
     expect(producer.offer(bytes(1))).toBe(CLOSED);
     expect(descriptors()).toEqual(before);
   });
@@ -543,7 +608,10 @@ describe('a pipe between threads', () => {
     const before = descriptors();
     for (let i = 0; i < 20; i++) {
       const queue = createPipe({ capacityBytes: i % 2 === 0 ? 4096 : 65_536 });
-      const [dying, other] = i % 2 === 0 ? [start({ role: 'produce', queue, records: 1e9, publishEvery: 1 + (i % 3) * 20 }), 'consumer'] : [start({ role: 'consume', queue }), 'producer'];
+      const [dying, other] =
+        i % 2 === 0
+          ? [start({ role: 'produce', queue, records: 1e9, publishEvery: 1 + (i % 3) * 20 }), 'consumer']
+          : [start({ role: 'consume', queue }), 'producer'];
       const gone = once(dying, 'exit');
       const failed: Error[] = [];
       dying.on('error', (error) => void failed.push(error));
@@ -563,7 +631,8 @@ describe('a pipe between threads', () => {
         const producer = pubPipe(queue);
         let code: number = OK;
         for (let n = 0; code !== CLOSED; n++) {
-          while ((code = producer.offer(patterned(n))) === BACK_PRESSURED) await within(10_000, producer.room(), 'space or the end');
+          while ((code = producer.offer(patterned(n))) === BACK_PRESSURED)
+            await within(10_000, producer.room(), 'space or the end');
         }
       }
       await gone;

@@ -1,19 +1,20 @@
 /**
- * The backend `pipe`: an operating-system pipe, so that another process, or `cat`, can be at either end. A full pipe is an answer,
- * BACK_PRESSURED, not a block.
+ * The backend `pipe`: an operating-system pipe, so that another process, or `cat`, can be at either end. A full pipe is
+ * an answer, BACK_PRESSURED, not a block.
  *
  *     const log = createPipe({ path: '/run/app.log', framing: 'line' });    // a FIFO: `cat /run/app.log` shows it
  *     const producer = pubPipe(log);                                        // in any one thread
  *     producer.offer('started');                                            // BACK_PRESSURED until somebody reads
  *     if ((await producer.room()) === OK) producer.offer('started');
  *
- *     const jobs = createPipe();                                            // anonymous, for threads and child processes
+ *     const jobs = createPipe();                              // anonymous, for threads and child processes
  *     spawn('worker', { stdio: [jobs.readDescriptor, 'inherit', 'inherit'] });
- *     closePipe(jobs, 'consumer');                                          // the child has it; ours would hide its death
+ *     closePipe(jobs, 'consumer');                            // the child has it; ours would hide its death
  *
- * One system call a record makes it some hundred times slower than a ring: between threads use a ring. A pipe is for what a ring cannot
- * reach. Kinds: one producing and one consuming end a handle. Several writers to one FIFO are sound for records of up to PIPE_BUF
- * (4,096) bytes with their frame, longer ones would be torn by each other. Several readers of one pipe are not: each gets pieces.
+ * One system call a record makes it some hundred times slower than a ring: between threads use a ring. A pipe is for
+ * what a ring cannot reach. Kinds: one producing and one consuming end a handle. Several writers to one FIFO are sound
+ * for records of up to PIPE_BUF (4,096) bytes with their frame, longer ones would be torn by each other. Several
+ * readers of one pipe are not: each gets pieces.
  *
  * Sources: pipe(7), fifo(7), fcntl(2).
  */
@@ -27,8 +28,9 @@ import { publishEveryOf } from './lazy.js';
 import { PipeConsumer } from './pipe-consumer.js';
 import type { Framing, PipeValues } from './pipe-frames.js';
 import {
-  CONSUMED, CONSUMER_END, CONSUMER_FD, CONSUMER_HIGH_WATER, DROPPED_NEWEST, DROPPED_TOO_LARGE, DROPPED_UNREAD, DROPPED_UNSENT, IS_BROKEN, IS_ENDED, MAGIC, MAX_PIPE_RECORD_BYTES, PRODUCER_END, PRODUCER_FD,
-  PRODUCER_HIGH_WATER, PUBLISHED, REFUSED, VERSION, memoryOf, systemError, viewsOf, type PipeQueue,
+  CONSUMED, CONSUMER_END, CONSUMER_FD, CONSUMER_HIGH_WATER, DROPPED_NEWEST, DROPPED_TOO_LARGE, DROPPED_UNREAD,
+  DROPPED_UNSENT, IS_BROKEN, IS_ENDED, MAGIC, MAX_PIPE_RECORD_BYTES, PRODUCER_END, PRODUCER_FD, PRODUCER_HIGH_WATER,
+  PUBLISHED, REFUSED, VERSION, memoryOf, systemError, viewsOf, type PipeQueue,
 } from './pipe-memory.js';
 import { PipeProducer } from './pipe-producer.js';
 import type { QueueConsumer, QueueProducer, QueueProperties } from './queue-ends.js';
@@ -36,46 +38,75 @@ import type { QueueConsumer, QueueProducer, QueueProperties } from './queue-ends
 export type { PipeQueue, PipeValue } from './pipe-memory.js';
 
 export interface PipeQueueOptions {
-  /** `line`: each record is a line, as `cat` shows and `echo` writes it. `length`: four bytes of length, then any bytes. Default `length`. */
+  /**
+   * `line`: each record is a line, as `cat` shows and `echo` writes it. `length`: four bytes of length, then any bytes.
+   * Default `length`.
+   */
   framing?: Framing;
-  /** What `offer` takes and `poll` gives: strings (as UTF-8) or Uint8Array. Default: text for lines, bytes for lengths. */
+  /**
+   * What `offer` takes and `poll` gives: strings (as UTF-8) or Uint8Array. Default: text for lines, bytes for lengths.
+   */
   values?: PipeValues;
-  /** The longest record, without its frame: 1 to 2^28 bytes, default 2^20. Both ends may come to hold a buffer of that size. */
+  /**
+   * The longest record, without its frame: 1 to 2^28 bytes, default 2^20. Both ends may come to hold a buffer of that
+   * size.
+   */
   maxRecordBytes?: number;
-  /** Bytes that the pipe should hold: 1 to 2^30. The system rounds up, and may refuse (/proc/sys/fs/pipe-max-size); what it granted is reported. */
+  /**
+   * Bytes that the pipe should hold: 1 to 2^30. The system rounds up, and may refuse (/proc/sys/fs/pipe-max-size); what
+   * it granted is reported.
+   */
   capacityBytes?: number;
-  /** What a full pipe does with an offer: answer BACK_PRESSURED (`wait`, the default) or drop it, answer DROPPED and count it. */
+  /**
+   * What a full pipe does with an offer: answer BACK_PRESSURED (`wait`, the default) or drop it, answer DROPPED and
+   * count it.
+   */
   whenSlow?: 'wait' | 'drop-newest';
   /** A FIFO in place of an anonymous pipe; made if nothing is there. Nobody removes it. */
   path?: string;
   /** The permissions of a FIFO that is made, less the process's umask: 0 to 0o777, default 0o600. */
   mode?: number;
-  /** A FIFO's consumer goes on when the last writer has closed, and waits for the next: one `echo` after another. Default false. */
-  stayOpen?: boolean;
+  /**
+   * A FIFO's consumer goes on when the last writer has closed, and waits for the next: one `echo` after another.
+   * Default false.
+   */
+  keepOpen?: boolean;
 }
 
 const DEFAULT_MAX_RECORD_BYTES = 2 ** 20;
 
 /**
- * Makes a pipe, or a FIFO's file. An anonymous pipe takes two descriptors: each belongs to the thread that opens that end, and until
- * then to this thread, which closes it when it ends. Throws PercoreError for a bad option, ERR_PERCORE_SYSTEM for what the system refuses.
+ * Makes a pipe, or a FIFO's file. An anonymous pipe takes two descriptors: each belongs to the thread that opens that
+ * end, and until then to this thread, which closes it when it ends. Throws PercoreError for a bad option,
+ * ERR_PERCORE_SYSTEM for what the system refuses.
  */
-export function createPipe(options: PipeQueueOptions & ({ values: 'text' } | { values?: undefined; framing: 'line' })): PipeQueue<string>;
-export function createPipe(options?: PipeQueueOptions & ({ values: 'bytes' } | { values?: undefined; framing?: 'length' })): PipeQueue<Uint8Array>;
+export function createPipe(
+  options: PipeQueueOptions & ({ values: 'text' } | { values?: undefined; framing: 'line' }),
+): PipeQueue<string>;
+export function createPipe(
+  options?: PipeQueueOptions & ({ values: 'bytes' } | { values?: undefined; framing?: 'length' }),
+): PipeQueue<Uint8Array>;
 export function createPipe(options?: PipeQueueOptions): PipeQueue;
 export function createPipe(options: PipeQueueOptions = {}): PipeQueue {
-  checkOptions('options', options, ['kind', 'backend', 'framing', 'values', 'maxRecordBytes', 'capacityBytes', 'whenSlow', 'path', 'mode', 'stayOpen']);
+  checkOptions('options', options, [
+    'kind', 'backend', 'framing', 'values', 'maxRecordBytes', 'capacityBytes', 'whenSlow', 'path', 'mode', 'keepOpen',
+  ]);
   const framing = checkOneOf('framing', options.framing ?? 'length', ['line', 'length']);
   const values = checkOneOf('values', options.values ?? (framing === 'line' ? 'text' : 'bytes'), ['text', 'bytes']);
   const whenSlow = checkOneOf('whenSlow', options.whenSlow ?? 'wait', ['wait', 'drop-newest']);
-  const maxRecordBytes = checkInteger('maxRecordBytes', options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES, 1, MAX_PIPE_RECORD_BYTES);
-  const asked = options.capacityBytes === undefined ? 0 : checkInteger('capacityBytes', options.capacityBytes, 1, 2 ** 30);
+  const maxRecordBytes = checkInteger(
+    'maxRecordBytes', options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES, 1, MAX_PIPE_RECORD_BYTES,
+  );
+  const asked =
+    options.capacityBytes === undefined ? 0 : checkInteger('capacityBytes', options.capacityBytes, 1, 2 ** 30);
   const mode = checkInteger('mode', options.mode ?? 0o600, 0, 0o777);
   const path = options.path ?? '';
-  const stayOpen = options.stayOpen ?? false;
-  if (options.path !== undefined && (typeof path !== 'string' || path === '' || path.includes('\0'))) throw invalidArgument('path', path, 'the path of a FIFO, or of nothing yet');
-  if (typeof stayOpen !== 'boolean') throw invalidArgument('stayOpen', stayOpen, 'true or false');
-  if (stayOpen && path === '') throw invalidArgument('stayOpen', stayOpen, 'false without a path: nobody can come back to an anonymous pipe');
+  const keepOpen = options.keepOpen ?? false;
+  if (options.path !== undefined && (typeof path !== 'string' || path === '' || path.includes('\0')))
+    throw invalidArgument('path', path, 'the path of a FIFO, or of nothing yet');
+  if (typeof keepOpen !== 'boolean') throw invalidArgument('keepOpen', keepOpen, 'true or false');
+  if (keepOpen && path === '')
+    throw invalidArgument('keepOpen', keepOpen, 'false without a path: nobody can come back to an anonymous pipe');
 
   const buffer = new SharedArrayBuffer(pipeLayout.bytes);
   const { words, bytes } = viewsOf(buffer);
@@ -93,28 +124,34 @@ export function createPipe(options: PipeQueueOptions = {}): PipeQueue {
   Atomics.store(words, VERSION, LAYOUT_VERSION);
   Atomics.store(words, MAGIC, PIPE_MAGIC);
   return {
-    kind: 'spsc', backend: 'pipe', framing, values, maxRecordBytes, whenSlow, capacityBytes, path: path === '' ? '' : resolve(path), stayOpen,
-    readDescriptor: words[CONSUMER_FD]!, writeDescriptor: words[PRODUCER_FD]!, shared: buffer,
+    kind: 'spsc', backend: 'pipe', framing, values, maxRecordBytes, whenSlow, capacityBytes,
+    path: path === '' ? '' : resolve(path), keepOpen, readDescriptor: words[CONSUMER_FD]!,
+    writeDescriptor: words[PRODUCER_FD]!, shared: buffer,
   };
 }
 
 /**
- * The producing end, in this thread, which owns its descriptor from now on: `close` closes it, and so does the thread's end. A FIFO is
- * opened by the first offer that finds a reader. Throws when the end is open elsewhere.
+ * The producing end, in this thread, which owns its descriptor from now on: `close` closes it, and so does the thread's
+ * end. A FIFO is opened by the first offer that finds a reader. Throws when the end is open elsewhere.
  */
-export function pubPipe<T extends string | Uint8Array>(queue: PipeQueue<T>, options: PubOptions = {}): QueueProducer<T> {
+export function pubPipe<T extends string | Uint8Array>(
+  queue: PipeQueue<T>, options: PubOptions = {},
+): QueueProducer<T> {
   // Also in a reactor each record by itself: a pipe has readers that wait for it elsewhere.
   return new PipeProducer<T>(queue, publishEveryOf(options, 1));
 }
 
-/** The consuming end, in this thread, which owns its descriptor from now on. Throws when it is open elsewhere, and what open(2) says. */
+/**
+ * The consuming end, in this thread, which owns its descriptor from now on. Throws when it is open elsewhere, and what
+ * open(2) says.
+ */
 export function subPipe<T extends string | Uint8Array>(queue: PipeQueue<T>): QueueConsumer<T> {
   return new PipeConsumer<T>(queue);
 }
 
 /**
- * Closes what nobody has opened of an anonymous pipe: both ends, or the one that is named. From any thread. Call it after a child process
- * was given a descriptor, since the child's death can be seen only when no other copy is open.
+ * Closes what nobody has opened of an anonymous pipe: both ends, or the one that is named. From any thread. Call it
+ * after a child process was given a descriptor, since the child's death can be seen only when no other copy is open.
  */
 export function closePipe(queue: PipeQueue, end?: 'producer' | 'consumer'): void {
   const { bytes } = memoryOf(queue);
@@ -124,10 +161,10 @@ export function closePipe(queue: PipeQueue, end?: 'producer' | 'consumer'): void
 }
 
 /**
- * What the pipe is and has done, from any thread of this process. `capacity`, `depth`, `lag` and `highWater` are bytes, as the kernel
- * tells them; depth and a FIFO's capacity are known while an end is open in this process. `highWater` is the most that an end has
- * met: the consumer in one read, the producer when it was refused. Totals are of the ends of this handle: of other processes nothing
- * is known.
+ * What the pipe is and has done, from any thread of this process. `capacity`, `depth`, `lag` and `highWater` are bytes,
+ * as the kernel tells them; depth and a FIFO's capacity are known while an end is open in this process. `highWater` is
+ * the most that an end has met: the consumer in one read, the producer when it was refused. Totals are of the ends of
+ * this handle: of other processes nothing is known.
  */
 export function propertiesOfPipe(queue: PipeQueue): QueueProperties {
   const { words, counts, bytes } = memoryOf(queue);
@@ -146,7 +183,10 @@ export function propertiesOfPipe(queue: PipeQueue): QueueProperties {
     published: counts[PUBLISHED]!,
     consumed: counts[CONSUMED]!,
     refused: counts[REFUSED]!,
-    dropped: { newest: counts[DROPPED_NEWEST]!, oldest: 0, evicted: 0, closed: counts[DROPPED_UNSENT]! + counts[DROPPED_UNREAD]!, tooLarge: counts[DROPPED_TOO_LARGE]! },
+    dropped: {
+      newest: counts[DROPPED_NEWEST]!, oldest: 0, evicted: 0, closed: counts[DROPPED_UNSENT]! + counts[DROPPED_UNREAD]!,
+      tooLarge: counts[DROPPED_TOO_LARGE]!,
+    },
     consumers: consumerEnd === OPEN ? [{ place: 0, lag: depth, consumed: counts[CONSUMED]! }] : [],
     isClosed: producerEnd === CLOSED || consumerEnd === CLOSED || words[IS_BROKEN] === 1 || words[IS_ENDED] === 1,
   };

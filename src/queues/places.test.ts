@@ -9,7 +9,8 @@ describe('one too many', () => {
   it('as a second producer of this thread is told so', () => {
     const queue = spmc();
     pub(queue);
-    const message = 'the only place for a producer is taken by this thread. Use that producer, or call its leave() first';
+    const message =
+      'the only place for a producer is taken by this thread. Use that producer, or call its leave() first';
     expect(errorOf(() => pub(queue))).toEqual({ code: 'ERR_PERCORE_NO_PLACE', message, argument: 'maxProducers' });
   });
 
@@ -17,7 +18,8 @@ describe('one too many', () => {
     const queue = spmc();
     const other = new Other(queue, [{ do: 'pub' }, { do: 'sleep', ms: 100 }, { do: 'leave' }]);
     await other.did(0);
-    const message = `the only place for a producer is taken by thread ${other.threadId}. Use kind 'mpsc' for several, or call recover(queue, worker) if that worker has exited`;
+    const message = `the only place for a producer is taken by thread ${other.threadId}. Use kind 'mpsc' for several, `
+      + `or call recover(queue, worker) if that worker has exited`;
     expect(errorOf(() => pub(queue))).toEqual({ code: 'ERR_PERCORE_NO_PLACE', message, argument: 'maxProducers' });
     await other.ended();
     expect(pub(queue).offer(eight(1)), 'it has left').toBe(OK);
@@ -27,7 +29,9 @@ describe('one too many', () => {
     for (const maxConsumers of [2, 3]) {
       const queue = spmc(maxConsumers);
       const consumers = Array.from({ length: maxConsumers }, () => sub(queue));
-      const message = `all ${maxConsumers} places for consumers are taken (by threads ${consumers.map(() => 0).join(', ')}). Create the queue with a larger maxConsumers; or call recover(queue, worker) for a worker that has exited`;
+      const message = `all ${maxConsumers} places for consumers are taken (by threads `
+        + `${consumers.map(() => 0).join(', ')}). Create the queue with a larger maxConsumers; or call recover(queue, `
+        + `worker) for a worker that has exited`;
       expect(errorOf(() => sub(queue))).toEqual({ code: 'ERR_PERCORE_NO_PLACE', message, argument: 'maxConsumers' });
       consumers[0]!.leave();
       expect(sub(queue).place).toBe(0);
@@ -165,14 +169,23 @@ describe('inspect', () => {
     const consumer = sub(queue);
     [1, 2, 3, 4, 5].forEach((value) => producer.offer(eight(value)));
     drained(consumer, 3);
-    const declared = { place: 0, name: 'log', state: 'held', whenSlow: 'wait', threadId: undefined, lag: 4, consumed: 0, droppedOldest: 0, droppedEvicted: 0 };
-    const other = { place: 1, state: 'reading', whenSlow: 'wait', threadId: 0, lag: 1, consumed: 3, droppedOldest: 0, droppedEvicted: 0 };
+    const declared = {
+      place: 0, name: 'log', state: 'held', whenSlow: 'wait', threadId: undefined, lag: 4, consumed: 0,
+      droppedOldest: 0, droppedEvicted: 0,
+    };
+    const other = {
+      place: 1, state: 'reading', whenSlow: 'wait', threadId: 0, lag: 1, consumed: 3, droppedOldest: 0,
+      droppedEvicted: 0,
+    };
     expect(inspect(queue)).toEqual({
-      kind: 'spmc', backend: 'fixed', capacity: 4, recordBytes: 8, depth: 4, highWater: 4, published: 4, consumed: 3, refused: 1,
-      dropped: { newest: 0, oldest: 0, evicted: 0, closed: 0 }, producers: [{ place: 0, threadId: 0 }], consumers: [declared, other], isClosed: false,
+      kind: 'spmc', backend: 'fixed', capacity: 4, recordBytes: 8, depth: 4, highWater: 4, published: 4, consumed: 3,
+      refused: 1, dropped: { newest: 0, oldest: 0, evicted: 0, closed: 0 }, producers: [{ place: 0, threadId: 0 }],
+      consumers: [declared, other], isClosed: false,
     });
     drained(consumer);
-    expect([producer.offer(eight(5)), inspect(queue)]).toMatchObject([-1, { dropped: { newest: 0 }, refused: 2, consumed: 4 }]);
+    expect([producer.offer(eight(5)), inspect(queue)]).toMatchObject([
+      -1, { dropped: { newest: 0 }, refused: 2, consumed: 4 },
+    ]);
   });
 
   it('counts on across owners', () => {
@@ -180,7 +193,9 @@ describe('inspect', () => {
     for (let value = 1; value <= 3; value++) {
       const producer = pub(queue);
       const consumer = sub(queue);
-      expect([producer.offer(eight(value)), producer.offer(eight(value)), producer.offer(eight(value))]).toEqual([OK, OK, BACK_PRESSURED]);
+      expect([producer.offer(eight(value)), producer.offer(eight(value)), producer.offer(eight(value))]).toEqual([
+        OK, OK, BACK_PRESSURED,
+      ]);
       drained(consumer);
       producer.leave();
       consumer.leave();
@@ -203,7 +218,16 @@ describe('inspect', () => {
   it('adds lanes and bands up', () => {
     const lanes = create({ kind: 'mpsc', capacity: 4, recordBytes: 8, maxProducers: 2, maxConsumers: 1 });
     [pub(lanes), pub(lanes)].forEach((producer, i) => Array.from({ length: i + 2 }, () => producer.offer(eight(1))));
-    expect(inspect(lanes)).toMatchObject({ kind: 'mpsc', published: 5, depth: 5, highWater: 3, producers: [{ place: 0, threadId: 0 }, { place: 1, threadId: 0 }], isClosed: false });
+    expect(inspect(lanes)).toMatchObject({
+      kind: 'mpsc',
+      published: 5,
+      depth: 5,
+      highWater: 3,
+      producers: [
+        { place: 0, threadId: 0 }, { place: 1, threadId: 0 },
+      ],
+      isClosed: false,
+    });
     const bands = create({ kind: 'banded', capacity: 4, recordBytes: 8 });
     const producer = pub(bands);
     [1, 1, 6].forEach((band) => producer.offer(eight(1), band));

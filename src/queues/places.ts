@@ -1,22 +1,24 @@
 /**
- * Places of consumers in a ring: who joins, leaves, takes over, and what a supervisor does when a worker has died. All of it may
- * happen while the producer runs, which looks at the places' states and cursors whenever the ring seems full (`look`).
+ * Places of consumers in a ring: who joins, leaves, takes over, and what a supervisor does when a worker has died. All
+ * of it may happen while the producer runs, which looks at the places' states and cursors whenever the ring seems full
+ * (`look`).
  *
- * Nothing that was published is let go while nobody reads: a new queue holds its records for the first consumer (place 0 is HELD
- * from the start), the last consumer to leave leaves its place HELD, and a declared place is HELD whenever nobody has it. A HELD
- * place keeps its cursor, holds the producer back, and is taken over by whoever joins next.
+ * Nothing that was published is let go while nobody reads: a new queue holds its records for the first consumer (place
+ * 0 is HELD from the start), the last consumer to leave leaves its place HELD, and a declared place is HELD whenever
+ * nobody has it. A HELD place keeps its cursor, holds the producer back, and is taken over by whoever joins next.
  *
- * Why a joining consumer loses nothing of what it is promised (`ring.join`): it stores its state first and loads the producer's
- * cursor after. A look of the producer that has not seen it came before that load, and allows the producer to go no further than
- * one capacity beyond what was published at that look.
+ * Why a joining consumer loses nothing of what it is promised (`ring.join`): it stores its state first and loads the
+ * producer's cursor after. A look of the producer that has not seen it came before that load, and allows the producer
+ * to go no further than one capacity beyond what was published at that look.
  */
 import { PercoreError, invalidArgument } from '../errors.js';
 import { MAX_CONSUMERS } from '../layout.js';
 import { threadId } from 'node:worker_threads';
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
 import {
-  ABANDONED, AFTER, CONSUMED, CURSOR, DROP_OLDEST, ENTERING, EVICTED_PLACE, EVICT_AFTER_MS, FREE, GATING, HELD, JOINING, LOSSY, LOSSY_CURSOR, PHASE, PLACE_WORDS, POLICIES, POLICY,
-  PRODUCER_CURSOR, PRODUCER_THREAD, PUSHED, RECORDS_BELL, ROOM_BELL, STATE, TAKEN, THREAD, WAIT, placeAt, type QueueMemory, type WhenSlow,
+  ABANDONED, AFTER, CONSUMED, CURSOR, DROP_OLDEST, ENTERING, EVICTED_PLACE, EVICT_AFTER_MS, FREE, GATING, HELD, JOINING,
+  LOSSY, LOSSY_CURSOR, PHASE, PLACE_WORDS, POLICIES, POLICY, PRODUCER_CURSOR, PRODUCER_THREAD, PUSHED, RECORDS_BELL,
+  ROOM_BELL, STATE, TAKEN, THREAD, WAIT, placeAt, type QueueMemory, type WhenSlow,
 } from './ring.js';
 import { ringBell } from './event-count.js';
 
@@ -34,9 +36,13 @@ export interface JoinOptions {
 /** This thread, as it is written into places: never 0, never used again by another thread of the process. */
 export const me = (): number => threadId + 1;
 
-/** Takes a place for a consumer of this thread, GATING; one that may be lapped says so itself. Returns its number. Throws when there is none. */
+/**
+ * Takes a place for a consumer of this thread, GATING; one that may be lapped says so itself. Returns its number.
+ * Throws when there is none.
+ */
 export function join(memory: QueueMemory, options: JoinOptions = {}): number {
-  if (Atomics.load(memory.words, PHASE) === ABANDONED) throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue was closed by its only consumer; create a new one');
+  if (Atomics.load(memory.words, PHASE) === ABANDONED)
+    throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue was closed by its only consumer; create a new one');
   checkDeclared(memory, options);
   for (const place of options.after ?? []) checkIsThere(memory, place);
   const place = tryJoin(memory, options);
@@ -48,14 +54,24 @@ export function join(memory: QueueMemory, options: JoinOptions = {}): number {
 function checkDeclared(memory: QueueMemory, { place = -1, whenSlow, after = [] }: JoinOptions): void {
   if (place < 0 || !isKept(memory, place)) return;
   const declared = POLICIES[Atomics.load(memory.words, placeAt(place) + POLICY)]!;
-  if (whenSlow !== undefined && whenSlow !== declared) throw invalidArgument('whenSlow', whenSlow, `left out, or '${declared}', with which this consumer was declared`);
+  if (whenSlow !== undefined && whenSlow !== declared)
+    throw invalidArgument('whenSlow', whenSlow, `left out, or '${declared}', with which this consumer was declared`);
   if (after.length > 0) throw invalidArgument('after', after, 'left out for a declared consumer, which brings its own');
 }
 
-/** Whoever reads behind another reads behind one that is there already: so there is no circle, and nobody reads behind itself. */
+/**
+ * Whoever reads behind another reads behind one that is there already: so there is no circle, and nobody reads behind
+ * itself.
+ */
 function checkIsThere(memory: QueueMemory, place: number): void {
-  if (!isKept(memory, place) && Atomics.load(memory.words, placeAt(place) + THREAD) === 0) throw invalidArgument('after', place, 'the place of a consumer that is there, or a declared one');
-  if (isLossyPlace(memory, place)) throw invalidArgument('after', place, "the place of a consumer that is not lapped ('drop-oldest' or 'evict'): it reads copies, and says nothing to who comes behind");
+  if (!isKept(memory, place) && Atomics.load(memory.words, placeAt(place) + THREAD) === 0)
+    throw invalidArgument('after', place, 'the place of a consumer that is there, or a declared one');
+  if (isLossyPlace(memory, place))
+    throw invalidArgument(
+      'after', place,
+      "the place of a consumer that is not lapped ('drop-oldest' or 'evict'): it reads copies, and says nothing to "
+        + "who comes behind",
+    );
 }
 
 /** The same; -1 when the place, or every place, is taken. */
@@ -74,7 +90,8 @@ function claim(memory: QueueMemory, place: number, options: JoinOptions): boolea
   const at = placeAt(place);
   // Only saves the exchange below, which decides.
   if (Atomics.load(words, at + STATE) > HELD) return false;
-  // ring.join: one of those who want the place gets it, and its name stands there before anything else is done: see recoverRing().
+  // ring.join: one of those who want the place gets it, and its name stands there before anything else is done: see
+  // recoverRing().
   if (Atomics.compareExchange(words, at + THREAD, 0, me()) !== 0) return false;
   const mine = takeOver(memory, at) || enter(memory, at);
   if (!mine) {
@@ -83,7 +100,8 @@ function claim(memory: QueueMemory, place: number, options: JoinOptions): boolea
     return false;
   }
   if (!isKept(memory, place)) describe(memory, at, options);
-  // ring.join: as whoever had the place before left it, carried by its state. TAKEN is plain: recoverRing() reads it after our death.
+  // ring.join: as whoever had the place before left it, carried by its state. TAKEN is plain: recoverRing() reads it
+  // after our death.
   words[at + TAKEN] = Atomics.load(words, at + CURSOR);
   for (let other = 0; other < memory.places; other++) {
     // Places that were held for want of a reader are held no more.
@@ -117,7 +135,8 @@ function enter({ words }: QueueMemory, at: number): boolean {
 function describe({ words }: QueueMemory, at: number, options: JoinOptions): void {
   let after = 0;
   for (const place of options.after ?? []) after |= 1 << place;
-  // Pair with the loads in look() of the producer and mayPush(): until then it takes the place for one that waits. See leave().
+  // Pair with the loads in look() of the producer and mayPush(): until then it takes the place for one that waits. See
+  // leave().
   Atomics.store(words, at + POLICY, POLICIES.indexOf(options.whenSlow ?? 'wait'));
   Atomics.store(words, at + EVICT_AFTER_MS, options.evictAfterMs ?? 0);
   Atomics.store(words, at + AFTER, after);
@@ -130,11 +149,13 @@ export function leave(memory: QueueMemory, place: number): void {
   // ring.lap: the producer alone changes it behind us, from lossy to evicted.
   if (Atomics.load(words, at + STATE) >= LOSSY) stopPushes(memory, at);
   if (!isKept(memory, place)) {
-    // Pair with the producer's look and with letFollowersGo(): before the state, so that nobody sees ours in a place that is another's.
+    // Pair with the producer's look and with letFollowersGo(): before the state, so that nobody sees ours in a place
+    // that is another's.
     Atomics.store(words, at + AFTER, 0);
     Atomics.store(words, at + POLICY, WAIT);
   }
-  // ring.join: HELD first, then the look for others. Of two that leave at once, the later stays HELD; one that joins now finds me, or I find it.
+  // ring.join: HELD first, then the look for others. Of two that leave at once, the later stays HELD; one that joins
+  // now finds me, or I find it.
   Atomics.store(words, at + STATE, HELD);
   if (!isKept(memory, place) && somebodyReads(memory, place)) Atomics.compareExchange(words, at + STATE, HELD, FREE);
   // ring.follow: after the state, for one that begins to read behind us now.
@@ -150,9 +171,15 @@ function stopPushes({ words, capacity, recordBytes }: QueueMemory, at: number): 
   Atomics.store(words, at + CURSOR, Atomics.load(words, at + LOSSY_CURSOR) & ~pushedBit);
   words[at + TAKEN] = Atomics.load(words, at + CURSOR);
   Atomics.store(words, at + STATE, GATING);
-  // ring.lap: fetches the cursor as the last push has left it and makes any push that has not ended yet fail, in one step. What is put there
-  // lies further back than anything that a push could expect, so whoever still reads it is only more careful.
-  Atomics.store(words, at + CURSOR, Atomics.exchange(words, at + LOSSY_CURSOR, (Atomics.load(words, at + LOSSY_CURSOR) - 2 * capacity) | 0) & ~pushedBit);
+  // ring.lap: fetches the cursor as the last push has left it and makes any push that has not ended yet fail, in one
+  // step. What is put there lies further back than anything that a push could expect, so whoever still reads it is only
+  // more careful.
+  Atomics.store(
+    words,
+    at + CURSOR,
+    Atomics.exchange(words, at + LOSSY_CURSOR, (Atomics.load(words, at + LOSSY_CURSOR) - 2 * capacity) | 0)
+      & ~pushedBit,
+  );
 }
 
 /** The HELD place that nobody declared and that is furthest behind; -1 for none. */
@@ -162,7 +189,9 @@ function heldPlace(memory: QueueMemory): number {
   for (let place = 0; place < memory.places; place++) {
     // ring.join: only a choice among places; the exchange in takeOver() decides whether it is still HELD.
     if (isKept(memory, place) || Atomics.load(words, placeAt(place) + STATE) !== HELD) continue;
-    const isFurther = found < 0 || ((Atomics.load(words, placeAt(found) + CURSOR) - Atomics.load(words, placeAt(place) + CURSOR)) | 0) > 0;
+    const isFurther =
+      found < 0
+      || ((Atomics.load(words, placeAt(found) + CURSOR) - Atomics.load(words, placeAt(place) + CURSOR)) | 0) > 0;
     if (isFurther) found = place;
   }
   return found;
@@ -180,7 +209,8 @@ function somebodyReads(memory: QueueMemory, except: number): boolean {
 /** True for the policies by which a consumer may be lapped. */
 export const isLosing = (whenSlow: WhenSlow = 'wait'): boolean => isLossy(POLICIES.indexOf(whenSlow));
 /** True where the consumer of this place may be lapped. */
-export const isLossyPlace = (memory: QueueMemory, place: number): boolean => isLossy(Atomics.load(memory.words, placeAt(place) + POLICY));
+export const isLossyPlace = (memory: QueueMemory, place: number): boolean =>
+  isLossy(Atomics.load(memory.words, placeAt(place) + POLICY));
 const isLossy = (policy: number): boolean => policy >= DROP_OLDEST;
 
 /** Who reads behind this place reads on without it. */
@@ -188,7 +218,8 @@ function letFollowersGo(memory: QueueMemory, place: number): void {
   if (isKept(memory, place)) return;
   for (let other = 0, at = placeAt(0); other < memory.places; other++, at += PLACE_WORDS) {
     // ring.follow: bit by bit, since others may leave at the same moment.
-    if ((Atomics.load(memory.words, at + AFTER) & (1 << place)) !== 0) Atomics.and(memory.words, at + AFTER, ~(1 << place));
+    if ((Atomics.load(memory.words, at + AFTER) & (1 << place)) !== 0)
+      Atomics.and(memory.words, at + AFTER, ~(1 << place));
   }
 }
 
@@ -196,17 +227,37 @@ const isKept = (memory: QueueMemory, place: number): boolean => (memory.kept & (
 
 function taken(memory: QueueMemory, place: number | undefined): PercoreError {
   // For the message only.
-  const owners = Array.from({ length: memory.places }, (_, i) => ({ thread: Atomics.load(memory.words, placeAt(i) + THREAD), state: Atomics.load(memory.words, placeAt(i) + STATE) }));
+  const owners = Array.from({ length: memory.places }, (_, i) => ({
+    thread: Atomics.load(memory.words, placeAt(i) + THREAD), state: Atomics.load(memory.words, placeAt(i) + STATE),
+  }));
   const threads = owners.filter(({ thread }) => thread !== 0).map(({ thread }) => thread - 1);
-  const which = memory.places === 1 ? 'the only place for a consumer is taken' : place === undefined ? `all ${memory.places} places for consumers are taken` : `place ${place} is taken`;
+  const which =
+    memory.places === 1
+      ? 'the only place for a consumer is taken'
+      : place === undefined
+        ? `all ${memory.places} places for consumers are taken`
+        : `place ${place} is taken`;
   const isEvicted = owners.some(({ thread, state }) => thread === me() && state === EVICTED_PLACE);
   const isMine = threads.includes(me() - 1);
-  const more = memory.places === 1 ? "For several consumers that each get every record use kind 'spmc' with a larger maxConsumers" : place === undefined ? 'Create the queue with a larger maxConsumers' : 'Choose another place';
-  const fix = isEvicted ? 'A consumer of this thread was evicted and still has its place: call its leave() first, then subscribe again'
-    : isMine && memory.places === 1 ? `It is this thread's own consumer: use that one, or call its leave() first. ${more}` : more;
-  return new PercoreError('ERR_PERCORE_NO_PLACE', `${which} (by thread${threads.length === 1 ? '' : 's'} ${threads.join(', ')}). ${fix}; or call recover(queue, worker) for a worker that has exited`, {
-    argument: 'maxConsumers', value: memory.places, allowed: `up to ${MAX_CONSUMERS}`,
-  });
+  const more =
+    memory.places === 1
+      ? "For several consumers that each get every record use kind 'spmc' with a larger maxConsumers"
+      : place === undefined
+        ? 'Create the queue with a larger maxConsumers'
+        : 'Choose another place';
+  const fix = isEvicted
+    ? 'A consumer of this thread was evicted and still has its place: call its leave() first, then subscribe again'
+    : isMine && memory.places === 1
+      ? `It is this thread's own consumer: use that one, or call its leave() first. ${more}`
+      : more;
+  return new PercoreError(
+    'ERR_PERCORE_NO_PLACE',
+    `${which} (by thread${threads.length === 1 ? '' : 's'} ${threads.join(', ')}). ${fix}; or call recover(queue, `
+      + `worker) for a worker that has exited`,
+    {
+      argument: 'maxConsumers', value: memory.places, allowed: `up to ${MAX_CONSUMERS}`,
+    },
+  );
 }
 
 /** Takes the place of the producer for this thread. */
@@ -224,9 +275,10 @@ export interface Recovered {
 }
 
 /**
- * Frees what thread `dead` had in this ring. Only after its `exit` event: that is proof of death, a pause is not. Its producer's
- * place may be taken by the next `pub`, which goes on behind the last published record. Its consumers' places are left as `leave`
- * would, at the record after the last one that a handler of `drain` was given (at most once), or after the last one released.
+ * Frees what thread `dead` had in this ring. Only after its `exit` event: that is proof of death, a pause is not. Its
+ * producer's place may be taken by the next `pub`, which goes on behind the last published record. Its consumers'
+ * places are left as `leave` would, at the record after the last one that a handler of `drain` was given (at most
+ * once), or after the last one released.
  */
 export function recoverRing(memory: QueueMemory, dead: number): Recovered {
   const { words } = memory;
@@ -272,7 +324,9 @@ function skipTaken(memory: QueueMemory, at: number): number {
 export function recordsBetween(memory: QueueMemory, from: number, to: number): number {
   let count = 0;
   for (let cursor = from; ((to - cursor) | 0) > 0;) {
-    const header = (memory.offsetAt === undefined ? memory.dataBytes + (cursor & (memory.capacity - 1)) : memory.offsetAt(cursor)) >> 2;
+    const header =
+      (memory.offsetAt === undefined ? memory.dataBytes + (cursor & (memory.capacity - 1)) : memory.offsetAt(cursor))
+      >> 2;
     const length = memory.words[header]!;
     const isPadding = memory.words[header + 1] === PADDING;
     const bytes = isPadding ? length : framedBytes(length);

@@ -37,9 +37,16 @@ describe('whenSlow: drop-newest', () => {
   });
 
   it('is refused where there are other consumers, since they would lose the record too', () => {
-    const refused = { code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'whenSlow', message: expect.stringContaining("'drop-oldest' costs its own consumer alone") };
+    const refused = {
+      code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'whenSlow',
+      message: expect.stringContaining("'drop-oldest' costs its own consumer alone"),
+    };
     expect(errorOf(() => sub(spmc(), { whenSlow: 'drop-newest' }))).toMatchObject(refused);
-    expect(errorOf(() => create({ kind: 'spmc', capacity: 2, recordBytes: 8, consumers: { log: { whenSlow: 'drop-newest' } } }))).toMatchObject(refused);
+    expect(
+      errorOf(() =>
+        create({ kind: 'spmc', capacity: 2, recordBytes: 8, consumers: { log: { whenSlow: 'drop-newest' } } }),
+      ),
+    ).toMatchObject(refused);
   });
 
   it('ends with the subscription', () => {
@@ -56,7 +63,9 @@ describe('whenSlow: block', () => {
   it('makes offer sleep until there is room', async () => {
     const queue = spsc();
     const producer = pub(queue);
-    const other = new Other(queue, [{ do: 'sub', options: { whenSlow: 'block' } }, { do: 'sleep', ms: 100 }, { do: 'drain', limit: 1 }]);
+    const other = new Other(queue, [
+      { do: 'sub', options: { whenSlow: 'block' } }, { do: 'sleep', ms: 100 }, { do: 'drain', limit: 1 },
+    ]);
     await other.did(0);
     [1, 2].forEach((value) => producer.offer(eight(value)));
     expect(producer.offer(eight(3)), 'sleeps here').toBe(OK);
@@ -67,7 +76,9 @@ describe('whenSlow: block', () => {
   it('makes offer of a variable queue sleep too', async () => {
     const queue = create({ kind: 'spsc', capacityBytes: 32 });
     const producer = pub(queue);
-    const other = new Other(queue, [{ do: 'sub', options: { whenSlow: 'block' } }, { do: 'sleep', ms: 50 }, { do: 'drain', limit: 1 }]);
+    const other = new Other(queue, [
+      { do: 'sub', options: { whenSlow: 'block' } }, { do: 'sleep', ms: 50 }, { do: 'drain', limit: 1 },
+    ]);
     await other.did(0);
     [1, 2].forEach((value) => producer.offer(eight(value)));
     expect(producer.offer(eight(3), 5)).toBe(OK);
@@ -78,7 +89,9 @@ describe('whenSlow: block', () => {
   it('answers CLOSED when the consumer closes instead', async () => {
     const queue = spsc();
     const producer = pub(queue);
-    const other = new Other(queue, [{ do: 'sub', options: { whenSlow: 'block' } }, { do: 'sleep', ms: 50 }, { do: 'close' }]);
+    const other = new Other(queue, [
+      { do: 'sub', options: { whenSlow: 'block' } }, { do: 'sleep', ms: 50 }, { do: 'close' },
+    ]);
     await other.did(0);
     [1, 2].forEach((value) => producer.offer(eight(value)));
     expect(producer.offer(eight(3))).toBe(CLOSED);
@@ -107,7 +120,10 @@ describe('whenSlow: block', () => {
   it('is refused in a thread that may not stand still', async () => {
     const queue = spsc();
     sub(queue, { whenSlow: 'block' });
-    const other = new Other(queue, [{ do: 'forbidBlocking' }, { do: 'pub' }, { do: 'offer', value: 1 }, { do: 'offer', value: 2 }, { do: 'offer', value: 3 }, { do: 'roomSync' }]);
+    const other = new Other(queue, [
+      { do: 'forbidBlocking' }, { do: 'pub' }, { do: 'offer', value: 1 }, { do: 'offer', value: 2 },
+      { do: 'offer', value: 3 }, { do: 'roomSync' },
+    ]);
     expect(await other.ended()).toEqual([undefined, 0, OK, OK, 'ERR_PERCORE_WOULD_BLOCK', 'ERR_PERCORE_WOULD_BLOCK']);
   });
 });
@@ -123,8 +139,12 @@ describe('whenSlow: evict', () => {
     expect(producer.offer(eight(3))).toBe(BACK_PRESSURED);
     await pause(60);
     expect([producer.offer(eight(3)), producer.offer(eight(4)), producer.offer(eight(5))]).toEqual([OK, OK, OK]);
-    expect([consumer.poll(), consumer.drain(() => {}), consumer.look(), consumer.lost]).toEqual([EVICTED, EVICTED, EVICTED, 3]);
-    expect(inspect(queue)).toMatchObject({ published: 5, dropped: { evicted: 3, oldest: 0 }, consumers: [{ state: 'evicted', droppedEvicted: 3 }] });
+    expect([consumer.poll(), consumer.drain(() => {}), consumer.look(), consumer.lost]).toEqual([
+      EVICTED, EVICTED, EVICTED, 3,
+    ]);
+    expect(inspect(queue)).toMatchObject({
+      published: 5, dropped: { evicted: 3, oldest: 0 }, consumers: [{ state: 'evicted', droppedEvicted: 3 }],
+    });
   });
 
   it('leaves a consumer alone that reads now and then, however slowly', async () => {
@@ -175,7 +195,7 @@ describe('whenSlow: evict', () => {
     expect([producer.offer(eight(2)), drained(second)]).toEqual([BACK_PRESSURED, [1, 1]]);
   });
 
-  it('ends the wait of a producer for space', async () => {
+  it('ends the wait of a producer for room', async () => {
     const queue = spsc();
     const producer = pub(queue);
     sub(queue, evicting(30));
@@ -184,7 +204,7 @@ describe('whenSlow: evict', () => {
     expect(producer.offer(eight(2))).toBe(OK);
   }, 10_000);
 
-  it('ends the sleep of a producer for space', () => {
+  it('ends the sleep of a producer for room', () => {
     const queue = spsc();
     const producer = pub(queue);
     sub(queue, evicting(30));
@@ -206,10 +226,15 @@ describe('whenSlow: evict', () => {
 describe('bad policies', () => {
   it('are refused with what would do', () => {
     const queue = spsc();
-    const message = 'whenSlow must be \'wait\', \'block\', \'drop-newest\', \'drop-oldest\' or \'evict\', not "sleep"';
-    expect(errorOf(() => sub(queue, { whenSlow: 'sleep' as 'wait' }))).toEqual({ code: 'ERR_PERCORE_INVALID_ARGUMENT', message, argument: 'whenSlow' });
+    const message = "whenSlow must be 'wait', 'block', 'drop-newest', 'drop-oldest' or 'evict', not \"sleep\"";
+    expect(errorOf(() => sub(queue, { whenSlow: 'sleep' as 'wait' }))).toEqual({
+      code: 'ERR_PERCORE_INVALID_ARGUMENT', message, argument: 'whenSlow',
+    });
     for (const evictAfterMs of [-1, 0.5, 2 ** 31]) {
-      expect(errorOf(() => sub(queue, { whenSlow: 'evict', evictAfterMs }))).toMatchObject({ argument: 'evictAfterMs', message: `evictAfterMs must be a whole number from 0 to 2147483647, not ${evictAfterMs}` });
+      expect(errorOf(() => sub(queue, { whenSlow: 'evict', evictAfterMs }))).toMatchObject({
+        argument: 'evictAfterMs',
+        message: `evictAfterMs must be a whole number from 0 to 2147483647, not ${evictAfterMs}`,
+      });
     }
     const consumer: FixedConsumer = sub(queue);
     expect(consumer.place, 'the place was not taken by those').toBe(0);

@@ -1,13 +1,13 @@
 /**
- * The two ends of a queue at the level of values: what every backend gives, whatever carries the values (a ring, a chain of
- * arrays, a pipe). The byte level (claim, commit, views) belongs to the rings alone.
+ * The two ends of a queue at the level of values: what every backend gives, whatever carries the values (a ring, a
+ * chain of arrays, a pipe). The byte level (claim, commit, views) belongs to the rings alone.
  *
- *     offer / flush / space --> [ backend ] --> ready / poll / drain / for await
+ *     offer / flush / room  --> [ backend ] --> ready / poll / drain / for await
  *
  * No method but the two that return promises waits for anything, and those two let the thread's loop run.
  */
 import { PercoreError } from '../errors.js';
-import { isTurnDue, turn } from '../turns.js';
+import { isPassDue, nextPass } from '../loop-pass.js';
 import { CLOSED, EVICTED, OK, type ResultCode } from '../result-codes.js';
 import type { WaitOptions } from '../waiting.js';
 
@@ -15,13 +15,16 @@ export type { WaitOptions } from '../waiting.js';
 
 /** The producing end at the level of values. One thread, one at a time. */
 export interface QueueProducer<T> {
-  /** OK, BACK_PRESSURED, CLOSED, TOO_LARGE, or DROPPED: this record was dropped by the chosen policy, and counted. Never blocks. */
+  /**
+   * OK, BACK_PRESSURED, CLOSED, TOO_LARGE, or DROPPED: this record was dropped by the chosen policy, and counted. Never
+   * blocks.
+   */
   offer(value: T): ResultCode;
   /** Publishes what is committed. OK or CLOSED. */
   flush(): ResultCode;
   /**
-   * Resolves OK when what was last refused would be taken, or anything if nothing was, though another producer may be quicker; CLOSED when nothing
-   * will be any more, or this end closes. See WaitOptions for rejections.
+   * Resolves OK when what was last refused would be taken, or anything if nothing was, though another producer may be
+   * quicker; CLOSED when nothing will be any more, or this end closes. See WaitOptions for rejections.
    */
   room(options?: WaitOptions): Promise<ResultCode>;
   /** Publishes what is committed; no record will follow. Twice is once. */
@@ -30,18 +33,21 @@ export interface QueueProducer<T> {
 
 /** The consuming end at the level of values. One thread, one at a time. */
 export interface QueueConsumer<T> extends AsyncIterable<T> {
-  /** The next value, or undefined when there is none now; `state` then says why. A value may itself be undefined: then `state` is OK. */
+  /**
+   * The next value, or undefined when there is none now; `state` then says why. A value may itself be undefined: then
+   * `state` is OK.
+   */
   poll(): T | undefined;
   /** What the last `poll` met: OK, EMPTY, CLOSED or EVICTED. */
   readonly state: ResultCode;
   /**
-   * Calls `handler` for up to `limit` values that are there now; returns how many, 0 when empty, CLOSED when none will follow,
-   * EVICTED. A value counts as read once its handler is called, thrown or not: at most once within a batch.
+   * Calls `handler` for up to `limit` values that are there now; returns how many, 0 when empty, CLOSED when none will
+   * follow, EVICTED. A value counts as read once its handler is called, thrown or not: at most once within a batch.
    */
   drain(handler: (value: T) => void, limit?: number): number;
   /**
-   * Resolves OK when something can be read, which another consumer may take; CLOSED when nothing will follow, or this end closes. See WaitOptions
-   * for rejections.
+   * Resolves OK when something can be read, which another consumer may take; CLOSED when nothing will follow, or this
+   * end closes. See WaitOptions for rejections.
    */
   ready(options?: WaitOptions): Promise<ResultCode>;
   /** Nobody will read here any more. Twice is once. */
@@ -94,8 +100,9 @@ export interface QueueProperties {
 }
 
 /**
- * The iterator of every consumer: ends when the queue does. Leaving the loop early closes nothing. The loop throws what a wait
- * rejects with, and ERR_PERCORE_CLOSED for a consumer that was evicted: an end that was not the queue's must not look like it.
+ * The iterator of every consumer: ends when the queue does. Leaving the loop early closes nothing. The loop throws what
+ * a wait rejects with, and ERR_PERCORE_CLOSED for a consumer that was evicted: an end that was not the queue's must not
+ * look like it.
  */
 export function valuesOf<T>(consumer: QueueConsumer<T>): AsyncIterator<T> {
   return {
@@ -103,11 +110,16 @@ export function valuesOf<T>(consumer: QueueConsumer<T>): AsyncIterator<T> {
     async next(): Promise<IteratorResult<T>> {
       for (;;) {
         // With a producer that keeps up, values are there at once, for ever.
-        if (isTurnDue()) await turn();
+        if (isPassDue()) await nextPass();
         const value = consumer.poll();
         if (consumer.state === OK) return { done: false, value: value as T };
         if (consumer.state === CLOSED) return { done: true, value: undefined };
-        if (consumer.state === EVICTED) throw new PercoreError('ERR_PERCORE_CLOSED', 'this consumer was evicted: it was too slow for too long. What it has lost is counted: inspect(queue).dropped.evicted. Call its leave(), then subscribe again');
+        if (consumer.state === EVICTED)
+          throw new PercoreError(
+            'ERR_PERCORE_CLOSED',
+            'this consumer was evicted: it was too slow for too long. What it has lost is counted: '
+              + 'inspect(queue).dropped.evicted. Call its leave(), then subscribe again',
+          );
         await consumer.ready();
       }
     },

@@ -4,10 +4,12 @@ import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
 import type { RecordMemory } from './codec.js';
 
 /**
- * Four views of `byteLength` bytes of `buffer` from `byteOffset`, both multiples of 4: what a codec writes to and reads from
- * where there is no queue, such as a record copied out of one.
+ * Four views of `byteLength` bytes of `buffer` from `byteOffset`, both multiples of 4: what a codec writes to and reads
+ * from where there is no queue, such as a record copied out of one.
  */
-export function recordMemory(buffer: ArrayBuffer | SharedArrayBuffer, byteOffset = 0, byteLength: number = lengthFrom(buffer, byteOffset)): RecordMemory {
+export function recordMemory(
+  buffer: ArrayBuffer | SharedArrayBuffer, byteOffset = 0, byteLength: number = lengthFrom(buffer, byteOffset),
+): RecordMemory {
   if (!types.isAnyArrayBuffer(buffer)) throw invalidArgument('buffer', buffer, 'an ArrayBuffer or a SharedArrayBuffer');
   checkInteger('byteOffset', byteOffset, 0, buffer.byteLength);
   checkInteger('byteLength', byteLength, 0, buffer.byteLength - byteOffset);
@@ -26,19 +28,28 @@ function lengthFrom(buffer: ArrayBuffer | SharedArrayBuffer, byteOffset: number)
   return types.isAnyArrayBuffer(buffer) && typeof byteOffset === 'number' ? buffer.byteLength - byteOffset : 0;
 }
 
-/** Returns `memory`, or throws where it is none. Costs more than a small record does: codecs keep what they were given last. */
+/**
+ * Returns `memory`, or throws where it is none. Costs more than a small record does: codecs keep what they were given
+ * last.
+ */
 export function checkMemory(memory: RecordMemory): RecordMemory {
   // A Proxy could answer each look in another way, or throw.
   const { words, bytes, view, buffer } = types.isProxy(memory) ? ({} as Partial<RecordMemory>) : (memory ?? {});
-  if (words instanceof Int32Array && types.isUint8Array(bytes) && types.isDataView(view) && Buffer.isBuffer(buffer)) return memory;
+  if (words instanceof Int32Array && types.isUint8Array(bytes) && types.isDataView(view) && Buffer.isBuffer(buffer))
+    return memory;
   throw invalidArgument('memory', memory, 'what recordMemory() returns, or an end of a queue');
 }
 
 /** The error for what a codec throws when a value was not measured, or what is read was not written by it. */
 function noRecord(what: string, cause: unknown): PercoreError {
   if (cause instanceof PercoreError) return cause;
-  return new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${what}: ${(cause as Error | undefined)?.message}. Measure a value before it is written, and give it as much room`, { argument: 'at', cause });
+  return new PercoreError(
+    'ERR_PERCORE_INVALID_ARGUMENT',
+    `${what}: ${(cause as Error | undefined)?.message}. Measure a value before it is written, and give it as much room`,
+    { argument: 'at', cause },
+  );
 }
 
-export const notWritten = (at: number, cause: unknown): PercoreError => noRecord(`this value cannot be written at ${at}`, cause);
+export const notWritten = (at: number, cause: unknown): PercoreError =>
+  noRecord(`this value cannot be written at ${at}`, cause);
 export const notRead = (at: number, cause: unknown): PercoreError => noRecord(`no value can be read at ${at}`, cause);

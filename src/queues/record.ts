@@ -7,7 +7,8 @@
  *    +------+------+-----------------------+----------------+
  *
  * `length` is the payload's, in bytes. `type` is the sender's own, 0 or more; PADDING fills the ring up to its end, so
- * that every record is contiguous. Source: Agrona's RecordDescriptor, without its commit-by-length, which SPSC needs not.
+ * that every record is contiguous. Source: Agrona's RecordDescriptor, without its commit-by-length, which SPSC needs
+ * not.
  */
 export const HEADER_BYTES = 8;
 /** Type of the record that fills the ring to its end. Its length counts from its own header to the ring's end. */

@@ -1,4 +1,7 @@
-/** `recover` after deaths that are made by hand: the name of a thread that there never was is written where an end stood. Real deaths: kills.stress.test.ts. */
+/**
+ * `recover` after deaths that are made by hand: the name of a thread that there never was is written where an end
+ * stood. Real deaths: kills.stress.test.ts.
+ */
 import { describe, expect, it } from 'vitest';
 import { groupLayout } from '../layout.js';
 import { GHOST, drained, eight, errorOf, field, haunt, placeField, wordsOf } from './fixtures/helpers.js';
@@ -13,8 +16,11 @@ import { ENTERING, GATING, HELD, JOINING, LOSSY } from './ring.js';
 const spsc = (capacity = 4) => create({ kind: 'spsc', capacity, recordBytes: 8 });
 const spmc = () => create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 3 });
 const killProducer = (queue: FixedQueue | FixedQueue<'spmc'>): void => haunt(wordsOf(queue), field('producerThread'));
-const killConsumer = (queue: FixedQueue | FixedQueue<'spmc'>, place = 0): void => haunt(wordsOf(queue), placeField('thread', place));
-const group = (queue: FixedQueue<'mpsc' | 'banded'>): GroupHandle => ({ ...queue, rings: queue.kind === 'mpsc' ? queue.maxProducers : 8, groupPlaces: queue.maxConsumers });
+const killConsumer = (queue: FixedQueue | FixedQueue<'spmc'>, place = 0): void =>
+  haunt(wordsOf(queue), placeField('thread', place));
+const group = (queue: FixedQueue<'mpsc' | 'banded'>): GroupHandle => ({
+  ...queue, rings: queue.kind === 'mpsc' ? queue.maxProducers : 8, groupPlaces: queue.maxConsumers,
+});
 
 describe('after the death of a producer', () => {
   it('its place is free, and what it had not published is lost', () => {
@@ -22,7 +28,10 @@ describe('after the death of a producer', () => {
     const dead = pub(queue, { publishEvery: { records: 3 } });
     for (let value = 1; value <= 5; value++) dead.offer(eight(value));
     killProducer(queue);
-    expect(errorOf(() => pub(queue)).message).toBe(`the only place for a producer is taken by thread ${GHOST}. Use kind 'mpsc' for several, or call recover(queue, worker) if that worker has exited`);
+    expect(errorOf(() => pub(queue)).message).toBe(
+      `the only place for a producer is taken by thread ${GHOST}. Use kind 'mpsc' for several, or call recover(queue, `
+        + `worker) if that worker has exited`,
+    );
     expect(recover(queue, GHOST)).toEqual({ producers: 1, consumers: 0, taken: 0 });
     const next = pub(queue);
     expect([next.offer(eight(9)), drained(sub(queue))]).toEqual([OK, [1, 2, 3, 9]]);
@@ -138,16 +147,16 @@ describe('after the death of a consumer', () => {
     expect([await ready, drained(follower)]).toEqual([OK, [1]]);
   }, 10_000);
 
-  it('the producer that waits for space goes on', async () => {
+  it('the producer that waits for room goes on', async () => {
     const queue = spmc();
     const producer = pub(queue);
     const [dead, living] = [sub(queue), sub(queue)];
     for (let value = 1; value <= 4; value++) producer.offer(eight(value));
     drained(living);
-    const space = producer.room();
+    const room = producer.room();
     killConsumer(queue, dead.place);
     recover(queue, GHOST);
-    expect(await space).toBe(OK);
+    expect(await room).toBe(OK);
   }, 10_000);
 
   it('a lapped one leaves its place where the last push has left it', () => {
@@ -231,7 +240,8 @@ describe('in an MPSC queue', () => {
 
 describe('in a banded queue', () => {
   const bands = () => create({ kind: 'banded', capacity: 4, recordBytes: 8 });
-  const band = (queue: FixedQueue<'banded'>, number: number): Int32Array => openRing(ringOf(group(queue), number)).words;
+  const band = (queue: FixedQueue<'banded'>, number: number): Int32Array =>
+    openRing(ringOf(group(queue), number)).words;
 
   it('a producer that died between its publish and the bit of the band leaves nothing unseen', () => {
     const queue = bands();
@@ -260,7 +270,10 @@ describe('in a banded queue', () => {
 
 describe('recover itself', () => {
   it('does nothing for a thread that has nothing here', () => {
-    for (const queue of [spsc(), spmc(), create({ kind: 'mpsc', capacity: 2, recordBytes: 8 }), create({ kind: 'banded', capacity: 2, recordBytes: 8 })]) {
+    for (const queue of [
+      spsc(), spmc(), create({ kind: 'mpsc', capacity: 2, recordBytes: 8 }),
+      create({ kind: 'banded', capacity: 2, recordBytes: 8 }),
+    ]) {
       pub(queue as FixedQueue);
       sub(queue as FixedQueue);
       expect(recover(queue, GHOST), queue.kind).toEqual({ producers: 0, consumers: 0, taken: 0 });
@@ -271,7 +284,9 @@ describe('recover itself', () => {
 
   it('is refused for a thread number that is none: a worker that has exited says -1', () => {
     for (const threadId of [-1, 1.5, undefined as never, 2 ** 31]) {
-      expect(errorOf(() => recover(spsc(), threadId))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'threadId' });
+      expect(errorOf(() => recover(spsc(), threadId))).toMatchObject({
+        code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'threadId',
+      });
     }
   });
 
@@ -281,7 +296,11 @@ describe('recover itself', () => {
     [1, 2, 3].forEach((value) => producer.offer(eight(value)));
     const other = new Other(queue, [{ do: 'sub' }, { do: 'drain', limit: 2 }]);
     expect(await other.ended()).toEqual([0, [1, 2]]);
-    expect(errorOf(() => sub(queue)).message).toBe(`the only place for a consumer is taken (by thread ${other.threadId}). For several consumers that each get every record use kind 'spmc' with a larger maxConsumers; or call recover(queue, worker) for a worker that has exited`);
+    expect(errorOf(() => sub(queue)).message).toBe(
+      `the only place for a consumer is taken (by thread ${other.threadId}). For several consumers that each get `
+        + `every record use kind 'spmc' with a larger maxConsumers; or call recover(queue, worker) for a worker that `
+        + `has exited`,
+    );
     expect(recover(queue, other.threadId)).toEqual({ producers: 0, consumers: 1, taken: 0 });
     expect(drained(sub(queue))).toEqual([3]);
   });

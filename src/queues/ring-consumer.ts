@@ -1,17 +1,18 @@
 /**
- * What all consumers that read in place share: the private cursor, release, the look for records, the end. See ring.ts for the
- * picture and the ordering table; lossy-consumer.ts for those that may be lapped.
+ * What all consumers that read in place share: the private cursor, release, the look for records, the end. See ring.ts
+ * for the picture and the ordering table; lossy-consumer.ts for those that may be lapped.
  *
- * Where a queue ends is decided once, by an exchange of `phase`: by the producer, which seals it behind all it has published; or,
- * when somebody else closed the queue, by the first consumer that notices, at what is published then. Every consumer reads up to
- * that one end, and a producer that published beyond it is told.
+ * Where a queue ends is decided once, by an exchange of `phase`: by the producer, which seals it behind all it has
+ * published; or, when somebody else closed the queue, by the first consumer that notices, at what is published then.
+ * Every consumer reads up to that one end, and a producer that published beyond it is told.
  */
 import { damagedCursor } from './copy-bytes.js';
 import type { LinkCounts, LinkFrom, LinkSource, LinkTo, LinkableFrom, Linked, RecordShape } from './link-ends.js';
 import { CLOSED, EMPTY, OK, type ResultCode } from '../result-codes.js';
 import {
-  ABANDONED, AFTER, ATTENTION, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, ENDED_BY, FINAL, FOLLOWER_WAITS, HELD, HIGH_WATER, OPEN, PHASE, PLACE_WORDS,
-  PRODUCER_CURSOR, PRODUCER_WAITS, ROOM_BELL, STATE, TAKEN, finalAt, placeAt, type QueueMemory,
+  ABANDONED, AFTER, ATTENTION, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, ENDED_BY, FINAL, FOLLOWER_WAITS, HELD,
+  HIGH_WATER, OPEN, PHASE, PLACE_WORDS, PRODUCER_CURSOR, PRODUCER_WAITS, ROOM_BELL, STATE, TAKEN, finalAt, placeAt,
+  type QueueMemory,
 } from './ring.js';
 import { isLossyPlace, leave } from './places.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
@@ -29,7 +30,10 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
   readonly place: number;
   /** Records lost because this consumer was too slow; always 0 for one that holds the producer back. */
   lost = 0;
-  /** For whoever parks a producing thread alone: called after a release when the producer had asked for space. Must not throw. */
+  /**
+   * For whoever parks a producing thread alone: called after a release when the producer had asked for room. Must not
+   * throw.
+   */
   onRoom: (() => void) | null = null;
   protected mask: number;
   /** Sequence of the next record to read. Only this thread uses it. */
@@ -72,21 +76,28 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
     this.highWater = this.words[this.at + HIGH_WATER]!;
   }
 
-  /** What its records are like; `isLosing`: they may be overwritten before they are read. `maxRecordBytes` where it is not half the capacity. */
+  /**
+   * What its records are like; `isLosing`: they may be overwritten before they are read. `maxRecordBytes` where it is
+   * not half the capacity.
+   */
   get shape(): RecordShape {
-    return { recordBytes: this.memory.recordBytes, capacity: this.capacity, isLosing: isLossyPlace(this.memory, this.place) };
+    return {
+      recordBytes: this.memory.recordBytes, capacity: this.capacity, isLosing: isLossyPlace(this.memory, this.place),
+    };
   }
 
   /** Tells the producer, by one store, that everything read so far may be overwritten. */
   publishRelease(): void {
     if (this.released === this.next) return;
     this.released = this.next;
-    // Ours alone to write, and kept nowhere else: a field of an object would allocate for each change once it is no small integer.
+    // Ours alone to write, and kept nowhere else: a field of an object would allocate for each change once it is no
+    // small integer.
     this.counters[(this.at >> 1) + CONSUMED]! += this.unreleased;
     this.unreleased = 0;
     // One that only peeks would leave a mark that means something else 2^31 records later.
     this.take(this.next);
-    // ring.free, ring.follow: pair with the loads in look() of the producer and behindOthers(). All reads of the records above come before this store.
+    // ring.free, ring.follow: pair with the loads in look() of the producer and behindOthers(). All reads of the
+    // records above come before this store.
     Atomics.store(this.words, this.at + CURSOR, this.next);
     // ring.attention: look for a wish after the cursor is stored. Pairs with askForRoom() and arm().
     if ((Atomics.load(this.words, ATTENTION) & (PRODUCER_WAITS | FOLLOWER_WAITS)) !== 0) this.attend();
@@ -114,7 +125,9 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
   /** Moves up to `limit` records to another queue; see link-ends.ts. */
   abstract moveTo(to: LinkTo, limit: number, counts: LinkCounts): ResultCode;
 
-  /** Resolves OK when a record can be read, CLOSED (or EVICTED) when none will be. Rejects by `signal` and `timeoutMs`. */
+  /**
+   * Resolves OK when a record can be read, CLOSED (or EVICTED) when none will be. Rejects by `signal` and `timeoutMs`.
+   */
   ready(options?: WaitOptions): Promise<ResultCode> {
     this.publishRelease();
     return waitAsync(this.wish(), options);
@@ -128,19 +141,25 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
 
   /** What `ready` waits for; MPSC and banded queues wait for many at once. */
   wish(): Wish {
-    return { bellWords: this.bellWords, bell: this.bell, notYet: EMPTY, look: () => this.lookAhead(), arm: () => this.arm() };
+    return {
+      bellWords: this.bellWords, bell: this.bell, notYet: EMPTY, look: () => this.lookAhead(), arm: () => this.arm(),
+    };
   }
 
   arm(): void {
-    // ring.attention: set my wish; the caller looks again. Pairs with flush() of the producer, or publishRelease() of the stage before.
+    // ring.attention: set my wish; the caller looks again. Pairs with flush() of the producer, or publishRelease() of
+    // the stage before.
     Atomics.or(this.words, ATTENTION, this.isFollower ? FOLLOWER_WAITS : CONSUMER_WAITS);
-    // ring.follow: when all stages before have left, the producer is whom we wait for. Loaded after the wish, so that one which leaves now rings.
-    if (this.isFollower && Atomics.load(this.words, this.at + AFTER) === 0) Atomics.or(this.words, ATTENTION, CONSUMER_WAITS);
+    // ring.follow: when all stages before have left, the producer is whom we wait for. Loaded after the wish, so that
+    // one which leaves now rings.
+    if (this.isFollower && Atomics.load(this.words, this.at + AFTER) === 0)
+      Atomics.or(this.words, ATTENTION, CONSUMER_WAITS);
   }
 
   /**
-   * Gives the place up. What is read is released; what is not stays for the next consumer of this place if it is declared or if
-   * nobody else reads, and is otherwise nobody's concern any more. Not to be used after; once more does nothing.
+   * Gives the place up. What is read is released; what is not stays for the next consumer of this place if it is
+   * declared or if nobody else reads, and is otherwise nobody's concern any more. Not to be used after; once more does
+   * nothing.
    */
   leave(): void {
     // The place may have another owner by now.
@@ -153,7 +172,10 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
     this.tellRoom();
   }
 
-  /** Leaves; the only place of a queue is given up for good, so that its producer gets CLOSED and counts what nobody has read. Not to be used after. */
+  /**
+   * Leaves; the only place of a queue is given up for good, so that its producer gets CLOSED and counts what nobody has
+   * read. Not to be used after.
+   */
   close(): void {
     if (this.memory.places > 1 || this.memory.isLane || this.hasLeft) {
       this.leave();
@@ -187,7 +209,8 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
     // ring.publish: pairs with the store in flush(). The records' bytes are visible after this load.
     let seen = Atomics.load(words, PRODUCER_CURSOR);
     if (this.isFollower) seen = this.behindOthers(seen);
-    // ring.attention: pairs with close(). Loaded after the cursor: unless the queue closes, all up to the cursor will be within its end.
+    // ring.attention: pairs with close(). Loaded after the cursor: unless the queue closes, all up to the cursor will
+    // be within its end.
     if ((Atomics.load(words, ATTENTION) & CLOSING) !== 0) return this.lookAtEnd();
     if (this.next !== seen) {
       this.seen = seen;
@@ -229,19 +252,26 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
     const end = Atomics.load(words, phase < ENDED_BY ? PRODUCER_CURSOR : finalAt(this.memory.places, phase));
     // Who joined after the end was found may stand behind it.
     if (((end - this.next) | 0) <= 0) return CLOSED;
-    if (((end - this.released) >>> 0) > this.capacity && !this.mayBeLapped()) throw damagedCursor('producer', end, this.released, this.capacity);
+    if ((end - this.released) >>> 0 > this.capacity && !this.mayBeLapped())
+      throw damagedCursor('producer', end, this.released, this.capacity);
     this.seen = this.isFollower ? this.behindOthers(end) : end;
     return this.next === this.seen ? EMPTY : OK;
   }
 
-  /** `limit`, or the cursor of the slowest of those that we read behind, if that is less; but never less than where we stand. */
+  /**
+   * `limit`, or the cursor of the slowest of those that we read behind, if that is less; but never less than where we
+   * stand.
+   */
   private behindOthers(limit: number): number {
     const words = this.words;
     // ring.follow: who leaves takes its bit out.
     const after = Atomics.load(words, this.at + AFTER);
     let slowest = limit;
     for (let place = 0, at = FIRST_PLACE; place < this.memory.places; place++, at += PLACE_WORDS) {
-      if ((after & (1 << place)) === 0 || Atomics.load(words, at + STATE) < HELD) continue;
+      if ((after & (1 << place)) === 0) continue;
+      // ring.join: pairs with claim() and leave() of places.ts. Who has not begun to read, or has left, holds nobody
+      // back.
+      if (Atomics.load(words, at + STATE) < HELD) continue;
       // ring.follow: pairs with publishRelease() of that stage. What it has read, and perhaps written, is visible.
       const cursor = Atomics.load(words, at + CURSOR);
       if (((slowest - cursor) | 0) > 0) slowest = cursor;
@@ -250,14 +280,18 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
     return ((slowest - this.next) | 0) > 0 ? slowest : this.next;
   }
 
-  /** Notes how far records have been given to a handler: after a death `recover` goes on behind them. Read by nobody before. */
+  /**
+   * Notes how far records have been given to a handler: after a death `recover` goes on behind them. Read by nobody
+   * before.
+   */
   protected take(sequence: number): void {
     this.words[this.at + TAKEN] = sequence;
   }
 
   /** Somebody waits for what was just released. */
   private attend(): void {
-    // ring.attention: the one whose exchange finds a bit rings, once for each wish; it is set again by who must wait again.
+    // ring.attention: the one whose exchange finds a bit rings, once for each wish; it is set again by who must wait
+    // again.
     const flags = Atomics.and(this.words, ATTENTION, ~(PRODUCER_WAITS | FOLLOWER_WAITS));
     if ((flags & FOLLOWER_WAITS) !== 0) ringBell(this.bellWords, this.bell);
     if ((flags & PRODUCER_WAITS) !== 0) this.tellRoom();

@@ -1,33 +1,35 @@
 /**
- * One ring in shared memory: its words, and who may touch which when. Everything in `queues/` that crosses threads is made of
- * these rings: SPSC is one ring with one place for a consumer, SPMC one ring with many, MPSC many rings, one a producer.
+ * One ring in shared memory: its words, and who may touch which when. Everything in `queues/` that crosses threads is
+ * made of these rings: SPSC is one ring with one place for a consumer, SPMC one ring with many, MPSC many rings, one a
+ * producer.
  *
  *              slowest cursor          other cursors       producerCursor         producer's private `next`
  *   sequence ------|-----------------------|--------- published ----|---- committed, unpublished ----|---- free ----
  *
- * Sequences are int32 and wrap; they are compared only by `(a - b) | 0`, which is right while the two are less than 2^31
- * apart, and capacity is at most 2^30. A ring of fixed records counts records, one of variable records counts bytes.
+ * Sequences are int32 and wrap; they are compared only by `(a - b) | 0`, which is right while the two are less than
+ * 2^31 apart, and capacity is at most 2^30. A ring of fixed records counts records, one of variable records counts
+ * bytes.
  *
- * Ordering table. JavaScript offers sequential consistency only; `needs` is what the algorithm needs.
+ * Ordering table. JavaScript offers sequential consistency (seq_cst) only; `needs` is what the algorithm needs.
  *
- * | pair           | write side                   | read side                | carries                         | needs                   |
- * |----------------|------------------------------|--------------------------|---------------------------------|-------------------------|
- * | ring.publish   | producer `flush`             | consumer `look`          | the records' bytes              | release -> acquire      |
- * | ring.free      | consumer `publishRelease`    | producer `look`          | the slot may be written again   | release -> acquire      |
- * | ring.follow    | consumer `publishRelease`    | follower `behindOthers`  | the stage before has read it    | release -> acquire      |
- * | ring.attention | who waits or closes sets     | who publishes, releases  | "look after me"                 | sequentially consistent |
- * | ring.phase     | `close`, `obeyClosing`       | consumer `lookAtEnd`     | where the ring ends             | sequentially consistent |
- * | ring.join      | places `join`                | producer `look`          | "my cursor holds you back now"  | sequentially consistent |
- * | ring.lap       | producer `push`              | LossyConsumer `claim`    | "this was overwritten"          | sequentially consistent |
- * | ring.bell      | who publishes or releases    | who waits                | "look again"                    | sequentially consistent |
+ * | pair           | write side                | read side               | carries                        | needs              |
+ * |----------------|---------------------------|-------------------------|--------------------------------|--------------------|
+ * | ring.publish   | producer `flush`          | consumer `look`         | the records' bytes             | release -> acquire |
+ * | ring.free      | consumer `publishRelease` | producer `look`         | the slot may be written again  | release -> acquire |
+ * | ring.follow    | consumer `publishRelease` | follower `behindOthers` | the stage before has read it   | release -> acquire |
+ * | ring.attention | who waits or closes sets  | who publishes, releases | "look after me"                | seq_cst            |
+ * | ring.phase     | `close`, `obeyClosing`    | consumer `lookAtEnd`    | where the ring ends            | seq_cst            |
+ * | ring.join      | places `join`             | producer `look`         | "my cursor holds you back now" | seq_cst            |
+ * | ring.lap       | producer `push`           | LossyConsumer `claim`   | "this was overwritten"         | seq_cst            |
+ * | ring.bell      | who publishes or releases | who waits               | "look again"                   | seq_cst            |
  *
- * Payload bytes are plain accesses: the producer's between ring.free and ring.publish, the consumer's between ring.publish and
- * ring.free. On ARM as on x86 nothing else orders them, and nothing else needs to. Counters are plain words of one writer each;
- * `inspect` reads them without order and says so. Methods use the global `Atomics`, indexed access and no try/catch: the
- * interleaving explorer (percore/testing) runs this very text.
+ * Payload bytes are plain accesses: the producer's between ring.free and ring.publish, the consumer's between
+ * ring.publish and ring.free. On ARM as on x86 nothing else orders them, and nothing else needs to. Counters are plain
+ * words of one writer each; `inspect` reads them without order and says so. Methods use the global `Atomics`, indexed
+ * access and no try/catch: the interleaving explorer (percore/testing) runs this very text.
  *
- * Source: Lamport 1977; cached cursors from FastForward (Giacomoni 2008) and rigtorp's SPSCQueue; padding records from Agrona; a
- * cursor for each consumer, and consumers behind consumers, from the LMAX Disruptor (Thompson et al. 2011).
+ * Source: Lamport 1977; cached cursors from FastForward (Giacomoni 2008) and rigtorp's SPSCQueue; padding records from
+ * Agrona; a cursor for each consumer, and consumers behind consumers, from the LMAX Disruptor (Thompson et al. 2011).
  */
 import { FIRST_PLACE_BYTES, placeLayout, queueLayout } from '../layout.js';
 import { damagedWord } from './copy-bytes.js';
@@ -88,11 +90,13 @@ export function finalAt(places: number, phase: number): number {
 }
 
 /**
- * States of a place. From HELD on it holds the producer back; from LOSSY on by `lossyCursor`, which the producer may push.
+ * States of a place. From HELD on it holds the producer back; from LOSSY on by `lossyCursor`, which the producer may
+ * push.
  *
  *   FREE --join--> JOINING --> ENTERING --> GATING --leave--> HELD --nobody else reads--> HELD
  *   HELD --join-----------------------------^  |  \--other consumers read--> FREE
- *                                              +--by a policy that loses--> LOSSY --evict--> EVICTED_PLACE --leave--> GATING ...
+ *                                              +--by a policy that loses--> LOSSY --evict--> EVICTED_PLACE --leave-->
+ *                                              GATING ...
  */
 export const FREE = 0;
 export const JOINING = 1;
@@ -102,7 +106,10 @@ export const GATING = 4;
 export const LOSSY = 5;
 export const EVICTED_PLACE = 6;
 
-/** Set in a `lossyCursor` of variable records, whose cursors are multiples of 8: a push has put it there, the consumer has not moved it since. */
+/**
+ * Set in a `lossyCursor` of variable records, whose cursors are multiples of 8: a push has put it there, the consumer
+ * has not moved it since.
+ */
 export const PUSHED = 1;
 
 /** What the producer does when this consumer is slow. */

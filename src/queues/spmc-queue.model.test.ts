@@ -1,7 +1,8 @@
 /**
- * SPMC: up to three consumers that join, leave, take over and die, a producer that leaves and dies, a queue that is closed, in random scripts, each
- * against the plain array of ring-model.ts. Smallest capacities (fixed rings have 2 and 4 records; spsc-queue.model.test.ts says why not 1
- * and 3), starts at 0 and below both wraps. A failure prints its seed and the shortest script.
+ * SPMC: up to three consumers that join, leave, take over and die, a producer that leaves and dies, a queue that is
+ * closed, in random scripts, each against the plain array of ring-model.ts. Smallest capacities (fixed rings have 2 and
+ * 4 records; spsc-queue.model.test.ts says why not 1 and 3), starts at 0 and below both wraps. A failure prints its
+ * seed and the shortest script.
  */
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
@@ -9,11 +10,19 @@ import { comings, commonSteps, runTwins, step } from './fixtures/ring-twin.js';
 
 const RUNS = 120;
 const PLACES = 3;
-const ALWAYS = ['offer 0', 'offer -1', 'received', 'answer 0', 'joined', 'took over', 'died', 'died in a drain', 'producer died'];
+const ALWAYS = [
+  'offer 0', 'offer -1', 'received', 'answer 0', 'joined', 'took over', 'died', 'died in a drain', 'producer died',
+];
 
-const cases = [true, false].flatMap((isFixed) => (isFixed ? [2, 4] : [32, 64]).flatMap((capacity) =>
-  (isFixed ? [0, 2 ** 31 - 3, 2 ** 32 - 3] : [0, 2 ** 31 - 24, 2 ** 32 - 24]).map((start) => ({ isFixed, capacity, start }))));
-const wrapFrom = (start: number): string[] => (start === 0 ? [] : [start < 2 ** 31 ? 'wrapped past 2^31' : 'wrapped past 2^32']);
+const cases = [true, false].flatMap((isFixed) =>
+  (isFixed ? [2, 4] : [32, 64]).flatMap((capacity) =>
+    (isFixed ? [0, 2 ** 31 - 3, 2 ** 32 - 3] : [0, 2 ** 31 - 24, 2 ** 32 - 24]).map((start) => ({
+      isFixed, capacity, start,
+    })),
+  ),
+);
+const wrapFrom = (start: number): string[] =>
+  start === 0 ? [] : [start < 2 ** 31 ? 'wrapped past 2^31' : 'wrapped past 2^32'];
 
 describe('an SPMC queue does what an array with a mark for each consumer does', () => {
   it.each(cases)('fixed: $isFixed, capacity $capacity, from sequence $start', ({ isFixed, capacity, start }) => {
@@ -25,7 +34,11 @@ describe('an SPMC queue does what an array with a mark for each consumer does', 
       const options = { kind: 'spmc', isFixed, capacity, start, publishEvery, maxConsumers: PLACES } as const;
       // Without an end the scripts go on for longer; with one they meet it at any point.
       for (const ends of [[], closes]) {
-        for (const [event, times] of runTwins(options, [...sends, ...sends, ...sends, ...receives, ...receives, ...joins, ...joins, ...leaves, ...ends], RUNS)) met.set(event, (met.get(event) ?? 0) + times);
+        for (const [event, times] of runTwins(
+          options, [...sends, ...sends, ...sends, ...receives, ...receives, ...joins, ...joins, ...leaves, ...ends],
+          RUNS,
+        ))
+          met.set(event, (met.get(event) ?? 0) + times);
       }
     }
     expect([...met.keys()]).toEqual(expect.arrayContaining([...ALWAYS, 'offer -2', 'answer -2', ...wrapFrom(start)]));

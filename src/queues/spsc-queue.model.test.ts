@@ -1,16 +1,18 @@
 /**
- * Random commands against a plain array, at capacities that fill and wrap every few steps, with the sequence starting at 0
- * and just below both wraps. After each command the ring's cursors and counters must say what the model says. A failure prints its
- * seed, path and the shortest commands that fail.
+ * Random commands against a plain array, at capacities that fill and wrap every few steps, with the sequence starting
+ * at 0 and just below both wraps. After each command the ring's cursors and counters must say what the model says. A
+ * failure prints its seed, path and the shortest commands that fail.
  *
- * Fixed rings have 2 and 4 records, the smallest that there are: capacity is a power of two, since only those divide 2^32, and a
- * ring of 1 would make the two ends take turns with every record, so `create` refuses it.
+ * Fixed rings have 2 and 4 records, the smallest that there are: capacity is a power of two, since only those divide
+ * 2^32, and a ring of 1 would make the two ends take turns with every record, so `create` refuses it.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { field, placeField, same } from './fixtures/helpers.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, create, inspect, pub, sub } from './index.js';
-import type { FixedConsumer, FixedProducer, FixedQueue, VariableConsumer, VariableProducer, VariableQueue } from './index.js';
+import type {
+  FixedConsumer, FixedProducer, FixedQueue, VariableConsumer, VariableProducer, VariableQueue,
+} from './index.js';
 
 const RUNS = 150;
 const RECORD_BYTES = 4;
@@ -40,7 +42,10 @@ class Model {
   isEnded = false;
 
   /** `met` counts what happened, so that a run that tried nothing fails. */
-  constructor(readonly start: number, readonly capacity: number, readonly publishEvery: number, private readonly met: Map<string, number>) {}
+  constructor(
+    readonly start: number, readonly capacity: number, readonly publishEvery: number,
+    private readonly met: Map<string, number>,
+  ) {}
 
   meet(event: string): void {
     this.met.set(event, (this.met.get(event) ?? 0) + 1);
@@ -136,8 +141,12 @@ interface Ends<Producer, Consumer, Opened> { readonly queue: Opened; producer: P
 type Fixed = Ends<FixedProducer, FixedConsumer, FixedQueue>;
 type Variable = Ends<VariableProducer, VariableConsumer, VariableQueue>;
 
-/** One command: what it does to both, with its numbers for the failure's report. Every command ends with Model.check. */
-function command<Real extends Fixed | Variable>(name: string, run: (model: Model, real: Real) => void, when: (model: Model) => boolean = () => true): fc.Command<Model, Real> {
+/**
+ * One command: what it does to both, with its numbers for the failure's report. Every command ends with Model.check.
+ */
+function command<Real extends Fixed | Variable>(
+  name: string, run: (model: Model, real: Real) => void, when: (model: Model) => boolean = () => true,
+): fc.Command<Model, Real> {
   return {
     check: when,
     run(model, real) {
@@ -159,101 +168,173 @@ const oftenFull = <Each>(sends: Each[]): Each[] => [...sends, ...sends, ...sends
 /** Commands that both kinds share. */
 const common = <Real extends Fixed | Variable>(): fc.Arbitrary<fc.Command<Model, Real>>[] => [
   fc.constant(command<Real>('flush', (model, { producer }) => void expect(producer.flush()).toBe(model.flush()))),
-  fc.constant(command<Real>('publishRelease', (model, { consumer }) => {
-    consumer.publishRelease();
-    model.release();
-  }, mayRead)),
-  fc.constant(command<Real>('another producer', (model, real) => {
-    real.producer.leave();
-    model.flush();
-    // The next one begins where the cursor stands, and knows nothing of an end that the first one had learnt.
-    real.producer = pub(real.queue as FixedQueue, { publishEvery: { records: model.publishEvery } }) as Real['producer'];
-  }, ({ isClosed, isAbandoned }) => !isClosed && !isAbandoned)),
-  fc.constant(command<Real>('another consumer', (model, real) => {
-    real.consumer.leave();
-    model.release();
-    real.consumer = sub(real.queue as FixedQueue) as Real['consumer'];
-    model.seen = 0;
-  }, mayRead)),
-  fc.constant(command<Real>('close', (model, { producer }) => {
-    producer.close();
-    model.close();
-  }, isOld)),
-  fc.constant(command<Real>('abandon', (model, { consumer }) => {
-    consumer.close();
-    model.release();
-    model.isAbandoned = true;
-  }, (model) => isOld(model) && mayRead(model))),
+  fc.constant(
+    command<Real>(
+      'publishRelease',
+      (model, { consumer }) => {
+        consumer.publishRelease();
+        model.release();
+      },
+      mayRead,
+    ),
+  ),
+  fc.constant(
+    command<Real>(
+      'another producer',
+      (model, real) => {
+        real.producer.leave();
+        model.flush();
+        // The next one begins where the cursor stands, and knows nothing of an end that the first one had learnt.
+        real.producer = pub(real.queue as FixedQueue, {
+          publishEvery: { records: model.publishEvery },
+        }) as Real['producer'];
+      },
+      ({ isClosed, isAbandoned }) => !isClosed && !isAbandoned,
+    ),
+  ),
+  fc.constant(
+    command<Real>(
+      'another consumer',
+      (model, real) => {
+        real.consumer.leave();
+        model.release();
+        real.consumer = sub(real.queue as FixedQueue) as Real['consumer'];
+        model.seen = 0;
+      },
+      mayRead,
+    ),
+  ),
+  fc.constant(
+    command<Real>(
+      'close',
+      (model, { producer }) => {
+        producer.close();
+        model.close();
+      },
+      isOld,
+    ),
+  ),
+  fc.constant(
+    command<Real>(
+      'abandon',
+      (model, { consumer }) => {
+        consumer.close();
+        model.release();
+        model.isAbandoned = true;
+      },
+      (model) => isOld(model) && mayRead(model),
+    ),
+  ),
 ];
 
 const byte = fc.integer({ min: 0, max: 255 });
 
 function fixedCommands(capacity: number): fc.Arbitrary<fc.Command<Model, Fixed>>[] {
-  const kept = (payload: readonly number[]): Kept => ({ payload: [...payload, 0, 0, 0, 0].slice(0, RECORD_BYTES), type: 0, units: 1 });
+  const kept = (payload: readonly number[]): Kept => ({
+    payload: [...payload, 0, 0, 0, 0].slice(0, RECORD_BYTES), type: 0, units: 1,
+  });
   const receive = (model: Model, view: DataView, offset: number): void =>
     expect(Array.from({ length: RECORD_BYTES }, (_, i) => view.getUint8(offset + i))).toEqual(model.take().payload);
 
   const sends: fc.Arbitrary<fc.Command<Model, Fixed>>[] = [
-    fc.array(byte, { maxLength: RECORD_BYTES + 1 }).map((payload) => command(`offer [${payload.join()}]`, (model, { producer }) => {
-      const code = producer.offer(Uint8Array.from(payload));
-      if (payload.length > RECORD_BYTES) return expect(code).toBe(TOO_LARGE);
-      const room = model.room(1);
-      expect(code).toBe(room === OK ? model.commit(kept(payload)) : room);
-    })),
-    fc.tuple(fc.integer({ min: 0, max: capacity + 1 }), fc.integer({ min: 0, max: capacity }), byte).map(([count, used, first]) => command(`claim ${count}, commit ${used}, from ${first}`, (model, { producer }) => {
-      const at = producer.tryClaim(count);
-      if (count < 1 || count > capacity) return expect(at).toBe(TOO_LARGE);
-      const expected = model.room(count);
-      if (expected !== OK) return expect(at).toBe(expected);
-      expect(at).toBe((model.start + model.position) & (capacity - 1));
-      for (let i = 0; i < count; i++) producer.bytes.set([first, i, 255 - i, 1], producer.offsetOf(at, i));
-      if (used === 0) return producer.abort();
-      if (used > count) return expect(() => producer.commit(used)).toThrow('without a claim');
-      expect(producer.commit(used)).toBe(model.commit(...Array.from({ length: used }, (_, i) => kept([first, i, 255 - i, 1]))));
-    })),
+    fc.array(byte, { maxLength: RECORD_BYTES + 1 }).map((payload) =>
+      command(`offer [${payload.join()}]`, (model, { producer }) => {
+        const code = producer.offer(Uint8Array.from(payload));
+        if (payload.length > RECORD_BYTES) return expect(code).toBe(TOO_LARGE);
+        const room = model.room(1);
+        expect(code).toBe(room === OK ? model.commit(kept(payload)) : room);
+      }),
+    ),
+    fc
+      .tuple(fc.integer({ min: 0, max: capacity + 1 }), fc.integer({ min: 0, max: capacity }), byte)
+      .map(([count, used, first]) =>
+        command(`claim ${count}, commit ${used}, from ${first}`, (model, { producer }) => {
+          const at = producer.tryClaim(count);
+          if (count < 1 || count > capacity) return expect(at).toBe(TOO_LARGE);
+          const expected = model.room(count);
+          if (expected !== OK) return expect(at).toBe(expected);
+          expect(at).toBe((model.start + model.position) & (capacity - 1));
+          for (let i = 0; i < count; i++) producer.bytes.set([first, i, 255 - i, 1], producer.offsetOf(at, i));
+          if (used === 0) return producer.abort();
+          if (used > count) return expect(() => producer.commit(used)).toThrow('without a claim');
+          expect(producer.commit(used)).toBe(
+            model.commit(...Array.from({ length: used }, (_, i) => kept([first, i, 255 - i, 1]))),
+          );
+        }),
+      ),
   ];
   const receives: fc.Arbitrary<fc.Command<Model, Fixed>>[] = [
-    fc.constant(command<Fixed>('poll', (model, { consumer }) => {
-      const code = model.look();
-      const record = consumer.poll();
-      if (code < 0) return expect(record).toBe(code);
-      expect([...(record as Uint8Array)]).toEqual(model.take().payload);
-      model.release();
-    }, mayRead)),
-    fc.integer({ min: 0, max: capacity + 1 }).map((limit) => command(`drain ${limit}`, (model, { consumer }) => {
-      const code = model.look();
-      const count = consumer.drain((view, offset) => receive(model, view, offset), limit);
-      expect(count).toBe(code === EMPTY ? 0 : Math.min(code, limit));
-      model.release();
-    }, mayRead)),
-    fc.integer({ min: 0, max: capacity - 1 }).map((bad) => command(`drain, throw at ${bad}`, (model, { consumer }) => {
-      let at = 0;
-      const code = model.look();
-      const drain = (): number => consumer.drain((view, offset) => {
-        receive(model, view, offset);
-        if (at++ === bad) throw new Error('thrown');
-      });
-      // What was handed out before the throw is released with the next drain, or by publishRelease.
-      if (code > bad) {
-        expect(drain).toThrow('thrown');
-        return model.meet('thrown');
-      }
-      expect(drain()).toBe(code === EMPTY ? 0 : code);
-      model.release();
-    }, mayRead)),
-    fc.tuple(fc.integer({ min: 1, max: capacity }), fc.integer({ min: 0, max: capacity + 1 })).map(([limit, used]) => command(`peek ${limit}, release ${used}`, (model, { consumer }) => {
-      const code = model.look();
-      const count = consumer.available(limit);
-      expect(count).toBe(Math.min(code, limit));
-      for (let i = 0; i < count; i++) expect(Array.from(consumer.bytes.subarray(consumer.offsetOf(i), consumer.offsetOf(i) + RECORD_BYTES))).toEqual(model.published[i].payload);
-      if (used > Math.max(code, 0)) {
-        expect(() => consumer.release(used)).toThrow(`count must be 0 to ${Math.max(code, 0)}, the records that available() found`);
-        return model.meet('released too many');
-      }
-      consumer.release(used);
-      for (let i = 0; i < used; i++) model.take();
-      model.release();
-    }, mayRead)),
+    fc.constant(
+      command<Fixed>(
+        'poll',
+        (model, { consumer }) => {
+          const code = model.look();
+          const record = consumer.poll();
+          if (code < 0) return expect(record).toBe(code);
+          expect([...(record as Uint8Array)]).toEqual(model.take().payload);
+          model.release();
+        },
+        mayRead,
+      ),
+    ),
+    fc.integer({ min: 0, max: capacity + 1 }).map((limit) =>
+      command(
+        `drain ${limit}`,
+        (model, { consumer }) => {
+          const code = model.look();
+          const count = consumer.drain((view, offset) => receive(model, view, offset), limit);
+          expect(count).toBe(code === EMPTY ? 0 : Math.min(code, limit));
+          model.release();
+        },
+        mayRead,
+      ),
+    ),
+    fc.integer({ min: 0, max: capacity - 1 }).map((bad) =>
+      command(
+        `drain, throw at ${bad}`,
+        (model, { consumer }) => {
+          let at = 0;
+          const code = model.look();
+          const drain = (): number =>
+            consumer.drain((view, offset) => {
+              receive(model, view, offset);
+              if (at++ === bad) throw new Error('thrown');
+            });
+          // What was handed out before the throw is released with the next drain, or by publishRelease.
+          if (code > bad) {
+            expect(drain).toThrow('thrown');
+            return model.meet('thrown');
+          }
+          expect(drain()).toBe(code === EMPTY ? 0 : code);
+          model.release();
+        },
+        mayRead,
+      ),
+    ),
+    fc.tuple(fc.integer({ min: 1, max: capacity }), fc.integer({ min: 0, max: capacity + 1 })).map(([limit, used]) =>
+      command(
+        `peek ${limit}, release ${used}`,
+        (model, { consumer }) => {
+          const code = model.look();
+          const count = consumer.available(limit);
+          expect(count).toBe(Math.min(code, limit));
+          for (let i = 0; i < count; i++)
+            expect(
+              Array.from(consumer.bytes.subarray(consumer.offsetOf(i), consumer.offsetOf(i) + RECORD_BYTES)),
+            ).toEqual(model.published[i].payload);
+          if (used > Math.max(code, 0)) {
+            expect(() => consumer.release(used)).toThrow(
+              `count must be 0 to ${Math.max(code, 0)}, the records that available() found`,
+            );
+            return model.meet('released too many');
+          }
+          consumer.release(used);
+          for (let i = 0; i < used; i++) model.take();
+          model.release();
+        },
+        mayRead,
+      ),
+    ),
   ];
   return [...common<Fixed>(), ...oftenFull(sends), ...receives];
 }
@@ -271,79 +352,118 @@ function variableCommands(capacity: number): fc.Arbitrary<fc.Command<Model, Vari
   };
 
   const sends: fc.Arbitrary<fc.Command<Model, Variable>>[] = [
-    fc.tuple(fc.array(byte, { maxLength: most + 1 }), fc.constantFrom(0, 1, 7, 2 ** 31 - 1)).map(([payload, type]) => command(`offer [${payload.join()}] of type ${type}`, (model, { producer }) => {
-      const code = producer.offer(Uint8Array.from(payload), type);
-      if (payload.length > most) return expect(code).toBe(TOO_LARGE);
-      const padding = skipped(model, payload.length);
-      const room = model.room(framed(payload.length) + padding);
-      if (room === OK && padding > 0) model.meet('padded');
-      expect(code).toBe(room === OK ? model.commit({ payload, type, units: framed(payload.length) + padding }) : room);
-    })),
-    fc.tuple(fc.integer({ min: -1, max: most + 1 }), fc.integer({ min: -1, max: most + 1 }), byte).map(([length, used, fill]) => command(`claim ${length}, commit ${used}, of ${fill}`, (model, { producer }) => {
-      const offset = producer.tryClaim(length, fill);
-      if (length < 0 || length > most) return expect(offset).toBe(TOO_LARGE);
-      const padding = skipped(model, length);
-      const expected = model.room(framed(length) + padding);
-      if (expected !== OK) return expect(offset).toBe(expected);
-      expect(offset % 8).toBe(0);
-      producer.bytes.fill(fill, offset, offset + length);
-      if (used < 0) return producer.abort();
-      if (used > length) {
-        expect(() => producer.commit(used)).toThrow('without a claim');
-        return producer.abort();
-      }
-      const code = producer.commit(used);
-      expect(code).toBe(model.commit({ payload: Array.from({ length: used }, () => fill), type: fill, units: framed(used) + padding }));
-    })),
+    fc.tuple(fc.array(byte, { maxLength: most + 1 }), fc.constantFrom(0, 1, 7, 2 ** 31 - 1)).map(([payload, type]) =>
+      command(`offer [${payload.join()}] of type ${type}`, (model, { producer }) => {
+        const code = producer.offer(Uint8Array.from(payload), type);
+        if (payload.length > most) return expect(code).toBe(TOO_LARGE);
+        const padding = skipped(model, payload.length);
+        const room = model.room(framed(payload.length) + padding);
+        if (room === OK && padding > 0) model.meet('padded');
+        expect(code).toBe(
+          room === OK ? model.commit({ payload, type, units: framed(payload.length) + padding }) : room,
+        );
+      }),
+    ),
+    fc
+      .tuple(fc.integer({ min: -1, max: most + 1 }), fc.integer({ min: -1, max: most + 1 }), byte)
+      .map(([length, used, fill]) =>
+        command(`claim ${length}, commit ${used}, of ${fill}`, (model, { producer }) => {
+          const offset = producer.tryClaim(length, fill);
+          if (length < 0 || length > most) return expect(offset).toBe(TOO_LARGE);
+          const padding = skipped(model, length);
+          const expected = model.room(framed(length) + padding);
+          if (expected !== OK) return expect(offset).toBe(expected);
+          expect(offset % 8).toBe(0);
+          producer.bytes.fill(fill, offset, offset + length);
+          if (used < 0) return producer.abort();
+          if (used > length) {
+            expect(() => producer.commit(used)).toThrow('without a claim');
+            return producer.abort();
+          }
+          const code = producer.commit(used);
+          expect(code).toBe(
+            model.commit({
+              payload: Array.from({ length: used }, () => fill), type: fill, units: framed(used) + padding,
+            }),
+          );
+        }),
+      ),
   ];
   const receives: fc.Arbitrary<fc.Command<Model, Variable>>[] = [
-    fc.constant(command<Variable>('poll', (model, { consumer }) => {
-      const code = model.look();
-      const payload = consumer.poll();
-      if (code < 0) return expect(payload).toBe(code);
-      receive(model, payload as Uint8Array, consumer.type);
-      model.release();
-    }, mayRead)),
-    fc.integer({ min: 0, max: 5 }).map((limit) => command(`drain ${limit}`, (model, { consumer }) => {
-      const code = limit === 0 ? 0 : model.look();
-      // Unlike a fixed queue's, this drain looks again when it has used up what it had seen.
-      const expected = code > 0 ? Math.min(limit, model.published.length) : code === CLOSED ? CLOSED : 0;
-      const count = consumer.drain((view, offset, length, type) => {
-        if (model.seen === 0) model.look();
-        receive(model, new Uint8Array(view.buffer, view.byteOffset + offset, length), type);
-      }, limit);
-      expect(count).toBe(expected);
-      if (count < limit && model.seen === 0) model.look();
-      model.release();
-    }, mayRead)),
-    fc.boolean().map((releases) => command(`peek, advance${releases ? ', publishRelease' : ''}`, (model, { consumer }) => {
-      const code = model.look();
-      const offset = consumer.peek();
-      if (code < 0) return expect(offset).toBe(code);
-      expect(consumer.peek(), 'peeked again').toBe(offset);
-      receive(model, consumer.bytes.slice(offset, offset + consumer.length), consumer.type);
-      consumer.advance();
-      if (!releases) return model.meet('held');
-      consumer.publishRelease();
-      model.release();
-    }, mayRead)),
+    fc.constant(
+      command<Variable>(
+        'poll',
+        (model, { consumer }) => {
+          const code = model.look();
+          const payload = consumer.poll();
+          if (code < 0) return expect(payload).toBe(code);
+          receive(model, payload as Uint8Array, consumer.type);
+          model.release();
+        },
+        mayRead,
+      ),
+    ),
+    fc.integer({ min: 0, max: 5 }).map((limit) =>
+      command(
+        `drain ${limit}`,
+        (model, { consumer }) => {
+          const code = limit === 0 ? 0 : model.look();
+          // Unlike a fixed queue's, this drain looks again when it has used up what it had seen.
+          const expected = code > 0 ? Math.min(limit, model.published.length) : code === CLOSED ? CLOSED : 0;
+          const count = consumer.drain((view, offset, length, type) => {
+            if (model.seen === 0) model.look();
+            receive(model, new Uint8Array(view.buffer, view.byteOffset + offset, length), type);
+          }, limit);
+          expect(count).toBe(expected);
+          if (count < limit && model.seen === 0) model.look();
+          model.release();
+        },
+        mayRead,
+      ),
+    ),
+    fc.boolean().map((releases) =>
+      command(
+        `peek, advance${releases ? ', publishRelease' : ''}`,
+        (model, { consumer }) => {
+          const code = model.look();
+          const offset = consumer.peek();
+          if (code < 0) return expect(offset).toBe(code);
+          expect(consumer.peek(), 'peeked again').toBe(offset);
+          receive(model, consumer.bytes.slice(offset, offset + consumer.length), consumer.type);
+          consumer.advance();
+          if (!releases) return model.meet('held');
+          consumer.publishRelease();
+          model.release();
+        },
+        mayRead,
+      ),
+    ),
   ];
   return [...common<Variable>(), ...oftenFull(sends), ...receives];
 }
 
 /** Runs random commands on new queues and returns what they met. */
-function check<Real extends Fixed | Variable>(start: number, capacity: number, commands: fc.Arbitrary<fc.Command<Model, Real>>[], open: (publishEvery: number) => Real): Map<string, number> {
+function check<Real extends Fixed | Variable>(
+  start: number, capacity: number, commands: fc.Arbitrary<fc.Command<Model, Real>>[],
+  open: (publishEvery: number) => Real,
+): Map<string, number> {
   const met = new Map<string, number>();
   for (const publishEvery of [1, 3]) {
-    fc.assert(fc.property(fc.commands(commands, { maxCommands: 80, size: 'max' }), (script) => {
-      fc.modelRun(() => ({ model: new Model(start | 0, capacity, publishEvery, met), real: open(publishEvery) }), script);
-    }), { numRuns: RUNS });
+    fc.assert(
+      fc.property(fc.commands(commands, { maxCommands: 80, size: 'max' }), (script) => {
+        fc.modelRun(
+          () => ({ model: new Model(start | 0, capacity, publishEvery, met), real: open(publishEvery) }), script,
+        );
+      }),
+      { numRuns: RUNS },
+    );
   }
   return met;
 }
 
 /** The wrap that a queue that starts at `start` must have passed, and what every run must have met. */
-const wrapFrom = (start: number): string[] => (start === 0 ? [] : [start < 2 ** 31 ? 'wrapped past 2^31' : 'wrapped past 2^32']);
+const wrapFrom = (start: number): string[] =>
+  start === 0 ? [] : [start < 2 ** 31 ? 'wrapped past 2^31' : 'wrapped past 2^32'];
 const ALWAYS = ['full', 'empty', 'published for nobody', 'closed to the producer', 'closed to the consumer'];
 
 describe('a fixed queue does what an array does', () => {
@@ -354,7 +474,9 @@ describe('a fixed queue does what an array does', () => {
       const queue = create({ kind: 'spsc', capacity, recordBytes: RECORD_BYTES, startSequence: start });
       return { queue, producer: pub(queue, { publishEvery: { records: publishEvery } }), consumer: sub(queue) };
     });
-    expect([...met.keys()]).toEqual(expect.arrayContaining([...ALWAYS, 'thrown', 'released too many', ...wrapFrom(start)]));
+    expect([...met.keys()]).toEqual(
+      expect.arrayContaining([...ALWAYS, 'thrown', 'released too many', ...wrapFrom(start)]),
+    );
   });
 });
 

@@ -1,7 +1,7 @@
 /**
- * Two real threads, every word of every record checked. Small rings, so that full, empty, padding and the wrap meet all the
- * time; the sequence passes 2^31 or 2^32 half-way. `PERCORE_STRESS=1` runs fifty times as many records. Seeds are random
- * and printed with a failure: they choose the script, though not what the threads make of it.
+ * Two real threads, every word of every record checked. Small rings, so that full, empty, padding and the wrap meet all
+ * the time; the sequence passes 2^31 or 2^32 half-way. `PERCORE_STRESS=1` runs fifty times as many records. Seeds are
+ * random and printed with a failure: they choose the script, though not what the threads make of it.
  */
 import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -49,14 +49,19 @@ async function run(queue: FixedQueue | VariableQueue, records: number): Promise<
 }
 
 describe('between two threads, no record is lost, doubled, reordered or torn', () => {
-  // The start lies half of the records before the wrap. Few records through the tiny rings: each hand-over may cost a sleep.
+  // The start lies half of the records before the wrap. Few records through the tiny rings: each hand-over may cost a
+  // sleep.
   it.each([
     { capacity: 2, recordBytes: 16, records: 20_000 * TIMES, wrap: 2 ** 31 },
     { capacity: 16, recordBytes: 40, records: 180_000 * TIMES, wrap: 2 ** 32 },
     { capacity: 64, recordBytes: 16, records: 800_000 * TIMES, wrap: 2 ** 31 },
     { capacity: 1024, recordBytes: 8, records: 1_000_000 * TIMES, wrap: 2 ** 32 },
-  ])('$records fixed records of $recordBytes bytes through a ring of $capacity, past $wrap', ({ capacity, recordBytes, records, wrap }) =>
-    run(create({ kind: 'spsc', capacity, recordBytes, startSequence: wrap - records / 2 }), records), TIMEOUT_MS);
+  ])(
+    '$records fixed records of $recordBytes bytes through a ring of $capacity, past $wrap',
+    ({ capacity, recordBytes, records, wrap }) =>
+      run(create({ kind: 'spsc', capacity, recordBytes, startSequence: wrap - records / 2 }), records),
+    TIMEOUT_MS,
+  );
 
   // A variable record takes 8 bytes or more.
   it.each([
@@ -64,8 +69,17 @@ describe('between two threads, no record is lost, doubled, reordered or torn', (
     { capacityBytes: 256, records: 180_000 * TIMES, wrap: 2 ** 32 },
     { capacityBytes: 4096, records: 800_000 * TIMES, wrap: 2 ** 31 },
     { capacityBytes: 65_536, records: 1_000_000 * TIMES, wrap: 2 ** 32 },
-  ])('$records variable records through a ring of $capacityBytes bytes, past $wrap', ({ capacityBytes, records, wrap }) =>
-    run(create({ kind: 'spsc', capacityBytes, startSequence: wrap - records * 4 }), records), TIMEOUT_MS);
+  ])(
+    '$records variable records through a ring of $capacityBytes bytes, past $wrap',
+    ({ capacityBytes, records, wrap }) =>
+      run(create({ kind: 'spsc', capacityBytes, startSequence: wrap - records * 4 }), records),
+    TIMEOUT_MS,
+  );
 
-  afterAll(() => console.log(`stress: ${total.records} records between two threads in ${(total.ms / 1000).toFixed(1)} s, ${total.pauses} pauses`));
+  afterAll(() =>
+    console.log(
+      `stress: ${total.records} records between two threads in ${(total.ms / 1000).toFixed(1)} s, ${total.pauses} `
+        + `pauses`,
+    ),
+  );
 });

@@ -13,32 +13,53 @@ const generated = (fields: StructFields): Any => new StructCodec({ name: 'struct
 const looping = (fields: StructFields): Any => new StructCodec({ name: 'struct', fields }, false) as Any;
 const modes = [['generated code', generated], ['closures', looping]] as const;
 
-const integer = (least: number, most: number): fc.Arbitrary<number> => fc.oneof(fc.integer({ min: least, max: most }), fc.constantFrom(least, most, Math.max(0, least)));
-const bigint = (min: bigint, max: bigint): fc.Arbitrary<bigint> => fc.oneof(fc.bigInt({ min, max }), fc.constantFrom(min, max, 0n));
+const integer = (least: number, most: number): fc.Arbitrary<number> =>
+  fc.oneof(fc.integer({ min: least, max: most }), fc.constantFrom(least, most, Math.max(0, least)));
+const bigint = (min: bigint, max: bigint): fc.Arbitrary<bigint> =>
+  fc.oneof(fc.bigInt({ min, max }), fc.constantFrom(min, max, 0n));
 const float = fc.oneof(fc.double(), fc.constantFrom(NaN, -0, Infinity, -Infinity, Number.MIN_VALUE, Number.MAX_VALUE));
-const text = (bytes: number): fc.Arbitrary<string> => fc.string({ unit: 'binary', maxLength: bytes }).filter((x) => Buffer.byteLength(x) <= bytes);
+const text = (bytes: number): fc.Arbitrary<string> =>
+  fc.string({ unit: 'binary', maxLength: bytes }).filter((x) => Buffer.byteLength(x) <= bytes);
 /** A type and a value that it takes, exactly. */
 const typed: fc.Arbitrary<[FieldType, unknown]> = fc.oneof(
-  ...([
-    ['i8', integer(-128, 127)], ['u8', integer(0, 255)], ['i16', integer(-32768, 32767)], ['u16', integer(0, 65535)],
-    ['i32', integer(-(2 ** 31), 2 ** 31 - 1)], ['u32', integer(0, 2 ** 32 - 1)], ['i64', bigint(-(2n ** 63n), 2n ** 63n - 1n)], ['u64', bigint(0n, 2n ** 64n - 1n)],
-    ['f32', float.map(Math.fround)], ['f64', float], ['bool', fc.boolean()], ['utf8[1]', text(1)], ['utf8[11]', text(11)], ['utf8[100]', text(100)],
-    ['u8[5]', fc.uint8Array({ minLength: 5, maxLength: 5 })], ['i8[3]', fc.int8Array({ minLength: 3, maxLength: 3 })],
-    ['u16[3]', fc.uint16Array({ minLength: 3, maxLength: 3 })], ['i16[3]', fc.int16Array({ minLength: 3, maxLength: 3 })],
-    ['u32[1]', fc.uint32Array({ minLength: 1, maxLength: 1 })], ['i32[2]', fc.int32Array({ minLength: 2, maxLength: 2 })],
-    ['i64[2]', fc.bigInt64Array({ minLength: 2, maxLength: 2 })], ['u64[2]', fc.bigUint64Array({ minLength: 2, maxLength: 2 })],
-    ['f32[2]', fc.float32Array({ minLength: 2, maxLength: 2 })], ['f64[3]', fc.float64Array({ minLength: 3, maxLength: 3 })],
-  ] as [FieldType, fc.Arbitrary<unknown>][]).map(([type, values]) => values.map((x): [FieldType, unknown] => [type, x])),
+  ...(
+    [
+      ['i8', integer(-128, 127)], ['u8', integer(0, 255)], ['i16', integer(-32768, 32767)], ['u16', integer(0, 65535)],
+      ['i32', integer(-(2 ** 31), 2 ** 31 - 1)], ['u32', integer(0, 2 ** 32 - 1)],
+      ['i64', bigint(-(2n ** 63n), 2n ** 63n - 1n)], ['u64', bigint(0n, 2n ** 64n - 1n)],
+      ['f32', float.map(Math.fround)], ['f64', float], ['bool', fc.boolean()], ['utf8[1]', text(1)],
+      ['utf8[11]', text(11)], ['utf8[100]', text(100)], ['u8[5]', fc.uint8Array({ minLength: 5, maxLength: 5 })],
+      ['i8[3]', fc.int8Array({ minLength: 3, maxLength: 3 })],
+      ['u16[3]', fc.uint16Array({ minLength: 3, maxLength: 3 })],
+      ['i16[3]', fc.int16Array({ minLength: 3, maxLength: 3 })],
+      ['u32[1]', fc.uint32Array({ minLength: 1, maxLength: 1 })],
+      ['i32[2]', fc.int32Array({ minLength: 2, maxLength: 2 })],
+      ['i64[2]', fc.bigInt64Array({ minLength: 2, maxLength: 2 })],
+      ['u64[2]', fc.bigUint64Array({ minLength: 2, maxLength: 2 })],
+      ['f32[2]', fc.float32Array({ minLength: 2, maxLength: 2 })],
+      ['f64[3]', fc.float64Array({ minLength: 3, maxLength: 3 })],
+    ] as [FieldType, fc.Arbitrary<unknown>][]
+  ).map(([type, values]) => values.map((x): [FieldType, unknown] => [type, x])),
 );
-const name = fc.oneof(fc.constantFrom('constructor', 'toString', 'at', 'value', 'x0', '"', '\\', '\u2028', '\ud800', '${1}', '7', 'a b'), fc.string({ unit: 'binary' })).filter((x) => x !== '' && x !== '__proto__');
-const anyStruct = fc.uniqueArray(fc.tuple(name, typed), { minLength: 1, maxLength: 12, selector: ([key]) => key })
-  .map((entries) => ({ fields: Object.fromEntries(entries.map(([key, [type]]) => [key, type])) as StructFields, record: Object.fromEntries(entries.map(([key, [, x]]) => [key, x])) }));
+const name = fc
+  .oneof(
+    fc.constantFrom('constructor', 'toString', 'at', 'value', 'x0', '"', '\\', '\u2028', '\ud800', '${1}', '7', 'a b'),
+    fc.string({ unit: 'binary' }),
+  )
+  .filter((x) => x !== '' && x !== '__proto__');
+const anyStruct = fc
+  .uniqueArray(fc.tuple(name, typed), { minLength: 1, maxLength: 12, selector: ([key]) => key })
+  .map((entries) => ({
+    fields: Object.fromEntries(entries.map(([key, [type]]) => [key, type])) as StructFields,
+    record: Object.fromEntries(entries.map(([key, [, x]]) => [key, x])),
+  }));
 
 describe('a struct comes back equal', () => {
   it('whatever its fields, values and place; written by one mode and read by the other', () => {
     fc.assert(fc.property(anyStruct, fc.nat({ max: 9 }), fc.boolean(), ({ fields, record }, place, isReversed) => {
       const [writer, reader] = isReversed ? [looping(fields), generated(fields)] : [generated(fields), looping(fields)];
-      // Records of a fixed queue lie at multiples of their own length, odd ones among them; of a variable queue at multiples of 8.
+      // Records of a fixed queue lie at multiples of their own length, odd ones among them; of a variable queue at
+      // multiples of 8.
       const at = place % 2 === 0 ? place * writer.recordBytes : place * 8;
       const back = roundTrip(writer, reader, record, at);
       expect(Object.keys(back)).toEqual(Object.keys(fields));
@@ -61,15 +82,30 @@ describe('a struct comes back equal', () => {
     it(`at both ends of every range, with NaN, -0 and infinities (${mode})`, () => {
       const codec = codecOf({ i64: 'i64', u64: 'u64', f64: 'f64', f32: 'f32', i32: 'i32', u32: 'u32' });
       const least = { i64: -(2n ** 63n), u64: 0n, f64: -Infinity, f32: -Infinity, i32: -(2 ** 31), u32: 0 };
-      const most = { i64: 2n ** 63n - 1n, u64: 2n ** 64n - 1n, f64: Infinity, f32: Infinity, i32: 2 ** 31 - 1, u32: 2 ** 32 - 1 };
+      const most = {
+        i64: 2n ** 63n - 1n, u64: 2n ** 64n - 1n, f64: Infinity, f32: Infinity, i32: 2 ** 31 - 1, u32: 2 ** 32 - 1,
+      };
       const odd = { i64: -1n, u64: 2n ** 63n, f64: -0, f32: NaN, i32: -1, u32: 2 ** 31 };
-      for (const record of [least, most, odd, { ...odd, f64: NaN, f32: -0 }]) expect(roundTrip(codec, codecOf(codec.description.name === 'struct' ? codec.description.fields : {}), record, 40)).toStrictEqual(record);
+      for (const record of [least, most, odd, { ...odd, f64: NaN, f32: -0 }])
+        expect(
+          roundTrip(codec, codecOf(codec.description.name === 'struct' ? codec.description.fields : {}), record, 40),
+        ).toStrictEqual(record);
     });
 
     it(`in the layout that is documented (${mode})`, () => {
-      const codec = codecOf({ side: 'u8', price: 'f64', size: 'u32', tag: 'u16', name: 'utf8[4]', is: 'bool', i: 'i8', big: 'u64', steps: 'i16[2]' });
+      const codec = codecOf({
+        side: 'u8', price: 'f64', size: 'u32', tag: 'u16', name: 'utf8[4]', is: 'bool', i: 'i8', big: 'u64',
+        steps: 'i16[2]',
+      });
       const memory = dirtyMemory(64);
-      codec.write({ side: 200, price: 1.5, size: 0xfffffffe, tag: 0x1234, name: 'aé', is: true, i: -2, big: 2n ** 63n, steps: Int16Array.of(-1, 2) }, memory, 8);
+      codec.write(
+        {
+          side: 200, price: 1.5, size: 0xfffffffe, tag: 0x1234, name: 'aé', is: true, i: -2, big: 2n ** 63n,
+          steps: Int16Array.of(-1, 2),
+        },
+        memory,
+        8,
+      );
       const record = memory.buffer.subarray(8);
       expect(record.subarray(0, 1).toString('hex')).toBe('c8');
       expect(record.readDoubleLE(8)).toBe(1.5);
@@ -85,12 +121,18 @@ describe('a struct comes back equal', () => {
     it(`without what the struct does not declare, and from an instance of any class (${mode})`, () => {
       class Order { price = 2; size = 3; get double(): number { return this.price * 2; } }
       const codec = codecOf({ price: 'f64', double: 'f64' });
-      expect(roundTrip(codec, codec, Object.assign(new Order(), { extra: () => 1 }) as unknown as Record<string, unknown>, 16)).toStrictEqual({ price: 2, double: 4 });
+      expect(
+        roundTrip(
+          codec, codec, Object.assign(new Order(), { extra: () => 1 }) as unknown as Record<string, unknown>, 16,
+        ),
+      ).toStrictEqual({ price: 2, double: 4 });
     });
 
-    it(`with all its text when that is as long as it may be, and without half a character when the reader is lied to (${mode})`, () => {
+    it(`with all its text when that is as long as it may be, and without half a character when the reader is lied to `
+      + `(${mode})`, () => {
       const codec = codecOf({ a: 'u8', name: 'utf8[6]', b: 'u8' });
-      for (const x of ['', 'abcdef', 'äöü', '😀ab', '\0\0', '\ufeffab']) expect(roundTrip(codec, codec, { a: 1, name: x, b: 2 }, 8)).toStrictEqual({ a: 1, name: x, b: 2 });
+      for (const x of ['', 'abcdef', 'äöü', '😀ab', '\0\0', '\ufeffab'])
+        expect(roundTrip(codec, codec, { a: 1, name: x, b: 2 }, 8)).toStrictEqual({ a: 1, name: x, b: 2 });
       const memory = dirtyMemory(64);
       codec.write({ a: 1, name: 'abcdef', b: 2 }, memory, 0);
       memory.words[1] = -1;
@@ -117,8 +159,18 @@ function isTaken(type: ScalarType, x: unknown): boolean {
 
 describe('a value that does not fit', () => {
   const scalars: readonly ScalarType[] = ['i8', 'u8', 'i16', 'u16', 'i32', 'u32', 'i64', 'u64', 'f32', 'f64', 'bool'];
-  const throwing = { valueOf(): never { throw new Error('must not be asked'); }, [Symbol.toPrimitive](): never { throw new Error('must not be asked'); } };
-  const others: readonly unknown[] = [undefined, null, '', '1', 'NaN', true, false, {}, [], [1], Symbol('x'), () => 1, new Number(1), new Date(1), throwing, Object.create(null), Uint8Array.of(1)];
+  const throwing = {
+    valueOf(): never {
+      throw new Error('must not be asked');
+    },
+    [Symbol.toPrimitive](): never {
+      throw new Error('must not be asked');
+    },
+  };
+  const others: readonly unknown[] = [
+    undefined, null, '', '1', 'NaN', true, false, {}, [], [1], Symbol('x'), () => 1, new Number(1), new Date(1),
+    throwing, Object.create(null), Uint8Array.of(1),
+  ];
   const candidates = [...EDGE_NUMBERS, ...EDGE_BIGINTS, ...others];
 
   for (const [mode, codecOf] of modes) {
@@ -131,19 +183,40 @@ describe('a value that does not fit', () => {
             continue;
           }
           const error = errorOf(() => codec.measure({ x }));
-          expect([error.code, error.argument], `${type} ${String(typeof x)}`).toEqual(['ERR_PERCORE_UNSERIALIZABLE', 'value.x']);
+          expect([error.code, error.argument], `${type} ${String(typeof x)}`).toEqual([
+            'ERR_PERCORE_UNSERIALIZABLE', 'value.x',
+          ]);
           expect(Object.is(error.value, x)).toBe(true);
         }
       }
-      fc.assert(fc.property(fc.constantFrom(...scalars), fc.oneof(fc.anything(), fc.double(), fc.bigInt()), (type: ScalarType, x) => {
-        const isRefused = (() => { try { codecOf({ x: type }).measure({ x }); return false; } catch { return true; } })();
-        expect(isRefused).toBe(!isTaken(type, x));
-      }));
+      fc.assert(
+        fc.property(
+          fc.constantFrom(...scalars),
+          fc.oneof(fc.anything(), fc.double(), fc.bigInt()),
+          (type: ScalarType, x) => {
+            const isRefused = (() => {
+              try {
+                codecOf({ x: type }).measure({ x });
+                return false;
+              } catch {
+                return true;
+              }
+            })();
+            expect(isRefused).toBe(!isTaken(type, x));
+          },
+        ),
+      );
     });
 
     it(`is named with its path, itself, and what is allowed (${mode})`, () => {
-      const codec = codecOf({ price: 'f64', size: 'u8', id: 'u64', ok: 'bool', 'odd name': 'i16', name: 'utf8[4]', hash: 'u8[4]', levels: 'f64[2]', far: 'f32' });
-      const right = { price: 1, size: 1, id: 1n, ok: true, 'odd name': 1, name: 'a', hash: new Uint8Array(4), levels: new Float64Array(2), far: 1 };
+      const codec = codecOf({
+        price: 'f64', size: 'u8', id: 'u64', ok: 'bool', 'odd name': 'i16', name: 'utf8[4]', hash: 'u8[4]',
+        levels: 'f64[2]', far: 'f32',
+      });
+      const right = {
+        price: 1, size: 1, id: 1n, ok: true, 'odd name': 1, name: 'a', hash: new Uint8Array(4),
+        levels: new Float64Array(2), far: 1,
+      };
       const messages: [object, string][] = [
         [{ price: '101.5' }, 'value.price must be a number, not "101.5"'],
         [{ price: undefined }, 'value.price must be a number, not undefined'],
@@ -161,10 +234,18 @@ describe('a value that does not fit', () => {
         [{ levels: new Float32Array(2) }, 'value.levels must be a Float64Array of length 2, not a Float32Array'],
         [{ far: 1e39 }, 'value.far must be a number that a 32-bit float can hold, at most 3.4e38, not 1e+39'],
       ];
-      for (const [wrong, message] of messages) expect(errorOf(() => codec.measure({ ...right, ...wrong })).message).toBe(message);
-      expect(errorOf(() => codec.measure({ ...right, size: 300 }))).toMatchObject({ code: 'ERR_PERCORE_UNSERIALIZABLE', argument: 'value.size', value: 300, allowed: 'a whole number from 0 to 255' });
-      for (const [wrong, shown] of [[null, 'null'], [undefined, 'undefined'], [7, '7'], ['x', '"x"'], [() => 1, 'a function']] as const) {
-        expect(errorOf(() => codec.measure(wrong as never)).message).toBe(`value must be an object with the fields price, size, id, ok, odd name, name, hash, levels, far, not ${shown}`);
+      for (const [wrong, message] of messages)
+        expect(errorOf(() => codec.measure({ ...right, ...wrong })).message).toBe(message);
+      expect(errorOf(() => codec.measure({ ...right, size: 300 }))).toMatchObject({
+        code: 'ERR_PERCORE_UNSERIALIZABLE', argument: 'value.size', value: 300, allowed: 'a whole number from 0 to 255',
+      });
+      for (const [wrong, shown] of [
+        [null, 'null'], [undefined, 'undefined'], [7, '7'], ['x', '"x"'], [() => 1, 'a function'],
+      ] as const) {
+        expect(errorOf(() => codec.measure(wrong as never)).message).toBe(
+          `value must be an object with the fields price, size, id, ok, odd name, name, hash, levels, far, not `
+            + `${shown}`,
+        );
       }
     });
 
@@ -185,7 +266,9 @@ describe('a value that does not fit', () => {
       hasGrown = true;
       const memory = dirtyMemory(64);
       codec.write(value, memory, 8);
-      expect(codec.read(memory, 8, codec.recordBytes)).toStrictEqual({ a: 1, name: 'abcd', hash: new Uint8Array(4), b: 2 });
+      expect(codec.read(memory, 8, codec.recordBytes)).toStrictEqual({
+        a: 1, name: 'abcd', hash: new Uint8Array(4), b: 2,
+      });
       expect(memory.bytes.subarray(8 + codec.recordBytes).every((byte) => byte === 0xa5)).toBe(true);
     });
   }
@@ -196,10 +279,14 @@ describe('a place where no record is', () => {
     it(`is refused before anything is written: unaligned, outside, or a result code (${mode})`, () => {
       const codec = codecOf({ size: 'u32', side: 'u8' });
       const memory = dirtyMemory(64);
-      for (const at of [-1, -2, -8, 1, 2, 3, 6, 60, 64, 2 ** 31, 2 ** 32, 2 ** 32 + 8, 0.5, NaN, undefined as never, '8' as never]) {
+      for (const at of [
+        -1, -2, -8, 1, 2, 3, 6, 60, 64, 2 ** 31, 2 ** 32, 2 ** 32 + 8, 0.5, NaN, undefined as never, '8' as never,
+      ]) {
         for (const action of [() => codec.write({ size: 1, side: 2 }, memory, at), () => codec.read(memory, at, 8)]) {
           const error = errorOf(action);
-          expect([error.code, error.argument, error.allowed]).toEqual(['ERR_PERCORE_INVALID_ARGUMENT', 'at', 'a multiple of 4 from 0 to 56']);
+          expect([error.code, error.argument, error.allowed]).toEqual([
+            'ERR_PERCORE_INVALID_ARGUMENT', 'at', 'a multiple of 4 from 0 to 56',
+          ]);
         }
       }
       expect(memory.bytes.every((byte) => byte === 0xa5)).toBe(true);
@@ -208,8 +295,11 @@ describe('a place where no record is', () => {
 
     it(`is refused when the payload is too short, or the memory (${mode})`, () => {
       const codec = codecOf({ size: 'f64' });
-      for (const length of [0, 7, NaN]) expect(errorOf(() => codec.read(dirtyMemory(64), 0, length)).argument).toBe('length');
-      expect(errorOf(() => codec.write({ size: 1 }, { ...dirtyMemory(8), bytes: new Uint8Array(4) }, 0)).allowed).toBe('impossible: the memory has 4 bytes, a record 8');
+      for (const length of [0, 7, NaN])
+        expect(errorOf(() => codec.read(dirtyMemory(64), 0, length)).argument).toBe('length');
+      expect(errorOf(() => codec.write({ size: 1 }, { ...dirtyMemory(8), bytes: new Uint8Array(4) }, 0)).allowed).toBe(
+        'impossible: the memory has 4 bytes, a record 8',
+      );
     });
   }
 });
@@ -236,8 +326,14 @@ describe('code generation', () => {
       try { codec.measure({ ...value, size: -1 }); } catch (error) { refused = error.message; }
       const back = codec.read(memory, 32, codec.recordBytes);
       console.log(JSON.stringify([canGenerateCode(), { ...back, id: String(back.id) }, record.price, record.size, refused]));`;
-    const output = execFileSync(process.execPath, ['--disallow-code-generation-from-strings', '--input-type=module', '-e', script], { encoding: 'utf8' });
-    expect(JSON.parse(output)).toEqual([false, { price: 101.5, size: 21, id: '-1', name: 'ab' }, 101.5, 21, 'value.size must be a whole number from 0 to 4294967295, not -1']);
+    const output = execFileSync(
+      process.execPath, ['--disallow-code-generation-from-strings', '--input-type=module', '-e', script],
+      { encoding: 'utf8' },
+    );
+    expect(JSON.parse(output)).toEqual([
+      false, { price: 101.5, size: 21, id: '-1', name: 'ab' }, 101.5, 21,
+      'value.size must be a whole number from 0 to 4294967295, not -1',
+    ]);
   });
 });
 

@@ -5,18 +5,21 @@
  *     write(order, memory, at)               stores field after field
  *     read(memory, at, length)               an object literal, so that all records have one hidden class
  *
- * What is missing or of a wrong type throws ERR_PERCORE_UNSERIALIZABLE with the path (`value.size`), the value and what is
- * allowed. Properties that the struct does not declare are ignored, as a function ignores what it does not ask for: to look for
- * them would cost more than everything else.
+ * What is missing or of a wrong type throws ERR_PERCORE_UNSERIALIZABLE with the path (`value.size`), the value and what
+ * is allowed. Properties that the struct does not declare are ignored, as a function ignores what it does not ask for:
+ * to look for them would cost more than everything else.
  *
- * The methods are straight-line code made for this struct, since a loop over fields calls through a table for each and cannot
- * build an object in one step (docs/decisions). Where code must not be made from strings, the same is done by that loop.
+ * The methods are straight-line code made for this struct, since a loop over fields calls through a table for each and
+ * cannot build an object in one step (docs/decisions). Where code must not be made from strings, the same is done by
+ * that loop.
  */
 import { checkInteger, invalidArgument, PercoreError, show } from '../errors.js';
 import { canGenerateCode, generate } from './code-generation.js';
 import type { Codec, RecordMemory } from './codec.js';
 import { checkMemory, notWritten } from './record-memory.js';
-import { layoutOf, type PlacedField, type StructFields, type StructLayout, type StructRecord } from './struct-layout.js';
+import {
+  layoutOf, type PlacedField, type StructFields, type StructLayout, type StructRecord,
+} from './struct-layout.js';
 import { kindOf, memberPath } from './value-path.js';
 
 type AnyRecord = Record<string, unknown>;
@@ -32,11 +35,15 @@ export class StructCodec<Fields extends StructFields> implements Codec<StructRec
   /** Checks every field. Allocates nothing unless it throws. */
   readonly measure: (value: StructRecord<Fields>) => number;
   /**
-   * Writes a value that `measure` has accepted. `at` is any record's start in a queue of such records, else a multiple of the
-   * largest field's size (at most 8); anything else, and a record that does not lie in `memory`, throws ERR_PERCORE_INVALID_ARGUMENT.
+   * Writes a value that `measure` has accepted. `at` is any record's start in a queue of such records, else a multiple
+   * of the largest field's size (at most 8); anything else, and a record that does not lie in `memory`, throws
+   * ERR_PERCORE_INVALID_ARGUMENT.
    */
   readonly write: (value: StructRecord<Fields>, memory: RecordMemory, at: number) => number;
-  /** A new object, its fields in the order of declaration. Throws ERR_PERCORE_INVALID_ARGUMENT for a wrong `at` or too short a payload. */
+  /**
+   * A new object, its fields in the order of declaration. Throws ERR_PERCORE_INVALID_ARGUMENT for a wrong `at` or too
+   * short a payload.
+   */
   readonly read: (memory: RecordMemory, at: number, length: number) => StructRecord<Fields>;
 
   constructor(description: { readonly name: 'struct'; readonly fields: Fields }, isGenerated = canGenerateCode()) {
@@ -56,7 +63,8 @@ export class StructCodec<Fields extends StructFields> implements Codec<StructRec
 
 /** Throws for the first field of `value` that does not fit. */
 function refuse({ places }: StructLayout, value: unknown): never {
-  if (typeof value !== 'object' || value === null) throw refusal('value', value, `an object with the fields ${places.map(({ name }) => name).join(', ')}`);
+  if (typeof value !== 'object' || value === null)
+    throw refusal('value', value, `an object with the fields ${places.map(({ name }) => name).join(', ')}`);
   for (const { name, field } of places) {
     const part = (value as AnyRecord)[name];
     if (!field.accepts(part)) refuseField(name, field.allowed, part);
@@ -71,21 +79,36 @@ export function refuseField(name: string, allowed: string, part: unknown): never
 
 function refusal(path: string, value: unknown, allowed: string): PercoreError {
   const shown = typeof value === 'object' || typeof value === 'function' ? kindOf(value) : show(value);
-  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${path} must be ${allowed}, not ${shown}`, { argument: path, value, allowed });
+  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${path} must be ${allowed}, not ${shown}`, {
+    argument: path, value, allowed,
+  });
 }
 
 /** A record that would not lie in the memory, or whose 32-bit fields would not begin at words. */
-export function misplaced({ alignment, recordBytes }: StructLayout, memory: Pick<RecordMemory, 'bytes'>, at: number): never {
+export function misplaced(
+  { alignment, recordBytes }: StructLayout, memory: Pick<RecordMemory, 'bytes'>, at: number,
+): never {
   const last = memory.bytes.length - recordBytes;
-  throw invalidArgument('at', at, last < 0 ? `impossible: the memory has ${memory.bytes.length} bytes, a record ${recordBytes}` : `a multiple of ${alignment} from 0 to ${last}`);
+  throw invalidArgument(
+    'at',
+    at,
+    last < 0
+      ? `impossible: the memory has ${memory.bytes.length} bytes, a record ${recordBytes}`
+      : `a multiple of ${alignment} from 0 to ${last}`,
+  );
 }
 
 function wrongLength({ recordBytes }: StructLayout, most: number, length: number): never {
   checkInteger('length', length, 0, most);
-  throw invalidArgument('length', length, `at least ${recordBytes}, the bytes of such a record; was it sent with another codec?`);
+  throw invalidArgument(
+    'length', length, `at least ${recordBytes}, the bytes of such a record; was it sent with another codec?`,
+  );
 }
 
-/** True when a record at `at` is misplaced, as an expression over `at` and `size`. Also negative, broken and undefined positions. */
+/**
+ * True when a record at `at` is misplaced, as an expression over `at` and `size`. Also negative, broken and undefined
+ * positions.
+ */
 export const misplacedCode = ({ alignment, recordBytes }: StructLayout, at: string, size: string): string =>
   `${at} >>> 0 !== ${at} || (${at} & ${alignment - 1}) !== 0 || ${at} + ${recordBytes} > ${size}`;
 
@@ -96,6 +119,13 @@ export function isMisplaced({ alignment, recordBytes }: StructLayout, at: number
 function generatedMethods(layout: StructLayout): Methods {
   const { places, recordBytes } = layout;
   const quoted = ({ name }: PlacedField): string => JSON.stringify(name);
+  const accepted = places.map(({ field }, i) => field.code?.accepts(`x${i}`) ?? `fields[${i}].accepts(x${i})`)
+    .join('\n      && ');
+  const writeOf = (place: PlacedField, i: number): string => {
+    const x = `value[${quoted(place)}]`;
+    return place.field.code?.write(place.offset, x) ?? `fields[${i}].write(memory, at + ${place.offset}, ${x})`;
+  };
+  const written = places.map((place, i) => `${writeOf(place, i)};`).join('\n      ');
   // Memory that was looked at once is known: an end of a queue has only one.
   const source = `
 let known = {};
@@ -103,7 +133,7 @@ return {
   measure(value) {
     if (typeof value !== 'object' || value === null) refuse(value);
     ${places.map((place, i) => `const x${i} = value[${quoted(place)}];`).join('\n    ')}
-    if (!(${places.map(({ field }, i) => field.code?.accepts(`x${i}`) ?? `fields[${i}].accepts(x${i})`).join('\n      && ')})) refuse(value);
+    if (!(${accepted})) refuse(value);
     return ${recordBytes};
   },
   write(value, memory, at) {
@@ -111,7 +141,7 @@ return {
     if (${misplacedCode(layout, 'at', 'memory.bytes.length')}) misplaced(memory, at);
     const { words, bytes, view } = memory;
     try {
-      ${places.map((place, i) => `${place.field.code?.write(place.offset, `value[${quoted(place)}]`) ?? `fields[${i}].write(memory, at + ${place.offset}, value[${quoted(place)}])`};`).join('\n      ')}
+      ${written}
     } catch (cause) {
       throw notWritten(at, cause);
     }
@@ -124,7 +154,13 @@ return {
     if (length >>> 0 !== length || length < ${recordBytes} || length > most) wrongLength(most, length);
     const { words, bytes, view } = memory;
     return {
-      ${places.map((place, i) => `${quoted(place)}: ${place.field.code?.read(place.offset) ?? `fields[${i}].read(memory, at + ${place.offset})`},`).join('\n      ')}
+      ${places
+        .map(
+          (place, i) =>
+            `${quoted(place)}: `
+            + `${place.field.code?.read(place.offset) ?? `fields[${i}].read(memory, at + ${place.offset})`},`,
+        )
+        .join('\n      ')}
     };
   },
 };`;

@@ -1,17 +1,18 @@
 /**
  * The types a struct's field can have: how many bytes, which values, how one is written and read.
  *
- * Scalars have everything twice: as functions, for error messages and for processes where code must not be generated from
- * strings, and as expressions that struct-code.ts puts together into straight-line code. A property test holds the two equal.
+ * Scalars have everything twice: as functions, for error messages and for processes where code must not be generated
+ * from strings, and as expressions that struct-code.ts puts together into straight-line code. A property test holds the
+ * two equal.
  *
  *   expression   may use
  *   accepts      x                           the value, any JavaScript value at all
  *   write        x, view, words, bytes, at   x has been accepted
  *   read         view, words, bytes, at
  *
- * Fields of 8 and 32 bits go through `bytes` and `words`, the others through the DataView: on Node 26 a struct of six fields
- * takes 6 ns that way and 16 ns through a DataView alone (docs/decisions). Everything is little-endian on the machines Node
- * runs percore on; both ends are in one process in any case.
+ * Fields of 8 and 32 bits go through `bytes` and `words`, the others through the DataView: on Node 26 a struct of six
+ * fields takes 6 ns that way and 16 ns through a DataView alone (docs/decisions). Everything is little-endian on the
+ * machines Node runs percore on; both ends are in one process in any case.
  */
 import { copyOfBytes } from './bytes-codec.js';
 import type { RecordMemory } from './codec.js';
@@ -45,60 +46,88 @@ const big = (least: string, most: string): string => `a bigint from ${least} to 
 
 const scalars: Readonly<Record<ScalarType, Field>> = {
   i8: {
-    bytes: 1, alignment: 1, allowed: whole(-128, 127),
-    accepts: (x) => isNumber(x) && x << 24 >> 24 === x,
-    write: (memory, at, x) => { memory.bytes[at] = x as number; },
-    read: (memory, at) => memory.bytes[at] << 24 >> 24,
-    code: { accepts: (x) => `typeof ${x} === 'number' && ${x} << 24 >> 24 === ${x}`, write: (o, x) => `bytes[at + ${o}] = ${x}`, read: (o) => `bytes[at + ${o}] << 24 >> 24` },
+    bytes: 1,
+    alignment: 1,
+    allowed: whole(-128, 127),
+    accepts: (x) => isNumber(x) && (x << 24) >> 24 === x,
+    write: (memory, at, x) => {
+      memory.bytes[at] = x as number;
+    },
+    read: (memory, at) => (memory.bytes[at] << 24) >> 24,
+    code: {
+      accepts: (x) => `typeof ${x} === 'number' && ${x} << 24 >> 24 === ${x}`,
+      write: (o, x) => `bytes[at + ${o}] = ${x}`, read: (o) => `bytes[at + ${o}] << 24 >> 24`,
+    },
   },
   u8: {
     bytes: 1, alignment: 1, allowed: whole(0, 255),
     accepts: (x) => isNumber(x) && (x & 0xff) === x,
     write: (memory, at, x) => { memory.bytes[at] = x as number; },
     read: (memory, at) => memory.bytes[at],
-    code: { accepts: (x) => `typeof ${x} === 'number' && (${x} & 0xff) === ${x}`, write: (o, x) => `bytes[at + ${o}] = ${x}`, read: (o) => `bytes[at + ${o}]` },
+    code: {
+      accepts: (x) => `typeof ${x} === 'number' && (${x} & 0xff) === ${x}`, write: (o, x) => `bytes[at + ${o}] = ${x}`,
+      read: (o) => `bytes[at + ${o}]`,
+    },
   },
   i16: {
     bytes: 2, alignment: 2, allowed: whole(-(2 ** 15), 2 ** 15 - 1),
     accepts: (x) => isNumber(x) && x << 16 >> 16 === x,
     write: (memory, at, x) => memory.view.setInt16(at, x as number, true),
     read: (memory, at) => memory.view.getInt16(at, true),
-    code: { accepts: (x) => `typeof ${x} === 'number' && ${x} << 16 >> 16 === ${x}`, write: (o, x) => `view.setInt16(at + ${o}, ${x}, true)`, read: (o) => `view.getInt16(at + ${o}, true)` },
+    code: {
+      accepts: (x) => `typeof ${x} === 'number' && ${x} << 16 >> 16 === ${x}`,
+      write: (o, x) => `view.setInt16(at + ${o}, ${x}, true)`, read: (o) => `view.getInt16(at + ${o}, true)`,
+    },
   },
   u16: {
     bytes: 2, alignment: 2, allowed: whole(0, 2 ** 16 - 1),
     accepts: (x) => isNumber(x) && (x & 0xffff) === x,
     write: (memory, at, x) => memory.view.setUint16(at, x as number, true),
     read: (memory, at) => memory.view.getUint16(at, true),
-    code: { accepts: (x) => `typeof ${x} === 'number' && (${x} & 0xffff) === ${x}`, write: (o, x) => `view.setUint16(at + ${o}, ${x}, true)`, read: (o) => `view.getUint16(at + ${o}, true)` },
+    code: {
+      accepts: (x) => `typeof ${x} === 'number' && (${x} & 0xffff) === ${x}`,
+      write: (o, x) => `view.setUint16(at + ${o}, ${x}, true)`, read: (o) => `view.getUint16(at + ${o}, true)`,
+    },
   },
   i32: {
     bytes: 4, alignment: 4, allowed: whole(-(2 ** 31), 2 ** 31 - 1),
     accepts: (x) => isNumber(x) && (x | 0) === x,
     write: (memory, at, x) => { memory.words[at >> 2] = x as number; },
     read: (memory, at) => memory.words[at >> 2],
-    code: { accepts: (x) => `typeof ${x} === 'number' && (${x} | 0) === ${x}`, write: (o, x) => `words[(at >> 2) + ${o >> 2}] = ${x}`, read: (o) => `words[(at >> 2) + ${o >> 2}]` },
+    code: {
+      accepts: (x) => `typeof ${x} === 'number' && (${x} | 0) === ${x}`,
+      write: (o, x) => `words[(at >> 2) + ${o >> 2}] = ${x}`, read: (o) => `words[(at >> 2) + ${o >> 2}]`,
+    },
   },
   u32: {
     bytes: 4, alignment: 4, allowed: whole(0, 2 ** 32 - 1),
     accepts: (x) => isNumber(x) && x >>> 0 === x,
     write: (memory, at, x) => { memory.words[at >> 2] = x as number; },
     read: (memory, at) => memory.words[at >> 2] >>> 0,
-    code: { accepts: (x) => `typeof ${x} === 'number' && ${x} >>> 0 === ${x}`, write: (o, x) => `words[(at >> 2) + ${o >> 2}] = ${x}`, read: (o) => `words[(at >> 2) + ${o >> 2}] >>> 0` },
+    code: {
+      accepts: (x) => `typeof ${x} === 'number' && ${x} >>> 0 === ${x}`,
+      write: (o, x) => `words[(at >> 2) + ${o >> 2}] = ${x}`, read: (o) => `words[(at >> 2) + ${o >> 2}] >>> 0`,
+    },
   },
   i64: {
     bytes: 8, alignment: 8, allowed: big('-2^63', '2^63 - 1'),
     accepts: (x) => typeof x === 'bigint' && BigInt.asIntN(64, x) === x,
     write: (memory, at, x) => memory.view.setBigInt64(at, x as bigint, true),
     read: (memory, at) => memory.view.getBigInt64(at, true),
-    code: { accepts: (x) => `typeof ${x} === 'bigint' && BigInt.asIntN(64, ${x}) === ${x}`, write: (o, x) => `view.setBigInt64(at + ${o}, ${x}, true)`, read: (o) => `view.getBigInt64(at + ${o}, true)` },
+    code: {
+      accepts: (x) => `typeof ${x} === 'bigint' && BigInt.asIntN(64, ${x}) === ${x}`,
+      write: (o, x) => `view.setBigInt64(at + ${o}, ${x}, true)`, read: (o) => `view.getBigInt64(at + ${o}, true)`,
+    },
   },
   u64: {
     bytes: 8, alignment: 8, allowed: big('0', '2^64 - 1'),
     accepts: (x) => typeof x === 'bigint' && BigInt.asUintN(64, x) === x,
     write: (memory, at, x) => memory.view.setBigUint64(at, x as bigint, true),
     read: (memory, at) => memory.view.getBigUint64(at, true),
-    code: { accepts: (x) => `typeof ${x} === 'bigint' && BigInt.asUintN(64, ${x}) === ${x}`, write: (o, x) => `view.setBigUint64(at + ${o}, ${x}, true)`, read: (o) => `view.getBigUint64(at + ${o}, true)` },
+    code: {
+      accepts: (x) => `typeof ${x} === 'bigint' && BigInt.asUintN(64, ${x}) === ${x}`,
+      write: (o, x) => `view.setBigUint64(at + ${o}, ${x}, true)`, read: (o) => `view.getBigUint64(at + ${o}, true)`,
+    },
   },
   f32: {
     // Rounding is what a float is for; becoming infinite is not.
@@ -107,8 +136,10 @@ const scalars: Readonly<Record<ScalarType, Field>> = {
     write: (memory, at, x) => memory.view.setFloat32(at, x as number, true),
     read: (memory, at) => memory.view.getFloat32(at, true),
     code: {
-      accepts: (x) => `typeof ${x} === 'number' && (Math.abs(Math.fround(${x})) !== Infinity || Math.abs(${x}) === Infinity)`,
-      write: (o, x) => `view.setFloat32(at + ${o}, ${x}, true)`, read: (o) => `view.getFloat32(at + ${o}, true)`,
+      accepts: (x) =>
+        `typeof ${x} === 'number' && (Math.abs(Math.fround(${x})) !== Infinity || Math.abs(${x}) === Infinity)`,
+      write: (o, x) => `view.setFloat32(at + ${o}, ${x}, true)`,
+      read: (o) => `view.getFloat32(at + ${o}, true)`,
     },
   },
   f64: {
@@ -116,14 +147,20 @@ const scalars: Readonly<Record<ScalarType, Field>> = {
     accepts: isNumber,
     write: (memory, at, x) => memory.view.setFloat64(at, x as number, true),
     read: (memory, at) => memory.view.getFloat64(at, true),
-    code: { accepts: (x) => `typeof ${x} === 'number'`, write: (o, x) => `view.setFloat64(at + ${o}, ${x}, true)`, read: (o) => `view.getFloat64(at + ${o}, true)` },
+    code: {
+      accepts: (x) => `typeof ${x} === 'number'`, write: (o, x) => `view.setFloat64(at + ${o}, ${x}, true)`,
+      read: (o) => `view.getFloat64(at + ${o}, true)`,
+    },
   },
   bool: {
     bytes: 1, alignment: 1, allowed: 'a boolean',
     accepts: (x) => typeof x === 'boolean',
     write: (memory, at, x) => { memory.bytes[at] = x === true ? 1 : 0; },
     read: (memory, at) => memory.bytes[at] !== 0,
-    code: { accepts: (x) => `typeof ${x} === 'boolean'`, write: (o, x) => `bytes[at + ${o}] = ${x} === true ? 1 : 0`, read: (o) => `bytes[at + ${o}] !== 0` },
+    code: {
+      accepts: (x) => `typeof ${x} === 'boolean'`, write: (o, x) => `bytes[at + ${o}] = ${x} === true ? 1 : 0`,
+      read: (o) => `bytes[at + ${o}] !== 0`,
+    },
   },
 };
 

@@ -4,7 +4,9 @@ import { errorOf } from './fixtures/codec-round-trip.js';
 import type { FieldType } from './field-types.js';
 import { layoutOf, struct, type StructFields } from './struct-layout.js';
 
-const sizes: Readonly<Record<string, number>> = { i8: 1, u8: 1, bool: 1, i16: 2, u16: 2, i32: 4, u32: 4, f32: 4, i64: 8, u64: 8, f64: 8 };
+const sizes: Readonly<Record<string, number>> = {
+  i8: 1, u8: 1, bool: 1, i16: 2, u16: 2, i32: 4, u32: 4, f32: 4, i64: 8, u64: 8, f64: 8,
+};
 
 describe('a struct\'s layout', () => {
   it('has its fields in the order of declaration, each aligned to its size, as a C compiler lays them out', () => {
@@ -45,12 +47,19 @@ describe('a struct\'s layout', () => {
     const fields: Record<string, FieldType> = { a: 'u32' };
     const description = struct(fields);
     fields['a'] = 'f64';
-    expect([description.fields, description.recordBytes, Object.isFrozen(description)]).toEqual([{ a: 'u32' }, 4, true]);
+    expect([description.fields, description.recordBytes, Object.isFrozen(description)]).toEqual([
+      { a: 'u32' }, 4, true,
+    ]);
   });
 
   it('takes any name but two', () => {
-    const names = ['constructor', 'toString', 'at', 'words', 'a b', '"', '\\', '\u2028', '\ud800', '${x}', '1', '#at', 'hasOwnProperty', 'prototype', 'name', '`'];
-    expect(Object.keys(struct(Object.fromEntries(names.map((name) => [name, 'u8' as const]))).offsets)).toEqual(expect.arrayContaining(names));
+    const names = [
+      'constructor', 'toString', 'at', 'words', 'a b', '"', '\\', '\u2028', '\ud800', '${x}', '1', '#at',
+      'hasOwnProperty', 'prototype', 'name', '`',
+    ];
+    expect(Object.keys(struct(Object.fromEntries(names.map((name) => [name, 'u8' as const]))).offsets)).toEqual(
+      expect.arrayContaining(names),
+    );
     for (const name of ['', '__proto__']) {
       const error = errorOf(() => struct(JSON.parse(`{${JSON.stringify(name)}: "u8"}`) as StructFields));
       expect([error.code, error.argument, error.value]).toEqual(['ERR_PERCORE_INVALID_ARGUMENT', 'fields', name]);
@@ -58,17 +67,28 @@ describe('a struct\'s layout', () => {
   });
 
   it('refuses what is no type, and names the field', () => {
-    const wrong = ['', 'f65', 'F64', 'f64[]', 'f64[0]', 'f64[-1]', 'f64[1.5]', 'f64[01]', 'f64[1e3]', 'f64[1048577]', 'bool[2]', 'utf8', 'utf8[0]', 'utf16[4]', 'u8[2][2]', ' u8', 'u8 ', 'constructor', '__proto__', 'constructor[1]', 8, null, undefined, {}, ['u8']];
+    const wrong = [
+      '', 'f65', 'F64', 'f64[]', 'f64[0]', 'f64[-1]', 'f64[1.5]', 'f64[01]', 'f64[1e3]', 'f64[1048577]', 'bool[2]',
+      'utf8', 'utf8[0]', 'utf16[4]', 'u8[2][2]', ' u8', 'u8 ', 'constructor', '__proto__', 'constructor[1]', 8, null,
+      undefined, {}, ['u8'],
+    ];
     for (const type of wrong) {
       const error = errorOf(() => struct({ fine: 'u8', 'odd name': type as FieldType }));
-      expect([error.code, error.argument, error.value]).toEqual(['ERR_PERCORE_INVALID_ARGUMENT', 'fields["odd name"]', type]);
+      expect([error.code, error.argument, error.value]).toEqual([
+        'ERR_PERCORE_INVALID_ARGUMENT', 'fields["odd name"]', type,
+      ]);
     }
-    expect(errorOf(() => struct({ price: 'f65' as FieldType })).message).toBe('fields.price must be i8, u8, i16, u16, i32, u32, i64, u64, f32, f64 or bool; or an array of a number type, such as u8[16]; or text, such as utf8[32], not "f65"');
+    expect(errorOf(() => struct({ price: 'f65' as FieldType })).message).toBe(
+      'fields.price must be i8, u8, i16, u16, i32, u32, i64, u64, f32, f64 or bool; or an array of a number type, '
+        + 'such as u8[16]; or text, such as utf8[32], not "f65"',
+    );
   });
 
   it('refuses no fields, too many, and what is not an object', () => {
-    for (const wrong of [{}, null, undefined, 'f64', 7, ['f64']]) expect(errorOf(() => struct(wrong as unknown as StructFields)).argument).toBe('fields');
-    const many = (count: number): StructFields => Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, 'u8' as const]));
+    for (const wrong of [{}, null, undefined, 'f64', 7, ['f64']])
+      expect(errorOf(() => struct(wrong as unknown as StructFields)).argument).toBe('fields');
+    const many = (count: number): StructFields =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, 'u8' as const]));
     expect(struct(many(1024)).recordBytes).toBe(1024);
     expect(errorOf(() => struct(many(1025))).message).toBe('fields must be 1 to 1024 fields, not "1025 fields"');
   });
@@ -77,7 +97,9 @@ describe('a struct\'s layout', () => {
     expect(struct({ a: 'u8[1048576]' }).recordBytes).toBe(2 ** 20);
     expect(struct({ a: 'u8[1048569]', b: 'u8' }).recordBytes).toBe(2 ** 20 - 6);
     expect(struct({ a: 'f64', b: 'u8[1048561]' }).recordBytes).toBe(2 ** 20);
-    for (const fields of [{ a: 'u8[1048576]', b: 'u8' }, { a: 'f64[131073]' }, { a: 'utf8[1048576]' }, { a: 'u8[1048573]', b: 'u32' }] as const) {
+    for (const fields of [
+      { a: 'u8[1048576]', b: 'u8' }, { a: 'f64[131073]' }, { a: 'utf8[1048576]' }, { a: 'u8[1048573]', b: 'u32' },
+    ] as const) {
       const error = errorOf(() => struct(fields as unknown as StructFields));
       expect([error.code, error.allowed]).toEqual(['ERR_PERCORE_INVALID_ARGUMENT', 'at most 1048576 bytes in all']);
     }

@@ -1,5 +1,6 @@
 /**
- * Where the fields of a struct lie in its record: in the order of declaration, each at the next multiple of its own size, as C does.
+ * Where the fields of a struct lie in its record: in the order of declaration, each at the next multiple of its own
+ * size, as C does.
  *
  *     struct({ price: 'f64', side: 'u8', size: 'u32' })
  *
@@ -8,8 +9,9 @@
  *     | price                 | side | unused| size        |      recordBytes 16, a multiple of the largest alignment
  *     +-----------------------+------+-------+-------------+
  *
- * Declare large fields first and nothing is unused. What is unused keeps whatever was there. An object's keys that look like
- * array indexes (`{ 0: 'f64' }`) come first in JavaScript, whatever the order they were written in; `offsets` says where all are.
+ * Declare large fields first and nothing is unused. What is unused keeps whatever was there. An object's keys that look
+ * like array indexes (`{ 0: 'f64' }`) come first in JavaScript, whatever the order they were written in; `offsets` says
+ * where all are.
  */
 import { invalidArgument } from '../errors.js';
 import type { Carries } from './codec.js';
@@ -48,39 +50,53 @@ export interface StructLayout {
 }
 
 /**
- * Describes a struct of 1 to 1,024 fields and at most 2^20 bytes. Field types: `i8 u8 i16 u16 i32 u32 f32 f64` are numbers,
- * `i64 u64` bigints, `bool` a boolean; `f64[4]` is a Float64Array of length 4, and so for every number type; `utf8[32]` is text of
- * at most 32 bytes. Allocates; any thread may call. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * Describes a struct of 1 to 1,024 fields and at most 2^20 bytes. Field types: `i8 u8 i16 u16 i32 u32 f32 f64` are
+ * numbers, `i64 u64` bigints, `bool` a boolean; `f64[4]` is a Float64Array of length 4, and so for every number type;
+ * `utf8[32]` is text of at most 32 bytes. Allocates; any thread may call. Throws ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const order = struct({ price: 'f64', size: 'u32', side: 'u8' });      // order.recordBytes is 16
  *     const orders = create({ kind: 'spsc', capacity: 4096, codec: order });
  */
 export function struct<const Fields extends StructFields>(fields: Fields): StructDescription<Fields> {
   const { places, recordBytes } = layoutOf(fields);
-  const offsets = Object.fromEntries(places.map(({ name, offset }) => [name, offset])) as StructDescription<Fields>['offsets'];
-  return Object.freeze({ name: 'struct', fields: Object.freeze({ ...fields }), offsets: Object.freeze(offsets), recordBytes });
+  const offsets = Object.fromEntries(
+    places.map(({ name, offset }) => [name, offset]),
+  ) as StructDescription<Fields>['offsets'];
+  return Object.freeze({
+    name: 'struct', fields: Object.freeze({ ...fields }), offsets: Object.freeze(offsets), recordBytes,
+  });
 }
 
 /** The layout of a description's fields, which may have come from another thread or been written by hand. */
 export function layoutOf(fields: unknown): StructLayout {
-  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) throw invalidArgument('fields', fields, "an object of field types, such as { price: 'f64' }");
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields))
+    throw invalidArgument('fields', fields, "an object of field types, such as { price: 'f64' }");
   const entries = Object.entries(fields);
-  if (entries.length === 0 || entries.length > MOST_FIELDS) throw invalidArgument('fields', `${entries.length} fields`, `1 to ${MOST_FIELDS} fields`);
+  if (entries.length === 0 || entries.length > MOST_FIELDS)
+    throw invalidArgument('fields', `${entries.length} fields`, `1 to ${MOST_FIELDS} fields`);
   const places: PlacedField[] = [];
   let end = 0;
   let alignment = 1;
   for (const [name, type] of entries) {
     // An object literal with this name would set its prototype.
-    if (name === '' || name === '__proto__') throw invalidArgument('fields', name, 'an object whose names are neither empty nor __proto__');
+    if (name === '' || name === '__proto__')
+      throw invalidArgument('fields', name, 'an object whose names are neither empty nor __proto__');
     const field = fieldOf(type);
     if (field === undefined) {
-      throw invalidArgument(memberPath('fields', name), type, 'i8, u8, i16, u16, i32, u32, i64, u64, f32, f64 or bool; or an array of a number type, such as u8[16]; or text, such as utf8[32]');
+      throw invalidArgument(
+        memberPath('fields', name), type,
+        'i8, u8, i16, u16, i32, u32, i64, u64, f32, f64 or bool; or an array of a number type, such as u8[16]; or '
+          + 'text, such as utf8[32]',
+      );
     }
     const offset = roundUp(end, field.alignment);
     places.push({ name, offset, field });
     end = offset + field.bytes;
     alignment = Math.max(alignment, field.alignment);
-    if (end > MOST_RECORD_BYTES) throw invalidArgument('fields', `${end} bytes up to ${memberPath('fields', name)}`, `at most ${MOST_RECORD_BYTES} bytes in all`);
+    if (end > MOST_RECORD_BYTES)
+      throw invalidArgument(
+        'fields', `${end} bytes up to ${memberPath('fields', name)}`, `at most ${MOST_RECORD_BYTES} bytes in all`,
+      );
   }
   return { places, alignment, recordBytes: roundUp(end, alignment) };
 }

@@ -1,6 +1,6 @@
 /**
- * Records of a struct in place: an object with a property for each field, moved from record to record. It is a flyweight
- * (Gamma et al.): one object for all records, no copy of any.
+ * Records of a struct in place: an object with a property for each field, moved from record to record. It is a
+ * flyweight (Gamma et al.): one object for all records, no copy of any.
  *
  *     const order = struct({ price: 'f64', size: 'u32', side: 'u8' });
  *     const writer = structWriter(order, producer);               // a FixedProducer has words, bytes and view
@@ -10,14 +10,15 @@
  *       record.price = 101.5;                                     // checked, then stored in the ring
  *     }
  *
- * `record` is valid until the next `at`, and until the record is committed or released. Assigning what a field cannot hold throws
- * ERR_PERCORE_UNSERIALIZABLE and stores nothing. Numbers and booleans allocate nothing; `i64` and `u64` make a bigint, text and
- * arrays are copied in and out.
+ * `record` is valid until the next `at`, and until the record is committed or released. Assigning what a field cannot
+ * hold throws ERR_PERCORE_UNSERIALIZABLE and stores nothing. Numbers and booleans allocate nothing; `i64` and `u64`
+ * make a bigint, text and arrays are copied in and out.
  *
- * The object is of a class made for this struct and this memory. Its accessors are closures over the memory, and its position is
- * private, since a field may have any name. They are kept short, so that twelve of them fit into what V8 inlines: then a record
- * costs about one and a half times what a DataView by hand does, on Node 24 mostly four to eight times, for reasons not understood.
- * An object literal with accessors takes 400 ns, because V8 keeps such objects as dictionaries (docs/decisions).
+ * The object is of a class made for this struct and this memory. Its accessors are closures over the memory, and its
+ * position is private, since a field may have any name. They are kept short, so that twelve of them fit into what V8
+ * inlines: then a record costs about one and a half times what a DataView by hand does, on Node 24 mostly four to eight
+ * times, for reasons not understood. An object literal with accessors takes 400 ns, because V8 keeps such objects as
+ * dictionaries (docs/decisions).
  */
 import { invalidArgument } from '../errors.js';
 import { canGenerateCode, generate } from './code-generation.js';
@@ -36,22 +37,36 @@ export interface StructWriter<Fields extends StructFields> {
   at(offset: number): StructRecord<Fields>;
 }
 export interface StructReader<Fields extends StructFields> {
-  /** The record at byte `offset`, to be read until the next call. Always the same object; assigning to it throws a TypeError. */
+  /**
+   * The record at byte `offset`, to be read until the next call. Always the same object; assigning to it throws a
+   * TypeError.
+   */
   at(offset: number): Readonly<StructRecord<Fields>>;
 }
 
-/** Writes records where they lie. One thread only, while it holds the claim. Makes code; call it once for each producer, not for each record. */
-export function structWriter<Fields extends StructFields>(description: { readonly fields: Fields }, memory: StructMemory, isGenerated = canGenerateCode()): StructWriter<Fields> {
+/**
+ * Writes records where they lie. One thread only, while it holds the claim. Makes code; call it once for each producer,
+ * not for each record.
+ */
+export function structWriter<Fields extends StructFields>(
+  description: { readonly fields: Fields }, memory: StructMemory, isGenerated = canGenerateCode(),
+): StructWriter<Fields> {
   return place(layoutOf(fieldsOf(description)), memory, true, isGenerated) as StructWriter<Fields>;
 }
 
-/** Reads records where they lie. One thread only, before it releases them. Makes code; call it once for each consumer, not for each record. */
-export function structReader<Fields extends StructFields>(description: { readonly fields: Fields }, memory: StructMemory, isGenerated = canGenerateCode()): StructReader<Fields> {
+/**
+ * Reads records where they lie. One thread only, before it releases them. Makes code; call it once for each consumer,
+ * not for each record.
+ */
+export function structReader<Fields extends StructFields>(
+  description: { readonly fields: Fields }, memory: StructMemory, isGenerated = canGenerateCode(),
+): StructReader<Fields> {
   return place(layoutOf(fieldsOf(description)), memory, false, isGenerated) as StructReader<Fields>;
 }
 
 function fieldsOf(description: { readonly fields: StructFields }): StructFields {
-  if (typeof description?.fields !== 'object' || description.fields === null) throw invalidArgument('description', description, 'what struct({ … }) returns');
+  if (typeof description?.fields !== 'object' || description.fields === null)
+    throw invalidArgument('description', description, 'what struct({ … }) returns');
   return description.fields;
 }
 
@@ -59,10 +74,18 @@ interface Place { at(offset: number): object }
 
 function place(layout: StructLayout, memoryGiven: StructMemory, canWrite: boolean, isGenerated: boolean): Place {
   const { words, bytes, view } = memoryGiven ?? {};
-  if (!(words instanceof Int32Array && ArrayBuffer.isView(bytes) && bytes instanceof Uint8Array && view instanceof DataView)) {
+  if (!(
+    words instanceof Int32Array
+    && ArrayBuffer.isView(bytes)
+    && bytes instanceof Uint8Array
+    && view instanceof DataView
+  )) {
     throw invalidArgument('memory', memoryGiven, 'an end of a queue, or what recordMemory() returns');
   }
-  const memory: RecordMemory = { words, bytes, view, buffer: memoryGiven.buffer ?? Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length) };
+  const memory: RecordMemory = {
+    words, bytes, view,
+    buffer: memoryGiven.buffer ?? Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length),
+  };
   return isGenerated ? generatedPlace(layout, memory, canWrite) : definedPlace(layout, memory, canWrite);
 }
 

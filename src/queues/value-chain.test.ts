@@ -15,7 +15,8 @@ describe('a chain of values', () => {
     expect([...sizes]).toEqual([...doubling, ...[3, 4, 5].map((arrays) => arrays * 65_536)]);
   });
 
-  it('gives memory back as a burst is read: at most three arrays more than the values need, and at most 1,024 slots when empty', () => {
+  it('gives memory back as a burst is read: at most three arrays more than the values need, and at most 1,024 slots '
+    + 'when empty', () => {
     for (const burst of [17, 1000, 5000, 300_000]) {
       const chain = new ValueChain<number>();
       for (let i = 0; i < burst; i++) chain.push(i);
@@ -59,7 +60,10 @@ describe('a chain of values', () => {
   });
 
   it('keeps order and count whatever comes and goes', () => {
-    const step = fc.oneof(fc.record({ push: fc.integer({ min: 1, max: 100 }) }), fc.record({ shift: fc.integer({ min: 1, max: 100 }) }), fc.constant('clear' as const));
+    const step = fc.oneof(
+      fc.record({ push: fc.integer({ min: 1, max: 100 }) }), fc.record({ shift: fc.integer({ min: 1, max: 100 }) }),
+      fc.constant('clear' as const),
+    );
     let grown = 0;
     fc.assert(fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
       const chain = new ValueChain<number>();

@@ -5,13 +5,14 @@
  *     [ . . . c d e f ] -> [ g h ... (32) ] -> [ w x y . . . (64) ]
  *            ^ headAt                                ^ tailAt
  *
- * Growing: a full tail gets a new array behind it, as long as all values together: 16, 32, 64, 128 ... slots in all, up to
- * 65,536 slots an array (512 KiB). Shrinking: an array is let go as soon as its last value is read (one is kept for reuse if the
- * values that are left ask for its length), so at most three arrays more than the values need are held; an empty chain keeps
- * one of at most 1,024 slots (8 KiB). A slot that was read holds `undefined`, so nothing is kept alive.
+ * Growing: a full tail gets a new array behind it, as long as all values together: 16, 32, 64, 128 ... slots in all, up
+ * to 65,536 slots an array (512 KiB). Shrinking: an array is let go as soon as its last value is read (one is kept for
+ * reuse if the values that are left ask for its length), so at most three arrays more than the values need are held; an
+ * empty chain keeps one of at most 1,024 slots (8 KiB). A slot that was read holds `undefined`, so nothing is kept
+ * alive.
  *
- * Not one ring that doubles, the obvious way: its growth copies everything inside one `push` (150 ms at 16 million), it shrinks
- * by copying too, and V8 turns an array beyond 2^25 slots into a hash table (31 s to make one of 2^26).
+ * Not one ring that doubles, the obvious way: its growth copies everything inside one `push` (150 ms at 16 million), it
+ * shrinks by copying too, and V8 turns an array beyond 2^25 slots into a hash table (31 s to make one of 2^26).
  */
 const LEAST_SLOTS = 16;
 const MOST_SLOTS = 2 ** 16;

@@ -8,10 +8,16 @@ import { ValueCodec } from './value-codec.js';
 
 function memoryOf(bytes: number): RecordMemory {
   const buffer = new SharedArrayBuffer(bytes);
-  return { words: new Int32Array(buffer), bytes: new Uint8Array(buffer), view: new DataView(buffer), buffer: Buffer.from(buffer) };
+  return {
+    words: new Int32Array(buffer), bytes: new Uint8Array(buffer), view: new DataView(buffer),
+    buffer: Buffer.from(buffer),
+  };
 }
 
-/** Writes a value at byte 16 of dirty memory and reads it back; checks what `measure` promised and that nothing outside is touched. */
+/**
+ * Writes a value at byte 16 of dirty memory and reads it back; checks what `measure` promised and that nothing outside
+ * is touched.
+ */
 function roundTrip(value: unknown): unknown {
   const codec = new ValueCodec();
   const most = codec.measure(value);
@@ -19,8 +25,12 @@ function roundTrip(value: unknown): unknown {
   memory.bytes.fill(0xa5);
   const taken = codec.write(value, memory, 16);
   expect(taken, 'measure() is an upper bound').toBeLessThanOrEqual(most);
-  expect([...memory.bytes.subarray(0, 16)].every((byte) => byte === 0xa5), 'nothing before the value is written').toBe(true);
-  expect([...memory.bytes.subarray(16 + most)].every((byte) => byte === 0xa5), 'nothing behind what was measured is written').toBe(true);
+  expect(
+    [...memory.bytes.subarray(0, 16)].every((byte) => byte === 0xa5), 'nothing before the value is written',
+  ).toBe(true);
+  expect(
+    [...memory.bytes.subarray(16 + most)].every((byte) => byte === 0xa5), 'nothing behind what was measured is written',
+  ).toBe(true);
   const read = new ValueCodec().read(memory, 16, taken);
   memory.bytes.fill(0xff);
   return read;
@@ -38,16 +48,21 @@ function errorOf(value: unknown): PercoreError {
 
 describe('a value in a record', () => {
   it('comes back equal: any number', () => {
-    fc.assert(fc.property(fc.double(), (value) => {
+    fc.assert(
+      fc.property(fc.double(), (value) => {
+        expect(Object.is(roundTrip(value), value)).toBe(true);
+      }),
+    );
+    for (const value of [0, -0, NaN, Infinity, -Infinity, Number.MAX_SAFE_INTEGER, Number.MIN_VALUE])
       expect(Object.is(roundTrip(value), value)).toBe(true);
-    }));
-    for (const value of [0, -0, NaN, Infinity, -Infinity, Number.MAX_SAFE_INTEGER, Number.MIN_VALUE]) expect(Object.is(roundTrip(value), value)).toBe(true);
   });
 
   it('comes back equal: any well-formed string', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (value) => {
-      expect(roundTrip(value)).toBe(value);
-    }));
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (value) => {
+        expect(roundTrip(value)).toBe(value);
+      }),
+    );
     for (const value of ['', '\0', 'ü€😀', 'x'.repeat(100_000)]) expect(roundTrip(value) === value).toBe(true);
   });
 
@@ -69,10 +84,15 @@ describe('a value in a record', () => {
   });
 
   it('comes back equal: anything structured clone knows, nested', () => {
-    const plain = fc.anything({ withBigInt: true, withDate: true, withMap: true, withSet: true, withTypedArray: true, withSparseArray: true });
-    fc.assert(fc.property(plain, (value) => {
-      expect(roundTrip(value)).toEqual(structuredClone(value));
-    }), { numRuns: 500 });
+    const plain = fc.anything({
+      withBigInt: true, withDate: true, withMap: true, withSet: true, withTypedArray: true, withSparseArray: true,
+    });
+    fc.assert(
+      fc.property(plain, (value) => {
+        expect(roundTrip(value)).toEqual(structuredClone(value));
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('keeps cycles and shared parts', () => {
@@ -111,25 +131,45 @@ describe('a value in a record', () => {
 
 describe('an error in a record', () => {
   it('keeps class, message, stack, code, own fields and causes, at any depth', () => {
-    const sent = Object.assign(new RangeError('too far', { cause: new TypeError('why', { cause: Object.assign(new Error('root'), { code: 'EROOT' }) }) }), { code: 'EFAR', limits: { most: 3n } });
-    for (const back of [roundTrip(sent), (roundTrip({ list: [new Map([['k', sent]])] }) as { list: Map<string, unknown>[] }).list[0]!.get('k')] as (typeof sent)[]) {
+    const sent = Object.assign(
+      new RangeError('too far', {
+        cause: new TypeError('why', { cause: Object.assign(new Error('root'), { code: 'EROOT' }) }),
+      }),
+      { code: 'EFAR', limits: { most: 3n } },
+    );
+    for (const back of [
+      roundTrip(sent),
+      (roundTrip({ list: [new Map([['k', sent]])] }) as { list: Map<string, unknown>[] }).list[0]!.get('k'),
+    ] as (typeof sent)[]) {
       expect(back).toBeInstanceOf(RangeError);
-      expect([back.message, back.stack, back.code, back.limits, back.name]).toEqual(['too far', sent.stack, 'EFAR', { most: 3n }, 'RangeError']);
+      expect([back.message, back.stack, back.code, back.limits, back.name]).toEqual([
+        'too far', sent.stack, 'EFAR', { most: 3n }, 'RangeError',
+      ]);
       expect(Object.keys(back)).toEqual(['code', 'limits']);
       const root = (back.cause as Error).cause as typeof sent;
       expect([back.cause instanceof TypeError, root.message, root.code]).toEqual([true, 'root', 'EROOT']);
     }
   });
 
-  it('keeps the errors of an AggregateError, what has PercoreError\'s class, and a DOMException', () => {
-    const many = roundTrip(new AggregateError([new SyntaxError('a'), 'b', { c: new Error('c') }], 'many')) as AggregateError;
+  it("keeps the errors of an AggregateError, what has PercoreError's class, and a DOMException", () => {
+    const many = roundTrip(
+      new AggregateError([new SyntaxError('a'), 'b', { c: new Error('c') }], 'many'),
+    ) as AggregateError;
     expect(many).toBeInstanceOf(AggregateError);
-    expect([many.errors[0] instanceof SyntaxError, many.errors[0].message, many.errors[1], many.errors[2].c.message]).toEqual([true, 'a', 'b', 'c']);
-    const own = roundTrip(new PercoreError('ERR_PERCORE_TIMEOUT', 'late', { argument: 'timeoutMs', value: 5, reactorId: 2 })) as PercoreError;
+    expect([
+      many.errors[0] instanceof SyntaxError, many.errors[0].message, many.errors[1], many.errors[2].c.message,
+    ]).toEqual([true, 'a', 'b', 'c']);
+    const own = roundTrip(
+      new PercoreError('ERR_PERCORE_TIMEOUT', 'late', { argument: 'timeoutMs', value: 5, reactorId: 2 }),
+    ) as PercoreError;
     expect(own).toBeInstanceOf(PercoreError);
-    expect([own.code, own.argument, own.value, own.reactorId, own.name]).toEqual(['ERR_PERCORE_TIMEOUT', 'timeoutMs', 5, 2, 'PercoreError']);
+    expect([own.code, own.argument, own.value, own.reactorId, own.name]).toEqual([
+      'ERR_PERCORE_TIMEOUT', 'timeoutMs', 5, 2, 'PercoreError',
+    ]);
     const aborted = roundTrip({ reason: AbortSignal.abort().reason as unknown }) as { reason: DOMException };
-    expect([aborted.reason instanceof DOMException, aborted.reason.name, aborted.reason.code]).toEqual([true, 'AbortError', 20]);
+    expect([aborted.reason instanceof DOMException, aborted.reason.name, aborted.reason.code]).toEqual([
+      true, 'AbortError', 20,
+    ]);
   });
 
   it('keeps identity and cycles', () => {
@@ -137,18 +177,33 @@ describe('an error in a record', () => {
     error.self = error;
     error.cause = { error };
     const [a, b] = roundTrip([error, error]) as Error[];
-    expect([a === b, (a as unknown as typeof error).self === a, (a!.cause as typeof a as unknown as { error: Error }).error === a]).toEqual([true, true, true]);
+    expect([
+      a === b, (a as unknown as typeof error).self === a,
+      (a!.cause as typeof a as unknown as { error: Error }).error === a,
+    ]).toEqual([true, true, true]);
   });
 
   it('loses only the fields that cannot be sent, and is hurt by no getter of its own', () => {
     const shared = { ok: 1, f: () => 1 };
-    const sent = Object.assign(new Error('x'), { callback: () => 1, shared, port: new MessageChannel().port1, later: Promise.resolve(), kept: [1] });
-    Object.defineProperty(sent, 'evil', { enumerable: true, get() { throw new Error('no'); } });
+    const sent = Object.assign(new Error('x'), {
+      callback: () => 1, shared, port: new MessageChannel().port1, later: Promise.resolve(), kept: [1],
+    });
+    Object.defineProperty(sent, 'evil', {
+      enumerable: true,
+      get() {
+        throw new Error('no');
+      },
+    });
     sent.cause = Object.assign(new Error('y'), { shared });
     const back = roundTrip(sent) as typeof sent;
     expect([Object.keys(back), Object.keys(back.cause as object)]).toEqual([['kept'], []]);
     const hostile = new Error('unseen');
-    for (const key of ['stack', 'message', 'cause']) Object.defineProperty(hostile, key, { get() { throw new Error('no'); } });
+    for (const key of ['stack', 'message', 'cause'])
+      Object.defineProperty(hostile, key, {
+        get() {
+          throw new Error('no');
+        },
+      });
     Object.defineProperty(hostile, 'name', { value: Symbol('name') });
     expect(roundTrip(hostile)).toBeInstanceOf(Error);
   });
@@ -158,7 +213,9 @@ describe('an error in a record', () => {
     class Older extends TypeError {}
     Older.prototype.name = 'Older';
     const [mine, older] = [roundTrip(new Mine('m')), roundTrip(new Older('o'))] as Error[];
-    expect([mine instanceof RangeError, mine!.name, older instanceof TypeError, older!.name]).toEqual([true, 'Mine', true, 'Older']);
+    expect([mine instanceof RangeError, mine!.name, older instanceof TypeError, older!.name]).toEqual([
+      true, 'Mine', true, 'Older',
+    ]);
   });
 });
 
@@ -166,10 +223,15 @@ describe('what a reader gets', () => {
   it('has memory of its own, which ends where it ends', () => {
     roundTrip({ token: 'TOP-SECRET' });
     const pooled = Buffer.from('abc');
-    const sent = { a: new Float32Array(3), b: new DataView(new ArrayBuffer(16), 4, 5), c: pooled, d: new Uint8Array(64).subarray(3, 10), e: new BigInt64Array(2) };
+    const sent = {
+      a: new Float32Array(3), b: new DataView(new ArrayBuffer(16), 4, 5), c: pooled,
+      d: new Uint8Array(64).subarray(3, 10), e: new BigInt64Array(2),
+    };
     const back = roundTrip(sent) as typeof sent;
     for (const key of Object.keys(sent) as (keyof typeof sent)[]) {
-      expect([key, back[key].constructor, back[key].byteOffset, back[key].buffer.byteLength]).toEqual([key, sent[key].constructor, 0, sent[key].byteLength]);
+      expect([key, back[key].constructor, back[key].byteOffset, back[key].buffer.byteLength]).toEqual([
+        key, sent[key].constructor, 0, sent[key].byteLength,
+      ]);
     }
     const buffers = new Set(Object.values(back).map(({ buffer }) => buffer));
     expect(buffers.size).toBe(5);
@@ -179,15 +241,32 @@ describe('what a reader gets', () => {
 
   it('is right for values of another realm', () => {
     const value = runInNewContext(`const error = new TypeError('there'); error.code = 'EVM';
-      ({ error, map: new Map([[1, new Set([2])]]), date: new Date(5), list: [, 1], bytes: new Uint8Array([1, 2]), floats: new Float64Array([0.5]), view: new DataView(new ArrayBuffer(2)) })`) as Record<string, unknown>;
+      ({ error, map: new Map([[1, new Set([2])]]), date: new Date(5), list: [, 1], bytes: new Uint8Array([1, 2]), floats: new Float64Array([0.5]), view: new DataView(new ArrayBuffer(2)) })`) as Record<
+      string,
+      unknown
+    >;
     const back = roundTrip(value) as { error: Error & { code: string } };
     expect([back.error instanceof TypeError, back.error.message, back.error.code]).toEqual([true, 'there', 'EVM']);
-    expect(back).toMatchObject({ map: new Map([[1, new Set([2])]]), date: new Date(5), bytes: Uint8Array.of(1, 2), floats: Float64Array.of(0.5), view: new DataView(new ArrayBuffer(2)) });
-    expect([(roundTrip(value['bytes']) as object).constructor, 0 in (roundTrip(value['list']) as object)]).toEqual([Uint8Array, false]);
+    expect(back).toMatchObject({
+      map: new Map([[1, new Set([2])]]), date: new Date(5), bytes: Uint8Array.of(1, 2), floats: Float64Array.of(0.5),
+      view: new DataView(new ArrayBuffer(2)),
+    });
+    expect([(roundTrip(value['bytes']) as object).constructor, 0 in (roundTrip(value['list']) as object)]).toEqual([
+      Uint8Array, false,
+    ]);
   });
 
   it('is right where a view lies about itself', () => {
-    const liar = Object.defineProperties(Uint8Array.of(1, 2, 3), { length: { value: 1000 }, byteLength: { value: 1000 }, byteOffset: { value: 1 }, constructor: { get() { throw new Error('no'); } } });
+    const liar = Object.defineProperties(Uint8Array.of(1, 2, 3), {
+      length: { value: 1000 },
+      byteLength: { value: 1000 },
+      byteOffset: { value: 1 },
+      constructor: {
+        get() {
+          throw new Error('no');
+        },
+      },
+    });
     expect(Buffer.compare(Buffer.from(roundTrip(liar) as Uint8Array), Buffer.of(1, 2, 3))).toBe(0);
     expect(Buffer.compare(Buffer.from((roundTrip({ liar }) as { liar: Uint8Array }).liar), Buffer.of(1, 2, 3))).toBe(0);
   });
@@ -198,10 +277,17 @@ describe('what a reader gets', () => {
     const holes: unknown[] = [];
     holes[1] = 1;
     for (const beside of [undefined, new Error('x')]) {
-      const value = { zero: -0, holes, wrapped: [Object(1), Object('s'), Object(2n), Object(false)] as unknown[], sparse, ...JSON.parse('{"__proto__":{"a":1}}') as object, beside };
+      const value = {
+        zero: -0, holes, wrapped: [Object(1), Object('s'), Object(2n), Object(false)] as unknown[], sparse,
+        ...(JSON.parse('{"__proto__":{"a":1}}') as object), beside,
+      };
       const back = roundTrip(value) as typeof value;
-      expect([Object.is(back.zero, -0), 0 in back.holes, back.sparse.length, Object.is(back.sparse[4_000_000_000], -0)]).toEqual([true, false, 4_000_000_001, true]);
-      expect(back.wrapped.map((each) => Object.prototype.toString.call(each))).toEqual(['[object Number]', '[object String]', '[object BigInt]', '[object Boolean]']);
+      expect([
+        Object.is(back.zero, -0), 0 in back.holes, back.sparse.length, Object.is(back.sparse[4_000_000_000], -0),
+      ]).toEqual([true, false, 4_000_000_001, true]);
+      expect(back.wrapped.map((each) => Object.prototype.toString.call(each))).toEqual([
+        '[object Number]', '[object String]', '[object BigInt]', '[object Boolean]',
+      ]);
       expect(Object.getOwnPropertyDescriptor(back, '__proto__')?.value).toEqual({ a: 1 });
       expect(Object.getPrototypeOf(back)).toBe(Object.prototype);
     }
@@ -228,7 +314,10 @@ describe('what a reader gets', () => {
 
 describe('the size of a value', () => {
   it('is exact, so that what fits is taken; text alone has a bound, where that is known to be enough', () => {
-    for (const value of ['ascii', 'ü€', { a: 'x', b: new Uint8Array(5), c: new Float64Array(2) }, new Error('e'), Uint8Array.of(1), Buffer.alloc(0)]) {
+    for (const value of [
+      'ascii', 'ü€', { a: 'x', b: new Uint8Array(5), c: new Float64Array(2) }, new Error('e'), Uint8Array.of(1),
+      Buffer.alloc(0),
+    ]) {
       const codec = new ValueCodec();
       const most = codec.measure(value);
       expect(codec.write(value, memoryOf(padded8(most)), 0)).toBe(most);
@@ -250,9 +339,18 @@ describe('a value that cannot be sent', () => {
     ['a function as a map\'s key', new Map([[() => 1, 1]]), 'value.keys()[0] (a function)'],
     ['a function in a set', [new Set([1, () => 1])], 'value[0].values()[1] (a function)'],
     ['shared memory', { a: [new SharedArrayBuffer(8)] }, 'value.a[0] (a SharedArrayBuffer)'],
-    ['a typed array in shared memory', { a: [new Int32Array(new SharedArrayBuffer(8))] }, 'value.a[0] (an Int32Array over a SharedArrayBuffer)'],
-    ['a DataView in shared memory', { by: new Map([['k', new DataView(new SharedArrayBuffer(8))]]) }, 'value.by.get(k) (a DataView over a SharedArrayBuffer)'],
-    ['bytes in shared memory', new Uint8Array(new SharedArrayBuffer(8)), 'value (a Uint8Array over a SharedArrayBuffer)'],
+    [
+      'a typed array in shared memory', { a: [new Int32Array(new SharedArrayBuffer(8))] },
+      'value.a[0] (an Int32Array over a SharedArrayBuffer)',
+    ],
+    [
+      'a DataView in shared memory', { by: new Map([['k', new DataView(new SharedArrayBuffer(8))]]) },
+      'value.by.get(k) (a DataView over a SharedArrayBuffer)',
+    ],
+    [
+      'bytes in shared memory', new Uint8Array(new SharedArrayBuffer(8)),
+      'value (a Uint8Array over a SharedArrayBuffer)',
+    ],
     ['a detached array', { a: detached() }, 'value.a (a Uint8Array whose memory was detached or resized away)'],
     ['a detached array alone', detached(), 'value (a Uint8Array whose memory was detached or resized away)'],
     ['a getter that throws', { a: { get b(): never { throw new Error('no'); } } }, 'value.a.b (a getter that throws)'],
@@ -261,7 +359,15 @@ describe('a value that cannot be sent', () => {
     ['a port', { port: new MessageChannel().port1 }, 'value.port (a MessagePort, an object of the platform)'],
     ['a stream', { s: new ReadableStream() }, 'value.s (a ReadableStream, an object of the platform)'],
     ['a URL', { u: new URL('http://localhost') }, 'value.u (a URL, an object of the platform)'],
-    ['a module of WebAssembly', [new (globalThis as never as { WebAssembly: { Module: new (bytes: Uint8Array) => object } }).WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0))], 'value[0] (an instance of Module, an object of the platform)'],
+    [
+      'a module of WebAssembly',
+      [
+        new (globalThis as never as { WebAssembly: { Module: new (bytes: Uint8Array) => object } }).WebAssembly.Module(
+          Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0),
+        ),
+      ],
+      'value[0] (an instance of Module, an object of the platform)',
+    ],
     ['a value nested too deeply', nested(200_000), 'value (nested too deeply for the stack of this thread)'],
     ['a promise', { later: Promise.resolve(1) }, 'value.later ([object Promise])'],
     ['a weak map', [{ a: new WeakMap() }], 'value[0].a ([object WeakMap])'],
@@ -271,7 +377,9 @@ describe('a value that cannot be sent', () => {
       const error = errorOf(value);
       expect(error.code).toBe('ERR_PERCORE_UNSERIALIZABLE');
       expect(error.argument).toBe(path);
-      const hint = path.includes('SharedArrayBuffer') ? 'Shared memory is handed over by postMessage or workerData; send a copy: view.slice()' : 'Send plain values, typed arrays, maps, sets, dates or errors';
+      const hint = path.includes('SharedArrayBuffer')
+        ? 'Shared memory is handed over by postMessage or workerData; send a copy: view.slice()'
+        : 'Send plain values, typed arrays, maps, sets, dates or errors';
       expect(error.message).toBe(`${path} cannot be sent to another thread. ${hint}`);
     });
   }
@@ -290,10 +398,24 @@ describe('a value that cannot be sent', () => {
 
   it('is a view whose memory goes while it is measured', () => {
     const gone = new ArrayBuffer(16);
-    const shrunk = new (ArrayBuffer as unknown as new (bytes: number, options: object) => ArrayBuffer & { resize(bytes: number): void })(16, { maxByteLength: 16 });
+    const shrunk = new (
+      ArrayBuffer as unknown as new (bytes: number, options: object) => ArrayBuffer & { resize(bytes: number): void }
+    )(16, { maxByteLength: 16 });
     const values = [
-      { view: new Uint8Array(gone), get later() { return gone.byteLength > 0 ? structuredClone(gone, { transfer: [gone] }).byteLength : 0; } },
-      { empty: new Uint8Array(0), view: new Float64Array(shrunk, 8, 1), get later() { shrunk.resize(8); return 1; } },
+      {
+        view: new Uint8Array(gone),
+        get later() {
+          return gone.byteLength > 0 ? structuredClone(gone, { transfer: [gone] }).byteLength : 0;
+        },
+      },
+      {
+        empty: new Uint8Array(0),
+        view: new Float64Array(shrunk, 8, 1),
+        get later() {
+          shrunk.resize(8);
+          return 1;
+        },
+      },
     ];
     for (const value of values) expect(errorOf(value).code).toBe('ERR_PERCORE_UNSERIALIZABLE');
   });

@@ -1,7 +1,8 @@
 /**
- * Plain JavaScript values in a record. Numbers, strings, booleans, null, undefined and bytes have a short form; everything else
- * that structured clone knows goes through V8's serialization. Two steps, so that a value is written straight into the ring:
- * `measure` says how many bytes it takes at most, `write` puts it there and says how many it took.
+ * Plain JavaScript values in a record. Numbers, strings, booleans, null, undefined and bytes have a short form;
+ * everything else that structured clone knows goes through V8's serialization. Two steps, so that a value is written
+ * straight into the ring: `measure` says how many bytes it takes at most, `write` puts it there and says how many it
+ * took.
  *
  *    0      4            8
  *    +------+------------+---------------------------------------------------------------+
@@ -9,9 +10,10 @@
  *    +------+------------+---------------------------------------------------------------+
  *           bytes of it,   for an object: serialized | view | view ...   each at a multiple of 8
  *
- * What structured clone would share or move cannot lie in a record: memory that is shared, ports, streams and the like are refused
- * by name. Errors arrive whole, see value-errors.ts. As with structured clone an instance loses its class, a getter is read, and
- * what stands under a symbol is left out; unlike it, two views of one buffer arrive as two, each with bytes of its own.
+ * What structured clone would share or move cannot lie in a record: memory that is shared, ports, streams and the like
+ * are refused by name. Errors arrive whole, see value-errors.ts. As with structured clone an instance loses its class,
+ * a getter is read, and what stands under a symbol is left out; unlike it, two views of one buffer arrive as two, each
+ * with bytes of its own.
  */
 import { PercoreError } from '../errors.js';
 import type { Codec, RecordMemory } from './codec.js';
@@ -37,8 +39,8 @@ export class ValueCodec implements Codec<unknown> {
   private scratch: Buffer | undefined;
 
   /**
-   * Most bytes that `write(value)` will take. Exact, but for text whose cheap bound, three times its length, is at most `enough`.
-   * Throws ERR_PERCORE_UNSERIALIZABLE with the path to what cannot be sent.
+   * Most bytes that `write(value)` will take. Exact, but for text whose cheap bound, three times its length, is at most
+   * `enough`. Throws ERR_PERCORE_UNSERIALIZABLE with the path to what cannot be sent.
    */
   measure(value: unknown, enough = 0): number {
     this.forget();
@@ -47,7 +49,12 @@ export class ValueCodec implements Codec<unknown> {
       case 'string':
         // Half a surrogate pair has no UTF-8.
         if (!(value as string & { isWellFormed(): boolean }).isWellFormed()) break;
-        return HEAD + (value.length <= SHORT_TEXT && HEAD + value.length * 3 <= enough ? value.length * 3 : Buffer.byteLength(value));
+        return (
+          HEAD
+          + (value.length <= SHORT_TEXT && HEAD + value.length * 3 <= enough
+            ? value.length * 3
+            : Buffer.byteLength(value))
+        );
       case 'boolean':
       case 'undefined': return HEAD;
       default:
@@ -97,8 +104,9 @@ export class ValueCodec implements Codec<unknown> {
   }
 
   /**
-   * Reads the value at byte `at` of a record part `length` bytes long. Bytes and objects are copies with memory of their own. Throws
-   * ERR_PERCORE_UNSERIALIZABLE for what cannot be read: too deep for this thread's stack, too large for its memory, or no value at all.
+   * Reads the value at byte `at` of a record part `length` bytes long. Bytes and objects are copies with memory of
+   * their own. Throws ERR_PERCORE_UNSERIALIZABLE for what cannot be read: too deep for this thread's stack, too large
+   * for its memory, or no value at all.
    */
   read(memory: RecordMemory, at: number, length: number): unknown {
     switch (memory.words[at >> 2]) {
@@ -115,7 +123,9 @@ export class ValueCodec implements Codec<unknown> {
     try {
       return this.readSerialized(memory, at, length);
     } catch (cause) {
-      throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `a message cannot be read here: ${(cause as Error).message}`, { cause });
+      throw new PercoreError(
+        'ERR_PERCORE_UNSERIALIZABLE', `a message cannot be read here: ${(cause as Error).message}`, { cause },
+      );
     }
   }
 
@@ -179,7 +189,8 @@ export class ValueCodec implements Codec<unknown> {
   private readSerialized(memory: RecordMemory, at: number, length: number): unknown {
     const tag = memory.words[at >> 2];
     const bytes = memory.words[(at >> 2) + 1]!;
-    if ((tag !== Tag.Serialized && tag !== Tag.WithErrors) || bytes < 0 || bytes > length - HEAD) throw new RangeError('these bytes are no value');
+    if ((tag !== Tag.Serialized && tag !== Tag.WithErrors) || bytes < 0 || bytes > length - HEAD)
+      throw new RangeError('these bytes are no value');
     const serialized = memory.bytes.subarray(at + HEAD, at + HEAD + bytes);
     const reader = new ValueDeserializer(this.privately(serialized), memory, at + padded(HEAD + bytes), at + length);
     const value = reader.deserialize();

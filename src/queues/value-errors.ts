@@ -1,14 +1,19 @@
 /**
- * Errors in messages: class, message, stack, cause, own fields. V8 by itself keeps the class, the message and the stack.
+ * Errors in messages: class, message, stack, cause, own fields. V8 by itself keeps the class, the message and the
+ * stack.
  *
- * Where an error stands, a record has its class and a number, from which the reader makes an empty error (`makeShell`); what it
- * holds follows in a table behind the value and is filled in at the end (`fillShell`), since an error may be its own cause's cause.
+ * Where an error stands, a record has its class and a number, from which the reader makes an empty error (`makeShell`);
+ * what it holds follows in a table behind the value and is filled in at the end (`fillShell`), since an error may be
+ * its own cause's cause.
  */
 import * as types from 'node:util/types';
 import { PercoreError } from '../errors.js';
 
 /** Their places are written into records. */
-const KINDS = ['Error', 'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError', 'AggregateError', 'PercoreError', 'DOMException'];
+const KINDS = [
+  'Error', 'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError', 'AggregateError',
+  'PercoreError', 'DOMException',
+];
 const PERCORE_ERROR = KINDS.indexOf('PercoreError');
 const DOM_EXCEPTION = KINDS.indexOf('DOMException');
 const AGGREGATE_ERROR = KINDS.indexOf('AggregateError');
@@ -41,7 +46,10 @@ export function isError(value: object): boolean {
 
 export function headOf(error: object, number: number): ErrorHead {
   const kind = kindOfError(error);
-  return { kind, number, exception: kind === DOM_EXCEPTION ? [textOf(error, 'message') ?? '', textOf(error, 'name') ?? 'Error'] : undefined };
+  return {
+    kind, number,
+    exception: kind === DOM_EXCEPTION ? [textOf(error, 'message') ?? '', textOf(error, 'name') ?? 'Error'] : undefined,
+  };
 }
 
 /** Packs what `error` holds; `send` answers undefined for what cannot be sent, which is then left out. Never throws. */
@@ -80,7 +88,8 @@ export function fillShell(shell: Error, { name, message, stack, cause, errors, f
   if (message !== undefined) define(shell, 'message', message);
   if (cause.length !== 0) define(shell, 'cause', cause[0]);
   if (errors !== undefined) define(shell, 'errors', errors);
-  for (const key of Object.keys(fields)) Object.defineProperty(shell, key, { value: fields[key], writable: true, enumerable: true, configurable: true });
+  for (const key of Object.keys(fields))
+    Object.defineProperty(shell, key, { value: fields[key], writable: true, enumerable: true, configurable: true });
   if (name !== undefined && name !== shell.name) define(shell, 'name', name);
   // The frames of its own are those of the reader, which nobody asked for.
   define(shell, 'stack', stack);
@@ -94,14 +103,20 @@ function define(shell: Error, key: string, value: unknown): void {
 function kindOfError(error: object): number {
   if (error instanceof PercoreError) return PERCORE_ERROR;
   if (error instanceof DOMException) return DOM_EXCEPTION;
-  for (let at: object | null = Object.getPrototypeOf(error) as object | null; at !== null; at = Object.getPrototypeOf(at) as object | null) {
+  for (
+    let at: object | null = Object.getPrototypeOf(error) as object | null;
+    at !== null;
+    at = Object.getPrototypeOf(at) as object | null
+  ) {
     const kind = KINDS.indexOf(Object.getOwnPropertyDescriptor(at, 'name')?.value as string);
     if (kind >= 0 && kind < PERCORE_ERROR) return kind;
   }
   return 0;
 }
 
-function valueOf(error: object, key: string, send: (value: unknown, key: string) => [unknown] | undefined): [unknown] | undefined {
+function valueOf(
+  error: object, key: string, send: (value: unknown, key: string) => [unknown] | undefined,
+): [unknown] | undefined {
   try {
     return send((error as Record<string, unknown>)[key], key);
   } catch {

@@ -1,4 +1,6 @@
-/** How errors name a part of a value: `value.orders[2].price`, `value["odd name"]`; and what sort of thing stands there. */
+/**
+ * How errors name a part of a value: `value.orders[2].price`, `value["odd name"]`; and what sort of thing stands there.
+ */
 
 const PLAIN_NAME = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
 const MOST_KEY_LENGTH = 80;
@@ -9,13 +11,17 @@ export function memberPath(path: string, key: string): string {
   return `${path}[${JSON.stringify(key.length > MOST_KEY_LENGTH ? `${key.slice(0, MOST_KEY_LENGTH)}…` : key)}]`;
 }
 
-/** "a function", "a Map", "an instance of Order", "a string". Runs no code of the value's own, except that of a Proxy. */
+/**
+ * "a function", "a Map", "an instance of Order", "a string". Runs no code of the value's own, except that of a Proxy.
+ */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value !== 'object') return `a ${typeof value}`;
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === null) return 'an object';
-  const name: unknown = Object.getOwnPropertyDescriptor(Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value ?? {}, 'name')?.value;
+  const name: unknown = Object.getOwnPropertyDescriptor(
+    Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value ?? {}, 'name',
+  )?.value;
   if (typeof name !== 'string' || name === '') return 'an object';
   if (name === 'Object') return 'an object';
   return name in globalThis ? withArticle(name) : `an instance of ${name}`;

@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, EVICTED, OK, TOO_LARGE, bytes, close, create, inspect, link, msgpack, pub, struct, sub, value, type ValueQueue } from './index.js';
+import {
+  BACK_PRESSURED, CLOSED, DROPPED, EMPTY, EVICTED, OK, TOO_LARGE, bytes, close, create, inspect, link, msgpack, pub,
+  struct, sub, value, type ValueQueue,
+} from './index.js';
 
 const quote = struct({ price: 'f64', size: 'u32', side: 'u8' });
 
@@ -19,8 +22,13 @@ describe('a queue with a codec', () => {
   });
 
   it('puts structs into fixed records, everything else into variable ones', () => {
-    expect(create({ kind: 'spsc', capacity: 4, codec: quote })).toMatchObject({ fixed: true, capacity: 4, recordBytes: 16 });
-    for (const codec of [bytes, value, msgpack]) expect(create({ kind: 'spsc', capacityBytes: 256, codec })).toMatchObject({ fixed: false, capacity: 256, recordBytes: 0 });
+    expect(create({ kind: 'spsc', capacity: 4, codec: quote })).toMatchObject({
+      fixed: true, capacity: 4, recordBytes: 16,
+    });
+    for (const codec of [bytes, value, msgpack])
+      expect(create({ kind: 'spsc', capacityBytes: 256, codec })).toMatchObject({
+        fixed: false, capacity: 256, recordBytes: 0,
+      });
   });
 
   for (const kind of ['spsc', 'mpsc', 'spmc', 'banded'] as const) {
@@ -46,14 +54,18 @@ describe('a queue with a codec', () => {
     const queue = create({ kind: 'spsc', capacityBytes: 64, codec: value });
     const [producer, consumer] = [pub(queue), sub(queue)];
     producer.offer(undefined);
-    expect([consumer.poll(), consumer.state, consumer.poll(), consumer.state]).toEqual([undefined, OK, undefined, EMPTY]);
+    expect([consumer.poll(), consumer.state, consumer.poll(), consumer.state]).toEqual([
+      undefined, OK, undefined, EMPTY,
+    ]);
   });
 
   it('answers what its ring answers', () => {
     const queue = create({ kind: 'spsc', capacityBytes: 64, codec: bytes });
     const [producer, consumer] = [pub(queue), sub(queue)];
     expect(producer.offer(new Uint8Array(25))).toBe(TOO_LARGE);
-    expect([8, 8, 8, 8, 8].map((length) => producer.offer(new Uint8Array(length)))).toEqual([OK, OK, OK, OK, BACK_PRESSURED]);
+    expect([8, 8, 8, 8, 8].map((length) => producer.offer(new Uint8Array(length)))).toEqual([
+      OK, OK, OK, OK, BACK_PRESSURED,
+    ]);
     consumer.close();
     expect(producer.offer(new Uint8Array(8))).toBe(CLOSED);
   });
@@ -61,7 +73,9 @@ describe('a queue with a codec', () => {
   it('claims nothing for a value that cannot be sent, and names the path to it', () => {
     const queue = create({ kind: 'spsc', capacityBytes: 256, codec: value });
     const [producer, consumer] = [pub(queue), sub(queue)];
-    expect(() => producer.offer({ jobs: [{ run: () => 1 }] })).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_UNSERIALIZABLE', argument: 'value.jobs[0].run (a function)' }));
+    expect(() => producer.offer({ jobs: [{ run: () => 1 }] })).toThrow(
+      expect.objectContaining({ code: 'ERR_PERCORE_UNSERIALIZABLE', argument: 'value.jobs[0].run (a function)' }),
+    );
     producer.offer('next');
     expect(drained(consumer)).toEqual(['next']);
     expect(inspect(queue).published).toBe(1);
@@ -73,12 +87,20 @@ describe('a queue with a codec', () => {
       const consumer = sub(queue, { whenSlow, evictAfterMs: 0 });
       const producer = pub(queue);
       const codes = [1, 2, 3].map((n) => producer.offer({ n }));
-      return { codes, values: drained(consumer), state: consumer.state, lost: consumer.lost, dropped: inspect(queue).dropped };
+      return {
+        codes, values: drained(consumer), state: consumer.state, lost: consumer.lost, dropped: inspect(queue).dropped,
+      };
     };
     const none = { newest: 0, oldest: 0, evicted: 0, closed: 0 };
-    expect(orders('drop-oldest')).toEqual({ codes: [OK, OK, OK], values: [{ n: 2 }, { n: 3 }], state: OK, lost: 1, dropped: { ...none, oldest: 1 } });
-    expect(orders('drop-newest')).toEqual({ codes: [OK, OK, DROPPED], values: [{ n: 1 }, { n: 2 }], state: OK, lost: 0, dropped: { ...none, newest: 1 } });
-    expect(orders('evict')).toMatchObject({ codes: [OK, OK, OK], values: [], state: EVICTED, lost: 1, dropped: { ...none, evicted: 1 } });
+    expect(orders('drop-oldest')).toEqual({
+      codes: [OK, OK, OK], values: [{ n: 2 }, { n: 3 }], state: OK, lost: 1, dropped: { ...none, oldest: 1 },
+    });
+    expect(orders('drop-newest')).toEqual({
+      codes: [OK, OK, DROPPED], values: [{ n: 1 }, { n: 2 }], state: OK, lost: 0, dropped: { ...none, newest: 1 },
+    });
+    expect(orders('evict')).toMatchObject({
+      codes: [OK, OK, OK], values: [], state: EVICTED, lost: 1, dropped: { ...none, evicted: 1 },
+    });
   });
 
   it('ends a loop over an evicted consumer with an error, not as if the queue had ended', async () => {
@@ -118,15 +140,23 @@ describe('a queue with a codec', () => {
     expect([joined.move(), joined.move(), joined.moved]).toEqual([1, 0, 1]);
     expect(drained(consumer)).toEqual([{ price: 1, size: 2, side: 3 }]);
     const other = create({ kind: 'spsc', capacity: 4, codec: struct({ price: 'f64', size: 'u32', kind: 'u8' }) });
-    expect(() => link(sub(create({ kind: 'spsc', capacity: 4, codec: quote })) as never, pub(other) as never)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'to' }));
+    expect(() => link(sub(create({ kind: 'spsc', capacity: 4, codec: quote })) as never, pub(other) as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'to' }),
+    );
   });
 
   it('refuses a capacity of the wrong sort, and says which', () => {
     // @ts-expect-error A struct's records all have one length.
-    expect(() => create({ kind: 'spsc', capacityBytes: 64, codec: quote })).toThrow('capacityBytes must be left out for a struct: its records have 16 bytes each, so capacity says how many, not 64');
+    expect(() => create({ kind: 'spsc', capacityBytes: 64, codec: quote })).toThrow(
+      'capacityBytes must be left out for a struct: its records have 16 bytes each, so capacity says how many, not 64',
+    );
     // @ts-expect-error Values vary in length.
-    expect(() => create({ kind: 'spsc', capacity: 64, codec: value })).toThrow('capacity must be left out where records vary in length: capacityBytes says how many bytes, not 64');
-    expect(() => create({ kind: 'spsc', capacity: 64, codec: { name: 'xml' } as never })).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'codec' }));
+    expect(() => create({ kind: 'spsc', capacity: 64, codec: value })).toThrow(
+      'capacity must be left out where records vary in length: capacityBytes says how many bytes, not 64',
+    );
+    expect(() => create({ kind: 'spsc', capacity: 64, codec: { name: 'xml' } as never })).toThrow(
+      expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'codec' }),
+    );
   });
 });
 
@@ -150,6 +180,8 @@ describe('the other backends', () => {
   });
 
   it('are refused by a wrong name', () => {
-    expect(() => create({ backend: 'turbine', capacity: 2 } as never)).toThrow("backend must be 'fixed', 'linked', 'deque', 'window', 'pipe', not \"turbine\"");
+    expect(() => create({ backend: 'turbine', capacity: 2 } as never)).toThrow(
+      "backend must be 'fixed', 'linked', 'deque', 'window', 'pipe', not \"turbine\"",
+    );
   });
 });

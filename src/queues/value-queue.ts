@@ -1,6 +1,6 @@
 /**
- * Queues of values: a codec on top of the ends that move bytes. The value is written straight into the ring and read straight out of it;
- * what arrives is a copy. The ring below is reached by `ring`.
+ * Queues of values: a codec on top of the ends that move bytes. The value is written straight into the ring and read
+ * straight out of it; what arrives is a copy. The ring below is reached by `ring`.
  */
 import { checkFunction } from '../errors.js';
 import { BANDS } from '../layout.js';
@@ -36,8 +36,9 @@ export class ValueProducer<T> implements QueueProducer<T>, LinkableTo {
   }
 
   /**
-   * Writes one value into the ring. OK, BACK_PRESSURED, TOO_LARGE, CLOSED, or DROPPED by a consumer's choice. Throws ERR_PERCORE_UNSERIALIZABLE with
-   * the path to what cannot be sent; then nothing was claimed. Blocks only where a consumer has subscribed with `whenSlow: 'block'`.
+   * Writes one value into the ring. OK, BACK_PRESSURED, TOO_LARGE, CLOSED, or DROPPED by a consumer's choice. Throws
+   * ERR_PERCORE_UNSERIALIZABLE with the path to what cannot be sent; then nothing was claimed. Blocks only where a
+   * consumer has subscribed with `whenSlow: 'block'`.
    */
   offer(value: T): ResultCode {
     const { ring, codec } = this;
@@ -61,8 +62,8 @@ export class ValueProducer<T> implements QueueProducer<T>, LinkableTo {
   }
 
   /**
-   * Resolves OK when the value that was last refused has room, or a short one if none was; CLOSED when none ever will, or this end closes or leaves.
-   * Rejects by `signal` and `timeoutMs`.
+   * Resolves OK when the value that was last refused has room, or a short one if none was; CLOSED when none ever will,
+   * or this end closes or leaves. Rejects by `signal` and `timeoutMs`.
    */
   room(options?: WaitOptions): Promise<ResultCode> {
     return this.ring.room(undefined, options);
@@ -135,7 +136,10 @@ export class ValueConsumer<T> implements QueueConsumer<T>, LinkableFrom {
     return this.ring.lost ?? 0;
   }
 
-  /** The next value, or undefined when there is none now: `state` then says EMPTY, CLOSED or EVICTED. Releases its record at once. */
+  /**
+   * The next value, or undefined when there is none now: `state` then says EMPTY, CLOSED or EVICTED. Releases its
+   * record at once.
+   */
   poll(): T | undefined {
     this.value = undefined;
     this.met(this.ring.drain(this.keep, 1));
@@ -143,15 +147,18 @@ export class ValueConsumer<T> implements QueueConsumer<T>, LinkableFrom {
   }
 
   /**
-   * Calls `handler` for up to `limit` values, and releases their records with one store. Returns how many, 0 when empty, CLOSED when none will
-   * follow, or EVICTED. At most once: a value counts as read once its handler is called, thrown or not.
+   * Calls `handler` for up to `limit` values, and releases their records with one store. Returns how many, 0 when
+   * empty, CLOSED when none will follow, or EVICTED. At most once: a value counts as read once its handler is called,
+   * thrown or not.
    */
   drain(handler: (value: T) => void, limit?: number): number {
     checkFunction('handler', handler);
     return this.met(this.ring.drain((view, offset, length) => handler(this.read(view, offset, length)), limit));
   }
 
-  /** Resolves OK when a value can be read, CLOSED (or EVICTED) when none will be. Rejects by `signal` and `timeoutMs`. */
+  /**
+   * Resolves OK when a value can be read, CLOSED (or EVICTED) when none will be. Rejects by `signal` and `timeoutMs`.
+   */
   ready(options?: WaitOptions): Promise<ResultCode> {
     return this.ring.ready(options);
   }

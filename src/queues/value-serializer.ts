@@ -4,10 +4,10 @@
  *    serialized:  … host object | sort | length |  …  host object | ERROR | class | number | …
  *    beside it:   bytes of the first view | bytes of the second | …
  *
- * The bytes of views travel beside what V8 writes, in the order in which it met them: they go straight from the sender's memory into
- * the ring, and straight out of it into memory that is the reader's alone. Of a window on a larger buffer nothing but the window is
- * sent. v8.serialize, the obvious way, copies shared memory without a word, and v8.deserialize hands out parts of Buffer's pool,
- * where the bytes of other messages lie.
+ * The bytes of views travel beside what V8 writes, in the order in which it met them: they go straight from the
+ * sender's memory into the ring, and straight out of it into memory that is the reader's alone. Of a window on a larger
+ * buffer nothing but the window is sent. v8.serialize, the obvious way, copies shared memory without a word, and
+ * v8.deserialize hands out parts of Buffer's pool, where the bytes of other messages lie.
  */
 import { Deserializer, Serializer } from 'node:v8';
 import type { RecordMemory } from './codec.js';
@@ -59,7 +59,9 @@ export class ValueSerializer extends Serializer {
   }
 
   private setViewsAsHostObjects(isWanted: boolean): void {
-    (this as unknown as { _setTreatArrayBufferViewsAsHostObjects(isWanted: boolean): void })._setTreatArrayBufferViewsAsHostObjects(isWanted);
+    (
+      this as unknown as { _setTreatArrayBufferViewsAsHostObjects(isWanted: boolean): void }
+    )._setTreatArrayBufferViewsAsHostObjects(isWanted);
   }
 }
 
@@ -68,7 +70,9 @@ export class ValueDeserializer extends Deserializer {
   readonly shells: Error[] = [];
 
   /** The views' bytes lie in `memory` from `at` to `end`. */
-  constructor(serialized: Uint8Array, private readonly memory: RecordMemory, private at: number, private readonly end: number) {
+  constructor(
+    serialized: Uint8Array, private readonly memory: RecordMemory, private at: number, private readonly end: number,
+  ) {
     super(serialized as Buffer);
   }
 

@@ -1,7 +1,7 @@
 /**
- * Typed arrays, DataViews and Buffers of any realm: what sort they are, whether they can be sent, their bytes, and the same sort made
- * anew around bytes that are its own. Everything is asked of internal slots, so that properties which a value defines for itself,
- * `length` or `constructor`, change nothing.
+ * Typed arrays, DataViews and Buffers of any realm: what sort they are, whether they can be sent, their bytes, and the
+ * same sort made anew around bytes that are its own. Everything is asked of internal slots, so that properties which a
+ * value defines for itself, `length` or `constructor`, change nothing.
  */
 import * as types from 'node:util/types';
 import { withArticle } from './value-path.js';
@@ -10,14 +10,15 @@ type ViewClass = new (buffer: ArrayBuffer, byteOffset: number, length: number) =
 
 /** Their places are written into records. Float16Array exists from Node 24 on. */
 const NAMES = [
-  'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'Float32Array', 'Float64Array',
-  'BigInt64Array', 'BigUint64Array', 'DataView', 'Buffer', 'Float16Array',
+  'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array',
+  'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array', 'DataView', 'Buffer', 'Float16Array',
 ] as const;
 const BUFFER = NAMES.indexOf('Buffer');
 const DATA_VIEW = NAMES.indexOf('DataView');
 
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
-const getter = (of: object, name: PropertyKey): ((this: unknown) => unknown) => Object.getOwnPropertyDescriptor(of, name)!.get!;
+const getter = (of: object, name: PropertyKey): ((this: unknown) => unknown) =>
+  Object.getOwnPropertyDescriptor(of, name)!.get!;
 const nameOf = getter(typedArray, Symbol.toStringTag) as (this: unknown) => string | undefined;
 const arrayLength = getter(typedArray, 'length') as (this: unknown) => number;
 const arrayByteLength = getter(typedArray, 'byteLength') as (this: unknown) => number;
@@ -39,13 +40,17 @@ export function sortOfView(view: ArrayBufferView): number {
 
 /** The memory of a view as bytes. Throws a TypeError when it was detached, or shrunk to less than the view needs. */
 export function bytesOfView(view: ArrayBufferView): Uint8Array {
-  if (types.isDataView(view)) return new Uint8Array(viewBuffer.call(view), viewByteOffset.call(view), viewByteLength.call(view));
+  if (types.isDataView(view))
+    return new Uint8Array(viewBuffer.call(view), viewByteOffset.call(view), viewByteLength.call(view));
   // A typed array that has lost its memory says 0 and nothing else; reading an element by method does not.
   if (arrayByteLength.call(view) === 0) Uint8Array.prototype.at.call(view as Uint8Array, 0);
   return new Uint8Array(arrayBuffer.call(view), arrayByteOffset.call(view), arrayByteLength.call(view));
 }
 
-/** A view of this sort around all of `bytes`, whose buffer must be its alone. Throws for a sort or length that does not exist. */
+/**
+ * A view of this sort around all of `bytes`, whose buffer must be its alone. Throws for a sort or length that does not
+ * exist.
+ */
 export function viewOfSort(sort: number, bytes: Uint8Array): ArrayBufferView {
   const buffer = bytes.buffer as ArrayBuffer;
   if (sort === BUFFER) return Buffer.from(buffer);
@@ -60,7 +65,8 @@ export function whyNotSent(memory: object): string | undefined {
   const isView = ArrayBuffer.isView(memory);
   const name = isView ? NAMES[sortOfView(memory)] ?? 'typed array' : 'ArrayBuffer';
   const buffer = isView ? (types.isDataView(memory) ? viewBuffer.call(memory) : arrayBuffer.call(memory)) : memory;
-  if (types.isSharedArrayBuffer(buffer)) return isView ? `${withArticle(name)} over a SharedArrayBuffer` : 'a SharedArrayBuffer';
+  if (types.isSharedArrayBuffer(buffer))
+    return isView ? `${withArticle(name)} over a SharedArrayBuffer` : 'a SharedArrayBuffer';
   try {
     if (isView) bytesOfView(memory);
     else new Uint8Array(memory as ArrayBuffer, 0, bufferByteLength.call(memory));
@@ -73,7 +79,8 @@ export function whyNotSent(memory: object): string | undefined {
 /** True for bytes that lie in shared memory: a copy of them would not be what was sent. */
 export function isShared(array: Uint8Array): boolean {
   try {
-    // Refused by shared memory, whatever it pretends to be. Unlike a question to util.types, it takes no call out of JavaScript.
+    // Refused by shared memory, whatever it pretends to be. Unlike a question to util.types, it takes no call out of
+    // JavaScript.
     bufferByteLength.call(arrayBuffer.call(array));
     return false;
   } catch {

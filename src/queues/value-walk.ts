@@ -1,6 +1,6 @@
 /**
- * Two walks over a value that is to be sent. `isOrdinary` is fast and asks whether V8's serialization is right for all of it;
- * `Preparation` is slow, finds what is not, and makes a copy that can be sent, or names the path to what cannot.
+ * Two walks over a value that is to be sent. `isOrdinary` is fast and asks whether V8's serialization is right for all
+ * of it; `Preparation` is slow, finds what is not, and makes a copy that can be sent, or names the path to what cannot.
  */
 import * as types from 'node:util/types';
 import { PercoreError } from '../errors.js';
@@ -14,18 +14,25 @@ const MOST_DEPTH = 100;
 
 const enum Sort { Leaf, Map, Set, Instance, Unusual }
 
-/** What instances of a prototype are. Most values have none but those of Object and Array, which are not asked for here. */
+/**
+ * What instances of a prototype are. Most values have none but those of Object and Array, which are not asked for here.
+ */
 const sorts = new WeakMap<object, Sort>([
-  ...[Date, RegExp, Number, String, Boolean, BigInt, ArrayBuffer, DataView, Buffer, Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array,
-    Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array].map((each): [object, Sort] => [each.prototype as object, Sort.Leaf]),
-  [Map.prototype, Sort.Map], [Set.prototype, Sort.Set],
+  ...[
+    Date, RegExp, Number, String, Boolean, BigInt, ArrayBuffer, DataView, Buffer, Int8Array, Uint8Array,
+    Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array,
+    BigUint64Array,
+  ].map((each): [object, Sort] => [each.prototype as object, Sort.Leaf]),
+  [Map.prototype, Sort.Map],
+  [Set.prototype, Sort.Set],
 ]);
 
 let visits = 0;
 
 /**
- * True when there is nothing in `value` that V8 would change without a word: no error, and no object of Node's. `bytes`: how many V8
- * took; an object takes at least one, so more visits than that are due to cycles or to parts that are there twice, and the walk gives up.
+ * True when there is nothing in `value` that V8 would change without a word: no error, and no object of Node's.
+ * `bytes`: how many V8 took; an object takes at least one, so more visits than that are due to cycles or to parts that
+ * are there twice, and the walk gives up.
  */
 export function isOrdinary(value: object, bytes: number): boolean {
   visits = bytes;
@@ -74,27 +81,47 @@ function hasOrdinaryFields(value: object, depth: number): boolean {
 
 function learnSort(value: object, prototype: object): Sort {
   // Subclasses and other realms: left to the slow walk, but for plain objects and instances of a user's classes.
-  const isInstance = !isError(value) && !ArrayBuffer.isView(value) && !types.isMap(value) && !types.isSet(value) && !Array.isArray(value) && systemClassOf(value) === undefined;
+  const isInstance =
+    !isError(value)
+    && !ArrayBuffer.isView(value)
+    && !types.isMap(value)
+    && !types.isSet(value)
+    && !Array.isArray(value)
+    && systemClassOf(value) === undefined;
   const sort = isInstance ? Sort.Instance : Sort.Unusual;
   sorts.set(prototype, sort);
   return sort;
 }
 
-/** Classes of the platform whose instances V8 takes for objects with few fields or none, or writes so that nobody can read them. None of them is asked for before an object says that it is one. */
+/**
+ * Classes of the platform whose instances V8 takes for objects with few fields or none, or writes so that nobody can
+ * read them. None of them is asked for before an object says that it is one.
+ */
 const SYSTEM_CLASSES = new Set([
-  'Blob', 'File', 'MessagePort', 'BroadcastChannel', 'ReadableStream', 'WritableStream', 'TransformStream', 'AbortSignal', 'CryptoKey', 'FileHandle',
-  'PublicKeyObject', 'PrivateKeyObject', 'SecretKeyObject', 'X509Certificate', 'Worker', 'Socket', 'Server', 'Module', 'URL', 'URLSearchParams',
-  'Headers', 'Request', 'Response', 'FormData',
+  'Blob', 'File', 'MessagePort', 'BroadcastChannel', 'ReadableStream', 'WritableStream', 'TransformStream',
+  'AbortSignal', 'CryptoKey', 'FileHandle', 'PublicKeyObject', 'PrivateKeyObject', 'SecretKeyObject', 'X509Certificate',
+  'Worker', 'Socket', 'Server', 'Module', 'URL', 'URLSearchParams', 'Headers', 'Request', 'Response', 'FormData',
 ]);
 
-/** The name of a class of the platform that `value` is an instance of; its contents are in no field that could be sent. */
+/**
+ * The name of a class of the platform that `value` is an instance of; its contents are in no field that could be sent.
+ */
 function systemClassOf(value: object): string | undefined {
-  for (let at = Object.getPrototypeOf(value) as object | null; at !== null; at = Object.getPrototypeOf(at) as object | null) {
+  for (
+    let at = Object.getPrototypeOf(value) as object | null;
+    at !== null;
+    at = Object.getPrototypeOf(at) as object | null
+  ) {
     const made: unknown = Object.getOwnPropertyDescriptor(at, 'constructor')?.value;
     if (typeof made !== 'function' || !SYSTEM_CLASSES.has(made.name)) continue;
     // A user may have a class of that name.
     const source = Function.prototype.toString.call(made);
-    if ((globalThis as Record<string, unknown>)[made.name] === made || source.includes('[native code]') || Object.getOwnPropertySymbols(value).length !== 0) return made.name;
+    if (
+      (globalThis as Record<string, unknown>)[made.name] === made
+      || source.includes('[native code]')
+      || Object.getOwnPropertySymbols(value).length !== 0
+    )
+      return made.name;
   }
   return undefined;
 }
@@ -137,7 +164,8 @@ export class Preparation {
 
   private packErrors(): void {
     // It grows: an error's cause may be an error.
-    for (let i = 0; i < this.errors.length; i++) this.table[i] = packError(this.errors[i]!, (value, key) => this.attempt(value, key));
+    for (let i = 0; i < this.errors.length; i++)
+      this.table[i] = packError(this.errors[i]!, (value, key) => this.attempt(value, key));
   }
 
   private copy(value: unknown, path: string): unknown {
@@ -152,13 +180,20 @@ export class Preparation {
       if (why !== undefined) throw new Refused(path, why, value);
       return value;
     }
-    if (types.isDate(value) || types.isRegExp(value) || (types.isBoxedPrimitive(value) && !types.isSymbolObject(value))) return value;
+    if (types.isDate(value) || types.isRegExp(value) || (types.isBoxedPrimitive(value) && !types.isSymbolObject(value)))
+      return value;
     if (types.isMap(value)) {
       const entries = [...Map.prototype.entries.call(value)];
-      return entries.reduce((copy, [key, item], i) => copy.set(this.copy(key, `${path}.keys()[${i}]`), this.copy(item, `${path}.get(${keyText(key)})`)), this.add(value, new Map()));
+      return entries.reduce(
+        (copy, [key, item], i) =>
+          copy.set(this.copy(key, `${path}.keys()[${i}]`), this.copy(item, `${path}.get(${keyText(key)})`)),
+        this.add(value, new Map()),
+      );
     }
     if (types.isSet(value)) {
-      return [...Set.prototype.values.call(value)].reduce((copy, item, i) => copy.add(this.copy(item, `${path}.values()[${i}]`)), this.add(value, new Set()));
+      return [...Set.prototype.values.call(value)].reduce(
+        (copy, item, i) => copy.add(this.copy(item, `${path}.values()[${i}]`)), this.add(value, new Set()),
+      );
     }
     const system = systemClassOf(value);
     if (system !== undefined) throw new Refused(path, `${kindOf(value)}, an object of the platform`, value);
@@ -168,7 +203,8 @@ export class Preparation {
   private copyFields(value: object, path: string): object {
     const keys = Object.keys(value);
     const isArray = Array.isArray(value);
-    if (!isArray && isRefusedByV8(value, keys.length)) throw new Refused(path, Object.prototype.toString.call(value), value);
+    if (!isArray && isRefusedByV8(value, keys.length))
+      throw new Refused(path, Object.prototype.toString.call(value), value);
     // Without a prototype, so that "__proto__" is a name like any other.
     const copy = this.add(value, (isArray ? new Array(value.length) : Object.create(null)) as Record<string, unknown>);
     for (const key of keys) {
@@ -216,7 +252,15 @@ export class Preparation {
 
 /** Objects that have something inside which V8 does not write. */
 function isRefusedByV8(value: object, keys: number): boolean {
-  if (types.isPromise(value) || types.isWeakMap(value) || types.isWeakSet(value) || types.isGeneratorObject(value) || types.isExternal(value) || types.isModuleNamespaceObject(value)) return true;
+  if (
+    types.isPromise(value)
+    || types.isWeakMap(value)
+    || types.isWeakSet(value)
+    || types.isGeneratorObject(value)
+    || types.isExternal(value)
+    || types.isModuleNamespaceObject(value)
+  )
+    return true;
   if (keys !== 0) return false;
   try {
     new ValueSerializer().serialize(value);
@@ -235,12 +279,19 @@ function keyText(key: unknown): string {
 /** The error that the sender gets. */
 export function refusal(error: unknown, value: unknown): PercoreError {
   if (error instanceof Refused) return unserializable(error.path, error.why, error.part, error.cause);
-  if (error instanceof RangeError && /call stack/.test(error.message)) return unserializable('value', 'nested too deeply for the stack of this thread', value, error);
-  return unserializable('value', error instanceof Error ? error.message : 'something that changes while it is looked at', value, error);
+  if (error instanceof RangeError && /call stack/.test(error.message))
+    return unserializable('value', 'nested too deeply for the stack of this thread', value, error);
+  return unserializable(
+    'value', error instanceof Error ? error.message : 'something that changes while it is looked at', value, error,
+  );
 }
 
 function unserializable(path: string, why: string, value: unknown, cause: unknown): PercoreError {
   const argument = `${path.length > 200 ? `${path.slice(0, 200)}…` : path} (${why})`;
-  const hint = why.includes('SharedArrayBuffer') ? 'Shared memory is handed over by postMessage or workerData; send a copy: view.slice()' : 'Send plain values, typed arrays, maps, sets, dates or errors';
-  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${argument} cannot be sent to another thread. ${hint}`, { argument, value, cause });
+  const hint = why.includes('SharedArrayBuffer')
+    ? 'Shared memory is handed over by postMessage or workerData; send a copy: view.slice()'
+    : 'Send plain values, typed arrays, maps, sets, dates or errors';
+  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${argument} cannot be sent to another thread. ${hint}`, {
+    argument, value, cause,
+  });
 }

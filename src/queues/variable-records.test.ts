@@ -6,7 +6,9 @@ import { PADDING } from './record.js';
 describe('a variable queue', () => {
   it('gives payloads and types back in order', () => {
     const { producer, consumer } = variable();
-    expect([producer.offer(bytes(1, 2, 3), 5), producer.offer(bytes(), 0), producer.offer(bytes(4))]).toEqual([OK, OK, OK]);
+    expect([producer.offer(bytes(1, 2, 3), 5), producer.offer(bytes(), 0), producer.offer(bytes(4))]).toEqual([
+      OK, OK, OK,
+    ]);
     expect([consumer.poll(), consumer.type]).toEqual([bytes(1, 2, 3), 5]);
     expect([consumer.poll(), consumer.type]).toEqual([bytes(), 0]);
     expect([consumer.poll(), consumer.type]).toEqual([bytes(4), 1]);
@@ -69,9 +71,12 @@ describe('a variable queue', () => {
 
   it('refuses to commit more than was claimed, or without a claim', () => {
     const { producer, consumer } = variable();
-    expect(errorOf(() => producer.commit()).message).toBe('commit(-1) without a claim that large; claimed: 0. Call tryClaim first and check that it is not negative');
+    expect(errorOf(() => producer.commit()).message).toBe(
+      'commit(-1) without a claim that large; claimed: 0. Call tryClaim first and check that it is not negative',
+    );
     producer.tryClaim(4);
-    const message = 'commit(5) without a claim that large; claimed: 4. Call tryClaim first and check that it is not negative';
+    const message =
+      'commit(5) without a claim that large; claimed: 4. Call tryClaim first and check that it is not negative';
     expect(errorOf(() => producer.commit(5))).toEqual({ code: 'ERR_PERCORE_CLAIM', message, argument: 'commit' });
     producer.abort();
     expect(errorOf(() => producer.commit(0)).code).toBe('ERR_PERCORE_CLAIM');
@@ -81,13 +86,18 @@ describe('a variable queue', () => {
   it('refuses types and lengths that it could not keep', () => {
     const { producer, consumer } = variable();
     for (const type of [-1, 2 ** 31, 1.5, NaN]) {
-      expect(errorOf(() => producer.tryClaim(4, type))).toEqual({ code: 'ERR_PERCORE_INVALID_ARGUMENT', message: `type must be a whole number from 0 to 2147483647, not ${type}`, argument: 'type' });
+      expect(errorOf(() => producer.tryClaim(4, type))).toEqual({
+        code: 'ERR_PERCORE_INVALID_ARGUMENT', message: `type must be a whole number from 0 to 2147483647, not ${type}`,
+        argument: 'type',
+      });
       expect(errorOf(() => producer.offer(bytes(1), type)).argument).toBe('type');
     }
     producer.tryClaim(8);
     for (const length of [NaN, 0.5, -1]) expect(errorOf(() => producer.commit(length)).code).toBe('ERR_PERCORE_CLAIM');
     for (const length of [NaN, 16.5, '16', [16], 16n, Symbol('16'), null]) {
-      expect(errorOf(() => producer.tryClaim(length as number))).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'length' });
+      expect(errorOf(() => producer.tryClaim(length as number))).toMatchObject({
+        code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'length',
+      });
     }
     expect([producer.tryClaim(25), producer.tryClaim(2 ** 40)]).toEqual([TOO_LARGE, TOO_LARGE]);
     expect(producer.offer(bytes(1), 2 ** 31 - 1)).toBe(OK);
@@ -181,13 +191,15 @@ describe('a variable queue', () => {
     for (const startSequence of [2 ** 31 - 24, 2 ** 32 - 24]) {
       const { producer, consumer } = variable({ capacityBytes: 32, startSequence });
       for (let lap = 0; lap < 5; lap++) {
-        expect([producer.offer(bytes(lap, 1)), producer.offer(bytes()), producer.offer(eight(lap))]).toEqual([OK, OK, BACK_PRESSURED]);
+        expect([producer.offer(bytes(lap, 1)), producer.offer(bytes()), producer.offer(eight(lap))]).toEqual([
+          OK, OK, BACK_PRESSURED,
+        ]);
         expect([consumer.poll(), consumer.poll(), consumer.poll()]).toEqual([bytes(lap, 1), bytes(), EMPTY]);
       }
     }
   });
 
-  it('counts padding when a producer asks for space', () => {
+  it('counts padding when a producer asks for room', () => {
     const { producer, consumer } = variable({ capacityBytes: 32 });
     [0, 0, 0].forEach((length) => producer.offer(new Uint8Array(length)));
     expect(producer.askForRecord(0)).toBe(true);

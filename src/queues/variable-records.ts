@@ -1,9 +1,9 @@
 /**
- * Rings of variable records: a header of length and type before each payload, and padding where a record would not fit before the ring's
- * end, so that every record is contiguous. See record.ts for the frame.
+ * Rings of variable records: a header of length and type before each payload, and padding where a record would not fit
+ * before the ring's end, so that every record is contiguous. See record.ts for the frame.
  *
- * Ordering: see ring.ts. Every access to a header or payload here lies between ring.free and ring.publish (producer) or between
- * ring.publish and ring.free (consumer).
+ * Ordering: see ring.ts. Every access to a header or payload here lies between ring.free and ring.publish (producer) or
+ * between ring.publish and ring.free (consumer).
  */
 import { PercoreError, checkFunction, checkInteger, invalidArgument } from '../errors.js';
 import { copyBytes, damaged, refuseClaim, lengthOf, limitOf } from './copy-bytes.js';
@@ -16,7 +16,9 @@ import { MOST_ASKED, RingProducer } from './ring-producer.js';
 import type { QueueMemory } from './ring.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 
-/** The producing end of a queue of variable records. One thread at a time; nothing blocks or allocates but what says so. */
+/**
+ * The producing end of a queue of variable records. One thread at a time; nothing blocks or allocates but what says so.
+ */
 export class VariableProducer extends RingProducer {
   /** The longest payload that always fits an empty ring, wherever its cursor stands. */
   readonly maxRecordBytes: number;
@@ -36,12 +38,13 @@ export class VariableProducer extends RingProducer {
   }
 
   /**
-   * Claims a contiguous payload of `length` bytes (0 to maxRecordBytes) for writing in place. Returns its byte offset, a
-   * multiple of 8, or BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. `type` (0 to 2^31-1) travels with it. Throws ERR_PERCORE_INVALID_ARGUMENT for
-   * a length that is no whole number, and for a type out of range.
+   * Claims a contiguous payload of `length` bytes (0 to maxRecordBytes) for writing in place. Returns its byte offset,
+   * a multiple of 8, or BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. `type` (0 to 2^31-1) travels with it. Throws
+   * ERR_PERCORE_INVALID_ARGUMENT for a length that is no whole number, and for a type out of range.
    */
   tryClaim(length: number, type = 1): number {
-    if (typeof length !== 'number' || (length | 0) !== length || length < 0 || length > this.maxRecordBytes) return this.refuse(length);
+    if (typeof length !== 'number' || (length | 0) !== length || length < 0 || length > this.maxRecordBytes)
+      return this.refuse(length);
     // A negative one would be taken for padding; one that is no int32 would arrive as another.
     if (typeof type !== 'number' || type !== (type | 0) || type < 0) throw typeError(type);
     const needed = framedBytes(length);
@@ -74,8 +77,8 @@ export class VariableProducer extends RingProducer {
   }
 
   /**
-   * Hands on the claimed record, shortened to `length` if given. Published at once or lazily, see `publishEvery`. OK, or CLOSED when the
-   * queue was closed before it was published: then it is counted as dropped.
+   * Hands on the claimed record, shortened to `length` if given. Published at once or lazily, see `publishEvery`. OK,
+   * or CLOSED when the queue was closed before it was published: then it is counted as dropped.
    */
   commit(length: number = this.claimedLength): ResultCode {
     if (length !== this.claimedLength || length < 0) this.checkShorter(length);
@@ -100,14 +103,19 @@ export class VariableProducer extends RingProducer {
     this.claimedLength = -1;
   }
 
-  /** Apart from commit(), which most often hands on the whole claim: the shorter that is, the sooner V8 takes it into its caller. */
+  /**
+   * Apart from commit(), which most often hands on the whole claim: the shorter that is, the sooner V8 takes it into
+   * its caller.
+   */
   private checkShorter(length: number): void {
-    if (typeof length !== 'number' || length !== (length | 0) || length < 0 || length > this.claimedLength) throw claimError('commit', length, this.claimedLength);
+    if (typeof length !== 'number' || length !== (length | 0) || length < 0 || length > this.claimedLength)
+      throw claimError('commit', length, this.claimedLength);
   }
 
   /**
-   * Copies one record in, as long as it is when this is called. OK, BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. Blocks only where a consumer has
-   * subscribed with `whenSlow: 'block'`. Throws ERR_PERCORE_INVALID_ARGUMENT for what is no Uint8Array.
+   * Copies one record in, as long as it is when this is called. OK, BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED.
+   * Blocks only where a consumer has subscribed with `whenSlow: 'block'`. Throws ERR_PERCORE_INVALID_ARGUMENT for what
+   * is no Uint8Array.
    */
   offer(record: Uint8Array, type = 1): ResultCode {
     const length = lengthOf(record);
@@ -117,15 +125,17 @@ export class VariableProducer extends RingProducer {
     return this.commit();
   }
 
-  /** Asks for space for a payload of `length`; see `askForRoom`. True: there is room now. */
+  /** Asks for room for a payload of `length`; see `askForRoom`. True: there is room now. */
   askForRecord(length: number): boolean {
-    if (typeof length !== 'number' || (length | 0) !== length || length < 0) checkInteger('length', length, 0, MOST_ASKED);
+    if (typeof length !== 'number' || (length | 0) !== length || length < 0)
+      checkInteger('length', length, 0, MOST_ASKED);
     return this.askForRoom(this.unitsFor(length));
   }
 
   /**
-   * Resolves OK when a payload of `length` can be claimed, CLOSED when it never will be or when this end closes or leaves. If left out, of the
-   * length that was last refused. Publishes what is committed. Rejects by `signal` and `timeoutMs`.
+   * Resolves OK when a payload of `length` can be claimed, CLOSED when it never will be or when this end closes or
+   * leaves. If left out, of the length that was last refused. Publishes what is committed. Rejects by `signal` and
+   * `timeoutMs`.
    */
   room(length: number = this.refused, options?: WaitOptions): Promise<ResultCode> {
     checkInteger('length', length, 0, this.maxRecordBytes);
@@ -146,7 +156,10 @@ export class VariableProducer extends RingProducer {
     return this.tryClaim(length, type);
   }
 
-  /** Bytes that a payload of `length` takes from here: its frame, and the padding in front of it if it does not fit before the ring's end. */
+  /**
+   * Bytes that a payload of `length` takes from here: its frame, and the padding in front of it if it does not fit
+   * before the ring's end.
+   */
   protected unitsFor(length: number): number {
     const needed = framedBytes(length);
     const toEnd = this.capacity - (this.next & this.mask);
@@ -159,13 +172,15 @@ export class VariableProducer extends RingProducer {
   protected skip(cursor: number, least: number): number {
     let at = cursor;
     this.skippedRecords = 0;
-    // Headers that a producer of this ring wrote and nobody has overwritten: what the consumer has not passed is not free.
+    // Headers that a producer of this ring wrote and nobody has overwritten: what the consumer has not passed is not
+    // free.
     while (((least - at) | 0) > 0) {
       const index = at & this.mask;
       const header = this.dataWords + (index >> 2);
       const length = this.words[header]!;
       const isPadding = this.words[header + 1] === PADDING;
-      if (isPadding ? length !== this.capacity - index : length >>> 0 > this.mask - 7 - index) throw damaged(at, length, this.words[header + 1]!, 'where a record was');
+      if (isPadding ? length !== this.capacity - index : length >>> 0 > this.mask - 7 - index)
+        throw damaged(at, length, this.words[header + 1]!, 'where a record was');
       at = (at + (isPadding ? length : framedBytes(length))) | 0;
       if (!isPadding) this.skippedRecords++;
     }
@@ -173,8 +188,14 @@ export class VariableProducer extends RingProducer {
   }
 }
 
-const notPeeked = (): PercoreError => new PercoreError('ERR_PERCORE_CLAIM', 'advance() without a record that peek() has found. Call peek first and check that it is not negative', { argument: 'advance' });
-export const typeError = (type: unknown): PercoreError => invalidArgument('type', type, 'a whole number from 0 to 2147483647');
+const notPeeked = (): PercoreError =>
+  new PercoreError(
+    'ERR_PERCORE_CLAIM',
+    'advance() without a record that peek() has found. Call peek first and check that it is not negative',
+    { argument: 'advance' },
+  );
+export const typeError = (type: unknown): PercoreError =>
+  invalidArgument('type', type, 'a whole number from 0 to 2147483647');
 
 /** The consuming end of a queue of variable records. One thread at a time; nothing blocks; only `poll` allocates. */
 export class VariableConsumer extends RingConsumer {
@@ -191,8 +212,8 @@ export class VariableConsumer extends RingConsumer {
   }
 
   /**
-   * The next record, in place: its payload's byte offset, with `length` and `type` set; EMPTY or CLOSED when there is none.
-   * It stays until `advance` and `publishRelease`, so reading it again is safe (at least once).
+   * The next record, in place: its payload's byte offset, with `length` and `type` set; EMPTY or CLOSED when there is
+   * none. It stays until `advance` and `publishRelease`, so reading it again is safe (at least once).
    */
   peek(): number {
     for (;;) {
@@ -202,15 +223,18 @@ export class VariableConsumer extends RingConsumer {
       const header = this.dataWords + (at >> 2);
       const length = this.words[header]!;
       const type = this.words[header + 1]!;
-      // Records lie within the ring's end, as an unsigned number a negative length lies far beyond it; and within what is published.
+      // Records lie within the ring's end, as an unsigned number a negative length lies far beyond it; and within what
+      // is published.
       if (type !== PADDING) {
-        if (length >>> 0 > this.mask - 7 - at || framedBytes(length) > ((this.seen - this.next) | 0)) throw damaged(this.next, length, type, 'which reaches beyond what is published');
+        if (length >>> 0 > this.mask - 7 - at || framedBytes(length) > ((this.seen - this.next) | 0))
+          throw damaged(this.next, length, type, 'which reaches beyond what is published');
         this.length = length;
         this.type = type;
         return this.dataBytes + at + HEADER_BYTES;
       }
       // At most once a lap: the padding reaches the ring's end, and a record always follows it in the same publish.
-      if (length !== this.mask + 1 - at || length > ((this.seen - this.next) | 0)) throw damaged(this.next, length, type, 'which is no padding to the end');
+      if (length !== this.mask + 1 - at || length > ((this.seen - this.next) | 0))
+        throw damaged(this.next, length, type, 'which is no padding to the end');
       this.next = (this.next + length) | 0;
       this.goOn();
     }
@@ -219,7 +243,7 @@ export class VariableConsumer extends RingConsumer {
   /** Goes on at the beginning: of the same memory here, of another chunk in a queue of chunks. */
   protected goOn(): void {}
 
-  /** Takes the peeked record as read. Its space returns to the producer with the next `publishRelease`. */
+  /** Takes the peeked record as read. Its room returns to the producer with the next `publishRelease`. */
   advance(): void {
     // Nothing was found, or this end has left since.
     if (this.next === this.seen) throw notPeeked();
@@ -228,9 +252,9 @@ export class VariableConsumer extends RingConsumer {
   }
 
   /**
-   * Calls `handler(view, offset, length, type)` for up to `limit` records in place, then releases them with one store. Returns
-   * how many, 0 when empty, CLOSED when none will follow. At most once: a record counts as read once its handler is called, thrown or
-   * not, and a death loses none that was not begun.
+   * Calls `handler(view, offset, length, type)` for up to `limit` records in place, then releases them with one store.
+   * Returns how many, 0 when empty, CLOSED when none will follow. At most once: a record counts as read once its
+   * handler is called, thrown or not, and a death loses none that was not begun.
    */
   drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = 0x7fffffff): number {
     checkFunction('handler', handler);

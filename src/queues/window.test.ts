@@ -10,8 +10,9 @@ describe('a window', () => {
       const [producer, consumer] = [pubWindow(queue), subWindow(queue)];
       for (let i = 0; i < 25; i++) expect(producer.offer(i)).toBe(OK);
       expect(propertiesOfWindow(queue)).toEqual({
-        kind: 'mpmc', backend: 'window', capacity, depth: capacity, highWater: capacity, published: 25, consumed: 0, refused: 0,
-        dropped: { newest: 0, oldest: 25 - capacity, evicted: 0, closed: 0 }, consumers: [{ place: 0, lag: capacity, consumed: 0 }], isClosed: false,
+        kind: 'mpmc', backend: 'window', capacity, depth: capacity, highWater: capacity, published: 25, consumed: 0,
+        refused: 0, dropped: { newest: 0, oldest: 25 - capacity, evicted: 0, closed: 0 },
+        consumers: [{ place: 0, lag: capacity, consumed: 0 }], isClosed: false,
       });
       const read: number[] = [];
       expect(consumer.drain((value) => void read.push(value))).toBe(capacity);
@@ -30,7 +31,8 @@ describe('a window', () => {
     expect(propertiesOfWindow(queue).dropped.oldest).toBe(1);
   });
 
-  it('keeps alive what it holds and nothing that was read, overwritten or left when its last consumer closed', async () => {
+  it('keeps alive what it holds and nothing that was read, overwritten or left when its last consumer '
+    + 'closed', async () => {
     const queue = createWindow<object>({ capacity: 4 });
     const [producer, consumer] = [pubWindow(queue), subWindow(queue)];
     const refs: WeakRef<object>[] = [];
@@ -50,7 +52,9 @@ describe('a window', () => {
     await collect();
     expect(alive()).toEqual([false, false, false, false, false, false]);
     expect(producer.offer({})).toBe(CLOSED);
-    expect(propertiesOfWindow(queue)).toMatchObject({ published: 6, consumed: 2, depth: 0, dropped: { oldest: 2, closed: 2 } });
+    expect(propertiesOfWindow(queue)).toMatchObject({
+      published: 6, consumed: 2, depth: 0, dropped: { oldest: 2, closed: 2 },
+    });
   });
 
   it('never makes a producer wait, and makes a consumer wait for a value or the end', async () => {
@@ -73,9 +77,13 @@ describe('a window', () => {
 
   it('refuses what cannot be', () => {
     for (const capacity of [0, -1, 1.5, 2 ** 24 + 1, '8', undefined, null]) {
-      expect(() => createWindow({ capacity: capacity as number })).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'capacity' }));
+      expect(() => createWindow({ capacity: capacity as number })).toThrow(
+        expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'capacity' }),
+      );
     }
     const queue = createWindow({ capacity: 3 });
-    expect(() => subWindow(structuredClone(queue))).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'queue' }));
+    expect(() => subWindow(structuredClone(queue))).toThrow(
+      expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'queue' }),
+    );
   });
 });

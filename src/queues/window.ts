@@ -1,17 +1,20 @@
 /**
- * The backend `window`: the newest `capacity` values inside one thread, by reference; an offer is always OK, and what it overwrites
- * is counted. For what only the latest is worth keeping of: a gauge's last readings, the messages before a fault.
+ * The backend `window`: the newest `capacity` values inside one thread, by reference; an offer is always OK, and what
+ * it overwrites is counted. For what only the latest is worth keeping of: a gauge's last readings, the messages before
+ * a fault.
  *
  *     const last = createWindow<Reading>({ capacity: 100 });
  *     pubWindow(last).offer(reading);                          // OK, for ever
  *     propertiesOfWindow(last).dropped.oldest;                 // how many were overwritten unread
  *
  * The ring is ringbufferjs. Three of its ways are met here:
- * - `deq` leaves the value in its slot until a lap later, which would keep it alive. So slots hold cells, and a cell is emptied when it
- *   is read or overwritten; emptied cells are used again, so a window that is full allocates nothing.
+ * - `deq` leaves the value in its slot until a lap later, which would keep it alive. So slots hold cells, and a cell is
+ *   emptied when it is read or overwritten; emptied cells are used again, so a window that is full allocates nothing.
  * - its callback for what is overwritten runs in the middle of `enq`; here it only counts and empties.
- * - a capacity of 0 means 50, and memory for all of it is taken at once; so capacity is checked, and ends at 2^24 (128 MiB).
- * `deq` of an empty ring throws and `undefined` is a value like any other: the depth, not the value, says whether there is one.
+ * - a capacity of 0 means 50, and memory for all of it is taken at once; so capacity is checked, and ends at 2^24 (128
+ *   MiB).
+ * `deq` of an empty ring throws and `undefined` is a value like any other: the depth, not the value, says whether there
+ * is one.
  */
 import RingBuffer from 'ringbufferjs';
 import { checkInteger, checkOptions } from '../errors.js';
@@ -19,7 +22,10 @@ import { type InThreadQueue, InThreadStore, bind, propertiesInThread, pubInThrea
 import { OK, type ResultCode } from '../result-codes.js';
 
 export interface WindowOptions {
-  /** The newest values kept: any whole number from 1 to 2^24. Takes 8 bytes each at once, and a small object each as they come. */
+  /**
+   * The newest values kept: any whole number from 1 to 2^24. Takes 8 bytes each at once, and a small object each as
+   * they come.
+   */
   capacity: number;
 }
 

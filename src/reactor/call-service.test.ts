@@ -296,7 +296,7 @@ describe('wrong arguments', () => {
       ['echo', { reactr: 1 }, 'call("echo") has no option "reactr"; did you mean "reactor"? It takes reactor, key, priority, timeoutMs, signal'],
       ['echo', { reactor: 0, key: 'a' }, 'key must be left out where reactor is given: the two may name different reactors, not "a"'],
       ['echo', { key: 5 }, 'key must be a string or a Uint8Array (of a number: String(5)), not 5'],
-      ['echo', { timeoutMs: '5' }, 'timeoutMs must be milliseconds above 0, not "5"'],
+      ['echo', { timeoutMs: '5' }, 'timeoutMs must be a number of milliseconds from 0 to 2147483647, or left out to wait for ever, not "5"'],
       ['echo', { signal: {} }, 'signal must be an AbortSignal, not [object Object]'],
       ['echo', { reactor: 0.5 }, 'reactor must be a whole number from 0 to 1, not 0.5'],
     ];

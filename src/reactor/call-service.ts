@@ -1,13 +1,13 @@
 /**
- * Calls of one party, both ways: asking a reactor and waiting for its answer, and answering by the handlers registered here. A call is a
- * record in the lane of its band; its answer comes back in the return lane of the same band.
+ * Calls of one party, both ways: asking a reactor and waiting for its answer, and answering by the handlers registered
+ * here. A call is a record in the lane of its band; its answer comes back in the return lane of the same band.
  */
-import { checkSignal, whenAborted } from '../abort.js';
-import { invalidArgument, PercoreError } from '../errors.js';
+import { PercoreError } from '../errors.js';
 import { BANDS, RETURN_LANES, partyLayout } from '../layout.js';
 import { BACK_PRESSURED, OK, TOO_LARGE } from '../queues/index.js';
 import { refuseFor } from '../refusals.js';
-import { ValueCodec } from '../queues/value-codec.js';
+import { checkSignal, checkTimeoutMs, limitWait, throwIfOver, type StartTimeout } from '../waiting.js';
+import { ValueCodec } from '../queues/internal.js';
 import type { Timers } from '../timers/index.js';
 import { Calls, MAX_CALLS, PendingCall, died, type CallOptions } from './calls.js';
 import { packError, shortFailure, unpackError, type Failure } from './failure.js';
@@ -32,9 +32,6 @@ const DROPPED_LATE_CALLS = partyLayout.fields.droppedLateCalls.at >> 3;
 const DROPPED_LATE_ANSWERS = partyLayout.fields.droppedLateAnswers.at >> 3;
 const CALLS_IN_FLIGHT = partyLayout.fields.callsInFlight.at >> 3;
 
-/** A century and Infinity are no limit at all. */
-const NO_LIMIT_MS = 3e12;
-
 export class CallService {
   private readonly calls = new Calls();
   private readonly handlers = new Map<string, Handler>();
@@ -44,7 +41,10 @@ export class CallService {
   private isWaiting = false;
 
   /** `onWaiting` is told when the first call begins to wait, and when none does any more. */
-  constructor(private readonly intercore: Intercore, private readonly timers: Timers, private readonly onWaiting: (isWaiting: boolean) => void) {}
+  constructor(
+    private readonly intercore: Intercore, private readonly timers: Timers,
+    private readonly onWaiting: (isWaiting: boolean) => void,
+  ) {}
 
   /** Calls that wait for their answer. */
   get count(): number {
@@ -69,15 +69,19 @@ export class CallService {
   /** Sends the call in the lane of `band` to party `to`. Arguments have been checked, but for the limits. */
   call(name: string, argument: unknown, to: number, band: number, options: CallOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (this.calls.count >= MAX_CALLS) throw new PercoreError('ERR_PERCORE_BACK_PRESSURED', `call("${name}"): ${MAX_CALLS} calls wait for their answers already`);
+      if (this.calls.count >= MAX_CALLS)
+        throw new PercoreError(
+          'ERR_PERCORE_BACK_PRESSURED', `call("${name}"): ${MAX_CALLS} calls wait for their answers already`,
+        );
       const { signal, timeoutMs } = options;
       checkSignal(signal);
       let deadlineNs = 0;
       if (timeoutMs !== undefined) {
-        if (typeof timeoutMs !== 'number' || !(timeoutMs > 0)) throw invalidArgument('timeoutMs', timeoutMs, 'milliseconds above 0');
-        if (timeoutMs < NO_LIMIT_MS) deadlineNs = this.intercore.nowNs() + timeoutMs * 1e6;
+        checkTimeoutMs(timeoutMs);
+        deadlineNs = this.intercore.nowNs() + timeoutMs * 1e6;
       }
-      if (signal?.aborted === true) throw signal.reason;
+      const isLimited = signal !== undefined || timeoutMs !== undefined;
+      if (isLimited) throwIfOver(options, this.missed(name, to), to);
       const outlet = this.intercore.outlet(to, band);
       const sentName = outlet.name(name);
       const call = new PendingCall(name, to, resolve, reject);
@@ -92,12 +96,18 @@ export class CallService {
       }
       if (code !== OK) {
         this.take(call);
-        throw code === TOO_LARGE ? new PercoreError('ERR_PERCORE_TOO_LARGE', `call("${name}"): ${Outlet.tooLarge(outlet)}`)
-          : code === BACK_PRESSURED ? new PercoreError('ERR_PERCORE_BACK_PRESSURED', `call("${name}"): calls and answers of ${MOST_WAITING_BYTES} bytes wait for room already; wait for some answers before asking more`)
-          : died(to, name);
+        throw code === TOO_LARGE
+          ? new PercoreError('ERR_PERCORE_TOO_LARGE', `call("${name}"): ${Outlet.tooLarge(outlet)}`)
+          : code === BACK_PRESSURED
+            ? new PercoreError(
+                'ERR_PERCORE_BACK_PRESSURED',
+                `call("${name}"): calls and answers of ${MOST_WAITING_BYTES} bytes wait for room already; wait for `
+                  + `some answers before asking more`,
+              )
+            : died(to, name);
       }
       // A getter of the argument may have closed the runtime, or whatever: what is over needs no limit.
-      if ((deadlineNs !== 0 || signal !== undefined) && !call.isOver) this.limit(call, deadlineNs, options);
+      if (isLimited && !call.isOver) this.limit(call, options);
     });
   }
 
@@ -129,25 +139,34 @@ export class CallService {
 
   /** The party is leaving: nobody will answer, and nobody may ask. */
   close(): void {
-    this.calls.rejectAll(undefined, (call) => new PercoreError('ERR_PERCORE_CLOSED', `call("${call.name}"): the runtime was closed before it was answered`));
+    this.calls.rejectAll(
+      undefined,
+      (call) =>
+        new PercoreError('ERR_PERCORE_CLOSED', `call("${call.name}"): the runtime was closed before it was answered`),
+    );
     this.countCalls();
   }
 
-  private limit(call: PendingCall, deadlineNs: number, { signal, timeoutMs }: CallOptions): void {
-    const timer = deadlineNs === 0 ? undefined : this.timers.after({ delayNs: timeoutMs! * 1e6, priority: BANDS - 1 }, () => {
-      if (this.take(call)) call.reject(new PercoreError('ERR_PERCORE_TIMEOUT', `call("${call.name}") to ${this.nameOf(call.to)} had no answer within ${timeoutMs} ms`, { reactorId: call.to, value: timeoutMs }));
-    });
-    const onAbort = () => {
-      if (this.take(call)) call.reject(signal!.reason);
+  private limit(call: PendingCall, options: CallOptions): void {
+    const giveUp = (reason: unknown): void => {
+      if (this.take(call)) call.reject(reason);
     };
-    // Serializing runs the getters of the argument, and one of them may have aborted it.
-    if (signal?.aborted === true) onAbort();
-    const stopListening = signal === undefined || call.isOver ? undefined : whenAborted(signal, onAbort);
-    if (call.isOver && timer !== undefined) this.timers.cancel(timer);
-    call.cleanUp = () => {
-      if (timer !== undefined) this.timers.cancel(timer);
-      stopListening?.();
-    };
+    try {
+      call.cleanUp = limitWait(options, this.missed(call.name, call.to), giveUp, this.startTimeout, call.to);
+    } catch (reason) {
+      // Serializing runs the getters of the argument, and one of them may have aborted the signal.
+      giveUp(reason);
+    }
+  }
+
+  /** By the reactor's own clock. */
+  private readonly startTimeout: StartTimeout = (timeoutMs, then) => {
+    const timer = this.timers.after({ delayNs: timeoutMs * 1e6, priority: BANDS - 1 }, then);
+    return () => void this.timers.cancel(timer);
+  };
+
+  private missed(name: string, to: number): string {
+    return `call("${name}") to ${this.nameOf(to)} had no answer`;
   }
 
   private take(call: PendingCall): boolean {
@@ -179,8 +198,9 @@ export class CallService {
   }
 
   /**
-   * A CALL record: runs the handler and sends back what it returns or throws. OK, or BACK_PRESSURED: answers to this asker wait for room
-   * already, so its next call waits in its lane. What waits here is therefore bounded by the handlers that are under way.
+   * A CALL record: runs the handler and sends back what it returns or throws. OK, or BACK_PRESSURED: answers to this
+   * asker wait for room already, so its next call waits in its lane. What waits here is therefore bounded by the
+   * handlers that are under way.
    */
   answer(inlet: Inlet, at: number, length: number, heard: HeardName | undefined): number {
     const outlet = this.answerOutlet(inlet);
@@ -207,7 +227,9 @@ export class CallService {
     try {
       argument = this.codec.read(inlet, at + CALL_HEAD_BYTES, length - CALL_HEAD_BYTES);
     } catch (cause) {
-      this.fail(asked, unreadable(`the argument of call("${heard!.text}"), which ${this.nameOf(from)} has sent,`, cause));
+      this.fail(
+        asked, unreadable(`the argument of call("${heard!.text}"), which ${this.nameOf(from)} has sent,`, cause),
+      );
       return;
     }
     try {
@@ -226,7 +248,12 @@ export class CallService {
   private noHandler(name: string | undefined): PercoreError {
     const known = this.names.map((each) => `"${each}"`).join(', ') || 'none';
     const here = this.nameOf(this.intercore.id);
-    return new PercoreError('ERR_PERCORE_NO_HANDLER', `call("${name}"): ${here} has no handler by this name; it handles ${known}. Register handlers in the entry, before it returns`, { argument: 'name', value: name });
+    return new PercoreError(
+      'ERR_PERCORE_NO_HANDLER',
+      `call("${name}"): ${here} has no handler by this name; it handles ${known}. Register handlers in the entry, `
+        + `before it returns`,
+      { argument: 'name', value: name },
+    );
   }
 
   private reply(asked: Asked, value: unknown): void {
@@ -246,7 +273,8 @@ export class CallService {
     const outlet = this.answerOutlet({ from, band });
     const failure = packError(error);
     // CLOSED: the asker has died, and nobody misses the answer.
-    if (outlet.sendReply(FAILURE, number, generation, failure) === TOO_LARGE) outlet.sendReply(FAILURE, number, generation, shortFailure(failure));
+    if (outlet.sendReply(FAILURE, number, generation, failure) === TOO_LARGE)
+      outlet.sendReply(FAILURE, number, generation, shortFailure(failure));
   }
 
   private answerOutlet({ from, band }: { from: number; band: number }): Outlet {
@@ -264,5 +292,10 @@ interface Asked {
 
 function unreadable(what: string, cause: unknown): PercoreError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${what} cannot be read on this thread: ${why}. A value that is nested thousands of levels deep needs more stack than a thread may have`, { cause });
+  return new PercoreError(
+    'ERR_PERCORE_UNSERIALIZABLE',
+    `${what} cannot be read on this thread: ${why}. A value that is nested thousands of levels deep needs more stack `
+      + `than a thread may have`,
+    { cause },
+  );
 }

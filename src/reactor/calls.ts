@@ -18,7 +18,7 @@ export interface CallOptions {
   key?: string | Uint8Array;
   /** Band in which the handler runs, 0 to 7. Default 3. */
   priority?: number;
-  /** Give up after so many milliseconds, above 0; work that has not begun by then is not begun. */
+  /** Give up after so many milliseconds, 0 to 2^31 - 1; work that has not begun by then is not begun. */
   timeoutMs?: number;
   /** Give up when it aborts, with its reason. */
   signal?: AbortSignal;

@@ -67,7 +67,7 @@ describe('a queue inside a reactor', () => {
         try {
           return [...codes, producer.offer(Uint8Array.of(3))];
         } catch (error) {
-          return [...codes, (error as { code: string }).code, String((error as Error).message).includes('space()')];
+          return [...codes, (error as { code: string }).code, String((error as Error).message).includes('room()')];
         }
       });
       expect(answer).toEqual([queues.OK, queues.OK, 'ERR_PERCORE_WOULD_BLOCK', true]);

@@ -257,8 +257,8 @@ describe('a call', () => {
       [{ reactor: 2 }, 'reactor must be a whole number from 0 to 1, not 2'],
       [{ reactor: -1 }, 'reactor must be a whole number from 0 to 1, not -1'],
       [{ reactor: 0, priority: 8 }, 'priority must be a whole number from 0 to 7, not 8'],
-      [{ reactor: 0, timeoutMs: 0 }, 'timeoutMs must be milliseconds above 0, not 0'],
-      [{ reactor: 0, timeoutMs: NaN }, 'timeoutMs must be milliseconds above 0, not NaN'],
+      [{ reactor: 0, timeoutMs: -1 }, 'timeoutMs must be a number of milliseconds from 0 to 2147483647, or left out to wait for ever, not -1'],
+      [{ reactor: 0, timeoutMs: NaN }, 'timeoutMs must be a number of milliseconds from 0 to 2147483647, or left out to wait for ever, not NaN'],
     ];
     for (const [options, message] of cases) expect((await errorOf(() => within(1000, runtime.call('echo', 1, options), 'an answer'))).message).toBe(message);
     // Whatever these mean, nothing may be left waiting.

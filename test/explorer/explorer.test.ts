@@ -331,7 +331,7 @@ const scenarios: Record<string, Scenario[]> = {
       name: 'a producer gets CLOSED when the consumer has gone', floor: 440, run: () => fixedRing({ abandonsAfter: 2 }),
     },
   ],
-  'a producer that sleeps until there is space is always told': [
+  'a producer that sleeps until there is room is always told': [
     ...LONG_STARTS.map((start) => ({
       name: `fixed, from ${start}`, floor: 11000, run: () => fixedRing({ start, asks: true }),
     })),

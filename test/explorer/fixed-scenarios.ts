@@ -39,7 +39,7 @@ export interface FixedScenario {
   closes?: boolean;
   /** The consumer closes after so many records. */
   abandonsAfter?: number;
-  /** A producer without room asks for space and sleeps until onRoom tells it, in place of trying again. */
+  /** A producer without room asks for room and sleeps until onRoom tells it, in place of trying again. */
   asks?: boolean;
   reduces?: boolean;
   seeds?: readonly Seed[];

@@ -161,9 +161,9 @@ const scenarios: Record<string, Scenario[]> = {
     },
   ],
   'whoever sleeps at a bell is woken when there is reason to': [
-    { name: 'a consumer for records and a producer for space', floor: 19_000, run: () => waitingRing({}) },
+    { name: 'a consumer for records and a producer for room', floor: 19_000, run: () => waitingRing({}) },
     ...STARTS.map((start) => ({
-      name: `a producer for space, from ${start}`, floor: 900, run: () => waitingRing({ start, consumerPolls: true }),
+      name: `a producer for room, from ${start}`, floor: 900, run: () => waitingRing({ start, consumerPolls: true }),
     })),
     {
       name: 'a follower for the stage before', floor: 1400,

@@ -43,7 +43,7 @@ const scenarios: Record<string, Case[]> = {
     { name: '5 where no chunk comes to the first two', floor: 1300, lengths: MIXED, noMemory: true },
     { name: 'until CLOSED, published by twos', floor: 1400, lengths: MIXED, publishEvery: 2, closes: true },
   ],
-  'tells a producer that sleeps until there is space': [
+  'tells a producer that sleeps until there is room': [
     { name: 'in 2 chunks, drained', floor: 15_000, chunks: 2, lengths: SHORT, asks: true },
     {
       name: 'in 3 chunks, peeked, past 2^31', floor: 1200, start: 2 ** 31 - 24, lengths: SHORT, asks: true,
@@ -150,7 +150,7 @@ const mutants: Mutant[] = [
     to: 'this.oldest = this.next & ~this.mask;', shows: LEAK, lengths: MIXED,
   },
   {
-    bug: 'a chunk that was promised to one who asked for space is forgotten',
+    bug: 'a chunk that was promised to one who asked for room is forgotten',
     from: ' || this.following !== NONE)\n            return OK;', to: ')\n            return OK;',
     shows: STUCK, lengths: SHORT, chunks: 2, asks: true,
   },

@@ -26,7 +26,7 @@ export interface LinkedScenario {
   /** May vanish between any two accesses; another takes over as soon as the supervisor has noticed. */
   dies?: 'producer' | 'consumer';
   closes?: boolean;
-  /** A producer without room asks for space and sleeps until onRoom tells it. */
+  /** A producer without room asks for room and sleeps until onRoom tells it. */
   asks?: boolean;
   /** The system gives no memory for a further chunk. */
   noMemory?: boolean;

@@ -27,7 +27,7 @@ export interface VariableScenario {
    */
   recovers?: boolean;
   closes?: boolean;
-  /** A producer without room asks for space and sleeps until onRoom tells it. */
+  /** A producer without room asks for room and sleeps until onRoom tells it. */
   asks?: boolean;
   seeds?: readonly Seed[];
 }

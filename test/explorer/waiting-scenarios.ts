@@ -1,5 +1,5 @@
 /**
- * Nobody sleeps for ever: those that wait for records, for space or for the stage before them, by the event count of
+ * Nobody sleeps for ever: those that wait for records, for room or for the stage before them, by the event count of
  * waiting.ts, with its futex. A sleeper that nobody will wake is stuck, which the explorer reports by itself. Record
  * `n` (from 1) holds the word n.
  *

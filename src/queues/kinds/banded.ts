@@ -11,7 +11,9 @@ import type { QueueMemory } from '../ring.js';
 import { idOfDead } from '../thread-ids.js';
 import { BandedValueProducer } from '../value-queue.js';
 import type { RingKind } from './queue-kind.js';
-import { consumerOf, groupOf, isHeldBy, joinOptions, noteOpened, producerOf, takeProducer, withHandle } from './rings.js';
+import {
+  consumerOf, groupOf, isHeldBy, joinOptions, noteOpened, producerOf, takeProducer, withHandle,
+} from './rings.js';
 
 const traits: Traits = { kind: 'banded', rings: () => BANDS };
 

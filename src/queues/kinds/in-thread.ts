@@ -5,7 +5,9 @@ import { propertiesInThread, pubInThread, subInThread, type InThreadQueue } from
 import { createWindow } from '../window.js';
 import type { QueueKind } from './queue-kind.js';
 
-function kindOf<Options>(create: (options: Options) => InThreadQueue<unknown>): QueueKind<InThreadQueue<unknown>, Options> {
+function kindOf<Options>(
+  create: (options: Options) => InThreadQueue<unknown>,
+): QueueKind<InThreadQueue<unknown>, Options> {
   return {
     create,
     pub: pubInThread,
@@ -21,5 +23,10 @@ export const deque = kindOf(createDeque<unknown>);
 export const window = kindOf(createWindow<unknown>);
 
 function refuse(verb: string, { backend }: InThreadQueue<unknown>): never {
-  throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `${verb}(queue) is for queues that threads share. A ${backend} has one thread, and ends when the last of its producers calls close()`, { argument: 'queue' });
+  throw new PercoreError(
+    'ERR_PERCORE_INVALID_ARGUMENT',
+    `${verb}(queue) is for queues that threads share. A ${backend} has one thread, and ends when the last of its `
+      + `producers calls close()`,
+    { argument: 'queue' },
+  );
 }

@@ -16,7 +16,8 @@ export const linked = kindOfOneRing({
   producerOf: (memory, publishEvery) => flushedLate(new LinkedProducer(memory, publishEvery)),
   consumerOf: (memory, place) => new LinkedConsumer(memory, place),
   check({ whenSlow }) {
-    if (isLosing(whenSlow)) throw invalidArgument('whenSlow', whenSlow, "'wait', 'block' or 'drop-newest' for the backend 'linked'");
+    if (isLosing(whenSlow))
+      throw invalidArgument('whenSlow', whenSlow, "'wait', 'block' or 'drop-newest' for the backend 'linked'");
   },
   inspect: (memory) => ({ chunks: chunksOf(memory) }),
 });

@@ -11,41 +11,49 @@ import { idOfDead } from '../thread-ids.js';
 import { ValueProducer } from '../value-queue.js';
 import type { VariableProducer } from '../variable-records.js';
 import type { RingKind } from './queue-kind.js';
-import { checkOpen, consumerOf, groupOf, isHeldBy, joinOptions, noteOpened, producerOf, refuseQuantum, withHandle } from './rings.js';
+import {
+  checkOpen, consumerOf, groupOf, isHeldBy, joinOptions, noteOpened, producerOf, refuseQuantum, withHandle,
+} from './rings.js';
 
 const traits: Traits = { kind: 'mpsc', hasLanes: true, hasConsumers: true, rings: (maxProducers) => maxProducers };
 
 const open = (queue: Queue): Group => openGroup(groupOf(queue, queue.maxProducers));
 const inspect = (queue: Queue): RingsProperties => withHandle(queue, inspectGroup(open(queue)));
 
-export const mpsc: RingKind<Queue, Parameters<typeof createRings>[0], FixedProducer | VariableProducer, MpscConsumer> = {
-  countsRecords: true,
-  create: (options) => createRings(options, traits),
-  pub(queue, options) {
-    const publishEvery = publishEveryOf(options);
-    const group = checkOpen(open(queue));
-    noteOpened(queue);
-    return producerOf(joinLane(group), publishEvery);
-  },
-  pubValues: (ring, codec) => new ValueProducer(ring, codec),
-  sub(queue, options) {
-    refuseQuantum(options);
-    const wanted = joinOptions(queue, options, traits);
-    const group = open(queue);
-    noteOpened(queue);
-    const place = joinGroup(group);
-    if (place < 0) throw noPlace(group);
-    return new MpscConsumer(group, place, consumerOf, wanted);
-  },
-  close: (queue) => closeGroup(open(queue)),
-  recover: (queue, worker) => recoverGroup(open(queue), idOfDead(worker), false),
-  inspect,
-  // A consumer has a place in the group, also while it has no lane.
-  hasPlace: (queue, threadId) => isHeldBy(inspect(queue), threadId, threadsOf(open(queue))),
-};
+export const mpsc: RingKind<Queue, Parameters<typeof createRings>[0], FixedProducer | VariableProducer, MpscConsumer> =
+  {
+    countsRecords: true,
+    create: (options) => createRings(options, traits),
+    pub(queue, options) {
+      const publishEvery = publishEveryOf(options);
+      const group = checkOpen(open(queue));
+      noteOpened(queue);
+      return producerOf(joinLane(group), publishEvery);
+    },
+    pubValues: (ring, codec) => new ValueProducer(ring, codec),
+    sub(queue, options) {
+      refuseQuantum(options);
+      const wanted = joinOptions(queue, options, traits);
+      const group = open(queue);
+      noteOpened(queue);
+      const place = joinGroup(group);
+      if (place < 0) throw noPlace(group);
+      return new MpscConsumer(group, place, consumerOf, wanted);
+    },
+    close: (queue) => closeGroup(open(queue)),
+    recover: (queue, worker) => recoverGroup(open(queue), idOfDead(worker), false),
+    inspect,
+    // A consumer has a place in the group, also while it has no lane.
+    hasPlace: (queue, threadId) => isHeldBy(inspect(queue), threadId, threadsOf(open(queue))),
+  };
 
 function noPlace(group: Group): PercoreError {
-  return new PercoreError('ERR_PERCORE_NO_PLACE', `all ${group.places} places for consumers are taken (threads ${threadsOf(group).join(', ')}). Create the queue with a larger maxConsumers, or call recover(queue, worker) for a worker that has exited`, {
-    argument: 'maxConsumers', value: group.places,
-  });
+  return new PercoreError(
+    'ERR_PERCORE_NO_PLACE',
+    `all ${group.places} places for consumers are taken (threads ${threadsOf(group).join(', ')}). Create the queue `
+      + `with a larger maxConsumers, or call recover(queue, worker) for a worker that has exited`,
+    {
+      argument: 'maxConsumers', value: group.places,
+    },
+  );
 }

@@ -13,7 +13,11 @@ export const pipe: QueueKind<PipeQueue, PipeQueueOptions> = {
   },
   close: (queue) => closePipe(queue),
   recover() {
-    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', 'recover(queue, worker) is for queues made of rings: the system closes the pipe of a worker that has exited', { argument: 'queue' });
+    throw new PercoreError(
+      'ERR_PERCORE_INVALID_ARGUMENT',
+      'recover(queue, worker) is for queues made of rings: the system closes the pipe of a worker that has exited',
+      { argument: 'queue' },
+    );
   },
   inspect: propertiesOfPipe,
   hasPlace: () => false,

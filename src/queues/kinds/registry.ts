@@ -24,9 +24,14 @@ const backends: Readonly<Record<QueueBackend, Kinds>> = {
   pipe: { spsc: pipe },
 };
 
-const listOf = (names: object): string => Object.keys(names).map((name) => `'${name}'`).join(', ');
-const kindsOf = (backend: unknown): Kinds | undefined => (typeof backend === 'string' && Object.hasOwn(backends, backend) ? backends[backend as QueueBackend] : undefined);
-const oneOf = (kinds: Kinds, kind: unknown): AnyKind | undefined => (typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined);
+const listOf = (names: object): string =>
+  Object.keys(names)
+    .map((name) => `'${name}'`)
+    .join(', ');
+const kindsOf = (backend: unknown): Kinds | undefined =>
+  typeof backend === 'string' && Object.hasOwn(backends, backend) ? backends[backend as QueueBackend] : undefined;
+const oneOf = (kinds: Kinds, kind: unknown): AnyKind | undefined =>
+  typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
 
 /** The kind that options ask for. Where a backend has one kind, `kind` may be left out. */
 export function kindToMake(options: { readonly kind?: unknown; readonly backend?: unknown }): AnyKind {
@@ -37,16 +42,24 @@ export function kindToMake(options: { readonly kind?: unknown; readonly backend?
   if (found !== undefined) return found;
   const [first, second] = Object.values(kinds);
   if (kind === undefined && second === undefined) return first!;
-  throw invalidArgument('kind', kind, `${listOf(kinds)}${backend === 'fixed' ? '' : ` for the backend '${String(backend)}'`}`);
+  throw invalidArgument(
+    'kind', kind, `${listOf(kinds)}${backend === 'fixed' ? '' : ` for the backend '${String(backend)}'`}`,
+  );
 }
 
 /** The kind of a handle. Throws for what is no handle; what its memory says is looked at by whoever opens it. */
 export function kindOfQueue(queue: unknown): AnyKind {
-  const { kind, backend } = (typeof queue === 'object' && queue !== null ? queue : {}) as { kind?: unknown; backend?: unknown };
+  const { kind, backend } = (typeof queue === 'object' && queue !== null ? queue : {}) as {
+    kind?: unknown;
+    backend?: unknown;
+  };
   const found = oneOf(kindsOf(backend) ?? {}, kind);
   if (found !== undefined) return found;
   throw invalidArgument('queue', queue, 'what create() returned, or its structured clone');
 }
 
-/** True while the thread has a place in the queue that others may want: in one that is closed, only where records are left. */
+/**
+ * True while the thread has a place in the queue that others may want: in one that is closed, only where records are
+ * left.
+ */
 export const hasPlace = (queue: Queue, threadId: number): boolean => kindOfQueue(queue).hasPlace(queue, threadId);

@@ -44,11 +44,17 @@ export function flushedLate<P extends FixedProducer | VariableProducer>(producer
 /** Takes the only place for a producer. Throws when it is taken, or the queue is closed. */
 export function takeProducer<M extends QueueMemory>(memory: M): M {
   // ring.attention: pairs with close(). The phase follows only when an end of the ring has noticed.
-  if (Atomics.load(memory.words, PHASE) !== OPEN || (Atomics.load(memory.words, ATTENTION) & CLOSING) !== 0) throw closed();
+  if (Atomics.load(memory.words, PHASE) !== OPEN || (Atomics.load(memory.words, ATTENTION) & CLOSING) !== 0)
+    throw closed();
   if (joinAsProducer(memory)) return memory;
   const owner = Atomics.load(memory.words, PRODUCER_THREAD);
-  const fix = owner === me() ? 'by this thread. Use that producer, or call its leave() first' : `by thread ${owner - 1}. Use kind 'mpsc' for several, or call recover(queue, worker) if that worker has exited`;
-  throw new PercoreError('ERR_PERCORE_NO_PLACE', `the only place for a producer is taken ${fix}`, { argument: 'maxProducers', value: 1 });
+  const fix =
+    owner === me()
+      ? 'by this thread. Use that producer, or call its leave() first'
+      : `by thread ${owner - 1}. Use kind 'mpsc' for several, or call recover(queue, worker) if that worker has exited`;
+  throw new PercoreError('ERR_PERCORE_NO_PLACE', `the only place for a producer is taken ${fix}`, {
+    argument: 'maxProducers', value: 1,
+  });
 }
 
 /** Throws when the group is closed. */
@@ -58,7 +64,8 @@ export function checkOpen(group: Group): Group {
   return group;
 }
 
-const closed = (): PercoreError => new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
+const closed = (): PercoreError =>
+  new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
 
 /** The consumer for a place that was joined: by what its policy is, which a declared place brings with it. */
 export function consumerOf(memory: QueueMemory, place: number): FixedConsumer | VariableConsumer | LossyConsumer {
@@ -69,11 +76,17 @@ export function consumerOf(memory: QueueMemory, place: number): FixedConsumer | 
 /** What `sub` asks of a place, checked. `quantum` is for those who have one. */
 export function joinOptions(queue: Queue, options: AnySubOptions, traits: Traits): JoinOptions {
   checkOptions('options', options, ['whenSlow', 'evictAfterMs', 'name', 'after', 'quantum']);
-  if (options.after !== undefined && !Array.isArray(options.after)) throw invalidArgument('after', options.after, 'an array of names or places of consumers');
+  if (options.after !== undefined && !Array.isArray(options.after))
+    throw invalidArgument('after', options.after, 'an array of names or places of consumers');
   const whenSlow = options.whenSlow === undefined ? undefined : checkPolicy(options.whenSlow);
   if (whenSlow !== undefined) checkShared(traits, whenSlow);
-  const after = (options.after ?? []).map((other) => (typeof other === 'string' ? placeOf(queue, 'after', other) : checkInteger('after', other, 0, (queue?.maxConsumers ?? 1) - 1)));
-  if (after.length > 0 && traits.isShared !== true) throw invalidArgument('after', options.after, "left out, unless kind is 'spmc'");
+  const after = (options.after ?? []).map((other) =>
+    typeof other === 'string'
+      ? placeOf(queue, 'after', other)
+      : checkInteger('after', other, 0, (queue?.maxConsumers ?? 1) - 1),
+  );
+  if (after.length > 0 && traits.isShared !== true)
+    throw invalidArgument('after', options.after, "left out, unless kind is 'spmc'");
   checkLossy(whenSlow ?? 'wait', after.length > 0, queue?.capacity ?? 0);
   return {
     whenSlow, after, evictAfterMs: checkInteger('evictAfterMs', options.evictAfterMs ?? 1000, 0, 2 ** 31 - 1),
@@ -88,23 +101,35 @@ export function refuseQuantum({ quantum }: AnySubOptions): void {
 
 function placeOf(queue: Queue, argument: string, name: string): number {
   const consumers = queue?.consumers;
-  const place = typeof consumers === 'object' && consumers !== null && typeof name === 'string' && Object.hasOwn(consumers, name) ? consumers[name] : undefined;
-  if (place === undefined || !Number.isInteger(place) || place < 0 || place >= queue.maxConsumers) throw invalidArgument(argument, name, `a declared consumer: ${Object.keys(queue?.consumers ?? {}).join(', ') || 'the queue has none'}`);
+  const place =
+    typeof consumers === 'object' && consumers !== null && typeof name === 'string' && Object.hasOwn(consumers, name)
+      ? consumers[name]
+      : undefined;
+  if (place === undefined || !Number.isInteger(place) || place < 0 || place >= queue.maxConsumers)
+    throw invalidArgument(
+      argument, name, `a declared consumer: ${Object.keys(queue?.consumers ?? {}).join(', ') || 'the queue has none'}`,
+    );
   return place;
 }
 
 /** True while `threadId` has a place that others may want: in a queue that is closed, only where records are left. */
-export function isHeldBy({ producers, consumers, isClosed, depth }: RingsProperties, threadId: number, others: readonly number[] = []): boolean {
+export function isHeldBy(
+  { producers, consumers, isClosed, depth }: RingsProperties, threadId: number, others: readonly number[] = [],
+): boolean {
   if (isClosed && depth === 0) return false;
   return others.includes(threadId) || [...producers, ...consumers].some((end) => end.threadId === threadId);
 }
 
 /** The rings of a group behind the handle of its queue. */
-export function groupOf({ buffer, byteOffset, capacity, recordBytes, maxConsumers }: Queue, rings: number): GroupHandle {
+export function groupOf(
+  { buffer, byteOffset, capacity, recordBytes, maxConsumers }: Queue, rings: number,
+): GroupHandle {
   return { buffer, byteOffset, capacity, recordBytes, rings, groupPlaces: maxConsumers };
 }
 
 /** The figures of a queue, with what its handle says of it. */
-export function withHandle<F>({ kind, backend, capacity, recordBytes }: Queue, figures: F): F & Pick<RingsProperties, 'kind' | 'backend' | 'capacity' | 'recordBytes'> {
+export function withHandle<F>(
+  { kind, backend, capacity, recordBytes }: Queue, figures: F,
+): F & Pick<RingsProperties, 'kind' | 'backend' | 'capacity' | 'recordBytes'> {
   return { kind, backend, capacity, recordBytes, ...figures };
 }

@@ -14,7 +14,9 @@ interface Given {
 type MayCarry = Queue & { readonly codec?: CodecFor<unknown> };
 
 /** `kind` for bytes and for values. */
-export function withCodecs<Options, Producer, Consumer>(kind: RingKind<Queue, Options, Producer, Consumer>): QueueKind<MayCarry, Given> {
+export function withCodecs<Options, Producer, Consumer>(
+  kind: RingKind<Queue, Options, Producer, Consumer>,
+): QueueKind<MayCarry, Given> {
   return {
     ...kind,
     create(options) {
@@ -42,10 +44,15 @@ function optionsOfRing(codec: CodecFor<unknown>, options: Given, countsRecords: 
   const { recordBytes } = makeCodec(codec);
   const isFixed = recordBytes > 0 && countsRecords;
   if (isFixed && capacityBytes !== undefined) {
-    throw invalidArgument('capacityBytes', capacityBytes, `left out for a struct: its records have ${recordBytes} bytes each, so capacity says how many`);
+    throw invalidArgument(
+      'capacityBytes', capacityBytes,
+      `left out for a struct: its records have ${recordBytes} bytes each, so capacity says how many`,
+    );
   }
   if (!isFixed && capacity !== undefined) {
-    throw invalidArgument('capacity', capacity, 'left out where records vary in length: capacityBytes says how many bytes');
+    throw invalidArgument(
+      'capacity', capacity, 'left out where records vary in length: capacityBytes says how many bytes',
+    );
   }
   return isFixed ? { ...common, capacity, recordBytes } : { ...common, capacityBytes };
 }
@@ -55,5 +62,7 @@ function checkCodec(codec: CodecFor<unknown>, recordBytes: number): void {
   checkInteger('queue.recordBytes', recordBytes, 0, 2 ** 30);
   const { recordBytes: ofCodec, description } = makeCodec(codec);
   if (recordBytes === 0 || ofCodec === recordBytes) return;
-  throw invalidArgument('queue.codec', description.name, `a codec whose records have ${recordBytes} bytes each, as those of the queue`);
+  throw invalidArgument(
+    'queue.codec', description.name, `a codec whose records have ${recordBytes} bytes each, as those of the queue`,
+  );
 }

@@ -1,2 +1,0 @@
-/** Moved to waiting.ts; here until every room has followed. */
-export { checkSignal, whenAborted } from './waiting.js';
