@@ -100,7 +100,7 @@ describe('the addon', () => {
       encoding: 'utf8',
     });
     expect(stdout).toMatch(
-      /^ERR_PERCORE_NATIVE_UNAVAILABLE .*This process may not load addons: start Node with --allow-addons, or without .*\. Tried:/,
+      /^ERR_PERCORE_NATIVE_UNAVAILABLE .*This process may not load addons: start Node with .*\. Tried:/,
     );
   });
 
