@@ -74,7 +74,7 @@ export class JobCounters {
   set resultsUnsent(value: number) {
     this.numbers[5] = value;
   }
-  /** Outputs open now: owners need not format results that nobody reads. */
+  /** Outputs open now: without any, owners need not format results. */
   get outputsOpen(): number {
     return this.numbers[6]!;
   }

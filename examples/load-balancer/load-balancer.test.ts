@@ -290,7 +290,8 @@ describe('load balancer', () => {
   });
 
   it('shows itself a flood and an urgent stream side by side, and says what their latency is', async () => {
-    const child = spawn(process.execPath, [MAIN, '--port', '0', '--output-port', '0', '--demo']);
+    const options = ['--port', '0', '--output-port', '0', '--demo', '--drain-ms', '60000'];
+    const child = spawn(process.execPath, [MAIN, ...options]);
     let stderr = '';
     child.stderr.on('data', (chunk: Buffer) => (stderr += String(chunk)));
     const table = /^band +lines\/s +waiting +p50 µs +p99 µs\n6 {2}urgent( +[\d,.]+){4}\n1 {2}flood( +[\d,.]+){4}\n/gm;

@@ -82,7 +82,11 @@ async function main(): Promise<number> {
     const readError = await (reading === undefined
       ? signals.asked
       : Promise.race([signals.asked, read(runtime, reading)]));
-    if (endDemo !== undefined) await Promise.race([signals.timeOver, endDemo()]);
+    if (endDemo !== undefined) {
+      // The streams end one after the other, which would only look odd.
+      clearInterval(table);
+      await Promise.race([signals.timeOver, endDemo()]);
+    }
     await drain(runtime, counters, living, signals);
     clearInterval(table);
     const status = runtime.status();

@@ -157,7 +157,7 @@ export class Worker {
     );
   }
 
-  /** So many microseconds of arithmetic. */
+  /** Keeps the processor busy with arithmetic for `us` microseconds. */
   private compute(us: number): void {
     const end = this.reactor.nowNs() + us * 1000;
     do {
