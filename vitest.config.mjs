@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 /** What is timed, or counts wake-ups or memory of a machine that should have nothing else to do: one file at a time. */
 const alone = [
-  'dist/bench/**/*.test.js', 'dist/src/io/weather-load.test.js',
+  'dist/bench/**/*.test.js', 'dist/src/io/weather-load.test.js', 'dist/src/queues/event-count.test.js',
   'dist/src/reactor/{around-node,death,liveness,opening,runtime,waits.real}.test.js',
   'dist/src/timers/{rate-timer,rate-timer.process,stopped.stress,timers}.test.js',
 ];
@@ -28,7 +28,11 @@ class LongFirst extends BaseSequencer {
 const lanes = Number(process.env.PERCORE_TEST_LANES ?? 3);
 const include = ['dist/**/*.test.js', 'scripts/**/*.test.mjs', 'test/**/*.test.mjs'];
 // Tests start worker threads of their own, so each file gets a process.
-const shared = { pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 };
+const shared = {
+  pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000,
+  // What was compiled is imported as it is: only the tests themselves go through Vite.
+  server: { deps: { external: [/\/dist\/.*(?<!\.test)\.js$/] } },
+};
 
 export default defineConfig({
   test: {

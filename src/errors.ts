@@ -1,6 +1,6 @@
 /**
  * Caller's mistakes and lost parties. Expected outcomes (full, empty, closed) are result codes, not errors:
- * see queues/result-codes.ts.
+ * see result-codes.ts.
  */
 export type PercoreErrorCode =
   | 'ERR_PERCORE_INVALID_ARGUMENT'
@@ -14,6 +14,7 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_CLOSED'
   | 'ERR_PERCORE_NO_HANDLER'
   | 'ERR_PERCORE_NO_TASK'
+  | 'ERR_PERCORE_NOT_REPORTED'
   | 'ERR_PERCORE_NAME_TAKEN'
   | 'ERR_PERCORE_UNSERIALIZABLE'
   | 'ERR_PERCORE_CODEC_UNAVAILABLE'

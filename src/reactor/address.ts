@@ -26,9 +26,14 @@ export class Address<M = unknown> {
     return code;
   }
 
-  /** Claims `length` bytes in the lane: their offset, a multiple of 8, or a negative code. `commit` or `abort` in the same step. */
+  /**
+   * Claims `length` bytes in the lane: their offset, a multiple of 8, or a negative code. `commit` or `abort` in the
+   * same step.
+   */
   tryClaim(length: number): number {
-    if (typeof length !== 'number' || length !== (length | 0) || length < 0) checkInteger('length', length, 0, this.maxBytes);
+    if (typeof length !== 'number' || length !== (length | 0) || length < 0) {
+      checkInteger('length', length, 0, this.maxBytes);
+    }
     const at = this.outlet.claimFor(this.name, BYTES, HEAD_BYTES, length);
     if (at < 0) {
       if (at === BACK_PRESSURED) this.refusedBytes = this.outlet.refusedBytes;
@@ -40,13 +45,20 @@ export class Address<M = unknown> {
 
   /** Hands on what was claimed, shortened to `length`. Published at the end of the step or earlier. */
   commit(length: number): void {
-    if (typeof length !== 'number' || length !== (length | 0) || length < 0) checkInteger('length', length, 0, this.maxBytes);
+    if (typeof length !== 'number' || length !== (length | 0) || length < 0) {
+      checkInteger('length', length, 0, this.maxBytes);
+    }
     try {
       this.outlet.commit(HEAD_BYTES + length);
     } catch (cause) {
       if (!(cause instanceof PercoreError) || cause.code !== 'ERR_PERCORE_CLAIM') throw cause;
       // The lane counts the head of the message as well, of which the caller knows nothing.
-      throw new PercoreError('ERR_PERCORE_CLAIM', `commit(${length}) without a claim that large. Call tryClaim first, check that it is not negative, and send nothing else to that reactor in the same band before commit`, { argument: 'commit', value: length, cause });
+      throw new PercoreError(
+        'ERR_PERCORE_CLAIM',
+        `commit(${length}) without a claim that large. Call tryClaim first, check that it is not negative, and `
+          + 'send nothing else to that reactor in the same band before commit',
+        { argument: 'commit', value: length, cause },
+      );
     }
   }
 
@@ -56,8 +68,9 @@ export class Address<M = unknown> {
   }
 
   /**
-   * Calls `then` once, in a later turn, as soon as what was refused here last would be taken, or the reactor has died. Those who wait for one lane
-   * are called in the order in which they came; while they wait, nobody overtakes them. What `then` throws is reported as a step error.
+   * Calls `then` once, in a later turn, as soon as what was refused here last would be taken, or the reactor has
+   * died. Those who wait for one lane are called in the order in which they came; while they wait, nobody overtakes
+   * them. What `then` throws is reported as a step error.
    */
   whenRoom(then: () => void): void {
     checkFunction('then', then);

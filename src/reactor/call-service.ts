@@ -9,23 +9,13 @@ import { refuseFor } from '../refusals.js';
 import { checkSignal, checkTimeoutMs, limitWait, throwIfOver, type StartTimeout } from '../waiting.js';
 import { ValueCodec } from '../queues/internal.js';
 import type { Timers } from '../timers/index.js';
-import { Calls, MAX_CALLS, PendingCall, died, type CallOptions } from './calls.js';
+import { Calls, MAX_CALLS, PendingCall, died, type CallOptions, type Handler } from './calls.js';
 import { packError, shortFailure, unpackError, type Failure } from './failure.js';
 import type { Inlet } from './inlet.js';
 import type { Intercore } from './intercore.js';
 import { CALL_HEAD_BYTES, DEADLINE_AT, FAILURE, HEAD_BYTES, REPLY } from './message.js';
 import type { HeardName } from './names.js';
 import { MOST_WAITING_BYTES, Outlet } from './outlet.js';
-
-/** Who asks, and how. Each call has one of its own, which stays true also after an `await`. */
-export interface CallContext {
-  /** The party that asks: a reactor's number, or the number of reactors for the main thread. */
-  readonly from: number;
-  /** The band in which it asks, and in which the answer goes back. */
-  readonly priority: number;
-}
-
-export type Handler = (argument: never, context: CallContext) => unknown;
 
 const DROPPED = partyLayout.fields.dropped.at >> 3;
 const DROPPED_LATE_CALLS = partyLayout.fields.droppedLateCalls.at >> 3;

@@ -1,13 +1,14 @@
 /**
  * Calls that wait for their answer: number, promise, who was asked, when it gives up. One thread.
  *
- * A call's number is two words: its slot in a table, and a generation of 48 bits that grows with each call of this party.
+ * A call's number is two words: its slot in a table, and a generation of 48 bits that grows with each call of this
+ * party.
  *
  *     number      slot (16 bits) | generation, bits 32 to 47
  *     generation  generation, bits 0 to 31
  *
- * At a million calls a second the generation comes round after nine years. A shorter one is not enough: an answer may come as late as
- * its handler likes, and with 15 bits it settled another call, 32,768 calls later.
+ * At a million calls a second the generation comes round after nine years. A shorter one is not enough: an answer may
+ * come as late as its handler likes, and with 15 bits it settled another call, 32,768 calls later.
  */
 import { PercoreError } from '../errors.js';
 
@@ -24,9 +25,20 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** Who asks, and how. Each call has one of its own, which stays true also after an `await`. */
+export interface CallContext {
+  /** The party that asks: a reactor's number, or the number of reactors for the main thread. */
+  readonly from: number;
+  /** The band in which it asks, and in which the answer goes back. */
+  readonly priority: number;
+}
+
+export type Handler = (argument: never, context: CallContext) => unknown;
+
 const SLOT_BITS = 16;
 const SLOT_MASK = 2 ** SLOT_BITS - 1;
-export const MAX_CALLS = 2 ** SLOT_BITS;
+/** Calls of one party that may wait for their answers. */
+export const MAX_CALLS: number = 2 ** SLOT_BITS;
 
 export class PendingCall {
   number = 0;
@@ -36,7 +48,12 @@ export class PendingCall {
   /** Ends the timer and the listener of the signal. */
   cleanUp: (() => void) | undefined;
 
-  constructor(readonly name: string, readonly to: number, readonly resolve: (value: unknown) => void, readonly reject: (error: unknown) => void) {}
+  constructor(
+    readonly name: string,
+    readonly to: number,
+    readonly resolve: (value: unknown) => void,
+    readonly reject: (error: unknown) => void,
+  ) {}
 }
 
 export class Calls {
@@ -61,7 +78,8 @@ export class Calls {
   /** The call with this number, if party `from` was asked and the call still waits. */
   find(number: number, generation: number, from: number): PendingCall | undefined {
     const call = this.slots[number & SLOT_MASK];
-    return call !== undefined && call.number === number && call.generation === generation && call.to === from ? call : undefined;
+    const isIt = call !== undefined && call.number === number && call.generation === generation && call.to === from;
+    return isIt ? call : undefined;
   }
 
   /** Takes the call out; false when it has been given up or answered before. */
@@ -85,4 +103,6 @@ export class Calls {
 }
 
 /** What `call` rejects with when the asked one has died. */
-export const died = (id: number, name: string): PercoreError => new PercoreError('ERR_PERCORE_REACTOR_DIED', `call("${name}"): reactor ${id} has died`, { reactorId: id });
+export const died = (id: number, name: string): PercoreError => new PercoreError(
+  'ERR_PERCORE_REACTOR_DIED', `call("${name}"): reactor ${id} has died`, { reactorId: id },
+);

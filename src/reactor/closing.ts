@@ -1,7 +1,7 @@
 /**
  * How a runtime ends:
  *
- *      tell all to DRAIN --all quiet, or drainMs over--> tell all to LEAVE --exits, or a second over--> terminate the rest
+ *      tell all to DRAIN --all quiet, or drainMs over--> tell all to LEAVE --exits, or a second over--> terminate
  *
  * It ends within `drainMs` and two seconds, whatever a reactor does. A reactor may be terminated between any two
  * instructions: its rings have no shared claims, so nothing has to be repaired.
@@ -68,8 +68,8 @@ async function untilQuiet(controller: Controller, drainMs: number): Promise<bool
   for (;;) {
     const living = members.filter(({ isDead }) => !isDead).map((member) => controller.statusOf(member));
     if (living.length === 0) return false;
-    // A reactor in the middle of a long quantum still says what it said before it: what it was sent must have been taken
-    // too. What was sent to one that has died is never taken.
+    // A reactor in the middle of a long quantum still says what it said before it: what it was sent must have been
+    // taken too. What was sent to one that has died is never taken.
     const isTaken = living.length < members.length || controller.inFlight() === 0;
     const isQuiet = isTaken && living.every(({ state }) => state === 'quiet') && main.isQuiet();
     const now = isQuiet ? living.map(({ sent, received }) => `${sent}/${received}`).join() : '';

@@ -29,7 +29,9 @@ export class Controller implements MemberHost {
   readonly members: Member[] = [];
   /** The main thread as a party. */
   readonly main: Party;
-  /** Deaths are told from here on: while it starts, createRuntime rejects with them, and while it closes they are due. */
+  /**
+   * Deaths are told from here on: while it starts, createRuntime rejects with them, and while it closes they are due.
+   */
   isStarted = false;
   closing: Promise<CloseResult> | undefined;
   /** A member has come further on its way to ready. */
@@ -53,7 +55,10 @@ export class Controller implements MemberHost {
     });
   }
 
-  /** Starts a thread for each reactor; `events` hears of them from now on. Throws what starting one throws; those before it run by then. */
+  /**
+   * Starts a thread for each reactor; `events` hears of them from now on. Throws what starting one throws; those
+   * before it run by then.
+   */
   startMembers(events: EventEmitter<RuntimeEvents>): void {
     this.events = events;
     const { entry, data, pins, budget, publishEvery, discipline, clock, source, resourceLimits } = this.settings;
@@ -67,7 +72,9 @@ export class Controller implements MemberHost {
 
   stepError(reactorId: number, error: Error, where: string): void {
     if (this.events.emit('stepError', { reactorId, error, where })) return;
-    process.emitWarning(`reactor ${reactorId}, ${where}: ${error.stack ?? error.message}`, { code: 'ERR_PERCORE_STEP' });
+    process.emitWarning(
+      `reactor ${reactorId}, ${where}: ${error.stack ?? error.message}`, { code: 'ERR_PERCORE_STEP' },
+    );
   }
 
   messageDropped(reactorId: number, error: Error): void {
@@ -109,7 +116,9 @@ export class Controller implements MemberHost {
       reactorsAsked: asked,
       reactors: this.members.map((member) => this.statusOf(member)),
       main: mainStatus(this.shared),
-      sharedBytes: this.shared.runtime.byteLength + this.shared.inboxes.reduce((sum, inbox) => sum + inbox.byteLength, 0),
+      sharedBytes: this.shared.runtime.byteLength + this.shared.inboxes.reduce(
+        (sum, inbox) => sum + inbox.byteLength, 0,
+      ),
       node: process.version,
     };
   }
@@ -176,7 +185,9 @@ export class Controller implements MemberHost {
     const isAsleep = this.closing === undefined && this.inFlight() === 0 && this.main.isQuiet()
       && reactors.every(({ state }) => state === 'ready');
     if (!isAsleep) return undefined;
-    const figures = reactors.map(({ sent, received, steps, stepErrors, messages }) => [sent, received, steps, stepErrors, messages]);
+    const figures = reactors.map(
+      ({ sent, received, steps, stepErrors, messages }) => [sent, received, steps, stepErrors, messages],
+    );
     return JSON.stringify([main.sent, main.received, figures]);
   }
 

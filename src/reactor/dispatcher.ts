@@ -11,7 +11,8 @@ import { partyLayout } from '../layout.js';
 import { OK } from '../queues/index.js';
 import { ValueCodec } from '../queues/internal.js';
 import { refuseFor } from '../refusals.js';
-import type { CallService, Handler } from './call-service.js';
+import type { CallService } from './call-service.js';
+import type { Handler } from './calls.js';
 import type { DropReports } from './drop-reports.js';
 import type { Inlet, Receiver } from './inlet.js';
 import { BYTES, CALL, FAILURE, HEAD_BYTES, NAME, REPLY } from './message.js';
@@ -130,7 +131,9 @@ export class Dispatcher implements Receiver {
   private checkFree(name: string): void {
     const about = { argument: 'name', value: name };
     if (this.peers.isClosed) {
-      throw new PercoreError('ERR_PERCORE_CLOSED', `"${name}": the runtime is closed, and nothing runs here any more`, about);
+      throw new PercoreError(
+        'ERR_PERCORE_CLOSED', `"${name}": the runtime is closed, and nothing runs here any more`, about,
+      );
     }
     if (!this.byName.has(name) && !this.calls.hasHandler(name)) return;
     throw new PercoreError('ERR_PERCORE_NAME_TAKEN', `name "${name}" is taken in this reactor; choose another`, about);

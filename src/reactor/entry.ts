@@ -10,29 +10,51 @@ import { invalidArgument, PercoreError } from '../errors.js';
 export function checkEntry(entry: unknown): string {
   const url = urlOf(entry);
   const isUrl = typeof entry === 'object' && entry !== null && 'href' in entry;
-  if (url?.protocol !== 'file:') throw invalidArgument('entry', isUrl ? entry.href : entry, "a file URL such as new URL('./reactor.js', import.meta.url), or an absolute path");
+  if (url?.protocol !== 'file:') {
+    throw invalidArgument(
+      'entry',
+      isUrl ? entry.href : entry,
+      "a file URL such as new URL('./reactor.js', import.meta.url), or an absolute path",
+    );
+  }
   const path = pathOf(url);
   if (!existsSync(path)) {
-    const hint = path.endsWith('.js') && existsSync(`${path.slice(0, -3)}.ts`) ? '; there is a .ts file of that name: compile it first' : '';
-    throw new PercoreError('ERR_PERCORE_ENTRY', `entry ${path} does not exist${hint}`, { argument: 'entry', value: path });
+    const hasSource = path.endsWith('.js') && existsSync(`${path.slice(0, -3)}.ts`);
+    const hint = hasSource ? '; there is a .ts file of that name: compile it first' : '';
+    throw new PercoreError(
+      'ERR_PERCORE_ENTRY', `entry ${path} does not exist${hint}`, { argument: 'entry', value: path },
+    );
   }
   if (/\.[cm]?ts$/.test(path) && !stripsTypes() && !usesTsx()) {
-    throw new PercoreError('ERR_PERCORE_ENTRY', `entry ${path} is TypeScript, which Node ${process.version} does not load: compile it and name the .js file, or start node with --import tsx`, { argument: 'entry', value: path });
+    throw new PercoreError(
+      'ERR_PERCORE_ENTRY',
+      `entry ${path} is TypeScript, which Node ${process.version} does not load: compile it and name the .js `
+        + 'file, or start node with --import tsx',
+      { argument: 'entry', value: path },
+    );
   }
   checkNotOwn(path);
   return url.href;
 }
 
 /**
- * A program that is its own entry runs in each of its reactors as well. Without a guard each of them would start a runtime, whose reactors
- * would do the same, until the machine has no threads left.
+ * A program that is its own entry runs in each of its reactors as well. Without a guard each of them would start a
+ * runtime, whose reactors would do the same, until the machine has no threads left.
  */
 function checkNotOwn(path: string): void {
-  const { shared, reports, entry } = (isMainThread ? {} : workerData ?? {}) as { shared?: unknown; reports?: unknown; entry?: unknown };
-  if (shared === undefined || reports === undefined || typeof entry !== 'string' || fileURLToPath(entry) !== path) return;
-  throw new PercoreError('ERR_PERCORE_ENTRY', `createRuntime was called in a reactor whose entry is this same file, ${path}: each reactor would start a runtime of its own, without end. `
-    + 'An entry runs in every reactor from its first line on: put what only the program itself may do behind "if (isMainThread)" of node:worker_threads, or the entry into a file of its own',
-  { argument: 'entry', value: path });
+  const { shared, reports, entry } = (isMainThread ? {} : workerData ?? {}) as {
+    shared?: unknown; reports?: unknown; entry?: unknown,
+  };
+  if (shared === undefined || reports === undefined || typeof entry !== 'string' || fileURLToPath(entry) !== path) {
+    return;
+  }
+  throw new PercoreError(
+    'ERR_PERCORE_ENTRY',
+    `createRuntime was called in a reactor whose entry is this same file, ${path}: each reactor would start a `
+      + 'runtime of its own, without end. An entry runs in every reactor from its first line on: put what only the '
+      + 'program itself may do behind "if (isMainThread)" of node:worker_threads, or the entry into a file of its own',
+    { argument: 'entry', value: path },
+  );
 }
 
 /** A URL of another realm is one too: a test runner may have its own. */
@@ -50,7 +72,11 @@ function pathOf(url: URL): string {
   try {
     return fileURLToPath(url);
   } catch (cause) {
-    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `entry must be the URL of a file of this machine, not ${url.href}: ${(cause as Error).message}`, { argument: 'entry', value: url.href, cause });
+    throw new PercoreError(
+      'ERR_PERCORE_INVALID_ARGUMENT',
+      `entry must be the URL of a file of this machine, not ${url.href}: ${(cause as Error).message}`,
+      { argument: 'entry', value: url.href, cause },
+    );
   }
 }
 
@@ -61,7 +87,9 @@ function stripsTypes(): boolean {
 }
 
 /** Whether the program was started with tsx, by an argument or by NODE_OPTIONS. */
-const usesTsx = (): boolean => [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some((argument) => /\btsx\b/.test(argument));
+function usesTsx(): boolean {
+  return [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some((argument) => /\btsx\b/.test(argument));
+}
 
 type Entry = (reactor: unknown, data: unknown) => unknown;
 
@@ -77,7 +105,11 @@ export function entryOf(module: { default?: unknown }, entry: string): Entry {
   const { default: exported } = module;
   const start = typeof exported === 'function' ? exported : (exported as { default?: unknown } | undefined)?.default;
   if (typeof start === 'function') return start as Entry;
-  throw new PercoreError('ERR_PERCORE_ENTRY', `${entry} has no default export that is a function; write "export default function start(reactor) { … }"`, { argument: 'entry', value: entry });
+  throw new PercoreError(
+    'ERR_PERCORE_ENTRY',
+    `${entry} has no default export that is a function; write "export default function start(reactor) { … }"`,
+    { argument: 'entry', value: entry },
+  );
 }
 
 async function registerTsx(entry: string): Promise<void> {
@@ -85,8 +117,11 @@ async function registerTsx(entry: string): Promise<void> {
   for (const from of [entry, ...loaders, pathToFileURL(resolve('percore.js')).href]) {
     try {
       const path = createRequire(from).resolve('tsx/package.json');
-      const { exports } = JSON.parse(readFileSync(path, 'utf8')) as { exports: Record<string, { import: { default: string } }> };
-      const { register } = await import(pathToFileURL(join(dirname(path), exports['./esm/api']!.import.default)).href) as { register(): void };
+      const { exports } = JSON.parse(readFileSync(path, 'utf8')) as {
+        exports: Record<string, { import: { default: string } }>,
+      };
+      const api = pathToFileURL(join(dirname(path), exports['./esm/api']!.import.default));
+      const { register } = await import(api.href) as { register(): void };
       return register();
     } catch {
       // Not to be found from here, or of another make: the import below says what cannot be loaded.

@@ -1,8 +1,8 @@
 /**
  * How an error crosses from one thread to another: name, message, code, frames, its own fields, `cause` and `errors`.
  *
- * `v8.serialize` alone would keep name, message and stack and drop the rest without a word; one field that cannot be cloned would lose
- * the whole error. So each part is taken by itself, and what cannot cross is left out.
+ * `v8.serialize` alone would keep name, message and stack and drop the rest without a word; one field that cannot be
+ * cloned would lose the whole error. So each part is taken by itself, and what cannot cross is left out.
  */
 import * as types from 'node:util/types';
 import { deserialize, serialize } from 'node:v8';
@@ -52,12 +52,16 @@ function pack(error: unknown, depth: number, seen: Set<unknown>): Failure {
   };
   if (depth === MOST_DEPTH) return failure;
   const fields = ownKeys(error).filter((key) => !OWN_PLACE.has(key)).slice(0, MOST_PARTS);
-  const packed = fields.flatMap((key): [string, Packed][] => packPart(part(error, key), depth, seen).map((value) => [key, value]));
+  const packed = fields.flatMap(
+    (key): [string, Packed][] => packPart(part(error, key), depth, seen).map((value) => [key, value]),
+  );
   if (packed.length > 0) failure.fields = packed;
   const cause = part(error, 'cause');
   if (cause !== undefined) [failure.cause] = packPart(cause, depth, seen);
   const errors = part(error, 'errors');
-  if (isList(errors)) failure.errors = errors.slice(0, MOST_PARTS).flatMap((each: unknown) => packPart(each, depth, seen));
+  if (isList(errors)) {
+    failure.errors = errors.slice(0, MOST_PARTS).flatMap((each: unknown) => packPart(each, depth, seen));
+  }
   return failure;
 }
 
@@ -65,7 +69,13 @@ function pack(error: unknown, depth: number, seen: Set<unknown>): Failure {
 function packThrownValue(value: unknown): Failure {
   if (typeof value === 'string') return { name: 'Error', message: value, code: undefined, frames: '' };
   const [cause] = packPart(value, 0, new Set());
-  return { name: 'Error', message: 'a value was thrown that is not an Error', code: undefined, frames: '', ...(cause === undefined ? {} : { cause }) };
+  return {
+    name: 'Error',
+    message: 'a value was thrown that is not an Error',
+    code: undefined,
+    frames: '',
+    ...(cause === undefined ? {} : { cause }),
+  };
 }
 
 /** A list of one, or of none when the value cannot cross. */
@@ -84,16 +94,22 @@ function packPart(value: unknown, depth: number, seen: Set<unknown>): Packed[] {
 export function shortFailure({ name, message, code }: Failure): Failure {
   return {
     name: name.slice(0, SHORT_MESSAGE),
-    message: message.length > SHORT_MESSAGE ? `${message.slice(0, SHORT_MESSAGE)}… (the rest was too long to cross)` : message,
+    message: message.length <= SHORT_MESSAGE ? message
+      : `${message.slice(0, SHORT_MESSAGE)}… (the rest was too long to cross)`,
     code: typeof code === 'string' ? code.slice(0, SHORT_MESSAGE) : code,
     frames: '',
   };
 }
 
 /** Constructors by the name of the error: a TypeError arrives as one. */
-const KINDS: Record<string, new (message: string) => Error> = { EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
+const KINDS: Record<string, new (message: string) => Error> = {
+  EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError,
+};
 
-/** The error as the caller sees it: everything that crossed, with the remote frames below a line that says where: `task "name"`, or a handler's name in quotes. */
+/**
+ * The error as the caller sees it: everything that crossed, with the remote frames below a line that says where:
+ * `task "name"`, or a handler's name in quotes.
+ */
 export function unpackError(failure: Failure, reactorId: number, where: string): Error & { code?: unknown } {
   const error = unpack(failure, reactorId);
   error.stack = `${failure.name}: ${failure.message}\n    --- reactor ${reactorId}, ${where} ---\n${failure.frames}`;
@@ -103,31 +119,39 @@ export function unpackError(failure: Failure, reactorId: number, where: string):
 function unpack(failure: Failure, reactorId: number): Error {
   const { name, message, code, frames, fields = [], cause, errors } = failure;
   let error: Error;
-  if (typeof code === 'string' && code.startsWith('ERR_PERCORE_')) error = new PercoreError(code as PercoreError['code'], message, { reactorId });
+  if (typeof code === 'string' && code.startsWith('ERR_PERCORE_')) {
+    error = new PercoreError(code as PercoreError['code'], message, { reactorId });
+  }
   else if (errors !== undefined) error = new AggregateError([], message);
   else error = new (Object.hasOwn(KINDS, name) ? KINDS[name]! : Error)(message);
   if (!(error instanceof PercoreError)) Object.assign(error, { code: code ?? 'ERR_PERCORE_REMOTE', reactorId });
   if (error.name !== name) define(error, 'name', name);
   define(error, 'stack', `${name}: ${message}\n${frames}`);
-  for (const [key, value] of fields) Object.defineProperty(error, key, { value: unpackPart(value, reactorId), writable: true, enumerable: true, configurable: true });
+  for (const [key, value] of fields) {
+    Object.defineProperty(
+      error, key, { value: unpackPart(value, reactorId), writable: true, enumerable: true, configurable: true },
+    );
+  }
   if (cause !== undefined) define(error, 'cause', unpackPart(cause, reactorId));
   if (errors !== undefined) define(error, 'errors', errors.map((each) => unpackPart(each, reactorId)));
   return error;
 }
 
-const unpackPart = (packed: Packed, reactorId: number): unknown => ('failure' in packed ? unpack(packed.failure, reactorId) : packed.value);
+function unpackPart(packed: Packed, reactorId: number): unknown {
+  return 'failure' in packed ? unpack(packed.failure, reactorId) : packed.value;
+}
 
 /** As the language itself defines such fields: not enumerable. */
 function define(error: Error, key: string, value: unknown): void {
   Object.defineProperty(error, key, { value, writable: true, enumerable: false, configurable: true });
 }
 
-/** An Error, of this realm or of another. A Proxy may refuse to say what it is. */
 /** What was thrown in this thread, if it is an error; else an error that says what it was. */
 export function errorOf(thrown: unknown, reactorId: number, where: string): Error {
   return isError(thrown) ? thrown : unpackError(packError(thrown), reactorId, where);
 }
 
+/** An Error, of this realm or of another. A Proxy may refuse to say what it is. */
 function isError(value: unknown): value is Error {
   try {
     return value instanceof Error || types.isNativeError(value);

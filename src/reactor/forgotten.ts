@@ -1,15 +1,18 @@
 /**
- * A close() that was forgotten. A runtime keeps its program running, so one that nobody closes leaves a program that has done its work and
- * does not end, without a word. Here somebody looks, seldom, and says so once.
+ * A close() that was forgotten. A runtime keeps its program running, so one that nobody closes leaves a program that
+ * has done its work and does not end, without a word. Here somebody looks, seldom, and says so once.
  *
- * It is a guess only as far as time goes. Nothing is said unless the main thread has nothing left that could ever call it (its loop would end
- * if the runtime did not hold it), every reactor says the same of its own thread, and nothing was sent or run for some seconds. Whoever
- * listens, waits for a timer, a step or a signal, or has called `unref`, is never told.
+ * It is a guess only as far as time goes. Nothing is said unless the main thread has nothing left that could ever
+ * call it (its loop would end if the runtime did not hold it), every reactor says the same of its own thread, and
+ * nothing was sent or run for some seconds. Whoever listens, waits for a timer, a step or a signal, or has called
+ * `unref`, is never told.
  */
 import { native } from '../native.js';
 
 export interface ForgottenHost {
-  /** Changes with everything that is sent, received or run; undefined while something is ready, waiting or under way. */
+  /**
+   * Changes with everything that is sent, received or run; undefined while something is ready, waiting or under way.
+   */
   activity(): string | undefined;
   /** Holds the thread's loop, or not. */
   hold(isHeld: boolean): void;
@@ -39,7 +42,8 @@ export class ForgottenWatch {
     // Of an immediate that was under way: nobody's hold is touched any more.
     if (this.quietLooks === -Infinity) return;
     const now = this.host.activity();
-    const isQuiet = now !== undefined && now === this.before && !isWatchedFor() && !isHeldByOthers((isHeld) => this.host.hold(isHeld));
+    const isQuiet = now !== undefined && now === this.before && !isWatchedFor()
+      && !isHeldByOthers((isHeld) => this.host.hold(isHeld));
     this.before = now;
     this.quietLooks = isQuiet ? this.quietLooks + 1 : Math.min(this.quietLooks, 0);
     if (this.quietLooks === LOOKS) void this.ask();
@@ -51,8 +55,12 @@ export class ForgottenWatch {
     this.quietLooks = 0;
     if (!isIdle) return;
     this.stop();
-    process.emitWarning('the program has nothing left to do and does not end, since its runtime is open. End it with `await runtime.close()`, declare it with '
-      + '`await using runtime = …`, or call `runtime.unref()` if the program may end in the middle of what reactors do', { code: 'PERCORE_NOT_CLOSED' });
+    process.emitWarning(
+      'the program has nothing left to do and does not end, since its runtime is open. End it with '
+        + '`await runtime.close()`, declare it with `await using runtime = …`, or call `runtime.unref()` if the '
+        + 'program may end in the middle of what reactors do',
+      { code: 'PERCORE_NOT_CLOSED' },
+    );
   }
 }
 
@@ -61,7 +69,10 @@ function isWatchedFor(): boolean {
   return ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'].some((signal) => process.listenerCount(signal) !== 0);
 }
 
-/** True when something else than what `hold` lets go keeps this thread's loop alive. From an immediate: within a timer's call the others are not in the loop. */
+/**
+ * True when something else than what `hold` lets go keeps this thread's loop alive. From an immediate: within a
+ * timer's call the others are not in the loop.
+ */
 export function isHeldByOthers(hold: (isHeld: boolean) => void): boolean {
   hold(false);
   try {

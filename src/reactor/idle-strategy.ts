@@ -1,13 +1,14 @@
 /**
- * What a reactor does while there is nothing to do. The strategies themselves are native (native/turn.cc), since no JavaScript runs
- * while idle; these are their names and limits.
+ * What a reactor does while there is nothing to do. The strategies themselves are native (native/turn.cc), since no
+ * JavaScript runs while idle; these are their names and limits.
  *
  *   spin      never sleeps: lowest latency, one CPU. Returns to libuv every `ioIntervalNs`.
  *   backoff   spins for `spinNs`, lets others use the CPU for as long again, then parks.
  *   park      sleeps at once: no CPU, 20 to 50 µs to wake.
  *   adaptive  spins for `spinNs` where the next record is expected sooner than that, else parks at once.
  *
- * Where another thread that works has the same CPU, native parks at once whatever is said here (`isCpuShared` in the layout).
+ * Where another thread that works has the same CPU, native parks at once whatever is said here (`isCpuShared` in the
+ * layout).
  */
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { partyLayout, words } from '../layout.js';
@@ -21,12 +22,19 @@ export interface IdleOptions {
   ioIntervalNs?: number;
 }
 
-const CODES: Record<IdleStrategy, number> = { spin: words.idleStrategy.SPIN, backoff: words.idleStrategy.BACKOFF, park: words.idleStrategy.PARK, adaptive: words.idleStrategy.ADAPTIVE };
+const CODES: Record<IdleStrategy, number> = {
+  spin: words.idleStrategy.SPIN,
+  backoff: words.idleStrategy.BACKOFF,
+  park: words.idleStrategy.PARK,
+  adaptive: words.idleStrategy.ADAPTIVE,
+};
 export const DEFAULT_SPIN_NS = 50_000;
 export const DEFAULT_IO_INTERVAL_NS = 10_000;
 
 export function idleCode(strategy: IdleStrategy): number {
-  if (!Object.hasOwn(CODES, strategy)) throw invalidArgument('idle.strategy', strategy, Object.keys(CODES).map((name) => `'${name}'`).join(', '));
+  if (!Object.hasOwn(CODES, strategy)) {
+    throw invalidArgument('idle.strategy', strategy, Object.keys(CODES).map((name) => `'${name}'`).join(', '));
+  }
   return CODES[strategy];
 }
 
@@ -36,7 +44,11 @@ export function idleName(code: number): IdleStrategy {
 
 /** Throws unless this is what IdleOptions say; a word alone, such as 'park', is told where it belongs. */
 export function checkIdleOptions(argument: string, options: unknown): IdleOptions {
-  if (typeof options === 'string') throw invalidArgument(argument, options, `an object such as { strategy: '${Object.hasOwn(CODES, options) ? options : 'park'}' }`);
+  if (typeof options === 'string') {
+    throw invalidArgument(
+      argument, options, `an object such as { strategy: '${Object.hasOwn(CODES, options) ? options : 'park'}' }`,
+    );
+  }
   return checkOptions(argument, options as IdleOptions | undefined, ['strategy', 'spinNs', 'ioIntervalNs']);
 }
 
@@ -55,7 +67,8 @@ export function setIdleStrategy(party: Int32Array, options: IdleOptions): void {
   checkIdleOptions('options', options);
   const settings = idleSettings(options);
   const { idleStrategy, spinNs, ioIntervalNs } = partyLayout.fields;
-  // Settings: native reads them at each look, any recent value will do. Stored atomically, since another thread may write too.
+  // Settings: native reads them at each look, any recent value will do. Stored atomically, since another thread may
+  // write too.
   if (options.strategy !== undefined) Atomics.store(party, idleStrategy.at >> 2, settings.idleStrategy);
   if (options.spinNs !== undefined) Atomics.store(party, spinNs.at >> 2, settings.spinNs);
   if (options.ioIntervalNs !== undefined) Atomics.store(party, ioIntervalNs.at >> 2, settings.ioIntervalNs);

@@ -2,14 +2,15 @@
 export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
 export type { Reactor } from './reactor.js';
 export type { AddressOptions, ReadOptions, Selected, SendOptions, SpawnOptions, Task } from './reactor-options.js';
-export type { CloseOptions, CloseResult, ForeignMessage, MessageDrop, ReactorDeath, StepError } from './runtime-events.js';
+export type {
+  CloseOptions, CloseResult, ForeignMessage, MessageDrop, ReactorDeath, StepError,
+} from './runtime-events.js';
 export type { Protocol, Untyped } from './protocol.js';
 export type { Reading } from './reading.js';
 export type { Address } from './address.js';
 export type { ByteRecord } from './task.js';
 export type { StepResult } from './steps.js';
-export type { CallContext } from './call-service.js';
-export type { CallOptions } from './calls.js';
+export type { CallContext, CallOptions } from './calls.js';
 export type { IdleOptions, IdleStrategy } from './idle-strategy.js';
 export type {
   DropReasons, IoFigures, LaneBacklog, MainStatus, ReactorStatus, RefusalReasons, RuntimeStatus, TimerFigures,
@@ -17,5 +18,6 @@ export type {
 export { hashKey, bucketOf } from './buckets.js';
 export {
   createLoads, createSteering,
-  type Choose, type Steered, type SteeredListenOptions, type Steering, type SteeringOptions, type SteeringReactor, type SteeringStatus,
+  type Choose, type Steered, type SteeredListenOptions, type Steering, type SteeringOptions, type SteeringReactor,
+  type SteeringStatus,
 } from './steering.js';

@@ -1,6 +1,7 @@
 /**
- * The receiving end of a lane, as a task of its band: ready while the lane holds records. The lane is the mailbox: records run
- * where they lie, are released in one store after a few, and stay when their target answers BACK_PRESSURED.
+ * The receiving end of a lane, as a task of its band: ready while the lane holds records. The lane is the mailbox:
+ * records run where they lie, are released in one store after a few, and stay when their target answers
+ * BACK_PRESSURED.
  */
 import { BANDS } from '../layout.js';
 import { OK, sub, type RecordMemory, type VariableConsumer, type VariableQueue } from '../queues/index.js';
@@ -50,7 +51,16 @@ export class Inlet implements Holdable, RecordMemory {
     this.bytes = this.consumer.bytes;
     this.view = this.consumer.view;
     this.buffer = Buffer.from(queue.buffer, queue.byteOffset, this.bytes.length);
-    this.record = { bytes: this.bytes, view: this.view, words: this.words, buffer: this.buffer, offset: 0, length: 0, from, priority: band };
+    this.record = {
+      bytes: this.bytes,
+      view: this.view,
+      words: this.words,
+      buffer: this.buffer,
+      offset: 0,
+      length: 0,
+      from,
+      priority: band,
+    };
   }
 
   run(): boolean {

@@ -19,11 +19,18 @@ const AVALANCHE_MULTIPLIER = 0x85ebca6b;
 const AVALANCHE_MULTIPLIER_2 = 0xc2b2ae35;
 
 /**
- * The unsigned 32-bit hash of `bytes[from, to)`, a range within the bytes. Any thread; never blocks, never allocates. Throws
- * ERR_PERCORE_INVALID_ARGUMENT for what is no Uint8Array: of a text key, hash `Buffer.from(key)`.
+ * The unsigned 32-bit hash of `bytes[from, to)`, a range within the bytes. Any thread; never blocks, never allocates.
+ * Throws ERR_PERCORE_INVALID_ARGUMENT for what is no Uint8Array: of a text key, hash `Buffer.from(key)`.
  */
-export function hashKey(bytes: Uint8Array, from = 0, to: number = ArrayBuffer.isView(bytes) ? bytes.length : 0): number {
-  if (!ArrayBuffer.isView(bytes) || !(bytes instanceof Uint8Array) || typeof from !== 'number' || typeof to !== 'number' || from !== from >>> 0 || to !== to >>> 0 || from > to || to > bytes.length) checkRange(bytes, from, to);
+export function hashKey(
+  bytes: Uint8Array, from = 0, to: number = ArrayBuffer.isView(bytes) ? bytes.length : 0,
+): number {
+  if (
+    !ArrayBuffer.isView(bytes) || !(bytes instanceof Uint8Array) || typeof from !== 'number' || typeof to !== 'number'
+    || from !== from >>> 0 || to !== to >>> 0 || from > to || to > bytes.length
+  ) {
+    checkRange(bytes, from, to);
+  }
   let hash = 0;
   let at = from;
   const lastWord = to - 4;

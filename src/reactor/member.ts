@@ -4,13 +4,15 @@
  *      starting --'ready'--> ready --told to leave--> left (exit)          at any time: exit, the proof of death
  *          └──'startFailed'--> failed
  *
- * Reports come over a channel of their own. parentPort belongs to the user and to libraries (logs, traces, coverage): whatever they post is
- * handed on and counted, never taken for a report.
+ * Reports come over a channel of their own. parentPort belongs to the user and to libraries (logs, traces, coverage):
+ * whatever they post is handed on and counted, never taken for a report.
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { MessageChannel, Worker, receiveMessageOnPort, type MessagePort, type ResourceLimits } from 'node:worker_threads';
+import {
+  MessageChannel, Worker, receiveMessageOnPort, type MessagePort, type ResourceLimits,
+} from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
 import { besideModule } from '../native.js';
 import { kindOf, memberPath } from '../queues/internal.js';
@@ -53,8 +55,14 @@ export class Member {
   /** Those that it has ends of. */
   readonly queues: QueuesOfThread;
 
-  /** Starts the thread. Throws ERR_PERCORE_UNSERIALIZABLE for data that cannot be cloned, _WORKER_UNAVAILABLE, or what `new Worker` throws. */
-  constructor(readonly id: number, start: Omit<WorkerStart, 'reports' | 'id'>, resourceLimits: ResourceLimits | undefined, host: MemberHost) {
+  /**
+   * Starts the thread. Throws ERR_PERCORE_UNSERIALIZABLE for data that cannot be cloned, _WORKER_UNAVAILABLE, or what
+   * `new Worker` throws.
+   */
+  constructor(
+    readonly id: number, start: Omit<WorkerStart, 'reports' | 'id'>,
+    resourceLimits: ResourceLimits | undefined, host: MemberHost,
+  ) {
     const { port1, port2 } = new MessageChannel();
     try {
       this.worker = startWorker({ ...start, id, reports: port2 }, resourceLimits);
@@ -71,7 +79,9 @@ export class Member {
     // Whoever waits for it sees the rejection; with nobody waiting it is not unhandled.
     this.ready.catch(() => undefined);
     const take = (report: WorkerReport): void => {
-      if (report.kind === 'stepError') return host.stepError(id, unpackError(report.error, id, report.where), report.where);
+      if (report.kind === 'stepError') {
+        return host.stepError(id, unpackError(report.error, id, report.where), report.where);
+      }
       if (report.kind === 'messageDropped') return host.messageDropped(id, unpackError(report.error, id, 'messages'));
       if (report.kind === 'queueOpened' || report.kind === 'queueUnreachable') return this.queues.take(report);
       if (report.kind === 'idle') return this.answerIdle?.(report.isIdle);
@@ -97,7 +107,9 @@ export class Member {
     this.exited = new Promise((done) => {
       this.worker.once('exit', (exitCode) => {
         // What it said last may not have been delivered yet.
-        for (let last = receiveMessageOnPort(port1); last !== undefined; last = receiveMessageOnPort(port1)) take(last.message as WorkerReport);
+        for (let last = receiveMessageOnPort(port1); last !== undefined; last = receiveMessageOnPort(port1)) {
+          take(last.message as WorkerReport);
+        }
         port1.close();
         this.isDead = true;
         this.exitCode = exitCode;
@@ -109,10 +121,18 @@ export class Member {
   }
 
   deathWhileStarting(): PercoreError {
-    return new PercoreError('ERR_PERCORE_ENTRY', `reactor ${this.id} ended with exit code ${this.exitCode} while it started${this.error === undefined ? '' : `: ${this.error.message}`}`, { reactorId: this.id, cause: this.error });
+    return new PercoreError(
+      'ERR_PERCORE_ENTRY',
+      `reactor ${this.id} ended with exit code ${this.exitCode} while it `
+        + `started${this.error === undefined ? '' : `: ${this.error.message}`}`,
+      { reactorId: this.id, cause: this.error },
+    );
   }
 
-  /** Whether nothing of its thread's own could ever run again. Never settles when the thread is busy for ever, or gone. */
+  /**
+   * Whether nothing of its thread's own could ever run again. Never settles when the thread is busy for ever, or
+   * gone.
+   */
   isIdle(): Promise<boolean> {
     this.reports.postMessage('idle?');
     return new Promise((resolve) => {
@@ -136,43 +156,78 @@ export class Member {
 
 function startWorker(start: WorkerStart, resourceLimits: ResourceLimits | undefined): Worker {
   const path = workerPath();
-  const options = { workerData: start, transferList: [start.reports], name: `percore-${start.id}`, ...(resourceLimits === undefined ? {} : { resourceLimits }) };
-  // A program given by --eval or standard input may say by --input-type what it is. A worker inherits that, and then takes no file.
-  const hasInputType = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some((argument) => argument.includes('--input-type'));
+  const options = {
+    workerData: start,
+    transferList: [start.reports],
+    name: `percore-${start.id}`,
+    ...(resourceLimits === undefined ? {} : { resourceLimits }),
+  };
+  // A program given by --eval or standard input may say by --input-type what it is. A worker inherits that, and then
+  // takes no file.
+  const hasInputType = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some(
+    (argument) => argument.includes('--input-type'),
+  );
   return hasInputType
-    ? new Worker(`import(${JSON.stringify(pathToFileURL(path).href)})`, { ...options, eval: true } as ConstructorParameters<typeof Worker>[1])
+    ? new Worker(
+      `import(${JSON.stringify(pathToFileURL(path).href)})`,
+      { ...options, eval: true } as ConstructorParameters<typeof Worker>[1],
+    )
     : new Worker(path, options as ConstructorParameters<typeof Worker>[1]);
 }
 
-/** worker-main.js lies beside this module, also when that has become part of a bundle, or where PERCORE_WORKER_PATH says. */
+/**
+ * worker-main.js lies beside this module, also when that has become part of a bundle, or where PERCORE_WORKER_PATH
+ * says.
+ */
 function workerPath(): string {
   const named = process.env['PERCORE_WORKER_PATH'];
   const beside = besideModule(import.meta.url, './worker-main.js');
-  const candidates = named === undefined || named === '' ? [beside] : [resolve(named), besideModule(import.meta.url, named)];
+  const candidates = named === undefined || named === '' ? [beside] : [
+    resolve(named), besideModule(import.meta.url, named),
+  ];
   const found = candidates.find((path) => path !== undefined && existsSync(path));
   if (found !== undefined) return found;
-  throw new PercoreError('ERR_PERCORE_WORKER_UNAVAILABLE', `the program of the reactors' threads, worker-main.js, is not at ${candidates.filter((path) => path !== undefined).join(' nor ')}. `
-    + 'A bundled application leaves percore out of the bundle (esbuild: --external:percore), or bundles "percore/worker" as an entry of its own, '
-    + 'places the result beside the bundle as worker-main.js, or sets PERCORE_WORKER_PATH to it or to dist/percore/worker-main.js of the installed package');
+  const places = candidates.filter((path) => path !== undefined).join(' nor ');
+  throw new PercoreError(
+    'ERR_PERCORE_WORKER_UNAVAILABLE',
+    `the program of the reactors' threads, worker-main.js, is not at ${places}. A bundled application leaves percore `
+      + 'out of the bundle (esbuild: --external:percore), or bundles "percore/worker" as an entry of its own, places '
+      + 'the result beside the bundle as worker-main.js, or sets PERCORE_WORKER_PATH to it or to '
+      + 'dist/percore/worker-main.js of the installed package',
+  );
 }
 
 function entryFailed(id: number, entry: string, cause: Error): PercoreError {
-  return new PercoreError('ERR_PERCORE_ENTRY', `reactor ${id}: ${fileURLToPath(entry)} failed: ${cause.message}`, { reactorId: id, cause });
+  return new PercoreError(
+    'ERR_PERCORE_ENTRY', `reactor ${id}: ${fileURLToPath(entry)} failed: ${cause.message}`, { reactorId: id, cause },
+  );
 }
 
 function unclonable(data: unknown, cause: Error): PercoreError {
   const path = pathToUnclonable(data, 'data', new Set()) ?? 'data';
-  return new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `${path} cannot be handed to the reactors: ${cause.message.replace(/\.$/, '')}. Functions belong into the entry, which runs in each reactor; send plain values`, { argument: path, cause });
+  return new PercoreError(
+    'ERR_PERCORE_UNSERIALIZABLE',
+    `${path} cannot be handed to the reactors: ${cause.message.replace(/\.$/, '')}. Functions belong into the `
+      + 'entry, which runs in each reactor; send plain values',
+    { argument: path, cause },
+  );
 }
 
-/** `data.handlers[0] (a function)` for the first thing that is known not to cross; undefined when it is something else. */
+/**
+ * `data.handlers[0] (a function)` for the first thing that is known not to cross; undefined when it is something
+ * else.
+ */
 function pathToUnclonable(value: unknown, path: string, seen: Set<unknown>): string | undefined {
   if (typeof value === 'function' || typeof value === 'symbol') return `${path} (${kindOf(value)})`;
   if (typeof value !== 'object' || value === null || seen.has(value)) return undefined;
   seen.add(value);
   const parts: [string, unknown][] = value instanceof Map || value instanceof Set
     ? [...value].map((item, i) => [`${path}[${i}]`, item])
-    : Object.keys(value).map((key) => [Array.isArray(value) ? `${path}[${key}]` : memberPath(path, key), (value as Record<string, unknown>)[key]]);
+    : Object.keys(value).map(
+      (key) => [
+        Array.isArray(value) ? `${path}[${key}]` : memberPath(path, key), (value as Record<string, unknown>)[key],
+      ],
+    );
   for (const [where, part] of parts) {
     const found = pathToUnclonable(part, where, seen);
     if (found !== undefined) return found;

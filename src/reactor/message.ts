@@ -6,8 +6,8 @@
  *    REPLY, FAILURE  call number | call generation                             | payload
  *    NAME            name | 0                                                  | the name's text, UTF-16
  *
- * A name travels as text once in each lane; from then on a small number stands for it: see names.ts. Numbers and generations of
- * calls: see calls.ts.
+ * A name travels as text once in each lane; from then on a small number stands for it: see names.ts. Numbers and
+ * generations of calls: see calls.ts.
  */
 export const BYTES = 1;
 export const VALUE = 2;

@@ -1,19 +1,20 @@
 /**
- * How the two ends of a lane agree on names. The first message for a name is preceded by a NAME record, which gives the name a small
- * number in this lane; every later message carries the number alone. A lane keeps its order, so a number is always known before it is used.
+ * How the two ends of a lane agree on names. The first message for a name is preceded by a NAME record, which gives
+ * the name a small number in this lane; every later message carries the number alone. A lane keeps its order, so a
+ * number is always known before it is used.
  *
  *      sender (SentNames)                    lane                          receiver (the inlet's list of HeardName)
  *      "orders" is new here: number 0        NAME 0 "orders"           ->  0: "orders", and the task once there is one
  *                                            VALUE 0 {...}             ->  0 is "orders"
  *      "orders" again                        VALUE 0 {...}             ->  0 is "orders"
  *
- * Names decide, and no hash of them: two names with one hash cannot be taken for each other, and neither end has to know the other's
- * tables. A lane has at most MOST_NAMES numbers; beyond that the oldest is given to the new name by another NAME record, so names
- * made of keys or of what clients send cost bounded memory at both ends.
+ * Names decide, and no hash of them: two names with one hash cannot be taken for each other, and neither end has to
+ * know the other's tables. A lane has at most MOST_NAMES numbers; beyond that the oldest is given to the new name by
+ * another NAME record, so names made of keys or of what clients send cost bounded memory at both ends.
  */
 import { invalidArgument } from '../errors.js';
 import type { Refuser } from '../refusals.js';
-import type { Handler } from './call-service.js';
+import type { Handler } from './calls.js';
 import type { ByteTask, ValueTask } from './task.js';
 
 /** Longest name, in UTF-16 units: it fits the shortest lane. */
@@ -72,7 +73,10 @@ export class SentNames {
   }
 }
 
-/** A name at the receiving end, with what it stands for here once that is known. Tasks and handlers are never taken back. */
+/**
+ * A name at the receiving end, with what it stands for here once that is known. Tasks and handlers are never taken
+ * back.
+ */
 export class HeardName {
   task: ValueTask | ByteTask | undefined;
   handler: Handler | undefined;
@@ -80,7 +84,9 @@ export class HeardName {
   constructor(readonly text: string) {}
 }
 
-/** What a lane waits for whose first record is for a name that the running entry may still give to a task or handler. */
+/**
+ * What a lane waits for whose first record is for a name that the running entry may still give to a task or handler.
+ */
 export class NamesToCome implements Refuser {
   private waiting: (() => void)[] = [];
 

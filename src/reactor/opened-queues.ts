@@ -1,33 +1,44 @@
 /**
- * Which queues a reactor's thread has ends of, known to the main thread, which frees their places when that thread has ended.
+ * Which queues a reactor's thread has ends of, known to the main thread, which frees their places when that thread
+ * has ended.
  *
- *      reactor: pub, sub --'queueOpened', before the place is taken--> main thread keeps the handle --exit--> recover(queue, thread)
+ *      reactor: pub, sub --'queueOpened', before the place is taken--> main thread keeps the handle --exit--> recover
  *               nothing here reaches its memory --'queueUnreachable'--> forgets it, unless a place is still held
  *
- * Whoever drops an end without leave() or close() keeps its place, and therefore the memory of its queue, until the thread ends.
+ * Whoever drops an end without leave() or close() keeps its place, and therefore the memory of its queue, until the
+ * thread ends.
  */
 import { recover, type Queue, type Recovered } from '../queues/index.js';
 import { hasPlace } from '../queues/internal.js';
 
-export type QueueReport = { kind: 'queueOpened'; number: number; queue: Queue } | { kind: 'queueUnreachable'; number: number };
+export type QueueReport = { kind: 'queueOpened'; number: number; queue: Queue } | {
+  kind: 'queueUnreachable'; number: number,
+};
 
 /** Memory of runtimes that were made in this thread, which look after their lanes themselves. */
 const ownLanes = new WeakSet<SharedArrayBuffer>();
-export const noteOwnLanes = (inboxes: readonly SharedArrayBuffer[]): void => inboxes.forEach((inbox) => ownLanes.add(inbox));
+export function noteOwnLanes(inboxes: readonly SharedArrayBuffer[]): void {
+  for (const inbox of inboxes) ownLanes.add(inbox);
+}
 
 /** The reactor's half. */
 export class OpenedQueues {
   private opened = 0;
   /** By memory, where in it the queues are that were told of. */
   private readonly told = new WeakMap<SharedArrayBuffer, Set<number>>();
-  private readonly unreachable = new FinalizationRegistry<number>((number) => this.report({ kind: 'queueUnreachable', number }));
+  private readonly unreachable = new FinalizationRegistry<number>(
+    (number) => this.report({ kind: 'queueUnreachable', number }),
+  );
 
   /** `lanes`: memory of the runtime's own, whose ends nobody takes over. */
-  constructor(private readonly lanes: readonly SharedArrayBuffer[], private readonly report: (report: QueueReport) => void) {}
+  constructor(
+    private readonly lanes: readonly SharedArrayBuffer[], private readonly report: (report: QueueReport) => void,
+  ) {}
 
   /** An end of a queue, whose handle was found right, is about to take its place. Tells of each queue once. */
   note(queue: Queue): void {
-    const { kind, backend, buffer, byteOffset, capacity, recordBytes, maxProducers, maxConsumers, chunkBytes } = queue as Queue & { chunkBytes?: number };
+    const { kind, backend, buffer, byteOffset, capacity, recordBytes, maxProducers, maxConsumers } = queue;
+    const { chunkBytes } = queue as Queue & { chunkBytes?: number };
     if (this.lanes.includes(buffer) || ownLanes.has(buffer)) return;
     let offsets = this.told.get(buffer);
     if (offsets === undefined) this.told.set(buffer, offsets = new Set());
@@ -36,7 +47,17 @@ export class OpenedQueues {
     const number = ++this.opened;
     this.unreachable.register(buffer, number);
     // Not the handle itself: the user may have put something beside it that cannot be posted.
-    const handle = { kind, backend, buffer, byteOffset, capacity, recordBytes, maxProducers: kind === 'mpsc' ? maxProducers : 1, maxConsumers, ...(backend === 'linked' ? { chunkBytes } : {}) };
+    const handle = {
+      kind,
+      backend,
+      buffer,
+      byteOffset,
+      capacity,
+      recordBytes,
+      maxProducers: kind === 'mpsc' ? maxProducers : 1,
+      maxConsumers,
+      ...(backend === 'linked' ? { chunkBytes } : {}),
+    };
     this.report({ kind: 'queueOpened', number, queue: handle });
   }
 }
@@ -62,7 +83,10 @@ export class QueuesOfThread {
     if (queue !== undefined && !hasPlace(queue, this.threadId)) this.queues.delete(number);
   }
 
-  /** After the thread's exit event only: frees its places. `failed` gets what a queue throws whose memory was scribbled on. */
+  /**
+   * After the thread's exit event only: frees its places. `failed` gets what a queue throws whose memory was
+   * scribbled on.
+   */
   recover(failed: (error: Error) => void): Recovered {
     const done = { producers: 0, consumers: 0, taken: 0 };
     for (const queue of this.queues.values()) {

@@ -1,7 +1,13 @@
-/** Checks of options on the way of each message: the usual case is a few comparisons, and the words are found only for a mistake. */
+/**
+ * Checks of options on the way of each message: the usual case is a few comparisons, and the words are found only for
+ * a mistake.
+ */
 import { checkOptions, invalidArgument, type PercoreError } from '../errors.js';
 
-/** True when `options` is an object whose keys are all among these; up to five are compared without a list. Does not allocate. */
+/**
+ * True when `options` is an object whose keys are all among these; up to five are compared without a list. Does not
+ * allocate.
+ */
 export function isOptions(options: unknown, a: string, b: string, c?: string, d?: string, e?: string): boolean {
   if (typeof options !== 'object' || options === null) return false;
   for (const key in options) if (key !== a && key !== b && key !== c && key !== d && key !== e) return false;
@@ -10,7 +16,8 @@ export function isOptions(options: unknown, a: string, b: string, c?: string, d?
 
 /** What is wrong with options that must be there: they are missing, or have a key that nobody knows. */
 export function wrongOptions(what: string, options: unknown, known: readonly string[]): PercoreError {
-  const needed = `an object with ${known[0]}${known.length === 1 ? '' : ` (and ${known.slice(1).join(', ')} if wanted)`}`;
+  const needed = 'an object with '
+    + `${known[0]}${known.length === 1 ? '' : ` (and ${known.slice(1).join(', ')} if wanted)`}`;
   if (typeof options !== 'object' || options === null) return invalidArgument(`options of ${what}`, options, needed);
   try {
     checkOptions(what, options, known);

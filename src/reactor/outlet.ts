@@ -1,9 +1,12 @@
 /**
- * The sending end of a lane: one SPSC ring from this party to another, for one band. Records are written at once and published
- * lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first; at once when their band is above the
- * one that runs. A lane is never published before the higher lanes to the same party. Whoever publishes also wakes.
+ * The sending end of a lane: one SPSC ring from this party to another, for one band. Records are written at once and
+ * published lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first; at once when
+ * their band is above the one that runs. A lane is never published before the higher lanes to the same party. Whoever
+ * publishes also wakes.
  */
-import { create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer } from '../queues/index.js';
+import {
+  create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer,
+} from '../queues/index.js';
 import { ValueCodec, copyBytes, framedBytes } from '../queues/internal.js';
 import { checkBytes } from '../errors.js';
 import { partyLayout } from '../layout.js';
@@ -26,7 +29,7 @@ const REFUSED_CLOSED = partyLayout.fields.refusedClosed.at >> 3;
 const REFUSED_TOO_LARGE = partyLayout.fields.refusedTooLarge.at >> 3;
 const WAITING_BYTES = partyLayout.fields.waitingBytes.at >> 3;
 /** Most bytes of calls of one party that may wait for room, over all lanes. Answers count, and are always taken. */
-export const MOST_WAITING_BYTES = 2 ** 26;
+export const MOST_WAITING_BYTES: number = 2 ** 26;
 /** The clock is read once in so many unpublished records. */
 const CLOCK_EVERY = 8;
 
@@ -78,8 +81,9 @@ export class Outlet implements RecordMemory, Room, Flushable {
   }
 
   /**
-   * Claims `length` bytes for writing in place. Returns the byte offset in `bytes`, `view` and (>> 2) `words`, a multiple of 8; or
-   * BACK_PRESSURED, TOO_LARGE, or CLOSED when the receiver has died. `commit` or `abort` must follow in the same step.
+   * Claims `length` bytes for writing in place. Returns the byte offset in `bytes`, `view` and (>> 2) `words`, a
+   * multiple of 8; or BACK_PRESSURED, TOO_LARGE, or CLOSED when the receiver has died. `commit` or `abort` must
+   * follow in the same step.
    */
   claim(kind: number, headBytes: number, length: number): number {
     const at = this.take(kind, headBytes + length);
@@ -156,8 +160,8 @@ export class Outlet implements RecordMemory, Room, Flushable {
   }
 
   /**
-   * OK when it was sent or waits for room, serialized, in its turn; TOO_LARGE, CLOSED, or BACK_PRESSURED when too much waits already.
-   * One that waits learns of its receiver's death from CallService, as all calls do.
+   * OK when it was sent or waits for room, serialized, in its turn; TOO_LARGE, CLOSED, or BACK_PRESSURED when too
+   * much waits already. One that waits learns of its receiver's death from CallService, as all calls do.
    */
   sendCall(name: SentName, call: PendingCall, deadlineNs: number, value: unknown): number {
     const most = this.codec.measure(value, this.maxBytes);
@@ -195,9 +199,10 @@ export class Outlet implements RecordMemory, Room, Flushable {
   }
 
   /**
-   * Calls `then` once, in a later turn, as soon as a record of `needed` bytes, head included, would be taken, or the receiver has died.
-   * Those who wait are called in the order in which they came. One that throws is counted and reported, and costs the others nothing.
-   * If the record is for a name that the receiver has not been told, `name` is told as soon as there is room for that.
+   * Calls `then` once, in a later turn, as soon as a record of `needed` bytes, head included, would be taken, or the
+   * receiver has died. Those who wait are called in the order in which they came. One that throws is counted and
+   * reported, and costs the others nothing. If the record is for a name that the receiver has not been told, `name`
+   * is told as soon as there is room for that.
    */
   whenRoom(needed: number, then: () => void, name?: SentName): void {
     this.line.whenRoom(needed, then, this.ahead(name));
@@ -247,7 +252,10 @@ export class Outlet implements RecordMemory, Room, Flushable {
     return needed > this.producer.maxRecordBytes ? TOO_LARGE : BACK_PRESSURED;
   }
 
-  /** Gives a name its number in this lane. A NAME record is counted neither as sent nor as received, and stands in no line. */
+  /**
+   * Gives a name its number in this lane. A NAME record is counted neither as sent nor as received, and stands in no
+   * line.
+   */
   private tell(name: SentName): number {
     if (this.peers.isDead(this.to)) return CLOSED;
     const length = nameBytes(name);
@@ -267,7 +275,9 @@ export class Outlet implements RecordMemory, Room, Flushable {
     return { needed: nameBytes(name), send: () => void (name.number < 0 && this.tell(name)) };
   }
 
-  private writeCall(memory: RecordMemory, at: number, name: number, call: PendingCall, deadlineNs: number, value: unknown): number {
+  private writeCall(
+    memory: RecordMemory, at: number, name: number, call: PendingCall, deadlineNs: number, value: unknown,
+  ): number {
     memory.words[at >> 2] = name;
     memory.words[(at >> 2) + 1] = call.number;
     memory.words[(at >> 2) + 2] = call.generation;
@@ -281,7 +291,9 @@ export class Outlet implements RecordMemory, Room, Flushable {
     return HEAD_BYTES + this.codec.write(value, memory, at + HEAD_BYTES);
   }
 
-  private keep(scratch: RecordMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined): void {
+  private keep(
+    scratch: RecordMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined,
+  ): void {
     const isFirst = this.parcels.isEmpty;
     this.parcels.keep(scratch, length, kind, name, call);
     if (isFirst) this.whenRoom(length, this.sendParcels, name);
@@ -309,7 +321,10 @@ export class Outlet implements RecordMemory, Room, Flushable {
     return OK;
   }
 
-  /** After a commit: published at once if it is above what runs, else at the end of the step or at a bound, whichever is first. */
+  /**
+   * After a commit: published at once if it is above what runs, else at the end of the step or at a bound, whichever
+   * is first.
+   */
   private published(): void {
     const { turn, producer } = this;
     if (!this.isDirty) {
@@ -345,7 +360,9 @@ export class Outlet implements RecordMemory, Room, Flushable {
     // The receiver can make room only of what it can see.
     if (this.isDirty) this.publishInTurn();
     const ahead = this.ahead(name);
-    noteRefusal(ahead === undefined ? this.line : { awaitRoom: (bytes, then) => this.line.awaitRoom(bytes, then, ahead) }, needed);
+    noteRefusal(
+      ahead === undefined ? this.line : { awaitRoom: (bytes, then) => this.line.awaitRoom(bytes, then, ahead) }, needed,
+    );
     return code;
   }
 
@@ -357,7 +374,8 @@ export class Outlet implements RecordMemory, Room, Flushable {
 
   /** What to say when a message does not fit. */
   static tooLarge(outlet: Outlet): string {
-    return `the message is longer than ${outlet.maxBytes} bytes; raise laneBytes (now ${outlet.peers.shared.laneBytes}) in createRuntime`;
+    return `the message is longer than ${outlet.maxBytes} bytes; raise laneBytes (now `
+      + `${outlet.peers.shared.laneBytes}) in createRuntime`;
   }
 }
 

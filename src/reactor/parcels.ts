@@ -1,6 +1,6 @@
 /**
- * Calls and answers that wait for room in a lane, serialized when they were made: what their sender does with the value afterwards
- * changes nothing, and no value is serialized twice. They go in the order in which they came.
+ * Calls and answers that wait for room in a lane, serialized when they were made: what their sender does with the
+ * value afterwards changes nothing, and no value is serialized twice. They go in the order in which they came.
  */
 import type { RecordMemory } from '../queues/index.js';
 import { ValueChain } from '../queues/internal.js';
@@ -56,7 +56,9 @@ export class Parcels {
   }
 
   /** Copies what was written into `scratch`. */
-  keep(scratch: RecordMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined): void {
+  keep(
+    scratch: RecordMemory, length: number, kind: number, name: SentName | undefined, call: PendingCall | undefined,
+  ): void {
     const parcel: Parcel = { kind, bytes: Buffer.from(scratch.bytes.subarray(0, length)), name, call };
     this.count(length);
     if (this.first === undefined) this.first = parcel;

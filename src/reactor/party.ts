@@ -118,7 +118,9 @@ export class Party implements TurnSources, Stopping {
       source: options.io?.source ?? 'epoll',
       turnNs: () => turn.beganNs,
       counters: ioCounters(inbox),
-      open: (isUring, { block, pool, outbox, counters }) => addon.turns.openSource(handle, isUring, block, pool, outbox, counters),
+      open: (isUring, { block, pool, outbox, counters }) => addon.turns.openSource(
+        handle, isUring, block, pool, outbox, counters,
+      ),
       // The turn keeps the thread alive.
       keepAlive: () => undefined,
     }, this.timers);

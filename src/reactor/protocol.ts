@@ -1,6 +1,6 @@
 /**
- * What a program's reactors answer and take, as types: one declaration checks the entry that handles and spawns, and all
- * who call and send. It exists for the compiler alone; at run time a message is what its sender says it is.
+ * What a program's reactors answer and take, as types: one declaration checks the entry that handles and spawns, and
+ * all who call and send. It exists for the compiler alone; at run time a message is what its sender says it is.
  *
  *     interface Town {
  *       calls: { sum(pair: [number, number]): number };   // answered by reactor.handle('sum', …)
@@ -9,8 +9,8 @@
  *     export default function start(reactor: Reactor<Town>): void { … }
  *     const runtime = await createRuntime<Town>({ entry });
  *
- * What is left out is not checked: without `tasks`, every name is taken and every message may be sent. A `Reactor<Town>`
- * may be passed to whatever takes a plain `Reactor`.
+ * What is left out is not checked: without `tasks`, every name is taken and every message may be sent. A
+ * `Reactor<Town>` may be passed to whatever takes a plain `Reactor`.
  */
 import type { CallOptions } from './calls.js';
 
@@ -55,4 +55,6 @@ export type ByteTaskName<P> = { [N in TaskName<P>]: Uint8Array extends TasksOf<P
 /** What is sent to a task. */
 export type MessageTo<P, N> = N extends keyof TasksOf<P> ? TasksOf<P>[N] : unknown;
 /** What the step of a task is given: as declared, or `M` where nothing is. */
-export type MessageOf<P, N, M> = P extends { readonly tasks: infer T } ? (string extends keyof T ? M : MessageTo<P, N>) : M;
+export type MessageOf<P, N, M> = P extends { readonly tasks: infer T }
+  ? string extends keyof T ? M : MessageTo<P, N>
+  : M;

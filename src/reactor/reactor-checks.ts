@@ -20,7 +20,9 @@ export function checkBand(priority: number | undefined): number {
 export function checkSpawn(
   options: SpawnOptions, step: unknown,
 ): { name: string; band: number; capacity: number; concurrency: number } {
-  if (!isOptions(options, 'name', 'priority', 'capacity', 'concurrency')) throw wrongOptions('spawn', options, SPAWN_OPTIONS);
+  if (!isOptions(options, 'name', 'priority', 'capacity', 'concurrency')) {
+    throw wrongOptions('spawn', options, SPAWN_OPTIONS);
+  }
   const name = checkName('name', options.name);
   checkFunction('step', step);
   return {

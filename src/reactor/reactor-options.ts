@@ -9,7 +9,9 @@ export interface SpawnOptions {
    * 7 high. Default 3.
    */
   priority?: number;
-  /** Messages of this thread that may wait: 1 to 2^20, default 1,024. Of messages from others, the lane is the bound. */
+  /**
+   * Messages of this thread that may wait: 1 to 2^20, default 1,024. Of messages from others, the lane is the bound.
+   */
   capacity?: number;
   /**
    * Asynchronous steps of this task that may be under way at once: 1 to 2^20. Without it there is no limit: the next

@@ -5,13 +5,16 @@ import { sub, type FixedQueue, type Kind, type ValueQueue, type VariableQueue } 
 import type { ManualClock, SystemClock, Timers } from '../timers/index.js';
 import { Address } from './address.js';
 import { hashKey } from './buckets.js';
-import type { CallContext } from './call-service.js';
-import type { CallOptions } from './calls.js';
+import type { CallContext, CallOptions } from './calls.js';
 import { checkName } from './names.js';
 import { isOptions, wrongOptions } from './options.js';
 import type { Party } from './party.js';
-import type { Answer, ByteTaskName, CallName, CallRest, HandlerOf, MessageOf, MessageTo, Protocol, TaskName, Untyped } from './protocol.js';
-import { checkBand, checkCallOptions, checkConcurrency, checkKey, checkReadOptions, checkSpawn } from './reactor-checks.js';
+import type {
+  Answer, ByteTaskName, CallName, CallRest, HandlerOf, MessageOf, MessageTo, Protocol, TaskName, Untyped,
+} from './protocol.js';
+import {
+  checkBand, checkCallOptions, checkConcurrency, checkKey, checkReadOptions, checkSpawn,
+} from './reactor-checks.js';
 import type { AddressOptions, ReadOptions, Selected, SendOptions, SpawnOptions, Task } from './reactor-options.js';
 import type { ReadableEnd, Reading } from './reading.js';
 import type { StepResult } from './steps.js';
@@ -22,8 +25,8 @@ const NO_OPTIONS: CallOptions = Object.freeze({});
 let insideOf: (reactor: Reactor) => Party;
 
 /**
- * One reactor of a runtime: a thread, pinned to a core, that owns its tasks, timers and sockets and shares nothing but
- * the lanes to its peers. The entry of the runtime is given one; everything here belongs to that thread alone.
+ * One reactor of a runtime: a thread, pinned to a core, that owns its tasks, timers and sockets and shares nothing
+ * but the lanes to its peers. The entry of the runtime is given one; everything here belongs to that thread alone.
  *
  *     import type { Reactor } from 'percore';
  *     interface Town { calls: { sum(pair: [number, number]): number }; tasks: { orders: { price: number } } }
@@ -32,12 +35,15 @@ let insideOf: (reactor: Reactor) => Party;
  *       reactor.handle('sum', ([a, b]) => a + b);                          // answers calls
  *       const orders = reactor.spawn({ name: 'orders', priority: 6 }, (order) => console.log(order.price));
  *       reactor.timers.every({ intervalNs: 1e9 }, () => orders.send({ price: 1 }));
- *       reactor.io.listen({ port: 9000, reusePort: true }, (connection) => connection.onData((bytes) => connection.offer(bytes)));
+ *       reactor.io.listen({ port: 9000, reusePort: true }, (connection) => {
+ *         connection.onData((bytes) => connection.offer(bytes));
+ *       });
  *       reactor.onStop(() => console.log(`reactor ${reactor.id} stops`));
  *     }
  *
  * `P` declares what the reactors of the program answer and take; see Protocol. No method blocks. Methods throw
- * ERR_PERCORE_INVALID_ARGUMENT for what they cannot take; what can be expected, such as a full lane, is a result code.
+ * ERR_PERCORE_INVALID_ARGUMENT for what they cannot take; what can be expected, such as a full lane, is a result
+ * code.
  */
 export class Reactor<P extends Protocol = Untyped> {
   /** Timers of this thread: `after`, `every`, `intervals` and others. Their callbacks run in bands, as steps do. */
@@ -54,8 +60,8 @@ export class Reactor<P extends Protocol = Untyped> {
 
   readonly #party: Party;
   /**
-   * Options whose keys were looked at last. Who sends much gives the same object each time, and to look again would cost
-   * a tenth of the call. What they say is checked each time; only a key that is added later goes unnoticed.
+   * Options whose keys were looked at last. Who sends much gives the same object each time, and to look again would
+   * cost a tenth of the call. What they say is checked each time; only a key that is added later goes unnoticed.
    */
   #callOptions: CallOptions = NO_OPTIONS;
   #sendOptions: SendOptions = { reactor: 0 };
@@ -93,14 +99,16 @@ export class Reactor<P extends Protocol = Untyped> {
 
   // ---- Tasks, messages and calls ------------------------------------------------------------------------------------
 
-  // The first member that depends on P. It makes TypeScript compare two reactors member by member, so that a Reactor<P> may
-  // be passed to whatever takes a plain Reactor; with `spawn` before it, TypeScript would compare the protocols and refuse.
+  // The first member that depends on P. It makes TypeScript compare two reactors member by member, so that a
+  // Reactor<P> may be passed to whatever takes a plain Reactor; with `spawn` before it, TypeScript would compare the
+  // protocols and refuse.
 
   /**
-   * Asks a party and promises its answer. The argument is copied now, also when it must wait for room. While the entry of
-   * that party runs, the call waits until the handler is there. Rejects with what the handler threw, with the signal's
-   * reason, or with ERR_PERCORE_NO_HANDLER, _REACTOR_DIED, _TIMEOUT, _BACK_PRESSURED (65,536 calls or 64 MiB of them
-   * wait), _UNSERIALIZABLE, _TOO_LARGE, _CLOSED, _INVALID_ARGUMENT. Allocates the promise and what is copied.
+   * Asks a party and promises its answer. The argument is copied now, also when it must wait for room. While the
+   * entry of that party runs, the call waits until the handler is there. Rejects with what the handler threw, with
+   * the signal's reason, or with ERR_PERCORE_NO_HANDLER, _REACTOR_DIED, _TIMEOUT, _BACK_PRESSURED (65,536 calls or 64
+   * MiB of them wait), _UNSERIALIZABLE, _TOO_LARGE, _CLOSED, _INVALID_ARGUMENT. Allocates the promise and what is
+   * copied.
    */
   call<N extends CallName<P>>(name: N, ...rest: CallRest<P, N>): Promise<Answer<P, N>>;
   call(name: string, argument?: unknown, options: CallOptions = NO_OPTIONS): Promise<unknown> {
@@ -116,28 +124,32 @@ export class Reactor<P extends Protocol = Untyped> {
   }
 
   /**
-   * Makes a task: `step` runs to completion for each message, which comes as it is from this thread, and as a copy from
-   * others. `from` is the party that sent it (the main thread comes after the last reactor), `priority` the band that it
-   * was sent in. See StepResult for what a step may answer. One that throws costs its own message: it is counted and
-   * reported as 'stepError'.
+   * Makes a task: `step` runs to completion for each message, which comes as it is from this thread, and as a copy
+   * from others. `from` is the party that sent it (the main thread comes after the last reactor), `priority` the band
+   * that it was sent in. See StepResult for what a step may answer. One that throws costs its own message: it is
+   * counted and reported as 'stepError'.
    *
-   * Make tasks in the synchronous part of the entry: afterwards a message for a name that nobody has is dropped, counted
-   * and reported. Throws ERR_PERCORE_NAME_TAKEN, or ERR_PERCORE_CLOSED after the runtime is closed.
+   * Make tasks in the synchronous part of the entry: afterwards a message for a name that nobody has is dropped,
+   * counted and reported. Throws ERR_PERCORE_NAME_TAKEN, or ERR_PERCORE_CLOSED after the runtime is closed.
    */
   spawn<M, N extends TaskName<P> = TaskName<P>>(
-    options: SpawnOptions & { readonly name: N }, step: (message: MessageOf<P, N, M>, from: number, priority: number) => StepResult,
+    options: SpawnOptions & { readonly name: N }, step: (
+      message: MessageOf<P, N, M>, from: number, priority: number,
+    ) => StepResult,
   ): Task<MessageOf<P, N, M>> {
     const stepping: { step(message: unknown, from: number, priority: number): StepResult } = { step };
-    const task = new LocalTask<unknown, false>(this.#party.turn, { ...checkSpawn(options, step), takesBytes: false }, stepping.step);
+    const task = new LocalTask<unknown, false>(
+      this.#party.turn, { ...checkSpawn(options, step), takesBytes: false }, stepping.step,
+    );
     this.#party.dispatcher.addTask(task);
     return { name: task.name, send: (message) => task.push(message), get depth() { return task.depth; } };
   }
 
   /**
-   * Makes a task of bytes: `step` reads each record where it lies in the lane, without a copy or an object for it. The
-   * record is valid during the step only. After BACK_PRESSURED the record and everything behind it stay in the lane until
-   * there is room where the step wanted to write. A value that is sent to it is dropped, counted and reported. Throws as
-   * `spawn` does; it takes no `capacity`, since its messages wait in lanes.
+   * Makes a task of bytes: `step` reads each record where it lies in the lane, without a copy or an object for it.
+   * The record is valid during the step only. After BACK_PRESSURED the record and everything behind it stay in the
+   * lane until there is room where the step wanted to write. A value that is sent to it is dropped, counted and
+   * reported. Throws as `spawn` does; it takes no `capacity`, since its messages wait in lanes.
    */
   spawnBytes<N extends ByteTaskName<P>>(
     options: SpawnOptions & { readonly name: N }, step: (record: ByteRecord) => number | void,
@@ -157,14 +169,16 @@ export class Reactor<P extends Protocol = Untyped> {
   }
 
   /**
-   * Reads a queue made of rings as a task of a band: `handler` runs to completion for each record, up to 16 before others
-   * of its band have their turn, and sleeps at the queue's own bell. It is given a value, or without a codec a copy of
-   * the bytes, and may answer what a step may: after BACK_PRESSURED it is given the same record again when there is room.
-   * Ends with the queue, by its own `leave()` or `close()`, and when the runtime closes; then records may be left in the
-   * queue for the next consumer. Throws what `sub` of percore/queues throws.
+   * Reads a queue made of rings as a task of a band: `handler` runs to completion for each record, up to 16 before
+   * others of its band have their turn, and sleeps at the queue's own bell. It is given a value, or without a codec a
+   * copy of the bytes, and may answer what a step may: after BACK_PRESSURED it is given the same record again when
+   * there is room. Ends with the queue, by its own `leave()` or `close()`, and when the runtime closes; then records
+   * may be left in the queue for the next consumer. Throws what `sub` of percore/queues throws.
    */
   sub<T>(queue: ValueQueue<T, Kind>, options: ReadOptions, handler: (value: T) => StepResult): Reading;
-  sub(queue: FixedQueue<Kind> | VariableQueue<Kind>, options: ReadOptions, handler: (record: Uint8Array) => StepResult): Reading;
+  sub(
+    queue: FixedQueue<Kind> | VariableQueue<Kind>, options: ReadOptions, handler: (record: Uint8Array) => StepResult,
+  ): Reading;
   sub<T>(
     queue: FixedQueue<Kind> | VariableQueue<Kind> | ValueQueue<T, Kind>, options: ReadOptions,
     handler: ((value: T) => StepResult) | ((record: Uint8Array) => StepResult),
@@ -197,7 +211,9 @@ export class Reactor<P extends Protocol = Untyped> {
       throw wrongOptions(`address(${show(name)})`, options, ['reactor', 'priority', 'isReturn']);
     }
     const { reactor, priority, isReturn } = options;
-    if (isReturn !== undefined && typeof isReturn !== 'boolean') throw invalidArgument('isReturn', isReturn, 'true or false');
+    if (isReturn !== undefined && typeof isReturn !== 'boolean') {
+      throw invalidArgument('isReturn', isReturn, 'true or false');
+    }
     const outlet = this.#party.outletTo(name, reactor, priority, isReturn === true ? RETURN_LANES : 0);
     return new Address(outlet, outlet.name(name));
   }
@@ -210,7 +226,9 @@ export class Reactor<P extends Protocol = Untyped> {
    */
   send<N extends TaskName<P>>(name: N, message: MessageTo<P, N>, options: SendOptions): number {
     if (options !== this.#sendOptions) {
-      if (!isOptions(options, 'reactor', 'priority')) throw wrongOptions(`send(${show(name)})`, options, ['reactor', 'priority']);
+      if (!isOptions(options, 'reactor', 'priority')) {
+        throw wrongOptions(`send(${show(name)})`, options, ['reactor', 'priority']);
+      }
       this.#sendOptions = options;
     }
     const outlet = this.#party.outletTo(name, options.reactor, options.priority, 0);
@@ -229,8 +247,8 @@ export class Reactor<P extends Protocol = Untyped> {
   }
 
   /**
-   * The reactor that owns this key's bucket. A text key stands for its UTF-8 bytes; a number is refused, since 5 and '5'
-   * would be two keys. Allocates for text only.
+   * The reactor that owns this key's bucket. A text key stands for its UTF-8 bytes; a number is refused, since 5 and
+   * '5' would be two keys. Allocates for text only.
    */
   ownerOf(key: string | Uint8Array): number {
     return this.#party.ownerOfHash(hashKey(typeof key === 'string' ? Buffer.from(key) : checkKey(key)));
@@ -251,7 +269,9 @@ export class Reactor<P extends Protocol = Untyped> {
     return this.#party.turn.shouldYield();
   }
 
-  /** Publishes everything that this reactor has sent. The end of each step does it; call it before a long computation. */
+  /**
+   * Publishes everything that this reactor has sent. The end of each step does it; call it before a long computation.
+   */
   flush(): void {
     this.#party.turn.unpublished.flush();
   }
@@ -273,9 +293,10 @@ export class Reactor<P extends Protocol = Untyped> {
   }
 
   /**
-   * Runs `hook` when the runtime closes, before this reactor is asked to be quiet: stop reading, end connections. What it
-   * returns is awaited, for example `connection.flushed()`: without that, what a connection has taken and the kernel has
-   * not is lost. Messages that were sent before are still run after it, so do not end here what their steps write to.
+   * Runs `hook` when the runtime closes, before this reactor is asked to be quiet: stop reading, end connections.
+   * What it returns is awaited, for example `connection.flushed()`: without that, what a connection has taken and the
+   * kernel has not is lost. Messages that were sent before are still run after it, so do not end here what their
+   * steps write to.
    */
   onStop(hook: () => void | Promise<void>): void {
     checkFunction('hook', hook);

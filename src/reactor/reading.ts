@@ -1,9 +1,9 @@
 /**
  * A queue that a reactor reads as a task of a band: `Reactor.sub`.
  *
- *      waiting (consumer.ready) --records--> ready --select--> up to 16 records --more--> ready, behind the others of its band
+ *      waiting (consumer.ready) --records--> ready --select--> up to 16 records --more--> ready, behind its band
  *                                                                  ├──none left--> waiting
- *                                                                  └──a step is refused--> held, with its record, until there is room
+ *                                                                  └──a step is refused--> held, with its record
  *
  * It waits at the queue's own bell, and takes no turn meanwhile.
  */
@@ -110,7 +110,15 @@ export class QueueReading implements Holdable, Reading {
     }
     if (code === CLOSED || code === EVICTED) {
       this.leave();
-      if (code === EVICTED) this.report(new PercoreError('ERR_PERCORE_CLOSED', `the consumer was ${nameOfCode(EVICTED)}: it was too slow for too long, and reads no more. What it has lost is counted: inspect(queue).dropped.evicted. Call sub again to read on`));
+      if (code === EVICTED) {
+        this.report(
+          new PercoreError(
+            'ERR_PERCORE_CLOSED',
+            `the consumer was ${nameOfCode(EVICTED)}: it was too slow for too long, and reads no more. What it `
+              + 'has lost is counted: inspect(queue).dropped.evicted. Call sub again to read on',
+          ),
+        );
+      }
       return false;
     }
     const goOn = (): void => {

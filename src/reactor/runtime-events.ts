@@ -14,9 +14,9 @@ export interface CloseResult {
   /** Reactors that did not leave within a second after they were told, and were terminated amid what they did. */
   readonly leftBehind: readonly number[];
   /**
-   * Those of `leftBehind` whose thread had not ended a second later: it is in a system call that blocks, such as reading
-   * from a pipe that nobody writes. It ends when the call returns. Until then this process cannot end by itself either,
-   * since Node waits for its threads.
+   * Those of `leftBehind` whose thread had not ended a second later: it is in a system call that blocks, such as
+   * reading from a pipe that nobody writes. It ends when the call returns. Until then this process cannot end by
+   * itself either, since Node waits for its threads.
    */
   readonly stillRunning: readonly number[];
 }
@@ -34,8 +34,8 @@ export interface ReactorDeath {
 }
 
 /**
- * Emitted as 'stepError' for what a task, timer or handler of a connection threw; its reactor goes on. Without a listener
- * it is a warning. A reactor reports 20 a second, and how many more there were once that second is over.
+ * Emitted as 'stepError' for what a task, timer or handler of a connection threw; its reactor goes on. Without a
+ * listener it is a warning. A reactor reports 20 a second, and how many more there were once that second is over.
  */
 export interface StepError {
   readonly reactorId: number;

@@ -12,13 +12,17 @@ import type { Budget, PublishEvery } from './turn.js';
 
 /** `R` is the runtime that `main` is given. */
 export interface OptionsFor<R> {
-  /** Module whose default export runs once in every reactor, ES or CommonJS: a file URL, also as text, or an absolute path. */
+  /**
+   * Module whose default export runs once in every reactor, ES or CommonJS: a file URL, also as text, or an absolute
+   * path.
+   */
   entry: URL | string;
   /** 1 to 255, or 'auto' (default): the CPUs of the affinity mask, bounded by the cgroup's quota. */
   reactors?: number | 'auto';
   /**
-   * Pin each reactor to a CPU of the affinity mask (default true), or to these, one a reactor. What a reactor starts, a child process or a
-   * worker, is not pinned with it. A CPU that is not granted is in `status().reactors[id].refusals`; one of a list is warned of as well.
+   * Pin each reactor to a CPU of the affinity mask (default true), or to these, one a reactor. What a reactor starts,
+   * a child process or a worker, is not pinned with it. A CPU that is not granted is in
+   * `status().reactors[id].refusals`; one of a list is warned of as well.
    */
   pin?: boolean | readonly number[];
   /** Handed to the entry as its second argument; structured clone, so SharedArrayBuffers are shared. */
@@ -26,8 +30,9 @@ export interface OptionsFor<R> {
   /** Bytes of each lane: a power of two, 4 KiB to 2^26. Default 256 KiB; the longest message is a little under half. */
   laneBytes?: number;
   /**
-   * How reactors idle. Default 'adaptive' with spins of 50 µs; 'park' under a fractional cgroup quota. A reactor whose CPU another one (or, where
-   * there is one CPU, the main thread) needs as well never spins, whatever is asked: `refusals` says so.
+   * How reactors idle. Default 'adaptive' with spins of 50 µs; 'park' under a fractional cgroup quota. A reactor
+   * whose CPU another one (or, where there is one CPU, the main thread) needs as well never spins, whatever is asked:
+   * `refusals` says so.
    */
   idle?: IdleOptions;
   /**
@@ -36,7 +41,8 @@ export interface OptionsFor<R> {
    */
   budget?: { quanta?: number; timeNs?: number };
   /**
-   * What bounds lazy publishing inside a step. `records`: 1 to 2^20, default 64. `timeNs`: 1,000 to 10^9, default 20,000.
+   * What bounds lazy publishing inside a step. `records`: 1 to 2^20, default 64. `timeNs`: 1,000 to 10^9, default
+   * 20,000.
    */
   publishEvery?: { records?: number; timeNs?: number };
   /**
@@ -45,25 +51,26 @@ export interface OptionsFor<R> {
    */
   discipline?: DisciplineChoice;
   /**
-   * 'manual', for tests: each reactor's `timers` run by a ManualClock, `reactor.clock`, that stands still until the entry moves it. Time-outs
-   * of calls and connections stay real.
+   * 'manual', for tests: each reactor's `timers` run by a ManualClock, `reactor.clock`, that stands still until the
+   * entry moves it. Time-outs of calls and connections stay real.
    */
   clock?: 'manual';
   /**
-   * Where sockets' readiness and bytes come from: 'epoll' (default) or 'io_uring' (Linux 6.1 and permission needed; epoll stands in where it
-   * is refused, and `status()` says why).
+   * Where sockets' readiness and bytes come from: 'epoll' (default) or 'io_uring' (Linux 6.1 and permission needed;
+   * epoll stands in where it is refused, and `status()` says why).
    */
   io?: { source: IoSource };
   /**
-   * Runs on the main thread before any reactor does: make here the tasks and handlers of the main thread that entries send to or ask.
-   * `createRuntime` waits for it, as it does for the entries; what it throws rejects `createRuntime`.
+   * Runs on the main thread before any reactor does: make here the tasks and handlers of the main thread that entries
+   * send to or ask. `createRuntime` waits for it, as it does for the entries; what it throws rejects `createRuntime`.
    */
   main?: (runtime: R) => void | Promise<void>;
   /** Limits of each worker's heap, as for `new Worker`. */
   resourceLimits?: ResourceLimits;
   /**
-   * Longest wait in which no reactor gets further on its way (thread begun; entry run, its asynchronous part included): 1 to 2^31 - 1 ms, default
-   * 30,000. Then createRuntime rejects with ERR_PERCORE_TIMEOUT, which names those that are stuck, and ends everything.
+   * Longest wait in which no reactor gets further on its way (thread begun; entry run, its asynchronous part
+   * included): 1 to 2^31 - 1 ms, default 30,000. Then createRuntime rejects with ERR_PERCORE_TIMEOUT, which names
+   * those that are stuck, and ends everything.
    */
   startTimeoutMs?: number;
 }
@@ -92,13 +99,21 @@ export interface RuntimeSettings {
   readonly startTimeoutMs: number;
 }
 
-const KNOWN = ['entry', 'reactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'discipline', 'clock', 'io', 'main', 'resourceLimits', 'startTimeoutMs'];
+const KNOWN = [
+  'entry', 'reactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'discipline', 'clock', 'io', 'main',
+  'resourceLimits', 'startTimeoutMs',
+];
 const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 const MOST_MS = 2 ** 31 - 1;
 
-/** Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_ENTRY for a file that is not there or cannot be loaded. Opens nothing. */
+/**
+ * Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_ENTRY for a file that is not there or cannot be loaded. Opens
+ * nothing.
+ */
 export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object with an entry');
+  if (typeof options !== 'object' || options === null) {
+    throw invalidArgument('options', options, 'an object with an entry');
+  }
   checkOptions('options', options, KNOWN);
   if (options.main !== undefined) checkFunction('main', options.main);
   const entry = checkEntry(options.entry);
@@ -114,53 +129,75 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
     timeNs: checkInteger('publishEvery.timeNs', publishGiven.timeNs ?? 20_000, 1000, 1e9),
   };
   const discipline = checkDiscipline(options.discipline);
-  if (options.clock !== undefined && options.clock !== 'manual') throw invalidArgument('clock', options.clock, "'manual' or left out");
-  const source = checkOneOf('io.source', checkOptions('io', options.io, ['source']).source ?? 'epoll', ['epoll', 'io_uring']);
+  if (options.clock !== undefined && options.clock !== 'manual') {
+    throw invalidArgument('clock', options.clock, "'manual' or left out");
+  }
+  const source = checkOneOf(
+    'io.source', checkOptions('io', options.io, ['source']).source ?? 'epoll', ['epoll', 'io_uring'],
+  );
   const startTimeoutMs = checkInteger('startTimeoutMs', options.startTimeoutMs ?? 30_000, 1, MOST_MS);
   for (const [limit, value] of Object.entries(checkOptions('resourceLimits', options.resourceLimits, LIMITS))) {
-    if (value !== undefined && !(typeof value === 'number' && value > 0 && value < Infinity)) throw invalidArgument(`resourceLimits.${limit}`, value, 'a number above 0');
+    if (value !== undefined && !(typeof value === 'number' && value > 0 && value < Infinity)) {
+      throw invalidArgument(`resourceLimits.${limit}`, value, 'a number above 0');
+    }
   }
   checkIdleOptions('idle', options.idle);
   const cpus = cpuBudget();
   const asked = options.reactors ?? 'auto';
-  const reactors = asked === 'auto' ? Math.min(cpus.count, MAX_REACTORS) : checkInteger('reactors', asked, 1, MAX_REACTORS);
+  const reactors = asked === 'auto'
+    ? Math.min(cpus.count, MAX_REACTORS)
+    : checkInteger('reactors', asked, 1, MAX_REACTORS);
   const pins = checkPins(options.pin ?? true, reactors, cpus);
   const strategy = options.idle?.strategy ?? (cpus.quota % 1 === 0 || cpus.quota === Infinity ? 'adaptive' : 'park');
   const idle = idleSettings({ ...options.idle, strategy });
   const whyNoSpin = pins.map((_cpu, id) => whyNotSpin(id, pins, cpus));
   return {
     entry, cpus, asked, reactors, pins, isPinnedByList: Array.isArray(options.pin), data: options.data, laneBytes,
-    parties: [...whyNoSpin.map((why) => ({ ...idle, isCpuShared: why === undefined ? 0 : 1 })), settingsOfMain(idle, cpus)],
-    whyNoSpin, budget, publishEvery, discipline, clock: options.clock, source, resourceLimits: options.resourceLimits, startTimeoutMs,
+    parties: [
+      ...whyNoSpin.map((why) => ({ ...idle, isCpuShared: why === undefined ? 0 : 1 })), settingsOfMain(idle, cpus),
+    ],
+    whyNoSpin, budget, publishEvery, discipline, source, startTimeoutMs,
+    clock: options.clock, resourceLimits: options.resourceLimits,
   };
 }
 
 /** The main thread never spins without end: it has other work, and seldom a CPU of its own. */
 function settingsOfMain(idle: PartySettings, cpus: CpuBudget): PartySettings {
   const { PARK, ADAPTIVE } = words.idleStrategy;
-  return { ...idle, idleStrategy: idle.idleStrategy === PARK ? PARK : ADAPTIVE, isCpuShared: cpus.allowed.length === 1 ? 1 : 0 };
+  return {
+    ...idle, idleStrategy: idle.idleStrategy === PARK ? PARK : ADAPTIVE, isCpuShared: cpus.allowed.length === 1 ? 1 : 0,
+  };
 }
 
 /** A spin that keeps from its CPU what it waits for lasts for a whole slice of the scheduler's, some milliseconds. */
 function whyNotSpin(id: number, pins: readonly (number | undefined)[], cpus: CpuBudget): string | undefined {
   const cpu = pins[id];
   const others = pins.flatMap((pin, other) => (other !== id && pin !== undefined && pin === cpu ? [other] : []));
-  if (others.length > 0) return `CPU ${cpu} is also that of reactor${others.length === 1 ? '' : 's'} ${others.slice(0, 4).join(', ')}${others.length > 4 ? ', …' : ''}`;
+  if (others.length > 0) {
+    return `CPU ${cpu} is also that of reactor${others.length === 1 ? '' : 's'} `
+      + `${others.slice(0, 4).join(', ')}${others.length > 4 ? ', …' : ''}`;
+  }
   if (cpus.allowed.length === 1) return `CPU ${cpus.allowed[0]} is also the main thread's`;
-  if (cpu === undefined && pins.length > cpus.allowed.length) return `${pins.length} reactors share ${cpus.allowed.length} CPUs`;
+  if (cpu === undefined && pins.length > cpus.allowed.length) {
+    return `${pins.length} reactors share ${cpus.allowed.length} CPUs`;
+  }
   if (pins.length > cpus.quota) return `the cgroup's quota is ${cpus.quota} CPUs for ${pins.length} reactors`;
   return undefined;
 }
 
 function checkLaneBytes(value: number): number {
   const isPower = Number.isInteger(value) && (value & (value - 1)) === 0;
-  if (!isPower || value < 4096 || value > 2 ** 26) throw invalidArgument('laneBytes', value, 'a power of two from 4096 to 67108864');
+  if (!isPower || value < 4096 || value > 2 ** 26) {
+    throw invalidArgument('laneBytes', value, 'a power of two from 4096 to 67108864');
+  }
   return value;
 }
 
 function checkPins(pin: boolean | readonly number[], count: number, cpus: CpuBudget): (number | undefined)[] {
   if (pin === false) return new Array<undefined>(count).fill(undefined);
   if (pin === true) return Array.from({ length: count }, (_, id) => cpus.allowed[id % cpus.allowed.length]);
-  if (!Array.isArray(pin) || pin.length !== count) throw invalidArgument('pin', pin, `true, false, or a list of ${count} CPU numbers, one a reactor`);
+  if (!Array.isArray(pin) || pin.length !== count) {
+    throw invalidArgument('pin', pin, `true, false, or a list of ${count} CPU numbers, one a reactor`);
+  }
   return pin.map((cpu: number) => checkInteger('pin', cpu, 0, 8191));
 }

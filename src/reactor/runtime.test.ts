@@ -317,6 +317,18 @@ describe('a message', () => {
   afterEach(() => void (errors.length = 0));
   afterAll(() => runtime.close());
 
+  it('whose step throws too often is not reported each time, and how many were left out is', async () => {
+    await inside(runtime, 2, (reactor) => {
+      reactor.spawn({ name: 'loop' }, () => {
+        throw new Error('again');
+      });
+    });
+    for (let i = 0; i < 50; i++) runtime.send('loop', i, { reactor: 2 });
+    await until(() => errors.length === 21, 'twenty reports and one more');
+    expect(errors.filter(({ error }) => error.message === 'again').length).toBe(20);
+    expect(errors[20]).toMatchObject({ reactorId: 2, where: 'reports', error: { code: 'ERR_PERCORE_NOT_REPORTED', value: 30 } });
+  });
+
   it('is a value, or bytes as they lie, for a task of values; for a task of bytes it lies in the lane', async () => {
     await inside(runtime, 0, (reactor, _argument, { state }) => {
       state['seen'] = [];

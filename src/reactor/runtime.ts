@@ -1,11 +1,13 @@
 import { EventEmitter } from 'node:events';
 import { checkInteger, checkOptions } from '../errors.js';
 import type { Address } from './address.js';
-import type { CallContext } from './call-service.js';
+import type { CallContext } from './calls.js';
 import { close } from './closing.js';
 import { Controller } from './controller.js';
 import type { IdleOptions } from './idle-strategy.js';
-import type { Answer, ByteTaskName, CallName, CallRest, HandlerOf, MessageOf, MessageTo, Protocol, TaskName, Untyped } from './protocol.js';
+import type {
+  Answer, ByteTaskName, CallName, CallRest, HandlerOf, MessageOf, MessageTo, Protocol, TaskName, Untyped,
+} from './protocol.js';
 import type { AddressOptions, SendOptions, SpawnOptions, Task } from './reactor-options.js';
 import { Reactor } from './reactor.js';
 import type { CloseOptions, CloseResult, RuntimeEvents } from './runtime-events.js';
@@ -64,8 +66,8 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
   }
 
   /**
-   * Sends a value or bytes to a task of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED. Copies. Published at the end
-   * of this pass of the event loop, or earlier. See `Reactor.send`.
+   * Sends a value or bytes to a task of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED. Copies. Published at the
+   * end of this pass of the event loop, or earlier. See `Reactor.send`.
    */
   send<N extends TaskName<P>>(name: N, message: MessageTo<P, N>, options: SendOptions): number {
     return this.#main.send(name, message, options);
@@ -90,12 +92,14 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
   }
 
   /**
-   * Makes a task of the main thread, which reactors send to by `{ reactor: 'main' }`, or by the number of reactors, which
-   * messages from here carry as `from`. Make it in `main` of the options, or right after `createRuntime` has resolved:
-   * until then messages of entries wait for it. See `Reactor.spawn`.
+   * Makes a task of the main thread, which reactors send to by `{ reactor: 'main' }`, or by the number of reactors,
+   * which messages from here carry as `from`. Make it in `main` of the options, or right after `createRuntime` has
+   * resolved: until then messages of entries wait for it. See `Reactor.spawn`.
    */
   spawn<M, N extends TaskName<P> = TaskName<P>>(
-    options: SpawnOptions & { readonly name: N }, step: (message: MessageOf<P, N, M>, from: number, priority: number) => StepResult,
+    options: SpawnOptions & { readonly name: N }, step: (
+      message: MessageOf<P, N, M>, from: number, priority: number,
+    ) => StepResult,
   ): Task<MessageOf<P, N, M>> {
     return this.#main.spawn<M, N>(options, step);
   }
@@ -122,7 +126,9 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
 
   /** Changes how reactors idle, at once and while they run: the one of that number, or all. */
   setIdleStrategy(options: IdleOptions, reactor?: number): void {
-    const ids = reactor === undefined ? this.#controller.members.keys() : [checkInteger('reactor', reactor, 0, this.reactors - 1)];
+    const ids = reactor === undefined ? this.#controller.members.keys() : [
+      checkInteger('reactor', reactor, 0, this.reactors - 1),
+    ];
     for (const id of ids) this.#controller.setIdleStrategy(id, options);
   }
 
@@ -136,8 +142,8 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
 
   /**
    * Lets every reactor run what it was sent, then ends them. Resolves within `drainMs` and two seconds, whatever a
-   * reactor does; the result says which did not leave. A second call returns the first one's promise. A program that has
-   * nothing left but an open runtime, and whose reactors wait for nothing, is warned after some seconds
+   * reactor does; the result says which did not leave. A second call returns the first one's promise. A program that
+   * has nothing left but an open runtime, and whose reactors wait for nothing, is warned after some seconds
    * (PERCORE_NOT_CLOSED).
    */
   close(options?: CloseOptions): Promise<CloseResult> {
@@ -169,10 +175,10 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
 }
 
 /**
- * Starts a runtime: one pinned worker for each reactor, and the entry's default export is run in each. Resolves when all
- * have run. Rejects with ERR_PERCORE_INVALID_ARGUMENT, _ENTRY (what the entry threw is the cause), _TIMEOUT
- * (`startTimeoutMs`), _UNSERIALIZABLE (`data`), _SYSTEM (memory, descriptors), _NATIVE_UNAVAILABLE or _WORKER_UNAVAILABLE,
- * and then nothing is left behind.
+ * Starts a runtime: one pinned worker for each reactor, and the entry's default export is run in each. Resolves when
+ * all have run. Rejects with ERR_PERCORE_INVALID_ARGUMENT, _ENTRY (what the entry threw is the cause), _TIMEOUT
+ * (`startTimeoutMs`), _UNSERIALIZABLE (`data`), _SYSTEM (memory, descriptors), _NATIVE_UNAVAILABLE or
+ * _WORKER_UNAVAILABLE, and then nothing is left behind.
  */
 export async function createRuntime<P extends Protocol = Untyped>(options: RuntimeOptions<P>): Promise<Runtime<P>> {
   const settings = checkRuntimeOptions(options);

@@ -1,8 +1,21 @@
 /**
- * The memory of one runtime as every party sees it: the runtime's block, and each party's inbox (its block, then its lanes).
- * Plain objects, so that they pass through workerData. Made by the main thread; no party allocates shared memory later.
+ * The memory of one runtime as every party sees it: the runtime's block, and each party's inbox (its block, then its
+ * lanes). Plain objects, so that they pass through workerData. Made by the main thread; no party allocates shared
+ * memory later.
  */
-import { BUCKETS, LAYOUT_VERSION, LINE_BYTES, PARTY_MAGIC, RUNTIME_MAGIC, inboxBytes, laneOffset, partyLayout, runtimeLayout, words, type LayoutField } from '../layout.js';
+import {
+  BUCKETS,
+  LAYOUT_VERSION,
+  LINE_BYTES,
+  PARTY_MAGIC,
+  RUNTIME_MAGIC,
+  inboxBytes,
+  laneOffset,
+  partyLayout,
+  runtimeLayout,
+  words,
+  type LayoutField,
+} from '../layout.js';
 import { native } from '../native.js';
 
 export interface SharedRuntime {
@@ -25,8 +38,9 @@ export interface PartySettings {
 }
 
 /**
- * What the C library is asked for at least: it takes so much from the kernel each time and gives it back at once. Less may come out of its
- * heap, which is filled with zeros when it is handed out again, and then every lane is resident (glibc: M_MMAP_THRESHOLD_MAX, 32 MiB).
+ * What the C library is asked for at least: it takes so much from the kernel each time and gives it back at once.
+ * Less may come out of its heap, which is filled with zeros when it is handed out again, and then every lane is
+ * resident (glibc: M_MMAP_THRESHOLD_MAX, 32 MiB).
  */
 const FRESH_BYTES = 2 ** 25 + 2 ** 16;
 
@@ -36,7 +50,13 @@ const DEATHS = word(runtimeLayout.fields.deaths);
 const BUCKET_OWNER = word(runtimeLayout.fields.bucketOwner);
 const LANES_VERSION = word(partyLayout.fields.lanesVersion);
 
-export function createShared(reactors: number, laneBytes: number, eventFds: readonly number[], originNs: number, settings: (party: number) => PartySettings): SharedRuntime {
+export function createShared(
+  reactors: number,
+  laneBytes: number,
+  eventFds: readonly number[],
+  originNs: number,
+  settings: (party: number) => PartySettings,
+): SharedRuntime {
   const parties = reactors + 1;
   const runtime = new SharedArrayBuffer(runtimeLayout.bytes);
   const shared = new Int32Array(runtime);
@@ -55,7 +75,9 @@ export function createShared(reactors: number, laneBytes: number, eventFds: read
     native().system.freshPages(new Uint8Array(inbox), 0);
     const party = new Int32Array(inbox, 0, partyLayout.bytes >> 2);
     // Before any worker starts; the magic comes last.
-    const set = (field: keyof typeof partyLayout.fields, value: number) => Atomics.store(party, word(partyLayout.fields[field]), value);
+    const set = (field: keyof typeof partyLayout.fields, value: number) => Atomics.store(
+      party, word(partyLayout.fields[field]), value,
+    );
     set('version', LAYOUT_VERSION);
     set('id', id);
     set('parties', parties);
@@ -68,7 +90,10 @@ export function createShared(reactors: number, laneBytes: number, eventFds: read
   return { reactors, laneBytes, runtime, inboxes, eventFds, originNs };
 }
 
-/** After the last party has gone: the pages of all lanes go back to the kernel at once, not with the garbage. What status() reads stays. */
+/**
+ * After the last party has gone: the pages of all lanes go back to the kernel at once, not with the garbage. What
+ * status() reads stays.
+ */
 export function giveBackLanes(shared: SharedRuntime): void {
   for (const inbox of shared.inboxes) native().system.freshPages(new Uint8Array(inbox), partyLayout.bytes);
 }
@@ -76,14 +101,21 @@ export function giveBackLanes(shared: SharedRuntime): void {
 /** The Party block at the beginning of an inbox, as words. */
 export const partyWords = (inbox: SharedArrayBuffer): Int32Array => new Int32Array(inbox, 0, partyLayout.bytes >> 2);
 /** The same as numbers; its counters are written by the owner alone, plainly: they are statistics. */
-export const partyCounters = (inbox: SharedArrayBuffer): Float64Array => new Float64Array(inbox, 0, partyLayout.bytes >> 3);
+export function partyCounters(inbox: SharedArrayBuffer): Float64Array {
+  return new Float64Array(inbox, 0, partyLayout.bytes >> 3);
+}
 
 /** The parts of it in which the party's I/O and its timers count. */
 export const ioCounters = (inbox: SharedArrayBuffer): Float64Array => partOf(inbox, partyLayout.fields.io);
 export const timerCounters = (inbox: SharedArrayBuffer): Float64Array => partOf(inbox, partyLayout.fields.timers);
-const partOf = (inbox: SharedArrayBuffer, { at, count }: { at: number; count: number }): Float64Array => new Float64Array(inbox, at, count);
+function partOf(inbox: SharedArrayBuffer, { at, count }: { at: number; count: number }): Float64Array {
+  return new Float64Array(inbox, at, count);
+}
 
-/** Tells the consumer's native scan that producer `from` has made lane `lane` in this inbox. The lane's header must be complete. */
+/**
+ * Tells the consumer's native scan that producer `from` has made lane `lane` in this inbox. The lane's header must be
+ * complete.
+ */
 export function announceLane(inbox: SharedArrayBuffer, from: number, lane: number): void {
   const madeBy = new Int32Array(inbox, partyLayout.bytes + from * LINE_BYTES, 1);
   // Only producer `from` writes this word; pairs with findLanes() in turn.cc, behind the version below.
@@ -93,7 +125,9 @@ export function announceLane(inbox: SharedArrayBuffer, from: number, lane: numbe
 }
 
 /** Byte offset of a lane in any inbox of this runtime. */
-export const laneAt = (shared: SharedRuntime, from: number, lane: number): number => laneOffset(shared.reactors + 1, shared.laneBytes, from, lane);
+export const laneAt = (shared: SharedRuntime, from: number, lane: number): number => laneOffset(
+  shared.reactors + 1, shared.laneBytes, from, lane,
+);
 
 /** The block that concerns all parties. */
 export class RuntimeBlock {

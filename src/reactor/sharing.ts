@@ -32,7 +32,9 @@ export function share<T>(settings: RuntimeSettings, use: (shared: SharedRuntime)
 }
 
 /** Says what could not be had, and what would need less of it. */
-function cannotOpen({ reactors, laneBytes }: RuntimeSettings, cause: Error & { code?: string; syscall?: string }): Error {
+function cannotOpen(
+  { reactors, laneBytes }: RuntimeSettings, cause: Error & { code?: string; syscall?: string },
+): Error {
   if (cause instanceof RangeError) {
     const message = `there is no memory for the lanes of ${reactors} reactors: ${cause.message}. `
       + `Use fewer reactors or smaller laneBytes (now ${laneBytes})`;

@@ -10,10 +10,12 @@ import type { RuntimeEvents } from './runtime-events.js';
 const SHOWN = 8;
 
 /**
- * Starts all reactors and runs `main`. Resolves when it and every entry have run; rejects when one failed, or took longer
- * than `startTimeoutMs`, after all have been ended.
+ * Starts all reactors and runs `main`. Resolves when it and every entry have run; rejects when one failed, or took
+ * longer than `startTimeoutMs`, after all have been ended.
  */
-export async function start(controller: Controller, events: EventEmitter<RuntimeEvents>, main: () => unknown): Promise<void> {
+export async function start(
+  controller: Controller, events: EventEmitter<RuntimeEvents>, main: () => unknown,
+): Promise<void> {
   const { members, main: party, settings } = controller;
   let timer: NodeJS.Timeout | undefined;
   let isMainReady = false;
@@ -43,7 +45,8 @@ export async function start(controller: Controller, events: EventEmitter<Runtime
   } catch (error) {
     const { stillRunning } = await close(controller, 0);
     if (stillRunning.length > 0 && error instanceof PercoreError) {
-      error.message += `. The thread of reactor ${stillRunning.join(', ')} is in a system call that blocks, and still runs`;
+      const threads = stillRunning.join(', ');
+      error.message += `. The thread of reactor ${threads} is in a system call that blocks, and still runs`;
     }
     throw error;
   } finally {
@@ -56,8 +59,9 @@ function startedTooLate({ settings, members, main }: Controller, isMainReady: bo
   const { entry, startTimeoutMs } = settings;
   const about = { argument: 'startTimeoutMs', value: startTimeoutMs };
   if (!isMainReady) {
-    return new PercoreError('ERR_PERCORE_TIMEOUT', `the option main did not return or settle within ${startTimeoutMs} ms. `
-      + 'Does it await something that never comes? Raise startTimeoutMs if it needs longer', about);
+    const message = `the option main did not return or settle within ${startTimeoutMs} ms. `
+      + 'Does it await something that never comes? Raise startTimeoutMs if it needs longer';
+    return new PercoreError('ERR_PERCORE_TIMEOUT', message, about);
   }
   const late = members.filter(({ isReady }) => !isReady);
   // The others may only have been slow: the machine was busy, or one waits for another.
@@ -67,10 +71,12 @@ function startedTooLate({ settings, members, main }: Controller, isMainReady: bo
   const others = named.length > SHOWN ? ` and ${named.length - SHOWN} others` : '';
   const { awaitedTask } = main.dispatcher;
   const held = awaitedTask === undefined ? ''
-    : ` A message for the task "${awaitedTask}" of the main thread waits for that task, and calls that were sent after it wait behind it: `
+    : ` A message for the task "${awaitedTask}" of the main thread waits for that task, and calls that were sent `
+      + 'after it wait behind it: '
       + 'make it in the option main, before entries run.';
   const why = stuck.length > 0
-    ? `the entry ${entry} neither returned nor threw. Does it await something that never comes, or loop?${held} Raise startTimeoutMs if it needs longer`
+    ? `the entry ${entry} neither returned nor threw. Does it await something that never comes, or loop?${held} `
+      + 'Raise startTimeoutMs if it needs longer'
     : `the thread has not come as far as the entry ${entry}. Raise startTimeoutMs on a machine as busy as this one`;
   const message = `${shown}${others} did not start within ${startTimeoutMs} ms: ${why}`;
   return new PercoreError('ERR_PERCORE_TIMEOUT', message, { ...about, reactorId: named[0]?.id });

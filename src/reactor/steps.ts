@@ -69,12 +69,15 @@ export class Steps {
   private settle(result: unknown, task: Stepping<never>): number {
     if (typeof result === 'number') {
       if (result === BACK_PRESSURED || result === AGAIN) return result;
-      // What the step sent was not taken, and never will be: its own message is gone as well, and somebody must learn of it.
+      // What the step sent was not taken, and never will be: its own message is gone as well, and somebody must learn
+      // of it.
       if (result < 0) this.report(notTaken(result), task);
       return OK;
     }
     if ((typeof result !== 'object' && typeof result !== 'function') || result === null) return OK;
-    if (typeof (result as PromiseLike<unknown>).then === 'function') void this.follow(result as PromiseLike<unknown>, task);
+    if (typeof (result as PromiseLike<unknown>).then === 'function') {
+      void this.follow(result as PromiseLike<unknown>, task);
+    }
     return OK;
   }
 
@@ -108,8 +111,12 @@ function waitForSettling(task: Stepping<never>): number {
 const whereOf = (task: { readonly name: string }): string => `task "${task.name}"`;
 
 function notTaken(code: number): PercoreError {
-  const isKept = code === BACK_PRESSURED || code === AGAIN;
-  const why = isKept ? ' after an await, when its message was taken already: wait there until there is room'
-    : `, so what it sent was not taken, and its message is gone${code === CLOSED ? '. It sent to what is closed: by an error, by onStop, or because a reactor has died; the onClose of a file or a connection says why' : ''}`;
-  return new PercoreError('ERR_PERCORE_STEP_ANSWER', `a step answered ${nameOfCode(code)}${why}`, { value: code });
+  const why = code === BACK_PRESSURED || code === AGAIN
+    ? ' after an await, when its message was taken already: wait there until there is room'
+    : ', so what it sent was not taken, and its message is gone';
+  const whyClosed = code !== CLOSED ? ''
+    : '. It sent to what is closed: by an error, by onStop, or because a reactor has died; '
+      + 'the onClose of a file or a connection says why';
+  const message = `a step answered ${nameOfCode(code)}${why}${whyClosed}`;
+  return new PercoreError('ERR_PERCORE_STEP_ANSWER', message, { value: code });
 }

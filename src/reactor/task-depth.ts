@@ -12,7 +12,9 @@ const TASK_DEPTH = partyLayout.fields.taskDepth.at >> 3;
 export class TaskDepth {
   private nextNs = 0;
 
-  constructor(private readonly counters: Float64Array, private readonly tasks: ReadonlyMap<string, { readonly depth: number }>) {}
+  constructor(
+    private readonly counters: Float64Array, private readonly tasks: ReadonlyMap<string, { readonly depth: number }>,
+  ) {}
 
   /**
    * A turn ends that began at `turnNs`. `isEmpty`: nothing is ready; `isWaiting`: some task or lane is held back, and

@@ -1,12 +1,12 @@
 /**
- * One turn: read `run` first. A turn collects what is due, then selects and runs it by band until nothing is left or the
- * budget is spent. The loop around it is native (native/turn.cc) and a guest of libuv.
+ * One turn: read `run` first. A turn collects what is due, then selects and runs it by band until nothing is left or
+ * the budget is spent. The loop around it is native (native/turn.cc) and a guest of libuv.
  *
  *      native: look at lanes, wheel, readiness --something is due--> run: poll, then quanta, then publish --> libuv
  *                                  \--nothing--> spin or sleep, as the idle strategy says
  *
- * This is also the one interface that tasks, lanes, timers and I/O need of their party: they make themselves ready, ask
- * whether to yield, say what a quantum has done, and are held back here.
+ * This is also the one interface that tasks, lanes, timers and I/O need of their party: they make themselves ready,
+ * ask whether to yield, say what a quantum has done, and are held back here.
  */
 import { deliveryLayout, partyLayout, words } from '../layout.js';
 import { makeDiscipline, Scheduler, type DisciplineOptions, type Ready, type SchedulerHost } from '../scheduling/internal.js';
@@ -127,7 +127,8 @@ export class Turn implements SchedulerHost, TurnRequests {
     const { isEmpty } = this.scheduler.discipline;
     this.delivery[HAS_MORE] = isEmpty ? 0 : 1;
     this.depth.endTurn(this.counters[TURN_NS]!, isEmpty, this.waits.hasHeld);
-    // Whoever asks for a turn from here on gets another one: nothing looks at what is ready, or at who waits, after this.
+    // Whoever asks for a turn from here on gets another one: nothing looks at what is ready, or at who waits, after
+    // this.
     this.isRunning = false;
     if (this.waits.hasStale) this.waits.look(false);
     if (this.unpublished.count !== 0) this.unpublished.flush();
@@ -200,8 +201,8 @@ export class Turn implements SchedulerHost, TurnRequests {
   }
 
   /**
-   * The step of `ready`, which runs now, has answered BACK_PRESSURED or AGAIN. It keeps its message until its refuser has
-   * room, or until the next turn.
+   * The step of `ready`, which runs now, has answered BACK_PRESSURED or AGAIN. It keeps its message until its refuser
+   * has room, or until the next turn.
    */
   hold(ready: Holdable, code: number): void {
     this.scheduler.holdBack();

@@ -1,4 +1,7 @@
-/** What the types of calls and tasks take and refuse: tsc compiles this file, and complains of an error that is expected and does not come. */
+/**
+ * What the types of calls and tasks take and refuse: tsc compiles this file, and complains of an error that is
+ * expected and does not come.
+ */
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { Address } from './address.js';
 import type { Task } from './reactor-options.js';
@@ -70,7 +73,9 @@ export function tasks(runtime: Runtime<Town>, reactor: Reactor<Town>): void {
 }
 
 /** Never run: who declares a part, or nothing. */
-export function gradual(reactor: Reactor<Town>, half: Reactor<{ calls: Town['calls'] }>, plain: Reactor, runtime: Runtime<Town>): void {
+export function gradual(
+  reactor: Reactor<Town>, half: Reactor<{ calls: Town['calls'] }>, plain: Reactor, runtime: Runtime<Town>,
+): void {
   const take = (_reactor: Reactor): void => undefined;
   take(reactor);
   take(half);

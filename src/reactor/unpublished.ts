@@ -1,6 +1,6 @@
 /**
- * What this party has written into rings and not published yet. The end of each quantum publishes all of it, the highest
- * band first, so that an urgent record never waits behind bulk that was sent in the same step.
+ * What this party has written into rings and not published yet. The end of each quantum publishes all of it, the
+ * highest band first, so that an urgent record never waits behind bulk that was sent in the same step.
  */
 import { BANDS } from '../layout.js';
 

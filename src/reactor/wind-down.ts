@@ -4,8 +4,8 @@
  *      RUN --DRAIN--> hooks run, DRAINING --hooks settled and all quiet--> QUIET --LEAVE--> LEFT
  *                                  ^-------- a record comes from a peer --------/
  *
- * QUIET can be taken back, because a peer that is still draining may send something. So the runtime looks at all parties
- * together before it tells any to leave.
+ * QUIET can be taken back, because a peer that is still draining may send something. So the runtime looks at all
+ * parties together before it tells any to leave.
  */
 import { words } from '../layout.js';
 

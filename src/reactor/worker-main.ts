@@ -1,5 +1,6 @@
 /** Entry of a reactor's thread: ask for the grants, make the reactor, run the user's entry, say that it is ready. */
 import { workerData, type MessagePort } from 'node:worker_threads';
+import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { setLazyHost } from '../queues/internal.js';
 import { forbidBlocking } from '../waiting.js';
@@ -10,6 +11,7 @@ import { isHeldByOthers } from './forgotten.js';
 import { OpenedQueues, type QueueReport } from './opened-queues.js';
 import { Party, type PartyOptions } from './party.js';
 import { Reactor } from './reactor.js';
+import { ReportLimit } from './report-limit.js';
 import type { SharedRuntime } from './shared.js';
 
 export interface WorkerStart {
@@ -34,30 +36,31 @@ export type WorkerReport =
   | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
   | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };
 
-/** Step errors reported a second; the rest are counted in `stepErrors` alone, or a loop of them would flood the main thread. */
-const REPORTS_PER_SECOND = 20;
-
 async function main(start: WorkerStart): Promise<void> {
   const report = (message: WorkerReport) => start.reports.postMessage(message);
   const threadGrants = requestGrants(start.cpu, `percore-${start.id}`);
-  let reports = 0;
-  let secondNs = 0;
-  const onError = (error: unknown, where: string) => {
-    const now = party.nowNs();
-    if (now - secondNs > 1e9) {
-      secondNs = now;
-      reports = 0;
-    }
-    if (++reports <= REPORTS_PER_SECOND) report({ kind: 'stepError', error: packError(error), where });
-  };
-  const party = new Party(start.shared, start.id, { ...start.options, onError, onDrop: (error) => report({ kind: 'messageDropped', error: packError(error) }) });
+  const reportError = (error: unknown, where: string) => report({ kind: 'stepError', error: packError(error), where });
+  const limit = new ReportLimit((count) => {
+    const message = `${count} further step errors of reactor ${start.id} within a second were not reported; status() `
+      + 'counts them';
+    reportError(
+      new PercoreError('ERR_PERCORE_NOT_REPORTED', message, { value: count, reactorId: start.id }), 'reports',
+    );
+  });
+  const party = new Party(start.shared, start.id, {
+    ...start.options,
+    onError: (error, where) => {
+      if (limit.take()) reportError(error, where);
+    },
+    onDrop: (error) => report({ kind: 'messageDropped', error: packError(error) }),
+  });
   if (start.options.io?.source === 'io_uring') party.io.begin();
   const { asked, granted, refusals } = party.userIo.status();
   const grants: Grants = { ...threadGrants, io: { asked, granted }, refusals: [...threadGrants.refusals, ...refusals] };
   report({ kind: 'begun' });
   const importing = importEntry(start.entry);
-  // Queues that are opened in this thread: published lazily, flushed at the end of the step, never waited for standing still, and freed
-  // of this thread when it has ended.
+  // Queues that are opened in this thread: published lazily, flushed at the end of the step, never waited for
+  // standing still, and freed of this thread when it has ended.
   const opened = new OpenedQueues(start.shared.inboxes, report);
   setLazyHost({
     publishEvery: start.options.publishEvery.records,
@@ -65,7 +68,8 @@ async function main(start: WorkerStart): Promise<void> {
     onOpen: (queue) => opened.note(queue),
   });
   forbidBlocking();
-  // Exit even if the user left something open; the turn is detached by now. An import under way ends first: Node would leave its file open.
+  // Exit even if the user left something open; the turn is detached by now. An import under way ends first: Node
+  // would leave its file open.
   party.stop.onLeave = () => void importing.catch(() => undefined).then(() => process.exit(0));
   try {
     await entryOf(await importing, start.entry)(new Reactor(party), start.data);
@@ -77,7 +81,10 @@ async function main(start: WorkerStart): Promise<void> {
   party.dispatcher.release();
   report({ kind: 'ready', grants });
   // The one thing that it is asked; see forgotten.ts.
-  start.reports.on('message', () => void setImmediate(() => report({ kind: 'idle', isIdle: party.isIdle() && !isHeldByOthers((isHeld) => party.setRef(isHeld)) })).unref());
+  const reportIdle = (): void => {
+    report({ kind: 'idle', isIdle: party.isIdle() && !isHeldByOthers((isHeld) => party.setRef(isHeld)) });
+  };
+  start.reports.on('message', () => void setImmediate(reportIdle).unref());
   start.reports.unref();
 }
 

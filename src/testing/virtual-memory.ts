@@ -184,10 +184,12 @@ export class VirtualMemory {
     }
   }
 
+  /** True for a word of the test's own: see `note`. */
   isNoted(word: number): boolean {
     return this.noted.has(word);
   }
 
+  /** True for a word that only counts: see `ignore`. */
   isIgnored(word: number): boolean {
     return this.ignored.has(word);
   }
