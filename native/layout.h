@@ -207,7 +207,7 @@ static_assert(offsetof(IoCounters, refused) == 64);
 static_assert(sizeof(IoCounters) == 72);
 
 struct TimerCounters {
-  double live;  // timers that have not fired for the last time (writes: timers; reads: all)
+  double live;  // timers whose deadline is to come (writes: native; reads: all)
   double fired;  // callbacks run (writes: timers; reads: all)
   double late;  // callbacks run a millisecond or more after their deadline (writes: timers; reads: all)
 };

@@ -1,6 +1,7 @@
 // An alarm on io_uring: a ring of its own that holds at most one timeout.
 //
-//   arm: reap ──> [timeout_remove of the old one] + timeout of the new one ──enter──> kernel ──completion──> fd() readable
+//   arm: reap ──> [timeout_remove of the old one] + timeout of the new one ──enter──> kernel
+//                                                             fd() is readable <──completion──┘
 //
 // Each timeout carries a generation as its user data, so that the completion of one that was replaced (ECANCELED, or
 // ETIME when the removal came too late) is not taken for the present one. Completions are taken from shared memory,

@@ -1,6 +1,6 @@
 /**
  * Caller's mistakes and lost parties. Expected outcomes (full, empty, closed) are result codes, not errors:
- * see queues/result-codes.ts.
+ * see result-codes.ts.
  */
 export type PercoreErrorCode =
   | 'ERR_PERCORE_INVALID_ARGUMENT'

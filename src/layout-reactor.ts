@@ -8,8 +8,8 @@ export const timerCountersLayout = {
   bytes: 24,
   fields: {
     live: {
-      at: 0, type: 'f64', writes: 'timers', reads: 'all', status: 'timers.live', unit: 'count', isGauge: true,
-      means: 'timers that have not fired for the last time',
+      at: 0, type: 'f64', writes: 'native', reads: 'all', status: 'timers.live', unit: 'count', isGauge: true,
+      means: 'timers whose deadline is to come',
     },
     fired: {
       at: 8, type: 'f64', writes: 'timers', reads: 'all', status: 'timers.fired', unit: 'count',

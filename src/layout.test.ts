@@ -5,7 +5,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { layoutHash } from './layout-hash.js';
-import { BANDS, BUCKETS, LANES_PER_PEER, LINE_BYTES, MAX_PARTIES, MAX_REACTORS, constants, deliveryLayout, inboxBytes, laneOffset, laneStride, linkedLayout, partyLayout, pipeLayout, queueLayout, runtimeLayout, structures, words, type LayoutField } from './layout.js';
+import {
+  BANDS, BUCKETS, LANES_PER_PEER, LINE_BYTES, MAX_PARTIES, MAX_REACTORS, constants, deliveryLayout, inboxBytes,
+  laneOffset, laneStride, linkedLayout, partyLayout, pipeLayout, queueLayout, runtimeLayout, structures, words,
+  type LayoutField,
+} from './layout.js';
 
 const SIZE = { i32: 4, f64: 8 };
 const bytesOf = (field: LayoutField): number => SIZE[field.type] * (field.count ?? 1);
@@ -27,7 +31,10 @@ describe('the layout table', () => {
     });
 
     it(`${structure.name}: every field says who writes, who reads and what it means`, () => {
-      for (const [name, { writes, reads, means }] of fields) expect([writes, reads, means].every((text) => text.length > 0), name).toBe(true);
+      for (const [name, { writes, reads, means }] of fields)
+        expect(
+          [writes, reads, means].every((text) => text.length > 0), name,
+        ).toBe(true);
     });
   }
 
@@ -40,7 +47,10 @@ describe('the layout table', () => {
       for (const [i, [name, field]] of fields.entries()) {
         for (const [other, next] of fields.slice(i + 1)) {
           if (groupOf(next) === groupOf(field)) continue;
-          expect(Math.floor(next.at / LINE_BYTES), `${name} (${field.writes}) and ${other} (${next.writes}) in ${structure.name}`).toBeGreaterThan(Math.floor((field.at + bytesOf(field) - 1) / LINE_BYTES));
+          expect(
+            Math.floor(next.at / LINE_BYTES),
+            `${name} (${field.writes}) and ${other} (${next.writes}) in ${structure.name}`,
+          ).toBeGreaterThan(Math.floor((field.at + bytesOf(field) - 1) / LINE_BYTES));
         }
       }
       expect(structure.bytes % LINE_BYTES, 'nor does it share its last line with what follows').toBe(0);
@@ -55,7 +65,9 @@ describe('the layout table', () => {
         for (let lane = 0; lane < LANES_PER_PEER; lane++) {
           expect(laneOffset(parties, laneBytes, from, lane)).toBe(end);
           end += laneStride(laneBytes);
-          expect(laneStride(laneBytes), 'header, records and the slack that views need').toBeGreaterThanOrEqual(queueLayout.bytes + laneBytes + 8);
+          expect(laneStride(laneBytes), 'header, records and the slack that views need').toBeGreaterThanOrEqual(
+            queueLayout.bytes + laneBytes + 8,
+          );
         }
       }
       expect(inboxBytes(parties, laneBytes)).toBe(end);
@@ -88,9 +100,12 @@ describe('native/layout.h', () => {
     try {
       // A copy of the generator beside a copy of the compiled table, so that the checkout's own file is not touched.
       cpSync(join(root, 'native', 'generate-layout.mjs'), join(copy, 'native', 'generate-layout.mjs'));
-      for (const file of readdirSync(join(root, 'dist', 'src')).filter((name) => /^layout[a-z-]*\.js$/.test(name))) cpSync(join(root, 'dist', 'src', file), join(copy, 'dist', 'src', file));
+      for (const file of readdirSync(join(root, 'dist', 'src')).filter((name) => /^layout[a-z-]*\.js$/.test(name)))
+        cpSync(join(root, 'dist', 'src', file), join(copy, 'dist', 'src', file));
       writeFileSync(join(copy, 'package.json'), '{ "type": "module" }');
-      expect(spawnSync(process.execPath, [join(copy, 'native', 'generate-layout.mjs')], { encoding: 'utf8' }).stderr).toBe('');
+      expect(
+        spawnSync(process.execPath, [join(copy, 'native', 'generate-layout.mjs')], { encoding: 'utf8' }).stderr,
+      ).toBe('');
       expect(readFileSync(join(copy, 'native', 'layout.h'), 'utf8')).toBe(header);
     } finally {
       rmSync(copy, { recursive: true });
@@ -101,7 +116,8 @@ describe('native/layout.h', () => {
     const header = readFileSync(join(root, 'native', 'layout.h'), 'utf8');
     expect(header).toContain(`kHash[] = "${layoutHash()}"`);
     for (const structure of structures) {
-      for (const [name, field] of Object.entries(structure.fields)) expect(header).toContain(`static_assert(offsetof(${structure.name}, ${name}) == ${field.at});`);
+      for (const [name, field] of Object.entries(structure.fields))
+        expect(header).toContain(`static_assert(offsetof(${structure.name}, ${name}) == ${field.at});`);
       expect(header).toContain(`static_assert(sizeof(${structure.name}) == ${structure.bytes});`);
     }
     for (const value of Object.values(constants)) expect(header).toContain(` = ${value};`);

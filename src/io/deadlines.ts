@@ -1,6 +1,7 @@
 /**
- * Deadlines of a connection, against peers that hold one and do nothing. One timer of the wheel a connection: it looks
- * at what has happened when it is due and is set again for the rest, so that traffic costs nothing.
+ * Deadlines of a connection, against peers that keep one open and do nothing. Each connection with deadlines has one
+ * timer of the wheel. When it is due it looks at what has happened and is set again for what is left, so traffic costs
+ * nothing.
  */
 import { checkInteger, checkOptions, PercoreError } from '../errors.js';
 import { noTimer, type TimerId, type Timers } from '../timers/index.js';

@@ -5,8 +5,8 @@
  *
  * On io_uring there is one ring a thread for all files. What lies in the page cache is copied inside `submit`, in this
  * thread, and is complete when it returns: no other thread is asked, which is where the gain over fs streams comes
- * from. What must come from a disk makes the ring's descriptor readable later. Refused (a container's filter, a sysctl,
- * no descriptors): the pool, and the reason.
+ * from. What must come from a disk makes the ring's descriptor readable later. Where io_uring is refused (by a
+ * container's filter, by a sysctl, for want of descriptors) the pool stands in, and the file's status says why.
  */
 import { read, write } from 'node:fs';
 import { ECANCELED, EIO, EMFILE } from '../errno.js';
@@ -127,7 +127,7 @@ export class RingTransfers implements Transfers, Endpoint {
     this.core.native.files.releaseBuffer(this.ring, this.buffers[number]!);
     this.files[number] = undefined;
     this.free.push(number);
-    // A ring without files is no open source: it would keep a thread alive.
+    // A ring without files must not count as an open endpoint: it would keep a thread alive.
     if (--this.held === 0) this.core.deregister(this, this.ring);
   }
 

@@ -6,7 +6,7 @@
  *     outbox  where bytes lie that are sent at the end of the turn; two halves, so that what one send left over is
  *             still there when JavaScript hears of it
  *
- * Made with the first source of a thread, since most pages of it are touched only under load.
+ * Made with the first endpoint of a thread, since most pages of it are touched only under load.
  */
 import { markAsUntransferable } from 'node:worker_threads';
 import { ioBlockLayout, ioCountersLayout, words } from '../layout.js';

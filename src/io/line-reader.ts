@@ -61,7 +61,7 @@ export class LineReader {
     return this.isClosed_;
   }
 
-  /** No line follows, not even those of the bytes that are being read. For a handler that has closed its source. */
+  /** No line follows, not even those of the bytes that are being read. For a handler that has closed its endpoint. */
   close(): void {
     this.isClosed_ = true;
     this.carry = Buffer.alloc(0);

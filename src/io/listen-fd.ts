@@ -4,8 +4,7 @@
  *      reactor 0: listenFd({ port: 0 })  ──> fd, bound, SO_REUSEPORT ──server.listen({ fd })──> listening ─┐
  *      reactor 1: listenFd({ port })     ──> fd, bound, SO_REUSEPORT ──server.listen({ fd })──> listening ─┴─ shared
  *
- * `server.listen({ port, reusePort: true })` exists from Node 23.1 on alone, and `cluster` does not know worker
- * threads.
+ * `server.listen({ port, reusePort: true })` exists only from Node 23.1 on, and `cluster` does not know worker threads.
  *
  * The descriptor is bound and not listening yet: Node calls listen(2) itself, with its own backlog. So a descriptor
  * that is never used takes no connection that nobody would ever accept, and the kernel can be asked whether somebody

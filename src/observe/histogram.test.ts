@@ -6,17 +6,23 @@ const fresh = (): Histogram => new Histogram(new Uint32Array(HISTOGRAM_WORDS));
 
 describe('histogram', () => {
   it('is exact below 64 and within 3.2 % above, by nearest rank', () => {
-    fc.assert(fc.property(fc.array(fc.integer({ min: 0, max: 2 ** 40 - 1 }), { minLength: 1, maxLength: 200 }), fc.double({ min: 0, max: 1, noNaN: true }), (values, share) => {
-      const histogram = fresh();
-      for (const value of values) histogram.record(value);
-      const sorted = values.toSorted((a, b) => a - b);
-      const exact = sorted[Math.max(1, Math.ceil(share * sorted.length)) - 1]!;
-      const told = histogram.percentile(share);
-      expect(told).toBeGreaterThanOrEqual(exact);
-      expect(told).toBeLessThanOrEqual(exact < 64 ? exact : exact * 1.0323);
-      expect(histogram.max()).toBe(sorted.at(-1));
-      expect(histogram.count()).toBe(values.length);
-    }));
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: 2 ** 40 - 1 }), { minLength: 1, maxLength: 200 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (values, share) => {
+          const histogram = fresh();
+          for (const value of values) histogram.record(value);
+          const sorted = values.toSorted((a, b) => a - b);
+          const exact = sorted[Math.max(1, Math.ceil(share * sorted.length)) - 1]!;
+          const told = histogram.percentile(share);
+          expect(told).toBeGreaterThanOrEqual(exact);
+          expect(told).toBeLessThanOrEqual(exact < 64 ? exact : exact * 1.0323);
+          expect(histogram.max()).toBe(sorted.at(-1));
+          expect(histogram.count()).toBe(values.length);
+        },
+      ),
+    );
   });
 
   it('takes values out of range at its ends and loses none', () => {
@@ -61,16 +67,24 @@ describe('histogram', () => {
     expect([histogram.count(), histogram.max()]).toEqual([4, 0]);
     histogram.record(Infinity);
     expect(histogram.max()).toBe(2 ** 40 - 1);
-    for (const value of [NaN, '5', 5n, null, undefined, {}, Symbol('x')]) expect(() => histogram.record(value as number)).toThrow(/^value must be a number, not /);
-    for (const count of [NaN, -1, 1.5, Infinity, 2 ** 53, '1']) expect(() => histogram.record(1, count as number)).toThrow(/^count must be a whole number from 0 to /);
-    for (const share of [NaN, -0.1, 1.1, 99, '0.5']) expect(() => histogram.percentile(share as number)).toThrow(/^share must be a number from 0 to 1/);
+    for (const value of [NaN, '5', 5n, null, undefined, {}, Symbol('x')])
+      expect(() => histogram.record(value as number)).toThrow(/^value must be a number, not /);
+    for (const count of [NaN, -1, 1.5, Infinity, 2 ** 53, '1'])
+      expect(() => histogram.record(1, count as number)).toThrow(/^count must be a whole number from 0 to /);
+    for (const share of [NaN, -0.1, 1.1, 99, '0.5'])
+      expect(() => histogram.percentile(share as number)).toThrow(/^share must be a number from 0 to 1/);
     expect(() => histogram.add({} as Histogram)).toThrow(/^other must be a Histogram/);
     expect(histogram.count()).toBe(5);
   });
 
   it('refuses memory that is too small or lies at an odd place', () => {
-    for (const memory of [undefined, [], new Float64Array(HISTOGRAM_WORDS), new Uint32Array(HISTOGRAM_WORDS - 1), new Uint32Array(HISTOGRAM_WORDS + 1).subarray(1)]) {
-      expect(() => new Histogram(memory as Uint32Array)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'memory' }));
+    for (const memory of [
+      undefined, [], new Float64Array(HISTOGRAM_WORDS), new Uint32Array(HISTOGRAM_WORDS - 1),
+      new Uint32Array(HISTOGRAM_WORDS + 1).subarray(1),
+    ]) {
+      expect(() => new Histogram(memory as Uint32Array)).toThrow(
+        expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'memory' }),
+      );
     }
   });
 });

@@ -29,7 +29,13 @@ const ALL_BANDS = (1 << BANDS) - 1;
 export type BandProducer = FixedProducer | VariableProducer;
 export type BandConsumer = FixedConsumer | VariableConsumer | LossyConsumer;
 
-/** The producing end of a banded queue. One thread at a time; nothing blocks but what says so. */
+/**
+ * The producing end of a banded queue. One thread at a time; nothing blocks but what says so.
+ *
+ *     const producer = pub(create({ kind: 'banded', capacityBytes: 2 ** 16 }));
+ *     producer.offer(alarm, 7);                                // read before anything of the bands below
+ *     producer.band(0).offer(log);                             // the same by the producer of one band
+ */
 export class BandedProducer<P extends BandProducer = BandProducer> {
   private readonly producers: readonly P[];
 
@@ -85,7 +91,12 @@ type Handler = (view: DataView, offset: number, length: number, type: number, ba
 
 export const checkQuantum = (quantum = 0): number => checkInteger('quantum', quantum, 0, 2 ** 30);
 
-/** The consuming end of a banded queue. One thread at a time; nothing blocks but what says so. */
+/**
+ * The consuming end of a banded queue. One thread at a time; nothing blocks but what says so.
+ *
+ *     const consumer = sub(queue, { quantum: 100 });           // after 100 of higher bands a lower one has its turn
+ *     consumer.drain((view, offset, length, type, band) => handle(band, view, offset, length));
+ */
 export class BandedConsumer<C extends BandConsumer = BandConsumer> implements LinkFrom, LinkableFrom {
   /** Band of the record that `poll` answered with, or of the ring that `select` did. */
   band = 0;
@@ -188,6 +199,7 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
     return waitBlocking(this.wish(), options);
   }
 
+  /** What `ready` waits for: any band. For `link`. */
   wish(): Wish {
     return {
       bellWords: this.group.words, bell: GROUP_BELL, notYet: EMPTY, look: () => this.look(),
@@ -197,6 +209,7 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
     };
   }
 
+  /** Gives the place up: another `sub` goes on where this one stopped. Not to be used after. */
   leave(): void {
     this.isOver = true;
     for (const consumer of this.consumers) consumer.leave();

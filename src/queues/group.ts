@@ -3,12 +3,14 @@
  *
  *   | group header | ring 0 | ring 1 | ... |
  *
- * | pair        | write side                    | read side               | carries                      | needs              |
- * |-------------|-------------------------------|-------------------------|------------------------------|--------------------|
- * | group.close | `closeGroup`                  | `pub`, consumers        | "nobody may join any more"   | seq_cst            |
- * | group.lanes | who joins, leaves, hands over | consumers `refresh`     | "look at the owners again"   | seq_cst            |
- * | group.owner | who gives a lane up or away   | who takes it            | the lane's cursor            | release -> acquire |
- * | group.ready | producer of a band            | BandedConsumer `select` | "this band may hold records" | seq_cst            |
+ * See ring.ts for the words of the last column.
+ *
+ * | pair        | write side                    | read side               | carries                      | needs   |
+ * |-------------|-------------------------------|-------------------------|------------------------------|---------|
+ * | group.close | `closeGroup`                  | `pub`, consumers        | "nobody may join any more"   | seq_cst |
+ * | group.lanes | who joins, leaves, hands over | consumers `refresh`     | "look at the owners again"   | seq_cst |
+ * | group.owner | who gives a lane up or away   | who takes it            | the lane's cursor            | rel/acq |
+ * | group.ready | producer of a band            | BandedConsumer `select` | "this band may hold records" | seq_cst |
  */
 import { PercoreError, invalidArgument } from '../errors.js';
 import {
@@ -50,7 +52,7 @@ const strideOf = (handle: RingHandle): number =>
 export const groupBytesFor = (handle: Omit<GroupHandle, 'buffer' | 'byteOffset'>): number =>
   groupLayout.bytes + handle.rings * strideOf(handle as GroupHandle);
 /** The handle of ring `index`. */
-export const ringOf = (handle: GroupHandle, index: number): RingHandle => ({
+export const ringOf = (handle: RingHandle, index: number): RingHandle => ({
   buffer: handle.buffer, byteOffset: handle.byteOffset + groupLayout.bytes + index * strideOf(handle),
   capacity: handle.capacity, recordBytes: handle.recordBytes,
 });

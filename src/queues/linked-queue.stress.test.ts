@@ -1,7 +1,7 @@
 /**
  * A linked queue between real threads: every word of every record checked, through few and small chunks, so that
  * growing, full, empty, the turn to another chunk and the wrap meet all the time; then with one end killed at any
- * moment and another in its place, again and again. `PERCORE_STRESS=1` runs fifty times as many records, and ten times
+ * moment and another in its place, again and again. `PERCORE_STRESS=1` runs fifty times as many records, and 25 times
  * as many kills.
  */
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ import type { StressResult, StressWork } from './fixtures/spsc-script-worker.js'
 
 const isLong = process.env.PERCORE_STRESS === '1';
 const TIMES = isLong ? 50 : 1;
-const KILLS = isLong ? 300 : 30;
+const KILLS = isLong ? 300 : 12;
 const TIMEOUT_MS = isLong ? 30 * 60_000 : 60_000;
 /** Headers and the table of up to 32 chunks. */
 const FRONT_BYTES = 1152;

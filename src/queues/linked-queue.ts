@@ -56,6 +56,9 @@ const CHUNK_OVERHEAD_BYTES = 2 * HEADER_BYTES;
  * The producing end of a linked queue. One thread at a time; nothing blocks but what says so. Allocates only when the
  * queue grows: then `words`, `bytes` and `view` are new, so read them from the producer after each claim. Positions
  * stay what they are.
+ *
+ *     const producer = pub(create({ kind: 'spsc', backend: 'linked', capacityBytes: 2 ** 26 }));
+ *     producer.offer(bytes);                                  // BACK_PRESSURED at 64 MiB; two chunks are there at once
  */
 export class LinkedProducer extends VariableProducer {
   private readonly memory: LinkedMemory;
@@ -196,6 +199,12 @@ export class LinkedProducer extends VariableProducer {
 /**
  * The consuming end of a linked queue. One thread at a time; nothing blocks; only `poll` allocates, and the views when
  * the queue has grown: then `words`, `bytes` and `view` are new, so read them from the consumer after each `peek`.
+ *
+ *     for (let offset = consumer.peek(); offset >= 0; offset = consumer.peek()) {
+ *       handle(consumer.bytes.subarray(offset, offset + consumer.length));
+ *       consumer.advance();
+ *     }
+ *     consumer.publishRelease();                               // chunks that were passed go back to the producer
  */
 export class LinkedConsumer extends VariableConsumer {
   declare protected readonly memory: LinkedMemory;

@@ -36,6 +36,10 @@ const FEW = 64;
 /**
  * The consuming end of a ring that may lap it. One thread at a time; nothing blocks; only `poll` allocates. Records are
  * copies: `drain` alone hands them out, at most once.
+ *
+ *     const consumer = sub(prices, { whenSlow: 'drop-oldest' });
+ *     consumer.drain((view, offset) => show(view.getFloat64(offset, true)));
+ *     if (consumer.lost > 0) console.log(`${consumer.lost} prices were overwritten before they were read`);
  */
 export class LossyConsumer extends RingConsumer {
   /** Length and type of the record that `poll` answered with. */

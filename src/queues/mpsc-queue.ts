@@ -76,6 +76,11 @@ const QUANTUM = 256;
  * The consuming end of an MPSC queue, over all lanes that it owns. The consumer with the lowest place owns all that
  * nobody else does, those of later producers too; another that joins waits until lanes are handed to it, or until it
  * has become the first. One thread at a time; nothing blocks but what says so.
+ *
+ *     const consumer = sub(jobs);                                   // create({ kind: 'mpsc', capacityBytes: 2 ** 16 })
+ *     while ((await consumer.ready()) === OK) consumer.drain((view, offset, length) => handle(view, offset, length));
+ *
+ *     consumer.handOver(consumer.lanes[0], other);                   // to the consumer at place `other`
  */
 export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFrom {
   /** Number of this consumer's place; others name it in `handOver`. */
@@ -178,6 +183,7 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     return waitBlocking(this.wish(), options);
   }
 
+  /** What `ready` waits for: any lane. For `link`. */
   wish(): Wish {
     return {
       bellWords: this.group.words, bell: GROUP_BELL, notYet: EMPTY, look: () => this.look(),
@@ -219,6 +225,7 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     announceLanes(this.group);
   }
 
+  /** As `leave`: the lanes go to other consumers, or to the next one. `close(queue)` ends the queue. */
   close(): void {
     this.leave();
   }

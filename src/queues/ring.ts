@@ -10,18 +10,19 @@
  * 2^31 apart, and capacity is at most 2^30. A ring of fixed records counts records, one of variable records counts
  * bytes.
  *
- * Ordering table. JavaScript offers sequential consistency (seq_cst) only; `needs` is what the algorithm needs.
+ * Ordering table. JavaScript offers sequential consistency (seq_cst) only; `needs` is what the algorithm needs
+ * (rel/acq: a release that an acquire meets).
  *
- * | pair           | write side                | read side               | carries                        | needs              |
- * |----------------|---------------------------|-------------------------|--------------------------------|--------------------|
- * | ring.publish   | producer `flush`          | consumer `look`         | the records' bytes             | release -> acquire |
- * | ring.free      | consumer `publishRelease` | producer `look`         | the slot may be written again  | release -> acquire |
- * | ring.follow    | consumer `publishRelease` | follower `behindOthers` | the stage before has read it   | release -> acquire |
- * | ring.attention | who waits or closes sets  | who publishes, releases | "look after me"                | seq_cst            |
- * | ring.phase     | `close`, `obeyClosing`    | consumer `lookAtEnd`    | where the ring ends            | seq_cst            |
- * | ring.join      | places `join`             | producer `look`         | "my cursor holds you back now" | seq_cst            |
- * | ring.lap       | producer `push`           | LossyConsumer `claim`   | "this was overwritten"         | seq_cst            |
- * | ring.bell      | who publishes or releases | who waits               | "look again"                   | seq_cst            |
+ * | pair           | write side                | read side               | carries                        | needs   |
+ * |----------------|---------------------------|-------------------------|--------------------------------|---------|
+ * | ring.publish   | producer `flush`          | consumer `look`         | the records' bytes             | rel/acq |
+ * | ring.free      | consumer `publishRelease` | producer `look`         | the slot may be written again  | rel/acq |
+ * | ring.follow    | consumer `publishRelease` | follower `behindOthers` | the stage before has read it   | rel/acq |
+ * | ring.attention | who waits or closes sets  | who publishes, releases | "look after me"                | seq_cst |
+ * | ring.phase     | `close`, `obeyClosing`    | consumer `lookAtEnd`    | where the ring ends            | seq_cst |
+ * | ring.join      | places `join`             | producer `look`         | "my cursor holds you back now" | seq_cst |
+ * | ring.lap       | producer `push`           | LossyConsumer `claim`   | "this was overwritten"         | seq_cst |
+ * | ring.bell      | who publishes or releases | who waits               | "look again"                   | seq_cst |
  *
  * Payload bytes are plain accesses: the producer's between ring.free and ring.publish, the consumer's between
  * ring.publish and ring.free. On ARM as on x86 nothing else orders them, and nothing else needs to. Counters are plain

@@ -2,8 +2,8 @@
  * The types a struct's field can have: how many bytes, which values, how one is written and read.
  *
  * Scalars have everything twice: as functions, for error messages and for processes where code must not be generated
- * from strings, and as expressions that struct-code.ts puts together into straight-line code. A property test holds the
- * two equal.
+ * from strings, and as expressions that struct-codec.ts puts together into straight-line code. A property test holds
+ * the two equal.
  *
  *   expression   may use
  *   accepts      x                           the value, any JavaScript value at all

@@ -26,7 +26,12 @@ export interface ByteConsumer extends LinkableFrom {
   close(): void;
 }
 
-/** The producing end of a queue with a codec. One thread; nothing blocks but what says so. */
+/**
+ * The producing end of a queue with a codec. One thread; nothing blocks but what says so.
+ *
+ *     const producer = pub(create({ kind: 'spsc', capacityBytes: 2 ** 16, codec: value<Order>() }));
+ *     while (producer.offer(order) === BACK_PRESSURED) await producer.room();
+ */
 export class ValueProducer<T> implements QueueProducer<T>, LinkableTo {
   private readonly codec: Codec<T>;
   private readonly views = new Views();
@@ -84,7 +89,12 @@ export class ValueProducer<T> implements QueueProducer<T>, LinkableTo {
   }
 }
 
-/** The producing end of a banded queue with a codec. One thread; nothing blocks but what says so. */
+/**
+ * The producing end of a banded queue with a codec. One thread; nothing blocks but what says so.
+ *
+ *     const producer = pub(create({ kind: 'banded', capacityBytes: 2 ** 16, codec: value<Job>() }));
+ *     producer.offer(urgentJob, 7);
+ */
 export class BandedValueProducer<T> {
   private readonly producers: readonly ValueProducer<T>[];
 
@@ -107,16 +117,25 @@ export class BandedValueProducer<T> {
     return this.ring.flush();
   }
 
+  /** No value will follow: the consumer drains all bands, then gets CLOSED. */
   close(): void {
     this.ring.close();
   }
 
+  /** Publishes and gives the place up: another `pub` may go on. */
   leave(): void {
     this.ring.leave();
   }
 }
 
-/** The consuming end of a queue with a codec. One thread; nothing blocks but what says so. */
+/**
+ * The consuming end of a queue with a codec. One thread; nothing blocks but what says so.
+ *
+ *     for await (const order of sub(orders)) handle(order);            // until the queue ends
+ *
+ *     const order = consumer.poll();                                   // or one, if there is one now
+ *     if (consumer.state === OK) handle(order);
+ */
 export class ValueConsumer<T> implements QueueConsumer<T>, LinkableFrom {
   /** What the last `poll` or `drain` met: OK, EMPTY, CLOSED or EVICTED. */
   state: ResultCode = EMPTY;
@@ -172,11 +191,12 @@ export class ValueConsumer<T> implements QueueConsumer<T>, LinkableFrom {
     return { ...this.ring.linkFrom(), codec: this.description };
   }
 
-  /** See `leave` and `close` of the ring's consumer. */
+  /** Gives the place up: see `leave` of the ring's consumer. Not to be used after. */
   leave(): void {
     this.ring.leave();
   }
 
+  /** Leaves for good: see `close` of the ring's consumer. */
   close(): void {
     this.ring.close();
   }

@@ -18,6 +18,15 @@ import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 
 /**
  * The producing end of a queue of variable records. One thread at a time; nothing blocks or allocates but what says so.
+ *
+ *     const producer = pub(create({ kind: 'spsc', capacityBytes: 2 ** 16 }));
+ *     while (producer.offer(bytes) === BACK_PRESSURED) await producer.room();       // copied in
+ *
+ *     const offset = producer.tryClaim(16);                                         // or written in place
+ *     if (offset >= 0) {
+ *       producer.view.setFloat64(offset, 101.5, true);
+ *       producer.commit(8);                                                         // shortened to what was needed
+ *     }
  */
 export class VariableProducer extends RingProducer {
   /** The longest payload that always fits an empty ring, wherever its cursor stands. */
@@ -197,7 +206,15 @@ const notPeeked = (): PercoreError =>
 export const typeError = (type: unknown): PercoreError =>
   invalidArgument('type', type, 'a whole number from 0 to 2147483647');
 
-/** The consuming end of a queue of variable records. One thread at a time; nothing blocks; only `poll` allocates. */
+/**
+ * The consuming end of a queue of variable records. One thread at a time; nothing blocks; only `poll` allocates.
+ *
+ *     for (let offset = consumer.peek(); offset >= 0; offset = consumer.peek()) {
+ *       handle(consumer.bytes, offset, consumer.length, consumer.type);
+ *       consumer.advance();
+ *     }
+ *     consumer.publishRelease();                                                    // what was read may be overwritten
+ */
 export class VariableConsumer extends RingConsumer {
   /** Payload length and type of the record that `peek` found. */
   length = 0;

@@ -52,8 +52,9 @@ export function closingRing(scenario: ClosingScenario): Report {
   nameQueue(world, queue);
   const notes = makeNotes(world, 3 + readers);
 
-  const producer = memory.as(PRODUCER, () => queues.pub(queue as Queues.FixedQueue, { publishEvery: { records: publishEvery } })) as
-    Queues.FixedProducer | Queues.VariableProducer;
+  const producer = memory.as(PRODUCER, () =>
+    queues.pub(queue as Queues.FixedQueue, { publishEvery: { records: publishEvery } }),
+  ) as Queues.FixedProducer | Queues.VariableProducer;
   const sender = { phase: 'send' as 'send' | 'flush' | 'leave' | 'done', sent: 0, isTold: false };
   const mine = Array.from({ length: readers }, (_, reader) => ({
     consumer: memory.as(READER + reader, () => queues.sub(queue as Queues.FixedQueue)) as

@@ -90,7 +90,8 @@ export function fixedRing(scenario: FixedScenario): Report {
   const released = (): number => (Atomics.load(words, CONSUMER_CURSOR) - start) | 0;
 
   const sender: Sender = {
-    producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0, phase: 'send', wasRefused: false,
+    producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0,
+    phase: 'send', wasRefused: false,
   };
   const receiver: Receiver = {
     consumer: memory.as(CONSUMER, () => queues.sub(queue)), isSuccessor: false, isFinished: false,

@@ -102,7 +102,8 @@ export function lossyRing(scenario: LossyScenario): Report {
     && scenario.dies === undefined;
 
   // Of the kind that the queue has; both have the methods used here.
-  const publish = (): Queues.VariableProducer => queues.pub(queue as unknown as Queues.VariableQueue, { publishEvery: { records: publishEvery } });
+  const publish = (): Queues.VariableProducer =>
+    queues.pub(queue as unknown as Queues.VariableQueue, { publishEvery: { records: publishEvery } });
   const producer = memory.as(PRODUCER, publish);
   const sender: Sender = { producer, sent: 0, isRefused: false };
   const subscribe = (whenSlow: Queues.WhenSlow): Reader['consumer'] =>

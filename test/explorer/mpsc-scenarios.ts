@@ -7,9 +7,10 @@
  * another producer, for whom there is no lane but the dead one's, or another consumer.
  */
 import { queueLayout } from '../../src/layout.js';
+import { ringOf } from '../../src/queues/group.js';
 import type * as Queues from '../../src/queues/index.js';
 import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
-import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, ringOffset, supervise, type Seed } from './world.js';
+import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, supervise, type Seed } from './world.js';
 
 export interface LaneScript {
   messages: number;
@@ -274,7 +275,7 @@ export function mpscQueue(scenario: MpscScenario): Report {
     memory, threads,
     invariant() {
       for (let lane = 0; lane < lanes; lane++) {
-        const at = ringOffset(queue, lane, queues) >> 2;
+        const at = ringOf(queue, lane).byteOffset >> 2;
         const unread = (Atomics.load(words, at + CURSOR) - Atomics.load(words, at + RELEASED)) | 0;
         assert(unread >= 0 && unread <= CAPACITY, () => `${unread} records lie unread in lane ${lane} of ${CAPACITY}`);
       }

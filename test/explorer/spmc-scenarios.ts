@@ -96,7 +96,9 @@ export function spmcRing(scenario: SpmcScenario): Report {
   const published = (): number => (Atomics.load(words, PRODUCER_CURSOR) - start) | 0;
   const leavers = readers.filter(({ leavesAfter }) => leavesAfter !== undefined).length;
 
-  const sender: Sender = { producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0 };
+  const sender: Sender = {
+    producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0,
+  };
   const subscribe = (reader: number, script: ReaderScript): Queues.FixedConsumer =>
     queues.sub(
       queue, isDeclared(reader) ? { name: nameOf(reader) } : script.after === undefined ? {} : { after: script.after },

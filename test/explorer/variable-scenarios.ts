@@ -88,7 +88,8 @@ export function variableRing(scenario: VariableScenario): VariableReport {
 
   const places = placesOf(lengths, start, capacityBytes);
   const sender: Sender = {
-    producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0, phase: 'send',
+    producer: memory.as(PRODUCER, () => queues.pub(queue, { publishEvery: { records: publishEvery } })), sent: 0,
+    phase: 'send',
   };
   const receiver: Receiver = {
     consumer: memory.as(CONSUMER, () => queues.sub(queue)), isSuccessor: false, isFinished: false,

@@ -49,7 +49,9 @@ export function waitingRing(scenario: WaitingScenario): Report {
     ? queues.create({ kind: 'spmc', ...shape, maxConsumers: 2, consumers: { first: {}, second: { after: ['first'] } } })
     : queues.create({ kind: 'spsc', ...shape });
   nameQueue(world, queue);
-  const producer = memory.as(PRODUCER, () => queues.pub(queue as Queues.FixedQueue, { publishEvery: { records: publishEvery } }));
+  const producer = memory.as(PRODUCER, () =>
+    queues.pub(queue as Queues.FixedQueue, { publishEvery: { records: publishEvery } }),
+  );
   const names = follows ? ['first', 'second'] : [undefined];
   const receivers = names.map((name, i): Receiver => ({
     consumer: memory.as(CONSUMER + i, () => queues.sub(queue as Queues.FixedQueue, name === undefined ? {} : { name })),

@@ -2,8 +2,9 @@
  * One virtual world for a scenario: the shipped modules run in it, perhaps with a bug seeded into their text. For the
  * tests of Percore itself; not exported.
  */
-import { FIRST_PLACE_BYTES, LINE_BYTES, groupLayout, placeLayout, queueLayout } from '../../src/layout.js';
+import { BANDS, FIRST_PLACE_BYTES, groupLayout, placeLayout, queueLayout } from '../../src/layout.js';
 import type * as Parking from '../../src/reactor/parking.js';
+import { ringOf } from '../../src/queues/group.js';
 import type * as Queues from '../../src/queues/index.js';
 import type { VirtualThread } from '../../src/testing/virtual-thread.js';
 import { VirtualMemory, type VirtualGlobals } from '../../src/testing/virtual-memory.js';
@@ -63,9 +64,9 @@ export function nameQueue({ memory, queues }: World, queue: Queues.Queue, name =
   const places = isGroup ? 1 : queue.maxConsumers;
   const bytes = queues.bytesFor(capacity, recordBytes, places);
   if (isGroup) memory.name(buffer, name, groupLayout);
-  const rings = !isGroup ? 1 : queue.kind === 'mpsc' ? queue.maxProducers : 8;
+  const rings = !isGroup ? 1 : queue.kind === 'mpsc' ? queue.maxProducers : BANDS;
   for (let ring = 0; ring < rings; ring++) {
-    const at = isGroup ? ringOffset(queue, ring, queues) : queue.byteOffset;
+    const at = isGroup ? ringOf(queue, ring).byteOffset : queue.byteOffset;
     const label = isGroup ? `${name}.${ring}` : name;
     memory.name(buffer, label, queueLayout, at, at + bytes);
     memory.ignore(
@@ -78,17 +79,6 @@ export function nameQueue({ memory, queues }: World, queue: Queues.Queue, name =
       memory.ignore(...counterRange(buffer, placeAt, placeLayout.fields.highWater.at, 4));
     }
   }
-}
-
-/** Byte at which ring `ring` of a group begins. */
-export function ringOffset(
-  { byteOffset, capacity, recordBytes }: Queues.Queue, ring: number, queues: typeof Queues,
-): number {
-  return (
-    byteOffset
-    + groupLayout.bytes
-    + ring * ((queues.bytesFor(capacity, recordBytes) + 2 * LINE_BYTES - 1) & -LINE_BYTES)
-  );
 }
 
 const counterRange = (buffer: SharedArrayBuffer, base: number, at: number, bytes: number) => [

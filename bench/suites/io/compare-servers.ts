@@ -85,7 +85,8 @@ function noteOf(servers: readonly Server[]): string {
   const late =
     servers[0].sendLateUs.length === 0
       ? ''
-      : `; messages were sent late by, p99 in us: ${medians(({ sendLateUs }) => sendLateUs)}; bursts cost less than single ones`;
+      : `; messages were sent late by, p99 in us: ${medians(({ sendLateUs }) => sendLateUs)}; bursts cost less than `
+        + `single ones`;
   return `the client's own CPU, % of its core: ${medians(({ clientCpuPercents }) => clientCpuPercents)}${late}`;
 }
 

@@ -3,7 +3,7 @@
  * core with the same policy, and against setTimeout as Node users have it (a pinned worker, SCHED_OTHER). All in turn.
  * `source` says which of ours:
  *
- *   rate timer                  wakes early by what waking takes, rehearses, fires at the deadline; the targets are its own
+ *   rate timer                  wakes early by what waking takes, rehearses, fires at the deadline; has its own targets
  *   rate timer, woken at it     the same with spinNs: 0: what a wake-up and a cold call into JavaScript cost
  *   reactor.timers.every        the wheel, whose reactor wakes early by what waking takes and rehearses nothing
  *

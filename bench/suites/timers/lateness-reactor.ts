@@ -17,7 +17,9 @@ interface AnyTick {
   readonly missed: number;
 }
 
-export default function start(reactor: Reactor<{ calls: LatenessServices }>, { latenessNs, intervalJitterNs }: TickValues): void {
+type LatenessReactor = Reactor<{ calls: LatenessServices }>;
+
+export default function start(reactor: LatenessReactor, { latenessNs, intervalJitterNs }: TickValues): void {
   reactor.handle('measure', (wish) => new Promise((resolve) => {
     const { intervalNs, ticks, warmupTicks } = wish;
     let seen = -warmupTicks;
