@@ -49,8 +49,8 @@ export interface PercoreErrorDetails {
 }
 
 /**
- * What is thrown, or rejected with, for a mistake of the caller, a refusal of the system and a party that is lost. What is
- * to be expected (full, empty, closed) is a result code and never thrown. `code` is stable; texts may change.
+ * What is thrown, or rejected with, for a mistake of the caller, a refusal of the system and a party that is lost. What
+ * is to be expected (full, empty, closed) is a result code and never thrown. `code` is stable; texts may change.
  *
  *     try {
  *       await runtime.call('sum', [1, 2], { timeoutMs: 100 });
