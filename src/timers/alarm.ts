@@ -61,10 +61,10 @@ export function openAlarm(asked: unknown, clock: Clock, spinNs: number | undefin
     );
   }
   if (isManual) return { alarm: new ManualAlarm(clock, onExpire), asked: backend, granted: 'manual' };
-  if (!(clock instanceof SystemClock) || clock.source === 'realtime') {
+  if (!(clock instanceof SystemClock) || clock.kind === 'realtime') {
     throw invalidArgument(
       'clock',
-      clock instanceof SystemClock ? clock.source : clock,
+      clock instanceof SystemClock ? clock.kind : clock,
       'a ManualClock, or a SystemClock that is monotonic or boottime: the wall clock may be set, ' +
         'and then a rate means nothing',
     );
