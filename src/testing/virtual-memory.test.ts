@@ -166,7 +166,8 @@ describe('a module in a virtual world', () => {
     expect(exports).toMatchObject({ CLOSED: -2, NOTHING: -4, one: 'one', five: 5, cinq: 5, at: record.href });
     expect(exports.three()).toBe(3);
     expect(Object.keys(exports).sort()).toEqual([
-      'CLOSED', 'NOTHING', 'Two', 'at', 'cinq', 'five', 'four', 'lazyHost', 'one', 'setLazyHost', 'three',
+      'CLOSED', 'NOTHING', 'Two', 'at', 'cinq', 'five', 'four', 'lazyHost', 'one', 'publishEveryOf', 'setLazyHost',
+      'three',
     ]);
   });
 
