@@ -271,7 +271,7 @@ for (const source of sources) {
       ).toBe('ERR_PERCORE_TIMEOUT');
     });
 
-    it('handOver while its reactor closes ends, and so does each connection: nothing hangs or is left open', async () => {
+    it('handOver while its reactor closes ends, and so does each connection: nothing hangs', async () => {
       await serve();
       const before = sockets_();
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
