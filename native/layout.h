@@ -192,7 +192,7 @@ struct IoCounters {
   double bytesReceived;  // bytes received from streams (writes: native; reads: all)
   double bytesSent;  // bytes of streams that the kernel has taken (writes: native; reads: all)
   double connections;  // streams that are open (writes: native; reads: all)
-  double shed;  // connections that listeners closed at once, since there was no descriptor for them (writes: native; reads: all)
+  double shed;  // connections that listeners closed at once, since there was no descriptor for them (writes: io; reads: all)
   double refused;  // offers that streams, pipes and sockets answered with BACK_PRESSURED (writes: io; reads: all)
 };
 static_assert(offsetof(IoCounters, receives) == 0);
@@ -207,7 +207,7 @@ static_assert(offsetof(IoCounters, refused) == 64);
 static_assert(sizeof(IoCounters) == 72);
 
 struct TimerCounters {
-  double live;  // timers that have not fired for the last time (writes: timers; reads: all)
+  double live;  // timers whose deadline is to come (writes: native; reads: all)
   double fired;  // callbacks run (writes: timers; reads: all)
   double late;  // callbacks run a millisecond or more after their deadline (writes: timers; reads: all)
 };
@@ -247,19 +247,19 @@ struct Party {
   double stepErrors;  // steps that threw (writes: owner; reads: runtime)
   double sent;  // records committed to lanes (writes: owner; reads: runtime)
   double received;  // records taken from lanes (writes: owner; reads: runtime)
-  double refused;  // sends and calls of it that a lane has not taken, for whatever reason (writes: owner; reads: runtime)
+  double refused;  // sends and calls that it made and no lane took, for whatever reason (writes: owner; reads: runtime)
   double dropped;  // messages that reached nobody here, for whatever reason (writes: owner; reads: runtime)
-  double callsInFlight;  // calls of it without an answer yet (writes: owner; reads: runtime)
+  double callsInFlight;  // calls that it made and that have no answer yet (writes: owner; reads: runtime)
   double libuvTurns;  // passes of libuv (writes: owner; reads: runtime)
   double droppedNoTask;  // messages for a name that no task here has (writes: owner; reads: runtime)
   double droppedNotBytes;  // values for a task that takes bytes (writes: owner; reads: runtime)
   double droppedLateCalls;  // calls that nobody waited for any more when their turn came (writes: owner; reads: runtime)
   double droppedLateAnswers;  // answers to calls that had been given up (writes: owner; reads: runtime)
-  double waitingBytes;  // calls and answers of it that wait for room in a lane (writes: owner; reads: runtime)
+  double waitingBytes;  // its calls and answers that wait for room in a lane (writes: owner; reads: runtime)
   double refusedNoRoom;  // refused with BACK_PRESSURED: the lane is full, or others wait for room in it (writes: owner; reads: runtime)
   double refusedClosed;  // refused with CLOSED: the receiver has died (writes: owner; reads: runtime)
   double refusedTooLarge;  // refused with TOO_LARGE: it would never fit into the lane (writes: owner; reads: runtime)
-  double taskDepth;  // messages of its own thread that wait in the mailboxes of its tasks, as of a millisecond ago (writes: owner; reads: runtime)
+  double taskDepth;  // messages that it sent to its own tasks and that wait in their mailboxes, as of a millisecond ago (writes: owner; reads: runtime)
   double timers[3];  // TimerCounters (writes: owner; reads: runtime)
   double io[9];  // IoCounters (writes: owner; reads: runtime)
   char reserved7[56];

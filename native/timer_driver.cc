@@ -10,7 +10,7 @@ namespace percore {
 TimerDriver::TimerDriver(napi_env env, int tickBits, size_t expiriesPerTurn, layout::Delivery* delivery,
     double* requests, const napi_value (&views)[kViews])
     : LoopGuest(env), exchange_(tickBits, expiriesPerTurn), delivery_(delivery) {
-  exchange_.attach(delivery, requests);
+  exchange_.attach(delivery, requests, nullptr);
   for (napi_value view : views) hold(view);
 }
 

@@ -29,9 +29,11 @@ class TimerExchange {
   explicit TimerExchange(int tickBits = TimerWheel::kDefaultTickBits, size_t expiriesPerTurn = kExpiriesPerTurn)
       : wheel_(tickBits), expiriesPerTurn_(std::min(expiriesPerTurn, kMostExpiries)) {}
 
-  void attach(layout::Delivery* delivery, const double* requests) {
+  // `live` is where the count of armed timers is told; null: to nobody.
+  void attach(layout::Delivery* delivery, const double* requests, double* live) {
     delivery_ = delivery;
     requests_ = requests;
+    live_ = live;
   }
 
   // Records of chunk `index`, shared with JavaScript.
@@ -52,6 +54,7 @@ class TimerExchange {
       else wheel_.arm(idOf(at), int64_t(deadlineNs));
     }
     delivery_->timerRequests = 0;
+    tellLive();
   }
 
   // Drains, and adds what is due to the delivery. True when the delivery holds timers.
@@ -59,8 +62,12 @@ class TimerExchange {
     if (delivery_->timerRequests != 0) drain();
     const size_t held = size_t(delivery_->timers);
     if (held < expiriesPerTurn_) {
-      delivery_->timers += int32_t(
-          wheel_.expire(nowNs, reinterpret_cast<uint32_t*>(delivery_->timer) + held, expiriesPerTurn_ - held, work));
+      auto* out = reinterpret_cast<uint32_t*>(delivery_->timer) + held;
+      const size_t expired = wheel_.expire(nowNs, out, expiriesPerTurn_ - held, work);
+      if (expired != 0) {
+        delivery_->timers += int32_t(expired);
+        tellLive();
+      }
     }
     return delivery_->timers != 0;
   }
@@ -71,12 +78,16 @@ class TimerExchange {
   size_t armedCount() const { return wheel_.armedCount(); }
 
  private:
+  void tellLive() {
+    if (live_) *live_ = double(wheel_.armedCount());
+  }
   uint32_t idOf(int32_t at) const { return uint32_t(requests_[at * 2]); }
 
   TimerWheel wheel_;
   size_t expiriesPerTurn_;
   layout::Delivery* delivery_ = nullptr;
   const double* requests_ = nullptr;
+  double* live_ = nullptr;
 };
 
 }  // namespace percore

@@ -273,7 +273,8 @@ Turn* Turn::create(napi_env env, TurnMemory memory, const napi_value (&views)[kV
   turn->env_ = env;
   turn->memory_ = memory;
   turn->party_ = reinterpret_cast<layout::Party*>(memory.inbox);
-  turn->timers_.attach(memory.delivery, memory.timerRequests);
+  auto* counters = reinterpret_cast<layout::TimerCounters*>(turn->party_->timers);
+  turn->timers_.attach(memory.delivery, memory.timerRequests, &counters->live);
   turn->state_ = stateOf(env);
   turn->gapNs_ = turn->party_->spinNs * 2;
   if (napi_get_uv_event_loop(env, &turn->loop_) != napi_ok) return errno = EINVAL, nullptr;
@@ -357,6 +358,7 @@ void Turn::onClosed(uv_handle_t* handle) {
 // After the last close callback: libuv's epoll no longer holds the nested one, and nothing points here.
 void Turn::close() {
   io_.reset();
+  reinterpret_cast<layout::TimerCounters*>(party_->timers)->live = 0;
   epoll_.close();
   state_->closeSockets();
   napi_handle_scope scope = nullptr;

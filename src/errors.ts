@@ -48,6 +48,16 @@ export interface PercoreErrorDetails {
   cause?: unknown;
 }
 
+/**
+ * What is thrown, or rejected with, for a mistake of the caller, a refusal of the system and a party that is lost. What
+ * is to be expected (full, empty, closed) is a result code and never thrown. `code` is stable; texts may change.
+ *
+ *     try {
+ *       await runtime.call('sum', [1, 2], { timeoutMs: 100 });
+ *     } catch (error) {
+ *       if (!(error instanceof PercoreError) || error.code !== 'ERR_PERCORE_TIMEOUT') throw error;
+ *     }
+ */
 export class PercoreError extends Error {
   readonly code: PercoreErrorCode;
   readonly argument?: string;

@@ -80,7 +80,7 @@ export const ioCountersLayout = {
       means: 'streams that are open',
     },
     shed: {
-      at: 56, type: 'f64', writes: 'native', reads: 'all', status: 'io.shed', unit: 'count',
+      at: 56, type: 'f64', writes: 'io', reads: 'all', status: 'io.shed', unit: 'count',
       means: 'connections that listeners closed at once, since there was no descriptor for them',
     },
     refused: {

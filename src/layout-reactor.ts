@@ -8,8 +8,8 @@ export const timerCountersLayout = {
   bytes: 24,
   fields: {
     live: {
-      at: 0, type: 'f64', writes: 'timers', reads: 'all', status: 'timers.live', unit: 'count', isGauge: true,
-      means: 'timers that have not fired for the last time',
+      at: 0, type: 'f64', writes: 'native', reads: 'all', status: 'timers.live', unit: 'count', isGauge: true,
+      means: 'timers whose deadline is to come',
     },
     fired: {
       at: 8, type: 'f64', writes: 'timers', reads: 'all', status: 'timers.fired', unit: 'count',
@@ -106,7 +106,7 @@ export const partyLayout = {
     },
     refused: {
       at: 1024, type: 'f64', writes: 'owner', reads: 'runtime', status: 'refused', unit: 'count',
-      means: 'sends and calls of it that a lane has not taken, for whatever reason',
+      means: 'sends and calls that it made and no lane took, for whatever reason',
     },
     dropped: {
       at: 1032, type: 'f64', writes: 'owner', reads: 'runtime', status: 'dropped', unit: 'count',
@@ -114,7 +114,7 @@ export const partyLayout = {
     },
     callsInFlight: {
       at: 1040, type: 'f64', writes: 'owner', reads: 'runtime', status: 'callsInFlight', unit: 'count', isGauge: true,
-      means: 'calls of it without an answer yet',
+      means: 'calls that it made and that have no answer yet',
     },
     libuvTurns: {
       at: 1048, type: 'f64', writes: 'owner', reads: 'runtime', status: 'libuvTurns', unit: 'count',
@@ -138,7 +138,7 @@ export const partyLayout = {
     },
     waitingBytes: {
       at: 1088, type: 'f64', writes: 'owner', reads: 'runtime', status: 'waitingBytes', unit: 'bytes', isGauge: true,
-      means: 'calls and answers of it that wait for room in a lane',
+      means: 'its calls and answers that wait for room in a lane',
     },
     refusedNoRoom: {
       at: 1096, type: 'f64', writes: 'owner', reads: 'runtime', status: 'refusedByReason.noRoom', unit: 'count',
@@ -154,7 +154,7 @@ export const partyLayout = {
     },
     taskDepth: {
       at: 1120, type: 'f64', writes: 'owner', reads: 'runtime', status: 'taskDepth', unit: 'count', isGauge: true,
-      means: 'messages of its own thread that wait in the mailboxes of its tasks, as of a millisecond ago',
+      means: 'messages that it sent to its own tasks and that wait in their mailboxes, as of a millisecond ago',
     },
     timers: {
       at: 1128, type: 'f64', count: timerCountersLayout.bytes >> 3, writes: 'owner', reads: 'runtime',

@@ -45,7 +45,7 @@ export class LineLanes {
 }
 
 /** What an input is fed by: a connection, or a file's stream. */
-export interface Source {
+export interface Feed {
   pause(): void;
   resume(): void;
   /** Answers a rejected line; a file has nobody to answer. */
@@ -68,7 +68,7 @@ export class Input implements LineSink {
     private readonly reactor: Reactor,
     private readonly lanes: LineLanes,
     private readonly counters: JobCounters,
-    private readonly source: Source,
+    private readonly feed: Feed,
     options: LineSplitterOptions,
   ) {
     this.splitter = new LineSplitter(this, options);
@@ -134,11 +134,11 @@ export class Input implements LineSink {
   rejected(seq: number, reason: RejectReason): void {
     this.counters.linesIn++;
     this.counters.addRejected(reason);
-    this.source.reject(seq, reason);
+    this.feed.reject(seq, reason);
   }
 
   private waitForRoom(): void {
-    this.source.pause();
+    this.feed.pause();
     this.refusing!.whenRoom(() => this.retry());
   }
 
@@ -152,7 +152,7 @@ export class Input implements LineSink {
     }
     this.rest = undefined;
     if (this.hasEnded) this.finish();
-    else this.source.resume();
+    else this.feed.resume();
   }
 
   private finish(): void {
@@ -163,7 +163,7 @@ export class Input implements LineSink {
 }
 
 /** Reads lines from a connection. `done` is called once all it sent is in the lanes. */
-export function readConnection(connection: Connection, makeInput: (source: Source) => Input, done: () => void): Input {
+export function readConnection(connection: Connection, makeInput: (feed: Feed) => Input, done: () => void): Input {
   const answer = new TextEncoder();
   const input = makeInput({
     pause: () => connection.pause(),

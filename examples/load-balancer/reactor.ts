@@ -4,7 +4,7 @@
  */
 import type { Listener, Reactor } from 'percore';
 import { JobCounters } from './counters.js';
-import { Input, LineLanes, readConnection, type Source } from './input.js';
+import { Input, LineLanes, readConnection, type Feed } from './input.js';
 import type { LineSplitterOptions } from './line-rules.js';
 import { MOST_GATHERED_BYTES, Outputs } from './outputs.js';
 import { startReading, type Reading } from './reading.js';
@@ -63,8 +63,8 @@ export default function start(reactor: Reactor<{ calls: JobServices }>, data: Jo
   let stopReading: (() => void) | undefined;
   let whenStopped: (() => void) | undefined;
 
-  const makeInput = (source: Source): Input => {
-    const input = new Input(reactor, lanes, own, source, data);
+  const makeInput = (feed: Feed): Input => {
+    const input = new Input(reactor, lanes, own, feed, data);
     inputs.add(input);
     return input;
   };

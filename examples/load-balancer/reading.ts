@@ -7,9 +7,9 @@
  */
 import { constants, createReadStream, openSync, statSync } from 'node:fs';
 import type { Reactor } from 'percore';
-import type { Source } from './input.js';
+import type { Feed } from './input.js';
 
-export interface Reading extends Pick<Source, 'pause' | 'resume'> {
+export interface Reading extends Pick<Feed, 'pause' | 'resume'> {
   /** Reads no more. Nothing is called afterwards. */
   stop(): void;
 }

@@ -24,8 +24,8 @@ export function print(stream: NodeJS.WriteStream, text: string): Promise<boolean
 /** Says where it listens, and how a stranger feeds and reads it. */
 export async function announce(options: Options, { input, output }: Ports): Promise<void> {
   const { host } = options;
-  const source = input === undefined ? (options.file ?? 'stdin') : `${host}:${input}`;
-  await print(process.stdout, `listening input=${source} output=${host}:${output}\n`);
+  const from = input === undefined ? (options.file ?? 'stdin') : `${host}:${input}`;
+  await print(process.stdout, `listening input=${from} output=${host}:${output}\n`);
   if (options.isJson || options.isDemo) return;
   const to = (port: number): string => `bash -c 'cat > /dev/tcp/${host}/${port}'`;
   const lines = [`read results:  bash -c 'cat < /dev/tcp/${host}/${output}'`];

@@ -35,7 +35,7 @@ export interface ServerOptions {
   readonly replyBytes?: number;
   /** Port, for INFO. */
   readonly port?: () => number;
-  /** Calls back once, when the clients that are waiting have had their turn. */
+  /** Calls back once, behind the clients that are waiting now. */
   readonly later: (then: () => void) => void;
 }
 

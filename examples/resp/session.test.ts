@@ -12,7 +12,7 @@ describe('a client whose replies are long', () => {
   const value = 'v'.repeat(50_000);
   const GETS = 200;
 
-  it('rests now and then, so that the others have their turn, and gets every reply in order', () => {
+  it('rests now and then, so that the others come first, and gets every reply in order', () => {
     const resting: (() => void)[] = [];
     const server = new Server({
       id: 0, ownerOf: () => 0, counters: new Counters(Counters.allocate(1), 1, 0),
@@ -34,15 +34,15 @@ describe('a client whose replies are long', () => {
     });
     const requests = latin1(ask('SET', 'k', value) + ask('GET', 'k').repeat(GETS));
     session.receive(requests, 0, requests.length);
-    let turns = 1;
-    for (let before = 0; resting.length !== 0; turns++) {
-      // The value is a third of what one turn may send.
+    let parts = 1;
+    for (let before = 0; resting.length !== 0; parts++) {
+      // The value is a third of what a client may be sent before it rests.
       expect(sent.length - before).toBeLessThan(4 * value.length);
       expect([resting.length, reading]).toEqual([1, false]);
       before = sent.length;
       resting.shift()!();
     }
-    expect(turns).toBeGreaterThan(GETS / 5);
+    expect(parts).toBeGreaterThan(GETS / 5);
     expect(reading).toBe(true);
     expect(sent).toBe(`+OK\r\n${bulk(value).repeat(GETS)}`);
   });

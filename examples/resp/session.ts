@@ -8,7 +8,7 @@
  * Four things stop the reading until they are over: the connection takes no more (a reader that is slow), the outbox to
  * another reactor is full, so many commands wait for other reactors that their replies could take too much memory, or
  * replies of this reactor wait behind one from another and take too much already. A client that has had many bytes of
- * replies rests until the others have had their turn. What was read by then waits in the parser.
+ * replies rests, so that the others come first. What was read by then waits in the parser.
  *
  * An exception costs the command that it comes from, which replies with an error; where the order of replies can no
  * longer be kept, because there is no memory for those that wait, it costs this client its connection. Nothing that
@@ -35,7 +35,7 @@ const SETTLE_BYTES = 16_384;
  * After this many bytes of replies the other clients come first. Replies that are not read fill buffers of megabytes:
  * sixty clients that ask for them at once would keep a sixty-first waiting for a third of a second.
  */
-const TURN_BYTES = 131_072;
+const REST_BYTES = 131_072;
 const COMMANDS = at('commands');
 const BYTES_IN = at('bytesIn');
 const PROTOCOL_ERRORS = at('protocolErrors');
@@ -53,7 +53,7 @@ export class Session implements RepliesClient, Spreading, Subscriber {
   private readonly replies: OrderedReplies;
   private readonly row: Float64Array;
   private isOutboxFull = false;
-  /** It has had its turn; others come first. */
+  /** It has had many bytes of replies; others come first. */
   private isResting = false;
   private isPaused = false;
   /** QUIT or a protocol error: nothing more is read, and the connection ends when all replies are out. */
@@ -141,7 +141,7 @@ export class Session implements RepliesClient, Spreading, Subscriber {
   /** True when commands may be left. */
   private workUntilBlocked(): boolean {
     const { parser, writer } = this;
-    let left = TURN_BYTES;
+    let left = REST_BYTES;
     for (;;) {
       const outcome = parser.next();
       if (outcome === NEED_MORE) return false;

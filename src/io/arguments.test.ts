@@ -1,10 +1,16 @@
-/** Wrong arguments, down to the addon: refused with a code and in words; nothing crashes, hangs, is left open or closes what is another's. */
+/**
+ * Wrong arguments, down to the addon: refused with a code and in words; nothing crashes, hangs, is left open or closes
+ * what is another's.
+ */
 import { execFile, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PercoreError } from '../errors.js';
-import { create, createConsole, createPoller, createReadiness, closeReadiness, lines, linkToQueue, openReadiness, LineReader, type LocalIo } from './index.js';
+import {
+  create, createConsole, createPoller, createReadiness, closeReadiness, lines, linkToQueue, openReadiness, LineReader,
+  type LocalIo,
+} from './index.js';
 
 const made: LocalIo[] = [];
 afterEach(() => {
@@ -34,7 +40,9 @@ it('every function of the addon survives what is no argument of it, and leaves a
   expect(after).toEqual(before);
 });
 
-const strange: unknown[] = [NaN, -1, 1.5, 2 ** 32, Infinity, 'text', '', 5n, Symbol('s'), null, true, {}, [], new Uint8Array(4), () => undefined];
+const strange: unknown[] = [
+  NaN, -1, 1.5, 2 ** 32, Infinity, 'text', '', 5n, Symbol('s'), null, true, {}, [], new Uint8Array(4), () => undefined,
+];
 
 describe('every public function refuses what it does not take by a PercoreError', () => {
   // Of each: what takes the strange value, and what is right in that place all the same.
@@ -49,13 +57,19 @@ describe('every public function refuses what it does not take by a PercoreError'
     ['listen, port', (io, value) => io.listen({ port: value }, () => undefined), (value) => value === undefined],
     ['listen, host', (io, value) => io.listen({ port: 0, host: value }, () => undefined), (value) => value === null],
     ['listen, path', (io, value) => io.listen({ path: value }, () => undefined), (value) => value === 'text'],
-    ['listen, reusePort', (io, value) => io.listen({ port: 0, reusePort: value }, () => undefined), (value) => value === null || value === true],
+    [
+      'listen, reusePort', (io, value) => io.listen({ port: 0, reusePort: value }, () => undefined),
+      (value) => value === null || value === true,
+    ],
     ['connect', (io, value) => io.connect(value)],
     ['connect, host', (io, value) => io.connect({ port: 1, host: value }), (value) => value === null],
     ['listenFd', (io, value) => io.listenFd(value)],
     ['udp', (io, value) => io.udp(value), isPlainObject],
     ['udp, connect', (io, value) => io.udp({ connect: value })],
-    ['udp.send', (io, value) => io.udp().send(value, 0, 1, { host: '127.0.0.1', port: 9 }), (value) => value instanceof Uint8Array],
+    [
+      'udp.send', (io, value) => io.udp().send(value, 0, 1, { host: '127.0.0.1', port: 9 }),
+      (value) => value instanceof Uint8Array,
+    ],
     ['udp.send, offset', (io, value) => io.udp().send(new Uint8Array(4), value, 1, { host: '127.0.0.1', port: 9 })],
     ['udp.send, to', (io, value) => io.udp().send(new Uint8Array(4), 0, 4, value)],
     ['udp.send, host', (io, value) => io.udp().send(new Uint8Array(4), 0, 4, { host: value, port: 9 })],
@@ -70,25 +84,40 @@ describe('every public function refuses what it does not take by a PercoreError'
     ['openFile', (io, value) => io.openFile(value), (value) => value === 'text'],
     ['openFile, options', (io, value) => io.openFile('/dev/null', value), isPlainObject],
     ['file.onData', (io, value) => io.openFile('/dev/null').onData(value), (value) => typeof value === 'function'],
-    ['file.offer', (io, value) => io.openFile('/dev/null', { flags: 'w' }).offer(value), (value) => value instanceof Uint8Array],
+    [
+      'file.offer', (io, value) => io.openFile('/dev/null', { flags: 'w' }).offer(value),
+      (value) => value instanceof Uint8Array,
+    ],
     ['openFifo', (io, value) => io.openFifo(value, 'read'), (value) => value === 'text'],
     ['openFifo, way', (io, value) => io.openFifo('/dev/null', value)],
     ['openPipe', (io, value) => io.openPipe(value, 'read')],
     ['openPipe, way', (io, value) => io.openPipe(0, value)],
     ['stdin', (io, value) => io.stdin(value), isPlainObject],
     ['registerDescriptor', (io, value) => io.registerDescriptor(value, {}, () => undefined)],
-    ['registerDescriptor, callback', (io, value) => io.registerDescriptor(1e6, {}, value), (value) => typeof value === 'function'],
+    [
+      'registerDescriptor, callback', (io, value) => io.registerDescriptor(1e6, {}, value),
+      (value) => typeof value === 'function',
+    ],
     ['watchPath', (io, value) => io.watchPath(value, {}, () => undefined), (value) => value === 'text'],
-    ['watchPath, events', (io, value) => io.watchPath('/', { events: value }, () => undefined), (value) => value === null],
+    [
+      'watchPath, events', (io, value) => io.watchPath('/', { events: value }, () => undefined),
+      (value) => value === null,
+    ],
     ['watchPath, handler', (io, value) => io.watchPath('/', {}, value), (value) => typeof value === 'function'],
     ['onReadiness', (io, value) => io.onReadiness(value, {}, () => undefined)],
     ['openReadiness', (_io, value) => openReadiness(value)],
     ['closeReadiness', (_io, value) => closeReadiness(value)],
     ['createConsole', (io, value) => createConsole(io, value)],
-    ['createConsole, output', (io, value) => createConsole(io, { port: 0, output: value }), (value) => typeof value === 'function'],
+    [
+      'createConsole, output', (io, value) => createConsole(io, { port: 0, output: value }),
+      (value) => typeof value === 'function',
+    ],
     ['lines', (_io, value) => lines(value, {}, () => undefined)],
     ['lines, handler', (_io, value) => new LineReader({}, value), (value) => typeof value === 'function'],
-    ['LineReader.push', (_io, value) => new LineReader({}, () => undefined).push(value), (value) => value instanceof Uint8Array],
+    [
+      'LineReader.push', (_io, value) => new LineReader({}, () => undefined).push(value),
+      (value) => value instanceof Uint8Array,
+    ],
     ['linkToQueue', (io, value) => linkToQueue(io.connect({ port: 1 }), value)],
   ];
 
@@ -106,29 +135,55 @@ describe('every public function refuses what it does not take by a PercoreError'
 
 /** An object without options is as good as none. Functions are objects, and are refused by some and taken by none. */
 function isPlainObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 0 && !(value instanceof Uint8Array) || value === undefined;
+  return (
+    (typeof value === 'object' && value !== null && Object.keys(value).length === 0 && !(value instanceof Uint8Array))
+    || value === undefined
+  );
 }
 
 it('misspelt options are told with what was probably meant', () => {
   const io = open();
-  expect([
-    refusalOf(() => create({ sorce: 'epoll' } as never)), refusalOf(() => io.listen({ port: 0, reuseport: true } as never, () => undefined)), refusalOf(() => io.udp({ multicast: true } as never)),
-    refusalOf(() => io.openFile('/dev/null', { flag: 'w' } as never)), refusalOf(() => io.stdin({ highWater: 1 } as never)), refusalOf(() => io.watchPath('/', { event: ['created'] } as never, () => undefined)),
-    refusalOf(() => createConsole(io, { port: 0, prompts: '> ' } as never)), refusalOf(() => io.listenFd({ port: 0, hosts: '::1' } as never)), refusalOf(() => lines({ onData: () => 0, onEnd: () => 0 } as never, { maxLine: 1 } as never, () => undefined)),
-  ].map((refusal) => /^ERR_PERCORE_INVALID_ARGUMENT: options has no option "\w+"(?:; did you mean "(\w+)"\?)?/.exec(refusal)?.[1])).toEqual([
-    'source', 'reusePort', undefined, 'flags', 'highWaterBytes', 'events', 'prompt', 'host', 'maxLineBytes',
-  ]);
+  expect(
+    [
+      refusalOf(() => create({ sorce: 'epoll' } as never)),
+      refusalOf(() => io.listen({ port: 0, reuseport: true } as never, () => undefined)),
+      refusalOf(() => io.udp({ multicast: true } as never)),
+      refusalOf(() => io.openFile('/dev/null', { flag: 'w' } as never)),
+      refusalOf(() => io.stdin({ highWater: 1 } as never)),
+      refusalOf(() => io.watchPath('/', { event: ['created'] } as never, () => undefined)),
+      refusalOf(() => createConsole(io, { port: 0, prompts: '> ' } as never)),
+      refusalOf(() => io.listenFd({ port: 0, hosts: '::1' } as never)),
+      refusalOf(() => lines({ onData: () => 0, onEnd: () => 0 } as never, { maxLine: 1 } as never, () => undefined)),
+    ].map(
+      (refusal) =>
+        /^ERR_PERCORE_INVALID_ARGUMENT: options has no option "\w+"(?:; did you mean "(\w+)"\?)?/.exec(refusal)?.[1],
+    ),
+  ).toEqual(['source', 'reusePort', undefined, 'flags', 'highWaterBytes', 'events', 'prompt', 'host', 'maxLineBytes']);
 });
 
 it('a name in place of an address is told how to look it up; a zone that is no interface is named', () => {
   const io = open();
-  for (const call of [() => io.listen({ port: 0, host: 'example.com' }, () => undefined), () => io.connect({ port: 80, host: 'example.com' }), () => io.udp({ host: 'example.com' }), () => io.listenFd({ port: 0, host: 'example.com' })]) {
-    expect(refusalOf(call)).toBe('ERR_PERCORE_INVALID_ARGUMENT: host must be an IPv4 or IPv6 address (\'127.0.0.1\', \'::1\', \'fe80::1%eth0\') or \'localhost\', not "example.com". '
-      + 'Names are not looked up here: do so before, const { address } = await dns.promises.lookup("example.com")');
+  for (const call of [
+    () => io.listen({ port: 0, host: 'example.com' }, () => undefined),
+    () => io.connect({ port: 80, host: 'example.com' }), () => io.udp({ host: 'example.com' }),
+    () => io.listenFd({ port: 0, host: 'example.com' }),
+  ]) {
+    expect(refusalOf(call)).toBe(
+      "ERR_PERCORE_INVALID_ARGUMENT: host must be an IPv4 or IPv6 address ('127.0.0.1', '::1', 'fe80::1%eth0') or "
+        + "'localhost', not \"example.com\". "
+        + 'Names are not looked up here: do so before, const { address } = await dns.promises.lookup("example.com")',
+    );
   }
-  expect(refusalOf(() => io.udp().send(new Uint8Array(1), 0, 1, { host: 'example.com', port: 9 }))).toContain('dns.promises.lookup("example.com")');
-  expect(refusalOf(() => io.listen({ port: 0, host: '1.2.3' }, () => undefined))).toMatch(/^ERR_PERCORE_INVALID_ARGUMENT: host must be an IPv4/);
-  for (const call of [() => io.listen({ port: 0, host: 'fe80::1%none0' }, () => undefined), () => io.udp({ host: 'fe80::1%none0' }), () => io.listenFd({ port: 0, host: 'fe80::1%99999' })]) {
+  expect(refusalOf(() => io.udp().send(new Uint8Array(1), 0, 1, { host: 'example.com', port: 9 }))).toContain(
+    'dns.promises.lookup("example.com")',
+  );
+  expect(refusalOf(() => io.listen({ port: 0, host: '1.2.3' }, () => undefined))).toMatch(
+    /^ERR_PERCORE_INVALID_ARGUMENT: host must be an IPv4/,
+  );
+  for (const call of [
+    () => io.listen({ port: 0, host: 'fe80::1%none0' }, () => undefined), () => io.udp({ host: 'fe80::1%none0' }),
+    () => io.listenFd({ port: 0, host: 'fe80::1%99999' }),
+  ]) {
     expect(refusalOf(call)).toMatch(/^ERR_PERCORE_SYSTEM: cannot .*fe80::1%.*ENODEV: No such device, if_nametoindex/);
   }
   expect(io.status().endpoints).toBe(1);
@@ -139,12 +194,16 @@ it('addresses with a zone, by name and by number: of listeners, of UDP both ways
   // The loopback has no link-local address everywhere; with its zone ::1 is the same address.
   for (const host of ['::1%lo', '::1%1']) {
     const heard = new Promise<string>((resolve) => {
-      const listener = io.listen({ port: 0, host }, (connection) => void connection.onData((bytes) => resolve(Buffer.from(bytes).toString())));
+      const listener = io.listen(
+        { port: 0, host }, (connection) => void connection.onData((bytes) => resolve(Buffer.from(bytes).toString())),
+      );
       io.connect({ port: listener.port, host }).offer(Buffer.from('by stream'));
     });
     expect(await heard).toBe('by stream');
     const socket = io.udp({ host });
-    const answered = new Promise<string>((resolve) => void socket.onData((bytes) => resolve(Buffer.from(bytes).toString())));
+    const answered = new Promise<string>(
+      (resolve) => void socket.onData((bytes) => resolve(Buffer.from(bytes).toString())),
+    );
     io.udp({ host: '::1' }).send(Buffer.from('by datagram'), 0, 11, { host, port: socket.port });
     expect(await answered).toBe('by datagram');
   }
@@ -156,15 +215,20 @@ it('after close, nothing can be opened any more, and nothing stays open of the a
   io.udp();
   io.close();
   for (const call of [
-    () => io.listen({ port: 0 }, () => undefined), () => io.connect({ port: 1 }), () => io.udp(), () => io.unixDatagram(), () => io.openFile('/dev/null'), () => io.stdin(), () => io.watchPath('/', {}, () => undefined),
-    () => io.registerDescriptor(handle.eventFd, {}, () => undefined), () => io.onReadiness(handle, {}, () => undefined), () => createConsole(io, { port: 0 }),
-  ]) expect(refusalOf(call)).toBe('ERR_PERCORE_CLOSED: this I/O is closed: nothing can be opened with it any more');
+    () => io.listen({ port: 0 }, () => undefined), () => io.connect({ port: 1 }), () => io.udp(),
+    () => io.unixDatagram(), () => io.openFile('/dev/null'), () => io.stdin(),
+    () => io.watchPath('/', {}, () => undefined), () => io.registerDescriptor(handle.eventFd, {}, () => undefined),
+    () => io.onReadiness(handle, {}, () => undefined), () => createConsole(io, { port: 0 }),
+  ])
+    expect(refusalOf(call)).toBe('ERR_PERCORE_CLOSED: this I/O is closed: nothing can be opened with it any more');
   expect(io.status().endpoints).toBe(0);
   closeReadiness(handle);
 });
 
-it.each(['epoll', 'io_uring'])('out of descriptors in the middle of opening anything: a PercoreError, and nothing is left open, on %s', async (source) => {
-  const script = `
+it.each(['epoll', 'io_uring'])(
+  'out of descriptors in the middle of opening anything: a PercoreError, and nothing is left open, on %s',
+  async (source) => {
+    const script = `
     import { readdirSync, closeSync, openSync } from 'node:fs';
     import { create, createPoller } from '${new URL('./index.js', import.meta.url).href}';
     const count = () => readdirSync('/proc/self/fd').length;
@@ -193,7 +257,11 @@ it.each(['epoll', 'io_uring'])('out of descriptors in the middle of opening anyt
     await new Promise((resolve) => setTimeout(resolve, 50));
     console.log(JSON.stringify({ wrong, left: count() - before }));
   `;
-  const child = spawn('/bin/sh', ['-c', `ulimit -n 96; exec "$0" --input-type=module -e "$1"`, process.execPath, script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const text = (await child.stdout.toArray()).join('');
-  expect(JSON.parse(text)).toEqual({ wrong: [], left: 0 });
-});
+    const child = spawn(
+      '/bin/sh', ['-c', `ulimit -n 96; exec "$0" --input-type=module -e "$1"`, process.execPath, script],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const text = (await child.stdout.toArray()).join('');
+    expect(JSON.parse(text)).toEqual({ wrong: [], left: 0 });
+  },
+);

@@ -45,7 +45,9 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   }
 
   /** Both ends of a connection, each as a Duplex and as what is under it. */
-  async function pair(options: { highWaterBytes?: number } = {}): Promise<{ near: Duplex; far: Duplex; nearConnection: Connection; farConnection: Connection }> {
+  async function pair(
+    options: { highWaterBytes?: number } = {},
+  ): Promise<{ near: Duplex; far: Duplex; nearConnection: Connection; farConnection: Connection }> {
     const io = open();
     let farConnection: Connection | undefined;
     let far: Duplex | undefined;
@@ -115,14 +117,18 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const { near, far } = await pair();
       near.end('question');
       let question = '';
-      far.on('data', (chunk: Buffer) => void (question += chunk.toString())).on('end', () => far.end(`answer to ${question}`));
+      far
+        .on('data', (chunk: Buffer) => void (question += chunk.toString()))
+        .on('end', () => far.end(`answer to ${question}`));
       expect((await within(5000, near.toArray(), 'the answer')).join('')).toBe('answer to question');
       await until(() => near.closed && far.closed, 'both closed');
     });
 
     it('without allowHalfOpen ends with its peer', async () => {
       const io = open();
-      const listener = io.listen({ port: 0 }, (connection) => void duplexOf(connection, { allowHalfOpen: false }).resume());
+      const listener = io.listen(
+        { port: 0 }, (connection) => void duplexOf(connection, { allowHalfOpen: false }).resume(),
+      );
       const near = duplexOf(io.connect({ port: listener.port }));
       near.end('x');
       expect(await within(5000, near.toArray(), 'its end')).toEqual([]);
@@ -146,7 +152,9 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const failed = once(stream, 'error').catch((error: unknown) => [error]);
       stream.resume();
       peer.resetAndDestroy();
-      expect((await within(5000, failed, 'the error'))[0]).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'ECONNRESET' });
+      expect((await within(5000, failed, 'the error'))[0]).toMatchObject({
+        code: 'ERR_PERCORE_SYSTEM', errno: 'ECONNRESET',
+      });
     });
 
     it('a connection that is closed with bytes pending is an error of the stream, and so is a write after it', async () => {
@@ -192,9 +200,18 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const io = open();
       const server = createHttpServer((asked, answer) => void answer.end(`you asked ${asked.url}`));
       const listener = io.listen({ port: 0 }, (connection) => void server.emit('connection', duplexOf(connection)));
-      const text = await within(5000, new Promise<string>((resolve, reject) => {
-        request({ port: listener.port, path: '/it', agent: false }, (answer) => void answer.toArray().then((parts) => resolve(parts.join('')), reject)).on('error', reject).end();
-      }), 'the answer');
+      const text = await within(
+        5000,
+        new Promise<string>((resolve, reject) => {
+          request(
+            { port: listener.port, path: '/it', agent: false },
+            (answer) => void answer.toArray().then((parts) => resolve(parts.join('')), reject),
+          )
+            .on('error', reject)
+            .end();
+        }),
+        'the answer',
+      );
       expect(text).toBe('you asked /it');
     });
   });
@@ -224,7 +241,9 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const { accepted, peer } = await nodePair();
       peer.end('all');
       accepted.read(0);
-      await until(() => (accepted as unknown as { _readableState: { ended: boolean } })._readableState.ended, 'the end, in Node');
+      await until(
+        () => (accepted as unknown as { _readableState: { ended: boolean } })._readableState.ended, 'the end, in Node',
+      );
       const connection = connectionOf(open(), accepted);
       let text = '';
       let ends = 0;

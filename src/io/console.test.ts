@@ -23,33 +23,49 @@ afterEach(async () => {
 });
 
 /** A console in reactor 0 with some commands; its port. */
-const open = (options: Record<string, unknown> = {}): Promise<number> => inside(runtime, 0, (reactor, given: Record<string, unknown>, { state, io, sleep: pause }) => {
-  state['running'] = state['most'] = 0;
-  const console = state['console'] = io.createConsole(reactor.io, { port: 0, ...given });
-  console.command('echo', 'says it again', (words) => words.join(' '))
-    .command('raw', 'the whole line', (_words, line) => JSON.stringify(line))
-    .command('two', 'two lines', () => ['one', 'two'])
-    .command('nothing', 'no answer', () => undefined)
-    .command('fail', 'throws', () => { throw new Error('it broke'); })
-    .command('reject', 'rejects', () => Promise.reject(new Error('it broke later')))
-    .command('big', 'many bytes', (words) => 'x'.repeat(Number(words[0])))
-    .command('slow', 'takes its time', async (words) => {
-      state['most'] = Math.max(state['most'], ++state['running']);
-      await pause(20);
-      state['running']--;
-      return `slept ${words[0]}`;
-    });
-  return console.port;
-}, options);
+const open = (options: Record<string, unknown> = {}): Promise<number> =>
+  inside(
+    runtime,
+    0,
+    (reactor, given: Record<string, unknown>, { state, io, sleep: pause }) => {
+      state['running'] = state['most'] = 0;
+      const console = (state['console'] = io.createConsole(reactor.io, { port: 0, ...given }));
+      console
+        .command('echo', 'says it again', (words) => words.join(' '))
+        .command('raw', 'the whole line', (_words, line) => JSON.stringify(line))
+        .command('two', 'two lines', () => ['one', 'two'])
+        .command('nothing', 'no answer', () => undefined)
+        .command('fail', 'throws', () => {
+          throw new Error('it broke');
+        })
+        .command('reject', 'rejects', () => Promise.reject(new Error('it broke later')))
+        .command('big', 'many bytes', (words) => 'x'.repeat(Number(words[0])))
+        .command('slow', 'takes its time', async (words) => {
+          state['most'] = Math.max(state['most'], ++state['running']);
+          await pause(20);
+          state['running']--;
+          return `slept ${words[0]}`;
+        });
+      return console.port;
+    },
+    options,
+  );
 
-async function client(port: number): Promise<{ socket: Socket; text: () => string; bytes: () => Buffer; closed: () => boolean }> {
+async function client(
+  port: number,
+): Promise<{ socket: Socket; text: () => string; bytes: () => Buffer; closed: () => boolean }> {
   const socket = netConnect({ port, host: '127.0.0.1' });
   sockets.add(socket);
   const chunks: Buffer[] = [];
   let closed = false;
-  socket.on('data', (chunk) => void chunks.push(chunk)).on('close', () => void (closed = true)).on('error', () => undefined);
+  socket
+    .on('data', (chunk) => void chunks.push(chunk))
+    .on('close', () => void (closed = true))
+    .on('error', () => undefined);
   await within(5000, once(socket, 'connect'), 'connect');
-  return { socket, bytes: () => Buffer.concat(chunks), text: () => Buffer.concat(chunks).toString(), closed: () => closed };
+  return {
+    socket, bytes: () => Buffer.concat(chunks), text: () => Buffer.concat(chunks).toString(), closed: () => closed,
+  };
 }
 
 describe('a console', () => {
@@ -65,7 +81,8 @@ describe('a console', () => {
   it('answers errors as text and goes on', async () => {
     const { socket, text } = await client(await open());
     socket.write('fail\nreject\nwhat now\necho still here\n');
-    const expected = 'error: it broke\r\nerror: it broke later\r\nerror: there is no command "what"; try help\r\nstill here\r\n';
+    const expected =
+      'error: it broke\r\nerror: it broke later\r\nerror: there is no command "what"; try help\r\nstill here\r\n';
     await until(() => text().length >= expected.length, 'the answers');
     expect(text()).toBe(expected);
   });
@@ -74,11 +91,18 @@ describe('a console', () => {
     const { socket, text, closed } = await client(await open({ greeting: 'percore\nready', prompt: '> ' }));
     socket.write('help\nquit\necho too late\n');
     await until(closed, 'the end');
-    expect(text()).toBe([
-      'percore', 'ready', '> big      many bytes', 'echo     says it again', 'fail     throws', 'help     what can be asked here', 'nothing  no answer', 'quit     leave', 'raw      the whole line', 'reject   rejects',
-      'slow     takes its time', 'two      two lines', '> ',
-    ].join('\r\n'));
-    await until(async () => (await inside(runtime, 0, (_reactor, _argument, { state }) => state['console'].sessionCount as number)) === 0, 'the session is gone');
+    expect(text()).toBe(
+      [
+        'percore', 'ready', '> big      many bytes', 'echo     says it again', 'fail     throws',
+        'help     what can be asked here', 'nothing  no answer', 'quit     leave', 'raw      the whole line',
+        'reject   rejects', 'slow     takes its time', 'two      two lines', '> ',
+      ].join('\r\n'),
+    );
+    await until(
+      async () =>
+        (await inside(runtime, 0, (_reactor, _argument, { state }) => state['console'].sessionCount as number)) === 0,
+      'the session is gone',
+    );
   });
 
   it('answers what was sent before the peer ended, then closes', async () => {
@@ -90,10 +114,13 @@ describe('a console', () => {
 
   it('takes telnet out of the line and refuses every option', async () => {
     const { socket, bytes } = await client(await open());
-    // WILL 31, a command split between two writes, a window size in a subnegotiation, DO 1, and returns as telnet sends them.
+    // WILL 31, a command split between two writes, a window size in a subnegotiation, DO 1, and returns as telnet sends
+    // them.
     socket.write(Buffer.from([255, 251, 31, ...Buffer.from('ra'), 255]));
     await sleep(20);
-    socket.write(Buffer.from([253, 1, ...Buffer.from('w é'), 255, 250, 31, 0, 80, 255, 255, 24, 255, 240, 255, 241, 13, 0]));
+    socket.write(
+      Buffer.from([253, 1, ...Buffer.from('w é'), 255, 250, 31, 0, 80, 255, 255, 24, 255, 240, 255, 241, 13, 0]),
+    );
     const expected = Buffer.from([255, 254, 31, 255, 252, 1, ...Buffer.from('"raw é"\r\n')]);
     await until(() => bytes().length >= expected.length, 'the answer');
     expect(bytes().toString('hex')).toBe(expected.toString('hex'));
@@ -143,24 +170,30 @@ describe('a console', () => {
   });
 
   it('refuses wrong options', async () => {
-    const messages = await inside(runtime, 0, (reactor, _argument, { io }) => [{}, { port: 0, stdin: true }, { port: 0, maxSessions: 0 }, { port: -1 }].map((options) => {
-      try {
-        io.createConsole(reactor.io, options);
-        return 'accepted';
-      } catch (error) {
-        return (error as Error).message;
-      }
-    }));
+    const messages = await inside(runtime, 0, (reactor, _argument, { io }) =>
+      [{}, { port: 0, stdin: true }, { port: 0, maxSessions: 0 }, { port: -1 }].map((options) => {
+        try {
+          io.createConsole(reactor.io, options);
+          return 'accepted';
+        } catch (error) {
+          return (error as Error).message;
+        }
+      }),
+    );
     expect(messages).toEqual([
-      'options must be given one of port, path and stdin, not [object Object]', 'options must be given one of port, path and stdin, not [object Object]', 'maxSessions must be a whole number from 1 to 1024, not 0',
-      'port must be a whole number from 0 to 65535, not -1',
+      'options must be given one of port, path and stdin, not [object Object]',
+      'options must be given one of port, path and stdin, not [object Object]',
+      'maxSessions must be a whole number from 1 to 1024, not 0', 'port must be a whole number from 0 to 65535, not -1',
     ]);
   });
 });
 
 describe('the telnet filter', () => {
   it('gives the same for every split of the same bytes', () => {
-    const bytes = Uint8Array.from([104, 255, 255, 105, 255, 251, 3, 13, 0, 13, 10, 255, 250, 24, 255, 255, 0, 255, 240, 120, 255, 253, 24, 255, 252, 5, 255, 246, 13, 13, 0, 255, 254, 9, 121]);
+    const bytes = Uint8Array.from([
+      104, 255, 255, 105, 255, 251, 3, 13, 0, 13, 10, 255, 250, 24, 255, 255, 0, 255, 240, 120, 255, 253, 24, 255, 252,
+      5, 255, 246, 13, 13, 0, 255, 254, 9, 121,
+    ]);
     const run = (pieces: Uint8Array[]): [string, string] => {
       const filter = new TelnetFilter();
       const typed: number[] = [], answered: number[] = [];
@@ -168,7 +201,14 @@ describe('the telnet filter', () => {
       return [Buffer.from(typed).toString('hex'), Buffer.from(answered).toString('hex')];
     };
     const whole = run([bytes]);
-    expect(whole).toEqual([Buffer.from([104, 255, 105, 13, 10, 13, 10, 120, 13, 13, 10, 121]).toString('hex'), Buffer.from([255, 254, 3, 255, 252, 24]).toString('hex')]);
-    for (let a = 0; a <= bytes.length; a++) for (let b = a; b <= bytes.length; b++) expect(run([bytes.subarray(0, a), bytes.subarray(a, b), bytes.subarray(b)]), `cut at ${a} and ${b}`).toEqual(whole);
+    expect(whole).toEqual([
+      Buffer.from([104, 255, 105, 13, 10, 13, 10, 120, 13, 13, 10, 121]).toString('hex'),
+      Buffer.from([255, 254, 3, 255, 252, 24]).toString('hex'),
+    ]);
+    for (let a = 0; a <= bytes.length; a++)
+      for (let b = a; b <= bytes.length; b++)
+        expect(run([bytes.subarray(0, a), bytes.subarray(a, b), bytes.subarray(b)]), `cut at ${a} and ${b}`).toEqual(
+          whole,
+        );
   });
 });

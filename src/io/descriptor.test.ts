@@ -14,7 +14,10 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     for (const key of Object.keys(state)) delete state[key];
   }));
 
-  /** In reactor 0: state.make() gives the two ends of a stream; state.write(fd, text), state.read(fd). Descriptors of this thread, closed afterwards. */
+  /**
+   * In reactor 0: state.make() gives the two ends of a stream; state.write(fd, text), state.read(fd). Descriptors of
+   * this thread, closed afterwards.
+   */
   const prepare = (): Promise<void> => inside(runtime, 0, (reactor, _argument, { state, until: become, coreOf }) => {
     const { native } = coreOf(reactor.io)!;
     state['fds'] = [];
@@ -54,7 +57,12 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         coreOf(reactor.io)!.native.descriptors.end(state['left']);
       });
       await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['told'].length === 2), 'two');
-      expect(await inside(runtime, 0, (_reactor, _argument, { state, io }) => [state['told'], io.READINESS])).toEqual([[[1, 'one'], [1 | 4, 'two']], { READABLE: 1, WRITABLE: 2, READ_CLOSED: 4, HANG_UP: 8, ERROR: 16, PRIORITY: 32 }]);
+      expect(await inside(runtime, 0, (_reactor, _argument, { state, io }) => [state['told'], io.READINESS])).toEqual([
+        [
+          [1, 'one'], [1 | 4, 'two'],
+        ],
+        { READABLE: 1, WRITABLE: 2, READ_CLOSED: 4, HANG_UP: 8, ERROR: 16, PRIORITY: 32 },
+      ]);
     });
 
     it('level-triggered is told until it is read; edge-triggered once', async () => {
@@ -119,7 +127,8 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(order).toEqual(['0:1', '1:1', '0:1', '1:1', '0:1', '1:1']);
     });
 
-    it('closed by another of the same batch, with its number used again at once, is told nothing, and neither is the new one', async () => {
+    it('closed by another of the same batch, with its number used again at once, is told nothing, and neither is the '
+      + 'new one', async () => {
       await prepare();
       const heard = await inside(runtime, 0, async (reactor, _argument, { state, sleep, coreOf }) => {
         const ends: [number, number][] = [await state['make'](), await state['make']()];
@@ -154,9 +163,12 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         const descriptor = reactor.io.registerDescriptor(right, {}, () => undefined);
         const { LEVEL } = io.INTEREST;
         const calls = [
-          () => reactor.io.registerDescriptor(100_000, {}, () => undefined), () => reactor.io.registerDescriptor(file, {}, () => undefined),
-          () => reactor.io.registerDescriptor(right, { interest: LEVEL }, () => undefined), () => reactor.io.registerDescriptor(right, { interest: 64 }, () => undefined), () => descriptor.reregister(0),
-          () => reactor.io.registerDescriptor(-1, {}, () => undefined), () => reactor.io.registerDescriptor(right, {}, 5 as never),
+          () => reactor.io.registerDescriptor(100_000, {}, () => undefined),
+          () => reactor.io.registerDescriptor(file, {}, () => undefined),
+          () => reactor.io.registerDescriptor(right, { interest: LEVEL }, () => undefined),
+          () => reactor.io.registerDescriptor(right, { interest: 64 }, () => undefined), () => descriptor.reregister(0),
+          () => reactor.io.registerDescriptor(-1, {}, () => undefined),
+          () => reactor.io.registerDescriptor(right, {}, 5 as never),
         ];
         const messages = calls.map((call) => {
           try {
@@ -169,10 +181,16 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         require('node:fs').closeSync(file);
         return [messages, reactor.io.status().endpoints] as const;
       });
-      expect(errors).toEqual([[
-        expect.stringMatching(/^cannot watch descriptor 100000: EBADF, (epoll_ctl|fstat): it is not open$/), expect.stringMatching(/^cannot watch descriptor \d+: EPERM, (epoll_ctl|fstat): a regular file or/), 'interest must be READABLE, WRITABLE or PRIORITY, with or without LEVEL and ONESHOT, not 8', 'interest must be a whole number from 1 to 31, not 64',
-        'interest must be a whole number from 1 to 31, not 0', 'fd must be a whole number from 0 to 2147483647, not -1', 'callback must be a function, not 5',
-      ], 1]);
+      expect(errors).toEqual([
+        [
+          expect.stringMatching(/^cannot watch descriptor 100000: EBADF, (epoll_ctl|fstat): it is not open$/),
+          expect.stringMatching(/^cannot watch descriptor \d+: EPERM, (epoll_ctl|fstat): a regular file or/),
+          'interest must be READABLE, WRITABLE or PRIORITY, with or without LEVEL and ONESHOT, not 8',
+          'interest must be a whole number from 1 to 31, not 64', 'interest must be a whole number from 1 to 31, not 0',
+          'fd must be a whole number from 0 to 2147483647, not -1', 'callback must be a function, not 5',
+        ],
+        1,
+      ]);
     });
   });
 });

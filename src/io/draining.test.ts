@@ -42,13 +42,17 @@ describe.each(sources)('close() on %s', (source) => {
     sockets.add(socket);
     let got = 0;
     socket.on('data', (chunk) => void (got += chunk.length)).pause();
-    await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['connection'] !== undefined), 'a connection');
+    await until(
+      () => inside(runtime, 0, (_reactor, _argument, { state }) => state['connection'] !== undefined), 'a connection',
+    );
     return { socket, got: () => got };
   }
 
   it('waits for a peer that reads slowly: it gets every byte', async () => {
     const { socket, got } = await slowPeer(MUCH);
-    expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['connection'].pendingBytes)).toBeGreaterThan(0);
+    expect(
+      await inside(runtime, 0, (_reactor, _argument, { state }) => state['connection'].pendingBytes),
+    ).toBeGreaterThan(0);
     const closed = runtime.close({ drainMs: 20_000 });
     await sleep(200);
     socket.resume();
@@ -59,7 +63,9 @@ describe.each(sources)('close() on %s', (source) => {
   it('says that it has not drained when the peer reads nothing until the deadline', async () => {
     await slowPeer(MUCH);
     const begun = performance.now();
-    expect(await within(5000, runtime.close({ drainMs: 300 }), 'close')).toMatchObject({ drained: false, leftBehind: [] });
+    expect(await within(5000, runtime.close({ drainMs: 300 }), 'close')).toMatchObject({
+      drained: false, leftBehind: [],
+    });
     expect(performance.now() - begun).toBeGreaterThan(290);
   });
 

@@ -55,22 +55,35 @@ describe('what users hold has no fields, and no verbs but these', () => {
   const writing = ['bytesWritten', 'end', 'flushed', 'offer', 'pendingBytes', 'room'];
   const ofFile = ['chunkBytes', 'closed', 'fd', 'path', 'status', 'toNodeStream'];
   const verbs: [name: string, make: () => object | Promise<object>, names: string[]][] = [
-    ['the I/O of a thread', () => io, [
-      DISPOSE, 'attach', 'close', 'closeAll', 'connect', 'flush', 'listen', 'listenFd', 'onReadiness',
-      'openFifo', 'openFile', 'openPipe', 'registerDescriptor', 'status', 'stdin', 'udp', 'unixDatagram', 'unref', 'watchPath',
-    ]],
-    ['a connection', async () => (await accepted()).connection, [
-      ...life, ...reading, ...writing, 'cork', 'detach', 'fd', 'headerDone', 'highWaterBytes', 'keep', 'offerText',
-      'setDeadlines', 'state', 'status', 'uncork', 'unsent',
-    ]],
+    [
+      'the I/O of a thread',
+      () => io,
+      [
+        DISPOSE, 'attach', 'close', 'closeAll', 'connect', 'flush', 'listen', 'listenFd', 'onReadiness', 'openFifo',
+        'openFile', 'openPipe', 'registerDescriptor', 'status', 'stdin', 'udp', 'unixDatagram', 'unref', 'watchPath',
+      ],
+    ],
+    [
+      'a connection',
+      async () => (await accepted()).connection,
+      [
+        ...life, ...reading, ...writing, 'cork', 'detach', 'fd', 'headerDone', 'highWaterBytes', 'keep', 'offerText',
+        'setDeadlines', 'state', 'status', 'uncork', 'unsent',
+      ],
+    ],
     ['a listener', () => io.listen({ port: 0 }, () => undefined), ['close', 'isClosed', 'port', 'status']],
-    ['a datagram socket', () => io.udp(), [
-      ...life, 'address', 'addressOf', 'fd', 'forget', 'keep', 'maxDatagramBytes', 'onData', 'onError', 'onReceive', 'pause',
-      'pending', 'port', 'resume', 'room', 'send', 'status',
-    ]],
-    ['a pipe', () => io.openPipe(openSync('/dev/null', 'r+'), 'both'), [
-      ...life, ...reading, ...writing, 'fd', 'highWaterBytes', 'way',
-    ]],
+    [
+      'a datagram socket',
+      () => io.udp(),
+      [
+        ...life, 'address', 'addressOf', 'fd', 'forget', 'keep', 'maxDatagramBytes', 'onData', 'onError', 'onReceive',
+        'pause', 'pending', 'port', 'resume', 'room', 'send', 'status',
+      ],
+    ],
+    [
+      'a pipe', () => io.openPipe(openSync('/dev/null', 'r+'), 'both'),
+      [...life, ...reading, ...writing, 'fd', 'highWaterBytes', 'way'],
+    ],
     ['a file that is read', () => io.openFile(file), [...life, ...reading, ...ofFile, 'Symbol(Symbol.asyncIterator)']],
     ['a file that is written', () => io.openFile(join(folder, 'new'), { flags: 'w' }), [
       ...life, ...writing, ...ofFile, 'maxOfferBytes', 'sync',
@@ -108,8 +121,10 @@ describe('what users hold has no fields, and no verbs but these', () => {
 });
 
 describe('handlers that somebody has are not taken', () => {
-  const taken = (by: string): object => expect.objectContaining({ code: 'ERR_PERCORE_CLAIM', message: expect.stringContaining(by) });
-  const producer = (): Parameters<typeof linkToQueue>[1] => queues.pub(queues.create({ kind: 'spsc', capacityBytes: 4096 }));
+  const taken = (by: string): object =>
+    expect.objectContaining({ code: 'ERR_PERCORE_CLAIM', message: expect.stringContaining(by) });
+  const producer = (): Parameters<typeof linkToQueue>[1] =>
+    queues.pub(queues.create({ kind: 'spsc', capacityBytes: 4096 }));
 
   it('by a second duplexOf, nor by lines and linkToQueue after it; nor can a user set one', async () => {
     const { connection, socket } = await accepted();

@@ -14,7 +14,9 @@ let errors: string[] = [];
 
 beforeAll(async () => {
   runtime = await remoteRuntime(1, { laneBytes: 2 ** 23 });
-  runtime.on('stepError', ({ error, where }) => void errors.push(`${where}: ${error.message}`)).on('reactorDied', () => undefined);
+  runtime
+    .on('stepError', ({ error, where }) => void errors.push(`${where}: ${error.message}`))
+    .on('reactorDied', () => undefined);
 });
 afterAll(async () => {
   await runtime.close();
@@ -25,14 +27,37 @@ afterEach(() => {
 });
 
 /** Reads a file in the reactor; what came, and how it ended. */
-const readAll = (path: string, options: object = {}): Promise<{ bytes: Uint8Array; error: string | undefined; code: string | undefined; status: any; ended: boolean; chunks: number }> =>
-  inside(runtime, 0, (reactor, given: { path: string; options: object }) => new Promise((resolve) => {
-    const parts: Uint8Array[] = [];
-    let ended = false;
-    const reader = reactor.io.openFile(given.path, given.options as { flags?: 'r' });
-    reader.onReceive((bytes, offset, length) => void parts.push(bytes.slice(offset, offset + length))).onEnd(() => void (ended = true));
-    reader.onClose((error) => resolve({ bytes: Buffer.concat(parts), error: error?.message, code: error?.code, status: reader.status(), ended, chunks: parts.length }));
-  }), { path, options }, { timeoutMs: 20_000 });
+const readAll = (
+  path: string, options: object = {},
+): Promise<{
+  bytes: Uint8Array;
+  error: string | undefined;
+  code: string | undefined;
+  status: any;
+  ended: boolean;
+  chunks: number;
+}> =>
+  inside(
+    runtime,
+    0,
+    (reactor, given: { path: string; options: object }) =>
+      new Promise((resolve) => {
+        const parts: Uint8Array[] = [];
+        let ended = false;
+        const reader = reactor.io.openFile(given.path, given.options as { flags?: 'r' });
+        reader
+          .onReceive((bytes, offset, length) => void parts.push(bytes.slice(offset, offset + length)))
+          .onEnd(() => void (ended = true));
+        reader.onClose((error) =>
+          resolve({
+            bytes: Buffer.concat(parts), error: error?.message, code: error?.code, status: reader.status(), ended,
+            chunks: parts.length,
+          }),
+        );
+      }),
+    { path, options },
+    { timeoutMs: 20_000 },
+  );
 
 for (const backend of ['io_uring', 'pool'] as const) {
   describe(`a file on ${backend}`, () => {
@@ -40,9 +65,14 @@ for (const backend of ['io_uring', 'pool'] as const) {
       for (const size of [0, 1, 4095, 4096, 4097, 131_072, 1_000_003]) {
         const sent = randomBytes(size);
         writeFileSync(at('sizes'), sent);
-        for (const options of [{}, { chunkBytes: 4096, depth: 1 }, { chunkBytes: 4096, depth: 16 }, { chunkBytes: 8192, depth: 3 }, { direct: true }]) {
+        for (const options of [
+          {}, { chunkBytes: 4096, depth: 1 }, { chunkBytes: 4096, depth: 16 }, { chunkBytes: 8192, depth: 3 },
+          { direct: true },
+        ]) {
           const { bytes, ended, error } = await readAll(at('sizes'), { backend, ...options });
-          expect({ equal: sent.equals(bytes), ended, error }, `${size} bytes, ${JSON.stringify(options)}`).toEqual({ equal: true, ended: true, error: undefined });
+          expect({ equal: sent.equals(bytes), ended, error }, `${size} bytes, ${JSON.stringify(options)}`).toEqual({
+            equal: true, ended: true, error: undefined,
+          });
         }
       }
     });
@@ -53,63 +83,101 @@ for (const backend of ['io_uring', 'pool'] as const) {
       expect(status.asked).toEqual({ backend, direct: false });
       // Where io_uring is refused the reason stands here, and the pool beside it.
       if (status.granted.backend === backend) expect(status.refusals).toEqual([]);
-      else expect(status).toMatchObject({ granted: { backend: 'pool' }, refusals: [expect.stringMatching(/^io_uring_setup: E/)] });
+      else
+        expect(status).toMatchObject({
+          granted: { backend: 'pool' }, refusals: [expect.stringMatching(/^io_uring_setup: E/)],
+        });
     });
 
     it('without a size (/proc) is read to its end, and O_DIRECT that is refused there falls back and says so', async () => {
       const { bytes, status, ended } = await readAll('/proc/version', { backend, direct: true });
       expect(Buffer.from(bytes).toString()).toBe(readFileSync('/proc/version', 'utf8'));
       expect(ended).toBe(true);
-      expect(status).toMatchObject({ asked: { direct: true }, granted: { direct: false }, refusals: expect.arrayContaining(['O_DIRECT: EINVAL']) });
+      expect(status).toMatchObject({
+        asked: { direct: true }, granted: { direct: false }, refusals: expect.arrayContaining(['O_DIRECT: EINVAL']),
+      });
     });
 
     it('that is missing, a folder, or not to be written closes with the error of the system', async () => {
-      expect(await readAll(at('missing'), { backend })).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', error: `open: ENOENT on file ${at('missing')}`, ended: false });
-      expect(await readAll(folder, { backend })).toMatchObject({ error: `read: EISDIR on file ${folder}`, ended: false });
-      const outcome = await inside(runtime, 0, async (reactor, given: { path: string; backend: 'pool' }) => {
-        const writer = reactor.io.openFile(given.path, { flags: 'w', backend: given.backend });
-        const code = writer.offer(Buffer.from('early'));
-        const [flushed, closed] = await Promise.allSettled([writer.flushed(), writer.closed()]);
-        return [code, flushed.status, (closed as PromiseRejectedResult).reason.errno, writer.offer(Buffer.from('late'))];
-      }, { path: folder, backend: backend as 'pool' });
+      expect(await readAll(at('missing'), { backend })).toMatchObject({
+        code: 'ERR_PERCORE_SYSTEM', error: `open: ENOENT on file ${at('missing')}`, ended: false,
+      });
+      expect(await readAll(folder, { backend })).toMatchObject({
+        error: `read: EISDIR on file ${folder}`, ended: false,
+      });
+      const outcome = await inside(
+        runtime,
+        0,
+        async (reactor, given: { path: string; backend: 'pool' }) => {
+          const writer = reactor.io.openFile(given.path, { flags: 'w', backend: given.backend });
+          const code = writer.offer(Buffer.from('early'));
+          const [flushed, closed] = await Promise.allSettled([writer.flushed(), writer.closed()]);
+          return [
+            code, flushed.status, (closed as PromiseRejectedResult).reason.errno, writer.offer(Buffer.from('late')),
+          ];
+        },
+        { path: folder, backend: backend as 'pool' },
+      );
       expect(outcome).toEqual([0, 'rejected', 'EISDIR', -2]);
     });
 
     it('that is truncated while it is read is an error, after all that could be read', async () => {
       const sent = randomBytes(1 << 20);
       writeFileSync(at('shrinking'), sent);
-      await inside(runtime, 0, (reactor, given: { path: string; backend: 'pool' }, { state }) => {
-        state['got'] = [];
-        delete state['closed'];
-        const reader = (state['reader'] = reactor.io.openFile(given.path, { backend: given.backend, chunkBytes: 65_536, depth: 2 }));
-        reader.onReceive((bytes, offset, length) => {
-          state['got'].push(bytes.slice(offset, offset + length));
-          if (state['got'].length === 1) reader.pause();
-        }).onClose((error) => void (state['closed'] = error?.message));
-      }, { path: at('shrinking'), backend: backend as 'pool' });
-      await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['got'].length === 1), 'the first chunk');
+      await inside(
+        runtime,
+        0,
+        (reactor, given: { path: string; backend: 'pool' }, { state }) => {
+          state['got'] = [];
+          delete state['closed'];
+          const reader = (state['reader'] = reactor.io.openFile(given.path, {
+            backend: given.backend, chunkBytes: 65_536, depth: 2,
+          }));
+          reader
+            .onReceive((bytes, offset, length) => {
+              state['got'].push(bytes.slice(offset, offset + length));
+              if (state['got'].length === 1) reader.pause();
+            })
+            .onClose((error) => void (state['closed'] = error?.message));
+        },
+        { path: at('shrinking'), backend: backend as 'pool' },
+      );
+      await until(
+        () => inside(runtime, 0, (_reactor, _argument, { state }) => state['got'].length === 1), 'the first chunk',
+      );
       truncateSync(at('shrinking'), 200_000);
       const { got, message } = await inside(runtime, 0, async (_reactor, _argument, { state, until: isTrue }) => {
         state['reader'].resume();
         await isTrue(() => state['closed'] !== undefined);
         return { got: Buffer.concat(state['got']) as Uint8Array, message: state['closed'] as string };
       });
-      expect(message).toBe(`file ${at('shrinking')} ended after ${got.length} bytes; it had 1048576 when it was opened`);
+      expect(message).toBe(
+        `file ${at('shrinking')} ended after ${got.length} bytes; it had 1048576 when it was opened`,
+      );
       expect(got.length).toBeGreaterThanOrEqual(200_000);
       expect(sent.subarray(0, got.length).equals(got)).toBe(true);
     });
 
     it('that grows while it is read is read on', async () => {
       writeFileSync(at('growing'), 'a'.repeat(10_000));
-      await inside(runtime, 0, (reactor, given: { path: string; backend: 'pool' }, { state }) => {
-        state['text'] = '';
-        const reader = (state['reader'] = reactor.io.openFile(given.path, { backend: given.backend, chunkBytes: 4096, depth: 1 }));
-        reader.onReceive((bytes, offset, length) => {
-          state['text'] += Buffer.from(bytes.buffer as ArrayBuffer, offset, length).toString();
-          reader.pause();
-        });
-      }, { path: at('growing'), backend: backend as 'pool' });
-      await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['text'].length === 4096), 'the first chunk');
+      await inside(
+        runtime,
+        0,
+        (reactor, given: { path: string; backend: 'pool' }, { state }) => {
+          state['text'] = '';
+          const reader = (state['reader'] = reactor.io.openFile(given.path, {
+            backend: given.backend, chunkBytes: 4096, depth: 1,
+          }));
+          reader.onReceive((bytes, offset, length) => {
+            state['text'] += Buffer.from(bytes.buffer as ArrayBuffer, offset, length).toString();
+            reader.pause();
+          });
+        },
+        { path: at('growing'), backend: backend as 'pool' },
+      );
+      await until(
+        () => inside(runtime, 0, (_reactor, _argument, { state }) => state['text'].length === 4096), 'the first chunk',
+      );
       appendFileSync(at('growing'), 'b'.repeat(10_000));
       const text = await inside(runtime, 0, async (_reactor, _argument, { state, until: isTrue }) => {
         await isTrue(() => {
@@ -124,70 +192,103 @@ for (const backend of ['io_uring', 'pool'] as const) {
     it('paused inside its handler keeps that chunk valid until resume, though more are read ahead', async () => {
       const sent = randomBytes(40 * 4096);
       writeFileSync(at('held'), sent);
-      const got = await inside(runtime, 0, (reactor, given: { path: string; backend: 'pool' }) => new Promise<Uint8Array>((resolve, reject) => {
-        const parts: Uint8Array[] = [];
-        const reader = reactor.io.openFile(given.path, { backend: given.backend, chunkBytes: 4096, depth: 2 });
-        reader.onReceive((bytes, offset, length) => {
-          reader.pause();
-          setTimeout(() => {
-            parts.push(bytes.slice(offset, offset + length));
-            reader.resume();
-          }, 1);
-        }).onClose((error) => (error === undefined ? resolve(Buffer.concat(parts)) : reject(error)));
-      }), { path: at('held'), backend: backend as 'pool' }, { timeoutMs: 10_000 });
+      const got = await inside(
+        runtime,
+        0,
+        (reactor, given: { path: string; backend: 'pool' }) =>
+          new Promise<Uint8Array>((resolve, reject) => {
+            const parts: Uint8Array[] = [];
+            const reader = reactor.io.openFile(given.path, { backend: given.backend, chunkBytes: 4096, depth: 2 });
+            reader
+              .onReceive((bytes, offset, length) => {
+                reader.pause();
+                setTimeout(() => {
+                  parts.push(bytes.slice(offset, offset + length));
+                  reader.resume();
+                }, 1);
+              })
+              .onClose((error) => (error === undefined ? resolve(Buffer.concat(parts)) : reject(error)));
+          }),
+        { path: at('held'), backend: backend as 'pool' },
+        { timeoutMs: 10_000 },
+      );
       expect(sent.equals(got)).toBe(true);
     });
 
     it('is read by for await; leaving the loop closes it, an error ends it', async () => {
       const sent = randomBytes(300_000);
       writeFileSync(at('loop'), sent);
-      const outcome = await inside(runtime, 0, async (reactor, given: { path: string; missing: string; backend: 'pool' }) => {
-        const parts: Uint8Array[] = [];
-        for await (const bytes of reactor.io.openFile(given.path, { backend: given.backend, chunkBytes: 65_536 })) {
-          await new Promise((resolve) => setTimeout(resolve, 1));
-          parts.push(bytes.slice());
-        }
-        const left = reactor.io.openFile(given.path, { backend: given.backend, chunkBytes: 4096 });
-        for await (const bytes of left) if (bytes.length > 0) break;
-        await left.closed();
-        let error = 'none';
-        try {
-          for await (const bytes of reactor.io.openFile(given.missing, { backend: given.backend })) parts.push(bytes);
-        } catch (thrown) {
-          error = (thrown as { errno: string }).errno;
-        }
-        return { all: Buffer.concat(parts) as Uint8Array, left: left.isClosed, read: left.bytesRead, error };
-      }, { path: at('loop'), missing: at('missing'), backend: backend as 'pool' });
-      expect([sent.equals(outcome.all), outcome.left, outcome.read, outcome.error]).toEqual([true, true, 4096, 'ENOENT']);
+      const outcome = await inside(
+        runtime,
+        0,
+        async (reactor, given: { path: string; missing: string; backend: 'pool' }) => {
+          const parts: Uint8Array[] = [];
+          for await (const bytes of reactor.io.openFile(given.path, { backend: given.backend, chunkBytes: 65_536 })) {
+            await new Promise((resolve) => setTimeout(resolve, 1));
+            parts.push(bytes.slice());
+          }
+          const left = reactor.io.openFile(given.path, { backend: given.backend, chunkBytes: 4096 });
+          for await (const bytes of left) if (bytes.length > 0) break;
+          await left.closed();
+          let error = 'none';
+          try {
+            for await (const bytes of reactor.io.openFile(given.missing, { backend: given.backend })) parts.push(bytes);
+          } catch (thrown) {
+            error = (thrown as { errno: string }).errno;
+          }
+          return { all: Buffer.concat(parts) as Uint8Array, left: left.isClosed, read: left.bytesRead, error };
+        },
+        { path: at('loop'), missing: at('missing'), backend: backend as 'pool' },
+      );
+      expect([sent.equals(outcome.all), outcome.left, outcome.read, outcome.error]).toEqual([
+        true, true, 4096, 'ENOENT',
+      ]);
     });
 
     it('is written in order, from offers of all sizes, under backpressure', async () => {
       for (const direct of [false, true]) {
-        const outcome = await inside(runtime, 0, async (reactor, given: { path: string; direct: boolean; backend: 'pool' }, { codes, require }) => {
-          const { createHash, randomBytes: random } = require('node:crypto') as typeof import('node:crypto');
-          const hash = createHash('sha256');
-          const writer = reactor.io.openFile(given.path, { flags: 'w', direct: given.direct, backend: given.backend, chunkBytes: 16_384, depth: 3 });
-          let refusals = 0;
-          let sent = 0;
-          for (let i = 0; i < 300; i++) {
-            const bytes = random(1 + Math.floor(Math.random() * (i % 10 === 0 ? 32_767 : 5000)));
-            while (writer.offer(bytes) === codes.BACK_PRESSURED) {
-              refusals++;
-              await writer.room();
+        const outcome = await inside(
+          runtime,
+          0,
+          async (reactor, given: { path: string; direct: boolean; backend: 'pool' }, { codes, require }) => {
+            const { createHash, randomBytes: random } = require('node:crypto') as typeof import('node:crypto');
+            const hash = createHash('sha256');
+            const writer = reactor.io.openFile(given.path, {
+              flags: 'w', direct: given.direct, backend: given.backend, chunkBytes: 16_384, depth: 3,
+            });
+            let refusals = 0;
+            let sent = 0;
+            for (let i = 0; i < 300; i++) {
+              const bytes = random(1 + Math.floor(Math.random() * (i % 10 === 0 ? 32_767 : 5000)));
+              while (writer.offer(bytes) === codes.BACK_PRESSURED) {
+                refusals++;
+                await writer.room();
+              }
+              hash.update(bytes);
+              sent += bytes.length;
             }
-            hash.update(bytes);
-            sent += bytes.length;
-          }
-          const tooLarge = writer.offer(new Uint8Array(49_153));
-          writer.end();
-          const afterEnd = writer.offer(new Uint8Array(1));
-          await writer.closed();
-          return { refusals, sent, written: writer.bytesWritten, hash: hash.digest('hex'), tooLarge: tooLarge === codes.TOO_LARGE, afterEnd: afterEnd === codes.CLOSED, direct: writer.status().granted.direct };
-        }, { path: at('written'), direct, backend: backend as 'pool' }, { timeoutMs: 20_000 });
+            const tooLarge = writer.offer(new Uint8Array(49_153));
+            writer.end();
+            const afterEnd = writer.offer(new Uint8Array(1));
+            await writer.closed();
+            return {
+              refusals, sent, written: writer.bytesWritten, hash: hash.digest('hex'),
+              tooLarge: tooLarge === codes.TOO_LARGE, afterEnd: afterEnd === codes.CLOSED,
+              direct: writer.status().granted.direct,
+            };
+          },
+          { path: at('written'), direct, backend: backend as 'pool' },
+          { timeoutMs: 20_000 },
+        );
         const { createHash } = await import('node:crypto');
         expect(outcome).toMatchObject({ written: outcome.sent, tooLarge: true, afterEnd: true });
         expect(outcome.refusals).toBeGreaterThan(0);
-        expect(createHash('sha256').update(readFileSync(at('written'))).digest('hex'), `direct ${direct}`).toBe(outcome.hash);
+        expect(
+          createHash('sha256')
+            .update(readFileSync(at('written')))
+            .digest('hex'),
+          `direct ${direct}`,
+        ).toBe(outcome.hash);
         expect(outcome.direct, 'the tail was off the border').toBe(false);
       }
     });
@@ -195,12 +296,21 @@ for (const backend of ['io_uring', 'pool'] as const) {
     it('that is appended to keeps what it had, and the order of offers', async () => {
       writeFileSync(at('appended'), 'first\n');
       const numbers = Array.from({ length: 5000 }, (_, i) => `${i}\n`);
-      await inside(runtime, 0, async (reactor, given: { path: string; backend: 'pool' }, { codes }) => {
-        const writer = reactor.io.openFile(given.path, { flags: 'a', backend: given.backend, chunkBytes: 4096, depth: 2 });
-        for (let i = 0; i < 5000; i++) while (writer.offer(Buffer.from(`${i}\n`)) === codes.BACK_PRESSURED) await writer.room();
-        writer.end();
-        await writer.closed();
-      }, { path: at('appended'), backend: backend as 'pool' }, { timeoutMs: 20_000 });
+      await inside(
+        runtime,
+        0,
+        async (reactor, given: { path: string; backend: 'pool' }, { codes }) => {
+          const writer = reactor.io.openFile(given.path, {
+            flags: 'a', backend: given.backend, chunkBytes: 4096, depth: 2,
+          });
+          for (let i = 0; i < 5000; i++)
+            while (writer.offer(Buffer.from(`${i}\n`)) === codes.BACK_PRESSURED) await writer.room();
+          writer.end();
+          await writer.closed();
+        },
+        { path: at('appended'), backend: backend as 'pool' },
+        { timeoutMs: 20_000 },
+      );
       expect(readFileSync(at('appended'), 'utf8')).toBe(`first\n${numbers.join('')}`);
     });
 
@@ -227,12 +337,22 @@ for (const backend of ['io_uring', 'pool'] as const) {
     });
 
     it('on a full device closes with ENOSPC, and every waiter is told', async () => {
-      const outcome = await inside(runtime, 0, async (reactor, given: { backend: 'pool' }) => {
-        const writer = reactor.io.openFile('/dev/full', { flags: 'w', backend: given.backend });
-        writer.offer(new Uint8Array(1000));
-        const [flushed, closed, writable] = await Promise.allSettled([writer.flushed(), writer.closed(), writer.room()]);
-        return [(flushed as PromiseRejectedResult).reason.message, (closed as PromiseRejectedResult).reason.errno, writable.status, writer.bytesWritten, writer.pendingBytes];
-      }, { backend: backend as 'pool' });
+      const outcome = await inside(
+        runtime,
+        0,
+        async (reactor, given: { backend: 'pool' }) => {
+          const writer = reactor.io.openFile('/dev/full', { flags: 'w', backend: given.backend });
+          writer.offer(new Uint8Array(1000));
+          const [flushed, closed, writable] = await Promise.allSettled([
+            writer.flushed(), writer.closed(), writer.room(),
+          ]);
+          return [
+            (flushed as PromiseRejectedResult).reason.message, (closed as PromiseRejectedResult).reason.errno,
+            writable.status, writer.bytesWritten, writer.pendingBytes,
+          ];
+        },
+        { backend: backend as 'pool' },
+      );
       expect(outcome).toEqual(['write: ENOSPC on file /dev/full', 'ENOSPC', 'fulfilled', 0, 1000]);
     });
 
@@ -252,23 +372,46 @@ for (const backend of ['io_uring', 'pool'] as const) {
       }, { path, backend: backend as 'pool' });
       expect(outcome).toBe(`open: ENOENT on file ${path}`);
       await until(() => errors.length >= 2, 'both reports');
-      expect(errors.splice(0).sort()).toEqual([`file ${path}, which lost 5 bytes: open: ENOENT on file ${path}`, 'file /dev/full, which lost 7 bytes: write: ENOSPC on file /dev/full'].sort());
+      expect(errors.splice(0).sort()).toEqual(
+        [
+          `file ${path}, which lost 5 bytes: open: ENOENT on file ${path}`,
+          'file /dev/full, which lost 7 bytes: write: ENOSPC on file /dev/full',
+        ].sort(),
+      );
     });
 
     it("is a stream of Node's own both ways", async () => {
       const sent = randomBytes(1_000_000);
       writeFileSync(at('from'), sent);
-      await inside(runtime, 0, async (reactor, given: { from: string; to: string; backend: 'pool' }, { require }) => {
-        const { pipeline } = require('node:stream/promises') as typeof import('node:stream/promises');
-        const { createGzip, createGunzip } = require('node:zlib') as typeof import('node:zlib');
-        const from = reactor.io.openFile(given.from, { backend: given.backend }).toNodeStream();
-        const to = reactor.io.openFile(given.to, { flags: 'w', backend: given.backend, chunkBytes: 4096, depth: 2 }).toNodeStream();
-        await pipeline(from, createGzip({ level: 1 }), createGunzip(), to);
-      }, { from: at('from'), to: at('to'), backend: backend as 'pool' }, { timeoutMs: 20_000 });
+      await inside(
+        runtime,
+        0,
+        async (reactor, given: { from: string; to: string; backend: 'pool' }, { require }) => {
+          const { pipeline } = require('node:stream/promises') as typeof import('node:stream/promises');
+          const { createGzip, createGunzip } = require('node:zlib') as typeof import('node:zlib');
+          const from = reactor.io.openFile(given.from, { backend: given.backend }).toNodeStream();
+          const to = reactor.io
+            .openFile(given.to, { flags: 'w', backend: given.backend, chunkBytes: 4096, depth: 2 })
+            .toNodeStream();
+          await pipeline(from, createGzip({ level: 1 }), createGunzip(), to);
+        },
+        { from: at('from'), to: at('to'), backend: backend as 'pool' },
+        { timeoutMs: 20_000 },
+      );
       expect(sent.equals(readFileSync(at('to')))).toBe(true);
-      const error = await inside(runtime, 0, (reactor, given: { path: string; backend: 'pool' }) => new Promise((resolve) => {
-        reactor.io.openFile(given.path, { backend: given.backend }).toNodeStream().on('error', (e: { errno?: string }) => resolve(e.errno)).resume();
-      }), { path: at('missing'), backend: backend as 'pool' });
+      const error = await inside(
+        runtime,
+        0,
+        (reactor, given: { path: string; backend: 'pool' }) =>
+          new Promise((resolve) => {
+            reactor.io
+              .openFile(given.path, { backend: given.backend })
+              .toNodeStream()
+              .on('error', (e: { errno?: string }) => resolve(e.errno))
+              .resume();
+          }),
+        { path: at('missing'), backend: backend as 'pool' },
+      );
       expect(error).toBe('ENOENT');
     });
 
@@ -278,23 +421,35 @@ for (const backend of ['io_uring', 'pool'] as const) {
       for (const way of ways) {
         const victim = way === 'terminate' ? await remoteRuntime(1) : runtime;
         victim.on('reactorDied', () => undefined);
-        const closes = await inside(victim, 0, async (reactor, given: { path: string; out: string; way: string; backend: 'pool' }, { sleep }) => {
-          let count = 0;
-          for (let i = 0; i < 20; i++) {
-            const reader = reactor.io.openFile(given.path, { backend: given.backend, chunkBytes: 65_536, direct: i % 2 === 0 });
-            const writer = reactor.io.openFile(`${given.out}${i}`, { flags: 'w', backend: given.backend, direct: i % 2 === 0 });
-            reader.onReceive((bytes, offset, length) => void writer.offer(bytes, offset, length)).onClose(() => void count++);
-            writer.onClose(() => void count++);
-            if (i % 4 === 0) await sleep(1);
-            if (given.way === 'close') {
-              reader.close();
-              writer.close();
+        const closes = await inside(
+          victim,
+          0,
+          async (reactor, given: { path: string; out: string; way: string; backend: 'pool' }, { sleep }) => {
+            let count = 0;
+            for (let i = 0; i < 20; i++) {
+              const reader = reactor.io.openFile(given.path, {
+                backend: given.backend, chunkBytes: 65_536, direct: i % 2 === 0,
+              });
+              const writer = reactor.io.openFile(`${given.out}${i}`, {
+                flags: 'w', backend: given.backend, direct: i % 2 === 0,
+              });
+              reader
+                .onReceive((bytes, offset, length) => void writer.offer(bytes, offset, length))
+                .onClose(() => void count++);
+              writer.onClose(() => void count++);
+              if (i % 4 === 0) await sleep(1);
+              if (given.way === 'close') {
+                reader.close();
+                writer.close();
+              }
             }
-          }
-          if (given.way === 'closeAll') reactor.io.closeAll();
-          if (given.way !== 'terminate') for (let i = 0; i < 1000 && count < 40; i++) await sleep(1);
-          return count;
-        }, { path: at('middle'), out: at('out'), way, backend: backend as 'pool' }, { timeoutMs: 20_000 });
+            if (given.way === 'closeAll') reactor.io.closeAll();
+            if (given.way !== 'terminate') for (let i = 0; i < 1000 && count < 40; i++) await sleep(1);
+            return count;
+          },
+          { path: at('middle'), out: at('out'), way, backend: backend as 'pool' },
+          { timeoutMs: 20_000 },
+        );
         if (way !== 'terminate') expect(closes, way).toBe(40);
         else {
           await controllerOf(victim).members[0]!.worker.terminate();
@@ -324,33 +479,59 @@ it('a handler that throws is reported and loses its own chunk alone', async () =
 
 it('more files than the ring has room for go to the pool, and say so', async () => {
   writeFileSync(at('many'), 'many');
-  const backends = await inside(runtime, 0, async (reactor, path: string) => {
-    const readers = Array.from({ length: 70 }, () => reactor.io.openFile(path, { chunkBytes: 4096, depth: 1 }));
-    for (let i = 0; i < 1000 && readers.some(({ fd }) => fd < 0); i++) await new Promise((resolve) => setTimeout(resolve, 1));
-    const texts = await Promise.all(readers.map(async (reader) => {
-      let text = '';
-      for await (const bytes of reader) text += Buffer.from(bytes).toString();
-      return text;
-    }));
-    return { texts: [...new Set(texts)], ring: readers.filter((reader) => reader.status().granted.backend === 'io_uring').length, refusals: [...new Set(readers.flatMap((reader) => [...reader.status().refusals]))] };
-  }, at('many'), { timeoutMs: 10_000 });
+  const backends = await inside(
+    runtime,
+    0,
+    async (reactor, path: string) => {
+      const readers = Array.from({ length: 70 }, () => reactor.io.openFile(path, { chunkBytes: 4096, depth: 1 }));
+      for (let i = 0; i < 1000 && readers.some(({ fd }) => fd < 0); i++)
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      const texts = await Promise.all(
+        readers.map(async (reader) => {
+          let text = '';
+          for await (const bytes of reader) text += Buffer.from(bytes).toString();
+          return text;
+        }),
+      );
+      return {
+        texts: [...new Set(texts)],
+        ring: readers.filter((reader) => reader.status().granted.backend === 'io_uring').length,
+        refusals: [...new Set(readers.flatMap((reader) => [...reader.status().refusals]))],
+      };
+    },
+    at('many'),
+    { timeoutMs: 10_000 },
+  );
   expect(backends.texts).toEqual(['many']);
-  expect([{ ring: 64, refusals: ['io_uring: EMFILE, too many files'] }, { ring: 0, refusals: [expect.stringMatching(/^io_uring_setup/)] }]).toContainEqual({ ring: backends.ring, refusals: backends.refusals });
+  expect([
+    { ring: 64, refusals: ['io_uring: EMFILE, too many files'] },
+    { ring: 0, refusals: [expect.stringMatching(/^io_uring_setup/)] },
+  ]).toContainEqual({ ring: backends.ring, refusals: backends.refusals });
 });
 
 it('wrong arguments are refused with name, value and what is allowed', async () => {
-  const messages = await inside(runtime, 0, (reactor) => ([['', {}], ['x\0y', {}], ['x', { flags: 'r+' }], ['x', { chunkBytes: 5000 }], ['x', { chunkBytes: 2048 }], ['x', { depth: 17 }], ['x', { priority: 8 }], ['x', { backend: 'aio' }]] as [string, object][]).map(([path, options]) => {
-    try {
-      reactor.io.openFile(path, options as never);
-      return 'accepted';
-    } catch (error) {
-      return (error as Error).message;
-    }
-  }));
+  const messages = await inside(runtime, 0, (reactor) =>
+    (
+      [
+        ['', {}], ['x\0y', {}], ['x', { flags: 'r+' }], ['x', { chunkBytes: 5000 }], ['x', { chunkBytes: 2048 }],
+        ['x', { depth: 17 }], ['x', { priority: 8 }], ['x', { backend: 'aio' }],
+      ] as [string, object][]
+    ).map(([path, options]) => {
+      try {
+        reactor.io.openFile(path, options as never);
+        return 'accepted';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    }),
+  );
   expect(messages).toEqual([
-    'path must be a path: text that is not empty and has no NUL, not ""', 'path must be a path: text that is not empty and has no NUL, not "x\\u0000y"', `flags must be 'r', 'w' or 'a', not "r+"; did you mean 'r'?`,
-    'chunkBytes must be a multiple of 4096, not 5000', 'chunkBytes must be a whole number from 4096 to 16777216, not 2048', 'depth must be a whole number from 1 to 16, not 17',
-    'priority must be a whole number from 0 to 7, not 8', `backend must be 'io_uring' or 'pool', not "aio"`,
+    'path must be a path: text that is not empty and has no NUL, not ""',
+    'path must be a path: text that is not empty and has no NUL, not "x\\u0000y"',
+    `flags must be 'r', 'w' or 'a', not "r+"; did you mean 'r'?`, 'chunkBytes must be a multiple of 4096, not 5000',
+    'chunkBytes must be a whole number from 4096 to 16777216, not 2048',
+    'depth must be a whole number from 1 to 16, not 17', 'priority must be a whole number from 0 to 7, not 8',
+    `backend must be 'io_uring' or 'pool', not "aio"`,
   ]);
 });
 
@@ -371,8 +552,9 @@ it('an offer of bytes that are not there is refused, and nothing of it is writte
     return told;
   }, path);
   expect(messages).toEqual([
-    'length must be a whole number from 0 to 4, not 5', 'length must be a whole number from 0 to 1, not 2', 'offset must be a whole number from 0 to 4, not -1',
-    'length must be a whole number from 0 to 4, not -1', 'offset must be a whole number from 0 to 4, not NaN',
+    'length must be a whole number from 0 to 4, not 5', 'length must be a whole number from 0 to 1, not 2',
+    'offset must be a whole number from 0 to 4, not -1', 'length must be a whole number from 0 to 4, not -1',
+    'offset must be a whole number from 0 to 4, not NaN',
   ]);
   expect(readFileSync(path, 'utf8')).toBe('bc');
 });
@@ -395,6 +577,8 @@ it('without a reactor, an open file keeps the thread alive, and one that is clos
     }
   `;
   // Ends by itself, though nobody closes what create() made; 13 would be an await that nothing was left to settle.
-  const out = execFileSync(process.execPath, ['--input-type=module', '-e', script, at('alone'), at('alone-copy')], { encoding: 'utf8', timeout: 10_000 });
+  const out = execFileSync(process.execPath, ['--input-type=module', '-e', script, at('alone'), at('alone-copy')], {
+    encoding: 'utf8', timeout: 10_000,
+  });
   expect(out).toBe('50000 50000 0\n50000 50000 0\n');
 });

@@ -1,6 +1,11 @@
-/** Handlers that throw, waits and how they end, and what is closed when a handler is told so: of sockets, pipes, files, watches, consoles. */
+/**
+ * Handlers that throw, waits and how they end, and what is closed when a handler is told so: of sockets, pipes, files,
+ * watches, consoles.
+ */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +14,9 @@ import { PercoreError } from '../errors.js';
 import { sleep, until, within } from '../reactor/fixtures/inside.js';
 import type { Refuser } from '../refusals.js';
 import { behind } from './claims.js';
-import { closeReadiness, create, createConsole, createReadiness, lines, openReadiness, type LocalIo, type PipeStream } from './index.js';
+import {
+  closeReadiness, create, createConsole, createReadiness, lines, openReadiness, type LocalIo, type PipeStream,
+} from './index.js';
 
 let folder: string;
 const cleanUps: (() => void)[] = [];
@@ -46,7 +53,8 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   }
 
   describe('a handler that throws costs itself alone, is counted and reported', () => {
-    it('of UDP: each datagram comes, the error handler and the close handler do not reach who sends or closes', async () => {
+    it('of UDP: each datagram comes, the error handler and the close handler do not reach who sends or '
+      + 'closes', async () => {
       const heard: string[] = [];
       const socket = io.udp().onData((bytes) => {
         heard.push(Buffer.from(bytes).toString());
@@ -136,7 +144,11 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         const io = create({ onError: (error) => process.stdout.write('told: ' + error.message) });
         createConsole(io, { stdin: true, output: () => { throw new Error('output'); } });
       `;
-      expect(execFileSync(process.execPath, ['--input-type=module', '-e', script], { input: 'help\n', encoding: 'utf8', timeout: 10_000 })).toBe('told: output');
+      expect(
+        execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+          input: 'help\n', encoding: 'utf8', timeout: 10_000,
+        }),
+      ).toBe('told: output');
     });
 
     it('of lines: onEnd that throws does not keep the source open', async () => {
@@ -195,21 +207,30 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       for (const pending of pendingAtWake) expect(pending).toBeLessThanOrEqual(10_000);
     });
 
-    it.each(['room', 'flushed'] as const)('of a pipe: %s ends by its signal, its time-out and its own close', async (method) => {
-      const { stream } = stuckFifo(1000);
-      stream.offer(new Uint8Array(300_000));
-      await sleep(20);
-      const abort = new AbortController();
-      const waits = [stream[method]({ signal: abort.signal }), stream[method]({ timeoutMs: 20 }), stream[method]()];
-      const [aborted, late] = waits.map((wait) => wait.then(() => 'room', (error: unknown) => (error instanceof PercoreError ? error.code : error)));
-      abort.abort();
-      expect(await within(5000, Promise.all([aborted, late]), 'both')).toEqual([abort.signal.reason, 'ERR_PERCORE_TIMEOUT']);
-      await expect(stream[method]({ signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' });
-      await expect(stream[method]({ timeoutMs: -1 })).rejects.toThrow('timeoutMs must be');
-      await expect(stream[method]({ timeout: 1 } as never)).rejects.toThrow('did you mean "timeoutMs"?');
-      stream.close();
-      await within(5000, waits[2]!, 'its own close');
-    });
+    it.each(['room', 'flushed'] as const)(
+      'of a pipe: %s ends by its signal, its time-out and its own close',
+      async (method) => {
+        const { stream } = stuckFifo(1000);
+        stream.offer(new Uint8Array(300_000));
+        await sleep(20);
+        const abort = new AbortController();
+        const waits = [stream[method]({ signal: abort.signal }), stream[method]({ timeoutMs: 20 }), stream[method]()];
+        const [aborted, late] = waits.map((wait) =>
+          wait.then(
+            () => 'room', (error: unknown) => (error instanceof PercoreError ? error.code : error),
+          ),
+        );
+        abort.abort();
+        expect(await within(5000, Promise.all([aborted, late]), 'both')).toEqual([
+          abort.signal.reason, 'ERR_PERCORE_TIMEOUT',
+        ]);
+        await expect(stream[method]({ signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' });
+        await expect(stream[method]({ timeoutMs: -1 })).rejects.toThrow('timeoutMs must be');
+        await expect(stream[method]({ timeout: 1 } as never)).rejects.toThrow('did you mean "timeoutMs"?');
+        stream.close();
+        await within(5000, waits[2]!, 'its own close');
+      },
+    );
 
     it('of a datagram socket ends by its signal and its own close', async () => {
       // Nobody reads it.
@@ -217,7 +238,9 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const socket = io.unixDatagram({ connect: join(folder, 'full') });
       while (socket.send(new Uint8Array(1000)) === 0);
       const wait = socket.room();
-      await expect(within(5000, socket.room({ signal: AbortSignal.timeout(20) }), 'its signal')).rejects.toMatchObject({ name: 'TimeoutError' });
+      await expect(within(5000, socket.room({ signal: AbortSignal.timeout(20) }), 'its signal')).rejects.toMatchObject({
+        name: 'TimeoutError',
+      });
       socket.close();
       await within(5000, wait, 'its own close');
     });
@@ -228,8 +251,11 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       cleanUps.push(() => closeSync(reader));
       const writer = io.openFile(path, { flags: 'a', backend: 'pool', chunkBytes: 65_536, depth: 2 });
       // Until nothing moves any more.
-      for (let quiet = 0; quiet < 10; await sleep(10)) quiet = writer.offer(new Uint8Array(65_536)) === 0 ? 0 : quiet + 1;
-      await expect(within(5000, writer.room({ timeoutMs: 50 }), 'its time-out')).rejects.toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
+      for (let quiet = 0; quiet < 10; await sleep(10))
+        quiet = writer.offer(new Uint8Array(65_536)) === 0 ? 0 : quiet + 1;
+      await expect(within(5000, writer.room({ timeoutMs: 50 }), 'its time-out')).rejects.toMatchObject({
+        code: 'ERR_PERCORE_TIMEOUT',
+      });
       const file = io.openFile('/proc/self/status');
       const first = file[Symbol.asyncIterator]();
       await first.next();
@@ -262,25 +288,30 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     expect(states[4]).toBe(false);
   });
 
-  it.each(['io_uring', 'pool'] as const)('files of /sys and /proc are read whole, at any depth, by %s; one that was cut short is still told', async (backend) => {
-    const read = async (path: string, depth: number): Promise<Buffer> => {
-      const parts: Buffer[] = [];
-      for await (const part of io.openFile(path, { backend, depth, chunkBytes: 4096 })) parts.push(Buffer.from(part));
-      return Buffer.concat(parts);
-    };
-    for (const depth of [1, 4, 16]) {
-      expect((await read('/sys/class/net/lo/mtu', depth)).toString()).toBe('65536\n');
-      expect((await read('/proc/kallsyms', depth)).length).toBe(readFileSync('/proc/kallsyms').length);
-    }
-    const path = join(folder, 'cut');
-    writeFileSync(path, Buffer.alloc(1 << 20));
-    const file = io.openFile(path, { backend, depth: 1, chunkBytes: 4096 });
-    let isCut = false;
-    await expect((async () => {
-      for await (const part of file) {
-        if (!isCut) writeFileSync(path, 'short');
-        isCut = part.length > 0;
+  it.each(['io_uring', 'pool'] as const)(
+    'files of /sys and /proc are read whole, at any depth, by %s; one that was cut short is still told',
+    async (backend) => {
+      const read = async (path: string, depth: number): Promise<Buffer> => {
+        const parts: Buffer[] = [];
+        for await (const part of io.openFile(path, { backend, depth, chunkBytes: 4096 })) parts.push(Buffer.from(part));
+        return Buffer.concat(parts);
+      };
+      for (const depth of [1, 4, 16]) {
+        expect((await read('/sys/class/net/lo/mtu', depth)).toString()).toBe('65536\n');
+        expect((await read('/proc/kallsyms', depth)).length).toBe(readFileSync('/proc/kallsyms').length);
       }
-    })()).rejects.toMatchObject({ code: 'ERR_PERCORE_FILE_TRUNCATED' });
-  });
+      const path = join(folder, 'cut');
+      writeFileSync(path, Buffer.alloc(1 << 20));
+      const file = io.openFile(path, { backend, depth: 1, chunkBytes: 4096 });
+      let isCut = false;
+      await expect(
+        (async () => {
+          for await (const part of file) {
+            if (!isCut) writeFileSync(path, 'short');
+            isCut = part.length > 0;
+          }
+        })(),
+      ).rejects.toMatchObject({ code: 'ERR_PERCORE_FILE_TRUNCATED' });
+    },
+  );
 });

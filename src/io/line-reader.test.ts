@@ -19,7 +19,8 @@ describe('the line reader', () => {
 
   it('puts together what was split: a line, its CRLF, a character', () => {
     const euro = Buffer.from('x€y\r\n');
-    for (let cut = 1; cut < euro.length; cut++) expect(read([euro.subarray(0, cut), euro.subarray(cut)]).given, `cut at ${cut}`).toEqual(['x€y']);
+    for (let cut = 1; cut < euro.length; cut++)
+      expect(read([euro.subarray(0, cut), euro.subarray(cut)]).given, `cut at ${cut}`).toEqual(['x€y']);
     expect(read([...euro].map((byte) => Buffer.of(byte))).given).toEqual(['x€y']);
   });
 
@@ -37,8 +38,11 @@ describe('the line reader', () => {
   });
 
   it('skips a line that is too long without keeping it, and tells its length', () => {
-    const told: number[] = [], given: string[] = [];
-    const reader = new LineReader({ maxLineBytes: 10, onTooLong: (bytes) => told.push(bytes) }, (line) => given.push(line));
+    const told: number[] = [],
+      given: string[] = [];
+    const reader = new LineReader({ maxLineBytes: 10, onTooLong: (bytes) => told.push(bytes) }, (line) =>
+      given.push(line),
+    );
     const piece = Buffer.alloc(65_536, 120);
     for (let i = 0; i < 100; i++) reader.push(piece);
     expect((reader as unknown as { carry: Buffer }).carry.length).toBeLessThan(1000);
@@ -60,7 +64,10 @@ describe('the line reader', () => {
 
   it('gives nothing more once its source is closed, not even of the bytes just read', () => {
     let data: ((bytes: Uint8Array) => void) | undefined;
-    const source = { isClosed: false, onData: (handler: (bytes: Uint8Array) => void) => void (data = handler), onEnd: () => undefined, end: () => undefined };
+    const source = {
+      isClosed: false, onData: (handler: (bytes: Uint8Array) => void) => void (data = handler), onEnd: () => undefined,
+      end: () => undefined,
+    };
     const given: string[] = [];
     const reader = lines(source, {}, (line) => {
       given.push(line);
@@ -71,7 +78,9 @@ describe('the line reader', () => {
   });
 
   it('refuses wrong options', () => {
-    expect(() => new LineReader({ maxLineBytes: 0 }, () => undefined)).toThrow('maxLineBytes must be a whole number from 1 to 1073741824, not 0');
+    expect(() => new LineReader({ maxLineBytes: 0 }, () => undefined)).toThrow(
+      'maxLineBytes must be a whole number from 1 to 1073741824, not 0',
+    );
     expect(() => new LineReader({}, undefined as never)).toThrow('handler must be a function, not undefined');
   });
 });

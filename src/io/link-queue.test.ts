@@ -52,6 +52,9 @@ describe.each(['epoll', 'io_uring'] as const)('a connection linked to a queue, o
 
   it('refuses what is no connection', () => {
     const producer = queues.pub(queues.create({ kind: 'spsc', capacityBytes: 4096 }));
-    for (const none of [undefined, null, {}, 5n]) expect(() => linkToQueue(none as never, producer)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'connection' }));
+    for (const none of [undefined, null, {}, 5n])
+      expect(() => linkToQueue(none as never, producer)).toThrow(
+        expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'connection' }),
+      );
   });
 });

@@ -12,15 +12,25 @@ beforeEach(async () => {
 afterEach(() => runtime.close());
 
 /** Node's own http server in a reactor, on a descriptor of ours; its port. It answers with its reactor's number. */
-const serve = (id: number, port: number): Promise<number> => inside(runtime, id, async (reactor, shared: number, { require, state }) => {
-  const { createServer: createHttp } = require('node:http') as typeof import('node:http');
-  const bound = reactor.io.listenFd({ port: shared });
-  state['bound'] = bound;
-  state['server'] = createHttp((_request, response) => void response.setHeader('connection', 'close').end(`${reactor.id}`));
-  await new Promise<void>((resolve, reject) => void state['server'].once('error', reject).listen({ fd: bound.fd }, resolve));
-  if (state['server'].address().port !== bound.port) throw new Error('another port');
-  return bound.port;
-}, port);
+const serve = (id: number, port: number): Promise<number> =>
+  inside(
+    runtime,
+    id,
+    async (reactor, shared: number, { require, state }) => {
+      const { createServer: createHttp } = require('node:http') as typeof import('node:http');
+      const bound = reactor.io.listenFd({ port: shared });
+      state['bound'] = bound;
+      state['server'] = createHttp(
+        (_request, response) => void response.setHeader('connection', 'close').end(`${reactor.id}`),
+      );
+      await new Promise<void>(
+        (resolve, reject) => void state['server'].once('error', reject).listen({ fd: bound.fd }, resolve),
+      );
+      if (state['server'].address().port !== bound.port) throw new Error('another port');
+      return bound.port;
+    },
+    port,
+  );
 
 const answers = async (port: number, count: number): Promise<string[]> => {
   const all: string[] = [];
@@ -41,7 +51,10 @@ describe('listenFd', () => {
     await serve(1, port);
     const outcome = await inside(runtime, 0, async (reactor, _argument, { state, require }) => {
       const { fstatSync, readlinkSync } = require('node:fs') as typeof import('node:fs');
-      const { bound, server } = state as { bound: { fd: number; close(): boolean }; server: import('node:http').Server };
+      const { bound, server } = state as {
+        bound: { fd: number; close(): boolean };
+        server: import('node:http').Server;
+      };
       const whileListening = bound.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -53,7 +66,10 @@ describe('listenFd', () => {
       const afterReuse = bound.close();
       const isSame = readlinkSync(`/proc/self/fd/${bound.fd}`) === link && fstatSync(bound.fd).isSocket();
       const closed = others.map((other) => other.close());
-      return { whileListening, isReused: others.at(-1)!.fd === bound.fd, afterReuse, isSame, closed: new Set(closed).size === 1 && closed[0] };
+      return {
+        whileListening, isReused: others.at(-1)!.fd === bound.fd, afterReuse, isSame,
+        closed: new Set(closed).size === 1 && closed[0],
+      };
     });
     expect(outcome).toEqual({ whileListening: false, isReused: true, afterReuse: false, isSame: true, closed: true });
     expect(new Set(await answers(port, 20)), 'the other reactor has all of them').toEqual(new Set(['1']));
@@ -66,7 +82,11 @@ describe('listenFd', () => {
       state['idle'] = [reactor.io.listenFd({ port: shared }), reactor.io.listenFd({ port: shared })];
     }, port);
     expect(new Set(await answers(port, 20))).toEqual(new Set(['0']));
-    expect(await inside(runtime, 1, (_reactor, _argument, { state }) => [state['idle'][0].close(), state['idle'][0].close()])).toEqual([true, false]);
+    expect(
+      await inside(runtime, 1, (_reactor, _argument, { state }) => [
+        state['idle'][0].close(), state['idle'][0].close(),
+      ]),
+    ).toEqual([true, false]);
     await controllerOf(runtime).members[1]!.worker.terminate();
     await inside(runtime, 0, (_reactor, _argument, { state }) => {
       state['server'].closeAllConnections();
@@ -86,9 +106,17 @@ describe('listenFd', () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const port = (server.address() as { port: number }).port;
-    await expect(inside(runtime, 0, (reactor, taken: number) => reactor.io.listenFd({ port: taken }).port, port)).rejects.toMatchObject({ code: 'ERR_PERCORE_ADDRESS_IN_USE' });
+    await expect(
+      inside(runtime, 0, (reactor, taken: number) => reactor.io.listenFd({ port: taken }).port, port),
+    ).rejects.toMatchObject({ code: 'ERR_PERCORE_ADDRESS_IN_USE' });
     server.close();
-    await expect(inside(runtime, 0, (reactor) => reactor.io.listenFd({ port: -1 }).port)).rejects.toMatchObject({ message: expect.stringContaining('port must be a whole number') });
-    await expect(inside(runtime, 0, (reactor) => reactor.io.listenFd({ port: 0, host: 'nonsense' }).port)).rejects.toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', message: expect.stringContaining('dns.promises.lookup("nonsense")') });
+    await expect(inside(runtime, 0, (reactor) => reactor.io.listenFd({ port: -1 }).port)).rejects.toMatchObject({
+      message: expect.stringContaining('port must be a whole number'),
+    });
+    await expect(
+      inside(runtime, 0, (reactor) => reactor.io.listenFd({ port: 0, host: 'nonsense' }).port),
+    ).rejects.toMatchObject({
+      code: 'ERR_PERCORE_INVALID_ARGUMENT', message: expect.stringContaining('dns.promises.lookup("nonsense")'),
+    });
   });
 });

@@ -30,7 +30,9 @@ describe.each(['epoll', 'io_uring'] as const)('I/O without a reactor, on %s', (s
   }
 
   it('echoes to node:net, many at once', async () => {
-    const listener = open().listen({ port: 0 }, (connection) => void connection.onData((bytes) => void connection.offer(bytes)));
+    const listener = open().listen(
+      { port: 0 }, (connection) => void connection.onData((bytes) => void connection.offer(bytes)),
+    );
     const peers = await Promise.all(Array.from({ length: 50 }, () => peer(listener.port)));
     for (const [i, { socket }] of peers.entries()) socket.write(`${i};`.repeat(200));
     await until(() => peers.every(({ text }, i) => text() === `${i};`.repeat(200)), 'every answer');
@@ -44,13 +46,15 @@ describe.each(['epoll', 'io_uring'] as const)('I/O without a reactor, on %s', (s
         if (connection.offer(bytes) === 0) return;
         const copy = Buffer.from(bytes);
         connection.pause();
-        const again = (): void => void connection.room().then(() => (connection.offer(copy) === 0 ? connection.resume() : again()));
+        const again = (): void =>
+          void connection.room().then(() => (connection.offer(copy) === 0 ? connection.resume() : again()));
         again();
       });
     });
     const client = io.connect({ port: listener.port, highWaterBytes: 65_536 });
     client.onReceive((bytes, offset, length) => {
-      for (let i = 0; i < length; i++) if (bytes[offset + i] !== ((received + i) & 0xff)) throw new Error(`byte ${received + i}`);
+      for (let i = 0; i < length; i++)
+        if (bytes[offset + i] !== ((received + i) & 0xff)) throw new Error(`byte ${received + i}`);
       received += length;
     });
     const total = 4 << 20;
@@ -62,10 +66,14 @@ describe.each(['epoll', 'io_uring'] as const)('I/O without a reactor, on %s', (s
 
   it('goes on with the others when a handler throws, and tells what was thrown', async () => {
     const errors: unknown[] = [];
-    const listener = open({ onError: (error) => void errors.push(error) }).listen({ port: 0 }, (connection) => void connection.onData((bytes) => {
-      if (bytes[0] === 98) throw new Error('bad');
-      connection.offer(bytes);
-    }));
+    const listener = open({ onError: (error) => void errors.push(error) }).listen(
+      { port: 0 },
+      (connection) =>
+        void connection.onData((bytes) => {
+          if (bytes[0] === 98) throw new Error('bad');
+          connection.offer(bytes);
+        }),
+    );
     const [bad, good] = [await peer(listener.port), await peer(listener.port)];
     bad.socket.write('b');
     good.socket.write('good');
@@ -78,13 +86,17 @@ describe.each(['epoll', 'io_uring'] as const)('I/O without a reactor, on %s', (s
   it('keeps received bytes beyond the handler until they are released, a copy when the share is used up', async () => {
     const io = open();
     const kept: { bytes: Uint8Array; isCopy: boolean; release(): void }[] = [];
-    const listener = io.listen({ port: 0 }, (connection) => void connection.onData(() => void kept.push(connection.keep())));
+    const listener = io.listen(
+      { port: 0 }, (connection) => void connection.onData(() => void kept.push(connection.keep())),
+    );
     const { socket } = await peer(listener.port);
     for (let i = 0; i < 100; i++) {
       socket.write(`message ${i}`);
       await until(() => kept.length === i + 1, `message ${i}`);
     }
-    expect(kept.map(({ bytes }) => Buffer.from(bytes).toString())).toEqual(Array.from({ length: 100 }, (_, i) => `message ${i}`));
+    expect(kept.map(({ bytes }) => Buffer.from(bytes).toString())).toEqual(
+      Array.from({ length: 100 }, (_, i) => `message ${i}`),
+    );
     expect([kept[0]!.isCopy, kept.at(-1)!.isCopy]).toEqual([false, true]);
     for (const one of kept) one.release();
     expect(() => kept[0]!.release()).toThrow(/released already/);
@@ -112,11 +124,22 @@ describe.each(['epoll', 'io_uring'] as const)('I/O without a reactor, on %s', (s
 });
 
 describe('a process', () => {
-  const program = (source: string, body: string) => execFileSync(process.execPath, ['--input-type=module', '-e', `import { create } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};\nconst io = create({ source: '${source}' });\n${body}`], { encoding: 'utf8', timeout: 10_000 });
+  const program = (source: string, body: string) =>
+    execFileSync(
+      process.execPath,
+      [
+        '--input-type=module', '-e',
+        `import { create } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};\nconst io = create({ `
+          + `source: '${source}' });\n${body}`,
+      ],
+      { encoding: 'utf8', timeout: 10_000 },
+    );
 
   it.each(['epoll', 'io_uring'])('ends when its last source has closed, on %s', (source) => {
     expect(program(source, `
-      const listener = io.listen({ port: 0 }, (connection) => connection.onData((bytes) => { connection.offer(bytes); connection.end(); }));
+      const listener = io.listen({ port: 0 }, (connection) => {
+        connection.onData((bytes) => { connection.offer(bytes); connection.end(); });
+      });
       const client = io.connect({ port: listener.port });
       client.offer(Buffer.from('hello'));
       client.onData((bytes) => { console.log(Buffer.from(bytes).toString()); listener.close(); });`)).toBe('hello\n');
@@ -133,7 +156,9 @@ describe('a worker', () => {
       import { parentPort } from 'node:worker_threads';
       import { create } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};
       const io = create({ source: '${source}' });
-      const listener = io.listen({ port: 0 }, (connection) => connection.onData((bytes) => { connection.offer(bytes); }));
+      const listener = io.listen({ port: 0 }, (connection) => {
+        connection.onData((bytes) => { connection.offer(bytes); });
+      });
       for (let i = 0; i < 4; i++) {
         const client = io.connect({ port: listener.port });
         client.onData((bytes) => { client.offer(bytes); });

@@ -1,6 +1,6 @@
 /**
- * Peers that stall, half-close, reset and refuse, on both sources: what is one connection's stays its own. Nobody waits for a peer that does
- * not read or is not read, and every promise and deadline of such a connection settles.
+ * Peers that stall, half-close, reset and refuse, on both sources: what is one connection's stays its own. Nobody waits
+ * for a peer that does not read or is not read, and every promise and deadline of such a connection settles.
  */
 import { once } from 'node:events';
 import { connect as netConnect, createServer, type AddressInfo, type Socket } from 'node:net';
@@ -51,7 +51,8 @@ describe.each(sources)('on %s', (source) => {
     return { connection: connection!, socket };
   }
 
-  const closed = (connection: Connection): Promise<Error & { code?: string; errno?: string; syscall?: string } | undefined> => new Promise((resolve) => void connection.onClose(resolve));
+  type Closing = (Error & { code?: string; errno?: string; syscall?: string }) | undefined;
+  const closed = (connection: Connection): Promise<Closing> => new Promise((resolve) => void connection.onClose(resolve));
 
   /** Offers until it is refused, so that the kernel's buffer and the backlog are full. Bytes taken. */
   function fill(connection: Connection, piece = 65_536): number {
@@ -62,7 +63,9 @@ describe.each(sources)('on %s', (source) => {
 
   describe('nobody waits for a peer', () => {
     /** Answers what begins with a "p" and treats all others as `treat` says. */
-    async function besides(count: number, bytes: number, treat: (connection: Connection, first: Uint8Array) => void): Promise<Connection[]> {
+    async function besides(
+      count: number, bytes: number, treat: (connection: Connection, first: Uint8Array) => void,
+    ): Promise<Connection[]> {
       const treated: Connection[] = [];
       const listener = io.listen({ port: 0, backlog: 4096, highWaterBytes: 2 ** 20 }, (connection) => {
         connection.onData((first) => {
@@ -119,7 +122,9 @@ describe.each(sources)('on %s', (source) => {
     it('of a lower band, whose steps do not run while higher ones do', async () => {
       let isBusy = false;
       const low = io.listen({ port: 0, priority: 0 }, (connection) => connection.onData(() => undefined));
-      const high = io.listen({ port: 0, priority: 7 }, (connection) => connection.onData((bytes) => void connection.offer(bytes)));
+      const high = io.listen({ port: 0, priority: 7 }, (connection) =>
+        connection.onData((bytes) => void connection.offer(bytes)),
+      );
       const bulk = await Promise.all(Array.from({ length: 100 }, () => peer(low.port)));
       const pinger = await peer(high.port);
       await until(() => io.status().endpoints === 103, 'all accepted');
@@ -154,7 +159,9 @@ describe.each(sources)('on %s', (source) => {
   });
 
   describe('a half-closed peer', () => {
-    it.each([['reads', true], ['reads not', false]])('gets all of a long answer, then the end: the server %s', async (_name, isReader) => {
+    it.each([
+      ['reads', true], ['reads not', false],
+    ])('gets all of a long answer, then the end: the server %s', async (_name, isReader) => {
       const { connection, socket } = await pair({ highWaterBytes: 2 ** 25 });
       if (isReader) connection.onData(() => undefined).onEnd(() => undefined);
       socket.pause();
@@ -190,7 +197,9 @@ describe.each(sources)('on %s', (source) => {
       coreOf(io)!.native.descriptors.close(other);
     });
 
-    it.each([['that nobody reads', false], ['whose end was read', true]])('%s is closed when it resets', async (_name, isReader) => {
+    it.each([
+      ['that nobody reads', false], ['whose end was read', true],
+    ])('%s is closed when it resets', async (_name, isReader) => {
       const { connection, socket } = await pair();
       let hasEnded = false;
       if (isReader) connection.onData(() => undefined).onEnd(() => void (hasEnded = true));
@@ -199,7 +208,9 @@ describe.each(sources)('on %s', (source) => {
       if (isReader) await until(() => hasEnded, 'the end');
       await sleep(30);
       socket.resetAndDestroy();
-      expect(await within(2000, how, 'closed')).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: expect.stringMatching(/^(ECONNRESET|EPIPE)$/) });
+      expect(await within(2000, how, 'closed')).toMatchObject({
+        code: 'ERR_PERCORE_SYSTEM', errno: expect.stringMatching(/^(ECONNRESET|EPIPE)$/),
+      });
     });
   });
 
@@ -207,7 +218,9 @@ describe.each(sources)('on %s', (source) => {
     const { connection, socket } = await pair();
     const stream = duplexOf(connection);
     const log: unknown[] = [];
-    stream.on('error', (error: { errno?: string }) => void log.push(error.errno)).on('close', () => void log.push('close'));
+    stream
+      .on('error', (error: { errno?: string }) => void log.push(error.errno))
+      .on('close', () => void log.push('close'));
     for (let i = 0; i < 3; i++) {
       socket.write('nobody reads this');
       await sleep(20);
@@ -223,10 +236,18 @@ describe.each(sources)('on %s', (source) => {
       socket.pause();
       fill(connection);
       const abort = new AbortController();
-      const waits = [connection[method]({ signal: abort.signal }), connection[method]({ timeoutMs: 20 }), connection[method]()];
-      const [aborted, late] = waits.map((wait) => wait.then(() => 'room', (error: unknown) => (error instanceof PercoreError ? error.code : error)));
+      const waits = [
+        connection[method]({ signal: abort.signal }), connection[method]({ timeoutMs: 20 }), connection[method](),
+      ];
+      const [aborted, late] = waits.map((wait) =>
+        wait.then(
+          () => 'room', (error: unknown) => (error instanceof PercoreError ? error.code : error),
+        ),
+      );
       abort.abort();
-      expect(await within(5000, Promise.all([aborted, late]), 'both')).toEqual([abort.signal.reason, 'ERR_PERCORE_TIMEOUT']);
+      expect(await within(5000, Promise.all([aborted, late]), 'both')).toEqual([
+        abort.signal.reason, 'ERR_PERCORE_TIMEOUT',
+      ]);
       await expect(connection[method]({ signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' });
       await expect(connection[method]({ timeoutMs: -1 })).rejects.toThrow('timeoutMs must be');
       await expect(connection[method]({ timeout: 1 } as never)).rejects.toThrow('did you mean "timeoutMs"?');
@@ -237,7 +258,7 @@ describe.each(sources)('on %s', (source) => {
   });
 
   describe('a cork', () => {
-    it('holds back no more than the mark allows: writable() and flushed() settle, and what was refused is taken then', async () => {
+    it('holds back no more than the mark allows: room() and flushed() settle, and what was refused is taken then', async () => {
       const { connection, socket } = await pair({ highWaterBytes: 16_384 });
       let got = 0;
       socket.on('data', (bytes) => void (got += bytes.length));
@@ -257,7 +278,8 @@ describe.each(sources)('on %s', (source) => {
       await until(() => got === (taken + 2) * 1000, 'the last');
     });
 
-    it('lets all go once it lets go, though the kernel or a step takes it in pieces and the last is small', async () => {
+    it('lets all go once it lets go, though the kernel or a step takes it in pieces and the last is '
+      + 'small', async () => {
       const { connection, socket } = await pair();
       let got = 0;
       socket.on('data', (bytes) => void (got += bytes.length));
@@ -298,7 +320,9 @@ describe.each(sources)('on %s', (source) => {
       fill(stuck.connection, 2 ** 20);
       stuck.connection.setDeadlines({ writeMs: 60 });
       const waits = [stuck.connection.room(), stuck.connection.flushed()];
-      expect(await within(5000, closed(stuck.connection), 'the deadline')).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT', argument: 'writeMs' });
+      expect(await within(5000, closed(stuck.connection), 'the deadline')).toMatchObject({
+        code: 'ERR_PERCORE_TIMEOUT', argument: 'writeMs',
+      });
       await within(1000, Promise.all(waits), 'who waits goes on');
       await sleep(150);
       expect(held.connection.isClosed).toBe(false);
@@ -340,14 +364,18 @@ describe.each(sources)('on %s', (source) => {
       await new Promise((resolve) => server.close(resolve));
       const connection = io.connect({ port });
       connection.onData(() => undefined);
-      expect(await within(2000, closed(connection), 'closed')).toMatchObject({ errno: 'ECONNREFUSED', syscall: 'connect' });
+      expect(await within(2000, closed(connection), 'closed')).toMatchObject({
+        errno: 'ECONNREFUSED', syscall: 'connect',
+      });
     });
 
     it('without a route closes as a refusal does, and throws nothing', async () => {
       // TCP to a broadcast address: refused by connect(2) itself, and nothing is sent.
       const connection = io.connect({ host: '255.255.255.255', port: 9 });
       expect(connection.state).toBe('connecting');
-      expect(await within(2000, closed(connection), 'closed')).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'ENETUNREACH', syscall: 'connect' });
+      expect(await within(2000, closed(connection), 'closed')).toMatchObject({
+        code: 'ERR_PERCORE_SYSTEM', errno: 'ENETUNREACH', syscall: 'connect',
+      });
       expect(io.status().endpoints).toBe(0);
     });
   });
@@ -359,11 +387,18 @@ describe.each(sources)('on %s', (source) => {
       const file = openSync('/dev/null', 'r');
       const datagrams = (io.udp({}) as unknown as { fd: number }).fd;
       const unread = new Uint8Array(0);
-      for (const fd of [NaN, undefined, '5', null, 1.5, -1, 2 ** 31, 2 ** 32, {}, 100_000, file, connection.fd, datagrams]) {
+      for (const fd of [
+        NaN, undefined, '5', null, 1.5, -1, 2 ** 31, 2 ** 32, {}, 100_000, file, connection.fd, datagrams,
+      ]) {
         const error = await errorOf(() => io.attach({ fd: fd as number, unread }));
-        expect([error.code, String(error['argument'])], String(fd)).toEqual(['ERR_PERCORE_INVALID_ARGUMENT', 'detached.fd']);
+        expect([error.code, String(error['argument'])], String(fd)).toEqual([
+          'ERR_PERCORE_INVALID_ARGUMENT', 'detached.fd',
+        ]);
       }
-      for (const detached of [undefined, null, 5, { fd: 1 }, { fd: 1, unread: 'text' }, { fd: 1, unread, hasPeerEnded: 1 }, { fd: 1, unread, hasPeerEnd: true }]) {
+      for (const detached of [
+        undefined, null, 5, { fd: 1 }, { fd: 1, unread: 'text' }, { fd: 1, unread, hasPeerEnded: 1 },
+        { fd: 1, unread, hasPeerEnd: true },
+      ]) {
         expect((await errorOf(() => io.attach(detached as never))).code).toBe('ERR_PERCORE_INVALID_ARGUMENT');
       }
       expect(readlinkSync(`/proc/self/fd/${file}`)).toBe('/dev/null');
@@ -379,7 +414,9 @@ describe.each(sources)('on %s', (source) => {
         const attached = io.attach({ fd, unread });
         attached.onData(() => undefined);
         attached.setDeadlines({ idleMs: 50 });
-        expect(await within(3000, closed(attached), 'closed')).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT', argument: 'idleMs' });
+        expect(await within(3000, closed(attached), 'closed')).toMatchObject({
+          code: 'ERR_PERCORE_TIMEOUT', argument: 'idleMs',
+        });
       }
       expect(errors).toEqual([]);
     });

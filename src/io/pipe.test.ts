@@ -34,18 +34,35 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   });
 
   /** A reading FIFO in reactor 0 that gathers text; state.stream, state.text, state.ended, state.closed. */
-  const reading = (options: Record<string, unknown> = {}): Promise<void> => inside(runtime, 0, (reactor, [path, given]: [string, Record<string, unknown>], { state }) => {
-    state['text'] = '';
-    state['ended'] = 0;
-    const stream = state['stream'] = reactor.io.openFifo(path, 'read', given);
-    stream.onData((bytes) => void (state['text'] += Buffer.from(bytes).toString())).onEnd(() => state['ended']++).onClose((error) => void (state['closed'] = error?.errno ?? 'no error'));
-  }, [fifo, options] as [string, Record<string, unknown>]);
-  const get = <T>(name: string): Promise<T> => inside(runtime, 0, (_reactor, key: string, { state }) => state[key], name) as Promise<T>;
+  const reading = (options: Record<string, unknown> = {}): Promise<void> =>
+    inside(
+      runtime,
+      0,
+      (reactor, [path, given]: [string, Record<string, unknown>], { state }) => {
+        state['text'] = '';
+        state['ended'] = 0;
+        const stream = (state['stream'] = reactor.io.openFifo(path, 'read', given));
+        stream
+          .onData((bytes) => void (state['text'] += Buffer.from(bytes).toString()))
+          .onEnd(() => state['ended']++)
+          .onClose((error) => void (state['closed'] = error?.errno ?? 'no error'));
+      },
+      [fifo, options] as [string, Record<string, unknown>],
+    );
+  const get = <T>(name: string): Promise<T> =>
+    inside(runtime, 0, (_reactor, key: string, { state }) => state[key], name) as Promise<T>;
   /** Another process that writes `text` to the FIFO and closes it. */
-  const write = (text: string): void => void execFileSync('sh', ['-c', 'printf %s "$1" > "$0"', fifo, text], { timeout: 10_000 });
+  const write = (text: string): void =>
+    void execFileSync('sh', ['-c', 'printf %s "$1" > "$0"', fifo, text], { timeout: 10_000 });
 
   /** Reads what the reactor writes, when told to. */
-  function reader(): { text: () => string; bytes: () => number; start: () => void; ended: () => boolean; stream: ReadStream } {
+  function reader(): {
+    text: () => string;
+    bytes: () => number;
+    start: () => void;
+    ended: () => boolean;
+    stream: ReadStream;
+  } {
     // Opened for both: a plain open for reading would wait for the writer, in this thread.
     const fd = openSync(fifo, 'r+');
     const stream = createReadStream(fifo, { fd, highWaterMark: 65_536 });
@@ -53,7 +70,10 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     let text = '';
     let ended = false;
     stream.on('end', () => void (ended = true)).on('error', () => undefined);
-    return { stream, text: () => text, bytes: () => text.length, ended: () => ended, start: () => void stream.on('data', (chunk) => void (text += String(chunk))) };
+    return {
+      stream, text: () => text, bytes: () => text.length, ended: () => ended,
+      start: () => void stream.on('data', (chunk) => void (text += String(chunk))),
+    };
   }
 
   describe('a FIFO for reading', () => {
@@ -114,7 +134,9 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       write('abc');
       await until(async () => (await get('calls')) === 1, 'one');
       await sleep(20);
-      expect([await get('calls'), await inside(runtime, 0, (reactor) => reactor.io.status().endpoints)]).toEqual([1, 0]);
+      expect([await get('calls'), await inside(runtime, 0, (reactor) => reactor.io.status().endpoints)]).toEqual([
+        1, 0,
+      ]);
     });
   });
 
@@ -146,7 +168,8 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       }, fifo);
       expect(outcome).toEqual([
         'length must be a whole number from 0 to 4, not 5', 'length must be a whole number from 0 to 1, not 2',
-        'offset must be a whole number from 0 to 4, not -1', 'length must be a whole number from 0 to 0, not -1', '0', '4',
+        'offset must be a whole number from 0 to 4, not -1', 'length must be a whole number from 0 to 0, not -1', '0',
+        '4',
       ]);
     });
 
@@ -173,7 +196,10 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(result.refusals).toBeGreaterThan(5);
       expect(result.afterEnd).toBe(true);
       await until(() => bytes() === 1_000_000, 'all bytes');
-      await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['stream'].isClosed), 'closed after the last byte');
+      await until(
+        () => inside(runtime, 0, (_reactor, _argument, { state }) => state['stream'].isClosed),
+        'closed after the last byte',
+      );
     });
 
     it('whose reader goes is told EPIPE at once, without writing', async () => {
@@ -216,7 +242,10 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         await become(() => one.isClosed && other.isClosed);
         return { heard: heard.toSorted(), ends };
       });
-      expect(result).toEqual({ heard: ['one: answer to first', 'one: answer to second', 'other: first', 'other: second'], ends: ['other heard the end', 'one closed'] });
+      expect(result).toEqual({
+        heard: ['one: answer to first', 'one: answer to second', 'other: first', 'other: second'],
+        ends: ['other heard the end', 'one closed'],
+      });
     });
 
     it('a number that is not open is EBADF; one that is closed under the stream is EBADF by name', async () => {
@@ -243,20 +272,30 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     });
 
     it('wrong arguments are named', async () => {
-      const messages = await inside(runtime, 0, (reactor, path: string) => [
-        () => reactor.io.openFifo('', 'read'), () => reactor.io.openFifo(path, 'both' as never), () => reactor.io.openPipe(-1, 'read'), () => reactor.io.openPipe(0, 'in' as never),
-        () => reactor.io.openFifo(path, 'read', { priority: 8 }), () => reactor.io.openFifo(path, 'read', { readBytes: 0 }),
-      ].map((call) => {
-        try {
-          call();
-          return 'accepted';
-        } catch (error) {
-          return (error as Error).message;
-        }
-      }), fifo);
+      const messages = await inside(
+        runtime,
+        0,
+        (reactor, path: string) =>
+          [
+            () => reactor.io.openFifo('', 'read'), () => reactor.io.openFifo(path, 'both' as never),
+            () => reactor.io.openPipe(-1, 'read'), () => reactor.io.openPipe(0, 'in' as never),
+            () => reactor.io.openFifo(path, 'read', { priority: 8 }),
+            () => reactor.io.openFifo(path, 'read', { readBytes: 0 }),
+          ].map((call) => {
+            try {
+              call();
+              return 'accepted';
+            } catch (error) {
+              return (error as Error).message;
+            }
+          }),
+        fifo,
+      );
       expect(messages).toEqual([
-        'path must be a path: text that is not empty and has no NUL, not ""', 'way must be \'read\' or \'write\', not "both"', 'fd must be a whole number from 0 to 2147483647, not -1', 'way must be \'read\' or \'write\' or \'both\', not "in"',
-        'priority must be a whole number from 0 to 7, not 8', 'readBytes must be a whole number from 1 to 65536, not 0',
+        'path must be a path: text that is not empty and has no NUL, not ""',
+        "way must be 'read' or 'write', not \"both\"", 'fd must be a whole number from 0 to 2147483647, not -1',
+        "way must be 'read', 'write' or 'both', not \"in\"", 'priority must be a whole number from 0 to 7, not 8',
+        'readBytes must be a whole number from 1 to 65536, not 0',
       ]);
     });
   });
@@ -264,12 +303,18 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   describe('standard input', () => {
     const program = fileURLToPath(new URL('./fixtures/stdin-lines.js', import.meta.url));
     /** Runs a reactor that prints each line of its standard input, and "end". */
-    async function run(stdin: 'pipe' | number, feed?: (write: (text: string) => void, end: () => void, said: (text: string) => Promise<void>) => Promise<void>): Promise<string> {
+    async function run(
+      stdin: 'pipe' | number,
+      feed?: (write: (text: string) => void, end: () => void, said: (text: string) => Promise<void>) => Promise<void>,
+    ): Promise<string> {
       const child = spawn(process.execPath, [program], { stdio: [stdin, 'pipe', 'inherit'] });
       let output = '';
       child.stdout!.on('data', (chunk) => void (output += String(chunk)));
       const exit = once(child, 'exit');
-      await feed?.((text) => void child.stdin!.write(text), () => void child.stdin!.end(), (text) => until(() => output.includes(text), text));
+      await feed?.(
+        (text) => void child.stdin!.write(text), () => void child.stdin!.end(),
+        (text) => until(() => output.includes(text), text),
+      );
       expect((await within(20_000, exit, 'exit'))[0]).toBe(0);
       return output;
     }

@@ -27,7 +27,8 @@ const byte = Buffer.from('x');
 
 function events(): [number, number][] {
   const all: [number, number][] = [];
-  for (let event = poller.select(); event !== undefined; event = poller.select()) all.push([event.token, event.readiness]);
+  for (let event = poller.select(); event !== undefined; event = poller.select())
+    all.push([event.token, event.readiness]);
   return all;
 }
 
@@ -137,8 +138,12 @@ describe.each(['epoll', 'io_uring'] as const)('a poller on %s', (source) => {
   it('refuses what cannot be polled', () => {
     const file = openSync(join(folder, 'file'), 'w');
     opened.push(file);
-    expect(() => poller.register(file)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_SYSTEM', errno: 'EPERM' }));
-    expect(() => poller.register(100_000)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_SYSTEM', errno: 'EBADF' }));
+    expect(() => poller.register(file)).toThrow(
+      expect.objectContaining({ code: 'ERR_PERCORE_SYSTEM', errno: 'EPERM' }),
+    );
+    expect(() => poller.register(100_000)).toThrow(
+      expect.objectContaining({ code: 'ERR_PERCORE_SYSTEM', errno: 'EBADF' }),
+    );
     expect(() => poller.register(-1)).toThrow(expect.objectContaining({ argument: 'fd' }));
     expect(() => poller.register(0, { interest: LEVEL })).toThrow(expect.objectContaining({ argument: 'interest' }));
     expect(poller.status().registered).toBe(0);
@@ -179,13 +184,15 @@ describe.each(['epoll', 'io_uring'] as const)('a poller on %s', (source) => {
         poller.poll();
         for (const [token, readiness] of events()) {
           const owner = live.find((one) => one.token === token);
-          if (owner === undefined) throw new Error(`step ${step}: an event for ${token}, which is ${gone.has(token) ? 'gone' : 'nobody'}`);
+          if (owner === undefined)
+            throw new Error(`step ${step}: an event for ${token}, which is ${gone.has(token) ? 'gone' : 'nobody'}`);
           if (readiness !== READINESS.READABLE) throw new Error(`step ${step}: readiness ${readiness}`);
           // Readiness is a hint.
           if (owner.bytes !== 0) owner.bytes -= readSync(owner.read, Buffer.alloc(4096));
           told++;
         }
-        for (const owner of live) if (owner.bytes !== 0) throw new Error(`step ${step}: ${owner.bytes} bytes that nobody was told of`);
+        for (const owner of live)
+          if (owner.bytes !== 0) throw new Error(`step ${step}: ${owner.bytes} bytes that nobody was told of`);
       }
     }
     for (const { read, write } of live) opened.push(read, write);

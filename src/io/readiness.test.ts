@@ -34,11 +34,20 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   const make = (): ReadinessHandle => handles[taken++]!;
 
   /** Reactor `id` gathers what it is told: state.told, a list, and state.bits, all of it. */
-  const receive = (handle: ReadinessHandle, id = 0): Promise<void> => inside(runtime, id, (reactor, index: number, { state, data }) => {
-    state['told'] = [];
-    state['receiver'] = reactor.io.onReadiness(data.handles[index], { priority: 6 }, (bits) => void state['told'].push(bits));
-  }, handles.indexOf(handle));
-  const told = (id = 0): Promise<number[]> => inside(runtime, id, (_reactor, _argument, { state }) => state['told'] as number[]);
+  const receive = (handle: ReadinessHandle, id = 0): Promise<void> =>
+    inside(
+      runtime,
+      id,
+      (reactor, index: number, { state, data }) => {
+        state['told'] = [];
+        state['receiver'] = reactor.io.onReadiness(
+          data.handles[index], { priority: 6 }, (bits) => void state['told'].push(bits),
+        );
+      },
+      handles.indexOf(handle),
+    );
+  const told = (id = 0): Promise<number[]> =>
+    inside(runtime, id, (_reactor, _argument, { state }) => state['told'] as number[]);
 
   describe('readiness of user space', () => {
     it('set in this thread is told in the reactor, once for each taking', async () => {
@@ -98,10 +107,14 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
 
     it('refuses what is no handle and wrong bits', () => {
       const handle = make();
-      for (const wrong of [undefined, {}, { kind: 'readiness', memory: new SharedArrayBuffer(384), eventFd: 3 }, { ...handle, memory: new SharedArrayBuffer(8) }]) {
+      for (const wrong of [
+        undefined, {}, { kind: 'readiness', memory: new SharedArrayBuffer(384), eventFd: 3 },
+        { ...handle, memory: new SharedArrayBuffer(8) },
+      ]) {
         expect(() => openReadiness(wrong as never)).toThrow(/^handle must be a readiness/);
       }
-      for (const bits of [0, -1, 2 ** 31, 1.5]) expect(() => openReadiness(handle).set(bits)).toThrow('bits must be a whole number from 1 to 2147483647');
+      for (const bits of [0, -1, 2 ** 31, 1.5])
+        expect(() => openReadiness(handle).set(bits)).toThrow('bits must be a whole number from 1 to 2147483647');
     });
 
     it('a setter that died between its two steps is made good by nudge', async () => {
@@ -120,13 +133,18 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     });
 
     it('loses no wake-up in any order of the steps of one setter and one receiver', () => {
-      // Two sets and two takings, step by step: `or` and `wake` of the setter, `exchange` of the receiver, which runs only when it was
-      // woken since it last ran. Forbidden: the setter is done, nobody is woken, and bits are left.
+      // Two sets and two takings, step by step: `or` and `wake` of the setter, `exchange` of the receiver, which runs
+      // only when it was woken since it last ran. Forbidden: the setter is done, nobody is woken, and bits are left.
       type State = { bits: number; isWoken: boolean; setterStep: number; old: number; got: number };
       const steps = (state: State): State[] => {
         const next: State[] = [];
-        if (state.setterStep % 2 === 0 && state.setterStep < 6) next.push({ ...state, old: state.bits, bits: state.bits | (1 << (state.setterStep / 2)), setterStep: state.setterStep + 1 });
-        if (state.setterStep % 2 === 1) next.push({ ...state, isWoken: state.isWoken || state.old === 0, setterStep: state.setterStep + 1 });
+        if (state.setterStep % 2 === 0 && state.setterStep < 6)
+          next.push({
+            ...state, old: state.bits, bits: state.bits | (1 << (state.setterStep / 2)),
+            setterStep: state.setterStep + 1,
+          });
+        if (state.setterStep % 2 === 1)
+          next.push({ ...state, isWoken: state.isWoken || state.old === 0, setterStep: state.setterStep + 1 });
         if (state.isWoken) next.push({ ...state, isWoken: false, got: state.got | state.bits, bits: 0 });
         return next;
       };
@@ -146,11 +164,17 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const handle = make();
       const threads = 3;
       const rounds = process.env['PERCORE_STRESS'] === '1' ? 200_000 : 5_000;
-      // Each worker sets its own bit and waits until the receiver has told so, in a shared word, before it sets it again: one wake-up that
-      // is lost stops it for good.
-      await inside(runtime, 0, (reactor, index: number, { data }) => void reactor.io.onReadiness(data.handles[index], {}, (bits) => {
-        for (let i = 0; i < data.counts.length; i++) if ((bits & (1 << i)) !== 0) Atomics.add(data.counts, i, 1);
-      }), handles.indexOf(handle));
+      // Each worker sets its own bit and waits until the receiver has told so, in a shared word, before it sets it
+      // again: one wake-up that is lost stops it for good.
+      await inside(
+        runtime,
+        0,
+        (reactor, index: number, { data }) =>
+          void reactor.io.onReadiness(data.handles[index], {}, (bits) => {
+            for (let i = 0; i < data.counts.length; i++) if ((bits & (1 << i)) !== 0) Atomics.add(data.counts, i, 1);
+          }),
+        handles.indexOf(handle),
+      );
       const url = fileURLToPath(new URL('./fixtures/readiness-worker.js', import.meta.url));
       const done = Array.from({ length: threads }, (_, index) => {
         const worker = new Worker(url, { workerData: { handle, told: counts, index, rounds } });

@@ -28,7 +28,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.each(['epoll', 'io_uring'])('standard input on %s', (source) => {
   const shell = async (script: string): Promise<string> => {
-    const { stdout } = await promisify(execFile)('/bin/bash', ['-c', script], { cwd: folder, timeout: 20_000, env: { ...process.env, READ: `${process.execPath} ${join(folder, `${source}.mjs`)}` } });
+    const { stdout } = await promisify(execFile)('/bin/bash', ['-c', script], {
+      cwd: folder, timeout: 20_000,
+      env: { ...process.env, READ: `${process.execPath} ${join(folder, `${source}.mjs`)}` },
+    });
     return stdout;
   };
 
@@ -38,9 +41,15 @@ describe.each(['epoll', 'io_uring'])('standard input on %s', (source) => {
     ['/dev/null', '$READ < /dev/null', { text: '', bytes: 0 }],
     ['an empty file', ': > empty; $READ < empty', { text: '', bytes: 0 }],
     ['a file of /sys', '$READ < /sys/class/net/lo/mtu', { text: '65536\n', bytes: 6 }],
-    ['a file from where the shell stopped reading it', '(read -r line; $READ) < lines', { text: 'second\nthird\n', bytes: 13 }],
+    [
+      'a file from where the shell stopped reading it', '(read -r line; $READ) < lines',
+      { text: 'second\nthird\n', bytes: 13 },
+    ],
     ['a pipe that begins late', '(sleep 0.2; echo late) | $READ', { text: 'late\n', bytes: 5 }],
-    ['a pipe from where the shell stopped reading it', 'printf "one\\ntwo\\n" | (read -r line; $READ)', { text: 'two\n', bytes: 4 }],
+    [
+      'a pipe from where the shell stopped reading it', 'printf "one\\ntwo\\n" | (read -r line; $READ)',
+      { text: 'two\n', bytes: 4 },
+    ],
   ])('is %s', async (_name, script, expected) => {
     expect(JSON.parse(await shell(script))).toEqual(expected);
   });
@@ -53,7 +62,9 @@ describe.each(['epoll', 'io_uring'])('standard input on %s', (source) => {
   it('that is a pipe stays blocking for who shares its open file', async () => {
     // The second reader of the same open file would get EAGAIN, had the first set O_NONBLOCK on it.
     const flags = "grep -qE '^flags:.*[4-7][0-7]{3}$' /proc/$$/fdinfo/9 && echo non-blocking || echo blocking";
-    expect(await shell(`exec 9< <(sleep 0.5; echo x; sleep 0.5); ($READ <&9 > /dev/null 2>&1 &); sleep 0.4; ${flags}`)).toBe('blocking\n');
+    expect(
+      await shell(`exec 9< <(sleep 0.5; echo x; sleep 0.5); ($READ <&9 > /dev/null 2>&1 &); sleep 0.4; ${flags}`),
+    ).toBe('blocking\n');
   });
 
   it('that is non-blocking already, as another made it, is read all the same', async () => {
@@ -69,8 +80,10 @@ describe.each(['epoll', 'io_uring'])('standard input on %s', (source) => {
   });
 });
 
-it.each(['epoll', 'io_uring'] as const)('a pipe that is taken over stays blocking for who has the other number of it, on %s', async (source) => {
-  const script = `
+it.each(['epoll', 'io_uring'] as const)(
+  'a pipe that is taken over stays blocking for who has the other number of it, on %s',
+  async (source) => {
+    const script = `
     import { readFileSync, closeSync } from 'node:fs';
     import { create } from '${new URL('./index.js', import.meta.url).href}';
     const isBlocking = (fd) => (parseInt(/flags:\\s*(\\d+)/.exec(readFileSync('/proc/self/fdinfo/' + fd, 'utf8'))[1], 8) & 0o4000) === 0;
@@ -80,18 +93,26 @@ it.each(['epoll', 'io_uring'] as const)('a pipe that is taken over stays blockin
     io.openPipe(7, 'read').onData((part) => void (text += Buffer.from(part))).onClose(() => { console.log(text, isBlocking(8)); io.close(); });
     console.log(isBlocking(7), isBlocking(8));
   `;
-  const text = execFileSync('/bin/bash', ['-c', '"$0" --input-type=module -e "$1" 7< <(echo from the pipe) 8<&7', process.execPath, script], { encoding: 'utf8', timeout: 20_000 });
-  expect(text).toMatch(/^false (true|false)\nfrom the pipe\n (true|false)\n$/);
-  // The second line says what it was and stayed.
-  expect(/^false (\w+)\n/.exec(text)![1]).toBe('true');
-});
+    const text = execFileSync(
+      '/bin/bash', ['-c', '"$0" --input-type=module -e "$1" 7< <(echo from the pipe) 8<&7', process.execPath, script],
+      { encoding: 'utf8', timeout: 20_000 },
+    );
+    expect(text).toMatch(/^false (true|false)\nfrom the pipe\n (true|false)\n$/);
+    // The second line says what it was and stayed.
+    expect(/^false (\w+)\n/.exec(text)![1]).toBe('true');
+  },
+);
 
 it('a descriptor that could not be taken over is the caller\'s still; one that another stream has is refused', () => {
   const io = create();
   const socket = io.udp();
   const { fd } = socket;
-  expect(() => io.openPipe(fd, 'both')).toThrow(/^cannot take over descriptor \d+: EBUSY: .* belongs to this thread's I\/O already$/);
-  expect(() => io.openPipe(1_000_000, 'read')).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_SYSTEM', errno: 'EBADF' }));
+  expect(() => io.openPipe(fd, 'both')).toThrow(
+    /^cannot take over descriptor \d+: EBUSY: .* belongs to this thread's I\/O already$/,
+  );
+  expect(() => io.openPipe(1_000_000, 'read')).toThrow(
+    expect.objectContaining({ code: 'ERR_PERCORE_SYSTEM', errno: 'EBADF' }),
+  );
   // Still the socket's: it has an address.
   expect(coreOf(io)!.native.sockets.cookie(fd)).toBeGreaterThan(0);
   io.close();

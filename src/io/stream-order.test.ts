@@ -1,7 +1,8 @@
 /**
- * A stream is a stream: whatever is offered, corked, refused, sent in part, handed over or half-closed, the peer gets the bytes of the offers
- * that were taken, each once and in their order. Random programs against that model, from a seed: every byte is numbered, the writer
- * acts within handlers, promises, timers and immediates, and the reader stalls, half-closes or resets as it likes.
+ * A stream is a stream: whatever is offered, corked, refused, sent in part, handed over or half-closed, the peer gets
+ * the bytes of the offers that were taken, each once and in their order. Random programs against that model, from a
+ * seed: every byte is numbered, the writer acts within handlers, promises, timers and immediates, and the reader
+ * stalls, half-closes or resets as it likes.
  *
  *      PERCORE_SEED=7 node scripts/test.mjs stream-order      replays one
  */
@@ -17,7 +18,10 @@ import { sources } from './fixtures/sources.js';
 import { create, type LocalIo } from './local-io.js';
 
 const isStress = process.env['PERCORE_STRESS'] === '1';
-const seeds = process.env['PERCORE_SEED'] !== undefined ? [Number(process.env['PERCORE_SEED'])] : Array.from({ length: isStress ? 300 : 5 }, (_, i) => i + 1);
+const seeds =
+  process.env['PERCORE_SEED'] !== undefined
+    ? [Number(process.env['PERCORE_SEED'])]
+    : Array.from({ length: isStress ? 300 : 5 }, (_, i) => i + 1);
 const STEPS = 120;
 const STREAMS = 4;
 
@@ -41,7 +45,9 @@ class Reader {
   isOver = false;
   hasEnded = false;
 
-  constructor(readonly socket: Socket, private readonly random: (below: number) => number, private readonly isSlow: boolean) {
+  constructor(
+    readonly socket: Socket, private readonly random: (below: number) => number, private readonly isSlow: boolean,
+  ) {
     socket.on('data', (bytes: Buffer) => this.compare(bytes)).on('error', () => undefined);
     socket.on('end', () => void (this.hasEnded = true)).on('close', () => void (this.isOver = true));
   }
@@ -66,7 +72,9 @@ class Writer {
   failures: string[] = [];
   private isWaiting = false;
 
-  constructor(public connection: Connection, private readonly ios: LocalIo[], private readonly random: (below: number) => number) {
+  constructor(
+    public connection: Connection, private readonly ios: LocalIo[], private readonly random: (below: number) => number,
+  ) {
     this.listen();
   }
 
@@ -111,14 +119,17 @@ class Writer {
       this.refusals++;
       this.isWaiting = true;
       const { connection, taken } = this;
-      this.note(connection.room().then(() => {
-        this.isWaiting = false;
-        if (connection.isClosed || this.hasEnded || connection !== this.connection) return;
-        // What was refused fits, unless something else was taken meanwhile.
-        const before = this.taken;
-        this.offer(length);
-        if (before === taken && this.taken === taken && length > 0) this.failures.push(`${length} bytes refused after writable()`);
-      }));
+      this.note(
+        connection.room().then(() => {
+          this.isWaiting = false;
+          if (connection.isClosed || this.hasEnded || connection !== this.connection) return;
+          // What was refused fits, unless something else was taken meanwhile.
+          const before = this.taken;
+          this.offer(length);
+          if (before === taken && this.taken === taken && length > 0)
+            this.failures.push(`${length} bytes refused after room()`);
+        }),
+      );
     } else if (code === CLOSED && !this.connection.isClosed && this.connection.state !== 'closed' && !this.hasEnded) {
       // A reset that is not told yet.
       this.hasEnded = true;
@@ -128,13 +139,17 @@ class Writer {
   /** To another source, as one thread hands a connection to another: once everything has been sent. */
   private move(): void {
     const { connection } = this;
-    this.note(connection.flushed().then(() => {
-      if (connection !== this.connection || this.hasEnded) return;
-      const detached = connection.detach();
-      if (detached === undefined) return;
-      this.connection = this.ios[this.random(this.ios.length)]!.attach(detached, { highWaterBytes: connection.highWaterBytes });
-      this.listen();
-    }));
+    this.note(
+      connection.flushed().then(() => {
+        if (connection !== this.connection || this.hasEnded) return;
+        const detached = connection.detach();
+        if (detached === undefined) return;
+        this.connection = this.ios[this.random(this.ios.length)]!.attach(detached, {
+          highWaterBytes: connection.highWaterBytes,
+        });
+        this.listen();
+      }),
+    );
   }
 
   end(): void {
@@ -178,10 +193,14 @@ describe.each(sources)('on %s', (source) => {
     const highWaterBytes = marks[random(marks.length)]!;
     const accepted: Connection[] = [];
     const onConnection = (connection: Connection): void => void accepted.push(connection);
-    const listener = isUnix ? ios[0]!.listen({ path, highWaterBytes }, onConnection) : ios[0]!.listen({ port: 0, highWaterBytes }, onConnection);
+    const listener = isUnix
+      ? ios[0]!.listen({ path, highWaterBytes }, onConnection)
+      : ios[0]!.listen({ port: 0, highWaterBytes }, onConnection);
     const streams: Promise<void>[] = [];
     for (let i = 0; i < STREAMS; i++) {
-      const socket = isUnix ? netConnect({ path, allowHalfOpen: true }) : netConnect({ port: listener.port, host: '127.0.0.1', allowHalfOpen: true });
+      const socket = isUnix
+        ? netConnect({ path, allowHalfOpen: true })
+        : netConnect({ port: listener.port, host: '127.0.0.1', allowHalfOpen: true });
       await until(() => accepted.length === i + 1, 'accepted');
       streams.push(stream(accepted[i]!, socket, randomOf(random(2 ** 31)), isUnix));
     }
@@ -189,7 +208,9 @@ describe.each(sources)('on %s', (source) => {
     listener.close();
   }
 
-  async function stream(connection: Connection, socket: Socket, random: (below: number) => number, isUnix: boolean): Promise<void> {
+  async function stream(
+    connection: Connection, socket: Socket, random: (below: number) => number, isUnix: boolean,
+  ): Promise<void> {
     const reader = new Reader(socket, random, random(4) !== 0);
     const writer = new Writer(connection, ios, random);
     // 0: it resets in the middle. 1, 2: it ends its own side in the middle, and reads on.
@@ -204,7 +225,8 @@ describe.each(sources)('on %s', (source) => {
     }
     writer.end();
     socket.resume();
-    if (fate !== 0) await until(() => reader.hasEnded, `the end, after ${reader.received} of ${writer.taken} bytes`, 20_000);
+    if (fate !== 0)
+      await until(() => reader.hasEnded, `the end, after ${reader.received} of ${writer.taken} bytes`, 20_000);
     socket.end();
     await until(() => writer.connection.isClosed, 'closed', 20_000);
     await until(() => writer.pending === 0, `${writer.pending} promises of a closed connection settle`, 2000);

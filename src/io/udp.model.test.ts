@@ -1,6 +1,7 @@
 /**
- * Random sends, answers, pauses and throws over UDP and Unix sockets of one reactor, against a list of who must get what. What can go wrong
- * in silence is the address: a slot that was used again, a kept number that was given to another, a batch that was lent to the next socket.
+ * Random sends, answers, pauses and throws over UDP and Unix sockets of one reactor, against a list of who must get
+ * what. What can go wrong in silence is the address: a slot that was used again, a kept number that was given to
+ * another, a batch that was lent to the next socket.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,34 +12,50 @@ import { inside, withRuntime } from '../reactor/fixtures/inside.js';
 const rounds = process.env['PERCORE_STRESS'] === '1' ? 200_000 : 10_000;
 
 describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
-  it.each(['udp', 'unix'] as const)(`${rounds} random steps over %s sockets: each datagram that was taken reaches the one it was meant for, once`, async (kind) => {
-    const seed = Number(process.env['SEED'] ?? (Date.now() & 0x7fff_ffff));
-    const folder = mkdtempSync(join(tmpdir(), 'percore-datagram-'));
-    try {
-      await withRuntime(1, { io: { source } }, async (runtime) => {
-        const thrown: string[] = [];
-        runtime.on('stepError', ({ error }) => void thrown.push(error.message));
-        const result = await inside(runtime, 0, async (reactor, given: { kind: string; seed: number; rounds: number; folder: string }, { until: become, sleep }) => {
-          let state = given.seed || 1;
-          const random = (most: number): number => {
-            state ^= state << 13;
-            state ^= state >>> 17;
-            state ^= state << 5;
-            return (state >>> 0) % most;
-          };
-          const isUnix = given.kind === 'unix';
-          const SOCKETS = 6;
-          const wrong: string[] = [];
-          /** Receiver of each message that is under way. */
-          const underWay = new Map<number, number>();
-          const counts = { sent: 0, refused: 0, received: 0, answered: 0, throws: 0, pauses: 0, kept: 0, waited: 0 };
-          let id = 0;
-          const sockets = Array.from({ length: SOCKETS }, (_, i) => (isUnix ? reactor.io.unixDatagram({ path: `${given.folder}/${i}`, datagramBytes: 64, batch: 1 + i * 12 })
-            : reactor.io.udp({ datagramBytes: 64, batch: 1 + i * 12, receiveBufferBytes: 2 ** 20 })));
-          const addressOf = (i: number) => (isUnix ? { path: `${given.folder}/${i}` } : { host: '127.0.0.1', port: sockets[i]!.port });
-          const indexOf = (from: { path?: string; port?: number }): number => (isUnix ? Number(from.path!.slice(from.path!.lastIndexOf('/') + 1)) : sockets.findIndex(({ port }) => port === from.port));
-          /** Numbers kept by each socket, with who they stand for. */
-          const kept: { peer: number; who: number }[][] = sockets.map(() => []);
+  it.each(['udp', 'unix'] as const)(
+    `${rounds} random steps over %s sockets: each datagram that was taken reaches the one it was meant for, once`,
+    async (kind) => {
+      const seed = Number(process.env['SEED'] ?? Date.now() & 0x7fff_ffff);
+      const folder = mkdtempSync(join(tmpdir(), 'percore-datagram-'));
+      try {
+        await withRuntime(1, { io: { source } }, async (runtime) => {
+          const thrown: string[] = [];
+          runtime.on('stepError', ({ error }) => void thrown.push(error.message));
+          const result = await inside(
+            runtime,
+            0,
+            async (
+              reactor, given: { kind: string; seed: number; rounds: number; folder: string }, { until: become, sleep },
+            ) => {
+              let state = given.seed || 1;
+              const random = (most: number): number => {
+                state ^= state << 13;
+                state ^= state >>> 17;
+                state ^= state << 5;
+                return (state >>> 0) % most;
+              };
+              const isUnix = given.kind === 'unix';
+              const SOCKETS = 6;
+              const wrong: string[] = [];
+              /** Receiver of each message that is under way. */
+              const underWay = new Map<number, number>();
+              const counts = {
+                sent: 0, refused: 0, received: 0, answered: 0, throws: 0, pauses: 0, kept: 0, waited: 0,
+              };
+              let id = 0;
+              const sockets = Array.from({ length: SOCKETS }, (_, i) =>
+                isUnix
+                  ? reactor.io.unixDatagram({ path: `${given.folder}/${i}`, datagramBytes: 64, batch: 1 + i * 12 })
+                  : reactor.io.udp({ datagramBytes: 64, batch: 1 + i * 12, receiveBufferBytes: 2 ** 20 }),
+              );
+              const addressOf = (i: number) =>
+                isUnix ? { path: `${given.folder}/${i}` } : { host: '127.0.0.1', port: sockets[i]!.port };
+              const indexOf = (from: { path?: string; port?: number }): number =>
+                isUnix
+                  ? Number(from.path!.slice(from.path!.lastIndexOf('/') + 1))
+                  : sockets.findIndex(({ port }) => port === from.port);
+              /** Numbers kept by each socket, with who they stand for. */
+              const kept: { peer: number; who: number }[][] = sockets.map(() => []);
 
           const send = (by: number, to: number | object, who: number): boolean => {
             const bytes = Buffer.alloc(8 + random(40));
@@ -82,49 +99,61 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
             socket.onError((error) => void wrong.push(error.message));
           }
 
-          for (let round = 0; round < given.rounds && wrong.length === 0; round++) {
-            const by = random(SOCKETS);
-            const dice = random(100);
-            if (dice < 45 && underWay.size < 200) {
-              const who = random(SOCKETS);
-              send(by, addressOf(who), who);
-            } else if (dice < 60 && kept[by]!.length > 0 && underWay.size < 200) {
-              const { peer, who } = kept[by]![random(kept[by]!.length)]!;
-              send(by, peer, who);
-              // At once, while it may still wait: the number is given to the next peer.
-              if (random(3) === 0) {
-                sockets[by]!.forget(peer);
-                kept[by] = kept[by]!.filter((other) => other.peer !== peer);
-                const next = random(SOCKETS);
-                kept[by]!.push({ peer: sockets[by]!.keep(addressOf(next) as never), who: next });
+              for (let round = 0; round < given.rounds && wrong.length === 0; round++) {
+                const by = random(SOCKETS);
+                const dice = random(100);
+                if (dice < 45 && underWay.size < 200) {
+                  const who = random(SOCKETS);
+                  send(by, addressOf(who), who);
+                } else if (dice < 60 && kept[by]!.length > 0 && underWay.size < 200) {
+                  const { peer, who } = kept[by]![random(kept[by]!.length)]!;
+                  send(by, peer, who);
+                  // At once, while it may still wait: the number is given to the next peer.
+                  if (random(3) === 0) {
+                    sockets[by]!.forget(peer);
+                    kept[by] = kept[by]!.filter((other) => other.peer !== peer);
+                    const next = random(SOCKETS);
+                    kept[by]!.push({ peer: sockets[by]!.keep(addressOf(next) as never), who: next });
+                  }
+                } else if (dice < 80) {
+                  sockets[by]!.resume();
+                } else if (dice < 95) {
+                  await Promise.resolve();
+                } else {
+                  await sleep(0);
+                  // After some turns it still waits: a receiver's queue is full.
+                  if (sockets.some(({ pending }) => pending !== 0)) counts.waited++;
+                }
               }
-            } else if (dice < 80) {
-              sockets[by]!.resume();
-            } else if (dice < 95) {
-              await Promise.resolve();
-            } else {
-              await sleep(0);
-              // After some turns it still waits: a receiver's queue is full.
-              if (sockets.some(({ pending }) => pending !== 0)) counts.waited++;
-            }
-          }
-          for (let i = 0; i < 10_000 && underWay.size > 0 && wrong.length === 0; i++) {
-            for (const socket of sockets) socket.resume();
-            await sleep(1);
-          }
-          await become(() => sockets.every(({ pending }) => pending === 0));
-          return { wrong: wrong.slice(0, 5), left: underWay.size, counts, dropped: sockets.map((socket) => socket.status().dropped + socket.status().kernelDropped) };
-        }, { kind, seed, rounds, folder }, { timeoutMs: 600_000 });
-        expect({ wrong: result.wrong, left: result.left, dropped: result.dropped }, `seed ${seed}: ${JSON.stringify(result.counts)}`).toEqual({ wrong: [], left: 0, dropped: [0, 0, 0, 0, 0, 0] });
-        expect(result.counts.received).toBe(result.counts.sent);
-        // The steps that this is about were taken.
-        for (const name of ['answered', 'throws', 'pauses', 'kept'] as const) expect(result.counts[name], name).toBeGreaterThan(50);
-        if (kind === 'unix') expect(result.counts.waited, 'a receiver was full').toBeGreaterThan(10);
-        // Reports are rationed.
-        expect(new Set(thrown)).toEqual(new Set(['now and then']));
-      });
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  }, 600_000);
+              for (let i = 0; i < 10_000 && underWay.size > 0 && wrong.length === 0; i++) {
+                for (const socket of sockets) socket.resume();
+                await sleep(1);
+              }
+              await become(() => sockets.every(({ pending }) => pending === 0));
+              return {
+                wrong: wrong.slice(0, 5), left: underWay.size, counts,
+                dropped: sockets.map((socket) => socket.status().dropped + socket.status().kernelDropped),
+              };
+            },
+            { kind, seed, rounds, folder },
+            { timeoutMs: 600_000 },
+          );
+          expect(
+            { wrong: result.wrong, left: result.left, dropped: result.dropped },
+            `seed ${seed}: ${JSON.stringify(result.counts)}`,
+          ).toEqual({ wrong: [], left: 0, dropped: [0, 0, 0, 0, 0, 0] });
+          expect(result.counts.received).toBe(result.counts.sent);
+          // The steps that this is about were taken.
+          for (const name of ['answered', 'throws', 'pauses', 'kept'] as const)
+            expect(result.counts[name], name).toBeGreaterThan(50);
+          if (kind === 'unix') expect(result.counts.waited, 'a receiver was full').toBeGreaterThan(10);
+          // Reports are rationed.
+          expect(new Set(thrown)).toEqual(new Set(['now and then']));
+        });
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+    600_000,
+  );
 });

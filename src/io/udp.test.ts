@@ -43,18 +43,27 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   }
 
   /** An echo socket in reactor 0, kept as state.socket; its port. */
-  const echo = (options: Record<string, unknown> = {}): Promise<number> => inside(runtime, 0, (reactor, given: Record<string, unknown>, { state }) => {
-    const socket = state['socket'] = reactor.io.udp(given);
-    state['errors'] = [];
-    socket.onReceive((bytes, offset, length, from) => void socket.send(bytes, offset, length, from)).onError((error) => void state['errors'].push(error.errno));
-    return socket.port;
-  }, options);
+  const echo = (options: Record<string, unknown> = {}): Promise<number> =>
+    inside(
+      runtime,
+      0,
+      (reactor, given: Record<string, unknown>, { state }) => {
+        const socket = (state['socket'] = reactor.io.udp(given));
+        state['errors'] = [];
+        socket
+          .onReceive((bytes, offset, length, from) => void socket.send(bytes, offset, length, from))
+          .onError((error) => void state['errors'].push(error.errno));
+        return socket.port;
+      },
+      options,
+    );
 
   /** Counters of state.socket. */
-  const counters = (id = 0): Promise<Record<string, number>> => inside(runtime, id, (_reactor, _argument, { state }) => {
-    const { kernelDropped: _ignored, ...figures } = state['socket'].status();
-    return figures;
-  });
+  const counters = (id = 0): Promise<Record<string, number>> =>
+    inside(runtime, id, (_reactor, _argument, { state }) => {
+      const { kernelDropped: _ignored, ...figures } = state['socket'].status();
+      return figures;
+    });
 
   /** A port where nobody listens. */
   async function deadPort(): Promise<number> {
@@ -78,7 +87,10 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         expect(from[i]!.port).toBe(port);
       }
       const bytes = lengths.reduce((sum, length) => sum + length, 0);
-      expect(await counters()).toEqual({ received: lengths.length, receivedBytes: bytes, sent: lengths.length, sentBytes: bytes, truncated: 0, unreachable: 0, dropped: 0, refused: 0, pending: 0 });
+      expect(await counters()).toEqual({
+        received: lengths.length, receivedBytes: bytes, sent: lengths.length, sentBytes: bytes, truncated: 0,
+        unreachable: 0, dropped: 0, refused: 0, pending: 0,
+      });
     });
 
     it('answers each of several peers with its own bytes when they come in one batch', async () => {
@@ -89,10 +101,12 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         const endMs = Date.now() + 100;
         while (Date.now() < endMs);
       });
-      for (let round = 0; round < 10; round++) for (const [i, { socket }] of peers.entries()) socket.send(`${i}:${round}`, port, '127.0.0.1');
+      for (let round = 0; round < 10; round++)
+        for (const [i, { socket }] of peers.entries()) socket.send(`${i}:${round}`, port, '127.0.0.1');
       await busy;
       await until(() => peers.every(({ messages }) => messages.length === 10), 'all echoes');
-      for (const [i, { texts }] of peers.entries()) expect(texts().toSorted()).toEqual(Array.from({ length: 10 }, (_, round) => `${i}:${round}`));
+      for (const [i, { texts }] of peers.entries())
+        expect(texts().toSorted()).toEqual(Array.from({ length: 10 }, (_, round) => `${i}:${round}`));
       expect(await counters()).toMatchObject({ received: 200, sent: 200 });
     });
 
@@ -109,7 +123,9 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       socket.send('hello', port, '127.0.0.1');
       await until(() => texts().length === 1, 'the answer');
       expect(texts()).toEqual(['hello to you']);
-      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['from'])).toEqual({ address: '127.0.0.1', port: own });
+      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['from'])).toEqual({
+        address: '127.0.0.1', port: own,
+      });
     });
 
     it('takes IPv6', async () => {
@@ -125,14 +141,20 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const own = await echo();
       socket.send('first', own, '127.0.0.1');
       await until(() => texts().length === 1, 'the echo');
-      const codes = await inside(runtime, 0, (_reactor, to: number, { state }) => {
-        const kept = state['socket'].keep({ host: '127.0.0.1', port: to });
-        state['kept'] = kept;
-        return [
-          state['socket'].send(Buffer.from('xa'), 1, 1, { host: '127.0.0.1', port: to }), state['socket'].send(Buffer.from('b'), 0, 1, kept),
-          state['socket'].send(Buffer.from('c'), undefined, undefined, { address: '127.0.0.1', port: to }),
-        ];
-      }, port);
+      const codes = await inside(
+        runtime,
+        0,
+        (_reactor, to: number, { state }) => {
+          const kept = state['socket'].keep({ host: '127.0.0.1', port: to });
+          state['kept'] = kept;
+          return [
+            state['socket'].send(Buffer.from('xa'), 1, 1, { host: '127.0.0.1', port: to }),
+            state['socket'].send(Buffer.from('b'), 0, 1, kept),
+            state['socket'].send(Buffer.from('c'), undefined, undefined, { address: '127.0.0.1', port: to }),
+          ];
+        },
+        port,
+      );
       expect(codes).toEqual([0, 0, 0]);
       await until(() => texts().length === 4, 'three datagrams');
       expect(texts()).toEqual(['first', 'a', 'b', 'c']);
@@ -167,8 +189,10 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         return refusals;
       });
       expect(stale).toEqual([
-        'peer must be the peer of a datagram that is being delivered; keep(peer) gives one that lasts, not N', 'peer must be a number from keep() that was not forgotten, not N',
-        'peer must be a peer or an address, since this socket is not connected, not undefined', 'peer must be a number from keep() that was not forgotten, not N',
+        'peer must be the peer of a datagram that is being delivered; keep(peer) gives one that lasts, not N',
+        'peer must be a number from keep() that was not forgotten, not N',
+        'peer must be a peer or an address, since this socket is not connected, not undefined',
+        'peer must be a number from keep() that was not forgotten, not N',
       ]);
       await until(() => first.texts()[0] === 'A', 'the kept peer has it');
       expect(second.messages).toEqual([]);
@@ -200,32 +224,47 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     it('counts a datagram that is too long for its slot and says how much was cut off', async () => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['seen'] = [];
-        const socket = state['socket'] = reactor.io.udp({ datagramBytes: 16 });
-        socket.onReceive((bytes, offset, length, _from, cutBytes) => void state['seen'].push([Buffer.from(bytes.subarray(offset, offset + length)).toString(), cutBytes]));
+        const socket = (state['socket'] = reactor.io.udp({ datagramBytes: 16 }));
+        socket.onReceive(
+          (bytes, offset, length, _from, cutBytes) =>
+            void state['seen'].push([Buffer.from(bytes.subarray(offset, offset + length)).toString(), cutBytes]),
+        );
         return socket.port;
       });
       const { socket } = await peer();
       for (const text of ['0123456789abcdef', '0123456789abcdefghij', 'next']) socket.send(text, port, '127.0.0.1');
       await until(async () => (await counters())['received'] === 3, 'three');
-      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['seen'])).toEqual([['0123456789abcdef', 0], ['0123456789abcdef', 4], ['next', 0]]);
+      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['seen'])).toEqual([
+        ['0123456789abcdef', 0], ['0123456789abcdef', 4], ['next', 0],
+      ]);
       expect(await counters()).toMatchObject({ truncated: 1, receivedBytes: 36 });
     });
 
-    it.each([undefined, { host: '127.0.0.1' }])('that is connected (%j) hears its peer alone, and needs no address', async (options) => {
-      const [friend, stranger] = [await peer(), await peer()];
-      const port = await inside(runtime, 0, (reactor, [to, given]: [number, { host: string } | undefined], { state }) => {
-        state['texts'] = [];
-        const socket = state['socket'] = reactor.io.udp(given === undefined ? { connect: { port: to } } : { connect: { port: to }, ...given });
-        socket.onData((bytes) => void state['texts'].push(Buffer.from(bytes).toString()));
-        socket.send(Buffer.from('hi'));
-        return socket.port;
-      }, [friend.port, options] as [number, { host: string } | undefined]);
-      await until(() => friend.texts()[0] === 'hi', 'the greeting');
-      stranger.socket.send('no', port, '127.0.0.1');
-      friend.socket.send('yes', port, '127.0.0.1');
-      await until(async () => (await counters())['received'] === 1, 'one');
-      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['texts'])).toEqual(['yes']);
-    });
+    it.each([undefined, { host: '127.0.0.1' }])(
+      'that is connected (%j) hears its peer alone, and needs no address',
+      async (options) => {
+        const [friend, stranger] = [await peer(), await peer()];
+        const port = await inside(
+          runtime,
+          0,
+          (reactor, [to, given]: [number, { host: string } | undefined], { state }) => {
+            state['texts'] = [];
+            const socket = (state['socket'] = reactor.io.udp(
+              given === undefined ? { connect: { port: to } } : { connect: { port: to }, ...given },
+            ));
+            socket.onData((bytes) => void state['texts'].push(Buffer.from(bytes).toString()));
+            socket.send(Buffer.from('hi'));
+            return socket.port;
+          },
+          [friend.port, options] as [number, { host: string } | undefined],
+        );
+        await until(() => friend.texts()[0] === 'hi', 'the greeting');
+        stranger.socket.send('no', port, '127.0.0.1');
+        friend.socket.send('yes', port, '127.0.0.1');
+        await until(async () => (await counters())['received'] === 1, 'one');
+        expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['texts'])).toEqual(['yes']);
+      },
+    );
 
     it('shares a port with one in each reactor under reusePort', async () => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
@@ -254,7 +293,9 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         for (let i = 0; i < 10; i++) socket.send(Buffer.from('x'));
       }, dead);
       await until(async () => (await counters())['unreachable']! >= 1, 'a refusal');
-      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => [state['errors'][0], state['socket'].isClosed])).toEqual(['ERR_PERCORE_SYSTEM ECONNREFUSED', false]);
+      expect(
+        await inside(runtime, 0, (_reactor, _argument, { state }) => [state['errors'][0], state['socket'].isClosed]),
+      ).toEqual(['ERR_PERCORE_SYSTEM ECONNREFUSED', false]);
       // None of the ten was given up: each refusal is that of a datagram before.
       expect(await counters()).toMatchObject({ sent: 10, dropped: 0, pending: 0 });
       // Somebody listens there now: the same socket reaches it.
@@ -288,13 +329,16 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
 
     it('a datagram that can never be sent is TOO_LARGE', async () => {
       await echo();
-      expect(await inside(runtime, 0, (reactor, _argument, { state, codes }) => {
-        const to = { host: '127.0.0.1', port: 9 };
-        const small = reactor.io.udp({ sendBytes: 64 });
-        return [
-          state['socket'].send(new Uint8Array(65_508), 0, 65_508, to) === codes.TOO_LARGE, small.send(new Uint8Array(65), 0, 65, to) === codes.TOO_LARGE, small.send(new Uint8Array(64), 0, 64, to),
-        ];
-      })).toEqual([true, true, 0]);
+      expect(
+        await inside(runtime, 0, (reactor, _argument, { state, codes }) => {
+          const to = { host: '127.0.0.1', port: 9 };
+          const small = reactor.io.udp({ sendBytes: 64 });
+          return [
+            state['socket'].send(new Uint8Array(65_508), 0, 65_508, to) === codes.TOO_LARGE,
+            small.send(new Uint8Array(65), 0, 65, to) === codes.TOO_LARGE, small.send(new Uint8Array(64), 0, 64, to),
+          ];
+        }),
+      ).toEqual([true, true, 0]);
     });
 
     it('more than a batch in one step goes in several calls, in order', async () => {
@@ -313,10 +357,19 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     });
 
     it('a kernel buffer that overflows is told by kernelDropped', async () => {
-      const port = await inside(runtime, 0, (reactor, _argument, { state }) => (state['socket'] = reactor.io.udp({ receiveBufferBytes: 4096 })).port);
+      const port = await inside(
+        runtime, 0,
+        (reactor, _argument, { state }) => (state['socket'] = reactor.io.udp({ receiveBufferBytes: 4096 })).port,
+      );
       const { socket } = await peer();
       for (let i = 0; i < 100; i++) socket.send(Buffer.alloc(1000), port, '127.0.0.1');
-      await until(async () => (await inside(runtime, 0, (_reactor, _argument, { state }) => state['socket'].status().kernelDropped as number)) > 50, 'drops');
+      await until(
+        async () =>
+          (await inside(
+            runtime, 0, (_reactor, _argument, { state }) => state['socket'].status().kernelDropped as number,
+          )) > 50,
+        'drops',
+      );
     });
 
     it('a descriptor closed under it is named EBADF and closes the socket', async () => {
@@ -324,37 +377,53 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const result = await inside(runtime, 0, async (_reactor, _argument, { state, require, until: become, codes }) => {
         const { socket } = state;
         const closed: unknown[] = [];
-        socket.onClose((error: { code: string; errno: string; syscall: string }) => closed.push([error.code, error.errno, error.syscall]));
+        socket.onClose((error: { code: string; errno: string; syscall: string }) =>
+          closed.push([error.code, error.errno, error.syscall]),
+        );
         require('node:fs').closeSync(socket.fd);
         socket.send(new Uint8Array(1), 0, 1, { host: '127.0.0.1', port: 9 });
         await become(() => socket.isClosed);
-        return [closed, socket.send(new Uint8Array(1), 0, 1, { host: '127.0.0.1', port: 9 }) === codes.CLOSED, socket.status().dropped];
+        return [
+          closed, socket.send(new Uint8Array(1), 0, 1, { host: '127.0.0.1', port: 9 }) === codes.CLOSED,
+          socket.status().dropped,
+        ];
       });
       expect(result).toEqual([[['ERR_PERCORE_SYSTEM', 'EBADF', 'sendmmsg']], true, 1]);
     });
 
     it('a port in use is ERR_PERCORE_ADDRESS_IN_USE', async () => {
       const { port } = await peer();
-      await expect(inside(runtime, 0, (reactor, taken: number) => reactor.io.udp({ port: taken }).port, port)).rejects.toMatchObject({
-        code: 'ERR_PERCORE_ADDRESS_IN_USE', message: `cannot open a UDP socket on 127.0.0.1:${port}: the port is in use; choose another, or 0 for a free one`,
+      await expect(
+        inside(runtime, 0, (reactor, taken: number) => reactor.io.udp({ port: taken }).port, port),
+      ).rejects.toMatchObject({
+        code: 'ERR_PERCORE_ADDRESS_IN_USE',
+        message: `cannot open a UDP socket on 127.0.0.1:${port}: the port is in use; choose another, or 0 for a free one`,
       });
     });
 
     it('wrong arguments are named', async () => {
-      const messages = await inside(runtime, 0, (reactor) => [
-        { port: -1 }, { priority: 8 }, { datagramBytes: 0 }, { datagramBytes: 65_537 }, { batch: 65 }, { sendBytes: 7 }, { receiveBufferBytes: 0 }, { host: 4 }, { connect: { port: 0 } },
-      ].map((options) => {
-        try {
-          reactor.io.udp(options as never);
-          return 'accepted';
-        } catch (error) {
-          return (error as Error).message;
-        }
-      }));
+      const messages = await inside(runtime, 0, (reactor) =>
+        [
+          { port: -1 }, { priority: 8 }, { datagramBytes: 0 }, { datagramBytes: 65_537 }, { batch: 65 },
+          { sendBytes: 7 }, { receiveBufferBytes: 0 }, { host: 4 }, { connect: { port: 0 } },
+        ].map((options) => {
+          try {
+            reactor.io.udp(options as never);
+            return 'accepted';
+          } catch (error) {
+            return (error as Error).message;
+          }
+        }),
+      );
       expect(messages).toEqual([
-        'port must be a whole number from 0 to 65535, not -1', 'priority must be a whole number from 0 to 7, not 8', 'datagramBytes must be a whole number from 1 to 65536, not 0',
-        'datagramBytes must be a whole number from 1 to 65536, not 65537', 'batch must be a whole number from 1 to 64, not 65', 'sendBytes must be a whole number from 8 to 16777216, not 7',
-        'receiveBufferBytes must be a whole number from 1 to 1073741824, not 0', expect.stringMatching(/^host must be an IPv4 or IPv6 address .*, not 4$/), 'connect.port must be a whole number from 1 to 65535, not 0',
+        'port must be a whole number from 0 to 65535, not -1', 'priority must be a whole number from 0 to 7, not 8',
+        'datagramBytes must be a whole number from 1 to 65536, not 0',
+        'datagramBytes must be a whole number from 1 to 65536, not 65537',
+        'batch must be a whole number from 1 to 64, not 65',
+        'sendBytes must be a whole number from 8 to 16777216, not 7',
+        'receiveBufferBytes must be a whole number from 1 to 1073741824, not 0',
+        expect.stringMatching(/^host must be an IPv4 or IPv6 address .*, not 4$/),
+        'connect.port must be a whole number from 1 to 65535, not 0',
       ]);
       expect(await inside(runtime, 0, (reactor) => reactor.io.status().endpoints)).toBe(0);
     });
@@ -403,7 +472,9 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       // What was sent before the close has gone.
       await until(() => texts().length === 4, 'the answers before');
       expect(await counters()).toMatchObject({ received: 4, sent: 4, dropped: 0 });
-      expect(await inside(runtime, 0, (reactor, _argument, { state }) => [state['closed'], reactor.io.status().endpoints])).toEqual([1, 0]);
+      expect(
+        await inside(runtime, 0, (reactor, _argument, { state }) => [state['closed'], reactor.io.status().endpoints]),
+      ).toEqual([1, 0]);
     });
 
     it('that pauses in mid batch gets the rest after resume, in order', async () => {
@@ -425,11 +496,16 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         return state['other'].port as number;
       });
       await batchOf(5, second);
-      await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['other'].status().received === 5), 'the other');
+      await until(
+        () => inside(runtime, 0, (_reactor, _argument, { state }) => state['other'].status().received === 5),
+        'the other',
+      );
       expect((await counters())['received']).toBe(3);
       await inside(runtime, 0, (_reactor, _argument, { state }) => state['socket'].resume());
       await until(async () => (await counters())['received'] === 10, 'the rest');
-      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['texts'])).toEqual(Array.from({ length: 10 }, (_, i) => `${i}`));
+      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['texts'])).toEqual(
+        Array.from({ length: 10 }, (_, i) => `${i}`),
+      );
     });
 
     it('that closes another socket of the same batch of readiness: the other hears nothing', async () => {
@@ -451,8 +527,15 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       });
       for (const port of ports) sender.socket.send('x', port, '127.0.0.1');
       await busy;
-      await until(async () => (await inside(runtime, 0, (_reactor, _argument, { state }) => state['heard'].length as number)) > 0, 'one');
-      expect(await inside(runtime, 0, (reactor, _argument, { state }) => [state['heard'].length, reactor.io.status().endpoints])).toEqual([1, 1]);
+      await until(
+        async () => (await inside(runtime, 0, (_reactor, _argument, { state }) => state['heard'].length as number)) > 0,
+        'one',
+      );
+      expect(
+        await inside(runtime, 0, (reactor, _argument, { state }) => [
+          state['heard'].length, reactor.io.status().endpoints,
+        ]),
+      ).toEqual([1, 1]);
     });
   });
 });

@@ -11,7 +11,10 @@ import type { Runtime } from '../reactor/runtime.js';
 
 const children = new Set<ChildProcess>();
 
-/** A Unix datagram peer: Node has none of its own, so Python's socket module. It echoes with "py:" before, and exits at "quit". */
+/**
+ * A Unix datagram peer: Node has none of its own, so Python's socket module. It echoes with "py:" before, and exits at
+ * "quit".
+ */
 async function datagramPeer(path: string): Promise<ChildProcess> {
   const child = spawn('python3', ['-uc', `
 import socket, sys
@@ -56,9 +59,17 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   });
 
   /** An echo server in reactor 0 at `path`. */
-  const echo = (path: string): Promise<void> => inside(runtime, 0, (reactor, at: string, { state }) => {
-    state['listener'] = reactor.io.listen({ path: at }, (connection) => void connection.onData((bytes) => void connection.offer(bytes)));
-  }, path);
+  const echo = (path: string): Promise<void> =>
+    inside(
+      runtime,
+      0,
+      (reactor, at: string, { state }) => {
+        state['listener'] = reactor.io.listen(
+          { path: at }, (connection) => void connection.onData((bytes) => void connection.offer(bytes)),
+        );
+      },
+      path,
+    );
 
   async function peer(path: string): Promise<{ socket: Socket; text: () => string }> {
     const socket = netConnect({ path });
@@ -73,7 +84,11 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   async function knock(path: string): Promise<string> {
     const socket = netConnect({ path });
     sockets.add(socket);
-    return new Promise((resolve) => socket.on('connect', () => resolve('connected')).on('error', (error: NodeJS.ErrnoException) => resolve(error.code!)));
+    return new Promise((resolve) =>
+      socket
+        .on('connect', () => resolve('connected'))
+        .on('error', (error: NodeJS.ErrnoException) => resolve(error.code!)),
+    );
   }
 
   const refusalOf = (work: string): Promise<string> => inside(runtime, 0, (reactor, source: string) => {
@@ -123,15 +138,28 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
 
     it('takes abstract names, which have no file', async () => {
       const name = `\0percore-test-${process.pid}`;
-      await inside(runtime, 0, (reactor, at: string, { state }) => {
-        reactor.io.listen({ path: at }, (connection) => void connection.onData((bytes) => void connection.offer(bytes)));
-        state['text'] = '';
-        const client = reactor.io.connect({ path: at });
-        client.onData((bytes) => void (state['text'] += Buffer.from(bytes).toString()));
-        client.offer(Buffer.from('abstract'));
-      }, name);
-      await until(async () => (await inside(runtime, 0, (_reactor, _argument, { state }) => state['text'])) === 'abstract', 'the echo');
-      expect(await refusalOf(`reactor.io.listen({ path: ${JSON.stringify(name)} }, () => {})`)).toBe(`ERR_PERCORE_ADDRESS_IN_USE: cannot listen on unix:@percore-test-${process.pid}: somebody has this path; choose another, or stop who has it`);
+      await inside(
+        runtime,
+        0,
+        (reactor, at: string, { state }) => {
+          reactor.io.listen(
+            { path: at }, (connection) => void connection.onData((bytes) => void connection.offer(bytes)),
+          );
+          state['text'] = '';
+          const client = reactor.io.connect({ path: at });
+          client.onData((bytes) => void (state['text'] += Buffer.from(bytes).toString()));
+          client.offer(Buffer.from('abstract'));
+        },
+        name,
+      );
+      await until(
+        async () => (await inside(runtime, 0, (_reactor, _argument, { state }) => state['text'])) === 'abstract',
+        'the echo',
+      );
+      expect(await refusalOf(`reactor.io.listen({ path: ${JSON.stringify(name)} }, () => {})`)).toBe(
+        `ERR_PERCORE_ADDRESS_IN_USE: cannot listen on unix:@percore-test-${process.pid}: somebody has this path; `
+          + `choose another, or stop who has it`,
+      );
     });
 
     it('a peer that never reads holds the writer back; what was taken arrives when it reads', async () => {
@@ -155,7 +183,14 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       sockets.add(socket);
       socket.pause();
       await within(5000, once(socket, 'connect'), 'connect');
-      await until(async () => await inside(runtime, 0, (_reactor, _argument, { state }) => state['refused'] === true && state['connection'].pendingBytes > 80_000), 'back pressure');
+      await until(
+        async () =>
+          await inside(
+            runtime, 0,
+            (_reactor, _argument, { state }) => state['refused'] === true && state['connection'].pendingBytes > 80_000,
+          ),
+        'back pressure',
+      );
       await inside(runtime, 0, (_reactor, _argument, { sleep }) => sleep(150));
       let read = 0;
       socket.on('data', (chunk: Buffer) => void (read += chunk.length)).resume();
@@ -174,15 +209,24 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       servers.add(server);
       server.listen(path);
       await once(server, 'listening');
-      expect(await refusalOf(`reactor.io.listen({ path: ${JSON.stringify(path)} }, () => {})`)).toBe(`ERR_PERCORE_ADDRESS_IN_USE: cannot listen on unix:${path}: somebody has this path; choose another, or stop who has it`);
-      expect(await refusalOf(`reactor.io.unixDatagram({ path: ${JSON.stringify(path)} })`)).toMatch(/^ERR_PERCORE_ADDRESS_IN_USE/);
+      expect(await refusalOf(`reactor.io.listen({ path: ${JSON.stringify(path)} }, () => {})`)).toBe(
+        `ERR_PERCORE_ADDRESS_IN_USE: cannot listen on unix:${path}: somebody has this path; choose another, or stop `
+          + `who has it`,
+      );
+      expect(await refusalOf(`reactor.io.unixDatagram({ path: ${JSON.stringify(path)} })`)).toMatch(
+        /^ERR_PERCORE_ADDRESS_IN_USE/,
+      );
       expect((await peer(path)).socket.destroyed).toBe(false);
       expect(await inside(runtime, 0, (reactor) => reactor.io.status().endpoints)).toBe(0);
     });
 
     it('that a killed process left is taken over', async () => {
       const path = join(folder, 'dead.sock');
-      const child = spawn(process.execPath, ['-e', 'require("node:net").createServer().listen(process.argv[1], () => console.log("ready"))', path], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(
+        process.execPath,
+        ['-e', 'require("node:net").createServer().listen(process.argv[1], () => console.log("ready"))', path],
+        { stdio: ['ignore', 'pipe', 'inherit'] },
+      );
       children.add(child);
       await within(20_000, once(child.stdout!, 'data'), 'the server');
       child.kill('SIGKILL');
@@ -196,7 +240,9 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     it('of a file that is no socket is refused, and the file is kept', async () => {
       const path = join(folder, 'notes.txt');
       writeFileSync(path, 'precious');
-      expect(await refusalOf(`reactor.io.listen({ path: ${JSON.stringify(path)} }, () => {})`)).toMatch(/^ERR_PERCORE_SYSTEM: cannot listen on unix:.*notes\.txt: ENOTSOCK/);
+      expect(await refusalOf(`reactor.io.listen({ path: ${JSON.stringify(path)} }, () => {})`)).toMatch(
+        /^ERR_PERCORE_SYSTEM: cannot listen on unix:.*notes\.txt: ENOTSOCK/,
+      );
       expect(existsSync(path)).toBe(true);
     });
 
@@ -207,15 +253,23 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(await knock(longest)).toBe('connected');
       for (const call of ['listen({ path }, () => {})', 'connect({ path })', 'unixDatagram({ path })']) {
         const refusal = await refusalOf(`const path = ${JSON.stringify(`${longest}é`)}; reactor.io.${call}`);
-        expect(refusal, call).toMatch(/^ERR_PERCORE_INVALID_ARGUMENT: path must be at most 107 bytes of UTF-8 \(this one has 109: .*\), not "/);
+        expect(refusal, call).toMatch(
+          /^ERR_PERCORE_INVALID_ARGUMENT: path must be at most 107 bytes of UTF-8 \(this one has 109: .*\), not "/,
+        );
       }
-      expect(await refusalOf(`reactor.io.listen({ path: "\\0" + "a".repeat(108) }, () => {})`)).toMatch(/at most 108 bytes of UTF-8 \(this one has 109/);
+      expect(await refusalOf(`reactor.io.listen({ path: "\\0" + "a".repeat(108) }, () => {})`)).toMatch(
+        /at most 108 bytes of UTF-8 \(this one has 109/,
+      );
       expect(await refusalOf(`reactor.io.listen({ path: "a\\0b" }, () => {})`)).toMatch(/without NUL/);
-      expect(await refusalOf(`reactor.io.listen({ path: "" }, () => {})`)).toMatch(/path must be the path of a Unix socket, not ""/);
+      expect(await refusalOf(`reactor.io.listen({ path: "" }, () => {})`)).toMatch(
+        /path must be the path of a Unix socket, not ""/,
+      );
     });
 
     it('where nobody is refuses a connection at once, with errno', async () => {
-      expect(await refusalOf(`reactor.io.connect({ path: ${JSON.stringify(join(folder, 'none.sock'))} })`)).toMatch(/^ERR_PERCORE_SYSTEM: cannot connect to unix:.*none\.sock: ENOENT/);
+      expect(await refusalOf(`reactor.io.connect({ path: ${JSON.stringify(join(folder, 'none.sock'))} })`)).toMatch(
+        /^ERR_PERCORE_SYSTEM: cannot connect to unix:.*none\.sock: ENOENT/,
+      );
       expect(await inside(runtime, 0, (reactor) => reactor.io.status().endpoints)).toBe(0);
     });
 
@@ -249,15 +303,21 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     it('talks to another process, in both directions, with its path as the address', async () => {
       const [own, other] = [join(folder, 'own'), join(folder, 'other')];
       await datagramPeer(other);
-      const result = await inside(runtime, 0, async (reactor, [path, to]: string[], { until: become }) => {
-        const heard: unknown[] = [];
-        const socket = reactor.io.unixDatagram({ path: path! });
-        socket.onData((bytes, from) => void heard.push([Buffer.from(bytes).toString(), from]));
-        for (const text of ['a', '', 'long '.repeat(100)]) socket.send(Buffer.from(text), 0, text.length, { path: to! });
-        await become(() => heard.length === 3);
-        socket.close();
-        return heard;
-      }, [own, other]);
+      const result = await inside(
+        runtime,
+        0,
+        async (reactor, [path, to]: string[], { until: become }) => {
+          const heard: unknown[] = [];
+          const socket = reactor.io.unixDatagram({ path: path! });
+          socket.onData((bytes, from) => void heard.push([Buffer.from(bytes).toString(), from]));
+          for (const text of ['a', '', 'long '.repeat(100)])
+            socket.send(Buffer.from(text), 0, text.length, { path: to! });
+          await become(() => heard.length === 3);
+          socket.close();
+          return heard;
+        },
+        [own, other],
+      );
       expect(result).toEqual(['a', '', 'long '.repeat(100)].map((text) => [`py:${text}`, { path: other }]));
       expect(existsSync(own)).toBe(false);
     });
@@ -290,28 +350,38 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     });
 
     for (const isConnected of [true, false]) {
-      it(`to a receiver that does not read is BACK_PRESSURED; all that was taken arrives in order (${isConnected ? 'connected' : 'not connected'})`, async () => {
+      it(`to a receiver that does not read is BACK_PRESSURED; all that was taken arrives in order `
+        + `(${isConnected ? 'connected' : 'not connected'})`, async () => {
         const path = join(folder, 'slow');
-        const result = await inside(runtime, 0, async (reactor, [at, connect]: [string, boolean], { until: become, codes }) => {
-          const receiver = reactor.io.unixDatagram({ path: at });
-          const sender = reactor.io.unixDatagram(connect ? { connect: at } : {});
-          const to = connect ? undefined : { path: at };
-          let taken = 0, refused = 0;
-          const offer = () => {
-            const bytes = Buffer.from(`${taken}`);
-            const code = sender.send(bytes, 0, bytes.length, to);
-            if (code === codes.OK) taken++;
-            else refused++;
-            return code;
-          };
-          await become(() => offer() === codes.BACK_PRESSURED);
-          const heldBack = sender.pending;
-          const heard: string[] = [];
-          receiver.onData((bytes) => void heard.push(Buffer.from(bytes).toString()));
-          await sender.room();
-          await become(() => heard.length === taken);
-          return { heldBack, refused, counted: sender.status().refused, inOrder: heard.every((text, i) => text === `${i}`), dropped: sender.status().dropped, taken };
-        }, [path, isConnected] as [string, boolean]);
+        const result = await inside(
+          runtime,
+          0,
+          async (reactor, [at, connect]: [string, boolean], { until: become, codes }) => {
+            const receiver = reactor.io.unixDatagram({ path: at });
+            const sender = reactor.io.unixDatagram(connect ? { connect: at } : {});
+            const to = connect ? undefined : { path: at };
+            let taken = 0,
+              refused = 0;
+            const offer = () => {
+              const bytes = Buffer.from(`${taken}`);
+              const code = sender.send(bytes, 0, bytes.length, to);
+              if (code === codes.OK) taken++;
+              else refused++;
+              return code;
+            };
+            await become(() => offer() === codes.BACK_PRESSURED);
+            const heldBack = sender.pending;
+            const heard: string[] = [];
+            receiver.onData((bytes) => void heard.push(Buffer.from(bytes).toString()));
+            await sender.room();
+            await become(() => heard.length === taken);
+            return {
+              heldBack, refused, counted: sender.status().refused, inOrder: heard.every((text, i) => text === `${i}`),
+              dropped: sender.status().dropped, taken,
+            };
+          },
+          [path, isConnected] as [string, boolean],
+        );
         expect(result).toMatchObject({ heldBack: 64, refused: 1, counted: 1, inOrder: true, dropped: 0 });
         expect(result.taken).toBeGreaterThan(64);
       });
@@ -337,7 +407,9 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         return [state['socket'].status().unreachable, state['socket'].isClosed];
       }, other);
       expect(after).toEqual([1, false]);
-      expect(await refusalOf(`reactor.io.unixDatagram({ connect: ${JSON.stringify(other)} })`)).toMatch(/ERR_PERCORE_SYSTEM: cannot connect to unix:.*ECONNREFUSED/);
+      expect(await refusalOf(`reactor.io.unixDatagram({ connect: ${JSON.stringify(other)} })`)).toMatch(
+        /ERR_PERCORE_SYSTEM: cannot connect to unix:.*ECONNREFUSED/,
+      );
     });
   });
 });

@@ -1,4 +1,6 @@
-import { appendFileSync, closeSync, mkdirSync, mkdtempSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync, closeSync, mkdirSync, mkdtempSync, openSync, renameSync, rmSync, writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -24,12 +26,22 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   });
 
   /** Watches `path` in reactor 0 as state[name], with what it is told in state[name + 'Events']. */
-  const watch = (path: string, options: Record<string, unknown> = {}, name = 'watch'): Promise<void> => inside(runtime, 0, (reactor, [at, given, key]: [string, Record<string, unknown>, string], { state }) => {
-    state[`${key}Events`] = [];
-    state[key] = reactor.io.watchPath(at, given, (event) => void state[`${key}Events`].push(event));
-  }, [path, options, name] as [string, Record<string, unknown>, string]);
-  const events = (name = 'watch'): Promise<{ kind: string; name: string; cookie: number; isDirectory: boolean; nameBytes: Uint8Array }[]> => inside(runtime, 0, (_reactor, key: string, { state }) => state[`${key}Events`], name) as never;
-  const told = async (name = 'watch'): Promise<string[]> => (await events(name)).map((event) => `${event.kind}${event.isDirectory ? '/' : ''} ${event.name}`);
+  const watch = (path: string, options: Record<string, unknown> = {}, name = 'watch'): Promise<void> =>
+    inside(
+      runtime,
+      0,
+      (reactor, [at, given, key]: [string, Record<string, unknown>, string], { state }) => {
+        state[`${key}Events`] = [];
+        state[key] = reactor.io.watchPath(at, given, (event) => void state[`${key}Events`].push(event));
+      },
+      [path, options, name] as [string, Record<string, unknown>, string],
+    );
+  const events = (
+    name = 'watch',
+  ): Promise<{ kind: string; name: string; cookie: number; isDirectory: boolean; nameBytes: Uint8Array }[]> =>
+    inside(runtime, 0, (_reactor, key: string, { state }) => state[`${key}Events`], name) as never;
+  const told = async (name = 'watch'): Promise<string[]> =>
+    (await events(name)).map((event) => `${event.kind}${event.isDirectory ? '/' : ''} ${event.name}`);
 
   describe('a watched folder', () => {
     it('tells what is made, written, renamed and deleted, in order', async () => {
@@ -39,7 +51,9 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       renameSync(join(folder, 'a'), join(folder, 'naïve €'));
       rmSync(join(folder, 'naïve €'));
       await until(async () => (await events()).length === 6, 'six events');
-      expect(await told()).toEqual(['created a', 'closedAfterWrite a', 'created/ dir', 'movedFrom a', 'movedTo naïve €', 'deleted naïve €']);
+      expect(await told()).toEqual([
+        'created a', 'closedAfterWrite a', 'created/ dir', 'movedFrom a', 'movedTo naïve €', 'deleted naïve €',
+      ]);
       const [, , , from, to] = await events();
       expect(from!.cookie).toBe(to!.cookie);
       expect(from!.cookie).toBeGreaterThan(0);
@@ -87,7 +101,11 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       rmSync(file);
       await until(async () => (await events()).length === 3, 'the end');
       expect(await told()).toEqual(['modified ', 'deletedItself ', 'gone ']);
-      expect(await inside(runtime, 0, (reactor, _argument, { state }) => [state['watch'].isClosed, reactor.io.status().endpoints])).toEqual([true, 0]);
+      expect(
+        await inside(runtime, 0, (reactor, _argument, { state }) => [
+          state['watch'].isClosed, reactor.io.status().endpoints,
+        ]),
+      ).toEqual([true, 0]);
     });
 
     it('that is watched twice is told to each what it asked for; one that closes leaves the other', async () => {
@@ -120,7 +138,14 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         for (let i = 0; i < 10_000; i++) close(open(files[i % 2], 'r'));
       }, one);
       await until(async () => (await told('second')).includes('overflow '), 'the overflow');
-      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['firstEvents'].filter(({ kind }: { kind: string }) => kind === 'overflow').length)).toBe(1);
+      expect(
+        await inside(
+          runtime,
+          0,
+          (_reactor, _argument, { state }) =>
+            state['firstEvents'].filter(({ kind }: { kind: string }) => kind === 'overflow').length,
+        ),
+      ).toBe(1);
       // It goes on.
       closeSync(openSync(join(two, 'c'), 'w'));
       await until(async () => (await told('second')).includes('created c'), 'what comes afterwards');
@@ -129,33 +154,53 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     it('a handler that throws in mid batch is told the rest', async () => {
       const errors: string[] = [];
       runtime.on('stepError', ({ error }) => void errors.push(error.message));
-      await inside(runtime, 0, (reactor, path: string, { state, require }) => {
-        state['names'] = [];
-        reactor.io.watchPath(path, { events: ['created'] }, (event) => {
-          state['names'].push(event.name);
-          if (event.name === 'b') throw new Error('on b');
-        });
-        for (const name of ['a', 'b', 'c']) require('node:fs').writeFileSync(`${path}/${name}`, '');
-      }, folder);
-      await until(async () => (await inside(runtime, 0, (_reactor, _argument, { state }) => state['names'].length as number)) === 3, 'three');
+      await inside(
+        runtime,
+        0,
+        (reactor, path: string, { state, require }) => {
+          state['names'] = [];
+          reactor.io.watchPath(path, { events: ['created'] }, (event) => {
+            state['names'].push(event.name);
+            if (event.name === 'b') throw new Error('on b');
+          });
+          for (const name of ['a', 'b', 'c']) require('node:fs').writeFileSync(`${path}/${name}`, '');
+        },
+        folder,
+      );
+      await until(
+        async () =>
+          (await inside(runtime, 0, (_reactor, _argument, { state }) => state['names'].length as number)) === 3,
+        'three',
+      );
       await until(() => errors.length === 1, 'the report');
       expect(errors).toEqual(['on b']);
     });
 
     it('a path that is not there, no folder, or wrong options are refused by name, and nothing stays open', async () => {
       writeFileSync(join(folder, 'file'), '');
-      const messages = await inside(runtime, 0, (reactor, path: string) => ([
-        [`${path}/none`, {}], [`${path}/file`, { onlyDirectory: true }], ['', {}], [path, { events: [] }], [path, { events: ['changed'] }], [path, { priority: 9 }],
-      ] as [string, never][]).map(([at, options]) => {
-        try {
-          reactor.io.watchPath(at, options, () => undefined);
-          return 'accepted';
-        } catch (error) {
-          return (error as Error).message.replace(path, '');
-        }
-      }), folder);
+      const messages = await inside(
+        runtime,
+        0,
+        (reactor, path: string) =>
+          (
+            [
+              [`${path}/none`, {}], [`${path}/file`, { onlyDirectory: true }], ['', {}], [path, { events: [] }],
+              [path, { events: ['changed'] }], [path, { priority: 9 }],
+            ] as [string, never][]
+          ).map(([at, options]) => {
+            try {
+              reactor.io.watchPath(at, options, () => undefined);
+              return 'accepted';
+            } catch (error) {
+              return (error as Error).message.replace(path, '');
+            }
+          }),
+        folder,
+      );
       expect(messages.map((message) => message.slice(0, 40))).toEqual([
-        'cannot watch /none: ENOENT', 'cannot watch /file: ENOTDIR', 'path must be a path: text that is not em', 'events must be an array with some of acc', "events must be 'accessed', 'modified', '", 'priority must be a whole number from 0 t',
+        'cannot watch /none: ENOENT', 'cannot watch /file: ENOTDIR', 'path must be a path: text that is not em',
+        'events must be an array with some of acc', "events must be 'accessed', 'modified', '",
+        'priority must be a whole number from 0 t',
       ]);
       expect(await inside(runtime, 0, (reactor) => reactor.io.status().endpoints)).toBe(0);
     });

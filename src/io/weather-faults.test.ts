@@ -34,9 +34,17 @@ function client(port: number, bytes: number): Client {
   one.send(bytes);
   return one;
 }
-const settled = (some: Client[], ms = 5000): Promise<void> => until(() => some.every(({ isSettled }) => isSettled), `every client is served or told (${some.filter(({ isSettled }) => !isSettled).length} of ${some.length} are not)`, ms);
+const settled = (some: Client[], ms = 5000): Promise<void> =>
+  until(
+    () => some.every(({ isSettled }) => isSettled),
+    `every client is served or told (${some.filter(({ isSettled }) => !isSettled).length} of ${some.length} are not)`,
+    ms,
+  );
 
-/** After the weather: the program lives, has said nothing, serves a new client within a second, and holds nothing but its listener. */
+/**
+ * After the weather: the program lives, has said nothing, serves a new client within a second, and holds nothing but
+ * its listener.
+ */
 async function recovered(server: WeatherChild): Promise<void> {
   weather.end();
   const beginMs = performance.now();
@@ -57,15 +65,18 @@ async function recovered(server: WeatherChild): Promise<void> {
 
 for (const source of sources) {
   describe(`on ${source}, faults that concern nobody`, () => {
-    // Call, error, when. A recv cut short is not among them: a stream's read that fills less than it could is the last one (epoll(7)),
-    // and the source rests on it; what breaks that rule, urgent data, is tested below.
+    // Call, error, when. A recv cut short is not among them: a stream's read that fills less than it could is the last
+    // one (epoll(7)), and the source rests on it; what breaks that rule, urgent data, is tested below.
     const harmless = {
       epoll: [
         ['recv', 'EINTR', 'p0.3'], ['send', 'EINTR', 'p0.3'], ['send', 'SHORT', 'p0.6'], ['accept4', 'EINTR', 'p0.5'],
         ['epoll_wait', 'EINTR', 'p0.5'], ['epoll_wait', 'SHORT', 'p1'], ['setsockopt', 'ENOPROTOOPT', '1+'],
       ],
       // What fails in the ring itself comes back as a completion, which no library can put in.
-      io_uring: [['io_uring_enter', 'EINTR', 'p0.3'], ['io_uring_enter', 'EAGAIN', 'p0.3'], ['io_uring_enter', 'EBUSY', 'p0.3'], ['epoll_wait', 'EINTR', 'p0.5'], ['setsockopt', 'ENOPROTOOPT', '1+']],
+      io_uring: [
+        ['io_uring_enter', 'EINTR', 'p0.3'], ['io_uring_enter', 'EAGAIN', 'p0.3'], ['io_uring_enter', 'EBUSY', 'p0.3'],
+        ['epoll_wait', 'EINTR', 'p0.5'], ['setsockopt', 'ENOPROTOOPT', '1+'],
+      ],
     } as const;
     for (const [call, error, when] of harmless[source]) {
       it(`${call} ${error}: no connection is lost, and no byte`, async () => {
@@ -87,53 +98,57 @@ for (const source of sources) {
     }
   });
 
-  if (source === 'epoll') describe(`on ${source}, faults of one connection`, () => {
-    // Each ends the connection it meets with that error, by name; the others go on.
-    const fatal = [
-      ['recv', 'ECONNRESET', '5-6'], ['recv', 'ETIMEDOUT', '5'], ['recv', 'ENOMEM', '4'], ['recv', 'EHOSTUNREACH', '6'],
-      ['send', 'EPIPE', '5'], ['send', 'ECONNRESET', '5'], ['send', 'ENOBUFS', '5'], ['send', 'ETIMEDOUT', '7'],
-    ] as const;
-    for (const [call, error, when] of fatal) {
-      it(`${call} ${error}: it is closed by that name; the others lose nothing`, async () => {
-        const server = await start(source, `${call}:${error}:${when}`);
-        weather.begin();
-        const all = Array.from({ length: 8 }, () => client(server.port, 30_000));
-        await settled(all);
-        const lost = all.filter(({ isWhole }) => !isWhole);
-        const met = weather.faults;
-        expect(lost.length, 'closed').toBeGreaterThan(0);
-        expect(lost.length, 'closed').toBeLessThanOrEqual(met);
-        expect((await server.stats()).closes[error], `closed by ${error}`).toBe(lost.length);
-        await recovered(server);
-        expect((await server.stats()).stepErrors).toEqual([]);
-      });
-    }
+  if (source === 'epoll')
+    describe(`on ${source}, faults of one connection`, () => {
+      // Each ends the connection it meets with that error, by name; the others go on.
+      const fatal = [
+        ['recv', 'ECONNRESET', '5-6'], ['recv', 'ETIMEDOUT', '5'], ['recv', 'ENOMEM', '4'],
+        ['recv', 'EHOSTUNREACH', '6'], ['send', 'EPIPE', '5'], ['send', 'ECONNRESET', '5'], ['send', 'ENOBUFS', '5'],
+        ['send', 'ETIMEDOUT', '7'],
+      ] as const;
+      for (const [call, error, when] of fatal) {
+        it(`${call} ${error}: it is closed by that name; the others lose nothing`, async () => {
+          const server = await start(source, `${call}:${error}:${when}`);
+          weather.begin();
+          const all = Array.from({ length: 8 }, () => client(server.port, 30_000));
+          await settled(all);
+          const lost = all.filter(({ isWhole }) => !isWhole);
+          const met = weather.faults;
+          expect(lost.length, 'closed').toBeGreaterThan(0);
+          expect(lost.length, 'closed').toBeLessThanOrEqual(met);
+          expect((await server.stats()).closes[error], `closed by ${error}`).toBe(lost.length);
+          await recovered(server);
+          expect((await server.stats()).stepErrors).toEqual([]);
+        });
+      }
 
-    it('epoll_ctl ENOSPC and ENOMEM, when a connection is registered: it is closed and reported; the others go on', async () => {
-      for (const error of ['ENOSPC', 'ENOMEM']) {
-        const server = await start(source, `epoll_ctl:${error}:2-3`);
-        weather.begin();
-        const all = Array.from({ length: 6 }, () => client(server.port, 10_000));
-        await settled(all);
-        expect(all.filter(({ isWhole }) => isWhole).length, 'served').toBe(4);
-        await recovered(server);
-        expect((await server.stats()).stepErrors.map((where) => where.replace(/descriptor \d+/, 'it'))).toEqual(new Array(2).fill(expect.stringContaining(`cannot watch it: ${error}, epoll_ctl`)));
-        await server.stop();
-        child = undefined;
+      it('epoll_ctl ENOSPC and ENOMEM, when a connection is registered: it is closed and reported; the others go on', async () => {
+        for (const error of ['ENOSPC', 'ENOMEM']) {
+          const server = await start(source, `epoll_ctl:${error}:2-3`);
+          weather.begin();
+          const all = Array.from({ length: 6 }, () => client(server.port, 10_000));
+          await settled(all);
+          expect(all.filter(({ isWhole }) => isWhole).length, 'served').toBe(4);
+          await recovered(server);
+          expect((await server.stats()).stepErrors.map((where) => where.replace(/descriptor \d+/, 'it'))).toEqual(
+            new Array(2).fill(expect.stringContaining(`cannot watch it: ${error}, epoll_ctl`)),
+          );
+          await server.stop();
+          child = undefined;
+        }
+      });
+
+      for (const error of ['ECONNABORTED', 'EPROTO']) {
+        it(`accept4 ${error}: that one was gone already; those behind it are accepted`, async () => {
+          const server = await start(source, `accept4:${error}:2-3`);
+          weather.begin();
+          const all = Array.from({ length: 8 }, () => client(server.port, 10_000));
+          await settled(all);
+          expect(all.filter(({ isWhole }) => isWhole).length, 'served').toBe(6);
+          await recovered(server);
+        });
       }
     });
-
-    for (const error of ['ECONNABORTED', 'EPROTO']) {
-      it(`accept4 ${error}: that one was gone already; those behind it are accepted`, async () => {
-        const server = await start(source, `accept4:${error}:2-3`);
-        weather.begin();
-        const all = Array.from({ length: 8 }, () => client(server.port, 10_000));
-        await settled(all);
-        expect(all.filter(({ isWhole }) => isWhole).length, 'served').toBe(6);
-        await recovered(server);
-      });
-    }
-  });
 
   it(`on ${source}, urgent data: what lies behind it is read, though a read stops before it`, async () => {
     const server = await WeatherChild.start(source);
@@ -172,7 +187,9 @@ print(got.decode(), end='')
         await until(() => old.every(({ isWhole }) => isWhole), 'the open connections go on');
         expect((await server.stats()).refusals).toBeGreaterThan(0);
         weather.end();
-        await until(() => young.every(({ isSettled }) => isSettled), 'those that came in between are served or told', 1000);
+        await until(
+          () => young.every(({ isSettled }) => isSettled), 'those that came in between are served or told', 1000,
+        );
         await recovered(server);
         expect((await server.stats()).stepErrors).toEqual([]);
       });
@@ -183,8 +200,19 @@ print(got.decode(), end='')
       await once(echo, 'listening');
       const { port } = echo.address() as AddressInfo;
       const pairs = [
-        ['socket', 'EMFILE', 'connect'], ['socket', 'ENOBUFS', 'listen'], ['connect', 'ENETUNREACH', 'connect'], ['connect', 'EADDRNOTAVAIL', 'connect'], ['connect', 'ECONNREFUSED', 'connect'],
-        ['bind', 'EADDRINUSE', 'listen'], ['listen', 'EADDRINUSE', 'listen'], ...(source === 'epoll' ? [['epoll_ctl', 'ENOSPC', 'connect'], ['epoll_ctl', 'ENOMEM', 'listen']] as const : []),
+        ['socket', 'EMFILE', 'connect'],
+        ['socket', 'ENOBUFS', 'listen'],
+        ['connect', 'ENETUNREACH', 'connect'],
+        ['connect', 'EADDRNOTAVAIL', 'connect'],
+        ['connect', 'ECONNREFUSED', 'connect'],
+        ['bind', 'EADDRINUSE', 'listen'],
+        ['listen', 'EADDRINUSE', 'listen'],
+        ...(source === 'epoll'
+          ? ([
+              ['epoll_ctl', 'ENOSPC', 'connect'],
+              ['epoll_ctl', 'ENOMEM', 'listen'],
+            ] as const)
+          : []),
       ] as const;
       try {
         for (const [call, error, kind] of pairs) {
@@ -194,7 +222,9 @@ print(got.decode(), end='')
           expect(await server.ask(kind, port), `${call} ${error}`).toBe(`${code} ${error} ${call}`);
           weather.end();
           expect(weather.faults).toBe(1);
-          expect(await server.ask(kind, port), `${kind} after ${call} ${error}`).toBe(kind === 'connect' ? 'echoed' : 'listened');
+          expect(await server.ask(kind, port), `${kind} after ${call} ${error}`).toBe(
+            kind === 'connect' ? 'echoed' : 'listened',
+          );
           await until(async () => (await server.stats()).open === 1, 'nothing is left');
           await server.stop();
           child = undefined;

@@ -21,7 +21,10 @@ let library: FaultLibrary;
 beforeAll(() => {
   library = new FaultLibrary();
   writeFileSync(from, randomBytes(BYTES));
-  execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', launcher, fileURLToPath(new URL('../../../native/test/refuse_io_uring.c', import.meta.url))]);
+  execFileSync('cc', [
+    '-O1', '-Wall', '-Wextra', '-Werror', '-o', launcher,
+    fileURLToPath(new URL('../../../native/test/refuse_io_uring.c', import.meta.url)),
+  ]);
 });
 afterAll(() => {
   library.remove();
@@ -31,7 +34,9 @@ afterAll(() => {
 /** Copies the file under a launcher or an environment, and looks at the copy. */
 async function copy(command: string[], env: NodeJS.ProcessEnv, mode: string): Promise<Outcome> {
   rmSync(to, { force: true });
-  const { stdout, stderr } = await run(command[0]!, [...command.slice(1), program, from, to, 'io_uring', mode], { env, timeout: 30_000 });
+  const { stdout, stderr } = await run(command[0]!, [...command.slice(1), program, from, to, 'io_uring', mode], {
+    env, timeout: 30_000,
+  });
   expect(stderr).toBe('');
   const outcome = JSON.parse(stdout) as Outcome;
   expect(outcome).toMatchObject({ read: BYTES, written: BYTES });
@@ -44,7 +49,10 @@ describe('files to which io_uring is refused', () => {
     it(`by the kernel, ${error}: they are read and written by Node's pool, and say why`, async () => {
       const { reader, writer } = await copy([launcher, error, process.execPath], process.env, 'cached');
       for (const status of [reader, writer]) {
-        expect(status).toEqual({ asked: { backend: 'io_uring', direct: false }, granted: { backend: 'pool', direct: false }, refusals: [`io_uring_setup: ${error}`] });
+        expect(status).toEqual({
+          asked: { backend: 'io_uring', direct: false }, granted: { backend: 'pool', direct: false },
+          refusals: [`io_uring_setup: ${error}`],
+        });
       }
     });
   }
@@ -56,7 +64,10 @@ describe('files to which io_uring is refused', () => {
 });
 
 describe('files on an io_uring whose calls fail', () => {
-  for (const [call, error, when] of [['io_uring_enter', 'EINTR', 'p0.5'], ['io_uring_enter', 'EAGAIN', 'p0.3'], ['io_uring_enter', 'EBUSY', 'p0.3'], ['io_uring_enter', 'ENOMEM', '3-6'], ['io_uring_setup', 'EMFILE', '1+']] as const) {
+  for (const [call, error, when] of [
+    ['io_uring_enter', 'EINTR', 'p0.5'], ['io_uring_enter', 'EAGAIN', 'p0.3'], ['io_uring_enter', 'EBUSY', 'p0.3'],
+    ['io_uring_enter', 'ENOMEM', '3-6'], ['io_uring_setup', 'EMFILE', '1+'],
+  ] as const) {
     for (const mode of ['cached', 'direct']) {
       it(`${call} ${error}, ${mode}: asked again, or the pool; no byte is lost`, async () => {
         const weather = library.weather(`${call}:${error}:${when}`);

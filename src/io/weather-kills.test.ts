@@ -8,8 +8,8 @@ const isStress = process.env['PERCORE_STRESS'] === '1';
 const KILLS = isStress ? 100 : 10;
 const PER_SECOND = 200;
 /**
- * A connection that has neither an answer nor an end by then hangs. More than a second, since a SYN that the killed listener had is sent
- * again by the kernel after one second, and answered then.
+ * A connection that has neither an answer nor an end by then hangs. More than a second, since a SYN that the killed
+ * listener had is sent again by the kernel after one second, and answered then.
  */
 const HANGS_MS = 1500;
 
@@ -48,16 +48,28 @@ class Load {
     const socket = connect({ port: this.port, host: '127.0.0.1', noDelay: true });
     this.sockets.add(socket);
     this.tries.push(one);
-    socket.on('connect', () => socket.write('ask')).on('data', () => over('answered')).on('end', () => over('end')).on('error', (error: NodeJS.ErrnoException) => over(error.code ?? 'error')).on('close', () => over('close'));
+    socket
+      .on('connect', () => socket.write('ask'))
+      .on('data', () => over('answered'))
+      .on('end', () => over('end'))
+      .on('error', (error: NodeJS.ErrnoException) => over(error.code ?? 'error'))
+      .on('close', () => over('close'));
   }
 }
 
-const listen = (runtime: Runtime, port: number): Promise<number> => inside(runtime, 0, (reactor, shared: number) => reactor.io.listen({ port: shared, reusePort: true }, (connection) => {
-  connection.onData((bytes) => {
-    connection.offer(bytes);
-    connection.end();
-  });
-}).port, port);
+const listen = (runtime: Runtime, port: number): Promise<number> =>
+  inside(
+    runtime,
+    0,
+    (reactor, shared: number) =>
+      reactor.io.listen({ port: shared, reusePort: true }, (connection) => {
+        connection.onData((bytes) => {
+          connection.offer(bytes);
+          connection.end();
+        });
+      }).port,
+    port,
+  );
 
 for (const source of sources) {
   describe(`a listener's reactor on ${source} that is killed under ${PER_SECOND} connections a second`, () => {
@@ -68,36 +80,47 @@ for (const source of sources) {
       await survivor.close({ drainMs: 0 });
     });
 
-    it(`${KILLS} times: no connection hangs for a second, new ones are served, no descriptor is left`, { timeout: 180_000 }, async () => {
-      const options = { pin: false, idle: { strategy: 'park' as const }, io: { source } };
-      survivor = await remoteRuntime(1, options);
-      const port = await listen(survivor, 0);
-      // Modules, the pool of threads: what the first ones leave open for good.
-      for (let i = 0; i < 2; i++) await (await remoteRuntime(1, options)).close();
-      const before = descriptors().length;
-      load = new Load(port);
-      await sleep(50);
-      for (let kill = 0; kill < KILLS; kill++) {
-        const victim = await remoteRuntime(1, options);
-        victim.on('reactorDied', () => undefined);
-        await listen(victim, port);
-        await sleep(20 + Math.random() * 30);
-        await controllerOf(victim).members[0]!.worker.terminate();
-        // From here on nobody but the survivor listens.
-        const at = load.tries.length;
-        await until(() => load!.tries.slice(at).some(({ how }) => how === 'answered'), `a new connection is served after kill ${kill + 1}`, HANGS_MS);
-        await victim.close({ drainMs: 0 });
-      }
-      load.stop();
-      await until(() => load!.tries.every(({ how }) => how !== 'open'), 'all are over', HANGS_MS).catch(() => undefined);
-      const { tries } = load;
-      const hang = tries.filter(({ beganMs, overMs, how }) => how === 'open' || overMs - beganMs > HANGS_MS);
-      expect(hang, `of ${tries.length}`).toEqual([]);
-      const answered = tries.filter(({ how }) => how === 'answered').length;
-      // A kill costs those that wait in the queue of the killed one: at most a few each.
-      expect(tries.length - answered, `not served, of ${tries.length}`).toBeLessThan(KILLS * 10);
-      await until(() => inside(survivor, 0, (reactor) => reactor.io.status().endpoints === 1), 'only the listener is open');
-      await until(() => descriptors().length <= before, `no descriptor left: ${before}`, 3000);
-    });
+    it(
+      `${KILLS} times: no connection hangs for a second, new ones are served, no descriptor is left`,
+      { timeout: 180_000 },
+      async () => {
+        const options = { pin: false, idle: { strategy: 'park' as const }, io: { source } };
+        survivor = await remoteRuntime(1, options);
+        const port = await listen(survivor, 0);
+        // Modules, the pool of threads: what the first ones leave open for good.
+        for (let i = 0; i < 2; i++) await (await remoteRuntime(1, options)).close();
+        const before = descriptors().length;
+        load = new Load(port);
+        await sleep(50);
+        for (let kill = 0; kill < KILLS; kill++) {
+          const victim = await remoteRuntime(1, options);
+          victim.on('reactorDied', () => undefined);
+          await listen(victim, port);
+          await sleep(20 + Math.random() * 30);
+          await controllerOf(victim).members[0]!.worker.terminate();
+          // From here on nobody but the survivor listens.
+          const at = load.tries.length;
+          await until(
+            () => load!.tries.slice(at).some(({ how }) => how === 'answered'),
+            `a new connection is served after kill ${kill + 1}`, HANGS_MS,
+          );
+          await victim.close({ drainMs: 0 });
+        }
+        load.stop();
+        await until(() => load!.tries.every(({ how }) => how !== 'open'), 'all are over', HANGS_MS).catch(
+          () => undefined,
+        );
+        const { tries } = load;
+        const hang = tries.filter(({ beganMs, overMs, how }) => how === 'open' || overMs - beganMs > HANGS_MS);
+        expect(hang, `of ${tries.length}`).toEqual([]);
+        const answered = tries.filter(({ how }) => how === 'answered').length;
+        // A kill costs those that wait in the queue of the killed one: at most a few each.
+        expect(tries.length - answered, `not served, of ${tries.length}`).toBeLessThan(KILLS * 10);
+        await until(
+          () => inside(survivor, 0, (reactor) => reactor.io.status().endpoints === 1), 'only the listener is open',
+        );
+        await until(() => descriptors().length <= before, `no descriptor left: ${before}`, 3000);
+      },
+    );
   });
 }

@@ -24,27 +24,33 @@ for (const source of sources) {
     });
     const options = { io: { source } };
 
-    it(`${IDLE} idle connections cost no CPU, slow no other, and all are closed when their peers are`, { timeout: 60_000 }, async () => {
-      child = await WeatherChild.start(source);
-      const server = child;
-      while (sockets.size < IDLE) {
-        // Fewer than the backlog at a time.
-        const wave = Array.from({ length: Math.min(250, IDLE - sockets.size) }, () => connect({ port: server.port, host: '127.0.0.1' }));
-        for (const socket of wave) sockets.add(socket);
-        await Promise.all(wave.map((socket) => once(socket, 'connect')));
-      }
-      await until(async () => (await server.stats()).open === IDLE + 1, 'all are accepted');
-      const beforeMs = server.cpuMs();
-      await sleep(1000);
-      expect(server.cpuMs() - beforeMs, 'milliseconds of CPU in one idle second').toBeLessThan(100);
-      const active = new Client(server.port);
-      active.send(200_000);
-      await until(() => active.isWhole, 'one that works among them');
-      active.destroy();
-      for (const socket of sockets) socket.destroy();
-      await until(async () => (await server.stats()).open === 1, 'all are closed', 20_000);
-      expect(server.complaints).toBe('');
-    });
+    it(
+      `${IDLE} idle connections cost no CPU, slow no other, and all are closed when their peers are`,
+      { timeout: 60_000 },
+      async () => {
+        child = await WeatherChild.start(source);
+        const server = child;
+        while (sockets.size < IDLE) {
+          // Fewer than the backlog at a time.
+          const wave = Array.from({ length: Math.min(250, IDLE - sockets.size) }, () =>
+            connect({ port: server.port, host: '127.0.0.1' }),
+          );
+          for (const socket of wave) sockets.add(socket);
+          await Promise.all(wave.map((socket) => once(socket, 'connect')));
+        }
+        await until(async () => (await server.stats()).open === IDLE + 1, 'all are accepted');
+        const beforeMs = server.cpuMs();
+        await sleep(1000);
+        expect(server.cpuMs() - beforeMs, 'milliseconds of CPU in one idle second').toBeLessThan(100);
+        const active = new Client(server.port);
+        active.send(200_000);
+        await until(() => active.isWhole, 'one that works among them');
+        active.destroy();
+        for (const socket of sockets) socket.destroy();
+        await until(async () => (await server.stats()).open === 1, 'all are closed', 20_000);
+        expect(server.complaints).toBe('');
+      },
+    );
 
     it('a peer that never reads costs no more than the marks allow, slows no other, and a deadline ends it by name', async () => {
       runtime = await remoteRuntime(1, options);
@@ -88,7 +94,10 @@ for (const source of sources) {
         await sleep(20);
       }
       await until(() => other.isWhole, 'the other one');
-      await until(() => inside(runtime!, 0, (_reactor, _argument, { state }) => state['closedBy'] === 'ERR_PERCORE_TIMEOUT'), 'the deadline', 5000);
+      await until(
+        () => inside(runtime!, 0, (_reactor, _argument, { state }) => state['closedBy'] === 'ERR_PERCORE_TIMEOUT'),
+        'the deadline', 5000,
+      );
       const most = await inside(runtime, 0, (_reactor, _argument, { state }) => state['most'] as number);
       expect(most, 'bytes pending').toBeGreaterThan(0);
       expect(most, 'bytes pending').toBeLessThanOrEqual(1 << 18);
@@ -120,17 +129,22 @@ for (const source of sources) {
         const { user, system } = process.cpuUsage(cpu);
         connection.offer(new Uint8Array(10));
         await wait(50);
-        return { isClosed: connection.isClosed as boolean, closes: state['closes'] as string[], busyMs: (user + system) / 1000 };
+        return {
+          isClosed: connection.isClosed as boolean, closes: state['closes'] as string[], busyMs: (user + system) / 1000,
+        };
       });
       expect(outcome).toMatchObject({ isClosed: true, closes: ['EBADF'] });
-      await until(() => [first, second].filter(({ over }) => over !== undefined).length === 1, 'the peer of that one is told');
+      await until(
+        () => [first, second].filter(({ over }) => over !== undefined).length === 1, 'the peer of that one is told',
+      );
       const open = first.over === undefined ? first : second;
       const before = open.receivedBytes;
       open.send(1000);
       await until(() => open.receivedBytes === before + 1000, 'the other goes on');
     });
 
-    it('a port in use is ERR_PERCORE_ADDRESS_IN_USE, for a listener of ours and for one of another program; nothing is left of it', async () => {
+    it('a port in use is ERR_PERCORE_ADDRESS_IN_USE, for a listener of ours and for one of another program; nothing '
+      + 'is left of it', async () => {
       runtime = await remoteRuntime(1, options);
       const server = createServer().listen(0, '127.0.0.1');
       await once(server, 'listening');

@@ -52,10 +52,14 @@ for (const source of sources) {
       for (const client of clients) client.destroy();
       proxies.clear();
       clients.clear();
-      await until(() => inside(runtime, 0, (reactor) => reactor.io.status().endpoints <= 2), 'nothing is left but listeners');
+      await until(
+        () => inside(runtime, 0, (reactor) => reactor.io.status().endpoints <= 2), 'nothing is left but listeners',
+      );
     });
 
-    const through = async (target: number, treatment: { toServer?: Treatment; toClient?: Treatment }): Promise<number> => {
+    const through = async (
+      target: number, treatment: { toServer?: Treatment; toClient?: Treatment },
+    ): Promise<number> => {
       const proxy = await FaultProxy.start(target, treatment);
       proxies.add(proxy);
       return proxy.port;
@@ -66,7 +70,9 @@ for (const source of sources) {
       return Buffer.concat([head, bytes]);
     };
     /** Sends to a port and gathers what comes back, until it is over or `most` bytes are there. */
-    const talk = async (to: number, bytes: Buffer, most = Infinity, ms = 10_000): Promise<{ got: Buffer; how: string }> => {
+    const talk = async (
+      to: number, bytes: Buffer, most = Infinity, ms = 10_000,
+    ): Promise<{ got: Buffer; how: string }> => {
       const socket = connect({ port: to, host: '127.0.0.1', noDelay: true });
       let got = Buffer.alloc(0);
       let how = 'open';
@@ -75,7 +81,10 @@ for (const source of sources) {
           got = Buffer.concat([got, chunk]);
           if (got.length >= most) resolve();
         });
-        socket.on('error', (error: NodeJS.ErrnoException) => void (how = error.code!)).on('end', () => void (how = 'end')).on('close', () => resolve());
+        socket
+          .on('error', (error: NodeJS.ErrnoException) => void (how = error.code!))
+          .on('end', () => void (how = 'end'))
+          .on('close', () => resolve());
       });
       await within(5000, once(socket, 'connect'), 'connect').catch(() => undefined);
       socket.write(bytes);
@@ -93,14 +102,19 @@ for (const source of sources) {
     });
 
     it('that waits between pieces: the same', async () => {
-      const to = await through(port, { toServer: { segmentBytes: 5, delayMs: 1 }, toClient: { segmentBytes: 7, delayMs: 1 } });
+      const to = await through(port, {
+        toServer: { segmentBytes: 5, delayMs: 1 }, toClient: { segmentBytes: 7, delayMs: 1 },
+      });
       const parts = Array.from({ length: 20 }, () => randomBytes(FRAME));
       const { got } = await talk(to, Buffer.concat(parts.map(frame)), 20 * (FRAME + 4), 20_000);
       expect(got.equals(Buffer.concat(parts.map((part) => frame(inverted(part)))))).toBe(true);
     });
 
-    it('that resets after each byte of a frame, one connection a byte: none hangs, no half frame is answered, the next is served', async () => {
-      const before = await inside(runtime, 0, (_reactor, _argument, { state }) => ({ frames: state['frames'] as number }));
+    it('that resets after each byte of a frame, one connection a byte: none hangs, no half frame is answered, the '
+      + 'next is served', async () => {
+      const before = await inside(runtime, 0, (_reactor, _argument, { state }) => ({
+        frames: state['frames'] as number,
+      }));
       const part = frame(randomBytes(FRAME));
       for (let byte = 0; byte < part.length; byte++) {
         const to = await through(port, { toServer: { resetAfter: byte } });
@@ -108,8 +122,12 @@ for (const source of sources) {
         expect(got.length, `reset after byte ${byte}`).toBe(0);
         expect(['ECONNRESET', 'EPIPE', 'end', 'open']).toContain(how);
       }
-      await until(() => inside(runtime, 0, (reactor) => reactor.io.status().endpoints === 1), 'all connections are closed');
-      const after = await inside(runtime, 0, (_reactor, _argument, { state }) => ({ frames: state['frames'] as number, closes: state['closes'] as Record<string, number> }));
+      await until(
+        () => inside(runtime, 0, (reactor) => reactor.io.status().endpoints === 1), 'all connections are closed',
+      );
+      const after = await inside(runtime, 0, (_reactor, _argument, { state }) => ({
+        frames: state['frames'] as number, closes: state['closes'] as Record<string, number>,
+      }));
       expect(after.frames, 'frames answered').toBe(before.frames);
       expect(after.closes['ECONNRESET'], 'resets seen by name').toBeGreaterThan(part.length / 2);
       expect((await talk(port, part, part.length)).got.length).toBe(part.length);
@@ -135,7 +153,8 @@ for (const source of sources) {
       }
     });
 
-    it('that falls silent (half-open): a deadline closes the connection by name, and others are served meanwhile', async () => {
+    it('that falls silent (half-open): a deadline closes the connection by name, and others are served '
+      + 'meanwhile', async () => {
       const guarded = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['timeouts'] = 0;
         return reactor.io.listen({ port: 0 }, (connection) => {
@@ -154,7 +173,10 @@ for (const source of sources) {
       clients.add(other);
       other.send(100_000);
       await until(() => other.isWhole, 'the other one');
-      await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['timeouts'] >= 5), 'the silent ones are closed', 5000);
+      await until(
+        () => inside(runtime, 0, (_reactor, _argument, { state }) => state['timeouts'] >= 5),
+        'the silent ones are closed', 5000,
+      );
       for (const one of silent) expect(one.receivedBytes, 'what came before the silence').toBe(10);
     });
 
@@ -168,16 +190,29 @@ for (const source of sources) {
         if (received === 1 << 18) socket.end(hash.digest('hex'));
       })).listen(0, '127.0.0.1');
       await once(server, 'listening');
-      const to = await through((server.address() as { port: number }).port, { toServer: { segmentBytes: 61 }, toClient: { segmentBytes: 1 } });
-      const [sent, got] = await inside(runtime, 1, (reactor, target: number, { require }) => new Promise<[string, string]>((resolve, reject) => {
-        const crypto = require('node:crypto') as typeof import('node:crypto');
-        const bytes = crypto.randomBytes(1 << 18);
-        const connection = reactor.io.connect({ port: target });
-        let text = '';
-        connection.onData((chunk) => void (text += Buffer.from(chunk).toString()));
-        connection.onClose((error) => (error === undefined ? resolve([crypto.createHash('sha256').update(bytes).digest('hex'), text]) : reject(error)));
-        connection.offer(bytes);
-      }), to, { timeoutMs: 30_000 });
+      const to = await through((server.address() as { port: number }).port, {
+        toServer: { segmentBytes: 61 }, toClient: { segmentBytes: 1 },
+      });
+      const [sent, got] = await inside(
+        runtime,
+        1,
+        (reactor, target: number, { require }) =>
+          new Promise<[string, string]>((resolve, reject) => {
+            const crypto = require('node:crypto') as typeof import('node:crypto');
+            const bytes = crypto.randomBytes(1 << 18);
+            const connection = reactor.io.connect({ port: target });
+            let text = '';
+            connection.onData((chunk) => void (text += Buffer.from(chunk).toString()));
+            connection.onClose((error) =>
+              error === undefined
+                ? resolve([crypto.createHash('sha256').update(bytes).digest('hex'), text])
+                : reject(error),
+            );
+            connection.offer(bytes);
+          }),
+        to,
+        { timeoutMs: 30_000 },
+      );
       server.close();
       expect(got).toBe(sent);
     });

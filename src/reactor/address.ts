@@ -1,10 +1,22 @@
-/** Where messages for one task go: a lane and a name, resolved once. One thread; nothing blocks. */
 import { checkFunction, checkInteger, PercoreError } from '../errors.js';
 import { BACK_PRESSURED } from '../queues/index.js';
 import { BYTES, HEAD_BYTES } from './message.js';
 import type { SentName } from './names.js';
 import type { Outlet } from './outlet.js';
 
+/**
+ * Where messages for one task go: a lane and a name, resolved once by `reactor.address` or `runtime.address`, so that
+ * sending looks nothing up. It belongs to the thread that made it. Nothing blocks.
+ *
+ *     const book = reactor.address('book', { reactor: 1, priority: 6 });
+ *     if (book.send(order) === BACK_PRESSURED) book.whenRoom(() => book.send(order));
+ *
+ *     const at = book.tryClaim(8);                       // the same in place, without a copy, for a task of bytes
+ *     if (at >= 0) {
+ *       book.words[at >> 2] = price;
+ *       book.commit(8);
+ *     }
+ */
 export class Address<M = unknown> {
   /** Bytes of the record that was refused last here: what `whenRoom` waits for. */
   private refusedBytes = 0;

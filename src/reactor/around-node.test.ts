@@ -25,7 +25,8 @@ const PROGRAM = `import { createRuntime } from ${JSON.stringify(pathToFileURL(li
   console.log(await runtime.call('double', 21));
   await runtime.close();`;
 const ran = { status: 0, stdout: '42\n', stderr: '' };
-const node = (args: string[], options: object = {}) => spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000, ...options });
+const node = (args: string[], options: object = {}) =>
+  spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000, ...options });
 
 describe('a program', () => {
   it('may be given by --eval, with --input-type as argument or by NODE_OPTIONS', () => {
@@ -51,7 +52,9 @@ describe('an entry', () => {
     const forms = {
       'function.cjs': "module.exports = (reactor) => reactor.handle('one', () => 1);",
       'default.cjs': "exports.default = function start(reactor) { reactor.handle('one', () => 1); };",
-      'compiled.cjs': "'use strict'; Object.defineProperty(exports, '__esModule', { value: true }); exports.default = start; function start(reactor) { reactor.handle('one', () => 1); }",
+      'compiled.cjs':
+        "'use strict'; Object.defineProperty(exports, '__esModule', { value: true }); exports.default = start; "
+          + "function start(reactor) { reactor.handle('one', () => 1); }",
       'object.cjs': "module.exports = { default: (reactor) => reactor.handle('one', () => 1) };",
     };
     for (const [name, text] of Object.entries(forms)) {
@@ -59,7 +62,9 @@ describe('an entry', () => {
       expect(await runtime.call('one', undefined), name).toBe(1);
       await runtime.close();
     }
-    const error = await errorOf(() => createRuntime({ entry: write('other.cjs', 'module.exports = { start() {} };'), reactors: 1, pin: false }));
+    const error = await errorOf(() =>
+      createRuntime({ entry: write('other.cjs', 'module.exports = { start() {} };'), reactors: 1, pin: false }),
+    );
     expect(error.message).toMatch(/has no default export that is a function/);
   });
 
@@ -72,7 +77,9 @@ describe('an entry', () => {
       await runtime.close();
     }
     for (const wrong of ['entry.mjs', 'file:', 'file://elsewhere/entry.mjs', 'file:///a%2Fb.mjs', 5, {}]) {
-      expect((await errorOf(() => createRuntime({ entry: wrong as string }))).code, String(wrong)).toMatch(/^ERR_PERCORE_(INVALID_ARGUMENT|ENTRY)$/);
+      expect((await errorOf(() => createRuntime({ entry: wrong as string }))).code, String(wrong)).toMatch(
+        /^ERR_PERCORE_(INVALID_ARGUMENT|ENTRY)$/,
+      );
     }
   });
 });
@@ -96,7 +103,9 @@ describe('a program that is its own entry', () => {
     for (const [name, body] of [['awaited.mjs', 'await main();'], ['later.mjs', 'void main();']]) {
       const { status, stderr, stdout } = node([program(name!, body!)]);
       expect({ status, stdout }, name).toEqual({ status: 1, stdout: '' });
-      expect(stderr, name).toMatch(/createRuntime was called in a reactor whose entry is this same file, .*mjs: each reactor would start a runtime of its own, without end\. .*"if \(isMainThread\)" of node:worker_threads/);
+      expect(stderr, name).toMatch(
+        /createRuntime was called in a reactor whose entry is this same file, .*mjs: each reactor would start a runtime of its own, without end\. .*"if \(isMainThread\)" of node:worker_threads/,
+      );
     }
   });
 
@@ -107,23 +116,32 @@ describe('a program that is its own entry', () => {
         const answer = await inner.call('double', number);
         await inner.close();
         return answer;
-      });`);
-    expect(node(['--input-type=module', '-e', PROGRAM.replace(JSON.stringify(entry), JSON.stringify(nested))])).toMatchObject(ran);
+      });`,
+    );
+    expect(
+      node(['--input-type=module', '-e', PROGRAM.replace(JSON.stringify(entry), JSON.stringify(nested))]),
+    ).toMatchObject(ran);
   });
 });
 
 describe('what a reactor starts', () => {
-  it.runIf(availableParallelism() > 1)('runs where the process may run, with its timer slack, and the reactor stays where it is', async () => {
-    const usual = await places();
-    const runtime = await createRuntime({ entry: fixture('places'), reactors: 1 });
-    const { cpuGranted } = runtime.status().reactors[0]!;
-    expect(await runtime.call('places', undefined)).toEqual({ places: usual, own: String(cpuGranted[0]) });
-    await runtime.close();
-  });
+  it.runIf(availableParallelism() > 1)(
+    'runs where the process may run, with its timer slack, and the reactor stays where it is',
+    async () => {
+      const usual = await places();
+      const runtime = await createRuntime({ entry: fixture('places'), reactors: 1 });
+      const { cpuGranted } = runtime.status().reactors[0]!;
+      expect(await runtime.call('places', undefined)).toEqual({ places: usual, own: String(cpuGranted[0]) });
+      await runtime.close();
+    },
+  );
 });
 
 describe('reactors that share a CPU', () => {
-  const cpu = (): string => String(/\d+/.exec(execFileSync('sh', ['-c', 'grep Cpus_allowed_list /proc/self/status'], { encoding: 'utf8' }))![0]);
+  const cpu = (): string =>
+    String(
+      /\d+/.exec(execFileSync('sh', ['-c', 'grep Cpus_allowed_list /proc/self/status'], { encoding: 'utf8' }))![0],
+    );
 
   it('do not spin, whatever is asked: status says so, and calls do not wait for a slice of the scheduler', () => {
     const text = `import { createRuntime } from ${JSON.stringify(pathToFileURL(library).href)};
@@ -134,10 +152,15 @@ describe('reactors that share a CPU', () => {
       runtime.setIdleStrategy({ strategy: 'backoff' });
       console.log(JSON.stringify({ refusals: first.refusals, idle: first.idle.strategy, later: runtime.status().reactors[1].refusals, median: times.sort((a, b) => a - b)[100] }));
       await runtime.close();`;
-    const { stdout, stderr, status } = spawnSync('taskset', ['-c', cpu(), process.execPath, '--input-type=module', '-e', text], { encoding: 'utf8', timeout: 20_000 });
+    const { stdout, stderr, status } = spawnSync(
+      'taskset', ['-c', cpu(), process.execPath, '--input-type=module', '-e', text],
+      { encoding: 'utf8', timeout: 20_000 },
+    );
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const seen = JSON.parse(stdout) as { refusals: string[]; idle: string; later: string[]; median: number };
-    expect(seen.refusals).toEqual([`idle 'spin': CPU ${cpu()} is also that of reactor 1, where a spin would only delay what it waits for; it parks`]);
+    expect(seen.refusals).toEqual([
+      `idle 'spin': CPU ${cpu()} is also that of reactor 1, where a spin would only delay what it waits for; it parks`,
+    ]);
     expect(seen.idle).toBe('park');
     expect(seen.later[0]).toMatch(/^idle 'backoff': CPU \d+ is also that of reactor 0/);
     // With spins each of a call's two ways waits for the end of a slice, three to ten milliseconds.
@@ -147,7 +170,8 @@ describe('reactors that share a CPU', () => {
   it('are told apart by their pins: two on one CPU, or more than there are CPUs', async () => {
     const first = Number(cpu());
     await withRuntime(2, { pin: [first, first], idle: { strategy: 'adaptive' } }, async (runtime) => {
-      for (const { refusals, idle } of runtime.status().reactors) expect([refusals.length, idle.strategy]).toEqual([1, 'park']);
+      for (const { refusals, idle } of runtime.status().reactors)
+        expect([refusals.length, idle.strategy]).toEqual([1, 'park']);
     });
     await withRuntime(availableParallelism() + 1, { pin: false }, async (runtime) => {
       expect(runtime.status().reactors[0]!.refusals[0]).toMatch(/^idle 'adaptive': .*(reactors share|main thread)/);
@@ -183,7 +207,10 @@ describe('options', () => {
       [{ io: 'io_uring' }, /^io must be an object with source, or left out, not "io_uring"$/],
       [{ io: { source: 'kqueue' } }, /^io\.source must be 'epoll' or 'io_uring', not "kqueue"$/],
       [{ resourceLimits: { maxHeap: 5 } }, /^resourceLimits has no option "maxHeap"/],
-      [{ resourceLimits: { maxOldGenerationSizeMb: '64' } }, /^resourceLimits\.maxOldGenerationSizeMb must be a number above 0, not "64"$/],
+      [
+        { resourceLimits: { maxOldGenerationSizeMb: '64' } },
+        /^resourceLimits\.maxOldGenerationSizeMb must be a number above 0, not "64"$/,
+      ],
       [{ resourceLimits: { stackSizeMb: NaN } }, /^resourceLimits\.stackSizeMb must be a number above 0, not NaN$/],
       [{ main: 5 }, /^main must be a function, not 5$/],
     ];
@@ -193,40 +220,58 @@ describe('options', () => {
       expect(error.message).toMatch(message);
     }
     await withRuntime(1, {}, async (runtime) => {
-      const wrong = [['spin', /^options must be an object such as \{ strategy: 'spin' \}, not "spin"$/], [undefined, /^options must be an object such as/], [{ spin: 5 }, /^options has no option "spin"/]] as const;
-      for (const [options, message] of wrong) expect((await errorOf(() => runtime.setIdleStrategy(options as never))).message).toMatch(message);
+      const wrong = [
+        ['spin', /^options must be an object such as \{ strategy: 'spin' \}, not "spin"$/],
+        [undefined, /^options must be an object such as/], [{ spin: 5 }, /^options has no option "spin"/],
+      ] as const;
+      for (const [options, message] of wrong)
+        expect((await errorOf(() => runtime.setIdleStrategy(options as never))).message).toMatch(message);
     });
   });
 });
 
 describe('a bundled application', () => {
-  const application = `${PROGRAM.replace(pathToFileURL(library).href, library).replace('await runtime.close();', "await runtime.close();\n} catch (error) { console.log(error.code, error.message); }").replace('const runtime', 'try { const runtime')}`;
+  const application = `${PROGRAM.replace(pathToFileURL(library).href, library).replace('await runtime.close();', 'await runtime.close();\n} catch (error) { console.log(error.code, error.message); }').replace('const runtime', 'try { const runtime')}`;
   const bundle = async (name: string, format: 'esm' | 'cjs', from: string): Promise<string> => {
     const outfile = join(folder, name);
     mkdirSync(join(outfile, '..'), { recursive: true });
-    await build({ entryPoints: [from], outfile, bundle: true, platform: 'node', format, logLevel: 'error', logOverride: { 'empty-import-meta': 'silent' } });
+    await build({
+      entryPoints: [from], outfile, bundle: true, platform: 'node', format, logLevel: 'error',
+      logOverride: { 'empty-import-meta': 'silent' },
+    });
     return outfile;
   };
-  const start = (path: string, env: object = {}, cwd = root) => node([path], { cwd, env: { ...process.env, PERCORE_NATIVE_PATH: addon, ...env } });
+  const start = (path: string, env: object = {}, cwd = root) =>
+    node([path], { cwd, env: { ...process.env, PERCORE_NATIVE_PATH: addon, ...env } });
 
   it('says how to place worker-main.js, and finds it beside itself or where PERCORE_WORKER_PATH says', async () => {
     const source = write('application.mjs', application);
     const alone = await bundle('alone/application.mjs', 'esm', source);
     const { stdout } = start(alone);
-    expect(stdout).toMatch(/^ERR_PERCORE_WORKER_UNAVAILABLE the program of the reactors' threads, worker-main\.js, is not at .*alone\/worker-main\.js\. A bundled application leaves percore out of the bundle \(esbuild: --external:percore\)/);
+    expect(stdout).toMatch(
+      /^ERR_PERCORE_WORKER_UNAVAILABLE the program of the reactors' threads, worker-main\.js, is not at .*alone\/worker-main\.js\. A bundled application leaves percore out of the bundle \(esbuild: --external:percore\)/,
+    );
     expect(start(alone, { PERCORE_WORKER_PATH: join(root, 'dist/percore/worker-main.js') })).toMatchObject(ran);
-    expect(start(alone, { PERCORE_WORKER_PATH: 'dist/percore/worker-main.js' }), 'from the current folder').toMatchObject(ran);
+    expect(
+      start(alone, { PERCORE_WORKER_PATH: 'dist/percore/worker-main.js' }), 'from the current folder',
+    ).toMatchObject(ran);
     await bundle('alone/worker-main.js', 'esm', join(root, 'dist/percore/worker-main.js'));
     writeFileSync(join(folder, 'alone', 'package.json'), '{ "type": "module" }');
     expect(start(alone)).toMatchObject(ran);
     cpSync(addon, join(folder, 'alone', 'percore.node'));
-    expect(start(alone, { PERCORE_NATIVE_PATH: './percore.node' }, tmpdir()), 'from where the bundle lies').toMatchObject(ran);
+    expect(
+      start(alone, { PERCORE_NATIVE_PATH: './percore.node' }, tmpdir()), 'from where the bundle lies',
+    ).toMatchObject(ran);
   });
 
   it('may be CommonJS', async () => {
-    const source = write('wrapped.mjs', application.replace('try {', 'export const done = (async () => { try {').concat('\n})();'));
+    const source = write(
+      'wrapped.mjs', application.replace('try {', 'export const done = (async () => { try {').concat('\n})();'),
+    );
     const common = await bundle('common/application.cjs', 'cjs', source);
     expect(start(common, { PERCORE_WORKER_PATH: join(root, 'dist/percore/worker-main.js') })).toMatchObject(ran);
-    expect(start(common, { PERCORE_NATIVE_PATH: '' }).stdout).toMatch(/^ERR_PERCORE_NATIVE_UNAVAILABLE .*This code is part of a bundle, into which no addon goes/);
+    expect(start(common, { PERCORE_NATIVE_PATH: '' }).stdout).toMatch(
+      /^ERR_PERCORE_NATIVE_UNAVAILABLE .*This code is part of a bundle, into which no addon goes/,
+    );
   });
 });

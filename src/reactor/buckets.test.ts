@@ -17,9 +17,16 @@ describe('a bucket', () => {
   });
 
   it('depends on the key alone, not on where it lies in a larger array', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 9 }), fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ maxLength: 9 }), (before, key, after) => {
-      const all = Uint8Array.from([...before, ...key, ...after]);
-      expect(hashKey(all, before.length, before.length + key.length)).toBe(hashKey(key));
-    }));
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 9 }),
+        fc.uint8Array({ maxLength: 40 }),
+        fc.uint8Array({ maxLength: 9 }),
+        (before, key, after) => {
+          const all = Uint8Array.from([...before, ...key, ...after]);
+          expect(hashKey(all, before.length, before.length + key.length)).toBe(hashKey(key));
+        },
+      ),
+    );
   });
 });

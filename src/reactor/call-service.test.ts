@@ -38,7 +38,9 @@ describe('one signal', () => {
     const note = (warning: Error) => void warnings.push(warning.name);
     process.on('warning', note);
     const controller = new AbortController();
-    const held = Array.from({ length: 2000 }, (_, i) => runtime.call('held', `signal ${i}`, { reactor: 0, signal: controller.signal }).catch((error: unknown) => error));
+    const held = Array.from({ length: 2000 }, (_, i) =>
+      runtime.call('held', `signal ${i}`, { reactor: 0, signal: controller.signal }).catch((error: unknown) => error),
+    );
     await runtime.call('release', ['signal 7', 'seven'], { reactor: 0 });
     expect(await within(2000, held[7]!, 'the answer')).toBe('seven');
     controller.abort('enough');
@@ -54,7 +56,9 @@ describe('an answer', () => {
     const before = runtime.status().main;
     const abort = new AbortController();
     const first = errorOf(() => runtime.call('held', 'late', { reactor: 0, signal: abort.signal }));
-    await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['late'] !== undefined), 'the handler runs');
+    await until(
+      () => inside(runtime, 0, (_reactor, _argument, { state }) => state['late'] !== undefined), 'the handler runs',
+    );
     abort.abort();
     expect((await first).name).toBe('AbortError');
     // The next call takes the slot of the first, and waits.
@@ -63,7 +67,9 @@ describe('an answer', () => {
     await runtime.call('release', ['second', 'answer to the second'], { reactor: 0 });
     expect(await within(2000, second, 'the second answer')).toBe('answer to the second');
     const after = runtime.status().main;
-    expect([after.droppedByReason.lateAnswers - before.droppedByReason.lateAnswers, after.dropped - before.dropped]).toEqual([1, 1]);
+    expect([
+      after.droppedByReason.lateAnswers - before.droppedByReason.lateAnswers, after.dropped - before.dropped,
+    ]).toEqual([1, 1]);
   });
 
   it('of a thenable that calls back twice is the first alone', async () => {
@@ -86,7 +92,9 @@ describe('an answer', () => {
       }) as never);
     });
     const { lateAnswers } = runtime.status().main.droppedByReason;
-    expect([await runtime.call('twice', null, { reactor: 0 }), await runtime.call('throws late', null, { reactor: 0 })]).toEqual([1, 3]);
+    expect([
+      await runtime.call('twice', null, { reactor: 0 }), await runtime.call('throws late', null, { reactor: 0 }),
+    ]).toEqual([1, 3]);
     expect(await runtime.call('echo', 5, { reactor: 0 })).toBe(5);
     expect(runtime.status().main.droppedByReason.lateAnswers).toBe(lateAnswers);
   });
@@ -94,7 +102,15 @@ describe('an answer', () => {
   it('that this thread cannot read rejects its call, and nothing stays pending', async () => {
     const outcomes: string[] = [];
     for (const depth of [10, 100, 1000, 2000, 4000, 8000, 16_000]) {
-      outcomes.push(await within(3000, runtime.call('nest', depth, { reactor: 0 }).then(() => 'answered', (error: { code: string }) => error.code), `depth ${depth}`));
+      outcomes.push(
+        await within(
+          3000,
+          runtime.call('nest', depth, { reactor: 0 }).then(
+            () => 'answered', (error: { code: string }) => error.code,
+          ),
+          `depth ${depth}`,
+        ),
+      );
     }
     expect(outcomes[0]).toBe('answered');
     expect(new Set(outcomes)).toContain('ERR_PERCORE_UNSERIALIZABLE');
@@ -103,30 +119,46 @@ describe('an answer', () => {
 
   it('or argument that was scribbled on is an error for its own call alone', async () => {
     const error = await inside(runtime, 1, async (reactor) => {
-      // What stands in the lane to itself, before it is read: the tag of the value says that it was serialized, the bytes are no such thing.
+      // What stands in the lane to itself, before it is read: the tag of the value says that it was serialized, the
+      // bytes are no such thing.
       const call = reactor.call('echo', 'some text', { reactor: 1, priority: 1 });
       const { bytes } = reactor.address('x', { reactor: 1, priority: 1 });
       const at = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf('some text');
       new DataView(bytes.buffer, bytes.byteOffset).setInt32(at - 8, 7, true);
-      return call.then(() => 'answered', ({ code, message }: { code: string; message: string }) => [code, message]) as Promise<unknown>;
+      return call.then(
+        () => 'answered', ({ code, message }: { code: string; message: string }) => [code, message],
+      ) as Promise<unknown>;
     });
-    expect(error).toEqual(['ERR_PERCORE_UNSERIALIZABLE', expect.stringContaining('the argument of call("echo"), which reactor 1 has sent, cannot be read on this thread')]);
+    expect(error).toEqual([
+      'ERR_PERCORE_UNSERIALIZABLE',
+      expect.stringContaining('the argument of call("echo"), which reactor 1 has sent, cannot be read on this thread'),
+    ]);
     expect(await runtime.call('echo', 5, { reactor: 1 })).toBe(5);
   });
 
   it('that failed brings fields, cause and errors; one that is longer than the lane takes is shortened', async () => {
     await inside(runtime, 0, (reactor) => {
       reactor.handle('fails', () => {
-        throw Object.assign(new AggregateError([new TypeError('one')], 'several', { cause: new RangeError('why') }), { retryAfterMs: 5, action: () => 1 });
+        throw Object.assign(new AggregateError([new TypeError('one')], 'several', { cause: new RangeError('why') }), {
+          retryAfterMs: 5, action: () => 1,
+        });
       });
       reactor.handle('fails at length', () => {
         throw Object.assign(new TypeError(`long ${'x'.repeat(100_000)}`), { code: 'E_LONG' });
       });
     });
-    const error = await errorOf(() => runtime.call('fails', null, { reactor: 0 })) as unknown as AggregateError & { retryAfterMs: number; reactorId: number };
-    expect([error instanceof AggregateError, error.message, error.errors[0] instanceof TypeError, (error.cause as Error).message, error.retryAfterMs, error.reactorId]).toEqual([true, 'several', true, 'why', 5, 0]);
+    const error = (await errorOf(() => runtime.call('fails', null, { reactor: 0 }))) as unknown as AggregateError & {
+      retryAfterMs: number;
+      reactorId: number;
+    };
+    expect([
+      error instanceof AggregateError, error.message, error.errors[0] instanceof TypeError,
+      (error.cause as Error).message, error.retryAfterMs, error.reactorId,
+    ]).toEqual([true, 'several', true, 'why', 5, 0]);
     const long = await errorOf(() => runtime.call('fails at length', null, { reactor: 0 }));
-    expect([long.code, long.name, long.message.startsWith('long xxx'), long.message.length < 1000]).toEqual(['E_LONG', 'TypeError', true, true]);
+    expect([long.code, long.name, long.message.startsWith('long xxx'), long.message.length < 1000]).toEqual([
+      'E_LONG', 'TypeError', true, true,
+    ]);
   });
 });
 
@@ -134,8 +166,12 @@ describe('the context of a call', () => {
   it('is its own, also after an await', async () => {
     const mine = runtime.call('who', 60, { reactor: 0, priority: 1 });
     await sleep(10);
-    const theirs = inside(runtime, 1, (reactor) => reactor.call('who', 20, { reactor: 0, priority: 6 }) as Promise<unknown>);
-    expect([await mine, await theirs]).toEqual([[2, 1], [1, 6]]);
+    const theirs = inside(
+      runtime, 1, (reactor) => reactor.call('who', 20, { reactor: 0, priority: 6 }) as Promise<unknown>,
+    );
+    expect([await mine, await theirs]).toEqual([
+      [2, 1], [1, 6],
+    ]);
   });
 });
 
@@ -146,11 +182,15 @@ describe('a call that waits for room', () => {
     const buffer = new Uint8Array(200);
     const object = { number: 0, text: 'x'.repeat(150) };
     void runtime.call('busy', 60, { reactor: 0 });
-    const answers = await Promise.all(Array.from({ length: MANY }, (_, i) => {
-      buffer[0] = i;
-      object.number = i;
-      return i % 2 === 0 ? runtime.call('first', buffer, { reactor: 0 }) : runtime.call('field', object, { reactor: 0 });
-    }));
+    const answers = await Promise.all(
+      Array.from({ length: MANY }, (_, i) => {
+        buffer[0] = i;
+        object.number = i;
+        return i % 2 === 0
+          ? runtime.call('first', buffer, { reactor: 0 })
+          : runtime.call('field', object, { reactor: 0 });
+      }),
+    );
     expect(answers.filter((answer, i) => answer !== (i % 2 === 0 ? i & 255 : i))).toEqual([]);
     expect(runtime.status().main.waitingBytes).toBe(0);
   });
@@ -178,7 +218,14 @@ describe('a call that waits for room', () => {
     expect(runtime.status().main.waitingBytes, 'some of them wait').toBeGreaterThan(100_000);
     await Promise.all(answers);
     expect(reads).toBe(once * 1001);
-    expect(await inside(runtime, 0, (_reactor, _argument, { state }) => (state['order'] as number[]).every((each, i) => each === i) && state['order'].length)).toBe(1000);
+    expect(
+      await inside(
+        runtime,
+        0,
+        (_reactor, _argument, { state }) =>
+          (state['order'] as number[]).every((each, i) => each === i) && state['order'].length,
+      ),
+    ).toBe(1000);
   });
 
   it('is not begun when it was given up before its turn', async () => {
@@ -189,7 +236,9 @@ describe('a call that waits for room', () => {
     void runtime.call('busy', 60, { reactor: 0 });
     const fillers = Array.from({ length: 10 }, () => runtime.call('first', new Uint8Array(20_000), { reactor: 0 }));
     const abort = new AbortController();
-    const waiting = Array.from({ length: 10 }, () => runtime.call('begin', null, { reactor: 0, signal: abort.signal }).catch(() => 'aborted'));
+    const waiting = Array.from({ length: 10 }, () =>
+      runtime.call('begin', null, { reactor: 0, signal: abort.signal }).catch(() => 'aborted'),
+    );
     abort.abort();
     expect(await Promise.all(waiting)).toEqual(waiting.map(() => 'aborted'));
     await Promise.all(fillers);
@@ -198,34 +247,48 @@ describe('a call that waits for room', () => {
   });
 
   it('or answer that waits was copied too: the handler may go on using its object', async () => {
-    const answered = await inside(runtime, 0, async (reactor, many: number, { state }) => {
-      const shared = { number: 0, text: 'y'.repeat(400) };
-      const open: ((value: unknown) => void)[] = [];
-      state['open'] = open;
-      reactor.handle('later', () => new Promise((resolve) => void open.push(resolve)) as never);
-      reactor.handle('all at once', () => {
-        open.forEach((resolve, i) => {
-          shared.number = i;
-          resolve({ ...shared });
+    const answered = await inside(
+      runtime,
+      0,
+      async (reactor, many: number, { state }) => {
+        const shared = { number: 0, text: 'y'.repeat(400) };
+        const open: ((value: unknown) => void)[] = [];
+        state['open'] = open;
+        reactor.handle('later', () => new Promise((resolve) => void open.push(resolve)) as never);
+        reactor.handle('all at once', () => {
+          open.forEach((resolve, i) => {
+            shared.number = i;
+            resolve({ ...shared });
+          });
+          // Promises are followed after this step; the answers below are given within one.
+          return open.length as never;
         });
-        // Promises are followed after this step; the answers below are given within one.
-        return open.length as never;
-      });
-      return many;
-    }, 500);
-    const later = Array.from({ length: answered }, () => runtime.call('later', null, { reactor: 0 }) as Promise<unknown>);
-    await until(() => inside(runtime, 0, (_reactor, most: number, { state }) => state['open'].length === most, answered), 'all handlers run');
+        return many;
+      },
+      500,
+    );
+    const later = Array.from(
+      { length: answered }, () => runtime.call('later', null, { reactor: 0 }) as Promise<unknown>,
+    );
+    await until(
+      () => inside(runtime, 0, (_reactor, most: number, { state }) => state['open'].length === most, answered),
+      'all handlers run',
+    );
     const settled = Promise.all(later);
     void runtime.call('all at once', null, { reactor: 0 });
     const endMs = performance.now() + 60;
     // The main thread reads nothing meanwhile, so that the return lane fills up.
     while (performance.now() < endMs) continue;
-    expect((await within(5000, settled, 'all answers') as { number: number }[]).map(({ number }) => number)).toEqual(later.map((_, i) => i));
+    expect(((await within(5000, settled, 'all answers')) as { number: number }[]).map(({ number }) => number)).toEqual(
+      later.map((_, i) => i),
+    );
     expect(runtime.status().reactors[0]!.waitingBytes).toBe(0);
   });
 
   it('counts its bytes; above 64 MiB the next is BACK_PRESSURED, and all that were taken are answered', async () => {
-    const wide = await createRuntime({ entry: fixture('remote'), reactors: 1, pin: false, laneBytes: 2 ** 22 } satisfies RuntimeOptions);
+    const wide = await createRuntime({
+      entry: fixture('remote'), reactors: 1, pin: false, laneBytes: 2 ** 22,
+    } satisfies RuntimeOptions);
     try {
       await inside(wide, 0, (reactor) => {
         reactor.handle('length', ({ length }: Uint8Array) => length as never);
@@ -235,7 +298,11 @@ describe('a call that waits for room', () => {
       });
       void wide.call('busy', 200);
       const mebibyte = new Uint8Array(2 ** 20);
-      const outcomes = Array.from({ length: 75 }, () => wide.call('length', mebibyte).then((length) => length as unknown, (error: { code: string }) => error.code));
+      const outcomes = Array.from({ length: 75 }, () =>
+        wide.call('length', mebibyte).then(
+          (length) => length as unknown, (error: { code: string }) => error.code,
+        ),
+      );
       const { waitingBytes } = wide.status().main;
       expect(waitingBytes).toBeGreaterThan(60 * 2 ** 20);
       expect(waitingBytes).toBeLessThanOrEqual(2 ** 26);
@@ -261,47 +328,75 @@ describe('wrong arguments', () => {
       };
       const any = reactor as unknown as Record<string, (...args: unknown[]) => any>;
       return [
-        said(() => any['send']!('a', 1)), said(() => any['send']!(5, 1, { reactor: 0 })), said(() => any['send']!('a', 1, { reactor: 0, prio: 5 })), said(() => any['send']!('a', 1, { reactor: '0' })),
-        said(() => any['send']!('a', 1, { reactor: 0, priority: '3' })), said(() => any['address']!('a')), said(() => any['address']!('a', { reactor: 0, isReturn: 1 })), said(() => any['whenRoom']!({ reactor: 0 })),
-        said(() => any['ownerOf']!(5)), said(() => any['ownerOf']!({})), said(() => any['ownerOfHash']!('a')), said(() => any['spawn']!()), said(() => any['spawn']!({ nmae: 'x' }, () => undefined)),
-        said(() => any['spawnBytes']!({ name: 'y', capacity: 5 }, () => undefined)), said(() => any['handle']!('z', 'no function')), said(() => any['handle']!(Symbol('s'), () => 1)),
+        said(() => any['send']!('a', 1)), said(() => any['send']!(5, 1, { reactor: 0 })),
+        said(() => any['send']!('a', 1, { reactor: 0, prio: 5 })), said(() => any['send']!('a', 1, { reactor: '0' })),
+        said(() => any['send']!('a', 1, { reactor: 0, priority: '3' })), said(() => any['address']!('a')),
+        said(() => any['address']!('a', { reactor: 0, isReturn: 1 })), said(() => any['whenRoom']!({ reactor: 0 })),
+        said(() => any['ownerOf']!(5)), said(() => any['ownerOf']!({})), said(() => any['ownerOfHash']!('a')),
+        said(() => any['spawn']!()), said(() => any['spawn']!({ nmae: 'x' }, () => undefined)),
+        said(() => any['spawnBytes']!({ name: 'y', capacity: 5 }, () => undefined)),
+        said(() => any['handle']!('z', 'no function')), said(() => any['handle']!(Symbol('s'), () => 1)),
         said(() => any['spawnBytes']!({ name: 'bytes of mine' }, () => undefined).send('text')),
       ];
     });
     expect(inReactor).toEqual([
-      'ERR_PERCORE_INVALID_ARGUMENT: options of send("a") must be an object with reactor (and priority if wanted), not undefined',
+      'ERR_PERCORE_INVALID_ARGUMENT: options of send("a") must be an object with reactor (and priority if wanted), '
+        + 'not undefined',
       'ERR_PERCORE_INVALID_ARGUMENT: name must be a string that is not empty, not 5',
-      'ERR_PERCORE_INVALID_ARGUMENT: send("a") has no option "prio"; did you mean "priority"? It takes reactor, priority',
+      'ERR_PERCORE_INVALID_ARGUMENT: send("a") has no option "prio"; did you mean "priority"? It takes reactor, '
+        + 'priority',
       'ERR_PERCORE_INVALID_ARGUMENT: reactor must be a whole number from 0 to 1, or \'main\', not "0"',
       'ERR_PERCORE_INVALID_ARGUMENT: priority must be a whole number from 0 to 7, not "3"',
-      'ERR_PERCORE_INVALID_ARGUMENT: options of address("a") must be an object with reactor (and priority, isReturn if wanted), not undefined',
+      'ERR_PERCORE_INVALID_ARGUMENT: options of address("a") must be an object with reactor (and priority, isReturn '
+        + 'if wanted), not undefined',
       'ERR_PERCORE_INVALID_ARGUMENT: isReturn must be true or false, not 1',
       'ERR_PERCORE_INVALID_ARGUMENT: then must be a function, not undefined',
       'ERR_PERCORE_INVALID_ARGUMENT: key must be a string or a Uint8Array (of a number: String(5)), not 5',
       'ERR_PERCORE_INVALID_ARGUMENT: key must be a string or a Uint8Array, not [object Object]',
       'ERR_PERCORE_INVALID_ARGUMENT: hash must be a whole number from 0 to 4294967295, not "a"',
-      'ERR_PERCORE_INVALID_ARGUMENT: options of spawn must be an object with name (and priority, capacity, concurrency if wanted), not undefined',
-      'ERR_PERCORE_INVALID_ARGUMENT: spawn has no option "nmae"; did you mean "name"? It takes name, priority, capacity, concurrency',
-      'ERR_PERCORE_INVALID_ARGUMENT: capacity must be left out for a task of bytes: its messages wait in the lanes, whose bound is laneBytes, not 5',
+      'ERR_PERCORE_INVALID_ARGUMENT: options of spawn must be an object with name (and priority, capacity, '
+        + 'concurrency if wanted), not undefined',
+      'ERR_PERCORE_INVALID_ARGUMENT: spawn has no option "nmae"; did you mean "name"? It takes name, priority, '
+        + 'capacity, concurrency',
+      'ERR_PERCORE_INVALID_ARGUMENT: capacity must be left out for a task of bytes: its messages wait in the lanes, '
+        + 'whose bound is laneBytes, not 5',
       'ERR_PERCORE_INVALID_ARGUMENT: handler must be a function, not "no function"',
       'ERR_PERCORE_INVALID_ARGUMENT: name must be a string that is not empty, not Symbol(s)',
-      'ERR_PERCORE_INVALID_ARGUMENT: message must be a Uint8Array (of text: Buffer.from(text); of another view: new Uint8Array(view.buffer, view.byteOffset, view.byteLength)), not "text"',
+      'ERR_PERCORE_INVALID_ARGUMENT: message must be a Uint8Array (of text: Buffer.from(text); of another view: new '
+        + 'Uint8Array(view.buffer, view.byteOffset, view.byteLength)), not "text"',
     ]);
   });
 
   it('of a call reject it, and nothing stays in flight', async () => {
     const cases: [unknown, unknown, string][] = [
       [Symbol('s'), {}, 'name must be a string that is not empty, not Symbol(s)'],
-      ['echo', null, 'options of call("echo") must be an object with reactor, key, priority, timeoutMs, signal, or left out, not null'],
-      ['echo', { reactr: 1 }, 'call("echo") has no option "reactr"; did you mean "reactor"? It takes reactor, key, priority, timeoutMs, signal'],
-      ['echo', { reactor: 0, key: 'a' }, 'key must be left out where reactor is given: the two may name different reactors, not "a"'],
+      [
+        'echo', null,
+        'options of call("echo") must be an object with reactor, key, priority, timeoutMs, signal, or left out, not null',
+      ],
+      [
+        'echo', { reactr: 1 },
+        'call("echo") has no option "reactr"; did you mean "reactor"? It takes reactor, key, priority, timeoutMs, '
+          + 'signal',
+      ],
+      [
+        'echo', { reactor: 0, key: 'a' },
+        'key must be left out where reactor is given: the two may name different reactors, not "a"',
+      ],
       ['echo', { key: 5 }, 'key must be a string or a Uint8Array (of a number: String(5)), not 5'],
-      ['echo', { timeoutMs: '5' }, 'timeoutMs must be a number of milliseconds from 0 to 2147483647, or left out to wait for ever, not "5"'],
+      [
+        'echo', { timeoutMs: '5' },
+        'timeoutMs must be a number of milliseconds from 0 to 2147483647, or left out to wait for ever, not "5"',
+      ],
       ['echo', { signal: {} }, 'signal must be an AbortSignal, not [object Object]'],
       ['echo', { reactor: 0.5 }, 'reactor must be a whole number from 0 to 1, not 0.5'],
     ];
     for (const [name, options, message] of cases) {
-      const error = await errorOf(() => within(1000, (runtime.call as (...args: unknown[]) => Promise<unknown>).call(runtime, name, 1, options), 'an answer'));
+      const error = await errorOf(() =>
+        within(
+          1000, (runtime.call as (...args: unknown[]) => Promise<unknown>).call(runtime, name, 1, options), 'an answer',
+        ),
+      );
       expect([error.code, error.message]).toEqual(['ERR_PERCORE_INVALID_ARGUMENT', message]);
     }
     expect(runtime.status().main.callsInFlight).toBe(0);
@@ -342,6 +437,8 @@ describe('wrong arguments', () => {
       const larger = commit(16);
       address.abort();
       return [unclaimed, larger];
-    })).toEqual([5, 16].map((length) => ['ERR_PERCORE_CLAIM', `commit(${length}) without a claim that large. Call tryClaim first, check that it is not negative, and send nothing else to that reactor in the same band before commit`, length]));
+    })).toEqual([5, 16].map((length) => ['ERR_PERCORE_CLAIM', `commit(${length}) without a claim that large. Call `
+      + `tryClaim first, check that it is not negative, and send nothing else to that reactor in the same band before `
+      + `commit`, length]));
   });
 });

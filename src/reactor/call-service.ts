@@ -15,7 +15,7 @@ import type { Inlet } from './inlet.js';
 import type { Intercore } from './intercore.js';
 import { CALL_HEAD_BYTES, DEADLINE_AT, FAILURE, HEAD_BYTES, REPLY } from './message.js';
 import type { HeardName } from './names.js';
-import { MOST_WAITING_BYTES, Outlet } from './outlet.js';
+import { MOST_WAITING_BYTES, type Outlet } from './outlet.js';
 
 const DROPPED = partyLayout.fields.dropped.at >> 3;
 const DROPPED_LATE_CALLS = partyLayout.fields.droppedLateCalls.at >> 3;
@@ -87,7 +87,7 @@ export class CallService {
       if (code !== OK) {
         this.take(call);
         throw code === TOO_LARGE
-          ? new PercoreError('ERR_PERCORE_TOO_LARGE', `call("${name}"): ${Outlet.tooLarge(outlet)}`)
+          ? new PercoreError('ERR_PERCORE_TOO_LARGE', `call("${name}"): ${outlet.tooLarge}`)
           : code === BACK_PRESSURED
             ? new PercoreError(
                 'ERR_PERCORE_BACK_PRESSURED',
@@ -256,7 +256,7 @@ export class CallService {
       this.fail(asked, error);
       return;
     }
-    this.fail(asked, new PercoreError('ERR_PERCORE_TOO_LARGE', `the answer: ${Outlet.tooLarge(outlet)}`));
+    this.fail(asked, new PercoreError('ERR_PERCORE_TOO_LARGE', `the answer: ${outlet.tooLarge}`));
   }
 
   private fail({ from, band, number, generation }: Asked, error: unknown): void {

@@ -3,7 +3,9 @@ import { Calls, MAX_CALLS, PendingCall } from './calls.js';
 
 function pending(calls: Calls, to = 0): PendingCall & { outcome: unknown[] } {
   const outcome: unknown[] = [];
-  const call = new PendingCall('sum', to, (value) => void outcome.push(['resolved', value]), (error) => void outcome.push(['rejected', error]));
+  const call = new PendingCall(
+    'sum', to, (value) => void outcome.push(['resolved', value]), (error) => void outcome.push(['rejected', error]),
+  );
   calls.add(call);
   return Object.assign(call, { outcome });
 }
@@ -17,7 +19,9 @@ describe('calls in flight', () => {
     const [first, second] = [pending(calls), pending(calls)];
     expect(numberOf(first)).not.toEqual(numberOf(second));
     expect(calls.find(...numberOf(first), 0)).toBe(first);
-    expect([calls.take(first), calls.take(first), first.isOver, second.isOver, calls.count]).toEqual([true, false, true, false, 1]);
+    expect([calls.take(first), calls.take(first), first.isOver, second.isOver, calls.count]).toEqual([
+      true, false, true, false, 1,
+    ]);
     expect([calls.find(...numberOf(first), 0), calls.find(...numberOf(second), 0)]).toEqual([undefined, second]);
   });
 
@@ -53,7 +57,14 @@ describe('calls in flight', () => {
       numbers.add(`${numberOf(pending(later))}`);
     }
     expect(numbers.size).toBe(4);
-    for (const text of numbers) expect(text.split(',').map(Number).every((word) => word === (word | 0)), text).toBe(true);
+    for (const text of numbers)
+      expect(
+        text
+          .split(',')
+          .map(Number)
+          .every((word) => word === (word | 0)),
+        text,
+      ).toBe(true);
   });
 
   it('use each of 65,536 slots before one is made', () => {

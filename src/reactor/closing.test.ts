@@ -1,10 +1,15 @@
-/** close() ends within its bound whatever a reactor does, and says which one did not leave; createRuntime within startTimeoutMs. */
+/**
+ * close() ends within its bound whatever a reactor does, and says which one did not leave; createRuntime within
+ * startTimeoutMs.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { descriptors, errorOf, fixture, inside, remoteRuntime, sleep, threads, until, within } from './fixtures/inside.js';
+import {
+  descriptors, errorOf, fixture, inside, remoteRuntime, sleep, threads, until, within,
+} from './fixtures/inside.js';
 import type { StuckData } from './fixtures/stuck.js';
 import type { CloseOptions } from './runtime-events.js';
 import { createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
@@ -14,30 +19,41 @@ const fifo = join(folder, 'fifo');
 execFileSync('mkfifo', [fifo]);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** What nothing may take longer than: drainMs, the two seconds that close() promises, and what a loaded machine needs. */
+/**
+ * What nothing may take longer than: drainMs, the two seconds that close() promises, and what a loaded machine needs.
+ */
 const BOUND_MS = 100 + 2000 + 6000;
 
-const stuck = (data: StuckData, options: Partial<RuntimeOptions> = {}): Promise<Runtime> => createRuntime({ entry: fixture('stuck'), reactors: 2, pin: false, data: { ...data, fifo }, ...options });
+const stuck = (data: StuckData, options: Partial<RuntimeOptions> = {}): Promise<Runtime> =>
+  createRuntime({ entry: fixture('stuck'), reactors: 2, pin: false, data: { ...data, fifo }, ...options });
 /** Writes what a blocked read waits for, so that its thread ends. */
 const unblock = (): void => writeFileSync(fifo, 'xx');
 
 describe('close', () => {
   // Each waits for two seconds, so they do it side by side.
   it('ends a reactor that is stuck in a step or in a stop hook, and names it', async () => {
-    const ways = [['loop', 'step'], ['wait', 'step'], ['microtasks', 'step'], ['loop', 'hook'], ['wait', 'hook']] as const;
-    await Promise.all(ways.map(async ([how, where]) => {
-      const runtime = await stuck({ how, reactor: 1, where });
-      if (where === 'step') expect(runtime.send('stick', 0, { reactor: 1 })).toBe(0);
-      await sleep(100);
-      const closed = await within(BOUND_MS, runtime.close({ drainMs: 100 }), 'close');
-      expect(closed, `${how} in a ${where}`).toEqual({ drained: false, undelivered: expect.any(Number), leftBehind: [1], stillRunning: [] });
-      expect(runtime.status().reactors.map(({ state }) => state)).toEqual(['left', 'dead']);
-    }));
+    const ways = [
+      ['loop', 'step'], ['wait', 'step'], ['microtasks', 'step'], ['loop', 'hook'], ['wait', 'hook'],
+    ] as const;
+    await Promise.all(
+      ways.map(async ([how, where]) => {
+        const runtime = await stuck({ how, reactor: 1, where });
+        if (where === 'step') expect(runtime.send('stick', 0, { reactor: 1 })).toBe(0);
+        await sleep(100);
+        const closed = await within(BOUND_MS, runtime.close({ drainMs: 100 }), 'close');
+        expect(closed, `${how} in a ${where}`).toEqual({
+          drained: false, undelivered: expect.any(Number), leftBehind: [1], stillRunning: [],
+        });
+        expect(runtime.status().reactors.map(({ state }) => state)).toEqual(['left', 'dead']);
+      }),
+    );
   });
 
   it('does not wait longer than drainMs for a stop hook that never settles; the reactor leaves as it is told', async () => {
     const runtime = await stuck({ how: 'await', reactor: 0, where: 'hook' });
-    expect(await within(BOUND_MS, runtime.close({ drainMs: 100 }), 'close')).toEqual({ drained: false, undelivered: 0, leftBehind: [], stillRunning: [] });
+    expect(await within(BOUND_MS, runtime.close({ drainMs: 100 }), 'close')).toEqual({
+      drained: false, undelivered: 0, leftBehind: [], stillRunning: [],
+    });
   });
 
   it('resolves though a reactor is in a read that blocks, and says that its thread still runs', async () => {
@@ -62,7 +78,9 @@ describe('close', () => {
     const runtime = await stuck({ how: 'exit in a hook', reactor: 1, where: 'hook' });
     const deaths: number[] = [];
     runtime.on('reactorDied', ({ reactorId }) => void deaths.push(reactorId));
-    expect(await within(BOUND_MS, runtime.close({ drainMs: 1000 }), 'close')).toMatchObject({ leftBehind: [], stillRunning: [] });
+    expect(await within(BOUND_MS, runtime.close({ drainMs: 1000 }), 'close')).toMatchObject({
+      leftBehind: [], stillRunning: [],
+    });
     expect(runtime.status().reactors.map(({ state }) => state)).toEqual(['left', 'dead']);
     expect(deaths, 'who closes is told by the result alone').toEqual([]);
   });
@@ -96,14 +114,21 @@ describe('close', () => {
       [{ drainMs: -1 }, 'drainMs must be a whole number from 0 to 2147483647, not -1'],
       [{ drainMs: '100' }, 'drainMs must be a whole number from 0 to 2147483647, not "100"'],
     ];
-    for (const [options, message] of cases) expect((await errorOf(() => runtime.close(options as CloseOptions))).message).toBe(message);
+    for (const [options, message] of cases)
+      expect((await errorOf(() => runtime.close(options as CloseOptions))).message).toBe(message);
     expect((await runtime.close()).drained, 'a refused call closes nothing').toBe(true);
   });
 });
 
 describe('createRuntime with startTimeoutMs', () => {
   const START_MS = 2000;
-  const stuckEntry = (how: StuckData['how'], reactor: number) => errorOf(() => within(START_MS + BOUND_MS, stuck({ how, reactor, where: 'entry' }, { reactors: reactor + 1, startTimeoutMs: START_MS }), 'a rejection'));
+  const stuckEntry = (how: StuckData['how'], reactor: number) =>
+    errorOf(() =>
+      within(
+        START_MS + BOUND_MS,
+        stuck({ how, reactor, where: 'entry' }, { reactors: reactor + 1, startTimeoutMs: START_MS }), 'a rejection',
+      ),
+    );
 
   it('rejects when an entry is stuck, names the reactor, and leaves nothing behind', async () => {
     await (await remoteRuntime(1)).close();
@@ -113,25 +138,42 @@ describe('createRuntime with startTimeoutMs', () => {
     for (const [how, reactor] of [['await', 1], ['loop', 0], ['wait', 0]] as const) {
       const error = await stuckEntry(how, reactor);
       expect([error.code, error.reactorId, error.argument]).toEqual(['ERR_PERCORE_TIMEOUT', reactor, 'startTimeoutMs']);
-      expect(error.message).toMatch(/^reactor [01] did not start within 2000 ms: the entry file:.*stuck\.js neither returned nor threw/);
+      expect(error.message).toMatch(
+        /^reactor [01] did not start within 2000 ms: the entry file:.*stuck\.js neither returned nor threw/,
+      );
     }
     // Fewer: what another test has left behind on purpose may have ended meanwhile.
-    await until(() => descriptors().length <= before.descriptors && threads() <= before.threads, 'no more than before', 5000);
+    await until(
+      () => descriptors().length <= before.descriptors && threads() <= before.threads, 'no more than before', 5000,
+    );
   });
 
   it('rejects though the entry is in a read that blocks, and says so', async () => {
-    expect((await stuckEntry('read', 0)).message).toMatch(/^reactor 0 did not start within 2000 ms.*The thread of reactor 0 is in a system call that blocks, and still runs$/);
+    expect((await stuckEntry('read', 0)).message).toMatch(
+      /^reactor 0 did not start within 2000 ms.*The thread of reactor 0 is in a system call that blocks, and still runs$/,
+    );
     unblock();
   });
 
   it('names the option main when that does not settle', async () => {
-    const error = await errorOf(() => within(500 + BOUND_MS, stuck({ how: 'await', reactor: 9, where: 'step' }, { startTimeoutMs: 500, main: () => new Promise(() => undefined) }), 'a rejection'));
+    const error = await errorOf(() =>
+      within(
+        500 + BOUND_MS,
+        stuck(
+          { how: 'await', reactor: 9, where: 'step' },
+          { startTimeoutMs: 500, main: () => new Promise(() => undefined) },
+        ),
+        'a rejection',
+      ),
+    );
     expect(error.message).toMatch(/^the option main did not return or settle within 500 ms/);
   });
 
   it('takes 1 to 2^31 - 1', async () => {
     for (const startTimeoutMs of [0, -1, NaN, Infinity, 2 ** 31, '500' as never]) {
-      expect((await errorOf(() => stuck({ how: 'await', reactor: 9, where: 'step' }, { startTimeoutMs }))).message).toMatch(/^startTimeoutMs must be a whole number from 1 to 2147483647/);
+      expect(
+        (await errorOf(() => stuck({ how: 'await', reactor: 9, where: 'step' }, { startTimeoutMs }))).message,
+      ).toMatch(/^startTimeoutMs must be a whole number from 1 to 2147483647/);
     }
   });
 });
@@ -145,20 +187,43 @@ describe('a program that ends with a runtime open', () => {
   it('ends by process.exit, in the main thread at any moment', () => {
     expect(program('process.exit(5)')).toMatchObject({ status: 5, signal: null, stderr: '' });
     expect(program('void runtime.close(); process.exit(6)')).toMatchObject({ status: 6, signal: null, stderr: '' });
-    expect(program("void runtime.call('run', { source: '() => { for (;;); }' }, { reactor: 0 }); setTimeout(() => process.exit(7), 50);")).toMatchObject({ status: 7, signal: null, stderr: '' });
+    expect(
+      program(
+        "void runtime.call('run', { source: '() => { for (;;); }' }, { reactor: 0 }); setTimeout(() => "
+          + "process.exit(7), 50);",
+      ),
+    ).toMatchObject({ status: 7, signal: null, stderr: '' });
   });
 
   it('ends by itself after unref(), and not after ref()', () => {
-    expect(program("runtime.unref(); console.log('unreferenced');")).toMatchObject({ status: 0, signal: null, stdout: 'unreferenced\n', stderr: '' });
-    expect(program("runtime.unref().ref(); setTimeout(() => { console.log('still here'); runtime.close(); }, 300).unref();")).toMatchObject({ status: 0, stdout: 'still here\n', stderr: '' });
-    expect(program('runtime.unref(); console.log((await runtime.close()).drained);'), 'who closes waits for it').toMatchObject({ status: 0, stdout: 'true\n', stderr: '' });
+    expect(program("runtime.unref(); console.log('unreferenced');")).toMatchObject({
+      status: 0, signal: null, stdout: 'unreferenced\n', stderr: '',
+    });
+    expect(
+      program("runtime.unref().ref(); setTimeout(() => { console.log('still here'); runtime.close(); }, 300).unref();"),
+    ).toMatchObject({ status: 0, stdout: 'still here\n', stderr: '' });
+    expect(
+      program('runtime.unref(); console.log((await runtime.close()).drained);'), 'who closes waits for it',
+    ).toMatchObject({ status: 0, stdout: 'true\n', stderr: '' });
   });
 
   it('after unref() waits for the answers of its calls, whenever they were made, and for nothing else', () => {
-    const later = "runtime.call('run', { source: '() => new Promise((resolve) => setTimeout(resolve, 50, 7))' }, { reactor: 0 })";
-    expect(program(`runtime.unref(); console.log(await ${later}, await ${later});`)).toMatchObject({ status: 0, stdout: '7 7\n', stderr: '' });
-    expect(program(`void ${later}.then(console.log); runtime.unref();`)).toMatchObject({ status: 0, stdout: '7\n', stderr: '' });
-    expect(program(`runtime.unref(); await ${later}; await new Promise(() => {});`), 'the wait that is left keeps nothing').toMatchObject({ status: 13, stdout: '' });
-    expect(program(`runtime.unref(); await runtime.call('run', { source: '() => new Promise(() => {})' }, { reactor: 0, timeoutMs: 30 }).catch((error) => console.log(error.code));`)).toMatchObject({ status: 0, stdout: 'ERR_PERCORE_TIMEOUT\n' });
+    const later =
+      "runtime.call('run', { source: '() => new Promise((resolve) => setTimeout(resolve, 50, 7))' }, { reactor: 0 })";
+    expect(program(`runtime.unref(); console.log(await ${later}, await ${later});`)).toMatchObject({
+      status: 0, stdout: '7 7\n', stderr: '',
+    });
+    expect(program(`void ${later}.then(console.log); runtime.unref();`)).toMatchObject({
+      status: 0, stdout: '7\n', stderr: '',
+    });
+    expect(
+      program(`runtime.unref(); await ${later}; await new Promise(() => {});`), 'the wait that is left keeps nothing',
+    ).toMatchObject({ status: 13, stdout: '' });
+    expect(
+      program(
+        `runtime.unref(); await runtime.call('run', { source: '() => new Promise(() => {})' }, { reactor: 0, `
+          + `timeoutMs: 30 }).catch((error) => console.log(error.code));`,
+      ),
+    ).toMatchObject({ status: 0, stdout: 'ERR_PERCORE_TIMEOUT\n' });
   });
 });

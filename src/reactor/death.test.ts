@@ -15,8 +15,16 @@ interface Seen {
 
 /** Runs fixtures/death.ts; its exit code 0 says that nothing crashed. */
 function die(how: string): Seen {
-  const result = spawnSync(process.execPath, [fileURLToPath(fixture('death')), how], { encoding: 'utf8', timeout: 50_000 });
-  expect({ status: result.status, signal: result.signal, stderr: result.stderr.replace(/^.*(ExperimentalWarning|--trace-warnings).*\n/gm, '') }, how).toMatchObject({ status: 0, signal: null });
+  const result = spawnSync(process.execPath, [fileURLToPath(fixture('death')), how], {
+    encoding: 'utf8', timeout: 50_000,
+  });
+  expect(
+    {
+      status: result.status, signal: result.signal,
+      stderr: result.stderr.replace(/^.*(ExperimentalWarning|--trace-warnings).*\n/gm, ''),
+    },
+    how,
+  ).toMatchObject({ status: 0, signal: null });
   return JSON.parse(result.stdout) as Seen;
 }
 
@@ -62,7 +70,8 @@ describe('a reactor that dies', () => {
   it('wakes its peers, who may have been about to be woken by it (dead waker)', async () => {
     await withRuntime(3, { idle: { strategy: 'park' } }, async (runtime) => {
       runtime.on('reactorDied', () => undefined);
-      // Reactor 2 has set the word that says "somebody is waking you" and died before it wrote: what a swap without a write looks like.
+      // Reactor 2 has set the word that says "somebody is waking you" and died before it wrote: what a swap without a
+      // write looks like.
       await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['steps'] = 0;
         reactor.spawn({ name: 'note' }, () => void state['steps']++);
@@ -82,7 +91,9 @@ describe('a reactor that dies', () => {
       expect(runtime.status().reactors[0]!.steps[3], 'the record waits: the state is the one meant').toBe(parks);
       // The swap's author dies. It has to be noticed without anybody sending more.
       void controllerOf(runtime).members[2]!.worker.terminate();
-      await until(() => runtime.status().reactors[0]!.steps[3]! > parks, 'the sleeper runs after the exit of the waker', 2000);
+      await until(
+        () => runtime.status().reactors[0]!.steps[3]! > parks, 'the sleeper runs after the exit of the waker', 2000,
+      );
     });
   });
 
@@ -92,8 +103,12 @@ describe('a reactor that dies', () => {
       for (const { worker } of controllerOf(runtime).members) void worker.terminate();
       await until(() => runtime.status().reactors.every(({ state }) => state === 'dead'), 'both dead');
       await sleep(10);
-      expect((await errorOf(() => within(1000, runtime.call('run', { source: '() => 1' }), 'a rejection'))).code).toBe('ERR_PERCORE_REACTOR_DIED');
-      expect(await within(2000, runtime.close(), 'close')).toEqual({ drained: expect.any(Boolean), undelivered: expect.any(Number), leftBehind: [], stillRunning: [] });
+      expect((await errorOf(() => within(1000, runtime.call('run', { source: '() => 1' }), 'a rejection'))).code).toBe(
+        'ERR_PERCORE_REACTOR_DIED',
+      );
+      expect(await within(2000, runtime.close(), 'close')).toEqual({
+        drained: expect.any(Boolean), undelivered: expect.any(Number), leftBehind: [], stillRunning: [],
+      });
     });
   });
 
@@ -106,7 +121,9 @@ describe('a reactor that dies', () => {
       void inside(runtime, 0, () => process.exit(3)).catch(() => undefined);
       await until(() => warnings.length > 0, 'the warning');
       process.off('warning', listen);
-      expect(warnings.map(({ message, code }) => [message, code])).toEqual([['reactor 0 died with exit code 3', 'ERR_PERCORE_REACTOR_DIED']]);
+      expect(warnings.map(({ message, code }) => [message, code])).toEqual([
+        ['reactor 0 died with exit code 3', 'ERR_PERCORE_REACTOR_DIED'],
+      ]);
     });
   });
 });

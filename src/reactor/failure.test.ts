@@ -10,7 +10,9 @@ describe('an error that crosses threads', () => {
   it('keeps name, message, code and its own stack below a line that says where', () => {
     const original = Object.assign(new RangeError('too far'), { code: 'E_FAR' });
     const error = crossed(original) as Error & { code?: string; reactorId?: number };
-    expect([error instanceof Error, error.name, error.message, error.code, error.reactorId]).toEqual([true, 'RangeError', 'too far', 'E_FAR', 3]);
+    expect([error instanceof Error, error.name, error.message, error.code, error.reactorId]).toEqual([
+      true, 'RangeError', 'too far', 'E_FAR', 3,
+    ]);
     const lines = error.stack!.split('\n');
     expect(lines.slice(0, 2)).toEqual(['RangeError: too far', '    --- reactor 3, "sum" ---']);
     expect(lines[2]).toBe(original.stack!.split('\n')[1]);
@@ -19,7 +21,9 @@ describe('an error that crosses threads', () => {
   it('is ERR_PERCORE_REMOTE without a code of its own, and a PercoreError with one of ours', () => {
     expect((crossed(new Error('plain')) as { code?: string }).code).toBe('ERR_PERCORE_REMOTE');
     const ours = crossed(new PercoreError('ERR_PERCORE_TOO_LARGE', 'big'));
-    expect([ours instanceof PercoreError, (ours as PercoreError).code, ours.message]).toEqual([true, 'ERR_PERCORE_TOO_LARGE', 'big']);
+    expect([ours instanceof PercoreError, (ours as PercoreError).code, ours.message]).toEqual([
+      true, 'ERR_PERCORE_TOO_LARGE', 'big',
+    ]);
   });
 
   it('may be no error at all: a string is its message, anything else says so', () => {
@@ -35,28 +39,45 @@ describe('an error that crosses threads', () => {
   });
 
   it('can be packed whatever its fields are', () => {
-    for (const odd of [Object.assign(new Error('x'), { code: () => 1 }), Object.assign(new Error('x'), { code: 7 }), Object.assign(new Error('x'), { name: Symbol('n') }), Object.assign(new Error('x'), { stack: () => 1 }), Object.assign(new Error(), { message: { deep: () => 1 } })]) {
+    for (const odd of [
+      Object.assign(new Error('x'), { code: () => 1 }), Object.assign(new Error('x'), { code: 7 }),
+      Object.assign(new Error('x'), { name: Symbol('n') }), Object.assign(new Error('x'), { stack: () => 1 }),
+      Object.assign(new Error(), { message: { deep: () => 1 } }),
+    ]) {
       expect(() => structuredClone(packError(odd))).not.toThrow();
     }
   });
 
   it('keeps its own fields, but for those that cannot be cloned or whose getter throws', () => {
-    const original = Object.assign(new Error('x'), { retryAfterMs: 30, detail: { at: [1, 2] }, action: () => 1, mark: Symbol('m') });
-    Object.defineProperty(original, 'bad', { enumerable: true, get: () => { throw new Error('getter'); } });
+    const original = Object.assign(new Error('x'), {
+      retryAfterMs: 30, detail: { at: [1, 2] }, action: () => 1, mark: Symbol('m'),
+    });
+    Object.defineProperty(original, 'bad', {
+      enumerable: true,
+      get: () => {
+        throw new Error('getter');
+      },
+    });
     const error = crossed(original) as unknown as Record<string, unknown>;
     expect([error['retryAfterMs'], error['detail']]).toEqual([30, { at: [1, 2] }]);
     expect(['action', 'mark', 'bad'].filter((key) => key in error)).toEqual([]);
   });
 
   it('keeps the argument, value and range of a PercoreError, and the reactor that it names', () => {
-    const error = crossed(new PercoreError('ERR_PERCORE_REACTOR_DIED', 'gone', { reactorId: 7, argument: 'a', value: 5, allowed: 'less' })) as PercoreError;
-    expect([error instanceof PercoreError, error.reactorId, error.argument, error.value, error.allowed]).toEqual([true, 7, 'a', 5, 'less']);
+    const error = crossed(
+      new PercoreError('ERR_PERCORE_REACTOR_DIED', 'gone', { reactorId: 7, argument: 'a', value: 5, allowed: 'less' }),
+    ) as PercoreError;
+    expect([error instanceof PercoreError, error.reactorId, error.argument, error.value, error.allowed]).toEqual([
+      true, 7, 'a', 5, 'less',
+    ]);
   });
 
   it('keeps its cause, and the cause of that, errors or not; a circle ends', () => {
     const inner = Object.assign(new RangeError('inner'), { code: 'E_IN', cause: { plain: true } });
     const error = crossed(new Error('outer', { cause: inner })) as Error & { cause: Error & { code: string } };
-    expect([error.cause instanceof RangeError, error.cause.message, error.cause.code, error.cause.cause]).toEqual([true, 'inner', 'E_IN', { plain: true }]);
+    expect([error.cause instanceof RangeError, error.cause.message, error.cause.code, error.cause.cause]).toEqual([
+      true, 'inner', 'E_IN', { plain: true },
+    ]);
     expect(Object.keys(error)).not.toContain('cause');
     const circle = new Error('circle');
     circle.cause = new Error('back', { cause: circle });
@@ -64,8 +85,12 @@ describe('an error that crosses threads', () => {
   });
 
   it('keeps the errors of an AggregateError, each with what it has', () => {
-    const error = crossed(new AggregateError([new TypeError('one'), Object.assign(new Error('two'), { code: 2 }), 'three'], 'several')) as AggregateError;
-    expect([error instanceof AggregateError, error.name, error.message, error.errors.length]).toEqual([true, 'AggregateError', 'several', 3]);
+    const error = crossed(
+      new AggregateError([new TypeError('one'), Object.assign(new Error('two'), { code: 2 }), 'three'], 'several'),
+    ) as AggregateError;
+    expect([error instanceof AggregateError, error.name, error.message, error.errors.length]).toEqual([
+      true, 'AggregateError', 'several', 3,
+    ]);
     const [one, two, three] = error.errors as [Error, { code: number }, string];
     expect([one instanceof TypeError, one.message, two.code, three]).toEqual([true, 'one', 2, 'three']);
   });
@@ -82,8 +107,12 @@ describe('an error that crosses threads', () => {
   });
 
   it('can be packed when it is a Proxy that refuses everything, or a chain of a thousand causes', () => {
-    const refuse = (): never => { throw new Error('no'); };
-    expect(() => crossed(new Proxy(new Error('x'), { get: refuse, getPrototypeOf: refuse, ownKeys: refuse, has: refuse }))).not.toThrow();
+    const refuse = (): never => {
+      throw new Error('no');
+    };
+    expect(() =>
+      crossed(new Proxy(new Error('x'), { get: refuse, getPrototypeOf: refuse, ownKeys: refuse, has: refuse })),
+    ).not.toThrow();
     expect(() => crossed(new Proxy(new Error('x'), { get: refuse, ownKeys: refuse }))).not.toThrow();
     let chain = new Error('0');
     for (let i = 1; i < 1000; i++) chain = new Error(`${i}`, { cause: chain });
@@ -98,7 +127,11 @@ describe('an error that crosses threads', () => {
   });
 
   it('that is too long keeps its name, its code and the beginning of its message', () => {
-    const short = shortFailure(packError(Object.assign(new RangeError('y'.repeat(5000)), { code: 'E_LONG', big: 'z'.repeat(5000) })));
-    expect([short.name, short.code, short.message.startsWith('y'.repeat(300)), short.message.length < 400, short.fields]).toEqual(['RangeError', 'E_LONG', true, true, undefined]);
+    const short = shortFailure(
+      packError(Object.assign(new RangeError('y'.repeat(5000)), { code: 'E_LONG', big: 'z'.repeat(5000) })),
+    );
+    expect([
+      short.name, short.code, short.message.startsWith('y'.repeat(300)), short.message.length < 400, short.fields,
+    ]).toEqual(['RangeError', 'E_LONG', true, true, undefined]);
   });
 });

@@ -8,7 +8,10 @@ const party = () => new Int32Array(new SharedArrayBuffer(partyLayout.bytes));
 
 describe('an idle strategy', () => {
   it('has the code of the layout table, and back', () => {
-    const codes: [IdleStrategy, number][] = [['spin', words.idleStrategy.SPIN], ['backoff', words.idleStrategy.BACKOFF], ['park', words.idleStrategy.PARK], ['adaptive', words.idleStrategy.ADAPTIVE]];
+    const codes: [IdleStrategy, number][] = [
+      ['spin', words.idleStrategy.SPIN], ['backoff', words.idleStrategy.BACKOFF], ['park', words.idleStrategy.PARK],
+      ['adaptive', words.idleStrategy.ADAPTIVE],
+    ];
     for (const [name, code] of codes) expect([idleCode(name), idleName(code)]).toEqual([code, name]);
   });
 
@@ -31,8 +34,14 @@ describe('an idle strategy', () => {
 
   it('is refused whole when one part is wrong, with what is allowed', () => {
     const cases: [IdleOptions, string][] = [
-      [{ strategy: 'sleep' as IdleStrategy, spinNs: 5 }, `idle.strategy must be 'spin', 'backoff', 'park', 'adaptive', not "sleep"`],
-      [{ strategy: 'toString' as IdleStrategy }, `idle.strategy must be 'spin', 'backoff', 'park', 'adaptive', not "toString"`],
+      [
+        { strategy: 'sleep' as IdleStrategy, spinNs: 5 },
+        `idle.strategy must be 'spin', 'backoff', 'park', 'adaptive', not "sleep"`,
+      ],
+      [
+        { strategy: 'toString' as IdleStrategy },
+        `idle.strategy must be 'spin', 'backoff', 'park', 'adaptive', not "toString"`,
+      ],
       [{ strategy: 'spin', spinNs: -1 }, 'idle.spinNs must be a whole number from 0 to 1000000000, not -1'],
       [{ strategy: 'spin', spinNs: 1.5 }, 'idle.spinNs must be a whole number from 0 to 1000000000, not 1.5'],
       [{ strategy: 'spin', spinNs: '5' as never }, 'idle.spinNs must be a whole number from 0 to 1000000000, not "5"'],
@@ -41,7 +50,9 @@ describe('an idle strategy', () => {
     ];
     for (const [options, message] of cases) {
       const shared = party();
-      expect(() => setIdleStrategy(shared, options)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', message }));
+      expect(() => setIdleStrategy(shared, options)).toThrow(
+        expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', message }),
+      );
       expect(settings(shared), 'nothing is stored').toEqual([0, 0, 0]);
     }
   });

@@ -1,6 +1,7 @@
 /**
- * Node's own work inside a saturated reactor: its band 1 is never empty and a peer floods it. The budget of a turn and the return to
- * libuv between turns are what keeps these alive. The figures are printed; the limit is the one the project promises.
+ * Node's own work inside a saturated reactor: its band 1 is never empty and a peer floods it. The budget of a turn and
+ * the return to libuv between turns are what keeps these alive. The figures are printed; the limit is the one the
+ * project promises.
  */
 import { describe, expect, it } from 'vitest';
 import { inside, until, withRuntime } from './fixtures/inside.js';
@@ -29,7 +30,11 @@ for (const strategy of ['spin', 'adaptive'] as const) {
           };
           send();
         });
-        const counts = () => inside(runtime, 0, (_reactor, _argument, { state }) => [state['own'], state['flood']] as [number, number], undefined, { priority: 7 });
+        const counts = () =>
+          inside(
+            runtime, 0, (_reactor, _argument, { state }) => [state['own'], state['flood']] as [number, number],
+            undefined, { priority: 7 },
+          );
         await until(async () => (await counts()).every((count) => count > 1000), 'saturated');
         const before = await counts();
         const times = await inside(runtime, 0, async (_reactor, _argument, { require }) => {
@@ -61,7 +66,9 @@ for (const strategy of ['spin', 'adaptive'] as const) {
         expect(after[0], 'its own tasks ran meanwhile').toBeGreaterThan(before[0] + 1000);
         expect(after[1], 'the flood ran meanwhile').toBeGreaterThan(before[1] + 1000);
         const median = (list: number[]) => [...list].sort((a, b) => a - b)[list.length >> 1]!;
-        const figures = Object.entries(times).map(([name, list]) => `${name} ${median(list).toFixed(3)} (worst ${Math.max(...list).toFixed(1)})`);
+        const figures = Object.entries(times).map(
+          ([name, list]) => `${name} ${median(list).toFixed(3)} (worst ${Math.max(...list).toFixed(1)})`,
+        );
         console.log(`${strategy}, median of 20 in ms: ${figures.join(', ')}`);
         for (const [name, list] of Object.entries(times)) expect(median(list), name).toBeLessThan(LIMIT_MS);
       });

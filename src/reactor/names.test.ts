@@ -13,10 +13,13 @@ describe('names of one lane, at the sending end', () => {
 
   it('are told once, each by a number of its own', () => {
     const names = new SentNames();
-    expect(['a', 'b', 'a', 'b', 'c'].map((text) => send(names, text))).toEqual([[0, true], [1, true], [0, false], [1, false], [2, true]]);
+    expect(['a', 'b', 'a', 'b', 'c'].map((text) => send(names, text))).toEqual([
+      [0, true], [1, true], [0, false], [1, false], [2, true],
+    ]);
   });
 
-  it('are bounded: the oldest gives its number away, is told again when it is used again, and nobody is mistaken', () => {
+  it('are bounded: the oldest gives its number away, is told again when it is used again, and nobody is '
+    + 'mistaken', () => {
     const names = new SentNames();
     const kept = names.of('name 0');
     /** What the receiver knows. */
@@ -42,7 +45,8 @@ describe('names of one lane, at the sending end', () => {
 
   it('are text of 1 to 256 letters', () => {
     expect(checkName('name', 'x'.repeat(256))).toBe('x'.repeat(256));
-    for (const wrong of ['', 5, undefined, Symbol('s'), {}, 'x'.repeat(257)]) expect(() => checkName('name', wrong)).toThrow(/^name must be /);
+    for (const wrong of ['', 5, undefined, Symbol('s'), {}, 'x'.repeat(257)])
+      expect(() => checkName('name', wrong)).toThrow(/^name must be /);
   });
 });
 
@@ -69,7 +73,9 @@ describe('names of tasks and handlers', () => {
           expect((await errorOf(() => runtime.call(name, null))).code).toBe('ERR_PERCORE_NO_HANDLER');
           expect(runtime.send(name, new Uint8Array(3), { reactor: 0 })).toBe(OK);
         }
-        expect([runtime.send(there, 'value', { reactor: 0 }), runtime.send(`${there}!`, new Uint8Array(7), { reactor: 0 })]).toEqual([OK, OK]);
+        expect([
+          runtime.send(there, 'value', { reactor: 0 }), runtime.send(`${there}!`, new Uint8Array(7), { reactor: 0 }),
+        ]).toEqual([OK, OK]);
       }
       const seen = await inside(runtime, 0, (_reactor, _argument, { state }) => state['seen'] as unknown[]);
       expect(seen).toEqual(PAIRS.flatMap(([there]) => [[there, 'value'], [there, 7]]));
@@ -79,7 +85,10 @@ describe('names of tasks and handlers', () => {
 
   it('may be more than a lane has numbers for, odd, and long: each message reaches its own task', async () => {
     await withRuntime(1, {}, async (runtime) => {
-      const odd = ['\ud800', '\ud801', '\ufffd', 'user-40584\u7518', '\0', 'ä', 'a\u0308', '__proto__', 'constructor', 'x'.repeat(256), `${'x'.repeat(255)}y`];
+      const odd = [
+        '\ud800', '\ud801', '\ufffd', 'user-40584\u7518', '\0', 'ä', 'a\u0308', '__proto__', 'constructor',
+        'x'.repeat(256), `${'x'.repeat(255)}y`,
+      ];
       const names = [...odd, ...Array.from({ length: 6000 }, (_, i) => `task ${i}`)];
       await inside(runtime, 0, (reactor, all: readonly string[], { state }) => {
         state['wrong'] = [];
@@ -98,10 +107,13 @@ describe('names of tasks and handlers', () => {
       for (let round = 0; round < 2; round++) {
         for (const [i, name] of names.entries()) {
           sent++;
-          while ((i % 2 === 0 || i >= 20 ? runtime.send(name, i, { reactor: 0 }) : addresses[i]!.send(i)) !== OK) await new Promise((resolve) => setImmediate(resolve));
+          while ((i % 2 === 0 || i >= 20 ? runtime.send(name, i, { reactor: 0 }) : addresses[i]!.send(i)) !== OK)
+            await new Promise((resolve) => setImmediate(resolve));
         }
       }
-      await until(() => inside(runtime, 0, (_reactor, most: number, { state }) => state['count'] === most, sent), 'all messages');
+      await until(
+        () => inside(runtime, 0, (_reactor, most: number, { state }) => state['count'] === most, sent), 'all messages',
+      );
       expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['wrong'] as unknown[])).toEqual([]);
       // A lane tells its names beside its messages, and counts messages alone.
       expect(runtime.status().reactors[0]!.dropped).toBe(0);
@@ -128,14 +140,22 @@ describe('names of tasks and handlers', () => {
       const names = Array.from({ length: 40 }, (_, i) => `${i} ${'n'.repeat(250)}`);
       await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['seen'] = [];
-        for (let i = 0; i < 40; i++) reactor.spawnBytes({ name: `${i} ${'n'.repeat(250)}` }, (record) => void state['seen'].push([i, record.length]));
+        for (let i = 0; i < 40; i++)
+          reactor.spawnBytes(
+            { name: `${i} ${'n'.repeat(250)}` }, (record) => void state['seen'].push([i, record.length]),
+          );
       });
       for (const [i, name] of names.entries()) {
         const address = runtime.address(name, { reactor: 0 });
-        while (address.send(new Uint8Array(1000 + i)) !== OK) await new Promise<void>((resolve) => address.whenRoom(resolve));
+        while (address.send(new Uint8Array(1000 + i)) !== OK)
+          await new Promise<void>((resolve) => address.whenRoom(resolve));
       }
-      await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['seen'].length === 40), 'all messages');
-      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['seen'] as unknown[])).toEqual(names.map((_, i) => [i, 1000 + i]));
+      await until(
+        () => inside(runtime, 0, (_reactor, _argument, { state }) => state['seen'].length === 40), 'all messages',
+      );
+      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['seen'] as unknown[])).toEqual(
+        names.map((_, i) => [i, 1000 + i]),
+      );
     });
   });
 });

@@ -1,4 +1,7 @@
-/** The ends of queues that a reactor has when it dies: the runtime frees their places, and whoever is at the other ends goes on. */
+/**
+ * The ends of queues that a reactor has when it dies: the runtime frees their places, and whoever is at the other ends
+ * goes on.
+ */
 import { describe, expect, it } from 'vitest';
 import * as queues from '../queues/index.js';
 import type { ReactorDeath } from './runtime-events.js';
@@ -66,8 +69,13 @@ describe('the queues of a reactor that dies', () => {
         });
         const toShared = queues.pub(data.shared);
         const toBanded = queues.pub(data.banded);
-        for (const value of [1, 2, 3, 4]) expect([toShared.offer(eight(value)), toBanded.offer(eight(value), value), toAll.offer(eight(value))]).toEqual([0, 0, 0]);
-        expect([drained(ofAll), toAll.offer(eight(5))], 'the reactor alone is in the way').toEqual([[1, 2, 3, 4], queues.BACK_PRESSURED]);
+        for (const value of [1, 2, 3, 4])
+          expect([
+            toShared.offer(eight(value)), toBanded.offer(eight(value), value), toAll.offer(eight(value)),
+          ]).toEqual([0, 0, 0]);
+        expect([drained(ofAll), toAll.offer(eight(5))], 'the reactor alone is in the way').toEqual([
+          [1, 2, 3, 4], queues.BACK_PRESSURED,
+        ]);
         const room = within(10_000, toAll.room(), 'room');
 
         const death = await deathOf(runtime, () => die(runtime));
@@ -75,13 +83,19 @@ describe('the queues of a reactor that dies', () => {
         expect(runtime.status().reactors[1]).toMatchObject({ state: 'dead', threadId: death.threadId });
         expect([await room, toAll.offer(eight(5)), drained(ofAll)]).toEqual([queues.OK, queues.OK, [5]]);
         // What it had sent, then what its successors send.
-        const [lane, linked, values] = [queues.pub(data.lanes), queues.pub(data.linked), queues.pub(data.values as queues.ValueQueue<unknown>)];
+        const [lane, linked, values] = [
+          queues.pub(data.lanes), queues.pub(data.linked), queues.pub(data.values as queues.ValueQueue<unknown>),
+        ];
         expect([lane.offer(eight(4)), linked.offer(eight(4)), values.offer(4)]).toEqual([0, 0, 0]);
-        expect([drained(queues.sub(data.lanes)), drained(queues.sub(data.linked))]).toEqual([[1, 2, 3, 4], [1, 2, 3, 4]]);
+        expect([drained(queues.sub(data.lanes)), drained(queues.sub(data.linked))]).toEqual([
+          [1, 2, 3, 4], [1, 2, 3, 4],
+        ]);
         const ofValues = queues.sub(data.values);
         expect([1, 2, 3, 4].map(() => ofValues.poll())).toEqual([1, 2, 3, 4]);
         // And what it had not read.
-        expect([drained(queues.sub(data.shared)), drained(queues.sub(data.banded))]).toEqual([[1, 2, 3, 4], [4, 3, 2, 1]]);
+        expect([drained(queues.sub(data.shared)), drained(queues.sub(data.banded))]).toEqual([
+          [1, 2, 3, 4], [4, 3, 2, 1],
+        ]);
       });
     });
   }
@@ -89,7 +103,10 @@ describe('the queues of a reactor that dies', () => {
   it('are free for a peer that waits in another reactor', async () => {
     const data = { lanes: queues.create({ kind: 'mpsc', capacity: 8, recordBytes: 8, maxProducers: 1 }) };
     await withRuntime(2, { data }, async (runtime) => {
-      await inside(runtime, 1, (_reactor, _argument, { data: handles, queues: q, state }) => void (state['end'] = q.pub(handles.lanes)));
+      await inside(
+        runtime, 1,
+        (_reactor, _argument, { data: handles, queues: q, state }) => void (state['end'] = q.pub(handles.lanes)),
+      );
       const reading = inside(runtime, 0, async (_reactor, _argument, { data: handles, queues: q }) => {
         const consumer = q.sub(handles.lanes);
         const code = await consumer.ready();
@@ -104,13 +121,17 @@ describe('the queues of a reactor that dies', () => {
 
   for (const kind of ['spsc', 'mpsc', 'spmc', 'banded'] as const) {
     it(`are free when they were opened in the moment before the death (${kind})`, async () => {
-      const queue = queues.create({ kind, capacity: 8, recordBytes: 8, ...(kind === 'mpsc' ? { maxProducers: 1, maxConsumers: 1 } : {}) } as queues.FixedOptions<'spsc'>);
+      const queue = queues.create({
+        kind, capacity: 8, recordBytes: 8, ...(kind === 'mpsc' ? { maxProducers: 1, maxConsumers: 1 } : {}),
+      } as queues.FixedOptions<'spsc'>);
       await withRuntime(1, { data: queue }, async (runtime) => {
-        const death = await deathOf(runtime, () => inside(runtime, 0, (_reactor, _argument, { data: handle, queues: q }) => {
-          q.pub(handle);
-          q.sub(handle);
-          process.exit(3);
-        }));
+        const death = await deathOf(runtime, () =>
+          inside(runtime, 0, (_reactor, _argument, { data: handle, queues: q }) => {
+            q.pub(handle);
+            q.sub(handle);
+            process.exit(3);
+          }),
+        );
         expect(death.recovered).toEqual({ producers: 1, consumers: 1, taken: 0 });
         expect(queues.inspect(queue).producers).toEqual([]);
         queues.pub(queue);
@@ -125,7 +146,9 @@ describe('the queues of a reactor that dies', () => {
     expect(failed).toMatchObject({ code: 'ERR_PERCORE_ENTRY' });
     expect(queues.inspect(queue).producers).toEqual([]);
     await withRuntime(1, { data: queue }, async (runtime) => {
-      await inside(runtime, 0, (_reactor, _argument, { data: handle, queues: q, state }) => void (state['end'] = q.pub(handle)));
+      await inside(
+        runtime, 0, (_reactor, _argument, { data: handle, queues: q, state }) => void (state['end'] = q.pub(handle)),
+      );
     });
     expect(queues.inspect(queue).producers).toEqual([]);
   });

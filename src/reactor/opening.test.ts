@@ -1,4 +1,7 @@
-/** What was opened is closed: by a start that fails at any line, with a host thread that is terminated; what was never used costs nothing. */
+/**
+ * What was opened is closed: by a start that fails at any line, with a host thread that is terminated; what was never
+ * used costs nothing.
+ */
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readlinkSync } from 'node:fs';
@@ -6,7 +9,9 @@ import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ReadinessHandle } from '../io/readiness.js';
 import { native } from '../native.js';
-import { descriptors, leftBehind, errorOf, fixture, inside, remoteEntry, remoteRuntime, sleep, threads, until, withRuntime } from './fixtures/inside.js';
+import {
+  descriptors, leftBehind, errorOf, fixture, inside, remoteEntry, remoteRuntime, sleep, threads, until, withRuntime,
+} from './fixtures/inside.js';
 import type { ForeignMessage } from './runtime-events.js';
 import { createRuntime, type RuntimeOptions } from './runtime.js';
 
@@ -22,28 +27,49 @@ describe('a start that fails', () => {
   const fails = async (options: Partial<RuntimeOptions>) => {
     const before: [string[], number] = [descriptors(), threads()];
     const error = await errorOf(() => createRuntime({ entry: remoteEntry, ...options }));
-    await until(() => leftBehind(before).length === 0, 'as before', 10_000).catch(() => expect(leftBehind(before), 'nothing is left behind').toEqual([]));
+    await until(() => leftBehind(before).length === 0, 'as before', 10_000).catch(() =>
+      expect(leftBehind(before), 'nothing is left behind').toEqual([]),
+    );
     return error;
   };
 
   it('for lack of memory leaves nothing, and says what would need less', async () => {
     const error = await fails({ reactors: 255, laneBytes: 2 ** 26, pin: false });
     expect([error.code, error['errno']]).toEqual(['ERR_PERCORE_SYSTEM', 'ENOMEM']);
-    expect(error.message).toMatch(/^there is no memory for the lanes of 255 reactors: .* Use fewer reactors or smaller laneBytes \(now 67108864\)$/);
+    expect(error.message).toMatch(
+      /^there is no memory for the lanes of 255 reactors: .* Use fewer reactors or smaller laneBytes \(now 67108864\)$/,
+    );
   });
 
   it('for data that cannot be cloned leaves nothing, and names the path', async () => {
     const error = await fails({ reactors: 2, data: { list: [1, { handlers: new Map([['a', () => 1]]) }] } });
-    expect([error.code, error['argument']]).toEqual(['ERR_PERCORE_UNSERIALIZABLE', 'data.list[1].handlers[0][1] (a function)']);
-    expect((await fails({ reactors: 2, data: () => 1 })).message).toMatch(/^data \(a function\) cannot be handed to the reactors: .*could not be cloned.* Functions belong into the entry/);
+    expect([error.code, error['argument']]).toEqual([
+      'ERR_PERCORE_UNSERIALIZABLE', 'data.list[1].handlers[0][1] (a function)',
+    ]);
+    expect((await fails({ reactors: 2, data: () => 1 })).message).toMatch(
+      /^data \(a function\) cannot be handed to the reactors: .*could not be cloned.* Functions belong into the entry/,
+    );
   });
 
   it('for an entry that throws in one reactor of three leaves nothing', async () => {
-    expect((await fails({ entry: fixture('failing'), reactors: 3, data: { how: 'throw', reactor: 1 } })).code).toBe('ERR_PERCORE_ENTRY');
+    expect((await fails({ entry: fixture('failing'), reactors: 3, data: { how: 'throw', reactor: 1 } })).code).toBe(
+      'ERR_PERCORE_ENTRY',
+    );
   });
 
-  it('where descriptors run out at any point leaves nothing: each limit from the first to enough', { timeout: 60_000 }, () => {
-    const { status, stdout, stderr } = spawnSync('sh', ['-c', 'ulimit -n 160; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', `
+  it(
+    'where descriptors run out at any point leaves nothing: each limit from the first to enough',
+    { timeout: 60_000 },
+    () => {
+      const { status, stdout, stderr } = spawnSync(
+        'sh',
+        [
+          '-c',
+          'ulimit -n 160; exec "$0" "$@"',
+          process.execPath,
+          '--input-type=module',
+          '-e',
+          `
       import { closeSync, openSync } from 'node:fs';
       import { descriptors } from ${JSON.stringify(new URL('./fixtures/inside.js', import.meta.url).href)};
       import { createRuntime } from ${JSON.stringify(new URL('../../percore/index.js', import.meta.url).href)};
@@ -91,9 +117,14 @@ describe('a host thread that is terminated', () => {
   it('leaves no eventfd of its runtime, nor of a readiness that it made, and no thread', async () => {
     const before = [eventFds(), threads()];
     for (let round = 0; round < 3; round++) {
-      await terminate(`const runtime = await createRuntime({ entry: ${JSON.stringify(remoteEntry.href)}, reactors: 2, pin: false }); createReadiness(); parentPort.postMessage('open');`);
+      await terminate(
+        `const runtime = await createRuntime({ entry: ${JSON.stringify(remoteEntry.href)}, reactors: 2, pin: false `
+          + `}); createReadiness(); parentPort.postMessage('open');`,
+      );
     }
-    await until(() => JSON.stringify([eventFds(), threads()]) === JSON.stringify(before), 'as before', 3000).catch(() => expect([eventFds(), threads()]).toEqual(before));
+    await until(() => JSON.stringify([eventFds(), threads()]) === JSON.stringify(before), 'as before', 3000).catch(() =>
+      expect([eventFds(), threads()]).toEqual(before),
+    );
   });
 
   it('cannot be woken any more: a late write goes nowhere, not into a file that has the number now', async () => {
@@ -103,7 +134,8 @@ describe('a host thread that is terminated', () => {
     const folder = mkdtempSync('/tmp/percore-late-');
     const files: number[] = [];
     try {
-      while (!files.includes(handle.eventFd) && files.length < 100) files.push(openSync(`${folder}/${files.length}`, 'w'));
+      while (!files.includes(handle.eventFd) && files.length < 100)
+        files.push(openSync(`${folder}/${files.length}`, 'w'));
       expect(files, 'the number is in use again').toContain(handle.eventFd);
       openReadiness(handle).set(1);
       native().wakers.wake(handle.eventFd);
@@ -120,8 +152,14 @@ describe('a host thread that is terminated', () => {
 describe('native calls of the runtime check what they are given', () => {
   it('a turn watches eventfds of the runtime alone: NaN is not descriptor 0', () => {
     const createTurn = native().turns.create;
-    const good = { inbox: new Uint8Array(new SharedArrayBuffer(65_536)), delivery: new Int32Array(65_536), timerRequests: new Float64Array(65_536), deliver: () => undefined, originNs: 0 };
-    for (const eventFd of [NaN, 0, 1, -1, 2 ** 31, 1.5, '0', undefined]) expect(() => createTurn({ ...good, eventFd: eventFd as number }), String(eventFd)).toThrow(/EBADF.*eventFd|EINVAL/);
+    const good = {
+      inbox: new Uint8Array(new SharedArrayBuffer(65_536)), delivery: new Int32Array(65_536),
+      timerRequests: new Float64Array(65_536), deliver: () => undefined, originNs: 0,
+    };
+    for (const eventFd of [NaN, 0, 1, -1, 2 ** 31, 1.5, '0', undefined])
+      expect(() => createTurn({ ...good, eventFd: eventFd as number }), String(eventFd)).toThrow(
+        /EBADF.*eventFd|EINVAL/,
+      );
     const eventFd = native().wakers.create();
     try {
       expect(() => createTurn({ ...good, eventFd, deliver: 5 as never })).toThrow(/EINVAL.*deliver/);
@@ -134,9 +172,14 @@ describe('native calls of the runtime check what they are given', () => {
   });
 
   it('affinity and slack take numbers: NaN is not CPU 0', () => {
-    for (const cpus of [[NaN], [-1], [1.5], [8192], ['0'], [], 5, undefined]) expect(() => native().threads.setAffinity(cpus as number[]), String(cpus)).toThrow(/EINVAL/);
-    for (const ns of [NaN, -1, '1', undefined]) expect(() => native().threads.setTimerSlack(ns as number), String(ns)).toThrow(/EINVAL/);
-    for (const [bytes, from] of [[undefined, 0], [new Uint8Array(8), -1], [new Uint8Array(8), NaN], [new Uint8Array(8), 9]]) expect(native().system.freshPages(bytes as Uint8Array, from as number)).toBe(-22);
+    for (const cpus of [[NaN], [-1], [1.5], [8192], ['0'], [], 5, undefined])
+      expect(() => native().threads.setAffinity(cpus as number[]), String(cpus)).toThrow(/EINVAL/);
+    for (const ns of [NaN, -1, '1', undefined])
+      expect(() => native().threads.setTimerSlack(ns as number), String(ns)).toThrow(/EINVAL/);
+    for (const [bytes, from] of [
+      [undefined, 0], [new Uint8Array(8), -1], [new Uint8Array(8), NaN], [new Uint8Array(8), 9],
+    ])
+      expect(native().system.freshPages(bytes as Uint8Array, from as number)).toBe(-22);
   });
 });
 
@@ -146,17 +189,24 @@ describe('messages that are not the runtime\'s', () => {
       const messages: ForeignMessage[] = [];
       const errors: unknown[] = [];
       runtime.on('stepError', (error) => void errors.push(error));
-      const post = () => inside(runtime, 1, (_reactor, _argument, { require }) => {
-        const { parentPort } = require('node:worker_threads') as typeof import('node:worker_threads');
-        for (const message of ['hello', null, undefined, 7, { kind: 'stepError' }, { kind: 'ready' }, { kind: 'startFailed', error: {} }, [1]]) parentPort!.postMessage(message);
-      });
+      const post = () =>
+        inside(runtime, 1, (_reactor, _argument, { require }) => {
+          const { parentPort } = require('node:worker_threads') as typeof import('node:worker_threads');
+          for (const message of [
+            'hello', null, undefined, 7, { kind: 'stepError' }, { kind: 'ready' }, { kind: 'startFailed', error: {} },
+            [1],
+          ])
+            parentPort!.postMessage(message);
+        });
       await post();
       await until(() => runtime.status().reactors[1]!.messages === 8, 'all are counted, though nobody listens');
       runtime.on('message', (message) => void messages.push(message));
       await post();
       await until(() => messages.length === 8, 'all arrive');
       expect(messages.map(({ reactorId }) => reactorId)).toEqual(Array.from({ length: 8 }, () => 1));
-      expect(messages.map(({ message }) => message)).toEqual(['hello', null, undefined, 7, { kind: 'stepError' }, { kind: 'ready' }, { kind: 'startFailed', error: {} }, [1]]);
+      expect(messages.map(({ message }) => message)).toEqual([
+        'hello', null, undefined, 7, { kind: 'stepError' }, { kind: 'ready' }, { kind: 'startFailed', error: {} }, [1],
+      ]);
       expect([errors, runtime.status().reactors.map(({ state }) => state)]).toEqual([[], ['ready', 'ready']]);
     });
   });
@@ -183,8 +233,17 @@ describe('messages that are not the runtime\'s', () => {
 });
 
 describe('memory of lanes', () => {
-  it('that are never used is never resident, also after many runtimes; address space comes back', { timeout: 300_000 }, () => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', '--input-type=module', '-e', `
+  it(
+    'that are never used is never resident, also after many runtimes; address space comes back',
+    { timeout: 300_000 },
+    () => {
+      const { status, stdout, stderr } = spawnSync(
+        process.execPath,
+        [
+          '--expose-gc',
+          '--input-type=module',
+          '-e',
+          `
       import { readFileSync } from 'node:fs';
       import { createRuntime } from ${library};
       const MiB = (name) => Number(new RegExp(name + ':\\\\s+(\\\\d+)').exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024;
@@ -200,11 +259,15 @@ describe('memory of lanes', () => {
         gc();
       }
       const most = (at) => Math.max(...figures.slice(2).map((figure) => figure[at])) - figures[1][at];
-      console.log(JSON.stringify({ resident: most(0), address: most(1), figures: figures.slice(-3) }));`], { encoding: 'utf8', timeout: 290_000 });
-    expect({ status, stderr: stderr.slice(-1500) }).toEqual({ status: 0, stderr: '' });
-    const { resident, address } = JSON.parse(stdout) as { resident: number; address: number };
-    expect(resident, `MiB more than the second: ${stdout}`).toBeLessThan(20);
-    // A runtime has two inboxes of 32 MiB of address space, a worker some more.
-    expect(address, `MiB more than the second: ${stdout}`).toBeLessThan(600);
-  });
+      console.log(JSON.stringify({ resident: most(0), address: most(1), figures: figures.slice(-3) }));`,
+        ],
+        { encoding: 'utf8', timeout: 290_000 },
+      );
+      expect({ status, stderr: stderr.slice(-1500) }).toEqual({ status: 0, stderr: '' });
+      const { resident, address } = JSON.parse(stdout) as { resident: number; address: number };
+      expect(resident, `MiB more than the second: ${stdout}`).toBeLessThan(20);
+      // A runtime has two inboxes of 32 MiB of address space, a worker some more.
+      expect(address, `MiB more than the second: ${stdout}`).toBeLessThan(600);
+    },
+  );
 });

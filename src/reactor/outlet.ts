@@ -1,162 +1,27 @@
 /**
- * The sending end of a lane: one SPSC ring from this party to another, for one band. Records are written at once and
- * published lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first; at once when
- * their band is above the one that runs. A lane is never published before the higher lanes to the same party. Whoever
- * publishes also wakes.
+ * The sending end of a lane, complete: messages as LaneSender sends them, and calls and answers. Those may wait here for
+ * room, serialized, so that whoever asks need not, and go in the order in which they came.
  */
-import {
-  create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer,
-} from '../queues/index.js';
-import { ValueCodec, copyBytes, framedBytes } from '../queues/internal.js';
-import { checkBytes } from '../errors.js';
+import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory } from '../queues/index.js';
 import { partyLayout } from '../layout.js';
-import { noteRefusal } from '../refusals.js';
 import type { PendingCall } from './calls.js';
-import { BYTES, CALL, CALL_HEAD_BYTES, DEADLINE_AT, HEAD_BYTES, NAME, VALUE } from './message.js';
-import { SentNames, type SentName } from './names.js';
+import { LaneSender } from './lane-sender.js';
+import { CALL, CALL_HEAD_BYTES, DEADLINE_AT, HEAD_BYTES } from './message.js';
+import type { SentName } from './names.js';
 import { Parcels, type Parcel } from './parcels.js';
-import { notify } from './parking.js';
-import type { Peers } from './peers.js';
-import { announceLane, laneAt } from './shared.js';
-import type { Turn } from './turn.js';
-import type { Flushable } from './unpublished.js';
-import { WaitingLine, type Ahead, type Room } from './waiting-line.js';
 
-const SENT = partyLayout.fields.sent.at >> 3;
-const REFUSED = partyLayout.fields.refused.at >> 3;
-const REFUSED_NO_ROOM = partyLayout.fields.refusedNoRoom.at >> 3;
-const REFUSED_CLOSED = partyLayout.fields.refusedClosed.at >> 3;
-const REFUSED_TOO_LARGE = partyLayout.fields.refusedTooLarge.at >> 3;
 const WAITING_BYTES = partyLayout.fields.waitingBytes.at >> 3;
 /** Most bytes of calls of one party that may wait for room, over all lanes. Answers count, and are always taken. */
 export const MOST_WAITING_BYTES: number = 2 ** 26;
-/** The clock is read once in so many unpublished records. */
-const CLOCK_EVERY = 8;
 
-export class Outlet implements RecordMemory, Room, Flushable {
-  readonly words: Int32Array;
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-  readonly buffer: Buffer;
-  readonly maxBytes: number;
-  isDirty = false;
-  /** Those who wait for room here. */
-  readonly line: WaitingLine;
-  /** Bytes of the record, head included, that was refused last: what to wait for with `whenRoom`. */
-  refusedBytes = 0;
-  /** Its name, if the receiver has not been told of that. */
-  refusedName: SentName | undefined;
-  private readonly producer: VariableProducer;
-  private readonly codec = new ValueCodec();
-  private dirtySinceNs = 0;
-  private readonly names = new SentNames();
-  private readonly parcels: Parcels;
-
-  constructor(
-    private readonly turn: Turn, private readonly peers: Peers,
-    readonly to: number, lane: number, readonly band: number,
-  ) {
-    this.line = new WaitingLine(turn.waits, this);
-    const { shared } = peers;
-    const inbox = shared.inboxes[to]!;
-    const byteOffset = laneAt(shared, turn.id, lane);
-    const queue = create({ kind: 'spsc', capacityBytes: shared.laneBytes, buffer: inbox, byteOffset });
-    // Here the outlet itself decides when to publish: higher bands go first, and who publishes also wakes.
-    this.producer = pub(queue, { publishEvery: { records: 2 ** 30 } });
-    this.producer.onUnpublished = null;
-    this.producer.isRefuser = false;
-    announceLane(inbox, turn.id, lane);
-    this.words = this.producer.words;
-    this.bytes = this.producer.bytes;
-    this.view = this.producer.view;
-    this.buffer = Buffer.from(inbox, byteOffset, this.bytes.length);
-    this.maxBytes = this.producer.maxRecordBytes - CALL_HEAD_BYTES;
-    const consumer = peers.words(to);
-    const wake = peers.waker(to);
-    // Also where the ring publishes by itself, because it is full.
-    this.producer.onPublish = () => notify(consumer, band, wake);
-    this.parcels = new Parcels((bytes) => {
-      turn.counters[WAITING_BYTES]! += bytes;
-    });
-  }
-
-  /**
-   * Claims `length` bytes for writing in place. Returns the byte offset in `bytes`, `view` and (>> 2) `words`, a
-   * multiple of 8; or BACK_PRESSURED, TOO_LARGE, or CLOSED when the receiver has died. `commit` or `abort` must
-   * follow in the same step.
-   */
-  claim(kind: number, headBytes: number, length: number): number {
-    const at = this.take(kind, headBytes + length);
-    return at >= 0 ? at : this.refuse(at, headBytes + length);
-  }
-
-  /** The same for a message to `name`, of which the receiver is told first where it has not been. */
-  claimFor(name: SentName, kind: number, headBytes: number, length: number): number {
-    if (name.number < 0) {
-      const code = this.tell(name);
-      if (code !== OK) return this.refuse(code, headBytes + length, name);
-    }
-    return this.claim(kind, headBytes, length);
-  }
-
-  commit(length: number): void {
-    this.producer.commit(length);
-    this.turn.counters[SENT]!++;
-    this.published();
-  }
-
-  abort(): void {
-    this.producer.abort();
-  }
-
-  /** The same as `publish`, at the end of a step: this outlet is no longer in the list of what is unpublished. */
-  flush(): void {
-    this.isDirty = false;
-    this.publish();
-  }
-
-  /** Publishes what is committed and wakes the receiver if it sleeps or runs something lower. */
-  publish(): void {
-    this.producer.flush();
-  }
-
-  /** What stands for `text` in this lane. Throws when it cannot be a name. */
-  name(text: string): SentName {
-    return this.names.of(text);
-  }
+export class Outlet extends LaneSender {
+  private readonly parcels: Parcels = new Parcels((bytes) => {
+    this.turn.counters[WAITING_BYTES]! += bytes;
+  });
 
   /** Calls or answers wait for room here. */
   get hasParcels(): boolean {
     return !this.parcels.isEmpty;
-  }
-
-  /** Bytes as they are, anything else as a value. */
-  send(name: SentName, message: unknown): number {
-    return message instanceof Uint8Array ? this.sendBytes(name, message) : this.sendValue(name, message);
-  }
-
-  sendBytes(name: SentName, payload: Uint8Array): number {
-    if (!(payload instanceof Uint8Array)) checkBytes('message', payload);
-    // Measured once: memory that another thread can grow may be longer a moment later.
-    const length = payload.length;
-    const at = this.claimFor(name, BYTES, HEAD_BYTES, length);
-    if (at < 0) return at;
-    this.words[at >> 2] = name.number;
-    copyBytes(payload, length, this.bytes, at + HEAD_BYTES);
-    this.commit(HEAD_BYTES + length);
-    return OK;
-  }
-
-  sendValue(name: SentName, value: unknown): number {
-    const most = this.codec.measure(value, this.maxBytes);
-    const at = this.claimFor(name, VALUE, HEAD_BYTES, most);
-    if (at < 0) {
-      this.codec.forget();
-      return at;
-    }
-    this.words[at >> 2] = name.number;
-    this.commit(HEAD_BYTES + this.codec.write(value, this, at + HEAD_BYTES));
-    return OK;
   }
 
   /**
@@ -198,81 +63,13 @@ export class Outlet implements RecordMemory, Room, Flushable {
     return OK;
   }
 
-  /**
-   * Calls `then` once, in a later turn, as soon as a record of `needed` bytes, head included, would be taken, or the
-   * receiver has died. Those who wait are called in the order in which they came. One that throws is counted and
-   * reported, and costs the others nothing. If the record is for a name that the receiver has not been told, `name`
-   * is told as soon as there is room for that.
-   */
-  whenRoom(needed: number, then: () => void, name?: SentName): void {
-    this.line.whenRoom(needed, then, this.ahead(name));
-  }
-
-  // ---- For its line ---------------------------------------------------------------------------------------------
-
-  askForRoom(bytes: number): boolean {
-    // What is committed but unpublished can never be drained: nobody may wait for room on it.
-    if (this.isDirty) this.publishInTurn();
-    return this.producer.askForRecord(bytes);
-  }
-
-  unitsOf(bytes: number): number {
-    return framedBytes(bytes);
-  }
-
-  isOver(): boolean {
-    return this.peers.isDead(this.to);
-  }
-
-  describe(): string {
-    return `room in the lane of band ${this.band} to party ${this.to}`;
-  }
-
   // ---- Inside ---------------------------------------------------------------------------------------------------
-
-  private take(kind: number, needed: number): number {
-    if (this.peers.isDead(this.to)) return CLOSED;
-    // Nobody overtakes those who wait.
-    if (this.line.count === 0 || this.line.lets(framedBytes(needed))) return this.producer.tryClaim(needed, kind);
-    return needed > this.producer.maxRecordBytes ? TOO_LARGE : BACK_PRESSURED;
-  }
-
-  private takeFor(name: SentName, kind: number, needed: number): number {
-    if (name.number < 0) {
-      const code = this.tell(name);
-      if (code !== OK) return code;
-    }
-    return this.take(kind, needed);
-  }
 
   /** The same for what may wait: nothing overtakes what waits already. */
   private takeInTurn(name: SentName | undefined, kind: number, needed: number): number {
     if (this.parcels.isEmpty) return name === undefined ? this.take(kind, needed) : this.takeFor(name, kind, needed);
     if (this.peers.isDead(this.to)) return CLOSED;
     return needed > this.producer.maxRecordBytes ? TOO_LARGE : BACK_PRESSURED;
-  }
-
-  /**
-   * Gives a name its number in this lane. A NAME record is counted neither as sent nor as received, and stands in no
-   * line.
-   */
-  private tell(name: SentName): number {
-    if (this.peers.isDead(this.to)) return CLOSED;
-    const length = nameBytes(name);
-    const at = this.producer.tryClaim(length, NAME);
-    if (at < 0) return at;
-    this.words[at >> 2] = this.names.nextNumber;
-    this.buffer.write(name.text, at + HEAD_BYTES, 'utf16le');
-    this.producer.commit(length);
-    this.names.told(name);
-    this.published();
-    return OK;
-  }
-
-  /** What has to go before a record for `name`: nothing, once the receiver has been told of it. */
-  private ahead(name: SentName | undefined): Ahead | undefined {
-    if (name === undefined || name.number >= 0) return undefined;
-    return { needed: nameBytes(name), send: () => void (name.number < 0 && this.tell(name)) };
   }
 
   private writeCall(
@@ -320,64 +117,4 @@ export class Outlet implements RecordMemory, Room, Flushable {
     this.commit(bytes.length);
     return OK;
   }
-
-  /**
-   * After a commit: published at once if it is above what runs, else at the end of the step or at a bound, whichever
-   * is first.
-   */
-  private published(): void {
-    const { turn, producer } = this;
-    if (!this.isDirty) {
-      this.isDirty = true;
-      this.dirtySinceNs = 0;
-      turn.flushLater(this);
-    }
-    if (this.band > turn.runningBand || producer.unpublished >= turn.publishEvery.records) {
-      this.publishInTurn();
-      return;
-    }
-    if ((producer.unpublished & (CLOCK_EVERY - 1)) !== 0) return;
-    const now = turn.nowNs();
-    if (this.dirtySinceNs === 0) {
-      this.dirtySinceNs = now;
-    } else if (now - this.dirtySinceNs > turn.publishEvery.timeNs) {
-      this.dirtySinceNs = now;
-      this.publishInTurn();
-    }
-  }
-
-  /** Publishes, the higher bands to that party first. */
-  private publishInTurn(): void {
-    this.turn.unpublished.publishAbove(this.band, this.to);
-    this.publish();
-  }
-
-  private refuse(code: number, needed: number, name?: SentName): number {
-    this.countRefused(code);
-    if (code !== BACK_PRESSURED) return code;
-    this.refusedBytes = needed;
-    this.refusedName = name;
-    // The receiver can make room only of what it can see.
-    if (this.isDirty) this.publishInTurn();
-    const ahead = this.ahead(name);
-    noteRefusal(
-      ahead === undefined ? this.line : { awaitRoom: (bytes, then) => this.line.awaitRoom(bytes, then, ahead) }, needed,
-    );
-    return code;
-  }
-
-  private countRefused(code: number): void {
-    const { counters } = this.turn;
-    counters[REFUSED]!++;
-    counters[code === BACK_PRESSURED ? REFUSED_NO_ROOM : code === CLOSED ? REFUSED_CLOSED : REFUSED_TOO_LARGE]!++;
-  }
-
-  /** What to say when a message does not fit. */
-  static tooLarge(outlet: Outlet): string {
-    return `the message is longer than ${outlet.maxBytes} bytes; raise laneBytes (now `
-      + `${outlet.peers.shared.laneBytes}) in createRuntime`;
-  }
 }
-
-/** Payload of the NAME record of a name. */
-const nameBytes = (name: SentName): number => HEAD_BYTES + name.text.length * 2;

@@ -12,7 +12,9 @@ function party(attention: number): { words: Int32Array; wakes: () => number; wak
   let wakes = 0;
   return { words: shared, wakes: () => wakes, wake: () => void wakes++ };
 }
-const state = (p: ReturnType<typeof party>) => ({ attention: p.words[ATTENTION], yieldRequested: p.words[YIELD], wakes: p.wakes() });
+const state = (p: ReturnType<typeof party>) => ({
+  attention: p.words[ATTENTION], yieldRequested: p.words[YIELD], wakes: p.wakes(),
+});
 
 describe('notify', () => {
   it('does nothing to a party that is awake: it looks at its lanes by itself', () => {
@@ -49,7 +51,9 @@ describe('notify', () => {
       for (let band = 0; band < 8; band++) {
         const p = party(running);
         notify(p.words, band, p.wake);
-        expect(state(p), `band ${band} while ${running} runs`).toEqual({ attention: running, yieldRequested: band > running ? 1 : 0, wakes: 0 });
+        expect(state(p), `band ${band} while ${running} runs`).toEqual({
+          attention: running, yieldRequested: band > running ? 1 : 0, wakes: 0,
+        });
       }
     }
   });

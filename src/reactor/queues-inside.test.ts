@@ -1,4 +1,7 @@
-/** Queues that user code opens inside a reactor: published lazily, flushed by the reactor, awaited without standing still. */
+/**
+ * Queues that user code opens inside a reactor: published lazily, flushed by the reactor, awaited without standing
+ * still.
+ */
 import { describe, expect, it } from 'vitest';
 import * as queues from '../queues/index.js';
 import { inside, withRuntime } from './fixtures/inside.js';
@@ -40,7 +43,9 @@ describe('a queue inside a reactor', () => {
         const consumer = q.sub(handle);
         let sum = 0;
         for (;;) {
-          const count = consumer.drain((view: DataView, offset: number) => void (sum += view.getInt32(offset, true)), 1);
+          const count = consumer.drain(
+            (view: DataView, offset: number) => void (sum += view.getInt32(offset, true)), 1,
+          );
           if (count === q.CLOSED) return sum;
           if (count === 0) await consumer.ready();
           // Long enough for the reactor to park, and for the producer to find the ring full.

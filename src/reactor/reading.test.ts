@@ -38,7 +38,9 @@ describe('reactor.sub', () => {
         await sleep(100);
         expect(runtime.status().reactors[0]!.turns - turns, 'turns while nothing comes').toBeLessThan(5);
         queues.close(queue);
-        await until(() => queues.inspect(queue).consumers.every(({ threadId }) => threadId === undefined), 'the place is free');
+        await until(
+          () => queues.inspect(queue).consumers.every(({ threadId }) => threadId === undefined), 'the place is free',
+        );
         expect(runtime.status().reactors[0]!.stepErrors).toBe(0);
       });
     });
@@ -109,14 +111,22 @@ describe('reactor.sub', () => {
       });
       const producer = queues.pub(queue as queues.ValueQueue<number>);
       for (const value of [1, 2, 3]) producer.offer(value);
-      await until(async () => (await inside(runtime, 0, (_reactor, _argument, { state }) => (state['seen'] as number[]).length)) === 3, 'all three');
+      await until(
+        async () =>
+          (await inside(runtime, 0, (_reactor, _argument, { state }) => (state['seen'] as number[]).length)) === 3,
+        'all three',
+      );
       await until(() => errors.length === 2, 'both errors');
-      expect(errors).toEqual(['task "sub of a queue of kind spsc": at once', 'task "sub of a queue of kind spsc": later']);
+      expect(errors).toEqual([
+        'task "sub of a queue of kind spsc": at once', 'task "sub of a queue of kind spsc": later',
+      ]);
     });
   });
 
   it('reports a record that cannot be read, and goes on behind it', async () => {
-    const queue = queues.create({ kind: 'spsc', capacityBytes: 1024, codec: queues.value }) as queues.ValueQueue<unknown>;
+    const queue = queues.create({
+      kind: 'spsc', capacityBytes: 1024, codec: queues.value,
+    }) as queues.ValueQueue<unknown>;
     const { codec: _, ...raw } = queue;
     await withRuntime(1, { data: queue }, async (runtime) => {
       const errors: string[] = [];
@@ -129,7 +139,11 @@ describe('reactor.sub', () => {
       for (let i = 0; i < 3; i++) bytes.offer(new Uint8Array(24).fill(0xee));
       bytes.leave();
       queues.pub(queue).offer('good');
-      await until(async () => (await inside(runtime, 0, (_reactor, _argument, { state }) => (state['seen'] as unknown[]).length)) === 1, 'the good one');
+      await until(
+        async () =>
+          (await inside(runtime, 0, (_reactor, _argument, { state }) => (state['seen'] as unknown[]).length)) === 1,
+        'the good one',
+      );
       await until(() => errors.length === 3, 'three errors');
       expect(errors).toEqual(Array(3).fill('sub of a queue of kind spsc'));
     });
@@ -163,7 +177,9 @@ describe('reactor.sub', () => {
   it('ends when the runtime is closed, and leaves its place', async () => {
     const queue = queues.create({ kind: 'spsc', capacity: 64, recordBytes: 8 });
     await withRuntime(1, { data: queue }, async (runtime) => {
-      await inside(runtime, 0, (reactor, _argument, { data }) => void reactor.sub(data as queues.FixedQueue, {}, () => undefined));
+      await inside(
+        runtime, 0, (reactor, _argument, { data }) => void reactor.sub(data as queues.FixedQueue, {}, () => undefined),
+      );
       expect(await runtime.close()).toMatchObject({ drained: true, leftBehind: [] });
       expect(queues.inspect(queue).consumers.map(({ threadId }) => threadId)).toEqual([undefined]);
     });
@@ -172,8 +188,19 @@ describe('reactor.sub', () => {
   it('refuses what is no option, no band and no handler, and takes no place', async () => {
     const queue = queues.create({ kind: 'spsc', capacity: 64, recordBytes: 8 });
     await withRuntime(1, { data: queue }, async (runtime) => {
-      for (const [options, handler, message] of [[{ prioritty: 3 }, true, 'did you mean "priority"'], [{ priority: 8 }, true, 'priority must be'], [{}, false, 'handler']] as const) {
-        const error = await errorOf(() => inside(runtime, 0, (reactor, [given, hasHandler]: [object, boolean], { data }) => void reactor.sub(data as queues.FixedQueue, given, (hasHandler ? () => undefined : 5) as () => void), [options, handler] as [object, boolean]));
+      for (const [options, handler, message] of [
+        [{ prioritty: 3 }, true, 'did you mean "priority"'], [{ priority: 8 }, true, 'priority must be'],
+        [{}, false, 'handler'],
+      ] as const) {
+        const error = await errorOf(() =>
+          inside(
+            runtime,
+            0,
+            (reactor, [given, hasHandler]: [object, boolean], { data }) =>
+              void reactor.sub(data as queues.FixedQueue, given, (hasHandler ? () => undefined : 5) as () => void),
+            [options, handler] as [object, boolean],
+          ),
+        );
         expect(error.message).toContain(message);
       }
       queues.sub(queue);

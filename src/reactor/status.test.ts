@@ -104,7 +104,7 @@ describe.each(['epoll', 'io_uring'] as const)('status() of a reactor on %s', (so
       while (performance.now() < endMs);
       await pause(5);
     });
-    expect(status().timers.live - timers.live).toBe(2);
+    await until(() => status().timers.live - timers.live === 2, 'the wheel has the two that are far');
     expect(status().timers.fired - timers.fired).toBe(1);
     expect(status().timers.late - timers.late).toBe(1);
     look();

@@ -24,30 +24,49 @@ for (const source of sources) {
       await runtime.close({ drainMs: 0 });
     });
 
-    /** Each reactor answers a line with its number and the line; 'key:N' lines belong to reactor N. Reactor 0 listens. */
-    async function serve(options: { firstBytes?: number; firstBytesMs?: number; policy?: 'key' | 'load'; without?: number } = {}): Promise<number> {
+    /**
+     * Each reactor answers a line with its number and the line; 'key:N' lines belong to reactor N. Reactor 0 listens.
+     */
+    async function serve(
+      options: { firstBytes?: number; firstBytesMs?: number; policy?: 'key' | 'load'; without?: number } = {},
+    ): Promise<number> {
       let port = 0;
       for (const id of [2, 1, 0]) {
-        port = await inside(runtime, id, (reactor, given: typeof options, { state, data, createSteering }) => {
-          if (given.without === reactor.id) return 0;
-          const steering = (state['steering'] = createSteering(reactor, { name: 'lines', loads: data.loads, timeoutMs: 2000 }, (connection, from) => {
-            let text = '';
-            if (state['mustThrow'] === true) throw new Error('not this one');
-            connection.onData((bytes) => {
-              text += Buffer.from(bytes).toString();
-              for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
-                connection.offerText(`${from}>${reactor.id} ${text.slice(0, end)}\n`);
-                text = text.slice(end + 1);
-              }
-            });
-          }));
-          if (reactor.id !== 0) return 0;
-          return steering.listen({ port: 0, firstBytes: given.policy === 'load' ? 0 : (given.firstBytes ?? 64), firstBytesMs: given.firstBytesMs ?? 10_000 }, (first) => {
-            if (given.policy === 'load') return steering.leastLoaded();
-            const line = Buffer.from(first).toString();
-            return line.includes('\n') ? Number(/^key:(\d)/.exec(line)?.[1] ?? 0) : undefined;
-          }).port;
-        }, options);
+        port = await inside(
+          runtime,
+          id,
+          (reactor, given: typeof options, { state, data, createSteering }) => {
+            if (given.without === reactor.id) return 0;
+            const steering = (state['steering'] = createSteering(
+              reactor,
+              { name: 'lines', loads: data.loads, timeoutMs: 2000 },
+              (connection, from) => {
+                let text = '';
+                if (state['mustThrow'] === true) throw new Error('not this one');
+                connection.onData((bytes) => {
+                  text += Buffer.from(bytes).toString();
+                  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+                    connection.offerText(`${from}>${reactor.id} ${text.slice(0, end)}\n`);
+                    text = text.slice(end + 1);
+                  }
+                });
+              },
+            ));
+            if (reactor.id !== 0) return 0;
+            return steering.listen(
+              {
+                port: 0, firstBytes: given.policy === 'load' ? 0 : (given.firstBytes ?? 64),
+                firstBytesMs: given.firstBytesMs ?? 10_000,
+              },
+              (first) => {
+                if (given.policy === 'load') return steering.leastLoaded();
+                const line = Buffer.from(first).toString();
+                return line.includes('\n') ? Number(/^key:(\d)/.exec(line)?.[1] ?? 0) : undefined;
+              },
+            ).port;
+          },
+          options,
+        );
       }
       return port;
     }
@@ -57,11 +76,16 @@ for (const source of sources) {
       sockets.add(socket);
       let text = '';
       let closed = false;
-      socket.on('data', (chunk) => void (text += chunk.toString())).on('close', () => void (closed = true)).on('end', () => void (closed = true)).on('error', () => undefined);
+      socket
+        .on('data', (chunk) => void (text += chunk.toString()))
+        .on('close', () => void (closed = true))
+        .on('end', () => void (closed = true))
+        .on('error', () => undefined);
       await within(5000, once(socket, 'connect'), 'connect');
       return { socket, text: () => text, closed: () => closed };
     }
-    const counters = (id: number): Promise<Record<string, number>> => inside(runtime, id, (_reactor, _argument, { state }) => state['steering'].status());
+    const counters = (id: number): Promise<Record<string, number>> =>
+      inside(runtime, id, (_reactor, _argument, { state }) => state['steering'].status());
     const sockets_ = (): number => descriptors().filter((name) => name.startsWith('socket')).length;
 
     describe('steering by key', () => {
@@ -72,7 +96,12 @@ for (const source of sources) {
         await until(() => peers.every(({ text }) => text().split('\n').length === 3), 'two answers each');
         for (const { socket } of peers) socket.write('lf\n');
         await until(() => peers.every(({ text }) => text().split('\n').length === 4), 'the third answer');
-        for (const [i, { text }] of peers.entries()) expect(text()).toBe([`key:${i % 3} hello ${i}`, `and more ${i}`, 'half', ''].map((line) => (line === '' ? '' : `0>${i % 3} ${line}`)).join('\n'));
+        for (const [i, { text }] of peers.entries())
+          expect(text()).toBe(
+            [`key:${i % 3} hello ${i}`, `and more ${i}`, 'half', '']
+              .map((line) => (line === '' ? '' : `0>${i % 3} ${line}`))
+              .join('\n'),
+          );
         expect(await counters(0)).toMatchObject({ handedOver: 20, stayed: 0, taken: 0 });
         expect([(await counters(1))['taken'], (await counters(2))['taken']]).toEqual([10, 10]);
       });
@@ -147,7 +176,9 @@ for (const source of sources) {
         await until(() => second.text() === '0>0 key:1 y\n', 'served here');
         expect(await counters(0)).toMatchObject({ closedByDeath: 1, stayed: 1, handedOver: 0 });
         for (const { socket } of [first, second]) socket.destroy();
-        await until(() => inside(runtime, 0, (reactor) => reactor.io.status().endpoints === 1), 'only the listener is open');
+        await until(
+          () => inside(runtime, 0, (reactor) => reactor.io.status().endpoints === 1), 'only the listener is open',
+        );
         await until(() => sockets_() <= before + 1, 'no socket but the listener');
       });
 
@@ -163,9 +194,13 @@ for (const source of sources) {
           if (i === 30) void worker.terminate();
         }
         // Each is served by 0 after the death, or closed: none hangs.
-        await until(() => peers.every(({ closed, text }) => closed() || text().startsWith('0>0')), 'every peer knows', 5000);
+        await until(
+          () => peers.every(({ closed, text }) => closed() || text().startsWith('0>0')), 'every peer knows', 5000,
+        );
         for (const { socket } of peers) socket.destroy();
-        await until(() => inside(runtime, 0, (reactor) => reactor.io.status().endpoints === 1), 'only the listener is open');
+        await until(
+          () => inside(runtime, 0, (reactor) => reactor.io.status().endpoints === 1), 'only the listener is open',
+        );
         await until(() => sockets_() <= before, 'no socket left');
       });
 
@@ -206,7 +241,8 @@ for (const source of sources) {
       });
     });
 
-    it('handOver of a corked connection settles, with what the cork held back first; its deadlines work there', async () => {
+    it('handOver of a corked connection settles, with what the cork held back first; its deadlines work '
+      + 'there', async () => {
       await serve();
       await inside(runtime, 1, (reactor, _argument, { state, createSteering }) => {
         const original = state['steering'];
@@ -226,9 +262,13 @@ for (const source of sources) {
       const { socket, text, closed } = await peer(port);
       socket.write('there');
       await until(() => text() === 'hello there', 'both');
-      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['outcome'] as Promise<string>)).toBe('handed over');
+      expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['outcome'] as Promise<string>)).toBe(
+        'handed over',
+      );
       await until(closed, 'the idle deadline in the other reactor', 5000);
-      expect(await inside(runtime, 1, (_reactor, _argument, { state }) => state['steering']['closedBy'] as string)).toBe('ERR_PERCORE_TIMEOUT');
+      expect(
+        await inside(runtime, 1, (_reactor, _argument, { state }) => state['steering']['closedBy'] as string),
+      ).toBe('ERR_PERCORE_TIMEOUT');
     });
 
     it('handOver while its reactor closes ends, and so does each connection: nothing hangs and no descriptor is left', async () => {
@@ -237,7 +277,8 @@ for (const source of sources) {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['count'] = 0;
         return reactor.io.listen({ port: 0, highWaterBytes: 2 ** 24 }, (connection) => {
-          // One that cannot be sent, one that waits for the other reactor's answer, and one of which the other learns only while it leaves.
+          // One that cannot be sent, one that waits for the other reactor's answer, and one of which the other learns
+          // only while it leaves.
           if (state['count']++ === 0) while (connection.offer(new Uint8Array(2 ** 20)) === 0);
           void state['steering'].handOver(connection, 1);
         }).port;
@@ -248,7 +289,10 @@ for (const source of sources) {
       busy.catch(() => undefined);
       const peers = [await peer(port), await peer(port), await peer(port)];
       peers[0]!.socket.pause();
-      await until(() => inside(runtime, 0, (_reactor, _argument, { state }) => state['count'] === 3), 'all three are on their way');
+      await until(
+        () => inside(runtime, 0, (_reactor, _argument, { state }) => state['count'] === 3),
+        'all three are on their way',
+      );
       await within(10_000, runtime.close({ drainMs: 50 }), 'the close');
       peers[0]!.socket.resume();
       await until(() => peers.every(({ closed }) => closed()), 'their peers know');
@@ -260,15 +304,25 @@ for (const source of sources) {
     it('a message that is no connection is refused, and touches no descriptor', async () => {
       await serve();
       const before = descriptors();
-      for (const parcel of [null, 5, {}, { fd: NaN, cookie: 1, bytes: new Uint8Array(0) }, { fd: 0, cookie: 'x', bytes: new Uint8Array(0) }, { fd: 0, cookie: 1 }]) {
-        await expect(runtime.call('lines', parcel as never, { reactor: 1 }), JSON.stringify(parcel)).rejects.toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT' });
+      for (const parcel of [
+        null, 5, {}, { fd: NaN, cookie: 1, bytes: new Uint8Array(0) }, { fd: 0, cookie: 'x', bytes: new Uint8Array(0) },
+        { fd: 0, cookie: 1 },
+      ]) {
+        await expect(
+          runtime.call('lines', parcel as never, { reactor: 1 }), JSON.stringify(parcel),
+        ).rejects.toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT' });
       }
       expect(descriptors()).toEqual(before);
     });
 
     it('a choice that is no reactor closes the connection, is reported, and leaves nothing open', async () => {
       await serve();
-      const port = await inside(runtime, 0, (_reactor, _argument, { state }) => state['steering'].listen({ port: 0, firstBytes: 0 }, () => 7).port as number);
+      const port = await inside(
+        runtime,
+        0,
+        (_reactor, _argument, { state }) =>
+          state['steering'].listen({ port: 0, firstBytes: 0 }, () => 7).port as number,
+      );
       const { closed } = await peer(port);
       await until(closed, 'closed', 5000);
       await until(() => errors.length === 1, 'reported');
@@ -278,13 +332,18 @@ for (const source of sources) {
 
     it('handOver sends what is pending first; refuses a reactor that is not there', async () => {
       await serve();
-      const port = await inside(runtime, 0, (reactor, _argument, { state }) => reactor.io.listen({ port: 0, highWaterBytes: 1 << 24 }, (connection) => {
-        connection.onData((bytes) => {
-          connection.offer(new Uint8Array(8 << 20).fill(97));
-          state['outcome'] = state['steering'].handOver(connection, 1, bytes);
-          state['wrong'] = state['steering'].handOver(connection, 3).catch((error: Error) => error.message);
-        });
-      }).port);
+      const port = await inside(
+        runtime,
+        0,
+        (reactor, _argument, { state }) =>
+          reactor.io.listen({ port: 0, highWaterBytes: 1 << 24 }, (connection) => {
+            connection.onData((bytes) => {
+              connection.offer(new Uint8Array(8 << 20).fill(97));
+              state['outcome'] = state['steering'].handOver(connection, 1, bytes);
+              state['wrong'] = state['steering'].handOver(connection, 3).catch((error: Error) => error.message);
+            });
+          }).port,
+      );
       const { socket, text } = await peer(port);
       socket.pause();
       socket.write('then me\n');
@@ -292,7 +351,11 @@ for (const source of sources) {
       socket.resume();
       await until(() => text().endsWith('0>1 then me\n'), 'the answer of the other reactor, behind everything');
       expect(text().length).toBe((8 << 20) + '0>1 then me\n'.length);
-      expect(await inside(runtime, 0, async (_reactor, _argument, { state }) => [await state['outcome'], await state['wrong']])).toEqual(['handed over', 'reactor must be a whole number from 0 to 2, not 3']);
+      expect(
+        await inside(runtime, 0, async (_reactor, _argument, { state }) => [
+          await state['outcome'], await state['wrong'],
+        ]),
+      ).toEqual(['handed over', 'reactor must be a whole number from 0 to 2, not 3']);
     });
   });
 }

@@ -80,43 +80,77 @@ describe('a bug seeded into who waits for whom is found', () => {
   const setHeld = Inlet.prototype.setHeld;
 
   it.each<[string, () => () => void, RegExp]>([
-    ['what was refused is tried again at the head of its band', () => bug(Waits.prototype, 'hold', function (this: any, ready: { isReady: boolean }) {
-      ready.isReady = false;
-      this.host.schedule(ready);
-    }), /livelock/],
-    ['only the first of those who wait is woken', () => bug(WaitingLine.prototype, 'admit', function (this: any) {
-      this.isStale = false;
-      for (; this.waiters[this.first]?.isGone === true; this.first++) this.gone--;
-      const first = this.waiters[this.first];
-      if (first === undefined || !(this.room.isOver() || this.room.askForRoom(first.needed))) return;
-      this.call(first);
-      this.first++;
-    }), /deadlock|not run/],
-    ['who waits is woken when there is room for something', () => bug(Outlet.prototype, 'askForRoom', function (this: Outlet) {
-      return askForRoom.call(this, 16);
-    }), /before there was room|livelock/],
-    ['the wish to be told is not set', () => bug(VariableProducer.prototype, 'askForRecord', function (this: any, length: number) {
-      return this.lookFor(this.unitsFor(length)) !== BACK_PRESSURED;
-    }), /deadlock/],
-    ['a mailbox does not tell that it has room', () => bug(LocalTask.prototype, 'run', function (this: any) {
-      const { line } = this;
-      line.mayHaveRoom = () => undefined;
-      const hasMore = run1.call(this);
-      delete line.mayHaveRoom;
-      return hasMore;
-    }), /deadlock/],
-    ['a lane stays muted', () => bug(Inlet.prototype, 'setHeld', function (this: Inlet, isHeld: boolean) {
-      if (isHeld) setHeld.call(this, isHeld);
-    }), /deadlock/],
+    [
+      'what was refused is tried again at the head of its band',
+      () =>
+        bug(Waits.prototype, 'hold', function (this: any, ready: { isReady: boolean }) {
+          ready.isReady = false;
+          this.host.schedule(ready);
+        }),
+      /livelock/,
+    ],
+    [
+      'only the first of those who wait is woken',
+      () =>
+        bug(WaitingLine.prototype, 'admit', function (this: any) {
+          this.isStale = false;
+          for (; this.waiters[this.first]?.isGone === true; this.first++) this.gone--;
+          const first = this.waiters[this.first];
+          if (first === undefined || !(this.room.isOver() || this.room.askForRoom(first.needed))) return;
+          this.call(first);
+          this.first++;
+        }),
+      /deadlock|not run/,
+    ],
+    [
+      'who waits is woken when there is room for something',
+      () =>
+        bug(Outlet.prototype, 'askForRoom', function (this: Outlet) {
+          return askForRoom.call(this, 16);
+        }),
+      /before there was room|livelock/,
+    ],
+    [
+      'the wish to be told is not set',
+      () =>
+        bug(VariableProducer.prototype, 'askForRecord', function (this: any, length: number) {
+          return this.lookFor(this.unitsFor(length)) !== BACK_PRESSURED;
+        }),
+      /deadlock/,
+    ],
+    [
+      'a mailbox does not tell that it has room',
+      () =>
+        bug(LocalTask.prototype, 'run', function (this: any) {
+          const { line } = this;
+          line.mayHaveRoom = () => undefined;
+          const hasMore = run1.call(this);
+          delete line.mayHaveRoom;
+          return hasMore;
+        }),
+      /deadlock/,
+    ],
+    [
+      'a lane stays muted',
+      () =>
+        bug(Inlet.prototype, 'setHeld', function (this: Inlet, isHeld: boolean) {
+          if (isHeld) setHeld.call(this, isHeld);
+        }),
+      /deadlock/,
+    ],
     ['a held lane is not muted', () => bug(Inlet.prototype, 'setHeld', () => undefined), /livelock/],
-    ['room that was given out is never taken back', () => bug(WaitingLine.prototype, 'forgetPromises', () => undefined), /livelock/],
+    [
+      'room that was given out is never taken back',
+      () => bug(WaitingLine.prototype, 'forgetPromises', () => undefined), /livelock/,
+    ],
     ['the dead are waited for', () => bug(Outlet.prototype, 'isOver', () => false), /deadlock/],
   ])('%s', async (_name, seedBug, says) => {
     const mend = seedBug();
     try {
       let found = '';
       for (let seed = 1; seed <= 20 && found === ''; seed++) {
-        for (const isDeadly of [false, true]) await run(seed, isDeadly).catch((error: Error) => (found ||= error.message));
+        for (const isDeadly of [false, true])
+          await run(seed, isDeadly).catch((error: Error) => (found ||= error.message));
       }
       expect(found).toMatch(says);
     } finally {

@@ -14,7 +14,8 @@ afterAll(async () => {
 });
 
 const turns = (): number => runtime.status().reactors[0]!.turns;
-const tries = (name: string): Promise<number> => inside(runtime, 0, (_reactor, task: string, { state }) => state[task] as number, name);
+const tries = (name: string): Promise<number> =>
+  inside(runtime, 0, (_reactor, task: string, { state }) => state[task] as number, name);
 
 /** At rest: hardly a turn in a tenth of a second, where one that tries again takes thousands. */
 async function restsNow(): Promise<void> {

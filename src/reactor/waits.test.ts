@@ -19,7 +19,8 @@ beforeEach(() => {
   b = town.reactor(1);
 });
 
-const told = (): string[] => town.errors.map(({ reactor, where, error }) => `${reactor}, ${where}: ${(error as Error).message}`);
+const told = (): string[] =>
+  town.errors.map(({ reactor, where, error }) => `${reactor}, ${where}: ${(error as Error).message}`);
 const turnsOf = (id: number): number => town.parties[id]!.turns;
 // oxlint-disable-next-line unicorn/no-thenable -- lies are what is tested
 const THEN = 'then';
@@ -172,7 +173,9 @@ describe('whenRoom', () => {
     state.isOpen = true;
     settle();
     expect(called).toEqual([0, 1, 2, 3]);
-    expect(told()).toEqual(['0, a whenRoom callback of task "asks" for room in the lane of band 3 to party 1: thrown by the callback']);
+    expect(told()).toEqual([
+      '0, a whenRoom callback of task "asks" for room in the lane of band 3 to party 1: thrown by the callback',
+    ]);
   });
 
   it('is not overtaken: while somebody waits, a smaller message is refused too', () => {
@@ -210,30 +213,39 @@ describe('what a step answers', () => {
     for (const _ of answers) task.send(0);
     await settleAll();
     expect(told().map((text) => text.replace(/(, so| after).*/, ''))).toEqual([
-      '0, task "lost": a step answered CLOSED', '0, task "lost": a step answered TOO_LARGE', '0, task "lost": a step answered code -99',
-      '0, task "lost": a step answered CLOSED', '0, task "lost": a step answered BACK_PRESSURED',
+      '0, task "lost": a step answered CLOSED', '0, task "lost": a step answered TOO_LARGE',
+      '0, task "lost": a step answered code -99', '0, task "lost": a step answered CLOSED',
+      '0, task "lost": a step answered BACK_PRESSURED',
     ]);
   });
 
   it('may be a thenable that lies: it counts once, and what it throws is told once', async () => {
     const lies: (() => unknown)[] = [
       () => thenable((resolve: () => void) => [resolve(), resolve()]),
-      () => thenable((resolve: () => void, reject: (error: Error) => void) => [resolve(), reject(new Error('too late'))]),
-      () => thenable(() => {
-        throw new Error('then throws');
-      }),
-      () => Object.defineProperty({}, THEN, {
-        get() {
-          throw new Error('no then');
-        },
-      }),
-      () => thenable((resolve: () => void) => {
-        resolve();
-        throw new Error('too late');
-      }),
-      () => Object.assign(Promise.resolve(), thenable(() => {
-        throw new Error('an own then');
-      })),
+      () =>
+        thenable((resolve: () => void, reject: (error: Error) => void) => [resolve(), reject(new Error('too late'))]),
+      () =>
+        thenable(() => {
+          throw new Error('then throws');
+        }),
+      () =>
+        Object.defineProperty({}, THEN, {
+          get() {
+            throw new Error('no then');
+          },
+        }),
+      () =>
+        thenable((resolve: () => void) => {
+          resolve();
+          throw new Error('too late');
+        }),
+      () =>
+        Object.assign(
+          Promise.resolve(),
+          thenable(() => {
+            throw new Error('an own then');
+          }),
+        ),
       () => Promise.reject(new Error('rejected')),
     ];
     let runs = 0;
@@ -282,7 +294,9 @@ describe('asynchronous steps of one task', () => {
 
   it('are refused a concurrency that is none', () => {
     for (const concurrency of [0, -1, 1.5, '1', NaN]) {
-      expect(() => a.spawn({ name: `of ${String(concurrency)}`, concurrency: concurrency as number }, () => undefined)).toThrow(/concurrency must be a whole number from 1 to 1048576/);
+      expect(() =>
+        a.spawn({ name: `of ${String(concurrency)}`, concurrency: concurrency as number }, () => undefined),
+      ).toThrow(/concurrency must be a whole number from 1 to 1048576/);
     }
   });
 });

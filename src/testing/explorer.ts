@@ -21,53 +21,16 @@
  *
  * Source: the state merging of explicit-state model checkers (Holzmann, SPIN) and the replay of loom (Rust); own code.
  */
-import { checkBoolean, checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
+import { isAtomic, isWrite, type Access } from './access.js';
+import {
+  checkExploration, type Exploration, type Report, type Violation, type ViolationKind, type VirtualThread,
+} from './exploration.js';
 import { OUTDATED } from './footprints.js';
 import { Machine, FailedStep, canTimeOut, type State } from './machine.js';
 import { scheduleOf, type Trail } from './schedule.js';
-import { isAtomic, isWrite, type Access } from './access.js';
-import { VirtualMemory } from './virtual-memory.js';
-import type { ThreadState, VirtualThread } from './virtual-thread.js';
+import type { ThreadState } from './virtual-thread.js';
 
-export type { Verdict, VirtualThread } from './virtual-thread.js';
-
-export interface Exploration {
-  readonly memory: VirtualMemory;
-  readonly threads: readonly VirtualThread[];
-  /** Checked in every state, with shared words and the threads' own fields in place. It fails by throwing. */
-  invariant?(): void;
-  /** Checked where no thread can run any more. It fails by throwing. */
-  atEnd?(end: { readonly dead: readonly string[]; readonly waiting: readonly string[] }): void;
-  /** Give up with a violation of kind 'limit' after so many states. Default one million. */
-  readonly maxStates?: number;
-  /** Stop after so many violations. Default 1. */
-  readonly maxViolations?: number;
-  /**
-   * False: also the accesses that are no business of any other thread are steps of their own. Finds the same, slower.
-   * Default true.
-   */
-  readonly reduces?: boolean;
-}
-
-/**
- * race: two unordered accesses, one plain, one a write. stuck: a thread waits for ever that may not. error: a step
- * threw. invariant, end: that check threw. endless: no schedule ends. limit: too many states.
- */
-export type ViolationKind = 'race' | 'stuck' | 'error' | 'invariant' | 'end' | 'endless' | 'limit';
-
-export interface Violation {
-  readonly kind: ViolationKind;
-  readonly message: string;
-  /** What led there, one line an access, in order. */
-  readonly schedule: readonly string[];
-}
-
-export interface Report {
-  readonly states: number;
-  readonly steps: number;
-  readonly terminalStates: number;
-  readonly violations: readonly Violation[];
-}
+export type { Exploration, Report, Verdict, Violation, ViolationKind, VirtualThread } from './exploration.js';
 
 /**
  * Explores all schedules. Blocks until done; takes some ten microseconds a step. Not for production: it freezes the
@@ -111,57 +74,6 @@ export function explore(exploration: Exploration): Report {
     memory.perform = before;
   }
 }
-
-const EXPLORATION = ['memory', 'threads', 'invariant', 'atEnd', 'maxStates', 'maxViolations', 'reduces'];
-
-function checkExploration(given: Exploration): void {
-  // Not to be left out, so undefined is no object.
-  const { memory, threads, invariant, atEnd, maxStates, maxViolations, reduces } = checkOptions(
-    'exploration', given ?? (null as never), EXPLORATION,
-  );
-  if (!(memory instanceof VirtualMemory)) throw invalidArgument('memory', memory, 'a VirtualMemory');
-  if (!Array.isArray(threads)) throw invalidArgument('threads', threads, 'an array of threads');
-  for (const [i, thread] of threads.entries())
-    checkThread(`threads[${i}]`, thread as VirtualThread | undefined, memory);
-  if (invariant !== undefined) checkFunction('invariant', invariant);
-  if (atEnd !== undefined) checkFunction('atEnd', atEnd);
-  if (maxStates !== undefined) checkInteger('maxStates', maxStates, 1, 2 ** 53 - 1);
-  if (maxViolations !== undefined) checkInteger('maxViolations', maxViolations, 1, 2 ** 53 - 1);
-  if (reduces !== undefined) checkBoolean('reduces', reduces);
-}
-
-function checkThread(at: string, thread: VirtualThread | undefined, memory: VirtualMemory): void {
-  if (typeof thread !== 'object' || thread === null)
-    throw invalidArgument(at, thread, 'an object with name, owns and step');
-  const { name, owns, unobserved, threadId, step, mayWait, mayDie, onDeath, racyReads } = thread;
-  checkText(`${at}.name`, name);
-  checkFunction(`${at}.step`, step);
-  if (!Array.isArray(owns) || !Array.from(owns).every(isOwnable))
-    throw invalidArgument(
-      `${at}.owns`, owns,
-      'an array of the objects that hold what the thread remembers: ordinary ones, arrays or ArrayBuffers',
-    );
-  if (
-    unobserved !== undefined
-    && !(Array.isArray(unobserved) && Array.from(unobserved).every((each) => typeof each === 'string'))
-  )
-    throw invalidArgument(`${at}.unobserved`, unobserved, 'an array of names of fields');
-  if (threadId !== undefined) checkInteger(`${at}.threadId`, threadId, 0, 2 ** 31 - 1);
-  if (mayWait !== undefined) checkBoolean(`${at}.mayWait`, mayWait);
-  if (mayDie !== undefined) checkBoolean(`${at}.mayDie`, mayDie);
-  if (onDeath !== undefined) checkFunction(`${at}.onDeath`, onDeath);
-  if (racyReads !== undefined && !Array.isArray(racyReads))
-    throw invalidArgument(`${at}.racyReads`, racyReads, 'an array of ranges of bytes');
-  for (const range of racyReads ?? []) memory.wordsOf(range);
-}
-
-const isOwnable = (value: unknown): boolean =>
-  typeof value === 'object'
-  && value !== null
-  && !ArrayBuffer.isView(value)
-  && (Array.isArray(value)
-    || value instanceof ArrayBuffer
-    || Object.prototype.toString.call(value) === '[object Object]');
 
 /** Random schedules in a row that teach nothing new, before the search begins; and the most of all. */
 const DULL_WALKS = 12;

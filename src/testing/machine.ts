@@ -7,7 +7,8 @@ import { Footprints, MOST_THREADS, OUTDATED } from './footprints.js';
 import type { Trail } from './schedule.js';
 import { TIMED_OUT, WOKEN, isWrite, type Access } from './access.js';
 import type { VirtualMemory } from './virtual-memory.js';
-import { ReplayedThread, type Company, type ThreadState, type VirtualThread } from './virtual-thread.js';
+import type { VirtualThread } from './exploration.js';
+import { ReplayedThread, type Company, type ThreadState } from './virtual-thread.js';
 
 export interface State {
   readonly cells: Int32Array;

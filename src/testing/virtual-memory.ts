@@ -16,50 +16,12 @@
 import { checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
 import { isRead, NOT_EQUAL, wordAfter, type Access, type Verb } from './access.js';
 import { loadModule, type Edit } from './load-module.js';
+import { VirtualBuffer } from './virtual-buffer.js';
 import { virtualDataView, virtualTypedArray, type TypedArrayClass, type ViewPlace } from './virtual-views.js';
 
 /** Names for the words of one buffer, for schedules that can be read. A structure of src/layout.ts fits. */
 export interface WordNames {
   readonly fields: Readonly<Record<string, { readonly at: number }>>;
-}
-
-class VirtualBuffer {
-  /** `lengthWord` is -1 for a buffer that does not grow. */
-  constructor(
-    private readonly memory: VirtualMemory, readonly firstWord: number, readonly maxByteLength: number,
-    readonly lengthWord: number,
-  ) {}
-
-  get growable(): boolean {
-    return this.lengthWord >= 0;
-  }
-
-  /** One access, where it may change. */
-  get byteLength(): number {
-    if (!this.growable) return this.maxByteLength;
-    return this.memory.perform({ verb: 'load', word: this.lengthWord, mask: -1, value: 0, expected: 0 });
-  }
-
-  /** The same without an access: how far views reach now. */
-  reach(): number {
-    return this.growable ? this.memory.cells[this.lengthWord] : this.maxByteLength;
-  }
-
-  grow(byteLength: number): void {
-    if (!this.growable) throw new TypeError('SharedArrayBuffer.grow: this buffer was made without maxByteLength');
-    for (;;) {
-      const now = this.byteLength;
-      if (byteLength === now) return;
-      if (byteLength < now || byteLength > this.maxByteLength)
-        throw new RangeError(`SharedArrayBuffer.grow: ${byteLength} bytes, not from ${now} to ${this.maxByteLength}`);
-      if (
-        this.memory.perform({
-          verb: 'compareExchange', word: this.lengthWord, mask: -1, value: byteLength, expected: now,
-        }) === now
-      )
-        return;
-    }
-  }
 }
 
 export interface VirtualGlobals extends Record<string, unknown> {

@@ -18,47 +18,8 @@
  */
 import { PrivateState, type SavedState } from './private-state.js';
 import { NOT_EQUAL, isAtomic, isRead, isWrite, wordAfter, type Access } from './access.js';
-import { type ByteRange, type VirtualMemory } from './virtual-memory.js';
-
-/** What a call answers: make the next one; make it again when memory has changed; the thread has finished. */
-export type Verdict = void | 'wait' | 'done';
-
-export interface VirtualThread {
-  readonly name: string;
-  /**
-   * The objects that hold everything this thread remembers between calls: its producer or consumer, its counters, and
-   * whatever hangs on them. What a step keeps anywhere else (a variable outside) breaks the replay. See
-   * private-state.ts for what they may hold.
-   */
-  readonly owns: readonly object[];
-  /**
-   * Names of fields in `owns` that no decision rests on, such as counts of refusals: states that differ in them alone
-   * are one.
-   */
-  readonly unobserved?: readonly string[];
-  /** What loaded code reads as `threadId`; its position among the threads, plus 1, if left out. */
-  readonly threadId?: number;
-  /**
-   * One call: a few methods of the code under test. Deterministic; no try/catch around shared accesses. Throwing is a
-   * violation. `Atomics.wait` sleeps until another thread notifies, or for as long as it likes if it has a time-out.
-   */
-  step(): Verdict;
-  /** May wait for ever without being stuck, such as a consumer whose producer may die. */
-  readonly mayWait?: boolean;
-  /** May vanish between any two accesses. One thread dies in a schedule. */
-  readonly mayDie?: boolean;
-  /**
-   * What the system does at this thread's death, in the same moment: raise the word that a supervisor waits for. It
-   * finds the thread's own fields as they were at the start of the call it died in; afterwards they are as they were at
-   * the start of all.
-   */
-  onDeath?(): void;
-  /**
-   * Where this thread's plain reads may race with plain writes of others: such a read answers POISON and is no
-   * violation.
-   */
-  readonly racyReads?: readonly ByteRange[];
-}
+import type { Verdict, VirtualThread } from './exploration.js';
+import type { VirtualMemory } from './virtual-memory.js';
 
 /** What a racy read answers: a word that is no number, length or type that a scenario writes. */
 export const POISON = 0x5eedbad1;

@@ -61,10 +61,10 @@ export function openAlarm(asked: unknown, clock: Clock, spinNs: number | undefin
     );
   }
   if (isManual) return { alarm: new ManualAlarm(clock, onExpire), asked: backend, granted: 'manual' };
-  if (!(clock instanceof SystemClock) || clock.source === 'realtime') {
+  if (!(clock instanceof SystemClock) || clock.kind === 'realtime') {
     throw invalidArgument(
       'clock',
-      clock instanceof SystemClock ? clock.source : clock,
+      clock instanceof SystemClock ? clock.kind : clock,
       'a ManualClock, or a SystemClock that is monotonic or boottime: the wall clock may be set, ' +
         'and then a rate means nothing',
     );
@@ -101,7 +101,7 @@ const IS_FIRING = 2;
 const STATE_WORDS = 3;
 
 class NativeAlarm implements Alarm {
-  private readonly addon = native();
+  private readonly alarms = native().alarms;
   private readonly state = new Float64Array(STATE_WORDS);
   private readonly handle: RateTimerHandle;
 
@@ -111,7 +111,7 @@ class NativeAlarm implements Alarm {
   ) {
     const state = this.state;
     state[DEADLINE_NS] = Infinity;
-    this.handle = this.addon.alarms.create(
+    this.handle = this.alarms.create(
       backend === 'io_uring',
       clock.kernelClock,
       clock.originNs,
@@ -126,19 +126,19 @@ class NativeAlarm implements Alarm {
     this.state[DEADLINE_NS] = deadlineNs;
     // While it fires, native looks at the deadline when all callbacks and promises have run.
     if (this.state[IS_FIRING] !== 0) return;
-    const result = this.addon.alarms.arm(this.handle);
+    const result = this.alarms.arm(this.handle);
     if (result < 0) {
-      const errno = this.addon.system.errorName(-result);
+      const errno = native().system.errorName(-result);
       throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot arm a timer: ${errno}`, { errno });
     }
   }
 
   setRef(isReferenced: boolean): void {
-    this.addon.alarms.setReferenced(this.handle, isReferenced);
+    this.alarms.setReferenced(this.handle, isReferenced);
   }
 
   close(): void {
-    this.addon.alarms.close(this.handle);
+    this.alarms.close(this.handle);
   }
 }
 

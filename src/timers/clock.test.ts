@@ -14,9 +14,9 @@ describe('system clocks', () => {
     expect(monotonicClock()).toBe(monotonic);
 
     // Suspended time counts, so it is never behind the monotonic clock.
-    expect(new SystemClock({ source: 'boottime' }).nowNs()).toBeGreaterThanOrEqual(now);
+    expect(new SystemClock({ kind: 'boottime' }).nowNs()).toBeGreaterThanOrEqual(now);
     const wallBefore = Date.now();
-    const wallMs = new SystemClock({ source: 'realtime' }).nowNs() / 1e6;
+    const wallMs = new SystemClock({ kind: 'realtime' }).nowNs() / 1e6;
     expect(wallMs).toBeGreaterThanOrEqual(wallBefore);
     expect(wallMs).toBeLessThanOrEqual(Date.now() + 1);
   });
@@ -29,7 +29,7 @@ describe('system clocks', () => {
     expect(direct).toBeGreaterThanOrEqual(a);
     expect(b).toBeGreaterThanOrEqual(direct);
     // The wall clock without an origin is too large for single nanoseconds; with one it is not.
-    const wall = new SystemClock({ source: 'realtime', originNs: Date.now() * 1e6 });
+    const wall = new SystemClock({ kind: 'realtime', originNs: Date.now() * 1e6 });
     const readings = Array.from({ length: 50 }, () => wall.nowNs());
     expect(readings.some((ns) => ns % 256 !== 0)).toBe(true);
     expect(createClock(originNs)()).toBeGreaterThanOrEqual(b);
@@ -49,8 +49,8 @@ describe('system clocks', () => {
   });
 
   it('refuse what is no clock', () => {
-    expect(() => new SystemClock({ source: 'tai' as never })).toThrow(
-      /^source must be one of realtime, monotonic, boottime, not "tai"$/,
+    expect(() => new SystemClock({ kind: 'tai' as never })).toThrow(
+      /^kind must be one of realtime, monotonic, boottime, not "tai"$/,
     );
     for (const originNs of [NaN, Infinity, 2 ** 62]) {
       expect(() => new SystemClock({ originNs })).toThrow(

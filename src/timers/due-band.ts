@@ -1,13 +1,13 @@
 /**
  * The timers of one band whose deadline has come, in the order of their deadlines. One Ready for all of them: it runs a
- * few, then lets other tasks of its band have their turn.
+ * few, then lets other tasks of its band run.
  *
- * Slots wait here, not timers: one that was cancelled meanwhile is passed over when its turn comes, which keeps
+ * Slots wait here, not timers: one that was cancelled meanwhile is passed over when it comes to the front, which keeps
  * cancelling constant.
  */
 import type { Ready } from '../scheduling/internal.js';
 
-/** Timers run before other tasks of the band get their turn, and nanoseconds after which no further one begins. */
+/** Timers run before other tasks of the band may run, and nanoseconds after which no further one begins. */
 const QUANTUM = 16;
 const QUANTUM_NS = 5000;
 /** Entries looked at for a quantum: most may be of timers that were cancelled. */

@@ -79,7 +79,7 @@ export class DueTimers implements DueBandHost {
     this.counters = host.counters ?? new Float64Array(timerCountersLayout.bytes >> 3);
     this.delivery = host.delivery;
     this.requests = host.timerRequests;
-    this.table = new TimerTable((index, records) => host.shareTimerRecords?.(index, records), this.counters);
+    this.table = new TimerTable((index, records) => host.shareTimerRecords?.(index, records));
   }
 
   /** Callbacks run so far. */

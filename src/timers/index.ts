@@ -10,7 +10,7 @@ export type {
 } from './timer-options.js';
 export type { Tick, TickCallback } from './walk.js';
 export { noTimer, type TimerId } from './timer-id.js';
-export { SystemClock, monotonicClock, type Clock, type ClockSource, type SystemClockOptions } from './clock.js';
+export { SystemClock, monotonicClock, type Clock, type ClockKind, type SystemClockOptions } from './clock.js';
 export { ManualClock, type ClockFollower, type HandDrivenTimers } from './manual-clock.js';
 export {
   intervalNsToRate, rateToIntervalNs, LEAST_INTERVAL_NS, LEAST_RATE_HZ, MOST_INTERVAL_NS, MOST_RATE_HZ,

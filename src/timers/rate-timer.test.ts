@@ -402,7 +402,7 @@ describe('what is no rate timer', () => {
     expect(make({ rateHz: 1, backend: 'timerfd', clock: new ManualClock() })).toThrow(
       /^backend must be 'manual' or 'auto' with a ManualClock/,
     );
-    expect(make({ rateHz: 1, clock: new SystemClock({ source: 'realtime' }) })).toThrow(/the wall clock may be set/);
+    expect(make({ rateHz: 1, clock: new SystemClock({ kind: 'realtime' }) })).toThrow(/the wall clock may be set/);
     expect(make({ rateHz: 1, clock: { nowNs: () => 0 } })).toThrow(expect.objectContaining({ argument: 'clock' }));
     expect(make({ rateHz: 1, spinNs: 1e9 })).toThrow(expect.objectContaining({ argument: 'spinNs' }));
     expect(make({ rateHz: 1 }, 'tick')).toThrow(/^onTick must be a function/);
@@ -423,7 +423,7 @@ describe('what is no rate timer', () => {
 
 describe('other clocks', () => {
   it('tick by the boot-time clock on each backend that sleeps', async () => {
-    const clock = new SystemClock({ source: 'boottime', originNs: 1000 });
+    const clock = new SystemClock({ kind: 'boottime', originNs: 1000 });
     for (const backend of ['timerfd', 'io_uring', 'spin'] as const) {
       const timer = createRateTimer({ rateHz: 1000, clock, backend });
       const tick = await timer.tick();

@@ -136,7 +136,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     return {
       backend: { asked, granted, ...(why === undefined ? {} : { why }) },
       clock:
-        this.clock instanceof ManualClock ? 'manual' : ((this.clock as SystemClock).source as 'monotonic' | 'boottime'),
+        this.clock instanceof ManualClock ? 'manual' : ((this.clock as SystemClock).kind as 'monotonic' | 'boottime'),
       rateHz: this.rateHz,
       intervalNs: this.intervalNs,
       catchUp: this.grid.catchUp,

@@ -13,7 +13,7 @@
  * only the first begins small. What it has held at a time it keeps, for the next timers.
  */
 import { PercoreError } from '../errors.js';
-import { TIMERS_PER_CHUNK, timerCountersLayout, timerRecordLayout } from '../layout.js';
+import { TIMERS_PER_CHUNK, timerRecordLayout } from '../layout.js';
 import { MAX_GENERATION, MAX_TIMERS } from './timer-id.js';
 
 const CHUNK_BITS = Math.log2(TIMERS_PER_CHUNK);
@@ -22,7 +22,6 @@ const FIRST_TIMERS = 64;
 const FIRST_FREE = 64;
 const NUMBERS_BITS = Math.log2(timerRecordLayout.bytes >> 3);
 const DEADLINE = timerRecordLayout.fields.deadlineNs.at >> 3;
-const LIVE = timerCountersLayout.fields.live.at >> 3;
 const META = timerRecordLayout.fields.meta.at >> 2;
 
 export const BAND_BITS = 7;
@@ -59,6 +58,8 @@ export const metaAt = (slot: number): number => ((slot & SLOT_MASK) << (NUMBERS_
 export const deadlineAt = (slot: number): number => ((slot & SLOT_MASK) << NUMBERS_BITS) + DEADLINE;
 
 export class TimerTable {
+  /** Slots in use. */
+  count = 0;
   /** Slots that have ever been used: 0 to used - 1. */
   used = 0;
   private chunks: Chunk[] = [];
@@ -72,16 +73,8 @@ export class TimerTable {
   /** Words of it in use, two a slot. */
   private freeWords = 0;
 
-  /** `share` is told where the records of each chunk are; `counters` is a TimerCounters, see layout.ts. */
-  constructor(
-    private readonly share: (index: number, records: Float64Array) => void,
-    private readonly counters: Float64Array = new Float64Array(timerCountersLayout.bytes >> 3),
-  ) {}
-
-  /** Slots in use. */
-  get count(): number {
-    return this.counters[LIVE]!;
-  }
+  /** `share` is told where the records of each chunk are. */
+  constructor(private readonly share: (index: number, records: Float64Array) => void) {}
 
   chunkOf(slot: number): Chunk {
     return this.chunks[slot >>> CHUNK_BITS]!;
@@ -95,7 +88,7 @@ export class TimerTable {
   /** A slot for a new timer; see `takenMeta`. Throws when 2^24 are in use. */
   take(): number {
     if (this.freeWords === 0) return this.extend();
-    this.counters[LIVE]!++;
+    this.count++;
     this.freeWords -= 2;
     this.takenMeta = this.free[this.freeWords + 1]!;
     return this.free[this.freeWords]!;
@@ -111,7 +104,7 @@ export class TimerTable {
   releaseFrom(chunk: Chunk, slot: number, meta: number): void {
     const generation = meta >>> GENERATION_SHIFT;
     chunk.callbacks[indexOf(slot)] = undefined;
-    this.counters[LIVE]!--;
+    this.count--;
     // No timer has generation 0, so a number that was made up cannot name a timer to come. A slot whose generations are
     // used up is not used again.
     chunk.words[metaAt(slot)] = 0;
@@ -126,7 +119,7 @@ export class TimerTable {
   /** Forgets every timer, and that there ever was one: for a table that is not used again. */
   clear(): void {
     this.chunks = [];
-    this.counters[LIVE] = this.used = this.freeWords = 0;
+    this.count = this.used = this.freeWords = 0;
   }
 
   private extend(): number {
@@ -144,7 +137,7 @@ export class TimerTable {
     } else if (at === 0 && slot === this.chunks[0]!.size) this.chunks[0] = this.shared(at, this.chunks[0]!.doubled());
     this.chunks[at]!.words[metaAt(slot)] = this.takenMeta = ONE_GENERATION;
     this.used++;
-    this.counters[LIVE]!++;
+    this.count++;
     return slot;
   }
 

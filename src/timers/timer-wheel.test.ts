@@ -326,7 +326,7 @@ describe('timers on the loop of this thread', () => {
     expect(lateNs).toBeLessThan(1e9);
   });
 
-  it('let promises and sockets have their turn between two of theirs', async () => {
+  it('let promises and sockets run between two of their turns', async () => {
     using timers = create();
     const order: string[] = [];
     await new Promise<void>((resolve) => {

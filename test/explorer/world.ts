@@ -6,7 +6,7 @@ import { BANDS, FIRST_PLACE_BYTES, groupLayout, placeLayout, queueLayout } from 
 import type * as Parking from '../../src/reactor/parking.js';
 import { ringOf } from '../../src/queues/group.js';
 import type * as Queues from '../../src/queues/index.js';
-import type { VirtualThread } from '../../src/testing/virtual-thread.js';
+import type { VirtualThread } from '../../src/testing/explorer.js';
 import { VirtualMemory, type VirtualGlobals } from '../../src/testing/virtual-memory.js';
 
 /**

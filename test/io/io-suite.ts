@@ -542,7 +542,7 @@ export function ioSuite(source: IoSource): void {
   });
 
   describe('write', () => {
-    it('is BACK_PRESSURED above the mark and takes nothing; writable() resolves when half has gone', async () => {
+    it('is BACK_PRESSURED above the mark and takes nothing; room() resolves when half has gone', async () => {
       const port = await inside(
         runtime,
         0,
@@ -560,7 +560,7 @@ export function ioSuite(source: IoSource): void {
                     await connection.room();
                     waits++;
                     if (connection.pendingBytes > 1 << 19)
-                      throw new Error(`${connection.pendingBytes} pending after writable()`);
+                      throw new Error(`${connection.pendingBytes} pending after room()`);
                   }
                   taken += block.length;
                 }
@@ -628,7 +628,7 @@ export function ioSuite(source: IoSource): void {
                 connection.offer(new Uint8Array(400).fill(1));
                 while (connection.offer(new Uint8Array(800).fill(2)) === codes.BACK_PRESSURED) {
                   if (++rounds === 1000) {
-                    state['outcome'] = 'writable() resolved 1,000 times and there was no room';
+                    state['outcome'] = 'room() resolved 1,000 times and there was no room';
                     return connection.close();
                   }
                   await connection.room();

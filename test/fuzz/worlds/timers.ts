@@ -42,7 +42,7 @@ const hints: Hints = {
   'timers.RateSurface': [options({ targetHz: int(1, 1000) }, { minimumHz: int(1, 1000), maximumHz: int(1, 1000) })],
   'timers.JitterRecorder': [options({}, { toleranceNs: ns, exactSamples: int(0, 100) })],
   'timers.JitterMeasurement': [ns, ns, ns],
-  'timers.SystemClock': [options({}, { source: oneOf('monotonic', 'boottime', 'realtime'), originNs: ns })],
+  'timers.SystemClock': [options({}, { kind: oneOf('monotonic', 'boottime', 'realtime'), originNs: ns })],
   'timers.ManualClock': [ns],
   'timers.JitterStats.from': [
     (fuzzer) => [fuzzer.arg(() => new timers.JitterMeasurement(1, 2, 3))],
