@@ -27,12 +27,14 @@ export interface World {
 }
 
 const COMMENT_LINES = /^[ \t]*\/\/.*\n/gm;
+/** A compiled text without the lines that are comments. */
+export const withoutComments = (text: string): string => text.replace(COMMENT_LINES, '');
 
 /** Applies the seeds that are meant for the module at `url`. */
 export function sow(text: string, url: string, seeds: readonly Seed[]): { text: string; sown: readonly Seed[] } {
   const sown = seeds.filter(({ file }) => url.endsWith(`/${file}`));
   for (const { file, from, to } of sown) {
-    if (!text.includes(from)) text = text.replace(COMMENT_LINES, '');
+    if (!text.includes(from)) text = withoutComments(text);
     const matches = text.split(from).length - 1;
     if (matches !== 1) throw new Error(`${file} contains ${JSON.stringify(from)} ${matches} times, not once`);
     text = text.replace(from, () => to);
