@@ -157,7 +157,8 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       });
     });
 
-    it('a connection that is closed with bytes pending is an error of the stream, and so is a write after it', async () => {
+    it('a connection that is closed with bytes pending is an error of the stream, and so is a '
+      + 'write after it', async () => {
       const { near, nearConnection } = await pair({ highWaterBytes: 1 << 23 });
       const failed = once(near, 'error').catch((error: unknown) => [error]);
       near.write(Buffer.alloc(1 << 23));

@@ -89,7 +89,8 @@ for (const backend of ['io_uring', 'pool'] as const) {
         });
     });
 
-    it('without a size (/proc) is read to its end, and O_DIRECT that is refused there falls back and says so', async () => {
+    it('without a size (/proc) is read to its end, and O_DIRECT that is refused there falls back '
+      + 'and says so', async () => {
       const { bytes, status, ended } = await readAll('/proc/version', { backend, direct: true });
       expect(Buffer.from(bytes).toString()).toBe(readFileSync('/proc/version', 'utf8'));
       expect(ended).toBe(true);
@@ -314,7 +315,8 @@ for (const backend of ['io_uring', 'pool'] as const) {
       expect(readFileSync(at('appended'), 'utf8')).toBe(`first\n${numbers.join('')}`);
     });
 
-    it('has what was offered after flushed() and sync(), without an end; a lonely small offer is written at once', async () => {
+    it('has what was offered after flushed() and sync(), without an end; a lonely small offer is '
+      + 'written at once', async () => {
       await inside(runtime, 0, async (reactor, given: { path: string; backend: 'pool' }, { state }) => {
         state['writer'] = reactor.io.openFile(given.path, { flags: 'w', backend: given.backend });
         state['writer'].offer(Buffer.from('one '));

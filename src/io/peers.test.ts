@@ -52,7 +52,8 @@ describe.each(sources)('on %s', (source) => {
   }
 
   type Closing = (Error & { code?: string; errno?: string; syscall?: string }) | undefined;
-  const closed = (connection: Connection): Promise<Closing> => new Promise((resolve) => void connection.onClose(resolve));
+  const closed = (connection: Connection): Promise<Closing> =>
+    new Promise((resolve) => void connection.onClose(resolve));
 
   /** Offers until it is refused, so that the kernel's buffer and the backlog are full. Bytes taken. */
   function fill(connection: Connection, piece = 65_536): number {
@@ -258,7 +259,8 @@ describe.each(sources)('on %s', (source) => {
   });
 
   describe('a cork', () => {
-    it('holds back no more than the mark allows: room() and flushed() settle, and what was refused is taken then', async () => {
+    it('holds back no more than the mark allows: room() and flushed() settle, and what was refused '
+      + 'is taken then', async () => {
       const { connection, socket } = await pair({ highWaterBytes: 16_384 });
       let got = 0;
       socket.on('data', (bytes) => void (got += bytes.length));
@@ -311,7 +313,8 @@ describe.each(sources)('on %s', (source) => {
       expect(connection.pendingBytes).toBe(100);
     });
 
-    it('is no write that is stuck: writeMs ends one that the kernel does not take, and not one that is held back', async () => {
+    it('is no write that is stuck: writeMs ends one that the kernel does not take, and not one that '
+      + 'is held back', async () => {
       const [held, stuck] = [await pair(), await pair({ highWaterBytes: 2 ** 24 })];
       held.connection.cork();
       held.connection.offer(new Uint8Array(100));

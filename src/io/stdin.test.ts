@@ -18,7 +18,10 @@ beforeAll(() => {
     writeFileSync(join(folder, `${source}.mjs`), `
       import { create } from '${new URL('./index.js', import.meta.url).href}';
       let text = '', bytes = 0;
-      create({ source: '${source}' }).stdin().onData((part) => { bytes += part.length; if (text.length < 100) text += Buffer.from(part); })
+      create({ source: '${source}' }).stdin().onData((part) => {
+        bytes += part.length;
+        if (text.length < 100) text += Buffer.from(part);
+      })
         .onEnd(() => console.log(JSON.stringify({ text: text.slice(0, 40), bytes })))
         .onClose((error) => error && console.log(error.message));
     `);
@@ -71,9 +74,14 @@ describe.each(['epoll', 'io_uring'])('standard input on %s', (source) => {
     const script = `
       const { spawn } = require('node:child_process'), { openSync, writeSync, constants } = require('node:fs');
       require('node:child_process').execFileSync('mkfifo', ['nonblocking-${source}']);
-      const fd = openSync('nonblocking-${source}', constants.O_RDONLY | constants.O_NONBLOCK), writer = openSync('nonblocking-${source}', constants.O_WRONLY);
+      const fd = openSync('nonblocking-${source}', constants.O_RDONLY | constants.O_NONBLOCK);
+      const writer = openSync('nonblocking-${source}', constants.O_WRONLY);
       const child = spawn(process.execPath, ['${source}.mjs'], { stdio: [fd, 'inherit', 'inherit'] });
-      setTimeout(() => { writeSync(writer, 'late\\n'); process.exitCode = 0; require('node:fs').closeSync(writer); }, 300);
+      setTimeout(() => {
+        writeSync(writer, 'late\\n');
+        process.exitCode = 0;
+        require('node:fs').closeSync(writer);
+      }, 300);
     `;
     const { stdout } = await promisify(execFile)(process.execPath, ['-e', script], { cwd: folder, timeout: 20_000 });
     expect(JSON.parse(stdout)).toEqual({ text: 'late\n', bytes: 5 });
@@ -86,11 +94,15 @@ it.each(['epoll', 'io_uring'] as const)(
     const script = `
     import { readFileSync, closeSync } from 'node:fs';
     import { create } from '${new URL('./index.js', import.meta.url).href}';
-    const isBlocking = (fd) => (parseInt(/flags:\\s*(\\d+)/.exec(readFileSync('/proc/self/fdinfo/' + fd, 'utf8'))[1], 8) & 0o4000) === 0;
+    const flagsOf = (fd) => /flags:\\s*(\\d+)/.exec(readFileSync('/proc/self/fdinfo/' + fd, 'utf8'))[1];
+    const isBlocking = (fd) => (parseInt(flagsOf(fd), 8) & 0o4000) === 0;
     const io = create({ source: '${source}' });
     let text = '';
     // 7 and 8 are one open file, as the shell has made them.
-    io.openPipe(7, 'read').onData((part) => void (text += Buffer.from(part))).onClose(() => { console.log(text, isBlocking(8)); io.close(); });
+    io.openPipe(7, 'read').onData((part) => void (text += Buffer.from(part))).onClose(() => {
+      console.log(text, isBlocking(8));
+      io.close();
+    });
     console.log(isBlocking(7), isBlocking(8));
   `;
     const text = execFileSync(

@@ -397,7 +397,8 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         inside(runtime, 0, (reactor, taken: number) => reactor.io.udp({ port: taken }).port, port),
       ).rejects.toMatchObject({
         code: 'ERR_PERCORE_ADDRESS_IN_USE',
-        message: `cannot open a UDP socket on 127.0.0.1:${port}: the port is in use; choose another, or 0 for a free one`,
+        message: `cannot open a UDP socket on 127.0.0.1:${port}: the port is in use; choose another, or 0 `
+          + `for a free one`,
       });
     });
 

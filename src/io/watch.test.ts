@@ -176,7 +176,8 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(errors).toEqual(['on b']);
     });
 
-    it('a path that is not there, no folder, or wrong options are refused by name, and nothing stays open', async () => {
+    it('a path that is not there, no folder, or wrong options are refused by name, and '
+      + 'nothing stays open', async () => {
       writeFileSync(join(folder, 'file'), '');
       const messages = await inside(
         runtime,

@@ -122,7 +122,8 @@ for (const source of sources) {
         });
       }
 
-      it('epoll_ctl ENOSPC and ENOMEM, when a connection is registered: it is closed and reported; the others go on', async () => {
+      it('epoll_ctl ENOSPC and ENOMEM, when a connection is registered: it is closed and reported; the '
+        + 'others go on', async () => {
         for (const error of ['ENOSPC', 'ENOMEM']) {
           const server = await start(source, `epoll_ctl:${error}:2-3`);
           weather.begin();

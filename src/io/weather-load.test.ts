@@ -52,7 +52,8 @@ for (const source of sources) {
       },
     );
 
-    it('a peer that never reads costs no more than the marks allow, slows no other, and a deadline ends it by name', async () => {
+    it('a peer that never reads costs no more than the marks allow, slows no other, and a deadline '
+      + 'ends it by name', async () => {
       runtime = await remoteRuntime(1, options);
       const port = await inside(runtime, 0, (reactor, _argument, { state, codes }) => {
         state['most'] = state['closedBy'] = 0;

@@ -16,7 +16,8 @@ for (const source of sources) {
   describe(`events on ${source} against a model`, () => {
     for (const seed of [1, Math.floor(Math.random() * 2 ** 31)]) {
       it(
-        `${STEPS} random steps of open, register, fire, close and reuse, seed ${seed}: none is misdelivered, none is lost`,
+        `${STEPS} random steps of open, register, fire, close and reuse, seed ${seed}: none is misdelivered, `
+          + `none is lost`,
         { timeout: 400_000 },
         async () => {
           await withRuntime(1, { io: { source } }, async (runtime) => {

@@ -87,9 +87,15 @@ describe('a description', () => {
 
   it('carries the type of its values', () => {
     // The compiler is the test; at run time there is nothing to see.
-    const order = struct({ price: 'f64', id: 'u64', side: 'bool', name: 'utf8[8]', hash: 'u8[16]', levels: 'f64[4]', steps: 'i64[2]' });
-    type Order = { price: number; id: bigint; side: boolean; name: string; hash: Uint8Array; levels: Float64Array; steps: BigInt64Array };
-    const same: [ValueOf<typeof order>] extends [Order] ? ([Order] extends [ValueOf<typeof order>] ? true : false) : false = true;
+    const order = struct({
+      price: 'f64', id: 'u64', side: 'bool', name: 'utf8[8]', hash: 'u8[16]', levels: 'f64[4]', steps: 'i64[2]',
+    });
+    type Order = {
+      price: number; id: bigint; side: boolean; name: string; hash: Uint8Array; levels: Float64Array;
+      steps: BigInt64Array;
+    };
+    type Value = ValueOf<typeof order>;
+    const same: [Value] extends [Order] ? ([Order] extends [Value] ? true : false) : false = true;
     const ofOrder: Codec<Order> = codecOf(order);
     const ofBytes: Codec<Uint8Array> = codecOf(bytes);
     const ofPrice: Codec<{ price: number }> = codecOf(value<{ price: number }>());

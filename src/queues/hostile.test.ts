@@ -253,7 +253,9 @@ describe('a handle that was made by hand', () => {
 describe('memory that was scribbled on', () => {
   type Ends = { producer: VariableProducer; words: Int32Array; at: number };
   const shapes = {
-    'spsc': () => ({ kind: 'spsc', capacityBytes: 256 }), 'spmc': () => ({ kind: 'spmc', capacityBytes: 256, maxConsumers: 2 }), 'mpsc': () => ({ kind: 'mpsc', capacityBytes: 256, maxProducers: 1 }),
+    'spsc': () => ({ kind: 'spsc', capacityBytes: 256 }),
+    'spmc': () => ({ kind: 'spmc', capacityBytes: 256, maxConsumers: 2 }),
+    'mpsc': () => ({ kind: 'mpsc', capacityBytes: 256, maxProducers: 1 }),
     'linked': () => ({ kind: 'spsc', backend: 'linked', capacityBytes: 8192, chunkBytes: 256 }),
   };
   /** Two records, and where the header of the first lies. */

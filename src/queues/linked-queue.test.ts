@@ -89,7 +89,8 @@ describe('a linked queue', () => {
     expect(errorOf(() => producer.tryClaim(8, -1)).argument).toBe('type');
   });
 
-  it('keeps records contiguous and aligned, and away from the last 8 bytes of the buffer, which slow a DataView down', () => {
+  it('keeps records contiguous and aligned, and away from the last 8 bytes of the buffer, which slow a '
+    + 'DataView down', () => {
     const { producer, consumer, queue } = ends();
     for (let i = 0; i < 60; i++) {
       const length = (i * 7) % 49;

@@ -140,7 +140,9 @@ describe('a value as MessagePack', () => {
     const length = codec.write(value, memory, 24);
     const script = `
       const { parentPort, workerData } = require('node:worker_threads');
-      import(workerData.module).then(({ codecOf, recordMemory }) => parentPort.postMessage(codecOf(workerData.codec).read(recordMemory(workerData.buffer), 24, workerData.length)));`;
+      const { module, codec, buffer, length } = workerData;
+      import(module).then(({ codecOf, recordMemory }) =>
+        parentPort.postMessage(codecOf(codec).read(recordMemory(buffer), 24, length)));`;
     const worker = new Worker(script, {
       eval: true,
       workerData: {
@@ -283,7 +285,8 @@ describe('without msgpackr', () => {
     import { codecOf } from './queues/codecs.js';
     let error;
     try { codecOf(msgpack); } catch (caught) { error = caught; }
-    console.log(JSON.stringify([error?.code, error?.message, error?.argument, error?.cause?.code, codecOf(value).measure({ a: 1 }) > 0]));`;
+    const { code, message, argument, cause } = error ?? {};
+    console.log(JSON.stringify([code, message, argument, cause?.code, codecOf(value).measure({ a: 1 }) > 0]));`;
 
   it('the codec says how to get it, and the others work', () => {
     expect(withoutMsgpackr(script)).toEqual([

@@ -394,7 +394,8 @@ describe('a process', () => {
       try { for (;;) pipes.push(createPipe()); } catch (caught) { error = caught; }
       for (const pipe of pipes) closePipe(pipe);
       closePipe(createPipe());
-      console.log(JSON.stringify({ code: error.code, errno: error.errno, syscall: error.syscall, some: pipes.length > 5 }));`;
+      const { code, errno, syscall } = error;
+      console.log(JSON.stringify({ code, errno, syscall, some: pipes.length > 5 }));`;
     const { status, stdout, stderr } = spawnSync(
       'sh', ['-c', 'ulimit -n 64 && exec "$0" --input-type=module -e "$1"', process.execPath, script],
       { encoding: 'utf8' },
@@ -412,7 +413,9 @@ describe('a process', () => {
           '--input-type=module',
           '-e',
           `import { createPipe, pubPipe, subPipe } from ${module};
-      const queue = createPipe({ capacityBytes: 4096 }); const producer = pubPipe(queue); const consumer = subPipe(queue); ${rest}`,
+      const queue = createPipe({ capacityBytes: 4096 });
+      const producer = pubPipe(queue);
+      const consumer = subPipe(queue); ${rest}`,
         ],
         { encoding: 'utf8', timeout: 20_000 },
       );

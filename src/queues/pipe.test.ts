@@ -112,7 +112,8 @@ describe('a pipe', () => {
     consumer.close();
   });
 
-  it('takes a record longer than itself, which then goes out by itself, before anything else, and is not torn', async () => {
+  it('takes a record longer than itself, which then goes out by itself, before anything else, and '
+    + 'is not torn', async () => {
     const { producer, consumer, properties } = both({ capacityBytes: 4096 });
     const long = new Uint8Array(100_000).map((_, i) => i * 31);
     expect(producer.offer(long)).toBe(OK);

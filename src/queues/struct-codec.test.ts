@@ -325,7 +325,8 @@ describe('code generation', () => {
       let refused;
       try { codec.measure({ ...value, size: -1 }); } catch (error) { refused = error.message; }
       const back = codec.read(memory, 32, codec.recordBytes);
-      console.log(JSON.stringify([canGenerateCode(), { ...back, id: String(back.id) }, record.price, record.size, refused]));`;
+      const plain = { ...back, id: String(back.id) };
+      console.log(JSON.stringify([canGenerateCode(), plain, record.price, record.size, refused]));`;
     const output = execFileSync(
       process.execPath, ['--disallow-code-generation-from-strings', '--input-type=module', '-e', script],
       { encoding: 'utf8' },

@@ -1,6 +1,6 @@
 /**
- * The sending end of a lane, complete: messages as LaneSender sends them, and calls and answers. Those may wait here for
- * room, serialized, so that whoever asks need not, and go in the order in which they came.
+ * The sending end of a lane, complete: messages as LaneSender sends them, and calls and answers. Those may wait here
+ * for room, serialized, so that whoever asks need not, and go in the order in which they came.
  */
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory } from '../queues/index.js';
 import { partyLayout } from '../layout.js';

@@ -100,8 +100,8 @@ export interface RuntimeSettings {
 }
 
 const KNOWN = [
-  'entry', 'reactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'discipline', 'clock', 'io', 'main',
-  'resourceLimits', 'startTimeoutMs',
+  'entry', 'reactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'discipline', 'clock', 'io',
+  'main', 'resourceLimits', 'startTimeoutMs',
 ];
 const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 const MOST_MS = 2 ** 31 - 1;

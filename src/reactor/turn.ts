@@ -9,7 +9,9 @@
  * ask whether to yield, say what a quantum has done, and are held back here.
  */
 import { deliveryLayout, partyLayout, words } from '../layout.js';
-import { makeDiscipline, Scheduler, type DisciplineOptions, type Ready, type SchedulerHost } from '../scheduling/internal.js';
+import {
+  makeDiscipline, Scheduler, type DisciplineOptions, type Ready, type SchedulerHost,
+} from '../scheduling/internal.js';
 import { Steps } from './steps.js';
 import { TaskDepth } from './task-depth.js';
 import type { TurnRequests } from './turn-requests.js';

@@ -2,7 +2,8 @@
  * Everybody of one party who waits: tasks and lanes whose step was refused, and callbacks of `whenRoom`. The rule is
  * in docs/architecture.md.
  *
- *      step answers BACK_PRESSURED, and somebody has refused it --> held; the first of these that has room makes it ready
+ *      step answers BACK_PRESSURED, and somebody has refused it --> held; the first of these that has room makes it
+ *      ready
  *      step answers AGAIN, or BACK_PRESSURED for no reason      --> set aside until the turn ends, then behind its band
  *
  * What is held is in no ready list, and native does not look at its lane: it takes no turn and no CPU.
