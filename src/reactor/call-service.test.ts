@@ -195,7 +195,7 @@ describe('a call that waits for room', () => {
     expect(runtime.status().main.waitingBytes).toBe(0);
   });
 
-  it('is answered in the order in which calls were made, large ones among small ones, and serialized once', async () => {
+  it('is answered in the order of the calls, large ones among small ones, and serialized once', async () => {
     await inside(runtime, 0, (reactor, _argument, { state }) => {
       state['order'] = [];
       reactor.handle('order', ({ i }: { i: number }) => void state['order'].push(i));
@@ -372,7 +372,8 @@ describe('wrong arguments', () => {
       [Symbol('s'), {}, 'name must be a string that is not empty, not Symbol(s)'],
       [
         'echo', null,
-        'options of call("echo") must be an object with reactor, key, priority, timeoutMs, signal, or left out, not null',
+        'options of call("echo") must be an object with reactor, key, priority, timeoutMs, signal, or left out, '
+          + 'not null',
       ],
       [
         'echo', { reactr: 1 },
@@ -404,7 +405,8 @@ describe('wrong arguments', () => {
 
   it('of an address are refused before anything is written', async () => {
     expect(await inside(runtime, 0, (reactor) => {
-      const address = reactor.address('nobody', { reactor: 1 }) as unknown as Record<string, (value: unknown) => unknown>;
+      type AnyAddress = Record<string, (value: unknown) => unknown>;
+      const address = reactor.address('nobody', { reactor: 1 }) as unknown as AnyAddress;
       return ['16', 16.5, -1, NaN, 2 ** 40, undefined].flatMap((length) => ['tryClaim', 'commit'].map((method) => {
         try {
           return `${method}(${String(length)}) is taken`;

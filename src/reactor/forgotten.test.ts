@@ -14,7 +14,8 @@ async function errorsOf(main: string, reactor: string, ms: number): Promise<stri
   const source = `
     const { createRuntime } = await import(${JSON.stringify(new URL('./runtime.js', import.meta.url).href)});
     const runtime = await createRuntime({ entry: ${JSON.stringify(fixture('remote').href)}, reactors: 2 });
-    await runtime.call('run', { source: ${JSON.stringify(`(reactor, _argument, { state, require }) => { ${reactor} }`)} }, { reactor: 1 });
+    const source = ${JSON.stringify(`(reactor, _argument, { state, require }) => { ${reactor} }`)};
+    await runtime.call('run', { source }, { reactor: 1 });
     ${main}
     console.log('ready');`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', source], {

@@ -50,7 +50,7 @@ const makeQueues = () => ({
 
 describe('the queues of a reactor that dies', () => {
   for (const [how, die] of Object.entries(deaths)) {
-    it(`by ${how}: its places are free, those who wait go on, no record that it published or had not read is lost`, async () => {
+    it(`by ${how}: its places are free, those who wait go on, no record that was published is lost`, async () => {
       const data = makeQueues();
       await withRuntime(2, { data }, async (runtime) => {
         const toAll = queues.pub(data.all);

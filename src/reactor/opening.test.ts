@@ -74,7 +74,8 @@ describe('a start that fails', () => {
       import { descriptors } from ${JSON.stringify(new URL('./fixtures/inside.js', import.meta.url).href)};
       import { createRuntime } from ${JSON.stringify(new URL('../../percore/index.js', import.meta.url).href)};
       const open = () => descriptors().length;
-      const start = () => createRuntime({ entry: ${JSON.stringify(fixture('failing').href)}, reactors: 2, pin: false, data: { how: 'not at all' } });
+      const entry = ${JSON.stringify(fixture('failing').href)};
+      const start = () => createRuntime({ entry, reactors: 2, pin: false, data: { how: 'not at all' } });
       await (await start()).close();
       await new Promise((done) => setTimeout(done, 100));
       const before = open();
@@ -83,9 +84,11 @@ describe('a start that fails', () => {
       // So many numbers are left for the runtime, which needs about two dozen.
       for (let free = 0; free < 60; free += free < 6 ? 1 : 4) {
         const held = [];
-        try { for (;;) held.push(openSync('/dev/null')); } catch { for (let i = 0; i < free; i++) closeSync(held.pop()); }
+        try { for (;;) held.push(openSync('/dev/null')); }
+        catch { for (let i = 0; i < free; i++) closeSync(held.pop()); }
         let result;
-        try { const runtime = await start(); await runtime.close(); result = 'started'; } catch (error) { result = error.code; }
+        try { const runtime = await start(); await runtime.close(); result = 'started'; }
+        catch (error) { result = error.code; }
         seen.add(result);
         for (const fd of held) closeSync(fd);
         // A thread that could not even begin is noticed a little later.
@@ -246,14 +249,16 @@ describe('memory of lanes', () => {
           `
       import { readFileSync } from 'node:fs';
       import { createRuntime } from ${library};
-      const MiB = (name) => Number(new RegExp(name + ':\\\\s+(\\\\d+)').exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024;
+      const status = () => readFileSync('/proc/self/status', 'utf8');
+      const MiB = (name) => Number(new RegExp(name + ':\\\\s+(\\\\d+)').exec(status())[1]) / 1024;
       // A heap with much in it that was given back: lanes must not come out of it.
       let garbage = Array.from({ length: 200 }, () => new Uint8Array(2 ** 20).fill(1));
       garbage = undefined;
       gc();
       const figures = [];
       for (let i = 0; i < ${process.env['PERCORE_STRESS'] === '1' ? 300 : 10}; i++) {
-        const runtime = await createRuntime({ entry: ${JSON.stringify(remoteEntry.href)}, reactors: 1, pin: false, laneBytes: 2 ** 19 });
+        const entry = ${JSON.stringify(remoteEntry.href)};
+        const runtime = await createRuntime({ entry, reactors: 1, pin: false, laneBytes: 2 ** 19 });
         figures.push([MiB('VmRSS'), MiB('VmSize')]);
         await runtime.close();
         gc();

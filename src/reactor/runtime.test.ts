@@ -729,7 +729,8 @@ describe('backpressure', () => {
               sink as unknown as { outlet: { producer: { askForRecord(length: number): boolean } } }
             ).outlet;
             const ask = producer.askForRecord.bind(producer);
-            // The receiver empties the lane between the claim that found it full and the wish to be told: nobody will tell
+            // The receiver empties the lane between the claim that found it full and the wish to be told: nobody will
+            // tell
             // then.
             producer.askForRecord = (length) => {
               for (const endMs = performance.now() + 20; performance.now() < endMs;) continue;
@@ -863,7 +864,7 @@ describe('priority', () => {
     });
   });
 
-  it('turns shouldYield true for a step when something above it is sent from elsewhere, and when its time is up', async () => {
+  it('turns shouldYield true when something above the step comes from elsewhere, and when its time is up', async () => {
     await withRuntime(1, { budget: { timeNs: 1_000_000 } }, async (runtime) => {
       await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['log'] = [];
@@ -981,7 +982,7 @@ describe('idle', () => {
     });
   });
 
-  it('can be changed while it runs: spinning reactors pass libuv without end, parked ones do not, and back', async () => {
+  it('can be changed while it runs: spinning reactors pass libuv without end, parked ones do not', async () => {
     await withRuntime(1, { idle: { strategy: 'park' } }, async (runtime) => {
       const passes = async () => {
         const before = runtime.status().reactors[0]!.libuvTurns;
@@ -1023,8 +1024,18 @@ describe('close', () => {
     const folder = mkdtempSync(join(tmpdir(), 'percore-close-'));
     const path = join(folder, 'chain.mjs');
     writeFileSync(path, `export default function (reactor, counts) {
-      reactor.spawn({ name: 'first', capacity: 100000 }, (n) => { Atomics.add(counts, 0, 1); let code; if ((code = reactor.send('second', n, { reactor: 1 })) < 0) { Atomics.sub(counts, 0, 1); return code; } });
-      reactor.spawn({ name: 'second' }, () => { const end = performance.now() + 0.01; while (performance.now() < end); Atomics.add(counts, 1, 1); });
+      reactor.spawn({ name: 'first', capacity: 100000 }, (n) => {
+        Atomics.add(counts, 0, 1);
+        const code = reactor.send('second', n, { reactor: 1 });
+        if (code >= 0) return;
+        Atomics.sub(counts, 0, 1);
+        return code;
+      });
+      reactor.spawn({ name: 'second' }, () => {
+        const end = performance.now() + 0.01;
+        while (performance.now() < end);
+        Atomics.add(counts, 1, 1);
+      });
     }`);
     const runtime = await createRuntime({ entry: path, reactors: 2, data: counts });
     let sent = 0;

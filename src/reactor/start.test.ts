@@ -137,7 +137,7 @@ describe('what an entry sends to a reactor whose entry is still under way', () =
     );
   });
 
-  it('is dropped when the entry has ended without the name, and reported once: who, which name, what there is', async () => {
+  it('is dropped when the entry has ended without the name, and reported once: who, what, what else', async () => {
     await withEntries(
       [
         (reactor) => {
@@ -340,7 +340,7 @@ describe('the main thread', () => {
     );
   });
 
-  it('reports what its own steps throw, whatever it is, and goes on; a listener that throws does not hurt it', async () => {
+  it('reports what its own steps throw, and goes on; a listener that throws does not hurt it', async () => {
     const uncaught: unknown[] = [];
     const others = process.rawListeners('uncaughtException');
     process.removeAllListeners('uncaughtException');

@@ -182,7 +182,7 @@ for (const source of sources) {
         await until(() => sockets_() <= before + 1, 'no socket but the listener');
       });
 
-      it('to a reactor that dies at any moment is closed on both sides, or was handed over and died with it', async () => {
+      it('to a reactor that dies at any moment is closed on both sides, or handed over and dead with it', async () => {
         const port = await serve();
         const peers: Awaited<ReturnType<typeof peer>>[] = [];
         const before = sockets_();
@@ -271,7 +271,7 @@ for (const source of sources) {
       ).toBe('ERR_PERCORE_TIMEOUT');
     });
 
-    it('handOver while its reactor closes ends, and so does each connection: nothing hangs and no descriptor is left', async () => {
+    it('handOver while its reactor closes ends, and so does each connection: nothing hangs', async () => {
       await serve();
       const before = sockets_();
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
