@@ -1,5 +1,6 @@
-import { getEventListeners } from 'node:events';
-import { describe, expect, it, vi } from 'vitest';
+import { getEventListeners, once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, it } from 'vitest';
 import { PercoreError } from './errors.js';
 import {
   MAX_TIMEOUT_MS, Waiters, checkMayBlock, checkSignal, checkSyncWaitOptions, checkWaitOptions, limitWait, throwIfOver,
@@ -183,10 +184,19 @@ describe('those who wait for one event', () => {
 describe('a thread', () => {
   it('may freeze until it says that it may not', async () => {
     expect(() => checkMayBlock('Await it')).not.toThrow();
-    vi.resetModules();
-    const fresh = await import('./waiting.js');
-    fresh.forbidBlocking();
-    expect(() => fresh.checkMayBlock('Await it')).toThrow(/^a reactor may not stand still: .* Await it$/);
+    const worker = new Worker(
+      `const { workerData, parentPort } = require('node:worker_threads');
+       import(workerData).then(({ forbidBlocking, checkMayBlock }) => {
+         forbidBlocking();
+         try { checkMayBlock('Await it'); } catch (error) { parentPort.postMessage([error.code, error.message]); }
+       });`,
+      { eval: true, workerData: new URL('./waiting.js', import.meta.url).href },
+    );
+    const [answer] = (await once(worker, 'message')) as [string[]];
+    await worker.terminate();
+    expect(answer).toEqual([
+      'ERR_PERCORE_WOULD_BLOCK', expect.stringMatching(/^a reactor may not stand still: .* Await it$/),
+    ]);
     expect(() => checkMayBlock('Await it')).not.toThrow();
   });
 });
