@@ -12,6 +12,16 @@ describe('checks of arguments', () => {
     );
   });
 
+  it('refuses what has no options, and what cannot be read, in its own words', () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    for (const value of [[], new Uint8Array(4), proxy, 'text', null]) {
+      const check = (): unknown => checkOptions('options', value as object, ['signal']);
+      expect(check).toThrow(/^options must be an object with signal, or left out, not /);
+    }
+    expect(() => checkText('name', proxy)).toThrow('not a Proxy that cannot be read');
+  });
+
   it('guesses the nearest name, not the first that is near', () => {
     const guess = (key: string, known: string[]): string => {
       try {

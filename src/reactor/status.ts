@@ -89,7 +89,7 @@ export interface KnownOfReactor {
 export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfReactor): ReactorStatus {
   const { isDead, grants, messages, threadId, whyNoSpin } = known;
   const party = partyWords(shared.inboxes[id]!);
-  const figures = figuresOfParty(shared, id);
+  const figures = figuresOfParty(shared, id, isDead);
   const { phase: phaseField, idleStrategy, spinNs, ioIntervalNs } = partyLayout.fields;
   // Pairs with setPhase(); the settings below pair with setIdleStrategy(). Any recent value is right.
   const word = (at: number) => Atomics.load(party, at >> 2);
@@ -120,16 +120,17 @@ export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfR
 
 /** The main thread's party comes after the last reactor. */
 export function mainStatus(shared: SharedRuntime): MainStatus {
-  return figuresOfParty(shared, shared.reactors);
+  return figuresOfParty(shared, shared.reactors, false);
 }
 
-function figuresOfParty(shared: SharedRuntime, id: number): MainStatus {
+/** `isOver`: its thread has ended. */
+function figuresOfParty(shared: SharedRuntime, id: number, isOver: boolean): MainStatus {
   const counters = partyCounters(shared.inboxes[id]!);
   const { io, timers } = partyLayout.fields;
   return {
-    ...readFigures(partyLayout.fields, counters),
-    ...readFigures(ioCountersLayout.fields, counters, io.at),
-    ...readFigures(timerCountersLayout.fields, counters, timers.at),
+    ...readFigures(partyLayout.fields, counters, 0, isOver),
+    ...readFigures(ioCountersLayout.fields, counters, io.at, isOver),
+    ...readFigures(timerCountersLayout.fields, counters, timers.at, isOver),
     lanes: laneBacklog(shared, id),
   };
 }

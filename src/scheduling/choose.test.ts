@@ -25,6 +25,15 @@ describe('a discipline is chosen', () => {
     expect(Array.from({ length: 10 }, () => discipline.take()!.band)).toEqual([7, 7, 7, 1, 1, 7, 7, 7, 1, 1]);
   });
 
+  it('as it was when it was given, read once: inherited, by getters, and through a Proxy', () => {
+    expect(made(Object.create({ kind: 'strict', ageing: 5 }) as DisciplineChoice)).toBe(AgeingBands);
+    const answers = ['roundRobin', 'nothing that exists'];
+    expect(made({ get kind() { return answers.shift(); } } as never)).toBe(RoundRobin);
+    expect(made(new Proxy({ kind: 'weighted' as const, weights: new Proxy({ 7: 2 }, {}) }, {}))).toBe(WeightedBands);
+    const options = checkDiscipline(new Proxy({ kind: 'weighted' as const, weights: { 7: 2 } }, {}));
+    expect(structuredClone(options)).toEqual({ kind: 'weighted', weights: { 7: 2 } });
+  });
+
   it('or refused with the argument, its value and what is allowed', () => {
     const said = (choice: unknown): string => {
       try {
