@@ -37,6 +37,8 @@ describe('checks of arguments', () => {
     expect(guess('timeout', ['timeoutMs', 'timeouts'])).toBe('timeouts');
     expect(guess('idle', ['idleTimeoutMs', 'side'])).toBe('side');
     expect(guess('colour', ['size', 'port'])).toBe('');
+    expect(guess('8', ['0', '7', '80', 'others'])).toBe('');
+    expect(guess('port8', ['port', '8'])).toBe('port');
   });
 
   it('reads a left-out object of options as an empty one, and refuses what is no object', () => {

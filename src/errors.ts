@@ -200,6 +200,8 @@ export function checkOptions<T extends object>(argument: string, value: T | unde
  * with the other.
  */
 function nearest(word: string, known: readonly string[]): string | undefined {
+  // Any number is near any other.
+  if (/^\d+$/.test(word)) return undefined;
   let meant: string | undefined;
   let least = MOST_EDITS + 1;
   for (const each of known) {

@@ -10,6 +10,7 @@ import {
 } from '../layout.js';
 import type { CpuBudget } from '../realtime/index.js';
 import type { Grants } from '../realtime/internal.js';
+import type { DisciplineOptions } from '../scheduling/index.js';
 import { idleName, type IdleStrategy } from './idle-strategy.js';
 import { laneAt, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 
@@ -63,6 +64,8 @@ export interface ReactorStatus extends PartyFigures {
 
 export interface RuntimeStatus {
   readonly cpus: CpuBudget;
+  /** The rule by which every reactor and the main thread select what runs next. */
+  readonly discipline: DisciplineOptions;
   readonly reactorsAsked: number | 'auto';
   readonly reactors: readonly ReactorStatus[];
   readonly main: MainStatus;

@@ -60,7 +60,7 @@ describe('a discipline is chosen', () => {
         "discipline.kind must be 'strict', 'roundRobin', 'weighted', 'shares', 'deadline' or 'shuffled', not "fifo"",
         "discipline.ageing must be a whole number from 1 to 1073741824, not 0",
         "discipline has no option "aging"; did you mean "ageing"? It takes kind, ageing",
-        "discipline.weights has no option "8"; did you mean "0"? It takes 0, 1, 2, 3, 4, 5, 6, 7, others",
+        "discipline.weights has no option "8". It takes 0, 1, 2, 3, 4, 5, 6, 7, others",
         "discipline.weights.7 must be a whole number from 1 to 1048576, not 1.5",
         "discipline.shares.others must be a number above 0, up to 1000000, not 0",
         "discipline.shares.1 must be a number above 0, up to 1000000, not NaN",
