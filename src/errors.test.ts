@@ -12,6 +12,16 @@ describe('checks of arguments', () => {
     );
   });
 
+  it('refuses what has no options, and what cannot be read, in its own words', () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    for (const value of [[], new Uint8Array(4), proxy, 'text', null]) {
+      const check = (): unknown => checkOptions('options', value as object, ['signal']);
+      expect(check).toThrow(/^options must be an object with signal, or left out, not /);
+    }
+    expect(() => checkText('name', proxy)).toThrow('not a Proxy that cannot be read');
+  });
+
   it('guesses the nearest name, not the first that is near', () => {
     const guess = (key: string, known: string[]): string => {
       try {
@@ -27,6 +37,8 @@ describe('checks of arguments', () => {
     expect(guess('timeout', ['timeoutMs', 'timeouts'])).toBe('timeouts');
     expect(guess('idle', ['idleTimeoutMs', 'side'])).toBe('side');
     expect(guess('colour', ['size', 'port'])).toBe('');
+    expect(guess('8', ['0', '7', '80', 'others'])).toBe('');
+    expect(guess('port8', ['port', '8'])).toBe('port');
   });
 
   it('reads a left-out object of options as an empty one, and refuses what is no object', () => {

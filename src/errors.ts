@@ -79,10 +79,27 @@ export class PercoreError extends Error {
 /** A value as messages have it: text in quotes and not too long, objects by their kind. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
-  if (typeof value === 'object' && value !== null) return Object.prototype.toString.call(value);
+  if (typeof value === 'object' && value !== null) return kindOf(value);
   // `must be a whole number, not 5` would not say what is wrong.
   if (typeof value === 'bigint') return `${value}n`;
   return String(value);
+}
+
+function kindOf(value: object): string {
+  try {
+    return Object.prototype.toString.call(value);
+  } catch {
+    return 'a Proxy that cannot be read';
+  }
+}
+
+/** The own keys of an object, or undefined for what has no options: an array, bytes, or a Proxy that cannot be read. */
+function keysOf(value: object): string[] | undefined {
+  try {
+    return Array.isArray(value) || ArrayBuffer.isView(value) ? undefined : Object.keys(value);
+  } catch {
+    return undefined;
+  }
 }
 
 /** "capacity must be a power of two from 2 to 1073741824, not 3" */
@@ -163,9 +180,9 @@ export function checkBytes(argument: string, value: unknown): Uint8Array {
  */
 export function checkOptions<T extends object>(argument: string, value: T | undefined, known: readonly string[]): T {
   if (value === undefined) return {} as T;
-  if (typeof value !== 'object' || value === null)
-    throw invalidArgument(argument, value, `an object with ${known.join(', ')}, or left out`);
-  for (const key of Object.keys(value)) {
+  const keys = typeof value !== 'object' || value === null ? undefined : keysOf(value);
+  if (keys === undefined) throw invalidArgument(argument, value, `an object with ${known.join(', ')}, or left out`);
+  for (const key of keys) {
     if (known.includes(key)) continue;
     const meant = nearest(key, known);
     const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
@@ -183,6 +200,8 @@ export function checkOptions<T extends object>(argument: string, value: T | unde
  * with the other.
  */
 function nearest(word: string, known: readonly string[]): string | undefined {
+  // Any number is near any other.
+  if (/^\d+$/.test(word)) return undefined;
   let meant: string | undefined;
   let least = MOST_EDITS + 1;
   for (const each of known) {

@@ -41,14 +41,18 @@ export function listFigures(fields: Fields): Figure[] {
 
 /**
  * Reads the figures of a structure that begins at byte `offset` of `numbers`. They are statistics: their owner writes
- * them plainly, so a value may be a moment old. Allocates; blocks nobody; any thread.
+ * them plainly, so a value may be a moment old. When the owner `isOver`, its gauges are 0, since it has nothing any
+ * more; its counts stay. Allocates; blocks nobody; any thread.
  */
-export function readFigures<const T extends Fields>(fields: T, numbers: Float64Array, offset = 0): FiguresOf<T> {
+export function readFigures<const T extends Fields>(
+  fields: T, numbers: Float64Array, offset = 0, isOver = false,
+): FiguresOf<T> {
   const result: Record<string, unknown> = {};
-  for (const { at, count, status } of Object.values<LayoutField>(fields)) {
+  for (const { at, count, status, isGauge = false } of Object.values<LayoutField>(fields)) {
     if (status === undefined) continue;
     const first = (offset + at) >> 3;
-    const value = count === undefined ? numbers[first]! : [...numbers.subarray(first, first + count)];
+    const read = (index: number): number => (isGauge && isOver ? 0 : numbers[index]!);
+    const value = count === undefined ? read(first) : Array.from({ length: count }, (_, i) => read(first + i));
     const [name, inner] = status.split('.') as [string, string?];
     if (inner === undefined) result[name] = value;
     else result[name] = { ...result[name] as object, [inner]: value };

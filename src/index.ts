@@ -11,6 +11,8 @@ export { Histogram, HISTOGRAM_WORDS } from './observe/index.js';
 export { cpuBudget, type CpuBudget } from './realtime/index.js';
 export type { ByBand, DisciplineChoice, DisciplineOptions } from './scheduling/index.js';
 export { PercoreError, type PercoreErrorCode } from './errors.js';
-export { AGAIN, BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, nameOfCode } from './queues/index.js';
+export {
+  AGAIN, BACK_PRESSURED, CLOSED, DROPPED, EMPTY, EVICTED, OK, TOO_LARGE, nameOfCode,
+} from './queues/index.js';
 export type { Connection, Listener } from './io/index.js';
 export type { Tick, TimerId } from './timers/index.js';

@@ -14,6 +14,7 @@ import { ioBlockLayout } from '../layout.js';
 import { native, type IoDriverHandle, type IoHandle, type Native } from '../native.js';
 import { Bands, Scheduler, type Ready, type SchedulerHost } from '../scheduling/internal.js';
 import { create as createTimers, type LocalTimers } from '../timers/index.js';
+import { reportOrThrowLater } from '../uncaught.js';
 import type { IoMemory } from './io-memory.js';
 import { Io, type IoStatus } from './io.js';
 import { checkSource, type IoSource } from './source.js';
@@ -153,7 +154,7 @@ export function create(given: CreateOptions = {}): LocalIo {
   const budgetNs = checkInteger('budgetNs', options.budgetNs ?? 50_000, 1000, 1e9);
   if (options.onError !== undefined) checkFunction('onError', options.onError);
   // Not thrown within the turn: the others of the turn go on.
-  const onError = options.onError ?? ((error: unknown) => queueMicrotask(() => { throw error; }));
+  const onError = options.onError ?? reportOrThrowLater;
   const timers = createTimers({ onError });
   const nowNs = (): number => timers.nowNs();
   const loop = new Loop(native(), timers, budgetNs, onError);

@@ -16,6 +16,7 @@ import { BANDS } from '../layout.js';
 import { native, type IoDriverHandle } from '../native.js';
 import { Bands, DEFAULT_BAND, makeReady, type Discipline, type Ready } from '../scheduling/internal.js';
 import { monotonicClock } from '../timers/index.js';
+import { reportOrThrowLater } from '../uncaught.js';
 import { checkInterest, INTEREST } from './descriptor.js';
 import { IoCore } from './core.js';
 import type { Endpoint } from './endpoint.js';
@@ -110,7 +111,7 @@ export class Poller implements Disposable {
       },
       // A poller keeps no thread alive: whoever polls by hand is there.
       keepAlive: () => undefined,
-      report: (error) => queueMicrotask(() => { throw error; }),
+      report: reportOrThrowLater,
     });
     this.#core.begin();
   }

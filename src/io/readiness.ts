@@ -27,6 +27,7 @@ import { CLOSED, OK } from '../queues/index.js';
 import { DEFAULT_BAND, type Ready } from '../scheduling/internal.js';
 import type { IoCore } from './core.js';
 import type { Endpoint } from './endpoint.js';
+import { followResult } from './report.js';
 
 /** Plain and cloneable. */
 export interface ReadinessHandle {
@@ -102,7 +103,8 @@ export function openReadiness(handle: ReadinessHandle): ReadinessSetter {
 
 /**
  * The receiving side: one at a time for each handle, since what one takes another does not see. `io.onReadiness` makes
- * it; for the thread that did.
+ * it; for the thread that did. What the callback throws, or its promise is rejected with, is reported as that of a
+ * step, and the next bits are told all the same.
  *
  *     const receiver = io.onReadiness(handle, { priority: 6 }, (bits) => look(bits));     // one thread
  *     openReadiness(handle).set(1);                                                       // any other
@@ -140,6 +142,11 @@ class ReadinessEndpoint implements Endpoint, Ready {
     core.schedule(this);
   }
 
+  /** See `Ready`. */
+  get where(): string {
+    return `the callback of a readiness on eventfd ${this.eventFd}`;
+  }
+
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -155,7 +162,10 @@ class ReadinessEndpoint implements Endpoint, Ready {
     // readiness.bits: pairs with the or in set(). Taken and cleared at once, so that a set is either in these bits or
     // finds 0.
     const bits = Atomics.exchange(this.cells, BITS, 0);
-    if (bits !== 0) this.callback(bits);
+    if (bits !== 0) {
+      const result: unknown = this.callback(bits);
+      if (result !== undefined) followResult((ready) => this.core.schedule(ready), this.band, result, () => this.where);
+    }
     return false;
   }
 }

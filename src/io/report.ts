@@ -58,8 +58,9 @@ export function callBack(schedule: Schedule, name: string, owner: HandlerOwner, 
 }
 
 /**
- * Calls a user's handler outside of its endpoint's step. What it throws is reported at once, and whoever has caused the
- * call, which may be another handler of the user's or a callback of Node's, goes on. `where` says which handler it is.
+ * Calls a user's handler outside of its endpoint's step. What it throws is reported at once, what a promise that it
+ * returns is rejected with as soon as it is known, and whoever has caused the call, which may be another handler of the
+ * user's or a callback of Node's, goes on. `where` says which handler it is.
  */
 export function tell<T>(
   reporter: { report(error: unknown, where: string): void },
@@ -67,7 +68,8 @@ export function tell<T>(
 ): void {
   if (handler === undefined) return;
   try {
-    handler(value);
+    const result: unknown = handler(value);
+    if (result !== undefined) Promise.resolve(result).catch((error: unknown) => reporter.report(error, where));
   } catch (error) {
     reporter.report(error, where);
   }

@@ -67,7 +67,8 @@ export interface WatchOptions {
 }
 
 /**
- * One watched path. `io.watchPath` makes it; for the thread that did.
+ * One watched path. `io.watchPath` makes it; for the thread that did. What the handler throws, or its promise is
+ * rejected with, is reported as that of a step, and the next events are told all the same.
  *
  *     const watch = io.watchPath('/etc/app', { events: ['closedAfterWrite'] }, ({ name }) => reload(name));
  *     watch.close();

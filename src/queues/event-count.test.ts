@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { drained, eight, errorOf, field, fixed, rejectionOf, variable } from './fixtures/helpers.js';
 import { Other } from './fixtures/party.js';
-import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK, close, create, pub, sub } from './index.js';
+import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK, close, create, pub, sub, value } from './index.js';
 
 const spsc = (capacity = 2) => create({ kind: 'spsc', capacity, recordBytes: 8 });
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -282,6 +282,21 @@ describe('between two threads', () => {
     const closing = new Other(bands, [{ do: 'sleep', ms: 30 }, { do: 'close queue' }]);
     expect(ofBands.readySync({ timeoutMs: 30_000 })).toBe(CLOSED);
     await closing.ended();
+  });
+
+  it('roomSync of an end with a codec is that of its ring', async () => {
+    const queue = create({ kind: 'spsc', capacityBytes: 256, codec: value<string>() });
+    const producer = pub(queue);
+    const consumer = sub(queue);
+    expect(producer.roomSync()).toBe(OK);
+    while (producer.offer('x'.repeat(40)) === OK);
+    expect(producer.roomSync({ timeoutMs: 10 })).toBe(BACK_PRESSURED);
+    expect(errorOf(() => producer.roomSync({ timeoutMs: -1 })).argument).toBe('timeoutMs');
+    consumer.drain(() => undefined);
+    expect([producer.roomSync({ timeoutMs: 0 }), producer.offer('x'.repeat(40))]).toEqual([OK, OK]);
+    consumer.close();
+    while (producer.offer('x'.repeat(40)) === OK);
+    expect(producer.roomSync()).toBe(CLOSED);
   });
 
   it('readySync and roomSync end without an error after timeoutMs', () => {

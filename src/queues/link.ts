@@ -67,12 +67,12 @@ export class Link {
   async run(given?: Pick<WaitOptions, 'signal'>): Promise<typeof CLOSED> {
     const { signal } = checkWaitOptions(checkOptions('options', given, ['signal']));
     for (;;) {
+      throwIfAborted(signal);
       const code = this.move(RUN);
       if (code === CLOSED) return code;
       // Other work of this thread has its turn between two runs.
       if (code > 0) await new Promise((resolve) => setImmediate(resolve));
       else if ((await this.wait(code === BACK_PRESSURED, signal)) === CLOSED) return CLOSED;
-      throwIfAborted(signal);
     }
   }
 

@@ -93,6 +93,19 @@ describe('an end that closes or leaves', () => {
     expect(await loop).toBe('ended');
   });
 
+  it('is not moved by a link whose signal has aborted already, whether there are records or none', async () => {
+    for (const records of [0, 1]) {
+      const source = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
+      const target = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
+      const [producer, from, to] = [pub(source), sub(source), pub(target)];
+      sub(target);
+      for (let i = 0; i < records; i++) producer.offer(new Uint8Array(8));
+      const joined = link(from, to);
+      await expect(joined.run({ signal: AbortSignal.abort('before') })).rejects.toBe('before');
+      expect(joined.moved).toBe(0);
+    }
+  });
+
   it('ends a link that waits for it, on either side', async () => {
     for (const side of ['from', 'to']) {
       const from = sub(create({ kind: 'spsc', capacity: 4, recordBytes: 8 }));

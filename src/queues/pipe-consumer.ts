@@ -4,9 +4,9 @@
  *
  *     read(2) -> | whole records | part of one | -> poll, drain, for await
  *
- * The end comes when the last writer has closed and all is read. A part of a record that is left then was cut off by
- * its writer's death: it is counted and not delivered. A FIFO that nobody has written to yet is empty, not ended; with
- * `keepOpen` it never ends, so that one `echo` after another can write to it.
+ * The end comes when the last writer has closed and all is read. What is left then of a line is a line too; a part of
+ * a record by length was cut off by its writer's death: it is counted and not delivered. A FIFO that nobody has written
+ * to yet is empty, not ended; with `keepOpen` it never ends, so that one `echo` after another can write to it.
  *
  * The watcher runs only while somebody waits in `ready`. It reads what has come, since only that shows whether a record
  * is whole.
@@ -59,9 +59,8 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     try {
       while (count < limit) {
         if (!this.frames.find()) {
-          const before = unread;
           unread = this.fill(unread);
-          if (unread === before || !this.frames.find()) break;
+          if (!this.frames.find()) break;
         }
         count++;
         handler(this.take());
@@ -81,8 +80,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
 
   /** The writer gets CLOSED with its next offer. Whole records that have come and were not read are counted. */
   close(): void {
-    if (this.isOver) return;
-    let unread = this.readBudget();
+    let unread = this.isOver ? 0 : this.readBudget();
     let before: number;
     try {
       do {
@@ -92,7 +90,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
         }
         before = unread;
         unread = this.fill(unread);
-      } while (unread !== before);
+      } while (unread !== before || this.frames.find());
     } finally {
       // A part of a record is not counted here: its writer has the rest, finds nobody to take it, and counts it.
       this.finish();
@@ -158,9 +156,9 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   private onNothing(code: number): void {
     if (code === -EAGAIN) return;
     if (code !== 0 && code !== -ENXIO) throw systemError(code, 'read', this.queue.path);
-    // Nobody writes: a part of a record will stay one. (ENXIO with a part: its writer came and went while the FIFO was
-    // opened anew.)
-    this.memory.counts[DROPPED_UNREAD]! += this.frames.cut();
+    // Nobody writes: a part of a record will stay one, and a line without its end is all there is of it. (ENXIO with a
+    // part: its writer came and went while the FIFO was opened anew.)
+    if (!this.frames.endLine()) this.memory.counts[DROPPED_UNREAD]! += this.frames.cut();
     if (code !== 0) return;
     if (!this.queue.keepOpen) {
       this.finish();
@@ -171,8 +169,8 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   }
 
   /**
-   * No whole record is left. Also found by a call of one that does not wait: those who do are told, since nothing is
-   * watched any more.
+   * Nothing will come any more; at most a last line is left. Also found by a call of one that does not wait: those who
+   * do are told, since nothing is watched any more.
    */
   private finish(): void {
     if (this.isOver) return;
@@ -180,7 +178,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     this.isWatching = false;
     this.memory.words[IS_ENDED] = 1;
     this.pipes.closeEnd(this.end);
-    this.readers.settle(CLOSED);
+    this.readers.settle(this.frames.find() ? OK : CLOSED);
   }
 
   private watchIfNeeded(): void {

@@ -125,6 +125,17 @@ export class FrameReader {
   }
 
   /**
+   * The stream has ended: what came last is a line too, though no line feed ends it; false where there is none. A
+   * record by length that was cut off is none: see `cut`.
+   */
+  endLine(): boolean {
+    if (this.framing === 'length' || this.end === this.start || this.skip !== 0) return false;
+    // The line feed is there already: see `filled`.
+    this.end++;
+    return this.find();
+  }
+
+  /**
    * The stream has ended: forgets what is there of a record, and says how many were cut off, 0 or 1. One that is too
    * large is counted already.
    */

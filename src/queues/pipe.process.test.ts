@@ -234,7 +234,7 @@ describe('a FIFO', () => {
     expect(consumer.state).toBe(CLOSED);
   });
 
-  it('takes the lines of one `echo` after another with keepOpen, and cuts what one leaves unfinished', async () => {
+  it('takes the lines of one `echo` after another with keepOpen, and what comes last of each is a line', async () => {
     const before = descriptors();
     const queue = createPipe({ path: newPath(), framing: 'line', keepOpen: true });
     const consumer = subPipe(queue);
@@ -253,11 +253,12 @@ describe('a FIFO', () => {
     await shell(`printf 'whole\\nunfinished' > ${queue.path}`).exit;
     expect(await within(10_000, ready, 'a line')).toBe(OK);
     expect(consumer.poll()).toBe('whole');
+    expect(consumer.poll()).toBe('unfinished');
     expect(consumer.poll()).toBe(undefined);
     await shell(`echo after > ${queue.path}`).exit;
     await within(10_000, consumer.ready(), 'a line');
-    expect(consumer.poll(), 'not glued to what was cut').toBe('after');
-    expect(propertiesOfPipe(queue)).toMatchObject({ consumed: 7, dropped: { closed: 1 }, isClosed: false });
+    expect(consumer.poll(), 'not glued to what was there').toBe('after');
+    expect(propertiesOfPipe(queue)).toMatchObject({ consumed: 8, dropped: { closed: 0 }, isClosed: false });
     // With nobody writing, waiting costs nothing.
     const last = consumer.ready();
     const loops = performance.nodeTiming.uvMetricsInfo.loopCount;
@@ -278,7 +279,7 @@ describe('a FIFO', () => {
     expect(propertiesOfPipe(queue)).toMatchObject({ consumed: 60, dropped: { closed: 0, tooLarge: 0 } });
   });
 
-  it('ends with a counted cut when its writer is killed in the middle of a line', async () => {
+  it('ends with what was written of a line when its writer is killed in the middle of it', async () => {
     const queue = createPipe({ path: newPath(), framing: 'line' });
     const consumer = subPipe(queue);
     const writer = shell(`exec 3> ${queue.path}; printf 'whole\\npart of a' >&3; exec sleep 60`);
@@ -288,8 +289,49 @@ describe('a FIFO', () => {
     expect(consumer.state).toBe(EMPTY);
     const ready = consumer.ready();
     writer.child.kill('SIGKILL');
-    expect(await within(10_000, ready, 'the end')).toBe(CLOSED);
-    expect(propertiesOfPipe(queue)).toMatchObject({ consumed: 1, dropped: { closed: 1 }, isClosed: true });
+    expect(await within(10_000, ready, 'the end')).toBe(OK);
+    expect([consumer.poll(), consumer.poll(), consumer.state]).toEqual(['part of a', undefined, CLOSED]);
+    expect(await consumer.ready()).toBe(CLOSED);
+    expect(propertiesOfPipe(queue)).toMatchObject({ consumed: 2, dropped: { closed: 0 }, isClosed: true });
+  });
+
+  it('takes what came last for a line, with or without a line feed, by every way of reading', async () => {
+    const cases = [['a\\nb', ['a', 'b']], ['a\\n', ['a']], ['b', ['b']], ['a\\n\\n', ['a', '']]] as const;
+    for (const [written, lines] of cases) {
+      const fifo = () => createPipe({ path: newPath(), framing: 'line' });
+      const looped = fifo();
+      const reading = readAll(subPipe(looped));
+      await shell(`printf '${written}' > ${looped.path}`).exit;
+      expect(await reading, written).toEqual(lines);
+      const drained = fifo();
+      const consumer = subPipe(drained);
+      await shell(`printf '${written}' > ${drained.path}`).exit;
+      const seen: string[] = [];
+      expect(consumer.drain((line) => void seen.push(line as string)), written).toBe(lines.length);
+      expect([seen, consumer.drain(() => undefined)]).toEqual([lines, CLOSED]);
+      expect(propertiesOfPipe(drained)).toMatchObject({ consumed: lines.length, dropped: { closed: 0 } });
+      // What nobody reads is counted, once, whether the end was seen before or not.
+      for (const hasLooked of [false, true]) {
+        const closed = fifo();
+        const end = subPipe(closed);
+        await shell(`printf '${written}' > ${closed.path}`).exit;
+        if (hasLooked) expect(await end.ready()).toBe(OK);
+        end.close();
+        end.close();
+        expect([end.poll(), end.state]).toEqual([undefined, CLOSED]);
+        expect(propertiesOfPipe(closed)).toMatchObject({ consumed: 0, dropped: { closed: lines.length } });
+      }
+    }
+  });
+
+  it('takes a last line of exactly a buffer, and counts one that is too long', async () => {
+    for (const [length, tooLarge] of [[65_535, 0], [65_536, 0], [65_537, 0], [100_000, 0], [100_001, 1]] as const) {
+      const queue = createPipe({ path: newPath(), framing: 'line', maxRecordBytes: 100_000 });
+      const reading = readAll(subPipe(queue));
+      await shell(`{ echo first; head -c ${length} /dev/zero; } > ${queue.path}`).exit;
+      expect((await reading).map((line) => line.length), `${length}`).toEqual(tooLarge === 0 ? [5, length] : [5]);
+      expect(propertiesOfPipe(queue).dropped).toMatchObject({ closed: 0, tooLarge });
+    }
   });
 
   it('skips a line that is too long, whoever wrote it, in bounded memory, and counts it', async () => {

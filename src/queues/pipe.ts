@@ -38,9 +38,12 @@ import type { QueueConsumer, QueueProducer, QueueProperties } from './queue-ends
 export type { PipeQueue, PipeValue } from './pipe-memory.js';
 
 export interface PipeQueueOptions {
+  /** A pipe has one producing and one consuming end. */
+  kind?: 'spsc';
   /**
-   * `line`: each record is a line, as `cat` shows and `echo` writes it. `length`: four bytes of length, then any bytes.
-   * Default `length`.
+   * `line`: each record is a line, as `cat` shows and `echo` writes it; what comes last is one even without a line
+   * feed. `length`: four bytes of length, then any bytes; a record that was cut off is dropped and counted. Default
+   * `length`.
    */
   framing?: Framing;
   /**

@@ -90,6 +90,7 @@ describe('what pub and sub give', () => {
       expectTypeOf(pub(deque)).toEqualTypeOf<QueueProducer<Order>>();
       expectTypeOf(sub(deque)).toEqualTypeOf<QueueConsumer<Order>>();
       expectTypeOf(pub(create({ backend: 'pipe', framing: 'line' })).offer).toBeCallableWith('text');
+      expectTypeOf(pub(create({ kind: 'spsc', backend: 'pipe', framing: 'line' })).offer).toBeCallableWith('text');
     };
     expectTypeOf(ends).toBeFunction();
   });

@@ -74,6 +74,11 @@ export class ValueProducer<T> implements QueueProducer<T>, LinkableTo {
     return this.ring.room(undefined, options);
   }
 
+  /** The same for a thread that may stand still: not inside a reactor. BACK_PRESSURED after `timeoutMs`. */
+  roomSync(options?: SyncWaitOptions): ResultCode {
+    return this.ring.roomSync(undefined, options);
+  }
+
   linkTo(): Linked<LinkTo> {
     return { ...this.ring.linkTo(), codec: this.description };
   }

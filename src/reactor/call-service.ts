@@ -27,6 +27,9 @@ export class CallService {
   private readonly handlers = new Map<string, Handler>();
   private readonly codec = new ValueCodec();
 
+  /** The tasks of this party: who calls one by mistake is told. */
+  private tasks!: { has(name: string): boolean };
+
   /** Some call waits for its answer. */
   private isWaiting = false;
 
@@ -39,6 +42,11 @@ export class CallService {
   /** Calls that wait for their answer. */
   get count(): number {
     return this.calls.count;
+  }
+
+  /** Before the first turn. */
+  begin(tasks: { has(name: string): boolean }): void {
+    this.tasks = tasks;
   }
 
   addHandler(name: string, handler: Handler): void {
@@ -238,10 +246,11 @@ export class CallService {
   private noHandler(name: string | undefined): PercoreError {
     const known = this.names.map((each) => `"${each}"`).join(', ') || 'none';
     const here = this.nameOf(this.intercore.id);
+    const why = name !== undefined && this.tasks.has(name)
+      ? 'it is a task: send to it'
+      : `it handles ${known}. Register handlers in the entry, before it returns`;
     return new PercoreError(
-      'ERR_PERCORE_NO_HANDLER',
-      `call("${name}"): ${here} has no handler by this name; it handles ${known}. Register handlers in the entry, `
-        + `before it returns`,
+      'ERR_PERCORE_NO_HANDLER', `call("${name}"): ${here} has no handler by this name; ${why}`,
       { argument: 'name', value: name },
     );
   }

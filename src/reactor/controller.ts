@@ -110,9 +110,10 @@ export class Controller implements MemberHost {
   // ---- What it tells and is told ------------------------------------------------------------------------------------
 
   status(): RuntimeStatus {
-    const { cpus, asked } = this.settings;
+    const { cpus, asked, discipline } = this.settings;
     return {
       cpus,
+      discipline: structuredClone(discipline),
       reactorsAsked: asked,
       reactors: this.members.map((member) => this.statusOf(member)),
       main: mainStatus(this.shared),

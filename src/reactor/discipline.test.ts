@@ -58,6 +58,20 @@ describe('the discipline of a runtime', () => {
     });
   });
 
+  it('is in the status, as plain data that nothing else rests on', async () => {
+    const entry = new URL('./fixtures/remote.js', import.meta.url);
+    const named = await createRuntime({ entry, reactors: 1 });
+    expect(named.status().discipline).toEqual({ kind: 'strict' });
+    await named.close();
+    const given = { kind: 'shares', shares: { 5: 3, others: 1 } } as const;
+    await withRuntime(1, { discipline: given }, async (runtime) => {
+      const { discipline } = runtime.status();
+      expect(discipline).toEqual(given);
+      (discipline as { kind: string }).kind = 'changed';
+      expect(runtime.status().discipline).toEqual(given);
+    });
+  });
+
   it('is checked before anything is started', async () => {
     const entry = new URL('./fixtures/remote.js', import.meta.url);
     await expect(createRuntime({ entry, reactors: 1, discipline: 'fair' as never })).rejects.toMatchObject({

@@ -41,6 +41,7 @@ export class Dispatcher implements Receiver {
   /** Before the first turn. */
   begin(calls: CallService): void {
     this.calls = calls;
+    calls.begin(this.byName);
   }
 
   /** The entry has run: a call to a name that nobody has is refused from now on. */
@@ -124,7 +125,8 @@ export class Dispatcher implements Receiver {
     const { counters } = this.turn;
     counters[DROPPED]!++;
     counters[reason]!++;
-    this.drops.report(reason === DROPPED_NO_TASK, heard?.text ?? '', inlet.from);
+    const name = heard?.text ?? '';
+    this.drops.report(reason === DROPPED_NO_TASK, name, inlet.from, this.calls.hasHandler(name));
   }
 
   /** Tasks and handlers of a party share one space of names. */

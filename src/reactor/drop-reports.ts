@@ -28,9 +28,10 @@ export class DropReports {
   ) {}
 
   /**
-   * A message of party `from` for `name` was dropped: nobody has the name, or the task that has it takes bytes alone.
+   * A message of party `from` for `name` was dropped: no task has the name, a handler perhaps, or the task that has it
+   * takes bytes alone.
    */
-  report(isUnknown: boolean, name: string, from: number): void {
+  report(isUnknown: boolean, name: string, from: number, isHandler: boolean): void {
     const key = `${isUnknown ? 'unknown' : 'bytes'} ${name}`;
     if (this.reported.has(key) || this.reported.size >= MOST_NAMES) return;
     if (!this.limit.take()) return;
@@ -39,7 +40,7 @@ export class DropReports {
     const what = `${this.partyName(from)} has sent a ${isUnknown ? 'message' : 'value'} to task "${name}" of `
       + `${here}, which`;
     const why = isUnknown
-      ? `has no task of this name; it has ${this.tasksHere()}`
+      ? `has no task of this name; ${isHandler ? 'it is a handler: call it' : `it has ${this.tasksHere()}`}`
       : 'takes bytes: send a Uint8Array, or make the task with spawn';
     const message = `${what} ${why}. The message was dropped; further ones are counted in status() alone`;
     const details = { argument: 'name', value: name, reactorId: this.id };

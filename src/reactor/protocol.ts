@@ -15,7 +15,7 @@
 import type { CallOptions } from './calls.js';
 
 export interface Protocol {
-  /** Services by name: the function that answers a call. */
+  /** Services by name: the function that answers a call, of one parameter or none. */
   readonly calls?: object;
   /** Tasks by name: the type of their messages, Uint8Array for a task of bytes. */
   readonly tasks?: object;
@@ -29,19 +29,29 @@ export interface Untyped {
 
 type CallsOf<P> = P extends { readonly calls: infer C } ? C : Untyped['calls'];
 type TasksOf<P> = P extends { readonly tasks: infer T } ? T : Untyped['tasks'];
-type ArgumentOf<F> = F extends (argument: infer A) => unknown ? ([A] extends [never] ? unknown : A) : unknown;
+/** What a service of more parameters takes and answers, for the compiler to refuse with: a call carries one value. */
+type TooMany = 'a service takes one argument';
+/** `A` are its parameters. Without one it takes `undefined`, so that the options of a call are never its argument. */
+type ArgumentOf<A extends unknown[]> = A extends []
+  ? undefined
+  : IfOne<A, [A[0]] extends [never] ? unknown : A[0]>;
+type IfOne<A extends unknown[], T> = A extends [unknown?] ? T : number extends A['length'] ? T : TooMany;
+type Asked<F> = F extends (...given: infer A) => unknown ? ArgumentOf<A> : unknown;
 /** A function that may be given where one of wider parameters is asked for, as methods may: who is to check it? */
 type Lenient<A extends unknown[], R> = { run(...given: A): R }['run'];
 
 /** Names of services. */
 export type CallName<P> = keyof CallsOf<P> & string;
 /** What the service takes. */
-export type Argument<P, N> = N extends keyof CallsOf<P> ? ArgumentOf<CallsOf<P>[N]> : unknown;
+export type Argument<P, N> = N extends keyof CallsOf<P> ? Asked<CallsOf<P>[N]> : unknown;
 /** What it answers, awaited. */
 export type Answer<P, N> = N extends keyof CallsOf<P>
-  ? CallsOf<P>[N] extends (...args: never[]) => infer R ? Awaited<R> : unknown
+  ? CallsOf<P>[N] extends (...given: infer A) => infer R ? IfOne<A, Awaited<R>> : unknown
   : unknown;
-/** What follows the name in a call: a service that takes no argument, or may take none, is called by its name alone. */
+/**
+ * What follows the name in a call: a service that takes no argument, or may take none, is called by its name alone.
+ * Options come third: `call('ping', undefined, { reactor: 1 })`.
+ */
 export type CallRest<P, N> = undefined extends Argument<P, N>
   ? [argument?: Argument<P, N>, options?: CallOptions]
   : [argument: Argument<P, N>, options?: CallOptions];

@@ -21,8 +21,8 @@ export interface SpawnOptions {
   concurrency?: number;
 }
 
-/** Options of `Reactor.sub`, besides those of `sub` of percore/queues. */
-export interface ReadOptions extends SubOptions, BandedSubOptions {
+/** Options of `Reactor.sub`, besides those of `sub` of percore/queues. `Names` are the queue's declared consumers. */
+export interface ReadOptions<Names extends string = string> extends SubOptions<Names>, BandedSubOptions {
   /** Band in which the handler runs: 0 low to 7 high. Default 3. */
   priority?: number;
   /** Asynchronous steps of the handler that may be under way at once; see SpawnOptions. */

@@ -46,7 +46,7 @@ let insideOf: (reactor: Reactor) => Party;
  * code.
  */
 export class Reactor<P extends Protocol = Untyped> {
-  /** Timers of this thread: `after`, `every`, `intervals` and others. Their callbacks run in bands, as steps do. */
+  /** Timers of this thread: `after`, `every`, `walk` and others. Their callbacks run in bands, as steps do. */
   readonly timers: Timers;
   /** Sockets, pipes, files and readiness of this thread. Their handlers run in bands, as steps do. */
   readonly io: Io;
@@ -173,11 +173,15 @@ export class Reactor<P extends Protocol = Untyped> {
    * others of its band have their turn, and sleeps at the queue's own bell. It is given a value, or without a codec a
    * copy of the bytes, and may answer what a step may: after BACK_PRESSURED it is given the same record again when
    * there is room. Ends with the queue, by its own `leave()` or `close()`, and when the runtime closes; then records
-   * may be left in the queue for the next consumer. Throws what `sub` of percore/queues throws.
+   * may be left in the queue for the next consumer. An eviction ends it too, and is a 'stepError' besides: `ended` of
+   * what this returns says which it was. Throws what `sub` of percore/queues throws.
    */
-  sub<T>(queue: ValueQueue<T, Kind>, options: ReadOptions, handler: (value: T) => StepResult): Reading;
-  sub(
-    queue: FixedQueue<Kind> | VariableQueue<Kind>, options: ReadOptions, handler: (record: Uint8Array) => StepResult,
+  sub<T, Names extends string = string>(
+    queue: ValueQueue<T, Kind, Names>, options: ReadOptions<NoInfer<Names>>, handler: (value: T) => StepResult,
+  ): Reading;
+  sub<Names extends string = string>(
+    queue: FixedQueue<Kind, Names> | VariableQueue<Kind, Names>, options: ReadOptions<NoInfer<Names>>,
+    handler: (record: Uint8Array) => StepResult,
   ): Reading;
   sub<T>(
     queue: FixedQueue<Kind> | VariableQueue<Kind> | ValueQueue<T, Kind>, options: ReadOptions,
@@ -189,7 +193,8 @@ export class Reactor<P extends Protocol = Untyped> {
     const most = checkConcurrency(concurrency);
     const end: ReadableEnd = sub(queue as ValueQueue<T, Kind>, others);
     const stepping: { step(record: unknown): StepResult } = { step: handler };
-    return this.#party.read(end, `sub of a queue of kind ${queue.kind}`, band, most, stepping.step);
+    const called = others.name === undefined ? '' : ` ${show(others.name)}`;
+    return this.#party.read(end, `sub${called} of a queue of kind ${queue.kind}`, band, most, stepping.step);
   }
 
   /**
@@ -294,9 +299,9 @@ export class Reactor<P extends Protocol = Untyped> {
 
   /**
    * Runs `hook` when the runtime closes, before this reactor is asked to be quiet: stop reading, end connections.
-   * What it returns is awaited, for example `connection.flushed()`: without that, what a connection has taken and the
-   * kernel has not is lost. Messages that were sent before are still run after it, so do not end here what their
-   * steps write to.
+   * What it returns is awaited. Messages that were sent before are still run after it, so do not end here what their
+   * steps write to. Bytes that endpoints have taken and the kernel has not need no wait here: `close()` waits for them
+   * within `drainMs`, and cuts off what is left then.
    */
   onStop(hook: () => void | Promise<void>): void {
     checkFunction('hook', hook);

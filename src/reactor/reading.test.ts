@@ -174,6 +174,51 @@ describe('reactor.sub', () => {
     });
   });
 
+  it('says that it was evicted, who it was, and how many records it has lost', async () => {
+    const queue = queues.create({
+      kind: 'spmc', capacity: 8, recordBytes: 8, consumers: { logger: { whenSlow: 'evict', evictAfterMs: 20 } },
+    });
+    await withRuntime(1, { data: queue }, async (runtime) => {
+      const errors: string[] = [];
+      runtime.on('stepError', ({ error, where }) => void errors.push(`${where}: ${error.message}`));
+      const end = inside(runtime, 0, async (reactor, _argument, { data, queues: q }) => {
+        // Each record takes longer than the producer may be held back.
+        const reading = reactor.sub(data as queues.FixedQueue, { name: 'logger' }, () => {
+          const untilMs = Date.now() + 100;
+          while (Date.now() < untilMs);
+        });
+        const before = reading.lost;
+        const code = await reading.ended;
+        const { lost } = reading;
+        reading.close();
+        return { before, isEvicted: code === q.EVICTED, lost, isKept: reading.lost === lost };
+      });
+      const producer = queues.pub(queue);
+      for (let value = 0; errors.length === 0; value++) {
+        producer.offer(eight(value % 256));
+        await sleep(1);
+      }
+      const { lost, ...others } = await end;
+      expect(others).toEqual({ before: 0, isEvicted: true, isKept: true });
+      expect(lost).toBeGreaterThan(0);
+      expect(errors).toHaveLength(1);
+      expect(errors[0]).toMatch(/^sub "logger" of a queue of kind spmc: the consumer was EVICTED: /);
+    });
+  });
+
+  it('says when it has ended by its queue, or by itself, whether anybody asks or not', async () => {
+    const [first, second] = [1, 2].map(() => queues.create({ kind: 'spsc', capacity: 64, recordBytes: 8 }));
+    await withRuntime(1, { data: [first, second] }, async (runtime) => {
+      const end = inside(runtime, 0, async (reactor, _argument, { data }) => {
+        const [ends, left] = (data as queues.FixedQueue[]).map((each) => reactor.sub(each, {}, () => undefined));
+        left!.leave();
+        return [await left!.ended, await ends!.ended, left!.lost, ends!.lost];
+      });
+      queues.close(first!);
+      expect(await end).toEqual([queues.CLOSED, queues.CLOSED, 0, 0]);
+    });
+  });
+
   it('ends when the runtime is closed, and leaves its place', async () => {
     const queue = queues.create({ kind: 'spsc', capacity: 64, recordBytes: 8 });
     await withRuntime(1, { data: queue }, async (runtime) => {

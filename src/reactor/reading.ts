@@ -8,7 +8,7 @@
  * It waits at the queue's own bell, and takes no turn meanwhile.
  */
 import { PercoreError } from '../errors.js';
-import { CLOSED, EVICTED, OK, nameOfCode } from '../queues/index.js';
+import { CLOSED, EVICTED, OK, nameOfCode, type ResultCode } from '../queues/index.js';
 import type { ValueTask } from './task.js';
 import type { Turn } from './turn.js';
 import type { Holdable } from './waits.js';
@@ -16,6 +16,7 @@ import type { Holdable } from './waits.js';
 /** The consuming end of any queue: with a `state` where it gives values, without one where it gives bytes or a code. */
 export interface ReadableEnd {
   readonly state?: number;
+  readonly lost?: number;
   poll(): unknown;
   ready(): Promise<number>;
   leave?(): void;
@@ -24,6 +25,13 @@ export interface ReadableEnd {
 
 /** What `Reactor.sub` returns. */
 export interface Reading {
+  /**
+   * Why it has ended: EVICTED when it was too slow for too long; else CLOSED, by the queue's end, its own `leave()` or
+   * `close()`, the end of the runtime, or an error, which is a 'stepError' besides. Never rejects.
+   */
+  readonly ended: Promise<ResultCode>;
+  /** Records lost because the handler was too slow, where `whenSlow` is a policy that loses. Stays after the end. */
+  readonly lost: number;
   /** Reads no more and gives the place up; what is unread stays for the next consumer of it. Twice is once. */
   leave(): void;
   /** Reads no more, and tells the producer that nobody will; see `close` of the queue's consumer. Twice is once. */
@@ -34,7 +42,10 @@ export interface Reading {
 const QUANTUM = 16;
 
 export class QueueReading implements Holdable, Reading {
+  readonly ended: Promise<ResultCode>;
   isReady = false;
+  private tellEnd!: (code: ResultCode) => void;
+  private lostAtEnd = 0;
   private isOver = false;
   /** The record that the next step is given. */
   private record: unknown;
@@ -47,7 +58,12 @@ export class QueueReading implements Holdable, Reading {
     private readonly turn: Turn, private readonly task: ValueTask,
     private readonly end: ReadableEnd, private readonly onEnd: (reading: QueueReading) => void,
   ) {
+    this.ended = new Promise((resolve) => (this.tellEnd = resolve));
     turn.schedule(this);
+  }
+
+  get lost(): number {
+    return this.isOver ? this.lostAtEnd : (this.end.lost ?? 0);
   }
 
   get band(): number {
@@ -82,11 +98,11 @@ export class QueueReading implements Holdable, Reading {
   }
 
   leave(): void {
-    this.finish(() => (this.end.leave === undefined ? this.end.close() : this.end.leave()));
+    this.giveUp(CLOSED);
   }
 
   close(): void {
-    this.finish(() => this.end.close());
+    this.finish(CLOSED, () => this.end.close());
   }
 
   /** Takes the next record; without one, waits for it, or ends with the queue. */
@@ -109,7 +125,7 @@ export class QueueReading implements Holdable, Reading {
       return this.hasRecord = true;
     }
     if (code === CLOSED || code === EVICTED) {
-      this.leave();
+      this.giveUp(code);
       if (code === EVICTED) {
         this.report(
           new PercoreError(
@@ -132,9 +148,16 @@ export class QueueReading implements Holdable, Reading {
     return false;
   }
 
-  private finish(end: () => void): void {
+  private giveUp(code: ResultCode): void {
+    this.finish(code, () => (this.end.leave === undefined ? this.end.close() : this.end.leave()));
+  }
+
+  private finish(code: ResultCode, end: () => void): void {
     if (this.isOver) return;
+    // The consumer of lanes forgets their counts with them.
+    this.lostAtEnd = this.lost;
     this.isOver = true;
+    this.tellEnd(code);
     end();
     this.onEnd(this);
   }

@@ -183,6 +183,30 @@ describe('what an entry sends to a reactor whose entry is still under way', () =
     );
   });
 
+  it('is told what the name is, where it is a handler that was sent to, or a task that was called', async () => {
+    await withEntries(
+      [
+        (reactor) => {
+          reactor.spawn({ name: 'slow' }, () => undefined);
+          reactor.handle('fast', () => 1 as never);
+        },
+      ],
+      {},
+      async (runtime, drops) => {
+        const error = await errorOf(() => runtime.call('slow', null, { reactor: 0 }));
+        expect([error.code, error.message]).toEqual([
+          'ERR_PERCORE_NO_HANDLER', 'call("slow"): reactor 0 has no handler by this name; it is a task: send to it',
+        ]);
+        runtime.send('fast', 1, { reactor: 0 });
+        await until(() => drops.length === 1, 'the report');
+        expect(drops[0]!.error.message).toBe(
+          'the main thread has sent a message to task "fast" of reactor 0, which has no task of this name; it is a '
+            + 'handler: call it. The message was dropped; further ones are counted in status() alone',
+        );
+      },
+    );
+  });
+
   it('is dropped and reported when it is a value and the task takes bytes', async () => {
     await withEntries(
       [

@@ -241,8 +241,15 @@ describe.each(['epoll', 'io_uring'] as const)('status() of a reactor on %s', (so
     expect(runtime.status().reactors[1]!.lanes.backlogBytes).toBe(0);
     // And one that has died.
     const died = once(runtime, 'reactorDied');
+    await inside(runtime, 1, (reactor) => void reactor.timers.after({ delayNs: 3600e9 }, () => undefined));
+    await until(() => runtime.status().reactors[1]!.timers.live > 0, 'its timer lives');
+    const { turns } = runtime.status().reactors[1]!;
     await inside(runtime, 1, () => process.exit()).catch(() => undefined);
     await within(5000, died, 'the death');
+    // What it had is over; what it had done stays.
+    const dead = runtime.status().reactors[1]!;
+    expect([dead.state, dead.timers.live, dead.taskDepth, dead.callsInFlight]).toEqual(['dead', 0, 0, 0]);
+    expect(dead.turns).toBeGreaterThanOrEqual(turns);
     await until(() => inside(runtime, 0, (reactor, _argument, { codes }) => (
       reactor.send('sink', new Uint8Array(8), { reactor: 1 }) === codes.CLOSED
     )), 'CLOSED');

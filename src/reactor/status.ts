@@ -10,6 +10,7 @@ import {
 } from '../layout.js';
 import type { CpuBudget } from '../realtime/index.js';
 import type { Grants } from '../realtime/internal.js';
+import type { DisciplineOptions } from '../scheduling/index.js';
 import { idleName, type IdleStrategy } from './idle-strategy.js';
 import { laneAt, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 
@@ -63,6 +64,8 @@ export interface ReactorStatus extends PartyFigures {
 
 export interface RuntimeStatus {
   readonly cpus: CpuBudget;
+  /** The rule by which every reactor and the main thread select what runs next. */
+  readonly discipline: DisciplineOptions;
   readonly reactorsAsked: number | 'auto';
   readonly reactors: readonly ReactorStatus[];
   readonly main: MainStatus;
@@ -89,7 +92,7 @@ export interface KnownOfReactor {
 export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfReactor): ReactorStatus {
   const { isDead, grants, messages, threadId, whyNoSpin } = known;
   const party = partyWords(shared.inboxes[id]!);
-  const figures = figuresOfParty(shared, id);
+  const figures = figuresOfParty(shared, id, isDead);
   const { phase: phaseField, idleStrategy, spinNs, ioIntervalNs } = partyLayout.fields;
   // Pairs with setPhase(); the settings below pair with setIdleStrategy(). Any recent value is right.
   const word = (at: number) => Atomics.load(party, at >> 2);
@@ -120,16 +123,17 @@ export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfR
 
 /** The main thread's party comes after the last reactor. */
 export function mainStatus(shared: SharedRuntime): MainStatus {
-  return figuresOfParty(shared, shared.reactors);
+  return figuresOfParty(shared, shared.reactors, false);
 }
 
-function figuresOfParty(shared: SharedRuntime, id: number): MainStatus {
+/** `isOver`: its thread has ended. */
+function figuresOfParty(shared: SharedRuntime, id: number, isOver: boolean): MainStatus {
   const counters = partyCounters(shared.inboxes[id]!);
   const { io, timers } = partyLayout.fields;
   return {
-    ...readFigures(partyLayout.fields, counters),
-    ...readFigures(ioCountersLayout.fields, counters, io.at),
-    ...readFigures(timerCountersLayout.fields, counters, timers.at),
+    ...readFigures(partyLayout.fields, counters, 0, isOver),
+    ...readFigures(ioCountersLayout.fields, counters, io.at, isOver),
+    ...readFigures(timerCountersLayout.fields, counters, timers.at, isOver),
     lanes: laneBacklog(shared, id),
   };
 }

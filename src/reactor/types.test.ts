@@ -3,6 +3,7 @@
  * expected and does not come.
  */
 import { describe, expect, expectTypeOf, it } from 'vitest';
+import type { FixedQueue, ResultCode, ValueQueue } from '../queues/index.js';
 import type { Address } from './address.js';
 import type { Task } from './reactor-options.js';
 import type { Reactor } from './reactor.js';
@@ -14,7 +15,10 @@ interface Order {
   readonly price: number;
 }
 interface Town {
-  calls: { size(): number; sum(pair: [number, number]): number; find(name?: string): Promise<string> };
+  calls: {
+    size(): number; ping(): void; sum(pair: [number, number]): number; find(name?: string): Promise<string>;
+    loose(...all: never[]): string; two(a: number, b: number): number; half(a: number, b?: number): number;
+  };
   tasks: { orders: Order; frames: Uint8Array };
 }
 const to = { reactor: 0 };
@@ -25,6 +29,20 @@ export function calls(runtime: Runtime<Town>, reactor: Reactor<Town>): void {
   expectTypeOf(reactor.call('find')).toEqualTypeOf<Promise<string>>();
   void runtime.call('find', 'name', to);
   void runtime.call('size', undefined, to);
+  expectTypeOf(runtime.call('ping', undefined, { reactor: 1 })).toEqualTypeOf<Promise<void>>();
+  // @ts-expect-error Options come third: here they would be the argument.
+  void runtime.call('ping', { reactor: 1 });
+  // @ts-expect-error The same.
+  void reactor.call('size', to);
+  // @ts-expect-error It takes none.
+  void reactor.call('size', null, to);
+  expectTypeOf(reactor.call('loose', undefined as never)).toEqualTypeOf<Promise<string>>();
+  // @ts-expect-error A call carries one argument; 'two' has two.
+  void runtime.call('two', 1);
+  // @ts-expect-error The second of them would be the options.
+  void reactor.call('two', 1, 2);
+  // @ts-expect-error Nor may the second be left out.
+  void reactor.call('half', 1);
   // @ts-expect-error This one takes an argument.
   void runtime.call('sum');
   // @ts-expect-error And of another type.
@@ -38,6 +56,13 @@ export function calls(runtime: Runtime<Town>, reactor: Reactor<Town>): void {
   reactor.handle('sum', () => 'three');
   // @ts-expect-error It is given a pair.
   reactor.handle('sum', (text: string) => text.length);
+  reactor.handle('ping', () => undefined);
+  // @ts-expect-error Its second parameter would be the context of the call.
+  reactor.handle('two', (a: number, b: number) => a + b);
+  // @ts-expect-error The same, whatever it uses.
+  runtime.handle('two', () => 1);
+  // @ts-expect-error And where the second may be left out.
+  runtime.handle('half', (a: number) => a);
   // @ts-expect-error Nobody asks for this name.
   reactor.handle('smu', () => 1);
 }
@@ -91,6 +116,29 @@ export function gradual(
   numbers.send('text');
   // @ts-expect-error A protocol has calls and tasks; services stand under calls.
   expectTypeOf<Reactor<Town['calls']>>();
+}
+
+/** Never run: queues that are read as tasks. */
+export function queues(
+  reactor: Reactor, bytes: FixedQueue<'spmc', 'a' | 'b'>, values: ValueQueue<Order, 'spmc', 'a' | 'b'>,
+  none: FixedQueue<'spmc', never>, any: FixedQueue,
+): void {
+  const take = (record: Uint8Array): void => void record;
+  const reading = reactor.sub(bytes, { name: 'a', priority: 6, after: ['b', 0] }, take);
+  expectTypeOf(reading.ended).toEqualTypeOf<Promise<ResultCode>>();
+  expectTypeOf(reading.lost).toEqualTypeOf<number>();
+  reactor.sub(values, { name: 'b' }, (order) => void expectTypeOf(order).toEqualTypeOf<Order>());
+  reactor.sub<Order>(values, {}, ({ price }) => void price);
+  reactor.sub(none, { whenSlow: 'evict' }, take);
+  reactor.sub(any, { name: 'whoever' }, take);
+  // @ts-expect-error No consumer of this name was declared.
+  reactor.sub(bytes, { name: 'z' }, take);
+  // @ts-expect-error The same.
+  reactor.sub(values, { name: 'z' }, () => undefined);
+  // @ts-expect-error Nobody to be behind.
+  reactor.sub(values, { after: ['z'] }, () => undefined);
+  // @ts-expect-error None was declared.
+  reactor.sub(none, { name: 'a' }, take);
 }
 
 describe('a call without an argument', () => {

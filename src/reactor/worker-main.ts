@@ -3,6 +3,7 @@ import { workerData, type MessagePort } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { setLazyHost } from '../queues/internal.js';
+import { setErrorReporter } from '../uncaught.js';
 import { forbidBlocking } from '../waiting.js';
 import { requestGrants, type Grants } from '../realtime/internal.js';
 import { entryOf, importEntry } from './entry.js';
@@ -69,6 +70,8 @@ async function main(start: WorkerStart): Promise<void> {
     markDirty: (producer) => party.turn.flushLater(producer),
     onOpen: (queue) => opened.note(queue),
   });
+  // Callbacks that run beside the turn (rate timers, I/O and timers that the entry has created) cost themselves alone.
+  setErrorReporter((error, where) => party.turn.reportError(error, where));
   forbidBlocking();
   // Exit even if the user left something open; the turn is detached by now. An import under way ends first: Node
   // would leave its file open.

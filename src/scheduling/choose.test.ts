@@ -25,6 +25,15 @@ describe('a discipline is chosen', () => {
     expect(Array.from({ length: 10 }, () => discipline.take()!.band)).toEqual([7, 7, 7, 1, 1, 7, 7, 7, 1, 1]);
   });
 
+  it('as it was when it was given, read once: inherited, by getters, and through a Proxy', () => {
+    expect(made(Object.create({ kind: 'strict', ageing: 5 }) as DisciplineChoice)).toBe(AgeingBands);
+    const answers = ['roundRobin', 'nothing that exists'];
+    expect(made({ get kind() { return answers.shift(); } } as never)).toBe(RoundRobin);
+    expect(made(new Proxy({ kind: 'weighted' as const, weights: new Proxy({ 7: 2 }, {}) }, {}))).toBe(WeightedBands);
+    const options = checkDiscipline(new Proxy({ kind: 'weighted' as const, weights: { 7: 2 } }, {}));
+    expect(structuredClone(options)).toEqual({ kind: 'weighted', weights: { 7: 2 } });
+  });
+
   it('or refused with the argument, its value and what is allowed', () => {
     const said = (choice: unknown): string => {
       try {
@@ -51,7 +60,7 @@ describe('a discipline is chosen', () => {
         "discipline.kind must be 'strict', 'roundRobin', 'weighted', 'shares', 'deadline' or 'shuffled', not "fifo"",
         "discipline.ageing must be a whole number from 1 to 1073741824, not 0",
         "discipline has no option "aging"; did you mean "ageing"? It takes kind, ageing",
-        "discipline.weights has no option "8"; did you mean "0"? It takes 0, 1, 2, 3, 4, 5, 6, 7, others",
+        "discipline.weights has no option "8". It takes 0, 1, 2, 3, 4, 5, 6, 7, others",
         "discipline.weights.7 must be a whole number from 1 to 1048576, not 1.5",
         "discipline.shares.others must be a number above 0, up to 1000000, not 0",
         "discipline.shares.1 must be a number above 0, up to 1000000, not NaN",

@@ -40,15 +40,15 @@ export type DisciplineOptions =
 export type DisciplineChoice = DisciplineOptions | 'strict' | 'roundRobin' | 'weighted' | 'shares' | 'deadline';
 
 const KINDS = ['strict', 'roundRobin', 'weighted', 'shares', 'deadline', 'shuffled'] as const;
+const BY_BAND = [...Array.from({ length: BANDS }, (_, band) => `${band}`), 'others'];
 const NAMES = KINDS.filter((kind) => kind !== 'shuffled');
 
 /** Throws ERR_PERCORE_INVALID_ARGUMENT, with what is allowed, unless `choice` is one; undefined is the strict one. */
 export function checkDiscipline(choice: DisciplineChoice | undefined): DisciplineOptions {
   if (choice === undefined) return { kind: 'strict' };
   if (typeof choice === 'string') return { kind: checkOneOf('discipline', choice, NAMES) } as DisciplineOptions;
-  if (typeof choice !== 'object' || choice === null) {
-    throw invalidArgument('discipline', choice, "an object with a kind, or a name such as 'strict'");
-  }
+  const allowed = "an object with a kind, or a name such as 'strict'";
+  if (typeof choice !== 'object' || choice === null) throw invalidArgument('discipline', choice, allowed);
   const known: Record<(typeof KINDS)[number], readonly string[]> = {
     strict: ['ageing'],
     roundRobin: [],
@@ -57,11 +57,38 @@ export function checkDiscipline(choice: DisciplineChoice | undefined): Disciplin
     deadline: ['deadlinesNs'],
     shuffled: ['seed'],
   };
-  const kind = checkOneOf('discipline.kind', choice.kind, KINDS);
+  const given: Record<string, unknown> = readable('discipline', choice, allowed);
+  const kind = checkOneOf('discipline.kind', given['kind'], KINDS);
   checkOptions('discipline', choice, ['kind', ...known[kind]]);
+  // A copy of plain data, each field read once: what was checked is what is used, and can be sent to workers.
+  const copy = Object.fromEntries(known[kind].flatMap((name) => {
+    const value = given[name];
+    if (value === undefined) return [];
+    return [[name, typeof value === 'object' && value !== null ? copyByBand(`discipline.${name}`, value) : value]];
+  }));
+  const options = { kind, ...copy } as DisciplineOptions;
   // Making one checks its numbers.
-  makeDiscipline(choice, () => 0);
-  return structuredClone(choice);
+  makeDiscipline(options, () => 0);
+  return options;
+}
+
+/** A Proxy may refuse every question. */
+function readable(name: string, given: object, allowed: string): Record<string, unknown> {
+  try {
+    void Object.keys(given);
+  } catch {
+    throw invalidArgument(name, given, allowed);
+  }
+  return given as Record<string, unknown>;
+}
+
+/** The numbers by band that were given, each read once. */
+function copyByBand(name: string, given: object): ByBand {
+  const numbers: Record<string, unknown> = checkOptions<object>(name, given, BY_BAND) as Record<string, unknown>;
+  return Object.fromEntries(BY_BAND.flatMap((band) => {
+    const value = numbers[band];
+    return value === undefined ? [] : [[band, value]];
+  }));
 }
 
 /**
@@ -91,10 +118,10 @@ export function makeDiscipline(options: DisciplineOptions, nowNs: () => number):
 type Check = (name: string, value: unknown) => number;
 
 function byBand(name: string, given: ByBand | undefined, others: number, check: Check): number[] {
-  const bands = Array.from({ length: BANDS }, (_, band) => `${band}`);
-  const numbers = checkOptions<Record<string, number | undefined>>(name, given, [...bands, 'others']);
+  const numbers = checkOptions<Record<string, number | undefined>>(name, given, BY_BAND);
   const rest = numbers['others'] === undefined ? others : check(`${name}.others`, numbers['others']);
-  return bands.map((band) => (numbers[band] === undefined ? rest : check(`${name}.${band}`, numbers[band])));
+  return BY_BAND.slice(0, BANDS)
+    .map((band) => (numbers[band] === undefined ? rest : check(`${name}.${band}`, numbers[band])));
 }
 
 function goals(given: ByBand | undefined): LatencyGoal[] {

@@ -292,7 +292,7 @@ const ignore = (): void => undefined;
 /** "timer callback "expireSessions"": how errors say whose they are. */
 function nameOf(callback: TickCallback): string {
   const name: unknown = Object.getOwnPropertyDescriptor(callback, 'name')?.value;
-  return typeof name === 'string' && name !== '' ? `timer callback "${name}"` : 'a timer callback without a name';
+  return typeof name === 'string' && name !== '' ? `timer callback "${name}"` : 'a timer';
 }
 
 function invalidId(id: unknown): PercoreError {

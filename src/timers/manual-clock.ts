@@ -39,7 +39,8 @@ const MOST_EXPIRIES = 10_000_000;
  *     clock.advance(3_000_000);                                       // 0, 1, 2: each at its own deadline
  *     clock.setNs(10_000_000);                                        // one tick more, late, with six missed
  *
- * Times are nanoseconds. Only the thread that made it may use it.
+ * Times are nanoseconds. Only the thread that made it may use it. What a follower throws is thrown by the call that
+ * moves the clock, after all have run; callbacks of timers in a reactor are counted and reported there instead.
  */
 export class ManualClock implements Clock {
   private timeNs: number;

@@ -173,6 +173,22 @@ describe('rate controller', () => {
     expect(errors).toEqual([]);
   });
 
+  it('goes on after listeners that throw: each costs itself alone', () => {
+    const { clock, controller, emitted, warnings } = start({ statsEvery: 2, toleranceNs: 0 });
+    const errors: unknown[] = [];
+    controller.on('error', (error) => errors.push((error as Error).message));
+    controller.on('stats', () => {
+      throw new Error('stats');
+    });
+    controller.on('warning', () => {
+      throw new Error('warning');
+    });
+    for (const ns of [5e8, 1e9 + 7, 1.5e9]) clock.setNs(ns);
+    expect([emitted.length, warnings.length, errors]).toEqual([3, 1, ['stats', 'warning']]);
+    expect(controller.status().errors).toBe(2);
+    expect(controller.stats().count).toBe(3);
+  });
+
   it('takes an endless text on a real clock, too', async () => {
     const seen: string[] = [];
     const controller = new RateController<string>({

@@ -8,6 +8,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
+import { tellError } from '../uncaught.js';
 import { DEFAULT_TOLERANCE_NS, JitterRecorder, type JitterStats } from './jitter.js';
 import { RateSurface } from './rate-surface.js';
 import type { RateTimerOptions, RateTimerStatus } from './rate-timer-options.js';
@@ -24,7 +25,7 @@ export interface RateControllerOptions<T> extends Pick<
   tokens: Iterable<T>;
   /**
    * Gets each token in its tick. The tick is written again for the next one. What it throws is an 'error' event, and
-   * the next token comes all the same.
+   * the next token comes all the same. See RateController for what happens when nobody listens to 'error'.
    */
   emit: (token: T, tick: RateTick) => unknown;
   /** Nanoseconds, inclusive; a p99 beyond it is worth a warning. Default 2,000,000. */
@@ -70,7 +71,9 @@ export interface RateControllerStatus extends RateTimerStatus {
  *
  * Starts when it is made and keeps its thread alive until the tokens or the controller end. Only the thread that made
  * it may call it; nothing blocks. It allocates for each 'stats' event and for nothing else. Events: 'stats', 'warning',
- * 'end', 'error'.
+ * 'end', 'error'. What `emit`, the tokens or a listener throws in a tick is an 'error' event, and the ticks go on. When
+ * nobody listens to 'error', a reactor counts and reports it as 'stepError'; in other threads it is an uncaught
+ * exception.
  */
 export class RateController<T> extends EventEmitter<RateControllerEvents> implements AsyncDisposable {
   private readonly surface: RateSurface;
@@ -82,6 +85,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
   private readonly statsEvery: number;
   private emitted = 0;
   private warnings = 0;
+  private listenerErrors = 0;
   private missedInWindow = 0;
   private hasEnded = false;
 
@@ -110,7 +114,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     this.timer = createRateTimer(
       {
         rateHz: this.surface.rateHz,
-        onError: (error) => void this.emit('error', error),
+        onError: (error) => this.fail(error, 'a tick'),
         ...(backend === undefined ? {} : { backend }),
         ...(catchUp === undefined ? {} : { catchUp }),
         ...(clock === undefined ? {} : { clock }),
@@ -139,8 +143,10 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
   /** The timer's status, the surface, and what was emitted. Allocates. */
   status(): RateControllerStatus {
     const { minimumHz, targetHz, maximumHz } = this.surface;
+    const timer = this.timer.status();
     return {
-      ...this.timer.status(),
+      ...timer,
+      errors: timer.errors + this.listenerErrors,
       surface: { minimumHz, targetHz, maximumHz },
       emitted: this.emitted,
       warnings: this.warnings,
@@ -213,8 +219,25 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     this.missedInWindow = 0;
     const isPast = jitter.p99Ns > jitter.toleranceNs;
     if (isPast) this.warnings++;
-    this.emit('stats', stats);
-    if (isPast) this.emit('warning', { ...stats, p99Ns: jitter.p99Ns, toleranceNs: jitter.toleranceNs });
+    const { p99Ns, toleranceNs } = jitter;
+    this.notify('stats', () => this.emit('stats', stats));
+    if (isPast) this.notify('warning', () => this.emit('warning', { ...stats, p99Ns, toleranceNs }));
+  }
+
+  /** What a listener throws costs neither the token nor the next event. */
+  private notify(name: string, tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      this.fail(error, `a listener of '${name}'`);
+      this.listenerErrors++;
+    }
+  }
+
+  /** An 'error' event; what nobody listens to goes the way of all errors of this thread. */
+  private fail(error: unknown, what: string): void {
+    const onError = this.listenerCount('error') === 0 ? undefined : () => void this.emit('error', error);
+    tellError(onError, error, `${what} of a rate controller at ${this.surface.rateHz} Hz`);
   }
 
   private apply(rateHz: number): number {

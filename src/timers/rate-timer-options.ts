@@ -29,10 +29,11 @@ export interface RateTimerOptions {
    */
   spinNs?: number;
   /**
-   * Gets what the callback throws, or what the promise that it returns is rejected with. Without it that is an uncaught
-   * exception, as from setInterval. Either way it is counted in `status().errors`, and the timer goes on.
+   * Gets what the callback throws, or what the promise that it returns is rejected with, and words for whose it was.
+   * Without it a reactor counts and reports it as 'stepError'; in other threads it is an uncaught exception, as from
+   * setInterval. Each is counted in `status().errors`, and the timer goes on.
    */
-  onError?: (error: unknown) => void;
+  onError?: (error: unknown, where: string) => void;
 }
 export type RateTickCallback = (tick: RateTick) => void;
 

@@ -1,6 +1,7 @@
 /** One suite on every backend; what only a manual clock can show is below it. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { PercoreError } from '../errors.js';
+import { setErrorReporter } from '../uncaught.js';
 import {
   createRateTimer, ManualClock, monotonicClock, SystemClock, type RateBackend, type RateTick, type RateTimer,
   type RateTimerOptions,
@@ -345,6 +346,46 @@ describe('a rate timer on a manual clock', () => {
     expect(errors).toEqual([]);
     expect(() => clock.advance(1)).toThrow();
     expect(errors).toEqual(['text']);
+  });
+
+  it('says to onError whose the error was, and throws what onError throws', () => {
+    const clock = new ManualClock();
+    const told: [unknown, string][] = [];
+    const onError = (error: unknown, where: string) => void told.push([error, where]);
+    createRateTimer({ rateHz: 4, clock, onError }, function sample() {
+      throw 1;
+    });
+    createRateTimer({ rateHz: 2, clock, onError }, () => {
+      throw 2;
+    });
+    clock.advance(5e8);
+    const [named, unnamed] = ['callback "sample" of a rate timer at 4 Hz', 'a rate timer at 2 Hz'];
+    expect(told).toEqual([[1, named], [1, named], [2, unnamed]]);
+    const other = new ManualClock();
+    createRateTimer({ rateHz: 1, clock: other, onError: () => { throw new Error('by onError'); } }, () => {
+      throw new Error('by the callback');
+    });
+    expect(() => other.advance(1e9)).toThrow('by onError');
+  });
+
+  it('gives to the reporter of its thread what nobody else takes, and what onError throws', () => {
+    const told: [unknown, string][] = [];
+    setErrorReporter((error, where) => void told.push([error, where]));
+    try {
+      const clock = new ManualClock();
+      const timer = createRateTimer({ rateHz: 2, clock }, () => {
+        throw 1;
+      });
+      createRateTimer({ rateHz: 1, clock, onError: () => { throw 3; } }, () => {
+        throw 2;
+      });
+      clock.advance(1e9);
+      expect(timer.status()).toMatchObject({ ticks: 2, errors: 2 });
+    } finally {
+      setErrorReporter(undefined);
+    }
+    const where = 'a rate timer at 2 Hz';
+    expect(told).toEqual([[1, where], [1, where], [3, 'onError of a rate timer at 1 Hz']]);
   });
 
   it('counts time-outs on the same clock', async () => {

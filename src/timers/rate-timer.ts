@@ -16,6 +16,7 @@
  * of its maintainers.
  */
 import { checkFunction, PercoreError } from '../errors.js';
+import { tellError, type ErrorReporter } from '../uncaught.js';
 import { checkWaitOptions, Waiters, type StartTimeout, type WaitOptions } from '../waiting.js';
 import { ManualAlarm, openAlarm, type OpenedAlarm } from './alarm.js';
 import { monotonicClock, type Clock, type SystemClock } from './clock.js';
@@ -29,8 +30,9 @@ import { newTick, TickGrid, type RateTick } from './tick-grid.js';
 /**
  * Makes a timer that ticks from now on. With a callback it keeps its thread alive until it is closed (or `unref`),
  * without one only while a tick is awaited. The tick handed to the callback is written again for the next one; promises
- * get one of their own. Throws ERR_PERCORE_TIMER_INVALID_RATE, _TIMER_INVALID_INTERVAL, _INVALID_ARGUMENT, _SYSTEM (the
- * system has no descriptor left).
+ * get one of their own. The callback runs outside of bands, whatever the thread's turn is doing next; what it throws
+ * costs itself alone (see `onError`). Throws ERR_PERCORE_TIMER_INVALID_RATE, _TIMER_INVALID_INTERVAL,
+ * _INVALID_ARGUMENT, _SYSTEM (the system has no descriptor left).
  */
 export function createRateTimer(options: RateTimerOptions, onTick?: RateTickCallback): RateTimer {
   return new RateTimer(options, onTick);
@@ -47,7 +49,9 @@ export function createRateTimer(options: RateTimerOptions, onTick?: RateTickCall
  *     for await (const tick of createRateTimer({ intervalNs: 5_000_000 })) poll(tick.jitterNs);
  *
  * Only the thread that made it may call it. Nothing blocks, except that a timer with `spinNs` keeps its thread busy for
- * as much before each tick. What a callback throws goes to `onError`, or is an uncaught exception.
+ * as much before each tick. What a callback throws, or the promise that it returns is rejected with, goes to `onError`.
+ * Without it a reactor counts and reports it as 'stepError', and goes on; in other threads it is an uncaught exception
+ * (with a manual clock, it is thrown by what moves the clock). The timer goes on in each case.
  */
 export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   private readonly clock: Clock;
@@ -57,7 +61,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   private readonly spareTick = newTick();
   private readonly spare: TickGrid;
   private readonly onTick: RateTickCallback | undefined;
-  private readonly onError: ((error: unknown) => void) | undefined;
+  private readonly onError: ErrorReporter | undefined;
   private readonly waiters: Waiters<RateTick>;
   /** Without a callback the alarm is armed only while somebody waits. */
   private isAwaited = false;
@@ -197,9 +201,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     try {
       result = this.onTick(tick);
     } catch (error) {
-      this.errorCount++;
-      if (this.onError === undefined) throw error;
-      this.onError(error);
+      this.noteThrown(error);
       return;
     }
     if (typeof result === 'object' && result !== null) this.follow(result);
@@ -207,11 +209,14 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
 
   /** An asynchronous callback, or an object that only says that it is a promise. */
   private follow(result: object): void {
-    Promise.resolve(result).then(undefined, (error: unknown) => {
-      this.errorCount++;
-      if (this.onError === undefined) throw error;
-      this.onError(error);
-    });
+    Promise.resolve(result).then(undefined, (error: unknown) => this.noteThrown(error));
+  }
+
+  private noteThrown(error: unknown): void {
+    this.errorCount++;
+    const name: unknown = Object.getOwnPropertyDescriptor(this.onTick, 'name')?.value;
+    const whose = typeof name === 'string' && name !== '' ? `callback "${name}" of ` : '';
+    tellError(this.onError, error, `${whose}a rate timer at ${this.rateHz} Hz`);
   }
 
   /**

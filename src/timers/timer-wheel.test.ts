@@ -493,7 +493,7 @@ describe('what callers may get wrong', () => {
     timers.turn();
     await new Promise((resolve) => setImmediate(resolve));
     expect(told.toSorted()).toEqual([
-      'a timer callback without a name of band 3: lied',
+      'a timer of band 3: lied',
       'timer callback "expire" of band 5: thrown',
       'timer callback "poll" of band 3: rejected',
     ]);

@@ -21,6 +21,7 @@ import { checkFunction, checkInteger, checkOptions, invalidArgument, systemCall 
 import { deliveryLayout, timerRequestsLayout } from '../layout.js';
 import { native, type Native, type TimersHandle } from '../native.js';
 import { Bands, Scheduler } from '../scheduling/internal.js';
+import { reportOrThrowLater } from '../uncaught.js';
 import { createClock } from './clock.js';
 import { Timers } from './timers.js';
 
@@ -113,7 +114,7 @@ export class LocalTimers extends Timers implements Disposable {
       wantTurn: () => void (delivery[HAS_MORE] = 1),
       mustEndTurn: () => false,
       // Thrown by onError itself. What else is due still runs.
-      noteThrown: throwLater,
+      noteThrown: (error) => reportOrThrowLater(error, 'onError of timers'),
     }, MOST_QUANTA);
     this.tickNs = 2 ** tickBits;
     const drive = clock === undefined ? { deliver: () => void this.runTurn() } : {};
@@ -204,14 +205,7 @@ export function create(options: LocalTimersOptions = {}): LocalTimers {
       'expiriesPerTurn', options.expiriesPerTurn ?? 256, 1, deliveryLayout.fields.timer.count,
     ),
     budgetNs: checkInteger('budgetNs', options.budgetNs ?? 50_000, 1000, 1e9),
-    onError: onError ?? throwLater,
+    onError: onError ?? reportOrThrowLater,
     clock,
-  });
-}
-
-/** Each by itself, so that a process that handles uncaught exceptions learns of all of them. */
-function throwLater(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
   });
 }

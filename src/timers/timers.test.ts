@@ -601,6 +601,6 @@ describe('timers of a real reactor', () => {
     expect(ticks).toBeLessThanOrEqual(10);
     expect(elapsedMs).toBeGreaterThanOrEqual(100);
     expect(others).toBeGreaterThan(0);
-    expect(errors[0]).toBe('a timer callback without a name of band 3: tick');
+    expect(errors[0]).toBe('a timer of band 3: tick');
   });
 });
