@@ -3,6 +3,7 @@
  * what is another's.
  */
 import { execFile, spawn } from 'node:child_process';
+import { openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -64,6 +65,15 @@ describe('every public function refuses what it does not take by a PercoreError'
     ],
     ['connect', (io, value) => io.connect(value)],
     ['connect, host', (io, value) => io.connect({ port: 1, host: value }), (value) => value === null],
+    [
+      'connection.offerText', (io, value) => io.connect({ port: 1 }).offerText(value),
+      (value) => typeof value === 'string',
+    ],
+    ['connection.offerText, encoding', (io, value) => io.connect({ port: 1 }).offerText('a', value)],
+    [
+      'connection.setDeadlines', (io, value) => io.connect({ port: 1 }).setDeadlines(value),
+      (value) => value !== undefined && isPlainObject(value),
+    ],
     ['listenFd', (io, value) => io.listenFd(value)],
     ['udp', (io, value) => io.udp(value), isPlainObject],
     ['udp, connect', (io, value) => io.udp({ connect: value })],
@@ -141,6 +151,29 @@ function isPlainObject(value: unknown): boolean {
     || value === undefined
   );
 }
+
+it('text of any length is text, in the encodings that are documented', () => {
+  const connection = open().connect({ port: 1 });
+  expect([connection.offerText(''), connection.offerText('é', 'latin1'), connection.offerText('é', undefined)])
+    .toEqual([0, 0, 0]);
+  expect(connection.pendingBytes).toBe(3);
+  const refusal = refusalOf(() => connection.offerText('41', 'hex' as never));
+  expect(refusal).toMatch(/^ERR_PERCORE_INVALID_ARGUMENT: encoding/);
+});
+
+it('of bytes that were transferred to another thread nothing is left to take', () => {
+  const io = open();
+  const writers = [
+    io.connect({ port: 1 }), io.openFile('/dev/null', { flags: 'w' }), io.openPipe(openSync('/dev/null', 'r+'), 'both'),
+  ];
+  for (const writer of writers) {
+    const bytes = new Uint8Array(5);
+    structuredClone(bytes, { transfer: [bytes.buffer] });
+    expect(refusalOf(() => writer.offer(bytes))).toBe('0');
+    expect(refusalOf(() => writer.offer(bytes, 0, 5))).toMatch(/^ERR_PERCORE_INVALID_ARGUMENT: length/);
+    expect(writer.pendingBytes).toBe(0);
+  }
+});
 
 it('misspelt options are told with what was probably meant', () => {
   const io = open();

@@ -17,6 +17,8 @@ export class Backlog {
   }
 
   push(bytes: Uint8Array, offset: number, length: number): void {
+    // Of what was transferred to another thread nothing can be copied, not even nothing.
+    if (length === 0) return;
     this.reserve(length);
     this.memory.set(length === bytes.length ? bytes : bytes.subarray(offset, offset + length), this.last);
     this.last += length;

@@ -15,6 +15,7 @@
  * A cork holds bytes back and does nothing else. A refused offer, and whoever waits for room or for everything to be
  * sent, let go of what it holds.
  */
+import type { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
@@ -37,6 +38,7 @@ export interface SendingHost extends Ready {
   readonly token: number;
   readonly isClosed: boolean;
   readonly highWaterBytes: number;
+  readonly error: PercoreError | undefined;
   bytesWritten: number;
   onFailed(errno: number, call: string): void;
 }
@@ -256,6 +258,7 @@ export class SendingHalf implements Refuser {
 
   /** Nothing is sent any more: what waits is dropped, and whoever waits for room goes on. */
   drop(): void {
+    this.core.losses.note(this.backlog.bytes, this.connection.error);
     this.backlog.clear();
     this.returnedBytes = 0;
     this.waiters?.settle(0);

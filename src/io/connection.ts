@@ -8,7 +8,7 @@
  * How it works is in connection-endpoint.ts, which the core calls; here are the verbs.
  */
 import {
-  checkBoolean, checkBytes, checkFunction, checkInteger, checkOptions, invalidArgument, type PercoreError,
+  checkBoolean, checkBytes, checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument, type PercoreError,
 } from '../errors.js';
 import type { WaitOptions } from '../waiting.js';
 import { addOpener, noteHandler, ON_CLOSE, ON_DATA, ON_END } from './claims.js';
@@ -170,8 +170,10 @@ export class Connection {
     return this.#endpoint.offer(bytes, offset, length);
   }
 
-  /** The same for text, encoded as `encoding`. Allocates the encoded bytes. */
+  /** The same for a string, encoded as `encoding`. Allocates the encoded bytes. */
   offerText(text: string, encoding: 'utf8' | 'latin1' = 'utf8'): number {
+    if (typeof text !== 'string') throw invalidArgument('text', text, 'a string');
+    checkOneOf('encoding', encoding, ['utf8', 'latin1']);
     return this.offer(Buffer.from(text, encoding));
   }
 

@@ -16,6 +16,7 @@ import { native, type Native } from '../native.js';
 import type { Schedule } from '../scheduling/internal.js';
 import type { Endpoint } from './endpoint.js';
 import { createIoCounters, EVENT, EVENTS, UNSENT, type IoMemory } from './io-memory.js';
+import { Losses } from './losses.js';
 import { PoolRelief } from './pool-relief.js';
 import { notWatched, openSource, type IoSource, type OpenSource } from './source.js';
 import { EndpointTable, tooManyEndpoints } from './token.js';
@@ -59,6 +60,7 @@ export class IoCore {
   readonly refusals: string[] = [];
   /** When the events that are being handed out were collected. */
   batchNs = 0;
+  readonly losses = new Losses();
   isOver = false;
   /** Events are being handed out; what is requested meanwhile and does not fit waits here: kind, token, a. */
   private isTaking = false;
@@ -109,8 +111,7 @@ export class IoCore {
   }
 
   private handOut(count: number): void {
-    const { memory, endpoints } = this;
-    const { block } = memory;
+    const { memory, memory: { block }, endpoints } = this;
     for (let at = EVENT, end = EVENT + count * 4; at < end; at += 4) {
       // An endpoint that was closed meanwhile is not found any more.
       const endpoint = endpoints.find(block[at]!);
@@ -135,8 +136,7 @@ export class IoCore {
   }
 
   private requestLate(): void {
-    const late = this.lateRequests;
-    this.lateRequests = [];
+    const late = this.lateRequests.splice(0);
     for (let i = 0; i < late.length; i += 3) this.request(late[i]!, late[i + 1]!, late[i + 2]!);
   }
 
@@ -280,6 +280,7 @@ export class IoCore {
 
   /** Closes every endpoint, also when a handler throws; the first error is thrown afterwards. */
   closeAll(): void {
+    this.losses.isEnding = true;
     try {
       this.endpoints.closeAll();
     } finally {

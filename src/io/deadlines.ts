@@ -3,7 +3,7 @@
  * timer of the wheel. When it is due it looks at what has happened and is set again for what is left, so traffic costs
  * nothing.
  */
-import { checkInteger, checkOptions, PercoreError } from '../errors.js';
+import { checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { noTimer, type TimerId, type Timers } from '../timers/index.js';
 
 export interface DeadlineOptions {
@@ -44,6 +44,7 @@ export class Deadlines {
     private readonly timers: Timers, private readonly nowNs: () => number, private readonly band: number,
     options: DeadlineOptions, private readonly host: DeadlineHost,
   ) {
+    if (options === undefined) throw invalidArgument('options', options, 'an object: {} takes all deadlines away');
     checkOptions('options', options, ['idleMs', 'headerMs', 'writeMs']);
     const check = (name: 'idleMs' | 'headerMs' | 'writeMs'): number => {
       return options[name] === undefined ? Infinity : checkInteger(name, options[name], 1, 2 ** 31) * NS_PER_MS;

@@ -134,6 +134,59 @@ describe.each(sources)('close() on %s', (source) => {
     closeSync(reader);
   });
 
+  it('says that it has not drained when a peer resets a connection meanwhile', async () => {
+    const { socket } = await slowPeer(MUCH);
+    const closed = runtime.close({ drainMs: 20_000 });
+    await sleep(100);
+    socket.resetAndDestroy();
+    expect(await within(5000, closed, 'close')).toMatchObject({ drained: false, leftBehind: [] });
+  });
+
+  it('says so of a pipe whose reader leaves meanwhile', async () => {
+    const path = join(folder, `left-${source}`);
+    execFileSync('mkfifo', [path]);
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    await inside(runtime, 1, (reactor, at: string) => {
+      reactor.io.openFifo(at, 'write', { highWaterBytes: 2 ** 21 }).offer(new Uint8Array(1_000_000));
+    }, path);
+    const closed = runtime.close({ drainMs: 20_000 });
+    await sleep(100);
+    closeSync(reader);
+    expect(await within(5000, closed, 'close')).toMatchObject({ drained: false });
+  });
+
+  it.each(['io_uring', 'pool'] as const)('says so of a file on a full disk, by %s', async (backend) => {
+    await inside(runtime, 0, (reactor, by: 'io_uring' | 'pool') => {
+      reactor.onStop(() => {
+        reactor.io.openFile('/dev/full', { flags: 'w', backend: by }).offer(new Uint8Array(7));
+      });
+    }, backend);
+    expect(await within(5000, runtime.close(), 'close')).toMatchObject({ drained: false });
+  });
+
+  it('says so of a datagram for which there is no receiver', async () => {
+    await inside(runtime, 0, (reactor, at: string) => {
+      reactor.onStop(() => {
+        reactor.io.unixDatagram().send(new Uint8Array(7), 0, 7, { path: at });
+      });
+    }, join(folder, `nobody-${source}`));
+    expect(await within(5000, runtime.close(), 'close')).toMatchObject({ drained: false });
+  });
+
+  it('counts neither what was lost before, nor what a hook decides to drop', async () => {
+    const before = await slowPeer(MUCH);
+    before.socket.resetAndDestroy();
+    await until(
+      () => inside(runtime, 0, (_reactor, _argument, { state }) => state['connection'].isClosed), 'the reset',
+    );
+    await inside(runtime, 0, (_reactor, _argument, { state }) => void delete state['connection']);
+    await slowPeer(MUCH);
+    await inside(runtime, 0, (reactor, _argument, { state }) => {
+      reactor.onStop(() => state['connection'].close());
+    });
+    expect(await within(5000, runtime.close(), 'close')).toMatchObject({ drained: true });
+  });
+
   it.each(['io_uring', 'pool'] as const)('waits until a file has what was offered, by %s', async (backend) => {
     const path = join(folder, `file-${source}-${backend}`);
     await inside(runtime, 0, (reactor, [at, by]: [string, 'io_uring' | 'pool']) => {

@@ -133,12 +133,17 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
     return 0;
   }
   protected abstract whenComplete(slot: number, result: number): void;
+  /** The same of a file that was closed meanwhile. */
+  protected whenLate(_slot: number, _result: number): void {
+    // What is read then is dropped.
+  }
 
   /** Called by who transfers. */
   complete(slot: number, result: number): void {
     this.inFlight--;
-    if (this.isClosed) this.giveBack();
-    else this.whenComplete(slot, result);
+    if (!this.isClosed) return this.whenComplete(slot, result);
+    this.whenLate(slot, result);
+    this.giveBack();
   }
 
   protected transfer(slot: number, isWrite: boolean, from: number, length: number, position: number): void {

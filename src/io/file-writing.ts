@@ -66,6 +66,8 @@ export class WritingFile extends FileEndpoint implements Refuser {
   offer(bytes: Uint8Array, offset: number, length: number): number {
     if (this.isClosed || this.isEnding) return CLOSED;
     if (length > this.mostOffer) return TOO_LARGE;
+    // Of what was transferred to another thread nothing can be copied, not even nothing.
+    if (length === 0) return OK;
     if (length > this.freeBytes()) {
       this.refusedBytes = length;
       noteRefusal(this, length);
@@ -167,6 +169,9 @@ export class WritingFile extends FileEndpoint implements Refuser {
 
   protected whenClosed(): void {
     this.early = [];
+    // The chunk that was cut short is the end of what the kernel has without a gap.
+    if (this.nextRelease < this.nextIssue) this.noteWritten(this.nextRelease % this.depth);
+    this.core.losses.note(this.missingBytes(), this.error);
     this.tellWaiters();
   }
 
@@ -190,14 +195,30 @@ export class WritingFile extends FileEndpoint implements Refuser {
     for (; this.nextRelease < this.nextIssue; this.nextRelease++) {
       const oldest = this.nextRelease % this.depth;
       if (this.written[oldest]! < this.lengths[oldest]!) break;
-      this.bytesWritten += this.lengths[oldest]!;
-      this.lengths[oldest] = this.written[oldest] = 0;
+      this.noteWritten(oldest);
+      this.lengths[oldest] = 0;
     }
     this.tellWaiters();
   }
 
+  /** It was under way when the file was closed, and the kernel has it all the same. */
+  protected override whenLate(slot: number, result: number): void {
+    if (result > 0) this.written[slot]! += result;
+  }
+
   protected override lostBytes(): number {
-    return this.hasToldOfLoss ? 0 : this.pendingBytes;
+    return this.hasToldOfLoss ? 0 : this.missingBytes();
+  }
+
+  /** What was taken and the kernel does not have: less than what is pending where it has something behind a gap. */
+  private missingBytes(): number {
+    return this.written.reduce((missing, bytes) => missing - bytes, this.pendingBytes);
+  }
+
+  /** What the kernel has of the oldest chunk counts as written. */
+  private noteWritten(slot: number): void {
+    this.bytesWritten += this.written[slot]!;
+    this.written[slot] = 0;
   }
 
   private freeBytes(): number {

@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync, closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
@@ -380,6 +383,21 @@ for (const backend of ['io_uring', 'pool'] as const) {
           'file /dev/full, which lost 7 bytes: write: ENOSPC on file /dev/full',
         ].sort(),
       );
+    });
+
+    it('says how much was lost: not what the kernel has of it', async () => {
+      const path = at(`left-${backend}`);
+      execFileSync('mkfifo', [path]);
+      const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      await inside(runtime, 0, (reactor, given: { path: string; backend: 'pool' }) => {
+        const writer = reactor.io.openFile(given.path, { flags: 'w', backend: given.backend, chunkBytes: 131_072 });
+        writer.offer(new Uint8Array(131_072));
+        return new Promise<void>((resolve) => void setTimeout(resolve, 200));
+      }, { path, backend: backend as 'pool' });
+      closeSync(reader);
+      await until(() => errors.length >= 1, 'the report');
+      // A pipe holds 65,536 bytes.
+      expect(errors.splice(0)).toEqual([`file ${path}, which lost 65536 bytes: write: EPIPE on file ${path}`]);
     });
 
     it("is a stream of Node's own both ways", async () => {

@@ -77,6 +77,13 @@ describe('the line reader', () => {
     expect([given, reader.isClosed]).toEqual([['a', 'stop'], true]);
   });
 
+  it('shows no inner verbs', () => {
+    const reader = new LineReader({}, () => undefined);
+    expect(Object.getOwnPropertyNames(LineReader.prototype).toSorted())
+      .toEqual(['close', 'constructor', 'end', 'isClosed', 'push']);
+    expect(Object.keys(reader).toSorted()).toEqual(['carry', 'lines', 'maxLineBytes', 'tooLong']);
+  });
+
   it('refuses wrong options', () => {
     expect(() => new LineReader({ maxLineBytes: 0 }, () => undefined)).toThrow(
       'maxLineBytes must be a whole number from 1 to 1073741824, not 0',

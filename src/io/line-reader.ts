@@ -39,33 +39,35 @@ export class LineReader {
   /** Lines that were too long. */
   tooLong = 0;
   readonly maxLineBytes: number;
-  private readonly onTooLong: ((bytes: number) => void) | undefined;
+  readonly #handler: (line: string) => void;
+  readonly #onTooLong: ((bytes: number) => void) | undefined;
   private carry = Buffer.alloc(0);
-  private carried = 0;
+  #carried = 0;
   /** Bytes so far of a line that is too long already; 0 when none is. */
-  private skipped = 0;
+  #skipped = 0;
   /** The last byte skipped. */
-  private lastSkipped = 0;
-  private isClosed_ = false;
+  #lastSkipped = 0;
+  #isClosed = false;
 
-  constructor(given: LineOptions | undefined, private readonly handler: (line: string) => void) {
+  constructor(given: LineOptions | undefined, handler: (line: string) => void) {
     const options = checkOptions('options', given, ['maxLineBytes', 'onTooLong', 'onEnd']);
     this.maxLineBytes = checkInteger('maxLineBytes', options.maxLineBytes ?? 65_536, 1, 2 ** 30);
     if (options.onTooLong !== undefined) checkFunction('onTooLong', options.onTooLong);
     if (options.onEnd !== undefined) checkFunction('onEnd', options.onEnd);
     checkFunction('handler', handler);
-    this.onTooLong = options.onTooLong;
+    this.#handler = handler;
+    this.#onTooLong = options.onTooLong;
   }
 
   get isClosed(): boolean {
-    return this.isClosed_;
+    return this.#isClosed;
   }
 
   /** No line follows, not even those of the bytes that are being read. For a handler that has closed its endpoint. */
   close(): void {
-    this.isClosed_ = true;
+    this.#isClosed = true;
     this.carry = Buffer.alloc(0);
-    this.carried = 0;
+    this.#carried = 0;
   }
 
   /**
@@ -79,86 +81,86 @@ export class LineReader {
     const chunk = Buffer.from(bytes.buffer, bytes.byteOffset + offset, length);
     let errors: unknown[] | undefined;
     let start = 0;
-    for (let end = chunk.indexOf(LF); end >= 0 && !this.isClosed_; end = chunk.indexOf(LF, start)) {
+    for (let end = chunk.indexOf(LF); end >= 0 && !this.#isClosed; end = chunk.indexOf(LF, start)) {
       const first = start;
       start = end + 1;
       try {
-        this.finish(chunk, first, end);
+        this.#finish(chunk, first, end);
       } catch (error) {
         (errors ??= []).push(error);
       }
     }
-    if (!this.isClosed_ && start !== chunk.length) this.keep(chunk, start);
+    if (!this.#isClosed && start !== chunk.length) this.#keep(chunk, start);
     if (errors === undefined) return;
     throw errors.length === 1 ? errors[0] : new AggregateError(errors, `${errors.length} lines' handlers threw`);
   }
 
   /** What came last is a line too, though it has no end. */
   end(): void {
-    if (this.isClosed_) return;
-    const [carry, carried, skipped] = [this.carry, this.carried, this.skipped];
+    if (this.#isClosed) return;
+    const [carry, carried, skipped] = [this.carry, this.#carried, this.#skipped];
     this.close();
-    if (skipped !== 0) this.reject(skipped);
-    else if (carried > this.maxLineBytes) this.reject(carried);
-    else if (carried !== 0) this.give(carry, 0, carried);
+    if (skipped !== 0) this.#reject(skipped);
+    else if (carried > this.maxLineBytes) this.#reject(carried);
+    else if (carried !== 0) this.#give(carry, 0, carried);
   }
 
   /** A line's end is at `end`, and its last piece begins at `start`. */
-  private finish(chunk: Buffer, start: number, end: number): void {
-    if (this.skipped !== 0) {
-      const hasReturn = (end > start ? chunk[end - 1] : this.lastSkipped) === CR;
-      const bytes = this.skipped + end - start - (hasReturn ? 1 : 0);
-      this.skipped = 0;
-      return this.reject(bytes);
+  #finish(chunk: Buffer, start: number, end: number): void {
+    if (this.#skipped !== 0) {
+      const hasReturn = (end > start ? chunk[end - 1] : this.#lastSkipped) === CR;
+      const bytes = this.#skipped + end - start - (hasReturn ? 1 : 0);
+      this.#skipped = 0;
+      return this.#reject(bytes);
     }
-    if (this.carried === 0) return this.give(chunk, start, end > start && chunk[end - 1] === CR ? end - 1 : end);
-    const total = this.carried + end - start;
-    const hasReturn = (end > start ? chunk[end - 1] : this.carry[this.carried - 1]) === CR;
+    if (this.#carried === 0) return this.#give(chunk, start, end > start && chunk[end - 1] === CR ? end - 1 : end);
+    const total = this.#carried + end - start;
+    const hasReturn = (end > start ? chunk[end - 1] : this.carry[this.#carried - 1]) === CR;
     const length = hasReturn ? total - 1 : total;
     if (length > this.maxLineBytes) {
-      this.carried = 0;
-      return this.reject(length);
+      this.#carried = 0;
+      return this.#reject(length);
     }
-    this.append(chunk, start, end);
-    this.carried = 0;
-    this.give(this.carry, 0, length);
+    this.#append(chunk, start, end);
+    this.#carried = 0;
+    this.#give(this.carry, 0, length);
   }
 
-  private give(bytes: Buffer, start: number, end: number): void {
-    if (end - start > this.maxLineBytes) return this.reject(end - start);
+  #give(bytes: Buffer, start: number, end: number): void {
+    if (end - start > this.maxLineBytes) return this.#reject(end - start);
     this.lines++;
-    this.handler(bytes.toString('utf8', start, end));
+    this.#handler(bytes.toString('utf8', start, end));
   }
 
-  private reject(bytes: number): void {
+  #reject(bytes: number): void {
     this.tooLong++;
-    this.onTooLong?.(bytes);
+    this.#onTooLong?.(bytes);
   }
 
   /** The piece behind the last line's end. */
-  private keep(chunk: Buffer, start: number): void {
+  #keep(chunk: Buffer, start: number): void {
     const length = chunk.length - start;
-    if (this.skipped !== 0 || this.carried + length > this.maxLineBytes + 1) {
+    if (this.#skipped !== 0 || this.#carried + length > this.maxLineBytes + 1) {
       // One byte more than the limit may still be the CR of its end.
-      this.skipped = (this.skipped === 0 ? this.carried : this.skipped) + length;
-      this.lastSkipped = chunk[chunk.length - 1]!;
-      this.carried = 0;
+      this.#skipped = (this.#skipped === 0 ? this.#carried : this.#skipped) + length;
+      this.#lastSkipped = chunk[chunk.length - 1]!;
+      this.#carried = 0;
       return;
     }
-    this.append(chunk, start, chunk.length);
+    this.#append(chunk, start, chunk.length);
   }
 
-  private append(chunk: Buffer, start: number, end: number): void {
-    const total = this.carried + end - start;
+  #append(chunk: Buffer, start: number, end: number): void {
+    const total = this.#carried + end - start;
     if (total > this.carry.length) {
       let size = Math.max(FIRST_CARRY_BYTES, this.carry.length);
       while (size < total) size *= 2;
       const grown = Buffer.allocUnsafeSlow(size);
-      this.carry.copy(grown, 0, 0, this.carried);
+      this.carry.copy(grown, 0, 0, this.#carried);
       this.carry = grown;
     }
-    chunk.copy(this.carry, this.carried, start, end);
-    this.carried = total;
+    chunk.copy(this.carry, this.#carried, start, end);
+    this.#carried = total;
   }
 }
 

@@ -171,6 +171,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
       this.core.native.descriptors.close(this.fd);
     }
     tell(this.core, this.closeHandler, this.error, `handler onClose of a stream on descriptor ${this.fd}`);
+    this.core.losses.note(this.backlog.bytes, this.error);
     this.backlog.clear();
     this.waiters.settle(0);
   }

@@ -153,8 +153,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramRecei
     if (this.pending !== 0 && this.error === undefined) this.flush();
     if (this.isClosed) return;
     this.isClosed = true;
-    this.dropped += this.pending;
-    this.outbox?.clear();
+    this.giveUp(this.pending, this.error);
     if (this.retry !== noTimer) this.core.timers.cancel(this.retry);
     this.core.releaseNow(this, this.fd);
     this.receiving.giveAll();
@@ -204,16 +203,22 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramRecei
         // A refusal on IP concerns a datagram sent before, and this one has not been tried. That holds once, so that
         // the loop is bounded.
         const isEarlier = sent === -ECONNREFUSED && !this.settings.isUnix && refusals++ === 0;
-        if (!isEarlier) {
-          outbox.skip(1);
-          this.dropped++;
-        }
+        if (!isEarlier) this.giveUp(1, this.errorOf(sent, 'sendmmsg'));
         this.noteError(sent, 'sendmmsg');
         if (this.isClosed) return false;
       }
     }
     this.unblock();
     return true;
+  }
+
+  /** Drops the first `count` that wait. */
+  private giveUp(count: number, error: PercoreError | undefined): void {
+    if (count === 0) return;
+    const outbox = this.outbox!;
+    outbox.skip(count);
+    this.dropped += count;
+    this.core.losses.note(outbox.bytesBehind(count), error);
   }
 
   private block(code: number): void {

@@ -66,7 +66,7 @@ export class Outbox {
     return sent;
   }
 
-  /** Bytes of the `count` datagrams before the first that waits: those that were just sent. */
+  /** Bytes of the `count` datagrams before the first that waits: those that were just sent or skipped. */
   bytesBehind(count: number): number {
     let bytes = 0;
     for (let i = this.sentEnd - count; i < this.sentEnd; i++) bytes += this.entries[i * ENTRY_WORDS + LENGTH]!;

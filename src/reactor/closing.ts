@@ -46,7 +46,8 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
   if (running.length === 0) giveBackLanes(shared);
   const idOf = ({ id }: Member): number => id;
   return {
-    drained: isQuiet && undelivered === 0, undelivered, leftBehind: late.map(idOf), stillRunning: running.map(idOf),
+    drained: isQuiet && undelivered === 0 && !members.some(({ hasLost }) => hasLost),
+    undelivered, leftBehind: late.map(idOf), stillRunning: running.map(idOf),
   };
 }
 

@@ -46,6 +46,8 @@ export class Member {
   /** The thread has come as far as the entry. */
   hasBegun = false;
   isReady = false;
+  /** While it stopped its endpoints have lost bytes that they had taken. */
+  hasLost = false;
   readonly exited: Promise<void>;
   readonly worker: Worker;
   private readonly reports: MessagePort;
@@ -84,6 +86,7 @@ export class Member {
       }
       if (report.kind === 'messageDropped') return host.messageDropped(id, unpackError(report.error, id, 'messages'));
       if (report.kind === 'queueOpened' || report.kind === 'queueUnreachable') return this.queues.take(report);
+      if (report.kind === 'lost') return void (this.hasLost = true);
       if (report.kind === 'idle') return this.answerIdle?.(report.isIdle);
       this.hasBegun = true;
       host.progressed();

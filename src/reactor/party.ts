@@ -73,6 +73,8 @@ export class Party implements TurnSources, Stopping {
   private readonly readings = new Set<QueueReading>();
   private isReferenced = true;
   private nextReactor = 0;
+  /** What its I/O had lost when it was told to stop. */
+  private lostBefore: number | undefined;
 
   constructor(shared: SharedRuntime, id: number, options: PartyOptions) {
     const inbox = shared.inboxes[id]!;
@@ -136,6 +138,7 @@ export class Party implements TurnSources, Stopping {
   }
 
   windDown(stopWord: number): void {
+    this.lostBefore ??= this.io.losses.bytes;
     this.stop.goOn(stopWord);
   }
 
@@ -215,6 +218,11 @@ export class Party implements TurnSources, Stopping {
   isDrained(): boolean {
     // In this order: the last gives the kernel what lies in the outbox, which the others may still fill.
     return this.isQuiet() && this.io.isQuiet();
+  }
+
+  /** Bytes that its I/O has lost since it was told to stop; see `Losses`. */
+  get lostBytes(): number {
+    return this.io.losses.bytes - (this.lostBefore ?? 0);
   }
 
   /** True when it is quiet and no timer, listener or connection of it is open. */

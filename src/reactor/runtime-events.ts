@@ -7,7 +7,11 @@ export interface CloseOptions {
 }
 
 export interface CloseResult {
-  /** True when every reactor had run everything that it was sent. */
+  /**
+   * True when every reactor had run everything that it was sent, and no endpoint has lost bytes that it had taken since
+   * the closing began: by an error, such as a full disk or a peer's reset, or because the reactor left. What an
+   * endpoint drops when you close it yourself does not count.
+   */
   readonly drained: boolean;
   /** Messages that were sent and not run: to a reactor that died, or cut off by `drainMs`. */
   readonly undelivered: number;

@@ -34,6 +34,8 @@ export type WorkerReport =
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
   /** An answer to the main thread: whether nothing of this thread's own could ever run again. */
   | { kind: 'idle'; isIdle: boolean }
+  /** Said last: its endpoints have lost bytes since it was told to stop. */
+  | { kind: 'lost' }
   | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
   | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };
 
@@ -73,7 +75,10 @@ async function main(start: WorkerStart): Promise<void> {
   forbidBlocking();
   // Exit even if the user left something open; the turn is detached by now. An import under way ends first: Node
   // would leave its file open.
-  party.stop.onLeave = () => void importing.catch(() => undefined).then(() => process.exit(0));
+  party.stop.onLeave = () => {
+    if (party.lostBytes > 0) report({ kind: 'lost' });
+    void importing.catch(() => undefined).then(() => process.exit(0));
+  };
   try {
     await entryOf(await importing, start.entry)(new Reactor(party), start.data);
   } catch (error) {
