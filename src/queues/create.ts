@@ -178,7 +178,7 @@ export function checkShared({ isShared }: Traits, whenSlow: WhenSlow): void {
 export function checkLossy(whenSlow: WhenSlow, hasAfter: boolean, capacity: number): void {
   if (!isLosing(whenSlow)) return;
   if (hasAfter) throw invalidArgument('whenSlow', whenSlow, "'wait' or 'block' for a consumer with `after`");
-  if (capacity > MAX_CAPACITY / 2)
+  if (typeof capacity === 'number' && capacity > MAX_CAPACITY / 2)
     throw invalidArgument(
       'whenSlow', whenSlow, `'wait', 'block' or 'drop-newest' for a capacity above ${MAX_CAPACITY / 2}`,
     );

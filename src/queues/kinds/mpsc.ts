@@ -32,8 +32,8 @@ export const mpsc: RingKind<Queue, Parameters<typeof createRings>[0], FixedProdu
     },
     pubValues: (ring, codec) => new ValueProducer(ring, codec),
     sub(queue, options) {
-      refuseQuantum(options);
       const wanted = joinOptions(queue, options, traits);
+      refuseQuantum(options);
       const group = open(queue);
       noteOpened(queue);
       const place = joinGroup(group);

@@ -49,8 +49,8 @@ export function kindOfOneRing<Handle extends Queue, Options, Memory extends Queu
     },
     pubValues: (ring, codec) => new ValueProducer(ring, codec),
     sub(queue, options) {
-      refuseQuantum(options);
       const wanted = joinOptions(queue, options, own.traits);
+      refuseQuantum(options);
       own.check?.(wanted);
       const memory = own.open(queue);
       noteOpened(queue);
