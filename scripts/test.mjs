@@ -17,7 +17,9 @@ let passed = 0;
 let failed = 0;
 
 const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs');
-const names = process.argv.slice(2).filter((argument) => argument !== '--stress');
+const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+/** `--project=together` or `--project=alone` (vitest.config.mjs): those alone. */
+const projects = process.argv.filter((argument) => argument.startsWith('--project='));
 const files = [...testsBelow('dist'), ...testsBelow('scripts'), ...testsBelow('test')];
 const filters = isStress && names.length === 0 ? files.filter(hasLongForm) : names;
 for (const name of names) {
@@ -31,7 +33,9 @@ for (const name of names) {
 // others.
 const sanitizing =
   names.length > 0 ? undefined : run([join(root, 'native/test/run-sanitized.mjs'), ...(isStress ? ['100000'] : [])]);
-const status = await run([vitest, 'run', ...filters, '--reporter=default', '--reporter=json', `--outputFile=${json}`]);
+const status = await run([
+  vitest, 'run', ...filters, ...projects, '--reporter=default', '--reporter=json', `--outputFile=${json}`,
+]);
 try {
   const report = JSON.parse(readFileSync(json, 'utf8'));
   passed += report.numPassedTests;
