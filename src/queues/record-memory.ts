@@ -1,6 +1,7 @@
 /** Where codecs write and read: the views, and what a codec in a user's hands says where there is no record. */
 import * as types from 'node:util/types';
 import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
+import { isDataView } from './is-data-view.js';
 import type { RecordMemory } from './codec.js';
 
 /**
@@ -35,7 +36,7 @@ function lengthFrom(buffer: ArrayBuffer | SharedArrayBuffer, byteOffset: number)
 export function checkMemory(memory: RecordMemory): RecordMemory {
   // A Proxy could answer each look in another way, or throw.
   const { words, bytes, view, buffer } = types.isProxy(memory) ? ({} as Partial<RecordMemory>) : (memory ?? {});
-  if (words instanceof Int32Array && types.isUint8Array(bytes) && types.isDataView(view) && Buffer.isBuffer(buffer))
+  if (words instanceof Int32Array && types.isUint8Array(bytes) && isDataView(view) && Buffer.isBuffer(buffer))
     return memory;
   throw invalidArgument('memory', memory, 'what recordMemory() returns, or an end of a queue');
 }

@@ -4,6 +4,7 @@
  * value defines for itself, `length` or `constructor`, change nothing.
  */
 import * as types from 'node:util/types';
+import { isDataView } from './is-data-view.js';
 import { withArticle } from './value-path.js';
 
 type ViewClass = new (buffer: ArrayBuffer, byteOffset: number, length: number) => ArrayBufferView;
@@ -40,7 +41,7 @@ export function sortOfView(view: ArrayBufferView): number {
 
 /** The memory of a view as bytes. Throws a TypeError when it was detached, or shrunk to less than the view needs. */
 export function bytesOfView(view: ArrayBufferView): Uint8Array {
-  if (types.isDataView(view))
+  if (isDataView(view))
     return new Uint8Array(viewBuffer.call(view), viewByteOffset.call(view), viewByteLength.call(view));
   // A typed array that has lost its memory says 0 and nothing else; reading an element by method does not.
   if (arrayByteLength.call(view) === 0) Uint8Array.prototype.at.call(view as Uint8Array, 0);
@@ -64,7 +65,7 @@ export function viewOfSort(sort: number, bytes: Uint8Array): ArrayBufferView {
 export function whyNotSent(memory: object): string | undefined {
   const isView = ArrayBuffer.isView(memory);
   const name = isView ? NAMES[sortOfView(memory)] ?? 'typed array' : 'ArrayBuffer';
-  const buffer = isView ? (types.isDataView(memory) ? viewBuffer.call(memory) : arrayBuffer.call(memory)) : memory;
+  const buffer = isView ? (isDataView(memory) ? viewBuffer.call(memory) : arrayBuffer.call(memory)) : memory;
   if (types.isSharedArrayBuffer(buffer))
     return isView ? `${withArticle(name)} over a SharedArrayBuffer` : 'a SharedArrayBuffer';
   try {

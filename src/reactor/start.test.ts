@@ -301,7 +301,7 @@ describe('the main thread', () => {
     };
     const error = await errorOf(() =>
       withEntries(
-        [entry], { main: (runtime) => runtime.handle('settings', () => 1), startTimeoutMs: 500 }, async () => undefined,
+        [entry], { main: (runtime) => runtime.handle('settings', () => 1), startTimeoutMs: 3000 }, async () => undefined,
       ),
     );
     expect([error.code, error.message]).toEqual([
