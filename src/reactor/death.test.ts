@@ -76,8 +76,12 @@ describe('a reactor that dies', () => {
         state['steps'] = 0;
         reactor.spawn({ name: 'note' }, () => void state['steps']++);
       });
-      await sleep(50);
+      // V8 wakes a thread once more after its start, on Node 24.
       const { shared } = controllerOf(runtime);
+      for (let parks = -1, tries = 0; parks !== runtime.status().reactors[0]!.parks && tries < 10; tries++) {
+        parks = runtime.status().reactors[0]!.parks;
+        await sleep(500);
+      }
       const { partyWords } = await import('./shared.js');
       const { partyLayout, words } = await import('../layout.js');
       const attention = partyLayout.fields.attention.at >> 2;
