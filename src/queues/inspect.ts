@@ -88,6 +88,7 @@ export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, 
     dropped: { newest: counters[DROPPED_NEWEST]!, oldest, evicted, closed: counters[DROPPED_CLOSED]! },
     producers: producer === 0 ? [] : [{ place: number, threadId: producer - 1 }],
     consumers,
+    // ring.attention: pairs with close(), as in takeProducer().
     isClosed: Atomics.load(words, PHASE) !== OPEN || (Atomics.load(words, ATTENTION) & CLOSING) !== 0,
   };
 }
@@ -99,6 +100,7 @@ export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, 
 function isKeptFor({ words, places, kept }: QueueMemory, place: number): boolean {
   if ((kept & (1 << place)) !== 0) return true;
   for (let other = 0; other < places; other++) {
+    // Pairs with the joining and leaving of the other consumers, for the figure alone.
     const state = Atomics.load(words, placeAt(other) + STATE);
     if (other !== place && state !== FREE && state <= LOSSY) return false;
   }

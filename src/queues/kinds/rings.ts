@@ -47,6 +47,7 @@ export function takeProducer<M extends QueueMemory>(memory: M): M {
   if (Atomics.load(memory.words, PHASE) !== OPEN || (Atomics.load(memory.words, ATTENTION) & CLOSING) !== 0)
     throw closed();
   if (joinAsProducer(memory)) return memory;
+  // Pairs with joinAsProducer() of the thread that has the place, for the text of the error alone.
   const owner = Atomics.load(memory.words, PRODUCER_THREAD);
   const fix =
     owner === me()
