@@ -120,14 +120,14 @@ static Napi::Value threadId(const Napi::CallbackInfo& info) {
 }
 
 void exportAffinity(Napi::Env env, Napi::Object exports) {
-  Napi::Object threads = groupOf(exports, "threads");
-  threads.Set("getAffinity", Napi::Function::New(env, getAffinity));
-  threads.Set("setAffinity", Napi::Function::New(env, setAffinity));
-  threads.Set("getTimerSlack", Napi::Function::New(env, getTimerSlack));
-  threads.Set("setTimerSlack", Napi::Function::New(env, setTimerSlack));
-  threads.Set("setName", Napi::Function::New(env, setThreadName));
-  threads.Set("setChildPlace", Napi::Function::New(env, setChildPlace));
-  threads.Set("id", Napi::Function::New(env, threadId));
+  Group threads(env, exports, "threads");
+  threads.add("getAffinity", Napi::Function::New(env, getAffinity));
+  threads.add("setAffinity", Napi::Function::New(env, setAffinity));
+  threads.add("getTimerSlack", Napi::Function::New(env, getTimerSlack));
+  threads.add("setTimerSlack", Napi::Function::New(env, setTimerSlack));
+  threads.add("setName", Napi::Function::New(env, setThreadName));
+  threads.add("setChildPlace", Napi::Function::New(env, setChildPlace));
+  threads.add("id", Napi::Function::New(env, threadId));
 }
 
 }  // namespace percore

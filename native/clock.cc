@@ -45,9 +45,9 @@ static Napi::Value createClock(const Napi::CallbackInfo& info) {
 }
 
 void exportClock(Napi::Env env, Napi::Object exports) {
-  Napi::Object clock = groupOf(exports, "clock");
-  exportRaw(env, clock, "nowNs", nowNs);
-  clock.Set("create", Napi::Function::New(env, createClock));
+  Group clock(env, exports, "clock");
+  clock.addRaw("nowNs", nowNs);
+  clock.add("create", Napi::Function::New(env, createClock));
 }
 
 }  // namespace percore

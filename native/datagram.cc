@@ -309,19 +309,19 @@ static napi_value socketDrops(napi_env env, napi_callback_info info) {
 }
 
 void exportDatagram(Napi::Env env, Napi::Object exports) {
-  Napi::Object datagrams = groupOf(exports, "datagrams");
-  Napi::Object sockets = groupOf(exports, "sockets");
-  datagrams.Set("open", Napi::Function::New(env, udpOpen));
-  datagrams.Set("createReceiver", Napi::Function::New(env, createDatagramReceiver));
-  datagrams.Set("createSender", Napi::Function::New(env, createDatagramSender));
-  datagrams.Set("keepAddress", Napi::Function::New(env, datagramKeepAddress));
-  datagrams.Set("addressOf", Napi::Function::New(env, datagramAddress));
-  exportRaw(env, datagrams, "receive", datagramReceive);
-  exportRaw(env, datagrams, "hold", datagramHold);
-  exportRaw(env, datagrams, "send", datagramSend);
-  exportRaw(env, datagrams, "keep", datagramKeep);
-  exportRaw(env, sockets, "buffer", socketBuffer);
-  exportRaw(env, datagrams, "drops", socketDrops);
+  Group datagrams(env, exports, "datagrams");
+  Group sockets(env, exports, "sockets");
+  datagrams.add("open", Napi::Function::New(env, udpOpen));
+  datagrams.add("createReceiver", Napi::Function::New(env, createDatagramReceiver));
+  datagrams.add("createSender", Napi::Function::New(env, createDatagramSender));
+  datagrams.add("keepAddress", Napi::Function::New(env, datagramKeepAddress));
+  datagrams.add("addressOf", Napi::Function::New(env, datagramAddress));
+  datagrams.addRaw("receive", datagramReceive);
+  datagrams.addRaw("hold", datagramHold);
+  datagrams.addRaw("send", datagramSend);
+  datagrams.addRaw("keep", datagramKeep);
+  sockets.addRaw("buffer", socketBuffer);
+  datagrams.addRaw("drops", socketDrops);
 }
 
 }  // namespace percore

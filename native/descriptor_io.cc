@@ -181,18 +181,18 @@ static napi_value removeWatch(napi_env env, napi_callback_info info) {
 }
 
 void exportDescriptorIo(Napi::Env env, Napi::Object exports) {
-  Napi::Object descriptors = groupOf(exports, "descriptors");
-  Napi::Object watches = groupOf(exports, "watches");
-  descriptors.Set("openFifo", Napi::Function::New(env, openFifo));
-  descriptors.Set("adopt", Napi::Function::New(env, adoptDescriptor));
-  descriptors.Set("openStandardInput", Napi::Function::New(env, openStandardInput));
-  watches.Set("add", Napi::Function::New(env, addWatch));
-  exportRaw(env, descriptors, "way", descriptorWay);
-  exportRaw(env, descriptors, "read", descriptorRead);
-  exportRaw(env, descriptors, "write", descriptorWrite);
-  exportRaw(env, descriptors, "end", descriptorEnd);
-  exportRaw(env, watches, "open", openInotify);
-  exportRaw(env, watches, "remove", removeWatch);
+  Group descriptors(env, exports, "descriptors");
+  Group watches(env, exports, "watches");
+  descriptors.add("openFifo", Napi::Function::New(env, openFifo));
+  descriptors.add("adopt", Napi::Function::New(env, adoptDescriptor));
+  descriptors.add("openStandardInput", Napi::Function::New(env, openStandardInput));
+  watches.add("add", Napi::Function::New(env, addWatch));
+  descriptors.addRaw("way", descriptorWay);
+  descriptors.addRaw("read", descriptorRead);
+  descriptors.addRaw("write", descriptorWrite);
+  descriptors.addRaw("end", descriptorEnd);
+  watches.addRaw("open", openInotify);
+  watches.addRaw("remove", removeWatch);
 }
 
 }  // namespace percore

@@ -179,16 +179,16 @@ static napi_value clearDirect(napi_env env, napi_callback_info info) {
 }
 
 void exportFileIo(Napi::Env env, Napi::Object exports) {
-  Napi::Object files = groupOf(exports, "files");
-  exportRaw(env, files, "openRing", openFileRing);
-  exportRaw(env, files, "closeRing", closeFileRing);
-  exportRaw(env, files, "holdBuffer", holdFileBuffer);
-  exportRaw(env, files, "releaseBuffer", releaseFileBuffer);
-  exportRaw(env, files, "push", pushFile);
-  exportRaw(env, files, "submit", submitFiles);
-  exportRaw(env, files, "reap", reapFiles);
-  exportRaw(env, files, "bytesToBorder", bytesToBorder);
-  exportRaw(env, files, "clearDirect", clearDirect);
+  Group files(env, exports, "files");
+  files.addRaw("openRing", openFileRing);
+  files.addRaw("closeRing", closeFileRing);
+  files.addRaw("holdBuffer", holdFileBuffer);
+  files.addRaw("releaseBuffer", releaseFileBuffer);
+  files.addRaw("push", pushFile);
+  files.addRaw("submit", submitFiles);
+  files.addRaw("reap", reapFiles);
+  files.addRaw("bytesToBorder", bytesToBorder);
+  files.addRaw("clearDirect", clearDirect);
 }
 
 }  // namespace percore

@@ -109,19 +109,19 @@ static napi_value closeIo(napi_env env, napi_callback_info info) {
 }
 
 void exportIo(Napi::Env env, Napi::Object exports) {
-  Napi::Object sources = groupOf(exports, "sources");
-  Napi::Object drivers = groupOf(exports, "drivers");
-  exportRaw(env, sources, "add", ioAdd);
-  exportRaw(env, sources, "modify", ioModify);
-  exportRaw(env, sources, "remove", ioRemove);
-  exportRaw(env, sources, "open", ioOpen);
-  exportRaw(env, sources, "detach", ioDetach);
-  exportRaw(env, sources, "send", ioSend);
-  exportRaw(env, sources, "drain", ioDrain);
-  exportRaw(env, drivers, "create", createIo);
-  exportRaw(env, drivers, "poll", pollIo);
-  exportRaw(env, drivers, "setReferenced", refIo);
-  exportRaw(env, drivers, "close", closeIo);
+  Group sources(env, exports, "sources");
+  Group drivers(env, exports, "drivers");
+  sources.addRaw("add", ioAdd);
+  sources.addRaw("modify", ioModify);
+  sources.addRaw("remove", ioRemove);
+  sources.addRaw("open", ioOpen);
+  sources.addRaw("detach", ioDetach);
+  sources.addRaw("send", ioSend);
+  sources.addRaw("drain", ioDrain);
+  drivers.addRaw("create", createIo);
+  drivers.addRaw("poll", pollIo);
+  drivers.addRaw("setReferenced", refIo);
+  drivers.addRaw("close", closeIo);
 }
 
 }  // namespace percore

@@ -29,8 +29,8 @@ static napi_value freshPages(napi_env env, napi_callback_info info) {
 }
 
 void exportLaneMemory(Napi::Env env, Napi::Object exports) {
-  Napi::Object system = groupOf(exports, "system");
-  exportRaw(env, system, "freshPages", freshPages);
+  Group system(env, exports, "system");
+  system.addRaw("freshPages", freshPages);
 }
 
 }  // namespace percore

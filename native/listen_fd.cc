@@ -41,9 +41,9 @@ static napi_value closeUntaken(napi_env env, napi_callback_info info) {
 }
 
 void exportListenFd(Napi::Env env, Napi::Object exports) {
-  Napi::Object tcp = groupOf(exports, "tcp");
-  tcp.Set("bind", Napi::Function::New(env, tcpBind));
-  exportRaw(env, tcp, "closeUntaken", closeUntaken);
+  Group tcp(env, exports, "tcp");
+  tcp.add("bind", Napi::Function::New(env, tcpBind));
+  tcp.addRaw("closeUntaken", closeUntaken);
 }
 
 }  // namespace percore

@@ -151,17 +151,32 @@ inline Napi::Value throwSystemError(Napi::Env env, int error, const char* syscal
   return env.Undefined();
 }
 
-// The group of this name in the exports; several files may add to one. What each group is for stands in src/native/.
-inline Napi::Object groupOf(Napi::Object exports, const char* name) {
-  if (!exports.Has(name)) exports.Set(name, Napi::Object::New(exports.Env()));
-  return exports.Get(name).As<Napi::Object>();
-}
+// A group of functions in the exports. Node-API fails in a thread that terminate() has reached while it loads the addon;
+// what was not made is then not added, and nobody reads it. (An empty Napi::Object would end the process at its first
+// Set.)
+class Group {
+ public:
+  // The group of this name; several files may add to one. What each group is for stands in src/native/.
+  Group(Napi::Env env, Napi::Object exports, const char* name) : env_(env) {
+    bool isThere = false;
+    if (napi_has_named_property(env, exports, name, &isThere) == napi_ok && isThere) {
+      napi_get_named_property(env, exports, name, &object_);
+    } else if (napi_create_object(env, &object_) == napi_ok) {
+      napi_set_named_property(env, exports, name, object_);
+    }
+  }
+  void add(const char* name, napi_value function) {
+    if (object_ && function) napi_set_named_property(env_, object_, name, function);
+  }
+  // A function that takes its arguments by RawArgs.
+  void addRaw(const char* name, napi_callback callback) {
+    napi_value function = nullptr;
+    if (napi_create_function(env_, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) == napi_ok) add(name, function);
+  }
 
-// Adds a raw callback to a group.
-inline void exportRaw(Napi::Env env, Napi::Object group, const char* name, napi_callback callback) {
-  napi_value function = nullptr;
-  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) == napi_ok)
-    group.Set(name, Napi::Value(env, function));
-}
+ private:
+  napi_env env_;
+  napi_value object_ = nullptr;
+};
 
 }  // namespace percore

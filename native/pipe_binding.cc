@@ -157,18 +157,18 @@ static napi_value inspectPipe(napi_env env, napi_callback_info info) {
 }
 
 void exportPipe(Napi::Env env, Napi::Object exports) {
-  Napi::Object pipes = groupOf(exports, "pipes");
-  pipes.Set("makeFifo", Napi::Function::New(env, makeFifo));
-  pipes.Set("openEnd", Napi::Function::New(env, openPipeEnd));
-  exportRaw(env, pipes, "create", createPipe);
-  exportRaw(env, pipes, "read", pipeRead);
-  exportRaw(env, pipes, "write", pipeWrite);
-  exportRaw(env, pipes, "space", pipeSpace);
-  exportRaw(env, pipes, "reopen", pipeReopen);
-  exportRaw(env, pipes, "watch", pipeWatch);
-  exportRaw(env, pipes, "closeEnd", closePipeEnd);
-  exportRaw(env, pipes, "closeUnopenedEnd", closeUnopenedPipeEnd);
-  exportRaw(env, pipes, "inspect", inspectPipe);
+  Group pipes(env, exports, "pipes");
+  pipes.add("makeFifo", Napi::Function::New(env, makeFifo));
+  pipes.add("openEnd", Napi::Function::New(env, openPipeEnd));
+  pipes.addRaw("create", createPipe);
+  pipes.addRaw("read", pipeRead);
+  pipes.addRaw("write", pipeWrite);
+  pipes.addRaw("space", pipeSpace);
+  pipes.addRaw("reopen", pipeReopen);
+  pipes.addRaw("watch", pipeWatch);
+  pipes.addRaw("closeEnd", closePipeEnd);
+  pipes.addRaw("closeUnopenedEnd", closeUnopenedPipeEnd);
+  pipes.addRaw("inspect", inspectPipe);
 }
 
 }  // namespace percore

@@ -288,11 +288,11 @@ napi_value closeRateTimer(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void exportRateTimer(Napi::Env env, Napi::Object exports) {
-  Napi::Object alarms = groupOf(exports, "alarms");
-  alarms.Set("create", Napi::Function::New(env, createRateTimer));
-  exportRaw(env, alarms, "arm", armRateTimer);
-  exportRaw(env, alarms, "setReferenced", setRateTimerRef);
-  exportRaw(env, alarms, "close", closeRateTimer);
+  Group alarms(env, exports, "alarms");
+  alarms.add("create", Napi::Function::New(env, createRateTimer));
+  alarms.addRaw("arm", armRateTimer);
+  alarms.addRaw("setReferenced", setRateTimerRef);
+  alarms.addRaw("close", closeRateTimer);
 }
 
 }  // namespace percore

@@ -43,9 +43,9 @@ static napi_value takeSocket(napi_env env, napi_callback_info info) {
 }
 
 void exportSteering(Napi::Env env, Napi::Object exports) {
-  Napi::Object sockets = groupOf(exports, "sockets");
-  exportRaw(env, sockets, "cookie", socketCookie);
-  exportRaw(env, sockets, "take", takeSocket);
+  Group sockets(env, exports, "sockets");
+  sockets.addRaw("cookie", socketCookie);
+  sockets.addRaw("take", takeSocket);
 }
 
 }  // namespace percore

@@ -145,20 +145,20 @@ static Napi::Value errorName(const Napi::CallbackInfo& info) {
 }
 
 void exportTcp(Napi::Env env, Napi::Object exports) {
-  Napi::Object tcp = groupOf(exports, "tcp");
-  Napi::Object sockets = groupOf(exports, "sockets");
-  Napi::Object system = groupOf(exports, "system");
-  Napi::Object descriptors = groupOf(exports, "descriptors");
-  tcp.Set("listen", Napi::Function::New(env, tcpListen));
-  tcp.Set("connect", Napi::Function::New(env, tcpConnect));
-  sockets.Set("peerName", Napi::Function::New(env, peerName));
-  system.Set("errorName", Napi::Function::New(env, errorName));
-  exportRaw(env, descriptors, "close", socketClose);
-  exportRaw(env, sockets, "error", socketError);
-  exportRaw(env, descriptors, "own", ownSocket);
-  exportRaw(env, sockets, "ownStream", ownStream);
-  exportRaw(env, descriptors, "disown", disownSocket);
-  exportRaw(env, tcp, "shed", tcpRefuse);
+  Group tcp(env, exports, "tcp");
+  Group sockets(env, exports, "sockets");
+  Group system(env, exports, "system");
+  Group descriptors(env, exports, "descriptors");
+  tcp.add("listen", Napi::Function::New(env, tcpListen));
+  tcp.add("connect", Napi::Function::New(env, tcpConnect));
+  sockets.add("peerName", Napi::Function::New(env, peerName));
+  system.add("errorName", Napi::Function::New(env, errorName));
+  descriptors.addRaw("close", socketClose);
+  sockets.addRaw("error", socketError);
+  descriptors.addRaw("own", ownSocket);
+  sockets.addRaw("ownStream", ownStream);
+  descriptors.addRaw("disown", disownSocket);
+  tcp.addRaw("shed", tcpRefuse);
 }
 
 }  // namespace percore

@@ -88,14 +88,14 @@ static napi_value closeTimers(napi_env env, napi_callback_info info) {
 }
 
 void exportTimers(Napi::Env env, Napi::Object exports) {
-  Napi::Object wheels = groupOf(exports, "wheels");
-  wheels.Set("create", Napi::Function::New(env, createTimers));
-  exportRaw(env, wheels, "drain", drainTimers);
-  exportRaw(env, wheels, "share", shareTimers);
-  exportRaw(env, wheels, "poll", pollTimers);
-  exportRaw(env, wheels, "next", nextTimer);
-  exportRaw(env, wheels, "setReferenced", refTimers);
-  exportRaw(env, wheels, "close", closeTimers);
+  Group wheels(env, exports, "wheels");
+  wheels.add("create", Napi::Function::New(env, createTimers));
+  wheels.addRaw("drain", drainTimers);
+  wheels.addRaw("share", shareTimers);
+  wheels.addRaw("poll", pollTimers);
+  wheels.addRaw("next", nextTimer);
+  wheels.addRaw("setReferenced", refTimers);
+  wheels.addRaw("close", closeTimers);
 }
 
 }  // namespace percore

@@ -89,15 +89,15 @@ static napi_value openIo(napi_env env, napi_callback_info info) {
 }
 
 void exportTurn(Napi::Env env, Napi::Object exports) {
-  Napi::Object turns = groupOf(exports, "turns");
-  Napi::Object threads = groupOf(exports, "threads");
-  turns.Set("create", Napi::Function::New(env, createTurn));
-  exportRaw(env, turns, "stop", stopTurn);
-  exportRaw(env, turns, "setReferenced", setTurnRef);
-  exportRaw(env, threads, "isLoopAlive", isLoopAlive);
-  exportRaw(env, turns, "drainTimers", drainTimerRequests);
-  exportRaw(env, turns, "shareTimers", shareTimerRecords);
-  exportRaw(env, turns, "openSource", openIo);
+  Group turns(env, exports, "turns");
+  Group threads(env, exports, "threads");
+  turns.add("create", Napi::Function::New(env, createTurn));
+  turns.addRaw("stop", stopTurn);
+  turns.addRaw("setReferenced", setTurnRef);
+  threads.addRaw("isLoopAlive", isLoopAlive);
+  turns.addRaw("drainTimers", drainTimerRequests);
+  turns.addRaw("shareTimers", shareTimerRecords);
+  turns.addRaw("openSource", openIo);
 }
 
 }  // namespace percore

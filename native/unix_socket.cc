@@ -118,10 +118,10 @@ static Napi::Value unixDatagram(const Napi::CallbackInfo& info) {
 }
 
 void exportUnixSocket(Napi::Env env, Napi::Object exports) {
-  Napi::Object sockets = groupOf(exports, "unix");
-  sockets.Set("listen", Napi::Function::New(env, unixListen));
-  sockets.Set("connect", Napi::Function::New(env, unixConnect));
-  sockets.Set("openDatagram", Napi::Function::New(env, unixDatagram));
+  Group sockets(env, exports, "unix");
+  sockets.add("listen", Napi::Function::New(env, unixListen));
+  sockets.add("connect", Napi::Function::New(env, unixConnect));
+  sockets.add("openDatagram", Napi::Function::New(env, unixDatagram));
 }
 
 }  // namespace percore

@@ -78,10 +78,10 @@ static napi_value wake(napi_env env, napi_callback_info info) {
 }
 
 void exportWaker(Napi::Env env, Napi::Object exports) {
-  Napi::Object wakers = groupOf(exports, "wakers");
-  wakers.Set("create", Napi::Function::New(env, createWaker));
-  exportRaw(env, wakers, "wake", wake);
-  exportRaw(env, wakers, "close", [](napi_env e, napi_callback_info info) -> napi_value {
+  Group wakers(env, exports, "wakers");
+  wakers.add("create", Napi::Function::New(env, createWaker));
+  wakers.addRaw("wake", wake);
+  wakers.addRaw("close", [](napi_env e, napi_callback_info info) -> napi_value {
     closeWaker(RawArgs<1>(e, info).int32(0));
     return nullptr;
   });

@@ -93,6 +93,34 @@ describe('the addon', () => {
     expect(native().layoutHash).toBe(layoutHash());
   });
 
+  it('loaded by a thread that is terminated meanwhile takes nobody with it', () => {
+    // The thread says when it begins, so that terminate() meets each part of the load once in a while.
+    const script = `
+      import { Worker } from 'node:worker_threads';
+      const begun = new Int32Array(new SharedArrayBuffer(4));
+      const source = new URL('data:text/javascript,' + encodeURIComponent(\`
+        import { createRequire } from 'node:module';
+        import { workerData } from 'node:worker_threads';
+        const require = createRequire(${JSON.stringify(addon)});
+        Atomics.store(workerData, 0, 1);
+        require(${JSON.stringify(addon)});\`));
+      for (let i = 0; i < 60; i++) {
+        Atomics.store(begun, 0, 0);
+        const worker = new Worker(source, { workerData: begun });
+        const ended = new Promise((resolve) => worker.once('exit', resolve));
+        while (Atomics.load(begun, 0) === 0) await new Promise(setImmediate);
+        const until = performance.now() + (i % 20) * 0.05;
+        while (performance.now() < until);
+        worker.terminate();
+        await ended;
+      }
+      console.log('whole');`;
+    const { stdout, stderr, signal } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+    });
+    expect({ stdout, stderr, signal }).toEqual({ stdout: 'whole\n', stderr: '', signal: null });
+  });
+
   it('names the option that is missing where Node may not load addons', () => {
     const script = `import { native } from ${JSON.stringify(new URL('./native.js', import.meta.url).href)}; try { `
       + `native(); } catch (error) { console.log(error.code, error.message); }`;
