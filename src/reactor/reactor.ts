@@ -22,7 +22,7 @@ import { LocalTask, type ByteRecord, type ByteTask } from './task.js';
 
 const NO_OPTIONS: CallOptions = Object.freeze({});
 
-let insideOf: (reactor: Reactor) => Party;
+let insideOf: (reactor: unknown) => Party | undefined;
 
 /**
  * One reactor of a runtime: a thread, pinned to a core, that owns its tasks, timers and sockets and shares nothing
@@ -67,7 +67,9 @@ export class Reactor<P extends Protocol = Untyped> {
   #sendOptions: SendOptions = { reactor: 0 };
 
   static {
-    insideOf = (reactor) => reactor.#party;
+    insideOf = (reactor) => {
+      return typeof reactor === 'object' && reactor !== null && #party in reactor ? reactor.#party : undefined;
+    };
   }
 
   /** The runtime makes reactors; a Party cannot be had outside of the package. */
@@ -317,5 +319,7 @@ export class Reactor<P extends Protocol = Untyped> {
   }
 }
 
-/** The inside of a reactor, for the package itself. */
-export const partyOf = (reactor: Reactor): Party => insideOf(reactor);
+/** The inside of a reactor, for the package itself; undefined for what is none. */
+export const partyIn = (reactor: unknown): Party | undefined => insideOf(reactor);
+/** The same, for the package's own tests. */
+export const partyOf = (reactor: Reactor): Party => insideOf(reactor)!;

@@ -18,7 +18,7 @@ import type { RuntimeStatus } from './status.js';
 import type { StepResult } from './steps.js';
 import type { ByteRecord } from './task.js';
 
-let insideOf: (runtime: Runtime) => Controller;
+let insideOf: (runtime: unknown) => Controller | undefined;
 
 /** The options of `createRuntime`. */
 export interface RuntimeOptions<P extends Protocol = Untyped> extends OptionsFor<Runtime<P>> {}
@@ -45,7 +45,10 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
   readonly #main: Reactor<P>;
 
   static {
-    insideOf = (runtime) => runtime.#controller;
+    insideOf = (runtime) => {
+      return typeof runtime === 'object' && runtime !== null && #controller in runtime
+        ? runtime.#controller : undefined;
+    };
   }
 
   /** `createRuntime` makes runtimes; a Controller cannot be had outside of the package. */
@@ -188,5 +191,7 @@ export async function createRuntime<P extends Protocol = Untyped>(options: Runti
   return runtime;
 }
 
+/** The inside of a runtime, for the package itself; undefined for what is none. */
+export const controllerIn = (runtime: unknown): Controller | undefined => insideOf(runtime);
 /** The inside of a runtime, for the package's own tests. */
-export const controllerOf = (runtime: Runtime): Controller => insideOf(runtime);
+export const controllerOf = (runtime: Runtime): Controller => insideOf(runtime)!;

@@ -1,8 +1,8 @@
 /**
  * The import graph of `src/`, of values and of types, and what in it breaks the rules:
  *
- *     src/index.ts -> reactor -> io -> queues, timers -> scheduling, observe, realtime -> native and the files of src/
- *     itself
+ *     src/index.ts -> topology, balance -> tasks, bus, services, offload, streams -> reactor -> io -> queues, timers
+ *     -> scheduling, observe, realtime -> native and the files of src/ itself
  *                                      testing ->                                         those alone
  *
  * An arrow goes down, never up nor sideways; it ends at a door of the other room (`index.ts`, `internal.ts`); and no
@@ -15,7 +15,7 @@ import { filesBelow, importsOf, resolveImport } from './sources.mjs';
  */
 const LEVELS = {
   base: 0, native: 0, scheduling: 1, observe: 1, realtime: 1, testing: 1, queues: 2, timers: 2, io: 3, reactor: 4,
-  cli: 5, door: 6,
+  tasks: 5, bus: 5, services: 5, topology: 6, offload: 5, streams: 5, balance: 6, cli: 7, door: 8,
 };
 const DOORS = /\/(?:index|internal)\.ts$/;
 const IS_OF_TESTS = /\.test\.ts$|\/fixtures\//;

@@ -1,0 +1,5 @@
+/** Suite `scheduling`: who runs next, and what it costs to speak to another reactor. One bench a row of its table. */
+import type { Suite } from '../harness.js';
+
+const scheduling: Suite = { name: 'scheduling', benches: [] };
+export default scheduling;

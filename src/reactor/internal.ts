@@ -1,0 +1,23 @@
+/** What the rooms above this one may import of it besides what users see: the insides of a reactor and of a runtime. */
+import { invalidArgument } from '../errors.js';
+import type { Controller } from './controller.js';
+import type { Party } from './party.js';
+import { partyIn, type Reactor } from './reactor.js';
+import { controllerIn, type Runtime } from './runtime.js';
+
+export type { Controller } from './controller.js';
+export type { Party } from './party.js';
+
+/** The party that a value of a user's stands for. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */
+export function partyOf(of: Reactor | Runtime): Party {
+  const party = partyIn(of) ?? controllerIn(of)?.main;
+  if (party === undefined) throw invalidArgument('reactor', of, 'a reactor, or a runtime, which means its main thread');
+  return party;
+}
+
+/** The inside of a runtime. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */
+export function controllerOf(runtime: Runtime): Controller {
+  const controller = controllerIn(runtime);
+  if (controller === undefined) throw invalidArgument('runtime', runtime, 'what createRuntime has resolved with');
+  return controller;
+}
