@@ -33,6 +33,8 @@ const promises: Record<string, RegExp> = {
   '13-stages.js': /^50000 quotes read by the strategy, each after the journal\n$/,
   '14-hand-over.js': /^both consumers read, 50000 records in all\n$/,
   '15-queue-in-a-reactor.js': /^100000 orders, 2500025000 in all\n$/,
+  '20-streaming-answer.js': /^the last price is 1000; 1 generator has ended\n$/,
+  '21-offload.js': /^pong while it hashes\n[0-9a-f]{8} came before the last of 10\n$/,
 };
 
 describe('examples', () => {

@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "805e5789f3d60a79";
+constexpr char kHash[] = "645312e1689c01b1";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -462,6 +462,12 @@ static_assert(offsetof(UserReadiness, version) == 4);
 static_assert(offsetof(UserReadiness, bits) == 128);
 static_assert(offsetof(UserReadiness, isClosed) == 256);
 static_assert(sizeof(UserReadiness) == 384);
+
+struct Offload {
+  int32_t isUnwanted[4096];  // 1: nobody waits for the result of the task that has this place (writes: runtime; reads: the thread that runs the task)
+};
+static_assert(offsetof(Offload, isUnwanted) == 0);
+static_assert(sizeof(Offload) == 16384);
 
 constexpr size_t laneStride(size_t laneBytes) { return sizeof(Queue) + laneBytes + kLineBytes; }
 constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_t lane) {

@@ -30,6 +30,7 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_SYSTEM'
   | 'ERR_PERCORE_FILE_TRUNCATED'
   | 'ERR_PERCORE_REMOTE'
+  | 'ERR_PERCORE_OFFLOAD'
   | 'ERR_PERCORE_TIMER_INVALID_DELAY';
 
 /** What a caller can read off an error besides its message. */

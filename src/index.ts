@@ -1,12 +1,16 @@
 /** `percore`: the runtime. `percore/queues`, `percore/timers`, `percore/io` and `percore/testing` stand beside it. */
-export { bucketOf, createLoads, createRuntime, createSteering, hashKey } from './reactor/index.js';
+export { bucketOf, callStream, createLoads, createRuntime, createSteering, hashKey } from './reactor/index.js';
 export type {
   Address, AddressOptions, ByteRecord, CallContext, CallOptions, Choose, CloseOptions, CloseResult, DropReasons,
   ForeignMessage, IdleOptions, IdleStrategy, IoFigures, LaneBacklog, MainStatus, MessageDrop, Protocol, Reactor,
   ReactorDeath, ReactorStatus, Reading, ReadOptions, RefusalReasons, Runtime, RuntimeOptions, RuntimeStatus,
   Selected, SendOptions, SpawnOptions, Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor,
-  SteeringStatus, StepError, StepResult, Task, TimerFigures, Untyped,
+  SteeringStatus, StepError, StepResult, StreamedAnswer, CallStreamOptions, Task, TimerFigures, Untyped,
 } from './reactor/index.js';
+export {
+  offload, offloadStatus, type OffloadContext, type OffloadModule, type OffloadOptions, type OffloadStatus,
+  type PayloadOf, type PlaceOfThread, type ResultOf,
+} from './offload/index.js';
 export { Histogram, HISTOGRAM_WORDS } from './observe/index.js';
 export { cpuBudget, type CpuBudget } from './realtime/index.js';
 export type { ByBand, DisciplineChoice, DisciplineOptions } from './scheduling/index.js';

@@ -21,6 +21,7 @@
  *   Runtime | header 0 | deaths 128 | isDead[parties] 256 … | bucketOwner[1024] …
  *   Pipe    | header 0 | who has which end 128 | producer's line 256 | consumer's line 384 |
  *   UserReadiness | header 0 | bits 128 | closed 256 |
+ *   Offload | isUnwanted[tasks] 0 …
  */
 import type { Structure } from './layout-fields.js';
 import { datagramEntryLayout, ioBlockLayout, ioCountersLayout, readinessLayout } from './layout-io.js';
@@ -29,6 +30,7 @@ import {
   PIPE_MAGIC, QUEUE_MAGIC, READINESS_MAGIC, RETURN_LANES, RUNTIME_MAGIC, TIMERS_PER_CHUNK,
 } from './layout-limits.js';
 import { groupLayout, linkedLayout, pipeLayout, placeLayout, queueLayout } from './layout-queues.js';
+import { offloadLayout } from './layout-offload.js';
 import {
   deliveryLayout, partyLayout, runtimeLayout, timerCountersLayout, timerRecordLayout, timerRequestsLayout,
 } from './layout-reactor.js';
@@ -36,13 +38,14 @@ import {
 export type * from './layout-fields.js';
 export * from './layout-io.js';
 export * from './layout-limits.js';
+export * from './layout-offload.js';
 export * from './layout-queues.js';
 export * from './layout-reactor.js';
 
 export const structures: readonly Structure[] = [
   placeLayout, queueLayout, linkedLayout, groupLayout, ioCountersLayout, timerCountersLayout, partyLayout,
   runtimeLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout, pipeLayout,
-  datagramEntryLayout, readinessLayout,
+  datagramEntryLayout, readinessLayout, offloadLayout,
 ];
 
 /** Values of shared words that both languages name. */

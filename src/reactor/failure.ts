@@ -47,8 +47,9 @@ function pack(error: unknown, depth: number, seen: Set<unknown>): Failure {
     name: typeof name === 'string' ? name : 'Error',
     message: typeof message === 'string' ? message : '',
     code: typeof code === 'string' || typeof code === 'number' ? code : undefined,
-    // The frames alone: name and message travel by themselves, and a message may have several lines.
-    frames: typeof stack === 'string' ? stack.split('\n').filter((line) => /^\s+at /.test(line)).join('\n') : '',
+    // The frames alone, and the lines that say of which thread they are: name and message travel by themselves, and a
+    // message may have several lines.
+    frames: typeof stack === 'string' ? stack.split('\n').filter(isFrame).join('\n') : '',
   };
   if (depth === MOST_DEPTH) return failure;
   const fields = ownKeys(error).filter((key) => !OWN_PLACE.has(key)).slice(0, MOST_PARTS);
@@ -64,6 +65,8 @@ function pack(error: unknown, depth: number, seen: Set<unknown>): Failure {
   }
   return failure;
 }
+
+const isFrame = (line: string): boolean => /^\s+(?:at |--- )/.test(line);
 
 /** A string is the message; anything else that can be cloned is the cause of an error that says so. */
 function packThrownValue(value: unknown): Failure {
@@ -108,23 +111,27 @@ const KINDS: Record<string, new (message: string) => Error> = {
 
 /**
  * The error as the caller sees it: everything that crossed, with the remote frames below a line that says where:
- * `task "name"`, or a handler's name in quotes.
+ * `task "name"`, or a handler's name in quotes. `reactorId` is undefined for a thread that is no reactor.
  */
-export function unpackError(failure: Failure, reactorId: number, where: string): Error & { code?: unknown } {
+export function unpackError(
+  failure: Failure, reactorId: number | undefined, where: string,
+): Error & { code?: unknown } {
   const error = unpack(failure, reactorId);
-  error.stack = `${failure.name}: ${failure.message}\n    --- reactor ${reactorId}, ${where} ---\n${failure.frames}`;
+  const place = reactorId === undefined ? where : `reactor ${reactorId}, ${where}`;
+  error.stack = `${failure.name}: ${failure.message}\n    --- ${place} ---\n${failure.frames}`;
   return error;
 }
 
-function unpack(failure: Failure, reactorId: number): Error {
+function unpack(failure: Failure, reactorId: number | undefined): Error {
+  const from = reactorId === undefined ? {} : { reactorId };
   const { name, message, code, frames, fields = [], cause, errors } = failure;
   let error: Error;
   if (typeof code === 'string' && code.startsWith('ERR_PERCORE_')) {
-    error = new PercoreError(code as PercoreError['code'], message, { reactorId });
+    error = new PercoreError(code as PercoreError['code'], message, from);
   }
   else if (errors !== undefined) error = new AggregateError([], message);
   else error = new (Object.hasOwn(KINDS, name) ? KINDS[name]! : Error)(message);
-  if (!(error instanceof PercoreError)) Object.assign(error, { code: code ?? 'ERR_PERCORE_REMOTE', reactorId });
+  if (!(error instanceof PercoreError)) Object.assign(error, { code: code ?? 'ERR_PERCORE_REMOTE', ...from });
   if (error.name !== name) define(error, 'name', name);
   define(error, 'stack', `${name}: ${message}\n${frames}`);
   for (const [key, value] of fields) {
@@ -137,7 +144,7 @@ function unpack(failure: Failure, reactorId: number): Error {
   return error;
 }
 
-function unpackPart(packed: Packed, reactorId: number): unknown {
+function unpackPart(packed: Packed, reactorId: number | undefined): unknown {
   return 'failure' in packed ? unpack(packed.failure, reactorId) : packed.value;
 }
 

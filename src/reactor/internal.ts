@@ -7,6 +7,9 @@ import { controllerIn, type Runtime } from './runtime.js';
 
 export type { Controller } from './controller.js';
 export type { Party } from './party.js';
+export { packError, unpackError, type Failure } from './failure.js';
+export { addRoom, type RoomChannel } from './room-channel.js';
+export { checkBand } from './reactor-checks.js';
 
 /** The party that a value of a user's stands for. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */
 export function partyOf(of: Reactor | Runtime): Party {

@@ -12,6 +12,7 @@ import { isHeldByOthers } from './forgotten.js';
 import { OpenedQueues, type QueueReport } from './opened-queues.js';
 import { Party, type PartyOptions } from './party.js';
 import { Reactor } from './reactor.js';
+import { roomOf, type RoomMessage } from './room-channel.js';
 import { ReportLimit } from './report-limit.js';
 import type { SharedRuntime } from './shared.js';
 
@@ -34,6 +35,8 @@ export type WorkerReport =
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
   /** An answer to the main thread: whether nothing of this thread's own could ever run again. */
   | { kind: 'idle'; isIdle: boolean }
+  /** Of a room above this one, in its own words. */
+  | { kind: 'room'; room: string; body: unknown }
   /** Said last: its endpoints have lost bytes since it was told to stop. */
   | { kind: 'lost' }
   | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
@@ -79,6 +82,16 @@ async function main(start: WorkerStart): Promise<void> {
     if (party.lostBytes > 0) report({ kind: 'lost' });
     void importing.catch(() => undefined).then(() => process.exit(0));
   };
+  party.toMain = (room, body, transfer) => start.reports.postMessage({ kind: 'room', room, body }, transfer);
+  const reportIdle = (): void => {
+    report({ kind: 'idle', isIdle: party.isIdle() && !isHeldByOthers((isHeld) => party.setRef(isHeld)) });
+  };
+  // The one thing that it is asked, see forgotten.ts; the rest is for rooms above this one.
+  start.reports.on('message', (message: 'idle?' | RoomMessage) => {
+    if (message === 'idle?') setImmediate(reportIdle).unref();
+    else roomOf(message.room)?.onReactor(party, message.body);
+  });
+  start.reports.unref();
   try {
     await entryOf(await importing, start.entry)(new Reactor(party), start.data);
   } catch (error) {
@@ -88,12 +101,6 @@ async function main(start: WorkerStart): Promise<void> {
   party.setPhase(words.phase.READY);
   party.dispatcher.release();
   report({ kind: 'ready', grants });
-  // The one thing that it is asked; see forgotten.ts.
-  const reportIdle = (): void => {
-    report({ kind: 'idle', isIdle: party.isIdle() && !isHeldByOthers((isHeld) => party.setRef(isHeld)) });
-  };
-  start.reports.on('message', () => void setImmediate(reportIdle).unref());
-  start.reports.unref();
 }
 
 await main(workerData as WorkerStart);
