@@ -51,7 +51,8 @@ export const postMessageChunk = baseline('postMessage a chunk', 'post-message-ch
  * counts.
  */
 export async function withProgram<T>(program: Program, use: (ports: Ports) => Promise<T>): Promise<T> {
-  const args = ['--port', '0', '--output-port', '0', ...(program.hasReport ? ['--json'] : []), ...(program.options ?? [])];
+  const { hasReport, options = [] } = program;
+  const args = ['--port', '0', '--output-port', '0', ...(hasReport ? ['--json'] : []), ...options];
   const child = spawn(
     'taskset', ['-c', twoCpus().join(','), process.execPath, fileURLToPath(program.script), ...args],
     { stdio: ['ignore', 'pipe', 'pipe'] },
