@@ -1,8 +1,27 @@
 /** Suite `scheduling`: who runs next, and what it costs to speak to another reactor. One bench a row of its table. */
 import type { Suite } from '../harness.js';
 import { call } from './scheduling/call.js';
+import { crossDispatch } from './scheduling/cross-dispatch.js';
+import { disciplineCost } from './scheduling/discipline-cost.js';
+import { dispatch } from './scheduling/dispatch.js';
+import { fairness } from './scheduling/fairness.js';
+import { goal } from './scheduling/goal.js';
 import { offload } from './scheduling/offload.js';
+import { select } from './scheduling/select.js';
 import { stream } from './scheduling/stream.js';
 
-const scheduling: Suite = { name: 'scheduling', benches: [call, stream, offload] };
+const scheduling: Suite = {
+  name: 'scheduling',
+  benches: [
+    dispatch,
+    crossDispatch,
+    select,
+    disciplineCost,
+    fairness,
+    goal,
+    call,
+    stream,
+    offload,
+  ],
+};
 export default scheduling;

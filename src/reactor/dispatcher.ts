@@ -13,6 +13,7 @@ import { OK } from '../queues/index.js';
 import { ValueCodec } from '../queues/internal.js';
 import { refuseFor } from '../refusals.js';
 import type { CallAnswers } from './call-answers.js';
+import { checkAdmission } from '../scheduling/internal.js';
 import type { CallService } from './call-service.js';
 import type { Handler } from './calls.js';
 import type { DropReports } from './drop-reports.js';
@@ -65,9 +66,10 @@ export class Dispatcher implements Receiver {
     return this.byName;
   }
 
-  /** Throws ERR_PERCORE_NAME_TAKEN, or ERR_PERCORE_CLOSED. */
+  /** Throws ERR_PERCORE_NAME_TAKEN, ERR_PERCORE_CLOSED, or ERR_PERCORE_CAPACITY. */
   addTask(task: ValueTask | ByteTask): void {
     this.checkFree(task.name);
+    checkAdmission(this.turn.classes, task, this.byName.values());
     this.byName.set(task.name, task);
     this.namesToCome.release();
   }
