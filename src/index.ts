@@ -3,12 +3,12 @@ export {
   bucketOf, callStream, capacity, createLoads, createRuntime, createSteering, hashKey, priorityOf, setDiscipline,
 } from './reactor/index.js';
 export type {
-  Address, AddressOptions, ByteRecord, CallContext, CallOptions, CallStreamOptions, CapacityReport, Choose, ClassFigures, CloseOptions,
-  CloseResult, DropReasons, ForeignMessage, IdleOptions, IdleStrategy, IoFigures, LaneBacklog, MainStatus,
-  MessageDrop, PartyUse, Protocol, Reactor, ReactorDeath, ReactorStatus, Reading, ReadOptions, RefusalReasons,
-  Runtime, RuntimeOptions, RuntimeStatus, Selected, SendOptions, SetDisciplineOptions, SpawnOptions, Steered,
-  SteeredListenOptions, Steering, SteeringOptions, SteeringReactor, SteeringStatus, StepError, StepResult, StreamedAnswer, Task,
-  TimerFigures, Untyped,
+  Address, AddressOptions, ByteRecord, CallContext, CallOptions, CallStreamOptions, CapacityReport, Choose,
+  ClassFigures, CloseOptions, CloseResult, DropReasons, ForeignMessage, IdleOptions, IdleStrategy, IoFigures,
+  LaneBacklog, MainStatus, MessageDrop, PartyUse, Protocol, Reactor, ReactorDeath, ReactorStatus, Reading, ReadOptions,
+  RefusalReasons, Runtime, RuntimeOptions, RuntimeStatus, Selected, SendOptions, SetDisciplineOptions, SpawnOptions,
+  Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor, SteeringStatus, StepError, StepResult,
+  StreamedAnswer, Task, TimerFigures, Untyped,
 } from './reactor/index.js';
 export {
   offload, offloadStatus, type OffloadContext, type OffloadModule, type OffloadOptions, type OffloadStatus,

@@ -64,7 +64,7 @@ export class BandQueue implements TaskQueue {
 
   private take(): Offloaded | undefined {
     const back = this.givenBack.at(-1);
-    if (back === undefined || this.bands.hasAbove(back.band)) return this.bands.take() as Offloaded | undefined;
+    if (back === undefined || this.bands.hasAbove(back.band)) return this.bands.select() as Offloaded | undefined;
     return this.givenBack.pop();
   }
 }

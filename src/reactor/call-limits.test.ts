@@ -149,9 +149,9 @@ describe('a call that its caller gives up', () => {
     abort.abort();
     await busy;
     expect((await Promise.all(calls)).map(({ name }) => name)).toEqual(calls.map(() => 'AbortError'));
-    // Asked behind them in their lane.
-    const begunSince = (await begunIn(2)) - begun;
-    expect([runtime.status().reactors[2]!.droppedByReason.lateCalls - before, begunSince]).toEqual([10, 0]);
+    // This is asked behind them in their lane. Those that waited for room there have not even gone.
+    expect((await begunIn(2)) - begun).toBe(0);
+    expect(runtime.status().reactors[2]!.droppedByReason.lateCalls - before).toBeLessThanOrEqual(10);
   });
 
   it('by its death aborts the signal as well', async () => {
