@@ -18,18 +18,27 @@ export type ServiceArguments<S, N extends keyof S> = S[N] extends (...given: inf
 /** What it answers, awaited. */
 export type ServiceAnswer<S, N extends keyof S> = S[N] extends (...given: never[]) => infer R ? Awaited<R> : never;
 /** A shard as others see it: the same methods, each of which promises its answer. */
-export type ServiceStub<S> = { readonly [N in ServiceMethod<S>]: (...given: ServiceArguments<S, N>) => Promise<ServiceAnswer<S, N>> };
+export type ServiceStub<S> = {
+  readonly [N in ServiceMethod<S>]: (...given: ServiceArguments<S, N>) => Promise<ServiceAnswer<S, N>>
+};
 
-/** The methods of an implementation by name: its own and those of its classes. Throws where it is no implementation. */
+/**
+ * The methods of an implementation by name: the functions of a plain object, or the methods of an instance's classes. A
+ * function in a field of an instance is none: callbacks that it was given lie there as well, private ones included.
+ * Throws where it is no implementation.
+ */
 export function methodsOf(service: string, implementation: unknown): ReadonlyMap<string, Method> {
   if (typeof implementation !== 'object' || implementation === null) {
     throw invalidArgument(`implementation of service "${service}"`, implementation, 'an object with methods');
   }
   const found = new Map<string, Method>();
-  for (let at: object = implementation; at !== Object.prototype && at !== null; at = Object.getPrototypeOf(at)) {
+  const above = Object.getPrototypeOf(implementation) as object | null;
+  const isPlain = above === null || above === Object.prototype;
+  let at: object | null = isPlain ? implementation : above;
+  for (; at !== Object.prototype && at !== null; at = Object.getPrototypeOf(at) as object | null) {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(at))) {
       if (typeof value !== 'function' || found.has(name)) continue;
-      if (name === 'then') throw invalidArgument('implementation', name, 'without a method "then": await would call it');
+      if (name === 'then') throw invalidArgument('implementation', name, 'without a method that await would call');
       if (!RESERVED.has(name)) found.set(name, value as Method);
     }
   }

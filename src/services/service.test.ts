@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createRuntime, type Reactor, type Runtime } from '../reactor/index.js';
+import { createRuntime, type Runtime } from '../reactor/index.js';
 import { errorOf, within } from '../reactor/fixtures/inside.js';
 import { createService, openService, type ServiceCaller } from './index.js';
 import type { Counts, Given } from './fixtures/counts.js';
@@ -88,7 +88,8 @@ describe('a sharded service', () => {
 
   it('gives up by a time-out and by a signal', async () => {
     await withCounts(1, async (counts) => {
-      expect(await errorOf(() => counts.at(0, { timeoutMs: 5 }).never())).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
+      const late = await errorOf(() => counts.at(0, { timeoutMs: 5 }).never());
+      expect(late).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
       const aborted = new AbortController();
       const asked = counts.map('never', [], { signal: aborted.signal });
       aborted.abort('enough');

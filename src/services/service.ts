@@ -17,7 +17,8 @@ import {
 import type { CallOptions, Reactor, Runtime } from '../reactor/index.js';
 import { partyOf } from '../reactor/internal.js';
 import {
-  methodsOf, runMethod, stopOf, type Asked, type ServiceAnswer, type ServiceMethod, type ServiceStub, type ServiceArguments,
+  methodsOf, runMethod, stopOf, type Asked, type ServiceAnswer, type ServiceArguments, type ServiceMethod,
+  type ServiceStub,
 } from './methods.js';
 
 /** Options of `createService`. */
@@ -59,12 +60,12 @@ export interface ServiceCaller<S extends object> {
     method: N, given?: Readonly<ServiceArguments<S, N>>, options?: ServiceCallOptions,
   ): Promise<ServiceAnswer<S, N>[]>;
   /**
-   * The same, and joins the answers from the left, in the order of the reactors, beginning with `initial`. `reduce` runs
-   * in this thread.
+   * The same, and joins the answers from the left, in the order of the reactors, beginning with `initial`. `reduce`
+   * runs in this thread.
    */
   mapReduce<N extends ServiceMethod<S>, R>(
-    method: N, given: Readonly<ServiceArguments<S, N>>, reduce: (joined: R, answer: ServiceAnswer<S, N>) => R, initial: R,
-    options?: ServiceCallOptions,
+    method: N, given: Readonly<ServiceArguments<S, N>>, reduce: (joined: R, answer: ServiceAnswer<S, N>) => R,
+    initial: R, options?: ServiceCallOptions,
   ): Promise<R>;
 }
 
@@ -173,14 +174,13 @@ class ShardedService<S extends object> implements Service<S> {
     if (given !== undefined && !Array.isArray(given)) throw invalidArgument('given', given, 'a list of arguments');
     const limits = checkCallOptions(options);
     const asked: Asked = [method, ...((given ?? []) as unknown[])];
-    return Promise.all(Array.from(
-      { length: this.#reactors }, (_, reactor) => this.#call(asked, { ...limits, reactor }) as Promise<ServiceAnswer<S, N>>,
-    ));
+    const answers = Array.from({ length: this.#reactors }, (_, reactor) => this.#call(asked, { ...limits, reactor }));
+    return Promise.all(answers) as Promise<ServiceAnswer<S, N>[]>;
   }
 
   async mapReduce<N extends ServiceMethod<S>, R>(
-    method: N, given: Readonly<ServiceArguments<S, N>>, reduce: (joined: R, answer: ServiceAnswer<S, N>) => R, initial: R,
-    options?: ServiceCallOptions,
+    method: N, given: Readonly<ServiceArguments<S, N>>, reduce: (joined: R, answer: ServiceAnswer<S, N>) => R,
+    initial: R, options?: ServiceCallOptions,
   ): Promise<R> {
     checkFunction('reduce', reduce);
     const answers = await this.map(method, given, options);
@@ -192,7 +192,7 @@ class ShardedService<S extends object> implements Service<S> {
   }
 }
 
-/** What makes the objects whose methods are calls. A method is made at its first use, once for all stubs of a service. */
+/** Makes the objects whose methods are calls. A method is made at its first use, once for all stubs of a service. */
 class Stubs {
   readonly #prototype: object;
 

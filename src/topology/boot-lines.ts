@@ -1,4 +1,4 @@
-/** The lines of a boot script, and where they stand: each element of a JSON array by itself, so that a fault has a line. */
+/** The lines of a boot script and where they stand: each element of an array by itself, so that a fault has a line. */
 import { PercoreError } from '../errors.js';
 
 /** One element: its value, and where it begins in the file. */
@@ -14,7 +14,7 @@ export interface BootLine {
 export function readLines(file: string, text: string): BootLine[] {
   const found: BootLine[] = [];
   const open = text.search(/\S/);
-  if (text[open] !== '[') throw bootError(file, lineAt(text, Math.max(0, open)), 'a boot script is a JSON array of lines');
+  if (text[open] !== '[') throw bootError(file, lineAt(text, open), 'a boot script is a JSON array of lines');
   let depth = 0;
   let begin = -1;
   let end = -1;
@@ -42,7 +42,8 @@ export function readLines(file: string, text: string): BootLine[] {
     const at = begin < 0 ? text.length - 1 : begin;
     throw bootError(file, lineAt(text, at), 'the array does not end, or this line of it does not');
   }
-  if (text.slice(end + 1).trim() !== '') throw bootError(file, lineAt(text, end + 1), 'nothing may follow the array');
+  const rest = text.slice(end + 1).search(/\S/);
+  if (rest >= 0) throw bootError(file, lineAt(text, end + 1 + rest), 'nothing may follow the array');
   return found;
 }
 

@@ -79,6 +79,7 @@ describe('a boot script', () => {
   });
 
   const good = '{"verb":"reactor","name":"one","core":0}';
+  const task = '{"verb":"spawn","name":"a"';
   it.each<[string, number, string, string]>([
     ['no array', 1, '', '{}'],
     ['an array without an end', 2, '', `[\n${good}, `],
@@ -91,8 +92,8 @@ describe('a boot script', () => {
     ['an unknown field', 4, 'ring.capacty', `[\n${good},\n{"verb":"ring",\n"capacty":5}]`],
     ['no name', 2, 'class.name', `[\n{"verb":"class", "priority":5}]`],
     ['a name twice', 3, 'reactor.name', `[\n${good},\n${good}]`],
-    ['an unknown reactor', 5, 'tasks.a.on', `[\n${good},\n{"verb":"spawn","name":"a",\n"module":"/a.js",\n"on":"two"}]`],
-    ['an unknown edge', 4, 'sends.a[0]', `[\n${good},\n{"verb":"spawn","name":"a","on":"one","module":"/a.js",\n"sends":["b"]}]`],
+    ['an unknown reactor', 5, 'tasks.a.on', `[\n${good},\n${task},\n"module":"/a.js",\n"on":"two"}]`],
+    ['an unknown edge', 4, 'sends.a[0]', `[\n${good},\n${task},"on":"one","module":"/a.js",\n"sends":["b"]}]`],
     ['an unknown edge of main', 3, 'sends.main[0]', `[\n${good},\n{"verb":"reactor","name":"main","sends":["b"]}]`],
     ['edges that are no list', 2, 'spawn.sends', '[\n{"verb":"spawn","name":"a","sends":"b"}]'],
     ['edges of a reactor', 2, 'reactor.sends', '[\n{"verb":"reactor","name":"a","sends":["b"]}]'],

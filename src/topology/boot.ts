@@ -49,14 +49,16 @@ const BOOT_VERBS = [...Object.keys(SECTION_OF), ...LATER];
 const BOOT_FIELDS: Readonly<Record<string, readonly string[]>> = {
   reactor: ['name', 'core', 'sends'],
   class: ['name', 'priority'],
-  spawn: ['name', 'on', 'module', 'export', 'class', 'priority', 'capacity', 'concurrency', 'takesBytes', 'data', 'sends'],
+  spawn: [
+    'name', 'on', 'module', 'export', 'class', 'priority', 'capacity', 'concurrency', 'takesBytes', 'data', 'sends',
+  ],
 };
 
 /**
- * Reads a boot script and checks it: a file of JSON, or a module whose default export is the same list. Paths of modules
- * are relative to the file. Rejects with ERR_PERCORE_TOPOLOGY, whose message begins with file and line (of a module, the
- * place in the list) and whose `argument` is the field; or with ERR_PERCORE_INVALID_ARGUMENT where there is no such
- * file.
+ * Reads a boot script and checks it: a file of JSON, or a module whose default export is the same list. Paths of
+ * modules are relative to the file. Rejects with ERR_PERCORE_TOPOLOGY, whose message begins with file and line (of a
+ * module, the place in the list) and whose `argument` is the field; or with ERR_PERCORE_INVALID_ARGUMENT where there is
+ * no such file.
  */
 export async function readTopology(file: string | URL): Promise<BootTopology> {
   const path = pathOf(file);

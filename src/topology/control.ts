@@ -1,6 +1,7 @@
 /**
- * The control of a party: it does what other parties ask by the verbs of messages.ts, and asks them. A message is a call
- * to the reserved name `percore:control`, in the highest band, so it is acknowledged once or rejected, whatever dies.
+ * The control of a party: it does what other parties ask by the verbs of messages.ts, and asks them. A message is a
+ * call to the reserved name `percore:control`, in the highest band, so it is acknowledged once or rejected, whatever
+ * dies.
  *
  *      control.ask(1, 'ring', { … })          asker                     reactor 1
  *          CALL percore:control ['ring', …]  ------- lane, band 7 --->  checks, makes the ring
@@ -28,8 +29,9 @@ export type ControlOptions = Pick<CallOptions, 'timeoutMs' | 'signal'>;
 const controls = new WeakMap<object, Control>();
 
 /**
- * Opens the control of this party: from now on others may ask it, and it may ask others that have opened theirs. Call it
- * in the entry, and on the main thread after `createRuntime`; or take `controlEntry` as the entry. Twice gives the same.
+ * Opens the control of this party: from now on others may ask it, and it may ask others that have opened theirs. Call
+ * it in the entry, and on the main thread after `createRuntime`; or take `controlEntry` as the entry. Twice gives the
+ * same.
  *
  *     const control = openControl(runtime);
  *     await control.ask(0, 'spawn', { name: 'book', module: new URL('./book.js', import.meta.url).href, priority: 6 });

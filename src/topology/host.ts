@@ -41,7 +41,7 @@ export class ControlHost implements Verbs {
     this.#passing = new RingPassing(reactor, (ring) => this.#things.find('ring', ring, MadeRing, 'ring').queue);
   }
 
-  /** One message, from whomever. Throws ERR_PERCORE_UNKNOWN_VERB, ERR_PERCORE_INVALID_ARGUMENT and what the verb does. */
+  /** One message, from whomever. Throws ERR_PERCORE_UNKNOWN_VERB, _INVALID_ARGUMENT and what the verb does. */
   take(asked: unknown): unknown {
     if (!Array.isArray(asked)) throw invalidArgument('message', asked, 'a verb and its fields');
     const [verb, fields] = asked as [unknown, unknown];
@@ -51,14 +51,14 @@ export class ControlHost implements Verbs {
     return (this[known] as (message: object) => unknown)(message);
   }
 
-  // ---- Who it is ------------------------------------------------------------------------------------------------------
+  // ---- Who it is ---------------------------------------------------------------------------------------------------
 
   reactor({ name }: ControlMessages['reactor']): ReactorIdentity {
     if (name !== undefined) this.#name = checkText('reactor.name', name);
     return this.#identity();
   }
 
-  // ---- Rings ----------------------------------------------------------------------------------------------------------
+  // ---- Rings -------------------------------------------------------------------------------------------------------
 
   ring(message: ControlMessages['ring']): ControlAnswers['ring'] {
     this.#checkNew('ring.name', message.name);
@@ -80,7 +80,7 @@ export class ControlHost implements Verbs {
     });
   }
 
-  // ---- Tasks ----------------------------------------------------------------------------------------------------------
+  // ---- Tasks -------------------------------------------------------------------------------------------------------
 
   async register(message: ControlMessages['register']): Promise<ControlAnswers['register']> {
     const { name, module, export: exported = 'default' } = message;
@@ -131,7 +131,7 @@ export class ControlHost implements Verbs {
     return { ids: Array.from({ length: checkCount(count) }, () => ids.next()) };
   }
 
-  // ---- Timers and sockets -----------------------------------------------------------------------------------------------
+  // ---- Timers and sockets ------------------------------------------------------------------------------------------
 
   timer(message: ControlMessages['timer']): ControlAnswers['timer'] {
     const { name } = message;
@@ -165,7 +165,7 @@ export class ControlHost implements Verbs {
     return { name, ...(port === undefined ? {} : { port }) };
   }
 
-  // ---- To look ----------------------------------------------------------------------------------------------------------
+  // ---- To look -----------------------------------------------------------------------------------------------------
 
   list({ what }: ControlMessages['list']): Listed[] {
     if (what !== undefined) checkOneOf('list.what', what, LISTED_KINDS);
@@ -201,7 +201,7 @@ export class ControlHost implements Verbs {
     return { id, name: this.#name, threadId, reactors, nowNs: this.#reactor.nowNs() };
   }
 
-  // ---- Making -----------------------------------------------------------------------------------------------------------
+  // ---- Making ------------------------------------------------------------------------------------------------------
 
   /** Makes a thing under a name that nobody else gets meanwhile. */
   async #make(argument: string, name: string, make: () => Promise<Thing>): Promise<{ name: string }> {

@@ -183,8 +183,8 @@ export function formatId(id: bigint): string {
 
 /** An identifier from its text. Throws ERR_PERCORE_INVALID_ARGUMENT for what `formatId` does not make. */
 export function parseId(text: string): bigint {
-  if (typeof text !== 'string' || !TEXT.test(text)) throw invalidArgument('text', text, '32 hexadecimal digits, a to f');
-  return BigInt(`0x${text}`);
+  if (typeof text === 'string' && TEXT.test(text)) return BigInt(`0x${text}`);
+  throw invalidArgument('text', text, '32 hexadecimal digits, 0 to 9 and a to f');
 }
 
 /** The identifier that `nextBytes` has written to `source` at `offset`. Allocates. */

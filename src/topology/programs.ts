@@ -54,7 +54,8 @@ export async function loadProgram(where: string, module: unknown, exported = 'de
   try {
     all = await import(url.href) as Record<string, unknown>;
   } catch (cause) {
-    throw notAProgram(url, `failed: ${cause instanceof Error ? cause.message : String(cause)}`, `${where}.module`, cause);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw notAProgram(url, `failed: ${why}`, `${where}.module`, cause);
   }
   const found = all[exported];
   if (typeof found === 'function') return found as Loaded;
@@ -66,7 +67,7 @@ export async function loadProgram(where: string, module: unknown, exported = 'de
 export function checkMade(name: string, made: unknown): (...given: unknown[]) => unknown {
   if (typeof made === 'function') return made as (...given: unknown[]) => unknown;
   throw new PercoreError(
-    'ERR_PERCORE_ENTRY', `the program of "${name}" returned no function: it returns the step that runs for each message`,
+    'ERR_PERCORE_ENTRY', `the program of "${name}" returned no function: it returns what runs for each message`,
     { argument: 'name', value: name },
   );
 }

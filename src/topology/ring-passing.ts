@@ -1,6 +1,6 @@
 /**
- * How the handle of a ring comes to another party. Lanes carry no shared memory, and ports of Node do, so the party that
- * has the ring posts it, and says by the lane that it has:
+ * How the handle of a ring comes to another party. Lanes carry no shared memory, and ports of Node do, so the party
+ * that has the ring posts it, and says by the lane that it has:
  *
  *      wants it                                            has it
  *      awaits parcel 5 on its own channel

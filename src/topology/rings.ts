@@ -1,8 +1,7 @@
 /** Rings, their cursors, and what deals their records out: `ring`, `cursor` and `split`. */
 import { checkOneOf, invalidArgument } from '../errors.js';
 import {
-  BACK_PRESSURED, create, inspect, pub, struct, value, type FixedQueue, type Queue, type QueueProducer, type ValueQueue,
-  type VariableQueue,
+  BACK_PRESSURED, create, inspect, pub, struct, value, type Queue, type QueueProducer, type ValueQueue,
 } from '../queues/index.js';
 import type { Address, Reactor, Reading } from '../reactor/index.js';
 import { partyOf } from '../reactor/internal.js';
@@ -10,8 +9,6 @@ import { Dealer, type DealTarget } from './dealer.js';
 import { selfOf } from './made-tasks.js';
 import type { ControlMessages, CursorTarget, TaskTarget } from './messages.js';
 import { unknownName, type Thing, type Things } from './things.js';
-
-type AnyRing = FixedQueue | VariableQueue | ValueQueue<unknown>;
 
 /** A queue that this party has created. */
 export class MadeRing implements Thing {
@@ -38,8 +35,8 @@ function makeQueue(options: object, codec: ControlMessages['ring']['codec']): Qu
   if (codec === undefined) return make(options);
   if (codec === 'value') return make({ ...options, codec: value() });
   const fields = typeof codec === 'object' && codec !== null ? codec.struct : undefined;
-  if (fields === undefined) throw invalidArgument('ring.codec', codec, "'value', { struct: fields }, or left out for bytes");
-  return make({ ...options, codec: struct(fields) });
+  if (fields !== undefined) return make({ ...options, codec: struct(fields) });
+  throw invalidArgument('ring.codec', codec, "'value', { struct: fields }, or left out for bytes");
 }
 
 /** An end of a ring in this party: to send into, or one that feeds a task. */
@@ -146,7 +143,8 @@ export class Split implements Thing {
   describe(): { about: string; details: Record<string, unknown> } {
     const targets = this.#dealer.figures();
     const how = this.#isOverlapped ? 'overlapped' : targets.map(({ percent }) => `${percent} %`).join(', ');
-    return { about: `ring "${this.#from}" over ${targets.length}, ${how}`, details: { from: this.#from, how, targets } };
+    const about = `ring "${this.#from}" over ${targets.length}, ${how}`;
+    return { about, details: { from: this.#from, how, targets } };
   }
 }
 

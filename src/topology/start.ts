@@ -135,7 +135,9 @@ export async function startTopology<const T extends TopologyDeclaration>(
   if (declaration === undefined) throw invalidArgument('topology', topology, 'what defineTopology has returned');
   const control = openControl(runtime);
   const parties = new Map<string, number | 'main'>([...Object.entries(declaration.reactors), ['main', 'main']]);
-  const ask = async <V extends ControlVerb>(path: string, on: string, verb: V, fields: ControlMessages[V]): Promise<void> => {
+  const ask = async <V extends ControlVerb>(
+    path: string, on: string, verb: V, fields: ControlMessages[V],
+  ): Promise<void> => {
     try {
       await control.ask(parties.get(on)!, verb, fields, options);
     } catch (cause) {
@@ -200,7 +202,8 @@ function bandOf({ tasks, classes = {} }: TopologyDeclaration, name: string): num
 }
 
 function tooFew(id: number, reactors: number): PercoreError {
-  return new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', `the runtime has ${reactors} reactors, and this is number ${id}`);
+  const message = `the runtime has ${reactors} reactors, and this is number ${id}`;
+  return new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', message, { argument: 'reactors', value: id });
 }
 
 function failed(path: string, on: string, cause: Error): PercoreError {

@@ -1,4 +1,4 @@
-/** What a party has by name because it was asked to make it: rings, cursors, splits, programs, tasks, timers, sockets. */
+/** What a party has by name because it was asked to make it: rings, cursors, splits, programs, tasks, timers, io. */
 import { PercoreError } from '../errors.js';
 import type { ListedKind, Shown } from './messages.js';
 

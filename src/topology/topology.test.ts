@@ -140,7 +140,9 @@ describe('a topology that does not fit together is refused before anything start
     ['tasks.a.on', twoTasks({ tasks: { a: { on: 'two', module } } })],
     ['tasks.a.module', twoTasks({ tasks: { a: { on: 'one', module: './a.js' } } })],
     ['tasks.a.class', twoTasks({ tasks: { a: { ...task, class: 'none' } } })],
-    ['tasks.a.priority', twoTasks({ classes: { c: { priority: 1 } }, tasks: { a: { ...task, class: 'c', priority: 2 } } })],
+    ['tasks.a.priority', twoTasks({
+      classes: { c: { priority: 1 } }, tasks: { a: { ...task, class: 'c', priority: 2 } },
+    })],
     ['tasks.a.prioriti', twoTasks({ tasks: { a: { ...task, prioriti: 1 } } })],
     ['sends.c', twoTasks({ sends: { c: [] } })],
     ['sends.a', twoTasks({ sends: { a: 'b' } })],

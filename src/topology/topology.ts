@@ -49,7 +49,9 @@ export interface TaskDeclaration {
 /** Something else that a reactor is asked to make, by the fields of its verb without the name. */
 type Made<V extends ControlVerb> = { readonly on: string } & Named<ControlMessages[V]>;
 /** Fields without the name; of each alternative by itself. Parties go by their names here. */
-type Named<M> = M extends object ? { [F in keyof M as F extends 'name' | 'of' ? never : F]: M[F] } & { of?: string } : never;
+type Named<M> = M extends object
+  ? { readonly [F in keyof M as F extends 'name' | 'of' ? never : F]: M[F] } & { readonly of?: string }
+  : never;
 
 /** What `defineTopology` takes. */
 export interface TopologyDeclaration {
@@ -104,8 +106,9 @@ const SECTIONS = ['reactors', 'classes', 'tasks', 'sends', 'rings', 'cursors', '
 const TASK_FIELDS = [
   'on', 'module', 'export', 'class', 'priority', 'capacity', 'concurrency', 'takesBytes', 'takes', 'data',
 ];
+type MadeSection = 'rings' | 'cursors' | 'splits' | 'timers' | 'io';
 /** The sections that are made by a verb, in the order in which they are made. */
-export const MADE: readonly (readonly [section: 'rings' | 'cursors' | 'splits' | 'timers' | 'io', verb: ControlVerb])[] = [
+export const MADE: readonly (readonly [section: MadeSection, verb: ControlVerb])[] = [
   ['rings', 'ring'], ['cursors', 'cursor'], ['splits', 'split'], ['timers', 'timer'], ['io', 'io'],
 ];
 

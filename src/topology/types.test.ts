@@ -1,4 +1,4 @@
-/** What the types of topologies take and refuse: tsc compiles this file, and complains of an error that does not come. */
+/** What the types of topologies take and refuse: tsc compiles this file, and tells of an error that does not come. */
 import { expect, expectTypeOf, it } from 'vitest';
 import {
   defineTopology, takes,
@@ -11,7 +11,9 @@ type Trading = typeof trading['declaration'];
 const module = import.meta.url;
 
 /** Never run: who may send what to whom. */
-export function senders(running: RunningTopology<Trading>, parse: ProgramContext<TopologySends<Trading, 'parse'>>): void {
+export function senders(
+  running: RunningTopology<Trading>, parse: ProgramContext<TopologySends<Trading, 'parse'>>,
+): void {
   running.send('parse', '1 2');
   parse.send('match', { price: 1, size: 2 });
   // @ts-expect-error The edge main -> match is not declared.
