@@ -7,6 +7,14 @@ export type {
   Selected, SendOptions, SpawnOptions, Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor,
   SteeringStatus, StepError, StepResult, Task, TimerFigures, Untyped,
 } from './reactor/index.js';
+export { createProcess, tasksOf } from './tasks/index.js';
+export type {
+  Pause, Process, ProcessBody, ProcessEnd, ProcessOptions, Self, Supervise, TaskFigures, TaskState,
+} from './tasks/index.js';
+export { createStream, Stream } from './streams/index.js';
+export type {
+  QueueSource, Source, SplitOptions, StreamEnd, StreamReadOptions, StreamRun, StreamWindow, Target,
+} from './streams/index.js';
 export { Histogram, HISTOGRAM_WORDS } from './observe/index.js';
 export { cpuBudget, type CpuBudget } from './realtime/index.js';
 export type { ByBand, DisciplineChoice, DisciplineOptions } from './scheduling/index.js';
