@@ -3,8 +3,8 @@
  * other thread.
  */
 import { PercoreError } from '../errors.js';
-import type { Reactor, Runtime, StepResult } from '../reactor/index.js';
-import { partyOf } from '../reactor/internal.js';
+import type { StepResult } from '../reactor/index.js';
+import type { Party } from '../reactor/internal.js';
 import { AGAIN, BACK_PRESSURED, CLOSED, OK, nameOfCode } from '../result-codes.js';
 import { whenAborted } from '../waiting.js';
 import { MOST_PASSED, type Flow, type FlowHost, type Open } from './flow.js';
@@ -132,8 +132,7 @@ class ReadableFlow<T> {
 }
 
 /** Reads in a band of a reactor, or of the main thread of a runtime. */
-export function readIn<T>(of: Reactor | Runtime, open: Open<T>, options: ReaderOptions, target: Target<T>): StreamRun {
-  const party = partyOf(of);
+export function readIn<T>(party: Party, open: Open<T>, options: ReaderOptions, target: Target<T>): StreamRun {
   const { name, band, concurrency, signal } = options;
   const { userTimers } = party;
   const flow = open({

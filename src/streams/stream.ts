@@ -1,6 +1,6 @@
 import { checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
-import { checkBand } from '../reactor/internal.js';
+import { checkBandOrClass, partyOf } from '../reactor/internal.js';
 import { checkSignal } from '../waiting.js';
 import type { Flow, FlowHost, Open } from './flow.js';
 import { iterate, readIn, type StreamRun, type Target } from './reader.js';
@@ -16,6 +16,8 @@ export interface StreamReadOptions {
   readonly name: string;
   /** Band in which its stages and its target run: 0 low to 7 high. Default 3. */
   readonly priority?: number;
+  /** In place of a priority: the name of a class of `createRuntime({ classes })`. */
+  readonly class?: string;
   /** Asynchronous calls of the target that may be under way at once: 1 to 2^20. Default 1. */
   readonly concurrency?: number;
   /** Cancels it when it aborts, with its reason. */
@@ -120,8 +122,8 @@ export class Stream<T> implements AsyncIterable<T> {
    * Throws ERR_PERCORE_INVALID_ARGUMENT.
    */
   to(reactor: Reactor | Runtime, options: StreamReadOptions, target: Target<T>): StreamRun {
-    const { name, priority, concurrency = 1, signal } = checkOptions(
-      'to', options, ['name', 'priority', 'concurrency', 'signal'],
+    const { name, concurrency = 1, signal } = checkOptions(
+      'to', options, ['name', 'priority', 'class', 'concurrency', 'signal'],
     );
     checkText('name', name);
     checkInteger('concurrency', concurrency, 1, MOST_COUNT);
@@ -129,7 +131,9 @@ export class Stream<T> implements AsyncIterable<T> {
     const isTarget = typeof target === 'function'
       || (typeof target === 'object' && target !== null && ('send' in target || 'offer' in target));
     if (!isTarget) throw invalidArgument('target', target, 'a task, the producing end of a queue, or a function');
-    return readIn(reactor, this.#take(), { name, band: checkBand(priority), concurrency, signal }, target);
+    const party = partyOf(reactor);
+    const band = checkBandOrClass(options, party.turn.classes);
+    return readIn(party, this.#take(), { name, band, concurrency, signal }, target);
   }
 
   /** Reads it in this thread; leaving the loop closes the source. */

@@ -57,7 +57,7 @@ export type ProcessEnd<R = unknown> =
 /** Where a task or process stands: see TaskFigures. */
 export type TaskState = 'ready' | 'running' | 'held' | 'idle' | 'ended';
 
-export const PROCESS_OPTIONS: readonly string[] = ['name', 'priority', 'capacity', 'supervise', 'signal'];
+export const PROCESS_OPTIONS: readonly string[] = ['name', 'priority', 'class', 'capacity', 'supervise', 'signal'];
 const SUPERVISE_OPTIONS = ['policy', 'most', 'withinMs'];
 const POLICIES = ['restart', 'stop', 'escalate'] as const;
 

@@ -103,18 +103,16 @@ export function createProcess<M = unknown, R = unknown>(
 ): Process<M, R> {
   const { supervise, signal } = checkProcess(options);
   checkFunction('body', body);
-  const { name, priority, capacity } = options;
-  const { band, capacity: most } = checkSpawn({
-    name, ...(priority === undefined ? {} : { priority }), ...(capacity === undefined ? {} : { capacity }),
-  }, body);
   const parent = typeof of === 'object' && of !== null ? insides.get(of) : undefined;
   const party = parent === undefined ? partyOf(of as Reactor) : parent.party;
+  const { supervise: _supervise, signal: _signal, ...ofTask } = options;
+  const { name, band, capacity } = checkSpawn(ofTask, body, party.turn.classes);
   if (parent?.mayHaveChildren === false) {
     throw new PercoreError('ERR_PERCORE_CLOSED', `task "${name}": its parent, task "${parent.name}", has ended`, {
       argument: 'name', value: name,
     });
   }
-  const inside = new LocalProcess<M, R>(party, { name, band, capacity: most, supervise }, body, parent);
+  const inside = new LocalProcess<M, R>(party, { name, band, capacity, supervise }, body, parent);
   insides.set(inside.self, inside);
   inside.begin(signal);
   return new ProcessHandle(inside);
