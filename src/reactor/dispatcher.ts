@@ -84,7 +84,7 @@ export class Dispatcher implements Receiver {
 
   /** The party has left: bodies end. */
   leave(): void {
-    for (const task of [...this.byName.values()]) task.body?.leave();
+    for (const task of this.byName.values()) task.body?.leave();
   }
 
   /** Throws ERR_PERCORE_NAME_TAKEN, or ERR_PERCORE_CLOSED. */

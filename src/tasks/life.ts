@@ -134,7 +134,7 @@ export abstract class Life {
   /** The run is over. Its children end before anything else comes. */
   protected over(next: 'restart' | ProcessEnd): void {
     this.pending = next;
-    for (const child of [...this.children]) {
+    for (const child of this.children) {
       child.cancel(new PercoreError(
         'ERR_PERCORE_CLOSED', `task "${child.name}" ends with task "${this.name}", which has made it`,
       ));

@@ -295,6 +295,7 @@ describe('the end of a process', () => {
     const sink = reactor.spawn({ name: 'sink', capacity: 1 }, () => BACK_PRESSURED);
     const notBegun = createProcess(reactor, { name: 'not begun' }, function* () {
       cleaned.push('not begun');
+      yield;
     });
     notBegun.cancel();
     const held = createProcess(reactor, { name: 'held' }, function* () {
