@@ -158,7 +158,7 @@ export async function startTopology<const T extends TopologyDeclaration>(
   const [rings, ...others] = MADE;
   await make(rings!);
   for (const [name, task] of Object.entries(declaration.tasks)) {
-    const { on, class: group, takes: _takes, module, ...fields } = task;
+    const { on, class: _class, takes: _takes, module, ...fields } = task;
     const priority = bandOf(declaration, name);
     const sends = edgesOf(declaration, parties, name);
     await ask(`tasks.${name}`, on, 'spawn', {
