@@ -85,6 +85,7 @@ async function buildTypeScript() {
       testing: join(compiled, 'testing', 'index.js'),
       'worker-main': join(compiled, 'reactor', 'worker-main.js'),
       'offload-thread': join(compiled, 'offload', 'offload-thread.js'),
+      'control-entry': join(compiled, 'topology', 'control-entry.js'),
     },
     outdir: at('dist', 'percore'),
     bundle: true,
