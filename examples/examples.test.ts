@@ -33,6 +33,8 @@ const promises: Record<string, RegExp> = {
   '13-stages.js': /^50000 quotes read by the strategy, each after the journal\n$/,
   '14-hand-over.js': /^both consumers read, 50000 records in all\n$/,
   '15-queue-in-a-reactor.js': /^100000 orders, 2500025000 in all\n$/,
+  '16-topics.js':
+    /^the sum of all is 4999950007\nthe last price was 7, retained: true\nthe display has had or dropped all 100000\n$/,
 };
 
 describe('examples', () => {

@@ -7,6 +7,10 @@ export type {
   Selected, SendOptions, SpawnOptions, Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor,
   SteeringStatus, StepError, StepResult, Task, TimerFigures, Untyped,
 } from './reactor/index.js';
+export {
+  createTopic, subscribe, subscribeBytes, topicsOf, type BusStatus, type SubscribeOptions, type Subscription,
+  type SubscriptionStatus, type Topic, type TopicInfo, type TopicOptions, type TopicPolicy, type TopicStatus,
+} from './bus/index.js';
 export { Histogram, HISTOGRAM_WORDS } from './observe/index.js';
 export { cpuBudget, type CpuBudget } from './realtime/index.js';
 export type { ByBand, DisciplineChoice, DisciplineOptions } from './scheduling/index.js';
