@@ -1,9 +1,9 @@
 /**
  * The one table of every shared word: field, type, offset, who writes, who reads, what it means, and, of a word that
  * operators see, its name in `runtime.status()`. Data, no logic. It lies in a file for each part of Percore
- * (layout-queues.ts, layout-reactor.ts, layout-io.ts, layout-topics.ts); everybody imports it from here. `native/layout.h` is generated
- * from it and carries the same hash, which `native.ts` compares at load, so that the two languages cannot drift. No
- * offset is typed anywhere else.
+ * (layout-queues.ts, layout-reactor.ts, layout-io.ts, layout-topics.ts); everybody imports it from here.
+ * `native/layout.h` is generated from it and carries the same hash, which `native.ts` compares at load, so that the two
+ * languages cannot drift. No offset is typed anywhere else.
  *
  * Words that different threads write lie 128 bytes apart, because processors fetch lines of 64 bytes in pairs.
  * Every structure starts with magic and version; every reserved byte is zero.

@@ -36,7 +36,8 @@ describe('topics under joins and leaves', () => {
         bus: typeof import('./index.js'), reactor: never, joins: number, published: Int32Array,
       ): Promise<{ joined: number; taken: number }> => {
         const patterns = ['load.n', 'load.*', '*', 'load.n*'];
-        const living: { first: number; last: number; count: number; asOf: number; leave(): void; isOver: boolean }[] = [];
+        interface One { first: number; last: number; count: number; asOf: number; leave(): void; isOver: boolean }
+        const living: One[] = [];
         let joined = 0;
         let taken = 0;
         const fail = (what: string): never => {
@@ -95,7 +96,7 @@ describe('topics under joins and leaves', () => {
       ]);
       await inside(runtime, 0, (_reactor, _argument, { state }) => void (state['isOver'] = true));
       await until(
-        async () => (await inside(runtime, 0, (_r, _a, { state }) => state['count'])) !== undefined, 'the publisher ends',
+        async () => (await inside(runtime, 0, (_r, _a, { state }) => state['count'])) !== undefined, 'the end of all',
       );
       expect([own.joined, one!.joined, two!.joined]).toEqual([third, third, third]);
       for (const { taken } of [own, one!, two!]) expect(taken).toBeGreaterThanOrEqual(third);

@@ -1,7 +1,7 @@
 /**
  * The last values that a subscriber is given when it joins. They are asked of those who retain any, by calls, whose
- * answers come by other lanes than messages do. A publisher answers with what it has published without the subscriber in
- * view; all else comes as messages, and whoever has had one of those wants no older one.
+ * answers come by other lanes than messages do. A publisher answers with what it has published without the subscriber
+ * in view; all else comes as messages, and whoever has had one of those wants no older one.
  */
 import { PercoreError } from '../errors.js';
 import { recordMemory } from '../queues/index.js';

@@ -90,9 +90,8 @@ describe('a slow subscriber', () => {
   it("of 'evict' that goes on in time stays", async () => {
     await withRuntime(1, { laneBytes: 4096 }, async (runtime) => {
       const heard: number[] = [];
-      const lazy = subscribe(runtime, 'n', { capacity: 1, concurrency: 1, whenSlow: 'evict', evictAfterMs: 100 }, async (
-        value,
-      ) => {
+      const options = { capacity: 1, concurrency: 1, whenSlow: 'evict', evictAfterMs: 100 } as const;
+      const lazy = subscribe(runtime, 'n', options, async (value) => {
         await sleep(10);
         heard.push(value as number);
       });

@@ -19,8 +19,9 @@ describe('a topic that retains its last value', () => {
         }),
       ).toEqual([[{ bid: 3 }, 1, 'price', true]]);
       price.publish({ bid: 4 });
-      await until(async () => (await inside(runtime, 0, (_r, _a, { state }) => state['heard'].length)) === 2, 'the next');
-      expect((await inside(runtime, 0, (_r, _a, { state }) => state['heard']))[1]).toEqual(
+      const heard = () => inside(runtime, 0, (_r, _a, { state }) => state['heard']);
+      await until(async () => (await heard()).length === 2, 'the next');
+      expect((await heard())[1]).toEqual(
         [{ bid: 4 }, 1, 'price', false],
       );
     });

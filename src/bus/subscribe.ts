@@ -37,7 +37,7 @@ type Handler = (message: unknown, info: TopicInfo) => StepResult;
  * the return of this call on. Allocates. Throws ERR_PERCORE_CLOSED, ERR_PERCORE_NO_PLACE (too many patterns in this
  * reactor), ERR_PERCORE_INVALID_ARGUMENT.
  *
- *     const prices = subscribe(reactor, 'prices.*', { whenSlow: 'drop-oldest' }, (price, { topic }) => show(topic, price));
+ *     const prices = subscribe(reactor, 'prices.*', { whenSlow: 'drop-oldest' }, (price) => show(price));
  *     await prices.ready;
  */
 export function subscribe<P extends Protocol = Untyped, const Pattern extends string = string>(
@@ -48,12 +48,12 @@ export function subscribe<P extends Protocol = Untyped, const Pattern extends st
 }
 
 /**
- * The same for bytes, which are read where they lie in the lane, as the topic's codec wrote them: bytes as they are, the
- * fields of a struct at its `offsets`. The record is valid during the step only. A message that has to wait is copied,
- * once for all subscribers of the thread; messages that come straight from a lane allocate nothing.
+ * The same for bytes, which are read where they lie in the lane, as the topic's codec wrote them: bytes as they are,
+ * the fields of a struct at its `offsets`. The record is valid during the step only. A message that has to wait is
+ * copied, once for all subscribers of the thread; messages that come straight from a lane allocate nothing.
  *
- *     const { bid } = price.offsets;                                            // of struct({ bid: 'f64', ask: 'f64' })
- *     subscribeBytes(reactor, 'prices.*', {}, ({ view, offset }) => take(view.getFloat64(offset + bid, true)));
+ *     const { bid } = price.offsets;                                     // of struct({ bid: 'f64', ask: 'f64' })
+ *     subscribeBytes(reactor, 'prices', {}, ({ view, offset }) => take(view.getFloat64(offset + bid, true)));
  */
 export function subscribeBytes<P extends Protocol = Untyped, const Pattern extends string = string>(
   reactor: Reactor<P> | Runtime<P>, pattern: Pattern & PatternFits<P, Pattern>, options: SubscribeOptions,

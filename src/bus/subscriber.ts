@@ -60,7 +60,7 @@ export class Subscriber implements Holdable, Room {
   private goOn: (() => void) | undefined;
   private watch: TimerId | undefined;
   /** Called when as many have been taken out. */
-  private awaited: { removed: number; then: () => void } | undefined;
+  private awaited: { removed: number; tell: () => void } | undefined;
 
   constructor(
     private readonly host: SubscriberHost, private readonly settings: SubscriberSettings,
@@ -148,7 +148,7 @@ export class Subscriber implements Holdable, Room {
   hasHandled(): Promise<void> {
     const { removed, count } = this.kept;
     if (count === 0) return Promise.resolve();
-    return new Promise((then) => (this.awaited = { removed: removed + count, then }));
+    return new Promise((tell) => (this.awaited = { removed: removed + count, tell }));
   }
 
   /** Runs what waits. */
@@ -221,7 +221,7 @@ export class Subscriber implements Holdable, Room {
   }
 
   private tellHandled(): void {
-    this.awaited?.then();
+    this.awaited?.tell();
     this.awaited = undefined;
   }
 

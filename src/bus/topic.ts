@@ -87,7 +87,7 @@ export class Topic<T = unknown> {
     this.#publisher.whenRoom(then);
   }
 
-  /** Publishes no more, and forgets the last value. What was published before reaches its subscribers. Twice is once. */
+  /** Publishes no more, and forgets the last value. What was published reaches its subscribers. Twice is once. */
   close(): void {
     this.#bus.removePublisher(this.#publisher);
   }
@@ -102,10 +102,9 @@ export class Topic<T = unknown> {
  *     const prices = createTopic(reactor, { name: 'prices.eur', retain: true });
  *     prices.publish({ bid: 1.08, ask: 1.09 });
  */
-export function createTopic<P extends Protocol = Untyped, N extends TopicName<P> = TopicName<P>, T = PublishedAs<P, N>>(
-  reactor: Reactor<P> | Runtime<P>,
-  options: TopicOptions<N, T> & CodecFits<P, N, T>,
-): Topic<T> {
+export function createTopic<
+  P extends Protocol = Untyped, N extends TopicName<P> = TopicName<P>, T = PublishedAs<P, N>,
+>(reactor: Reactor<P> | Runtime<P>, options: TopicOptions<N, T> & CodecFits<P, N, T>): Topic<T> {
   const party = partyOf(reactor as Reactor | Runtime);
   const settings = checkTopic(options);
   const bus = busOf(party);

@@ -44,7 +44,9 @@ export function declared(reactor: Reactor<Town>, runtime: Runtime<Town>): void {
   subscribe(runtime, 'price.*', {}, () => undefined);
   // @ts-expect-error There is no such policy.
   subscribe(reactor, 'news', { whenSlow: 'block' }, () => undefined);
-  subscribe(reactor, 'news' as string, {}, (any) => void expectTypeOf(any).toEqualTypeOf<Price | Uint8Array | string>());
+  subscribe(reactor, 'news' as string, {}, (any) => {
+    expectTypeOf(any).toEqualTypeOf<Price | Uint8Array | string>();
+  });
 }
 
 /** Never run: without one, whatever is sent is what the sender says it is. */

@@ -46,7 +46,7 @@ export interface RetainedAnswer {
 /** Up to so many bytes are copied word by word, which spares two views. */
 const FEW_BYTES = 256;
 
-/** Copies `length` bytes from one memory to another; both places are multiples of 8, with room behind them up to one. */
+/** Copies bytes from one memory to another. Both places are multiples of 8, with room behind them up to the next. */
 export function copyPayload(
   from: RecordMemory, at: number, length: number, to: RecordMemory, toAt: number,
 ): void {
