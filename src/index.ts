@@ -10,6 +10,14 @@ export type {
   SteeredListenOptions, Steering, SteeringOptions, SteeringReactor, SteeringStatus, StepError, StepResult, Task,
   TimerFigures, Untyped,
 } from './reactor/index.js';
+export { createProcess, tasksOf } from './tasks/index.js';
+export type {
+  Pause, Process, ProcessBody, ProcessEnd, ProcessOptions, Self, Supervise, TaskFigures, TaskState,
+} from './tasks/index.js';
+export { createStream, Stream } from './streams/index.js';
+export type {
+  QueueSource, Source, SplitOptions, StreamEnd, StreamReadOptions, StreamRun, StreamWindow, Target,
+} from './streams/index.js';
 export {
   createTopic, subscribe, subscribeBytes, topicsOf, type BusStatus, type SubscribeOptions, type Subscription,
   type SubscriptionStatus, type Topic, type TopicInfo, type TopicOptions, type TopicPolicy, type TopicStatus,

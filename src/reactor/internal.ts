@@ -10,9 +10,8 @@ export type { Party } from './party.js';
 export { BYTES, HEAD_BYTES } from './message.js';
 export type { SentName } from './names.js';
 export type { Outlet } from './outlet.js';
-export { checkBand, checkConcurrency } from './reactor-checks.js';
-export { LocalTask } from './task.js';
-export type { Turn } from './turn.js';
+export { checkBand, checkBandOrClass, checkConcurrency, checkSpawn } from './reactor-checks.js';
+export { LocalTask, type ByteTask, type TaskBody, type ValueTask } from './task.js';
 export { WaitingLine, type Room } from './waiting-line.js';
 export type { Holdable } from './waits.js';
 
