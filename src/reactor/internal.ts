@@ -2,7 +2,7 @@
 import { invalidArgument } from '../errors.js';
 import type { Controller } from './controller.js';
 import type { Party } from './party.js';
-import { partyIn, type Reactor } from './reactor.js';
+import { Reactor, partyIn } from './reactor.js';
 import { controllerIn, type Runtime } from './runtime.js';
 
 export type { Controller } from './controller.js';
@@ -20,6 +20,12 @@ export function partyOf(of: Reactor | Runtime): Party {
   const party = partyIn(of) ?? controllerIn(of)?.main;
   if (party === undefined) throw invalidArgument('reactor', of, 'a reactor, or a runtime, which means its main thread');
   return party;
+}
+
+/** A reactor as it is; of a runtime, its main thread as a reactor is seen. Throws as `partyOf` does. */
+export function reactorOf(of: Reactor | Runtime): Reactor {
+  const party = partyOf(of);
+  return partyIn(of) === undefined ? new Reactor(party) : of as Reactor;
 }
 
 /** The inside of a runtime. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */
