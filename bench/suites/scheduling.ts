@@ -9,6 +9,7 @@ import { goal } from './scheduling/goal.js';
 import { offload } from './scheduling/offload.js';
 import { select } from './scheduling/select.js';
 import { stream } from './scheduling/stream.js';
+import { topic } from './scheduling/topic.js';
 
 const scheduling: Suite = {
   name: 'scheduling',
@@ -22,6 +23,7 @@ const scheduling: Suite = {
     call,
     stream,
     offload,
+    topic,
   ],
 };
 export default scheduling;

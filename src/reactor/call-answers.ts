@@ -8,7 +8,7 @@ import { OK, TOO_LARGE } from '../queues/index.js';
 import { ValueCodec } from '../queues/internal.js';
 import { refuseFor } from '../refusals.js';
 import type { Timers } from '../timers/index.js';
-import { Asked, type AskedHost, type Asker } from './call-asked.js';
+import { AskedCall, type AskedHost, type Asker } from './call-asked.js';
 import { Askers } from './call-askers.js';
 import { HandlerContext } from './call-context.js';
 import { Outgoing } from './call-outgoing.js';
@@ -105,7 +105,7 @@ export class CallAnswers implements AskedHost {
       this.intercore.counters[DROPPED_LATE_CALLS]!++;
       return;
     }
-    const asked = new Asked(this, heard === undefined ? '' : heard.text, from, band, number, generation, deadlineNs);
+    const asked = new AskedCall(this, heard === undefined ? '' : heard.text, from, band, number, generation, deadlineNs);
     const handler = heard === undefined ? undefined : this.handlerOf(heard);
     if (handler === undefined) {
       this.fail(asked, this.noHandler(heard?.text));
@@ -134,7 +134,7 @@ export class CallAnswers implements AskedHost {
     }
   }
 
-  private follow(asked: Asked, answer: Promise<unknown>): void {
+  private follow(asked: AskedCall, answer: Promise<unknown>): void {
     this.askers.add(asked);
     // By a promise of the language: a thenable of the user's may call back twice, or throw.
     Promise.resolve(answer).then(
@@ -149,7 +149,7 @@ export class CallAnswers implements AskedHost {
     );
   }
 
-  private async stream(asked: Asked, answer: unknown, credits: number): Promise<void> {
+  private async stream(asked: AskedCall, answer: unknown, credits: number): Promise<void> {
     this.askers.add(asked);
     try {
       const values = await answer;
@@ -179,7 +179,7 @@ export class CallAnswers implements AskedHost {
     );
   }
 
-  private reply(asked: Asked, value: unknown): void {
+  private reply(asked: AskedCall, value: unknown): void {
     const outlet = this.answerOutlet(asked);
     try {
       if (outlet.sendReply(REPLY, asked.number, asked.generation, value) !== TOO_LARGE) return;
@@ -197,7 +197,7 @@ export class CallAnswers implements AskedHost {
     this.fail(asked, new PercoreError('ERR_PERCORE_TOO_LARGE', `the answer: ${outlet.tooLarge}`));
   }
 
-  private fail(asked: Asked, error: unknown): void {
+  private fail(asked: AskedCall, error: unknown): void {
     const outlet = this.answerOutlet(asked);
     const failure = packError(error);
     // CLOSED: the asker has died, and nobody misses the answer.
@@ -205,7 +205,7 @@ export class CallAnswers implements AskedHost {
       outlet.sendReply(FAILURE, asked.number, asked.generation, shortFailure(failure));
   }
 
-  private answerOutlet({ from, band }: Asked): Outlet {
+  private answerOutlet({ from, band }: AskedCall): Outlet {
     return this.intercore.outlet(from, RETURN_LANES + band);
   }
 

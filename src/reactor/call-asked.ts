@@ -15,9 +15,9 @@ import type { CallOptions } from './calls.js';
 
 /** Who asks, for a handler too: its party. `within` is the call that the handler answers. */
 export interface Asker {
-  call(name: string, argument: unknown, options: CallOptions, within: Asked | undefined): Promise<unknown>;
+  call(name: string, argument: unknown, options: CallOptions, within: AskedCall | undefined): Promise<unknown>;
   stream(
-    name: string, argument: unknown, options: CallOptions, credits: number, within: Asked | undefined,
+    name: string, argument: unknown, options: CallOptions, credits: number, within: AskedCall | undefined,
   ): Incoming;
 }
 
@@ -29,9 +29,9 @@ export interface AskedHost {
   at(deadlineNs: number, then: () => void): () => void;
 }
 
-export class Asked {
+export class AskedCall {
   /** The call that had the same place in the asker's table before, and is still under way here. */
-  older: Asked | undefined = undefined;
+  older: AskedCall | undefined = undefined;
   /** Where its values come from, if it is answered by a stream. */
   outgoing: { grant(values: number): void; end(): void } | undefined = undefined;
   private life: Life | undefined = undefined;

@@ -6,11 +6,11 @@
  * One thread.
  */
 import type { PercoreError } from '../errors.js';
-import type { Asked } from './call-asked.js';
+import type { AskedCall } from './call-asked.js';
 import { MAX_CALLS, SLOT_MASK } from './calls.js';
 
 interface Asker {
-  readonly underWay: (Asked | undefined)[];
+  readonly underWay: (AskedCall | undefined)[];
   /** Given up before they came, the oldest first. */
   readonly early: Set<number>;
 }
@@ -21,7 +21,7 @@ export class Askers {
   private readonly askers: (Asker | undefined)[] = [];
 
   /** From now until `remove`, `find` finds it. */
-  add(asked: Asked): void {
+  add(asked: AskedCall): void {
     const { underWay } = this.of(asked.from);
     const slot = asked.number & SLOT_MASK;
     while (underWay.length <= slot) underWay.push(undefined);
@@ -30,7 +30,7 @@ export class Askers {
     underWay[slot] = asked;
   }
 
-  remove(asked: Asked): void {
+  remove(asked: AskedCall): void {
     asked.finish();
     const { underWay } = this.of(asked.from);
     const slot = asked.number & SLOT_MASK;
@@ -43,7 +43,7 @@ export class Askers {
     }
   }
 
-  find(from: number, number: number, generation: number): Asked | undefined {
+  find(from: number, number: number, generation: number): AskedCall | undefined {
     let asked = this.of(from).underWay[number & SLOT_MASK];
     while (asked !== undefined && (asked.number !== number || asked.generation !== generation)) asked = asked.older;
     return asked;

@@ -1,7 +1,7 @@
 /** Whom a call is for, and whether it may be asked: what calls and streams of reactors, runtimes and contexts share. */
 import { invalidArgument, PercoreError } from '../errors.js';
 import { hashKey } from './buckets.js';
-import type { Asked, Asker } from './call-asked.js';
+import type { AskedCall, Asker } from './call-asked.js';
 import type { Incoming } from './call-incoming.js';
 import type { CallService } from './call-service.js';
 import type { CallOptions } from './calls.js';
@@ -21,7 +21,7 @@ export class Asking implements Asker {
   constructor(private readonly party: AskingHost) {}
 
   /** See `Reactor.call`. The keys of the options have been checked. */
-  call(name: string, argument: unknown, options: CallOptions, within: Asked | undefined): Promise<unknown> {
+  call(name: string, argument: unknown, options: CallOptions, within: AskedCall | undefined): Promise<unknown> {
     try {
       this.check(name);
       return this.party.calls.call(
@@ -34,7 +34,7 @@ export class Asking implements Asker {
 
   /** See `callStream`. */
   stream(
-    name: string, argument: unknown, options: CallOptions, credits: number, within: Asked | undefined,
+    name: string, argument: unknown, options: CallOptions, credits: number, within: AskedCall | undefined,
   ): Incoming {
     this.check(name);
     return this.party.calls.stream(

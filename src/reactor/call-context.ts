@@ -1,5 +1,5 @@
 /** What a handler is told of the call that it answers, and what it can do with what is left of its time. */
-import type { Asked } from './call-asked.js';
+import type { AskedCall } from './call-asked.js';
 import type { CallOptions } from './calls.js';
 import { checkCallOptions } from './reactor-checks.js';
 import type { Answer, CallName, CallRest, Protocol, Untyped } from './protocol.js';
@@ -41,12 +41,12 @@ export interface CallContext<P extends Protocol = Untyped> {
 
 const NO_OPTIONS: CallOptions = Object.freeze({});
 
-let insideOf: (context: unknown) => Asked | undefined;
+let insideOf: (context: unknown) => AskedCall | undefined;
 
 export class HandlerContext implements CallContext {
   readonly from: number;
   readonly priority: number;
-  readonly #asked: Asked;
+  readonly #asked: AskedCall;
 
   static {
     insideOf = (context) => {
@@ -54,7 +54,7 @@ export class HandlerContext implements CallContext {
     };
   }
 
-  constructor(asked: Asked) {
+  constructor(asked: AskedCall) {
     this.from = asked.from;
     this.priority = asked.band;
     this.#asked = asked;
@@ -84,4 +84,4 @@ export class HandlerContext implements CallContext {
 }
 
 /** The inside of a context, for the package itself; undefined for what is none. */
-export const askedIn = (context: unknown): Asked | undefined => insideOf(context);
+export const askedIn = (context: unknown): AskedCall | undefined => insideOf(context);

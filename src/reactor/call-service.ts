@@ -12,7 +12,7 @@ import {
 import { ValueCodec } from '../queues/internal.js';
 import type { Timers } from '../timers/index.js';
 import { partyName, unreadable } from './call-answers.js';
-import type { Asked } from './call-asked.js';
+import type { AskedCall } from './call-asked.js';
 import { Incoming } from './call-incoming.js';
 import { Calls, MAX_CALLS, PendingCall, died, type CallOptions } from './calls.js';
 import { packError, shortFailure, unpackError, type Failure } from './failure.js';
@@ -54,7 +54,7 @@ export class CallService {
    * call that is being answered by it, whose limits hold for it as well.
    */
   call(
-    name: string, argument: unknown, to: number, band: number, options: CallOptions, within: Asked | undefined,
+    name: string, argument: unknown, to: number, band: number, options: CallOptions, within: AskedCall | undefined,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.begin(new PendingCall(name, to, band, resolve, reject), argument, options, within);
@@ -63,7 +63,7 @@ export class CallService {
 
   /** The same for a streaming answer of which `credits` values may be under way. Throws what `call` rejects with. */
   stream(
-    name: string, argument: unknown, to: number, band: number, options: CallOptions, within: Asked | undefined,
+    name: string, argument: unknown, to: number, band: number, options: CallOptions, within: AskedCall | undefined,
     credits: number,
   ): Incoming {
     const stream = new Incoming(credits);
@@ -81,7 +81,7 @@ export class CallService {
     return stream;
   }
 
-  private begin(call: PendingCall, argument: unknown, options: CallOptions, within: Asked | undefined): void {
+  private begin(call: PendingCall, argument: unknown, options: CallOptions, within: AskedCall | undefined): void {
     const { name, to } = call;
     if (this.calls.count >= MAX_CALLS)
       throw new PercoreError(
@@ -184,7 +184,7 @@ export class CallService {
   }
 
   /** The call is given up when the one is that it is made for. */
-  private bind(call: PendingCall, within: Asked): void {
+  private bind(call: PendingCall, within: AskedCall): void {
     const { cleanUp } = call;
     const forget = within.whenOver((reason) => this.giveUp(call, reason, true));
     call.cleanUp = () => {
