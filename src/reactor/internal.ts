@@ -7,6 +7,8 @@ import { controllerIn, type Runtime } from './runtime.js';
 
 export type { Controller } from './controller.js';
 export type { Party } from './party.js';
+export { checkBandOrClass, checkSpawn } from './reactor-checks.js';
+export { LocalTask, type ByteTask, type TaskBody, type ValueTask } from './task.js';
 
 /** The party that a value of a user's stands for. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */
 export function partyOf(of: Reactor | Runtime): Party {
