@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "2b2dba0ea08ad206";
+constexpr char kHash[] = "17e93888a62eadc3";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -17,6 +17,7 @@ constexpr int32_t kPartyMagic = 1346588722;
 constexpr int32_t kRuntimeMagic = 1346589235;
 constexpr int32_t kPipeMagic = 1346588723;
 constexpr int32_t kReadinessMagic = 1346589237;
+constexpr int32_t kTopicsMagic = 1346589745;
 constexpr int32_t kLayoutVersion = 2;
 constexpr int32_t kTimersPerChunk = 16384;
 constexpr int32_t kDatagramBatch = 64;
@@ -210,13 +211,11 @@ struct TimerCounters {
   double live;  // timers whose deadline is to come (writes: native; reads: all)
   double fired;  // callbacks run (writes: timers; reads: all)
   double late;  // callbacks run a millisecond or more after their deadline (writes: timers; reads: all)
-  double missed;  // ticks of repeating timers that came due while an earlier one could not run (writes: timers; reads: all)
 };
 static_assert(offsetof(TimerCounters, live) == 0);
 static_assert(offsetof(TimerCounters, fired) == 8);
 static_assert(offsetof(TimerCounters, late) == 16);
-static_assert(offsetof(TimerCounters, missed) == 24);
-static_assert(sizeof(TimerCounters) == 32);
+static_assert(sizeof(TimerCounters) == 24);
 
 struct Party {
   int32_t magic;  // PARTY_MAGIC once the block is complete (writes: runtime, last; reads: all)
@@ -262,9 +261,9 @@ struct Party {
   double refusedClosed;  // refused with CLOSED: the receiver has died (writes: owner; reads: runtime)
   double refusedTooLarge;  // refused with TOO_LARGE: it would never fit into the lane (writes: owner; reads: runtime)
   double taskDepth;  // messages that it sent to its own tasks and that wait in their mailboxes, as of a millisecond ago (writes: owner; reads: runtime)
-  double timers[4];  // TimerCounters (writes: owner; reads: runtime)
+  double timers[3];  // TimerCounters (writes: owner; reads: runtime)
   double io[9];  // IoCounters (writes: owner; reads: runtime)
-  char reserved7[48];
+  char reserved7[56];
   double stepNs[8];  // time in the quanta of each band, 0 to 7; measured where classes are declared or shares are charged (writes: owner; reads: runtime)
   double collectedNs[8];  // the part of stepNs that was garbage collection, by band (writes: owner; reads: runtime)
   double collectorNs;  // garbage collections of the thread; measured as stepNs is (writes: owner; reads: runtime)
@@ -307,7 +306,7 @@ static_assert(offsetof(Party, refusedClosed) == 1104);
 static_assert(offsetof(Party, refusedTooLarge) == 1112);
 static_assert(offsetof(Party, taskDepth) == 1120);
 static_assert(offsetof(Party, timers) == 1128);
-static_assert(offsetof(Party, io) == 1160);
+static_assert(offsetof(Party, io) == 1152);
 static_assert(offsetof(Party, stepNs) == 1280);
 static_assert(offsetof(Party, collectedNs) == 1344);
 static_assert(offsetof(Party, collectorNs) == 1408);
@@ -471,6 +470,29 @@ static_assert(offsetof(UserReadiness, version) == 4);
 static_assert(offsetof(UserReadiness, bits) == 128);
 static_assert(offsetof(UserReadiness, isClosed) == 256);
 static_assert(sizeof(UserReadiness) == 384);
+
+struct Topics {
+  int32_t magic;  // TOPICS_MAGIC (writes: runtime; reads: all)
+  int32_t version;  // LAYOUT_VERSION (writes: runtime; reads: all)
+  char reserved0[120];
+  int32_t changes;  // grows with each change of any member, after it (writes: any party adds; reads: all)
+  char reserved1[124];
+};
+static_assert(offsetof(Topics, magic) == 0);
+static_assert(offsetof(Topics, version) == 4);
+static_assert(offsetof(Topics, changes) == 128);
+static_assert(sizeof(Topics) == 256);
+
+struct TopicMember {
+  int32_t state;  // counts the changes of the patterns; its lowest bit says which half is valid (writes: owner; runtime after its death; reads: all)
+  int32_t generation;  // counts the threads that have been this party: a new one has heard of no topic (writes: owner; runtime after its death; reads: all)
+  int32_t retaining;  // topics here whose last value late subscribers may ask for (writes: owner; runtime after its death; reads: all)
+  char reserved0[116];
+};
+static_assert(offsetof(TopicMember, state) == 0);
+static_assert(offsetof(TopicMember, generation) == 4);
+static_assert(offsetof(TopicMember, retaining) == 8);
+static_assert(sizeof(TopicMember) == 128);
 
 constexpr size_t laneStride(size_t laneBytes) { return sizeof(Queue) + laneBytes + kLineBytes; }
 constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_t lane) {
