@@ -54,7 +54,7 @@ export class CallService {
    * call that is being answered by it, whose limits hold for it as well.
    */
   call(
-    name: string, argument: unknown, to: number, band: number, options: CallOptions, within: AskedCall | undefined,
+    name: string, argument: unknown, to: number, band: number, options: CallOptions, within?: AskedCall,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.begin(new PendingCall(name, to, band, resolve, reject), argument, options, within);
