@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BACK_PRESSURED, VariableProducer } from '../queues/index.js';
-import { refuseFor } from '../refusals.js';
+import { AWAIT_ROOM, refuseFor, type Refuser } from '../refusals.js';
 import { CallAnswers } from './call-answers.js';
 import { CallTraffic } from './fixtures/call-traffic.js';
 import { Traffic } from './fixtures/traffic.js';
@@ -101,7 +101,7 @@ describe('calls that call on, in circles of lanes that hold two or three records
 
   it('would stop for ever if a lane waited until the handler before had answered', async () => {
     const { answer } = CallAnswers.prototype;
-    const never = { awaitRoom: () => () => undefined };
+    const never: Refuser = { [AWAIT_ROOM]: () => () => undefined };
     CallAnswers.prototype.answer = function (this: any, ...record) {
       return this.askers.askers.some((asker: any) => asker?.underWay.some((asked: unknown) => asked !== undefined))
         ? refuseFor(never)
