@@ -33,6 +33,7 @@ const promises: Record<string, RegExp> = {
   '13-stages.js': /^50000 quotes read by the strategy, each after the journal\n$/,
   '14-hand-over.js': /^both consumers read, 50000 records in all\n$/,
   '15-queue-in-a-reactor.js': /^100000 orders, 2500025000 in all\n$/,
+  '24-order-book.js': /^(\d+) trades in parallel, \1 in sequence\n$/,
 };
 
 describe('examples', () => {

@@ -7,6 +7,11 @@ export type {
   Selected, SendOptions, SpawnOptions, Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor,
   SteeringStatus, StepError, StepResult, Task, TimerFigures, Untyped,
 } from './reactor/index.js';
+export { createBalancer, createBuckets, createKeyed, keyedAddress, moveAllBuckets } from './balance/index.js';
+export type {
+  Balancer, BalancerOptions, BalancerStatus, Buckets, BucketsOptions, Keyed, KeyedAddress, KeyedAddressOptions,
+  KeyedContext, KeyedOptions, KeyedStep,
+} from './balance/index.js';
 export { Histogram, HISTOGRAM_WORDS } from './observe/index.js';
 export { cpuBudget, type CpuBudget } from './realtime/index.js';
 export type { ByBand, DisciplineChoice, DisciplineOptions } from './scheduling/index.js';

@@ -187,8 +187,36 @@ export const runtimeLayout = {
       means: '1 from the worker exit event on',
     },
     bucketOwner: {
-      at: 1408, type: 'i32', count: 1024, writes: 'runtime', reads: 'all',
-      means: 'the reactor that owns the bucket',
+      at: 1408, type: 'i32', count: 1024, writes: 'runtime; who gets the bucket, at the end of its move', reads: 'all',
+      means: 'whose the bucket is: owner (8 bits), next owner (8), 1 while it moves, generation (15)',
+    },
+  },
+} as const satisfies Structure;
+
+/**
+ * What one party knows of the buckets, as a sender and as an owner. Behind it lies `taken[parties][1024]`, 32 bits
+ * each, which the party writes as an owner: the messages of each bucket that it has taken from each sender. All zero
+ * at first.
+ */
+export const bucketsLayout = {
+  name: 'Buckets',
+  bytes: 12544,
+  fields: {
+    sent: {
+      at: 0, type: 'i32', count: 1024, writes: 'sender', reads: 'owners',
+      means: 'messages of each bucket that this party has sent to whoever owned it; comes round',
+    },
+    busyNs: {
+      at: 4096, type: 'f64', count: 1024, writes: 'owner', reads: 'runtime',
+      means: 'time that this party has spent on each bucket, extrapolated from a sample of its messages',
+    },
+    held: {
+      at: 12288, type: 'f64', writes: 'owner', reads: 'runtime',
+      means: 'messages that this party has held because their bucket moved',
+    },
+    lost: {
+      at: 12416, type: 'f64', writes: 'owner', reads: 'runtime',
+      means: 'messages that a death has lost, as counted by the owner after it',
     },
   },
 } as const satisfies Structure;

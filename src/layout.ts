@@ -19,6 +19,8 @@
  *   Inbox   | Party | lanesMadeBy[parties], 128 bytes each | lane 0 | lane 1 | …
  *             There is one for each party; its lanes lead inward.
  *   Runtime | header 0 | deaths 128 | isDead[parties] 256 … | bucketOwner[1024] …
+ *   Buckets | sent[1024] 0 … | busyNs[1024] 4096 … | held 12288 | lost 12416 | taken[parties][1024] …
+ *             There is one for each party.
  *   Pipe    | header 0 | who has which end 128 | producer's line 256 | consumer's line 384 |
  *   UserReadiness | header 0 | bits 128 | closed 256 |
  */
@@ -30,7 +32,7 @@ import {
 } from './layout-limits.js';
 import { groupLayout, linkedLayout, pipeLayout, placeLayout, queueLayout } from './layout-queues.js';
 import {
-  deliveryLayout, partyLayout, runtimeLayout, timerCountersLayout, timerRecordLayout, timerRequestsLayout,
+  bucketsLayout, deliveryLayout, partyLayout, runtimeLayout, timerCountersLayout, timerRecordLayout, timerRequestsLayout,
 } from './layout-reactor.js';
 
 export type * from './layout-fields.js';
@@ -41,7 +43,7 @@ export * from './layout-reactor.js';
 
 export const structures: readonly Structure[] = [
   placeLayout, queueLayout, linkedLayout, groupLayout, ioCountersLayout, timerCountersLayout, partyLayout,
-  runtimeLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout, pipeLayout,
+  runtimeLayout, bucketsLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout, pipeLayout,
   datagramEntryLayout, readinessLayout,
 ];
 
@@ -67,6 +69,8 @@ export const constants = {
   PIPE_MAGIC, READINESS_MAGIC, LAYOUT_VERSION, TIMERS_PER_CHUNK, DATAGRAM_BATCH, MOST_KEPT_PEERS,
 } as const;
 
+/** Bytes of one party's Buckets and of what it has taken from each of `parties`. */
+export const bucketsStride = (parties: number): number => bucketsLayout.bytes + parties * BUCKETS * 4;
 /** Where lane `lane` of producer `from` begins in an inbox of `parties` parties whose lanes hold `laneBytes`. */
 export const laneOffset = (parties: number, laneBytes: number, from: number, lane: number): number =>
   partyLayout.bytes + parties * LINE_BYTES + (from * LANES_PER_PEER + lane) * laneStride(laneBytes);

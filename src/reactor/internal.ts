@@ -7,6 +7,15 @@ import { controllerIn, type Runtime } from './runtime.js';
 
 export type { Controller } from './controller.js';
 export type { Party } from './party.js';
+export { BYTES, HEAD_BYTES } from './message.js';
+export { checkName, type SentName } from './names.js';
+export type { Outlet } from './outlet.js';
+export { Scratch } from './parcels.js';
+export { summon } from './parking.js';
+export { checkBand, checkKey } from './reactor-checks.js';
+export { partyCounters, type SharedRuntime } from './shared.js';
+export { LocalTask, type ByteTask } from './task.js';
+export { WaitingLine } from './waiting-line.js';
 
 /** The party that a value of a user's stands for. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */
 export function partyOf(of: Reactor | Runtime): Party {

@@ -3,6 +3,7 @@
  * lanes). Plain objects, so that they pass through workerData. Made by the main thread; no party allocates shared
  * memory later.
  */
+import { ownerIn } from '../bucket-word.js';
 import {
   BUCKETS,
   LAYOUT_VERSION,
@@ -12,6 +13,7 @@ import {
   inboxBytes,
   laneOffset,
   partyLayout,
+  bucketsStride,
   runtimeLayout,
   words,
   type LayoutField,
@@ -24,6 +26,8 @@ export interface SharedRuntime {
   readonly runtime: SharedArrayBuffer;
   /** One a party, the main thread's last. */
   readonly inboxes: readonly SharedArrayBuffer[];
+  /** The Buckets of each party, the main thread's last. */
+  readonly buckets: SharedArrayBuffer;
   /** Their eventfds. They belong to the runtime and are closed after every worker has gone. */
   readonly eventFds: readonly number[];
   readonly originNs: number;
@@ -87,7 +91,8 @@ export function createShared(
     set('magic', PARTY_MAGIC);
     return inbox;
   });
-  return { reactors, laneBytes, runtime, inboxes, eventFds, originNs };
+  const buckets = new SharedArrayBuffer(parties * bucketsStride(parties));
+  return { reactors, laneBytes, runtime, inboxes, buckets, eventFds, originNs };
 }
 
 /**
@@ -124,6 +129,12 @@ export function announceLane(inbox: SharedArrayBuffer, from: number, lane: numbe
   Atomics.add(partyWords(inbox), LANES_VERSION, 1);
 }
 
+/** True when producer `from` has made lane `lane` in this inbox. */
+export function isLaneMade(inbox: SharedArrayBuffer, from: number, lane: number): boolean {
+  // Pairs with announceLane().
+  return (Atomics.load(new Int32Array(inbox, partyLayout.bytes + from * LINE_BYTES, 1), 0) & (1 << lane)) !== 0;
+}
+
 /** Byte offset of a lane in any inbox of this runtime. */
 export const laneAt = (shared: SharedRuntime, from: number, lane: number): number => laneOffset(
   shared.reactors + 1, shared.laneBytes, from, lane,
@@ -137,10 +148,11 @@ export class RuntimeBlock {
     this.shared = new Int32Array(memory);
   }
 
-  /** The reactor that owns bucket 0 to 1,023. */
+  /** The reactor that owns bucket 0 to 1,023; while it moves, the old owner. */
   ownerOf(bucket: number): number {
-    // Pairs with whoever moves a bucket; a mover waits until the old owner has drained, so any recent value is right.
-    return Atomics.load(this.shared, BUCKET_OWNER + bucket);
+    // Pairs with whoever moves a bucket: src/balance/table.ts, whose own senders look again. Here any recent value is
+    // right.
+    return ownerIn(Atomics.load(this.shared, BUCKET_OWNER + bucket));
   }
 
   /** Grows with each death. */
