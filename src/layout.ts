@@ -19,7 +19,8 @@
  *   Inbox   | Party | lanesMadeBy[parties], 128 bytes each | lane 0 | lane 1 | …
  *             There is one for each party; its lanes lead inward.
  *   Runtime | header 0 | deaths 128 | isDead[parties] 256 … | bucketOwner[1024] …
- *   Buckets | sent[1024] 0 … | busyNs[1024] 4096 … | held 12288 | lost 12416 | taken[parties][1024] …
+ *   Slots   | stages 0 | word[8192] 128 …
+ *   Buckets | sent[8192] 0 … | busyNs[1024] 32768 … | held 40960 | lost 41088 | taken[parties][8192] …
  *             There is one for each party.
  *   Pipe    | header 0 | who has which end 128 | producer's line 256 | consumer's line 384 |
  *   UserReadiness | header 0 | bits 128 | closed 256 |
@@ -28,11 +29,12 @@ import type { Structure } from './layout-fields.js';
 import { datagramEntryLayout, ioBlockLayout, ioCountersLayout, readinessLayout } from './layout-io.js';
 import {
   BANDS, BUCKETS, DATAGRAM_BATCH, LANES_PER_PEER, LAYOUT_VERSION, LINE_BYTES, MAX_PARTIES, MOST_KEPT_PEERS, PARTY_MAGIC,
-  PIPE_MAGIC, QUEUE_MAGIC, READINESS_MAGIC, RETURN_LANES, RUNTIME_MAGIC, TIMERS_PER_CHUNK,
+  PIPE_MAGIC, QUEUE_MAGIC, READINESS_MAGIC, RETURN_LANES, RUNTIME_MAGIC, SLOTS, TIMERS_PER_CHUNK,
 } from './layout-limits.js';
 import { groupLayout, linkedLayout, pipeLayout, placeLayout, queueLayout } from './layout-queues.js';
 import {
-  bucketsLayout, deliveryLayout, partyLayout, runtimeLayout, timerCountersLayout, timerRecordLayout, timerRequestsLayout,
+  bucketsLayout, deliveryLayout, partyLayout, runtimeLayout, slotsLayout, timerCountersLayout, timerRecordLayout,
+  timerRequestsLayout,
 } from './layout-reactor.js';
 
 export type * from './layout-fields.js';
@@ -43,7 +45,7 @@ export * from './layout-reactor.js';
 
 export const structures: readonly Structure[] = [
   placeLayout, queueLayout, linkedLayout, groupLayout, ioCountersLayout, timerCountersLayout, partyLayout,
-  runtimeLayout, bucketsLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout, pipeLayout,
+  runtimeLayout, slotsLayout, bucketsLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout, pipeLayout,
   datagramEntryLayout, readinessLayout,
 ];
 
@@ -70,7 +72,7 @@ export const constants = {
 } as const;
 
 /** Bytes of one party's Buckets and of what it has taken from each of `parties`. */
-export const bucketsStride = (parties: number): number => bucketsLayout.bytes + parties * BUCKETS * 4;
+export const bucketsBytes = (parties: number): number => bucketsLayout.bytes + parties * SLOTS * 4;
 /** Where lane `lane` of producer `from` begins in an inbox of `parties` parties whose lanes hold `laneBytes`. */
 export const laneOffset = (parties: number, laneBytes: number, from: number, lane: number): number =>
   partyLayout.bytes + parties * LINE_BYTES + (from * LANES_PER_PEER + lane) * laneStride(laneBytes);

@@ -30,7 +30,7 @@ export interface BalancerOptions {
 export interface BalancerStatus {
   /** Moves that have ended with another owner, also those that `move`, `pin` and `moveAllBuckets` have asked for. */
   readonly moved: number;
-  /** Those of them whose old owner had died. */
+  /** Stages of buckets whose owner had died. */
   readonly adopted: number;
   readonly failed: number;
   /** Under way now. */
@@ -161,7 +161,7 @@ export class Balancer {
   #adopt(living: readonly number[]): void {
     if (living.length === 0) return;
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      if (!this.#moves.isDead(this.#moves.ownerOf(bucket)) || this.#moves.isUnderWay(bucket)) continue;
+      if (!this.#moves.isOrphan(bucket) || this.#moves.isUnderWay(bucket)) continue;
       this.#pinned.delete(bucket);
       this.#tryToMove(bucket, living[bucket % living.length]!);
     }
@@ -223,7 +223,7 @@ export async function moveAllBuckets(
   let next = 0;
   const ended: Promise<boolean>[] = [];
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
-    if (moves.ownerOf(bucket) === from) ended.push(moves.move(bucket, targets[next++ % targets.length]!));
+    if (moves.isPartlyOf(bucket, from)) ended.push(moves.move(bucket, targets[next++ % targets.length]!));
   }
   const results = await Promise.allSettled(ended);
   const failed = results.find((result) => result.status === 'rejected');

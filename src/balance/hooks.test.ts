@@ -129,6 +129,28 @@ describe('a bucket stays with its owner, which gets its state back', () => {
     expect(await outcome(moves.move(BUCKET + 1, 0))).toBe(true);
   });
 
+  it('as a whole, when one of its stages cannot go', async () => {
+    makeTown(giving, giving);
+    const town2 = town;
+    for (const reactor of [0, 1]) {
+      createKeyed<string, string>(town2.reactor(reactor), {
+        name: 'later', stage: 6,
+        onBucketArrives: () => {
+          if (reactor === 1) throw new Error('not this stage');
+        },
+      }, (message) => void run.push(`${reactor} later ${message}`));
+    }
+    const address = keyedAddress<string>(town2.reactor(0), 'later');
+    const moving = moves.move(BUCKET, 1);
+    address.sendToBucket(BUCKET, 'held');
+    expect(await outcome(moving)).toMatchObject({ message: 'not this stage' });
+    expect(owner()).toBe(0);
+    const slots = [3, 6].map((stage) => moves.room.table.word(stage * 1024 + BUCKET) & 0xff);
+    expect([slots, run]).toEqual([[0, 0], ['0 later held']]);
+    // It went, and came back.
+    expect(back).toEqual(['mine', 'mine']);
+  });
+
   it('when the state does not fit a lane, or cannot be copied', async () => {
     makeTown({ ...giving, onBucketLeaves: () => 'x'.repeat(5000) }, {});
     expect(await outcome(moves.move(BUCKET, 1))).toMatchObject({ code: 'ERR_PERCORE_TOO_LARGE' });

@@ -12,7 +12,7 @@ import {
   type SentName,
 } from '../reactor/internal.js';
 import { noteRefusal } from '../refusals.js';
-import { BUCKET_BYTES } from './keyed.js';
+import { BUCKET_BYTES, checkStage } from './keyed.js';
 import { roomIn, type KeyRoom } from './room.js';
 
 const DROPPED = partyLayout.fields.dropped.at >> 3;
@@ -23,11 +23,13 @@ const SHORT_KEY = 256;
 export interface KeyedAddressOptions {
   /** Band of all messages: 0 low to 7 high. Default: that of this thread's own keyed task of the name, else 3. */
   readonly priority?: number;
+  /** The stage of the keyed task, if it is not `priority`. Default: that of this thread's own task of the name. */
+  readonly stage?: number;
   /** Messages that this address may hold while their buckets move: 1 to 2^20, default 1,024. */
   readonly capacity?: number;
 }
 
-/** Messages of one bucket, as they will lie in a lane, without the name's number. */
+/** Messages of one slot, as they will lie in a lane, without the name's number. */
 interface Held {
   first: Uint8Array | undefined;
   readonly others: ValueChain<Uint8Array>;
@@ -52,10 +54,12 @@ export class KeyedAddress<M = unknown> {
   readonly #name: string;
   readonly #band: number;
   readonly #capacity: number;
+  /** The first slot of its stage. */
+  readonly #base: number;
   readonly #codec = new ValueCodec();
   readonly #routes: (Route | undefined)[] = [];
   readonly #key: Buffer = Buffer.alloc(SHORT_KEY * 3);
-  /** What waits, by bucket. */
+  /** What waits, by slot. */
   readonly #waiting = new Map<number, Held>();
   readonly #line: WaitingLine;
   #scratch = new Scratch(1024);
@@ -65,12 +69,13 @@ export class KeyedAddress<M = unknown> {
   #refusedBytes = 0;
 
   /** Made by `keyedAddress`. */
-  constructor(party: Party, name: string, band: number, capacity: number) {
+  constructor(party: Party, name: string, band: number, stage: number, capacity: number) {
     this.#party = party;
     this.#room = roomIn(party);
     this.#name = name;
     this.#band = band;
     this.#capacity = capacity;
+    this.#base = stage * BUCKETS;
     this.#line = new WaitingLine(party.turn.waits, {
       askForRoom: (messages) => this.#held + messages <= capacity,
       unitsOf: (messages) => messages,
@@ -91,7 +96,7 @@ export class KeyedAddress<M = unknown> {
    * ERR_PERCORE_UNSERIALIZABLE, and ERR_PERCORE_INVALID_ARGUMENT for a key that is neither text nor bytes.
    */
   send(key: string | Uint8Array, message: M): number {
-    return this.#send(bucketOf(this.#hash(key)), message);
+    return this.#send(this.#base + bucketOf(this.#hash(key)), message);
   }
 
   /** The same where the bucket is known already: `bucketOf(hashKey(bytes))`. */
@@ -99,7 +104,7 @@ export class KeyedAddress<M = unknown> {
     if (typeof bucket !== 'number' || bucket !== (bucket | 0) || bucket < 0 || bucket >= BUCKETS) {
       checkInteger('bucket', bucket, 0, BUCKETS - 1);
     }
-    return this.#send(bucket, message);
+    return this.#send(this.#base + bucket, message);
   }
 
   /**
@@ -117,10 +122,10 @@ export class KeyedAddress<M = unknown> {
     return hashKey(this.#key, 0, this.#key.write(key));
   }
 
-  #send(bucket: number, message: M): number {
-    if (this.#held !== 0 && this.#waiting.has(bucket)) return this.#hold(bucket, message);
-    const owner = this.#room.enter(bucket);
-    if (owner < 0) return this.#hold(bucket, message);
+  #send(slot: number, message: M): number {
+    if (this.#held !== 0 && this.#waiting.has(slot)) return this.#hold(slot, message);
+    const owner = this.#room.enter(slot);
+    if (owner < 0) return this.#hold(slot, message);
     const route = this.#routes[owner] ?? this.#open(owner);
     const { outlet, name } = route;
     const codec = this.#codec;
@@ -129,18 +134,18 @@ export class KeyedAddress<M = unknown> {
       const most = BUCKET_BYTES + codec.measure(message, outlet.maxBytes);
       at = outlet.claimFor(name, BYTES, HEAD_BYTES, most);
     } catch (error) {
-      this.#room.leave(bucket);
+      this.#room.leave(slot);
       throw error;
     }
     if (at < 0) {
-      this.#room.leave(bucket);
+      this.#room.leave(slot);
       codec.forget();
       this.#refuser = route;
       this.#refusedBytes = outlet.refusedBytes;
       return at;
     }
     outlet.words[at >> 2] = name.number;
-    outlet.words[(at + HEAD_BYTES) >> 2] = bucket;
+    outlet.words[(at + HEAD_BYTES) >> 2] = slot;
     outlet.commit(PREFIX + codec.write(message, outlet, at + PREFIX));
     return OK;
   }
@@ -152,7 +157,7 @@ export class KeyedAddress<M = unknown> {
 
   // ---- What is held -------------------------------------------------------------------------------------------------
 
-  #hold(bucket: number, message: M): number {
+  #hold(slot: number, message: M): number {
     if (this.#party.isClosed) return CLOSED;
     // Nobody overtakes those who wait.
     if (this.#held >= this.#capacity || (this.#line.count !== 0 && !this.#line.lets(1))) {
@@ -169,13 +174,13 @@ export class KeyedAddress<M = unknown> {
     }
     if (this.#scratch.bytes.length < most) this.#scratch = new Scratch((most + 1023) & ~1023);
     const memory: RecordMemory = this.#scratch;
-    memory.words[HEAD_BYTES >> 2] = bucket;
+    memory.words[HEAD_BYTES >> 2] = slot;
     const length = PREFIX + this.#codec.write(message, memory, PREFIX);
     const bytes = memory.bytes.slice(0, length);
-    const waiting = this.#waiting.get(bucket);
+    const waiting = this.#waiting.get(slot);
     if (waiting === undefined) {
-      this.#waiting.set(bucket, { first: bytes, others: new ValueChain<Uint8Array>() });
-      this.#room.whenSettled(bucket, () => this.#goOn(bucket));
+      this.#waiting.set(slot, { first: bytes, others: new ValueChain<Uint8Array>() });
+      this.#room.whenSettled(slot, () => this.#goOn(slot));
     } else {
       waiting.others.push(bytes);
     }
@@ -185,19 +190,19 @@ export class KeyedAddress<M = unknown> {
   }
 
   /** The bucket has settled, or there is room in the lane to its owner: what is held goes, as far as it fits. */
-  #goOn(bucket: number): void {
-    const held = this.#waiting.get(bucket)!;
+  #goOn(slot: number): void {
+    const held = this.#waiting.get(slot)!;
     for (let bytes = held.first; bytes !== undefined; bytes = held.first) {
-      if (this.#party.isClosed) return this.#drop(bucket, 1 + held.others.length);
-      const owner = this.#room.enter(bucket);
-      if (owner < 0) return this.#room.whenSettled(bucket, () => this.#goOn(bucket));
+      if (this.#party.isClosed) return this.#drop(slot, 1 + held.others.length);
+      const owner = this.#room.enter(slot);
+      if (owner < 0) return this.#room.whenSettled(slot, () => this.#goOn(slot));
       const { outlet, name } = this.#routes[owner] ?? this.#open(owner);
       const at = outlet.claimFor(name, BYTES, 0, bytes.length);
       if (at < 0) {
-        this.#room.leave(bucket);
+        this.#room.leave(slot);
         // CLOSED: its owner has died, and perhaps it gets another.
-        if (at !== BACK_PRESSURED) return this.#room.whenSettled(bucket, () => this.#goOn(bucket));
-        return outlet.whenRoom(outlet.refusedBytes, () => this.#goOn(bucket), name);
+        if (at !== BACK_PRESSURED) return this.#room.whenSettled(slot, () => this.#goOn(slot));
+        return outlet.whenRoom(outlet.refusedBytes, () => this.#goOn(slot), name);
       }
       outlet.bytes.set(bytes, at);
       outlet.words[at >> 2] = name.number;
@@ -206,13 +211,13 @@ export class KeyedAddress<M = unknown> {
       this.#held--;
       this.#line.mayHaveRoom();
     }
-    this.#waiting.delete(bucket);
+    this.#waiting.delete(slot);
   }
 
-  #drop(bucket: number, count: number): void {
+  #drop(slot: number, count: number): void {
     this.#held -= count;
     this.#party.turn.counters[DROPPED]! += count;
-    this.#waiting.delete(bucket);
+    this.#waiting.delete(slot);
   }
 }
 
@@ -224,8 +229,11 @@ export function keyedAddress<M = unknown>(
   of: Reactor | Runtime, name: string, options: KeyedAddressOptions = {},
 ): KeyedAddress<M> {
   const party = partyOf(of);
-  const { priority, capacity = 1024 } = checkOptions('options', options, ['priority', 'capacity']);
+  const { priority, stage, capacity = 1024 } = checkOptions('options', options, ['priority', 'stage', 'capacity']);
   checkName('name', name);
   const band = checkBand(priority ?? party.dispatcher.tasks.get(name)?.band);
-  return new KeyedAddress<M>(party, name, band, checkInteger('capacity', capacity, 1, 2 ** 20));
+  const known = roomIn(party).stageOf(name);
+  return new KeyedAddress<M>(
+    party, name, band, checkStage(stage ?? known ?? band), checkInteger('capacity', capacity, 1, 2 ** 20),
+  );
 }

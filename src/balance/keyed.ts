@@ -1,6 +1,6 @@
 /** Keyed tasks: what is run for messages that go to the owner of their key, wherever that is by then. */
 import { checkFunction, checkInteger, checkOptions, PercoreError } from '../errors.js';
-import { BUCKETS } from '../layout.js';
+import { BUCKETS, SLOTS, STAGES } from '../layout.js';
 import { AGAIN, BACK_PRESSURED } from '../queues/index.js';
 import { ValueCodec } from '../queues/internal.js';
 import type { ByteRecord, Reactor } from '../reactor/index.js';
@@ -8,7 +8,7 @@ import { checkBand, checkName, LocalTask, partyOf, type ByteTask } from '../reac
 import { roomOf, type BucketKeeper, type KeyRoom } from './room.js';
 import { BusySample } from './busy-sample.js';
 
-/** Bytes before the message: its bucket, and padding. */
+/** Bytes before the message: its slot, and padding. */
 export const BUCKET_BYTES = 8;
 
 export interface KeyedOptions<S = unknown> {
@@ -16,6 +16,11 @@ export interface KeyedOptions<S = unknown> {
   readonly name: string;
   /** Band of addresses that are made on this thread without one: 0 low to 7 high. Default 3. */
   readonly priority?: number;
+  /**
+   * The stage of the work, 0 to 7, if it is not `priority`. Keyed tasks of one stage move together, and their steps
+   * must not wait for each other; what a step waits for has another stage.
+   */
+  readonly stage?: number;
   /**
    * The bucket leaves this reactor, and all its messages have been run: returns what belongs to it, which is copied to
    * its new owner, and forgets it. If the new owner cannot take it, `onBucketArrives` gets the same value back. Runs
@@ -60,7 +65,8 @@ class KeyedTask<M> implements BucketKeeper {
   private readonly busy: BusySample;
 
   constructor(
-    readonly name: string, private readonly room: KeyRoom, options: KeyedOptions, private readonly step: KeyedStep<M>,
+    readonly name: string, readonly stage: number, private readonly room: KeyRoom, options: KeyedOptions,
+    private readonly step: KeyedStep<M>,
   ) {
     this.onBucketLeaves = options.onBucketLeaves;
     this.onBucketArrives = options.onBucketArrives;
@@ -71,9 +77,13 @@ class KeyedTask<M> implements BucketKeeper {
   readonly run = (record: ByteRecord): number | void => {
     const { context, room, busy } = this;
     const { offset, from } = record;
-    const bucket = record.words[offset >> 2]!;
-    // Somebody has sent it by other means.
-    if (record.length < BUCKET_BYTES || bucket < 0 || bucket >= BUCKETS) throw notKeyed(this.name, from);
+    const slot = record.words[offset >> 2]!;
+    const bucket = slot & (BUCKETS - 1);
+    // Somebody has sent it by other means, or in another stage.
+    if (record.length < BUCKET_BYTES || slot - bucket !== this.stage * BUCKETS) {
+      if (slot >= 0 && slot < SLOTS) room.took(from, slot);
+      throw notKeyed(this.name, from, slot);
+    }
     context.bucket = bucket;
     context.from = from;
     context.priority = record.priority;
@@ -84,12 +94,12 @@ class KeyedTask<M> implements BucketKeeper {
       // A message is what its sender says it is, as everywhere.
       code = this.step(message as M, context);
     } catch (error) {
-      room.took(from, bucket);
+      room.took(from, slot);
       throw error;
     }
     if (code === BACK_PRESSURED || code === AGAIN) return code;
     busy.end(bucket);
-    room.took(from, bucket);
+    room.took(from, slot);
     return code;
   };
 }
@@ -115,8 +125,8 @@ class KeyedTask<M> implements BucketKeeper {
 export function createKeyed<M = unknown, S = unknown>(
   reactor: Reactor, options: KeyedOptions<S>, step: KeyedStep<M>,
 ): Keyed {
-  const known = ['name', 'priority', 'onBucketLeaves', 'onBucketArrives'];
-  const { name, priority, onBucketLeaves, onBucketArrives } = checkOptions('options', options, known);
+  const known = ['name', 'priority', 'stage', 'onBucketLeaves', 'onBucketArrives'];
+  const { name, priority, stage, onBucketLeaves, onBucketArrives } = checkOptions('options', options, known);
   checkName('name', name);
   checkFunction('step', step);
   if (onBucketLeaves !== undefined) checkFunction('onBucketLeaves', onBucketLeaves);
@@ -124,8 +134,8 @@ export function createKeyed<M = unknown, S = unknown>(
   const { turn, dispatcher, id, shared } = partyOf(reactor);
   checkInteger('reactor', id, 0, shared.reactors - 1);
   const room = roomOf(reactor);
-  const keeper = new KeyedTask<M>(name, room, options as KeyedOptions, step);
   const band = checkBand(priority);
+  const keeper = new KeyedTask<M>(name, checkStage(stage ?? band), room, options as KeyedOptions, step);
   const bounds = { name, band, capacity: 1, concurrency: Infinity, takesBytes: true } as const;
   const task: ByteTask = new LocalTask(turn, bounds, keeper.run);
   dispatcher.addTask(task);
@@ -133,7 +143,10 @@ export function createKeyed<M = unknown, S = unknown>(
   return { name };
 }
 
-function notKeyed(name: string, from: number): PercoreError {
-  const message = `party ${from} has sent a message to keyed task "${name}" without a key; use keyedAddress`;
+export const checkStage = (stage: number): number => checkInteger('stage', stage, 0, STAGES - 1);
+
+function notKeyed(name: string, from: number, slot: number): PercoreError {
+  const message = `party ${from} has sent a message to keyed task "${name}" without a key, or in stage `
+    + `${Math.floor(slot / BUCKETS)}; use keyedAddress, with the task's own stage`;
   return new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', message, { argument: 'name', value: name });
 }

@@ -8,7 +8,7 @@ import { Migration } from './fixtures/migration.js';
 import { KeyRoom } from './room.js';
 import { BucketTable } from './table.js';
 
-const SEEDS = process.env['PERCORE_STRESS'] === undefined ? 60 : 20_000;
+const SEEDS = process.env['PERCORE_STRESS'] === undefined ? 30 : 20_000;
 const ACTIONS = 500;
 
 let present: Migration | undefined;
@@ -20,9 +20,9 @@ beforeAll(() => {
     present?.interleave();
     return ask.call(this, length);
   };
-  KeyRoom.prototype.enter = function (bucket) {
+  KeyRoom.prototype.enter = function (slot) {
     present?.interleave();
-    return enter.call(this, bucket);
+    return enter.call(this, slot);
   };
 });
 afterAll(() => {
@@ -84,12 +84,12 @@ describe('a bug seeded into the moves is found', () => {
     ['the owner does not wait for what was sent', () => bug(KeyRoom.prototype as any, 'isDrained', () => true),
       /order|without its state|state of bucket|leaves/],
     ['the owner waits for one sender alone', () => bug(KeyRoom.prototype as any, 'isDrained', function (this: KeyRoom,
-      bucket: number) {
-      return isDrained.call(this, bucket) || this.table.missing(0, bucket) === 0;
+      slot: number) {
+      return isDrained.call(this, slot) || this.table.missing(0, slot) === 0;
     }), /order|without its state|state of bucket|leaves/],
-    ['senders do not look whether it moves', () => bug(KeyRoom.prototype, 'enter', function (this: KeyRoom, bucket) {
-      const owner = this.table.enter(bucket);
-      return owner < 0 ? this.table.word(bucket) & 0xff : owner;
+    ['senders do not look whether it moves', () => bug(KeyRoom.prototype, 'enter', function (this: KeyRoom, slot) {
+      const owner = this.table.enter(slot);
+      return owner < 0 ? this.table.word(slot) & 0xff : owner;
     }), /order|without its state|deadlock|leaves/],
     ['what is not sent stays counted', () => bug(KeyRoom.prototype, 'leave', () => undefined), /deadlock/],
     ['nobody is told that it has settled', () => bug(KeyRoom.prototype, 'summonAll', () => undefined),

@@ -1,9 +1,9 @@
 /** Buckets that move between real threads, while all of them send. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { bucketOf, createRuntime, hashKey, type Runtime, type RuntimeOptions } from '../reactor/index.js';
-import { BUCKETS } from '../layout.js';
+import { BUCKETS, SLOTS } from '../layout.js';
 import { OK } from '../queues/index.js';
-import { ownerIn } from '../bucket-word.js';
+import { ownerIn } from '../slot-word.js';
 import { controllerOf } from '../reactor/internal.js';
 import { createBalancer, moveAllBuckets, type Balancer } from './balancer.js';
 import {
@@ -94,8 +94,9 @@ describe('buckets that move between threads under load', () => {
     // What the main thread has sent was taken by somebody, or is counted as lost.
     const { table } = movesOf(controllerOf(runtime)).room;
     const missing = (): number => Array.from({ length: BUCKETS }, (_, bucket) => {
-      const owner = ownerIn(table.word(bucket));
-      return table.figures[3]!.sent[bucket]! - table.figures[owner]!.taken[3 * BUCKETS + bucket]!;
+      // Stage 3, from party 3, the main thread.
+      const slot = 3 * BUCKETS + bucket;
+      return table.figures[3]!.sent[slot]! - table.figures[ownerIn(table.word(slot))]!.taken[3 * SLOTS + slot]!;
     }).reduce((sum, each) => sum + Math.abs(each), 0);
     await expect.poll(missing, { timeout: 20_000 }).toBe(0);
     const all = await reports();

@@ -4,10 +4,10 @@ import { BUCKETS } from '../layout.js';
 import type { Reactor } from '../reactor/index.js';
 import { checkName, partyOf } from '../reactor/internal.js';
 import { BusySample } from './busy-sample.js';
-import type { KeyedOptions } from './keyed.js';
+import { checkStage, type KeyedOptions } from './keyed.js';
 import { roomOf, type KeyRoom } from './room.js';
 
-/** See KeyedOptions. */
+/** See KeyedOptions; `stage` is 0 if left out. */
 export type BucketsOptions<S = unknown> = Omit<KeyedOptions<S>, 'priority'>;
 
 /**
@@ -18,10 +18,13 @@ export type BucketsOptions<S = unknown> = Omit<KeyedOptions<S>, 'priority'>;
 export class Buckets {
   readonly #room: KeyRoom;
   readonly #busy: BusySample;
+  /** The first slot of its stage. */
+  readonly #base: number;
 
   /** Made by `createBuckets`. */
-  constructor(room: KeyRoom) {
+  constructor(room: KeyRoom, stage: number) {
     this.#room = room;
+    this.#base = stage * BUCKETS;
     this.#busy = new BusySample(room);
   }
 
@@ -30,19 +33,19 @@ export class Buckets {
    * moves, and then it is not counted. What was counted must be sent in the same turn, or given back by `leave`.
    */
   enter(bucket: number): number {
-    return this.#room.enter(bucket);
+    return this.#room.enter(this.#base + bucket);
   }
 
   /** A message that was counted was not sent after all. */
   leave(bucket: number): void {
-    this.#room.leave(bucket);
+    this.#room.leave(this.#base + bucket);
   }
 
   /** Calls `then` once, in a later turn, when the bucket has an owner that lives. In the order in which they came. */
   whenSettled(bucket: number, then: () => void): void {
     checkInteger('bucket', bucket, 0, BUCKETS - 1);
     checkFunction('then', then);
-    this.#room.whenSettled(bucket, then);
+    this.#room.whenSettled(this.#base + bucket, then);
   }
 
   /** The owner begins to work on a message; `took` ends it. For the balancer's sample of busy times. */
@@ -53,7 +56,7 @@ export class Buckets {
   /** The owner has worked on one message of the bucket, which party `from` has sent. */
   took(from: number, bucket: number): void {
     this.#busy.end(bucket);
-    this.#room.took(from, bucket);
+    this.#room.took(from, this.#base + bucket);
   }
 }
 
@@ -71,13 +74,13 @@ export class Buckets {
  * Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_CLOSED.
  */
 export function createBuckets<S = unknown>(reactor: Reactor, options: BucketsOptions<S>): Buckets {
-  const known = ['name', 'onBucketLeaves', 'onBucketArrives'];
-  const { name, onBucketLeaves, onBucketArrives } = checkOptions('options', options, known);
+  const known = ['name', 'stage', 'onBucketLeaves', 'onBucketArrives'];
+  const { name, stage = 0, onBucketLeaves, onBucketArrives } = checkOptions('options', options, known);
   checkName('name', name);
   if (onBucketLeaves !== undefined) checkFunction('onBucketLeaves', onBucketLeaves);
   if (onBucketArrives !== undefined) checkFunction('onBucketArrives', onBucketArrives);
   checkInteger('reactor', partyOf(reactor).id, 0, reactor.reactors - 1);
   const room = roomOf(reactor);
-  room.add({ name, onBucketLeaves, onBucketArrives: onBucketArrives as KeyedOptions['onBucketArrives'] });
-  return new Buckets(room);
+  room.add({ name, stage: checkStage(stage), onBucketLeaves, onBucketArrives: onBucketArrives as KeyedOptions['onBucketArrives'] });
+  return new Buckets(room, stage);
 }

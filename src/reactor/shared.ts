@@ -3,7 +3,6 @@
  * lanes). Plain objects, so that they pass through workerData. Made by the main thread; no party allocates shared
  * memory later.
  */
-import { ownerIn } from '../bucket-word.js';
 import {
   BUCKETS,
   LAYOUT_VERSION,
@@ -13,8 +12,10 @@ import {
   inboxBytes,
   laneOffset,
   partyLayout,
-  bucketsStride,
+  SLOTS,
+  bucketsBytes,
   runtimeLayout,
+  slotsLayout,
   words,
   type LayoutField,
 } from '../layout.js';
@@ -26,8 +27,10 @@ export interface SharedRuntime {
   readonly runtime: SharedArrayBuffer;
   /** One a party, the main thread's last. */
   readonly inboxes: readonly SharedArrayBuffer[];
+  /** The Slots of all. */
+  readonly slots: SharedArrayBuffer;
   /** The Buckets of each party, the main thread's last. */
-  readonly buckets: SharedArrayBuffer;
+  readonly buckets: readonly SharedArrayBuffer[];
   /** Their eventfds. They belong to the runtime and are closed after every worker has gone. */
   readonly eventFds: readonly number[];
   readonly originNs: number;
@@ -91,8 +94,13 @@ export function createShared(
     set('magic', PARTY_MAGIC);
     return inbox;
   });
-  const buckets = new SharedArrayBuffer(parties * bucketsStride(parties));
-  return { reactors, laneBytes, runtime, inboxes, buckets, eventFds, originNs };
+  const slots = new SharedArrayBuffer(slotsLayout.bytes);
+  // As above.
+  new Int32Array(slots, slotsLayout.fields.word.at, SLOTS).forEach((_, slot, all) => {
+    all[slot] = (slot % BUCKETS) % reactors;
+  });
+  const buckets = Array.from({ length: parties }, () => new SharedArrayBuffer(bucketsBytes(parties)));
+  return { reactors, laneBytes, runtime, inboxes, slots, buckets, eventFds, originNs };
 }
 
 /**
@@ -150,9 +158,14 @@ export class RuntimeBlock {
 
   /** The reactor that owns bucket 0 to 1,023; while it moves, the old owner. */
   ownerOf(bucket: number): number {
-    // Pairs with whoever moves a bucket: src/balance/table.ts, whose own senders look again. Here any recent value is
-    // right.
-    return ownerIn(Atomics.load(this.shared, BUCKET_OWNER + bucket));
+    // Pairs with setOwner(); keyed messages go by a word of their own, so here any recent value is right.
+    return Atomics.load(this.shared, BUCKET_OWNER + bucket);
+  }
+
+  /** The main thread: the bucket has moved. */
+  setOwner(bucket: number, owner: number): void {
+    // Pairs with ownerOf().
+    Atomics.store(this.shared, BUCKET_OWNER + bucket, owner);
   }
 
   /** Grows with each death. */

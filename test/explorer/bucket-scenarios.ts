@@ -4,13 +4,25 @@
  *
  * Demanded: whatever a sender has sent to the old owner is run by it before the bucket goes.
  */
-import { bucketsLayout, bucketsStride, runtimeLayout } from '../../src/layout.js';
 import type * as Table from '../../src/balance/table.js';
 import { VirtualMemory } from '../../src/testing/virtual-memory.js';
 import { explore, type Report, type VirtualThread } from '../../src/testing/explorer.js';
 import { assert, sow, type Seed } from './world.js';
 
-const BUCKET = 4;
+/** The table of a world with eight slots: each state of the exploration keeps a copy of all memory. */
+const SLOTS = 8;
+const SMALL: readonly [file: string, from: string, to: string][] = [
+  ['layout-limits.js', 'BUCKETS = 1024', `BUCKETS = ${SLOTS}`],
+  ['layout-limits.js', 'STAGES = 8', 'STAGES = 1'],
+  ['layout-reactor.js', 'at: 32768', 'at: 128'],
+  ['layout-reactor.js', 'at: 40960', 'at: 256'],
+  ['layout-reactor.js', 'at: 41088', 'at: 384'],
+  ['layout-reactor.js', 'bytes: 41216', 'bytes: 512'],
+  ['layout-reactor.js', 'count: 1024, writes: \'owner\'', `count: ${SLOTS}, writes: 'owner'`],
+];
+const SLOTS_BYTES = 256;
+const BUCKETS_BYTES = 512;
+const SLOT = 4;
 /** The old owner, the new one, and the main thread. */
 const OLD = 0;
 const NEW = 1;
@@ -22,21 +34,27 @@ export interface BucketScenario {
   readonly seeds?: readonly Seed[];
 }
 
+function shrink(text: string, url: string): string {
+  for (const [file, from, to] of SMALL) {
+    if (!url.endsWith(`/${file}`)) continue;
+    if (!text.includes(from)) throw new Error(`${file} does not contain ${from}`);
+    text = text.replace(from, to);
+  }
+  return text;
+}
+
 export function bucketMove({ senders, seeds = [] }: BucketScenario): Report {
   const memory = new VirtualMemory();
   const url = new URL('../../src/balance/table.js', import.meta.url);
-  const { BucketTable } = memory.load<typeof Table>(url, (text, of) => sow(text, of, seeds).text);
+  const { BucketTable } = memory.load<typeof Table>(url, (text, of) => sow(shrink(text, of), of, seeds).text);
   const { Atomics, Int32Array, SharedArrayBuffer } = memory.globals;
   const shared = {
     reactors: PARTIES - 1,
-    runtime: new SharedArrayBuffer(runtimeLayout.bytes),
-    buckets: new SharedArrayBuffer(PARTIES * bucketsStride(PARTIES)),
+    slots: new SharedArrayBuffer(SLOTS_BYTES),
+    buckets: Array.from({ length: PARTIES }, () => new SharedArrayBuffer(BUCKETS_BYTES + PARTIES * SLOTS * 4)),
   } as unknown as ConstructorParameters<typeof Table.BucketTable>[0];
-  memory.name(shared.runtime, 'runtime', runtimeLayout);
-  for (let party = 0; party < PARTIES; party++) {
-    const at = party * bucketsStride(PARTIES);
-    memory.name(shared.buckets, `buckets${party}`, bucketsLayout, at, at + bucketsStride(PARTIES));
-  }
+  memory.name(shared.slots, 'slots');
+  for (const [party, ofParty] of shared.buckets.entries()) memory.name(ofParty, `buckets${party}`);
   const tableOf = (party: number): Table.BucketTable => new BucketTable(shared, party);
   // What lies in the lanes to the old owner, and whether the bucket has gone.
   const lanes = new Int32Array(new SharedArrayBuffer(4 * (PARTIES + 1)));
@@ -50,8 +68,8 @@ export function bucketMove({ senders, seeds = [] }: BucketScenario): Report {
       name: `sender${party}`, owns: [my],
       step() {
         if (my.left === 0) return 'done';
-        const owner = table.enter(BUCKET);
-        if (owner < 0) table.leave(BUCKET);
+        const owner = table.enter(SLOT);
+        if (owner < 0) table.leave(SLOT);
         if (owner === OLD) {
           assert(Atomics.load(lanes, GONE) === 0, () => `party ${party} sends to the old owner after the bucket went`);
           Atomics.add(lanes, party, 1);
@@ -74,7 +92,7 @@ export function bucketMove({ senders, seeds = [] }: BucketScenario): Report {
         name: 'mover', owns: [mover],
         step() {
           if (mover.isDone) return 'done';
-          moverTable.begin(BUCKET, 0, NEW);
+          moverTable.begin(SLOT, 0, NEW);
           mover.isDone = true;
         },
       },
@@ -82,15 +100,15 @@ export function bucketMove({ senders, seeds = [] }: BucketScenario): Report {
         name: 'old owner', owns: [owner], mayWait: true,
         step() {
           if (owner.isDone) return 'done';
-          const word = table.word(BUCKET);
+          const word = table.word(SLOT);
           if (word === 0) return 'wait';
           for (const [party] of senders) {
             const sent = Atomics.load(lanes, party);
-            taken[party * (taken.length / PARTIES) + BUCKET] = sent;
+            taken[party * SLOTS + SLOT] = sent;
           }
-          if (senders.some(([party]) => table.missing(party, BUCKET) !== 0)) return 'wait';
+          if (senders.some(([party]) => table.missing(party, SLOT) !== 0)) return 'wait';
           Atomics.store(lanes, GONE, 1);
-          table.settle(BUCKET, word, NEW);
+          table.settle(SLOT, word, NEW);
           owner.isDone = true;
         },
       },
@@ -98,7 +116,7 @@ export function bucketMove({ senders, seeds = [] }: BucketScenario): Report {
     atEnd() {
       assert(owner.isDone, () => 'the bucket never goes');
       for (const [party] of senders) {
-        const left = Atomics.load(lanes, party) - taken[party * (taken.length / PARTIES) + BUCKET]!;
+        const left = Atomics.load(lanes, party) - taken[party * SLOTS + SLOT]!;
         assert(left === 0, () => `${left} messages of party ${party} lie with the old owner`);
       }
     },

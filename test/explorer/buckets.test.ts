@@ -17,15 +17,15 @@ describe('a bucket that moves, in every order of the accesses', () => {
       'the sender looks before it counts',
       {
         file: 'table.js',
-        from: 'Atomics.store(this.sent, bucket, this.sent[bucket] + 1);',
-        to: 'const seen = Atomics.load(this.words, WORD + bucket); '
-          + 'Atomics.store(this.sent, bucket, this.sent[bucket] + 1); return isMoving(seen) ? -1 : ownerIn(seen);',
+        from: 'Atomics.store(this.sent, slot, this.sent[slot] + 1);',
+        to: 'const seen = Atomics.load(this.words, WORD + slot); '
+          + 'Atomics.store(this.sent, slot, this.sent[slot] + 1); return isMoving(seen) ? -1 : ownerIn(seen);',
       },
       /after the bucket went|lie with the old owner/,
     ],
     [
       'what was not sent stays counted',
-      { file: 'table.js', from: 'Atomics.store(this.sent, bucket, this.sent[bucket] - 1);', to: '' },
+      { file: 'table.js', from: 'Atomics.store(this.sent, slot, this.sent[slot] - 1);', to: '' },
       /never goes/,
     ],
   ])('a seeded bug is found: %s', (_name, seed, says) => {
