@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "8b2a935313022590";
+constexpr char kHash[] = "28e54ba085ba9213";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -263,6 +263,10 @@ struct Party {
   double timers[3];  // TimerCounters (writes: owner; reads: runtime)
   double io[9];  // IoCounters (writes: owner; reads: runtime)
   char reserved7[56];
+  double stepNs[8];  // time in the quanta of each band, 0 to 7; measured where classes are declared or shares are charged (writes: owner; reads: runtime)
+  double collectedNs[8];  // the part of stepNs that was garbage collection, by band (writes: owner; reads: runtime)
+  double collectorNs;  // garbage collections of the thread; measured as stepNs is (writes: owner; reads: runtime)
+  char reserved8[120];
 };
 static_assert(offsetof(Party, magic) == 0);
 static_assert(offsetof(Party, version) == 4);
@@ -302,7 +306,10 @@ static_assert(offsetof(Party, refusedTooLarge) == 1112);
 static_assert(offsetof(Party, taskDepth) == 1120);
 static_assert(offsetof(Party, timers) == 1128);
 static_assert(offsetof(Party, io) == 1152);
-static_assert(sizeof(Party) == 1280);
+static_assert(offsetof(Party, stepNs) == 1280);
+static_assert(offsetof(Party, collectedNs) == 1344);
+static_assert(offsetof(Party, collectorNs) == 1408);
+static_assert(sizeof(Party) == 1536);
 
 struct Runtime {
   int32_t magic;  // RUNTIME_MAGIC once the block is complete (writes: runtime, last; reads: all)
@@ -491,6 +498,6 @@ constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_
   return sizeof(Party) + parties * kLineBytes + (from * kLanesPerPeer + lane) * laneStride(laneBytes);
 }
 static_assert(laneStride(4096) == 4992);
-static_assert(laneOffset(3, 4096, 2, 5) == 186368);
+static_assert(laneOffset(3, 4096, 2, 5) == 186624);
 
 }  // namespace percore::layout

@@ -25,7 +25,7 @@ export const timerCountersLayout = {
 /** What one party (a reactor, or the main thread) shows to the others. Its inbox begins with it. */
 export const partyLayout = {
   name: 'Party',
-  bytes: 1280,
+  bytes: 1536,
   fields: {
     magic: {
       at: 0, type: 'i32', writes: 'runtime, last', reads: 'all',
@@ -163,6 +163,18 @@ export const partyLayout = {
     io: {
       at: 1152, type: 'f64', count: ioCountersLayout.bytes >> 3, writes: 'owner', reads: 'runtime',
       means: 'IoCounters',
+    },
+    stepNs: {
+      at: 1280, type: 'f64', count: 8, writes: 'owner', reads: 'runtime', status: 'stepNs', unit: 'ns',
+      means: 'time in the quanta of each band, 0 to 7; measured where classes are declared or shares are charged',
+    },
+    collectedNs: {
+      at: 1344, type: 'f64', count: 8, writes: 'owner', reads: 'runtime', status: 'collectedNs', unit: 'ns',
+      means: 'the part of stepNs that was garbage collection, by band',
+    },
+    collectorNs: {
+      at: 1408, type: 'f64', writes: 'owner', reads: 'runtime', status: 'collectorNs', unit: 'ns',
+      means: 'garbage collections of the thread; measured as stepNs is',
     },
   },
 } as const satisfies Structure;

@@ -11,6 +11,8 @@
 import type { EventEmitter } from 'node:events';
 import { partyLayout } from '../layout.js';
 import { native } from '../native.js';
+import type { DisciplineOptions } from '../scheduling/internal.js';
+import { nameOf } from './disciplines.js';
 import { errorOf } from './failure.js';
 import { ForgottenWatch } from './forgotten.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
@@ -34,6 +36,8 @@ export class Controller implements MemberHost {
    */
   isStarted = false;
   closing: Promise<CloseResult> | undefined;
+  /** What was chosen for all parties last. */
+  discipline: DisciplineOptions;
   /** A member has come further on its way to ready. */
   onProgress: (() => void) | undefined;
   private readonly block: RuntimeBlock;
@@ -42,13 +46,15 @@ export class Controller implements MemberHost {
   private events!: EventEmitter<RuntimeEvents>;
 
   constructor(readonly settings: RuntimeSettings, readonly shared: SharedRuntime) {
-    const { budget, publishEvery, discipline } = settings;
+    const { budget, publishEvery, discipline, classes } = settings;
+    this.discipline = discipline;
     const { reactors: id } = shared;
     this.block = new RuntimeBlock(shared.runtime);
     this.main = new Party(shared, id, {
       budget,
       publishEvery,
       discipline,
+      classes,
       // In the next tick, as reports of reactors come: what a listener throws must not come back into the failed step.
       onError: (error, where) => process.nextTick(() => this.stepError(id, errorOf(error, id, where), where)),
       onDrop: (error) => process.nextTick(() => this.messageDropped(id, error)),
@@ -61,8 +67,10 @@ export class Controller implements MemberHost {
    */
   startMembers(events: EventEmitter<RuntimeEvents>): void {
     this.events = events;
-    const { entry, data, pins, budget, publishEvery, discipline, clock, source, resourceLimits } = this.settings;
-    const options = { budget, publishEvery, discipline, clock, io: { source } };
+    const {
+      entry, data, pins, budget, publishEvery, discipline, classes, clock, source, resourceLimits,
+    } = this.settings;
+    const options = { budget, publishEvery, discipline, classes, clock, io: { source } };
     for (const [id, cpu] of pins.entries()) {
       this.members.push(new Member(id, { shared: this.shared, cpu, entry, data, options }, resourceLimits, this));
     }
@@ -110,13 +118,13 @@ export class Controller implements MemberHost {
   // ---- What it tells and is told ------------------------------------------------------------------------------------
 
   status(): RuntimeStatus {
-    const { cpus, asked, discipline } = this.settings;
+    const { cpus, asked, classes } = this.settings;
     return {
       cpus,
-      discipline: structuredClone(discipline),
+      discipline: nameOf(this.discipline),
       reactorsAsked: asked,
       reactors: this.members.map((member) => this.statusOf(member)),
-      main: mainStatus(this.shared),
+      main: mainStatus(this.shared, { discipline: this.main.turn.disciplines.inForce, classes }),
       sharedBytes: this.shared.runtime.byteLength + this.shared.inboxes.reduce(
         (sum, inbox) => sum + inbox.byteLength, 0,
       ),
@@ -124,9 +132,10 @@ export class Controller implements MemberHost {
     };
   }
 
-  statusOf({ id, isDead, grants, messages, threadId }: Member): ReactorStatus {
+  statusOf({ id, isDead, grants, messages, threadId, discipline }: Member): ReactorStatus {
     const whyNoSpin = this.settings.whyNoSpin[id];
-    return reactorStatus(this.shared, id, { isDead, grants, messages, threadId, whyNoSpin });
+    const scheduling = { discipline: discipline.inForce, classes: this.settings.classes };
+    return reactorStatus(this.shared, id, { isDead, grants, messages, threadId, whyNoSpin, scheduling });
   }
 
   /** Messages that are committed and not yet taken, over all parties. */

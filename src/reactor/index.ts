@@ -5,6 +5,8 @@ export type { AddressOptions, ReadOptions, Selected, SendOptions, SpawnOptions, 
 export type {
   CloseOptions, CloseResult, ForeignMessage, MessageDrop, ReactorDeath, StepError,
 } from './runtime-events.js';
+export { capacity, priorityOf, type CapacityReport, type PartyUse } from './capacity.js';
+export { setDiscipline, type SetDisciplineOptions } from './set-discipline.js';
 export type { Protocol, Untyped } from './protocol.js';
 export type { Reading } from './reading.js';
 export type { Address } from './address.js';
@@ -13,7 +15,8 @@ export type { StepResult } from './steps.js';
 export type { CallContext, CallOptions } from './calls.js';
 export type { IdleOptions, IdleStrategy } from './idle-strategy.js';
 export type {
-  DropReasons, IoFigures, LaneBacklog, MainStatus, ReactorStatus, RefusalReasons, RuntimeStatus, TimerFigures,
+  ClassFigures, DropReasons, IoFigures, LaneBacklog, MainStatus, ReactorStatus, RefusalReasons, RuntimeStatus,
+  TimerFigures,
 } from './status.js';
 export { hashKey, bucketOf } from './buckets.js';
 export {

@@ -12,9 +12,9 @@ export { checkName, type SentName } from './names.js';
 export type { Outlet } from './outlet.js';
 export { Scratch } from './parcels.js';
 export { summon } from './parking.js';
-export { checkBand, checkKey } from './reactor-checks.js';
+export { checkBand, checkBandOrClass, checkKey, checkSpawn } from './reactor-checks.js';
 export { partyCounters, type SharedRuntime } from './shared.js';
-export { LocalTask, type ByteTask } from './task.js';
+export { LocalTask, type ByteTask, type TaskBody, type ValueTask } from './task.js';
 export { WaitingLine } from './waiting-line.js';
 
 /** The party that a value of a user's stands for. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */

@@ -17,6 +17,7 @@ import { PercoreError } from '../errors.js';
 import { besideModule } from '../native.js';
 import { kindOf, memberPath } from '../queues/internal.js';
 import type { Grants } from '../realtime/internal.js';
+import { MemberDiscipline, nameOf } from './disciplines.js';
 import { unpackError } from './failure.js';
 import { QueuesOfThread } from './opened-queues.js';
 import type { WorkerReport, WorkerStart } from './worker-main.js';
@@ -54,6 +55,8 @@ export class Member {
   private answerIdle: ((isIdle: boolean) => void) | undefined;
   /** Node's number of the thread, which `worker` forgets before the exit event. */
   readonly threadId: number;
+  /** By which it selects. */
+  readonly discipline: MemberDiscipline;
   /** Those that it has ends of. */
   readonly queues: QueuesOfThread;
 
@@ -74,6 +77,8 @@ export class Member {
     }
     this.threadId = this.worker.threadId;
     this.queues = new QueuesOfThread(this.threadId);
+    const inForce = nameOf(start.options.discipline);
+    this.discipline = new MemberDiscipline(id, inForce, (request) => port1.postMessage(request));
     let settle!: { resolve(): void; reject(error: Error): void };
     this.ready = new Promise((resolve, reject) => {
       settle = { resolve, reject };
@@ -86,6 +91,7 @@ export class Member {
       }
       if (report.kind === 'messageDropped') return host.messageDropped(id, unpackError(report.error, id, 'messages'));
       if (report.kind === 'queueOpened' || report.kind === 'queueUnreachable') return this.queues.take(report);
+      if (report.kind === 'discipline') return this.discipline.take(report);
       if (report.kind === 'lost') return void (this.hasLost = true);
       if (report.kind === 'idle') return this.answerIdle?.(report.isIdle);
       this.hasBegun = true;
@@ -116,6 +122,7 @@ export class Member {
         port1.close();
         this.isDead = true;
         this.exitCode = exitCode;
+        this.discipline.close();
         settle.reject(this.deathWhileStarting());
         done();
         host.exited(this, exitCode);

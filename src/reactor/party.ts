@@ -11,7 +11,7 @@ import { partyLayout, timerRequestsLayout } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
 import type { IoSource } from '../io/index.js';
 import { Io, TimedIoCore } from '../io/internal.js';
-import { DEFAULT_BAND, type DisciplineOptions } from '../scheduling/internal.js';
+import { DEFAULT_BAND, type DeclaredClass, type DisciplineOptions } from '../scheduling/internal.js';
 import { create as createTimers, ManualClock, SystemClock, Timers } from '../timers/index.js';
 import { bucketOf } from './buckets.js';
 import { CallService } from './call-service.js';
@@ -24,7 +24,7 @@ import { QueueReading, type ReadableEnd, type Reading } from './reading.js';
 import { checkBand } from './reactor-checks.js';
 import { ioCounters, partyCounters, partyWords, timerCounters, type SharedRuntime } from './shared.js';
 import type { Stepping } from './steps.js';
-import { LocalTask } from './task.js';
+import { LocalTask, type ByteTask, type ValueTask } from './task.js';
 import { Turn, type Budget, type PublishEvery, type TurnSources } from './turn.js';
 import { WindDown, type Stopping } from './wind-down.js';
 
@@ -37,6 +37,7 @@ export interface PartyOptions {
   readonly budget: Budget;
   readonly publishEvery: PublishEvery;
   readonly discipline: DisciplineOptions;
+  readonly classes?: readonly DeclaredClass[];
   /** See RuntimeOptions. */
   readonly clock?: 'manual' | undefined;
   readonly io?: { readonly source: IoSource } | undefined;
@@ -85,9 +86,9 @@ export class Party implements TurnSources, Stopping {
     this.id = id;
     this.clock = options.clock === 'manual' ? new ManualClock() : clock;
     this.words = partyWords(inbox);
-    const { budget, publishEvery, discipline, onError } = options;
+    const { budget, publishEvery, discipline, classes, onError } = options;
     const turn = (this.turn = new Turn({
-      id, party: this.words, counters: partyCounters(inbox), budget, publishEvery, discipline, nowNs, onError,
+      id, party: this.words, counters: partyCounters(inbox), budget, publishEvery, discipline, classes, nowNs, onError,
     }));
     this.peers = new Peers(shared, (eventFd) => addon.wakers.wake(eventFd));
     const drops = new DropReports(id, shared.reactors, () => [...this.dispatcher.tasks.values()], options.onDrop);
@@ -185,6 +186,14 @@ export class Party implements TurnSources, Stopping {
     return this.peers.block.ownerOf(bucketOf(hash));
   }
 
+  // ---- Tasks that end -----------------------------------------------------------------------------------------------
+
+  /** The task takes nothing any more, and its name is free. What waited is dropped, counted and reported. */
+  removeTask(task: ValueTask | ByteTask): void {
+    this.dispatcher.removeTask(task);
+    if (task.takesBytes) this.lanes.forget(task);
+  }
+
   // ---- Queues that are read as tasks --------------------------------------------------------------------------------
 
   read(end: ReadableEnd, name: string, band: number, concurrency: number, step: Stepping<unknown>['step']): Reading {
@@ -243,7 +252,9 @@ export class Party implements TurnSources, Stopping {
     this.peers.isClosed = true;
     // Those who wait for room hear that there is nobody to wait for.
     this.turn.waits.look(true);
+    this.turn.disciplines.close();
     for (const reading of this.readings) reading.leave();
+    this.dispatcher.leave();
     try {
       this.io.closeAll();
     } finally {

@@ -9,6 +9,8 @@ export interface SpawnOptions {
    * 7 high. Default 3.
    */
   priority?: number;
+  /** In place of a priority: the name of a class of `createRuntime({ classes })`. */
+  class?: string;
   /**
    * Messages of this thread that may wait: 1 to 2^20, default 1,024. Of messages from others, the lane is the bound.
    */
@@ -25,6 +27,8 @@ export interface SpawnOptions {
 export interface ReadOptions<Names extends string = string> extends SubOptions<Names>, BandedSubOptions {
   /** Band in which the handler runs: 0 low to 7 high. Default 3. */
   priority?: number;
+  /** In place of a priority: the name of a class of `createRuntime({ classes })`. */
+  class?: string;
   /** Asynchronous steps of the handler that may be under way at once; see SpawnOptions. */
   concurrency?: number;
 }
@@ -53,9 +57,14 @@ export interface Task<M> {
   readonly name: string;
   /**
    * Sends it a message of this thread, which is not copied unless it is bytes for `spawnBytes`. OK; BACK_PRESSURED when
-   * `capacity` messages wait; of bytes also TOO_LARGE. Does not block.
+   * `capacity` messages wait; CLOSED after it was stopped; of bytes also TOO_LARGE. Does not block.
    */
   send(message: M): number;
+  /**
+   * Ends the task: its name is free again, and what waits for it is dropped, counted and reported as 'messageDropped'.
+   * A step may stop its own task; it has taken its message then. Asynchronous steps under way go on. Twice is once.
+   */
+  stop(): void;
   /** Messages of this thread that wait. Always 0 for a task of bytes, whose messages wait in lanes. */
   readonly depth: number;
 }

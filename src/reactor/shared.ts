@@ -100,6 +100,8 @@ export function createShared(
     all[slot] = (slot % BUCKETS) % reactors;
   });
   const buckets = Array.from({ length: parties }, () => new SharedArrayBuffer(bucketsBytes(parties)));
+  // What is not used costs no memory: as for the inboxes.
+  for (const ofParty of buckets) native().system.freshPages(new Uint8Array(ofParty), 0);
   return { reactors, laneBytes, runtime, inboxes, slots, buckets, eventFds, originNs };
 }
 

@@ -6,6 +6,7 @@ import { setLazyHost } from '../queues/internal.js';
 import { setErrorReporter } from '../uncaught.js';
 import { forbidBlocking } from '../waiting.js';
 import { requestGrants, type Grants } from '../realtime/internal.js';
+import { followDiscipline, takeUp, type DisciplineReport, type DisciplineRequest } from './disciplines.js';
 import { entryOf, importEntry } from './entry.js';
 import { packError } from './failure.js';
 import { isHeldByOthers } from './forgotten.js';
@@ -29,6 +30,7 @@ export interface WorkerStart {
 /** What a reactor's thread tells the main thread besides its shared words. */
 export type WorkerReport =
   | QueueReport
+  | DisciplineReport
   | { kind: 'begun' }
   | { kind: 'ready'; grants: Grants }
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
@@ -79,7 +81,19 @@ async function main(start: WorkerStart): Promise<void> {
     if (party.lostBytes > 0) report({ kind: 'lost' });
     void importing.catch(() => undefined).then(() => process.exit(0));
   };
+  const { disciplines } = party.turn;
+  const changeDiscipline = followDiscipline(disciplines, report);
+  // What the main thread asks: another discipline, or, once it is ready, whether it is idle; see forgotten.ts.
+  start.reports.on('message', (asked: DisciplineRequest | 'idle?') => {
+    if (asked === 'idle?') setImmediate(reportIdle).unref();
+    else changeDiscipline(asked);
+  });
+  start.reports.unref();
+  const reportIdle = (): void => {
+    report({ kind: 'idle', isIdle: party.isIdle() && !isHeldByOthers((isHeld) => party.setRef(isHeld)) });
+  };
   try {
+    if (start.options.discipline.kind === 'own') await takeUp(disciplines, start.options.discipline);
     await entryOf(await importing, start.entry)(new Reactor(party), start.data);
   } catch (error) {
     report({ kind: 'startFailed', error: packError(error), grants });
@@ -88,12 +102,6 @@ async function main(start: WorkerStart): Promise<void> {
   party.setPhase(words.phase.READY);
   party.dispatcher.release();
   report({ kind: 'ready', grants });
-  // The one thing that it is asked; see forgotten.ts.
-  const reportIdle = (): void => {
-    report({ kind: 'idle', isIdle: party.isIdle() && !isHeldByOthers((isHeld) => party.setRef(isHeld)) });
-  };
-  start.reports.on('message', () => void setImmediate(reportIdle).unref());
-  start.reports.unref();
 }
 
 await main(workerData as WorkerStart);
