@@ -181,6 +181,27 @@ describe('a bucket stays with its owner, which gets its state back', () => {
   });
 });
 
+describe('a bucket to which a party has sent that has died', () => {
+  it('goes when what that one had published has been run; what it had not is counted as lost', async () => {
+    town = new Town({ reactors: 3, laneBytes: 2048 });
+    run = [];
+    for (const reactor of [0, 1, 2]) {
+      createKeyed<string>(town.reactor(reactor), { name: 'task' }, (message) => void run.push(`${reactor} ${message}`));
+    }
+    moves = new BucketMoves(town.parties[3]!.inside);
+    town.start();
+    const address = keyedAddress<string>(town.reactor(1), 'task');
+    address.sendToBucket(3, 'a');
+    address.sendToBucket(3, 'b');
+    town.parties[1]!.pass();
+    address.sendToBucket(3, 'c');
+    town.kill(1);
+    expect(await outcome(moves.move(3, 2))).toBe(true);
+    expect([town.reactor(0).ownerOfHash(3), run]).toEqual([2, ['0 a', '0 b']]);
+    expect(moves.room.table.figures[0]!.lost).toBe(1);
+  });
+});
+
 describe('a bucket whose owner has died', () => {
   it('answers CLOSED, is adopted without state, and what was lost is counted; what is held goes on', async () => {
     const told: unknown[] = [];

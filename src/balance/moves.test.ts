@@ -44,10 +44,13 @@ const tryToMove = (bucket: number, to: number): Promise<boolean> =>
 async function moveUntil(isOver: () => boolean): Promise<number> {
   const buckets = bucketsOfKeys();
   let moves = 0;
-  for (let tries = 0; !isOver(); tries++) {
-    const reactors = living();
-    if (await tryToMove(buckets[tries % buckets.length]!, reactors[(tries >> 2) % reactors.length]!)) moves++;
-  }
+  // Eight at a time.
+  await Promise.all(Array.from({ length: 8 }, async (_, first) => {
+    for (let tries = first; !isOver(); tries += 8) {
+      const reactors = living();
+      if (await tryToMove(buckets[tries % buckets.length]!, reactors[(tries >> 2) % reactors.length]!)) moves++;
+    }
+  }));
   return moves;
 }
 
@@ -75,7 +78,7 @@ describe('buckets that move between threads under load', () => {
     expect(all.flatMap(({ wrong }) => wrong)).toEqual([]);
     expect(all.reduce((sum, { arrived }) => sum + arrived, 0)).toBe(moves);
     expect(balancer.status()).toMatchObject({ moved: moves, failed: 0, lost: 0, moving: 0, adopted: 0 });
-    if (reactors > 1) expect(moves).toBeGreaterThan(50);
+    if (reactors > 1) expect(moves).toBeGreaterThan(20);
   }, 120_000);
 
   it('go on when a reactor dies in the middle, and what it has lost is counted', async () => {
@@ -147,8 +150,8 @@ describe('buckets that move between threads under load', () => {
       }
     })();
     await expect.poll(() => {
-      const { busy } = balancer.status();
-      return busy[0]! > 0.02 && Math.abs(busy[0]! - busy[1]!) / (busy[0]! + busy[1]!);
+      const { busy, moved } = balancer.status();
+      return moved > 512 && busy[0]! > 0.02 && Math.abs(busy[0]! - busy[1]!) / (busy[0]! + busy[1]!);
     }, { timeout: 20_000, interval: 20 }).toBeLessThan(0.2);
     isOver = true;
     await feeding;

@@ -81,6 +81,7 @@ export function createBuckets<S = unknown>(reactor: Reactor, options: BucketsOpt
   if (onBucketArrives !== undefined) checkFunction('onBucketArrives', onBucketArrives);
   checkInteger('reactor', partyOf(reactor).id, 0, reactor.reactors - 1);
   const room = roomOf(reactor);
-  room.add({ name, stage: checkStage(stage), onBucketLeaves, onBucketArrives: onBucketArrives as KeyedOptions['onBucketArrives'] });
+  const arrives = onBucketArrives as KeyedOptions['onBucketArrives'];
+  room.add({ name, stage: checkStage(stage), onBucketLeaves, onBucketArrives: arrives });
   return new Buckets(room, stage);
 }
