@@ -33,7 +33,12 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_SYSTEM'
   | 'ERR_PERCORE_FILE_TRUNCATED'
   | 'ERR_PERCORE_REMOTE'
-  | 'ERR_PERCORE_TIMER_INVALID_DELAY';
+  | 'ERR_PERCORE_TIMER_INVALID_DELAY'
+  | 'ERR_PERCORE_CLOCK_BACKWARDS'
+  | 'ERR_PERCORE_UNKNOWN_VERB'
+  | 'ERR_PERCORE_UNKNOWN_NAME'
+  | 'ERR_PERCORE_UNDECLARED'
+  | 'ERR_PERCORE_TOPOLOGY';
 
 /** What a caller can read off an error besides its message. */
 export interface PercoreErrorDetails {

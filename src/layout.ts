@@ -1,9 +1,9 @@
 /**
  * The one table of every shared word: field, type, offset, who writes, who reads, what it means, and, of a word that
  * operators see, its name in `runtime.status()`. Data, no logic. It lies in a file for each part of Percore
- * (layout-queues.ts, layout-reactor.ts, layout-io.ts); everybody imports it from here. `native/layout.h` is generated
- * from it and carries the same hash, which `native.ts` compares at load, so that the two languages cannot drift. No
- * offset is typed anywhere else.
+ * (layout-queues.ts, layout-reactor.ts, layout-io.ts, layout-topics.ts); everybody imports it from here.
+ * `native/layout.h` is generated from it and carries the same hash, which `native.ts` compares at load, so that the two
+ * languages cannot drift. No offset is typed anywhere else.
  *
  * Words that different threads write lie 128 bytes apart, because processors fetch lines of 64 bytes in pairs.
  * Every structure starts with magic and version; every reserved byte is zero.
@@ -22,6 +22,7 @@
  *   Slots   | stages 0 | word[8192] 128 …
  *   Buckets | sent[8192] 0 … | busyNs[1024] 32768 … | held 40960 | lost 41088 | taken[parties][8192] …
  *             There is one for each party.
+ *   Topics  | header 0 | changes 128 | TopicMember 256 | its patterns, twice | TopicMember | …
  *   Pipe    | header 0 | who has which end 128 | producer's line 256 | consumer's line 384 |
  *   UserReadiness | header 0 | bits 128 | closed 256 |
  */
@@ -36,18 +37,19 @@ import {
   bucketsLayout, deliveryLayout, partyLayout, runtimeLayout, slotsLayout, timerCountersLayout, timerRecordLayout,
   timerRequestsLayout,
 } from './layout-reactor.js';
+import { topicMemberLayout, topicsLayout, TOPICS_MAGIC } from './layout-topics.js';
 
 export type * from './layout-fields.js';
 export * from './layout-io.js';
 export * from './layout-limits.js';
 export * from './layout-queues.js';
 export * from './layout-reactor.js';
+export * from './layout-topics.js';
 
 export const structures: readonly Structure[] = [
   placeLayout, queueLayout, linkedLayout, groupLayout, ioCountersLayout, timerCountersLayout, partyLayout,
   runtimeLayout, slotsLayout, bucketsLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout,
-  pipeLayout,
-  datagramEntryLayout, readinessLayout,
+  pipeLayout, datagramEntryLayout, readinessLayout, topicsLayout, topicMemberLayout,
 ];
 
 /** Values of shared words that both languages name. */
@@ -69,7 +71,7 @@ export const words = {
 /** Plain numbers that both languages need. */
 export const constants = {
   LINE_BYTES, BANDS, LANES_PER_PEER, RETURN_LANES, BUCKETS, MAX_PARTIES, QUEUE_MAGIC, PARTY_MAGIC, RUNTIME_MAGIC,
-  PIPE_MAGIC, READINESS_MAGIC, LAYOUT_VERSION, TIMERS_PER_CHUNK, DATAGRAM_BATCH, MOST_KEPT_PEERS,
+  PIPE_MAGIC, READINESS_MAGIC, TOPICS_MAGIC, LAYOUT_VERSION, TIMERS_PER_CHUNK, DATAGRAM_BATCH, MOST_KEPT_PEERS,
 } as const;
 
 /** Bytes of one party's Buckets and of what it has taken from each of `parties`. */

@@ -8,6 +8,7 @@ import { fairness } from './scheduling/fairness.js';
 import { goal } from './scheduling/goal.js';
 import { migrate } from './scheduling/migrate.js';
 import { select } from './scheduling/select.js';
+import { topic } from './scheduling/topic.js';
 
 const scheduling: Suite = {
   name: 'scheduling',
@@ -20,6 +21,7 @@ const scheduling: Suite = {
     goal,
     migrate,
     balance,
+    topic,
   ],
 };
 export default scheduling;

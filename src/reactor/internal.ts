@@ -2,7 +2,7 @@
 import { invalidArgument } from '../errors.js';
 import type { Controller } from './controller.js';
 import type { Party } from './party.js';
-import { partyIn, type Reactor } from './reactor.js';
+import { Reactor, partyIn } from './reactor.js';
 import { controllerIn, type Runtime } from './runtime.js';
 
 export type { Controller } from './controller.js';
@@ -12,16 +12,23 @@ export { checkName, type SentName } from './names.js';
 export type { Outlet } from './outlet.js';
 export { Scratch } from './parcels.js';
 export { summon } from './parking.js';
-export { checkBand, checkBandOrClass, checkKey, checkSpawn } from './reactor-checks.js';
+export { checkBand, checkBandOrClass, checkConcurrency, checkKey, checkSpawn } from './reactor-checks.js';
 export { partyCounters, type SharedRuntime } from './shared.js';
 export { LocalTask, type ByteTask, type TaskBody, type ValueTask } from './task.js';
-export { WaitingLine } from './waiting-line.js';
+export { WaitingLine, type Room } from './waiting-line.js';
+export type { Holdable } from './waits.js';
 
 /** The party that a value of a user's stands for. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */
 export function partyOf(of: Reactor | Runtime): Party {
   const party = partyIn(of) ?? controllerIn(of)?.main;
   if (party === undefined) throw invalidArgument('reactor', of, 'a reactor, or a runtime, which means its main thread');
   return party;
+}
+
+/** A reactor as it is; of a runtime, its main thread as a reactor is seen. Throws as `partyOf` does. */
+export function reactorOf(of: Reactor | Runtime): Reactor {
+  const party = partyOf(of);
+  return partyIn(of) === undefined ? new Reactor(party) : of as Reactor;
 }
 
 /** The inside of a runtime. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */

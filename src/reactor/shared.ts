@@ -20,11 +20,14 @@ import {
   type LayoutField,
 } from '../layout.js';
 import { native } from '../native.js';
+import { createTopics } from '../topic-membership.js';
 
 export interface SharedRuntime {
   readonly reactors: number;
   readonly laneBytes: number;
   readonly runtime: SharedArrayBuffer;
+  /** Who subscribes to which topics: see topic-membership.ts. */
+  readonly topics: SharedArrayBuffer;
   /** One a party, the main thread's last. */
   readonly inboxes: readonly SharedArrayBuffer[];
   /** The Slots of all. */
@@ -102,7 +105,9 @@ export function createShared(
   const buckets = Array.from({ length: parties }, () => new SharedArrayBuffer(bucketsBytes(parties)));
   // What is not used costs no memory: as for the inboxes.
   for (const ofParty of buckets) native().system.freshPages(new Uint8Array(ofParty), 0);
-  return { reactors, laneBytes, runtime, inboxes, slots, buckets, eventFds, originNs };
+  return {
+    reactors, laneBytes, runtime, topics: createTopics(parties), inboxes, slots, buckets, eventFds, originNs,
+  };
 }
 
 /**
