@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VariableProducer } from '../queues/index.js';
+import { ASK_FOR_ROOM } from '../queues/internal.js';
 import { Migration } from './fixtures/migration.js';
 import { KeyRoom } from './room.js';
 import { BucketTable } from './table.js';
@@ -12,11 +13,11 @@ const SEEDS = process.env['PERCORE_STRESS'] === undefined ? 30 : 20_000;
 const ACTIONS = 500;
 
 let present: Migration | undefined;
-const ask = VariableProducer.prototype.askForRecord;
+const ask = VariableProducer.prototype[ASK_FOR_ROOM];
 const enter = KeyRoom.prototype.enter;
 
 beforeAll(() => {
-  VariableProducer.prototype.askForRecord = function (length) {
+  VariableProducer.prototype[ASK_FOR_ROOM] = function (length) {
     present?.interleave();
     return ask.call(this, length);
   };
@@ -26,7 +27,7 @@ beforeAll(() => {
   };
 });
 afterAll(() => {
-  VariableProducer.prototype.askForRecord = ask;
+  VariableProducer.prototype[ASK_FOR_ROOM] = ask;
   KeyRoom.prototype.enter = enter;
 });
 
