@@ -245,6 +245,102 @@ export class CallService {
     this.intercore.counters[CALLS_IN_FLIGHT] = count;
     if (this.isWaiting !== count > 0) this.onWaiting((this.isWaiting = count > 0));
   }
+<<<<<<< HEAD
+=======
+
+  // ---- Answering --------------------------------------------------------------------------------------------------
+
+  /** The handler for a name that the lane has told; undefined while there is none. */
+  handlerOf(heard: HeardName): Handler | undefined {
+    return (heard.handler ??= this.handlers.get(heard.text));
+  }
+
+  /**
+   * A CALL record: runs the handler and sends back what it returns or throws. OK, or BACK_PRESSURED: answers to this
+   * asker wait for room already, so its next call waits in its lane. What waits here is therefore bounded by the
+   * handlers that are under way.
+   */
+  answer(inlet: Inlet, at: number, length: number, heard: HeardName | undefined): number {
+    const outlet = this.answerOutlet(inlet);
+    // One that came by a return lane waits for nothing, as everything there.
+    if (outlet.hasParcels && !inlet.isReturn) return refuseFor(outlet.line, HEAD_BYTES);
+    this.answerNow(inlet, at, length, heard);
+    return OK;
+  }
+
+  private answerNow(inlet: Inlet, at: number, length: number, heard: HeardName | undefined): void {
+    const { words, from, band } = inlet;
+    const deadlineNs = inlet.view.getFloat64(at + DEADLINE_AT, true);
+    // Nobody waits for the answer any more.
+    if (deadlineNs !== 0 && this.intercore.nowNs() > deadlineNs) {
+      this.drop(DROPPED_LATE_CALLS);
+      return;
+    }
+    const asked: Asked = { from, band, number: words[(at >> 2) + 1]!, generation: words[(at >> 2) + 2]! };
+    const handler = heard === undefined ? undefined : this.handlerOf(heard);
+    if (handler === undefined) {
+      this.fail(asked, this.noHandler(heard?.text));
+      return;
+    }
+    let argument: unknown;
+    try {
+      argument = this.codec.read(inlet, at + CALL_HEAD_BYTES, length - CALL_HEAD_BYTES);
+    } catch (cause) {
+      this.fail(
+        asked, unreadable(`the argument of call("${heard!.text}"), which ${this.nameOf(from)} has sent,`, cause),
+      );
+      return;
+    }
+    try {
+      const answer = handler(argument as never, { from, priority: band });
+      if (typeof (answer as Promise<unknown> | undefined)?.then === 'function') {
+        // By a promise of the language: a thenable of the user's may call back twice, or throw.
+        Promise.resolve(answer).then((value) => this.reply(asked, value), (error: unknown) => this.fail(asked, error));
+      } else {
+        this.reply(asked, answer);
+      }
+    } catch (error) {
+      this.fail(asked, error);
+    }
+  }
+
+  private noHandler(name: string | undefined): PercoreError {
+    const known = this.names.map((each) => `"${each}"`).join(', ') || 'none';
+    const here = this.nameOf(this.intercore.id);
+    const why = name !== undefined && this.tasks.has(name)
+      ? 'it is a task: send to it'
+      : `it handles ${known}. Register handlers in the entry, before it returns`;
+    return new PercoreError(
+      'ERR_PERCORE_NO_HANDLER', `call("${name}"): ${here} has no handler by this name; ${why}`,
+      { argument: 'name', value: name },
+    );
+  }
+
+  private reply(asked: Asked, value: unknown): void {
+    const outlet = this.answerOutlet(asked);
+    try {
+      if (outlet.sendReply(REPLY, asked.number, asked.generation, value) !== TOO_LARGE) return;
+    } catch (error) {
+      // The asker must not look for the fault in its own argument.
+      if (error instanceof PercoreError) error.message = `the answer: ${error.message}`;
+      this.fail(asked, error);
+      return;
+    }
+    this.fail(asked, new PercoreError('ERR_PERCORE_TOO_LARGE', `the answer: ${outlet.tooLarge}`));
+  }
+
+  private fail({ from, band, number, generation }: Asked, error: unknown): void {
+    const outlet = this.answerOutlet({ from, band });
+    const failure = packError(error);
+    // CLOSED: the asker has died, and nobody misses the answer.
+    if (outlet.sendReply(FAILURE, number, generation, failure) === TOO_LARGE)
+      outlet.sendReply(FAILURE, number, generation, shortFailure(failure));
+  }
+
+  private answerOutlet({ from, band }: { from: number; band: number }): Outlet {
+    return this.intercore.outlet(from, RETURN_LANES + band);
+  }
+>>>>>>> main
 }
 
 /** Where the call was made, with the few frames of the call itself. */
