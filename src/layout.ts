@@ -51,13 +51,8 @@ export * from './layout-topics.js';
 
 export const structures: readonly Structure[] = [
   placeLayout, queueLayout, linkedLayout, groupLayout, ioCountersLayout, timerCountersLayout, partyLayout,
-<<<<<<< HEAD
-  runtimeLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout, pipeLayout,
-  datagramEntryLayout, readinessLayout, offloadLayout, topicsLayout, topicMemberLayout,
-=======
   runtimeLayout, slotsLayout, bucketsLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout,
-  pipeLayout, datagramEntryLayout, readinessLayout, topicsLayout, topicMemberLayout,
->>>>>>> main
+  pipeLayout, datagramEntryLayout, readinessLayout, topicsLayout, topicMemberLayout, offloadLayout,
 ];
 
 /** Values of shared words that both languages name. */

@@ -1,20 +1,14 @@
 /** Suite `scheduling`: who runs next, and what it costs to speak to another reactor. One bench a row of its table. */
 import type { Suite } from '../harness.js';
-<<<<<<< HEAD
 import { call } from './scheduling/call.js';
-=======
 import { balance } from './scheduling/balance.js';
->>>>>>> main
 import { crossDispatch } from './scheduling/cross-dispatch.js';
 import { disciplineCost } from './scheduling/discipline-cost.js';
 import { dispatch } from './scheduling/dispatch.js';
 import { fairness } from './scheduling/fairness.js';
 import { goal } from './scheduling/goal.js';
-<<<<<<< HEAD
 import { offload } from './scheduling/offload.js';
-=======
 import { migrate } from './scheduling/migrate.js';
->>>>>>> main
 import { select } from './scheduling/select.js';
 import { stream } from './scheduling/stream.js';
 import { topic } from './scheduling/topic.js';
@@ -28,14 +22,11 @@ const scheduling: Suite = {
     disciplineCost,
     fairness,
     goal,
-<<<<<<< HEAD
     call,
     stream,
     offload,
-=======
     migrate,
     balance,
->>>>>>> main
     topic,
   ],
 };

@@ -58,7 +58,8 @@ export class CallAnswers implements AskedHost {
    */
   answer(inlet: Inlet, at: number, length: number, heard: HeardName | undefined): number {
     const outlet = this.intercore.outlet(inlet.from, RETURN_LANES + inlet.band);
-    if (outlet.hasParcels) return refuseFor(outlet.line, HEAD_BYTES);
+    // One that came by a return lane waits for nothing, as everything there.
+    if (outlet.hasParcels && !inlet.isReturn) return refuseFor(outlet.line, HEAD_BYTES);
     this.answerNow(inlet, at, length, heard);
     return OK;
   }
