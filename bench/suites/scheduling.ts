@@ -6,6 +6,7 @@ import { dispatch } from './scheduling/dispatch.js';
 import { fairness } from './scheduling/fairness.js';
 import { goal } from './scheduling/goal.js';
 import { select } from './scheduling/select.js';
+import { topic } from './scheduling/topic.js';
 
 const scheduling: Suite = {
   name: 'scheduling',
@@ -16,6 +17,7 @@ const scheduling: Suite = {
     disciplineCost,
     fairness,
     goal,
+    topic,
   ],
 };
 export default scheduling;

@@ -21,6 +21,7 @@ import { summon, summonAfterDeath } from './parking.js';
 import { Party } from './party.js';
 import type { CloseResult, RuntimeEvents } from './runtime-events.js';
 import type { RuntimeSettings } from './runtime-options.js';
+import { TopicMembership } from '../topic-membership.js';
 import { RuntimeBlock, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { mainStatus, reactorStatus, type ReactorStatus, type RuntimeStatus } from './status.js';
 
@@ -101,6 +102,7 @@ export class Controller implements MemberHost {
   /** The only place where a reactor is declared dead. */
   exited({ id, error, threadId, queues }: Member, exitCode: number): void {
     this.block.markDead(id);
+    new TopicMembership(this.shared.topics, id).begin();
     const code = 'ERR_PERCORE_REACTOR_DIED';
     const recovered = queues.recover((cause) => {
       process.emitWarning(`a queue of reactor ${id}, which has ended, cannot be recovered: ${cause.message}`, { code });
@@ -125,7 +127,7 @@ export class Controller implements MemberHost {
       reactorsAsked: asked,
       reactors: this.members.map((member) => this.statusOf(member)),
       main: mainStatus(this.shared, { discipline: this.main.turn.disciplines.inForce, classes }),
-      sharedBytes: this.shared.runtime.byteLength + this.shared.inboxes.reduce(
+      sharedBytes: this.shared.runtime.byteLength + this.shared.topics.byteLength + this.shared.inboxes.reduce(
         (sum, inbox) => sum + inbox.byteLength, 0,
       ),
       node: process.version,

@@ -6,6 +6,7 @@ import { Outlet } from './outlet.js';
 import { summon } from './parking.js';
 import type { Peers } from './peers.js';
 import { laneAt, type SharedRuntime } from './shared.js';
+import type { ByteTask } from './task.js';
 import type { Turn } from './turn.js';
 
 export class Intercore {
@@ -32,6 +33,11 @@ export class Intercore {
   /** The receiving end of the lane that native reports as `number`. Allocates at the first use of the lane. */
   inlet(number: number): Inlet {
     return this.inlets[number] ?? (this.inlets[number] = this.openInlet(number));
+  }
+
+  /** The task of bytes has ended. */
+  forget(task: ByteTask): void {
+    for (const inlet of this.inlets) inlet?.forget(task);
   }
 
   /** True when nothing waits to be read. */

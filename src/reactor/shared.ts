@@ -17,11 +17,14 @@ import {
   type LayoutField,
 } from '../layout.js';
 import { native } from '../native.js';
+import { createTopics } from '../topic-membership.js';
 
 export interface SharedRuntime {
   readonly reactors: number;
   readonly laneBytes: number;
   readonly runtime: SharedArrayBuffer;
+  /** Who subscribes to which topics: see topic-membership.ts. */
+  readonly topics: SharedArrayBuffer;
   /** One a party, the main thread's last. */
   readonly inboxes: readonly SharedArrayBuffer[];
   /** Their eventfds. They belong to the runtime and are closed after every worker has gone. */
@@ -87,7 +90,7 @@ export function createShared(
     set('magic', PARTY_MAGIC);
     return inbox;
   });
-  return { reactors, laneBytes, runtime, inboxes, eventFds, originNs };
+  return { reactors, laneBytes, runtime, topics: createTopics(parties), inboxes, eventFds, originNs };
 }
 
 /**
