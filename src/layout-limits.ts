@@ -14,6 +14,10 @@ export const LANES_PER_PEER = 16;
 export const RETURN_LANES = 8;
 /** Keys that hash together; each bucket has one owner at a time. */
 export const BUCKETS = 1024;
+/** Stages of work whose messages move apart from each other: see src/balance/. */
+export const STAGES = 8;
+/** A stage of a bucket each. */
+export const SLOTS: number = STAGES * BUCKETS;
 /** Most reactors of one runtime; the main thread is one party more. */
 export const MAX_REACTORS = 255;
 export const MAX_PARTIES = 256;
@@ -22,7 +26,7 @@ export const MAX_CONSUMERS = 32;
 /** Most producers of one MPSC queue: lanes that its group has words for. */
 export const MAX_PRODUCERS = 64;
 /** Words of each lane in a group. */
-export const LANE_WORDS = LINE_BYTES >> 2;
+export const LANE_WORDS: number = LINE_BYTES >> 2;
 
 /** Timer records in one piece of memory. */
 export const TIMERS_PER_CHUNK = 16_384;

@@ -5,7 +5,7 @@ import { ioCountersLayout } from './layout-io.js';
 /** What the timers of one thread count. In a reactor it is a part of its Party; elsewhere, memory of its own. */
 export const timerCountersLayout = {
   name: 'TimerCounters',
-  bytes: 24,
+  bytes: 32,
   fields: {
     live: {
       at: 0, type: 'f64', writes: 'native', reads: 'all', status: 'timers.live', unit: 'count', isGauge: true,
@@ -18,6 +18,10 @@ export const timerCountersLayout = {
     late: {
       at: 16, type: 'f64', writes: 'timers', reads: 'all', status: 'timers.late', unit: 'count',
       means: 'callbacks run a millisecond or more after their deadline',
+    },
+    missed: {
+      at: 24, type: 'f64', writes: 'timers', reads: 'all', status: 'timers.missed', unit: 'count',
+      means: 'ticks of repeating timers that came due while an earlier one could not run',
     },
   },
 } as const satisfies Structure;
@@ -161,7 +165,7 @@ export const partyLayout = {
       means: 'TimerCounters',
     },
     io: {
-      at: 1152, type: 'f64', count: ioCountersLayout.bytes >> 3, writes: 'owner', reads: 'runtime',
+      at: 1160, type: 'f64', count: ioCountersLayout.bytes >> 3, writes: 'owner', reads: 'runtime',
       means: 'IoCounters',
     },
     stepNs: {
@@ -201,6 +205,46 @@ export const runtimeLayout = {
     bucketOwner: {
       at: 1408, type: 'i32', count: 1024, writes: 'runtime', reads: 'all',
       means: 'the reactor that owns the bucket',
+    },
+  },
+} as const satisfies Structure;
+
+/** What concerns all parties about keyed messages. A slot is one stage of one bucket: stage * 1,024 + bucket. */
+export const slotsLayout = {
+  name: 'Slots',
+  bytes: 32896,
+  fields: {
+    stages: { at: 0, type: 'i32', writes: 'all set', reads: 'runtime', means: 'a bit for each stage that is used' },
+    word: {
+      at: 128, type: 'i32', count: 8192, writes: 'runtime; who gets the slot, at the end of its move', reads: 'all',
+      means: 'whose the slot is: owner (8 bits), next owner (8), 1 while it moves, generation (15)',
+    },
+  },
+} as const satisfies Structure;
+
+/**
+ * What one party knows of the slots, as a sender and as an owner. Behind it lies `taken[parties][8192]`, 32 bits each,
+ * which the party writes as an owner: the messages of each slot that it has taken from each sender. All zero at first.
+ */
+export const bucketsLayout = {
+  name: 'Buckets',
+  bytes: 41216,
+  fields: {
+    sent: {
+      at: 0, type: 'i32', count: 8192, writes: 'sender', reads: 'owners',
+      means: 'messages of each slot that this party has sent to whoever owned it; comes round',
+    },
+    busyNs: {
+      at: 32768, type: 'f64', count: 1024, writes: 'owner', reads: 'runtime',
+      means: 'time that this party has spent on each bucket, extrapolated from a sample of its messages',
+    },
+    held: {
+      at: 40960, type: 'f64', writes: 'owner', reads: 'runtime',
+      means: 'messages that this party has held because their bucket moved',
+    },
+    lost: {
+      at: 41088, type: 'f64', writes: 'owner', reads: 'runtime',
+      means: 'messages that a death has lost, as counted by the owner after it',
     },
   },
 } as const satisfies Structure;

@@ -3,13 +3,14 @@
  * records run where they lie, are released in one store after a few, and stay when their target answers
  * BACK_PRESSURED.
  */
-import { BANDS } from '../layout.js';
+import { BANDS, LANES_PER_PEER, RETURN_LANES } from '../layout.js';
 import { OK, sub, type RecordMemory, type VariableConsumer, type VariableQueue } from '../queues/index.js';
 import { BYTES, HEAD_BYTES } from './message.js';
 import { HeardName } from './names.js';
 import type { ByteRecord, ByteTask } from './task.js';
 import type { Turn } from './turn.js';
 import type { Holdable } from './waits.js';
+import { ON_ROOM } from '../queues/internal.js';
 
 /** Records run before other tasks of the band get their turn. */
 const QUANTUM = 16;
@@ -38,6 +39,8 @@ export class Inlet implements Holdable, RecordMemory {
   private readonly consumer: VariableConsumer;
 
   readonly band: number;
+  /** It is a return lane. */
+  readonly isReturn: boolean;
 
   /** `number` is the lane's as native reports it, `from` its producer, which `onSpace` tells that there is room. */
   constructor(
@@ -45,8 +48,9 @@ export class Inlet implements Holdable, RecordMemory {
     queue: VariableQueue, readonly number: number, readonly from: number, onSpace: () => void,
   ) {
     const band = this.band = bandOfLane(number);
+    this.isReturn = number % LANES_PER_PEER >= RETURN_LANES;
     this.consumer = sub(queue);
-    this.consumer.onRoom = onSpace;
+    this.consumer[ON_ROOM](onSpace);
     this.words = this.consumer.words;
     this.bytes = this.consumer.bytes;
     this.view = this.consumer.view;
