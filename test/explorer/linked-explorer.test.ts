@@ -1,7 +1,6 @@
 /**
  * The shipped linked queue in every order of its accesses, with a floor of states each; then with bugs seeded into its
- * text, which these scenarios must find. `PERCORE_STRESS=1` adds every start to every death, and
- * the largest scenarios.
+ * text, which these scenarios must find. `PERCORE_STRESS=1` adds the largest scenarios, and every start to every death.
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { linkedQueue, type LinkedScenario } from './linked-scenarios.js';
