@@ -44,6 +44,7 @@ const promises: Record<string, RegExp> = {
       String.raw`front: reactor 0 of 2\n  task parse: .*\n.*\n\nbook: reactor 1 of 2\n  task match: ended\n\n` +
       String.raw`main: the main thread\n\nsends\n  main -> parse\n  parse -> match\n$`,
   ),
+  '24-order-book.js': /^(\d+) trades in parallel, \1 in sequence\n$/,
 };
 
 describe('examples', () => {

@@ -2,6 +2,11 @@
 export {
   bucketOf, capacity, createLoads, createRuntime, createSteering, hashKey, priorityOf, setDiscipline,
 } from './reactor/index.js';
+export { createBalancer, createBuckets, createKeyed, keyedAddress, moveAllBuckets } from './balance/index.js';
+export type {
+  Balancer, BalancerOptions, BalancerStatus, Buckets, BucketsOptions, Keyed, KeyedAddress, KeyedAddressOptions,
+  KeyedContext, KeyedOptions, KeyedStep,
+} from './balance/index.js';
 export type {
   Address, AddressOptions, ByteRecord, CallContext, CallOptions, CapacityReport, Choose, ClassFigures, CloseOptions,
   CloseResult, DropReasons, ForeignMessage, IdleOptions, IdleStrategy, IoFigures, LaneBacklog, MainStatus,

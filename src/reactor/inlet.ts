@@ -3,7 +3,7 @@
  * records run where they lie, are released in one store after a few, and stay when their target answers
  * BACK_PRESSURED.
  */
-import { BANDS } from '../layout.js';
+import { BANDS, LANES_PER_PEER, RETURN_LANES } from '../layout.js';
 import { OK, sub, type RecordMemory, type VariableConsumer, type VariableQueue } from '../queues/index.js';
 import { BYTES, HEAD_BYTES } from './message.js';
 import { HeardName } from './names.js';
@@ -39,6 +39,8 @@ export class Inlet implements Holdable, RecordMemory {
   private readonly consumer: VariableConsumer;
 
   readonly band: number;
+  /** It is a return lane. */
+  readonly isReturn: boolean;
 
   /** `number` is the lane's as native reports it, `from` its producer, which `onSpace` tells that there is room. */
   constructor(
@@ -46,6 +48,7 @@ export class Inlet implements Holdable, RecordMemory {
     queue: VariableQueue, readonly number: number, readonly from: number, onSpace: () => void,
   ) {
     const band = this.band = bandOfLane(number);
+    this.isReturn = number % LANES_PER_PEER >= RETURN_LANES;
     this.consumer = sub(queue);
     this.consumer[ON_ROOM](onSpace);
     this.words = this.consumer.words;

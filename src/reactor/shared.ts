@@ -12,7 +12,10 @@ import {
   inboxBytes,
   laneOffset,
   partyLayout,
+  SLOTS,
+  bucketsBytes,
   runtimeLayout,
+  slotsLayout,
   words,
   type LayoutField,
 } from '../layout.js';
@@ -27,6 +30,10 @@ export interface SharedRuntime {
   readonly topics: SharedArrayBuffer;
   /** One a party, the main thread's last. */
   readonly inboxes: readonly SharedArrayBuffer[];
+  /** The Slots of all. */
+  readonly slots: SharedArrayBuffer;
+  /** The Buckets of each party, the main thread's last. */
+  readonly buckets: readonly SharedArrayBuffer[];
   /** Their eventfds. They belong to the runtime and are closed after every worker has gone. */
   readonly eventFds: readonly number[];
   readonly originNs: number;
@@ -90,7 +97,17 @@ export function createShared(
     set('magic', PARTY_MAGIC);
     return inbox;
   });
-  return { reactors, laneBytes, runtime, topics: createTopics(parties), inboxes, eventFds, originNs };
+  const slots = new SharedArrayBuffer(slotsLayout.bytes);
+  // As above.
+  new Int32Array(slots, slotsLayout.fields.word.at, SLOTS).forEach((_, slot, all) => {
+    all[slot] = (slot % BUCKETS) % reactors;
+  });
+  const buckets = Array.from({ length: parties }, () => new SharedArrayBuffer(bucketsBytes(parties)));
+  // What is not used costs no memory: as for the inboxes.
+  for (const ofParty of buckets) native().system.freshPages(new Uint8Array(ofParty), 0);
+  return {
+    reactors, laneBytes, runtime, topics: createTopics(parties), inboxes, slots, buckets, eventFds, originNs,
+  };
 }
 
 /**
@@ -127,6 +144,12 @@ export function announceLane(inbox: SharedArrayBuffer, from: number, lane: numbe
   Atomics.add(partyWords(inbox), LANES_VERSION, 1);
 }
 
+/** True when producer `from` has made lane `lane` in this inbox. */
+export function isLaneMade(inbox: SharedArrayBuffer, from: number, lane: number): boolean {
+  // Pairs with announceLane().
+  return (Atomics.load(new Int32Array(inbox, partyLayout.bytes + from * LINE_BYTES, 1), 0) & (1 << lane)) !== 0;
+}
+
 /** Byte offset of a lane in any inbox of this runtime. */
 export const laneAt = (shared: SharedRuntime, from: number, lane: number): number => laneOffset(
   shared.reactors + 1, shared.laneBytes, from, lane,
@@ -140,10 +163,16 @@ export class RuntimeBlock {
     this.shared = new Int32Array(memory);
   }
 
-  /** The reactor that owns bucket 0 to 1,023. */
+  /** The reactor that owns bucket 0 to 1,023; while it moves, the old owner. */
   ownerOf(bucket: number): number {
-    // Pairs with whoever moves a bucket; a mover waits until the old owner has drained, so any recent value is right.
+    // Pairs with setOwner(); keyed messages go by a word of their own, so here any recent value is right.
     return Atomics.load(this.shared, BUCKET_OWNER + bucket);
+  }
+
+  /** The main thread: the bucket has moved. */
+  setOwner(bucket: number, owner: number): void {
+    // Pairs with ownerOf().
+    Atomics.store(this.shared, BUCKET_OWNER + bucket, owner);
   }
 
   /** Grows with each death. */
