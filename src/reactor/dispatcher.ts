@@ -140,7 +140,9 @@ export class Dispatcher implements Receiver {
       this.turn.reportError(error, `a message for task "${task.name}"`);
       return OK;
     }
-    return this.turn.steps.run(task, message, inlet.from, inlet.band);
+    const code = this.turn.steps.run(task, message, inlet.from, inlet.band);
+    if (code === OK) task.steps++;
+    return code;
   }
 
   private find(heard: HeardName | undefined): ValueTask | ByteTask | undefined {
