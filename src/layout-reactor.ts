@@ -25,7 +25,7 @@ export const timerCountersLayout = {
 /** What one party (a reactor, or the main thread) shows to the others. Its inbox begins with it. */
 export const partyLayout = {
   name: 'Party',
-  bytes: 1280,
+  bytes: 1408,
   fields: {
     magic: {
       at: 0, type: 'i32', writes: 'runtime, last', reads: 'all',
@@ -164,13 +164,21 @@ export const partyLayout = {
       at: 1152, type: 'f64', count: ioCountersLayout.bytes >> 3, writes: 'owner', reads: 'runtime',
       means: 'IoCounters',
     },
+    lost: {
+      at: 1280, type: 'f64', writes: 'runtime, after a death', reads: 'runtime', status: 'lost', unit: 'count',
+      means: 'messages that it had committed and not published when it died',
+    },
+    callsMade: {
+      at: 1288, type: 'f64', writes: 'owner', reads: 'owner',
+      means: 'calls that it and those in its place before it have made: numbers of calls go on behind them',
+    },
   },
 } as const satisfies Structure;
 
 /** What concerns all parties. */
 export const runtimeLayout = {
   name: 'Runtime',
-  bytes: 5504,
+  bytes: 6528,
   fields: {
     magic: {
       at: 0, type: 'i32', writes: 'runtime, last', reads: 'all',
@@ -178,17 +186,21 @@ export const runtimeLayout = {
     },
     version: { at: 4, type: 'i32', writes: 'runtime', reads: 'all', means: 'LAYOUT_VERSION' },
     parties: { at: 8, type: 'i32', writes: 'runtime', reads: 'all', means: 'reactors and the main thread' },
-    deaths: {
+    changes: {
       at: 128, type: 'i32', writes: 'runtime adds', reads: 'all',
-      means: 'grows after each worker exit; then look at isDead',
+      means: 'grows with each change of a word below: then look at presence and generation',
     },
-    isDead: {
+    presence: {
       at: 256, type: 'i32', count: 256, writes: 'runtime', reads: 'all',
-      means: '1 from the worker exit event on',
+      means: 'Presence: HERE 0, DEAD 1 for good, AWAY 2: nobody chooses it, and what is sent to it waits',
     },
     bucketOwner: {
       at: 1408, type: 'i32', count: 1024, writes: 'runtime', reads: 'all',
       means: 'the reactor that owns the bucket',
+    },
+    generation: {
+      at: 5504, type: 'i32', count: 256, writes: 'runtime', reads: 'all',
+      means: 'threads that have died in this reactor\'s place; grows with the worker exit event',
     },
   },
 } as const satisfies Structure;

@@ -18,7 +18,7 @@
  *   Party   | header 0 | attention 128 | yield 256 | stop 384 | lanes 512 | settings 640 | phase 768 | counters 896 …
  *   Inbox   | Party | lanesMadeBy[parties], 128 bytes each | lane 0 | lane 1 | …
  *             There is one for each party; its lanes lead inward.
- *   Runtime | header 0 | deaths 128 | isDead[parties] 256 … | bucketOwner[1024] …
+ *   Runtime | header 0 | changes 128 | presence[parties] 256 … | bucketOwner[1024] … | generation[parties] …
  *   Pipe    | header 0 | who has which end 128 | producer's line 256 | consumer's line 384 |
  *   UserReadiness | header 0 | bits 128 | closed 256 |
  */
@@ -49,6 +49,7 @@ export const structures: readonly Structure[] = [
 export const words = {
   attention: { PARKED: -1, AWAKE: 8 },
   stop: { RUN: 0, DRAIN: 1, LEAVE: 2 },
+  presence: { HERE: 0, DEAD: 1, AWAY: 2 },
   phase: { STARTING: 0, READY: 1, DRAINING: 2, QUIET: 3, LEFT: 4 },
   idleStrategy: { SPIN: 0, BACKOFF: 1, PARK: 2, ADAPTIVE: 3 },
   readiness: { READABLE: 1, WRITABLE: 2, READ_CLOSED: 4, HANG_UP: 8, ERROR: 16, PRIORITY: 32 },

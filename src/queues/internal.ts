@@ -1,7 +1,7 @@
 /** What other rooms of Percore may import from here besides index.ts. No user sees it. */
 export { copyBytes } from './copy-bytes.js';
 export { setLazyHost, type LazyHost } from './lazy.js';
-export { framedBytes } from './record.js';
+export { PADDING, framedBytes } from './record.js';
 export { ValueChain } from './value-chain.js';
 export { ValueCodec } from './value-codec.js';
 export { kindOf, memberPath } from './value-path.js';

@@ -20,10 +20,11 @@ import { MOST_WAITING_BYTES, type Outlet } from './outlet.js';
 const DROPPED = partyLayout.fields.dropped.at >> 3;
 const DROPPED_LATE_CALLS = partyLayout.fields.droppedLateCalls.at >> 3;
 const DROPPED_LATE_ANSWERS = partyLayout.fields.droppedLateAnswers.at >> 3;
+const CALLS_MADE = partyLayout.fields.callsMade.at >> 3;
 const CALLS_IN_FLIGHT = partyLayout.fields.callsInFlight.at >> 3;
 
 export class CallService {
-  private readonly calls = new Calls();
+  private readonly calls: Calls;
   private readonly handlers = new Map<string, Handler>();
   private readonly codec = new ValueCodec();
 
@@ -37,7 +38,11 @@ export class CallService {
   constructor(
     private readonly intercore: Intercore, private readonly timers: Timers,
     private readonly onWaiting: (isWaiting: boolean) => void,
-  ) {}
+  ) {
+    // Answers to calls of a thread that has died in this reactor's place must fit none of ours.
+    const made = intercore.counters[CALLS_MADE]!;
+    this.calls = new Calls(made | 0, Math.floor(made / 2 ** 32) & 0xffff);
+  }
 
   /** Calls that wait for their answer. */
   get count(): number {
@@ -84,6 +89,7 @@ export class CallService {
       const sentName = outlet.name(name);
       const call = new PendingCall(name, to, resolve, reject);
       this.calls.add(call);
+      this.intercore.counters[CALLS_MADE]!++;
       this.countCalls();
       let code: number;
       try {

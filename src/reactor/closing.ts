@@ -30,6 +30,7 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
   // Whatever unref() said: who closes waits for it.
   controller.setHeld(true);
   controller.tellAll(words.stop.DRAIN);
+  controller.restarts.hurry();
   const isQuiet = await untilQuiet(controller, drainMs);
   const undelivered = controller.inFlight();
   controller.tellAll(words.stop.LEAVE);

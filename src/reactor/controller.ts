@@ -9,24 +9,38 @@
  * not.
  */
 import type { EventEmitter } from 'node:events';
-import { partyLayout } from '../layout.js';
+import { partyLayout, words } from '../layout.js';
 import { native } from '../native.js';
 import { errorOf } from './failure.js';
 import { ForgottenWatch } from './forgotten.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
+import { KeptNames } from './kept-names.js';
+import { clearParty, repairLanes, type Loss } from './lane-repair.js';
 import { Member, type MemberHost } from './member.js';
 import { summon, summonAfterDeath } from './parking.js';
 import { Party } from './party.js';
 import type { CloseResult, RuntimeEvents } from './runtime-events.js';
 import type { RuntimeSettings } from './runtime-options.js';
+import { Restarts, type RestartHost } from './restarts.js';
 import { RuntimeBlock, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { mainStatus, reactorStatus, type ReactorStatus, type RuntimeStatus } from './status.js';
 
 const SENT = partyLayout.fields.sent.at >> 3;
 const RECEIVED = partyLayout.fields.received.at >> 3;
+const LOST = partyLayout.fields.lost.at >> 3;
 
-export class Controller implements MemberHost {
+const DIED = 'ERR_PERCORE_REACTOR_DIED';
+
+/** The last death of a reactor. */
+interface LastDeath {
+  readonly atMs: number;
+  readonly lost: Loss;
+}
+
+export class Controller implements MemberHost, RestartHost {
+  /** The thread that runs in each reactor's place, or the last that did. */
   readonly members: Member[] = [];
+  readonly restarts: Restarts;
   /** The main thread as a party. */
   readonly main: Party;
   /**
@@ -40,9 +54,14 @@ export class Controller implements MemberHost {
   private isHeld = true;
   private forgotten: ForgottenWatch | undefined;
   private events!: EventEmitter<RuntimeEvents>;
+  private readonly names: KeptNames[] = [];
+  private readonly lastDeaths: LastDeath[] = [];
+  /** By reactor, how often it was ready again. */
+  private readonly restartCounts: number[] = [];
 
   constructor(readonly settings: RuntimeSettings, readonly shared: SharedRuntime) {
-    const { budget, publishEvery, discipline } = settings;
+    const { budget, publishEvery, discipline, restart, startTimeoutMs } = settings;
+    this.restarts = new Restarts(this, restart, startTimeoutMs);
     const { reactors: id } = shared;
     this.block = new RuntimeBlock(shared.runtime);
     this.main = new Party(shared, id, {
@@ -61,11 +80,18 @@ export class Controller implements MemberHost {
    */
   startMembers(events: EventEmitter<RuntimeEvents>): void {
     this.events = events;
-    const { entry, data, pins, budget, publishEvery, discipline, clock, source, resourceLimits } = this.settings;
+    for (const id of this.settings.pins.keys()) this.members.push(this.startMember(id));
+  }
+
+  private startMember(id: number): Member {
+    const {
+      entry, data, pins, budget, publishEvery, discipline, clock, source, resourceLimits, restart,
+    } = this.settings;
     const options = { budget, publishEvery, discipline, clock, io: { source } };
-    for (const [id, cpu] of pins.entries()) {
-      this.members.push(new Member(id, { shared: this.shared, cpu, entry, data, options }, resourceLimits, this));
-    }
+    const names = restart === undefined ? undefined : (this.names[id] ??= new KeptNames()).lanes;
+    const generation = this.block.generation(id);
+    const start = { shared: this.shared, cpu: pins[id], entry, data, generation, names, options };
+    return new Member(id, start, resourceLimits, this);
   }
 
   // ---- For its members --------------------------------------------------------------------------------------------
@@ -90,21 +116,62 @@ export class Controller implements MemberHost {
     this.onProgress?.();
   }
 
+  name(reactorId: number, lane: number, number: number, text: string): void {
+    this.names[reactorId]?.keep(lane, number, text);
+  }
+
   /** The only place where a reactor is declared dead. */
-  exited({ id, error, threadId, queues }: Member, exitCode: number): void {
-    this.block.markDead(id);
-    const code = 'ERR_PERCORE_REACTOR_DIED';
+  exited({ id, error, threadId, generation, queues }: Member, exitCode: number): void {
     const recovered = queues.recover((cause) => {
-      process.emitWarning(`a queue of reactor ${id}, which has ended, cannot be recovered: ${cause.message}`, { code });
+      const message = `a queue of reactor ${id}, which has ended, cannot be recovered: ${cause.message}`;
+      process.emitWarning(message, { code: DIED });
     });
+    const lost = repairLanes(this.shared, id, threadId);
+    this.lastDeaths[id] = { atMs: performance.now(), lost };
+    const isDue = this.closing !== undefined || !this.isStarted;
+    const begin = isDue ? undefined : this.restarts.next(id);
+    if (begin !== undefined) clearParty(this.shared.inboxes[id]!);
+    this.block.noteDeath(id, begin === undefined ? words.presence.DEAD : words.presence.AWAY);
     for (const [peer, inbox] of this.shared.inboxes.entries()) {
       summonAfterDeath(partyWords(inbox), () => native().wakers.wake(this.shared.eventFds[peer]!));
     }
     this.main.noteDeaths();
-    if (this.closing !== undefined || !this.isStarted) return;
-    if (this.events.emit('reactorDied', { reactorId: id, exitCode, threadId, recovered, error })) return;
+    // Before listeners are told, who may throw.
+    begin?.();
+    if (isDue) return;
+    const willRestart = begin !== undefined;
+    const death = { reactorId: id, exitCode, threadId, recovered, error, generation, willRestart, lost };
+    if (this.events.emit('reactorDied', death)) return;
     const why = error === undefined ? '' : `: ${error.message}`;
-    process.emitWarning(`reactor ${id} died with exit code ${exitCode}${why}`, { code });
+    const then = willRestart ? '; it is started again' : '';
+    process.emitWarning(`reactor ${id} died with exit code ${exitCode}${why}${then}`, { code: DIED });
+  }
+
+  // ---- For its restarts ---------------------------------------------------------------------------------------------
+
+  startAgain(id: number): Member {
+    const { messages } = this.members[id]!;
+    const member = (this.members[id] = this.startMember(id));
+    member.messages = messages;
+    if (!this.isHeld) member.unref();
+    return member;
+  }
+
+  restarted({ id, generation }: Member): void {
+    this.restartCounts[id] = (this.restartCounts[id] ?? 0) + 1;
+    this.block.setPresence(id, words.presence.HERE);
+    for (const peer of this.shared.inboxes.keys()) this.summon(peer);
+    this.main.noteDeaths();
+    const { atMs, lost } = this.lastDeaths[id]!;
+    if (this.closing !== undefined) return;
+    this.events.emit('reactorRestarted', { reactorId: id, generation, ms: performance.now() - atMs, lost });
+  }
+
+  notStarted(id: number, error: Error): void {
+    // As if it had started and ended at once: the policy decides again.
+    const member = this.members[id]!;
+    member.error = error;
+    this.exited(member, 1);
   }
 
   // ---- What it tells and is told ------------------------------------------------------------------------------------
@@ -124,9 +191,16 @@ export class Controller implements MemberHost {
     };
   }
 
-  statusOf({ id, isDead, grants, messages, threadId }: Member): ReactorStatus {
-    const whyNoSpin = this.settings.whyNoSpin[id];
-    return reactorStatus(this.shared, id, { isDead, grants, messages, threadId, whyNoSpin });
+  statusOf({ id, isDead, isReady, grants, messages, threadId, generation }: Member): ReactorStatus {
+    const isWaiting = this.restarts.isWaiting(id);
+    return reactorStatus(this.shared, id, {
+      isDead: isDead && !isWaiting,
+      isRestarting: isWaiting || (generation > 0 && !isDead && !isReady),
+      generation: this.block.generation(id),
+      restarts: this.restartCounts[id] ?? 0,
+      grants, messages, threadId,
+      whyNoSpin: this.settings.whyNoSpin[id],
+    });
   }
 
   /** Messages that are committed and not yet taken, over all parties. */
@@ -134,7 +208,7 @@ export class Controller implements MemberHost {
     let count = 0;
     for (const inbox of this.shared.inboxes) {
       const counters = partyCounters(inbox);
-      count += counters[SENT]! - counters[RECEIVED]!;
+      count += counters[SENT]! - counters[LOST]! - counters[RECEIVED]!;
     }
     return Math.max(0, count);
   }

@@ -26,6 +26,8 @@ export interface MemberHost {
   messageDropped(id: number, error: Error): void;
   /** It has come a step further on its way to ready. */
   progressed(): void;
+  /** What a number in one of its lanes stands for. */
+  name(id: number, lane: number, number: number, text: string): void;
   /** Posted by code of the user's in that reactor. */
   message(id: number, message: unknown): void;
   /** The thread has ended; called once, after everything that it reported. */
@@ -39,7 +41,7 @@ export class Member {
   /** What the thread ended by, if it was an error. */
   error: Error | undefined;
   exitCode: number | undefined;
-  /** Messages that came over parentPort. */
+  /** Messages that came over parentPort, also from those before it. */
   messages = 0;
   /** Resolves when the entry has run; rejects with ERR_PERCORE_ENTRY. */
   readonly ready: Promise<void>;
@@ -54,6 +56,8 @@ export class Member {
   private answerIdle: ((isIdle: boolean) => void) | undefined;
   /** Node's number of the thread, which `worker` forgets before the exit event. */
   readonly threadId: number;
+  /** Threads that have died in its place before it. */
+  readonly generation: number;
   /** Those that it has ends of. */
   readonly queues: QueuesOfThread;
 
@@ -73,6 +77,7 @@ export class Member {
       throw (error as Error).name === 'DataCloneError' ? unclonable(start.data, error as Error) : error;
     }
     this.threadId = this.worker.threadId;
+    this.generation = start.generation;
     this.queues = new QueuesOfThread(this.threadId);
     let settle!: { resolve(): void; reject(error: Error): void };
     this.ready = new Promise((resolve, reject) => {
@@ -86,6 +91,7 @@ export class Member {
       }
       if (report.kind === 'messageDropped') return host.messageDropped(id, unpackError(report.error, id, 'messages'));
       if (report.kind === 'queueOpened' || report.kind === 'queueUnreachable') return this.queues.take(report);
+      if (report.kind === 'name') return host.name(id, report.lane, report.number, report.text);
       if (report.kind === 'lost') return void (this.hasLost = true);
       if (report.kind === 'idle') return this.answerIdle?.(report.isIdle);
       this.hasBegun = true;

@@ -7,7 +7,7 @@
  *      timers, io  what else makes tasks ready             windDown    how it stops
  */
 import { invalidArgument, type PercoreError } from '../errors.js';
-import { partyLayout, timerRequestsLayout } from '../layout.js';
+import { partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
 import type { IoSource } from '../io/index.js';
 import { Io, TimedIoCore } from '../io/internal.js';
@@ -18,6 +18,7 @@ import { CallService } from './call-service.js';
 import { Dispatcher } from './dispatcher.js';
 import { DropReports } from './drop-reports.js';
 import { Intercore } from './intercore.js';
+import type { NamesToKeep } from './kept-names.js';
 import type { Outlet } from './outlet.js';
 import { Peers } from './peers.js';
 import { QueueReading, type ReadableEnd, type Reading } from './reading.js';
@@ -42,6 +43,8 @@ export interface PartyOptions {
   readonly io?: { readonly source: IoSource } | undefined;
   /** Called with what a step, a timer or a connection's handler threw. The party goes on. */
   readonly onError: (error: unknown, where: string) => void;
+  /** Of a reactor that is started again after a death; see kept-names.ts. */
+  readonly names?: NamesToKeep | undefined;
   /** Called with the first message for each name that reached nobody. */
   readonly onDrop: (error: PercoreError) => void;
 }
@@ -72,6 +75,7 @@ export class Party implements TurnSources, Stopping {
   private readonly peers: Peers;
   private readonly readings = new Set<QueueReading>();
   private isReferenced = true;
+  private hasBegun = false;
   private nextReactor = 0;
   /** What its I/O had lost when it was told to stop. */
   private lostBefore: number | undefined;
@@ -92,7 +96,7 @@ export class Party implements TurnSources, Stopping {
     this.peers = new Peers(shared, (eventFd) => addon.wakers.wake(eventFd));
     const drops = new DropReports(id, shared.reactors, () => [...this.dispatcher.tasks.values()], options.onDrop);
     this.dispatcher = new Dispatcher(turn, this.peers, drops);
-    this.lanes = new Intercore(turn, this.peers, this.dispatcher);
+    this.lanes = new Intercore(turn, this.peers, this.dispatcher, options.names);
     const timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
     const handle = (this.handle = addon.turns.create({
       inbox: new Uint8Array(inbox),
@@ -138,6 +142,8 @@ export class Party implements TurnSources, Stopping {
   }
 
   windDown(stopWord: number): void {
+    // An entry that is still running has hooks to come, and tasks for what waits.
+    if (stopWord === words.stop.DRAIN && !this.hasBegun) return;
     this.lostBefore ??= this.io.losses.bytes;
     this.stop.goOn(stopWord);
   }
@@ -171,12 +177,12 @@ export class Party implements TurnSources, Stopping {
     throw invalidArgument('reactor', reactor, `a whole number from 0 to ${reactors - 1}${orMain}`);
   }
 
-  /** Each living reactor in turn. */
+  /** Each reactor that takes work in turn; where none does, each in turn. */
   nextLiving(): number {
     const { reactors } = this.shared;
     for (let tries = 0; tries < reactors; tries++) {
       this.nextReactor = this.nextReactor + 1 >= reactors ? 0 : this.nextReactor + 1;
-      if (!this.peers.isDead(this.nextReactor)) break;
+      if (this.peers.isHere(this.nextReactor)) break;
     }
     return this.nextReactor;
   }
@@ -195,6 +201,15 @@ export class Party implements TurnSources, Stopping {
   }
 
   // ---- Start and stop -----------------------------------------------------------------------------------------------
+
+  /** The entry has run. */
+  begin(): void {
+    this.hasBegun = true;
+    this.setPhase(words.phase.READY);
+    this.dispatcher.release();
+    // It may have been told to stop meanwhile.
+    this.wantTurn();
+  }
 
   setPhase(phase: number): void {
     // Pairs with the runtime's load while it starts or closes.

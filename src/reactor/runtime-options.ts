@@ -7,6 +7,7 @@ import { cpuBudget, type CpuBudget } from '../realtime/index.js';
 import { checkDiscipline, type DisciplineChoice, type DisciplineOptions } from '../scheduling/internal.js';
 import { checkEntry } from './entry.js';
 import { checkIdleOptions, idleSettings, type IdleOptions } from './idle-strategy.js';
+import { checkRestart, type RestartOptions } from './restart-policy.js';
 import type { PartySettings } from './shared.js';
 import type { Budget, PublishEvery } from './turn.js';
 
@@ -65,6 +66,12 @@ export interface OptionsFor<R> {
    * send to or ask. `createRuntime` waits for it, as it does for the entries; what it throws rejects `createRuntime`.
    */
   main?: (runtime: R) => void | Promise<void>;
+  /**
+   * Starts a reactor again, in its place, when its thread has died after `createRuntime` has resolved: at most so many
+   * times within so long. Left out: one that dies is dead for good. docs/guide/restart.md says what goes on and what
+   * is lost.
+   */
+  restart?: RestartOptions;
   /** Limits of each worker's heap, as for `new Worker`. */
   resourceLimits?: ResourceLimits;
   /**
@@ -96,12 +103,13 @@ export interface RuntimeSettings {
   readonly clock: 'manual' | undefined;
   readonly source: IoSource;
   readonly resourceLimits: ResourceLimits | undefined;
+  readonly restart: Required<RestartOptions> | undefined;
   readonly startTimeoutMs: number;
 }
 
 const KNOWN = [
   'entry', 'reactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'discipline', 'clock', 'io',
-  'main', 'resourceLimits', 'startTimeoutMs',
+  'main', 'restart', 'resourceLimits', 'startTimeoutMs',
 ];
 const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 const MOST_MS = 2 ** 31 - 1;
@@ -157,7 +165,7 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
       ...whyNoSpin.map((why) => ({ ...idle, isCpuShared: why === undefined ? 0 : 1 })), settingsOfMain(idle, cpus),
     ],
     whyNoSpin, budget, publishEvery, discipline, source, startTimeoutMs,
-    clock: options.clock, resourceLimits: options.resourceLimits,
+    clock: options.clock, resourceLimits: options.resourceLimits, restart: checkRestart(options.restart),
   };
 }
 

@@ -37,7 +37,7 @@ export interface RuntimeOptions<P extends Protocol = Untyped> extends OptionsFor
  *     }
  *
  * Events: 'reactorDied' (ReactorDeath), 'stepError' (StepError), 'messageDropped' (MessageDrop), 'message'
- * (ForeignMessage). The first three are warnings of the process where nobody listens.
+ * (ForeignMessage), 'reactorRestarted' (ReactorRestart). The first three are warnings where nobody listens.
  */
 export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeEvents> {
   readonly #controller: Controller;

@@ -45,8 +45,9 @@ export interface PartySettings {
 const FRESH_BYTES = 2 ** 25 + 2 ** 16;
 
 const word = (field: LayoutField): number => field.at >> 2;
-const IS_DEAD = word(runtimeLayout.fields.isDead);
-const DEATHS = word(runtimeLayout.fields.deaths);
+const PRESENCE = word(runtimeLayout.fields.presence);
+const GENERATION = word(runtimeLayout.fields.generation);
+const CHANGES = word(runtimeLayout.fields.changes);
 const BUCKET_OWNER = word(runtimeLayout.fields.bucketOwner);
 const LANES_VERSION = word(partyLayout.fields.lanesVersion);
 
@@ -124,6 +125,12 @@ export function announceLane(inbox: SharedArrayBuffer, from: number, lane: numbe
   Atomics.add(partyWords(inbox), LANES_VERSION, 1);
 }
 
+/** True once producer `from` has announced lane `lane` in this inbox. */
+export function isLaneMade(inbox: SharedArrayBuffer, from: number, lane: number): boolean {
+  // Pairs with announceLane(): the lane's header is complete.
+  return (Atomics.load(new Int32Array(inbox, partyLayout.bytes + from * LINE_BYTES, 1), 0) & (1 << lane)) !== 0;
+}
+
 /** Byte offset of a lane in any inbox of this runtime. */
 export const laneAt = (shared: SharedRuntime, from: number, lane: number): number => laneOffset(
   shared.reactors + 1, shared.laneBytes, from, lane,
@@ -143,22 +150,39 @@ export class RuntimeBlock {
     return Atomics.load(this.shared, BUCKET_OWNER + bucket);
   }
 
-  /** Grows with each death. */
-  deaths(): number {
-    // Pairs with markDead(): isDead is visible behind it.
-    return Atomics.load(this.shared, DEATHS);
+  /** Grows with each change of what the two below say. */
+  changes(): number {
+    // Pairs with setPresence() and noteDeath(): what they have stored is visible behind it.
+    return Atomics.load(this.shared, CHANGES);
   }
 
-  isDead(party: number): boolean {
-    // Pairs with markDead().
-    return Atomics.load(this.shared, IS_DEAD + party) === 1;
+  /** words.presence of a reactor. */
+  presence(party: number): number {
+    // Pairs with setPresence().
+    return Atomics.load(this.shared, PRESENCE + party);
   }
 
-  /** After the worker's exit event only: that is proof of death. The caller then wakes every party. */
-  markDead(party: number): void {
-    // Pairs with isDead(); stored before the count below grows.
-    Atomics.store(this.shared, IS_DEAD + party, 1);
-    // Pairs with deaths().
-    Atomics.add(this.shared, DEATHS, 1);
+  /** Threads that have died in this reactor's place. */
+  generation(party: number): number {
+    // Pairs with noteDeath().
+    return Atomics.load(this.shared, GENERATION + party);
+  }
+
+  /** The caller then summons every party. */
+  setPresence(party: number, presence: number): void {
+    // Pairs with presence(); stored before the count below grows.
+    Atomics.store(this.shared, PRESENCE + party, presence);
+    // Pairs with changes().
+    Atomics.add(this.shared, CHANGES, 1);
+  }
+
+  /**
+   * After the worker's exit event only: that is proof of death. `presence` says whether another comes in its place. The
+   * caller then wakes every party.
+   */
+  noteDeath(party: number, presence: number): void {
+    // Pairs with generation(); stored before the count of changes grows. Nobody else writes it.
+    Atomics.store(this.shared, GENERATION + party, this.generation(party) + 1);
+    this.setPresence(party, presence);
   }
 }

@@ -41,8 +41,15 @@ export interface MainStatus extends PartyFigures {
 
 export interface ReactorStatus extends PartyFigures {
   readonly id: number;
-  /** 'left': it ended when the runtime was closed; 'dead': it ended in any other way. */
-  readonly state: 'starting' | 'ready' | 'draining' | 'quiet' | 'left' | 'dead';
+  /**
+   * 'left': it ended when the runtime was closed; 'dead': it ended in any other way; 'restarting': it did, and is
+   * started again.
+   */
+  readonly state: 'starting' | 'ready' | 'draining' | 'quiet' | 'left' | 'dead' | 'restarting';
+  /** Threads that have died in its place: 0 for one that never died. */
+  readonly generation: number;
+  /** Times that it was ready again after a death. */
+  readonly restarts: number;
   readonly cpuAsked: number | undefined;
   readonly cpuGranted: readonly number[];
   readonly timerSlackNs: number | undefined;
@@ -83,6 +90,10 @@ export const partyFigures: readonly Figure[] = [partyLayout, ioCountersLayout, t
 /** What the main thread knows of a reactor besides its shared words. */
 export interface KnownOfReactor {
   readonly isDead: boolean;
+  /** It has died, and is not ready again. */
+  readonly isRestarting: boolean;
+  readonly generation: number;
+  readonly restarts: number;
   readonly grants: Grants | undefined;
   readonly messages: number;
   readonly threadId: number;
@@ -90,7 +101,7 @@ export interface KnownOfReactor {
 }
 
 export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfReactor): ReactorStatus {
-  const { isDead, grants, messages, threadId, whyNoSpin } = known;
+  const { isDead, isRestarting, generation, restarts, grants, messages, threadId, whyNoSpin } = known;
   const party = partyWords(shared.inboxes[id]!);
   const figures = figuresOfParty(shared, id, isDead);
   const { phase: phaseField, idleStrategy, spinNs, ioIntervalNs } = partyLayout.fields;
@@ -107,7 +118,9 @@ export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfR
   }
   return {
     id,
-    state: hasDied ? 'dead' : PHASES[phase]!,
+    state: isRestarting ? 'restarting' : hasDied ? 'dead' : PHASES[phase]!,
+    generation,
+    restarts,
     cpuAsked: grants?.cpuAsked,
     cpuGranted: grants?.cpuGranted ?? [],
     timerSlackNs: grants?.timerSlackNs,

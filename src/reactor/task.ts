@@ -119,7 +119,7 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
       if (turn.mustYield(this.band)) break;
     }
     if (steps !== 0) this.line.mayHaveRoom();
-    turn.endQuantum(this.band, steps, 0);
+    turn.endQuantum(this.band, steps);
     return this.count !== 0;
   }
 

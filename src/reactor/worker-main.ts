@@ -1,7 +1,6 @@
 /** Entry of a reactor's thread: ask for the grants, make the reactor, run the user's entry, say that it is ready. */
 import { workerData, type MessagePort } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
-import { words } from '../layout.js';
 import { setLazyHost } from '../queues/internal.js';
 import { setErrorReporter } from '../uncaught.js';
 import { forbidBlocking } from '../waiting.js';
@@ -10,6 +9,7 @@ import { entryOf, importEntry } from './entry.js';
 import { packError } from './failure.js';
 import { isHeldByOthers } from './forgotten.js';
 import { OpenedQueues, type QueueReport } from './opened-queues.js';
+import type { KnownNames } from './kept-names.js';
 import { Party, type PartyOptions } from './party.js';
 import { Reactor } from './reactor.js';
 import { ReportLimit } from './report-limit.js';
@@ -21,7 +21,11 @@ export interface WorkerStart {
   readonly cpu: number | undefined;
   readonly entry: string;
   readonly data: unknown;
-  readonly options: Omit<PartyOptions, 'onError' | 'onDrop'>;
+  /** Threads that have died in this reactor's place. */
+  readonly generation: number;
+  /** What they have heard; undefined where none comes after this one. */
+  readonly names: KnownNames | undefined;
+  readonly options: Omit<PartyOptions, 'onError' | 'onDrop' | 'names'>;
   /** To the main thread. parentPort is left to the user. */
   readonly reports: MessagePort;
 }
@@ -30,6 +34,8 @@ export interface WorkerStart {
 export type WorkerReport =
   | QueueReport
   | { kind: 'begun' }
+  /** Where a reactor is started again after a death: what a lane's number stands for. */
+  | { kind: 'name'; lane: number; number: number; text: string }
   | { kind: 'ready'; grants: Grants }
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
   /** An answer to the main thread: whether nothing of this thread's own could ever run again. */
@@ -52,6 +58,9 @@ async function main(start: WorkerStart): Promise<void> {
   });
   const party = new Party(start.shared, start.id, {
     ...start.options,
+    names: start.names && {
+      known: start.names, keep: (lane, number, text) => report({ kind: 'name', lane, number, text }),
+    },
     onError: (error, where) => {
       if (limit.take()) reportError(error, where);
     },
@@ -80,13 +89,12 @@ async function main(start: WorkerStart): Promise<void> {
     void importing.catch(() => undefined).then(() => process.exit(0));
   };
   try {
-    await entryOf(await importing, start.entry)(new Reactor(party), start.data);
+    await entryOf(await importing, start.entry)(new Reactor(party), start.data, { generation: start.generation });
   } catch (error) {
     report({ kind: 'startFailed', error: packError(error), grants });
     return;
   }
-  party.setPhase(words.phase.READY);
-  party.dispatcher.release();
+  party.begin();
   report({ kind: 'ready', grants });
   // The one thing that it is asked; see forgotten.ts.
   const reportIdle = (): void => {
