@@ -25,7 +25,7 @@ export const timerCountersLayout = {
 /** What one party (a reactor, or the main thread) shows to the others. Its inbox begins with it. */
 export const partyLayout = {
   name: 'Party',
-  bytes: 1408,
+  bytes: 1536,
   fields: {
     magic: {
       at: 0, type: 'i32', writes: 'runtime, last', reads: 'all',
@@ -165,11 +165,11 @@ export const partyLayout = {
       means: 'IoCounters',
     },
     lost: {
-      at: 1280, type: 'f64', writes: 'runtime, after a death', reads: 'runtime', status: 'lost', unit: 'count',
+      at: 1424, type: 'f64', writes: 'runtime, after a death', reads: 'runtime', status: 'lost', unit: 'count',
       means: 'messages that it had committed and not published when it died',
     },
     callsMade: {
-      at: 1288, type: 'f64', writes: 'owner', reads: 'owner',
+      at: 1432, type: 'f64', writes: 'owner', reads: 'owner',
       means: 'calls that it and those in its place before it have made: numbers of calls go on behind them',
     },
   },
