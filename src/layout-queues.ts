@@ -44,8 +44,8 @@ export const placeLayout = {
     },
     consumed: { at: 72, type: 'f64', writes: 'consumer', reads: 'inspect, producer', means: 'records released' },
     counted: {
-      at: 80, type: 'i32', writes: 'consumer of a lane', reads: 'runtime, after its death',
-      means: 'sequence up to which its party has counted what it received',
+      at: 80, type: 'i32', writes: 'consumer', reads: 'runtime, after its death',
+      means: 'of a lane: sequence up to which its party has counted what it received',
     },
     lossyCursor: {
       at: 128, type: 'i32', writes: 'consumer and producer exchange', reads: 'both',
@@ -125,8 +125,8 @@ export const queueLayout = {
       means: 'records committed that the close came before',
     },
     committed: {
-      at: 224, type: 'i32', writes: 'producer of a lane', reads: 'runtime, after its death',
-      means: 'sequence up to which its party has counted what it sent',
+      at: 224, type: 'i32', writes: 'producer', reads: 'runtime, after its death',
+      means: 'of a lane: sequence up to which its party has counted what it sent',
     },
     attention: {
       at: 256, type: 'i32', writes: 'all, bit by bit', reads: 'all',

@@ -68,6 +68,10 @@ export const partyLayout = {
       at: 768, type: 'i32', writes: 'owner', reads: 'runtime',
       means: 'Phase: STARTING 0, READY 1, DRAINING 2, QUIET 3, LEFT 4',
     },
+    seenChanges: {
+      at: 772, type: 'i32', writes: 'owner', reads: 'runtime',
+      means: 'the changes of the runtime block that it has seen and acts by',
+    },
     turns: {
       at: 896, type: 'f64', writes: 'owner', reads: 'runtime', status: 'turns', unit: 'count',
       means: 'calls into JavaScript',
@@ -165,8 +169,8 @@ export const partyLayout = {
       means: 'IoCounters',
     },
     lost: {
-      at: 1424, type: 'f64', writes: 'runtime, after a death', reads: 'runtime', status: 'lost', unit: 'count',
-      means: 'messages that it had committed and not published when it died',
+      at: 1424, type: 'f64', writes: 'owner', reads: 'runtime', status: 'lost', unit: 'count',
+      means: 'messages that it had committed and not published when it died; the runtime counts them in its stead',
     },
     callsMade: {
       at: 1432, type: 'f64', writes: 'owner', reads: 'owner',
@@ -187,12 +191,16 @@ export const runtimeLayout = {
     version: { at: 4, type: 'i32', writes: 'runtime', reads: 'all', means: 'LAYOUT_VERSION' },
     parties: { at: 8, type: 'i32', writes: 'runtime', reads: 'all', means: 'reactors and the main thread' },
     changes: {
-      at: 128, type: 'i32', writes: 'runtime adds', reads: 'all',
+      at: 128, type: 'i32', writes: 'runtime', reads: 'all',
       means: 'grows with each change of a word below: then look at presence and generation',
+    },
+    reactors: {
+      at: 132, type: 'i32', writes: 'runtime', reads: 'all',
+      means: 'reactors that there are now: those with a lower number; the rest are ABSENT',
     },
     presence: {
       at: 256, type: 'i32', count: 256, writes: 'runtime', reads: 'all',
-      means: 'Presence: HERE 0, DEAD 1 for good, AWAY 2: nobody chooses it, and what is sent to it waits',
+      means: 'Presence: HERE 0; AWAY 1: nobody chooses it, and what is sent to it waits; DEAD 2 for good; ABSENT 3',
     },
     bucketOwner: {
       at: 1408, type: 'i32', count: 1024, writes: 'runtime', reads: 'all',

@@ -49,7 +49,7 @@ export const structures: readonly Structure[] = [
 export const words = {
   attention: { PARKED: -1, AWAKE: 8 },
   stop: { RUN: 0, DRAIN: 1, LEAVE: 2 },
-  presence: { HERE: 0, DEAD: 1, AWAY: 2 },
+  presence: { HERE: 0, AWAY: 1, DEAD: 2, ABSENT: 3 },
   phase: { STARTING: 0, READY: 1, DRAINING: 2, QUIET: 3, LEFT: 4 },
   idleStrategy: { SPIN: 0, BACKOFF: 1, PARK: 2, ADAPTIVE: 3 },
   readiness: { READABLE: 1, WRITABLE: 2, READ_CLOSED: 4, HANG_UP: 8, ERROR: 16, PRIORITY: 32 },

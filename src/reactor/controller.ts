@@ -5,65 +5,66 @@
  *      starting --all ready--> running --close--> draining --all quiet, or drainMs over--> leaving --exits--> closed
  *      (starting.ts)                              (closing.ts)
  *
- * Repair (marking dead, waking peers) happens after a worker's `exit` event only: that is proof of death, a time-out is
- * not.
+ * What follows a death is in deaths.ts, who comes and goes in roster.ts and scaling.ts.
  */
 import type { EventEmitter } from 'node:events';
-import { partyLayout, words } from '../layout.js';
+import { partyLayout } from '../layout.js';
 import { native } from '../native.js';
+import { Deaths, type DeathHost } from './deaths.js';
 import { errorOf } from './failure.js';
 import { ForgottenWatch } from './forgotten.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import { KeptNames } from './kept-names.js';
-import { clearParty, repairLanes, type Loss } from './lane-repair.js';
+import { clearParty } from './lane-repair.js';
 import { Member, type MemberHost } from './member.js';
-import { summon, summonAfterDeath } from './parking.js';
+import { summon } from './parking.js';
 import { Party } from './party.js';
 import type { CloseResult, RuntimeEvents } from './runtime-events.js';
 import type { RuntimeSettings } from './runtime-options.js';
-import { Restarts, type RestartHost } from './restarts.js';
-import { RuntimeBlock, partyCounters, partyWords, type SharedRuntime } from './shared.js';
+import { Roster } from './roster.js';
+import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { mainStatus, reactorStatus, type ReactorStatus, type RuntimeStatus } from './status.js';
 
 const SENT = partyLayout.fields.sent.at >> 3;
 const RECEIVED = partyLayout.fields.received.at >> 3;
 const LOST = partyLayout.fields.lost.at >> 3;
 
-const DIED = 'ERR_PERCORE_REACTOR_DIED';
-
-/** The last death of a reactor. */
-interface LastDeath {
-  readonly atMs: number;
-  readonly lost: Loss;
+/** Moves buckets when reactors are drained, added and taken away. What can do so sets it in the controller. */
+export interface BucketMover {
+  /** Moves all buckets of a reactor to those that take work; resolves when it has none. */
+  empty(id: number): Promise<void>;
+  /** Gives reactors that are new their share. */
+  fill(ids: readonly number[]): Promise<void>;
 }
 
-export class Controller implements MemberHost, RestartHost {
+export class Controller implements MemberHost, DeathHost {
   /** The thread that runs in each reactor's place, or the last that did. */
   readonly members: Member[] = [];
-  readonly restarts: Restarts;
+  readonly deaths: Deaths;
+  readonly roster: Roster;
+  /** What moves buckets from a reactor and to it, where something does. */
+  bucketMover: BucketMover | undefined;
+  /** Ends when the reactors that were asked for last are there. Never rejects. */
+  scaling: Promise<unknown> = Promise.resolve();
   /** The main thread as a party. */
   readonly main: Party;
-  /**
-   * Deaths are told from here on: while it starts, createRuntime rejects with them, and while it closes they are due.
-   */
   isStarted = false;
   closing: Promise<CloseResult> | undefined;
   /** A member has come further on its way to ready. */
   onProgress: (() => void) | undefined;
-  private readonly block: RuntimeBlock;
   private isHeld = true;
   private forgotten: ForgottenWatch | undefined;
-  private events!: EventEmitter<RuntimeEvents>;
+  events!: EventEmitter<RuntimeEvents>;
   private readonly names: KeptNames[] = [];
-  private readonly lastDeaths: LastDeath[] = [];
-  /** By reactor, how often it was ready again. */
-  private readonly restartCounts: number[] = [];
 
   constructor(readonly settings: RuntimeSettings, readonly shared: SharedRuntime) {
     const { budget, publishEvery, discipline, restart, startTimeoutMs } = settings;
-    this.restarts = new Restarts(this, restart, startTimeoutMs);
+    this.deaths = new Deaths(this, restart, startTimeoutMs);
     const { reactors: id } = shared;
-    this.block = new RuntimeBlock(shared.runtime);
+    this.roster = new Roster(settings, shared, () => {
+      for (const peer of shared.inboxes.keys()) this.summon(peer);
+      this.main.noteDeaths();
+    });
     this.main = new Party(shared, id, {
       budget,
       publishEvery,
@@ -80,7 +81,7 @@ export class Controller implements MemberHost, RestartHost {
    */
   startMembers(events: EventEmitter<RuntimeEvents>): void {
     this.events = events;
-    for (const id of this.settings.pins.keys()) this.members.push(this.startMember(id));
+    for (let id = 0; id < this.settings.reactors; id++) this.members.push(this.startMember(id));
   }
 
   private startMember(id: number): Member {
@@ -89,9 +90,14 @@ export class Controller implements MemberHost, RestartHost {
     } = this.settings;
     const options = { budget, publishEvery, discipline, clock, io: { source } };
     const names = restart === undefined ? undefined : (this.names[id] ??= new KeptNames()).lanes;
-    const generation = this.block.generation(id);
+    const generation = this.roster.generation(id);
     const start = { shared: this.shared, cpu: pins[id], entry, data, generation, names, options };
     return new Member(id, start, resourceLimits, this);
+  }
+
+  /** While it starts, createRuntime rejects with them; who closes is told by the result. */
+  get areDeathsDue(): boolean {
+    return this.closing !== undefined || !this.isStarted;
   }
 
   // ---- For its members --------------------------------------------------------------------------------------------
@@ -120,58 +126,35 @@ export class Controller implements MemberHost, RestartHost {
     this.names[reactorId]?.keep(lane, number, text);
   }
 
-  /** The only place where a reactor is declared dead. */
-  exited({ id, error, threadId, generation, queues }: Member, exitCode: number): void {
-    const recovered = queues.recover((cause) => {
-      const message = `a queue of reactor ${id}, which has ended, cannot be recovered: ${cause.message}`;
-      process.emitWarning(message, { code: DIED });
-    });
-    const lost = repairLanes(this.shared, id, threadId);
-    this.lastDeaths[id] = { atMs: performance.now(), lost };
-    const isDue = this.closing !== undefined || !this.isStarted;
-    const begin = isDue ? undefined : this.restarts.next(id);
-    if (begin !== undefined) clearParty(this.shared.inboxes[id]!);
-    this.block.noteDeath(id, begin === undefined ? words.presence.DEAD : words.presence.AWAY);
-    for (const [peer, inbox] of this.shared.inboxes.entries()) {
-      summonAfterDeath(partyWords(inbox), () => native().wakers.wake(this.shared.eventFds[peer]!));
-    }
-    this.main.noteDeaths();
-    // Before listeners are told, who may throw.
-    begin?.();
-    if (isDue) return;
-    const willRestart = begin !== undefined;
-    const death = { reactorId: id, exitCode, threadId, recovered, error, generation, willRestart, lost };
-    if (this.events.emit('reactorDied', death)) return;
-    const why = error === undefined ? '' : `: ${error.message}`;
-    const then = willRestart ? '; it is started again' : '';
-    process.emitWarning(`reactor ${id} died with exit code ${exitCode}${why}${then}`, { code: DIED });
+  exited(member: Member, exitCode: number): void {
+    this.deaths.exited(member, exitCode);
   }
 
-  // ---- For its restarts ---------------------------------------------------------------------------------------------
+  // ---- For reactors that are added and taken away -----------------------------------------------------------------
 
+  /** Starts the thread of one that is to be added. */
+  addMember(): Member {
+    const id = this.members.length;
+    this.roster.begin(id);
+    clearParty(this.shared.inboxes[id]!);
+    const member = this.startMember(id);
+    this.members.push(member);
+    if (!this.isHeld) member.unref();
+    return member;
+  }
+
+  /** The last one's thread has ended. */
+  forgetMember(): void {
+    this.roster.forget(this.members.pop()!.id);
+  }
+
+  /** Starts another thread in the place of one that has died. */
   startAgain(id: number): Member {
     const { messages } = this.members[id]!;
     const member = (this.members[id] = this.startMember(id));
     member.messages = messages;
     if (!this.isHeld) member.unref();
     return member;
-  }
-
-  restarted({ id, generation }: Member): void {
-    this.restartCounts[id] = (this.restartCounts[id] ?? 0) + 1;
-    this.block.setPresence(id, words.presence.HERE);
-    for (const peer of this.shared.inboxes.keys()) this.summon(peer);
-    this.main.noteDeaths();
-    const { atMs, lost } = this.lastDeaths[id]!;
-    if (this.closing !== undefined) return;
-    this.events.emit('reactorRestarted', { reactorId: id, generation, ms: performance.now() - atMs, lost });
-  }
-
-  notStarted(id: number, error: Error): void {
-    // As if it had started and ended at once: the policy decides again.
-    const member = this.members[id]!;
-    member.error = error;
-    this.exited(member, 1);
   }
 
   // ---- What it tells and is told ------------------------------------------------------------------------------------
@@ -191,15 +174,17 @@ export class Controller implements MemberHost, RestartHost {
     };
   }
 
-  statusOf({ id, isDead, isReady, grants, messages, threadId, generation }: Member): ReactorStatus {
-    const isWaiting = this.restarts.isWaiting(id);
+  statusOf(member: Member): ReactorStatus {
+    const { id, isDead, grants, messages, threadId } = member;
+    const isRestarting = this.deaths.isRestarting(member);
     return reactorStatus(this.shared, id, {
-      isDead: isDead && !isWaiting,
-      isRestarting: isWaiting || (generation > 0 && !isDead && !isReady),
-      generation: this.block.generation(id),
-      restarts: this.restartCounts[id] ?? 0,
+      isDead: isDead && !isRestarting,
+      isDrained: this.roster.isDrained(id),
+      isRestarting,
+      generation: this.roster.generation(id),
+      restarts: this.deaths.restartsOf(id),
       grants, messages, threadId,
-      whyNoSpin: this.settings.whyNoSpin[id],
+      whyNoSpin: this.roster.whyNoSpin(id),
     });
   }
 
@@ -221,11 +206,15 @@ export class Controller implements MemberHost, RestartHost {
 
   /** Tells every reactor to stop: words.stop. */
   tellAll(stop: number): void {
-    for (const inbox of this.shared.inboxes.slice(0, this.shared.reactors)) {
-      // stop.word: pairs with poll() in turn.cc; the summons follows, so that a sleeper sees it.
-      Atomics.store(partyWords(inbox), partyLayout.fields.stop.at >> 2, stop);
-    }
-    for (const id of this.shared.inboxes.keys()) this.summon(id);
+    for (const { id } of this.members) this.tell(id, stop);
+    this.summon(this.shared.reactors);
+  }
+
+  /** Tells one. */
+  tell(id: number, stop: number): void {
+    // stop.word: pairs with poll() in turn.cc; the summons follows, so that a sleeper sees it.
+    Atomics.store(partyWords(this.shared.inboxes[id]!), partyLayout.fields.stop.at >> 2, stop);
+    this.summon(id);
   }
 
   private summon(id: number): void {
@@ -258,7 +247,7 @@ export class Controller implements MemberHost, RestartHost {
   private activity(): string | undefined {
     const { reactors, main } = this.status();
     const isAsleep = this.closing === undefined && this.inFlight() === 0 && this.main.isQuiet()
-      && reactors.every(({ state }) => state === 'ready');
+      && reactors.every(({ state }) => state === 'ready' || state === 'drained');
     if (!isAsleep) return undefined;
     const figures = reactors.map(
       ({ sent, received, steps, stepErrors, messages }) => [sent, received, steps, stepErrors, messages],

@@ -49,7 +49,8 @@ describe(`a reactor that dies ${TIMES} times under load and is started again`, (
         const deaths = TIMES * deathsEach;
         expect(seen).toMatchObject({
           begunTwice: 0, arrivedTwice: 0, wrong: 0, drained: true, undelivered: 0, deaths, areGenerationsInOrder: true,
-          restarts: TIMES, starts: deaths + 1, status: { generation: deaths, restarts: TIMES, lost: seen.lostUnpublished },
+          restarts: TIMES, starts: deaths + 1,
+          status: { generation: deaths, restarts: TIMES, lost: seen.lostUnpublished },
         });
         expect(seen['codes']).toContain(code);
         expect(seen.sent).toBeGreaterThan(TIMES * 50);

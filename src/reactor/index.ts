@@ -8,6 +8,7 @@ export type {
 export type { EntryContext } from './entry.js';
 export type { Loss } from './lane-repair.js';
 export type { RestartOptions } from './restart-policy.js';
+export type { ScaleOptions, ScaleResult } from './scaling.js';
 export type { Protocol, Untyped } from './protocol.js';
 export type { Reading } from './reading.js';
 export type { Address } from './address.js';

@@ -40,6 +40,11 @@ export class Intercore {
     return this.inlets[number] ?? (this.inlets[number] = this.openInlet(number));
   }
 
+  /** That party has left: whoever comes in its place has heard no names. */
+  forgetNames(to: number): void {
+    for (let lane = 0; lane < LANES_PER_PEER; lane++) this.outlets[to * LANES_PER_PEER + lane]?.forgetNames();
+  }
+
   /** True when nothing waits to be read. */
   isEmpty(): boolean {
     return this.inlets.every((inlet) => inlet === undefined || !inlet.hasRecords());

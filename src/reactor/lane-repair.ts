@@ -23,6 +23,7 @@ import { NAME } from './message.js';
 import { isLaneMade, laneAt, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 
 const PRODUCER_CURSOR = queueLayout.fields.producerCursor.at >> 2;
+const CONSUMER_CURSOR = queueLayout.fields.consumerCursor.at >> 2;
 const COMMITTED = queueLayout.fields.committed.at >> 2;
 const TAKEN = (FIRST_PLACE_BYTES + placeLayout.fields.taken.at) >> 2;
 const COUNTED = (FIRST_PLACE_BYTES + placeLayout.fields.counted.at) >> 2;
@@ -69,6 +70,21 @@ export function repairLanes(shared: SharedRuntime, dead: number, threadId: numbe
   }
   counters[LOST]! += unpublished;
   return { unpublished, begun, waiting: counters[TASK_DEPTH]! };
+}
+
+/** Messages that wait in the lanes of a reactor whose thread has ended. */
+export function countUnread(shared: SharedRuntime, id: number): number {
+  let count = 0;
+  for (let peer = 0; peer <= shared.reactors; peer++) {
+    for (let lane = 0; lane < LANES_PER_PEER; lane++) {
+      if (!isLaneMade(shared.inboxes[id]!, peer, lane)) continue;
+      const memory = laneWords(shared, id, peer, lane);
+      // Pair with flush() of the producer; the consumer has ended.
+      const published = Atomics.load(memory, PRODUCER_CURSOR);
+      count += countMessages(memory, shared.laneBytes, Atomics.load(memory, CONSUMER_CURSOR), published);
+    }
+  }
+  return count;
 }
 
 /** Before another thread starts in its place: its words say that it is awake and has nothing under way. */

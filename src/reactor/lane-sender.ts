@@ -122,6 +122,11 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     return this.names.of(text);
   }
 
+  /** Whoever reads from here on has heard no names. */
+  forgetNames(): void {
+    this.names.forget();
+  }
+
   /** Bytes as they are, anything else as a value. */
   send(name: SentName, message: unknown): number {
     return message instanceof Uint8Array ? this.sendBytes(name, message) : this.sendValue(name, message);

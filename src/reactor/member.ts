@@ -19,7 +19,7 @@ import { kindOf, memberPath } from '../queues/internal.js';
 import type { Grants } from '../realtime/internal.js';
 import { unpackError } from './failure.js';
 import { QueuesOfThread } from './opened-queues.js';
-import type { WorkerReport, WorkerStart } from './worker-main.js';
+import type { MemberQuestion, WorkerReport, WorkerStart } from './worker-main.js';
 
 export interface MemberHost {
   stepError(id: number, error: Error, where: string): void;
@@ -54,6 +54,7 @@ export class Member {
   readonly worker: Worker;
   private readonly reports: MessagePort;
   private answerIdle: ((isIdle: boolean) => void) | undefined;
+  private answerQuiet: ((isQuiet: boolean) => void) | undefined;
   /** Node's number of the thread, which `worker` forgets before the exit event. */
   readonly threadId: number;
   /** Threads that have died in its place before it. */
@@ -94,6 +95,7 @@ export class Member {
       if (report.kind === 'name') return host.name(id, report.lane, report.number, report.text);
       if (report.kind === 'lost') return void (this.hasLost = true);
       if (report.kind === 'idle') return this.answerIdle?.(report.isIdle);
+      if (report.kind === 'quiet') return this.answerQuiet?.(report.isQuiet);
       this.hasBegun = true;
       host.progressed();
       if (report.kind === 'begun') return;
@@ -143,10 +145,23 @@ export class Member {
    * gone.
    */
   isIdle(): Promise<boolean> {
-    this.reports.postMessage('idle?');
+    this.ask('idle?');
     return new Promise((resolve) => {
       this.answerIdle = resolve;
     });
+  }
+
+  /** Whether nothing is ready, waiting or under way in it. False when it ends meanwhile. */
+  isQuiet(): Promise<boolean> {
+    this.ask('quiet?');
+    const answer = new Promise<boolean>((resolve) => {
+      this.answerQuiet = resolve;
+    });
+    return Promise.race([answer, this.exited.then(() => false)]);
+  }
+
+  private ask(question: MemberQuestion): void {
+    this.reports.postMessage(question);
   }
 
   /** Asks Node to end the thread between two statements; a blocking system call it cannot end. */

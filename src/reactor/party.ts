@@ -50,6 +50,7 @@ export interface PartyOptions {
 }
 
 const PHASE = partyLayout.fields.phase.at >> 2;
+const SEEN_CHANGES = partyLayout.fields.seenChanges.at >> 2;
 
 export class Party implements TurnSources, Stopping {
   readonly id: number;
@@ -94,6 +95,8 @@ export class Party implements TurnSources, Stopping {
       id, party: this.words, counters: partyCounters(inbox), budget, publishEvery, discipline, nowNs, onError,
     }));
     this.peers = new Peers(shared, (eventFd) => addon.wakers.wake(eventFd));
+    // As in noteDeaths().
+    Atomics.store(this.words, SEEN_CHANGES, this.peers.seenChanges);
     const drops = new DropReports(id, shared.reactors, () => [...this.dispatcher.tasks.values()], options.onDrop);
     this.dispatcher = new Dispatcher(turn, this.peers, drops);
     this.lanes = new Intercore(turn, this.peers, this.dispatcher, options.names);
@@ -138,7 +141,12 @@ export class Party implements TurnSources, Stopping {
   // ---- For its turn -----------------------------------------------------------------------------------------------
 
   noteDeaths(): void {
-    for (const id of this.peers.takeDeaths()) this.calls.rejectAll(id);
+    const { peers } = this;
+    if (!peers.takeChanges()) return;
+    for (const id of peers.died) this.calls.rejectAll(id);
+    for (const id of peers.left) this.lanes.forgetNames(id);
+    // Pairs with the runtime's load while it waits until nobody sends to a reactor that leaves.
+    Atomics.store(this.words, SEEN_CHANGES, peers.seenChanges);
   }
 
   windDown(stopWord: number): void {
@@ -157,6 +165,11 @@ export class Party implements TurnSources, Stopping {
     return this.peers.isClosed;
   }
 
+  /** Reactors that there are now. */
+  get reactors(): number {
+    return this.peers.count;
+  }
+
   // ---- Who is meant -----------------------------------------------------------------------------------------------
 
   /** The lane for a name: of the band that is given, else of this party's own task of that name. */
@@ -165,23 +178,24 @@ export class Party implements TurnSources, Stopping {
     return this.lanes.outlet(this.checkParty(to), firstLane + band);
   }
 
-  /** A reactor's number; the number of reactors, or 'main', is the main thread. */
+  /** A reactor's number; the number of places for reactors, or 'main', is the main thread. */
   checkParty(reactor: number | 'main'): number {
-    const { reactors } = this.shared;
-    if (reactor === 'main') return reactors;
+    const { reactors: main } = this.shared;
+    if (reactor === 'main') return main;
+    const { count } = this.peers;
     // The main thread's own number is taken from reactors alone, which answer it by the number that it has sent under:
     // on the main thread it is a loop that went one too far.
     if (typeof reactor === 'number' && reactor >= 0 && (reactor | 0) === reactor
-      && (reactor < reactors || (reactor === reactors && this.id !== reactors))) return reactor;
+      && (reactor < count || (reactor === main && this.id !== main))) return reactor;
     const orMain = typeof reactor === 'number' ? '' : ", or 'main'";
-    throw invalidArgument('reactor', reactor, `a whole number from 0 to ${reactors - 1}${orMain}`);
+    throw invalidArgument('reactor', reactor, `a whole number from 0 to ${count - 1}${orMain}`);
   }
 
   /** Each reactor that takes work in turn; where none does, each in turn. */
   nextLiving(): number {
-    const { reactors } = this.shared;
-    for (let tries = 0; tries < reactors; tries++) {
-      this.nextReactor = this.nextReactor + 1 >= reactors ? 0 : this.nextReactor + 1;
+    const { count } = this.peers;
+    for (let tries = 0; tries < count; tries++) {
+      this.nextReactor = this.nextReactor + 1 >= count ? 0 : this.nextReactor + 1;
       if (this.peers.isHere(this.nextReactor)) break;
     }
     return this.nextReactor;

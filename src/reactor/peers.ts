@@ -1,9 +1,8 @@
-/** What one party knows of all parties: their words in shared memory, how to wake them, who is there and who has died. */
+/** What one party knows of all: their words in shared memory, how to wake them, who is there and who has died. */
 import { words } from '../layout.js';
 import { RuntimeBlock, partyWords, type SharedRuntime } from './shared.js';
 
-const { HERE, DEAD } = words.presence;
-const NOBODY: readonly number[] = [];
+const { HERE, DEAD, ABSENT } = words.presence;
 
 export class Peers {
   /** This party has left: nobody can be reached any more. */
@@ -15,7 +14,12 @@ export class Peers {
   private readonly presence: number[] = [];
   private readonly generations: number[] = [];
   private areAllHere = true;
-  private seenChanges: number;
+  /** Reactors that there are now. */
+  count = 0;
+  /** As of the last look: of whom a thread has died since the look before, and who has gone with nothing left. */
+  readonly died: number[] = [];
+  readonly left: number[] = [];
+  seenChanges: number;
 
   /** `wake` writes an eventfd. */
   constructor(readonly shared: SharedRuntime, wake: (eventFd: number) => void) {
@@ -37,22 +41,23 @@ export class Peers {
     return this.wakers[id]!;
   }
 
-  /** True when nothing can be sent there: that reactor has died for good, or this party has left. */
+  /** True when nothing can be sent there: that reactor has died for good or is absent, or this party has left. */
   isDead(id: number): boolean {
-    return this.isClosed || (!this.areAllHere && this.presence[id] === DEAD);
+    return this.isClosed || (!this.areAllHere && this.presence[id]! >= DEAD);
   }
 
-  /** False for a reactor that is dead, is started again, or takes no new work. */
+  /** False for a reactor that is dead, absent, started again, or takes no new work. */
   isHere(id: number): boolean {
     return this.areAllHere || this.presence[id] === HERE;
   }
 
-  /** The reactors of which a thread has died since the last look; a thread started in its place may run already. */
-  takeDeaths(): readonly number[] {
+  /** Looks whether there is a change, and what it is. */
+  takeChanges(): boolean {
     const changes = this.block.changes();
-    if (changes === this.seenChanges) return NOBODY;
+    if (changes === this.seenChanges) return false;
     this.seenChanges = changes;
-    return this.look();
+    this.look();
+    return true;
   }
 
   /** The party in words: 'reactor 1', or 'the main thread', which comes after the last reactor. */
@@ -60,16 +65,18 @@ export class Peers {
     return id === this.shared.reactors ? 'the main thread' : `reactor ${id}`;
   }
 
-  private look(): number[] {
-    const died: number[] = [];
+  private look(): void {
+    this.died.length = this.left.length = 0;
     this.areAllHere = true;
+    this.count = this.block.reactors();
     for (let id = 0; id < this.shared.reactors; id++) {
       const generation = this.block.generation(id);
-      if (generation !== (this.generations[id] ??= generation)) died.push(id);
+      if (generation !== (this.generations[id] ??= generation)) this.died.push(id);
       this.generations[id] = generation;
-      this.presence[id] = this.block.presence(id);
-      if (this.presence[id] !== HERE) this.areAllHere = false;
+      const presence = this.block.presence(id);
+      if (presence === ABSENT && this.presence[id] !== ABSENT) this.left.push(id);
+      this.presence[id] = presence;
+      if (presence !== HERE) this.areAllHere = false;
     }
-    return died;
   }
 }

@@ -19,6 +19,7 @@ import {
 import { native } from '../native.js';
 
 export interface SharedRuntime {
+  /** Places for reactors: the most that there can be. The main thread's number comes after them. */
   readonly reactors: number;
   readonly laneBytes: number;
   readonly runtime: SharedArrayBuffer;
@@ -48,24 +49,29 @@ const word = (field: LayoutField): number => field.at >> 2;
 const PRESENCE = word(runtimeLayout.fields.presence);
 const GENERATION = word(runtimeLayout.fields.generation);
 const CHANGES = word(runtimeLayout.fields.changes);
+const REACTORS = word(runtimeLayout.fields.reactors);
 const BUCKET_OWNER = word(runtimeLayout.fields.bucketOwner);
 const LANES_VERSION = word(partyLayout.fields.lanesVersion);
 
+/** `reactors`: places for them; the first `present` are taken from the start. */
 export function createShared(
   reactors: number,
   laneBytes: number,
   eventFds: readonly number[],
   originNs: number,
   settings: (party: number) => PartySettings,
+  present: number = reactors,
 ): SharedRuntime {
   const parties = reactors + 1;
   const runtime = new SharedArrayBuffer(runtimeLayout.bytes);
   const shared = new Int32Array(runtime);
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
     // Nobody else has this memory yet; atomic, since the table is read with atomic loads later.
-    Atomics.store(shared, BUCKET_OWNER + bucket, bucket % reactors);
+    Atomics.store(shared, BUCKET_OWNER + bucket, bucket % present);
   }
   // As above: complete before any worker starts.
+  Atomics.store(shared, REACTORS, present);
+  for (let id = present; id < reactors; id++) Atomics.store(shared, PRESENCE + id, words.presence.ABSENT);
   Atomics.store(shared, word(runtimeLayout.fields.version), LAYOUT_VERSION);
   Atomics.store(shared, word(runtimeLayout.fields.parties), parties);
   Atomics.store(shared, word(runtimeLayout.fields.magic), RUNTIME_MAGIC);
@@ -150,10 +156,28 @@ export class RuntimeBlock {
     return Atomics.load(this.shared, BUCKET_OWNER + bucket);
   }
 
+  /** Only for a bucket that nobody moves, and whose owner has nothing of it left. */
+  setOwner(bucket: number, owner: number): void {
+    // Pairs with ownerOf().
+    Atomics.store(this.shared, BUCKET_OWNER + bucket, owner);
+  }
+
   /** Grows with each change of what the two below say. */
   changes(): number {
     // Pairs with setPresence() and noteDeath(): what they have stored is visible behind it.
     return Atomics.load(this.shared, CHANGES);
+  }
+
+  /** How many reactors there are now. */
+  reactors(): number {
+    // Pairs with setReactors().
+    return Atomics.load(this.shared, REACTORS);
+  }
+
+  /** `setPresence` of one that comes or goes must follow: it grows the count of changes. */
+  setReactors(count: number): void {
+    // Pairs with reactors().
+    Atomics.store(this.shared, REACTORS, count);
   }
 
   /** words.presence of a reactor. */

@@ -43,9 +43,9 @@ export interface ReactorStatus extends PartyFigures {
   readonly id: number;
   /**
    * 'left': it ended when the runtime was closed; 'dead': it ended in any other way; 'restarting': it did, and is
-   * started again.
+   * started again; 'drained': it runs, and takes no new work until `runtime.resume`.
    */
-  readonly state: 'starting' | 'ready' | 'draining' | 'quiet' | 'left' | 'dead' | 'restarting';
+  readonly state: 'starting' | 'ready' | 'draining' | 'quiet' | 'left' | 'dead' | 'restarting' | 'drained';
   /** Threads that have died in its place: 0 for one that never died. */
   readonly generation: number;
   /** Times that it was ready again after a death. */
@@ -90,6 +90,8 @@ export const partyFigures: readonly Figure[] = [partyLayout, ioCountersLayout, t
 /** What the main thread knows of a reactor besides its shared words. */
 export interface KnownOfReactor {
   readonly isDead: boolean;
+  /** It takes no new work. */
+  readonly isDrained: boolean;
   /** It has died, and is not ready again. */
   readonly isRestarting: boolean;
   readonly generation: number;
@@ -101,7 +103,7 @@ export interface KnownOfReactor {
 }
 
 export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfReactor): ReactorStatus {
-  const { isDead, isRestarting, generation, restarts, grants, messages, threadId, whyNoSpin } = known;
+  const { isDead, isDrained, isRestarting, generation, restarts, grants, messages, threadId, whyNoSpin } = known;
   const party = partyWords(shared.inboxes[id]!);
   const figures = figuresOfParty(shared, id, isDead);
   const { phase: phaseField, idleStrategy, spinNs, ioIntervalNs } = partyLayout.fields;
@@ -118,7 +120,8 @@ export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfR
   }
   return {
     id,
-    state: isRestarting ? 'restarting' : hasDied ? 'dead' : PHASES[phase]!,
+    state: isRestarting ? 'restarting' : hasDied ? 'dead'
+      : isDrained && phase === words.phase.READY ? 'drained' : PHASES[phase]!,
     generation,
     restarts,
     cpuAsked: grants?.cpuAsked,

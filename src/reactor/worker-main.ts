@@ -40,10 +40,15 @@ export type WorkerReport =
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
   /** An answer to the main thread: whether nothing of this thread's own could ever run again. */
   | { kind: 'idle'; isIdle: boolean }
+  /** The same: whether nothing is ready, waiting or under way. */
+  | { kind: 'quiet'; isQuiet: boolean }
   /** Said last: its endpoints have lost bytes since it was told to stop. */
   | { kind: 'lost' }
   | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
   | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };
+
+/** What the main thread asks. */
+export type MemberQuestion = 'idle?' | 'quiet?';
 
 async function main(start: WorkerStart): Promise<void> {
   const report = (message: WorkerReport) => start.reports.postMessage(message);
@@ -96,11 +101,14 @@ async function main(start: WorkerStart): Promise<void> {
   }
   party.begin();
   report({ kind: 'ready', grants });
-  // The one thing that it is asked; see forgotten.ts.
+  // What it is asked: by forgotten.ts, and by scaling.ts.
   const reportIdle = (): void => {
     report({ kind: 'idle', isIdle: party.isIdle() && !isHeldByOthers((isHeld) => party.setRef(isHeld)) });
   };
-  start.reports.on('message', () => void setImmediate(reportIdle).unref());
+  const reportQuiet = (): void => report({ kind: 'quiet', isQuiet: party.isQuiet() });
+  start.reports.on('message', (question: MemberQuestion) => {
+    setImmediate(question === 'idle?' ? reportIdle : reportQuiet).unref();
+  });
   start.reports.unref();
 }
 

@@ -37,8 +37,8 @@ function timesOf(name: string, what: 'reactor' | 'worker'): Contender<'p50'> {
     name,
     async run() {
       const { medianMs, count } = await runProgram('taskset', [
-        '-c', twoCpus().join(','), process.execPath, fileURLToPath(new URL('./restart-process.js', import.meta.url)), what,
-        TIMES,
+        '-c', twoCpus().join(','), process.execPath, fileURLToPath(new URL('./restart-process.js', import.meta.url)),
+        what, TIMES,
       ]);
       check(count === TIMES && typeof medianMs === 'number', `${count} of ${TIMES} were started again`);
       return { p50: medianMs };
