@@ -61,7 +61,7 @@ struct Place {
   int32_t taken;  // sequence after the last record given to a handler of drain (writes: consumer; reads: recover)
   int32_t highWater;  // most units that it has found unread (writes: consumer; reads: inspect)
   double consumed;  // records released (writes: consumer; reads: inspect, producer)
-  int32_t counted;  // sequence up to which its party has counted what it received (writes: consumer of a lane; reads: runtime, after its death)
+  int32_t counted;  // of a lane: sequence up to which its party has counted what it received (writes: consumer; reads: runtime, after its death)
   char reserved2[44];
   int32_t lossyCursor;  // cursor of a consumer that may be lapped; of variable records, bit 0: where a push has put it (writes: consumer and producer exchange; reads: both)
   char reserved3[4];
@@ -107,7 +107,7 @@ struct Queue {
   double refused;  // claims and offers answered BACK_PRESSURED (writes: producer; reads: inspect)
   double droppedNewest;  // records not taken, by a consumer's choice (writes: producer; reads: inspect)
   double droppedClosed;  // records committed that the close came before (writes: producer; reads: inspect)
-  int32_t committed;  // sequence up to which its party has counted what it sent (writes: producer of a lane; reads: runtime, after its death)
+  int32_t committed;  // of a lane: sequence up to which its party has counted what it sent (writes: producer; reads: runtime, after its death)
   char reserved2[28];
   int32_t attention;  // CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8 (writes: all, bit by bit; reads: all)
   char reserved3[124];
@@ -270,7 +270,7 @@ struct Party {
   double timers[3];  // TimerCounters (writes: owner; reads: runtime)
   double io[9];  // IoCounters (writes: owner; reads: runtime)
   char reserved7[200];
-  double lost;  // messages that it had committed and not published when it died (writes: runtime, after a death; reads: runtime)
+  double lost;  // messages that it had committed and not published when it died; the runtime counts them in its stead (writes: owner; reads: runtime)
   double callsMade;  // calls that it and those in its place before it have made: numbers of calls go on behind them (writes: owner; reads: owner)
   char reserved8[96];
 };
@@ -322,7 +322,7 @@ struct Runtime {
   int32_t version;  // LAYOUT_VERSION (writes: runtime; reads: all)
   int32_t parties;  // reactors and the main thread (writes: runtime; reads: all)
   char reserved0[116];
-  int32_t changes;  // grows with each change of a word below: then look at presence and generation (writes: runtime adds; reads: all)
+  int32_t changes;  // grows with each change of a word below: then look at presence and generation (writes: runtime; reads: all)
   int32_t reactors;  // reactors that there are now: those with a lower number; the rest are ABSENT (writes: runtime; reads: all)
   char reserved1[120];
   int32_t presence[256];  // Presence: HERE 0; AWAY 1: nobody chooses it, and what is sent to it waits; DEAD 2 for good; ABSENT 3 (writes: runtime; reads: all)
