@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "23cda9ea39a5df48";
+constexpr char kHash[] = "8b8ffeffa5b423be";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -269,10 +269,14 @@ struct Party {
   double taskDepth;  // messages that it sent to its own tasks and that wait in their mailboxes, as of a millisecond ago (writes: owner; reads: runtime)
   double timers[3];  // TimerCounters (writes: owner; reads: runtime)
   double io[9];  // IoCounters (writes: owner; reads: runtime)
-  char reserved7[200];
+  char reserved7[56];
+  double stepNs[8];  // time in the quanta of each band, 0 to 7; measured where classes are declared or shares are charged (writes: owner; reads: runtime)
+  double collectedNs[8];  // the part of stepNs that was garbage collection, by band (writes: owner; reads: runtime)
+  double collectorNs;  // garbage collections of the thread; measured as stepNs is (writes: owner; reads: runtime)
+  char reserved8[8];
   double lost;  // messages that it had committed and not published when it died; the runtime counts them in its stead (writes: owner; reads: runtime)
   double callsMade;  // calls that it and those in its place before it have made: numbers of calls go on behind them (writes: owner; reads: owner)
-  char reserved8[96];
+  char reserved9[96];
 };
 static_assert(offsetof(Party, magic) == 0);
 static_assert(offsetof(Party, version) == 4);
@@ -313,6 +317,9 @@ static_assert(offsetof(Party, refusedTooLarge) == 1112);
 static_assert(offsetof(Party, taskDepth) == 1120);
 static_assert(offsetof(Party, timers) == 1128);
 static_assert(offsetof(Party, io) == 1152);
+static_assert(offsetof(Party, stepNs) == 1280);
+static_assert(offsetof(Party, collectedNs) == 1344);
+static_assert(offsetof(Party, collectorNs) == 1408);
 static_assert(offsetof(Party, lost) == 1424);
 static_assert(offsetof(Party, callsMade) == 1432);
 static_assert(sizeof(Party) == 1536);

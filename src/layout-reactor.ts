@@ -168,6 +168,18 @@ export const partyLayout = {
       at: 1152, type: 'f64', count: ioCountersLayout.bytes >> 3, writes: 'owner', reads: 'runtime',
       means: 'IoCounters',
     },
+    stepNs: {
+      at: 1280, type: 'f64', count: 8, writes: 'owner', reads: 'runtime', status: 'stepNs', unit: 'ns',
+      means: 'time in the quanta of each band, 0 to 7; measured where classes are declared or shares are charged',
+    },
+    collectedNs: {
+      at: 1344, type: 'f64', count: 8, writes: 'owner', reads: 'runtime', status: 'collectedNs', unit: 'ns',
+      means: 'the part of stepNs that was garbage collection, by band',
+    },
+    collectorNs: {
+      at: 1408, type: 'f64', writes: 'owner', reads: 'runtime', status: 'collectorNs', unit: 'ns',
+      means: 'garbage collections of the thread; measured as stepNs is',
+    },
     lost: {
       at: 1424, type: 'f64', writes: 'owner', reads: 'runtime', status: 'lost', unit: 'count',
       means: 'messages that it had committed and not published when it died; the runtime counts them in its stead',

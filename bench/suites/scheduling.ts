@@ -1,6 +1,23 @@
 /** Suite `scheduling`: who runs next, and what it costs to speak to another reactor. One bench a row of its table. */
 import type { Suite } from '../harness.js';
+import { crossDispatch } from './scheduling/cross-dispatch.js';
+import { disciplineCost } from './scheduling/discipline-cost.js';
+import { dispatch } from './scheduling/dispatch.js';
+import { fairness } from './scheduling/fairness.js';
+import { goal } from './scheduling/goal.js';
 import { restart } from './scheduling/restart.js';
+import { select } from './scheduling/select.js';
 
-const scheduling: Suite = { name: 'scheduling', benches: [restart] };
+const scheduling: Suite = {
+  name: 'scheduling',
+  benches: [
+    dispatch,
+    crossDispatch,
+    select,
+    disciplineCost,
+    fairness,
+    goal,
+    restart,
+  ],
+};
 export default scheduling;

@@ -55,6 +55,7 @@ async function main(): Promise<number> {
     entry: new URL('./reactor.js', import.meta.url),
     reactors: options.reactors,
     idle: { strategy: options.idle },
+    discipline: options.discipline,
     data,
   });
   const counters = Array.from(

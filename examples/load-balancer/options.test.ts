@@ -16,7 +16,7 @@ describe('parseOptions', () => {
     expect(parseOptions([])).toEqual({
       port: 7411, outputPort: 7412, host: '127.0.0.1', isStdin: false, file: undefined, isDemo: false, isRaw: false,
       keyField: 1, urgent: undefined, workUs: 0, isJson: false, reactors: 'auto', outputBacklogBytes: 16_777_216,
-      idle: 'adaptive', drainMs: 8000, die: undefined, isHelp: false,
+      idle: 'adaptive', discipline: 'strict', drainMs: 8000, die: undefined, isHelp: false,
     });
   });
 
@@ -24,10 +24,11 @@ describe('parseOptions', () => {
     expect(parseOptions([
       '--port', '1', '--output-port=2', '--host', '::1', '--file', 'a b.txt', '--raw', '--key-field', '3',
       '--urgent', 'ERROR|CRIT', '--work-us', '2.5', '--json', '--reactors=4', '--output-backlog-bytes', '4096',
-      '--idle', 'park', '--drain-ms', '0', '--die', '1:2',
+      '--idle', 'park', '--discipline', 'shares', '--drain-ms', '0', '--die', '1:2',
     ])).toEqual({
       port: 1, outputPort: 2, host: '::1', isStdin: false, file: 'a b.txt', isDemo: false, isRaw: true, keyField: 3,
       urgent: /ERROR|CRIT/, workUs: 2.5, isJson: true, reactors: 4, outputBacklogBytes: 4096, idle: 'park',
+      discipline: 'shares',
       drainMs: 0, die: { reactor: 1, afterLines: 2 }, isHelp: false,
     });
     expect(parseOptions(['--stdin']).isStdin).toBe(true);
@@ -59,6 +60,7 @@ describe('parseOptions', () => {
     ['--work-us', 'Infinity', '0 to 1000000'], ['--work-us', '1000000.1', '0 to 1000000'],
     ['--reactors', '0', '1 to 255'], ['--reactors', '256', '1 to 255'], ['--reactors', 'Auto', 'auto'],
     ['--output-backlog-bytes', '0', '1 to 1073741824'], ['--output-backlog-bytes', '1073741825', '1 to 1073741824'],
+    ['--discipline', 'fair', 'strict, roundRobin, weighted, shares, deadline'],
     ['--idle', 'sleep', 'spin, backoff, park, adaptive'], ['--idle', 'toString', 'spin, backoff, park, adaptive'],
     ['--host', '', 'not empty'], ['--file', '', 'not empty'],
     ['--urgent', '', 'not empty'], ['--urgent', '(', 'Unterminated group'],
@@ -139,7 +141,7 @@ describe('usage', () => {
   test('describes every option and fits a terminal of 120 columns', () => {
     const options = [
       'port', 'output-port', 'host', 'stdin', 'file', 'raw', 'key-field', 'urgent', 'work-us', 'json', 'reactors',
-      'demo', 'output-backlog-bytes', 'idle', 'help',
+      'demo', 'output-backlog-bytes', 'idle', 'discipline', 'help',
     ];
     for (const option of options) expect(usage).toMatch(new RegExp(`^ .*--${option}\\b`, 'm'));
     for (const line of usage.split('\n')) expect(line.length).toBeLessThanOrEqual(120);

@@ -9,6 +9,8 @@ import { parseArgs } from 'node:util';
 
 export const IDLE_STRATEGIES = ['spin', 'backoff', 'park', 'adaptive'] as const;
 export type IdleStrategyName = (typeof IDLE_STRATEGIES)[number];
+export const DISCIPLINES = ['strict', 'roundRobin', 'weighted', 'shares', 'deadline'] as const;
+export type DisciplineName = (typeof DISCIPLINES)[number];
 
 export interface Options {
   /** Where lines arrive, if not by `isStdin` or `file`. 0 takes any free port. */
@@ -31,6 +33,7 @@ export interface Options {
   /** How much a slow output may leave unread. */
   readonly outputBacklogBytes: number;
   readonly idle: IdleStrategyName;
+  readonly discipline: DisciplineName;
   /** How long SIGINT and SIGTERM leave for working and handing out what was read. */
   readonly drainMs: number;
   /** The reactor that ends by force, and after how many lines; undefined: none. */
@@ -60,6 +63,7 @@ const DEFAULTS: Options = {
   reactors: 'auto',
   outputBacklogBytes: 16 * 1024 * 1024,
   idle: 'adaptive',
+  discipline: 'strict',
   drainMs: 8000,
   die: undefined,
   isHelp: false,
@@ -101,6 +105,7 @@ running
   --reactors N|auto         how many reactors (default ${DEFAULTS.reactors})
   --work-us N               extra work for each line in microseconds, a fraction is allowed (default ${DEFAULTS.workUs})
   --idle STRATEGY           ${IDLE_STRATEGIES.join(', ')} (default ${DEFAULTS.idle})
+  --discipline NAME         ${DISCIPLINES.join(', ')} (default ${DEFAULTS.discipline})
   --drain-ms N              after SIGINT or SIGTERM, work what was read for so long (default ${DEFAULTS.drainMs})
   --die N:LINES             reactor N ends by force after so many lines: to see what a death does
   -h, --help                show this
@@ -119,6 +124,7 @@ const VALUES: Record<string, (name: string, text: string) => Partial<Options>> =
   'reactors': (name, text) => ({ reactors: reactorCount(name, text) }),
   'output-backlog-bytes': (name, text) => ({ outputBacklogBytes: integer(name, text, 1, MAX_BACKLOG_BYTES) }),
   'idle': (name, text) => ({ idle: oneOf(name, text, IDLE_STRATEGIES) }),
+  'discipline': (name, text) => ({ discipline: oneOf(name, text, DISCIPLINES) }),
   'drain-ms': (name, text) => ({ drainMs: integer(name, text, 0, MAX_DRAIN_MS) }),
   'die': (name, text) => ({ die: death(name, text) }),
 };

@@ -89,7 +89,7 @@ export interface PollerStatus {
  */
 export class Poller implements Disposable {
   readonly #core: IoCore;
-  readonly #discipline: Discipline = new Bands();
+  readonly #discipline: Discipline<Ready> = new Bands();
   readonly #polled = new Map<number, Polled>();
   readonly #event = { token: -1, fd: -1, readiness: 0 };
   #driver!: IoDriverHandle;
@@ -174,7 +174,7 @@ export class Poller implements Disposable {
    */
   select(): PollEvent | undefined {
     for (;;) {
-      const ready = this.#discipline.take() as Polled | undefined;
+      const ready = this.#discipline.select() as Polled | undefined;
       if (ready === undefined) return undefined;
       ready.isReady = false;
       // Deregistered meanwhile.

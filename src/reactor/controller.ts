@@ -10,7 +10,9 @@
 import type { EventEmitter } from 'node:events';
 import { partyLayout } from '../layout.js';
 import { native } from '../native.js';
+import type { DisciplineOptions } from '../scheduling/internal.js';
 import { Deaths, type DeathHost } from './deaths.js';
+import { nameOf } from './disciplines.js';
 import { errorOf } from './failure.js';
 import { ForgottenWatch } from './forgotten.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
@@ -50,6 +52,8 @@ export class Controller implements MemberHost, DeathHost {
   readonly main: Party;
   isStarted = false;
   closing: Promise<CloseResult> | undefined;
+  /** What was chosen for all parties last. */
+  discipline: DisciplineOptions;
   /** A member has come further on its way to ready. */
   onProgress: (() => void) | undefined;
   private isHeld = true;
@@ -58,8 +62,9 @@ export class Controller implements MemberHost, DeathHost {
   private readonly names: KeptNames[] = [];
 
   constructor(readonly settings: RuntimeSettings, readonly shared: SharedRuntime) {
-    const { budget, publishEvery, discipline, restart, startTimeoutMs } = settings;
+    const { budget, publishEvery, discipline, classes, restart, startTimeoutMs } = settings;
     this.deaths = new Deaths(this, restart, startTimeoutMs);
+    this.discipline = discipline;
     const { reactors: id } = shared;
     this.roster = new Roster(settings, shared, () => {
       for (const peer of shared.inboxes.keys()) this.summon(peer);
@@ -69,6 +74,7 @@ export class Controller implements MemberHost, DeathHost {
       budget,
       publishEvery,
       discipline,
+      classes,
       // In the next tick, as reports of reactors come: what a listener throws must not come back into the failed step.
       onError: (error, where) => process.nextTick(() => this.stepError(id, errorOf(error, id, where), where)),
       onDrop: (error) => process.nextTick(() => this.messageDropped(id, error)),
@@ -86,9 +92,9 @@ export class Controller implements MemberHost, DeathHost {
 
   private startMember(id: number): Member {
     const {
-      entry, data, pins, budget, publishEvery, discipline, clock, source, resourceLimits, restart,
+      entry, data, pins, budget, publishEvery, classes, clock, source, resourceLimits, restart,
     } = this.settings;
-    const options = { budget, publishEvery, discipline, clock, io: { source } };
+    const options = { budget, publishEvery, discipline: this.discipline, classes, clock, io: { source } };
     const names = restart === undefined ? undefined : (this.names[id] ??= new KeptNames()).lanes;
     const generation = this.roster.generation(id);
     const start = { shared: this.shared, cpu: pins[id], entry, data, generation, names, options };
@@ -160,13 +166,13 @@ export class Controller implements MemberHost, DeathHost {
   // ---- What it tells and is told ------------------------------------------------------------------------------------
 
   status(): RuntimeStatus {
-    const { cpus, asked, discipline } = this.settings;
+    const { cpus, asked, classes } = this.settings;
     return {
       cpus,
-      discipline: structuredClone(discipline),
+      discipline: nameOf(this.discipline),
       reactorsAsked: asked,
       reactors: this.members.map((member) => this.statusOf(member)),
-      main: mainStatus(this.shared),
+      main: mainStatus(this.shared, { discipline: this.main.turn.disciplines.inForce, classes }),
       sharedBytes: this.shared.runtime.byteLength + this.shared.inboxes.reduce(
         (sum, inbox) => sum + inbox.byteLength, 0,
       ),
@@ -175,7 +181,7 @@ export class Controller implements MemberHost, DeathHost {
   }
 
   statusOf(member: Member): ReactorStatus {
-    const { id, isDead, grants, messages, threadId } = member;
+    const { id, isDead, grants, messages, threadId, discipline } = member;
     const isRestarting = this.deaths.isRestarting(member);
     return reactorStatus(this.shared, id, {
       isDead: isDead && !isRestarting,
@@ -185,6 +191,7 @@ export class Controller implements MemberHost, DeathHost {
       restarts: this.deaths.restartsOf(id),
       grants, messages, threadId,
       whyNoSpin: this.roster.whyNoSpin(id),
+      scheduling: { discipline: discipline.inForce, classes: this.settings.classes },
     });
   }
 

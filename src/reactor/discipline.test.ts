@@ -33,7 +33,7 @@ describe('the discipline of a runtime', () => {
   });
 
   it('shares time out by what each band has used of it', async () => {
-    await withRuntime(1, { discipline: { kind: 'shares', shares: { 5: 3, 1: 1 } } }, async (runtime) => {
+    await withRuntime(1, { discipline: { kind: 'shares', shares: { 5: 3, 1: 1 }, debtNs: 1e9 } }, async (runtime) => {
       const used = await inside(runtime, 0, async (reactor, _argument, { until: comes }) => {
         const busyNs = { low: 0, high: 0 };
         const endNs = reactor.nowNs() + 4e8;

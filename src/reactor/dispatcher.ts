@@ -11,6 +11,7 @@ import { partyLayout } from '../layout.js';
 import { OK } from '../queues/index.js';
 import { ValueCodec } from '../queues/internal.js';
 import { refuseFor } from '../refusals.js';
+import { checkAdmission } from '../scheduling/internal.js';
 import type { CallService } from './call-service.js';
 import type { Handler } from './calls.js';
 import type { DropReports } from './drop-reports.js';
@@ -61,9 +62,10 @@ export class Dispatcher implements Receiver {
     return this.byName;
   }
 
-  /** Throws ERR_PERCORE_NAME_TAKEN, or ERR_PERCORE_CLOSED. */
+  /** Throws ERR_PERCORE_NAME_TAKEN, ERR_PERCORE_CLOSED, or ERR_PERCORE_CAPACITY. */
   addTask(task: ValueTask | ByteTask): void {
     this.checkFree(task.name);
+    checkAdmission(this.turn.classes, task, this.byName.values());
     this.byName.set(task.name, task);
     this.namesToCome.release();
   }

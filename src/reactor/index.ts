@@ -9,6 +9,8 @@ export type { EntryContext } from './entry.js';
 export type { Loss } from './lane-repair.js';
 export type { RestartOptions } from './restart-policy.js';
 export type { ScaleOptions, ScaleResult } from './scaling.js';
+export { capacity, priorityOf, type CapacityReport, type PartyUse } from './capacity.js';
+export { setDiscipline, type SetDisciplineOptions } from './set-discipline.js';
 export type { Protocol, Untyped } from './protocol.js';
 export type { Reading } from './reading.js';
 export type { Address } from './address.js';
@@ -17,7 +19,8 @@ export type { StepResult } from './steps.js';
 export type { CallContext, CallOptions } from './calls.js';
 export type { IdleOptions, IdleStrategy } from './idle-strategy.js';
 export type {
-  DropReasons, IoFigures, LaneBacklog, MainStatus, ReactorStatus, RefusalReasons, RuntimeStatus, TimerFigures,
+  ClassFigures, DropReasons, IoFigures, LaneBacklog, MainStatus, ReactorStatus, RefusalReasons, RuntimeStatus,
+  TimerFigures,
 } from './status.js';
 export { hashKey, bucketOf } from './buckets.js';
 export {

@@ -17,6 +17,7 @@ import { PercoreError } from '../errors.js';
 import { besideModule } from '../native.js';
 import { kindOf, memberPath } from '../queues/internal.js';
 import type { Grants } from '../realtime/internal.js';
+import { MemberDiscipline, nameOf } from './disciplines.js';
 import { unpackError } from './failure.js';
 import { QueuesOfThread } from './opened-queues.js';
 import type { MemberQuestion, WorkerReport, WorkerStart } from './worker-main.js';
@@ -59,6 +60,8 @@ export class Member {
   readonly threadId: number;
   /** Threads that have died in its place before it. */
   readonly generation: number;
+  /** By which it selects. */
+  readonly discipline: MemberDiscipline;
   /** Those that it has ends of. */
   readonly queues: QueuesOfThread;
 
@@ -80,6 +83,8 @@ export class Member {
     this.threadId = this.worker.threadId;
     this.generation = start.generation;
     this.queues = new QueuesOfThread(this.threadId);
+    const inForce = nameOf(start.options.discipline);
+    this.discipline = new MemberDiscipline(id, inForce, (request) => port1.postMessage(request));
     let settle!: { resolve(): void; reject(error: Error): void };
     this.ready = new Promise((resolve, reject) => {
       settle = { resolve, reject };
@@ -93,6 +98,7 @@ export class Member {
       if (report.kind === 'messageDropped') return host.messageDropped(id, unpackError(report.error, id, 'messages'));
       if (report.kind === 'queueOpened' || report.kind === 'queueUnreachable') return this.queues.take(report);
       if (report.kind === 'name') return host.name(id, report.lane, report.number, report.text);
+      if (report.kind === 'discipline') return this.discipline.take(report);
       if (report.kind === 'lost') return void (this.hasLost = true);
       if (report.kind === 'idle') return this.answerIdle?.(report.isIdle);
       if (report.kind === 'quiet') return this.answerQuiet?.(report.isQuiet);
@@ -124,6 +130,7 @@ export class Member {
         port1.close();
         this.isDead = true;
         this.exitCode = exitCode;
+        this.discipline.close();
         settle.reject(this.deathWhileStarting());
         done();
         host.exited(this, exitCode);

@@ -11,7 +11,7 @@ import { partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
 import type { IoSource } from '../io/index.js';
 import { Io, TimedIoCore } from '../io/internal.js';
-import { DEFAULT_BAND, type DisciplineOptions } from '../scheduling/internal.js';
+import { DEFAULT_BAND, type DeclaredClass, type DisciplineOptions } from '../scheduling/internal.js';
 import { create as createTimers, ManualClock, SystemClock, Timers } from '../timers/index.js';
 import { bucketOf } from './buckets.js';
 import { CallService } from './call-service.js';
@@ -38,6 +38,7 @@ export interface PartyOptions {
   readonly budget: Budget;
   readonly publishEvery: PublishEvery;
   readonly discipline: DisciplineOptions;
+  readonly classes?: readonly DeclaredClass[];
   /** See RuntimeOptions. */
   readonly clock?: 'manual' | undefined;
   readonly io?: { readonly source: IoSource } | undefined;
@@ -90,9 +91,9 @@ export class Party implements TurnSources, Stopping {
     this.id = id;
     this.clock = options.clock === 'manual' ? new ManualClock() : clock;
     this.words = partyWords(inbox);
-    const { budget, publishEvery, discipline, onError } = options;
+    const { budget, publishEvery, discipline, classes, onError } = options;
     const turn = (this.turn = new Turn({
-      id, party: this.words, counters: partyCounters(inbox), budget, publishEvery, discipline, nowNs, onError,
+      id, party: this.words, counters: partyCounters(inbox), budget, publishEvery, discipline, classes, nowNs, onError,
     }));
     this.peers = new Peers(shared, (eventFd) => addon.wakers.wake(eventFd));
     // As in noteDeaths().
@@ -272,6 +273,7 @@ export class Party implements TurnSources, Stopping {
     this.peers.isClosed = true;
     // Those who wait for room hear that there is nobody to wait for.
     this.turn.waits.look(true);
+    this.turn.disciplines.close();
     for (const reading of this.readings) reading.leave();
     try {
       this.io.closeAll();

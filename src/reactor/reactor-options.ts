@@ -9,6 +9,8 @@ export interface SpawnOptions {
    * 7 high. Default 3.
    */
   priority?: number;
+  /** In place of a priority: the name of a class of `createRuntime({ classes })`. */
+  class?: string;
   /**
    * Messages of this thread that may wait: 1 to 2^20, default 1,024. Of messages from others, the lane is the bound.
    */
@@ -25,6 +27,8 @@ export interface SpawnOptions {
 export interface ReadOptions<Names extends string = string> extends SubOptions<Names>, BandedSubOptions {
   /** Band in which the handler runs: 0 low to 7 high. Default 3. */
   priority?: number;
+  /** In place of a priority: the name of a class of `createRuntime({ classes })`. */
+  class?: string;
   /** Asynchronous steps of the handler that may be under way at once; see SpawnOptions. */
   concurrency?: number;
 }

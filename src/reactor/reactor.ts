@@ -13,7 +13,7 @@ import type {
   Answer, ByteTaskName, CallName, CallRest, HandlerOf, MessageOf, MessageTo, Protocol, TaskName, Untyped,
 } from './protocol.js';
 import {
-  checkBand, checkCallOptions, checkConcurrency, checkKey, checkReadOptions, checkSpawn,
+  checkBand, checkBandOrClass, checkCallOptions, checkConcurrency, checkKey, checkReadOptions, checkSpawn,
 } from './reactor-checks.js';
 import type { AddressOptions, ReadOptions, Selected, SendOptions, SpawnOptions, Task } from './reactor-options.js';
 import type { ReadableEnd, Reading } from './reading.js';
@@ -141,7 +141,7 @@ export class Reactor<P extends Protocol = Untyped> {
   ): Task<MessageOf<P, N, M>> {
     const stepping: { step(message: unknown, from: number, priority: number): StepResult } = { step };
     const task = new LocalTask<unknown, false>(
-      this.#party.turn, { ...checkSpawn(options, step), takesBytes: false }, stepping.step,
+      this.#party.turn, { ...checkSpawn(options, step, this.#party.turn.classes), takesBytes: false }, stepping.step,
     );
     this.#party.dispatcher.addTask(task);
     return { name: task.name, send: (message) => task.push(message), get depth() { return task.depth; } };
@@ -161,7 +161,7 @@ export class Reactor<P extends Protocol = Untyped> {
       throw invalidArgument('capacity', options.capacity, allowed);
     }
     const { id, turn, lanes, dispatcher } = this.#party;
-    const task: ByteTask = new LocalTask(turn, { ...checkSpawn(options, step), takesBytes: true }, step);
+    const task: ByteTask = new LocalTask(turn, { ...checkSpawn(options, step, turn.classes), takesBytes: true }, step);
     dispatcher.addTask(task);
     const send = (message: Uint8Array): number => {
       const outlet = lanes.outlet(id, task.band);
@@ -189,9 +189,9 @@ export class Reactor<P extends Protocol = Untyped> {
     queue: FixedQueue<Kind> | VariableQueue<Kind> | ValueQueue<T, Kind>, options: ReadOptions,
     handler: ((value: T) => StepResult) | ((record: Uint8Array) => StepResult),
   ): Reading {
-    const { priority, concurrency, ...others } = checkReadOptions(options);
+    const { priority, class: ofClass, concurrency, ...others } = checkReadOptions(options);
     checkFunction('handler', handler);
-    const band = checkBand(priority);
+    const band = checkBandOrClass({ priority, class: ofClass }, this.#party.turn.classes);
     const most = checkConcurrency(concurrency);
     const end: ReadableEnd = sub(queue as ValueQueue<T, Kind>, others);
     const stepping: { step(record: unknown): StepResult } = { step: handler };

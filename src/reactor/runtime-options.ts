@@ -4,7 +4,9 @@ import { checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument 
 import type { IoSource } from '../io/index.js';
 import { MAX_REACTORS, words } from '../layout.js';
 import { cpuBudget, type CpuBudget } from '../realtime/index.js';
-import { checkDiscipline, type DisciplineChoice, type DisciplineOptions } from '../scheduling/internal.js';
+import {
+  checkClasses, checkDiscipline, type ClassOptions, type DeclaredClass, type DisciplineChoice, type DisciplineOptions,
+} from '../scheduling/internal.js';
 import { checkEntry } from './entry.js';
 import { checkIdleOptions, idleSettings, type IdleOptions } from './idle-strategy.js';
 import { checkRestart, type RestartOptions } from './restart-policy.js';
@@ -53,9 +55,16 @@ export interface OptionsFor<R> {
   publishEvery?: { records?: number; timeNs?: number };
   /**
    * The rule that selects what runs next, in every reactor and on the main thread: 'strict' (default), 'roundRobin',
-   * 'weighted', 'shares', 'deadline', or one of these with its numbers; see DisciplineOptions.
+   * 'weighted', 'shares', 'deadline', or one of these with its numbers; see DisciplineOptions. `setDiscipline`
+   * changes it.
    */
   discipline?: DisciplineChoice;
+  /**
+   * Names for bands, with what each reactor is meant to do in them: `{ audio: { priority: 7, tasks: 4 } }`. Tasks and
+   * disciplines may use the names, `status()` and `capacity()` tell what each class takes. See ClassOptions. Costs a
+   * reading of the clock for each turn.
+   */
+  classes?: Readonly<Record<string, ClassOptions>>;
   /**
    * 'manual', for tests: each reactor's `timers` run by a ManualClock, `reactor.clock`, that stands still until the
    * entry moves it. Time-outs of calls and connections stay real.
@@ -105,6 +114,7 @@ export interface RuntimeSettings {
   readonly budget: Budget;
   readonly publishEvery: PublishEvery;
   readonly discipline: DisciplineOptions;
+  readonly classes: readonly DeclaredClass[];
   readonly clock: 'manual' | undefined;
   readonly source: IoSource;
   readonly resourceLimits: ResourceLimits | undefined;
@@ -114,8 +124,7 @@ export interface RuntimeSettings {
 
 const KNOWN = [
   'entry', 'reactors', 'maxReactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'discipline',
-  'clock', 'io',
-  'main', 'restart', 'resourceLimits', 'startTimeoutMs',
+  'classes', 'clock', 'io', 'main', 'restart', 'resourceLimits', 'startTimeoutMs',
 ];
 const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 const MOST_MS = 2 ** 31 - 1;
@@ -142,7 +151,8 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
     records: checkInteger('publishEvery.records', publishGiven.records ?? 64, 1, 2 ** 20),
     timeNs: checkInteger('publishEvery.timeNs', publishGiven.timeNs ?? 20_000, 1000, 1e9),
   };
-  const discipline = checkDiscipline(options.discipline);
+  const classes = checkClasses(options.classes);
+  const discipline = checkDiscipline(options.discipline, classes);
   if (options.clock !== undefined && options.clock !== 'manual') {
     throw invalidArgument('clock', options.clock, "'manual' or left out");
   }
@@ -169,7 +179,7 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
     entry, cpus, asked, reactors, places, pins, isPinnedByList: Array.isArray(options.pin), data: options.data,
     laneBytes,
     parties: [...pins.map(() => idle), settingsOfMain(idle, cpus)],
-    budget, publishEvery, discipline, source, startTimeoutMs,
+    budget, publishEvery, discipline, classes, source, startTimeoutMs,
     clock: options.clock, resourceLimits: options.resourceLimits, restart: checkRestart(options.restart),
   };
 }

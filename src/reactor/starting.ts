@@ -3,6 +3,7 @@ import type { EventEmitter } from 'node:events';
 import { PercoreError } from '../errors.js';
 import { close } from './closing.js';
 import type { Controller } from './controller.js';
+import { takeUp } from './disciplines.js';
 import type { Member } from './member.js';
 import type { RuntimeEvents } from './runtime-events.js';
 
@@ -30,6 +31,7 @@ export async function start(
     // listen to yet.
     const deaths = members.map((member) => member.exited.then(() => Promise.reject(member.deathWhileStarting())));
     const runMain = async (): Promise<void> => {
+      if (settings.discipline.kind === 'own') await takeUp(party.turn.disciplines, settings.discipline);
       await main();
       isMainReady = true;
       // An entry that asks for what the main thread does not handle would wait for ever: createRuntime waits for the

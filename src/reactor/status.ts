@@ -10,7 +10,7 @@ import {
 } from '../layout.js';
 import type { CpuBudget } from '../realtime/index.js';
 import type { Grants } from '../realtime/internal.js';
-import type { DisciplineOptions } from '../scheduling/index.js';
+import type { DeclaredClass, DisciplineInForce } from '../scheduling/index.js';
 import { idleName, type IdleStrategy } from './idle-strategy.js';
 import { laneAt, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 
@@ -32,14 +32,29 @@ export type TimerFigures = FiguresOf<typeof timerCountersLayout.fields>['timers'
 
 type PartyFigures = FiguresOf<typeof partyLayout.fields>;
 
+/** What the quanta of one class have run: entries of `steps`, `stepNs` and `collectedNs` by name. */
+export interface ClassFigures {
+  readonly priority: number;
+  readonly steps: number;
+  readonly stepNs: number;
+  readonly collectedNs: number;
+}
+
+/** What a party selects by, and by which names its bands go. */
+interface SchedulingStatus {
+  readonly discipline: DisciplineInForce;
+  /** By the names of `createRuntime({ classes })`. */
+  readonly classes: { readonly [name: string]: ClassFigures };
+}
+
 /** The figures of the main thread, which sends, calls and answers as a party of its own. */
-export interface MainStatus extends PartyFigures {
+export interface MainStatus extends PartyFigures, SchedulingStatus {
   readonly io: IoFigures;
   readonly timers: TimerFigures;
   readonly lanes: LaneBacklog;
 }
 
-export interface ReactorStatus extends PartyFigures {
+export interface ReactorStatus extends PartyFigures, SchedulingStatus {
   readonly id: number;
   /**
    * 'left': it ended when the runtime was closed; 'dead': it ended in any other way; 'restarting': it did, and is
@@ -71,8 +86,11 @@ export interface ReactorStatus extends PartyFigures {
 
 export interface RuntimeStatus {
   readonly cpus: CpuBudget;
-  /** The rule by which every reactor and the main thread select what runs next. */
-  readonly discipline: DisciplineOptions;
+  /**
+   * The rule that was chosen for all, at the start or since. By which one each selects now, also by a change of its
+   * own or after a fault, is in `reactors[id].discipline` and `main.discipline`.
+   */
+  readonly discipline: DisciplineInForce;
   readonly reactorsAsked: number | 'auto';
   readonly reactors: readonly ReactorStatus[];
   readonly main: MainStatus;
@@ -100,12 +118,21 @@ export interface KnownOfReactor {
   readonly messages: number;
   readonly threadId: number;
   readonly whyNoSpin: string | undefined;
+  readonly scheduling: KnownOfScheduling;
+}
+
+/** What the main thread knows of how a party selects. */
+export interface KnownOfScheduling {
+  readonly discipline: DisciplineInForce;
+  readonly classes: readonly DeclaredClass[];
 }
 
 export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfReactor): ReactorStatus {
-  const { isDead, isDrained, isRestarting, generation, restarts, grants, messages, threadId, whyNoSpin } = known;
+  const {
+    isDead, isDrained, isRestarting, generation, restarts, grants, messages, threadId, whyNoSpin, scheduling,
+  } = known;
   const party = partyWords(shared.inboxes[id]!);
-  const figures = figuresOfParty(shared, id, isDead);
+  const figures = figuresOfParty(shared, id, isDead, scheduling);
   const { phase: phaseField, idleStrategy, spinNs, ioIntervalNs } = partyLayout.fields;
   // Pairs with setPhase(); the settings below pair with setIdleStrategy(). Any recent value is right.
   const word = (at: number) => Atomics.load(party, at >> 2);
@@ -138,16 +165,29 @@ export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfR
 }
 
 /** The main thread's party comes after the last reactor. */
-export function mainStatus(shared: SharedRuntime): MainStatus {
-  return figuresOfParty(shared, shared.reactors, false);
+export function mainStatus(shared: SharedRuntime, scheduling: KnownOfScheduling): MainStatus {
+  return figuresOfParty(shared, shared.reactors, false, scheduling);
+}
+
+/** The figures of a party that stand in no group. */
+export function figuresOf(shared: SharedRuntime, id: number): PartyFigures {
+  return readFigures(partyLayout.fields, partyCounters(shared.inboxes[id]!));
 }
 
 /** `isOver`: its thread has ended. */
-function figuresOfParty(shared: SharedRuntime, id: number, isOver: boolean): MainStatus {
+function figuresOfParty(
+  shared: SharedRuntime, id: number, isOver: boolean, { discipline, classes }: KnownOfScheduling,
+): MainStatus {
   const counters = partyCounters(shared.inboxes[id]!);
   const { io, timers } = partyLayout.fields;
+  const figures = readFigures(partyLayout.fields, counters, 0, isOver);
   return {
-    ...readFigures(partyLayout.fields, counters, 0, isOver),
+    ...figures,
+    discipline: structuredClone(discipline),
+    classes: Object.fromEntries(classes.map(({ name, priority }) => [name, {
+      priority, steps: figures.steps[priority]!, stepNs: figures.stepNs[priority]!,
+      collectedNs: figures.collectedNs[priority]!,
+    }])),
     ...readFigures(ioCountersLayout.fields, counters, io.at, isOver),
     ...readFigures(timerCountersLayout.fields, counters, timers.at, isOver),
     lanes: laneBacklog(shared, id),

@@ -10,7 +10,8 @@
  */
 import { deliveryLayout, partyLayout, words } from '../layout.js';
 import {
-  makeDiscipline, Scheduler, type DisciplineOptions, type Ready, type SchedulerHost,
+  Bands, DisciplineControl, Scheduler, type DeclaredClass, type DisciplineOptions, type MeterFigures, type Ready,
+  type SchedulerHost,
 } from '../scheduling/internal.js';
 import { Steps } from './steps.js';
 import { TaskDepth } from './task-depth.js';
@@ -39,7 +40,9 @@ export interface TurnSettings {
   readonly counters: Float64Array;
   readonly budget: Budget;
   readonly publishEvery: PublishEvery;
+  /** One of a user's own module takes over when its thread has loaded it; until then the strict one selects. */
   readonly discipline: DisciplineOptions;
+  readonly classes?: readonly DeclaredClass[] | undefined;
   readonly nowNs: () => number;
   readonly onError: (error: unknown, where: string) => void;
 }
@@ -76,6 +79,16 @@ const AWAKE = words.attention.AWAKE;
 /** `shouldYield` reads the clock once in so many calls. */
 const CLOCK_EVERY = 8;
 
+function meterFigures(counters: Float64Array): MeterFigures {
+  const { stepNs, collectedNs, collectorNs } = partyLayout.fields;
+  const part = ({ at }: { readonly at: number }, count: number): Float64Array =>
+    counters.subarray(at >> 3, (at >> 3) + count);
+  return {
+    stepNs: part(stepNs, stepNs.count), collectedNs: part(collectedNs, collectedNs.count),
+    collectorNs: part(collectorNs, 1),
+  };
+}
+
 export class Turn implements SchedulerHost, TurnRequests {
   readonly id: number;
   readonly counters: Float64Array;
@@ -86,6 +99,9 @@ export class Turn implements SchedulerHost, TurnRequests {
   readonly steps: Steps = new Steps(this);
   readonly waits: Waits = new Waits(this, this.steps);
   readonly scheduler: Scheduler;
+  /** Changes the discipline of the scheduler. */
+  readonly disciplines: DisciplineControl;
+  readonly classes: readonly DeclaredClass[];
   readonly unpublished: Unpublished = new Unpublished();
 
   private readonly party: Int32Array;
@@ -100,7 +116,7 @@ export class Turn implements SchedulerHost, TurnRequests {
   private yieldCalls = 0;
   private stopWord: number = words.stop.RUN;
 
-  constructor({ id, party, counters, budget, publishEvery, discipline, nowNs, onError }: TurnSettings) {
+  constructor({ id, party, counters, budget, publishEvery, discipline, classes = [], nowNs, onError }: TurnSettings) {
     this.id = id;
     this.party = party;
     this.counters = counters;
@@ -108,7 +124,16 @@ export class Turn implements SchedulerHost, TurnRequests {
     this.nowNs = nowNs;
     this.onError = onError;
     this.budgetNs = budget.timeNs;
-    this.scheduler = new Scheduler(makeDiscipline(discipline, nowNs), this, budget.quanta);
+    this.classes = classes;
+    this.scheduler = new Scheduler(new Bands(), this, budget.quanta);
+    this.disciplines = new DisciplineControl(this.scheduler, {
+      // What a turn makes ready counts from the turn's beginning, so that no clock is read for it.
+      clock: { nowNs, readyNs: () => (this.isRunning ? this.beganNs : nowNs()) },
+      figures: meterFigures(counters),
+      isMeasured: classes.length > 0,
+      onFault: (error) => this.reportError(error, 'the discipline'),
+    });
+    if (discipline.kind !== 'own') this.disciplines.choose(discipline);
   }
 
   /** Before the first turn. */
@@ -122,7 +147,7 @@ export class Turn implements SchedulerHost, TurnRequests {
     this.isRunning = true;
     this.endNs = this.counters[TURN_NS]! + this.budgetNs;
     this.poll();
-    this.scheduler.run(this.endNs);
+    this.scheduler.run(this.endNs, this.beganNs);
     if (this.toldBand !== AWAKE) this.setRunningBand(AWAKE);
     this.waits.endTurn();
     const { isEmpty } = this.scheduler.discipline;

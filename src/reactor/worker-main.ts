@@ -5,6 +5,7 @@ import { setLazyHost } from '../queues/internal.js';
 import { setErrorReporter } from '../uncaught.js';
 import { forbidBlocking } from '../waiting.js';
 import { requestGrants, type Grants } from '../realtime/internal.js';
+import { followDiscipline, takeUp, type DisciplineReport, type DisciplineRequest } from './disciplines.js';
 import { entryOf, importEntry } from './entry.js';
 import { packError } from './failure.js';
 import { isHeldByOthers } from './forgotten.js';
@@ -33,6 +34,7 @@ export interface WorkerStart {
 /** What a reactor's thread tells the main thread besides its shared words. */
 export type WorkerReport =
   | QueueReport
+  | DisciplineReport
   | { kind: 'begun' }
   /** Where a reactor is started again after a death: what a lane's number stands for. */
   | { kind: 'name'; lane: number; number: number; text: string }
@@ -93,7 +95,22 @@ async function main(start: WorkerStart): Promise<void> {
     if (party.lostBytes > 0) report({ kind: 'lost' });
     void importing.catch(() => undefined).then(() => process.exit(0));
   };
+  const { disciplines } = party.turn;
+  const changeDiscipline = followDiscipline(disciplines, report);
+  // What the main thread asks: another discipline, or, once it is ready, whether it is idle (forgotten.ts) or quiet
+  // (scaling.ts).
+  start.reports.on('message', (asked: DisciplineRequest | MemberQuestion) => {
+    if (asked === 'idle?') setImmediate(reportIdle).unref();
+    else if (asked === 'quiet?') setImmediate(reportQuiet).unref();
+    else changeDiscipline(asked);
+  });
+  start.reports.unref();
+  const reportIdle = (): void => {
+    report({ kind: 'idle', isIdle: party.isIdle() && !isHeldByOthers((isHeld) => party.setRef(isHeld)) });
+  };
+  const reportQuiet = (): void => report({ kind: 'quiet', isQuiet: party.isQuiet() });
   try {
+    if (start.options.discipline.kind === 'own') await takeUp(disciplines, start.options.discipline);
     await entryOf(await importing, start.entry)(new Reactor(party), start.data, { generation: start.generation });
   } catch (error) {
     report({ kind: 'startFailed', error: packError(error), grants });
@@ -101,15 +118,6 @@ async function main(start: WorkerStart): Promise<void> {
   }
   party.begin();
   report({ kind: 'ready', grants });
-  // What it is asked: by forgotten.ts, and by scaling.ts.
-  const reportIdle = (): void => {
-    report({ kind: 'idle', isIdle: party.isIdle() && !isHeldByOthers((isHeld) => party.setRef(isHeld)) });
-  };
-  const reportQuiet = (): void => report({ kind: 'quiet', isQuiet: party.isQuiet() });
-  start.reports.on('message', (question: MemberQuestion) => {
-    setImmediate(question === 'idle?' ? reportIdle : reportQuiet).unref();
-  });
-  start.reports.unref();
 }
 
 await main(workerData as WorkerStart);

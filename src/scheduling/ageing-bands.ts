@@ -15,7 +15,7 @@ import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
 import { ReadyQueue } from './ready-queue.js';
 
-export class AgeingBands implements Discipline {
+export class AgeingBands implements Discipline<Ready> {
   private bitmap = 0;
   private readonly queues: readonly ReadyQueue[] = Array.from({ length: BANDS }, () => new ReadyQueue());
   /** Selections so far: the clock of this discipline. At ten million a second it is exact for 28 years. */
@@ -46,7 +46,7 @@ export class AgeingBands implements Discipline {
     this.queues[band]!.push(ready);
   }
 
-  take(): Ready | undefined {
+  select(): Ready | undefined {
     if (this.bitmap === 0) return undefined;
     this.selections++;
     const band = this.selections >= this.nextDue ? this.dueBand() : 31 - Math.clz32(this.bitmap);

@@ -8,7 +8,7 @@ import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
 import { ReadyQueue } from './ready-queue.js';
 
-export class Bands implements Discipline {
+export class Bands implements Discipline<Ready> {
   /** Bit b is set while band b has something ready. */
   private bitmap = 0;
   private readonly queues: readonly ReadyQueue[] = Array.from({ length: BANDS }, () => new ReadyQueue());
@@ -37,7 +37,7 @@ export class Bands implements Discipline {
   }
 
   /** Takes what has waited longest in the highest band. */
-  take(): Ready | undefined {
+  select(): Ready | undefined {
     if (this.bitmap === 0) return undefined;
     const { only } = this;
     if (only !== undefined) {

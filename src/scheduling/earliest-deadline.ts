@@ -3,7 +3,7 @@
  * of its band, counted from the moment it became ready. As long as all deadlines can be met, this order meets them.
  *
  *      relative deadline -> line, first in, first out; in a line the deadlines only grow, since time does
- *      lines that are not empty -> binary heap by the deadline of what is first in them --take--> the smallest
+ *      lines that are not empty -> binary heap by the deadline of what is first in them --select--> the smallest
  *
  * There are few relative deadlines, so the heap is small, however much is ready. Under overload all deadlines are
  * missed by about as much, so use it where the load is bounded, and `Shares` where it is not. Source: Liu and Layland,
@@ -31,13 +31,13 @@ class Line {
   }
 }
 
-export class EarliestDeadline implements Discipline {
-  private readonly bands: readonly Line[];
+export class EarliestDeadline implements Discipline<Ready> {
+  private bands: readonly Line[];
   private readonly lines = new Map<number, Line>();
   /** The lines that are not empty, as a heap. */
   private readonly heap: Line[] = [];
   private pushes = 0;
-  /** The deadline of what was taken last, which runs now. */
+  /** The deadline of what was selected last, which runs now. */
   private runningNs = -Infinity;
 
   /**
@@ -72,7 +72,7 @@ export class EarliestDeadline implements Discipline {
     line.items.push(ready);
   }
 
-  take(): Ready | undefined {
+  select(): Ready | undefined {
     const { heap } = this;
     if (heap.length === 0) return undefined;
     const line = heap[0]!;
@@ -88,6 +88,11 @@ export class EarliestDeadline implements Discipline {
     }
     this.sink();
     return ready;
+  }
+
+  /** Other deadlines for what becomes ready from now on. What waits keeps the one that it has. */
+  setDeadlines(deadlinesNs: ArrayLike<number>): void {
+    this.bands = Array.from(deadlinesNs, (relativeNs) => this.lineOf(relativeNs));
   }
 
   private lineOf(relativeNs: number): Line {

@@ -13,7 +13,7 @@
 import { BANDS } from '../layout.js';
 import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
-import { Shares } from './shares.js';
+import { DEFAULT_DEBT_NS, Shares } from './shares.js';
 import { NumberQueue } from './number-queue.js';
 
 /** After so many quanta of a band, or so long, its shares are looked at. */
@@ -26,26 +26,25 @@ export interface LatencyGoal {
   readonly goalNs: number;
 }
 
-export class LatencyGoals implements Discipline {
+export class LatencyGoals implements Discipline<Ready> {
   private readonly shares: Shares;
   private readonly own: Float64Array;
-  private readonly goals: Float64Array;
-  private readonly waits: readonly NumberQueue[] = Array.from({ length: BANDS }, () => new NumberQueue());
+  private readonly goals = new Float64Array(BANDS).fill(Infinity);
+  private readonly waits: NumberQueue[] = Array.from({ length: BANDS }, () => new NumberQueue());
   private readonly worstNs = new Float64Array(BANDS);
   private readonly quanta = new Int32Array(BANDS);
   private readonly windowEndNs = new Float64Array(BANDS);
 
   /**
    * `shares` of bands 0 to 7 as for `Shares`; bands that are not in `goals` have none. `most` is how many times its own
-   * shares a band may get. `nowNs` must be exact within a turn.
+   * shares a band may get; `debtNs` as for `Shares`. `nowNs` must be exact within a turn.
    */
   constructor(
     shares: ArrayLike<number>, goals: readonly LatencyGoal[], private readonly nowNs: () => number,
-    private readonly most = 1024,
+    private readonly most = 1024, debtNs = DEFAULT_DEBT_NS,
   ) {
-    this.shares = new Shares(shares);
+    this.shares = new Shares(shares, debtNs);
     this.own = Float64Array.from(shares);
-    this.goals = new Float64Array(BANDS).fill(Infinity);
     for (const { band, goalNs } of goals) this.goals[band] = goalNs;
   }
 
@@ -62,14 +61,18 @@ export class LatencyGoals implements Discipline {
     this.shares.push(ready);
   }
 
-  take(): Ready | undefined {
-    const ready = this.shares.take();
+  select(): Ready | undefined {
+    const ready = this.shares.select();
     if (ready !== undefined && this.goals[ready.band] !== Infinity) this.noteWait(ready.band);
     return ready;
   }
 
   charge(band: number, ns: number): void {
     this.shares.charge(band, ns);
+  }
+
+  refund(band: number, collectedNs: number, chargedNs: number): void {
+    this.shares.refund(band, collectedNs, chargedNs);
   }
 
   /** What a band has at the moment. */
@@ -81,6 +84,30 @@ export class LatencyGoals implements Discipline {
   setShares(band: number, shares: number): void {
     this.own[band] = shares;
     this.shares.setShares(band, shares);
+  }
+
+  /**
+   * Other numbers, while it runs: virtual times stay, so nobody gains or loses what it has used. A band whose own
+   * shares and goal stay keeps what it was given for its goal.
+   */
+  adjust(shares: ArrayLike<number>, goals: readonly LatencyGoal[], debtNs: number): void {
+    this.shares.debtNs = debtNs;
+    for (let band = 0; band < BANDS; band++) {
+      const goalNs = goals.find((goal) => goal.band === band)?.goalNs ?? Infinity;
+      if (this.own[band] === shares[band] && this.goals[band] === goalNs) continue;
+      this.setShares(band, shares[band]!);
+      this.setGoal(band, goalNs);
+    }
+  }
+
+  /** What waits already has waited since now, as far as a new goal is concerned. */
+  private setGoal(band: number, goalNs: number): void {
+    if (goalNs === Infinity) {
+      this.waits[band] = new NumberQueue();
+    } else if (this.goals[band] === Infinity) {
+      for (let i = this.shares.countOf(band); i > 0; i--) this.waits[band]!.push(this.nowNs());
+    }
+    this.goals[band] = goalNs;
   }
 
   private noteWait(band: number): void {

@@ -4,14 +4,18 @@
  * are used alone), so they need not know the reactor.
  */
 
-/** Something that runs one quantum at a time. Belongs to one thread. */
-export interface Ready {
+/** What a discipline may know of something that is ready: enough to choose, not to run it. */
+export interface ReadyView {
   /** 0 low to 7 high. */
   readonly band: number;
   /** What runs, in words, for the report of what it throws: "handler onData of a connection from 127.0.0.1:1234". */
   readonly where?: string;
   /** Nanoseconds after it became ready by which it should run: for `EarliestDeadline`. Without it, that of its band. */
   readonly deadlineNs?: number;
+}
+
+/** Something that runs one quantum at a time. Belongs to one thread. */
+export interface Ready extends ReadyView {
   /** True from the moment it is scheduled until its quantum has ended. Only the scheduler writes it. */
   isReady: boolean;
   /** Runs one quantum: a step, or a few. Returns true when there is more, so that it is scheduled again. */

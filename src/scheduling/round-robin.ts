@@ -6,7 +6,7 @@ import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
 import { ReadyQueue } from './ready-queue.js';
 
-export class RoundRobin implements Discipline {
+export class RoundRobin implements Discipline<Ready> {
   private readonly queue = new ReadyQueue();
 
   get isEmpty(): boolean {
@@ -22,7 +22,7 @@ export class RoundRobin implements Discipline {
     this.queue.push(ready);
   }
 
-  take(): Ready | undefined {
+  select(): Ready | undefined {
     return this.queue.count === 0 ? undefined : this.queue.shift();
   }
 }

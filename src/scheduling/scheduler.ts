@@ -2,10 +2,11 @@
  * The one loop that runs what is ready, under a budget. A reactor's turn uses it, and so do timers and I/O where they
  * are used without a reactor.
  *
- *      schedule --> discipline --take--> run one quantum --there is more--> schedule
+ *      schedule --> discipline --select--> run one quantum --there is more--> schedule
  *                                             \--held back--> stays marked as ready until whoever holds it lets it go
  */
 import type { Discipline } from './discipline.js';
+import type { Meter } from './meter.js';
 import { DEFAULT_BAND, type Ready } from './ready.js';
 
 /** What the loop needs of the thread that it runs on. */
@@ -22,14 +23,34 @@ export interface SchedulerHost {
 export class Scheduler {
   /** Band of what runs; between turns, that of something without a priority. */
   runningBand: number = DEFAULT_BAND;
+  /** Times quanta, where the discipline or somebody else wants to know. */
+  meter: Meter | undefined;
   private isHeld = false;
+  private current: Discipline<Ready>;
 
   /** `quanta` is the most that one turn runs. */
-  constructor(readonly discipline: Discipline, private readonly host: SchedulerHost, private readonly quanta: number) {}
+  constructor(discipline: Discipline<Ready>, private readonly host: SchedulerHost, private readonly quanta: number) {
+    this.current = discipline;
+  }
+
+  get discipline(): Discipline<Ready> {
+    return this.current;
+  }
+
+  /**
+   * From now on what is ready is selected by `next`, also when this is called amid a quantum. What waits goes over in
+   * the order in which the old one would have selected it; so within a band the order stays, and nothing is lost.
+   */
+  setDiscipline(next: Discipline<Ready>): void {
+    const { current } = this;
+    if (next === current) return;
+    for (let ready = current.select(); ready !== undefined; ready = current.select()) next.push(ready);
+    this.current = next;
+  }
 
   /** Makes `ready` wait to be selected, and asks for a turn. Does nothing if it waits or runs already. */
   schedule(ready: Ready): void {
-    if (makeReady(this.discipline, ready)) this.host.wantTurn();
+    if (makeReady(this.current, ready)) this.host.wantTurn();
   }
 
   /**
@@ -37,27 +58,30 @@ export class Scheduler {
    * on.
    */
   take(): Ready | undefined {
-    const ready = this.discipline.take();
+    const ready = this.current.select();
     if (ready !== undefined) ready.isReady = false;
     return ready;
   }
 
-  /** Runs one quantum after the other until nothing is ready, `endNs` has passed, or the budget of quanta is spent. */
-  run(endNs: number): void {
-    const { discipline, host } = this;
-    const isCharging = discipline.charge !== undefined;
-    let beganNs = isCharging ? host.nowNs() : 0;
+  /**
+   * Runs one quantum after the other until nothing is ready, `endNs` has passed, or the budget of quanta is spent.
+   * `beganNs` is when the turn began, from which the first quantum is timed.
+   */
+  run(endNs: number, beganNs = 0): void {
+    const { host } = this;
+    let fromNs = beganNs;
     for (let quanta = 1; ; quanta++) {
-      const ready = discipline.take();
+      const ready = this.current.select();
       if (ready === undefined) break;
       this.runQuantum(ready);
-      if (isCharging) {
-        const endedNs = host.nowNs();
-        discipline.charge!(ready.band, endedNs - beganNs);
-        beganNs = endedNs;
-      }
-      // In this order: a turn that has run all there was does not read the clock.
-      if (discipline.isEmpty || quanta >= this.quanta || host.nowNs() >= endNs || host.mustEndTurn()) break;
+      // Both may have been changed by the quantum.
+      const { current, meter } = this;
+      // A turn that has run all there was does not read the clock: nobody has waited.
+      if (current.isEmpty && (meter === undefined || !meter.isExact)) break;
+      const nowNs = host.nowNs();
+      if (meter !== undefined) meter.note(current, ready.band, fromNs, nowNs);
+      fromNs = nowNs;
+      if (nowNs >= endNs || quanta >= this.quanta || current.isEmpty || host.mustEndTurn()) break;
     }
     this.runningBand = DEFAULT_BAND;
   }
@@ -89,7 +113,7 @@ export class Scheduler {
 }
 
 /** Hands `ready` over to the discipline. Returns false when it waits there, or runs, already. */
-export function makeReady(discipline: Discipline, ready: Ready): boolean {
+export function makeReady(discipline: Discipline<Ready>, ready: Ready): boolean {
   if (ready.isReady) return false;
   ready.isReady = true;
   discipline.push(ready);

@@ -3,9 +3,12 @@
  * whatever its steps cost. Each band has a *virtual run time*, which grows by the time that it ran divided by its
  * shares; the band with the smallest is selected.
  *
- *      take:    band with the smallest virtual run time  --runs for ns-->  charge: += ns / shares
+ *      select:  band with the smallest virtual run time  --runs for ns-->  charge: += ns / shares
  *      a band that was idle begins where the others are: it cannot claim the time that it did not use
+ *      a quantum is charged at most `debtNs`: a pause of the kernel is paid back for a while, not for ever
  *
+ * The bounds: a band that is ready runs again before the others have run for more than `debtNs` times their shares by
+ * its own, and one quantum each. Of any time in which it is ready it gets no more than its part and one quantum.
  * Within a band the order is first in, first out. A band that is alone gets all the time.
  * Source: Waldspurger's stride scheduling, Linux' CFS (vruntime), the scheduling groups of Seastar and Glommio.
  */
@@ -14,7 +17,10 @@ import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
 import { ReadyQueue } from './ready-queue.js';
 
-export class Shares implements Discipline {
+/** What a quantum is charged at most where nothing is said. A slice of the kernel's scheduler is a few milliseconds. */
+export const DEFAULT_DEBT_NS = 10_000_000;
+
+export class Shares implements Discipline<Ready> {
   private bitmap = 0;
   private readonly queues: readonly ReadyQueue[] = Array.from({ length: BANDS }, () => new ReadyQueue());
   private readonly shares: Float64Array;
@@ -22,8 +28,11 @@ export class Shares implements Discipline {
   /** The virtual run time of the band that was selected last: where a band that was idle begins. It never goes back. */
   private nowVirtualNs = 0;
 
-  /** `shares` of bands 0 to 7: numbers above 0. Only their proportions count. */
-  constructor(shares: ArrayLike<number>) {
+  /**
+   * `shares` of bands 0 to 7: numbers above 0. Only their proportions count. `debtNs` is the most that one quantum is
+   * charged, nanoseconds: longer than any step, else those of long steps get more than their share.
+   */
+  constructor(shares: ArrayLike<number>, public debtNs: number = DEFAULT_DEBT_NS) {
     this.shares = Float64Array.from(shares);
   }
 
@@ -45,7 +54,7 @@ export class Shares implements Discipline {
     this.queues[band]!.push(ready);
   }
 
-  take(): Ready | undefined {
+  select(): Ready | undefined {
     let left = this.bitmap;
     if (left === 0) return undefined;
     let band = 31 - Math.clz32(left);
@@ -64,7 +73,20 @@ export class Shares implements Discipline {
 
   /** A quantum of `band` has run for `ns`. */
   charge(band: number, ns: number): void {
-    this.virtualNs[band]! += ns / this.shares[band]!;
+    this.virtualNs[band]! += Math.min(ns, this.debtNs) / this.shares[band]!;
+  }
+
+  /** The band gets back what it was charged for a collection. It cannot get ahead of the others by that. */
+  refund(band: number, collectedNs: number, chargedNs: number): void {
+    const { debtNs, virtualNs } = this;
+    const ns = Math.min(chargedNs, debtNs) - Math.min(chargedNs - collectedNs, debtNs);
+    const back = virtualNs[band]! - ns / this.shares[band]!;
+    virtualNs[band] = Math.max(back, Math.min(virtualNs[band]!, this.nowVirtualNs));
+  }
+
+  /** How many of a band are ready. */
+  countOf(band: number): number {
+    return this.queues[band]!.count;
   }
 
   /** Changes the shares of a band at once: what it has used so far stays charged at the old ones. */

@@ -7,7 +7,7 @@ import { BANDS } from '../layout.js';
 import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
 
-export class ShuffledBands implements Discipline {
+export class ShuffledBands implements Discipline<Ready> {
   private bitmap = 0;
   private readonly bands: readonly Ready[][] = Array.from({ length: BANDS }, () => []);
 
@@ -27,7 +27,7 @@ export class ShuffledBands implements Discipline {
     this.bands[ready.band]!.push(ready);
   }
 
-  take(): Ready | undefined {
+  select(): Ready | undefined {
     if (this.bitmap === 0) return undefined;
     const band = 31 - Math.clz32(this.bitmap);
     const items = this.bands[band]!;

@@ -13,7 +13,7 @@ import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
 import { ReadyQueue } from './ready-queue.js';
 
-export class WeightedBands implements Discipline {
+export class WeightedBands implements Discipline<Ready> {
   private bitmap = 0;
   private readonly queues: readonly ReadyQueue[] = Array.from({ length: BANDS }, () => new ReadyQueue());
   private readonly weights: Int32Array;
@@ -41,7 +41,7 @@ export class WeightedBands implements Discipline {
     this.queues[ready.band]!.push(ready);
   }
 
-  take(): Ready | undefined {
+  select(): Ready | undefined {
     if (this.bitmap === 0) return undefined;
     if ((this.bitmap & this.unspent) === 0) this.beginRound();
     const band = 31 - Math.clz32(this.bitmap & this.unspent);
@@ -52,9 +52,9 @@ export class WeightedBands implements Discipline {
     return ready;
   }
 
-  /** Changes the weight of a band from the next round on. */
-  setWeight(band: number, weight: number): void {
-    this.weights[band] = weight;
+  /** Changes the weights from the next round on. */
+  setWeights(weights: ArrayLike<number>): void {
+    this.weights.set(weights);
   }
 
   private beginRound(): void {

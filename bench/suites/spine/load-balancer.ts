@@ -27,6 +27,8 @@ export interface Program {
   readonly script: URL;
   /** Ends with a JSON object whose counts must add up. */
   readonly hasReport: boolean;
+  /** Options besides those of every contender. */
+  readonly options?: readonly string[];
 }
 
 const baseline = (name: string, file: string): Program => ({
@@ -49,7 +51,8 @@ export const postMessageChunk = baseline('postMessage a chunk', 'post-message-ch
  * counts.
  */
 export async function withProgram<T>(program: Program, use: (ports: Ports) => Promise<T>): Promise<T> {
-  const args = ['--port', '0', '--output-port', '0', ...(program.hasReport ? ['--json'] : [])];
+  const { hasReport, options = [] } = program;
+  const args = ['--port', '0', '--output-port', '0', ...(hasReport ? ['--json'] : []), ...options];
   const child = spawn(
     'taskset', ['-c', twoCpus().join(','), process.execPath, fileURLToPath(program.script), ...args],
     { stdio: ['ignore', 'pipe', 'pipe'] },

@@ -9,7 +9,7 @@
  */
 import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { createRuntime } from 'percore';
+import { createRuntime, type DisciplineChoice } from 'percore';
 import { twoCpus } from '../../cpus.js';
 import { check, type Contender } from '../../harness.js';
 import { baselineProgram, runProgram } from '../../programs.js';
@@ -30,7 +30,9 @@ export interface RoundTrips {
 }
 type Figures = 'p50' | 'p99';
 
-export function reactors(strategy: 'spin' | 'park', plan: Plan): Contender<Figures> {
+export function reactors(
+  strategy: 'spin' | 'park', plan: Plan, options: { readonly discipline?: DisciplineChoice } = {},
+): Contender<Figures> {
   return {
     name: `percore, ${strategy}`,
     async run() {
@@ -39,6 +41,7 @@ export function reactors(strategy: 'spin' | 'park', plan: Plan): Contender<Figur
         reactors: 2,
         pin: twoCpus(),
         idle: { strategy },
+        ...options,
       });
       const result = await runtime.call('measure', plan, { reactor: 0 });
       const { reactors: sides } = runtime.status();

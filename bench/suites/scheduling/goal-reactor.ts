@@ -1,0 +1,53 @@
+/**
+ * The reactor of `goal`: bulk that sends to itself for ever, and a class that is given eight steps of 50 µs every
+ * 10 ms, by a timer of the highest band.
+ */
+import type { Reactor } from 'percore';
+import { percentile } from '../../harness.js';
+
+export interface GoalPlan {
+  readonly forNs: number;
+  readonly stepNs: number;
+}
+export interface GoalReport {
+  readonly p99Ns: number;
+  /** The bulk's part of the time, 0 to 1. */
+  readonly bulk: number;
+  readonly steps: number;
+}
+export type GoalServices = { measure(plan: GoalPlan): Promise<GoalReport> };
+
+const WARMUP_NS = 5e8;
+const EVERY_NS = 10_000_000;
+const TASKS = 8;
+const URGENT_NS = 50_000;
+
+export default function start(reactor: Reactor<{ calls: GoalServices }>): void {
+  const busy = (ns: number): void => {
+    const endNs = reactor.nowNs() + ns;
+    while (reactor.nowNs() < endNs);
+  };
+  reactor.handle('measure', ({ forNs, stepNs }) => new Promise((resolve) => {
+    const startNs = reactor.nowNs() + WARMUP_NS;
+    const endNs = startNs + forNs;
+    const waits: number[] = [];
+    let bulkNs = 0;
+    const urgent = Array.from({ length: TASKS }, (_, i) =>
+      reactor.spawn<number>({ name: `urgent-${i}`, priority: 6 }, (sentNs) => {
+        if (sentNs >= startNs) waits.push(reactor.nowNs() - sentNs);
+        busy(URGENT_NS);
+      }));
+    const timer = reactor.timers.every({ intervalNs: EVERY_NS, priority: 7 }, () => {
+      for (const task of urgent) task.send(reactor.nowNs());
+    });
+    const bulk = reactor.spawn({ name: 'bulk', priority: 1 }, () => {
+      const beganNs = reactor.nowNs();
+      busy(stepNs);
+      if (beganNs >= startNs) bulkNs += reactor.nowNs() - beganNs;
+      if (beganNs < endNs) return void bulk.send(0);
+      reactor.timers.cancel(timer);
+      resolve({ p99Ns: percentile(waits.sort((a, b) => a - b), 99), bulk: bulkNs / forNs, steps: waits.length });
+    });
+    bulk.send(0);
+  }));
+}

@@ -1,0 +1,115 @@
+/**
+ * How a discipline comes to the thread that selects by it, and how the main thread learns which one does.
+ *
+ *      main: MemberDiscipline.change --request--> reactor: takeUp --it selects--> report --> main: resolved
+ *                                          reactor changes it by itself --> report --> main
+ *
+ * Requests and reports travel over the channel of reports. What is told is what selects, never what was asked.
+ */
+import { pathToFileURL } from 'node:url';
+import { PercoreError } from '../errors.js';
+import type { Discipline, DisciplineControl, DisciplineInForce, DisciplineOptions } from '../scheduling/internal.js';
+import { packError, unpackError } from './failure.js';
+
+/** From the main thread to a reactor. */
+export interface DisciplineRequest {
+  readonly kind: 'discipline';
+  readonly number: number;
+  readonly options: DisciplineOptions;
+}
+
+/** From a reactor: what selects now, and the request that this answers, if it is one. */
+export interface DisciplineReport {
+  readonly kind: 'discipline';
+  readonly inForce: DisciplineInForce;
+  readonly number?: number;
+  readonly error?: ReturnType<typeof packError>;
+}
+
+/**
+ * Lets a thread select by what `options` say. A module of the user's is loaded first. Rejects with
+ * ERR_PERCORE_DISCIPLINE when that fails, and then nothing has changed.
+ */
+export async function takeUp(control: DisciplineControl, options: DisciplineOptions): Promise<void> {
+  if (options.kind !== 'own') return control.choose(options);
+  const module = String(options.module);
+  try {
+    const url = module.startsWith('/') ? pathToFileURL(module).href : module;
+    const { default: make } = await import(url) as { default?: unknown };
+    if (typeof make !== 'function') throw new TypeError('it has no default export that is a function');
+    control.use(await (make as (data: unknown) => Discipline | Promise<Discipline>)(options.data), module);
+  } catch (cause) {
+    throw new PercoreError(
+      'ERR_PERCORE_DISCIPLINE',
+      `the discipline of ${module} cannot be had: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { argument: 'discipline.module', value: module, cause },
+    );
+  }
+}
+
+/** The options as a status tells them: of a user's own module, its address. */
+export function nameOf(options: DisciplineOptions): DisciplineInForce {
+  if (options.kind !== 'own') return structuredClone(options);
+  const module = String(options.module);
+  return { kind: 'own', name: module, module };
+}
+
+/** A reactor's side: answers requests, and reports each change. */
+export function followDiscipline(
+  control: DisciplineControl, report: (message: DisciplineReport) => void,
+): (request: DisciplineRequest) => void {
+  control.onChange = () => report({ kind: 'discipline', inForce: control.inForce });
+  // One after the other: the last that was asked for is what selects in the end.
+  let before = Promise.resolve();
+  return ({ number, options }) => {
+    before = before.then(async () => {
+      try {
+        await takeUp(control, options);
+        report({ kind: 'discipline', inForce: control.inForce, number });
+      } catch (error) {
+        report({ kind: 'discipline', inForce: control.inForce, number, error: packError(error) });
+      }
+    });
+  };
+}
+
+/** The main thread's side of one reactor. */
+export class MemberDiscipline {
+  private readonly waiting = new Map<number, { resolve(): void; reject(error: Error): void }>();
+  private requests = 0;
+  private died: Error | undefined;
+
+  constructor(
+    private readonly id: number, public inForce: DisciplineInForce,
+    private readonly send: (request: DisciplineRequest) => void,
+  ) {}
+
+  /** Resolves when the reactor selects by it; rejects with why it does not, or with what `close` is given. */
+  change(options: DisciplineOptions): Promise<void> {
+    if (this.died !== undefined) return Promise.reject(this.died);
+    const number = this.requests++;
+    return new Promise((resolve, reject) => {
+      this.send({ kind: 'discipline', number, options });
+      this.waiting.set(number, { resolve, reject });
+    });
+  }
+
+  take({ inForce, number, error }: DisciplineReport): void {
+    this.inForce = inForce;
+    if (number === undefined) return;
+    const waiter = this.waiting.get(number);
+    this.waiting.delete(number);
+    if (error === undefined) waiter?.resolve();
+    else waiter?.reject(unpackError(error, this.id, 'the discipline'));
+  }
+
+  /** Its thread has ended. */
+  close(): void {
+    const { id } = this;
+    this.died = new PercoreError(
+      'ERR_PERCORE_REACTOR_DIED', `reactor ${id} has ended, and selects nothing any more`, { reactorId: id },
+    );
+    for (const waiter of this.waiting.values()) waiter.reject(this.died);
+    this.waiting.clear();
+  }
+}

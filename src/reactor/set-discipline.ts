@@ -1,0 +1,63 @@
+import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
+import { checkDiscipline, type Discipline, type DisciplineChoice } from '../scheduling/internal.js';
+import { takeUp } from './disciplines.js';
+import { partyIn, type Reactor } from './reactor.js';
+import { controllerIn, type Runtime } from './runtime.js';
+
+/** Whom `setDiscipline` means. */
+export interface SetDisciplineOptions {
+  /** A reactor's number, or 'main' for the main thread. Without it: all of them, and `status().discipline`. */
+  readonly reactor?: number | 'main';
+}
+
+/**
+ * Changes the rule that selects what runs next, while everything runs. What is ready stays ready and is neither lost
+ * nor run twice; within a band its order stays. Where only the numbers change (shares, weights, goals, deadlines), the
+ * discipline goes on with what it knows: each band keeps what it has used.
+ *
+ *     await setDiscipline(runtime, { kind: 'shares', shares: { audio: 8, bulk: 1 } });   // everywhere
+ *     await setDiscipline(runtime, 'strict', { reactor: 1 });                            // one reactor
+ *     setDiscipline(reactor, new LastComeFirst());                                       // from within, of your own
+ *
+ * From within a reactor it takes effect with the next selection, and a discipline of your own is given as it is. From
+ * the main thread it resolves when those that are meant select by it, and rejects with ERR_PERCORE_DISCIPLINE when a
+ * module of your own cannot be had, or with ERR_PERCORE_REACTOR_DIED; a class of your own is named by its module, since
+ * classes do not travel to threads. Throws ERR_PERCORE_INVALID_ARGUMENT. Does not block; allocates.
+ */
+export function setDiscipline(reactor: Reactor, discipline: DisciplineChoice | Discipline): void;
+export function setDiscipline(
+  runtime: Runtime, discipline: DisciplineChoice, options?: SetDisciplineOptions,
+): Promise<void>;
+export function setDiscipline(
+  of: Reactor | Runtime, discipline: DisciplineChoice | Discipline, options?: SetDisciplineOptions,
+): Promise<void> | void {
+  const controller = controllerIn(of);
+  if (controller !== undefined) {
+    const { reactor } = checkOptions('options', options, ['reactor']);
+    const checked = checkDiscipline(discipline as DisciplineChoice, controller.settings.classes);
+    if (reactor !== undefined && reactor !== 'main') {
+      checkInteger('reactor', reactor, 0, controller.members.length - 1);
+      return controller.members[reactor]!.discipline.change(checked);
+    }
+    const main = takeUp(controller.main.turn.disciplines, checked);
+    if (reactor === 'main') return main;
+    controller.discipline = checked;
+    return Promise.all([main, ...controller.members.map((member) => member.discipline.change(checked))])
+      .then(() => undefined);
+  }
+  const turn = partyIn(of)?.turn;
+  if (turn === undefined) throw invalidArgument('reactor', of, 'a reactor, or a runtime');
+  if (isOwn(discipline)) return turn.disciplines.use(discipline);
+  const checked = checkDiscipline(discipline, turn.classes);
+  if (checked.kind === 'own') {
+    throw invalidArgument('discipline', discipline, 'the discipline itself, where it is set from within the reactor');
+  }
+  turn.disciplines.choose(checked);
+}
+
+/** What has a method of a discipline is meant to be one; whether it is complete is checked when it is used. */
+function isOwn(discipline: DisciplineChoice | Discipline): discipline is Discipline {
+  if (typeof discipline !== 'object' || discipline === null) return false;
+  const { push, select } = discipline as Partial<Discipline>;
+  return typeof push === 'function' || typeof select === 'function';
+}

@@ -1,0 +1,103 @@
+/**
+ * Whether what the classes have declared fits: the admission test of polled classes. In a round each class is polled
+ * `polls` times, and each poll runs a step of one of its tasks.
+ *
+ *      workload  tasks of all classes                              9 + 18 + 10 + 11             =  48
+ *      time      polls of a round                                 10 +  6 +  3 +  1             =  20
+ *      capacity  polls that are asked for: tasks x polls           9x10 + 18x6 + 10x3 + 11x1    = 239
+ *      total     polls that there are: each of the round's, in each of as many rounds  20 x 20  = 400
+ *
+ * It fits while the capacity is no more than the total. With average times it is also known how long a round takes and
+ * how long a task waits for its next poll at most. Source: the four streams of "The Kernel", whose numbers these are.
+ */
+import type { DeclaredClass } from './classes.js';
+
+/** One class of a plan. */
+export interface ClassPlan extends DeclaredClass {
+  /** `tasks` x `polls`. */
+  readonly capacity: number;
+  /** Its part of a round's time, 0 to 1. Undefined unless every class says what a step takes. */
+  readonly share: number | undefined;
+  /** Longest time from one poll of a task to its next, nanoseconds, if all are always ready. Undefined as above. */
+  readonly everyNs: number | undefined;
+}
+
+export interface CapacityPlan {
+  readonly workload: number;
+  readonly time: number;
+  readonly capacity: number;
+  readonly total: number;
+  /** What a round takes, nanoseconds. Undefined unless every class says what a step takes. */
+  readonly roundNs: number | undefined;
+  readonly classes: readonly ClassPlan[];
+}
+
+/** The numbers of these classes. Plain arithmetic. */
+export function planCapacity(classes: readonly DeclaredClass[]): CapacityPlan {
+  const sum = (of: (one: DeclaredClass) => number): number => classes.reduce((total, one) => total + of(one), 0);
+  const time = sum(({ polls }) => polls);
+  const isTimed = classes.length > 0 && classes.every(({ averageNs }) => averageNs !== undefined);
+  const roundNs = isTimed ? sum(({ polls, averageNs }) => polls * averageNs!) : undefined;
+  return {
+    workload: sum(({ tasks }) => tasks),
+    time,
+    capacity: sum(({ tasks, polls }) => tasks * polls),
+    total: time * time,
+    roundNs,
+    classes: classes.map((one) => ({
+      ...one,
+      capacity: one.tasks * one.polls,
+      share: roundNs === undefined ? undefined : (one.polls * one.averageNs!) / roundNs,
+      everyNs: roundNs === undefined ? undefined : Math.ceil(one.tasks / one.polls) * roundNs,
+    })),
+  };
+}
+
+/** What is wrong with a plan; empty when it fits. */
+export function faultsOfPlan({ capacity, total }: CapacityPlan): string[] {
+  return capacity > total ? [`the classes ask for ${capacity} polls, and there are ${total}`] : [];
+}
+
+/** What one class really does in one party. */
+export interface ClassUse {
+  readonly name: string;
+  readonly priority: number;
+  /** Tasks that it has now. Known to the party itself only; undefined in what another thread tells of it. */
+  readonly spawned: number | undefined;
+  readonly steps: number;
+  /** Time in its quanta, collections left out, nanoseconds. */
+  readonly busyNs: number;
+  /** What a step took, collections left out, nanoseconds; 0 before the first. */
+  readonly measuredNs: number;
+  readonly averageNs: number | undefined;
+  /** Its part of the time of all classes and bands, 0 to 1, beside `share` of the plan. */
+  readonly share: number;
+  /** Its part of the clock's time, 0 to 1. */
+  readonly utilisation: number;
+}
+
+/** The figures of a party by band, as its status has them. Those of an earlier moment may be taken off. */
+export interface BandFigures {
+  readonly steps: readonly number[];
+  readonly stepNs: readonly number[];
+  readonly collectedNs: readonly number[];
+}
+
+/** What each class has used in `elapsedNs`. */
+export function useOfClasses(
+  classes: readonly DeclaredClass[], { steps, stepNs, collectedNs }: BandFigures, elapsedNs: number,
+): ClassUse[] {
+  const netNs = stepNs.map((ns, band) => Math.max(0, ns - collectedNs[band]!));
+  const allNs = netNs.reduce((sum, ns) => sum + ns, 0);
+  return classes.map(({ name, priority, averageNs }) => {
+    const busyNs = netNs[priority]!;
+    const count = steps[priority]!;
+    return {
+      name, priority, spawned: undefined, steps: count, busyNs,
+      measuredNs: count === 0 ? 0 : busyNs / count,
+      averageNs,
+      share: allNs === 0 ? 0 : busyNs / allNs,
+      utilisation: elapsedNs <= 0 ? 0 : busyNs / elapsedNs,
+    };
+  });
+}

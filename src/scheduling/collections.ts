@@ -1,0 +1,25 @@
+/**
+ * Garbage collections of this thread, as Node tells of them: each when it is over and the event loop comes round.
+ * Node's own observer is used, since to be told at once takes V8's interface, which an addon for all versions of Node
+ * cannot have. It costs some microseconds for each collection, which takes a hundred or more itself, and nothing
+ * between them. It does not keep the thread alive.
+ */
+import type { PerformanceObserver as Observer } from 'node:perf_hooks';
+
+/** `beganNs` by the clock that was given. */
+export type OnCollection = (beganNs: number, ns: number) => void;
+
+/** Tells of each collection of this thread from now on. Returns what ends that. */
+export function watchCollections(nowNs: () => number, onCollection: OnCollection): () => void {
+  // The global one is loaded when it is first asked for, so a thread that measures nothing does not load it.
+  const { PerformanceObserver } = globalThis as unknown as { PerformanceObserver: typeof Observer };
+  const observer = new PerformanceObserver((list) => {
+    // Its times count from the thread's start.
+    const originNs = nowNs() - performance.now() * 1e6;
+    for (const { startTime, duration } of list.getEntries()) {
+      onCollection(originNs + startTime * 1e6, duration * 1e6);
+    }
+  });
+  observer.observe({ entryTypes: ['gc'] });
+  return () => observer.disconnect();
+}
