@@ -33,6 +33,15 @@ const promises: Record<string, RegExp> = {
   '13-stages.js': /^50000 quotes read by the strategy, each after the journal\n$/,
   '14-hand-over.js': /^both consumers read, 50000 records in all\n$/,
   '15-queue-in-a-reactor.js': /^100000 orders, 2500025000 in all\n$/,
+  '16-processes.js': /^10000 rounds, \d+ ns there and back\n$/,
+  '17-supervision.js':
+    /^1089 numbers, 1197900 in all; 11 errors; begun anew: \{"pipeline":1,"add":0,"double":0\}\n$/,
+  '22-sharded-counter.js': /^9 words over 2 shards; the most frequent is "the", 4 times\n$/,
+  '23-topology.js': new RegExp(
+    String.raw`^total 1193\nfront: parse runs, band 1, 3 steps\nbook: match ended, band 6, 3 steps\n` +
+      String.raw`front: reactor 0 of 2\n  task parse: .*\n.*\n\nbook: reactor 1 of 2\n  task match: .*\n.*\n\n` +
+      String.raw`main: the main thread\n\nsends\n  main -> parse\n  parse -> match\n$`,
+  ),
 };
 
 describe('examples', () => {

@@ -84,6 +84,7 @@ async function buildTypeScript() {
       io: join(compiled, 'io', 'index.js'),
       testing: join(compiled, 'testing', 'index.js'),
       'worker-main': join(compiled, 'reactor', 'worker-main.js'),
+      'control-entry': join(compiled, 'topology', 'control-entry.js'),
     },
     outdir: at('dist', 'percore'),
     bundle: true,

@@ -33,7 +33,10 @@ beforeAll(() => {
   for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs']) {
     cpSync(join(project, name), at(name));
   }
-  for (const name of ['index', 'queues/index', 'timers/index', 'io/index', 'testing/index', 'reactor/worker-main']) {
+  for (const name of [
+    'index', 'queues/index', 'timers/index', 'io/index', 'testing/index', 'reactor/worker-main',
+    'topology/control-entry',
+  ]) {
     write(`src/${name}.ts`, `export const name = '${name}';\n`);
   }
   write('src/extra.ts', 'export const extra = 1;\n');

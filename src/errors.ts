@@ -14,6 +14,7 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_CLOSED'
   | 'ERR_PERCORE_NO_HANDLER'
   | 'ERR_PERCORE_NO_TASK'
+  | 'ERR_PERCORE_TASK_FAILED'
   | 'ERR_PERCORE_NOT_REPORTED'
   | 'ERR_PERCORE_NAME_TAKEN'
   | 'ERR_PERCORE_CAPACITY'
@@ -32,7 +33,12 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_SYSTEM'
   | 'ERR_PERCORE_FILE_TRUNCATED'
   | 'ERR_PERCORE_REMOTE'
-  | 'ERR_PERCORE_TIMER_INVALID_DELAY';
+  | 'ERR_PERCORE_TIMER_INVALID_DELAY'
+  | 'ERR_PERCORE_CLOCK_BACKWARDS'
+  | 'ERR_PERCORE_UNKNOWN_VERB'
+  | 'ERR_PERCORE_UNKNOWN_NAME'
+  | 'ERR_PERCORE_UNDECLARED'
+  | 'ERR_PERCORE_TOPOLOGY';
 
 /** What a caller can read off an error besides its message. */
 export interface PercoreErrorDetails {

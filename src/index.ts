@@ -10,6 +10,14 @@ export type {
   SteeredListenOptions, Steering, SteeringOptions, SteeringReactor, SteeringStatus, StepError, StepResult, Task,
   TimerFigures, Untyped,
 } from './reactor/index.js';
+export { createProcess, tasksOf } from './tasks/index.js';
+export type {
+  Pause, Process, ProcessBody, ProcessEnd, ProcessOptions, Self, Supervise, TaskFigures, TaskState,
+} from './tasks/index.js';
+export { createStream, Stream } from './streams/index.js';
+export type {
+  QueueSource, Source, SplitOptions, StreamEnd, StreamReadOptions, StreamRun, StreamWindow, Target,
+} from './streams/index.js';
 export { Histogram, HISTOGRAM_WORDS } from './observe/index.js';
 export { cpuBudget, type CpuBudget } from './realtime/index.js';
 export { tryDiscipline } from './scheduling/index.js';
@@ -23,3 +31,18 @@ export {
 } from './queues/index.js';
 export type { Connection, Listener } from './io/index.js';
 export type { Tick, TimerId } from './timers/index.js';
+export {
+  createService, openService,
+  type Service, type ServiceAnswer, type ServiceArguments, type ServiceCaller, type ServiceCallOptions,
+  type ServiceMethod, type ServiceOptions, type ServiceStub, type Shard,
+} from './services/index.js';
+export {
+  Control, ID_BYTES, Ids, RunningTopology, controlEntry, createIds, defineTopology, formatDump, formatId, openControl,
+  parseId, partsOfId, readId, readTopology, startTopology, takes,
+  type BootStep, type BootTopology, type BytesProgram, type CheckedTopology, type ClassDeclaration,
+  type ConnectionProgram, type ControlAnswers, type ControlMessages, type ControlOptions, type ControlVerb,
+  type CursorTarget, type IdOptions, type IdParts, type Listed, type ListedInTopology, type ListedKind, type PartyDump,
+  type Program, type ProgramContext, type ProgramSettings, type ProgramStep, type ReactorIdentity, type RingSettings,
+  type Shown, type Takes, type TaskDeclaration, type TaskTarget, type Topology, type TopologyDeclaration,
+  type TopologyDump, type TopologyMessage, type TopologyProgram, type TopologySends, type TopologyTask,
+} from './topology/index.js';

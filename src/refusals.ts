@@ -52,6 +52,11 @@ export function beginStep(): void {
   if (count !== 0) forget();
 }
 
+/** True when somebody has refused what this step has offered. */
+export function isRefused(): boolean {
+  return count !== 0;
+}
+
 /** The step has ended: what its promises or others are refused from here on is their own concern. */
 export function endStep(): void {
   isInStep = false;

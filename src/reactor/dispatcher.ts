@@ -70,6 +70,23 @@ export class Dispatcher implements Receiver {
     this.namesToCome.release();
   }
 
+  /** The task takes nothing any more, and its name is free. What waited is dropped, counted and reported. */
+  removeTask(task: ValueTask | ByteTask): void {
+    if (task.hasEnded) return;
+    if (this.byName.get(task.name) === task) this.byName.delete(task.name);
+    const lost = task.end();
+    if (lost === 0) return;
+    const { counters } = this.turn;
+    counters[DROPPED]! += lost;
+    counters[DROPPED_NO_TASK]! += lost;
+    this.drops.reportLost(task.name, lost);
+  }
+
+  /** The party has left: bodies end. */
+  leave(): void {
+    for (const task of this.byName.values()) task.body?.leave();
+  }
+
   /** Throws ERR_PERCORE_NAME_TAKEN, or ERR_PERCORE_CLOSED. */
   addHandler(name: string, handler: Handler): void {
     this.checkFree(name);
@@ -94,7 +111,8 @@ export class Dispatcher implements Receiver {
       }
       return this.calls.answer(inlet, at, length, heard);
     }
-    const task = heard === undefined ? undefined : (heard.task ??= this.byName.get(heard.text));
+    let task = heard?.task;
+    if (task === undefined || task.hasEnded) task = this.find(heard);
     if (task === undefined) {
       if (this.holdsMessages && heard !== undefined) {
         this.awaitedTask = heard.text;
@@ -121,6 +139,10 @@ export class Dispatcher implements Receiver {
       return OK;
     }
     return this.turn.steps.run(task, message, inlet.from, inlet.band);
+  }
+
+  private find(heard: HeardName | undefined): ValueTask | ByteTask | undefined {
+    return heard === undefined ? undefined : (heard.task = this.byName.get(heard.text));
   }
 
   private drop(reason: number, heard: HeardName | undefined, inlet: Inlet): void {

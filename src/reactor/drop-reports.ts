@@ -49,6 +49,16 @@ export class DropReports {
     setImmediate(() => this.tell(error));
   }
 
+  /** Task `name` has ended, and so many messages that waited for it are lost. */
+  reportLost(name: string, count: number): void {
+    if (!this.limit.take()) return;
+    const message = `task "${name}" of ${this.partyName(this.id)} has ended; ${count} `
+      + `${count === 1 ? 'message that waited for it was' : 'messages that waited for it were'} dropped`;
+    const details = { argument: 'name', value: name, reactorId: this.id };
+    const error = new PercoreError('ERR_PERCORE_NO_TASK', message, details);
+    setImmediate(() => this.tell(error));
+  }
+
   private tasksHere(): string {
     const tasks = this.tasks();
     if (tasks.length === 0) return 'none';

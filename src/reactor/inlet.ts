@@ -122,6 +122,13 @@ export class Inlet implements Holdable, RecordMemory {
     this.byteTask = task;
   }
 
+  /** That task has ended: the next record for its name is for the receiver to judge. */
+  forget(task: ByteTask): void {
+    if (this.byteTask !== task) return;
+    this.byteTask = undefined;
+    this.target = -1;
+  }
+
   /** Runs a task of bytes on the record where it lies. */
   runBytes(at: number, length: number, task: ByteTask = this.byteTask!): number {
     this.record.offset = at + HEAD_BYTES;

@@ -8,6 +8,7 @@ import { Outlet } from './outlet.js';
 import { summon } from './parking.js';
 import type { Peers } from './peers.js';
 import type { SharedRuntime } from './shared.js';
+import type { ByteTask } from './task.js';
 import type { Turn } from './turn.js';
 
 export class Intercore {
@@ -43,6 +44,11 @@ export class Intercore {
   /** That party has left: whoever comes in its place has heard no names. */
   forgetNames(to: number): void {
     for (let lane = 0; lane < LANES_PER_PEER; lane++) this.outlets[to * LANES_PER_PEER + lane]?.forgetNames();
+  }
+
+  /** The task of bytes has ended. */
+  forget(task: ByteTask): void {
+    for (const inlet of this.inlets) inlet?.forget(task);
   }
 
   /** True when nothing waits to be read. */

@@ -2,17 +2,25 @@
 import { invalidArgument } from '../errors.js';
 import type { Controller } from './controller.js';
 import type { Party } from './party.js';
-import { partyIn, type Reactor } from './reactor.js';
+import { Reactor, partyIn } from './reactor.js';
 import { controllerIn, type Runtime } from './runtime.js';
 
 export type { Controller } from './controller.js';
 export type { Party } from './party.js';
+export { checkBandOrClass, checkSpawn } from './reactor-checks.js';
+export { LocalTask, type ByteTask, type TaskBody, type ValueTask } from './task.js';
 
 /** The party that a value of a user's stands for. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */
 export function partyOf(of: Reactor | Runtime): Party {
   const party = partyIn(of) ?? controllerIn(of)?.main;
   if (party === undefined) throw invalidArgument('reactor', of, 'a reactor, or a runtime, which means its main thread');
   return party;
+}
+
+/** A reactor as it is; of a runtime, its main thread as a reactor is seen. Throws as `partyOf` does. */
+export function reactorOf(of: Reactor | Runtime): Reactor {
+  const party = partyOf(of);
+  return partyIn(of) === undefined ? new Reactor(party) : of as Reactor;
 }
 
 /** The inside of a runtime. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */

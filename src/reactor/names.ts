@@ -82,8 +82,8 @@ export class SentNames {
 }
 
 /**
- * A name at the receiving end, with what it stands for here once that is known. Tasks and handlers are never taken
- * back.
+ * A name at the receiving end, with what it stands for here once that is known: a task until it ends, a handler for
+ * good.
  */
 export class HeardName {
   task: ValueTask | ByteTask | undefined;

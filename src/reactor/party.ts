@@ -25,7 +25,7 @@ import { QueueReading, type ReadableEnd, type Reading } from './reading.js';
 import { checkBand } from './reactor-checks.js';
 import { ioCounters, partyCounters, partyWords, timerCounters, type SharedRuntime } from './shared.js';
 import type { Stepping } from './steps.js';
-import { LocalTask } from './task.js';
+import { LocalTask, type ByteTask, type ValueTask } from './task.js';
 import { Turn, type Budget, type PublishEvery, type TurnSources } from './turn.js';
 import { WindDown, type Stopping } from './wind-down.js';
 
@@ -206,6 +206,14 @@ export class Party implements TurnSources, Stopping {
     return this.peers.block.ownerOf(bucketOf(hash));
   }
 
+  // ---- Tasks that end -----------------------------------------------------------------------------------------------
+
+  /** The task takes nothing any more, and its name is free. What waited is dropped, counted and reported. */
+  removeTask(task: ValueTask | ByteTask): void {
+    this.dispatcher.removeTask(task);
+    if (task.takesBytes) this.lanes.forget(task);
+  }
+
   // ---- Queues that are read as tasks --------------------------------------------------------------------------------
 
   read(end: ReadableEnd, name: string, band: number, concurrency: number, step: Stepping<unknown>['step']): Reading {
@@ -275,6 +283,7 @@ export class Party implements TurnSources, Stopping {
     this.turn.waits.look(true);
     this.turn.disciplines.close();
     for (const reading of this.readings) reading.leave();
+    this.dispatcher.leave();
     try {
       this.io.closeAll();
     } finally {

@@ -57,9 +57,14 @@ export interface Task<M> {
   readonly name: string;
   /**
    * Sends it a message of this thread, which is not copied unless it is bytes for `spawnBytes`. OK; BACK_PRESSURED when
-   * `capacity` messages wait; of bytes also TOO_LARGE. Does not block.
+   * `capacity` messages wait; CLOSED after it was stopped; of bytes also TOO_LARGE. Does not block.
    */
   send(message: M): number;
+  /**
+   * Ends the task: its name is free again, and what waits for it is dropped, counted and reported as 'messageDropped'.
+   * A step may stop its own task; it has taken its message then. Asynchronous steps under way go on. Twice is once.
+   */
+  stop(): void;
   /** Messages of this thread that wait. Always 0 for a task of bytes, whose messages wait in lanes. */
   readonly depth: number;
 }

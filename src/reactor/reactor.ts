@@ -1,7 +1,7 @@
 import { checkFunction, invalidArgument, show, PercoreError } from '../errors.js';
 import { RETURN_LANES } from '../layout.js';
 import type { Io } from '../io/index.js';
-import { sub, type FixedQueue, type Kind, type ValueQueue, type VariableQueue } from '../queues/index.js';
+import { CLOSED, sub, type FixedQueue, type Kind, type ValueQueue, type VariableQueue } from '../queues/index.js';
 import type { ManualClock, SystemClock, Timers } from '../timers/index.js';
 import { Address } from './address.js';
 import { hashKey } from './buckets.js';
@@ -144,7 +144,10 @@ export class Reactor<P extends Protocol = Untyped> {
       this.#party.turn, { ...checkSpawn(options, step, this.#party.turn.classes), takesBytes: false }, stepping.step,
     );
     this.#party.dispatcher.addTask(task);
-    return { name: task.name, send: (message) => task.push(message), get depth() { return task.depth; } };
+    return {
+      name: task.name, send: (message) => task.push(message), stop: () => this.#party.removeTask(task),
+      get depth() { return task.depth; },
+    };
   }
 
   /**
@@ -164,10 +167,11 @@ export class Reactor<P extends Protocol = Untyped> {
     const task: ByteTask = new LocalTask(turn, { ...checkSpawn(options, step, turn.classes), takesBytes: true }, step);
     dispatcher.addTask(task);
     const send = (message: Uint8Array): number => {
+      if (task.hasEnded) return CLOSED;
       const outlet = lanes.outlet(id, task.band);
       return outlet.sendBytes(outlet.name(task.name), message);
     };
-    return { name: task.name, send, depth: 0 };
+    return { name: task.name, send, stop: () => this.#party.removeTask(task), depth: 0 };
   }
 
   /**

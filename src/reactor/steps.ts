@@ -22,6 +22,10 @@ export interface Stepping<M> {
   /** Asynchronous steps that may be under way at once, and those that are. */
   readonly concurrency: number;
   unsettled: number;
+  /** Its steps so far, those of them that have asked for their message again, and what they have thrown. */
+  steps: number;
+  again: number;
+  errors: number;
   /** Messages that wait until an asynchronous step has settled. */
   readonly settling: Refuser;
   /**
@@ -45,6 +49,7 @@ export class Steps {
   run<M>(task: Stepping<M>, message: M, from: number, band: number): number {
     beginStep();
     this.running = task;
+    task.steps++;
     let code: number = OK;
     try {
       const result = task.unsettled < task.concurrency ? task.step(message, from, band) : waitForSettling(task);
@@ -55,6 +60,27 @@ export class Steps {
     this.running = undefined;
     endStep();
     return code;
+  }
+
+  /** Runs a step of a body, which answers as other steps do, and never throws. */
+  resume(task: Stepping<never>, body: { resume(): number }): number {
+    beginStep();
+    this.running = task;
+    task.steps++;
+    const code = body.resume();
+    this.running = undefined;
+    endStep();
+    return code;
+  }
+
+  isRunning(task: { readonly name: string }): boolean {
+    return this.running === task;
+  }
+
+  /** Counts what a step or a body has thrown, and reports it. */
+  report(error: unknown, task: Stepping<never>): void {
+    task.errors++;
+    this.turn.reportError(error, whereOf(task));
   }
 
   /** Whose step runs now, in words. */
@@ -68,7 +94,10 @@ export class Steps {
    */
   private settle(result: unknown, task: Stepping<never>): number {
     if (typeof result === 'number') {
-      if (result === BACK_PRESSURED || result === AGAIN) return result;
+      if (result === BACK_PRESSURED || result === AGAIN) {
+        task.again++;
+        return result;
+      }
       // What the step sent was not taken, and never will be: its own message is gone as well, and somebody must learn
       // of it.
       if (result < 0) this.report(notTaken(result), task);
@@ -95,10 +124,6 @@ export class Steps {
     task.unsettled--;
     task.hasSettled();
     this.turn.wantTurn();
-  }
-
-  private report(error: unknown, task: Stepping<never>): void {
-    this.turn.reportError(error, whereOf(task));
   }
 }
 

@@ -5,8 +5,11 @@
  *
  * Messages from this thread wait in the mailbox as they are; messages from other reactors run from their lane, in the
  * band they were sent in. A step that throws is counted and reported; its message is gone, the task goes on.
+ *
+ * A task may have a body, which runs in its quanta instead of the step and takes the messages out of the mailbox by
+ * itself: a process. Its step then only puts what comes from other reactors into the mailbox.
  */
-import { BACK_PRESSURED, OK } from '../queues/index.js';
+import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import { noteRefusal } from '../refusals.js';
 import type { Stepping } from './steps.js';
 import type { Turn } from './turn.js';
@@ -40,6 +43,14 @@ export interface TaskOptions<B extends boolean> {
   readonly takesBytes: B;
 }
 
+/** What runs in the quanta of a task that has a body of its own. */
+export interface TaskBody {
+  /** Runs a quantum; true when there is more. */
+  run(): boolean;
+  /** The party has left: no quantum comes any more. */
+  leave(): void;
+}
+
 /** A task whose step is given values, as they are or copied. */
 export type ValueTask = LocalTask<unknown, false>;
 /** A task whose step is given bytes where they lie in a lane. It has no mailbox: what it is sent waits in the lanes. */
@@ -48,14 +59,26 @@ export type ByteTask = LocalTask<ByteRecord, true>;
 /** `M` is what the step is given. */
 export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping<M> {
   isReady = false;
+  /** It waits for whoever has refused its step. */
+  isHeld = false;
+  /** It takes nothing any more, and its name is free. */
+  hasEnded = false;
   readonly name: string;
   readonly band: number;
-  readonly capacity: number;
+  /** Messages that may wait; 0 once it has ended. */
+  capacity: number;
   readonly concurrency: number;
   readonly takesBytes: B;
   readonly step: Stepping<M>['step'];
   /** Asynchronous steps under way. */
   unsettled = 0;
+  steps = 0;
+  again = 0;
+  errors = 0;
+  /** Messages of this thread that were refused. */
+  refused = 0;
+  /** Set before its first message, by whoever made it. */
+  body: TaskBody | undefined = undefined;
   /** Those who wait for room in the mailbox. */
   readonly line: WaitingLine;
   /** Messages that wait until an asynchronous step of this task has settled. */
@@ -63,6 +86,7 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
   private readonly messages: (M | undefined)[] = [];
   private first = 0;
   private count = 0;
+  private isInQuantum = false;
 
   constructor(private readonly turn: Turn, options: TaskOptions<B>, step: Stepping<M>['step']) {
     this.step = step;
@@ -86,12 +110,14 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
   }
 
   /**
-   * Puts a message of this thread into the mailbox. OK, or BACK_PRESSURED when `capacity` messages wait. Does not
-   * allocate once grown.
+   * Puts a message of this thread into the mailbox. OK, BACK_PRESSURED when `capacity` messages wait, or CLOSED after
+   * the task has ended. Does not allocate once grown.
    */
   push(message: M): number {
     // Nobody overtakes those who wait.
-    if (this.count === this.capacity || (this.line.count !== 0 && !this.line.lets(1))) {
+    if (this.count >= this.capacity || (this.line.count !== 0 && !this.line.lets(1))) {
+      if (this.hasEnded) return CLOSED;
+      this.refused++;
       noteRefusal(this.line, 1);
       return BACK_PRESSURED;
     }
@@ -103,12 +129,38 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
     return OK;
   }
 
+  /** For a body: the next message. There must be one, and who waits for room is told by whoever calls this. */
+  take(): M {
+    const message = this.messages[this.first] as M;
+    this.messages[this.first] = undefined;
+    this.first = this.first + 1 === this.capacity ? 0 : this.first + 1;
+    this.count--;
+    return message;
+  }
+
+  /** Takes nothing any more. Returns how many messages are lost with it; one whose step runs now is not. */
+  end(): number {
+    // The message of a running step is taken out when that has ended.
+    const kept = this.isInQuantum && this.body === undefined ? 1 : 0;
+    const lost = this.count - kept;
+    this.hasEnded = true;
+    this.capacity = 0;
+    this.count = kept;
+    if (kept === 0) this.messages.length = 0;
+    // Those who wait for room hear that there is nobody to wait for.
+    this.line.mayHaveRoom();
+    return lost;
+  }
+
   run(): boolean {
+    if (this.body !== undefined) return this.body.run();
     const { turn } = this;
+    this.isInQuantum = true;
     let steps = 0;
     while (this.count !== 0 && steps < QUANTUM) {
       const code = turn.steps.run(this, this.messages[this.first]!, turn.id, this.band);
-      if (code !== OK) {
+      // One that has ended its own task has taken its message, whatever it answers.
+      if (code !== OK && !this.hasEnded) {
         turn.hold(this, code);
         break;
       }
@@ -118,13 +170,15 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
       steps++;
       if (turn.mustYield(this.band)) break;
     }
+    this.isInQuantum = false;
     if (steps !== 0) this.line.mayHaveRoom();
     turn.endQuantum(this.band, steps);
     return this.count !== 0;
   }
 
-  setHeld(): void {
+  setHeld(isHeld: boolean): void {
     // Nobody but a message of this thread would schedule it, and that one sees that it is ready.
+    this.isHeld = isHeld;
   }
 
   /** An asynchronous step has settled. */
@@ -143,7 +197,7 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
   }
 
   isOver(): boolean {
-    return false;
+    return this.hasEnded;
   }
 
   describe(): string {

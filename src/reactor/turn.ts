@@ -115,6 +115,7 @@ export class Turn implements SchedulerHost, TurnRequests {
   private endNs = 0;
   private yieldCalls = 0;
   private stopWord: number = words.stop.RUN;
+  private hasSettled = false;
 
   constructor({ id, party, counters, budget, publishEvery, discipline, classes = [], nowNs, onError }: TurnSettings) {
     this.id = id;
@@ -145,6 +146,7 @@ export class Turn implements SchedulerHost, TurnRequests {
   /** Called by native once a turn. */
   run(): void {
     this.isRunning = true;
+    this.hasSettled = false;
     this.endNs = this.counters[TURN_NS]! + this.budgetNs;
     this.poll();
     this.scheduler.run(this.endNs, this.beganNs);
@@ -254,7 +256,15 @@ export class Turn implements SchedulerHost, TurnRequests {
 
   mustEndTurn(): boolean {
     // park.yield: something above came, or something to look at: native polls at once.
-    return Atomics.load(this.party, YIELD_REQUESTED) !== 0;
+    return this.hasSettled || Atomics.load(this.party, YIELD_REQUESTED) !== 0;
+  }
+
+  /**
+   * This quantum has settled a promise: the turn ends with it, and Node runs what waits for the promise before anything
+   * else is selected.
+   */
+  endAfterQuantum(): void {
+    this.hasSettled = true;
   }
 
   noteThrown(error: unknown, ready: Ready): void {

@@ -25,7 +25,8 @@ export class WindDown {
   /** Called after the party has left. */
   onLeave: (() => void) | undefined;
   private readonly hooks: (() => void | Promise<void>)[] = [];
-  private hasBegun = false;
+  /** The party was told to drain. */
+  hasBegun = false;
   private areHooksDone = false;
 
   constructor(private readonly party: Stopping) {}

@@ -3,6 +3,7 @@
  * whose ends are here. What must be done besides (releasing what was written, writing what is to be read) is done in
  * batches of 1024, about 1 ns an operation.
  */
+import { createIds } from 'percore';
 import { create, pub, sub, type FixedConsumer, type FixedProducer } from 'percore/queues';
 
 export const OPERATIONS = 65_536;
@@ -83,6 +84,22 @@ const operations: Readonly<Record<string, () => () => void>> = {
     const add = (view: DataView, offset: number): void => { sum = (sum + view.getInt32(offset, true)) | 0; };
     return () => void consumer.drain(add, ROUND);
   }),
+  id: () => {
+    const ids = createIds();
+    let last = 0n;
+    return () => {
+      for (let i = 0; i < OPERATIONS; i++) last = ids.next();
+      sum = (sum + Number(last & 1n)) | 0;
+    };
+  },
+  'id-bytes': () => {
+    const ids = createIds();
+    const target = new Uint8Array(16);
+    return () => {
+      for (let i = 0; i < OPERATIONS; i++) ids.nextBytes(target, 0);
+      sum = (sum + target[15]!) | 0;
+    };
+  },
 };
 
 export const operationNames: readonly string[] = Object.keys(operations);

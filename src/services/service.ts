@@ -1,0 +1,224 @@
+/**
+ * A service that every reactor has an instance of, its *shard*, each with a state of its own and none shared.
+ *
+ *      service.on('apples').add(3)     the shard of the reactor that owns the bucket of this key
+ *      service.at(1).total()           the shard of reactor 1
+ *      service.map('total')            every shard; their answers in the order of the reactors
+ *      service.local                   the shard of this thread, itself: no call, no copy
+ *
+ * A call of a method is a call of the runtime to the name `service:<name>`, with the method and its arguments as its
+ * argument. So everything that holds for calls holds here: who dies rejects, deadlines travel, answers have room.
+ *
+ * Source of the idea: `sharded<>` of Seastar, with `invoke_on`, `invoke_on_all` and `map_reduce0`.
+ */
+import {
+  checkBytes, checkFunction, checkInteger, checkOptions, checkText, invalidArgument, PercoreError,
+} from '../errors.js';
+import type { CallOptions, Reactor, Runtime } from '../reactor/index.js';
+import { partyOf } from '../reactor/internal.js';
+import {
+  methodsOf, runMethod, stopOf, type Asked, type ServiceAnswer, type ServiceArguments, type ServiceMethod,
+  type ServiceStub,
+} from './methods.js';
+
+/** Options of `createService`. */
+export interface ServiceOptions {
+  /** Unique among the services of the reactor: 1 to 200 letters. */
+  readonly name: string;
+}
+
+/** Limits of a call to a service, and the band in which it runs. */
+export type ServiceCallOptions = Pick<CallOptions, 'priority' | 'timeoutMs' | 'signal'>;
+
+/** What a shard is told of itself when it is made. */
+export interface Shard {
+  /** The reactor that it lives in, with its timers, sockets and tasks. */
+  readonly reactor: Reactor;
+  /** The number of that reactor. */
+  readonly id: number;
+  /** Shards of the service: one for each reactor. */
+  readonly count: number;
+  /** Whether the bucket of this key is that reactor's now. */
+  owns(key: string | Uint8Array): boolean;
+}
+
+/** A way to shards that is opened by name alone: `openService`. */
+export interface ServiceCaller<S extends object> {
+  readonly name: string;
+  /**
+   * The shard of whoever owns the bucket of `key` when a method is called. Its methods promise what the shard's answer,
+   * and reject as `call` does. Throws ERR_PERCORE_INVALID_ARGUMENT for what is no key.
+   */
+  on(key: string | Uint8Array, options?: ServiceCallOptions): ServiceStub<S>;
+  /** The shard of this reactor. Throws ERR_PERCORE_INVALID_ARGUMENT for a reactor that there is not. */
+  at(reactor: number, options?: ServiceCallOptions): ServiceStub<S>;
+  /**
+   * Calls a method of every shard with the same arguments, all at once; promises the answers in the order of the
+   * reactors. Rejects with what the first of them rejects with: also when a reactor has died.
+   */
+  map<N extends ServiceMethod<S>>(
+    method: N, given?: Readonly<ServiceArguments<S, N>>, options?: ServiceCallOptions,
+  ): Promise<ServiceAnswer<S, N>[]>;
+  /**
+   * The same, and joins the answers from the left, in the order of the reactors, beginning with `initial`. `reduce`
+   * runs in this thread.
+   */
+  mapReduce<N extends ServiceMethod<S>, R>(
+    method: N, given: Readonly<ServiceArguments<S, N>>, reduce: (joined: R, answer: ServiceAnswer<S, N>) => R,
+    initial: R, options?: ServiceCallOptions,
+  ): Promise<R>;
+}
+
+/** A service as a reactor that has a shard of it sees it: `createService`. */
+export interface Service<S extends object> extends ServiceCaller<S> {
+  /** The shard of this reactor, as it was made: its methods run at once, and take and give references. */
+  readonly local: S;
+}
+
+const MOST_LETTERS = 200;
+const CALL_OPTIONS = ['priority', 'timeoutMs', 'signal'];
+
+const handlerName = (name: string): string => `service:${name}`;
+
+/**
+ * Starts this reactor's shard of a service. Call it in the synchronous part of the entry, which runs in every reactor:
+ * calls of the others wait for it. What `make` returns is the implementation: an object whose methods, synchronous or
+ * not, others may call. It is made again with each start of its reactor, with a fresh state. Its method `stop`, if it
+ * has one, runs when the runtime closes and is awaited, as hooks of `onStop` are; nobody else may call it.
+ *
+ *     export default function start(reactor: Reactor): void {
+ *       const counts = createService(reactor, { name: 'counts' }, () => {
+ *         const byName = new Map<string, number>();
+ *         return {
+ *           add: (name: string, by: number) => void byName.set(name, (byName.get(name) ?? 0) + by),
+ *           total: () => [...byName.values()].reduce((sum, count) => sum + count, 0),
+ *         };
+ *       });
+ *       void counts.on('apples').add('apples', 3);
+ *     }
+ *
+ * Throws ERR_PERCORE_NAME_TAKEN, ERR_PERCORE_CLOSED, or ERR_PERCORE_INVALID_ARGUMENT, and what `make` throws.
+ */
+export function createService<S extends object>(
+  reactor: Reactor, options: ServiceOptions, make: (shard: Shard) => S,
+): Service<S> {
+  const { id, shared } = partyOf(reactor);
+  if (id === shared.reactors) {
+    throw invalidArgument('reactor', reactor, 'a reactor: the main thread has no shard; openService calls from there');
+  }
+  const name = checkServiceName(checkOptions('options', options, ['name']).name);
+  checkFunction('make', make);
+  const owns = (key: string | Uint8Array): boolean => reactor.ownerOf(key) === id;
+  const local = make({ reactor, id, count: shared.reactors, owns });
+  const methods = methodsOf(name, local);
+  reactor.handle(handlerName(name), (asked: unknown) => runMethod(name, local, methods, asked));
+  const stop = stopOf(local);
+  if (stop !== undefined) reactor.onStop(async () => void (await stop()));
+  return new ShardedService<S>(reactor, shared.reactors, name, local);
+}
+
+/**
+ * A way to a service by its name, from the main thread or from a reactor: all but `local`. `S` is what `make` returned,
+ * for the compiler; whether the service is there is seen with the first call (ERR_PERCORE_NO_HANDLER).
+ *
+ *     const counts = openService<Counts>(runtime, 'counts');
+ *     console.log(await counts.mapReduce('total', [], (sum, count) => sum + count, 0));
+ */
+export function openService<S extends object>(from: Reactor | Runtime, name: string): ServiceCaller<S> {
+  const { shared } = partyOf(from);
+  return new ShardedService<S>(from, shared.reactors, checkServiceName(name), undefined);
+}
+
+/** A reactor, or the main thread's runtime. */
+interface Caller {
+  call(name: string, argument: unknown, options: CallOptions): Promise<unknown>;
+}
+
+class ShardedService<S extends object> implements Service<S> {
+  readonly name: string;
+  readonly #from: Caller;
+  readonly #reactors: number;
+  readonly #local: S | undefined;
+  readonly #stubs: Stubs;
+
+  constructor(from: Caller, reactors: number, name: string, local: S | undefined) {
+    this.name = name;
+    this.#from = from;
+    this.#reactors = reactors;
+    this.#local = local;
+    this.#stubs = new Stubs((asked, where) => this.#call(asked, where));
+  }
+
+  get local(): S {
+    if (this.#local !== undefined) return this.#local;
+    throw new PercoreError(
+      'ERR_PERCORE_INVALID_ARGUMENT', `service "${this.name}" was opened by name here: it has no shard of its own`,
+      { argument: 'local' },
+    );
+  }
+
+  on(key: string | Uint8Array, options?: ServiceCallOptions): ServiceStub<S> {
+    if (typeof key !== 'string') checkBytes('key', key);
+    return this.#stubs.make({ ...checkCallOptions(options), key }) as ServiceStub<S>;
+  }
+
+  at(reactor: number, options?: ServiceCallOptions): ServiceStub<S> {
+    checkInteger('reactor', reactor, 0, this.#reactors - 1);
+    return this.#stubs.make({ ...checkCallOptions(options), reactor }) as ServiceStub<S>;
+  }
+
+  async map<N extends ServiceMethod<S>>(
+    method: N, given?: Readonly<ServiceArguments<S, N>>, options?: ServiceCallOptions,
+  ): Promise<ServiceAnswer<S, N>[]> {
+    checkText('method', method);
+    if (given !== undefined && !Array.isArray(given)) throw invalidArgument('given', given, 'a list of arguments');
+    const limits = checkCallOptions(options);
+    const asked: Asked = [method, ...((given ?? []) as unknown[])];
+    const answers = Array.from({ length: this.#reactors }, (_, reactor) => this.#call(asked, { ...limits, reactor }));
+    return Promise.all(answers) as Promise<ServiceAnswer<S, N>[]>;
+  }
+
+  async mapReduce<N extends ServiceMethod<S>, R>(
+    method: N, given: Readonly<ServiceArguments<S, N>>, reduce: (joined: R, answer: ServiceAnswer<S, N>) => R,
+    initial: R, options?: ServiceCallOptions,
+  ): Promise<R> {
+    checkFunction('reduce', reduce);
+    const answers = await this.map(method, given, options);
+    return answers.reduce((joined, answer) => reduce(joined, answer), initial);
+  }
+
+  #call(asked: Asked, where: CallOptions): Promise<unknown> {
+    return this.#from.call(handlerName(this.name), asked, where);
+  }
+}
+
+/** Makes the objects whose methods are calls. A method is made at its first use, once for all stubs of a service. */
+class Stubs {
+  readonly #prototype: object;
+
+  constructor(call: (asked: Asked, where: CallOptions) => Promise<unknown>) {
+    // Without a prototype: a method of a service may be called toString.
+    this.#prototype = new Proxy(Object.create(null) as Record<string, unknown>, {
+      get(methods, name): unknown {
+        // `then` is asked for by await, symbols by whoever prints it.
+        if (typeof name !== 'string' || name === 'then') return undefined;
+        return methods[name] ??= function remote(this: { readonly where: CallOptions }, ...given: unknown[]) {
+          return call([name, ...given], this.where);
+        };
+      },
+    });
+  }
+
+  make(where: CallOptions): object {
+    return Object.create(this.#prototype, { where: { value: where } }) as object;
+  }
+}
+
+function checkServiceName(name: unknown): string {
+  if (typeof name === 'string' && name !== '' && name.length <= MOST_LETTERS) return name;
+  throw invalidArgument('name', name, `a string of 1 to ${MOST_LETTERS} letters`);
+}
+
+function checkCallOptions(options: ServiceCallOptions | undefined): ServiceCallOptions {
+  return checkOptions('options', options, CALL_OPTIONS);
+}

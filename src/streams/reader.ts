@@ -1,0 +1,177 @@
+/**
+ * Who reads a stream: a task of a band in a reactor, which sleeps while nothing comes, or an asynchronous loop in any
+ * other thread.
+ */
+import { PercoreError } from '../errors.js';
+import type { StepResult } from '../reactor/index.js';
+import type { Party } from '../reactor/internal.js';
+import { AGAIN, BACK_PRESSURED, CLOSED, OK, nameOfCode } from '../result-codes.js';
+import { whenAborted } from '../waiting.js';
+import { MOST_PASSED, type Flow, type FlowHost, type Open } from './flow.js';
+
+/** How reading a stream has ended. */
+export type StreamEnd =
+  | { readonly how: 'ended' }
+  | { readonly how: 'failed'; readonly error: unknown }
+  | { readonly how: 'cancelled'; readonly reason: unknown };
+
+/** A stream that is being read. */
+export interface StreamRun {
+  /** How it has ended: with its source, by an error of the source, a stage or the target, or cancelled. */
+  readonly ended: Promise<StreamEnd>;
+  /** Reads no more, and closes the source. Twice is once. */
+  cancel(reason?: unknown): void;
+}
+
+/** Takes the values: a task, process or address by `send`, the producing end of a queue by `offer`, or a function. */
+export type Target<T> =
+  | { send(value: T): number }
+  | { offer(value: T): number }
+  | ((value: T) => StepResult);
+
+export interface ReaderOptions {
+  readonly name: string;
+  readonly band: number;
+  readonly concurrency: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The step that hands one value to the target. */
+function stepOf<T>(target: Target<T>): (value: T) => StepResult {
+  if (typeof target === 'function') return target;
+  return 'send' in target ? (value) => target.send(value) : (value) => target.offer(value);
+}
+
+const isPromise = (answer: unknown): answer is Promise<void> =>
+  typeof answer === 'object' && answer !== null && typeof (answer as Partial<Promise<void>>).then === 'function';
+
+class Run<T> implements StreamRun {
+  readonly ended: Promise<StreamEnd>;
+  private settle!: (end: StreamEnd) => void;
+  private end: StreamEnd | undefined;
+  private unlink: (() => void) | undefined;
+
+  constructor(
+    protected readonly flow: Flow<T>, private readonly step: (value: T) => StepResult, signal: AbortSignal | undefined,
+  ) {
+    this.ended = new Promise((resolve) => (this.settle = resolve));
+    if (signal !== undefined) this.unlink = whenAborted(signal, () => this.cancel(signal.reason));
+  }
+
+  get isOver(): boolean {
+    return this.end !== undefined;
+  }
+
+  cancel(reason?: unknown): void {
+    this.finish({ how: 'cancelled', reason });
+  }
+
+  fail(error: unknown): void {
+    this.finish({ how: 'failed', error });
+  }
+
+  finish(end: StreamEnd): void {
+    if (this.end !== undefined) return;
+    this.end = end;
+    this.unlink?.();
+    this.flow.close();
+    this.settle(end);
+  }
+
+  /** Hands a value over: what the target answers, unless that ends the stream. */
+  handOver(value: T): StepResult {
+    // One that was held back while the stream was cancelled.
+    if (this.end !== undefined) return OK;
+    let answer: StepResult;
+    try {
+      answer = this.step(value);
+    } catch (error) {
+      this.fail(error);
+      return OK;
+    }
+    if (isPromise(answer)) return answer.then(undefined, (error: unknown) => this.fail(error));
+    if (typeof answer !== 'number' || answer >= OK || answer === BACK_PRESSURED || answer === AGAIN) return answer;
+    this.fail(new PercoreError(
+      'ERR_PERCORE_CLOSED', `the target of a stream has answered ${nameOfCode(answer)}; the stream ends`,
+      { value: answer },
+    ));
+    return OK;
+  }
+}
+
+/** The end of a queue, as a reactor sees it. */
+class ReadableFlow<T> {
+  state: number = OK;
+
+  constructor(private readonly flow: Flow<T>, private readonly run: Run<T>) {}
+
+  poll(): T | undefined {
+    let value: T | undefined;
+    try {
+      if (!this.run.isOver) value = this.flow.poll();
+    } catch (error) {
+      this.run.fail(error);
+    }
+    this.state = this.run.isOver ? CLOSED : this.flow.state;
+    if (this.state === CLOSED) this.run.finish({ how: 'ended' });
+    return value;
+  }
+
+  async ready(): Promise<number> {
+    try {
+      await this.flow.ready();
+    } catch (error) {
+      this.run.fail(error);
+    }
+    return OK;
+  }
+
+  close(): void {
+    this.run.finish({ how: 'cancelled', reason: new PercoreError('ERR_PERCORE_CLOSED', 'the reactor has left') });
+  }
+}
+
+/** Reads in a band of a reactor, or of the main thread of a runtime. */
+export function readIn<T>(party: Party, open: Open<T>, options: ReaderOptions, target: Target<T>): StreamRun {
+  const { name, band, concurrency, signal } = options;
+  const { userTimers } = party;
+  const flow = open({
+    after: (ms, then) => {
+      const id = userTimers.after({ delayNs: ms * 1e6, priority: band }, then);
+      return () => void userTimers.cancel(id);
+    },
+  });
+  const run = new Run(flow, stepOf(target), signal);
+  const readable = new ReadableFlow(flow, run);
+  const reading = party.read(
+    readable, `stream "${name}"`, band, concurrency, (value: unknown) => run.handOver(value as T),
+  );
+  // However it has ended, its task is not there any more.
+  void run.ended.then(() => reading.close());
+  if (signal?.aborted === true) run.cancel(signal.reason);
+  return run;
+}
+
+const nodeHost: FlowHost = {
+  after: (ms, then) => {
+    const timer = setTimeout(then, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Reads as an asynchronous iterator, in any thread. */
+export async function* iterate<T>(open: Open<T>): AsyncGenerator<T, void, undefined> {
+  const flow = open(nodeHost);
+  try {
+    for (let passed = 1; ; passed++) {
+      const value = flow.poll();
+      if (flow.state === CLOSED) return;
+      if (flow.state === OK) yield value as T;
+      else await flow.ready();
+      // What never waits must not keep the loop of this thread from its other work.
+      if (passed % MOST_PASSED === 0) await new Promise(setImmediate);
+    }
+  } finally {
+    flow.close();
+  }
+}

@@ -1,0 +1,163 @@
+/** Where the values of a stream come from: the consuming end of a queue, anything iterable, or a connection. */
+import { invalidArgument } from '../errors.js';
+import type { Connection } from '../io/index.js';
+import { CLOSED, EMPTY, OK } from '../result-codes.js';
+import { Bell, type Flow } from './flow.js';
+
+/** The consuming end of any queue at the level of values: what `sub` of percore/queues returns for values. */
+export interface QueueSource<T> {
+  /** What the last poll met: OK, EMPTY or CLOSED. */
+  readonly state: number;
+  /** The next value; undefined when there is none now, or the value is undefined. */
+  poll(): T | undefined;
+  /** Settles when a poll may find something else. */
+  ready(): Promise<unknown>;
+  /** Nobody reads here any more. */
+  close(): void;
+}
+
+/** What a stream can be made of. Chunks of a connection are copied. */
+export type Source<T> = QueueSource<T> | AsyncIterable<T> | Iterable<T> | Connection;
+
+/** Chunks of a connection that wait before the peer is held back. */
+const MOST_CHUNKS = 16;
+
+/** Makes the flow of a source when it is read. Throws ERR_PERCORE_INVALID_ARGUMENT for what is none. */
+export function openerOf<T>(source: Source<T>): () => Flow<T> {
+  if (typeof source === 'object' && source !== null) {
+    // In this order: a queue's end can be iterated as well.
+    if ('poll' in source && 'ready' in source) return () => source as Flow<T>;
+    if ('onData' in source && 'pause' in source) return () => new ConnectionFlow(source) as Flow<unknown> as Flow<T>;
+    if (Symbol.asyncIterator in source) return () => new AsyncFlow(source[Symbol.asyncIterator]());
+    if (Symbol.iterator in source) return () => new IterableFlow(source[Symbol.iterator]());
+  }
+  throw invalidArgument('source', source, 'the consuming end of a queue of values, an iterable, or a connection');
+}
+
+class IterableFlow<T> implements Flow<T> {
+  state: number = EMPTY;
+
+  constructor(private readonly iterator: Iterator<T>) {}
+
+  poll(): T | undefined {
+    if (this.state === CLOSED) return undefined;
+    const result = this.iterator.next();
+    this.state = result.done === true ? CLOSED : OK;
+    return this.state === OK ? (result.value as T) : undefined;
+  }
+
+  ready(): Promise<unknown> {
+    return Promise.resolve();
+  }
+
+  close(): void {
+    if (this.state === CLOSED) return;
+    this.state = CLOSED;
+    this.iterator.return?.();
+  }
+}
+
+/** Asks for a value when it is polled, and for no more until that is taken. */
+class AsyncFlow<T> implements Flow<T> {
+  state: number = EMPTY;
+  private asked: Promise<void> | undefined;
+  private result: IteratorResult<T> | undefined;
+  private failure: { readonly error: unknown } | undefined;
+  private isClosed = false;
+
+  constructor(private readonly iterator: AsyncIterator<T>) {}
+
+  poll(): T | undefined {
+    const { result, failure } = this;
+    if (failure !== undefined) {
+      this.isClosed = true;
+      throw failure.error;
+    }
+    if (this.isClosed || result?.done === true) {
+      this.isClosed = true;
+      this.state = CLOSED;
+      return undefined;
+    }
+    this.result = undefined;
+    this.state = result === undefined ? EMPTY : OK;
+    if (result === undefined) this.ask();
+    return result?.value;
+  }
+
+  ready(): Promise<unknown> {
+    this.ask();
+    return this.asked ?? Promise.resolve();
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    // What it has to clean up is its own concern; nobody waits for it.
+    void Promise.resolve(this.iterator.return?.()).catch(() => undefined);
+  }
+
+  private ask(): void {
+    if (this.asked !== undefined || this.result !== undefined || this.isClosed) return;
+    this.asked = this.follow();
+  }
+
+  private async follow(): Promise<void> {
+    try {
+      this.result = await this.iterator.next();
+    } catch (error) {
+      this.failure = { error };
+    }
+    this.asked = undefined;
+  }
+}
+
+/** Chunks as they arrive; while nobody takes them the connection is paused, and the kernel holds the peer back. */
+class ConnectionFlow implements Flow<Uint8Array> {
+  state: number = EMPTY;
+  private readonly bell = new Bell();
+  private readonly chunks: Uint8Array[] = [];
+  private failure: { readonly error: unknown } | undefined;
+  private isOver = false;
+
+  constructor(private readonly connection: Connection) {
+    connection.onData((bytes) => {
+      this.chunks.push(bytes.slice());
+      if (this.chunks.length === MOST_CHUNKS) connection.pause();
+      this.bell.ring();
+    });
+    connection.onEnd(() => this.end());
+    connection.onClose((error) => {
+      if (error !== undefined) this.failure = { error };
+      this.end();
+    });
+    if (connection.isClosed) this.end();
+  }
+
+  poll(): Uint8Array | undefined {
+    const chunk = this.chunks.shift();
+    if (chunk !== undefined) {
+      if (this.chunks.length === MOST_CHUNKS - 1) this.connection.resume();
+      this.state = OK;
+      return chunk;
+    }
+    this.state = this.isOver ? CLOSED : EMPTY;
+    if (this.isOver && this.failure !== undefined) throw this.failure.error;
+    return undefined;
+  }
+
+  ready(): Promise<unknown> {
+    return this.bell.wait();
+  }
+
+  /** The connection goes on: whoever has it may still send, and ends it. */
+  close(): void {
+    this.isOver = true;
+    this.chunks.length = 0;
+    if (!this.connection.isClosed) this.connection.pause();
+  }
+
+  private end(): void {
+    this.isOver = true;
+    this.bell.ring();
+  }
+}

@@ -1,0 +1,159 @@
+import { checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
+import type { Reactor, Runtime } from '../reactor/index.js';
+import { checkBandOrClass, partyOf } from '../reactor/internal.js';
+import { checkSignal } from '../waiting.js';
+import type { Flow, FlowHost, Open } from './flow.js';
+import { iterate, readIn, type StreamRun, type Target } from './reader.js';
+import { routeOf, type SplitOptions } from './route.js';
+import { openerOf, type Source } from './sources.js';
+import { Splitter } from './split.js';
+import { FilterFlow, MapFlow, MergeFlow, TakeFlow } from './stages.js';
+import { WindowFlow, type StreamWindow } from './window.js';
+
+/** How a reactor reads a stream. */
+export interface StreamReadOptions {
+  /** For reports. */
+  readonly name: string;
+  /** Band in which its stages and its target run: 0 low to 7 high. Default 3. */
+  readonly priority?: number;
+  /** In place of a priority: the name of a class of `createRuntime({ classes })`. */
+  readonly class?: string;
+  /** Asynchronous calls of the target that may be under way at once: 1 to 2^20. Default 1. */
+  readonly concurrency?: number;
+  /** Cancels it when it aborts, with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+const MOST_COUNT = 2 ** 20;
+const MOST_MS = 2 ** 31 - 1;
+
+/**
+ * Values one after the other, from a source through stages to whoever reads. Nothing runs until it is read, by `to` in
+ * a band of a reactor or by `for await` anywhere, and nothing is taken from the source that the reader has not asked
+ * for: who reads slowly holds back all above, up to the peer of a connection or the producer of a queue. What is
+ * gathered on the way is bounded. An error of the source, of a stage or of the target ends the stream and closes its
+ * source; so does a cancellation. A stream is read once.
+ *
+ *     createStream(queues.sub(orders))
+ *       .filter((order) => order.size > 0)
+ *       .window({ count: 100, ms: 5 })
+ *       .to(reactor, { name: 'batches', priority: 2 }, book);     // a task, a process, an address, a queue, a function
+ *
+ *     for await (const line of createStream(lines).take(10)) console.log(line);
+ *
+ * It belongs to the thread that made it. No method waits; all but `to` throw ERR_PERCORE_INVALID_ARGUMENT alone.
+ */
+export class Stream<T> implements AsyncIterable<T> {
+  readonly #open: Open<T>;
+  #isTaken = false;
+  #splitter: Splitter<T> | undefined;
+
+  /** `createStream` makes it. */
+  constructor(open: Open<T>) {
+    this.#open = open;
+  }
+
+  /** Values that `split` has given to nobody: their branch was not read any more, or there was none. */
+  get dropped(): number {
+    return this.#splitter?.dropped ?? 0;
+  }
+
+  /** Each value as `change` returns it. */
+  map<U>(change: (value: T) => U): Stream<U> {
+    checkFunction('change', change);
+    const open = this.#take();
+    return new Stream((host) => new MapFlow(open(host), change));
+  }
+
+  /** The values that `accepts` says yes to. */
+  filter(accepts: (value: T) => boolean): Stream<T> {
+    checkFunction('accepts', accepts);
+    const open = this.#take();
+    return new Stream((host) => new FilterFlow(open(host), accepts));
+  }
+
+  /** The first `count` values, 0 to 2^53 - 1; then it ends, and its source is closed. */
+  take(count: number): Stream<T> {
+    checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER);
+    const open = this.#take();
+    return new Stream((host) => new TakeFlow(open(host), count));
+  }
+
+  /** The values of this and the others as they come, each in its own order. Ends when all have ended. */
+  merge<U = never>(...others: Stream<U>[]): Stream<T | U> {
+    const all = [this, ...others];
+    for (const each of all) if (!(each instanceof Stream)) throw invalidArgument('others', each, 'streams');
+    const opens = all.map((each) => each.#take() as Open<T | U>);
+    return new Stream<T | U>((host) => new MergeFlow<T | U>(opens.map((open) => open(host))));
+  }
+
+  /**
+   * Lists of values: each of `count`, or of fewer when `ms` are over since its first, or at the end. Time goes by the
+   * timers of the reactor that reads.
+   */
+  window(options: StreamWindow): Stream<T[]> {
+    const { count = 1024, ms } = checkOptions('window', options, ['count', 'ms']);
+    checkInteger('count', count, 1, MOST_COUNT);
+    if (ms !== undefined) checkInteger('ms', ms, 1, MOST_MS);
+    const open = this.#take();
+    return new Stream((host) => new WindowFlow(open(host), count, ms, host));
+  }
+
+  /**
+   * Several streams of one. By `percent` each value goes to one of them, in these shares; `overlapped` gives each value
+   * to all; `by` says for each value which gets it. A branch that is not read holds the others back when its `room` is
+   * full; one that was closed does not, and what was for it is counted in `dropped`.
+   *
+   *     const [most, some] = stream.split({ percent: [80, 20] });
+   *     const [even, odd] = numbers.split({ by: (number) => number % 2, branches: 2 });
+   */
+  split(options: SplitOptions<T>): Stream<T>[] {
+    const { branches, room, route } = routeOf(options);
+    const open = this.#take();
+    const splitter = (this.#splitter = new Splitter<T>(branches, room, route));
+    return Array.from({ length: branches }, (_, branch) => {
+      return new Stream<T>((host: FlowHost): Flow<T> => splitter.open(() => open(host), branch));
+    });
+  }
+
+  /**
+   * Reads it in a band of a reactor, or of the main thread of a runtime, and hands each value to `target`: up to 16
+   * before others of the band have their turn. A target that is full is offered the same value again when it has room.
+   * Throws ERR_PERCORE_INVALID_ARGUMENT.
+   */
+  to(reactor: Reactor | Runtime, options: StreamReadOptions, target: Target<T>): StreamRun {
+    const { name, concurrency = 1, signal } = checkOptions(
+      'to', options, ['name', 'priority', 'class', 'concurrency', 'signal'],
+    );
+    checkText('name', name);
+    checkInteger('concurrency', concurrency, 1, MOST_COUNT);
+    checkSignal(signal);
+    const isTarget = typeof target === 'function'
+      || (typeof target === 'object' && target !== null && ('send' in target || 'offer' in target));
+    if (!isTarget) throw invalidArgument('target', target, 'a task, the producing end of a queue, or a function');
+    const party = partyOf(reactor);
+    const band = checkBandOrClass(options, party.turn.classes);
+    return readIn(party, this.#take(), { name, band, concurrency, signal }, target);
+  }
+
+  /** Reads it in this thread; leaving the loop closes the source. */
+  [Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    return iterate(this.#take());
+  }
+
+  #take(): Open<T> {
+    if (this.#isTaken) throw invalidArgument('stream', this, 'read once: to read it twice, split it');
+    this.#isTaken = true;
+    return this.#open;
+  }
+}
+
+/**
+ * A stream of what a source gives: the consuming end of a queue of values, a connection (its chunks, copied), or
+ * anything that can be iterated, also asynchronously. The messages of a task become one by way of a queue in this
+ * thread: `const inbox = queues.create<Order>({ backend: 'deque', capacity: 100 })`, and a step that
+ * returns `queues.pub(inbox).offer(order)`. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ */
+export function createStream<T>(source: Source<T>): Stream<T> {
+  return new Stream<T>(openerOf<T>(source));
+}

@@ -1,0 +1,503 @@
+/** Processes step by step: real reactors in one thread whose turns the test calls itself. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { PercoreError } from '../errors.js';
+import type { Reactor } from '../reactor/index.js';
+import { BACK_PRESSURED, CLOSED, OK } from '../result-codes.js';
+import { createProcess, tasksOf, type Process, type ProcessEnd, type Self } from './index.js';
+import { ProcessTown } from './fixtures/town.js';
+
+let town: ProcessTown;
+let reactor: Reactor;
+
+beforeEach(() => {
+  town = new ProcessTown(2);
+  reactor = town.reactor(0);
+});
+
+const nextImmediate = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+const stateOf = (name: string, of: Reactor = reactor) => tasksOf(of).find((task) => task.name === name);
+async function endOf<R>(process: Process<never, R>): Promise<ProcessEnd<R>> {
+  return process.join({ timeoutMs: 1000 });
+}
+
+describe('a generator', () => {
+  it('is given each message of its inbox in order, in steps of its own', () => {
+    const seen: number[] = [];
+    const book = createProcess(reactor, { name: 'book' }, function* (self: Self<number>) {
+      for (;;) seen.push(yield* self.receive());
+    });
+    expect([book.state, book.name]).toEqual(['ready', 'book']);
+    town.rest();
+    expect(book.state).toBe('idle');
+    for (let i = 0; i < 40; i++) expect(book.send(i)).toBe(OK);
+    expect([book.depth, book.state]).toEqual([40, 'ready']);
+    town.rest();
+    expect(seen).toEqual(Array.from({ length: 40 }, (_, i) => i));
+    expect(stateOf('book')).toMatchObject({
+      kind: 'generator', state: 'idle', depth: 0, capacity: 1024, steps: 41, cursors: { in: 40, out: 40 }, errors: 0,
+    });
+  });
+
+  it('gives way at each yield to the others of its band, and at once to those above', () => {
+    const order: string[] = [];
+    const long = function* (self: Self): Generator<void, void, unknown> {
+      for (let i = 0; i < 3; i++) {
+        order.push(`${self.name}${i}`);
+        if (self.name === 'a' && i === 0) urgent.send(0);
+        yield;
+      }
+    };
+    const urgent = reactor.spawn({ name: 'urgent', priority: 6 }, () => void order.push('urgent'));
+    createProcess(reactor, { name: 'a' }, long);
+    createProcess(reactor, { name: 'b' }, long);
+    town.rest();
+    expect(order).toEqual(['a0', 'urgent', 'b0', 'a1', 'b1', 'a2', 'b2']);
+    expect(tasksOf(reactor).map(({ name }) => name)).toEqual(['urgent']);
+  });
+
+  it('gives way to those above also between two messages', () => {
+    const order: string[] = [];
+    const urgent = reactor.spawn({ name: 'urgent', priority: 6 }, () => void order.push('urgent'));
+    const low = createProcess(reactor, { name: 'low', priority: 1 }, function* (self: Self<number>) {
+      for (;;) {
+        const message = yield* self.receive();
+        order.push(`low ${message}`);
+        if (message === 2) urgent.send(0);
+      }
+    });
+    for (let i = 1; i <= 4; i++) low.send(i);
+    town.rest();
+    expect(order).toEqual(['low 1', 'low 2', 'urgent', 'low 3', 'low 4']);
+  });
+
+  it('answers full, lets those who wait in when there is room, and closed after its end', () => {
+    let isOpen = false;
+    const seen: number[] = [];
+    const book = createProcess(reactor, { name: 'book', capacity: 2 }, function* (self: Self<number>) {
+      while (!isOpen) yield* self.until(gate);
+      while (seen.length < 5) seen.push(yield* self.receive());
+    });
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    expect([1, 2, 3].map((message) => book.send(message))).toEqual([OK, OK, BACK_PRESSURED]);
+    let next = 3;
+    const feeder = reactor.spawn({ name: 'feeder' }, () => {
+      while (next <= 5) {
+        if (book.send(next) !== OK) return BACK_PRESSURED;
+        next++;
+      }
+      return OK;
+    });
+    feeder.send(0);
+    town.rest();
+    expect([book.state, stateOf('feeder')!.state, next]).toEqual(['held', 'held', 3]);
+    isOpen = true;
+    open();
+    return town.restAll().then(() => {
+      expect(seen).toEqual([1, 2, 3, 4, 5]);
+      expect([book.send(6), book.state, stateOf('book')]).toEqual([CLOSED, 'ended', undefined]);
+    });
+  });
+
+  it('waits by BACK_PRESSURED for whoever has refused it, and by AGAIN for its next turn', () => {
+    const seen: number[] = [];
+    let isOpen = false;
+    const sink = reactor.spawn<number>({ name: 'sink', capacity: 1, priority: 1 }, (message) => {
+      if (!isOpen) return gate.send(0) === OK ? BACK_PRESSURED : BACK_PRESSURED;
+      seen.push(message);
+      return OK;
+    });
+    const gate = reactor.spawn({ name: 'gate', capacity: 1, priority: 0 }, () => (isOpen ? OK : BACK_PRESSURED));
+    const source = createProcess(reactor, { name: 'source' }, function* () {
+      for (let i = 0; i < 3; i++) while (sink.send(i) === BACK_PRESSURED) yield BACK_PRESSURED;
+    });
+    for (let i = 0; i < 20; i++) town.turn();
+    expect([source.state, seen]).toEqual(['held', []]);
+    isOpen = true;
+    town.rest();
+    expect([source.state, seen]).toEqual(['ended', [0, 1, 2]]);
+  });
+
+  it('is given messages of other reactors by its name, waits for none of them to be lost, and knows who sent', () => {
+    const seen: [number, number][] = [];
+    createProcess(reactor, { name: 'book', capacity: 1 }, function* (self: Self<number>) {
+      for (;;) {
+        const message = yield* self.receive();
+        seen.push([message, self.from]);
+        yield;
+      }
+    });
+    const address = town.reactor(1).address('book', { reactor: 0 });
+    for (let i = 0; i < 10; i++) expect(address.send(i)).toBe(OK);
+    town.rest();
+    expect(seen).toEqual(Array.from({ length: 10 }, (_, i) => [i, 1]));
+  });
+
+  it('goes on with the value of a promise, or with what it was rejected with, in the turn of its band', async () => {
+    const order: string[] = [];
+    createProcess(reactor, { name: 'asks' }, function* (self: Self) {
+      order.push(yield* self.until(Promise.resolve('value')));
+      try {
+        yield* self.until(Promise.reject(new Error('no')));
+      } catch (error) {
+        order.push((error as Error).message);
+      }
+    });
+    town.rest();
+    expect([order, town.parties[0]!.inside.isQuiet()]).toEqual([[], false]);
+    await town.restAll();
+    expect([order, town.parties[0]!.inside.isQuiet()]).toEqual([['value', 'no'], true]);
+  });
+});
+
+describe('an asynchronous body', () => {
+  it('is given each message in order; those of one quantum without a turn between', async () => {
+    const seen: number[] = [];
+    const book = createProcess(reactor, { name: 'book' }, async (self: Self<number>) => {
+      for (;;) seen.push(await self.next());
+    });
+    town.rest();
+    expect(book.state).toBe('idle');
+    for (let i = 0; i < 40; i++) book.send(i);
+    const before = town.parties[0]!.turns;
+    await town.restAll();
+    expect(seen).toEqual(Array.from({ length: 40 }, (_, i) => i));
+    // 16 messages a quantum, and one turn each.
+    expect(town.parties[0]!.turns - before).toBeLessThanOrEqual(6);
+    expect(stateOf('book')).toMatchObject({ kind: 'async', state: 'idle', cursors: { in: 40, out: 40 } });
+  });
+
+  it('goes on before anything else is selected, and in its band', async () => {
+    const order: string[] = [];
+    const low = createProcess(reactor, { name: 'low', priority: 1 }, async (self: Self<string>) => {
+      for (;;) order.push(await self.next());
+    });
+    const high = createProcess(reactor, { name: 'high', priority: 5 }, async (self: Self<string>) => {
+      for (;;) order.push(await self.next());
+    });
+    const middle = reactor.spawn<string>({ name: 'middle', priority: 3 }, (message) => void order.push(message));
+    await town.restAll();
+    for (const [task, name] of [[low, 'low'], [middle, 'middle'], [high, 'high']] as const) task.send(name);
+    // One turn: the promise of the highest is settled, and the turn ends with that.
+    town.turn();
+    expect(order).toEqual([]);
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(order).toEqual(['high']);
+    await town.restAll();
+    expect(order).toEqual(['high', 'middle', 'low']);
+  });
+
+  it('gives way by pause(), and waits for a message with timeoutMs and signal', async () => {
+    const seen: unknown[] = [];
+    const end = new AbortController();
+    createProcess(reactor, { name: 'waits' }, async (self: Self<number>) => {
+      await self.pause();
+      seen.push('paused');
+      await self.next({ timeoutMs: 0 }).catch((error: PercoreError) => seen.push(error.code));
+      await self.next({ signal: end.signal }).catch((error: unknown) => seen.push(error));
+      seen.push(await self.next());
+      return 'done';
+    });
+    await town.restAll();
+    expect(seen).toEqual(['paused', 'ERR_PERCORE_TIMEOUT']);
+    end.abort('enough');
+    await town.restAll();
+    reactor.send('waits', 5, { reactor: 0 });
+    await town.restAll();
+    expect(seen).toEqual(['paused', 'ERR_PERCORE_TIMEOUT', 'enough', 5]);
+    expect(stateOf('waits')).toBeUndefined();
+  });
+
+  it('keeps its reactor from being quiet while it waits for a promise of its own', async () => {
+    let settle!: () => void;
+    const own = new Promise<void>((resolve) => (settle = resolve));
+    const { inside } = town.parties[0]!;
+    const process = createProcess(reactor, { name: 'works' }, async (self: Self<number>) => {
+      await self.next();
+      await own;
+    });
+    await town.restAll();
+    expect(inside.isQuiet(), 'it waits for a message').toBe(true);
+    process.send(1);
+    await town.restAll();
+    expect([inside.isQuiet(), process.state]).toEqual([false, 'held']);
+    settle();
+    await town.restAll();
+    expect([inside.isQuiet(), await endOf(process)]).toEqual([true, { how: 'ended', value: undefined }]);
+  });
+});
+
+describe('the end of a process', () => {
+  it('frees its name; messages that are left are dropped, counted and reported', async () => {
+    const process = createProcess(reactor, { name: 'once' }, function* (self: Self<number>) {
+      return (yield* self.receive()) * 2;
+    });
+    for (const message of [21, 1, 2]) process.send(message);
+    const joined = endOf(process);
+    town.rest();
+    expect(await joined).toEqual({ how: 'ended', value: 42 });
+    await nextImmediate();
+    expect(town.told()).toEqual(
+      ['a message: task "once" of reactor 0 has ended; 2 messages that waited for it were dropped'],
+    );
+    expect(await endOf(process), 'later as well').toEqual({ how: 'ended', value: 42 });
+    const again: number[] = [];
+    createProcess(reactor, { name: 'once' }, function* (self: Self<number>) {
+      for (;;) again.push(yield* self.receive());
+    });
+    expect(process.send(3)).toBe(CLOSED);
+    reactor.send('once', 4, { reactor: 0 });
+    town.rest();
+    expect(again).toEqual([4]);
+  });
+
+  it('sends what comes later from others to whoever has the name then', () => {
+    const seen: string[] = [];
+    const address = town.reactor(1).address('name', { reactor: 0 });
+    const make = (label: string) => createProcess(reactor, { name: 'name' }, function* (self: Self<number>) {
+      for (;;) seen.push(`${label}${yield* self.receive()}`);
+    });
+    const first = make('a');
+    address.send(1);
+    town.rest();
+    first.cancel();
+    town.rest();
+    make('b');
+    address.send(2);
+    town.rest();
+    expect(seen).toEqual(['a1', 'b2']);
+  });
+
+  it('by cancel runs finally blocks, and tells the reason', async () => {
+    const seen: string[] = [];
+    const process = createProcess(reactor, { name: 'cleans' }, function* (self: Self<number>) {
+      self.signal.addEventListener('abort', () => seen.push('aborted'));
+      try {
+        for (;;) yield* self.receive();
+      } finally {
+        yield;
+        seen.push('cleaned');
+      }
+    });
+    town.rest();
+    process.cancel('enough');
+    process.cancel('again');
+    expect(seen).toEqual(['aborted']);
+    const joined = endOf(process);
+    town.rest();
+    expect([await joined, seen]).toEqual([{ how: 'cancelled', reason: 'enough' }, ['aborted', 'cleaned']]);
+  });
+
+  it('by cancel comes to one that has not begun, is held, waits for a promise, or cancels itself', async () => {
+    const never = new Promise<never>(() => undefined);
+    const cleaned: string[] = [];
+    const sink = reactor.spawn({ name: 'sink', capacity: 1 }, () => BACK_PRESSURED);
+    const notBegun = createProcess(reactor, { name: 'not begun' }, function* () {
+      cleaned.push('not begun');
+      yield;
+    });
+    notBegun.cancel();
+    const held = createProcess(reactor, { name: 'held' }, function* () {
+      try {
+        while (sink.send(0) === BACK_PRESSURED) yield BACK_PRESSURED;
+        while (sink.send(0) === BACK_PRESSURED) yield BACK_PRESSURED;
+      } finally {
+        cleaned.push('held');
+      }
+    });
+    const waits = createProcess(reactor, { name: 'waits' }, function* (self: Self) {
+      try {
+        yield* self.until(never);
+      } finally {
+        cleaned.push('waits');
+      }
+    });
+    const itself: Process = createProcess(reactor, { name: 'itself' }, function* () {
+      try {
+        itself.cancel('own');
+        yield;
+        cleaned.push('too far');
+      } finally {
+        cleaned.push('itself');
+      }
+    });
+    for (let i = 0; i < 5; i++) town.turn();
+    for (const process of [held, waits]) {
+      expect(process.state).toBe('held');
+      process.cancel();
+    }
+    for (let i = 0; i < 5; i++) town.turn();
+    expect(cleaned).toEqual(['itself', 'held', 'waits']);
+    const ends = await Promise.all([notBegun, held, waits, itself].map(endOf));
+    expect(ends.map(({ how }) => how)).toEqual(Array(4).fill('cancelled'));
+    expect(ends[3]).toEqual({ how: 'cancelled', reason: 'own' });
+  });
+
+  it('by the signal of its options, and of one that has aborted before', async () => {
+    const end = new AbortController();
+    const options = { name: 'by signal', signal: end.signal };
+    const body = function* (self: Self): Generator<symbol, void, unknown> {
+      for (;;) yield* self.receive();
+    };
+    const process = createProcess(reactor, options, body);
+    town.rest();
+    end.abort('over');
+    town.rest();
+    expect(await endOf(process)).toEqual({ how: 'cancelled', reason: 'over' });
+    const late = createProcess(reactor, options, body);
+    town.rest();
+    expect(await endOf(late)).toEqual({ how: 'cancelled', reason: 'over' });
+  });
+
+  it('of an asynchronous body comes where it awaits a message', async () => {
+    const seen: string[] = [];
+    const process = createProcess(reactor, { name: 'async' }, async (self: Self) => {
+      try {
+        for (;;) await self.next();
+      } finally {
+        seen.push('cleaned');
+      }
+    });
+    await town.restAll();
+    const reason = new Error('enough');
+    process.cancel(reason);
+    await town.restAll();
+    expect([await endOf(process), seen, town.told()]).toEqual([{ how: 'cancelled', reason }, ['cleaned'], []]);
+  });
+
+  it('with its reactor runs finally blocks', async () => {
+    const seen: string[] = [];
+    const body = function* (self: Self): Generator<symbol, void, unknown> {
+      try {
+        for (;;) yield* self.receive();
+      } finally {
+        seen.push(self.name);
+      }
+    };
+    const parent = createProcess(reactor, { name: 'parent' }, function* (self: Self) {
+      createProcess(self, { name: 'child' }, body);
+      yield* body(self);
+    });
+    town.rest();
+    town.parties[0]!.inside.detach();
+    expect(seen).toEqual(['parent', 'child']);
+    expect(await endOf(parent)).toMatchObject({ how: 'cancelled', reason: { code: 'ERR_PERCORE_CLOSED' } });
+    expect(() => createProcess(reactor, { name: 'late' }, body)).toThrow(/the runtime is closed/);
+  });
+
+  it('join gives up by timeoutMs and signal, and the process goes on', async () => {
+    const process = createProcess(reactor, { name: 'stays' }, function* (self: Self) {
+      for (;;) yield* self.receive();
+    });
+    await expect(process.join({ timeoutMs: 1 })).rejects.toThrow('task "stays" has not ended within 1 ms');
+    await expect(process.join({ signal: AbortSignal.abort('no') })).rejects.toBe('no');
+    town.rest();
+    expect(process.state).toBe('idle');
+  });
+});
+
+describe('createProcess', () => {
+  it('refuses what it cannot take', () => {
+    const body = function* (): Generator<void, void, unknown> {
+      yield;
+    };
+    const refusal = (options: unknown, of: unknown = reactor, run: unknown = body): string => {
+      try {
+        createProcess(of as Reactor, options as { name: string }, run as typeof body);
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return 'taken';
+    };
+    expect(refusal({})).toBe('name must be a string that is not empty, not undefined');
+    expect(refusal({ name: 'a', prio: 1 })).toMatch(/createProcess has no option "prio"; did you mean "priority"\?/);
+    expect(refusal({ name: 'a', priority: 8 })).toBe('priority must be a whole number from 0 to 7, not 8');
+    expect(refusal({ name: 'a', supervise: { policy: 'resume' } })).toMatch(/^supervise.policy must be 'restart'/);
+    expect(refusal({ name: 'a', supervise: { most: -1 } })).toMatch(/^supervise.most must be a whole number from 0/);
+    expect(refusal({ name: 'a', signal: 5 })).toBe('signal must be an AbortSignal, not 5');
+    expect(refusal({ name: 'a' }, reactor, 5)).toBe('body must be a function, not 5');
+    expect(refusal({ name: 'a' }, 5)).toMatch(/^reactor must be a reactor, or a runtime/);
+    expect(refusal({ name: 'a' })).toBe('taken');
+    expect(refusal({ name: 'a' })).toBe('name "a" is taken in this reactor; choose another');
+  });
+
+  it('fails a body that is neither a generator nor asynchronous', async () => {
+    const process = createProcess(reactor, { name: 'plain' }, (() => 5) as never);
+    town.rest();
+    expect((await endOf(process)).how).toBe('failed');
+    expect(town.told()[0]).toMatch(/^task "plain": what the body returns must be a generator or a promise/);
+  });
+});
+
+describe('a task of spawn', () => {
+  it('can be stopped: its name is free, what waits is dropped and reported, and others are not touched', async () => {
+    const seen: number[] = [];
+    const task = reactor.spawn<number>({ name: 'task' }, (message) => void seen.push(message));
+    for (const message of [1, 2, 3]) task.send(message);
+    task.stop();
+    task.stop();
+    expect(task.send(4)).toBe(CLOSED);
+    town.rest();
+    await nextImmediate();
+    expect([seen, town.told()]).toEqual(
+      [[], ['a message: task "task" of reactor 0 has ended; 3 messages that waited for it were dropped']],
+    );
+    reactor.spawn<number>({ name: 'task' }, (message) => void seen.push(message)).send(5);
+    town.rest();
+    expect(seen).toEqual([5]);
+  });
+
+  it('may stop itself in its step', () => {
+    const seen: number[] = [];
+    const task = reactor.spawn<number>({ name: 'task' }, (message) => {
+      seen.push(message);
+      if (message === 2) {
+        task.stop();
+        expect(task.send(9)).toBe(CLOSED);
+        return BACK_PRESSURED;
+      }
+      return OK;
+    });
+    for (const message of [1, 2, 3, 4]) task.send(message);
+    town.rest();
+    expect([seen, task.depth, task.send(5)]).toEqual([[1, 2], 0, CLOSED]);
+  });
+
+  it('of bytes can be stopped too, and its name be given to another', () => {
+    const seen: string[] = [];
+    const spawn = (label: string) => reactor.spawnBytes({ name: 'bytes' }, ({ bytes, offset }) => {
+      seen.push(`${label}${bytes[offset]}`);
+      if (bytes[offset] === 2) task.stop();
+    });
+    let task = spawn('a');
+    const address = town.reactor(1).address('bytes', { reactor: 0 });
+    for (let i = 1; i <= 3; i++) address.send(Uint8Array.of(i));
+    town.rest();
+    expect([seen, task.send(Uint8Array.of(1))]).toEqual([['a1', 'a2'], CLOSED]);
+    task = spawn('b');
+    address.send(Uint8Array.of(4));
+    town.rest();
+    expect(seen).toEqual(['a1', 'a2', 'b4']);
+  });
+
+  it('is listed with its cursors and counters', () => {
+    let isOpen = false;
+    const steps = function book(message: number): number {
+      if (message === 3) throw new Error('three');
+      return message === 4 && !isOpen ? -5 : OK;
+    };
+    const task = reactor.spawn<number>({ name: 'book', priority: 5, capacity: 4 }, steps);
+    for (const message of [1, 2, 3, 4]) task.send(message);
+    expect(task.send(5)).toBe(BACK_PRESSURED);
+    town.turn();
+    expect(stateOf('book')).toEqual({
+      name: 'book', kind: 'handler', state: 'ready', priority: 5, code: 'book', data: undefined, depth: 1, capacity: 4,
+      cursors: { in: 4, out: 3 }, steps: 4, refused: 1, errors: 1, restarts: 0, unsettled: 0, parent: undefined,
+      children: [],
+    });
+    isOpen = true;
+    town.rest();
+    expect(stateOf('book')).toMatchObject({ state: 'idle', depth: 0, cursors: { in: 4, out: 4 } });
+  });
+});

@@ -1,0 +1,100 @@
+/**
+ * The table of what a reactor is made of: each task with its state, code and data, its cursors and its counters.
+ * Source: the task taxonomy of the slides (state vector; object table of cursors and counters).
+ */
+import type { Reactor, Runtime } from '../reactor/index.js';
+import { partyOf, type ByteTask, type ValueTask } from '../reactor/internal.js';
+import { LocalProcess } from './local-process.js';
+import type { TaskState } from './process-options.js';
+
+/** One task, as plain data, at the moment of asking. */
+export interface TaskFigures {
+  readonly name: string;
+  /**
+   * How its steps are written: 'handler' and 'bytes' by `spawn` and `spawnBytes`; 'generator' and 'async' are
+   * processes.
+   */
+  readonly kind: 'handler' | 'bytes' | 'generator' | 'async';
+  /** See `Process.state`. A handler whose asynchronous steps are under way is 'idle' unless a message waits. */
+  readonly state: TaskState;
+  readonly priority: number;
+  /** Name of the function, where it has one. */
+  readonly code: string | undefined;
+  /** What the body of a process has put into `self.data`. */
+  readonly data: unknown;
+  /** Messages that wait, and how many may. Those of other reactors wait in lanes until there is room here. */
+  readonly depth: number;
+  readonly capacity: number;
+  /** Counted from its beginning: messages put in, and taken out. */
+  readonly cursors: { readonly in: number; readonly out: number };
+  /** Steps that were run; of a process, what came from other reactors is put into its inbox by a step each. */
+  readonly steps: number;
+  /** Offers that its full inbox has refused. One that is tried again counts again. */
+  readonly refused: number;
+  /** Steps that have thrown. The message of each is gone. */
+  readonly errors: number;
+  /** How often supervision has let it begin anew. */
+  readonly restarts: number;
+  /** Asynchronous steps under way. */
+  readonly unsettled: number;
+  /** The process that has made it, and those that it has made. */
+  readonly parent: string | undefined;
+  readonly children: readonly string[];
+}
+
+/**
+ * The tasks and processes of a reactor, or of a runtime's main thread, in the order in which they were made. For the
+ * thread of that reactor; others ask by a call. Allocates the table.
+ *
+ *     reactor.handle('tasks', () => tasksOf(reactor));
+ *     console.table(await runtime.call('tasks', undefined, { reactor: 1 }));
+ */
+export function tasksOf(of: Reactor | Runtime): TaskFigures[] {
+  const { dispatcher, turn } = partyOf(of);
+  return [...dispatcher.tasks.values()].map((task) => {
+    const { body } = task;
+    if (body instanceof LocalProcess) return processFigures(task, body as LocalProcess<unknown, unknown>);
+    const out = task.steps - task.again;
+    return {
+      ...figuresOf(task),
+      kind: task.takesBytes ? 'bytes' : 'handler',
+      state: turn.steps.isRunning(task) ? 'running' : stateOf(task),
+      code: nameOf(task.step),
+      data: undefined,
+      cursors: { in: out + task.depth, out },
+      restarts: 0,
+      unsettled: task.unsettled,
+      parent: undefined,
+      children: [],
+    };
+  });
+}
+
+function processFigures(task: ValueTask | ByteTask, process: LocalProcess<unknown, unknown>): TaskFigures {
+  const { state, body, data, received, taken, supervision, parent, children } = process;
+  return {
+    ...figuresOf(task),
+    kind: Object.prototype.toString.call(body) === '[object GeneratorFunction]' ? 'generator' : 'async',
+    state,
+    code: nameOf(body),
+    data,
+    cursors: { in: received, out: taken },
+    restarts: supervision.restarts,
+    unsettled: 0,
+    parent: parent?.name,
+    children: [...children].map((child) => child.name),
+  };
+}
+
+function figuresOf(
+  { name, band, depth, capacity, steps, refused, errors }: ValueTask | ByteTask,
+): Pick<TaskFigures, 'name' | 'priority' | 'depth' | 'capacity' | 'steps' | 'refused' | 'errors'> {
+  return { name, priority: band, depth, capacity, steps, refused, errors };
+}
+
+function stateOf({ isHeld, isReady }: ValueTask | ByteTask): TaskState {
+  if (isHeld) return 'held';
+  return isReady ? 'ready' : 'idle';
+}
+
+const nameOf = (code: { readonly name: string }): string | undefined => (code.name === '' ? undefined : code.name);

@@ -1,0 +1,77 @@
+/** The lines of a boot script and where they stand: each element of an array by itself, so that a fault has a line. */
+import { PercoreError } from '../errors.js';
+
+/** One element: its value, and where it begins in the file. */
+export interface BootLine {
+  readonly value: unknown;
+  /** Of the file's text, from 1 on; of a module, its place in the list, from 1 on. */
+  readonly line: number;
+  /** As it stands in the file; empty for a module. */
+  readonly text: string;
+}
+
+/** Elements of a JSON array with their lines. Throws ERR_PERCORE_TOPOLOGY, with the line of the element at fault. */
+export function readLines(file: string, text: string): BootLine[] {
+  const found: BootLine[] = [];
+  const open = text.search(/\S/);
+  if (text[open] !== '[') throw bootError(file, lineAt(text, open), 'a boot script is a JSON array of lines');
+  let depth = 0;
+  let begin = -1;
+  let end = -1;
+  let inString = false;
+  for (let at = open; at < text.length && end < 0; at++) {
+    const letter = text[at]!;
+    if (inString) {
+      if (letter === '\\') at++;
+      else if (letter === '"') inString = false;
+      continue;
+    }
+    const closes = letter === ']' || letter === '}';
+    if (closes) depth--;
+    if (begin >= 0 && (depth === 0 || (depth === 1 && letter === ','))) {
+      found.push(element(file, text, begin, at));
+      begin = -1;
+    } else if (begin < 0 && depth === 1 && !closes && /[^\s,]/.test(letter)) {
+      begin = at;
+    }
+    if (letter === '"') inString = true;
+    if (letter === '[' || letter === '{') depth++;
+    if (depth === 0) end = at;
+  }
+  if (end < 0) {
+    const at = begin < 0 ? text.length - 1 : begin;
+    throw bootError(file, lineAt(text, at), 'the array does not end, or this line of it does not');
+  }
+  const rest = text.slice(end + 1).search(/\S/);
+  if (rest >= 0) throw bootError(file, lineAt(text, end + 1 + rest), 'nothing may follow the array');
+  return found;
+}
+
+function element(file: string, whole: string, begin: number, end: number): BootLine {
+  const text = whole.slice(begin, end);
+  const line = lineAt(whole, begin);
+  try {
+    return { value: JSON.parse(text) as unknown, line, text };
+  } catch (cause) {
+    throw bootError(file, line, `this is no JSON: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** The line in which a field of an element stands; that of the element where it does not. */
+export function lineOfField({ line, text }: BootLine, field: string): number {
+  const at = text.indexOf(`"${field}"`);
+  return at < 0 ? line : line + lineAt(text, at) - 1;
+}
+
+/** "boot.json:3: …" */
+export function bootError(
+  file: string, line: number, why: string, about: { argument?: string; value?: unknown; cause?: unknown } = {},
+): PercoreError {
+  return new PercoreError('ERR_PERCORE_TOPOLOGY', `${file}:${line}: ${why}`, about);
+}
+
+function lineAt(text: string, at: number): number {
+  let line = 1;
+  for (let i = text.indexOf('\n'); i >= 0 && i < at; i = text.indexOf('\n', i + 1)) line++;
+  return line;
+}

@@ -1,0 +1,204 @@
+/**
+ * The InterCore protocol: what one party may ask another's control, and what that one acknowledges. Every message is
+ * plain data, so it can stand in a file; every one is acknowledged once, or refused with an error.
+ *
+ * | verb       | asks the party to                                                                             |
+ * |------------|-----------------------------------------------------------------------------------------------|
+ * | `reactor`  | take a name, and say who it is                                                                |
+ * | `ring`     | create a queue in shared memory, which others open by its name                                |
+ * | `cursor`   | open an end of a ring: one to send into, or one that feeds a task                             |
+ * | `split`    | read a ring and deal its records out: shares in percent, or a copy to each                    |
+ * | `register` | load a program from a module, under a name                                                    |
+ * | `spawn`    | make a task that runs a program                                                               |
+ * | `join`     | answer when that task has ended                                                               |
+ * | `send`     | give a message to one of its tasks or cursors                                                 |
+ * | `sync`     | answer when all that the asker had sent it before has been run                                |
+ * | `seq`      | make 128-bit identifiers                                                                      |
+ * | `timer`    | send a message to a task later, or again and again; or stop that                              |
+ * | `io`       | listen on a socket and run a program for each connection; or stop that                        |
+ * | `list`, `show`, `dump` | say what there is, in lines; one thing in full; everything in full                |
+ *
+ * Source of the idea: the InterCore protocol of the kernel o83/n2o (`etc/init.boot`), whose verbs these are.
+ */
+import type { ListenOptions } from '../io/index.js';
+import type { FieldType, Kind, KindName, WhenSlow } from '../queues/index.js';
+
+/** How a ring is made: as `create` of percore/queues takes it, in words that can stand in a file. */
+export interface RingSettings {
+  /** Default 'spsc'. */
+  readonly kind?: Exclude<Kind, 'banded'>;
+  /** Records that it holds: with `recordBytes`, or with a struct as codec. */
+  readonly capacity?: number;
+  readonly recordBytes?: number;
+  /** Bytes that it holds: for records of any length. */
+  readonly capacityBytes?: number;
+  /** 'value' for values of any kind; the fields of a struct; left out for bytes. */
+  readonly codec?: 'value' | { readonly struct: Readonly<Record<string, FieldType>> };
+  readonly maxProducers?: number;
+  readonly maxConsumers?: number;
+}
+
+/** Where a program is: the name that it was registered under, or a module and one of its exports. */
+export interface ProgramSettings {
+  readonly program?: string;
+  /** A file URL or an absolute path. */
+  readonly module?: string;
+  /** The export to take. Default 'default'. */
+  readonly export?: string;
+}
+
+/** A task that messages go to. */
+export interface TaskTarget {
+  readonly task: string;
+  /** Default: the party that is asked. */
+  readonly reactor?: number | 'main';
+  /** The band to send in; default 3. */
+  readonly priority?: number;
+}
+/** A cursor of the party that is asked. */
+export interface CursorTarget {
+  readonly cursor: string;
+}
+
+/** What each verb carries. */
+export interface ControlMessages {
+  reactor: { readonly name?: string };
+  ring: { readonly name: string } & RingSettings;
+  cursor: {
+    readonly name: string;
+    readonly ring: string;
+    /** The party that created the ring. Default: the one that is asked. */
+    readonly of?: number | 'main';
+    /** To this task of the party that is asked: records are read and given to it. Without it the cursor is to send. */
+    readonly task?: string;
+    /** The band in which it is read. Default 3. */
+    readonly priority?: number;
+    readonly whenSlow?: WhenSlow;
+  };
+  split: {
+    readonly name: string;
+    readonly from: string;
+    /** The party that created the ring `from`. Default: the one that is asked. */
+    readonly of?: number | 'main';
+    readonly to: readonly (TaskTarget | CursorTarget)[];
+    /** The share of each target; together 100. */
+    readonly percent?: readonly number[];
+    /** Each target gets a copy of each record. */
+    readonly overlapped?: true;
+    readonly priority?: number;
+  };
+  register: { readonly name: string; readonly module: string; readonly export?: string };
+  spawn: {
+    readonly name: string;
+    readonly priority?: number;
+    readonly capacity?: number;
+    readonly concurrency?: number;
+    /** The step is given bytes in place, as that of `spawnBytes` is. */
+    readonly takesBytes?: boolean;
+    /** Handed to the program. */
+    readonly data?: unknown;
+    /** To whom `context.send` of the program may send, by name. Without it, to nobody. */
+    readonly sends?: Readonly<Record<string, Omit<TaskTarget, 'task'>>>;
+  } & ProgramSettings;
+  join: { readonly name: string };
+  send: { readonly message: unknown } & ({ readonly task: string } | { readonly cursor: string });
+  sync: Record<never, never>;
+  seq: { /** 1 to 1,024, default 1. */ readonly count?: number };
+  timer:
+    | {
+      readonly name: string;
+      /** Once, after so many nanoseconds; or each so many. */
+      readonly afterNs?: number;
+      readonly everyNs?: number;
+      readonly task: string;
+      /** What is sent. Default: `{ timer, tick }`, with a number that counts from 1. */
+      readonly message?: unknown;
+      readonly priority?: number;
+    }
+    | { readonly name: string; readonly cancel: true };
+  io:
+    | ({ readonly name: string; readonly listen: ListenOptions; readonly data?: unknown } & ProgramSettings)
+    | { readonly name: string; readonly close: true };
+  list: { readonly what?: ListedKind };
+  show: { readonly name: string };
+  dump: Record<never, never>;
+}
+
+/** The verbs of the protocol. */
+export type ControlVerb = keyof ControlMessages;
+
+/** What can be listed. */
+export type ListedKind = 'reactor' | 'ring' | 'cursor' | 'split' | 'program' | 'task' | 'timer' | 'io';
+
+/** One thing of a party in one line, as `list` gives it. */
+export interface Listed {
+  readonly kind: ListedKind;
+  readonly name: string;
+  /** What it is, in a few words. */
+  readonly about: string;
+}
+/** One thing in full, as `show` gives it: plain data, and its counters as they are now. */
+export interface Shown extends Listed {
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** What a party says of itself. */
+export interface ReactorIdentity {
+  readonly id: number;
+  /** 'main' for the main thread; else what it was named, or `reactor 1`. */
+  readonly name: string;
+  readonly threadId: number;
+  readonly reactors: number;
+  /** By the clock of the runtime. */
+  readonly nowNs: number;
+}
+/** Everything of one party. */
+export interface PartyDump extends ReactorIdentity {
+  readonly things: readonly Shown[];
+}
+
+/** What each verb is acknowledged with. */
+export interface ControlAnswers {
+  reactor: ReactorIdentity;
+  ring: { readonly name: string; readonly kind: KindName; readonly bytes: number };
+  cursor: { readonly name: string };
+  split: { readonly name: string };
+  register: { readonly name: string };
+  spawn: { readonly name: string };
+  /** What the program has ended with. */
+  join: { readonly value: unknown };
+  /** OK, BACK_PRESSURED, TOO_LARGE or CLOSED. */
+  send: { readonly code: number };
+  sync: Record<never, never>;
+  seq: { readonly ids: bigint[] };
+  timer: { readonly name: string };
+  io: { readonly name: string; readonly port?: number };
+  list: Listed[];
+  show: Shown;
+  dump: PartyDump;
+}
+
+/** The fields that each verb knows; a test holds them against the types. */
+export const FIELDS: { readonly [V in ControlVerb]: readonly string[] } = {
+  reactor: ['name'],
+  ring: ['name', 'kind', 'capacity', 'recordBytes', 'capacityBytes', 'codec', 'maxProducers', 'maxConsumers'],
+  cursor: ['name', 'ring', 'of', 'task', 'priority', 'whenSlow'],
+  split: ['name', 'from', 'of', 'to', 'percent', 'overlapped', 'priority'],
+  register: ['name', 'module', 'export'],
+  spawn: [
+    'name', 'program', 'module', 'export', 'priority', 'capacity', 'concurrency', 'takesBytes', 'data', 'sends',
+  ],
+  join: ['name'],
+  send: ['task', 'cursor', 'message'],
+  sync: [],
+  seq: ['count'],
+  timer: ['name', 'afterNs', 'everyNs', 'task', 'message', 'priority', 'cancel'],
+  io: ['name', 'listen', 'program', 'module', 'export', 'data', 'close'],
+  list: ['what'],
+  show: ['name'],
+  dump: [],
+};
+export const VERBS = Object.keys(FIELDS) as readonly ControlVerb[];
+export const LISTED_KINDS: readonly ListedKind[] = [
+  'reactor', 'ring', 'cursor', 'split', 'program', 'task', 'timer', 'io',
+];

@@ -1,0 +1,49 @@
+/**
+ * Who makes an identifier, where nobody says it: 32 bits of the process and 16 bits of the thread.
+ *
+ * Node numbers the threads of a process and uses no number twice, so two reactors never share an origin, nor does a
+ * reactor that was started again with the one before it. The process is known by its machine's boot, the name of the
+ * machine, its namespace of processes, its number there and the moment of its start. 32 bits of a hash of these leave
+ * two processes one chance in four thousand million to look alike; who must be surer gives origins.
+ */
+import { readFileSync, readlinkSync } from 'node:fs';
+import { threadId } from 'node:worker_threads';
+import { PercoreError } from '../errors.js';
+import { hashKey } from '../reactor/index.js';
+
+const MOST_THREADS = 2 ** 16;
+
+let own: bigint | undefined;
+
+/** The origin of this thread: the same at each call. Throws ERR_PERCORE_TOO_LARGE from the 65,536th thread on. */
+export function ownOrigin(): bigint {
+  if (threadId >= MOST_THREADS) {
+    throw new PercoreError(
+      'ERR_PERCORE_TOO_LARGE',
+      `this is thread ${threadId} of its process, and identifiers tell ${MOST_THREADS} threads apart: give an origin`,
+      { argument: 'origin', value: threadId },
+    );
+  }
+  return (own ??= (BigInt(processBits()) << 16n) | BigInt(threadId));
+}
+
+function processBits(): number {
+  const about = [
+    readQuietly(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1')),
+    readQuietly(() => readFileSync('/proc/sys/kernel/hostname', 'latin1')),
+    readQuietly(() => readlinkSync('/proc/self/ns/pid')),
+    // Field 22, ticks from the machine's start to this process's; the name before it may hold any character.
+    readQuietly(() => readFileSync('/proc/self/stat', 'latin1')).replace(/^.*\)/s, '').split(' ')[20] ?? '',
+    process.pid,
+  ];
+  return hashKey(Buffer.from(about.join('\n')));
+}
+
+/** Empty where there is no such file: the rest still tells processes apart. */
+function readQuietly(read: () => string): string {
+  try {
+    return read();
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * A topology: who exists and who may send what to whom, written down once. The compiler holds senders and programs
+ * against it, and at run time a message along any other edge is refused.
+ *
+ *      main --parse--> front: parse --match--> book: match        sends: { main: ['parse'], parse: ['match'] }
+ */
+import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../errors.js';
+import { BANDS } from '../layout.js';
+import { FIELDS, type ControlMessages, type ControlVerb } from './messages.js';
+import { urlOf, type ProgramContext, type ProgramStep } from './programs.js';
+import type { StepResult } from '../reactor/index.js';
+
+declare const taken: unique symbol;
+
+/** Says what messages a task takes, for the compiler alone: `takes: takes<Order>()`. */
+export interface Takes<M> {
+  readonly [taken]?: (message: M) => void;
+}
+
+/** See `Takes`. */
+export function takes<M>(): Takes<M> {
+  return {};
+}
+
+/** A class of tasks: a band with a name. */
+export interface ClassDeclaration {
+  /** 0 low to 7 high. */
+  readonly priority: number;
+}
+
+/** A task of a topology: where it lives, and which program it runs. */
+export interface TaskDeclaration {
+  /** The name of a reactor, or 'main'. */
+  readonly on: string;
+  /** A file URL, such as `import.meta.url`, or an absolute path. */
+  readonly module: string | URL;
+  /** The export that is the program. Default 'default'. */
+  readonly export?: string;
+  /** Its class, or its band. Default: band 3. */
+  readonly class?: string;
+  readonly priority?: number;
+  readonly capacity?: number;
+  readonly concurrency?: number;
+  readonly takesBytes?: boolean;
+  readonly takes?: Takes<never>;
+  readonly data?: unknown;
+}
+
+/** Something else that a reactor is asked to make, by the fields of its verb without the name. */
+type Made<V extends ControlVerb> = { readonly on: string } & Named<ControlMessages[V]>;
+/** Fields without the name; of each alternative by itself. Parties go by their names here. */
+type Named<M> = M extends object
+  ? { readonly [F in keyof M as F extends 'name' | 'of' ? never : F]: M[F] } & { readonly of?: string }
+  : never;
+
+/** What `defineTopology` takes. */
+export interface TopologyDeclaration {
+  /** Reactors by name, and their numbers. */
+  readonly reactors: Readonly<Record<string, number>>;
+  readonly classes?: Readonly<Record<string, ClassDeclaration>>;
+  readonly tasks: Readonly<Record<string, TaskDeclaration>>;
+  /** Who may send to whom: for each task, and for 'main', the tasks that it may send to. */
+  readonly sends: Readonly<Record<string, readonly string[]>>;
+  readonly rings?: Readonly<Record<string, Made<'ring'>>>;
+  readonly cursors?: Readonly<Record<string, Made<'cursor'>>>;
+  readonly splits?: Readonly<Record<string, Made<'split'>>>;
+  readonly timers?: Readonly<Record<string, Made<'timer'>>>;
+  readonly io?: Readonly<Record<string, Made<'io'>>>;
+}
+
+/** What the compiler refuses besides: names that nobody has. */
+export interface CheckedTopology<T extends TopologyDeclaration> {
+  readonly tasks: { readonly [N in keyof T['tasks']]: {
+    readonly on: (keyof T['reactors'] & string) | 'main';
+    readonly class?: T extends { readonly classes: infer C } ? keyof C & string : never;
+  } };
+  readonly sends: { readonly [N in keyof T['sends']]: N extends keyof T['tasks'] | 'main'
+    ? readonly (keyof T['tasks'] & string)[]
+    : never };
+}
+
+/** A topology that was checked: `defineTopology` makes it, `startTopology` starts it. */
+export interface Topology<T extends TopologyDeclaration = TopologyDeclaration> {
+  readonly declaration: T;
+}
+
+/** Names of tasks. */
+export type TopologyTask<T extends TopologyDeclaration> = keyof T['tasks'] & string;
+/** What a task takes; `unknown` where nothing is said. */
+export type TopologyMessage<T extends TopologyDeclaration, N extends keyof T['tasks']> =
+  T['tasks'][N] extends { readonly takes: Takes<infer M> } ? M : unknown;
+/** To whom `From` may send, and what. */
+export type TopologySends<T extends TopologyDeclaration, From extends string> =
+  From extends keyof T['sends'] ? { readonly [To in T['sends'][From][number]]: TopologyMessage<T, To> } : object;
+
+/** The program of a task of a topology, typed by it: what comes in, and to whom it sends what. */
+export type TopologyProgram<D extends Topology, N extends TopologyTask<D['declaration']>> = (
+  context: ProgramContext<TopologySends<D['declaration'], N>>,
+) => TopologyStep<D, N> | Promise<TopologyStep<D, N>>;
+type TopologyStep<D extends Topology, N extends TopologyTask<D['declaration']>> =
+  D['declaration']['tasks'][N] extends { readonly takesBytes: true }
+    ? ProgramStep
+    : (message: TopologyMessage<D['declaration'], N>, from: number, priority: number) => StepResult;
+
+const SECTIONS = ['reactors', 'classes', 'tasks', 'sends', 'rings', 'cursors', 'splits', 'timers', 'io'];
+const TASK_FIELDS = [
+  'on', 'module', 'export', 'class', 'priority', 'capacity', 'concurrency', 'takesBytes', 'takes', 'data',
+];
+type MadeSection = 'rings' | 'cursors' | 'splits' | 'timers' | 'io';
+/** The sections that are made by a verb, in the order in which they are made. */
+export const MADE: readonly (readonly [section: MadeSection, verb: ControlVerb])[] = [
+  ['rings', 'ring'], ['cursors', 'cursor'], ['splits', 'split'], ['timers', 'timer'], ['io', 'io'],
+];
+
+/**
+ * Declares who exists and who may send what to whom. Starts nothing.
+ *
+ *     export const town = defineTopology({
+ *       reactors: { front: 0, book: 1 },
+ *       classes: { urgent: { priority: 6 } },
+ *       tasks: {
+ *         parse: { on: 'front', module: import.meta.url, export: 'parse', takes: takes<string>() },
+ *         match: { on: 'book', module: import.meta.url, export: 'match', class: 'urgent', takes: takes<number>() },
+ *       },
+ *       sends: { main: ['parse'], parse: ['match'] },
+ *     });
+ *     export const parse: TopologyProgram<typeof town, 'parse'> = ({ send }) => (text) => send('match', Number(text));
+ *
+ * Throws ERR_PERCORE_TOPOLOGY for what does not fit together, and names the place; its `argument` is the path to it.
+ */
+export function defineTopology<const T extends TopologyDeclaration>(
+  declaration: T & CheckedTopology<NoInfer<T>>,
+): Topology<T> {
+  checkTopology(declaration);
+  return { declaration };
+}
+
+/** The same for what the compiler has not seen, such as a file. */
+export function checkTopology(declaration: TopologyDeclaration): void {
+  inTopology('topology', () => checkOptions('topology', declaration, SECTIONS));
+  for (const section of ['reactors', 'tasks', 'sends'] as const) {
+    if (typeof declaration[section] !== 'object' || declaration[section] === null) {
+      throw wrong(section, declaration[section], 'an object: things by name');
+    }
+  }
+  const { reactors, classes = {}, tasks, sends } = declaration;
+  for (const [name, id] of Object.entries(reactors)) {
+    inTopology(`reactors.${name}`, () => checkInteger(`reactors.${name}`, id, 0, 254));
+    if (name === 'main') throw wrong('reactors.main', id, 'left out: main is the main thread');
+  }
+  for (const [name, each] of Object.entries(classes)) checkBandAt(`classes.${name}.priority`, each?.priority);
+  const parties = [...Object.keys(reactors), 'main'];
+  for (const [name, task] of Object.entries(tasks)) checkTask(`tasks.${name}`, task, parties, Object.keys(classes));
+  const names = Object.keys(tasks);
+  for (const [from, to] of Object.entries(sends)) {
+    checkAmong(`sends.${from}`, from, [...names, 'main']);
+    if (!Array.isArray(to)) throw wrong(`sends.${from}`, to, 'a list of tasks');
+    to.forEach((each, i) => checkAmong(`sends.${from}[${i}]`, each, names));
+  }
+  for (const [section, verb] of MADE) {
+    for (const [name, made] of Object.entries(declaration[section] ?? {})) {
+      const path = `${section}.${name}`;
+      inTopology(path, () => checkOptions(path, made, ['on', ...FIELDS[verb].filter((field) => field !== 'name')]));
+      checkAmong(`${path}.on`, made.on, parties);
+      if (made.of !== undefined) checkAmong(`${path}.of`, made.of, parties);
+    }
+  }
+}
+
+function checkTask(path: string, task: TaskDeclaration, parties: readonly string[], classes: readonly string[]): void {
+  inTopology(path, () => checkOptions(path, task, TASK_FIELDS));
+  if (typeof task !== 'object') throw wrong(path, task, 'a task: { on, module }');
+  checkAmong(`${path}.on`, task.on, parties);
+  inTopology(`${path}.module`, () => urlOf(`${path}.module`, String(task.module)));
+  if (task.priority !== undefined) checkBandAt(`${path}.priority`, task.priority);
+  if (task.class === undefined) return;
+  checkAmong(`${path}.class`, task.class, classes);
+  if (task.priority !== undefined) throw wrong(`${path}.priority`, task.priority, 'left out: its class says it');
+}
+
+function checkBandAt(path: string, priority: unknown): void {
+  inTopology(path, () => checkInteger(path, priority, 0, BANDS - 1));
+}
+
+function checkAmong(path: string, name: unknown, known: readonly string[]): void {
+  if (typeof name === 'string' && known.includes(name)) return;
+  const list = known.map((each) => `"${each}"`).join(', ') || 'nothing, since none is declared';
+  throw wrong(path, name, `one of ${list}`);
+}
+
+function wrong(path: string, value: unknown, allowed: string): PercoreError {
+  return invalidArgument(path, value, allowed, 'ERR_PERCORE_TOPOLOGY');
+}
+
+/** What a check throws, as an error of the topology. */
+function inTopology(path: string, check: () => unknown): void {
+  try {
+    check();
+  } catch (cause) {
+    const { message, argument = path, value, allowed } = cause as PercoreError;
+    throw new PercoreError('ERR_PERCORE_TOPOLOGY', message, {
+      argument, value, cause, ...(allowed === undefined ? {} : { allowed }),
+    });
+  }
+}
