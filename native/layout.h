@@ -17,6 +17,7 @@ constexpr int32_t kPartyMagic = 1346588722;
 constexpr int32_t kRuntimeMagic = 1346589235;
 constexpr int32_t kPipeMagic = 1346588723;
 constexpr int32_t kReadinessMagic = 1346589237;
+constexpr int32_t kTopicsMagic = 1346589745;
 constexpr int32_t kLayoutVersion = 2;
 constexpr int32_t kTimersPerChunk = 16384;
 constexpr int32_t kDatagramBatch = 64;
@@ -486,6 +487,29 @@ static_assert(offsetof(UserReadiness, version) == 4);
 static_assert(offsetof(UserReadiness, bits) == 128);
 static_assert(offsetof(UserReadiness, isClosed) == 256);
 static_assert(sizeof(UserReadiness) == 384);
+
+struct Topics {
+  int32_t magic;  // TOPICS_MAGIC (writes: runtime; reads: all)
+  int32_t version;  // LAYOUT_VERSION (writes: runtime; reads: all)
+  char reserved0[120];
+  int32_t changes;  // grows with each change of any member, after it (writes: any party adds; reads: all)
+  char reserved1[124];
+};
+static_assert(offsetof(Topics, magic) == 0);
+static_assert(offsetof(Topics, version) == 4);
+static_assert(offsetof(Topics, changes) == 128);
+static_assert(sizeof(Topics) == 256);
+
+struct TopicMember {
+  int32_t state;  // counts the changes of the patterns; its lowest bit says which half is valid (writes: owner; runtime after its death; reads: all)
+  int32_t generation;  // counts the threads that have been this party: a new one has heard of no topic (writes: owner; runtime after its death; reads: all)
+  int32_t retaining;  // topics here whose last value late subscribers may ask for (writes: owner; runtime after its death; reads: all)
+  char reserved0[116];
+};
+static_assert(offsetof(TopicMember, state) == 0);
+static_assert(offsetof(TopicMember, generation) == 4);
+static_assert(offsetof(TopicMember, retaining) == 8);
+static_assert(sizeof(TopicMember) == 128);
 
 constexpr size_t laneStride(size_t laneBytes) { return sizeof(Queue) + laneBytes + kLineBytes; }
 constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_t lane) {

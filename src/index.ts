@@ -18,6 +18,10 @@ export { createStream, Stream } from './streams/index.js';
 export type {
   QueueSource, Source, SplitOptions, StreamEnd, StreamReadOptions, StreamRun, StreamWindow, Target,
 } from './streams/index.js';
+export {
+  createTopic, subscribe, subscribeBytes, topicsOf, type BusStatus, type SubscribeOptions, type Subscription,
+  type SubscriptionStatus, type Topic, type TopicInfo, type TopicOptions, type TopicPolicy, type TopicStatus,
+} from './bus/index.js';
 export { Histogram, HISTOGRAM_WORDS } from './observe/index.js';
 export { cpuBudget, type CpuBudget } from './realtime/index.js';
 export { tryDiscipline } from './scheduling/index.js';

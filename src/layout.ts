@@ -1,9 +1,9 @@
 /**
  * The one table of every shared word: field, type, offset, who writes, who reads, what it means, and, of a word that
  * operators see, its name in `runtime.status()`. Data, no logic. It lies in a file for each part of Percore
- * (layout-queues.ts, layout-reactor.ts, layout-io.ts); everybody imports it from here. `native/layout.h` is generated
- * from it and carries the same hash, which `native.ts` compares at load, so that the two languages cannot drift. No
- * offset is typed anywhere else.
+ * (layout-queues.ts, layout-reactor.ts, layout-io.ts, layout-topics.ts); everybody imports it from here.
+ * `native/layout.h` is generated from it and carries the same hash, which `native.ts` compares at load, so that the two
+ * languages cannot drift. No offset is typed anywhere else.
  *
  * Words that different threads write lie 128 bytes apart, because processors fetch lines of 64 bytes in pairs.
  * Every structure starts with magic and version; every reserved byte is zero.
@@ -19,6 +19,7 @@
  *   Inbox   | Party | lanesMadeBy[parties], 128 bytes each | lane 0 | lane 1 | …
  *             There is one for each party; its lanes lead inward.
  *   Runtime | header 0 | changes 128 | presence[parties] 256 … | bucketOwner[1024] … | generation[parties] …
+ *   Topics  | header 0 | changes 128 | TopicMember 256 | its patterns, twice | TopicMember | …
  *   Pipe    | header 0 | who has which end 128 | producer's line 256 | consumer's line 384 |
  *   UserReadiness | header 0 | bits 128 | closed 256 |
  */
@@ -32,17 +33,19 @@ import { groupLayout, linkedLayout, pipeLayout, placeLayout, queueLayout } from 
 import {
   deliveryLayout, partyLayout, runtimeLayout, timerCountersLayout, timerRecordLayout, timerRequestsLayout,
 } from './layout-reactor.js';
+import { topicMemberLayout, topicsLayout, TOPICS_MAGIC } from './layout-topics.js';
 
 export type * from './layout-fields.js';
 export * from './layout-io.js';
 export * from './layout-limits.js';
 export * from './layout-queues.js';
 export * from './layout-reactor.js';
+export * from './layout-topics.js';
 
 export const structures: readonly Structure[] = [
   placeLayout, queueLayout, linkedLayout, groupLayout, ioCountersLayout, timerCountersLayout, partyLayout,
   runtimeLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout, pipeLayout,
-  datagramEntryLayout, readinessLayout,
+  datagramEntryLayout, readinessLayout, topicsLayout, topicMemberLayout,
 ];
 
 /** Values of shared words that both languages name. */
@@ -65,7 +68,7 @@ export const words = {
 /** Plain numbers that both languages need. */
 export const constants = {
   LINE_BYTES, BANDS, LANES_PER_PEER, RETURN_LANES, BUCKETS, MAX_PARTIES, QUEUE_MAGIC, PARTY_MAGIC, RUNTIME_MAGIC,
-  PIPE_MAGIC, READINESS_MAGIC, LAYOUT_VERSION, TIMERS_PER_CHUNK, DATAGRAM_BATCH, MOST_KEPT_PEERS,
+  PIPE_MAGIC, READINESS_MAGIC, TOPICS_MAGIC, LAYOUT_VERSION, TIMERS_PER_CHUNK, DATAGRAM_BATCH, MOST_KEPT_PEERS,
 } as const;
 
 /** Where lane `lane` of producer `from` begins in an inbox of `parties` parties whose lanes hold `laneBytes`. */

@@ -7,6 +7,7 @@ import { fairness } from './scheduling/fairness.js';
 import { goal } from './scheduling/goal.js';
 import { restart } from './scheduling/restart.js';
 import { select } from './scheduling/select.js';
+import { topic } from './scheduling/topic.js';
 
 const scheduling: Suite = {
   name: 'scheduling',
@@ -18,6 +19,7 @@ const scheduling: Suite = {
     fairness,
     goal,
     restart,
+    topic,
   ],
 };
 export default scheduling;

@@ -1,4 +1,5 @@
 /** What other rooms of Percore may import from here besides index.ts. No user sees it. */
+export { describe, makeCodec } from './codecs.js';
 export { copyBytes } from './copy-bytes.js';
 export { setLazyHost, type LazyHost } from './lazy.js';
 export { PADDING, framedBytes } from './record.js';

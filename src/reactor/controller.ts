@@ -173,7 +173,7 @@ export class Controller implements MemberHost, DeathHost {
       reactorsAsked: asked,
       reactors: this.members.map((member) => this.statusOf(member)),
       main: mainStatus(this.shared, { discipline: this.main.turn.disciplines.inForce, classes }),
-      sharedBytes: this.shared.runtime.byteLength + this.shared.inboxes.reduce(
+      sharedBytes: this.shared.runtime.byteLength + this.shared.topics.byteLength + this.shared.inboxes.reduce(
         (sum, inbox) => sum + inbox.byteLength, 0,
       ),
       node: process.version,

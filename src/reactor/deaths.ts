@@ -14,6 +14,7 @@ import { Restarts, type RestartHost } from './restarts.js';
 import type { Roster } from './roster.js';
 import type { RuntimeEvents } from './runtime-events.js';
 import { partyWords, type SharedRuntime } from './shared.js';
+import { TopicMembership } from '../topic-membership.js';
 
 export interface DeathHost {
   readonly shared: SharedRuntime;
@@ -55,6 +56,8 @@ export class Deaths implements RestartHost {
     const isDue = this.host.areDeathsDue || roster.isInTransit(id);
     const begin = isDue ? undefined : this.restarts.next(id);
     if (begin !== undefined) clearParty(shared.inboxes[id]!);
+    // Whoever publishes from here on does not count on it; one that comes in its place subscribes anew.
+    new TopicMembership(shared.topics, id).begin();
     roster.noteDeath(id, begin !== undefined);
     for (const [peer, inbox] of shared.inboxes.entries()) {
       summonAfterDeath(partyWords(inbox), () => native().wakers.wake(shared.eventFds[peer]!));

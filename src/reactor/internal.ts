@@ -7,8 +7,13 @@ import { controllerIn, type Runtime } from './runtime.js';
 
 export type { Controller } from './controller.js';
 export type { Party } from './party.js';
-export { checkBandOrClass, checkSpawn } from './reactor-checks.js';
+export { BYTES, HEAD_BYTES } from './message.js';
+export type { SentName } from './names.js';
+export type { Outlet } from './outlet.js';
+export { checkBand, checkBandOrClass, checkConcurrency, checkSpawn } from './reactor-checks.js';
 export { LocalTask, type ByteTask, type TaskBody, type ValueTask } from './task.js';
+export { WaitingLine, type Room } from './waiting-line.js';
+export type { Holdable } from './waits.js';
 
 /** The party that a value of a user's stands for. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */
 export function partyOf(of: Reactor | Runtime): Party {

@@ -19,6 +19,8 @@ export interface Protocol {
   readonly calls?: object;
   /** Tasks by name: the type of their messages, Uint8Array for a task of bytes. */
   readonly tasks?: object;
+  /** Topics by name: the type of what is published there. See `createTopic` and `subscribe`. */
+  readonly topics?: object;
 }
 
 /** The protocol of who declares none: any name, any value; answers are `unknown`. */

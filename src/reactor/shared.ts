@@ -17,12 +17,15 @@ import {
   type LayoutField,
 } from '../layout.js';
 import { native } from '../native.js';
+import { createTopics } from '../topic-membership.js';
 
 export interface SharedRuntime {
   /** Places for reactors: the most that there can be. The main thread's number comes after them. */
   readonly reactors: number;
   readonly laneBytes: number;
   readonly runtime: SharedArrayBuffer;
+  /** Who subscribes to which topics: see topic-membership.ts. */
+  readonly topics: SharedArrayBuffer;
   /** One a party, the main thread's last. */
   readonly inboxes: readonly SharedArrayBuffer[];
   /** Their eventfds. They belong to the runtime and are closed after every worker has gone. */
@@ -94,7 +97,7 @@ export function createShared(
     set('magic', PARTY_MAGIC);
     return inbox;
   });
-  return { reactors, laneBytes, runtime, inboxes, eventFds, originNs };
+  return { reactors, laneBytes, runtime, topics: createTopics(parties), inboxes, eventFds, originNs };
 }
 
 /**

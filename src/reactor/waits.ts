@@ -17,8 +17,8 @@ import type { WaitingHost, WaitingLine } from './waiting-line.js';
 
 /** A task or a lane. */
 export interface Holdable extends Ready {
-  /** It waits for refusers from now on (true), or no longer. */
-  setHeld(isHeld: boolean): void;
+  /** It waits for refusers from now on (true), or no longer. `goOn` ends the wait early. */
+  setHeld(isHeld: boolean, goOn?: () => void): void;
 }
 
 export class Waits implements WaitingHost {
@@ -110,7 +110,7 @@ export class Waits implements WaitingHost {
     };
     if (!awaitRefusers(goOn, takeBack)) return false;
     this.held++;
-    ready.setHeld(true);
+    ready.setHeld(true, goOn);
     return true;
   }
 

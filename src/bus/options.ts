@@ -1,0 +1,110 @@
+/** Options of topics and subscriptions, what is refused of them, and what their figures are. */
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
+import { describe } from '../queues/internal.js';
+import { value, type CodecDescription, type CodecFor } from '../queues/index.js';
+import { checkBand, checkConcurrency } from '../reactor/internal.js';
+import { checkPattern, checkTopicName } from './pattern.js';
+
+/**
+ * What happens when a subscriber cannot keep up, by the names that queues use. `wait`: publishers are refused until it
+ * has room. `drop-newest`, `drop-oldest`: it loses messages, which are counted. `evict`: as `wait`, but a subscriber
+ * that takes nothing for `evictAfterMs` while it is full ends.
+ */
+export type TopicPolicy = 'wait' | 'drop-newest' | 'drop-oldest' | 'evict';
+
+export interface TopicOptions<N extends string = string, T = unknown> {
+  /** The same wherever it is published; at most 256 letters, without a star. */
+  name: N;
+  /** How its messages are written: `struct({ … })`, `bytes`, `value()` or `msgpack()`. Default: `value()`. */
+  codec?: CodecFor<T> | (() => CodecFor<T>);
+  /** Band of its messages: 0 low to 7 high. Default 3. */
+  priority?: number;
+  /** Late subscribers are given the last message of this publisher when they join. Default false. */
+  retain?: boolean;
+}
+
+export interface SubscribeOptions {
+  /**
+   * Band in which the handler runs: 0 low to 7 high. Left out, or the same as the topic's: it runs where the message
+   * lies, without waiting in between.
+   */
+  priority?: number;
+  /** Messages that may wait for it: 1 to 2^20, default 1,024. They are references: all wait for the same object. */
+  capacity?: number;
+  /** Default 'wait'. */
+  whenSlow?: TopicPolicy;
+  /** For `whenSlow: 'evict'`: the longest standstill in milliseconds, 0 to 2^31 - 1. Default 1000. */
+  evictAfterMs?: number;
+  /** Asynchronous steps that may be under way at once: 1 to 2^20. Without it there is no limit. */
+  concurrency?: number;
+}
+
+/** What one subscription has done. Counts from 0 and only grow, but for `lag`. */
+export interface SubscriptionStatus {
+  readonly pattern: string;
+  readonly whenSlow: TopicPolicy;
+  readonly capacity: number;
+  /** Messages that wait. */
+  readonly lag: number;
+  /** Messages that its handler has taken. */
+  readonly received: number;
+  /** Messages that it was to have, and that were lost, for whatever reason. */
+  readonly dropped: number;
+  /** `evicted` and `left`: those that waited when it ended. */
+  readonly droppedByReason: {
+    readonly newest: number; readonly oldest: number; readonly evicted: number; readonly left: number;
+  };
+  readonly isOver: boolean;
+}
+
+const POLICIES: readonly TopicPolicy[] = ['wait', 'drop-newest', 'drop-oldest', 'evict'];
+const SUBSCRIBE_OPTIONS = ['priority', 'capacity', 'whenSlow', 'evictAfterMs', 'concurrency'];
+
+export interface TopicSettings {
+  readonly name: string;
+  readonly codec: CodecDescription;
+  readonly band: number;
+  readonly retain: boolean;
+}
+
+export function checkTopic(options: TopicOptions): TopicSettings {
+  if (options === undefined) throw invalidArgument('options', options, "an object with name, such as 'prices.eur'");
+  const { name, codec = value(), priority, retain = false } = checkOptions(
+    'options', options, ['name', 'codec', 'priority', 'retain'],
+  );
+  return {
+    name: checkTopicName(name), codec: describe(codec), band: checkBand(priority),
+    retain: checkBoolean('retain', retain),
+  };
+}
+
+/** Options of a subscription, complete. */
+export interface SubscriberSettings {
+  readonly pattern: string;
+  /** Undefined: that of each message. */
+  readonly band: number | undefined;
+  readonly capacity: number;
+  readonly concurrency: number;
+  readonly whenSlow: TopicPolicy;
+  readonly evictAfterMs: number;
+  readonly takesBytes: boolean;
+}
+
+export function checkSubscribe(
+  pattern: string, options: SubscribeOptions | undefined, takesBytes: boolean,
+): SubscriberSettings {
+  const { priority, capacity = 1024, whenSlow = 'wait', evictAfterMs = 1000, concurrency } = checkOptions(
+    'options', options, SUBSCRIBE_OPTIONS,
+  );
+  if ((whenSlow as string) === 'block') {
+    throw invalidArgument('whenSlow', whenSlow, "'wait': no thread stands still for a subscriber of a topic");
+  }
+  return {
+    pattern: checkPattern(pattern), takesBytes,
+    band: priority === undefined ? undefined : checkBand(priority),
+    capacity: checkInteger('capacity', capacity, 1, 2 ** 20),
+    whenSlow: checkOneOf('whenSlow', whenSlow, POLICIES),
+    evictAfterMs: checkInteger('evictAfterMs', evictAfterMs, 0, 2 ** 31 - 1),
+    concurrency: checkConcurrency(concurrency),
+  };
+}

@@ -1,0 +1,31 @@
+/** Names of topics, and patterns of them: a name, or a beginning of names and a star behind it. */
+import { checkText, invalidArgument } from '../errors.js';
+
+/** Longest name or pattern, in UTF-16 units. */
+const MOST_LETTERS = 256;
+
+/** Throws ERR_PERCORE_INVALID_ARGUMENT for what cannot be the name of a topic. */
+export function checkTopicName(name: unknown): string {
+  const text = checkLength('name', name);
+  if (text.includes('*')) throw invalidArgument('name', name, 'without a star, which stands in patterns alone');
+  return text;
+}
+
+/** Throws ERR_PERCORE_INVALID_ARGUMENT for what is no pattern. */
+export function checkPattern(pattern: unknown): string {
+  const text = checkLength('pattern', pattern);
+  const star = text.indexOf('*');
+  if (star < 0 || star === text.length - 1) return text;
+  throw invalidArgument('pattern', pattern, "the name of a topic, or a beginning with one star behind it: 'prices.*'");
+}
+
+/** True when the topic `name` is one of those that `pattern` means. Letters count; case does. */
+export function matches(pattern: string, name: string): boolean {
+  return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+}
+
+function checkLength(argument: string, value: unknown): string {
+  const text = checkText(argument, value);
+  if (text.length > MOST_LETTERS) throw invalidArgument(argument, value, `at most ${MOST_LETTERS} letters long`);
+  return text;
+}

@@ -1,0 +1,305 @@
+/**
+ * A topic as its publisher knows it: which parties have subscribers, and the lane to each.
+ *
+ *      publish --> who subscribes? (one load, unless somebody has joined or left)
+ *              --> room claimed in the lane of each party that has subscribers --one is full--> all given back: nobody
+ *              --> written once, copied into the other lanes, committed: everybody
+ */
+import { PercoreError } from '../errors.js';
+import {
+  CLOSED, OK, TOO_LARGE, recordMemory, type Codec, type RecordMemory,
+} from '../queues/index.js';
+import { makeCodec } from '../queues/internal.js';
+import { BYTES, HEAD_BYTES, type Outlet, type Party, type SentName } from '../reactor/internal.js';
+import type { TopicMembership } from '../topic-membership.js';
+import type { TopicSettings } from './options.js';
+import { matches } from './pattern.js';
+import { BUS_HEAD_BYTES, BUS_TASK, copyPayload, type RetainedValue } from './wire.js';
+
+/** Room in the answer that carries a retained value, besides its bytes. */
+const ANSWER_BYTES = 8192;
+
+/** Where nobody has claimed anything yet. */
+const NOWHERE: RecordMemory = recordMemory(new ArrayBuffer(0));
+
+interface Target {
+  readonly party: number;
+  readonly outlet: Outlet;
+  readonly name: SentName;
+  /** The thread that is this party, and the one that was told of the topic. */
+  generation: number;
+  told: number;
+  /** Where the present message goes; below 0, nowhere. */
+  at: number;
+}
+
+export class Publisher {
+  published = 0;
+  refused = 0;
+  isClosed = false;
+  private readonly codec: Codec<unknown>;
+  private readonly known: Target[] = [];
+  private targets: Target[] = [];
+  /** The count of changes in view, as messages carry it; and without wrapping. */
+  private seenChanges: number | undefined;
+  private view = 0;
+  /** Who has refused last. */
+  private refuser: Target | undefined;
+  readonly maxBytes: number;
+  private last: { memory: RecordMemory; length: number; view: number } | undefined;
+  private spare: RecordMemory | undefined;
+  /** Bytes of the open claim, or -1; and the first target that has it. */
+  private claimed = -1;
+  private first = 0;
+  /** Where the last claim lies. */
+  memory: RecordMemory = NOWHERE;
+  private readonly description: Uint8Array;
+
+  constructor(
+    private readonly party: Party, private readonly members: TopicMembership, readonly settings: TopicSettings,
+    readonly number: number,
+  ) {
+    const { name, codec, retain } = settings;
+    this.codec = makeCodec(codec);
+    this.description = Buffer.from(JSON.stringify({ name, codec }));
+    // What any lane takes: half of it, less the heads of lane, message and bus.
+    this.maxBytes = (party.shared.laneBytes >> 1) - 64 - (retain ? ANSWER_BYTES : 0);
+    if (retain && this.maxBytes < 256) {
+      throw new PercoreError(
+        'ERR_PERCORE_TOO_LARGE', `a topic with \`retain\` needs larger laneBytes (now ${party.shared.laneBytes})`,
+      );
+    }
+  }
+
+  /** Parties that have subscribers, as far as is known. */
+  get parties(): number[] {
+    if (this.members.changes() !== this.seenChanges) this.look();
+    return this.targets.map(({ party }) => party);
+  }
+
+  publish(value: unknown): number {
+    if (!this.isOpen()) return CLOSED;
+    if (this.settings.retain) return this.publishRetained(value);
+    const { codec } = this;
+    const most = this.targets.length === 0 ? 0 : codec.measure(value, this.maxBytes);
+    if (most > this.maxBytes) return this.refuse(TOO_LARGE, codec);
+    const first = this.claim(most);
+    if (first < 0) return this.refuse(first, codec);
+    // Not before: a getter of the value may have published here as well, and have seen others.
+    const { targets } = this;
+    if (first < targets.length) {
+      const { outlet, at } = targets[first]!;
+      this.commitFrom(first, codec.write(value, outlet, at));
+    } else {
+      codec.forget();
+    }
+    this.accepted();
+    return OK;
+  }
+
+  /**
+   * Claims `length` bytes for writing in place: their offset in `memory`, or BACK_PRESSURED, TOO_LARGE or CLOSED.
+   * `commitClaim` or `abortClaim` follows in the same step.
+   */
+  tryClaim(length: number): number {
+    if (!this.isOpen()) return CLOSED;
+    if (length > this.maxBytes) return this.refuse(TOO_LARGE, this.codec);
+    const first = this.claim(length);
+    if (first < 0) return this.refuse(first, this.codec);
+    this.claimed = length;
+    this.first = first;
+    // What is kept, and what nobody gets, is written beside the lanes.
+    const isBeside = this.settings.retain || first === this.targets.length;
+    this.memory = isBeside ? this.beside(length) : this.targets[first]!.outlet;
+    return isBeside ? 0 : this.targets[first]!.at;
+  }
+
+  commitClaim(length: number): void {
+    if (length > this.claimed) {
+      throw new PercoreError(
+        'ERR_PERCORE_CLAIM', `commit(${length}) without a claim that large: call tryClaim first, and see what it says`,
+        { argument: 'commit', value: length },
+      );
+    }
+    this.claimed = -1;
+    if (this.settings.retain) this.commitBeside(this.memory, length);
+    else if (this.first < this.targets.length) this.commitFrom(this.first, length);
+    this.accepted();
+  }
+
+  abortClaim(): void {
+    if (this.claimed >= 0) this.giveBack(this.targets.length);
+    this.claimed = -1;
+  }
+
+  /** Calls `then` once, in a later turn, when what was refused last would be taken, or its party has died. */
+  whenRoom(then: () => void): void {
+    if (this.refuser === undefined) {
+      this.party.timers.after({ delayNs: 0, priority: this.settings.band }, then);
+      return;
+    }
+    const { outlet } = this.refuser;
+    outlet.whenRoom(outlet.refusedBytes, then, outlet.refusedName);
+  }
+
+  /**
+   * The last value, for a subscriber that joined as the count of changes was `joinedAs`: undefined when there is none,
+   * or it was published with that subscriber in view, whose thread gets it as a message.
+   */
+  retained(joinedAs: number): RetainedValue | undefined {
+    if (this.last === undefined || this.last.view >= this.members.totalOf(joinedAs)) return undefined;
+    const { memory, length } = this.last;
+    const { name, codec } = this.settings;
+    return { name, codec, number: this.number, bytes: memory.bytes.slice(0, length) };
+  }
+
+  // ---- Inside -------------------------------------------------------------------------------------------------------
+
+  /** The value is written beside the lanes first, since it is kept, also when nobody subscribes. */
+  private publishRetained(value: unknown): number {
+    const { codec } = this;
+    const most = codec.measure(value, this.maxBytes);
+    if (most > this.maxBytes) return this.refuse(TOO_LARGE, codec);
+    const memory = this.beside(most);
+    const length = codec.write(value, memory, 0);
+    const first = this.claim(length);
+    if (first < 0) return this.refuse(first, codec);
+    this.commitBeside(memory, length);
+    this.accepted();
+    return OK;
+  }
+
+  /** Memory of this thread for `length` bytes, of which nothing is kept yet. */
+  private beside(length: number): RecordMemory {
+    if (this.spare === undefined || this.spare.bytes.length < length) {
+      this.spare = recordMemory(new ArrayBuffer(Math.max(64, (length + 7) & ~7)));
+    }
+    return this.spare;
+  }
+
+  /** What was written beside the lanes goes into those that are claimed, and is kept. */
+  private commitBeside(memory: RecordMemory, length: number): void {
+    for (const { at, outlet } of this.targets) {
+      if (at < 0) continue;
+      copyPayload(memory, 0, length, outlet, at);
+      outlet.commit(HEAD_BYTES + BUS_HEAD_BYTES + length);
+    }
+    this.spare = this.last?.memory;
+    this.last = { memory, length, view: this.view };
+  }
+
+  /** What was written into the first lane is copied into the others, and goes. */
+  private commitFrom(first: number, length: number): void {
+    const { targets } = this;
+    const { outlet, at } = targets[first]!;
+    for (let i = first + 1; i < targets.length; i++) {
+      const target = targets[i]!;
+      if (target.at < 0) continue;
+      copyPayload(outlet, at, length, target.outlet, target.at);
+      target.outlet.commit(HEAD_BYTES + BUS_HEAD_BYTES + length);
+    }
+    outlet.commit(HEAD_BYTES + BUS_HEAD_BYTES + length);
+  }
+
+  /** False when it is over. Otherwise it knows who subscribes. */
+  private isOpen(): boolean {
+    if (this.isClosed || this.party.isClosed) return false;
+    if (this.members.changes() !== this.seenChanges) this.look();
+    return true;
+  }
+
+  /** Gives back the claims in the first `count` lanes. */
+  private giveBack(count: number): void {
+    for (let i = 0; i < count; i++) if (this.targets[i]!.at >= 0) this.targets[i]!.outlet.abort();
+  }
+
+  /**
+   * Claims room for a payload of `length` in all lanes: the index of the first that has it, or the number of targets
+   * when none has. BACK_PRESSURED or TOO_LARGE: nothing is claimed anywhere.
+   */
+  private claim(length: number): number {
+    const { targets } = this;
+    const count = targets.length;
+    let first = count;
+    for (let i = 0; i < count; i++) {
+      const target = targets[i]!;
+      const at = this.claimIn(target, length);
+      if (at >= 0) {
+        if (first === count) first = i;
+        target.at = at;
+        continue;
+      }
+      target.at = -1;
+      // That party has died, and its death will be seen as a change: the others go on without it.
+      if (at === CLOSED) continue;
+      this.giveBack(i);
+      this.refuser = target;
+      return at;
+    }
+    return first;
+  }
+
+  /** Where the payload goes; the heads are written. */
+  private claimIn(target: Target, length: number): number {
+    const { outlet, name } = target;
+    if (target.told !== target.generation) {
+      const code = this.tell(target);
+      if (code !== OK) return code;
+    }
+    const at = outlet.claimFor(name, BYTES, HEAD_BYTES, BUS_HEAD_BYTES + length);
+    if (at < 0) return at;
+    const { words } = outlet;
+    words[at >> 2] = name.number;
+    words[(at >> 2) + 2] = this.number << 1;
+    words[(at >> 2) + 3] = this.seenChanges!;
+    return at + HEAD_BYTES + BUS_HEAD_BYTES;
+  }
+
+  /** The first message to a thread is preceded by what its number means. */
+  private tell(target: Target): number {
+    const { outlet, name } = target;
+    const { description } = this;
+    const length = BUS_HEAD_BYTES + description.length;
+    const at = outlet.claimFor(name, BYTES, HEAD_BYTES, length);
+    if (at < 0) return at;
+    const { words } = outlet;
+    words[at >> 2] = name.number;
+    words[(at >> 2) + 2] = (this.number << 1) | 1;
+    words[(at >> 2) + 3] = 0;
+    outlet.bytes.set(description, at + HEAD_BYTES + BUS_HEAD_BYTES);
+    outlet.commit(HEAD_BYTES + length);
+    target.told = target.generation;
+    return OK;
+  }
+
+  private accepted(): void {
+    this.published++;
+  }
+
+  private refuse(code: number, codec: Codec<unknown>): number {
+    codec.forget();
+    this.refused++;
+    return code;
+  }
+
+  /** Somebody has joined or left somewhere. */
+  private look(): void {
+    const { party, members, known, settings } = this;
+    // Before the members are read: what changes meanwhile is seen the next time.
+    this.seenChanges = members.changes();
+    this.view = members.totalOf(this.seenChanges);
+    this.targets = [];
+    for (let id = 0; id <= party.shared.reactors; id++) {
+      const { generation, patterns } = members.of(id);
+      if (!patterns.some((pattern) => matches(pattern, settings.name))) continue;
+      let target = known[id];
+      if (target === undefined) {
+        const outlet = party.lanes.outlet(id, settings.band);
+        const name = outlet.name(BUS_TASK);
+        target = known[id] = { party: id, outlet, name, generation, told: generation - 1, at: -1 };
+      }
+      target.generation = generation;
+      this.targets.push(target);
+    }
+  }
+}

@@ -1,0 +1,260 @@
+/**
+ * One subscription from within: what its handler is given, what waits for it, and what becomes of more than it can
+ * take.
+ *
+ *      message of a lane --idle, of this band--> handler, where the message lies
+ *                       \--else--> kept (a reference) --select--> handler --refused--> held, with its message
+ *                                   \--no room: the lane waits; or the newest or the oldest is dropped
+ *
+ * A message is read once for all subscribers of a thread, who are given the same object. Bytes that a subscriber reads
+ * in place are copied only if one of them has to wait, and once for all.
+ */
+import { PercoreError } from '../errors.js';
+import { noteRefusal } from '../refusals.js';
+import { CLOSED, EVICTED, OK, type ResultCode } from '../queues/index.js';
+import {
+  LocalTask, WaitingLine, type Holdable, type Party, type Room,
+} from '../reactor/internal.js';
+import type { StepResult } from '../reactor/index.js';
+import type { TimerId } from '../timers/index.js';
+import { WaitingMessages } from './waiting-messages.js';
+import type { TopicInfo } from './topic-info.js';
+import type { SubscriberSettings, SubscriptionStatus } from './options.js';
+
+/** Messages run before others of the band get their turn. */
+const QUANTUM = 16;
+
+/** What it needs of the bus. */
+export interface SubscriberHost {
+  readonly party: Party;
+  /** It has ended. */
+  remove(subscriber: Subscriber): void;
+}
+
+/** Where a message in place can be had to keep. */
+export interface Origin {
+  /** A copy that stays, the same for all who ask while this message is handed out. */
+  copy(): unknown;
+}
+
+export class Subscriber implements Holdable, Room {
+  isReady = false;
+  band: number;
+  hasEnded = false;
+  readonly pattern: string;
+  readonly takesBytes: boolean;
+  readonly ended: Promise<ResultCode>;
+  /** What the count of changes was when it had joined: what publishers see it by, and the same without wrapping. */
+  joinedAs = 0;
+  joinedTotal = 0;
+  private readonly kept: WaitingMessages;
+  private readonly line: WaitingLine;
+  /** It is never scheduled: it stands for the handler's steps. */
+  private readonly task: LocalTask<unknown, false>;
+  private readonly isOfAnyBand: boolean;
+  private readonly waits: boolean;
+  private readonly dropped = { newest: 0, oldest: 0, evicted: 0, left: 0 };
+  private info!: TopicInfo;
+  private received = 0;
+  private tellEnd!: (code: ResultCode) => void;
+  private goOn: (() => void) | undefined;
+  private watch: TimerId | undefined;
+  /** Called when as many have been taken out. */
+  private awaited: { removed: number; tell: () => void } | undefined;
+
+  constructor(
+    private readonly host: SubscriberHost, private readonly settings: SubscriberSettings,
+    handler: (message: unknown, info: TopicInfo) => StepResult,
+  ) {
+    const { pattern, band, capacity, concurrency, whenSlow, takesBytes } = settings;
+    const { turn } = host.party;
+    this.pattern = pattern;
+    this.takesBytes = takesBytes;
+    this.isOfAnyBand = band === undefined;
+    this.band = band ?? turn.runningBand;
+    this.waits = whenSlow === 'wait' || whenSlow === 'evict';
+    this.kept = new WaitingMessages(capacity);
+    this.line = new WaitingLine(turn.waits, this);
+    this.task = new LocalTask<unknown, false>(
+      turn, { name: `subscriber of ${pattern}`, band: this.band, capacity: 1, concurrency, takesBytes: false },
+      (message: unknown) => handler(message, this.info),
+    );
+    this.ended = new Promise((resolve) => (this.tellEnd = resolve));
+  }
+
+  /** Messages that wait. */
+  get lag(): number {
+    return this.kept.count;
+  }
+
+  status(): SubscriptionStatus {
+    const { newest, oldest, evicted, left } = this.dropped;
+    const { whenSlow, capacity } = this.settings;
+    return {
+      pattern: this.pattern, whenSlow, capacity, lag: this.lag, received: this.received,
+      dropped: newest + oldest + evicted + left, droppedByReason: { ...this.dropped }, isOver: this.hasEnded,
+    };
+  }
+
+  /**
+   * False when a message would have to wait, which is then noted as a refusal of this step. Asked of all subscribers
+   * before any is given the message, so that all of them are or none.
+   */
+  mayTake(): boolean {
+    if (!this.waits || this.hasEnded) return true;
+    // Nobody overtakes those who wait.
+    if (!this.kept.isFull && (this.line.count === 0 || this.line.lets(1))) return true;
+    noteRefusal(this.line, 1);
+    if (this.settings.whenSlow === 'evict' && this.watch === undefined) this.watchStandstill();
+    return false;
+  }
+
+  /** After `mayTake` of all: the message is handled, kept, or dropped and counted. */
+  take(message: unknown, info: TopicInfo, band: number, origin: Origin): void {
+    if (this.hasEnded) return;
+    if (this.kept.count !== 0 || this.isReady || !(this.isOfAnyBand || band === this.band)) {
+      this.keep(message, info, band, origin);
+      return;
+    }
+    const { turn } = this.host.party;
+    this.info = info;
+    const code = turn.steps.run(this.task, message, info.from, band);
+    if (code === OK) {
+      this.received++;
+      return;
+    }
+    // It may have left within its handler.
+    if (this.hasEnded) return;
+    if (this.isOfAnyBand) this.band = band;
+    this.kept.add(this.takesBytes ? origin.copy() : message, info);
+    // Nobody but the refuser makes it ready.
+    this.isReady = true;
+    turn.waits.hold(this, code);
+  }
+
+  /** For what comes outside of a turn: false when it would have to wait, which `whenRoom` does. */
+  offer(message: unknown, info: TopicInfo, band: number): boolean {
+    if (this.hasEnded) return true;
+    if (this.waits && (this.kept.isFull || (this.line.count !== 0 && !this.line.lets(1)))) return false;
+    this.keep(message, info, band, { copy: () => message });
+    return true;
+  }
+
+  whenRoom(then: () => void): void {
+    this.line.whenRoom(1, then);
+  }
+
+  /** Resolves when what waits for it now has been handled or dropped. Asked once. */
+  hasHandled(): Promise<void> {
+    const { removed, count } = this.kept;
+    if (count === 0) return Promise.resolve();
+    return new Promise((tell) => (this.awaited = { removed: removed + count, tell }));
+  }
+
+  /** Runs what waits. */
+  run(): boolean {
+    const { turn } = this.host.party;
+    const { kept } = this;
+    let steps = 0;
+    while (kept.count !== 0 && steps < QUANTUM) {
+      const { removed } = kept;
+      this.info = kept.info;
+      const code = turn.steps.run(this.task, kept.message, this.info.from, this.band);
+      if (code !== OK) {
+        if (!this.hasEnded) turn.hold(this, code);
+        break;
+      }
+      steps++;
+      this.received++;
+      if (kept.removed === removed) kept.remove();
+      // Its own handler has left, or run others that dropped the oldest: this one was counted, and has run after all.
+      else this.dropped[this.hasEnded ? 'left' : 'oldest']--;
+      if (this.hasEnded || turn.mustYield(this.band)) break;
+    }
+    if (steps !== 0) this.line.mayHaveRoom();
+    if (this.awaited !== undefined && kept.removed >= this.awaited.removed) this.tellHandled();
+    turn.endQuantum(this.band, steps, 0);
+    return kept.count !== 0;
+  }
+
+  setHeld(isHeld: boolean, goOn?: () => void): void {
+    this.goOn = isHeld ? goOn : undefined;
+  }
+
+  leave(): void {
+    this.end(CLOSED, 'left');
+  }
+
+  // ---- For those who wait for room ----------------------------------------------------------------------------------
+
+  askForRoom(messages: number): boolean {
+    return this.kept.count + messages <= this.kept.capacity;
+  }
+
+  unitsOf(messages: number): number {
+    return messages;
+  }
+
+  isOver(): boolean {
+    return this.hasEnded;
+  }
+
+  describe(): string {
+    return `room for ${this.task.name}`;
+  }
+
+  // ---- Inside -------------------------------------------------------------------------------------------------------
+
+  private keep(message: unknown, info: TopicInfo, band: number, origin: Origin): void {
+    const { kept } = this;
+    if (kept.isFull) {
+      if (this.settings.whenSlow === 'drop-newest') {
+        this.dropped.newest++;
+        return;
+      }
+      kept.remove();
+      this.dropped.oldest++;
+    }
+    if (this.isOfAnyBand && !this.isReady) this.band = band;
+    kept.add(this.takesBytes ? origin.copy() : message, info);
+    if (!this.isReady) this.host.party.turn.schedule(this);
+  }
+
+  private tellHandled(): void {
+    this.awaited?.tell();
+    this.awaited = undefined;
+  }
+
+  /** For 'evict': it has so long to take at least one message. */
+  private watchStandstill(): void {
+    const { removed } = this.kept;
+    const { timers } = this.host.party;
+    this.watch = timers.after({ delayNs: this.settings.evictAfterMs * 1e6, priority: 7 }, () => {
+      this.watch = undefined;
+      if (this.hasEnded || !this.kept.isFull) return;
+      if (this.kept.removed !== removed) return this.watchStandstill();
+      this.end(EVICTED, 'evicted');
+      this.host.party.reportError(
+        new PercoreError(
+          'ERR_PERCORE_CLOSED',
+          `it was evicted: it took nothing for ${this.settings.evictAfterMs} ms while its ${this.settings.capacity} `
+            + 'places were full. What it has lost is counted in its status(). Subscribe again to go on',
+        ),
+        this.task.name,
+      );
+    });
+  }
+
+  private end(code: ResultCode, reason: 'evicted' | 'left'): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    this.dropped[reason] += this.kept.clear();
+    if (this.watch !== undefined) this.host.party.timers.cancel(this.watch);
+    this.host.remove(this);
+    this.tellEnd(code);
+    this.tellHandled();
+    // Whoever waits for it goes on without it, and it waits for nobody.
+    this.line.mayHaveRoom();
+    this.goOn?.();
+  }
+}

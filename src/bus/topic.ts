@@ -1,0 +1,112 @@
+/** Publishing: `createTopic`, and what it returns. */
+import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
+import { partyOf } from '../reactor/internal.js';
+import type { Protocol, Reactor, Runtime, Untyped } from '../reactor/index.js';
+import { busOf, type Bus } from './bus.js';
+import { checkTopic, type TopicOptions } from './options.js';
+import type { Publisher } from './publisher.js';
+import type { CodecFits, PublishedAs, TopicName } from './types.js';
+
+/**
+ * A topic, for the thread that publishes there. `createTopic` makes it. Nothing here blocks.
+ *
+ *     const prices = createTopic(reactor, { name: 'prices.eur', codec: struct({ bid: 'f64', ask: 'f64' }) });
+ *     if (prices.publish({ bid: 1.08, ask: 1.09 }) === BACK_PRESSURED) prices.whenRoom(() => …);
+ *
+ *     const at = prices.tryClaim(16);                    // the same in place, without an object for it
+ *     if (at >= 0) {
+ *       prices.view.setFloat64(at, 1.08, true);
+ *       prices.view.setFloat64(at + 8, 1.09, true);
+ *       prices.commit(16);
+ *     }
+ */
+export class Topic<T = unknown> {
+  readonly #bus: Bus;
+  readonly #publisher: Publisher;
+
+  /** `createTopic` makes topics; a Bus cannot be had outside of the package. */
+  constructor(bus: Bus, publisher: Publisher) {
+    this.#bus = bus;
+    this.#publisher = publisher;
+  }
+
+  get name(): string {
+    return this.#publisher.settings.name;
+  }
+
+  /**
+   * Publishes a value to all who subscribe now, on whatever thread. It is copied once to each thread that has
+   * subscribers, and published at the end of the step at the latest.
+   *
+   * OK: all of them will have it, but for what their own `whenSlow` drops. BACK_PRESSURED, TOO_LARGE: nobody has it and
+   * nobody will. CLOSED: this topic or the runtime is closed. A step that answers BACK_PRESSURED after it waits for
+   * exactly the lane that was full. Costs a load where nobody subscribes; then the value is not even looked at, unless
+   * it is retained. Throws ERR_PERCORE_UNSERIALIZABLE for a value that the codec cannot write.
+   */
+  publish(value: T): number {
+    return this.#publisher.publish(value);
+  }
+
+  /** The memory of the last claim, for writing in place after `tryClaim`; another one with each claim. */
+  get bytes(): Uint8Array { return this.#publisher.memory.bytes; }
+  get view(): DataView { return this.#publisher.memory.view; }
+  get words(): Int32Array { return this.#publisher.memory.words; }
+  get buffer(): Buffer { return this.#publisher.memory.buffer; }
+  /** Longest message. */
+  get maxBytes(): number { return this.#publisher.maxBytes; }
+
+  /**
+   * Claims `length` bytes for a message that is written in place: their offset, a multiple of 8, or what `publish`
+   * answers. `commit` or `abort` in the same step, and nothing else sent in between. For the codecs `bytes` and
+   * `struct`; of a struct all of its bytes.
+   */
+  tryClaim(length: number): number {
+    const { codec } = this.#publisher.settings;
+    if (codec.name !== 'bytes' && codec.name !== 'struct') {
+      throw invalidArgument('codec', codec.name, "'bytes' or 'struct' for messages that are written in place");
+    }
+    return this.#publisher.tryClaim(checkInteger('length', length, 0, 2 ** 31 - 1));
+  }
+
+  /** Publishes what was claimed, shortened to `length`. Throws ERR_PERCORE_CLAIM for more than that. */
+  commit(length: number): void {
+    this.#publisher.commitClaim(checkInteger('length', length, 0, 2 ** 31 - 1));
+  }
+
+  /** Gives the claim up: nobody has the message. */
+  abort(): void {
+    this.#publisher.abortClaim();
+  }
+
+  /**
+   * Calls `then` once, in a later turn, when what `publish` has refused last would be taken by who refused it, or that
+   * reactor has died. Those who wait for one lane are called in the order in which they came. Allocates.
+   */
+  whenRoom(then: () => void): void {
+    checkFunction('then', then);
+    this.#publisher.whenRoom(then);
+  }
+
+  /** Publishes no more, and forgets the last value. What was published reaches its subscribers. Twice is once. */
+  close(): void {
+    this.#bus.removePublisher(this.#publisher);
+  }
+}
+
+/**
+ * Makes a topic that this thread publishes to; several threads may publish to one of the same name. `reactor`: or the
+ * runtime, for its main thread. Subscribers need not be there, nor know of it. Order is that of each publisher.
+ * Allocates. Throws ERR_PERCORE_NAME_TAKEN where this thread has made that topic already, ERR_PERCORE_CLOSED,
+ * ERR_PERCORE_TOO_LARGE, ERR_PERCORE_INVALID_ARGUMENT.
+ *
+ *     const prices = createTopic(reactor, { name: 'prices.eur', retain: true });
+ *     prices.publish({ bid: 1.08, ask: 1.09 });
+ */
+export function createTopic<
+  P extends Protocol = Untyped, N extends TopicName<P> = TopicName<P>, T = PublishedAs<P, N>,
+>(reactor: Reactor<P> | Runtime<P>, options: TopicOptions<N, T> & CodecFits<P, N, T>): Topic<T> {
+  const party = partyOf(reactor as Reactor | Runtime);
+  const settings = checkTopic(options);
+  const bus = busOf(party);
+  return new Topic<T>(bus, bus.addPublisher(settings));
+}

@@ -1,0 +1,32 @@
+/** What the optional part `topics` of a Protocol says of who publishes and who subscribes. For the compiler alone. */
+import type { StepResult } from '../reactor/index.js';
+import type { TopicInfo } from './topic-info.js';
+
+interface AnyTopics {
+  readonly [name: string]: unknown;
+}
+type TopicsOf<P> = P extends { readonly topics: infer T } ? T : AnyTopics;
+
+/** Names of topics. */
+export type TopicName<P> = keyof TopicsOf<P> & string;
+/** What is published to a topic. */
+export type PublishedAs<P, N> = N extends keyof TopicsOf<P> ? TopicsOf<P>[N] : unknown;
+/** A codec whose values are not the declared ones does not fit. */
+export type CodecFits<P, N, T> = P extends { readonly topics: object }
+  ? [T] extends [PublishedAs<P, N>] ? unknown : { readonly codec: 'a codec of what is declared for this topic' }
+  : unknown;
+
+/** Names that a pattern means. */
+type Matching<P, Pattern> = string extends Pattern ? TopicName<P>
+  : Pattern extends `${infer Beginning}*`
+    ? { [N in TopicName<P>]: string extends N ? N : N extends `${Beginning}${string}` ? N : never }[TopicName<P>]
+    : Pattern extends TopicName<P> ? Pattern : never;
+
+/** A pattern that means no declared topic is refused. */
+export type PatternFits<P, Pattern> = [Matching<P, Pattern>] extends [never]
+  ? 'no declared topic has this name or begins like this' : unknown;
+/** What subscribers of a pattern are given. */
+export type Heard<P, Pattern> = PublishedAs<P, Matching<P, Pattern>>;
+
+/** A handler may take something more special than `unknown`, as methods may: who is to check it? */
+export type TopicHandler<T> = { run(value: T, info: TopicInfo): StepResult }['run'];
