@@ -4,13 +4,13 @@ import { defineConfig } from 'vitest/config';
 /** What is timed, or counts wake-ups or memory of a machine that should have nothing else to do: one file at a time. */
 const alone = [
   'dist/bench/**/*.test.js', 'dist/src/io/weather-load.test.js', 'dist/src/queues/event-count.test.js',
-  'dist/src/reactor/{around-node,death,discipline,liveness,opening,runtime,waits.real}.test.js',
-  'dist/src/timers/{rate-timer,rate-timer.process,stopped.stress,timers}.test.js',
+  'dist/src/reactor/{around-node,backpressure,death,discipline,idle,liveness,opening,priority,waits.real}.test.js',
+  'dist/src/timers/{rate-timer,rate-timer.process,stopped.stress,timers-reactor}.test.js',
 ];
 /** These take longest, longest first: begun early, they do not run on when all others are done. */
 const LONG = [
   'fuzz/surface', 'kills.stress', 'parser.fuzz', 'line-reader.stress', 'explorer/groups', 'explorer/readers',
-  'weather-faults', 'explorer/mutants', 'explorer/explorer', 'explorer/linked', 'load-balancer/ending', 'steering',
+  'weather-faults', 'explorer/mutants', 'explorer/rings', 'explorer/linked', 'load-balancer/ending', 'steering',
   'load-balancer/load-balancer',
 ];
 

@@ -12,7 +12,7 @@
 #include "file_io.h"
 #include "listen_fd.h"
 #include "pipe.h"
-#include "socket_set.h"
+#include "owned_descriptors.h"
 #include "unique_fd.h"
 #include "waker.h"
 
@@ -26,7 +26,7 @@ struct Clock {
   napi_ref view = nullptr;
 };
 
-class AddonState : public SocketSet {
+class AddonState : public OwnedDescriptors {
  public:
   std::vector<std::unique_ptr<Clock>> clocks;
   // Given up for a moment when there is no other descriptor left.

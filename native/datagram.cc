@@ -112,7 +112,7 @@ static Napi::Value udpOpen(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("port", Napi::Number::New(env, address.port()));
   result.Set("address", Napi::String::New(env, SocketAddress::textOf(address.storage, address.length)));
-  stateOf(env)->ownSocket(fd.get());
+  stateOf(env)->own(fd.get());
   result.Set("fd", Napi::Number::New(env, fd.release()));
   return result;
 }

@@ -20,7 +20,7 @@
 namespace percore {
 
 static Napi::Value own(Napi::Env env, UniqueFd& fd) {
-  stateOf(env)->ownSocket(fd.get());
+  stateOf(env)->own(fd.get());
   return Napi::Number::New(env, fd.release());
 }
 
@@ -79,7 +79,7 @@ static Napi::Value adoptDescriptor(const Napi::CallbackInfo& info) {
       return throwSystemError(env, errno, "fcntl", name);
   }
   if (fcntl(fd, F_SETFD, closing | FD_CLOEXEC) != 0) return throwSystemError(env, errno, "fcntl", name);
-  stateOf(env)->ownSocket(fd);
+  stateOf(env)->own(fd);
   return Napi::Number::New(env, fd);
 }
 
@@ -162,7 +162,7 @@ static napi_value openInotify(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   UniqueFd fd(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!fd) return args.integer(-errno);
-  stateOf(env)->ownSocket(fd.get());
+  stateOf(env)->own(fd.get());
   return args.integer(fd.release());
 }
 

@@ -32,7 +32,7 @@ constexpr int kAcceptsAtOnce = 16;
 
 class EpollIo final : public IoSource {
  public:
-  EpollIo(const IoMemory& memory, SocketSet* sockets, int epollFd) : IoSource(memory, sockets, epollFd) {
+  EpollIo(const IoMemory& memory, OwnedDescriptors* owned, int epollFd) : IoSource(memory, owned, epollFd) {
     block_->bufferBits = kBufferBits;
     const int32_t buffers = std::min<int32_t>(int32_t(memory.poolBytes / kBufferBytes), kMostBuffers);
     for (int32_t buffer = buffers - 1; buffer > 0; buffer--) free_.push_back(buffer);
@@ -111,7 +111,7 @@ class EpollIo final : public IoSource {
         case IoRequest::kClose: {
           const int fd = entry->fd;
           remove(fd, entry->token);
-          sockets_->closeSocket(fd);
+          owned_->closeOwned(fd);
           break;
         }
       }
@@ -233,8 +233,8 @@ class EpollIo final : public IoSource {
 
 }  // namespace
 
-std::unique_ptr<IoSource> openEpollIo(const IoMemory& memory, SocketSet* sockets, int epollFd) {
-  return std::make_unique<EpollIo>(memory, sockets, epollFd);
+std::unique_ptr<IoSource> openEpollIo(const IoMemory& memory, OwnedDescriptors* owned, int epollFd) {
+  return std::make_unique<EpollIo>(memory, owned, epollFd);
 }
 
 }  // namespace percore

@@ -85,7 +85,7 @@ int32_t IoSource::sendNow(Entry& entry, const char* bytes, size_t length) {
 void IoSource::pushAccepted(int32_t listener, int fd) {
   const int yes = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);  // refused by a Unix socket, which needs none
-  sockets_->ownSocket(fd);
+  owned_->own(fd);
   counters_->accepts += 1;
   push(listener, layout::IoEvent::kAccepted, fd);
 }

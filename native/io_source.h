@@ -27,7 +27,7 @@
 #include <vector>
 
 #include "layout.h"
-#include "socket_set.h"
+#include "owned_descriptors.h"
 
 namespace percore {
 
@@ -46,8 +46,8 @@ class IoSource {
   static constexpr int32_t kSlotBits = 20;  // as in src/io/token.ts
   static constexpr int32_t kEpollBatch = 64;
 
-  IoSource(const IoMemory& memory, SocketSet* sockets, int epollFd)
-      : memory_(memory), block_(memory.block), counters_(memory.counters), sockets_(sockets), epoll_(epollFd) {}
+  IoSource(const IoMemory& memory, OwnedDescriptors* owned, int epollFd)
+      : memory_(memory), block_(memory.block), counters_(memory.counters), owned_(owned), epoll_(epollFd) {}
   IoSource(const IoSource&) = delete;
   IoSource& operator=(const IoSource&) = delete;
   virtual ~IoSource() {
@@ -160,13 +160,13 @@ class IoSource {
   IoMemory memory_;
   layout::IoBlock* block_;
   layout::IoCounters* counters_;
-  SocketSet* sockets_;
+  OwnedDescriptors* owned_;
   int epoll_;
   std::vector<Entry> entries_;
 };
 
-std::unique_ptr<IoSource> openEpollIo(const IoMemory& memory, SocketSet* sockets, int epollFd);
+std::unique_ptr<IoSource> openEpollIo(const IoMemory& memory, OwnedDescriptors* owned, int epollFd);
 // Null, with `error` set, when the kernel refuses; needs Linux 6.1.
-std::unique_ptr<IoSource> openUringIo(const IoMemory& memory, SocketSet* sockets, int epollFd, int* error);
+std::unique_ptr<IoSource> openUringIo(const IoMemory& memory, OwnedDescriptors* owned, int epollFd, int* error);
 
 }  // namespace percore

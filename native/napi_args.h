@@ -151,9 +151,9 @@ inline Napi::Value throwSystemError(Napi::Env env, int error, const char* syscal
   return env.Undefined();
 }
 
-// A group of functions in the exports. Node-API fails in a thread that terminate() has reached while it loads the addon;
-// what was not made is then not added, and nobody reads it. (An empty Napi::Object would end the process at its first
-// Set.)
+// A group of functions in the exports. Node-API fails in a thread that terminate() has reached while it loads the
+// addon; what was not made is then not added, and nobody reads it. (An empty Napi::Object would end the process at its
+// first Set.)
 class Group {
  public:
   // The group of this name; several files may add to one. What each group is for stands in src/native/.
@@ -171,7 +171,8 @@ class Group {
   // A function that takes its arguments by RawArgs.
   void addRaw(const char* name, napi_callback callback) {
     napi_value function = nullptr;
-    if (napi_create_function(env_, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) == napi_ok) add(name, function);
+    if (napi_create_function(env_, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) == napi_ok)
+      add(name, function);
   }
 
  private:

@@ -38,7 +38,7 @@ static napi_value takeSocket(napi_env env, napi_callback_info info) {
   // After the dup: before it, the number could still change hands.
   double cookie = 0;
   if (!cookieOf(taken.get(), &cookie) || cookie != args.number(1)) return args.integer(-ESTALE);
-  stateOf(env)->ownSocket(taken.get());
+  stateOf(env)->own(taken.get());
   return args.integer(taken.release());
 }
 

@@ -44,7 +44,7 @@ static Napi::Value tcpListen(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("port", Napi::Number::New(env, address.port()));
   stateOf(env)->holdReserve();
-  stateOf(env)->ownSocket(fd.get());
+  stateOf(env)->own(fd.get());
   result.Set("fd", Napi::Number::New(env, fd.release()));
   return result;
 }
@@ -60,7 +60,7 @@ static Napi::Value tcpConnect(const Napi::CallbackInfo& info) {
   const int error = connect(fd.get(), address.name(), address.length) == 0 || errno == EINPROGRESS ? 0 : errno;
   Napi::Object result = Napi::Object::New(env);
   result.Set("errno", Napi::Number::New(env, error));
-  stateOf(env)->ownSocket(fd.get());
+  stateOf(env)->own(fd.get());
   result.Set("fd", Napi::Number::New(env, fd.release()));
   return result;
 }
@@ -68,12 +68,12 @@ static Napi::Value tcpConnect(const Napi::CallbackInfo& info) {
 // descriptors.close(fd): only descriptors that this environment owns, so a number used again elsewhere is never closed
 // twice.
 static napi_value socketClose(napi_env env, napi_callback_info info) {
-  stateOf(env)->closeSocket(RawArgs<1>(env, info).int32(0));
+  stateOf(env)->closeOwned(RawArgs<1>(env, info).int32(0));
   return nullptr;
 }
 
 static napi_value ownSocket(napi_env env, napi_callback_info info) {
-  stateOf(env)->ownSocket(RawArgs<1>(env, info).int32(0));
+  stateOf(env)->own(RawArgs<1>(env, info).int32(0));
   return nullptr;
 }
 
@@ -88,12 +88,12 @@ static napi_value ownStream(napi_env env, napi_callback_info info) {
   length = sizeof isListening;
   if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &length) != 0) return args.integer(-errno);
   if (type != SOCK_STREAM || isListening != 0) return args.integer(-EPROTOTYPE);
-  if (!stateOf(env)->tryOwnSocket(fd)) return args.integer(-EEXIST);
+  if (!stateOf(env)->tryOwn(fd)) return args.integer(-EEXIST);
   return args.integer(0);
 }
 
 static napi_value disownSocket(napi_env env, napi_callback_info info) {
-  stateOf(env)->disownSocket(RawArgs<1>(env, info).int32(0));
+  stateOf(env)->disown(RawArgs<1>(env, info).int32(0));
   return nullptr;
 }
 

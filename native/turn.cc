@@ -360,7 +360,7 @@ void Turn::close() {
   io_.reset();
   reinterpret_cast<layout::TimerCounters*>(party_->timers)->live = 0;
   epoll_.close();
-  state_->closeSockets();
+  state_->closeAllOwned();
   napi_handle_scope scope = nullptr;
   napi_open_handle_scope(env_, &scope);
   if (deliver_) napi_delete_reference(env_, deliver_);

@@ -74,7 +74,7 @@ static Napi::Value unixListen(const Napi::CallbackInfo& info) {
   stateOf(env)->ownSocketFile(number, file);
   if (listen(number, int32Of(env, info[1], 1)) != 0) {
     const int error = errno;
-    stateOf(env)->closeSocket(number);
+    stateOf(env)->closeOwned(number);
     return throwSystemError(env, error, "listen", show(path));
   }
   return Napi::Number::New(env, number);
@@ -90,7 +90,7 @@ static Napi::Value unixConnect(const Napi::CallbackInfo& info) {
   if (!fd) return throwSystemError(env, errno, "socket", show(path));
   if (connect(fd.get(), address.name(), address.length) != 0)
     return throwSystemError(env, errno, "connect", show(path));
-  stateOf(env)->ownSocket(fd.get());
+  stateOf(env)->own(fd.get());
   return Napi::Number::New(env, fd.release());
 }
 

@@ -84,7 +84,7 @@ struct ProvidedBuffer {  // io_uring_buf; the tail lies in the first one's `rese
 
 class UringIo final : public IoSource {
  public:
-  UringIo(const IoMemory& memory, SocketSet* sockets, int epollFd) : IoSource(memory, sockets, epollFd) {}
+  UringIo(const IoMemory& memory, OwnedDescriptors* owned, int epollFd) : IoSource(memory, owned, epollFd) {}
 
   ~UringIo() override {
     if (!ring_) return;
@@ -202,7 +202,7 @@ class UringIo final : public IoSource {
     watchOpened();
     if (ring_.pending() != 0) enter();
     // After what was sent on them, and after what was armed has let go of them.
-    for (int fd : closing_) sockets_->closeSocket(fd);
+    for (int fd : closing_) owned_->closeOwned(fd);
     closing_.clear();
     reap();
     isHalfHeld_ = !settleSends();
@@ -468,8 +468,8 @@ class UringIo final : public IoSource {
 
 }  // namespace
 
-std::unique_ptr<IoSource> openUringIo(const IoMemory& memory, SocketSet* sockets, int epollFd, int* error) {
-  auto io = std::make_unique<UringIo>(memory, sockets, epollFd);
+std::unique_ptr<IoSource> openUringIo(const IoMemory& memory, OwnedDescriptors* owned, int epollFd, int* error) {
+  auto io = std::make_unique<UringIo>(memory, owned, epollFd);
   *error = io->start();
   if (*error != 0) return nullptr;
   return io;

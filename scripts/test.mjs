@@ -85,5 +85,6 @@ function testsBelow(folder) {
 
 function hasLongForm(file) {
   if (/\.stress\.|weather/.test(file)) return true;
-  return file.startsWith('dist/') && /PERCORE_STRESS|fixtures\/stress\.js/.test(readFileSync(join(root, file), 'utf8'));
+  if (!file.startsWith('dist/')) return false;
+  return /PERCORE_STRESS|fixtures\/stress\.js|run-scenarios\.js/.test(readFileSync(join(root, file), 'utf8'));
 }

@@ -22,7 +22,7 @@ export const MAX_CONSUMERS = 32;
 /** Most producers of one MPSC queue: lanes that its group has words for. */
 export const MAX_PRODUCERS = 64;
 /** Words of each lane in a group. */
-export const LANE_WORDS = LINE_BYTES >> 2;
+export const LANE_WORDS: number = LINE_BYTES >> 2;
 
 /** Timer records in one piece of memory. */
 export const TIMERS_PER_CHUNK = 16_384;

@@ -152,7 +152,7 @@ export const queueLayout = {
 } as const satisfies Structure;
 
 /** Where the first place begins; the next ones follow it. */
-export const FIRST_PLACE_BYTES = queueLayout.bytes - placeLayout.bytes;
+export const FIRST_PLACE_BYTES: number = queueLayout.bytes - placeLayout.bytes;
 
 /**
  * What a queue of chunks adds to its Queue, behind it: the chunks' table and the chunks follow. Offsets count from its

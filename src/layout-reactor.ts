@@ -5,7 +5,7 @@ import { ioCountersLayout } from './layout-io.js';
 /** What the timers of one thread count. In a reactor it is a part of its Party; elsewhere, memory of its own. */
 export const timerCountersLayout = {
   name: 'TimerCounters',
-  bytes: 24,
+  bytes: 32,
   fields: {
     live: {
       at: 0, type: 'f64', writes: 'native', reads: 'all', status: 'timers.live', unit: 'count', isGauge: true,
@@ -18,6 +18,10 @@ export const timerCountersLayout = {
     late: {
       at: 16, type: 'f64', writes: 'timers', reads: 'all', status: 'timers.late', unit: 'count',
       means: 'callbacks run a millisecond or more after their deadline',
+    },
+    missed: {
+      at: 24, type: 'f64', writes: 'timers', reads: 'all', status: 'timers.missed', unit: 'count',
+      means: 'ticks of repeating timers that came due while an earlier one could not run',
     },
   },
 } as const satisfies Structure;
@@ -165,7 +169,7 @@ export const partyLayout = {
       means: 'TimerCounters',
     },
     io: {
-      at: 1152, type: 'f64', count: ioCountersLayout.bytes >> 3, writes: 'owner', reads: 'runtime',
+      at: 1160, type: 'f64', count: ioCountersLayout.bytes >> 3, writes: 'owner', reads: 'runtime',
       means: 'IoCounters',
     },
     stepNs: {

@@ -7,12 +7,15 @@
  */
 import { BACK_PRESSURED } from './result-codes.js';
 
+/** The door of whoever refuses; no entry of the package exports the key. The same in every copy of this module. */
+export const AWAIT_ROOM: unique symbol = Symbol.for('percore.awaitRoom');
+
 export interface Refuser {
   /**
    * Calls `then` once, later and never from within, when `needed` would be taken, or when nothing will be taken any
    * more. Returns what takes the wish back. `needed` is what was noted with the refusal.
    */
-  awaitRoom(needed: number, then: () => void): () => void;
+  [AWAIT_ROOM](needed: number, then: () => void): () => void;
 }
 
 /** Of each refuser of this step, the room that it lacked: for the smallest record that it refused. */
@@ -68,12 +71,12 @@ export function endStep(): void {
  */
 export function awaitRefusers(then: () => void, takeBack: (() => void)[]): boolean {
   if (count === 0) return false;
-  for (let i = 0; i < count; i++) takeBack.push(refusers[i]!.awaitRoom(needs[i]!, then));
+  for (let i = 0; i < count; i++) takeBack.push(refusers[i]![AWAIT_ROOM](needs[i]!, then));
   forget();
   return true;
 }
 
-/** What `awaitRoom` is for those whose room is promised, as by `room()` or `writable()`. */
+/** What their door is for those whose room is promised, as by `room()` or `writable()`. */
 export function awaitPromised(
   room: (options: { signal: AbortSignal }) => Promise<unknown>, then: () => void,
 ): () => void {

@@ -40,7 +40,7 @@ struct Loop {
   std::unique_ptr<layout::IoBlock> block{new layout::IoBlock{}};
   layout::IoCounters counters{};
   std::vector<char> pool = std::vector<char>(kPool), outbox = std::vector<char>(2 * kHalf);
-  SocketSet sockets;
+  OwnedDescriptors owned;
   ThreadEpoll epoll;
   std::unique_ptr<IoSource> io;
   size_t outboxAt = 0;
@@ -64,7 +64,7 @@ struct Loop {
     EXPECT(epoll.open(-1));
     IoMemory memory{block.get(), pool.data(), pool.size(), outbox.data(), outbox.size(), &counters};
     int error = 0;
-    io = isUring ? openUringIo(memory, &sockets, epoll.fd(), &error) : openEpollIo(memory, &sockets, epoll.fd());
+    io = isUring ? openUringIo(memory, &owned, epoll.fd(), &error) : openEpollIo(memory, &owned, epoll.fd());
     if (!io) fprintf(stderr, "io_source_test: io_uring refused: %s\n", strerror(error));
     return io != nullptr;
   }
@@ -113,7 +113,7 @@ struct Loop {
     Connection& made = *bySlot[size_t(slot)];
     made.fd = pair[0], made.peer = pair[1];
     made.token = generations[size_t(slot)] << IoSource::kSlotBits | slot;
-    sockets.ownSocket(made.fd);
+    owned.own(made.fd);
     EXPECT(io->open(made.fd, made.token, IoKind::kStream) == 0);
     request(IoRequest::kReceive, made.token);
     return made;

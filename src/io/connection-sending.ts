@@ -18,7 +18,7 @@
 import type { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
-import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
+import { AWAIT_ROOM, awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Backlog } from './backlog.js';
 import type { Ready } from '../scheduling/internal.js';
 import type { Waiters, WaitOptions } from '../waiting.js';
@@ -222,7 +222,7 @@ export class SendingHalf implements Refuser {
   }
 
   /** For a step that was refused; see `Refuser`. */
-  awaitRoom(needed: number, then: () => void): () => void {
+  [AWAIT_ROOM](needed: number, then: () => void): () => void {
     return awaitPromised((options) => this.whenPending(roomFor(needed, this.connection.highWaterBytes), options), then);
   }
 

@@ -8,11 +8,10 @@
  * it listens on loopback unless told otherwise, and whoever reaches it can run every command.
  */
 import { checkBoolean, checkFunction, checkInteger, checkOptions, invalidArgument, show } from '../errors.js';
-import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
 import type { Connection } from './connection.js';
+import { ConsoleSession, type Terminal } from './console-session.js';
 import { TelnetFilter } from './console-telnet.js';
 import { coreOf, type Io } from './io.js';
-import { LineReader } from './line-reader.js';
 import type { Listener } from './listener.js';
 
 export interface ConsoleOptions {
@@ -46,16 +45,6 @@ export type CommandHandler = (words: string[], line: string) => CommandAnswer | 
 /** One line, several, or none. */
 export type CommandAnswer = string | readonly string[] | void;
 
-/** A line that was read, and who reads its answer. */
-interface Terminal {
-  readonly lineEnd: string;
-  offer(text: string): number;
-  room(): Promise<void>;
-  pause(): void;
-  resume(): void;
-  end(): void;
-}
-
 const OPTIONS = [
   'port', 'host', 'path', 'stdin', 'output', 'greeting', 'prompt', 'maxSessions', 'maxLineBytes', 'priority',
 ] as const;
@@ -74,7 +63,7 @@ export class CommandConsole {
   /** The port it listens on; 0 on a path or standard input. */
   readonly port: number;
   readonly #commands = new Map<string, { help: string; run: CommandHandler }>();
-  readonly #sessions = new Set<Session>();
+  readonly #sessions = new Set<ConsoleSession>();
   readonly #listener: Listener | undefined;
   readonly #options: ConsoleOptions;
   readonly #io: Io;
@@ -198,90 +187,11 @@ export class CommandConsole {
     session.greet();
   }
 
-  #open(terminal: Terminal, close: () => void): Session {
+  #open(terminal: Terminal, close: () => void): ConsoleSession {
     const report = (error: unknown): void => coreOf(this.#io)!.report(error, 'a command of a console');
-    const session = new Session(this, terminal, this.#options, close, report);
+    const session = new ConsoleSession((line) => this.answer(line), terminal, this.#options, close, report);
     this.#sessions.add(session);
     return session;
-  }
-}
-
-/** One terminal: its lines, answered one after the other. */
-class Session {
-  private readonly reader: LineReader;
-  private readonly waiting: (string | TooLong)[] = [];
-  private isBusy = false;
-  private isEnding = false;
-
-  constructor(
-    private readonly owner: CommandConsole, private readonly terminal: Terminal,
-    private readonly options: ConsoleOptions, readonly close: () => void,
-    private readonly report: (error: unknown) => void,
-  ) {
-    this.reader = new LineReader({
-      maxLineBytes: options.maxLineBytes ?? 4096,
-      onTooLong: (bytes) => this.take(new TooLong(bytes)),
-    }, (line) => this.take(line));
-  }
-
-  greet(): void {
-    const { greeting, prompt = '' } = this.options;
-    const text = (greeting === undefined ? '' : `${greeting}\n`) + prompt;
-    if (text !== '') this.terminal.offer(text.replaceAll('\n', this.terminal.lineEnd));
-  }
-
-  read(bytes: Uint8Array): void {
-    this.reader.push(bytes);
-  }
-
-  /** The peer will send no more: what it has sent is answered, then it is closed. */
-  end(): void {
-    this.reader.end();
-    this.isEnding = true;
-    if (!this.isBusy) this.terminal.end();
-  }
-
-  private take(line: string | TooLong): void {
-    this.waiting.push(line);
-    // An error here is the output's, not a command's: nobody would read the answers, so the session ends.
-    if (!this.isBusy) void this.work().catch((error: unknown) => {
-      this.report(error);
-      this.close();
-    });
-  }
-
-  private async work(): Promise<void> {
-    this.isBusy = true;
-    this.terminal.pause();
-    while (this.waiting.length !== 0) {
-      const line = this.waiting.shift()!;
-      const isQuit = typeof line === 'string' && line.trim() === 'quit';
-      const answer = typeof line === 'string' ? await this.owner.answer(line) : this.refusalOf(line);
-      const text = answer.map((part) => `${part}\n`).join('') + (isQuit ? '' : this.options.prompt ?? '');
-      if (text !== '' && !(await this.write(text.replaceAll('\n', this.terminal.lineEnd)))) return;
-      if (isQuit) {
-        this.reader.close();
-        this.waiting.length = 0;
-        this.isEnding = true;
-      }
-    }
-    this.isBusy = false;
-    if (this.isEnding) this.terminal.end();
-    // After the end as well: the peer's own end must still be read, or the connection would never close.
-    this.terminal.resume();
-  }
-
-  private refusalOf(line: TooLong): string[] {
-    return [`error: a line of ${line.bytes} bytes is longer than ${this.reader.maxLineBytes}`];
-  }
-
-  /** False when the terminal has closed. Waits for who reads slowly. */
-  private async write(text: string): Promise<boolean> {
-    for (;;) {
-      const code = this.terminal.offer(text);
-      if (code !== BACK_PRESSURED) return code !== CLOSED;
-      await this.terminal.room();
-    }
   }
 }
 
@@ -292,10 +202,6 @@ function messageOf(error: unknown): string {
   } catch {
     return show(error);
   }
-}
-
-class TooLong {
-  constructor(readonly bytes: number) {}
 }
 
 /**

@@ -17,7 +17,7 @@ import { fdatasync } from 'node:fs';
 import { EAGAIN, EBUSY, EINTR, EINVAL, EIO } from '../errno.js';
 import { PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
-import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
+import { AWAIT_ROOM, awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { isPassDue, nextPass } from '../loop-pass.js';
 import { checkWaitOptions, limitWait, throwIfAborted, Waiters, type WaitOptions } from '../waiting.js';
 import { DIRECT_BORDER, FileEndpoint } from './file-endpoint.js';
@@ -82,7 +82,7 @@ export class WritingFile extends FileEndpoint implements Refuser {
   }
 
   /** For a step that was refused; see `Refuser`. */
-  awaitRoom(_needed: number, then: () => void): () => void {
+  [AWAIT_ROOM](_needed: number, then: () => void): () => void {
     return awaitPromised((options) => this.room(options), then);
   }
 

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PercoreError } from '../errors.js';
 import { sleep, until, within } from '../reactor/fixtures/inside.js';
-import type { Refuser } from '../refusals.js';
+import { AWAIT_ROOM, type Refuser } from '../refusals.js';
 import { behind } from './claims.js';
 import {
   closeReadiness, create, createConsole, createReadiness, lines, openReadiness, type LocalIo, type PipeStream,
@@ -197,7 +197,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       if (room > 0) expect(stream.offer(new Uint8Array(Math.min(room, 100)))).toBe(0);
       const pendingAtWake: number[] = [];
       void stream.room().then(() => void pendingAtWake.push(stream.pendingBytes));
-      (behind(stream) as unknown as Refuser).awaitRoom(90_000, () => void pendingAtWake.push(stream.pendingBytes));
+      (behind(stream) as unknown as Refuser)[AWAIT_ROOM](90_000, () => void pendingAtWake.push(stream.pendingBytes));
       const bytes = Buffer.alloc(65_536);
       for (let i = 0; i < 100 && pendingAtWake.length < 2; i++) {
         if (stream.pendingBytes > 0) readSync(reader, bytes, 0, 8192, null);

@@ -10,7 +10,7 @@ import { EAGAIN, EPIPE } from '../errno.js';
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
-import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
+import { AWAIT_ROOM, awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import type { Ready } from '../scheduling/internal.js';
 import type { WaitOptions } from '../waiting.js';
 import { Backlog } from './backlog.js';
@@ -135,7 +135,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
   }
 
   /** For a step that was refused; see `Refuser`. */
-  awaitRoom(needed: number, then: () => void): () => void {
+  [AWAIT_ROOM](needed: number, then: () => void): () => void {
     return awaitPromised((options) => this.whenPending(roomFor(needed, this.highWaterBytes), options), then);
   }
 

@@ -10,7 +10,7 @@ import { EAGAIN, EBADF, ECONNREFUSED, ENOBUFS, ENOMEM, ENOTSOCK } from '../errno
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
-import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
+import { AWAIT_ROOM, awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import type { Ready } from '../scheduling/internal.js';
 import { noTimer, type TimerId } from '../timers/index.js';
 import type { WaitOptions } from '../waiting.js';
@@ -140,7 +140,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramRecei
   }
 
   /** For a step that was refused; see `Refuser`. */
-  awaitRoom(_needed: number, then: () => void): () => void {
+  [AWAIT_ROOM](_needed: number, then: () => void): () => void {
     return awaitPromised((options) => this.room(options), then);
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { inside, withRuntime } from '../reactor/fixtures/inside.js';
 import { sources } from './fixtures/sources.js';
 
-const STEPS = process.env['PERCORE_STRESS'] === '1' ? 10_000_000 : 1_000_000;
+const STEPS = process.env['PERCORE_STRESS'] === '1' ? 10_000_000 : 300_000;
 
 /**
  * Random steps on descriptors (eventfds) that are opened, registered, made readable, closed, and whose numbers are used

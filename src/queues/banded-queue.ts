@@ -14,13 +14,15 @@
 import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
 import { BANDS } from '../layout.js';
 import { limitOf } from './copy-bytes.js';
+import { ARM, LINK_FROM, ON_PUBLISH, SHAPE, WISH } from './doors.js';
 import type { FixedConsumer, FixedProducer } from './fixed-records.js';
 import { GROUP_BELL, IS_CLOSING, READY, type Group } from './group.js';
 import type { LinkFrom, LinkableFrom, Linked, RecordShape } from './link-ends.js';
 import type { LossyConsumer } from './lossy-consumer.js';
 import { mostRecords } from './memory.js';
 import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from '../result-codes.js';
-import type { VariableConsumer, VariableProducer } from './variable-records.js';
+import type { VariableConsumer } from './variable-consumer.js';
+import type { VariableProducer } from './variable-records.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
 
@@ -42,7 +44,7 @@ export class BandedProducer<P extends BandProducer = BandProducer> {
   constructor(private readonly group: Group, producers: readonly P[]) {
     this.producers = producers;
     producers.forEach((producer, band) => {
-      producer.onPublish = () => this.raise(1 << band);
+      producer[ON_PUBLISH](() => this.raise(1 << band));
     });
   }
 
@@ -112,18 +114,18 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
 
   constructor(private readonly group: Group, private readonly consumers: readonly C[], quantum: number) {
     this.quantum = quantum;
-    this.most = Math.min(0x7fffffff, BANDS * mostRecords(this.shape));
+    this.most = Math.min(0x7fffffff, BANDS * mostRecords(this[SHAPE]));
     // group.ready: one that was put out of a band has cleared a bit over records that are ours now. A bit too many
     // costs one look.
     Atomics.or(group.words, READY, ALL_BANDS);
   }
 
   /** What the records of its bands are like. */
-  get shape(): RecordShape {
-    return this.consumers[0]!.shape;
+  get [SHAPE](): RecordShape {
+    return this.consumers[0]![SHAPE];
   }
 
-  linkFrom(): Linked<LinkFrom> {
+  [LINK_FROM](): Linked<LinkFrom> {
     return { end: this };
   }
 
@@ -191,20 +193,20 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
 
   /** Resolves OK when a record can be read, CLOSED when none will be. Rejects by `signal` and `timeoutMs`. */
   ready(options?: WaitOptions): Promise<ResultCode> {
-    return waitAsync(this.wish(), options);
+    return waitAsync(this[WISH](), options);
   }
 
   /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
   readySync(options?: SyncWaitOptions): ResultCode {
-    return waitBlocking(this.wish(), options);
+    return waitBlocking(this[WISH](), options);
   }
 
-  /** What `ready` waits for: any band. For `link`. */
-  wish(): Wish {
+  /** What `ready` waits for: any band. */
+  [WISH](): Wish {
     return {
       bellWords: this.group.words, bell: GROUP_BELL, notYet: EMPTY, look: () => this.look(),
       arm: () => {
-        for (const consumer of this.consumers) consumer.arm();
+        for (const consumer of this.consumers) consumer[ARM]();
       },
     };
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ASK_FOR_ROOM, ON_ROOM } from './doors.js';
 import { DATA_BYTES, bytes, drained, eight, errorOf, field, fixed } from './fixtures/helpers.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, create, pub, sub } from './index.js';
 
@@ -231,10 +232,10 @@ describe('a fixed queue', () => {
   it('tells a producer that asked for room once, when there is some', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     let told = 0;
-    consumer.onRoom = () => void told++;
-    expect(producer.askForRoom(2), 'there is room at once').toBe(true);
+    consumer[ON_ROOM](() => void told++);
+    expect(producer[ASK_FOR_ROOM](2), 'there is room at once').toBe(true);
     [1, 2].forEach((value) => producer.offer(eight(value)));
-    expect(producer.askForRoom(1)).toBe(false);
+    expect(producer[ASK_FOR_ROOM](1)).toBe(false);
     expect(told).toBe(0);
     consumer.poll();
     expect(told).toBe(1);
@@ -244,10 +245,10 @@ describe('a fixed queue', () => {
 
   it('withdraws the wish when there was room after all, and needs nobody to hear it', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
-    producer.askForRoom(1);
+    producer[ASK_FOR_ROOM](1);
     expect(producer.words[field('attention')]).toBe(0);
     [1, 2].forEach((value) => producer.offer(eight(value)));
-    producer.askForRoom(1);
+    producer[ASK_FOR_ROOM](1);
     expect(producer.words[field('attention')]).toBe(2);
     consumer.poll();
     expect(producer.words[field('attention')]).toBe(0);
@@ -256,13 +257,13 @@ describe('a fixed queue', () => {
   it('keeps the wish of a producer that fills the room at once and asks again', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     let told = 0;
-    consumer.onRoom = () => {
+    consumer[ON_ROOM](() => {
       told++;
       while (producer.offer(eight(told + 2)) === OK);
-      producer.askForRoom(1);
-    };
+      producer[ASK_FOR_ROOM](1);
+    });
     while (producer.offer(eight(1)) === OK);
-    producer.askForRoom(1);
+    producer[ASK_FOR_ROOM](1);
     consumer.poll();
     expect(producer.words[field('attention')]).toBe(2);
     consumer.poll();
@@ -273,9 +274,9 @@ describe('a fixed queue', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     const overwriteSoon = (): void => {
       while (producer.offer(eight(9)) === OK);
-      producer.askForRoom(1);
+      producer[ASK_FOR_ROOM](1);
     };
-    consumer.onRoom = overwriteSoon;
+    consumer[ON_ROOM](overwriteSoon);
     [1, 2].forEach((value) => producer.offer(eight(value)));
     overwriteSoon();
     expect(consumer.poll()).toEqual(eight(1));
@@ -296,7 +297,7 @@ describe('a fixed queue', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     [1, 2].forEach((value) => producer.offer(eight(value)));
     consumer.close();
-    expect(producer.askForRoom(1)).toBe(true);
+    expect(producer[ASK_FOR_ROOM](1)).toBe(true);
   });
 
   it('goes on where earlier ends of the same queue stopped', () => {

@@ -7,6 +7,7 @@
  */
 import { PercoreError, checkFunction, checkInteger, invalidArgument, show } from '../errors.js';
 import { copyBytes, refuseClaim, lengthOf, limitOf } from './copy-bytes.js';
+import { MOVE_TO, TAKES_ALL, CLAIM_FOR, ASK_FOR_ROOM } from './doors.js';
 import { moveFixed, type LinkCounts, type LinkTo } from './link-ends.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, type ResultCode } from '../result-codes.js';
 import { RingConsumer } from './ring-consumer.js';
@@ -138,11 +139,16 @@ export class FixedProducer extends RingProducer {
     return this.blockFor(() => count, options);
   }
 
-  takesAll(recordBytes: number): boolean {
+  /** See doors.ts: asks for room for `count` records. True: there is room now. */
+  [ASK_FOR_ROOM](count: number): boolean {
+    return this.askForUnits(count);
+  }
+
+  [TAKES_ALL](recordBytes: number): boolean {
     return recordBytes === this.recordBytes;
   }
 
-  claimFor(): number {
+  [CLAIM_FOR](): number {
     const at = this.tryClaim(1);
     return at < 0 ? at : this.offsetOf(at);
   }
@@ -255,7 +261,7 @@ export class FixedConsumer extends RingConsumer {
     return copy;
   }
 
-  moveTo(to: LinkTo, limit: number, counts: LinkCounts): ResultCode {
+  [MOVE_TO](to: LinkTo, limit: number, counts: LinkCounts): ResultCode {
     return moveFixed(this, to, limit, counts);
   }
 }

@@ -18,16 +18,17 @@ import {
 } from '../layout.js';
 import { bytesFor, checkHandle, checkMemory, isWhole, makeRing, openRing, type RingHandle } from './memory.js';
 import { damagedWord } from './copy-bytes.js';
-import { me, recoverRing, type Recovered } from './places.js';
+import { recoverRing, type Recovered } from './place-recovery.js';
+import { me } from './places.js';
 import { ATTENTION, CLOSING, ROOM_BELL, type QueueMemory } from './ring.js';
 import { ringBell } from './event-count.js';
 
 const fields = groupLayout.fields;
-export const IS_CLOSING = fields.isClosing.at >> 2;
-export const LANES_VERSION = fields.lanesVersion.at >> 2;
-export const GROUP_BELL = fields.recordsBell.at >> 2;
-export const READY = fields.ready.at >> 2;
-export const USED = fields.used.at >> 2;
+export const IS_CLOSING: number = fields.isClosing.at >> 2;
+export const LANES_VERSION: number = fields.lanesVersion.at >> 2;
+export const GROUP_BELL: number = fields.recordsBell.at >> 2;
+export const READY: number = fields.ready.at >> 2;
+export const USED: number = fields.used.at >> 2;
 const PLACE_THREAD = fields.placeThread.at >> 2;
 const LANE = fields.lane.at >> 2;
 

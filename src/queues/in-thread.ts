@@ -14,7 +14,7 @@
  * what it was, while opening the clone in another thread throws: references do not cross threads.
  */
 import { PercoreError, checkFunction, checkOptions } from '../errors.js';
-import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
+import { AWAIT_ROOM, awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Waiters } from '../waiting.js';
 import {
   type ConsumerProperties, type QueueBackend, type QueueConsumer, type QueueProducer, type QueueProperties,
@@ -178,7 +178,7 @@ class InThreadProducer<T> implements QueueProducer<T>, Refuser {
   }
 
   /** For a step that was refused; see `Refuser`. */
-  awaitRoom(_needed: number, then: () => void): () => void {
+  [AWAIT_ROOM](_needed: number, then: () => void): () => void {
     return awaitPromised((options) => this.room(options), then);
   }
 

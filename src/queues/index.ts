@@ -40,11 +40,12 @@ import type { LossyConsumer } from './lossy-consumer.js';
 import type { MpscConsumer } from './mpsc-queue.js';
 import type { PipeQueueOptions } from './pipe.js';
 import type { PipeQueue, PipeValue } from './pipe-memory.js';
-import type { Recovered } from './places.js';
+import type { Recovered } from './place-recovery.js';
 import type { QueueConsumer, QueueProducer, QueueProperties } from './queue-ends.js';
 import type { WorkerLike } from './thread-ids.js';
 import type { BandedValueProducer, ValueConsumer, ValueProducer } from './value-queue.js';
-import type { VariableConsumer, VariableProducer } from './variable-records.js';
+import type { VariableConsumer } from './variable-consumer.js';
+import type { VariableProducer } from './variable-records.js';
 import type { WindowOptions, WindowQueue } from './window.js';
 
 export {
@@ -79,14 +80,15 @@ export { MpscConsumer, type Lane } from './mpsc-queue.js';
 export { closePipe, type PipeQueueOptions } from './pipe.js';
 export type { Framing, PipeValues } from './pipe-frames.js';
 export type { PipeQueue, PipeValue } from './pipe-memory.js';
-export type { Recovered } from './places.js';
+export type { Recovered } from './place-recovery.js';
 export type {
   ConsumerProperties, DroppedCounts, KindName, QueueBackend, QueueConsumer, QueueProducer, QueueProperties,
 } from './queue-ends.js';
 export type { WhenSlow } from './ring.js';
 export type { WorkerLike } from './thread-ids.js';
 export { BandedValueProducer, ValueConsumer, ValueProducer } from './value-queue.js';
-export { VariableConsumer, VariableProducer } from './variable-records.js';
+export { VariableConsumer } from './variable-consumer.js';
+export { VariableProducer } from './variable-records.js';
 export type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 export type { WindowOptions, WindowQueue } from './window.js';
 

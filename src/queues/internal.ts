@@ -1,9 +1,11 @@
 /** What other rooms of Percore may import from here besides index.ts. No user sees it. */
 export { describe, makeCodec } from './codecs.js';
 export { copyBytes } from './copy-bytes.js';
+export { ASK_FOR_ROOM, ON_ROOM, SERVE_LANE } from './doors.js';
 export { setLazyHost, type LazyHost } from './lazy.js';
 export { PADDING, framedBytes } from './record.js';
 export { ValueChain } from './value-chain.js';
 export { ValueCodec } from './value-codec.js';
 export { kindOf, memberPath } from './value-path.js';
 export { hasPlace } from './kinds/registry.js';
+export { fillShell, headOf, isError, makeShell, packError, type ErrorHead } from './value-errors.js';

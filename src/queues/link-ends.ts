@@ -1,6 +1,7 @@
 /** What a link needs of the ends that it joins: each end says by a method how it is read or written. See link.ts. */
 import type { WaitOptions } from '../waiting.js';
 import type { CodecDescription } from './codec.js';
+import { CLAIM_FOR, END_WISH, LINK_FROM, LINK_TO, MOVE_TO, SHAPE, TAKES_ALL, WISH } from './doors.js';
 import type { Wish } from './event-count.js';
 import { CLOSED, DROPPED, OK, type ResultCode } from '../result-codes.js';
 
@@ -24,29 +25,29 @@ export interface Linked<End> {
 /** A consumer that can be linked. */
 export interface LinkableFrom {
   /** For `link`: what it reads. */
-  linkFrom(): Linked<LinkFrom>;
+  [LINK_FROM](): Linked<LinkFrom>;
 }
 
 /** A producer that can be linked. */
 export interface LinkableTo {
   /** For `link`: what it writes to. */
-  linkTo(): Linked<LinkTo>;
+  [LINK_TO](): Linked<LinkTo>;
 }
 
 /** Where a link reads: one ring, or several of which it selects one. */
 export interface LinkFrom {
-  readonly shape: RecordShape;
+  readonly [SHAPE]: RecordShape;
   /** The ring to read from now; null when none has a record. */
   select(): LinkSource | null;
   look(): ResultCode;
-  wish(): Wish;
+  [WISH](): Wish;
   ready(options?: WaitOptions): Promise<ResultCode>;
 }
 
 /** One ring that a link reads. */
 export interface LinkSource {
   /** Moves up to `limit` records. OK, or the code of the target that stopped it. */
-  moveTo(to: LinkTo, limit: number, counts: LinkCounts): ResultCode;
+  [MOVE_TO](to: LinkTo, limit: number, counts: LinkCounts): ResultCode;
 }
 
 /** Where a link writes. */
@@ -54,13 +55,13 @@ export interface LinkTo {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   /** True when every record of such a source fits. */
-  takesAll(recordBytes: number, longest: number): boolean;
+  [TAKES_ALL](recordBytes: number, longest: number): boolean;
   /** Claims room for one record of `length` bytes. Its byte offset, or a code. */
-  claimFor(length: number, type: number): number;
+  [CLAIM_FOR](length: number, type: number): number;
   commit(): ResultCode;
   flush(): ResultCode;
   room(units: undefined, options?: WaitOptions): Promise<ResultCode>;
-  endWish(): Wish;
+  [END_WISH](): Wish;
 }
 
 export interface LinkCounts {
@@ -89,14 +90,14 @@ interface VariableSource {
   publishRelease(): void;
 }
 
-/** The source of `moveTo` for rings of fixed records. */
+/** The move of rings of fixed records. */
 export function moveFixed(from: FixedSource, to: LinkTo, limit: number, counts: LinkCounts): ResultCode {
   const count = from.available(limit);
   let done = 0;
   let dropped = 0;
   let code: ResultCode = OK;
   for (; done < count; done++) {
-    const at = to.claimFor(from.recordBytes, 1);
+    const at = to[CLAIM_FOR](from.recordBytes, 1);
     if (at === DROPPED) {
       dropped++;
       continue;
@@ -124,7 +125,7 @@ export function moveVariable(from: VariableSource, to: LinkTo, limit: number, co
   while (done + dropped < limit) {
     const offset = from.peek();
     if (offset < 0) break;
-    const at = to.claimFor(from.length, from.type);
+    const at = to[CLAIM_FOR](from.length, from.type);
     if (at === DROPPED) {
       dropped++;
       from.advance();

@@ -10,6 +10,7 @@
 import { PercoreError, checkOptions, invalidArgument } from '../errors.js';
 import { checkWaitOptions, throwIfAborted, whenAborted, type WaitOptions } from '../waiting.js';
 import { limitOf } from './copy-bytes.js';
+import { END_WISH, LINK_FROM, LINK_TO, MOVE_TO, SHAPE, TAKES_ALL, WISH } from './doors.js';
 import { waitAsync } from './event-count.js';
 import type { LinkFrom, LinkTo, LinkableFrom, LinkableTo } from './link-ends.js';
 import { HEADER_BYTES } from './record.js';
@@ -53,7 +54,7 @@ export class Link {
         break;
       }
       const before = this.moved + this.dropped;
-      code = ring.moveTo(this.to, Math.min(BATCH, limit - total), this);
+      code = ring[MOVE_TO](this.to, Math.min(BATCH, limit - total), this);
       total += this.moved + this.dropped - before;
     }
     return total > 0 ? total : code === EMPTY ? 0 : code;
@@ -86,9 +87,9 @@ export class Link {
     const waits = isFull
       ? [
           to.room(undefined, options),
-          waitAsync({ ...from.wish(), look: () => (from.look() === CLOSED ? CLOSED : EMPTY) }, options),
+          waitAsync({ ...from[WISH](), look: () => (from.look() === CLOSED ? CLOSED : EMPTY) }, options),
         ]
-      : [from.ready(options), waitAsync(to.endWish(), options)];
+      : [from.ready(options), waitAsync(to[END_WISH](), options)];
     try {
       return await Promise.race(waits);
     } catch (error) {
@@ -105,15 +106,15 @@ export class Link {
 
 /** See `link` of index.ts. */
 export function linkEnds(from: LinkableFrom, to: LinkableTo): Link {
-  if (typeof from?.linkFrom !== 'function')
+  if (typeof from?.[LINK_FROM] !== 'function')
     throw invalidArgument('from', from, 'a consumer of a queue made of rings: sub(queue)');
-  if (typeof to?.linkTo !== 'function') {
+  if (typeof to?.[LINK_TO] !== 'function') {
     throw invalidArgument(
       'to', to, 'a producer of a queue made of rings: pub(queue), of a banded queue one band of it: pub(queue).band(3)',
     );
   }
-  const source = from.linkFrom();
-  const target = to.linkTo();
+  const source = from[LINK_FROM]();
+  const target = to[LINK_TO]();
   if (
     source.codec !== undefined
     && target.codec !== undefined
@@ -121,9 +122,9 @@ export function linkEnds(from: LinkableFrom, to: LinkableTo): Link {
   ) {
     throw invalidArgument('to', target.codec.name, `a queue with the codec of the source, ${source.codec.name}`);
   }
-  const { recordBytes, capacity, isLosing, maxRecordBytes = (capacity >> 1) - HEADER_BYTES } = source.end.shape;
+  const { recordBytes, capacity, isLosing, maxRecordBytes = (capacity >> 1) - HEADER_BYTES } = source.end[SHAPE];
   const longest = recordBytes > 0 ? recordBytes : maxRecordBytes;
-  if (!isLosing && target.end.takesAll(recordBytes, longest)) return new Link(source.end, target.end);
+  if (!isLosing && target.end[TAKES_ALL](recordBytes, longest)) return new Link(source.end, target.end);
   throw new PercoreError(
     'ERR_PERCORE_INVALID_ARGUMENT',
     'link needs a source that holds its records back (not drop-oldest or evict) and a target that takes each of them: '

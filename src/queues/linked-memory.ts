@@ -22,7 +22,7 @@ const DEFAULT_CHUNK_BYTES = 65_536;
 const fields = linkedLayout.fields;
 const TABLE_BYTES = queueLayout.bytes + linkedLayout.bytes;
 /** Number of the counter, in units of 8 bytes from the queue's beginning. */
-export const GROWTHS_REFUSED = (queueLayout.bytes + fields.growthsRefused.at) >> 3;
+export const GROWTHS_REFUSED: number = (queueLayout.bytes + fields.growthsRefused.at) >> 3;
 
 /** What ES2024 adds to a SharedArrayBuffer. */
 export interface GrowableBuffer extends SharedArrayBuffer {

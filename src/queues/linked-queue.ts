@@ -31,14 +31,17 @@
  */
 import { checkFunction } from '../errors.js';
 import { damaged, damagedCursor, limitOf } from './copy-bytes.js';
+import { SHAPE } from './doors.js';
 import { HEADER_BYTES, framedBytes } from './record.js';
 import {
   GROWTHS_REFUSED, allocatedChunks, offsetOfChunk, reachAll, slotOf, type LinkedMemory,
 } from './linked-memory.js';
+import type { RecordShape } from './link-ends.js';
 import { mostRecords } from './memory.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, OK, type ResultCode } from '../result-codes.js';
 import { BLOCK, CURSOR, DROP_NEWEST, POLICY, PRODUCER_HIGH_WATER, placeAt } from './ring.js';
-import { VariableConsumer, VariableProducer, typeError } from './variable-records.js';
+import { VariableConsumer } from './variable-consumer.js';
+import { VariableProducer, typeError } from './variable-records.js';
 
 const PLACE = placeAt(0);
 /** The table is plain memory: what it says is looked at before it is used as a place. */
@@ -215,8 +218,8 @@ export class LinkedConsumer extends VariableConsumer {
     this.goOn();
   }
 
-  override get shape(): VariableConsumer['shape'] {
-    return { ...super.shape, maxRecordBytes: this.memory.chunkBytes - CHUNK_OVERHEAD_BYTES };
+  override get [SHAPE](): RecordShape {
+    return { ...super[SHAPE], maxRecordBytes: this.memory.chunkBytes - CHUNK_OVERHEAD_BYTES };
   }
 
   /**

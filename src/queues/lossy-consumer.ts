@@ -19,6 +19,7 @@
  */
 import { checkFunction } from '../errors.js';
 import { damaged, damagedCursor, limitOf } from './copy-bytes.js';
+import { MOVE_TO } from './doors.js';
 import { mostRecords } from './memory.js';
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
 import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from '../result-codes.js';
@@ -130,7 +131,7 @@ export class LossyConsumer extends RingConsumer {
   }
 
   /** Never called: `link` refuses a source that may be lapped. */
-  moveTo(): ResultCode {
+  [MOVE_TO](): ResultCode {
     return EMPTY;
   }
 

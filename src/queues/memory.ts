@@ -11,9 +11,9 @@ import {
  * function slow for good.
  */
 export const SLACK_BYTES = 8;
-export const MAX_CAPACITY = 2 ** 30;
+export const MAX_CAPACITY: number = 2 ** 30;
 /** Most bytes of a ring: words and offsets in it are int32. */
-export const MAX_BYTES = 2 ** 31 - 1;
+export const MAX_BYTES: number = 2 ** 31 - 1;
 
 /** A ring, as a plain object that survives structured clone. */
 export interface RingHandle {
@@ -96,7 +96,7 @@ export function makeRing(ring: RingHandle, start: number, declared: readonly Dec
 }
 
 /** Longest record of a ring of fixed records. */
-export const MAX_RECORD_BYTES = 2 ** 20;
+export const MAX_RECORD_BYTES: number = 2 ** 20;
 export const isWhole = (value: unknown, least: number, most: number): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most;
 export const isPowerOfTwo = (value: unknown, least: number): value is number =>

@@ -13,58 +13,23 @@
  * its publish stops everybody behind it (RELIABILITY 2.1 found 42 such ends). Source: the lanes of Aeron's and
  * Seastar's cross-core queues.
  */
-import { PercoreError, checkFunction, checkInteger, invalidArgument } from '../errors.js';
-import { MAX_PRODUCERS } from '../layout.js';
+import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
+import { limitOf } from './copy-bytes.js';
+import { ARM, LINK_FROM, SHAPE, WISH } from './doors.js';
 import type { FixedConsumer } from './fixed-records.js';
 import {
-  GROUP_BELL, IS_CLOSING, LANES_VERSION, USED, announceLanes, isTaken, leaveGroup, openRingOf, ownerOf, threadsOf,
-  usedLanes, type Group,
+  GROUP_BELL, IS_CLOSING, LANES_VERSION, announceLanes, isTaken, leaveGroup, openRingOf, ownerOf, threadsOf, usedLanes,
+  type Group,
 } from './group.js';
 import type { LinkFrom, LinkableFrom, Linked, RecordShape } from './link-ends.js';
 import type { LossyConsumer } from './lossy-consumer.js';
-import { isLosing, joinAsProducer, tryJoin, type JoinOptions } from './places.js';
-import { limitOf } from './copy-bytes.js';
+import { isAtEnd } from './mpsc-lanes.js';
+import { isLosing, tryJoin, type JoinOptions } from './places.js';
 import { CLOSED, EMPTY, EVICTED, OK, type ResultCode } from '../result-codes.js';
-import {
-  CURSOR, ENDED_BY, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PRODUCER_CURSOR, PRODUCER_THREAD, STATE, finalAt, placeAt,
-  type QueueMemory,
-} from './ring.js';
-import type { VariableConsumer } from './variable-records.js';
+import type { QueueMemory } from './ring.js';
+import type { VariableConsumer } from './variable-consumer.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
-
-/** Takes a free lane for a producer of this thread. Throws when there is none, or the queue is closing. */
-export function joinLane(group: Group): QueueMemory {
-  for (let lane = 0; lane < group.rings; lane++) {
-    const ring = openRingOf(group, lane, true);
-    if (!joinAsProducer(ring)) continue;
-    raiseUsed(group.words, lane + 1);
-    announceLanes(group);
-    // group.close: looked at after the lane is announced. Either the closer's consumers find the lane, or we find the
-    // closing.
-    if (Atomics.load(group.words, IS_CLOSING) === 0) return ring;
-    // Nothing was sent by it. Carries nothing: pairs with the exchange in joinAsProducer().
-    Atomics.store(ring.words, PRODUCER_THREAD, 0);
-    // Who waits for the end has perhaps seen us.
-    announceLanes(group);
-    throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
-  }
-  throw new PercoreError(
-    'ERR_PERCORE_NO_PLACE',
-    `all ${group.rings} places for producers are taken. Create the queue with a larger maxProducers, call leave() on `
-      + `producers that have ended, or recover(queue, worker) for a worker that has exited`,
-    {
-      argument: 'maxProducers', value: group.rings, allowed: `up to ${MAX_PRODUCERS}`,
-    },
-  );
-}
-
-function raiseUsed(words: Int32Array, lanes: number): void {
-  // group.lanes: only ever raised; a lost exchange means that somebody else raised it, perhaps less far.
-  for (let used = Atomics.load(words, USED); used < lanes; used = Atomics.load(words, USED)) {
-    if (Atomics.compareExchange(words, USED, used, lanes) === used) return;
-  }
-}
 
 export type Lane = FixedConsumer | VariableConsumer | LossyConsumer;
 type Handler = (view: DataView, offset: number, length: number, type: number) => void;
@@ -103,7 +68,7 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
   }
 
   /** What the records of its lanes are like. */
-  get shape(): RecordShape {
+  get [SHAPE](): RecordShape {
     return {
       recordBytes: this.group.handle.recordBytes, capacity: this.group.handle.capacity,
       isLosing: isLosing(this.options.whenSlow),
@@ -116,7 +81,7 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     return [...this.laneNumbers];
   }
 
-  linkFrom(): Linked<LinkFrom> {
+  [LINK_FROM](): Linked<LinkFrom> {
     return { end: this };
   }
 
@@ -175,22 +140,22 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
 
   /** Resolves OK when a record can be read, CLOSED when none will be. Rejects by `signal` and `timeoutMs`. */
   ready(options?: WaitOptions): Promise<ResultCode> {
-    return waitAsync(this.wish(), options);
+    return waitAsync(this[WISH](), options);
   }
 
   /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
   readySync(options?: SyncWaitOptions): ResultCode {
-    return waitBlocking(this.wish(), options);
+    return waitBlocking(this[WISH](), options);
   }
 
-  /** What `ready` waits for: any lane. For `link`. */
-  wish(): Wish {
+  /** What `ready` waits for: any lane. */
+  [WISH](): Wish {
     return {
       bellWords: this.group.words, bell: GROUP_BELL, notYet: EMPTY, look: () => this.look(),
       arm: () => {
         // A lane that is found only in the look that follows would not be armed.
         this.refresh();
-        for (const lane of this.owned) lane.arm();
+        for (const lane of this.owned) lane[ARM]();
       },
     };
   }
@@ -310,17 +275,4 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     }
     return true;
   }
-}
-
-/** True when nothing that is in a lane of a closing queue, or will be, is left to be read. */
-function isAtEnd({ words, places }: QueueMemory): boolean {
-  // The producer before its cursor: one that has gone has stored all it will, and no other may come.
-  const producer = Atomics.load(words, PRODUCER_THREAD);
-  // ring.phase: pairs with obeyClosing() and lookAtEnd().
-  const phase = Atomics.load(words, PHASE);
-  if (phase === OPEN && producer !== 0) return false;
-  const end = Atomics.load(words, phase < ENDED_BY ? PRODUCER_CURSOR : finalAt(places, phase));
-  const at = placeAt(0);
-  // ring.free: pairs with publishRelease() of whoever owns the lane.
-  return ((end - Atomics.load(words, at + (Atomics.load(words, at + STATE) < LOSSY ? CURSOR : LOSSY_CURSOR))) | 0) <= 0;
 }

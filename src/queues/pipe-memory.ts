@@ -11,27 +11,27 @@ import { isWhole } from './memory.js';
 import type { Framing, PipeValues } from './pipe-frames.js';
 
 /** The longest record of a pipe, without its frame. */
-export const MAX_PIPE_RECORD_BYTES = 2 ** 28;
+export const MAX_PIPE_RECORD_BYTES: number = 2 ** 28;
 const { fields } = pipeLayout;
 /** Indices into `PipeMemory.words`. */
-export const MAGIC = fields.magic.at >> 2;
-export const VERSION = fields.version.at >> 2;
-export const PRODUCER_END = fields.producerEnd.at >> 2;
-export const CONSUMER_END = fields.consumerEnd.at >> 2;
-export const PRODUCER_FD = fields.producerFd.at >> 2;
-export const CONSUMER_FD = fields.consumerFd.at >> 2;
-export const IS_BROKEN = fields.isBroken.at >> 2;
-export const IS_ENDED = fields.isEnded.at >> 2;
+export const MAGIC: number = fields.magic.at >> 2;
+export const VERSION: number = fields.version.at >> 2;
+export const PRODUCER_END: number = fields.producerEnd.at >> 2;
+export const CONSUMER_END: number = fields.consumerEnd.at >> 2;
+export const PRODUCER_FD: number = fields.producerFd.at >> 2;
+export const CONSUMER_FD: number = fields.consumerFd.at >> 2;
+export const IS_BROKEN: number = fields.isBroken.at >> 2;
+export const IS_ENDED: number = fields.isEnded.at >> 2;
 /** Indices into `PipeMemory.counts`. */
-export const PUBLISHED = fields.published.at >> 3;
-export const REFUSED = fields.refused.at >> 3;
-export const DROPPED_NEWEST = fields.droppedNewest.at >> 3;
-export const DROPPED_UNSENT = fields.droppedUnsent.at >> 3;
-export const PRODUCER_HIGH_WATER = fields.producerHighWater.at >> 3;
-export const CONSUMED = fields.consumed.at >> 3;
-export const DROPPED_UNREAD = fields.droppedUnread.at >> 3;
-export const DROPPED_TOO_LARGE = fields.droppedTooLarge.at >> 3;
-export const CONSUMER_HIGH_WATER = fields.consumerHighWater.at >> 3;
+export const PUBLISHED: number = fields.published.at >> 3;
+export const REFUSED: number = fields.refused.at >> 3;
+export const DROPPED_NEWEST: number = fields.droppedNewest.at >> 3;
+export const DROPPED_UNSENT: number = fields.droppedUnsent.at >> 3;
+export const PRODUCER_HIGH_WATER: number = fields.producerHighWater.at >> 3;
+export const CONSUMED: number = fields.consumed.at >> 3;
+export const DROPPED_UNREAD: number = fields.droppedUnread.at >> 3;
+export const DROPPED_TOO_LARGE: number = fields.droppedTooLarge.at >> 3;
+export const CONSUMER_HIGH_WATER: number = fields.consumerHighWater.at >> 3;
 
 /** What travels through a pipe: `string` where it was created for text, else `Uint8Array`. */
 export type PipeValue = string | Uint8Array;

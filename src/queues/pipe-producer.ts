@@ -20,7 +20,7 @@ import {
   type PipeMemory, type PipeQueue, type PipeValue,
 } from './pipe-memory.js';
 import type { QueueProducer, WaitOptions } from './queue-ends.js';
-import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
+import { AWAIT_ROOM, awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
 import { Waiters } from '../waiting.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, OK, TOO_LARGE, type ResultCode } from '../result-codes.js';
 
@@ -118,7 +118,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
   }
 
   /** For steps of reactors alone, of one that was refused; see `Refuser`. */
-  awaitRoom(_needed: number, then: () => void): () => void {
+  [AWAIT_ROOM](_needed: number, then: () => void): () => void {
     return awaitPromised((options) => this.room(options), then);
   }
 

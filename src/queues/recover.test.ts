@@ -4,13 +4,14 @@
  */
 import { describe, expect, it } from 'vitest';
 import { groupLayout } from '../layout.js';
+import { ON_PUBLISH } from './doors.js';
 import { GHOST, drained, eight, errorOf, field, haunt, placeField, wordsOf } from './fixtures/helpers.js';
 import { Other } from './fixtures/party.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, close, create, inspect, pub, recover, sub } from './index.js';
 import type { FixedQueue } from './index.js';
 import { openGroup, ownerOf, ringOf, type GroupHandle } from './group.js';
 import { openRing } from './memory.js';
-import { recoverRing } from './places.js';
+import { recoverRing } from './place-recovery.js';
 import { ENTERING, GATING, HELD, JOINING, LOSSY } from './ring.js';
 
 const spsc = (capacity = 4) => create({ kind: 'spsc', capacity, recordBytes: 8 });
@@ -248,7 +249,7 @@ describe('in a banded queue', () => {
     const producer = pub(queue);
     const consumer = sub(queue);
     expect(consumer.poll(), 'clears the bits that a new consumer sets').toBe(EMPTY);
-    producer.band(3).onPublish = null;
+    producer.band(3)[ON_PUBLISH](() => undefined);
     producer.offer(eight(1), 3);
     expect(consumer.poll(), 'the bit is not set').toBe(EMPTY);
     for (let number = 0; number < 8; number++) haunt(band(queue, number), field('producerThread'));

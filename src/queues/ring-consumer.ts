@@ -7,18 +7,17 @@
  * Every consumer reads up to that one end, and a producer that published beyond it is told.
  */
 import { damagedCursor } from './copy-bytes.js';
+import { ARM, LINK_FROM, MOVE_TO, ON_ROOM, SHAPE, WISH } from './doors.js';
 import type { LinkCounts, LinkFrom, LinkSource, LinkTo, LinkableFrom, Linked, RecordShape } from './link-ends.js';
 import { CLOSED, EMPTY, OK, type ResultCode } from '../result-codes.js';
 import {
-  ABANDONED, AFTER, ATTENTION, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, ENDED_BY, FINAL, FOLLOWER_WAITS, HELD,
-  HIGH_WATER, OPEN, PHASE, PLACE_WORDS, PRODUCER_CURSOR, PRODUCER_WAITS, ROOM_BELL, STATE, TAKEN, finalAt, placeAt,
-  type QueueMemory,
+  ABANDONED, AFTER, ATTENTION, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, ENDED_BY, FINAL, FOLLOWER_WAITS, HIGH_WATER,
+  OPEN, PHASE, PRODUCER_CURSOR, PRODUCER_WAITS, ROOM_BELL, TAKEN, finalAt, placeAt, type QueueMemory,
 } from './ring.js';
 import { isLossyPlace, leave } from './places.js';
+import { slowestOf } from './stages.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
-
-const FIRST_PLACE = placeAt(0);
 
 /** What every consumer can be asked, whatever lies behind it. */
 export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom {
@@ -30,11 +29,8 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
   readonly place: number;
   /** Records lost because this consumer was too slow; always 0 for one that holds the producer back. */
   lost = 0;
-  /**
-   * For whoever parks a producing thread alone: called after a release when the producer had asked for room. Must not
-   * throw.
-   */
-  onRoom: (() => void) | null = null;
+  /** Called after a release when the producer had asked for room: for whoever parks its thread. Must not throw. */
+  protected onRoom: (() => void) | null = null;
   protected mask: number;
   /** Sequence of the next record to read. Only this thread uses it. */
   protected next: number;
@@ -80,7 +76,7 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
    * What its records are like; `isLosing`: they may be overwritten before they are read. `maxRecordBytes` where it is
    * not half the capacity.
    */
-  get shape(): RecordShape {
+  get [SHAPE](): RecordShape {
     return {
       recordBytes: this.memory.recordBytes, capacity: this.capacity, isLosing: isLossyPlace(this.memory, this.place),
     };
@@ -118,35 +114,41 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
     return this.look() === OK ? this : null;
   }
 
-  linkFrom(): Linked<LinkFrom> {
+  /** See doors.ts. */
+  [LINK_FROM](): Linked<LinkFrom> {
     return { end: this };
   }
 
+  /** See doors.ts. */
+  [ON_ROOM](then: () => void): void {
+    this.onRoom = then;
+  }
+
   /** Moves up to `limit` records to another queue; see link-ends.ts. */
-  abstract moveTo(to: LinkTo, limit: number, counts: LinkCounts): ResultCode;
+  abstract [MOVE_TO](to: LinkTo, limit: number, counts: LinkCounts): ResultCode;
 
   /**
    * Resolves OK when a record can be read, CLOSED (or EVICTED) when none will be. Rejects by `signal` and `timeoutMs`.
    */
   ready(options?: WaitOptions): Promise<ResultCode> {
     this.publishRelease();
-    return waitAsync(this.wish(), options);
+    return waitAsync(this[WISH](), options);
   }
 
   /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
   readySync(options?: SyncWaitOptions): ResultCode {
     this.publishRelease();
-    return waitBlocking(this.wish(), options);
+    return waitBlocking(this[WISH](), options);
   }
 
   /** What `ready` waits for; MPSC and banded queues wait for many at once. */
-  wish(): Wish {
+  [WISH](): Wish {
     return {
-      bellWords: this.bellWords, bell: this.bell, notYet: EMPTY, look: () => this.lookAhead(), arm: () => this.arm(),
+      bellWords: this.bellWords, bell: this.bell, notYet: EMPTY, look: () => this.lookAhead(), arm: () => this[ARM](),
     };
   }
 
-  arm(): void {
+  [ARM](): void {
     // ring.attention: set my wish; the caller looks again. Pairs with flush() of the producer, or publishRelease() of
     // the stage before.
     Atomics.or(this.words, ATTENTION, this.isFollower ? FOLLOWER_WAITS : CONSUMER_WAITS);
@@ -263,19 +265,8 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
    * stand.
    */
   private behindOthers(limit: number): number {
-    const words = this.words;
     // ring.follow: who leaves takes its bit out.
-    const after = Atomics.load(words, this.at + AFTER);
-    let slowest = limit;
-    for (let place = 0, at = FIRST_PLACE; place < this.memory.places; place++, at += PLACE_WORDS) {
-      if ((after & (1 << place)) === 0) continue;
-      // ring.join: pairs with claim() and leave() of places.ts. Who has not begun to read, or has left, holds nobody
-      // back.
-      if (Atomics.load(words, at + STATE) < HELD) continue;
-      // ring.follow: pairs with publishRelease() of that stage. What it has read, and perhaps written, is visible.
-      const cursor = Atomics.load(words, at + CURSOR);
-      if (((slowest - cursor) | 0) > 0) slowest = cursor;
-    }
+    const slowest = slowestOf(this.words, this.memory.places, Atomics.load(this.words, this.at + AFTER), limit);
     // Who joins begins at what is published, where those before it may not have come yet.
     return ((slowest - this.next) | 0) > 0 ? slowest : this.next;
   }

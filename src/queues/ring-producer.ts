@@ -7,21 +7,22 @@
  * no shared claim, hence no hole and no repair.
  */
 import { checkInteger } from '../errors.js';
-import { awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
+import { AWAIT_ROOM, awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
+import { CLAIM_FOR, END_WISH, LINK_TO, ON_PUBLISH, ON_UNPUBLISHED, SERVE_LANE, TAKES_ALL } from './doors.js';
 import type { LinkTo, LinkableTo, Linked } from './link-ends.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, OK, type ResultCode } from '../result-codes.js';
 import { ProducerGate } from './producer-gate.js';
 import {
-  ABANDONED, ATTENTION, CLOSING, CONSUMED, CONSUMER_WAITS, DROPPED_CLOSED, DROPPED_EVICTED, DROPPED_NEWEST,
-  DROPPED_OLDEST, OPEN, PHASE, PLACE_WORDS, PRODUCER_CURSOR, PRODUCER_THREAD, PRODUCER_WAITS, PUBLISHED, REFUSED,
-  SEALED, ROOM_BELL, finalAt, placeAt, type QueueMemory,
+  ABANDONED, ATTENTION, CLOSING, CONSUMER_WAITS, DROPPED_CLOSED, DROPPED_NEWEST, OPEN, PHASE, PLACE_WORDS,
+  PRODUCER_CURSOR, PRODUCER_THREAD, PRODUCER_WAITS, PUBLISHED, REFUSED, SEALED, ROOM_BELL, finalAt, placeAt,
+  unreadOfOnly, type QueueMemory,
 } from './ring.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
 
 const FIRST_PLACE = placeAt(0);
 /** What may be asked for at once: the longest ring there is. */
-export const MOST_ASKED = 2 ** 30;
+export const MOST_ASKED: number = 2 ** 30;
 
 export abstract class RingProducer extends ProducerGate implements Refuser, LinkTo, LinkableTo {
   /** Publish at the latest after so many committed records; 1 publishes each at once. */
@@ -29,11 +30,11 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
   /** Records committed and not yet published. */
   unpublished = 0;
   /** Called when a commit leaves the first record unpublished: somebody will flush it later. */
-  onUnpublished: (() => void) | null = null;
+  protected onUnpublished: (() => void) | null = null;
   /** Called after each publish, before anybody is woken: a banded queue says which band is ready. */
-  onPublish: (() => void) | null = null;
+  protected onPublish: (() => void) | null = null;
   /** Steps of this thread that it refuses wait for it. A lane's outlet waits in its own way. */
-  isRefuser = true;
+  protected isRefuser = true;
   /** CLOSED from now on. */
   protected isEnded = false;
   /**
@@ -121,31 +122,51 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
 
   /** To wait at the bell of this ring until `units` are free. This thread alone. */
   private wishFor(units: () => number): Wish {
-    return {
-      bellWords: this.words, bell: ROOM_BELL, notYet: BACK_PRESSURED, look: () => this.lookFor(units()),
-      arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS), untilMs: () => this.evictionAtMs,
-    };
+    return { ...this.wishTo(() => this.lookFor(units())), untilMs: () => this.evictionAtMs };
   }
 
   /**
    * To wait until nothing will be taken any more: this end has closed or left, the queue is closing, or its only
    * consumer has closed.
    */
-  endWish(): Wish {
-    // ring.attention: as in wishFor().
+  [END_WISH](): Wish {
+    return this.wishTo(() => (this.hasEnded() ? CLOSED : BACK_PRESSURED));
+  }
+
+  /** To wait at the bell of room until `look` answers otherwise. */
+  private wishTo(look: () => ResultCode): Wish {
     return {
-      bellWords: this.words, bell: ROOM_BELL, notYet: BACK_PRESSURED,
-      look: () => (this.hasEnded() ? CLOSED : BACK_PRESSURED),
+      bellWords: this.words, bell: ROOM_BELL, notYet: BACK_PRESSURED, look,
+      // ring.attention: set my wish; the caller looks again. Pairs with publishRelease(), as in askForUnits(), and with
+      // close() of a consumer or of the queue, which sets CLOSING and then rings.
       arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS),
     };
   }
 
-  linkTo(): Linked<LinkTo> {
+  /** See doors.ts. */
+  [LINK_TO](): Linked<LinkTo> {
     return { end: this };
   }
 
-  abstract takesAll(recordBytes: number, longest: number): boolean;
-  abstract claimFor(length: number, type: number): number;
+  /** See doors.ts. `then` is called before whoever sleeps is woken. */
+  [ON_PUBLISH](then: () => void): void {
+    this.onPublish = then;
+  }
+
+  /** See doors.ts. */
+  [ON_UNPUBLISHED](then: () => void): void {
+    this.onUnpublished = then;
+  }
+
+  /** See doors.ts. `onPublish` is called also where the ring publishes by itself, because it is full. */
+  [SERVE_LANE](onPublish: () => void): void {
+    this.onPublish = onPublish;
+    this.onUnpublished = null;
+    this.isRefuser = false;
+  }
+
+  abstract [TAKES_ALL](recordBytes: number, longest: number): boolean;
+  abstract [CLAIM_FOR](length: number, type: number): number;
   abstract commit(): ResultCode;
   abstract room(units?: number, options?: WaitOptions): Promise<ResultCode>;
 
@@ -167,7 +188,7 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
   }
 
   /** For steps of reactors alone, of one that was refused; see `Refuser`. */
-  awaitRoom(units: number, then: () => void): () => void {
+  [AWAIT_ROOM](units: number, then: () => void): () => void {
     return awaitPromised((options) => this.roomFor(() => units, options), then);
   }
 
@@ -177,9 +198,9 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
 
   /**
    * Asks the consumer to tell when it releases records; returns true if there is already room for `needed`, so that
-   * nobody must wait. The caller then parks or goes on; who tells it is the consumer's `onRoom`.
+   * nobody must wait. The caller then parks or goes on; who tells it is whom the consumer was given by ON_ROOM.
    */
-  askForRoom(needed: number): boolean {
+  protected askForUnits(needed: number): boolean {
     if (typeof needed !== 'number' || (needed | 0) !== needed || needed < 0)
       checkInteger('needed', needed, 0, MOST_ASKED);
     // ring.attention: set my wish, then look again. Pairs with publishRelease(), which stores the cursor, then looks
@@ -254,13 +275,7 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
     const phase = Atomics.compareExchange(this.words, PHASE, OPEN, SEALED);
     if (phase === OPEN || phase === SEALED) return OK;
     if (phase === ABANDONED) {
-      // Everything that the only consumer has neither read nor lost.
-      const at = FIRST_PLACE >> 1;
-      const unread =
-        this.counters[PUBLISHED]!
-        - this.counters[at + CONSUMED]!
-        - this.counters[at + DROPPED_OLDEST]!
-        - this.counters[at + DROPPED_EVICTED]!;
+      const unread = unreadOfOnly(this.counters);
       this.drop(unread);
       // It may have read the last batch too before it closed, between our store of the cursor and our look.
       return unread === 0 ? OK : CLOSED;

@@ -39,39 +39,39 @@ const queue = queueLayout.fields;
 const place = placeLayout.fields;
 
 /** Word numbers of the ring's header. */
-export const PRODUCER_CURSOR = queue.producerCursor.at >> 2;
-export const PHASE = queue.phase.at >> 2;
-export const PRODUCER_THREAD = queue.producerThread.at >> 2;
-export const ATTENTION = queue.attention.at >> 2;
-export const RECORDS_BELL = queue.recordsBell.at >> 2;
-export const ROOM_BELL = queue.roomBell.at >> 2;
-export const PRODUCER_HIGH_WATER = queue.highWater.at >> 2;
+export const PRODUCER_CURSOR: number = queue.producerCursor.at >> 2;
+export const PHASE: number = queue.phase.at >> 2;
+export const PRODUCER_THREAD: number = queue.producerThread.at >> 2;
+export const ATTENTION: number = queue.attention.at >> 2;
+export const RECORDS_BELL: number = queue.recordsBell.at >> 2;
+export const ROOM_BELL: number = queue.roomBell.at >> 2;
+export const PRODUCER_HIGH_WATER: number = queue.highWater.at >> 2;
 /** Numbers of its counters, which are 8 bytes wide. */
-export const PUBLISHED = queue.published.at >> 3;
-export const REFUSED = queue.refused.at >> 3;
-export const DROPPED_NEWEST = queue.droppedNewest.at >> 3;
-export const DROPPED_CLOSED = queue.droppedClosed.at >> 3;
+export const PUBLISHED: number = queue.published.at >> 3;
+export const REFUSED: number = queue.refused.at >> 3;
+export const DROPPED_NEWEST: number = queue.droppedNewest.at >> 3;
+export const DROPPED_CLOSED: number = queue.droppedClosed.at >> 3;
 
 /** Word number of place `index`. */
 export const placeAt = (index: number): number => (FIRST_PLACE_BYTES + index * placeLayout.bytes) >> 2;
-export const PLACE_WORDS = placeLayout.bytes >> 2;
+export const PLACE_WORDS: number = placeLayout.bytes >> 2;
 /** Words of a place, from its first. */
-export const CURSOR = place.cursor.at >> 2;
-export const STATE = place.state.at >> 2;
-export const POLICY = place.policy.at >> 2;
-export const AFTER = place.after.at >> 2;
-export const THREAD = place.thread.at >> 2;
-export const FINAL = place.final.at >> 2;
-export const TAKEN = place.taken.at >> 2;
-export const EVICT_AFTER_MS = place.evictAfterMs.at >> 2;
-export const HIGH_WATER = place.highWater.at >> 2;
-export const LOSSY_CURSOR = place.lossyCursor.at >> 2;
-export const PUSH_CURSOR = place.pushCursor.at >> 2;
-export const PUSH_COUNT = place.pushCount.at >> 2;
+export const CURSOR: number = place.cursor.at >> 2;
+export const STATE: number = place.state.at >> 2;
+export const POLICY: number = place.policy.at >> 2;
+export const AFTER: number = place.after.at >> 2;
+export const THREAD: number = place.thread.at >> 2;
+export const FINAL: number = place.final.at >> 2;
+export const TAKEN: number = place.taken.at >> 2;
+export const EVICT_AFTER_MS: number = place.evictAfterMs.at >> 2;
+export const HIGH_WATER: number = place.highWater.at >> 2;
+export const LOSSY_CURSOR: number = place.lossyCursor.at >> 2;
+export const PUSH_CURSOR: number = place.pushCursor.at >> 2;
+export const PUSH_COUNT: number = place.pushCount.at >> 2;
 /** Counters of a place, in units of 8 bytes from its first. */
-export const CONSUMED = place.consumed.at >> 3;
-export const DROPPED_OLDEST = place.droppedOldest.at >> 3;
-export const DROPPED_EVICTED = place.droppedEvicted.at >> 3;
+export const CONSUMED: number = place.consumed.at >> 3;
+export const DROPPED_OLDEST: number = place.droppedOldest.at >> 3;
+export const DROPPED_EVICTED: number = place.droppedEvicted.at >> 3;
 
 /** Bits of `attention`. */
 export const CONSUMER_WAITS = 1;
@@ -144,4 +144,12 @@ export interface QueueMemory {
   readonly bell: number;
   /** One lane of many: its producer's end is not the queue's. */
   readonly isLane: boolean;
+}
+
+/** By the counters of a ring with one place: the records that its consumer has neither read nor lost. */
+export function unreadOfOnly(counters: Float64Array): number {
+  const at = placeAt(0) >> 1;
+  return (
+    counters[PUBLISHED]! - counters[at + CONSUMED]! - counters[at + DROPPED_OLDEST]! - counters[at + DROPPED_EVICTED]!
+  );
 }

@@ -101,7 +101,8 @@ function define(shell: Error, key: string, value: unknown): void {
 
 /** The first class of the language on the way up; also of another realm, whose classes have the same names. */
 function kindOfError(error: object): number {
-  if (error instanceof PercoreError) return PERCORE_ERROR;
+  // By its code too: another copy of this module has a class of its own.
+  if (error instanceof PercoreError || textOf(error, 'code')?.startsWith('ERR_PERCORE_') === true) return PERCORE_ERROR;
   if (error instanceof DOMException) return DOM_EXCEPTION;
   for (
     let at: object | null = Object.getPrototypeOf(error) as object | null;

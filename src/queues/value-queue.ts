@@ -7,6 +7,7 @@ import { BANDS } from '../layout.js';
 import type { BandedProducer } from './banded-queue.js';
 import type { Codec, CodecFor, RecordMemory } from './codec.js';
 import { makeCodec } from './codecs.js';
+import { LINK_FROM, LINK_TO } from './doors.js';
 import { FixedProducer } from './fixed-records.js';
 import type { LinkFrom, LinkTo, LinkableFrom, LinkableTo, Linked } from './link-ends.js';
 import { valuesOf, type QueueConsumer, type QueueProducer } from './queue-ends.js';
@@ -79,8 +80,8 @@ export class ValueProducer<T> implements QueueProducer<T>, LinkableTo {
     return this.ring.roomSync(undefined, options);
   }
 
-  linkTo(): Linked<LinkTo> {
-    return { ...this.ring.linkTo(), codec: this.description };
+  [LINK_TO](): Linked<LinkTo> {
+    return { ...this.ring[LINK_TO](), codec: this.description };
   }
 
   /** No value will follow; see `close` of the ring's producer. */
@@ -192,8 +193,8 @@ export class ValueConsumer<T> implements QueueConsumer<T>, LinkableFrom {
     return this.ring.readySync(options);
   }
 
-  linkFrom(): Linked<LinkFrom> {
-    return { ...this.ring.linkFrom(), codec: this.description };
+  [LINK_FROM](): Linked<LinkFrom> {
+    return { ...this.ring[LINK_FROM](), codec: this.description };
   }
 
   /** Gives the place up: see `leave` of the ring's consumer. Not to be used after. */

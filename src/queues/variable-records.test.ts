@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ASK_FOR_ROOM, ON_ROOM } from './doors.js';
 import { DATA_BYTES, bytes, drained, eight, errorOf, field, variable } from './fixtures/helpers.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE } from './index.js';
 import { PADDING } from './record.js';
@@ -178,9 +179,9 @@ describe('a variable queue', () => {
     const { producer, consumer } = variable({ capacityBytes: 32 });
     const overwriteSoon = (): void => {
       while (producer.offer(eight(9)) === OK);
-      producer.askForRecord(8);
+      producer[ASK_FOR_ROOM](8);
     };
-    consumer.onRoom = overwriteSoon;
+    consumer[ON_ROOM](overwriteSoon);
     [1, 2].forEach((value) => producer.offer(eight(value)));
     overwriteSoon();
     expect(consumer.poll()).toEqual(eight(1));
@@ -202,10 +203,10 @@ describe('a variable queue', () => {
   it('counts padding when a producer asks for room', () => {
     const { producer, consumer } = variable({ capacityBytes: 32 });
     [0, 0, 0].forEach((length) => producer.offer(new Uint8Array(length)));
-    expect(producer.askForRecord(0)).toBe(true);
+    expect(producer[ASK_FOR_ROOM](0)).toBe(true);
     consumer.poll();
-    expect(producer.askForRecord(8), 'sixteen bytes are free, but not in one piece').toBe(false);
+    expect(producer[ASK_FOR_ROOM](8), 'sixteen bytes are free, but not in one piece').toBe(false);
     consumer.poll();
-    expect(producer.askForRecord(8)).toBe(true);
+    expect(producer[ASK_FOR_ROOM](8)).toBe(true);
   });
 });

@@ -4,6 +4,8 @@ import { BYTES, HEAD_BYTES } from './message.js';
 import type { SentName } from './names.js';
 import type { Outlet } from './outlet.js';
 
+let open: (address: Address<never>) => Outlet;
+
 /**
  * Where messages for one task go: a lane and a name, resolved once by `reactor.address` or `runtime.address`, so that
  * sending looks nothing up. It belongs to the thread that made it. Nothing blocks.
@@ -18,23 +20,33 @@ import type { Outlet } from './outlet.js';
  *     }
  */
 export class Address<M = unknown> {
+  readonly #outlet: Outlet;
+  readonly #name: SentName;
   /** Bytes of the record that was refused last here: what `whenRoom` waits for. */
-  private refusedBytes = 0;
+  #refusedBytes = 0;
 
-  constructor(private readonly outlet: Outlet, private readonly name: SentName) {}
+  /** Made by `address` of a reactor or a runtime. */
+  constructor(outlet: Outlet, name: SentName) {
+    this.#outlet = outlet;
+    this.#name = name;
+  }
+
+  static {
+    open = (address) => address.#outlet;
+  }
 
   /** The lane's memory, for writing in place after `tryClaim`. */
-  get bytes(): Uint8Array { return this.outlet.bytes; }
-  get view(): DataView { return this.outlet.view; }
-  get words(): Int32Array { return this.outlet.words; }
-  get buffer(): Buffer { return this.outlet.buffer; }
+  get bytes(): Uint8Array { return this.#outlet.bytes; }
+  get view(): DataView { return this.#outlet.view; }
+  get words(): Int32Array { return this.#outlet.words; }
+  get buffer(): Buffer { return this.#outlet.buffer; }
   /** Longest message. */
-  get maxBytes(): number { return this.outlet.maxBytes; }
+  get maxBytes(): number { return this.#outlet.maxBytes; }
 
   /** OK, BACK_PRESSURED, TOO_LARGE or CLOSED (the reactor has died). Bytes and values are copied. */
   send(message: M): number {
-    const code = this.outlet.send(this.name, message);
-    if (code === BACK_PRESSURED) this.refusedBytes = this.outlet.refusedBytes;
+    const code = this.#outlet.send(this.#name, message);
+    if (code === BACK_PRESSURED) this.#refusedBytes = this.#outlet.refusedBytes;
     return code;
   }
 
@@ -46,12 +58,12 @@ export class Address<M = unknown> {
     if (typeof length !== 'number' || length !== (length | 0) || length < 0) {
       checkInteger('length', length, 0, this.maxBytes);
     }
-    const at = this.outlet.claimFor(this.name, BYTES, HEAD_BYTES, length);
+    const at = this.#outlet.claimFor(this.#name, BYTES, HEAD_BYTES, length);
     if (at < 0) {
-      if (at === BACK_PRESSURED) this.refusedBytes = this.outlet.refusedBytes;
+      if (at === BACK_PRESSURED) this.#refusedBytes = this.#outlet.refusedBytes;
       return at;
     }
-    this.outlet.words[at >> 2] = this.name.number;
+    this.#outlet.words[at >> 2] = this.#name.number;
     return at + HEAD_BYTES;
   }
 
@@ -61,7 +73,7 @@ export class Address<M = unknown> {
       checkInteger('length', length, 0, this.maxBytes);
     }
     try {
-      this.outlet.commit(HEAD_BYTES + length);
+      this.#outlet.commit(HEAD_BYTES + length);
     } catch (cause) {
       if (!(cause instanceof PercoreError) || cause.code !== 'ERR_PERCORE_CLAIM') throw cause;
       // The lane counts the head of the message as well, of which the caller knows nothing.
@@ -76,7 +88,7 @@ export class Address<M = unknown> {
 
   /** Gives the claim up. */
   abort(): void {
-    this.outlet.abort();
+    this.#outlet.abort();
   }
 
   /**
@@ -86,6 +98,11 @@ export class Address<M = unknown> {
    */
   whenRoom(then: () => void): void {
     checkFunction('then', then);
-    this.outlet.whenRoom(this.refusedBytes, then, this.name);
+    this.#outlet.whenRoom(this.#refusedBytes, then, this.#name);
   }
+}
+
+/** The lane behind an address. */
+export function outletOf(address: Address<never>): Outlet {
+  return open(address);
 }

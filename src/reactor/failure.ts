@@ -1,110 +1,95 @@
 /**
- * How an error crosses from one thread to another: name, message, code, frames, its own fields, `cause` and `errors`.
+ * How an error crosses from one thread to another: class, message, frames, its own fields, `cause` and `errors`.
  *
- * `v8.serialize` alone would keep name, message and stack and drop the rest without a word; one field that cannot be
- * cloned would lose the whole error. So each part is taken by itself, and what cannot cross is left out.
+ * What is taken of an error, and how one is made of it, is the business of value-errors.ts, which does the same for
+ * errors in messages. There a value that cannot be sent is refused. Here nothing may be: each part is taken by itself,
+ * so one that cannot cross costs itself alone.
  */
-import * as types from 'node:util/types';
 import { deserialize, serialize } from 'node:v8';
-import { PercoreError } from '../errors.js';
+
+import { fillShell, headOf, isError, makeShell, packError as packParts, type ErrorHead } from '../queues/internal.js';
 
 /** What of an error crosses the thread border. Can always be serialized. */
 export interface Failure {
-  name: string;
-  message: string;
-  code: string | number | undefined;
-  frames: string;
-  /** Its own enumerable fields, as far as they can be cloned. */
-  fields?: [string, Packed][];
-  cause?: Packed;
+  readonly head: ErrorHead;
+  /** Undefined where it is that of the class. */
+  readonly name: string | undefined;
+  readonly message: string | undefined;
+  readonly stack: string | undefined;
+  /** Its own enumerable fields, as far as they can be cloned; `code` among them. */
+  readonly fields: readonly (readonly [string, Packed])[];
+  /** One, or none. */
+  readonly cause: readonly Packed[];
   /** Of an AggregateError. */
-  errors?: Packed[];
+  readonly errors: readonly (Packed | undefined)[] | undefined;
 }
 type Packed = { failure: Failure } | { value: unknown };
 
 /** An error within an error within an error: from here on the rest is left out. */
 const MOST_DEPTH = 8;
-/** Own fields of one error, and errors of one AggregateError, that cross. */
+/** Parts of one error that cross: fields, its cause, errors of an AggregateError. */
 const MOST_PARTS = 100;
 /** Letters of the message that are left when an error is longer than the lane takes. */
 const SHORT_MESSAGE = 300;
-/** These have a place of their own in a Failure. */
-const OWN_PLACE = new Set(['name', 'message', 'code', 'stack', 'cause', 'errors']);
 
 /** Whatever was thrown, with whatever fields, in a form that crosses. Never throws. */
 export function packError(error: unknown): Failure {
-  return pack(error, 0, new Set());
+  try {
+    if (isAnError(error)) return pack(error, 0, new Set());
+  } catch {
+    // A Proxy that refuses to be looked at is no more than a value.
+  }
+  return packThrownValue(error);
 }
 
-function pack(error: unknown, depth: number, seen: Set<unknown>): Failure {
-  if (!isError(error)) return packThrownValue(error);
+function pack(error: Error, depth: number, seen: Set<unknown>): Failure {
   seen.add(error);
-  const name = part(error, 'name');
-  const message = part(error, 'message');
-  const code = part(error, 'code');
-  const stack = part(error, 'stack');
-  const failure: Failure = {
-    name: typeof name === 'string' ? name : 'Error',
-    message: typeof message === 'string' ? message : '',
-    code: typeof code === 'string' || typeof code === 'number' ? code : undefined,
-    // The frames alone: name and message travel by themselves, and a message may have several lines.
-    frames: typeof stack === 'string' ? stack.split('\n').filter((line) => /^\s+at /.test(line)).join('\n') : '',
+  let parts = 0;
+  const { name, message, stack, cause, errors, fields } = packParts(error, (value, key) => {
+    if (++parts > MOST_PARTS || (depth === MOST_DEPTH && key !== 'code')) return undefined;
+    return packPart(value, depth, seen);
+  });
+  return {
+    head: headOf(error, 0), name, message, stack, cause: cause as Packed[],
+    errors: errors as Packed[] | undefined, fields: Object.entries(fields) as [string, Packed][],
   };
-  if (depth === MOST_DEPTH) return failure;
-  const fields = ownKeys(error).filter((key) => !OWN_PLACE.has(key)).slice(0, MOST_PARTS);
-  const packed = fields.flatMap(
-    (key): [string, Packed][] => packPart(part(error, key), depth, seen).map((value) => [key, value]),
-  );
-  if (packed.length > 0) failure.fields = packed;
-  const cause = part(error, 'cause');
-  if (cause !== undefined) [failure.cause] = packPart(cause, depth, seen);
-  const errors = part(error, 'errors');
-  if (isList(errors)) {
-    failure.errors = errors.slice(0, MOST_PARTS).flatMap((each: unknown) => packPart(each, depth, seen));
-  }
-  return failure;
 }
 
 /** A string is the message; anything else that can be cloned is the cause of an error that says so. */
 function packThrownValue(value: unknown): Failure {
-  if (typeof value === 'string') return { name: 'Error', message: value, code: undefined, frames: '' };
-  const [cause] = packPart(value, 0, new Set());
+  const isText = typeof value === 'string';
   return {
-    name: 'Error',
-    message: 'a value was thrown that is not an Error',
-    code: undefined,
-    frames: '',
-    ...(cause === undefined ? {} : { cause }),
+    head: headOf(new Error(), 0), name: undefined, stack: undefined, errors: undefined, fields: [],
+    message: isText ? value : 'a value was thrown that is not an Error',
+    cause: isText ? [] : packPart(value, 0, new Set()) ?? [],
   };
 }
 
-/** A list of one, or of none when the value cannot cross. */
-function packPart(value: unknown, depth: number, seen: Set<unknown>): Packed[] {
-  if (isError(value)) return seen.has(value) ? [] : [{ failure: pack(value, depth + 1, seen) }];
-  if (typeof value === 'function' || typeof value === 'symbol' || value === undefined) return [];
+/** A list of one; undefined when the value cannot cross. */
+function packPart(value: unknown, depth: number, seen: Set<unknown>): [Packed] | undefined {
+  if (typeof value === 'function' || typeof value === 'symbol' || value === undefined) return undefined;
   try {
+    if (isAnError(value)) return seen.has(value) ? undefined : [{ failure: pack(value, depth + 1, seen) }];
     // A copy at once: a getter in it runs here and not again later, when nobody would catch what it throws.
     return [{ value: typeof value === 'object' ? deserialize(serialize(value)) : value }];
   } catch {
-    return [];
+    return undefined;
   }
 }
 
-/** An error that does not fit a lane keeps its name, its code and the beginning of its message. */
-export function shortFailure({ name, message, code }: Failure): Failure {
+/** An error that does not fit a lane keeps its class, its code and the beginning of its message. */
+export function shortFailure({ head, name, message = '', fields }: Failure): Failure {
+  const [code] = fields.flatMap(([key, part]) => (key === 'code' && 'value' in part ? [part.value] : []));
+  const isShort = typeof code === 'number' || (typeof code === 'string' && code.length <= SHORT_MESSAGE);
   return {
-    name: name.slice(0, SHORT_MESSAGE),
-    message: message.length <= SHORT_MESSAGE ? message
-      : `${message.slice(0, SHORT_MESSAGE)}… (the rest was too long to cross)`,
-    code: typeof code === 'string' ? code.slice(0, SHORT_MESSAGE) : code,
-    frames: '',
+    head: { ...head, exception: head.exception && [shortened(head.exception[0]), shortened(head.exception[1])] },
+    name: name?.slice(0, SHORT_MESSAGE), message: shortened(message), stack: undefined, cause: [], errors: undefined,
+    fields: isShort ? [['code', { value: code }]] : [],
   };
 }
 
-/** Constructors by the name of the error: a TypeError arrives as one. */
-const KINDS: Record<string, new (message: string) => Error> = {
-  EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError,
-};
+const shortened = (message: string): string =>
+  message.length <= SHORT_MESSAGE ? message : `${message.slice(0, SHORT_MESSAGE)}… (the rest was too long to cross)`;
 
 /**
  * The error as the caller sees it: everything that crossed, with the remote frames below a line that says where:
@@ -112,33 +97,23 @@ const KINDS: Record<string, new (message: string) => Error> = {
  */
 export function unpackError(failure: Failure, reactorId: number, where: string): Error & { code?: unknown } {
   const error = unpack(failure, reactorId);
-  error.stack = `${failure.name}: ${failure.message}\n    --- reactor ${reactorId}, ${where} ---\n${failure.frames}`;
+  // The frames alone: name and message stand by themselves, and a message may have several lines.
+  const frames = (failure.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).join('\n');
+  define(error, 'stack', `${error.name}: ${error.message}\n    --- reactor ${reactorId}, ${where} ---\n${frames}`);
   return error;
 }
 
-function unpack(failure: Failure, reactorId: number): Error {
-  const { name, message, code, frames, fields = [], cause, errors } = failure;
-  let error: Error;
-  if (typeof code === 'string' && code.startsWith('ERR_PERCORE_')) {
-    error = new PercoreError(code as PercoreError['code'], message, { reactorId });
-  }
-  else if (errors !== undefined) error = new AggregateError([], message);
-  else error = new (Object.hasOwn(KINDS, name) ? KINDS[name]! : Error)(message);
-  if (!(error instanceof PercoreError)) Object.assign(error, { code: code ?? 'ERR_PERCORE_REMOTE', reactorId });
-  if (error.name !== name) define(error, 'name', name);
-  define(error, 'stack', `${name}: ${message}\n${frames}`);
-  for (const [key, value] of fields) {
-    Object.defineProperty(
-      error, key, { value: unpackPart(value, reactorId), writable: true, enumerable: true, configurable: true },
-    );
-  }
-  if (cause !== undefined) define(error, 'cause', unpackPart(cause, reactorId));
-  if (errors !== undefined) define(error, 'errors', errors.map((each) => unpackPart(each, reactorId)));
+function unpack({ head, name, message, stack, cause, errors, fields }: Failure, reactorId: number): Error {
+  const error = makeShell(head.kind, () => head.exception) as Error & { code?: unknown; reactorId?: unknown };
+  const part = (packed: Packed | undefined): unknown =>
+    packed === undefined ? undefined : 'failure' in packed ? unpack(packed.failure, reactorId) : packed.value;
+  fillShell(error, {
+    name, message, stack, cause: cause.map(part), errors: errors?.map(part),
+    fields: Object.fromEntries(fields.map(([key, packed]) => [key, part(packed)])),
+  });
+  error.code ??= 'ERR_PERCORE_REMOTE';
+  error.reactorId ??= reactorId;
   return error;
-}
-
-function unpackPart(packed: Packed, reactorId: number): unknown {
-  return 'failure' in packed ? unpack(packed.failure, reactorId) : packed.value;
 }
 
 /** As the language itself defines such fields: not enumerable. */
@@ -148,39 +123,14 @@ function define(error: Error, key: string, value: unknown): void {
 
 /** What was thrown in this thread, if it is an error; else an error that says what it was. */
 export function errorOf(thrown: unknown, reactorId: number, where: string): Error {
-  return isError(thrown) ? thrown : unpackError(packError(thrown), reactorId, where);
+  return isAnError(thrown) ? thrown : unpackError(packError(thrown), reactorId, where);
 }
 
 /** An Error, of this realm or of another. A Proxy may refuse to say what it is. */
-function isError(value: unknown): value is Error {
+function isAnError(value: unknown): value is Error {
   try {
-    return value instanceof Error || types.isNativeError(value);
+    return typeof value === 'object' && value !== null && isError(value);
   } catch {
     return false;
-  }
-}
-
-function isList(value: unknown): value is unknown[] {
-  try {
-    return Array.isArray(value);
-  } catch {
-    return false;
-  }
-}
-
-/** A getter may throw: `stack` does when the name is a symbol. */
-function part(error: Error, key: string): unknown {
-  try {
-    return (error as unknown as Record<string, unknown>)[key];
-  } catch {
-    return undefined;
-  }
-}
-
-function ownKeys(error: Error): string[] {
-  try {
-    return Object.keys(error);
-  } catch {
-    return [];
   }
 }

@@ -23,8 +23,7 @@ export type {
   TimerFigures,
 } from './status.js';
 export { hashKey, bucketOf } from './buckets.js';
-export {
-  createLoads, createSteering,
-  type Choose, type Steered, type SteeredListenOptions, type Steering, type SteeringOptions, type SteeringReactor,
-  type SteeringStatus,
-} from './steering.js';
+export { createLoads, createSteering, type Steering } from './steering.js';
+export type {
+  Choose, Steered, SteeredListenOptions, SteeringOptions, SteeringReactor, SteeringStatus,
+} from './steering-options.js';

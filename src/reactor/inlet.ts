@@ -11,6 +11,7 @@ import { HeardName } from './names.js';
 import type { ByteRecord, ByteTask } from './task.js';
 import type { Turn } from './turn.js';
 import type { Holdable } from './waits.js';
+import { ON_ROOM } from '../queues/internal.js';
 
 /** Records run before other tasks of the band get their turn. */
 const QUANTUM = 16;
@@ -53,7 +54,7 @@ export class Inlet implements Holdable, RecordMemory {
   ) {
     const band = this.band = bandOfLane(number);
     this.consumer = sub(queue);
-    this.consumer.onRoom = onSpace;
+    this.consumer[ON_ROOM](onSpace);
     this.words = this.consumer.words;
     this.bytes = this.consumer.bytes;
     this.view = this.consumer.view;

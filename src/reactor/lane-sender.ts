@@ -7,10 +7,10 @@
 import {
   pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer,
 } from '../queues/index.js';
-import { ValueCodec, copyBytes, framedBytes } from '../queues/internal.js';
+import { ASK_FOR_ROOM, SERVE_LANE, ValueCodec, copyBytes, framedBytes } from '../queues/internal.js';
 import { checkBytes } from '../errors.js';
 import { partyLayout, queueLayout } from '../layout.js';
-import { noteRefusal } from '../refusals.js';
+import { AWAIT_ROOM, noteRefusal } from '../refusals.js';
 import { goOnWithLane } from './lanes.js';
 import { BYTES, CALL_HEAD_BYTES, HEAD_BYTES, NAME, VALUE } from './message.js';
 import { SentNames, type SentName } from './names.js';
@@ -59,8 +59,6 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     const queue = goOnWithLane(shared, to, turn.id, lane);
     // Here the outlet itself decides when to publish: higher bands go first, and who publishes also wakes.
     this.producer = pub(queue, { publishEvery: { records: 2 ** 30 } });
-    this.producer.onUnpublished = null;
-    this.producer.isRefuser = false;
     announceLane(queue.buffer, turn.id, lane);
     this.words = this.producer.words;
     this.bytes = this.producer.bytes;
@@ -69,8 +67,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     this.maxBytes = this.producer.maxRecordBytes - CALL_HEAD_BYTES;
     const consumer = peers.words(to);
     const wake = peers.waker(to);
-    // Also where the ring publishes by itself, because it is full.
-    this.producer.onPublish = () => notify(consumer, band, wake);
+    this.producer[SERVE_LANE](() => notify(consumer, band, wake));
   }
 
   /**
@@ -171,7 +168,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   askForRoom(bytes: number): boolean {
     // What is committed but unpublished can never be drained: nobody may wait for room on it.
     if (this.isDirty) this.publishInTurn();
-    return this.producer.askForRecord(bytes);
+    return this.producer[ASK_FOR_ROOM](bytes);
   }
 
   unitsOf(bytes: number): number {
@@ -267,7 +264,8 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     if (this.isDirty) this.publishInTurn();
     const ahead = this.ahead(name);
     noteRefusal(
-      ahead === undefined ? this.line : { awaitRoom: (bytes, then) => this.line.awaitRoom(bytes, then, ahead) }, needed,
+      ahead === undefined ? this.line : { [AWAIT_ROOM]: (bytes, then) => this.line[AWAIT_ROOM](bytes, then, ahead) },
+      needed,
     );
     return code;
   }

@@ -13,7 +13,7 @@
  * another NAME record, so names made of keys or of what clients send cost bounded memory at both ends.
  */
 import { invalidArgument } from '../errors.js';
-import type { Refuser } from '../refusals.js';
+import { AWAIT_ROOM, type Refuser } from '../refusals.js';
 import type { Handler } from './calls.js';
 import type { ByteTask, ValueTask } from './task.js';
 
@@ -98,7 +98,7 @@ export class HeardName {
 export class NamesToCome implements Refuser {
   private waiting: (() => void)[] = [];
 
-  awaitRoom(_needed: number, then: () => void): () => void {
+  [AWAIT_ROOM](_needed: number, then: () => void): () => void {
     this.waiting.push(then);
     return () => {
       this.waiting = this.waiting.filter((each) => each !== then);

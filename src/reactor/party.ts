@@ -12,7 +12,8 @@ import { native, type Native, type TurnHandle } from '../native.js';
 import type { IoSource } from '../io/index.js';
 import { Io, TimedIoCore } from '../io/internal.js';
 import { DEFAULT_BAND, type DeclaredClass, type DisciplineOptions } from '../scheduling/internal.js';
-import { create as createTimers, ManualClock, SystemClock, Timers } from '../timers/index.js';
+import { ManualClock, SystemClock, Timers } from '../timers/index.js';
+import { createCounting } from '../timers/internal.js';
 import { bucketOf } from './buckets.js';
 import { CallService } from './call-service.js';
 import { Dispatcher } from './dispatcher.js';
@@ -21,7 +22,7 @@ import { Intercore } from './intercore.js';
 import type { NamesToKeep } from './kept-names.js';
 import type { Outlet } from './outlet.js';
 import { Peers } from './peers.js';
-import { QueueReading, type ReadableEnd, type Reading } from './reading.js';
+import { QueueReading, Reading, type ReadableEnd } from './reading.js';
 import { checkBand } from './reactor-checks.js';
 import { ioCounters, partyCounters, partyWords, timerCounters, type SharedRuntime } from './shared.js';
 import type { Stepping } from './steps.js';
@@ -118,7 +119,8 @@ export class Party implements TurnSources, Stopping {
       shareTimerRecords: (index, records) => addon.turns.shareTimers(handle, index, records),
       mustYield: (band) => turn.mustYield(band),
     });
-    this.userTimers = this.clock instanceof ManualClock ? timersBy(this.clock, report) : this.timers;
+    this.userTimers =
+      this.clock instanceof ManualClock ? timersBy(this.clock, report, timerCounters(inbox)) : this.timers;
     // Time-outs of calls and connections are real, whatever the clock.
     this.calls = new CallService(this.lanes, this.timers, (isWaiting) => {
       if (!this.isReferenced) addon.turns.setReferenced(handle, isWaiting);
@@ -220,7 +222,7 @@ export class Party implements TurnSources, Stopping {
     const task = new LocalTask(this.turn, { name, band, capacity: 1, concurrency, takesBytes: false }, step);
     const reading = new QueueReading(this.turn, task, end, (ended) => void this.readings.delete(ended));
     this.readings.add(reading);
-    return reading;
+    return new Reading(reading);
   }
 
   // ---- Start and stop -----------------------------------------------------------------------------------------------
@@ -292,8 +294,10 @@ export class Party implements TurnSources, Stopping {
   }
 }
 
-function timersBy(clock: ManualClock, onError: (error: unknown, where: string) => void): Timers {
-  const timers = createTimers({ clock, onError });
+function timersBy(
+  clock: ManualClock, onError: (error: unknown, where: string) => void, counters: Float64Array,
+): Timers {
+  const timers = createCounting(counters, { clock, onError });
   clock.drive(timers);
   return timers;
 }

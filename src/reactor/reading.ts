@@ -23,25 +23,51 @@ export interface ReadableEnd {
   close(): void;
 }
 
-/** What `Reactor.sub` returns. */
-export interface Reading {
+/**
+ * A queue that is being read, as users have it. `Reactor.sub` makes it; the reactor's own thread alone may call it, and
+ * nothing here blocks.
+ *
+ *     const reading = reactor.sub(orders, { priority: 5 }, (order) => book.add(order));
+ *     reactor.onStop(() => reading.leave());
+ *     if ((await reading.ended) === EVICTED) console.log(`lost ${reading.lost} orders`);
+ */
+export class Reading {
+  readonly #reading: QueueReading;
+
+  /** Made by `Reactor.sub`. */
+  constructor(reading: QueueReading) {
+    this.#reading = reading;
+  }
+
   /**
    * Why it has ended: EVICTED when it was too slow for too long; else CLOSED, by the queue's end, its own `leave()` or
    * `close()`, the end of the runtime, or an error, which is a 'stepError' besides. Never rejects.
    */
-  readonly ended: Promise<ResultCode>;
+  get ended(): Promise<ResultCode> {
+    return this.#reading.ended;
+  }
+
   /** Records lost because the handler was too slow, where `whenSlow` is a policy that loses. Stays after the end. */
-  readonly lost: number;
+  get lost(): number {
+    return this.#reading.lost;
+  }
+
   /** Reads no more and gives the place up; what is unread stays for the next consumer of it. Twice is once. */
-  leave(): void;
+  leave(): void {
+    this.#reading.leave();
+  }
+
   /** Reads no more, and tells the producer that nobody will; see `close` of the queue's consumer. Twice is once. */
-  close(): void;
+  close(): void {
+    this.#reading.close();
+  }
 }
 
 /** Records read before other tasks of the band get their turn. */
 const QUANTUM = 16;
 
-export class QueueReading implements Holdable, Reading {
+/** What is behind a `Reading`: the task that runs its handler. */
+export class QueueReading implements Holdable {
   readonly ended: Promise<ResultCode>;
   isReady = false;
   private tellEnd!: (code: ResultCode) => void;

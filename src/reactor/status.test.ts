@@ -110,6 +110,18 @@ describe.each(['epoll', 'io_uring'] as const)('status() of a reactor on %s', (so
     await until(() => status().timers.live - timers.live === 2, 'the wheel has the two that are far');
     expect(status().timers.fired - timers.fired).toBe(1);
     expect(status().timers.late - timers.late).toBe(1);
+    expect(status().timers.missed).toBe(timers.missed);
+    const told = await inside(runtime, 0, async (reactor, _argument, { sleep: pause }) => {
+      let missed = 0;
+      const id = reactor.timers.every({ intervalNs: 1e6 }, (tick) => void (missed += tick.missed));
+      const endMs = performance.now() + 8;
+      while (performance.now() < endMs);
+      await pause(5);
+      reactor.timers.cancel(id);
+      return missed;
+    });
+    expect(told).toBeGreaterThan(3);
+    expect(status().timers.missed - timers.missed, 'as the callback was told').toBe(told);
     look();
     await inside(runtime, 0, (reactor, _argument, { state }) => {
       for (const timer of state['far']) reactor.timers.cancel(timer);

@@ -20,60 +20,19 @@
  * It takes part in a reactor, so it is here and not with the I/O. Source of the dup: SCM_RIGHTS does the same.
  */
 import { checkBytes, checkFunction, checkInteger, checkText, invalidArgument, PercoreError } from '../errors.js';
-import type { Connection, ConnectionOptions, Io, Listener, ListenOptions } from '../io/index.js';
+import type { Connection, ConnectionOptions, Listener, ListenOptions } from '../io/index.js';
 import {
   checkStreamOptions, coreOf, endpointOf, followResult, reportThrown, takeUpConnection, type TimedIoCore,
 } from '../io/internal.js';
 import type { TimerId } from '../timers/index.js';
-
-/** What steering shows that it needs of a reactor; every `Reactor` has it, and `handle` and `call` besides. */
-export interface SteeringReactor {
-  readonly id: number;
-  readonly reactors: number;
-  readonly io: Io;
-}
+import type {
+  Choose, Steered, SteeredListenOptions, SteeringOptions, SteeringReactor, SteeringStatus,
+} from './steering-options.js';
 
 /** The service by which reactors hand over. */
 interface Handover {
   handle(name: string, handler: (parcel: Parcel, context: { readonly from: number }) => string): void;
   call(name: string, parcel: Parcel, options: { reactor: number; timeoutMs: number }): Promise<string>;
-}
-
-export interface SteeringOptions extends ConnectionOptions {
-  /** The same in every reactor that takes part; a name of a handler of the reactor. */
-  name: string;
-  /** Loads of all reactors, by `createLoads`: for `leastLoaded`. */
-  loads?: SharedArrayBuffer;
-  /** A reactor that has not answered after this is taken for unable: 1 to 2^31 - 1, default 5,000. */
-  timeoutMs?: number;
-}
-
-export interface SteeredListenOptions extends ListenOptions {
-  /**
-   * Most bytes gathered before `choose` must have decided: 0 (decide at once) to 65,536, default 4,096. Beyond, it
-   * stays here.
-   */
-  firstBytes?: number;
-  /** A peer that has not sent enough by then is closed: 1 to 2^31 - 1, default 10,000. */
-  firstBytesMs?: number;
-}
-
-/** The reactor that gets the connection; undefined: more bytes are needed, or, at the end of them, it stays here. */
-export type Choose = (firstBytes: Uint8Array) => number | undefined;
-export type Steered = 'handed over' | 'stayed' | 'closed';
-
-/** Figures of what was handed over. */
-export interface SteeringStatus {
-  readonly handedOver: number;
-  readonly taken: number;
-  /** Kept here after all: refused by the other, or it could not be sent. */
-  readonly stayed: number;
-  /** Closed, by reason. */
-  readonly closedByDeath: number;
-  readonly closedByTimeout: number;
-  readonly closedByHandler: number;
-  /** Never said who they are: `firstBytesMs`. */
-  readonly closedSilent: number;
 }
 
 interface Parcel {

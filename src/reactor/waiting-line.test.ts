@@ -1,6 +1,7 @@
 /** Those who leave a line while it is looked at: nobody is left behind, and nobody is forgotten later. */
 import { expect, it } from 'vitest';
 import { Steps } from './steps.js';
+import { AWAIT_ROOM } from '../refusals.js';
 import { WaitingLine } from './waiting-line.js';
 import { Waits } from './waits.js';
 
@@ -30,7 +31,7 @@ it('is looked at again for those who come after its last waiters have left it', 
   const goOn = (): void => {
     for (const end of takeBack) end();
   };
-  takeBack.push(line.awaitRoom(1, goOn), line.awaitRoom(2, goOn));
+  takeBack.push(line[AWAIT_ROOM](1, goOn), line[AWAIT_ROOM](2, goOn));
   line.whenRoom(1, () => undefined);
   waits.look(false);
   expect(line.count).toBe(0);
@@ -46,7 +47,7 @@ it('calls everybody who stays when many leave it from within a call', () => {
   const takeBack: (() => void)[] = [];
   const called: number[] = [];
   for (let i = 0; i < 50; i++) {
-    takeBack.push(line.awaitRoom(1, () => {
+    takeBack.push(line[AWAIT_ROOM](1, () => {
       called.push(i);
       if (i === 0) for (const end of takeBack.slice(2, 46)) end();
     }));

@@ -12,7 +12,7 @@
  * looks. A line that has not asked since somebody joined it, or since it was told that there may be room, is *stale*:
  * its party looks at it before the turn ends.
  */
-import type { Refuser } from '../refusals.js';
+import { AWAIT_ROOM, type Refuser } from '../refusals.js';
 
 export interface WaitingHost {
   /** Call my `admit` before this thread sleeps: somebody joined me, or there may be room. */
@@ -79,7 +79,7 @@ export class WaitingLine implements Refuser {
   }
 
   /** The same for somebody who is made ready by `then` and uses the room later. Returns what takes the wish back. */
-  awaitRoom(needed: number, then: () => void, ahead?: Ahead): () => void {
+  [AWAIT_ROOM](needed: number, then: () => void, ahead?: Ahead): () => void {
     const waiter: Waiter = { needed, ahead, goOn: then, takesLater: true, who: '', isGone: false };
     this.join(waiter);
     return () => {

@@ -10,16 +10,17 @@ import { Outlet } from './outlet.js';
 import { LocalTask } from './task.js';
 import { WaitingLine } from './waiting-line.js';
 import { Waits } from './waits.js';
+import { ASK_FOR_ROOM } from '../queues/internal.js';
 
 const SEEDS = process.env['PERCORE_STRESS'] === undefined ? 40 : 20_000;
 const ACTIONS = 400;
 
 let present: Traffic | undefined;
-const ask = VariableProducer.prototype.askForRecord;
+const ask = VariableProducer.prototype[ASK_FOR_ROOM];
 
 beforeAll(() => {
   // Between the look that found no room and the wish to be told, and after it, the other side does something.
-  VariableProducer.prototype.askForRecord = function (length) {
+  VariableProducer.prototype[ASK_FOR_ROOM] = function (length) {
     present?.interleave();
     const hasRoom = ask.call(this, length);
     if (!hasRoom) present?.interleave();
@@ -27,7 +28,7 @@ beforeAll(() => {
   };
 });
 afterAll(() => {
-  VariableProducer.prototype.askForRecord = ask;
+  VariableProducer.prototype[ASK_FOR_ROOM] = ask;
 });
 
 async function run(seed: number, isDeadly = false): Promise<Traffic> {
@@ -113,7 +114,7 @@ describe('a bug seeded into who waits for whom is found', () => {
     [
       'the wish to be told is not set',
       () =>
-        bug(VariableProducer.prototype, 'askForRecord', function (this: any, length: number) {
+        bug(VariableProducer.prototype, ASK_FOR_ROOM, function (this: any, length: number) {
           return this.lookFor(this.unitsFor(length)) !== BACK_PRESSURED;
         }),
       /deadlock/,

@@ -9,7 +9,7 @@
  */
 import { PercoreError, invalidArgument } from '../errors.js';
 import { LocalTask, type Party, type TaskBody, type ValueTask } from '../reactor/internal.js';
-import { noteRefusal } from '../refusals.js';
+import { AWAIT_ROOM, noteRefusal } from '../refusals.js';
 import { OK } from '../result-codes.js';
 import type { WaitOptions } from '../waiting.js';
 import { AsyncRun, type AsyncRunHost } from './async-run.js';
@@ -158,7 +158,7 @@ export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, A
   }
 
   /** As one of those whom it waits for when it is held, so that a cancellation finds it. */
-  awaitRoom(_needed: number, then: () => void): () => void {
+  [AWAIT_ROOM](_needed: number, then: () => void): () => void {
     this.goOn = then;
     return () => {
       this.goOn = undefined;

@@ -21,7 +21,7 @@
 import { isWrite, type Access } from './access.js';
 
 /** Thrown when an access shows that an earlier one was taken for nobody else's business wrongly. */
-export const OUTDATED = Symbol('outdated');
+export const OUTDATED: unique symbol = Symbol('outdated');
 
 export const MOST_THREADS = 31;
 

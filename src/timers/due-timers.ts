@@ -47,6 +47,7 @@ const TIMER = deliveryLayout.fields.timer.at >> 2;
 const TIMERS = deliveryLayout.fields.timers.at >> 2;
 const FIRED = timerCountersLayout.fields.fired.at >> 3;
 const LATE = timerCountersLayout.fields.late.at >> 3;
+const MISSED = timerCountersLayout.fields.missed.at >> 3;
 /** A callback that runs this long after its deadline counts as late. */
 const LATE_NS = 1_000_000;
 /** Nothing is later: the last number before the wheel's own end, 292 years after the start. */
@@ -190,6 +191,7 @@ export class DueTimers implements DueBandHost {
   private runWalk(slot: number, generation: number, walk: Walk, nowNs: number): void {
     walk.begin(nowNs);
     if (walk.latenessNs >= LATE_NS) this.counters[LATE]!++;
+    if (walk.missed !== 0) this.counters[MISSED]! += walk.missed;
     if (walk.isOver) {
       this.release(slot);
       this.call(walk.callback, walk);

@@ -81,7 +81,7 @@ export const DEFAULT_TOLERANCE_NS = 2_000_000;
  * Takes jitter values one by one and sums them up.
  *
  *     const jitter = new JitterRecorder({ toleranceNs: 500_000 });
- *     const timer = createRateTimer({ rateHz: 1000 }, (tick) => jitter.record(tick.jitterNs));
+ *     const timer = createRateTimer({ rateHz: 1000 }, (tick) => jitter.record(tick.latenessNs));
  *     // Later:
  *     const { p50Ns, p99Ns, maxNs, shareWithinTolerance } = jitter.stats();
  *

@@ -70,7 +70,7 @@ describe.each(backends)('a rate timer on %s', (backend) => {
       if (i === 0) firstNs = tick.expectedNs - Math.round((tick.sequence * 1e9) / 700);
       expect(Math.abs(tick.expectedNs - (firstNs + (tick.sequence * 1e9) / 700))).toBeLessThanOrEqual(2);
       expect(tick.actualNs).toBeGreaterThanOrEqual(tick.expectedNs);
-      expect(tick.jitterNs).toBe(tick.actualNs - tick.expectedNs);
+      expect(tick.latenessNs).toBe(tick.actualNs - tick.expectedNs);
       if (i > 0) expect(tick.actualIntervalNs).toBe(tick.actualNs - lastActualNs);
       expect(clock.nowNs()).toBeGreaterThanOrEqual(tick.actualNs);
       lastActualNs = tick.actualNs;
@@ -224,7 +224,7 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     const late = await world.wait(timer.tick());
     expect(late.missed).toBeGreaterThanOrEqual(9);
     expect(late.sequence).toBe(before.sequence + 1 + late.missed);
-    expect(late.jitterNs).toBeLessThan(2 * MS);
+    expect(late.latenessNs).toBeLessThan(2 * MS);
     const next = await world.wait(timer.tick());
     expect(next.expectedNs - late.expectedNs).toBe((1 + next.missed) * 2 * MS);
   });
@@ -240,7 +240,7 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     expect(
       ticks.every(({ missed, expectedNs }, i) => missed === 0 && expectedNs === first.expectedNs + (i + 1) * 2 * MS),
     ).toBe(true);
-    expect(ticks[0]!.jitterNs).toBeGreaterThanOrEqual(18 * MS);
+    expect(ticks[0]!.latenessNs).toBeGreaterThanOrEqual(18 * MS);
   });
 
   it('delays the grid by it', async () => {
@@ -251,9 +251,9 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     const late = await world.wait(timer.tick());
     const next = await world.wait(timer.tick());
     // On a busy machine the first tick may have been late by an interval itself.
-    const dueNs = (first.jitterNs >= 2 * MS ? first.actualNs : first.expectedNs) + 2 * MS;
+    const dueNs = (first.latenessNs >= 2 * MS ? first.actualNs : first.expectedNs) + 2 * MS;
     expect([late.sequence, late.missed, late.expectedNs]).toEqual([first.sequence + 1, 0, dueNs]);
-    expect(late.jitterNs).toBeGreaterThanOrEqual(18 * MS);
+    expect(late.latenessNs).toBeGreaterThanOrEqual(18 * MS);
     expect(next.expectedNs).toBe(late.actualNs + 2 * MS);
   });
 
@@ -317,7 +317,7 @@ describe('a rate timer on a manual clock', () => {
     const ticks: string[] = [];
     for (const rateHz of [2, 10, 30]) {
       createRateTimer({ rateHz, clock }, (tick) =>
-        ticks.push(`${rateHz}:${tick.sequence}:${tick.jitterNs}:${tick.missed}`),
+        ticks.push(`${rateHz}:${tick.sequence}:${tick.latenessNs}:${tick.missed}`),
       );
     }
     clock.advance(1e9 + 1);

@@ -46,7 +46,7 @@ export function createRateTimer(options: RateTimerOptions, onTick?: RateTickCall
  *     console.log(timer.status().missed);
  *     timer.close();
  *
- *     for await (const tick of createRateTimer({ intervalNs: 5_000_000 })) poll(tick.jitterNs);
+ *     for await (const tick of createRateTimer({ intervalNs: 5_000_000 })) poll(tick.latenessNs);
  *
  * Only the thread that made it may call it. Nothing blocks, except that a timer with `spinNs` keeps its thread busy for
  * as much before each tick. What a callback throws, or the promise that it returns is rejected with, goes to `onError`.

@@ -24,15 +24,15 @@ describe('tick grid', () => {
   it('skips to the last point that is due, and says how many it left out', () => {
     const grid = new TickGrid(0, 100, 100, 'skip');
     expect(take(grid, 130)).toEqual({
-      sequence: 0, expectedNs: 100, actualNs: 130, jitterNs: 30, missed: 0, expectedIntervalNs: 100,
+      sequence: 0, expectedNs: 100, actualNs: 130, latenessNs: 30, missed: 0, expectedIntervalNs: 100,
       actualIntervalNs: 130,
     });
     expect(take(grid, 555)).toEqual({
-      sequence: 4, expectedNs: 500, actualNs: 555, jitterNs: 55, missed: 3, expectedIntervalNs: 400,
+      sequence: 4, expectedNs: 500, actualNs: 555, latenessNs: 55, missed: 3, expectedIntervalNs: 400,
       actualIntervalNs: 425,
     });
     expect(take(grid, 600)).toEqual({
-      sequence: 5, expectedNs: 600, actualNs: 600, jitterNs: 0, missed: 0, expectedIntervalNs: 100,
+      sequence: 5, expectedNs: 600, actualNs: 600, latenessNs: 0, missed: 0, expectedIntervalNs: 100,
       actualIntervalNs: 45,
     });
   });
@@ -43,17 +43,17 @@ describe('tick grid', () => {
     expect(ticks.map(({ sequence, expectedNs, missed }) => [sequence, expectedNs, missed])).toEqual([
       [0, 100, 0], [1, 200, 0], [2, 300, 0], [3, 400, 0], [4, 500, 0],
     ]);
-    expect(ticks.map(({ jitterNs }) => jitterNs)).toEqual([350, 251, 152, 53, 0]);
+    expect(ticks.map(({ latenessNs }) => latenessNs)).toEqual([350, 251, 152, 53, 0]);
   });
 
   it('delays the grid after a tick that is late by an interval, and by no less', () => {
     const grid = new TickGrid(0, 100, 100, 'delay');
     expect(take(grid, 199).expectedNs).toBe(100);
     expect(grid.nextNs).toBe(200);
-    expect(take(grid, 330)).toMatchObject({ sequence: 1, expectedNs: 200, jitterNs: 130, missed: 0 });
+    expect(take(grid, 330)).toMatchObject({ sequence: 1, expectedNs: 200, latenessNs: 130, missed: 0 });
     expect(grid.nextNs).toBe(430);
     expect(take(grid, 431)).toMatchObject({
-      sequence: 2, expectedNs: 430, jitterNs: 1, expectedIntervalNs: 100, actualIntervalNs: 101,
+      sequence: 2, expectedNs: 430, latenessNs: 1, expectedIntervalNs: 100, actualIntervalNs: 101,
     });
   });
 
@@ -86,14 +86,14 @@ describe('tick grid', () => {
             const now = Math.max(due + Math.floor(late * interval), lastActual);
             const tick = take(grid, now);
             expect(tick.actualNs).toBe(now);
-            expect(tick.jitterNs).toBe(now - tick.expectedNs);
+            expect(tick.latenessNs).toBe(now - tick.expectedNs);
             expect(tick.expectedNs).toBeLessThanOrEqual(now);
             expect(tick.actualIntervalNs).toBe(now - lastActual);
             expect(tick.sequence).toBe(sequence + tick.missed);
             if (catchUp === 'skip') {
               // The latest point that is not after now; the one after it is.
               expect(grid.nextNs).toBeGreaterThan(now);
-              expect(tick.jitterNs).toBeLessThanOrEqual(Math.ceil(interval));
+              expect(tick.latenessNs).toBeLessThanOrEqual(Math.ceil(interval));
               expect(Math.abs(tick.expectedNs - (start + (tick.sequence + 1) * interval))).toBeLessThanOrEqual(2);
             } else {
               expect(tick.missed).toBe(0);

@@ -25,7 +25,7 @@ export interface RateTick {
   /** When it fired, just before anybody was told. */
   readonly actualNs: number;
   /** actual less expected: + late, - early; a timer of a running clock is never early. */
-  readonly jitterNs: number;
+  readonly latenessNs: number;
   /** Ticks left out since the last one: `skip` alone leaves out any. */
   readonly missed: number;
   /** From the last tick to this one (for the first: from the start), as it should have been and as it was. */
@@ -35,7 +35,7 @@ export interface RateTick {
 export type WritableTick = { -readonly [K in keyof RateTick]: RateTick[K] };
 
 export const newTick = (): WritableTick => ({
-  sequence: 0, expectedNs: 0, actualNs: 0, jitterNs: 0, missed: 0, expectedIntervalNs: 0, actualIntervalNs: 0,
+  sequence: 0, expectedNs: 0, actualNs: 0, latenessNs: 0, missed: 0, expectedIntervalNs: 0, actualIntervalNs: 0,
 });
 
 export function checkCatchUp(value: unknown): CatchUp {
@@ -85,7 +85,7 @@ export class TickGrid {
     tick.sequence = this.sequence++;
     tick.expectedNs = expectedNs;
     tick.actualNs = nowNs;
-    tick.jitterNs = nowNs - expectedNs;
+    tick.latenessNs = nowNs - expectedNs;
     tick.expectedIntervalNs = expectedNs - this.lastExpectedNs;
     tick.actualIntervalNs = nowNs - this.lastActualNs;
     this.lastExpectedNs = expectedNs;

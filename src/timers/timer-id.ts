@@ -9,8 +9,8 @@
 export type TimerId = number & { readonly timer?: never };
 
 /** Timers at a time. */
-export const MAX_TIMERS = 2 ** 24;
-export const MAX_GENERATION = 2 ** 26 - 1;
+export const MAX_TIMERS: number = 2 ** 24;
+export const MAX_GENERATION: number = 2 ** 26 - 1;
 /** No timer has this number. */
 export const noTimer: TimerId = 0;
 

@@ -64,6 +64,8 @@ interface Settings {
   readonly budgetNs: number;
   readonly onError: (error: unknown, where: string) => void;
   readonly clock: TimersClock | undefined;
+  /** Where to count, if not in memory of its own. */
+  readonly counters?: Float64Array;
 }
 
 /**
@@ -105,6 +107,7 @@ export class LocalTimers extends Timers implements Disposable {
       },
       mustYield: (band) => this.scheduler.discipline.hasAbove(band),
       onError: settings.onError,
+      ...(settings.counters === undefined ? {} : { counters: settings.counters }),
     });
     this.addon = addon;
     this.memory = delivery;
@@ -192,6 +195,15 @@ const MOST_QUANTA = 64;
  * Makes timers for this thread. Allocates their two arrays (57 KiB) and a timerfd. Throws ERR_PERCORE_INVALID_ARGUMENT.
  */
 export function create(options: LocalTimersOptions = {}): LocalTimers {
+  return new LocalTimers(settingsOf(options));
+}
+
+/** The same, for timers that count where those of their thread's reactor do (`timerCountersLayout`). */
+export function createCounting(counters: Float64Array, options: LocalTimersOptions): LocalTimers {
+  return new LocalTimers({ ...settingsOf(options), counters });
+}
+
+function settingsOf(options: LocalTimersOptions): Settings {
   const { onError, clock } = (options = checkOptions('options', options, [
     'tickNs', 'expiriesPerTurn', 'budgetNs', 'onError', 'clock',
   ]));
@@ -199,7 +211,7 @@ export function create(options: LocalTimersOptions = {}): LocalTimers {
   if (clock !== undefined && typeof clock?.nowNs !== 'function') {
     throw invalidArgument('clock', clock, 'an object with a method nowNs');
   }
-  return new LocalTimers({
+  return {
     tickBits: Math.ceil(Math.log2(checkInteger('tickNs', options.tickNs ?? 65_536, 1, 2 ** 40))),
     expiriesPerTurn: checkInteger(
       'expiriesPerTurn', options.expiriesPerTurn ?? 256, 1, deliveryLayout.fields.timer.count,
@@ -207,5 +219,5 @@ export function create(options: LocalTimersOptions = {}): LocalTimers {
     budgetNs: checkInteger('budgetNs', options.budgetNs ?? 50_000, 1000, 1e9),
     onError: onError ?? reportOrThrowLater,
     clock,
-  });
+  };
 }

@@ -7,6 +7,7 @@
  * on.
  */
 import { queueLayout } from '../../src/layout.js';
+import { ASK_FOR_ROOM, ON_ROOM } from '../../src/queues/doors.js';
 import type * as Queues from '../../src/queues/index.js';
 import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
 import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, supervise, type Seed } from './world.js';
@@ -96,7 +97,7 @@ export function fixedRing(scenario: FixedScenario): Report {
   const receiver: Receiver = {
     consumer: memory.as(CONSUMER, () => queues.sub(queue)), isSuccessor: false, isFinished: false,
   };
-  if (scenario.asks === true) receiver.consumer!.onRoom = () => void Atomics.store(told, 0, 1);
+  if (scenario.asks === true) receiver.consumer![ON_ROOM](() => void Atomics.store(told, 0, 1));
 
   function writeRecords(my: Sender, count: number): number {
     const producer = my.producer!;
@@ -131,7 +132,7 @@ export function fixedRing(scenario: FixedScenario): Report {
         return;
       }
       case 'ask':
-        my.phase = producer.askForRoom(count) ? 'send' : 'sleep';
+        my.phase = producer[ASK_FOR_ROOM](count) ? 'send' : 'sleep';
         return;
       case 'sleep':
         if (Atomics.exchange(told, 0, 0) === 0) return 'wait';

@@ -1,32 +1,17 @@
 /**
  * The ends of rings, the queues made of many rings, and those who sleep at their bells, in every order of their
- * accesses. As in explorer.test.ts, each scenario has a floor of states, measured and taken a little lower.
+ * accesses. As in rings.test.ts, each scenario has a floor of states, measured and taken a little lower.
  * `PERCORE_STRESS=1` adds the largest ones, and every start to every scenario.
  */
-import { afterAll, describe, expect, it } from 'vitest';
 import { bandedQueue } from './banded-scenarios.js';
 import { closingRing } from './closing-scenarios.js';
-import type { Report } from '../../src/testing/explorer.js';
 import { mpscQueue } from './mpsc-scenarios.js';
+import { LONG_STARTS, STARTS, isLong, runScenarios } from './run-scenarios.js';
 import { waitingLanes, waitingRing } from './waiting-scenarios.js';
 
-interface Scenario {
-  name: string;
-  /** Fewest states that a full search visits. */
-  floor: number;
-  /** In CI a smaller scenario stands for it: with `PERCORE_STRESS=1` alone. */
-  isLong?: true;
-  run: () => Report;
-}
-
-const isLong = process.env.PERCORE_STRESS === '1';
-const TIMEOUT_MS = isLong ? 10 * 60_000 : 180_000;
-const STARTS = [0, 2 ** 31 - 2, 2 ** 32 - 2];
-/** Where each start takes a second and more, the one that passes the wrap stands for all in CI. */
-const LONG_STARTS = isLong ? STARTS : STARTS.slice(2);
 const BYTE_STARTS = isLong ? [0, 2 ** 32 - 16] : [2 ** 32 - 16];
 
-const scenarios: Record<string, Scenario[]> = {
+runScenarios('groups', {
   'a queue that a third thread closes delivers what it took, and counts the rest': [
     ...LONG_STARTS.map((start) => ({
       name: `fixed, one by one, from ${start}`, floor: 5500, run: () => closingRing({ start }),
@@ -205,39 +190,4 @@ const scenarios: Record<string, Scenario[]> = {
       run: () => bandedQueue({ sends: [0, 0, 5, 0], publishEvery: 2 }),
     },
   ],
-};
-
-const total = { scenarios: 0, states: 0, steps: 0, cpuMs: 0 };
-
-for (const [promise, cases] of Object.entries(scenarios)) {
-  describe(promise, () => {
-    for (const { name, floor, run } of cases.filter((each) => isLong || each.isLong !== true)) {
-      it(
-        name,
-        () => {
-          const before = process.cpuUsage();
-          const { states, steps, terminalStates, violations } = run();
-          const cpuMs = process.cpuUsage(before).user / 1000;
-          total.cpuMs += cpuMs;
-          total.scenarios++;
-          total.states += states;
-          total.steps += steps;
-          console.log(`${name}: ${states} states, ${terminalStates} ends, ${cpuMs.toFixed(0)} ms of CPU`);
-          expect(
-            violations.map(({ kind, message, schedule }) => `${kind}: ${message}\n${schedule.join('\n')}`),
-          ).toEqual([]);
-          expect(terminalStates).toBeGreaterThan(0);
-          expect(states, 'the search was not complete').toBeGreaterThanOrEqual(floor);
-        },
-        TIMEOUT_MS,
-      );
-    }
-  });
-}
-
-afterAll(() => {
-  console.log(
-    `groups: ${total.scenarios} scenarios, ${total.states} states, ${total.steps} steps, ${total.cpuMs.toFixed(0)} ms `
-      + `of CPU`,
-  );
 });

@@ -6,6 +6,7 @@
  * In every state it is asked what a producer would find that took over in it: every chunk that the buffer holds, once.
  */
 import { linkedLayout, queueLayout, placeLayout } from '../../src/layout.js';
+import { ASK_FOR_ROOM, ON_ROOM } from '../../src/queues/doors.js';
 import type { LinkedConsumer, LinkedProducer } from '../../src/queues/index.js';
 import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
 import { assert, makeWorld, type Seed } from './world.js';
@@ -129,7 +130,7 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
   const sendings = producers.map(() => ({ sent: 0, phase: 'send' as 'send' | 'ask' | 'sleep' }));
   const receivings = consumers.map(() => ({ received: 0, began: 0, isFinished: false }));
   const tell = (): void => void Atomics.store(told, 0, 1);
-  if (scenario.asks === true) for (const consumer of consumers) consumer.onRoom = tell;
+  if (scenario.asks === true) for (const consumer of consumers) consumer[ON_ROOM](tell);
 
   /** How many records lie wholly before the cursor, which must stand where one ends, or where one begins. */
   function recordsUpTo(cursor: number): number {
@@ -166,7 +167,7 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
         else return 'wait';
         return;
       case 'ask':
-        sending.phase = producer.askForRecord(length) ? 'send' : 'sleep';
+        sending.phase = producer[ASK_FOR_ROOM](length) ? 'send' : 'sleep';
         return;
       case 'sleep':
         if (Atomics.exchange(told, 0, 0) === 0) return 'wait';
@@ -220,7 +221,7 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
       sendings[1].sent = recordsUpTo(Atomics.load(words, PRODUCER_CURSOR));
     } else {
       become(consumers[1], openConsumer() as LinkedConsumer);
-      if (scenario.asks === true) consumers[1].onRoom = tell;
+      if (scenario.asks === true) consumers[1][ON_ROOM](tell);
       receivings[1].began = recordsUpTo(Atomics.load(words, CONSUMER_CURSOR));
       receivings[1].received = receivings[1].began;
     }

@@ -1,6 +1,6 @@
 /**
  * Is the explorer worth its name? Each entry seeds one bug into the shipped text (or into the order of calls around
- * it), and the explorer must find it. The same scenarios without the seed are clean: see explorer.test.ts and
+ * it), and the explorer must find it. The same scenarios without the seed are clean: see rings.test.ts and
  * unseeded-explorer.test.ts.
  */
 import { afterAll, describe, expect, it } from 'vitest';

@@ -5,6 +5,7 @@
  * Defects of either half can be asked for, to see that they are found.
  */
 import { partyLayout, queueLayout, words } from '../../src/layout.js';
+import { ASK_FOR_ROOM, ON_ROOM } from '../../src/queues/doors.js';
 import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
 import { UNOBSERVED, assert, makeWorld, nameQueue, type Seed, type World } from './world.js';
 
@@ -213,7 +214,7 @@ export function roomHandshake({
   const consumer = queues.sub(queue);
   const sending = { phase: 'send' as 'send' | 'ask' | 'park' | 'sleep', sent: 0 };
   const receiving = { received: 0 };
-  consumer.onRoom = () => parking.summon(sleeper.party, sleeper.wake);
+  consumer[ON_ROOM](() => parking.summon(sleeper.party, sleeper.wake));
 
   function send(): Verdict {
     switch (sending.phase) {
@@ -229,7 +230,7 @@ export function roomHandshake({
         return;
       }
       case 'ask':
-        sending.phase = producer.askForRoom(1) ? 'send' : 'park';
+        sending.phase = producer[ASK_FOR_ROOM](1) ? 'send' : 'park';
         return;
       case 'park':
         sending.phase = sleeper.park(() => false) ? 'sleep' : 'send';

@@ -1,30 +1,16 @@
 /**
  * The rings with many places, in every order of their accesses: several consumers that join, leave and read behind one
- * another, consumers that may be lapped or put out, and any party dying at any step. See explorer.test.ts for the rest,
+ * another, consumers that may be lapped or put out, and any party dying at any step. See rings.test.ts for the rest,
  * and for what a floor is. `PERCORE_STRESS=1` adds the largest scenarios, and every start to every one.
  */
-import { afterAll, describe, expect, it } from 'vitest';
-import type { Report } from '../../src/testing/explorer.js';
 import { lossyRing } from './lossy-scenarios.js';
+import { LONG_STARTS, STARTS, runScenarios } from './run-scenarios.js';
 import { spmcRing } from './spmc-scenarios.js';
 
-const isLong = process.env.PERCORE_STRESS === '1';
-const TIMEOUT_MS = isLong ? 10 * 60_000 : 180_000;
-const STARTS = [0, 2 ** 31 - 2, 2 ** 32 - 2];
-/** Where each start takes seconds, the one that passes the wrap stands for all in CI. */
-const LONG_STARTS = isLong ? STARTS : STARTS.slice(2);
 /** For rings that count bytes. */
 const BYTE_STARTS = [0, 2 ** 31 - 8, 2 ** 32 - 8];
 
-interface Scenario {
-  name: string;
-  floor: number;
-  /** In CI a smaller scenario stands for it: with `PERCORE_STRESS=1` alone. */
-  isLong?: true;
-  run: () => Report;
-}
-
-const scenarios: Record<string, Scenario[]> = {
+runScenarios('readers', {
   'every reader gets every record, once and in order': [
     ...STARTS.map((start) => ({
       name: `two readers, from ${start}`, floor: 2500, run: () => spmcRing({ start, readers: [{}, {}] }),
@@ -75,27 +61,4 @@ const scenarios: Record<string, Scenario[]> = {
     { name: 'fixed, four records', floor: 34_000, isLong: true, run: () => lossyRing({ messages: 4 }) },
     { name: 'fixed, evicted', floor: 13_000, run: () => lossyRing({ messages: 3, policy: 'evict' }) },
   ],
-};
-
-const total = { scenarios: 0, states: 0 };
-
-for (const [promise, cases] of Object.entries(scenarios)) {
-  describe(promise, () => {
-    for (const { name, floor, run } of cases.filter((each) => isLong || each.isLong !== true)) {
-      it(name, { timeout: TIMEOUT_MS }, () => {
-        const { states, terminalStates, violations } = run();
-        total.scenarios++;
-        total.states += states;
-        expect(violations.map(({ kind, message, schedule }) => `${kind}: ${message}\n${schedule.join('\n')}`)).toEqual(
-          [],
-        );
-        expect(terminalStates).toBeGreaterThan(0);
-        expect(states, 'the search was not complete').toBeGreaterThanOrEqual(floor);
-      });
-    }
-  });
-}
-
-afterAll(() => {
-  console.log(`readers: ${total.scenarios} scenarios, ${total.states} states`);
 });

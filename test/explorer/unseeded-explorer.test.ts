@@ -1,7 +1,7 @@
 /**
  * A seeded bug that the explorer finds proves something only if the same scenario is clean without it. Here those
  * scenarios run over the text as it ships, to their ends: with `PERCORE_STRESS=1` all of which the bug is found by
- * nothing else; in CI those of one kind, since many take half a minute, and since explorer.test.ts, readers.test.ts and
+ * nothing else; in CI those of one kind, since many take half a minute, and since rings.test.ts, readers.test.ts and
  * groups.test.ts run scenarios like them.
  */
 import { afterAll, describe, expect, it } from 'vitest';

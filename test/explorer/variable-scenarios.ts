@@ -7,6 +7,7 @@
  * on.
  */
 import { queueLayout } from '../../src/layout.js';
+import { ASK_FOR_ROOM, ON_ROOM } from '../../src/queues/doors.js';
 import type * as Queues from '../../src/queues/index.js';
 import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
 import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, supervise, type Seed } from './world.js';
@@ -94,7 +95,7 @@ export function variableRing(scenario: VariableScenario): VariableReport {
   const receiver: Receiver = {
     consumer: memory.as(CONSUMER, () => queues.sub(queue)), isSuccessor: false, isFinished: false,
   };
-  if (scenario.asks === true) receiver.consumer!.onRoom = () => void Atomics.store(told, 0, 1);
+  if (scenario.asks === true) receiver.consumer![ON_ROOM](() => void Atomics.store(told, 0, 1));
 
   function writeRecord(producer: Queues.VariableProducer, record: number, length: number): number {
     if (write === 'offer') return producer.offer(payloadOf(record, length), record);
@@ -119,7 +120,7 @@ export function variableRing(scenario: VariableScenario): VariableReport {
         else return 'wait';
         return;
       case 'ask':
-        my.phase = producer.askForRecord(length) ? 'send' : 'sleep';
+        my.phase = producer[ASK_FOR_ROOM](length) ? 'send' : 'sleep';
         return;
       case 'sleep':
         if (Atomics.exchange(told, 0, 0) === 0) return 'wait';

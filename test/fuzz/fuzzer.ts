@@ -37,8 +37,8 @@ export interface World {
 const MOST_LIVE = 40;
 /** Members by which the parts of this project find each other, though no declaration says that they are inside. */
 const INSIDE = new Set([
-  'onPublish', 'onUnpublished', 'isRefuser', 'isReady', 'onReadiness', 'schedule', 'token', 'shape', 'words', 'bytes',
-  'view', 'buffer', 'runSlot', 'touch', 'noteThrown', 'mustYield',
+  'isReady', 'onReadiness', 'schedule', 'token', 'words', 'bytes', 'view', 'buffer', 'runSlot', 'touch', 'noteThrown',
+  'mustYield',
 ]);
 const SETTLE_MS = 10_000;
 const CLOSERS = ['close', '[Symbol.asyncDispose]', '[Symbol.dispose]', 'leave', 'destroy'];

@@ -140,7 +140,13 @@ class Module {
   isPublic(node) {
     return (
       node.accessibility !== 'private' && node.accessibility !== 'protected' && node.key?.type !== 'PrivateIdentifier'
+      && !this.isDoor(node)
     );
+  }
+
+  /** A member under a key that no entry exports (src/queues/doors.ts): who has the object cannot name it. */
+  isDoor({ computed, key }) {
+    return computed === true && !this.source.slice(key.start, key.end).startsWith('Symbol.');
   }
 
   /** The text of a node in one line, without the comments in it. */

@@ -1,8 +1,8 @@
 /** The backends of one thread: `deque` and `window`. Their state hangs on the handle itself; see in-thread.ts. */
 import { PercoreError } from '../../errors.js';
-import { createDeque } from '../deque.js';
+import { createDeque, type DequeOptions } from '../deque.js';
 import { propertiesInThread, pubInThread, subInThread, type InThreadQueue } from '../in-thread.js';
-import { createWindow } from '../window.js';
+import { createWindow, type WindowOptions } from '../window.js';
 import type { QueueKind } from './queue-kind.js';
 
 function kindOf<Options>(
@@ -19,8 +19,8 @@ function kindOf<Options>(
   };
 }
 
-export const deque = kindOf(createDeque<unknown>);
-export const window = kindOf(createWindow<unknown>);
+export const deque: QueueKind<InThreadQueue<unknown>, DequeOptions> = kindOf(createDeque<unknown>);
+export const window: QueueKind<InThreadQueue<unknown>, WindowOptions> = kindOf(createWindow<unknown>);
 
 function refuse(verb: string, { backend }: InThreadQueue<unknown>): never {
   throw new PercoreError(

@@ -6,7 +6,8 @@ import { closeGroup, joinGroup, openGroup, recoverGroup, threadsOf, type Group }
 import type { Queue } from '../handles.js';
 import { inspectGroup, type RingsProperties } from '../inspect.js';
 import { publishEveryOf } from '../lazy.js';
-import { MpscConsumer, joinLane } from '../mpsc-queue.js';
+import { joinLane } from '../mpsc-lanes.js';
+import { MpscConsumer } from '../mpsc-queue.js';
 import { idOfDead } from '../thread-ids.js';
 import { ValueProducer } from '../value-queue.js';
 import type { VariableProducer } from '../variable-records.js';

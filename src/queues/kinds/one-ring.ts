@@ -6,11 +6,13 @@ import type { Queue } from '../handles.js';
 import { inspectRing, type RingsProperties } from '../inspect.js';
 import { publishEveryOf } from '../lazy.js';
 import type { LossyConsumer } from '../lossy-consumer.js';
-import { join, recoverRing, type JoinOptions } from '../places.js';
+import { recoverRing } from '../place-recovery.js';
+import { join, type JoinOptions } from '../places.js';
 import type { QueueMemory } from '../ring.js';
 import { idOfDead } from '../thread-ids.js';
 import { ValueProducer } from '../value-queue.js';
-import type { VariableConsumer, VariableProducer } from '../variable-records.js';
+import type { VariableConsumer } from '../variable-consumer.js';
+import type { VariableProducer } from '../variable-records.js';
 import type { RingKind } from './queue-kind.js';
 import { isHeldBy, joinOptions, noteOpened, refuseQuantum, takeProducer, withHandle } from './rings.js';
 

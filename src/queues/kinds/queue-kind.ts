@@ -4,7 +4,7 @@
  */
 import type { CodecFor } from '../codec.js';
 import type { BandedSubOptions, PubOptions, SubOptions } from '../handles.js';
-import type { Recovered } from '../places.js';
+import type { Recovered } from '../place-recovery.js';
 import type { QueueProperties } from '../queue-ends.js';
 import type { WorkerLike } from '../thread-ids.js';
 

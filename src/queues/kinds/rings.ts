@@ -1,6 +1,7 @@
 /** What the kinds made of rings in shared memory have in common: how ends are opened, and what their options mean. */
 import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../../errors.js';
 import { checkLossy, checkPolicy, checkShared, type Traits } from '../create.js';
+import { ON_UNPUBLISHED } from '../doors.js';
 import { FixedConsumer, FixedProducer } from '../fixed-records.js';
 import { IS_CLOSING, type Group, type GroupHandle } from '../group.js';
 import type { Queue } from '../handles.js';
@@ -9,7 +10,8 @@ import { lazyHost } from '../lazy.js';
 import { LossyConsumer } from '../lossy-consumer.js';
 import { isLossyPlace, joinAsProducer, me, type JoinOptions } from '../places.js';
 import { ATTENTION, CLOSING, OPEN, PHASE, PRODUCER_THREAD, type QueueMemory } from '../ring.js';
-import { VariableConsumer, VariableProducer } from '../variable-records.js';
+import { VariableConsumer } from '../variable-consumer.js';
+import { VariableProducer } from '../variable-records.js';
 import type { AnySubOptions } from './queue-kind.js';
 
 /** An end of this queue is about to take its place; see lazy.ts. */
@@ -33,11 +35,11 @@ export function flushedLate<P extends FixedProducer | VariableProducer>(producer
     },
   };
   // Once a step, however often it publishes by itself meanwhile.
-  producer.onUnpublished = () => {
+  producer[ON_UNPUBLISHED](() => {
     if (late.isDirty) return;
     late.isDirty = true;
     host.markDirty(late);
-  };
+  });
   return producer;
 }
 

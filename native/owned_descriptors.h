@@ -1,4 +1,5 @@
-// The sockets of one thread. Plain C++: also what the tests of the I/O sources link with.
+// The descriptors of one thread that JavaScript holds by number: sockets, pipes, whatever was opened or taken over for
+// it. Plain C++: also what the tests of the I/O sources link with.
 #pragma once
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,38 +23,38 @@ struct SocketFile {
   }
 };
 
-class SocketSet {
+class OwnedDescriptors {
  public:
-  SocketSet() = default;
-  SocketSet(const SocketSet&) = delete;
-  SocketSet& operator=(const SocketSet&) = delete;
-  ~SocketSet() { closeSockets(); }
+  OwnedDescriptors() = default;
+  OwnedDescriptors(const OwnedDescriptors&) = delete;
+  OwnedDescriptors& operator=(const OwnedDescriptors&) = delete;
+  ~OwnedDescriptors() { closeAllOwned(); }
 
-  // Sockets that JavaScript holds by number. A thread's death closes no descriptor by itself: a listener left open
-  // would go on receiving its share of connections, and nobody would accept them.
-  void ownSocket(int fd) {
-    if (fd >= 0) sockets_.insert(fd);
+  // A thread's death closes no descriptor by itself: a listener left open would go on receiving its share of
+  // connections, and nobody would accept them.
+  void own(int fd) {
+    if (fd >= 0) descriptors_.insert(fd);
   }
   // False: it is this thread's already.
-  bool tryOwnSocket(int fd) { return fd >= 0 && sockets_.insert(fd).second; }
+  bool tryOwn(int fd) { return fd >= 0 && descriptors_.insert(fd).second; }
   // The same for a bound Unix socket; `file` may have no path.
   void ownSocketFile(int fd, const SocketFile& file) {
-    ownSocket(fd);
+    own(fd);
     if (!file.path.empty()) socketFiles_[fd] = file;
   }
-  void closeSocket(int fd) {
-    if (sockets_.erase(fd) != 1) return;
+  void closeOwned(int fd) {
+    if (descriptors_.erase(fd) != 1) return;
     removeSocketFile(fd);
     close(fd);
   }
-  bool owns(int fd) const { return sockets_.contains(fd); }
-  void disownSocket(int fd) { sockets_.erase(fd); }
-  void closeSockets() {
-    for (int fd : sockets_) {
+  bool owns(int fd) const { return descriptors_.contains(fd); }
+  void disown(int fd) { descriptors_.erase(fd); }
+  void closeAllOwned() {
+    for (int fd : descriptors_) {
       removeSocketFile(fd);
       close(fd);
     }
-    sockets_.clear();
+    descriptors_.clear();
   }
 
  private:
@@ -64,7 +65,7 @@ class SocketSet {
     socketFiles_.erase(found);
   }
 
-  std::unordered_set<int> sockets_;
+  std::unordered_set<int> descriptors_;
   std::unordered_map<int, SocketFile> socketFiles_;
 };
 

@@ -1,0 +1,132 @@
+/** The consuming end of a ring of variable records; variable-records.ts has the picture and the other end. */
+import { PercoreError, checkFunction } from '../errors.js';
+import { damaged, limitOf } from './copy-bytes.js';
+import { MOVE_TO } from './doors.js';
+import { moveVariable, type LinkCounts, type LinkTo } from './link-ends.js';
+import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
+import { CLOSED, EMPTY, OK, type ResultCode } from '../result-codes.js';
+import { RingConsumer } from './ring-consumer.js';
+import type { QueueMemory } from './ring.js';
+
+/**
+ * The consuming end of a queue of variable records. One thread at a time; nothing blocks; only `poll` allocates.
+ *
+ *     for (let offset = consumer.peek(); offset >= 0; offset = consumer.peek()) {
+ *       handle(consumer.bytes, offset, consumer.length, consumer.type);
+ *       consumer.advance();
+ *     }
+ *     consumer.publishRelease();                                                    // what was read may be overwritten
+ */
+export class VariableConsumer extends RingConsumer {
+  /** Payload length and type of the record that `peek` found. */
+  length = 0;
+  type = 0;
+  protected dataBytes: number;
+  protected dataWords: number;
+
+  constructor(memory: QueueMemory, place = 0) {
+    super(memory, place);
+    this.dataBytes = memory.dataBytes;
+    this.dataWords = memory.dataBytes >> 2;
+  }
+
+  /**
+   * The next record, in place: its payload's byte offset, with `length` and `type` set; EMPTY or CLOSED when there is
+   * none. It stays until `advance` and `publishRelease`, so reading it again is safe (at least once).
+   */
+  peek(): number {
+    for (;;) {
+      const state = this.lookAhead();
+      if (state !== OK) return state;
+      const at = this.next & this.mask;
+      const header = this.dataWords + (at >> 2);
+      const length = this.words[header]!;
+      const type = this.words[header + 1]!;
+      // Records lie within the ring's end, as an unsigned number a negative length lies far beyond it; and within what
+      // is published.
+      if (type !== PADDING) {
+        if (length >>> 0 > this.mask - 7 - at || framedBytes(length) > ((this.seen - this.next) | 0))
+          throw damaged(this.next, length, type, 'which reaches beyond what is published');
+        this.length = length;
+        this.type = type;
+        return this.dataBytes + at + HEADER_BYTES;
+      }
+      // At most once a lap: the padding reaches the ring's end, and a record always follows it in the same publish.
+      if (length !== this.mask + 1 - at || length > ((this.seen - this.next) | 0))
+        throw damaged(this.next, length, type, 'which is no padding to the end');
+      this.next = (this.next + length) | 0;
+      this.goOn();
+    }
+  }
+
+  /** Goes on at the beginning: of the same memory here, of another chunk in a queue of chunks. */
+  protected goOn(): void {}
+
+  /**
+   * Notes, before the peeked record is handled, that it counts as read if this thread dies meanwhile: at most once.
+   * Without it the next consumer is given again what was not released. `drain` does so by itself. Costs a plain store.
+   */
+  begin(): void {
+    this.take((this.next + framedBytes(this.length)) | 0);
+  }
+
+  /** Takes `begin` back: the peeked record was not handled and stays. */
+  putBack(): void {
+    this.take(this.next);
+  }
+
+  /** Takes the peeked record as read. Its room returns to the producer with the next `publishRelease`. */
+  advance(): void {
+    // Nothing was found, or this end has left since.
+    if (this.next === this.seen) throw notPeeked();
+    this.next = (this.next + framedBytes(this.length)) | 0;
+    this.unreleased++;
+  }
+
+  /**
+   * Calls `handler(view, offset, length, type)` for up to `limit` records in place, then releases them with one store.
+   * Returns how many, 0 when empty, CLOSED when none will follow. At most once: a record counts as read once its
+   * handler is called, thrown or not, and a death loses none that was not begun.
+   */
+  drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = 0x7fffffff): number {
+    checkFunction('handler', handler);
+    limit = limitOf(limit);
+    let count = 0;
+    while (count < limit) {
+      const offset = this.peek();
+      if (offset < 0) {
+        if (count > 0 || offset !== CLOSED) break;
+        // A handler that threw last time has left its record to be released.
+        this.publishRelease();
+        return CLOSED;
+      }
+      this.advance();
+      this.take(this.next);
+      count++;
+      handler(this.view, offset, this.length, this.type);
+    }
+    this.publishRelease();
+    return count;
+  }
+
+  /** Copies one payload out; EMPTY or CLOSED when there is none. Allocates the copy. Its type is then in `type`. */
+  poll(): Uint8Array | typeof EMPTY | typeof CLOSED {
+    const offset = this.peek();
+    if (offset < 0) return offset === CLOSED ? CLOSED : EMPTY;
+    const copy = this.bytes.slice(offset, offset + this.length);
+    this.advance();
+    this.publishRelease();
+    return copy;
+  }
+
+  [MOVE_TO](to: LinkTo, limit: number, counts: LinkCounts): ResultCode {
+    return moveVariable(this, to, limit, counts);
+  }
+}
+
+const notPeeked = (): PercoreError =>
+  new PercoreError(
+    'ERR_PERCORE_CLAIM',
+    'advance() without a record that peek() has found. Call peek first and check that it is not negative',
+    { argument: 'advance' },
+  );
