@@ -350,6 +350,29 @@ static_assert(offsetof(Runtime, bucketOwner) == 1408);
 static_assert(offsetof(Runtime, generation) == 5504);
 static_assert(sizeof(Runtime) == 6528);
 
+struct Slots {
+  int32_t stages;  // a bit for each stage that is used (writes: all set; reads: runtime)
+  char reserved0[124];
+  int32_t word[8192];  // whose the slot is: owner (8 bits), next owner (8), 1 while it moves, generation (15) (writes: runtime; who gets the slot, at the end of its move; reads: all)
+};
+static_assert(offsetof(Slots, stages) == 0);
+static_assert(offsetof(Slots, word) == 128);
+static_assert(sizeof(Slots) == 32896);
+
+struct Buckets {
+  int32_t sent[8192];  // messages of each slot that this party has sent to whoever owned it; comes round (writes: sender; reads: owners)
+  double busyNs[1024];  // time that this party has spent on each bucket, extrapolated from a sample of its messages (writes: owner; reads: runtime)
+  double held;  // messages that this party has held because their bucket moved (writes: owner; reads: runtime)
+  char reserved0[120];
+  double lost;  // messages that a death has lost, as counted by the owner after it (writes: owner; reads: runtime)
+  char reserved1[120];
+};
+static_assert(offsetof(Buckets, sent) == 0);
+static_assert(offsetof(Buckets, busyNs) == 32768);
+static_assert(offsetof(Buckets, held) == 40960);
+static_assert(offsetof(Buckets, lost) == 41088);
+static_assert(sizeof(Buckets) == 41216);
+
 struct Delivery {
   int32_t lanes;  // ready lanes that follow (writes: native; reads: turn)
   int32_t timers;  // expired timers that follow (writes: native; reads: turn)

@@ -2,6 +2,11 @@
 export {
   bucketOf, capacity, createLoads, createRuntime, createSteering, hashKey, priorityOf, setDiscipline,
 } from './reactor/index.js';
+export { createBalancer, createBuckets, createKeyed, keyedAddress, moveAllBuckets } from './balance/index.js';
+export type {
+  Balancer, BalancerOptions, BalancerStatus, Buckets, BucketsOptions, Keyed, KeyedAddress, KeyedAddressOptions,
+  KeyedContext, KeyedOptions, KeyedStep,
+} from './balance/index.js';
 export type {
   Address, AddressOptions, ByteRecord, CallContext, CallOptions, CapacityReport, Choose, ClassFigures, CloseOptions,
   CloseResult, DropReasons, ForeignMessage, IdleOptions, IdleStrategy, IoFigures, LaneBacklog, MainStatus,
@@ -43,10 +48,11 @@ export {
 export {
   Control, ID_BYTES, Ids, RunningTopology, controlEntry, createIds, defineTopology, formatDump, formatId, openControl,
   parseId, partsOfId, readId, readTopology, startTopology, takes,
-  type BootStep, type BootTopology, type BytesProgram, type CheckedTopology, type ClassDeclaration,
+  type BootStep, type BootTopology, type BytesProgram, type CheckedTopology,
   type ConnectionProgram, type ControlAnswers, type ControlMessages, type ControlOptions, type ControlVerb,
   type CursorTarget, type IdOptions, type IdParts, type Listed, type ListedInTopology, type ListedKind, type PartyDump,
-  type Program, type ProgramContext, type ProgramSettings, type ProgramStep, type ReactorIdentity, type RingSettings,
+  type ProcessProgram, type Program, type ProgramContext, type ProgramSettings, type ProgramStep, type ReactorIdentity,
+  type RingSettings,
   type Shown, type Takes, type TaskDeclaration, type TaskTarget, type Topology, type TopologyDeclaration,
   type TopologyDump, type TopologyMessage, type TopologyProgram, type TopologySends, type TopologyTask,
 } from './topology/index.js';

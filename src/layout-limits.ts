@@ -14,6 +14,10 @@ export const LANES_PER_PEER = 16;
 export const RETURN_LANES = 8;
 /** Keys that hash together; each bucket has one owner at a time. */
 export const BUCKETS = 1024;
+/** Stages of work whose messages move apart from each other: see src/balance/. */
+export const STAGES = 8;
+/** A stage of a bucket each. */
+export const SLOTS: number = STAGES * BUCKETS;
 /** Most reactors of one runtime; the main thread is one party more. */
 export const MAX_REACTORS = 255;
 export const MAX_PARTIES = 256;

@@ -229,6 +229,46 @@ export const runtimeLayout = {
   },
 } as const satisfies Structure;
 
+/** What concerns all parties about keyed messages. A slot is one stage of one bucket: stage * 1,024 + bucket. */
+export const slotsLayout = {
+  name: 'Slots',
+  bytes: 32896,
+  fields: {
+    stages: { at: 0, type: 'i32', writes: 'all set', reads: 'runtime', means: 'a bit for each stage that is used' },
+    word: {
+      at: 128, type: 'i32', count: 8192, writes: 'runtime; who gets the slot, at the end of its move', reads: 'all',
+      means: 'whose the slot is: owner (8 bits), next owner (8), 1 while it moves, generation (15)',
+    },
+  },
+} as const satisfies Structure;
+
+/**
+ * What one party knows of the slots, as a sender and as an owner. Behind it lies `taken[parties][8192]`, 32 bits each,
+ * which the party writes as an owner: the messages of each slot that it has taken from each sender. All zero at first.
+ */
+export const bucketsLayout = {
+  name: 'Buckets',
+  bytes: 41216,
+  fields: {
+    sent: {
+      at: 0, type: 'i32', count: 8192, writes: 'sender', reads: 'owners',
+      means: 'messages of each slot that this party has sent to whoever owned it; comes round',
+    },
+    busyNs: {
+      at: 32768, type: 'f64', count: 1024, writes: 'owner', reads: 'runtime',
+      means: 'time that this party has spent on each bucket, extrapolated from a sample of its messages',
+    },
+    held: {
+      at: 40960, type: 'f64', writes: 'owner', reads: 'runtime',
+      means: 'messages that this party has held because their bucket moved',
+    },
+    lost: {
+      at: 41088, type: 'f64', writes: 'owner', reads: 'runtime',
+      means: 'messages that a death has lost, as counted by the owner after it',
+    },
+  },
+} as const satisfies Structure;
+
 /** What native hands to JavaScript in one turn: one thread, so plain words. Lanes, then timers. */
 export const deliveryLayout = {
   name: 'Delivery',

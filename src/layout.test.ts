@@ -6,8 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { layoutHash } from './layout-hash.js';
 import {
-  BANDS, BUCKETS, LANES_PER_PEER, LINE_BYTES, MAX_PARTIES, MAX_REACTORS, constants, deliveryLayout, inboxBytes,
-  laneOffset, laneStride, linkedLayout, partyLayout, pipeLayout, queueLayout, runtimeLayout, structures, words,
+  BANDS, BUCKETS, LANES_PER_PEER, LINE_BYTES, MAX_PARTIES, MAX_REACTORS, SLOTS, bucketsLayout, constants,
+  deliveryLayout, inboxBytes, laneOffset, laneStride, linkedLayout, partyLayout, pipeLayout, queueLayout, runtimeLayout,
+  slotsLayout, structures, words,
   type LayoutField,
 } from './layout.js';
 
@@ -39,7 +40,8 @@ describe('the layout table', () => {
   }
 
   // Delivery and TimerRequests belong to one thread.
-  for (const structure of [queueLayout, linkedLayout, partyLayout, runtimeLayout, pipeLayout]) {
+  const shared = [queueLayout, linkedLayout, partyLayout, runtimeLayout, slotsLayout, bucketsLayout, pipeLayout];
+  for (const structure of shared) {
     it(`${structure.name}: words of different writers lie ${LINE_BYTES} bytes apart`, () => {
       // The same writer or the same set of writers: a header written once before the others start counts as one.
       const groupOf = ({ writes }: LayoutField) => writes.replace(/, last$/, '');
@@ -78,6 +80,7 @@ describe('the layout table', () => {
     expect(runtimeLayout.fields.presence.count).toBe(MAX_PARTIES);
     expect(runtimeLayout.fields.generation.count).toBe(MAX_PARTIES);
     expect(runtimeLayout.fields.bucketOwner.count).toBe(BUCKETS);
+    expect([slotsLayout.fields.word.count, bucketsLayout.fields.sent.count]).toEqual([SLOTS, SLOTS]);
     expect(MAX_REACTORS + 1).toBe(MAX_PARTIES);
     expect(partyLayout.fields.steps.count).toBe(BANDS);
     expect(deliveryLayout.fields.lane.count).toBe(MAX_PARTIES * LANES_PER_PEER);

@@ -19,6 +19,9 @@
  *   Inbox   | Party | lanesMadeBy[parties], 128 bytes each | lane 0 | lane 1 | …
  *             There is one for each party; its lanes lead inward.
  *   Runtime | header 0 | changes 128 | presence[parties] 256 … | bucketOwner[1024] … | generation[parties] …
+ *   Slots   | stages 0 | word[8192] 128 …
+ *   Buckets | sent[8192] 0 … | busyNs[1024] 32768 … | held 40960 | lost 41088 | taken[parties][8192] …
+ *             There is one for each party.
  *   Topics  | header 0 | changes 128 | TopicMember 256 | its patterns, twice | TopicMember | …
  *   Pipe    | header 0 | who has which end 128 | producer's line 256 | consumer's line 384 |
  *   UserReadiness | header 0 | bits 128 | closed 256 |
@@ -27,11 +30,12 @@ import type { Structure } from './layout-fields.js';
 import { datagramEntryLayout, ioBlockLayout, ioCountersLayout, readinessLayout } from './layout-io.js';
 import {
   BANDS, BUCKETS, DATAGRAM_BATCH, LANES_PER_PEER, LAYOUT_VERSION, LINE_BYTES, MAX_PARTIES, MOST_KEPT_PEERS, PARTY_MAGIC,
-  PIPE_MAGIC, QUEUE_MAGIC, READINESS_MAGIC, RETURN_LANES, RUNTIME_MAGIC, TIMERS_PER_CHUNK,
+  PIPE_MAGIC, QUEUE_MAGIC, READINESS_MAGIC, RETURN_LANES, RUNTIME_MAGIC, SLOTS, TIMERS_PER_CHUNK,
 } from './layout-limits.js';
 import { groupLayout, linkedLayout, pipeLayout, placeLayout, queueLayout } from './layout-queues.js';
 import {
-  deliveryLayout, partyLayout, runtimeLayout, timerCountersLayout, timerRecordLayout, timerRequestsLayout,
+  bucketsLayout, deliveryLayout, partyLayout, runtimeLayout, slotsLayout, timerCountersLayout, timerRecordLayout,
+  timerRequestsLayout,
 } from './layout-reactor.js';
 import { topicMemberLayout, topicsLayout, TOPICS_MAGIC } from './layout-topics.js';
 
@@ -44,8 +48,8 @@ export * from './layout-topics.js';
 
 export const structures: readonly Structure[] = [
   placeLayout, queueLayout, linkedLayout, groupLayout, ioCountersLayout, timerCountersLayout, partyLayout,
-  runtimeLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout, pipeLayout,
-  datagramEntryLayout, readinessLayout, topicsLayout, topicMemberLayout,
+  runtimeLayout, slotsLayout, bucketsLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout,
+  pipeLayout, datagramEntryLayout, readinessLayout, topicsLayout, topicMemberLayout,
 ];
 
 /** Values of shared words that both languages name. */
@@ -71,6 +75,8 @@ export const constants = {
   PIPE_MAGIC, READINESS_MAGIC, TOPICS_MAGIC, LAYOUT_VERSION, TIMERS_PER_CHUNK, DATAGRAM_BATCH, MOST_KEPT_PEERS,
 } as const;
 
+/** Bytes of one party's Buckets and of what it has taken from each of `parties`. */
+export const bucketsBytes = (parties: number): number => bucketsLayout.bytes + parties * SLOTS * 4;
 /** Where lane `lane` of producer `from` begins in an inbox of `parties` parties whose lanes hold `laneBytes`. */
 export const laneOffset = (parties: number, laneBytes: number, from: number, lane: number): number =>
   partyLayout.bytes + parties * LINE_BYTES + (from * LANES_PER_PEER + lane) * laneStride(laneBytes);

@@ -1,11 +1,13 @@
 /** Suite `scheduling`: who runs next, and what it costs to speak to another reactor. One bench a row of its table. */
 import type { Suite } from '../harness.js';
+import { balance } from './scheduling/balance.js';
 import { crossDispatch } from './scheduling/cross-dispatch.js';
 import { disciplineCost } from './scheduling/discipline-cost.js';
 import { dispatch } from './scheduling/dispatch.js';
 import { fairness } from './scheduling/fairness.js';
 import { goal } from './scheduling/goal.js';
 import { restart } from './scheduling/restart.js';
+import { migrate } from './scheduling/migrate.js';
 import { select } from './scheduling/select.js';
 import { topic } from './scheduling/topic.js';
 
@@ -19,6 +21,8 @@ const scheduling: Suite = {
     fairness,
     goal,
     restart,
+    migrate,
+    balance,
     topic,
   ],
 };

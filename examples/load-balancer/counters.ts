@@ -81,29 +81,33 @@ export class JobCounters {
   set outputsOpen(value: number) {
     this.numbers[6] = value;
   }
-  /** Records of results sent to the outputs of other reactors, and records taken for one's own. */
-  get resultRecordsSent(): number {
-    return this.numbers[7]!;
-  }
-  set resultRecordsSent(value: number) {
-    this.numbers[7] = value;
-  }
-  get resultRecordsTaken(): number {
-    return this.numbers[8]!;
-  }
-  set resultRecordsTaken(value: number) {
-    this.numbers[8] = value;
-  }
-
   /**
    * Outputs open now whose reader has ended its own side: it reads on, or has gone without our having sent anything
    * since.
    */
   get outputsHalfClosed(): number {
-    return this.numbers[9]!;
+    return this.numbers[7]!;
   }
   set outputsHalfClosed(value: number) {
-    this.numbers[9] = value;
+    this.numbers[7] = value;
+  }
+
+  /** Records of results to the outputs of reactor `to`; and those that this one's outputs have taken from another. */
+  resultRecordsTo(to: number): number {
+    return this.numbers[this.resultsAt + to]!;
+  }
+  addResultRecordTo(to: number): void {
+    this.numbers[this.resultsAt + to]!++;
+  }
+  resultRecordsFrom(from: number): number {
+    return this.numbers[this.resultsAt + this.reactors + from]!;
+  }
+  addResultRecordFrom(from: number): void {
+    this.numbers[this.resultsAt + this.reactors + from]!++;
+  }
+
+  private get resultsAt(): number {
+    return HEAD + 2 * this.reactors * BANDS;
   }
 
   rejected(reason: RejectReason): number {
@@ -142,9 +146,9 @@ export class JobCounters {
   }
 }
 
-const REJECTED = 10;
+const REJECTED = 8;
 const HEAD = REJECTED + REJECT_REASONS.length;
-const numbersIn = (reactors: number): number => HEAD + 2 * reactors * BANDS;
+const numbersIn = (reactors: number): number => HEAD + 2 * reactors * (BANDS + 1);
 const blockBytes = (reactors: number): number =>
   Math.ceil((numbersIn(reactors) * 8 + HISTOGRAM_WORDS * BANDS * 4) / LINE_BYTES) * LINE_BYTES;
 

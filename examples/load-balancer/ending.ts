@@ -28,7 +28,7 @@ export async function drain(
     [...living].every((owner) => [...living].every((reader) => isSettled(counters, reader, owner)));
   const isHandedOut = (): boolean =>
     living.size < counters.length ||
-    counters.reduce((sum, one) => sum + one.resultRecordsSent - one.resultRecordsTaken, 0) === 0;
+    counters.every((one, from) => counters.every((to, id) => one.resultRecordsTo(id) === to.resultRecordsFrom(from)));
   while (!signals.isTimeOver && (!isWorked() || !isHandedOut())) await pause(LOOK_MS);
   // What is on its way from a reactor that died cannot be counted: it has arrived when for a while nothing more is
   // worked.

@@ -3,7 +3,7 @@
  * band. A lane without room stops the reading of this input, not of others; what was read already waits here, at most
  * one read of 64 KiB.
  */
-import { CLOSED, hashKey, type Connection, type Reactor } from 'percore';
+import { CLOSED, bucketOf, hashKey, type Buckets, type Connection, type Reactor } from 'percore';
 import type { JobCounters } from './counters.js';
 import { LineLane } from './line-record.js';
 import type { LineSink, LineSplitterOptions, RejectReason } from './line-rules.js';
@@ -57,7 +57,7 @@ export class Input implements LineSink {
   /** Bytes `at` to the end were read and wait for room. */
   private rest: Uint8Array | undefined;
   private at = 0;
-  private refusing: LineLane | undefined;
+  private refusing: { whenRoom(then: () => void): void } | undefined;
   private readNs = 0;
   private memory: Uint8Array | undefined;
   private view!: DataView;
@@ -70,6 +70,8 @@ export class Input implements LineSink {
     private readonly counters: JobCounters,
     private readonly feed: Feed,
     options: LineSplitterOptions,
+    /** With --rebalance: who owns a bucket may change at any time. */
+    private readonly buckets?: Buckets,
   ) {
     this.splitter = new LineSplitter(this, options);
   }
@@ -115,10 +117,15 @@ export class Input implements LineSink {
       this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     }
     const hash = hashKey(bytes, keyStart, keyEnd);
-    const owner = this.reactor.ownerOfHash(hash);
+    const owner = this.buckets === undefined ? this.reactor.ownerOfHash(hash) : this.buckets.enter(bucketOf(hash));
+    if (owner < 0) {
+      this.refusing = { whenRoom: (then) => this.buckets!.whenSettled(bucketOf(hash), then) };
+      return false;
+    }
     const lane = this.lanes.to(owner, band);
     const code = lane.put(bytes, this.view, keyStart, keyEnd, payloadStart, payloadEnd, seq, hash | 0, this.readNs);
     if (code < 0) {
+      this.buckets?.leave(bucketOf(hash));
       if (code !== CLOSED) {
         this.refusing = lane;
         return false;

@@ -1,6 +1,12 @@
+/** Rolling figures of each key, and how those of one bucket are taken out and put in. */
+import { bucketOf } from 'percore';
+
+/** One key and its figures, as they go with their bucket. */
+export type KeyFigures = [key: Uint8Array, hash: number, count: number, bytes: number];
+
 /**
- * Rolling figures of each key, found by the key's bytes and their hash without making a string: an open-addressing
- * table with linear probing (Knuth, volume 3, 6.4), at most half full.
+ * Finds a key by its bytes and their hash without making a string: an open-addressing table with linear probing (Knuth,
+ * volume 3, 6.4), at most half full.
  */
 export class KeyTable {
   /** Figures of the key that `touch` found last. */
@@ -34,14 +40,36 @@ export class KeyTable {
     return (this.count = ++this.counts[slot]!);
   }
 
-  private insert(memory: Uint8Array, start: number, end: number, hash: number, payloadBytes: number): number {
+  /** Takes out the keys of a bucket. Looks at all keys, since the table is made for finding one. */
+  take(bucket: number): KeyFigures[] {
+    const taken: KeyFigures[] = [];
+    const stay: KeyFigures[] = [];
+    for (const [slot, key] of this.keys.entries()) {
+      if (key === undefined) continue;
+      const hash = this.hashes[slot]!;
+      (bucketOf(hash) === bucket ? taken : stay).push([key, hash, this.counts[slot]!, this.byteSums[slot]!]);
+    }
+    if (taken.length === 0) return taken;
+    // Anew, so that no key that stays is behind a gap.
+    this.keys.fill(undefined);
+    this.used = 0;
+    for (const one of stay) this.add(one);
+    return taken;
+  }
+
+  /** Puts in a key that is not in it. */
+  add([key, hash, count, bytes]: KeyFigures): void {
     if ((this.used + 1) * 2 > this.size) this.grow();
     const slot = this.freeSlot(hash);
     this.used++;
     this.hashes[slot] = hash;
-    this.keys[slot] = memory.slice(start, end);
-    this.counts[slot] = 1;
-    this.byteSums[slot] = payloadBytes;
+    this.keys[slot] = key;
+    this.counts[slot] = count;
+    this.byteSums[slot] = bytes;
+  }
+
+  private insert(memory: Uint8Array, start: number, end: number, hash: number, payloadBytes: number): number {
+    this.add([memory.slice(start, end), hash, 1, payloadBytes]);
     this.bytes = payloadBytes;
     return (this.count = 1);
   }

@@ -13,7 +13,7 @@
  */
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { PercoreError, cpuBudget, createRuntime, type Runtime } from 'percore';
+import { PercoreError, cpuBudget, createBalancer, createRuntime, type Runtime } from 'percore';
 import { JobCounters } from './counters.js';
 import { startDemo } from './demo.js';
 import { drain } from './ending.js';
@@ -25,6 +25,8 @@ import { announce, drawTable, print, tell } from './terminal.js';
 
 /** How long the lanes may take to run empty, where a reactor has died. */
 const CLOSE_MS = 5000;
+/** How often --rebalance looks how busy each reactor is. */
+const REBALANCE_MS = 50;
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));
@@ -50,6 +52,7 @@ async function main(): Promise<number> {
     urgent: options.urgent,
     dies: options.die?.reactor ?? -1,
     dieAfter: options.die?.afterLines ?? Infinity,
+    isRebalanced: options.isRebalanced,
   };
   const runtime = await createRuntime<{ calls: JobServices }>({
     entry: new URL('./reactor.js', import.meta.url),
@@ -62,6 +65,7 @@ async function main(): Promise<number> {
     { length: runtime.reactors },
     (_, id) => new JobCounters(counterMemory, runtime.reactors, id),
   );
+  const balancer = options.isRebalanced ? createBalancer(runtime, { everyMs: REBALANCE_MS }) : undefined;
   const living = new Set(counters.keys());
   runtime.on('reactorDied', ({ reactorId, error }) => {
     living.delete(reactorId);
@@ -94,7 +98,7 @@ async function main(): Promise<number> {
     const elapsedMs = performance.now() - startedMs;
     // The figures are final only after this: what a dead reactor had sent may be worked until the end.
     await runtime.close({ drainMs: signals.isTimeOver ? 0 : CLOSE_MS });
-    const report = jobReport(counters, status, elapsedMs);
+    const report = jobReport(counters, status, elapsedMs, balancer?.status());
     const isReported = await tell(report, options.isJson);
     return isReported && readError === undefined && report.dropped === 0 && living.size === runtime.reactors ? 0 : 1;
   } finally {

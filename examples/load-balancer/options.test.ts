@@ -16,7 +16,8 @@ describe('parseOptions', () => {
     expect(parseOptions([])).toEqual({
       port: 7411, outputPort: 7412, host: '127.0.0.1', isStdin: false, file: undefined, isDemo: false, isRaw: false,
       keyField: 1, urgent: undefined, workUs: 0, isJson: false, reactors: 'auto', outputBacklogBytes: 16_777_216,
-      idle: 'adaptive', discipline: 'strict', drainMs: 8000, die: undefined, isHelp: false,
+      idle: 'adaptive', discipline: 'strict', drainMs: 8000, die: undefined, isRebalanced: false,
+      isHelp: false,
     });
   });
 
@@ -24,12 +25,12 @@ describe('parseOptions', () => {
     expect(parseOptions([
       '--port', '1', '--output-port=2', '--host', '::1', '--file', 'a b.txt', '--raw', '--key-field', '3',
       '--urgent', 'ERROR|CRIT', '--work-us', '2.5', '--json', '--reactors=4', '--output-backlog-bytes', '4096',
-      '--idle', 'park', '--discipline', 'shares', '--drain-ms', '0', '--die', '1:2',
+      '--idle', 'park', '--discipline', 'shares', '--drain-ms', '0', '--die', '1:2', '--rebalance',
     ])).toEqual({
       port: 1, outputPort: 2, host: '::1', isStdin: false, file: 'a b.txt', isDemo: false, isRaw: true, keyField: 3,
       urgent: /ERROR|CRIT/, workUs: 2.5, isJson: true, reactors: 4, outputBacklogBytes: 4096, idle: 'park',
       discipline: 'shares',
-      drainMs: 0, die: { reactor: 1, afterLines: 2 }, isHelp: false,
+      drainMs: 0, die: { reactor: 1, afterLines: 2 }, isRebalanced: true, isHelp: false,
     });
     expect(parseOptions(['--stdin']).isStdin).toBe(true);
     expect(parseOptions(['--demo']).isDemo).toBe(true);

@@ -38,6 +38,8 @@ export interface Options {
   readonly drainMs: number;
   /** The reactor that ends by force, and after how many lines; undefined: none. */
   readonly die: { readonly reactor: number; readonly afterLines: number } | undefined;
+  /** Buckets move from busy reactors to idle ones. */
+  readonly isRebalanced: boolean;
   /** Print `usage` and stop; everything else then has its default. */
   readonly isHelp: boolean;
 }
@@ -66,6 +68,7 @@ const DEFAULTS: Options = {
   discipline: 'strict',
   drainMs: 8000,
   die: undefined,
+  isRebalanced: false,
   isHelp: false,
 };
 
@@ -103,6 +106,7 @@ output
 running
   --host ADDRESS            address of both ports (default ${DEFAULTS.host})
   --reactors N|auto         how many reactors (default ${DEFAULTS.reactors})
+  --rebalance               move keys from busy reactors to idle ones while it runs
   --work-us N               extra work for each line in microseconds, a fraction is allowed (default ${DEFAULTS.workUs})
   --idle STRATEGY           ${IDLE_STRATEGIES.join(', ')} (default ${DEFAULTS.idle})
   --discipline NAME         ${DISCIPLINES.join(', ')} (default ${DEFAULTS.discipline})
@@ -112,7 +116,9 @@ running
 `;
 
 /** One entry an option. Those without a value are claims; the others turn their text into the value, or throw. */
-const FLAGS = { stdin: 'isStdin', demo: 'isDemo', raw: 'isRaw', json: 'isJson', help: 'isHelp' } as const;
+const FLAGS = {
+  stdin: 'isStdin', demo: 'isDemo', raw: 'isRaw', json: 'isJson', rebalance: 'isRebalanced', help: 'isHelp',
+} as const;
 const VALUES: Record<string, (name: string, text: string) => Partial<Options>> = {
   'port': (name, text) => ({ port: integer(name, text, 0, MAX_PORT) }),
   'output-port': (name, text) => ({ outputPort: integer(name, text, 0, MAX_PORT) }),

@@ -47,7 +47,7 @@ export class Outputs {
 
   /** A step of the task `results`: one record of result lines. */
   readonly step = (record: ByteRecord): void => {
-    this.counters.resultRecordsTaken++;
+    this.counters.addResultRecordFrom(record.from);
     if (this.connections.size === 0) return;
     const bytes = record.bytes.subarray(record.offset, record.offset + record.length);
     const isUrgent = record.priority >= URGENT_BAND;

@@ -2,7 +2,7 @@
  * Runs once in every reactor: reads its share of the inputs, works the lines of the keys it owns, serves its share of
  * the outputs.
  */
-import type { Listener, Reactor } from 'percore';
+import { createBuckets, type Listener, type Reactor } from 'percore';
 import { JobCounters } from './counters.js';
 import { Input, LineLanes, readConnection, type Feed } from './input.js';
 import type { LineSplitterOptions } from './line-rules.js';
@@ -16,6 +16,8 @@ export interface JobData extends WorkerOptions, LineSplitterOptions {
   readonly outputBacklogBytes: number;
   /** Which reactor dies, for trying out a death; -1 none. */
   readonly dies: number;
+  /** Buckets move from busy reactors to idle ones. */
+  readonly isRebalanced: boolean;
 }
 
 export interface Ports {
@@ -57,6 +59,12 @@ export default function start(reactor: Reactor<{ calls: JobServices }>, data: Jo
     workUs: data.workUs,
     dieAfter: data.dies === reactor.id ? data.dieAfter : Infinity,
   });
+  const buckets = data.isRebalanced ? createBuckets(reactor, {
+    name: 'lines',
+    onBucketLeaves: (bucket) => worker.give(bucket),
+    onBucketArrives: (_bucket, figures) => worker.receive(figures),
+  }) : undefined;
+  worker.buckets = buckets;
   const outputs = new Outputs(reactor, own);
   const inputs = new Set<Input>();
   const listeners: Listener[] = [];
@@ -64,7 +72,7 @@ export default function start(reactor: Reactor<{ calls: JobServices }>, data: Jo
   let whenStopped: (() => void) | undefined;
 
   const makeInput = (feed: Feed): Input => {
-    const input = new Input(reactor, lanes, own, feed, data);
+    const input = new Input(reactor, lanes, own, feed, data, buckets);
     inputs.add(input);
     return input;
   };

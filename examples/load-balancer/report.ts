@@ -1,5 +1,5 @@
 /** The figures of the whole job, as --json prints them at its end. */
-import { HISTOGRAM_WORDS, Histogram, type RuntimeStatus } from 'percore';
+import { HISTOGRAM_WORDS, Histogram, type BalancerStatus, type RuntimeStatus } from 'percore';
 import { outstanding, type JobCounters } from './counters.js';
 import { REJECT_REASONS } from './line-rules.js';
 
@@ -35,11 +35,15 @@ export interface JobReport {
     turns: number;
     parks: number;
   }[];
+  /** With --rebalance. */
+  buckets?: { moved: number; pauseMaxMs: number };
   elapsedMs: number;
 }
 
 /** `linesIn = results + rejected + dropped`, each counted where it happens, once everything has been drained. */
-export function jobReport(counters: readonly JobCounters[], status: RuntimeStatus, elapsedMs: number): JobReport {
+export function jobReport(
+  counters: readonly JobCounters[], status: RuntimeStatus, elapsedMs: number, balanced?: BalancerStatus,
+): JobReport {
   const sum = (figure: (counters: JobCounters) => number): number =>
     counters.reduce((total, one) => total + figure(one), 0);
   const droppedByReason: Record<string, number> = {};
@@ -84,6 +88,7 @@ export function jobReport(counters: readonly JobCounters[], status: RuntimeStatu
       turns,
       parks,
     })),
+    ...(balanced === undefined ? {} : { buckets: { moved: balanced.moved, pauseMaxMs: balanced.pauseMs.max } }),
     elapsedMs: Math.round(elapsedMs),
   };
 }

@@ -3,9 +3,11 @@
  * has outputs. High bands come first because their lanes do; a record of many lines is left in the middle when
  * something higher arrives.
  */
-import { AGAIN, BACK_PRESSURED, OK, type Address, type ByteRecord, type Reactor } from 'percore';
+import {
+  AGAIN, BACK_PRESSURED, OK, bucketOf, type Address, type Buckets, type ByteRecord, type Reactor,
+} from 'percore';
 import type { JobCounters } from './counters.js';
-import { KeyTable } from './key-table.js';
+import { KeyTable, type KeyFigures } from './key-table.js';
 import { LINE_HEAD, RECORD_HEAD, lineBytes } from './line-record.js';
 import { payloadCrc } from './payload-crc.js';
 import { formatResult, maxResultBytes } from './result-format.js';
@@ -14,6 +16,10 @@ import { formatResult, maxResultBytes } from './result-format.js';
 const LOOK_EVERY = 8;
 /** Most bytes of results claimed at a time. */
 const RESULT_BYTES = 8192;
+
+/** A bucket that leaves looks so often whether its results have been taken, and at most so long. */
+const LOOK_NS = 50_000;
+const MOST_WAIT_NS = 1e9;
 
 export interface WorkerOptions {
   readonly workUs: number;
@@ -31,6 +37,8 @@ export class Worker {
   private readonly progress = new Map<number, Progress>();
   private readonly outlets: (Address | undefined)[] = [];
   private readonly claims: number[];
+  /** With --rebalance: counts the lines of each bucket, so that it can go to another reactor. */
+  buckets: Buckets | undefined;
   private worked = 0;
   /** The open claim of results: its band, its size (0: none), and what of it is written. */
   private band = 0;
@@ -73,12 +81,14 @@ export class Worker {
           break;
         }
       }
+      this.buckets?.begin();
       const count = this.keys.touch(bytes, keyStart, keyEnd, words[head + 2]!, payloadLength);
       const crc = payloadCrc(words, bytes, payloadStart, payloadLength);
       if (this.options.workUs !== 0) this.compute(this.options.workUs);
       if (this.claimedBytes !== 0) {
         this.writeResult(view.getFloat64(at, true), band, bytes, keyStart, keyEnd, count, crc);
       }
+      this.buckets?.took(from, bucketOf(words[head + 2]!));
       at += lineBytes(keyEnd - payloadStart, payloadLength);
       lines++;
       if ((lines % LOOK_EVERY === 0 || this.options.workUs !== 0) && at < end && this.reactor.shouldYield()) {
@@ -94,6 +104,29 @@ export class Worker {
     if (this.worked >= this.options.dieAfter) process.exit(1);
     return code;
   };
+
+  /**
+   * A bucket leaves: the figures of its keys, once its results have been taken by the outputs, so that those of the new
+   * owner come behind them.
+   */
+  async give(bucket: number): Promise<KeyFigures[]> {
+    const own = this.counters[this.reactor.id]!;
+    const sent = this.counters.map((_, to) => own.resultRecordsTo(to));
+    const isTaken = (): boolean => this.counters.every(
+      (one, to) => one.outputsOpen === 0 || one.resultRecordsFrom(this.reactor.id) >= sent[to]!,
+    );
+    // Those of a reactor that has died are never taken.
+    const endNs = this.reactor.nowNs() + MOST_WAIT_NS;
+    while (!isTaken() && this.reactor.nowNs() < endNs) {
+      await new Promise<void>((resolve) => void this.reactor.timers.after({ delayNs: LOOK_NS }, () => resolve()));
+    }
+    return this.keys.take(bucket);
+  }
+
+  /** A bucket arrives. */
+  receive(figures: readonly KeyFigures[] | undefined): void {
+    for (const one of figures ?? []) this.keys.add(one);
+  }
 
   /** Claims room for results on the lane to each reactor with outputs. OK, or BACK_PRESSURED with nothing claimed. */
   private openResults(band: number, words: Int32Array, at: number, end: number): number {
@@ -142,7 +175,7 @@ export class Worker {
         outlet.abort();
       } else {
         outlet.commit(this.usedBytes);
-        this.counters[this.reactor.id]!.resultRecordsSent++;
+        this.counters[this.reactor.id]!.addResultRecordTo(to);
       }
       this.claims[to] = -1;
     }

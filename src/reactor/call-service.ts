@@ -208,7 +208,8 @@ export class CallService {
    */
   answer(inlet: Inlet, at: number, length: number, heard: HeardName | undefined): number {
     const outlet = this.answerOutlet(inlet);
-    if (outlet.hasParcels) return refuseFor(outlet.line, HEAD_BYTES);
+    // One that came by a return lane waits for nothing, as everything there.
+    if (outlet.hasParcels && !inlet.isReturn) return refuseFor(outlet.line, HEAD_BYTES);
     this.answerNow(inlet, at, length, heard);
     return OK;
   }

@@ -4,7 +4,9 @@
  * BACK_PRESSURED. A record counts as taken from before its step begins, so that a death in the middle of it does not
  * run it twice: see lane-repair.ts.
  */
-import { BANDS, FIRST_PLACE_BYTES, partyLayout, placeLayout } from '../layout.js';
+import {
+  BANDS, FIRST_PLACE_BYTES, LANES_PER_PEER, RETURN_LANES, partyLayout, placeLayout,
+} from '../layout.js';
 import { OK, sub, type RecordMemory, type VariableConsumer, type VariableQueue } from '../queues/index.js';
 import { BYTES, HEAD_BYTES, NAME } from './message.js';
 import { HeardName } from './names.js';
@@ -46,6 +48,8 @@ export class Inlet implements Holdable, RecordMemory {
   private readonly consumer: VariableConsumer;
 
   readonly band: number;
+  /** It is a return lane. */
+  readonly isReturn: boolean;
 
   /** `number` is the lane's as native reports it, `from` its producer, which `onSpace` tells that there is room. */
   constructor(
@@ -53,6 +57,7 @@ export class Inlet implements Holdable, RecordMemory {
     queue: VariableQueue, readonly number: number, readonly from: number, onSpace: () => void,
   ) {
     const band = this.band = bandOfLane(number);
+    this.isReturn = number % LANES_PER_PEER >= RETURN_LANES;
     this.consumer = sub(queue);
     this.consumer[ON_ROOM](onSpace);
     this.words = this.consumer.words;

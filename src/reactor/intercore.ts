@@ -7,7 +7,7 @@ import type { NamesToKeep } from './kept-names.js';
 import { Outlet } from './outlet.js';
 import { summon } from './parking.js';
 import type { Peers } from './peers.js';
-import type { SharedRuntime } from './shared.js';
+import { isLaneMade, type SharedRuntime } from './shared.js';
 import type { ByteTask } from './task.js';
 import type { Turn } from './turn.js';
 
@@ -54,6 +54,15 @@ export class Intercore {
   /** True when nothing waits to be read. */
   isEmpty(): boolean {
     return this.inlets.every((inlet) => inlet === undefined || !inlet.hasRecords());
+  }
+
+  /** True when nothing that party `from` has published waits to be read, whether native has reported it or not. */
+  isEmptyFrom(from: number): boolean {
+    for (let lane = 0; lane < LANES_PER_PEER; lane++) {
+      if (!isLaneMade(this.shared.inboxes[this.id]!, from, lane)) continue;
+      if (this.inlet(from * LANES_PER_PEER + lane).hasRecords()) return false;
+    }
+    return true;
   }
 
   private openInlet(number: number): Inlet {

@@ -20,7 +20,7 @@ export interface Parcel {
 const KEPT_BYTES = 65_536;
 
 /** Memory of this thread that looks like a lane's. */
-class Scratch implements RecordMemory {
+export class Scratch implements RecordMemory {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   readonly view: DataView;

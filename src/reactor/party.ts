@@ -70,12 +70,12 @@ export class Party implements TurnSources, Stopping {
   readonly io: TimedIoCore;
   readonly userIo: Io;
   readonly stop: WindDown = new WindDown(this);
+  readonly peers: Peers;
   /** The words of this party in shared memory. */
   readonly words: Int32Array;
 
   private readonly addon: PartyNative;
   private readonly handle: TurnHandle;
-  private readonly peers: Peers;
   private readonly readings = new Set<QueueReading>();
   private isReferenced = true;
   private hasBegun = false;

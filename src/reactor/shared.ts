@@ -12,7 +12,10 @@ import {
   inboxBytes,
   laneOffset,
   partyLayout,
+  SLOTS,
+  bucketsBytes,
   runtimeLayout,
+  slotsLayout,
   words,
   type LayoutField,
 } from '../layout.js';
@@ -28,6 +31,10 @@ export interface SharedRuntime {
   readonly topics: SharedArrayBuffer;
   /** One a party, the main thread's last. */
   readonly inboxes: readonly SharedArrayBuffer[];
+  /** The Slots of all. */
+  readonly slots: SharedArrayBuffer;
+  /** The Buckets of each party, the main thread's last. */
+  readonly buckets: readonly SharedArrayBuffer[];
   /** Their eventfds. They belong to the runtime and are closed after every worker has gone. */
   readonly eventFds: readonly number[];
   readonly originNs: number;
@@ -97,7 +104,17 @@ export function createShared(
     set('magic', PARTY_MAGIC);
     return inbox;
   });
-  return { reactors, laneBytes, runtime, topics: createTopics(parties), inboxes, eventFds, originNs };
+  const slots = new SharedArrayBuffer(slotsLayout.bytes);
+  // As above.
+  new Int32Array(slots, slotsLayout.fields.word.at, SLOTS).forEach((_, slot, all) => {
+    all[slot] = (slot % BUCKETS) % reactors;
+  });
+  const buckets = Array.from({ length: parties }, () => new SharedArrayBuffer(bucketsBytes(parties)));
+  // What is not used costs no memory: as for the inboxes.
+  for (const ofParty of buckets) native().system.freshPages(new Uint8Array(ofParty), 0);
+  return {
+    reactors, laneBytes, runtime, topics: createTopics(parties), inboxes, slots, buckets, eventFds, originNs,
+  };
 }
 
 /**
@@ -153,13 +170,13 @@ export class RuntimeBlock {
     this.shared = new Int32Array(memory);
   }
 
-  /** The reactor that owns bucket 0 to 1,023. */
+  /** The reactor that owns bucket 0 to 1,023; while it moves, the old owner. */
   ownerOf(bucket: number): number {
-    // Pairs with whoever moves a bucket; a mover waits until the old owner has drained, so any recent value is right.
+    // Pairs with setOwner(); keyed messages go by a word of their own, so here any recent value is right.
     return Atomics.load(this.shared, BUCKET_OWNER + bucket);
   }
 
-  /** Only for a bucket that nobody moves, and whose owner has nothing of it left. */
+  /** The main thread: the bucket has moved, or nobody moves buckets and its owner has nothing of it left. */
   setOwner(bucket: number, owner: number): void {
     // Pairs with ownerOf().
     Atomics.store(this.shared, BUCKET_OWNER + bucket, owner);

@@ -57,9 +57,7 @@ export class AsyncRun<M> implements Run {
 
   canGoOn(): boolean {
     if (this.outcome !== undefined) return true;
-    const [first] = this.waiters;
-    if (first === undefined) return false;
-    return first.isPause || this.stopped !== undefined || this.raised !== undefined || this.host.depth !== 0;
+    return this.nextWaiter() >= 0;
   }
 
   get isReceiving(): boolean {
@@ -77,7 +75,7 @@ export class AsyncRun<M> implements Run {
       else host.returned(outcome.value);
       return OK;
     }
-    const waiter = this.waiters.shift()!;
+    const [waiter] = this.waiters.splice(this.nextWaiter(), 1) as [Waiter<M>];
     waiter.stop();
     if (stopped !== undefined) {
       waiter.reject(stopped.reason);
@@ -145,6 +143,14 @@ export class AsyncRun<M> implements Run {
     this.host.changed();
     if (this.canGoOn()) this.host.wake();
     return promise;
+  }
+
+  /** The first that would go on now, or -1. A pause does not wait behind those that wait for messages. */
+  private nextWaiter(): number {
+    const { waiters } = this;
+    if (waiters.length === 0) return -1;
+    const isForAny = this.stopped !== undefined || this.raised !== undefined || this.host.depth !== 0;
+    return isForAny ? 0 : waiters.findIndex(({ isPause }) => isPause);
   }
 
   private throwIfOver(): void {

@@ -50,7 +50,7 @@ describe('a boot script', () => {
       expect(answers.slice(0, 2)).toEqual([0, 0]);
       expect(answers[3]).toEqual({ value: 'over' });
       expect((answers[4] as Listed[]).map(({ name }) => name)).toEqual(['records']);
-      expect(answers[5]).toMatchObject({ on: 'book', details: { priority: 6, steps: 2, state: 'ended' } });
+      expect(answers[5]).toMatchObject({ on: 'book', details: { state: 'ended' } });
       expect((answers[6] as { ids: bigint[] }).ids).toHaveLength(2);
       expect(answers[7]).toMatchObject({ parties: [{ name: 'front' }, { name: 'book' }, { name: 'main' }] });
     } finally {

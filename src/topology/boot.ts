@@ -20,7 +20,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { PercoreError, checkOneOf, checkOptions, checkText, invalidArgument } from '../errors.js';
 import { bootError, lineOfField, readLines, type BootLine } from './boot-lines.js';
 import { FIELDS, type ControlVerb } from './messages.js';
-import { checkTopology, type Topology, type TopologyDeclaration } from './topology.js';
+import { CLASS_FIELDS, checkTopology, type Topology, type TopologyDeclaration } from './topology.js';
 
 /** A verb that is asked when the topology has started. */
 export interface BootStep {
@@ -48,9 +48,10 @@ const BOOT_VERBS = [...Object.keys(SECTION_OF), ...LATER];
 /** Of the lines that say it in other words than the message of their verb. */
 const BOOT_FIELDS: Readonly<Record<string, readonly string[]>> = {
   reactor: ['name', 'core', 'sends'],
-  class: ['name', 'priority'],
+  class: ['name', ...CLASS_FIELDS],
   spawn: [
-    'name', 'on', 'module', 'export', 'class', 'priority', 'capacity', 'concurrency', 'takesBytes', 'data', 'sends',
+    'name', 'on', 'module', 'export', 'class', 'priority', 'capacity', 'concurrency', 'takesBytes', 'process',
+    'supervise', 'data', 'sends',
   ],
 };
 

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { CLOSED } from '../queues/index.js';
 import { createRuntime, type Runtime } from '../reactor/index.js';
 import { errorOf, until, within } from '../reactor/fixtures/inside.js';
 import { FIELDS, VERBS } from './messages.js';
@@ -66,7 +67,7 @@ describe('the control of a party', () => {
       expect([await seen('one'), await seen('two')]).toEqual([[{ n: 1 }], [{ n: 1 }]]);
       expect(await seen('three')).toEqual([[1, 2, 3]]);
       expect((await control.ask(1, 'show', { name: 'one' })).details).toMatchObject({
-        state: 'runs', priority: 6, program: 'program noting', steps: 1,
+        state: 'idle', priority: 6, program: 'program noting', steps: 1, capacity: 4,
       });
     });
   });
@@ -75,14 +76,40 @@ describe('the control of a party', () => {
     await withTown(async ({ control, seen }) => {
       await spawn(control, 1, 'job', 'ending', { data: { sum: 42 } });
       const joined = control.ask(1, 'join', { name: 'job' });
-      for (const message of ['go', 'end', 'more']) await control.ask(1, 'send', { task: 'job', message });
+      for (const message of ['go', 'end']) await control.ask(1, 'send', { task: 'job', message });
       expect(await joined).toEqual({ value: { sum: 42 } });
       expect(await control.ask(1, 'join', { name: 'job' })).toEqual({ value: { sum: 42 } });
-      await control.ask(1, 'sync', {});
+      expect(await control.ask(1, 'send', { task: 'job', message: 'more' })).toEqual({ code: CLOSED });
       expect(await seen('job')).toEqual(['go', 'end']);
-      expect((await control.ask(1, 'show', { name: 'job' })).details).toMatchObject({
-        state: 'ended', steps: 2, droppedAfterEnd: 1,
-      });
+      expect((await control.ask(1, 'show', { name: 'job' })).details).toMatchObject({ state: 'ended' });
+      // Its name is free again.
+      await spawn(control, 1, 'job', 'note');
+      expect((await control.ask(1, 'show', { name: 'job' })).details).toMatchObject({ state: 'idle' });
+    });
+  });
+
+  it('spawns processes, whose end is joined: what they return, or what they threw', async () => {
+    await withTown(async ({ runtime, control }) => {
+      const errors: unknown[] = [];
+      runtime.on('stepError', ({ error }) => void errors.push(error.message));
+      await spawn(control, 1, 'sum', 'summing', { process: true, data: 3 });
+      const sum = control.ask(1, 'join', { name: 'sum' });
+      for (const message of [1, 2, 3]) await control.ask(1, 'send', { task: 'sum', message });
+      expect(await sum).toEqual({ value: 6 });
+      await spawn(control, 1, 'async', 'summingAsync', { process: true, data: 2 });
+      const later = control.ask(1, 'join', { name: 'async' });
+      for (const message of [4, 5]) await control.ask(1, 'send', { task: 'async', message });
+      expect(await later).toEqual({ value: 9 });
+      await spawn(control, 1, 'sum', 'summing', { process: true, data: 1 });
+      const failed = errorOf(() => control.ask(1, 'join', { name: 'sum' }));
+      await control.ask(1, 'send', { task: 'sum', message: 'five' });
+      expect(await failed).toMatchObject({ name: 'TypeError', message: 'no number: five', reactorId: 1 });
+      const supervise = { policy: 'restart' } as const;
+      await spawn(control, 1, 'again', 'summing', { process: true, data: 1, supervise });
+      const again = control.ask(1, 'join', { name: 'again' });
+      for (const message of ['five', 7]) await control.ask(1, 'send', { task: 'again', message });
+      expect(await again).toEqual({ value: 7 });
+      expect(errors).toEqual(['no number: five', 'no number: five']);
     });
   });
 
@@ -157,7 +184,7 @@ describe('the control of a party', () => {
       expect(await control.ask('main', 'list', {})).toEqual([
         { kind: 'reactor', name: 'main', about: 'the main thread' },
         { kind: 'ring', name: 'ring', about: 'spsc, 8 records of 8 bytes' },
-        { kind: 'task', name: 'own', about: 'runs, band 2, made by the entry' },
+        { kind: 'task', name: 'own', about: 'idle, band 2, 0 steps' },
       ]);
       expect(await control.ask('main', 'list', { what: 'ring' })).toHaveLength(1);
       const dump = await control.ask('main', 'dump', {});
@@ -202,6 +229,9 @@ describe('a message of the protocol that is wrong', () => {
     ['spawn', { name: 'a', module, export: 'failing' }, { name: 'RangeError', message: 'no program today' }],
     ['spawn', { name: 'a', module, export: 'noStep' }, { code: 'ERR_PERCORE_ENTRY' }],
     ['spawn', { name: 'r', module, export: 'note' }, { code: 'ERR_PERCORE_NAME_TAKEN' }],
+    ['spawn', { name: 'a', module, export: 'note', class: 'none' }, { argument: 'class' }],
+    ['spawn', { name: 'a', module, export: 'note', supervise: {} }, { argument: 'spawn.supervise' }],
+    ['spawn', { name: 'a', module, export: 'note', process: true, takesBytes: true }, { argument: 'spawn.takesBytes' }],
     ['join', { name: 'r' }, { code: 'ERR_PERCORE_UNKNOWN_NAME', argument: 'join.name' }],
     ['send', { message: 1 }, { argument: 'send.task' }],
     ['send', { task: 'nobody', message: 1 }, { code: 'ERR_PERCORE_UNKNOWN_NAME', argument: 'send.task' }],

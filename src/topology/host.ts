@@ -5,12 +5,13 @@
 import { threadId } from 'node:worker_threads';
 import { PercoreError, checkOneOf, checkOptions, checkText, invalidArgument } from '../errors.js';
 import type { Connection } from '../io/index.js';
-import type { Queue } from '../queues/index.js';
+import { CLOSED, type Queue } from '../queues/index.js';
 import type { Reactor } from '../reactor/index.js';
 import { partyOf } from '../reactor/internal.js';
+import { tasksOf } from '../tasks/index.js';
 import { createIds, type Ids } from './ids.js';
 import { MadeListener, MadeTimer, RegisteredProgram, checkCount } from './made-others.js';
-import { MadeTask, selfOf, sender } from './made-tasks.js';
+import { MadeTask, selfOf, sender, showTask } from './made-tasks.js';
 import {
   FIELDS, LISTED_KINDS, VERBS,
   type ControlAnswers, type ControlMessages, type Listed, type PartyDump, type ProgramSettings, type ReactorIdentity,
@@ -116,8 +117,12 @@ export class ControlHost implements Verbs {
     }
     const { tasks } = partyOf(this.#reactor).dispatcher;
     const found = tasks.get(checkText('send.task', task));
-    if (found === undefined) this.#things.find('send.task', task, MadeTask, 'task');
-    const options = { reactor: selfOf(this.#reactor), priority: found!.band };
+    if (found === undefined) {
+      // One that was made by a message and is no task any more has ended.
+      this.#things.find('send.task', task, MadeTask, 'task');
+      return { code: CLOSED };
+    }
+    const options = { reactor: selfOf(this.#reactor), priority: found.band };
     return { code: this.#reactor.send(task!, message.message, options) };
   }
 
@@ -184,16 +189,16 @@ export class ControlHost implements Verbs {
 
   #all(): Shown[] {
     const { id } = this.#reactor;
-    const { tasks } = partyOf(this.#reactor).dispatcher;
-    const others = [...tasks.values()].filter(({ name }) => !this.#things.has(name)).map((task): Shown => ({
-      kind: 'task', name: task.name, about: `runs, band ${task.band}, made by the entry`,
-      details: { state: 'runs', priority: task.band, depth: task.depth, capacity: task.capacity },
-    }));
+    const rows = new Map(tasksOf(this.#reactor).map((row) => [row.name, row]));
+    const things = [...this.#things].map((thing) => (
+      thing instanceof MadeTask ? thing.show(rows.get(thing.name)) : show(thing)
+    ));
+    const others = [...rows.values()].filter(({ name }) => !this.#things.has(name)).map((row) => showTask(row, {}));
     const me: Shown = {
       kind: 'reactor', name: this.#name, about: id === this.#reactor.reactors ? 'the main thread' : `reactor ${id}`,
       details: { ...this.#identity() },
     };
-    return [me, ...[...this.#things].map(show), ...others];
+    return [me, ...things, ...others];
   }
 
   #identity(): ReactorIdentity {

@@ -5,10 +5,12 @@ export type {
   ControlAnswers, ControlMessages, CursorTarget, Listed, ListedKind, PartyDump, ProgramSettings, ReactorIdentity,
   RingSettings, Shown, TaskTarget, ControlVerb,
 } from './messages.js';
-export type { BytesProgram, ConnectionProgram, Program, ProgramContext, ProgramStep } from './programs.js';
+export type {
+  BytesProgram, ConnectionProgram, ProcessProgram, Program, ProgramContext, ProgramStep,
+} from './programs.js';
 export {
   defineTopology, takes,
-  type CheckedTopology, type ClassDeclaration, type Takes, type TaskDeclaration, type Topology,
+  type CheckedTopology, type Takes, type TaskDeclaration, type Topology,
   type TopologyDeclaration, type TopologyMessage, type TopologyProgram, type TopologySends, type TopologyTask,
 } from './topology.js';
 export { RunningTopology, startTopology, type ListedInTopology } from './start.js';

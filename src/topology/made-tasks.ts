@@ -1,7 +1,8 @@
 /** Tasks that were made by a message: `spawn` and `join`. */
 import { PercoreError, invalidArgument } from '../errors.js';
 import type { Address, ByteRecord, Reactor, Task } from '../reactor/index.js';
-import type { ControlMessages } from './messages.js';
+import { createProcess, type ProcessBody, type ProcessEnd, type TaskFigures } from '../tasks/index.js';
+import type { ControlMessages, Shown } from './messages.js';
 import { checkMade, type Loaded, type ProgramContext } from './programs.js';
 import type { Thing } from './things.js';
 
@@ -10,78 +11,94 @@ type Sends = NonNullable<ControlMessages['spawn']['sends']>;
 /** A task that runs a program. */
 export class MadeTask implements Thing {
   readonly kind = 'task';
-  /** Settles when the program has called `context.end`. */
+  /** Settles when the program has ended the task; with its error, or the reason of its cancellation, if it failed. */
   readonly ended: Promise<unknown>;
-  #end!: (value: unknown) => void;
+  /** It is no task any more, and its name is free. */
+  isOver = false;
+  #settle!: { resolve(value: unknown): void; reject(error: unknown): void };
   #task: Task<unknown> | undefined;
-  #isOver = false;
-  #steps = 0;
-  #dropped = 0;
 
   constructor(
     readonly name: string, private readonly reactor: Reactor, private readonly about: string,
     private readonly message: ControlMessages['spawn'],
   ) {
-    this.ended = new Promise((resolve) => (this.#end = resolve));
+    this.ended = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
+    // Whoever joins it sees how it failed; that nobody does is no fault.
+    this.ended.catch(() => undefined);
   }
 
   /** Runs the program, and makes the task of what it returns. Throws what the program or `spawn` throws. */
   async begin(program: Loaded): Promise<void> {
-    const { name, message } = this;
-    const step = checkMade(name, await program(this.#context()));
-    const { priority, capacity, concurrency, takesBytes = false } = message;
+    const { name, reactor, message } = this;
+    const made = checkMade(name, await program(this.#context()));
+    const { takesBytes = false, process = false, priority, class: group, capacity, concurrency, supervise } = message;
     const options = {
-      name, ...(priority === undefined ? {} : { priority }), ...(concurrency === undefined ? {} : { concurrency }),
+      name, ...given('priority', priority), ...given('class', group), ...given('capacity', capacity),
     };
-    if (takesBytes) {
-      const run = step as (record: ByteRecord) => number | void;
-      this.#task = this.reactor.spawnBytes(options, (record) => this.#mayRun() ? run(record) : undefined);
+    if (process) {
+      if (takesBytes) throw invalidArgument('spawn.takesBytes', takesBytes, 'left out of a process');
+      if (concurrency !== undefined) throw invalidArgument('spawn.concurrency', concurrency, 'left out of a process');
+      const body = made as unknown as ProcessBody<unknown, unknown>;
+      const running = createProcess(reactor, { ...options, ...given('supervise', supervise) }, body);
+      this.#task = running;
+      void running.join().then((end) => this.#over(end));
       return;
     }
-    this.#task = this.reactor.spawn(
-      { ...options, ...(capacity === undefined ? {} : { capacity }) },
-      (given: unknown, from, band) => this.#mayRun() ? step(given, from, band) as undefined : undefined,
-    );
-  }
-
-  /** Of this thread, so without a copy: OK, BACK_PRESSURED, or of bytes also TOO_LARGE. */
-  send(message: unknown): number {
-    return this.#task!.send(message);
+    if (supervise !== undefined) throw invalidArgument('spawn.supervise', supervise, 'given with process: true alone');
+    const all = { ...options, ...given('concurrency', concurrency) };
+    this.#task = takesBytes
+      ? reactor.spawnBytes(all, made as (record: ByteRecord) => number | void)
+      : reactor.spawn(all, made as (message: unknown) => undefined);
+    if (this.isOver) this.#task.stop();
   }
 
   describe(): { about: string; details: Record<string, unknown> } {
-    const { priority = 3, sends = {} } = this.message;
-    const state = this.#isOver ? 'ended' : this.#task === undefined ? 'starting' : 'runs';
-    return {
-      about: `${state}, band ${priority}, ${this.#steps} steps`,
-      details: {
-        state, priority, program: this.about, steps: this.#steps, depth: this.#task?.depth ?? 0,
-        droppedAfterEnd: this.#dropped, sends: Object.keys(sends),
-      },
-    };
+    return { about: this.isOver ? 'ended' : 'starting', details: this.#details() };
   }
 
-  #mayRun(): boolean {
-    if (this.#isOver) {
-      this.#dropped++;
-      return false;
-    }
-    this.#steps++;
-    return true;
+  /** With the figures of the table of tasks, while it is in there. */
+  show(figures: TaskFigures | undefined): Shown {
+    const { kind, name } = this;
+    return figures === undefined ? { kind, name, ...this.describe() } : showTask(figures, this.#details());
+  }
+
+  #details(): Record<string, unknown> {
+    const { sends = {} } = this.message;
+    return { state: this.isOver ? 'ended' : 'starting', program: this.about, sends: Object.keys(sends) };
+  }
+
+  #over(end: ProcessEnd): void {
+    this.isOver = true;
+    if (end.how === 'ended') this.#settle.resolve(end.value);
+    else this.#settle.reject(end.how === 'failed' ? end.error : end.reason);
   }
 
   #context(): ProgramContext {
     const { reactor, name } = this;
-    const { data, sends = {} } = this.message;
+    const { data, sends = {}, process = false } = this.message;
     return {
       reactor, name, data,
       send: sender(reactor, name, sends),
       end: (value) => {
-        this.#isOver = true;
-        this.#end(value);
+        if (process) throw invalidArgument('end', value, 'left to a step: a process ends by returning');
+        this.#over({ how: 'ended', value });
+        this.#task?.stop();
       },
     };
   }
+}
+
+/** A row of the table of tasks, with what is known besides. */
+export function showTask(figures: TaskFigures, more: Record<string, unknown>): Shown {
+  const { name, state, priority, steps } = figures;
+  return {
+    kind: 'task', name, about: `${state}, band ${priority}, ${steps} steps`, details: { ...more, ...figures },
+  };
+}
+
+/** A field that is there, or none. */
+function given<N extends string, V>(name: N, value: V | undefined): { readonly [F in N]?: V } {
+  return (value === undefined ? {} : { [name]: value }) as { readonly [F in N]?: V };
 }
 
 /** What may be sent is looked up among the declared edges, each with the address that it goes to. */
@@ -96,7 +113,7 @@ export function sender(reactor: Reactor, from: string, sends: Sends): ProgramCon
     if (address === undefined) {
       if (!Object.hasOwn(sends, to)) throw undeclared(from, to, Object.keys(sends));
       const { reactor: party = selfOf(reactor), priority } = sends[to]!;
-      address = reactor.address(to, { reactor: party, ...(priority === undefined ? {} : { priority }) });
+      address = reactor.address(to, { reactor: party, ...given('priority', priority) });
       addresses.set(to, address);
     }
     return address.send(message);
@@ -109,7 +126,7 @@ export function selfOf(reactor: Reactor): number | 'main' {
 }
 
 /** A message along an edge that nobody has declared. */
-export function undeclared(from: string, to: unknown, declared: readonly string[]): PercoreError {
+function undeclared(from: string, to: unknown, declared: readonly string[]): PercoreError {
   const allowed = declared.length === 0 ? 'nobody' : declared.map((each) => `"${each}"`).join(', ');
   return new PercoreError(
     'ERR_PERCORE_UNDECLARED', `"${from}" may not send to ${JSON.stringify(to)}: it is declared to send to ${allowed}`,

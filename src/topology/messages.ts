@@ -22,6 +22,7 @@
  */
 import type { ListenOptions } from '../io/index.js';
 import type { FieldType, Kind, KindName, WhenSlow } from '../queues/index.js';
+import type { Supervise } from '../tasks/index.js';
 
 /** How a ring is made: as `create` of percore/queues takes it, in words that can stand in a file. */
 export interface RingSettings {
@@ -90,9 +91,15 @@ export interface ControlMessages {
   register: { readonly name: string; readonly module: string; readonly export?: string };
   spawn: {
     readonly name: string;
+    /** Its band, or in place of it the name of a class of `createRuntime({ classes })`. */
     readonly priority?: number;
+    readonly class?: string;
     readonly capacity?: number;
     readonly concurrency?: number;
+    /** The program returns the body of a process, as `createProcess` takes it, and not a step. */
+    readonly process?: boolean;
+    /** Of a process: what follows an error that it has not caught. */
+    readonly supervise?: Supervise;
     /** The step is given bytes in place, as that of `spawnBytes` is. */
     readonly takesBytes?: boolean;
     /** Handed to the program. */
@@ -186,7 +193,8 @@ export const FIELDS: { readonly [V in ControlVerb]: readonly string[] } = {
   split: ['name', 'from', 'of', 'to', 'percent', 'overlapped', 'priority'],
   register: ['name', 'module', 'export'],
   spawn: [
-    'name', 'program', 'module', 'export', 'priority', 'capacity', 'concurrency', 'takesBytes', 'data', 'sends',
+    'name', 'program', 'module', 'export', 'priority', 'class', 'capacity', 'concurrency', 'takesBytes', 'process',
+    'supervise', 'data', 'sends',
   ],
   join: ['name'],
   send: ['task', 'cursor', 'message'],

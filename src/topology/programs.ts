@@ -5,6 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { PercoreError, checkText, invalidArgument } from '../errors.js';
 import type { Connection } from '../io/index.js';
 import type { ByteRecord, Reactor, StepResult } from '../reactor/index.js';
+import type { ProcessBody } from '../tasks/index.js';
 
 /** What a program is told of the task that it runs. */
 export interface ProgramContext<Sends extends object = Record<string, unknown>> {
@@ -20,8 +21,8 @@ export interface ProgramContext<Sends extends object = Record<string, unknown>> 
    */
   send<N extends keyof Sends & string>(to: N, message: Sends[N]): number;
   /**
-   * Ends the task: those who join it are told `value`, and what it is sent from now on is dropped and counted. Twice is
-   * once.
+   * Ends the task: those who join it are told `value`, its name is free, and what it is sent from now on is dropped,
+   * counted and reported. Twice is once. A process ends by returning, and throws here.
    */
   end(value?: unknown): void;
 }
@@ -34,6 +35,10 @@ export type Program<M = never, Sends extends object = Record<string, unknown>> =
 ) => ProgramStep<M> | Promise<ProgramStep<M>>;
 /** The same for a task that takes bytes. */
 export type BytesProgram = (context: ProgramContext) => (record: ByteRecord) => number | void;
+/** The same for a process: what it returns is the body. */
+export type ProcessProgram<M = unknown, Sends extends object = Record<string, unknown>> = (
+  context: ProgramContext<Sends>,
+) => ProcessBody<M, unknown> | Promise<ProcessBody<M, unknown>>;
 /** The same for `io`: what it returns is called with each connection. */
 export type ConnectionProgram = (context: ProgramContext) => (connection: Connection) => void;
 

@@ -1,7 +1,7 @@
 /** A topology that runs: started by messages of the protocol, then listed, dumped and sent to. */
 import { PercoreError, checkOptions, checkText, invalidArgument } from '../errors.js';
 import type { Runtime } from '../reactor/index.js';
-import { reactorOf } from '../reactor/internal.js';
+import { controllerOf, reactorOf } from '../reactor/internal.js';
 import type { BootStep, BootTopology } from './boot.js';
 import { openControl, type Control, type ControlOptions } from './control.js';
 import { formatDump, type TopologyDump } from './dump.js';
@@ -148,6 +148,12 @@ export async function startTopology<const T extends TopologyDeclaration>(
     if (id >= runtime.reactors) throw failed(`reactors.${name}`, name, tooFew(id, runtime.reactors));
     await ask(`reactors.${name}`, name, 'reactor', { name });
   }
+  // Of classes that the runtime knows, the names are told, so that their numbers hold there.
+  const known = new Map(controllerOf(runtime).settings.classes.map(({ name, priority }) => [name, priority]));
+  for (const [name, { priority }] of Object.entries(declaration.classes ?? {})) {
+    const its = known.get(name);
+    if (its !== undefined && its !== priority) throw failed(`classes.${name}`, 'the runtime', otherBand(its, priority));
+  }
   const make = async ([section, verb]: (typeof MADE)[number]): Promise<void> => {
     for (const [name, { on, of, ...fields }] of Object.entries(declaration[section] ?? {})) {
       const owner = of === undefined ? {} : { of: parties.get(of) };
@@ -158,12 +164,12 @@ export async function startTopology<const T extends TopologyDeclaration>(
   const [rings, ...others] = MADE;
   await make(rings!);
   for (const [name, task] of Object.entries(declaration.tasks)) {
-    const { on, class: _class, takes: _takes, module, ...fields } = task;
+    const { on, class: group, priority: _priority, takes: _takes, module, ...fields } = task;
     const priority = bandOf(declaration, name);
+    const band = group !== undefined && known.has(group) ? { class: group }
+      : priority === undefined ? {} : { priority };
     const sends = edgesOf(declaration, parties, name);
-    await ask(`tasks.${name}`, on, 'spawn', {
-      ...fields, name, module: String(module), sends, ...(priority === undefined ? {} : { priority }),
-    });
+    await ask(`tasks.${name}`, on, 'spawn', { ...fields, ...band, name, module: String(module), sends });
   }
   for (const each of others) await make(each);
   const running = new RunningTopology<T>(control, declaration, parties, runtime);
@@ -204,6 +210,11 @@ function bandOf({ tasks, classes = {} }: TopologyDeclaration, name: string): num
 function tooFew(id: number, reactors: number): PercoreError {
   const message = `the runtime has ${reactors} reactors, and this is number ${id}`;
   return new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', message, { argument: 'reactors', value: id });
+}
+
+function otherBand(its: number, priority: number): PercoreError {
+  const message = `createRuntime has declared it with band ${its}, and the topology with ${priority}`;
+  return new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', message, { argument: 'priority', value: priority });
 }
 
 function failed(path: string, on: string, cause: Error): PercoreError {

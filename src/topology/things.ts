@@ -6,6 +6,8 @@ import type { ListedKind, Shown } from './messages.js';
 export interface Thing {
   readonly kind: ListedKind;
   readonly name: string;
+  /** True when it is over, and its name may be given to another. */
+  readonly isOver?: boolean;
   describe(): { about: string; details: Record<string, unknown> };
 }
 
@@ -17,6 +19,10 @@ export class Things {
   checkFree(name: string): void {
     const other = this.#byName.get(name);
     if (other === undefined) return;
+    if (other.isOver === true) {
+      this.#byName.delete(name);
+      return;
+    }
     throw new PercoreError(
       'ERR_PERCORE_NAME_TAKEN', `name "${name}" is that of a ${other.kind} here; choose another`,
       { argument: 'name', value: name },

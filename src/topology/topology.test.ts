@@ -41,9 +41,9 @@ describe('a topology', () => {
     await withRuntime(2, async (runtime) => {
       const running = await startTopology(runtime, trading);
       expect(await running.list('task')).toEqual([
-        { on: 'front', kind: 'task', name: 'parse', about: 'runs, band 1, 0 steps' },
-        { on: 'book', kind: 'task', name: 'match', about: 'runs, band 6, 0 steps' },
-        { on: 'main', kind: 'task', name: 'audit', about: 'runs, band 2, 0 steps' },
+        { on: 'front', kind: 'task', name: 'parse', about: 'idle, band 1, 0 steps' },
+        { on: 'book', kind: 'task', name: 'match', about: 'idle, band 6, 0 steps' },
+        { on: 'main', kind: 'task', name: 'audit', about: 'idle, band 2, 0 steps' },
       ]);
       expect((await running.list()).map(({ name }) => name)).toEqual(
         ['front', 'parse', 'book', 'match', 'main', 'audit'],
@@ -55,11 +55,11 @@ describe('a topology', () => {
       expect(dump.parties.map(({ name, id }) => [name, id])).toEqual([['front', 0], ['book', 1], ['main', 2]]);
       expect(await running.dumpText()).toBe(
         'front: reactor 0 of 2\n'
-          + '  task parse: runs, band 1, 0 steps\n    priority 1\n\n'
+          + '  task parse: idle, band 1, 0 steps\n    priority 1, capacity 1024\n\n'
           + 'book: reactor 1 of 2\n'
-          + '  task match: runs, band 6, 0 steps\n    priority 6\n\n'
+          + '  task match: idle, band 6, 0 steps\n    priority 6, capacity 1024\n\n'
           + 'main: the main thread\n'
-          + '  task audit: runs, band 2, 0 steps\n    priority 2\n\n'
+          + '  task audit: idle, band 2, 0 steps\n    priority 2, capacity 1024\n\n'
           + 'sends\n  main -> parse\n  parse -> match\n  match -> audit, parse',
       );
     });
@@ -108,6 +108,21 @@ describe('a topology', () => {
         'reactor main', 'cursor w',
       ]);
     });
+  });
+
+  it('tells classes that the runtime has declared by their names, and refuses two bands for one', async () => {
+    const classes = { few: { priority: 6, tasks: 1, isBounded: true } };
+    const task = { on: 'one', module, export: 'note', class: 'few' };
+    const runtime = await createRuntime({ entry: controlEntry, reactors: 1, classes });
+    try {
+      const two = define(twoTasks({ classes, tasks: { a: task, b: task } }));
+      const error = await errorOf(() => startTopology(runtime, two));
+      expect(error).toMatchObject({ argument: 'tasks.b', cause: { code: 'ERR_PERCORE_CAPACITY' } });
+      const other = define(twoTasks({ classes: { few: { priority: 2 } } }));
+      expect(await errorOf(() => startTopology(runtime, other))).toMatchObject({ argument: 'classes.few' });
+    } finally {
+      await runtime.close();
+    }
   });
 
   it('that cannot be started says which part, and why', async () => {

@@ -6,9 +6,11 @@
  */
 import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { BANDS } from '../layout.js';
+import type { ByteRecord, StepResult } from '../reactor/index.js';
+import type { ClassOptions } from '../scheduling/index.js';
+import type { ProcessBody, Supervise } from '../tasks/index.js';
 import { FIELDS, type ControlMessages, type ControlVerb } from './messages.js';
-import { urlOf, type ProgramContext, type ProgramStep } from './programs.js';
-import type { StepResult } from '../reactor/index.js';
+import { urlOf, type ProgramContext } from './programs.js';
 
 declare const taken: unique symbol;
 
@@ -20,12 +22,6 @@ export interface Takes<M> {
 /** See `Takes`. */
 export function takes<M>(): Takes<M> {
   return {};
-}
-
-/** A class of tasks: a band with a name. */
-export interface ClassDeclaration {
-  /** 0 low to 7 high. */
-  readonly priority: number;
 }
 
 /** A task of a topology: where it lives, and which program it runs. */
@@ -42,6 +38,8 @@ export interface TaskDeclaration {
   readonly capacity?: number;
   readonly concurrency?: number;
   readonly takesBytes?: boolean;
+  readonly process?: boolean;
+  readonly supervise?: Supervise;
   readonly takes?: Takes<never>;
   readonly data?: unknown;
 }
@@ -57,7 +55,8 @@ type Named<M> = M extends object
 export interface TopologyDeclaration {
   /** Reactors by name, and their numbers. */
   readonly reactors: Readonly<Record<string, number>>;
-  readonly classes?: Readonly<Record<string, ClassDeclaration>>;
+  /** Bands with names. `createRuntime({ classes })` may be given the same object, and then knows them by name. */
+  readonly classes?: Readonly<Record<string, ClassOptions>>;
   readonly tasks: Readonly<Record<string, TaskDeclaration>>;
   /** Who may send to whom: for each task, and for 'main', the tasks that it may send to. */
   readonly sends: Readonly<Record<string, readonly string[]>>;
@@ -99,12 +98,16 @@ export type TopologyProgram<D extends Topology, N extends TopologyTask<D['declar
 ) => TopologyStep<D, N> | Promise<TopologyStep<D, N>>;
 type TopologyStep<D extends Topology, N extends TopologyTask<D['declaration']>> =
   D['declaration']['tasks'][N] extends { readonly takesBytes: true }
-    ? ProgramStep
-    : (message: TopologyMessage<D['declaration'], N>, from: number, priority: number) => StepResult;
+    ? (record: ByteRecord) => number | void
+    : D['declaration']['tasks'][N] extends { readonly process: true }
+      ? ProcessBody<TopologyMessage<D['declaration'], N>, unknown>
+      : (message: TopologyMessage<D['declaration'], N>, from: number, priority: number) => StepResult;
 
 const SECTIONS = ['reactors', 'classes', 'tasks', 'sends', 'rings', 'cursors', 'splits', 'timers', 'io'];
+export const CLASS_FIELDS: readonly string[] = ['priority', 'tasks', 'polls', 'averageNs', 'isBounded'];
 const TASK_FIELDS = [
-  'on', 'module', 'export', 'class', 'priority', 'capacity', 'concurrency', 'takesBytes', 'takes', 'data',
+  'on', 'module', 'export', 'class', 'priority', 'capacity', 'concurrency', 'takesBytes', 'process', 'supervise',
+  'takes', 'data',
 ];
 type MadeSection = 'rings' | 'cursors' | 'splits' | 'timers' | 'io';
 /** The sections that are made by a verb, in the order in which they are made. */
@@ -148,7 +151,10 @@ export function checkTopology(declaration: TopologyDeclaration): void {
     inTopology(`reactors.${name}`, () => checkInteger(`reactors.${name}`, id, 0, 254));
     if (name === 'main') throw wrong('reactors.main', id, 'left out: main is the main thread');
   }
-  for (const [name, each] of Object.entries(classes)) checkBandAt(`classes.${name}.priority`, each?.priority);
+  for (const [name, each] of Object.entries(classes)) {
+    inTopology(`classes.${name}`, () => checkOptions(`classes.${name}`, each, CLASS_FIELDS));
+    checkBandAt(`classes.${name}.priority`, each?.priority);
+  }
   const parties = [...Object.keys(reactors), 'main'];
   for (const [name, task] of Object.entries(tasks)) checkTask(`tasks.${name}`, task, parties, Object.keys(classes));
   const names = Object.keys(tasks);

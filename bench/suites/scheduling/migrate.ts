@@ -1,0 +1,77 @@
+/**
+ * Row `migrate`: how long a bucket pauses that moves with 10,000 messages queued, while it is being fed: from the last
+ * message that its old owner runs to the first that the new one runs. The baseline is a hand-over by calls as a user
+ * would write it, whose sender stops meanwhile. Checked: every message once and in order, and that so many were queued.
+ */
+import { createBalancer, createRuntime, type Runtime } from 'percore';
+import { twoCpus } from '../../cpus.js';
+import { check, compare, sleep, type Bench, type Contender } from '../../harness.js';
+import type { MigrateServices } from './migrate-reactor.js';
+
+const RUNS = 9;
+const QUEUED = 10_000;
+const STALL_MS = 20;
+const FED_MS = 30;
+/** An odd one, which reactor 1 owns at first. */
+const BUCKET = 7;
+
+export const migrate: Bench = {
+  name: 'migrate',
+  run: () => compare({
+    runs: RUNS,
+    ours: { name: 'percore', run: moved },
+    baselines: [{ name: 'by calls', run: byCalls }],
+    figures: [{
+      of: 'pause', metric: 'pause', unit: 'ms', better: 'lower', params: { queued: QUEUED },
+      targets: { 'by calls': { of: 'value', atMost: 1 } },
+    }],
+  }),
+};
+
+type Run = Contender<'pause'>['run'];
+
+const withRuntime = (use: (runtime: Runtime<{ calls: MigrateServices }>) => Promise<number>): ReturnType<Run> =>
+  (async () => {
+    await using runtime = await createRuntime<{ calls: MigrateServices }>({
+      entry: new URL('./migrate-reactor.js', import.meta.url), reactors: 2, pin: twoCpus(), laneBytes: 2 ** 20,
+    });
+    const pause = await use(runtime);
+    const { reactors } = runtime.status();
+    check(reactors.every(({ dropped, stepErrors }) => dropped + stepErrors === 0), 'a message was dropped');
+    return { pause };
+  })();
+
+const moved: Run = () => withRuntime(async (runtime) => {
+  const balancer = createBalancer(runtime, { mostMoves: 0 });
+  let isStalled = true;
+  const stalled = runtime.call('stall', STALL_MS, { reactor: 1 }).then(() => void (isStalled = false));
+  const atOnce = await runtime.call('feed', { bucket: BUCKET, messages: QUEUED }, { reactor: 0 });
+  check(atOnce === QUEUED, `${atOnce} messages were taken at once`);
+  check(isStalled, 'reactor 1 has begun to run them before the bucket moves');
+  await balancer.move(BUCKET, 0);
+  await stalled;
+  await sleep(FED_MS);
+  return pauseOf(runtime, await runtime.call('stop', null, { reactor: 0 }));
+});
+
+const byCalls: Run = () => withRuntime(async (runtime) => {
+  const stalled = runtime.call('stall', STALL_MS, { reactor: 1 });
+  const sent = await runtime.call('byCalls', QUEUED, { reactor: 0 });
+  await stalled;
+  return pauseOf(runtime, sent);
+});
+
+/** Milliseconds, once everything has been run. */
+async function pauseOf(runtime: Runtime<{ calls: MigrateServices }>, sent: number): Promise<number> {
+  for (let tries = 0; ; tries++) {
+    const sides = await Promise.all([0, 1].map((reactor) => runtime.call('report', null, { reactor })));
+    const run = sides[0].run + sides[1].run;
+    check(sides.every(({ wrong }) => wrong === 0), 'a message was run out of order, or without its state');
+    check(run <= sent && tries < 1000, `${sent} messages were sent and ${run} run`);
+    if (run === sent) {
+      check(sides[1].run >= QUEUED && sides[0].run > 0, `${sides[1].run} were run before and ${sides[0].run} after`);
+      return sides[0].pauseNs / 1e6;
+    }
+    await sleep(2);
+  }
+}

@@ -1,0 +1,237 @@
+/** Keeps the reactors of a runtime equally busy by moving buckets: on the main thread, off the hot path. */
+import { checkInteger, checkOneOf, checkOptions, invalidArgument, PercoreError } from '../errors.js';
+import { BUCKETS, partyLayout } from '../layout.js';
+import type { Runtime } from '../reactor/index.js';
+import { controllerOf, partyCounters, type Controller } from '../reactor/internal.js';
+import { movesOf, type BucketMoves } from './moves.js';
+import { planMoves } from './plan.js';
+
+const BUSY_NS = partyLayout.fields.busyNs.at >> 3;
+
+export interface BalancerOptions {
+  /** Milliseconds between two looks: 1 to 2^31 - 1, default 100. */
+  readonly everyMs?: number;
+  /**
+   * Buckets are moved once the busiest reactor is busier than the idlest by more than this part of their mean: above 0,
+   * at most 10. Default 0.1.
+   */
+  readonly hysteresis?: number;
+  /** Most buckets that one look moves: 0 (it only measures and adopts) to 1,024, default 16. */
+  readonly mostMoves?: number;
+  /** A bucket that has moved stays for so many milliseconds: 0 to 2^31 - 1, default 1,000. */
+  readonly restMs?: number;
+  /** Nothing is moved while the busiest reactor is busy for at most this part of the time: 0 to 1, default 0.1. */
+  readonly leastBusy?: number;
+  /** What becomes of the buckets of a reactor that dies: 'move' to the living (default), or 'stay'. */
+  readonly onDeath?: 'move' | 'stay';
+}
+
+/** What a balancer has done and measured. */
+export interface BalancerStatus {
+  /** Moves that have ended with another owner, also those that `move`, `pin` and `moveAllBuckets` have asked for. */
+  readonly moved: number;
+  /** Stages of buckets whose owner had died. */
+  readonly adopted: number;
+  readonly failed: number;
+  /** Under way now. */
+  readonly moving: number;
+  /** Milliseconds from the last message that the old owner has run until the bucket was the new one's. */
+  readonly pauseMs: { readonly p50: number; readonly max: number };
+  /** Messages that senders have held because their bucket moved. */
+  readonly held: number;
+  /** Messages to buckets that deaths have lost: unpublished, or unread by an owner that died. */
+  readonly lost: number;
+  /** By reactor: the part of the last interval in which it was busy, 0 to 1. */
+  readonly busy: readonly number[];
+  /** By reactor: the buckets that it owns. */
+  readonly buckets: readonly number[];
+  /** Pinned buckets, and where. */
+  readonly pinned: ReadonlyMap<number, number>;
+}
+
+/** Made by `createBalancer`. Its methods belong to the main thread; none blocks. */
+export class Balancer {
+  readonly #moves: BucketMoves;
+  readonly #controller: Controller;
+  readonly #options: Required<BalancerOptions>;
+  readonly #pinned = new Map<number, number>();
+  readonly #restsUntilMs = new Float64Array(BUCKETS);
+  readonly #busyBefore: Float64Array;
+  readonly #bucketsBefore = new Float64Array(BUCKETS);
+  /** Part of the time that each bucket takes: half the last interval, half those before it. */
+  readonly #loads = new Float64Array(BUCKETS);
+  readonly #timer: NodeJS.Timeout;
+  #busy: number[];
+  #lookedMs = performance.now();
+
+  /** Made by `createBalancer`. */
+  constructor(runtime: Runtime, options: BalancerOptions) {
+    const known = ['everyMs', 'hysteresis', 'mostMoves', 'restMs', 'leastBusy', 'onDeath'];
+    const given = checkOptions('options', options, known);
+    this.#options = {
+      everyMs: checkInteger('everyMs', given.everyMs ?? 100, 1, 2 ** 31 - 1),
+      hysteresis: checkPart('hysteresis', given.hysteresis ?? 0.1, Number.MIN_VALUE, 10),
+      mostMoves: checkInteger('mostMoves', given.mostMoves ?? 16, 0, BUCKETS),
+      restMs: checkInteger('restMs', given.restMs ?? 1000, 0, 2 ** 31 - 1),
+      leastBusy: checkPart('leastBusy', given.leastBusy ?? 0.1, 0, 1),
+      onDeath: checkOneOf('onDeath', given.onDeath ?? 'move', ['move', 'stay']),
+    };
+    this.#controller = controllerOf(runtime);
+    this.#moves = movesOf(this.#controller);
+    this.#busyBefore = new Float64Array(runtime.reactors);
+    this.#busy = Array.from({ length: runtime.reactors }, () => 0);
+    this.#measure();
+    this.#timer = setInterval(() => this.#look(), this.#options.everyMs).unref();
+  }
+
+  /**
+   * Moves a bucket with its messages and its state. Resolves when it is there: true, or false when it was there before.
+   * Rejects with what a hook threw, with ERR_PERCORE_NO_TASK, _TOO_LARGE or _UNSERIALIZABLE (its state), _REACTOR_DIED
+   * (the new owner), or _INVALID_ARGUMENT where it is pinned elsewhere; then it stays where it was.
+   */
+  async move(bucket: number, to: number): Promise<boolean> {
+    this.#check(bucket, to);
+    const pinned = this.#pinned.get(bucket);
+    if (pinned !== undefined && pinned !== to) {
+      throw invalidArgument('to', to, `${pinned}, where bucket ${bucket} is pinned, until unpin(${bucket})`);
+    }
+    return this.#move(bucket, to);
+  }
+
+  /** Moves a bucket and keeps it there: it is not moved again until `unpin`, unless that reactor dies. As `move`. */
+  async pin(bucket: number, reactor: number): Promise<boolean> {
+    this.#check(bucket, reactor);
+    this.#pinned.set(bucket, reactor);
+    return this.#move(bucket, reactor);
+  }
+
+  /** The bucket may be moved again. False when it was not pinned. */
+  unpin(bucket: number): boolean {
+    checkInteger('bucket', bucket, 0, BUCKETS - 1);
+    return this.#pinned.delete(bucket);
+  }
+
+  /** A fresh object. Reads shared memory; allocates. */
+  status(): BalancerStatus {
+    const { moved, adopted, failed, count, pauses, room } = this.#moves;
+    const buckets = this.#busy.map(() => 0);
+    for (let bucket = 0; bucket < BUCKETS; bucket++) buckets[this.#moves.ownerOf(bucket)]!++;
+    const { figures } = room.table;
+    return {
+      moved, adopted, failed, moving: count,
+      pauseMs: { p50: pauses.percentile(0.5) / 1e6, max: pauses.max() / 1e6 },
+      held: figures.reduce((sum, { held }) => sum + held, 0),
+      lost: figures.reduce((sum, { lost }) => sum + lost, 0),
+      busy: [...this.#busy], buckets, pinned: new Map(this.#pinned),
+    };
+  }
+
+  /** Ends it. Moves that are under way go on; a runtime that closes ends its balancer by itself. */
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #check(bucket: number, reactor: number): void {
+    checkInteger('bucket', bucket, 0, BUCKETS - 1);
+    checkInteger('reactor', reactor, 0, this.#busy.length - 1);
+    if (this.#controller.closing === undefined) return;
+    throw new PercoreError('ERR_PERCORE_CLOSED', 'the runtime is closed, and no bucket moves any more');
+  }
+
+  #move(bucket: number, to: number): Promise<boolean> {
+    this.#restsUntilMs[bucket] = performance.now() + this.#options.restMs;
+    return this.#moves.move(bucket, to);
+  }
+
+  #look(): void {
+    if (this.#controller.closing !== undefined) return this.close();
+    this.#measure();
+    const living = [...this.#busy.keys()].filter((reactor) => !this.#moves.isDead(reactor));
+    if (living.length < this.#busy.length && this.#options.onDeath === 'move') this.#adopt(living);
+    const now = performance.now();
+    const owners = Array.from({ length: BUCKETS }, (_, bucket) => this.#moves.ownerOf(bucket));
+    const plan = planMoves({
+      busy: this.#busy, buckets: this.#loads, owners, reactors: living,
+      stays: (bucket) => this.#pinned.has(bucket) || this.#restsUntilMs[bucket]! > now,
+    }, this.#options);
+    for (const { bucket, to } of plan) this.#tryToMove(bucket, to);
+  }
+
+  /** Gives the buckets of the dead to the living, in turn. */
+  #adopt(living: readonly number[]): void {
+    if (living.length === 0) return;
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      if (!this.#moves.isOrphan(bucket) || this.#moves.isUnderWay(bucket)) continue;
+      this.#pinned.delete(bucket);
+      this.#tryToMove(bucket, living[bucket % living.length]!);
+    }
+  }
+
+  /** One that fails is counted, rests, and is tried again. */
+  #tryToMove(bucket: number, to: number): void {
+    this.#move(bucket, to).catch(() => undefined);
+  }
+
+  #measure(): void {
+    const now = performance.now();
+    const elapsedNs = Math.max(1, (now - this.#lookedMs) * 1e6);
+    this.#lookedMs = now;
+    for (const reactor of this.#busy.keys()) {
+      const busyNs = partyCounters(this.#controller.shared.inboxes[reactor]!)[BUSY_NS]!;
+      this.#busy[reactor] = Math.min(1, (busyNs - this.#busyBefore[reactor]!) / elapsedNs);
+      this.#busyBefore[reactor] = busyNs;
+    }
+    const { figures } = this.#moves.room.table;
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      let busyNs = 0;
+      for (const party of figures) busyNs += party.busyNs[bucket]!;
+      const load = (busyNs - this.#bucketsBefore[bucket]!) / elapsedNs;
+      this.#bucketsBefore[bucket] = busyNs;
+      this.#loads[bucket] = (this.#loads[bucket]! + load) / 2;
+    }
+  }
+}
+
+/**
+ * Measures how busy each reactor and each bucket is, and moves buckets from the busiest reactor to the idlest, as few
+ * as are needed. Only what goes through `keyedAddress` moves. Looks every `everyMs` from a timer that does not keep the
+ * program running; costs nothing between two looks but one timed step in sixteen. Main thread. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT.
+ *
+ *     const balancer = createBalancer(runtime, { everyMs: 50 });
+ *     await balancer.pin(bucketOf(hashKey(Buffer.from('EURUSD'))), 1);
+ *     console.log(balancer.status().busy, balancer.status().pauseMs.max);
+ */
+export function createBalancer(runtime: Runtime, options: BalancerOptions = {}): Balancer {
+  return new Balancer(runtime, options);
+}
+
+/**
+ * Moves all buckets of a reactor to the other living ones, in turn, or to `to`: before it is drained, stopped or taken
+ * away, and after its death. Resolves with how many have moved once none is left; rejects with the first failure, when
+ * the others have ended. Pins do not hold them. Main thread. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ */
+export async function moveAllBuckets(
+  runtime: Runtime, from: number, options: { readonly to?: readonly number[] } = {},
+): Promise<number> {
+  checkInteger('from', from, 0, runtime.reactors - 1);
+  const { to } = checkOptions('options', options, ['to']);
+  const moves = movesOf(controllerOf(runtime));
+  const targets = (to ?? Array.from({ length: runtime.reactors }, (_, reactor) => reactor))
+    .filter((reactor) => checkInteger('to', reactor, 0, runtime.reactors - 1) !== from && !moves.isDead(reactor));
+  if (targets.length === 0) throw invalidArgument('to', to, `another reactor than ${from} that lives`);
+  let next = 0;
+  const ended: Promise<boolean>[] = [];
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    if (moves.isPartlyOf(bucket, from)) ended.push(moves.move(bucket, targets[next++ % targets.length]!));
+  }
+  const results = await Promise.allSettled(ended);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return results.length;
+}
+
+function checkPart(argument: string, value: number, least: number, most: number): number {
+  if (typeof value === 'number' && value >= least && value <= most) return value;
+  throw invalidArgument(argument, value, `a number ${least === 0 ? 'from 0' : 'above 0'} to ${most}`);
+}

@@ -1,0 +1,174 @@
+/**
+ * Moving buckets, by the main thread: one move of a bucket at a time, whoever asks for it. Each stage of a bucket, a
+ * slot, moves by itself:
+ *
+ *      settled --begin--> moving --old owner hands over--> settled
+ *                            \--old owner dies--> all at rest --> the new owner adopts it --> settled
+ *                                                                    \--dies as well--> another adopts it
+ */
+import { isMoving, nextOwnerIn, ownerIn } from '../slot-word.js';
+import { PercoreError } from '../errors.js';
+import { BUCKETS, STAGES } from '../layout.js';
+import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
+import type { Controller, Party } from '../reactor/internal.js';
+import { roomIn, type KeyRoom } from './room.js';
+
+export class BucketMoves {
+  /** Moves that have ended with another owner, adoptions included. */
+  moved = 0;
+  /** Stages of buckets whose owner had died. */
+  adopted = 0;
+  failed = 0;
+  /** Nanoseconds from the last message at the old owner until the bucket was the new one's. */
+  readonly pauses = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
+  readonly room: KeyRoom;
+  /** The last move of each bucket that is under way. */
+  private readonly underWay = new Map<number, Promise<boolean>>();
+  private readonly reactors: number;
+
+  constructor(main: Party) {
+    this.room = roomIn(main);
+    this.reactors = main.shared.reactors;
+  }
+
+  /** Moves under way, those that wait for another of the same bucket included. */
+  get count(): number {
+    return this.underWay.size;
+  }
+
+  isUnderWay(bucket: number): boolean {
+    return this.underWay.has(bucket);
+  }
+
+  /** The owner of a bucket; while it moves, the old one. */
+  ownerOf(bucket: number): number {
+    return this.room.party.peers.block.ownerOf(bucket);
+  }
+
+  isDead(reactor: number): boolean {
+    return this.room.party.peers.block.isDead(reactor);
+  }
+
+  /** True when some of the bucket belongs to a reactor that has died. */
+  isOrphan(bucket: number): boolean {
+    return this.isDead(this.ownerOf(bucket)) || this.slotsOf(bucket).some((slot) => this.isDead(this.holderOf(slot)));
+  }
+
+  /** True when some of the bucket belongs to `reactor`. */
+  isPartlyOf(bucket: number, reactor: number): boolean {
+    return this.ownerOf(bucket) === reactor || this.slotsOf(bucket).some((slot) => this.holderOf(slot) === reactor);
+  }
+
+  /** True when the bucket has moved, false when it was there. Rejects with why it stays where it was. */
+  move(bucket: number, to: number): Promise<boolean> {
+    const before = this.underWay.get(bucket);
+    const run = (): Promise<boolean> => this.run(bucket, to);
+    const move = before === undefined ? run() : before.then(run, run);
+    this.underWay.set(bucket, move);
+    const end = (): void => {
+      if (this.underWay.get(bucket) === move) this.underWay.delete(bucket);
+    };
+    move.then(end, end);
+    return move;
+  }
+
+  /** All stages at once. Where one cannot go, the others come back. */
+  private async run(bucket: number, to: number): Promise<boolean> {
+    if (this.isDead(to)) throw hasDied(to, bucket);
+    const { block } = this.room.party.peers;
+    const owner = block.ownerOf(bucket);
+    const slots = this.slotsOf(bucket);
+    const results = await Promise.allSettled(slots.map((slot) => this.runSlot(slot, to)));
+    const failure = results.find((result) => result.status === 'rejected');
+    if (failure === undefined) {
+      if (owner === to && results.every((result) => result.status === 'fulfilled' && !result.value)) return false;
+      block.setOwner(bucket, to);
+      this.moved++;
+      return true;
+    }
+    this.failed++;
+    if (!this.isDead(owner)) {
+      // One that cannot come back either stays apart, until the bucket is moved again.
+      await Promise.allSettled(slots.map((slot) => this.runSlot(slot, owner)));
+    }
+    throw failure.reason;
+  }
+
+  private async runSlot(slot: number, to: number): Promise<boolean> {
+    const { table } = this.room;
+    const before = table.word(slot);
+    const owner = ownerIn(before);
+    if (owner === to) return false;
+    const word = isMoving(before) ? undefined : table.begin(slot, before, to);
+    if (word === undefined) throw new PercoreError('ERR_PERCORE_CLOSED', `slot ${slot} is moved by somebody else`);
+    if (this.isDead(owner) || !(await this.release(slot, word))) await this.adopt(slot, word);
+    return true;
+  }
+
+  /** False when the old owner has died before it was through. */
+  private async release(slot: number, word: number): Promise<boolean> {
+    const owner = ownerIn(word);
+    try {
+      this.pauses.record((await this.room.tell(owner, { ask: 'release', slot, word })) as number);
+      return true;
+    } catch (error) {
+      if (this.isDead(owner)) return false;
+      // Where it could not even be asked, it has not settled anything.
+      if (this.room.table.settle(slot, word, owner)) this.room.summonAll();
+      throw error;
+    }
+  }
+
+  private async adopt(slot: number, word: number): Promise<void> {
+    const { table } = this.room;
+    // Afterwards everybody has seen that it moves, and what they say to have sent is what they have sent.
+    await Promise.all(this.living().map((reactor) => this.room.tell(reactor, { ask: 'rest' }).catch(() => undefined)));
+    for (let moving = word; ;) {
+      const to = nextOwnerIn(moving);
+      try {
+        await this.room.tell(to, { ask: 'adopt', slot, word: moving });
+        this.adopted++;
+        return;
+      } catch (error) {
+        // Settled by the new owner before it died, or by what the old one had published.
+        if (table.word(slot) !== moving) return;
+        const next = this.living().find((reactor) => reactor !== to);
+        if (next === undefined || this.room.party.isClosed) throw error;
+        moving = table.begin(slot, moving, next)!;
+      }
+    }
+  }
+
+  /** Those of a bucket, in the stages that are used. */
+  private slotsOf(bucket: number): number[] {
+    const { stages } = this.room.table;
+    const used = Array.from({ length: STAGES }, (_, stage) => stage).filter((stage) => (stages & (1 << stage)) !== 0);
+    return used.map((stage) => stage * BUCKETS + bucket);
+  }
+
+  private holderOf(slot: number): number {
+    return ownerIn(this.room.table.word(slot));
+  }
+
+  private living(): number[] {
+    return Array.from({ length: this.reactors }, (_, reactor) => reactor).filter((reactor) => !this.isDead(reactor));
+  }
+}
+
+const moves = new WeakMap<Party, BucketMoves>();
+
+/** The moves of a runtime, made at their first use. */
+export function movesOf({ main }: Controller): BucketMoves {
+  const known = moves.get(main);
+  if (known !== undefined) return known;
+  const made = new BucketMoves(main);
+  moves.set(main, made);
+  return made;
+}
+
+function hasDied(reactorId: number, bucket: number): PercoreError {
+  return new PercoreError(
+    'ERR_PERCORE_REACTOR_DIED', `bucket ${bucket} cannot move to reactor ${reactorId}, which has died`,
+    { argument: 'to', value: reactorId, reactorId },
+  );
+}

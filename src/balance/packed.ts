@@ -1,0 +1,87 @@
+/** Buckets for programs that pack messages of several keys into one record, and so send and count by themselves. */
+import { checkFunction, checkInteger, checkOptions } from '../errors.js';
+import { BUCKETS } from '../layout.js';
+import type { Reactor } from '../reactor/index.js';
+import { checkName, partyOf } from '../reactor/internal.js';
+import { BusySample } from './busy-sample.js';
+import { checkStage, type KeyedOptions } from './keyed.js';
+import { roomOf, type KeyRoom } from './room.js';
+
+/** See KeyedOptions; `stage` is 0 if left out. */
+export type BucketsOptions<S = unknown> = Omit<KeyedOptions<S>, 'priority'>;
+
+/**
+ * What `createBuckets` returns: the counts by which a bucket moves without loss, in the program's own hands. None of
+ * its methods blocks or allocates, but for `whenSettled`. They check nothing, since they are called for each message:
+ * a bucket is a whole number from 0 to 1,023.
+ */
+export class Buckets {
+  readonly #room: KeyRoom;
+  readonly #busy: BusySample;
+  /** The first slot of its stage. */
+  readonly #base: number;
+
+  /** Made by `createBuckets`. */
+  constructor(room: KeyRoom, stage: number) {
+    this.#room = room;
+    this.#base = stage * BUCKETS;
+    this.#busy = new BusySample(room);
+  }
+
+  /**
+   * Counts one message of the bucket as sent, and says to whom it must be sent: a reactor; or -1 while the bucket
+   * moves, and then it is not counted. What was counted must be sent in the same turn, or given back by `leave`.
+   */
+  enter(bucket: number): number {
+    return this.#room.enter(this.#base + bucket);
+  }
+
+  /** A message that was counted was not sent after all. */
+  leave(bucket: number): void {
+    this.#room.leave(this.#base + bucket);
+  }
+
+  /** Calls `then` once, in a later turn, when the bucket has an owner that lives. In the order in which they came. */
+  whenSettled(bucket: number, then: () => void): void {
+    checkInteger('bucket', bucket, 0, BUCKETS - 1);
+    checkFunction('then', then);
+    this.#room.whenSettled(this.#base + bucket, then);
+  }
+
+  /** The owner begins to work on a message; `took` ends it. For the balancer's sample of busy times. */
+  begin(): void {
+    this.#busy.begin();
+  }
+
+  /** The owner has worked on one message of the bucket, which party `from` has sent. */
+  took(from: number, bucket: number): void {
+    this.#busy.end(bucket);
+    this.#room.took(from, this.#base + bucket);
+  }
+}
+
+/**
+ * Takes part in moving buckets under `options.name`, as `createKeyed` does, for a program that packs messages of
+ * several keys into one record. It does in its own tasks what keyed tasks do: each sender asks `enter` for each
+ * message, and the owner says `took` after each. Make it in the synchronous part of the entry of every reactor.
+ *
+ *     const buckets = createBuckets(reactor, { name: 'lines', onBucketLeaves, onBucketArrives });
+ *     const owner = buckets.enter(bucket);                                 // in the sender, for each line
+ *     if (owner < 0) return buckets.whenSettled(bucket, retry);
+ *     lanes[owner].put(line);
+ *     buckets.begin(); work(line); buckets.took(record.from, bucket);      // in the owner's step, for each line
+ *
+ * Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_CLOSED.
+ */
+export function createBuckets<S = unknown>(reactor: Reactor, options: BucketsOptions<S>): Buckets {
+  const known = ['name', 'stage', 'onBucketLeaves', 'onBucketArrives'];
+  const { name, stage = 0, onBucketLeaves, onBucketArrives } = checkOptions('options', options, known);
+  checkName('name', name);
+  if (onBucketLeaves !== undefined) checkFunction('onBucketLeaves', onBucketLeaves);
+  if (onBucketArrives !== undefined) checkFunction('onBucketArrives', onBucketArrives);
+  checkInteger('reactor', partyOf(reactor).id, 0, reactor.reactors - 1);
+  const room = roomOf(reactor);
+  const arrives = onBucketArrives as KeyedOptions['onBucketArrives'];
+  room.add({ name, stage: checkStage(stage), onBucketLeaves, onBucketArrives: arrives });
+  return new Buckets(room, stage);
+}

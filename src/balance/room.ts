@@ -1,0 +1,312 @@
+/**
+ * The buckets of one party: what goes to them, what is run for them, and how they come and go.
+ *
+ *      main         old owner                                  new owner                        senders
+ *      "it moves" ------------------------------------------------------------------------->   hold what comes now
+ *      release --->  runs what was sent before, then
+ *                    onBucketLeaves --- arrive(states) ------>  onBucketArrives
+ *                                                               "it is mine" -------------->   send what they held
+ *                    <--- settled --------------------------
+ *      <--- moved --
+ *
+ * docs/decisions/2026-11-28-bucket-moves.md says why it is done so, and what a death at each moment leaves.
+ */
+import { isMoving, nextOwnerIn, ownerIn } from '../slot-word.js';
+import { PercoreError } from '../errors.js';
+import { BUCKETS, RETURN_LANES, SLOTS } from '../layout.js';
+import { partyOf, summon, WaitingLine, type Party } from '../reactor/internal.js';
+import type { Reactor, Runtime } from '../reactor/index.js';
+import { BucketTable } from './table.js';
+
+/** The handler by which parties speak of buckets, in the highest band. */
+const NAME = 'percore:buckets';
+const BAND = 7;
+/** By return lanes, whose readers wait for nothing: a step that waits for the end of a move never holds it up. */
+const LANE = RETURN_LANES + BAND;
+/** So long after a look that found a dead sender's messages unread comes the next one. */
+const LOOK_AGAIN_NS = 200_000;
+
+/** What has state of its own in each bucket. */
+export interface BucketKeeper {
+  readonly name: string;
+  readonly stage: number;
+  onBucketLeaves: ((bucket: number) => unknown) | undefined;
+  onBucketArrives: ((bucket: number, state: unknown) => void) | undefined;
+}
+
+/** State of a bucket, by the name of its keeper. */
+type States = [name: string, state: unknown][];
+type Order =
+  | { readonly ask: 'release' | 'adopt'; readonly slot: number; readonly word: number }
+  | { readonly ask: 'arrive'; readonly slot: number; readonly word: number; readonly states: States }
+  | { readonly ask: 'rest' };
+
+export class KeyRoom {
+  readonly table: BucketTable;
+  private readonly keepers = new Map<string, BucketKeeper>();
+  /** Buckets that leave once all their messages have been taken. */
+  private readonly leaving = new Map<number, WaitingLine>();
+  /** Those who wait until a slot has settled. */
+  private readonly lines = new Map<number, WaitingLine>();
+  private readonly taken: Int32Array;
+  private willLook = false;
+
+  constructor(readonly party: Party) {
+    this.table = new BucketTable(party.shared, party.id);
+    this.taken = this.table.figures[party.id]!.taken;
+    party.dispatcher.addHandler(NAME, (order: never) => this.obey(order));
+  }
+
+  /** Throws ERR_PERCORE_NAME_TAKEN. */
+  add(keeper: BucketKeeper): void {
+    const { name } = keeper;
+    if (this.keepers.has(name)) {
+      const message = `buckets "${name}" are taken in this reactor; choose another name`;
+      throw new PercoreError('ERR_PERCORE_NAME_TAKEN', message, { argument: 'name', value: name });
+    }
+    this.keepers.set(name, keeper);
+    this.table.useStage(keeper.stage);
+  }
+
+  /** Of the keeper of this name here. */
+  stageOf(name: string): number | undefined {
+    return this.keepers.get(name)?.stage;
+  }
+
+  private keepersOf(slot: number): BucketKeeper[] {
+    return [...this.keepers.values()].filter(({ stage }) => stage === Math.floor(slot / BUCKETS));
+  }
+
+  /** Tells another party's room, or this one's. */
+  tell(to: number, order: Order): Promise<unknown> {
+    return this.party.calls.call(NAME, order, to, LANE, {});
+  }
+
+  // ---- For those who send -------------------------------------------------------------------------------------------
+
+  /** As `enter` of the table, and takes the message back where the slot moves. */
+  enter(slot: number): number {
+    // Most often one look is enough while it moves, and then its owner need not look again.
+    if (isMoving(this.table.word(slot))) return -1;
+    const owner = this.table.enter(slot);
+    if (owner < 0) this.leave(slot);
+    return owner;
+  }
+
+  /** A message that was entered was not sent after all. */
+  leave(slot: number): void {
+    const word = this.table.leave(slot);
+    if (isMoving(word)) this.summon(ownerIn(word));
+  }
+
+  /** Calls `then` once, later, when the slot has an owner that lives. In the order in which they came. */
+  whenSettled(slot: number, then: () => void): void {
+    this.lineOf(slot).whenRoom(1, then);
+  }
+
+  /** The line of those who wait until the slot has settled. */
+  lineOf(slot: number): WaitingLine {
+    const known = this.lines.get(slot);
+    if (known !== undefined) return known;
+    const line = this.newLine(`bucket ${slot % BUCKETS} to have settled`, () => {
+      const word = this.table.word(slot);
+      return !isMoving(word) && !this.party.peers.isDead(ownerIn(word));
+    });
+    this.lines.set(slot, line);
+    return line;
+  }
+
+  // ---- For those who run what comes ---------------------------------------------------------------------------------
+
+  /** A message of this slot has been run. */
+  took(from: number, slot: number): void {
+    this.taken[from * SLOTS + slot]!++;
+    if (this.leaving.size !== 0) this.leaving.get(slot)?.mayHaveRoom();
+  }
+
+  /** Looks again whether buckets can leave: a sender may have died. */
+  lookAgain(): void {
+    this.willLook = false;
+    for (const line of this.leaving.values()) line.mayHaveRoom();
+  }
+
+  // ---- Inside -------------------------------------------------------------------------------------------------------
+
+  private obey(order: Order): unknown {
+    switch (order.ask) {
+      case 'release': return this.release(order.slot, order.word);
+      case 'arrive': return this.arrive(order.slot, order.word, order.states);
+      case 'adopt': return this.adopt(order.slot, order.word);
+      // Whoever answers is between two steps, and no message of its own is half sent.
+      case 'rest': return undefined;
+    }
+  }
+
+  /** Of the old owner: lets the slot go once everything that was sent to it has been run. Nanoseconds it paused. */
+  private release(slot: number, word: number): Promise<number> {
+    this.check(slot, word, ownerIn(word));
+    return this.whenDone(slot, () => this.isDrained(slot), () => this.handOver(slot, word));
+  }
+
+  private async handOver(slot: number, word: number): Promise<number> {
+    const beganNs = this.party.nowNs();
+    const states: States = [];
+    try {
+      for (const { name, onBucketLeaves } of this.keepersOf(slot)) {
+        if (onBucketLeaves === undefined) continue;
+        const state = onBucketLeaves(slot % BUCKETS);
+        // Most are there at once, and then nothing waits for the end of the turn.
+        states.push([name, isPromise(state) ? await state : state]);
+      }
+      const settledNs = (await this.tell(nextOwnerIn(word), { ask: 'arrive', slot, word, states })) as number;
+      return settledNs - beganNs;
+    } catch (error) {
+      // The new owner has refused it, or has died before it was its own.
+      if (this.settle(slot, word, this.party.id)) this.giveBack(slot, states);
+      throw error;
+    }
+  }
+
+  /** Of the new owner: when it was settled. */
+  private arrive(slot: number, word: number, states: States): number {
+    this.check(slot, word, nextOwnerIn(word));
+    const unknown = states.find(([name]) => !this.keepers.has(name));
+    if (unknown !== undefined) throw noKeeper(unknown[0], this.party.id);
+    this.table.takeOver(slot, ownerIn(word));
+    this.begin(slot, new Map(states));
+    this.settle(slot, word, this.party.id);
+    return this.party.nowNs();
+  }
+
+  /** Of the new owner, where the old one has died: first it reads what that one has published. */
+  private async adopt(slot: number, word: number): Promise<void> {
+    const { table, party } = this;
+    const owner = ownerIn(word);
+    await this.whenDone(slot, () => this.isReadOut(owner), () => {
+      // Settled by the last that the dead one has published.
+      if (table.word(slot) !== word) return;
+      this.check(slot, word, nextOwnerIn(word));
+      this.begin(slot, new Map());
+      table.takeOver(slot, owner);
+      for (const from of table.figures.keys()) table.forget(from, slot);
+      this.settle(slot, word, party.id);
+    });
+  }
+
+  private begin(slot: number, states: ReadonlyMap<string, unknown>): void {
+    const begun: BucketKeeper[] = [];
+    try {
+      for (const keeper of this.keepersOf(slot)) {
+        keeper.onBucketArrives?.(slot % BUCKETS, states.get(keeper.name));
+        begun.push(keeper);
+      }
+    } catch (error) {
+      // It stays where it was, so here it is forgotten.
+      for (const { name, onBucketLeaves } of begun) this.guard(name, () => onBucketLeaves?.(slot % BUCKETS));
+      throw error;
+    }
+  }
+
+  private giveBack(slot: number, states: States): void {
+    for (const [name, state] of states) {
+      this.guard(name, () => this.keepers.get(name)!.onBucketArrives?.(slot % BUCKETS, state));
+    }
+  }
+
+  private guard(name: string, run: () => unknown): void {
+    try {
+      run();
+    } catch (error) {
+      this.party.reportError(error, `a hook of keyed task "${name}"`);
+    }
+  }
+
+  private settle(slot: number, word: number, owner: number): boolean {
+    const isSettled = this.table.settle(slot, word, owner);
+    if (isSettled) this.summonAll();
+    return isSettled;
+  }
+
+  /** A move has ended: whoever waits for it goes on. */
+  summonAll(): void {
+    for (const id of this.table.figures.keys()) this.summon(id);
+  }
+
+  /** `then` as soon as `isDone`, at the end of a turn. */
+  private whenDone<T>(slot: number, isDone: () => boolean, then: () => T | Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const line = this.newLine(`bucket ${slot % BUCKETS} to leave`, isDone);
+      this.leaving.set(slot, line);
+      line.whenRoom(1, () => {
+        this.leaving.delete(slot);
+        if (this.party.isClosed) reject(new PercoreError('ERR_PERCORE_CLOSED', 'the runtime is closed'));
+        else new Promise<T>((settle) => settle(then())).then(resolve, reject);
+      });
+    });
+  }
+
+  /** Everything that was sent to this slot has been run, or will never come. */
+  private isDrained(slot: number): boolean {
+    const { table, party } = this;
+    for (let from = 0; from < table.figures.length; from++) {
+      if (table.missing(from, slot) === 0) continue;
+      if (!party.peers.block.isDead(from) || !this.isReadOut(from)) return false;
+      table.forget(from, slot);
+    }
+    return true;
+  }
+
+  /** Nothing of this party, which is dead, waits to be read here. */
+  private isReadOut(from: number): boolean {
+    if (this.party.lanes.isEmptyFrom(from)) return true;
+    // The last that it has sent may be no message of a slot, so that nothing says when it has been read.
+    if (!this.willLook) {
+      this.willLook = true;
+      this.party.timers.after({ delayNs: LOOK_AGAIN_NS, priority: BAND }, () => this.lookAgain());
+    }
+    return false;
+  }
+
+  private check(slot: number, word: number, meant: number): void {
+    if (this.table.word(slot) === word && meant === this.party.id) return;
+    const bucket = slot % BUCKETS;
+    throw new PercoreError('ERR_PERCORE_CLOSED', `the move of bucket ${bucket} is over`, { value: bucket });
+  }
+
+  private newLine(what: string, isDone: () => boolean): WaitingLine {
+    return new WaitingLine(this.party.turn.waits, {
+      askForRoom: isDone,
+      unitsOf: () => 1,
+      isOver: () => this.party.isClosed,
+      describe: () => what,
+    });
+  }
+
+  private summon(id: number): void {
+    const { peers } = this.party;
+    summon(peers.words(id), peers.waker(id));
+  }
+}
+
+const isPromise = (value: unknown): boolean => typeof (value as Promise<unknown> | undefined)?.then === 'function';
+
+const rooms = new WeakMap<Party, KeyRoom>();
+
+/** The room of a reactor, or of a runtime's main thread, made at its first use. */
+export function roomOf(of: Reactor | Runtime): KeyRoom {
+  return roomIn(partyOf(of));
+}
+
+export function roomIn(party: Party): KeyRoom {
+  const known = rooms.get(party);
+  if (known !== undefined) return known;
+  const room = new KeyRoom(party);
+  rooms.set(party, room);
+  return room;
+}
+
+function noKeeper(name: string, reactorId: number): PercoreError {
+  const message = `reactor ${reactorId} has no keyed task "${name}", so it cannot take what belongs to it. Make it in `
+    + 'the entry of every reactor';
+  return new PercoreError('ERR_PERCORE_NO_TASK', message, { argument: 'name', value: name, reactorId });
+}
