@@ -206,6 +206,11 @@ export class RuntimeBlock {
     return Atomics.load(this.shared, PRESENCE + party);
   }
 
+  /** True for one that has died for good, or is absent. */
+  isDead(party: number): boolean {
+    return this.presence(party) >= words.presence.DEAD;
+  }
+
   /** Threads that have died in this reactor's place. */
   generation(party: number): number {
     // Pairs with noteDeath().
