@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "a22b42b3720ca693";
+constexpr char kHash[] = "a7db2b0478008a1c";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;

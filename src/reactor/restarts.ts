@@ -49,7 +49,7 @@ export class Restarts {
 
   /** The runtime closes: those that wait begin at once, so that they run what they were sent. */
   hurry(): void {
-    for (const id of [...this.waiting.keys()]) this.start(id);
+    for (const id of this.waiting.keys()) this.start(id);
   }
 
   private start(id: number): void {
