@@ -53,6 +53,7 @@ export {
   type CursorTarget, type IdOptions, type IdParts, type Listed, type ListedInTopology, type ListedKind, type PartyDump,
   type ProcessProgram, type Program, type ProgramContext, type ProgramSettings, type ProgramStep, type ReactorIdentity,
   type RingSettings,
-  type Shown, type Takes, type TaskDeclaration, type TaskTarget, type Topology, type TopologyDeclaration,
-  type TopologyDump, type TopologyMessage, type TopologyProgram, type TopologySends, type TopologyTask,
+  type Shown, type Takes, type TaskDeclaration, type TaskTarget, type TopicDeclaration, type Topology,
+  type TopologyDeclaration, type TopologyDump, type TopologyMessage, type TopologyProgram, type TopologyPublishes,
+  type TopologySends, type TopologyTask,
 } from './topology/index.js';
