@@ -21,6 +21,7 @@ import { clearParty } from './lane-repair.js';
 import { Member, type MemberHost } from './member.js';
 import { summon } from './parking.js';
 import { Party } from './party.js';
+import { roomOf } from './room-channel.js';
 import type { CloseResult, RuntimeEvents } from './runtime-events.js';
 import type { RuntimeSettings } from './runtime-options.js';
 import { Roster } from './roster.js';
@@ -52,6 +53,8 @@ export class Controller implements MemberHost, DeathHost {
   readonly main: Party;
   isStarted = false;
   closing: Promise<CloseResult> | undefined;
+  /** What rooms above this one have to end, once all reactors have left. */
+  readonly closers: (() => Promise<void>)[] = [];
   /** What was chosen for all parties last. */
   discipline: DisciplineOptions;
   /** A member has come further on its way to ready. */
@@ -122,6 +125,10 @@ export class Controller implements MemberHost, DeathHost {
 
   message(reactorId: number, message: unknown): void {
     this.events.emit('message', { reactorId, message });
+  }
+
+  room(reactorId: number, room: string, body: unknown): void {
+    roomOf(room)?.onMain(this, reactorId, body);
   }
 
   progressed(): void {

@@ -13,6 +13,7 @@ import { OpenedQueues, type QueueReport } from './opened-queues.js';
 import type { KnownNames } from './kept-names.js';
 import { Party, type PartyOptions } from './party.js';
 import { Reactor } from './reactor.js';
+import { roomOf, type RoomMessage } from './room-channel.js';
 import { ReportLimit } from './report-limit.js';
 import type { SharedRuntime } from './shared.js';
 
@@ -44,6 +45,8 @@ export type WorkerReport =
   | { kind: 'idle'; isIdle: boolean }
   /** The same: whether nothing is ready, waiting or under way. */
   | { kind: 'quiet'; isQuiet: boolean }
+  /** Of a room above this one, in its own words. */
+  | { kind: 'room'; room: string; body: unknown }
   /** Said last: its endpoints have lost bytes since it was told to stop. */
   | { kind: 'lost' }
   | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
@@ -97,11 +100,13 @@ async function main(start: WorkerStart): Promise<void> {
   };
   const { disciplines } = party.turn;
   const changeDiscipline = followDiscipline(disciplines, report);
+  party.toMain = (room, body, transfer) => start.reports.postMessage({ kind: 'room', room, body }, transfer);
   // What the main thread asks: another discipline, or, once it is ready, whether it is idle (forgotten.ts) or quiet
-  // (scaling.ts).
-  start.reports.on('message', (asked: DisciplineRequest | MemberQuestion) => {
+  // (scaling.ts). The rest is for rooms above this one.
+  start.reports.on('message', (asked: DisciplineRequest | RoomMessage | MemberQuestion) => {
     if (asked === 'idle?') setImmediate(reportIdle).unref();
     else if (asked === 'quiet?') setImmediate(reportQuiet).unref();
+    else if ('room' in asked) roomOf(asked.room)?.onReactor(party, asked.body);
     else changeDiscipline(asked);
   });
   start.reports.unref();
