@@ -5,11 +5,7 @@
 
 namespace percore::layout {
 
-<<<<<<< HEAD
-constexpr char kHash[] = "d4dcaf43fe0710aa";
-=======
 constexpr char kHash[] = "b5fb7b1371a2caf9";
->>>>>>> main
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
