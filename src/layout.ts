@@ -25,6 +25,7 @@
  *   Topics  | header 0 | changes 128 | TopicMember 256 | its patterns, twice | TopicMember | …
  *   Pipe    | header 0 | who has which end 128 | producer's line 256 | consumer's line 384 |
  *   UserReadiness | header 0 | bits 128 | closed 256 |
+ *   Offload | isUnwanted[tasks] 0 …
  */
 import type { Structure } from './layout-fields.js';
 import { datagramEntryLayout, ioBlockLayout, ioCountersLayout, readinessLayout } from './layout-io.js';
@@ -33,6 +34,7 @@ import {
   PIPE_MAGIC, QUEUE_MAGIC, READINESS_MAGIC, RETURN_LANES, RUNTIME_MAGIC, SLOTS, TIMERS_PER_CHUNK,
 } from './layout-limits.js';
 import { groupLayout, linkedLayout, pipeLayout, placeLayout, queueLayout } from './layout-queues.js';
+import { offloadLayout } from './layout-offload.js';
 import {
   bucketsLayout, deliveryLayout, partyLayout, runtimeLayout, slotsLayout, timerCountersLayout, timerRecordLayout,
   timerRequestsLayout,
@@ -42,6 +44,7 @@ import { topicMemberLayout, topicsLayout, TOPICS_MAGIC } from './layout-topics.j
 export type * from './layout-fields.js';
 export * from './layout-io.js';
 export * from './layout-limits.js';
+export * from './layout-offload.js';
 export * from './layout-queues.js';
 export * from './layout-reactor.js';
 export * from './layout-topics.js';
@@ -49,7 +52,7 @@ export * from './layout-topics.js';
 export const structures: readonly Structure[] = [
   placeLayout, queueLayout, linkedLayout, groupLayout, ioCountersLayout, timerCountersLayout, partyLayout,
   runtimeLayout, slotsLayout, bucketsLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout,
-  pipeLayout, datagramEntryLayout, readinessLayout, topicsLayout, topicMemberLayout,
+  pipeLayout, datagramEntryLayout, readinessLayout, topicsLayout, topicMemberLayout, offloadLayout,
 ];
 
 /** Values of shared words that both languages name. */

@@ -19,6 +19,7 @@ import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import { Member, type MemberHost } from './member.js';
 import { summon, summonAfterDeath } from './parking.js';
 import { Party } from './party.js';
+import { roomOf } from './room-channel.js';
 import type { CloseResult, RuntimeEvents } from './runtime-events.js';
 import type { RuntimeSettings } from './runtime-options.js';
 import { TopicMembership } from '../topic-membership.js';
@@ -37,6 +38,8 @@ export class Controller implements MemberHost {
    */
   isStarted = false;
   closing: Promise<CloseResult> | undefined;
+  /** What rooms above this one have to end, once all reactors have left. */
+  readonly closers: (() => Promise<void>)[] = [];
   /** What was chosen for all parties last. */
   discipline: DisciplineOptions;
   /** A member has come further on its way to ready. */
@@ -93,6 +96,10 @@ export class Controller implements MemberHost {
 
   message(reactorId: number, message: unknown): void {
     this.events.emit('message', { reactorId, message });
+  }
+
+  room(reactorId: number, room: string, body: unknown): void {
+    roomOf(room)?.onMain(this, reactorId, body);
   }
 
   progressed(): void {

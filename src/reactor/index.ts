@@ -12,7 +12,9 @@ export type { Reading } from './reading.js';
 export type { Address } from './address.js';
 export type { ByteRecord } from './task.js';
 export type { StepResult } from './steps.js';
-export type { CallContext, CallOptions } from './calls.js';
+export type { CallContext } from './call-context.js';
+export type { CallOptions } from './calls.js';
+export { callStream, type CallStreamOptions, type StreamedAnswer } from './call-stream.js';
 export type { IdleOptions, IdleStrategy } from './idle-strategy.js';
 export type {
   ClassFigures, DropReasons, IoFigures, LaneBacklog, MainStatus, ReactorStatus, RefusalReasons, RuntimeStatus,

@@ -119,7 +119,9 @@ export class Inlet implements Holdable, RecordMemory {
   runBytes(at: number, length: number, task: ByteTask = this.byteTask!): number {
     this.record.offset = at + HEAD_BYTES;
     this.record.length = length - HEAD_BYTES;
-    return this.turn.steps.run(task, this.record, this.from, this.band);
+    const code = this.turn.steps.run(task, this.record, this.from, this.band);
+    if (code === OK) task.steps++;
+    return code;
   }
 
   setHeld(isHeld: boolean): void {

@@ -12,6 +12,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import {
   MessageChannel, Worker, receiveMessageOnPort, type MessagePort, type ResourceLimits,
+  type TransferListItem,
 } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
 import { besideModule } from '../native.js';
@@ -20,11 +21,14 @@ import type { Grants } from '../realtime/internal.js';
 import { MemberDiscipline, nameOf } from './disciplines.js';
 import { unpackError } from './failure.js';
 import { QueuesOfThread } from './opened-queues.js';
+import type { RoomMessage } from './room-channel.js';
 import type { WorkerReport, WorkerStart } from './worker-main.js';
 
 export interface MemberHost {
   stepError(id: number, error: Error, where: string): void;
   messageDropped(id: number, error: Error): void;
+  /** Said by a room above this one, in its own words. */
+  room(id: number, room: string, body: unknown): void;
   /** It has come a step further on its way to ready. */
   progressed(): void;
   /** Posted by code of the user's in that reactor. */
@@ -91,6 +95,7 @@ export class Member {
       }
       if (report.kind === 'messageDropped') return host.messageDropped(id, unpackError(report.error, id, 'messages'));
       if (report.kind === 'queueOpened' || report.kind === 'queueUnreachable') return this.queues.take(report);
+      if (report.kind === 'room') return host.room(id, report.room, report.body);
       if (report.kind === 'discipline') return this.discipline.take(report);
       if (report.kind === 'lost') return void (this.hasLost = true);
       if (report.kind === 'idle') return this.answerIdle?.(report.isIdle);
@@ -148,6 +153,11 @@ export class Member {
     return new Promise((resolve) => {
       this.answerIdle = resolve;
     });
+  }
+
+  /** Sends to a room above this one in its thread, by structured clone. */
+  post(room: string, body: unknown, transfer: readonly TransferListItem[] = []): void {
+    this.reports.postMessage({ room, body } satisfies RoomMessage, transfer);
   }
 
   /** Asks Node to end the thread between two statements; a blocking system call it cannot end. */

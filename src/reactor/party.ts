@@ -3,10 +3,10 @@
  * together; what users see of it is `Reactor` and `Runtime`.
  *
  *      turn        selects and runs what is ready          dispatcher  who is called what; what a record is for
- *      lanes       rings to and from the peers             calls       questions and answers
+ *      lanes       rings to and from the peers             calls, answers  both halves of calls
  *      timers, io  what else makes tasks ready             windDown    how it stops
  */
-import { invalidArgument, type PercoreError } from '../errors.js';
+import { invalidArgument, PercoreError } from '../errors.js';
 import { partyLayout, timerRequestsLayout } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
 import type { IoSource } from '../io/index.js';
@@ -15,7 +15,10 @@ import { DEFAULT_BAND, type DeclaredClass, type DisciplineOptions } from '../sch
 import { ManualClock, SystemClock, Timers } from '../timers/index.js';
 import { createCounting } from '../timers/internal.js';
 import { bucketOf } from './buckets.js';
+import { CallAnswers } from './call-answers.js';
+import { Asking } from './call-asking.js';
 import { CallService } from './call-service.js';
+import { askerDied } from './calls.js';
 import { Dispatcher } from './dispatcher.js';
 import { DropReports } from './drop-reports.js';
 import { Intercore } from './intercore.js';
@@ -23,6 +26,7 @@ import type { Outlet } from './outlet.js';
 import { Peers } from './peers.js';
 import { QueueReading, Reading, type ReadableEnd } from './reading.js';
 import { checkBand } from './reactor-checks.js';
+import type { ToMain } from './room-channel.js';
 import { ioCounters, partyCounters, partyWords, timerCounters, type SharedRuntime } from './shared.js';
 import type { Stepping } from './steps.js';
 import { LocalTask, type ByteTask, type ValueTask } from './task.js';
@@ -59,6 +63,10 @@ export class Party implements TurnSources, Stopping {
   readonly turn: Turn;
   readonly lanes: Intercore;
   readonly calls: CallService;
+  readonly answers: CallAnswers;
+  /** Of a reactor: how rooms above this one speak to the main thread. */
+  toMain: ToMain | undefined;
+  readonly asking: Asking = new Asking(this);
   readonly dispatcher: Dispatcher;
   /** Where the clock is manual, `timers` is another one than the turn drives. */
   readonly userTimers: Timers;
@@ -130,14 +138,18 @@ export class Party implements TurnSources, Stopping {
       keepAlive: () => undefined,
     }, this.timers);
     this.userIo = new Io(this.io);
-    this.dispatcher.begin(this.calls);
+    this.answers = new CallAnswers(this.lanes, this.timers, this.asking);
+    this.dispatcher.begin(this.calls, this.answers);
     turn.begin(this);
   }
 
   // ---- For its turn -----------------------------------------------------------------------------------------------
 
   noteDeaths(): void {
-    for (const id of this.peers.takeDeaths()) this.calls.rejectAll(id);
+    for (const id of this.peers.takeDeaths()) {
+      this.calls.rejectAll(id);
+      this.answers.endAll(id, () => askerDied(id));
+    }
   }
 
   windDown(stopWord: number): void {
@@ -251,6 +263,7 @@ export class Party implements TurnSources, Stopping {
 
   detach(): void {
     this.calls.close();
+    this.answers.endAll(undefined, () => new PercoreError('ERR_PERCORE_CLOSED', 'the runtime was closed'));
     this.peers.isClosed = true;
     // Those who wait for room hear that there is nobody to wait for.
     this.turn.waits.look(true);

@@ -1,12 +1,12 @@
 import { EventEmitter } from 'node:events';
 import { checkInteger, checkOptions } from '../errors.js';
 import type { Address } from './address.js';
-import type { CallContext } from './calls.js';
+import type { CallContext } from './call-context.js';
 import { close } from './closing.js';
 import { Controller } from './controller.js';
 import type { IdleOptions } from './idle-strategy.js';
 import type {
-  Answer, ByteTaskName, CallName, CallRest, HandlerOf, MessageOf, MessageTo, Protocol, TaskName, Untyped,
+  Answer, ByteTaskName, CallName, CallRest, HandlerOf, MessageOf, MessageTo, Protocol, ServiceName, TaskName, Untyped,
 } from './protocol.js';
 import type { AddressOptions, SendOptions, SpawnOptions, Task } from './reactor-options.js';
 import { Reactor } from './reactor.js';
@@ -118,7 +118,7 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
    * Answers calls of reactors to `{ reactor: 'main' }`. What entries ask must be handled from `main` of the options on.
    * See `Reactor.handle`.
    */
-  handle<N extends CallName<P>>(name: N, handler: HandlerOf<P, N, CallContext>): void {
+  handle<N extends ServiceName<P>>(name: N, handler: HandlerOf<P, N, CallContext<P>>): void {
     this.#main.handle(name, handler);
   }
 

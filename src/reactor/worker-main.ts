@@ -13,6 +13,7 @@ import { isHeldByOthers } from './forgotten.js';
 import { OpenedQueues, type QueueReport } from './opened-queues.js';
 import { Party, type PartyOptions } from './party.js';
 import { Reactor } from './reactor.js';
+import { roomOf, type RoomMessage } from './room-channel.js';
 import { ReportLimit } from './report-limit.js';
 import type { SharedRuntime } from './shared.js';
 
@@ -36,6 +37,8 @@ export type WorkerReport =
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
   /** An answer to the main thread: whether nothing of this thread's own could ever run again. */
   | { kind: 'idle'; isIdle: boolean }
+  /** Of a room above this one, in its own words. */
+  | { kind: 'room'; room: string; body: unknown }
   /** Said last: its endpoints have lost bytes since it was told to stop. */
   | { kind: 'lost' }
   | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
@@ -83,9 +86,12 @@ async function main(start: WorkerStart): Promise<void> {
   };
   const { disciplines } = party.turn;
   const changeDiscipline = followDiscipline(disciplines, report);
-  // What the main thread asks: another discipline, or, once it is ready, whether it is idle; see forgotten.ts.
-  start.reports.on('message', (asked: DisciplineRequest | 'idle?') => {
+  party.toMain = (room, body, transfer) => start.reports.postMessage({ kind: 'room', room, body }, transfer);
+  // What the main thread asks: another discipline, or, once it is ready, whether it is idle; see forgotten.ts. The rest
+  // is for rooms above this one.
+  start.reports.on('message', (asked: DisciplineRequest | RoomMessage | 'idle?') => {
     if (asked === 'idle?') setImmediate(reportIdle).unref();
+    else if ('room' in asked) roomOf(asked.room)?.onReactor(party, asked.body);
     else changeDiscipline(asked);
   });
   start.reports.unref();
