@@ -32,7 +32,8 @@ export class RunningTopology<T extends TopologyDeclaration = TopologyDeclaration
     this.#declaration = declaration;
     this.#parties = parties;
     this.#send = sender(reactorOf(runtime), 'main', edgesOf(declaration, parties, 'main')) as never;
-    this.#publish = topicsOfControl(control).publisher('main', topicsOfTask(declaration, 'main').publishes) as never;
+    const { publishes } = topicsOfTask(declaration, 'main');
+    this.#publish = topicsOfControl(control).publisher('main', publishes) as never;
   }
 
   /**
