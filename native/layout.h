@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "06b7f14338de7b9e";
+constexpr char kHash[] = "b5fb7b1371a2caf9";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -211,11 +211,13 @@ struct TimerCounters {
   double live;  // timers whose deadline is to come (writes: native; reads: all)
   double fired;  // callbacks run (writes: timers; reads: all)
   double late;  // callbacks run a millisecond or more after their deadline (writes: timers; reads: all)
+  double missed;  // ticks of repeating timers that came due while an earlier one could not run (writes: timers; reads: all)
 };
 static_assert(offsetof(TimerCounters, live) == 0);
 static_assert(offsetof(TimerCounters, fired) == 8);
 static_assert(offsetof(TimerCounters, late) == 16);
-static_assert(sizeof(TimerCounters) == 24);
+static_assert(offsetof(TimerCounters, missed) == 24);
+static_assert(sizeof(TimerCounters) == 32);
 
 struct Party {
   int32_t magic;  // PARTY_MAGIC once the block is complete (writes: runtime, last; reads: all)
@@ -261,9 +263,9 @@ struct Party {
   double refusedClosed;  // refused with CLOSED: the receiver has died (writes: owner; reads: runtime)
   double refusedTooLarge;  // refused with TOO_LARGE: it would never fit into the lane (writes: owner; reads: runtime)
   double taskDepth;  // messages that it sent to its own tasks and that wait in their mailboxes, as of a millisecond ago (writes: owner; reads: runtime)
-  double timers[3];  // TimerCounters (writes: owner; reads: runtime)
+  double timers[4];  // TimerCounters (writes: owner; reads: runtime)
   double io[9];  // IoCounters (writes: owner; reads: runtime)
-  char reserved7[56];
+  char reserved7[48];
   double stepNs[8];  // time in the quanta of each band, 0 to 7; measured where classes are declared or shares are charged (writes: owner; reads: runtime)
   double collectedNs[8];  // the part of stepNs that was garbage collection, by band (writes: owner; reads: runtime)
   double collectorNs;  // garbage collections of the thread; measured as stepNs is (writes: owner; reads: runtime)
@@ -306,7 +308,7 @@ static_assert(offsetof(Party, refusedClosed) == 1104);
 static_assert(offsetof(Party, refusedTooLarge) == 1112);
 static_assert(offsetof(Party, taskDepth) == 1120);
 static_assert(offsetof(Party, timers) == 1128);
-static_assert(offsetof(Party, io) == 1152);
+static_assert(offsetof(Party, io) == 1160);
 static_assert(offsetof(Party, stepNs) == 1280);
 static_assert(offsetof(Party, collectedNs) == 1344);
 static_assert(offsetof(Party, collectorNs) == 1408);
