@@ -36,7 +36,7 @@ describe('the discipline of a runtime', () => {
     await withRuntime(1, { discipline: { kind: 'shares', shares: { 5: 3, 1: 1 }, debtNs: 1e9 } }, async (runtime) => {
       const used = await inside(runtime, 0, async (reactor, _argument, { until: comes }) => {
         const busyNs = { low: 0, high: 0 };
-        const endNs = reactor.nowNs() + 4e8;
+        const endNs = reactor.nowNs() + 15e8;
         const busy = (name: 'low' | 'high', priority: number, forNs: number): void => {
           const task = reactor.spawn({ name, priority }, () => {
             const beganNs = reactor.nowNs();

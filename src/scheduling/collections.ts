@@ -1,8 +1,8 @@
 /**
  * Garbage collections of this thread, as Node tells of them: each when it is over and the event loop comes round.
  * Node's own observer is used, since to be told at once takes V8's interface, which an addon for all versions of Node
- * cannot have. It costs some microseconds for each collection, which takes a hundred or more itself, and nothing
- * between them. It does not keep the thread alive.
+ * cannot have. It costs CPU for each collection, 0.1 ms as measured over 6,000 scavenges on a busy machine, and nothing
+ * between them; so it is asked only where somebody is charged or measured. It does not keep the thread alive.
  */
 import type { PerformanceObserver as Observer } from 'node:perf_hooks';
 

@@ -24,7 +24,7 @@ describe('shares', () => {
   it('make a band wait after a pause of any length no longer than debtNs times the others\' shares by its own', () => {
     const pauses = fc.array(fc.record({
       after: fc.integer({ min: 0, max: 60 }), ns: fc.integer({ min: 0, max: 10 * DEBT_NS }),
-    }), { minLength: 1, maxLength: 20 });
+    }), { minLength: 1, maxLength: 20, size: 'max' });
     fc.assert(fc.property(sharesOf, pauses, (shares, list) => {
       const discipline = new Shares(shares, DEBT_NS);
       for (let band = 0; band < BANDS; band++) discipline.push(ready(band));
