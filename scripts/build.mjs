@@ -84,10 +84,13 @@ async function buildTypeScript() {
       io: join(compiled, 'io', 'index.js'),
       testing: join(compiled, 'testing', 'index.js'),
       'worker-main': join(compiled, 'reactor', 'worker-main.js'),
+      'offload-thread': join(compiled, 'offload', 'offload-thread.js'),
       'control-entry': join(compiled, 'topology', 'control-entry.js'),
     },
     outdir: at('dist', 'percore'),
     bundle: true,
+    // It starts threads by its own file, and is loaded by the first task alone.
+    external: ['piscina'],
     splitting: true,
     format: 'esm',
     platform: 'node',

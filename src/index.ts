@@ -1,6 +1,6 @@
 /** `percore`: the runtime. `percore/queues`, `percore/timers`, `percore/io` and `percore/testing` stand beside it. */
 export {
-  bucketOf, capacity, createLoads, createRuntime, createSteering, hashKey, priorityOf, setDiscipline,
+  bucketOf, callStream, capacity, createLoads, createRuntime, createSteering, hashKey, priorityOf, setDiscipline,
 } from './reactor/index.js';
 export { createBalancer, createBuckets, createKeyed, keyedAddress, moveAllBuckets } from './balance/index.js';
 export type {
@@ -8,13 +8,17 @@ export type {
   KeyedContext, KeyedOptions, KeyedStep,
 } from './balance/index.js';
 export type {
-  Address, AddressOptions, ByteRecord, CallContext, CallOptions, CapacityReport, Choose, ClassFigures, CloseOptions,
-  CloseResult, DropReasons, ForeignMessage, IdleOptions, IdleStrategy, IoFigures, LaneBacklog, MainStatus,
-  MessageDrop, PartyUse, Protocol, Reactor, ReactorDeath, ReactorStatus, Reading, ReadOptions, RefusalReasons,
-  Runtime, RuntimeOptions, RuntimeStatus, Selected, SendOptions, SetDisciplineOptions, SpawnOptions, Steered,
-  SteeredListenOptions, Steering, SteeringOptions, SteeringReactor, SteeringStatus, StepError, StepResult, Task,
-  TimerFigures, Untyped,
+  Address, AddressOptions, ByteRecord, CallContext, CallOptions, CallStreamOptions, CapacityReport, Choose,
+  ClassFigures, CloseOptions, CloseResult, DropReasons, ForeignMessage, IdleOptions, IdleStrategy, IoFigures,
+  LaneBacklog, MainStatus, MessageDrop, PartyUse, Protocol, Reactor, ReactorDeath, ReactorStatus, Reading, ReadOptions,
+  RefusalReasons, Runtime, RuntimeOptions, RuntimeStatus, Selected, SendOptions, SetDisciplineOptions, SpawnOptions,
+  Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor, SteeringStatus, StepError, StepResult,
+  StreamedAnswer, Task, TimerFigures, Untyped,
 } from './reactor/index.js';
+export {
+  offload, offloadStatus, type OffloadContext, type OffloadModule, type OffloadOptions, type OffloadStatus,
+  type PayloadOf, type PlaceOfThread, type ResultOf,
+} from './offload/index.js';
 export { createProcess, tasksOf } from './tasks/index.js';
 export type {
   Pause, Process, ProcessBody, ProcessEnd, ProcessOptions, Self, Supervise, TaskFigures, TaskState,
@@ -53,6 +57,7 @@ export {
   type CursorTarget, type IdOptions, type IdParts, type Listed, type ListedInTopology, type ListedKind, type PartyDump,
   type ProcessProgram, type Program, type ProgramContext, type ProgramSettings, type ProgramStep, type ReactorIdentity,
   type RingSettings,
-  type Shown, type Takes, type TaskDeclaration, type TaskTarget, type Topology, type TopologyDeclaration,
-  type TopologyDump, type TopologyMessage, type TopologyProgram, type TopologySends, type TopologyTask,
+  type Shown, type Takes, type TaskDeclaration, type TaskTarget, type TopicDeclaration, type Topology,
+  type TopologyDeclaration, type TopologyDump, type TopologyMessage, type TopologyProgram, type TopologyPublishes,
+  type TopologySends, type TopologyTask,
 } from './topology/index.js';

@@ -18,13 +18,14 @@
  *   Party   | header 0 | attention 128 | yield 256 | stop 384 | lanes 512 | settings 640 | phase 768 | counters 896 …
  *   Inbox   | Party | lanesMadeBy[parties], 128 bytes each | lane 0 | lane 1 | …
  *             There is one for each party; its lanes lead inward.
- *   Runtime | header 0 | deaths 128 | isDead[parties] 256 … | bucketOwner[1024] …
+ *   Runtime | header 0 | changes 128 | presence[parties] 256 … | bucketOwner[1024] … | generation[parties] …
  *   Slots   | stages 0 | word[8192] 128 …
  *   Buckets | sent[8192] 0 … | busyNs[1024] 32768 … | held 40960 | lost 41088 | bands[8] 41216
  *           | taken[parties][8192] …         There is one for each party.
  *   Topics  | header 0 | changes 128 | TopicMember 256 | its patterns, twice | TopicMember | …
  *   Pipe    | header 0 | who has which end 128 | producer's line 256 | consumer's line 384 |
  *   UserReadiness | header 0 | bits 128 | closed 256 |
+ *   Offload | isUnwanted[tasks] 0 …
  */
 import type { Structure } from './layout-fields.js';
 import { datagramEntryLayout, ioBlockLayout, ioCountersLayout, readinessLayout } from './layout-io.js';
@@ -33,6 +34,7 @@ import {
   PIPE_MAGIC, QUEUE_MAGIC, READINESS_MAGIC, RETURN_LANES, RUNTIME_MAGIC, SLOTS, TIMERS_PER_CHUNK,
 } from './layout-limits.js';
 import { groupLayout, linkedLayout, pipeLayout, placeLayout, queueLayout } from './layout-queues.js';
+import { offloadLayout } from './layout-offload.js';
 import {
   bucketsLayout, deliveryLayout, partyLayout, runtimeLayout, slotsLayout, timerCountersLayout, timerRecordLayout,
   timerRequestsLayout,
@@ -42,6 +44,7 @@ import { topicMemberLayout, topicsLayout, TOPICS_MAGIC } from './layout-topics.j
 export type * from './layout-fields.js';
 export * from './layout-io.js';
 export * from './layout-limits.js';
+export * from './layout-offload.js';
 export * from './layout-queues.js';
 export * from './layout-reactor.js';
 export * from './layout-topics.js';
@@ -49,13 +52,14 @@ export * from './layout-topics.js';
 export const structures: readonly Structure[] = [
   placeLayout, queueLayout, linkedLayout, groupLayout, ioCountersLayout, timerCountersLayout, partyLayout,
   runtimeLayout, slotsLayout, bucketsLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout,
-  pipeLayout, datagramEntryLayout, readinessLayout, topicsLayout, topicMemberLayout,
+  pipeLayout, datagramEntryLayout, readinessLayout, topicsLayout, topicMemberLayout, offloadLayout,
 ];
 
 /** Values of shared words that both languages name. */
 export const words = {
   attention: { PARKED: -1, AWAKE: 8 },
   stop: { RUN: 0, DRAIN: 1, LEAVE: 2 },
+  presence: { HERE: 0, AWAY: 1, DEAD: 2, ABSENT: 3 },
   phase: { STARTING: 0, READY: 1, DRAINING: 2, QUIET: 3, LEFT: 4 },
   idleStrategy: { SPIN: 0, BACKOFF: 1, PARK: 2, ADAPTIVE: 3 },
   readiness: { READABLE: 1, WRITABLE: 2, READ_CLOSED: 4, HANG_UP: 8, ERROR: 16, PRIORITY: 32 },

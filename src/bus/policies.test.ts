@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { BACK_PRESSURED, CLOSED, EVICTED, OK } from '../queues/index.js';
 import type { Runtime } from '../reactor/index.js';
-import { createTopic, subscribe, type SubscribeOptions, type Subscription } from './index.js';
-import { sleep, until, withRuntime } from './fixtures/inside.js';
+import { createTopic, subscribe, subscribeBytes, topicsOf, type SubscribeOptions, type Subscription } from './index.js';
+import { errorOf, sleep, until, withRuntime } from './fixtures/inside.js';
 
 interface Slow extends Subscription {
   readonly heard: number[];
@@ -42,6 +42,7 @@ describe('a slow subscriber', () => {
       const other = slow(runtime, { capacity: 4096 });
       const taken = await publish(runtime, 1000);
       expect(taken).toBeLessThan(200);
+      await until(() => one.status().lag === 4 && other.status().lag === 4, 'one is full');
       expect(one.status()).toMatchObject({ lag: 4, received: 1, dropped: 0, whenSlow: 'wait', capacity: 4 });
       expect(other.status().lag, 'all of them or none').toBe(4);
       one.open();
@@ -57,6 +58,7 @@ describe('a slow subscriber', () => {
       const newest = slow(runtime, { capacity: 4, whenSlow: 'drop-newest' });
       const oldest = slow(runtime, { capacity: 4, whenSlow: 'drop-oldest' });
       expect(await publish(runtime, 100), 'nobody is refused').toBe(100);
+      await until(() => newest.status().dropped === 95 && oldest.status().dropped === 95, 'all have come');
       expect(newest.status()).toMatchObject({ lag: 4, dropped: 95, droppedByReason: { newest: 95, oldest: 0 } });
       expect(oldest.status()).toMatchObject({ lag: 4, dropped: 95, droppedByReason: { newest: 0, oldest: 95 } });
       newest.open();
@@ -106,6 +108,7 @@ describe('a slow subscriber', () => {
     await withRuntime(1, { laneBytes: 4096 }, async (runtime) => {
       const gone = slow(runtime, { capacity: 4 });
       const taken = await publish(runtime, 1000);
+      await until(() => gone.status().lag === 4, 'it is full');
       gone.leave();
       gone.leave();
       expect(gone.status()).toMatchObject({ dropped: 4, droppedByReason: { left: 4 }, lag: 0, isOver: true });
@@ -132,7 +135,8 @@ describe('a slow subscriber', () => {
         return next.send(value as number);
       });
       const taken = await publish(runtime, 10);
-      expect([taken, subscription.status().lag, done]).toEqual([10, 7, [0]]);
+      await until(() => subscription.status().lag === 7 && done.length === 1, 'it waits for the next one');
+      expect([taken, done]).toEqual([10, [0]]);
       const before = tries;
       await sleep(30);
       expect(tries, 'it takes no turn while it waits').toBe(before);
@@ -141,6 +145,22 @@ describe('a slow subscriber', () => {
       await until(() => done.length === 10, 'all');
       expect(done).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
       expect(BACK_PRESSURED).toBeLessThan(0);
+    });
+  });
+
+  it('and a topic may be of a class, which stands for its band', async () => {
+    await withRuntime(1, { classes: { bulk: { priority: 1 } } }, async (runtime) => {
+      const bands: number[] = [];
+      subscribe(runtime, 'n', { class: 'bulk' }, () => undefined);
+      subscribeBytes(runtime, 'n', {}, ({ priority }) => void bands.push(priority));
+      const topic = createTopic(runtime, { name: 'n', class: 'bulk' });
+      topic.publish(1);
+      await until(() => bands.length === 1, 'it');
+      expect([bands, topicsOf(runtime).topics[0]!.priority]).toEqual([[1], 1]);
+      const unknown = { code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'class' };
+      expect(await errorOf(() => createTopic(runtime, { name: 'm', class: 'none' }))).toMatchObject(unknown);
+      const both = { class: 'bulk', priority: 1 };
+      expect(await errorOf(() => subscribe(runtime, 'n', both, () => undefined))).toMatchObject(unknown);
     });
   });
 

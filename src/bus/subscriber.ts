@@ -41,12 +41,15 @@ export class Subscriber implements Holdable, Room {
   isReady = false;
   band: number;
   hasEnded = false;
+  /** Nothing waits for it, and nobody waits for room: what comes is handled at once. */
+  isIdle = true;
   readonly pattern: string;
   readonly takesBytes: boolean;
   readonly ended: Promise<ResultCode>;
   /** What the count of changes was when it had joined: what publishers see it by, and the same without wrapping. */
   joinedAs = 0;
   joinedTotal = 0;
+  private readonly turn: Party['turn'];
   private readonly kept: WaitingMessages;
   private readonly line: WaitingLine;
   /** It is never scheduled: it stands for the handler's steps. */
@@ -67,7 +70,7 @@ export class Subscriber implements Holdable, Room {
     handler: (message: unknown, info: TopicInfo) => StepResult,
   ) {
     const { pattern, band, capacity, concurrency, whenSlow, takesBytes } = settings;
-    const { turn } = host.party;
+    const turn = (this.turn = host.party.turn);
     this.pattern = pattern;
     this.takesBytes = takesBytes;
     this.isOfAnyBand = band === undefined;
@@ -101,7 +104,7 @@ export class Subscriber implements Holdable, Room {
    * before any is given the message, so that all of them are or none.
    */
   mayTake(): boolean {
-    if (!this.waits || this.hasEnded) return true;
+    if (this.isIdle || !this.waits || this.hasEnded) return true;
     // Nobody overtakes those who wait.
     if (!this.kept.isFull && (this.line.count === 0 || this.line.lets(1))) return true;
     noteRefusal(this.line, 1);
@@ -112,11 +115,11 @@ export class Subscriber implements Holdable, Room {
   /** After `mayTake` of all: the message is handled, kept, or dropped and counted. */
   take(message: unknown, info: TopicInfo, band: number, origin: Origin): void {
     if (this.hasEnded) return;
-    if (this.kept.count !== 0 || this.isReady || !(this.isOfAnyBand || band === this.band)) {
+    if ((!this.isIdle && !this.becomesIdle()) || (!this.isOfAnyBand && band !== this.band)) {
       this.keep(message, info, band, origin);
       return;
     }
-    const { turn } = this.host.party;
+    const { turn } = this;
     this.info = info;
     const code = turn.steps.run(this.task, message, info.from, band);
     if (code === OK) {
@@ -125,6 +128,7 @@ export class Subscriber implements Holdable, Room {
     }
     // It may have left within its handler.
     if (this.hasEnded) return;
+    this.isIdle = false;
     if (this.isOfAnyBand) this.band = band;
     this.kept.add(this.takesBytes ? origin.copy() : message, info);
     // Nobody but the refuser makes it ready.
@@ -153,8 +157,7 @@ export class Subscriber implements Holdable, Room {
 
   /** Runs what waits. */
   run(): boolean {
-    const { turn } = this.host.party;
-    const { kept } = this;
+    const { kept, turn } = this;
     let steps = 0;
     while (kept.count !== 0 && steps < QUANTUM) {
       const { removed } = kept;
@@ -173,7 +176,7 @@ export class Subscriber implements Holdable, Room {
     }
     if (steps !== 0) this.line.mayHaveRoom();
     if (this.awaited !== undefined && kept.removed >= this.awaited.removed) this.tellHandled();
-    turn.endQuantum(this.band, steps, 0);
+    turn.endQuantum(this.band, steps);
     return kept.count !== 0;
   }
 
@@ -205,8 +208,13 @@ export class Subscriber implements Holdable, Room {
 
   // ---- Inside -------------------------------------------------------------------------------------------------------
 
+  private becomesIdle(): boolean {
+    return (this.isIdle = this.kept.count === 0 && !this.isReady && this.line.count === 0);
+  }
+
   private keep(message: unknown, info: TopicInfo, band: number, origin: Origin): void {
     const { kept } = this;
+    this.isIdle = false;
     if (kept.isFull) {
       if (this.settings.whenSlow === 'drop-newest') {
         this.dropped.newest++;
@@ -217,7 +225,7 @@ export class Subscriber implements Holdable, Room {
     }
     if (this.isOfAnyBand && !this.isReady) this.band = band;
     kept.add(this.takesBytes ? origin.copy() : message, info);
-    if (!this.isReady) this.host.party.turn.schedule(this);
+    if (!this.isReady) this.turn.schedule(this);
   }
 
   private tellHandled(): void {

@@ -4,7 +4,7 @@ import { Calls, MAX_CALLS, PendingCall } from './calls.js';
 function pending(calls: Calls, to = 0): PendingCall & { outcome: unknown[] } {
   const outcome: unknown[] = [];
   const call = new PendingCall(
-    'sum', to, (value) => void outcome.push(['resolved', value]), (error) => void outcome.push(['rejected', error]),
+    'sum', to, 3, (value) => void outcome.push(['resolved', value]), (error) => void outcome.push(['rejected', error]),
   );
   calls.add(call);
   return Object.assign(call, { outcome });

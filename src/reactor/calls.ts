@@ -11,32 +11,28 @@
  * come as late as its handler likes, and with 15 bits it settled another call, 32,768 calls later.
  */
 import { PercoreError } from '../errors.js';
+import type { WaitOptions } from '../waiting.js';
+import type { Incoming } from './call-incoming.js';
 
-export interface CallOptions {
+/**
+ * Whom to ask, and how long to wait: `{ signal, timeoutMs }` as everywhere (src/waiting.ts). The deadline travels with
+ * the call: work that has not begun by then is not begun, and a handler sees what is left of it. A signal that aborts
+ * is told to the handler, and what has not begun by then is not begun either.
+ */
+export interface CallOptions extends WaitOptions {
   /** The reactor to ask, or 'main' for the main thread. Without it and without `key`, each living reactor in turn. */
   reactor?: number | 'main';
   /** Ask the owner of this key's bucket. Not together with `reactor`. */
   key?: string | Uint8Array;
   /** Band in which the handler runs, 0 to 7. Default 3. */
   priority?: number;
-  /** Give up after so many milliseconds, 0 to 2^31 - 1; work that has not begun by then is not begun. */
-  timeoutMs?: number;
-  /** Give up when it aborts, with its reason. */
-  signal?: AbortSignal;
 }
 
-/** Who asks, and how. Each call has one of its own, which stays true also after an `await`. */
-export interface CallContext {
-  /** The party that asks: a reactor's number, or the number of reactors for the main thread. */
-  readonly from: number;
-  /** The band in which it asks, and in which the answer goes back. */
-  readonly priority: number;
-}
-
-export type Handler = (argument: never, context: CallContext) => unknown;
+/** What answers a call: given its argument and its CallContext. */
+export type Handler = (argument: never, context: never) => unknown;
 
 const SLOT_BITS = 16;
-const SLOT_MASK = 2 ** SLOT_BITS - 1;
+export const SLOT_MASK: number = 2 ** SLOT_BITS - 1;
 /** Calls of one party that may wait for their answers. */
 export const MAX_CALLS: number = 2 ** SLOT_BITS;
 
@@ -45,12 +41,17 @@ export class PendingCall {
   generation = 0;
   /** Answered or given up. */
   isOver = false;
+  /** It waits for room, and has not gone. */
+  isWaiting = false;
   /** Ends the timer and the listener of the signal. */
-  cleanUp: (() => void) | undefined;
+  cleanUp: (() => void) | undefined = undefined;
+  /** Of a call that asks for a stream: where its values arrive. */
+  stream: Incoming | undefined = undefined;
 
   constructor(
     readonly name: string,
     readonly to: number,
+    readonly band: number,
     readonly resolve: (value: unknown) => void,
     readonly reject: (error: unknown) => void,
   ) {}
@@ -105,4 +106,9 @@ export class Calls {
 /** What `call` rejects with when the asked one has died. */
 export const died = (id: number, name: string): PercoreError => new PercoreError(
   'ERR_PERCORE_REACTOR_DIED', `call("${name}"): reactor ${id} has died`, { reactorId: id },
+);
+
+/** Why a call is answered that nobody waits for: the one who asked has died. */
+export const askerDied = (id: number): PercoreError => new PercoreError(
+  'ERR_PERCORE_REACTOR_DIED', `reactor ${id}, which has asked, has died`, { reactorId: id },
 );

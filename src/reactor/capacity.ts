@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { checkOptions, invalidArgument } from '../errors.js';
 import {
   bandOfClass, countOfBand, faultsOfPlan, planCapacity, useOfClasses, type BandFigures, type CapacityPlan,
   type ClassUse, type DeclaredClass,
@@ -34,6 +34,9 @@ export interface CapacityReport extends CapacityPlan {
 
 /** A measured average that is so much above the declared one is a reason. */
 const TOLERATED = 1.1;
+const REPORT = [
+  'workload', 'time', 'capacity', 'total', 'roundNs', 'classes', 'verdict', 'why', 'parties',
+] as const satisfies readonly (keyof CapacityReport)[];
 /** Fewer steps say nothing about an average. */
 const ENOUGH_STEPS = 100;
 
@@ -59,8 +62,9 @@ export function capacity(of: Reactor | Runtime, since?: CapacityReport): Capacit
   const { classes } = party.turn;
   const ids = controller === undefined ? [party.id] : controller.members.map(({ id }) => id);
   const plan = planCapacity(classes);
+  const before = partiesOf(since);
   const parties = ids.map((id) => {
-    const earlier = since?.parties.find((one) => one.id === id);
+    const earlier = before.find((one) => one.id === id);
     const use = useOf(id, classes, figuresOf(party.shared, id), party.nowNs(), earlier);
     if (id !== party.id) return use;
     const tasks = [...party.dispatcher.tasks.values()];
@@ -71,6 +75,14 @@ export function capacity(of: Reactor | Runtime, since?: CapacityReport): Capacit
   });
   const why = [...faultsOfPlan(plan), ...parties.flatMap((use) => faultsOfUse(plan, use))];
   return { ...plan, verdict: why.length === 0 ? 'fits' : 'exceeds', why, parties };
+}
+
+/** Those of an earlier report. */
+function partiesOf(since: CapacityReport | undefined): readonly PartyUse[] {
+  if (since === undefined) return [];
+  const { parties } = checkOptions('since', since, REPORT);
+  if (!Array.isArray(parties)) throw invalidArgument('since', since, 'what capacity has returned before, or left out');
+  return parties as readonly PartyUse[];
 }
 
 /**

@@ -2,6 +2,7 @@
  * Who is called what in one party, and what a record is for: a task, a handler, or a call that waits for its answer.
  *
  *      record --> answer to a call       --> the call
+ *            \--> told of a call         --> the handler that answers it
  *            \--> name that is here      --> its task or handler
  *            \--> name that nobody has   --> while the entry runs: stays in its lane, and what came later behind it
  *                                        --> afterwards: dropped, counted, and reported once
@@ -11,12 +12,13 @@ import { partyLayout } from '../layout.js';
 import { OK } from '../queues/index.js';
 import { ValueCodec } from '../queues/internal.js';
 import { refuseFor } from '../refusals.js';
+import type { CallAnswers } from './call-answers.js';
 import { checkAdmission } from '../scheduling/internal.js';
 import type { CallService } from './call-service.js';
 import type { Handler } from './calls.js';
 import type { DropReports } from './drop-reports.js';
 import type { Inlet, Receiver } from './inlet.js';
-import { BYTES, CALL, FAILURE, HEAD_BYTES, NAME, REPLY } from './message.js';
+import { BYTES, CALL, HEAD_BYTES, NAME, REPLY, STREAMED } from './message.js';
 import { NamesToCome, type HeardName } from './names.js';
 import type { Peers } from './peers.js';
 import type { ByteTask, ValueTask } from './task.js';
@@ -36,13 +38,15 @@ export class Dispatcher implements Receiver {
   private holdsCalls = true;
   private holdsMessages = true;
   private calls!: CallService;
+  private answers!: CallAnswers;
 
   constructor(private readonly turn: Turn, private readonly peers: Peers, private readonly drops: DropReports) {}
 
   /** Before the first turn. */
-  begin(calls: CallService): void {
+  begin(calls: CallService, answers: CallAnswers): void {
     this.calls = calls;
-    calls.begin(this.byName);
+    this.answers = answers;
+    answers.begin(this.byName);
   }
 
   /** The entry has run: a call to a name that nobody has is refused from now on. */
@@ -90,26 +94,24 @@ export class Dispatcher implements Receiver {
   /** Throws ERR_PERCORE_NAME_TAKEN, or ERR_PERCORE_CLOSED. */
   addHandler(name: string, handler: Handler): void {
     this.checkFree(name);
-    this.calls.addHandler(name, handler);
+    this.answers.addHandler(name, handler);
     this.namesToCome.release();
   }
 
   dispatch(inlet: Inlet, at: number, length: number, type: number): number {
-    if (type === REPLY || type === FAILURE) {
-      this.calls.settle(inlet, at, length, type);
-      return OK;
-    }
-    if (type === NAME) {
-      inlet.hear(at, length);
+    if (type >= REPLY) {
+      if (type <= STREAMED) this.calls.settle(inlet, at, length, type);
+      else if (type === NAME) inlet.hear(at, length);
+      else this.answers.told(inlet, at, length, type);
       return OK;
     }
     // Undefined only where memory was scribbled on.
     const heard = inlet.names[inlet.words[at >> 2]!];
     if (type === CALL) {
-      if (this.holdsCalls && heard !== undefined && this.calls.handlerOf(heard) === undefined) {
+      if (this.holdsCalls && heard !== undefined && this.answers.handlerOf(heard) === undefined) {
         return refuseFor(this.namesToCome);
       }
-      return this.calls.answer(inlet, at, length, heard);
+      return this.answers.answer(inlet, at, length, heard);
     }
     let task = heard?.task;
     if (task === undefined || task.hasEnded) task = this.find(heard);
@@ -138,7 +140,9 @@ export class Dispatcher implements Receiver {
       this.turn.reportError(error, `a message for task "${task.name}"`);
       return OK;
     }
-    return this.turn.steps.run(task, message, inlet.from, inlet.band);
+    const code = this.turn.steps.run(task, message, inlet.from, inlet.band);
+    if (code === OK) task.steps++;
+    return code;
   }
 
   private find(heard: HeardName | undefined): ValueTask | ByteTask | undefined {
@@ -150,7 +154,7 @@ export class Dispatcher implements Receiver {
     counters[DROPPED]!++;
     counters[reason]!++;
     const name = heard?.text ?? '';
-    this.drops.report(reason === DROPPED_NO_TASK, name, inlet.from, this.calls.hasHandler(name));
+    this.drops.report(reason === DROPPED_NO_TASK, name, inlet.from, this.answers.hasHandler(name));
   }
 
   /** Tasks and handlers of a party share one space of names. */
@@ -161,7 +165,7 @@ export class Dispatcher implements Receiver {
         'ERR_PERCORE_CLOSED', `"${name}": the runtime is closed, and nothing runs here any more`, about,
       );
     }
-    if (!this.byName.has(name) && !this.calls.hasHandler(name)) return;
+    if (!this.byName.has(name) && !this.answers.hasHandler(name)) return;
     throw new PercoreError('ERR_PERCORE_NAME_TAKEN', `name "${name}" is taken in this reactor; choose another`, about);
   }
 }

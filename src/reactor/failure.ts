@@ -55,6 +55,8 @@ function pack(error: Error, depth: number, seen: Set<unknown>): Failure {
   };
 }
 
+const isFrame = (line: string): boolean => /^\s+(?:at |--- )/.test(line);
+
 /** A string is the message; anything else that can be cloned is the cause of an error that says so. */
 function packThrownValue(value: unknown): Failure {
   const isText = typeof value === 'string';
@@ -93,17 +95,21 @@ const shortened = (message: string): string =>
 
 /**
  * The error as the caller sees it: everything that crossed, with the remote frames below a line that says where:
- * `task "name"`, or a handler's name in quotes.
+ * `task "name"`, or a handler's name in quotes. `reactorId` is undefined for a thread that is no reactor.
  */
-export function unpackError(failure: Failure, reactorId: number, where: string): Error & { code?: unknown } {
+export function unpackError(
+  failure: Failure, reactorId: number | undefined, where: string,
+): Error & { code?: unknown } {
   const error = unpack(failure, reactorId);
-  // The frames alone: name and message stand by themselves, and a message may have several lines.
-  const frames = (failure.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).join('\n');
-  define(error, 'stack', `${error.name}: ${error.message}\n    --- reactor ${reactorId}, ${where} ---\n${frames}`);
+  // The frames alone, and the lines that say of which thread they are: name and message stand by themselves, and a
+  // message may have several lines.
+  const frames = (failure.stack ?? '').split('\n').filter(isFrame).join('\n');
+  const place = reactorId === undefined ? where : `reactor ${reactorId}, ${where}`;
+  define(error, 'stack', `${error.name}: ${error.message}\n    --- ${place} ---\n${frames}`);
   return error;
 }
 
-function unpack({ head, name, message, stack, cause, errors, fields }: Failure, reactorId: number): Error {
+function unpack({ head, name, message, stack, cause, errors, fields }: Failure, reactorId: number | undefined): Error {
   const error = makeShell(head.kind, () => head.exception) as Error & { code?: unknown; reactorId?: unknown };
   const part = (packed: Packed | undefined): unknown =>
     packed === undefined ? undefined : 'failure' in packed ? unpack(packed.failure, reactorId) : packed.value;
@@ -112,7 +118,7 @@ function unpack({ head, name, message, stack, cause, errors, fields }: Failure, 
     fields: Object.fromEntries(fields.map(([key, packed]) => [key, part(packed)])),
   });
   error.code ??= 'ERR_PERCORE_REMOTE';
-  error.reactorId ??= reactorId;
+  if (reactorId !== undefined) error.reactorId ??= reactorId;
   return error;
 }
 

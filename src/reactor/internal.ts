@@ -7,6 +7,8 @@ import { controllerIn, type Runtime } from './runtime.js';
 
 export type { Controller } from './controller.js';
 export type { Party } from './party.js';
+export { packError, unpackError, type Failure } from './failure.js';
+export { addRoom, type RoomChannel } from './room-channel.js';
 export { BYTES, HEAD_BYTES } from './message.js';
 export { checkName, type SentName } from './names.js';
 export type { Outlet } from './outlet.js';

@@ -2,9 +2,17 @@
  * What travels in a lane. The record's type word is the kind; the payload begins with a head:
  *
  *    BYTES, VALUE    name | 0                                                  | payload
- *    CALL            name | call number | call generation | 0 | deadline (f64) | payload
+ *    CALL            name | call number | call generation | credits | deadline | payload
  *    REPLY, FAILURE  call number | call generation                             | payload
+ *    STREAMED        call number | call generation                             | one value of a streaming answer
+ *    CANCEL          call number | call generation                             | why, as a failure
+ *    CREDIT          call number | call generation                             | how many more values may come
  *    NAME            name | 0                                                  | the name's text, UTF-16
+ *
+ * The deadline of a call is a number (f64) of nanoseconds by the clock that all parties share, 0 where there is none;
+ * `credits` is 0 but for a call that asks for a stream: then it is how many values may be under way. REPLY, FAILURE and
+ * STREAMED go from the one who answers, CANCEL and CREDIT from the one who has asked; all of them travel in return
+ * lanes, so that none ever waits behind a call; CANCEL in that of the highest band, where it overtakes the call.
  *
  * A name travels as text once in each lane; from then on a small number stands for it: see names.ts. Numbers and
  * generations of calls: see calls.ts.
@@ -12,11 +20,16 @@
 export const BYTES = 1;
 export const VALUE = 2;
 export const CALL = 3;
+/** From here on a record is for no name. */
 export const REPLY = 4;
 export const FAILURE = 5;
-export const NAME = 6;
+export const STREAMED = 6;
+export const NAME = 7;
+export const CANCEL = 8;
+export const CREDIT = 9;
 
 export const HEAD_BYTES = 8;
 export const CALL_HEAD_BYTES = 24;
-/** Of a CALL: where its deadline stands. */
+/** Of a CALL: where its credits stand, and its deadline. */
+export const CREDITS_AT = 12;
 export const DEADLINE_AT = 16;

@@ -6,7 +6,7 @@ import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory } from '../que
 import { partyLayout } from '../layout.js';
 import type { PendingCall } from './calls.js';
 import { LaneSender } from './lane-sender.js';
-import { CALL, CALL_HEAD_BYTES, DEADLINE_AT, HEAD_BYTES } from './message.js';
+import { CALL, CALL_HEAD_BYTES, CREDITS_AT, DEADLINE_AT, HEAD_BYTES } from './message.js';
 import type { SentName } from './names.js';
 import { Parcels, type Parcel } from './parcels.js';
 
@@ -42,6 +42,7 @@ export class Outlet extends LaneSender {
     }
     const scratch = this.parcels.scratch(CALL_HEAD_BYTES + most);
     this.keep(scratch, this.writeCall(scratch, 0, -1, call, deadlineNs, value), CALL, name, call);
+    call.isWaiting = true;
     return OK;
   }
 
@@ -78,6 +79,7 @@ export class Outlet extends LaneSender {
     memory.words[at >> 2] = name;
     memory.words[(at >> 2) + 1] = call.number;
     memory.words[(at >> 2) + 2] = call.generation;
+    memory.words[(at + CREDITS_AT) >> 2] = call.stream === undefined ? 0 : call.stream.credits;
     memory.view.setFloat64(at + DEADLINE_AT, deadlineNs, true);
     return CALL_HEAD_BYTES + this.codec.write(value, memory, at + CALL_HEAD_BYTES);
   }
@@ -109,12 +111,13 @@ export class Outlet extends LaneSender {
     }
   };
 
-  private sendParcel({ kind, bytes, name }: Parcel): number {
+  private sendParcel({ kind, bytes, name, call }: Parcel): number {
     const at = name === undefined ? this.take(kind, bytes.length) : this.takeFor(name, kind, bytes.length);
     if (at < 0) return at;
     this.bytes.set(bytes, at);
     if (name !== undefined) this.words[at >> 2] = name.number;
     this.commit(bytes.length);
+    if (call !== undefined) call.isWaiting = false;
     return OK;
   }
 }

@@ -3,7 +3,10 @@
  * all who call and send. It exists for the compiler alone; at run time a message is what its sender says it is.
  *
  *     interface Town {
- *       calls: { sum(pair: [number, number]): number };   // answered by reactor.handle('sum', …)
+ *       calls: {
+ *         sum(pair: [number, number]): number;            // answered by reactor.handle('sum', …), asked by call
+ *         ticks(count: number): AsyncIterable<number>;    // the same by a generator, and asked by callStream
+ *       };
  *       tasks: { orders: Order; frames: Uint8Array };     // made by reactor.spawn and reactor.spawnBytes
  *     }
  *     export default function start(reactor: Reactor<Town>): void { … }
@@ -42,8 +45,24 @@ type Asked<F> = F extends (...given: infer A) => unknown ? ArgumentOf<A> : unkno
 /** A function that may be given where one of wider parameters is asked for, as methods may: who is to check it? */
 type Lenient<A extends unknown[], R> = { run(...given: A): R }['run'];
 
+/** What a function streams: the values of the async iterable that it answers; `never` where it answers none. */
+type Values<F> = F extends (...given: never) => infer R ? Awaited<R> extends AsyncIterable<infer T> ? T : never : never;
+type StreamingOf<C> = { [N in keyof C & string]: [Values<C[N]>] extends [never] ? never : N }[keyof C & string];
+
 /** Names of services. */
-export type CallName<P> = keyof CallsOf<P> & string;
+export type ServiceName<P> = keyof CallsOf<P> & string;
+/** Names of services that answer once. */
+export type CallName<P> = P extends { readonly calls: infer C }
+  ? string extends keyof C ? string : Exclude<keyof C & string, StreamingOf<C>>
+  : string;
+/** Names of services that answer a stream. */
+export type StreamName<P> = P extends { readonly calls: infer C }
+  ? string extends keyof C ? string : StreamingOf<C>
+  : string;
+/** What such a service yields. */
+export type StreamedBy<P, N> = P extends { readonly calls: infer C }
+  ? string extends keyof C ? unknown : N extends keyof C ? Values<C[N]> : unknown
+  : unknown;
 /** What the service takes. */
 export type Argument<P, N> = N extends keyof CallsOf<P> ? Asked<CallsOf<P>[N]> : unknown;
 /** What it answers, awaited. */

@@ -1,19 +1,19 @@
-import { checkFunction, invalidArgument, show, PercoreError } from '../errors.js';
+import { checkFunction, invalidArgument, show } from '../errors.js';
 import { RETURN_LANES } from '../layout.js';
 import type { Io } from '../io/index.js';
 import { CLOSED, sub, type FixedQueue, type Kind, type ValueQueue, type VariableQueue } from '../queues/index.js';
 import type { ManualClock, SystemClock, Timers } from '../timers/index.js';
 import { Address } from './address.js';
-import { hashKey } from './buckets.js';
-import type { CallContext, CallOptions } from './calls.js';
+import type { CallContext } from './call-context.js';
+import type { CallOptions } from './calls.js';
 import { checkName } from './names.js';
 import { isOptions, wrongOptions } from './options.js';
 import type { Party } from './party.js';
 import type {
-  Answer, ByteTaskName, CallName, CallRest, HandlerOf, MessageOf, MessageTo, Protocol, TaskName, Untyped,
+  Answer, ByteTaskName, CallName, CallRest, HandlerOf, MessageOf, MessageTo, Protocol, ServiceName, TaskName, Untyped,
 } from './protocol.js';
 import {
-  checkBand, checkBandOrClass, checkCallOptions, checkConcurrency, checkKey, checkReadOptions, checkSpawn,
+  checkBand, checkBandOrClass, checkCallOptions, checkConcurrency, checkReadOptions, checkSpawn,
 } from './reactor-checks.js';
 import type { AddressOptions, ReadOptions, Selected, SendOptions, SpawnOptions, Task } from './reactor-options.js';
 import type { ReadableEnd, Reading } from './reading.js';
@@ -86,9 +86,9 @@ export class Reactor<P extends Protocol = Untyped> {
     return this.#party.id;
   }
 
-  /** Reactors of the runtime, this one included. */
+  /** Reactors of the runtime, this one included; `runtime.scale` changes it. */
   get reactors(): number {
-    return this.#party.shared.reactors;
+    return this.#party.reactors;
   }
 
   /**
@@ -114,15 +114,14 @@ export class Reactor<P extends Protocol = Untyped> {
    */
   call<N extends CallName<P>>(name: N, ...rest: CallRest<P, N>): Promise<Answer<P, N>>;
   call(name: string, argument?: unknown, options: CallOptions = NO_OPTIONS): Promise<unknown> {
-    const party = this.#party;
-    try {
-      checkName('name', name);
-      if (options !== this.#callOptions) this.#callOptions = checkCallOptions(name, options);
-      if (party.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', `call("${name}"): the runtime is closed`);
-      return party.calls.call(name, argument, this.#chooseParty(options), checkBand(options.priority), options);
-    } catch (error) {
-      return Promise.reject(error as Error);
+    if (options !== this.#callOptions) {
+      try {
+        this.#callOptions = checkCallOptions(name, options);
+      } catch (error) {
+        return Promise.reject(error as Error);
+      }
     }
+    return this.#party.asking.call(name, argument, options, undefined);
   }
 
   /**
@@ -205,9 +204,11 @@ export class Reactor<P extends Protocol = Untyped> {
 
   /**
    * Answers calls by this name. The handler may be asynchronous, and several answers may be under way at once; what it
-   * throws travels to the caller. `context` says who asks. Throws ERR_PERCORE_NAME_TAKEN, or ERR_PERCORE_CLOSED.
+   * throws travels to the caller. `context` says who asks, until when, and whether anybody waits still. A generator
+   * (`async function*`), or whatever returns an async iterable, answers `callStream`. Throws ERR_PERCORE_NAME_TAKEN, or
+   * ERR_PERCORE_CLOSED.
    */
-  handle<N extends CallName<P>>(name: N, handler: HandlerOf<P, N, CallContext>): void {
+  handle<N extends ServiceName<P>>(name: N, handler: HandlerOf<P, N, CallContext<P>>): void {
     checkName('name', name);
     checkFunction('handler', handler);
     this.#party.dispatcher.addHandler(name, handler);
@@ -262,7 +263,7 @@ export class Reactor<P extends Protocol = Untyped> {
    * '5' would be two keys. Allocates for text only.
    */
   ownerOf(key: string | Uint8Array): number {
-    return this.#party.ownerOfHash(hashKey(typeof key === 'string' ? Buffer.from(key) : checkKey(key)));
+    return this.#party.asking.ownerOf(key);
   }
 
   /** The reactor that owns the bucket of a hash from `hashKey`. Does not allocate. */
@@ -312,14 +313,6 @@ export class Reactor<P extends Protocol = Untyped> {
   onStop(hook: () => void | Promise<void>): void {
     checkFunction('hook', hook);
     this.#party.stop.add(hook);
-  }
-
-  #chooseParty({ reactor, key }: CallOptions): number {
-    if (reactor !== undefined) {
-      if (key === undefined) return this.#party.checkParty(reactor);
-      throw invalidArgument('key', key, 'left out where reactor is given: the two may name different reactors');
-    }
-    return key === undefined ? this.#party.nextLiving() : this.ownerOf(key);
   }
 }
 

@@ -112,6 +112,9 @@ describe('setDiscipline', () => {
         for (;;) await setDiscipline(runtime, 'roundRobin', { reactor: 0 });
       });
       expect(death).toMatchObject({ code: 'ERR_PERCORE_REACTOR_DIED', reactorId: 0 });
+      // Those that live are all there are.
+      await setDiscipline(runtime, 'weighted');
+      expect(runtime.status().main.discipline.kind).toBe('weighted');
     });
   });
 });
@@ -225,6 +228,8 @@ describe('classes', () => {
         task.send(0);
         await comes(() => steps === 200);
       });
+      expect(await errorOf(() => capacity(runtime, {} as typeof before))).toMatchObject({ argument: 'since' });
+      expect(await errorOf(() => capacity(5 as never))).toMatchObject({ argument: 'of' });
       const { verdict, why, parties: [party] } = capacity(runtime, before);
       const bulk = party!.classes.find(({ name }) => name === 'bulk')!;
       expect([bulk.steps, bulk.averageNs, party!.sinceNs]).toEqual([200, 1000, before.parties[0]!.atNs]);

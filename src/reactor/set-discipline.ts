@@ -20,9 +20,10 @@ export interface SetDisciplineOptions {
  *     setDiscipline(reactor, new LastComeFirst());                                       // from within, of your own
  *
  * From within a reactor it takes effect with the next selection, and a discipline of your own is given as it is. From
- * the main thread it resolves when those that are meant select by it, and rejects with ERR_PERCORE_DISCIPLINE when a
- * module of your own cannot be had, or with ERR_PERCORE_REACTOR_DIED; a class of your own is named by its module, since
- * classes do not travel to threads. Throws ERR_PERCORE_INVALID_ARGUMENT. Does not block; allocates.
+ * the main thread it resolves when those that are meant select by it; a class of your own is named by its module, since
+ * classes do not travel to threads. It rejects with ERR_PERCORE_DISCIPLINE when that cannot be had, and with
+ * ERR_PERCORE_REACTOR_DIED when the reactor that was named has ended. Throws ERR_PERCORE_INVALID_ARGUMENT. Does not
+ * block; allocates.
  */
 export function setDiscipline(reactor: Reactor, discipline: DisciplineChoice | Discipline): void;
 export function setDiscipline(
@@ -42,8 +43,8 @@ export function setDiscipline(
     const main = takeUp(controller.main.turn.disciplines, checked);
     if (reactor === 'main') return main;
     controller.discipline = checked;
-    return Promise.all([main, ...controller.members.map((member) => member.discipline.change(checked))])
-      .then(() => undefined);
+    const changes = controller.members.map((member) => member.discipline.change(checked).catch(unlessDead));
+    return Promise.all([main, ...changes]).then(() => undefined);
   }
   const turn = partyIn(of)?.turn;
   if (turn === undefined) throw invalidArgument('reactor', of, 'a reactor, or a runtime');
@@ -55,9 +56,19 @@ export function setDiscipline(
   turn.disciplines.choose(checked);
 }
 
+/** Where all are meant, one that has ended is none of them; started again, it begins with what holds for all. */
+function unlessDead(error: unknown): void {
+  if ((error as { code?: unknown }).code !== 'ERR_PERCORE_REACTOR_DIED') throw error;
+}
+
 /** What has a method of a discipline is meant to be one; whether it is complete is checked when it is used. */
 function isOwn(discipline: DisciplineChoice | Discipline): discipline is Discipline {
   if (typeof discipline !== 'object' || discipline === null) return false;
-  const { push, select } = discipline as Partial<Discipline>;
-  return typeof push === 'function' || typeof select === 'function';
+  try {
+    const { push, select } = discipline as Partial<Discipline>;
+    return typeof push === 'function' || typeof select === 'function';
+  } catch {
+    // A Proxy that refuses every question is refused as options.
+    return false;
+  }
 }

@@ -22,8 +22,7 @@ export interface Stepping<M> {
   /** Asynchronous steps that may be under way at once, and those that are. */
   readonly concurrency: number;
   unsettled: number;
-  /** Its steps so far, those of them that have asked for their message again, and what they have thrown. */
-  steps: number;
+  /** Steps that have asked for their message again, and those that have thrown. */
   again: number;
   errors: number;
   /** Messages that wait until an asynchronous step has settled. */
@@ -49,7 +48,6 @@ export class Steps {
   run<M>(task: Stepping<M>, message: M, from: number, band: number): number {
     beginStep();
     this.running = task;
-    task.steps++;
     let code: number = OK;
     try {
       const result = task.unsettled < task.concurrency ? task.step(message, from, band) : waitForSettling(task);
@@ -66,7 +64,6 @@ export class Steps {
   resume(task: Stepping<never>, body: { resume(): number }): number {
     beginStep();
     this.running = task;
-    task.steps++;
     const code = body.resume();
     this.running = undefined;
     endStep();

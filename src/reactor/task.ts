@@ -72,6 +72,7 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
   readonly step: Stepping<M>['step'];
   /** Asynchronous steps under way. */
   unsettled = 0;
+  /** Steps that have taken their message. Whoever runs them counts, since most of them run many. */
   steps = 0;
   again = 0;
   errors = 0;
@@ -171,8 +172,9 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
       if (turn.mustYield(this.band)) break;
     }
     this.isInQuantum = false;
+    this.steps += steps;
     if (steps !== 0) this.line.mayHaveRoom();
-    turn.endQuantum(this.band, steps, 0);
+    turn.endQuantum(this.band, steps);
     return this.count !== 0;
   }
 

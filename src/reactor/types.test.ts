@@ -5,6 +5,8 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { FixedQueue, ResultCode, ValueQueue } from '../queues/index.js';
 import type { Address } from './address.js';
+import type { CallContext } from './call-context.js';
+import { callStream, type StreamedAnswer } from './call-stream.js';
 import type { Task } from './reactor-options.js';
 import type { Reactor } from './reactor.js';
 import type { Runtime } from './runtime.js';
@@ -65,6 +67,35 @@ export function calls(runtime: Runtime<Town>, reactor: Reactor<Town>): void {
   runtime.handle('half', (a: number) => a);
   // @ts-expect-error Nobody asks for this name.
   reactor.handle('smu', () => 1);
+}
+
+interface Feed {
+  calls: {
+    ticks(count: number): AsyncIterable<number>; all(): Promise<AsyncIterable<string>>; once(count: number): number;
+  };
+}
+
+/** Never run: streaming answers, both ends. */
+export function streams(runtime: Runtime<Feed>, reactor: Reactor<Feed>, plain: Reactor): void {
+  expectTypeOf(callStream(runtime, 'ticks', 5)).toEqualTypeOf<StreamedAnswer<number>>();
+  expectTypeOf(callStream(reactor, 'all')).toEqualTypeOf<StreamedAnswer<string>>();
+  callStream(reactor, 'ticks', 5, { ...to, credits: 8, timeoutMs: 5 });
+  expectTypeOf(callStream(plain, 'anything', 1)).toEqualTypeOf<StreamedAnswer<unknown>>();
+  // @ts-expect-error It takes a number.
+  callStream(runtime, 'ticks');
+  // @ts-expect-error It answers once.
+  callStream(runtime, 'once', 5);
+  // @ts-expect-error It answers a stream.
+  void runtime.call('ticks', 5);
+  reactor.handle('ticks', async function* (count, context) {
+    expectTypeOf(context).toEqualTypeOf<CallContext<Feed>>();
+    expectTypeOf(context.call('once', 1)).toEqualTypeOf<Promise<number>>();
+    for await (const value of callStream(context, 'ticks', count - 1)) yield value;
+  });
+  // @ts-expect-error It streams numbers.
+  reactor.handle('ticks', async function* () { yield 'text'; });
+  // @ts-expect-error It answers a stream.
+  reactor.handle('ticks', () => 5);
 }
 
 /** Never run: tasks, both ends. */

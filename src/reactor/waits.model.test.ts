@@ -4,6 +4,9 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BACK_PRESSURED, VariableProducer } from '../queues/index.js';
+import { AWAIT_ROOM, refuseFor, type Refuser } from '../refusals.js';
+import { CallAnswers } from './call-answers.js';
+import { CallTraffic } from './fixtures/call-traffic.js';
 import { Traffic } from './fixtures/traffic.js';
 import { Inlet } from './inlet.js';
 import { Outlet } from './outlet.js';
@@ -66,6 +69,49 @@ describe('tasks, lanes and bands under random steps', () => {
       return [accepted, refusals, thrown, ...town.parties.map(({ turns }) => turns)];
     };
     expect(await summary()).toEqual(await summary());
+  });
+});
+
+async function runCalls(seed: number): Promise<CallTraffic> {
+  const traffic = new CallTraffic(seed);
+  try {
+    await traffic.run(ACTIONS);
+  } catch (error) {
+    throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
+  }
+  return traffic;
+}
+
+describe('calls that call on, in circles of lanes that hold two or three records', () => {
+  it('are all answered, or given up and told so, and come to rest: no deadlock, no livelock', async () => {
+    let answered = 0;
+    let givenUp = 0;
+    let told = 0;
+    // Each call becomes many.
+    const seeds = SEEDS / 4;
+    for (let seed = 1; seed <= seeds; seed++) {
+      const traffic = await runCalls(seed);
+      answered += traffic.answered;
+      givenUp += traffic.givenUp;
+      told += traffic.told;
+    }
+    expect(answered).toBeGreaterThan(seeds * 50);
+    expect([givenUp > seeds / 4, told > seeds / 4], 'given up, and handlers heard of it').toEqual([true, true]);
+  });
+
+  it('would stop for ever if a lane waited until the handler before had answered', async () => {
+    const { answer } = CallAnswers.prototype;
+    const never: Refuser = { [AWAIT_ROOM]: () => () => undefined };
+    CallAnswers.prototype.answer = function (this: any, ...record) {
+      return this.askers.askers.some((asker: any) => asker?.underWay.some((asked: unknown) => asked !== undefined))
+        ? refuseFor(never)
+        : answer.apply(this, record);
+    };
+    try {
+      await expect(runCalls(1)).rejects.toThrow(/deadlock/);
+    } finally {
+      CallAnswers.prototype.answer = answer;
+    }
   });
 });
 

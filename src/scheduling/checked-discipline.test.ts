@@ -112,7 +112,10 @@ describe('tryDiscipline', () => {
     expect(tried(() => new Loses())).toMatch(/returned nothing/);
     expect(tried(() => new Lies())).toMatch(/isEmpty was false while 0 waited/);
     expect(tried(() => new ThrowsOn('hasAbove'))).toMatch(/hasAbove threw: no hasAbove/);
-    expect(tried(() => ({ select: () => undefined }) as never)).toMatch(/it lacks push, hasAbove/);
+    expect(tried(() => ({ select: () => undefined }) as never)).toMatch(/it lacks push, hasAbove, isEmpty/);
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    expect(tried(() => proxy as never)).toMatch(/make\(\) must be a discipline with push/);
     expect(tried(5 as never)).toMatch(/make must be a function/);
   });
 });

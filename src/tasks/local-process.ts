@@ -125,8 +125,9 @@ export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, A
       // A plain pause gives way to the others of its band.
       if (this.current?.isReceiving !== true || steps === QUANTUM || turn.mustYield(task.band)) break;
     }
+    task.steps += steps;
     if (this.taken !== taken) task.line.mayHaveRoom();
-    turn.endQuantum(task.band, steps + this.between, 0);
+    turn.endQuantum(task.band, steps + this.between);
     this.between = 0;
     this.changed();
     return this.canGoOn();

@@ -54,7 +54,7 @@ export function tasksOf(of: Reactor | Runtime): TaskFigures[] {
   return [...dispatcher.tasks.values()].map((task) => {
     const { body } = task;
     if (body instanceof LocalProcess) return processFigures(task, body as LocalProcess<unknown, unknown>);
-    const out = task.steps - task.again;
+    const out = task.steps;
     return {
       ...figuresOf(task),
       kind: task.takesBytes ? 'bytes' : 'handler',
@@ -87,9 +87,9 @@ function processFigures(task: ValueTask | ByteTask, process: LocalProcess<unknow
 }
 
 function figuresOf(
-  { name, band, depth, capacity, steps, refused, errors }: ValueTask | ByteTask,
+  { name, band, depth, capacity, steps, again, refused, errors }: ValueTask | ByteTask,
 ): Pick<TaskFigures, 'name' | 'priority' | 'depth' | 'capacity' | 'steps' | 'refused' | 'errors'> {
-  return { name, priority: band, depth, capacity, steps, refused, errors };
+  return { name, priority: band, depth, capacity, steps: steps + again, refused, errors };
 }
 
 function stateOf({ isHeld, isReady }: ValueTask | ByteTask): TaskState {

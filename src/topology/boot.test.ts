@@ -25,6 +25,7 @@ const lines = [
   { verb: 'class', name: 'urgent', priority: 6 },
   { verb: 'spawn', name: 'pass', on: 'front', module, export: 'forward', data: 'end here', sends: ['end here'] },
   { verb: 'spawn', name: 'end here', on: 'book', module, export: 'ending', data: 'over', class: 'urgent' },
+  { verb: 'topic', name: 'news', from: ['main'], to: ['end here'], retain: true },
   { verb: 'ring', name: 'records', on: 'book', capacityBytes: 256, codec: 'value' },
   { verb: 'send', task: 'pass', message: 'first' },
   { verb: 'send', task: 'pass', message: 'end' },
@@ -42,6 +43,7 @@ describe('a boot script', () => {
     ['a module', () => file(`export default ${JSON.stringify(lines)};`, 'mjs')],
   ])('of %s is read, started, and its last lines are answered', async (_what, write) => {
     const topology = await readTopology(write());
+    expect(topology.declaration.topics).toEqual({ news: { from: ['main'], to: ['end here'], retain: true } });
     expect(topology.declaration.sends).toEqual({ main: ['pass'], pass: ['end here'] });
     const runtime = await createRuntime({ entry: controlEntry, reactors: 2 });
     try {

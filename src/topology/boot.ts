@@ -10,9 +10,10 @@
  *       { "verb": "list", "what": "task" }
  *     ]
  *
- * Lines that make something (`reactor`, `class`, `ring`, `spawn`, `cursor`, `split`, `timer`, `io`) say together what
- * the topology is, in whatever order they stand. The others (`send`, `sync`, `list`, `show`, `dump`, `join`, `seq`) are
- * asked in their order when it has started. Source of the idea: `etc/init.boot` of the kernel o83/n2o.
+ * Lines that make something (`reactor`, `class`, `topic`, `ring`, `spawn`, `cursor`, `split`, `timer`, `io`) say
+ * together what the topology is, in whatever order they stand. The others (`send`, `sync`, `list`, `show`, `dump`,
+ * `join`, `seq`) are asked in their order when it has started. Source of the idea: `etc/init.boot` of the kernel
+ * o83/n2o.
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -20,7 +21,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { PercoreError, checkOneOf, checkOptions, checkText, invalidArgument } from '../errors.js';
 import { bootError, lineOfField, readLines, type BootLine } from './boot-lines.js';
 import { FIELDS, type ControlVerb } from './messages.js';
-import { CLASS_FIELDS, checkTopology, type Topology, type TopologyDeclaration } from './topology.js';
+import { CLASS_FIELDS, TOPIC_FIELDS, checkTopology, type Topology, type TopologyDeclaration } from './topology.js';
 
 /** A verb that is asked when the topology has started. */
 export interface BootStep {
@@ -38,10 +39,10 @@ export interface BootTopology extends Topology {
   readonly steps: readonly BootStep[];
 }
 
-type Section = 'reactors' | 'classes' | 'rings' | 'tasks' | 'cursors' | 'splits' | 'timers' | 'io';
+type Section = 'reactors' | 'classes' | 'topics' | 'rings' | 'tasks' | 'cursors' | 'splits' | 'timers' | 'io';
 const SECTION_OF: Readonly<Record<string, Section>> = {
-  reactor: 'reactors', class: 'classes', ring: 'rings', spawn: 'tasks', cursor: 'cursors', split: 'splits',
-  timer: 'timers', io: 'io',
+  reactor: 'reactors', class: 'classes', topic: 'topics', ring: 'rings', spawn: 'tasks', cursor: 'cursors',
+  split: 'splits', timer: 'timers', io: 'io',
 };
 const LATER: readonly AskedLater[] = ['send', 'sync', 'list', 'show', 'dump', 'join', 'seq'];
 const BOOT_VERBS = [...Object.keys(SECTION_OF), ...LATER];
@@ -49,6 +50,7 @@ const BOOT_VERBS = [...Object.keys(SECTION_OF), ...LATER];
 const BOOT_FIELDS: Readonly<Record<string, readonly string[]>> = {
   reactor: ['name', 'core', 'sends'],
   class: ['name', ...CLASS_FIELDS],
+  topic: ['name', ...TOPIC_FIELDS.filter((field) => field !== 'carries')],
   spawn: [
     'name', 'on', 'module', 'export', 'class', 'priority', 'capacity', 'concurrency', 'takesBytes', 'process',
     'supervise', 'data', 'sends',
@@ -65,7 +67,7 @@ export async function readTopology(file: string | URL): Promise<BootTopology> {
   const path = pathOf(file);
   const lines = path.endsWith('.json') ? readLines(path, await readText(path)) : await readModule(path);
   const parts: Record<Section | 'sends', Record<string, unknown>> = {
-    reactors: {}, classes: {}, rings: {}, tasks: {}, cursors: {}, splits: {}, timers: {}, io: {}, sends: {},
+    reactors: {}, classes: {}, topics: {}, rings: {}, tasks: {}, cursors: {}, splits: {}, timers: {}, io: {}, sends: {},
   };
   const madeBy = new Map<string, BootLine>();
   const steps: BootStep[] = [];

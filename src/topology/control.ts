@@ -16,6 +16,7 @@ import type { CallOptions, Reactor, Runtime } from '../reactor/index.js';
 import { partyOf, reactorOf } from '../reactor/internal.js';
 import { ControlHost } from './host.js';
 import { selfOf } from './made-tasks.js';
+import type { MadeTopics } from './made-topics.js';
 import type { ControlAnswers, ControlMessages, ControlVerb } from './messages.js';
 
 /** The reserved names of the protocol. */
@@ -25,6 +26,8 @@ const HIGHEST = BANDS - 1;
 
 /** How long to wait for an acknowledgement. */
 export type ControlOptions = Pick<CallOptions, 'timeoutMs' | 'signal'>;
+
+let topicsIn: (control: Control) => MadeTopics;
 
 const controls = new WeakMap<object, Control>();
 
@@ -51,10 +54,15 @@ export function openControl(of: Reactor | Runtime): Control {
 /** Asks parties by the verbs of the InterCore protocol; `openControl` makes it. It belongs to one thread. */
 export class Control {
   readonly #reactor: Reactor;
+  readonly #host: ControlHost;
+
+  static {
+    topicsIn = (control) => control.#host.topics;
+  }
 
   constructor(reactor: Reactor) {
     this.#reactor = reactor;
-    const host = new ControlHost(reactor, () => this.#syncLanes(selfOf(reactor), {}));
+    const host = this.#host = new ControlHost(reactor, () => this.#syncLanes(selfOf(reactor), {}));
     reactor.handle(CONTROL, (asked: unknown) => host.take(asked));
     reactor.handle(SYNC, () => undefined);
   }
@@ -83,3 +91,6 @@ export class Control {
     ));
   }
 }
+
+/** For the package itself: the topics of a control's party. */
+export const topicsOfControl = (control: Control): MadeTopics => topicsIn(control);

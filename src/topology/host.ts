@@ -11,6 +11,7 @@ import { partyOf } from '../reactor/internal.js';
 import { tasksOf } from '../tasks/index.js';
 import { createIds, type Ids } from './ids.js';
 import { MadeListener, MadeTimer, RegisteredProgram, checkCount } from './made-others.js';
+import { MadeTopics } from './made-topics.js';
 import { MadeTask, selfOf, sender, showTask } from './made-tasks.js';
 import {
   FIELDS, LISTED_KINDS, VERBS,
@@ -28,6 +29,8 @@ export class ControlHost implements Verbs {
   readonly #reactor: Reactor;
   readonly #things = new Things();
   readonly #passing: RingPassing;
+  /** What tasks that it makes publish to; the main thread's topology publishes by it as well. */
+  readonly topics: MadeTopics;
   /** Names whose making is under way: it may take a while. */
   readonly #begun = new Set<string>();
   readonly #syncSelf: () => Promise<unknown>;
@@ -38,6 +41,7 @@ export class ControlHost implements Verbs {
   constructor(reactor: Reactor, syncSelf: () => Promise<unknown>) {
     this.#reactor = reactor;
     this.#syncSelf = syncSelf;
+    this.topics = new MadeTopics(reactor);
     this.#name = selfOf(reactor) === 'main' ? 'main' : `reactor ${reactor.id}`;
     this.#passing = new RingPassing(reactor, (ring) => this.#things.find('ring', ring, MadeRing, 'ring').queue);
   }
@@ -93,7 +97,7 @@ export class ControlHost implements Verbs {
   async spawn(message: ControlMessages['spawn']): Promise<ControlAnswers['spawn']> {
     return this.#make('spawn.name', message.name, async () => {
       const { program, about } = await this.#program('spawn', message);
-      const task = new MadeTask(message.name, this.#reactor, about, message);
+      const task = new MadeTask(message.name, this.#reactor, about, message, this.topics);
       await task.begin(program);
       return task;
     });
@@ -162,7 +166,10 @@ export class ControlHost implements Verbs {
     await this.#make('io.name', name, async () => {
       const { program } = await this.#program('io', message);
       const reactor = this.#reactor;
-      const context = { reactor, name, data: message.data, send: sender(reactor, name, {}), end: () => undefined };
+      const context = {
+        reactor, name, data: message.data, send: sender(reactor, name, {}), end: () => undefined,
+        publish: this.topics.publisher(name, {}),
+      };
       const handler = checkMade(name, await program(context)) as (connection: Connection) => void;
       return new MadeListener(reactor, name, message.listen, handler);
     });
@@ -198,7 +205,7 @@ export class ControlHost implements Verbs {
       kind: 'reactor', name: this.#name, about: id === this.#reactor.reactors ? 'the main thread' : `reactor ${id}`,
       details: { ...this.#identity() },
     };
-    return [me, ...things, ...others];
+    return [me, ...things, ...others, ...this.topics.show()];
   }
 
   #identity(): ReactorIdentity {

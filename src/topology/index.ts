@@ -10,8 +10,9 @@ export type {
 } from './programs.js';
 export {
   defineTopology, takes,
-  type CheckedTopology, type Takes, type TaskDeclaration, type Topology,
-  type TopologyDeclaration, type TopologyMessage, type TopologyProgram, type TopologySends, type TopologyTask,
+  type CheckedTopology, type Takes, type TaskDeclaration, type TopicDeclaration, type Topology,
+  type TopologyDeclaration, type TopologyMessage, type TopologyProgram, type TopologyPublishes, type TopologySends,
+  type TopologyTask,
 } from './topology.js';
 export { RunningTopology, startTopology, type ListedInTopology } from './start.js';
 export { formatDump, type TopologyDump } from './dump.js';

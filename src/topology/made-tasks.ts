@@ -3,6 +3,7 @@ import { PercoreError, invalidArgument } from '../errors.js';
 import type { Address, ByteRecord, Reactor, Task } from '../reactor/index.js';
 import { createProcess, type ProcessBody, type ProcessEnd, type TaskFigures } from '../tasks/index.js';
 import type { ControlMessages, Shown } from './messages.js';
+import type { MadeTopics } from './made-topics.js';
 import { checkMade, type Loaded, type ProgramContext } from './programs.js';
 import type { Thing } from './things.js';
 
@@ -17,10 +18,11 @@ export class MadeTask implements Thing {
   isOver = false;
   #settle!: { resolve(value: unknown): void; reject(error: unknown): void };
   #task: Task<unknown> | undefined;
+  #leaveTopics: (() => void) | undefined;
 
   constructor(
     readonly name: string, private readonly reactor: Reactor, private readonly about: string,
-    private readonly message: ControlMessages['spawn'],
+    private readonly message: ControlMessages['spawn'], private readonly topics: MadeTopics,
   ) {
     this.ended = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     // Whoever joins it sees how it failed; that nobody does is no fault.
@@ -40,16 +42,16 @@ export class MadeTask implements Thing {
       if (concurrency !== undefined) throw invalidArgument('spawn.concurrency', concurrency, 'left out of a process');
       const body = made as unknown as ProcessBody<unknown, unknown>;
       const running = createProcess(reactor, { ...options, ...given('supervise', supervise) }, body);
-      this.#task = running;
+      this.#subscribe(running);
       void running.join().then((end) => this.#over(end));
       return;
     }
     if (supervise !== undefined) throw invalidArgument('spawn.supervise', supervise, 'given with process: true alone');
     const all = { ...options, ...given('concurrency', concurrency) };
-    this.#task = takesBytes
+    this.#subscribe(takesBytes
       ? reactor.spawnBytes(all, made as (record: ByteRecord) => number | void)
-      : reactor.spawn(all, made as (message: unknown) => undefined);
-    if (this.isOver) this.#task.stop();
+      : reactor.spawn(all, made as (message: unknown) => undefined));
+    if (this.isOver) this.#task?.stop();
   }
 
   describe(): { about: string; details: Record<string, unknown> } {
@@ -63,22 +65,39 @@ export class MadeTask implements Thing {
   }
 
   #details(): Record<string, unknown> {
-    const { sends = {} } = this.message;
-    return { state: this.isOver ? 'ended' : 'starting', program: this.about, sends: Object.keys(sends) };
+    const { sends = {}, publishes = {}, subscribes = {} } = this.message;
+    return {
+      state: this.isOver ? 'ended' : 'starting', program: this.about, sends: Object.keys(sends),
+      publishes: Object.keys(publishes), subscribes: Object.keys(subscribes),
+    };
+  }
+
+  /** It is there: it hears its topics from now on, or, if it cannot, is gone again. */
+  #subscribe(task: Task<unknown>): void {
+    this.#task = task;
+    try {
+      this.#leaveTopics = this.topics.subscribe(task, this.message.subscribes ?? {});
+    } catch (error) {
+      task.stop();
+      throw error;
+    }
+    if (this.isOver) this.#leaveTopics();
   }
 
   #over(end: ProcessEnd): void {
     this.isOver = true;
+    this.#leaveTopics?.();
     if (end.how === 'ended') this.#settle.resolve(end.value);
     else this.#settle.reject(end.how === 'failed' ? end.error : end.reason);
   }
 
   #context(): ProgramContext {
     const { reactor, name } = this;
-    const { data, sends = {}, process = false } = this.message;
+    const { data, sends = {}, publishes = {}, process = false } = this.message;
     return {
       reactor, name, data,
       send: sender(reactor, name, sends),
+      publish: this.topics.publisher(name, publishes),
       end: (value) => {
         if (process) throw invalidArgument('end', value, 'left to a step: a process ends by returning');
         this.#over({ how: 'ended', value });

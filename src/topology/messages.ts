@@ -20,6 +20,7 @@
  *
  * Source of the idea: the InterCore protocol of the kernel o83/n2o (`etc/init.boot`), whose verbs these are.
  */
+import type { SubscribeOptions, TopicOptions } from '../bus/index.js';
 import type { ListenOptions } from '../io/index.js';
 import type { FieldType, Kind, KindName, WhenSlow } from '../queues/index.js';
 import type { Supervise } from '../tasks/index.js';
@@ -106,6 +107,10 @@ export interface ControlMessages {
     readonly data?: unknown;
     /** To whom `context.send` of the program may send, by name. Without it, to nobody. */
     readonly sends?: Readonly<Record<string, Omit<TaskTarget, 'task'>>>;
+    /** Topics that `context.publish` may publish to. Without it, none. */
+    readonly publishes?: Readonly<Record<string, Pick<TopicOptions, 'priority' | 'retain'>>>;
+    /** Topics whose messages the task is given, as any other message. */
+    readonly subscribes?: Readonly<Record<string, Pick<SubscribeOptions, 'whenSlow' | 'evictAfterMs'>>>;
   } & ProgramSettings;
   join: { readonly name: string };
   send: { readonly message: unknown } & ({ readonly task: string } | { readonly cursor: string });
@@ -135,7 +140,8 @@ export interface ControlMessages {
 export type ControlVerb = keyof ControlMessages;
 
 /** What can be listed. */
-export type ListedKind = 'reactor' | 'ring' | 'cursor' | 'split' | 'program' | 'task' | 'timer' | 'io';
+export type ListedKind = 'reactor' | 'ring' | 'cursor' | 'split' | 'program' | 'task' | 'timer' | 'io' | 'topic'
+  | 'subscription';
 
 /** One thing of a party in one line, as `list` gives it. */
 export interface Listed {
@@ -194,7 +200,7 @@ export const FIELDS: { readonly [V in ControlVerb]: readonly string[] } = {
   register: ['name', 'module', 'export'],
   spawn: [
     'name', 'program', 'module', 'export', 'priority', 'class', 'capacity', 'concurrency', 'takesBytes', 'process',
-    'supervise', 'data', 'sends',
+    'supervise', 'data', 'sends', 'publishes', 'subscribes',
   ],
   join: ['name'],
   send: ['task', 'cursor', 'message'],
@@ -208,5 +214,5 @@ export const FIELDS: { readonly [V in ControlVerb]: readonly string[] } = {
 };
 export const VERBS = Object.keys(FIELDS) as readonly ControlVerb[];
 export const LISTED_KINDS: readonly ListedKind[] = [
-  'reactor', 'ring', 'cursor', 'split', 'program', 'task', 'timer', 'io',
+  'reactor', 'ring', 'cursor', 'split', 'program', 'task', 'timer', 'io', 'topic', 'subscription',
 ];

@@ -8,7 +8,9 @@ import type { ByteRecord, Reactor, StepResult } from '../reactor/index.js';
 import type { ProcessBody } from '../tasks/index.js';
 
 /** What a program is told of the task that it runs. */
-export interface ProgramContext<Sends extends object = Record<string, unknown>> {
+export interface ProgramContext<
+  Sends extends object = Record<string, unknown>, Publishes extends object = Record<string, unknown>,
+> {
   /** The party that it runs in; of the main thread, its end of the lanes, as a reactor is seen. */
   readonly reactor: Reactor;
   /** The name of the task, or of the listener. */
@@ -20,6 +22,8 @@ export interface ProgramContext<Sends extends object = Record<string, unknown>> 
    * Throws ERR_PERCORE_UNDECLARED for any other.
    */
   send<N extends keyof Sends & string>(to: N, message: Sends[N]): number;
+  /** The same for a topic that this one may publish to; answers as `Topic.publish` does. */
+  publish<N extends keyof Publishes & string>(topic: N, message: Publishes[N]): number;
   /**
    * Ends the task: those who join it are told `value`, its name is free, and what it is sent from now on is dropped,
    * counted and reported. Twice is once. A process ends by returning, and throws here.

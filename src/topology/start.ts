@@ -3,11 +3,13 @@ import { PercoreError, checkOptions, checkText, invalidArgument } from '../error
 import type { Runtime } from '../reactor/index.js';
 import { controllerOf, reactorOf } from '../reactor/internal.js';
 import type { BootStep, BootTopology } from './boot.js';
-import { openControl, type Control, type ControlOptions } from './control.js';
+import { openControl, topicsOfControl, type Control, type ControlOptions } from './control.js';
 import { formatDump, type TopologyDump } from './dump.js';
 import { sender } from './made-tasks.js';
 import type { ControlMessages, Listed, ListedKind, Shown, TaskTarget, ControlVerb } from './messages.js';
-import { MADE, type Topology, type TopologyDeclaration, type TopologySends } from './topology.js';
+import {
+  MADE, type Topology, type TopologyDeclaration, type TopologyPublishes, type TopologySends,
+} from './topology.js';
 
 /** One thing of a topology in a line, and whose it is. */
 export interface ListedInTopology extends Listed {
@@ -24,12 +26,14 @@ export class RunningTopology<T extends TopologyDeclaration = TopologyDeclaration
   readonly #declaration: T;
   readonly #parties: ReadonlyMap<string, number | 'main'>;
   readonly #send: (to: string, message: unknown) => number;
+  readonly #publish: (topic: string, message: unknown) => number;
 
   constructor(control: Control, declaration: T, parties: ReadonlyMap<string, number | 'main'>, runtime: Runtime) {
     this.control = control;
     this.#declaration = declaration;
     this.#parties = parties;
     this.#send = sender(reactorOf(runtime), 'main', edgesOf(declaration, parties, 'main')) as never;
+    this.#publish = topicsOfControl(control).publisher('main', topicsOfTask(declaration, 'main').publishes) as never;
   }
 
   /**
@@ -38,6 +42,13 @@ export class RunningTopology<T extends TopologyDeclaration = TopologyDeclaration
    */
   send<N extends keyof TopologySends<T, 'main'> & string>(to: N, message: TopologySends<T, 'main'>[N]): number {
     return this.#send(to, message);
+  }
+
+  /** Publishes to a topic that the main thread may publish to; answers as `Topic.publish` does, throws as `send`. */
+  publish<N extends keyof TopologyPublishes<T, 'main'> & string>(
+    topic: N, message: TopologyPublishes<T, 'main'>[N],
+  ): number {
+    return this.#publish(topic, message);
   }
 
   /** Resolves when everything that the main thread has sent to any party before has been run. */
@@ -169,7 +180,9 @@ export async function startTopology<const T extends TopologyDeclaration>(
     const band = group !== undefined && known.has(group) ? { class: group }
       : priority === undefined ? {} : { priority };
     const sends = edgesOf(declaration, parties, name);
-    await ask(`tasks.${name}`, on, 'spawn', { ...fields, ...band, name, module: String(module), sends });
+    await ask(`tasks.${name}`, on, 'spawn', {
+      ...fields, ...band, ...topicsOfTask(declaration, name), name, module: String(module), sends,
+    });
   }
   for (const each of others) await make(each);
   const running = new RunningTopology<T>(control, declaration, parties, runtime);
@@ -201,6 +214,21 @@ function targetsOf(
     return { ...(priority === undefined ? {} : { priority }), reactor, ...target };
   });
 }
+
+/** The topics that a task, or main, publishes to and hears, with their options. */
+function topicsOfTask({ topics = {} }: TopologyDeclaration, task: string): Topics {
+  const all = Object.entries(topics);
+  const publishes = all.filter(([, { from }]) => from.includes(task)).map(([name, { priority, retain }]) => [
+    name, { ...(priority === undefined ? {} : { priority }), ...(retain === undefined ? {} : { retain }) },
+  ]);
+  const subscribes = all.filter(([, { to }]) => to.includes(task)).map(([name, { whenSlow, evictAfterMs }]) => [
+    name, {
+      ...(whenSlow === undefined ? {} : { whenSlow }), ...(evictAfterMs === undefined ? {} : { evictAfterMs }),
+    },
+  ]);
+  return { publishes: Object.fromEntries(publishes), subscribes: Object.fromEntries(subscribes) } as Topics;
+}
+type Topics = Required<Pick<ControlMessages['spawn'], 'publishes' | 'subscribes'>>;
 
 function bandOf({ tasks, classes = {} }: TopologyDeclaration, name: string): number | undefined {
   const { class: group, priority } = tasks[name]!;

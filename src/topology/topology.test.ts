@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { createRuntime, type Runtime } from '../reactor/index.js';
 import { errorOf, until } from '../reactor/fixtures/inside.js';
 import { heard, trading } from './fixtures/trading.js';
-import { controlEntry, defineTopology, startTopology, type Topology, type TopologyDeclaration } from './index.js';
+import {
+  controlEntry, defineTopology, startTopology, takes, type Topology, type TopologyDeclaration,
+} from './index.js';
 
 const module = new URL('./fixtures/programs.js', import.meta.url);
 
@@ -125,6 +127,46 @@ describe('a topology', () => {
     }
   });
 
+  it('has topics: who may publish to them, and which tasks hear them', async () => {
+    await withRuntime(2, async (runtime) => {
+      const topology = defineTopology({
+        reactors: { one: 0, two: 1 },
+        tasks: {
+          feed: { on: 'one', module, export: 'announce', data: 'quotes', takes: takes<number>() },
+          stray: { on: 'one', module, export: 'announce', data: 'quotes', takes: takes<number>() },
+          local: { on: 'one', module, export: 'ending', takes: takes<never>() },
+          remote: { on: 'two', module, export: 'ending', takes: takes<never>(), data: 'heard' },
+          sum: { on: 'two', module, export: 'summing', takes: takes<never>(), process: true, data: 3 },
+        },
+        sends: { main: ['feed', 'stray'] },
+        topics: {
+          quotes: { from: ['main', 'feed'], to: ['local', 'remote', 'sum'], carries: takes<number | string>() },
+        },
+      });
+      const running = await startTopology(runtime, topology);
+      const sum = running.control.ask(1, 'join', { name: 'sum' });
+      const ended = Promise.all(['local', 'remote'].map((name, to) => running.control.ask(to, 'join', { name })));
+      expect(running.publish('quotes', 1)).toBe(0);
+      running.send('feed', 2);
+      running.send('feed', 3);
+      expect(await sum).toEqual({ value: 6 });
+      running.publish('quotes', 'end');
+      expect(await ended).toEqual([{ value: undefined }, { value: 'heard' }]);
+      expect((await running.show('local')).details).toMatchObject({ state: 'ended', subscribes: ['quotes'] });
+      expect((await running.list('topic')).map(({ on, about }) => `${on}: ${about}`)).toEqual([
+        'one: 2 published to 0 parties', 'main: 2 published to 0 parties',
+      ]);
+      expect(await running.list('subscription')).toEqual([]);
+      const errors: Error[] = [];
+      runtime.on('stepError', ({ error }) => void errors.push(error));
+      running.send('stray', 4);
+      await until(() => errors.length > 0, 'the error of the step');
+      expect(errors[0]).toMatchObject({ code: 'ERR_PERCORE_UNDECLARED' });
+      const undeclared = await errorOf(() => running.publish('other' as 'quotes', 1));
+      expect(undeclared.message).toBe('"main" may not publish to "other": it is declared to publish to "quotes"');
+    });
+  });
+
   it('that cannot be started says which part, and why', async () => {
     await withRuntime(1, async (runtime) => {
       const missing = define(twoTasks({ tasks: { a: { on: 'one', module, export: 'nothing' } } }));
@@ -162,6 +204,11 @@ describe('a topology that does not fit together is refused before anything start
     ['sends.c', twoTasks({ sends: { c: [] } })],
     ['sends.a', twoTasks({ sends: { a: 'b' } })],
     ['sends.a[1]', twoTasks({ sends: { a: ['b', 'c'] } })],
+    ['topics.t.from[0]', twoTasks({ topics: { t: { from: ['c'], to: [] } } })],
+    ['topics.t.to', twoTasks({ topics: { t: { from: ['a'] } } })],
+    ['topics.t.to[0]', twoTasks({ topics: { t: { from: [], to: ['main'] } } })],
+    ['topics.t.priority', twoTasks({ topics: { t: { from: [], to: [], priority: 9 } } })],
+    ['topics.t.tos', twoTasks({ topics: { t: { from: [], tos: [] } } })],
     ['rings.r.on', twoTasks({ rings: { r: { on: 'nowhere', capacityBytes: 64 } } })],
     ['cursors.c.of', twoTasks({ cursors: { c: { on: 'one', ring: 'r', of: 'nowhere' } } })],
     ['timers.t.every', twoTasks({ timers: { t: { on: 'one', every: 5 } } })],

@@ -4,6 +4,7 @@
  *
  *      main --parse--> front: parse --match--> book: match        sends: { main: ['parse'], parse: ['match'] }
  */
+import type { TopicPolicy } from '../bus/index.js';
 import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { BANDS } from '../layout.js';
 import type { ByteRecord, StepResult } from '../reactor/index.js';
@@ -44,6 +45,22 @@ export interface TaskDeclaration {
   readonly data?: unknown;
 }
 
+/** A topic of a topology: who may publish to it, and which tasks are given what is published. */
+export interface TopicDeclaration {
+  /** Tasks that publish to it, or 'main'. */
+  readonly from: readonly string[];
+  /** Tasks that are given its messages, as any other message. */
+  readonly to: readonly string[];
+  readonly carries?: Takes<never>;
+  /** The band of its messages. Default 3. */
+  readonly priority?: number;
+  /** Subscribers that come later are given the last message of each publisher. */
+  readonly retain?: boolean;
+  /** What happens when a subscriber cannot keep up. Default 'wait'. */
+  readonly whenSlow?: TopicPolicy;
+  readonly evictAfterMs?: number;
+}
+
 /** Something else that a reactor is asked to make, by the fields of its verb without the name. */
 type Made<V extends ControlVerb> = { readonly on: string } & Named<ControlMessages[V]>;
 /** Fields without the name; of each alternative by itself. Parties go by their names here. */
@@ -60,6 +77,7 @@ export interface TopologyDeclaration {
   readonly tasks: Readonly<Record<string, TaskDeclaration>>;
   /** Who may send to whom: for each task, and for 'main', the tasks that it may send to. */
   readonly sends: Readonly<Record<string, readonly string[]>>;
+  readonly topics?: Readonly<Record<string, TopicDeclaration>>;
   readonly rings?: Readonly<Record<string, Made<'ring'>>>;
   readonly cursors?: Readonly<Record<string, Made<'cursor'>>>;
   readonly splits?: Readonly<Record<string, Made<'split'>>>;
@@ -76,6 +94,10 @@ export interface CheckedTopology<T extends TopologyDeclaration> {
   readonly sends: { readonly [N in keyof T['sends']]: N extends keyof T['tasks'] | 'main'
     ? readonly (keyof T['tasks'] & string)[]
     : never };
+  readonly topics?: T extends { readonly topics: infer O } ? { readonly [N in keyof O]: {
+    readonly from: readonly ((keyof T['tasks'] & string) | 'main')[];
+    readonly to: readonly (keyof T['tasks'] & string)[];
+  } } : never;
 }
 
 /** A topology that was checked: `defineTopology` makes it, `startTopology` starts it. */
@@ -85,16 +107,27 @@ export interface Topology<T extends TopologyDeclaration = TopologyDeclaration> {
 
 /** Names of tasks. */
 export type TopologyTask<T extends TopologyDeclaration> = keyof T['tasks'] & string;
-/** What a task takes; `unknown` where nothing is said. */
+/** What a task takes, from topics as well; `unknown` where nothing is said. */
 export type TopologyMessage<T extends TopologyDeclaration, N extends keyof T['tasks']> =
-  T['tasks'][N] extends { readonly takes: Takes<infer M> } ? M : unknown;
+  T['tasks'][N] extends { readonly takes: Takes<infer M> } ? M | HeardBy<TopicsIn<T>, N> : unknown;
+type TopicsIn<T> = T extends { readonly topics: infer O } ? O : Record<never, never>;
+type CarriedBy<O> = O extends { readonly carries: Takes<infer M> } ? M : unknown;
+type HeardBy<O, N> = {
+  [K in keyof O]: O[K] extends { readonly to: readonly (infer To)[] } ? N extends To ? CarriedBy<O[K]> : never : never
+}[keyof O];
+/** To which topics `From` may publish, and what. */
+export type TopologyPublishes<T extends TopologyDeclaration, From extends string> = PublishedBy<TopicsIn<T>, From>;
+type PublishedBy<O, From> = {
+  readonly [K in keyof O as O[K] extends { readonly from: readonly (infer F)[] } ? From extends F ? K : never : never]:
+    CarriedBy<O[K]>
+};
 /** To whom `From` may send, and what. */
 export type TopologySends<T extends TopologyDeclaration, From extends string> =
   From extends keyof T['sends'] ? { readonly [To in T['sends'][From][number]]: TopologyMessage<T, To> } : object;
 
 /** The program of a task of a topology, typed by it: what comes in, and to whom it sends what. */
 export type TopologyProgram<D extends Topology, N extends TopologyTask<D['declaration']>> = (
-  context: ProgramContext<TopologySends<D['declaration'], N>>,
+  context: ProgramContext<TopologySends<D['declaration'], N>, TopologyPublishes<D['declaration'], N>>,
 ) => TopologyStep<D, N> | Promise<TopologyStep<D, N>>;
 type TopologyStep<D extends Topology, N extends TopologyTask<D['declaration']>> =
   D['declaration']['tasks'][N] extends { readonly takesBytes: true }
@@ -103,8 +136,11 @@ type TopologyStep<D extends Topology, N extends TopologyTask<D['declaration']>> 
       ? ProcessBody<TopologyMessage<D['declaration'], N>, unknown>
       : (message: TopologyMessage<D['declaration'], N>, from: number, priority: number) => StepResult;
 
-const SECTIONS = ['reactors', 'classes', 'tasks', 'sends', 'rings', 'cursors', 'splits', 'timers', 'io'];
+const SECTIONS = ['reactors', 'classes', 'tasks', 'sends', 'topics', 'rings', 'cursors', 'splits', 'timers', 'io'];
 export const CLASS_FIELDS: readonly string[] = ['priority', 'tasks', 'polls', 'averageNs', 'isBounded'];
+export const TOPIC_FIELDS: readonly string[] = [
+  'from', 'to', 'carries', 'priority', 'retain', 'whenSlow', 'evictAfterMs',
+];
 const TASK_FIELDS = [
   'on', 'module', 'export', 'class', 'priority', 'capacity', 'concurrency', 'takesBytes', 'process', 'supervise',
   'takes', 'data',
@@ -163,6 +199,7 @@ export function checkTopology(declaration: TopologyDeclaration): void {
     if (!Array.isArray(to)) throw wrong(`sends.${from}`, to, 'a list of tasks');
     to.forEach((each, i) => checkAmong(`sends.${from}[${i}]`, each, names));
   }
+  for (const [name, topic] of Object.entries(declaration.topics ?? {})) checkTopicAt(`topics.${name}`, topic, names);
   for (const [section, verb] of MADE) {
     for (const [name, made] of Object.entries(declaration[section] ?? {})) {
       const path = `${section}.${name}`;
@@ -182,6 +219,16 @@ function checkTask(path: string, task: TaskDeclaration, parties: readonly string
   if (task.class === undefined) return;
   checkAmong(`${path}.class`, task.class, classes);
   if (task.priority !== undefined) throw wrong(`${path}.priority`, task.priority, 'left out: its class says it');
+}
+
+function checkTopicAt(path: string, topic: TopicDeclaration, tasks: readonly string[]): void {
+  inTopology(path, () => checkOptions(path, topic, TOPIC_FIELDS));
+  for (const [end, known] of [['from', [...tasks, 'main']], ['to', tasks]] as const) {
+    const list = topic?.[end];
+    if (!Array.isArray(list)) throw wrong(`${path}.${end}`, list, 'a list of tasks');
+    list.forEach((each, i) => checkAmong(`${path}.${end}[${i}]`, each, known));
+  }
+  if (topic.priority !== undefined) checkBandAt(`${path}.priority`, topic.priority);
 }
 
 function checkBandAt(path: string, priority: unknown): void {

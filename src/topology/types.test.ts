@@ -41,6 +41,35 @@ export function programs(): unknown[] {
   return [right, wrongMessage, wrongEdge];
 }
 
+const quoting = defineTopology({
+  reactors: { one: 0 },
+  tasks: {
+    feed: { on: 'one', module, takes: takes<string>() },
+    view: { on: 'one', module, takes: takes<boolean>() },
+    sum: { on: 'one', module, takes: takes<never>(), process: true },
+  },
+  sends: {},
+  topics: { quotes: { from: ['feed'], to: ['view', 'sum'], carries: takes<number>() } },
+});
+/** Never run: topics. */
+export function topics(running: RunningTopology<typeof quoting['declaration']>): unknown[] {
+  // @ts-expect-error Only the feed may publish.
+  running.publish('quotes', 1);
+  expectTypeOf<TopologyMessage<typeof quoting['declaration'], 'view'>>().toEqualTypeOf<boolean | number>();
+  expectTypeOf<TopologyMessage<typeof quoting['declaration'], 'feed'>>().toEqualTypeOf<string>();
+  const feed: TopologyProgram<typeof quoting, 'feed'> = ({ publish }) => (text) => publish('quotes', Number(text));
+  // @ts-expect-error Quotes are numbers.
+  const wrongMessage: TopologyProgram<typeof quoting, 'feed'> = ({ publish }) => (text) => publish('quotes', text);
+  // @ts-expect-error The view may not publish.
+  const wrongTask: TopologyProgram<typeof quoting, 'view'> = ({ publish }) => () => publish('quotes', 1);
+  const sum: TopologyProgram<typeof quoting, 'sum'> = () => async (self) => {
+    expectTypeOf(await self.next()).toEqualTypeOf<number>();
+  };
+  // @ts-expect-error It is a process: a step is none.
+  const noProcess: TopologyProgram<typeof quoting, 'sum'> = () => (message: number) => void message;
+  return [feed, wrongMessage, wrongTask, sum, noProcess];
+}
+
 /** Never run: what is declared. */
 export function declarations(): unknown[] {
   const tasks = { a: { on: 'one', module, takes: takes<number>() } } as const;
@@ -50,6 +79,8 @@ export function declarations(): unknown[] {
     defineTopology({ reactors: { two: 0 }, tasks, sends: {} }),
     // @ts-expect-error There is no task b to send to.
     defineTopology({ reactors: { one: 0 }, tasks, sends: { a: ['b'] } }),
+    // @ts-expect-error There is no task b that hears it.
+    defineTopology({ reactors: { one: 0 }, tasks, sends: {}, topics: { t: { from: ['main'], to: ['b'] } } }),
     // @ts-expect-error There is no task b that sends.
     defineTopology({ reactors: { one: 0 }, tasks, sends: { b: ['a'] } }),
     defineTopology({
@@ -77,5 +108,5 @@ export async function messages(control: Control): Promise<void> {
 }
 
 it('types of topologies are checked by the compiler', () => {
-  expect([senders, programs, declarations, messages].every((each) => typeof each === 'function')).toBe(true);
+  expect([senders, programs, topics, declarations, messages].every((each) => typeof each === 'function')).toBe(true);
 });

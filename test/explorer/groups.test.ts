@@ -64,8 +64,13 @@ runScenarios('groups', {
       run: () => mpscQueue({ producers: [{ messages: 2 }, { messages: 2, joins: true, leaves: true }] }),
     },
     {
+      name: 'two join at the same time, of which one sends nothing', floor: 18_000,
+      run: () => mpscQueue({ producers: [{ messages: 1, joins: true }, { messages: 0, joins: true }] }),
+    },
+    {
       name: 'two join at the same time',
       floor: 82_000,
+      isLong: true,
       run: () =>
         mpscQueue({
           producers: [

@@ -1,6 +1,6 @@
 /**
  * The shipped linked queue in every order of its accesses, with a floor of states each; then with bugs seeded into its
- * text, which these scenarios must find. `PERCORE_STRESS=1` adds every start to every death.
+ * text, which these scenarios must find. `PERCORE_STRESS=1` adds the largest scenarios, and every start to every death.
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { linkedQueue, type LinkedScenario } from './linked-scenarios.js';
@@ -9,7 +9,7 @@ const isLong = process.env.PERCORE_STRESS === '1';
 const TIMEOUT_MS = isLong ? 10 * 60_000 : 180_000;
 /** From the last two, the sequence passes its wrap with the second record or the third. */
 const STARTS = [0, 2 ** 31 - 24, 2 ** 32 - 24];
-const DEATH_STARTS = isLong ? STARTS : STARTS.slice(2);
+const LONG_STARTS = isLong ? STARTS : STARTS.slice(2);
 /** Through chunks of 32 bytes: records that end where the last header must begin, and others that do not. */
 const MIXED = [0, 8, 3, 8, 8];
 const SHORT = [8, 0, 8, 8];
@@ -24,8 +24,10 @@ interface Case extends LinkedScenario {
 
 const scenarios: Record<string, Case[]> = {
   'delivers everything once and in order, through chunks that are used again': [
+    ...LONG_STARTS.map((start): Case => ({
+      name: `5 through 3 chunks, drained, from ${start}`, floor: 8000, start, lengths: MIXED,
+    })),
     ...STARTS.flatMap((start): Case[] => [
-      { name: `5 through 3 chunks, drained, from ${start}`, floor: 8000, start, lengths: MIXED },
       { name: `5 through 2 chunks, drained, from ${start}`, floor: 850, start, chunks: 2, lengths: MIXED },
       {
         name: `5 through 3 chunks, published by threes, offered, polled, from ${start}`, floor: 550, start,
@@ -55,14 +57,18 @@ const scenarios: Record<string, Case[]> = {
     },
   ],
   'goes on with a second producer, wherever the first one dies': [
-    ...DEATH_STARTS.map((start): Case => ({
+    ...LONG_STARTS.map((start): Case => ({
       name: `one by one, from ${start}`, floor: 15_000, start, lengths: LONE, dies: 'producer', read: 'peek',
     })),
     { name: 'published by threes', floor: 12_000, lengths: SHORT, publishEvery: 3, dies: 'producer' },
     { name: 'in 2 chunks', floor: 7000, chunks: 2, lengths: SHORT, dies: 'producer', read: 'peek' },
   ],
   'goes on with a second consumer, wherever the first one dies': [
-    ...DEATH_STARTS.map((start): Case => ({
+    {
+      name: 'drained, published by twos, in 2 chunks', floor: 3800, start: 2 ** 32 - 24, chunks: 2, lengths: LONE,
+      publishEvery: 2, dies: 'consumer',
+    },
+    ...(isLong ? STARTS : []).map((start): Case => ({
       name: `drained, published by twos, from ${start}`, floor: 30_000, start, lengths: LONE, publishEvery: 2,
       dies: 'consumer',
     })),

@@ -39,11 +39,20 @@ runScenarios('readers', {
   ],
   'a party that dies anywhere is recovered, and the others go on': [
     {
-      name: 'the producer of two readers', floor: 50_000,
+      name: 'the producer of two readers, of one message', floor: 18_000,
+      run: () => spmcRing({ readers: [{}, {}], messages: 1, dies: 'producer' }),
+    },
+    {
+      name: 'the producer of two readers', floor: 85_000, isLong: true,
       run: () => spmcRing({ readers: [{}, {}], messages: 2, dies: 'producer' }),
     },
     {
-      name: 'a reader', floor: 35_000, run: () => spmcRing({ readers: [{}, {}], messages: 2, dies: 0, hasHeir: false }),
+      name: 'a reader, of one message', floor: 11_000,
+      run: () => spmcRing({ readers: [{}, {}], messages: 1, dies: 0, hasHeir: false }),
+    },
+    {
+      name: 'a reader', floor: 62_000, isLong: true,
+      run: () => spmcRing({ readers: [{}, {}], messages: 2, dies: 0, hasHeir: false }),
     },
     { name: 'a lapped reader', floor: 6000, run: () => lossyRing({ messages: 2, dies: 'consumer' }) },
     {

@@ -92,7 +92,11 @@ runScenarios('rings', {
   ],
   "who takes a dead one's place goes on where it stood, whoever comes first": [
     {
-      name: 'a consumer that does not wait for the supervisor', floor: 36_000,
+      name: 'a consumer that does not wait for the supervisor, of one message', floor: 30_000,
+      run: () => fixedRing({ dies: 'consumer', recovers: true, closes: true, messages: 1, isImpatient: true }),
+    },
+    {
+      name: 'a consumer that does not wait for the supervisor', floor: 80_000, isLong: true,
       run: () => fixedRing({ dies: 'consumer', recovers: true, closes: true, messages: 2, isImpatient: true }),
     },
     {

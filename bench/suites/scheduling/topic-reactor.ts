@@ -12,7 +12,7 @@ export interface TopicProtocol {
     heard(): Promise<number>;
     publish(messages: number): void;
   };
-  tasks: { publish: number };
+  tasks: { ticking: number };
   topics: { tick: { price: number; number: number } };
 }
 
@@ -45,7 +45,7 @@ export default function start(reactor: Reactor<TopicProtocol>): void {
   if (reactor.id !== 0) return;
   const topic = createTopic(reactor, { name: 'tick', codec: tick });
   const message = { price: 101.5, number: 0 };
-  const task = reactor.spawn({ name: 'publish', priority: 2 }, (messages): number => {
+  const task = reactor.spawn({ name: 'ticking', priority: 2 }, (messages): number => {
     for (let i = 0; i < BATCH && message.number < messages; i++) {
       const code = topic.publish(message);
       if (code !== 0) return code;

@@ -1,0 +1,26 @@
+/** A reactor that offloads. */
+import { offload, type Reactor } from 'percore';
+import { timeOfTaskUs, type OffloadLoad, type OffloadTask } from './offload-loop.js';
+
+export type OffloadServices = {
+  /** Microseconds a task. */
+  offload(load: OffloadLoad): Promise<number>;
+  /** How many of so many tasks of a lower band are over before an urgent one that is asked behind them. */
+  urgentBefore(others: number): Promise<number>;
+};
+
+const module = new URL('./offload-task.js', import.meta.url);
+
+export default function start(reactor: Reactor<{ calls: OffloadServices }>): void {
+  const ask = (task: OffloadTask, priority: number): Promise<number> =>
+    offload<typeof import('./offload-task.js')>(reactor, module, task, { priority });
+  reactor.handle('offload', (load) => timeOfTaskUs((task) => ask(task, 3), load));
+  reactor.handle('urgentBefore', async (others) => {
+    let before = 0;
+    const all = Array.from({ length: others }, (_, number) => ask({ number, spinUs: 200 }, 2).then(() => before++));
+    await ask({ number: 0, spinUs: 200 }, 6);
+    const count = before;
+    await Promise.all(all);
+    return count;
+  });
+}

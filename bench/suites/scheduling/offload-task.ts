@@ -1,0 +1,2 @@
+/** What percore's pool runs. */
+export { spin as default } from './offload-loop.js';

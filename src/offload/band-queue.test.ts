@@ -1,0 +1,49 @@
+import fc from 'fast-check';
+import { queueOptionsSymbol } from 'piscina';
+import { describe, expect, it } from 'vitest';
+import { BandQueue } from './band-queue.js';
+import { Offloaded } from './offloaded.js';
+
+type PoolTask = Parameters<BandQueue['push']>[0];
+
+function task(id: number, band: number): PoolTask & { aborted?: boolean } {
+  const request = { id, module: '', payload: 0, transfer: [], band, key: undefined, deadlineNs: 0 };
+  return { [queueOptionsSymbol]: new Offloaded(request, 0, id) } as unknown as PoolTask;
+}
+const idOf = (given: PoolTask): number => (given[queueOptionsSymbol] as unknown as Offloaded).request.id;
+
+describe('the queue of bands that piscina is given', () => {
+  it('is a stable sort by band, whatever is given back or not wanted', () => {
+    fc.assert(fc.property(
+      fc.array(fc.record({ does: fc.nat(9), band: fc.nat(7) }), { maxLength: 200 }), (actions) => {
+        const unwanted = new Set<number>();
+        const queue = new BandQueue(({ request }) => !unwanted.has(request.id));
+        queue.symbol = queueOptionsSymbol;
+        let model: { id: number; band: number; given: PoolTask }[] = [];
+        let next = 0;
+        const first = () => {
+          const top = Math.max(...model.map(({ band }) => band));
+          return model.find(({ band }) => band === top);
+        };
+        for (const { does, band } of actions) {
+          if (does < 5) {
+            const given = task(next++, band);
+            queue.push(given);
+            model.push({ id: next - 1, band, given });
+          } else if (does === 5) {
+            if (model.length > 0) unwanted.add(model[band % model.length]!.id);
+          } else {
+            const expected = first();
+            const got = queue.shift() as (PoolTask & { aborted?: boolean }) | null;
+            expect(got === null ? undefined : idOf(got)).toBe(expected?.id);
+            if (got !== null) expect(got.aborted === true).toBe(unwanted.has(expected!.id));
+            // No thread was free: it goes back to where it was.
+            if (does > 7 && got !== null && got.aborted !== true) queue.unshift(got);
+            else model = model.filter((each) => each !== expected);
+          }
+          expect(queue.size).toBe(model.length);
+        }
+      },
+    ), { numRuns: 500 });
+  });
+});

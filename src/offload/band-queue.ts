@@ -1,0 +1,70 @@
+/**
+ * The task queue of piscina over our bands: highest band first, in each the one that came first.
+ *
+ * What piscina does with a queue decides its shape. It takes a task and gives it back by `unshift` when no thread is
+ * free (`stricterFIFO`), so that one stands before all others of its band. A task that nobody wants any more must not
+ * occupy a thread, but `shift` may not answer null while `size` is above 0: such a task is marked as aborted, which
+ * piscina leaves out. And no task is given to piscina with a signal: those wait in a list of its own that goes before
+ * any queue, whatever their band.
+ */
+import type { TaskQueue } from 'piscina';
+import { Bands } from '../scheduling/internal.js';
+import type { Offloaded } from './offloaded.js';
+
+/** A task as piscina hands it to a queue. */
+type PoolTask = Parameters<TaskQueue['push']>[0] & { aborted?: boolean };
+
+export class BandQueue implements TaskQueue {
+  size = 0;
+  /** Under which piscina shows what belongs to a task. */
+  symbol!: symbol;
+  private readonly bands = new Bands();
+  private readonly tasks = new Map<Offloaded, PoolTask>();
+  /** Given back by piscina, which found no thread: of the highest bands, the last one first. */
+  private readonly givenBack: Offloaded[] = [];
+
+  /** `mayRun` is asked when a task's turn has come. */
+  constructor(private readonly mayRun: (task: Offloaded) => boolean) {}
+
+  holds(task: Offloaded): boolean {
+    return this.tasks.has(task);
+  }
+
+  push(task: PoolTask): void {
+    this.bands.push(this.keep(task));
+  }
+
+  unshift(task: PoolTask): void {
+    this.givenBack.push(this.keep(task));
+  }
+
+  shift(): PoolTask | null {
+    const offloaded = this.take();
+    if (offloaded === undefined) return null;
+    const task = this.tasks.get(offloaded)!;
+    this.tasks.delete(offloaded);
+    this.size--;
+    offloaded.isRunning = this.mayRun(offloaded);
+    if (!offloaded.isRunning) task.aborted = true;
+    return task;
+  }
+
+  /** Piscina calls it for tasks with a signal, and there are none. */
+  remove(task: PoolTask): void {
+    task.aborted = true;
+  }
+
+  private keep(task: PoolTask): Offloaded {
+    const offloaded = (task as unknown as Record<symbol, Offloaded>)[this.symbol]!;
+    offloaded.isRunning = false;
+    this.tasks.set(offloaded, task);
+    this.size++;
+    return offloaded;
+  }
+
+  private take(): Offloaded | undefined {
+    const back = this.givenBack.at(-1);
+    if (back === undefined || this.bands.hasAbove(back.band)) return this.bands.select() as Offloaded | undefined;
+    return this.givenBack.pop();
+  }
+}

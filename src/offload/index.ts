@@ -1,0 +1,6 @@
+/** Long work on a pool of threads: what users see of this room. */
+export {
+  offload, offloadStatus, type OffloadModule, type OffloadOptions, type PayloadOf, type ResultOf,
+} from './offload.js';
+export type { OffloadStatus } from './pool.js';
+export type { OffloadContext, PlaceOfThread } from './offload-thread.js';

@@ -1,0 +1,119 @@
+/**
+ * One call that is answered here: who asked, by which number, until when, and whether it is still wanted.
+ *
+ *      CALL --> handler runs --answered at once--> gone
+ *                   \--promise or stream--> under way, in the table of its asker --answered--> gone
+ *                                               \--CANCEL, deadline, the asker's death--> over: its signal aborts
+ *
+ * What only some handlers need (a signal, calls of their own, a stream) is made at the first use: a call without them
+ * pays one object.
+ */
+import { PercoreError } from '../errors.js';
+import type { WaitOptions } from '../waiting.js';
+import type { Incoming } from './call-incoming.js';
+import type { CallOptions } from './calls.js';
+
+/** Who asks, for a handler too: its party. `within` is the call that the handler answers. */
+export interface Asker {
+  call(name: string, argument: unknown, options: CallOptions, within: AskedCall | undefined): Promise<unknown>;
+  stream(
+    name: string, argument: unknown, options: CallOptions, credits: number, within: AskedCall | undefined,
+  ): Incoming;
+}
+
+/** What of the answering party a call needs. */
+export interface AskedHost {
+  readonly asker: Asker;
+  nowNs(): number;
+  /** Calls `then` at that time; the function returned prevents it. */
+  at(deadlineNs: number, then: () => void): () => void;
+}
+
+export class AskedCall {
+  /** The call that had the same place in the asker's table before, and is still under way here. */
+  older: AskedCall | undefined = undefined;
+  /** Where its values come from, if it is answered by a stream. */
+  outgoing: { grant(values: number): void; end(): void } | undefined = undefined;
+  private life: Life | undefined = undefined;
+
+  constructor(
+    readonly host: AskedHost,
+    readonly name: string,
+    readonly from: number,
+    readonly band: number,
+    readonly number: number,
+    readonly generation: number,
+    /** By the clock of all parties; 0: none. */
+    readonly deadlineNs: number,
+  ) {}
+
+  /** Nobody waits for the answer any more. */
+  get isOver(): boolean {
+    return this.life?.isOver === true;
+  }
+
+  get remainingMs(): number {
+    if (this.deadlineNs === 0) return Infinity;
+    return Math.max(0, (this.deadlineNs - this.host.nowNs()) / 1e6);
+  }
+
+  /** Aborted when nobody waits for the answer any more. */
+  get signal(): AbortSignal {
+    const life = this.needLife();
+    if (life.controller === undefined) {
+      life.controller = new AbortController();
+      if (life.isOver) life.controller.abort(life.reason);
+      else if (this.deadlineNs !== 0) life.stopTimer = this.host.at(this.deadlineNs, () => this.end(this.late()));
+    }
+    return life.controller.signal;
+  }
+
+  /** The limits of a call that its handler makes: those that are given, and what is left. Throws when it is over. */
+  limit({ signal, timeoutMs }: WaitOptions): WaitOptions {
+    if (this.isOver) throw this.life!.reason;
+    if (this.deadlineNs === 0) return { signal, timeoutMs };
+    const leftMs = this.remainingMs;
+    if (leftMs === 0) throw this.late();
+    return { signal, timeoutMs: timeoutMs === undefined ? leftMs : Math.min(timeoutMs, leftMs) };
+  }
+
+  /** Calls `then` when it is over before it is answered, but for its deadline; the function returned prevents that. */
+  whenOver(then: (reason: unknown) => void): () => void {
+    const { watchers } = this.needLife();
+    watchers.add(then);
+    return () => void watchers.delete(then);
+  }
+
+  /** Nobody waits for the answer any more. */
+  end(reason: unknown): void {
+    const life = this.needLife();
+    if (life.isOver) return;
+    life.isOver = true;
+    life.reason = reason;
+    life.stopTimer?.();
+    this.outgoing?.end();
+    for (const then of life.watchers) then(reason);
+    life.controller?.abort(reason);
+  }
+
+  /** It has been answered. */
+  finish(): void {
+    this.life?.stopTimer?.();
+  }
+
+  private needLife(): Life {
+    return (this.life ??= new Life());
+  }
+
+  private late(): Error {
+    return new PercoreError('ERR_PERCORE_TIMEOUT', `call("${this.name}"): its deadline is over`);
+  }
+}
+
+class Life {
+  isOver = false;
+  reason: unknown = undefined;
+  controller: AbortController | undefined = undefined;
+  stopTimer: (() => void) | undefined = undefined;
+  readonly watchers: Set<(reason: unknown) => void> = new Set();
+}

@@ -1,0 +1,83 @@
+/**
+ * The calls that are under way here, by who has asked and by the place that the call has in the asker's own table
+ * (calls.ts): to look one up is two loads, and to note one costs a store. And the calls that were given up before they
+ * came: CANCEL travels in a higher lane, where it overtakes the call.
+ *
+ * One thread.
+ */
+import type { PercoreError } from '../errors.js';
+import type { AskedCall } from './call-asked.js';
+import { MAX_CALLS, SLOT_MASK } from './calls.js';
+
+interface Asker {
+  readonly underWay: (AskedCall | undefined)[];
+  /** Given up before they came, the oldest first. */
+  readonly early: Set<number>;
+}
+
+export class Askers {
+  /** Some call was given up before it came. */
+  hasEarly = false;
+  private readonly askers: (Asker | undefined)[] = [];
+
+  /** From now until `remove`, `find` finds it. */
+  add(asked: AskedCall): void {
+    const { underWay } = this.of(asked.from);
+    const slot = asked.number & SLOT_MASK;
+    while (underWay.length <= slot) underWay.push(undefined);
+    // The call that had the place before was given up by its asker; its handler does not know it yet, or does not care.
+    asked.older = underWay[slot];
+    underWay[slot] = asked;
+  }
+
+  remove(asked: AskedCall): void {
+    asked.finish();
+    const { underWay } = this.of(asked.from);
+    const slot = asked.number & SLOT_MASK;
+    if (underWay[slot] === asked) {
+      underWay[slot] = asked.older;
+      return;
+    }
+    for (let each = underWay[slot]; each !== undefined; each = each.older) {
+      if (each.older === asked) each.older = asked.older;
+    }
+  }
+
+  find(from: number, number: number, generation: number): AskedCall | undefined {
+    let asked = this.of(from).underWay[number & SLOT_MASK];
+    while (asked !== undefined && (asked.number !== number || asked.generation !== generation)) asked = asked.older;
+    return asked;
+  }
+
+  /**
+   * The call is not to begin when it comes. One that has been answered already never comes: its note stays until so
+   * many others have pushed it out.
+   */
+  cancelEarly(from: number, number: number, generation: number): void {
+    const { early } = this.of(from);
+    early.add(keyOf(number, generation));
+    if (early.size > MAX_CALLS) early.delete(early.values().next().value!);
+    this.hasEarly = true;
+  }
+
+  takeEarly(from: number, number: number, generation: number): boolean {
+    const { early } = this.of(from);
+    return early.size !== 0 && early.delete(keyOf(number, generation));
+  }
+
+  /** Nobody waits any more for what `from` has asked, or for anything. */
+  endAll(from: number | undefined, why: () => PercoreError): void {
+    for (const [id, asker] of this.askers.entries()) {
+      if (asker === undefined || (from !== undefined && id !== from)) continue;
+      asker.early.clear();
+      for (let asked of asker.underWay) for (; asked !== undefined; asked = asked.older) asked.end(why());
+    }
+  }
+
+  private of(from: number): Asker {
+    return (this.askers[from] ??= { underWay: [], early: new Set() });
+  }
+}
+
+/** Exact: 16 bits of the place, 32 of the generation. */
+const keyOf = (number: number, generation: number): number => (number & SLOT_MASK) * 2 ** 32 + (generation >>> 0);

@@ -1,0 +1,107 @@
+/**
+ * The answering half of a streaming answer: takes one value after the other from what the handler has returned, and
+ * sends each as a record of its own; the lane publishes many of them at once.
+ *
+ *      next() --value--> STREAMED, a credit less --no credit, or values wait for room--> rests --CREDIT, room--> next()
+ *            \--done---> REPLY        \--throws--> FAILURE
+ *      CANCEL, the caller's death --end--> return() of the iterator, whose `finally` runs
+ *
+ * A value is copied when it is yielded, so a generator may go on using its object. One thread.
+ */
+import { PercoreError } from '../errors.js';
+import { TOO_LARGE } from '../queues/index.js';
+import { STREAMED } from './message.js';
+import type { Outlet } from './outlet.js';
+
+export class Outgoing {
+  private isOver = false;
+  private isInLine = false;
+  private goOn: (() => void) | undefined;
+  private closing: Promise<unknown> | undefined;
+
+  constructor(
+    private readonly iterator: AsyncIterator<unknown>, private readonly outlet: Outlet,
+    private readonly number: number, private readonly generation: number, private credits: number,
+  ) {}
+
+  /**
+   * Until all has been sent, or nobody wants more. True: the caller waits to hear that this is the end. Throws what the
+   * iterator throws, and what a value cannot be sent for.
+   */
+  async run(): Promise<boolean> {
+    while (!this.isOver) {
+      if (this.credits === 0 || this.outlet.hasParcels) {
+        await this.rest();
+        continue;
+      }
+      const { value, done } = await this.iterator.next();
+      if (done === true) break;
+      if (this.isOver) break;
+      const failing = this.send(value);
+      if (failing !== undefined) await failing;
+    }
+    await this.closing;
+    return !this.isOver;
+  }
+
+  /** So many more values may go. */
+  grant(values: number): void {
+    this.credits += values;
+    this.wake();
+  }
+
+  /** Nobody wants more. A generator that waits for something else ends when that has come: see `context.signal`. */
+  end(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.closing = this.closeIterator();
+    // `run` awaits it, and may be late.
+    this.closing.catch(() => undefined);
+    this.wake();
+  }
+
+  private send(value: unknown): Promise<void> | undefined {
+    this.credits--;
+    try {
+      // CLOSED: the caller has died, of which this hears by `end`.
+      if (this.outlet.sendReply(STREAMED, this.number, this.generation, value) !== TOO_LARGE) return undefined;
+    } catch (error) {
+      return this.abandon(error);
+    }
+    return this.abandon(tooLarge(this.outlet));
+  }
+
+  /** Ends the iterator for an error, which is the one to tell, whatever its `finally` throws. */
+  private async abandon(error: unknown): Promise<void> {
+    try {
+      await this.closeIterator();
+    } catch {
+      // The first error is the one that the caller can act on.
+    }
+    throw error;
+  }
+
+  private async closeIterator(): Promise<unknown> {
+    return this.iterator.return?.();
+  }
+
+  private rest(): Promise<void> {
+    return new Promise((resolve) => {
+      this.goOn = resolve;
+      if (!this.outlet.hasParcels || this.isInLine) return;
+      this.isInLine = true;
+      this.outlet.whenRoom(0, () => {
+        this.isInLine = false;
+        this.wake();
+      });
+    });
+  }
+
+  private wake(): void {
+    this.goOn?.();
+    this.goOn = undefined;
+  }
+}
+
+const tooLarge = (outlet: Outlet): PercoreError =>
+  new PercoreError('ERR_PERCORE_TOO_LARGE', `a value of the answer: ${outlet.tooLarge}`);
