@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "2938939ab68e8251";
+constexpr char kHash[] = "20bfa26e90c57e98";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -26,6 +26,8 @@ constexpr int32_t kMostKeptPeers = 65536;
 enum class Attention : int32_t { kParked = -1, kAwake = 8 };
 
 enum class Stop : int32_t { kRun = 0, kDrain = 1, kLeave = 2 };
+
+enum class Presence : int32_t { kHere = 0, kAway = 1, kDead = 2, kAbsent = 3 };
 
 enum class Phase : int32_t { kStarting = 0, kReady = 1, kDraining = 2, kQuiet = 3, kLeft = 4 };
 
@@ -60,7 +62,8 @@ struct Place {
   int32_t taken;  // sequence after the last record given to a handler of drain (writes: consumer; reads: recover)
   int32_t highWater;  // most units that it has found unread (writes: consumer; reads: inspect)
   double consumed;  // records released (writes: consumer; reads: inspect, producer)
-  char reserved2[48];
+  int32_t counted;  // of a lane: sequence up to which its party has counted what it received (writes: consumer; reads: runtime, after its death)
+  char reserved2[44];
   int32_t lossyCursor;  // cursor of a consumer that may be lapped; of variable records, bit 0: where a push has put it (writes: consumer and producer exchange; reads: both)
   char reserved3[4];
   int32_t pushCursor[2];  // where a push went to (writes: producer; reads: consumer)
@@ -79,6 +82,7 @@ static_assert(offsetof(Place, evictAfterMs) == 28);
 static_assert(offsetof(Place, taken) == 64);
 static_assert(offsetof(Place, highWater) == 68);
 static_assert(offsetof(Place, consumed) == 72);
+static_assert(offsetof(Place, counted) == 80);
 static_assert(offsetof(Place, lossyCursor) == 128);
 static_assert(offsetof(Place, pushCursor) == 136);
 static_assert(offsetof(Place, pushCount) == 144);
@@ -104,7 +108,8 @@ struct Queue {
   double refused;  // claims and offers answered BACK_PRESSURED (writes: producer; reads: inspect)
   double droppedNewest;  // records not taken, by a consumer's choice (writes: producer; reads: inspect)
   double droppedClosed;  // records committed that the close came before (writes: producer; reads: inspect)
-  char reserved2[32];
+  int32_t committed;  // of a lane: sequence up to which its party has counted what it sent (writes: producer; reads: runtime, after its death)
+  char reserved2[28];
   int32_t attention;  // CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8 (writes: all, bit by bit; reads: all)
   char reserved3[124];
   int32_t recordsBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for records)
@@ -129,6 +134,7 @@ static_assert(offsetof(Queue, published) == 192);
 static_assert(offsetof(Queue, refused) == 200);
 static_assert(offsetof(Queue, droppedNewest) == 208);
 static_assert(offsetof(Queue, droppedClosed) == 216);
+static_assert(offsetof(Queue, committed) == 224);
 static_assert(offsetof(Queue, attention) == 256);
 static_assert(offsetof(Queue, recordsBell) == 384);
 static_assert(offsetof(Queue, roomBell) == 388);
@@ -240,7 +246,8 @@ struct Party {
   int32_t ioIntervalNs;  // return to libuv at the latest after this, nanoseconds (writes: runtime or owner; reads: owner)
   char reserved5[116];
   int32_t phase;  // Phase: STARTING 0, READY 1, DRAINING 2, QUIET 3, LEFT 4 (writes: owner; reads: runtime)
-  char reserved6[124];
+  int32_t seenChanges;  // the changes of the runtime block that it has seen and acts by (writes: owner; reads: runtime)
+  char reserved6[120];
   double turns;  // calls into JavaScript (writes: owner; reads: runtime)
   double parks;  // times it slept (writes: owner; reads: runtime)
   double wakes;  // wake-ups by an eventfd that it has seen (writes: owner; reads: runtime)
@@ -269,7 +276,10 @@ struct Party {
   double stepNs[8];  // time in the quanta of each band, 0 to 7; measured where classes are declared or shares are charged (writes: owner; reads: runtime)
   double collectedNs[8];  // the part of stepNs that was garbage collection, by band (writes: owner; reads: runtime)
   double collectorNs;  // garbage collections of the thread; measured as stepNs is (writes: owner; reads: runtime)
-  char reserved8[120];
+  char reserved8[8];
+  double lost;  // messages that it had committed and not published when it died; the runtime counts them in its stead (writes: owner; reads: runtime)
+  double callsMade;  // calls that it and those in its place before it have made: numbers of calls go on behind them (writes: owner; reads: owner)
+  char reserved9[96];
 };
 static_assert(offsetof(Party, magic) == 0);
 static_assert(offsetof(Party, version) == 4);
@@ -285,6 +295,7 @@ static_assert(offsetof(Party, idleStrategy) == 640);
 static_assert(offsetof(Party, spinNs) == 644);
 static_assert(offsetof(Party, ioIntervalNs) == 648);
 static_assert(offsetof(Party, phase) == 768);
+static_assert(offsetof(Party, seenChanges) == 772);
 static_assert(offsetof(Party, turns) == 896);
 static_assert(offsetof(Party, parks) == 904);
 static_assert(offsetof(Party, wakes) == 912);
@@ -312,6 +323,8 @@ static_assert(offsetof(Party, io) == 1160);
 static_assert(offsetof(Party, stepNs) == 1280);
 static_assert(offsetof(Party, collectedNs) == 1344);
 static_assert(offsetof(Party, collectorNs) == 1408);
+static_assert(offsetof(Party, lost) == 1424);
+static_assert(offsetof(Party, callsMade) == 1432);
 static_assert(sizeof(Party) == 1536);
 
 struct Runtime {
@@ -319,19 +332,23 @@ struct Runtime {
   int32_t version;  // LAYOUT_VERSION (writes: runtime; reads: all)
   int32_t parties;  // reactors and the main thread (writes: runtime; reads: all)
   char reserved0[116];
-  int32_t deaths;  // grows after each worker exit; then look at isDead (writes: runtime adds; reads: all)
-  char reserved1[124];
-  int32_t isDead[256];  // 1 from the worker exit event on (writes: runtime; reads: all)
+  int32_t changes;  // grows with each change of a word below: then look at presence and generation (writes: runtime; reads: all)
+  int32_t reactors;  // reactors that there are now: those with a lower number; the rest are ABSENT (writes: runtime; reads: all)
+  char reserved1[120];
+  int32_t presence[256];  // Presence: HERE 0; AWAY 1: nobody chooses it, and what is sent to it waits; DEAD 2 for good; ABSENT 3 (writes: runtime; reads: all)
   char reserved2[128];
   int32_t bucketOwner[1024];  // the reactor that owns the bucket (writes: runtime; reads: all)
+  int32_t generation[256];  // threads that have died in this reactor's place; grows with the worker exit event (writes: runtime; reads: all)
 };
 static_assert(offsetof(Runtime, magic) == 0);
 static_assert(offsetof(Runtime, version) == 4);
 static_assert(offsetof(Runtime, parties) == 8);
-static_assert(offsetof(Runtime, deaths) == 128);
-static_assert(offsetof(Runtime, isDead) == 256);
+static_assert(offsetof(Runtime, changes) == 128);
+static_assert(offsetof(Runtime, reactors) == 132);
+static_assert(offsetof(Runtime, presence) == 256);
 static_assert(offsetof(Runtime, bucketOwner) == 1408);
-static_assert(sizeof(Runtime) == 5504);
+static_assert(offsetof(Runtime, generation) == 5504);
+static_assert(sizeof(Runtime) == 6528);
 
 struct Slots {
   int32_t stages;  // a bit for each stage that is used (writes: all set; reads: runtime)
@@ -349,12 +366,15 @@ struct Buckets {
   char reserved0[120];
   double lost;  // messages that a death has lost, as counted by the owner after it (writes: owner; reads: runtime)
   char reserved1[120];
+  int32_t bands[8];  // a bit for each band in which this party sends messages of the stage (writes: sender; reads: owners)
+  char reserved2[96];
 };
 static_assert(offsetof(Buckets, sent) == 0);
 static_assert(offsetof(Buckets, busyNs) == 32768);
 static_assert(offsetof(Buckets, held) == 40960);
 static_assert(offsetof(Buckets, lost) == 41088);
-static_assert(sizeof(Buckets) == 41216);
+static_assert(offsetof(Buckets, bands) == 41216);
+static_assert(sizeof(Buckets) == 41344);
 
 struct Delivery {
   int32_t lanes;  // ready lanes that follow (writes: native; reads: turn)

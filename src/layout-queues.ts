@@ -43,6 +43,10 @@ export const placeLayout = {
       means: 'most units that it has found unread',
     },
     consumed: { at: 72, type: 'f64', writes: 'consumer', reads: 'inspect, producer', means: 'records released' },
+    counted: {
+      at: 80, type: 'i32', writes: 'consumer', reads: 'runtime, after its death',
+      means: 'of a lane: sequence up to which its party has counted what it received',
+    },
     lossyCursor: {
       at: 128, type: 'i32', writes: 'consumer and producer exchange', reads: 'both',
       means: 'cursor of a consumer that may be lapped; of variable records, bit 0: where a push has put it',
@@ -119,6 +123,10 @@ export const queueLayout = {
     droppedClosed: {
       at: 216, type: 'f64', writes: 'producer', reads: 'inspect',
       means: 'records committed that the close came before',
+    },
+    committed: {
+      at: 224, type: 'i32', writes: 'producer', reads: 'runtime, after its death',
+      means: 'of a lane: sequence up to which its party has counted what it sent',
     },
     attention: {
       at: 256, type: 'i32', writes: 'all, bit by bit', reads: 'all',

@@ -72,6 +72,10 @@ export const partyLayout = {
       at: 768, type: 'i32', writes: 'owner', reads: 'runtime',
       means: 'Phase: STARTING 0, READY 1, DRAINING 2, QUIET 3, LEFT 4',
     },
+    seenChanges: {
+      at: 772, type: 'i32', writes: 'owner', reads: 'runtime',
+      means: 'the changes of the runtime block that it has seen and acts by',
+    },
     turns: {
       at: 896, type: 'f64', writes: 'owner', reads: 'runtime', status: 'turns', unit: 'count',
       means: 'calls into JavaScript',
@@ -180,13 +184,21 @@ export const partyLayout = {
       at: 1408, type: 'f64', writes: 'owner', reads: 'runtime', status: 'collectorNs', unit: 'ns',
       means: 'garbage collections of the thread; measured as stepNs is',
     },
+    lost: {
+      at: 1424, type: 'f64', writes: 'owner', reads: 'runtime', status: 'lost', unit: 'count',
+      means: 'messages that it had committed and not published when it died; the runtime counts them in its stead',
+    },
+    callsMade: {
+      at: 1432, type: 'f64', writes: 'owner', reads: 'owner',
+      means: 'calls that it and those in its place before it have made: numbers of calls go on behind them',
+    },
   },
 } as const satisfies Structure;
 
 /** What concerns all parties. */
 export const runtimeLayout = {
   name: 'Runtime',
-  bytes: 5504,
+  bytes: 6528,
   fields: {
     magic: {
       at: 0, type: 'i32', writes: 'runtime, last', reads: 'all',
@@ -194,17 +206,25 @@ export const runtimeLayout = {
     },
     version: { at: 4, type: 'i32', writes: 'runtime', reads: 'all', means: 'LAYOUT_VERSION' },
     parties: { at: 8, type: 'i32', writes: 'runtime', reads: 'all', means: 'reactors and the main thread' },
-    deaths: {
-      at: 128, type: 'i32', writes: 'runtime adds', reads: 'all',
-      means: 'grows after each worker exit; then look at isDead',
+    changes: {
+      at: 128, type: 'i32', writes: 'runtime', reads: 'all',
+      means: 'grows with each change of a word below: then look at presence and generation',
     },
-    isDead: {
+    reactors: {
+      at: 132, type: 'i32', writes: 'runtime', reads: 'all',
+      means: 'reactors that there are now: those with a lower number; the rest are ABSENT',
+    },
+    presence: {
       at: 256, type: 'i32', count: 256, writes: 'runtime', reads: 'all',
-      means: '1 from the worker exit event on',
+      means: 'Presence: HERE 0; AWAY 1: nobody chooses it, and what is sent to it waits; DEAD 2 for good; ABSENT 3',
     },
     bucketOwner: {
       at: 1408, type: 'i32', count: 1024, writes: 'runtime', reads: 'all',
       means: 'the reactor that owns the bucket',
+    },
+    generation: {
+      at: 5504, type: 'i32', count: 256, writes: 'runtime', reads: 'all',
+      means: 'threads that have died in this reactor\'s place; grows with the worker exit event',
     },
   },
 } as const satisfies Structure;
@@ -228,7 +248,7 @@ export const slotsLayout = {
  */
 export const bucketsLayout = {
   name: 'Buckets',
-  bytes: 41216,
+  bytes: 41344,
   fields: {
     sent: {
       at: 0, type: 'i32', count: 8192, writes: 'sender', reads: 'owners',
@@ -245,6 +265,10 @@ export const bucketsLayout = {
     lost: {
       at: 41088, type: 'f64', writes: 'owner', reads: 'runtime',
       means: 'messages that a death has lost, as counted by the owner after it',
+    },
+    bands: {
+      at: 41216, type: 'i32', count: 8, writes: 'sender', reads: 'owners',
+      means: 'a bit for each band in which this party sends messages of the stage',
     },
   },
 } as const satisfies Structure;

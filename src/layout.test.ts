@@ -77,7 +77,8 @@ describe('the layout table', () => {
   });
 
   it('has room for what its constants promise', () => {
-    expect(runtimeLayout.fields.isDead.count).toBe(MAX_PARTIES);
+    expect(runtimeLayout.fields.presence.count).toBe(MAX_PARTIES);
+    expect(runtimeLayout.fields.generation.count).toBe(MAX_PARTIES);
     expect(runtimeLayout.fields.bucketOwner.count).toBe(BUCKETS);
     expect([slotsLayout.fields.word.count, bucketsLayout.fields.sent.count]).toEqual([SLOTS, SLOTS]);
     expect(MAX_REACTORS + 1).toBe(MAX_PARTIES);

@@ -7,6 +7,7 @@ import { disciplineCost } from './scheduling/discipline-cost.js';
 import { dispatch } from './scheduling/dispatch.js';
 import { fairness } from './scheduling/fairness.js';
 import { goal } from './scheduling/goal.js';
+import { restart } from './scheduling/restart.js';
 import { offload } from './scheduling/offload.js';
 import { migrate } from './scheduling/migrate.js';
 import { select } from './scheduling/select.js';
@@ -22,6 +23,7 @@ const scheduling: Suite = {
     disciplineCost,
     fairness,
     goal,
+    restart,
     call,
     stream,
     offload,

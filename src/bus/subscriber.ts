@@ -176,7 +176,7 @@ export class Subscriber implements Holdable, Room {
     }
     if (steps !== 0) this.line.mayHaveRoom();
     if (this.awaited !== undefined && kept.removed >= this.awaited.removed) this.tellHandled();
-    turn.endQuantum(this.band, steps, 0);
+    turn.endQuantum(this.band, steps);
     return kept.count !== 0;
   }
 

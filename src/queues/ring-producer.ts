@@ -55,6 +55,11 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
     this.publishEvery = publishEvery;
   }
 
+  /** Sequence after the last committed record, published or not. This thread alone. */
+  get committedSequence(): number {
+    return this.next;
+  }
+
   /**
    * Makes all committed records visible with one store. OK, or CLOSED when the queue was closed before them; then they
    * are counted as dropped.

@@ -23,6 +23,7 @@ import { MOST_WAITING_BYTES } from './outlet.js';
 
 const DROPPED = partyLayout.fields.dropped.at >> 3;
 const DROPPED_LATE_ANSWERS = partyLayout.fields.droppedLateAnswers.at >> 3;
+const CALLS_MADE = partyLayout.fields.callsMade.at >> 3;
 const CALLS_IN_FLIGHT = partyLayout.fields.callsInFlight.at >> 3;
 
 /**
@@ -32,7 +33,7 @@ const CALLS_IN_FLIGHT = partyLayout.fields.callsInFlight.at >> 3;
 const KEEPS_STACKS = process.env['PERCORE_CALL_STACKS'] === '1';
 
 export class CallService {
-  private readonly calls = new Calls();
+  private readonly calls: Calls;
   private readonly codec = new ValueCodec();
 
   /** Some call waits for its answer. */
@@ -42,7 +43,11 @@ export class CallService {
   constructor(
     private readonly intercore: Intercore, private readonly timers: Timers,
     private readonly onWaiting: (isWaiting: boolean) => void,
-  ) {}
+  ) {
+    // Answers to calls of a thread that has died in this reactor's place must fit none of ours.
+    const made = intercore.counters[CALLS_MADE]!;
+    this.calls = new Calls(made | 0, Math.floor(made / 2 ** 32) & 0xffff);
+  }
 
   /** Calls that wait for their answer. */
   get count(): number {
@@ -101,6 +106,7 @@ export class CallService {
     const outlet = this.intercore.outlet(to, call.band);
     const sentName = outlet.name(name);
     this.calls.add(call);
+    this.intercore.counters[CALLS_MADE]!++;
     this.countCalls();
     let code: number;
     try {

@@ -16,8 +16,8 @@ import { giveBackLanes } from './shared.js';
 /** How often a closing runtime looks whether all are quiet. */
 const LOOK_MS = 2;
 /** A reactor that is told to leave gets so long before it is terminated, and then so long to end. */
-const LEAVE_MS = 1000;
-const END_MS = 1000;
+export const LEAVE_MS = 1000;
+export const END_MS = 1000;
 
 /** Closes a runtime. A second call returns the first one's promise, which never rejects. */
 export function close(controller: Controller, drainMs: number): Promise<CloseResult> {
@@ -30,6 +30,7 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
   // Whatever unref() said: who closes waits for it.
   controller.setHeld(true);
   controller.tellAll(words.stop.DRAIN);
+  controller.deaths.restarts.hurry();
   const isQuiet = await untilQuiet(controller, drainMs);
   const undelivered = controller.inFlight();
   controller.tellAll(words.stop.LEAVE);
@@ -53,7 +54,7 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
 }
 
 /** Until every thread has ended, at most so long. */
-async function untilExits(members: readonly Member[], ms: number): Promise<void> {
+export async function untilExits(members: readonly Member[], ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms);

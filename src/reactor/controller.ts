@@ -5,37 +5,52 @@
  *      starting --all ready--> running --close--> draining --all quiet, or drainMs over--> leaving --exits--> closed
  *      (starting.ts)                              (closing.ts)
  *
- * Repair (marking dead, waking peers) happens after a worker's `exit` event only: that is proof of death, a time-out is
- * not.
+ * What follows a death is in deaths.ts, who comes and goes in roster.ts and scaling.ts.
  */
 import type { EventEmitter } from 'node:events';
 import { partyLayout } from '../layout.js';
 import { native } from '../native.js';
 import type { DisciplineOptions } from '../scheduling/internal.js';
+import { Deaths, type DeathHost } from './deaths.js';
 import { nameOf } from './disciplines.js';
 import { errorOf } from './failure.js';
 import { ForgottenWatch } from './forgotten.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
+import { KeptNames } from './kept-names.js';
+import { clearParty } from './lane-repair.js';
 import { Member, type MemberHost } from './member.js';
-import { summon, summonAfterDeath } from './parking.js';
+import { summon } from './parking.js';
 import { Party } from './party.js';
 import { roomOf } from './room-channel.js';
 import type { CloseResult, RuntimeEvents } from './runtime-events.js';
 import type { RuntimeSettings } from './runtime-options.js';
-import { TopicMembership } from '../topic-membership.js';
-import { RuntimeBlock, partyCounters, partyWords, type SharedRuntime } from './shared.js';
+import { Roster } from './roster.js';
+import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { mainStatus, reactorStatus, type ReactorStatus, type RuntimeStatus } from './status.js';
 
 const SENT = partyLayout.fields.sent.at >> 3;
 const RECEIVED = partyLayout.fields.received.at >> 3;
+const LOST = partyLayout.fields.lost.at >> 3;
 
-export class Controller implements MemberHost {
+/** Moves buckets when reactors are drained, added and taken away. What can do so sets it in the controller. */
+export interface BucketMover {
+  /** Moves all buckets of a reactor to those that take work; resolves when it has none. */
+  empty(id: number): Promise<void>;
+  /** Gives reactors that are new their share. */
+  fill(ids: readonly number[]): Promise<void>;
+}
+
+export class Controller implements MemberHost, DeathHost {
+  /** The thread that runs in each reactor's place, or the last that did. */
   readonly members: Member[] = [];
+  readonly deaths: Deaths;
+  readonly roster: Roster;
+  /** What moves buckets from a reactor and to it, where something does. */
+  bucketMover: BucketMover | undefined;
+  /** Ends when the reactors that were asked for last are there. Never rejects. */
+  scaling: Promise<unknown> = Promise.resolve();
   /** The main thread as a party. */
   readonly main: Party;
-  /**
-   * Deaths are told from here on: while it starts, createRuntime rejects with them, and while it closes they are due.
-   */
   isStarted = false;
   closing: Promise<CloseResult> | undefined;
   /** What rooms above this one have to end, once all reactors have left. */
@@ -44,16 +59,20 @@ export class Controller implements MemberHost {
   discipline: DisciplineOptions;
   /** A member has come further on its way to ready. */
   onProgress: (() => void) | undefined;
-  private readonly block: RuntimeBlock;
   private isHeld = true;
   private forgotten: ForgottenWatch | undefined;
-  private events!: EventEmitter<RuntimeEvents>;
+  events!: EventEmitter<RuntimeEvents>;
+  private readonly names: KeptNames[] = [];
 
   constructor(readonly settings: RuntimeSettings, readonly shared: SharedRuntime) {
-    const { budget, publishEvery, discipline, classes } = settings;
+    const { budget, publishEvery, discipline, classes, restart, startTimeoutMs } = settings;
+    this.deaths = new Deaths(this, restart, startTimeoutMs);
     this.discipline = discipline;
     const { reactors: id } = shared;
-    this.block = new RuntimeBlock(shared.runtime);
+    this.roster = new Roster(settings, shared, () => {
+      for (const peer of shared.inboxes.keys()) this.summon(peer);
+      this.main.noteDeaths();
+    });
     this.main = new Party(shared, id, {
       budget,
       publishEvery,
@@ -71,13 +90,23 @@ export class Controller implements MemberHost {
    */
   startMembers(events: EventEmitter<RuntimeEvents>): void {
     this.events = events;
+    for (let id = 0; id < this.settings.reactors; id++) this.members.push(this.startMember(id));
+  }
+
+  private startMember(id: number): Member {
     const {
-      entry, data, pins, budget, publishEvery, discipline, classes, clock, source, resourceLimits,
+      entry, data, pins, budget, publishEvery, classes, clock, source, resourceLimits, restart,
     } = this.settings;
-    const options = { budget, publishEvery, discipline, classes, clock, io: { source } };
-    for (const [id, cpu] of pins.entries()) {
-      this.members.push(new Member(id, { shared: this.shared, cpu, entry, data, options }, resourceLimits, this));
-    }
+    const options = { budget, publishEvery, discipline: this.discipline, classes, clock, io: { source } };
+    const names = restart === undefined ? undefined : (this.names[id] ??= new KeptNames()).lanes;
+    const generation = this.roster.generation(id);
+    const start = { shared: this.shared, cpu: pins[id], entry, data, generation, names, options };
+    return new Member(id, start, resourceLimits, this);
+  }
+
+  /** While it starts, createRuntime rejects with them; who closes is told by the result. */
+  get areDeathsDue(): boolean {
+    return this.closing !== undefined || !this.isStarted;
   }
 
   // ---- For its members --------------------------------------------------------------------------------------------
@@ -106,22 +135,39 @@ export class Controller implements MemberHost {
     this.onProgress?.();
   }
 
-  /** The only place where a reactor is declared dead. */
-  exited({ id, error, threadId, queues }: Member, exitCode: number): void {
-    this.block.markDead(id);
-    new TopicMembership(this.shared.topics, id).begin();
-    const code = 'ERR_PERCORE_REACTOR_DIED';
-    const recovered = queues.recover((cause) => {
-      process.emitWarning(`a queue of reactor ${id}, which has ended, cannot be recovered: ${cause.message}`, { code });
-    });
-    for (const [peer, inbox] of this.shared.inboxes.entries()) {
-      summonAfterDeath(partyWords(inbox), () => native().wakers.wake(this.shared.eventFds[peer]!));
-    }
-    this.main.noteDeaths();
-    if (this.closing !== undefined || !this.isStarted) return;
-    if (this.events.emit('reactorDied', { reactorId: id, exitCode, threadId, recovered, error })) return;
-    const why = error === undefined ? '' : `: ${error.message}`;
-    process.emitWarning(`reactor ${id} died with exit code ${exitCode}${why}`, { code });
+  name(reactorId: number, lane: number, number: number, text: string): void {
+    this.names[reactorId]?.keep(lane, number, text);
+  }
+
+  exited(member: Member, exitCode: number): void {
+    this.deaths.exited(member, exitCode);
+  }
+
+  // ---- For reactors that are added and taken away -----------------------------------------------------------------
+
+  /** Starts the thread of one that is to be added. */
+  addMember(): Member {
+    const id = this.members.length;
+    this.roster.begin(id);
+    clearParty(this.shared.inboxes[id]!);
+    const member = this.startMember(id);
+    this.members.push(member);
+    if (!this.isHeld) member.unref();
+    return member;
+  }
+
+  /** The last one's thread has ended. */
+  forgetMember(): void {
+    this.roster.forget(this.members.pop()!.id);
+  }
+
+  /** Starts another thread in the place of one that has died. */
+  startAgain(id: number): Member {
+    const { messages } = this.members[id]!;
+    const member = (this.members[id] = this.startMember(id));
+    member.messages = messages;
+    if (!this.isHeld) member.unref();
+    return member;
   }
 
   // ---- What it tells and is told ------------------------------------------------------------------------------------
@@ -141,10 +187,19 @@ export class Controller implements MemberHost {
     };
   }
 
-  statusOf({ id, isDead, grants, messages, threadId, discipline }: Member): ReactorStatus {
-    const whyNoSpin = this.settings.whyNoSpin[id];
-    const scheduling = { discipline: discipline.inForce, classes: this.settings.classes };
-    return reactorStatus(this.shared, id, { isDead, grants, messages, threadId, whyNoSpin, scheduling });
+  statusOf(member: Member): ReactorStatus {
+    const { id, isDead, grants, messages, threadId, discipline } = member;
+    const isRestarting = this.deaths.isRestarting(member);
+    return reactorStatus(this.shared, id, {
+      isDead: isDead && !isRestarting,
+      isDrained: this.roster.isDrained(id),
+      isRestarting,
+      generation: this.roster.generation(id),
+      restarts: this.deaths.restartsOf(id),
+      grants, messages, threadId,
+      whyNoSpin: this.roster.whyNoSpin(id),
+      scheduling: { discipline: discipline.inForce, classes: this.settings.classes },
+    });
   }
 
   /** Messages that are committed and not yet taken, over all parties. */
@@ -152,7 +207,7 @@ export class Controller implements MemberHost {
     let count = 0;
     for (const inbox of this.shared.inboxes) {
       const counters = partyCounters(inbox);
-      count += counters[SENT]! - counters[RECEIVED]!;
+      count += counters[SENT]! - counters[LOST]! - counters[RECEIVED]!;
     }
     return Math.max(0, count);
   }
@@ -165,11 +220,15 @@ export class Controller implements MemberHost {
 
   /** Tells every reactor to stop: words.stop. */
   tellAll(stop: number): void {
-    for (const inbox of this.shared.inboxes.slice(0, this.shared.reactors)) {
-      // stop.word: pairs with poll() in turn.cc; the summons follows, so that a sleeper sees it.
-      Atomics.store(partyWords(inbox), partyLayout.fields.stop.at >> 2, stop);
-    }
-    for (const id of this.shared.inboxes.keys()) this.summon(id);
+    for (const { id } of this.members) this.tell(id, stop);
+    this.summon(this.shared.reactors);
+  }
+
+  /** Tells one. */
+  tell(id: number, stop: number): void {
+    // stop.word: pairs with poll() in turn.cc; the summons follows, so that a sleeper sees it.
+    Atomics.store(partyWords(this.shared.inboxes[id]!), partyLayout.fields.stop.at >> 2, stop);
+    this.summon(id);
   }
 
   private summon(id: number): void {
@@ -202,7 +261,7 @@ export class Controller implements MemberHost {
   private activity(): string | undefined {
     const { reactors, main } = this.status();
     const isAsleep = this.closing === undefined && this.inFlight() === 0 && this.main.isQuiet()
-      && reactors.every(({ state }) => state === 'ready');
+      && reactors.every(({ state }) => state === 'ready' || state === 'drained');
     if (!isAsleep) return undefined;
     const figures = reactors.map(
       ({ sent, received, steps, stepErrors, messages }) => [sent, received, steps, stepErrors, messages],

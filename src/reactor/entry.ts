@@ -91,7 +91,13 @@ function usesTsx(): boolean {
   return [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some((argument) => /\btsx\b/.test(argument));
 }
 
-type Entry = (reactor: unknown, data: unknown) => unknown;
+/** What an entry is told, as its third argument, besides its reactor and the runtime's `data`. */
+export interface EntryContext {
+  /** How many threads have died in this reactor's place: 0 the first time, above 0 when it is started again. */
+  readonly generation: number;
+}
+
+type Entry = (reactor: unknown, data: unknown, context: EntryContext) => unknown;
 
 /** Imports the entry in a reactor's thread. */
 export async function importEntry(entry: string): Promise<{ default?: unknown }> {

@@ -3,8 +3,12 @@ export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
 export type { Reactor } from './reactor.js';
 export type { AddressOptions, ReadOptions, Selected, SendOptions, SpawnOptions, Task } from './reactor-options.js';
 export type {
-  CloseOptions, CloseResult, ForeignMessage, MessageDrop, ReactorDeath, StepError,
+  CloseOptions, CloseResult, ForeignMessage, MessageDrop, ReactorDeath, ReactorRestart, StepError,
 } from './runtime-events.js';
+export type { EntryContext } from './entry.js';
+export type { Loss } from './lane-repair.js';
+export type { RestartOptions } from './restart-policy.js';
+export type { ScaleOptions, ScaleResult } from './scaling.js';
 export { capacity, priorityOf, type CapacityReport, type PartyUse } from './capacity.js';
 export { setDiscipline, type SetDisciplineOptions } from './set-discipline.js';
 export type { Protocol, Untyped } from './protocol.js';

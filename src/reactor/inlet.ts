@@ -1,11 +1,14 @@
 /**
  * The receiving end of a lane, as a task of its band: ready while the lane holds records. The lane is the mailbox:
  * records run where they lie, are released in one store after a few, and stay when their target answers
- * BACK_PRESSURED.
+ * BACK_PRESSURED. A record counts as taken from before its step begins, so that a death in the middle of it does not
+ * run it twice: see lane-repair.ts.
  */
-import { BANDS, LANES_PER_PEER, RETURN_LANES } from '../layout.js';
+import {
+  BANDS, FIRST_PLACE_BYTES, LANES_PER_PEER, RETURN_LANES, partyLayout, placeLayout,
+} from '../layout.js';
 import { OK, sub, type RecordMemory, type VariableConsumer, type VariableQueue } from '../queues/index.js';
-import { BYTES, HEAD_BYTES } from './message.js';
+import { BYTES, HEAD_BYTES, NAME } from './message.js';
 import { HeardName } from './names.js';
 import type { ByteRecord, ByteTask } from './task.js';
 import type { Turn } from './turn.js';
@@ -14,6 +17,10 @@ import { ON_ROOM } from '../queues/internal.js';
 
 /** Records run before other tasks of the band get their turn. */
 const QUANTUM = 16;
+const RECEIVED = partyLayout.fields.received.at >> 3;
+/** Words of the lane, of its one place. */
+const TAKEN = (FIRST_PLACE_BYTES + placeLayout.fields.taken.at) >> 2;
+const COUNTED = (FIRST_PLACE_BYTES + placeLayout.fields.counted.at) >> 2;
 
 /** Who knows what a record is for. */
 export interface Receiver {
@@ -23,6 +30,8 @@ export interface Receiver {
 
 export class Inlet implements Holdable, RecordMemory {
   isReady = false;
+  /** Is told of each name, where those who come after this thread need them. */
+  onName: ((lane: number, number: number, text: string) => void) | undefined = undefined;
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -73,10 +82,13 @@ export class Inlet implements Holdable, RecordMemory {
     let hasMore = false;
     for (let at = consumer.peek(); at >= 0; at = consumer.peek()) {
       const { type, length } = consumer;
+      // A name has been taken when it is known: see hear().
+      if (type !== NAME) consumer.begin();
       const code = type === BYTES && this.words[at >> 2] === this.target
         ? this.runBytes(at, length)
         : this.receiver.dispatch(this, at, length, type);
       if (code !== OK) {
+        consumer.putBack();
         turn.hold(this, code);
         break;
       }
@@ -89,7 +101,12 @@ export class Inlet implements Holdable, RecordMemory {
     // What the steps sent goes out before what they read is given back: an answer is waited for, room rarely is.
     const messages = count - this.heard;
     this.heard = 0;
-    turn.endQuantum(this.band, messages, messages);
+    const { counters } = turn;
+    // Two plain stores side by side: no thread is ended between them, so what is counted is known exactly. Before the
+    // answers are published: who has one may ask for the figures.
+    counters[RECEIVED]! += messages;
+    this.words[COUNTED] = this.words[TAKEN]!;
+    turn.endQuantum(this.band, messages);
     consumer.publishRelease();
     return hasMore;
   }
@@ -97,9 +114,12 @@ export class Inlet implements Holdable, RecordMemory {
   /** A NAME record: from now on its number stands for this name here. */
   hear(at: number, length: number): void {
     const number = this.words[at >> 2]!;
-    this.names[number] = new HeardName(this.buffer.toString('utf16le', at + HEAD_BYTES, at + length));
+    const text = this.buffer.toString('utf16le', at + HEAD_BYTES, at + length);
+    this.names[number] = new HeardName(text);
     if (this.target === number) this.target = -1;
     this.heard++;
+    if (this.onName !== undefined) this.onName(this.number, number, text);
+    this.consumer.begin();
   }
 
   /** From now on records of bytes for the name `target` run without asking the receiver. */

@@ -1,11 +1,13 @@
 /** The lanes of one party: outlets to its peers and inlets from them, each made at its first use. */
 import { LANES_PER_PEER } from '../layout.js';
-import type { VariableQueue } from '../queues/index.js';
 import { Inlet, bandOfLane, type Receiver } from './inlet.js';
+import { laneQueue } from './lanes.js';
+import { HeardName } from './names.js';
+import type { NamesToKeep } from './kept-names.js';
 import { Outlet } from './outlet.js';
 import { summon } from './parking.js';
 import type { Peers } from './peers.js';
-import { isLaneMade, laneAt, type SharedRuntime } from './shared.js';
+import { isLaneMade, type SharedRuntime } from './shared.js';
 import type { ByteTask } from './task.js';
 import type { Turn } from './turn.js';
 
@@ -17,7 +19,11 @@ export class Intercore {
   private readonly outlets: (Outlet | undefined)[] = [];
   private readonly inlets: (Inlet | undefined)[] = [];
 
-  constructor(private readonly turn: Turn, private readonly peers: Peers, private readonly receiver: Receiver) {
+  /** `names`: what those before this thread have heard, and who keeps what it hears. */
+  constructor(
+    private readonly turn: Turn, private readonly peers: Peers, private readonly receiver: Receiver,
+    private readonly names: NamesToKeep | undefined,
+  ) {
     this.id = turn.id;
     this.shared = peers.shared;
     this.counters = turn.counters;
@@ -35,6 +41,11 @@ export class Intercore {
     return this.inlets[number] ?? (this.inlets[number] = this.openInlet(number));
   }
 
+  /** That party has left: whoever comes in its place has heard no names. */
+  forgetNames(to: number): void {
+    for (let lane = 0; lane < LANES_PER_PEER; lane++) this.outlets[to * LANES_PER_PEER + lane]?.forgetNames();
+  }
+
   /** The task of bytes has ended. */
   forget(task: ByteTask): void {
     for (const inlet of this.inlets) inlet?.forget(task);
@@ -45,10 +56,10 @@ export class Intercore {
     return this.inlets.every((inlet) => inlet === undefined || !inlet.hasRecords());
   }
 
-  /** True when nothing that party `from` has published waits to be read, whether native has reported it or not. */
-  isEmptyFrom(from: number): boolean {
+  /** True when nothing from party `from` waits in these lanes, a bit each, whether native has reported it or not. */
+  isEmptyFrom(from: number, lanes: number): boolean {
     for (let lane = 0; lane < LANES_PER_PEER; lane++) {
-      if (!isLaneMade(this.shared.inboxes[this.id]!, from, lane)) continue;
+      if ((lanes & (1 << lane)) === 0 || !isLaneMade(this.shared.inboxes[this.id]!, from, lane)) continue;
       if (this.inlet(from * LANES_PER_PEER + lane).hasRecords()) return false;
     }
     return true;
@@ -58,12 +69,13 @@ export class Intercore {
     const { shared, peers } = this;
     const from = Math.floor(number / LANES_PER_PEER);
     const lane = number % LANES_PER_PEER;
-    const queue: VariableQueue = {
-      kind: 'spsc', backend: 'fixed', maxProducers: 1, maxConsumers: 1, fixed: false, recordBytes: 0,
-      buffer: shared.inboxes[this.id]!, byteOffset: laneAt(shared, from, lane), capacity: shared.laneBytes,
-    };
     const producer = peers.words(from);
     const wake = peers.waker(from);
-    return new Inlet(this.turn, this.receiver, queue, number, from, () => summon(producer, wake));
+    const queue = laneQueue(shared, this.id, from, lane);
+    const inlet = new Inlet(this.turn, this.receiver, queue, number, from, () => summon(producer, wake));
+    if (this.names === undefined) return inlet;
+    for (const [known, text] of this.names.known.get(number) ?? []) inlet.names[known] = new HeardName(text);
+    inlet.onName = this.names.keep;
+    return inlet;
   }
 }

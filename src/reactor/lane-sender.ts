@@ -5,17 +5,18 @@
  * publishes also wakes.
  */
 import {
-  create, pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer,
+  pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer,
 } from '../queues/index.js';
 import { ASK_FOR_ROOM, SERVE_LANE, ValueCodec, copyBytes, framedBytes } from '../queues/internal.js';
 import { checkBytes } from '../errors.js';
-import { partyLayout } from '../layout.js';
+import { partyLayout, queueLayout } from '../layout.js';
 import { AWAIT_ROOM, noteRefusal } from '../refusals.js';
+import { goOnWithLane } from './lanes.js';
 import { BYTES, CALL_HEAD_BYTES, HEAD_BYTES, NAME, VALUE } from './message.js';
 import { SentNames, type SentName } from './names.js';
 import { notify } from './parking.js';
 import type { Peers } from './peers.js';
-import { announceLane, laneAt } from './shared.js';
+import { announceLane } from './shared.js';
 import type { Turn } from './turn.js';
 import type { Flushable } from './unpublished.js';
 import { WaitingLine, type Ahead, type Room } from './waiting-line.js';
@@ -25,6 +26,8 @@ const REFUSED = partyLayout.fields.refused.at >> 3;
 const REFUSED_NO_ROOM = partyLayout.fields.refusedNoRoom.at >> 3;
 const REFUSED_CLOSED = partyLayout.fields.refusedClosed.at >> 3;
 const REFUSED_TOO_LARGE = partyLayout.fields.refusedTooLarge.at >> 3;
+/** Word of the lane: how far SENT has counted. */
+const COMMITTED = queueLayout.fields.committed.at >> 2;
 /** The clock is read once in so many unpublished records. */
 const CLOCK_EVERY = 8;
 
@@ -53,16 +56,14 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   ) {
     this.line = new WaitingLine(turn.waits, this);
     const { shared } = peers;
-    const inbox = shared.inboxes[to]!;
-    const byteOffset = laneAt(shared, turn.id, lane);
-    const queue = create({ kind: 'spsc', capacityBytes: shared.laneBytes, buffer: inbox, byteOffset });
+    const queue = goOnWithLane(shared, to, turn.id, lane);
     // Here the outlet itself decides when to publish: higher bands go first, and who publishes also wakes.
     this.producer = pub(queue, { publishEvery: { records: 2 ** 30 } });
-    announceLane(inbox, turn.id, lane);
+    announceLane(queue.buffer, turn.id, lane);
     this.words = this.producer.words;
     this.bytes = this.producer.bytes;
     this.view = this.producer.view;
-    this.buffer = Buffer.from(inbox, byteOffset, this.bytes.length);
+    this.buffer = Buffer.from(queue.buffer, queue.byteOffset, this.bytes.length);
     this.maxBytes = this.producer.maxRecordBytes - CALL_HEAD_BYTES;
     const consumer = peers.words(to);
     const wake = peers.waker(to);
@@ -90,7 +91,11 @@ export class LaneSender implements RecordMemory, Room, Flushable {
 
   commit(length: number): void {
     this.producer.commit(length);
-    this.turn.counters[SENT]!++;
+    const sequence = this.producer.committedSequence;
+    const { counters } = this.turn;
+    // Two plain stores side by side, as in Inlet.run(): after a death it is known which records were counted.
+    counters[SENT]!++;
+    this.words[COMMITTED] = sequence;
     this.published();
   }
 
@@ -112,6 +117,11 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   /** What stands for `text` in this lane. Throws when it cannot be a name. */
   name(text: string): SentName {
     return this.names.of(text);
+  }
+
+  /** Whoever reads from here on has heard no names. */
+  forgetNames(): void {
+    this.names.forget();
   }
 
   /** Bytes as they are, anything else as a value. */
@@ -202,6 +212,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     this.words[at >> 2] = this.names.nextNumber;
     this.buffer.write(name.text, at + HEAD_BYTES, 'utf16le');
     this.producer.commit(length);
+    this.words[COMMITTED] = this.producer.committedSequence;
     this.names.told(name);
     this.published();
     return OK;

@@ -22,7 +22,7 @@ import { MemberDiscipline, nameOf } from './disciplines.js';
 import { unpackError } from './failure.js';
 import { QueuesOfThread } from './opened-queues.js';
 import type { RoomMessage } from './room-channel.js';
-import type { WorkerReport, WorkerStart } from './worker-main.js';
+import type { MemberQuestion, WorkerReport, WorkerStart } from './worker-main.js';
 
 export interface MemberHost {
   stepError(id: number, error: Error, where: string): void;
@@ -31,6 +31,8 @@ export interface MemberHost {
   room(id: number, room: string, body: unknown): void;
   /** It has come a step further on its way to ready. */
   progressed(): void;
+  /** What a number in one of its lanes stands for. */
+  name(id: number, lane: number, number: number, text: string): void;
   /** Posted by code of the user's in that reactor. */
   message(id: number, message: unknown): void;
   /** The thread has ended; called once, after everything that it reported. */
@@ -44,7 +46,7 @@ export class Member {
   /** What the thread ended by, if it was an error. */
   error: Error | undefined;
   exitCode: number | undefined;
-  /** Messages that came over parentPort. */
+  /** Messages that came over parentPort, also from those before it. */
   messages = 0;
   /** Resolves when the entry has run; rejects with ERR_PERCORE_ENTRY. */
   readonly ready: Promise<void>;
@@ -57,8 +59,11 @@ export class Member {
   readonly worker: Worker;
   private readonly reports: MessagePort;
   private answerIdle: ((isIdle: boolean) => void) | undefined;
+  private answerQuiet: ((isQuiet: boolean) => void) | undefined;
   /** Node's number of the thread, which `worker` forgets before the exit event. */
   readonly threadId: number;
+  /** Threads that have died in its place before it. */
+  readonly generation: number;
   /** By which it selects. */
   readonly discipline: MemberDiscipline;
   /** Those that it has ends of. */
@@ -80,6 +85,7 @@ export class Member {
       throw (error as Error).name === 'DataCloneError' ? unclonable(start.data, error as Error) : error;
     }
     this.threadId = this.worker.threadId;
+    this.generation = start.generation;
     this.queues = new QueuesOfThread(this.threadId);
     const inForce = nameOf(start.options.discipline);
     this.discipline = new MemberDiscipline(id, inForce, (request) => port1.postMessage(request));
@@ -95,10 +101,12 @@ export class Member {
       }
       if (report.kind === 'messageDropped') return host.messageDropped(id, unpackError(report.error, id, 'messages'));
       if (report.kind === 'queueOpened' || report.kind === 'queueUnreachable') return this.queues.take(report);
+      if (report.kind === 'name') return host.name(id, report.lane, report.number, report.text);
       if (report.kind === 'room') return host.room(id, report.room, report.body);
       if (report.kind === 'discipline') return this.discipline.take(report);
       if (report.kind === 'lost') return void (this.hasLost = true);
       if (report.kind === 'idle') return this.answerIdle?.(report.isIdle);
+      if (report.kind === 'quiet') return this.answerQuiet?.(report.isQuiet);
       this.hasBegun = true;
       host.progressed();
       if (report.kind === 'begun') return;
@@ -149,10 +157,23 @@ export class Member {
    * gone.
    */
   isIdle(): Promise<boolean> {
-    this.reports.postMessage('idle?');
+    this.ask('idle?');
     return new Promise((resolve) => {
       this.answerIdle = resolve;
     });
+  }
+
+  /** Whether nothing is ready, waiting or under way in it. False when it ends meanwhile. */
+  isQuiet(): Promise<boolean> {
+    this.ask('quiet?');
+    const answer = new Promise<boolean>((resolve) => {
+      this.answerQuiet = resolve;
+    });
+    return Promise.race([answer, this.exited.then(() => false)]);
+  }
+
+  private ask(question: MemberQuestion): void {
+    this.reports.postMessage(question);
   }
 
   /** Sends to a room above this one in its thread, by structured clone. */

@@ -59,6 +59,14 @@ export class SentNames {
     return this.next;
   }
 
+  /** The receiver knows none of them any more. */
+  forget(): void {
+    for (const name of this.byNumber) name.number = -1;
+    this.byNumber.length = this.next = 0;
+    this.byText.clear();
+    this.last = new SentName('');
+  }
+
   /** The receiver is told of `name` by `nextNumber`. */
   told(name: SentName): void {
     const oldest = this.byNumber[this.next];

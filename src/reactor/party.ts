@@ -7,7 +7,7 @@
  *      timers, io  what else makes tasks ready             windDown    how it stops
  */
 import { invalidArgument, PercoreError } from '../errors.js';
-import { partyLayout, timerRequestsLayout } from '../layout.js';
+import { partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
 import type { IoSource } from '../io/index.js';
 import { Io, TimedIoCore } from '../io/internal.js';
@@ -22,6 +22,7 @@ import { askerDied } from './calls.js';
 import { Dispatcher } from './dispatcher.js';
 import { DropReports } from './drop-reports.js';
 import { Intercore } from './intercore.js';
+import type { NamesToKeep } from './kept-names.js';
 import type { Outlet } from './outlet.js';
 import { Peers } from './peers.js';
 import { QueueReading, Reading, type ReadableEnd } from './reading.js';
@@ -48,11 +49,14 @@ export interface PartyOptions {
   readonly io?: { readonly source: IoSource } | undefined;
   /** Called with what a step, a timer or a connection's handler threw. The party goes on. */
   readonly onError: (error: unknown, where: string) => void;
+  /** Of a reactor that is started again after a death; see kept-names.ts. */
+  readonly names?: NamesToKeep | undefined;
   /** Called with the first message for each name that reached nobody. */
   readonly onDrop: (error: PercoreError) => void;
 }
 
 const PHASE = partyLayout.fields.phase.at >> 2;
+const SEEN_CHANGES = partyLayout.fields.seenChanges.at >> 2;
 
 export class Party implements TurnSources, Stopping {
   readonly id: number;
@@ -82,6 +86,7 @@ export class Party implements TurnSources, Stopping {
   private readonly handle: TurnHandle;
   private readonly readings = new Set<QueueReading>();
   private isReferenced = true;
+  private hasBegun = false;
   private nextReactor = 0;
   /** What its I/O had lost when it was told to stop. */
   private lostBefore: number | undefined;
@@ -100,9 +105,11 @@ export class Party implements TurnSources, Stopping {
       id, party: this.words, counters: partyCounters(inbox), budget, publishEvery, discipline, classes, nowNs, onError,
     }));
     this.peers = new Peers(shared, (eventFd) => addon.wakers.wake(eventFd));
+    // As in noteDeaths().
+    Atomics.store(this.words, SEEN_CHANGES, this.peers.seenChanges);
     const drops = new DropReports(id, shared.reactors, () => [...this.dispatcher.tasks.values()], options.onDrop);
     this.dispatcher = new Dispatcher(turn, this.peers, drops);
-    this.lanes = new Intercore(turn, this.peers, this.dispatcher);
+    this.lanes = new Intercore(turn, this.peers, this.dispatcher, options.names);
     const timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
     const handle = (this.handle = addon.turns.create({
       inbox: new Uint8Array(inbox),
@@ -146,13 +153,20 @@ export class Party implements TurnSources, Stopping {
   // ---- For its turn -----------------------------------------------------------------------------------------------
 
   noteDeaths(): void {
-    for (const id of this.peers.takeDeaths()) {
+    const { peers } = this;
+    if (!peers.takeChanges()) return;
+    for (const id of peers.died) {
       this.calls.rejectAll(id);
       this.answers.endAll(id, () => askerDied(id));
     }
+    for (const id of peers.left) this.lanes.forgetNames(id);
+    // Pairs with the runtime's load while it waits until nobody sends to a reactor that leaves.
+    Atomics.store(this.words, SEEN_CHANGES, peers.seenChanges);
   }
 
   windDown(stopWord: number): void {
+    // An entry that is still running has hooks to come, and tasks for what waits.
+    if (stopWord === words.stop.DRAIN && !this.hasBegun) return;
     this.lostBefore ??= this.io.losses.bytes;
     this.stop.goOn(stopWord);
   }
@@ -166,6 +180,11 @@ export class Party implements TurnSources, Stopping {
     return this.peers.isClosed;
   }
 
+  /** Reactors that there are now. */
+  get reactors(): number {
+    return this.peers.count;
+  }
+
   // ---- Who is meant -----------------------------------------------------------------------------------------------
 
   /** The lane for a name: of the band that is given, else of this party's own task of that name. */
@@ -174,24 +193,25 @@ export class Party implements TurnSources, Stopping {
     return this.lanes.outlet(this.checkParty(to), firstLane + band);
   }
 
-  /** A reactor's number; the number of reactors, or 'main', is the main thread. */
+  /** A reactor's number; the number of places for reactors, or 'main', is the main thread. */
   checkParty(reactor: number | 'main'): number {
-    const { reactors } = this.shared;
-    if (reactor === 'main') return reactors;
+    const { reactors: main } = this.shared;
+    if (reactor === 'main') return main;
+    const { count } = this.peers;
     // The main thread's own number is taken from reactors alone, which answer it by the number that it has sent under:
     // on the main thread it is a loop that went one too far.
     if (typeof reactor === 'number' && reactor >= 0 && (reactor | 0) === reactor
-      && (reactor < reactors || (reactor === reactors && this.id !== reactors))) return reactor;
+      && (reactor < count || (reactor === main && this.id !== main))) return reactor;
     const orMain = typeof reactor === 'number' ? '' : ", or 'main'";
-    throw invalidArgument('reactor', reactor, `a whole number from 0 to ${reactors - 1}${orMain}`);
+    throw invalidArgument('reactor', reactor, `a whole number from 0 to ${count - 1}${orMain}`);
   }
 
-  /** Each living reactor in turn. */
+  /** Each reactor that takes work in turn; where none does, each in turn. */
   nextLiving(): number {
-    const { reactors } = this.shared;
-    for (let tries = 0; tries < reactors; tries++) {
-      this.nextReactor = this.nextReactor + 1 >= reactors ? 0 : this.nextReactor + 1;
-      if (!this.peers.isDead(this.nextReactor)) break;
+    const { count } = this.peers;
+    for (let tries = 0; tries < count; tries++) {
+      this.nextReactor = this.nextReactor + 1 >= count ? 0 : this.nextReactor + 1;
+      if (this.peers.isHere(this.nextReactor)) break;
     }
     return this.nextReactor;
   }
@@ -218,6 +238,15 @@ export class Party implements TurnSources, Stopping {
   }
 
   // ---- Start and stop -----------------------------------------------------------------------------------------------
+
+  /** The entry has run. */
+  begin(): void {
+    this.hasBegun = true;
+    this.setPhase(words.phase.READY);
+    this.dispatcher.release();
+    // It may have been told to stop meanwhile.
+    this.wantTurn();
+  }
 
   setPhase(phase: number): void {
     // Pairs with the runtime's load while it starts or closes.

@@ -1,5 +1,8 @@
-/** What one party knows of all parties: their words in shared memory, how to wake them, and who has died. */
+/** What one party knows of all: their words in shared memory, how to wake them, who is there and who has died. */
+import { words } from '../layout.js';
 import { RuntimeBlock, partyWords, type SharedRuntime } from './shared.js';
+
+const { HERE, DEAD, ABSENT } = words.presence;
 
 export class Peers {
   /** This party has left: nobody can be reached any more. */
@@ -7,13 +10,25 @@ export class Peers {
   readonly block: RuntimeBlock;
   private readonly parties: readonly Int32Array[];
   private readonly wakers: readonly (() => void)[];
-  private seenDeaths = 0;
+  /** As of the last look, which a summons asks for: every send asks here, so nothing shared is touched. */
+  private readonly presence: number[] = [];
+  private readonly generations: number[] = [];
+  private areAllHere = true;
+  /** Reactors that there are now. */
+  count = 0;
+  /** As of the last look: of whom a thread has died since the look before, and who has gone with nothing left. */
+  readonly died: number[] = [];
+  readonly left: number[] = [];
+  seenChanges: number;
 
   /** `wake` writes an eventfd. */
   constructor(readonly shared: SharedRuntime, wake: (eventFd: number) => void) {
     this.block = new RuntimeBlock(shared.runtime);
     this.parties = shared.inboxes.map(partyWords);
     this.wakers = shared.eventFds.map((fd) => () => wake(fd));
+    // Before the look: a change in between is seen again.
+    this.seenChanges = this.block.changes();
+    this.look();
   }
 
   /** The words of party `id`. */
@@ -26,21 +41,42 @@ export class Peers {
     return this.wakers[id]!;
   }
 
-  /** True when nothing can be sent there: that reactor has died, or this party has left. */
+  /** True when nothing can be sent there: that reactor has died for good or is absent, or this party has left. */
   isDead(id: number): boolean {
-    return this.isClosed || (this.seenDeaths !== 0 && this.block.isDead(id));
+    return this.isClosed || (!this.areAllHere && this.presence[id]! >= DEAD);
   }
 
-  /** The reactors that are dead, if one has died since the last look; else none. */
-  takeDeaths(): number[] {
-    const deaths = this.block.deaths();
-    if (deaths === this.seenDeaths) return [];
-    this.seenDeaths = deaths;
-    return Array.from({ length: this.shared.reactors }, (_, id) => id).filter((id) => this.block.isDead(id));
+  /** False for a reactor that is dead, absent, started again, or takes no new work. */
+  isHere(id: number): boolean {
+    return this.areAllHere || this.presence[id] === HERE;
+  }
+
+  /** Looks whether there is a change, and what it is. */
+  takeChanges(): boolean {
+    const changes = this.block.changes();
+    if (changes === this.seenChanges) return false;
+    this.seenChanges = changes;
+    this.look();
+    return true;
   }
 
   /** The party in words: 'reactor 1', or 'the main thread', which comes after the last reactor. */
   nameOf(id: number): string {
     return id === this.shared.reactors ? 'the main thread' : `reactor ${id}`;
+  }
+
+  private look(): void {
+    this.died.length = this.left.length = 0;
+    this.areAllHere = true;
+    this.count = this.block.reactors();
+    for (let id = 0; id < this.shared.reactors; id++) {
+      const generation = this.block.generation(id);
+      if (generation !== (this.generations[id] ??= generation)) this.died.push(id);
+      this.generations[id] = generation;
+      const presence = this.block.presence(id);
+      if (presence === ABSENT && this.presence[id] !== ABSENT) this.left.push(id);
+      this.presence[id] = presence;
+      if (presence !== HERE) this.areAllHere = false;
+    }
   }
 }

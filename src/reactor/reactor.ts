@@ -86,9 +86,9 @@ export class Reactor<P extends Protocol = Untyped> {
     return this.#party.id;
   }
 
-  /** Reactors of the runtime, this one included. */
+  /** Reactors of the runtime, this one included; `runtime.scale` changes it. */
   get reactors(): number {
-    return this.#party.shared.reactors;
+    return this.#party.reactors;
   }
 
   /**

@@ -115,7 +115,7 @@ export class QueueReading implements Holdable {
       steps++;
       if (turn.mustYield(task.band)) break;
     }
-    turn.endQuantum(task.band, steps, 0);
+    turn.endQuantum(task.band, steps);
     return hasMore;
   }
 

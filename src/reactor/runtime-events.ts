@@ -1,5 +1,6 @@
 /** What a runtime tells whoever listens, and what closing it answers. */
 import type { Recovered } from '../queues/index.js';
+import type { Loss } from './lane-repair.js';
 
 export interface CloseOptions {
   /** Longest wait for all reactors to become quiet: 0 to 2^31 - 1 ms, default 5,000. */
@@ -25,7 +26,10 @@ export interface CloseResult {
   readonly stillRunning: readonly number[];
 }
 
-/** Emitted as 'reactorDied' at once after the worker's exit event. Without a listener it is a warning. */
+/**
+ * Emitted as 'reactorDied' at once after the worker's exit event, for each thread that ends but by `close()`. Without a
+ * listener it is a warning.
+ */
 export interface ReactorDeath {
   readonly reactorId: number;
   readonly exitCode: number;
@@ -33,8 +37,25 @@ export interface ReactorDeath {
   readonly threadId: number;
   /** The places in queues that it had and that are free again, and the records that a `drain` of it had begun. */
   readonly recovered: Recovered;
-  /** What was thrown, if the worker ended by an error. */
+  /** What was thrown, if the worker ended by an error; what its entry threw, if it was being started again. */
   readonly error: Error | undefined;
+  /** The threads that had died in this reactor's place before this one. */
+  readonly generation: number;
+  /** True: it is started again, and what is sent to it waits. False: it is dead for good. */
+  readonly willRestart: boolean;
+  /** What ended with it. */
+  readonly lost: Loss;
+}
+
+/** Emitted as 'reactorRestarted' when the entry has run again in the place of a reactor that had died. */
+export interface ReactorRestart {
+  readonly reactorId: number;
+  /** Threads that have died in this reactor's place, 1 after the first death: what its entry is told. */
+  readonly generation: number;
+  /** From the exit event of the one before. */
+  readonly ms: number;
+  /** What ended with the one before, as its 'reactorDied' said. */
+  readonly lost: Loss;
 }
 
 /**
@@ -67,6 +88,7 @@ export interface MessageDrop {
 
 export interface RuntimeEvents {
   reactorDied: [ReactorDeath];
+  reactorRestarted: [ReactorRestart];
   stepError: [StepError];
   messageDropped: [MessageDrop];
   message: [ForeignMessage];

@@ -9,6 +9,7 @@ import {
 } from '../scheduling/internal.js';
 import { checkEntry } from './entry.js';
 import { checkIdleOptions, idleSettings, type IdleOptions } from './idle-strategy.js';
+import { checkRestart, type RestartOptions } from './restart-policy.js';
 import type { PartySettings } from './shared.js';
 import type { Budget, PublishEvery } from './turn.js';
 
@@ -22,8 +23,13 @@ export interface OptionsFor<R> {
   /** 1 to 255, or 'auto' (default): the CPUs of the affinity mask, bounded by the cgroup's quota. */
   reactors?: number | 'auto';
   /**
-   * Pin each reactor to a CPU of the affinity mask (default true), or to these, one a reactor. What a reactor starts,
-   * a child process or a worker, is not pinned with it. A CPU that is not granted is in
+   * Most reactors that `runtime.scale` may be asked for, from `reactors` to 255; by default, no more than `reactors`.
+   * Each takes address space at once (16 lanes of `laneBytes` for each pair of reactors) and memory when it is used.
+   */
+  maxReactors?: number;
+  /**
+   * Pin each reactor to a CPU of the affinity mask (default true), or to these, one for each there may be. What a
+   * reactor starts, a child process or a worker, is not pinned with it. A CPU that is not granted is in
    * `status().reactors[id].refusals`; one of a list is warned of as well.
    */
   pin?: boolean | readonly number[];
@@ -74,6 +80,12 @@ export interface OptionsFor<R> {
    * send to or ask. `createRuntime` waits for it, as it does for the entries; what it throws rejects `createRuntime`.
    */
   main?: (runtime: R) => void | Promise<void>;
+  /**
+   * Starts a reactor again, in its place, when its thread has died after `createRuntime` has resolved: at most so many
+   * times within so long. Left out: one that dies is dead for good. docs/guide/restart.md says what goes on and what
+   * is lost.
+   */
+  restart?: RestartOptions;
   /** Limits of each worker's heap, as for `new Worker`. */
   resourceLimits?: ResourceLimits;
   /**
@@ -89,7 +101,9 @@ export interface RuntimeSettings {
   readonly entry: string;
   readonly cpus: CpuBudget;
   readonly asked: number | 'auto';
+  /** Reactors at the start, and places for them. */
   readonly reactors: number;
+  readonly places: number;
   readonly pins: readonly (number | undefined)[];
   /** True when the user named the CPUs. */
   readonly isPinnedByList: boolean;
@@ -97,8 +111,6 @@ export interface RuntimeSettings {
   readonly laneBytes: number;
   /** Settings of each party, the main thread's last. */
   readonly parties: readonly PartySettings[];
-  /** Why a reactor may not spin; undefined where it may. */
-  readonly whyNoSpin: readonly (string | undefined)[];
   readonly budget: Budget;
   readonly publishEvery: PublishEvery;
   readonly discipline: DisciplineOptions;
@@ -106,12 +118,13 @@ export interface RuntimeSettings {
   readonly clock: 'manual' | undefined;
   readonly source: IoSource;
   readonly resourceLimits: ResourceLimits | undefined;
+  readonly restart: Required<RestartOptions> | undefined;
   readonly startTimeoutMs: number;
 }
 
 const KNOWN = [
-  'entry', 'reactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'discipline', 'classes', 'clock',
-  'io', 'main', 'resourceLimits', 'startTimeoutMs',
+  'entry', 'reactors', 'maxReactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'discipline',
+  'classes', 'clock', 'io', 'main', 'restart', 'resourceLimits', 'startTimeoutMs',
 ];
 const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 const MOST_MS = 2 ** 31 - 1;
@@ -158,17 +171,16 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
   const reactors = asked === 'auto'
     ? Math.min(cpus.count, MAX_REACTORS)
     : checkInteger('reactors', asked, 1, MAX_REACTORS);
-  const pins = checkPins(options.pin ?? true, reactors, cpus);
+  const places = checkInteger('maxReactors', options.maxReactors ?? reactors, reactors, MAX_REACTORS);
+  const pins = checkPins(options.pin ?? true, places, cpus);
   const strategy = options.idle?.strategy ?? (cpus.quota % 1 === 0 || cpus.quota === Infinity ? 'adaptive' : 'park');
   const idle = idleSettings({ ...options.idle, strategy });
-  const whyNoSpin = pins.map((_cpu, id) => whyNotSpin(id, pins, cpus));
   return {
-    entry, cpus, asked, reactors, pins, isPinnedByList: Array.isArray(options.pin), data: options.data, laneBytes,
-    parties: [
-      ...whyNoSpin.map((why) => ({ ...idle, isCpuShared: why === undefined ? 0 : 1 })), settingsOfMain(idle, cpus),
-    ],
-    whyNoSpin, budget, publishEvery, discipline, classes, source, startTimeoutMs,
-    clock: options.clock, resourceLimits: options.resourceLimits,
+    entry, cpus, asked, reactors, places, pins, isPinnedByList: Array.isArray(options.pin), data: options.data,
+    laneBytes,
+    parties: [...pins.map(() => idle), settingsOfMain(idle, cpus)],
+    budget, publishEvery, discipline, classes, source, startTimeoutMs,
+    clock: options.clock, resourceLimits: options.resourceLimits, restart: checkRestart(options.restart),
   };
 }
 
@@ -178,6 +190,12 @@ function settingsOfMain(idle: PartySettings, cpus: CpuBudget): PartySettings {
   return {
     ...idle, idleStrategy: idle.idleStrategy === PARK ? PARK : ADAPTIVE, isCpuShared: cpus.allowed.length === 1 ? 1 : 0,
   };
+}
+
+/** Why each of the first `count` reactors may not spin; undefined where it may. */
+export function whyNoSpin({ pins, cpus }: RuntimeSettings, count: number): (string | undefined)[] {
+  const present = pins.slice(0, count);
+  return present.map((_cpu, id) => whyNotSpin(id, present, cpus));
 }
 
 /** A spin that keeps from its CPU what it waits for lasts for a whole slice of the scheduler's, some milliseconds. */

@@ -12,11 +12,13 @@ import type { AddressOptions, SendOptions, SpawnOptions, Task } from './reactor-
 import { Reactor } from './reactor.js';
 import type { CloseOptions, CloseResult, RuntimeEvents } from './runtime-events.js';
 import { checkRuntimeOptions, type OptionsFor } from './runtime-options.js';
+import { drain, resume, scale, type ScaleOptions, type ScaleResult } from './scaling.js';
 import { share } from './sharing.js';
 import { start } from './starting.js';
 import type { RuntimeStatus } from './status.js';
 import type { StepResult } from './steps.js';
 import type { ByteRecord } from './task.js';
+import { checkWaitOptions, type WaitOptions } from '../waiting.js';
 
 let insideOf: (runtime: unknown) => Controller | undefined;
 
@@ -37,7 +39,7 @@ export interface RuntimeOptions<P extends Protocol = Untyped> extends OptionsFor
  *     }
  *
  * Events: 'reactorDied' (ReactorDeath), 'stepError' (StepError), 'messageDropped' (MessageDrop), 'message'
- * (ForeignMessage). The first three are warnings of the process where nobody listens.
+ * (ForeignMessage), 'reactorRestarted' (ReactorRestart). The first three are warnings where nobody listens.
  */
 export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeEvents> {
   readonly #controller: Controller;
@@ -58,9 +60,9 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
     this.#main = new Reactor<P>(controller.main);
   }
 
-  /** Reactors of this runtime. The main thread is the party after the last of them. */
+  /** Reactors of this runtime; `scale` changes it. The main thread's number comes after the last there can be. */
   get reactors(): number {
-    return this.#controller.shared.reactors;
+    return this.#controller.members.length;
   }
 
   /** Asks a reactor and promises its answer. Waits, copies and rejects as `Reactor.call` does. */
@@ -133,6 +135,35 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
       checkInteger('reactor', reactor, 0, this.reactors - 1),
     ];
     for (const id of ids) this.#controller.setIdleStrategy(id, options);
+  }
+
+  /**
+   * Empties a reactor for maintenance: from now on turns pass it over and its buckets move away, where something moves
+   * them, and what it has is run to the end. Resolves when it is quiet; who goes on sending to it by its number keeps
+   * it busy. It stays so, also after a rejection or a death, until `resume`. Rejects by `signal` and `timeoutMs`, with
+   * ERR_PERCORE_REACTOR_DIED when it is dead for good, ERR_PERCORE_CLOSED, or ERR_PERCORE_INVALID_ARGUMENT.
+   */
+  async drain(reactor: number, options?: WaitOptions): Promise<void> {
+    const id = checkInteger('reactor', reactor, 0, this.reactors - 1);
+    await drain(this.#controller, id, checkWaitOptions(options));
+  }
+
+  /** A drained reactor takes work again. Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_CLOSED. */
+  resume(reactor: number): void {
+    resume(this.#controller, checkInteger('reactor', reactor, 0, this.reactors - 1));
+  }
+
+  /**
+   * Adds or takes away reactors, the last first, until there are `reactors` of them: 1 to `maxReactors`. One that is
+   * added runs the entry before anybody is told of it; one that is taken away is drained for at most `drainMs`, runs
+   * its stop hooks and leaves. Resolves when all is done; a second call waits for the first. Rejects with what a new
+   * one's entry has thrown (ERR_PERCORE_ENTRY, and then none is added), ERR_PERCORE_TIMEOUT, ERR_PERCORE_CLOSED or
+   * ERR_PERCORE_INVALID_ARGUMENT.
+   */
+  async scale(reactors: number, options?: ScaleOptions): Promise<ScaleResult> {
+    checkInteger('reactors', reactors, 1, this.#controller.settings.places);
+    const { drainMs = 5000 } = checkOptions('options', options, ['drainMs']);
+    return scale(this.#controller, reactors, checkInteger('drainMs', drainMs, 0, 2 ** 31 - 1));
   }
 
   /**

@@ -23,6 +23,7 @@ import { native } from '../native.js';
 import { createTopics } from '../topic-membership.js';
 
 export interface SharedRuntime {
+  /** Places for reactors: the most that there can be. The main thread's number comes after them. */
   readonly reactors: number;
   readonly laneBytes: number;
   readonly runtime: SharedArrayBuffer;
@@ -55,26 +56,32 @@ export interface PartySettings {
 const FRESH_BYTES = 2 ** 25 + 2 ** 16;
 
 const word = (field: LayoutField): number => field.at >> 2;
-const IS_DEAD = word(runtimeLayout.fields.isDead);
-const DEATHS = word(runtimeLayout.fields.deaths);
+const PRESENCE = word(runtimeLayout.fields.presence);
+const GENERATION = word(runtimeLayout.fields.generation);
+const CHANGES = word(runtimeLayout.fields.changes);
+const REACTORS = word(runtimeLayout.fields.reactors);
 const BUCKET_OWNER = word(runtimeLayout.fields.bucketOwner);
 const LANES_VERSION = word(partyLayout.fields.lanesVersion);
 
+/** `reactors`: places for them; the first `present` are taken from the start. */
 export function createShared(
   reactors: number,
   laneBytes: number,
   eventFds: readonly number[],
   originNs: number,
   settings: (party: number) => PartySettings,
+  present: number = reactors,
 ): SharedRuntime {
   const parties = reactors + 1;
   const runtime = new SharedArrayBuffer(runtimeLayout.bytes);
   const shared = new Int32Array(runtime);
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
     // Nobody else has this memory yet; atomic, since the table is read with atomic loads later.
-    Atomics.store(shared, BUCKET_OWNER + bucket, bucket % reactors);
+    Atomics.store(shared, BUCKET_OWNER + bucket, bucket % present);
   }
   // As above: complete before any worker starts.
+  Atomics.store(shared, REACTORS, present);
+  for (let id = present; id < reactors; id++) Atomics.store(shared, PRESENCE + id, words.presence.ABSENT);
   Atomics.store(shared, word(runtimeLayout.fields.version), LAYOUT_VERSION);
   Atomics.store(shared, word(runtimeLayout.fields.parties), parties);
   Atomics.store(shared, word(runtimeLayout.fields.magic), RUNTIME_MAGIC);
@@ -98,9 +105,9 @@ export function createShared(
     return inbox;
   });
   const slots = new SharedArrayBuffer(slotsLayout.bytes);
-  // As above.
+  // As above: each stage of a bucket is its owner's.
   new Int32Array(slots, slotsLayout.fields.word.at, SLOTS).forEach((_, slot, all) => {
-    all[slot] = (slot % BUCKETS) % reactors;
+    all[slot] = shared[BUCKET_OWNER + slot % BUCKETS]!;
   });
   const buckets = Array.from({ length: parties }, () => new SharedArrayBuffer(bucketsBytes(parties)));
   // What is not used costs no memory: as for the inboxes.
@@ -144,9 +151,9 @@ export function announceLane(inbox: SharedArrayBuffer, from: number, lane: numbe
   Atomics.add(partyWords(inbox), LANES_VERSION, 1);
 }
 
-/** True when producer `from` has made lane `lane` in this inbox. */
+/** True once producer `from` has announced lane `lane` in this inbox. */
 export function isLaneMade(inbox: SharedArrayBuffer, from: number, lane: number): boolean {
-  // Pairs with announceLane().
+  // Pairs with announceLane(): the lane's header is complete.
   return (Atomics.load(new Int32Array(inbox, partyLayout.bytes + from * LINE_BYTES, 1), 0) & (1 << lane)) !== 0;
 }
 
@@ -169,28 +176,62 @@ export class RuntimeBlock {
     return Atomics.load(this.shared, BUCKET_OWNER + bucket);
   }
 
-  /** The main thread: the bucket has moved. */
+  /** The main thread: the bucket has moved, or nobody moves buckets and its owner has nothing of it left. */
   setOwner(bucket: number, owner: number): void {
     // Pairs with ownerOf().
     Atomics.store(this.shared, BUCKET_OWNER + bucket, owner);
   }
 
-  /** Grows with each death. */
-  deaths(): number {
-    // Pairs with markDead(): isDead is visible behind it.
-    return Atomics.load(this.shared, DEATHS);
+  /** Grows with each change of what the two below say. */
+  changes(): number {
+    // Pairs with setPresence() and noteDeath(): what they have stored is visible behind it.
+    return Atomics.load(this.shared, CHANGES);
   }
 
+  /** How many reactors there are now. */
+  reactors(): number {
+    // Pairs with setReactors().
+    return Atomics.load(this.shared, REACTORS);
+  }
+
+  /** `setPresence` of one that comes or goes must follow: it grows the count of changes. */
+  setReactors(count: number): void {
+    // Pairs with reactors().
+    Atomics.store(this.shared, REACTORS, count);
+  }
+
+  /** words.presence of a reactor. */
+  presence(party: number): number {
+    // Pairs with setPresence().
+    return Atomics.load(this.shared, PRESENCE + party);
+  }
+
+  /** True for one that has died for good, or is absent. */
   isDead(party: number): boolean {
-    // Pairs with markDead().
-    return Atomics.load(this.shared, IS_DEAD + party) === 1;
+    return this.presence(party) >= words.presence.DEAD;
   }
 
-  /** After the worker's exit event only: that is proof of death. The caller then wakes every party. */
-  markDead(party: number): void {
-    // Pairs with isDead(); stored before the count below grows.
-    Atomics.store(this.shared, IS_DEAD + party, 1);
-    // Pairs with deaths().
-    Atomics.add(this.shared, DEATHS, 1);
+  /** Threads that have died in this reactor's place. */
+  generation(party: number): number {
+    // Pairs with noteDeath().
+    return Atomics.load(this.shared, GENERATION + party);
+  }
+
+  /** The caller then summons every party. */
+  setPresence(party: number, presence: number): void {
+    // Pairs with presence(); stored before the count below grows.
+    Atomics.store(this.shared, PRESENCE + party, presence);
+    // Pairs with changes().
+    Atomics.add(this.shared, CHANGES, 1);
+  }
+
+  /**
+   * After the worker's exit event only: that is proof of death. `presence` says whether another comes in its place. The
+   * caller then wakes every party.
+   */
+  noteDeath(party: number, presence: number): void {
+    // Pairs with generation(); stored before the count of changes grows. Nobody else writes it.
+    Atomics.store(this.shared, GENERATION + party, this.generation(party) + 1);
+    this.setPresence(party, presence);
   }
 }

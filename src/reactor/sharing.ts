@@ -12,7 +12,7 @@ const DESCRIPTORS_PER_THREAD = 6;
 
 /** Opens the eventfds and the memory of a runtime, and gives it to `use`. Closes all of it again when either fails. */
 export function share<T>(settings: RuntimeSettings, use: (shared: SharedRuntime) => T): T {
-  const { reactors, laneBytes, parties } = settings;
+  const { reactors: present, places: reactors, laneBytes, parties } = settings;
   const { clock, wakers } = native();
   // libuv's pool is made at its first use and inherits the affinity of whoever uses it first: not a pinned reactor.
   stat('/', () => undefined);
@@ -22,7 +22,7 @@ export function share<T>(settings: RuntimeSettings, use: (shared: SharedRuntime)
     const most = reactors + 1 + OWN_DESCRIPTORS + reactors * DESCRIPTORS_PER_THREAD;
     while (eventFds.length < most) eventFds.push(wakers.create());
     for (const fd of eventFds.splice(reactors + 1)) wakers.close(fd);
-    const shared = createShared(reactors, laneBytes, eventFds, clock.nowNs(), (party) => parties[party]!);
+    const shared = createShared(reactors, laneBytes, eventFds, clock.nowNs(), (party) => parties[party]!, present);
     noteOwnLanes(shared.inboxes);
     return use(shared);
   } catch (cause) {
@@ -33,7 +33,7 @@ export function share<T>(settings: RuntimeSettings, use: (shared: SharedRuntime)
 
 /** Says what could not be had, and what would need less of it. */
 function cannotOpen(
-  { reactors, laneBytes }: RuntimeSettings, cause: Error & { code?: string; syscall?: string },
+  { places: reactors, laneBytes }: RuntimeSettings, cause: Error & { code?: string; syscall?: string },
 ): Error {
   if (cause instanceof RangeError) {
     const message = `there is no memory for the lanes of ${reactors} reactors: ${cause.message}. `

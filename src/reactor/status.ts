@@ -56,8 +56,15 @@ export interface MainStatus extends PartyFigures, SchedulingStatus {
 
 export interface ReactorStatus extends PartyFigures, SchedulingStatus {
   readonly id: number;
-  /** 'left': it ended when the runtime was closed; 'dead': it ended in any other way. */
-  readonly state: 'starting' | 'ready' | 'draining' | 'quiet' | 'left' | 'dead';
+  /**
+   * 'left': it ended when the runtime was closed; 'dead': it ended in any other way; 'restarting': it did, and is
+   * started again; 'drained': it runs, and takes no new work until `runtime.resume`.
+   */
+  readonly state: 'starting' | 'ready' | 'draining' | 'quiet' | 'left' | 'dead' | 'restarting' | 'drained';
+  /** Threads that have died in its place: 0 for one that never died. */
+  readonly generation: number;
+  /** Times that it was ready again after a death. */
+  readonly restarts: number;
   readonly cpuAsked: number | undefined;
   readonly cpuGranted: readonly number[];
   readonly timerSlackNs: number | undefined;
@@ -101,6 +108,12 @@ export const partyFigures: readonly Figure[] = [partyLayout, ioCountersLayout, t
 /** What the main thread knows of a reactor besides its shared words. */
 export interface KnownOfReactor {
   readonly isDead: boolean;
+  /** It takes no new work. */
+  readonly isDrained: boolean;
+  /** It has died, and is not ready again. */
+  readonly isRestarting: boolean;
+  readonly generation: number;
+  readonly restarts: number;
   readonly grants: Grants | undefined;
   readonly messages: number;
   readonly threadId: number;
@@ -115,7 +128,9 @@ export interface KnownOfScheduling {
 }
 
 export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfReactor): ReactorStatus {
-  const { isDead, grants, messages, threadId, whyNoSpin, scheduling } = known;
+  const {
+    isDead, isDrained, isRestarting, generation, restarts, grants, messages, threadId, whyNoSpin, scheduling,
+  } = known;
   const party = partyWords(shared.inboxes[id]!);
   const figures = figuresOfParty(shared, id, isDead, scheduling);
   const { phase: phaseField, idleStrategy, spinNs, ioIntervalNs } = partyLayout.fields;
@@ -132,7 +147,10 @@ export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfR
   }
   return {
     id,
-    state: hasDied ? 'dead' : PHASES[phase]!,
+    state: isRestarting ? 'restarting' : hasDied ? 'dead'
+      : isDrained && phase === words.phase.READY ? 'drained' : PHASES[phase]!,
+    generation,
+    restarts,
     cpuAsked: grants?.cpuAsked,
     cpuGranted: grants?.cpuGranted ?? [],
     timerSlackNs: grants?.timerSlackNs,

@@ -174,7 +174,7 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
     this.isInQuantum = false;
     this.steps += steps;
     if (steps !== 0) this.line.mayHaveRoom();
-    turn.endQuantum(this.band, steps, 0);
+    turn.endQuantum(this.band, steps);
     return this.count !== 0;
   }
 

@@ -67,7 +67,6 @@ const ATTENTION = field.attention.at >> 2;
 const YIELD_REQUESTED = field.yieldRequested.at >> 2;
 const STEPS = field.steps.at >> 3;
 const STEP_ERRORS = field.stepErrors.at >> 3;
-const RECEIVED = field.received.at >> 3;
 const TURN_NS = field.turnNs.at >> 3;
 const LANES = deliveryLayout.fields.lanes.at >> 2;
 const LANE = deliveryLayout.fields.lane.at >> 2;
@@ -221,11 +220,10 @@ export class Turn implements SchedulerHost, TurnRequests {
     return this.scheduler.discipline.hasAbove(band) || Atomics.load(this.party, YIELD_REQUESTED) !== 0;
   }
 
-  /** A quantum of `band` has run `count` steps, on so many records of lanes: publishes what they have sent. */
-  endQuantum(band: number, count: number, records: number): void {
+  /** A quantum of `band` has run `count` steps: publishes what they have sent. */
+  endQuantum(band: number, count: number): void {
     // Counted before it is published: who has the answer may ask for the figures.
     this.counters[STEPS + band]! += count;
-    this.counters[RECEIVED]! += records;
     if (this.unpublished.count !== 0) this.unpublished.flush();
   }
 

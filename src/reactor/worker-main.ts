@@ -1,7 +1,6 @@
 /** Entry of a reactor's thread: ask for the grants, make the reactor, run the user's entry, say that it is ready. */
 import { workerData, type MessagePort } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
-import { words } from '../layout.js';
 import { setLazyHost } from '../queues/internal.js';
 import { setErrorReporter } from '../uncaught.js';
 import { forbidBlocking } from '../waiting.js';
@@ -11,6 +10,7 @@ import { entryOf, importEntry } from './entry.js';
 import { packError } from './failure.js';
 import { isHeldByOthers } from './forgotten.js';
 import { OpenedQueues, type QueueReport } from './opened-queues.js';
+import type { KnownNames } from './kept-names.js';
 import { Party, type PartyOptions } from './party.js';
 import { Reactor } from './reactor.js';
 import { roomOf, type RoomMessage } from './room-channel.js';
@@ -23,7 +23,11 @@ export interface WorkerStart {
   readonly cpu: number | undefined;
   readonly entry: string;
   readonly data: unknown;
-  readonly options: Omit<PartyOptions, 'onError' | 'onDrop'>;
+  /** Threads that have died in this reactor's place. */
+  readonly generation: number;
+  /** What they have heard; undefined where none comes after this one. */
+  readonly names: KnownNames | undefined;
+  readonly options: Omit<PartyOptions, 'onError' | 'onDrop' | 'names'>;
   /** To the main thread. parentPort is left to the user. */
   readonly reports: MessagePort;
 }
@@ -33,16 +37,23 @@ export type WorkerReport =
   | QueueReport
   | DisciplineReport
   | { kind: 'begun' }
+  /** Where a reactor is started again after a death: what a lane's number stands for. */
+  | { kind: 'name'; lane: number; number: number; text: string }
   | { kind: 'ready'; grants: Grants }
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
   /** An answer to the main thread: whether nothing of this thread's own could ever run again. */
   | { kind: 'idle'; isIdle: boolean }
+  /** The same: whether nothing is ready, waiting or under way. */
+  | { kind: 'quiet'; isQuiet: boolean }
   /** Of a room above this one, in its own words. */
   | { kind: 'room'; room: string; body: unknown }
   /** Said last: its endpoints have lost bytes since it was told to stop. */
   | { kind: 'lost' }
   | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
   | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };
+
+/** What the main thread asks. */
+export type MemberQuestion = 'idle?' | 'quiet?';
 
 async function main(start: WorkerStart): Promise<void> {
   const report = (message: WorkerReport) => start.reports.postMessage(message);
@@ -57,6 +68,9 @@ async function main(start: WorkerStart): Promise<void> {
   });
   const party = new Party(start.shared, start.id, {
     ...start.options,
+    names: start.names && {
+      known: start.names, keep: (lane, number, text) => report({ kind: 'name', lane, number, text }),
+    },
     onError: (error, where) => {
       if (limit.take()) reportError(error, where);
     },
@@ -87,10 +101,11 @@ async function main(start: WorkerStart): Promise<void> {
   const { disciplines } = party.turn;
   const changeDiscipline = followDiscipline(disciplines, report);
   party.toMain = (room, body, transfer) => start.reports.postMessage({ kind: 'room', room, body }, transfer);
-  // What the main thread asks: another discipline, or, once it is ready, whether it is idle; see forgotten.ts. The rest
-  // is for rooms above this one.
-  start.reports.on('message', (asked: DisciplineRequest | RoomMessage | 'idle?') => {
+  // What the main thread asks: another discipline, or, once it is ready, whether it is idle (forgotten.ts) or quiet
+  // (scaling.ts). The rest is for rooms above this one.
+  start.reports.on('message', (asked: DisciplineRequest | RoomMessage | MemberQuestion) => {
     if (asked === 'idle?') setImmediate(reportIdle).unref();
+    else if (asked === 'quiet?') setImmediate(reportQuiet).unref();
     else if ('room' in asked) roomOf(asked.room)?.onReactor(party, asked.body);
     else changeDiscipline(asked);
   });
@@ -98,15 +113,15 @@ async function main(start: WorkerStart): Promise<void> {
   const reportIdle = (): void => {
     report({ kind: 'idle', isIdle: party.isIdle() && !isHeldByOthers((isHeld) => party.setRef(isHeld)) });
   };
+  const reportQuiet = (): void => report({ kind: 'quiet', isQuiet: party.isQuiet() });
   try {
     if (start.options.discipline.kind === 'own') await takeUp(disciplines, start.options.discipline);
-    await entryOf(await importing, start.entry)(new Reactor(party), start.data);
+    await entryOf(await importing, start.entry)(new Reactor(party), start.data, { generation: start.generation });
   } catch (error) {
     report({ kind: 'startFailed', error: packError(error), grants });
     return;
   }
-  party.setPhase(words.phase.READY);
-  party.dispatcher.release();
+  party.begin();
   report({ kind: 'ready', grants });
 }
 

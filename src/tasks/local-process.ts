@@ -127,7 +127,7 @@ export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, A
     }
     task.steps += steps;
     if (this.taken !== taken) task.line.mayHaveRoom();
-    turn.endQuantum(task.band, steps + this.between, 0);
+    turn.endQuantum(task.band, steps + this.between);
     this.between = 0;
     this.changed();
     return this.canGoOn();

@@ -1,0 +1,47 @@
+/**
+ * Row `restart`: from a reactor's death to the first message that the thread in its place runs, against a bare worker
+ * from `new Worker` to its first message. The message waits in the lane, and in the worker's port, from before. Death
+ * is the exit event of the thread before, which alone is proof of it. Each run is a process of its own that does the
+ * same several times and gives the median.
+ */
+import { fileURLToPath } from 'node:url';
+import { twoCpus } from '../../cpus.js';
+import { check, compare, type Bench, type Contender } from '../../harness.js';
+import { runProgram } from '../../programs.js';
+
+const RUNS = 7;
+const TIMES = 9;
+
+export const restart: Bench = {
+  name: 'restart',
+  run: () =>
+    compare({
+      runs: RUNS,
+      ours: timesOf('percore', 'reactor'),
+      baselines: [timesOf('bare worker', 'worker')],
+      figures: [
+        {
+          of: 'p50',
+          metric: 'p50',
+          unit: 'ms',
+          better: 'lower',
+          params: { deaths: TIMES },
+          targets: { 'bare worker': { of: 'ratio', atMost: 1.2 } },
+        },
+      ],
+    }),
+};
+
+function timesOf(name: string, what: 'reactor' | 'worker'): Contender<'p50'> {
+  return {
+    name,
+    async run() {
+      const { medianMs, count } = await runProgram('taskset', [
+        '-c', twoCpus().join(','), process.execPath, fileURLToPath(new URL('./restart-process.js', import.meta.url)),
+        what, TIMES,
+      ]);
+      check(count === TIMES && typeof medianMs === 'number', `${count} of ${TIMES} were started again`);
+      return { p50: medianMs };
+    },
+  };
+}

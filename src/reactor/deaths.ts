@@ -1,0 +1,108 @@
+/**
+ * What happens after a reactor's thread has ended, in this order:
+ *
+ *      exit event: its rings are repaired, its losses counted --> every party is told and woken --> the next thread is
+ *      started, where the policy allows it --> 'reactorDied' --entry has run--> 'reactorRestarted'
+ */
+import type { EventEmitter } from 'node:events';
+import { native } from '../native.js';
+import { clearParty, repairLanes, type Loss } from './lane-repair.js';
+import type { Member } from './member.js';
+import { summonAfterDeath } from './parking.js';
+import type { RestartOptions } from './restart-policy.js';
+import { Restarts, type RestartHost } from './restarts.js';
+import type { Roster } from './roster.js';
+import type { RuntimeEvents } from './runtime-events.js';
+import { partyWords, type SharedRuntime } from './shared.js';
+import { TopicMembership } from '../topic-membership.js';
+
+export interface DeathHost {
+  readonly shared: SharedRuntime;
+  readonly roster: Roster;
+  readonly events: EventEmitter<RuntimeEvents>;
+  /** Nobody is told of deaths, and none is followed by a start: the runtime starts, or closes. */
+  readonly areDeathsDue: boolean;
+  /** The main thread's own party looks. */
+  readonly main: { noteDeaths(): void };
+  readonly members: readonly Member[];
+  /** Starts a thread in the place of the reactor. Throws what starting one throws. */
+  startAgain(id: number): Member;
+}
+
+const DIED = 'ERR_PERCORE_REACTOR_DIED';
+
+export class Deaths implements RestartHost {
+  readonly restarts: Restarts;
+  /** By reactor, how often it was ready again. */
+  private readonly restartCounts: number[] = [];
+  /** By reactor, the last death. */
+  private readonly last: { readonly atMs: number; readonly lost: Loss }[] = [];
+
+  constructor(
+    private readonly host: DeathHost, restart: Required<RestartOptions> | undefined, startTimeoutMs: number,
+  ) {
+    this.restarts = new Restarts(this, restart, startTimeoutMs);
+  }
+
+  /** The only place where a reactor is declared dead. */
+  exited({ id, error, threadId, generation, queues }: Member, exitCode: number): void {
+    const { shared, roster, main, events } = this.host;
+    const recovered = queues.recover((cause) => {
+      const message = `a queue of reactor ${id}, which has ended, cannot be recovered: ${cause.message}`;
+      process.emitWarning(message, { code: DIED });
+    });
+    const lost = repairLanes(shared, id, threadId);
+    this.last[id] = { atMs: performance.now(), lost };
+    const isDue = this.host.areDeathsDue || roster.isInTransit(id);
+    const begin = isDue ? undefined : this.restarts.next(id);
+    if (begin !== undefined) clearParty(shared.inboxes[id]!);
+    // Whoever publishes from here on does not count on it; one that comes in its place subscribes anew.
+    new TopicMembership(shared.topics, id).begin();
+    roster.noteDeath(id, begin !== undefined);
+    for (const [peer, inbox] of shared.inboxes.entries()) {
+      summonAfterDeath(partyWords(inbox), () => native().wakers.wake(shared.eventFds[peer]!));
+    }
+    main.noteDeaths();
+    // Before listeners are told, who may throw.
+    begin?.();
+    if (isDue) return;
+    const willRestart = begin !== undefined;
+    const death = { reactorId: id, exitCode, threadId, recovered, error, generation, willRestart, lost };
+    if (events.emit('reactorDied', death)) return;
+    const why = error === undefined ? '' : `: ${error.message}`;
+    const then = willRestart ? '; it is started again' : '';
+    process.emitWarning(`reactor ${id} died with exit code ${exitCode}${why}${then}`, { code: DIED });
+  }
+
+  /** Times that the reactor was ready again after a death. */
+  restartsOf(id: number): number {
+    return this.restartCounts[id] ?? 0;
+  }
+
+  /** It has died, and is not ready again. */
+  isRestarting({ id, generation, isDead, isReady }: Member): boolean {
+    return this.restarts.isWaiting(id)
+      || (generation > 0 && !isDead && !isReady && !this.host.roster.isInTransit(id));
+  }
+
+  // ---- For its restarts ---------------------------------------------------------------------------------------------
+
+  startAgain(id: number): Member {
+    return this.host.startAgain(id);
+  }
+
+  restarted({ id, generation }: Member): void {
+    this.restartCounts[id] = this.restartsOf(id) + 1;
+    this.host.roster.noteRestart(id);
+    if (this.host.areDeathsDue) return;
+    const { atMs, lost } = this.last[id]!;
+    this.host.events.emit('reactorRestarted', { reactorId: id, generation, ms: performance.now() - atMs, lost });
+  }
+
+  notStarted(id: number, error: Error): void {
+    // As if it had started and ended at once: the policy decides again.
+    const member = this.host.members[id]!;
+    member.error = error;
+    this.exited(member, 1);
+  }
+}

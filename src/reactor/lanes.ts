@@ -1,0 +1,23 @@
+/** A lane as a queue: its handle, and how its producer comes to it. */
+import { queueLayout } from '../layout.js';
+import { create, type VariableQueue } from '../queues/index.js';
+import { isLaneMade, laneAt, type SharedRuntime } from './shared.js';
+
+/** The handle of lane `lane` from party `from` to party `to`. */
+export function laneQueue(shared: SharedRuntime, to: number, from: number, lane: number): VariableQueue {
+  return {
+    kind: 'spsc', backend: 'fixed', maxProducers: 1, maxConsumers: 1, fixed: false, recordBytes: 0,
+    buffer: shared.inboxes[to]!, byteOffset: laneAt(shared, from, lane), capacity: shared.laneBytes,
+  };
+}
+
+/** Makes the lane, or goes on with the one that a thread before this one has made in the same reactor's place. */
+export function goOnWithLane(shared: SharedRuntime, to: number, from: number, lane: number): VariableQueue {
+  const queue = laneQueue(shared, to, from, lane);
+  const { buffer, byteOffset, capacity } = queue;
+  if (isLaneMade(buffer, from, lane)) return queue;
+  // Nobody looks at it before it is announced, so nothing was sent in it: who died while making it has left a torso.
+  new Int32Array(buffer, byteOffset, queueLayout.bytes >> 2).fill(0);
+  create({ kind: 'spsc', capacityBytes: capacity, buffer, byteOffset });
+  return queue;
+}

@@ -1,0 +1,46 @@
+/** When a reactor that has died is started again, and after what wait: pure bookkeeping, one for each runtime. */
+import { checkInteger, checkOptions } from '../errors.js';
+
+/** The option `restart` of createRuntime. */
+export interface RestartOptions {
+  /** So many deaths of one reactor within `withinMs` are followed by a new start: 1 to 10^6. One more is the end. */
+  most: number;
+  /** 1 to 2^31 - 1 ms. */
+  withinMs: number;
+  /**
+   * The first start within `withinMs` comes at once, the second after so many milliseconds, each further one after
+   * twice the wait before it, at most a second: 0 to 1,000, default 10.
+   */
+  backoffMs?: number;
+}
+
+const MOST_WAIT_MS = 1000;
+
+/** Throws ERR_PERCORE_INVALID_ARGUMENT. */
+export function checkRestart(options: RestartOptions | undefined): Required<RestartOptions> | undefined {
+  if (options === undefined) return undefined;
+  const { most, withinMs, backoffMs = 10 } = checkOptions('restart', options, ['most', 'withinMs', 'backoffMs']);
+  return {
+    most: checkInteger('restart.most', most, 1, 1e6),
+    withinMs: checkInteger('restart.withinMs', withinMs, 1, 2 ** 31 - 1),
+    backoffMs: checkInteger('restart.backoffMs', backoffMs, 0, MOST_WAIT_MS),
+  };
+}
+
+export class RestartPolicy {
+  /** By reactor, when it died, the last `withinMs` of it. */
+  private readonly deathsMs = new Map<number, number[]>();
+
+  constructor(private readonly options: Required<RestartOptions> | undefined) {}
+
+  /** A reactor has died: how long to wait before it is started again; undefined when it is dead for good. */
+  died(id: number, nowMs: number): number | undefined {
+    if (this.options === undefined) return undefined;
+    const { most, withinMs, backoffMs } = this.options;
+    const recent = (this.deathsMs.get(id) ?? []).filter((atMs) => nowMs - atMs < withinMs);
+    this.deathsMs.set(id, recent);
+    if (recent.length >= most) return undefined;
+    recent.push(nowMs);
+    return recent.length === 1 ? 0 : Math.min(MOST_WAIT_MS, backoffMs * 2 ** (recent.length - 2));
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Which reactors there are and which take work, as the main thread tells it to every party: it writes the runtime block
+ * and summons all.
+ *
+ *      absent --setCount--> here <--setDrained--> away        here, away --death--> away: started again, then as before
+ *         ^----- leave, when it is to go -----------┘                        \----> dead for good
+ */
+import { BUCKETS, partyLayout, words } from '../layout.js';
+import { whyNoSpin, type RuntimeSettings } from './runtime-options.js';
+import { RuntimeBlock, partyWords, type SharedRuntime } from './shared.js';
+
+const { HERE, AWAY, DEAD, ABSENT } = words.presence;
+const SEEN_CHANGES = partyLayout.fields.seenChanges.at >> 2;
+const IS_CPU_SHARED = partyLayout.fields.isCpuShared.at >> 2;
+
+export class Roster {
+  private readonly block: RuntimeBlock;
+  /** Those that take no new work, until they are told otherwise. */
+  private readonly drained = new Set<number>();
+  /** Those that are being added or taken away. */
+  private readonly inTransit = new Set<number>();
+  private spins: readonly (string | undefined)[] = [];
+
+  /** `tellAll` summons every party after a change. */
+  constructor(
+    private readonly settings: RuntimeSettings, private readonly shared: SharedRuntime,
+    private readonly tellAll: () => void,
+  ) {
+    this.block = new RuntimeBlock(shared.runtime);
+    this.showSpins(settings.reactors);
+  }
+
+  /** Threads that have died in the place of the reactor. */
+  generation(id: number): number {
+    return this.block.generation(id);
+  }
+
+  isDrained(id: number): boolean {
+    return this.drained.has(id);
+  }
+
+  /** It is being added or taken away: its end is no death. */
+  isInTransit(id: number): boolean {
+    return this.inTransit.has(id);
+  }
+
+  /** Why the reactor may not spin; undefined where it may. */
+  whyNoSpin(id: number): string | undefined {
+    return this.spins[id];
+  }
+
+  /** Its thread has ended: the caller then wakes every party. */
+  noteDeath(id: number, willRestart: boolean): void {
+    this.block.noteDeath(id, willRestart ? AWAY : this.inTransit.has(id) ? ABSENT : DEAD);
+  }
+
+  /** Its entry has run after a death. */
+  noteRestart(id: number): void {
+    this.setPresence(id, this.drained.has(id) ? AWAY : HERE);
+  }
+
+  /** Whether it takes no new work. One that is started again shows it when it is ready. */
+  setDrained(id: number, isDrained: boolean, isRestarting: boolean): void {
+    if (isDrained) this.drained.add(id);
+    else this.drained.delete(id);
+    const presence = this.block.presence(id);
+    if (!isRestarting && (presence === HERE || presence === AWAY)) this.setPresence(id, isDrained ? AWAY : HERE);
+  }
+
+  /** A reactor is to be added: it stays absent until `setCount` says that it is there. */
+  begin(id: number): void {
+    this.inTransit.add(id);
+  }
+
+  /** There are so many reactors from now on. Those from `count` on are to go; those before it that were added come. */
+  setCount(count: number): void {
+    for (let id = 0; id < count; id++) if (this.inTransit.delete(id)) this.block.setPresence(id, HERE);
+    for (let id = count; id < this.block.reactors(); id++) this.inTransit.add(id);
+    this.block.setReactors(count);
+    this.showSpins(count);
+    // Grows the count of changes behind that of reactors.
+    this.setPresence(count - 1, this.block.presence(count - 1));
+  }
+
+  /** Where nothing moves buckets: those of a reactor that goes, which has run what it had, are shared out. */
+  shareOut(id: number): void {
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      if (this.block.ownerOf(bucket) === id) this.block.setOwner(bucket, bucket % this.block.reactors());
+    }
+  }
+
+  /** Sends to it answer CLOSED from now on. */
+  leave(id: number): void {
+    this.setPresence(id, ABSENT);
+  }
+
+  /** Its thread has ended, and the place is free. */
+  forget(id: number): void {
+    this.drained.delete(id);
+    this.inTransit.delete(id);
+  }
+
+  /** Every one of these reactors acts by what was told last. */
+  haveSeen(ids: readonly number[]): boolean {
+    const changes = this.block.changes();
+    // Pairs with the store in Party.noteDeaths().
+    return ids.every((id) => Atomics.load(partyWords(this.shared.inboxes[id]!), SEEN_CHANGES) === changes);
+  }
+
+  private setPresence(id: number, presence: number): void {
+    this.block.setPresence(id, presence);
+    this.tellAll();
+  }
+
+  private showSpins(count: number): void {
+    this.spins = whyNoSpin(this.settings, count);
+    for (const [id, why] of this.spins.entries()) {
+      // Pairs with glance() in turn.cc: any recent value is right.
+      Atomics.store(partyWords(this.shared.inboxes[id]!), IS_CPU_SHARED, why === undefined ? 0 : 1);
+    }
+  }
+}

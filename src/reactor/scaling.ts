@@ -1,0 +1,161 @@
+/**
+ * Reactors that are emptied, added and taken away while the runtime runs.
+ *
+ *      absent --thread starts, entry runs--> here <--resume-- drained
+ *         ^                                    \---drain------^  |
+ *         └-- exit -- told to leave -- closed to all who send --┘ scale, with fewer
+ *
+ * All memory is there from the start (see `maxReactors`), so a new reactor needs no message with handles: its place in
+ * the runtime block changes, and each party looks at that when it is summoned. One that leaves takes nothing along:
+ * first nobody chooses it, then sends to it answer CLOSED, then every party has acted by that, and only then it goes.
+ */
+import { PercoreError } from '../errors.js';
+import { partyLayout, words } from '../layout.js';
+import { limitWait, type WaitOptions } from '../waiting.js';
+import { END_MS, LEAVE_MS, untilExits } from './closing.js';
+import type { Controller } from './controller.js';
+import { countUnread } from './lane-repair.js';
+import type { Member } from './member.js';
+import { partyWords } from './shared.js';
+
+export interface ScaleOptions {
+  /** Longest wait for a reactor that is taken away to become quiet: 0 to 2^31 - 1 ms, default 5,000. */
+  drainMs?: number;
+}
+
+export interface ScaleResult {
+  /** Reactors that there are now. */
+  readonly reactors: number;
+  /** Messages that those taken away were sent and had not run when `drainMs` was over. */
+  readonly undelivered: number;
+}
+
+/** How often it is looked whether a reactor is quiet. */
+const LOOK_MS = 2;
+const PHASE = partyLayout.fields.phase.at >> 2;
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Resolves when reactor `id` takes no new work and has run what it had. */
+export function drain(controller: Controller, id: number, options: WaitOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    checkOpen(controller, `drain(${id})`);
+    setDrained(controller, id, true);
+    let isOver = false;
+    const end = limitWait(options, `reactor ${id} was not quiet`, (reason) => {
+      isOver = true;
+      reject(reason);
+    }, undefined, id);
+    const empty = controller.bucketMover?.empty(id) ?? Promise.resolve();
+    empty.then(() => untilQuiet(controller, id, () => isOver)).then(() => resolve(), reject).finally(end);
+  });
+}
+
+/** It takes work again. */
+export function resume(controller: Controller, id: number): void {
+  checkOpen(controller, `resume(${id})`);
+  setDrained(controller, id, false);
+}
+
+/** One after the other, in the order of the calls. */
+export function scale(controller: Controller, count: number, drainMs: number): Promise<ScaleResult> {
+  const next = controller.scaling.then(async () => {
+    checkOpen(controller, `scale(${count})`);
+    const now = controller.members.length;
+    if (count > now) await grow(controller, now, count);
+    let undelivered = 0;
+    while (controller.members.length > count) undelivered += await shrink(controller, drainMs);
+    return { reactors: controller.members.length, undelivered };
+  });
+  controller.scaling = next.catch(() => undefined);
+  return next;
+}
+
+// ---- Inside ---------------------------------------------------------------------------------------------------------
+
+function setDrained(controller: Controller, id: number, isDrained: boolean): void {
+  controller.roster.setDrained(id, isDrained, controller.deaths.isRestarting(controller.members[id]!));
+}
+
+function checkOpen(controller: Controller, what: string): void {
+  if (controller.closing !== undefined) throw new PercoreError('ERR_PERCORE_CLOSED', `${what}: the runtime is closed`);
+}
+
+async function grow(controller: Controller, from: number, to: number): Promise<void> {
+  const { startTimeoutMs } = controller.settings;
+  const added: Member[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      const stuck = added.find(({ isReady }) => !isReady)?.id;
+      const message = `reactor ${stuck} was added and its entry did not end within ${startTimeoutMs} ms`;
+      const about = { argument: 'startTimeoutMs', value: startTimeoutMs, reactorId: stuck };
+      reject(new PercoreError('ERR_PERCORE_TIMEOUT', message, about));
+    }, startTimeoutMs);
+  });
+  try {
+    for (let id = from; id < to; id++) added.push(controller.addMember());
+    await Promise.race([Promise.all(added.map(({ ready }) => ready)), late]);
+  } catch (error) {
+    // None of them, where one fails.
+    for (const member of added) member.terminate();
+    await untilExits(added, END_MS);
+    while (controller.members.length > from) controller.forgetMember();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+  checkOpen(controller, `scale(${to})`);
+  controller.roster.setCount(to);
+  await controller.bucketMover?.fill(added.map(({ id }) => id));
+}
+
+/** Takes the last reactor away. Resolves with how many messages it had not run. */
+async function shrink(controller: Controller, drainMs: number): Promise<number> {
+  const { id } = controller.members.at(-1)!;
+  const endMs = performance.now() + drainMs;
+  const isOver = (): boolean => performance.now() >= endMs || controller.closing !== undefined;
+  controller.roster.setCount(id);
+  setDrained(controller, id, true);
+  await controller.bucketMover?.empty(id);
+  await untilQuiet(controller, id, isOver).catch(() => undefined);
+  if (controller.bucketMover === undefined) controller.roster.shareOut(id);
+  // From now on whoever sends to it is told CLOSED, and what it was sent before is there once all have seen that.
+  controller.roster.leave(id);
+  const haveSeen = (): boolean => controller.roster.haveSeen(
+    controller.members.filter(({ isDead, isReady }) => isReady && !isDead).map((member) => member.id),
+  );
+  while (!haveSeen() && !isOver()) await sleep(LOOK_MS);
+  await untilQuiet(controller, id, isOver).catch(() => undefined);
+  const member = controller.members[id]!;
+  controller.tell(id, words.stop.DRAIN);
+  const party = partyWords(controller.shared.inboxes[id]!);
+  // Pairs with setPhase().
+  while (!member.isDead && Atomics.load(party, PHASE) !== words.phase.QUIET && !isOver()) await sleep(LOOK_MS);
+  checkOpen(controller, `scale(${id})`);
+  controller.tell(id, words.stop.LEAVE);
+  await untilExits([member], LEAVE_MS);
+  if (!member.isDead) member.terminate();
+  await untilExits([member], END_MS);
+  const undelivered = countUnread(controller.shared, id);
+  controller.tell(id, words.stop.RUN);
+  controller.forgetMember();
+  return undelivered;
+}
+
+/** Until reactor `id` has nothing to run at two looks with no message between, or `isOver` says so. */
+async function untilQuiet(controller: Controller, id: number, isOver: () => boolean): Promise<void> {
+  let before = '';
+  while (!isOver() && controller.members[id] !== undefined) {
+    const member = controller.members[id];
+    if (member.isDead && !controller.deaths.isRestarting(member)) {
+      throw new PercoreError('ERR_PERCORE_REACTOR_DIED', `reactor ${id} died while it was drained`, { reactorId: id });
+    }
+    const isQuiet = member.isReady && !member.isDead && await member.isQuiet();
+    const { sent, received, generation, lanes } = controller.statusOf(controller.members[id] ?? member);
+    const now = isQuiet && lanes.backlogBytes === 0 ? `${generation}: ${sent}/${received}` : '';
+    if (now !== '' && now === before) return;
+    before = now;
+    await sleep(LOOK_MS);
+  }
+}
