@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "a7db2b0478008a1c";
+constexpr char kHash[] = "2eaa0d2e964da85c";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -535,6 +535,12 @@ static_assert(offsetof(TopicMember, state) == 0);
 static_assert(offsetof(TopicMember, generation) == 4);
 static_assert(offsetof(TopicMember, retaining) == 8);
 static_assert(sizeof(TopicMember) == 128);
+
+struct Offload {
+  int32_t isUnwanted[4096];  // 1: nobody waits for the result of the task that has this place (writes: runtime; reads: the thread that runs the task)
+};
+static_assert(offsetof(Offload, isUnwanted) == 0);
+static_assert(sizeof(Offload) == 16384);
 
 constexpr size_t laneStride(size_t laneBytes) { return sizeof(Queue) + laneBytes + kLineBytes; }
 constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_t lane) {
