@@ -37,7 +37,7 @@ export default function start(reactor: Reactor<{ calls: Services }>): void {
 if (isMainThread) {
   const entry = new URL(import.meta.url);
   const runtime = await createRuntime<{ calls: Services }>({ entry, reactors: 2, idle: { strategy: 'spin' } });
-  const roundNs = await runtime.call('play', 10_000, { reactor: 0 });
-  console.log(`10000 rounds, ${roundNs.toFixed(0)} ns there and back`);
+  const roundNs = await runtime.call('play', 5000, { reactor: 0 });
+  console.log(`5000 rounds, ${roundNs.toFixed(0)} ns there and back`);
   await runtime.close();
 }

@@ -33,7 +33,7 @@ const promises: Record<string, RegExp> = {
   '13-stages.js': /^50000 quotes read by the strategy, each after the journal\n$/,
   '14-hand-over.js': /^both consumers read, 50000 records in all\n$/,
   '15-queue-in-a-reactor.js': /^100000 orders, 2500025000 in all\n$/,
-  '16-processes.js': /^10000 rounds, \d+ ns there and back\n$/,
+  '16-processes.js': /^5000 rounds, \d+ ns there and back\n$/,
   '17-supervision.js':
     /^1089 numbers, 1197900 in all; 11 errors; begun anew: \{"pipeline":1,"add":0,"double":0\}\n$/,
   '18-topics.js':

@@ -2,7 +2,7 @@
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
 import { describe } from '../queues/internal.js';
 import { value, type CodecDescription, type CodecFor } from '../queues/index.js';
-import { checkBand, checkConcurrency } from '../reactor/internal.js';
+import { checkBandOrClass, checkConcurrency, type Party } from '../reactor/internal.js';
 import { checkPattern, checkTopicName } from './pattern.js';
 
 /**
@@ -19,6 +19,8 @@ export interface TopicOptions<N extends string = string, T = unknown> {
   codec?: CodecFor<T> | (() => CodecFor<T>);
   /** Band of its messages: 0 low to 7 high. Default 3. */
   priority?: number;
+  /** A class of the runtime's, in the place of `priority`. */
+  class?: string;
   /** Late subscribers are given the last message of this publisher when they join. Default false. */
   retain?: boolean;
 }
@@ -29,6 +31,8 @@ export interface SubscribeOptions {
    * lies, without waiting in between.
    */
   priority?: number;
+  /** A class of the runtime's, in the place of `priority`. */
+  class?: string;
   /** Messages that may wait for it: 1 to 2^20, default 1,024. They are references: all wait for the same object. */
   capacity?: number;
   /** Default 'wait'. */
@@ -58,7 +62,8 @@ export interface SubscriptionStatus {
 }
 
 const POLICIES: readonly TopicPolicy[] = ['wait', 'drop-newest', 'drop-oldest', 'evict'];
-const SUBSCRIBE_OPTIONS = ['priority', 'capacity', 'whenSlow', 'evictAfterMs', 'concurrency'];
+const TOPIC_OPTIONS = ['name', 'codec', 'priority', 'class', 'retain'];
+const SUBSCRIBE_OPTIONS = ['priority', 'class', 'capacity', 'whenSlow', 'evictAfterMs', 'concurrency'];
 
 export interface TopicSettings {
   readonly name: string;
@@ -67,13 +72,11 @@ export interface TopicSettings {
   readonly retain: boolean;
 }
 
-export function checkTopic(options: TopicOptions): TopicSettings {
+export function checkTopic(options: TopicOptions, classes: Party['turn']['classes']): TopicSettings {
   if (options === undefined) throw invalidArgument('options', options, "an object with name, such as 'prices.eur'");
-  const { name, codec = value(), priority, retain = false } = checkOptions(
-    'options', options, ['name', 'codec', 'priority', 'retain'],
-  );
+  const { name, codec = value(), retain = false } = checkOptions('options', options, TOPIC_OPTIONS);
   return {
-    name: checkTopicName(name), codec: describe(codec), band: checkBand(priority),
+    name: checkTopicName(name), codec: describe(codec), band: checkBandOrClass(options, classes),
     retain: checkBoolean('retain', retain),
   };
 }
@@ -91,17 +94,16 @@ export interface SubscriberSettings {
 }
 
 export function checkSubscribe(
-  pattern: string, options: SubscribeOptions | undefined, takesBytes: boolean,
+  pattern: string, options: SubscribeOptions | undefined, takesBytes: boolean, classes: Party['turn']['classes'],
 ): SubscriberSettings {
-  const { priority, capacity = 1024, whenSlow = 'wait', evictAfterMs = 1000, concurrency } = checkOptions(
-    'options', options, SUBSCRIBE_OPTIONS,
-  );
+  const checked = checkOptions('options', options, SUBSCRIBE_OPTIONS);
+  const { priority, class: ofClass, capacity = 1024, whenSlow = 'wait', evictAfterMs = 1000, concurrency } = checked;
   if ((whenSlow as string) === 'block') {
     throw invalidArgument('whenSlow', whenSlow, "'wait': no thread stands still for a subscriber of a topic");
   }
   return {
     pattern: checkPattern(pattern), takesBytes,
-    band: priority === undefined ? undefined : checkBand(priority),
+    band: priority === undefined && ofClass === undefined ? undefined : checkBandOrClass(checked, classes),
     capacity: checkInteger('capacity', capacity, 1, 2 ** 20),
     whenSlow: checkOneOf('whenSlow', whenSlow, POLICIES),
     evictAfterMs: checkInteger('evictAfterMs', evictAfterMs, 0, 2 ** 31 - 1),

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { BACK_PRESSURED, CLOSED, EVICTED, OK } from '../queues/index.js';
 import type { Runtime } from '../reactor/index.js';
-import { createTopic, subscribe, type SubscribeOptions, type Subscription } from './index.js';
-import { sleep, until, withRuntime } from './fixtures/inside.js';
+import { createTopic, subscribe, subscribeBytes, topicsOf, type SubscribeOptions, type Subscription } from './index.js';
+import { errorOf, sleep, until, withRuntime } from './fixtures/inside.js';
 
 interface Slow extends Subscription {
   readonly heard: number[];
@@ -145,6 +145,22 @@ describe('a slow subscriber', () => {
       await until(() => done.length === 10, 'all');
       expect(done).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
       expect(BACK_PRESSURED).toBeLessThan(0);
+    });
+  });
+
+  it('and a topic may be of a class, which stands for its band', async () => {
+    await withRuntime(1, { classes: { bulk: { priority: 1 } } }, async (runtime) => {
+      const bands: number[] = [];
+      subscribe(runtime, 'n', { class: 'bulk' }, () => undefined);
+      subscribeBytes(runtime, 'n', {}, ({ priority }) => void bands.push(priority));
+      const topic = createTopic(runtime, { name: 'n', class: 'bulk' });
+      topic.publish(1);
+      await until(() => bands.length === 1, 'it');
+      expect([bands, topicsOf(runtime).topics[0]!.priority]).toEqual([[1], 1]);
+      const unknown = { code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'class' };
+      expect(await errorOf(() => createTopic(runtime, { name: 'm', class: 'none' }))).toMatchObject(unknown);
+      const both = { class: 'bulk', priority: 1 };
+      expect(await errorOf(() => subscribe(runtime, 'n', both, () => undefined))).toMatchObject(unknown);
     });
   });
 

@@ -66,7 +66,7 @@ function join(
   of: Reactor | Runtime, pattern: string, options: SubscribeOptions, handler: Handler, takesBytes: boolean,
 ): Subscription {
   const party = partyOf(of);
-  const settings = checkSubscribe(pattern, options, takesBytes);
+  const settings = checkSubscribe(pattern, options, takesBytes, party.turn.classes);
   checkFunction('handler', handler);
   const bus = busOf(party);
   const subscriber = new Subscriber(bus, settings, handler);

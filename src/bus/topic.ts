@@ -106,7 +106,7 @@ export function createTopic<
   P extends Protocol = Untyped, N extends TopicName<P> = TopicName<P>, T = PublishedAs<P, N>,
 >(reactor: Reactor<P> | Runtime<P>, options: TopicOptions<N, T> & CodecFits<P, N, T>): Topic<T> {
   const party = partyOf(reactor as Reactor | Runtime);
-  const settings = checkTopic(options);
+  const settings = checkTopic(options, party.turn.classes);
   const bus = busOf(party);
   return new Topic<T>(bus, bus.addPublisher(settings));
 }

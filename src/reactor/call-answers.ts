@@ -106,7 +106,8 @@ export class CallAnswers implements AskedHost {
       this.intercore.counters[DROPPED_LATE_CALLS]!++;
       return;
     }
-    const asked = new AskedCall(this, heard === undefined ? '' : heard.text, from, band, number, generation, deadlineNs);
+    const name = heard === undefined ? '' : heard.text;
+    const asked = new AskedCall(this, name, from, band, number, generation, deadlineNs);
     const handler = heard === undefined ? undefined : this.handlerOf(heard);
     if (handler === undefined) {
       this.fail(asked, this.noHandler(heard?.text));

@@ -5,6 +5,10 @@
  *      each quantum: how long had it waited since it became ready?
  *      worst wait of a window > 1/2 of the goal --> shares doubled, up to `most` times its own
  *      worst wait of a window < 1/4 of the goal --> a tenth given back, down to its own
+ *      each quantum of whomever: one of the band has waited for > 1/2 of the goal --> shares times eight, up to `most`
+ *
+ * The last is for a band that owes much, because a pause of the kernel has hit it: it is not selected for long then, so
+ * no window would end. With its shares what it owes is revalued.
  *
  * A goal is not a guarantee: a step that has begun is run to its end, so the wait can be longer by the longest step.
  * What a band with a goal asks beyond its own shares is bounded by `most`, so it cannot starve the others. Source: the
@@ -20,6 +24,9 @@ import { NumberQueue } from './number-queue.js';
 const WINDOW_QUANTA = 32;
 const WINDOW_NS = 5_000_000;
 
+/** By how much the shares of an overdue band grow with each quantum that others run before it. */
+const OVERDUE_TIMES = 8;
+
 export interface LatencyGoal {
   readonly band: number;
   /** Nanoseconds from ready to running, above 0. */
@@ -31,6 +38,8 @@ export class LatencyGoals implements Discipline<Ready> {
   private readonly own: Float64Array;
   private readonly goals = new Float64Array(BANDS).fill(Infinity);
   private readonly waits: NumberQueue[] = Array.from({ length: BANDS }, () => new NumberQueue());
+  /** Bands that have one. */
+  private goalBands: readonly number[] = [];
   private readonly worstNs = new Float64Array(BANDS);
   private readonly quanta = new Int32Array(BANDS);
   private readonly windowEndNs = new Float64Array(BANDS);
@@ -46,6 +55,7 @@ export class LatencyGoals implements Discipline<Ready> {
     this.shares = new Shares(shares, debtNs);
     this.own = Float64Array.from(shares);
     for (const { band, goalNs } of goals) this.goals[band] = goalNs;
+    this.goalBands = goals.map(({ band }) => band);
   }
 
   get isEmpty(): boolean {
@@ -69,6 +79,7 @@ export class LatencyGoals implements Discipline<Ready> {
 
   charge(band: number, ns: number): void {
     this.shares.charge(band, ns);
+    if (this.goalBands.length !== 0) this.helpOverdue();
   }
 
   refund(band: number, collectedNs: number, chargedNs: number): void {
@@ -98,6 +109,7 @@ export class LatencyGoals implements Discipline<Ready> {
       this.setShares(band, shares[band]!);
       this.setGoal(band, goalNs);
     }
+    this.goalBands = goals.map(({ band }) => band);
   }
 
   /** What waits already has waited since now, as far as a new goal is concerned. */
@@ -110,13 +122,26 @@ export class LatencyGoals implements Discipline<Ready> {
     this.goals[band] = goalNs;
   }
 
+  private helpOverdue(): void {
+    let now = -1;
+    for (const band of this.goalBands) {
+      if (this.shares.countOf(band) === 0) continue;
+      if (now < 0) now = this.nowNs();
+      if (now - this.waits[band]!.peek() > this.goals[band]! / 2) this.raise(band, OVERDUE_TIMES);
+    }
+  }
+
+  private raise(band: number, times: number): void {
+    this.shares.revalue(band, Math.min(this.shares.sharesOf(band) * times, this.own[band]! * this.most));
+  }
+
   private noteWait(band: number): void {
     const now = this.nowNs();
     this.worstNs[band] = Math.max(this.worstNs[band]!, now - this.waits[band]!.shift());
     if (++this.quanta[band]! < WINDOW_QUANTA && now < this.windowEndNs[band]!) return;
     const goal = this.goals[band]!;
     const shares = this.shares.sharesOf(band);
-    if (this.worstNs[band]! > goal / 2) this.shares.setShares(band, Math.min(shares * 2, this.own[band]! * this.most));
+    if (this.worstNs[band]! > goal / 2) this.raise(band, 2);
     else if (this.worstNs[band]! < goal / 4) this.shares.setShares(band, Math.max(shares * 0.9, this.own[band]!));
     this.worstNs[band] = 0;
     this.quanta[band] = 0;

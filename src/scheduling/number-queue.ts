@@ -11,6 +11,11 @@ export class NumberQueue {
     this.numbers[(this.first + this.count++) & (this.numbers.length - 1)] = number;
   }
 
+  /** The number of the first, which stays; there must be one. */
+  peek(): number {
+    return this.numbers[this.first]!;
+  }
+
   /** The number of the first; there must be one. */
   shift(): number {
     const number = this.numbers[this.first]!;

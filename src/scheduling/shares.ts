@@ -94,6 +94,13 @@ export class Shares implements Discipline<Ready> {
     this.shares[band] = shares;
   }
 
+  /** Changes them too, and what the band owes with them: it pays back the same time, at its new shares. */
+  revalue(band: number, shares: number): void {
+    const ahead = this.virtualNs[band]! - this.nowVirtualNs;
+    if (ahead > 0) this.virtualNs[band] = this.nowVirtualNs + (ahead * this.shares[band]!) / shares;
+    this.shares[band] = shares;
+  }
+
   sharesOf(band: number): number {
     return this.shares[band]!;
   }

@@ -66,7 +66,7 @@ describe('processes', () => {
     ]);
   });
 
-  it('let their runtime close: waiting ones are cancelled and clean up, one that loops sees that it is to end', async () => {
+  it('let their runtime close: those that wait clean up, one that loops sees that it is to end', async () => {
     const own = createProcess(runtime, { name: 'own' }, function* (self: Self) {
       for (;;) yield* self.receive();
     });

@@ -1,28 +1,27 @@
-/** `dispatch-process.js percore|setImmediate|queueMicrotask`: prints what each of many small steps took. */
+/** `dispatch-process.js percore|setImmediate|queueMicrotask UNDER_WAY`: prints what each of many small steps took. */
 import { createRuntime } from 'percore';
 import { check } from '../../harness.js';
-import { Batches, BATCH } from './dispatch-batches.js';
+import { Batches } from './dispatch-batches.js';
 import type { DispatchServices } from './dispatch-reactor.js';
 import type { DispatchReport, Way } from './dispatch.js';
 
+const underWay = Number(process.argv[3]);
 const nowNs = (): number => Number(process.hrtime.bigint());
 
 async function percore(): Promise<number> {
   await using runtime = await createRuntime<{ calls: DispatchServices }>({
     entry: new URL('./dispatch-reactor.js', import.meta.url), reactors: 1,
   });
-  const nsEach = await runtime.call('measure', undefined, { timeoutMs: 60_000 });
+  const nsEach = await runtime.call('measure', underWay, { timeoutMs: 60_000 });
   const { stepErrors, dropped } = runtime.status().reactors[0];
   check(stepErrors === 0 && dropped === 0, 'a step threw, or a message was dropped');
   return nsEach;
 }
 
-/** One function for all of a batch, as a program has that counts what comes. */
+/** One function for all steps, as a program has that counts what comes. */
 function node(way: (callback: () => void) => void): Promise<number> {
   return new Promise((resolve) => {
-    const batches = new Batches(nowNs, resolve, () => {
-      for (let i = 0; i < BATCH; i++) way(step);
-    });
+    const batches = new Batches(underWay, nowNs, resolve, () => way(step));
     let number = 0;
     const step = (): void => batches.step(number++);
     batches.begin();

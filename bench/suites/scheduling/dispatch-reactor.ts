@@ -1,16 +1,16 @@
-/** The reactor of `dispatch`: a task that counts its messages, and sends itself the next batch with the last of one. */
+/** The reactor of `dispatch`: a task that counts its messages, and sends itself the next ones with the last of some. */
 import type { Reactor } from 'percore';
-import { Batches, BATCH } from './dispatch-batches.js';
+import { Batches } from './dispatch-batches.js';
 
-export type DispatchServices = { measure(): Promise<number> };
+export type DispatchServices = { measure(underWay: number): Promise<number> };
 
 export default function start(reactor: Reactor<{ calls: DispatchServices }>): void {
-  reactor.handle('measure', () => new Promise((resolve) => {
+  reactor.handle('measure', (underWay) => new Promise((resolve) => {
     let sent = 0;
-    const batches = new Batches(reactor.nowNs, resolve, () => {
-      for (let i = 0; i < BATCH; i++) if (task.send(sent++) !== 0) throw new Error('the mailbox is too small');
+    const batches = new Batches(underWay, reactor.nowNs, resolve, () => {
+      if (task.send(sent++) !== 0) throw new Error('the mailbox is too small');
     });
-    const task = reactor.spawn<number>({ name: 'counts', capacity: 2 * BATCH }, (number) => batches.step(number));
+    const task = reactor.spawn<number>({ name: 'counts', capacity: 2 * underWay }, (number) => batches.step(number));
     batches.begin();
   }));
 }

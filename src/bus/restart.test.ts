@@ -1,0 +1,56 @@
+import { once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { OK, struct } from '../queues/index.js';
+import { createTopic, subscribe, topicsOf } from './index.js';
+import { inside, until, withRuntime } from './fixtures/inside.js';
+
+describe('a reactor that is started again', () => {
+  it('joins anew: it is told what topics are, and has all that is published from then on', async () => {
+    await withRuntime(2, { restart: { most: 3, withinMs: 60_000 } }, async (runtime) => {
+      const quote = struct({ bid: 'f64' });
+      const topic = createTopic(runtime, { name: 'price', codec: quote, retain: true });
+      const join = () => inside(runtime, 1, async (reactor, _argument, { bus, state }) => {
+        state['heard'] = [];
+        await bus.subscribe(reactor, 'pri*', {}, (value) => {
+          state['heard'].push((value as { bid: number }).bid);
+        }).ready;
+      });
+      const heard = () => inside(runtime, 1, (_r, _a, { state }) => state['heard']) as Promise<number[]>;
+      await join();
+      for (const round of [1, 2]) {
+        expect(topic.publish({ bid: round })).toBe(OK);
+        await until(async () => (await heard()).includes(round), 'it');
+        const restarted = once(runtime, 'reactorRestarted');
+        void inside(runtime, 1, () => process.exit(1)).catch(() => undefined);
+        await restarted;
+        expect(topicsOf(runtime).topics[0]!.subscribers, 'what it had subscribed to ended with its thread').toEqual([]);
+        topic.publish({ bid: round + 10 });
+        await join();
+        topic.publish({ bid: round + 20 });
+        await until(async () => (await heard()).length === 2, 'the last value and the next');
+        expect(await heard()).toEqual([round + 10, round + 20]);
+      }
+    });
+  });
+
+  it('publishes anew: its numbers stand for what its new thread says', async () => {
+    await withRuntime(1, { restart: { most: 3, withinMs: 60_000 } }, async (runtime) => {
+      const heard: unknown[] = [];
+      subscribe(runtime, '*', {}, (value, { topic }) => void heard.push([topic, value]));
+      const publish = (name: string) => inside(runtime, 0, (reactor, topic, { bus }) => {
+        bus.createTopic(reactor, { name: topic, retain: true }).publish(topic.length);
+      }, name);
+      await publish('a');
+      await until(() => heard.length === 1, 'the first');
+      const restarted = once(runtime, 'reactorRestarted');
+      void inside(runtime, 0, () => process.exit(1)).catch(() => undefined);
+      await restarted;
+      await publish('bb');
+      await until(() => heard.length === 2, 'the second');
+      expect(heard).toEqual([['a', 1], ['bb', 2]]);
+      const late: unknown[] = [];
+      await subscribe(runtime, '*', {}, (value) => void late.push(value)).ready;
+      expect(late, 'what the dead thread retained has gone with it').toEqual([2]);
+    });
+  });
+});
