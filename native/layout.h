@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "2eaa0d2e964da85c";
+constexpr char kHash[] = "20bfa26e90c57e98";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -366,12 +366,15 @@ struct Buckets {
   char reserved0[120];
   double lost;  // messages that a death has lost, as counted by the owner after it (writes: owner; reads: runtime)
   char reserved1[120];
+  int32_t bands[8];  // a bit for each band in which this party sends messages of the stage (writes: sender; reads: owners)
+  char reserved2[96];
 };
 static_assert(offsetof(Buckets, sent) == 0);
 static_assert(offsetof(Buckets, busyNs) == 32768);
 static_assert(offsetof(Buckets, held) == 40960);
 static_assert(offsetof(Buckets, lost) == 41088);
-static_assert(sizeof(Buckets) == 41216);
+static_assert(offsetof(Buckets, bands) == 41216);
+static_assert(sizeof(Buckets) == 41344);
 
 struct Delivery {
   int32_t lanes;  // ready lanes that follow (writes: native; reads: turn)

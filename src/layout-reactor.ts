@@ -248,7 +248,7 @@ export const slotsLayout = {
  */
 export const bucketsLayout = {
   name: 'Buckets',
-  bytes: 41216,
+  bytes: 41344,
   fields: {
     sent: {
       at: 0, type: 'i32', count: 8192, writes: 'sender', reads: 'owners',
@@ -265,6 +265,10 @@ export const bucketsLayout = {
     lost: {
       at: 41088, type: 'f64', writes: 'owner', reads: 'runtime',
       means: 'messages that a death has lost, as counted by the owner after it',
+    },
+    bands: {
+      at: 41216, type: 'i32', count: 8, writes: 'sender', reads: 'owners',
+      means: 'a bit for each band in which this party sends messages of the stage',
     },
   },
 } as const satisfies Structure;

@@ -78,8 +78,9 @@ export class Balancer {
     };
     this.#controller = controllerOf(runtime);
     this.#moves = movesOf(this.#controller);
-    this.#busyBefore = new Float64Array(runtime.reactors);
-    this.#busy = Array.from({ length: runtime.reactors }, () => 0);
+    const { reactors } = this.#controller.shared;
+    this.#busyBefore = new Float64Array(reactors);
+    this.#busy = Array.from({ length: reactors }, () => 0);
     this.#measure();
     this.#timer = setInterval(() => this.#look(), this.#options.everyMs).unref();
   }

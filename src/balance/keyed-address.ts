@@ -76,6 +76,7 @@ export class KeyedAddress<M = unknown> {
     this.#band = band;
     this.#capacity = capacity;
     this.#base = stage * BUCKETS;
+    this.#room.table.figures[party.id]!.useBands(stage, 1 << band);
     this.#line = new WaitingLine(party.turn.waits, {
       askForRoom: (messages) => this.#held + messages <= capacity,
       unitsOf: (messages) => messages,

@@ -1,11 +1,13 @@
 /** Buckets for programs that pack messages of several keys into one record, and so send and count by themselves. */
 import { checkFunction, checkInteger, checkOptions } from '../errors.js';
-import { BUCKETS } from '../layout.js';
+import { BANDS, BUCKETS } from '../layout.js';
 import type { Reactor } from '../reactor/index.js';
 import { checkName, partyOf } from '../reactor/internal.js';
 import { BusySample } from './busy-sample.js';
 import { checkStage, type KeyedOptions } from './keyed.js';
 import { roomOf, type KeyRoom } from './room.js';
+
+const ALL_BANDS = 2 ** BANDS - 1;
 
 /** See KeyedOptions; `stage` is 0 if left out. */
 export type BucketsOptions<S = unknown> = Omit<KeyedOptions<S>, 'priority'>;
@@ -83,5 +85,7 @@ export function createBuckets<S = unknown>(reactor: Reactor, options: BucketsOpt
   const room = roomOf(reactor);
   const arrives = onBucketArrives as KeyedOptions['onBucketArrives'];
   room.add({ name, stage: checkStage(stage), onBucketLeaves, onBucketArrives: arrives });
+  // Which lanes the program sends by is its own business.
+  room.table.figures[partyOf(reactor).id]!.useBands(stage, ALL_BANDS);
   return new Buckets(room, stage);
 }

@@ -182,7 +182,7 @@ export class KeyRoom {
   private async adopt(slot: number, word: number): Promise<void> {
     const { table, party } = this;
     const owner = ownerIn(word);
-    await this.whenDone(slot, () => this.isReadOut(owner), () => {
+    await this.whenDone(slot, () => this.isReadOut(owner, 1 << LANE), () => {
       // Settled by the last that the dead one has published.
       if (table.word(slot) !== word) return;
       this.check(slot, word, nextOwnerIn(word));
@@ -248,17 +248,21 @@ export class KeyRoom {
   /** Everything that was sent to this slot has been run, or will never come. */
   private isDrained(slot: number): boolean {
     const { table, party } = this;
+    const stage = Math.floor(slot / BUCKETS);
     for (let from = 0; from < table.figures.length; from++) {
       if (table.missing(from, slot) === 0) continue;
-      if (!party.peers.block.isDead(from) || !this.isReadOut(from)) return false;
+      if (!party.peers.block.isDead(from) || !this.isReadOut(from, table.figures[from]!.bandsOf(stage))) return false;
       table.forget(from, slot);
     }
     return true;
   }
 
-  /** Nothing of this party, which is dead, waits to be read here. */
-  private isReadOut(from: number): boolean {
-    if (this.party.lanes.isEmptyFrom(from)) return true;
+  /**
+   * Nothing of this party, which is dead, waits to be read in these lanes. No others: one whose first message waits for
+   * the end of this very move would hold it up.
+   */
+  private isReadOut(from: number, lanes: number): boolean {
+    if (this.party.lanes.isEmptyFrom(from, lanes)) return true;
     // The last that it has sent may be no message of a slot, so that nothing says when it has been read.
     if (!this.willLook) {
       this.willLook = true;

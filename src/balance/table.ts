@@ -13,6 +13,7 @@
  * | slot.sent    | `enter`, `leave`           | `missing`                 | "a message is on its way"  | seq. cst. |
  * | slot.taken   | `taken`, plain             | who gets the slot         | what the old owner has run | the lane  |
  * | slot.stages  | `useStage`                 | `stages`                  | "this stage is used"       | seq. cst. |
+ * | slot.bands   | `useBands`                 | `bandsOf`                 | "look for mine there"      | seq. cst. |
  *
  * Each side stores its own word and then loads the other's (Dekker), so either the sender sees the move and takes its
  * message back, or the owner sees the message and waits for it. `taken` is written by the owner alone; who gets the
@@ -24,7 +25,7 @@ import type { SharedRuntime } from '../reactor/internal.js';
 
 const WORD = slotsLayout.fields.word.at >> 2;
 const STAGES_USED = slotsLayout.fields.stages.at >> 2;
-const { sent, busyNs, held, lost } = bucketsLayout.fields;
+const { sent, busyNs, held, lost, bands } = bucketsLayout.fields;
 
 /** What one party has written about all slots; the others only read it. */
 export class BucketFigures {
@@ -33,6 +34,7 @@ export class BucketFigures {
   /** `from * SLOTS + slot`. */
   readonly taken: Int32Array;
   private readonly numbers: Float64Array;
+  private readonly bands: Int32Array;
 
   constructor({ buckets, reactors }: SharedRuntime, party: number) {
     const memory = buckets[party]!;
@@ -40,6 +42,18 @@ export class BucketFigures {
     this.busyNs = new Float64Array(memory, busyNs.at, busyNs.count);
     this.taken = new Int32Array(memory, bucketsLayout.bytes, (reactors + 1) * SLOTS);
     this.numbers = new Float64Array(memory, 0, bucketsLayout.bytes >> 3);
+    this.bands = new Int32Array(memory, bands.at, bands.count);
+  }
+
+  /** The bands in which messages of this stage come from here, a bit each. */
+  bandsOf(stage: number): number {
+    // slot.bands: pairs with useBands().
+    return Atomics.load(this.bands, stage);
+  }
+
+  useBands(stage: number, mask: number): void {
+    // slot.bands: stored before anything is sent in these bands.
+    Atomics.store(this.bands, stage, this.bands[stage]! | mask);
   }
 
   get held(): number { return this.numbers[held.at >> 3]!; }

@@ -56,10 +56,10 @@ export class Intercore {
     return this.inlets.every((inlet) => inlet === undefined || !inlet.hasRecords());
   }
 
-  /** True when nothing that party `from` has published waits to be read, whether native has reported it or not. */
-  isEmptyFrom(from: number): boolean {
+  /** True when nothing from party `from` waits in these lanes, a bit each, whether native has reported it or not. */
+  isEmptyFrom(from: number, lanes: number): boolean {
     for (let lane = 0; lane < LANES_PER_PEER; lane++) {
-      if (!isLaneMade(this.shared.inboxes[this.id]!, from, lane)) continue;
+      if ((lanes & (1 << lane)) === 0 || !isLaneMade(this.shared.inboxes[this.id]!, from, lane)) continue;
       if (this.inlet(from * LANES_PER_PEER + lane).hasRecords()) return false;
     }
     return true;

@@ -105,9 +105,9 @@ export function createShared(
     return inbox;
   });
   const slots = new SharedArrayBuffer(slotsLayout.bytes);
-  // As above.
+  // As above: each stage of a bucket is its owner's.
   new Int32Array(slots, slotsLayout.fields.word.at, SLOTS).forEach((_, slot, all) => {
-    all[slot] = (slot % BUCKETS) % reactors;
+    all[slot] = shared[BUCKET_OWNER + slot % BUCKETS]!;
   });
   const buckets = Array.from({ length: parties }, () => new SharedArrayBuffer(bucketsBytes(parties)));
   // What is not used costs no memory: as for the inboxes.

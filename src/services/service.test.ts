@@ -109,6 +109,26 @@ describe('a sharded service', () => {
     });
   });
 
+  it('has a new shard in a reactor that was started again, with a fresh state', async () => {
+    const data: Given = { stopped: new Int32Array(new SharedArrayBuffer(8)) };
+    const entry = new URL('./fixtures/counts.js', import.meta.url);
+    const runtime = await createRuntime({ entry, reactors: 2, data, restart: { most: 3, withinMs: 60_000 } });
+    runtime.on('reactorDied', () => undefined);
+    try {
+      const counts = openService<Counts>(runtime, 'counts');
+      const key = keys.find((each) => runtime.ownerOf(each) === 1)!;
+      expect([await counts.on(key).add(key), await counts.at(0).add('other')]).toEqual([1, 1]);
+      const back = new Promise((resolve) => runtime.once('reactorRestarted', resolve));
+      expect(await errorOf(() => counts.at(1).die())).toMatchObject({ code: 'ERR_PERCORE_REACTOR_DIED' });
+      await within(10_000, back, 'the reactor again');
+      expect([await counts.on(key).add(key), await counts.at(0).add('other')]).toEqual([1, 2]);
+      expect(await counts.map('where')).toEqual([{ id: 0, count: 2 }, { id: 1, count: 2 }]);
+    } finally {
+      await runtime.close();
+    }
+    expect([...data.stopped]).toEqual([1, 1]);
+  });
+
   it('runs the hook stop of every shard when the runtime closes, and waits for it', async () => {
     const { stopped } = await withCounts(3, async (_counts, _runtime, given) => given);
     expect([...stopped]).toEqual([1, 1, 1]);

@@ -1,15 +1,14 @@
 /** A topology that runs: started by messages of the protocol, then listed, dumped and sent to. */
 import { PercoreError, checkOptions, checkText, invalidArgument } from '../errors.js';
 import type { Runtime } from '../reactor/index.js';
-import { controllerOf, reactorOf } from '../reactor/internal.js';
+import { reactorOf } from '../reactor/internal.js';
 import type { BootStep, BootTopology } from './boot.js';
 import { openControl, topicsOfControl, type Control, type ControlOptions } from './control.js';
 import { formatDump, type TopologyDump } from './dump.js';
 import { sender } from './made-tasks.js';
-import type { ControlMessages, Listed, ListedKind, Shown, TaskTarget, ControlVerb } from './messages.js';
-import {
-  MADE, type Topology, type TopologyDeclaration, type TopologyPublishes, type TopologySends,
-} from './topology.js';
+import type { Listed, ListedKind, Shown } from './messages.js';
+import type { Topology, TopologyDeclaration, TopologyPublishes, TopologySends } from './topology.js';
+import { TopologyMaker, edgesOf, topicsOfTask, type Parties } from './topology-maker.js';
 
 /** One thing of a topology in a line, and whose it is. */
 export interface ListedInTopology extends Listed {
@@ -24,16 +23,17 @@ export class RunningTopology<T extends TopologyDeclaration = TopologyDeclaration
   /** What the lines of a boot script that ask something were answered, in their order. Empty without a script. */
   readonly answers: readonly unknown[] = [];
   readonly #declaration: T;
-  readonly #parties: ReadonlyMap<string, number | 'main'>;
+  readonly #parties: Parties;
   readonly #send: (to: string, message: unknown) => number;
   readonly #publish: (topic: string, message: unknown) => number;
 
-  constructor(control: Control, declaration: T, parties: ReadonlyMap<string, number | 'main'>, runtime: Runtime) {
+  constructor(control: Control, declaration: T, parties: Parties, runtime: Runtime) {
     this.control = control;
     this.#declaration = declaration;
     this.#parties = parties;
     this.#send = sender(reactorOf(runtime), 'main', edgesOf(declaration, parties, 'main')) as never;
-    this.#publish = topicsOfControl(control).publisher('main', topicsOfTask(declaration, 'main').publishes) as never;
+    const { publishes } = topicsOfTask(declaration, 'main');
+    this.#publish = topicsOfControl(control).publisher('main', publishes) as never;
   }
 
   /**
@@ -135,6 +135,9 @@ export class RunningTopology<T extends TopologyDeclaration = TopologyDeclaration
  *     await running.sync();
  *     console.log(await running.dumpText());
  *
+ * What lives on a reactor that has died and was started again is made there anew, with fresh state. If that fails, it is
+ * a warning of the process with the code ERR_PERCORE_TOPOLOGY.
+ *
  * Rejects with ERR_PERCORE_TOPOLOGY: the message says which thing failed and why, and `argument` is its path; what was
  * made before stays, so close the runtime.
  */
@@ -146,109 +149,10 @@ export async function startTopology<const T extends TopologyDeclaration>(
   if (declaration === undefined) throw invalidArgument('topology', topology, 'what defineTopology has returned');
   const control = openControl(runtime);
   const parties = new Map<string, number | 'main'>([...Object.entries(declaration.reactors), ['main', 'main']]);
-  const ask = async <V extends ControlVerb>(
-    path: string, on: string, verb: V, fields: ControlMessages[V],
-  ): Promise<void> => {
-    try {
-      await control.ask(parties.get(on)!, verb, fields, options);
-    } catch (cause) {
-      throw failed(path, on, cause as Error);
-    }
-  };
-  for (const [name, id] of Object.entries(declaration.reactors)) {
-    if (id >= runtime.reactors) throw failed(`reactors.${name}`, name, tooFew(id, runtime.reactors));
-    await ask(`reactors.${name}`, name, 'reactor', { name });
-  }
-  // Of classes that the runtime knows, the names are told, so that their numbers hold there.
-  const known = new Map(controllerOf(runtime).settings.classes.map(({ name, priority }) => [name, priority]));
-  for (const [name, { priority }] of Object.entries(declaration.classes ?? {})) {
-    const its = known.get(name);
-    if (its !== undefined && its !== priority) throw failed(`classes.${name}`, 'the runtime', otherBand(its, priority));
-  }
-  const make = async ([section, verb]: (typeof MADE)[number]): Promise<void> => {
-    for (const [name, { on, of, ...fields }] of Object.entries(declaration[section] ?? {})) {
-      const owner = of === undefined ? {} : { of: parties.get(of) };
-      const to = section === 'splits' ? { to: targetsOf(declaration, parties, fields as never) } : {};
-      await ask(`${section}.${name}`, on, verb, { ...fields, ...owner, ...to, name } as never);
-    }
-  };
-  const [rings, ...others] = MADE;
-  await make(rings!);
-  for (const [name, task] of Object.entries(declaration.tasks)) {
-    const { on, class: group, priority: _priority, takes: _takes, module, ...fields } = task;
-    const priority = bandOf(declaration, name);
-    const band = group !== undefined && known.has(group) ? { class: group }
-      : priority === undefined ? {} : { priority };
-    const sends = edgesOf(declaration, parties, name);
-    await ask(`tasks.${name}`, on, 'spawn', {
-      ...fields, ...band, ...topicsOfTask(declaration, name), name, module: String(module), sends,
-    });
-  }
-  for (const each of others) await make(each);
+  const maker = new TopologyMaker(runtime, control, declaration, parties);
+  await maker.make(options, () => true);
   const running = new RunningTopology<T>(control, declaration, parties, runtime);
   await running.run((topology as Partial<BootTopology>).steps ?? [], options);
+  runtime.on('reactorRestarted', ({ reactorId }) => void maker.remake(reactorId));
   return running;
-}
-
-/** To whom a task, or main, may send: with the party and the band of each. */
-function edgesOf(
-  declaration: TopologyDeclaration, parties: ReadonlyMap<string, number | 'main'>, from: string,
-): NonNullable<ControlMessages['spawn']['sends']> {
-  return Object.fromEntries((declaration.sends[from] ?? []).map((to) => {
-    const priority = bandOf(declaration, to);
-    const reactor = parties.get(declaration.tasks[to]!.on)!;
-    return [to, { reactor, ...(priority === undefined ? {} : { priority }) }];
-  }));
-}
-
-/** Targets of a split: tasks of the topology are where it says, in their band. */
-function targetsOf(
-  declaration: TopologyDeclaration, parties: ReadonlyMap<string, number | 'main'>, split: { readonly to: unknown },
-): unknown {
-  const { tasks } = declaration;
-  return !Array.isArray(split.to) ? split.to : split.to.map((target: Partial<TaskTarget> | undefined) => {
-    const { task } = target ?? {};
-    if (task === undefined || target?.reactor !== undefined || tasks[task] === undefined) return target;
-    const priority = bandOf(declaration, task);
-    const reactor = parties.get(tasks[task].on);
-    return { ...(priority === undefined ? {} : { priority }), reactor, ...target };
-  });
-}
-
-/** The topics that a task, or main, publishes to and hears, with their options. */
-function topicsOfTask({ topics = {} }: TopologyDeclaration, task: string): Topics {
-  const all = Object.entries(topics);
-  const publishes = all.filter(([, { from }]) => from.includes(task)).map(([name, { priority, retain }]) => [
-    name, { ...(priority === undefined ? {} : { priority }), ...(retain === undefined ? {} : { retain }) },
-  ]);
-  const subscribes = all.filter(([, { to }]) => to.includes(task)).map(([name, { whenSlow, evictAfterMs }]) => [
-    name, {
-      ...(whenSlow === undefined ? {} : { whenSlow }), ...(evictAfterMs === undefined ? {} : { evictAfterMs }),
-    },
-  ]);
-  return { publishes: Object.fromEntries(publishes), subscribes: Object.fromEntries(subscribes) } as Topics;
-}
-type Topics = Required<Pick<ControlMessages['spawn'], 'publishes' | 'subscribes'>>;
-
-function bandOf({ tasks, classes = {} }: TopologyDeclaration, name: string): number | undefined {
-  const { class: group, priority } = tasks[name]!;
-  return group === undefined ? priority : classes[group]!.priority;
-}
-
-function tooFew(id: number, reactors: number): PercoreError {
-  const message = `the runtime has ${reactors} reactors, and this is number ${id}`;
-  return new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', message, { argument: 'reactors', value: id });
-}
-
-function otherBand(its: number, priority: number): PercoreError {
-  const message = `createRuntime has declared it with band ${its}, and the topology with ${priority}`;
-  return new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', message, { argument: 'priority', value: priority });
-}
-
-function failed(path: string, on: string, cause: Error): PercoreError {
-  const hint = cause instanceof PercoreError && cause.code === 'ERR_PERCORE_NO_HANDLER'
-    ? '. Its entry has not called openControl(reactor)' : '';
-  return new PercoreError(
-    'ERR_PERCORE_TOPOLOGY', `${path} (on ${on}) cannot be started: ${cause.message}${hint}`, { argument: path, cause },
-  );
 }

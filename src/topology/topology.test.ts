@@ -167,6 +167,32 @@ describe('a topology', () => {
     });
   });
 
+  it('is made anew on a reactor that was started again', async () => {
+    const restart = { most: 3, withinMs: 60_000 };
+    const runtime = await createRuntime({ entry: module, reactors: 2, restart });
+    runtime.on('reactorDied', () => undefined);
+    try {
+      const running = await startTopology(runtime, define({
+        reactors: { one: 0, two: 1 },
+        tasks: { a: { on: 'one', module, export: 'note' }, b: { on: 'two', module, export: 'note', priority: 5 } },
+        sends: { main: ['a', 'b'] },
+        timers: { tick: { on: 'two', everyNs: 1e9, task: 'b' } },
+      }));
+      expect(await errorOf(() => runtime.call('died', undefined, { reactor: 1 }))).toMatchObject({ reactorId: 1 });
+      const isBack = async (): Promise<boolean> => {
+        const names = (await running.list()).map(({ on, name }) => `${on} ${name}`);
+        return names.includes('two tick') && names.includes('one a');
+      };
+      await until(() => isBack().catch(() => false), 'what was on the reactor');
+      (running as { send(to: string, message: unknown): number }).send('b', 'again');
+      await running.sync();
+      expect(await runtime.call('seen', 'b', { reactor: 1 })).toEqual(['again']);
+      expect((await running.show('b')).details).toMatchObject({ priority: 5, steps: 1 });
+    } finally {
+      await runtime.close();
+    }
+  });
+
   it('that cannot be started says which part, and why', async () => {
     await withRuntime(1, async (runtime) => {
       const missing = define(twoTasks({ tasks: { a: { on: 'one', module, export: 'nothing' } } }));

@@ -17,11 +17,12 @@ const SMALL: readonly [file: string, from: string, to: string][] = [
   ['layout-reactor.js', 'at: 32768', 'at: 128'],
   ['layout-reactor.js', 'at: 40960', 'at: 256'],
   ['layout-reactor.js', 'at: 41088', 'at: 384'],
-  ['layout-reactor.js', 'bytes: 41216', 'bytes: 512'],
+  ['layout-reactor.js', 'at: 41216', 'at: 512'],
+  ['layout-reactor.js', 'bytes: 41344', 'bytes: 640'],
   ['layout-reactor.js', 'count: 1024, writes: \'owner\'', `count: ${SLOTS}, writes: 'owner'`],
 ];
 const SLOTS_BYTES = 256;
-const BUCKETS_BYTES = 512;
+const BUCKETS_BYTES = 640;
 const SLOT = 4;
 /** The old owner, the new one, and the main thread. */
 const OLD = 0;
