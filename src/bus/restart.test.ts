@@ -54,3 +54,44 @@ describe('a reactor that is started again', () => {
     });
   });
 });
+
+describe('a reactor that is taken away', () => {
+  it('is published to no more, loses nothing that it was sent, and joins anew when it comes again', async () => {
+    await withRuntime(2, {}, async (runtime) => {
+      const join = (id: number) => inside(runtime, id, (reactor, _argument, { bus, state }) => {
+        state['next'] = -1;
+        bus.subscribe(reactor, 'n', {}, (value) => {
+          if (state['next'] >= 0 && value !== state['next']) throw new Error(`${value} where ${state['next']} was due`);
+          state['next'] = (value as number) + 1;
+        });
+      });
+      await join(0);
+      await join(1);
+      const topic = createTopic(runtime, { name: 'n' });
+      let n = 0;
+      let isOver = false;
+      const publishing = (async () => {
+        while (!isOver) {
+          for (let i = 0; i < 50; i++) if (topic.publish(n) === OK) n++;
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      })();
+      await until(() => n > 1000, 'some');
+      expect(await runtime.scale(1)).toEqual({ reactors: 1, undelivered: 0 });
+      expect(topicsOf(runtime).topics[0]!.subscribers).toEqual([0]);
+      const before = n;
+      await until(() => n > before + 1000, 'the publisher goes on');
+      await runtime.scale(2);
+      await join(1);
+      const again = n;
+      await until(() => n > again + 1000, 'and on');
+      isOver = true;
+      await publishing;
+      runtime.flush();
+      for (const id of [0, 1]) {
+        await until(async () => (await inside(runtime, id, (_r, _a, { state }) => state['next'])) === n, 'all of it');
+        expect(runtime.status().reactors[id]!.stepErrors).toBe(0);
+      }
+    });
+  });
+});
