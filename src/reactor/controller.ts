@@ -32,21 +32,11 @@ const SENT = partyLayout.fields.sent.at >> 3;
 const RECEIVED = partyLayout.fields.received.at >> 3;
 const LOST = partyLayout.fields.lost.at >> 3;
 
-/** Moves buckets when reactors are drained, added and taken away. What can do so sets it in the controller. */
-export interface BucketMover {
-  /** Moves all buckets of a reactor to those that take work; resolves when it has none. */
-  empty(id: number): Promise<void>;
-  /** Gives reactors that are new their share. */
-  fill(ids: readonly number[]): Promise<void>;
-}
-
 export class Controller implements MemberHost, DeathHost {
   /** The thread that runs in each reactor's place, or the last that did. */
   readonly members: Member[] = [];
   readonly deaths: Deaths;
   readonly roster: Roster;
-  /** What moves buckets from a reactor and to it, where something does. */
-  bucketMover: BucketMover | undefined;
   /** Ends when the reactors that were asked for last are there. Never rejects. */
   scaling: Promise<unknown> = Promise.resolve();
   /** The main thread as a party. */
