@@ -8,7 +8,7 @@
  */
 import { isMoving, nextOwnerIn, ownerIn } from '../slot-word.js';
 import { PercoreError } from '../errors.js';
-import { BUCKETS, STAGES } from '../layout.js';
+import { BUCKETS, STAGES, words } from '../layout.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import type { Controller, Party } from '../reactor/internal.js';
 import { roomIn, type KeyRoom } from './room.js';
@@ -57,6 +57,43 @@ export class BucketMoves {
   /** True when some of the bucket belongs to `reactor`. */
   isPartlyOf(bucket: number, reactor: number): boolean {
     return this.ownerOf(bucket) === reactor || this.slotsOf(bucket).some((slot) => this.holderOf(slot) === reactor);
+  }
+
+  /** Moves all of a reactor's to `targets`, or to those that take work. How many; rejects with the first failure. */
+  async empty(from: number, targets: readonly number[] = this.takers()): Promise<number> {
+    const others = targets.filter((reactor) => reactor !== from);
+    const all = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
+    const buckets = all.filter((bucket) => this.isPartlyOf(bucket, from));
+    if (others.length === 0) return 0;
+    const ended = buckets.map((bucket, i) => this.move(bucket, others[i % others.length]!));
+    const failed = (await Promise.allSettled(ended)).find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return buckets.length;
+  }
+
+  /** Gives reactors that are new their share, from those that have more than theirs. */
+  async fill(added: readonly number[]): Promise<void> {
+    const share = Math.floor(BUCKETS / this.takers().length);
+    const owned = new Array<number>(this.reactors).fill(0);
+    for (let bucket = 0; bucket < BUCKETS; bucket++) owned[this.ownerOf(bucket)]!++;
+    const ended: Promise<boolean>[] = [];
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      const owner = this.ownerOf(bucket);
+      const to = added.find((id) => owned[id]! < share);
+      if (to === undefined || owner === to || owned[owner]! <= share) continue;
+      owned[owner]!--;
+      owned[to]!++;
+      ended.push(this.move(bucket, to));
+    }
+    await Promise.allSettled(ended);
+  }
+
+  /** Reactors that take new work. */
+  takers(): number[] {
+    const { block } = this.room.party.peers;
+    return Array.from({ length: block.reactors() }, (_, id) => id).filter(
+      (id) => block.presence(id) === words.presence.HERE,
+    );
   }
 
   /** True when the bucket has moved, false when it was there. Rejects with why it stays where it was. */
@@ -158,11 +195,17 @@ export class BucketMoves {
 const moves = new WeakMap<Party, BucketMoves>();
 
 /** The moves of a runtime, made at their first use. */
-export function movesOf({ main }: Controller): BucketMoves {
+export function movesOf(controller: Controller): BucketMoves {
+  const { main } = controller;
   const known = moves.get(main);
   if (known !== undefined) return known;
   const made = new BucketMoves(main);
   moves.set(main, made);
+  // For draining, adding and taking away reactors.
+  controller.bucketMover = {
+    empty: async (id) => void (await made.empty(id)),
+    fill: (added) => made.fill(added),
+  };
   return made;
 }
 
