@@ -9,9 +9,9 @@ const alone = [
 ];
 /** These take longest, longest first: begun early, they do not run on when all others are done. */
 const LONG = [
-  'fuzz/surface', 'kills.stress', 'parser.fuzz', 'line-reader.stress', 'explorer/groups', 'explorer/readers',
-  'weather-faults', 'explorer/mutants', 'explorer/rings', 'explorer/linked', 'load-balancer/ending', 'steering',
-  'load-balancer/load-balancer',
+  'explorer/groups', 'kills.stress', 'weather-faults', 'explorer/linked', 'reactor/closing', 'reactor/steering',
+  'explorer/mutants', 'load-balancer/load-balancer', 'fuzz/surface', 'load-balancer/ending', 'explorer/rings',
+  'explorer/readers', 'reactor/forgotten', 'io/draining', 'reactor/terminate',
 ];
 
 class LongFirst extends BaseSequencer {

@@ -38,6 +38,7 @@ const promises: Record<string, RegExp> = {
     /^1089 numbers, 1197900 in all; 11 errors; begun anew: \{"pipeline":1,"add":0,"double":0\}\n$/,
   '18-topics.js':
     /^the sum of all is 4999950007\nthe last price was 7, retained: true\nthe display has had or dropped all 100000\n$/,
+  '19-restart.js': /^3 deaths, and every number has come or is counted as lost\n$/,
   '20-streaming-answer.js': /^the last price is 1000; 1 generator has ended\n$/,
   '21-offload.js': /^pong while it hashes\n[0-9a-f]{8} came before the last of 10\n$/,
   '22-sharded-counter.js': /^9 words over 2 shards; the most frequent is "the", 4 times\n$/,

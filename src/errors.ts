@@ -103,7 +103,7 @@ function kindOf(value: object): string {
 }
 
 /** The own keys of an object, or undefined for what has no options: an array, bytes, or a Proxy that cannot be read. */
-function keysOf(value: object): string[] | undefined {
+export function keysOf(value: object): string[] | undefined {
   try {
     return Array.isArray(value) || ArrayBuffer.isView(value) ? undefined : Object.keys(value);
   } catch {

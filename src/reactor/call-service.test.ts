@@ -354,10 +354,10 @@ describe('wrong arguments', () => {
       'ERR_PERCORE_INVALID_ARGUMENT: key must be a string or a Uint8Array (of a number: String(5)), not 5',
       'ERR_PERCORE_INVALID_ARGUMENT: key must be a string or a Uint8Array, not [object Object]',
       'ERR_PERCORE_INVALID_ARGUMENT: hash must be a whole number from 0 to 4294967295, not "a"',
-      'ERR_PERCORE_INVALID_ARGUMENT: options of spawn must be an object with name (and priority, capacity, '
+      'ERR_PERCORE_INVALID_ARGUMENT: options of spawn must be an object with name (and priority, class, capacity, '
         + 'concurrency if wanted), not undefined',
       'ERR_PERCORE_INVALID_ARGUMENT: spawn has no option "nmae"; did you mean "name"? It takes name, priority, '
-        + 'capacity, concurrency',
+        + 'class, capacity, concurrency',
       'ERR_PERCORE_INVALID_ARGUMENT: capacity must be left out for a task of bytes: its messages wait in the lanes, '
         + 'whose bound is laneBytes, not 5',
       'ERR_PERCORE_INVALID_ARGUMENT: handler must be a function, not "no function"',

@@ -32,21 +32,11 @@ const SENT = partyLayout.fields.sent.at >> 3;
 const RECEIVED = partyLayout.fields.received.at >> 3;
 const LOST = partyLayout.fields.lost.at >> 3;
 
-/** Moves buckets when reactors are drained, added and taken away. What can do so sets it in the controller. */
-export interface BucketMover {
-  /** Moves all buckets of a reactor to those that take work; resolves when it has none. */
-  empty(id: number): Promise<void>;
-  /** Gives reactors that are new their share. */
-  fill(ids: readonly number[]): Promise<void>;
-}
-
 export class Controller implements MemberHost, DeathHost {
   /** The thread that runs in each reactor's place, or the last that did. */
   readonly members: Member[] = [];
   readonly deaths: Deaths;
   readonly roster: Roster;
-  /** What moves buckets from a reactor and to it, where something does. */
-  bucketMover: BucketMover | undefined;
   /** Ends when the reactors that were asked for last are there. Never rejects. */
   scaling: Promise<unknown> = Promise.resolve();
   /** The main thread as a party. */
@@ -57,6 +47,8 @@ export class Controller implements MemberHost, DeathHost {
   readonly closers: (() => Promise<void>)[] = [];
   /** What was chosen for all parties last. */
   discipline: DisciplineOptions;
+  /** What was chosen since for one reactor alone. It holds for the thread that is started in its place, too. */
+  readonly disciplineOf: Map<number, DisciplineOptions> = new Map();
   /** A member has come further on its way to ready. */
   onProgress: (() => void) | undefined;
   private isHeld = true;
@@ -97,7 +89,8 @@ export class Controller implements MemberHost, DeathHost {
     const {
       entry, data, pins, budget, publishEvery, classes, clock, source, resourceLimits, restart,
     } = this.settings;
-    const options = { budget, publishEvery, discipline: this.discipline, classes, clock, io: { source } };
+    const discipline = this.disciplineOf.get(id) ?? this.discipline;
+    const options = { budget, publishEvery, discipline, classes, clock, io: { source } };
     const names = restart === undefined ? undefined : (this.names[id] ??= new KeptNames()).lanes;
     const generation = this.roster.generation(id);
     const start = { shared: this.shared, cpu: pins[id], entry, data, generation, names, options };
@@ -158,7 +151,9 @@ export class Controller implements MemberHost, DeathHost {
 
   /** The last one's thread has ended. */
   forgetMember(): void {
-    this.roster.forget(this.members.pop()!.id);
+    const { id } = this.members.pop()!;
+    this.disciplineOf.delete(id);
+    this.roster.forget(id);
   }
 
   /** Starts another thread in the place of one that has died. */

@@ -82,7 +82,7 @@ export class Roster {
     this.setPresence(count - 1, this.block.presence(count - 1));
   }
 
-  /** Where nothing moves buckets: those of a reactor that goes, which has run what it had, are shared out. */
+  /** Buckets that a reactor which goes still owns are shared out; it has run what it had. */
   shareOut(id: number): void {
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
       if (this.block.ownerOf(bucket) === id) this.block.setOwner(bucket, bucket % this.block.reactors());

@@ -138,10 +138,11 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
   }
 
   /**
-   * Empties a reactor for maintenance: from now on turns pass it over and its buckets move away, where something moves
-   * them, and what it has is run to the end. Resolves when it is quiet; who goes on sending to it by its number keeps
-   * it busy. It stays so, also after a rejection or a death, until `resume`. Rejects by `signal` and `timeoutMs`, with
-   * ERR_PERCORE_REACTOR_DIED when it is dead for good, ERR_PERCORE_CLOSED, or ERR_PERCORE_INVALID_ARGUMENT.
+   * Empties a reactor for maintenance: from now on turns pass it over, and what it has is run to the end. Its buckets
+   * stay its own: `moveAllBuckets` before moves them. Resolves when it is quiet; who goes on sending to it by its
+   * number keeps it busy. It stays so, also after a rejection or a death, until `resume`. Rejects by `signal` and
+   * `timeoutMs`, with ERR_PERCORE_REACTOR_DIED when it is dead for good, ERR_PERCORE_CLOSED, or
+   * ERR_PERCORE_INVALID_ARGUMENT.
    */
   async drain(reactor: number, options?: WaitOptions): Promise<void> {
     const id = checkInteger('reactor', reactor, 0, this.reactors - 1);

@@ -46,8 +46,7 @@ export function drain(controller: Controller, id: number, options: WaitOptions):
       isOver = true;
       reject(reason);
     }, undefined, id);
-    const empty = controller.bucketMover?.empty(id) ?? Promise.resolve();
-    empty.then(() => untilQuiet(controller, id, () => isOver)).then(() => resolve(), reject).finally(end);
+    untilQuiet(controller, id, () => isOver).then(resolve, reject).finally(end);
   });
 }
 
@@ -107,7 +106,6 @@ async function grow(controller: Controller, from: number, to: number): Promise<v
   }
   checkOpen(controller, `scale(${to})`);
   controller.roster.setCount(to);
-  await controller.bucketMover?.fill(added.map(({ id }) => id));
 }
 
 /** Takes the last reactor away. Resolves with how many messages it had not run. */
@@ -117,9 +115,8 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
   const isOver = (): boolean => performance.now() >= endMs || controller.closing !== undefined;
   controller.roster.setCount(id);
   setDrained(controller, id, true);
-  await controller.bucketMover?.empty(id);
   await untilQuiet(controller, id, isOver).catch(() => undefined);
-  if (controller.bucketMover === undefined) controller.roster.shareOut(id);
+  controller.roster.shareOut(id);
   // From now on whoever sends to it is told CLOSED, and what it was sent before is there once all have seen that.
   controller.roster.leave(id);
   const haveSeen = (): boolean => controller.roster.haveSeen(

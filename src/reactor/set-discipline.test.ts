@@ -119,6 +119,24 @@ describe('setDiscipline', () => {
   });
 });
 
+describe('a reactor that is started again', () => {
+  it('selects by what the main thread has chosen for it', async () => {
+    const restart = { most: 3, withinMs: 60_000, backoffMs: 0 };
+    await withRuntime(2, { restart, discipline: 'weighted' }, async (runtime) => {
+      let restarts = 0;
+      runtime.on('reactorDied', () => undefined).on('reactorRestarted', () => void restarts++);
+      await setDiscipline(runtime, 'roundRobin', { reactor: 1 });
+      await inside(runtime, 1, (reactor, _argument, { setDiscipline: set }) => set(reactor, 'deadline'));
+      for (const id of [0, 1]) {
+        void inside(runtime, id, () => process.exit(3)).catch(() => undefined);
+        await until(() => restarts === id + 1, 'the restart');
+      }
+      expect(kindsOf(runtime)).toEqual(['weighted', 'weighted', 'roundRobin', 'weighted']);
+      expect(await inside(runtime, 1, order)).toBe(FIRST_FIRST);
+    });
+  });
+});
+
 describe('a discipline of one\'s own', () => {
   it('selects from the first step on, in reactors and on the main thread, and is called by its class', async () => {
     await withRuntime(1, { discipline: own() }, async (runtime) => {

@@ -22,8 +22,8 @@ export interface SetDisciplineOptions {
  * From within a reactor it takes effect with the next selection, and a discipline of your own is given as it is. From
  * the main thread it resolves when those that are meant select by it; a class of your own is named by its module, since
  * classes do not travel to threads. It rejects with ERR_PERCORE_DISCIPLINE when that cannot be had, and with
- * ERR_PERCORE_REACTOR_DIED when the reactor that was named has ended. Throws ERR_PERCORE_INVALID_ARGUMENT. Does not
- * block; allocates.
+ * ERR_PERCORE_REACTOR_DIED when the reactor that was named has ended; started again, it selects by what was chosen
+ * here, not by what it had set itself. Throws ERR_PERCORE_INVALID_ARGUMENT. Does not block; allocates.
  */
 export function setDiscipline(reactor: Reactor, discipline: DisciplineChoice | Discipline): void;
 export function setDiscipline(
@@ -38,13 +38,17 @@ export function setDiscipline(
     const checked = checkDiscipline(discipline as DisciplineChoice, controller.settings.classes);
     if (reactor !== undefined && reactor !== 'main') {
       checkInteger('reactor', reactor, 0, controller.members.length - 1);
-      return controller.members[reactor]!.discipline.change(checked);
+      // Kept for the thread that may be started in its place once it is known to be one.
+      return controller.members[reactor]!.discipline.change(checked)
+        .then(() => void controller.disciplineOf.set(reactor, checked));
     }
     const main = takeUp(controller.main.turn.disciplines, checked);
     if (reactor === 'main') return main;
-    controller.discipline = checked;
     const changes = controller.members.map((member) => member.discipline.change(checked).catch(unlessDead));
-    return Promise.all([main, ...changes]).then(() => undefined);
+    return Promise.all([main, ...changes]).then(() => {
+      controller.discipline = checked;
+      controller.disciplineOf.clear();
+    });
   }
   const turn = partyIn(of)?.turn;
   if (turn === undefined) throw invalidArgument('reactor', of, 'a reactor, or a runtime');

@@ -2,7 +2,7 @@
  * The options by which a user chooses a discipline: checked where they are given, on whatever thread, and made into one
  * on the thread that runs by it. They are plain data, so they travel to workers.
  */
-import { checkInteger, checkOneOf, checkOptions, invalidArgument, PercoreError } from '../errors.js';
+import { checkInteger, checkOneOf, checkOptions, invalidArgument, keysOf, PercoreError } from '../errors.js';
 import { BANDS } from '../layout.js';
 import { AgeingBands } from './ageing-bands.js';
 import { Bands } from './bands.js';
@@ -83,7 +83,8 @@ export function checkDiscipline(
     shuffled: ['seed'],
     own: ['module', 'data'],
   };
-  const given: Record<string, unknown> = readable('discipline', choice, allowed);
+  if (keysOf(choice) === undefined) throw invalidArgument('discipline', choice, allowed);
+  const given = choice as unknown as Record<string, unknown>;
   const kind = checkOneOf('discipline.kind', given['kind'], KINDS);
   checkOptions('discipline', choice, ['kind', ...known[kind]]);
   if (kind === 'own') return checkModule(given['module'], given['data']);
@@ -128,16 +129,6 @@ function cloneOf(data: unknown): unknown {
       { argument: 'discipline.data', cause },
     );
   }
-}
-
-/** A Proxy may refuse every question. */
-function readable(name: string, given: object, allowed: string): Record<string, unknown> {
-  try {
-    void Object.keys(given);
-  } catch {
-    throw invalidArgument(name, given, allowed);
-  }
-  return given as Record<string, unknown>;
 }
 
 /** The numbers by band that were given, each read once; those of a class by its band. */

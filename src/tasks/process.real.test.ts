@@ -18,6 +18,31 @@ afterAll(async () => {
   await runtime.close();
 });
 
+describe('a reactor that dies', () => {
+  it('is started again with its processes, and they run what others have sent meanwhile', async () => {
+    const entry = new URL('./fixtures/entry.js', import.meta.url);
+    const mortal = await createRuntime<Real>({
+      entry, reactors: 1, data: new Int32Array(new SharedArrayBuffer(64)), restart: { most: 1, withinMs: 60_000 },
+    });
+    try {
+      const echo = mortal.address('echo', { reactor: 0 });
+      const sum = createProcess(mortal, { name: 'ball' }, async (self: Self<number>) => {
+        let total = 0;
+        for (let i = 0; i < 100; i++) total += await self.next({ timeoutMs: 20_000 });
+        return total;
+      });
+      const died = new Promise((resolve) => void mortal.once('reactorDied', resolve));
+      await mortal.call('die').catch(() => undefined);
+      await died;
+      for (let i = 0; i < 100; i++) expect(echo.send(1)).toBe(OK);
+      expect(await sum.join()).toEqual({ how: 'ended', value: 100 });
+      expect((await mortal.call('tasks')).map(({ name }) => name)).toContain('echo');
+    } finally {
+      await mortal.close();
+    }
+  });
+});
+
 describe('processes', () => {
   it('play over threads: a generator of a reactor, an asynchronous body of the main thread', async () => {
     const rounds = 2000;

@@ -135,8 +135,8 @@ export class RunningTopology<T extends TopologyDeclaration = TopologyDeclaration
  *     await running.sync();
  *     console.log(await running.dumpText());
  *
- * What lives on a reactor that has died and was started again is made there anew, with fresh state. If that fails, it is
- * a warning of the process with the code ERR_PERCORE_TOPOLOGY.
+ * What lives on a reactor that has died and was started again is made there anew, with fresh state. If that fails, it
+ * is a warning of the process with the code ERR_PERCORE_TOPOLOGY.
  *
  * Rejects with ERR_PERCORE_TOPOLOGY: the message says which thing failed and why, and `argument` is its path; what was
  * made before stays, so close the runtime.

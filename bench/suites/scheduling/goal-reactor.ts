@@ -46,7 +46,9 @@ export default function start(reactor: Reactor<{ calls: GoalServices }>): void {
       if (beganNs >= startNs) bulkNs += reactor.nowNs() - beganNs;
       if (beganNs < endNs) return void bulk.send(0);
       reactor.timers.cancel(timer);
-      resolve({ p99Ns: percentile(waits.sort((a, b) => a - b), 99), bulk: bulkNs / forNs, steps: waits.length });
+      // A class that was never selected has waited for all of the time.
+      const sorted = waits.length === 0 ? [forNs] : waits.toSorted((a, b) => a - b);
+      resolve({ p99Ns: percentile(sorted, 99), bulk: bulkNs / forNs, steps: waits.length });
     });
     bulk.send(0);
   }));
