@@ -71,23 +71,6 @@ export class BucketMoves {
     return buckets.length;
   }
 
-  /** Gives reactors that are new their share, from those that have more than theirs. */
-  async fill(added: readonly number[]): Promise<void> {
-    const share = Math.floor(BUCKETS / this.takers().length);
-    const owned = new Array<number>(this.reactors).fill(0);
-    for (let bucket = 0; bucket < BUCKETS; bucket++) owned[this.ownerOf(bucket)]!++;
-    const ended: Promise<boolean>[] = [];
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      const owner = this.ownerOf(bucket);
-      const to = added.find((id) => owned[id]! < share);
-      if (to === undefined || owner === to || owned[owner]! <= share) continue;
-      owned[owner]!--;
-      owned[to]!++;
-      ended.push(this.move(bucket, to));
-    }
-    await Promise.allSettled(ended);
-  }
-
   /** Reactors that take new work. */
   takers(): number[] {
     const { block } = this.room.party.peers;
@@ -195,17 +178,11 @@ export class BucketMoves {
 const moves = new WeakMap<Party, BucketMoves>();
 
 /** The moves of a runtime, made at their first use. */
-export function movesOf(controller: Controller): BucketMoves {
-  const { main } = controller;
+export function movesOf({ main }: Controller): BucketMoves {
   const known = moves.get(main);
   if (known !== undefined) return known;
   const made = new BucketMoves(main);
   moves.set(main, made);
-  // For draining, adding and taking away reactors.
-  controller.bucketMover = {
-    empty: async (id) => void (await made.empty(id)),
-    fill: (added) => made.fill(added),
-  };
   return made;
 }
 
