@@ -147,8 +147,9 @@ export class Balancer {
   #look(): void {
     if (this.#controller.closing !== undefined) return this.close();
     this.#measure();
-    const living = [...this.#busy.keys()].filter((reactor) => !this.#moves.isDead(reactor));
-    if (living.length < this.#busy.length && this.#options.onDeath === 'move') this.#adopt(living);
+    const living = this.#moves.takers();
+    const isSomeDead = [...this.#busy.keys()].some((reactor) => this.#moves.isDead(reactor));
+    if (isSomeDead && this.#options.onDeath === 'move') this.#adopt(living);
     const now = performance.now();
     const owners = Array.from({ length: BUCKETS }, (_, bucket) => this.#moves.ownerOf(bucket));
     const plan = planMoves({
@@ -218,18 +219,10 @@ export async function moveAllBuckets(
   checkInteger('from', from, 0, runtime.reactors - 1);
   const { to } = checkOptions('options', options, ['to']);
   const moves = movesOf(controllerOf(runtime));
-  const targets = (to ?? Array.from({ length: runtime.reactors }, (_, reactor) => reactor))
+  const targets = (to ?? moves.takers())
     .filter((reactor) => checkInteger('to', reactor, 0, runtime.reactors - 1) !== from && !moves.isDead(reactor));
   if (targets.length === 0) throw invalidArgument('to', to, `another reactor than ${from} that lives`);
-  let next = 0;
-  const ended: Promise<boolean>[] = [];
-  for (let bucket = 0; bucket < BUCKETS; bucket++) {
-    if (moves.isPartlyOf(bucket, from)) ended.push(moves.move(bucket, targets[next++ % targets.length]!));
-  }
-  const results = await Promise.allSettled(ended);
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-  return results.length;
+  return moves.empty(from, targets);
 }
 
 function checkPart(argument: string, value: number, least: number, most: number): number {

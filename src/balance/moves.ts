@@ -8,7 +8,7 @@
  */
 import { isMoving, nextOwnerIn, ownerIn } from '../slot-word.js';
 import { PercoreError } from '../errors.js';
-import { BUCKETS, STAGES } from '../layout.js';
+import { BUCKETS, STAGES, words } from '../layout.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import type { Controller, Party } from '../reactor/internal.js';
 import { roomIn, type KeyRoom } from './room.js';
@@ -57,6 +57,26 @@ export class BucketMoves {
   /** True when some of the bucket belongs to `reactor`. */
   isPartlyOf(bucket: number, reactor: number): boolean {
     return this.ownerOf(bucket) === reactor || this.slotsOf(bucket).some((slot) => this.holderOf(slot) === reactor);
+  }
+
+  /** Moves all of a reactor's to `targets`, or to those that take work. How many; rejects with the first failure. */
+  async empty(from: number, targets: readonly number[] = this.takers()): Promise<number> {
+    const others = targets.filter((reactor) => reactor !== from);
+    const all = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
+    const buckets = all.filter((bucket) => this.isPartlyOf(bucket, from));
+    if (others.length === 0) return 0;
+    const ended = buckets.map((bucket, i) => this.move(bucket, others[i % others.length]!));
+    const failed = (await Promise.allSettled(ended)).find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return buckets.length;
+  }
+
+  /** Reactors that take new work. */
+  takers(): number[] {
+    const { block } = this.room.party.peers;
+    return Array.from({ length: block.reactors() }, (_, id) => id).filter(
+      (id) => block.presence(id) === words.presence.HERE,
+    );
   }
 
   /** True when the bucket has moved, false when it was there. Rejects with why it stays where it was. */

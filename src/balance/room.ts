@@ -16,6 +16,7 @@ import { PercoreError } from '../errors.js';
 import { BUCKETS, RETURN_LANES, SLOTS } from '../layout.js';
 import { partyOf, summon, WaitingLine, type Party } from '../reactor/internal.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
+import { deathsIn, fence, squareWithRestarted } from './restarted.js';
 import { BucketTable } from './table.js';
 
 /** The handler by which parties speak of buckets, in the highest band. */
@@ -39,6 +40,7 @@ type States = [name: string, state: unknown][];
 type Order =
   | { readonly ask: 'release' | 'adopt'; readonly slot: number; readonly word: number }
   | { readonly ask: 'arrive'; readonly slot: number; readonly word: number; readonly states: States }
+  | { readonly ask: 'fence'; readonly to: number; readonly bands: number }
   | { readonly ask: 'rest' };
 
 export class KeyRoom {
@@ -78,8 +80,8 @@ export class KeyRoom {
   }
 
   /** Tells another party's room, or this one's. */
-  tell(to: number, order: Order): Promise<unknown> {
-    return this.party.calls.call(NAME, order, to, LANE, {});
+  tell(to: number, order: Order, lane = LANE): Promise<unknown> {
+    return this.party.calls.call(NAME, order, to, lane, {});
   }
 
   // ---- For those who send -------------------------------------------------------------------------------------------
@@ -137,15 +139,25 @@ export class KeyRoom {
       case 'release': return this.release(order.slot, order.word);
       case 'arrive': return this.arrive(order.slot, order.word, order.states);
       case 'adopt': return this.adopt(order.slot, order.word);
+      case 'fence': return fence(this, order.to, order.bands);
       // Whoever answers is between two steps, and no message of its own is half sent.
       case 'rest': return undefined;
     }
   }
 
   /** Of the old owner: lets the slot go once everything that was sent to it has been run. Nanoseconds it paused. */
-  private release(slot: number, word: number): Promise<number> {
-    this.check(slot, word, ownerIn(word));
-    return this.whenDone(slot, () => this.isDrained(slot), () => this.handOver(slot, word));
+  private async release(slot: number, word: number): Promise<number> {
+    for (;;) {
+      this.check(slot, word, ownerIn(word));
+      const deaths = deathsIn(this.party);
+      await squareWithRestarted(this, slot);
+      const pauseNs = await this.whenDone(
+        slot,
+        () => this.isDrained(slot) || deathsIn(this.party) !== deaths,
+        () => (this.isDrained(slot) ? this.handOver(slot, word) : undefined),
+      );
+      if (pauseNs !== undefined) return pauseNs;
+    }
   }
 
   private async handOver(slot: number, word: number): Promise<number> {

@@ -122,7 +122,8 @@ export class BucketTable {
   forget(from: number, slot: number): void {
     const own = this.figures[this.id]!;
     const missing = this.missing(from, slot);
-    own.lost += missing;
+    // Below 0: what it had run was run again.
+    own.lost += Math.max(0, missing);
     own.taken[from * SLOTS + slot]! += missing;
   }
 

@@ -4,10 +4,12 @@
  */
 import { createKeyed, keyedAddress, type Reactor } from 'percore';
 
-export interface Load {
-  /** Buckets of the keys, the most frequent key first, and how often each key comes, added up, the last 1. */
+/** Buckets of the keys, the most frequent key first, and how often each key comes, added up, the last 1. */
+export interface Keys {
   readonly buckets: readonly number[];
   readonly cumulative: readonly number[];
+}
+export interface Load {
   readonly perSecond: number;
   readonly workNs: number;
   readonly ms: number;
@@ -21,7 +23,7 @@ export type BalanceServices = {
 const NAME = 'work';
 const TICK_NS = 200_000;
 
-export default function start(reactor: Reactor<{ calls: BalanceServices }>): void {
+export default function start(reactor: Reactor<{ calls: BalanceServices }>, { buckets, cumulative }: Keys): void {
   /** By bucket, then by sender: the number of the last message. */
   const states = new Map<number, number[]>();
   let run = 0;
@@ -47,7 +49,7 @@ export default function start(reactor: Reactor<{ calls: BalanceServices }>): voi
   // Each reactor draws numbers of its own, the same ones in every run.
   let random = reactor.id + 1;
 
-  reactor.handle('send', ({ buckets, cumulative, perSecond, ms, workNs }) => new Promise((resolve) => {
+  reactor.handle('send', ({ perSecond, ms, workNs }) => new Promise((resolve) => {
     const beganNs = reactor.nowNs();
     let sent = 0;
     const timer = reactor.timers.every({ intervalNs: TICK_NS, priority: 6 }, () => {

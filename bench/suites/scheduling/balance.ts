@@ -7,7 +7,7 @@
 import { bucketOf, createBalancer, createRuntime, hashKey } from 'percore';
 import { twoCpus } from '../../cpus.js';
 import { check, compare, sleep, type Bench, type Contender } from '../../harness.js';
-import type { BalanceServices, Load } from './balance-reactor.js';
+import type { BalanceServices, Keys, Load } from './balance-reactor.js';
 
 const RUNS = 5;
 const KEYS = 10_000;
@@ -17,17 +17,18 @@ const PER_SECOND = 25_000;
 const WORK_NS = 12_000;
 const SETTLE_MS = 2000;
 const MEASURE_MS = 1000;
+const LOAD: Load = { perSecond: PER_SECOND, workNs: WORK_NS, ms: SETTLE_MS + MEASURE_MS + 100 };
 /** One reactor has at least this part of the load at first. */
 const UNLUCKY = 0.62;
 
 export const balance: Bench = {
   name: 'balance',
   run: () => {
-    const load = unluckyLoad();
+    const keys = unluckyKeys();
     return compare({
       runs: RUNS,
-      ours: contender('percore', load, true),
-      baselines: [contender('fixed owners', load, false)],
+      ours: contender('percore', keys, true),
+      baselines: [contender('fixed owners', keys, false)],
       figures: [{
         of: 'difference', metric: 'difference', unit: '%', better: 'lower',
         params: { keys: KEYS, exponent: EXPONENT, perSecond: 2 * PER_SECOND, workUs: WORK_NS / 1000 },
@@ -37,16 +38,16 @@ export const balance: Bench = {
   },
 };
 
-function contender(name: string, load: Load, isBalanced: boolean): Contender<'difference'> {
+function contender(name: string, data: Keys, isBalanced: boolean): Contender<'difference'> {
   return {
     name,
     async run() {
       await using runtime = await createRuntime<{ calls: BalanceServices }>({
         entry: new URL('./balance-reactor.js', import.meta.url), reactors: 2, pin: twoCpus(),
-        idle: { strategy: 'park' },
+        idle: { strategy: 'park' }, data,
       });
       const balancer = isBalanced ? createBalancer(runtime, { everyMs: 50, restMs: 300 }) : undefined;
-      const sending = Promise.all([0, 1].map((reactor) => runtime.call('send', load, { reactor })));
+      const sending = Promise.all([0, 1].map((reactor) => runtime.call('send', LOAD, { reactor })));
       await sleep(SETTLE_MS);
       const before = busyOf(runtime.status());
       await sleep(MEASURE_MS);
@@ -70,7 +71,7 @@ const busyOf = ({ reactors }: { reactors: readonly { busyNs: number }[] }): numb
   reactors.map(({ busyNs }) => busyNs);
 
 /** The first family of keys of which one reactor has at first at least so much. */
-function unluckyLoad(): Load {
+function unluckyKeys(): Keys {
   const weights = Array.from({ length: KEYS }, (_, key) => (key + 1) ** -EXPONENT);
   const all = weights.reduce((a, b) => a + b, 0);
   let sum = 0;
@@ -80,6 +81,6 @@ function unluckyLoad(): Load {
     const buckets = weights.map((_, key) => bucketOf(hashKey(Buffer.from(`family ${family} key ${key}`))));
     const first = buckets.reduce((part, bucket, key) => part + (bucket % 2 === 0 ? weights[key] : 0), 0) / all;
     if (Math.max(first, 1 - first) < UNLUCKY) continue;
-    return { buckets, cumulative, perSecond: PER_SECOND, workNs: WORK_NS, ms: SETTLE_MS + MEASURE_MS + 100 };
+    return { buckets, cumulative };
   }
 }

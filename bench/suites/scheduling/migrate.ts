@@ -10,7 +10,7 @@ import type { MigrateServices } from './migrate-reactor.js';
 
 const RUNS = 9;
 const QUEUED = 10_000;
-const STALL_MS = 20;
+const STALL_MS = 100;
 const FED_MS = 30;
 /** An odd one, which reactor 1 owns at first. */
 const BUCKET = 7;

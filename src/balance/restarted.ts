@@ -1,0 +1,54 @@
+/**
+ * Counts after a restart. A reactor that was started again goes on with its lanes and its counts, and the two do not
+ * agree: what it had not published is counted as sent, and what it had run and not given back before its death is run
+ * again. So whoever gives a slot away first reads all that such a one has sent, and then makes the counts equal.
+ */
+import { BANDS, BUCKETS } from '../layout.js';
+import type { Party } from '../reactor/internal.js';
+import type { BucketTable } from './table.js';
+
+/** What is needed of the room of a party. */
+interface Room {
+  readonly table: BucketTable;
+  readonly party: Party;
+  tell(
+    to: number, order: { ask: 'fence'; to: number; bands: number } | { ask: 'rest' }, lane?: number,
+  ): Promise<unknown>;
+}
+
+/** Threads that have died in the places of reactors. */
+export function deathsIn({ shared, peers: { block } }: Party): number {
+  let sum = 0;
+  for (let id = 0; id < shared.reactors; id++) sum += block.generation(id);
+  return sum;
+}
+
+/**
+ * After it, the counts of the slot, which moves and is this party's, agree with what those have sent whose thread,
+ * or whose owner's, is not the first. Where one dies meanwhile, `deathsIn` has grown, and it is to be done again.
+ */
+export async function squareWithRestarted(room: Room, slot: number): Promise<void> {
+  const { table, party } = room;
+  const { block } = party.peers;
+  const isOwnAgain = block.generation(party.id) > 0;
+  await Promise.all(table.figures.map(async (figures, from) => {
+    const isMain = from === party.shared.reactors;
+    const bands = figures.bandsOf(Math.floor(slot / BUCKETS));
+    const isAgain = isOwnAgain || (!isMain && block.generation(from) > 0);
+    if (bands === 0 || !isAgain || (!isMain && block.isDead(from))) return;
+    const deaths = deathsIn(party);
+    try {
+      await room.tell(from, { ask: 'fence', to: party.id, bands });
+    } catch (error) {
+      if ((error as { code?: string }).code === 'ERR_PERCORE_REACTOR_DIED') return;
+      throw error;
+    }
+    if (deathsIn(party) === deaths) table.forget(from, slot);
+  }));
+}
+
+/** Resolves when all that this party has sent to `to` in these bands has been run: a call comes behind it. */
+export async function fence(room: Room, to: number, bands: number): Promise<void> {
+  const used = Array.from({ length: BANDS }, (_, band) => band).filter((band) => (bands & (1 << band)) !== 0);
+  await Promise.all(used.map((band) => room.tell(to, { ask: 'rest' }, band)));
+}
