@@ -210,11 +210,9 @@ export class CallService {
   private cancel(call: PendingCall, reason: unknown): void {
     // One that still waits for room never goes.
     if (call.isWaiting) return;
-    const failure = packError(reason);
-    // In the highest band: it overtakes the call where that has not begun.
-    if (this.tell(call, BANDS - 1, CANCEL, failure) !== TOO_LARGE) return;
-    // That it was given up matters more than why.
-    if (this.tell(call, BANDS - 1, CANCEL, shortFailure(failure)) === TOO_LARGE)
+    // In the highest band: it overtakes the call where that has not begun. Short, so that many of them fit a lane; and
+    // that it was given up matters more than why.
+    if (this.tell(call, BANDS - 1, CANCEL, shortFailure(packError(reason))) === TOO_LARGE)
       this.tell(call, BANDS - 1, CANCEL, undefined);
   }
 
