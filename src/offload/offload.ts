@@ -51,8 +51,8 @@ const NO_OPTIONS: OffloadOptions = Object.freeze({});
  * `of` is the reactor that asks, or the runtime for its main thread. `module` is a file: URL or an absolute path; its
  * default export is called with the payload and an OffloadContext. Payload and result are copied by structured clone,
  * which also shares a SharedArrayBuffer. The pool is made by the first task: as many threads as there are CPUs without
- * a reactor, at least one; they belong to the main thread and serve all reactors. It is for work of a tenth of a
- * millisecond and more: a task costs some 20 µs, and Node's channels allocate at both ends.
+ * a reactor, at least one; they belong to the main thread and serve all reactors. It is for work of half a
+ * millisecond and more: a task costs some tens of µs, and Node's channels allocate at both ends.
  *
  * Rejects with what the task threw, with class, code, cause and remote stack; with the signal's reason;
  * ERR_PERCORE_TIMEOUT; _OFFLOAD (its thread has ended, or the module has no default function); _BACK_PRESSURED (4,096

@@ -81,7 +81,9 @@ export class CallAnswers implements AskedHost {
     } catch (cause) {
       value = packError(cause);
     }
-    if (kind === CANCEL) asked.end(unpackError(value as Failure, from, `call("${asked.name}") was given up`));
+    const given = `call("${asked.name}") was given up`;
+    if (kind === CANCEL && value === undefined) asked.end(new PercoreError('ERR_PERCORE_CLOSED', given));
+    else if (kind === CANCEL) asked.end(unpackError(value as Failure, from, given));
     else asked.outgoing?.grant(value as number);
   }
 

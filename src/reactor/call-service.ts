@@ -212,8 +212,10 @@ export class CallService {
     if (call.isWaiting) return;
     const failure = packError(reason);
     // In the highest band: it overtakes the call where that has not begun.
-    if (this.tell(call, BANDS - 1, CANCEL, failure) === TOO_LARGE)
-      this.tell(call, BANDS - 1, CANCEL, shortFailure(failure));
+    if (this.tell(call, BANDS - 1, CANCEL, failure) !== TOO_LARGE) return;
+    // That it was given up matters more than why.
+    if (this.tell(call, BANDS - 1, CANCEL, shortFailure(failure)) === TOO_LARGE)
+      this.tell(call, BANDS - 1, CANCEL, undefined);
   }
 
   private tell(call: PendingCall, band: number, kind: number, value: unknown): number {

@@ -17,7 +17,7 @@ export default function start(reactor: Reactor<{ calls: OffloadServices }>): voi
   reactor.handle('offload', (load) => timeOfTaskUs((task) => ask(task, 3), load));
   reactor.handle('urgentBefore', async (others) => {
     let before = 0;
-    const all = Array.from({ length: others }, (_, number) => ask({ number, spinUs: 200 }, 2).then(() => before++));
+    const all = Array.from({ length: others }, (_, number) => ask({ number, spinUs: 2000 }, 2).then(() => before++));
     await ask({ number: 0, spinUs: 200 }, 6);
     const count = before;
     await Promise.all(all);

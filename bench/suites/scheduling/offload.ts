@@ -47,7 +47,8 @@ function percore(taskUs: number, tasks: number): Contender<'time'> {
       });
       await runtime.call('offload', { taskUs, tasks: tasks / 10 });
       const before = await runtime.call('urgentBefore', 50);
-      check(before <= 2, `${before} of 50 tasks of a lower band were run before an urgent one`);
+      // One that had a thread already, and those that began while the requests were on their way.
+      check(before <= 3, `${before} of 50 tasks of a lower band were run before an urgent one`);
       return { time: await runtime.call('offload', { taskUs, tasks }) };
     },
   };
