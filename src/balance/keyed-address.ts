@@ -17,6 +17,8 @@ import { roomIn, type KeyRoom } from './room.js';
 
 const DROPPED = partyLayout.fields.dropped.at >> 3;
 const PREFIX = HEAD_BYTES + BUCKET_BYTES;
+/** So many held messages go in one turn. */
+const AT_ONCE = 64;
 /** Keys of this many UTF-16 units are hashed without allocating. */
 const SHORT_KEY = 256;
 
@@ -193,7 +195,10 @@ export class KeyedAddress<M = unknown> {
   /** The bucket has settled, or there is room in the lane to its owner: what is held goes, as far as it fits. */
   #goOn(slot: number): void {
     const held = this.#waiting.get(slot)!;
+    let left = AT_ONCE;
     for (let bytes = held.first; bytes !== undefined; bytes = held.first) {
+      // The rest in the next turn, so that this thread, which may be the new owner, runs some of them meanwhile.
+      if (left-- === 0) return this.#room.whenSettled(slot, () => this.#goOn(slot));
       if (this.#party.isClosed) return this.#drop(slot, 1 + held.others.length);
       const owner = this.#room.enter(slot);
       if (owner < 0) return this.#room.whenSettled(slot, () => this.#goOn(slot));

@@ -10,7 +10,6 @@ import type { MigrateServices } from './migrate-reactor.js';
 
 const RUNS = 9;
 const QUEUED = 10_000;
-const STALL_MS = 100;
 const FED_MS = 30;
 /** An odd one, which reactor 1 owns at first. */
 const BUCKET = 7;
@@ -30,33 +29,41 @@ export const migrate: Bench = {
 
 type Run = Contender<'pause'>['run'];
 
-const withRuntime = (use: (runtime: Runtime<{ calls: MigrateServices }>) => Promise<number>): ReturnType<Run> =>
+/** `free` ends the stall of reactor 1. */
+const withRuntime = (
+  use: (runtime: Runtime<{ calls: MigrateServices }>, free: () => void) => Promise<number>,
+): ReturnType<Run> =>
   (async () => {
+    const isFree = new Int32Array(new SharedArrayBuffer(4));
     await using runtime = await createRuntime<{ calls: MigrateServices }>({
       entry: new URL('./migrate-reactor.js', import.meta.url), reactors: 2, pin: twoCpus(), laneBytes: 2 ** 20,
+      data: isFree,
     });
-    const pause = await use(runtime);
+    const pause = await use(runtime, () => void Atomics.store(isFree, 0, 1));
     const { reactors } = runtime.status();
     check(reactors.every(({ dropped, stepErrors }) => dropped + stepErrors === 0), 'a message was dropped');
     return { pause };
   })();
 
-const moved: Run = () => withRuntime(async (runtime) => {
+const moved: Run = () => withRuntime(async (runtime, free) => {
   const balancer = createBalancer(runtime, { mostMoves: 0 });
-  let isStalled = true;
-  const stalled = runtime.call('stall', STALL_MS, { reactor: 1 }).then(() => void (isStalled = false));
+  const stalled = runtime.call('stall', null, { reactor: 1 });
   const atOnce = await runtime.call('feed', { bucket: BUCKET, messages: QUEUED }, { reactor: 0 });
   check(atOnce === QUEUED, `${atOnce} messages were taken at once`);
-  check(isStalled, 'reactor 1 has begun to run them before the bucket moves');
-  await balancer.move(BUCKET, 0);
-  await stalled;
+  const moving = balancer.move(BUCKET, 0);
+  await sleep(1);
+  free();
+  await Promise.all([moving, stalled]);
   await sleep(FED_MS);
   return pauseOf(runtime, await runtime.call('stop', null, { reactor: 0 }));
 });
 
-const byCalls: Run = () => withRuntime(async (runtime) => {
-  const stalled = runtime.call('stall', STALL_MS, { reactor: 1 });
-  const sent = await runtime.call('byCalls', QUEUED, { reactor: 0 });
+const byCalls: Run = () => withRuntime(async (runtime, free) => {
+  const stalled = runtime.call('stall', null, { reactor: 1 });
+  const handingOver = runtime.call('byCalls', QUEUED, { reactor: 0 });
+  await sleep(FED_MS);
+  free();
+  const sent = await handingOver;
   await stalled;
   return pauseOf(runtime, sent);
 });
