@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { isAbsolute, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { PercoreError } from './errors.js';
 import { layoutHash } from './layout-hash.js';
@@ -89,6 +89,19 @@ function isThisPackage(path: string): boolean {
 export function besideModule(url: string | undefined, relative: string): string | undefined {
   if (url?.startsWith('file:') === true) return fileURLToPath(new URL(relative, url));
   return typeof __dirname === 'string' ? resolve(__dirname, relative) : undefined;
+}
+
+/**
+ * Where the program of a thread or of a reactor lies that the package brings along: beside the module that calls, or,
+ * in a bundle of an application, beside the file that PERCORE_WORKER_PATH names. The first of these where it is, else
+ * where it should be; never throws.
+ */
+export function programPath(url: string | undefined, name: string): string {
+  const beside = besideModule(url, name) ?? resolve(name);
+  const worker = process.env['PERCORE_WORKER_PATH'];
+  if (worker === undefined || worker === '' || existsSync(beside)) return beside;
+  const besideWorker = join(dirname(resolve(worker)), name);
+  return existsSync(besideWorker) ? besideWorker : beside;
 }
 
 function checkLayout(addon: Native, path: string): Native {

@@ -193,7 +193,8 @@ describe('a subscriber whose reactor dies', () => {
             const code = topic.publish(state['n']);
             if (code !== 0) return code;
             state['n']++;
-            if (state['isOver'] !== true) go.send(null);
+            if (state['isOver'] === true) state['isAtRest'] = true;
+            else go.send(null);
             return 0;
           });
           go.send(null);
@@ -210,7 +211,9 @@ describe('a subscriber whose reactor dies', () => {
         void inside(runtime, 1, () => process.exit(1)).catch(() => undefined);
         await until(async () => (await published()) > before + 1000, 'the publisher goes on');
         await inside(runtime, 0, (_reactor, _argument, { state }) => void (state['isOver'] = true));
-        await sleep(5);
+        await until(
+          () => inside(runtime, 0, (_r, _a, { state }) => state['isAtRest'] === true), 'the publisher is done',
+        );
         const total = await published();
         await until(
           async () => (await inside(runtime, 2, (_r, _a, { state }) => state['next'])) === total, 'the other has all',

@@ -8,11 +8,12 @@
  *
  * Threads run where no reactor is pinned, if there are such CPUs.
  */
+import { existsSync } from 'node:fs';
 import type { Piscina } from 'piscina';
 import type { MessagePort } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
 import { MOST_OFFLOADED, offloadLayout } from '../layout.js';
-import { besideModule } from '../native.js';
+import { programPath } from '../native.js';
 import { packError, type Controller } from '../reactor/internal.js';
 import { cpuBudget } from '../realtime/index.js';
 import { BandQueue } from './band-queue.js';
@@ -169,13 +170,21 @@ export class OffloadPool {
     });
     this.symbol = queueOptionsSymbol;
     this.queue.symbol = queueOptionsSymbol;
+    const filename = programPath(import.meta.url, 'offload-thread.js');
+    if (!existsSync(filename)) {
+      throw new PercoreError(
+        'ERR_PERCORE_OFFLOAD', `the program of the pool's threads is not at ${filename}: leave percore out of the `
+          + 'bundle (esbuild: --external:percore), or set PERCORE_WORKER_PATH to dist/percore/worker-main.js of the '
+          + 'installed package, which it lies beside',
+      );
+    }
     const { allowed, quota } = cpuBudget();
     const { pins } = this.controller.settings;
     const others = allowed.filter((cpu) => !pins.includes(cpu));
     const cpus = others.length > 0 && others.length < allowed.length ? others : undefined;
     const threads = Math.max(1, Math.min(others.length, Math.floor(quota)));
     const pool = new Pool({
-      filename: besideModule(import.meta.url, './offload-thread.js')!,
+      filename,
       minThreads: threads, maxThreads: threads, concurrentTasksPerWorker: 1, atomics: 'sync', recordTiming: false,
       taskQueue: this.queue, stricterFIFO: true, maxQueue: MOST_OFFLOADED,
       workerData: { cpus, words: this.words } satisfies ThreadStart,

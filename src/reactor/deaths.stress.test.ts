@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { fixture } from './fixtures/inside.js';
 
 const isStress = process.env['PERCORE_STRESS'] === '1';
-const TIMES = isStress ? 500 : 20;
+/** PERCORE_SHORT: on another Node, when more of them have run on one. */
+const TIMES = isStress ? 500 : process.env['PERCORE_SHORT'] === '1' ? 3 : 6;
 
 interface Seen {
   readonly sent: number;
@@ -60,7 +61,8 @@ describe(`a reactor that dies ${TIMES} times under load and is started again`, (
         // From it: what it was told is accepted has arrived, or is counted. A send may end with the thread: each death
         // has at most one of which nobody knows whether it was accepted.
         expect(seen.accepted - seen.arrived).toBeLessThanOrEqual(seen.lostUnpublished);
-        expect(seen.lostUnpublished).toBeLessThanOrEqual(seen.offered - seen.arrived);
+        // A call that it had just made may be among the lost.
+        expect(seen.lostUnpublished).toBeLessThanOrEqual(seen.offered - seen.arrived + deaths);
         expect(seen.offered - seen.accepted).toBeLessThanOrEqual(deaths);
         // Each death is told to each once.
         expect(seen['rejected']).toBe(deaths);
