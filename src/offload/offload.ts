@@ -1,8 +1,7 @@
 /** What users see of the pool: `offload` and `offloadStatus`. */
-import { isAbsolute } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { threadId, type TransferListItem } from 'node:worker_threads';
 import { checkOptions, invalidArgument, PercoreError } from '../errors.js';
+import { fileUrlOf } from '../file-url.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
 import { addRoom, checkBand, controllerOf, partyOf, type Controller, type Party } from '../reactor/internal.js';
 import { checkSignal, MAX_TIMEOUT_MS } from '../waiting.js';
@@ -92,8 +91,8 @@ function checkDeadline(value: unknown): void {
 }
 
 function urlOf(module: unknown): string {
-  if (module instanceof URL || (typeof module === 'string' && module.startsWith('file:'))) return String(module);
-  if (typeof module === 'string' && isAbsolute(module)) return pathToFileURL(module).href;
+  const url = fileUrlOf(module);
+  if (url !== undefined) return url.href;
   throw invalidArgument(
     'module', module, "a file: URL or an absolute path, such as new URL('./work.js', import.meta.url)",
   );

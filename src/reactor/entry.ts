@@ -5,12 +5,13 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isMainThread, workerData } from 'node:worker_threads';
 import { invalidArgument, PercoreError } from '../errors.js';
+import { fileUrlOf } from '../file-url.js';
 
 /** Throws unless this is a file that can be an entry; returns its URL. */
 export function checkEntry(entry: unknown): string {
-  const url = urlOf(entry);
+  const url = fileUrlOf(entry);
   const isUrl = typeof entry === 'object' && entry !== null && 'href' in entry;
-  if (url?.protocol !== 'file:') {
+  if (url === undefined) {
     throw invalidArgument(
       'entry',
       isUrl ? entry.href : entry,
@@ -55,17 +56,6 @@ function checkNotOwn(path: string): void {
       + 'program itself may do behind "if (isMainThread)" of node:worker_threads, or the entry into a file of its own',
     { argument: 'entry', value: path },
   );
-}
-
-/** A URL of another realm is one too: a test runner may have its own. */
-function urlOf(entry: unknown): URL | undefined {
-  try {
-    if (typeof entry === 'object' && entry !== null && 'href' in entry) return new URL(String(entry.href));
-    if (typeof entry !== 'string') return undefined;
-    return entry.startsWith('file:') ? new URL(entry) : entry.startsWith('/') ? pathToFileURL(entry) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function pathOf(url: URL): string {

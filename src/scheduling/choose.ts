@@ -3,6 +3,7 @@
  * on the thread that runs by it. They are plain data, so they travel to workers.
  */
 import { checkInteger, checkOneOf, checkOptions, invalidArgument, keysOf, PercoreError } from '../errors.js';
+import { fileUrlOf } from '../file-url.js';
 import { BANDS } from '../layout.js';
 import { AgeingBands } from './ageing-bands.js';
 import { Bands } from './bands.js';
@@ -113,7 +114,7 @@ function withPolls(
 
 function checkModule(module: unknown, data: unknown): DisciplineOptions {
   const text = typeof module === 'object' && module !== null && 'href' in module ? String(module.href) : module;
-  if (typeof text === 'string' && /^(?:file:|\/)/.test(text)) {
+  if (typeof text === 'string' && fileUrlOf(text) !== undefined) {
     return { kind: 'own', module: text, ...(data === undefined ? {} : { data: cloneOf(data) }) };
   }
   const allowed = "a file URL such as new URL('./mine.js', import.meta.url), or an absolute path";

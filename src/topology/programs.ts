@@ -1,8 +1,8 @@
 /** Programs: what a task or a listener that was made by a message runs. A module exports them. */
 import { existsSync } from 'node:fs';
-import { isAbsolute } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { PercoreError, checkText, invalidArgument } from '../errors.js';
+import { fileUrlOf } from '../file-url.js';
 import type { Connection } from '../io/index.js';
 import type { ByteRecord, Reactor, StepResult } from '../reactor/index.js';
 import type { ProcessBody } from '../tasks/index.js';
@@ -84,10 +84,9 @@ export function checkMade(name: string, made: unknown): (...given: unknown[]) =>
 /** A file URL as text, of what may be one. */
 export function urlOf(argument: string, module: unknown): URL {
   const allowed = 'a file URL such as import.meta.url, as text, or an absolute path';
-  if (typeof module !== 'string') throw invalidArgument(argument, module, allowed);
-  if (isAbsolute(module)) return pathToFileURL(module);
-  if (module.startsWith('file:') && URL.canParse(module)) return new URL(module);
-  throw invalidArgument(argument, module, allowed);
+  const url = typeof module === 'string' ? fileUrlOf(module) : undefined;
+  if (url === undefined) throw invalidArgument(argument, module, allowed);
+  return url;
 }
 
 function notAProgram(url: URL, why: string, argument: string, cause?: unknown): PercoreError {
