@@ -14,8 +14,9 @@ import { filesBelow, importsOf, resolveImport } from './sources.mjs';
  * How high each room stands. The files of `src/` itself are the lowest room, but for its door, which is the highest.
  */
 const LEVELS = {
-  base: 0, native: 0, scheduling: 1, observe: 1, realtime: 1, testing: 1, queues: 2, timers: 2, io: 3, reactor: 4,
-  tasks: 5, bus: 5, services: 5, topology: 6, offload: 5, streams: 5, balance: 6, cli: 7, door: 8,
+  base: 0, native: 0, portable: 0, scheduling: 1, observe: 1, realtime: 1, testing: 1, queues: 2, timers: 2, io: 3,
+  reactor: 4, tasks: 5, bus: 5, services: 5, offload: 5, streams: 5, levels: 5, monitor: 5, topology: 6, balance: 6,
+  cli: 7, door: 8,
 };
 const DOORS = /\/(?:index|internal)\.ts$/;
 const IS_OF_TESTS = /\.test\.ts$|\/fixtures\//;
