@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "20bfa26e90c57e98";
+constexpr char kHash[] = "26201e04be86533d";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -18,6 +18,7 @@ constexpr int32_t kRuntimeMagic = 1346589235;
 constexpr int32_t kPipeMagic = 1346588723;
 constexpr int32_t kReadinessMagic = 1346589237;
 constexpr int32_t kTopicsMagic = 1346589745;
+constexpr int32_t kFiguresMagic = 1346586166;
 constexpr int32_t kLayoutVersion = 2;
 constexpr int32_t kTimersPerChunk = 16384;
 constexpr int32_t kDatagramBatch = 64;
@@ -109,15 +110,19 @@ struct Queue {
   double droppedNewest;  // records not taken, by a consumer's choice (writes: producer; reads: inspect)
   double droppedClosed;  // records committed that the close came before (writes: producer; reads: inspect)
   int32_t committed;  // of a lane: sequence up to which its party has counted what it sent (writes: producer; reads: runtime, after its death)
-  char reserved2[28];
+  char reserved2[4];
+  double publishedNs;  // of a lane, where figures are taken: when its records were published last, as its party knew the time (writes: producer; reads: consumer)
+  double sampledNs;  // of a lane: when the record before sampledAt was published (writes: producer; reads: consumer)
+  int32_t sampledAt;  // of a lane: sequence behind the record whose way is measured (writes: producer; reads: consumer)
+  char reserved3[4];
   int32_t attention;  // CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8 (writes: all, bit by bit; reads: all)
-  char reserved3[124];
+  char reserved4[124];
   int32_t recordsBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for records)
   int32_t roomBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for room)
-  char reserved4[120];
+  char reserved5[120];
   int32_t consumerCursor;  // cursor of the first place (writes: consumer; reads: producer)
   int32_t consumerState;  // state of the first place (writes: consumer; reads: producer)
-  char reserved5[248];
+  char reserved6[248];
 };
 static_assert(offsetof(Queue, magic) == 0);
 static_assert(offsetof(Queue, version) == 4);
@@ -135,6 +140,9 @@ static_assert(offsetof(Queue, refused) == 200);
 static_assert(offsetof(Queue, droppedNewest) == 208);
 static_assert(offsetof(Queue, droppedClosed) == 216);
 static_assert(offsetof(Queue, committed) == 224);
+static_assert(offsetof(Queue, publishedNs) == 232);
+static_assert(offsetof(Queue, sampledNs) == 240);
+static_assert(offsetof(Queue, sampledAt) == 248);
 static_assert(offsetof(Queue, attention) == 256);
 static_assert(offsetof(Queue, recordsBell) == 384);
 static_assert(offsetof(Queue, roomBell) == 388);
@@ -279,7 +287,12 @@ struct Party {
   char reserved8[8];
   double lost;  // messages that it had committed and not published when it died; the runtime counts them in its stead (writes: owner; reads: runtime)
   double callsMade;  // calls that it and those in its place before it have made: numbers of calls go on behind them (writes: owner; reads: owner)
-  char reserved9[96];
+  double lookedNs;  // when it looked at its sources last before the present turn: what the turn found has come since (writes: owner; reads: owner)
+  double wokeNs;  // when it awoke from its last sleep (writes: owner; reads: owner)
+  char reserved9[80];
+  double wokenNs;  // when somebody woke it last, where figures are taken (writes: whoever wakes it; reads: owner)
+  int32_t wokenBy;  // that party, plus 1 (writes: whoever wakes it; reads: owner)
+  char reserved10[116];
 };
 static_assert(offsetof(Party, magic) == 0);
 static_assert(offsetof(Party, version) == 4);
@@ -325,7 +338,11 @@ static_assert(offsetof(Party, collectedNs) == 1344);
 static_assert(offsetof(Party, collectorNs) == 1408);
 static_assert(offsetof(Party, lost) == 1424);
 static_assert(offsetof(Party, callsMade) == 1432);
-static_assert(sizeof(Party) == 1536);
+static_assert(offsetof(Party, lookedNs) == 1440);
+static_assert(offsetof(Party, wokeNs) == 1448);
+static_assert(offsetof(Party, wokenNs) == 1536);
+static_assert(offsetof(Party, wokenBy) == 1544);
+static_assert(sizeof(Party) == 1664);
 
 struct Runtime {
   int32_t magic;  // RUNTIME_MAGIC once the block is complete (writes: runtime, last; reads: all)
@@ -384,7 +401,8 @@ struct Delivery {
   int32_t hasMore;  // 1: tasks are ready, come back without sleeping (writes: turn; reads: native)
   int32_t timerRequests;  // requests waiting in TimerRequests (writes: both; reads: both)
   int32_t isSummoned;  // 1: yieldRequested was seen and cleared (writes: both; reads: turn)
-  char reserved1[36];
+  int32_t tellLongNs;  // a turn that takes so long is followed by another, which learns how long it was; 0: none is (writes: turn; reads: native)
+  char reserved1[32];
   int32_t lane[4096];  // lane numbers (writes: native; reads: turn)
   int32_t timer[1024];  // timer ids (writes: native; reads: turn)
   int32_t isMuted[4096];  // 1: records of this lane wait for room elsewhere, do not report it (writes: turn; reads: native)
@@ -395,6 +413,7 @@ static_assert(offsetof(Delivery, stop) == 12);
 static_assert(offsetof(Delivery, hasMore) == 16);
 static_assert(offsetof(Delivery, timerRequests) == 20);
 static_assert(offsetof(Delivery, isSummoned) == 24);
+static_assert(offsetof(Delivery, tellLongNs) == 28);
 static_assert(offsetof(Delivery, lane) == 64);
 static_assert(offsetof(Delivery, timer) == 16448);
 static_assert(offsetof(Delivery, isMuted) == 20544);
@@ -545,11 +564,65 @@ struct Offload {
 static_assert(offsetof(Offload, isUnwanted) == 0);
 static_assert(sizeof(Offload) == 16384);
 
+struct Figures {
+  int32_t magic;  // FIGURES_MAGIC once the block is complete (writes: runtime, last; reads: all)
+  int32_t version;  // LAYOUT_VERSION (writes: runtime; reads: all)
+  int32_t slots;  // tasks that it has room for (writes: runtime; reads: all)
+  char reserved0[52];
+  int32_t used;  // slots whose name is complete; grows by one at a time (writes: owner; reads: all)
+  char reserved1[4];
+  double leftOut;  // tasks for which there was no slot (writes: owner; reads: all)
+  double quanta;  // quanta that were looked at (writes: owner; reads: all)
+  char reserved2[40];
+  int32_t asked;  // grows with each bound that is set: the owner reads them again (writes: whoever sets a bound adds; reads: owner)
+  char reserved3[124];
+};
+static_assert(offsetof(Figures, magic) == 0);
+static_assert(offsetof(Figures, version) == 4);
+static_assert(offsetof(Figures, slots) == 8);
+static_assert(offsetof(Figures, used) == 64);
+static_assert(offsetof(Figures, leftOut) == 72);
+static_assert(offsetof(Figures, quanta) == 80);
+static_assert(offsetof(Figures, asked) == 128);
+static_assert(sizeof(Figures) == 256);
+
+struct TaskFigures {
+  int32_t band;  // its band, 0 to 7 (writes: owner; reads: all)
+  int32_t nameBytes;  // bytes of its name (writes: owner; reads: all)
+  int32_t name[24];  // its name in UTF-8 (writes: owner; reads: all)
+  char reserved0[24];
+  double steps;  // steps begun (writes: owner; reads: all)
+  double messages;  // messages that its steps have taken, as of a moment ago (writes: owner; reads: all)
+  double refused;  // messages of its own thread that its mailbox refused, as of a moment ago (writes: owner; reads: all)
+  double errors;  // steps that threw, as of a moment ago (writes: owner; reads: all)
+  double again;  // steps that asked for their message again, as of a moment ago (writes: owner; reads: all)
+  double depth;  // messages in its mailbox, as of a moment ago (writes: owner; reads: all)
+  double begun;  // times that a task of this name was made: restarts (writes: owner; reads: all)
+  char reserved1[8];
+  double violations[4];  // values above their bound, by kind (writes: owner; reads: all)
+  char reserved2[32];
+  double boundNs[4];  // upper bound of each kind in nanoseconds; 0 for none (writes: whoever sets a bound; reads: owner)
+  char reserved3[96];
+};
+static_assert(offsetof(TaskFigures, band) == 0);
+static_assert(offsetof(TaskFigures, nameBytes) == 4);
+static_assert(offsetof(TaskFigures, name) == 8);
+static_assert(offsetof(TaskFigures, steps) == 128);
+static_assert(offsetof(TaskFigures, messages) == 136);
+static_assert(offsetof(TaskFigures, refused) == 144);
+static_assert(offsetof(TaskFigures, errors) == 152);
+static_assert(offsetof(TaskFigures, again) == 160);
+static_assert(offsetof(TaskFigures, depth) == 168);
+static_assert(offsetof(TaskFigures, begun) == 176);
+static_assert(offsetof(TaskFigures, violations) == 192);
+static_assert(offsetof(TaskFigures, boundNs) == 256);
+static_assert(sizeof(TaskFigures) == 384);
+
 constexpr size_t laneStride(size_t laneBytes) { return sizeof(Queue) + laneBytes + kLineBytes; }
 constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_t lane) {
   return sizeof(Party) + parties * kLineBytes + (from * kLanesPerPeer + lane) * laneStride(laneBytes);
 }
 static_assert(laneStride(4096) == 4992);
-static_assert(laneOffset(3, 4096, 2, 5) == 186624);
+static_assert(laneOffset(3, 4096, 2, 5) == 186752);
 
 }  // namespace percore::layout

@@ -15,6 +15,7 @@ import {
   type TransferListItem,
 } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
+import type { SloViolation } from '../observe/index.js';
 import { besideModule } from '../native.js';
 import { kindOf, memberPath } from '../queues/internal.js';
 import type { Grants } from '../realtime/internal.js';
@@ -27,6 +28,7 @@ import type { MemberQuestion, WorkerReport, WorkerStart } from './worker-main.js
 export interface MemberHost {
   stepError(id: number, error: Error, where: string): void;
   messageDropped(id: number, error: Error): void;
+  sloViolated(violation: SloViolation): void;
   /** Said by a room above this one, in its own words. */
   room(id: number, room: string, body: unknown): void;
   /** It has come a step further on its way to ready. */
@@ -100,6 +102,7 @@ export class Member {
         return host.stepError(id, unpackError(report.error, id, report.where), report.where);
       }
       if (report.kind === 'messageDropped') return host.messageDropped(id, unpackError(report.error, id, 'messages'));
+      if (report.kind === 'sloViolated') return host.sloViolated(report.violation);
       if (report.kind === 'queueOpened' || report.kind === 'queueUnreachable') return this.queues.take(report);
       if (report.kind === 'name') return host.name(id, report.lane, report.number, report.text);
       if (report.kind === 'room') return host.room(id, report.room, report.body);

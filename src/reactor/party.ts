@@ -11,7 +11,7 @@ import { partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
 import type { IoSource } from '../io/index.js';
 import { Io, TimedIoCore } from '../io/internal.js';
-import { DEFAULT_BAND, type DeclaredClass, type DisciplineOptions } from '../scheduling/internal.js';
+import { DEFAULT_BAND, watchCollections, type DeclaredClass, type DisciplineOptions } from '../scheduling/internal.js';
 import { ManualClock, SystemClock, Timers } from '../timers/index.js';
 import { createCounting } from '../timers/internal.js';
 import { bucketOf } from './buckets.js';
@@ -28,10 +28,12 @@ import { Peers } from './peers.js';
 import { QueueReading, Reading, type ReadableEnd } from './reading.js';
 import { checkBand } from './reactor-checks.js';
 import type { ToMain } from './room-channel.js';
+import { FigureTable, WorstCases, type SloViolation } from '../observe/internal.js';
 import { ioCounters, partyCounters, partyWords, timerCounters, type SharedRuntime } from './shared.js';
 import type { Stepping } from './steps.js';
 import { LocalTask, type ByteTask, type ValueTask } from './task.js';
 import { Turn, type Budget, type PublishEvery, type TurnSources } from './turn.js';
+import { TaskWatch } from './watch.js';
 import { WindDown, type Stopping } from './wind-down.js';
 
 /** What a party needs of the addon: the loop around its turn, and the eventfds of its peers. */
@@ -51,6 +53,8 @@ export interface PartyOptions {
   readonly onError: (error: unknown, where: string) => void;
   /** Of a reactor that is started again after a death; see kept-names.ts. */
   readonly names?: NamesToKeep | undefined;
+  /** Called when a figure was above its bound. */
+  readonly onViolation?: (violation: SloViolation) => void;
   /** Called with the first message for each name that reached nobody. */
   readonly onDrop: (error: PercoreError) => void;
 }
@@ -101,10 +105,22 @@ export class Party implements TurnSources, Stopping {
     this.clock = options.clock === 'manual' ? new ManualClock() : clock;
     this.words = partyWords(inbox);
     const { budget, publishEvery, discipline, classes, onError } = options;
+    const counters = partyCounters(inbox);
+    const figures = shared.figures?.[id];
+    const watch: TaskWatch | undefined = figures === undefined ? undefined : new TaskWatch({
+      id, table: new FigureTable(figures), party: this.words, counters, nowNs,
+      recorder: () => new WorstCases({
+        id, nowNs, lastWake: () => watch!.lastWake(), report: (violation) => options.onViolation?.(violation),
+        watchCollections: (tell) => watchCollections(nowNs, tell),
+      }),
+    });
     const turn = (this.turn = new Turn({
-      id, party: this.words, counters: partyCounters(inbox), budget, publishEvery, discipline, classes, nowNs, onError,
+      id, party: this.words, counters, budget, publishEvery, discipline, classes, nowNs, watch, onError,
     }));
-    this.peers = new Peers(shared, (eventFd) => addon.wakers.wake(eventFd));
+    this.peers = new Peers(shared, (eventFd, to) => {
+      if (watch !== undefined) watch.stampWake(partyWords(shared.inboxes[to]!), partyCounters(shared.inboxes[to]!));
+      addon.wakers.wake(eventFd);
+    });
     // As in noteDeaths().
     Atomics.store(this.words, SEEN_CHANGES, this.peers.seenChanges);
     const drops = new DropReports(id, shared.reactors, () => [...this.dispatcher.tasks.values()], options.onDrop);
@@ -119,7 +135,7 @@ export class Party implements TurnSources, Stopping {
       eventFd: shared.eventFds[id]!,
       originNs: shared.originNs,
     }));
-    const schedule = turn.scheduler.schedule.bind(turn.scheduler);
+    const schedule = turn.schedule.bind(turn);
     const report = turn.reportError.bind(turn);
     this.timers = new Timers({
       schedule, nowNs, timerRequests, delivery: turn.delivery, onError: report, counters: timerCounters(inbox),
@@ -297,6 +313,7 @@ export class Party implements TurnSources, Stopping {
     // Those who wait for room hear that there is nobody to wait for.
     this.turn.waits.look(true);
     this.turn.disciplines.close();
+    this.turn.watch?.leave();
     for (const reading of this.readings) reading.leave();
     this.dispatcher.leave();
     try {

@@ -1,4 +1,5 @@
 /** What a runtime tells whoever listens, and what closing it answers. */
+import type { SloViolation } from '../observe/index.js';
 import type { Recovered } from '../queues/index.js';
 import type { Loss } from './lane-repair.js';
 
@@ -92,4 +93,6 @@ export interface RuntimeEvents {
   stepError: [StepError];
   messageDropped: [MessageDrop];
   message: [ForeignMessage];
+  /** A figure was above its bound: see `setSlo`. At most 20 a second and reactor, and each new worst. */
+  sloViolated: [SloViolation];
 }

@@ -2,6 +2,7 @@
 import { workerData, type MessagePort } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
 import { setLazyHost } from '../queues/internal.js';
+import type { SloViolation } from '../observe/index.js';
 import { setErrorReporter } from '../uncaught.js';
 import { forbidBlocking } from '../waiting.js';
 import { requestGrants, type Grants } from '../realtime/internal.js';
@@ -27,7 +28,7 @@ export interface WorkerStart {
   readonly generation: number;
   /** What they have heard; undefined where none comes after this one. */
   readonly names: KnownNames | undefined;
-  readonly options: Omit<PartyOptions, 'onError' | 'onDrop' | 'names'>;
+  readonly options: Omit<PartyOptions, 'onError' | 'onDrop' | 'onViolation' | 'names'>;
   /** To the main thread. parentPort is left to the user. */
   readonly reports: MessagePort;
 }
@@ -49,6 +50,7 @@ export type WorkerReport =
   | { kind: 'room'; room: string; body: unknown }
   /** Said last: its endpoints have lost bytes since it was told to stop. */
   | { kind: 'lost' }
+  | { kind: 'sloViolated'; violation: SloViolation }
   | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
   | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };
 
@@ -75,6 +77,7 @@ async function main(start: WorkerStart): Promise<void> {
       if (limit.take()) reportError(error, where);
     },
     onDrop: (error) => report({ kind: 'messageDropped', error: packError(error) }),
+    onViolation: (violation) => report({ kind: 'sloViolated', violation }),
   });
   if (start.options.io?.source === 'io_uring') party.io.begin();
   const { asked, granted, refusals } = party.userIo.status();
