@@ -47,7 +47,9 @@ const beside = join(scratch, 'copy', 'native', 'build', 'Release', 'percore.node
 /**
  * What each group must have: the compiler refuses names that the interface does not know, the test those of the addon.
  */
-const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]: readonly Exclude<keyof Native[G], 'knock'>[] } = {
+const GROUPS: {
+  readonly [G in Exclude<keyof Native, 'layoutHash'>]-?: readonly Exclude<keyof NonNullable<Native[G]>, 'knock'>[];
+} = {
   clock: ['nowNs', 'create'],
   system: ['errorName', 'freshPages'],
   threads: [
@@ -73,6 +75,10 @@ const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]: readonly Ex
   pipes: [
     'create', 'makeFifo', 'openEnd', 'read', 'write', 'space', 'reopen', 'watch', 'closeEnd', 'closeUnopenedEnd',
     'inspect',
+  ],
+  realtime: [
+    'setPolicy', 'getPolicy', 'lockMemory', 'unlockMemory', 'prefault', 'residentBytes', 'prefaultStack',
+    'adviseHugePages',
   ],
 };
 

@@ -9,7 +9,10 @@ describe('portable wakers', () => {
     const seen = ringsOf(number);
     const rung = new Promise<void>((resolve) => sleep(number, seen, resolve));
     const source = `const { workerData, parentPort } = require('node:worker_threads');
-      import(workerData.url).then(({ wakers }) => { wakers.wake(workerData.number); parentPort.postMessage('rung'); });`;
+      import(workerData.url).then(({ wakers }) => {
+        wakers.wake(workerData.number);
+        parentPort.postMessage('rung');
+      });`;
     const worker = new Worker(source, {
       eval: true, workerData: { number, url: new URL('./wakers.js', import.meta.url).href },
     });

@@ -1,6 +1,8 @@
 /** Timers that no reactor drives, and alarms for rate timers, both on timers of Node's. */
 import { deliveryLayout } from '../layout.js';
-import type { NativeAlarms, NativeTimersOptions, NativeWheels, RateTimerHandle, TimersHandle } from '../native/index.js';
+import type {
+  NativeAlarms, NativeTimersOptions, NativeWheels, RateTimerHandle, TimersHandle,
+} from '../native/index.js';
 import { clock } from './clock.js';
 import { errnoNamed, missing } from './errno.js';
 import { LoopGuest } from './loop-guest.js';
