@@ -86,6 +86,7 @@ async function buildTypeScript() {
       'worker-main': join(compiled, 'reactor', 'worker-main.js'),
       'offload-thread': join(compiled, 'offload', 'offload-thread.js'),
       'control-entry': join(compiled, 'topology', 'control-entry.js'),
+      cli: join(compiled, 'cli', 'main.js'),
     },
     outdir: at('dist', 'percore'),
     bundle: true,
