@@ -5,6 +5,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
+import type { Policy } from '../realtime/index.js';
 import type { Grants } from '../realtime/internal.js';
 import { followDiscipline, takeUp, type DisciplineReport, type DisciplineRequest } from './disciplines.js';
 import { entryOf } from './entry.js';
@@ -13,6 +14,7 @@ import { isHeldByOthers } from './forgotten.js';
 import { OpenedQueues, type QueueReport } from './opened-queues.js';
 import type { KnownNames } from './kept-names.js';
 import { Party, type PartyOptions } from './party.js';
+import { takePolicy, type PolicyGrant } from './policy-grant.js';
 import { Reactor } from './reactor.js';
 import { roomOf, type RoomMessage } from './room-channel.js';
 import { ReportLimit } from './report-limit.js';
@@ -22,6 +24,7 @@ export interface WorkerStart {
   readonly shared: SharedRuntime;
   readonly id: number;
   readonly cpu: number | undefined;
+  readonly policy: Policy | undefined;
   readonly entry: string;
   readonly data: unknown;
   /** Threads that have died in this reactor's place. */
@@ -55,6 +58,8 @@ export type WorkerReport =
   /** Where a reactor is started again after a death: what a lane's number stands for. */
   | { kind: 'name'; lane: number; number: number; text: string }
   | { kind: 'ready'; grants: Grants }
+  /** By which policy the system was asked to schedule it. */
+  | { kind: 'policy'; grant: PolicyGrant }
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
   /** An answer to the main thread: whether nothing of this thread's own could ever run again. */
   | { kind: 'idle'; isIdle: boolean }
@@ -106,6 +111,7 @@ export async function runReactor(start: WorkerStart, thread: ReactorThread): Pro
   };
   const { disciplines } = party.turn;
   const changeDiscipline = followDiscipline(disciplines, report);
+  party.tellPolicy = (grant) => report({ kind: 'policy', grant });
   party.toMain = (room, body, transfer) => start.reports.postMessage({ kind: 'room', room, body }, transfer);
   // What the main thread asks: another discipline, or, once it is ready, whether it is idle (forgotten.ts) or quiet
   // (scaling.ts). The rest is for rooms above this one.
@@ -126,6 +132,11 @@ export async function runReactor(start: WorkerStart, thread: ReactorThread): Pro
   } catch (error) {
     report({ kind: 'startFailed', error: packError(error), grants });
     return;
+  }
+  // Before 'ready', so that it is in force when the runtime is there; not before the entry, whose start would starve
+  // others. What the entry has chosen itself stays.
+  if (party.policy === undefined && start.policy !== undefined) {
+    report({ kind: 'policy', grant: takePolicy(start.policy) });
   }
   party.begin();
   report({ kind: 'ready', grants });

@@ -114,7 +114,7 @@ async function runSeed<P extends Protocol>(
   const mostEvents = checkInteger('mostEvents', options.mostEvents ?? 1_000_000, 1000, 1e9);
   const deaths = checkInteger('deaths', options.deaths ?? 0, 0, 1e6);
   const { places } = settings;
-  const main = { threadId: 999_999, party: places, loop: undefined, freeAtNs: 0, hasEnded: false };
+  const main = { threadId: 999_999, party: places, loop: undefined, freeAtNs: 0, hasEnded: false, isDying: false };
   const world = new World({ random, stalls: options.stalls ?? true, mostEvents }, main);
   const threads = new Threads(world, options.entry as Entry);
   // It keeps the real clock, whoever asks for it first.

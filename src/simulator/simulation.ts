@@ -2,12 +2,15 @@ import type { Party } from '../reactor/internal.js';
 import { checkInteger, PercoreError } from '../errors.js';
 import { controllerOf } from '../reactor/internal.js';
 import type { MessageDrop, Protocol, ReactorDeath, Runtime, StepError, Untyped } from '../reactor/index.js';
+import { rememberMemory, silence } from './last-words.js';
 import type { Random } from './random.js';
 import type { Threads } from './threads.js';
 import type { World } from './world.js';
 
 /** Turns of reactors between two deaths that chance brings. */
 const DEATH_ONE_IN = 150;
+/** Accesses of shared memory that one which is to die amid a turn has before, at most. */
+const TOUCHES = 40;
 
 /**
  * One run of a simulated program: what a scenario is given. The scenario is the main thread of the program; `runtime`
@@ -46,11 +49,20 @@ export class Simulation<P extends Protocol = Untyped> {
     events.on('messageDropped', (drop) => void this.drops.push(drop));
     events.on('reactorDied', (death) => void this.deaths.push(death));
     world.isAtRest = () => this.#isAtRest();
-    world.onTurn = ({ party }) => {
-      if (this.#deathsLeft === 0 || party === this.#main.id || !this.#random.oneIn(DEATH_ONE_IN)) return;
-      if (this.#living().length < 2) return;
+    world.onTurn = (thread) => {
+      if (this.#deathsLeft === 0 || thread === world.main || !this.#random.oneIn(DEATH_ONE_IN)) return;
+      if (world.doomed !== undefined || this.#living().length < 2) return;
       this.#deathsLeft--;
-      this.kill(party);
+      if (this.#random.oneIn(4)) this.kill(thread.party);
+      else world.doomed = { thread, touches: 1 + this.#random.below(TOUCHES) };
+    };
+    world.onDeath = ({ party }) => {
+      const restore = rememberMemory(this.#main.shared, party);
+      silence(this.#threads.reactors[party]!.party!);
+      return () => {
+        restore();
+        this.#threads.kill(party);
+      };
     };
   }
 

@@ -4,6 +4,7 @@ import type {
   Party, ReactorThread, ReportPort, StartedThread, ThreadMaker, WorkerStart,
 } from '../reactor/internal.js';
 import { runReactor } from '../reactor/internal.js';
+import { silence } from './last-words.js';
 import type { SimulatedThread, World } from './world.js';
 
 /** A message over a port, and the news of an exit, take so long at least, and at most so much longer. */
@@ -30,7 +31,8 @@ class Port extends EventEmitter {
   postMessage(message: unknown): void {
     const { other, world } = this;
     // What a thread says after its end, no thread has said.
-    if (this.isClosed || other.isClosed || this.thread?.hasEnded === true || other.thread === undefined) return;
+    const isOver = this.isClosed || other.isClosed || this.thread?.hasEnded === true || this.thread?.isDying === true;
+    if (isOver || other.thread === undefined) return;
     other.waiting.push(structuredClone(message));
     const nowNs = world.nowNs();
     const delayNs = Math.max(PORT_NS + world.options.random.below(PORT_VARIES_NS), other.freeAtNs - nowNs);
@@ -123,7 +125,7 @@ export class Threads implements ThreadMaker {
     const data = structuredClone(start.data);
     const threadId = FIRST_THREAD_ID + this.started++;
     const thread: SimulatedThread = {
-      threadId, party: start.id, loop: undefined, freeAtNs: world.nowNs(), hasEnded: false,
+      threadId, party: start.id, loop: undefined, freeAtNs: world.nowNs(), hasEnded: false, isDying: false,
     };
     const worker = new Worker(world, thread);
     (start.reports as unknown as Port).thread = thread;
@@ -140,8 +142,7 @@ export class Threads implements ThreadMaker {
   kill(id: number): boolean {
     const living = this.reactors[id];
     if (living === undefined || living.thread.hasEnded) return false;
-    // Promises of it may still be settled: what they send is sent by nobody.
-    if (living.party !== undefined) living.party.peers.isClosed = true;
+    if (living.party !== undefined) silence(living.party);
     living.worker.end(1);
     return true;
   }

@@ -11,6 +11,7 @@
 import { PercoreError } from '../errors.js';
 import { actAs } from '../queues/internal.js';
 import { setRefusalsAside } from '../refusals.js';
+import { DEAD } from './last-words.js';
 import type { Loop } from './loop.js';
 import type { VirtualTime } from './node-globals.js';
 import type { Random } from './random.js';
@@ -25,6 +26,8 @@ export interface SimulatedThread {
   /** It runs nothing before. */
   freeAtNs: number;
   hasEnded: boolean;
+  /** It has died amid a turn, and its stack is being unwound. */
+  isDying: boolean;
 }
 
 interface Event {
@@ -63,6 +66,10 @@ export class World implements VirtualTime {
   readonly trace: string[] = [];
   /** Called before a thread's turn. */
   onTurn: (thread: SimulatedThread) => void = () => undefined;
+  /** The thread that dies after so many accesses of shared memory in its turn. */
+  doomed: { readonly thread: SimulatedThread; touches: number } | undefined;
+  /** Called at that moment; the function returned, when its stack is unwound. */
+  onDeath: (thread: SimulatedThread) => () => void = () => () => undefined;
   /** Whether everything that was begun has come to its end. */
   isAtRest: () => boolean = () => true;
   private timeNs = 0;
@@ -71,6 +78,7 @@ export class World implements VirtualTime {
   private last: SimulatedThread;
   private readonly queue: Event[] = [];
   private order = 0;
+  private unwound: (() => void) | undefined;
   private depth = 0;
   private untilOther = TOUCHES;
   private lastProgressNs = 0;
@@ -85,6 +93,7 @@ export class World implements VirtualTime {
   // ---- Time -------------------------------------------------------------------------------------------------------
 
   nowNs(): number {
+    if (this.current.isDying) throw DEAD;
     return (this.timeNs += CLOCK_NS);
   }
 
@@ -137,7 +146,9 @@ export class World implements VirtualTime {
   }
 
   touch(): void {
-    const { loop } = this.current;
+    const { loop, isDying } = this.current;
+    if (isDying) throw DEAD;
+    if (this.doomed?.thread === this.current && loop?.isRunning === true && --this.doomed.touches === 0) this.die();
     if (loop?.isRunning !== true || this.depth >= MOST_DEPTH || --this.untilOther > 0) return;
     this.untilOther = 1 + this.options.random.below(TOUCHES);
     const others = this.threads.filter(({ loop: other }) => other !== undefined && !other.isAsleep && !other.isRunning);
@@ -236,12 +247,36 @@ export class World implements VirtualTime {
     this.onTurn(thread);
     if (thread.hasEnded) return true;
     this.last = thread;
-    const hasRun = this.runAs(thread, () => thread.loop!.pass());
+    const hasRun = this.runLoop(thread);
     this.timeNs += PASS_NS + random.below(PASS_VARIES_NS);
     if (stalls && random.oneIn(STALL_ONE_IN)) this.timeNs += random.below(MOST_STALL_NS);
     thread.freeAtNs = Math.max(thread.freeAtNs, this.timeNs);
     if (hasRun) this.note(thread, 'turn');
     return hasRun;
+  }
+
+  private runLoop(thread: SimulatedThread): boolean {
+    try {
+      return this.runAs(thread, () => thread.loop!.pass());
+    } catch (error) {
+      if (error !== DEAD) throw error;
+      return true;
+    } finally {
+      if (this.doomed?.thread === thread) this.doomed = undefined;
+      if (thread.isDying) {
+        this.unwound!();
+        thread.isDying = false;
+      }
+    }
+  }
+
+  /** The thread that runs stops here. */
+  private die(): never {
+    const { current } = this;
+    this.doomed = undefined;
+    this.unwound = this.onDeath(current);
+    current.isDying = true;
+    throw DEAD;
   }
 
   /** For the message of a failure. */
