@@ -30,6 +30,13 @@ export function backendInForce(): Pick<Choice, 'backend' | 'reason'> {
   return chosen!;
 }
 
+/** For a simulator: what stands in for the addon in this thread from now on. Returns what did so before. */
+export function replaceNative(other: Native): Native {
+  const before = native();
+  chosen = { ...chosen!, groups: other };
+  return before;
+}
+
 function load(): Native {
   const tried: string[] = [];
   let isForbidden = false;
