@@ -96,6 +96,7 @@ async function buildTypeScript() {
     queues: join(compiled, 'queues', 'index.js'),
     timers: join(compiled, 'timers', 'index.js'),
     io: join(compiled, 'io', 'index.js'),
+    realtime: join(compiled, 'levels', 'index.js'),
   };
   const programs = {
     'worker-main': join(compiled, 'reactor', 'worker-main.js'),

@@ -20,10 +20,10 @@ function load(
   path: string | undefined, cwd = scratch, name = 'percore',
 ): { code?: string; message?: string; value?: string; allowed?: string; cpus?: number } {
   const home = join(scratch, 'copy');
-  const needed = readdirSync(join(root, 'dist', 'src')).filter((name) =>
+  const needed = readdirSync(join(root, 'dist', 'modules')).filter((name) =>
     /^(native|errors|layout[a-z-]*)\.js$/.test(name),
   );
-  for (const file of needed) cpSync(join(root, 'dist', 'src', file), join(home, 'dist', 'src', file));
+  for (const file of needed) cpSync(join(root, 'dist', 'modules', file), join(home, 'dist', 'src', file));
   writeFileSync(join(home, 'package.json'), JSON.stringify({ name, type: 'module' }));
   const script = `import { native } from ${JSON.stringify(join(home, 'dist', 'src', 'native.js'))};
     try { console.log(JSON.stringify({ cpus: native().threads.getAffinity().length })); }
@@ -46,7 +46,7 @@ const beside = join(scratch, 'copy', 'native', 'build', 'Release', 'percore.node
 /**
  * What each group must have: the compiler refuses names that the interface does not know, the test those of the addon.
  */
-const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]: readonly (keyof Native[G])[] } = {
+const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]-?: readonly (keyof NonNullable<Native[G]>)[] } = {
   clock: ['nowNs', 'create'],
   system: ['errorName', 'freshPages'],
   threads: [
@@ -72,6 +72,10 @@ const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]: readonly (k
   pipes: [
     'create', 'makeFifo', 'openEnd', 'read', 'write', 'space', 'reopen', 'watch', 'closeEnd', 'closeUnopenedEnd',
     'inspect',
+  ],
+  realtime: [
+    'setPolicy', 'getPolicy', 'lockMemory', 'unlockMemory', 'prefault', 'residentBytes', 'prefaultStack',
+    'adviseHugePages',
   ],
 };
 
