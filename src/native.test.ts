@@ -20,10 +20,10 @@ function load(
   path: string | undefined, cwd = scratch, name = 'percore',
 ): { code?: string; message?: string; value?: string; allowed?: string; cpus?: number } {
   const home = join(scratch, 'copy');
-  const needed = readdirSync(join(root, 'dist', 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+  const needed = readdirSync(join(root, 'dist', 'modules'), { recursive: true, encoding: 'utf8' }).filter((name) =>
     /^(?:(?:native|errors|errno|layout[a-z-]*)\.js|portable\/[a-z-]*\.js)$/.test(name),
   );
-  for (const file of needed) cpSync(join(root, 'dist', 'src', file), join(home, 'dist', 'src', file));
+  for (const file of needed) cpSync(join(root, 'dist', 'modules', file), join(home, 'dist', 'src', file));
   writeFileSync(join(home, 'package.json'), JSON.stringify({ name, type: 'module' }));
   const script = `import { native } from ${JSON.stringify(join(home, 'dist', 'src', 'native.js'))};
     try { console.log(JSON.stringify({ cpus: native().threads.getAffinity().length })); }
