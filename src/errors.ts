@@ -23,6 +23,7 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_CODEC_UNAVAILABLE'
   | 'ERR_PERCORE_TOO_LARGE'
   | 'ERR_PERCORE_BACK_PRESSURED'
+  | 'ERR_PERCORE_SIMULATION'
   | 'ERR_PERCORE_STEP_ANSWER'
   | 'ERR_PERCORE_TIMEOUT'
   | 'ERR_PERCORE_CLAIM'
@@ -39,7 +40,11 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_UNKNOWN_VERB'
   | 'ERR_PERCORE_UNKNOWN_NAME'
   | 'ERR_PERCORE_UNDECLARED'
-  | 'ERR_PERCORE_TOPOLOGY';
+  | 'ERR_PERCORE_TOPOLOGY'
+  | 'ERR_PERCORE_NO_CAPABILITY'
+  | 'ERR_PERCORE_NO_REALTIME_BUDGET'
+  | 'ERR_PERCORE_DEADLINE_AFFINITY'
+  | 'ERR_PERCORE_NOT_ADMITTED';
 
 /** What a caller can read off an error besides its message. */
 export interface PercoreErrorDetails {

@@ -1,7 +1,7 @@
 /**
  * The one table of every shared word: field, type, offset, who writes, who reads, what it means, and, of a word that
  * operators see, its name in `runtime.status()`. Data, no logic. It lies in a file for each part of Percore
- * (layout-queues.ts, layout-reactor.ts, layout-io.ts, layout-topics.ts, layout-observe.ts); everybody imports it from here.
+ * (layout-queues.ts, layout-reactor.ts, layout-io.ts and others); everybody imports it from here.
  * `native/layout.h` is generated from it and carries the same hash, which `native.ts` compares at load, so that the two
  * languages cannot drift. No offset is typed anywhere else.
  *
@@ -26,9 +26,9 @@
  *   Pipe    | header 0 | who has which end 128 | producer's line 256 | consumer's line 384 |
  *   UserReadiness | header 0 | bits 128 | closed 256 |
  *   Offload | isUnwanted[tasks] 0 …
- *   Figures | header 0 | asked 128 | Histogram of each kind of lane … | TaskFigures | its Histograms | TaskFigures | …
+ *   Figures | header 0 | asked 128 | Histogram of each kind of lane … | TaskFigures | its Histograms | …
  *             There is one for each party, where figures are taken.
- *   Page    | header 0 | text 256 … | Party | Party | … | PageTask | … | PageRate | …      a file for other processes
+ *   Page    | header 0 | text 256 … | Party | … | PageTask | … | PageRate | …     a file for other processes
  */
 import type { Structure } from './layout-fields.js';
 import { datagramEntryLayout, ioBlockLayout, ioCountersLayout, readinessLayout } from './layout-io.js';
@@ -83,7 +83,8 @@ export const words = {
 /** Plain numbers that both languages need. */
 export const constants = {
   LINE_BYTES, BANDS, LANES_PER_PEER, RETURN_LANES, BUCKETS, MAX_PARTIES, QUEUE_MAGIC, PARTY_MAGIC, RUNTIME_MAGIC,
-  PIPE_MAGIC, READINESS_MAGIC, TOPICS_MAGIC, FIGURES_MAGIC, PAGE_MAGIC, LAYOUT_VERSION, TIMERS_PER_CHUNK, DATAGRAM_BATCH, MOST_KEPT_PEERS,
+  PIPE_MAGIC, READINESS_MAGIC, TOPICS_MAGIC, FIGURES_MAGIC, PAGE_MAGIC, LAYOUT_VERSION, TIMERS_PER_CHUNK, DATAGRAM_BATCH,
+  MOST_KEPT_PEERS,
 } as const;
 
 /** Bytes of one party's Buckets and of what it has taken from each of `parties`. */

@@ -20,7 +20,8 @@ program that does. The page is read and nobody is asked, so a program that hangs
 
 export async function run(args: string[]): Promise<number> {
   const { values: { once = false, json = false, page }, positionals } = parseArgs({
-    args, allowPositionals: true, options: { once: { type: 'boolean' }, json: { type: 'boolean' }, page: { type: 'string' } },
+    args, allowPositionals: true,
+    options: { once: { type: 'boolean' }, json: { type: 'boolean' }, page: { type: 'string' } },
   });
   if (!once) throw new UsageError('say --once: a screen that follows the program is not there yet');
   if (positionals.length > 1) throw new UsageError(`one pid is read, not ${positionals.length}`);
@@ -41,9 +42,8 @@ function pathOf(pid: string | undefined): string | undefined {
       + 'A program does by publishCounters(runtime)\n');
     return undefined;
   }
-  throw new UsageError(
-    `${meant.length} programs show their counters: say which. ${meant.map((each) => `${each.pid} (--page ${each.path})`).join(', ')}`,
-  );
+  const named = meant.map((each) => `${each.pid} (--page ${each.path})`).join(', ');
+  throw new UsageError(`${meant.length} programs show their counters: say which. ${named}`);
 }
 
 /** A page as text, at most 100 columns wide: tasks with violations first, then those that were slowest. */

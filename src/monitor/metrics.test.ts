@@ -128,6 +128,7 @@ describe('figures of tasks', () => {
       [{}, { runNs: 1 }], [{ task: 'a', priority: 3 }, {}], [{ task: 'a' }, { runNs: -1 }], [{ task: 'a' }, { run: 1 }],
       [{ priority: 8 }, {}], [{ task: '' }, {}],
     ]) expect(() => setSlo(runtime!, target as object, bounds as object)).toThrow(expect.objectContaining({ code }));
-    await expect(remoteRuntime(1, { metrics: { tasks: 1 } })).rejects.toMatchObject({ code, argument: 'metrics.tasks' });
+    const argument = 'metrics.tasks';
+    await expect(remoteRuntime(1, { metrics: { tasks: 1 } })).rejects.toMatchObject({ code, argument });
   });
 });

@@ -173,7 +173,8 @@ describe('the counters page', () => {
       console.log(publishCounters(runtime).path);
     `], { stdio: ['ignore', 'pipe', 'inherit'] });
     children.push(child);
-    const [path] = (await within(20_000, once(createInterface({ input: child.stdout! }), 'line'), 'its path')) as [string];
+    const lines = createInterface({ input: child.stdout! });
+    const [path] = (await within(20_000, once(lines, 'line'), 'its path')) as [string];
     expect(findPages().map((page) => page.path)).toContain(path);
     child.kill('SIGKILL');
     await once(child, 'exit');

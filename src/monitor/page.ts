@@ -121,9 +121,11 @@ class PageWriter {
     this.words = new Int32Array(this.bytes.buffer);
     this.numbers = new Float64Array(this.bytes.buffer);
     this.bytes.set(text, pageLayout.bytes);
-    const set = (field: keyof typeof header, value: number): void => void (
-      header[field].type === 'f64' ? (this.numbers[header[field].at >> 3] = value)
-        : (this.words[header[field].at >> 2] = value));
+    const set = (field: keyof typeof header, value: number): void => {
+      const { type, at } = header[field];
+      if (type === 'f64') this.numbers[at >> 3] = value;
+      else this.words[at >> 2] = value;
+    };
     const values = {
       magic: PAGE_MAGIC, version: PAGE_VERSION, pid: process.pid, startTicks: startTicksOf(process.pid) ?? 0, originNs,
       everyMs, textAt: pageLayout.bytes, textBytes: text.length, partiesAt, parties: inboxes.length,
@@ -132,7 +134,8 @@ class PageWriter {
     for (const [name, value] of Object.entries(values)) set(name as keyof typeof header, value);
     for (const [i, name] of names.entries()) {
       const at = this.ratesAt + i * pageRateLayout.bytes;
-      this.words[(at + rate.nameBytes.at) >> 2] = this.bytes.write(name, at + rate.name.at, rate.name.count * 4, 'utf8');
+      const most = rate.name.count * 4;
+      this.words[(at + rate.nameBytes.at) >> 2] = this.bytes.write(name, at + rate.name.at, most, 'utf8');
     }
   }
 

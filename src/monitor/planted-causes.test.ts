@@ -52,7 +52,8 @@ describe('the cause of what is late', () => {
     const party = partyWords(shared.inboxes[0]!);
     const { wakers } = native();
     const { wake } = wakers;
-    await until(() => Atomics.load(party, partyLayout.fields.attention.at >> 2) === words.attention.PARKED, 'it sleeps');
+    const attention = partyLayout.fields.attention.at >> 2;
+    await until(() => Atomics.load(party, attention) === words.attention.PARKED, 'it sleeps');
     const late = vi.spyOn(wakers, 'wake').mockImplementation((fd) => void setTimeout(() => wake(fd), PLANT_MS));
     try {
       runtime.send('victim', 0, { reactor: 0 });

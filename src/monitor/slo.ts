@@ -28,11 +28,11 @@ const MOST_NS = 2 ** 40;
  * Sets upper bounds for figures of a task, or of all tasks of a class. Returns for how many tasks: 0 says that there is
  * none such yet. Each value above its bound is counted in `metricsOf` and becomes an event 'sloViolated' of the
  * runtime, and on the channel `percore:slo` of `node:diagnostics_channel`, with its cause: 20 a second and reactor at
- * most, and each new worst. A party takes a new bound within a millisecond of work. While there is a bound, it remembers
- * what has run and watches its collections. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * most, and each new worst. A party takes a new bound within a millisecond of work. While there is a bound, it
+ * remembers what has run and watches its collections. Throws ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     setSlo(runtime, { task: 'orders' }, { responseNs: 500_000 });
- *     runtime.on('sloViolated', ({ task, figure, ns, cause }) => console.log(task, figure, ns, cause.kind, cause.what));
+ *     runtime.on('sloViolated', ({ task, figure, ns, cause }) => console.log(task, figure, ns, cause.kind));
  */
 export function setSlo(of: Reactor | Runtime, target: SloTarget, bounds: SloBounds): number {
   const party = partyOf(of);
@@ -41,7 +41,9 @@ export function setSlo(of: Reactor | Runtime, target: SloTarget, bounds: SloBoun
   );
   checkOptions('bounds', bounds, KEYS);
   const isBand = ofClass !== undefined || priority !== undefined;
-  if ((task === undefined) !== isBand) throw invalidArgument('target', target, 'an object with task, class or priority');
+  if ((task === undefined) !== isBand) {
+    throw invalidArgument('target', target, 'an object with task, class or priority');
+  }
   if (task !== undefined) checkName('target.task', task);
   const band = isBand ? checkBandOrClass({ priority, class: ofClass }, party.turn.classes) : undefined;
   if (reactor !== undefined) checkInteger('target.reactor', reactor, 0, party.shared.reactors);

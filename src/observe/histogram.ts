@@ -114,7 +114,7 @@ export class Histogram {
   }
 
   /** Number of values, mean, and what `percentile` says of 0.5, 0.99 and 0.999, an empty histogram fast. Allocates. */
-  summary(): { readonly count: number; readonly mean: number; readonly p50: number; readonly p99: number; readonly p999: number } {
+  summary(): Readonly<Record<'count' | 'mean' | 'p50' | 'p99' | 'p999', number>> {
     const count = this.count();
     const [p50, p99, p999] = [this.valueAt(0.5, count), this.valueAt(0.99, count), this.valueAt(0.999, count)];
     return { count, mean: count === 0 ? 0 : this.mean(), p50, p99, p999 };

@@ -9,9 +9,11 @@
  */
 import { channel } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
+import { capabilities } from '../capabilities.js';
 import { partyLayout } from '../layout.js';
 import { native } from '../native.js';
 import type { SloViolation } from '../observe/index.js';
+import type { Policy } from '../realtime/index.js';
 import type { DisciplineOptions } from '../scheduling/internal.js';
 import { Deaths, type DeathHost } from './deaths.js';
 import { nameOf } from './disciplines.js';
@@ -29,6 +31,7 @@ import type { RuntimeSettings } from './runtime-options.js';
 import { Roster } from './roster.js';
 import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { mainStatus, reactorStatus, type ReactorStatus, type RuntimeStatus } from './status.js';
+import { workers, type ThreadMaker } from './threads.js';
 
 /** For who listens to all runtimes of the process. */
 const slo = channel('percore:slo');
@@ -54,6 +57,8 @@ export class Controller implements MemberHost, DeathHost {
   discipline: DisciplineOptions;
   /** What was chosen since for one reactor alone. It holds for the thread that is started in its place, too. */
   readonly disciplineOf: Map<number, DisciplineOptions> = new Map();
+  /** The policy of each reactor's thread, as it is started; setPolicy changes it. */
+  readonly policyOf: Map<number, Policy> = new Map();
   /** A member has come further on its way to ready. */
   onProgress: (() => void) | undefined;
   private isHeld = true;
@@ -61,7 +66,10 @@ export class Controller implements MemberHost, DeathHost {
   events!: EventEmitter<RuntimeEvents>;
   private readonly names: KeptNames[] = [];
 
-  constructor(readonly settings: RuntimeSettings, readonly shared: SharedRuntime) {
+  constructor(
+    readonly settings: RuntimeSettings, readonly shared: SharedRuntime,
+    private readonly threads: ThreadMaker = workers,
+  ) {
     const { budget, publishEvery, discipline, classes, restart, startTimeoutMs } = settings;
     this.deaths = new Deaths(this, restart, startTimeoutMs);
     this.discipline = discipline;
@@ -93,14 +101,15 @@ export class Controller implements MemberHost, DeathHost {
 
   private startMember(id: number): Member {
     const {
-      entry, data, pins, budget, publishEvery, classes, clock, source, resourceLimits, restart,
+      entry, data, pins, policies, budget, publishEvery, classes, clock, source, resourceLimits, restart,
     } = this.settings;
     const discipline = this.disciplineOf.get(id) ?? this.discipline;
     const options = { budget, publishEvery, discipline, classes, clock, io: { source } };
     const names = restart === undefined ? undefined : (this.names[id] ??= new KeptNames()).lanes;
     const generation = this.roster.generation(id);
-    const start = { shared: this.shared, cpu: pins[id], entry, data, generation, names, options };
-    return new Member(id, start, resourceLimits, this);
+    const policy = this.policyOf.get(id) ?? policies[id];
+    const start = { shared: this.shared, cpu: pins[id], policy, entry, data, generation, names, options };
+    return new Member(id, start, resourceLimits, this, this.threads);
   }
 
   /** While it starts, createRuntime rejects with them; who closes is told by the result. */
@@ -164,6 +173,7 @@ export class Controller implements MemberHost, DeathHost {
   forgetMember(): void {
     const { id } = this.members.pop()!;
     this.disciplineOf.delete(id);
+    this.policyOf.delete(id);
     this.roster.forget(id);
   }
 
@@ -181,6 +191,7 @@ export class Controller implements MemberHost, DeathHost {
   status(): RuntimeStatus {
     const { cpus, asked, classes } = this.settings;
     return {
+      capabilities: capabilities(),
       cpus,
       discipline: nameOf(this.discipline),
       reactorsAsked: asked,
@@ -194,7 +205,7 @@ export class Controller implements MemberHost, DeathHost {
   }
 
   statusOf(member: Member): ReactorStatus {
-    const { id, isDead, grants, messages, threadId, discipline } = member;
+    const { id, isDead, grants, policy, messages, threadId, discipline } = member;
     const isRestarting = this.deaths.isRestarting(member);
     return reactorStatus(this.shared, id, {
       isDead: isDead && !isRestarting,
@@ -202,7 +213,7 @@ export class Controller implements MemberHost, DeathHost {
       isRestarting,
       generation: this.roster.generation(id),
       restarts: this.deaths.restartsOf(id),
-      grants, messages, threadId,
+      grants, policy, messages, threadId,
       whyNoSpin: this.roster.whyNoSpin(id),
       scheduling: { discipline: discipline.inForce, classes: this.settings.classes },
     });

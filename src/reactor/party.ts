@@ -27,6 +27,7 @@ import type { Outlet } from './outlet.js';
 import { Peers } from './peers.js';
 import { QueueReading, Reading, type ReadableEnd } from './reading.js';
 import { checkBand } from './reactor-checks.js';
+import type { PolicyGrant } from './policy-grant.js';
 import type { ToMain } from './room-channel.js';
 import { FigureTable, WorstCases, type SloViolation } from '../observe/internal.js';
 import { ioCounters, partyCounters, partyWords, timerCounters, type SharedRuntime } from './shared.js';
@@ -74,6 +75,9 @@ export class Party implements TurnSources, Stopping {
   readonly answers: CallAnswers;
   /** Of a reactor: how rooms above this one speak to the main thread. */
   toMain: ToMain | undefined;
+  /** Of a reactor: what its code has asked of the scheduler, and who on the main thread hears of it. */
+  policy: PolicyGrant | undefined;
+  tellPolicy: ((grant: PolicyGrant) => void) | undefined;
   readonly asking: Asking = new Asking(this);
   readonly dispatcher: Dispatcher;
   /** Where the clock is manual, `timers` is another one than the turn drives. */
@@ -85,6 +89,8 @@ export class Party implements TurnSources, Stopping {
   readonly peers: Peers;
   /** The words of this party in shared memory. */
   readonly words: Int32Array;
+
+  readonly knock: (() => void) | undefined;
 
   private readonly addon: PartyNative;
   private readonly handle: TurnHandle;
@@ -135,6 +141,7 @@ export class Party implements TurnSources, Stopping {
       eventFd: shared.eventFds[id]!,
       originNs: shared.originNs,
     }));
+    const knock = (this.knock = addon.turns.knock === undefined ? undefined : () => addon.turns.knock!(handle));
     const schedule = turn.schedule.bind(turn);
     const report = turn.reportError.bind(turn);
     this.timers = new Timers({
@@ -142,6 +149,7 @@ export class Party implements TurnSources, Stopping {
       drainTimerRequests: () => addon.turns.drainTimers(handle),
       shareTimerRecords: (index, records) => addon.turns.shareTimers(handle, index, records),
       mustYield: (band) => turn.mustYield(band),
+      knock,
     });
     this.userTimers =
       this.clock instanceof ManualClock ? timersBy(this.clock, report, timerCounters(inbox)) : this.timers;

@@ -60,7 +60,7 @@ const LANE_SAMPLE_EVERY = 64;
 /** A handler that ran so long is named in full. */
 const NAMED_NS = 100_000;
 
-const HANDLERS = Array.from({ length: BANDS }, (_, band) => `timers and handlers of band ${band}`);
+const HANDLERS: readonly string[] = Array.from({ length: BANDS }, (_, band) => `timers and handlers of band ${band}`);
 
 const field = partyLayout.fields;
 const TURN_NS = field.turnNs.at >> 3;
@@ -312,7 +312,8 @@ export class TaskWatch {
   /** What has run since `fromNs` has ended. */
   private close(toNs: number): void {
     const { task, recorder } = this;
-    if (recorder !== undefined && toNs - this.fromNs > 0) recorder.note(this.whatRan(toNs - this.fromNs), this.fromNs, toNs);
+    const ns = toNs - this.fromNs;
+    if (recorder !== undefined && ns > 0) recorder.note(this.whatRan(ns), this.fromNs, toNs);
     if (task === undefined) return;
     const isExact = toNs - this.readyNs >= this.exactNs || toNs - this.sinceNs >= this.exactNs;
     if (!isExact && --this.untilSample > 0) return;
