@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "26201e04be86533d";
+constexpr char kHash[] = "24a501efb79598ce";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -19,6 +19,7 @@ constexpr int32_t kPipeMagic = 1346588723;
 constexpr int32_t kReadinessMagic = 1346589237;
 constexpr int32_t kTopicsMagic = 1346589745;
 constexpr int32_t kFiguresMagic = 1346586166;
+constexpr int32_t kPageMagic = 1346588743;
 constexpr int32_t kLayoutVersion = 2;
 constexpr int32_t kTimersPerChunk = 16384;
 constexpr int32_t kDatagramBatch = 64;
@@ -572,8 +573,7 @@ struct Figures {
   int32_t used;  // slots whose name is complete; grows by one at a time (writes: owner; reads: all)
   char reserved1[4];
   double leftOut;  // tasks for which there was no slot (writes: owner; reads: all)
-  double quanta;  // quanta that were looked at (writes: owner; reads: all)
-  char reserved2[40];
+  char reserved2[48];
   int32_t asked;  // grows with each bound that is set: the owner reads them again (writes: whoever sets a bound adds; reads: owner)
   char reserved3[124];
 };
@@ -582,7 +582,6 @@ static_assert(offsetof(Figures, version) == 4);
 static_assert(offsetof(Figures, slots) == 8);
 static_assert(offsetof(Figures, used) == 64);
 static_assert(offsetof(Figures, leftOut) == 72);
-static_assert(offsetof(Figures, quanta) == 80);
 static_assert(offsetof(Figures, asked) == 128);
 static_assert(sizeof(Figures) == 256);
 
@@ -617,6 +616,114 @@ static_assert(offsetof(TaskFigures, begun) == 176);
 static_assert(offsetof(TaskFigures, violations) == 192);
 static_assert(offsetof(TaskFigures, boundNs) == 256);
 static_assert(sizeof(TaskFigures) == 384);
+
+struct Page {
+  int32_t magic;  // PAGE_MAGIC once the page is complete (writes: main thread; reads: other processes)
+  int32_t version;  // PAGE_VERSION (writes: main thread; reads: other processes)
+  int32_t sequence;  // odd while the page is being written; grows with each writing (writes: main thread; reads: other processes)
+  int32_t pid;  // the process, as it sees itself (writes: main thread; reads: other processes)
+  double startTicks;  // when the process began, as /proc says: against a number that was reused (writes: main thread; reads: other processes)
+  double publishedNs;  // when it was written last, nanoseconds of CLOCK_MONOTONIC (writes: main thread; reads: other processes)
+  double originNs;  // where the runtime's own times begin, by that clock (writes: main thread; reads: other processes)
+  int32_t everyMs;  // milliseconds between two writings (writes: main thread; reads: other processes)
+  int32_t isClosed;  // 1: the runtime has closed (writes: main thread; reads: other processes)
+  char reserved0[16];
+  int32_t textAt;  // where the text begins that describes all fields, a line each (writes: main thread; reads: other processes)
+  int32_t textBytes;  // bytes of that text (writes: main thread; reads: other processes)
+  int32_t partiesAt;  // where the parties begin: a PageParty each (writes: main thread; reads: other processes)
+  int32_t parties;  // how many; the main thread comes last (writes: main thread; reads: other processes)
+  int32_t tasksAt;  // where the tasks begin: a PageTask each (writes: main thread; reads: other processes)
+  int32_t tasks;  // how many there are now (writes: main thread; reads: other processes)
+  int32_t mostTasks;  // how many there is room for (writes: main thread; reads: other processes)
+  int32_t ratesAt;  // where the rate controllers begin: a PageRate each (writes: main thread; reads: other processes)
+  int32_t rates;  // how many there are now (writes: main thread; reads: other processes)
+  char reserved1[156];
+};
+static_assert(offsetof(Page, magic) == 0);
+static_assert(offsetof(Page, version) == 4);
+static_assert(offsetof(Page, sequence) == 8);
+static_assert(offsetof(Page, pid) == 12);
+static_assert(offsetof(Page, startTicks) == 16);
+static_assert(offsetof(Page, publishedNs) == 24);
+static_assert(offsetof(Page, originNs) == 32);
+static_assert(offsetof(Page, everyMs) == 40);
+static_assert(offsetof(Page, isClosed) == 44);
+static_assert(offsetof(Page, textAt) == 64);
+static_assert(offsetof(Page, textBytes) == 68);
+static_assert(offsetof(Page, partiesAt) == 72);
+static_assert(offsetof(Page, parties) == 76);
+static_assert(offsetof(Page, tasksAt) == 80);
+static_assert(offsetof(Page, tasks) == 84);
+static_assert(offsetof(Page, mostTasks) == 88);
+static_assert(offsetof(Page, ratesAt) == 92);
+static_assert(offsetof(Page, rates) == 96);
+static_assert(sizeof(Page) == 256);
+
+struct PageTask {
+  int32_t party;  // where it runs (writes: main thread; reads: other processes)
+  int32_t band;  // 0 to 7 (writes: main thread; reads: other processes)
+  int32_t nameBytes;  // bytes of its name (writes: main thread; reads: other processes)
+  int32_t causeBytes;  // bytes of the cause (writes: main thread; reads: other processes)
+  int32_t name[24];  // its name in UTF-8 (writes: main thread; reads: other processes)
+  int32_t cause[24];  // why it was late last, in UTF-8 (writes: main thread; reads: other processes)
+  double steps;  // steps begun (writes: main thread; reads: other processes)
+  double messages;  // messages taken (writes: main thread; reads: other processes)
+  double refused;  // messages that its mailbox refused (writes: main thread; reads: other processes)
+  double errors;  // steps that threw (writes: main thread; reads: other processes)
+  double again;  // steps that asked for their message again (writes: main thread; reads: other processes)
+  double depth;  // messages in its mailbox (writes: main thread; reads: other processes)
+  double count[4];  // values of each kind of figure (writes: main thread; reads: other processes)
+  double minNs[4];  // the smallest (writes: main thread; reads: other processes)
+  double meanNs[4];  // the mean (writes: main thread; reads: other processes)
+  double p50Ns[4];  // the median (writes: main thread; reads: other processes)
+  double p99Ns[4];  // what 99 % do not exceed (writes: main thread; reads: other processes)
+  double p999Ns[4];  // what 99.9 % do not exceed (writes: main thread; reads: other processes)
+  double maxNs[4];  // the largest (writes: main thread; reads: other processes)
+  double boundNs[4];  // upper bound; 0 for none (writes: main thread; reads: other processes)
+  double violations[4];  // values above it (writes: main thread; reads: other processes)
+  char reserved0[96];
+};
+static_assert(offsetof(PageTask, party) == 0);
+static_assert(offsetof(PageTask, band) == 4);
+static_assert(offsetof(PageTask, nameBytes) == 8);
+static_assert(offsetof(PageTask, causeBytes) == 12);
+static_assert(offsetof(PageTask, name) == 16);
+static_assert(offsetof(PageTask, cause) == 112);
+static_assert(offsetof(PageTask, steps) == 208);
+static_assert(offsetof(PageTask, messages) == 216);
+static_assert(offsetof(PageTask, refused) == 224);
+static_assert(offsetof(PageTask, errors) == 232);
+static_assert(offsetof(PageTask, again) == 240);
+static_assert(offsetof(PageTask, depth) == 248);
+static_assert(offsetof(PageTask, count) == 256);
+static_assert(offsetof(PageTask, minNs) == 288);
+static_assert(offsetof(PageTask, meanNs) == 320);
+static_assert(offsetof(PageTask, p50Ns) == 352);
+static_assert(offsetof(PageTask, p99Ns) == 384);
+static_assert(offsetof(PageTask, p999Ns) == 416);
+static_assert(offsetof(PageTask, maxNs) == 448);
+static_assert(offsetof(PageTask, boundNs) == 480);
+static_assert(offsetof(PageTask, violations) == 512);
+static_assert(sizeof(PageTask) == 640);
+
+struct PageRate {
+  int32_t nameBytes;  // bytes of its name (writes: main thread; reads: other processes)
+  int32_t name[15];  // its name in UTF-8 (writes: main thread; reads: other processes)
+  double rateHz;  // ticks a second (writes: main thread; reads: other processes)
+  double lastEmissionNs;  // the last tick, nanoseconds of CLOCK_MONOTONIC (writes: main thread; reads: other processes)
+  double nextEmissionNs;  // the next one, as planned (writes: main thread; reads: other processes)
+  double p99JitterNs;  // what 99 % of the last intervals did not exceed (writes: main thread; reads: other processes)
+  double maxJitterNs;  // the most (writes: main thread; reads: other processes)
+  char reserved0[24];
+};
+static_assert(offsetof(PageRate, nameBytes) == 0);
+static_assert(offsetof(PageRate, name) == 4);
+static_assert(offsetof(PageRate, rateHz) == 64);
+static_assert(offsetof(PageRate, lastEmissionNs) == 72);
+static_assert(offsetof(PageRate, nextEmissionNs) == 80);
+static_assert(offsetof(PageRate, p99JitterNs) == 88);
+static_assert(offsetof(PageRate, maxJitterNs) == 96);
+static_assert(sizeof(PageRate) == 128);
 
 constexpr size_t laneStride(size_t laneBytes) { return sizeof(Queue) + laneBytes + kLineBytes; }
 constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_t lane) {

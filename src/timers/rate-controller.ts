@@ -122,7 +122,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     this.total = new JitterRecorder({ toleranceNs });
     this.tokens = iteratorOf(options.tokens);
     const { backend, catchUp, clock, spinNs, firstNs } = options;
-    this.originNs = options.state === undefined ? 0 : native().clock.nowNs() - (clock ?? monotonicClock).nowNs();
+    this.originNs = options.state === undefined ? 0 : native().clock.nowNs() - (clock ?? monotonicClock()).nowNs();
     this.timer = createRateTimer(
       {
         rateHz: this.surface.rateHz,
