@@ -87,6 +87,7 @@ async function buildTypeScript() {
       'offload-thread': join(compiled, 'offload', 'offload-thread.js'),
       'control-entry': join(compiled, 'topology', 'control-entry.js'),
       cli: join(compiled, 'cli', 'main.js'),
+      'bench-thread': join(compiled, 'cli', 'bench-thread.js'),
     },
     outdir: at('dist', 'percore'),
     bundle: true,
@@ -98,6 +99,8 @@ async function buildTypeScript() {
     target: 'node20',
     define: { PERCORE_LAYOUT_HASH: JSON.stringify(layoutHash()) },
     sourcemap: true,
+    // The sources lie beside it in a checkout. In the package the names and lines of stacks are what is wanted.
+    sourcesContent: false,
     logLevel: 'warning',
   });
   run('layout header', process.execPath, [at('native', 'generate-layout.mjs')]);
