@@ -82,6 +82,7 @@ async function buildTypeScript() {
       queues: join(compiled, 'queues', 'index.js'),
       timers: join(compiled, 'timers', 'index.js'),
       io: join(compiled, 'io', 'index.js'),
+      realtime: join(compiled, 'levels', 'index.js'),
       testing: join(compiled, 'testing', 'index.js'),
       'worker-main': join(compiled, 'reactor', 'worker-main.js'),
       'offload-thread': join(compiled, 'offload', 'offload-thread.js'),

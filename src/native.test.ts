@@ -48,7 +48,7 @@ const beside = join(scratch, 'copy', 'native', 'build', 'Release', 'percore.node
 /**
  * What each group must have: the compiler refuses names that the interface does not know, the test those of the addon.
  */
-const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]: readonly (keyof Native[G])[] } = {
+const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]-?: readonly (keyof NonNullable<Native[G]>)[] } = {
   clock: ['nowNs', 'create'],
   system: ['errorName', 'freshPages'],
   threads: [
@@ -74,6 +74,10 @@ const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]: readonly (k
   pipes: [
     'create', 'makeFifo', 'openEnd', 'read', 'write', 'space', 'reopen', 'watch', 'closeEnd', 'closeUnopenedEnd',
     'inspect',
+  ],
+  realtime: [
+    'setPolicy', 'getPolicy', 'lockMemory', 'unlockMemory', 'prefault', 'residentBytes', 'prefaultStack',
+    'adviseHugePages',
   ],
 };
 
