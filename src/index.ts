@@ -12,10 +12,10 @@ export type {
   Address, AddressOptions, ByteRecord, CallContext, CallOptions, CallStreamOptions, CapacityReport, Choose,
   ClassFigures, CloseOnSignalOptions, CloseOptions, CloseResult, DropReasons, EntryContext, ForeignMessage,
   IdleOptions, IdleStrategy, IoFigures, LaneBacklog, Loss, MainStatus, MessageDrop, PartyUse, Protocol, Reactor,
-  ReactorDeath, ReactorRestart, ReactorStatus, Reading, ReadOptions, RefusalReasons, RestartOptions, Runtime, RuntimeOptions,
-  RuntimeStatus, ScaleOptions, ScaleResult, Selected, SendOptions, SetDisciplineOptions, SpawnOptions, Steered, SteeredListenOptions,
-  Steering, SteeringOptions, SteeringReactor, SteeringStatus, StepError, StepResult, StreamedAnswer, Task,
-  TimerFigures, Untyped,
+  ReactorDeath, ReactorRestart, ReactorStatus, Reading, ReadOptions, RefusalReasons, RestartOptions, Runtime,
+  RuntimeOptions, RuntimeStatus, ScaleOptions, ScaleResult, Selected, SendOptions, SetDisciplineOptions, SpawnOptions,
+  Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor, SteeringStatus, StepError, StepResult,
+  StreamedAnswer, Task, TimerFigures, Untyped,
 } from './reactor/index.js';
 export {
   offload, offloadStatus, type OffloadContext, type OffloadModule, type OffloadOptions, type OffloadStatus,

@@ -1,12 +1,14 @@
 /** The tarballs in an empty project: installed without a network, in a path with spaces, as the README says. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { pack } from '../../scripts/package/stage.mjs';
 import { TARGETS } from '../../scripts/package/targets.mjs';
 import { root } from '../house/sources.mjs';
 import { PLATFORM, run, scratchFolder, stagePackages, writeFiles } from './packages.mjs';
 
+// Each starts several processes, and machines of CI are slow.
+vi.setConfig({ testTimeout: 180_000 });
 const { folder, remove } = scratchFolder();
 const project = join(folder, 'an empty project');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -21,7 +23,7 @@ beforeAll(async () => {
   writeFiles(project, { 'package.json': '{ "name": "project", "private": true, "type": "module" }\n' });
   installed = await run(
     'npm', ['install', '--offline', '--no-audit', '--no-fund', ...dependencies, ...Object.values(tarballs)],
-    { cwd: project, timeoutMs: 120_000 },
+    { cwd: project, timeoutMs: 170_000 },
   );
 }, 180_000);
 afterAll(remove);

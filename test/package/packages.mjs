@@ -47,7 +47,7 @@ export function writeFiles(folder, files) {
 }
 
 /** Runs a program to its end: promises its exit code (or the signal) and what it has printed. */
-export function run(command, args, { cwd, env = {}, timeoutMs = 60_000, ...options } = {}) {
+export function run(command, args, { cwd, env = {}, timeoutMs = 170_000, ...options } = {}) {
   const environment = { ...process.env, ...env };
   // What this machine was told for its own checkout must not help a project of somebody else.
   for (const name of ['PERCORE_NATIVE_PATH', 'PERCORE_WORKER_PATH', 'NODE_OPTIONS', 'VITEST', 'VITEST_POOL_ID'])

@@ -5,10 +5,12 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { root } from '../house/sources.mjs';
 import { makeProject, PLATFORM, run, scratchFolder, stagePackages, writeFiles } from './packages.mjs';
 
+// Each starts several processes, and machines of CI are slow.
+vi.setConfig({ testTimeout: 180_000 });
 const { folder, remove } = scratchFolder();
 const project = join(folder, 'project');
 const [NODE_MAJOR, NODE_MINOR] = process.versions.node.split('.').map(Number);
@@ -65,9 +67,9 @@ it('beside another version of itself in one process, and beside a worker that is
         + 'require("node:worker_threads").parentPort.postMessage(n + 1))', { eval: true });
       const runtimes = await Promise.all([one, other].map(({ createRuntime }) =>
         createRuntime({ entry: new URL('./reactor.mjs', import.meta.url), reactors: 1 })));
+      const answered = once(worker, 'message');
       worker.postMessage(1);
-      console.log(...await Promise.all(runtimes.map((runtime) => runtime.call('sum', [1, 2]))),
-        ...await once(worker, 'message'));
+      console.log(...await Promise.all(runtimes.map((runtime) => runtime.call('sum', [1, 2]))), ...await answered);
       await Promise.all(runtimes.map((runtime) => runtime.close()));\n`,
   });
   expect(await node(['two.mjs'])).toEqual(printed('3 3 2\n'));
@@ -85,8 +87,7 @@ it('in each process of a cluster', async () => {
         const runtime = await createRuntime({ entry: new URL('./reactor.mjs', import.meta.url), reactors: 1 });
         const isRight = await runtime.call('pid') === process.pid && await runtime.call('sum', [1, 2]) === 3;
         await runtime.close();
-        process.disconnect();
-        process.exitCode = isRight ? 7 : 1;
+        process.exit(isRight ? 7 : 1);
       }\n`,
   });
   expect(await node(['cluster.mjs'])).toEqual(printed('7,7\n'));
@@ -147,11 +148,13 @@ it('in tests by Vitest: several files side by side, each with runtimes one after
       expect(await runtime.call('sum', [1, 2], { reactor: 1 })).toBe(3);
       await runtime.close();
     });\n`;
-  writeFiles(project, { 'one.test.mjs': test, 'two.test.mjs': test });
+  writeFiles(join(project, 'tested'), {
+    'reactor.mjs': ENTRY, 'one.test.mjs': test, 'two.test.mjs': test, 'vitest.config.mjs': 'export default {};\n',
+  });
   const cli = join(project, 'node_modules', 'vitest', 'vitest.mjs');
   for (const pool of ['forks', 'threads']) {
-    const { status, stdout, stderr } = await node([cli, 'run', '--pool', pool, '--root', project, '--config', 'none'], {
-      env: { CI: 'true' },
+    const { status, stdout, stderr } = await node([cli, 'run', '--pool', pool], {
+      cwd: join(project, 'tested'), env: { CI: 'true' },
     });
     expect([status, stderr], stdout).toEqual([0, '']);
     expect(stdout).toMatch(/Tests .*6 passed/);
@@ -208,7 +211,7 @@ it('under node --watch: a change starts it again', async () => {
   } finally {
     child.kill('SIGKILL');
   }
-}, 120_000);
+});
 
 it('a breakpoint in a reactor is hit, over the inspector protocol', async () => {
   const line = ENTRY.split('\n').findIndex((text) => text.includes("'sum'"));
