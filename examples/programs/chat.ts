@@ -34,12 +34,13 @@ export default function start(reactor: Reactor<Chat>): void {
     response.writeHead(426, { upgrade: 'lines' }).end('This is a chat: upgrade to "lines".\n');
   });
   server.on('upgrade', (_request, socket: Socket) => {
-    socket.setEncoding('utf8').on('error', () => undefined).on('close', () => guests.delete(socket));
+    socket.on('error', () => undefined).on('close', () => guests.delete(socket));
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n');
     guests.add(socket);
+    const decoder = new TextDecoder();
     let rest = '';
-    socket.on('data', (text: string) => {
-      const lines = (rest + text).split('\n');
+    socket.on('data', (bytes: Buffer) => {
+      const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
       rest = lines.pop()!;
       if (rest.length > MOST_LETTERS) socket.destroy();
       for (const line of lines) {
