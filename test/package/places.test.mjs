@@ -181,9 +181,12 @@ it('where nothing can be written, by a user who is not root', async () => {
   expect(await node(['main.mjs'], { ...identity, env })).toEqual(printed('sum 3\n'));
 });
 
-it('without the package of its platform: a clear error, or the portable backend', async () => {
+it('without the package of its platform: by the portable backend, with one warning; or a clear error', async () => {
   const bare = join(folder, 'bare');
   makeProject(bare, staged, { 'reactor.mjs': ENTRY, 'main.mjs': mainOf('./reactor.mjs') }, { isWithAddon: false });
+  const portable = await node(['main.mjs'], { cwd: bare });
+  expect([portable.status, portable.stdout]).toEqual([0, 'sum 3\n']);
+  expect(portable.stderr.match(/Warning: /g)).toHaveLength(1);
   const { status, stderr } = await node(['main.mjs'], { cwd: bare, env: { PERCORE_BACKEND: 'native' } });
   expect(status).toBe(1);
   expect(stderr).toContain('ERR_PERCORE_NATIVE_UNAVAILABLE');
