@@ -1,4 +1,4 @@
-/** The simulator itself: that it is a whole runtime, that time is virtual, and that a seed says how to have it again. */
+/** The simulator itself: it is a whole runtime, its time is virtual, and a seed says how to have a failure again. */
 import { describe, expect, it } from 'vitest';
 import { createProcess } from '../tasks/index.js';
 import type { Reactor } from '../reactor/index.js';

@@ -156,7 +156,11 @@ export class World implements VirtualTime {
     if (this.doomed?.thread === this.current && loop?.isInTurn === true && --this.doomed.touches === 0) this.die();
     if (loop?.isRunning !== true || this.depth >= MOST_DEPTH || --this.untilOther > 0) return;
     this.untilOther = 1 + this.options.random.below(TOUCHES);
-    const others = this.threads.filter(({ loop: other }) => other !== undefined && !other.isAsleep && !other.isRunning);
+    const { stalls } = this.options;
+    // Without chance nobody has a pass while the one before takes its time.
+    const others = this.threads.filter(({ loop: other, freeAtNs }) => (
+      other !== undefined && !other.isAsleep && !other.isRunning && (stalls || freeAtNs <= this.timeNs)
+    ));
     if (others.length === 0) return;
     const other = others[this.options.random.below(others.length)]!;
     const { timeNs } = this;
