@@ -39,6 +39,7 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_UNKNOWN_VERB'
   | 'ERR_PERCORE_UNKNOWN_NAME'
   | 'ERR_PERCORE_UNDECLARED'
+  | 'ERR_PERCORE_LOCK_ORDER'
   | 'ERR_PERCORE_TOPOLOGY';
 
 /** What a caller can read off an error besides its message. */
