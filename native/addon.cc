@@ -25,6 +25,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   percore::exportPipe(env, exports);
   percore::exportTurn(env, exports);
   percore::exportTimers(env, exports);
+  percore::exportRealtime(env, exports);
   return exports;
 }
 

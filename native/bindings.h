@@ -20,5 +20,6 @@ void exportDescriptorIo(Napi::Env env, Napi::Object exports);
 void exportPipe(Napi::Env env, Napi::Object exports);
 void exportTurn(Napi::Env env, Napi::Object exports);
 void exportTimers(Napi::Env env, Napi::Object exports);
+void exportRealtime(Napi::Env env, Napi::Object exports);
 
 }  // namespace percore

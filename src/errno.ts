@@ -15,6 +15,7 @@ export const EISDIR = 21;
 export const EINVAL = 22;
 export const EMFILE = 24;
 export const EPIPE = 32;
+export const ENOSYS = 38;
 export const ENOTSOCK = 88;
 export const ENOBUFS = 105;
 export const ECONNREFUSED = 111;

@@ -41,6 +41,11 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_UNDECLARED'
   | 'ERR_PERCORE_LOCK_ORDER'
   | 'ERR_PERCORE_TOPOLOGY';
+  | 'ERR_PERCORE_TOPOLOGY'
+  | 'ERR_PERCORE_NO_CAPABILITY'
+  | 'ERR_PERCORE_NO_REALTIME_BUDGET'
+  | 'ERR_PERCORE_DEADLINE_AFFINITY'
+  | 'ERR_PERCORE_NOT_ADMITTED';
 
 /** What a caller can read off an error besides its message. */
 export interface PercoreErrorDetails {

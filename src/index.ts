@@ -48,7 +48,8 @@ export type { Tick, TimerId } from './timers/index.js';
 export {
   createService, openService,
   type Service, type ServiceAnswer, type ServiceArguments, type ServiceCaller, type ServiceCallOptions,
-  type ServiceMethod, type ServiceOptions, type ServiceStub, type Shard,
+  type ServiceMethod, type ServiceOptions, type ServiceStreamOptions, type ServiceStub, type Shard,
+  type StreamedByMethod, type StreamingMethod,
 } from './services/index.js';
 export {
   Control, ID_BYTES, Ids, RunningTopology, controlEntry, createIds, defineTopology, formatDump, formatId, openControl,

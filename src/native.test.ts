@@ -46,11 +46,12 @@ const beside = join(scratch, 'copy', 'native', 'build', 'Release', 'percore.node
 /**
  * What each group must have: the compiler refuses names that the interface does not know, the test those of the addon.
  */
-const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]: readonly (keyof Native[G])[] } = {
+const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]-?: readonly (keyof NonNullable<Native[G]>)[] } = {
   clock: ['nowNs', 'create'],
   system: ['errorName', 'freshPages'],
   threads: [
-    'id', 'setName', 'getAffinity', 'setAffinity', 'getTimerSlack', 'setTimerSlack', 'setChildPlace', 'isLoopAlive',
+    'id', 'setName', 'getAffinity', 'setAffinity', 'getAffinityOf', 'setAffinityOf',
+    'getTimerSlack', 'setTimerSlack', 'setChildPlace', 'isLoopAlive',
   ],
   wakers: ['create', 'wake', 'close'],
   turns: ['create', 'stop', 'setReferenced', 'drainTimers', 'shareTimers', 'openSource'],
@@ -72,6 +73,10 @@ const GROUPS: { readonly [G in Exclude<keyof Native, 'layoutHash'>]: readonly (k
   pipes: [
     'create', 'makeFifo', 'openEnd', 'read', 'write', 'space', 'reopen', 'watch', 'closeEnd', 'closeUnopenedEnd',
     'inspect',
+  ],
+  realtime: [
+    'setPolicy', 'getPolicy', 'lockMemory', 'unlockMemory', 'prefault', 'residentBytes', 'prefaultStack',
+    'adviseHugePages',
   ],
 };
 

@@ -54,7 +54,6 @@ export class Balancer {
   readonly #moves: BucketMoves;
   readonly #controller: Controller;
   readonly #options: Required<BalancerOptions>;
-  readonly #pinned = new Map<number, number>();
   readonly #restsUntilMs = new Float64Array(BUCKETS);
   readonly #busyBefore: Float64Array;
   readonly #bucketsBefore = new Float64Array(BUCKETS);
@@ -92,7 +91,7 @@ export class Balancer {
    */
   async move(bucket: number, to: number): Promise<boolean> {
     this.#check(bucket, to);
-    const pinned = this.#pinned.get(bucket);
+    const pinned = this.#moves.pinned.get(bucket);
     if (pinned !== undefined && pinned !== to) {
       throw invalidArgument('to', to, `${pinned}, where bucket ${bucket} is pinned, until unpin(${bucket})`);
     }
@@ -102,14 +101,14 @@ export class Balancer {
   /** Moves a bucket and keeps it there: it is not moved again until `unpin`, unless that reactor dies. As `move`. */
   async pin(bucket: number, reactor: number): Promise<boolean> {
     this.#check(bucket, reactor);
-    this.#pinned.set(bucket, reactor);
+    this.#moves.pinned.set(bucket, reactor);
     return this.#move(bucket, reactor);
   }
 
   /** The bucket may be moved again. False when it was not pinned. */
   unpin(bucket: number): boolean {
     checkInteger('bucket', bucket, 0, BUCKETS - 1);
-    return this.#pinned.delete(bucket);
+    return this.#moves.pinned.delete(bucket);
   }
 
   /** A fresh object. Reads shared memory; allocates. */
@@ -123,7 +122,7 @@ export class Balancer {
       pauseMs: { p50: pauses.percentile(0.5) / 1e6, max: pauses.max() / 1e6 },
       held: figures.reduce((sum, { held }) => sum + held, 0),
       lost: figures.reduce((sum, { lost }) => sum + lost, 0),
-      busy: [...this.#busy], buckets, pinned: new Map(this.#pinned),
+      busy: [...this.#busy], buckets, pinned: new Map(this.#moves.pinned),
     };
   }
 
@@ -154,7 +153,7 @@ export class Balancer {
     const owners = Array.from({ length: BUCKETS }, (_, bucket) => this.#moves.ownerOf(bucket));
     const plan = planMoves({
       busy: this.#busy, buckets: this.#loads, owners, reactors: living,
-      stays: (bucket) => this.#pinned.has(bucket) || this.#restsUntilMs[bucket]! > now,
+      stays: (bucket) => this.#moves.pinned.has(bucket) || this.#restsUntilMs[bucket]! > now,
     }, this.#options);
     for (const { bucket, to } of plan) this.#tryToMove(bucket, to);
   }
@@ -164,7 +163,7 @@ export class Balancer {
     if (living.length === 0) return;
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
       if (!this.#moves.isOrphan(bucket) || this.#moves.isUnderWay(bucket)) continue;
-      this.#pinned.delete(bucket);
+      this.#moves.pinned.delete(bucket);
       this.#tryToMove(bucket, living[bucket % living.length]!);
     }
   }

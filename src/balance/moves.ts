@@ -10,7 +10,7 @@ import { isMoving, nextOwnerIn, ownerIn } from '../slot-word.js';
 import { PercoreError } from '../errors.js';
 import { BUCKETS, STAGES, words } from '../layout.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
-import type { Controller, Party } from '../reactor/internal.js';
+import { setBucketMover, type Controller, type Party } from '../reactor/internal.js';
 import { roomIn, type KeyRoom } from './room.js';
 
 export class BucketMoves {
@@ -22,6 +22,10 @@ export class BucketMoves {
   /** Nanoseconds from the last message at the old owner until the bucket was the new one's. */
   readonly pauses = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
   readonly room: KeyRoom;
+  /** Pinned buckets, and where. */
+  readonly pinned: Map<number, number> = new Map();
+  /** From whom a bucket was taken when that one was emptied last. */
+  private readonly takenFrom = new Map<number, number>();
   /** The last move of each bucket that is under way. */
   private readonly underWay = new Map<number, Promise<boolean>>();
   private readonly reactors: number;
@@ -65,7 +69,38 @@ export class BucketMoves {
     const all = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
     const buckets = all.filter((bucket) => this.isPartlyOf(bucket, from));
     if (others.length === 0) return 0;
-    const ended = buckets.map((bucket, i) => this.move(bucket, others[i % others.length]!));
+    for (const bucket of buckets) this.takenFrom.set(bucket, from);
+    return this.moveEach(buckets, (i) => others[i % others.length]!);
+  }
+
+  /**
+   * Gives a reactor that takes work its part of all buckets: those that are pinned to it, those that were taken from it
+   * when it was emptied, and of those who have most, until all have equally many. How many; rejects as `empty` does.
+   */
+  async fill(to: number): Promise<number> {
+    const takers = this.takers();
+    if (!takers.includes(to)) return 0;
+    const of = new Map<number, number[]>(takers.map((reactor) => [reactor, []]));
+    const coming: number[] = [];
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      const owner = this.ownerOf(bucket);
+      const home = this.pinned.get(bucket) ?? this.takenFrom.get(bucket);
+      if (home === to && owner !== to) coming.push(bucket);
+      else if (!this.pinned.has(bucket)) of.get(owner)?.push(bucket);
+    }
+    let missing = Math.floor(BUCKETS / takers.length) - coming.length - of.get(to)!.length;
+    of.delete(to);
+    for (; missing > 0; missing--) {
+      const [richest] = [...of.values()].sort((a, b) => b.length - a.length);
+      if (richest === undefined || richest.length === 0) break;
+      coming.push(richest.pop()!);
+    }
+    for (const bucket of coming) this.takenFrom.delete(bucket);
+    return this.moveEach(coming, () => to);
+  }
+
+  private async moveEach(buckets: readonly number[], to: (i: number) => number): Promise<number> {
+    const ended = buckets.map((bucket, i) => this.move(bucket, to(i)));
     const failed = (await Promise.allSettled(ended)).find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     return buckets.length;
@@ -174,6 +209,11 @@ export class BucketMoves {
     return Array.from({ length: this.reactors }, (_, reactor) => reactor).filter((reactor) => !this.isDead(reactor));
   }
 }
+
+setBucketMover({
+  empty: (controller, reactor) => movesOf(controller).empty(reactor),
+  fill: (controller, reactor) => movesOf(controller).fill(reactor),
+});
 
 const moves = new WeakMap<Party, BucketMoves>();
 

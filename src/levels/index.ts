@@ -1,7 +1,9 @@
 /**
  * `percore/realtime`: apps of levels that preempt each other, resources with ceilings, and what lies between real-time
- * code and ordinary code.
+ * code and ordinary code; policies, placement, and what the machine grants.
  */
+export * from '../realtime/index.js';
+export { setPolicy, type SetPolicyOptions } from '../reactor/index.js';
 export { takes, type Takes } from '../takes.js';
 export type { AppStatus, LevelStatus } from './app-status.js';
 export type {

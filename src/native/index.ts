@@ -13,6 +13,7 @@
  *     | sockets, tcp, unix, datagrams  | the endpoints of these names       | each with its kind of endpoint     |
  *     | files                          | files by io_uring                  | all: threads do the work           |
  *     | watches, pipes                 | watched paths; queues over a pipe  | each with its users                |
+ *     | realtime                       | policies, locked memory            | yes, the whole group               |
  *
  * Rules for all groups:
  * - A group belongs to the thread that has loaded it. Handles and descriptors are that thread's alone, and end with
@@ -29,6 +30,7 @@
  */
 import type { NativeDescriptors, NativePipes, NativeWatches } from './descriptors.js';
 import type { NativeFiles } from './files.js';
+import type { NativeRealtime } from './realtime.js';
 import type { NativeDatagrams, NativeSockets, NativeTcp, NativeUnix } from './sockets.js';
 import type { NativeDrivers, NativeSources } from './sources.js';
 import type { NativeSystem, NativeThreads, NativeWakers } from './threads.js';
@@ -55,10 +57,12 @@ export interface Native {
   readonly files: NativeFiles;
   readonly watches: NativeWatches;
   readonly pipes: NativePipes;
+  readonly realtime?: NativeRealtime;
 }
 
 export type { NativeDescriptors, NativePipes, NativeWatches, PipeEndHandle } from './descriptors.js';
 export type { NativeFiles } from './files.js';
+export type { NativeRealtime } from './realtime.js';
 export type {
   DatagramReceiverHandle, DatagramSenderHandle, NativeDatagrams, NativeSockets, NativeTcp, NativeUnix,
 } from './sockets.js';

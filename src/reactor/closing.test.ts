@@ -133,8 +133,8 @@ describe('createRuntime with startTimeoutMs', () => {
     await (await remoteRuntime(1)).close();
     await sleep(50);
     const before = { descriptors: descriptors().length, threads: threads() };
-    // Of two reactors the one that is stuck, after a time in which the other starts on any machine; alone where it takes
-    // a CPU for itself.
+    // Of two reactors the one that is stuck, after a time in which the other starts on any machine; alone where it
+    // takes a CPU for itself.
     await Promise.all(([['await', 1, 10_000], ['loop', 0, 2000], ['wait', 0, 2000]] as const).map(
       async ([how, reactor, startTimeoutMs]) => {
         const error = await stuckEntry(how, reactor, startTimeoutMs);

@@ -10,6 +10,7 @@
 import type { EventEmitter } from 'node:events';
 import { partyLayout } from '../layout.js';
 import { native } from '../native.js';
+import type { Policy } from '../realtime/index.js';
 import type { DisciplineOptions } from '../scheduling/internal.js';
 import { Deaths, type DeathHost } from './deaths.js';
 import { nameOf } from './disciplines.js';
@@ -49,6 +50,8 @@ export class Controller implements MemberHost, DeathHost {
   discipline: DisciplineOptions;
   /** What was chosen since for one reactor alone. It holds for the thread that is started in its place, too. */
   readonly disciplineOf: Map<number, DisciplineOptions> = new Map();
+  /** The policy of each reactor's thread, as it is started; setPolicy changes it. */
+  readonly policyOf: Map<number, Policy> = new Map();
   /** A member has come further on its way to ready. */
   onProgress: (() => void) | undefined;
   private isHeld = true;
@@ -87,13 +90,14 @@ export class Controller implements MemberHost, DeathHost {
 
   private startMember(id: number): Member {
     const {
-      entry, data, pins, budget, publishEvery, classes, clock, source, resourceLimits, restart,
+      entry, data, pins, policies, budget, publishEvery, classes, clock, source, resourceLimits, restart,
     } = this.settings;
     const discipline = this.disciplineOf.get(id) ?? this.discipline;
     const options = { budget, publishEvery, discipline, classes, clock, io: { source } };
     const names = restart === undefined ? undefined : (this.names[id] ??= new KeptNames()).lanes;
     const generation = this.roster.generation(id);
-    const start = { shared: this.shared, cpu: pins[id], entry, data, generation, names, options };
+    const policy = this.policyOf.get(id) ?? policies[id];
+    const start = { shared: this.shared, cpu: pins[id], policy, entry, data, generation, names, options };
     return new Member(id, start, resourceLimits, this);
   }
 
@@ -153,6 +157,7 @@ export class Controller implements MemberHost, DeathHost {
   forgetMember(): void {
     const { id } = this.members.pop()!;
     this.disciplineOf.delete(id);
+    this.policyOf.delete(id);
     this.roster.forget(id);
   }
 
@@ -183,7 +188,7 @@ export class Controller implements MemberHost, DeathHost {
   }
 
   statusOf(member: Member): ReactorStatus {
-    const { id, isDead, grants, messages, threadId, discipline } = member;
+    const { id, isDead, grants, policy, messages, threadId, discipline } = member;
     const isRestarting = this.deaths.isRestarting(member);
     return reactorStatus(this.shared, id, {
       isDead: isDead && !isRestarting,
@@ -191,7 +196,7 @@ export class Controller implements MemberHost, DeathHost {
       isRestarting,
       generation: this.roster.generation(id),
       restarts: this.deaths.restartsOf(id),
-      grants, messages, threadId,
+      grants, policy, messages, threadId,
       whyNoSpin: this.roster.whyNoSpin(id),
       scheduling: { discipline: discipline.inForce, classes: this.settings.classes },
     });

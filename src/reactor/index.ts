@@ -10,6 +10,7 @@ export type { Loss } from './lane-repair.js';
 export type { RestartOptions } from './restart-policy.js';
 export type { ScaleOptions, ScaleResult } from './scaling.js';
 export { capacity, priorityOf, type CapacityReport, type PartyUse } from './capacity.js';
+export { setPolicy, type SetPolicyOptions } from './set-policy.js';
 export { setDiscipline, type SetDisciplineOptions } from './set-discipline.js';
 export type { Protocol, Untyped } from './protocol.js';
 export type { Reading } from './reading.js';

@@ -15,6 +15,7 @@ export type { Outlet } from './outlet.js';
 export { Scratch } from './parcels.js';
 export { summon } from './parking.js';
 export { checkBand, checkBandOrClass, checkConcurrency, checkKey, checkSpawn } from './reactor-checks.js';
+export { setBucketMover, type BucketMover } from './scaling.js';
 export { partyCounters, type SharedRuntime } from './shared.js';
 export { LocalTask, type ByteTask, type TaskBody, type ValueTask } from './task.js';
 export { WaitingLine, type Room } from './waiting-line.js';

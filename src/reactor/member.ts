@@ -21,6 +21,7 @@ import type { Grants } from '../realtime/internal.js';
 import { MemberDiscipline, nameOf } from './disciplines.js';
 import { unpackError } from './failure.js';
 import { QueuesOfThread } from './opened-queues.js';
+import type { PolicyGrant } from './policy-grant.js';
 import type { RoomMessage } from './room-channel.js';
 import type { MemberQuestion, WorkerReport, WorkerStart } from './worker-main.js';
 
@@ -41,6 +42,8 @@ export interface MemberHost {
 
 export class Member {
   grants: Grants | undefined;
+  /** What was asked of the scheduler for it last. */
+  policy: PolicyGrant | undefined;
   /** The exit event has come. */
   isDead = false;
   /** What the thread ended by, if it was an error. */
@@ -104,6 +107,7 @@ export class Member {
       if (report.kind === 'name') return host.name(id, report.lane, report.number, report.text);
       if (report.kind === 'room') return host.room(id, report.room, report.body);
       if (report.kind === 'discipline') return this.discipline.take(report);
+      if (report.kind === 'policy') return void (this.policy = report.grant);
       if (report.kind === 'lost') return void (this.hasLost = true);
       if (report.kind === 'idle') return this.answerIdle?.(report.isIdle);
       if (report.kind === 'quiet') return this.answerQuiet?.(report.isQuiet);

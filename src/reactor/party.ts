@@ -27,6 +27,7 @@ import type { Outlet } from './outlet.js';
 import { Peers } from './peers.js';
 import { QueueReading, Reading, type ReadableEnd } from './reading.js';
 import { checkBand } from './reactor-checks.js';
+import type { PolicyGrant } from './policy-grant.js';
 import type { ToMain } from './room-channel.js';
 import { ioCounters, partyCounters, partyWords, timerCounters, type SharedRuntime } from './shared.js';
 import type { Stepping } from './steps.js';
@@ -70,6 +71,9 @@ export class Party implements TurnSources, Stopping {
   readonly answers: CallAnswers;
   /** Of a reactor: how rooms above this one speak to the main thread. */
   toMain: ToMain | undefined;
+  /** Of a reactor: what its code has asked of the scheduler, and who on the main thread hears of it. */
+  policy: PolicyGrant | undefined;
+  tellPolicy: ((grant: PolicyGrant) => void) | undefined;
   readonly asking: Asking = new Asking(this);
   readonly dispatcher: Dispatcher;
   /** Where the clock is manual, `timers` is another one than the turn drives. */

@@ -3,7 +3,8 @@ import type { ResourceLimits } from 'node:worker_threads';
 import { checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
 import type { IoSource } from '../io/index.js';
 import { MAX_REACTORS, words } from '../layout.js';
-import { cpuBudget, type CpuBudget } from '../realtime/index.js';
+import { cpuBudget, type CpuBudget, type Policy } from '../realtime/index.js';
+import { checkPolicy } from '../realtime/internal.js';
 import {
   checkClasses, checkDiscipline, type ClassOptions, type DeclaredClass, type DisciplineChoice, type DisciplineOptions,
 } from '../scheduling/internal.js';
@@ -33,6 +34,13 @@ export interface OptionsFor<R> {
    * `status().reactors[id].refusals`; one of a list is warned of as well.
    */
   pin?: boolean | readonly number[];
+  /**
+   * By which policy the system schedules each reactor's thread, once its entry has run: `fifo(1 to 99)`,
+   * `roundRobin(1 to 99)`, `deadline({ … })` or `other({ nice })` of `percore/realtime`, for all, or a list with one
+   * (or undefined) for each there may be. Left out: as the main thread's. A refusal is in
+   * `status().reactors[id].refusals`, with its cause and its fix, and warned of. `setPolicy` changes it.
+   */
+  policy?: Policy | readonly (Policy | undefined)[];
   /** Handed to the entry as its second argument; structured clone, so SharedArrayBuffers are shared. */
   data?: unknown;
   /** Bytes of each lane: a power of two, 4 KiB to 2^26. Default 256 KiB; the longest message is a little under half. */
@@ -107,6 +115,7 @@ export interface RuntimeSettings {
   readonly pins: readonly (number | undefined)[];
   /** True when the user named the CPUs. */
   readonly isPinnedByList: boolean;
+  readonly policies: readonly (Policy | undefined)[];
   readonly data: unknown;
   readonly laneBytes: number;
   /** Settings of each party, the main thread's last. */
@@ -123,8 +132,8 @@ export interface RuntimeSettings {
 }
 
 const KNOWN = [
-  'entry', 'reactors', 'maxReactors', 'pin', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery', 'discipline',
-  'classes', 'clock', 'io', 'main', 'restart', 'resourceLimits', 'startTimeoutMs',
+  'entry', 'reactors', 'maxReactors', 'pin', 'policy', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery',
+  'discipline', 'classes', 'clock', 'io', 'main', 'restart', 'resourceLimits', 'startTimeoutMs',
 ];
 const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 const MOST_MS = 2 ** 31 - 1;
@@ -172,11 +181,13 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
     ? Math.min(cpus.count, MAX_REACTORS)
     : checkInteger('reactors', asked, 1, MAX_REACTORS);
   const places = checkInteger('maxReactors', options.maxReactors ?? reactors, reactors, MAX_REACTORS);
-  const pins = checkPins(options.pin ?? true, places, cpus);
+  const policies = checkPolicies(options.policy, places);
+  const pins = checkPins(options.pin ?? true, policies, cpus);
   const strategy = options.idle?.strategy ?? (cpus.quota % 1 === 0 || cpus.quota === Infinity ? 'adaptive' : 'park');
   const idle = idleSettings({ ...options.idle, strategy });
   return {
-    entry, cpus, asked, reactors, places, pins, isPinnedByList: Array.isArray(options.pin), data: options.data,
+    entry, cpus, asked, reactors, places, pins, policies, isPinnedByList: Array.isArray(options.pin),
+    data: options.data,
     laneBytes,
     parties: [...pins.map(() => idle), settingsOfMain(idle, cpus)],
     budget, publishEvery, discipline, classes, source, startTimeoutMs,
@@ -222,9 +233,27 @@ function checkLaneBytes(value: number): number {
   return value;
 }
 
-function checkPins(pin: boolean | readonly number[], count: number, cpus: CpuBudget): (number | undefined)[] {
+function checkPolicies(policy: Policy | readonly (Policy | undefined)[] | undefined, count: number) {
+  if (!Array.isArray(policy)) {
+    return new Array<Policy | undefined>(count).fill(policy === undefined ? undefined : checkPolicy('policy', policy));
+  }
+  if (policy.length !== count) {
+    throw invalidArgument('policy', policy, `a policy, or a list of ${count}, one a reactor`);
+  }
+  return Array.from(policy as readonly unknown[], (each, id) =>
+    (each === undefined ? undefined : checkPolicy(`policy[${id}]`, each)));
+}
+
+function checkPins(
+  pin: boolean | readonly number[], policies: readonly (Policy | undefined)[], cpus: CpuBudget,
+): (number | undefined)[] {
+  const { length: count } = policies;
   if (pin === false) return new Array<undefined>(count).fill(undefined);
-  if (pin === true) return Array.from({ length: count }, (_, id) => cpus.allowed[id % cpus.allowed.length]);
+  if (pin === true) {
+    // The kernel takes DEADLINE only for threads that may run everywhere.
+    return policies.map((policy, id) =>
+      (policy?.kind === 'deadline' ? undefined : cpus.allowed[id % cpus.allowed.length]));
+  }
   if (!Array.isArray(pin) || pin.length !== count) {
     throw invalidArgument('pin', pin, `true, false, or a list of ${count} CPU numbers, one a reactor`);
   }

@@ -138,26 +138,30 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
   }
 
   /**
-   * Empties a reactor for maintenance: from now on turns pass it over, and what it has is run to the end. Its buckets
-   * stay its own: `moveAllBuckets` before moves them. Resolves when it is quiet; who goes on sending to it by its
-   * number keeps it busy. It stays so, also after a rejection or a death, until `resume`. Rejects by `signal` and
-   * `timeoutMs`, with ERR_PERCORE_REACTOR_DIED when it is dead for good, ERR_PERCORE_CLOSED, or
-   * ERR_PERCORE_INVALID_ARGUMENT.
+   * Empties a reactor for maintenance: from now on turns pass it over, its buckets move to the others, and what it has
+   * is run to the end. Resolves when it is quiet; who goes on sending to it by its number keeps it busy. It stays so,
+   * also after a rejection or a death, until `resume`. Rejects by `signal` and `timeoutMs`, with what a hook of a keyed
+   * task has thrown (its buckets stay then), with ERR_PERCORE_REACTOR_DIED when it is dead for good,
+   * ERR_PERCORE_CLOSED, or ERR_PERCORE_INVALID_ARGUMENT.
    */
   async drain(reactor: number, options?: WaitOptions): Promise<void> {
     const id = checkInteger('reactor', reactor, 0, this.reactors - 1);
     await drain(this.#controller, id, checkWaitOptions(options));
   }
 
-  /** A drained reactor takes work again. Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_CLOSED. */
+  /**
+   * A drained reactor takes work again, and its buckets begin to come back. Throws ERR_PERCORE_INVALID_ARGUMENT, or
+   * ERR_PERCORE_CLOSED.
+   */
   resume(reactor: number): void {
     resume(this.#controller, checkInteger('reactor', reactor, 0, this.reactors - 1));
   }
 
   /**
    * Adds or takes away reactors, the last first, until there are `reactors` of them: 1 to `maxReactors`. One that is
-   * added runs the entry before anybody is told of it; one that is taken away is drained for at most `drainMs`, runs
-   * its stop hooks and leaves. Resolves when all is done; a second call waits for the first. Rejects with what a new
+   * added runs the entry before anybody is told of it, and then gets its part of the buckets; one that is taken away is
+   * drained for at most `drainMs`, its buckets move to the others, it runs its stop hooks and leaves. Resolves when all
+   * is done; a second call waits for the first. Rejects with what a new
    * one's entry has thrown (ERR_PERCORE_ENTRY, and then none is added), ERR_PERCORE_TIMEOUT, ERR_PERCORE_CLOSED or
    * ERR_PERCORE_INVALID_ARGUMENT.
    */

@@ -14,9 +14,20 @@ import { partyLayout, words } from '../layout.js';
 import { limitWait, type WaitOptions } from '../waiting.js';
 import { END_MS, LEAVE_MS, untilExits } from './closing.js';
 import type { Controller } from './controller.js';
+import { errorOf } from './failure.js';
 import { countUnread } from './lane-repair.js';
 import type { Member } from './member.js';
 import { partyWords } from './shared.js';
+
+/** Moves buckets with the reactors that come and go. */
+export interface BucketMover {
+  /**
+   * Moves all buckets of a reactor, which may be dead, to those that take work. Rejects with why some of them stay.
+   */
+  empty(controller: Controller, reactor: number): Promise<unknown>;
+  /** Moves a share of all buckets to a reactor that takes work from now on. Rejects with why some of them stay. */
+  fill(controller: Controller, reactor: number): Promise<unknown>;
+}
 
 export interface ScaleOptions {
   /** Longest wait for a reactor that is taken away to become quiet: 0 to 2^31 - 1 ms, default 5,000. */
@@ -30,13 +41,19 @@ export interface ScaleResult {
   readonly undelivered: number;
 }
 
+/** Where an error comes from that is told of. */
+const MOVING = 'moving buckets';
 /** How often it is looked whether a reactor is quiet. */
 const LOOK_MS = 2;
+let mover: BucketMover = { empty: () => Promise.resolve(), fill: () => Promise.resolve() };
+/** Of the room of buckets, when its module is loaded: it lies above this one. */
+export const setBucketMover = (given: BucketMover): void => void (mover = given);
+
 const PHASE = partyLayout.fields.phase.at >> 2;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Resolves when reactor `id` takes no new work and has run what it had. */
+/** Resolves when reactor `id` takes no new work, its buckets have gone to others, and it has run what it had. */
 export function drain(controller: Controller, id: number, options: WaitOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     checkOpen(controller, `drain(${id})`);
@@ -46,14 +63,16 @@ export function drain(controller: Controller, id: number, options: WaitOptions):
       isOver = true;
       reject(reason);
     }, undefined, id);
-    untilQuiet(controller, id, () => isOver).then(resolve, reject).finally(end);
+    mover.empty(controller, id).then(() => untilQuiet(controller, id, () => isOver)).then(resolve, reject)
+      .finally(end);
   });
 }
 
-/** It takes work again. */
+/** It takes work again, and gets its buckets back, one after the other. */
 export function resume(controller: Controller, id: number): void {
   checkOpen(controller, `resume(${id})`);
   setDrained(controller, id, false);
+  void fill(controller, id);
 }
 
 /** One after the other, in the order of the calls. */
@@ -106,6 +125,16 @@ async function grow(controller: Controller, from: number, to: number): Promise<v
   }
   checkOpen(controller, `scale(${to})`);
   controller.roster.setCount(to);
+  for (const { id } of added) await fill(controller, id);
+}
+
+/** Its share of the buckets. What cannot move stays where it is, and is told of. */
+function fill(controller: Controller, id: number): Promise<unknown> {
+  return mover.fill(controller, id).catch((error: unknown) => tellStaying(controller, id, error));
+}
+
+function tellStaying(controller: Controller, id: number, error: unknown): void {
+  if (controller.closing === undefined) controller.stepError(id, errorOf(error, id, MOVING), MOVING);
 }
 
 /** Takes the last reactor away. Resolves with how many messages it had not run. */
@@ -115,6 +144,10 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
   const isOver = (): boolean => performance.now() >= endMs || controller.closing !== undefined;
   controller.roster.setCount(id);
   setDrained(controller, id, true);
+  let areEmptied = false;
+  void mover.empty(controller, id).catch((error: unknown) => tellStaying(controller, id, error))
+    .then(() => void (areEmptied = true));
+  while (!areEmptied && !isOver()) await sleep(LOOK_MS);
   await untilQuiet(controller, id, isOver).catch(() => undefined);
   controller.roster.shareOut(id);
   // From now on whoever sends to it is told CLOSED, and what it was sent before is there once all have seen that.
@@ -134,6 +167,8 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
   await untilExits([member], LEAVE_MS);
   if (!member.isDead) member.terminate();
   await untilExits([member], END_MS);
+  // What could not move before is given to the others without its state, as after a death.
+  await mover.empty(controller, id).catch((error: unknown) => tellStaying(controller, id, error));
   const undelivered = countUnread(controller.shared, id);
   controller.tell(id, words.stop.RUN);
   controller.forgetMember();

@@ -2,6 +2,7 @@
 import type { EventEmitter } from 'node:events';
 import { PercoreError } from '../errors.js';
 import { close } from './closing.js';
+import { showRefusal, startPoolThreads } from '../realtime/internal.js';
 import type { Controller } from './controller.js';
 import { takeUp } from './disciplines.js';
 import type { Member } from './member.js';
@@ -21,6 +22,7 @@ export async function start(
   let timer: NodeJS.Timeout | undefined;
   let isMainReady = false;
   try {
+    startPoolThreads();
     controller.startMembers(events);
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => reject(startedTooLate(controller, isMainReady)), settings.startTimeoutMs);
@@ -42,7 +44,7 @@ export async function start(
     controller.isStarted = true;
     // What entries have sent to tasks that are made right after this has resolved waits for them.
     setImmediate(() => party.dispatcher.release());
-    warnOfPins(controller);
+    warnOfRefusals(controller);
     controller.watch();
   } catch (error) {
     const { stillRunning } = await close(controller, 0);
@@ -84,12 +86,15 @@ function startedTooLate({ settings, members, main }: Controller, isMainReady: bo
   return new PercoreError('ERR_PERCORE_TIMEOUT', message, { ...about, reactorId: named[0]?.id });
 }
 
-/** A CPU that the user named and did not get is easily missed in status(). */
-function warnOfPins({ settings, members }: Controller): void {
-  if (!settings.isPinnedByList) return;
-  for (const { id, grants } of members) {
-    for (const refusal of grants?.refusals ?? []) {
+/** A CPU or a policy that the user named and did not get is easily missed in status(). */
+function warnOfRefusals({ settings, members }: Controller): void {
+  for (const { id, grants, policy } of members) {
+    for (const refusal of settings.isPinnedByList ? grants?.refusals ?? [] : []) {
       if (refusal.startsWith('pin ')) process.emitWarning(`reactor ${id}: ${refusal}`, { code: 'PERCORE_PIN_REFUSED' });
     }
+    if (policy?.refusal === undefined) continue;
+    process.emitWarning(`reactor ${id}: ${showRefusal(policy.asked, policy.refusal)}`, {
+      code: 'PERCORE_POLICY_REFUSED',
+    });
   }
 }

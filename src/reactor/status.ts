@@ -8,10 +8,11 @@ import {
   LANES_PER_PEER, LINE_BYTES, ioCountersLayout, partyLayout, queueLayout, placeLayout, timerCountersLayout, words,
   FIRST_PLACE_BYTES,
 } from '../layout.js';
-import type { CpuBudget } from '../realtime/index.js';
-import type { Grants } from '../realtime/internal.js';
+import type { CpuBudget, Policy } from '../realtime/index.js';
+import { policyOfThread, showRefusal, type Grants } from '../realtime/internal.js';
 import type { DeclaredClass, DisciplineInForce } from '../scheduling/index.js';
 import { idleName, type IdleStrategy } from './idle-strategy.js';
+import type { PolicyGrant } from './policy-grant.js';
 import { laneAt, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 
 /** Records that others have sent to a party and that it has not taken yet. */
@@ -68,6 +69,8 @@ export interface ReactorStatus extends PartyFigures, SchedulingStatus {
   readonly cpuAsked: number | undefined;
   readonly cpuGranted: readonly number[];
   readonly timerSlackNs: number | undefined;
+  /** By which policy the system was asked to schedule its thread, and by which it does so now, as the kernel says. */
+  readonly policy: { readonly asked: Policy | undefined; readonly granted: Policy | undefined };
   /** Node's number of its thread, as `inspect` and `recover` of queues know it; also after its death. */
   readonly threadId: number;
   /** The kernel's number of its thread, for /proc, `taskset` and `chrt`. */
@@ -115,6 +118,7 @@ export interface KnownOfReactor {
   readonly generation: number;
   readonly restarts: number;
   readonly grants: Grants | undefined;
+  readonly policy: PolicyGrant | undefined;
   readonly messages: number;
   readonly threadId: number;
   readonly whyNoSpin: string | undefined;
@@ -129,7 +133,7 @@ export interface KnownOfScheduling {
 
 export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfReactor): ReactorStatus {
   const {
-    isDead, isDrained, isRestarting, generation, restarts, grants, messages, threadId, whyNoSpin, scheduling,
+    isDead, isDrained, isRestarting, generation, restarts, grants, policy, messages, threadId, whyNoSpin, scheduling,
   } = known;
   const party = partyWords(shared.inboxes[id]!);
   const figures = figuresOfParty(shared, id, isDead, scheduling);
@@ -142,6 +146,7 @@ export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfR
   const hasDied = isDead && phase !== words.phase.LEFT;
   const isHeldBack = whyNoSpin !== undefined && asked !== 'park';
   const refusals = [...(grants?.refusals ?? [])];
+  if (policy?.refusal !== undefined) refusals.push(showRefusal(policy.asked, policy.refusal));
   if (isHeldBack) {
     refusals.push(`idle '${asked}': ${whyNoSpin}, where a spin would only delay what it waits for; it parks`);
   }
@@ -154,6 +159,11 @@ export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfR
     cpuAsked: grants?.cpuAsked,
     cpuGranted: grants?.cpuGranted ?? [],
     timerSlackNs: grants?.timerSlackNs,
+    policy: {
+      asked: policy?.asked,
+      // The number of a thread that has ended may be another's by now.
+      granted: isDead || grants === undefined ? undefined : policyOfThread(grants.tid),
+    },
     threadId,
     tid: grants?.tid,
     refusals,

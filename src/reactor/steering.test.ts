@@ -359,3 +359,40 @@ for (const source of sources) {
     });
   });
 }
+
+describe('steering that was made before a reactor was added', () => {
+  it('gives the new one its connections, none while it is drained, and again when it is back', async () => {
+    const loads = createLoads(1);
+    const runtime = await remoteRuntime(1, { maxReactors: 2, data: { loads }, pin: false });
+    const sockets: Socket[] = [];
+    const take = (id: number): Promise<number> => inside(runtime, id, (reactor, _argument, tools) => {
+      const { data, createSteering } = tools;
+      const steering = createSteering(reactor, { name: 'lines', loads: data.loads }, (connection) => {
+        connection.onData(() => void connection.offerText(String(reactor.id)));
+      });
+      return reactor.id === 0 ? steering.listen({ port: 0, firstBytes: 0 }, () => steering.leastLoaded()).port : 0;
+    });
+    try {
+      const port = await take(0);
+      const ask = async (): Promise<number> => {
+        const socket = netConnect({ port, host: '127.0.0.1' }).setEncoding('utf8').on('error', () => undefined);
+        sockets.push(socket);
+        socket.write('x');
+        const [answer] = await within(10_000, once(socket, 'data'), 'an answer') as [string];
+        return Number(answer);
+      };
+      const askOften = async (): Promise<number[]> => [await ask(), await ask(), await ask(), await ask()];
+      expect(await askOften()).toEqual([0, 0, 0, 0]);
+      await runtime.scale(2);
+      await take(1);
+      expect(await askOften()).toEqual([1, 1, 1, 1]);
+      await runtime.drain(1);
+      expect(await ask()).toBe(0);
+      runtime.resume(1);
+      await until(async () => (await ask()) === 1, 'it is given some again');
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      await runtime.close({ drainMs: 0 });
+    }
+  });
+});

@@ -24,7 +24,10 @@ import type { Connection, ConnectionOptions, Listener, ListenOptions } from '../
 import {
   checkStreamOptions, coreOf, endpointOf, followResult, reportThrown, takeUpConnection, type TimedIoCore,
 } from '../io/internal.js';
+import { MAX_REACTORS } from '../layout.js';
 import type { TimerId } from '../timers/index.js';
+import type { Peers } from './peers.js';
+import { partyIn } from './reactor.js';
 import type {
   Choose, Steered, SteeredListenOptions, SteeringOptions, SteeringReactor, SteeringStatus,
 } from './steering-options.js';
@@ -45,9 +48,13 @@ interface Parcel {
 const LOAD_STRIDE = 32;
 const EMPTY = new Uint8Array(0);
 
-/** Shared memory in which reactors tell how many sources they have open; made on the main thread, passed as data. */
+/**
+ * Shared memory in which reactors tell how many sources they have open; made on the main thread, passed as data. It has
+ * room for those that `runtime.scale` adds.
+ */
 export function createLoads(reactors: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(4 * LOAD_STRIDE * checkInteger('reactors', reactors, 1, 255));
+  checkInteger('reactors', reactors, 1, MAX_REACTORS);
+  return new SharedArrayBuffer(4 * LOAD_STRIDE * MAX_REACTORS);
 }
 
 /**
@@ -67,7 +74,9 @@ export class Steering {
   readonly #loads: Int32Array | undefined;
   readonly #timeoutMs: number;
   readonly #settings: Required<ConnectionOptions>;
+  /** Those whose death an answer has told of, until they are there again. */
   readonly #dead = new Set<number>();
+  readonly #peers: Peers;
   readonly #host: SteeringReactor;
   readonly #name: string;
   readonly #onConnection: (connection: Connection, from: number) => void;
@@ -78,11 +87,13 @@ export class Steering {
   ) {
     const handover = host as unknown as Handover | undefined;
     const core = coreOf(host?.io);
-    if (core === undefined || typeof handover?.handle !== 'function' || typeof handover.call !== 'function') {
+    const peers = partyIn(host)?.peers;
+    if (core === undefined || peers === undefined || handover === undefined) {
       const allowed = 'the reactor that takes part: createSteering(reactor, { name }, onConnection)';
       throw invalidArgument('reactor', host, allowed);
     }
     this.#core = core;
+    this.#peers = peers;
     this.#handover = handover;
     checkFunction('onConnection', onConnection);
     this.#host = host;
@@ -150,10 +161,10 @@ export class Steering {
     const { fd, hasPeerEnded } = detached;
     const parcel: Parcel = { fd, cookie: this.#core.native.sockets.cookie(fd), bytes, hasPeerEnded };
     if (reactor === this.#host.id) return this.#stay(parcel, true);
-    return this.#dead.has(reactor) ? this.#stay(parcel, false) : this.#send(parcel, reactor);
+    return this.#isDead(reactor) ? this.#stay(parcel, false) : this.#send(parcel, reactor);
   }
 
-  /** The reactor with the fewest sources open; this one where another has no fewer. Needs `loads`. */
+  /** Of the reactors that take work, the one with the fewest sources open; this one at a tie. Needs `loads`. */
   leastLoaded(): number {
     if (this.#loads === undefined) throw invalidArgument('loads', undefined, 'given to Steering, for leastLoaded()');
     // A statistic that each owner writes: no order with anything else is needed.
@@ -162,11 +173,16 @@ export class Steering {
     for (let id = 0; id < this.#host.reactors; id++) {
       // As above.
       const load = Atomics.load(this.#loads, id * LOAD_STRIDE);
-      if (load >= fewest || this.#dead.has(id)) continue;
+      if (load >= fewest || !this.#peers.isHere(id)) continue;
       best = id;
       fewest = load;
     }
     return best;
+  }
+
+  #isDead(reactor: number): boolean {
+    if (this.#dead.has(reactor) && this.#peers.isHere(reactor)) this.#dead.delete(reactor);
+    return this.#dead.has(reactor);
   }
 
   #gather(connection: Connection, most: number, delayNs: number, choose: Choose): void {

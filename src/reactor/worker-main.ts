@@ -4,6 +4,7 @@ import { PercoreError } from '../errors.js';
 import { setLazyHost } from '../queues/internal.js';
 import { setErrorReporter } from '../uncaught.js';
 import { forbidBlocking } from '../waiting.js';
+import type { Policy } from '../realtime/index.js';
 import { requestGrants, type Grants } from '../realtime/internal.js';
 import { followDiscipline, takeUp, type DisciplineReport, type DisciplineRequest } from './disciplines.js';
 import { entryOf, importEntry } from './entry.js';
@@ -12,6 +13,7 @@ import { isHeldByOthers } from './forgotten.js';
 import { OpenedQueues, type QueueReport } from './opened-queues.js';
 import type { KnownNames } from './kept-names.js';
 import { Party, type PartyOptions } from './party.js';
+import { takePolicy, type PolicyGrant } from './policy-grant.js';
 import { Reactor } from './reactor.js';
 import { roomOf, type RoomMessage } from './room-channel.js';
 import { ReportLimit } from './report-limit.js';
@@ -21,6 +23,7 @@ export interface WorkerStart {
   readonly shared: SharedRuntime;
   readonly id: number;
   readonly cpu: number | undefined;
+  readonly policy: Policy | undefined;
   readonly entry: string;
   readonly data: unknown;
   /** Threads that have died in this reactor's place. */
@@ -40,6 +43,8 @@ export type WorkerReport =
   /** Where a reactor is started again after a death: what a lane's number stands for. */
   | { kind: 'name'; lane: number; number: number; text: string }
   | { kind: 'ready'; grants: Grants }
+  /** By which policy the system was asked to schedule it. */
+  | { kind: 'policy'; grant: PolicyGrant }
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
   /** An answer to the main thread: whether nothing of this thread's own could ever run again. */
   | { kind: 'idle'; isIdle: boolean }
@@ -100,6 +105,7 @@ async function main(start: WorkerStart): Promise<void> {
   };
   const { disciplines } = party.turn;
   const changeDiscipline = followDiscipline(disciplines, report);
+  party.tellPolicy = (grant) => report({ kind: 'policy', grant });
   party.toMain = (room, body, transfer) => start.reports.postMessage({ kind: 'room', room, body }, transfer);
   // What the main thread asks: another discipline, or, once it is ready, whether it is idle (forgotten.ts) or quiet
   // (scaling.ts). The rest is for rooms above this one.
@@ -120,6 +126,11 @@ async function main(start: WorkerStart): Promise<void> {
   } catch (error) {
     report({ kind: 'startFailed', error: packError(error), grants });
     return;
+  }
+  // Before 'ready', so that it is in force when the runtime is there; not before the entry, whose start would starve
+  // others. What the entry has chosen itself stays.
+  if (party.policy === undefined && start.policy !== undefined) {
+    report({ kind: 'policy', grant: takePolicy(start.policy) });
   }
   party.begin();
   report({ kind: 'ready', grants });

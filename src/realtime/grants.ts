@@ -2,6 +2,7 @@
  * What a reactor's thread asks of the system. Each wish is tried, what came of it is read back, and a refusal is
  * reported and worked without. Source: sched(7), prctl(2) (PR_SET_TIMERSLACK).
  */
+import { stat } from 'node:fs';
 import { native } from '../native.js';
 import { placeOfThread, startChildrenAt } from './thread-defaults.js';
 
@@ -47,4 +48,12 @@ export function requestGrants(cpu: number | undefined, name: string): Grants {
   if (timerSlackNs !== 1) refusals.push(`timer slack of 1 ns: the kernel granted ${timerSlackNs} ns`);
   startChildrenAt(usual);
   return { cpuAsked: cpu, cpuGranted, timerSlackNs, tid: addon.threads.id(), refusals };
+}
+
+/**
+ * Has the threads of Node's pool made by the calling thread, which is not pinned: they inherit the CPUs of whoever uses
+ * the pool first, and would all share a reactor's.
+ */
+export function startPoolThreads(): void {
+  stat('/', () => undefined);
 }

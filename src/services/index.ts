@@ -1,6 +1,8 @@
 /** Services with a shard in every reactor: what users see of this room. */
 export {
   createService, openService,
-  type Service, type ServiceCaller, type ServiceCallOptions, type ServiceOptions, type Shard,
+  type Service, type ServiceCaller, type ServiceCallOptions, type ServiceOptions, type ServiceStreamOptions, type Shard,
 } from './service.js';
-export type { ServiceAnswer, ServiceMethod, ServiceStub, ServiceArguments } from './methods.js';
+export type {
+  ServiceAnswer, ServiceArguments, ServiceMethod, ServiceStub, StreamedByMethod, StreamingMethod,
+} from './methods.js';

@@ -9,10 +9,18 @@ const RESERVED: ReadonlySet<string> = new Set(['constructor', 'then', HOOK]);
 /** A method of an implementation, whatever it takes. */
 export type Method = (...given: never[]) => unknown;
 
-/** Names of what can be called: methods whose name is a string, but for the hook `stop`. */
-export type ServiceMethod<S> = {
+/** What a method streams: the values of the async iterable that it answers; `never` where it answers none. */
+export type StreamedByMethod<S, N extends keyof S> = S[N] extends (...given: never[]) => infer R
+  ? [R] extends [never] ? never : Awaited<R> extends AsyncIterable<infer T> ? T : never
+  : never;
+type Callable<S> = {
   [N in keyof S]: N extends 'stop' | 'then' ? never : N extends string ? S[N] extends Method ? N : never : never;
 }[keyof S] & string;
+type Streaming<S> = { [N in keyof S & string]: [StreamedByMethod<S, N>] extends [never] ? never : N }[keyof S & string];
+/** Names of what can be called: methods whose name is a string, but for the hook `stop` and for those that stream. */
+export type ServiceMethod<S> = Exclude<Callable<S>, Streaming<S>>;
+/** Names of methods that answer a stream: asynchronous generators, say. */
+export type StreamingMethod<S> = Callable<S> & Streaming<S>;
 /** What a method takes. */
 export type ServiceArguments<S, N extends keyof S> = S[N] extends (...given: infer A) => unknown ? A : never;
 /** What it answers, awaited. */

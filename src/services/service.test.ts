@@ -6,10 +6,11 @@ import type { Counts, Given } from './fixtures/counts.js';
 
 async function withCounts<R>(
   reactors: number, use: (counts: ServiceCaller<Counts>, runtime: Runtime, given: Given) => Promise<R>,
+  options: { maxReactors?: number } = {},
 ): Promise<R> {
-  const data: Given = { stopped: new Int32Array(new SharedArrayBuffer(4 * reactors)) };
+  const data: Given = { stopped: new Int32Array(new SharedArrayBuffer(4 * (options.maxReactors ?? reactors))) };
   const entry = new URL('./fixtures/counts.js', import.meta.url);
-  const runtime = await createRuntime({ entry, reactors, data });
+  const runtime = await createRuntime({ entry, reactors, data, ...options });
   runtime.on('reactorDied', () => undefined);
   try {
     return await use(openService<Counts>(runtime, 'counts'), runtime, data);
@@ -52,6 +53,33 @@ describe('a sharded service', () => {
       expect([await counts.at(0).keys(), await counts.at(1).keys()]).toEqual([['local 0'], [away]]);
       expect(await counts.at(0).inherited()).toBe('inherited');
     });
+  });
+
+  it('streams from the shard of a key or of a reactor, to the main thread and to reactors', async () => {
+    await withCounts(2, async (counts, runtime) => {
+      const got: unknown[] = [];
+      for await (const each of counts.stream('each', [1000], { key: 'some key' })) got.push(each);
+      const owner = runtime.ownerOf('some key');
+      expect(got).toEqual(Array.from({ length: 1000 }, (_, i) => [owner, i]));
+      expect(await runtime.call('askStream', 1, { reactor: 0 })).toBe(100 * 1000 + 4950);
+      for await (const [, i] of counts.stream('each', [1e9], { reactor: 1 })) if (i === 10) break;
+      await expect.poll(async () => (await counts.at(1).keys()).includes('streams that have ended')).toBe(true);
+      const ask = counts as unknown as { stream(...given: unknown[]): AsyncIterable<unknown> };
+      expect(await errorOf(() => ask.stream('each', [1], {}))).toMatchObject({ argument: 'options' });
+      expect(await errorOf(() => ask.stream('each', 1, { reactor: 0 }))).toMatchObject({ argument: 'given' });
+      const call = counts.at(0) as unknown as { each(count: number): Promise<unknown> };
+      expect((await errorOf(() => call.each(1))).message).toContain('ask by callStream');
+    });
+  });
+
+  it('has a shard in reactors that are added, and none in those that have gone', async () => {
+    await withCounts(1, async (counts, runtime) => {
+      await runtime.scale(3);
+      expect(await counts.map('where')).toEqual([0, 1, 2].map((id) => ({ id, count: 3 })));
+      await runtime.scale(1);
+      expect(await counts.map('where')).toEqual([{ id: 0, count: 1 }]);
+      expect(await errorOf(() => counts.at(1))).toMatchObject({ argument: 'reactor' });
+    }, { maxReactors: 3 });
   });
 
   it('rejects with what a method throws, and names the methods that there are', async () => {

@@ -14,11 +14,13 @@
 import {
   checkBytes, checkFunction, checkInteger, checkOptions, checkText, invalidArgument, PercoreError,
 } from '../errors.js';
-import type { CallOptions, Reactor, Runtime } from '../reactor/index.js';
+import {
+  callStream, type CallOptions, type CallStreamOptions, type Reactor, type Runtime, type StreamedAnswer,
+} from '../reactor/index.js';
 import { partyOf } from '../reactor/internal.js';
 import {
   methodsOf, runMethod, stopOf, type Asked, type ServiceAnswer, type ServiceArguments, type ServiceMethod,
-  type ServiceStub,
+  type ServiceStub, type StreamedByMethod, type StreamingMethod,
 } from './methods.js';
 
 /** Options of `createService`. */
@@ -30,13 +32,17 @@ export interface ServiceOptions {
 /** Limits of a call to a service, and the band in which it runs. */
 export type ServiceCallOptions = Pick<CallOptions, 'priority' | 'timeoutMs' | 'signal'>;
 
+/** Whose shard is asked for a stream, by `key` or by `reactor`, and what limits it. */
+export type ServiceStreamOptions = CallStreamOptions
+  & ({ readonly key: string | Uint8Array } | { readonly reactor: number });
+
 /** What a shard is told of itself when it is made. */
 export interface Shard {
   /** The reactor that it lives in, with its timers, sockets and tasks. */
   readonly reactor: Reactor;
   /** The number of that reactor. */
   readonly id: number;
-  /** Shards of the service: one for each reactor. */
+  /** Shards of the service: one for each reactor that there is now. */
   readonly count: number;
   /** Whether the bucket of this key is that reactor's now. */
   owns(key: string | Uint8Array): boolean;
@@ -67,6 +73,15 @@ export interface ServiceCaller<S extends object> {
     method: N, given: Readonly<ServiceArguments<S, N>>, reduce: (joined: R, answer: ServiceAnswer<S, N>) => R,
     initial: R, options?: ServiceCallOptions,
   ): Promise<R>;
+  /**
+   * Asks one shard for the values of a method that streams them, and returns them as they come: see `callStream`, whose
+   * options these are. Asks at once. Throws ERR_PERCORE_INVALID_ARGUMENT.
+   *
+   *     for await (const trade of book.stream('trades', ['EURUSD'], { key: 'EURUSD', credits: 64 })) show(trade);
+   */
+  stream<N extends StreamingMethod<S>>(
+    method: N, given: Readonly<ServiceArguments<S, N>>, options: ServiceStreamOptions,
+  ): StreamedAnswer<StreamedByMethod<S, N>>;
 }
 
 /** A service as a reactor that has a shard of it sees it: `createService`. */
@@ -103,18 +118,19 @@ export function createService<S extends object>(
   reactor: Reactor, options: ServiceOptions, make: (shard: Shard) => S,
 ): Service<S> {
   const { id, shared } = partyOf(reactor);
+  // The main thread's number comes after the last that there can be.
   if (id === shared.reactors) {
     throw invalidArgument('reactor', reactor, 'a reactor: the main thread has no shard; openService calls from there');
   }
   const name = checkServiceName(checkOptions('options', options, ['name']).name);
   checkFunction('make', make);
   const owns = (key: string | Uint8Array): boolean => reactor.ownerOf(key) === id;
-  const local = make({ reactor, id, count: shared.reactors, owns });
+  const local = make({ reactor, id, get count() { return reactor.reactors; }, owns });
   const methods = methodsOf(name, local);
   reactor.handle(handlerName(name), (asked: unknown) => runMethod(name, local, methods, asked));
   const stop = stopOf(local);
   if (stop !== undefined) reactor.onStop(async () => void (await stop()));
-  return new ShardedService<S>(reactor, shared.reactors, name, local);
+  return new ShardedService<S>(reactor, name, local);
 }
 
 /**
@@ -125,26 +141,19 @@ export function createService<S extends object>(
  *     console.log(await counts.mapReduce('total', [], (sum, count) => sum + count, 0));
  */
 export function openService<S extends object>(from: Reactor | Runtime, name: string): ServiceCaller<S> {
-  const { shared } = partyOf(from);
-  return new ShardedService<S>(from, shared.reactors, checkServiceName(name), undefined);
-}
-
-/** A reactor, or the main thread's runtime. */
-interface Caller {
-  call(name: string, argument: unknown, options: CallOptions): Promise<unknown>;
+  partyOf(from);
+  return new ShardedService<S>(from, checkServiceName(name), undefined);
 }
 
 class ShardedService<S extends object> implements Service<S> {
   readonly name: string;
-  readonly #from: Caller;
-  readonly #reactors: number;
+  readonly #from: Reactor | Runtime;
   readonly #local: S | undefined;
   readonly #stubs: Stubs;
 
-  constructor(from: Caller, reactors: number, name: string, local: S | undefined) {
+  constructor(from: Reactor | Runtime, name: string, local: S | undefined) {
     this.name = name;
     this.#from = from;
-    this.#reactors = reactors;
     this.#local = local;
     this.#stubs = new Stubs((asked, where) => this.#call(asked, where));
   }
@@ -163,18 +172,17 @@ class ShardedService<S extends object> implements Service<S> {
   }
 
   at(reactor: number, options?: ServiceCallOptions): ServiceStub<S> {
-    checkInteger('reactor', reactor, 0, this.#reactors - 1);
+    checkInteger('reactor', reactor, 0, this.#from.reactors - 1);
     return this.#stubs.make({ ...checkCallOptions(options), reactor }) as ServiceStub<S>;
   }
 
   async map<N extends ServiceMethod<S>>(
     method: N, given?: Readonly<ServiceArguments<S, N>>, options?: ServiceCallOptions,
   ): Promise<ServiceAnswer<S, N>[]> {
-    checkText('method', method);
-    if (given !== undefined && !Array.isArray(given)) throw invalidArgument('given', given, 'a list of arguments');
     const limits = checkCallOptions(options);
-    const asked: Asked = [method, ...((given ?? []) as unknown[])];
-    const answers = Array.from({ length: this.#reactors }, (_, reactor) => this.#call(asked, { ...limits, reactor }));
+    const asked = askFor(method, given);
+    const { reactors } = this.#from;
+    const answers = Array.from({ length: reactors }, (_, reactor) => this.#call(asked, { ...limits, reactor }));
     return Promise.all(answers) as Promise<ServiceAnswer<S, N>[]>;
   }
 
@@ -185,6 +193,17 @@ class ShardedService<S extends object> implements Service<S> {
     checkFunction('reduce', reduce);
     const answers = await this.map(method, given, options);
     return answers.reduce((joined, answer) => reduce(joined, answer), initial);
+  }
+
+  stream<N extends StreamingMethod<S>>(
+    method: N, given: Readonly<ServiceArguments<S, N>>, options: ServiceStreamOptions,
+  ): StreamedAnswer<StreamedByMethod<S, N>> {
+    const asked = askFor(method, given);
+    const { key, reactor } = (options ?? {}) as { key?: unknown; reactor?: unknown };
+    if ((key === undefined) === (reactor === undefined)) {
+      throw invalidArgument('options', options, 'with a key or a reactor: whose shard is asked');
+    }
+    return callStream(this.#from as Reactor, handlerName(this.name), asked, options) as StreamedAnswer<never>;
   }
 
   #call(asked: Asked, where: CallOptions): Promise<unknown> {
@@ -212,6 +231,12 @@ class Stubs {
   make(where: CallOptions): object {
     return Object.create(this.#prototype, { where: { value: where } }) as object;
   }
+}
+
+function askFor(method: string, given: unknown): Asked {
+  checkText('method', method);
+  if (given !== undefined && !Array.isArray(given)) throw invalidArgument('given', given, 'a list of arguments');
+  return [method, ...((given ?? []) as unknown[])];
 }
 
 function checkServiceName(name: unknown): string {

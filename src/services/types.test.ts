@@ -1,12 +1,13 @@
 /** What the types of services take and refuse: tsc compiles this file, and complains of an error that does not come. */
 import { expect, expectTypeOf, it } from 'vitest';
-import type { Reactor } from '../reactor/index.js';
+import type { Reactor, StreamedAnswer } from '../reactor/index.js';
 import { createService, openService, type Service, type ServiceCaller } from './index.js';
 
 interface Book {
   price(symbol: string): number;
   orders(symbol: string, most?: number): Promise<{ size: number }[]>;
   ping(): void;
+  trades(symbol: string): AsyncGenerator<{ price: number }>;
   readonly depth: number;
   stop(): Promise<void>;
 }
@@ -18,6 +19,13 @@ export async function calls(reactor: Reactor, book: ServiceCaller<Book>): Promis
   expectTypeOf(book.map('orders', ['a', 5])).toEqualTypeOf<Promise<{ size: number }[][]>>();
   expectTypeOf(book.mapReduce('price', ['a'], (sum, price) => sum + price, 0)).toEqualTypeOf<Promise<number>>();
   void book.map('ping');
+  expectTypeOf(book.stream('trades', ['a'], { key: 'a' })).toEqualTypeOf<StreamedAnswer<{ price: number }>>();
+  // @ts-expect-error It has to be said whose shard is asked.
+  void book.stream('trades', ['a'], { credits: 5 });
+  // @ts-expect-error It answers once.
+  void book.stream('price', ['a'], { key: 'a' });
+  // @ts-expect-error It streams.
+  void book.on('a').trades('a');
   // @ts-expect-error It takes a symbol.
   void book.on('a').price();
   // @ts-expect-error Of another type.

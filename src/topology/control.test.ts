@@ -243,6 +243,7 @@ describe('a message of the protocol that is wrong', () => {
     ['io', { name: 'a', module, export: 'echo' }, { argument: 'io.listen' }],
     ['io', { name: 'a', module, export: 'echo', listen: { port: -1 } }, { argument: 'port' }],
     ['io', { name: 'a', close: true }, { code: 'ERR_PERCORE_UNKNOWN_NAME', argument: 'io.name' }],
+    ['close', { name: 'a' }, { code: 'ERR_PERCORE_UNKNOWN_NAME', argument: 'close.name' }],
     ['list', { what: 'rings' }, { argument: 'list.what' }],
     ['show', { name: 'nothing' }, { code: 'ERR_PERCORE_UNKNOWN_NAME', argument: 'show.name' }],
     ['dump', { all: true }, { argument: 'dump.all' }],

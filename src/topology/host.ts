@@ -85,6 +85,16 @@ export class ControlHost implements Verbs {
     });
   }
 
+  close({ name }: ControlMessages['close']): ControlAnswers['close'] {
+    const thing = this.#things.any('close.name', name);
+    if (thing.close === undefined) {
+      throw invalidArgument('close.name', name, `a ring, cursor, split, timer or listener; it is a ${thing.kind}`);
+    }
+    thing.close();
+    this.#things.remove(name);
+    return { name };
+  }
+
   // ---- Tasks -------------------------------------------------------------------------------------------------------
 
   async register(message: ControlMessages['register']): Promise<ControlAnswers['register']> {
@@ -146,7 +156,7 @@ export class ControlHost implements Verbs {
     const { name } = message;
     if ('cancel' in message) {
       if (message.cancel !== true) throw invalidArgument('timer.cancel', message.cancel, 'true or left out');
-      this.#things.find('timer.name', name, MadeTimer, 'timer').cancel();
+      this.#things.find('timer.name', name, MadeTimer, 'timer').close();
       this.#things.remove(name);
       return { name };
     }
@@ -159,7 +169,7 @@ export class ControlHost implements Verbs {
     const { name } = message;
     if ('close' in message) {
       if (message.close !== true) throw invalidArgument('io.close', message.close, 'true or left out');
-      this.#things.find('io.name', name, MadeListener, 'listener').listener.close();
+      this.#things.find('io.name', name, MadeListener, 'listener').close();
       this.#things.remove(name);
       return { name };
     }

@@ -57,7 +57,7 @@ export class MadeTimer implements Thing {
       : reactor.timers.every({ intervalNs: everyNs!, ...band }, tick);
   }
 
-  cancel(): void {
+  close(): void {
     this.#reactor.timers.cancel(this.#id);
   }
 
@@ -88,6 +88,11 @@ export class MadeListener implements Thing {
       this.#connections++;
       handler(connection);
     });
+  }
+
+  /** Accepts no more; its connections go on. */
+  close(): void {
+    this.listener.close();
   }
 
   /** The port that was asked for, or that the kernel has chosen; undefined for a path. */

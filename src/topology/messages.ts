@@ -8,6 +8,7 @@
  * | `ring`     | create a queue in shared memory, which others open by its name                                |
  * | `cursor`   | open an end of a ring: one to send into, or one that feeds a task                             |
  * | `split`    | read a ring and deal its records out: shares in percent, or a copy to each                    |
+| `close`    | end a ring, a cursor, a split, a timer or a listener, and free its name                       |
  * | `register` | load a program from a module, under a name                                                    |
  * | `spawn`    | make a task that runs a program                                                               |
  * | `join`     | answer when that task has ended                                                               |
@@ -89,6 +90,7 @@ export interface ControlMessages {
     readonly overlapped?: true;
     readonly priority?: number;
   };
+  close: { readonly name: string };
   register: { readonly name: string; readonly module: string; readonly export?: string };
   spawn: {
     readonly name: string;
@@ -176,6 +178,7 @@ export interface ControlAnswers {
   ring: { readonly name: string; readonly kind: KindName; readonly bytes: number };
   cursor: { readonly name: string };
   split: { readonly name: string };
+  close: { readonly name: string };
   register: { readonly name: string };
   spawn: { readonly name: string };
   /** What the program has ended with. */
@@ -197,6 +200,7 @@ export const FIELDS: { readonly [V in ControlVerb]: readonly string[] } = {
   ring: ['name', 'kind', 'capacity', 'recordBytes', 'capacityBytes', 'codec', 'maxProducers', 'maxConsumers'],
   cursor: ['name', 'ring', 'of', 'task', 'priority', 'whenSlow'],
   split: ['name', 'from', 'of', 'to', 'percent', 'overlapped', 'priority'],
+  close: ['name'],
   register: ['name', 'module', 'export'],
   spawn: [
     'name', 'program', 'module', 'export', 'priority', 'class', 'capacity', 'concurrency', 'takesBytes', 'process',

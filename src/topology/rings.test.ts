@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BACK_PRESSURED } from '../queues/index.js';
+import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
 import { createRuntime, type Runtime } from '../reactor/index.js';
 import { errorOf, until } from '../reactor/fixtures/inside.js';
 import { openControl, type Control } from './index.js';
@@ -75,6 +75,33 @@ describe('a ring', () => {
       expect(error).toMatchObject({ argument: 'send.cursor' });
       const taken = await errorOf(() => control.ask(0, 'cursor', { name: 'r2', ring: 'full', task: 'book' }));
       expect(taken).toMatchObject({ code: 'ERR_PERCORE_NO_PLACE' });
+    });
+  });
+
+  it('and its cursors are closed: a place goes to another, and a ring that has ended is read out', async () => {
+    await withTown(async (control, seen) => {
+      await control.ask(0, 'ring', { name: 'orders', capacityBytes: 1024, codec: 'value' });
+      await control.ask(0, 'spawn', { name: 'book', program: 'note' });
+      await control.ask(0, 'cursor', { name: 'w', ring: 'orders' });
+      await fill(control, 0, 'w', 3);
+      expect(await errorOf(() => control.ask(1, 'cursor', { name: 'w', ring: 'orders', of: 0 }))).toMatchObject({
+        code: 'ERR_PERCORE_NO_PLACE',
+      });
+      expect(await control.ask(0, 'close', { name: 'w' })).toEqual({ name: 'w' });
+      await control.ask(1, 'cursor', { name: 'w', ring: 'orders', of: 0 });
+      await control.ask(1, 'send', { cursor: 'w', message: 3 });
+      await control.ask(0, 'split', { name: 's', from: 'orders', percent: [100], to: [{ task: 'book' }] });
+      await until(async () => (await seen('book', 0)).length === 4, 'what both have sent');
+      await control.ask(0, 'close', { name: 's' });
+      await control.ask(1, 'send', { cursor: 'w', message: 4 });
+      await control.ask(0, 'close', { name: 'orders' });
+      await until(async () => (await control.ask(1, 'send', { cursor: 'w', message: 5 })).code === CLOSED, 'its end');
+      expect((await control.ask(0, 'list', {})).map(({ name }) => name)).toEqual(['reactor 0', 'note', 'book']);
+      expect(await seen('book', 0)).toEqual([0, 1, 2, 3]);
+      expect(await errorOf(() => control.ask(0, 'close', { name: 'book' }))).toMatchObject({ argument: 'close.name' });
+      expect(await errorOf(() => control.ask(0, 'close', { name: 'orders' }))).toMatchObject({
+        code: 'ERR_PERCORE_UNKNOWN_NAME',
+      });
     });
   });
 

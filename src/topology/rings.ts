@@ -1,7 +1,7 @@
 /** Rings, their cursors, and what deals their records out: `ring`, `cursor` and `split`. */
 import { checkOneOf, invalidArgument } from '../errors.js';
 import {
-  BACK_PRESSURED, create, inspect, pub, struct, value, type Queue, type QueueProducer, type ValueQueue,
+  BACK_PRESSURED, close, create, inspect, pub, struct, value, type Queue, type QueueProducer, type ValueQueue,
 } from '../queues/index.js';
 import type { Address, Reactor, Reading } from '../reactor/index.js';
 import { partyOf } from '../reactor/internal.js';
@@ -20,6 +20,11 @@ export class MadeRing implements Thing {
     const { name, codec, kind = 'spsc', ...sizes } = message;
     this.name = name;
     this.queue = makeQueue({ ...sizes, kind }, codec);
+  }
+
+  /** Nobody may send into it any more; whoever reads it ends when it is empty. */
+  close(): void {
+    close(this.queue);
   }
 
   describe(): { about: string; details: Record<string, unknown> } {
@@ -44,7 +49,7 @@ export class Cursor implements Thing {
   readonly kind = 'cursor';
   readonly name: string;
   readonly #ring: string;
-  readonly #producer: QueueProducer<unknown> | undefined;
+  readonly #producer: (QueueProducer<unknown> & { leave(): void }) | undefined;
   readonly #reading: Reading | undefined;
   readonly #about: string;
   #taken = 0;
@@ -83,6 +88,12 @@ export class Cursor implements Thing {
   /** Publishes what was sent: by a message of the protocol it is seen when the message is acknowledged. */
   flush(): void {
     this.#producer?.flush();
+  }
+
+  /** Gives its place in the ring up, so that another may take it. */
+  close(): void {
+    this.#producer?.leave();
+    this.#reading?.leave();
   }
 
   get sends(): boolean {
@@ -125,6 +136,7 @@ export class Split implements Thing {
   readonly #from: string;
   readonly #dealer: Dealer;
   readonly #isOverlapped: boolean;
+  readonly #reading: Reading;
 
   constructor(reactor: Reactor, queue: Queue, things: Things, message: ControlMessages['split']) {
     const { name, from, to, priority } = message;
@@ -135,9 +147,14 @@ export class Split implements Thing {
     this.#isOverlapped = percent === undefined;
     const targets = to.map((target: TaskTarget | CursorTarget, i: number) => targetOf(reactor, things, target, i));
     this.#dealer = new Dealer(targets, percent);
-    reactor.sub(
+    this.#reading = reactor.sub(
       queue as ValueQueue<unknown>, priority === undefined ? {} : { priority }, (record) => this.#dealer.deal(record),
     );
+  }
+
+  /** Deals no more, and gives its place in the ring up. */
+  close(): void {
+    this.#reading.leave();
   }
 
   describe(): { about: string; details: Record<string, unknown> } {

@@ -8,6 +8,8 @@ export interface Thing {
   readonly name: string;
   /** True when it is over, and its name may be given to another. */
   readonly isOver?: boolean;
+  /** Ends it. Left out where only itself can end it. */
+  close?(): void;
   describe(): { about: string; details: Record<string, unknown> };
 }
 

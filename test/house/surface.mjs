@@ -10,7 +10,9 @@ import { parseSync } from 'oxc-parser';
 import { resolveImport, root, walk } from './sources.mjs';
 
 /** A name that several entries export is written down in the first of these. */
-const ORDER = ['percore/queues', 'percore/timers', 'percore/io', 'percore/testing', 'percore/worker', 'percore'];
+const ORDER = [
+  'percore/queues', 'percore/timers', 'percore/io', 'percore/realtime', 'percore/testing', 'percore/worker', 'percore',
+];
 /** Members that everybody knows. */
 const WELL_KNOWN = /^(?:constructor|\[Symbol\.(?:dispose|asyncDispose|asyncIterator|iterator)\])$/;
 const MEMBERS = new Set([

@@ -1,0 +1,105 @@
+// Runs test files, tries those with failed tests again, and judges. One slow moment of a shared machine fails one of
+// some thousand tests, and must not fail all; what fails two times is wrong. A file whose process crashed is not tried
+// again: a crash that comes now and then is a fault.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** So many times in a row a file with failed tests must pass, alone. */
+const ATTEMPTS = 3;
+/** So many files with failed tests are more than a slow moment, and none of them is tried again. */
+const MOST_RETRIED = 5;
+const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
+const reporter = fileURLToPath(new URL('test-reporter.mjs', import.meta.url));
+
+/**
+ * Runs Vitest in `root` with these arguments. Tells `say` in a line each what failed, what was unsteady (it failed, and
+ * then passed each time) and which files took longest; answers how many tests passed and failed.
+ */
+export async function runTests({ root, args, env = process.env, say, output = 'inherit' }) {
+  const { report, status } = await runVitest(root, args, env, output);
+  if (report === undefined) {
+    say(`FAILED: Vitest ended with ${status} and without a report`);
+    return { passed: 0, failed: 1 };
+  }
+  let passed = 0;
+  let failed = 0;
+  const nameOf = (path) => relative(root, path);
+  const fail = (file, what) => {
+    failed++;
+    say(`FAILED: ${nameOf(file.path)}: ${what}`);
+  };
+  const isRetried = report.files.filter(mayBeTriedAgain).length <= MOST_RETRIED;
+  const passesAlone = async (file) => {
+    // Names of files would bring others along.
+    const options = args.filter((argument) => argument.startsWith('-') && !argument.startsWith('--project='));
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      say(`${nameOf(file.path)} failed: attempt ${attempt} of ${ATTEMPTS}, alone`);
+      const again = await runVitest(root, [...options, file.path], env, output);
+      const [same] = again.report?.files ?? [];
+      if (again.status !== 0 || same === undefined || wrongOf(same).length > 0) return false;
+    }
+    return true;
+  };
+  for (const file of report.files) {
+    passed += file.tests.filter(({ state }) => state === 'passed').length;
+    if (file.broken !== undefined) {
+      fail(file, file.broken);
+      continue;
+    }
+    const wrong = wrongOf(file);
+    const isSteady = isRetried && mayBeTriedAgain(file) && (await passesAlone(file));
+    if (isSteady) passed += file.tests.filter(({ state }) => state !== 'passed').length;
+    for (const { name, message, state } of wrong) {
+      const what = `${name}: ${message ?? state}`;
+      if (isSteady) say(`UNSTEADY: ${nameOf(file.path)}: ${what}`);
+      else fail(file, what);
+    }
+  }
+  for (const message of report.unhandled) {
+    failed++;
+    say(`FAILED: ${message}`);
+  }
+  // Something that no list knows: no test file was found, for example.
+  if (status !== 0 && failed === 0 && !report.files.some(mayBeTriedAgain)) {
+    failed++;
+    say(`FAILED: Vitest ended with ${status}`);
+  }
+  const longest = report.files.toSorted((a, b) => b.durationMs - a.durationMs).slice(0, 10);
+  const lasted = longest.map(({ path, durationMs }) => `${nameOf(path)} ${(durationMs / 1000).toFixed(0)}`);
+  say(`longest, in s: ${lasted.join(', ')}`);
+  return { passed, failed };
+}
+
+/** What did not pass. A test that is skipped does not count as passed. */
+const wrongOf = (file) => [...file.tests.filter(({ state }) => state !== 'passed'), ...file.hooks];
+const mayBeTriedAgain = (file) => file.broken === undefined && wrongOf(file).some(({ state }) => state === 'failed');
+
+async function runVitest(root, args, env, output) {
+  const folder = mkdtempSync(join(tmpdir(), 'percore-test-'));
+  const path = join(folder, 'report.json');
+  try {
+    const child = spawn(
+      process.execPath, [vitest, 'run', ...args, '--reporter=default', `--reporter=${reporter}`],
+      { cwd: root, stdio: ['ignore', output, 'inherit'], env: { ...env, PERCORE_TEST_REPORT: path } },
+    );
+    const status = await new Promise((resolve, reject) =>
+      child.once('error', reject).once('close', (code, signal) => resolve(code ?? signal)),
+    );
+    return { status, report: reportAt(path) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function reportAt(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    // None was written: said by whoever asked.
+    return undefined;
+  }
+}

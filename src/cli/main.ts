@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+/**
+ * The command `percore`: a table of commands, each loaded when it is asked for. It prints results to standard output
+ * and everything else to standard error, and its exit codes are those of command.ts.
+ */
+import { createRequire } from 'node:module';
+import { type Command, DONE, FAILED, MISUSED, UsageError } from './command.js';
+
+/** In the order of `--help`. A new command is a module in this folder and a line here. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {};
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // Whoever read has gone, as `percore … | head` does.
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(DONE);
+});
+process.exitCode = await main(process.argv.slice(2));
+
+async function main([name, ...args]: string[]): Promise<number> {
+  if (name === undefined) {
+    process.stderr.write(await overview());
+    return MISUSED;
+  }
+  if (name === '--help' || name === '-h' || (name === 'help' && args.length === 0)) return say(await overview());
+  if (name === '--version' || name === '-v') return say(`${version()}\n`);
+  if (name === 'help') return main([args[0]!, '--help']);
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (load === undefined) {
+    const what = name.startsWith('-') ? 'option' : 'command';
+    return misused(`there is no ${what} ${JSON.stringify(name)}`, 'percore --help');
+  }
+  const command = await load();
+  if (args.includes('--help') || args.includes('-h')) return say(`${command.usage.trim()}\n`);
+  try {
+    return await command.run(args);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (error instanceof UsageError || code?.startsWith('ERR_PARSE_ARGS') === true)
+      return misused(message, `percore ${name} --help`);
+    // A mistake of ours shows where it was made; what a user can put right needs no stack.
+    const isOurs = code === undefined;
+    process.stderr.write(`percore ${name}: ${isOurs ? (error as Error).stack : `${message} (${code})`}\n`);
+    return FAILED;
+  }
+}
+
+async function overview(): Promise<string> {
+  const commands = await Promise.all(
+    Object.entries(COMMANDS).map(async ([name, load]) => `  ${name.padEnd(10)} ${(await load()).summary}`),
+  );
+  return [
+    `percore ${version()}: a thread-per-core runtime and message bus for Node.js`, '',
+    'Usage: percore <command> [options]', '',
+    ...commands, ...(commands.length > 0 ? [''] : []),
+    '  percore <command> --help   what a command does, and its options',
+    '  percore --version          the version alone', '',
+    'Exit codes: 0 done, 1 failed, 2 a mistake in what was typed.', '',
+  ].join('\n');
+}
+
+function version(): string {
+  return (createRequire(import.meta.url)('percore/package.json') as { version: string }).version;
+}
+
+function say(text: string): number {
+  process.stdout.write(text);
+  return DONE;
+}
+
+function misused(message: string, help: string): number {
+  process.stderr.write(`percore: ${message}\nSee ${help}\n`);
+  return MISUSED;
+}

@@ -1,0 +1,86 @@
+/**
+ * Which CPUs the reactors of a runtime are pinned to.
+ *
+ *      pack      one core after the other, and its siblings: few caches, one node; what talks much lies close
+ *      spread    packages and nodes in turn, and a second sibling of a core last: each as much as there is to itself
+ *      isolated  isolated CPUs first, one of each core before its siblings; the others follow as in `spread`
+ *
+ * Only CPUs that the process may use are taken; when there are more reactors than CPUs, it begins anew. Where there is
+ * a choice, CPU 0 comes last of its equals: most systems put their interrupts there. Source: hwloc's distances.
+ */
+import type { Cpu, CpuTopology } from './topology.js';
+
+export type Placement = 'pack' | 'spread' | 'isolated';
+export const PLACEMENTS: readonly Placement[] = ['pack', 'spread', 'isolated'];
+
+/** The CPUs in the order in which reactors take them; at least one where there is one. */
+export function orderOfCpus(placement: Placement, { cpus, allowed }: CpuTopology): number[] {
+  const usable = cpus.filter(({ cpu }) => allowed.includes(cpu));
+  if (usable.length === 0) return [...allowed];
+  if (placement === 'pack') return pack(usable.filter(ordinary(usable)));
+  if (placement === 'spread') return spread(usable.filter(ordinary(usable)));
+  const isolated = usable.filter(({ isIsolated }) => isIsolated);
+  return [...spread(isolated), ...spread(usable.filter(({ isIsolated }) => !isIsolated))];
+}
+
+/** Isolated CPUs are kept for those who ask for them, unless there are no others. */
+function ordinary(usable: readonly Cpu[]): (cpu: Cpu) => boolean {
+  return usable.every(({ isIsolated }) => isIsolated) ? () => true : ({ isIsolated }) => !isIsolated;
+}
+
+/** The CPU of each of `count` reactors. */
+export function placeReactors(placement: Placement, topology: CpuTopology, count: number): number[] {
+  const order = orderOfCpus(placement, topology);
+  return Array.from({ length: count }, (_, id) => order[id % order.length]!);
+}
+
+const zeroLast = (cpu: number): number => (cpu === 0 ? Infinity : cpu);
+
+/** By node, then package, then last cache, then core. */
+function pack(cpus: readonly Cpu[]): number[] {
+  const key = (each: Cpu): number[] => [each.node, each.package, lastCache(each), each.core, each.cpu];
+  return cpus.toSorted((a, b) => compare(key(a), key(b))).map(({ cpu }) => cpu);
+}
+
+/** Turn by turn: a CPU of each package, node and last cache before a second, a core of its own before a sibling. */
+function spread(cpus: readonly Cpu[]): number[] {
+  const groups = groupBy(cpus, ({ package: socket, node }) => `${socket} ${node}`)
+    .map((ofNode) => interleave(groupBy(ofNode, (each) => String(lastCache(each)))
+      .map((ofCache) => interleave(groupBy(ofCache, ({ siblings }) => String(siblings[0]))))));
+  // A second sibling waits until every core has one.
+  const order = interleave(groups);
+  const taken = new Map<string, number>();
+  return order.map((each, i) => {
+    const core = `${each.package} ${each.core}`;
+    const turn = taken.get(core) ?? 0;
+    taken.set(core, turn + 1);
+    return { cpu: each.cpu, turn, i };
+  }).sort((a, b) => a.turn - b.turn || a.i - b.i).map(({ cpu }) => cpu);
+}
+
+/** The first CPU of the largest cache that it shares. */
+function lastCache({ caches, cpu }: Cpu): number {
+  return caches.at(-1)?.sharedBy[0] ?? cpu;
+}
+
+/** Groups in the order of their CPUs; within each, CPU 0 last. */
+function groupBy(cpus: readonly Cpu[], key: (cpu: Cpu) => string): Cpu[][] {
+  const groups = new Map<string, Cpu[]>();
+  for (const cpu of cpus.toSorted((a, b) => zeroLast(a.cpu) - zeroLast(b.cpu))) {
+    const group = groups.get(key(cpu));
+    if (group === undefined) groups.set(key(cpu), [cpu]);
+    else group.push(cpu);
+  }
+  return [...groups.values()];
+}
+
+/** The first of each, then the second of each, and so on. */
+function interleave(groups: readonly (readonly Cpu[])[]): Cpu[] {
+  const longest = Math.max(0, ...groups.map(({ length }) => length));
+  return Array.from({ length: longest }, (_, i) => groups.flatMap((group) => group.slice(i, i + 1))).flat();
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  for (const [i, x] of a.entries()) if (x !== b[i]) return x - b[i]!;
+  return 0;
+}

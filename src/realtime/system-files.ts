@@ -1,0 +1,43 @@
+/** The small text files by which Linux tells of itself, and the lists that they hold. */
+import { readFileSync } from 'node:fs';
+
+/** Reads one file, or undefined where it does not exist or may not be read. */
+export type SystemFiles = (path: string) => string | undefined;
+
+export const readSystemFile: SystemFiles = (path) => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    // Not there, or not ours to read: it then says nothing.
+    return undefined;
+  }
+};
+
+/** "0-2,5\n" -> [0, 1, 2, 5]; what is no list is empty. Source: cpuset(7), list format. */
+export function parseList(text: string | undefined): number[] {
+  const found = new Set<number>();
+  for (const part of (text ?? '').trim().split(',')) {
+    const [, first, last, used, group] = /^(\d+)(?:-(\d+)(?::(\d+)\/(\d+))?)?$/.exec(part) ?? [];
+    if (first === undefined) continue;
+    const end = Math.min(Number(last ?? first), Number(first) + MOST);
+    for (let each = Number(first); each <= end; each++) {
+      // "0-31:2/16" has two of each sixteen.
+      if (group === undefined || (each - Number(first)) % Number(group) < Number(used)) found.add(each);
+    }
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+/** No machine has more CPUs; a damaged file must not cost all memory. */
+const MOST = 65_536;
+
+/** [0, 1, 2, 5] -> "0-2,5". */
+export function formatList(numbers: readonly number[]): string {
+  const parts: string[] = [];
+  for (let i = 0; i < numbers.length; i++) {
+    const first = numbers[i]!;
+    while (numbers[i + 1] === numbers[i]! + 1) i++;
+    parts.push(first === numbers[i] ? String(first) : `${first}-${numbers[i]}`);
+  }
+  return parts.join(',');
+}
