@@ -90,6 +90,10 @@ export const appLevelLayout = {
       at: 12, type: 'i32', writes: 'owner', reads: 'main',
       means: 'times that the system refused to raise or lower it, after it had granted its priority',
     },
+    ceiling: {
+      at: 16, type: 'i32', writes: 'owner; main after its death', reads: 'all levels of its core',
+      means: 'the rank to which a lock lifts it that it holds while another level has the turn; 0 for none',
+    },
   },
 } as const satisfies Structure;
 

@@ -7,7 +7,7 @@ import { RESULT } from './fixtures/mixed.js';
 import { orderApp } from './fixtures/order-app.js';
 import { defineApp, startApp, type RunningApp, type StartAppOptions } from './index.js';
 
-const RUNS = process.env['PERCORE_STRESS'] === undefined ? 200 : 1000;
+const RUNS = process.env['PERCORE_STRESS'] === undefined ? 100 : 1000;
 
 async function until(what: string, isSo: () => boolean): Promise<void> {
   const endMs = performance.now() + 30_000;

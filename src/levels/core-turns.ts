@@ -7,10 +7,13 @@
  *      step: take the turn; is something above due? give it back, wait, again --> run --> give it back, tell all
  *      spawn above, end of a lock: is something above due? give the turn back, wait until it is done, take it again
  *
- * | pair         | write side             | read side    | carries                     | needs              |
- * |--------------|------------------------|--------------|-----------------------------|--------------------|
- * | turn.busy    | `enter`                | `isDueAbove` | "what was spawned runs now" | seq. cst.          |
- * | turn.changes | `leave`, after a death | `pause`      | "look again"                | seq. cst., both    |
+ * Who gives way inside of a lock leaves its ceiling behind, and only what is above that may take the turn.
+ *
+ * | pair         | write side                         | read side    | carries                     | needs           |
+ * |--------------|------------------------------------|--------------|-----------------------------|-----------------|
+ * | turn.busy    | `announce`                         | `isDueAbove` | "what was spawned runs now" | seq. cst.       |
+ * | turn.ceiling | `giveWay`                          | `mayRun`     | what the turn may be used for | with the lock |
+ * | turn.changes | `leave`, `giveWay`, after a death  | `take`       | "look again"                | seq. cst., both |
  */
 import { appCoreLayout, appLevelLayout } from '../layout.js';
 import { FairLock } from './fair-lock.js';
@@ -18,6 +21,7 @@ import type { Plan } from './plan.js';
 
 const CHANGES = appCoreLayout.fields.changes.at >> 2;
 const IS_BUSY = appLevelLayout.fields.isBusy.at >> 2;
+const CEILING = appLevelLayout.fields.ceiling.at >> 2;
 const BUSY = 1;
 const DEAD = -1;
 /** Who waits looks again by itself after so long, in case whoever would have woken it has died. */
@@ -35,10 +39,15 @@ export class CoreTurns {
   private readonly level: Int32Array;
   private readonly lock: FairLock;
   private readonly above: readonly Above[];
+  private readonly others: readonly Int32Array[];
+  private readonly own: number;
   private isIn = false;
 
   constructor(plan: Plan, memory: SharedArrayBuffer, id: number) {
     const { core, rank } = plan.levels[id]!;
+    this.own = rank;
+    this.others = plan.levels.filter((other) => other.core === core && other.id !== id)
+      .map((other) => new Int32Array(memory, plan.levelAt(other.id), appLevelLayout.bytes >> 2));
     this.core = new Int32Array(memory, plan.coreAt(core), appCoreLayout.bytes >> 2);
     this.level = new Int32Array(memory, plan.levelAt(id), appLevelLayout.bytes >> 2);
     this.lock = turnsLock(plan, memory, core, id);
@@ -78,22 +87,34 @@ export class CoreTurns {
   /** Lets what is due above `rank` run, and returns when it is done. Nothing outside of a step. */
   giveWay(rank: number): void {
     if (!this.isIn || !this.isDueAbove(rank)) return;
+    // turn.ceiling: before the turn is given back, and again after it was taken.
+    if (rank > this.own) Atomics.store(this.level, CEILING, rank);
     this.lock.release();
+    tellChange(this.core);
     this.take(rank);
+    if (rank > this.own) Atomics.store(this.level, CEILING, 0);
   }
 
   private take(rank: number): void {
     for (;;) {
       // turn.changes: read before it is looked whether something is due.
       const seen = Atomics.load(this.core, CHANGES);
-      if (!this.isDueAbove(rank)) {
+      if (this.mayRun(rank)) {
         this.lock.acquire();
-        if (!this.isDueAbove(rank)) return;
+        if (this.mayRun(rank)) return;
         this.lock.release();
       }
       // turn.changes: does not sleep if something has ended meanwhile.
       Atomics.wait(this.core, CHANGES, seen, LOOK_EVERY_MS);
     }
+  }
+
+  private mayRun(rank: number): boolean {
+    for (const other of this.others) {
+      // turn.ceiling: whoever changes it has the turn; what counts is the look after it was taken.
+      if (Atomics.load(other, CEILING) >= rank) return false;
+    }
+    return !this.isDueAbove(rank);
   }
 
   private isDueAbove(rank: number): boolean {
@@ -120,8 +141,10 @@ export function turnsLock(plan: Plan, memory: SharedArrayBuffer, core: number, s
 /** After the death of a level: nobody waits for it. The main thread alone. */
 export function noteDeadLevel(plan: Plan, memory: SharedArrayBuffer, id: number): void {
   const { core } = plan.levels[id]!;
-  // turn.busy: nobody else writes it any more.
-  Atomics.store(new Int32Array(memory, plan.levelAt(id), appLevelLayout.bytes >> 2), IS_BUSY, DEAD);
+  const level = new Int32Array(memory, plan.levelAt(id), appLevelLayout.bytes >> 2);
+  // turn.busy, turn.ceiling: nobody else writes them any more.
+  Atomics.store(level, IS_BUSY, DEAD);
+  Atomics.store(level, CEILING, 0);
   turnsLock(plan, memory, core, plan.levels.length).repair(id);
   tellChange(new Int32Array(memory, plan.coreAt(core), appCoreLayout.bytes >> 2));
 }
