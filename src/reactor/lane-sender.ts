@@ -31,6 +31,9 @@ const COMMITTED = queueLayout.fields.committed.at >> 2;
 /** The clock is read once in so many unpublished records. */
 const CLOCK_EVERY = 8;
 
+/** Into so many shares a lane is divided: whoever has waited for room is given one of them at once. */
+const SHARES = 8;
+
 /** What sends messages. `Outlet` adds calls and answers, and is the one class of which objects are made. */
 export class LaneSender implements RecordMemory, Room, Flushable {
   readonly words: Int32Array;
@@ -54,8 +57,8 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     protected readonly turn: Turn, protected readonly peers: Peers,
     readonly to: number, lane: number, readonly band: number,
   ) {
-    this.line = new WaitingLine(turn.waits, this);
     const { shared } = peers;
+    this.line = new WaitingLine(turn.waits, this, shared.laneBytes / SHARES);
     const queue = goOnWithLane(shared, to, turn.id, lane);
     // Here the outlet itself decides when to publish: higher bands go first, and who publishes also wakes.
     this.producer = pub(queue, { publishEvery: { records: 2 ** 30 } });

@@ -5,7 +5,7 @@ import { AWAIT_ROOM } from '../refusals.js';
 import { WaitingLine } from './waiting-line.js';
 import { Waits } from './waits.js';
 
-function makeLine(room: { left: number }): { waits: Waits; line: WaitingLine } {
+function makeLine(room: { left: number }, share?: number): { waits: Waits; line: WaitingLine } {
   const turn = {
     schedule: () => undefined,
     wantTurn: () => undefined,
@@ -19,7 +19,7 @@ function makeLine(room: { left: number }): { waits: Waits; line: WaitingLine } {
     unitsOf: (units) => units,
     isOver: () => false,
     describe: () => 'room in a test',
-  });
+  }, share);
   return { waits, line };
 }
 
@@ -55,6 +55,33 @@ it('calls everybody who stays when many leave it from within a call', () => {
   waits.look(false);
   expect(called).toEqual([0, 1, 46, 47, 48, 49]);
   expect(line.count).toBe(0);
+});
+
+it('gives whoever has waited a share of the room at once, and keeps the others out of it', () => {
+  const room = { left: 3 };
+  const { waits, line } = makeLine(room, 4);
+  const taken: string[] = [];
+  const take = (who: string): void => {
+    while (line.lets(1)) {
+      taken.push(who);
+      room.left--;
+    }
+  };
+  line.whenRoom(1, () => take('first'));
+  line[AWAIT_ROOM](6, () => taken.push('a task that needs more than a share'));
+  line.whenRoom(1, () => take('third'));
+  waits.look(true);
+  expect(taken, 'less than a share is free').toEqual([]);
+  room.left = 4;
+  waits.look(true);
+  expect(taken).toEqual(['first', 'first', 'first', 'first']);
+  room.left = 9;
+  waits.look(true);
+  expect(taken.slice(4), 'six of the nine are promised to the task').toEqual(['a task that needs more than a share']);
+  expect(line.lets(6)).toBe(true);
+  room.left = 4;
+  waits.look(true);
+  expect(taken.slice(5)).toEqual(['third', 'third', 'third', 'third']);
 });
 
 it('sends what goes ahead at the head of the line, and calls when the record itself fits', () => {

@@ -68,7 +68,11 @@ export class WaitingLine implements Refuser {
   /** Waiters behind `first` that have taken their wish back. */
   private gone = 0;
 
-  constructor(private readonly host: WaitingHost, private readonly room: Room) {}
+  /**
+   * `share`: room that whoever has waited is given together, if its own record needs less. Record by record the two
+   * sides of a full lane would go in step.
+   */
+  constructor(private readonly host: WaitingHost, private readonly room: Room, private readonly share = 0) {}
 
   /**
    * Calls `then` once, in a later turn, as soon as there is room for `needed`, or nobody will take anything. It uses
@@ -141,11 +145,15 @@ export class WaitingLine implements Refuser {
   }
 
   private hasRoomFor({ needed }: { needed: number }): boolean {
-    if (this.room.isOver() || this.room.askForRoom(this.promised + needed)) return true;
+    if (this.room.isOver() || this.room.askForRoom(this.promised + this.given(needed))) return true;
     // Without the promise there may be room already, and then nobody would tell.
     if (this.promised !== 0) this.mayHaveRoom();
     if (this.first > MOST_GONE && this.first > this.count) this.close();
     return false;
+  }
+
+  private given(needed: number): number {
+    return Math.max(needed, this.share);
   }
 
   /** Closes the gaps that those who have left the line have left in it. */
@@ -158,7 +166,7 @@ export class WaitingLine implements Refuser {
     waiter.isGone = true;
     this.count--;
     const promised = this.promised;
-    this.promised += this.room.unitsOf(waiter.needed);
+    this.promised += this.room.unitsOf(this.given(waiter.needed));
     try {
       waiter.goOn();
     } catch (error) {
