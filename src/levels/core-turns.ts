@@ -112,7 +112,8 @@ export class CoreTurns {
   private mayRun(rank: number): boolean {
     for (const other of this.others) {
       // turn.ceiling: whoever changes it has the turn; what counts is the look after it was taken.
-      if (Atomics.load(other, CEILING) >= rank) return false;
+      const ceiling = Atomics.load(other, CEILING);
+      if (ceiling !== 0 && ceiling >= rank) return false;
     }
     return !this.isDueAbove(rank);
   }

@@ -18,7 +18,7 @@ import { appStatus, type AppStatus } from './app-status.js';
 
 /** Options of `startApp`. */
 export interface StartAppOptions extends Pick<
-  RuntimeOptions, 'laneBytes' | 'resourceLimits' | 'startTimeoutMs' | 'io' | 'idle'
+  RuntimeOptions, 'laneBytes' | 'resourceLimits' | 'startTimeoutMs' | 'io' | 'idle' | 'main'
 > {
   /** The module whose default export `implementApp` has returned: a file URL, or an absolute path. */
   readonly entry: URL | string;
@@ -33,7 +33,7 @@ export interface StartAppOptions extends Pick<
 }
 
 const OPTIONS = [
-  'laneBytes', 'resourceLimits', 'startTimeoutMs', 'io', 'idle', 'entry', 'lowestPriority', 'cpus', 'isPreemptive',
+  'laneBytes', 'resourceLimits', 'startTimeoutMs', 'io', 'idle', 'main', 'entry', 'lowestPriority', 'cpus', 'isPreemptive',
   'data',
 ];
 const TAKES_TURNS = appCoreLayout.fields.takesTurns.at >> 2;
