@@ -44,7 +44,9 @@ if (isMainThread) {
   const ended = new Promise<void>((resolve) => { end = resolve; });
   const running = await startApp(app, {
     entry: new URL(import.meta.url),
-    main: (runtime) => void runtime.spawn<Result>({ name: 'end' }, (result) => void (results.push(result) === 2 && end())),
+    main: (runtime) => void runtime.spawn<Result>({ name: 'end' }, (result) => {
+      if (results.push(result) === 2) end();
+    }),
   });
   running.spawn('left', 1);
   running.spawn('right', 1);

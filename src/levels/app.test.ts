@@ -32,7 +32,7 @@ describe('the example of a lock', () => {
     expect(cores[0]!.isPreemptive).toBe(isPreemptive && levels.every((level) => level.fifoGranted === level.fifoAsked));
     if (!cores[0]!.isPreemptive) expect(cores[0]!.why).toMatch(/./);
     expect(levels.map(({ priority, tasks, fifoAsked }) => [priority, ...tasks, fifoAsked])).toEqual(
-      isPreemptive ? [[1, 'low', 1], [2, 'middle', 2], [3, 'high', 3]] : [[1, 'low', 0], [2, 'middle', 0], [3, 'high', 0]],
+      [[1, 'low'], [2, 'middle'], [3, 'high']].map((level, i) => [...level, isPreemptive ? i + 1 : 0]),
     );
     expect(levels.map(({ notRaised }) => notRaised)).toEqual([0, 0, 0]);
   });
@@ -110,7 +110,7 @@ describe('an app of two cores', () => {
     });
   });
 
-  it.each([[true], [false]])('goes on when a level dies with a lock, and tells of it (preemptive: %s)', async (isPreemptive) => {
+  it.each([true, false])('goes on when a level dies with a lock (preemptive: %s)', async (isPreemptive) => {
     await withMixed({ isPreemptive }, async (running, results) => {
       expect(running.spawn('ask', 'die')).toBe(OK);
       await until('it holds the lock', () => Atomics.load(results, RESULT.LEFT) === 3);
@@ -165,7 +165,9 @@ describe('defineApp', () => {
 
   it('refuses too many levels', async () => {
     const tasks = Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`t${i}`, { priority: i + 1 }]));
-    expect(await errorOf(async () => defineApp({ cores: [{}], tasks }))).toMatchObject({ code: 'ERR_PERCORE_CAPACITY' });
+    expect(await errorOf(async () => defineApp({ cores: [{}], tasks }))).toMatchObject({
+      code: 'ERR_PERCORE_CAPACITY', argument: 'tasks', value: 33,
+    });
     const order = new URL('./fixtures/order.js', import.meta.url);
     expect(await errorOf(() => startApp(orderApp, { entry: order, lowestPriority: 98 }))).toMatchObject({
       code: 'ERR_PERCORE_CAPACITY', argument: 'lowestPriority',

@@ -2,7 +2,7 @@
 import { checkFunction } from '../errors.js';
 import type { Reactor } from '../reactor/index.js';
 import type { Edges } from './declaration.js';
-import { AT_ONCE, checkDeadline, SCHEDULED, SPAWNED, undeclared, type Outbox } from './outbox.js';
+import { AT_ONCE, checkDeadline, SCHEDULED, SPAWNED, undeclared, type LevelOutbox } from './outbox.js';
 import type { Plan, PlannedLevel } from './plan.js';
 import type { ResourceLock } from './resource-lock.js';
 
@@ -11,7 +11,7 @@ export interface LevelParts {
   readonly plan: Plan;
   readonly level: PlannedLevel;
   readonly reactor: Reactor;
-  readonly outbox: Outbox;
+  readonly outbox: LevelOutbox;
   /** By name, those that something of this level uses. */
   readonly locks: ReadonlyMap<string, ResourceLock>;
   readonly data: unknown;
@@ -31,7 +31,7 @@ export class Context {
   readonly data: unknown;
   readonly nowNs: () => number;
   readonly #who: string;
-  readonly #outbox: Outbox;
+  readonly #outbox: LevelOutbox;
   readonly #spawns: ReadonlyMap<string, number>;
   readonly #schedules: ReadonlyMap<string, number>;
   readonly #uses: ReadonlyMap<string, ResourceLock>;

@@ -152,7 +152,8 @@ export class RealtimeExecutor implements AsyncDisposable {
     if (answered === STATE.ASKED) throw timedOut('no answer of the work', timeoutMs);
     throw new PercoreError(
       'ERR_PERCORE_TOO_LARGE',
-      `the answer takes ${words[LENGTH_AT]} bytes: make the executor with a larger answerBytes (now ${this.#room.length})`,
+      `the answer takes ${words[LENGTH_AT]} bytes: make the executor with a larger answerBytes (now `
+        + `${this.#room.length})`,
       { argument: 'answerBytes', value: this.#room.length },
     );
   }

@@ -13,7 +13,7 @@ import { Context, type LevelParts } from './context.js';
 import { CoreTurns } from './core-turns.js';
 import type { AppCode, AppDeclaration } from './declaration.js';
 import { planIn, type App } from './define-app.js';
-import { Outbox, taskName } from './outbox.js';
+import { LevelOutbox, taskName } from './outbox.js';
 import { LockStack, ResourceLock } from './resource-lock.js';
 import { runFramed, TaskRunner, type AnyCode, type RunFrame } from './task-runner.js';
 import { askForFifo, ThreadLevel } from './thread-level.js';
@@ -80,13 +80,17 @@ function checkCode({ declaration }: App, { tasks, init = [], idle = [] }: AnyApp
   const names = Object.keys(declaration.tasks);
   for (const name of names) checkFunction(`tasks.${name}`, tasks?.[name]);
   for (const name of Object.keys(tasks)) {
-    if (!names.includes(name)) throw invalidArgument(`tasks.${name}`, name, `left out, or declared: ${names.join(', ')}`);
+    if (names.includes(name)) continue;
+    throw invalidArgument(`tasks.${name}`, name, `left out, or declared: ${names.join(', ')}`);
   }
   for (const [section, list] of [['init', init], ['idle', idle]] as const) {
     for (let core = 0; core < Math.max(list.length, declaration.cores.length); core++) {
       const path = `${section}[${core}]`;
-      if (declaration.cores[core]?.[section] !== undefined) checkFunction(path, list[core]);
-      else if (list[core] !== undefined) throw invalidArgument(path, list[core], `left out: cores[${core}] declares none`);
+      if (declaration.cores[core]?.[section] !== undefined) {
+        checkFunction(path, list[core]);
+      } else if (list[core] !== undefined) {
+        throw invalidArgument(path, list[core], `left out: cores[${core}] declares none`);
+      }
     }
   }
 }
@@ -126,10 +130,11 @@ function startLevel(app: App, code: AnyAppCode, reactor: Reactor, data: AppData)
   const ranks = Math.max(...plan.levels.map(({ rank }) => rank));
   const stack = new LockStack(new ThreadLevel(level.rank, ranks, lowest, false));
   const isElsewhere = plan.levels.map(({ core }) => cpus[core] !== cpus[level.core]);
-  const locks = new Map(plan.resources.filter(({ users }) => users.includes(level.id)).map(({ index, name, ceilings }) => [
+  const used = plan.resources.filter(({ users }) => users.includes(level.id));
+  const locks = new Map(used.map(({ index, name, ceilings }) => [
     name, new ResourceLock(name, index, ceilings[level.core]!, stack, memory, plan, level.id, isElsewhere),
   ]));
-  const outbox = new Outbox(plan, memory, level.id, reactor);
+  const outbox = new LevelOutbox(plan, memory, level.id, reactor);
   const parts: LevelParts = { plan, level, reactor, outbox, locks, data: data.data };
   const frame: RunFrame = { turns: undefined, rank: level.rank };
 

@@ -47,14 +47,14 @@ interface Target {
   readonly isHere: boolean;
 }
 
-export class Outbox {
+export class LevelOutbox {
   /** What is called after something was sent to a level above, on this core. */
   onSentAbove: ((rank: number) => void) | undefined = undefined;
   private readonly targets: readonly Target[];
   private readonly sent: Int32Array;
   private readonly status: Int32Array | undefined;
   private readonly codec = new ValueCodec();
-  private kept: (() => number)[] | undefined = undefined;
+  private kept: { readonly index: number; readonly send: () => number }[] | undefined = undefined;
 
   /** `self`: a level's number, or for the main thread the number of levels. */
   constructor(
@@ -84,7 +84,7 @@ export class Outbox {
   release(): void {
     const { kept = [] } = this;
     this.kept = undefined;
-    for (const send of kept) {
+    for (const { send } of kept) {
       const code = send();
       if (code !== OK) throw new PercoreError('ERR_PERCORE_BACK_PRESSURED', 'what init has spawned has no room', {});
     }
@@ -99,11 +99,11 @@ export class Outbox {
       + ((sent[index * 2 + 1]! - Atomics.load(begun, self * 2 + 1)) | 0);
     if (waiting >= task.capacity) return this.refuse(BACK_PRESSURED);
     if (this.kept === undefined) return this.write(index, kind, scheduledNs, deadlineNs, message);
-    this.kept.push(() => {
-      sent[index * 2 + kind]!--;
-      return this.write(index, kind, scheduledNs, deadlineNs, message);
-    });
-    sent[index * 2 + kind]!++;
+    // Not counted where others see it: until it is sent nobody has to wait for it.
+    if (waiting + this.kept.filter((each) => each.index === index).length >= task.capacity) {
+      return this.refuse(BACK_PRESSURED);
+    }
+    this.kept.push({ index, send: () => this.write(index, kind, scheduledNs, deadlineNs, message) });
     return OK;
   }
 

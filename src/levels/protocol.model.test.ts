@@ -60,6 +60,17 @@ const locks = RESOURCES.map((name, i) => Array.from({ length: 5 }, (_, ceiling) 
   new ResourceLock(name, i, ceiling, stack, memory, shapes, 0, []))));
 const lockOf = (resource: number, ceiling: number): ResourceLock => locks[resource]![ceiling]!;
 
+/** A thread that lets others run when it is lowered. */
+class SimulatedThread implements Raisable {
+  constructor(public rank: number, private readonly onLowered: () => void) {}
+
+  set(rank: number): void {
+    const isLower = rank < this.rank;
+    this.rank = rank;
+    if (isLower) this.onLowered();
+  }
+}
+
 /** One core with the shipped locks. */
 class Core {
   readonly trace: number[] = [];
@@ -116,17 +127,9 @@ class Core {
   }
 
   private runJob(job: number, own: number): void {
-    const core = this;
     const { thread: before, top } = stack;
     stack.top = -1;
-    stack.thread = {
-      rank: own,
-      set(rank) {
-        const isLower = rank < this.rank;
-        this.rank = rank;
-        if (isLower) core.dispatch();
-      },
-    };
+    stack.thread = new SimulatedThread(own, () => this.dispatch());
     const frame = { job, thread: stack.thread, section: 0, depth: 0 };
     this.running.push(frame);
     const runFrom = (from: number): number => {

@@ -71,7 +71,9 @@ describe('a real-time FIFO', () => {
 
   it('refuses what is none', async () => {
     expect(await errorOf(async () => createRealtimeFifo({ codec: {} as never }))).toMatchObject({ argument: 'codec' });
-    expect(await errorOf(async () => createRealtimeFifo({ codec, capacity: 1 }))).toMatchObject({ argument: 'capacity' });
+    expect(await errorOf(async () => createRealtimeFifo({ codec, capacity: 1 }))).toMatchObject({
+      argument: 'capacity', value: 1,
+    });
     expect(await errorOf(async () => openRealtimeFifo({} as never))).toMatchObject({ argument: 'fifo' });
     expect(await errorOf(() => readRealtimeFifo(createRealtimeFifo({ codec }), { pollMs: 0 }).next())).toMatchObject({
       argument: 'pollMs',

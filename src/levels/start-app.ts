@@ -11,7 +11,7 @@ import { noteDeadLevel } from './core-turns.js';
 import type { AppDeclaration, AppSender } from './declaration.js';
 import { planIn, type App } from './define-app.js';
 import { shapeOf, type AppData } from './implement.js';
-import { AT_ONCE, checkDeadline, Outbox, SCHEDULED, SPAWNED, undeclared } from './outbox.js';
+import { AT_ONCE, checkDeadline, LevelOutbox, SCHEDULED, SPAWNED, undeclared } from './outbox.js';
 import type { Plan } from './plan.js';
 import { repairableLock } from './resource-lock.js';
 import { appStatus, type AppStatus } from './app-status.js';
@@ -33,8 +33,8 @@ export interface StartAppOptions extends Pick<
 }
 
 const OPTIONS = [
-  'laneBytes', 'resourceLimits', 'startTimeoutMs', 'io', 'idle', 'main', 'entry', 'lowestPriority', 'cpus', 'isPreemptive',
-  'data',
+  'laneBytes', 'resourceLimits', 'startTimeoutMs', 'io', 'idle', 'main', 'entry', 'lowestPriority', 'cpus',
+  'isPreemptive', 'data',
 ];
 const TAKES_TURNS = appCoreLayout.fields.takesTurns.at >> 2;
 const GRANTED = appLevelLayout.fields.granted.at >> 2;
@@ -50,7 +50,7 @@ export class RunningApp<T extends AppDeclaration = AppDeclaration>
 implements AppSender<T, T['main']>, AsyncDisposable {
   readonly #plan: Plan;
   readonly #data: AppData;
-  readonly #outbox: Outbox;
+  readonly #outbox: LevelOutbox;
   readonly #spawns: ReadonlyMap<string, number>;
   readonly #schedules: ReadonlyMap<string, number>;
 
@@ -59,7 +59,7 @@ implements AppSender<T, T['main']>, AsyncDisposable {
     this.#plan = planIn(app as unknown as App);
     this.#data = data;
     this.nowNs = partyOf(runtime).nowNs;
-    this.#outbox = new Outbox(this.#plan, data.memory, this.#plan.levels.length, runtime);
+    this.#outbox = new LevelOutbox(this.#plan, data.memory, this.#plan.levels.length, runtime);
     this.#spawns = targetsOf(this.#plan, app.declaration.main?.spawns);
     this.#schedules = targetsOf(this.#plan, app.declaration.main?.schedules);
     runtime.on('reactorDied', (death) => {
@@ -116,7 +116,9 @@ export async function startApp<T extends AppDeclaration>(
   app: App<T>, options: StartAppOptions,
 ): Promise<RunningApp<T>> {
   const plan = planIn(app as unknown as App);
-  const { entry, lowestPriority, cpus: _cpus, isPreemptive = true, data: given, ...rest } = checkOptions('options', options, OPTIONS);
+  const {
+    entry, lowestPriority, cpus: _cpus, isPreemptive = true, data: given, ...rest
+  } = checkOptions('options', options, OPTIONS);
   const lowest = checkInteger('lowestPriority', lowestPriority ?? 1, 1, 99);
   const ranks = Math.max(...plan.levels.map(({ rank }) => rank));
   if (lowest + ranks - 1 > 99) {

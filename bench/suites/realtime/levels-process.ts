@@ -124,7 +124,7 @@ export default implementApp(app, {
   },
 });
 
-/** How late promises, timers and files are inside of a reactor that never rests; the worst, in stop[1], microseconds. */
+/** How late promises, timers and files are inside of a reactor that never rests; the worst, in us, in stop[1]. */
 async function watchInside(nowNs: () => number, untilNs: number, { stop }: Shared): Promise<void> {
   samples.push(0);
   while (nowNs() < untilNs) {
@@ -143,7 +143,8 @@ async function main(wish: LevelsWish): Promise<void> {
   const { row, count, cpus, makesGarbage = false, isPreemptive = true } = wish;
   const running = await startApp(app, {
     entry: new URL(import.meta.url), cpus, lowestPriority: LOWEST, isPreemptive,
-    data: { stop, count, makesGarbage }, main: (runtime) => void runtime.spawn<number[]>({ name: 'end' }, (all) => end(all)),
+    data: { stop, count, makesGarbage },
+    main: (runtime) => void runtime.spawn<number[]>({ name: 'end' }, (all) => end(all)),
   });
   if (row === 'preempt') {
     running.spawn('busy');

@@ -46,7 +46,10 @@ export const rtFifo: Bench = {
     runs: 3, ours: { name: 'levels', run: measure },
     baselines: [{ name: 'the bound', run: async () => ({ write: 100, full: 100, longest: 10 }) }],
     figures: [
-      { of: 'write', metric: 'write', unit: 'ns', better: 'lower', targets: { 'the bound': { of: 'ratio', atMost: 1 } } },
+      {
+        of: 'write', metric: 'write', unit: 'ns', better: 'lower',
+        targets: { 'the bound': { of: 'ratio', atMost: 1 } },
+      },
       { of: 'full', metric: 'write when full, timed each', unit: 'ns', better: 'lower' },
       { of: 'longest', metric: 'longest write', unit: 'us', better: 'lower' },
     ],
