@@ -34,13 +34,13 @@ export {
   type SubscriptionStatus, type Topic, type TopicInfo, type TopicOptions, type TopicPolicy, type TopicStatus,
 } from './bus/index.js';
 export {
-  metricsOf, onMetrics, prometheusText, publishCounters, relieved, setSlo,
+  flightEvents, metricsOf, noteEvent, onMetrics, prometheusText, publishCounters, relieved, setSlo,
   type BoundedFigure, type ClassMetrics, type CountersPage, type ExecutorMetrics, type Figures, type FigureSummary,
   type LaneMetrics, type PageOptions,
   type Metrics, type SloBounds, type SloTarget, type TaskMetrics,
 } from './monitor/index.js';
 export {
-  Histogram, HISTOGRAM_WORDS, type Cause, type CauseKind, type FigureName, type SloViolation, type Span,
+  Histogram, HISTOGRAM_WORDS, type Cause, type CauseKind, type FigureName, type FlightEvent, type SloViolation, type Span,
 } from './observe/index.js';
 export { cpuBudget, type CpuBudget } from './realtime/index.js';
 export { tryDiscipline } from './scheduling/index.js';

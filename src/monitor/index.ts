@@ -7,3 +7,4 @@ export {
 export { setSlo, type SloBounds, type SloTarget } from './slo.js';
 export { publishCounters, type CountersPage, type PageOptions } from './page.js';
 export { prometheusText } from './prometheus.js';
+export { flightEvents, noteEvent } from './flight.js';

@@ -1,5 +1,6 @@
 /** What the rooms above may import of this one besides what users see. */
 export { OUTSIDE } from './cause.js';
+export { FlightRecorder, type FlightEvent } from './flight-recorder.js';
 export {
   FIGURES, FigureTable, RELIEF, RESPONSE, RUN, SCHEDULE_IN, FigureSlot, createFigures, type FigureName,
   type TaskCounts,

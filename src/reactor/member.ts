@@ -10,7 +10,7 @@
 import { fileURLToPath } from 'node:url';
 import type { ResourceLimits, TransferListItem } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
-import type { SloViolation } from '../observe/index.js';
+import type { FlightEvent, SloViolation } from '../observe/index.js';
 import { kindOf, memberPath } from '../queues/internal.js';
 import type { Grants } from '../realtime/internal.js';
 import { MemberDiscipline, nameOf } from './disciplines.js';
@@ -43,6 +43,8 @@ export class Member {
   policy: PolicyGrant | undefined;
   /** The exit event has come. */
   isDead = false;
+  /** What happened in it last, if an error has ended it. */
+  flight: readonly FlightEvent[] = [];
   /** What the thread ended by, if it was an error. */
   error: Error | undefined;
   exitCode: number | undefined;
@@ -102,6 +104,7 @@ export class Member {
         return host.stepError(id, unpackError(report.error, id, report.where), report.where);
       }
       if (report.kind === 'messageDropped') return host.messageDropped(id, unpackError(report.error, id, 'messages'));
+      if (report.kind === 'flight') return void (this.flight = report.events);
       if (report.kind === 'sloViolated') return host.sloViolated(report.violation);
       if (report.kind === 'queueOpened' || report.kind === 'queueUnreachable') return this.queues.take(report);
       if (report.kind === 'name') return host.name(id, report.lane, report.number, report.text);

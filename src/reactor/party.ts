@@ -29,7 +29,7 @@ import { QueueReading, Reading, type ReadableEnd } from './reading.js';
 import { checkBand } from './reactor-checks.js';
 import type { PolicyGrant } from './policy-grant.js';
 import type { ToMain } from './room-channel.js';
-import { FigureTable, WorstCases, type SloViolation } from '../observe/internal.js';
+import { FigureTable, FlightRecorder, WorstCases, type SloViolation } from '../observe/internal.js';
 import { ioCounters, partyCounters, partyWords, timerCounters, type SharedRuntime } from './shared.js';
 import type { Stepping } from './steps.js';
 import { LocalTask, type ByteTask, type ValueTask } from './task.js';
@@ -61,6 +61,7 @@ export interface PartyOptions {
 }
 
 const PHASE = partyLayout.fields.phase.at >> 2;
+const PHASES = Object.keys(words.phase).map((name) => name.toLowerCase());
 const SEEN_CHANGES = partyLayout.fields.seenChanges.at >> 2;
 
 export class Party implements TurnSources, Stopping {
@@ -89,6 +90,8 @@ export class Party implements TurnSources, Stopping {
   readonly peers: Peers;
   /** The words of this party in shared memory. */
   readonly words: Int32Array;
+  /** What happened here last. */
+  readonly flight: FlightRecorder;
 
   readonly knock: (() => void) | undefined;
 
@@ -110,13 +113,26 @@ export class Party implements TurnSources, Stopping {
     this.id = id;
     this.clock = options.clock === 'manual' ? new ManualClock() : clock;
     this.words = partyWords(inbox);
-    const { budget, publishEvery, discipline, classes, onError } = options;
+    const flight = (this.flight = new FlightRecorder(nowNs));
+    const { budget, publishEvery, discipline, classes } = options;
+    const onError = (error: unknown, where: string): void => {
+      flight.note('stepError', `${where}: ${textOf(error)}`);
+      options.onError(error, where);
+    };
+    const onDrop = (error: PercoreError): void => {
+      flight.note('messageDropped', error.message);
+      options.onDrop(error);
+    };
+    const onViolation = (violation: SloViolation): void => {
+      flight.note('sloViolated', `${violation.task}: ${violation.figure} ${violation.ns} ns, ${violation.cause.kind}`);
+      options.onViolation?.(violation);
+    };
     const counters = partyCounters(inbox);
     const figures = shared.figures?.[id];
     const watch: TaskWatch | undefined = figures === undefined ? undefined : new TaskWatch({
       id, table: new FigureTable(figures), party: this.words, counters, nowNs,
       recorder: () => new WorstCases({
-        id, nowNs, lastWake: () => watch!.lastWake(), report: (violation) => options.onViolation?.(violation),
+        id, nowNs, lastWake: () => watch!.lastWake(), report: onViolation,
         watchCollections: (tell) => watchCollections(nowNs, tell),
       }),
     });
@@ -129,7 +145,7 @@ export class Party implements TurnSources, Stopping {
     });
     // As in noteDeaths().
     Atomics.store(this.words, SEEN_CHANGES, this.peers.seenChanges);
-    const drops = new DropReports(id, shared.reactors, () => [...this.dispatcher.tasks.values()], options.onDrop);
+    const drops = new DropReports(id, shared.reactors, () => [...this.dispatcher.tasks.values()], onDrop);
     this.dispatcher = new Dispatcher(turn, this.peers, drops);
     this.lanes = new Intercore(turn, this.peers, this.dispatcher, options.names);
     const timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
@@ -180,6 +196,7 @@ export class Party implements TurnSources, Stopping {
     const { peers } = this;
     if (!peers.takeChanges()) return;
     for (const id of peers.died) {
+      this.flight.note('death', peers.nameOf(id));
       this.calls.rejectAll(id);
       this.answers.endAll(id, () => askerDied(id));
     }
@@ -273,6 +290,8 @@ export class Party implements TurnSources, Stopping {
   }
 
   setPhase(phase: number): void {
+    // Plain: only this thread writes it.
+    if (this.words[PHASE] !== phase) this.flight.note('phase', PHASES[phase]!);
     // Pairs with the runtime's load while it starts or closes.
     Atomics.store(this.words, PHASE, phase);
   }
@@ -338,4 +357,13 @@ function timersBy(
   const timers = createCounting(counters, { clock, onError });
   clock.drive(timers);
   return timers;
+}
+
+/** What was thrown, in short. Never throws. */
+function textOf(error: unknown): string {
+  try {
+    return error instanceof Error ? error.message : String(error);
+  } catch {
+    return 'something that cannot be shown';
+  }
 }

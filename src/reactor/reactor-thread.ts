@@ -5,7 +5,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
-import type { SloViolation } from '../observe/index.js';
+import type { FlightEvent, SloViolation } from '../observe/index.js';
 import type { Policy } from '../realtime/index.js';
 import type { Grants } from '../realtime/internal.js';
 import { followDiscipline, takeUp, type DisciplineReport, type DisciplineRequest } from './disciplines.js';
@@ -70,6 +70,8 @@ export type WorkerReport =
   | { kind: 'room'; room: string; body: unknown }
   /** Said last: its endpoints have lost bytes since it was told to stop. */
   | { kind: 'lost' }
+  /** It dies by an error: what happened last. */
+  | { kind: 'flight'; events: readonly FlightEvent[] }
   | { kind: 'sloViolated'; violation: SloViolation }
   | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
   | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };

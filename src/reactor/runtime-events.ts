@@ -1,5 +1,5 @@
 /** What a runtime tells whoever listens, and what closing it answers. */
-import type { SloViolation } from '../observe/index.js';
+import type { FlightEvent, SloViolation } from '../observe/index.js';
 import type { Recovered } from '../queues/index.js';
 import type { Loss } from './lane-repair.js';
 
@@ -46,6 +46,8 @@ export interface ReactorDeath {
   readonly willRestart: boolean;
   /** What ended with it. */
   readonly lost: Loss;
+  /** The last notable events of its thread, if an error has ended it: see `flightEvents`. */
+  readonly events: readonly FlightEvent[];
 }
 
 /** Emitted as 'reactorRestarted' when the entry has run again in the place of a reactor that had died. */
