@@ -1,5 +1,5 @@
 /** What is measured of a running program, and how it is told. */
-export { onMetrics, type ExecutorMetrics } from './executor-metrics.js';
+export { onMetrics, type RuntimeMetrics } from './runtime-metrics.js';
 export {
   metricsOf, relieved, type BoundedFigure, type ClassMetrics, type Figures, type FigureSummary, type LaneMetrics,
   type Metrics, type TaskMetrics,

@@ -1,6 +1,6 @@
 /** Figures of tasks in a real runtime, against what was done and what a clock beside says. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { metricsOf, onMetrics, setSlo, type ExecutorMetrics, type Runtime, type SloViolation } from '../index.js';
+import { metricsOf, onMetrics, setSlo, type RuntimeMetrics, type Runtime, type SloViolation } from '../index.js';
 import { inside, remoteRuntime, until, within } from '../reactor/fixtures/inside.js';
 
 describe('figures of tasks', () => {
@@ -110,7 +110,7 @@ describe('figures of tasks', () => {
   it('gives four figures of the whole at intervals', async () => {
     runtime = await remoteRuntime(1, { metrics: true });
     await inside(runtime, 0, (reactor) => void reactor.spawn({ name: 'some' }, () => undefined));
-    const told: ExecutorMetrics[] = [];
+    const told: RuntimeMetrics[] = [];
     const stop = onMetrics(runtime, { everyMs: 10 }, (metrics) => void told.push(metrics));
     for (let i = 0; i < 100; i++) runtime.send('some', i, { reactor: 0 });
     await until(() => told.at(-1)?.completed === 100, 'all are done');

@@ -7,7 +7,7 @@ import { controllerOf } from '../reactor/internal.js';
 import { tablesOf } from './metrics.js';
 
 /** Since the runtime's start, over all parties. */
-export interface ExecutorMetrics {
+export interface RuntimeMetrics {
   /** Steps begun. */
   readonly scheduled: number;
   /** Messages that steps have taken. */
@@ -25,7 +25,7 @@ export interface ExecutorMetrics {
  *     const stop = onMetrics(runtime, { everyMs: 5000 }, ({ completed, p99Ns }) => console.log(completed, p99Ns));
  */
 export function onMetrics(
-  runtime: Runtime, options: { readonly everyMs?: number }, callback: (metrics: ExecutorMetrics) => void,
+  runtime: Runtime, options: { readonly everyMs?: number }, callback: (metrics: RuntimeMetrics) => void,
 ): () => void {
   const controller = controllerOf(runtime);
   const { everyMs = 1000 } = checkOptions('options', options, ['everyMs']);
