@@ -8,6 +8,7 @@
  * What follows a death is in deaths.ts, who comes and goes in roster.ts and scaling.ts.
  */
 import type { EventEmitter } from 'node:events';
+import { capabilities } from '../capabilities.js';
 import { partyLayout } from '../layout.js';
 import { native } from '../native.js';
 import type { Policy } from '../realtime/index.js';
@@ -179,6 +180,7 @@ export class Controller implements MemberHost, DeathHost {
   status(): RuntimeStatus {
     const { cpus, asked, classes } = this.settings;
     return {
+      capabilities: capabilities(),
       cpus,
       discipline: nameOf(this.discipline),
       reactorsAsked: asked,
