@@ -1,7 +1,7 @@
 /**
  * Every function that an entry of the package exports is called by a fuzzer (test/fuzz/worlds/), or is in the list of
- * those that are not: a new export must not go past it. Classes that are exported for their types are made by functions,
- * and their members are found by the fuzzer itself.
+ * those that are not: a new export must not go past it. Classes are exported for their types and made by functions, and
+ * the fuzzer finds their members by itself.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -125,6 +125,7 @@ const plainHints: Hints = {
   partsOfId: [oneOf(0n, 5n, 2n ** 128n)],
   formatDump: [oneOf({ sends: {}, parties: [] }, {})],
   takes: [],
+  capabilities: [],
   cpuBudget: [oneOf(undefined, () => 'max 100000', () => undefined)],
   Histogram: [oneOf(undefined, new Float64Array(percore.HISTOGRAM_WORDS))],
   PercoreError: [oneOf('ERR_PERCORE_CLOSED', 'x'), aText, options({}, { cause: anything })],
@@ -152,7 +153,7 @@ export const partyMakers: readonly Named[] = [
 export const plainMakers: readonly Named[] = [
   ...named(
     percore, 'tryDiscipline', 'createLoads', 'createIds', 'formatId', 'parseId', 'readId', 'partsOfId', 'formatDump',
-    'takes', 'defineTopology', 'readTopology', 'cpuBudget', 'nameOfCode',
+    'takes', 'defineTopology', 'readTopology', 'capabilities', 'cpuBudget', 'nameOfCode',
   ),
   ...named(realtime, 'cpuBudget', 'other', 'fifo', 'roundRobin', 'deadline'),
   ['Histogram', (...args: any[]) => new (percore.Histogram as new (...args: any[]) => object)(...args)],
