@@ -23,7 +23,9 @@ it('ships no test, fixture, scenario, suite or bench', () => {
     'dist/src/errors.test.js',
   ])
     expect(ours).toMatch(OURS);
-  expect(packed.filter((path) => OURS.test(path))).toEqual([]);
+  // The world that a simulated runtime lives in, which users build.
+  const ours = packed.filter((path) => OURS.test(path) && path !== 'dist/src/simulator/world.d.ts');
+  expect(ours).toEqual([]);
 });
 
 it('ships the code once, as modules that find each other', () => {
