@@ -35,11 +35,7 @@ beforeAll(() => {
   }
   for (const name of [
     'index', 'queues/index', 'timers/index', 'io/index', 'testing/index', 'reactor/worker-main',
-<<<<<<< HEAD
-    'offload/offload-thread', 'topology/control-entry', 'cli/main', 'levels/index',
-=======
     'offload/offload-thread', 'topology/control-entry', 'cli/main', 'cli/bench-thread',
->>>>>>> main
   ]) {
     write(`src/${name}.ts`, `export const name = '${name}';\n`);
   }
