@@ -24,6 +24,8 @@ export interface WorkerStart {
   readonly id: number;
   readonly cpu: number | undefined;
   readonly policy: Policy | undefined;
+  /** Bytes of its stack that are to be there; 0: as it comes. */
+  readonly stackBytes: number;
   readonly entry: string;
   readonly data: unknown;
   /** Threads that have died in this reactor's place. */
@@ -62,7 +64,7 @@ export type MemberQuestion = 'idle?' | 'quiet?';
 
 async function main(start: WorkerStart): Promise<void> {
   const report = (message: WorkerReport) => start.reports.postMessage(message);
-  const threadGrants = requestGrants(start.cpu, `percore-${start.id}`);
+  const threadGrants = requestGrants(start.cpu, `percore-${start.id}`, start.stackBytes);
   const reportError = (error: unknown, where: string) => report({ kind: 'stepError', error: packError(error), where });
   const limit = new ReportLimit((count) => {
     const message = `${count} further step errors of reactor ${start.id} within a second were not reported; status() `
