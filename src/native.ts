@@ -23,6 +23,13 @@ export function native(): Native {
   return loaded;
 }
 
+/** For a simulator: what stands in for the addon in this thread from now on. Returns what did so before. */
+export function replaceNative(other: Native): Native {
+  const before = native();
+  loaded = other;
+  return before;
+}
+
 function load(): Native {
   const tried: string[] = [];
   let isForbidden = false;

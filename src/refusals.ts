@@ -86,6 +86,22 @@ export function awaitPromised(
   return () => end.abort();
 }
 
+/**
+ * For a simulator that runs one thread's code amid a step of another: nothing is noted from now on. The function
+ * returned puts back what was.
+ */
+export function setRefusalsAside(): () => void {
+  const kept = { refusers: [...refusers], needs: [...needs], count, isInStep };
+  forget();
+  isInStep = false;
+  return () => {
+    forget();
+    refusers.push(...kept.refusers);
+    needs.push(...kept.needs);
+    ({ count, isInStep } = kept);
+  };
+}
+
 function forget(): void {
   refusers.length = needs.length = count = 0;
 }

@@ -13,7 +13,9 @@ import { keyedAddress } from './keyed-address.js';
 import { movesOf } from './moves.js';
 
 type Town = { calls: KeyedServices };
-const MESSAGES = process.env['PERCORE_STRESS'] === undefined ? 20_000 : 2_000_000;
+const isStress = process.env['PERCORE_STRESS'] !== undefined;
+const MESSAGES = isStress ? 2_000_000 : 20_000;
+const TIMEOUT_MS = isStress ? 1_800_000 : 120_000;
 
 let runtime: Runtime<Town>;
 let balancer: Balancer;
@@ -79,7 +81,7 @@ describe('buckets that move between threads under load', () => {
     expect(all.reduce((sum, { arrived }) => sum + arrived, 0)).toBe(moves);
     expect(balancer.status()).toMatchObject({ moved: moves, failed: 0, lost: 0, moving: 0, adopted: 0 });
     if (reactors > 1) expect(moves).toBeGreaterThan(20);
-  }, 120_000);
+  }, TIMEOUT_MS);
 
   it('go on when a reactor dies in the middle, and what it has lost is counted', async () => {
     await start(3, { idle: { strategy: 'park' } });
@@ -108,7 +110,7 @@ describe('buckets that move between threads under load', () => {
     const wrong = all.flatMap((report) => report.wrong);
     expect(wrong.filter((each) => each.includes('but it is here'))).toEqual([]);
     expect(address.send(keyOf(0), [0, 0])).toBe(OK);
-  }, 120_000);
+  }, TIMEOUT_MS);
 
   it('are emptied out of a reactor by moveAllBuckets', async () => {
     await start(2);

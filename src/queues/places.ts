@@ -31,8 +31,15 @@ export interface JoinOptions {
   after?: readonly number[];
 }
 
+let own = threadId;
+
 /** This thread, as it is written into places: never 0, never used again by another thread of the process. */
-export const me = (): number => threadId + 1;
+export const me = (): number => own + 1;
+
+/** For a simulator, which runs several threads in one: from now on this is thread `id`; left out, it is itself. */
+export function actAs(id: number = threadId): void {
+  own = id;
+}
 
 /**
  * Takes a place for a consumer of this thread, GATING; one that may be lapped says so itself. Returns its number.

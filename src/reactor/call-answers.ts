@@ -157,7 +157,7 @@ export class CallAnswers implements AskedHost {
     this.askers.add(asked);
     try {
       const values = await answer;
-      const iterator = (values as Partial<AsyncIterable<unknown>> | null | undefined)?.[Symbol.asyncIterator]?.();
+      const iterator = iteratorOf(values);
       if (iterator === undefined) throw notStreaming(asked.name);
       const outgoing = new Outgoing(iterator, this.answerOutlet(asked), asked.number, asked.generation, credits);
       asked.outgoing = outgoing;
@@ -189,7 +189,7 @@ export class CallAnswers implements AskedHost {
       if (outlet.sendReply(REPLY, asked.number, asked.generation, value) !== TOO_LARGE) return;
     } catch (error) {
       if (isStream(value)) {
-        void (value as AsyncIterable<unknown>)[Symbol.asyncIterator]().return?.();
+        void iteratorOf(value)!.return?.();
         this.fail(asked, isStreaming(asked.name));
         return;
       }
@@ -243,8 +243,19 @@ export function unreadable(what: string, cause: unknown): PercoreError {
   );
 }
 
+/** Of an asynchronous iterable, or of a plain iterator, such as a generator; lists and the like are values. */
+function iteratorOf(values: unknown): AsyncIterator<unknown> | Iterator<unknown> | undefined {
+  if (typeof values !== 'object' || values === null) return undefined;
+  const { next, [Symbol.asyncIterator]: async, [Symbol.iterator]: plain } = values as
+    { next?: unknown } & Partial<AsyncIterable<unknown>> & Partial<Iterable<unknown>>;
+  if (typeof async === 'function') return async.call(values);
+  return typeof next === 'function' && typeof plain === 'function' ? plain.call(values) : undefined;
+}
+
 const isStream = (value: unknown): boolean => {
-  return typeof value === 'object' && value !== null && typeof Object(value)[Symbol.asyncIterator] === 'function';
+  if (typeof value !== 'object' || value === null) return false;
+  const { next, [Symbol.asyncIterator]: async } = value as { next?: unknown } & Partial<AsyncIterable<unknown>>;
+  return typeof async === 'function' || (typeof next === 'function' && Symbol.iterator in value);
 };
 
 const isStreaming = (name: string): PercoreError => new PercoreError(

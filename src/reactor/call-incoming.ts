@@ -25,7 +25,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-const DONE: IteratorResult<unknown, undefined> = Object.freeze({ value: undefined, done: true });
+const DONE: IteratorReturnResult<undefined> = Object.freeze({ value: undefined, done: true });
 
 export class Incoming {
   host!: IncomingHost;
@@ -37,6 +37,8 @@ export class Incoming {
   private readonly grantAfter: number;
   /** Calls of `next` that came before their value: more than one where several read one stream. */
   private readonly waiting: Waiting[] = [];
+  /** Those who wait for any values at all: `nextBatch`. */
+  private readonly wakers: (() => void)[] = [];
   private isOver = false;
   private failure: { readonly error: unknown } | undefined;
 
@@ -50,7 +52,7 @@ export class Incoming {
   push(value: unknown): void {
     if (this.waiting.length !== 0) {
       this.waiting.shift()!.resolve({ value, done: false });
-      this.noteTaken();
+      this.noteTaken(1);
       return;
     }
     if (this.count === this.values.length) this.grow();
@@ -58,12 +60,14 @@ export class Incoming {
     if (at >= this.values.length) at -= this.values.length;
     this.values[at] = value;
     this.count++;
+    if (this.wakers.length !== 0) this.wake();
   }
 
   /** All values have come. */
   end(): void {
     this.isOver = true;
     for (const { resolve } of this.waiting.splice(0)) resolve(DONE);
+    this.wake();
   }
 
   /** No further value comes, since the other side has failed or died. */
@@ -73,6 +77,7 @@ export class Incoming {
     if (first === undefined) this.failure = { error };
     else first.reject(error);
     for (const { resolve } of others) resolve(DONE);
+    this.wake();
   }
 
   /** This side has had enough: what has come is dropped. Returns how many values that were. */
@@ -88,7 +93,7 @@ export class Incoming {
       this.values[this.first] = undefined;
       this.first = this.first + 1 === this.values.length ? 0 : this.first + 1;
       this.count--;
-      this.noteTaken();
+      this.noteTaken(1);
       return Promise.resolve({ value, done: false });
     }
     const { failure } = this;
@@ -100,6 +105,27 @@ export class Incoming {
     return new Promise((resolve, reject) => void this.waiting.push({ resolve, reject }));
   }
 
+  /** All values that have come, at least one. It is woken behind the turn: then it takes what the whole turn brought. */
+  async nextBatch(): Promise<IteratorResult<unknown[], undefined>> {
+    while (this.count === 0) {
+      const { failure } = this;
+      if (failure !== undefined) {
+        this.failure = undefined;
+        throw failure.error;
+      }
+      if (this.isOver) return DONE;
+      await new Promise<void>((wake) => void this.wakers.push(wake));
+    }
+    const { values, first, count } = this;
+    const end = first + count;
+    const value = values.slice(first, end);
+    if (end > values.length) value.push(...values.slice(0, end - values.length));
+    values.fill(undefined);
+    this.first = this.count = 0;
+    this.noteTaken(count);
+    return { value, done: false };
+  }
+
   /** Who reads has left the loop. */
   return(): void {
     this.failure = undefined;
@@ -109,10 +135,15 @@ export class Incoming {
     this.host.leave(dropped);
   }
 
-  private noteTaken(): void {
-    if (++this.taken < this.grantAfter || this.isOver) return;
+  private noteTaken(count: number): void {
+    this.taken += count;
+    if (this.taken < this.grantAfter || this.isOver) return;
     this.host.grant(this.taken);
     this.taken = 0;
+  }
+
+  private wake(): void {
+    for (const wake of this.wakers.splice(0)) wake();
   }
 
   private grow(): void {

@@ -20,7 +20,7 @@ export class Outgoing {
   private closing: Promise<unknown> | undefined;
 
   constructor(
-    private readonly iterator: AsyncIterator<unknown>, private readonly outlet: Outlet,
+    private readonly iterator: AsyncIterator<unknown> | Iterator<unknown>, private readonly outlet: Outlet,
     private readonly number: number, private readonly generation: number, private credits: number,
   ) {}
 
@@ -34,7 +34,9 @@ export class Outgoing {
         await this.rest();
         continue;
       }
-      const { value, done } = await this.iterator.next();
+      const next = this.iterator.next();
+      // A plain generator is not waited for: a promise costs more than the value.
+      const { value, done } = next instanceof Promise || 'then' in next ? await next : next;
       if (done === true) break;
       if (this.isOver) break;
       const failing = this.send(value);

@@ -39,6 +39,19 @@ beforeAll(async () => {
         }
       } as never);
       reactor.handle('plain', () => 5 as never);
+    });
+    await inside(runtime, id, (reactor, _argument, { state }) => {
+      reactor.handle('plainly', function* (to: number) {
+        try {
+          for (let i = 0; i < to; i++) {
+            state['made']++;
+            yield i;
+          }
+          if (to === 13) throw new RangeError('thirteen');
+        } finally {
+          state['ended']++;
+        }
+      } as never);
       reactor.handle('odd', async function* (what: string) {
         try {
           yield 1;
@@ -77,6 +90,38 @@ describe('a streaming answer', () => {
     expect([error, values.length, values.every((value, i) => value === i)]).toEqual([undefined, 1000, true]);
     expect(await look()).toEqual({ made: 1000, ended: 1 });
     expect(runtime.status().main.callsInFlight).toBe(0);
+  });
+
+  it.each([1, 3, 64, 1000])('of %i credits may come from a plain generator, or in batches', async (credits) => {
+    for (const name of ['count', 'plainly']) {
+      await look(true);
+      const { values, error } = await all(callStream(runtime, name, 1000, { ...of, credits }));
+      expect([error, values.length, values.every((value, i) => value === i)]).toEqual([undefined, 1000, true]);
+      const batches: unknown[][] = [];
+      const limits = { ...of, credits };
+      for await (const batch of callStream(runtime, name, 1000, limits).batches()) batches.push(batch);
+      expect(batches.flat()).toEqual(values);
+      expect(Math.max(...batches.map(({ length }) => length))).toBeLessThanOrEqual(credits);
+      expect(batches.every(({ length }) => length > 0)).toBe(true);
+      expect(await look()).toEqual({ made: 2000, ended: 2 });
+    }
+  });
+
+  it('in batches ends as it does one by one: by an error behind the values, by leaving, by its limit', async () => {
+    const got: unknown[] = [];
+    const failing = async (): Promise<void> => {
+      for await (const batch of callStream(runtime, 'plainly', 13, of).batches()) got.push(...batch);
+    };
+    expect(await errorOf(failing)).toMatchObject({ name: 'RangeError', message: 'thirteen' });
+    expect(got).toEqual(Array.from({ length: 13 }, (_, i) => i));
+    await look(true);
+    for await (const batch of callStream(runtime, 'plainly', 1e9, of).batches()) if (batch.length > 0) break;
+    await until(async () => (await look()).ended === 1, 'the generator ends');
+    const late = callStream(runtime, 'waits', null, { ...of, timeoutMs: 200 }).batches();
+    expect(await late.next()).toEqual({ value: [1], done: false });
+    expect(await errorOf(() => late.next())).toMatchObject({ code: 'ERR_PERCORE_TIMEOUT' });
+    expect(await late.next()).toEqual({ value: undefined, done: true });
+    expect((await errorOf(() => runtime.call('plainly', 3, of))).message).toContain('ask by callStream');
   });
 
   it('may be empty, and goes on saying that it is done', async () => {

@@ -23,6 +23,13 @@ export type StreamRest<P, N> = undefined extends Argument<P, N>
 
 /** The values of one streaming answer, in their order. To leave the loop, or `return()`, ends the generator. */
 export interface StreamedAnswer<T> extends AsyncIterableIterator<T, undefined, undefined> {
+  /**
+   * The values in batches, as many together as have come: a promise for each batch, and not for each value, so it is
+   * several times as fast. To leave the loop ends the stream.
+   *
+   *     for await (const lines of callStream(runtime, 'lines', '/etc/hosts').batches()) write(lines.join(''));
+   */
+  batches(): AsyncIterableIterator<T[], undefined, undefined>;
   /** Ends the stream at both sides. Resolves at once, before the generator's `finally` has run. */
   return(): Promise<IteratorResult<T, undefined>>;
 }
@@ -47,7 +54,8 @@ const NO_OPTIONS: CallStreamOptions = Object.freeze({});
  *
  * `of` is the one who asks: a reactor, the runtime for its main thread, or the context of a call that is being
  * answered, whose limits then hold for the stream as well. It asks at once, and never blocks. `timeoutMs` limits the
- * whole stream. Each value is copied when it is yielded, and allocates here what is copied and a promise. What the
+ * whole stream. Each value is copied when it is yielded, and allocates here what is copied and a promise. A handler may
+ * also be a plain generator (`function*`), which is faster still: it runs as far as the credits go. What the
  * generator throws is thrown here, after the values that it had yielded; so is ERR_PERCORE_REACTOR_DIED. A time-out,
  * the signal's reason and ERR_PERCORE_CLOSED are thrown at once, and values that had come are dropped and counted. A
  * stream that is neither read to its end nor left holds its place among the 65,536 calls of its party.
@@ -76,7 +84,32 @@ class Values implements AsyncIterableIterator<unknown, undefined, undefined> {
     return this.#incoming.next();
   }
 
+  batches(): Batches {
+    return new Batches(this.#incoming);
+  }
+
   return(): Promise<IteratorResult<unknown, undefined>> {
+    this.#incoming.return();
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+class Batches implements AsyncIterableIterator<unknown[], undefined, undefined> {
+  readonly #incoming: Incoming;
+
+  constructor(incoming: Incoming) {
+    this.#incoming = incoming;
+  }
+
+  next(): Promise<IteratorResult<unknown[], undefined>> {
+    return this.#incoming.nextBatch();
+  }
+
+  return(): Promise<IteratorResult<unknown[], undefined>> {
     this.#incoming.return();
     return Promise.resolve({ value: undefined, done: true });
   }

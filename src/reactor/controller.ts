@@ -30,6 +30,7 @@ import type { RuntimeSettings } from './runtime-options.js';
 import { Roster } from './roster.js';
 import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { mainStatus, reactorStatus, type MainStatus, type ReactorStatus, type RuntimeStatus } from './status.js';
+import { workers, type ThreadMaker } from './threads.js';
 
 const SENT = partyLayout.fields.sent.at >> 3;
 const RECEIVED = partyLayout.fields.received.at >> 3;
@@ -63,7 +64,10 @@ export class Controller implements MemberHost, DeathHost {
   events!: EventEmitter<RuntimeEvents>;
   private readonly names: KeptNames[] = [];
 
-  constructor(readonly settings: RuntimeSettings, readonly shared: SharedRuntime) {
+  constructor(
+    readonly settings: RuntimeSettings, readonly shared: SharedRuntime,
+    private readonly threads: ThreadMaker = workers,
+  ) {
     const { budget, publishEvery, discipline, classes, restart, startTimeoutMs } = settings;
     this.deaths = new Deaths(this, restart, startTimeoutMs);
     this.discipline = discipline;
@@ -106,7 +110,7 @@ export class Controller implements MemberHost, DeathHost {
     const start = {
       shared: this.shared, cpu: pins[id], policy, stackBytes, entry, data, generation, names, options,
     };
-    return new Member(id, start, resourceLimits, this);
+    return new Member(id, start, resourceLimits, this, this.threads);
   }
 
   /** While it starts, createRuntime rejects with them; who closes is told by the result. */

@@ -7,15 +7,9 @@
  * Reports come over a channel of their own. parentPort belongs to the user and to libraries (logs, traces, coverage):
  * whatever they post is handed on and counted, never taken for a report.
  */
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import {
-  MessageChannel, Worker, receiveMessageOnPort, type MessagePort, type ResourceLimits,
-  type TransferListItem,
-} from 'node:worker_threads';
+import { fileURLToPath } from 'node:url';
+import type { ResourceLimits, TransferListItem } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
-import { besideModule } from '../native.js';
 import { kindOf, memberPath } from '../queues/internal.js';
 import type { Grants } from '../realtime/internal.js';
 import { MemberDiscipline, nameOf } from './disciplines.js';
@@ -23,7 +17,8 @@ import { unpackError } from './failure.js';
 import { QueuesOfThread } from './opened-queues.js';
 import type { PolicyGrant } from './policy-grant.js';
 import type { RoomMessage } from './room-channel.js';
-import type { MemberQuestion, WorkerReport, WorkerStart } from './worker-main.js';
+import type { MemberQuestion, ReportPort, WorkerReport, WorkerStart } from './reactor-thread.js';
+import type { StartedThread, ThreadMaker } from './threads.js';
 
 export interface MemberHost {
   stepError(id: number, error: Error, where: string): void;
@@ -59,8 +54,8 @@ export class Member {
   /** While it stopped its endpoints have lost bytes that they had taken. */
   hasLost = false;
   readonly exited: Promise<void>;
-  readonly worker: Worker;
-  private readonly reports: MessagePort;
+  readonly worker: StartedThread;
+  private readonly reports: ReportPort;
   private answerIdle: ((isIdle: boolean) => void) | undefined;
   private answerQuiet: ((isQuiet: boolean) => void) | undefined;
   /** Node's number of the thread, which `worker` forgets before the exit event. */
@@ -78,11 +73,11 @@ export class Member {
    */
   constructor(
     readonly id: number, start: Omit<WorkerStart, 'reports' | 'id'>,
-    resourceLimits: ResourceLimits | undefined, host: MemberHost,
+    resourceLimits: ResourceLimits | undefined, host: MemberHost, threads: ThreadMaker,
   ) {
-    const { port1, port2 } = new MessageChannel();
+    const { port1, port2 } = threads.channel();
     try {
-      this.worker = startWorker({ ...start, id, reports: port2 }, resourceLimits);
+      this.worker = threads.start({ ...start, id, reports: port2 }, resourceLimits);
     } catch (error) {
       port1.close();
       throw (error as Error).name === 'DataCloneError' ? unclonable(start.data, error as Error) : error;
@@ -133,7 +128,7 @@ export class Member {
     this.exited = new Promise((done) => {
       this.worker.once('exit', (exitCode) => {
         // What it said last may not have been delivered yet.
-        for (let last = receiveMessageOnPort(port1); last !== undefined; last = receiveMessageOnPort(port1)) {
+        for (let last = threads.receive(port1); last !== undefined; last = threads.receive(port1)) {
           take(last.message as WorkerReport);
         }
         port1.close();
@@ -197,49 +192,6 @@ export class Member {
   unref(): void {
     this.worker.unref();
   }
-}
-
-function startWorker(start: WorkerStart, resourceLimits: ResourceLimits | undefined): Worker {
-  const path = workerPath();
-  const options = {
-    workerData: start,
-    transferList: [start.reports],
-    name: `percore-${start.id}`,
-    ...(resourceLimits === undefined ? {} : { resourceLimits }),
-  };
-  // A program given by --eval or standard input may say by --input-type what it is. A worker inherits that, and then
-  // takes no file.
-  const hasInputType = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some(
-    (argument) => argument.includes('--input-type'),
-  );
-  return hasInputType
-    ? new Worker(
-      `import(${JSON.stringify(pathToFileURL(path).href)})`,
-      { ...options, eval: true } as ConstructorParameters<typeof Worker>[1],
-    )
-    : new Worker(path, options as ConstructorParameters<typeof Worker>[1]);
-}
-
-/**
- * worker-main.js lies beside this module, also when that has become part of a bundle, or where PERCORE_WORKER_PATH
- * says.
- */
-function workerPath(): string {
-  const named = process.env['PERCORE_WORKER_PATH'];
-  const beside = besideModule(import.meta.url, './worker-main.js');
-  const candidates = named === undefined || named === '' ? [beside] : [
-    resolve(named), besideModule(import.meta.url, named),
-  ];
-  const found = candidates.find((path) => path !== undefined && existsSync(path));
-  if (found !== undefined) return found;
-  const places = candidates.filter((path) => path !== undefined).join(' nor ');
-  throw new PercoreError(
-    'ERR_PERCORE_WORKER_UNAVAILABLE',
-    `the program of the reactors' threads, worker-main.js, is not at ${places}. A bundled application leaves percore `
-      + 'out of the bundle (esbuild: --external:percore), or bundles "percore/worker" as an entry of its own, places '
-      + 'the result beside the bundle as worker-main.js, or sets PERCORE_WORKER_PATH to it or to '
-      + 'dist/percore/worker-main.js of the installed package',
-  );
 }
 
 function entryFailed(id: number, entry: string, cause: Error): PercoreError {

@@ -45,8 +45,9 @@ type Asked<F> = F extends (...given: infer A) => unknown ? ArgumentOf<A> : unkno
 /** A function that may be given where one of wider parameters is asked for, as methods may: who is to check it? */
 type Lenient<A extends unknown[], R> = { run(...given: A): R }['run'];
 
-/** What a function streams: the values of the async iterable that it answers; `never` where it answers none. */
-type Values<F> = F extends (...given: never) => infer R ? Awaited<R> extends AsyncIterable<infer T> ? T : never : never;
+/** What a function streams: the values of the async iterable or iterator that it answers; `never` for others. */
+type Values<F> = F extends (...given: never) => infer R ? [R] extends [never] ? never : ValuesOf<Awaited<R>> : never;
+type ValuesOf<R> = R extends AsyncIterable<infer T> ? T : R extends IterableIterator<infer T> ? T : never;
 type StreamingOf<C> = { [N in keyof C & string]: [Values<C[N]>] extends [never] ? never : N }[keyof C & string];
 
 /** Names of services. */

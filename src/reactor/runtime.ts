@@ -11,12 +11,13 @@ import type {
 import type { AddressOptions, SendOptions, SpawnOptions, Task } from './reactor-options.js';
 import { Reactor } from './reactor.js';
 import type { CloseOptions, CloseResult, RuntimeEvents } from './runtime-events.js';
-import { checkRuntimeOptions, type OptionsFor } from './runtime-options.js';
+import { checkRuntimeOptions, type OptionsFor, type RuntimeSettings } from './runtime-options.js';
 import { drain, resume, scale, type ScaleOptions, type ScaleResult } from './scaling.js';
 import { share } from './sharing.js';
 import { start } from './starting.js';
 import type { RuntimeStatus } from './status.js';
 import type { StepResult } from './steps.js';
+import { workers, type ThreadMaker } from './threads.js';
 import type { ByteRecord } from './task.js';
 import { checkWaitOptions, type WaitOptions } from '../waiting.js';
 
@@ -220,10 +221,16 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
  * _WORKER_UNAVAILABLE, and then nothing is left behind.
  */
 export async function createRuntime<P extends Protocol = Untyped>(options: RuntimeOptions<P>): Promise<Runtime<P>> {
-  const settings = checkRuntimeOptions(options);
-  const controller = share(settings, (shared) => new Controller(settings, shared));
+  return createRuntimeWith(checkRuntimeOptions(options), options.main, workers);
+}
+
+/** The same with checked options, and threads of another make. */
+export async function createRuntimeWith<P extends Protocol = Untyped>(
+  settings: RuntimeSettings, main: RuntimeOptions<P>['main'], threads: ThreadMaker,
+): Promise<Runtime<P>> {
+  const controller = share(settings, (shared) => new Controller(settings, shared, threads));
   const runtime = new Runtime<P>(controller);
-  await start(controller, runtime, () => options.main?.(runtime));
+  await start(controller, runtime, () => main?.(runtime));
   return runtime;
 }
 

@@ -1,141 +1,29 @@
-/** Entry of a reactor's thread: ask for the grants, make the reactor, run the user's entry, say that it is ready. */
-import { workerData, type MessagePort } from 'node:worker_threads';
-import { PercoreError } from '../errors.js';
+/** The program of a reactor's thread, which belongs to that reactor alone. */
+import { workerData } from 'node:worker_threads';
 import { setLazyHost } from '../queues/internal.js';
+import { requestGrants } from '../realtime/internal.js';
 import { setErrorReporter } from '../uncaught.js';
 import { forbidBlocking } from '../waiting.js';
-import type { Policy } from '../realtime/index.js';
-import { requestGrants, type Grants } from '../realtime/internal.js';
-import { followDiscipline, takeUp, type DisciplineReport, type DisciplineRequest } from './disciplines.js';
-import { entryOf, importEntry } from './entry.js';
-import { packError } from './failure.js';
-import { isHeldByOthers } from './forgotten.js';
-import { OpenedQueues, type QueueReport } from './opened-queues.js';
-import type { KnownNames } from './kept-names.js';
-import { Party, type PartyOptions } from './party.js';
-import { takePolicy, type PolicyGrant } from './policy-grant.js';
-import { Reactor } from './reactor.js';
-import { roomOf, type RoomMessage } from './room-channel.js';
-import { ReportLimit } from './report-limit.js';
-import type { SharedRuntime } from './shared.js';
+import { importEntry } from './entry.js';
+import { runReactor, type WorkerStart } from './reactor-thread.js';
 
-export interface WorkerStart {
-  readonly shared: SharedRuntime;
-  readonly id: number;
-  readonly cpu: number | undefined;
-  readonly policy: Policy | undefined;
-  /** Bytes of its stack that are to be there; 0: as it comes. */
-  readonly stackBytes: number;
-  readonly entry: string;
-  readonly data: unknown;
-  /** Threads that have died in this reactor's place. */
-  readonly generation: number;
-  /** What they have heard; undefined where none comes after this one. */
-  readonly names: KnownNames | undefined;
-  readonly options: Omit<PartyOptions, 'onError' | 'onDrop' | 'names'>;
-  /** To the main thread. parentPort is left to the user. */
-  readonly reports: MessagePort;
-}
+const start = workerData as WorkerStart;
 
-/** What a reactor's thread tells the main thread besides its shared words. */
-export type WorkerReport =
-  | QueueReport
-  | DisciplineReport
-  | { kind: 'begun' }
-  /** Where a reactor is started again after a death: what a lane's number stands for. */
-  | { kind: 'name'; lane: number; number: number; text: string }
-  | { kind: 'ready'; grants: Grants }
-  /** By which policy the system was asked to schedule it. */
-  | { kind: 'policy'; grant: PolicyGrant }
-  | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
-  /** An answer to the main thread: whether nothing of this thread's own could ever run again. */
-  | { kind: 'idle'; isIdle: boolean }
-  /** The same: whether nothing is ready, waiting or under way. */
-  | { kind: 'quiet'; isQuiet: boolean }
-  /** Of a room above this one, in its own words. */
-  | { kind: 'room'; room: string; body: unknown }
-  /** Said last: its endpoints have lost bytes since it was told to stop. */
-  | { kind: 'lost' }
-  | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
-  | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };
-
-/** What the main thread asks. */
-export type MemberQuestion = 'idle?' | 'quiet?';
-
-async function main(start: WorkerStart): Promise<void> {
-  const report = (message: WorkerReport) => start.reports.postMessage(message);
-  const threadGrants = requestGrants(start.cpu, `percore-${start.id}`, start.stackBytes);
-  const reportError = (error: unknown, where: string) => report({ kind: 'stepError', error: packError(error), where });
-  const limit = new ReportLimit((count) => {
-    const message = `${count} further step errors of reactor ${start.id} within a second were not reported; status() `
-      + 'counts them';
-    reportError(
-      new PercoreError('ERR_PERCORE_NOT_REPORTED', message, { value: count, reactorId: start.id }), 'reports',
-    );
-  });
-  const party = new Party(start.shared, start.id, {
-    ...start.options,
-    names: start.names && {
-      known: start.names, keep: (lane, number, text) => report({ kind: 'name', lane, number, text }),
-    },
-    onError: (error, where) => {
-      if (limit.take()) reportError(error, where);
-    },
-    onDrop: (error) => report({ kind: 'messageDropped', error: packError(error) }),
-  });
-  if (start.options.io?.source === 'io_uring') party.io.begin();
-  const { asked, granted, refusals } = party.userIo.status();
-  const grants: Grants = { ...threadGrants, io: { asked, granted }, refusals: [...threadGrants.refusals, ...refusals] };
-  report({ kind: 'begun' });
-  const importing = importEntry(start.entry);
-  // Queues that are opened in this thread: published lazily, flushed at the end of the step, never waited for
-  // standing still, and freed of this thread when it has ended.
-  const opened = new OpenedQueues(start.shared.inboxes, report);
-  setLazyHost({
-    publishEvery: start.options.publishEvery.records,
-    markDirty: (producer) => party.turn.flushLater(producer),
-    onOpen: (queue) => opened.note(queue),
-  });
-  // Callbacks that run beside the turn (rate timers, I/O and timers that the entry has created) cost themselves alone.
-  setErrorReporter((error, where) => party.turn.reportError(error, where));
-  forbidBlocking();
-  // Exit even if the user left something open; the turn is detached by now. An import under way ends first: Node
-  // would leave its file open.
-  party.stop.onLeave = () => {
-    if (party.lostBytes > 0) report({ kind: 'lost' });
-    void importing.catch(() => undefined).then(() => process.exit(0));
-  };
-  const { disciplines } = party.turn;
-  const changeDiscipline = followDiscipline(disciplines, report);
-  party.tellPolicy = (grant) => report({ kind: 'policy', grant });
-  party.toMain = (room, body, transfer) => start.reports.postMessage({ kind: 'room', room, body }, transfer);
-  // What the main thread asks: another discipline, or, once it is ready, whether it is idle (forgotten.ts) or quiet
-  // (scaling.ts). The rest is for rooms above this one.
-  start.reports.on('message', (asked: DisciplineRequest | RoomMessage | MemberQuestion) => {
-    if (asked === 'idle?') setImmediate(reportIdle).unref();
-    else if (asked === 'quiet?') setImmediate(reportQuiet).unref();
-    else if ('room' in asked) roomOf(asked.room)?.onReactor(party, asked.body);
-    else changeDiscipline(asked);
-  });
-  start.reports.unref();
-  const reportIdle = (): void => {
-    report({ kind: 'idle', isIdle: party.isIdle() && !isHeldByOthers((isHeld) => party.setRef(isHeld)) });
-  };
-  const reportQuiet = (): void => report({ kind: 'quiet', isQuiet: party.isQuiet() });
-  try {
-    if (start.options.discipline.kind === 'own') await takeUp(disciplines, start.options.discipline);
-    await entryOf(await importing, start.entry)(new Reactor(party), start.data, { generation: start.generation });
-  } catch (error) {
-    report({ kind: 'startFailed', error: packError(error), grants });
-    return;
-  }
-  // Before 'ready', so that it is in force when the runtime is there; not before the entry, whose start would starve
-  // others. What the entry has chosen itself stays.
-  if (party.policy === undefined && start.policy !== undefined) {
-    report({ kind: 'policy', grant: takePolicy(start.policy) });
-  }
-  party.begin();
-  report({ kind: 'ready', grants });
-}
-
-await main(workerData as WorkerStart);
+await runReactor(start, {
+  requestGrants,
+  importEntry,
+  takeOver(party, opened) {
+    // Queues that are opened in this thread: published lazily, flushed at the end of the step, never waited for
+    // standing still, and freed of this thread when it has ended.
+    setLazyHost({
+      publishEvery: start.options.publishEvery.records,
+      markDirty: (producer) => party.turn.flushLater(producer),
+      onOpen: (queue) => opened.note(queue),
+    });
+    // Callbacks that run beside the turn (rate timers, I/O and timers that the entry has created) cost themselves
+    // alone.
+    setErrorReporter((error, where) => party.turn.reportError(error, where));
+    forbidBlocking();
+  },
+  exit: () => process.exit(0),
+});

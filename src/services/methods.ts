@@ -11,7 +11,7 @@ export type Method = (...given: never[]) => unknown;
 
 /** What a method streams: the values of the async iterable that it answers; `never` where it answers none. */
 export type StreamedByMethod<S, N extends keyof S> = S[N] extends (...given: never[]) => infer R
-  ? [R] extends [never] ? never : Awaited<R> extends AsyncIterable<infer T> ? T : never
+  ? [R] extends [never] ? never : Awaited<R> extends AsyncIterable<infer T> | IterableIterator<infer T> ? T : never
   : never;
 type Callable<S> = {
   [N in keyof S]: N extends 'stop' | 'then' ? never : N extends string ? S[N] extends Method ? N : never : never;

@@ -8,3 +8,4 @@ export {
 export type { Access, Verb } from './access.js';
 export { VirtualMemory, type VirtualGlobals, type WordNames } from './virtual-memory.js';
 export { type Edit } from './load-module.js';
+export { simulate, type Simulation, type SimulationOptions, type SimulationReport } from '../simulator/index.js';

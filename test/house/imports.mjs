@@ -3,7 +3,7 @@
  *
  *     src/index.ts -> topology, balance -> tasks, bus, services, offload, streams -> reactor -> io -> queues, timers
  *     -> scheduling, observe, realtime -> native and the files of src/ itself
- *                                      testing ->                                         those alone
+ *     testing -> simulator -> all of these
  *
  * An arrow goes down, never up nor sideways; it ends at a door of the other room (`index.ts`, `internal.ts`); and no
  * file imports itself by way of others. Tests and fixtures may import what they like, and nothing imports them.
@@ -14,9 +14,9 @@ import { filesBelow, importsOf, resolveImport } from './sources.mjs';
  * How high each room stands. The files of `src/` itself are the lowest room, but for its door, which is the highest.
  */
 const LEVELS = {
-  base: 0, native: 0, portable: 0, scheduling: 1, observe: 1, realtime: 1, testing: 1, queues: 2, timers: 2, io: 3,
+  base: 0, native: 0, portable: 0, scheduling: 1, observe: 1, realtime: 1, queues: 2, timers: 2, io: 3,
   reactor: 4, tasks: 5, bus: 5, services: 5, offload: 5, streams: 5, levels: 5, monitor: 5, topology: 6, balance: 6,
-  cli: 7, door: 8,
+  simulator: 7, cli: 7, testing: 8, door: 9,
 };
 const DOORS = /\/(?:index|internal)\.ts$/;
 const IS_OF_TESTS = /\.test\.ts$|\/fixtures\//;

@@ -1,14 +1,15 @@
 /**
  * Row `stream`: numbers a second of a streaming answer from one thread to another, read by `for await`. The baseline
  * does the same over `postMessage`: a generator in a worker whose values are posted one by one, read by `for await`
- * over `events.on(port, 'message')`, with as many values under way at most. Both sides check the sum.
+ * over `events.on(port, 'message')`, with as many values under way at most. Both sides check the sum. The form
+ * `batches` is a plain generator that is read by `for await (… of callStream(…).batches())`.
  */
 import { on, once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { callStream, createRuntime } from 'percore';
+import { createRuntime } from 'percore';
 import { twoCpus } from '../../cpus.js';
 import { compare, type Bench, type Contender } from '../../harness.js';
-import { CREDITS, readAll, type StreamServices } from './stream-reactor.js';
+import { CREDITS, readAll, readNumbers, type StreamServices } from './stream-reactor.js';
 
 const RUNS = 5;
 const VALUES = 1_000_000;
@@ -18,14 +19,15 @@ export const stream: Bench = {
   name: 'stream',
   async run() {
     const findings = [];
-    for (const from of ['reactor', 'main'] as const) {
+    const sides = ['reactor', 'main'] as const;
+    for (const [to, form] of sides.flatMap((side) => [[side, 'one by one'], [side, 'batches']] as const)) {
       findings.push(
         ...(await compare<'rate'>({
           runs: RUNS,
-          ours: percore(from),
+          ours: percore(to, form === 'batches'),
           baselines: [posted()],
           figures: [{
-            of: 'rate', metric: 'rate', unit: 'values/s', better: 'higher', params: { to: from, credits: CREDITS },
+            of: 'rate', metric: 'rate', unit: 'values/s', better: 'higher', params: { to, form, credits: CREDITS },
             targets: { 'async iterator over postMessage': { of: 'ratio', atLeast: 10 } },
           }],
         })),
@@ -35,9 +37,9 @@ export const stream: Bench = {
   },
 };
 
-function percore(to: 'main' | 'reactor'): Contender<'rate'> {
+function percore(to: 'main' | 'reactor', areBatches: boolean): Contender<'rate'> {
   return {
-    name: `percore to ${to}`,
+    name: `percore to ${to}${areBatches ? ' in batches' : ''}`,
     async run() {
       const [first, second] = twoCpus();
       const pin = to === 'main' ? [second] : [first, second];
@@ -46,8 +48,8 @@ function percore(to: 'main' | 'reactor'): Contender<'rate'> {
         idle: { strategy: to === 'main' ? 'adaptive' : 'spin' },
       });
       const read = (count: number): Promise<number> => (to === 'main'
-        ? readAll(callStream(runtime, 'numbers', count, { reactor: 0, credits: CREDITS }), count)
-        : runtime.call('readFromPeer', count, { reactor: 1 }));
+        ? readNumbers(runtime, count, areBatches)
+        : runtime.call('readFromPeer', { count, areBatches }, { reactor: 1 }));
       await read(VALUES / 4);
       return { rate: await read(VALUES) };
     },

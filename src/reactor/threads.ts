@@ -1,0 +1,71 @@
+/** How the main thread comes by the threads of reactors: Node's workers. A simulator brings something else. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import {
+  MessageChannel, Worker, receiveMessageOnPort, type MessagePort, type ResourceLimits,
+} from 'node:worker_threads';
+import { PercoreError } from '../errors.js';
+import { besideModule } from '../native.js';
+import type { ReportPort, WorkerStart } from './reactor-thread.js';
+
+/** What is needed of a worker. */
+export type StartedThread = Pick<Worker, 'threadId' | 'terminate' | 'ref' | 'unref' | 'on' | 'once'>;
+
+export interface ThreadMaker {
+  /** For the reports of one thread. */
+  channel(): { readonly port1: ReportPort; readonly port2: ReportPort };
+  /** Takes the next message of a port that was not delivered. */
+  receive(port: ReportPort): { readonly message: unknown } | undefined;
+  /** Throws what starting a thread throws. */
+  start(start: WorkerStart, resourceLimits: ResourceLimits | undefined): StartedThread;
+}
+
+export const workers: ThreadMaker = {
+  channel: () => new MessageChannel(),
+  receive: (port) => receiveMessageOnPort(port as MessagePort) as { message: unknown } | undefined,
+  start: startWorker,
+};
+
+function startWorker(start: WorkerStart, resourceLimits: ResourceLimits | undefined): StartedThread {
+  const path = workerPath();
+  const options = {
+    workerData: start,
+    transferList: [start.reports as MessagePort],
+    name: `percore-${start.id}`,
+    ...(resourceLimits === undefined ? {} : { resourceLimits }),
+  };
+  // A program given by --eval or standard input may say by --input-type what it is. A worker inherits that, and then
+  // takes no file.
+  const hasInputType = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some(
+    (argument) => argument.includes('--input-type'),
+  );
+  return hasInputType
+    ? new Worker(
+      `import(${JSON.stringify(pathToFileURL(path).href)})`,
+      { ...options, eval: true } as ConstructorParameters<typeof Worker>[1],
+    )
+    : new Worker(path, options as ConstructorParameters<typeof Worker>[1]);
+}
+
+/**
+ * worker-main.js lies beside this module, also when that has become part of a bundle, or where PERCORE_WORKER_PATH
+ * says.
+ */
+function workerPath(): string {
+  const named = process.env['PERCORE_WORKER_PATH'];
+  const beside = besideModule(import.meta.url, './worker-main.js');
+  const candidates = named === undefined || named === '' ? [beside] : [
+    resolve(named), besideModule(import.meta.url, named),
+  ];
+  const found = candidates.find((path) => path !== undefined && existsSync(path));
+  if (found !== undefined) return found;
+  const places = candidates.filter((path) => path !== undefined).join(' nor ');
+  throw new PercoreError(
+    'ERR_PERCORE_WORKER_UNAVAILABLE',
+    `the program of the reactors' threads, worker-main.js, is not at ${places}. A bundled application leaves percore `
+      + 'out of the bundle (esbuild: --external:percore), or bundles "percore/worker" as an entry of its own, places '
+      + 'the result beside the bundle as worker-main.js, or sets PERCORE_WORKER_PATH to it or to '
+      + 'dist/percore/worker-main.js of the installed package',
+  );
+}

@@ -1,0 +1,332 @@
+/**
+ * Several threads in one: whose code runs when, and what time it is meanwhile. A discrete simulation: each thread has a
+ * time at which it is free again, and whoever is free first runs next, for as long as chance says, so that one seed
+ * gives one order of everything.
+ *
+ *     events (timers, messages over ports, exits)  \
+ *     loops that are awake, or whose timer is due  --earliest--> runs as its thread --> promises --> next
+ *
+ * Amid a pass each access of shared memory is a moment at which another thread may have a pass of its own.
+ */
+import { PercoreError } from '../errors.js';
+import { actAs } from '../queues/internal.js';
+import { setRefusalsAside } from '../refusals.js';
+import { DEAD } from './last-words.js';
+import type { Loop } from './loop.js';
+import type { VirtualTime } from './node-globals.js';
+import type { Random } from './random.js';
+
+/** One thread of the simulated program. */
+export interface SimulatedThread {
+  /** Node's number of it, as places in queues know it. */
+  readonly threadId: number;
+  /** The party that it is: the main thread comes after the last reactor. */
+  readonly party: number;
+  loop: Loop | undefined;
+  /** It runs nothing before. */
+  freeAtNs: number;
+  hasEnded: boolean;
+  /** It has died amid a turn, and its stack is being unwound. */
+  isDying: boolean;
+}
+
+interface Event {
+  atNs: number;
+  readonly order: number;
+  readonly thread: SimulatedThread;
+  run: (() => void) | undefined;
+  isReferenced: boolean;
+}
+
+export interface WorldOptions {
+  readonly random: Random;
+  /** Whether threads stand still for a while at random, as they do when another process has the CPU. */
+  readonly stalls: boolean;
+  readonly mostEvents: number;
+}
+
+/** Reading the clock takes so long, so that what waits for a time to pass sees it pass. */
+const CLOCK_NS = 25;
+/** What a pass takes at least, and at most besides. */
+const PASS_NS = 200;
+const PASS_VARIES_NS = 800;
+const MOST_STALL_NS = 300_000;
+/** Passes with a stall, and accesses of shared memory with a pass of another thread amid it. */
+const STALL_ONE_IN = 60;
+const TOUCHES = 120;
+const MOST_DEPTH = 3;
+/** So long nothing but what repeats has run: nobody will ever go on. */
+const PATIENCE_NS = 20e9;
+
+export class World implements VirtualTime {
+  readonly threads: SimulatedThread[] = [];
+  /** Events and turns so far. */
+  events = 0;
+  /** What the last ones were: for the message of a failure. */
+  readonly trace: string[] = [];
+  /** Called before a thread's turn. */
+  onTurn: (thread: SimulatedThread) => void = () => undefined;
+  /** The thread that dies after so many accesses of shared memory in its turn. */
+  doomed: { readonly thread: SimulatedThread; touches: number } | undefined;
+  /** Called at that moment; the function returned, when its stack is unwound. */
+  onDeath: (thread: SimulatedThread) => () => void = () => () => undefined;
+  /** Whether everything that was begun has come to its end. */
+  isAtRest: () => boolean = () => true;
+  private timeNs = 0;
+  private current: SimulatedThread;
+  /** Whose promises go on next. */
+  private last: SimulatedThread;
+  private readonly queue: Event[] = [];
+  private order = 0;
+  private unwound: (() => void) | undefined;
+  private depth = 0;
+  private untilOther = TOUCHES;
+  private lastProgressNs = 0;
+  private resting: (() => void)[] = [];
+
+  /** `main` is the thread that everything begins in. */
+  constructor(readonly options: WorldOptions, readonly main: SimulatedThread) {
+    this.current = this.last = main;
+    this.threads.push(main);
+  }
+
+  // ---- Time -------------------------------------------------------------------------------------------------------
+
+  nowNs(): number {
+    if (this.current.isDying) throw DEAD;
+    return (this.timeNs += CLOCK_NS);
+  }
+
+  /** The thread that runs now works for so long. */
+  work(ns: number): void {
+    this.timeNs += ns;
+  }
+
+  random(): number {
+    return this.options.random.next();
+  }
+
+  later(delayNs: number, run: () => void, isReferenced: boolean): ReturnType<VirtualTime['later']> {
+    return this.laterIn(this.current, delayNs, run, isReferenced);
+  }
+
+  laterIn(
+    thread: SimulatedThread, delayNs: number, run: () => void, isReferenced: boolean,
+  ): ReturnType<VirtualTime['later']> {
+    const event: Event = { atNs: this.timeNs + delayNs, order: this.order++, thread, run, isReferenced };
+    this.push(event);
+    return {
+      cancel: () => {
+        event.run = undefined;
+      },
+      setReferenced: (is) => {
+        event.isReferenced = is;
+      },
+    };
+  }
+
+  // ---- Threads ----------------------------------------------------------------------------------------------------
+
+  /** Runs `run` as a thread does. */
+  runAs<T>(thread: SimulatedThread, run: () => T): T {
+    const { current } = this;
+    this.current = thread;
+    actAs(thread.threadId);
+    try {
+      return run();
+    } finally {
+      this.current = current;
+      actAs(current.threadId);
+    }
+  }
+
+  /** The thread whose code runs. */
+  get running(): SimulatedThread {
+    return this.current;
+  }
+
+  touch(): void {
+    const { loop, isDying } = this.current;
+    if (isDying) throw DEAD;
+    if (this.doomed?.thread === this.current && loop?.isRunning === true && --this.doomed.touches === 0) this.die();
+    if (loop?.isRunning !== true || this.depth >= MOST_DEPTH || --this.untilOther > 0) return;
+    this.untilOther = 1 + this.options.random.below(TOUCHES);
+    const others = this.threads.filter(({ loop: other }) => other !== undefined && !other.isAsleep && !other.isRunning);
+    if (others.length === 0) return;
+    const other = others[this.options.random.below(others.length)]!;
+    const { timeNs } = this;
+    const putBack = setRefusalsAside();
+    this.depth++;
+    try {
+      this.pass(other);
+    } finally {
+      this.depth--;
+      putBack();
+      // Both ran at the same time.
+      this.timeNs = timeNs;
+    }
+  }
+
+  // ---- What runs next ---------------------------------------------------------------------------------------------
+
+  /** Runs everything until `promise` is settled. Throws what it is rejected with, or why it never will be settled. */
+  async drive<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const settle = (): void => void (isSettled = true);
+    promise.then(settle, settle);
+    await this.settlePromises();
+    this.lastProgressNs = this.timeNs;
+    while (!isSettled) {
+      if (this.resting.length > 0 && this.isAsleep() && this.isAtRest()) {
+        this.last = this.main;
+        for (const resolve of this.resting.splice(0)) resolve();
+      } else if (!this.step()) {
+        continue;
+      }
+      await this.settlePromises();
+    }
+    return promise;
+  }
+
+  /** Resolves as soon as all threads sleep and nothing is under way. */
+  rest(): Promise<void> {
+    return new Promise((resolve) => void this.resting.push(resolve));
+  }
+
+  /** Nothing is awake, and nothing but what repeats is to come. */
+  private isAsleep(): boolean {
+    return this.threads.every(({ loop }) => loop === undefined || loop.isAsleep)
+      && !this.queue.some(({ run, isReferenced, thread }) => run !== undefined && isReferenced && !thread.hasEnded);
+  }
+
+  /** One event or one pass. False: nothing was run that promises could hang on. */
+  private step(): boolean {
+    if (++this.events > this.options.mostEvents) throw stuck(`livelock: more than ${this.options.mostEvents} events`);
+    let next: SimulatedThread | undefined;
+    let nextNs = Infinity;
+    for (const thread of this.threads) {
+      const { loop } = thread;
+      if (loop === undefined || loop.hasEnded) continue;
+      const atNs = Math.max(thread.freeAtNs, loop.isAsleep ? loop.deadlineNs : 0);
+      if (atNs >= nextNs) continue;
+      next = thread;
+      nextNs = atNs;
+    }
+    const event = this.queue[0];
+    if (event !== undefined && event.atNs <= nextNs) return this.runEvent(event);
+    if (next === undefined || nextNs === Infinity) throw stuck('deadlock: nothing is left that could go on');
+    this.timeNs = nextNs;
+    const { loop } = next;
+    if (loop!.isAsleep) loop!.wake();
+    const hasRun = this.pass(next);
+    if (hasRun) this.lastProgressNs = Math.max(this.lastProgressNs, this.timeNs);
+    return hasRun;
+  }
+
+  private runEvent(event: Event): boolean {
+    this.pop();
+    const { run, thread } = event;
+    if (run === undefined || thread.hasEnded) return false;
+    if (thread.freeAtNs > event.atNs) {
+      event.atNs = thread.freeAtNs;
+      this.push(event);
+      return false;
+    }
+    if (event.isReferenced) this.lastProgressNs = Math.max(this.lastProgressNs, event.atNs);
+    else if (event.atNs - this.lastProgressNs > PATIENCE_NS) throw stuck('deadlock: nobody goes on');
+    this.timeNs = event.atNs;
+    event.run = undefined;
+    this.last = thread;
+    this.runAs(thread, run);
+    thread.freeAtNs = Math.max(thread.freeAtNs, this.timeNs);
+    return true;
+  }
+
+  private pass(thread: SimulatedThread): boolean {
+    const { random, stalls } = this.options;
+    this.onTurn(thread);
+    if (thread.hasEnded) return true;
+    this.last = thread;
+    const hasRun = this.runLoop(thread);
+    this.timeNs += PASS_NS + random.below(PASS_VARIES_NS);
+    if (stalls && random.oneIn(STALL_ONE_IN)) this.timeNs += random.below(MOST_STALL_NS);
+    thread.freeAtNs = Math.max(thread.freeAtNs, this.timeNs);
+    if (hasRun) this.note(thread, 'turn');
+    return hasRun;
+  }
+
+  private runLoop(thread: SimulatedThread): boolean {
+    try {
+      return this.runAs(thread, () => thread.loop!.pass());
+    } catch (error) {
+      if (error !== DEAD) throw error;
+      return true;
+    } finally {
+      if (this.doomed?.thread === thread) this.doomed = undefined;
+      if (thread.isDying) {
+        this.unwound!();
+        thread.isDying = false;
+      }
+    }
+  }
+
+  /** The thread that runs stops here. */
+  private die(): never {
+    const { current } = this;
+    this.doomed = undefined;
+    this.unwound = this.onDeath(current);
+    current.isDying = true;
+    throw DEAD;
+  }
+
+  /** For the message of a failure. */
+  note(thread: SimulatedThread, what: string): void {
+    this.trace.push(`${(this.timeNs / 1000).toFixed(1)} us  party ${thread.party}  ${what}`);
+    if (this.trace.length > 60) this.trace.splice(0, 30);
+  }
+
+  /** Promises of the thread that ran last go on, and then its loop comes by. */
+  private async settlePromises(): Promise<void> {
+    const { current } = this;
+    this.current = this.last;
+    actAs(this.last.threadId);
+    await realImmediate();
+    this.current = current;
+    actAs(current.threadId);
+    for (const { loop } of this.threads) if (loop?.isAsleep === true && !loop.hasEnded && loop.wantsPass()) loop.wake();
+  }
+
+  // ---- The queue of events: a heap --------------------------------------------------------------------------------
+
+  private push(event: Event): void {
+    const { queue } = this;
+    let at = queue.push(event) - 1;
+    for (let up = (at - 1) >> 1; at > 0 && isBefore(event, queue[up]!); at = up, up = (at - 1) >> 1) {
+      queue[at] = queue[up]!;
+    }
+    queue[at] = event;
+  }
+
+  private pop(): void {
+    const { queue } = this;
+    const last = queue.pop()!;
+    if (queue.length === 0) return;
+    let at = 0;
+    for (let down = 1; down < queue.length; down = 2 * at + 1) {
+      if (down + 1 < queue.length && isBefore(queue[down + 1]!, queue[down]!)) down++;
+      if (!isBefore(queue[down]!, last)) break;
+      queue[at] = queue[down]!;
+      at = down;
+    }
+    queue[at] = last;
+  }
+}
+
+const isBefore = (a: Event, b: Event): boolean => a.atNs < b.atNs || (a.atNs === b.atNs && a.order < b.order);
+
+const immediately = setImmediate;
+const realImmediate = (): Promise<void> => new Promise((resolve) => void immediately(resolve));
+
+function stuck(why: string): PercoreError {
+  return new PercoreError('ERR_PERCORE_SIMULATION', why);
+}
