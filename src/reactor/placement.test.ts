@@ -27,7 +27,7 @@ const pinsOf = ({ reactors }: Told) => reactors.map(({ cpuAsked, cpuGranted, ref
   [cpuAsked, cpuGranted, refusals.filter((text) => text.startsWith('pin'))]);
 
 describe('a placement', () => {
-  it.each(['pack', 'spread'] as const)('%s pins each reactor where the topology says, as the kernel reads it back', async (pin) => {
+  it.each(['pack', 'spread'] as const)('%s pins each reactor where the topology says', async (pin) => {
     const { cpus: expected } = placeReactors(pin, cpuTopology(), 3);
     await withRuntime(3, { pin }, async (runtime) => {
       expect(runtime.status().reactors.map(({ cpuGranted }) => cpuGranted)).toEqual(expected.map((cpu) => [cpu]));

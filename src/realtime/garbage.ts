@@ -10,7 +10,7 @@ import { checkOneOf } from '../errors.js';
 export type CollectionKind = 'minor' | 'major';
 export const COLLECTION_KINDS: readonly CollectionKind[] = ['minor', 'major'];
 
-type Collect = (options: { readonly type: CollectionKind }) => void;
+type Collect = (options?: { readonly type: 'minor' }) => void;
 let found: Collect | undefined;
 
 /**
@@ -20,7 +20,9 @@ let found: Collect | undefined;
 export function collectGarbage(kind: CollectionKind = 'minor'): boolean {
   checkOneOf('kind', kind, COLLECTION_KINDS);
   found ??= (globalThis as { gc?: Collect }).gc ?? findCollect();
-  found?.({ type: kind });
+  // Without options it collects all; Node 20 takes any options for the young generation.
+  if (kind === 'minor') found?.({ type: 'minor' });
+  else found?.();
   return found !== undefined;
 }
 
