@@ -1,10 +1,11 @@
 /**
- * `npm run bench -- [suite | suite/bench ...] [--json [FILE]] [--alone]`
+ * `npm run bench -- [suite | suite/bench ...] [--json [FILE]] [--alone] [--backend native|portable]`
  *
  * Runs the suites of suites/ (all of them when none is named), each against its baselines, and prints a table on
  * stdout. `--json` prints the rows instead, as one JSON array; `--json FILE` writes them to FILE (bench/results/ is
  * where results are kept) and prints the table too. `--alone` leaves the baselines out, for
- * scripts/compare-benches.mjs. Each row carries the context it was measured in.
+ * scripts/compare-benches.mjs. `--backend` is what Percore runs on, as PERCORE_BACKEND says it. Each row carries the
+ * context it was measured in.
  *
  * Exit code: 0; 1 when a result check failed, and then that bench gives no number; 2 for wrong arguments.
  */
@@ -64,7 +65,7 @@ function parseWish(args: string[]): Wish {
     strict: false,
     tokens: true,
     allowPositionals: true,
-    options: { json: { type: 'string' } },
+    options: { json: { type: 'string' }, backend: { type: 'string' } },
   });
   const selectors: string[] = [];
   let json: Wish['json'];
@@ -75,8 +76,15 @@ function parseWish(args: string[]): Wish {
       leaveBaselinesOut();
       continue;
     }
+    if (token.name === 'backend') {
+      // Inherited by every process and thread that a bench starts.
+      process.env['PERCORE_BACKEND'] = token.value;
+      continue;
+    }
     if (token.name !== 'json') {
-      throw new UsageError(`unknown option ${token.rawName}; allowed are suites, --json [FILE] and --alone`);
+      throw new UsageError(
+        `unknown option ${token.rawName}; allowed are suites, --json [FILE], --alone and --backend NAME`,
+      );
     }
     if (token.value?.startsWith('-')) {
       throw new UsageError(

@@ -9,11 +9,14 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, wri
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pack } from './pack.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
 const at = (...path) => join(root, ...path);
-const common = [at('package.json'), at('package-lock.json'), fileURLToPath(import.meta.url)];
+const common = [
+  at('package.json'), at('package-lock.json'), ...['build.mjs', 'pack.mjs'].map((name) => at('scripts', name)),
+];
 
 await step({
   from: [
@@ -76,20 +79,7 @@ async function buildTypeScript() {
   const compiled = at('dist', 'src');
   const { build } = await import('esbuild');
   const { layoutHash } = await import(pathToFileURL(join(compiled, 'layout-hash.js')).href);
-  await build({
-    entryPoints: {
-      index: join(compiled, 'index.js'),
-      queues: join(compiled, 'queues', 'index.js'),
-      timers: join(compiled, 'timers', 'index.js'),
-      io: join(compiled, 'io', 'index.js'),
-      realtime: join(compiled, 'levels', 'index.js'),
-      testing: join(compiled, 'testing', 'index.js'),
-      'worker-main': join(compiled, 'reactor', 'worker-main.js'),
-      'offload-thread': join(compiled, 'offload', 'offload-thread.js'),
-      'control-entry': join(compiled, 'topology', 'control-entry.js'),
-      cli: join(compiled, 'cli', 'main.js'),
-    },
-    outdir: at('dist', 'percore'),
+  const options = {
     bundle: true,
     // It starts threads by its own file, and is loaded by the first task alone.
     external: ['piscina'],
@@ -100,6 +90,30 @@ async function buildTypeScript() {
     define: { PERCORE_LAYOUT_HASH: JSON.stringify(layoutHash()) },
     sourcemap: true,
     logLevel: 'warning',
+  };
+  const libraries = {
+    index: join(compiled, 'index.js'),
+    queues: join(compiled, 'queues', 'index.js'),
+    timers: join(compiled, 'timers', 'index.js'),
+    io: join(compiled, 'io', 'index.js'),
+    realtime: join(compiled, 'levels', 'index.js'),
+  };
+  const programs = {
+    'worker-main': join(compiled, 'reactor', 'worker-main.js'),
+    'offload-thread': join(compiled, 'offload', 'offload-thread.js'),
+    'control-entry': join(compiled, 'topology', 'control-entry.js'),
+  };
+  await build({
+    ...options,
+    entryPoints: {
+      ...libraries, ...programs,
+      testing: join(compiled, 'testing', 'index.js'),
+      cli: join(compiled, 'cli', 'main.js'),
+    },
+    outdir: at('dist', 'percore'),
+  });
+  await pack({
+    build, dist: at('dist'), libraries: Object.values(libraries), programs: Object.values(programs), options,
   });
   run('layout header', process.execPath, [at('native', 'generate-layout.mjs')]);
 }

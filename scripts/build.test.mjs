@@ -30,7 +30,7 @@ const hasBuilt = () => {
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'percore-build-'));
   symlinkSync(join(project, 'node_modules'), at('node_modules'));
-  for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs']) {
+  for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs', 'scripts/pack.mjs']) {
     cpSync(join(project, name), at(name));
   }
   for (const name of [

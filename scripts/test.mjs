@@ -1,17 +1,23 @@
 // Every test that belongs in CI, then one line "N passed, N failed". `--stress` runs the long forms instead: the tests
-// that look at PERCORE_STRESS. Other arguments are parts of file names, and only such tests run.
+// that look at PERCORE_STRESS. `--portable` runs those of portable-tests.mjs without the addon. Other arguments are
+// parts of file names, and only such tests run.
 import { spawn } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { portableTests } from './portable-tests.mjs';
 import { runTests } from './test-run.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const isStress = process.argv.includes('--stress');
-const env = { ...process.env, ...(isStress ? { PERCORE_STRESS: '1' } : {}) };
+const isPortable = process.argv.includes('--portable');
+const env = {
+  ...process.env, ...(isStress ? { PERCORE_STRESS: '1' } : {}), ...(isPortable ? { PERCORE_BACKEND: 'portable' } : {}),
+};
 const say = (line) => process.stdout.write(`${line}\n`);
 
-const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const names = isPortable && named.length === 0 ? portableTests : named;
 /** `--project=together` or `--project=alone` (vitest.config.mjs): those alone. */
 const projects = process.argv.filter((argument) => argument.startsWith('--project='));
 const files = [...testsBelow('dist'), ...testsBelow('scripts'), ...testsBelow('test')];

@@ -40,6 +40,7 @@ export type {
   ByBand, CapacityPlan, ClassOptions, ClassPlan, ClassUse, DeclaredClass, Discipline, DisciplineChoice,
   DisciplineInForce, DisciplineOptions, ReadyView, TryOptions,
 } from './scheduling/index.js';
+export { capabilities, type Capabilities, type Capability, type CapabilityName } from './capabilities.js';
 export { PercoreError, type PercoreErrorCode } from './errors.js';
 export {
   AGAIN, BACK_PRESSURED, CLOSED, DROPPED, EMPTY, EVICTED, OK, TOO_LARGE, nameOfCode,

@@ -104,8 +104,8 @@ describe('native/layout.h', () => {
     try {
       // A copy of the generator beside a copy of the compiled table, so that the checkout's own file is not touched.
       cpSync(join(root, 'native', 'generate-layout.mjs'), join(copy, 'native', 'generate-layout.mjs'));
-      for (const file of readdirSync(join(root, 'dist', 'src')).filter((name) => /^layout[a-z-]*\.js$/.test(name)))
-        cpSync(join(root, 'dist', 'src', file), join(copy, 'dist', 'src', file));
+      for (const file of readdirSync(join(root, 'dist', 'modules')).filter((name) => /^layout[a-z-]*\.js$/.test(name)))
+        cpSync(join(root, 'dist', 'modules', file), join(copy, 'dist', 'src', file));
       writeFileSync(join(copy, 'package.json'), '{ "type": "module" }');
       expect(
         spawnSync(process.execPath, [join(copy, 'native', 'generate-layout.mjs')], { encoding: 'utf8' }).stderr,

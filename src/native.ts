@@ -1,6 +1,6 @@
 /**
  * The only file that touches the addon: finds it, loads it on first use and checks the layout handshake. What the addon
- * gives is typed in native/index.ts, by capability, so that another backend can take its place.
+ * gives is typed in native/index.ts, by capability; where there is none, the backend of portable/ takes its place.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,24 +9,31 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { PercoreError } from './errors.js';
 import { layoutHash } from './layout-hash.js';
 import type { Native } from './native/index.js';
+import { chooseBackend, portableBackend, type Choice } from './portable/index.js';
 
 export type * from './native/index.js';
 
-let loaded: Native | undefined;
+let chosen: Choice | undefined;
 
 /**
- * The addon's groups of functions, loaded once in each thread. Throws ERR_PERCORE_NATIVE_UNAVAILABLE or
- * ERR_PERCORE_LAYOUT_MISMATCH.
+ * The backend's groups of functions, loaded once in each thread: the addon's, or the portable ones. Throws
+ * ERR_PERCORE_LAYOUT_MISMATCH; ERR_PERCORE_NATIVE_UNAVAILABLE where PERCORE_BACKEND is "native" and there is no addon;
+ * and ERR_PERCORE_INVALID_ARGUMENT where it is no backend.
  */
 export function native(): Native {
-  loaded ??= load();
-  return loaded;
+  return (chosen ??= chooseBackend(load, portableBackend)).groups;
+}
+
+/** Which backend this thread runs on, and why it is not the addon. Loads it; throws as `native` does. */
+export function backendInForce(): Pick<Choice, 'backend' | 'reason'> {
+  native();
+  return chosen!;
 }
 
 /** For a simulator: what stands in for the addon in this thread from now on. Returns what did so before. */
 export function replaceNative(other: Native): Native {
   const before = native();
-  loaded = other;
+  chosen = { ...chosen!, groups: other };
   return before;
 }
 

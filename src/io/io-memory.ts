@@ -59,6 +59,8 @@ export class IoMemory {
   bufferBits = 0;
   /** Buffers that nobody used any more, so far. */
   givenBack = 0;
+  /** Of a backend that must be told of the first request, see NativeTurns. */
+  knock: (() => void) | undefined;
   private seenDrains = 0;
   /** Where the next bytes go, and the end of the half. */
   private outboxAt = 0;
@@ -72,7 +74,9 @@ export class IoMemory {
 
   /** After the source has been opened. */
   start(handle: IoHandle): void {
+    const { sources } = this;
     this.handle = handle;
+    if (sources.knock !== undefined) this.knock = () => sources.knock!(handle);
     this.bufferBits = this.block[BUFFER_BITS]!;
   }
 
@@ -97,7 +101,7 @@ export class IoMemory {
     block[at + 1] = token;
     block[at + 2] = a;
     block[at + 3] = b;
-    block[REQUESTS]!++;
+    if (block[REQUESTS]!++ === 0) this.knock?.();
   }
 
   /**

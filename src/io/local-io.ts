@@ -135,7 +135,9 @@ class Loop implements SchedulerHost {
   }
 
   wantTurn(): void {
-    if (this.memory !== undefined) this.memory.block[HAS_MORE] = 1;
+    if (this.memory === undefined) return;
+    this.memory.block[HAS_MORE] = 1;
+    this.memory.knock?.();
   }
 
   mustEndTurn(): boolean {

@@ -32,6 +32,7 @@ const WATCH_HINTS: Record<string, string> = {
   EPERM: ': a regular file or a folder is always ready; read it with openFile',
   EEXIST: ': this thread watches it already',
   ENOSPC: ': fs.epoll.max_user_watches is reached',
+  ENOSYS: ': the portable backend watches only what it has opened itself; see docs/guide/portable.md',
 };
 
 /** Throws ERR_PERCORE_INVALID_ARGUMENT. */
@@ -56,7 +57,8 @@ export function openSource(native: Native, asked: IoSource, counters: Float64Arr
 
 function notOpened(errno: string): PercoreError {
   const isUsedUp = errno === 'EMFILE' || errno === 'ENFILE';
-  const hint = isUsedUp ? ': descriptors are used up; raise the limit, ulimit -n' : '';
+  const hint = isUsedUp ? ': descriptors are used up; raise the limit, ulimit -n'
+    : errno === 'ENOSYS' ? ': the portable backend cannot be polled by hand; see docs/guide/portable.md' : '';
   const details = { errno, syscall: 'epoll_create1' };
   const text = `cannot open the I/O of this thread: ${errno}, epoll_create1${hint}`;
   return new PercoreError('ERR_PERCORE_SYSTEM', text, details);

@@ -27,6 +27,8 @@ export interface NativeSources {
   detach(io: IoHandle, token: number): void;
   /** Sends now, past the outbox: the bytes taken, or -errno. WRITABLE follows when they were fewer than `length`. */
   send(io: IoHandle, token: number, bytes: Uint8Array, offset: number, length: number): number;
+  /** As `NativeTurns.knock`, when the block was empty before. */
+  knock?(io: IoHandle): void;
   /** Does what the block requests, now. */
   drain(io: IoHandle): void;
 }

@@ -37,6 +37,8 @@ export interface NativeTimersOptions {
 /** Timers that no reactor drives. What a wheel must do is in native/timer_wheel.h. */
 export interface NativeWheels {
   create(options: NativeTimersOptions): TimersHandle;
+  /** As `NativeTurns.knock`. */
+  knock?(timers: TimersHandle): void;
   /** Does what was requested. */
   drain(timers: TimersHandle): void;
   /** `records` is chunk `index` of the timers' records: see timers/timer-table.ts. */

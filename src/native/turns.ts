@@ -31,6 +31,11 @@ export interface NativeTurns {
   stop(turn: TurnHandle): void;
   /** Whether the turn keeps this thread's loop going. */
   setReferenced(turn: TurnHandle, isReferenced: boolean): void;
+  /**
+   * JavaScript has asked for something between two turns: a task is ready, a timer or I/O was requested. Left out where
+   * the backend itself looks before the thread sleeps, at each pass of its loop.
+   */
+  knock?(turn: TurnHandle): void;
   /** Does what `timerRequests` asks for: the array is full. */
   drainTimers(turn: TurnHandle): void;
   /** `records` is chunk `index` of the timers' records: see timers/timer-table.ts. */

@@ -264,7 +264,7 @@ describe('without msgpackr', () => {
   function withoutMsgpackr(script: string, install: (folder: string) => void = () => undefined): unknown {
     const folder = mkdtempSync(join(tmpdir(), 'percore-no-msgpackr-'));
     try {
-      const compiled = fileURLToPath(new URL('../', import.meta.url));
+      const compiled = fileURLToPath(new URL('../../modules/', import.meta.url));
       cpSync(join(compiled, 'queues'), join(folder, 'queues'), { recursive: true });
       for (const file of ['errors.js', 'layout.js', 'result-codes.js'])
         cpSync(join(compiled, file), join(folder, file));

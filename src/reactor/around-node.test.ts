@@ -279,7 +279,7 @@ describe('a bundled application', () => {
     );
     const common = await bundle('common/application.cjs', 'cjs', source);
     expect(start(common, { PERCORE_WORKER_PATH: join(root, 'dist/percore/worker-main.js') })).toMatchObject(ran);
-    expect(start(common, { PERCORE_NATIVE_PATH: '' }).stdout).toMatch(
+    expect(start(common, { PERCORE_NATIVE_PATH: '', PERCORE_BACKEND: 'native' }).stdout).toMatch(
       /^ERR_PERCORE_NATIVE_UNAVAILABLE .*This code is part of a bundle, into which no addon goes/,
     );
   });

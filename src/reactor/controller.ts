@@ -8,6 +8,7 @@
  * What follows a death is in deaths.ts, who comes and goes in roster.ts and scaling.ts.
  */
 import type { EventEmitter } from 'node:events';
+import { capabilities } from '../capabilities.js';
 import { partyLayout } from '../layout.js';
 import { native } from '../native.js';
 import type { Policy } from '../realtime/index.js';
@@ -187,6 +188,7 @@ export class Controller implements MemberHost, DeathHost {
   status(): RuntimeStatus {
     const { cpus, asked } = this.settings;
     return {
+      capabilities: capabilities(),
       cpus,
       machine: machineStatus(),
       memory: memoryStatus(this.settings.memory, this.memoryRefusals),

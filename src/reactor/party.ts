@@ -86,6 +86,8 @@ export class Party implements TurnSources, Stopping {
   /** The words of this party in shared memory. */
   readonly words: Int32Array;
 
+  readonly knock: (() => void) | undefined;
+
   private readonly addon: PartyNative;
   private readonly handle: TurnHandle;
   private readonly readings = new Set<QueueReading>();
@@ -123,6 +125,7 @@ export class Party implements TurnSources, Stopping {
       eventFd: shared.eventFds[id]!,
       originNs: shared.originNs,
     }));
+    const knock = (this.knock = addon.turns.knock === undefined ? undefined : () => addon.turns.knock!(handle));
     const schedule = turn.scheduler.schedule.bind(turn.scheduler);
     const report = turn.reportError.bind(turn);
     this.timers = new Timers({
@@ -130,6 +133,7 @@ export class Party implements TurnSources, Stopping {
       drainTimerRequests: () => addon.turns.drainTimers(handle),
       shareTimerRecords: (index, records) => addon.turns.shareTimers(handle, index, records),
       mustYield: (band) => turn.mustYield(band),
+      knock,
     });
     this.userTimers =
       this.clock instanceof ManualClock ? timersBy(this.clock, report, timerCounters(inbox)) : this.timers;

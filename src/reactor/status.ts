@@ -3,6 +3,7 @@
  * are read from shared memory, so nobody is asked and nobody is stopped; their names and meanings are the table's
  * (`partyLayout`, `ioCountersLayout` and `timerCountersLayout` in layout.ts).
  */
+import type { Capabilities } from '../capabilities.js';
 import { listFigures, readFigures, type Figure, type FiguresOf } from '../figures.js';
 import {
   LANES_PER_PEER, LINE_BYTES, ioCountersLayout, partyLayout, queueLayout, placeLayout, timerCountersLayout, words,
@@ -92,6 +93,8 @@ export interface ReactorStatus extends PartyFigures, SchedulingStatus {
 }
 
 export interface RuntimeStatus {
+  /** What is native, what stands in, what is missing, and why: see `capabilities()`. */
+  readonly capabilities: Capabilities;
   readonly cpus: CpuBudget;
   /** What the machine grants, as of the first call. */
   readonly machine: MachineStatus;

@@ -60,6 +60,8 @@ export interface TurnSources {
   windDown(stopWord: number): void;
   /** No turn comes any more. */
   readonly isClosed: boolean;
+  /** Of a backend that must be told that a turn is wanted, see NativeTurns. */
+  readonly knock: (() => void) | undefined;
 }
 
 const field = partyLayout.fields;
@@ -199,6 +201,8 @@ export class Turn implements SchedulerHost, TurnRequests {
     if (this.isRunning) return;
     // From a promise or a callback of libuv: the next look at the sources must come without sleeping.
     this.delivery[HAS_MORE] = 1;
+    const { knock } = this.sources;
+    if (knock !== undefined) knock();
     // No turn comes any more, and whoever waits for room hears that there is nobody to wait for.
     if (this.sources.isClosed) setImmediate(() => this.waits.look(true)).unref();
   }

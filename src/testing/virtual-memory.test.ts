@@ -144,7 +144,7 @@ describe('virtual views', () => {
 });
 
 describe('a module in a virtual world', () => {
-  const record = new URL('../queues/record.js', import.meta.url);
+  const record = new URL('../../modules/queues/record.js', import.meta.url);
   /** Loads a module that says `text`, at the address of record.js. */
   const load = (text: string): Record<string, unknown> =>
     new VirtualMemory().load(record, (shipped, url) => (url === record.href ? text : shipped));

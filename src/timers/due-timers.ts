@@ -35,6 +35,8 @@ export interface TimersHost {
   shareTimerRecords?(index: number, records: Float64Array): void;
   /** True when something above `band` is ready: a quantum of timers ends. Left out: it does not. */
   mustYield?(band: number): boolean;
+  /** Of a backend that must be told that something was requested, see NativeTurns. */
+  readonly knock?: (() => void) | undefined;
   /** The first timer is there (true), or the last has gone. */
   keepAlive?(isNeeded: boolean): void;
   /** Told what a callback threw, or what the promise that it returned was rejected with, and whose it was. */
@@ -263,6 +265,7 @@ export class DueTimers implements DueBandHost {
     this.requests[at * 2] = slot;
     this.requests[at * 2 + 1] = deadlineNs;
     delivery[REQUESTS] = at + 1;
+    if (at === 0) this.host.knock?.();
   }
 
   /** Ends a timer; false for one that is over. */

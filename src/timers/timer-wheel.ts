@@ -102,6 +102,7 @@ export class LocalTimers extends Timers implements Disposable {
       schedule: (ready) => this.scheduler.schedule(ready),
       drainTimerRequests: () => addon.wheels.drain(this.handle),
       shareTimerRecords: (index, records) => addon.wheels.share(this.handle, index, records),
+      knock: addon.wheels.knock === undefined ? undefined : () => addon.wheels.knock!(this.handle),
       keepAlive: (isNeeded) => {
         if (this.isReferenced) addon.wheels.setReferenced(this.handle, isNeeded);
       },
@@ -114,7 +115,10 @@ export class LocalTimers extends Timers implements Disposable {
     this.settings = settings;
     this.scheduler = new Scheduler(new Bands(), {
       nowNs: () => this.nowNs(),
-      wantTurn: () => void (delivery[HAS_MORE] = 1),
+      wantTurn: () => {
+        delivery[HAS_MORE] = 1;
+        addon.wheels.knock?.(this.handle);
+      },
       mustEndTurn: () => false,
       // Thrown by onError itself. What else is due still runs.
       noteThrown: (error) => reportOrThrowLater(error, 'onError of timers'),

@@ -46,7 +46,7 @@ function shrink(text: string, url: string): string {
 
 export function bucketMove({ senders, seeds = [] }: BucketScenario): Report {
   const memory = new VirtualMemory();
-  const url = new URL('../../src/balance/table.js', import.meta.url);
+  const url = new URL('../../modules/balance/table.js', import.meta.url);
   const { BucketTable } = memory.load<typeof Table>(url, (text, of) => sow(shrink(text, of), of, seeds).text);
   const { Atomics, Int32Array, SharedArrayBuffer } = memory.globals;
   const shared = {

@@ -14,7 +14,7 @@ const WRITTEN: readonly (readonly string[])[] = [['a'], ['b', 'bb'], ['c', 'c', 
 function makeTopics(parties: number, seeds: readonly Seed[]) {
   const memory = new VirtualMemory();
   const module = memory.load<typeof Membership>(
-    new URL('../../src/topic-membership.js', import.meta.url), (text, url) => sow(text, url, seeds).text,
+    new URL('../../modules/topic-membership.js', import.meta.url), (text, url) => sow(text, url, seeds).text,
   );
   const topics = module.createTopics(parties);
   memory.name(topics, 'topics');

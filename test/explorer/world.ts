@@ -50,8 +50,8 @@ export function makeWorld(seeds: readonly Seed[] = []): World {
     for (const seed of edited.sown) allSown.add(seed);
     return edited.text;
   };
-  const queues = memory.load<typeof Queues>(new URL('../../src/queues/index.js', import.meta.url), edit);
-  const parking = memory.load<typeof Parking>(new URL('../../src/reactor/parking.js', import.meta.url), edit);
+  const queues = memory.load<typeof Queues>(new URL('../../modules/queues/index.js', import.meta.url), edit);
+  const parking = memory.load<typeof Parking>(new URL('../../modules/reactor/parking.js', import.meta.url), edit);
   for (const seed of seeds) if (!allSown.has(seed)) throw new Error(`nothing loaded ${seed.file}`);
   return { memory, globals: memory.globals, queues, parking };
 }

@@ -1,0 +1,23 @@
+/**
+ * What no JavaScript can give: rings of io_uring for files, pipes between processes as queues, and inotify. Each
+ * answers as ../native/ says that something missing answers.
+ */
+import type { NativeFiles, NativePipes, NativeWatches } from '../native/index.js';
+import { ENOSYS } from './errno.js';
+
+const no = (): number => -ENOSYS;
+const nothing = (): void => undefined;
+
+export const files: NativeFiles = {
+  openRing: no, closeRing: nothing, holdBuffer: no, releaseBuffer: nothing, push: no, submit: no, reap: () => 0,
+  // Where its memory lies nobody tells, so a transfer past the page cache has no buffer here.
+  bytesToBorder: () => 0,
+  clearDirect: no,
+};
+
+export const watches: NativeWatches = { open: no, add: no, remove: no };
+
+export const pipes: NativePipes = {
+  create: no, makeFifo: no, openEnd: no, read: no, write: no, space: no, reopen: no, watch: no, closeEnd: nothing,
+  closeUnopenedEnd: () => false, inspect: no,
+};
