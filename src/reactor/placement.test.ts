@@ -37,7 +37,7 @@ describe('a placement', () => {
 
   it('isolated says where no CPU is isolated, and runs', async () => {
     await withRuntime(1, { pin: 'isolated' }, async (runtime) => {
-      const [{ cpuGranted, refusals }] = runtime.status().reactors as [ReturnType<typeof runtime.status>['reactors'][0]];
+      const { cpuGranted, refusals } = runtime.status().reactors[0]!;
       const isolated = cpus.filter(({ isIsolated }) => isIsolated).length;
       const said = refusals.filter((text) => text.startsWith("pin 'isolated': no CPU is isolated, so it runs on CPU"));
       expect([cpuGranted.length, said.length]).toEqual([1, isolated > 0 ? 0 : 1]);
@@ -47,7 +47,7 @@ describe('a placement', () => {
   it('is one of three words, or a list', async () => {
     const refused = async (pin: unknown): Promise<string> =>
       (await errorOf(() => withRuntime(1, { pin: pin as boolean }, async () => undefined))).message;
-    expect(await refused('spred')).toMatch(/^pin must be 'pack', 'spread' or 'isolated', not "spred"; did you mean 'spr/);
+    expect(await refused('spred')).toMatch(/^pin must be 'pack', 'spread' or 'isolated', not "spred"; did you/);
     expect(await refused([0, 1])).toMatch(/^pin must be true, false, 'pack', .* or a list of 1 CPU numbers/);
   });
 
@@ -79,7 +79,8 @@ describe('a placement', () => {
         expect(pinsOf(granted(enter, 2, { pin: 'pack' }))).toEqual([[last, [last], []], [last, [last], []]]);
         const first = allowed[0]!;
         const { reactors, answers } = granted(enter, 1, { pin: [first] });
-        expect(reactors[0]!.refusals[0]).toMatch(new RegExp(`^pin to CPU ${first}: EINVAL.*; the cpuset allows ${last}$`));
+        const refusal = new RegExp(`^pin to CPU ${first}: EINVAL.*; the cpuset allows ${last}$`);
+        expect(reactors[0]!.refusals[0]).toMatch(refusal);
         expect([reactors[0]!.cpuGranted, answers]).toEqual([[last], ['runs']]);
       } finally {
         rmdirSync(folder);
@@ -92,7 +93,8 @@ describe('the status', () => {
   it('tells what the machine grants, and the interrupts of each reactor\'s CPU', async () => {
     await withRuntime(1, {}, async (runtime) => {
       const { machine, reactors } = runtime.status();
-      expect(machine.checks.map(({ name }) => name)).toEqual(expect.arrayContaining(['fifo', 'isolated', 'lock_memory']));
+      const names = machine.checks.map(({ name }) => name);
+      expect(names).toEqual(expect.arrayContaining(['fifo', 'isolated', 'lock_memory']));
       for (const { isMet, fix } of machine.checks) expect(fix === undefined).toBe(isMet);
       const throttling = spawnSync('cat', ['/proc/sys/kernel/sched_rt_runtime_us'], { encoding: 'utf8' });
       if (throttling.status === 0) expect(machine.throttling?.runtimeUs).toBe(Number(throttling.stdout));
