@@ -41,6 +41,7 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
   if (late.length > 0) await untilExits(members, END_MS);
   const running = late.filter(({ isDead }) => !isDead);
   for (const member of running) member.unref();
+  await controller.spares.end();
   for (const end of controller.closers) await end();
   main.detach();
   // One that still runs may wake somebody later: that does nothing then, see native/waker.h.

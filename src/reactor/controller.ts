@@ -30,8 +30,9 @@ import type { CloseResult, RuntimeEvents } from './runtime-events.js';
 import type { RuntimeSettings } from './runtime-options.js';
 import { Roster } from './roster.js';
 import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
+import { Spares } from './spares.js';
 import { mainStatus, reactorStatus, type MainStatus, type ReactorStatus, type RuntimeStatus } from './status.js';
-import { workers, type ThreadMaker } from './threads.js';
+import { workers, type SpareThread, type ThreadMaker } from './threads.js';
 
 const SENT = partyLayout.fields.sent.at >> 3;
 const RECEIVED = partyLayout.fields.received.at >> 3;
@@ -42,6 +43,7 @@ export class Controller implements MemberHost, DeathHost {
   readonly members: Member[] = [];
   readonly deaths: Deaths;
   readonly roster: Roster;
+  readonly spares: Spares;
   /** Ends when the reactors that were asked for last are there. Never rejects. */
   scaling: Promise<unknown> = Promise.resolve();
   /** The main thread as a party. */
@@ -70,6 +72,7 @@ export class Controller implements MemberHost, DeathHost {
     private readonly threads: ThreadMaker = workers,
   ) {
     const { budget, publishEvery, discipline, classes, restart, startTimeoutMs } = settings;
+    this.spares = new Spares(threads, restart?.spare === true, settings.resourceLimits);
     this.deaths = new Deaths(this, restart, startTimeoutMs);
     this.discipline = discipline;
     this.memoryRefusals = prepareMemory(settings.memory, shared);
@@ -98,7 +101,7 @@ export class Controller implements MemberHost, DeathHost {
     for (let id = 0; id < this.settings.reactors; id++) this.members.push(this.startMember(id));
   }
 
-  private startMember(id: number): Member {
+  private startMember(id: number, spare?: SpareThread): Member {
     const {
       entry, data, pins, policies, memory, budget, publishEvery, classes, clock, source, resourceLimits, restart,
     } = this.settings;
@@ -111,7 +114,7 @@ export class Controller implements MemberHost, DeathHost {
     const start = {
       shared: this.shared, cpu: pins[id], policy, stackBytes, entry, data, generation, names, options,
     };
-    return new Member(id, start, resourceLimits, this, this.threads);
+    return new Member(id, start, resourceLimits, this, this.threads, spare);
   }
 
   /** While it starts, createRuntime rejects with them; who closes is told by the result. */
@@ -177,8 +180,10 @@ export class Controller implements MemberHost, DeathHost {
   /** Starts another thread in the place of one that has died. */
   startAgain(id: number): Member {
     const { messages } = this.members[id]!;
-    const member = (this.members[id] = this.startMember(id));
+    const member = (this.members[id] = this.startMember(id, this.spares.next()));
     member.messages = messages;
+    // Not before: it would take time from the one that is waited for.
+    member.ready.then(() => this.spares.keep(), () => this.spares.keep());
     if (!this.isHeld) member.unref();
     return member;
   }

@@ -18,7 +18,7 @@ import { QueuesOfThread } from './opened-queues.js';
 import type { PolicyGrant } from './policy-grant.js';
 import type { RoomMessage } from './room-channel.js';
 import type { MemberQuestion, ReportPort, WorkerReport, WorkerStart } from './reactor-thread.js';
-import type { StartedThread, ThreadMaker } from './threads.js';
+import type { SpareThread, StartedThread, ThreadMaker } from './threads.js';
 
 export interface MemberHost {
   stepError(id: number, error: Error, where: string): void;
@@ -68,16 +68,18 @@ export class Member {
   readonly queues: QueuesOfThread;
 
   /**
-   * Starts the thread. Throws ERR_PERCORE_UNSERIALIZABLE for data that cannot be cloned, _WORKER_UNAVAILABLE, or what
-   * `new Worker` throws.
+   * Starts the thread, or takes one that waits. Throws ERR_PERCORE_UNSERIALIZABLE for data that cannot be cloned,
+   * _WORKER_UNAVAILABLE, or what `new Worker` throws.
    */
   constructor(
     readonly id: number, start: Omit<WorkerStart, 'reports' | 'id'>,
     resourceLimits: ResourceLimits | undefined, host: MemberHost, threads: ThreadMaker,
+    spare?: SpareThread,
   ) {
     const { port1, port2 } = threads.channel();
     try {
-      this.worker = threads.start({ ...start, id, reports: port2 }, resourceLimits);
+      const given = { ...start, id, reports: port2 };
+      this.worker = spare?.take(given) ?? threads.start(given, resourceLimits);
     } catch (error) {
       port1.close();
       throw (error as Error).name === 'DataCloneError' ? unclonable(start.data, error as Error) : error;

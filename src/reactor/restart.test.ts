@@ -230,6 +230,41 @@ describe('a reactor that is started again', () => {
   });
 });
 
+describe('a spare thread', () => {
+  it('takes the place of each reactor that dies, and another is kept', async () => {
+    const restart = { most: 5, withinMs: 60_000, backoffMs: 0, spare: true };
+    await live({}, { restart }, async ({ runtime, words, restarts, die }) => {
+      for (let generation = 1; generation <= 2; generation++) {
+        await until(() => controllerOf(runtime).spares.kept !== undefined, 'one is kept');
+        const { threadId } = controllerOf(runtime).spares.kept!;
+        await die();
+        await until(() => restarts.length === generation, 'the restart');
+        expect(stateOf(runtime)).toMatchObject({ state: 'ready', generation, threadId });
+        expect(await runtime.call('generation', undefined, { reactor: 0 })).toBe(generation);
+        expect(runtime.send('first', generation, { reactor: 0 })).toBe(OK);
+        await until(() => words[NOTES + generation] === 1, 'it runs what it is sent');
+      }
+      expect(Atomics.load(words, STARTS)).toBe(4);
+    });
+  });
+
+  it('that has ended is not missed, and none is left after the end', async () => {
+    const restart = { most: 5, withinMs: 60_000, backoffMs: 0, spare: true };
+    await live({}, { restart }, async ({ runtime, restarts, die }) => {
+      const { kept } = controllerOf(runtime).spares;
+      await kept!.end();
+      await die();
+      await until(() => restarts.length === 1, 'the restart');
+      expect(await runtime.call('generation', undefined, { reactor: 0 })).toBe(1);
+      expect(stateOf(runtime).threadId).not.toBe(kept!.threadId);
+      await until(() => controllerOf(runtime).spares.kept !== undefined, 'another is kept');
+      const { spares } = controllerOf(runtime);
+      await runtime.close();
+      expect(spares.kept!.take({} as never)).toBe(undefined);
+    });
+  });
+});
+
 describe('the policy of restarts', () => {
   it('allows so many within so long, and doubles the wait', () => {
     const policy = new RestartPolicy({ most: 4, withinMs: 1000, backoffMs: 10 });

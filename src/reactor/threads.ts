@@ -19,20 +19,60 @@ export interface ThreadMaker {
   receive(port: ReportPort): { readonly message: unknown } | undefined;
   /** Throws what starting a thread throws. */
   start(start: WorkerStart, resourceLimits: ResourceLimits | undefined): StartedThread;
+  /** Starts a thread that waits for its reactor. Throws what starting a thread throws. Left out by simulators. */
+  spare?(resourceLimits: ResourceLimits | undefined): SpareThread;
+}
+
+/** A thread that has loaded everything but an entry, and waits to become a reactor's. It keeps no program running. */
+export interface SpareThread {
+  readonly threadId: number;
+  /** The thread, which begins; undefined when it has ended. Throws for data that cannot be cloned. */
+  take(start: WorkerStart): StartedThread | undefined;
+  /** Nobody will need it. */
+  end(): Promise<unknown>;
+}
+
+/** What such a thread is given at first: where the rest comes. */
+export interface SpareStart {
+  readonly spare: MessagePort;
 }
 
 export const workers: ThreadMaker = {
   channel: () => new MessageChannel(),
   receive: (port) => receiveMessageOnPort(port as MessagePort) as { message: unknown } | undefined,
-  start: startWorker,
+  start: (start, resourceLimits) =>
+    startWorker(`percore-${start.id}`, start, start.reports as MessagePort, resourceLimits),
+  spare: spareWorker,
 };
 
-function startWorker(start: WorkerStart, resourceLimits: ResourceLimits | undefined): StartedThread {
+function spareWorker(resourceLimits: ResourceLimits | undefined): SpareThread {
+  const { port1, port2 } = new MessageChannel();
+  const worker = startWorker('percore-spare', { spare: port2 }, port2, resourceLimits);
+  let isGone = false;
+  // One that ends by itself is not missed: the next death starts a thread as without it.
+  const onEnd = (): void => void (isGone = true);
+  worker.on('error', onEnd).on('exit', onEnd).unref();
+  return {
+    threadId: worker.threadId,
+    take(start) {
+      if (isGone) return undefined;
+      isGone = true;
+      port1.postMessage(start, [start.reports as MessagePort]);
+      worker.off('error', onEnd).off('exit', onEnd).ref();
+      return worker;
+    },
+    end: () => (isGone ? Promise.resolve() : worker.terminate()),
+  };
+}
+
+function startWorker(
+  name: string, workerData: WorkerStart | SpareStart, port: MessagePort, resourceLimits: ResourceLimits | undefined,
+): Worker {
   const path = workerPath();
   const options = {
-    workerData: start,
-    transferList: [start.reports as MessagePort],
-    name: `percore-${start.id}`,
+    workerData,
+    transferList: [port],
+    name,
     ...(resourceLimits === undefined ? {} : { resourceLimits }),
   };
   // A program given by --eval or standard input may say by --input-type what it is. A worker inherits that, and then

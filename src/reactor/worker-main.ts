@@ -1,13 +1,26 @@
 /** The program of a reactor's thread, which belongs to that reactor alone. */
+import { once } from 'node:events';
 import { workerData } from 'node:worker_threads';
+import { native } from '../native.js';
 import { setLazyHost } from '../queues/internal.js';
 import { requestGrants } from '../realtime/internal.js';
 import { setErrorReporter } from '../uncaught.js';
 import { forbidBlocking } from '../waiting.js';
 import { importEntry } from './entry.js';
 import { runReactor, type WorkerStart } from './reactor-thread.js';
+import type { SpareStart } from './threads.js';
 
-const start = workerData as WorkerStart;
+/** At once, or, in a spare thread, when a reactor has died. */
+async function startOf(given: WorkerStart | SpareStart): Promise<WorkerStart> {
+  if (!('spare' in given)) return given;
+  native();
+  const [start] = await once(given.spare, 'message') as [WorkerStart];
+  given.spare.close();
+  // Whoever asks what this thread was started with is told of the reactor.
+  return Object.assign(given, start);
+}
+
+const start = await startOf(workerData as WorkerStart | SpareStart);
 
 await runReactor(start, {
   requestGrants,

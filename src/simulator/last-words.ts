@@ -4,7 +4,9 @@
  * shared memory throws, and what its code stores plainly on the way out is taken back.
  */
 import { LANES_PER_PEER, LINE_BYTES, laneOffset, partyLayout, queueLayout } from '../layout.js';
-import type { Party, SharedRuntime } from '../reactor/internal.js';
+import { OK } from '../result-codes.js';
+import { WaitingLine, type Party, type SharedRuntime } from '../reactor/internal.js';
+import { put } from './node-globals.js';
 
 /** Thrown through a thread that has died. */
 export const DEAD = new Error('this thread has died');
@@ -28,14 +30,29 @@ export function rememberMemory({ inboxes, buckets, laneBytes }: SharedRuntime, i
   };
 }
 
+/** No callback that waited for room is called in a thread that has died. The function returned ends that. */
+export function stopCallbacks(check: () => void): () => void {
+  const line = WaitingLine.prototype as unknown as { call(waiter: unknown): void };
+  const { call } = line;
+  return put(line, {
+    call(this: typeof line, waiter: unknown): void {
+      check();
+      call.call(this, waiter);
+    },
+  });
+}
+
 /** No step, callback or continuation of a party that has died does anything from now on. */
-export function silence(party: Party): void {
-  const dead = (): never => {
-    throw DEAD;
+export function silence(party: Party, thread: { readonly isDying: boolean }): void {
+  const dead = (): number => {
+    if (thread.isDying) throw DEAD;
+    return OK;
   };
-  const { steps, waits } = party.turn;
-  Object.assign(steps, { run: dead, resume: dead });
-  Object.assign(waits, { look: dead });
+  const { turn } = party;
+  // Whoever catches what is thrown through it reports that, and so throws it on.
+  Object.assign(turn, { onError: dead });
+  Object.assign(turn.steps, { run: dead, resume: dead });
+  Object.assign(turn.waits, { look: dead, reportThrown: dead });
   // What its promises send when they go on is sent by nobody.
   party.peers.isClosed = true;
 }

@@ -27,6 +27,8 @@ export class Loop {
   isAsleep = false;
   /** Amid a pass: others may have one of theirs meanwhile, but not this one. */
   isRunning = false;
+  /** Amid the turn of a pass. */
+  isInTurn = false;
   hasEnded = false;
   /** When it is to be woken for a timer; Infinity for none. */
   deadlineNs = Infinity;
@@ -78,7 +80,7 @@ export class Loop {
       this.isAsleep = true;
       return false;
     } finally {
-      this.isRunning = false;
+      this.isRunning = this.isInTurn = false;
     }
   }
 
@@ -125,7 +127,9 @@ export class Loop {
     const fromNs = this.nowNs();
     counters[turns.at >> 3]!++;
     counters[turnNs.at >> 3] = fromNs;
+    this.isInTurn = true;
     this.options.deliver();
+    this.isInTurn = false;
     delivery[lanes.at >> 2] = delivery[timers.at >> 2] = 0;
     counters[busyNs.at >> 3]! += this.nowNs() - fromNs;
     return true;

@@ -98,7 +98,8 @@ export function replaceGlobals(time: VirtualTime): () => void {
   };
 }
 
-function put(of: object, changed: Record<string, unknown>): () => void {
+/** Puts something into the place of properties; the function returned takes it away again. */
+export function put(of: object, changed: Record<string, unknown>): () => void {
   const before = Object.keys(changed).map((name) => [name, Object.getOwnPropertyDescriptor(of, name)] as const);
   for (const [name, value] of Object.entries(changed)) {
     Object.defineProperty(of, name, { value, configurable: true, writable: true, enumerable: false });

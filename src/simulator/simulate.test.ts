@@ -1,24 +1,121 @@
+/** The simulator itself: it is a whole runtime, its time is virtual, and a seed says how to have a failure again. */
 import { describe, expect, it } from 'vitest';
+import { createProcess } from '../tasks/index.js';
 import type { Reactor } from '../reactor/index.js';
-import { simulate } from './index.js';
+import { simulate, type Simulation } from './index.js';
 
-interface Town { calls: { add(n: number): number }; tasks: { adder: { n: number } } }
-
-function start(reactor: Reactor<Town>): void {
-  let sum = 0;
-  reactor.handle('add', (n) => (sum += n));
-  reactor.spawn({ name: 'adder' }, ({ n }) => void (sum += n));
+interface Town {
+  calls: { add(n: number): number; count(): number };
+  tasks: { adder: { n: number }; broken: number };
 }
 
+function start(reactor: Reactor<Town>): void {
+  let [sum, ticks] = [0, 0];
+  reactor.handle('add', (n) => (sum += n));
+  reactor.handle('count', () => ticks);
+  reactor.spawn({ name: 'adder' }, ({ n }) => void (sum += n));
+  reactor.spawn({ name: 'broken' }, () => {
+    throw new Error('on purpose');
+  });
+  reactor.timers.every({ intervalNs: 1e9 }, () => void ticks++);
+}
+
+const run = (
+  options: Partial<Parameters<typeof simulate<Town>>[0]>, scenario: (simulation: Simulation<Town>) => unknown,
+) => simulate<Town>({ entry: start, seeds: 5, ...options }, scenario);
+
 describe('a simulated runtime', () => {
-  it('answers calls, on 2 to 8 reactors', async () => {
-    const report = await simulate<Town>({ entry: start, seeds: 20 }, async ({ runtime, rest, check }) => {
-      for (let i = 0; i < 20; i++) {
-        const sum = await runtime.call('add', 1, { reactor: i % runtime.reactors });
-        check(sum >= 1, 'sum');
+  it('sends, calls, drains, grows and shrinks as a real one does', async () => {
+    const report = await run({ maxReactors: 10, seeds: 10 }, async ({ runtime, rest, check }) => {
+      for (let id = 0; id < runtime.reactors; id++) {
+        expect(runtime.send('adder', { n: 3 }, { reactor: id })).toBe(0);
+        await rest();
+        check(await runtime.call('add', 4, { reactor: id }) === 7, 'the sum');
       }
-      await rest();
+      const { reactors } = await runtime.scale(10);
+      check(reactors === 10 && await runtime.call('add', 1, { reactor: 9 }) === 1, 'a reactor that was added');
+      await runtime.drain(9);
+      await runtime.scale(2);
+      expect(runtime.status().reactors.map(({ state }) => state)).toEqual(['ready', 'ready']);
     });
-    expect(report).toMatchObject({ seeds: 20, deaths: 0 });
+    expect(report).toMatchObject({ seeds: 10, deaths: 0, unpublished: 0 });
+  });
+
+  it('lets ten minutes pass in no time, for Node\'s timers and for those of reactors', async () => {
+    const before = process.hrtime.bigint();
+    await run({ seeds: 1, reactors: 2 }, async ({ runtime, nowNs }) => {
+      const from = performance.now();
+      await new Promise((resolve) => setTimeout(resolve, 600_000));
+      expect(performance.now() - from).toBeGreaterThanOrEqual(600_000);
+      expect(nowNs).toBeLessThan(1e9);
+      expect(Math.abs(await runtime.call('count', undefined, { reactor: 1 }) - 600)).toBeLessThanOrEqual(1);
+    });
+    expect(Number(process.hrtime.bigint() - before) / 1e9).toBeLessThan(300);
+  });
+
+  it('starts reactors again, and its processes run', async () => {
+    let lives = 0;
+    const report = await simulate({
+      entry: (reactor: Reactor) => {
+        createProcess(reactor, { name: 'life' }, async () => void lives++);
+        reactor.handle('id', () => reactor.id);
+      },
+      reactors: 3, seeds: 5, restart: { most: 100, withinMs: 1000 },
+    }, async ({ runtime, kill, rest, check }) => {
+      for (let i = 0; i < 5; i++) {
+        check(kill(1), 'it lived');
+        check(!kill(1), 'it lives no more');
+        await rest();
+      }
+      check(await runtime.call('id', undefined, { reactor: 1 }) === 1, 'it answers');
+    });
+    expect(report.deaths).toBe(25);
+    expect(lives).toBe(5 * (3 + 5));
+  });
+});
+
+describe('a seed that fails', () => {
+  const failing = (options: object) => run(options, async ({ random, check, runtime }) => {
+    for (let i = 0; i < 10; i++) await runtime.call('add', i, { reactor: random(runtime.reactors) });
+    check(random(4) !== 0, 'the die has shown 0');
+  }).then(() => '', (error: Error) => error.message);
+
+  it('is named with what was run last, and fails in the same way again', async () => {
+    const message = await failing({ seeds: 100 });
+    const [, seed] = /^seed (\d+), with \d reactors: the die has shown 0\n/.exec(message)!;
+    expect(message).toContain(`PERCORE_SEED=${seed} in the environment, or simulate({ seed: ${seed}, … })`);
+    expect(message).toMatch(/What was run last:\n {2}[\d.]+ us {2}party \d+ {2}/);
+    expect(await failing({ seed: Number(seed) })).toBe(message);
+    process.env['PERCORE_SEED'] = seed;
+    try {
+      expect(await failing({})).toBe(message);
+    } finally {
+      delete process.env['PERCORE_SEED'];
+    }
+  });
+
+  it('is one in which a step has thrown, a message had no task, or somebody waits for ever', async () => {
+    const failed = (scenario: (simulation: Simulation<Town>) => unknown) => expect(run({ seeds: 1 }, scenario)).rejects;
+    await failed(async ({ runtime, rest }) => {
+      runtime.send('broken', 1, { reactor: 0 });
+      await rest();
+    }).toThrow(/task "broken" has thrown: on purpose/);
+    await failed(async ({ runtime, rest }) => {
+      runtime.send('nobody' as 'adder', { n: 1 }, { reactor: 0 });
+      await rest();
+    }).toThrow(/"nobody"/);
+    await failed(() => new Promise(() => undefined)).toThrow(/deadlock/);
+    await run({ seeds: 1 }, async ({ runtime, rest, stepErrors }) => {
+      runtime.send('broken', 1, { reactor: 0 });
+      await rest();
+      expect(stepErrors.splice(0)).toHaveLength(1);
+    });
+  });
+
+  it('is not one that was asked for wrongly', async () => {
+    await expect(run({ seeds: 0 }, () => undefined)).rejects.toThrow(/seeds/);
+    await expect(run({ laneBytes: 100 }, () => undefined)).rejects.toThrow(/laneBytes/);
+    await expect(run({ reactors: [5, 2] }, () => undefined)).rejects.toThrow(/reactors/);
+    await expect(run({ seed: 1 }, () => run({}, () => undefined))).rejects.toThrow(/runs in this thread already/);
   });
 });

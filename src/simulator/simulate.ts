@@ -7,6 +7,7 @@ import {
 } from '../reactor/internal.js';
 import type { EntryContext, Protocol, Reactor, RuntimeOptions, Untyped } from '../reactor/index.js';
 import { monotonicClock } from '../timers/index.js';
+import { stopCallbacks } from './last-words.js';
 import { replaceGlobals } from './node-globals.js';
 import { Random } from './random.js';
 import { Simulation } from './simulation.js';
@@ -121,6 +122,7 @@ async function runSeed<P extends Protocol>(
   monotonicClock();
   const real = replaceNative(simulatedNative(native(), world));
   const restoreGlobals = replaceGlobals(world);
+  const letCallbacks = stopCallbacks(() => world.checkAlive());
   isRunning = true;
   actAs(main.threadId);
   let simulation: Simulation<P> | undefined;
@@ -137,6 +139,7 @@ async function runSeed<P extends Protocol>(
     throw failureOf(seed, settings.reactors, world, simulation?.unrest ?? [], cause);
   } finally {
     for (const { loop } of world.threads) loop?.end();
+    letCallbacks();
     restoreGlobals();
     replaceNative(real);
     actAs();

@@ -10,7 +10,7 @@ import type { World } from './world.js';
 /** Turns of reactors between two deaths that chance brings. */
 const DEATH_ONE_IN = 150;
 /** Accesses of shared memory that one which is to die amid a turn has before, at most. */
-const TOUCHES = 40;
+const TOUCHES = 12;
 
 /**
  * One run of a simulated program: what a scenario is given. The scenario is the main thread of the program; `runtime`
@@ -58,7 +58,8 @@ export class Simulation<P extends Protocol = Untyped> {
     };
     world.onDeath = ({ party }) => {
       const restore = rememberMemory(this.#main.shared, party);
-      silence(this.#threads.reactors[party]!.party!);
+      const { party: inside, thread } = this.#threads.reactors[party]!;
+      if (inside !== undefined) silence(inside, thread);
       return () => {
         restore();
         this.#threads.kill(party);

@@ -142,7 +142,7 @@ export class Threads implements ThreadMaker {
   kill(id: number): boolean {
     const living = this.reactors[id];
     if (living === undefined || living.thread.hasEnded) return false;
-    if (living.party !== undefined) silence(living.party);
+    if (living.party !== undefined) silence(living.party, living.thread);
     living.worker.end(1);
     return true;
   }

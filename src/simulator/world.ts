@@ -93,7 +93,7 @@ export class World implements VirtualTime {
   // ---- Time -------------------------------------------------------------------------------------------------------
 
   nowNs(): number {
-    if (this.current.isDying) throw DEAD;
+    this.checkAlive();
     return (this.timeNs += CLOCK_NS);
   }
 
@@ -140,18 +140,27 @@ export class World implements VirtualTime {
     }
   }
 
+  /** Throws in a thread that has died. */
+  checkAlive(): void {
+    if (this.current.isDying) throw DEAD;
+  }
+
   /** The thread whose code runs. */
   get running(): SimulatedThread {
     return this.current;
   }
 
   touch(): void {
-    const { loop, isDying } = this.current;
-    if (isDying) throw DEAD;
-    if (this.doomed?.thread === this.current && loop?.isRunning === true && --this.doomed.touches === 0) this.die();
+    this.checkAlive();
+    const { loop } = this.current;
+    if (this.doomed?.thread === this.current && loop?.isInTurn === true && --this.doomed.touches === 0) this.die();
     if (loop?.isRunning !== true || this.depth >= MOST_DEPTH || --this.untilOther > 0) return;
     this.untilOther = 1 + this.options.random.below(TOUCHES);
-    const others = this.threads.filter(({ loop: other }) => other !== undefined && !other.isAsleep && !other.isRunning);
+    const { stalls } = this.options;
+    // Without chance nobody has a pass while the one before takes its time.
+    const others = this.threads.filter(({ loop: other, freeAtNs }) => (
+      other !== undefined && !other.isAsleep && !other.isRunning && (stalls || freeAtNs <= this.timeNs)
+    ));
     if (others.length === 0) return;
     const other = others[this.options.random.below(others.length)]!;
     const { timeNs } = this;
@@ -195,8 +204,12 @@ export class World implements VirtualTime {
 
   /** Nothing is awake, and nothing but what repeats is to come. */
   private isAsleep(): boolean {
-    return this.threads.every(({ loop }) => loop === undefined || loop.isAsleep)
-      && !this.queue.some(({ run, isReferenced, thread }) => run !== undefined && isReferenced && !thread.hasEnded);
+    return this.threads.every(({ loop }) => loop === undefined || loop.isAsleep) && !this.isAwaited();
+  }
+
+  /** Something is to come that does not repeat. */
+  private isAwaited(): boolean {
+    return this.queue.some(({ run, isReferenced, thread }) => run !== undefined && isReferenced && !thread.hasEnded);
   }
 
   /** One event or one pass. False: nothing was run that promises could hang on. */
@@ -217,9 +230,11 @@ export class World implements VirtualTime {
     if (next === undefined || nextNs === Infinity) throw stuck('deadlock: nothing is left that could go on');
     this.timeNs = nextNs;
     const { loop } = next;
-    if (loop!.isAsleep) loop!.wake();
+    // A timer that repeats is no progress by itself.
+    const isTick = loop!.isAsleep;
+    if (isTick) loop!.wake();
     const hasRun = this.pass(next);
-    if (hasRun) this.lastProgressNs = Math.max(this.lastProgressNs, this.timeNs);
+    if (hasRun && !isTick) this.lastProgressNs = Math.max(this.lastProgressNs, this.timeNs);
     return hasRun;
   }
 
@@ -233,7 +248,9 @@ export class World implements VirtualTime {
       return false;
     }
     if (event.isReferenced) this.lastProgressNs = Math.max(this.lastProgressNs, event.atNs);
-    else if (event.atNs - this.lastProgressNs > PATIENCE_NS) throw stuck('deadlock: nobody goes on');
+    else if (event.atNs - this.lastProgressNs > PATIENCE_NS && !this.isAwaited()) {
+      throw stuck('deadlock: nobody goes on');
+    }
     this.timeNs = event.atNs;
     event.run = undefined;
     this.last = thread;

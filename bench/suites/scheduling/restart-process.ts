@@ -1,4 +1,4 @@
-/** `restart-process.js reactor|worker TIMES`: the median of the milliseconds until the first message, as JSON. */
+/** `restart-process.js reactor|spare|worker TIMES`: the median of the milliseconds until the first message, as JSON. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { createRuntime } from 'percore';
@@ -6,6 +6,7 @@ import type { Tasks } from './restart-reactor.js';
 
 const [what, timesText] = process.argv.slice(2);
 const times = Number(timesText);
+const SPARE_MS = 300;
 /** Word 0 counts messages; two words later is when the last one came, in nanoseconds of the machine's clock. */
 const memory = new SharedArrayBuffer(16);
 const count = new Int32Array(memory, 0, 1);
@@ -14,10 +15,12 @@ const cameNs = new BigInt64Array(memory, 8, 1);
 async function reactor(): Promise<number[]> {
   const runtime = await createRuntime<{ tasks: Tasks }>({
     entry: new URL('./restart-reactor.js', import.meta.url), reactors: 1, data: memory,
-    restart: { most: times + 1, withinMs: 1e6, backoffMs: 0 },
+    restart: { most: times + 1, withinMs: 1e6, backoffMs: 0, spare: what === 'spare' },
   });
   const taken: number[] = [];
   for (let i = 0; i < times; i++) {
+    // The next spare thread has come as far as it comes.
+    if (what === 'spare') await new Promise((resolve) => setTimeout(resolve, SPARE_MS));
     let diedNs = 0n;
     runtime.once('reactorDied', () => {
       diedNs = process.hrtime.bigint();
@@ -51,6 +54,6 @@ async function until(messages: number): Promise<void> {
   while (Atomics.load(count, 0) < messages) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-const taken = await (what === 'reactor' ? reactor() : worker());
+const taken = await (what === 'worker' ? worker() : reactor());
 const medianMs = [...taken].sort((a, b) => a - b)[taken.length >> 1];
 process.stdout.write(`${JSON.stringify({ medianMs, count: taken.length })}\n`);
