@@ -89,6 +89,8 @@ async function buildTypeScript() {
     target: 'node20',
     define: { PERCORE_LAYOUT_HASH: JSON.stringify(layoutHash()) },
     sourcemap: true,
+    // The sources lie beside it in a checkout. In the package the names and lines of stacks are what is wanted.
+    sourcesContent: false,
     logLevel: 'warning',
   };
   const libraries = {
@@ -109,6 +111,7 @@ async function buildTypeScript() {
       ...libraries, ...programs,
       testing: join(compiled, 'testing', 'index.js'),
       cli: join(compiled, 'cli', 'main.js'),
+      'bench-thread': join(compiled, 'cli', 'bench-thread.js'),
     },
     outdir: at('dist', 'percore'),
   });

@@ -1,6 +1,7 @@
 /** `percore`: the runtime. `percore/queues`, `percore/timers`, `percore/io` and `percore/testing` stand beside it. */
 export {
-  bucketOf, callStream, capacity, createLoads, createRuntime, createSteering, hashKey, priorityOf, setDiscipline,
+  bucketOf, callStream, capacity, closeOnSignal, createLoads, createRuntime, createSteering, hashKey, priorityOf,
+  setDiscipline,
 } from './reactor/index.js';
 export { createBalancer, createBuckets, createKeyed, keyedAddress, moveAllBuckets } from './balance/index.js';
 export type {
@@ -9,13 +10,13 @@ export type {
 } from './balance/index.js';
 export type {
   Address, AddressOptions, ByteRecord, CallContext, CallOptions, CallStreamOptions, CapacityReport, Choose,
-  ClassFigures, CloseOptions, CloseResult, DropReasons, EntryContext, ForeignMessage, IdleOptions, IdleStrategy,
-  IoFigures, LaneBacklog, Loss, MachineStatus, MainStatus,
-  MemoryOptions, MemoryStatus, MessageDrop, PartyUse, Protocol, Reactor, ReactorDeath, ReactorRestart,
-  ReactorStatus, Reading, ReadOptions, RefusalReasons, RestartOptions, Runtime, RuntimeOptions, RuntimeStatus,
-  ScaleOptions, ScaleResult, Selected, SendOptions, SetDisciplineOptions, SpawnOptions, Steered, SteeredListenOptions,
-  Steering, SteeringOptions, SteeringReactor, SteeringStatus, StepError, StepResult, StreamedAnswer, Task,
-  TimerFigures, Untyped,
+  ClassFigures, CloseOnSignalOptions, CloseOptions, CloseResult, DropReasons, EntryContext, ForeignMessage,
+  IdleOptions, IdleStrategy, IoFigures, LaneBacklog, Loss, MachineStatus, MainStatus, MemoryOptions, MemoryStatus,
+  MessageDrop, PartyUse, Protocol, Reactor,
+  ReactorDeath, ReactorRestart, ReactorStatus, Reading, ReadOptions, RefusalReasons, RestartOptions, Runtime,
+  RuntimeOptions, RuntimeStatus, ScaleOptions, ScaleResult, Selected, SendOptions, SetDisciplineOptions, SpawnOptions,
+  Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor, SteeringStatus, StepError, StepResult,
+  StreamedAnswer, Task, TimerFigures, Untyped,
 } from './reactor/index.js';
 export {
   offload, offloadStatus, type OffloadContext, type OffloadModule, type OffloadOptions, type OffloadStatus,

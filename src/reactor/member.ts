@@ -82,7 +82,7 @@ export class Member {
       this.worker = spare?.take(given) ?? threads.start(given, resourceLimits);
     } catch (error) {
       port1.close();
-      throw (error as Error).name === 'DataCloneError' ? unclonable(start.data, error as Error) : error;
+      throw explained(error as NodeJS.ErrnoException, start.data);
     }
     this.threadId = this.worker.threadId;
     this.generation = start.generation;
@@ -194,6 +194,17 @@ export class Member {
   unref(): void {
     this.worker.unref();
   }
+}
+
+/** What `new Worker` has thrown, in words of what can be done about it. */
+function explained(error: NodeJS.ErrnoException, data: unknown): Error {
+  if (error.name === 'DataCloneError') return unclonable(data, error);
+  if (error.code !== 'ERR_ACCESS_DENIED') return error;
+  return new PercoreError(
+    'ERR_PERCORE_WORKER_UNAVAILABLE',
+    'this process may not start threads, under the permission model of Node: start Node with --allow-worker',
+    { cause: error },
+  );
 }
 
 function entryFailed(id: number, entry: string, cause: Error): PercoreError {
