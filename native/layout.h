@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "20bfa26e90c57e98";
+constexpr char kHash[] = "75ce5b490314f6ed";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -18,6 +18,8 @@ constexpr int32_t kRuntimeMagic = 1346589235;
 constexpr int32_t kPipeMagic = 1346588723;
 constexpr int32_t kReadinessMagic = 1346589237;
 constexpr int32_t kTopicsMagic = 1346589745;
+constexpr int32_t kAppMagic = 1346584881;
+constexpr int32_t kFifoMagic = 1346586161;
 constexpr int32_t kLayoutVersion = 2;
 constexpr int32_t kTimersPerChunk = 16384;
 constexpr int32_t kDatagramBatch = 64;
@@ -544,6 +546,84 @@ struct Offload {
 };
 static_assert(offsetof(Offload, isUnwanted) == 0);
 static_assert(sizeof(Offload) == 16384);
+
+struct FairLock {
+  int32_t holder;  // 0 free, else who has it, plus 1; -1 free, and left behind by a level that has died (writes: any level; main after a death; reads: all levels)
+  int32_t waiters;  // a bit for each level that waits (writes: any level; main after a death; reads: all levels)
+  int32_t next;  // the number that the next one to wait draws (writes: any level; main after a death; reads: all levels)
+  int32_t dead;  // a bit for each level that has died (writes: any level; main after a death; reads: all levels)
+  int32_t wasLeft;  // 1: the next one is told that its holder has died (writes: any level; main after a death; reads: all levels)
+  int32_t leftCount;  // how often a holder has died (writes: any level; main after a death; reads: all levels)
+  char reserved0[104];
+  int32_t number[32];  // the number with which it waits (writes: each level its own; reads: all levels)
+};
+static_assert(offsetof(FairLock, holder) == 0);
+static_assert(offsetof(FairLock, waiters) == 4);
+static_assert(offsetof(FairLock, next) == 8);
+static_assert(offsetof(FairLock, dead) == 12);
+static_assert(offsetof(FairLock, wasLeft) == 16);
+static_assert(offsetof(FairLock, leftCount) == 20);
+static_assert(offsetof(FairLock, number) == 128);
+static_assert(sizeof(FairLock) == 256);
+
+struct App {
+  int32_t magic;  // APP_MAGIC (writes: main; reads: all)
+  int32_t version;  // LAYOUT_VERSION (writes: main; reads: all)
+  char reserved0[120];
+};
+static_assert(offsetof(App, magic) == 0);
+static_assert(offsetof(App, version) == 4);
+static_assert(sizeof(App) == 128);
+
+struct AppCore {
+  int32_t takesTurns;  // 1: the system refused real-time priorities, so its levels take turns (writes: main, before any task runs; reads: all levels of the core)
+  char reserved0[124];
+  int32_t changes;  // grows with each step that ends, where levels take turns (writes: any level of the core adds; reads: all levels of the core)
+  char reserved1[124];
+};
+static_assert(offsetof(AppCore, takesTurns) == 0);
+static_assert(offsetof(AppCore, changes) == 128);
+static_assert(sizeof(AppCore) == 256);
+
+struct AppLevel {
+  int32_t granted;  // the SCHED_FIFO priority that it has; 0 none; below 0 the errno of the refusal (writes: owner; reads: main)
+  int32_t isBusy;  // 1: a step runs, or is about to, where levels take turns; -1: it has died (writes: owner; main after its death; reads: all levels of its core)
+  int32_t refused;  // messages that it spawned and that were refused (writes: owner; reads: main)
+  int32_t notRaised;  // times that the system refused to raise or lower it, after it had granted its priority (writes: owner; reads: main)
+  int32_t ceiling;  // the rank to which a lock lifts it that it holds while another level has the turn; 0 for none (writes: owner; main after its death; reads: all levels of its core)
+  char reserved0[108];
+};
+static_assert(offsetof(AppLevel, granted) == 0);
+static_assert(offsetof(AppLevel, isBusy) == 4);
+static_assert(offsetof(AppLevel, refused) == 8);
+static_assert(offsetof(AppLevel, notRaised) == 12);
+static_assert(offsetof(AppLevel, ceiling) == 16);
+static_assert(sizeof(AppLevel) == 128);
+
+struct RealtimeFifo {
+  int32_t magic;  // FIFO_MAGIC (writes: creator; reads: all)
+  int32_t version;  // LAYOUT_VERSION (writes: creator; reads: all)
+  char reserved0[120];
+  double written;  // records that were taken (writes: writer; reads: all)
+  double dropped;  // records that found it full (writes: writer; reads: all)
+  char reserved1[112];
+};
+static_assert(offsetof(RealtimeFifo, magic) == 0);
+static_assert(offsetof(RealtimeFifo, version) == 4);
+static_assert(offsetof(RealtimeFifo, written) == 128);
+static_assert(offsetof(RealtimeFifo, dropped) == 136);
+static_assert(sizeof(RealtimeFifo) == 256);
+
+struct ExecutorAnswer {
+  int32_t state;  // 0 none asked, 1 asked, 2 answered, 3 failed, 4 the answer is too large (writes: who asks, then who answers; reads: both)
+  int32_t length;  // bytes of the answer (writes: who answers; reads: who asks)
+  int32_t asked;  // number of the question: an answer to an earlier one, which nobody waits for, is not written (writes: who asks; reads: who answers)
+  char reserved0[116];
+};
+static_assert(offsetof(ExecutorAnswer, state) == 0);
+static_assert(offsetof(ExecutorAnswer, length) == 4);
+static_assert(offsetof(ExecutorAnswer, asked) == 8);
+static_assert(sizeof(ExecutorAnswer) == 128);
 
 constexpr size_t laneStride(size_t laneBytes) { return sizeof(Queue) + laneBytes + kLineBytes; }
 constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_t lane) {

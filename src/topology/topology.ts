@@ -9,21 +9,12 @@ import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../er
 import { BANDS } from '../layout.js';
 import type { ByteRecord, StepResult } from '../reactor/index.js';
 import type { ClassOptions } from '../scheduling/index.js';
+import type { Takes } from '../takes.js';
 import type { ProcessBody, Supervise } from '../tasks/index.js';
 import { FIELDS, type ControlMessages, type ControlVerb } from './messages.js';
 import { urlOf, type ProgramContext } from './programs.js';
 
-declare const taken: unique symbol;
-
-/** Says what messages a task takes, for the compiler alone: `takes: takes<Order>()`. */
-export interface Takes<M> {
-  readonly [taken]?: (message: M) => void;
-}
-
-/** See `Takes`. */
-export function takes<M>(): Takes<M> {
-  return {};
-}
+export { takes, type Takes } from '../takes.js';
 
 /** A task of a topology: where it lives, and which program it runs. */
 export interface TaskDeclaration {
