@@ -104,6 +104,7 @@ async function buildTypeScript() {
     'worker-main': join(compiled, 'reactor', 'worker-main.js'),
     'offload-thread': join(compiled, 'offload', 'offload-thread.js'),
     'control-entry': join(compiled, 'topology', 'control-entry.js'),
+    'executor-entry': join(compiled, 'levels', 'executor-entry.js'),
   };
   await build({
     ...options,

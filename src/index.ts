@@ -33,7 +33,15 @@ export {
   createTopic, subscribe, subscribeBytes, topicsOf, type BusStatus, type SubscribeOptions, type Subscription,
   type SubscriptionStatus, type Topic, type TopicInfo, type TopicOptions, type TopicPolicy, type TopicStatus,
 } from './bus/index.js';
-export { Histogram, HISTOGRAM_WORDS } from './observe/index.js';
+export {
+  flightEvents, metricsOf, noteEvent, onMetrics, prometheusText, publishCounters, relieved, setSlo,
+  type BoundedFigure, type ClassMetrics, type CountersPage, type ExecutorMetrics, type Figures, type FigureSummary,
+  type LaneMetrics, type PageOptions,
+  type Metrics, type SloBounds, type SloTarget, type TaskMetrics,
+} from './monitor/index.js';
+export {
+  Histogram, HISTOGRAM_WORDS, type Cause, type CauseKind, type FigureName, type FlightEvent, type SloViolation, type Span,
+} from './observe/index.js';
 export { cpuBudget, type CpuBudget } from './realtime/index.js';
 export { tryDiscipline } from './scheduling/index.js';
 export type {

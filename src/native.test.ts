@@ -55,7 +55,8 @@ const GROUPS: {
   clock: ['nowNs', 'create'],
   system: ['errorName', 'freshPages'],
   threads: [
-    'id', 'setName', 'getAffinity', 'setAffinity', 'getTimerSlack', 'setTimerSlack', 'setChildPlace', 'isLoopAlive',
+    'id', 'setName', 'getAffinity', 'setAffinity', 'getAffinityOf', 'setAffinityOf',
+    'getTimerSlack', 'setTimerSlack', 'setChildPlace', 'isLoopAlive',
   ],
   wakers: ['create', 'wake', 'close'],
   turns: ['create', 'stop', 'setReferenced', 'drainTimers', 'shareTimers', 'openSource'],
