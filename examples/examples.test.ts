@@ -48,6 +48,19 @@ const promises: Record<string, RegExp> = {
       String.raw`main: the main thread\n\nsends\n  main -> parse\n  parse -> match\n$`,
   ),
   '24-order-book.js': /^(\d+) trades in parallel, \1 in sequence\n$/,
+  '40-levels.js': new RegExp(
+    String.raw`^A: .*\nB: .*\nC: .*, shared = 1\nD: high\nE: .*, shared = 2\nF: .*\n`
+      + String.raw`(?:preemptive|by turns, more slowly: .+)\n$`,
+  ),
+  '41-levels-ping-pong.js': /^2000 rounds, \d+ ns there and back\n(?:at SCHED_FIFO 1|more slowly: .+)\n$/,
+  '42-levels-periodic.js':
+    /^200 ticks above a busy task: drift 0 ns, median lateness \d+ µs\n(?:preemptive|by turns, later: .+)\n$/,
+  '43-levels-interleaved.js':
+    /^2000 entries of two cores, the sum is 0\n(?:at SCHED_FIFO 1|more slowly: .+)\n$/,
+  '44-sampler.js': new RegExp(
+    String.raw`^cat has logged 400 samples, each 500 µs after the one before\n`
+      + String.raw`(?:at SCHED_FIFO 1|at no real-time priority: .+)\n0 dropped\n$`,
+  ),
 };
 
 describe('examples', () => {

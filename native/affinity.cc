@@ -36,10 +36,13 @@ static CpuSet cpusOf(const Napi::Array& cpus) {
   return set;
 }
 
-static Napi::Value grantedCpus(Napi::Env env) {
+static Napi::Value cpusOfThread(Napi::Env env, pid_t tid) {
   CpuSet set = allocateSet();
-  if (sched_getaffinity(0, CPU_ALLOC_SIZE(kMaxCpus), set.get()) != 0)
+  if (sched_getaffinity(tid, CPU_ALLOC_SIZE(kMaxCpus), set.get()) != 0) {
+    // Another thread may have ended: it has no CPUs.
+    if (tid != 0) return Napi::Array::New(env);
     return throwSystemError(env, errno, "sched_getaffinity");
+  }
   Napi::Array list = Napi::Array::New(env);
   uint32_t count = 0;
   for (int cpu = 0; cpu < kMaxCpus; cpu++)
@@ -47,7 +50,26 @@ static Napi::Value grantedCpus(Napi::Env env) {
   return list;
 }
 
+static Napi::Value grantedCpus(Napi::Env env) { return cpusOfThread(env, 0); }
+
 static Napi::Value getAffinity(const Napi::CallbackInfo& info) { return grantedCpus(info.Env()); }
+
+// threads.getAffinityOf(tid) -> CPUs; none of a thread that there is not. Of any thread of the process.
+static Napi::Value getAffinityOf(const Napi::CallbackInfo& info) {
+  const int32_t tid = int32Of(info.Env(), info[0]);
+  if (tid <= 0) return Napi::Array::New(info.Env());
+  return cpusOfThread(info.Env(), tid);
+}
+
+// threads.setAffinityOf(tid, [cpu, ...]) -> 0 or -errno.
+static Napi::Value setAffinityOf(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const int32_t tid = int32Of(env, info[0]);
+  const CpuSet set = info[1].IsArray() ? cpusOf(info[1].As<Napi::Array>()) : CpuSet(nullptr, nullptr);
+  if (tid <= 0 || !set) return Napi::Number::New(env, -EINVAL);
+  const int result = sched_setaffinity(tid, CPU_ALLOC_SIZE(kMaxCpus), set.get());
+  return Napi::Number::New(env, result == 0 ? 0 : -errno);
+}
 
 static Napi::Value getTimerSlack(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0));
@@ -123,6 +145,8 @@ void exportAffinity(Napi::Env env, Napi::Object exports) {
   Group threads(env, exports, "threads");
   threads.add("getAffinity", Napi::Function::New(env, getAffinity));
   threads.add("setAffinity", Napi::Function::New(env, setAffinity));
+  threads.add("getAffinityOf", Napi::Function::New(env, getAffinityOf));
+  threads.add("setAffinityOf", Napi::Function::New(env, setAffinityOf));
   threads.add("getTimerSlack", Napi::Function::New(env, getTimerSlack));
   threads.add("setTimerSlack", Napi::Function::New(env, setTimerSlack));
   threads.add("setName", Napi::Function::New(env, setThreadName));

@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "20bfa26e90c57e98";
+constexpr char kHash[] = "dc154e4a7e42d805";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -18,6 +18,10 @@ constexpr int32_t kRuntimeMagic = 1346589235;
 constexpr int32_t kPipeMagic = 1346588723;
 constexpr int32_t kReadinessMagic = 1346589237;
 constexpr int32_t kTopicsMagic = 1346589745;
+constexpr int32_t kAppMagic = 1346584881;
+constexpr int32_t kFifoMagic = 1346586161;
+constexpr int32_t kFiguresMagic = 1346586166;
+constexpr int32_t kPageMagic = 1346588743;
 constexpr int32_t kLayoutVersion = 2;
 constexpr int32_t kTimersPerChunk = 16384;
 constexpr int32_t kDatagramBatch = 64;
@@ -109,15 +113,19 @@ struct Queue {
   double droppedNewest;  // records not taken, by a consumer's choice (writes: producer; reads: inspect)
   double droppedClosed;  // records committed that the close came before (writes: producer; reads: inspect)
   int32_t committed;  // of a lane: sequence up to which its party has counted what it sent (writes: producer; reads: runtime, after its death)
-  char reserved2[28];
+  char reserved2[4];
+  double publishedNs;  // of a lane, where figures are taken: when its records were published last, as its party knew the time (writes: producer; reads: consumer)
+  double sampledNs;  // of a lane: when the record before sampledAt was published (writes: producer; reads: consumer)
+  int32_t sampledAt;  // of a lane: sequence behind the record whose way is measured (writes: producer; reads: consumer)
+  char reserved3[4];
   int32_t attention;  // CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8 (writes: all, bit by bit; reads: all)
-  char reserved3[124];
+  char reserved4[124];
   int32_t recordsBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for records)
   int32_t roomBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for room)
-  char reserved4[120];
+  char reserved5[120];
   int32_t consumerCursor;  // cursor of the first place (writes: consumer; reads: producer)
   int32_t consumerState;  // state of the first place (writes: consumer; reads: producer)
-  char reserved5[248];
+  char reserved6[248];
 };
 static_assert(offsetof(Queue, magic) == 0);
 static_assert(offsetof(Queue, version) == 4);
@@ -135,6 +143,9 @@ static_assert(offsetof(Queue, refused) == 200);
 static_assert(offsetof(Queue, droppedNewest) == 208);
 static_assert(offsetof(Queue, droppedClosed) == 216);
 static_assert(offsetof(Queue, committed) == 224);
+static_assert(offsetof(Queue, publishedNs) == 232);
+static_assert(offsetof(Queue, sampledNs) == 240);
+static_assert(offsetof(Queue, sampledAt) == 248);
 static_assert(offsetof(Queue, attention) == 256);
 static_assert(offsetof(Queue, recordsBell) == 384);
 static_assert(offsetof(Queue, roomBell) == 388);
@@ -279,7 +290,12 @@ struct Party {
   char reserved8[8];
   double lost;  // messages that it had committed and not published when it died; the runtime counts them in its stead (writes: owner; reads: runtime)
   double callsMade;  // calls that it and those in its place before it have made: numbers of calls go on behind them (writes: owner; reads: owner)
-  char reserved9[96];
+  double lookedNs;  // when it looked at its sources last before the present turn: what the turn found has come since (writes: owner; reads: owner)
+  double wokeNs;  // when it awoke from its last sleep (writes: owner; reads: owner)
+  char reserved9[80];
+  double wokenNs;  // when somebody woke it last, where figures are taken (writes: whoever wakes it; reads: owner)
+  int32_t wokenBy;  // that party, plus 1 (writes: whoever wakes it; reads: owner)
+  char reserved10[116];
 };
 static_assert(offsetof(Party, magic) == 0);
 static_assert(offsetof(Party, version) == 4);
@@ -325,7 +341,11 @@ static_assert(offsetof(Party, collectedNs) == 1344);
 static_assert(offsetof(Party, collectorNs) == 1408);
 static_assert(offsetof(Party, lost) == 1424);
 static_assert(offsetof(Party, callsMade) == 1432);
-static_assert(sizeof(Party) == 1536);
+static_assert(offsetof(Party, lookedNs) == 1440);
+static_assert(offsetof(Party, wokeNs) == 1448);
+static_assert(offsetof(Party, wokenNs) == 1536);
+static_assert(offsetof(Party, wokenBy) == 1544);
+static_assert(sizeof(Party) == 1664);
 
 struct Runtime {
   int32_t magic;  // RUNTIME_MAGIC once the block is complete (writes: runtime, last; reads: all)
@@ -384,7 +404,8 @@ struct Delivery {
   int32_t hasMore;  // 1: tasks are ready, come back without sleeping (writes: turn; reads: native)
   int32_t timerRequests;  // requests waiting in TimerRequests (writes: both; reads: both)
   int32_t isSummoned;  // 1: yieldRequested was seen and cleared (writes: both; reads: turn)
-  char reserved1[36];
+  int32_t tellLongNs;  // a turn that takes so long is followed by another, which learns how long it was; 0: none is (writes: turn; reads: native)
+  char reserved1[32];
   int32_t lane[4096];  // lane numbers (writes: native; reads: turn)
   int32_t timer[1024];  // timer ids (writes: native; reads: turn)
   int32_t isMuted[4096];  // 1: records of this lane wait for room elsewhere, do not report it (writes: turn; reads: native)
@@ -395,6 +416,7 @@ static_assert(offsetof(Delivery, stop) == 12);
 static_assert(offsetof(Delivery, hasMore) == 16);
 static_assert(offsetof(Delivery, timerRequests) == 20);
 static_assert(offsetof(Delivery, isSummoned) == 24);
+static_assert(offsetof(Delivery, tellLongNs) == 28);
 static_assert(offsetof(Delivery, lane) == 64);
 static_assert(offsetof(Delivery, timer) == 16448);
 static_assert(offsetof(Delivery, isMuted) == 20544);
@@ -545,11 +567,249 @@ struct Offload {
 static_assert(offsetof(Offload, isUnwanted) == 0);
 static_assert(sizeof(Offload) == 16384);
 
+struct Figures {
+  int32_t magic;  // FIGURES_MAGIC once the block is complete (writes: runtime, last; reads: all)
+  int32_t version;  // LAYOUT_VERSION (writes: runtime; reads: all)
+  int32_t slots;  // tasks that it has room for (writes: runtime; reads: all)
+  char reserved0[52];
+  int32_t used;  // slots whose name is complete; grows by one at a time (writes: owner; reads: all)
+  char reserved1[4];
+  double leftOut;  // tasks for which there was no slot (writes: owner; reads: all)
+  char reserved2[48];
+  int32_t asked;  // grows with each bound that is set: the owner reads them again (writes: whoever sets a bound adds; reads: owner)
+  char reserved3[124];
+};
+static_assert(offsetof(Figures, magic) == 0);
+static_assert(offsetof(Figures, version) == 4);
+static_assert(offsetof(Figures, slots) == 8);
+static_assert(offsetof(Figures, used) == 64);
+static_assert(offsetof(Figures, leftOut) == 72);
+static_assert(offsetof(Figures, asked) == 128);
+static_assert(sizeof(Figures) == 256);
+
+struct TaskFigures {
+  int32_t band;  // its band, 0 to 7 (writes: owner; reads: all)
+  int32_t nameBytes;  // bytes of its name (writes: owner; reads: all)
+  int32_t name[24];  // its name in UTF-8 (writes: owner; reads: all)
+  char reserved0[24];
+  double steps;  // steps begun (writes: owner; reads: all)
+  double messages;  // messages that its steps have taken, as of a moment ago (writes: owner; reads: all)
+  double refused;  // messages of its own thread that its mailbox refused, as of a moment ago (writes: owner; reads: all)
+  double errors;  // steps that threw, as of a moment ago (writes: owner; reads: all)
+  double again;  // steps that asked for their message again, as of a moment ago (writes: owner; reads: all)
+  double depth;  // messages in its mailbox, as of a moment ago (writes: owner; reads: all)
+  double begun;  // times that a task of this name was made: restarts (writes: owner; reads: all)
+  char reserved1[8];
+  double violations[4];  // values above their bound, by kind (writes: owner; reads: all)
+  char reserved2[32];
+  double boundNs[4];  // upper bound of each kind in nanoseconds; 0 for none (writes: whoever sets a bound; reads: owner)
+  char reserved3[96];
+};
+static_assert(offsetof(TaskFigures, band) == 0);
+static_assert(offsetof(TaskFigures, nameBytes) == 4);
+static_assert(offsetof(TaskFigures, name) == 8);
+static_assert(offsetof(TaskFigures, steps) == 128);
+static_assert(offsetof(TaskFigures, messages) == 136);
+static_assert(offsetof(TaskFigures, refused) == 144);
+static_assert(offsetof(TaskFigures, errors) == 152);
+static_assert(offsetof(TaskFigures, again) == 160);
+static_assert(offsetof(TaskFigures, depth) == 168);
+static_assert(offsetof(TaskFigures, begun) == 176);
+static_assert(offsetof(TaskFigures, violations) == 192);
+static_assert(offsetof(TaskFigures, boundNs) == 256);
+static_assert(sizeof(TaskFigures) == 384);
+
+struct Page {
+  int32_t magic;  // PAGE_MAGIC once the page is complete (writes: main thread; reads: other processes)
+  int32_t version;  // PAGE_VERSION (writes: main thread; reads: other processes)
+  int32_t sequence;  // odd while the page is being written; grows with each writing (writes: main thread; reads: other processes)
+  int32_t pid;  // the process, as it sees itself (writes: main thread; reads: other processes)
+  double startTicks;  // when the process began, as /proc says: against a number that was reused (writes: main thread; reads: other processes)
+  double publishedNs;  // when it was written last, nanoseconds of CLOCK_MONOTONIC (writes: main thread; reads: other processes)
+  double originNs;  // where the runtime's own times begin, by that clock (writes: main thread; reads: other processes)
+  int32_t everyMs;  // milliseconds between two writings (writes: main thread; reads: other processes)
+  int32_t isClosed;  // 1: the runtime has closed (writes: main thread; reads: other processes)
+  char reserved0[16];
+  int32_t textAt;  // where the text begins that describes all fields, a line each (writes: main thread; reads: other processes)
+  int32_t textBytes;  // bytes of that text (writes: main thread; reads: other processes)
+  int32_t partiesAt;  // where the parties begin: a PageParty each (writes: main thread; reads: other processes)
+  int32_t parties;  // how many; the main thread comes last (writes: main thread; reads: other processes)
+  int32_t tasksAt;  // where the tasks begin: a PageTask each (writes: main thread; reads: other processes)
+  int32_t tasks;  // how many there are now (writes: main thread; reads: other processes)
+  int32_t mostTasks;  // how many there is room for (writes: main thread; reads: other processes)
+  int32_t ratesAt;  // where the rate controllers begin: a PageRate each (writes: main thread; reads: other processes)
+  int32_t rates;  // how many there are now (writes: main thread; reads: other processes)
+  char reserved1[156];
+};
+static_assert(offsetof(Page, magic) == 0);
+static_assert(offsetof(Page, version) == 4);
+static_assert(offsetof(Page, sequence) == 8);
+static_assert(offsetof(Page, pid) == 12);
+static_assert(offsetof(Page, startTicks) == 16);
+static_assert(offsetof(Page, publishedNs) == 24);
+static_assert(offsetof(Page, originNs) == 32);
+static_assert(offsetof(Page, everyMs) == 40);
+static_assert(offsetof(Page, isClosed) == 44);
+static_assert(offsetof(Page, textAt) == 64);
+static_assert(offsetof(Page, textBytes) == 68);
+static_assert(offsetof(Page, partiesAt) == 72);
+static_assert(offsetof(Page, parties) == 76);
+static_assert(offsetof(Page, tasksAt) == 80);
+static_assert(offsetof(Page, tasks) == 84);
+static_assert(offsetof(Page, mostTasks) == 88);
+static_assert(offsetof(Page, ratesAt) == 92);
+static_assert(offsetof(Page, rates) == 96);
+static_assert(sizeof(Page) == 256);
+
+struct PageTask {
+  int32_t party;  // where it runs (writes: main thread; reads: other processes)
+  int32_t band;  // 0 to 7 (writes: main thread; reads: other processes)
+  int32_t nameBytes;  // bytes of its name (writes: main thread; reads: other processes)
+  int32_t causeBytes;  // bytes of the cause (writes: main thread; reads: other processes)
+  int32_t name[24];  // its name in UTF-8 (writes: main thread; reads: other processes)
+  int32_t cause[24];  // why it was late last, in UTF-8 (writes: main thread; reads: other processes)
+  double steps;  // steps begun (writes: main thread; reads: other processes)
+  double messages;  // messages taken (writes: main thread; reads: other processes)
+  double refused;  // messages that its mailbox refused (writes: main thread; reads: other processes)
+  double errors;  // steps that threw (writes: main thread; reads: other processes)
+  double again;  // steps that asked for their message again (writes: main thread; reads: other processes)
+  double depth;  // messages in its mailbox (writes: main thread; reads: other processes)
+  double count[4];  // values of each kind of figure (writes: main thread; reads: other processes)
+  double minNs[4];  // the smallest (writes: main thread; reads: other processes)
+  double meanNs[4];  // the mean (writes: main thread; reads: other processes)
+  double p50Ns[4];  // the median (writes: main thread; reads: other processes)
+  double p99Ns[4];  // what 99 % do not exceed (writes: main thread; reads: other processes)
+  double p999Ns[4];  // what 99.9 % do not exceed (writes: main thread; reads: other processes)
+  double maxNs[4];  // the largest (writes: main thread; reads: other processes)
+  double boundNs[4];  // upper bound; 0 for none (writes: main thread; reads: other processes)
+  double violations[4];  // values above it (writes: main thread; reads: other processes)
+  char reserved0[96];
+};
+static_assert(offsetof(PageTask, party) == 0);
+static_assert(offsetof(PageTask, band) == 4);
+static_assert(offsetof(PageTask, nameBytes) == 8);
+static_assert(offsetof(PageTask, causeBytes) == 12);
+static_assert(offsetof(PageTask, name) == 16);
+static_assert(offsetof(PageTask, cause) == 112);
+static_assert(offsetof(PageTask, steps) == 208);
+static_assert(offsetof(PageTask, messages) == 216);
+static_assert(offsetof(PageTask, refused) == 224);
+static_assert(offsetof(PageTask, errors) == 232);
+static_assert(offsetof(PageTask, again) == 240);
+static_assert(offsetof(PageTask, depth) == 248);
+static_assert(offsetof(PageTask, count) == 256);
+static_assert(offsetof(PageTask, minNs) == 288);
+static_assert(offsetof(PageTask, meanNs) == 320);
+static_assert(offsetof(PageTask, p50Ns) == 352);
+static_assert(offsetof(PageTask, p99Ns) == 384);
+static_assert(offsetof(PageTask, p999Ns) == 416);
+static_assert(offsetof(PageTask, maxNs) == 448);
+static_assert(offsetof(PageTask, boundNs) == 480);
+static_assert(offsetof(PageTask, violations) == 512);
+static_assert(sizeof(PageTask) == 640);
+
+struct PageRate {
+  int32_t nameBytes;  // bytes of its name (writes: main thread; reads: other processes)
+  int32_t name[15];  // its name in UTF-8 (writes: main thread; reads: other processes)
+  double rateHz;  // ticks a second (writes: main thread; reads: other processes)
+  double lastEmissionNs;  // the last tick, nanoseconds of CLOCK_MONOTONIC (writes: main thread; reads: other processes)
+  double nextEmissionNs;  // the next one, as planned (writes: main thread; reads: other processes)
+  double p99JitterNs;  // what 99 % of the last intervals did not exceed (writes: main thread; reads: other processes)
+  double maxJitterNs;  // the most (writes: main thread; reads: other processes)
+  char reserved0[24];
+};
+static_assert(offsetof(PageRate, nameBytes) == 0);
+static_assert(offsetof(PageRate, name) == 4);
+static_assert(offsetof(PageRate, rateHz) == 64);
+static_assert(offsetof(PageRate, lastEmissionNs) == 72);
+static_assert(offsetof(PageRate, nextEmissionNs) == 80);
+static_assert(offsetof(PageRate, p99JitterNs) == 88);
+static_assert(offsetof(PageRate, maxJitterNs) == 96);
+static_assert(sizeof(PageRate) == 128);
+
+struct FairLock {
+  int32_t holder;  // 0 free, else who has it, plus 1; -1 free, and left behind by a level that has died (writes: any level; main after a death; reads: all levels)
+  int32_t waiters;  // a bit for each level that waits (writes: any level; main after a death; reads: all levels)
+  int32_t next;  // the number that the next one to wait draws (writes: any level; main after a death; reads: all levels)
+  int32_t dead;  // a bit for each level that has died (writes: any level; main after a death; reads: all levels)
+  int32_t wasLeft;  // 1: the next one is told that its holder has died (writes: any level; main after a death; reads: all levels)
+  int32_t leftCount;  // how often a holder has died (writes: any level; main after a death; reads: all levels)
+  char reserved0[104];
+  int32_t number[32];  // the number with which it waits (writes: each level its own; reads: all levels)
+};
+static_assert(offsetof(FairLock, holder) == 0);
+static_assert(offsetof(FairLock, waiters) == 4);
+static_assert(offsetof(FairLock, next) == 8);
+static_assert(offsetof(FairLock, dead) == 12);
+static_assert(offsetof(FairLock, wasLeft) == 16);
+static_assert(offsetof(FairLock, leftCount) == 20);
+static_assert(offsetof(FairLock, number) == 128);
+static_assert(sizeof(FairLock) == 256);
+
+struct App {
+  int32_t magic;  // APP_MAGIC (writes: main; reads: all)
+  int32_t version;  // LAYOUT_VERSION (writes: main; reads: all)
+  char reserved0[120];
+};
+static_assert(offsetof(App, magic) == 0);
+static_assert(offsetof(App, version) == 4);
+static_assert(sizeof(App) == 128);
+
+struct AppCore {
+  int32_t takesTurns;  // 1: the system refused real-time priorities, so its levels take turns (writes: main, before any task runs; reads: all levels of the core)
+  char reserved0[124];
+  int32_t changes;  // grows with each step that ends, where levels take turns (writes: any level of the core adds; reads: all levels of the core)
+  char reserved1[124];
+};
+static_assert(offsetof(AppCore, takesTurns) == 0);
+static_assert(offsetof(AppCore, changes) == 128);
+static_assert(sizeof(AppCore) == 256);
+
+struct AppLevel {
+  int32_t granted;  // the SCHED_FIFO priority that it has; 0 none; below 0 the errno of the refusal (writes: owner; reads: main)
+  int32_t isBusy;  // 1: a step runs, or is about to, where levels take turns; -1: it has died (writes: owner; main after its death; reads: all levels of its core)
+  int32_t refused;  // messages that it spawned and that were refused (writes: owner; reads: main)
+  int32_t notRaised;  // times that the system refused to raise or lower it, after it had granted its priority (writes: owner; reads: main)
+  int32_t ceiling;  // the rank to which a lock lifts it that it holds while another level has the turn; 0 for none (writes: owner; main after its death; reads: all levels of its core)
+  char reserved0[108];
+};
+static_assert(offsetof(AppLevel, granted) == 0);
+static_assert(offsetof(AppLevel, isBusy) == 4);
+static_assert(offsetof(AppLevel, refused) == 8);
+static_assert(offsetof(AppLevel, notRaised) == 12);
+static_assert(offsetof(AppLevel, ceiling) == 16);
+static_assert(sizeof(AppLevel) == 128);
+
+struct RealtimeFifo {
+  int32_t magic;  // FIFO_MAGIC (writes: creator; reads: all)
+  int32_t version;  // LAYOUT_VERSION (writes: creator; reads: all)
+  char reserved0[120];
+  double written;  // records that were taken (writes: writer; reads: all)
+  double dropped;  // records that found it full (writes: writer; reads: all)
+  char reserved1[112];
+};
+static_assert(offsetof(RealtimeFifo, magic) == 0);
+static_assert(offsetof(RealtimeFifo, version) == 4);
+static_assert(offsetof(RealtimeFifo, written) == 128);
+static_assert(offsetof(RealtimeFifo, dropped) == 136);
+static_assert(sizeof(RealtimeFifo) == 256);
+
+struct ExecutorAnswer {
+  int32_t state;  // 0 none asked, 1 asked, 2 answered, 3 failed, 4 the answer is too large (writes: who asks, then who answers; reads: both)
+  int32_t length;  // bytes of the answer (writes: who answers; reads: who asks)
+  int32_t asked;  // number of the question: an answer to an earlier one, which nobody waits for, is not written (writes: who asks; reads: who answers)
+  char reserved0[116];
+};
+static_assert(offsetof(ExecutorAnswer, state) == 0);
+static_assert(offsetof(ExecutorAnswer, length) == 4);
+static_assert(offsetof(ExecutorAnswer, asked) == 8);
+static_assert(sizeof(ExecutorAnswer) == 128);
+
 constexpr size_t laneStride(size_t laneBytes) { return sizeof(Queue) + laneBytes + kLineBytes; }
 constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_t lane) {
   return sizeof(Party) + parties * kLineBytes + (from * kLanesPerPeer + lane) * laneStride(laneBytes);
 }
 static_assert(laneStride(4096) == 4992);
-static_assert(laneOffset(3, 4096, 2, 5) == 186624);
+static_assert(laneOffset(3, 4096, 2, 5) == 186752);
 
 }  // namespace percore::layout

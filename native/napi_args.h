@@ -10,6 +10,8 @@
 #include <cstring>
 #include <string>
 
+#include "errno_name.h"
+
 namespace percore {
 
 // ---- One argument ---------------------------------------------------------------------------------------------------
@@ -134,11 +136,6 @@ struct RawArgs {
     return out;
   }
 };
-
-inline const char* errnoName(int error) {
-  const char* name = strerrorname_np(error);
-  return name ? name : "UNKNOWN";
-}
 
 // A JavaScript error like Node's own system errors: message, code, errno, syscall.
 inline Napi::Value throwSystemError(Napi::Env env, int error, const char* syscall, const std::string& detail = "") {

@@ -51,6 +51,8 @@ void Turn::onPrepare() {
     const int64_t window = spinWindowNs();
     const bool mayYield = IdleStrategy(glance(party_->idleStrategy)) == IdleStrategy::kBackoff;
     bool hasWork = poll(now);
+    // Before it idles, JavaScript is told of a turn that was long: see tellLongNs.
+    if (!hasWork && isTurnUntold_) hasWork = true;
     const int64_t parkAt = std::max(window == INT64_MAX ? INT64_MAX : lastLaneWorkNs_ + window, awaitedNs(now));
     while (!hasWork && !isLibuvBusy && now < end && now < parkAt) {
       for (int i = 0; i < kLooksPerClock && !hasWork; i++) {
@@ -109,6 +111,7 @@ void Turn::onCheck() {
     epoll_.collect(io_.get(), &party_->wakes);
   }
   int64_t now = nowNs();
+  if (hasSlept) party_->wokeNs = double(now);
   if (hasSlept && now >= wakeAtNs_) learnLead(now - wakeAtNs_);
   if (poll(now)) {
     noteGap(now);
@@ -135,6 +138,8 @@ void Turn::learnLead(int64_t lateNs) {
 // Fills the delivery; true when JavaScript has something to do.
 bool Turn::poll(int64_t now) {
   layout::Delivery* delivery = memory_.delivery;
+  party_->lookedNs = double(lookedNs_);
+  lookedNs_ = now;
   bool hasWork = scanLanes() || delivery->hasMore != 0;
   if (io_) hasWork = pollIo() || hasWork;
   hasWork = timers_.poll(now) || hasWork;
@@ -241,6 +246,7 @@ bool Turn::deliver(JavaScript& javascript, int64_t* now) {
   layout::Delivery* delivery = memory_.delivery;
   const int64_t from = *now;
   const bool hadLanes = delivery->lanes != 0;
+  isTurnUntold_ = false;
   party_->turns += 1;
   party_->turnNs = double(from);
   napi_value function = javascript.deliver();
@@ -258,6 +264,7 @@ bool Turn::deliver(JavaScript& javascript, int64_t* now) {
   delivery->lanes = delivery->timers = 0;
   *now = nowNs();
   party_->busyNs += double(*now - from);
+  if (delivery->tellLongNs != 0 && *now - from >= delivery->tellLongNs) isTurnUntold_ = true;
   if (hadLanes) lastLaneWorkNs_ = *now;
   return !isDead_;
 }

@@ -134,6 +134,8 @@ class Turn {
   TimerExchange timers_;
   TimerRecords timerRecords_;
   int64_t lastLaneWorkNs_;
+  int64_t lookedNs_ = 0;
+  bool isTurnUntold_ = false;
   int64_t wakeAtNs_ = INT64_MAX;  // when the sleep should end for a timer
   int64_t leadNs_ = 0;            // so long before its deadline
   int64_t gapNs_ = 0;             // expected nanoseconds from the end of lane work to the next

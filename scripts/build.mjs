@@ -89,6 +89,8 @@ async function buildTypeScript() {
     target: 'node20',
     define: { PERCORE_LAYOUT_HASH: JSON.stringify(layoutHash()) },
     sourcemap: true,
+    // The sources lie beside it in a checkout. In the package the names and lines of stacks are what is wanted.
+    sourcesContent: false,
     logLevel: 'warning',
   };
   const libraries = {
@@ -102,6 +104,7 @@ async function buildTypeScript() {
     'worker-main': join(compiled, 'reactor', 'worker-main.js'),
     'offload-thread': join(compiled, 'offload', 'offload-thread.js'),
     'control-entry': join(compiled, 'topology', 'control-entry.js'),
+    'executor-entry': join(compiled, 'levels', 'executor-entry.js'),
   };
   await build({
     ...options,
@@ -109,6 +112,7 @@ async function buildTypeScript() {
       ...libraries, ...programs,
       testing: join(compiled, 'testing', 'index.js'),
       cli: join(compiled, 'cli', 'main.js'),
+      'bench-thread': join(compiled, 'cli', 'bench-thread.js'),
     },
     outdir: at('dist', 'percore'),
   });

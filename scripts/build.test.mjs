@@ -35,7 +35,7 @@ beforeAll(() => {
   }
   for (const name of [
     'index', 'queues/index', 'timers/index', 'io/index', 'testing/index', 'reactor/worker-main',
-    'offload/offload-thread', 'topology/control-entry', 'cli/main',
+    'offload/offload-thread', 'topology/control-entry', 'cli/main', 'cli/bench-thread',
   ]) {
     write(`src/${name}.ts`, `export const name = '${name}';\n`);
   }

@@ -31,12 +31,14 @@ export interface Figure {
   readonly means: string;
   /** Numbers that it holds: 8 where there is one for each band, else 1. */
   readonly count: number;
+  /** Bytes from the beginning of what the list is of. */
+  readonly at: number;
 }
 
-/** The figures that a structure's fields have, in the order of the table. */
-export function listFigures(fields: Fields): Figure[] {
-  return Object.values(fields).flatMap(({ status, unit = 'count', isGauge = false, means, count = 1 }) =>
-    (status === undefined ? [] : [{ name: status, unit, isGauge, means, count }]));
+/** The figures that a structure's fields have, in the order of the table. The structure begins at byte `offset`. */
+export function listFigures(fields: Fields, offset = 0): Figure[] {
+  return Object.values(fields).flatMap(({ status, unit = 'count', isGauge = false, means, count = 1, at }) =>
+    (status === undefined ? [] : [{ name: status, unit, isGauge, means, count, at: offset + at }]));
 }
 
 /**

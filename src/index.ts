@@ -1,6 +1,7 @@
 /** `percore`: the runtime. `percore/queues`, `percore/timers`, `percore/io` and `percore/testing` stand beside it. */
 export {
-  bucketOf, callStream, capacity, createLoads, createRuntime, createSteering, hashKey, priorityOf, setDiscipline,
+  bucketOf, callStream, capacity, closeOnSignal, createLoads, createRuntime, createSteering, hashKey, priorityOf,
+  setDiscipline,
 } from './reactor/index.js';
 export { createBalancer, createBuckets, createKeyed, keyedAddress, moveAllBuckets } from './balance/index.js';
 export type {
@@ -9,12 +10,12 @@ export type {
 } from './balance/index.js';
 export type {
   Address, AddressOptions, ByteRecord, CallContext, CallOptions, CallStreamOptions, CapacityReport, Choose,
-  ClassFigures, CloseOptions, CloseResult, DropReasons, EntryContext, ForeignMessage, IdleOptions, IdleStrategy,
-  IoFigures, LaneBacklog, Loss, MainStatus, MessageDrop, PartyUse, Protocol, Reactor, ReactorDeath, ReactorRestart,
-  ReactorStatus, Reading, ReadOptions, RefusalReasons, RestartOptions, Runtime, RuntimeOptions, RuntimeStatus,
-  ScaleOptions, ScaleResult, Selected, SendOptions, SetDisciplineOptions, SpawnOptions, Steered, SteeredListenOptions,
-  Steering, SteeringOptions, SteeringReactor, SteeringStatus, StepError, StepResult, StreamedAnswer, Task,
-  TimerFigures, Untyped,
+  ClassFigures, CloseOnSignalOptions, CloseOptions, CloseResult, DropReasons, EntryContext, ForeignMessage,
+  IdleOptions, IdleStrategy, IoFigures, LaneBacklog, Loss, MainStatus, MessageDrop, PartyUse, Protocol, Reactor,
+  ReactorDeath, ReactorRestart, ReactorStatus, Reading, ReadOptions, RefusalReasons, RestartOptions, Runtime,
+  RuntimeOptions, RuntimeStatus, ScaleOptions, ScaleResult, Selected, SendOptions, SetDisciplineOptions, SpawnOptions,
+  Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor, SteeringStatus, StepError, StepResult,
+  StreamedAnswer, Task, TimerFigures, Untyped,
 } from './reactor/index.js';
 export {
   offload, offloadStatus, type OffloadContext, type OffloadModule, type OffloadOptions, type OffloadStatus,
@@ -32,7 +33,15 @@ export {
   createTopic, subscribe, subscribeBytes, topicsOf, type BusStatus, type SubscribeOptions, type Subscription,
   type SubscriptionStatus, type Topic, type TopicInfo, type TopicOptions, type TopicPolicy, type TopicStatus,
 } from './bus/index.js';
-export { Histogram, HISTOGRAM_WORDS } from './observe/index.js';
+export {
+  flightEvents, metricsOf, noteEvent, onMetrics, prometheusText, publishCounters, relieved, setSlo,
+  type BoundedFigure, type ClassMetrics, type CountersPage, type ExecutorMetrics, type Figures, type FigureSummary,
+  type LaneMetrics, type PageOptions,
+  type Metrics, type SloBounds, type SloTarget, type TaskMetrics,
+} from './monitor/index.js';
+export {
+  Histogram, HISTOGRAM_WORDS, type Cause, type CauseKind, type FigureName, type FlightEvent, type SloViolation, type Span,
+} from './observe/index.js';
 export { cpuBudget, type CpuBudget } from './realtime/index.js';
 export { tryDiscipline } from './scheduling/index.js';
 export type {

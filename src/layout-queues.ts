@@ -128,6 +128,18 @@ export const queueLayout = {
       at: 224, type: 'i32', writes: 'producer', reads: 'runtime, after its death',
       means: 'of a lane: sequence up to which its party has counted what it sent',
     },
+    publishedNs: {
+      at: 232, type: 'f64', writes: 'producer', reads: 'consumer',
+      means: 'of a lane, where figures are taken: when its records were published last, as its party knew the time',
+    },
+    sampledNs: {
+      at: 240, type: 'f64', writes: 'producer', reads: 'consumer',
+      means: 'of a lane: when the record before sampledAt was published',
+    },
+    sampledAt: {
+      at: 248, type: 'i32', writes: 'producer', reads: 'consumer',
+      means: 'of a lane: sequence behind the record whose way is measured',
+    },
     attention: {
       at: 256, type: 'i32', writes: 'all, bit by bit', reads: 'all',
       means: 'CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8',

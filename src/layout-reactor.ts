@@ -29,7 +29,7 @@ export const timerCountersLayout = {
 /** What one party (a reactor, or the main thread) shows to the others. Its inbox begins with it. */
 export const partyLayout = {
   name: 'Party',
-  bytes: 1536,
+  bytes: 1664,
   fields: {
     magic: {
       at: 0, type: 'i32', writes: 'runtime, last', reads: 'all',
@@ -192,6 +192,20 @@ export const partyLayout = {
       at: 1432, type: 'f64', writes: 'owner', reads: 'owner',
       means: 'calls that it and those in its place before it have made: numbers of calls go on behind them',
     },
+    lookedNs: {
+      at: 1440, type: 'f64', writes: 'owner', reads: 'owner',
+      means: 'when it looked at its sources last before the present turn: what the turn found has come since',
+    },
+    wokeNs: {
+      at: 1448, type: 'f64', writes: 'owner', reads: 'owner', means: 'when it awoke from its last sleep',
+    },
+    wokenNs: {
+      at: 1536, type: 'f64', writes: 'whoever wakes it', reads: 'owner',
+      means: 'when somebody woke it last, where figures are taken',
+    },
+    wokenBy: {
+      at: 1544, type: 'i32', writes: 'whoever wakes it', reads: 'owner', means: 'that party, plus 1',
+    },
   },
 } as const satisfies Structure;
 
@@ -287,6 +301,10 @@ export const deliveryLayout = {
     },
     timerRequests: { at: 20, type: 'i32', writes: 'both', reads: 'both', means: 'requests waiting in TimerRequests' },
     isSummoned: { at: 24, type: 'i32', writes: 'both', reads: 'turn', means: '1: yieldRequested was seen and cleared' },
+    tellLongNs: {
+      at: 28, type: 'i32', writes: 'turn', reads: 'native',
+      means: 'a turn that takes so long is followed by another, which learns how long it was; 0: none is',
+    },
     lane: { at: 64, type: 'i32', count: 4096, writes: 'native', reads: 'turn', means: 'lane numbers' },
     timer: { at: 16448, type: 'i32', count: 1024, writes: 'native', reads: 'turn', means: 'timer ids' },
     isMuted: {

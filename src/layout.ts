@@ -1,7 +1,7 @@
 /**
  * The one table of every shared word: field, type, offset, who writes, who reads, what it means, and, of a word that
  * operators see, its name in `runtime.status()`. Data, no logic. It lies in a file for each part of Percore
- * (layout-queues.ts, layout-reactor.ts, layout-io.ts, layout-topics.ts); everybody imports it from here.
+ * (layout-queues.ts, layout-reactor.ts, layout-io.ts and others); everybody imports it from here.
  * `native/layout.h` is generated from it and carries the same hash, which `native.ts` compares at load, so that the two
  * languages cannot drift. No offset is typed anywhere else.
  *
@@ -26,6 +26,12 @@
  *   Pipe    | header 0 | who has which end 128 | producer's line 256 | consumer's line 384 |
  *   UserReadiness | header 0 | bits 128 | closed 256 |
  *   Offload | isUnwanted[tasks] 0 …
+ *   Figures | header 0 | asked 128 | Histogram of each kind of lane … | TaskFigures | its Histograms | …
+ *             There is one for each party, where figures are taken.
+ *   Page    | header 0 | text 256 … | Party | … | PageTask | … | PageRate | …     a file for other processes
+ *   FairLock | holder, waiters, next 0 | number[32] 128
+ *   App     | header 0 | AppCore, FairLock | … | AppLevel | … | sent[levels + 1] | begun[tasks]
+ *           | FairLock, state of a resource | …
  */
 import type { Structure } from './layout-fields.js';
 import { datagramEntryLayout, ioBlockLayout, ioCountersLayout, readinessLayout } from './layout-io.js';
@@ -33,7 +39,13 @@ import {
   BANDS, BUCKETS, DATAGRAM_BATCH, LANES_PER_PEER, LAYOUT_VERSION, LINE_BYTES, MAX_PARTIES, MOST_KEPT_PEERS, PARTY_MAGIC,
   PIPE_MAGIC, QUEUE_MAGIC, READINESS_MAGIC, RETURN_LANES, RUNTIME_MAGIC, SLOTS, TIMERS_PER_CHUNK,
 } from './layout-limits.js';
+import {
+  APP_MAGIC, appCoreLayout, appLayout, appLevelLayout, executorAnswerLayout, fairLockLayout, FIFO_MAGIC,
+  realtimeFifoLayout,
+} from './layout-levels.js';
 import { groupLayout, linkedLayout, pipeLayout, placeLayout, queueLayout } from './layout-queues.js';
+import { figuresLayout, taskFiguresLayout, FIGURES_MAGIC } from './layout-observe.js';
+import { PAGE_MAGIC, pageLayout, pageRateLayout, pageTaskLayout } from './layout-page.js';
 import { offloadLayout } from './layout-offload.js';
 import {
   bucketsLayout, deliveryLayout, partyLayout, runtimeLayout, slotsLayout, timerCountersLayout, timerRecordLayout,
@@ -43,8 +55,11 @@ import { topicMemberLayout, topicsLayout, TOPICS_MAGIC } from './layout-topics.j
 
 export type * from './layout-fields.js';
 export * from './layout-io.js';
+export * from './layout-levels.js';
 export * from './layout-limits.js';
+export * from './layout-observe.js';
 export * from './layout-offload.js';
+export * from './layout-page.js';
 export * from './layout-queues.js';
 export * from './layout-reactor.js';
 export * from './layout-topics.js';
@@ -53,6 +68,8 @@ export const structures: readonly Structure[] = [
   placeLayout, queueLayout, linkedLayout, groupLayout, ioCountersLayout, timerCountersLayout, partyLayout,
   runtimeLayout, slotsLayout, bucketsLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout,
   pipeLayout, datagramEntryLayout, readinessLayout, topicsLayout, topicMemberLayout, offloadLayout,
+  figuresLayout, taskFiguresLayout, pageLayout, pageTaskLayout, pageRateLayout,
+  fairLockLayout, appLayout, appCoreLayout, appLevelLayout, realtimeFifoLayout, executorAnswerLayout,
 ];
 
 /** Values of shared words that both languages name. */
@@ -75,7 +92,8 @@ export const words = {
 /** Plain numbers that both languages need. */
 export const constants = {
   LINE_BYTES, BANDS, LANES_PER_PEER, RETURN_LANES, BUCKETS, MAX_PARTIES, QUEUE_MAGIC, PARTY_MAGIC, RUNTIME_MAGIC,
-  PIPE_MAGIC, READINESS_MAGIC, TOPICS_MAGIC, LAYOUT_VERSION, TIMERS_PER_CHUNK, DATAGRAM_BATCH, MOST_KEPT_PEERS,
+  PIPE_MAGIC, READINESS_MAGIC, TOPICS_MAGIC, APP_MAGIC, FIFO_MAGIC, FIGURES_MAGIC, PAGE_MAGIC,
+  LAYOUT_VERSION, TIMERS_PER_CHUNK, DATAGRAM_BATCH, MOST_KEPT_PEERS,
 } as const;
 
 /** Bytes of one party's Buckets and of what it has taken from each of `parties`. */

@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { addonPackage } from './addon-package.js';
 import { layoutHash } from './layout-hash.js';
 import { native, type Native } from './native.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const addon = join(root, 'native', 'build', 'Release', 'percore.node');
+const platformPackage = addonPackage()!;
 const scratch = mkdtempSync(join(tmpdir(), 'percore-native-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
@@ -21,7 +23,7 @@ function load(
 ): { code?: string; message?: string; value?: string; allowed?: string; cpus?: number } {
   const home = join(scratch, 'copy');
   const needed = readdirSync(join(root, 'dist', 'modules'), { recursive: true, encoding: 'utf8' }).filter((name) =>
-    /^(?:(?:native|errors|errno|layout[a-z-]*)\.js|portable\/[a-z-]*\.js)$/.test(name),
+    /^(?:(?:native|addon-package|errors|errno|layout[a-z-]*)\.js|portable\/[a-z-]*\.js)$/.test(name),
   );
   for (const file of needed) cpSync(join(root, 'dist', 'modules', file), join(home, 'dist', 'src', file));
   writeFileSync(join(home, 'package.json'), JSON.stringify({ name, type: 'module' }));
@@ -53,7 +55,8 @@ const GROUPS: {
   clock: ['nowNs', 'create'],
   system: ['errorName', 'freshPages'],
   threads: [
-    'id', 'setName', 'getAffinity', 'setAffinity', 'getTimerSlack', 'setTimerSlack', 'setChildPlace', 'isLoopAlive',
+    'id', 'setName', 'getAffinity', 'setAffinity', 'getAffinityOf', 'setAffinityOf',
+    'getTimerSlack', 'setTimerSlack', 'setChildPlace', 'isLoopAlive',
   ],
   wakers: ['create', 'wake', 'close'],
   turns: ['create', 'stop', 'setReferenced', 'drainTimers', 'shareTimers', 'openSource'],
@@ -147,12 +150,23 @@ describe('the addon', () => {
     const { code, message } = load(undefined);
     expect(code).toBe('ERR_PERCORE_NATIVE_UNAVAILABLE');
     const remedy =
-      'The installed package has none for this platform: build one in a checkout of the project ("npm install && npm '
-        + 'run build"), and set PERCORE_NATIVE_PATH to its percore.node';
+      `It comes with the package ${platformPackage}, which is optional to npm: install it ("npm install `
+        + `${platformPackage}"), and look whether --omit=optional or a lock file of another platform has left it out`;
     expect(message).toBe(
       `the native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. `
-        + `${remedy}. Tried:\n  ${beside}: no such file`,
+        + `${remedy}. Tried:\n  ${beside}: no such file\n  ${platformPackage}: not installed`,
     );
+  });
+
+  it('is found in the package of its platform, where percore is installed', () => {
+    const folder = join(scratch, 'copy', 'node_modules', platformPackage);
+    cpSync(addon, join(folder, 'percore.node'));
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: platformPackage, main: 'percore.node' }));
+    try {
+      expect(load(undefined).cpus).toBe(native().threads.getAffinity().length);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('that is missing beside a bundle says that no addon goes into one', () => {
@@ -171,7 +185,7 @@ describe('the addon', () => {
     const { code, message } = load('/nowhere/percore.node');
     expect(code).toBe('ERR_PERCORE_NATIVE_UNAVAILABLE');
     expect(message!.split('\n').slice(1)).toEqual([
-      '  /nowhere/percore.node: no such file', `  ${beside}: no such file`,
+      '  /nowhere/percore.node: no such file', `  ${beside}: no such file`, `  ${platformPackage}: not installed`,
     ]);
   });
 
@@ -197,8 +211,8 @@ describe('the addon', () => {
     writeFileSync(other, binary);
     expect(load(other)).toEqual({
       code: 'ERR_PERCORE_LAYOUT_MISMATCH',
-      message: `${other} was built for layout ${theirs}, this build of percore has ${ours}. Run "npm run build" to `
-        + `build both together`,
+      message: `${other} was built for layout ${theirs}, this build of percore has ${ours}. Run "npm run build" in `
+        + `a checkout to build both together; where it is installed, install both packages anew`,
       value: theirs, allowed: ours,
     });
   });

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { addonPackage, findAddon } from './addon-package.js';
 import { PercoreError } from './errors.js';
 import { layoutHash } from './layout-hash.js';
 import type { Native } from './native/index.js';
@@ -41,13 +42,20 @@ function load(): Native {
   const tried: string[] = [];
   let isForbidden = false;
   const named = process.env['PERCORE_NATIVE_PATH'];
-  const usual = besideModule(import.meta.url, '../../native/build/Release/percore.node');
   // A relative path is meant from where the program was started, or from the bundle that this module lies in.
-  const candidates = named === undefined || named === '' ? [usual]
-    : [resolve(named), isAbsolute(named) ? undefined : besideModule(import.meta.url, named), usual];
+  const candidates = named === undefined || named === '' ? []
+    : [resolve(named), isAbsolute(named) ? undefined : besideModule(import.meta.url, named)];
+  // A checkout has its own build, an installation the package of its platform.
+  candidates.push(besideModule(import.meta.url, '../../native/build/Release/percore.node'), addonPackage());
   const load = createRequire(pathToFileURL(resolve('percore.js')));
-  for (const path of new Set(candidates)) {
-    if (path === undefined) continue;
+  for (const candidate of new Set(candidates)) {
+    if (candidate === undefined) continue;
+    const path = candidate.startsWith('@')
+      ? findAddon(candidate, besideModule(import.meta.url, 'native.js') ?? resolve('percore.js')) : candidate;
+    if (path === undefined) {
+      tried.push(`${candidate}: not installed`);
+      continue;
+    }
     if (!existsSync(path)) {
       tried.push(`${path}: no such file`);
       continue;
@@ -81,8 +89,12 @@ function remedy(): string {
     return 'Build it with "npm run build" (needs python3, make and g++)';
   }
   if (folder !== undefined && isThisPackage(join(folder, 'package.json'))) {
-    return 'The installed package has none for this platform: build one in a checkout of the project '
-      + '("npm install && npm run build"), and set PERCORE_NATIVE_PATH to its percore.node';
+    const name = addonPackage();
+    return name === undefined
+      ? 'No package has one for this processor: build one in a checkout of the project '
+        + '("npm install && npm run build"), and set PERCORE_NATIVE_PATH to its percore.node'
+      : `It comes with the package ${name}, which is optional to npm: install it ("npm install ${name}"), and look `
+        + 'whether --omit=optional or a lock file of another platform has left it out';
   }
   return 'This code is part of a bundle, into which no addon goes: leave percore out of the bundle '
     + '(esbuild: --external:percore), or set PERCORE_NATIVE_PATH to the percore.node of the installed package';
@@ -124,7 +136,7 @@ function checkLayout(addon: Native, path: string): Native {
     throw new PercoreError(
       'ERR_PERCORE_LAYOUT_MISMATCH',
       `${path} was built for layout ${addon.layoutHash}, this build of percore has ${expected}. `
-      + 'Run "npm run build" to build both together',
+      + 'Run "npm run build" in a checkout to build both together; where it is installed, install both packages anew',
       { value: addon.layoutHash, allowed: expected },
     );
   }

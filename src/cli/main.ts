@@ -7,7 +7,11 @@ import { createRequire } from 'node:module';
 import { type Command, DONE, FAILED, MISUSED, UsageError } from './command.js';
 
 /** In the order of `--help`. A new command is a module in this folder and a line here. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {};
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  top: () => import('./top.js'),
+  bench: () => import('./bench.js'),
+  new: () => import('./new.js'),
+};
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // Whoever read has gone, as `percore … | head` does.

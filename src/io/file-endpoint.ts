@@ -94,6 +94,8 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
     this.isDirect = settings.direct;
     if (refusal !== undefined) this.refusals.push(refusal);
     if (this.isDirect && settings.flags === 'a') this.noDirect('O_DIRECT: not for a file that is appended to');
+    // Where nobody tells where a buffer lies, none can be given that O_DIRECT would accept.
+    if (this.isDirect && toBorder(core, new Uint8Array(1)) < 0) this.noDirect('O_DIRECT: ENOSYS');
     core.enter(this);
     this.open();
   }
@@ -208,7 +210,7 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
     if ((!this.hasPositions || isMadeOnRead) && this.settings.flags === 'r') this.depth = 1;
     if (this.isDirect && !stat.isFile() && !stat.isBlockDevice()) this.noDirect('O_DIRECT: not a file');
     this.buffer = new Uint8Array(this.depth * this.chunkBytes + DIRECT_BORDER);
-    this.firstByte = this.core.native.files.bytesToBorder(this.buffer, DIRECT_BORDER);
+    this.firstByte = Math.max(0, toBorder(this.core, this.buffer));
     this.number = this.transfers.hold(this);
     if (this.number < 0) {
       this.refusals.push(`io_uring: ${this.core.native.system.errorName(-this.number)}, too many files`);
@@ -249,4 +251,9 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
     // From a call-back of Node's, where what it throws would end the process.
     tell(this.core, this.closeHandler, this.error, 'handler onClose of a file');
   }
+}
+
+/** Bytes to the first address that O_DIRECT accepts, or -errno where that is not known. */
+function toBorder(core: IoCore, bytes: Uint8Array): number {
+  return core.native.files.bytesToBorder(bytes, DIRECT_BORDER);
 }

@@ -1,3 +1,25 @@
-/** `percore/realtime`: policies, placement, and what the machine grants. */
+/**
+ * `percore/realtime`: apps of levels that preempt each other, resources with ceilings, and what lies between real-time
+ * code and ordinary code; policies, placement, and what the machine grants.
+ */
 export * from '../realtime/index.js';
 export { setPolicy, type SetPolicyOptions } from '../reactor/index.js';
+export { takes, type Takes } from '../takes.js';
+export type { AppStatus, LevelStatus } from './app-status.js';
+export type {
+  AppCode, AppContext, AppCore, AppDeclaration, AppMessage, AppSender, AppSent, AppState, AppTask, CheckedApp, Edges,
+  Synchronous,
+} from './declaration.js';
+export { App, defineApp, type AppDescription } from './define-app.js';
+export { implementApp, type AppEntry } from './implement.js';
+export { RunningApp, startApp, type StartAppOptions } from './start-app.js';
+export { clearCore, type ClearedCore, type MovedThread } from './clear-core.js';
+export {
+  createExecutor, raiseEvent, RealtimeExecutor, type ExecutorEvent, type ExecutorMetrics, type ExecutorOptions,
+} from './executor.js';
+export type { Work } from './executor-messages.js';
+export { fifoToPipe, type FifoToPipeOptions } from './fifo-to-pipe.js';
+export {
+  createRealtimeFifo, openRealtimeFifo, readRealtimeFifo, realtimeFifoStatus, RealtimeFifoWriter,
+  type RealtimeFifo, type RealtimeFifoOptions, type RealtimeFifoReadOptions, type RealtimeFifoStatus,
+} from './realtime-fifo.js';

@@ -24,7 +24,9 @@ export interface NativeFiles {
   submit(ring: number): number;
   /** Writes pairs of id and result (bytes or -errno) for transfers that are done; how many pairs. */
   reap(ring: number, pairs: Int32Array): number;
-  /** Bytes from the beginning of `bytes` to the next address that is a multiple of `border`. */
+  /**
+   * Bytes from the beginning of `bytes` to the next address that is a multiple of `border`; or -errno: no direct I/O.
+   */
   bytesToBorder(bytes: Uint8Array, border: number): number;
   /** O_DIRECT off for an open descriptor. 0 or -errno. */
   clearDirect(fd: number): number;

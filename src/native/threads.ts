@@ -29,6 +29,10 @@ export interface NativeThreads {
   getAffinity(): number[];
   /** Asks for these CPUs and returns those that were granted. Throws EINVAL when none of them is to be had. */
   setAffinity(cpus: readonly number[]): number[];
+  /** CPUs of another thread of this process, by the system's number of it; none where there is no such thread. */
+  getAffinityOf(tid: number): number[];
+  /** Moves another thread of this process to these CPUs. 0 or -errno. */
+  setAffinityOf(tid: number, cpus: readonly number[]): number;
   /** How late the system may end a sleep of the calling thread, nanoseconds. */
   getTimerSlack(): number;
   /** The same after asking for `ns`; 0 asks for the thread's default. */

@@ -19,6 +19,9 @@ describe('histogram', () => {
           expect(told).toBeGreaterThanOrEqual(exact);
           expect(told).toBeLessThanOrEqual(exact < 64 ? exact : exact * 1.0323);
           expect(histogram.max()).toBe(sorted.at(-1));
+          expect(histogram.min()).toBe(sorted[0]);
+          const mean = sorted.reduce((sum, value) => sum + value, 0) / sorted.length;
+          expect(Math.abs(histogram.mean() - mean)).toBeLessThanOrEqual(mean * 0.017 + 1e-9);
           expect(histogram.count()).toBe(values.length);
         },
       ),
@@ -35,7 +38,8 @@ describe('histogram', () => {
   });
 
   it('says 0 when it is empty', () => {
-    expect(fresh().percentile(0.99)).toBe(0);
+    const histogram = fresh();
+    expect([histogram.percentile(0.99), histogram.min(), histogram.mean()]).toEqual([0, 0, 0]);
   });
 
   it('adds another to itself', () => {
@@ -43,7 +47,9 @@ describe('histogram', () => {
     a.record(10, 5);
     b.record(1e10, 5);
     a.add(b);
-    expect([a.count(), a.percentile(0.5), a.max()]).toEqual([10, 10, 1e10]);
+    expect([a.count(), a.percentile(0.5), a.max(), a.min()]).toEqual([10, 10, 1e10, 10]);
+    b.add(a);
+    expect(b.min()).toBe(10);
   });
 
   it('counts on beyond 2^32, by value and by addition, and its percentiles with it', () => {

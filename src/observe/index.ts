@@ -1,2 +1,6 @@
-/** Histograms in shared memory: what this process records of itself. */
+/** Histograms in shared memory, and why something was late: what this process records of itself. */
 export { HISTOGRAM_WORDS, Histogram } from './histogram.js';
+export type { Cause, CauseKind, Span } from './cause.js';
+export type { FlightEvent } from './flight-recorder.js';
+export type { FigureName } from './task-figures.js';
+export type { SloViolation } from './worst-cases.js';

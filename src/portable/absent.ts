@@ -11,7 +11,7 @@ const nothing = (): void => undefined;
 export const files: NativeFiles = {
   openRing: no, closeRing: nothing, holdBuffer: no, releaseBuffer: nothing, push: no, submit: no, reap: () => 0,
   // Where its memory lies nobody tells, so a transfer past the page cache has no buffer here.
-  bytesToBorder: () => 0,
+  bytesToBorder: no,
   clearDirect: no,
 };
 

@@ -18,7 +18,8 @@ const { CONNECTED, HELD, KEPT } = words.datagramPeer;
 const MOST_WAITING_BYTES = 212_992;
 /** The kernel counts each datagram as more than its bytes. */
 const EACH_BYTES = 512;
-const MOST_SENDING = DATAGRAM_BATCH;
+/** Under way with Node, which reports each as sent only with the next pass of the loop. */
+const MOST_SENDING = 8 * DATAGRAM_BATCH;
 
 interface Address {
   readonly address: string;
@@ -53,11 +54,7 @@ class DatagramThing implements OpenThing {
   }
 
   receive(receiver: Receiver, region: Uint8Array, entries: Int32Array, most: number): number {
-    if (this.errno !== 0) {
-      const { errno } = this;
-      this.errno = 0;
-      return -errno;
-    }
+    if (this.errno !== 0) return -this.takeError();
     const count = Math.min(most, this.waiting.length);
     for (let i = 0; i < count; i++) {
       const { bytes, from } = this.waiting.shift()!;
@@ -72,6 +69,13 @@ class DatagramThing implements OpenThing {
       entries[at + (CUT_BYTES.at >> 2)] = bytes.length - length;
     }
     return count === 0 ? -EAGAIN : count;
+  }
+
+  /** A positive errno, which is thereby taken; 0 for none. */
+  takeError(): number {
+    const { errno } = this;
+    this.errno = 0;
+    return errno;
   }
 
   /** False: too many are under way. */
@@ -173,6 +177,9 @@ export const datagrams: NativeDatagrams = {
   send(sender, receiver, entries, first, count, fd, region) {
     const thing = thingOf(fd);
     if (!(thing instanceof DatagramThing)) return -EINVAL;
+    // A refusal of one before: told by whichever call comes first, as the kernel does.
+    const errno = thing.takeError();
+    if (errno !== 0) return -errno;
     for (let i = first; i < first + count; i++) {
       const at = i * ENTRY_WORDS;
       const peer = entries[at + (PEER.at >> 2)]!;

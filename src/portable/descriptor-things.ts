@@ -4,6 +4,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { isatty } from 'node:tty';
 import { EAGAIN, EBADF, EINVAL, ENOTSOCK } from '../errno.js';
 import { words } from '../layout.js';
 import type { NativeDescriptors } from '../native/index.js';
@@ -15,7 +16,7 @@ import { put, READABLE, take, thingOf, WRITABLE, type OpenThing } from './things
 export class FileThing implements OpenThing {
   onChange: (bits: number) => void = () => undefined;
 
-  constructor(private readonly fd: number) {}
+  constructor(private readonly fd: number, private readonly isOwned: boolean) {}
 
   readiness(): number {
     return READABLE | WRITABLE;
@@ -30,18 +31,19 @@ export class FileThing implements OpenThing {
   }
 
   close(): void {
-    closeSync(this.fd);
+    if (this.isOwned) closeSync(this.fd);
   }
 }
 
 /** The thing for an open descriptor. Throws what fstat says of it. */
-function thingFor(fd: number, isWritable: boolean): OpenThing {
+function thingFor(fd: number, isWritable: boolean, isOwned: boolean): OpenThing {
   const file = fstatSync(fd);
-  if (file.isFile() || file.isBlockDevice()) return new FileThing(fd);
+  const isAlwaysReady = file.isFile() || file.isBlockDevice() || (file.isCharacterDevice() && !isatty(fd));
+  if (isAlwaysReady) return new FileThing(fd, isOwned);
   try {
     return new SocketThing(new Socket({ fd, readable: true, writable: isWritable, allowHalfOpen: true }));
   } catch (error) {
-    // A terminal, or another device, that Node has no stream for.
+    // A terminal.
     if ((error as NodeJS.ErrnoException).code === 'ERR_INVALID_FD_TYPE') throw missing('fcntl');
     throw error;
   }
@@ -59,7 +61,7 @@ export const descriptors: NativeDescriptors = {
 
   adopt(fd) {
     if (thingOf(fd) !== undefined) throw systemError('EBUSY', 'fcntl', `${fd} belongs to this thread's I/O already`);
-    return put(thingFor(fd, true), fd);
+    return put(thingFor(fd, true, true), fd);
   },
 
   openFifo(path, isWriter, keepOpen) {
@@ -72,7 +74,7 @@ export const descriptors: NativeDescriptors = {
     throw systemError('EINVAL', 'open', `${path} is not a FIFO`);
   },
 
-  openStandardInput: () => put(thingFor(0, false)),
+  openStandardInput: () => put(thingFor(0, false, false)),
   way: (fd) => (readable(fd) === undefined ? -EBADF : words.descriptorWay.PLAIN),
   read: (fd, bytes, offset, length) => readable(fd)?.read(bytes, offset, length) ?? -EBADF,
   write: (fd, bytes, offset, length) => readable(fd)?.write(bytes, offset, length) ?? -EBADF,

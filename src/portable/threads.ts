@@ -50,6 +50,8 @@ export const threads: NativeThreads = {
   setAffinity() {
     throw missing('sched_setaffinity');
   },
+  getAffinityOf: () => [],
+  setAffinityOf: () => -ENOSYS,
   getTimerSlack: () => SLACK_NS,
   setTimerSlack: () => SLACK_NS,
   setChildPlace: () => undefined,

@@ -35,9 +35,11 @@ const PARKS = party.parks.at >> 3;
 const WAKES = party.wakes.at >> 3;
 const BUSY_NS = party.busyNs.at >> 3;
 const TURN_NS = party.turnNs.at >> 3;
+const LOOKED_NS = party.lookedNs.at >> 3;
+const WOKE_NS = party.wokeNs.at >> 3;
 const LIBUV_TURNS = party.libuvTurns.at >> 3;
 const LIVE = (party.timers.at + timerCountersLayout.fields.live.at) >> 3;
-const { lanes, lane, timers, stop, hasMore, isSummoned, isMuted } = deliveryLayout.fields;
+const { lanes, lane, timers, stop, hasMore, isSummoned, isMuted, tellLongNs } = deliveryLayout.fields;
 const LANES = lanes.at >> 2;
 const LANE = lane.at >> 2;
 const TIMERS = timers.at >> 2;
@@ -45,6 +47,7 @@ const STOP = stop.at >> 2;
 const HAS_MORE = hasMore.at >> 2;
 const IS_SUMMONED = isSummoned.at >> 2;
 const IS_MUTED = isMuted.at >> 2;
+const TELL_LONG_NS = tellLongNs.at >> 2;
 const PRODUCER = queueLayout.fields.producerCursor.at >> 2;
 const CONSUMER = queueLayout.fields.consumerCursor.at >> 2;
 const { PARKED, AWAKE } = words.attention;
@@ -70,6 +73,10 @@ export class LoopTurn {
   private laneProducers: number[] = [];
   private laneConsumers: number[] = [];
   private laneNumbers: number[] = [];
+  /** When the sources were looked at last. */
+  private lookedNs = 0;
+  /** A long turn has ended, and JavaScript has not been told: see tellLongNs. */
+  private isUntold = false;
   private lanesVersion = 0;
   private seenStop: number = words.stop.RUN;
   private hasImmediate = false;
@@ -132,6 +139,7 @@ export class LoopTurn {
     const { idling } = this;
     let now = this.nowNs();
     let hasWork = this.poll(now);
+    if (!hasWork && this.isUntold) hasWork = true;
     if (!hasWork) {
       // Nobody spins for a thread that is to end when nothing is left.
       const parkAt = this.isReferenced ? idling.parkAtNs() : 0;
@@ -179,6 +187,7 @@ export class LoopTurn {
   private wake(): void {
     if (this.isAsleep) {
       this.isAsleep = false;
+      this.counters[WOKE_NS] = this.nowNs();
       // park.attention: awake before the lanes are looked at, so that a later record rings nobody.
       if (!this.isDead) Atomics.store(this.shared, ATTENTION, AWAKE);
     }
@@ -188,6 +197,7 @@ export class LoopTurn {
   private deliver(now: number): void {
     const { counters, delivery, source } = this;
     const hadLanes = delivery[LANES] !== 0;
+    this.isUntold = false;
     if (hadLanes) this.idling.noteLaneWork(now);
     counters[TURNS]!++;
     counters[TURN_NS] = now;
@@ -200,6 +210,8 @@ export class LoopTurn {
       delivery[LANES] = delivery[TIMERS] = 0;
       const after = this.nowNs();
       counters[BUSY_NS]! += after - now;
+      const longNs = delivery[TELL_LONG_NS]!;
+      if (longNs !== 0 && after - now >= longNs) this.isUntold = true;
       if (hadLanes) this.idling.lastLaneWorkNs = after;
     }
   }
@@ -214,6 +226,8 @@ export class LoopTurn {
   /** Fills the delivery; true when JavaScript has something to do. The order is that of native/turn.cc. */
   private poll(now: number): boolean {
     const { delivery, shared, source } = this;
+    this.counters[LOOKED_NS] = this.lookedNs;
+    this.lookedNs = now;
     let hasWork = this.scanLanes() || delivery[HAS_MORE] !== 0;
     if (source !== undefined) hasWork = source.poll() || hasWork;
     hasWork = this.exchange.poll(now) || hasWork;

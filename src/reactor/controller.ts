@@ -7,10 +7,12 @@
  *
  * What follows a death is in deaths.ts, who comes and goes in roster.ts and scaling.ts.
  */
+import { channel } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
 import { capabilities } from '../capabilities.js';
 import { partyLayout } from '../layout.js';
 import { native } from '../native.js';
+import type { SloViolation } from '../observe/index.js';
 import type { Policy } from '../realtime/index.js';
 import type { DisciplineOptions } from '../scheduling/internal.js';
 import { Deaths, type DeathHost } from './deaths.js';
@@ -31,6 +33,9 @@ import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { Spares } from './spares.js';
 import { mainStatus, reactorStatus, type ReactorStatus, type RuntimeStatus } from './status.js';
 import { workers, type SpareThread, type ThreadMaker } from './threads.js';
+
+/** For who listens to all runtimes of the process. */
+const slo = channel('percore:slo');
 
 const SENT = partyLayout.fields.sent.at >> 3;
 const RECEIVED = partyLayout.fields.received.at >> 3;
@@ -84,6 +89,7 @@ export class Controller implements MemberHost, DeathHost {
       // In the next tick, as reports of reactors come: what a listener throws must not come back into the failed step.
       onError: (error, where) => process.nextTick(() => this.stepError(id, errorOf(error, id, where), where)),
       onDrop: (error) => process.nextTick(() => this.messageDropped(id, error)),
+      onViolation: (violation) => this.sloViolated(violation),
     });
   }
 
@@ -126,6 +132,11 @@ export class Controller implements MemberHost, DeathHost {
   messageDropped(reactorId: number, error: Error): void {
     if (this.events.emit('messageDropped', { reactorId, error })) return;
     process.emitWarning(error.message, { code: 'ERR_PERCORE_NO_TASK' });
+  }
+
+  sloViolated(violation: SloViolation): void {
+    if (slo.hasSubscribers) slo.publish(violation);
+    this.events.emit('sloViolated', violation);
   }
 
   message(reactorId: number, message: unknown): void {

@@ -45,7 +45,7 @@ export class Deaths implements RestartHost {
   }
 
   /** The only place where a reactor is declared dead. */
-  exited({ id, error, threadId, generation, queues }: Member, exitCode: number): void {
+  exited({ id, error, threadId, generation, queues, flight }: Member, exitCode: number): void {
     const { shared, roster, main, events } = this.host;
     const recovered = queues.recover((cause) => {
       const message = `a queue of reactor ${id}, which has ended, cannot be recovered: ${cause.message}`;
@@ -67,7 +67,9 @@ export class Deaths implements RestartHost {
     begin?.();
     if (isDue) return;
     const willRestart = begin !== undefined;
-    const death = { reactorId: id, exitCode, threadId, recovered, error, generation, willRestart, lost };
+    const death = {
+      reactorId: id, exitCode, threadId, recovered, error, generation, willRestart, lost, events: flight,
+    };
     if (events.emit('reactorDied', death)) return;
     const why = error === undefined ? '' : `: ${error.message}`;
     const then = willRestart ? '; it is started again' : '';

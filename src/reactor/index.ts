@@ -26,6 +26,7 @@ export type {
   TimerFigures,
 } from './status.js';
 export { hashKey, bucketOf } from './buckets.js';
+export { closeOnSignal, type CloseOnSignalOptions } from './close-on-signal.js';
 export { createLoads, createSteering, type Steering } from './steering.js';
 export type {
   Choose, Steered, SteeredListenOptions, SteeringOptions, SteeringReactor, SteeringStatus,

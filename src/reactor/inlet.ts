@@ -12,6 +12,7 @@ import { BYTES, HEAD_BYTES, NAME } from './message.js';
 import { HeardName } from './names.js';
 import type { ByteRecord, ByteTask } from './task.js';
 import type { Turn } from './turn.js';
+import type { Timed } from './watch.js';
 import type { Holdable } from './waits.js';
 import { ON_ROOM } from '../queues/internal.js';
 
@@ -28,8 +29,10 @@ export interface Receiver {
   dispatch(inlet: Inlet, at: number, length: number, type: number): number;
 }
 
-export class Inlet implements Holdable, RecordMemory {
+export class Inlet implements Holdable, RecordMemory, Timed {
   isReady = false;
+  readyNs = 0;
+  sinceNs = 0;
   /** Is told of each name, where those who come after this thread need them. */
   onName: ((lane: number, number: number, text: string) => void) | undefined = undefined;
   readonly words: Int32Array;
@@ -44,6 +47,8 @@ export class Inlet implements Holdable, RecordMemory {
   private heard = 0;
   /** The name of the last record of bytes, and its task: the next is usually for the same. */
   private target = -1;
+  /** The last record whose way was measured. */
+  private sampled = 0;
   private byteTask: ByteTask | undefined;
   private readonly consumer: VariableConsumer;
 
@@ -106,6 +111,9 @@ export class Inlet implements Holdable, RecordMemory {
     // answers are published: who has one may ask for the figures.
     counters[RECEIVED]! += messages;
     this.words[COUNTED] = this.words[TAKEN]!;
+    if (turn.watch !== undefined) {
+      this.sampled = turn.watch.take(this.number, this.view, this.words, this.words[TAKEN]!, this.sampled);
+    }
     turn.endQuantum(this.band, messages);
     consumer.publishRelease();
     return hasMore;

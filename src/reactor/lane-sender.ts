@@ -51,6 +51,8 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   protected readonly producer: VariableProducer;
   protected readonly codec: ValueCodec = new ValueCodec();
   private dirtySinceNs = 0;
+  /** How often it was published, where figures are taken. */
+  private flushes = 0;
   private readonly names = new SentNames();
 
   constructor(
@@ -114,6 +116,10 @@ export class LaneSender implements RecordMemory, Room, Flushable {
 
   /** Publishes what is committed and wakes the receiver if it sleeps or runs something lower. */
   publish(): void {
+    const { watch } = this.turn;
+    if (watch !== undefined) {
+      this.flushes = watch.stamp(this.view, this.words, this.producer.committedSequence, this.flushes);
+    }
     this.producer.flush();
   }
 

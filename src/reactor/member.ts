@@ -10,6 +10,7 @@
 import { fileURLToPath } from 'node:url';
 import type { ResourceLimits, TransferListItem } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
+import type { FlightEvent, SloViolation } from '../observe/index.js';
 import { kindOf, memberPath } from '../queues/internal.js';
 import type { Grants } from '../realtime/internal.js';
 import { MemberDiscipline, nameOf } from './disciplines.js';
@@ -23,6 +24,7 @@ import type { SpareThread, StartedThread, ThreadMaker } from './threads.js';
 export interface MemberHost {
   stepError(id: number, error: Error, where: string): void;
   messageDropped(id: number, error: Error): void;
+  sloViolated(violation: SloViolation): void;
   /** Said by a room above this one, in its own words. */
   room(id: number, room: string, body: unknown): void;
   /** It has come a step further on its way to ready. */
@@ -41,6 +43,8 @@ export class Member {
   policy: PolicyGrant | undefined;
   /** The exit event has come. */
   isDead = false;
+  /** What happened in it last, if an error has ended it. */
+  flight: readonly FlightEvent[] = [];
   /** What the thread ended by, if it was an error. */
   error: Error | undefined;
   exitCode: number | undefined;
@@ -82,7 +86,7 @@ export class Member {
       this.worker = spare?.take(given) ?? threads.start(given, resourceLimits);
     } catch (error) {
       port1.close();
-      throw (error as Error).name === 'DataCloneError' ? unclonable(start.data, error as Error) : error;
+      throw explained(error as NodeJS.ErrnoException, start.data);
     }
     this.threadId = this.worker.threadId;
     this.generation = start.generation;
@@ -100,6 +104,8 @@ export class Member {
         return host.stepError(id, unpackError(report.error, id, report.where), report.where);
       }
       if (report.kind === 'messageDropped') return host.messageDropped(id, unpackError(report.error, id, 'messages'));
+      if (report.kind === 'flight') return void (this.flight = report.events);
+      if (report.kind === 'sloViolated') return host.sloViolated(report.violation);
       if (report.kind === 'queueOpened' || report.kind === 'queueUnreachable') return this.queues.take(report);
       if (report.kind === 'name') return host.name(id, report.lane, report.number, report.text);
       if (report.kind === 'room') return host.room(id, report.room, report.body);
@@ -194,6 +200,17 @@ export class Member {
   unref(): void {
     this.worker.unref();
   }
+}
+
+/** What `new Worker` has thrown, in words of what can be done about it. */
+function explained(error: NodeJS.ErrnoException, data: unknown): Error {
+  if (error.name === 'DataCloneError') return unclonable(data, error);
+  if (error.code !== 'ERR_ACCESS_DENIED') return error;
+  return new PercoreError(
+    'ERR_PERCORE_WORKER_UNAVAILABLE',
+    'this process may not start threads, under the permission model of Node: start Node with --allow-worker',
+    { cause: error },
+  );
 }
 
 function entryFailed(id: number, entry: string, cause: Error): PercoreError {

@@ -11,7 +11,7 @@ import { partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
 import type { IoSource } from '../io/index.js';
 import { Io, TimedIoCore } from '../io/internal.js';
-import { DEFAULT_BAND, type DeclaredClass, type DisciplineOptions } from '../scheduling/internal.js';
+import { DEFAULT_BAND, watchCollections, type DeclaredClass, type DisciplineOptions } from '../scheduling/internal.js';
 import { ManualClock, SystemClock, Timers } from '../timers/index.js';
 import { createCounting } from '../timers/internal.js';
 import { bucketOf } from './buckets.js';
@@ -29,10 +29,12 @@ import { QueueReading, Reading, type ReadableEnd } from './reading.js';
 import { checkBand } from './reactor-checks.js';
 import type { PolicyGrant } from './policy-grant.js';
 import type { ToMain } from './room-channel.js';
+import { FigureTable, FlightRecorder, WorstCases, type SloViolation } from '../observe/internal.js';
 import { ioCounters, partyCounters, partyWords, timerCounters, type SharedRuntime } from './shared.js';
 import type { Stepping } from './steps.js';
 import { LocalTask, type ByteTask, type ValueTask } from './task.js';
 import { Turn, type Budget, type PublishEvery, type TurnSources } from './turn.js';
+import { TaskWatch } from './watch.js';
 import { WindDown, type Stopping } from './wind-down.js';
 
 /** What a party needs of the addon: the loop around its turn, and the eventfds of its peers. */
@@ -52,11 +54,14 @@ export interface PartyOptions {
   readonly onError: (error: unknown, where: string) => void;
   /** Of a reactor that is started again after a death; see kept-names.ts. */
   readonly names?: NamesToKeep | undefined;
+  /** Called when a figure was above its bound. */
+  readonly onViolation?: (violation: SloViolation) => void;
   /** Called with the first message for each name that reached nobody. */
   readonly onDrop: (error: PercoreError) => void;
 }
 
 const PHASE = partyLayout.fields.phase.at >> 2;
+const PHASES = Object.keys(words.phase).map((name) => name.toLowerCase());
 const SEEN_CHANGES = partyLayout.fields.seenChanges.at >> 2;
 
 export class Party implements TurnSources, Stopping {
@@ -85,6 +90,8 @@ export class Party implements TurnSources, Stopping {
   readonly peers: Peers;
   /** The words of this party in shared memory. */
   readonly words: Int32Array;
+  /** What happened here last. */
+  readonly flight: FlightRecorder;
 
   readonly knock: (() => void) | undefined;
 
@@ -106,14 +113,39 @@ export class Party implements TurnSources, Stopping {
     this.id = id;
     this.clock = options.clock === 'manual' ? new ManualClock() : clock;
     this.words = partyWords(inbox);
-    const { budget, publishEvery, discipline, classes, onError } = options;
+    const flight = (this.flight = new FlightRecorder(nowNs));
+    const { budget, publishEvery, discipline, classes } = options;
+    const onError = (error: unknown, where: string): void => {
+      flight.note('stepError', `${where}: ${textOf(error)}`);
+      options.onError(error, where);
+    };
+    const onDrop = (error: PercoreError): void => {
+      flight.note('messageDropped', error.message);
+      options.onDrop(error);
+    };
+    const onViolation = (violation: SloViolation): void => {
+      flight.note('sloViolated', `${violation.task}: ${violation.figure} ${violation.ns} ns, ${violation.cause.kind}`);
+      options.onViolation?.(violation);
+    };
+    const counters = partyCounters(inbox);
+    const figures = shared.figures?.[id];
+    const watch: TaskWatch | undefined = figures === undefined ? undefined : new TaskWatch({
+      id, table: new FigureTable(figures), party: this.words, counters, nowNs,
+      recorder: () => new WorstCases({
+        id, nowNs, lastWake: () => watch!.lastWake(), report: onViolation,
+        watchCollections: (tell) => watchCollections(nowNs, tell),
+      }),
+    });
     const turn = (this.turn = new Turn({
-      id, party: this.words, counters: partyCounters(inbox), budget, publishEvery, discipline, classes, nowNs, onError,
+      id, party: this.words, counters, budget, publishEvery, discipline, classes, nowNs, watch, onError,
     }));
-    this.peers = new Peers(shared, (eventFd) => addon.wakers.wake(eventFd));
+    this.peers = new Peers(shared, (eventFd, to) => {
+      if (watch !== undefined) watch.stampWake(partyWords(shared.inboxes[to]!), partyCounters(shared.inboxes[to]!));
+      addon.wakers.wake(eventFd);
+    });
     // As in noteDeaths().
     Atomics.store(this.words, SEEN_CHANGES, this.peers.seenChanges);
-    const drops = new DropReports(id, shared.reactors, () => [...this.dispatcher.tasks.values()], options.onDrop);
+    const drops = new DropReports(id, shared.reactors, () => [...this.dispatcher.tasks.values()], onDrop);
     this.dispatcher = new Dispatcher(turn, this.peers, drops);
     this.lanes = new Intercore(turn, this.peers, this.dispatcher, options.names);
     const timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
@@ -126,7 +158,7 @@ export class Party implements TurnSources, Stopping {
       originNs: shared.originNs,
     }));
     const knock = (this.knock = addon.turns.knock === undefined ? undefined : () => addon.turns.knock!(handle));
-    const schedule = turn.scheduler.schedule.bind(turn.scheduler);
+    const schedule = turn.schedule.bind(turn);
     const report = turn.reportError.bind(turn);
     this.timers = new Timers({
       schedule, nowNs, timerRequests, delivery: turn.delivery, onError: report, counters: timerCounters(inbox),
@@ -164,6 +196,7 @@ export class Party implements TurnSources, Stopping {
     const { peers } = this;
     if (!peers.takeChanges()) return;
     for (const id of peers.died) {
+      this.flight.note('death', peers.nameOf(id));
       this.calls.rejectAll(id);
       this.answers.endAll(id, () => askerDied(id));
     }
@@ -257,6 +290,8 @@ export class Party implements TurnSources, Stopping {
   }
 
   setPhase(phase: number): void {
+    // Plain: only this thread writes it.
+    if (this.words[PHASE] !== phase) this.flight.note('phase', PHASES[phase]!);
     // Pairs with the runtime's load while it starts or closes.
     Atomics.store(this.words, PHASE, phase);
   }
@@ -305,6 +340,7 @@ export class Party implements TurnSources, Stopping {
     // Those who wait for room hear that there is nobody to wait for.
     this.turn.waits.look(true);
     this.turn.disciplines.close();
+    this.turn.watch?.leave();
     for (const reading of this.readings) reading.leave();
     this.dispatcher.leave();
     try {
@@ -321,4 +357,13 @@ function timersBy(
   const timers = createCounting(counters, { clock, onError });
   clock.drive(timers);
   return timers;
+}
+
+/** What was thrown, in short. Never throws. */
+function textOf(error: unknown): string {
+  try {
+    return error instanceof Error ? error.message : String(error);
+  } catch {
+    return 'something that cannot be shown';
+  }
 }

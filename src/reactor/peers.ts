@@ -22,10 +22,10 @@ export class Peers {
   seenChanges: number;
 
   /** `wake` writes an eventfd. */
-  constructor(readonly shared: SharedRuntime, wake: (eventFd: number) => void) {
+  constructor(readonly shared: SharedRuntime, wake: (eventFd: number, id: number) => void) {
     this.block = new RuntimeBlock(shared.runtime);
     this.parties = shared.inboxes.map(partyWords);
-    this.wakers = shared.eventFds.map((fd) => () => wake(fd));
+    this.wakers = shared.eventFds.map((fd, id) => () => wake(fd, id));
     // Before the look: a change in between is seen again.
     this.seenChanges = this.block.changes();
     this.look();

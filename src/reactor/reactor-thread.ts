@@ -5,6 +5,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
+import type { FlightEvent, SloViolation } from '../observe/index.js';
 import type { Policy } from '../realtime/index.js';
 import type { Grants } from '../realtime/internal.js';
 import { followDiscipline, takeUp, type DisciplineReport, type DisciplineRequest } from './disciplines.js';
@@ -31,7 +32,7 @@ export interface WorkerStart {
   readonly generation: number;
   /** What they have heard; undefined where none comes after this one. */
   readonly names: KnownNames | undefined;
-  readonly options: Omit<PartyOptions, 'onError' | 'onDrop' | 'names'>;
+  readonly options: Omit<PartyOptions, 'onError' | 'onDrop' | 'onViolation' | 'names'>;
   /** To the main thread. parentPort is left to the user. */
   readonly reports: ReportPort;
 }
@@ -69,6 +70,9 @@ export type WorkerReport =
   | { kind: 'room'; room: string; body: unknown }
   /** Said last: its endpoints have lost bytes since it was told to stop. */
   | { kind: 'lost' }
+  /** It dies by an error: what happened last. */
+  | { kind: 'flight'; events: readonly FlightEvent[] }
+  | { kind: 'sloViolated'; violation: SloViolation }
   | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
   | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };
 
@@ -96,6 +100,7 @@ export async function runReactor(start: WorkerStart, thread: ReactorThread): Pro
       if (limit.take()) reportError(error, where);
     },
     onDrop: (error) => report({ kind: 'messageDropped', error: packError(error) }),
+    onViolation: (violation) => report({ kind: 'sloViolated', violation }),
   });
   if (start.options.io?.source === 'io_uring') party.io.begin();
   const { asked, granted, refusals } = party.userIo.status();

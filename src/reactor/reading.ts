@@ -12,6 +12,7 @@ import { CLOSED, EVICTED, OK, nameOfCode, type ResultCode } from '../queues/inde
 import type { ValueTask } from './task.js';
 import type { Turn } from './turn.js';
 import type { Holdable } from './waits.js';
+import type { Timed } from './watch.js';
 
 /** The consuming end of any queue: with a `state` where it gives values, without one where it gives bytes or a code. */
 export interface ReadableEnd {
@@ -67,9 +68,11 @@ export class Reading {
 const QUANTUM = 16;
 
 /** What is behind a `Reading`: the task that runs its handler. */
-export class QueueReading implements Holdable {
+export class QueueReading implements Holdable, Timed {
   readonly ended: Promise<ResultCode>;
   isReady = false;
+  readyNs = 0;
+  sinceNs = 0;
   private tellEnd!: (code: ResultCode) => void;
   private lostAtEnd = 0;
   private isOver = false;

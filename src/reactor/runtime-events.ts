@@ -1,4 +1,5 @@
 /** What a runtime tells whoever listens, and what closing it answers. */
+import type { FlightEvent, SloViolation } from '../observe/index.js';
 import type { Recovered } from '../queues/index.js';
 import type { Loss } from './lane-repair.js';
 
@@ -45,6 +46,8 @@ export interface ReactorDeath {
   readonly willRestart: boolean;
   /** What ended with it. */
   readonly lost: Loss;
+  /** The last notable events of its thread, if an error has ended it: see `flightEvents`. */
+  readonly events: readonly FlightEvent[];
 }
 
 /** Emitted as 'reactorRestarted' when the entry has run again in the place of a reactor that had died. */
@@ -92,4 +95,6 @@ export interface RuntimeEvents {
   stepError: [StepError];
   messageDropped: [MessageDrop];
   message: [ForeignMessage];
+  /** A figure was above its bound: see `setSlo`. At most 20 a second and reactor, and each new worst. */
+  sloViolated: [SloViolation];
 }

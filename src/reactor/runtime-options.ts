@@ -94,6 +94,12 @@ export interface OptionsFor<R> {
    * is lost.
    */
   restart?: RestartOptions;
+  /**
+   * Takes figures of each task: how long its messages wait, run and take, in histograms that `metricsOf` reads. An
+   * object says for how many tasks of each reactor there is room: `tasks`, 2 to 65,536, default 256. Default false.
+   * Costs some nanoseconds a step, see docs/guide/observation.md.
+   */
+  metrics?: boolean | { tasks?: number };
   /** Limits of each worker's heap, as for `new Worker`. */
   resourceLimits?: ResourceLimits;
   /**
@@ -126,6 +132,8 @@ export interface RuntimeSettings {
   readonly classes: readonly DeclaredClass[];
   readonly clock: 'manual' | undefined;
   readonly source: IoSource;
+  /** Tasks of each party of which figures are taken; 0 for none. */
+  readonly measuredTasks: number;
   readonly resourceLimits: ResourceLimits | undefined;
   readonly restart: Required<RestartOptions> | undefined;
   readonly startTimeoutMs: number;
@@ -133,7 +141,7 @@ export interface RuntimeSettings {
 
 const KNOWN = [
   'entry', 'reactors', 'maxReactors', 'pin', 'policy', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery',
-  'discipline', 'classes', 'clock', 'io', 'main', 'restart', 'resourceLimits', 'startTimeoutMs',
+  'discipline', 'classes', 'clock', 'io', 'main', 'restart', 'metrics', 'resourceLimits', 'startTimeoutMs',
 ];
 const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 const MOST_MS = 2 ** 31 - 1;
@@ -190,7 +198,7 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
     data: options.data,
     laneBytes,
     parties: [...pins.map(() => idle), settingsOfMain(idle, cpus)],
-    budget, publishEvery, discipline, classes, source, startTimeoutMs,
+    budget, publishEvery, discipline, classes, source, startTimeoutMs, measuredTasks: checkMetrics(options.metrics),
     clock: options.clock, resourceLimits: options.resourceLimits, restart: checkRestart(options.restart),
   };
 }
@@ -223,6 +231,12 @@ function whyNotSpin(id: number, pins: readonly (number | undefined)[], cpus: Cpu
   }
   if (pins.length > cpus.quota) return `the cgroup's quota is ${cpus.quota} CPUs for ${pins.length} reactors`;
   return undefined;
+}
+
+function checkMetrics(metrics: boolean | { tasks?: number } = false): number {
+  if (metrics === false) return 0;
+  const { tasks = 256 } = metrics === true ? {} : checkOptions('metrics', metrics, ['tasks']);
+  return checkInteger('metrics.tasks', tasks, 2, 65_536);
 }
 
 function checkLaneBytes(value: number): number {

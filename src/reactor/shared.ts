@@ -38,6 +38,8 @@ export interface SharedRuntime {
   /** Their eventfds. They belong to the runtime and are closed after every worker has gone. */
   readonly eventFds: readonly number[];
   readonly originNs: number;
+  /** What each party measures of its tasks, the main thread's last; undefined where nothing is measured. */
+  readonly figures?: readonly SharedArrayBuffer[] | undefined;
 }
 
 export interface PartySettings {

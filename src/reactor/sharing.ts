@@ -2,6 +2,7 @@
 import { stat } from 'node:fs';
 import { PercoreError } from '../errors.js';
 import { native } from '../native.js';
+import { createFigures } from '../observe/internal.js';
 import { noteOwnLanes } from './opened-queues.js';
 import type { RuntimeSettings } from './runtime-options.js';
 import { createShared, type SharedRuntime } from './shared.js';
@@ -12,7 +13,7 @@ const DESCRIPTORS_PER_THREAD = 6;
 
 /** Opens the eventfds and the memory of a runtime, and gives it to `use`. Closes all of it again when either fails. */
 export function share<T>(settings: RuntimeSettings, use: (shared: SharedRuntime) => T): T {
-  const { reactors: present, places: reactors, laneBytes, parties } = settings;
+  const { reactors: present, places: reactors, laneBytes, parties, measuredTasks } = settings;
   const { clock, wakers } = native();
   // libuv's pool is made at its first use and inherits the affinity of whoever uses it first: not a pinned reactor.
   stat('/', () => undefined);
@@ -24,7 +25,8 @@ export function share<T>(settings: RuntimeSettings, use: (shared: SharedRuntime)
     for (const fd of eventFds.splice(reactors + 1)) wakers.close(fd);
     const shared = createShared(reactors, laneBytes, eventFds, clock.nowNs(), (party) => parties[party]!, present);
     noteOwnLanes(shared.inboxes);
-    return use(shared);
+    if (measuredTasks === 0) return use(shared);
+    return use({ ...shared, figures: shared.inboxes.map(() => createFigures(measuredTasks)) });
   } catch (cause) {
     for (const fd of eventFds) wakers.close(fd);
     throw cannotOpen(settings, cause as Error);

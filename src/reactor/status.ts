@@ -108,8 +108,10 @@ export interface RuntimeStatus {
 const PHASES = Object.entries(words.phase).map(([name]) => name.toLowerCase()) as ReactorStatus['state'][];
 
 /** Name, unit and meaning of each figure that a party has in a status, for who exports them. */
-export const partyFigures: readonly Figure[] = [partyLayout, ioCountersLayout, timerCountersLayout]
-  .flatMap(({ fields }) => listFigures(fields));
+export const partyFigures: readonly Figure[] = [
+  ...listFigures(partyLayout.fields), ...listFigures(ioCountersLayout.fields, partyLayout.fields.io.at),
+  ...listFigures(timerCountersLayout.fields, partyLayout.fields.timers.at),
+];
 
 /** What the main thread knows of a reactor besides its shared words. */
 export interface KnownOfReactor {

@@ -5,6 +5,7 @@
 import { PercoreError } from '../errors.js';
 import { AGAIN, BACK_PRESSURED, CLOSED, OK, nameOfCode } from '../result-codes.js';
 import { beginStep, endStep, noteRefusal, type Refuser } from '../refusals.js';
+import type { TaskWatch, Watched } from './watch.js';
 import type { TurnRequests } from './turn-requests.js';
 
 /**
@@ -17,7 +18,7 @@ import type { TurnRequests } from './turn-requests.js';
 export type StepResult = number | void | Promise<void>;
 
 /** Something whose step runs once for each message: a task. `M` is what its step is given. */
-export interface Stepping<M> {
+export interface Stepping<M> extends Watched {
   readonly name: string;
   /** Asynchronous steps that may be under way at once, and those that are. */
   readonly concurrency: number;
@@ -42,10 +43,12 @@ export class Steps {
   /** The task whose step runs now. */
   private running: { readonly name: string } | undefined;
 
-  constructor(private readonly turn: TurnRequests) {}
+  /** `watch`: where figures of tasks are taken. */
+  constructor(private readonly turn: TurnRequests, private readonly watch?: TaskWatch | undefined) {}
 
   /** OK when the message is taken; BACK_PRESSURED or AGAIN when it is to be kept. Never throws. */
   run<M>(task: Stepping<M>, message: M, from: number, band: number): number {
+    if (this.watch !== undefined) this.watch.step(task);
     beginStep();
     this.running = task;
     let code: number = OK;
@@ -62,6 +65,7 @@ export class Steps {
 
   /** Runs a step of a body, which answers as other steps do, and never throws. */
   resume(task: Stepping<never>, body: { resume(): number }): number {
+    if (this.watch !== undefined) this.watch.step(task);
     beginStep();
     this.running = task;
     const code = body.resume();

@@ -11,8 +11,10 @@
  */
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import { noteRefusal } from '../refusals.js';
+import type { FigureSlot } from '../observe/internal.js';
 import type { Stepping } from './steps.js';
 import type { Turn } from './turn.js';
+import type { Timed } from './watch.js';
 import { WaitingLine, type Room } from './waiting-line.js';
 import type { Holdable } from './waits.js';
 
@@ -57,8 +59,12 @@ export type ValueTask = LocalTask<unknown, false>;
 export type ByteTask = LocalTask<ByteRecord, true>;
 
 /** `M` is what the step is given. */
-export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping<M> {
+export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping<M>, Timed {
   isReady = false;
+  readyNs = 0;
+  sinceNs = 0;
+  figures: FigureSlot | undefined = undefined;
+  meanNs = 0;
   /** It waits for whoever has refused its step. */
   isHeld = false;
   /** It takes nothing any more, and its name is free. */

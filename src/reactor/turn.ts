@@ -16,6 +16,7 @@ import {
 import { Steps } from './steps.js';
 import { TaskDepth } from './task-depth.js';
 import type { TurnRequests } from './turn-requests.js';
+import type { Timed, TaskWatch } from './watch.js';
 import { Unpublished, type Flushable } from './unpublished.js';
 import { Waits, type Holdable } from './waits.js';
 
@@ -44,12 +45,14 @@ export interface TurnSettings {
   readonly discipline: DisciplineOptions;
   readonly classes?: readonly DeclaredClass[] | undefined;
   readonly nowNs: () => number;
+  /** Where figures of tasks are taken. */
+  readonly watch?: TaskWatch | undefined;
   readonly onError: (error: unknown, where: string) => void;
 }
 
 /** What a turn polls, and whom it tells of what it finds. */
 export interface TurnSources {
-  readonly lanes: { inlet(number: number): Ready };
+  readonly lanes: { inlet(number: number): Ready & Timed & { readonly view: DataView } };
   readonly timers: { poll(): number };
   readonly io: { poll(): number };
   /** All tasks, for the figure of how many messages wait. */
@@ -76,6 +79,7 @@ const TIMERS = deliveryLayout.fields.timers.at >> 2;
 const STOP = deliveryLayout.fields.stop.at >> 2;
 const IS_SUMMONED = deliveryLayout.fields.isSummoned.at >> 2;
 const HAS_MORE = deliveryLayout.fields.hasMore.at >> 2;
+const TELL_LONG_NS = deliveryLayout.fields.tellLongNs.at >> 2;
 const IS_MUTED = deliveryLayout.fields.isMuted.at >> 2;
 const AWAKE = words.attention.AWAKE;
 /** `shouldYield` reads the clock once in so many calls. */
@@ -98,8 +102,9 @@ export class Turn implements SchedulerHost, TurnRequests {
   readonly nowNs: () => number;
   /** What native hands over, and what it is told. */
   readonly delivery: Int32Array = new Int32Array(deliveryLayout.bytes >> 2);
-  readonly steps: Steps = new Steps(this);
-  readonly waits: Waits = new Waits(this, this.steps);
+  readonly steps: Steps;
+  readonly waits: Waits;
+  readonly watch: TaskWatch | undefined;
   readonly scheduler: Scheduler;
   /** Changes the discipline of the scheduler. */
   readonly disciplines: DisciplineControl;
@@ -119,7 +124,8 @@ export class Turn implements SchedulerHost, TurnRequests {
   private stopWord: number = words.stop.RUN;
   private hasSettled = false;
 
-  constructor({ id, party, counters, budget, publishEvery, discipline, classes = [], nowNs, onError }: TurnSettings) {
+  constructor(settings: TurnSettings) {
+    const { id, party, counters, budget, publishEvery, discipline, classes = [], nowNs, watch, onError } = settings;
     this.id = id;
     this.party = party;
     this.counters = counters;
@@ -128,7 +134,10 @@ export class Turn implements SchedulerHost, TurnRequests {
     this.onError = onError;
     this.budgetNs = budget.timeNs;
     this.classes = classes;
-    this.scheduler = new Scheduler(new Bands(), this, budget.quanta);
+    this.watch = watch;
+    this.steps = new Steps(this, watch);
+    this.waits = new Waits(this, this.steps);
+    this.scheduler = new Scheduler(new Bands(), this, budget.quanta, watch);
     this.disciplines = new DisciplineControl(this.scheduler, {
       // What a turn makes ready counts from the turn's beginning, so that no clock is read for it.
       clock: { nowNs, readyNs: () => (this.isRunning ? this.beganNs : nowNs()) },
@@ -149,9 +158,14 @@ export class Turn implements SchedulerHost, TurnRequests {
   run(): void {
     this.isRunning = true;
     this.hasSettled = false;
+    if (this.watch !== undefined) this.watch.beginTurn();
     this.endNs = this.counters[TURN_NS]! + this.budgetNs;
     this.poll();
     this.scheduler.run(this.endNs, this.beganNs);
+    if (this.watch !== undefined) {
+      this.watch.endTurn();
+      this.delivery[TELL_LONG_NS] = this.watch.exactNs;
+    }
     if (this.toldBand !== AWAKE) this.setRunningBand(AWAKE);
     this.waits.endTurn();
     const { isEmpty } = this.scheduler.discipline;
@@ -176,7 +190,11 @@ export class Turn implements SchedulerHost, TurnRequests {
     }
     this.stopWord = delivery[STOP]!;
     const lanes = delivery[LANES]!;
-    for (let i = 0; i < lanes; i++) this.schedule(sources.lanes.inlet(delivery[LANE + i]!));
+    for (let i = 0; i < lanes; i++) {
+      const inlet = sources.lanes.inlet(delivery[LANE + i]!);
+      if (this.watch !== undefined) this.watch.makeLaneReady(inlet, inlet.view);
+      this.scheduler.schedule(inlet);
+    }
     delivery[LANES] = 0;
     return lanes + (delivery[TIMERS] === 0 ? 0 : sources.timers.poll()) + sources.io.poll();
   }
@@ -194,6 +212,7 @@ export class Turn implements SchedulerHost, TurnRequests {
   // ---- For whatever is ready, runs, or waits ----------------------------------------------------------------------
 
   schedule(ready: Ready): void {
+    if (this.watch !== undefined) this.watch.makeReady(ready);
     this.scheduler.schedule(ready);
   }
 
@@ -237,6 +256,7 @@ export class Turn implements SchedulerHost, TurnRequests {
    */
   hold(ready: Holdable, code: number): void {
     this.scheduler.holdBack();
+    if (this.watch !== undefined) this.watch.hold();
     this.waits.hold(ready, code);
   }
 

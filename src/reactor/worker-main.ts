@@ -7,7 +7,7 @@ import { requestGrants } from '../realtime/internal.js';
 import { setErrorReporter } from '../uncaught.js';
 import { forbidBlocking } from '../waiting.js';
 import { importEntry } from './entry.js';
-import { runReactor, type WorkerStart } from './reactor-thread.js';
+import { runReactor, type WorkerReport, type WorkerStart } from './reactor-thread.js';
 import type { SpareStart } from './threads.js';
 
 /** At once, or, in a spare thread, when a reactor has died. */
@@ -37,6 +37,11 @@ await runReactor(start, {
     // alone.
     setErrorReporter((error, where) => party.turn.reportError(error, where));
     forbidBlocking();
+    // What happened last goes before the thread does; what was thrown goes on as it would.
+    process.on('uncaughtExceptionMonitor', (error: unknown) => {
+      party.flight.note('uncaught', error instanceof Error ? error.message : 'a value that is no Error');
+      start.reports.postMessage({ kind: 'flight', events: party.flight.events() } satisfies WorkerReport);
+    });
   },
   exit: () => process.exit(0),
 });

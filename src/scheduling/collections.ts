@@ -6,8 +6,13 @@
  */
 import type { PerformanceObserver as Observer } from 'node:perf_hooks';
 
-/** `beganNs` by the clock that was given. */
-export type OnCollection = (beganNs: number, ns: number) => void;
+/** `beganNs` by the clock that was given; `kind` in words: 'scavenge', 'mark and sweep' and others. */
+export type OnCollection = (beganNs: number, ns: number, kind: string) => void;
+
+/** By the numbers of `perf_hooks.constants`. */
+const KINDS: Readonly<Record<number, string>> = {
+  1: 'scavenge', 2: 'minor mark and sweep', 4: 'mark and sweep', 8: 'incremental marking', 16: 'weak callbacks',
+};
 
 /** Tells of each collection of this thread from now on. Returns what ends that. */
 export function watchCollections(nowNs: () => number, onCollection: OnCollection): () => void {
@@ -16,8 +21,10 @@ export function watchCollections(nowNs: () => number, onCollection: OnCollection
   const observer = new PerformanceObserver((list) => {
     // Its times count from the thread's start.
     const originNs = nowNs() - performance.now() * 1e6;
-    for (const { startTime, duration } of list.getEntries()) {
-      onCollection(originNs + startTime * 1e6, duration * 1e6);
+    for (const entry of list.getEntries()) {
+      const { startTime, duration } = entry;
+      const { kind = 0 } = (entry as { detail?: { kind?: number } }).detail ?? {};
+      onCollection(originNs + startTime * 1e6, duration * 1e6, KINDS[kind] ?? 'collection');
     }
   });
   observer.observe({ entryTypes: ['gc'] });

@@ -9,6 +9,7 @@ export { checkDiscipline, makeDiscipline, type DisciplineChoice, type Discipline
 export {
   bandOfClass, checkAdmission, checkClasses, countOfBand, type ClassOptions, type DeclaredClass,
 } from './classes.js';
+export { watchCollections } from './collections.js';
 export { DisciplineControl, type DisciplineInForce } from './control.js';
 export type { Discipline } from './discipline.js';
 export type { MeterFigures } from './meter.js';

@@ -20,6 +20,13 @@ export interface SchedulerHost {
   noteThrown(error: unknown, ready: Ready): void;
 }
 
+/** Is told of each quantum, where figures are taken. */
+export interface QuantumWatch {
+  begin(ready: Ready): void;
+  /** Not of the last quantum of a turn, after which no clock is read. */
+  end(nowNs: number): void;
+}
+
 export class Scheduler {
   /** Band of what runs; between turns, that of something without a priority. */
   runningBand: number = DEFAULT_BAND;
@@ -29,7 +36,10 @@ export class Scheduler {
   private current: Discipline<Ready>;
 
   /** `quanta` is the most that one turn runs. */
-  constructor(discipline: Discipline<Ready>, private readonly host: SchedulerHost, private readonly quanta: number) {
+  constructor(
+    discipline: Discipline<Ready>, private readonly host: SchedulerHost, private readonly quanta: number,
+    private readonly watch?: QuantumWatch | undefined,
+  ) {
     this.current = discipline;
   }
 
@@ -68,17 +78,19 @@ export class Scheduler {
    * `beganNs` is when the turn began, from which the first quantum is timed.
    */
   run(endNs: number, beganNs = 0): void {
-    const { host } = this;
+    const { host, watch } = this;
     let fromNs = beganNs;
     for (let quanta = 1; ; quanta++) {
       const ready = this.current.select();
       if (ready === undefined) break;
+      if (watch !== undefined) watch.begin(ready);
       this.runQuantum(ready);
       // Both may have been changed by the quantum.
       const { current, meter } = this;
       // A turn that has run all there was does not read the clock: nobody has waited.
       if (current.isEmpty && (meter === undefined || !meter.isExact)) break;
       const nowNs = host.nowNs();
+      if (watch !== undefined) watch.end(nowNs);
       if (meter !== undefined) meter.note(current, ready.band, fromNs, nowNs);
       fromNs = nowNs;
       if (nowNs >= endNs || quanta >= this.quanta || current.isEmpty || host.mustEndTurn()) break;

@@ -22,6 +22,7 @@ export type { RateBackend } from './alarm.js';
 export type { WaitOptions } from '../waiting.js';
 export type { CatchUp, RateTick } from './tick-grid.js';
 export { JitterMeasurement, JitterRecorder, JitterStats, type JitterOptions, type Percentiles } from './jitter.js';
+export { createRateState } from './rate-state.js';
 export { RateSurface, type RateSurfaceOptions } from './rate-surface.js';
 export {
   RateController, type JitterWarning, type RateControllerOptions, type RateControllerStatus, type RateStats,

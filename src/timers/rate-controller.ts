@@ -8,8 +8,11 @@
  */
 import { EventEmitter } from 'node:events';
 import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
+import { native } from '../native.js';
 import { tellError } from '../uncaught.js';
+import { monotonicClock } from './clock.js';
 import { DEFAULT_TOLERANCE_NS, JitterRecorder, type JitterStats } from './jitter.js';
+import { checkRateState, showJitter, showTick } from './rate-state.js';
 import { RateSurface } from './rate-surface.js';
 import type { RateTimerOptions, RateTimerStatus } from './rate-timer-options.js';
 import { createRateTimer, type RateTimer } from './rate-timer.js';
@@ -28,6 +31,8 @@ export interface RateControllerOptions<T> extends Pick<
    * the next token comes all the same. See RateController for what happens when nobody listens to 'error'.
    */
   emit: (token: T, tick: RateTick) => unknown;
+  /** Where it shows its timing to others: what `createRateState` has made. */
+  state?: Float64Array;
   /** Nanoseconds, inclusive; a p99 beyond it is worth a warning. Default 2,000,000. */
   toleranceNs?: number;
   /** Ticks from one 'stats' event to the next: 1 to 2^20, default 100. */
@@ -83,6 +88,9 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
   private readonly window: JitterRecorder;
   private readonly total: JitterRecorder;
   private readonly statsEvery: number;
+  private readonly state: Float64Array | undefined;
+  /** What turns its clock's time into CLOCK_MONOTONIC. */
+  private readonly originNs: number;
   private emitted = 0;
   private warnings = 0;
   private listenerErrors = 0;
@@ -97,7 +105,10 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     }
     checkOptions('options', options, [
       'surface', 'tokens', 'emit', 'toleranceNs', 'statsEvery', 'backend', 'catchUp', 'clock', 'spinNs', 'firstNs',
+      'state',
     ]);
+    if (options.state !== undefined) checkRateState('state', options.state);
+    this.state = options.state;
     if (!(options.surface instanceof RateSurface)) throw invalidArgument('surface', options.surface, 'a RateSurface');
     if (typeof (options.tokens as Iterable<T> | undefined)?.[Symbol.iterator] !== 'function') {
       throw invalidArgument('tokens', options.tokens, 'iterable');
@@ -111,6 +122,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     this.total = new JitterRecorder({ toleranceNs });
     this.tokens = iteratorOf(options.tokens);
     const { backend, catchUp, clock, spinNs, firstNs } = options;
+    this.originNs = options.state === undefined ? 0 : native().clock.nowNs() - (clock ?? monotonicClock()).nowNs();
     this.timer = createRateTimer(
       {
         rateHz: this.surface.rateHz,
@@ -186,6 +198,8 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
   private onTick(tick: RateTick): unknown {
     // Read now: the tick is the timer's own.
     const jitterNs = tick.actualIntervalNs - tick.expectedIntervalNs;
+    const nextNs = tick.expectedNs + tick.expectedIntervalNs;
+    if (this.state !== undefined) showTick(this.state, this.surface.rateHz, this.originNs, tick.actualNs, nextNs);
     this.missedInWindow += tick.missed;
     const next = this.tokens.next();
     if (typeof next !== 'object' || next === null) {
@@ -214,6 +228,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     this.window.record(jitterNs);
     if (this.window.count < this.statsEvery) return;
     const jitter = this.window.stats();
+    if (this.state !== undefined) showJitter(this.state, jitter);
     const stats: RateStats = { rateHz: this.surface.rateHz, jitter, missed: this.missedInWindow };
     this.window.reset();
     this.missedInWindow = 0;

@@ -1,0 +1,6 @@
+/** Suite `observe`: what it costs to be watched. One bench a row of its table. */
+import type { Suite } from '../harness.js';
+import { overhead } from './observe/overhead.js';
+
+const observe: Suite = { name: 'observe', benches: [overhead] };
+export default observe;

@@ -1,0 +1,184 @@
+/**
+ * What the rows about levels measure, in a process of its own: `node levels-process.js '{"row":"preempt", …}'` prints
+ * one JSON object. One app has the tasks of all rows; each row spawns its own.
+ */
+import { readFile } from 'node:fs/promises';
+import { isMainThread } from 'node:worker_threads';
+import { defineApp, implementApp, startApp, takes } from 'percore/realtime';
+
+export interface LevelsWish {
+  readonly row: 'preempt' | 'spawn-above' | 'spawn-across' | 'lock' | 'lock-blocking' | 'main-liveness';
+  /** By core. */
+  readonly cpus: readonly [number, number];
+  readonly count: number;
+  readonly isPreemptive?: boolean;
+  /** Each busy step makes garbage as well. */
+  readonly makesGarbage?: boolean;
+}
+/** Nanoseconds; `isPreemptive` as it was granted. */
+export interface LevelsReport {
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+  readonly count: number;
+  readonly isPreemptive: boolean;
+}
+
+/** At 80, as cyclictest in the rows beside it, is the higher of the two levels. */
+const LOWEST = 79;
+const PERIOD_NS = 1e6;
+
+export const app = defineApp({
+  cores: [{}, {}],
+  resources: { shared: { endedNs: 'f64' }, high: { value: 'u32' } },
+  tasks: {
+    busy: { priority: 1, spawns: ['busy'] },
+    tick: { priority: 2, schedules: ['tick'], takes: takes<number>() },
+    ask: { priority: 1, spawns: ['above', 'across', 'ask'], takes: takes<{ left: number; isAcross: boolean }>() },
+    above: { priority: 2, takes: takes<number>() },
+    across: { core: 1, priority: 1, takes: takes<number>() },
+    raise: { priority: 1, uses: ['shared'], takes: takes<number>() },
+    top: { priority: 2, uses: ['high', 'shared'], takes: takes<number>() },
+    hold: { priority: 1, uses: ['shared'], spawns: ['want', 'hold'], takes: takes<number>() },
+    want: { priority: 2, uses: ['shared'], takes: takes<number>() },
+    live: { core: 1, priority: 1, spawns: ['live'], takes: takes<number>() },
+  },
+  main: { spawns: ['busy', 'ask', 'raise', 'top', 'hold', 'live'], schedules: ['tick'] },
+});
+
+interface Shared { readonly stop: Int32Array; readonly count: number; readonly makesGarbage: boolean }
+const samples: number[] = [];
+let garbage: object[] = [];
+
+function spin(nowNs: () => number, ns: number): void {
+  const endNs = nowNs() + ns;
+  while (nowNs() < endNs) Math.sqrt(endNs);
+}
+
+/** Summed up and sent once there are as many as were asked for. */
+function note(ns: number, { data, reactor }: { data: unknown; reactor: { send: Send } }): void {
+  samples.push(ns);
+  const { count } = data as Shared;
+  if (samples.length === count) reactor.send('end', samples, { reactor: 'main' });
+}
+type Send = (name: string, message: unknown, options: { reactor: 'main' }) => number;
+
+/** The time of one lock, over many of them. */
+function timeLocks(lock: () => void, nowNs: () => number, count: number): number[] {
+  const each: number[] = [];
+  for (let round = 0; round < 50; round++) {
+    const beganNs = nowNs();
+    for (let i = 0; i < count; i++) lock();
+    each.push((nowNs() - beganNs) / count);
+  }
+  return each;
+}
+
+export default implementApp(app, {
+  tasks: {
+    busy({ spawn, nowNs, data }) {
+      const { stop, makesGarbage } = data as Shared;
+      if (makesGarbage) {
+        for (let i = 0; i < 2000; i++) garbage.push({ i });
+        if (garbage.length > 1e5) garbage = [];
+      }
+      spin(nowNs, 500_000);
+      if (Atomics.load(stop, 0) === 0) spawn('busy');
+    },
+    tick(context, left) {
+      note(context.nowNs() - context.scheduledNs, context);
+      if (left > 1) context.schedule('tick', context.scheduledNs + PERIOD_NS, left - 1);
+    },
+    ask({ spawn, nowNs }, { left, isAcross }) {
+      // So long that the other core has gone to sleep.
+      spin(nowNs, isAcross ? 200_000 : 5000);
+      spawn(isAcross ? 'across' : 'above', nowNs());
+      if (left > 1) spawn('ask', { left: left - 1, isAcross });
+    },
+    above(context, sentNs) { note(context.nowNs() - sentNs, context); },
+    across(context, sentNs) { note(context.nowNs() - sentNs, context); },
+    raise({ lock, nowNs, reactor }, count) {
+      const critical = (shared: { endedNs: number }): void => { shared.endedNs++; };
+      reactor.send('end', timeLocks(() => lock('shared', critical), nowNs, count), { reactor: 'main' });
+    },
+    top({ lock, nowNs, reactor }, count) {
+      const critical = (high: { value: number }): void => { high.value = 1; };
+      reactor.send('end', timeLocks(() => lock('high', critical), nowNs, count), { reactor: 'main' });
+    },
+    hold({ lock, spawn, nowNs }, left) {
+      spin(nowNs, Math.random() * 5000);
+      lock('shared', (shared) => {
+        spawn('want', nowNs());
+        spin(nowNs, Math.random() * 30_000);
+        shared.endedNs = nowNs();
+      });
+      if (left > 1) spawn('hold', left - 1);
+    },
+    // How long it has waited beyond the one critical section.
+    want(context) { note(context.lock('shared', ({ endedNs }) => context.nowNs() - endedNs), context); },
+    live({ spawn, nowNs, data }, untilNs) {
+      spin(nowNs, 1_000_000);
+      if (nowNs() < untilNs && Atomics.load((data as Shared).stop, 0) === 0) spawn('live', untilNs);
+      if (samples.length === 0) void watchInside(nowNs, untilNs, data as Shared);
+    },
+  },
+});
+
+/** How late promises, timers and files are inside of a reactor that never rests; the worst, in us, in stop[1]. */
+async function watchInside(nowNs: () => number, untilNs: number, { stop }: Shared): Promise<void> {
+  samples.push(0);
+  while (nowNs() < untilNs) {
+    const beganNs = nowNs();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    await readFile('/proc/self/stat');
+    const worst = Math.round((nowNs() - beganNs - PERIOD_NS) / 1000);
+    if (worst > Atomics.load(stop, 1)) Atomics.store(stop, 1, worst);
+  }
+}
+
+async function main(wish: LevelsWish): Promise<void> {
+  let end = (_samples: number[]): void => undefined;
+  const ended = new Promise<number[]>((resolve) => { end = resolve; });
+  const stop = new Int32Array(new SharedArrayBuffer(8));
+  const { row, count, cpus, makesGarbage = false, isPreemptive = true } = wish;
+  const running = await startApp(app, {
+    entry: new URL(import.meta.url), cpus, lowestPriority: LOWEST, isPreemptive,
+    data: { stop, count, makesGarbage },
+    main: (runtime) => void runtime.spawn<number[]>({ name: 'end' }, (all) => end(all)),
+  });
+  if (row === 'preempt') {
+    running.spawn('busy');
+    running.schedule('tick', running.nowNs() + 2e7, count);
+  } else if (row === 'spawn-above' || row === 'spawn-across') {
+    running.spawn('ask', { left: count, isAcross: row === 'spawn-across' });
+  } else if (row === 'lock') {
+    running.spawn(makesGarbage ? 'raise' : 'top', count);
+  } else if (row === 'lock-blocking') {
+    running.spawn('hold', count);
+  } else {
+    end(await heartbeats(running.nowNs, count, () => running.spawn('live', running.nowNs() + count * 1e9)));
+  }
+  const sorted = (await ended).toSorted((a, b) => a - b);
+  Atomics.store(stop, 0, 1);
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
+  console.log(JSON.stringify({
+    p50: at(0.5), p99: at(0.99), max: sorted.at(-1), count: sorted.length, insideUs: Atomics.load(stop, 1),
+    isPreemptive: running.status().cores[0]!.isPreemptive && running.status().levels[0]!.fifoGranted === LOWEST,
+  }));
+  await running.close();
+}
+
+/** Gaps between beats of this thread that are to be 10 ms apart, beyond these. */
+async function heartbeats(nowNs: () => number, seconds: number, begin: () => void): Promise<number[]> {
+  begin();
+  const gaps: number[] = [];
+  const endNs = nowNs() + seconds * 1e9;
+  for (let lastNs = nowNs(); lastNs < endNs;) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    gaps.push(nowNs() - lastNs - 1e7);
+    lastNs = nowNs();
+  }
+  return gaps;
+}
+
+if (isMainThread) await main(JSON.parse(process.argv[2]!) as LevelsWish);

@@ -1,0 +1,154 @@
+/** The rows about levels, each beside what the system itself does: one process a run. */
+import { fileURLToPath } from 'node:url';
+import { cpuBudget } from 'percore';
+import { check, compare, type Bench, type Contender, type Figure, type Finding, type Target } from '../../harness.js';
+import { baselineProgram, runProgram } from '../../programs.js';
+import { cyclictest } from '../timers/lateness.js';
+import type { LevelsReport, LevelsWish } from './levels-process.js';
+
+type Name = 'p50' | 'p99' | 'max';
+
+/** The last CPU first: the first one gets more of the interrupts. */
+function cpus(): [number, number] {
+  const { allowed } = cpuBudget();
+  return [allowed.at(-1)!, allowed[0]!];
+}
+
+/** Microseconds, or with `isNs` nanoseconds. */
+function levels(name: string, wish: Omit<LevelsWish, 'cpus'>, isNs = false): Contender<Name> {
+  return {
+    name,
+    async run() {
+      const report = await measure(wish);
+      const unit = isNs ? 1 : 1000;
+      return { p50: report.p50 / unit, p99: report.p99 / unit, max: report.max / unit };
+    },
+  };
+}
+
+async function measure(wish: Omit<LevelsWish, 'cpus'>): Promise<LevelsReport & { insideUs: number }> {
+  const program = fileURLToPath(new URL('./levels-process.js', import.meta.url));
+  const answer = await runProgram(process.execPath, [program, JSON.stringify({ ...wish, cpus: cpus() })]);
+  const report = answer as unknown as LevelsReport & { insideUs: number };
+  const isAsked = wish.isPreemptive !== false;
+  check(report.isPreemptive === isAsked, `preemptive: ${report.isPreemptive}, not ${isAsked}; it takes SCHED_FIFO`);
+  check(report.count > 0, 'nothing was measured');
+  return report;
+}
+
+const published = (name: string, value: number): Contender<Name> => ({
+  name, run: async () => ({ p50: value, p99: value, max: value }),
+});
+
+const cyclictestHere: Contender<Name> = {
+  name: 'cyclictest',
+  async run() {
+    const { p50, p99, max } = await cyclictest(cpus()[0], 'fifo', 1e6, TICKS);
+    return { p50, p99, max };
+  },
+};
+
+function figures(
+  of: readonly Name[], unit: string, targets: Readonly<Record<string, Target>>, params = {},
+): Figure<Name>[] {
+  return of.map((each) => ({ of: each, metric: each, unit, better: 'lower', params, targets }));
+}
+
+const TICKS = 1500;
+
+export const preempt: Bench = {
+  name: 'preempt',
+  async run() {
+    const findings: Finding[] = [];
+    for (const makesGarbage of [false, true]) {
+      findings.push(...await compare({
+        runs: 3,
+        ours: levels('levels', { row: 'preempt', count: TICKS, makesGarbage }),
+        baselines: [
+          cyclictestHere,
+          levels('without levels', { row: 'preempt', count: TICKS, makesGarbage, isPreemptive: false }),
+        ],
+        figures: figures(['p50', 'p99', 'max'], 'us', {
+          cyclictest: { of: 'ratio', atMost: 1.5 }, 'without levels': { of: 'ratio', atMost: 0.05 },
+        }, { busy: makesGarbage ? 'garbage' : 'loop' }),
+      }));
+    }
+    return findings;
+  },
+};
+
+export const spawn: Bench = {
+  name: 'spawn',
+  async run() {
+    const findings: Finding[] = [];
+    for (const row of ['spawn-above', 'spawn-across'] as const) {
+      const [cpu, other] = cpus();
+      const eventfd: Contender<Name> = {
+        name: 'C eventfd',
+        async run() {
+          const report = await runProgram(await baselineProgram('eventfd_round_trip'), [
+            cpu, row === 'spawn-above' ? cpu : other, 20_000, 1000,
+          ]);
+          // There and back: half of it is one way.
+          const half = (name: string): number => Number(report[name]) / 2000;
+          return { p50: half('p50'), p99: half('p99'), max: half('p99') };
+        },
+      };
+      findings.push(...await compare({
+        runs: 3,
+        ours: levels('levels', { row, count: row === 'spawn-above' ? 10_000 : 3000 }),
+        baselines: [eventfd, published('linux-rtfm dispatch, bare metal', 1.752)],
+        figures: figures(['p50', 'p99'], 'us', { 'C eventfd': { of: 'ratio', atMost: 1.3 } }, {
+          to: row === 'spawn-above' ? 'a level above' : 'a parked level of another core',
+        }),
+      }));
+    }
+    return findings;
+  },
+};
+
+export const lock: Bench = {
+  name: 'lock',
+  run: async () => [
+    ...await compare({
+      runs: 3, ours: levels('levels', { row: 'lock', count: 20_000 }, true),
+      baselines: [published('linux-rtfm lock', 540)],
+      figures: figures(['p50'], 'ns', { 'linux-rtfm lock': { of: 'value', atMost: 60 } }, { ceiling: 'its own' }),
+    }),
+    ...await compare({
+      runs: 3, ours: levels('levels', { row: 'lock', count: 2000, makesGarbage: true }, true),
+      baselines: [published('linux-rtfm lock', 540)],
+      figures: figures(['p50'], 'ns', { 'linux-rtfm lock': { of: 'value', atMost: 1500 } }, { ceiling: 'raised' }),
+    }),
+  ],
+};
+
+/** How long the highest level waits beyond the one critical section that it may wait for. */
+export const lockBlocking: Bench = {
+  name: 'lock-blocking',
+  run: () => compare({
+    runs: 1, ours: levels('levels', { row: 'lock-blocking', count: 100_000 }),
+    baselines: [cyclictestHere],
+    figures: figures(['p50', 'p99', 'max'], 'us', {}),
+  }),
+};
+
+/** Gaps in the heartbeat of the main thread, and what waits inside of the reactor, which never rests. */
+export const mainLiveness: Bench = {
+  name: 'main-liveness',
+  run: () => compare({
+    runs: 1,
+    ours: {
+      name: 'levels',
+      async run() {
+        const { max, insideUs } = await measure({ row: 'main-liveness', count: 10 });
+        return { main: max / 1e6, inside: insideUs / 1000 };
+      },
+    },
+    baselines: [{ name: 'the bound', run: async () => ({ main: 100, inside: 50 }) }],
+    figures: (['main', 'inside'] as const).map((of) => ({
+      of, metric: of, unit: 'ms', better: 'lower' as const,
+      targets: { 'the bound': { of: 'ratio' as const, atMost: 1 } },
+    })),
+  }),
+};

@@ -1,0 +1,64 @@
+// The packages as folders and tarballs.
+import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { TARGETS } from './targets.mjs';
+import { run } from './zig.mjs';
+
+/** What the manifest of a checkout has and a package has not: how it is built, tested and kept from being published. */
+const OF_THE_CHECKOUT = ['private', 'scripts', 'devDependencies', 'overrides'];
+
+/** The folder of the main package, made below `out`: JavaScript, types, the command, and the addon's sources. */
+export function stageMain(root, out) {
+  const folder = join(out, 'percore');
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const [{ files }] = JSON.parse(run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], root));
+  for (const { path } of files) copyInto(folder, path, join(root, path));
+  for (const name of OF_THE_CHECKOUT) delete manifest[name];
+  manifest.optionalDependencies = Object.fromEntries(
+    TARGETS.map(({ name }) => [`@percore/${name}`, manifest.version]),
+  );
+  writeManifest(folder, manifest);
+  return folder;
+}
+
+/** The folder of the package of one platform: the addon, and what says for whom it is. */
+export function stagePlatform(root, out, target, addon) {
+  const { version, license, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const folder = join(out, target.name);
+  copyInto(folder, 'percore.node', addon);
+  copyInto(folder, 'LICENSE', join(root, 'LICENSE'));
+  writeManifest(folder, {
+    name: `@percore/${target.name}`, version, license, type: 'commonjs', engines,
+    description: `The compiled part of percore for ${target.name}`,
+    main: './percore.node', files: ['percore.node'], os: ['linux'], cpu: [target.cpu], libc: [target.libc],
+    preferUnplugged: true,
+  });
+  writeFileSync(
+    join(folder, 'README.md'),
+    `# @percore/${target.name}\n\nThe compiled part of percore for ${target.name}. Install \`percore\`: it brings this `
+      + 'package along where it fits.\n',
+  );
+  return folder;
+}
+
+/** Packs a folder into `out`: the path of the tarball, and its size in bytes. */
+export function pack(folder, out) {
+  mkdirSync(out, { recursive: true });
+  const said = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out], folder);
+  const [{ filename, size }] = JSON.parse(said);
+  return { path: join(out, filename.replace('@', '').replace('/', '-')), size };
+}
+
+/** A folder of a package, as it would be after an installation. */
+export function install(folder, project, name) {
+  cpSync(folder, join(project, 'node_modules', name), { recursive: true });
+}
+
+function copyInto(folder, path, from) {
+  mkdirSync(dirname(join(folder, path)), { recursive: true });
+  copyFileSync(from, join(folder, path));
+}
+
+function writeManifest(folder, manifest) {
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
+}

@@ -1,0 +1,85 @@
+/**
+ * The tables of the counters page: a file that one process writes and others map. Nothing in it is shared between
+ * threads; the main thread copies into it what all parties count. See layout.ts and src/monitor/page.ts.
+ */
+import { FIGURE_KINDS, FIGURE_NAME_BYTES } from './layout-observe.js';
+import type { Structure } from './layout-fields.js';
+
+export const PAGE_MAGIC = 0x50435047;
+export const PAGE_VERSION = 1;
+/** Bytes of the text that names a cause. */
+export const CAUSE_BYTES = 96;
+
+const WRITER = { writes: 'main thread', reads: 'other processes' } as const;
+
+/** The beginning of the file. Sections lie behind it, each where it says. */
+export const pageLayout = {
+  name: 'Page',
+  bytes: 256,
+  fields: {
+    magic: { at: 0, type: 'i32', ...WRITER, means: 'PAGE_MAGIC once the page is complete' },
+    version: { at: 4, type: 'i32', ...WRITER, means: 'PAGE_VERSION' },
+    sequence: { at: 8, type: 'i32', ...WRITER, means: 'odd while the page is being written; grows with each writing' },
+    pid: { at: 12, type: 'i32', ...WRITER, means: 'the process, as it sees itself' },
+    startTicks: {
+      at: 16, type: 'f64', ...WRITER, means: 'when the process began, as /proc says: against a number that was reused',
+    },
+    publishedNs: { at: 24, type: 'f64', ...WRITER, means: 'when it was written last, nanoseconds of CLOCK_MONOTONIC' },
+    originNs: { at: 32, type: 'f64', ...WRITER, means: 'where the runtime\'s own times begin, by that clock' },
+    everyMs: { at: 40, type: 'i32', ...WRITER, means: 'milliseconds between two writings' },
+    isClosed: { at: 44, type: 'i32', ...WRITER, means: '1: the runtime has closed' },
+    textAt: { at: 64, type: 'i32', ...WRITER, means: 'where the text begins that describes all fields, a line each' },
+    textBytes: { at: 68, type: 'i32', ...WRITER, means: 'bytes of that text' },
+    partiesAt: { at: 72, type: 'i32', ...WRITER, means: 'where the parties begin: a PageParty each' },
+    parties: { at: 76, type: 'i32', ...WRITER, means: 'how many; the main thread comes last' },
+    tasksAt: { at: 80, type: 'i32', ...WRITER, means: 'where the tasks begin: a PageTask each' },
+    tasks: { at: 84, type: 'i32', ...WRITER, means: 'how many there are now' },
+    mostTasks: { at: 88, type: 'i32', ...WRITER, means: 'how many there is room for' },
+    ratesAt: { at: 92, type: 'i32', ...WRITER, means: 'where the rate controllers begin: a PageRate each' },
+    rates: { at: 96, type: 'i32', ...WRITER, means: 'how many there are now' },
+  },
+} as const satisfies Structure;
+
+/** One task and its figures. */
+export const pageTaskLayout = {
+  name: 'PageTask',
+  bytes: 640,
+  fields: {
+    party: { at: 0, type: 'i32', ...WRITER, means: 'where it runs' },
+    band: { at: 4, type: 'i32', ...WRITER, means: '0 to 7' },
+    nameBytes: { at: 8, type: 'i32', ...WRITER, means: 'bytes of its name' },
+    causeBytes: { at: 12, type: 'i32', ...WRITER, means: 'bytes of the cause' },
+    name: { at: 16, type: 'i32', count: FIGURE_NAME_BYTES >> 2, ...WRITER, means: 'its name in UTF-8' },
+    cause: { at: 112, type: 'i32', count: CAUSE_BYTES >> 2, ...WRITER, means: 'why it was late last, in UTF-8' },
+    steps: { at: 208, type: 'f64', ...WRITER, means: 'steps begun' },
+    messages: { at: 216, type: 'f64', ...WRITER, means: 'messages taken' },
+    refused: { at: 224, type: 'f64', ...WRITER, means: 'messages that its mailbox refused' },
+    errors: { at: 232, type: 'f64', ...WRITER, means: 'steps that threw' },
+    again: { at: 240, type: 'f64', ...WRITER, means: 'steps that asked for their message again' },
+    depth: { at: 248, type: 'f64', ...WRITER, means: 'messages in its mailbox' },
+    count: { at: 256, type: 'f64', count: FIGURE_KINDS, ...WRITER, means: 'values of each kind of figure' },
+    minNs: { at: 288, type: 'f64', count: FIGURE_KINDS, ...WRITER, means: 'the smallest' },
+    meanNs: { at: 320, type: 'f64', count: FIGURE_KINDS, ...WRITER, means: 'the mean' },
+    p50Ns: { at: 352, type: 'f64', count: FIGURE_KINDS, ...WRITER, means: 'the median' },
+    p99Ns: { at: 384, type: 'f64', count: FIGURE_KINDS, ...WRITER, means: 'what 99 % do not exceed' },
+    p999Ns: { at: 416, type: 'f64', count: FIGURE_KINDS, ...WRITER, means: 'what 99.9 % do not exceed' },
+    maxNs: { at: 448, type: 'f64', count: FIGURE_KINDS, ...WRITER, means: 'the largest' },
+    boundNs: { at: 480, type: 'f64', count: FIGURE_KINDS, ...WRITER, means: 'upper bound; 0 for none' },
+    violations: { at: 512, type: 'f64', count: FIGURE_KINDS, ...WRITER, means: 'values above it' },
+  },
+} as const satisfies Structure;
+
+/** What another language follows a rate controller by. Whole numbers as floats, exact up to 2^53. */
+export const pageRateLayout = {
+  name: 'PageRate',
+  bytes: 128,
+  fields: {
+    nameBytes: { at: 0, type: 'i32', ...WRITER, means: 'bytes of its name' },
+    name: { at: 4, type: 'i32', count: 15, ...WRITER, means: 'its name in UTF-8' },
+    rateHz: { at: 64, type: 'f64', ...WRITER, means: 'ticks a second' },
+    lastEmissionNs: { at: 72, type: 'f64', ...WRITER, means: 'the last tick, nanoseconds of CLOCK_MONOTONIC' },
+    nextEmissionNs: { at: 80, type: 'f64', ...WRITER, means: 'the next one, as planned' },
+    p99JitterNs: { at: 88, type: 'f64', ...WRITER, means: 'what 99 % of the last intervals did not exceed' },
+    maxJitterNs: { at: 96, type: 'f64', ...WRITER, means: 'the most' },
+  },
+} as const satisfies Structure;

@@ -1,0 +1,80 @@
+/** What an app says of itself: what the system has granted to its levels, and what became of its resources. */
+import { appCoreLayout, appLevelLayout } from '../layout.js';
+import { native } from '../native.js';
+import type { Runtime } from '../reactor/index.js';
+import type { AppData } from './implement.js';
+import type { Plan } from './plan.js';
+import { repairableLock } from './resource-lock.js';
+
+/** What `RunningApp.status` says. */
+export interface AppStatus {
+  readonly cores: readonly {
+    readonly cpu: number;
+    /** Whether its higher levels preempt its lower ones; else they take turns. True of a core of one level. */
+    readonly isPreemptive: boolean;
+    /** Why not. */
+    readonly why?: string;
+  }[];
+  readonly levels: readonly LevelStatus[];
+  readonly resources: readonly {
+    readonly name: string;
+    /** How often a level has died while it had it. */
+    readonly left: number;
+  }[];
+}
+
+/** One level of an app. */
+export interface LevelStatus {
+  readonly reactor: number;
+  readonly core: number;
+  /** As declared; 0 for idle. */
+  readonly priority: number;
+  readonly tasks: readonly string[];
+  /** The SCHED_FIFO priority that was asked, and the one that was granted; 0 for none. */
+  readonly fifoAsked: number;
+  readonly fifoGranted: number;
+  /** The CPUs on which it runs. */
+  readonly cpus: readonly number[];
+  /** What it spawned and scheduled and was refused. */
+  readonly refused: number;
+  /** Times that the system refused to raise or lower it for a lock, after it had granted its priority. */
+  readonly notRaised: number;
+}
+
+const TAKES_TURNS = appCoreLayout.fields.takesTurns.at >> 2;
+const { granted: GRANTED, refused: REFUSED, notRaised: NOT_RAISED } = appLevelLayout.fields;
+
+export function appStatus(plan: Plan, { memory, cpus, lowest, isPreemptive }: AppData, runtime: Runtime): AppStatus {
+  const reactors = runtime.status().reactors;
+  const words = plan.levels.map(({ id }) => new Int32Array(memory, plan.levelAt(id), appLevelLayout.bytes >> 2));
+  const levels = plan.levels.map(({ id, core, rank, priority, tasks }): LevelStatus => {
+    const of = words[id]!;
+    return {
+      reactor: id, core, priority, tasks, fifoAsked: rank === 0 || !isPreemptive ? 0 : lowest + rank - 1,
+      // Statistics, and what was stored before the app has started.
+      fifoGranted: Math.max(0, Atomics.load(of, GRANTED.at >> 2)), cpus: reactors[id]?.cpuGranted ?? [],
+      refused: Atomics.load(of, REFUSED.at >> 2), notRaised: Atomics.load(of, NOT_RAISED.at >> 2),
+    };
+  });
+  return {
+    cores: cpus.map((cpu, core) => {
+      // As above.
+      const takesTurns = Atomics.load(new Int32Array(memory, plan.coreAt(core), 1), TAKES_TURNS) === 1;
+      if (!takesTurns) return { cpu, isPreemptive: true };
+      if (!isPreemptive) return { cpu, isPreemptive: false, why: 'it was not asked for (isPreemptive: false)' };
+      const refusal = plan.levels.filter((level) => level.core === core)
+        .map(({ id }) => Atomics.load(words[id]!, GRANTED.at >> 2)).find((code) => code < 0);
+      return { cpu, isPreemptive: false, why: whyNot(refusal) };
+    }),
+    levels,
+    resources: plan.resources.map(({ index, name }) => ({ name, left: repairableLock(plan, memory, index).leftCount })),
+  };
+}
+
+function whyNot(refusal: number | undefined): string {
+  if (refusal === undefined) return 'the system granted other priorities than those that were asked';
+  const fix = refusal === -1
+    ? '. It takes CAP_SYS_NICE (setcap cap_sys_nice+ep on node, or ulimit -r), and a cgroup with a real-time budget'
+    : '';
+  return `SCHED_FIFO: ${native().system.errorName(-refusal)}${fix}`;
+}

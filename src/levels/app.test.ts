@@ -1,0 +1,176 @@
+/** Apps that run: real reactors, and real priorities where the system grants them; else their levels take turns. */
+import { describe, expect, it } from 'vitest';
+import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
+import { errorOf } from '../reactor/fixtures/inside.js';
+import { mixedApp } from './fixtures/mixed-app.js';
+import { RESULT } from './fixtures/mixed.js';
+import { orderApp } from './fixtures/order-app.js';
+import { defineApp, startApp, type RunningApp, type StartAppOptions } from './index.js';
+
+const RUNS = process.env['PERCORE_STRESS'] === undefined ? 100 : 1000;
+
+async function until(what: string, isSo: () => boolean): Promise<void> {
+  const endMs = performance.now() + 30_000;
+  while (!isSo()) {
+    if (performance.now() > endMs) throw new Error(`not within 30 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+describe('the example of a lock', () => {
+  it.each([[true], [false]])('runs in the order of the protocol each time (preemptive: %s)', async (isPreemptive) => {
+    const results = new Int32Array(new SharedArrayBuffer(16));
+    const entry = new URL('./fixtures/order.js', import.meta.url);
+    await using running = await startApp(orderApp, { entry, data: results, isPreemptive });
+    for (let run = 1; run <= RUNS; run++) {
+      expect(running.spawn('low')).toBe(OK);
+      await until(`run ${run}`, () => Atomics.load(results, 1) === run);
+    }
+    expect([results[0], results[2]]).toEqual([RUNS, 0]);
+    const { cores, levels } = running.status();
+    // What it says it was granted it was granted, whatever that is.
+    expect(cores[0]!.isPreemptive).toBe(isPreemptive && levels.every((level) => level.fifoGranted === level.fifoAsked));
+    if (!cores[0]!.isPreemptive) expect(cores[0]!.why).toMatch(/./);
+    expect(levels.map(({ priority, tasks, fifoAsked }) => [priority, ...tasks, fifoAsked])).toEqual(
+      [[1, 'low'], [2, 'middle'], [3, 'high']].map((level, i) => [...level, isPreemptive ? i + 1 : 0]),
+    );
+    expect(levels.map(({ notRaised }) => notRaised)).toEqual([0, 0, 0]);
+  });
+});
+
+const entry = new URL('./fixtures/mixed.js', import.meta.url);
+async function withMixed(
+  options: Partial<StartAppOptions>,
+  use: (running: RunningApp<typeof mixedApp['declaration']>, results: Int32Array) => Promise<void>,
+): Promise<void> {
+  const results = new Int32Array(new SharedArrayBuffer(RESULT.WORDS * 4));
+  const running = await startApp(mixedApp, { entry, data: results, ...options });
+  running.runtime.on('reactorDied', () => undefined);
+  running.runtime.on('stepError', ({ error }) => { throw error; });
+  try {
+    await use(running, results);
+  } finally {
+    await running.close();
+  }
+}
+
+describe('an app of two cores', () => {
+  it.each([[true], [false]])('has inits, idle, spawns and locks over cores (preemptive: %s)', async (isPreemptive) => {
+    await withMixed({ isPreemptive }, async (running, results) => {
+      expect(running.spawn('count', 500)).toBe(OK);
+      let sent = 0;
+      await until('all are counted', () => {
+        if (sent < 200 && running.spawn('other', 1) === OK) sent++;
+        return Atomics.load(results, RESULT.COUNTED) === 702;
+      });
+      // 100, and 501 counts, 10 of the second init, 200 of here.
+      expect(running.spawn('ask', 'sum')).toBe(OK);
+      await until('the sum', () => Atomics.load(results, RESULT.CODE) !== 0);
+      expect(results[RESULT.CODE]).toBe(100 + 501 + 10 + 200);
+      await until('idle', () => Atomics.load(results, RESULT.IDLES) === 5);
+      expect(running.status().levels.map(({ core, priority }) => [core, priority])).toEqual([
+        [0, 0], [0, 1], [1, 1], [1, 2], [1, 3], [1, 5],
+      ]);
+    });
+  });
+
+  it('schedules without drift, also from the main thread, and never early', async () => {
+    await withMixed({}, async (running, results) => {
+      const beginNs = (Math.ceil(running.nowNs() / 1e6) + 2) * 1e6;
+      expect(running.schedule('periodic', beginNs, 50)).toBe(OK);
+      await until('51 ticks', () => Atomics.load(results, RESULT.DRIFT) !== 0);
+      expect(results[RESULT.TICKS]).toBe(51);
+      expect(results[RESULT.DRIFT]).toBe(Math.round(beginNs / 1e6) + 50);
+      expect(results[RESULT.ERRORS]).toBe(0);
+    });
+  });
+
+  it('answers a full inbox, loses nothing, and counts', async () => {
+    await withMixed({}, async (running, results) => {
+      expect(running.spawn('hold')).toBe(OK);
+      await until('it runs', () => Atomics.load(results, RESULT.ORDER) === 1);
+      expect(running.spawn('hold')).toBe(OK);
+      expect(running.spawn('hold')).toBe(BACK_PRESSURED);
+      Atomics.store(results, 8, 1);
+      Atomics.notify(results, 8);
+      await until('there is room', () => running.spawn('hold') === OK);
+    });
+  });
+
+  it('refuses a promise, another order and what is not declared, as errors of the task that does it', async () => {
+    await withMixed({}, async (running, results) => {
+      running.spawn('ask', 'wrong');
+      await until('both', () => Atomics.load(results, RESULT.ERRORS) === 3);
+      running.spawn('ask', 'promise');
+      await until('the promise', () => Atomics.load(results, RESULT.ERRORS) === 1);
+      expect(await errorOf(async () => running.spawn('nobody' as never))).toMatchObject({
+        code: 'ERR_PERCORE_UNDECLARED', argument: 'spawn',
+      });
+      expect(await errorOf(async () => running.schedule('ask', -1, ''))).toMatchObject({ argument: 'deadlineNs' });
+    });
+  });
+
+  it.each([true, false])('goes on when a level dies with a lock (preemptive: %s)', async (isPreemptive) => {
+    await withMixed({ isPreemptive }, async (running, results) => {
+      expect(running.spawn('ask', 'die')).toBe(OK);
+      await until('it holds the lock', () => Atomics.load(results, RESULT.LEFT) === 3);
+      const before = Atomics.load(results, RESULT.COUNTED);
+      running.spawn('count', 10);
+      await until('others go on', () => Atomics.load(results, RESULT.COUNTED) === before + 10);
+      await until('it is seen', () => running.status().resources[0]!.left === 1);
+      expect(running.spawn('ask', 'sum')).toBe(CLOSED);
+      expect(running.status().resources).toEqual([{ name: 'sum', left: 1 }, { name: 'other', left: 0 }]);
+    });
+  });
+});
+
+describe('defineApp', () => {
+  it('computes levels and ceilings', () => {
+    expect(mixedApp.describe()).toEqual({
+      levels: [
+        { core: 0, priority: 0, tasks: [] }, { core: 0, priority: 1, tasks: ['count'] },
+        { core: 1, priority: 1, tasks: ['ask'] }, { core: 1, priority: 2, tasks: ['hold'] },
+        { core: 1, priority: 3, tasks: ['other'] }, { core: 1, priority: 5, tasks: ['periodic'] },
+      ],
+      // Both cross, so they lift to the top of each core.
+      ceilings: { sum: [1, 5], other: [1, 5] },
+    });
+    expect(orderApp.describe().ceilings).toEqual({ shared: [2], trace: [3] });
+  });
+
+  it('refuses what does not fit together, and names the place', () => {
+    const define = defineApp as (declaration: unknown) => unknown;
+    const task = { priority: 1 };
+    for (const [declaration, argument] of [
+      [{ cores: [], tasks: {} }, 'cores'],
+      [{ cores: [{}], tasks: { a: { priority: 0 } } }, 'tasks.a.priority'],
+      [{ cores: [{}], tasks: { a: { ...task, core: 1 } } }, 'tasks.a.core'],
+      [{ cores: [{}], tasks: { a: { ...task, spawns: ['b'] } } }, 'tasks.a.spawns[0]'],
+      [{ cores: [{}], tasks: { a: { ...task, uses: ['r'] } } }, 'tasks.a.uses[0]'],
+      [{ cores: [{ init: { schedules: ['b'] } }], tasks: { a: task } }, 'cores[0].init.schedules[0]'],
+      [{ cores: [{}], tasks: { a: task }, main: { spawns: ['b'] } }, 'main.spawns[0]'],
+      [{ cores: [{}], tasks: { a: { ...task, capacity: 0 } } }, 'tasks.a.capacity'],
+      [{ cores: [{}], tasks: { a: task }, resources: { r: { x: 'u33' } } }, 'resources.r'],
+      [{ cores: [{}], tasks: { a: { ...task, prioritiy: 1 } } }, 'tasks.a.prioritiy'],
+    ] as const) {
+      let error: { argument?: string; code?: string } = {};
+      try {
+        define(declaration);
+      } catch (thrown) {
+        error = thrown as typeof error;
+      }
+      expect([error.code, error.argument]).toEqual(['ERR_PERCORE_INVALID_ARGUMENT', argument]);
+    }
+  });
+
+  it('refuses too many levels', async () => {
+    const tasks = Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`t${i}`, { priority: i + 1 }]));
+    expect(await errorOf(async () => defineApp({ cores: [{}], tasks }))).toMatchObject({
+      code: 'ERR_PERCORE_CAPACITY', argument: 'tasks', value: 33,
+    });
+    const order = new URL('./fixtures/order.js', import.meta.url);
+    expect(await errorOf(() => startApp(orderApp, { entry: order, lowestPriority: 98 }))).toMatchObject({
+      code: 'ERR_PERCORE_CAPACITY', argument: 'lowestPriority',
+    });
+  });
+});

@@ -1,0 +1,58 @@
+/** What a RealtimeExecutor and its threads say to each other. */
+
+import type { ReadinessHandle } from '../io/index.js';
+
+/** Work: a function that a module exports. Functions themselves cannot cross to another thread. */
+export interface Work {
+  /** A file URL, such as `import.meta.url`, or an absolute path. */
+  readonly module: URL | string;
+  /** The export that is the function. Default 'default'. */
+  readonly export?: string;
+}
+
+/** What every thread of an executor is given. */
+export interface ExecutorData {
+  /** An ExecutorAnswer, and the answer behind it. */
+  readonly answer: SharedArrayBuffer;
+  /** One for each thread: a bit for each event of it. */
+  readonly events: readonly ReadinessHandle[];
+}
+
+/** Work that is asked for. */
+export interface AskedWork {
+  readonly module: string;
+  readonly name: string;
+  readonly argument: unknown;
+  /** When, by the clock of all parties. */
+  readonly askedNs: number;
+}
+
+/** What a thread answers. */
+export interface DoneWork {
+  readonly value: unknown;
+  /** From the question to the beginning. */
+  readonly latencyNs: number;
+}
+
+/** The same, whose answer goes into shared memory. */
+export interface BlockingWork extends AskedWork {
+  readonly question: number;
+}
+
+/** Work that runs again and again. */
+export interface RepeatedWork {
+  readonly module: string;
+  readonly name: string;
+  readonly argument: unknown;
+  readonly intervalNs: number;
+}
+
+/** Work that runs when an event is raised. */
+export interface EventWork {
+  readonly module: string;
+  readonly name: string;
+  readonly argument: unknown;
+  readonly bit: number;
+}
+
+export const STATE = { NONE: 0, ASKED: 1, ANSWERED: 2, FAILED: 3, TOO_LARGE: 4 } as const;

@@ -1,0 +1,75 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { errorOf } from '../reactor/fixtures/inside.js';
+import { createExecutor, raiseEvent, type ExecutorMetrics, type Work } from './index.js';
+
+const module = new URL('./fixtures/work.js', import.meta.url);
+const work = (name: string): Work => ({ module, export: name });
+const folder = mkdtempSync(join(tmpdir(), 'percore-executor-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (let i = 0; i < 3000 && !isSo(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(isSo()).toBe(true);
+}
+
+describe('an executor of real-time work', () => {
+  it('runs work of modules, awaited or while the caller stands still, and counts', async () => {
+    const told: ExecutorMetrics[] = [];
+    const executor = await createExecutor({ workerThreads: 2, onMetrics: (metrics) => told.push(metrics) });
+    try {
+      expect(await executor.spawnRealtime<number>(work('double'), 4)).toBe(8);
+      expect(await executor.spawnRealtime(work('late'), 'text')).toBe('TEXT');
+      expect(executor.blockOn(work('double'), 21)).toBe(42);
+      expect(executor.blockOn(work('late'), 'here')).toBe('HERE');
+      expect(await errorOf(() => executor.spawnRealtime(work('fail')))).toMatchObject({ message: 'this work fails' });
+      expect(await errorOf(async () => executor.blockOn(work('fail')))).toMatchObject({
+        name: 'RangeError', message: 'this work fails',
+      });
+      expect(await errorOf(async () => executor.blockOn(work('large'), 100_000))).toMatchObject({
+        code: 'ERR_PERCORE_TOO_LARGE', argument: 'answerBytes',
+      });
+      expect(await errorOf(async () => executor.blockOn(work('never'), 0, { timeoutMs: 20 }))).toMatchObject({
+        code: 'ERR_PERCORE_TIMEOUT',
+      });
+      // An answer that comes late is nobody's.
+      expect(executor.blockOn(work('double'), 1)).toBe(2);
+      expect(await errorOf(() => executor.spawnRealtime(work('nothing')))).toMatchObject({ code: 'ERR_PERCORE_ENTRY' });
+      expect(executor.metrics()).toMatchObject({ scheduledTasks: 10, completedTasks: 5, failedTasks: 5 });
+      expect(executor.metrics().p99LatencyNs).toBeGreaterThan(0);
+    } finally {
+      await executor.close();
+    }
+    expect(told.at(-1)).toMatchObject({ scheduledTasks: 10 });
+  });
+
+  it('runs a handler periodically and on an event, until it is stopped', async () => {
+    const periodic = join(folder, 'periodic');
+    const raised = join(folder, 'raised');
+    for (const path of [periodic, raised]) writeFileSync(path, '');
+    await using executor = await createExecutor();
+    const stop = await executor.every(work('count'), { intervalNs: 1e6, argument: periodic });
+    await until(() => readFileSync(periodic).length > 10);
+    await stop();
+    const event = await executor.onEvent(work('count'), raised);
+    for (let i = 1; i <= 3; i++) {
+      expect(raiseEvent(event)).toBe(0);
+      await until(() => readFileSync(raised).length === i);
+    }
+    const { length } = readFileSync(periodic);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(readFileSync(periodic).length - length).toBeLessThanOrEqual(1);
+  });
+
+  it('refuses what it cannot be made of', async () => {
+    for (const [options, argument] of [
+      [{ workerThreads: 0 }, 'workerThreads'], [{ cpuAffinity: [] }, 'cpuAffinity'], [{ isParking: 1 }, 'isParking'],
+      [{ onMetrics: 5 }, 'onMetrics'], [{ answerBytes: 5 }, 'answerBytes'], [{ polcy: 1 }, 'options.polcy'],
+    ] as const) {
+      expect(await errorOf(() => createExecutor(options as never))).toMatchObject({ argument });
+    }
+    expect(await errorOf(async () => raiseEvent({} as never))).toMatchObject({ argument: 'event' });
+  });
+});

@@ -1,0 +1,284 @@
+/** An executor of real-time work: threads of a policy, on chosen CPUs, that run functions of modules. */
+import { deserialize } from 'node:v8';
+import { pathToFileURL } from 'node:url';
+import {
+  checkBoolean, checkFunction, checkInteger, checkOptions, checkText, invalidArgument, PercoreError,
+} from '../errors.js';
+import { fileUrlOf } from '../file-url.js';
+import { closeReadiness, createReadiness, openReadiness, type ReadinessHandle } from '../io/index.js';
+import { executorAnswerLayout } from '../layout.js';
+import { programPath } from '../native.js';
+import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
+import { createRuntime, type Runtime } from '../reactor/index.js';
+import { partyOf, unpackError, type Failure } from '../reactor/internal.js';
+import { OK, nameOfCode } from '../queues/index.js';
+import type { Policy } from '../realtime/index.js';
+import { checkMayBlock, checkSyncWaitOptions, timedOut, type SyncWaitOptions } from '../waiting.js';
+import { STATE, type AskedWork, type DoneWork, type Work } from './executor-messages.js';
+
+const { state, length, asked } = executorAnswerLayout.fields;
+const STATE_AT = state.at >> 2;
+const LENGTH_AT = length.at >> 2;
+const ASKED_AT = asked.at >> 2;
+const MOST_EVENTS = 31;
+
+export interface ExecutorOptions {
+  /** CPUs of its threads, in turn. Left out: those of the process. */
+  readonly cpuAffinity?: readonly number[];
+  /** The policy of its threads: `fifo(1 to 99)` and others. Left out: the main thread's. */
+  readonly policy?: Policy;
+  /** 1 to 255, default 1. */
+  readonly workerThreads?: number;
+  /** Whether idle threads sleep (default), or spin, each on a CPU of its own. */
+  readonly isParking?: boolean;
+  /** Called on the main thread every `metricsEveryMs` (default 1,000) while something is going on, and at the end. */
+  readonly onMetrics?: (metrics: ExecutorMetrics) => void;
+  readonly metricsEveryMs?: number;
+  /** Most bytes of an answer to `blockOn`, serialized: 1,024 to 2^26, default 65,536. */
+  readonly answerBytes?: number;
+}
+
+/** Latency is the time from `spawnRealtime` or `blockOn` until the work begins. */
+export interface ExecutorMetrics {
+  readonly scheduledTasks: number;
+  readonly completedTasks: number;
+  readonly failedTasks: number;
+  readonly averageLatencyNs: number;
+  readonly p99LatencyNs: number;
+}
+
+/** An event that makes work run at the executor's priority. Plain: any thread raises it by `raiseEvent`. */
+export interface ExecutorEvent {
+  readonly kind: 'executor-event';
+  readonly readiness: ReadinessHandle;
+  readonly bit: number;
+}
+
+/** Makes the work of an event run, once for all that raise it before it begins. Any thread; does not block. */
+export function raiseEvent(event: ExecutorEvent): number {
+  if (event?.kind !== 'executor-event') throw invalidArgument('event', event, 'what onEvent of an executor has given');
+  return openReadiness(event.readiness).set(1 << event.bit);
+}
+
+/**
+ * Threads for real-time work: `createExecutor` makes one. It belongs to the thread that made it, the main one. Work is
+ * a function that a module exports, since functions do not cross to other threads; arguments and answers are copied.
+ *
+ *     const executor = await createExecutor({ cpuAffinity: [1], policy: fifo(50) });
+ *     const work = { module: new URL('./control.js', import.meta.url), export: 'step' };
+ *     console.log(await executor.spawnRealtime(work, 5), executor.blockOn(work, 6));
+ *     await executor.every(work, { intervalNs: 500_000 });     // a handler that runs periodically, as a signal's would
+ *     const event = await executor.onEvent(work);              // or when any thread calls raiseEvent(event)
+ *     await executor.close();
+ */
+export class RealtimeExecutor implements AsyncDisposable {
+  /** Its runtime: `status()` says which policies and CPUs were granted. */
+  readonly runtime: Runtime;
+  readonly #words: Int32Array;
+  readonly #room: Uint8Array;
+  readonly #events: readonly ReadinessHandle[];
+  readonly #eventCounts: number[];
+  readonly #latencies = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
+  readonly #nowNs: () => number;
+  readonly #counts = { scheduled: 0, completed: 0, failed: 0, latencyNs: 0, next: 0, question: 0 };
+  readonly #onMetrics: ((metrics: ExecutorMetrics) => void) | undefined;
+  readonly #ticking: NodeJS.Timeout | undefined;
+  #told = 0;
+
+  /** `createExecutor` makes executors. */
+  constructor(runtime: Runtime, answer: SharedArrayBuffer, events: readonly ReadinessHandle[], {
+    onMetrics, metricsEveryMs = 1000,
+  }: ExecutorOptions) {
+    this.runtime = runtime;
+    this.#nowNs = partyOf(runtime).nowNs;
+    this.#words = new Int32Array(answer, 0, executorAnswerLayout.bytes >> 2);
+    this.#room = new Uint8Array(answer, executorAnswerLayout.bytes);
+    this.#events = events;
+    this.#eventCounts = events.map(() => 0);
+    this.#onMetrics = onMetrics;
+    if (onMetrics !== undefined) this.#ticking = setInterval(() => this.#tell(), metricsEveryMs).unref();
+  }
+
+  /**
+   * Runs work in the next thread, in turn, and promises what it returns, awaited. Rejects with what it throws, or as
+   * `Runtime.call` does.
+   */
+  async spawnRealtime<R = unknown>(work: Work, argument?: unknown): Promise<R> {
+    const question = this.#ask(work, argument);
+    try {
+      const { value, latencyNs } = await this.runtime.call(
+        'executor:run', question, { reactor: this.#nextThread(), priority: 7 },
+      ) as DoneWork;
+      this.#completed(latencyNs);
+      return value as R;
+    } catch (error) {
+      this.#counts.failed++;
+      throw error;
+    }
+  }
+
+  /**
+   * The same, and freezes this thread until it is done. Refused in a reactor (ERR_PERCORE_WOULD_BLOCK). Throws what the
+   * work throws, ERR_PERCORE_TIMEOUT, or ERR_PERCORE_TOO_LARGE for an answer of more than `answerBytes`. Work that
+   * needs the main thread for its answer would wait for ever: give it a `timeoutMs`.
+   */
+  blockOn<R = unknown>(work: Work, argument?: unknown, options?: SyncWaitOptions): R {
+    checkMayBlock('Await spawnRealtime(work, argument)');
+    const { timeoutMs = Infinity } = checkSyncWaitOptions(options);
+    const words = this.#words;
+    const question = ++this.#counts.question;
+    const message = { ...this.#ask(work, argument), question };
+    // Before it is asked: who answers looks at them.
+    Atomics.store(words, STATE_AT, STATE.ASKED);
+    Atomics.store(words, ASKED_AT, question);
+    const code = this.runtime.send('executor:block', message, { reactor: this.#nextThread(), priority: 7 });
+    this.runtime.flush();
+    if (code !== OK) {
+      this.#counts.failed++;
+      throw new PercoreError('ERR_PERCORE_BACK_PRESSURED', `the executor takes no work: ${nameOfCode(code)}`, {});
+    }
+    // Pairs with the store of who answers, whose bytes are visible then.
+    Atomics.wait(words, STATE_AT, STATE.ASKED, timeoutMs);
+    const answered = Atomics.load(words, STATE_AT);
+    // What comes later is for nobody.
+    Atomics.store(words, ASKED_AT, 0);
+    if (answered === STATE.ANSWERED) {
+      const { value, latencyNs } = this.#answer() as DoneWork;
+      this.#completed(latencyNs);
+      return value as R;
+    }
+    this.#counts.failed++;
+    if (answered === STATE.FAILED) throw unpackError(this.#answer() as Failure, undefined, 'work of an executor');
+    if (answered === STATE.ASKED) throw timedOut('no answer of the work', timeoutMs);
+    throw new PercoreError(
+      'ERR_PERCORE_TOO_LARGE',
+      `the answer takes ${words[LENGTH_AT]} bytes: make the executor with a larger answerBytes (now `
+        + `${this.#room.length})`,
+      { argument: 'answerBytes', value: this.#room.length },
+    );
+  }
+
+  /**
+   * Runs work every `intervalNs` (1,000 to 2^62) in one of its threads, by absolute deadlines: it does not drift. It is
+   * given `argument` and the tick. Resolves, when it is set up, with what ends it. What it throws is a 'stepError'.
+   */
+  async every(
+    work: Work, { intervalNs, argument }: { readonly intervalNs: number; readonly argument?: unknown },
+  ): Promise<() => Promise<void>> {
+    const { module, name } = checkWork(work);
+    const reactor = this.#nextThread();
+    const id = await this.runtime.call('executor:every', { module, name, argument, intervalNs }, { reactor });
+    return async () => void await this.runtime.call('executor:stop', id, { reactor });
+  }
+
+  /**
+   * Runs work whenever the event is raised, in one of its threads: 31 events a thread at most (ERR_PERCORE_CAPACITY).
+   * Resolves with the event when it is set up.
+   */
+  async onEvent(work: Work, argument?: unknown): Promise<ExecutorEvent> {
+    const { module, name } = checkWork(work);
+    const reactor = this.#nextThread();
+    const bit = this.#eventCounts[reactor]!;
+    if (bit === MOST_EVENTS) {
+      throw new PercoreError('ERR_PERCORE_CAPACITY', `thread ${reactor} has ${MOST_EVENTS} events already`, {});
+    }
+    this.#eventCounts[reactor] = bit + 1;
+    await this.runtime.call('executor:event', { module, name, argument, bit }, { reactor });
+    return { kind: 'executor-event', readiness: this.#events[reactor]!, bit };
+  }
+
+  /** What it has done so far. */
+  metrics(): ExecutorMetrics {
+    const { scheduled, completed, failed, latencyNs } = this.#counts;
+    return {
+      scheduledTasks: scheduled, completedTasks: completed, failedTasks: failed,
+      averageLatencyNs: completed === 0 ? 0 : latencyNs / completed, p99LatencyNs: this.#latencies.percentile(0.99),
+    };
+  }
+
+  /** Lets work that was asked for begin, then ends its threads. */
+  async close(): Promise<void> {
+    clearInterval(this.#ticking);
+    await this.runtime.close();
+    for (const event of this.#events) closeReadiness(event);
+    this.#tell();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #ask(work: Work, argument: unknown): AskedWork {
+    const { module, name } = checkWork(work);
+    this.#counts.scheduled++;
+    return { module, name, argument, askedNs: this.#nowNs() };
+  }
+
+  #nextThread(): number {
+    return this.#counts.next++ % this.runtime.reactors;
+  }
+
+  #completed(latencyNs: number): void {
+    this.#counts.completed++;
+    this.#counts.latencyNs += latencyNs;
+    this.#latencies.record(latencyNs);
+  }
+
+  #answer(): unknown {
+    return deserialize(this.#room.slice(0, this.#words[LENGTH_AT]));
+  }
+
+  #tell(): void {
+    const { scheduled, completed, failed } = this.#counts;
+    if (scheduled + completed + failed === this.#told) return;
+    this.#told = scheduled + completed + failed;
+    this.#onMetrics?.(this.metrics());
+  }
+}
+
+const OPTIONS = [
+  'cpuAffinity', 'policy', 'workerThreads', 'isParking', 'onMetrics', 'metricsEveryMs', 'answerBytes',
+];
+
+/**
+ * Starts an executor. What the system refuses of policy and CPUs is in `executor.runtime.status()`, and work runs
+ * without it. Rejects as `createRuntime` does, with ERR_PERCORE_INVALID_ARGUMENT among others.
+ */
+export async function createExecutor(options: ExecutorOptions = {}): Promise<RealtimeExecutor> {
+  const {
+    cpuAffinity, policy, workerThreads = 1, isParking = true, onMetrics, metricsEveryMs, answerBytes = 65_536,
+  } = checkOptions('options', options, OPTIONS);
+  checkInteger('workerThreads', workerThreads, 1, 255);
+  checkBoolean('isParking', isParking);
+  checkInteger('answerBytes', answerBytes, 1024, 2 ** 26);
+  if (onMetrics !== undefined) checkFunction('onMetrics', onMetrics);
+  if (metricsEveryMs !== undefined) checkInteger('metricsEveryMs', metricsEveryMs, 1, 2 ** 31 - 1);
+  if (cpuAffinity !== undefined && !(Array.isArray(cpuAffinity) && cpuAffinity.length > 0)) {
+    throw invalidArgument('cpuAffinity', cpuAffinity, 'a list of at least one CPU number');
+  }
+  const pin = cpuAffinity === undefined ? {} : {
+    pin: Array.from({ length: workerThreads }, (_, thread) => cpuAffinity[thread % cpuAffinity.length]!),
+  };
+  const answer = new SharedArrayBuffer(executorAnswerLayout.bytes + answerBytes);
+  const events = Array.from({ length: workerThreads }, createReadiness);
+  try {
+    const runtime = await createRuntime({
+      entry: pathToFileURL(programPath(import.meta.url, 'executor-entry.js')),
+      reactors: workerThreads, data: { answer, events }, idle: { strategy: isParking ? 'park' : 'spin' }, ...pin,
+      ...(policy === undefined ? {} : { policy }),
+    });
+    return new RealtimeExecutor(runtime, answer, events, options);
+  } catch (error) {
+    for (const event of events) closeReadiness(event);
+    throw error;
+  }
+}
+
+function checkWork(work: Work): { readonly module: string; readonly name: string } {
+  const { module, export: name = 'default' } = checkOptions('work', work, ['module', 'export']);
+  const url = fileUrlOf(module);
+  if (url === undefined) {
+    throw invalidArgument('work.module', module, 'a file URL such as import.meta.url, or an absolute path');
+  }
+  return { module: url.href, name: checkText('work.export', name) };
+}

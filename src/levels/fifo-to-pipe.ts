@@ -1,0 +1,56 @@
+/** A real-time FIFO as a named pipe, which `cat` reads: ordinary code carries each record on as a line. */
+import { checkFunction, checkOptions } from '../errors.js';
+import { closePipe, create, OK, pub, type StructFields, type StructRecord } from '../queues/index.js';
+import { readRealtimeFifo, type RealtimeFifo, type RealtimeFifoReadOptions } from './realtime-fifo.js';
+
+export interface FifoToPipeOptions<Fields extends StructFields> extends RealtimeFifoReadOptions {
+  /** Where the named pipe is made, unless it is there. Nobody removes it. */
+  readonly path: string;
+  /** The line of a record, without its end. Left out: JSON. */
+  readonly format?: (record: StructRecord<Fields>) => string;
+}
+
+/**
+ * Carries every record of a real-time FIFO to a named pipe, in this thread, until the writer closes the FIFO or the
+ * signal aborts; resolves with the number of lines. While nobody reads the pipe, or `cat` is stopped, it waits, and the
+ * FIFO fills: then the writer drops and counts, and does not notice otherwise. Rejects with what `create` of a pipe
+ * throws, or with what `format` throws.
+ *
+ *     void fifoToPipe(samples, { path: '/run/samples', format: ({ atNs, value }) => `${atNs} ${value}` });
+ */
+export async function fifoToPipe<Fields extends StructFields>(
+  fifo: RealtimeFifo<Fields>, options: FifoToPipeOptions<Fields>,
+): Promise<number> {
+  const { path, format = JSON.stringify, pollMs, signal } = checkOptions(
+    'options', options, ['path', 'format', 'pollMs', 'signal'],
+  );
+  checkFunction('format', format);
+  const pipe = create({ backend: 'pipe', path, framing: 'line' });
+  const producer = pub(pipe);
+  let lines = 0;
+  try {
+    for await (const record of readRealtimeFifo(fifo, { ...(pollMs === undefined ? {} : { pollMs }), signal })) {
+      const line = format(record);
+      while (producer.offer(line) !== OK) {
+        if (await waitForRoom(producer, signal) !== OK) return lines;
+      }
+      lines++;
+    }
+  } finally {
+    producer.close();
+    closePipe(pipe);
+  }
+  return lines;
+}
+
+/** OK, or the code with which nobody reads any more. */
+async function waitForRoom(
+  producer: { room(options?: { signal?: AbortSignal | undefined }): Promise<number> }, signal: AbortSignal | undefined,
+): Promise<number> {
+  try {
+    return await producer.room({ signal });
+  } catch (error) {
+    if (signal?.aborted === true) return -1;
+    throw error;
+  }
+}

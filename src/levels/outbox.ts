@@ -1,0 +1,156 @@
+/**
+ * What a level spawns and schedules, and the main thread: a message in the lane to the level of the task, and a count
+ * that bounds how many may wait.
+ *
+ *    0              8                16
+ *    +--------------+----------------+-----------------------------+
+ *    | scheduled for| deadline, or -1| value, if there is one ...   |      bytes for the task `app:<name>` of its level
+ *    +--------------+----------------+-----------------------------+
+ *
+ * | pair      | write side       | read side       | carries                      | needs             |
+ * |-----------|------------------|-----------------|------------------------------|-------------------|
+ * | app.sent  | `send`           | `isDueAbove`    | "a message is under way"     | seq. cst.         |
+ * | app.begun | `TaskRunner.run` | `send`          | "one less waits"             | relaxed: a bound  |
+ */
+import { invalidArgument, PercoreError } from '../errors.js';
+import { appLevelLayout } from '../layout.js';
+import { BACK_PRESSURED, OK } from '../queues/index.js';
+import { ValueCodec } from '../queues/internal.js';
+import type { Address } from '../reactor/index.js';
+import type { Plan, PlannedTask } from './plan.js';
+
+export const SPAWNED = 0;
+export const SCHEDULED = 1;
+export const HEAD_BYTES = 16;
+/** The deadline of what runs at once. */
+export const AT_ONCE = -1;
+const MOST_NS = 2 ** 62;
+const REFUSED = appLevelLayout.fields.refused.at >> 2;
+
+/** The name of the task in its reactor. */
+export const taskName = (name: string): string => `app:${name}`;
+
+/** A reactor, or the runtime for its main thread. */
+export interface SendingParty {
+  address(name: string, options: { reactor: number }): Address;
+  flush(): void;
+}
+
+/** A task as one sender sees it. */
+interface Target {
+  readonly task: PlannedTask;
+  readonly address: Address;
+  readonly begun: Int32Array;
+  /** Whether its level may run at once: it is above, or on another core. */
+  readonly isUrgent: boolean;
+  readonly rank: number;
+  readonly isHere: boolean;
+}
+
+export class LevelOutbox {
+  /** What is called after something was sent to a level above, on this core. */
+  onSentAbove: ((rank: number) => void) | undefined = undefined;
+  private readonly targets: readonly Target[];
+  private readonly sent: Int32Array;
+  private readonly status: Int32Array | undefined;
+  private readonly codec = new ValueCodec();
+  private kept: { readonly index: number; readonly send: () => number }[] | undefined = undefined;
+
+  /** `self`: a level's number, or for the main thread the number of levels. */
+  constructor(
+    plan: Plan, memory: SharedArrayBuffer, private readonly self: number, private readonly party: SendingParty,
+  ) {
+    const own = plan.levels[self];
+    this.sent = new Int32Array(memory, plan.sentAt(self), plan.tasks.length * 2);
+    this.status = own === undefined ? undefined : new Int32Array(memory, plan.levelAt(self), appLevelLayout.bytes >> 2);
+    this.targets = plan.tasks.map((task) => {
+      const level = plan.levels[task.level]!;
+      const isHere = own?.core === level.core;
+      return {
+        task, isHere, rank: level.rank,
+        address: party.address(taskName(task.name), { reactor: task.level }),
+        begun: new Int32Array(memory, plan.begunAt(task.index), (plan.levels.length + 1) * 2),
+        isUrgent: own === undefined || !isHere || level.rank > own.rank,
+      };
+    });
+  }
+
+  /** Keeps what is sent from now on until `release`. */
+  keep(): void {
+    this.kept = [];
+  }
+
+  /** Sends what was kept. */
+  release(): void {
+    const { kept = [] } = this;
+    this.kept = undefined;
+    for (const { send } of kept) {
+      const code = send();
+      if (code !== OK) throw new PercoreError('ERR_PERCORE_BACK_PRESSURED', 'what init has spawned has no room', {});
+    }
+  }
+
+  /** Sends to task number `index`. A result code. */
+  send(index: number, kind: number, scheduledNs: number, deadlineNs: number, message: unknown): number {
+    const { task, begun } = this.targets[index]!;
+    const { sent, self } = this;
+    // app.begun: only more room can come meanwhile. Only this thread writes what it has sent.
+    const waiting = ((sent[index * 2]! - Atomics.load(begun, self * 2)) | 0)
+      + ((sent[index * 2 + 1]! - Atomics.load(begun, self * 2 + 1)) | 0);
+    if (waiting >= task.capacity) return this.refuse(BACK_PRESSURED);
+    if (this.kept === undefined) return this.write(index, kind, scheduledNs, deadlineNs, message);
+    // Not counted where others see it: until it is sent nobody has to wait for it.
+    if (waiting + this.kept.filter((each) => each.index === index).length >= task.capacity) {
+      return this.refuse(BACK_PRESSURED);
+    }
+    this.kept.push({ index, send: () => this.write(index, kind, scheduledNs, deadlineNs, message) });
+    return OK;
+  }
+
+  private write(index: number, kind: number, scheduledNs: number, deadlineNs: number, message: unknown): number {
+    const target = this.targets[index]!;
+    const { address } = target;
+    const { codec, sent } = this;
+    const most = message === undefined ? 0 : codec.measure(message, address.maxBytes);
+    const at = address.tryClaim(HEAD_BYTES + most);
+    if (at < 0) {
+      if (message !== undefined) codec.forget();
+      return this.refuse(at);
+    }
+    address.view.setFloat64(at, scheduledNs, true);
+    address.view.setFloat64(at + 8, deadlineNs, true);
+    const length = message === undefined ? 0 : codec.write(message, address, at + HEAD_BYTES);
+    // app.sent: before the message is published, so that it is never under way uncounted.
+    Atomics.store(sent, index * 2 + kind, (sent[index * 2 + kind]! + 1) | 0);
+    address.commit(HEAD_BYTES + length);
+    if (target.isUrgent) {
+      this.party.flush();
+      if (target.isHere && this.onSentAbove !== undefined) this.onSentAbove(target.rank);
+    }
+    return OK;
+  }
+
+  private refuse(code: number): number {
+    // Written by its own thread alone: a statistic.
+    if (this.status !== undefined) this.status[REFUSED]!++;
+    return code;
+  }
+}
+
+/** The error of an edge that was not declared. */
+export function undeclared(verb: string, who: string, section: string, what: unknown, known: Iterable<string>): Error {
+  const list = [...known].map((name) => `"${name}"`).join(', ') || 'nothing';
+  return new PercoreError(
+    'ERR_PERCORE_UNDECLARED',
+    `${who} may not ${verb} ${typeof what === 'string' ? `"${what}"` : String(what)}: its ${section} are ${list}. `
+      + 'Declare it in defineApp',
+    { argument: verb, value: what, allowed: list },
+  );
+}
+
+/** Throws unless it is a time. */
+export function checkDeadline(deadlineNs: unknown): number {
+  if (typeof deadlineNs === 'number' && deadlineNs >= 0 && deadlineNs <= MOST_NS) return deadlineNs;
+  throw invalidArgument('deadlineNs', deadlineNs, 'nanoseconds since the start of the runtime, 0 to 2^62');
+}
+

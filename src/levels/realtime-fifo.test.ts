@@ -1,0 +1,107 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { Worker } from 'node:worker_threads';
+import { afterAll, describe, expect, it } from 'vitest';
+import { native } from '../native.js';
+import { DROPPED, OK, struct } from '../queues/index.js';
+import { errorOf } from '../reactor/fixtures/inside.js';
+import {
+  clearCore, createRealtimeFifo, fifoToPipe, openRealtimeFifo, readRealtimeFifo, realtimeFifoStatus,
+} from './index.js';
+
+const codec = struct({ at: 'f64', value: 'u32' });
+const folder = mkdtempSync(join(tmpdir(), 'percore-fifo-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('a real-time FIFO', () => {
+  it('drops and counts what finds it full, and gives the rest in order', async () => {
+    const fifo = createRealtimeFifo({ capacity: 8, codec });
+    const writer = openRealtimeFifo(fifo);
+    const codes = Array.from({ length: 11 }, (_, value) => writer.write({ at: value / 2, value }));
+    expect(codes).toEqual([...new Array<number>(8).fill(OK), DROPPED, DROPPED, DROPPED]);
+    expect(realtimeFifoStatus(fifo)).toEqual({ written: 8, dropped: 3 });
+    const seen: number[] = [];
+    for await (const { at, value } of readRealtimeFifo(fifo, { pollMs: 1 })) {
+      expect(at).toBe(value / 2);
+      seen.push(value);
+      // There is room again, and the last record ends it.
+      if (value === 2) expect(writer.write({ at: 50, value: 100 })).toBe(OK);
+      if (value === 7) setTimeout(() => writer.close(), 20);
+      if (value === 100) expect(at).toBe(50);
+      if (seen.length === 9) break;
+    }
+    expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 100]);
+  });
+
+  it('ends with its writer, in another thread, and by a signal', async () => {
+    const fifo = createRealtimeFifo({ capacity: 1024, codec });
+    const program = `const { workerData } = require('node:worker_threads');
+      import(workerData.url).then(({ openRealtimeFifo }) => {
+        const writer = openRealtimeFifo(workerData.fifo);
+        for (let value = 0; value < 500; value++) writer.write({ at: 0, value });
+        writer.close();
+      });`;
+    const url = new URL('./index.js', import.meta.url).href;
+    const worker = new Worker(program, { eval: true, workerData: { fifo, url } });
+    let next = 0;
+    for await (const { value } of readRealtimeFifo(fifo)) expect(value).toBe(next++);
+    expect(next).toBe(500);
+    await worker.terminate();
+
+    const other = createRealtimeFifo({ codec });
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 10);
+    for await (const _record of readRealtimeFifo(other, { signal: controller.signal })) expect.unreachable();
+  });
+
+  it('is read by cat, line by line', async () => {
+    const fifo = createRealtimeFifo({ capacity: 64, codec });
+    const path = join(folder, 'samples');
+    const writer = openRealtimeFifo(fifo);
+    const carried = fifoToPipe(fifo, { path, pollMs: 1, format: ({ value }) => `value ${value}` });
+    const cat = spawn('cat', [path], { stdio: ['ignore', 'pipe', 'inherit'] });
+    for (let value = 0; value < 40; value++) expect(writer.write({ at: 0, value })).toBe(OK);
+    writer.close();
+    expect(await carried).toBe(40);
+    expect(await text(cat.stdout)).toBe(Array.from({ length: 40 }, (_, value) => `value ${value}\n`).join(''));
+  });
+
+  it('refuses what is none', async () => {
+    expect(await errorOf(async () => createRealtimeFifo({ codec: {} as never }))).toMatchObject({ argument: 'codec' });
+    expect(await errorOf(async () => createRealtimeFifo({ codec, capacity: 1 }))).toMatchObject({
+      argument: 'capacity', value: 1,
+    });
+    expect(await errorOf(async () => openRealtimeFifo({} as never))).toMatchObject({ argument: 'fifo' });
+    expect(await errorOf(() => readRealtimeFifo(createRealtimeFifo({ codec }), { pollMs: 0 }).next())).toMatchObject({
+      argument: 'pollMs',
+    });
+  });
+});
+
+describe('clearCore', () => {
+  it('moves every thread off a CPU that another thread has for itself, or says that there is no other', () => {
+    const { threads } = native();
+    const before = threads.getAffinity();
+    const cpu = before.at(-1)!;
+    const { moved, kept, refusals } = clearCore(cpu);
+    try {
+      if (before.length === 1) {
+        expect(moved).toEqual([]);
+        expect(refusals.join()).toContain('the only one');
+        expect(threads.getAffinity()).toEqual(before);
+      } else {
+        expect(refusals).toEqual([]);
+        expect(moved.map(({ tid }) => tid)).toContain(threads.id());
+        expect(moved.every(({ cpus }) => !cpus.includes(cpu))).toBe(true);
+        expect(kept.every(({ cpus }) => cpus.length === 1)).toBe(true);
+        expect(threads.getAffinity()).not.toContain(cpu);
+      }
+    } finally {
+      for (const { tid } of moved) threads.setAffinityOf(tid, before);
+    }
+    expect(threads.getAffinity()).toEqual(before);
+  });
+});

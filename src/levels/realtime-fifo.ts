@@ -1,0 +1,169 @@
+/**
+ * A real-time FIFO: real-time code writes and never waits, ordinary code reads when it gets round to it.
+ *
+ *      real-time thread: write --room? a store of each field, and one that publishes--> ring
+ *                              --none? counted as dropped, answered DROPPED
+ *      ordinary thread:  every `pollMs` it looks, reads all there is: an async iterator, or a named pipe
+ *
+ * The writer makes no system call at all, not even to wake its reader: that is why the reader polls. What must be known
+ * at once is told by a readiness (`createReadiness` of percore/io), which costs a system call. Memory: a RealtimeFifo
+ * of counts, and a Queue of fixed records (both in src/layout.ts), the fields of each where `struct` has placed them.
+ * Source: RT-FIFOs of RTLinux (Yodaiken and Barabanov, 1997): a full one drops, and neither side waits for the other.
+ */
+import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
+import { FIFO_MAGIC, LAYOUT_VERSION, realtimeFifoLayout } from '../layout.js';
+import {
+  BACK_PRESSURED, CLOSED, create, DROPPED, OK, pub, sub,
+  type StructDescription, type StructFields, type StructRecord, type ValueProducer, type ValueQueue,
+} from '../queues/index.js';
+import { checkSignal } from '../waiting.js';
+
+/** A real-time FIFO as a plain object: pass it to the thread that writes, by `data`, `workerData` or postMessage. */
+export interface RealtimeFifo<Fields extends StructFields = StructFields> {
+  readonly kind: 'realtime-fifo';
+  readonly queue: ValueQueue<StructRecord<Fields>>;
+  readonly counts: SharedArrayBuffer;
+}
+
+export interface RealtimeFifoOptions<Fields extends StructFields> {
+  /** Records that it holds: a power of two from 2 to 2^20. Default 1,024. */
+  readonly capacity?: number;
+  /** What a record is: `struct({ atNs: 'f64', value: 'f32' })` of percore/queues. */
+  readonly codec: StructDescription<Fields>;
+}
+
+/** Counts of a real-time FIFO. */
+export interface RealtimeFifoStatus {
+  readonly written: number;
+  readonly dropped: number;
+}
+
+const MAGIC = realtimeFifoLayout.fields.magic.at >> 2;
+const VERSION = realtimeFifoLayout.fields.version.at >> 2;
+const WRITTEN = realtimeFifoLayout.fields.written.at >> 3;
+const DROPPED_COUNT = realtimeFifoLayout.fields.dropped.at >> 3;
+
+/**
+ * Makes a FIFO from one real-time writer to one ordinary reader. Takes all its memory now. Any thread. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT.
+ *
+ *     const samples = createRealtimeFifo({ capacity: 4096, codec: struct({ atNs: 'f64', value: 'f64' }) });
+ *     for await (const { atNs, value } of readRealtimeFifo(samples)) log(atNs, value);
+ */
+export function createRealtimeFifo<Fields extends StructFields>(
+  options: RealtimeFifoOptions<Fields>,
+): RealtimeFifo<Fields> {
+  const { capacity = 1024, codec } = checkOptions('options', options, ['capacity', 'codec']);
+  if (codec?.name !== 'struct') throw invalidArgument('codec', codec, 'what struct({ … }) of percore/queues returns');
+  checkInteger('capacity', capacity, 2, 2 ** 20);
+  const queue = create({ kind: 'spsc', capacity, codec }) as ValueQueue<StructRecord<Fields>>;
+  const counts = new SharedArrayBuffer(realtimeFifoLayout.bytes);
+  const header = new Int32Array(counts);
+  // Before any other thread has it.
+  header[VERSION] = LAYOUT_VERSION;
+  header[MAGIC] = FIFO_MAGIC;
+  return { kind: 'realtime-fifo', queue, counts };
+}
+
+/**
+ * The writing end, for one thread.
+ *
+ *     const writer = openRealtimeFifo(samples);
+ *     writer.write({ atNs: tick.deadlineNs, value: read() });
+ */
+export class RealtimeFifoWriter<Fields extends StructFields = StructFields> {
+  readonly #producer: ValueProducer<StructRecord<Fields>>;
+  readonly #counts: Float64Array;
+
+  /** `openRealtimeFifo` does the same. */
+  constructor(fifo: RealtimeFifo<Fields>) {
+    this.#counts = countsOf(fifo);
+    this.#producer = pub(fifo.queue, { publishEvery: { records: 1 } });
+  }
+
+  /**
+   * Writes a record, which is visible at once: OK; DROPPED when there is no room, which is counted; CLOSED when the
+   * reader has gone. Never blocks, makes no system call; of numbers and booleans allocates nothing. Throws
+   * ERR_PERCORE_UNSERIALIZABLE for what a field cannot hold.
+   */
+  write(record: StructRecord<Fields>): number {
+    const code = this.#producer.offer(record);
+    if (code === OK) {
+      this.#counts[WRITTEN]!++;
+      return OK;
+    }
+    if (code !== BACK_PRESSURED) return code;
+    this.#counts[DROPPED_COUNT]!++;
+    return DROPPED;
+  }
+
+  /** No record comes after this: the reader reads what there is, and ends. */
+  close(): void {
+    this.#producer.close();
+  }
+}
+
+/** The writing end of a FIFO; one thread at a time. Throws ERR_PERCORE_NO_PLACE while another has it. */
+export function openRealtimeFifo<Fields extends StructFields>(
+  fifo: RealtimeFifo<Fields>,
+): RealtimeFifoWriter<Fields> {
+  return new RealtimeFifoWriter(fifo);
+}
+
+export interface RealtimeFifoReadOptions {
+  /** Milliseconds between two looks while it is empty: 1 to 60,000. Default 5. It bounds how late a record is seen. */
+  readonly pollMs?: number;
+  /** Ends the loop when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The reading end, for one ordinary thread: record after record, until the writer closes it or the signal aborts. Keeps
+ * the thread's loop going meanwhile. Leaving the loop gives the reading end up; the next reader goes on there.
+ */
+export async function* readRealtimeFifo<Fields extends StructFields>(
+  fifo: RealtimeFifo<Fields>, options?: RealtimeFifoReadOptions,
+): AsyncGenerator<StructRecord<Fields>, void, undefined> {
+  const { pollMs = 5, signal } = checkOptions('options', options, ['pollMs', 'signal']);
+  checkInteger('pollMs', pollMs, 1, 60_000);
+  checkSignal(signal);
+  countsOf(fifo);
+  const consumer = sub(fifo.queue);
+  try {
+    while (signal?.aborted !== true) {
+      const record = consumer.poll();
+      if (consumer.state === OK) yield record as StructRecord<Fields>;
+      else if (consumer.state === CLOSED) return;
+      else await pause(pollMs, signal);
+    }
+  } finally {
+    consumer.leave();
+  }
+}
+
+/** How many records were written and dropped. Any thread; statistics, a moment late perhaps. */
+export function realtimeFifoStatus(fifo: RealtimeFifo): RealtimeFifoStatus {
+  const counts = countsOf(fifo);
+  return { written: counts[WRITTEN]!, dropped: counts[DROPPED_COUNT]! };
+}
+
+function countsOf(fifo: { readonly counts: SharedArrayBuffer }): Float64Array {
+  const { counts } = fifo ?? {};
+  if (!(counts instanceof SharedArrayBuffer) || counts.byteLength !== realtimeFifoLayout.bytes
+    || new Int32Array(counts)[MAGIC] !== FIFO_MAGIC) {
+    throw invalidArgument('fifo', fifo, 'what createRealtimeFifo has returned');
+  }
+  return new Float64Array(counts);
+}
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener('abort', end);
+  });
+}

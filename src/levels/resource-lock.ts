@@ -1,0 +1,93 @@
+/**
+ * Locks of resources by a level: the ceiling keeps this core's users away, the lock in shared memory those of other
+ * cores, and every user where there is no preemption, or where a holder sleeps in spite of its priority (in a garbage
+ * collection, on a page that is not there).
+ *
+ *      lock: raise to the ceiling, if below it --> take the lock --> critical(state) --> give it back --> lower
+ */
+import { PercoreError } from '../errors.js';
+import { fairLockLayout } from '../layout.js';
+import { recordMemory, structWriter } from '../queues/index.js';
+import type { CoreTurns } from './core-turns.js';
+import { FairLock } from './fair-lock.js';
+import type { Plan } from './plan.js';
+
+/** How often a lock is looked at before its waiter sleeps, while its holder runs on another CPU: some 20 µs. */
+const SPINS = 2000;
+
+/** A thread whose rank changes: a ThreadLevel, or one that a test has made. */
+export interface Raisable {
+  rank: number;
+  set(rank: number): void;
+}
+
+/** What this level has locked, the innermost last, and how it gives way. One for each level. */
+export class LockStack {
+  /** Number of the resource that was locked last and is not given back; -1 for none. */
+  top = -1;
+  turns: CoreTurns | undefined = undefined;
+
+  constructor(public thread: Raisable) {}
+}
+
+/** A resource as one level sees it. */
+export class ResourceLock {
+  private readonly lock: FairLock;
+  private readonly state: unknown;
+
+  constructor(
+    readonly name: string, private readonly index: number, private readonly ceiling: number,
+    private readonly stack: LockStack, memory: SharedArrayBuffer, plan: Plan, self: number,
+    isElsewhere: readonly boolean[],
+  ) {
+    const { layout, at } = plan.resources[index]!;
+    this.lock = new FairLock(memory, at, self, isElsewhere, SPINS);
+    const bytes = Math.ceil(layout.recordBytes / 8) * 8;
+    this.state = structWriter(layout, recordMemory(memory, at + fairLockLayout.bytes, bytes)).at(0);
+  }
+
+  /** See AppContext.lock. */
+  run<X>(critical: (state: never, wasLeft: boolean) => X): X {
+    const { stack, ceiling } = this;
+    const { thread, top } = stack;
+    if (top >= this.index) throw this.wrongOrder();
+    const before = thread.rank;
+    if (ceiling > before) thread.set(ceiling);
+    stack.top = this.index;
+    const wasLeft = this.lock.acquire();
+    let result: X;
+    try {
+      result = critical(this.state as never, wasLeft);
+    } finally {
+      this.lock.release();
+      stack.top = top;
+      if (ceiling > before) thread.set(before);
+    }
+    if (stack.turns !== undefined) stack.turns.giveWay(thread.rank);
+    if (typeof result === 'object' && result !== null && 'then' in result) throw this.noPromise(result);
+    return result;
+  }
+
+  private wrongOrder(): PercoreError {
+    return new PercoreError(
+      'ERR_PERCORE_LOCK_ORDER',
+      `lock("${this.name}") inside of a lock of itself or of a resource that is declared after it. Two tasks that `
+        + 'lock in different orders could wait for each other for ever: declare it before, or lock it first',
+      { argument: 'resource', value: this.name },
+    );
+  }
+
+  private noPromise(result: object): PercoreError {
+    return new PercoreError(
+      'ERR_PERCORE_INVALID_ARGUMENT',
+      `critical of lock("${this.name}") returned a promise: what it does later would be done without the lock. Do what `
+        + 'needs the resource before it returns, and wait for the rest outside of the lock',
+      { argument: 'critical', value: result, allowed: 'a function that returns no promise' },
+    );
+  }
+}
+
+/** A resource's lock as the main thread repairs it. */
+export function repairableLock(plan: Plan, memory: SharedArrayBuffer, index: number): FairLock {
+  return new FairLock(memory, plan.resources[index]!.at, plan.levels.length, [], 0);
+}

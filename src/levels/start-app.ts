@@ -1,0 +1,183 @@
+/** Starts an app of levels: one reactor for each level, several on one CPU, each above the one before. */
+import { checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
+import { APP_MAGIC, appCoreLayout, appLayout, appLevelLayout, LAYOUT_VERSION } from '../layout.js';
+import { native } from '../native.js';
+import {
+  createRuntime, type CloseOptions, type CloseResult, type Runtime, type RuntimeOptions,
+} from '../reactor/index.js';
+import { partyOf } from '../reactor/internal.js';
+import { targetsOf } from './context.js';
+import { noteDeadLevel } from './core-turns.js';
+import type { AppDeclaration, AppSender } from './declaration.js';
+import { planIn, type App } from './define-app.js';
+import { shapeOf, type AppData } from './implement.js';
+import { AT_ONCE, checkDeadline, LevelOutbox, SCHEDULED, SPAWNED, undeclared } from './outbox.js';
+import type { Plan } from './plan.js';
+import { repairableLock } from './resource-lock.js';
+import { appStatus, type AppStatus } from './app-status.js';
+
+/** Options of `startApp`. */
+export interface StartAppOptions extends Pick<
+  RuntimeOptions, 'laneBytes' | 'resourceLimits' | 'startTimeoutMs' | 'io' | 'idle' | 'main'
+> {
+  /** The module whose default export `implementApp` has returned: a file URL, or an absolute path. */
+  readonly entry: URL | string;
+  /** The SCHED_FIFO priority of the lowest level of each core: 1 to 99, default 1. */
+  readonly lowestPriority?: number;
+  /** In place of `cpu` of the cores: a CPU for each. */
+  readonly cpus?: readonly number[];
+  /** Asks for no real-time priority: levels take turns. For comparisons, and for tests. */
+  readonly isPreemptive?: boolean;
+  /** What contexts have as `data`; structured clone, so memory is shared. */
+  readonly data?: unknown;
+}
+
+const OPTIONS = [
+  'laneBytes', 'resourceLimits', 'startTimeoutMs', 'io', 'idle', 'main', 'entry', 'lowestPriority', 'cpus',
+  'isPreemptive', 'data',
+];
+const TAKES_TURNS = appCoreLayout.fields.takesTurns.at >> 2;
+const GRANTED = appLevelLayout.fields.granted.at >> 2;
+
+/**
+ * An app that runs; `startApp` resolves with it. It belongs to the main thread.
+ *
+ *     const running = await startApp(app, { entry: new URL('./code.js', import.meta.url) });
+ *     console.log(running.status().cores[0]?.isPreemptive);
+ *     await running.close();
+ */
+export class RunningApp<T extends AppDeclaration = AppDeclaration>
+implements AppSender<T, T['main']>, AsyncDisposable {
+  readonly #plan: Plan;
+  readonly #data: AppData;
+  readonly #outbox: LevelOutbox;
+  readonly #spawns: ReadonlyMap<string, number>;
+  readonly #schedules: ReadonlyMap<string, number>;
+
+  /** `startApp` makes them. */
+  constructor(readonly runtime: Runtime, app: App<T>, data: AppData) {
+    this.#plan = planIn(app as unknown as App);
+    this.#data = data;
+    this.nowNs = partyOf(runtime).nowNs;
+    this.#outbox = new LevelOutbox(this.#plan, data.memory, this.#plan.levels.length, runtime);
+    this.#spawns = targetsOf(this.#plan, app.declaration.main?.spawns);
+    this.#schedules = targetsOf(this.#plan, app.declaration.main?.schedules);
+    runtime.on('reactorDied', (death) => {
+      noteDeath(this.#plan, data, death.reactorId);
+      if (runtime.listenerCount('reactorDied') > 1) return;
+      process.emitWarning(
+        `level ${death.reactorId} of the app died: ${death.error?.message ?? `exit code ${death.exitCode}`}`,
+        { code: 'ERR_PERCORE_REACTOR_DIED' },
+      );
+    });
+  }
+
+  /** See AppSender. What ordinary code spawns begins at the time at which it does. */
+  readonly spawn: AppSender<T, T['main']>['spawn'] = (task, ...message) => {
+    const index = this.#spawns.get(task);
+    if (index === undefined) throw undeclared('spawn', 'the main thread', 'main.spawns', task, this.#spawns.keys());
+    return this.#outbox.send(index, SPAWNED, this.nowNs(), AT_ONCE, message[0]);
+  };
+
+  /** See AppSender. */
+  readonly schedule: AppSender<T, T['main']>['schedule'] = (task, deadlineNs, ...message) => {
+    const index = this.#schedules.get(task);
+    if (index === undefined) {
+      throw undeclared('schedule', 'the main thread', 'main.schedules', task, this.#schedules.keys());
+    }
+    return this.#outbox.send(index, SCHEDULED, deadlineNs, checkDeadline(deadlineNs), message[0]);
+  };
+
+  /** Nanoseconds since the start of the runtime, as in the levels. */
+  readonly nowNs: () => number;
+
+  /** What was granted to each level, and how resources are used. A fresh object. */
+  status(): AppStatus {
+    return appStatus(this.#plan, this.#data, this.runtime);
+  }
+
+  /** Lets every level run what it was sent, then ends them: see `Runtime.close`. */
+  close(options?: CloseOptions): Promise<CloseResult> {
+    return this.runtime.close(options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/**
+ * Starts an app: a reactor for each level, at SCHED_FIFO priorities that rise with the levels, all those of a core on
+ * one CPU. Every init runs, then what they have spawned. A system that refuses real-time priorities refuses no app: its
+ * levels then take turns, more slowly, and `status()` says why. Rejects as `createRuntime` does. The levels of an app
+ * are not started again after a death.
+ */
+export async function startApp<T extends AppDeclaration>(
+  app: App<T>, options: StartAppOptions,
+): Promise<RunningApp<T>> {
+  const plan = planIn(app as unknown as App);
+  const {
+    entry, lowestPriority, cpus: _cpus, isPreemptive = true, data: given, ...rest
+  } = checkOptions('options', options, OPTIONS);
+  const lowest = checkInteger('lowestPriority', lowestPriority ?? 1, 1, 99);
+  const ranks = Math.max(...plan.levels.map(({ rank }) => rank));
+  if (lowest + ranks - 1 > 99) {
+    throw new PercoreError(
+      'ERR_PERCORE_CAPACITY', `${ranks} levels above a lowest priority of ${lowest} pass 99, the highest there is`,
+      { argument: 'lowestPriority', value: lowest, allowed: `1 to ${100 - ranks}` },
+    );
+  }
+  const cpus = cpusFor(app as unknown as App, options.cpus);
+  const data: AppData = {
+    isPercoreApp: true, memory: newMemory(plan), cpus, lowest, isPreemptive, shape: shapeOf(app as unknown as App),
+    data: given,
+  };
+  const runtime = await createRuntime({
+    ...rest, entry, data, reactors: plan.levels.length, pin: plan.levels.map(({ core }) => cpus[core]!),
+    idle: rest.idle ?? { strategy: 'park' }, laneBytes: rest.laneBytes ?? 65_536,
+  });
+  try {
+    const running = new RunningApp<T>(runtime, app, data);
+    for (const core of cpus.keys()) setOrder(plan, data, core);
+    await Promise.all(plan.levels.map(({ id }) => runtime.call('app:order', undefined, { reactor: id })));
+    await Promise.all(plan.levels.map(({ id }) => runtime.call('app:begin', undefined, { reactor: id })));
+    return running;
+  } catch (error) {
+    await runtime.close({ drainMs: 0 });
+    throw error;
+  }
+}
+
+/** Whether the levels of a core preempt each other: all were granted what they asked for, or each takes its turn. */
+function setOrder(plan: Plan, { memory, lowest }: AppData, core: number): void {
+  const levels = plan.levels.filter((level) => level.core === core);
+  const isGranted = levels.every(({ id, rank }) => (
+    // Pairs with the store in the level's entry, which has run.
+    rank === 0 || Atomics.load(new Int32Array(memory, plan.levelAt(id), 1), GRANTED) === lowest + rank - 1));
+  // Before the levels are told to look.
+  Atomics.store(new Int32Array(memory, plan.coreAt(core), 1), TAKES_TURNS, isGranted || levels.length === 1 ? 0 : 1);
+}
+
+function newMemory(plan: Plan): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(plan.bytes);
+  const header = new Int32Array(memory, 0, appLayout.bytes >> 2);
+  // Before any thread of it starts.
+  header[appLayout.fields.version.at >> 2] = LAYOUT_VERSION;
+  header[appLayout.fields.magic.at >> 2] = APP_MAGIC;
+  return memory;
+}
+
+function cpusFor({ declaration }: App, given: readonly number[] | undefined): number[] {
+  const { cores } = declaration;
+  if (given !== undefined && (!Array.isArray(given) || given.length !== cores.length)) {
+    throw invalidArgument('cpus', given, `a list of ${cores.length} CPU numbers, one a core`);
+  }
+  const allowed = native().threads.getAffinity();
+  return cores.map(({ cpu }, core) => (
+    checkInteger('cpus', given?.[core] ?? cpu ?? allowed[core % allowed.length], 0, 8191)));
+}
+
+function noteDeath(plan: Plan, { memory }: AppData, id: number): void {
+  for (const { index } of plan.resources) repairableLock(plan, memory, index).repair(id);
+  noteDeadLevel(plan, memory, id);
+}

@@ -1,0 +1,2 @@
+/** What the command line may import of this room besides what users see. */
+export { findPages, readPage, removeStalePages, type PagePartyFigures, type PageSnapshot } from './page-reader.js';

@@ -1,0 +1,134 @@
+/** Figures of tasks in a real runtime, against what was done and what a clock beside says. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { metricsOf, onMetrics, setSlo, type ExecutorMetrics, type Runtime, type SloViolation } from '../index.js';
+import { inside, remoteRuntime, until, within } from '../reactor/fixtures/inside.js';
+
+describe('figures of tasks', () => {
+  let runtime: Runtime | undefined;
+  afterEach(async () => {
+    await runtime?.close({ drainMs: 1000 });
+    runtime = undefined;
+  });
+  const taskOf = (name: string) => metricsOf(runtime!).tasks.find((task) => task.name === name);
+
+  it('counts every step, and records each long one', async () => {
+    runtime = await remoteRuntime(1, { metrics: true, classes: { work: { priority: 5 } } });
+    await inside(runtime, 0, (reactor) => new Promise<void>((resolve) => {
+      let left = 1000;
+      reactor.spawn<number>({ name: 'short', class: 'work', capacity: 1024 }, () => {
+        if (--left === 0) resolve();
+      });
+      const short = reactor.address('short', { reactor: reactor.id, priority: 5 });
+      for (let i = 0; i < 1000; i++) short.send(i);
+    }));
+    await inside(runtime, 0, (reactor) => {
+      const long = reactor.spawn<number>({ name: 'long', class: 'work' }, (ms) => {
+        const endNs = reactor.nowNs() + ms * 1e6;
+        while (reactor.nowNs() < endNs);
+      });
+      for (let i = 0; i < 3; i++) long.send(2);
+    });
+    await until(() => taskOf('long')?.steps === 3, 'all have run');
+    await until(() => taskOf('long')!.figures.run.count === 3, 'and are recorded by the next turn');
+    const short = taskOf('short')!;
+    expect([short.steps, short.messages, short.errors, short.priority]).toEqual([1000, 1000, 0, 5]);
+    expect(short.figures.run.minNs).toBeLessThan(2e6);
+    const { run, scheduleIn, response } = taskOf('long')!.figures;
+    expect(run.minNs).toBeGreaterThanOrEqual(2e6);
+    expect(run.p50Ns).toBeGreaterThanOrEqual(2e6);
+    expect(scheduleIn.count).toBe(1);
+    // Ready once, and done after all three.
+    expect(response.maxNs).toBeGreaterThanOrEqual(6e6);
+    const work = metricsOf(runtime).classes.find(({ name }) => name === 'work')!;
+    expect([work.tasks, work.steps]).toEqual([2, 1003]);
+    expect(work.figures.run.maxNs).toBeGreaterThanOrEqual(run.maxNs);
+    expect(work.figures.run.count).toBeGreaterThanOrEqual(3);
+  });
+
+  it('keeps what a task has waited in its mailbox behind another', async () => {
+    runtime = await remoteRuntime(1, { metrics: true });
+    await inside(runtime, 0, (reactor) => {
+      const late = reactor.spawn({ name: 'late' }, () => undefined);
+      reactor.spawn({ name: 'first' }, () => {
+        const endNs = reactor.nowNs() + 3e6;
+        late.send(0);
+        while (reactor.nowNs() < endNs);
+      }).send(0);
+    });
+    await until(() => (taskOf('late')?.figures.scheduleIn.count ?? 0) > 0, 'it has run');
+    expect(taskOf('late')!.figures.scheduleIn.maxNs).toBeGreaterThanOrEqual(3e6);
+    expect(taskOf('late')!.figures.run.maxNs).toBeLessThan(taskOf('late')!.figures.scheduleIn.maxNs);
+  });
+
+  it('samples the way of messages in lanes', async () => {
+    runtime = await remoteRuntime(2, { metrics: true });
+    await until(async () => {
+      await inside(runtime!, 1, () => undefined);
+      return metricsOf(runtime!).lanes.some(({ party, figure }) => party === 1 && figure.count > 0 && figure.maxNs > 0);
+    }, 'one was measured');
+  });
+
+  it('tells a violation, counts it, and no more once the bound is gone', async () => {
+    runtime = await remoteRuntime(1, { metrics: { tasks: 8 } });
+    await inside(runtime, 0, (reactor) => void reactor.spawn<number>({ name: 'slow' }, (ms) => {
+      const endNs = reactor.nowNs() + ms * 1e6;
+      while (reactor.nowNs() < endNs);
+    }));
+    expect(setSlo(runtime, { task: 'nobody' }, { runNs: 1 })).toBe(0);
+    expect(setSlo(runtime, { task: 'slow', reactor: 0 }, { runNs: 1_000_000 })).toBe(1);
+    const told = new Promise<SloViolation>((resolve) => void runtime!.once('sloViolated', resolve));
+    const violations = () => taskOf('slow')!.figures.run.violations;
+    await until(() => {
+      runtime!.send('slow', 2, { reactor: 0 });
+      return violations() > 0;
+    }, 'the bound holds');
+    const { reactorId, task, figure, ns, boundNs, isWorst, cause } = await within(10_000, told, 'the event');
+    expect([reactorId, task, figure, boundNs, isWorst]).toEqual([0, 'slow', 'run', 1_000_000, true]);
+    expect(ns).toBeGreaterThanOrEqual(2e6);
+    expect(['longStep', 'notScheduled']).toContain(cause.kind);
+    setSlo(runtime, { task: 'slow' }, { runNs: 0 });
+    await until(async () => {
+      const before = violations();
+      await inside(runtime!, 0, () => new Promise((resolve) => setTimeout(resolve, 3)));
+      runtime!.send('slow', 2, { reactor: 0 });
+      await inside(runtime!, 0, () => undefined);
+      return violations() === before;
+    }, 'it holds no more');
+    expect(taskOf('slow')!.figures.run.boundNs).toBe(undefined);
+  });
+
+  it('takes tasks beyond its room together, and goes on', async () => {
+    runtime = await remoteRuntime(1, { metrics: { tasks: 2 } });
+    await inside(runtime, 0, (reactor) => {
+      for (const name of ['a', 'b', 'c']) reactor.spawn({ name }, () => undefined).send(0);
+    });
+    await until(() => taskOf('(others)')?.steps === 2, 'the other two have run');
+    expect(metricsOf(runtime).tasks.map(({ name, steps }) => [name, steps]).filter(([, steps]) => steps !== 0))
+      .toEqual([['a', 1], ['(others)', 2]]);
+  });
+
+  it('gives four figures of the whole at intervals', async () => {
+    runtime = await remoteRuntime(1, { metrics: true });
+    await inside(runtime, 0, (reactor) => void reactor.spawn({ name: 'some' }, () => undefined));
+    const told: ExecutorMetrics[] = [];
+    const stop = onMetrics(runtime, { everyMs: 10 }, (metrics) => void told.push(metrics));
+    for (let i = 0; i < 100; i++) runtime.send('some', i, { reactor: 0 });
+    await until(() => told.at(-1)?.completed === 100, 'all are done');
+    stop();
+    const { scheduled, averageNs, p99Ns } = told.at(-1)!;
+    expect(scheduled).toBe(100);
+    expect(p99Ns).toBeGreaterThanOrEqual(averageNs);
+  });
+
+  it('refuses what takes no figures, and bounds that mean nothing', async () => {
+    runtime = await remoteRuntime(1);
+    const code = 'ERR_PERCORE_INVALID_ARGUMENT';
+    expect(() => metricsOf(runtime!)).toThrow(expect.objectContaining({ code, argument: 'reactor' }));
+    for (const [target, bounds] of [
+      [{}, { runNs: 1 }], [{ task: 'a', priority: 3 }, {}], [{ task: 'a' }, { runNs: -1 }], [{ task: 'a' }, { run: 1 }],
+      [{ priority: 8 }, {}], [{ task: '' }, {}],
+    ]) expect(() => setSlo(runtime!, target as object, bounds as object)).toThrow(expect.objectContaining({ code }));
+    const argument = 'metrics.tasks';
+    await expect(remoteRuntime(1, { metrics: { tasks: 1 } })).rejects.toMatchObject({ code, argument });
+  });
+});

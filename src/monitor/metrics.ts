@@ -1,0 +1,151 @@
+/**
+ * Figures of tasks, classes and lanes, read from the memory in which each party records them: nobody is asked, nobody
+ * stops, and a reactor that is stuck is read like any other.
+ */
+import { LANES_PER_PEER, RETURN_LANES } from '../layout.js';
+import { invalidArgument } from '../errors.js';
+import { Histogram, HISTOGRAM_WORDS, type FigureName } from '../observe/index.js';
+import { FIGURES, FigureTable, type FigureSlot } from '../observe/internal.js';
+import type { Reactor, Runtime } from '../reactor/index.js';
+import { partyOf, type Party } from '../reactor/internal.js';
+
+/** Of one kind of figure. Times in nanoseconds; percentiles to within 3.2 %, `minNs` and `maxNs` exact. */
+export interface FigureSummary {
+  /** Values, of which short ones are counted by samples. */
+  readonly count: number;
+  readonly minNs: number;
+  readonly meanNs: number;
+  readonly p50Ns: number;
+  readonly p99Ns: number;
+  readonly p999Ns: number;
+  readonly maxNs: number;
+}
+/** The same, and what was asked of it. */
+export interface BoundedFigure extends FigureSummary {
+  /** Undefined where there is no bound. */
+  readonly boundNs: number | undefined;
+  readonly violations: number;
+}
+export type Figures<F> = { readonly [name in FigureName]: F };
+
+export interface TaskMetrics {
+  /** The party that it runs in; the main thread comes after the last reactor. */
+  readonly party: number;
+  readonly name: string;
+  readonly priority: number;
+  /** Steps begun, those that had to come again included. */
+  readonly steps: number;
+  /** Messages taken, and those that wait in its mailbox or were refused there. */
+  readonly messages: number;
+  readonly depth: number;
+  readonly refused: number;
+  readonly errors: number;
+  readonly again: number;
+  /** Times that a task of this name was made after the first. */
+  readonly restarts: number;
+  readonly figures: Figures<BoundedFigure>;
+}
+/** All tasks of a band, of all parties that were asked for, together. */
+export interface ClassMetrics {
+  /** That of `createRuntime({ classes })`, or 'band 3'. */
+  readonly name: string;
+  readonly priority: number;
+  readonly tasks: number;
+  readonly steps: number;
+  readonly violations: number;
+  readonly figures: Figures<FigureSummary>;
+}
+/** How long messages were under way, from publishing to being taken: one in some dozens is measured. */
+export interface LaneMetrics {
+  readonly party: number;
+  readonly priority: number;
+  readonly isReturn: boolean;
+  readonly figure: FigureSummary;
+}
+export interface Metrics {
+  readonly tasks: readonly TaskMetrics[];
+  readonly classes: readonly ClassMetrics[];
+  readonly lanes: readonly LaneMetrics[];
+}
+
+/**
+ * The figures of all parties of a runtime, or of one reactor. The runtime was made with `metrics: true`; else throws
+ * ERR_PERCORE_INVALID_ARGUMENT. Reads shared memory and blocks nobody; a snapshot, not one moment: a task may have gone
+ * on between two of its figures. Allocates; takes some ten microseconds a task, so once in some seconds is fine.
+ *
+ *     const runtime = await createRuntime({ entry, metrics: true });
+ *     for (const { name, figures } of metricsOf(runtime).tasks) console.log(name, figures.response.p99Ns);
+ */
+export function metricsOf(of: Reactor | Runtime): Metrics {
+  const party = partyOf(of);
+  const tables = tablesOf(party, of);
+  const classes = party.turn.classes;
+  const slots = tables.flatMap(({ id, table }) => table.slots().map((slot) => ({ id, slot })));
+  const bands = [...new Set(slots.map(({ slot }) => slot.band))].sort((a, b) => b - a);
+  return {
+    tasks: slots.map(({ id, slot }) => taskMetrics(id, slot)),
+    classes: bands.map((band) => {
+      const name = classes.find(({ priority }) => priority === band)?.name ?? `band ${band}`;
+      return classMetrics(name, band, slots.map(({ slot }) => slot).filter((slot) => slot.band === band));
+    }),
+    lanes: tables.flatMap(({ id, table }) => table.lanes.map((lane, number) => ({
+      party: id, priority: number % RETURN_LANES, isReturn: number >= LANES_PER_PEER / 2, figure: summaryOf(lane),
+    }))).filter(({ figure }) => figure.count !== 0),
+  };
+}
+
+/**
+ * Tells that what the running step is for is done: what follows is put in order until its next tick. The time since it
+ * became ready is its figure `relief`. Does nothing outside of a step, or without `metrics`. Reads the clock; does not
+ * allocate.
+ */
+export function relieved(reactor: Reactor): void {
+  partyOf(reactor).turn.watch?.relief();
+}
+
+/** The tables of the parties that are meant. Throws where nothing is measured. */
+export function tablesOf(party: Party, of: Reactor | Runtime): { id: number; table: FigureTable }[] {
+  const { figures } = party.shared;
+  if (figures === undefined) {
+    throw invalidArgument('reactor', of, 'one of a runtime that takes figures: createRuntime({ metrics: true })');
+  }
+  const all = figures.map((memory, id) => ({ id, table: new FigureTable(memory) }));
+  return party.id === party.shared.reactors ? all : [all[party.id]!];
+}
+
+export function summaryOf(histogram: Histogram): FigureSummary {
+  const { count, mean, p50, p99, p999 } = histogram.summary();
+  return {
+    count, minNs: histogram.min(), meanNs: mean, p50Ns: p50, p99Ns: p99, p999Ns: p999, maxNs: histogram.max(),
+  };
+}
+
+/** An object with a value for each kind of figure. */
+export function byFigure<F>(valueOf: (kind: number) => F): Figures<F> {
+  return Object.fromEntries(FIGURES.map((name, kind) => [name, valueOf(kind)])) as unknown as Figures<F>;
+}
+
+function taskMetrics(party: number, slot: FigureSlot): TaskMetrics {
+  return {
+    party, name: slot.name, priority: slot.band, steps: slot.count('steps'), messages: slot.count('messages'),
+    depth: slot.count('depth'), refused: slot.count('refused'), errors: slot.count('errors'),
+    again: slot.count('again'), restarts: Math.max(0, slot.count('begun') - 1),
+    figures: byFigure((kind) => ({
+      ...summaryOf(slot.histograms[kind]!), boundNs: slot.boundNs(kind) || undefined,
+      violations: slot.violations(kind),
+    })),
+  };
+}
+
+function classMetrics(name: string, priority: number, slots: readonly FigureSlot[]): ClassMetrics {
+  const kinds = byFigure((kind) => {
+    const sum = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
+    for (const slot of slots) sum.add(slot.histograms[kind]!);
+    return summaryOf(sum);
+  });
+  return {
+    name, priority, tasks: slots.length, steps: slots.reduce((sum, slot) => sum + slot.count('steps'), 0),
+    violations: slots.reduce((sum, slot) => sum + FIGURES.reduce((all, _, kind) => all + slot.violations(kind), 0), 0),
+    figures: kinds,
+  };
+}

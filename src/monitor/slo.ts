@@ -1,0 +1,64 @@
+/** Upper bounds for figures of tasks: set while the program runs, seen by the party that records, counted there. */
+import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
+import { FIGURES } from '../observe/internal.js';
+import type { Reactor, Runtime } from '../reactor/index.js';
+import { checkBandOrClass, checkName, partyOf } from '../reactor/internal.js';
+import { tablesOf } from './metrics.js';
+
+/** Whose figures: one task, or all of a class or a priority that there are now. */
+export interface SloTarget {
+  readonly task?: string;
+  readonly class?: string;
+  readonly priority?: number;
+  /** One reactor alone. Of a runtime all are meant where it is left out. */
+  readonly reactor?: number;
+}
+/** Upper bounds in nanoseconds: 1 to 2^40, or 0 for none any more. What is left out stays as it is. */
+export interface SloBounds {
+  readonly scheduleInNs?: number;
+  readonly responseNs?: number;
+  readonly reliefNs?: number;
+  readonly runNs?: number;
+}
+
+const KEYS = FIGURES.map((name) => `${name}Ns`) as (keyof SloBounds)[];
+const MOST_NS = 2 ** 40;
+
+/**
+ * Sets upper bounds for figures of a task, or of all tasks of a class. Returns for how many tasks: 0 says that there is
+ * none such yet. Each value above its bound is counted in `metricsOf` and becomes an event 'sloViolated' of the
+ * runtime, and on the channel `percore:slo` of `node:diagnostics_channel`, with its cause: 20 a second and reactor at
+ * most, and each new worst. A party takes a new bound within a millisecond of work. While there is a bound, it
+ * remembers what has run and watches its collections. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ *
+ *     setSlo(runtime, { task: 'orders' }, { responseNs: 500_000 });
+ *     runtime.on('sloViolated', ({ task, figure, ns, cause }) => console.log(task, figure, ns, cause.kind));
+ */
+export function setSlo(of: Reactor | Runtime, target: SloTarget, bounds: SloBounds): number {
+  const party = partyOf(of);
+  const { task, class: ofClass, priority, reactor } = checkOptions(
+    'target', target, ['task', 'class', 'priority', 'reactor'],
+  );
+  checkOptions('bounds', bounds, KEYS);
+  const isBand = ofClass !== undefined || priority !== undefined;
+  if ((task === undefined) !== isBand) {
+    throw invalidArgument('target', target, 'an object with task, class or priority');
+  }
+  if (task !== undefined) checkName('target.task', task);
+  const band = isBand ? checkBandOrClass({ priority, class: ofClass }, party.turn.classes) : undefined;
+  if (reactor !== undefined) checkInteger('target.reactor', reactor, 0, party.shared.reactors);
+  for (const key of KEYS) if (bounds[key] !== undefined) checkInteger(`bounds.${key}`, bounds[key], 0, MOST_NS);
+  let count = 0;
+  for (const { id, table } of tablesOf(party, of)) {
+    if (reactor !== undefined && reactor !== id) continue;
+    for (const slot of table.slots()) {
+      if (band === undefined ? slot.name !== task : slot.band !== band) continue;
+      count++;
+      for (const [kind, key] of KEYS.entries()) {
+        const ns = bounds[key];
+        if (ns !== undefined) table.setBound(slot, kind, ns);
+      }
+    }
+  }
+  return count;
+}

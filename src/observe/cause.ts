@@ -1,0 +1,91 @@
+/**
+ * Why something was late: of all that can have held it up, what took the largest part of its time, and at least half of
+ * it. Less than that names nobody: "not known" is better than wrong.
+ *
+ *      ready ---- others run, the collector, callbacks of Node, sleep ----> starts ---- its own step ----> done
+ *                 \______ the kernel runs something else: anywhere between the two ______________________/
+ */
+
+/** A time in which something held the thread. */
+export interface Span {
+  readonly what: string;
+  readonly fromNs: number;
+  readonly toNs: number;
+}
+
+export type CauseKind =
+  | 'queuedBehind' | 'longStep' | 'collection' | 'outsideOfTurns' | 'notScheduled' | 'asleep' | 'notKnown';
+
+/** What was to blame, and for how much of the time. */
+export interface Cause {
+  readonly kind: CauseKind;
+  /** The task that ran, or the kind of collection; '' where it needs no name. */
+  readonly what: string;
+  readonly ns: number;
+}
+
+/** What is known of one value. */
+export interface Evidence {
+  readonly task: string;
+  readonly readyNs: number;
+  readonly startNs: number;
+  readonly endNs: number;
+  /** What ran on the thread, and its `outside`. */
+  readonly ran: readonly Span[];
+  readonly collections: readonly Span[];
+  /** How long the kernel had the thread wait for a CPU in this time. */
+  readonly runDelayNs: number;
+  /** When somebody woke the thread, and when it was awake; 0 for neither. */
+  readonly wokenNs: number;
+  readonly awakeNs: number;
+}
+
+/** What the time of Node's own callbacks is called in `ran`. */
+export const OUTSIDE = 'callbacks of Node between turns';
+
+/** The cause, and before it how much of the time each kind took. */
+export function causeOf(evidence: Evidence): { readonly cause: Cause; readonly shares: Record<CauseKind, number> } {
+  const { task, readyNs, startNs, endNs, ran, collections, runDelayNs, wokenNs, awakeNs } = evidence;
+  const within = ({ fromNs, toNs }: Span, from: number, to: number): number =>
+    Math.max(0, Math.min(toNs, to) - Math.max(fromNs, from));
+  const whole = endNs - readyNs;
+  const isIdentity = (span: Span): boolean => span.what === task && span.toNs > startNs;
+  let outside = 0;
+  let others = 0;
+  const byName = new Map<string, number>();
+  for (const span of ran) {
+    if (isIdentity(span)) continue;
+    const ns = within(span, readyNs, startNs);
+    if (span.what === OUTSIDE) outside += ns;
+    else if (ns > 0) {
+      others += ns;
+      byName.set(span.what, (byName.get(span.what) ?? 0) + ns);
+    }
+  }
+  let collected = 0;
+  let collector = '';
+  let longest = 0;
+  for (const span of collections) {
+    const ns = within(span, readyNs, endNs);
+    collected += ns;
+    if (ns > longest) [longest, collector] = [ns, span.what];
+  }
+  const asleep = wokenNs >= readyNs && awakeNs > wokenNs ? Math.min(awakeNs, startNs) - wokenNs : 0;
+  const first = [...byName].sort(([, a], [, b]) => b - a)[0];
+  const shares: Record<CauseKind, number> = {
+    queuedBehind: others, longStep: endNs - startNs, collection: collected, outsideOfTurns: outside,
+    notScheduled: Math.min(whole, runDelayNs), asleep: Math.max(0, asleep), notKnown: 0,
+  };
+  const named = (kind: CauseKind, what = ''): { cause: Cause; shares: typeof shares } =>
+    ({ cause: { kind, what, ns: shares[kind] }, shares });
+  // These two lie within the others' time, so they come first.
+  if (shares.collection >= whole / 2) return named('collection', collector);
+  if (shares.notScheduled >= whole / 2) return named('notScheduled');
+  const kinds = ['queuedBehind', 'longStep', 'outsideOfTurns', 'asleep'] as const;
+  const largest = kinds.reduce((best, kind) => (shares[kind] > shares[best] ? kind : best));
+  if (shares[largest] < whole / 2) {
+    shares.notKnown = whole;
+    return named('notKnown');
+  }
+  return named(largest, largest === 'queuedBehind' ? first![0] : largest === 'longStep' ? task : '');
+}

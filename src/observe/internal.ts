@@ -1,0 +1,8 @@
+/** What the rooms above may import of this one besides what users see. */
+export { OUTSIDE } from './cause.js';
+export { FlightRecorder, type FlightEvent } from './flight-recorder.js';
+export {
+  FIGURES, FigureTable, RELIEF, RESPONSE, RUN, SCHEDULE_IN, FigureSlot, createFigures, type FigureName,
+  type TaskCounts,
+} from './task-figures.js';
+export { WorstCases, type Excess, type SloViolation, type Wake } from './worst-cases.js';

@@ -1,0 +1,210 @@
+/**
+ * What one party measures of its tasks, in memory that all threads of the process read: a slot for each task with its
+ * counts, its bounds, and a histogram for each kind of figure.
+ *
+ *      ready ----------------> starts --------------------------> done
+ *        \---- scheduleIn ----/  \----------- run -------------/  /
+ *         \---- relief ---> asks for its next tick               /
+ *          \-------------------- response ---------------------/
+ *
+ * The words are plain stores of their one writer: they are statistics. A slot's name is complete before `used` says
+ * that the slot is there. Source of the four figures: jerry_rt_module (schedule-in, response and relief of a thread).
+ */
+import {
+  FIGURES_MAGIC, FIGURE_KINDS, FIGURE_NAME_BYTES, LANES_PER_PEER, LAYOUT_VERSION, figuresLayout, taskFiguresLayout,
+} from '../layout.js';
+import { HISTOGRAM_WORDS, Histogram } from './histogram.js';
+
+/** Kinds of figures, in the order of their histograms. */
+export const FIGURES = ['scheduleIn', 'response', 'relief', 'run'] as const;
+export type FigureName = (typeof FIGURES)[number];
+export const SCHEDULE_IN = 0;
+export const RESPONSE = 1;
+export const RELIEF = 2;
+export const RUN = 3;
+
+/** The slot of all tasks for which there was none. */
+const OTHERS = '(others)';
+const HISTOGRAM_BYTES = HISTOGRAM_WORDS * 4;
+const SLOTS_AT = Math.ceil((figuresLayout.bytes + LANES_PER_PEER * HISTOGRAM_BYTES) / 128) * 128;
+const SLOT_BYTES = Math.ceil((taskFiguresLayout.bytes + FIGURE_KINDS * HISTOGRAM_BYTES) / 128) * 128;
+const { used, leftOut, asked, slots: slotsField, magic, version } = figuresLayout.fields;
+const field = taskFiguresLayout.fields;
+const STEPS = field.steps.at >> 3;
+const VIOLATIONS = field.violations.at >> 3;
+const BOUND_NS = field.boundNs.at >> 3;
+
+/** Counts of a task that its owner copies into its slot now and then. */
+export interface TaskCounts {
+  readonly steps: number;
+  readonly refused: number;
+  readonly errors: number;
+  readonly again: number;
+  readonly depth: number;
+}
+
+/** The slot of one task. Its owner writes; any thread that has the memory may read, and set bounds. */
+export class FigureSlot {
+  readonly name: string;
+  readonly band: number;
+  readonly histograms: readonly Histogram[];
+  /** As the owner has read them last: Infinity where there is none. */
+  readonly bounds: Float64Array = new Float64Array(FIGURE_KINDS).fill(Infinity);
+  private readonly numbers: Float64Array;
+
+  constructor(memory: SharedArrayBuffer, readonly index: number) {
+    const at = SLOTS_AT + index * SLOT_BYTES;
+    this.numbers = new Float64Array(memory, at, taskFiguresLayout.bytes >> 3);
+    const integers = new Int32Array(memory, at, taskFiguresLayout.bytes >> 2);
+    this.band = integers[field.band.at >> 2]!;
+    const bytes = Buffer.from(memory, at + field.name.at, integers[field.nameBytes.at >> 2]);
+    this.name = bytes.toString('utf8');
+    this.histograms = Array.from({ length: FIGURE_KINDS }, (_, kind) => new Histogram(
+      new Uint32Array(memory, at + taskFiguresLayout.bytes + kind * HISTOGRAM_BYTES, HISTOGRAM_WORDS),
+    ));
+  }
+
+  /** Adds `count` values; true when they are above their bound. */
+  record(kind: number, ns: number, count: number): boolean {
+    this.histograms[kind]!.record(ns, count);
+    if (ns <= this.bounds[kind]!) return false;
+    this.numbers[VIOLATIONS + kind]! += count;
+    return true;
+  }
+
+  addSteps(count: number): void {
+    this.numbers[STEPS]! += count;
+  }
+
+  /** Copies what the task counts by itself. */
+  note(counts: TaskCounts): void {
+    const { numbers } = this;
+    numbers[field.messages.at >> 3] = counts.steps;
+    numbers[field.refused.at >> 3] = counts.refused;
+    numbers[field.errors.at >> 3] = counts.errors;
+    numbers[field.again.at >> 3] = counts.again;
+    numbers[field.depth.at >> 3] = counts.depth;
+  }
+
+  /** A task of this name was made. */
+  begin(): void {
+    this.numbers[field.begun.at >> 3]!++;
+  }
+
+  /** One count of the slot by its name in the table. */
+  count(of: 'steps' | 'messages' | 'refused' | 'errors' | 'again' | 'depth' | 'begun'): number {
+    return this.numbers[field[of].at >> 3]!;
+  }
+
+  violations(kind: number): number {
+    return this.numbers[VIOLATIONS + kind]!;
+  }
+
+  /** 0 for none. */
+  boundNs(kind: number): number {
+    return this.numbers[BOUND_NS + kind]!;
+  }
+
+  /** For `FigureTable.setBound`. */
+  storeBound(kind: number, ns: number): void {
+    this.numbers[BOUND_NS + kind] = ns;
+  }
+
+  /** For the owner: takes over the bounds as they were set. Returns the lowest, Infinity for none. */
+  takeBounds(): number {
+    let lowest = Infinity;
+    for (let kind = 0; kind < FIGURE_KINDS; kind++) {
+      const ns = this.boundNs(kind);
+      this.bounds[kind] = ns > 0 ? ns : Infinity;
+      lowest = Math.min(lowest, this.bounds[kind]!);
+    }
+    return lowest;
+  }
+}
+
+/** All that one party measures. */
+export class FigureTable {
+  /** How long messages were under way in lanes to this party, by kind of lane: 0 to 7 forward by band, then return. */
+  readonly lanes: readonly Histogram[];
+  private readonly words: Int32Array;
+  private readonly numbers: Float64Array;
+  private readonly known: FigureSlot[] = [];
+
+  constructor(private readonly memory: SharedArrayBuffer) {
+    this.words = new Int32Array(memory, 0, figuresLayout.bytes >> 2);
+    this.numbers = new Float64Array(memory, 0, figuresLayout.bytes >> 3);
+    this.lanes = Array.from({ length: LANES_PER_PEER }, (_, lane) => new Histogram(
+      new Uint32Array(memory, figuresLayout.bytes + lane * HISTOGRAM_BYTES, HISTOGRAM_WORDS),
+    ));
+  }
+
+  /** The slots that are there, in the order in which they were made. Allocates for those not seen before. */
+  slots(): readonly FigureSlot[] {
+    // figures.used: pairs with the store in slotFor(): the name is complete.
+    const count = Atomics.load(this.words, used.at >> 2);
+    while (this.known.length < count) this.known.push(new FigureSlot(this.memory, this.known.length));
+    return this.known;
+  }
+
+  /**
+   * For the owner: the slot of this name and band, which is made where there is none; a task that is made again goes on
+   * with what it had. When all slots but one are taken, that one is for all others together. Allocates.
+   */
+  slotFor(name: string, band: number): FigureSlot {
+    const bytes = Buffer.from(name, 'utf8').subarray(0, FIGURE_NAME_BYTES);
+    const kept = bytes.toString('utf8');
+    const slots = this.slots();
+    let slot = slots.find((each) => each.name === kept && each.band === band);
+    const most = this.words[slotsField.at >> 2]!;
+    if (slot === undefined && slots.length >= most - 1) {
+      this.numbers[leftOut.at >> 3]!++;
+      if (name !== OTHERS) return slots[most - 1] ?? this.slotFor(OTHERS, band);
+    }
+    if (slot === undefined) {
+      const index = slots.length;
+      const at = SLOTS_AT + index * SLOT_BYTES;
+      const words = new Int32Array(this.memory, at, taskFiguresLayout.bytes >> 2);
+      words[field.band.at >> 2] = band;
+      words[field.nameBytes.at >> 2] = bytes.length;
+      new Uint8Array(this.memory, at + field.name.at, bytes.length).set(bytes);
+      // figures.used: pairs with the load in slots(); the slot above is complete.
+      Atomics.store(this.words, used.at >> 2, index + 1);
+      slot = this.slots()[index]!;
+    }
+    slot.begin();
+    return slot;
+  }
+
+  /** For any thread: a new upper bound, 0 for none. The owner takes it within a millisecond of work. */
+  setBound(slot: FigureSlot, kind: number, ns: number): void {
+    slot.storeBound(kind, ns);
+    // figures.asked: pairs with the load in Watch: the bound above is stored.
+    Atomics.add(this.words, asked.at >> 2, 1);
+  }
+
+  /** Grows with each bound that is set. */
+  get asked(): number {
+    // figures.asked: pairs with setBound().
+    return Atomics.load(this.words, asked.at >> 2);
+  }
+
+  /** Tasks that it has room for. */
+  get room(): number {
+    return this.words[slotsField.at >> 2]!;
+  }
+
+  get leftOut(): number {
+    return this.numbers[leftOut.at >> 3]!;
+  }
+}
+
+/** Memory of one party's figures, with room for `slots` tasks. What is not used costs address space alone. */
+export function createFigures(slots: number): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(SLOTS_AT + slots * SLOT_BYTES);
+  const words = new Int32Array(memory, 0, figuresLayout.bytes >> 2);
+  // Nobody else has it yet; the magic comes last.
+  Atomics.store(words, version.at >> 2, LAYOUT_VERSION);
+  Atomics.store(words, slotsField.at >> 2, slots);
+  Atomics.store(words, magic.at >> 2, FIGURES_MAGIC);
+  return memory;
+}

@@ -1,0 +1,175 @@
+/**
+ * Remembers what has run on its thread, and when a figure is above its bound, makes a case of it: what happened from
+ * ready to done, and why. Numbers first, cases second: a value is counted before its case is made, and of more than
+ * MOST_A_SECOND cases those are dropped that are no new worst of their task; the next case says how many.
+ *
+ * A case is made a few milliseconds later: Node tells of a collection only when it is over and the loop comes round.
+ * Source of the idea: the trace of the worst case alone, in jerry_rt_module.
+ */
+import { causeOf, type Cause, type CauseKind, type Span } from './cause.js';
+import { RunDelay } from './run-delay.js';
+import { FIGURES, RUN, SCHEDULE_IN, type FigureName, type FigureSlot } from './task-figures.js';
+
+/** A value above its bound, and when it came about. */
+export interface Excess {
+  readonly figures: FigureSlot;
+  readonly kind: number;
+  readonly ns: number;
+  readonly readyNs: number;
+  readonly startNs: number;
+  readonly endNs: number;
+  /** The party that had sent the message; -1 for its own thread. */
+  readonly from: number;
+}
+
+/** A figure of a task that was above its bound, and why. Times are nanoseconds since the runtime's start. */
+export interface SloViolation {
+  /** The party whose task it is; the main thread comes after the last reactor. */
+  readonly reactorId: number;
+  readonly task: string;
+  readonly priority: number;
+  readonly figure: FigureName;
+  readonly ns: number;
+  readonly boundNs: number;
+  /** The largest value of this task and figure so far. */
+  readonly isWorst: boolean;
+  readonly cause: Cause;
+  /** How much of the time each kind of cause took. They may overlap. */
+  readonly shares: Readonly<Record<CauseKind, number>>;
+  readonly readyNs: number;
+  readonly startNs: number;
+  readonly endNs: number;
+  /** The party that had sent the message; -1 where it came from this thread. */
+  readonly from: number;
+  /** The thread slept, and this party woke it; -1 where it was awake, and found the message by looking. */
+  readonly wokenBy: number;
+  /** What held the thread meanwhile: the longest, in the order of time. */
+  readonly ran: readonly Span[];
+  readonly collections: readonly Span[];
+  /** Violations since the last case of which no case was made, of any task of this party. */
+  readonly leftOut: number;
+}
+
+/** When somebody woke the thread, which party that was, and when the thread was awake. */
+export interface Wake {
+  readonly askedNs: number;
+  readonly by: number;
+  readonly awakeNs: number;
+}
+
+export interface WorstCasesHost {
+  readonly id: number;
+  readonly nowNs: () => number;
+  lastWake(): Wake;
+  /** Tells of collections of this thread from now on; returns what ends that. */
+  watchCollections(tell: (beganNs: number, ns: number, kind: string) => void): () => void;
+  report(violation: SloViolation): void;
+}
+
+const KEPT = 256;
+const KEPT_COLLECTIONS = 64;
+/** Runs of the same task that follow each other so closely are one. */
+const JOIN_NS = 2000;
+const MOST_A_SECOND = 20;
+const MOST_SPANS = 16;
+/** The loop has come round, and Node has told of its collections. */
+const SETTLE_MS = 5;
+
+export class WorstCases {
+  private readonly whats: string[] = new Array<string>(KEPT).fill('');
+  private readonly fromNs = new Float64Array(KEPT);
+  private readonly toNs = new Float64Array(KEPT);
+  private next = 0;
+  private readonly collections: Span[] = [];
+  private readonly worst = new Map<FigureSlot, Float64Array>();
+  private secondNs = 0;
+  private reported = 0;
+  private leftOut = 0;
+  private readonly runDelay: RunDelay;
+  private readonly endWatch: () => void;
+
+  constructor(private readonly host: WorstCasesHost) {
+    this.runDelay = new RunDelay(host.nowNs());
+    this.endWatch = host.watchCollections((beganNs, ns, kind) => {
+      if (this.collections.push({ what: kind, fromNs: beganNs, toNs: beganNs + ns }) > KEPT_COLLECTIONS) {
+        this.collections.shift();
+      }
+    });
+  }
+
+  /** A turn begins. */
+  look(nowNs: number): void {
+    this.runDelay.look(nowNs);
+  }
+
+  /** Something has run, or held the thread. Does not allocate. */
+  note(what: string, fromNs: number, toNs: number): void {
+    const last = (this.next + KEPT - 1) % KEPT;
+    if (this.whats[last] === what && fromNs - this.toNs[last]! < JOIN_NS) {
+      this.toNs[last] = toNs;
+      return;
+    }
+    this.whats[this.next] = what;
+    this.fromNs[this.next] = fromNs;
+    this.toNs[this.next] = toNs;
+    this.next = (this.next + 1) % KEPT;
+  }
+
+  exceeded(excess: Excess): void {
+    const { figures, kind, ns, readyNs, endNs } = excess;
+    let worst = this.worst.get(figures);
+    if (worst === undefined) this.worst.set(figures, (worst = new Float64Array(FIGURES.length)));
+    const isWorst = ns > worst[kind]!;
+    if (isWorst) worst[kind] = ns;
+    if (endNs - this.secondNs >= 1e9) [this.secondNs, this.reported] = [endNs, 0];
+    if (++this.reported > MOST_A_SECOND && !(isWorst && this.reported <= 2 * MOST_A_SECOND)) {
+      this.leftOut++;
+      return;
+    }
+    const { leftOut } = this;
+    this.leftOut = 0;
+    const ran = this.between(readyNs, endNs);
+    const runDelayNs = this.runDelay.since(readyNs, endNs);
+    const wake = this.host.lastWake();
+    setTimeout(() => this.report(excess, { isWorst, leftOut, ran, runDelayNs, wake }), SETTLE_MS).unref();
+  }
+
+  /** No bound is left. */
+  close(): void {
+    this.endWatch();
+    this.runDelay.close();
+  }
+
+  private report(
+    { figures, kind, ns, readyNs, startNs, endNs, from }: Excess,
+    { isWorst, leftOut, ran, runDelayNs, wake }: {
+      isWorst: boolean; leftOut: number; ran: Span[]; runDelayNs: number; wake: Wake;
+    },
+  ): void {
+    const collections = this.collections.filter(({ fromNs, toNs }) => toNs > readyNs && fromNs < endNs);
+    const hasSlept = wake.askedNs >= readyNs - 1 && wake.awakeNs > readyNs && wake.awakeNs <= endNs;
+    const { cause, shares } = causeOf({
+      task: figures.name,
+      readyNs, endNs: kind === SCHEDULE_IN ? startNs : endNs, startNs: kind === RUN ? readyNs : startNs,
+      ran, collections, runDelayNs,
+      wokenNs: hasSlept ? wake.askedNs : 0, awakeNs: hasSlept ? wake.awakeNs : 0,
+    });
+    this.host.report({
+      reactorId: this.host.id, task: figures.name, priority: figures.band, figure: FIGURES[kind]!, ns,
+      boundNs: figures.boundNs(kind), isWorst, cause, shares, readyNs, startNs, endNs, from,
+      wokenBy: hasSlept ? wake.by : -1, collections, leftOut,
+      ran: [...ran].sort((a, b) => b.toNs - b.fromNs - (a.toNs - a.fromNs)).slice(0, MOST_SPANS)
+        .sort((a, b) => a.fromNs - b.fromNs),
+    });
+  }
+
+  private between(fromNs: number, toNs: number): Span[] {
+    const spans: Span[] = [];
+    for (let i = 0; i < KEPT; i++) {
+      const at = (this.next + i) % KEPT;
+      const [from, to] = [this.fromNs[at]!, this.toNs[at]!];
+      if (to > fromNs && from < toNs) spans.push({ what: this.whats[at]!, fromNs: from, toNs: to });
+    }
+    return spans;
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Closes a runtime when the system asks the process to end. Off unless it is called: a library has no business with the
+ * signals of a program that has not asked.
+ */
+import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
+import { controllerIn, type Runtime } from './runtime.js';
+import type { Protocol } from './protocol.js';
+
+export interface CloseOnSignalOptions {
+  /** Which signals; by default SIGINT (Ctrl-C) and SIGTERM (`kill`, `docker stop`, Kubernetes). */
+  readonly signals?: readonly NodeJS.Signals[];
+  /** What `close` is given: milliseconds from 0 to 2^31 - 1, 8000 by default. Two seconds below the grace time. */
+  readonly drainMs?: number;
+  /** Runs after the runtime is closed and before the process ends: close databases and servers here. */
+  readonly afterwards?: () => void | Promise<void>;
+}
+
+/**
+ * Closes the runtime at the first of the signals, and then ends the process with exit code 0, or 1 where messages were
+ * left undone, a reactor had to be terminated, or `afterwards` has thrown; by SIGKILL where a reactor is in a system
+ * call that blocks, which nothing else ends. A second signal ends it at once, with 128 and the signal's number. Returns
+ * a function that takes the listeners away; they keep no program alive.
+ *
+ *     const runtime = await createRuntime({ entry });
+ *     closeOnSignal(runtime, { drainMs: 8000 });
+ *
+ * Main thread only: signals reach no other. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ */
+export function closeOnSignal<P extends Protocol>(runtime: Runtime<P>, options?: CloseOnSignalOptions): () => void {
+  if (controllerIn(runtime) === undefined) throw invalidArgument('runtime', runtime, 'what createRuntime has promised');
+  const { signals = ['SIGINT', 'SIGTERM'], drainMs = 8000, afterwards } = checkOptions(
+    'options', options, ['signals', 'drainMs', 'afterwards'],
+  );
+  checkInteger('options.drainMs', drainMs, 0, 2 ** 31 - 1);
+  if (afterwards !== undefined && typeof afterwards !== 'function')
+    throw invalidArgument('options.afterwards', afterwards, 'a function');
+  if (!Array.isArray(signals) || !signals.every((name) => typeof name === 'string' && name.startsWith('SIG')))
+    throw invalidArgument('options.signals', signals, "names such as 'SIGTERM'");
+  let isClosing = false;
+  const listener = (_signal: NodeJS.Signals, number: number): void => {
+    if (isClosing) process.exit(128 + number);
+    isClosing = true;
+    void end(runtime, drainMs, afterwards);
+  };
+  const stop = (): void => {
+    for (const name of signals) process.off(name, listener);
+  };
+  try {
+    for (const name of signals) process.on(name, listener);
+  } catch (cause) {
+    stop();
+    throw invalidArgument('options.signals', signals, `signals that a process can listen to (${String(cause)})`);
+  }
+  return stop;
+}
+
+async function end<P extends Protocol>(
+  runtime: Runtime<P>, drainMs: number, afterwards: CloseOnSignalOptions['afterwards'],
+): Promise<void> {
+  const { drained, leftBehind, stillRunning } = await runtime.close({ drainMs });
+  let isClean = drained && leftBehind.length === 0;
+  try {
+    await afterwards?.();
+  } catch (error) {
+    isClean = false;
+    console.error('percore: what was to run after the runtime was closed has failed:', error);
+  }
+  // Node would wait for a thread that is in a system call which blocks.
+  if (stillRunning.length > 0) process.kill(process.pid, 'SIGKILL');
+  process.exit(isClean ? 0 : 1);
+}

@@ -1,0 +1,379 @@
+/**
+ * The eye on the hot path: how long what is ready waits, runs and takes until it is done. A party has one where the
+ * runtime was made with `metrics`; else each of its calls is a branch that is not taken.
+ *
+ *      ready -> schedule     begin -> a quantum is selected     step -> a step of a task begins
+ *      end / endTurn -> the quantum has ended      beginTurn -> the last quantum of the turn before is closed
+ *
+ * Why this is cheap: to read the clock costs more than all else here, so it is not read. A turn tells by itself when it
+ * begins, and its `busyNs` tells in the next one when it has ended; between two quanta of one turn the scheduler reads
+ * the clock anyway. What takes less than `exactNs` from ready to done is recorded once in SAMPLE_EVERY times, with that
+ * weight; what takes longer is always recorded, so the worst is never missed. Steps of one quantum are timed together
+ * unless they are long; then the clock is read between them, which is nothing beside them.
+ */
+import { BANDS, LANES_PER_PEER, partyLayout, queueLayout } from '../layout.js';
+import {
+  OUTSIDE, RELIEF, RESPONSE, RUN, SCHEDULE_IN, type Excess, type FigureTable, type TaskCounts, type FigureSlot,
+  type Wake,
+} from '../observe/internal.js';
+import type { Ready } from '../scheduling/internal.js';
+
+/** A task as it is watched. */
+export interface Watched extends Ready, TaskCounts {
+  readonly name: string;
+  /** Its slot; set with its first step. */
+  figures: FigureSlot | undefined;
+  /** What a step takes on average, roughly; 0 until it is known. */
+  meanNs: number;
+}
+
+/** A task or a lane: it remembers since when it waits. */
+export interface Timed {
+  /** When it became ready last; 0 for never. */
+  readyNs: number;
+  /** The same, but for what was interrupted and goes on: when it had begun to be ready. */
+  sinceNs: number;
+}
+
+/** Remembers what has run, for who asks why something was late. */
+export interface Recorder {
+  /** A turn begins. */
+  look(nowNs: number): void;
+  /** Something has run, or held the thread. */
+  note(what: string, fromNs: number, toNs: number): void;
+  exceeded(excess: Excess): void;
+  /** No bound is left. */
+  close(): void;
+}
+
+/** What is recorded once in so many times stands for so many. */
+const SAMPLE_EVERY = 16;
+/** What takes so long is always recorded, unless a bound lies lower. */
+const EXACT_NS = 10_000;
+/** Steps that take so long on average are timed one by one. */
+const LONG_STEP_NS = 4000;
+/** A look at the sources that came so late was kept from it by something. */
+const LATE_NS = 20_000;
+const FOLD_EVERY_NS = 1_000_000;
+/** Of so many flushes of a lane the way of one record is measured. */
+const LANE_SAMPLE_EVERY = 64;
+/** A handler that ran so long is named in full. */
+const NAMED_NS = 100_000;
+
+const HANDLERS: readonly string[] = Array.from({ length: BANDS }, (_, band) => `timers and handlers of band ${band}`);
+
+const field = partyLayout.fields;
+const TURN_NS = field.turnNs.at >> 3;
+const BUSY_NS = field.busyNs.at >> 3;
+const LOOKED_NS = field.lookedNs.at >> 3;
+const WOKE_NS = field.wokeNs.at >> 3;
+const WOKEN_NS = field.wokenNs.at >> 3;
+const WOKEN_BY = field.wokenBy.at >> 2;
+const PUBLISHED_NS = queueLayout.fields.publishedNs.at;
+const SAMPLED_NS = queueLayout.fields.sampledNs.at;
+const SAMPLED_AT = queueLayout.fields.sampledAt.at >> 2;
+
+export interface WatchSettings {
+  readonly id: number;
+  readonly table: FigureTable;
+  readonly party: Int32Array;
+  readonly counters: Float64Array;
+  readonly nowNs: () => number;
+  /** Made with the first bound. */
+  readonly recorder: () => Recorder;
+}
+
+export class TaskWatch {
+  readonly table: FigureTable;
+  /** The task whose steps run, or ran last, in this quantum. */
+  private task: Watched | undefined;
+  private ready: (Ready & Partial<Timed>) | undefined;
+  private steps = 0;
+  private isFine = false;
+  private isFirst = true;
+  private isDone = true;
+  private isHeld = false;
+  private readyNs = 0;
+  private sinceNs = 0;
+  private fromNs = 0;
+  /** A quantum has ended whose time is not known yet. */
+  private isOpen = false;
+  private isRunning = false;
+  /** The last time that is known without a clock. */
+  private knownNs = 0;
+  private turnNs = 0;
+  private busyNs = 0;
+  private untilSample = SAMPLE_EVERY;
+  /** What takes so long is always recorded. */
+  exactNs: number = EXACT_NS;
+  private seenAsked = 0;
+  private foldNs = 0;
+  /** Of this turn: when the sources had been looked at before; the turn's beginning unless that is long ago. */
+  private lateFromNs = 0;
+  private wake: Wake = { askedNs: 0, by: -1, awakeNs: 0 };
+  private recorder: Recorder | undefined;
+  private readonly counters: Float64Array;
+  private readonly party: Int32Array;
+  private readonly nowNs: () => number;
+
+  constructor(private readonly settings: WatchSettings) {
+    this.table = settings.table;
+    this.counters = settings.counters;
+    this.party = settings.party;
+    this.nowNs = settings.nowNs;
+  }
+
+  // ---- Of turns and quanta ----------------------------------------------------------------------------------------
+
+  beginTurn(): void {
+    const { counters } = this;
+    const beganNs = counters[TURN_NS]!;
+    const busyNs = counters[BUSY_NS]!;
+    const endedNs = this.turnNs + busyNs - this.busyNs;
+    if (this.isOpen) {
+      this.close(endedNs);
+      this.isOpen = false;
+    }
+    this.turnNs = this.knownNs = beganNs;
+    this.busyNs = busyNs;
+    this.isRunning = true;
+    // Awake since: from its last look, or from the end of its sleep.
+    const wokeNs = counters[WOKE_NS]!;
+    const lookedNs = counters[LOOKED_NS]!;
+    this.lateFromNs = beganNs - lookedNs > LATE_NS && lookedNs > 0 ? lookedNs : beganNs;
+    if (this.recorder !== undefined) {
+      const awakeNs = Math.max(lookedNs, wokeNs, endedNs);
+      if (beganNs - awakeNs > LATE_NS) this.recorder.note(OUTSIDE, awakeNs, beganNs);
+      this.recorder.look(beganNs);
+    }
+    if (beganNs >= this.foldNs) this.fold(beganNs);
+  }
+
+  /** After the last quantum of a turn: how long it took is known when the next turn begins. */
+  endTurn(): void {
+    this.isRunning = false;
+    if (!this.isOpen) return;
+    this.isDone = this.ready !== this.task || !this.ready!.isReady || this.isHeld;
+    this.count();
+  }
+
+  /** A quantum of `ready` begins. */
+  begin(ready: Ready & Partial<Timed>): void {
+    this.ready = ready;
+    this.task = undefined;
+    this.isOpen = this.isFirst = true;
+    this.isHeld = this.isFine = false;
+    this.fromNs = this.knownNs;
+    const { readyNs = this.fromNs, sinceNs = this.fromNs } = ready;
+    this.readyNs = readyNs;
+    this.sinceNs = sinceNs;
+    this.steps = 0;
+  }
+
+  /** It has ended at `nowNs`. */
+  end(nowNs: number): void {
+    const ready = this.ready!;
+    const isOfLane = ready !== this.task;
+    const isInterrupted = ready.isReady && !this.isHeld;
+    this.isDone = isOfLane || !isInterrupted;
+    this.count();
+    this.close(nowNs);
+    this.isOpen = false;
+    this.knownNs = nowNs;
+    if (!isInterrupted || ready.readyNs === undefined) return;
+    // It waits again since now; what is left in a lane is other messages.
+    ready.readyNs = nowNs;
+    if (isOfLane) ready.sinceNs = nowNs;
+  }
+
+  /** A task was made: its slot is there from now on. */
+  add(task: Watched): void {
+    task.figures = this.table.slotFor(task.name, task.band);
+  }
+
+  /** The party has left. */
+  leave(): void {
+    this.recorder?.close();
+  }
+
+  /** What runs waits for whoever has refused it. */
+  hold(): void {
+    this.isHeld = true;
+  }
+
+  /** A step of `task` begins. */
+  step(task: Watched): void {
+    if (task === this.task && !this.isFine) this.steps++;
+    else this.change(task);
+  }
+
+  /** Something has become ready. */
+  makeReady(ready: Ready & Partial<Timed>): void {
+    if (ready.isReady || ready.readyNs === undefined) return;
+    ready.readyNs = ready.sinceNs = this.timeNs();
+  }
+
+  /** The same for a lane whose records native has found. `view` is the lane's memory. */
+  makeLaneReady(lane: Ready & Timed, view: DataView): void {
+    if (lane.isReady) return;
+    lane.readyNs = lane.sinceNs = this.lateFromNs === this.turnNs ? this.knownNs : this.arrivedNs(view);
+  }
+
+  /** The step that runs asks for its next tick: what it is for is done. */
+  relief(): void {
+    const { task } = this;
+    if (!this.isRunning || task === undefined) return;
+    this.record(task, RELIEF, this.nowNs() - this.sinceNs, 1, this.nowNs());
+  }
+
+  /** The time, as of the beginning of this quantum, or read between turns. */
+  timeNs(): number {
+    return this.isRunning ? this.knownNs : this.nowNs();
+  }
+
+  // ---- Of lanes ---------------------------------------------------------------------------------------------------
+
+  /** The sender: what lies in the lane up to `sequence` is published. Returns the next `flushes`. */
+  stamp(view: DataView, words: Int32Array, sequence: number, flushes: number): number {
+    const nowNs = this.timeNs();
+    view.setFloat64(PUBLISHED_NS, nowNs, true);
+    if (flushes % LANE_SAMPLE_EVERY === 0) {
+      view.setFloat64(SAMPLED_NS, nowNs, true);
+      // lane.sample: pairs with the load in take(); the time above is stored.
+      Atomics.store(words, SAMPLED_AT, sequence);
+    }
+    return flushes + 1;
+  }
+
+  /** The receiver has taken what lies before `sequence`. Returns the sample that it has seen. */
+  take(lane: number, view: DataView, words: Int32Array, sequence: number, seen: number): number {
+    // lane.sample: pairs with the store in stamp().
+    const sampledAt = Atomics.load(words, SAMPLED_AT);
+    if (sampledAt === seen || ((sequence - sampledAt) | 0) < 0) return seen;
+    const ns = this.fromNs - view.getFloat64(SAMPLED_NS, true);
+    // Its sender's clock is the same, but it may have read it after this quantum began.
+    this.table.lanes[lane % LANES_PER_PEER]!.record(Math.max(0, ns));
+    return sampledAt;
+  }
+
+  /** This party writes the eventfd of another, whose words these are. */
+  stampWake(party: Int32Array, counters: Float64Array): void {
+    counters[WOKEN_NS] = this.nowNs();
+    // A statistic: who reads it takes the time above for what it is, also when another waker has written since.
+    Atomics.store(party, WOKEN_BY, this.settings.id + 1);
+  }
+
+  /** When this thread was woken last for a record, by whom, and when it was awake. */
+  lastWake(): Wake {
+    return this.wake;
+  }
+
+  // ---- Inside -----------------------------------------------------------------------------------------------------
+
+  /** When the records of a lane came that was looked at late. */
+  private arrivedNs(view: DataView): number {
+    const { counters, lateFromNs, turnNs } = this;
+    const wokenNs = counters[WOKEN_NS]!;
+    // It slept: whoever woke it has said when, for whichever lane.
+    const wokeNs = counters[WOKE_NS]!;
+    if (wokeNs > lateFromNs) {
+      if (wokenNs <= lateFromNs || wokenNs >= turnNs) return turnNs;
+      // Pairs with stampWake().
+      this.wake = { askedNs: wokenNs, by: Atomics.load(this.party, WOKEN_BY) - 1, awakeNs: wokeNs };
+      return wokenNs;
+    }
+    return Math.min(turnNs, Math.max(lateFromNs, view.getFloat64(PUBLISHED_NS, true)));
+  }
+
+  /** Another task than before, or one whose steps are timed one by one. */
+  private change(task: Watched): void {
+    if (this.task !== undefined) {
+      const nowNs = this.nowNs();
+      // In a lane each message has waited, and is done with its step; of a mailbox the quantum goes on.
+      this.isDone = this.isFirst = this.ready !== this.task;
+      this.count();
+      this.close(nowNs);
+      this.fromNs = this.knownNs = nowNs;
+    }
+    this.task = task;
+    this.steps = 1;
+    if (task.figures === undefined) task.figures = this.table.slotFor(task.name, task.band);
+    this.isFine = task.meanNs >= LONG_STEP_NS;
+  }
+
+  private count(): void {
+    const { task } = this;
+    if (task === undefined) return;
+    const figures = task.figures!;
+    figures.addSteps(this.steps);
+    figures.note(task);
+  }
+
+  /** What has run since `fromNs` has ended. */
+  private close(toNs: number): void {
+    const { task, recorder } = this;
+    const ns = toNs - this.fromNs;
+    if (recorder !== undefined && ns > 0) recorder.note(this.whatRan(ns), this.fromNs, toNs);
+    if (task === undefined) return;
+    const isExact = toNs - this.readyNs >= this.exactNs || toNs - this.sinceNs >= this.exactNs;
+    if (!isExact && --this.untilSample > 0) return;
+    if (!isExact) this.untilSample = SAMPLE_EVERY;
+    this.recordRun(task, toNs, isExact ? 1 : SAMPLE_EVERY);
+  }
+
+  private recordRun(task: Watched, toNs: number, weight: number): void {
+    const { steps, fromNs } = this;
+    const ns = Math.max(0, toNs - fromNs);
+    if (this.isFirst) this.record(task, SCHEDULE_IN, Math.max(0, fromNs - this.readyNs), weight, fromNs);
+    const { meanNs } = task;
+    const restNs = ns - meanNs * (steps - 1);
+    if (steps > 1 && meanNs > 0 && restNs > 4 * Math.max(ns - restNs, LONG_STEP_NS)) {
+      // One of them was far from the others.
+      this.record(task, RUN, meanNs, (steps - 1) * weight, toNs);
+      this.record(task, RUN, restNs, weight, toNs);
+      task.meanNs += (LONG_STEP_NS - meanNs) / 8;
+    } else {
+      const each = ns / Math.max(1, steps);
+      this.record(task, RUN, each, steps * weight, toNs);
+      task.meanNs = meanNs === 0 ? each : meanNs + (each - meanNs) / 8;
+    }
+    if (this.isDone) this.record(task, RESPONSE, Math.max(0, toNs - this.sinceNs), weight, toNs);
+  }
+
+  private record({ figures }: Watched, kind: number, ns: number, count: number, endNs: number): void {
+    if (!figures!.record(kind, ns, count)) return;
+    const { from = -1 } = this.ready as { from?: number };
+    this.recorder?.exceeded({
+      figures: figures!, kind, ns, startNs: this.fromNs, endNs, from,
+      readyNs: kind === RUN ? this.fromNs : kind === SCHEDULE_IN ? this.readyNs : this.sinceNs,
+    });
+  }
+
+  /** Once a millisecond of work: bounds that were set. */
+  private fold(nowNs: number): void {
+    this.foldNs = nowNs + FOLD_EVERY_NS;
+    const { asked } = this.table;
+    if (asked === this.seenAsked) return;
+    this.seenAsked = asked;
+    let lowest = EXACT_NS;
+    let hasBound = false;
+    for (const slot of this.table.slots()) {
+      const bound = slot.takeBounds();
+      lowest = Math.min(lowest, bound);
+      if (bound < Infinity) hasBound = true;
+    }
+    this.exactNs = lowest;
+    if (hasBound) {
+      this.recorder ??= this.settings.recorder();
+    } else {
+      this.recorder?.close();
+      this.recorder = undefined;
+    }
+  }
+
+  private whatRan(ns: number): string {
+    const { task, ready } = this;
+    if (task !== undefined) return task.name;
+    return ns < NAMED_NS ? HANDLERS[ready!.band]! : (ready!.where ?? HANDLERS[ready!.band]!);
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Percore where people work, with tools that this checkout has not: they are installed from the registry, and only with
+ * PERCORE_STRESS=1. Without it the recipes of the guide are looked at.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { pack } from '../../scripts/package/stage.mjs';
+import { OWN, TARGETS } from '../../scripts/package/targets.mjs';
+import { root } from '../house/sources.mjs';
+import { makeProject, run, scratchFolder, stagePackages, writeFiles } from './packages.mjs';
+
+const isStress = process.env.PERCORE_STRESS === '1';
+const guide = readFileSync(join(root, 'docs', 'guide', 'installing.md'), 'utf8');
+const { folder, remove } = scratchFolder();
+afterAll(remove);
+
+const MAIN = `import { createRuntime } from 'percore';
+const runtime = await createRuntime({ entry: new URL('./reactor.mjs', import.meta.url), reactors: 1 });
+console.log('sum', await runtime.call('sum', [1, 2]));
+await runtime.close();\n`;
+const REACTOR = "export default (reactor) => { reactor.handle('sum', ([a, b]) => a + b); };\n";
+const program = { 'main.mjs': MAIN, 'reactor.mjs': REACTOR };
+const printed = { status: 0, stdout: 'sum 3\n', stderr: '' };
+
+/** The first sample of a section of the guide. */
+function recipe(title) {
+  const [, code] = new RegExp(`^### ${title}$[\\s\\S]*?\`\`\`\\w+\n([\\s\\S]*?)\`\`\``, 'm').exec(guide);
+  return code;
+}
+
+it('the guide has a recipe for each bundler, and each leaves percore out', () => {
+  expect(recipe('esbuild')).toContain('--external:percore');
+  expect(recipe('Vite')).toContain('ssr: true');
+  expect(recipe('webpack')).toContain('externals: [/^percore');
+});
+
+if (isStress) describe('with packages from the registry', () => {
+  const project = join(folder, 'a project');
+  const npx = (packages, args, options) => run('npx', ['--yes', ...packages.flatMap((name) => ['-p', name]), ...args], {
+    cwd: project, timeoutMs: 300_000, ...options,
+  });
+
+  it('webpack, by the recipe of the guide', async () => {
+    const files = { ...program, 'webpack.config.mjs': recipe('webpack') };
+    makeProject(project, stagePackages(join(folder, 'staged')), files);
+    const { status, stdout, stderr } = await npx(['webpack@5', 'webpack-cli@6'], ['webpack']);
+    expect(status, stdout + stderr).toBe(0);
+    expect(await run(process.execPath, ['dist/main.mjs'], { cwd: project })).toEqual(printed);
+  }, 600_000);
+
+  it('jest, with several files and several runtimes', async () => {
+    const test = `import { createRuntime } from 'percore';
+      test.each([1, 2, 3])('runtime %i', async () => {
+        const runtime = await createRuntime({ entry: new URL('./reactor.mjs', import.meta.url), reactors: 1 });
+        expect(await runtime.call('sum', [1, 2])).toBe(3);
+        await runtime.close();
+      });\n`;
+    writeFiles(project, {
+      'one.test.mjs': test, 'two.test.mjs': test,
+      'jest.config.mjs': "export default { transform: {}, testMatch: ['**/*.test.mjs'] };\n",
+    });
+    const { status, stderr } = await npx(['jest@30'], ['jest'], { env: { NODE_OPTIONS: '--experimental-vm-modules' } });
+    expect(status, stderr).toBe(0);
+    expect(stderr).toMatch(/Tests: +6 passed/);
+  }, 600_000);
+
+  it('pnpm, from the tarballs', async () => {
+    const other = join(folder, 'with pnpm');
+    const staged = stagePackages(join(folder, 'staged for pnpm'));
+    const [main, platform] = [staged.main, staged.platform].map((path) => pack(path, folder).path);
+    writeFiles(other, {
+      ...program, 'package.json': JSON.stringify({
+        name: 'project', private: true, type: 'module', dependencies: { percore: `file:${main}` },
+        // As the registry would answer, once they are published: this platform's, and those that do not fit.
+        pnpm: { overrides: Object.fromEntries(
+          TARGETS.map(({ name }) => [`@percore/${name}`, name === OWN ? `file:${platform}` : '-']),
+        ) },
+      }),
+    });
+    const said = await npx(['pnpm@10'], ['pnpm', 'install', '--no-frozen-lockfile'], { cwd: other });
+    expect(said.status, said.stdout + said.stderr).toBe(0);
+    expect(await run(process.execPath, ['main.mjs'], { cwd: other })).toEqual(printed);
+  }, 600_000);
+});

