@@ -159,7 +159,9 @@ export class CallAnswers implements AskedHost {
       const values = await answer;
       const iterator = iteratorOf(values);
       if (iterator === undefined) throw notStreaming(asked.name);
-      const outgoing = new Outgoing(iterator, this.answerOutlet(asked), asked.number, asked.generation, credits);
+      const outgoing = new Outgoing(
+        this, iterator, this.answerOutlet(asked), asked.number, asked.generation, credits,
+      );
       asked.outgoing = outgoing;
       if (asked.isOver) outgoing.end();
       const isAwaited = await outgoing.run();

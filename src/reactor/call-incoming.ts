@@ -105,7 +105,7 @@ export class Incoming {
     return new Promise((resolve, reject) => void this.waiting.push({ resolve, reject }));
   }
 
-  /** All values that have come, at least one. Who waits is woken behind the turn, so it takes what all of it brought. */
+  /** All values that have come, at least one. Who waits is woken behind the turn, and takes what that brought. */
   async nextBatch(): Promise<IteratorResult<unknown[], undefined>> {
     while (this.count === 0) {
       const { failure } = this;

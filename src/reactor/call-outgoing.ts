@@ -1,6 +1,7 @@
 /**
  * The answering half of a streaming answer: takes one value after the other from what the handler has returned, and
- * sends each as a record of its own; the lane publishes many of them at once.
+ * sends each as a record of its own; the lane publishes many of them at once. Values that are there without a promise,
+ * those of a plain generator, share records.
  *
  *      next() --value--> STREAMED, a credit less --no credit, or values wait for room--> rests --CREDIT, room--> next()
  *            \--done---> REPLY        \--throws--> FAILURE
@@ -12,14 +13,21 @@ import { PercoreError } from '../errors.js';
 import { TOO_LARGE } from '../queues/index.js';
 import { STREAMED } from './message.js';
 import type { Outlet } from './outlet.js';
+import { ValueBatch } from './value-batch.js';
+
+/** What was gathered goes after so long, however little it is. */
+const GATHER_NS = 20_000;
 
 export class Outgoing {
   private isOver = false;
   private isInLine = false;
   private goOn: (() => void) | undefined;
   private closing: Promise<unknown> | undefined;
+  private batch: ValueBatch | undefined;
+  private gatheredSinceNs = 0;
 
   constructor(
+    private readonly clock: { nowNs(): number },
     private readonly iterator: AsyncIterator<unknown> | Iterator<unknown>, private readonly outlet: Outlet,
     private readonly number: number, private readonly generation: number, private credits: number,
   ) {}
@@ -29,18 +37,25 @@ export class Outgoing {
    * iterator throws, and what a value cannot be sent for.
    */
   async run(): Promise<boolean> {
-    while (!this.isOver) {
-      if (this.credits === 0 || this.outlet.hasParcels) {
-        await this.rest();
-        continue;
+    try {
+      while (!this.isOver) {
+        if (this.credits === 0 || this.outlet.hasParcels) {
+          this.sendGathered();
+          await this.rest();
+          continue;
+        }
+        const next = this.iterator.next();
+        // A plain generator is not waited for: a promise costs more than the value.
+        const isLater = next instanceof Promise || 'then' in next;
+        const { value, done } = isLater ? await next : next;
+        if (done === true) break;
+        if (this.isOver) break;
+        const failing = isLater ? this.send(value) : this.gather(value);
+        if (failing !== undefined) await failing;
       }
-      const next = this.iterator.next();
-      // A plain generator is not waited for: a promise costs more than the value.
-      const { value, done } = next instanceof Promise || 'then' in next ? await next : next;
-      if (done === true) break;
-      if (this.isOver) break;
-      const failing = this.send(value);
-      if (failing !== undefined) await failing;
+    } finally {
+      // Before the end, or what the iterator has thrown.
+      this.sendGathered();
     }
     await this.closing;
     return !this.isOver;
@@ -71,6 +86,36 @@ export class Outgoing {
       return this.abandon(error);
     }
     return this.abandon(tooLarge(this.outlet));
+  }
+
+  /** As `send`, with others if there are any. */
+  private gather(value: unknown): Promise<void> | undefined {
+    const batch = (this.batch ??= new ValueBatch(this.outlet.maxBytes));
+    try {
+      if (!batch.add(value)) {
+        this.sendGathered();
+        if (!batch.add(value)) return this.send(value);
+      }
+    } catch (error) {
+      this.sendGathered();
+      return this.abandon(error);
+    }
+    this.credits--;
+    const { count } = batch;
+    // The clock is read after 1, 2, 4, … values.
+    if ((count & (count - 1)) !== 0) return undefined;
+    const now = this.clock.nowNs();
+    if (count === 1) this.gatheredSinceNs = now;
+    else if (batch.isFull || now - this.gatheredSinceNs > GATHER_NS) this.sendGathered();
+    return undefined;
+  }
+
+  private sendGathered(): void {
+    const { batch } = this;
+    if (batch === undefined || batch.count === 0) return;
+    // CLOSED: the caller has died, of which this hears by `end`.
+    if (!this.isOver) this.outlet.sendGathered(this.number, this.generation, batch);
+    batch.clear();
   }
 
   /** Ends the iterator for an error, which is the one to tell, whatever its `finally` throws. */

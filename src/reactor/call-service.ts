@@ -18,8 +18,9 @@ import { Calls, MAX_CALLS, PendingCall, died, type CallOptions } from './calls.j
 import { packError, shortFailure, unpackError, type Failure } from './failure.js';
 import type { Inlet } from './inlet.js';
 import type { Intercore } from './intercore.js';
-import { CANCEL, CREDIT, HEAD_BYTES, REPLY, STREAMED } from './message.js';
+import { CANCEL, CREDIT, GATHERED, HEAD_BYTES, REPLY, STREAMED } from './message.js';
 import { MOST_WAITING_BYTES } from './outlet.js';
+import { nextValue, VALUE_HEAD_BYTES } from './value-batch.js';
 
 const DROPPED = partyLayout.fields.dropped.at >> 3;
 const DROPPED_LATE_ANSWERS = partyLayout.fields.droppedLateAnswers.at >> 3;
@@ -133,7 +134,7 @@ export class CallService {
     if (within !== undefined && !call.isOver) this.bind(call, within);
   }
 
-  /** A REPLY, FAILURE or STREAMED record. One whose call was given up is dropped on purpose, and counted. */
+  /** A REPLY, FAILURE, STREAMED or GATHERED record. One whose call was given up is dropped on purpose, and counted. */
   settle(inlet: Inlet, at: number, length: number, kind: number): void {
     const call = this.calls.find(inlet.words[at >> 2]!, inlet.words[(at >> 2) + 1]!, inlet.from);
     if (call === undefined) {
@@ -143,6 +144,7 @@ export class CallService {
     let value: unknown;
     let error: unknown;
     try {
+      if (kind === GATHERED) return this.takeGathered(call, inlet, at + HEAD_BYTES, at + length);
       value = this.codec.read(inlet, at + HEAD_BYTES, length - HEAD_BYTES);
       if (kind === STREAMED) {
         call.stream!.push(value);
@@ -154,10 +156,18 @@ export class CallService {
     }
     this.take(call);
     // What could not be read is given up: the other side goes on else.
-    if (kind === STREAMED) this.cancel(call, error);
+    if (kind >= STREAMED) this.cancel(call, error);
     if (KEEPS_STACKS && error instanceof Error) error.stack += `\n    --- called here ---\n${framesOf(call)}`;
     if (error === undefined) call.resolve(value);
     else call.reject(error);
+  }
+
+  private takeGathered({ stream }: PendingCall, inlet: Inlet, at: number, end: number): void {
+    for (let next = at; next < end;) {
+      const length = inlet.words[next >> 2]!;
+      stream!.push(this.codec.read(inlet, next + VALUE_HEAD_BYTES, length));
+      next = nextValue(next, length);
+    }
   }
 
   /** The calls to a reactor that has died will not be answered. */

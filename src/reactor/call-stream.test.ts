@@ -107,6 +107,24 @@ describe('a streaming answer', () => {
     }
   });
 
+  it('from a plain generator shares records, whatever its values are, and keeps their order', async () => {
+    await inside(runtime, 0, (reactor) => {
+      const values = [1, 'text', null, undefined, true, new Uint8Array([1, 2, 3]), { a: [1] }, 'x'.repeat(900), ''];
+      reactor.handle('mixed', function* (to: number) {
+        for (let i = 0; i < to; i++) yield i % 10 === 9 ? 'y'.repeat(i) : values[i % 10];
+      } as never);
+    });
+    const one = await all(callStream(runtime, 'mixed', 300, { ...of, credits: 100 }));
+    const values = [1, 'text', null, undefined, true, new Uint8Array([1, 2, 3]), { a: [1] }, 'x'.repeat(900), ''];
+    expect(one.values).toEqual(
+      Array.from({ length: 300 }, (_, i) => (i % 10 === 9 ? 'y'.repeat(i) : values[i % 10])),
+    );
+    const before = runtime.status().main.received;
+    await all(callStream(runtime, 'plainly', 6400, { ...of, credits: 6400 }));
+    // The records of 6,400 numbers, the end, and what came beside.
+    expect(runtime.status().main.received - before).toBeLessThan(3300);
+  });
+
   it('in batches ends as it does one by one: by an error behind the values, by leaving, by its limit', async () => {
     const got: unknown[] = [];
     const failing = async (): Promise<void> => {
@@ -288,11 +306,11 @@ describe('mistakes', () => {
   it('in the arguments are thrown at once', () => {
     const ask = callStream as unknown as (...args: unknown[]) => unknown;
     for (const args of [
-      [{}, 'count'], [runtime, ''], [runtime, 'count', 1, { credits: 0 }], [runtime, 'count', 1, { credits: 65_537 }],
-      [runtime, 'count', 1, { credit: 5 }], [runtime, 'count', 1, { timeoutMs: -1 }],
-      [runtime, 'count', 1, { reactor: 9 }],
+      [{}, 'count'], [runtime, ''], [runtime, Symbol('s')], [runtime, 'count', 1, { credits: 0 }],
+      [runtime, 'count', 1, { credits: 65_537 }], [runtime, 'count', 1, { credit: 5 }],
+      [runtime, 'count', 1, { timeoutMs: -1 }], [runtime, 'count', 1, { reactor: 9 }],
     ]) {
-      expect(() => ask(...args), JSON.stringify(args.slice(1))).toThrow(
+      expect(() => ask(...args), args.slice(1).map(String).join()).toThrow(
         expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT' }),
       );
     }

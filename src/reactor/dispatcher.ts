@@ -18,7 +18,7 @@ import type { CallService } from './call-service.js';
 import type { Handler } from './calls.js';
 import type { DropReports } from './drop-reports.js';
 import type { Inlet, Receiver } from './inlet.js';
-import { BYTES, CALL, HEAD_BYTES, NAME, REPLY, STREAMED } from './message.js';
+import { BYTES, CALL, GATHERED, HEAD_BYTES, NAME, REPLY } from './message.js';
 import { NamesToCome, type HeardName } from './names.js';
 import type { Peers } from './peers.js';
 import type { ByteTask, ValueTask } from './task.js';
@@ -101,7 +101,7 @@ export class Dispatcher implements Receiver {
 
   dispatch(inlet: Inlet, at: number, length: number, type: number): number {
     if (type >= REPLY) {
-      if (type <= STREAMED) this.calls.settle(inlet, at, length, type);
+      if (type <= GATHERED) this.calls.settle(inlet, at, length, type);
       else if (type === NAME) inlet.hear(at, length);
       else this.answers.told(inlet, at, length, type);
       return OK;

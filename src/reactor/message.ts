@@ -5,14 +5,15 @@
  *    CALL            name | call number | call generation | credits | deadline | payload
  *    REPLY, FAILURE  call number | call generation                             | payload
  *    STREAMED        call number | call generation                             | one value of a streaming answer
+ *    GATHERED        call number | call generation                             | several: length | 0 | value, …
  *    CANCEL          call number | call generation                             | why, as a failure
  *    CREDIT          call number | call generation                             | how many more values may come
  *    NAME            name | 0                                                  | the name's text, UTF-16
  *
  * The deadline of a call is a number (f64) of nanoseconds by the clock that all parties share, 0 where there is none;
- * `credits` is 0 but for a call that asks for a stream: then it is how many values may be under way. REPLY, FAILURE and
- * STREAMED go from the one who answers, CANCEL and CREDIT from the one who has asked; all of them travel in return
- * lanes, so that none ever waits behind a call; CANCEL in that of the highest band, where it overtakes the call.
+ * `credits` is 0 but for a call that asks for a stream: then it is how many values may be under way. REPLY, FAILURE,
+ * STREAMED and GATHERED go from the one who answers, CANCEL and CREDIT from the one who has asked; all of them travel in
+ * return lanes, so that none ever waits behind a call; CANCEL in that of the highest band, where it overtakes the call.
  *
  * A name travels as text once in each lane; from then on a small number stands for it: see names.ts. Numbers and
  * generations of calls: see calls.ts.
@@ -24,9 +25,10 @@ export const CALL = 3;
 export const REPLY = 4;
 export const FAILURE = 5;
 export const STREAMED = 6;
-export const NAME = 7;
-export const CANCEL = 8;
-export const CREDIT = 9;
+export const GATHERED = 7;
+export const NAME = 8;
+export const CANCEL = 9;
+export const CREDIT = 10;
 
 export const HEAD_BYTES = 8;
 export const CALL_HEAD_BYTES = 24;

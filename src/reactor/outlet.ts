@@ -6,9 +6,10 @@ import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory } from '../que
 import { partyLayout } from '../layout.js';
 import type { PendingCall } from './calls.js';
 import { LaneSender } from './lane-sender.js';
-import { CALL, CALL_HEAD_BYTES, CREDITS_AT, DEADLINE_AT, HEAD_BYTES } from './message.js';
+import { CALL, CALL_HEAD_BYTES, CREDITS_AT, DEADLINE_AT, GATHERED, HEAD_BYTES } from './message.js';
 import type { SentName } from './names.js';
 import { Parcels, type Parcel } from './parcels.js';
+import type { ValueBatch } from './value-batch.js';
 
 const WAITING_BYTES = partyLayout.fields.waitingBytes.at >> 3;
 /** Most bytes of calls of one party that may wait for room, over all lanes. Answers count, and are always taken. */
@@ -61,6 +62,24 @@ export class Outlet extends LaneSender {
     }
     const scratch = this.parcels.scratch(HEAD_BYTES + most);
     this.keep(scratch, this.writeReply(scratch, 0, number, generation, value), kind, undefined, undefined);
+    return OK;
+  }
+
+  /** The same for values that were gathered, which always fit. */
+  sendGathered(number: number, generation: number, { memory, length }: ValueBatch): number {
+    const all = HEAD_BYTES + length;
+    const at = this.takeInTurn(undefined, GATHERED, all);
+    if (at < 0 && at !== BACK_PRESSURED) {
+      this.countRefused(at);
+      return at;
+    }
+    const to: RecordMemory = at >= 0 ? this : this.parcels.scratch(all);
+    const begin = Math.max(at, 0);
+    to.words[begin >> 2] = number;
+    to.words[(begin >> 2) + 1] = generation;
+    to.bytes.set(memory.bytes.subarray(0, length), begin + HEAD_BYTES);
+    if (at >= 0) this.commit(all);
+    else this.keep(to, all, GATHERED, undefined, undefined);
     return OK;
   }
 
