@@ -15,7 +15,8 @@
 
 namespace percore {
 
-// As the kernel has it (struct sched_attr, uapi/linux/sched/types.h); the C library has no name for it before glibc 2.41.
+// As the kernel has it (struct sched_attr of its linux/sched/types header). The C library has no name for it before
+// glibc 2.41.
 struct SchedAttributes {
   uint32_t size = sizeof(SchedAttributes);
   uint32_t policy = 0;

@@ -68,6 +68,7 @@ describe('a move', () => {
     expect(address.sendToBucket(BUCKET, 'd')).toBe(BACK_PRESSURED);
     expect(address.sendToBucket(BUCKET + 2, 'others pass')).toBe(OK);
     expect(address.held).toBe(2);
+    expect(() => address.whenRoom('soon' as unknown as () => void)).toThrow('then');
     address.whenRoom(() => expect(address.sendToBucket(BUCKET, 'd')).toBe(OK));
     expect(await outcome(moving)).toBe(true);
     expect(run.filter((each) => !each.includes('others'))).toEqual(['0 a', '1 b', '1 c', '1 d']);

@@ -2,7 +2,7 @@
  * Where messages go by their key: to the owner of the key's bucket, or, while that moves, into memory of this thread
  * until it has arrived. What is held goes first, so that each key's messages keep their order.
  */
-import { checkInteger, checkOptions } from '../errors.js';
+import { checkFunction, checkInteger, checkOptions } from '../errors.js';
 import { BUCKETS, partyLayout } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory } from '../queues/index.js';
 import { ValueChain, ValueCodec } from '../queues/internal.js';
@@ -115,6 +115,7 @@ export class KeyedAddress<M = unknown> {
    * any more. In the order in which they came.
    */
   whenRoom(then: () => void): void {
+    checkFunction('then', then);
     if (this.#refuser === undefined) this.#line.whenRoom(1, then);
     else this.#refuser.outlet.whenRoom(this.#refusedBytes, then, this.#refuser.name);
   }

@@ -306,11 +306,11 @@ describe('mistakes', () => {
   it('in the arguments are thrown at once', () => {
     const ask = callStream as unknown as (...args: unknown[]) => unknown;
     for (const args of [
-      [{}, 'count'], [runtime, ''], [runtime, 'count', 1, { credits: 0 }], [runtime, 'count', 1, { credits: 65_537 }],
-      [runtime, 'count', 1, { credit: 5 }], [runtime, 'count', 1, { timeoutMs: -1 }],
-      [runtime, 'count', 1, { reactor: 9 }],
+      [{}, 'count'], [runtime, ''], [runtime, Symbol('s')], [runtime, 'count', 1, { credits: 0 }],
+      [runtime, 'count', 1, { credits: 65_537 }], [runtime, 'count', 1, { credit: 5 }],
+      [runtime, 'count', 1, { timeoutMs: -1 }], [runtime, 'count', 1, { reactor: 9 }],
     ]) {
-      expect(() => ask(...args), JSON.stringify(args.slice(1))).toThrow(
+      expect(() => ask(...args), args.slice(1).map(String).join()).toThrow(
         expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT' }),
       );
     }

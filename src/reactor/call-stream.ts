@@ -1,5 +1,5 @@
 /** Streaming answers as users ask for them. */
-import { checkInteger, checkOptions } from '../errors.js';
+import { checkInteger, checkOptions, checkText } from '../errors.js';
 import { askedIn, type CallContext } from './call-context.js';
 import type { Incoming } from './call-incoming.js';
 import type { CallOptions } from './calls.js';
@@ -66,6 +66,7 @@ export function callStream<P extends Protocol, N extends StreamName<P>>(
   of: Reactor<P> | Runtime<P> | CallContext<P>, name: N, ...rest: StreamRest<P, N>
 ): StreamedAnswer<StreamedBy<P, N>> {
   const [argument, options = NO_OPTIONS] = rest as [unknown, CallStreamOptions?];
+  checkText('name', name);
   checkOptions(`callStream("${name}")`, options, STREAM_OPTIONS);
   const credits = checkInteger('credits', options.credits ?? DEFAULT_CREDITS, 1, MOST_CREDITS);
   const within = askedIn(of);

@@ -1,4 +1,5 @@
 /** A topology as text for people. */
+import { invalidArgument } from '../errors.js';
 import type { PartyDump, Shown } from './messages.js';
 
 /** Everything that runs, as plain data. */
@@ -8,11 +9,27 @@ export interface TopologyDump {
   readonly parties: readonly PartyDump[];
 }
 
-/** A dump as text: a paragraph a party, a line a thing, its figures below it. */
-export function formatDump({ sends, parties }: TopologyDump): string {
+/**
+ * A dump as text: a paragraph a party, a line a thing, its figures below it. Throws ERR_PERCORE_INVALID_ARGUMENT for
+ * what is no dump.
+ */
+export function formatDump(dump: TopologyDump): string {
+  if (!isDump(dump)) throw invalidArgument('dump', dump, 'what the dump of a running topology has resolved with');
+  const { sends, parties } = dump;
   const edges = Object.entries(sends).map(([from, to]) => `  ${from} -> ${to.join(', ') || 'nobody'}`);
   return [...parties.map(formatParty), ['sends', ...edges].join('\n')].join('\n\n');
 }
+
+function isDump(value: unknown): value is TopologyDump {
+  if (!isObject(value)) return false;
+  const { sends, parties } = value;
+  return isObject(sends) && Object.values(sends).every(Array.isArray) && Array.isArray(parties)
+    && parties.every((party) => isObject(party) && Array.isArray(party['things']) && party['things'].every(isShown));
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
+const isShown = (value: unknown): boolean => isObject(value) && isObject(value['details']);
 
 function formatParty({ id, name, reactors, things }: PartyDump): string {
   const where = id === reactors ? 'the main thread' : `reactor ${id} of ${reactors}`;

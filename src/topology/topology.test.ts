@@ -3,7 +3,7 @@ import { createRuntime, type Runtime } from '../reactor/index.js';
 import { errorOf, until } from '../reactor/fixtures/inside.js';
 import { heard, trading } from './fixtures/trading.js';
 import {
-  controlEntry, defineTopology, startTopology, takes, type Topology, type TopologyDeclaration,
+  controlEntry, defineTopology, formatDump, startTopology, takes, type Topology, type TopologyDeclaration,
 } from './index.js';
 
 const module = new URL('./fixtures/programs.js', import.meta.url);
@@ -211,10 +211,21 @@ describe('a topology', () => {
   });
 });
 
+it.each([[undefined], [null], [{}], [{ sends: {}, parties: [5] }], [{ sends: { a: 5 }, parties: [] }]])(
+  'a dump is written as text, and %j is no dump', (dump) => {
+    expect(formatDump({ sends: { a: ['b'] }, parties: [] })).toContain('a -> b');
+    expect(() => formatDump(dump as never)).toThrow(expect.objectContaining({ argument: 'dump' }));
+  },
+);
+
 describe('a topology that does not fit together is refused before anything starts', () => {
   const task = { on: 'one', module };
   it.each<[string, unknown]>([
     ['topology', 5],
+    ['topology', undefined],
+    ['classes', twoTasks({ classes: null })],
+    ['topics', twoTasks({ topics: 5 })],
+    ['rings.r', twoTasks({ rings: { r: undefined } })],
     ['topology.task', twoTasks({ task: {} })],
     ['reactors', { tasks: {}, sends: {} }],
     ['reactors.one', twoTasks({ reactors: { one: -1 } })],

@@ -127,7 +127,10 @@ type TopologyStep<D extends Topology, N extends TopologyTask<D['declaration']>> 
       ? ProcessBody<TopologyMessage<D['declaration'], N>, unknown>
       : (message: TopologyMessage<D['declaration'], N>, from: number, priority: number) => StepResult;
 
-const SECTIONS = ['reactors', 'classes', 'tasks', 'sends', 'topics', 'rings', 'cursors', 'splits', 'timers', 'io'];
+const SECTIONS = [
+  'reactors', 'classes', 'tasks', 'sends', 'topics', 'rings', 'cursors', 'splits', 'timers', 'io',
+] as const;
+const NEEDED: readonly string[] = ['reactors', 'tasks', 'sends'];
 export const CLASS_FIELDS: readonly string[] = ['priority', 'tasks', 'polls', 'averageNs', 'isBounded'];
 export const TOPIC_FIELDS: readonly string[] = [
   'from', 'to', 'carries', 'priority', 'retain', 'whenSlow', 'evictAfterMs',
@@ -168,10 +171,11 @@ export function defineTopology<const T extends TopologyDeclaration>(
 /** The same for what the compiler has not seen, such as a file. */
 export function checkTopology(declaration: TopologyDeclaration): void {
   inTopology('topology', () => checkOptions('topology', declaration, SECTIONS));
-  for (const section of ['reactors', 'tasks', 'sends'] as const) {
-    if (typeof declaration[section] !== 'object' || declaration[section] === null) {
-      throw wrong(section, declaration[section], 'an object: things by name');
-    }
+  if (declaration === undefined) throw wrong('topology', declaration, 'an object with reactors, tasks and sends');
+  for (const section of SECTIONS) {
+    const things: unknown = declaration[section];
+    if (things === undefined && !NEEDED.includes(section)) continue;
+    if (typeof things !== 'object' || things === null) throw wrong(section, things, 'an object: things by name');
   }
   const { reactors, classes = {}, tasks, sends } = declaration;
   for (const [name, id] of Object.entries(reactors)) {
@@ -194,6 +198,7 @@ export function checkTopology(declaration: TopologyDeclaration): void {
   for (const [section, verb] of MADE) {
     for (const [name, made] of Object.entries(declaration[section] ?? {})) {
       const path = `${section}.${name}`;
+      if (made === undefined) throw wrong(path, made, 'an object with "on" and what the thing needs');
       inTopology(path, () => checkOptions(path, made, ['on', ...FIELDS[verb].filter((field) => field !== 'name')]));
       checkAmong(`${path}.on`, made.on, parties);
       if (made.of !== undefined) checkAmong(`${path}.of`, made.of, parties);

@@ -41,7 +41,7 @@ const INSIDE = new Set([
   'mustYield',
 ]);
 const SETTLE_MS = 10_000;
-const CLOSERS = ['close', '[Symbol.asyncDispose]', '[Symbol.dispose]', 'leave', 'destroy'];
+const CLOSERS = ['close', '[Symbol.asyncDispose]', '[Symbol.dispose]', 'leave', 'destroy', 'cancel'];
 const members = publicMembers();
 
 interface Live {

@@ -7,9 +7,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 
-/** What a class is to users where they know it by an interface alone. */
+/** What a class is to users where they know it by an interface alone. `Reactor.select` gives what is ready. */
 const SEEN_AS: Readonly<Record<string, readonly string[]>> = {
   LocalTask: ['name', 'send', 'depth'], PendingCall: [], TickGrid: [],
+  ...Object.fromEntries([
+    'ConnectionEndpoint', 'DatagramEndpoint', 'DescriptorEndpoint', 'DueBand', 'FileEndpoint', 'ListenerEndpoint',
+    'Offloaded', 'PipeEndpoint', 'Polled', 'ReadinessEndpoint', 'Thrown', 'Watcher',
+  ].map((name) => [name, ['run']])),
 };
 
 export function publicMembers(): Map<string, Set<string>> {

@@ -5,14 +5,18 @@
 import { OK, type Reactor } from 'percore';
 import { aFunction, anything, bytes, Fuzzer, int, options, type World } from './fuzzer.js';
 import { Chance } from './hostile.js';
+import { boundParty, hintsOf, partyMakers, unchecked } from './worlds/party.js';
 import { hints } from './worlds/runtime.js';
 
-export default function start(reactor: Reactor, data?: { seed: number }): void {
+export default function start(reactor: Reactor, data?: { seed: number; parties?: boolean }): void {
   reactor.handle('echo', (value) => value);
   reactor.handle('throws', () => {
     throw Object.assign(new TypeError('thrown by a handler'), { code: 'E_HANDLER' });
   });
   reactor.handle('later', async (value) => value);
+  reactor.handle('streams', function* (value) {
+    yield value;
+  });
   reactor.spawn({ name: 'values' }, () => OK);
   reactor.spawnBytes({ name: 'bytes' }, () => OK);
   const world: World = {
@@ -20,13 +24,14 @@ export default function start(reactor: Reactor, data?: { seed: number }): void {
       ...hints, after: [options({ delayNs: int(0, 1e5) }), aFunction],
       at: [options({ deadlineNs: int(0, 1e5) }), aFunction],
       every: [options({ intervalNs: int(1000, 1e6) }), aFunction], offer: [bytes], send: [...hints['send']!],
-      drain: [aFunction], value: [anything],
+      drain: [aFunction], value: [anything], ...(data?.parties === true ? hintsOf(() => reactor) : {}),
     },
-    makers: [['reactor', () => undefined]],
+    makers: data?.parties === true ? partyMakers : [['reactor', () => undefined]],
+    bound: boundParty,
     // A reactor is ended by its runtime; its clocks and sockets are the work of other fuzzers.
     leftOut: [
       'Io.stdin', 'Io.closeAll', 'Io.attach', 'Io.openPipe', 'Io.registerDescriptor', 'Io.openFile', 'Io.openFifo',
-      'Io.steer', 'Timers.poll',
+      'Io.steer', 'Timers.poll', ...unchecked,
     ],
     calls: 150,
   };
