@@ -41,6 +41,9 @@ function readNeeds(path) {
     libraries: all(dynamic, /\(NEEDED\).*\[(.*)\]/g),
     versions: all(versions, /Name: ((?:GLIBC|GLIBCXX|CXXABI|GCC)_[\w.]+)/g),
     undefined: all(symbols, / UND (\w+)/g),
+    // A name that the headers declare and the oldest library does not have is linked all the same, and fails when it is
+    // called; it is known by having no version.
+    unversioned: all(symbols, /GLOBAL +\w+ +UND (\w+)(?!\S)/g).filter((name) => !IS_OF_NODE.test(name)),
   };
 }
 
@@ -52,10 +55,11 @@ const isNewer = (version, than) => {
 afterAll(remove);
 
 it('an addon brings C++ along: it needs libc and what belongs to it, and no version of libstdc++', () => {
-  const { libraries, versions } = readNeeds(join(root, 'native', 'build', 'Release', 'percore.node'));
+  const { libraries, versions, unversioned } = readNeeds(join(root, 'native', 'build', 'Release', 'percore.node'));
   expect(versions.length).toBeGreaterThan(0);
   expect(versions.filter((name) => !name.startsWith('GLIBC_'))).toEqual([]);
   expect(libraries.filter((name) => !IS_OF_GLIBC.test(name))).toEqual([]);
+  expect(unversioned).toEqual([]);
 });
 
 it('versions are compared as numbers', () => {
@@ -83,6 +87,7 @@ describe.each(isStress ? TARGETS : [])('$name', (target) => {
       expect(needs.versions.filter((name) => !name.startsWith('GLIBC_'))).toEqual([]);
       expect(numbers.filter((number) => isNewer(number, OLDEST_GLIBC))).toEqual([]);
       expect(needs.libraries.filter((name) => !IS_OF_GLIBC.test(name))).toEqual([]);
+      expect(needs.unversioned).toEqual([]);
     } else {
       expect(needs.versions).toEqual([]);
       // musl is one file, which answers to this name.
