@@ -25,7 +25,12 @@ static napi_value freshPages(napi_env env, napi_callback_info info) {
   void* const pages = reinterpret_cast<void*>(start);
   // Refused by a kernel that has no huge pages: as good as granted.
   madvise(pages, end - start, MADV_NOHUGEPAGE);
-  return args.integer(madvise(pages, end - start, MADV_DONTNEED) == 0 ? 0 : -errno);
+  if (madvise(pages, end - start, MADV_DONTNEED) == 0) return args.integer(0);
+#ifdef MADV_DONTNEED_LOCKED
+  // Pages that are locked (mlockall) are given back by a name of their own, since Linux 5.18.
+  if (errno == EINVAL && madvise(pages, end - start, MADV_DONTNEED_LOCKED) == 0) return args.integer(0);
+#endif
+  return args.integer(-errno);
 }
 
 void exportLaneMemory(Napi::Env env, Napi::Object exports) {

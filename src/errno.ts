@@ -3,6 +3,7 @@
  * that Node throws has it in `errno`, negative as well. The numbers are Linux's; a backend for another system
  * translates its own into them. Source: errno(3).
  */
+export const EPERM = 1;
 export const EINTR = 4;
 export const EIO = 5;
 export const ENXIO = 6;

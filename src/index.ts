@@ -11,7 +11,8 @@ export type {
 export type {
   Address, AddressOptions, ByteRecord, CallContext, CallOptions, CallStreamOptions, CapacityReport, Choose,
   ClassFigures, CloseOnSignalOptions, CloseOptions, CloseResult, DropReasons, EntryContext, ForeignMessage,
-  IdleOptions, IdleStrategy, IoFigures, LaneBacklog, Loss, MainStatus, MessageDrop, PartyUse, Protocol, Reactor,
+  IdleOptions, IdleStrategy, IoFigures, LaneBacklog, Loss, MachineStatus, MainStatus, MemoryOptions, MemoryStatus,
+  MessageDrop, PartyUse, Protocol, Reactor,
   ReactorDeath, ReactorRestart, ReactorStatus, Reading, ReadOptions, RefusalReasons, RestartOptions, Runtime,
   RuntimeOptions, RuntimeStatus, ScaleOptions, ScaleResult, Selected, SendOptions, SetDisciplineOptions, SpawnOptions,
   Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor, SteeringStatus, StepError, StepResult,

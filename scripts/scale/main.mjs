@@ -1,6 +1,6 @@
 // Writes what docs/scale.md shows: four plots and the tables, from simulated runs and from real processes on this
-// machine. `node scripts/scale/main.mjs` takes some minutes; `--only=simulated` or `--only=real` does one half. Build
-// before.
+// machine. `node scripts/scale/main.mjs` takes some minutes; `--only=simulated` or `--only=real` does one half,
+// `--only=pages` draws what docs/scale/figures.json has. Build before.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -17,13 +17,15 @@ const only = /--only=(\w+)/.exec(process.argv.slice(2).join(' '))?.[1];
 
 mkdirSync(folder, { recursive: true });
 const figures = existsSync(figuresPath) ? JSON.parse(readFileSync(figuresPath, 'utf8')) : { simulated: [], real: [] };
-if (only !== 'real') {
+if (only === undefined || only === 'simulated') {
   figures.simulated = [];
   for (const reactors of REACTORS) {
-    for (const isBalanced of [false, true]) figures.simulated.push(await runQueues({ reactors, load: 0.5, isBalanced }));
+    for (const isBalanced of [false, true]) {
+      figures.simulated.push(await runQueues({ reactors, load: 0.5, isBalanced }));
+    }
   }
 }
-if (only !== 'simulated') {
+if (only === undefined || only === 'real') {
   figures.real = REACTORS.map((reactors) => (
     JSON.parse(execFileSync(process.execPath, [join(here, 'real.mjs'), String(reactors)], { encoding: 'utf8' }))
   ));
@@ -36,7 +38,7 @@ const rows = (isBalanced) => figures.simulated.filter((row) => row.isBalanced ==
 const series = (name, from, value) => ({ name, values: from.map(value) });
 const plots = {
   queueing: {
-    title: 'Waiting for a keyed task, half loaded (simulated)', y: 'µs from arrival to its step',
+    title: 'Waiting for a keyed task, half loaded (simulated)', y: 'µs from arrival to its step', isLog: true,
     series: [
       series('p99, balanced', rows(true), (row) => row.p99Us), series('p99', rows(false), (row) => row.p99Us),
       series('p50, balanced', rows(true), (row) => row.p50Us), series('p50', rows(false), (row) => row.p50Us),
@@ -45,7 +47,8 @@ const plots = {
   balance: {
     title: 'How busy the reactors are (simulated)', y: 'part of the time',
     series: [
-      series('busiest, balanced', rows(true), (row) => row.busiest), series('busiest', rows(false), (row) => row.busiest),
+      series('busiest, balanced', rows(true), (row) => row.busiest),
+      series('busiest', rows(false), (row) => row.busiest),
       series('idlest, balanced', rows(true), (row) => row.idlest), series('idlest', rows(false), (row) => row.idlest),
     ],
   },
@@ -63,7 +66,9 @@ const plots = {
     )),
   },
 };
-for (const [name, given] of Object.entries(plots)) writeFileSync(join(folder, `${name}.svg`), plot({ x, xName, ...given }));
+for (const [name, given] of Object.entries(plots)) {
+  writeFileSync(join(folder, `${name}.svg`), plot({ x, xName, ...given }));
+}
 
 const table = (head, body) => [
   `| ${head.join(' | ')} |`, `|${head.map((_, i) => (i === 0 ? '---' : '---:')).join('|')}|`,
@@ -73,15 +78,20 @@ const percent = (part) => `${(100 * part).toFixed(0)} %`;
 const simulated = table(
   ['reactors', 'balancer', 'messages', 'p50', 'p99', 'mean', 'busiest', 'idlest'],
   figures.simulated.map((row) => [
-    row.reactors, row.isBalanced ? 'on' : 'off', row.messages, `${row.p50Us.toFixed(1)} µs`, `${row.p99Us.toFixed(0)} µs`,
+    row.reactors, row.isBalanced ? 'on' : 'off', row.messages,
+    `${row.p50Us.toFixed(1)} µs`, `${row.p99Us.toFixed(0)} µs`,
     percent(row.meanBusy), percent(row.busiest), percent(row.idlest),
   ]),
 );
 const real = table(
-  ['reactors', 'address space of each', 'memory of each', 'start of all', 'a lane, used once', 'a pass: no lanes', '2 a reactor', '9 a reactor'],
+  [
+    'reactors', 'address space of each', 'memory of each', 'start of all', 'a lane, used once', 'a pass: no lanes',
+    '2 a reactor', '9 a reactor',
+  ],
   figures.real.map((row) => [
-    row.reactors, `${row.sizeMiB.toFixed(0)} MiB`, `${row.residentMiB.toFixed(1)} MiB`, `${(row.startMs / 1000).toFixed(1)} s`,
-    `${row.laneKiB.toFixed(1)} KiB`, ...row.passes.map(({ ns }) => `${(ns / 1000).toFixed(2)} µs`),
+    row.reactors, `${row.sizeMiB.toFixed(0)} MiB`, `${row.residentMiB.toFixed(1)} MiB`,
+    `${(row.startMs / 1000).toFixed(1)} s`, `${row.laneKiB.toFixed(1)} KiB`,
+    ...row.passes.map(({ ns }) => `${(ns / 1000).toFixed(2)} µs`),
   ]),
 );
 const pagePath = join(docs, 'scale.md');

@@ -1,5 +1,5 @@
-// Queueing and balance beyond the cores of this machine: a program of keyed tasks under the simulator, whose threads all
-// have a CPU of their own. Times are virtual; docs/scale.md says what they stand for.
+// Queueing and balance beyond the cores of this machine: a program of keyed tasks under the simulator, in which each
+// thread has a CPU of its own. Times are virtual; docs/scale.md says what they stand for.
 import { createBalancer, createKeyed, keyedAddress } from '../../dist/src/balance/index.js';
 import { partyLayout } from '../../dist/src/layout.js';
 import { partyOf } from '../../dist/src/reactor/internal.js';
@@ -17,7 +17,7 @@ for (let rank = 1, sum = 0; rank <= BUCKETS; rank++) cumulative.push((sum += ran
 
 const YIELD_REQUESTED = partyLayout.fields.yieldRequested.at >> 2;
 
-/** Open-loop Poisson arrivals at every reactor, a bucket by Zipf, exponential service; `load` is the mean utilisation. */
+/** Open-loop Poisson arrivals at every reactor, buckets by Zipf, exponential service; `load`: mean utilisation. */
 export async function runQueues({ reactors, load, isBalanced, seed = 1 }) {
   const waits = [];
   let [refused, run] = [0, 0];

@@ -10,6 +10,7 @@ import { type Command, DONE, FAILED, MISUSED, UsageError } from './command.js';
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   top: () => import('./top.js'),
   bench: () => import('./bench.js'),
+  doctor: () => import('./doctor.js'),
   new: () => import('./new.js'),
 };
 

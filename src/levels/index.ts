@@ -3,7 +3,9 @@
  * code and ordinary code; policies, placement, and what the machine grants.
  */
 export * from '../realtime/index.js';
-export { setPolicy, type SetPolicyOptions } from '../reactor/index.js';
+export {
+  collectWhenIdle, IdleCollector, setPolicy, type CollectionStatus, type IdleCollectOptions, type SetPolicyOptions,
+} from '../reactor/index.js';
 export { takes, type Takes } from '../takes.js';
 export type { AppStatus, LevelStatus } from './app-status.js';
 export type {

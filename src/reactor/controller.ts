@@ -22,8 +22,10 @@ import { ForgottenWatch } from './forgotten.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import { KeptNames } from './kept-names.js';
 import { clearParty } from './lane-repair.js';
+import { interruptsOfThread, machineStatus } from './machine-status.js';
 import { Member, type MemberHost } from './member.js';
 import { summon } from './parking.js';
+import { memoryStatus, prepareMemory, STACK_BYTES } from './memory-options.js';
 import { Party } from './party.js';
 import { roomOf } from './room-channel.js';
 import type { CloseResult, RuntimeEvents } from './runtime-events.js';
@@ -31,7 +33,7 @@ import type { RuntimeSettings } from './runtime-options.js';
 import { Roster } from './roster.js';
 import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { Spares } from './spares.js';
-import { mainStatus, reactorStatus, type ReactorStatus, type RuntimeStatus } from './status.js';
+import { mainStatus, reactorStatus, type MainStatus, type ReactorStatus, type RuntimeStatus } from './status.js';
 import { workers, type SpareThread, type ThreadMaker } from './threads.js';
 
 /** For who listens to all runtimes of the process. */
@@ -65,6 +67,8 @@ export class Controller implements MemberHost, DeathHost {
   onProgress: (() => void) | undefined;
   private isHeld = true;
   private forgotten: ForgottenWatch | undefined;
+  /** Why what was asked of memory was not granted. */
+  private readonly memoryRefusals: readonly string[];
   events!: EventEmitter<RuntimeEvents>;
   private readonly names: KeptNames[] = [];
 
@@ -76,6 +80,7 @@ export class Controller implements MemberHost, DeathHost {
     this.spares = new Spares(threads, restart?.spare === true, settings.resourceLimits);
     this.deaths = new Deaths(this, restart, startTimeoutMs);
     this.discipline = discipline;
+    this.memoryRefusals = prepareMemory(settings.memory, shared);
     const { reactors: id } = shared;
     this.roster = new Roster(settings, shared, () => {
       for (const peer of shared.inboxes.keys()) this.summon(peer);
@@ -104,14 +109,17 @@ export class Controller implements MemberHost, DeathHost {
 
   private startMember(id: number, spare?: SpareThread): Member {
     const {
-      entry, data, pins, policies, budget, publishEvery, classes, clock, source, resourceLimits, restart,
+      entry, data, pins, policies, memory, budget, publishEvery, classes, clock, source, resourceLimits, restart,
     } = this.settings;
     const discipline = this.disciplineOf.get(id) ?? this.discipline;
     const options = { budget, publishEvery, discipline, classes, clock, io: { source } };
     const names = restart === undefined ? undefined : (this.names[id] ??= new KeptNames()).lanes;
     const generation = this.roster.generation(id);
     const policy = this.policyOf.get(id) ?? policies[id];
-    const start = { shared: this.shared, cpu: pins[id], policy, entry, data, generation, names, options };
+    const stackBytes = memory.prefault ? STACK_BYTES : 0;
+    const start = {
+      shared: this.shared, cpu: pins[id], policy, stackBytes, entry, data, generation, names, options,
+    };
     return new Member(id, start, resourceLimits, this, this.threads, spare);
   }
 
@@ -194,14 +202,19 @@ export class Controller implements MemberHost, DeathHost {
   // ---- What it tells and is told ------------------------------------------------------------------------------------
 
   status(): RuntimeStatus {
-    const { cpus, asked, classes } = this.settings;
+    const { cpus, asked } = this.settings;
     return {
       capabilities: capabilities(),
       cpus,
+      machine: machineStatus(),
+      memory: memoryStatus(this.settings.memory, this.memoryRefusals),
       discipline: nameOf(this.discipline),
       reactorsAsked: asked,
-      reactors: this.members.map((member) => this.statusOf(member)),
-      main: mainStatus(this.shared, { discipline: this.main.turn.disciplines.inForce, classes }),
+      reactors: this.members.map((member) => {
+        const status = this.statusOf(member);
+        return { ...status, interrupts: interruptsOfThread(status.cpuGranted) };
+      }),
+      main: this.statusOfMain(),
       sharedBytes: this.shared.runtime.byteLength + this.shared.topics.byteLength + this.shared.inboxes.reduce(
         (sum, inbox) => sum + inbox.byteLength, 0,
       ),
@@ -209,7 +222,7 @@ export class Controller implements MemberHost, DeathHost {
     };
   }
 
-  statusOf(member: Member): ReactorStatus {
+  statusOf(member: Member): Omit<ReactorStatus, 'interrupts'> {
     const { id, isDead, grants, policy, messages, threadId, discipline } = member;
     const isRestarting = this.deaths.isRestarting(member);
     return reactorStatus(this.shared, id, {
@@ -220,7 +233,14 @@ export class Controller implements MemberHost, DeathHost {
       restarts: this.deaths.restartsOf(id),
       grants, policy, messages, threadId,
       whyNoSpin: this.roster.whyNoSpin(id),
+      pinRefusal: this.settings.pinRefusals[id],
       scheduling: { discipline: discipline.inForce, classes: this.settings.classes },
+    });
+  }
+
+  private statusOfMain(): MainStatus {
+    return mainStatus(this.shared, {
+      discipline: this.main.turn.disciplines.inForce, classes: this.settings.classes,
     });
   }
 
@@ -281,7 +301,8 @@ export class Controller implements MemberHost, DeathHost {
   }
 
   private activity(): string | undefined {
-    const { reactors, main } = this.status();
+    const reactors = this.members.map((member) => this.statusOf(member));
+    const main = this.statusOfMain();
     const isAsleep = this.closing === undefined && this.inFlight() === 0 && this.main.isQuiet()
       && reactors.every(({ state }) => state === 'ready' || state === 'drained');
     if (!isAsleep) return undefined;

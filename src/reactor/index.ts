@@ -10,6 +10,10 @@ export type { Loss } from './lane-repair.js';
 export type { RestartOptions } from './restart-policy.js';
 export type { ScaleOptions, ScaleResult } from './scaling.js';
 export { capacity, priorityOf, type CapacityReport, type PartyUse } from './capacity.js';
+export {
+  collectWhenIdle, IdleCollector, type CollectionStatus, type IdleCollectOptions,
+} from './idle-collector.js';
+export type { MemoryOptions, MemoryStatus } from './memory-options.js';
 export { setPolicy, type SetPolicyOptions } from './set-policy.js';
 export { setDiscipline, type SetDisciplineOptions } from './set-discipline.js';
 export type { Protocol, Untyped } from './protocol.js';
@@ -21,6 +25,7 @@ export type { CallContext } from './call-context.js';
 export type { CallOptions } from './calls.js';
 export { callStream, type CallStreamOptions, type StreamedAnswer } from './call-stream.js';
 export type { IdleOptions, IdleStrategy } from './idle-strategy.js';
+export type { MachineStatus } from './machine-status.js';
 export type {
   ClassFigures, DropReasons, IoFigures, LaneBacklog, MainStatus, ReactorStatus, RefusalReasons, RuntimeStatus,
   TimerFigures,

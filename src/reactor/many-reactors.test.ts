@@ -15,7 +15,7 @@ function memory(): { sizeMiB: number; residentMiB: number } {
   return { sizeMiB: field('VmSize'), residentMiB: field('VmRSS') };
 }
 
-it('64 reactors start with less than 1 GiB of address space each, and lanes that nobody uses take no memory', async () => {
+it('64 reactors start with under 1 GiB of address space each, and lanes that nobody uses take no memory', async () => {
   const before = memory();
   const runtime = await createRuntime({
     entry: new URL('./fixtures/many.js', import.meta.url), reactors: REACTORS, pin: false, idle: { strategy: 'park' },

@@ -26,6 +26,8 @@ export interface WorkerStart {
   readonly id: number;
   readonly cpu: number | undefined;
   readonly policy: Policy | undefined;
+  /** Bytes of its stack that are to be there; 0: as it comes. */
+  readonly stackBytes: number;
   readonly entry: string;
   readonly data: unknown;
   /** Threads that have died in this reactor's place. */
@@ -43,7 +45,7 @@ export type ReportPort = Pick<MessagePort, 'postMessage' | 'on' | 'close' | 'unr
 /** The thread that a reactor is given. */
 export interface ReactorThread {
   /** Asks the system for what the reactor wishes. */
-  requestGrants(cpu: number | undefined, name: string): Omit<Grants, 'io'>;
+  requestGrants(cpu: number | undefined, name: string, stackBytes: number): Omit<Grants, 'io'>;
   importEntry(entry: string): Promise<{ default?: unknown }>;
   /** From now on the thread is the reactor's: what is opened in it and what is thrown in it concerns this party. */
   takeOver(party: Party, opened: OpenedQueues): void;
@@ -82,7 +84,7 @@ export type MemberQuestion = 'idle?' | 'quiet?';
 /** Resolves when the entry has run, or has failed and the main thread has been told. */
 export async function runReactor(start: WorkerStart, thread: ReactorThread): Promise<void> {
   const report = (message: WorkerReport) => start.reports.postMessage(message);
-  const threadGrants = thread.requestGrants(start.cpu, `percore-${start.id}`);
+  const threadGrants = thread.requestGrants(start.cpu, `percore-${start.id}`, start.stackBytes);
   const reportError = (error: unknown, where: string) => report({ kind: 'stepError', error: packError(error), where });
   const limit = new ReportLimit((count) => {
     const message = `${count} further step errors of reactor ${start.id} within a second were not reported; status() `

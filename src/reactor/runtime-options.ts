@@ -4,14 +4,15 @@ import { checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument 
 import type { IoSource } from '../io/index.js';
 import { MAX_REACTORS, words } from '../layout.js';
 import { cpuBudget, type CpuBudget, type Policy } from '../realtime/index.js';
-import { checkPolicy } from '../realtime/internal.js';
 import {
   checkClasses, checkDiscipline, type ClassOptions, type DeclaredClass, type DisciplineChoice, type DisciplineOptions,
 } from '../scheduling/internal.js';
 import { checkEntry } from './entry.js';
 import { checkIdleOptions, idleSettings, type IdleOptions } from './idle-strategy.js';
+import { checkMemory, type MemoryOptions } from './memory-options.js';
 import { checkRestart, type RestartOptions } from './restart-policy.js';
 import type { PartySettings } from './shared.js';
+import { checkPins, checkPolicies, type PinOption, type Pins, type PolicyOption } from './thread-options.js';
 import type { Budget, PublishEvery } from './turn.js';
 
 /** `R` is the runtime that `main` is given. */
@@ -29,18 +30,22 @@ export interface OptionsFor<R> {
    */
   maxReactors?: number;
   /**
-   * Pin each reactor to a CPU of the affinity mask (default true), or to these, one for each there may be. What a
-   * reactor starts, a child process or a worker, is not pinned with it. A CPU that is not granted is in
-   * `status().reactors[id].refusals`; one of a list is warned of as well.
+   * Pin each reactor to a CPU of the affinity mask, in turn (default true), or not at all (false); by the topology:
+   * 'pack' (neighbours, which share caches), 'spread' (as far apart as there is room), 'isolated' (isolated CPUs
+   * first); or to these, one for each there may be, of which several may be the same. What a reactor starts, a child
+   * process or a worker, is not pinned with it. A CPU that is not granted is in `status().reactors[id].refusals`; one
+   * of a list is warned of as well.
    */
-  pin?: boolean | readonly number[];
+  pin?: PinOption;
   /**
    * By which policy the system schedules each reactor's thread, once its entry has run: `fifo(1 to 99)`,
    * `roundRobin(1 to 99)`, `deadline({ … })` or `other({ nice })` of `percore/realtime`, for all, or a list with one
    * (or undefined) for each there may be. Left out: as the main thread's. A refusal is in
    * `status().reactors[id].refusals`, with its cause and its fix, and warned of. `setPolicy` changes it.
    */
-  policy?: Policy | readonly (Policy | undefined)[];
+  policy?: PolicyOption;
+  /** What becomes of memory before it is needed: locked, touched, huge pages. Nothing by default. */
+  memory?: MemoryOptions;
   /** Handed to the entry as its second argument; structured clone, so SharedArrayBuffers are shared. */
   data?: unknown;
   /** Bytes of each lane: a power of two, 4 KiB to 2^26. Default 256 KiB; the longest message is a little under half. */
@@ -111,17 +116,17 @@ export interface OptionsFor<R> {
 }
 
 /** The same, checked and complete. */
-export interface RuntimeSettings {
+export interface RuntimeSettings extends Pins {
   readonly entry: string;
   readonly cpus: CpuBudget;
   readonly asked: number | 'auto';
   /** Reactors at the start, and places for them. */
   readonly reactors: number;
   readonly places: number;
-  readonly pins: readonly (number | undefined)[];
   /** True when the user named the CPUs. */
   readonly isPinnedByList: boolean;
   readonly policies: readonly (Policy | undefined)[];
+  readonly memory: Required<MemoryOptions>;
   readonly data: unknown;
   readonly laneBytes: number;
   /** Settings of each party, the main thread's last. */
@@ -140,7 +145,7 @@ export interface RuntimeSettings {
 }
 
 const KNOWN = [
-  'entry', 'reactors', 'maxReactors', 'pin', 'policy', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery',
+  'entry', 'reactors', 'maxReactors', 'pin', 'policy', 'memory', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery',
   'discipline', 'classes', 'clock', 'io', 'main', 'restart', 'metrics', 'resourceLimits', 'startTimeoutMs',
 ];
 const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
@@ -190,11 +195,12 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
     : checkInteger('reactors', asked, 1, MAX_REACTORS);
   const places = checkInteger('maxReactors', options.maxReactors ?? reactors, reactors, MAX_REACTORS);
   const policies = checkPolicies(options.policy, places);
-  const pins = checkPins(options.pin ?? true, policies, cpus);
+  const { pins, pinRefusals } = checkPins(options.pin ?? true, policies, cpus);
   const strategy = options.idle?.strategy ?? (cpus.quota % 1 === 0 || cpus.quota === Infinity ? 'adaptive' : 'park');
   const idle = idleSettings({ ...options.idle, strategy });
   return {
-    entry, cpus, asked, reactors, places, pins, policies, isPinnedByList: Array.isArray(options.pin),
+    entry, cpus, asked, reactors, places, pins, pinRefusals, policies, isPinnedByList: Array.isArray(options.pin),
+    memory: checkMemory(options.memory),
     data: options.data,
     laneBytes,
     parties: [...pins.map(() => idle), settingsOfMain(idle, cpus)],
@@ -245,31 +251,4 @@ function checkLaneBytes(value: number): number {
     throw invalidArgument('laneBytes', value, 'a power of two from 4096 to 67108864');
   }
   return value;
-}
-
-function checkPolicies(policy: Policy | readonly (Policy | undefined)[] | undefined, count: number) {
-  if (!Array.isArray(policy)) {
-    return new Array<Policy | undefined>(count).fill(policy === undefined ? undefined : checkPolicy('policy', policy));
-  }
-  if (policy.length !== count) {
-    throw invalidArgument('policy', policy, `a policy, or a list of ${count}, one a reactor`);
-  }
-  return Array.from(policy as readonly unknown[], (each, id) =>
-    (each === undefined ? undefined : checkPolicy(`policy[${id}]`, each)));
-}
-
-function checkPins(
-  pin: boolean | readonly number[], policies: readonly (Policy | undefined)[], cpus: CpuBudget,
-): (number | undefined)[] {
-  const { length: count } = policies;
-  if (pin === false) return new Array<undefined>(count).fill(undefined);
-  if (pin === true) {
-    // The kernel takes DEADLINE only for threads that may run everywhere.
-    return policies.map((policy, id) =>
-      (policy?.kind === 'deadline' ? undefined : cpus.allowed[id % cpus.allowed.length]));
-  }
-  if (!Array.isArray(pin) || pin.length !== count) {
-    throw invalidArgument('pin', pin, `true, false, or a list of ${count} CPU numbers, one a reactor`);
-  }
-  return pin.map((cpu: number) => checkInteger('pin', cpu, 0, 8191));
 }

@@ -2,7 +2,7 @@
 import type { EventEmitter } from 'node:events';
 import { PercoreError } from '../errors.js';
 import { close } from './closing.js';
-import { showRefusal, startPoolThreads } from '../realtime/internal.js';
+import { showRefusal } from '../realtime/internal.js';
 import type { Controller } from './controller.js';
 import { takeUp } from './disciplines.js';
 import type { Member } from './member.js';
@@ -22,7 +22,6 @@ export async function start(
   let timer: NodeJS.Timeout | undefined;
   let isMainReady = false;
   try {
-    startPoolThreads();
     controller.startMembers(events);
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => reject(startedTooLate(controller, isMainReady)), settings.startTimeoutMs);

@@ -13,6 +13,8 @@ import type { CpuBudget, Policy } from '../realtime/index.js';
 import { policyOfThread, showRefusal, type Grants } from '../realtime/internal.js';
 import type { DeclaredClass, DisciplineInForce } from '../scheduling/index.js';
 import { idleName, type IdleStrategy } from './idle-strategy.js';
+import type { MachineStatus } from './machine-status.js';
+import type { MemoryStatus } from './memory-options.js';
 import type { PolicyGrant } from './policy-grant.js';
 import { laneAt, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 
@@ -80,6 +82,8 @@ export interface ReactorStatus extends PartyFigures, SchedulingStatus {
   readonly io: IoFigures & { readonly asked: string | undefined; readonly granted: string | undefined };
   readonly timers: TimerFigures;
   readonly lanes: LaneBacklog;
+  /** Device interrupts that go to its CPU, which they take from it; as of the first call of `status()`. */
+  readonly interrupts: readonly string[];
   /** Why something asked was not granted. */
   readonly refusals: readonly string[];
   /** As it idles now: 'park' where it may not spin, whatever was asked. */
@@ -92,6 +96,9 @@ export interface RuntimeStatus {
   /** What is native, what stands in, what is missing, and why: see `capabilities()`. */
   readonly capabilities: Capabilities;
   readonly cpus: CpuBudget;
+  /** What the machine grants, as of the first call. */
+  readonly machine: MachineStatus;
+  readonly memory: MemoryStatus;
   /**
    * The rule that was chosen for all, at the start or since. By which one each selects now, also by a change of its
    * own or after a fault, is in `reactors[id].discipline` and `main.discipline`.
@@ -127,6 +134,7 @@ export interface KnownOfReactor {
   readonly messages: number;
   readonly threadId: number;
   readonly whyNoSpin: string | undefined;
+  readonly pinRefusal: string | undefined;
   readonly scheduling: KnownOfScheduling;
 }
 
@@ -136,9 +144,13 @@ export interface KnownOfScheduling {
   readonly classes: readonly DeclaredClass[];
 }
 
-export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfReactor): ReactorStatus {
+/** All of it but what the machine has to be looked at for. */
+export function reactorStatus(
+  shared: SharedRuntime, id: number, known: KnownOfReactor,
+): Omit<ReactorStatus, 'interrupts'> {
   const {
-    isDead, isDrained, isRestarting, generation, restarts, grants, policy, messages, threadId, whyNoSpin, scheduling,
+    isDead, isDrained, isRestarting, generation, restarts, grants, policy, messages, threadId, whyNoSpin, pinRefusal,
+    scheduling,
   } = known;
   const party = partyWords(shared.inboxes[id]!);
   const figures = figuresOfParty(shared, id, isDead, scheduling);
@@ -151,6 +163,7 @@ export function reactorStatus(shared: SharedRuntime, id: number, known: KnownOfR
   const hasDied = isDead && phase !== words.phase.LEFT;
   const isHeldBack = whyNoSpin !== undefined && asked !== 'park';
   const refusals = [...(grants?.refusals ?? [])];
+  if (pinRefusal !== undefined) refusals.push(pinRefusal);
   if (policy?.refusal !== undefined) refusals.push(showRefusal(policy.asked, policy.refusal));
   if (isHeldBack) {
     refusals.push(`idle '${asked}': ${whyNoSpin}, where a spin would only delay what it waits for; it parks`);

@@ -20,12 +20,13 @@ export interface RealtimeBudget {
 export function realtimeBudget(read: SystemFiles = readSystemFile): RealtimeBudget | undefined {
   const places = cgroupsOf(read, 'cpu');
   const v1 = places.find(({ isV2 }) => !isV2);
-  for (const [i, folder] of v1?.folders.entries() ?? []) {
+  for (const [i, each] of v1?.folders.entries() ?? []) {
+    const folder = each.replace(/\/$/, '');
     const text = read(join(folder, 'cpu.rt_runtime_us'));
     if (text === undefined) continue;
     // Folders above must have at least as much: they are written first.
     const files = v1!.folders.slice(i).reverse().slice(v1!.folders.length > i + 1 ? 1 : 0)
-      .map((each) => join(each, 'cpu.rt_runtime_us'));
+      .map((above) => join(above, 'cpu.rt_runtime_us'));
     return {
       folder, runtimeUs: Number(text),
       fix: `echo 100000 | sudo tee ${files.join(' ')} (container: --cpu-rt-runtime=100000)`,

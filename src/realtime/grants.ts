@@ -2,8 +2,8 @@
  * What a reactor's thread asks of the system. Each wish is tried, what came of it is read back, and a refusal is
  * reported and worked without. Source: sched(7), prctl(2) (PR_SET_TIMERSLACK).
  */
-import { stat } from 'node:fs';
 import { native } from '../native.js';
+import { prefaultStack } from './memory.js';
 import { placeOfThread, startChildrenAt } from './thread-defaults.js';
 
 /** What one thread asked of the system, and what the system gave. */
@@ -24,10 +24,10 @@ export interface Grants {
 
 /**
  * Asks for the calling thread: to be pinned to `cpu` (undefined: not at all), to sleep exactly, and to be called `name`
- * by the system's tools. Never throws for a refusal. What the thread starts later does not inherit what it was granted.
- * Call it once in each thread.
+ * by the system's tools, and to have `stackBytes` of its stack in memory. Never throws for a refusal. What the thread
+ * starts later does not inherit what it was granted. Call it once in each thread.
  */
-export function requestGrants(cpu: number | undefined, name: string): Grants {
+export function requestGrants(cpu: number | undefined, name: string, stackBytes = 0): Grants {
   const addon = native();
   const refusals: string[] = [];
   const usual = placeOfThread();
@@ -47,13 +47,7 @@ export function requestGrants(cpu: number | undefined, name: string): Grants {
   const timerSlackNs = addon.threads.setTimerSlack(1);
   if (timerSlackNs !== 1) refusals.push(`timer slack of 1 ns: the kernel granted ${timerSlackNs} ns`);
   startChildrenAt(usual);
+  const stack = stackBytes === 0 ? undefined : prefaultStack(stackBytes);
+  if (stack !== undefined) refusals.push(stack);
   return { cpuAsked: cpu, cpuGranted, timerSlackNs, tid: addon.threads.id(), refusals };
-}
-
-/**
- * Has the threads of Node's pool made by the calling thread, which is not pinned: they inherit the CPUs of whoever uses
- * the pool first, and would all share a reactor's.
- */
-export function startPoolThreads(): void {
-  stat('/', () => undefined);
 }

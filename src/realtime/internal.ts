@@ -1,5 +1,9 @@
 /** What the threads of a runtime ask of the system, for the room of the reactors. */
-export { requestGrants, startPoolThreads, type Grants } from './grants.js';
+export { requestGrants, type Grants } from './grants.js';
 export { checkPolicy, isRealtime } from './policies.js';
 export { refusalError, showRefusal, type PolicyRefusal } from './policy-refusals.js';
 export { policyOfThread, requestPolicy } from './thread-policy.js';
+export { placeReactors, PLACEMENTS } from './placement.js';
+export { interruptsOn, showInterrupt } from './interrupts.js';
+export { prefaultStack } from './memory.js';
+export { COLLECTION_KINDS } from './garbage.js';

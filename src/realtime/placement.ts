@@ -3,9 +3,10 @@
  *
  *      pack      one core after the other, and its siblings: few caches, one node; what talks much lies close
  *      spread    packages and nodes in turn, and a second sibling of a core last: each as much as there is to itself
- *      isolated  isolated CPUs first, one of each core before its siblings; the others follow as in `spread`
+ *      isolated  each isolated CPU to one reactor, one of each core before its siblings; the others follow by `spread`
  *
- * Only CPUs that the process may use are taken; when there are more reactors than CPUs, it begins anew. Where there is
+ * Only CPUs that the process may use are taken, and isolated ones only if asked for; with more reactors than CPUs it
+ * begins anew. Where there is
  * a choice, CPU 0 comes last of its equals: most systems put their interrupts there. Source: hwloc's distances.
  */
 import type { Cpu, CpuTopology } from './topology.js';
@@ -13,25 +14,32 @@ import type { Cpu, CpuTopology } from './topology.js';
 export type Placement = 'pack' | 'spread' | 'isolated';
 export const PLACEMENTS: readonly Placement[] = ['pack', 'spread', 'isolated'];
 
-/** The CPUs in the order in which reactors take them; at least one where there is one. */
-export function orderOfCpus(placement: Placement, { cpus, allowed }: CpuTopology): number[] {
-  const usable = cpus.filter(({ cpu }) => allowed.includes(cpu));
-  if (usable.length === 0) return [...allowed];
-  if (placement === 'pack') return pack(usable.filter(ordinary(usable)));
-  if (placement === 'spread') return spread(usable.filter(ordinary(usable)));
-  const isolated = usable.filter(({ isIsolated }) => isIsolated);
-  return [...spread(isolated), ...spread(usable.filter(({ isIsolated }) => !isIsolated))];
-}
-
-/** Isolated CPUs are kept for those who ask for them, unless there are no others. */
-function ordinary(usable: readonly Cpu[]): (cpu: Cpu) => boolean {
-  return usable.every(({ isIsolated }) => isIsolated) ? () => true : ({ isIsolated }) => !isIsolated;
+/** Where reactors go, and why one is not where the placement means it to be. */
+export interface Placed {
+  readonly cpus: readonly number[];
+  readonly refusals: readonly (string | undefined)[];
 }
 
 /** The CPU of each of `count` reactors. */
-export function placeReactors(placement: Placement, topology: CpuTopology, count: number): number[] {
-  const order = orderOfCpus(placement, topology);
-  return Array.from({ length: count }, (_, id) => order[id % order.length]!);
+export function placeReactors(placement: Placement, topology: CpuTopology, count: number): Placed {
+  const { cpus, allowed, cpuset } = topology;
+  const usable = cpus.filter(({ cpu }) => allowed.includes(cpu));
+  // Those of the boot option are in nobody's mask until they are asked for, so the cpuset decides.
+  const isolated = cpus.filter(({ cpu, isIsolated }) => isIsolated && cpuset.includes(cpu));
+  const ordinary = usable.filter(({ isIsolated }) => !isIsolated);
+  // Isolated CPUs are kept for those who ask for them, unless there are no others.
+  const shared = ordinary.length > 0 ? ordinary : usable;
+  const order = placement === 'pack' ? pack(shared) : spread(shared);
+  const first = placement === 'isolated' ? spread(isolated) : [];
+  // One reactor alone on an isolated CPU: the scheduler would move neither of two away.
+  const at = (id: number): number => first[id] ?? (order[(id - first.length) % order.length] ?? allowed[0] ?? 0);
+  const refused = (id: number): string | undefined => (placement !== 'isolated' || id < first.length ? undefined
+    : `pin 'isolated': ${first.length === 0 ? 'no CPU is isolated' : `${first.length} CPUs are isolated`}, so it runs `
+      + `on CPU ${at(id)}; boot with isolcpus=, or make an isolated cpuset partition`);
+  return {
+    cpus: Array.from({ length: count }, (_, id) => at(id)),
+    refusals: Array.from({ length: count }, (_, id) => refused(id)),
+  };
 }
 
 const zeroLast = (cpu: number): number => (cpu === 0 ? Infinity : cpu);

@@ -5,11 +5,11 @@ export { Bands } from './bands.js';
 export {
   faultsOfPlan, planCapacity, useOfClasses, type BandFigures, type CapacityPlan, type ClassUse,
 } from './capacity.js';
+export { watchCollections } from './collections.js';
 export { checkDiscipline, makeDiscipline, type DisciplineChoice, type DisciplineOptions } from './choose.js';
 export {
   bandOfClass, checkAdmission, checkClasses, countOfBand, type ClassOptions, type DeclaredClass,
 } from './classes.js';
-export { watchCollections } from './collections.js';
 export { DisciplineControl, type DisciplineInForce } from './control.js';
 export type { Discipline } from './discipline.js';
 export type { MeterFigures } from './meter.js';

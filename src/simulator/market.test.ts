@@ -19,9 +19,9 @@ const LONG_MS = 3_600_000;
 
 describe('a market of reactors', () => {
   it.each([
-    ['3 to 8 reactors', [3, 8], 0, seeds(15, 700)],
-    ['3 to 8 reactors that die', [3, 8], 4, seeds(30, 900)],
-    ['9 to 24 reactors that die', [9, 24], 4, seeds(3, 300)],
+    ['3 to 8 reactors', [3, 8], 0, seeds(10, 700)],
+    ['3 to 8 reactors that die', [3, 8], 4, seeds(20, 900)],
+    ['9 to 24 reactors that die', [9, 24], 4, seeds(2, 300)],
     ['25 to 63 reactors that die', [25, 63], 6, seeds(1, 80)],
     ['64 reactors that die', [64, 64], 8, seeds(1, 20)],
   ] as const)('loses nothing but what deaths had unpublished, keeps each order, and rests: %s', async (
@@ -30,7 +30,7 @@ describe('a market of reactors', () => {
     const messages = reactors[0] > 8 ? 3 : 6;
     const report = await runMarket({ reactors, deaths, seeds: count, messages });
     expect(report.seeds).toBe(count);
-    if (deaths > 0 && count > 20) expect(report.deaths).toBeGreaterThan(count / 10);
+    if (deaths > 0 && count >= 20) expect(report.deaths).toBeGreaterThan(count / 10);
   }, LONG_MS);
 
   it('takes the same way for the same seed', async () => {
@@ -62,7 +62,7 @@ describe('a bug put into what ships is found', () => {
       this: any, length: number,
     ) {
       return this.lookFor(this.unitsFor(length)) >= 0;
-    }), /deadlock/],
+    }), /deadlock/, 32],
     ['a wake-up of those who wait is lost now and then', 0, () => {
       const isLost = eachOf(5);
       bug(WaitingLine.prototype, 'mayHaveRoom', (right) => function (this: any) {

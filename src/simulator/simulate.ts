@@ -13,7 +13,7 @@ import { Random } from './random.js';
 import { Simulation } from './simulation.js';
 import { simulatedNative } from './simulated-native.js';
 import { Threads, type Entry } from './threads.js';
-import { World } from './world.js';
+import { World } from './virtual-machine.js';
 
 /** What is like in a real runtime. */
 type Shared<P extends Protocol> = Pick<

@@ -1,7 +1,7 @@
 /** What stands in for the addon: clocks, wakers and turns of the world's threads. The rest stays what it is. */
 import type { Native, TurnHandle, TurnOptions } from '../native.js';
 import { Loop } from './loop.js';
-import type { World } from './world.js';
+import type { World } from './virtual-machine.js';
 
 /** So long after the eventfd was written its reader is awake, and at most so much longer. */
 const WAKE_NS = 5000;

@@ -5,7 +5,7 @@ import type { MessageDrop, Protocol, ReactorDeath, Runtime, StepError, Untyped }
 import { rememberMemory, silence } from './last-words.js';
 import type { Random } from './random.js';
 import type { Threads } from './threads.js';
-import type { World } from './world.js';
+import type { World } from './virtual-machine.js';
 
 /** Turns of reactors between two deaths that chance brings. */
 const DEATH_ONE_IN = 150;

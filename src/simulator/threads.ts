@@ -5,7 +5,8 @@ import type {
 } from '../reactor/internal.js';
 import { runReactor } from '../reactor/internal.js';
 import { silence } from './last-words.js';
-import type { SimulatedThread, World } from './world.js';
+import type { SimulatedThread } from './simulated-thread.js';
+import type { World } from './virtual-machine.js';
 
 /** A message over a port, and the news of an exit, take so long at least, and at most so much longer. */
 const PORT_NS = 10_000;

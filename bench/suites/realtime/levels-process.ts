@@ -143,6 +143,8 @@ async function main(wish: LevelsWish): Promise<void> {
   const { row, count, cpus, makesGarbage = false, isPreemptive = true } = wish;
   const running = await startApp(app, {
     entry: new URL(import.meta.url), cpus, lowestPriority: LOWEST, isPreemptive,
+    // All samples travel as one message.
+    laneBytes: 2 ** 22,
     data: { stop, count, makesGarbage },
     main: (runtime) => void runtime.spawn<number[]>({ name: 'end' }, (all) => end(all)),
   });

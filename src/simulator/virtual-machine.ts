@@ -11,32 +11,11 @@
 import { PercoreError } from '../errors.js';
 import { actAs } from '../queues/internal.js';
 import { setRefusalsAside } from '../refusals.js';
+import { EventQueue, type Event } from './event-queue.js';
 import { DEAD } from './last-words.js';
-import type { Loop } from './loop.js';
 import type { VirtualTime } from './node-globals.js';
 import type { Random } from './random.js';
-
-/** One thread of the simulated program. */
-export interface SimulatedThread {
-  /** Node's number of it, as places in queues know it. */
-  readonly threadId: number;
-  /** The party that it is: the main thread comes after the last reactor. */
-  readonly party: number;
-  loop: Loop | undefined;
-  /** It runs nothing before. */
-  freeAtNs: number;
-  hasEnded: boolean;
-  /** It has died amid a turn, and its stack is being unwound. */
-  isDying: boolean;
-}
-
-interface Event {
-  atNs: number;
-  readonly order: number;
-  readonly thread: SimulatedThread;
-  run: (() => void) | undefined;
-  isReferenced: boolean;
-}
+import type { SimulatedThread } from './simulated-thread.js';
 
 export interface WorldOptions {
   readonly random: Random;
@@ -76,7 +55,7 @@ export class World implements VirtualTime {
   private current: SimulatedThread;
   /** Whose promises go on next. */
   private last: SimulatedThread;
-  private readonly queue: Event[] = [];
+  private readonly queue = new EventQueue();
   private order = 0;
   private unwound: (() => void) | undefined;
   private depth = 0;
@@ -114,7 +93,7 @@ export class World implements VirtualTime {
     thread: SimulatedThread, delayNs: number, run: () => void, isReferenced: boolean,
   ): ReturnType<VirtualTime['later']> {
     const event: Event = { atNs: this.timeNs + delayNs, order: this.order++, thread, run, isReferenced };
-    this.push(event);
+    this.queue.push(event);
     return {
       cancel: () => {
         event.run = undefined;
@@ -204,12 +183,7 @@ export class World implements VirtualTime {
 
   /** Nothing is awake, and nothing but what repeats is to come. */
   private isAsleep(): boolean {
-    return this.threads.every(({ loop }) => loop === undefined || loop.isAsleep) && !this.isAwaited();
-  }
-
-  /** Something is to come that does not repeat. */
-  private isAwaited(): boolean {
-    return this.queue.some(({ run, isReferenced, thread }) => run !== undefined && isReferenced && !thread.hasEnded);
+    return this.threads.every(({ loop }) => loop === undefined || loop.isAsleep) && !this.queue.isAwaited();
   }
 
   /** One event or one pass. False: nothing was run that promises could hang on. */
@@ -225,7 +199,7 @@ export class World implements VirtualTime {
       next = thread;
       nextNs = atNs;
     }
-    const event = this.queue[0];
+    const event = this.queue.first;
     if (event !== undefined && event.atNs <= nextNs) return this.runEvent(event);
     if (next === undefined || nextNs === Infinity) throw stuck('deadlock: nothing is left that could go on');
     this.timeNs = nextNs;
@@ -239,16 +213,16 @@ export class World implements VirtualTime {
   }
 
   private runEvent(event: Event): boolean {
-    this.pop();
+    this.queue.pop();
     const { run, thread } = event;
     if (run === undefined || thread.hasEnded) return false;
     if (thread.freeAtNs > event.atNs) {
       event.atNs = thread.freeAtNs;
-      this.push(event);
+      this.queue.push(event);
       return false;
     }
     if (event.isReferenced) this.lastProgressNs = Math.max(this.lastProgressNs, event.atNs);
-    else if (event.atNs - this.lastProgressNs > PATIENCE_NS && !this.isAwaited()) {
+    else if (event.atNs - this.lastProgressNs > PATIENCE_NS && !this.queue.isAwaited()) {
       throw stuck('deadlock: nobody goes on');
     }
     this.timeNs = event.atNs;
@@ -312,34 +286,7 @@ export class World implements VirtualTime {
     actAs(current.threadId);
     for (const { loop } of this.threads) if (loop?.isAsleep === true && !loop.hasEnded && loop.wantsPass()) loop.wake();
   }
-
-  // ---- The queue of events: a heap --------------------------------------------------------------------------------
-
-  private push(event: Event): void {
-    const { queue } = this;
-    let at = queue.push(event) - 1;
-    for (let up = (at - 1) >> 1; at > 0 && isBefore(event, queue[up]!); at = up, up = (at - 1) >> 1) {
-      queue[at] = queue[up]!;
-    }
-    queue[at] = event;
-  }
-
-  private pop(): void {
-    const { queue } = this;
-    const last = queue.pop()!;
-    if (queue.length === 0) return;
-    let at = 0;
-    for (let down = 1; down < queue.length; down = 2 * at + 1) {
-      if (down + 1 < queue.length && isBefore(queue[down + 1]!, queue[down]!)) down++;
-      if (!isBefore(queue[down]!, last)) break;
-      queue[at] = queue[down]!;
-      at = down;
-    }
-    queue[at] = last;
-  }
 }
-
-const isBefore = (a: Event, b: Event): boolean => a.atNs < b.atNs || (a.atNs === b.atNs && a.order < b.order);
 
 const immediately = setImmediate;
 const realImmediate = (): Promise<void> => new Promise((resolve) => void immediately(resolve));

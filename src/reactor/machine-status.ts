@@ -1,0 +1,31 @@
+/**
+ * What the machine grants, as `runtime.status()` tells it: looked at once, when it is first asked for, since it takes
+ * some milliseconds and changes seldom. `percore doctor` looks anew.
+ */
+import { inspectMachine, type Check, type Interrupt, type MachineReport, type Throttling } from '../realtime/index.js';
+import { interruptsOn, showInterrupt } from '../realtime/internal.js';
+
+/** What `percore doctor` says, by the files of the system. */
+export interface MachineStatus {
+  /** As `uname -r` has it. */
+  readonly kernel: string;
+  readonly isRealtimeKernel: boolean;
+  /** How much of each period real-time threads may take. */
+  readonly throttling: Throttling | undefined;
+  readonly checks: readonly Check[];
+}
+
+let seen: MachineReport | undefined;
+const machine = (): MachineReport => (seen ??= inspectMachine());
+
+export function machineStatus(): MachineStatus {
+  const { kernel, isRealtimeKernel, throttling, checks } = machine();
+  return structuredClone({ kernel, isRealtimeKernel, throttling, checks });
+}
+
+/** The device interrupts that go to the CPU of a thread which has one of its own. */
+export function interruptsOfThread(cpus: readonly number[]): string[] {
+  const [cpu] = cpus;
+  const found: Interrupt[] = cpus.length === 1 ? interruptsOn(cpu!, machine().topology.interrupts) : [];
+  return found.map(showInterrupt);
+}
