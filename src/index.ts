@@ -41,7 +41,8 @@ export {
   type Metrics, type SloBounds, type SloTarget, type TaskMetrics,
 } from './monitor/index.js';
 export {
-  Histogram, HISTOGRAM_WORDS, type Cause, type CauseKind, type FigureName, type FlightEvent, type SloViolation, type Span,
+  Histogram, HISTOGRAM_WORDS, type Cause, type CauseKind, type FigureName, type FlightEvent, type SloViolation,
+  type Span,
 } from './observe/index.js';
 export { cpuBudget, type CpuBudget } from './realtime/index.js';
 export { tryDiscipline } from './scheduling/index.js';

@@ -62,7 +62,9 @@ describe('a program that is watched from outside', () => {
   it('is told where there is none, and what was typed wrongly', () => {
     expect(top('--once', '999999999')).toMatchObject({ status: 1, stderr: expect.stringContaining('publishCounters') });
     for (const args of [[], ['--once', 'x']]) expect(top(...args).status).toBe(2);
-    expect(top('--once', '--page', program)).toMatchObject({ status: 1, stderr: expect.stringContaining('no counters') });
+    expect(top('--once', '--page', program)).toMatchObject({
+      status: 1, stderr: expect.stringContaining('no counters'),
+    });
   });
 
   it('is exported as Prometheus reads it', () => {
