@@ -89,7 +89,7 @@ async function buildTypeScript() {
     target: 'node20',
     define: { PERCORE_LAYOUT_HASH: JSON.stringify(layoutHash()) },
     sourcemap: true,
-    // The sources lie beside it in a checkout. In the package the names and lines of stacks are what is wanted.
+    // For a checkout, where the sources lie beside them. The package has neither: its code is not minified.
     sourcesContent: false,
     logLevel: 'warning',
   };

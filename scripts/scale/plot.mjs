@@ -5,7 +5,7 @@ const COLOURS = ['#1f6feb', '#d1242f', '#1a7f37', '#8250df'];
 const escaped = (text) => String(text).replace(/&/g, '&amp;').replace(/</g, '&lt;');
 
 /**
- * `x`: the ticks; `series`: `{ name, values }`, one value a tick; `y` names the axis with its unit. `isLog`: a line is
+ * `x`: the ticks; `series`: `{ name, values }`, one value a tick; `y` names the axis and unit. `isLog`: a line is
  * ten times the one below it.
  */
 export function plot({ title, x, xName, y, series, isLog = false }) {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { errorOf } from '../reactor/fixtures/inside.js';
-import { createExecutor, raiseEvent, type ExecutorMetrics, type Work } from './index.js';
+import { createExecutor, raiseEvent, type RealtimeExecutorMetrics, type Work } from './index.js';
 
 const module = new URL('./fixtures/work.js', import.meta.url);
 const work = (name: string): Work => ({ module, export: name });
@@ -17,7 +17,7 @@ async function until(isSo: () => boolean): Promise<void> {
 
 describe('an executor of real-time work', () => {
   it('runs work of modules, awaited or while the caller stands still, and counts', async () => {
-    const told: ExecutorMetrics[] = [];
+    const told: RealtimeExecutorMetrics[] = [];
     const executor = await createExecutor({ workerThreads: 2, onMetrics: (metrics) => told.push(metrics) });
     try {
       expect(await executor.spawnRealtime<number>(work('double'), 4)).toBe(8);

@@ -32,14 +32,14 @@ export interface ExecutorOptions {
   /** Whether idle threads sleep (default), or spin, each on a CPU of its own. */
   readonly isParking?: boolean;
   /** Called on the main thread every `metricsEveryMs` (default 1,000) while something is going on, and at the end. */
-  readonly onMetrics?: (metrics: ExecutorMetrics) => void;
+  readonly onMetrics?: (metrics: RealtimeExecutorMetrics) => void;
   readonly metricsEveryMs?: number;
   /** Most bytes of an answer to `blockOn`, serialized: 1,024 to 2^26, default 65,536. */
   readonly answerBytes?: number;
 }
 
 /** Latency is the time from `spawnRealtime` or `blockOn` until the work begins. */
-export interface ExecutorMetrics {
+export interface RealtimeExecutorMetrics {
   readonly scheduledTasks: number;
   readonly completedTasks: number;
   readonly failedTasks: number;
@@ -81,7 +81,7 @@ export class RealtimeExecutor implements AsyncDisposable {
   readonly #latencies = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
   readonly #nowNs: () => number;
   readonly #counts = { scheduled: 0, completed: 0, failed: 0, latencyNs: 0, next: 0, question: 0 };
-  readonly #onMetrics: ((metrics: ExecutorMetrics) => void) | undefined;
+  readonly #onMetrics: ((metrics: RealtimeExecutorMetrics) => void) | undefined;
   readonly #ticking: NodeJS.Timeout | undefined;
   #told = 0;
 
@@ -188,7 +188,7 @@ export class RealtimeExecutor implements AsyncDisposable {
   }
 
   /** What it has done so far. */
-  metrics(): ExecutorMetrics {
+  metrics(): RealtimeExecutorMetrics {
     const { scheduled, completed, failed, latencyNs } = this.#counts;
     return {
       scheduledTasks: scheduled, completedTasks: completed, failedTasks: failed,

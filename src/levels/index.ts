@@ -17,7 +17,7 @@ export { implementApp, type AppEntry } from './implement.js';
 export { RunningApp, startApp, type StartAppOptions } from './start-app.js';
 export { clearCore, type ClearedCore, type MovedThread } from './clear-core.js';
 export {
-  createExecutor, raiseEvent, RealtimeExecutor, type ExecutorEvent, type ExecutorMetrics, type ExecutorOptions,
+  createExecutor, raiseEvent, RealtimeExecutor, type ExecutorEvent, type RealtimeExecutorMetrics, type ExecutorOptions,
 } from './executor.js';
 export type { Work } from './executor-messages.js';
 export { fifoToPipe, type FifoToPipeOptions } from './fifo-to-pipe.js';

@@ -12,7 +12,7 @@
  *
  * The deadline of a call is a number (f64) of nanoseconds by the clock that all parties share, 0 where there is none;
  * `credits` is 0 but for a call that asks for a stream: then it is how many values may be under way. REPLY, FAILURE,
- * STREAMED and GATHERED go from the one who answers, CANCEL and CREDIT from the one who has asked; all travel in return
+ * STREAMED and GATHERED go from who answers, CANCEL and CREDIT from the one who has asked; all travel in return
  * lanes, so that none ever waits behind a call; CANCEL in that of the highest band, where it overtakes the call.
  *
  * A name travels as text once in each lane; from then on a small number stands for it: see names.ts. Numbers and
