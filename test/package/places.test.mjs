@@ -6,7 +6,6 @@ import { spawn } from 'node:child_process';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { root } from '../house/sources.mjs';
 import { makeProject, PLATFORM, run, scratchFolder, stagePackages, writeFiles } from './packages.mjs';
 
 // Each starts several processes, and machines of CI are slow.
