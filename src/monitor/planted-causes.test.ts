@@ -40,9 +40,13 @@ describe('the cause of what is late', () => {
   /** The violation that this plant has made. */
   const plantOnce = async (plant: Plant): Promise<SloViolation> => {
     const before = seen.length;
-    if (plant === 'asleep') await sendToSleeper();
-    else await runtime.call('plant', { plant, ms: plant === 'notScheduled' ? 60 : PLANT_MS }, { reactor: 0 });
-    await until(() => seen.length > before, `a violation by ${plant}`);
+    // Events are rationed, so one violation may be counted and not told of.
+    for (let attempt = 0; attempt < 5 && seen.length === before; attempt++) {
+      if (plant === 'asleep') await sendToSleeper();
+      else await runtime.call('plant', { plant, ms: plant === 'notScheduled' ? 60 : PLANT_MS }, { reactor: 0 });
+      await until(() => seen.length > before, plant, 2000).catch(() => undefined);
+    }
+    expect(seen.length, `a violation by ${plant}`).toBeGreaterThan(before);
     return seen.at(-1)!;
   };
 
@@ -81,7 +85,7 @@ describe('the cause of what is late', () => {
     const named: string[] = [];
     const most = IS_LONG ? 20 : 100;
     for (let i = 0; i < most; i++) {
-      const { task, figure, ns, boundNs, cause, shares } = await within(10_000, plantOnce(plant), plant);
+      const { task, figure, ns, boundNs, cause, shares } = await within(30_000, plantOnce(plant), plant);
       expect([task, figure, boundNs]).toEqual(['victim', 'response', BOUND_NS]);
       expect(ns).toBeGreaterThan(BOUND_NS);
       named.push(cause.kind);

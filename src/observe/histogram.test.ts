@@ -94,3 +94,15 @@ describe('histogram', () => {
     }
   });
 });
+
+it('tells what was recorded since an earlier copy', () => {
+  const all = fresh();
+  for (const value of [10, 20, 30]) all.record(value);
+  const before = fresh();
+  before.add(all);
+  for (const value of [1000, 1000, 5]) all.record(value);
+  const recent = all.since(before);
+  expect([recent.count(), recent.percentile(0.5), recent.percentile(0.3)]).toEqual([3, 1000, 5]);
+  expect([all.count(), all.since(all).count(), all.since(all).percentile(0.5)]).toEqual([6, 0, 0]);
+  expect(() => all.since({} as Histogram)).toThrow(/^before must be a Histogram/);
+});

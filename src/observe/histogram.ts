@@ -89,6 +89,18 @@ export class Histogram {
     if (others !== 0 && (others < least || least === 0)) this.counts[MIN_AT] = others;
   }
 
+  /**
+   * What has been recorded since `before`, an earlier copy of this one: a histogram of its own, whose smallest and
+   * largest values are those since the start. Allocates. Throws ERR_PERCORE_INVALID_ARGUMENT.
+   */
+  since(before: Histogram): Histogram {
+    if (!(before instanceof Histogram)) throw invalidArgument('before', before, 'a Histogram');
+    const recent = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
+    recent.add(this);
+    for (let i = 0; i < COUNTS; i++) recent.counts[i]! -= before.counts[i]!;
+    return recent;
+  }
+
   /** The mean of all values, each taken for the middle of its step: within 1.6 %; 0 when there is none. */
   mean(): number {
     let sum = 0;

@@ -4,7 +4,11 @@
  */
 import { words } from '../layout.js';
 
-export const { READABLE, WRITABLE, READ_CLOSED, HANG_UP, ERROR } = words.readiness;
+export const READABLE = words.readiness.READABLE;
+export const WRITABLE = words.readiness.WRITABLE;
+export const READ_CLOSED = words.readiness.READ_CLOSED;
+export const HANG_UP = words.readiness.HANG_UP;
+export const ERROR = words.readiness.ERROR;
 
 /** One thing that I/O is done on. */
 export interface OpenThing {

@@ -31,14 +31,14 @@ export interface JoinOptions {
   after?: readonly number[];
 }
 
-let own = threadId;
+let actingAs: number | undefined;
 
 /** This thread, as it is written into places: never 0, never used again by another thread of the process. */
-export const me = (): number => own + 1;
+export const me = (): number => (actingAs ?? threadId) + 1;
 
 /** For a simulator, which runs several threads in one: from now on this is thread `id`; left out, it is itself. */
-export function actAs(id: number = threadId): void {
-  own = id;
+export function actAs(id?: number): void {
+  actingAs = id;
 }
 
 /**

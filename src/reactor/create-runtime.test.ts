@@ -32,12 +32,13 @@ describe('createRuntime', () => {
       [{ entry, reactors: '2' }, 'reactors must be a whole number from 1 to 255, not "2"'],
       [
         { entry, reactors: 2, pin: [0] },
-        'pin must be true, false, or a list of 2 CPU numbers, one a reactor, not [object Array]',
+        "pin must be true, false, 'pack', 'spread', 'isolated', or a list of 2 CPU numbers, one a reactor, not "
+          + '[object Array]',
       ],
       [{ entry, reactors: 1, pin: [-1] }, 'pin must be a whole number from 0 to 8191, not -1'],
       [
         { entry, reactors: 1, pin: 'yes' },
-        'pin must be true, false, or a list of 1 CPU numbers, one a reactor, not "yes"',
+        'pin must be \'pack\', \'spread\' or \'isolated\', not "yes"',
       ],
       [{ entry, laneBytes: 2048 }, 'laneBytes must be a power of two from 4096 to 67108864, not 2048'],
       [{ entry, laneBytes: 5000 }, 'laneBytes must be a power of two from 4096 to 67108864, not 5000'],

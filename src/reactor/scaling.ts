@@ -141,14 +141,17 @@ function tellStaying(controller: Controller, id: number, error: unknown): void {
 async function shrink(controller: Controller, drainMs: number): Promise<number> {
   const { id } = controller.members.at(-1)!;
   const endMs = performance.now() + drainMs;
-  const isOver = (): boolean => performance.now() >= endMs || controller.closing !== undefined;
+  const isPast = (ms: number): boolean => performance.now() >= ms || controller.closing !== undefined;
+  const isOver = (): boolean => isPast(endMs);
+  // Whoever goes on sending to it keeps it from ever being quiet: the other half is for what it has when it is closed.
+  const isHalfOver = (): boolean => isPast(endMs - drainMs / 2);
   controller.roster.setCount(id);
   setDrained(controller, id, true);
   let areEmptied = false;
   void mover.empty(controller, id).catch((error: unknown) => tellStaying(controller, id, error))
     .then(() => void (areEmptied = true));
-  while (!areEmptied && !isOver()) await sleep(LOOK_MS);
-  await untilQuiet(controller, id, isOver).catch(() => undefined);
+  while (!areEmptied && !isHalfOver()) await sleep(LOOK_MS);
+  await untilQuiet(controller, id, isHalfOver).catch(() => undefined);
   controller.roster.shareOut(id);
   // From now on whoever sends to it is told CLOSED, and what it was sent before is there once all have seen that.
   controller.roster.leave(id);

@@ -30,7 +30,7 @@ function locking({ rounds, seeds = [], dies = false }: Case): Report {
   const memory = new VirtualMemory();
   const { Atomics, Int32Array, SharedArrayBuffer } = memory.globals;
   const module = memory.load<typeof Locks>(
-    new URL('../../src/levels/fair-lock.js', import.meta.url),
+    new URL('../../modules/levels/fair-lock.js', import.meta.url),
     (text, url) => sow(text, url, [NO_TIME_OUT, ...seeds]).text,
   );
   const block = new SharedArrayBuffer(fairLockLayout.bytes);
