@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Job, MAIN, Peer, endAll, isWhole, reader, until } from './fixtures/job.js';
+import { Job, MAIN, Peer, endAll, endLater, isWhole, reader, until } from './fixtures/job.js';
 import type { JobReport } from './report.js';
 
 const hex = (text: string | Buffer): string => crc32(text).toString(16).padStart(8, '0');
@@ -259,7 +259,7 @@ describe('load balancer', () => {
   });
 
   it('shows a stranger how to read it, and how to feed it a flood and urgent lines side by side', async () => {
-    const child = spawn(process.execPath, [MAIN, '--port', '0', '--output-port', '0']);
+    const child = endLater(spawn(process.execPath, [MAIN, '--port', '0', '--output-port', '0']));
     let stderr = '';
     child.stderr.on('data', (chunk: Buffer) => (stderr += String(chunk)));
     await until(() => stderr.split('\n').length >= 5, () => stderr);
@@ -291,7 +291,7 @@ describe('load balancer', () => {
 
   it('shows itself a flood and an urgent stream side by side, and says what their latency is', async () => {
     const options = ['--port', '0', '--output-port', '0', '--demo', '--drain-ms', '60000'];
-    const child = spawn(process.execPath, [MAIN, ...options]);
+    const child = endLater(spawn(process.execPath, [MAIN, ...options]));
     let stderr = '';
     child.stderr.on('data', (chunk: Buffer) => (stderr += String(chunk)));
     const table = /^band +lines\/s +waiting +p50 µs +p99 µs\n6 {2}urgent( +[\d,.]+){4}\n1 {2}flood( +[\d,.]+){4}\n/gm;
