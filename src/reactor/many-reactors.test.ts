@@ -9,8 +9,8 @@ const REACTORS = 64;
 const MIB_PER_GIB = 1024;
 const BARE_WORKERS = 8;
 /**
- * A worker of Node takes 540 to 620 MiB of address space by itself, 790 in Node 26, and 8 MiB of memory. So much more is
- * ours, which is under 1 GiB together but in Node 26.
+ * A worker of Node takes 540 to 620 MiB of address space by itself, 790 in Node 26, and 8 MiB of memory. So much more
+ * is ours, which is under 1 GiB together but in Node 26.
  */
 const OURS_MIB = 400;
 const RESIDENT_MIB = 40;
