@@ -91,6 +91,15 @@ export class PercoreError extends Error {
   }
 }
 
+/** What was thrown, in words, whatever it is: an object without a prototype has no text of its own. Never throws. */
+export function messageOf(error: unknown): string {
+  try {
+    return error instanceof Error ? error.message : String(error);
+  } catch {
+    return show(error);
+  }
+}
+
 /** A value as messages have it: text in quotes and not too long, objects by their kind. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { cgroupV1, filesOf, isolated, twoPackages, type Tree } from '../realtime/fixtures/machines.js';
+import { canDrop, where } from '../realtime/fixtures/privileges.js';
 import { CHECK_NAMES, inspectMachine, type Check } from '../realtime/index.js';
 
 const main = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -14,8 +15,6 @@ function doctor(args: string[], prefix: string[] = [], environment: NodeJS.Proce
   return { stdout, stderr, status };
 }
 type Report = { checks: Check[]; missing: string[]; topology: { cpus: unknown[]; interrupts: { irq: number }[] } };
-const can = (...command: string[]): boolean => spawnSync(command[0]!, command.slice(1)).status === 0;
-const canDrop = process.getuid?.() === 0 && can('setpriv', '--bounding-set=-sys_nice', 'true');
 
 describe('percore doctor', () => {
   it('says in text what is granted, and for what is not, the command that grants it', () => {
@@ -49,7 +48,7 @@ describe('percore doctor', () => {
     expect(checks).toHaveLength(CHECK_NAMES.length + 1);
   });
 
-  (canDrop ? it : () => undefined)('without privileges names the capability that is missing', () => {
+  where(canDrop('sys_nice'))('without privileges names the capability that is missing', () => {
     const { stdout, status } = doctor(['--require', 'fifo'], ['setpriv', '--bounding-set=-sys_nice,-ipc_lock']);
     expect(status).toBe(1);
     expect(stdout).toMatch(/^no {3}fifo +EPERM, capability: .* CAP_SYS_NICE\n +-> sudo setcap cap_sys_nice/m);

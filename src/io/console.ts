@@ -7,7 +7,7 @@
  * typed it and nobody else. What a command throws is answered as text and leaves the console open. There is no login:
  * it listens on loopback unless told otherwise, and whoever reaches it can run every command.
  */
-import { checkBoolean, checkFunction, checkInteger, checkOptions, invalidArgument, show } from '../errors.js';
+import { checkBoolean, checkFunction, checkInteger, checkOptions, invalidArgument, messageOf } from '../errors.js';
 import type { Connection } from './connection.js';
 import { ConsoleSession, type Terminal } from './console-session.js';
 import { TelnetFilter } from './console-telnet.js';
@@ -192,15 +192,6 @@ export class CommandConsole {
     const session = new ConsoleSession((line) => this.answer(line), terminal, this.#options, close, report);
     this.#sessions.add(session);
     return session;
-  }
-}
-
-/** What was thrown, in words, whatever it is: an object without a prototype has no text of its own. */
-function messageOf(error: unknown): string {
-  try {
-    return error instanceof Error ? error.message : String(error);
-  } catch {
-    return show(error);
   }
 }
 

@@ -1,21 +1,15 @@
 /** Apps that run: real reactors, and real priorities where the system grants them; else their levels take turns. */
 import { describe, expect, it } from 'vitest';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
-import { errorOf } from '../reactor/fixtures/inside.js';
+import { errorOf, until } from '../reactor/fixtures/inside.js';
 import { mixedApp } from './fixtures/mixed-app.js';
 import { RESULT } from './fixtures/mixed.js';
 import { orderApp } from './fixtures/order-app.js';
 import { defineApp, startApp, type RunningApp, type StartAppOptions } from './index.js';
 
+/** More than a slow machine needs. */
+const LONG_MS = 30_000;
 const RUNS = process.env['PERCORE_STRESS'] === undefined ? 100 : 1000;
-
-async function until(what: string, isSo: () => boolean): Promise<void> {
-  const endMs = performance.now() + 30_000;
-  while (!isSo()) {
-    if (performance.now() > endMs) throw new Error(`not within 30 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
 
 describe('the example of a lock', () => {
   it.each([[true], [false]])('runs in the order of the protocol each time (preemptive: %s)', async (isPreemptive) => {
@@ -24,7 +18,7 @@ describe('the example of a lock', () => {
     await using running = await startApp(orderApp, { entry, data: results, isPreemptive });
     for (let run = 1; run <= RUNS; run++) {
       expect(running.spawn('low')).toBe(OK);
-      await until(`run ${run}`, () => Atomics.load(results, 1) === run);
+      await until(() => Atomics.load(results, 1) === run, `run ${run}`, LONG_MS);
     }
     expect([results[0], results[2]]).toEqual([RUNS, 0]);
     const { cores, levels } = running.status();
@@ -59,15 +53,15 @@ describe('an app of two cores', () => {
     await withMixed({ isPreemptive }, async (running, results) => {
       expect(running.spawn('count', 500)).toBe(OK);
       let sent = 0;
-      await until('all are counted', () => {
+      await until(() => {
         if (sent < 200 && running.spawn('other', 1) === OK) sent++;
         return Atomics.load(results, RESULT.COUNTED) === 702;
-      });
+      }, 'all are counted', LONG_MS);
       // 100, and 501 counts, 10 of the second init, 200 of here.
       expect(running.spawn('ask', 'sum')).toBe(OK);
-      await until('the sum', () => Atomics.load(results, RESULT.CODE) !== 0);
+      await until(() => Atomics.load(results, RESULT.CODE) !== 0, 'the sum', LONG_MS);
       expect(results[RESULT.CODE]).toBe(100 + 501 + 10 + 200);
-      await until('idle', () => Atomics.load(results, RESULT.IDLES) === 5);
+      await until(() => Atomics.load(results, RESULT.IDLES) === 5, 'idle', LONG_MS);
       expect(running.status().levels.map(({ core, priority }) => [core, priority])).toEqual([
         [0, 0], [0, 1], [1, 1], [1, 2], [1, 3], [1, 5],
       ]);
@@ -78,7 +72,7 @@ describe('an app of two cores', () => {
     await withMixed({}, async (running, results) => {
       const beginNs = (Math.ceil(running.nowNs() / 1e6) + 2) * 1e6;
       expect(running.schedule('periodic', beginNs, 50)).toBe(OK);
-      await until('51 ticks', () => Atomics.load(results, RESULT.DRIFT) !== 0);
+      await until(() => Atomics.load(results, RESULT.DRIFT) !== 0, '51 ticks', LONG_MS);
       expect(results[RESULT.TICKS]).toBe(51);
       expect(results[RESULT.DRIFT]).toBe(Math.round(beginNs / 1e6) + 50);
       expect(results[RESULT.ERRORS]).toBe(0);
@@ -88,21 +82,21 @@ describe('an app of two cores', () => {
   it('answers a full inbox, loses nothing, and counts', async () => {
     await withMixed({}, async (running, results) => {
       expect(running.spawn('hold')).toBe(OK);
-      await until('it runs', () => Atomics.load(results, RESULT.ORDER) === 1);
+      await until(() => Atomics.load(results, RESULT.ORDER) === 1, 'it runs', LONG_MS);
       expect(running.spawn('hold')).toBe(OK);
       expect(running.spawn('hold')).toBe(BACK_PRESSURED);
       Atomics.store(results, 8, 1);
       Atomics.notify(results, 8);
-      await until('there is room', () => running.spawn('hold') === OK);
+      await until(() => running.spawn('hold') === OK, 'there is room', LONG_MS);
     });
   });
 
   it('refuses a promise, another order and what is not declared, as errors of the task that does it', async () => {
     await withMixed({}, async (running, results) => {
       running.spawn('ask', 'wrong');
-      await until('both', () => Atomics.load(results, RESULT.ERRORS) === 3);
+      await until(() => Atomics.load(results, RESULT.ERRORS) === 3, 'both', LONG_MS);
       running.spawn('ask', 'promise');
-      await until('the promise', () => Atomics.load(results, RESULT.ERRORS) === 1);
+      await until(() => Atomics.load(results, RESULT.ERRORS) === 1, 'the promise', LONG_MS);
       expect(await errorOf(async () => running.spawn('nobody' as never))).toMatchObject({
         code: 'ERR_PERCORE_UNDECLARED', argument: 'spawn',
       });
@@ -113,11 +107,11 @@ describe('an app of two cores', () => {
   it.each([true, false])('goes on when a level dies with a lock (preemptive: %s)', async (isPreemptive) => {
     await withMixed({ isPreemptive }, async (running, results) => {
       expect(running.spawn('ask', 'die')).toBe(OK);
-      await until('it holds the lock', () => Atomics.load(results, RESULT.LEFT) === 3);
+      await until(() => Atomics.load(results, RESULT.LEFT) === 3, 'it holds the lock', LONG_MS);
       const before = Atomics.load(results, RESULT.COUNTED);
       running.spawn('count', 10);
-      await until('others go on', () => Atomics.load(results, RESULT.COUNTED) === before + 10);
-      await until('it is seen', () => running.status().resources[0]!.left === 1);
+      await until(() => Atomics.load(results, RESULT.COUNTED) === before + 10, 'others go on', LONG_MS);
+      await until(() => running.status().resources[0]!.left === 1, 'it is seen', LONG_MS);
       expect(running.spawn('ask', 'sum')).toBe(CLOSED);
       expect(running.status().resources).toEqual([{ name: 'sum', left: 1 }, { name: 'other', left: 0 }]);
     });

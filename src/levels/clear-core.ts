@@ -4,9 +4,10 @@
  * move: isolcpus and cpusets do that, and `percore doctor` says whether they do. Source of the idea: RTLinux, which
  * suspends the general system on a CPU. The threads of the process stand in /proc/self/task: proc(5).
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { checkInteger } from '../errors.js';
 import { native } from '../native.js';
+import { readSystemFile } from '../realtime/internal.js';
 
 /** What `clearCore` says of a thread. */
 export interface MovedThread {
@@ -43,7 +44,7 @@ export function clearCore(cpu: number): ClearedCore {
   const kept: MovedThread[] = [];
   const refusals: string[] = [];
   for (const tid of readdirSync('/proc/self/task').map(Number)) {
-    const name = nameOf(tid);
+    const name = readSystemFile(`/proc/self/task/${tid}/comm`)?.trim() ?? '';
     const cpus = threads.getAffinityOf(tid);
     // A thread that has ended meanwhile has no CPUs.
     if (!cpus.includes(cpu)) continue;
@@ -59,12 +60,4 @@ export function clearCore(cpu: number): ClearedCore {
   }
   if (threads.getAffinity().includes(cpu)) refusals.push(`CPU ${cpu} is the only one that this thread may use`);
   return { cpu, moved, kept, refusals };
-}
-
-function nameOf(tid: number): string {
-  try {
-    return readFileSync(`/proc/self/task/${tid}/comm`, 'utf8').trim();
-  } catch {
-    return '';
-  }
 }

@@ -2,18 +2,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { errorOf } from '../reactor/fixtures/inside.js';
+import { errorOf, until } from '../reactor/fixtures/inside.js';
 import { createExecutor, raiseEvent, type RealtimeExecutorMetrics, type Work } from './index.js';
 
 const module = new URL('./fixtures/work.js', import.meta.url);
 const work = (name: string): Work => ({ module, export: name });
 const folder = mkdtempSync(join(tmpdir(), 'percore-executor-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-async function until(isSo: () => boolean): Promise<void> {
-  for (let i = 0; i < 3000 && !isSo(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(isSo()).toBe(true);
-}
 
 describe('an executor of real-time work', () => {
   it('runs work of modules, awaited or while the caller stands still, and counts', async () => {
@@ -51,12 +46,12 @@ describe('an executor of real-time work', () => {
     for (const path of [periodic, raised]) writeFileSync(path, '');
     await using executor = await createExecutor();
     const stop = await executor.every(work('count'), { intervalNs: 1e6, argument: periodic });
-    await until(() => readFileSync(periodic).length > 10);
+    await until(() => readFileSync(periodic).length > 10, 'ten ticks', 30_000);
     await stop();
     const event = await executor.onEvent(work('count'), raised);
     for (let i = 1; i <= 3; i++) {
       expect(raiseEvent(event)).toBe(0);
-      await until(() => readFileSync(raised).length === i);
+      await until(() => readFileSync(raised).length === i, `event ${i}`, 30_000);
     }
     const { length } = readFileSync(periodic);
     await new Promise((resolve) => setTimeout(resolve, 50));

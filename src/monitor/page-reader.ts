@@ -7,7 +7,7 @@ import {
 } from '../layout.js';
 import type { BoundedFigure, TaskMetrics } from './metrics.js';
 import { byFigure } from './metrics.js';
-import { startTicksOf } from './process-identity.js';
+import { startTicksOf } from '../process-start.js';
 
 /** A page as it was at one moment. */
 export interface PageSnapshot {

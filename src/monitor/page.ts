@@ -25,7 +25,7 @@ import { controllerOf, type SharedRuntime } from '../reactor/internal.js';
 import { checkRateState } from '../timers/internal.js';
 import { describePage } from './page-text.js';
 import { removeStalePages } from './page-reader.js';
-import { startTicksOf } from './process-identity.js';
+import { startTicksOf } from '../process-start.js';
 
 export interface PageOptions {
   /** Where the file is made; it must not be there yet. Default /dev/shm/percore-<pid>, with -2 for a second one. */

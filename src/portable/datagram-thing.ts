@@ -9,7 +9,7 @@ import { EAGAIN, EINVAL } from '../errno.js';
 import { DATAGRAM_BATCH, datagramEntryLayout, MOST_KEPT_PEERS, words } from '../layout.js';
 import type { DatagramReceiverHandle, DatagramSenderHandle, NativeDatagrams } from '../native/index.js';
 import { ENOSYS, errnoOf, systemError } from './errno.js';
-import { put, READABLE, thingOf, WRITABLE, type OpenThing } from './things.js';
+import { ignore, put, READABLE, thingOf, WRITABLE, type OpenThing } from './things.js';
 
 const ENTRY_WORDS = datagramEntryLayout.bytes >> 2;
 const { offset: OFFSET, length: LENGTH, peer: PEER, cutBytes: CUT_BYTES } = datagramEntryLayout.fields;
@@ -248,8 +248,4 @@ function addressOf(socket: Socket): { address: string; port: number } {
   } catch {
     return { address: '', port: 0 };
   }
-}
-
-function ignore(): void {
-  // Nobody watches it.
 }

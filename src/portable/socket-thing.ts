@@ -8,7 +8,7 @@
 import type { Socket } from 'node:net';
 import { EAGAIN, EPIPE } from '../errno.js';
 import { errnoOf } from './errno.js';
-import { ERROR, HANG_UP, READABLE, READ_CLOSED, WRITABLE, type OpenThing } from './things.js';
+import { ERROR, HANG_UP, ignore, READABLE, READ_CLOSED, WRITABLE, type OpenThing } from './things.js';
 
 /** What may wait here unread before Node is told to read no more. */
 const MOST_UNREAD_BYTES = 65_536;
@@ -127,8 +127,4 @@ export class SocketThing implements OpenThing {
     if (this.isConnecting || this.errno !== 0) this.socket.destroy();
     else this.socket.destroySoon();
   }
-}
-
-function ignore(): void {
-  // Nobody watches it.
 }

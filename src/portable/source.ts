@@ -8,7 +8,7 @@ import { ioBlockLayout, ioCountersLayout, words } from '../layout.js';
 import { ListenerThing } from './listener-thing.js';
 import { ReceivePool } from './receive-pool.js';
 import { SocketThing } from './socket-thing.js';
-import { ERROR, HANG_UP, take, WRITABLE, type OpenThing } from './things.js';
+import { ERROR, HANG_UP, ignore, take, WRITABLE, type OpenThing } from './things.js';
 
 const { events, requests, unsent, drains, event, request } = ioBlockLayout.fields;
 const EVENTS = events.at >> 2;
@@ -95,7 +95,7 @@ export class LoopSource {
     if (entry === undefined) return;
     this.entries.delete(token);
     entry.isGone = true;
-    entry.thing.onChange = () => undefined;
+    entry.thing.onChange = ignore;
     if (entry.isConnection) this.counters[CONNECTIONS]!--;
   }
 

@@ -20,6 +20,9 @@ export interface OpenThing {
   close(): void;
 }
 
+/** For `onChange`: nobody watches it. */
+export const ignore = (): void => undefined;
+
 const FIRST_NUMBER = 2 ** 24;
 const things = new Map<number, OpenThing>();
 let next = FIRST_NUMBER;

@@ -6,7 +6,7 @@
  *      lanes       rings to and from the peers             calls, answers  both halves of calls
  *      timers, io  what else makes tasks ready             windDown    how it stops
  */
-import { invalidArgument, PercoreError } from '../errors.js';
+import { invalidArgument, messageOf, PercoreError } from '../errors.js';
 import { partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
 import type { IoSource } from '../io/index.js';
@@ -116,7 +116,7 @@ export class Party implements TurnSources, Stopping {
     const flight = (this.flight = new FlightRecorder(nowNs));
     const { budget, publishEvery, discipline, classes } = options;
     const onError = (error: unknown, where: string): void => {
-      flight.note('stepError', `${where}: ${textOf(error)}`);
+      flight.note('stepError', `${where}: ${messageOf(error)}`);
       options.onError(error, where);
     };
     const onDrop = (error: PercoreError): void => {
@@ -357,13 +357,4 @@ function timersBy(
   const timers = createCounting(counters, { clock, onError });
   clock.drive(timers);
   return timers;
-}
-
-/** What was thrown, in short. Never throws. */
-function textOf(error: unknown): string {
-  try {
-    return error instanceof Error ? error.message : String(error);
-  } catch {
-    return 'something that cannot be shown';
-  }
 }

@@ -5,14 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { inboxBytes } from '../layout.js';
 import { cpuTopology, lockedBytes, residentBytes } from '../realtime/index.js';
+import { isRoot, where } from '../realtime/fixtures/privileges.js';
 import { placeReactors } from '../realtime/internal.js';
 import { controllerOf } from './runtime.js';
 import { errorOf, fixture, inside, withRuntime } from './fixtures/inside.js';
 
-/** A test that other machines do not have: what is skipped counts as failed. */
-const where = (isSo: boolean): typeof it | (() => void) => (isSo ? it : () => undefined);
-
-const isRoot = process.getuid?.() === 0;
 const { allowed, cpus } = cpuTopology();
 const last = allowed.at(-1)!;
 

@@ -2,16 +2,14 @@
  * Policies of reactors' threads: what is granted is read back from the kernel; what is refused is told with its cause,
  * and worked without. Programs that are refused something run as children. None of them spins.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { can, canDrop, isRoot, where } from '../realtime/fixtures/privileges.js';
 import { deadline, fifo, other, roundRobin, type Policy } from '../realtime/index.js';
 import { errorOf, fixture, inside, withRuntime } from './fixtures/inside.js';
 import { setPolicy } from './set-policy.js';
-
-/** A test that other machines do not have: what is skipped counts as failed. */
-const where = (isSo: boolean): typeof it | (() => void) => (isSo ? it : () => undefined);
 
 interface Told {
   readonly reactors: { cpuGranted: number[]; policy: { asked?: Policy; granted?: Policy }; refusals: string[] }[];
@@ -20,12 +18,8 @@ interface Told {
   readonly error?: { code: string; errno: string; message: string };
 }
 const program = fileURLToPath(fixture('granted'));
-const isRoot = process.getuid?.() === 0;
-const can = (...command: string[]): boolean => spawnSync(command[0]!, command.slice(1)).status === 0;
 /** Whether this process may have SCHED_FIFO at all. */
 const mayFifo = can('chrt', '-f', '1', 'true');
-/** Whether a child can be started without any capability. */
-const canDrop = isRoot && can('setpriv', '--bounding-set=-sys_nice', 'true');
 
 /** Runs the program by a command that takes rights away, and reads what it has printed. */
 function granted(prefix: string[], reactors: number, options: object, live?: Policy): Told {
@@ -79,7 +73,7 @@ describe('the policy of createRuntime', () => {
     });
   });
 
-  where(canDrop)('that needs a capability is refused without it, by name and with the command', () => {
+  where(canDrop('sys_nice'))('that needs a capability is refused without it, by name and with the command', () => {
     const { reactors, answers, warnings, error } = granted(without, 1, { policy: fifo(30) }, roundRobin(3));
     expect(reactors[0]!.policy.granted).toEqual({ kind: 'other', nice: 0 });
     expect(reactors[0]!.refusals[0]).toMatch(/^policy .*: EPERM, capability: .* not have CAP_SYS_NICE; .*setcap /);

@@ -223,7 +223,8 @@ export class TaskWatch {
   relief(): void {
     const { task } = this;
     if (!this.isRunning || task === undefined) return;
-    this.record(task, RELIEF, this.nowNs() - this.sinceNs, 1, this.nowNs());
+    const nowNs = this.nowNs();
+    this.record(task, RELIEF, nowNs - this.sinceNs, 1, nowNs);
   }
 
   /** The time, as of the beginning of this quantum, or read between turns. */

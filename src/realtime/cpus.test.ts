@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { cgroupQuota, cpuBudget, type CgroupFiles } from './cpus.js';
+import { cgroupQuota, cpuBudget } from './cpus.js';
+import type { SystemFiles } from './system-files.js';
 
 /** A file system of these files; remembers what was asked for. */
-function files(content: Record<string, string>): CgroupFiles & { asked: string[] } {
+function files(content: Record<string, string>): SystemFiles & { asked: string[] } {
   const asked: string[] = [];
   return Object.assign((path: string) => {
     asked.push(path);

@@ -9,8 +9,6 @@ import { native } from '../native.js';
 import { cgroupsOf } from './cgroups.js';
 import { readSystemFile, type SystemFiles } from './system-files.js';
 
-export type CgroupFiles = SystemFiles;
-
 /** The CPUs that a process may use. */
 export interface CpuBudget {
   /** CPUs of this thread's affinity mask, ascending. */
@@ -28,7 +26,7 @@ export interface CpuBudget {
  *
  *     const { count } = cpuBudget();      // 1 in a container with a quota of 1.5 CPUs
  */
-export function cpuBudget(files: CgroupFiles = readSystemFile): CpuBudget {
+export function cpuBudget(files: SystemFiles = readSystemFile): CpuBudget {
   checkFunction('files', files);
   const allowed = native().threads.getAffinity();
   const quota = cgroupQuota((path) => {
@@ -39,7 +37,7 @@ export function cpuBudget(files: CgroupFiles = readSystemFile): CpuBudget {
 }
 
 /** The tightest quota from this process's cgroup up to the root, version 2 or 1, in CPUs. */
-export function cgroupQuota(read: CgroupFiles): number {
+export function cgroupQuota(read: SystemFiles): number {
   let quota = Infinity;
   for (const { isV2, folders } of cgroupsOf(read, 'cpu')) {
     for (const folder of folders) {
@@ -54,7 +52,7 @@ function quotaV2(text: string | undefined): number {
   return limit(Number(max), Number(period));
 }
 
-function quotaV1(read: CgroupFiles, folder: string): number {
+function quotaV1(read: SystemFiles, folder: string): number {
   const max = Number(read(join(folder, 'cpu.cfs_quota_us')) ?? -1);
   const period = Number(read(join(folder, 'cpu.cfs_period_us')) ?? 100_000);
   return limit(max, period);

@@ -1,8 +1,9 @@
 /** What this process may use of the machine, and what its threads are to the scheduler. */
-export { cpuBudget, type CgroupFiles, type CpuBudget } from './cpus.js';
+export { cpuBudget, type CpuBudget } from './cpus.js';
 export {
   deadline, fifo, other, roundRobin, type DeadlinePolicy, type FixedPriorityPolicy, type OtherPolicy, type Policy,
 } from './policies.js';
+export type { SystemFiles } from './system-files.js';
 export { cpuTopology, type Cpu, type CpuCache, type CpuTopology } from './topology.js';
 export type { Interrupt } from './interrupts.js';
 export type { Placement } from './placement.js';

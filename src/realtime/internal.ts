@@ -7,3 +7,4 @@ export { placeReactors, PLACEMENTS } from './placement.js';
 export { interruptsOn, showInterrupt } from './interrupts.js';
 export { prefaultStack } from './memory.js';
 export { COLLECTION_KINDS } from './garbage.js';
+export { readSystemFile } from './system-files.js';

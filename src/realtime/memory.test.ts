@@ -1,16 +1,14 @@
 /** Memory that is locked, touched beforehand, and given back. What locks runs in children. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { native } from '../native.js';
 import { hasCapability, CAP_IPC_LOCK } from './capabilities.js';
+import { canDrop, where } from './fixtures/privileges.js';
 import { lockMemory, prefault, prefaultStack, residentBytes, useHugePages } from './memory.js';
-
-/** A test that other machines do not have: what is skipped counts as failed. */
-const where = (isSo: boolean): typeof it | (() => void) => (isSo ? it : () => undefined);
 
 const MIB = 2 ** 20;
 const canLock = hasCapability(CAP_IPC_LOCK);
-const canDrop = process.getuid?.() === 0 && spawnSync('setpriv', ['--bounding-set=-ipc_lock', 'true']).status === 0;
+const canDropLock = canDrop('ipc_lock');
 const module = JSON.stringify(new URL('./memory.js', import.meta.url).href);
 const run = (script: string, prefix: string[] = []): string => {
   const [command, ...args] = [...prefix, process.execPath, '--input-type=module', '-e', script];
@@ -81,7 +79,7 @@ describe('lockMemory', () => {
     expect(gone).toBeLessThan(MIB);
   });
 
-  where(canDrop)('is refused under a limit, which would end the program later, and says how to have it', () => {
+  where(canDropLock)('is refused under a limit, which would end the program later, and says how to have it', () => {
     const said = run(
       `import { lockMemory } from ${module};
       try { lockMemory(); } catch ({ code, message }) { console.log(code, message); }`,

@@ -4,15 +4,19 @@
  * simulator of FoundationDB, and Shuttle, the randomised scheduler for Rust.
  */
 import { BANDS } from '../layout.js';
+import { Random } from '../random.js';
 import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
 
 export class ShuffledBands implements Discipline<Ready> {
+  private readonly random: Random;
   private bitmap = 0;
   private readonly bands: readonly Ready[][] = Array.from({ length: BANDS }, () => []);
 
   /** `seed` is any integer of 32 bits; the same seed gives the same order. */
-  constructor(private seed: number) {}
+  constructor(seed: number) {
+    this.random = new Random(seed);
+  }
 
   get isEmpty(): boolean {
     return this.bitmap === 0;
@@ -31,16 +35,8 @@ export class ShuffledBands implements Discipline<Ready> {
     if (this.bitmap === 0) return undefined;
     const band = 31 - Math.clz32(this.bitmap);
     const items = this.bands[band]!;
-    const [ready] = items.splice(this.next(items.length), 1);
+    const [ready] = items.splice(this.random.below(items.length), 1);
     if (items.length === 0) this.bitmap &= ~(1 << band);
     return ready;
-  }
-
-  /** An integer from 0 to `limit` - 1 (mulberry32). */
-  private next(limit: number): number {
-    this.seed = (this.seed + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.seed ^ (this.seed >>> 15), 1 | this.seed);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
   }
 }

@@ -1,6 +1,7 @@
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { BANDS } from '../layout.js';
 import { CheckedDiscipline } from './checked-discipline.js';
+import { Random } from '../random.js';
 import { checkOwn } from './own-discipline.js';
 import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
@@ -25,7 +26,7 @@ export function tryDiscipline(make: () => Discipline, options?: TryOptions): voi
   if (typeof make !== 'function') throw invalidArgument('make', make, 'a function that returns a new discipline');
   const given = checkOptions('options', options, ['seed', 'steps']);
   const steps = checkInteger('options.steps', given.steps ?? 100_000, 1, 1e8);
-  const draw = randomBy(checkInteger('options.seed', given.seed ?? 1, -(2 ** 31), 2 ** 32 - 1));
+  const random = new Random(checkInteger('options.seed', given.seed ?? 1, -(2 ** 31), 2 ** 32 - 1));
   const own = checkOwn('make()', make());
   const checked = new CheckedDiscipline(own, (error) => {
     throw error;
@@ -38,10 +39,10 @@ export function tryDiscipline(make: () => Discipline, options?: TryOptions): voi
     idle.push(ready);
     count--;
     checked.hasAbove(ready.band);
-    checked.charge?.(ready.band, draw(1_000_000));
+    checked.charge?.(ready.band, random.below(1_000_000));
   };
   for (let step = 0; step < steps; step++) {
-    const at = draw(idle.length + count);
+    const at = random.below(idle.length + count);
     if (at < idle.length) {
       const [ready] = idle.splice(at, 1) as [Ready];
       ready.isReady = true;
@@ -58,15 +59,4 @@ export function tryDiscipline(make: () => Discipline, options?: TryOptions): voi
 
 function checkEmpty(own: Discipline, checked: CheckedDiscipline, count: number): void {
   if (own.isEmpty !== (count === 0)) checked.fault(`isEmpty was ${own.isEmpty} while ${count} waited`);
-}
-
-/** Integers from 0 to `limit` - 1 (mulberry32). */
-function randomBy(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
-  };
 }

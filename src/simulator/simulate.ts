@@ -9,7 +9,7 @@ import type { EntryContext, Protocol, Reactor, RuntimeOptions, Untyped } from '.
 import { monotonicClock } from '../timers/index.js';
 import { stopCallbacks } from './last-words.js';
 import { replaceGlobals } from './node-globals.js';
-import { Random } from './random.js';
+import { Random } from '../random.js';
 import { Simulation } from './simulation.js';
 import { simulatedNative } from './simulated-native.js';
 import { Threads, type Entry } from './threads.js';

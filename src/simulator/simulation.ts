@@ -3,7 +3,7 @@ import { checkInteger, PercoreError } from '../errors.js';
 import { controllerOf } from '../reactor/internal.js';
 import type { MessageDrop, Protocol, ReactorDeath, Runtime, StepError, Untyped } from '../reactor/index.js';
 import { rememberMemory, silence } from './last-words.js';
-import type { Random } from './random.js';
+import type { Random } from '../random.js';
 import type { Threads } from './threads.js';
 import type { World } from './virtual-machine.js';
 

@@ -14,7 +14,7 @@ import { setRefusalsAside } from '../refusals.js';
 import { EventQueue, type Event } from './event-queue.js';
 import { DEAD } from './last-words.js';
 import type { VirtualTime } from './node-globals.js';
-import type { Random } from './random.js';
+import type { Random } from '../random.js';
 import type { SimulatedThread } from './simulated-thread.js';
 
 export interface WorldOptions {

@@ -9,6 +9,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { threadId } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
+import { startTicksOf } from '../process-start.js';
 import { hashKey } from '../reactor/index.js';
 
 const MOST_THREADS = 2 ** 16;
@@ -32,8 +33,7 @@ function processBits(): number {
     readQuietly(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1')),
     readQuietly(() => readFileSync('/proc/sys/kernel/hostname', 'latin1')),
     readQuietly(() => readlinkSync('/proc/self/ns/pid')),
-    // Field 22, ticks from the machine's start to this process's; the name before it may hold any character.
-    readQuietly(() => readFileSync('/proc/self/stat', 'latin1')).replace(/^.*\)/s, '').split(' ')[20] ?? '',
+    startTicksOf('self') ?? '',
     process.pid,
   ];
   return hashKey(Buffer.from(about.join('\n')));

@@ -4,26 +4,13 @@
  * themselves is a HostileError, which may pass through whatever calls them.
  */
 import { runInNewContext } from 'node:vm';
+import { Random } from '../../src/random.js';
 
 export class HostileError extends Error {
   override name = 'HostileError';
 }
 
-export class Chance {
-  constructor(private state: number) {}
-
-  /** 0 to 1. Source: mulberry32. */
-  next(): number {
-    this.state = (this.state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  below(n: number): number {
-    return Math.floor(this.next() * n);
-  }
-
+export class Chance extends Random {
   is(probability: number): boolean {
     return this.next() < probability;
   }

@@ -1,6 +1,7 @@
-/** Numbers that one seed gives again and again. */
-
-/** mulberry32: small, and good enough to choose schedules by. Source: Tommy Ettinger, 2017. */
+/**
+ * Numbers that one seed gives again and again. mulberry32: small, and good enough to choose schedules by. Source: Tommy
+ * Ettinger, 2017.
+ */
 export class Random {
   private state: number;
 
