@@ -36,8 +36,10 @@ export {
 } from './bus/index.js';
 export {
   chromeTrace, cpuProfile, dumpFlightOnSignal, exportMetrics, flightEvents, flightsOf, metricsOf, noteEvent, onMetrics,
-  prometheusText, publishCounters, registerMetrics, relieved, setSlo, traceTasks,
-  type ChromeTrace, type ChromeTraceEvent, type DumpOptions, type Flight, type FlightOptions, type MeterInstrument,
+  prometheusText, publishCounters, registerMetrics, relieved, serveInspection, setSlo, traceTasks,
+  type ChromeTrace, type ChromeTraceEvent, type DumpOptions, type Flight, type FlightOptions, type Inspection,
+  type InspectionOptions,
+  type MeterInstrument,
   type MeterOptions, type MeterResult, type MetricsMeter, type MetricsRegistry, type ProfileOptions,
   type RegisteredMetric,
   type BoundedFigure, type ClassMetrics, type CountersPage, type RuntimeMetrics, type Figures, type FigureSummary,

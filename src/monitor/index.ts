@@ -6,6 +6,8 @@ export {
 } from './metrics.js';
 export { setSlo, type SloBounds, type SloTarget } from './slo.js';
 export { publishCounters, type CountersPage, type PageOptions } from './page.js';
+export { serveInspection } from './inspection.js';
+export type { Inspection, InspectionOptions } from './web-server.js';
 export { prometheusText, registerMetrics, type MetricsRegistry, type RegisteredMetric } from './prometheus.js';
 export {
   exportMetrics, type MeterInstrument, type MeterOptions, type MeterResult, type MetricsMeter,
