@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "e3914fb61692a5a8";
+constexpr char kHash[] = "ab688ea4c78b4cd0";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -655,7 +655,10 @@ struct Page {
   int32_t mostTasks;  // how many there is room for (writes: main thread; reads: other processes)
   int32_t ratesAt;  // where the rate controllers begin: a PageRate each (writes: main thread; reads: other processes)
   int32_t rates;  // how many there are now (writes: main thread; reads: other processes)
-  char reserved1[156];
+  int32_t asksAt;  // where the PageAsk lies, which others write (writes: main thread; reads: other processes)
+  double answeredId;  // the number of the ask that was answered last (writes: main thread; reads: other processes)
+  int32_t answeredTasks;  // for how many tasks it has set bounds (writes: main thread; reads: other processes)
+  char reserved1[140];
 };
 static_assert(offsetof(Page, magic) == 0);
 static_assert(offsetof(Page, version) == 4);
@@ -675,6 +678,9 @@ static_assert(offsetof(Page, tasks) == 84);
 static_assert(offsetof(Page, mostTasks) == 88);
 static_assert(offsetof(Page, ratesAt) == 92);
 static_assert(offsetof(Page, rates) == 96);
+static_assert(offsetof(Page, asksAt) == 100);
+static_assert(offsetof(Page, answeredId) == 104);
+static_assert(offsetof(Page, answeredTasks) == 112);
 static_assert(sizeof(Page) == 256);
 
 struct PageTask {
@@ -743,6 +749,26 @@ static_assert(offsetof(PageRate, nextEmissionNs) == 80);
 static_assert(offsetof(PageRate, p99JitterNs) == 88);
 static_assert(offsetof(PageRate, maxJitterNs) == 96);
 static_assert(sizeof(PageRate) == 128);
+
+struct PageAsk {
+  double id;  // a number by chance, not 0; answered under this number (writes: whoever asks, all at once; reads: main thread)
+  int32_t band;  // all tasks of this band; -1: the task of this name (writes: whoever asks, all at once; reads: main thread)
+  int32_t reactor;  // of this party alone; -1: of all (writes: whoever asks, all at once; reads: main thread)
+  int32_t nameBytes;  // bytes of the name; 0 for none (writes: whoever asks, all at once; reads: main thread)
+  int32_t name[24];  // the task, in UTF-8 (writes: whoever asks, all at once; reads: main thread)
+  char reserved0[4];
+  double boundsNs[4];  // bounds in nanoseconds; 0 for none, -1: as it is (writes: whoever asks, all at once; reads: main thread)
+  int32_t checksum;  // FNV-1a of all bytes before it (writes: whoever asks, all at once; reads: main thread)
+  char reserved1[100];
+};
+static_assert(offsetof(PageAsk, id) == 0);
+static_assert(offsetof(PageAsk, band) == 8);
+static_assert(offsetof(PageAsk, reactor) == 12);
+static_assert(offsetof(PageAsk, nameBytes) == 16);
+static_assert(offsetof(PageAsk, name) == 20);
+static_assert(offsetof(PageAsk, boundsNs) == 120);
+static_assert(offsetof(PageAsk, checksum) == 152);
+static_assert(sizeof(PageAsk) == 256);
 
 struct FairLock {
   int32_t holder;  // 0 free, else who has it, plus 1; -1 free, and left behind by a level that has died (writes: any level; main after a death; reads: all levels)
