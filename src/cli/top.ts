@@ -1,7 +1,8 @@
 /** `percore top`: what a running program counts, read from its counters page. */
 import { parseArgs } from 'node:util';
-import { findPages, readPage, type PageSnapshot } from '../monitor/internal.js';
+import { readPage, type PageSnapshot } from '../monitor/internal.js';
 import { DONE, FAILED, UsageError } from './command.js';
+import { pathOf } from './choose-page.js';
 
 export const summary = 'tasks and reactors of a running program, worst first';
 
@@ -25,25 +26,11 @@ export async function run(args: string[]): Promise<number> {
   });
   if (!once) throw new UsageError('say --once: a screen that follows the program is not there yet');
   if (positionals.length > 1) throw new UsageError(`one pid is read, not ${positionals.length}`);
-  const path = page ?? pathOf(positionals[0]);
+  const path = page ?? pathOf('top', positionals[0]);
   if (path === undefined) return FAILED;
   const snapshot = readPage(path);
   process.stdout.write(json ? `${JSON.stringify(snapshot)}\n` : formatPage(snapshot));
   return DONE;
-}
-
-function pathOf(pid: string | undefined): string | undefined {
-  if (pid !== undefined && !/^[1-9]\d*$/.test(pid)) throw new UsageError(`"${pid}" is no number of a process`);
-  const pages = findPages();
-  const meant = pid === undefined ? pages : pages.filter((page) => page.pid === Number(pid));
-  if (meant.length === 1) return meant[0]!.path;
-  if (meant.length === 0) {
-    process.stderr.write(`percore top: ${pid === undefined ? 'no program' : `process ${pid}`} shows its counters. `
-      + 'A program does by publishCounters(runtime)\n');
-    return undefined;
-  }
-  const named = meant.map((each) => `${each.pid} (--page ${each.path})`).join(', ');
-  throw new UsageError(`${meant.length} programs show their counters: say which. ${named}`);
 }
 
 /** A page as text, at most 100 columns wide: tasks with violations first, then those that were slowest. */

@@ -105,6 +105,8 @@ export interface RuntimeStatus {
    */
   readonly discipline: DisciplineInForce;
   readonly reactorsAsked: number | 'auto';
+  /** What was decided where the program has not, and why: the number of reactors, and how they idle. */
+  readonly decisions: readonly string[];
   readonly reactors: readonly ReactorStatus[];
   readonly main: MainStatus;
   /** Bytes of shared address space; lanes that were never used take no memory. */

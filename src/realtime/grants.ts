@@ -40,7 +40,9 @@ export function requestGrants(cpu: number | undefined, name: string, stackBytes 
         refusals.push(`pin to CPU ${cpu}: the kernel granted ${cpuGranted.join(', ')}`);
       }
     } catch (error) {
-      refusals.push(`pin to CPU ${cpu}: ${(error as Error).message}; the cpuset allows ${cpuGranted.join(', ')}`);
+      const { message, code } = error as NodeJS.ErrnoException;
+      const why = code === 'EINVAL' ? '' : ' (forbidden by a seccomp filter, as containers may have it)';
+      refusals.push(`pin to CPU ${cpu}: ${message}${why}; the cpuset allows ${cpuGranted.join(', ')}`);
     }
   }
   // Without it every sleep of the thread, libuv's time-outs included, may end 50 µs late.
