@@ -580,7 +580,8 @@ struct Figures {
   double leftOut;  // tasks for which there was no slot (writes: owner; reads: all)
   char reserved2[48];
   int32_t asked;  // grows with each bound that is set: the owner reads them again (writes: whoever sets a bound adds; reads: owner)
-  char reserved3[124];
+  int32_t isTracing;  // 1: its runs are kept; see asked, which grows with it (writes: whoever asks for a trace; reads: owner)
+  char reserved3[120];
 };
 static_assert(offsetof(Figures, magic) == 0);
 static_assert(offsetof(Figures, version) == 4);
@@ -588,6 +589,7 @@ static_assert(offsetof(Figures, slots) == 8);
 static_assert(offsetof(Figures, used) == 64);
 static_assert(offsetof(Figures, leftOut) == 72);
 static_assert(offsetof(Figures, asked) == 128);
+static_assert(offsetof(Figures, isTracing) == 132);
 static_assert(sizeof(Figures) == 256);
 
 struct TaskFigures {
@@ -621,6 +623,20 @@ static_assert(offsetof(TaskFigures, begun) == 176);
 static_assert(offsetof(TaskFigures, violations) == 192);
 static_assert(offsetof(TaskFigures, boundNs) == 256);
 static_assert(sizeof(TaskFigures) == 384);
+
+struct TraceSpan {
+  double fromNs;  // when it began (writes: owner; reads: all)
+  double toNs;  // when it ended (writes: owner; reads: all)
+  double readyNs;  // when what ran had become ready (writes: owner; reads: all)
+  int32_t what;  // the slot of its task, or a number below 0 for others (writes: owner; reads: all)
+  int32_t sender;  // the party that had sent it; -1 for its own (writes: owner; reads: all)
+};
+static_assert(offsetof(TraceSpan, fromNs) == 0);
+static_assert(offsetof(TraceSpan, toNs) == 8);
+static_assert(offsetof(TraceSpan, readyNs) == 16);
+static_assert(offsetof(TraceSpan, what) == 24);
+static_assert(offsetof(TraceSpan, sender) == 28);
+static_assert(sizeof(TraceSpan) == 32);
 
 struct Page {
   int32_t magic;  // PAGE_MAGIC once the page is complete (writes: main thread; reads: other processes)
@@ -686,7 +702,7 @@ struct PageTask {
   double maxNs[4];  // the largest (writes: main thread; reads: other processes)
   double boundNs[4];  // upper bound; 0 for none (writes: main thread; reads: other processes)
   double violations[4];  // values above it (writes: main thread; reads: other processes)
-  char reserved0[96];
+  double responses[12];  // responses below 2^10 ns, from there below 2^12, and so on by 4; the last are all that took longer (writes: main thread; reads: other processes)
 };
 static_assert(offsetof(PageTask, party) == 0);
 static_assert(offsetof(PageTask, band) == 4);
@@ -709,6 +725,7 @@ static_assert(offsetof(PageTask, p999Ns) == 416);
 static_assert(offsetof(PageTask, maxNs) == 448);
 static_assert(offsetof(PageTask, boundNs) == 480);
 static_assert(offsetof(PageTask, violations) == 512);
+static_assert(offsetof(PageTask, responses) == 544);
 static_assert(sizeof(PageTask) == 640);
 
 struct PageRate {

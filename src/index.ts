@@ -36,7 +36,13 @@ export {
   type SubscriptionStatus, type Topic, type TopicInfo, type TopicOptions, type TopicPolicy, type TopicStatus,
 } from './bus/index.js';
 export {
-  flightEvents, metricsOf, noteEvent, onMetrics, prometheusText, publishCounters, relieved, setSlo, setStall,
+  chromeTrace, cpuProfile, dumpFlightOnSignal, exportMetrics, flightEvents, flightsOf, metricsOf, noteEvent, onMetrics,
+  prometheusText, publishCounters, registerMetrics, relieved, serveInspection, setSlo, setStall, traceTasks,
+  type ChromeTrace, type ChromeTraceEvent, type DumpOptions, type Flight, type FlightOptions, type Inspection,
+  type InspectionOptions,
+  type MeterInstrument,
+  type MeterOptions, type MeterResult, type MetricsMeter, type MetricsRegistry, type ProfileOptions,
+  type RegisteredMetric,
   type BoundedFigure, type ClassMetrics, type CountersPage, type RuntimeMetrics, type Figures, type FigureSummary,
   type LaneMetrics, type PageOptions,
   type Metrics, type SloBounds, type SloTarget, type TaskMetrics,

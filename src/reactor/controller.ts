@@ -215,7 +215,7 @@ export class Controller implements MemberHost, DeathHost {
   // ---- What it tells and is told ------------------------------------------------------------------------------------
 
   status(): RuntimeStatus {
-    const { cpus, asked } = this.settings;
+    const { cpus, asked, decisions } = this.settings;
     return {
       capabilities: capabilities(),
       cpus,
@@ -223,6 +223,7 @@ export class Controller implements MemberHost, DeathHost {
       memory: memoryStatus(this.settings.memory, this.memoryRefusals),
       discipline: nameOf(this.discipline),
       reactorsAsked: asked,
+      decisions: [...decisions],
       reactors: this.members.map((member) => {
         const status = this.statusOf(member);
         return { ...status, interrupts: interruptsOfThread(status.cpuGranted) };

@@ -106,6 +106,8 @@ export interface RuntimeStatus {
    */
   readonly discipline: DisciplineInForce;
   readonly reactorsAsked: number | 'auto';
+  /** What was decided where the program has not, and why: the number of reactors, and how they idle. */
+  readonly decisions: readonly string[];
   readonly reactors: readonly ReactorStatus[];
   readonly main: MainStatus;
   /** The watch over stalls; undefined where none was asked for. */
