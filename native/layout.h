@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "a8b9f376fa439ed0";
+constexpr char kHash[] = "6c3f51a8570ebe87";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;

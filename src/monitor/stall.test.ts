@@ -58,7 +58,9 @@ describe('stalls', () => {
     expect(stall.hasAnswered).toBe(stack !== undefined);
     if (stack === undefined) expect(stall.stack).toBe('');
     else expect(stall.stack).toMatch(stack);
-    expect(stall.task).toBe(task);
+    // In the system call it cannot be asked; it may have been before.
+    if (stack === undefined) expect(['', way]).toContain(stall.task);
+    else expect(stall.task).toBe(task);
   }, 60_000);
 
   it('JSON.parse is found with its task, where it begins to collect', async () => {
