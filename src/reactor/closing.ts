@@ -43,6 +43,7 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
   for (const member of running) member.unref();
   await controller.spares.end();
   for (const end of controller.closers) await end();
+  controller.stalls?.close();
   main.detach();
   // One that still runs may wake somebody later: that does nothing then, see native/waker.h.
   for (const fd of shared.eventFds) native().wakers.close(fd);
