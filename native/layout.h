@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "dc154e4a7e42d805";
+constexpr char kHash[] = "6c3f51a8570ebe87";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -296,6 +296,8 @@ struct Party {
   double wokenNs;  // when somebody woke it last, where figures are taken (writes: whoever wakes it; reads: owner)
   int32_t wokenBy;  // that party, plus 1 (writes: whoever wakes it; reads: owner)
   char reserved10[116];
+  double stalls;  // steps, and callbacks between turns, that were found to hold the thread longer than `stall` allows (writes: the watcher of stalls; reads: runtime)
+  char reserved11[120];
 };
 static_assert(offsetof(Party, magic) == 0);
 static_assert(offsetof(Party, version) == 4);
@@ -345,7 +347,8 @@ static_assert(offsetof(Party, lookedNs) == 1440);
 static_assert(offsetof(Party, wokeNs) == 1448);
 static_assert(offsetof(Party, wokenNs) == 1536);
 static_assert(offsetof(Party, wokenBy) == 1544);
-static_assert(sizeof(Party) == 1664);
+static_assert(offsetof(Party, stalls) == 1664);
+static_assert(sizeof(Party) == 1792);
 
 struct Runtime {
   int32_t magic;  // RUNTIME_MAGIC once the block is complete (writes: runtime, last; reads: all)
@@ -577,7 +580,8 @@ struct Figures {
   double leftOut;  // tasks for which there was no slot (writes: owner; reads: all)
   char reserved2[48];
   int32_t asked;  // grows with each bound that is set: the owner reads them again (writes: whoever sets a bound adds; reads: owner)
-  char reserved3[124];
+  int32_t isTracing;  // 1: its runs are kept; see asked, which grows with it (writes: whoever asks for a trace; reads: owner)
+  char reserved3[120];
 };
 static_assert(offsetof(Figures, magic) == 0);
 static_assert(offsetof(Figures, version) == 4);
@@ -585,6 +589,7 @@ static_assert(offsetof(Figures, slots) == 8);
 static_assert(offsetof(Figures, used) == 64);
 static_assert(offsetof(Figures, leftOut) == 72);
 static_assert(offsetof(Figures, asked) == 128);
+static_assert(offsetof(Figures, isTracing) == 132);
 static_assert(sizeof(Figures) == 256);
 
 struct TaskFigures {
@@ -618,6 +623,20 @@ static_assert(offsetof(TaskFigures, begun) == 176);
 static_assert(offsetof(TaskFigures, violations) == 192);
 static_assert(offsetof(TaskFigures, boundNs) == 256);
 static_assert(sizeof(TaskFigures) == 384);
+
+struct TraceSpan {
+  double fromNs;  // when it began (writes: owner; reads: all)
+  double toNs;  // when it ended (writes: owner; reads: all)
+  double readyNs;  // when what ran had become ready (writes: owner; reads: all)
+  int32_t what;  // the slot of its task, or a number below 0 for others (writes: owner; reads: all)
+  int32_t sender;  // the party that had sent it; -1 for its own (writes: owner; reads: all)
+};
+static_assert(offsetof(TraceSpan, fromNs) == 0);
+static_assert(offsetof(TraceSpan, toNs) == 8);
+static_assert(offsetof(TraceSpan, readyNs) == 16);
+static_assert(offsetof(TraceSpan, what) == 24);
+static_assert(offsetof(TraceSpan, sender) == 28);
+static_assert(sizeof(TraceSpan) == 32);
 
 struct Page {
   int32_t magic;  // PAGE_MAGIC once the page is complete (writes: main thread; reads: other processes)
@@ -683,7 +702,7 @@ struct PageTask {
   double maxNs[4];  // the largest (writes: main thread; reads: other processes)
   double boundNs[4];  // upper bound; 0 for none (writes: main thread; reads: other processes)
   double violations[4];  // values above it (writes: main thread; reads: other processes)
-  char reserved0[96];
+  double responses[12];  // responses below 2^10 ns, from there below 2^12, and so on by 4; the last are all that took longer (writes: main thread; reads: other processes)
 };
 static_assert(offsetof(PageTask, party) == 0);
 static_assert(offsetof(PageTask, band) == 4);
@@ -706,6 +725,7 @@ static_assert(offsetof(PageTask, p999Ns) == 416);
 static_assert(offsetof(PageTask, maxNs) == 448);
 static_assert(offsetof(PageTask, boundNs) == 480);
 static_assert(offsetof(PageTask, violations) == 512);
+static_assert(offsetof(PageTask, responses) == 544);
 static_assert(sizeof(PageTask) == 640);
 
 struct PageRate {
@@ -810,6 +830,6 @@ constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_
   return sizeof(Party) + parties * kLineBytes + (from * kLanesPerPeer + lane) * laneStride(laneBytes);
 }
 static_assert(laneStride(4096) == 4992);
-static_assert(laneOffset(3, 4096, 2, 5) == 186752);
+static_assert(laneOffset(3, 4096, 2, 5) == 186880);
 
 }  // namespace percore::layout

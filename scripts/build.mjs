@@ -116,6 +116,15 @@ async function buildTypeScript() {
     },
     outdir: at('dist', 'percore'),
   });
+  // The page of `percore web`, with its library inside: it loads nothing from anywhere.
+  const library = (name) => readFileSync(at('node_modules', 'uplot', 'dist', name), 'utf8');
+  const html = readFileSync(at('src', 'monitor', 'web-page.html'), 'utf8')
+    .replace('/*UPLOT_CSS*/', () => library('uPlot.min.css'))
+    .replace('/*UPLOT_JS*/', () => library('uPlot.iife.min.js'));
+  for (const folder of ['percore', 'packed']) {
+    mkdirSync(at('dist', folder), { recursive: true });
+    writeFileSync(at('dist', folder, 'inspection.html'), html);
+  }
   await pack({
     build, dist: at('dist'), libraries: Object.values(libraries), programs: Object.values(programs), options,
   });

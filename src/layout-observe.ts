@@ -6,6 +6,8 @@ export const FIGURES_MAGIC = 0x50434636;
 export const FIGURE_KINDS = 4;
 /** Bytes of a task's name in UTF-8; of a longer one the rest is left out. */
 export const FIGURE_NAME_BYTES = 96;
+/** Runs of each party that a trace keeps: a power of two. */
+export const TRACE_SPANS = 16_384;
 
 /** Its owner's alone, but for the words that say what is asked of it. */
 export const figuresLayout = {
@@ -24,6 +26,10 @@ export const figuresLayout = {
     asked: {
       at: 128, type: 'i32', writes: 'whoever sets a bound adds', reads: 'owner',
       means: 'grows with each bound that is set: the owner reads them again',
+    },
+    isTracing: {
+      at: 132, type: 'i32', writes: 'whoever asks for a trace', reads: 'owner',
+      means: '1: its runs are kept; see asked, which grows with it',
     },
   },
 } as const satisfies Structure;
@@ -68,5 +74,20 @@ export const taskFiguresLayout = {
       at: 256, type: 'f64', count: FIGURE_KINDS, writes: 'whoever sets a bound', reads: 'owner',
       means: 'upper bound of each kind in nanoseconds; 0 for none',
     },
+  },
+} as const satisfies Structure;
+
+/** One run in the trace of a party. */
+export const traceSpanLayout = {
+  name: 'TraceSpan',
+  bytes: 32,
+  fields: {
+    fromNs: { at: 0, type: 'f64', writes: 'owner', reads: 'all', means: 'when it began' },
+    toNs: { at: 8, type: 'f64', writes: 'owner', reads: 'all', means: 'when it ended' },
+    readyNs: { at: 16, type: 'f64', writes: 'owner', reads: 'all', means: 'when what ran had become ready' },
+    what: {
+      at: 24, type: 'i32', writes: 'owner', reads: 'all', means: 'the slot of its task, or a number below 0 for others',
+    },
+    sender: { at: 28, type: 'i32', writes: 'owner', reads: 'all', means: 'the party that had sent it; -1 for its own' },
   },
 } as const satisfies Structure;

@@ -9,6 +9,8 @@ export const PAGE_MAGIC = 0x50435047;
 export const PAGE_VERSION = 1;
 /** Bytes of the text that names a cause. */
 export const CAUSE_BYTES = 96;
+/** Classes of responses by how long they took. */
+export const PAGE_RESPONSES = 12;
 
 const WRITER = { writes: 'main thread', reads: 'other processes' } as const;
 
@@ -66,6 +68,10 @@ export const pageTaskLayout = {
     maxNs: { at: 448, type: 'f64', count: FIGURE_KINDS, ...WRITER, means: 'the largest' },
     boundNs: { at: 480, type: 'f64', count: FIGURE_KINDS, ...WRITER, means: 'upper bound; 0 for none' },
     violations: { at: 512, type: 'f64', count: FIGURE_KINDS, ...WRITER, means: 'values above it' },
+    responses: {
+      at: 544, type: 'f64', count: PAGE_RESPONSES, ...WRITER,
+      means: 'responses below 2^10 ns, from there below 2^12, and so on by 4; the last are all that took longer',
+    },
   },
 } as const satisfies Structure;
 

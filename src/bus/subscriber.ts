@@ -172,7 +172,7 @@ export class Subscriber implements Holdable, Room {
       if (kept.removed === removed) kept.remove();
       // Its own handler has left, or run others that dropped the oldest: this one was counted, and has run after all.
       else this.dropped[this.hasEnded ? 'left' : 'oldest']--;
-      if (this.hasEnded || turn.mustYield(this.band)) break;
+      if (this.hasEnded || turn.mustEndQuantum(this.band, steps)) break;
     }
     if (steps !== 0) this.line.mayHaveRoom();
     if (this.awaited !== undefined && kept.removed >= this.awaited.removed) this.tellHandled();

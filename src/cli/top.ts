@@ -1,18 +1,21 @@
 /** `percore top`: what a running program counts, read from its counters page. */
 import { parseArgs } from 'node:util';
-import { findPages, readPage, type PageSnapshot } from '../monitor/internal.js';
+import { readPage, type PageSnapshot } from '../monitor/internal.js';
 import { DONE, FAILED, UsageError } from './command.js';
+import { pathOf } from './choose-page.js';
 
 export const summary = 'tasks and reactors of a running program, worst first';
 
 export const usage = `
-percore top [pid] --once [--json]
+percore top [pid] [--once] [--json]
 
 Shows reactors and tasks of a program that shows its counters (publishCounters of percore). Without a pid: the one
 program that does. The page is read and nobody is asked, so a program that hangs is shown as well.
 
+On the screen: s sorts, / filters, p pauses, arrows scroll, q ends.
+
   --once        print once and end
-  --json        print JSON: everything that is in the page
+  --json        print JSON once: everything that is in the page
   --page PATH   a page at another place than /dev/shm/percore-<pid>
 
   percore top --once --json | jq '.tasks[] | {name, worst: .figures.response.maxNs, cause}'
@@ -23,27 +26,20 @@ export async function run(args: string[]): Promise<number> {
     args, allowPositionals: true,
     options: { once: { type: 'boolean' }, json: { type: 'boolean' }, page: { type: 'string' } },
   });
-  if (!once) throw new UsageError('say --once: a screen that follows the program is not there yet');
   if (positionals.length > 1) throw new UsageError(`one pid is read, not ${positionals.length}`);
-  const path = page ?? pathOf(positionals[0]);
+  const isScreen = !once && !json;
+  if (isScreen && !(process.stdout.isTTY && process.stdin.isTTY))
+    throw new UsageError('this is no terminal: say --once');
+  const path = page ?? pathOf('top', positionals[0]);
   if (path === undefined) return FAILED;
+  if (isScreen) {
+    // Loaded for the screen alone.
+    const { follow } = await import('./top-screen.js');
+    return follow(path);
+  }
   const snapshot = readPage(path);
   process.stdout.write(json ? `${JSON.stringify(snapshot)}\n` : formatPage(snapshot));
   return DONE;
-}
-
-function pathOf(pid: string | undefined): string | undefined {
-  if (pid !== undefined && !/^[1-9]\d*$/.test(pid)) throw new UsageError(`"${pid}" is no number of a process`);
-  const pages = findPages();
-  const meant = pid === undefined ? pages : pages.filter((page) => page.pid === Number(pid));
-  if (meant.length === 1) return meant[0]!.path;
-  if (meant.length === 0) {
-    process.stderr.write(`percore top: ${pid === undefined ? 'no program' : `process ${pid}`} shows its counters. `
-      + 'A program does by publishCounters(runtime)\n');
-    return undefined;
-  }
-  const named = meant.map((each) => `${each.pid} (--page ${each.path})`).join(', ');
-  throw new UsageError(`${meant.length} programs show their counters: say which. ${named}`);
 }
 
 /** A page as text, at most 100 columns wide: tasks with violations first, then those that were slowest. */

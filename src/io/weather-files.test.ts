@@ -23,7 +23,7 @@ beforeAll(() => {
   writeFileSync(from, randomBytes(BYTES));
   execFileSync('cc', [
     '-O1', '-Wall', '-Wextra', '-Werror', '-o', launcher,
-    fileURLToPath(new URL('../../../native/test/refuse_io_uring.c', import.meta.url)),
+    fileURLToPath(new URL('../../../native/test/refuse_calls.c', import.meta.url)),
   ]);
 });
 afterAll(() => {
@@ -47,7 +47,7 @@ async function copy(command: string[], env: NodeJS.ProcessEnv, mode: string): Pr
 describe('files to which io_uring is refused', () => {
   for (const error of ['EPERM', 'ENOSYS', 'ENOMEM']) {
     it(`by the kernel, ${error}: they are read and written by Node's pool, and say why`, async () => {
-      const { reader, writer } = await copy([launcher, error, process.execPath], process.env, 'cached');
+      const { reader, writer } = await copy([launcher, error, 'io_uring', process.execPath], process.env, 'cached');
       for (const status of [reader, writer]) {
         expect(status).toEqual({
           asked: { backend: 'io_uring', direct: false }, granted: { backend: 'pool', direct: false },
@@ -58,7 +58,7 @@ describe('files to which io_uring is refused', () => {
   }
 
   it('while O_DIRECT is granted', async () => {
-    const { reader } = await copy([launcher, 'EPERM', process.execPath], process.env, 'direct');
+    const { reader } = await copy([launcher, 'EPERM', 'io_uring', process.execPath], process.env, 'direct');
     expect(reader.granted.backend).toBe('pool');
   });
 });

@@ -3,7 +3,8 @@ import { closeSync, constants, openSync, readFileSync, readSync, readdirSync, un
 import { PercoreError } from '../errors.js';
 import { readFigures, type FiguresOf } from '../figures.js';
 import {
-  PAGE_MAGIC, PAGE_VERSION, ioCountersLayout, pageLayout, pageTaskLayout, partyLayout, timerCountersLayout,
+  PAGE_MAGIC, PAGE_RESPONSES, PAGE_VERSION, ioCountersLayout, pageLayout, pageTaskLayout, partyLayout,
+  timerCountersLayout,
 } from '../layout.js';
 import type { BoundedFigure, TaskMetrics } from './metrics.js';
 import { byFigure } from './metrics.js';
@@ -19,7 +20,11 @@ export interface PageSnapshot {
   readonly isClosed: boolean;
   /** The main thread comes last. */
   readonly parties: readonly PagePartyFigures[];
-  readonly tasks: readonly (TaskMetrics & { readonly cause: string })[];
+  readonly tasks: readonly (TaskMetrics & {
+    readonly cause: string;
+    /** How many responses took how long: below 2^10 ns, from there below 2^12, and so on; the last are the rest. */
+    readonly responses: readonly number[];
+  })[];
 }
 export type PagePartyFigures =
   & FiguresOf<typeof partyLayout.fields> & FiguresOf<typeof ioCountersLayout.fields>
@@ -109,6 +114,7 @@ function parse(path: string, bytes: Buffer, view: DataView): PageSnapshot {
       priority: int(at + task.band.at), steps: real(at + task.steps.at), messages: real(at + task.messages.at),
       depth: real(at + task.depth.at), refused: real(at + task.refused.at), errors: real(at + task.errors.at),
       again: real(at + task.again.at), restarts: 0, figures: byFigure(figure),
+      responses: Array.from({ length: PAGE_RESPONSES }, (_unused, i) => real(at + task.responses.at + i * 8)),
       cause: text(task.cause, int(at + task.causeBytes.at)),
     };
   });

@@ -16,10 +16,11 @@
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import {
-  CAUSE_BYTES, FIGURE_NAME_BYTES, PAGE_MAGIC, PAGE_VERSION, pageLayout, pageRateLayout, pageTaskLayout, partyLayout,
+  CAUSE_BYTES, FIGURE_NAME_BYTES, PAGE_MAGIC, PAGE_RESPONSES, PAGE_VERSION, pageLayout, pageRateLayout, pageTaskLayout,
+  partyLayout,
 } from '../layout.js';
 import { native } from '../native.js';
-import { FIGURES, FigureTable, type SloViolation, type FigureSlot } from '../observe/internal.js';
+import { FIGURES, FigureTable, RESPONSE, type SloViolation, type FigureSlot } from '../observe/internal.js';
 import type { Runtime } from '../reactor/index.js';
 import { controllerOf, type SharedRuntime } from '../reactor/internal.js';
 import { checkRateState } from '../timers/internal.js';
@@ -195,6 +196,13 @@ class PageWriter {
     words[(at + task.band.at) >> 2] = slot.band;
     words[(at + task.nameBytes.at) >> 2] = bytes.write(slot.name, at + task.name.at, FIGURE_NAME_BYTES, 'utf8');
     number(task.steps, steps);
+    let below = 0;
+    const responses = slot.histograms[RESPONSE]!;
+    for (let i = 0; i < PAGE_RESPONSES; i++) {
+      const upTo = responses.countBelow(i === PAGE_RESPONSES - 1 ? Infinity : 1024 * 4 ** i);
+      number(task.responses, upTo - below, i);
+      below = upTo;
+    }
     for (const [kind, histogram] of slot.histograms.entries()) {
       const { count, mean, p50, p99, p999 } = histogram.summary();
       number(task.count, count, kind);

@@ -1,78 +1,98 @@
 /**
  * All counters and figures as Prometheus reads them: the text format 0.0.4, names and units by its conventions
- * (`percore_` first, `_total` behind what only grows, seconds and bytes). Needs no library; whoever has a registry of
- * prom-client appends this text to its `metrics()`.
+ * (`percore_` first, `_total` behind what only grows, seconds and bytes). The text needs no library; `registerMetrics`
+ * puts the same into a registry of prom-client.
  */
-import { FIGURES } from '../observe/internal.js';
+import { checkFunction, invalidArgument } from '../errors.js';
 import type { Runtime } from '../reactor/index.js';
-import { controllerOf, partyCounters, partyFigures } from '../reactor/internal.js';
-import { metricsOf, type FigureSummary } from './metrics.js';
+import { readFamilies, sharedReading, snake, type Family, type Sample } from './families.js';
 
 const UNITS = { count: ['', 1], bytes: ['_bytes', 1], ns: ['_seconds', 1e-9] } as const;
 
+/** What is used of a registry of prom-client. */
+export interface MetricsRegistry {
+  /** Adds one. */
+  registerMetric(metric: RegisteredMetric): void;
+  /** Takes one out again. */
+  removeSingleMetric(name: string): void;
+}
+/** A metric as a registry of prom-client reads it. */
+export interface RegisteredMetric {
+  /** Promises its values now. */
+  get(): Promise<unknown>;
+  /** Does nothing here: the runtime goes on counting. */
+  reset(): void;
+}
+
 /**
  * The text of one scrape: every figure of `runtime.status()` for each reactor and the main thread, and those of tasks
- * where the runtime was made with `metrics`. Reads shared memory and blocks nobody; allocates. Throws
+ * and lanes where the runtime was made with `metrics`. Reads shared memory and blocks nobody; allocates. Throws
  * ERR_PERCORE_INVALID_ARGUMENT for what is no runtime.
  *
  *     createServer((_, response) => response.end(prometheusText(runtime))).listen(9464, '127.0.0.1');
  */
 export function prometheusText(runtime: Runtime): string {
-  const { shared, main } = controllerOf(runtime);
-  const parties = Array.from({ length: runtime.reactors }, (_, id) => id).concat(main.id);
-  const nameOf = (id: number): string => (id === main.id ? 'main' : String(id));
   const lines: string[] = [];
-  const head = (name: string, kind: string, help: string): void =>
-    void lines.push(`# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', ' ')}`, `# TYPE ${name} ${kind}`);
-  for (const { name, unit, isGauge, means, count, at } of partyFigures) {
-    const [suffix, factor] = UNITS[unit];
-    const full = `percore_${snake(name)}${suffix}${isGauge ? '' : '_total'}`;
-    head(full, isGauge ? 'gauge' : 'counter', means);
-    for (const id of parties) {
-      const counters = partyCounters(shared.inboxes[id]!);
-      for (let band = 0; band < count; band++) {
-        const label = count === 1 ? '' : `,band="${band}"`;
-        lines.push(`${full}{reactor="${nameOf(id)}"${label}} ${counters[(at >> 3) + band]! * factor}`);
-      }
-    }
-  }
-  if (shared.figures === undefined) return `${lines.join('\n')}\n`;
-  const { tasks } = metricsOf(runtime);
-  const labels = (party: number, task: string, priority: number): string =>
-    `reactor="${nameOf(party)}",task="${escaped(task)}",band="${priority}"`;
-  for (const count of ['steps', 'messages', 'refused', 'errors'] as const) {
-    const full = `percore_task_${count}_total`;
-    head(full, 'counter', `${count} of the task`);
-    for (const task of tasks) lines.push(`${full}{${labels(task.party, task.name, task.priority)}} ${task[count]}`);
-  }
-  for (const figure of FIGURES) {
-    const full = `percore_task_${snake(figure)}_seconds`;
-    head(full, 'summary', `${figure} of the task; short ones by samples`);
-    for (const { party, name, priority, figures } of tasks) {
-      lines.push(...summaryLines(full, labels(party, name, priority), figures[figure]));
-    }
-    head(`${full.replace('_seconds', '')}_violations_total`, 'counter', `values of ${figure} above their bound`);
-    for (const { party, name, priority, figures } of tasks) {
-      const where = labels(party, name, priority);
-      lines.push(`${full.replace('_seconds', '')}_violations_total{${where}} ${figures[figure].violations}`);
+  for (const family of readFamilies(runtime)) {
+    const name = nameOf(family);
+    const help = family.means.replaceAll('\\', '\\\\').replaceAll('\n', ' ');
+    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${family.kind}`);
+    for (const sample of family.samples) {
+      const labels = Object.entries(sample.labels).map(([label, value]) => `${label}="${escaped(value)}"`).join(',');
+      lines.push(`${name}${suffixOf(sample)}{${labels}} ${valueOf(family, sample)}`);
     }
   }
   return `${lines.join('\n')}\n`;
 }
 
-function summaryLines(name: string, labels: string, figure: FigureSummary): string[] {
-  const { count, meanNs, p50Ns, p99Ns, p999Ns, maxNs } = figure;
-  const quantiles = [[0.5, p50Ns], [0.99, p99Ns], [0.999, p999Ns], [1, maxNs]] as const;
-  return [
-    ...quantiles.map(([share, ns]) => `${name}{${labels},quantile="${share}"} ${ns / 1e9}`),
-    `${name}_sum{${labels}} ${meanNs * count / 1e9}`, `${name}_count{${labels}} ${count}`,
-  ];
+/**
+ * Adds the same figures to a registry of prom-client, which reads them with each scrape. Returns what takes them out
+ * again. Throws ERR_PERCORE_INVALID_ARGUMENT, and what the registry throws for a name that it has already.
+ *
+ *     registerMetrics(runtime, register);                       // import { register } from 'prom-client'
+ */
+export function registerMetrics(runtime: Runtime, registry: MetricsRegistry): () => void {
+  const names: string[] = [];
+  const read = sharedReading(runtime);
+  const families = [...read().values()];
+  if (typeof registry !== 'object' || registry === null) throw invalidArgument('registry', registry, 'a Registry');
+  checkFunction('registry.registerMetric', registry.registerMetric);
+  for (const { name: key, kind, means } of families) {
+    const name = nameOf(read().get(key)!);
+    registry.registerMetric(new FamilyMetric(name, means, kind, () => read().get(key)!));
+    names.push(name);
+  }
+  return () => names.splice(0).forEach((name) => registry.removeSingleMetric(name));
 }
 
-/** 'droppedByReason.noTask' as dropped_by_reason_no_task; the unit at the end of a name is a suffix of its own. */
-function snake(name: string): string {
-  return name.replace(/Ns$|Bytes$/, '').replaceAll('.', '_').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+/** A family in the shape that prom-client gives its own metrics. */
+class FamilyMetric implements RegisteredMetric {
+  readonly aggregator = 'sum';
+
+  constructor(
+    readonly name: string, readonly help: string, readonly type: Family['kind'], private readonly read: () => Family,
+  ) {}
+
+  async get(): Promise<unknown> {
+    const { name, help, type, aggregator } = this;
+    const family = this.read();
+    const values = family.samples.map((sample) => ({
+      labels: sample.labels, value: valueOf(family, sample),
+      ...(sample.part === undefined ? {} : { metricName: `${name}${suffixOf(sample)}` }),
+    }));
+    return { name, help, type, values, aggregator };
+  }
+
+  /** The runtime counts, and goes on counting. */
+  reset(): void {}
 }
 
+function nameOf({ name, unit, kind }: Family): string {
+  return `percore_${snake(name)}${UNITS[unit][0]}${kind === 'counter' ? '_total' : ''}`;
+}
+
+const suffixOf = ({ part }: Sample): string => (part === undefined ? '' : `_${part}`);
+const valueOf = ({ unit }: Family, { part, value }: Sample): number =>
+  (part === 'count' ? value : value * UNITS[unit][1]);
 const escaped = (text: string): string =>
   text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');

@@ -125,6 +125,18 @@ export class Histogram {
     return this.valueAt(share, this.count());
   }
 
+  /**
+   * How many values lie below `limit`, which is exact for powers of two; else those of its own step are left out.
+   * Throws ERR_PERCORE_INVALID_ARGUMENT.
+   */
+  countBelow(limit: number): number {
+    if (typeof limit !== 'number' || !(limit >= 0)) throw invalidArgument('limit', limit, 'a number from 0 on');
+    const end = limit >= 2 ** TOP_BITS ? COUNTS : indexOf(Math.floor(limit));
+    let sum = 0;
+    for (let i = 0; i < end; i++) sum += this.counts[i]!;
+    return sum;
+  }
+
   /** Number of values, mean, and what `percentile` says of 0.5, 0.99 and 0.999, an empty histogram fast. Allocates. */
   summary(): Readonly<Record<'count' | 'mean' | 'p50' | 'p99' | 'p999', number>> {
     const count = this.count();

@@ -14,6 +14,7 @@ import {
   FIGURES_MAGIC, FIGURE_KINDS, FIGURE_NAME_BYTES, LANES_PER_PEER, LAYOUT_VERSION, figuresLayout, taskFiguresLayout,
 } from '../layout.js';
 import { HISTOGRAM_WORDS, Histogram } from './histogram.js';
+import { TRACE_BYTES, TraceRing } from './trace-ring.js';
 
 /** Kinds of figures, in the order of their histograms. */
 export const FIGURES = ['scheduleIn', 'response', 'relief', 'run'] as const;
@@ -28,7 +29,7 @@ const OTHERS = '(others)';
 const HISTOGRAM_BYTES = HISTOGRAM_WORDS * 4;
 const SLOTS_AT = Math.ceil((figuresLayout.bytes + LANES_PER_PEER * HISTOGRAM_BYTES) / 128) * 128;
 const SLOT_BYTES = Math.ceil((taskFiguresLayout.bytes + FIGURE_KINDS * HISTOGRAM_BYTES) / 128) * 128;
-const { used, leftOut, asked, slots: slotsField, magic, version } = figuresLayout.fields;
+const { used, leftOut, asked, isTracing, slots: slotsField, magic, version } = figuresLayout.fields;
 const field = taskFiguresLayout.fields;
 const STEPS = field.steps.at >> 3;
 const VIOLATIONS = field.violations.at >> 3;
@@ -188,6 +189,23 @@ export class FigureTable {
     return Atomics.load(this.words, asked.at >> 2);
   }
 
+  /** For any thread: whether the owner keeps its runs. It follows within a millisecond of work. */
+  setTracing(isOn: boolean): void {
+    Atomics.store(this.words, isTracing.at >> 2, isOn ? 1 : 0);
+    // figures.asked: pairs with the load in Watch: the word above is stored.
+    Atomics.add(this.words, asked.at >> 2, 1);
+  }
+
+  get isTracing(): boolean {
+    // figures.asked: pairs with setTracing(), whose second store was seen before.
+    return Atomics.load(this.words, isTracing.at >> 2) === 1;
+  }
+
+  /** The last runs, behind the slots. Allocates. */
+  trace(): TraceRing {
+    return new TraceRing(this.memory, SLOTS_AT + this.room * SLOT_BYTES);
+  }
+
   /** Tasks that it has room for. */
   get room(): number {
     return this.words[slotsField.at >> 2]!;
@@ -200,7 +218,7 @@ export class FigureTable {
 
 /** Memory of one party's figures, with room for `slots` tasks. What is not used costs address space alone. */
 export function createFigures(slots: number): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(SLOTS_AT + slots * SLOT_BYTES);
+  const memory = new SharedArrayBuffer(SLOTS_AT + slots * SLOT_BYTES + TRACE_BYTES);
   const words = new Int32Array(memory, 0, figuresLayout.bytes >> 2);
   // Nobody else has it yet; the magic comes last.
   Atomics.store(words, version.at >> 2, LAYOUT_VERSION);

@@ -101,7 +101,7 @@ export class Inlet implements Holdable, RecordMemory, Timed {
       count++;
       // Not a look at the producer's cursor: native looks at all lanes together, and what was just sent goes out first.
       hasMore = consumer.hasSeenMore();
-      if (!hasMore || count === QUANTUM || turn.mustYield(this.band)) break;
+      if (!hasMore || count === QUANTUM || turn.mustEndQuantum(this.band, count)) break;
     }
     // What the steps sent goes out before what they read is given back: an answer is waited for, room rarely is.
     const messages = count - this.heard;

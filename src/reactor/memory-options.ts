@@ -2,6 +2,7 @@
 import { checkBoolean, checkOptions } from '../errors.js';
 import { inboxBytes } from '../layout.js';
 import { lockedBytes, lockMemory, prefault, useHugePages } from '../realtime/index.js';
+import { memoryLeft } from '../realtime/internal.js';
 import type { SharedRuntime } from './shared.js';
 
 /** What becomes of the memory of a runtime before it is used. All of it is off unless it is asked for. */
@@ -56,8 +57,22 @@ export function prepareMemory(
   };
   if (asked.hugePages) attempt(() => lanes.forEach((lane) => useHugePages(lane, true)));
   if (asked.lock) attempt(lockMemory);
-  if (asked.prefault) attempt(() => lanes.forEach((lane) => prefault(lane)));
+  if (asked.prefault) {
+    const refusal = whyNotTouched(lanes.reduce((sum, lane) => sum + lane.byteLength, 0) + reactors * STACK_BYTES);
+    if (refusal === undefined) attempt(() => lanes.forEach((lane) => prefault(lane)));
+    else refusals.push(refusal);
+  }
   return refusals;
+}
+
+/** The kernel would end the process that touches more than its cgroup has. */
+function whyNotTouched(bytes: number): string | undefined {
+  const left = memoryLeft();
+  const mib = (amount: number): string => `${Math.ceil(amount / 2 ** 20)} MiB`;
+  return bytes < left ? undefined
+    : `memory.prefault: lanes and stacks take ${mib(bytes)}, and the memory limit of the cgroup leaves ${mib(left)}, `
+      + 'so the lanes are not touched beforehand. To have it: a smaller laneBytes, fewer reactors, or a higher limit '
+      + '(container: --memory)';
 }
 
 export function memoryStatus(asked: Required<MemoryOptions>, refusals: readonly string[]): MemoryStatus {

@@ -18,6 +18,23 @@ describe('priority', () => {
     });
   });
 
+  it('ends a quantum of long steps with the time of the turn, so that an urgent timer is not late', async () => {
+    for (const [discipline, most] of [['strict', 4], [{ kind: 'shares' }, 2]] as const) {
+      await withRuntime(1, { discipline }, async (runtime) => {
+        const before = await inside(runtime, 0, (reactor) => new Promise<number>((resolve) => {
+          let steps = 0;
+          const bulk = reactor.spawn({ name: 'bulk', priority: 1 }, () => {
+            if (++steps === 1) reactor.timers.after({ delayNs: 1000, priority: 7 }, () => resolve(steps));
+            const beganNs = reactor.nowNs();
+            while (reactor.nowNs() - beganNs < 1e6);
+          });
+          for (let i = 0; i < 16; i++) bulk.send(i);
+        }));
+        expect(before).toBeLessThanOrEqual(most);
+      });
+    }
+  });
+
   it('lets a message of band 6 in before the next step of a flood in band 1', async () => {
     await withRuntime(2, { laneBytes: 65_536 }, async (runtime) => {
       await inside(runtime, 0, (reactor, _argument, { state }) => {

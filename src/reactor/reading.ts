@@ -116,7 +116,7 @@ export class QueueReading implements Holdable, Timed {
       this.hasRecord = false;
       this.record = undefined;
       steps++;
-      if (turn.mustYield(task.band)) break;
+      if (turn.mustEndQuantum(task.band, steps)) break;
     }
     turn.endQuantum(task.band, steps);
     return hasMore;

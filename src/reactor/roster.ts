@@ -6,7 +6,8 @@
  *         ^----- leave, when it is to go -----------┘                        \----> dead for good
  */
 import { BUCKETS, partyLayout, words } from '../layout.js';
-import { whyNoSpin, type RuntimeSettings } from './runtime-options.js';
+import { whyNoSpin } from './decisions.js';
+import type { RuntimeSettings } from './runtime-options.js';
 import { RuntimeBlock, partyWords, type SharedRuntime } from './shared.js';
 
 const { HERE, AWAY, DEAD, ABSENT } = words.presence;
@@ -113,7 +114,7 @@ export class Roster {
   }
 
   private showSpins(count: number): void {
-    this.spins = whyNoSpin(this.settings, count);
+    this.spins = whyNoSpin(this.settings.pins.slice(0, count), this.settings.cpus);
     for (const [id, why] of this.spins.entries()) {
       // Pairs with glance() in turn.cc: any recent value is right.
       Atomics.store(partyWords(this.shared.inboxes[id]!), IS_CPU_SHARED, why === undefined ? 0 : 1);

@@ -7,11 +7,13 @@ import { cpuBudget, type CpuBudget, type Policy } from '../realtime/index.js';
 import {
   checkClasses, checkDiscipline, type ClassOptions, type DeclaredClass, type DisciplineChoice, type DisciplineOptions,
 } from '../scheduling/internal.js';
+import { defaultStrategy, explainDecisions } from './decisions.js';
 import { checkEntry } from './entry.js';
 import { checkIdleOptions, idleSettings, type IdleOptions } from './idle-strategy.js';
 import { checkMemory, type MemoryOptions } from './memory-options.js';
 import { checkRestart, type RestartOptions } from './restart-policy.js';
 import type { PartySettings } from './shared.js';
+import { checkStall, type StallOptions } from './stalls.js';
 import { checkPins, checkPolicies, type PinOption, type Pins, type PolicyOption } from './thread-options.js';
 import type { Budget, PublishEvery } from './turn.js';
 
@@ -52,8 +54,8 @@ export interface OptionsFor<R> {
   laneBytes?: number;
   /**
    * How reactors idle. Default 'adaptive' with spins of 50 µs; 'park' under a fractional cgroup quota. A reactor
-   * whose CPU another one (or, where there is one CPU, the main thread) needs as well never spins, whatever is asked:
-   * `refusals` says so.
+   * whose CPU another one (or, where there is one CPU, the main thread) needs as well never spins, whatever is asked,
+   * nor does one where the cgroup's quota leaves nothing for the main thread: `refusals` says so.
    */
   idle?: IdleOptions;
   /**
@@ -105,6 +107,12 @@ export interface OptionsFor<R> {
    * Costs some nanoseconds a step, see docs/guide/observation.md.
    */
   metrics?: boolean | { tasks?: number };
+  /**
+   * Watches for steps that hold their thread too long: each is counted in `status()`, and told by the event 'stalled'
+   * with the JavaScript stack of the thread, while it is blocked. An object says from when on: see StallOptions.
+   * Default false. A thread looks eight times a threshold; a step costs nothing more.
+   */
+  stall?: boolean | StallOptions;
   /** Limits of each worker's heap, as for `new Worker`. */
   resourceLimits?: ResourceLimits;
   /**
@@ -120,6 +128,8 @@ export interface RuntimeSettings extends Pins {
   readonly entry: string;
   readonly cpus: CpuBudget;
   readonly asked: number | 'auto';
+  /** What was decided for who has not, and why. */
+  readonly decisions: readonly string[];
   /** Reactors at the start, and places for them. */
   readonly reactors: number;
   readonly places: number;
@@ -139,6 +149,7 @@ export interface RuntimeSettings extends Pins {
   readonly source: IoSource;
   /** Tasks of each party of which figures are taken; 0 for none. */
   readonly measuredTasks: number;
+  readonly stall: Required<StallOptions> | undefined;
   readonly resourceLimits: ResourceLimits | undefined;
   readonly restart: Required<RestartOptions> | undefined;
   readonly startTimeoutMs: number;
@@ -146,7 +157,7 @@ export interface RuntimeSettings extends Pins {
 
 const KNOWN = [
   'entry', 'reactors', 'maxReactors', 'pin', 'policy', 'memory', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery',
-  'discipline', 'classes', 'clock', 'io', 'main', 'restart', 'metrics', 'resourceLimits', 'startTimeoutMs',
+  'discipline', 'classes', 'clock', 'io', 'main', 'restart', 'metrics', 'stall', 'resourceLimits', 'startTimeoutMs',
 ];
 const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 const MOST_MS = 2 ** 31 - 1;
@@ -196,16 +207,17 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
   const places = checkInteger('maxReactors', options.maxReactors ?? reactors, reactors, MAX_REACTORS);
   const policies = checkPolicies(options.policy, places);
   const { pins, pinRefusals } = checkPins(options.pin ?? true, policies, cpus);
-  const strategy = options.idle?.strategy ?? (cpus.quota % 1 === 0 || cpus.quota === Infinity ? 'adaptive' : 'park');
-  const idle = idleSettings({ ...options.idle, strategy });
+  const idle = idleSettings({ ...options.idle, strategy: options.idle?.strategy ?? defaultStrategy(cpus) });
   return {
     entry, cpus, asked, reactors, places, pins, pinRefusals, policies, isPinnedByList: Array.isArray(options.pin),
+    decisions: explainDecisions(cpus, asked, options.idle?.strategy),
     memory: checkMemory(options.memory),
     data: options.data,
     laneBytes,
     parties: [...pins.map(() => idle), settingsOfMain(idle, cpus)],
     budget, publishEvery, discipline, classes, source, startTimeoutMs, measuredTasks: checkMetrics(options.metrics),
     clock: options.clock, resourceLimits: options.resourceLimits, restart: checkRestart(options.restart),
+    stall: checkStall(options.stall),
   };
 }
 
@@ -215,28 +227,6 @@ function settingsOfMain(idle: PartySettings, cpus: CpuBudget): PartySettings {
   return {
     ...idle, idleStrategy: idle.idleStrategy === PARK ? PARK : ADAPTIVE, isCpuShared: cpus.allowed.length === 1 ? 1 : 0,
   };
-}
-
-/** Why each of the first `count` reactors may not spin; undefined where it may. */
-export function whyNoSpin({ pins, cpus }: RuntimeSettings, count: number): (string | undefined)[] {
-  const present = pins.slice(0, count);
-  return present.map((_cpu, id) => whyNotSpin(id, present, cpus));
-}
-
-/** A spin that keeps from its CPU what it waits for lasts for a whole slice of the scheduler's, some milliseconds. */
-function whyNotSpin(id: number, pins: readonly (number | undefined)[], cpus: CpuBudget): string | undefined {
-  const cpu = pins[id];
-  const others = pins.flatMap((pin, other) => (other !== id && pin !== undefined && pin === cpu ? [other] : []));
-  if (others.length > 0) {
-    return `CPU ${cpu} is also that of reactor${others.length === 1 ? '' : 's'} `
-      + `${others.slice(0, 4).join(', ')}${others.length > 4 ? ', …' : ''}`;
-  }
-  if (cpus.allowed.length === 1) return `CPU ${cpus.allowed[0]} is also the main thread's`;
-  if (cpu === undefined && pins.length > cpus.allowed.length) {
-    return `${pins.length} reactors share ${cpus.allowed.length} CPUs`;
-  }
-  if (pins.length > cpus.quota) return `the cgroup's quota is ${cpus.quota} CPUs for ${pins.length} reactors`;
-  return undefined;
 }
 
 function checkMetrics(metrics: boolean | { tasks?: number } = false): number {

@@ -175,7 +175,7 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
       this.first = this.first + 1 === this.capacity ? 0 : this.first + 1;
       this.count--;
       steps++;
-      if (turn.mustYield(this.band)) break;
+      if (turn.mustEndQuantum(this.band, steps)) break;
     }
     this.isInQuantum = false;
     this.steps += steps;

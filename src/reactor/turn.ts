@@ -84,6 +84,13 @@ const IS_MUTED = deliveryLayout.fields.isMuted.at >> 2;
 const AWAKE = words.attention.AWAKE;
 /** `shouldYield` reads the clock once in so many calls. */
 const CLOCK_EVERY = 8;
+/**
+ * After which steps of a quantum the clock is read, a bit for each number of steps: seldom, since it costs as much as a
+ * short step, but soon enough that a quantum of long steps does not outlast the turn by much. More often where time is
+ * charged: a discipline that shares it out must select again before a band has used much more than its part.
+ */
+const LOOKS = 1 << 4;
+const LOOKS_IF_METERED = (1 << 1) | (1 << 2) | (1 << 4) | (1 << 8);
 
 function meterFigures(counters: Float64Array): MeterFigures {
   const { stepNs, collectedNs, collectorNs } = partyLayout.fields;
@@ -241,6 +248,13 @@ export class Turn implements SchedulerHost, TurnRequests {
     if (this.toldBand !== band) this.setRunningBand(band);
     // park.yield: as in shouldYield().
     return this.scheduler.discipline.hasAbove(band) || Atomics.load(this.party, YIELD_REQUESTED) !== 0;
+  }
+
+  /** Between two steps: true when the quantum ends, since it must yield or the time of the turn is spent. */
+  mustEndQuantum(band: number, steps: number): boolean {
+    if (this.mustYield(band)) return true;
+    const looks = this.scheduler.meter === undefined ? LOOKS : LOOKS_IF_METERED;
+    return ((looks >> steps) & 1) !== 0 && this.nowNs() >= this.endNs;
   }
 
   /** A quantum of `band` has run `count` steps: publishes what they have sent. */

@@ -13,8 +13,8 @@
  */
 import { BANDS, LANES_PER_PEER, partyLayout, queueLayout } from '../layout.js';
 import {
-  OUTSIDE, RELIEF, RESPONSE, RUN, SCHEDULE_IN, type Excess, type FigureTable, type TaskCounts, type FigureSlot,
-  type Wake,
+  OUTSIDE, OUTSIDE_TURNS, RELIEF, RESPONSE, RUN, SCHEDULE_IN, type Excess, type FigureTable, type FigureSlot,
+  type TaskCounts, type TraceRing, type Wake,
 } from '../observe/internal.js';
 import type { Ready } from '../scheduling/internal.js';
 
@@ -112,6 +112,7 @@ export class TaskWatch {
   private lateFromNs = 0;
   private wake: Wake = { askedNs: 0, by: -1, awakeNs: 0 };
   private recorder: Recorder | undefined;
+  private trace: TraceRing | undefined;
   private readonly counters: Float64Array;
   private readonly party: Int32Array;
   private readonly nowNs: () => number;
@@ -141,10 +142,13 @@ export class TaskWatch {
     const wokeNs = counters[WOKE_NS]!;
     const lookedNs = counters[LOOKED_NS]!;
     this.lateFromNs = beganNs - lookedNs > LATE_NS && lookedNs > 0 ? lookedNs : beganNs;
-    if (this.recorder !== undefined) {
+    if (this.recorder !== undefined || this.trace !== undefined) {
       const awakeNs = Math.max(lookedNs, wokeNs, endedNs);
-      if (beganNs - awakeNs > LATE_NS) this.recorder.note(OUTSIDE, awakeNs, beganNs);
-      this.recorder.look(beganNs);
+      if (beganNs - awakeNs > LATE_NS) {
+        this.recorder?.note(OUTSIDE, awakeNs, beganNs);
+        this.trace?.note(OUTSIDE_TURNS, awakeNs, beganNs, awakeNs, -1);
+      }
+      this.recorder?.look(beganNs);
     }
     if (beganNs >= this.foldNs) this.fold(beganNs);
   }
@@ -315,11 +319,18 @@ export class TaskWatch {
     const { task, recorder } = this;
     const ns = toNs - this.fromNs;
     if (recorder !== undefined && ns > 0) recorder.note(this.whatRan(ns), this.fromNs, toNs);
+    if (this.trace !== undefined && ns > 0) this.keep(this.trace, toNs);
     if (task === undefined) return;
     const isExact = toNs - this.readyNs >= this.exactNs || toNs - this.sinceNs >= this.exactNs;
     if (!isExact && --this.untilSample > 0) return;
     if (!isExact) this.untilSample = SAMPLE_EVERY;
     this.recordRun(task, toNs, isExact ? 1 : SAMPLE_EVERY);
+  }
+
+  private keep(trace: TraceRing, toNs: number): void {
+    const { task, ready } = this;
+    const { from = -1 } = ready as { from?: number };
+    trace.note(task === undefined ? -1 - ready!.band : task.figures!.index, this.fromNs, toNs, this.readyNs, from);
   }
 
   private recordRun(task: Watched, toNs: number, weight: number): void {
@@ -364,6 +375,7 @@ export class TaskWatch {
       if (bound < Infinity) hasBound = true;
     }
     this.exactNs = lowest;
+    this.trace = this.table.isTracing ? (this.trace ?? this.table.trace()) : undefined;
     if (hasBound) {
       this.recorder ??= this.settings.recorder();
     } else {

@@ -40,12 +40,19 @@ export function requestGrants(cpu: number | undefined, name: string, stackBytes 
         refusals.push(`pin to CPU ${cpu}: the kernel granted ${cpuGranted.join(', ')}`);
       }
     } catch (error) {
-      refusals.push(`pin to CPU ${cpu}: ${(error as Error).message}; the cpuset allows ${cpuGranted.join(', ')}`);
+      const { message, code } = error as NodeJS.ErrnoException;
+      const why = code === 'EINVAL' ? '' : ' (forbidden by a seccomp filter, as containers may have it)';
+      refusals.push(`pin to CPU ${cpu}: ${message}${why}; the cpuset allows ${cpuGranted.join(', ')}`);
     }
   }
   // Without it every sleep of the thread, libuv's time-outs included, may end 50 µs late.
   const timerSlackNs = addon.threads.setTimerSlack(1);
   if (timerSlackNs !== 1) refusals.push(`timer slack of 1 ns: the kernel granted ${timerSlackNs} ns`);
+  const sleep = addon.threads.exactSleep();
+  if (sleep < 0) {
+    refusals.push(`timerfd_create: ${addon.system.errorName(-sleep)} (forbidden by a seccomp filter, as containers may `
+      + 'have it); timers of libuv stand in, which are up to 1 ms late');
+  }
   startChildrenAt(usual);
   const stack = stackBytes === 0 ? undefined : prefaultStack(stackBytes);
   if (stack !== undefined) refusals.push(stack);

@@ -5,6 +5,7 @@ export { refusalError, showRefusal, type PolicyRefusal } from './policy-refusals
 export { policyOfThread, requestPolicy } from './thread-policy.js';
 export { placeReactors, PLACEMENTS } from './placement.js';
 export { interruptsOn, showInterrupt } from './interrupts.js';
+export { memoryLeft } from './memory-limit.js';
 export { prefaultStack } from './memory.js';
 export { COLLECTION_KINDS } from './garbage.js';
-export { readSystemFile } from './system-files.js';
+export { formatList, readSystemFile } from './system-files.js';

@@ -123,7 +123,7 @@ export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, A
         break;
       }
       // A plain pause gives way to the others of its band.
-      if (this.current?.isReceiving !== true || steps === QUANTUM || turn.mustYield(task.band)) break;
+      if (this.current?.isReceiving !== true || steps === QUANTUM || turn.mustEndQuantum(task.band, steps)) break;
     }
     task.steps += steps;
     if (this.taken !== taken) task.line.mayHaveRoom();

@@ -28,7 +28,7 @@ import {
 import { OUTDATED } from './footprints.js';
 import { Machine, FailedStep, canTimeOut, type State } from './machine.js';
 import { scheduleOf, type Trail } from './schedule.js';
-import type { ThreadState } from './virtual-thread.js';
+import type { ThreadState } from './thread-state.js';
 
 export type { Exploration, Report, Verdict, Violation, ViolationKind, VirtualThread } from './exploration.js';
 
@@ -101,6 +101,7 @@ class Explorer {
         return this.search();
       } catch (error) {
         if (error !== OUTDATED) throw error;
+        this.machine.forget();
       }
     }
   }
@@ -129,6 +130,7 @@ class Explorer {
         }
         dull++;
       } catch (error) {
+        if (error === OUTDATED) this.machine.forget();
         // What is wrong is for the search to find again.
         dull = error === OUTDATED ? 0 : dull + 1;
       }
@@ -155,6 +157,7 @@ class Explorer {
           this.machine.make(state, move).forEach((outcome) => this.reach(outcome)),
         );
       }
+      this.machine.release(state);
     }
     if (this.violations.length === 0 && this.terminalStates === 0)
       this.violate('endless', 'no schedule ever comes to an end', null);
@@ -166,7 +169,7 @@ class Explorer {
   /** Checks and queues `state`, unless it was seen before. */
   private reach(state: State): void {
     const key = this.machine.keyOf(state);
-    if (this.seen.has(key)) return;
+    if (this.seen.has(key)) return this.machine.release(state);
     this.seen.add(key);
     this.checkRaces(state);
     this.check('invariant', state, this.exploration.invariant);
@@ -186,28 +189,26 @@ class Explorer {
   }
 
   private checkRaces({ threads, trail }: State): void {
-    // One that waits would make any access of its call again, were it to look.
-    const imminent = threads.map(({ next, status, past }) =>
-      next !== null ? [next] : status === 'waiting' ? past.map(({ access }) => access) : [],
-    );
-    const describe = (i: number, { verb }: Access): string => `${verb} by ${this.exploration.threads[i].name}`;
     for (let i = 0; i < threads.length; i++) {
       for (let j = 0; j < i; j++) {
-        for (const one of imminent[j]) {
-          const other = imminent[i].find(
+        // Most states are of this kind.
+        if (threads[i].next !== null && threads[j].next !== null && threads[i].next!.word !== threads[j].next!.word)
+          continue;
+        for (const one of imminentOf(threads[j])) {
+          const other = imminentOf(threads[i]).find(
             (access) => isConflict(one, access) && !this.isAllowed(j, one, access) && !this.isAllowed(i, access, one),
           );
-          if (other !== undefined) {
-            this.violate(
-              'race',
-              `${describe(j, one)} and ${describe(i, other)} of ${this.exploration.memory.nameOf(one.word)} are not `
-                + `ordered`,
-              trail,
-            );
-          }
+          if (other !== undefined) this.violateRace(j, one, i, other, trail);
         }
       }
     }
+  }
+
+  private violateRace(j: number, one: Access, i: number, other: Access, trail: Trail | null): void {
+    const describe = (thread: number, { verb }: Access): string =>
+      `${verb} by ${this.exploration.threads[thread].name}`;
+    const word = this.exploration.memory.nameOf(one.word);
+    this.violate('race', `${describe(j, one)} and ${describe(i, other)} of ${word} are not ordered`, trail);
   }
 
   /** True where `thread` may read as it likes while another writes plainly. */
@@ -238,6 +239,10 @@ class Explorer {
     this.violations.push({ kind, message, schedule: scheduleOf(this.exploration.memory, trail) });
   }
 }
+
+/** One that waits would make any access of its call again, were it to look. */
+const imminentOf = ({ next, status, past }: ThreadState): readonly Access[] =>
+  next !== null ? [next] : status === 'waiting' ? past.map(({ access }) => access) : [];
 
 /** Both touch the same bits, at least one writes, at least one is plain. */
 function isConflict(a: Access, b: Access): boolean {

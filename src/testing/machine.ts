@@ -8,7 +8,8 @@ import type { Trail } from './schedule.js';
 import { TIMED_OUT, WOKEN, isWrite, type Access } from './access.js';
 import type { VirtualMemory } from './virtual-memory.js';
 import type { VirtualThread } from './exploration.js';
-import { ReplayedThread, type Company, type ThreadState } from './virtual-thread.js';
+import type { ThreadState } from './thread-state.js';
+import { ReplayedThread, type Company } from './virtual-thread.js';
 
 export interface State {
   readonly cells: Int32Array;
@@ -34,11 +35,15 @@ export class Machine implements Company {
   private readonly initialCells: Int32Array;
   private readonly footprints: Footprints;
   private readonly racyWords = new Set<number>();
-  /** The words that have ever been changed; and texts by number, so that keys stay short. */
+  /** The words that have ever been changed; and numbers of their contents, so that keys stay short. */
   private readonly changedWords: number[] = [];
   private readonly isChanged: Uint8Array;
   private readonly numbers = new Map<string, number>();
-  private readonly threadNumbers = new WeakMap<ThreadState, number>();
+  /** For `keyOf`: what the words that have ever been changed hold. */
+  private readonly contents: Int32Array<ArrayBuffer>;
+  private readonly contentBytes: Buffer;
+  /** Words of states that nobody needs any more, to be used again. */
+  private readonly spare: Int32Array[] = [];
   answersPoison = false;
   /** Where the threads stand while one of them goes on. */
   private present: readonly ThreadState[];
@@ -50,6 +55,8 @@ export class Machine implements Company {
       throw new RangeError(`${threads.length} threads; up to ${MOST_THREADS} can be explored`);
     this.initialCells = memory.cells.slice();
     this.isChanged = new Uint8Array(this.initialCells.length);
+    this.contents = new Int32Array(this.initialCells.length);
+    this.contentBytes = Buffer.from(this.contents.buffer);
     this.footprints = new Footprints(reduces);
     for (const range of threads.flatMap(({ racyReads }) => racyReads ?? [])) {
       const { first, end } = memory.wordsOf(range);
@@ -71,6 +78,11 @@ export class Machine implements Company {
       this.present = this.threads.map((_, i) => begun[i] ?? BLANK);
     }
     return this.wakeThoseConcerned({ cells, threads: begun, trail: null });
+  }
+
+  /** For the time after OUTDATED: calls stop at other accesses than before. */
+  forget(): void {
+    for (const thread of this.threads) thread.forget();
   }
 
   /** What can happen next. */
@@ -102,6 +114,11 @@ export class Machine implements Company {
     }
   }
 
+  /** For a state that is not looked at again: its words are used for another. */
+  release({ cells }: State): void {
+    this.spare.push(cells);
+  }
+
   /** Puts a state's words and the threads' own fields in place, to be looked at. */
   show({ cells, threads }: State): void {
     this.memory.cells = cells;
@@ -111,17 +128,13 @@ export class Machine implements Company {
 
   /** Equal for states from which the same follows. */
   keyOf({ cells, threads }: State): string {
-    let contents = '';
-    for (let i = 0; i < this.changedWords.length; i++) {
-      const word = this.changedWords[i];
-      if (cells[word] !== this.initialCells[word]) contents += `${word}=${cells[word]} `;
-    }
-    let key = String(this.numberOf(contents));
-    for (const thread of threads) {
-      let number = this.threadNumbers.get(thread);
-      if (number === undefined) this.threadNumbers.set(thread, number = this.numberOf(textOf(thread)));
-      key += `,${number}`;
-    }
+    const { changedWords, initialCells } = this;
+    // Words that are changed later for the first time must not make a difference.
+    let length = changedWords.length;
+    while (length > 0 && cells[changedWords[length - 1]] === initialCells[changedWords[length - 1]]) length--;
+    for (let i = 0; i < length; i++) this.contents[i] = cells[changedWords[i]];
+    let key = String(this.numberOf(this.contentBytes.toString('latin1', 0, 4 * length)));
+    for (const { number } of threads) key += `,${number}`;
     return key;
   }
 
@@ -188,7 +201,8 @@ export class Machine implements Company {
 
   /** Puts a copy of a state's words in place, to be changed. */
   private enter(state: State): Int32Array {
-    const cells = state.cells.slice();
+    const cells = this.spare.pop() ?? new Int32Array(state.cells.length);
+    cells.set(state.cells);
     this.memory.cells = cells;
     this.present = state.threads;
     return cells;
@@ -236,16 +250,8 @@ export class Machine implements Company {
 
 /** A thread that has not begun. */
 const BLANK: ThreadState = {
-  status: 'waiting', own: { objects: [], contents: [], key: -1 }, past: [], next: null, loose: [],
+  status: 'waiting', own: { objects: [], contents: [], key: -1 }, past: [], next: null, loose: [], number: -1,
 };
 
 /** True for one that sleeps with a time-out. */
 export const canTimeOut = ({ status, next }: ThreadState): boolean => status === 'asleep' && next!.value === 1;
-
-/** Equal for threads that will do the same. */
-function textOf({ status, own, past, loose }: ThreadState): string {
-  let text = `${status} ${own.key}`;
-  for (const { result } of past) text += `:${result}`;
-  for (const { word, mask } of loose) text += `/${word}&${mask}`;
-  return text;
-}

@@ -1,5 +1,5 @@
 /** The way to a state, and how it is written down for people. */
-import type { Past } from './virtual-thread.js';
+import type { Past } from './thread-state.js';
 import type { VirtualMemory } from './virtual-memory.js';
 
 /** Newest step first. */

@@ -56,6 +56,8 @@ export class VirtualMemory {
    * What loaded modules read as `threadId` of node:worker_threads. An explorer sets it to that of the thread it runs.
    */
   threadId = 0;
+  /** The words that hold the lengths of buffers that grow. */
+  readonly lengthWords: number[] = [];
   private readonly views = new WeakMap<object, ViewPlace>();
   private readonly named: { firstWord: number; words: number; name: string; fields: Map<number, string> }[] = [];
   private readonly noted = new Set<number>();
@@ -75,6 +77,7 @@ export class VirtualMemory {
           if (byteLength > maxByteLength)
             throw new RangeError(`SharedArrayBuffer: ${byteLength} bytes, more than maxByteLength ${maxByteLength}`);
           memory.cells[this.lengthWord] = byteLength;
+          memory.lengthWords.push(this.lengthWord);
         }
       },
       Atomics: this.atomics(),

@@ -7,8 +7,9 @@
  *     new:                       write                   performed, once
  *     next:                               store          thrown out of the call with a sentinel, before it happens
  *
- * The thread's own fields are put back before each replay. Memory is never touched twice for one access, so the words
- * may have changed meanwhile without the call noticing: that is what a slow thread is.
+ * A way that was gone once is not run again (ways.ts). Before each replay, the thread's own fields are put back. Memory
+ * is never touched twice for one access, so the words may have changed meanwhile without the call noticing: that is
+ * what a slow thread is.
  *
  * Plain reads that may race (`racyReads`) are looser than the order of the calls. A processor or a compiler may satisfy
  * one later, up to the thread's next atomic write, and a plain write of another thread may become visible late, up to
@@ -17,29 +18,13 @@
  * afterwards, by changing the recorded answer, if it is written while the read is still open.
  */
 import { PrivateState, type SavedState } from './private-state.js';
-import { NOT_EQUAL, isAtomic, isRead, isWrite, wordAfter, type Access } from './access.js';
+import { NOT_EQUAL, isRead, isWrite, wordAfter, type Access } from './access.js';
 import type { Verdict, VirtualThread } from './exploration.js';
 import type { VirtualMemory } from './virtual-memory.js';
-
-/** What a racy read answers: a word that is no number, length or type that a scenario writes. */
-export const POISON = 0x5eedbad1;
-
-/** An access that happened in the present call, and what it answered. */
-export interface Past {
-  readonly access: Access;
-  readonly result: number;
-}
-
-export interface ThreadState {
-  readonly status: 'ready' | 'waiting' | 'asleep' | 'done' | 'dead';
-  /** Own fields at the start of the present call. */
-  readonly own: SavedState;
-  readonly past: readonly Past[];
-  /** The access it would make next, when it is ready; the one it sleeps in, when it is asleep. */
-  readonly next: Access | null;
-  /** Plain writes, since its last atomic write, of words that others may read in a race. */
-  readonly loose: readonly Access[];
-}
+import {
+  POISON, isHit, isSameAccess, orders, textOf, type Past, type Standing, type ThreadState,
+} from './thread-state.js';
+import { Ways, type Question } from './ways.js';
 
 /** What a thread must be told of the others. */
 export interface Company {
@@ -56,6 +41,8 @@ class AnotherWay extends Error {}
 
 /** Thrown out of a call at an access that is not to happen yet. */
 const SUSPENDED = Symbol('suspended');
+/** What an `Atomics.wait` is answered that begins to sleep. */
+const ASLEEP = -1;
 /** Calls in a row that touch no shared word before the thread is taken to spin for ever. */
 const MOST_QUIET_CALLS = 1000;
 /** Accesses in one call before it is taken to loop; replay makes long calls dear. */
@@ -71,7 +58,11 @@ interface Replay {
 
 export class ReplayedThread {
   /** The accesses that the last `advance` made, for the schedule. */
-  made: Past[] = [];
+  made: readonly Past[] = [];
+  private making: Past[] = [];
+  private readonly ways = new Ways((question) => this.answer(question));
+  /** The states of this thread, by their text. */
+  private readonly states = new Map<string, ThreadState>();
   private readonly own: PrivateState;
   private readonly racyWords = new Set<number>();
   private readonly threadId: number;
@@ -92,19 +83,20 @@ export class ReplayedThread {
 
   /** Standing before its first access, with the memory's present contents. */
   begin(): ThreadState {
+    this.ways.leave();
     return this.settle({ status: 'ready', own: this.blank, past: [], next: null, loose: [] }, 0);
   }
 
   /** Makes the next access in the memory's present contents, and does everything private up to the one after. */
   advance(from: ThreadState): ThreadState {
-    this.made = [];
-    return this.settle(from, 1);
+    return this.go(from, 0, () => this.settle(from, 1));
   }
 
   /** Ends its sleep with this answer. */
   wake(from: ThreadState, result: number): ThreadState {
-    this.made = [];
-    return this.settle({ ...from, past: [...from.past, { access: from.next!, result }] }, 0);
+    return this.go(from, result, () =>
+      this.settle({ ...from, past: [...from.past, { access: from.next!, result }] }, 0),
+    );
   }
 
   /**
@@ -112,7 +104,7 @@ export class ReplayedThread {
    */
   wakeIfChanged(from: ThreadState): ThreadState {
     if (from.status !== 'waiting' || this.isSameAgain(from.past)) return from;
-    return this.settle({ ...from, past: [] }, 0);
+    return this.go(from, 0, () => this.settle({ ...from, past: [] }, 0));
   }
 
   /**
@@ -138,10 +130,12 @@ export class ReplayedThread {
       first = i;
       left--;
     }
+    this.ways.leave();
     try {
       return this.settle({ ...from, past }, 0);
     } catch (error) {
       if (!(error instanceof AnotherWay) || past.slice(first + 1).some(({ access }) => isWrite(access))) throw error;
+      this.ways.leave();
       return this.settle({ ...from, past: past.slice(0, first + 1) }, 0);
     }
   }
@@ -151,7 +145,7 @@ export class ReplayedThread {
     this.restore(from);
     this.memory.threadId = this.threadId;
     this.thread.onDeath?.();
-    return { status: 'dead', own: this.blank, past: [], next: null, loose: [] };
+    return this.stateOf({ status: 'dead', own: this.blank, past: [], next: null, loose: [] });
   }
 
   /** Puts its own fields in place, as they were at the start of the present call. */
@@ -164,20 +158,51 @@ export class ReplayedThread {
     return verb === 'read' && this.racyWords.has(word);
   }
 
+  /** What others do is known otherwise now: see footprints.ts. */
+  forget(): void {
+    this.ways.forget();
+    this.states.clear();
+  }
+
+  /** Takes the way that was taken before, or else runs it. `how` tells apart what can happen to one state. */
+  private go(from: ThreadState, how: number, run: () => ThreadState): ThreadState {
+    const known = this.ways.follow(from, how);
+    if (known !== undefined) {
+      this.made = known.made;
+      return known.after;
+    }
+    this.made = this.making = [];
+    // Views of a buffer that grows look at its length without an access.
+    for (const word of this.memory.lengthWords)
+      this.ways.ask({ verb: 'load', word, mask: -1, value: 0, expected: 0 });
+    const after = run();
+    this.ways.end({ after, made: this.made });
+    return after;
+  }
+
+  private stateOf(standing: Standing): ThreadState {
+    const text = textOf(standing, (word) => this.memory.isIgnored(word));
+    let state = this.states.get(text);
+    if (state === undefined) this.states.set(text, state = { ...standing, number: this.states.size });
+    return state;
+  }
+
   /** Lets it make `credit` new accesses, and everything private or nobody else's business after them. */
-  private settle({ own, past, loose }: ThreadState, credit: number): ThreadState {
+  private settle({ own, past, loose }: Standing, credit: number): ThreadState {
     for (let quiet = 0; quiet < MOST_QUIET_CALLS; quiet++) {
       this.own.restore(own);
       const outcome = this.replay(past, credit);
       loose = this.looseAfter(loose, outcome.past, past.length);
       if (outcome.next !== null)
-        return { status: outcome.isAsleep ? 'asleep' : 'ready', own, past: outcome.past, next: outcome.next, loose };
+        return this.stateOf({
+          status: outcome.isAsleep ? 'asleep' : 'ready', own, past: outcome.past, next: outcome.next, loose,
+        });
       const after = this.own.save();
-      if (outcome.verdict === 'done') return { status: 'done', own: after, past: [], next: null, loose };
+      if (outcome.verdict === 'done') return this.stateOf({ status: 'done', own: after, past: [], next: null, loose });
       // The same call on the same fields and words would do the same again: nothing is lost by waiting until they
       // differ.
-      const isFutile = outcome.verdict === 'wait' && after.key === own.key && this.isSameAgain(outcome.past);
-      if (isFutile) return { status: 'waiting', own, past: outcome.past, next: null, loose };
+      const isFutile = outcome.verdict === 'wait' && after.key === own.key && this.ways.ask(outcome.past) === 1;
+      if (isFutile) return this.stateOf({ status: 'waiting', own, past: outcome.past, next: null, loose });
       own = after;
       past = [];
       credit = 0;
@@ -204,8 +229,7 @@ export class ReplayedThread {
         return known.result;
       }
       const isAlone = company.isAlone(this.index, access);
-      isAsleep = (isAlone || made < credit) && access.verb === 'wait' && memory.cells[access.word] === access.expected;
-      if (isAsleep || (!isAlone && made === credit)) {
+      if (!isAlone && made === credit) {
         next = access;
         throw SUSPENDED;
       }
@@ -214,9 +238,14 @@ export class ReplayedThread {
           `${this.thread.name} made ${MOST_ACCESSES} accesses in one call: it loops, or should be several calls`,
         );
       if (!isAlone) made++;
-      const happened = { access, result: this.answer(access) };
+      const happened = { access, result: this.ways.ask(access) };
+      if (happened.result === ASLEEP && access.verb === 'wait') {
+        isAsleep = true;
+        next = access;
+        throw SUSPENDED;
+      }
       past.push(happened);
-      if (!memory.isNoted(access.word) && !memory.isIgnored(access.word)) this.made.push(happened);
+      if (!memory.isNoted(access.word) && !memory.isIgnored(access.word)) this.making.push(happened);
       return happened.result;
     };
     let verdict: Verdict;
@@ -229,8 +258,9 @@ export class ReplayedThread {
     return { past, next, isAsleep, verdict };
   }
 
-  private answer(access: Access): number {
-    if (access.verb === 'wait') return NOT_EQUAL;
+  private answer(access: Question): number {
+    if (!('verb' in access)) return this.isSameAgain(access) ? 1 : 0;
+    if (access.verb === 'wait') return this.memory.cells[access.word] === access.expected ? ASLEEP : NOT_EQUAL;
     if (access.verb === 'notify') return this.company.sleepersAt(access.word);
     const result = this.memory.apply(access);
     return this.company.answersPoison && this.mayRace(access) ? POISON & access.mask : result;
@@ -258,19 +288,3 @@ export class ReplayedThread {
     });
   }
 }
-
-/** A racy read whose answer another thread's write may have changed, and has not yet. */
-const isHit = ({ access, result }: Past, written: Access): boolean =>
-  access.verb === 'read'
-  && access.word === written.word
-  && (access.mask & written.mask) !== 0
-  && result !== (POISON & access.mask);
-
-/**
- * Orders what came before it: any atomic write. A compareExchange that fails too, since what was read before it is then
- * thrown away.
- */
-const orders = (access: Access): boolean => isAtomic(access) && isWrite(access);
-
-const isSameAccess = (a: Access, b: Access): boolean =>
-  a.verb === b.verb && a.word === b.word && a.mask === b.mask && a.value === b.value && a.expected === b.expected;

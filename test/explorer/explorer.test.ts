@@ -3,6 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { explore, type Report, type VirtualThread } from '../../src/testing/explorer.js';
 import { VirtualMemory } from '../../src/testing/virtual-memory.js';
 
+interface GrowableBuffer extends SharedArrayBuffer {
+  grow(bytes: number): void;
+}
 const NONE = { violations: [] as unknown[] };
 
 function emptyWorld(words: number): { memory: VirtualMemory; Atomics: Atomics; shared: Int32Array } {
@@ -184,6 +187,23 @@ describe('the explorer', () => {
       }),
     ).toMatchObject(NONE);
     expect([...sums]).toEqual(['4 2 2']);
+  });
+
+  it('sees what a buffer does not reach yet, though in another order it does', () => {
+    const violationsOf = (growsFirst: boolean): unknown => {
+      const { memory, Atomics, shared } = emptyWorld(1);
+      const { SharedArrayBuffer, Int32Array } = memory.globals;
+      // The type of an older library does not know of buffers that grow.
+      const Growable = SharedArrayBuffer as unknown as new (bytes: number, options: object) => GrowableBuffer;
+      const buffer = new Growable(4, { maxByteLength: 8 });
+      const words = new Int32Array(buffer);
+      const grower = thread('grower', [() => void Atomics.store(shared, 0, 0), () => buffer.grow(8)]);
+      const writer = thread('writer', [() => void Atomics.load(shared, 0), () => void Atomics.store(words, 1, 7)]);
+      const threads = growsFirst ? [grower, writer] : [writer, grower];
+      return explore({ memory, threads }).violations.map(({ kind, message }) => `${kind}: ${message}`);
+    };
+    for (const growsFirst of [true, false])
+      expect(violationsOf(growsFirst)).toEqual(['error: Atomics.store: index 1 of 1 words']);
   });
 
   it('ends a call that loops, a thread that spins, and a search without bounds', () => {

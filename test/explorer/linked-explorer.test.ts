@@ -46,7 +46,7 @@ const scenarios: Record<string, Case[]> = {
     { name: 'until CLOSED, published by twos', floor: 1400, lengths: MIXED, publishEvery: 2, closes: true },
   ],
   'tells a producer that sleeps until there is room': [
-    { name: 'in 2 chunks, drained', floor: 15_000, chunks: 2, lengths: SHORT, asks: true },
+    { name: 'in 2 chunks, drained', floor: 14_000, chunks: 2, lengths: SHORT, asks: true },
     {
       name: 'in 3 chunks, peeked, past 2^31', floor: 1200, start: 2 ** 31 - 24, lengths: SHORT, asks: true,
       read: 'peek',

@@ -3,7 +3,7 @@
  * that this checkout has not is in places.stress.test.mjs.
  */
 import { spawn } from 'node:child_process';
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { makeProject, PLATFORM, run, scratchFolder, stagePackages, writeFiles } from './packages.mjs';
@@ -177,7 +177,11 @@ it('where nothing can be written, by a user who is not root', async () => {
   const isRoot = process.getuid() === 0;
   const identity = isRoot ? { uid: 65534, gid: 65534 } : {};
   const env = { HOME: '/nonexistent', TMPDIR: '/nonexistent' };
-  expect(await node(['main.mjs'], { ...identity, env })).toEqual(printed('sum 3\n'));
+  // A Node that lies in somebody's home is nobody else's to run.
+  const { status } = await run('test', ['-x', process.execPath], identity);
+  const binary = status === 0 ? process.execPath : join(folder, 'node');
+  if (status !== 0) copyFileSync(process.execPath, binary);
+  expect(await run(binary, ['main.mjs'], { cwd: project, ...identity, env })).toEqual(printed('sum 3\n'));
 });
 
 it('without the package of its platform: by the portable backend, with one warning; or a clear error', async () => {

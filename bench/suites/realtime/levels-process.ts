@@ -4,7 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { isMainThread } from 'node:worker_threads';
-import { defineApp, implementApp, startApp, takes } from 'percore/realtime';
+import { OK } from 'percore';
+import { clearCore, defineApp, implementApp, startApp, takes } from 'percore/realtime';
 
 export interface LevelsWish {
   readonly row: 'preempt' | 'spawn-above' | 'spawn-across' | 'lock' | 'lock-blocking' | 'main-liveness';
@@ -30,7 +31,7 @@ const PERIOD_NS = 1e6;
 
 export const app = defineApp({
   cores: [{}, {}],
-  resources: { shared: { endedNs: 'f64' }, high: { value: 'u32' } },
+  resources: { shared: { endedNs: 'f64', isWanted: 'u32' }, high: { value: 'u32' } },
   tasks: {
     busy: { priority: 1, spawns: ['busy'] },
     tick: { priority: 2, schedules: ['tick'], takes: takes<number>() },
@@ -92,8 +93,9 @@ export default implementApp(app, {
     ask({ spawn, nowNs }, { left, isAcross }) {
       // So long that the other core has gone to sleep.
       spin(nowNs, isAcross ? 200_000 : 5000);
-      spawn(isAcross ? 'across' : 'above', nowNs());
-      if (left > 1) spawn('ask', { left: left - 1, isAcross });
+      // Refused while the last one still runs: its level has waited for something else, a collection for example.
+      const isSent = spawn(isAcross ? 'across' : 'above', nowNs()) === OK;
+      if (left > 1 || !isSent) spawn('ask', { left: isSent ? left - 1 : left, isAcross });
     },
     above(context, sentNs) { note(context.nowNs() - sentNs, context); },
     across(context, sentNs) { note(context.nowNs() - sentNs, context); },
@@ -107,15 +109,23 @@ export default implementApp(app, {
     },
     hold({ lock, spawn, nowNs }, left) {
       spin(nowNs, Math.random() * 5000);
-      lock('shared', (shared) => {
-        spawn('want', nowNs());
+      const isSent = lock('shared', (shared) => {
+        // While the one before has not run, its time goes on: a level above that waits for something else is late too.
+        if (shared.isWanted !== 0 || spawn('want', nowNs()) !== OK) return false;
+        shared.isWanted = 1;
         spin(nowNs, Math.random() * 30_000);
         shared.endedNs = nowNs();
+        return true;
       });
-      if (left > 1) spawn('hold', left - 1);
+      if (left > 1 || !isSent) spawn('hold', isSent ? left - 1 : left);
     },
     // How long it has waited beyond the one critical section.
-    want(context) { note(context.lock('shared', ({ endedNs }) => context.nowNs() - endedNs), context); },
+    want(context) {
+      note(context.lock('shared', (shared) => {
+        shared.isWanted = 0;
+        return context.nowNs() - shared.endedNs;
+      }), context);
+    },
     live({ spawn, nowNs, data }, untilNs) {
       spin(nowNs, 1_000_000);
       if (nowNs() < untilNs && Atomics.load((data as Shared).stop, 0) === 0) spawn('live', untilNs);
@@ -148,6 +158,8 @@ async function main(wish: LevelsWish): Promise<void> {
     data: { stop, count, makesGarbage },
     main: (runtime) => void runtime.spawn<number[]>({ name: 'end' }, (all) => end(all)),
   });
+  // As the guide advises where levels saturate a core: V8's helpers starve on it, and collections wait for them.
+  clearCore(cpus[row === 'main-liveness' ? 1 : 0]);
   if (row === 'preempt') {
     running.spawn('busy');
     running.schedule('tick', running.nowNs() + 2e7, count);

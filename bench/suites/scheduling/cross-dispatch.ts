@@ -29,12 +29,12 @@ export const crossDispatch: Bench = {
       baselines: [postMessageRate()],
       figures: [
         {
-          of: 'rate', metric: 'rate', unit: 'messages/s', better: 'higher', params: { bytes: 8 },
+          of: 'rate', metric: 'rate', unit: 'M messages/s', better: 'higher', params: { bytes: 8 },
           targets: { postMessage: { of: 'ratio', atLeast: 10 } },
         },
         {
-          of: 'rate', metric: 'rate', unit: 'messages/s', better: 'higher', params: { bytes: 8, target: 'absolute' },
-          targets: { postMessage: { of: 'value', atLeast: 8e6 } },
+          of: 'rate', metric: 'rate', unit: 'M messages/s', better: 'higher', params: { bytes: 8, target: 'absolute' },
+          targets: { postMessage: { of: 'value', atLeast: 8 } },
         },
       ],
     })),
@@ -54,6 +54,7 @@ const bursts: Contender<'rate'> = {
     });
     const { rate, wrong } = await runtime.call('measure', undefined, { reactor: 1, timeoutMs: 60_000 });
     check(wrong === 0, `${wrong} messages came out of turn`);
-    return { rate };
+    // In millions, as the baseline.
+    return { rate: rate / 1e6 };
   },
 };

@@ -1,0 +1,19 @@
+/** Which counters page a command is about. */
+import { findPages } from '../monitor/internal.js';
+import { UsageError } from './command.js';
+
+/** The path of the page of `pid`, or of the one program that has one. Undefined where there is none: it is said why. */
+export function pathOf(command: string, pid: string | undefined): string | undefined {
+  if (pid !== undefined && !/^[1-9]\d*$/.test(pid)) throw new UsageError(`"${pid}" is no number of a process`);
+  const pages = findPages();
+  const meant = pid === undefined ? pages : pages.filter((page) => page.pid === Number(pid));
+  if (meant.length === 1) return meant[0]!.path;
+  if (meant.length === 0) {
+    const who = pid === undefined ? 'no program' : `process ${pid}`;
+    process.stderr.write(`percore ${command}: ${who} shows its counters. `
+      + 'A program does by publishCounters(runtime)\n');
+    return undefined;
+  }
+  const named = meant.map((each) => `${each.pid} (--page ${each.path})`).join(', ');
+  throw new UsageError(`${meant.length} programs show their counters: say which. ${named}`);
+}

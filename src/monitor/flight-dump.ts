@@ -1,0 +1,102 @@
+/** The flight recorders of all threads of a runtime, asked for by the main thread, or by a signal. */
+import { checkFunction, checkInteger, checkOneOf, checkOptions } from '../errors.js';
+import type { FlightEvent } from '../observe/index.js';
+import type { Runtime } from '../reactor/index.js';
+import { addRoom, controllerOf, type Controller, type Party } from '../reactor/internal.js';
+
+/** What happened last in one thread. */
+export interface Flight {
+  /** The main thread comes after the last reactor. */
+  readonly party: number;
+  /** Undefined: it has not answered in time, as a thread that is blocked does not, or has died. */
+  readonly events: readonly FlightEvent[] | undefined;
+}
+export interface FlightOptions {
+  /** How long a thread may take to answer: 1 to 60,000, default 500. */
+  readonly timeoutMs?: number;
+}
+export interface DumpOptions extends FlightOptions {
+  /** Default 'SIGUSR2'. */
+  readonly signal?: 'SIGUSR2' | 'SIGUSR1' | 'SIGHUP';
+  /** Gets the text, a line an event. Default: standard error. */
+  readonly write?: (text: string) => void;
+}
+
+const ROOM = 'flight';
+const asked = new WeakMap<Controller, ((reactor: number, events: readonly FlightEvent[]) => void)[]>();
+
+addRoom(ROOM, {
+  onMain(controller, reactor, body) {
+    for (const tell of asked.get(controller as Controller) ?? []) tell(reactor, body as readonly FlightEvent[]);
+  },
+  onReactor(party) {
+    const { toMain, flight } = party as Party;
+    toMain?.(ROOM, flight.events(), []);
+  },
+});
+
+/**
+ * Promises the last events of each reactor and of the main thread. Reactors are asked over Node's own channel, so one
+ * that is blocked has no answer. Allocates. Rejects with ERR_PERCORE_INVALID_ARGUMENT.
+ *
+ *     for (const { party, events } of await flightsOf(runtime)) console.log(party, events);
+ */
+export async function flightsOf(runtime: Runtime, options: FlightOptions = {}): Promise<readonly Flight[]> {
+  const controller = controllerOf(runtime);
+  const { timeoutMs = 500 } = checkOptions('options', options, ['timeoutMs']);
+  checkInteger('options.timeoutMs', timeoutMs, 1, 60_000);
+  const { members, main } = controller;
+  const answers = new Map<number, readonly FlightEvent[]>();
+  const ids = members.map(({ id }) => id);
+  const living = members.filter(({ isDead }) => !isDead);
+  await new Promise<void>((resolve) => {
+    const askers = asked.get(controller) ?? [];
+    asked.set(controller, askers);
+    const end = (): void => {
+      clearTimeout(timer);
+      askers.splice(askers.indexOf(tell), 1);
+      resolve();
+    };
+    const tell = (reactor: number, events: readonly FlightEvent[]): void => {
+      answers.set(reactor, events);
+      if (living.every(({ id }) => answers.has(id))) end();
+    };
+    const timer = setTimeout(end, timeoutMs);
+    askers.push(tell);
+    for (const member of living) member.post(ROOM, undefined);
+    if (living.length === 0) end();
+  });
+  const flights = ids.map((party) => ({ party, events: answers.get(party) }));
+  return [...flights, { party: main.id, events: main.flight.events() }];
+}
+
+/**
+ * Writes the last events of all threads when the process gets a signal, until the runtime closes or what this returns
+ * is called. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ *
+ *     dumpFlightOnSignal(runtime);                              // $ kill -USR2 <pid>
+ */
+export function dumpFlightOnSignal(runtime: Runtime, options: DumpOptions = {}): () => void {
+  const { closers, main } = controllerOf(runtime);
+  const {
+    signal = 'SIGUSR2', timeoutMs = 500, write = (text: string) => void process.stderr.write(text),
+  } = checkOptions('options', options, ['signal', 'timeoutMs', 'write']);
+  checkOneOf('options.signal', signal, ['SIGUSR2', 'SIGUSR1', 'SIGHUP']);
+  checkInteger('options.timeoutMs', timeoutMs, 1, 60_000);
+  checkFunction('options.write', write);
+  const onSignal = (): void => {
+    void flightsOf(runtime, { timeoutMs }).then(
+      (flights) => write(flights.map((flight) => textOf(flight, main.id)).join('')));
+  };
+  const end = (): void => void process.off(signal, onSignal);
+  process.on(signal, onSignal);
+  closers.push(async () => end());
+  return end;
+}
+
+function textOf({ party, events }: Flight, main: number): string {
+  const name = party === main ? 'main thread' : `reactor ${party}`;
+  if (events === undefined) return `${name}: no answer\n`;
+  const lines = events.map(({ ns, what, detail }) => `  ${(ns / 1e9).toFixed(6)} s  ${what}  ${detail}\n`);
+  return `${name}: ${events.length} events\n${lines.join('')}`;
+}

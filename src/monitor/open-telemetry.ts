@@ -1,0 +1,80 @@
+/**
+ * All counters and figures as metrics of OpenTelemetry: names with dots, units by UCUM, no `_total`. The meter is the
+ * program's, so this needs no package of its own.
+ *
+ *      percore.received              counter, 1    percore.reactor
+ *      percore.task.response         gauge, s      percore.reactor, percore.task, percore.band, percore.quantile
+ *      percore.task.response.count   counter, 1    values behind these percentiles
+ *
+ * Percentiles are gauges, since no observable instrument is a histogram: what is read is counted already.
+ */
+import { checkFunction, invalidArgument } from '../errors.js';
+import type { Runtime } from '../reactor/index.js';
+import { controllerOf } from '../reactor/internal.js';
+import { sharedReading, snake, type Family, type Sample } from './families.js';
+
+/** What is used of a `Meter` of @opentelemetry/api. */
+export interface MetricsMeter {
+  /** Makes what only grows. */
+  createObservableCounter(name: string, options: MeterOptions): MeterInstrument;
+  /** Makes what goes up and down. */
+  createObservableGauge(name: string, options: MeterOptions): MeterInstrument;
+}
+export interface MeterOptions {
+  readonly description: string;
+  readonly unit: string;
+}
+export interface MeterInstrument {
+  /** From now on it is called with each collection. */
+  addCallback(callback: (result: MeterResult) => void): void;
+  /** Ends that. */
+  removeCallback(callback: (result: MeterResult) => void): void;
+}
+export interface MeterResult {
+  /** Tells one value. */
+  observe(value: number, attributes: Record<string, string>): void;
+}
+
+const UNITS = { count: ['1', 1], bytes: ['By', 1], ns: ['s', 1e-9] } as const;
+
+/**
+ * Gives every figure of `runtime.status()`, and those of tasks and lanes where the runtime was made with `metrics`, to
+ * a meter of OpenTelemetry, which reads them with each collection. Returns what ends that; so does the end of the
+ * runtime. Reading blocks nobody; allocates. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ *
+ *     exportMetrics(runtime, metrics.getMeter('percore'));      // import { metrics } from '@opentelemetry/api'
+ */
+export function exportMetrics(runtime: Runtime, meter: MetricsMeter): () => void {
+  const { closers } = controllerOf(runtime);
+  if (typeof meter !== 'object' || meter === null) throw invalidArgument('meter', meter, 'a Meter');
+  checkFunction('meter.createObservableCounter', meter.createObservableCounter);
+  checkFunction('meter.createObservableGauge', meter.createObservableGauge);
+  const read = sharedReading(runtime);
+  const endings: (() => void)[] = [];
+  const observe = (
+    { name: key, means, unit, kind }: Family, suffix: string, isMeant: (sample: Sample) => boolean,
+  ): void => {
+    const [symbol, factor] = suffix === '' ? UNITS[unit] : UNITS.count;
+    const name = `percore.${snake(key, '.')}${suffix}`;
+    const options = { description: means, unit: symbol };
+    const isCounter = kind === 'counter' || suffix !== '';
+    const instrument = isCounter
+      ? meter.createObservableCounter(name, options) : meter.createObservableGauge(name, options);
+    const callback = (result: MeterResult): void => {
+      for (const sample of read().get(key)!.samples) {
+        if (!isMeant(sample)) continue;
+        const labels = Object.entries(sample.labels).map(([label, value]) => [`percore.${label}`, value]);
+        result.observe(sample.value * factor, Object.fromEntries(labels));
+      }
+    };
+    instrument.addCallback(callback);
+    endings.push(() => instrument.removeCallback(callback));
+  };
+  for (const family of read().values()) {
+    observe(family, '', ({ part }) => part === undefined);
+    if (family.kind === 'summary') observe(family, '.count', ({ part }) => part === 'count');
+  }
+  const end = (): void => endings.splice(0).forEach((each) => each());
+  closers.push(async () => end());
+  return end;
+}

@@ -1,0 +1,56 @@
+/**
+ * What a runtime decides for who has not: how many reactors there are and how they idle, by the CPUs that the process
+ * really has. `runtime.status().decisions` says why.
+ */
+import type { CpuBudget } from '../realtime/index.js';
+import { formatList } from '../realtime/internal.js';
+import type { IdleStrategy } from './idle-strategy.js';
+
+/** How reactors idle where nobody says it: time spent spinning would be taken from a quota that is no whole CPU. */
+export function defaultStrategy({ quota }: CpuBudget): IdleStrategy {
+  return Number.isInteger(quota) || quota === Infinity ? 'adaptive' : 'park';
+}
+
+/** What was decided, a sentence for each: nothing where the program has said all. */
+export function explainDecisions(
+  cpus: CpuBudget, reactors: number | 'auto', strategy: IdleStrategy | undefined,
+): string[] {
+  const decisions: string[] = [];
+  const { allowed, quota, count } = cpus;
+  const isBounded = Math.floor(quota) < allowed.length;
+  const mask = `CPUs ${formatList(allowed)} of the affinity mask`;
+  if (reactors === 'auto') {
+    decisions.push(`reactors 'auto': ${count}, ${isBounded
+      ? `for the cgroup's quota of ${quota} CPUs, of the ${mask}` : `one for each of the ${mask}`}`);
+  }
+  if (strategy === undefined && defaultStrategy(cpus) === 'park') {
+    decisions.push(`idle 'park': the cgroup's quota of ${quota} CPUs is a fraction, and a spin would be taken from it`);
+  }
+  return decisions;
+}
+
+/** Why each of the reactors that are pinned so may not spin; undefined where it may. */
+export function whyNoSpin(pins: readonly (number | undefined)[], cpus: CpuBudget): (string | undefined)[] {
+  return pins.map((_cpu, id) => whyNotSpin(id, pins, cpus));
+}
+
+/** A spin that keeps from its CPU what it waits for lasts for a whole slice of the scheduler's, some milliseconds. */
+function whyNotSpin(
+  id: number, pins: readonly (number | undefined)[], { allowed, quota }: CpuBudget,
+): string | undefined {
+  const cpu = pins[id];
+  const others = pins.flatMap((pin, other) => (other !== id && pin !== undefined && pin === cpu ? [other] : []));
+  if (others.length > 0) {
+    return `CPU ${cpu} is also that of reactor${others.length === 1 ? '' : 's'} `
+      + `${others.slice(0, 4).join(', ')}${others.length > 4 ? ', …' : ''}`;
+  }
+  if (allowed.length === 1) return `CPU ${allowed[0]} is also the main thread's`;
+  if (cpu === undefined && pins.length > allowed.length) return `${pins.length} reactors share ${allowed.length} CPUs`;
+  // What spins takes a whole CPU of the quota each. With nothing left for the main thread and V8's helpers, the kernel
+  // stops all threads for the rest of each period, tens of milliseconds. A quota of all CPUs stops nobody.
+  if (quota < allowed.length && pins.length >= quota) {
+    return `the cgroup's quota is ${quota} CPUs for ${pins.length} reactor${pins.length === 1 ? '' : 's'} and the main `
+      + 'thread';
+  }
+  return undefined;
+}
