@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cinttypes>
 #include <cstdio>
 #include <cstring>
 
@@ -34,18 +33,27 @@ static int64_t glance(const double& word) {
 }
 static int32_t glance(const int32_t& word) { return __atomic_load_n(&word, __ATOMIC_RELAXED); }
 
-// How long the kernel has made a thread of this process wait for a CPU; 0 where it does not say.
-static int64_t runDelayNs(int tid) {
-  char path[64], text[128];
-  snprintf(path, sizeof path, "/proc/self/task/%d/schedstat", tid);
+// Whether a thread of this process could run: then it waits for a CPU, or has one.
+static bool isRunnable(int tid) {
+  char path[64], text[256];
+  snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
+  if (fd < 0) return false;
   const ssize_t length = read(fd, text, sizeof text - 1);
   close(fd);
-  if (length <= 0) return 0;
+  if (length <= 0) return false;
   text[length] = 0;
-  int64_t ran = 0, delay = 0;
-  return sscanf(text, "%" SCNd64 " %" SCNd64, &ran, &delay) == 2 ? delay : 0;
+  // "number (name) state": the name may have brackets of its own.
+  const char* end = strrchr(text, ')');
+  return end && end[1] == ' ' && end[2] == 'R';
+}
+
+// Of the time that has passed, what the thread itself has spent: it ran, or slept in a system call. While it waits for
+// a CPU, only what it has run.
+static int64_t ownNs(WatchedThread& thread, int64_t passedNs) {
+  const int64_t cpuNs = clockNs(thread.cpuClock), ranNs = std::min(cpuNs - thread.cpuNs, passedNs);
+  thread.cpuNs = cpuNs;
+  return ranNs >= passedNs / 2 || !isRunnable(thread.tid) ? passedNs : ranNs;
 }
 
 // ---- In the thread that is watched ----------------------------------------------------------------------------------
@@ -166,9 +174,10 @@ void StallWatch::look(const std::shared_ptr<WatchedThread>& held, int64_t passed
       thread.isAsked = thread.isTold = thread.isToldBare = false;
       return;
     }
-    thread.stuckNs += passedNs;
+    const int64_t spentNs = ownNs(thread, passedNs);
+    thread.stuckNs += spentNs;
     if (thread.stuckNs < thresholdNs / 4) return;
-    const Finding finding = judge(held, passedNs, thresholdNs);
+    const Finding finding = judge(held, spentNs, thresholdNs);
     if (finding == Finding::kNothing) return;
     const bool isContinued = finding == Finding::kMore;
     if (!isContinued) {
@@ -199,9 +208,9 @@ bool StallWatch::isMoving(WatchedThread& thread, int64_t passedNs) {
   if (Attention(glance(party.attention)) != Attention::kParked) return false;
   // Asleep, or in a callback of libuv: only that takes CPU time.
   const int64_t cpuNs = clockNs(thread.cpuClock);
-  const bool isAsleep = cpuNs - thread.cpuNs < passedNs / 2;
+  if (cpuNs - thread.cpuNs >= passedNs / 2) return false;
   thread.cpuNs = cpuNs;
-  return isAsleep;
+  return true;
 }
 
 // The words have not moved for a while: whether one step has lasted for the threshold. What is asked is answered at the
@@ -221,14 +230,10 @@ StallWatch::Finding StallWatch::judge(
     ask(held, false);
     return Finding::kNothing;
   }
-  // Of this time the kernel may have given a part to others.
-  const auto isOver = [&](int64_t ns, int64_t bound) {
-    return ns >= bound && ns - (runDelayNs(thread.tid) - thread.runDelayNs) >= bound;
-  };
   const bool isAwaited = thread.isAwaited.load();
   if (isAwaited) {
     // A stack may still come while there is time.
-    const bool isLate = !thread.isTold && isOver(thread.awaitedNs, thresholdNs + thresholdNs / 4);
+    const bool isLate = !thread.isTold && thread.awaitedNs >= thresholdNs + thresholdNs / 4;
     return isLate ? Finding::kStall : Finding::kNothing;
   }
   if (thread.hasNews) {
@@ -244,7 +249,7 @@ StallWatch::Finding StallWatch::judge(
     thread.knownTask = thread.task;
     thread.knownSteps = thread.stepsDone;
     if (thread.isToldBare && isMore) return Finding::kMore;
-    if (thread.wantsStack && !thread.isCollecting && !thread.isTold && isOver(thread.sinceNs, thresholdNs))
+    if (thread.wantsStack && !thread.isCollecting && !thread.isTold && thread.sinceNs >= thresholdNs)
       return Finding::kStall;
     // In native code it is not known when the next answer comes: ask now.
     if (thread.isCollecting) {
@@ -254,13 +259,12 @@ StallWatch::Finding StallWatch::judge(
       return Finding::kNothing;
     }
   }
-  if (isOver(thread.sinceNs, thresholdNs)) ask(held, !thread.isTold);
+  if (thread.sinceNs >= thresholdNs) ask(held, !thread.isTold);
   return Finding::kNothing;
 }
 
 void StallWatch::startOver(WatchedThread& thread) {
   thread.sinceNs = thread.awaitedNs = 0;
-  thread.runDelayNs = runDelayNs(thread.tid);
 }
 
 // The thread is locked, so its isolate lives.

@@ -58,7 +58,7 @@ struct WatchedThread {
   std::string task, stack;
   double stepsDone = 0;
   // The watcher's own: the words as they were, and what is known of the step.
-  int64_t turns = -1, lookedNs = -1, libuvTurns = -1, cpuNs = 0, runDelayNs = 0;
+  int64_t turns = -1, lookedNs = -1, libuvTurns = -1, cpuNs = 0;
   // For how long the words have not moved, since when the step is known, since when an answer is awaited.
   // `fromNs`: of `stuckNs`, what went before the present step.
   int64_t stuckNs = 0, fromNs = 0, sinceNs = 0, awaitedNs = 0;
