@@ -4,13 +4,16 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <memory>
 #include <mutex>
 
 #include "bindings.h"
 #include "napi_args.h"
+#include "unique_fd.h"
 
 namespace percore {
 
@@ -97,6 +100,12 @@ static Napi::Value setTimerSlack(const Napi::CallbackInfo& info) {
   return getTimerSlack(info);
 }
 
+// threads.exactSleep() -> 0, or -errno of the timerfd that is refused.
+static Napi::Value exactSleep(const Napi::CallbackInfo& info) {
+  const UniqueFd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  return Napi::Number::New(info.Env(), timer ? 0 : -errno);
+}
+
 // threads.setName(name): shown by top -H and gdb; at most 15 bytes.
 static Napi::Value setThreadName(const Napi::CallbackInfo& info) {
   prctl(PR_SET_NAME, info[0].ToString().Utf8Value().substr(0, 15).c_str(), 0, 0, 0);
@@ -149,6 +158,7 @@ void exportAffinity(Napi::Env env, Napi::Object exports) {
   threads.add("setAffinityOf", Napi::Function::New(env, setAffinityOf));
   threads.add("getTimerSlack", Napi::Function::New(env, getTimerSlack));
   threads.add("setTimerSlack", Napi::Function::New(env, setTimerSlack));
+  threads.add("exactSleep", Napi::Function::New(env, exactSleep));
   threads.add("setName", Napi::Function::New(env, setThreadName));
   threads.add("setChildPlace", Napi::Function::New(env, setChildPlace));
   threads.add("id", Napi::Function::New(env, threadId));

@@ -9,7 +9,7 @@ namespace percore {
 std::unique_ptr<IoDriver> IoDriver::create(napi_env env, bool isUring, const IoMemory& memory, AddonState* state,
     const napi_value (&views)[kViews], napi_value deliver, int* error) {
   std::unique_ptr<IoDriver> driver(new IoDriver(env));
-  if (!driver->epoll_.open(-1)) return *error = errno, nullptr;
+  if (!driver->epoll_.open(-1, nullptr)) return *error = errno, nullptr;
   const int epoll = driver->epoll_.fd();
   driver->io_ = isUring ? openUringIo(memory, state, epoll, error) : openEpollIo(memory, state, epoll);
   if (!driver->io_) return nullptr;

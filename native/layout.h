@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "e3914fb61692a5a8";
+constexpr char kHash[] = "6c3f51a8570ebe87";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -296,6 +296,8 @@ struct Party {
   double wokenNs;  // when somebody woke it last, where figures are taken (writes: whoever wakes it; reads: owner)
   int32_t wokenBy;  // that party, plus 1 (writes: whoever wakes it; reads: owner)
   char reserved10[116];
+  double stalls;  // steps, and callbacks between turns, that were found to hold the thread longer than `stall` allows (writes: the watcher of stalls; reads: runtime)
+  char reserved11[120];
 };
 static_assert(offsetof(Party, magic) == 0);
 static_assert(offsetof(Party, version) == 4);
@@ -345,7 +347,8 @@ static_assert(offsetof(Party, lookedNs) == 1440);
 static_assert(offsetof(Party, wokeNs) == 1448);
 static_assert(offsetof(Party, wokenNs) == 1536);
 static_assert(offsetof(Party, wokenBy) == 1544);
-static_assert(sizeof(Party) == 1664);
+static_assert(offsetof(Party, stalls) == 1664);
+static_assert(sizeof(Party) == 1792);
 
 struct Runtime {
   int32_t magic;  // RUNTIME_MAGIC once the block is complete (writes: runtime, last; reads: all)
@@ -827,6 +830,6 @@ constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_
   return sizeof(Party) + parties * kLineBytes + (from * kLanesPerPeer + lane) * laneStride(laneBytes);
 }
 static_assert(laneStride(4096) == 4992);
-static_assert(laneOffset(3, 4096, 2, 5) == 186752);
+static_assert(laneOffset(3, 4096, 2, 5) == 186880);
 
 }  // namespace percore::layout

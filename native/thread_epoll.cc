@@ -2,6 +2,8 @@
 
 #include <sys/epoll.h>
 
+#include <cerrno>
+
 #include "timerfd.h"
 
 namespace percore {
@@ -13,15 +15,20 @@ static bool watch(int epoll, int fd, uint64_t token) {
   return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest) == 0;
 }
 
-bool ThreadEpoll::open(int eventFd) {
+bool ThreadEpoll::open(int eventFd, uv_loop_t* loop) {
   timer_.reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!timer_ && !LoopTimer::isStandInFor(errno)) return false;
   epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
-  if (!timer_ || !epoll_) return false;
-  return (eventFd < 0 || watch(epoll_.get(), eventFd, kWakerToken)) && watch(epoll_.get(), timer_.get(), kTimerToken);
+  if (!epoll_ || (eventFd >= 0 && !watch(epoll_.get(), eventFd, kWakerToken))) return false;
+  if (timer_) return watch(epoll_.get(), timer_.get(), kTimerToken);
+  if (loop) standIn_.open(loop);
+  return true;
 }
 
 void ThreadEpoll::armTimer(int64_t monotonicNs) {
   if (monotonicNs == armedNs_) return;
+  // It may fire before its time, so it is never taken to be armed.
+  if (!timer_) return standIn_.arm(monotonicNs);
   armedNs_ = monotonicNs;
   setTimerfd(timer_.get(), monotonicNs);
 }
@@ -41,6 +48,7 @@ void ThreadEpoll::collect(IoSource* io, double* wakes) {
 }
 
 void ThreadEpoll::close() {
+  leaveLoop();
   epoll_.reset();
   timer_.reset();
 }

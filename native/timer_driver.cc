@@ -1,5 +1,7 @@
 #include "timer_driver.h"
 
+#include <sys/eventfd.h>
+
 #include <cerrno>
 
 #include "clock.h"
@@ -16,9 +18,19 @@ TimerDriver::TimerDriver(napi_env env, int tickBits, size_t expiriesPerTurn, lay
 
 int TimerDriver::start(napi_value deliver, int64_t originNs) {
   timer_.reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  isStoodIn_ = !timer_ && LoopTimer::isStandInFor(errno);
+  if (isStoodIn_) timer_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!timer_) return -errno;
   originNs_ = originNs;
-  return LoopGuest::start("percore:timers", timer_.get(), deliver);
+  if (const int refused = LoopGuest::start("percore:timers", timer_.get(), deliver)) return refused;
+  uv_loop_t* loop = nullptr;
+  if (isStoodIn_ && napi_get_uv_event_loop(env_, &loop) == napi_ok) standIn_.open(loop);
+  return 0;
+}
+
+void TimerDriver::shutDown() {
+  LoopGuest::shutDown();
+  standIn_.close();
 }
 
 // What is due has run, and the timerfd knows when to end the sleep.
@@ -45,8 +57,11 @@ bool TimerDriver::run() {
 
 void TimerDriver::armTimer(int64_t deadlineNs) {
   if (deadlineNs == armedNs_) return;
+  const int64_t atNs = deadlineNs == TimerWheel::kNever ? INT64_MAX : deadlineNs + originNs_;
+  // It may fire before its time, so it is never taken to be armed.
+  if (isStoodIn_) return standIn_.arm(atNs);
   armedNs_ = deadlineNs;
-  setTimerfd(timer_.get(), deadlineNs == TimerWheel::kNever ? INT64_MAX : deadlineNs + originNs_);
+  setTimerfd(timer_.get(), atNs);
 }
 
 }  // namespace percore

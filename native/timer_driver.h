@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "layout.h"
+#include "loop_timer.h"
 #include "loop_guest.h"
 #include "timer_records.h"
 #include "timer_exchange.h"
@@ -32,6 +33,7 @@ class TimerDriver final : public LoopGuest {
   TimerExchange& exchange() { return exchange_; }
   void shareRecords(int32_t index, napi_value view) { records_.share(env_, exchange_, index, view); }
   bool isClosed() const { return isDead_; }
+  void shutDown() override;
 
  private:
   void onPrepare() override;
@@ -42,7 +44,10 @@ class TimerDriver final : public LoopGuest {
   TimerExchange exchange_;
   TimerRecords records_;
   layout::Delivery* delivery_;
+  // A timerfd; where that is forbidden, an eventfd that nobody writes, for libuv to watch, and a timer of libuv's.
   UniqueFd timer_;
+  LoopTimer standIn_;
+  bool isStoodIn_ = false;
   int64_t originNs_ = 0;
   int64_t armedNs_ = TimerWheel::kNever;
 };

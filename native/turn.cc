@@ -276,7 +276,8 @@ Turn::Turn(int64_t originNs) : originNs_(originNs), lastLaneWorkNs_(nowNs()) {}
 Turn* Turn::create(napi_env env, TurnMemory memory, const napi_value (&views)[kViews], napi_value deliver, int eventFd,
     int64_t originNs) {
   std::unique_ptr<Turn> turn(new Turn(originNs));
-  if (!turn->epoll_.open(eventFd)) return nullptr;
+  if (napi_get_uv_event_loop(env, &turn->loop_) != napi_ok) return errno = EINVAL, nullptr;
+  if (!turn->epoll_.open(eventFd, turn->loop_)) return nullptr;
   turn->env_ = env;
   turn->memory_ = memory;
   turn->party_ = reinterpret_cast<layout::Party*>(memory.inbox);
@@ -284,7 +285,6 @@ Turn* Turn::create(napi_env env, TurnMemory memory, const napi_value (&views)[kV
   turn->timers_.attach(memory.delivery, memory.timerRequests, &counters->live);
   turn->state_ = stateOf(env);
   turn->gapNs_ = turn->party_->spinNs * 2;
-  if (napi_get_uv_event_loop(env, &turn->loop_) != napi_ok) return errno = EINVAL, nullptr;
   // The one handle of libuv that can be refused (no memory, no room in the kernel's limit of watches) comes first:
   // there is nothing to undo.
   if (const int code = uv_poll_init(turn->loop_, &turn->pollHandle_, turn->epoll_.fd()); code != 0)
@@ -355,6 +355,7 @@ void Turn::shutDown() {
     openHandles_++;
     uv_close(handle, onClosed);
   }
+  epoll_.leaveLoop();
 }
 
 void Turn::onClosed(uv_handle_t* handle) {

@@ -18,7 +18,7 @@ const say = (line) => process.stdout.write(`${line}\n`);
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const names = isPortable && named.length === 0 ? portableTests : named;
-/** `--project=together` or `--project=alone` (vitest.config.mjs): those alone. */
+/** `--project=together`, `plain` or `alone` (vitest.config.mjs): those alone. */
 const projects = process.argv.filter((argument) => argument.startsWith('--project='));
 const files = [...testsBelow('dist'), ...testsBelow('scripts'), ...testsBelow('test')];
 const filters = isStress && names.length === 0 ? files.filter(hasLongForm) : names;

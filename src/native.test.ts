@@ -56,7 +56,7 @@ const GROUPS: {
   system: ['errorName', 'freshPages'],
   threads: [
     'id', 'setName', 'getAffinity', 'setAffinity', 'getAffinityOf', 'setAffinityOf',
-    'getTimerSlack', 'setTimerSlack', 'setChildPlace', 'isLoopAlive',
+    'getTimerSlack', 'setTimerSlack', 'exactSleep', 'setChildPlace', 'isLoopAlive',
   ],
   wakers: ['create', 'wake', 'close'],
   turns: ['create', 'stop', 'setReferenced', 'drainTimers', 'shareTimers', 'openSource'],
@@ -83,6 +83,7 @@ const GROUPS: {
     'setPolicy', 'getPolicy', 'lockMemory', 'unlockMemory', 'prefault', 'residentBytes', 'prefaultStack',
     'adviseHugePages',
   ],
+  stalls: ['create', 'join', 'set', 'close'],
 };
 
 describe('the addon', () => {

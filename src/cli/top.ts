@@ -7,13 +7,15 @@ import { pathOf } from './choose-page.js';
 export const summary = 'tasks and reactors of a running program, worst first';
 
 export const usage = `
-percore top [pid] --once [--json]
+percore top [pid] [--once] [--json]
 
 Shows reactors and tasks of a program that shows its counters (publishCounters of percore). Without a pid: the one
 program that does. The page is read and nobody is asked, so a program that hangs is shown as well.
 
+On the screen: s sorts, / filters, p pauses, arrows scroll, q ends.
+
   --once        print once and end
-  --json        print JSON: everything that is in the page
+  --json        print JSON once: everything that is in the page
   --page PATH   a page at another place than /dev/shm/percore-<pid>
 
   percore top --once --json | jq '.tasks[] | {name, worst: .figures.response.maxNs, cause}'
@@ -24,10 +26,17 @@ export async function run(args: string[]): Promise<number> {
     args, allowPositionals: true,
     options: { once: { type: 'boolean' }, json: { type: 'boolean' }, page: { type: 'string' } },
   });
-  if (!once) throw new UsageError('say --once: a screen that follows the program is not there yet');
   if (positionals.length > 1) throw new UsageError(`one pid is read, not ${positionals.length}`);
+  const isScreen = !once && !json;
+  if (isScreen && !(process.stdout.isTTY && process.stdin.isTTY))
+    throw new UsageError('this is no terminal: say --once');
   const path = page ?? pathOf('top', positionals[0]);
   if (path === undefined) return FAILED;
+  if (isScreen) {
+    // Loaded for the screen alone.
+    const { follow } = await import('./top-screen.js');
+    return follow(path);
+  }
   const snapshot = readPage(path);
   process.stdout.write(json ? `${JSON.stringify(snapshot)}\n` : formatPage(snapshot));
   return DONE;

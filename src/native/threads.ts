@@ -38,6 +38,11 @@ export interface NativeThreads {
   /** The same after asking for `ns`; 0 asks for the thread's default. */
   setTimerSlack(ns: number): number;
   /**
+   * 0 where sleeps end at the nanosecond that a timer asks for; -errno where the system refuses what that takes, and
+   * they may end a millisecond late.
+   */
+  exactSleep(): number;
+  /**
    * Processes that the calling thread starts from now on begin on these CPUs and with this slack. Throws when it
    * cannot.
    */

@@ -54,6 +54,8 @@ export const threads: NativeThreads = {
   setAffinityOf: () => -ENOSYS,
   getTimerSlack: () => SLACK_NS,
   setTimerSlack: () => SLACK_NS,
+  // It has Node's timers always, which its capabilities say.
+  exactSleep: () => 0,
   setChildPlace: () => undefined,
   isLoopAlive() {
     const left: Record<string, number> = { ...own };

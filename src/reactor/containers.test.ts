@@ -153,6 +153,17 @@ describe('a filter of system calls', () => {
         + `containers may have it); the cpuset allows ${allowed.join(', ')}`,
     ]);
   });
+
+  it('that refuses timerfd leaves timers of libuv, in reactors and on the main thread, and says so', async () => {
+    const told = await run(filters.refusing('timerfd_create'), { reactors: 2 });
+    for (const { refusals } of told.status.reactors) expect(refusals).toContain(
+      'timerfd_create: EPERM (forbidden by a seccomp filter, as containers may have it); timers of libuv stand in, '
+        + 'which are up to 1 ms late',
+    );
+    const { fired } = told.status.reactors[1]!.timers;
+    expect(fired).toBeGreaterThan(0);
+    expect(told.idleCpuMs).toBeLessThan(MOST_IDLE_CPU_MS);
+  });
 });
 
 describe('a memory limit', () => {

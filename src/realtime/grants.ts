@@ -48,6 +48,11 @@ export function requestGrants(cpu: number | undefined, name: string, stackBytes 
   // Without it every sleep of the thread, libuv's time-outs included, may end 50 µs late.
   const timerSlackNs = addon.threads.setTimerSlack(1);
   if (timerSlackNs !== 1) refusals.push(`timer slack of 1 ns: the kernel granted ${timerSlackNs} ns`);
+  const sleep = addon.threads.exactSleep();
+  if (sleep < 0) {
+    refusals.push(`timerfd_create: ${addon.system.errorName(-sleep)} (forbidden by a seccomp filter, as containers may `
+      + 'have it); timers of libuv stand in, which are up to 1 ms late');
+  }
   startChildrenAt(usual);
   const stack = stackBytes === 0 ? undefined : prefaultStack(stackBytes);
   if (stack !== undefined) refusals.push(stack);

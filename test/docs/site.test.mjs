@@ -92,7 +92,8 @@ describe('the documentation site', () => {
 
 const PAGES = [
   'index.html', 'documents/Guide.html', 'documents/Figures.html', 'documents/Capacity_planning.html',
-  'documents/Errors__result_codes,_error_codes,_events.html', 'documents/Migrating_from_piscina.html', 'modules/percore.html',
+  'documents/Errors__result_codes,_error_codes,_events.html', 'documents/Migrating_from_piscina.html',
+  'modules/percore.html',
 ];
 
 describe('what one migrates from', () => {

@@ -197,7 +197,7 @@ describe('the explorer', () => {
       const Growable = SharedArrayBuffer as unknown as new (bytes: number, options: object) => GrowableBuffer;
       const buffer = new Growable(4, { maxByteLength: 8 });
       const words = new Int32Array(buffer);
-      const grower = thread('grower', [() => void Atomics.store(shared, 0, 1), () => buffer.grow(8)]);
+      const grower = thread('grower', [() => void Atomics.store(shared, 0, 0), () => buffer.grow(8)]);
       const writer = thread('writer', [() => void Atomics.load(shared, 0), () => void Atomics.store(words, 1, 7)]);
       const threads = growsFirst ? [grower, writer] : [writer, grower];
       return explore({ memory, threads }).violations.map(({ kind, message }) => `${kind}: ${message}`);

@@ -9,8 +9,10 @@ export interface MigrateState {
   lastNs: number;
 }
 export type MigrateServices = {
-  /** Sends so many at once, and then goes on sending, ten each 50 µs, until `stop`. How many were sent at once. */
-  feed(order: { bucket: number; messages: number }): Promise<number>;
+  /** Sends ten each 50 µs, until `stop`. */
+  feed(bucket: number): void;
+  /** Sends so many at once: how many were taken. */
+  burst(order: { bucket: number; messages: number }): number;
   /** Ends the feeding: how many were sent. */
   stop(argument: null): Promise<number>;
   /** Nothing runs here until the word that the entry was given is 1. */
@@ -67,9 +69,12 @@ export default function start(reactor: Reactor<{ calls: MigrateServices }>, isFr
   let isOver = false;
   let end: (() => void) | undefined;
 
-  reactor.handle('feed', async ({ bucket, messages }) => {
-    while (sent < messages && address.sendToBucket(bucket, sent) === 0) sent++;
-    const atOnce = sent;
+  reactor.handle('burst', ({ bucket, messages }) => {
+    const end = sent + messages;
+    while (sent < end && address.sendToBucket(bucket, sent) === 0) sent++;
+    return messages - (end - sent);
+  });
+  reactor.handle('feed', (bucket) => {
     const timer = reactor.timers.every({ intervalNs: PAUSE_NS }, () => {
       if (isOver) {
         reactor.timers.cancel(timer);
@@ -77,7 +82,6 @@ export default function start(reactor: Reactor<{ calls: MigrateServices }>, isFr
       }
       for (let i = 0; i < AT_ONCE && address.sendToBucket(bucket, sent) === 0; i++) sent++;
     });
-    return atOnce;
   });
   reactor.handle('stop', () => new Promise((resolve) => {
     isOver = true;

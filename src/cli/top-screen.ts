@@ -1,0 +1,127 @@
+/**
+ * The screen of `percore top`: it follows a page, takes keys, and gives the terminal back as it was, however it ends.
+ * A frame is one write, and what is drawn has the size of the screen, so nothing flickers and nothing scrolls.
+ */
+import { emitKeypressEvents, type Key } from 'node:readline';
+import ansiEscapes from 'ansi-escapes';
+import { createLogUpdate } from 'log-update';
+import { readPage, type PageSnapshot } from '../monitor/internal.js';
+import { DONE } from './command.js';
+import { SORTS, frameOf, type View } from './top-frame.js';
+
+const EVERY_MS = 500;
+const MOST_FILTER = 60;
+
+/** Follows until the user ends it. Promises the exit code. */
+export function follow(path: string): Promise<number> {
+  const { stdin, stdout } = process;
+  const view: View = {
+    sort: 'over', filter: '', isTyping: false, isPaused: false, from: 0,
+    hasColour: process.env['NO_COLOR'] === undefined && stdout.getColorDepth() > 1,
+  };
+  let now: PageSnapshot = readPage(path);
+  let before: PageSnapshot | undefined;
+  let hasEnded = false;
+  let isOn = false;
+  let log = createLogUpdate(stdout);
+
+  const draw = (): void => {
+    if (!isOn) return;
+    // What is drawn ends with a new line, for which the last row is left.
+    const size = { columns: stdout.columns ?? 80, rows: (stdout.rows ?? 24) - 1 };
+    log(frameOf(now, before, view, size, hasEnded));
+  };
+  const look = (): void => {
+    if (view.isPaused || hasEnded) return;
+    try {
+      const next = readPage(path);
+      if (next.publishedNs > now.publishedNs) [before, now] = [now, next];
+      hasEnded = next.isClosed;
+    } catch {
+      // Its process has ended; what it showed last stays on the screen.
+      hasEnded = true;
+    }
+    draw();
+  };
+  const redraw = (): void => {
+    if (!isOn) return;
+    stdout.write(ansiEscapes.clearViewport + ansiEscapes.cursorTo(0, 0));
+    log = createLogUpdate(stdout);
+    draw();
+  };
+  const enter = (): void => {
+    if (isOn) return;
+    isOn = true;
+    stdin.setRawMode(true);
+    stdin.resume();
+    stdout.write(ansiEscapes.enterAlternativeScreen + ansiEscapes.cursorHide);
+    redraw();
+  };
+  const leave = (): void => {
+    if (!isOn) return;
+    isOn = false;
+    try {
+      stdin.setRawMode(false);
+      stdout.write(ansiEscapes.cursorShow + ansiEscapes.exitAlternativeScreen);
+    } catch {
+      // The terminal has gone.
+    }
+  };
+  const suspend = (): void => {
+    leave();
+    process.kill(process.pid, 'SIGSTOP');
+  };
+
+  return new Promise((resolve) => {
+    const timer = setInterval(look, EVERY_MS);
+    const end = (): void => {
+      clearInterval(timer);
+      leave();
+      stdin.off('keypress', onKey).pause();
+      stdout.off('resize', redraw);
+      process.off('exit', leave).off('SIGTSTP', suspend).off('SIGCONT', enter);
+      for (const signal of ENDS) process.off(signal, onEnd);
+      resolve(DONE);
+    };
+    const onEnd = (signal: NodeJS.Signals): void => {
+      end();
+      // As it would have ended without us: who started it sees by which signal.
+      process.kill(process.pid, signal);
+    };
+    const onKey = (text: string | undefined, key: Key): void => {
+      if (key.ctrl === true && key.name === 'c') end();
+      else if (key.ctrl === true && key.name === 'z') suspend();
+      else if (view.isTyping) type(view, text, key);
+      else if (key.name === 'q') end();
+      else choose(view, text, key, stdout.rows ?? 24);
+      draw();
+    };
+    emitKeypressEvents(stdin);
+    stdin.on('keypress', onKey);
+    stdout.on('resize', redraw);
+    process.on('exit', leave).on('SIGTSTP', suspend).on('SIGCONT', enter);
+    for (const signal of ENDS) process.on(signal, onEnd);
+    enter();
+  });
+}
+
+const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+function type(view: View, text: string | undefined, { name, ctrl }: Key): void {
+  if (name === 'return' || name === 'enter') view.isTyping = false;
+  else if (name === 'escape') [view.isTyping, view.filter] = [false, ''];
+  else if (name === 'backspace') view.filter = view.filter.slice(0, -1);
+  else if (ctrl !== true && text !== undefined && text >= ' ') view.filter = (view.filter + text).slice(0, MOST_FILTER);
+}
+
+function choose(view: View, text: string | undefined, { name }: Key, rows: number): void {
+  if (name === 's') view.sort = SORTS[(SORTS.indexOf(view.sort) + 1) % SORTS.length]!;
+  else if (text === '/') view.isTyping = true;
+  else if (name === 'p' || name === 'space') view.isPaused = !view.isPaused;
+  else if (name === 'escape') view.filter = '';
+  else if (name === 'down') view.from++;
+  else if (name === 'up') view.from--;
+  else if (name === 'pagedown') view.from += rows >> 1;
+  else if (name === 'pageup') view.from -= rows >> 1;
+  view.from = Math.max(0, view.from);
+}
