@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "cca4637b2933f7f9";
+constexpr char kHash[] = "7487258d69187db6";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -386,7 +386,8 @@ struct Buckets {
   int32_t sent[8192];  // messages of each slot that this party has sent to whoever owned it; comes round (writes: sender; reads: owners)
   double busyNs[1024];  // time that this party has spent on each bucket, extrapolated from a sample of its messages (writes: owner; reads: runtime)
   double held;  // messages that this party has held because their bucket moved (writes: owner; reads: runtime)
-  char reserved0[120];
+  double waiting;  // messages that this party holds now (writes: owner; reads: runtime)
+  char reserved0[112];
   double lost;  // messages that a death has lost, as counted by the owner after it (writes: owner; reads: runtime)
   char reserved1[120];
   int32_t bands[8];  // a bit for each band in which this party sends messages of the stage (writes: sender; reads: owners)
@@ -395,6 +396,7 @@ struct Buckets {
 static_assert(offsetof(Buckets, sent) == 0);
 static_assert(offsetof(Buckets, busyNs) == 32768);
 static_assert(offsetof(Buckets, held) == 40960);
+static_assert(offsetof(Buckets, waiting) == 40968);
 static_assert(offsetof(Buckets, lost) == 41088);
 static_assert(offsetof(Buckets, bands) == 41216);
 static_assert(sizeof(Buckets) == 41344);

@@ -280,6 +280,10 @@ export const bucketsLayout = {
       at: 40960, type: 'f64', writes: 'owner', reads: 'runtime',
       means: 'messages that this party has held because their bucket moved',
     },
+    waiting: {
+      at: 40968, type: 'f64', writes: 'owner', reads: 'runtime',
+      means: 'messages that this party holds now',
+    },
     lost: {
       at: 41088, type: 'f64', writes: 'owner', reads: 'runtime',
       means: 'messages that a death has lost, as counted by the owner after it',

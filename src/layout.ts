@@ -20,8 +20,8 @@
  *             There is one for each party; its lanes lead inward.
  *   Runtime | header 0 | changes 128 | presence[parties] 256 … | bucketOwner[1024] … | generation[parties] …
  *   Slots   | stages 0 | word[8192] 128 …
- *   Buckets | sent[8192] 0 … | busyNs[1024] 32768 … | held 40960 | lost 41088 | bands[8] 41216
- *           | taken[parties][8192] …         There is one for each party.
+ *   Buckets | sent[8192] 0 … | busyNs[1024] 32768 … | held 40960, waiting | lost 41088 |
+ *           | bands[8] 41216 | taken[parties][8192] …         There is one for each party.
  *   Topics  | header 0 | changes 128 | TopicMember 256 | its patterns, twice | TopicMember | …
  *   Pipe    | header 0 | who has which end 128 | producer's line 256 | consumer's line 384 |
  *   UserReadiness | header 0 | bits 128 | closed 256 |

@@ -87,7 +87,8 @@ export class Balancer {
   /**
    * Moves a bucket with its messages and its state. Resolves when it is there: true, or false when it was there before.
    * Rejects with what a hook threw, with ERR_PERCORE_NO_TASK, _TOO_LARGE or _UNSERIALIZABLE (its state), _REACTOR_DIED
-   * (the new owner), or _INVALID_ARGUMENT where it is pinned elsewhere; then it stays where it was.
+   * (the new owner), _TIMEOUT (the promise of a hook, see `hookTimeoutMs` of `createKeyed`), or _INVALID_ARGUMENT where
+   * it is pinned elsewhere or that reactor is not started; then it stays where it was.
    */
   async move(bucket: number, to: number): Promise<boolean> {
     this.#check(bucket, to);

@@ -29,6 +29,31 @@ const reports = (): Promise<KeyedReport[]> => Promise.all(
 const buckets = (): number[] => balancer.status().buckets.slice(0, runtime.reactors);
 
 describe('buckets', () => {
+  it('do not move to a reactor that there is room for and that is not started', async () => {
+    await start(2, { maxReactors: 3 });
+    const error = await balancer.move(3, 2).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'to', reactorId: 2 });
+    expect((error as Error).message).toContain('runtime.scale(3)');
+    await runtime.scale(3);
+    await balancer.move(3, 2);
+    expect(buckets()[2]).toBeGreaterThan(0);
+  });
+
+  it('whose hook never settles hold messages, which close counts', async () => {
+    await start(2);
+    const address = keyedAddress<CountMessage>(runtime, NAME);
+    const bucket = 5;
+    await balancer.move(bucket, 0);
+    await runtime.call('stick', null, { reactor: 0 });
+    expect(address.sendToBucket(bucket, [1, 0])).toBe(0);
+    void balancer.move(bucket, 1).catch(() => undefined);
+    await expect.poll(async () => (await reports())[0]!.run).toBe(1);
+    for (let i = 1; i <= 7; i++) expect(address.sendToBucket(bucket, [1, i])).toBe(0);
+    expect(address.held).toBe(7);
+    const closed = await runtime.close({ drainMs: 200 });
+    expect(closed).toMatchObject({ drained: false, undelivered: 7 });
+  });
+
   it('leave a reactor that is drained, and come back when it takes work again', async () => {
     await start(3);
     const owners = (): number[] => Array.from({ length: 64 }, (_, key) => runtime.ownerOf(keyOf(key)));

@@ -14,7 +14,7 @@ let moves: BucketMoves;
 /** What was run, as `reactor message`. */
 let run: string[];
 
-type Hooks = Pick<KeyedOptions<string>, 'onBucketLeaves' | 'onBucketArrives'>;
+type Hooks = Pick<KeyedOptions<string>, 'onBucketLeaves' | 'onBucketArrives' | 'hookTimeoutMs'>;
 function makeTown(...hooks: (Hooks | undefined)[]): void {
   town = new Town({ reactors: 2, laneBytes: 2048 });
   run = [];
@@ -96,6 +96,120 @@ describe('a move', () => {
     resolve('late');
     expect(await outcome(moving)).toBe(true);
     expect([owner(), told]).toEqual([1, ['late']]);
+  });
+});
+
+describe('a promise of onBucketArrives', () => {
+  let settleIt: { resolve: () => void; reject: (error: Error) => void };
+  const waits: Hooks = {
+    onBucketArrives: () => new Promise<void>((resolve, reject) => (settleIt = { resolve, reject })),
+  };
+
+  it('holds the messages of the bucket until it has resolved', async () => {
+    makeTown({ onBucketLeaves: () => 'mine' }, waits);
+    const address = keyedAddress<string>(town.reactor(0), 'task');
+    const moving = moves.move(BUCKET, 1);
+    address.sendToBucket(BUCKET, 'held');
+    expect(await outcome(moving)).toBe('pending');
+    expect([owner(), run, roomIn(town.parties[0]!.inside).table.figures[0]!.waiting]).toEqual([0, [], 1]);
+    settleIt.resolve();
+    expect(await outcome(moving)).toBe(true);
+    expect([owner(), run, roomIn(town.parties[0]!.inside).table.figures[0]!.waiting]).toEqual([1, ['1 held'], 0]);
+  });
+
+  it('sends the bucket back when it rejects, and the state that comes back is waited for as well', async () => {
+    const back: unknown[] = [];
+    let resolveBack!: () => void;
+    makeTown({
+      onBucketLeaves: () => 'mine',
+      onBucketArrives: (_bucket, state) => {
+        back.push(state);
+        return new Promise<void>((resolve) => (resolveBack = resolve));
+      },
+    }, waits);
+    const address = keyedAddress<string>(town.reactor(0), 'task');
+    const moving = moves.move(BUCKET, 1);
+    address.sendToBucket(BUCKET, 'held');
+    await settle();
+    settleIt.reject(new RangeError('no room here'));
+    expect(await outcome(moving)).toBe('pending');
+    expect([back, run]).toEqual([['mine'], []]);
+    resolveBack();
+    expect(await outcome(moving)).toMatchObject({ name: 'RangeError', message: 'no room here' });
+    expect([owner(), run, town.errors]).toEqual([0, ['0 held'], []]);
+  });
+
+  it('that settles although the old owner has died brings the state, and it is not adopted besides', async () => {
+    const told: unknown[] = [];
+    makeTown({ onBucketLeaves: () => 'mine' }, { onBucketArrives: (bucket, state) => {
+      told.push(state);
+      return waits.onBucketArrives!(bucket, state);
+    } });
+    const moving = moves.move(BUCKET, 1);
+    await settle();
+    town.kill(0);
+    expect(await outcome(moving)).toBe('pending');
+    settleIt.resolve();
+    expect(await outcome(moving)).toBe(true);
+    expect([owner(), told]).toEqual([1, ['mine']]);
+  });
+});
+
+describe('a hook whose promise does not settle', () => {
+  const late = async (moving: Promise<unknown>): Promise<unknown> => {
+    const error: unknown = await outcome(moving);
+    if (error !== 'pending') return error;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return late(moving);
+  };
+
+  it('keeps the bucket where it was; what leaves late comes back', async () => {
+    const back: unknown[] = [];
+    let resolve!: (state: string) => void;
+    makeTown({
+      hookTimeoutMs: 20, onBucketLeaves: () => new Promise<string>((settled) => (resolve = settled)),
+      onBucketArrives: (_bucket, state) => void back.push(state),
+    }, {});
+    const address = keyedAddress<string>(town.reactor(1), 'task');
+    const moving = moves.move(BUCKET, 1);
+    address.sendToBucket(BUCKET, 'held');
+    expect(await late(moving)).toMatchObject({
+      code: 'ERR_PERCORE_TIMEOUT', reactorId: 0, value: 20, message: expect.stringContaining('onBucketLeaves') as string,
+    });
+    expect([owner(), run, back]).toEqual([0, ['0 held'], []]);
+    expect(await outcome(moves.move(BUCKET, 1))).toMatchObject({
+      code: 'ERR_PERCORE_TIMEOUT', message: expect.stringContaining('not settled yet') as string,
+    });
+    resolve('late');
+    await settle();
+    expect([owner(), back]).toEqual([0, ['late']]);
+    const again = moves.move(BUCKET, 1);
+    await settle();
+    resolve('in time');
+    expect(await outcome(again)).toBe(true);
+  });
+
+  it('sends the bucket back; what arrives late is forgotten', async () => {
+    const told: string[] = [];
+    let resolve!: () => void;
+    makeTown({
+      onBucketLeaves: () => 'mine', onBucketArrives: (_bucket, state) => void told.push(`0 has ${state!}`),
+    }, {
+      hookTimeoutMs: 20, onBucketArrives: () => new Promise<void>((settled) => (resolve = settled)),
+      onBucketLeaves: () => String(told.push('1 forgets')),
+    });
+    expect(await late(moves.move(BUCKET, 1))).toMatchObject({
+      code: 'ERR_PERCORE_TIMEOUT', reactorId: 1, message: expect.stringContaining('onBucketArrives') as string,
+    });
+    expect([owner(), told]).toEqual([0, ['0 has mine']]);
+    resolve();
+    await settle();
+    expect([owner(), told]).toEqual([0, ['0 has mine', '1 forgets']]);
+  });
+
+  it('is limited by a number of milliseconds', () => {
+    expect(() => makeTown({ hookTimeoutMs: 0 }, {})).toThrow('hookTimeoutMs');
+    expect(() => createBuckets(town.reactor(0), { name: 'other', hookTimeoutMs: 0.5 })).toThrow('hookTimeoutMs');
   });
 });
 
@@ -222,6 +336,32 @@ describe('a bucket whose owner has died', () => {
     expect(moves.room.table.figures[1]!.lost).toBe(3);
     expect(moves.adopted).toBe(1);
     expect(await outcome(moves.move(BUCKET, 0))).toMatchObject({ code: 'ERR_PERCORE_REACTOR_DIED', argument: 'to' });
+  });
+});
+
+describe('a bucket whose owner has died and that nobody living can take', () => {
+  it('stays the dead one\'s, until somebody can', async () => {
+    let isFull = true;
+    const tries: number[] = [];
+    const full: Hooks = { onBucketArrives: () => {
+      tries.push(1);
+      if (isFull) throw new RangeError('full');
+    } };
+    town = new Town({ reactors: 3, laneBytes: 2048 });
+    run = [];
+    for (const reactor of [0, 1, 2]) {
+      createKeyed<string, string>(town.reactor(reactor), { name: 'task', ...full }, (message) => {
+        run.push(`${reactor} ${message}`);
+      });
+    }
+    moves = new BucketMoves(town.parties[3]!.inside);
+    town.start();
+    town.kill(0);
+    expect(await outcome(moves.move(3, 2))).toMatchObject({ message: 'full' });
+    expect([tries.length, town.reactor(1).ownerOfHash(3), moves.isOrphan(3)]).toEqual([2, 0, true]);
+    isFull = false;
+    expect(await outcome(moves.move(3, 2))).toBe(true);
+    expect([town.reactor(1).ownerOfHash(3), moves.isOrphan(3)]).toEqual([2, false]);
   });
 });
 

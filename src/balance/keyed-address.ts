@@ -189,7 +189,9 @@ export class KeyedAddress<M = unknown> {
       waiting.others.push(bytes);
     }
     this.#held++;
-    this.#room.table.figures[this.#party.id]!.held++;
+    const own = this.#room.table.figures[this.#party.id]!;
+    own.held++;
+    own.waiting++;
     return OK;
   }
 
@@ -216,6 +218,7 @@ export class KeyedAddress<M = unknown> {
       outlet.commit(bytes.length);
       held.first = held.others.length === 0 ? undefined : held.others.shift();
       this.#held--;
+      this.#room.table.figures[this.#party.id]!.waiting--;
       this.#line.mayHaveRoom();
     }
     this.#waiting.delete(slot);
@@ -223,6 +226,7 @@ export class KeyedAddress<M = unknown> {
 
   #drop(slot: number, count: number): void {
     this.#held -= count;
+    this.#room.table.figures[this.#party.id]!.waiting -= count;
     this.#party.turn.counters[DROPPED]! += count;
     this.#waiting.delete(slot);
   }

@@ -5,8 +5,9 @@ import { AGAIN, BACK_PRESSURED } from '../queues/index.js';
 import { ValueCodec } from '../queues/internal.js';
 import type { ByteRecord, Reactor } from '../reactor/index.js';
 import { checkBand, checkName, LocalTask, partyOf, type ByteTask } from '../reactor/internal.js';
-import { roomOf, type BucketKeeper, type KeyRoom } from './room.js';
 import { BusySample } from './busy-sample.js';
+import type { BucketKeeper } from './hooks.js';
+import { roomOf, type KeyRoom } from './room.js';
 
 /** Bytes before the message: its slot, and padding. */
 export const BUCKET_BYTES = 8;
@@ -25,15 +26,22 @@ export interface KeyedOptions<S = unknown> {
    * The bucket leaves this reactor, and all its messages have been run: returns what belongs to it, which is copied to
    * its new owner, and forgets it. If the new owner cannot take it, `onBucketArrives` gets the same value back. Runs
    * between two steps. A promise makes the bucket wait: for what it has sent to be taken, say. What it throws or
-   * rejects with keeps the bucket here.
+   * rejects with keeps the bucket here. Where it settles after `hookTimeoutMs`, `onBucketArrives` gets its state back.
    */
   readonly onBucketLeaves?: (bucket: number) => S | Promise<S>;
   /**
    * The bucket is this reactor's from now on, and no message of it has been run here since. `state` is what the old
    * owner's hook has returned; undefined where the old owner has died or has no hook. Not called for the buckets that a
-   * reactor owns from the start. What it throws sends the bucket back.
+   * reactor owns from the start. A promise makes the bucket wait: its first message is run when it has resolved. What
+   * it throws or rejects with sends the bucket back.
    */
-  readonly onBucketArrives?: (bucket: number, state: S | undefined) => void;
+  readonly onBucketArrives?: (bucket: number, state: S | undefined) => void | Promise<void>;
+  /**
+   * So long a promise of a hook may hold a move up: 1 to 2^31 - 1 ms, default 30,000. Then the bucket stays where it
+   * was, the move rejects with ERR_PERCORE_TIMEOUT, and until the promise settles the bucket does not move again from
+   * or to this reactor.
+   */
+  readonly hookTimeoutMs?: number;
 }
 
 /** What a step is told of its message. The same object each time: valid during the step only. */
@@ -59,7 +67,8 @@ export interface Keyed {
 
 class KeyedTask<M> implements BucketKeeper {
   readonly onBucketLeaves: ((bucket: number) => unknown) | undefined;
-  readonly onBucketArrives: ((bucket: number, state: unknown) => void) | undefined;
+  readonly onBucketArrives: ((bucket: number, state: unknown) => unknown) | undefined;
+  readonly hookTimeoutMs: number;
   private readonly codec = new ValueCodec();
   private readonly context = { bucket: 0, from: 0, priority: 0 };
   private readonly busy: BusySample;
@@ -70,6 +79,7 @@ class KeyedTask<M> implements BucketKeeper {
   ) {
     this.onBucketLeaves = options.onBucketLeaves;
     this.onBucketArrives = options.onBucketArrives;
+    this.hookTimeoutMs = checkHookTimeout(options.hookTimeoutMs);
     this.busy = new BusySample(room);
   }
 
@@ -125,7 +135,7 @@ class KeyedTask<M> implements BucketKeeper {
 export function createKeyed<M = unknown, S = unknown>(
   reactor: Reactor, options: KeyedOptions<S>, step: KeyedStep<M>,
 ): Keyed {
-  const known = ['name', 'priority', 'stage', 'onBucketLeaves', 'onBucketArrives'];
+  const known = ['name', 'priority', 'stage', 'onBucketLeaves', 'onBucketArrives', 'hookTimeoutMs'];
   const { name, priority, stage, onBucketLeaves, onBucketArrives } = checkOptions('options', options, known);
   checkName('name', name);
   checkFunction('step', step);
@@ -144,6 +154,10 @@ export function createKeyed<M = unknown, S = unknown>(
 }
 
 export const checkStage = (stage: number): number => checkInteger('stage', stage, 0, STAGES - 1);
+
+/** Milliseconds. */
+export const checkHookTimeout = (given = 30_000): number =>
+  checkInteger('hookTimeoutMs', given, 1, 2 ** 31 - 1);
 
 function notKeyed(name: string, from: number, slot: number): PercoreError {
   const message = `party ${from} has sent a message to keyed task "${name}" without a key, or in stage `

@@ -129,8 +129,9 @@ export class BucketMoves {
 
   /** All stages at once. Where one cannot go, the others come back. */
   private async run(bucket: number, to: number): Promise<boolean> {
-    if (this.isDead(to)) throw hasDied(to, bucket);
     const { block } = this.room.party.peers;
+    if (block.presence(to) === words.presence.ABSENT) throw isNotStarted(to, bucket, block.reactors());
+    if (this.isDead(to)) throw hasDied(to, bucket);
     const owner = block.ownerOf(bucket);
     const slots = this.slotsOf(bucket);
     const results = await Promise.allSettled(slots.map((slot) => this.runSlot(slot, to)));
@@ -178,8 +179,10 @@ export class BucketMoves {
     const { table } = this.room;
     // Afterwards everybody has seen that it moves, and what they say to have sent is what they have sent.
     await Promise.all(this.living().map((reactor) => this.room.tell(reactor, { ask: 'rest' }).catch(() => undefined)));
+    const tried = new Set<number>();
     for (let moving = word; ;) {
       const to = nextOwnerIn(moving);
+      tried.add(to);
       try {
         await this.room.tell(to, { ask: 'adopt', slot, word: moving });
         this.adopted++;
@@ -187,8 +190,12 @@ export class BucketMoves {
       } catch (error) {
         // Settled by the new owner before it died, or by what the old one had published.
         if (table.word(slot) !== moving) return;
-        const next = this.living().find((reactor) => reactor !== to);
-        if (next === undefined || this.room.party.isClosed) throw error;
+        const next = this.living().find((reactor) => !tried.has(reactor));
+        if (next === undefined || this.room.party.isClosed) {
+          // Nobody can have it: it is the dead one's again, until it is moved anew.
+          if (table.settle(slot, moving, ownerIn(moving))) this.room.summonAll();
+          throw error;
+        }
         moving = table.begin(slot, moving, next)!;
       }
     }
@@ -231,4 +238,12 @@ function hasDied(reactorId: number, bucket: number): PercoreError {
     'ERR_PERCORE_REACTOR_DIED', `bucket ${bucket} cannot move to reactor ${reactorId}, which has died`,
     { argument: 'to', value: reactorId, reactorId },
   );
+}
+
+function isNotStarted(reactorId: number, bucket: number, count: number): PercoreError {
+  const message = `bucket ${bucket} cannot move to reactor ${reactorId}, which is not started: there are ${count} `
+    + `reactors now. Start it first, by runtime.scale(${reactorId + 1})`;
+  return new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', message, {
+    argument: 'to', value: reactorId, allowed: `0 to ${count - 1}`, reactorId,
+  });
 }

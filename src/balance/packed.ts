@@ -4,7 +4,7 @@ import { BANDS, BUCKETS } from '../layout.js';
 import type { Reactor } from '../reactor/index.js';
 import { checkName, partyOf } from '../reactor/internal.js';
 import { BusySample } from './busy-sample.js';
-import { checkStage, type KeyedOptions } from './keyed.js';
+import { checkHookTimeout, checkStage, type KeyedOptions } from './keyed.js';
 import { roomOf, type KeyRoom } from './room.js';
 
 const ALL_BANDS = 2 ** BANDS - 1;
@@ -76,15 +76,18 @@ export class Buckets {
  * Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_CLOSED.
  */
 export function createBuckets<S = unknown>(reactor: Reactor, options: BucketsOptions<S>): Buckets {
-  const known = ['name', 'stage', 'onBucketLeaves', 'onBucketArrives'];
-  const { name, stage = 0, onBucketLeaves, onBucketArrives } = checkOptions('options', options, known);
+  const known = ['name', 'stage', 'onBucketLeaves', 'onBucketArrives', 'hookTimeoutMs'];
+  const { name, stage = 0, onBucketLeaves, onBucketArrives, hookTimeoutMs } = checkOptions('options', options, known);
   checkName('name', name);
   if (onBucketLeaves !== undefined) checkFunction('onBucketLeaves', onBucketLeaves);
   if (onBucketArrives !== undefined) checkFunction('onBucketArrives', onBucketArrives);
   checkInteger('reactor', partyOf(reactor).id, 0, reactor.reactors - 1);
   const room = roomOf(reactor);
   const arrives = onBucketArrives as KeyedOptions['onBucketArrives'];
-  room.add({ name, stage: checkStage(stage), onBucketLeaves, onBucketArrives: arrives });
+  room.add({
+    name, stage: checkStage(stage), hookTimeoutMs: checkHookTimeout(hookTimeoutMs), onBucketLeaves,
+    onBucketArrives: arrives,
+  });
   // Which lanes the program sends by is its own business.
   room.table.figures[partyOf(reactor).id]!.useBands(stage, ALL_BANDS);
   return new Buckets(room, stage);

@@ -16,6 +16,7 @@ import { PercoreError } from '../errors.js';
 import { BUCKETS, RETURN_LANES, SLOTS } from '../layout.js';
 import { partyOf, summon, WaitingLine, type Party } from '../reactor/internal.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
+import { BucketHooks, type BucketKeeper, type States } from './hooks.js';
 import { deathsIn, fence, squareWithRestarted } from './restarted.js';
 import { BucketTable } from './table.js';
 
@@ -27,16 +28,6 @@ const LANE = RETURN_LANES + BAND;
 /** So long after a look that found a dead sender's messages unread comes the next one. */
 const LOOK_AGAIN_NS = 200_000;
 
-/** What has state of its own in each bucket. */
-export interface BucketKeeper {
-  readonly name: string;
-  readonly stage: number;
-  onBucketLeaves: ((bucket: number) => unknown) | undefined;
-  onBucketArrives: ((bucket: number, state: unknown) => void) | undefined;
-}
-
-/** State of a bucket, by the name of its keeper. */
-type States = [name: string, state: unknown][];
 type Order =
   | { readonly ask: 'release' | 'adopt'; readonly slot: number; readonly word: number }
   | { readonly ask: 'arrive'; readonly slot: number; readonly word: number; readonly states: States }
@@ -45,7 +36,9 @@ type Order =
 
 export class KeyRoom {
   readonly table: BucketTable;
-  private readonly keepers = new Map<string, BucketKeeper>();
+  private readonly hooks: BucketHooks;
+  /** Slots that arrive here, and whose hooks are waited for. */
+  private readonly arriving = new Map<number, Promise<number>>();
   /** Buckets that leave once all their messages have been taken. */
   private readonly leaving = new Map<number, WaitingLine>();
   /** Those who wait until a slot has settled. */
@@ -55,28 +48,24 @@ export class KeyRoom {
 
   constructor(readonly party: Party) {
     this.table = new BucketTable(party.shared, party.id);
+    this.hooks = new BucketHooks(party);
+    // What a thread before this one held here is gone with it.
+    const own = this.table.figures[party.id]!;
+    own.lost += own.waiting;
+    own.waiting = 0;
     this.taken = this.table.figures[party.id]!.taken;
     party.dispatcher.addHandler(NAME, (order: never) => this.obey(order));
   }
 
   /** Throws ERR_PERCORE_NAME_TAKEN. */
   add(keeper: BucketKeeper): void {
-    const { name } = keeper;
-    if (this.keepers.has(name)) {
-      const message = `buckets "${name}" are taken in this reactor; choose another name`;
-      throw new PercoreError('ERR_PERCORE_NAME_TAKEN', message, { argument: 'name', value: name });
-    }
-    this.keepers.set(name, keeper);
+    this.hooks.add(keeper);
     this.table.useStage(keeper.stage);
   }
 
   /** Of the keeper of this name here. */
   stageOf(name: string): number | undefined {
-    return this.keepers.get(name)?.stage;
-  }
-
-  private keepersOf(slot: number): BucketKeeper[] {
-    return [...this.keepers.values()].filter(({ stage }) => stage === Math.floor(slot / BUCKETS));
+    return this.hooks.get(name)?.stage;
   }
 
   /** Tells another party's room, or this one's. */
@@ -164,73 +153,58 @@ export class KeyRoom {
     const beganNs = this.party.nowNs();
     const states: States = [];
     try {
-      for (const { name, onBucketLeaves } of this.keepersOf(slot)) {
-        if (onBucketLeaves === undefined) continue;
-        const state = onBucketLeaves(slot % BUCKETS);
-        // Most are there at once, and then nothing waits for the end of the turn.
-        states.push([name, isPromise(state) ? await state : state]);
-      }
+      const leaving = this.hooks.leave(slot, states);
+      // Most are there at once, and then nothing waits for the end of the turn.
+      if (leaving !== undefined) await leaving;
       const settledNs = (await this.tell(nextOwnerIn(word), { ask: 'arrive', slot, word, states })) as number;
       return settledNs - beganNs;
     } catch (error) {
       // The new owner has refused it, or has died before it was its own.
-      if (this.settle(slot, word, this.party.id)) this.giveBack(slot, states);
+      if (this.table.word(slot) === word) {
+        const coming = this.hooks.giveBack(slot, states);
+        if (coming !== undefined) await coming;
+        this.settle(slot, word, this.party.id);
+      }
       throw error;
     }
   }
 
   /** Of the new owner: when it was settled. */
-  private arrive(slot: number, word: number, states: States): number {
+  private arrive(slot: number, word: number, states: States): number | Promise<number> {
     this.check(slot, word, nextOwnerIn(word));
-    const unknown = states.find(([name]) => !this.keepers.has(name));
+    const unknown = states.find(([name]) => this.hooks.get(name) === undefined);
     if (unknown !== undefined) throw noKeeper(unknown[0], this.party.id);
     this.table.takeOver(slot, ownerIn(word));
-    this.begin(slot, new Map(states));
-    this.settle(slot, word, this.party.id);
-    return this.party.nowNs();
+    const coming = this.hooks.arrive(slot, new Map(states));
+    if (coming === undefined) {
+      this.settle(slot, word, this.party.id);
+      return this.party.nowNs();
+    }
+    const arriving = coming.then(() => {
+      if (this.settle(slot, word, this.party.id)) return this.party.nowNs();
+      this.hooks.forget(slot);
+      throw moveIsOver(slot);
+    }).finally(() => this.arriving.delete(slot));
+    this.arriving.set(slot, arriving);
+    return arriving;
   }
 
   /** Of the new owner, where the old one has died: first it reads what that one has published. */
   private async adopt(slot: number, word: number): Promise<void> {
     const { table, party } = this;
     const owner = ownerIn(word);
-    await this.whenDone(slot, () => this.isReadOut(owner, 1 << LANE), () => {
+    // The dead one has handed it over: then it is here with its state, or has to come without.
+    await this.arriving.get(slot)?.catch(() => undefined);
+    await this.whenDone(slot, () => this.isReadOut(owner, 1 << LANE), async () => {
       // Settled by the last that the dead one has published.
       if (table.word(slot) !== word) return;
       this.check(slot, word, nextOwnerIn(word));
-      this.begin(slot, new Map());
+      const coming = this.hooks.arrive(slot, new Map());
+      if (coming !== undefined) await coming;
       table.takeOver(slot, owner);
       for (const from of table.figures.keys()) table.forget(from, slot);
       this.settle(slot, word, party.id);
     });
-  }
-
-  private begin(slot: number, states: ReadonlyMap<string, unknown>): void {
-    const begun: BucketKeeper[] = [];
-    try {
-      for (const keeper of this.keepersOf(slot)) {
-        keeper.onBucketArrives?.(slot % BUCKETS, states.get(keeper.name));
-        begun.push(keeper);
-      }
-    } catch (error) {
-      // It stays where it was, so here it is forgotten.
-      for (const { name, onBucketLeaves } of begun) this.guard(name, () => onBucketLeaves?.(slot % BUCKETS));
-      throw error;
-    }
-  }
-
-  private giveBack(slot: number, states: States): void {
-    for (const [name, state] of states) {
-      this.guard(name, () => this.keepers.get(name)!.onBucketArrives?.(slot % BUCKETS, state));
-    }
-  }
-
-  private guard(name: string, run: () => unknown): void {
-    try {
-      run();
-    } catch (error) {
-      this.party.reportError(error, `a hook of keyed task "${name}"`);
-    }
   }
 
   private settle(slot: number, word: number, owner: number): boolean {
@@ -285,8 +259,7 @@ export class KeyRoom {
 
   private check(slot: number, word: number, meant: number): void {
     if (this.table.word(slot) === word && meant === this.party.id) return;
-    const bucket = slot % BUCKETS;
-    throw new PercoreError('ERR_PERCORE_CLOSED', `the move of bucket ${bucket} is over`, { value: bucket });
+    throw moveIsOver(slot);
   }
 
   private newLine(what: string, isDone: () => boolean): WaitingLine {
@@ -303,8 +276,6 @@ export class KeyRoom {
     summon(peers.words(id), peers.waker(id));
   }
 }
-
-const isPromise = (value: unknown): boolean => typeof (value as Promise<unknown> | undefined)?.then === 'function';
 
 const rooms = new WeakMap<Party, KeyRoom>();
 
@@ -325,4 +296,9 @@ function noKeeper(name: string, reactorId: number): PercoreError {
   const message = `reactor ${reactorId} has no keyed task "${name}", so it cannot take what belongs to it. Make it in `
     + 'the entry of every reactor';
   return new PercoreError('ERR_PERCORE_NO_TASK', message, { argument: 'name', value: name, reactorId });
+}
+
+function moveIsOver(slot: number): PercoreError {
+  const bucket = slot % BUCKETS;
+  return new PercoreError('ERR_PERCORE_CLOSED', `the move of bucket ${bucket} is over`, { value: bucket });
 }

@@ -25,7 +25,7 @@ import type { SharedRuntime } from '../reactor/internal.js';
 
 const WORD = slotsLayout.fields.word.at >> 2;
 const STAGES_USED = slotsLayout.fields.stages.at >> 2;
-const { sent, busyNs, held, lost, bands } = bucketsLayout.fields;
+const { sent, busyNs, held, waiting, lost, bands } = bucketsLayout.fields;
 
 /** What one party has written about all slots; the others only read it. */
 export class BucketFigures {
@@ -58,6 +58,9 @@ export class BucketFigures {
 
   get held(): number { return this.numbers[held.at >> 3]!; }
   set held(count: number) { this.numbers[held.at >> 3] = count; }
+  /** Messages that are held now. */
+  get waiting(): number { return this.numbers[waiting.at >> 3]!; }
+  set waiting(count: number) { this.numbers[waiting.at >> 3] = count; }
   get lost(): number { return this.numbers[lost.at >> 3]!; }
   set lost(count: number) { this.numbers[lost.at >> 3] = count; }
 }

@@ -32,7 +32,8 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
   controller.tellAll(words.stop.DRAIN);
   controller.deaths.restarts.hurry();
   const isQuiet = await untilAllQuiet(controller, drainMs);
-  const undelivered = controller.inFlight();
+  // Also what was accepted and has not even been sent, because its bucket moves.
+  const undelivered = controller.inFlight() + controller.held();
   controller.tellAll(words.stop.LEAVE);
   await untilExits(members, LEAVE_MS);
   const late = members.filter(({ isDead }) => !isDead);

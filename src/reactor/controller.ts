@@ -10,7 +10,7 @@
 import { channel } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
 import { capabilities } from '../capabilities.js';
-import { partyLayout } from '../layout.js';
+import { bucketsLayout, partyLayout } from '../layout.js';
 import { native } from '../native.js';
 import type { SloViolation } from '../observe/index.js';
 import type { Policy } from '../realtime/index.js';
@@ -43,6 +43,7 @@ const slo = channel('percore:slo');
 const SENT = partyLayout.fields.sent.at >> 3;
 const RECEIVED = partyLayout.fields.received.at >> 3;
 const LOST = partyLayout.fields.lost.at >> 3;
+const HELD_NOW = bucketsLayout.fields.waiting.at;
 
 export class Controller implements MemberHost, DeathHost {
   /** The thread that runs in each reactor's place, or the last that did. */
@@ -267,6 +268,12 @@ export class Controller implements MemberHost, DeathHost {
       count += counters[SENT]! - counters[LOST]! - counters[RECEIVED]!;
     }
     return Math.max(0, count);
+  }
+
+  /** Messages that senders hold because their bucket moves: of one party, or of all. */
+  held(id?: number): number {
+    const memories = id === undefined ? this.shared.buckets : [this.shared.buckets[id]!];
+    return memories.reduce((sum, memory) => sum + new Float64Array(memory, HELD_NOW, 1)[0]!, 0);
   }
 
   setIdleStrategy(id: number, options: IdleOptions): void {

@@ -166,13 +166,14 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
   // Pairs with setPhase().
   while (!member.isDead && Atomics.load(party, PHASE) !== words.phase.QUIET && !isOver()) await sleep(LOOK_MS);
   checkOpen(controller, `scale(${id})`);
+  const held = controller.held(id);
   controller.tell(id, words.stop.LEAVE);
   await untilExits([member], LEAVE_MS);
   if (!member.isDead) member.terminate();
   await untilExits([member], END_MS);
   // What could not move before is given to the others without its state, as after a death.
   await mover.empty(controller, id).catch((error: unknown) => tellStaying(controller, id, error));
-  const undelivered = countUnread(controller.shared, id);
+  const undelivered = held + countUnread(controller.shared, id);
   controller.tell(id, words.stop.RUN);
   controller.forgetMember();
   return undelivered;
