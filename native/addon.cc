@@ -26,6 +26,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   percore::exportTurn(env, exports);
   percore::exportTimers(env, exports);
   percore::exportRealtime(env, exports);
+  percore::exportStalls(env, exports);
   return exports;
 }
 

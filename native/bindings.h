@@ -21,5 +21,6 @@ void exportPipe(Napi::Env env, Napi::Object exports);
 void exportTurn(Napi::Env env, Napi::Object exports);
 void exportTimers(Napi::Env env, Napi::Object exports);
 void exportRealtime(Napi::Env env, Napi::Object exports);
+void exportStalls(Napi::Env env, Napi::Object exports);
 
 }  // namespace percore

@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "e3914fb61692a5a8";
+constexpr char kHash[] = "cca4637b2933f7f9";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -296,6 +296,8 @@ struct Party {
   double wokenNs;  // when somebody woke it last, where figures are taken (writes: whoever wakes it; reads: owner)
   int32_t wokenBy;  // that party, plus 1 (writes: whoever wakes it; reads: owner)
   char reserved10[116];
+  double stalls;  // steps, and callbacks between turns, that were found to hold the thread longer than `stall` allows (writes: the watcher of stalls; reads: runtime)
+  char reserved11[120];
 };
 static_assert(offsetof(Party, magic) == 0);
 static_assert(offsetof(Party, version) == 4);
@@ -345,7 +347,8 @@ static_assert(offsetof(Party, lookedNs) == 1440);
 static_assert(offsetof(Party, wokeNs) == 1448);
 static_assert(offsetof(Party, wokenNs) == 1536);
 static_assert(offsetof(Party, wokenBy) == 1544);
-static_assert(sizeof(Party) == 1664);
+static_assert(offsetof(Party, stalls) == 1664);
+static_assert(sizeof(Party) == 1792);
 
 struct Runtime {
   int32_t magic;  // RUNTIME_MAGIC once the block is complete (writes: runtime, last; reads: all)
@@ -655,7 +658,10 @@ struct Page {
   int32_t mostTasks;  // how many there is room for (writes: main thread; reads: other processes)
   int32_t ratesAt;  // where the rate controllers begin: a PageRate each (writes: main thread; reads: other processes)
   int32_t rates;  // how many there are now (writes: main thread; reads: other processes)
-  char reserved1[156];
+  int32_t asksAt;  // where the PageAsk lies, which others write (writes: main thread; reads: other processes)
+  double answeredId;  // the number of the ask that was answered last (writes: main thread; reads: other processes)
+  int32_t answeredTasks;  // for how many tasks it has set bounds (writes: main thread; reads: other processes)
+  char reserved1[140];
 };
 static_assert(offsetof(Page, magic) == 0);
 static_assert(offsetof(Page, version) == 4);
@@ -675,6 +681,9 @@ static_assert(offsetof(Page, tasks) == 84);
 static_assert(offsetof(Page, mostTasks) == 88);
 static_assert(offsetof(Page, ratesAt) == 92);
 static_assert(offsetof(Page, rates) == 96);
+static_assert(offsetof(Page, asksAt) == 100);
+static_assert(offsetof(Page, answeredId) == 104);
+static_assert(offsetof(Page, answeredTasks) == 112);
 static_assert(sizeof(Page) == 256);
 
 struct PageTask {
@@ -743,6 +752,26 @@ static_assert(offsetof(PageRate, nextEmissionNs) == 80);
 static_assert(offsetof(PageRate, p99JitterNs) == 88);
 static_assert(offsetof(PageRate, maxJitterNs) == 96);
 static_assert(sizeof(PageRate) == 128);
+
+struct PageAsk {
+  double id;  // a number by chance, not 0; answered under this number (writes: whoever asks, all at once; reads: main thread)
+  int32_t band;  // all tasks of this band; -1: the task of this name (writes: whoever asks, all at once; reads: main thread)
+  int32_t reactor;  // of this party alone; -1: of all (writes: whoever asks, all at once; reads: main thread)
+  int32_t nameBytes;  // bytes of the name; 0 for none (writes: whoever asks, all at once; reads: main thread)
+  int32_t name[24];  // the task, in UTF-8 (writes: whoever asks, all at once; reads: main thread)
+  char reserved0[4];
+  double boundsNs[4];  // bounds in nanoseconds; 0 for none, -1: as it is (writes: whoever asks, all at once; reads: main thread)
+  int32_t checksum;  // FNV-1a of all bytes before it (writes: whoever asks, all at once; reads: main thread)
+  char reserved1[100];
+};
+static_assert(offsetof(PageAsk, id) == 0);
+static_assert(offsetof(PageAsk, band) == 8);
+static_assert(offsetof(PageAsk, reactor) == 12);
+static_assert(offsetof(PageAsk, nameBytes) == 16);
+static_assert(offsetof(PageAsk, name) == 20);
+static_assert(offsetof(PageAsk, boundsNs) == 120);
+static_assert(offsetof(PageAsk, checksum) == 152);
+static_assert(sizeof(PageAsk) == 256);
 
 struct FairLock {
   int32_t holder;  // 0 free, else who has it, plus 1; -1 free, and left behind by a level that has died (writes: any level; main after a death; reads: all levels)
@@ -827,6 +856,6 @@ constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_
   return sizeof(Party) + parties * kLineBytes + (from * kLanesPerPeer + lane) * laneStride(laneBytes);
 }
 static_assert(laneStride(4096) == 4992);
-static_assert(laneOffset(3, 4096, 2, 5) == 186752);
+static_assert(laneOffset(3, 4096, 2, 5) == 186880);
 
 }  // namespace percore::layout

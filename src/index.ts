@@ -15,7 +15,8 @@ export type {
   MessageDrop, PartyUse, Protocol, Reactor,
   ReactorDeath, ReactorRestart, ReactorStatus, Reading, ReadOptions, RefusalReasons, RestartOptions, Runtime,
   RuntimeOptions, RuntimeStatus, ScaleOptions, ScaleResult, Selected, SendOptions, SetDisciplineOptions, SpawnOptions,
-  Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor, SteeringStatus, StepError, StepResult,
+  StallOptions, StallStatus, Steered, SteeredListenOptions, Steering, SteeringOptions, SteeringReactor, SteeringStatus,
+  StepError, StepResult,
   StreamedAnswer, Task, TimerFigures, Untyped,
 } from './reactor/index.js';
 export {
@@ -36,7 +37,7 @@ export {
 } from './bus/index.js';
 export {
   chromeTrace, cpuProfile, dumpFlightOnSignal, exportMetrics, flightEvents, flightsOf, metricsOf, noteEvent, onMetrics,
-  prometheusText, publishCounters, registerMetrics, relieved, serveInspection, setSlo, traceTasks,
+  prometheusText, publishCounters, registerMetrics, relieved, serveInspection, setSlo, setStall, traceTasks,
   type ChromeTrace, type ChromeTraceEvent, type DumpOptions, type Flight, type FlightOptions, type Inspection,
   type InspectionOptions,
   type MeterInstrument,
@@ -48,7 +49,7 @@ export {
 } from './monitor/index.js';
 export {
   Histogram, HISTOGRAM_WORDS, type Cause, type CauseKind, type FigureName, type FlightEvent, type SloViolation,
-  type Span,
+  type Span, type StallReport,
 } from './observe/index.js';
 export { cpuBudget, type CpuBudget } from './realtime/index.js';
 export { tryDiscipline } from './scheduling/index.js';

@@ -39,6 +39,9 @@ export const pageLayout = {
     mostTasks: { at: 88, type: 'i32', ...WRITER, means: 'how many there is room for' },
     ratesAt: { at: 92, type: 'i32', ...WRITER, means: 'where the rate controllers begin: a PageRate each' },
     rates: { at: 96, type: 'i32', ...WRITER, means: 'how many there are now' },
+    asksAt: { at: 100, type: 'i32', ...WRITER, means: 'where the PageAsk lies, which others write' },
+    answeredId: { at: 104, type: 'f64', ...WRITER, means: 'the number of the ask that was answered last' },
+    answeredTasks: { at: 112, type: 'i32', ...WRITER, means: 'for how many tasks it has set bounds' },
   },
 } as const satisfies Structure;
 
@@ -87,5 +90,24 @@ export const pageRateLayout = {
     nextEmissionNs: { at: 80, type: 'f64', ...WRITER, means: 'the next one, as planned' },
     p99JitterNs: { at: 88, type: 'f64', ...WRITER, means: 'what 99 % of the last intervals did not exceed' },
     maxJitterNs: { at: 96, type: 'f64', ...WRITER, means: 'the most' },
+  },
+} as const satisfies Structure;
+
+const ASKER = { writes: 'whoever asks, all at once', reads: 'main thread' } as const;
+
+/** Bounds that another process asks for: see src/monitor/page-asks.ts. */
+export const pageAskLayout = {
+  name: 'PageAsk',
+  bytes: 256,
+  fields: {
+    id: { at: 0, type: 'f64', ...ASKER, means: 'a number by chance, not 0; answered under this number' },
+    band: { at: 8, type: 'i32', ...ASKER, means: 'all tasks of this band; -1: the task of this name' },
+    reactor: { at: 12, type: 'i32', ...ASKER, means: 'of this party alone; -1: of all' },
+    nameBytes: { at: 16, type: 'i32', ...ASKER, means: 'bytes of the name; 0 for none' },
+    name: { at: 20, type: 'i32', count: FIGURE_NAME_BYTES >> 2, ...ASKER, means: 'the task, in UTF-8' },
+    boundsNs: {
+      at: 120, type: 'f64', count: FIGURE_KINDS, ...ASKER, means: 'bounds in nanoseconds; 0 for none, -1: as it is',
+    },
+    checksum: { at: 152, type: 'i32', ...ASKER, means: 'FNV-1a of all bytes before it' },
   },
 } as const satisfies Structure;

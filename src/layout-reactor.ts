@@ -29,7 +29,7 @@ export const timerCountersLayout = {
 /** What one party (a reactor, or the main thread) shows to the others. Its inbox begins with it. */
 export const partyLayout = {
   name: 'Party',
-  bytes: 1664,
+  bytes: 1792,
   fields: {
     magic: {
       at: 0, type: 'i32', writes: 'runtime, last', reads: 'all',
@@ -205,6 +205,10 @@ export const partyLayout = {
     },
     wokenBy: {
       at: 1544, type: 'i32', writes: 'whoever wakes it', reads: 'owner', means: 'that party, plus 1',
+    },
+    stalls: {
+      at: 1664, type: 'f64', writes: 'the watcher of stalls', reads: 'runtime', status: 'stalls', unit: 'count',
+      means: 'steps, and callbacks between turns, that were found to hold the thread longer than `stall` allows',
     },
   },
 } as const satisfies Structure;

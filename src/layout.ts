@@ -45,7 +45,7 @@ import {
 } from './layout-levels.js';
 import { groupLayout, linkedLayout, pipeLayout, placeLayout, queueLayout } from './layout-queues.js';
 import { figuresLayout, taskFiguresLayout, traceSpanLayout, FIGURES_MAGIC } from './layout-observe.js';
-import { PAGE_MAGIC, pageLayout, pageRateLayout, pageTaskLayout } from './layout-page.js';
+import { PAGE_MAGIC, pageAskLayout, pageLayout, pageRateLayout, pageTaskLayout } from './layout-page.js';
 import { offloadLayout } from './layout-offload.js';
 import {
   bucketsLayout, deliveryLayout, partyLayout, runtimeLayout, slotsLayout, timerCountersLayout, timerRecordLayout,
@@ -68,7 +68,7 @@ export const structures: readonly Structure[] = [
   placeLayout, queueLayout, linkedLayout, groupLayout, ioCountersLayout, timerCountersLayout, partyLayout,
   runtimeLayout, slotsLayout, bucketsLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout,
   pipeLayout, datagramEntryLayout, readinessLayout, topicsLayout, topicMemberLayout, offloadLayout,
-  figuresLayout, taskFiguresLayout, traceSpanLayout, pageLayout, pageTaskLayout, pageRateLayout,
+  figuresLayout, taskFiguresLayout, traceSpanLayout, pageLayout, pageTaskLayout, pageRateLayout, pageAskLayout,
   fairLockLayout, appLayout, appCoreLayout, appLevelLayout, realtimeFifoLayout, executorAnswerLayout,
 ];
 

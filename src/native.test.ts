@@ -83,6 +83,7 @@ const GROUPS: {
     'setPolicy', 'getPolicy', 'lockMemory', 'unlockMemory', 'prefault', 'residentBytes', 'prefaultStack',
     'adviseHugePages',
   ],
+  stalls: ['create', 'join', 'set', 'close'],
 };
 
 describe('the addon', () => {

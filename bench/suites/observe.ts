@@ -1,6 +1,7 @@
 /** Suite `observe`: what it costs to be watched. One bench a row of its table. */
 import type { Suite } from '../harness.js';
 import { overhead } from './observe/overhead.js';
+import { stallReport } from './observe/stall-report.js';
 
-const observe: Suite = { name: 'observe', benches: [overhead] };
+const observe: Suite = { name: 'observe', benches: [overhead, stallReport] };
 export default observe;

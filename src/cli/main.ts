@@ -8,6 +8,7 @@ import { type Command, DONE, FAILED, MISUSED, UsageError } from './command.js';
 
 /** In the order of `--help`. A new command is a module in this folder and a line here. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  slo: () => import('./slo.js'),
   web: () => import('./web.js'),
   top: () => import('./top.js'),
   bench: () => import('./bench.js'),

@@ -41,7 +41,7 @@ function filesOf(folder: string): Record<string, string> {
     version: '0.0.0', private: true, type: 'module', engines: { node: '>=20.19' },
     scripts: {
       build: 'tsc', start: 'npm run --silent build && node dist/src/main.js',
-      test: 'npm run --silent build && node --test dist/test/',
+      test: 'npm run --silent build && node --test dist/test/*.test.js',
     },
     dependencies: { percore: `^${version}` },
     devDependencies: { '@types/node': '^20.19.0', typescript: '>=5.9' },

@@ -4,6 +4,7 @@ export {
   metricsOf, relieved, type BoundedFigure, type ClassMetrics, type Figures, type FigureSummary, type LaneMetrics,
   type Metrics, type TaskMetrics,
 } from './metrics.js';
+export { setStall } from './stall.js';
 export { setSlo, type SloBounds, type SloTarget } from './slo.js';
 export { publishCounters, type CountersPage, type PageOptions } from './page.js';
 export { serveInspection } from './inspection.js';

@@ -6,10 +6,10 @@
  *      Party turns 896 f64 1        structure, field, byte within the structure, type, how many of it
  *      PageTask size 640            and how long the structure is
  */
-import { pageLayout, pageRateLayout, pageTaskLayout, partyLayout, type Structure } from '../layout.js';
+import { pageAskLayout, pageLayout, pageRateLayout, pageTaskLayout, partyLayout, type Structure } from '../layout.js';
 import { partyFigures } from '../reactor/internal.js';
 
-const STRUCTURES: readonly Structure[] = [pageLayout, pageTaskLayout, pageRateLayout];
+const STRUCTURES: readonly Structure[] = [pageLayout, pageTaskLayout, pageRateLayout, pageAskLayout];
 
 export function describePage(): string {
   const lines = STRUCTURES.flatMap(({ name, bytes, fields }) => [

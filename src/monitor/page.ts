@@ -13,17 +13,19 @@
  * (a sequence lock; source: the kernel's seqlock). The text of the page names every field, so no reader needs this
  * table.
  */
-import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import {
-  CAUSE_BYTES, FIGURE_NAME_BYTES, PAGE_MAGIC, PAGE_RESPONSES, PAGE_VERSION, pageLayout, pageRateLayout, pageTaskLayout,
-  partyLayout,
+  CAUSE_BYTES, FIGURE_NAME_BYTES, PAGE_MAGIC, PAGE_RESPONSES, PAGE_VERSION, pageAskLayout, pageLayout,
+  pageRateLayout, pageTaskLayout, partyLayout,
 } from '../layout.js';
 import { native } from '../native.js';
 import { FIGURES, FigureTable, RESPONSE, type SloViolation, type FigureSlot } from '../observe/internal.js';
 import type { Runtime } from '../reactor/index.js';
 import { controllerOf, type SharedRuntime } from '../reactor/internal.js';
 import { checkRateState } from '../timers/internal.js';
+import { setBounds } from './slo.js';
+import { unpackAsk } from './page-asks.js';
 import { describePage } from './page-text.js';
 import { removeStalePages } from './page-reader.js';
 import { startTicksOf } from '../process-start.js';
@@ -105,6 +107,8 @@ class PageWriter {
   /** Of each place for a task: the steps of its slot when it was written last. */
   private readonly seen: number[] = [];
   private readonly causes = new Map<string, string>();
+  private readonly asksAt: number;
+  private readonly ask = Buffer.alloc(pageAskLayout.bytes);
 
   constructor(
     private readonly fd: number, private readonly shared: Pick<SharedRuntime, 'inboxes' | 'figures' | 'originNs'>,
@@ -119,6 +123,7 @@ class PageWriter {
     this.ratesAt = this.tasksAt + this.mostTasks * pageTaskLayout.bytes;
     const names = Object.keys(rates);
     this.bytes = Buffer.from(new ArrayBuffer(this.ratesAt + names.length * pageRateLayout.bytes));
+    this.asksAt = this.bytes.length;
     this.words = new Int32Array(this.bytes.buffer);
     this.numbers = new Float64Array(this.bytes.buffer);
     this.bytes.set(text, pageLayout.bytes);
@@ -131,6 +136,7 @@ class PageWriter {
       magic: PAGE_MAGIC, version: PAGE_VERSION, pid: process.pid, startTicks: startTicksOf(process.pid) ?? 0, originNs,
       everyMs, textAt: pageLayout.bytes, textBytes: text.length, partiesAt, parties: inboxes.length,
       tasksAt: this.tasksAt, mostTasks: this.mostTasks, ratesAt: this.ratesAt, rates: names.length,
+      asksAt: this.asksAt,
     };
     for (const [name, value] of Object.entries(values)) set(name as keyof typeof header, value);
     for (const [i, name] of names.entries()) {
@@ -147,6 +153,7 @@ class PageWriter {
   }
 
   publish(): void {
+    this.takeAsk();
     const { words, numbers, shared: { inboxes } } = this;
     const sequence = words[header.sequence.at >> 2]! | 1;
     this.writeWord(header.sequence.at, sequence);
@@ -165,6 +172,16 @@ class PageWriter {
     }
     writeSync(this.fd, this.bytes, 0, this.bytes.length, 0);
     this.writeWord(header.sequence.at, sequence + 1);
+  }
+
+  /** Bounds that another process asks for. What it writes lies behind all that is written here. */
+  private takeAsk(): void {
+    const { ask, fd, asksAt, words, numbers } = this;
+    if (readSync(fd, ask, 0, ask.length, asksAt) < ask.length) return;
+    const asked = unpackAsk(ask);
+    if (asked === undefined || asked.id === numbers[header.answeredId.at >> 3]) return;
+    words[header.answeredTasks.at >> 2] = setBounds(this.tables.map((table, id) => ({ id, table })), asked);
+    numbers[header.answeredId.at >> 3] = asked.id;
   }
 
   end(): void {

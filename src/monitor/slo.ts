@@ -1,9 +1,10 @@
 /** Upper bounds for figures of tasks: set while the program runs, seen by the party that records, counted there. */
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
-import { FIGURES } from '../observe/internal.js';
+import { FIGURES, type FigureTable } from '../observe/internal.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
 import { checkBandOrClass, checkName, partyOf } from '../reactor/internal.js';
 import { tablesOf } from './metrics.js';
+import type { BoundsAsk } from './page-asks.js';
 
 /** Whose figures: one task, or all of a class or a priority that there are now. */
 export interface SloTarget {
@@ -48,16 +49,22 @@ export function setSlo(of: Reactor | Runtime, target: SloTarget, bounds: SloBoun
   const band = isBand ? checkBandOrClass({ priority, class: ofClass }, party.turn.classes) : undefined;
   if (reactor !== undefined) checkInteger('target.reactor', reactor, 0, party.shared.reactors);
   for (const key of KEYS) if (bounds[key] !== undefined) checkInteger(`bounds.${key}`, bounds[key], 0, MOST_NS);
+  const boundsNs = KEYS.map((key) => bounds[key] ?? -1);
+  return setBounds(tablesOf(party, of), { task, band, reactor, boundsNs });
+}
+
+/** The same, of what is checked. A bound of -1 stays as it is. */
+export function setBounds(
+  tables: readonly { readonly id: number; readonly table: FigureTable }[],
+  { task, band, reactor, boundsNs }: BoundsAsk,
+): number {
   let count = 0;
-  for (const { id, table } of tablesOf(party, of)) {
+  for (const { id, table } of tables) {
     if (reactor !== undefined && reactor !== id) continue;
     for (const slot of table.slots()) {
       if (band === undefined ? slot.name !== task : slot.band !== band) continue;
       count++;
-      for (const [kind, key] of KEYS.entries()) {
-        const ns = bounds[key];
-        if (ns !== undefined) table.setBound(slot, kind, ns);
-      }
+      for (const [kind, ns] of boundsNs.entries()) if (ns >= 0) table.setBound(slot, kind, ns);
     }
   }
   return count;

@@ -14,6 +14,7 @@
  *     | files                          | files by io_uring                  | all: threads do the work           |
  *     | watches, pipes                 | watched paths; queues over a pipe  | each with its users                |
  *     | realtime                       | policies, locked memory            | yes, the whole group               |
+ *     | stalls                         | the option `stall`                 | yes, the whole group               |
  *
  * Rules for all groups:
  * - A group belongs to the thread that has loaded it. Handles and descriptors are that thread's alone, and end with
@@ -35,6 +36,7 @@ import type { NativeDatagrams, NativeSockets, NativeTcp, NativeUnix } from './so
 import type { NativeDrivers, NativeSources } from './sources.js';
 import type { NativeSystem, NativeThreads, NativeWakers } from './threads.js';
 import type { NativeAlarms, NativeClock, NativeWheels } from './time.js';
+import type { NativeStalls } from './stalls.js';
 import type { NativeTurns } from './turns.js';
 
 export interface Native {
@@ -58,6 +60,7 @@ export interface Native {
   readonly watches: NativeWatches;
   readonly pipes: NativePipes;
   readonly realtime?: NativeRealtime;
+  readonly stalls?: NativeStalls;
 }
 
 export type { NativeDescriptors, NativePipes, NativeWatches, PipeEndHandle } from './descriptors.js';
@@ -71,4 +74,5 @@ export type { NativeSystem, NativeThreads, NativeWakers } from './threads.js';
 export type {
   NativeAlarms, NativeClock, NativeTimersOptions, NativeWheels, RateTimerHandle, TimersHandle,
 } from './time.js';
+export type { NativeStalls } from './stalls.js';
 export type { NativeTurns, TurnHandle, TurnOptions } from './turns.js';

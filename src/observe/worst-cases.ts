@@ -8,6 +8,7 @@
  */
 import { causeOf, type Cause, type CauseKind, type Span } from './cause.js';
 import { RunDelay } from './run-delay.js';
+import type { StallReport } from './stall.js';
 import { FIGURES, RUN, SCHEDULE_IN, type FigureName, type FigureSlot } from './task-figures.js';
 
 /** A value above its bound, and when it came about. */
@@ -46,6 +47,8 @@ export interface SloViolation {
   /** What held the thread meanwhile: the longest, in the order of time. */
   readonly ran: readonly Span[];
   readonly collections: readonly Span[];
+  /** Where `stall` watches: the stall that held the thread meanwhile, with its stack, if it was told. */
+  readonly stall: StallReport | undefined;
   /** Violations since the last case of which no case was made, of any task of this party. */
   readonly leftOut: number;
 }
@@ -157,7 +160,7 @@ export class WorstCases {
     this.host.report({
       reactorId: this.host.id, task: figures.name, priority: figures.band, figure: FIGURES[kind]!, ns,
       boundNs: figures.boundNs(kind), isWorst, cause, shares, readyNs, startNs, endNs, from,
-      wokenBy: hasSlept ? wake.by : -1, collections, leftOut,
+      wokenBy: hasSlept ? wake.by : -1, collections, stall: undefined, leftOut,
       ran: [...ran].sort((a, b) => b.toNs - b.fromNs - (a.toNs - a.fromNs)).slice(0, MOST_SPANS)
         .sort((a, b) => a.fromNs - b.fromNs),
     });

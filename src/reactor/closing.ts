@@ -31,7 +31,7 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
   controller.setHeld(true);
   controller.tellAll(words.stop.DRAIN);
   controller.deaths.restarts.hurry();
-  const isQuiet = await untilQuiet(controller, drainMs);
+  const isQuiet = await untilAllQuiet(controller, drainMs);
   const undelivered = controller.inFlight();
   controller.tellAll(words.stop.LEAVE);
   await untilExits(members, LEAVE_MS);
@@ -43,6 +43,7 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
   for (const member of running) member.unref();
   await controller.spares.end();
   for (const end of controller.closers) await end();
+  controller.stalls?.close();
   main.detach();
   // One that still runs may wake somebody later: that does nothing then, see native/waker.h.
   for (const fd of shared.eventFds) native().wakers.close(fd);
@@ -65,7 +66,7 @@ export async function untilExits(members: readonly Member[], ms: number): Promis
 }
 
 /** True when all living reactors were quiet at two looks with no message between; false after `drainMs`. */
-async function untilQuiet(controller: Controller, drainMs: number): Promise<boolean> {
+async function untilAllQuiet(controller: Controller, drainMs: number): Promise<boolean> {
   const { members, main } = controller;
   const endMs = performance.now() + drainMs;
   let before = '';

@@ -33,6 +33,7 @@ import type { RuntimeSettings } from './runtime-options.js';
 import { Roster } from './roster.js';
 import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
 import { Spares } from './spares.js';
+import { Stalls } from './stalls.js';
 import { mainStatus, reactorStatus, type MainStatus, type ReactorStatus, type RuntimeStatus } from './status.js';
 import { workers, type SpareThread, type ThreadMaker } from './threads.js';
 
@@ -49,6 +50,9 @@ export class Controller implements MemberHost, DeathHost {
   readonly deaths: Deaths;
   readonly roster: Roster;
   readonly spares: Spares;
+  readonly shared: SharedRuntime;
+  /** Undefined where nobody watches for them. */
+  readonly stalls: Stalls | undefined;
   /** Ends when the reactors that were asked for last are there. Never rejects. */
   scaling: Promise<unknown> = Promise.resolve();
   /** The main thread as a party. */
@@ -73,10 +77,16 @@ export class Controller implements MemberHost, DeathHost {
   private readonly names: KeptNames[] = [];
 
   constructor(
-    readonly settings: RuntimeSettings, readonly shared: SharedRuntime,
+    readonly settings: RuntimeSettings, shared: SharedRuntime,
     private readonly threads: ThreadMaker = workers,
   ) {
-    const { budget, publishEvery, discipline, classes, restart, startTimeoutMs } = settings;
+    const { budget, publishEvery, discipline, classes, restart, startTimeoutMs, stall } = settings;
+    if (stall !== undefined) {
+      this.stalls = new Stalls(stall, shared.reactors, shared.originNs, (report) => {
+        this.events.emit('stalled', report);
+      });
+    }
+    this.shared = shared = this.stalls === undefined ? shared : { ...shared, stallWatch: this.stalls.number };
     this.spares = new Spares(threads, restart?.spare === true, settings.resourceLimits);
     this.deaths = new Deaths(this, restart, startTimeoutMs);
     this.discipline = discipline;
@@ -142,7 +152,10 @@ export class Controller implements MemberHost, DeathHost {
     process.emitWarning(error.message, { code: 'ERR_PERCORE_NO_TASK' });
   }
 
-  sloViolated(violation: SloViolation): void {
+  sloViolated(seen: SloViolation): void {
+    const { reactorId, readyNs, endNs } = seen;
+    const stall = this.stalls?.during(reactorId, readyNs, endNs);
+    const violation = stall === undefined ? seen : { ...seen, stall };
     if (slo.hasSubscribers) slo.publish(violation);
     this.events.emit('sloViolated', violation);
   }
@@ -216,6 +229,7 @@ export class Controller implements MemberHost, DeathHost {
         return { ...status, interrupts: interruptsOfThread(status.cpuGranted) };
       }),
       main: this.statusOfMain(),
+      stall: this.stalls?.status(),
       sharedBytes: this.shared.runtime.byteLength + this.shared.topics.byteLength + this.shared.inboxes.reduce(
         (sum, inbox) => sum + inbox.byteLength, 0,
       ),

@@ -14,6 +14,7 @@ export {
   collectWhenIdle, IdleCollector, type CollectionStatus, type IdleCollectOptions,
 } from './idle-collector.js';
 export type { MemoryOptions, MemoryStatus } from './memory-options.js';
+export type { StallOptions, StallStatus } from './stalls.js';
 export { setPolicy, type SetPolicyOptions } from './set-policy.js';
 export { setDiscipline, type SetDisciplineOptions } from './set-discipline.js';
 export type { Protocol, Untyped } from './protocol.js';

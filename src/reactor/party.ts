@@ -188,6 +188,10 @@ export class Party implements TurnSources, Stopping {
     this.answers = new CallAnswers(this.lanes, this.timers, this.asking);
     this.dispatcher.begin(this.calls, this.answers);
     turn.begin(this);
+    // A refusal costs the watch over this thread alone.
+    if (shared.stallWatch !== undefined) {
+      native().stalls?.join(shared.stallWatch, new Uint8Array(inbox), turn.steps);
+    }
   }
 
   // ---- For its turn -----------------------------------------------------------------------------------------------

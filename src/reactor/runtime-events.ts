@@ -1,5 +1,5 @@
 /** What a runtime tells whoever listens, and what closing it answers. */
-import type { FlightEvent, SloViolation } from '../observe/index.js';
+import type { FlightEvent, SloViolation, StallReport } from '../observe/index.js';
 import type { Recovered } from '../queues/index.js';
 import type { Loss } from './lane-repair.js';
 
@@ -97,4 +97,6 @@ export interface RuntimeEvents {
   message: [ForeignMessage];
   /** A figure was above its bound: see `setSlo`. At most 20 a second and reactor, and each new worst. */
   sloViolated: [SloViolation];
+  /** A step holds its thread too long: see `stall` of the options, and `setStall`. At most five a minute. */
+  stalled: [StallReport];
 }

@@ -13,6 +13,7 @@ import { checkIdleOptions, idleSettings, type IdleOptions } from './idle-strateg
 import { checkMemory, type MemoryOptions } from './memory-options.js';
 import { checkRestart, type RestartOptions } from './restart-policy.js';
 import type { PartySettings } from './shared.js';
+import { checkStall, type StallOptions } from './stalls.js';
 import { checkPins, checkPolicies, type PinOption, type Pins, type PolicyOption } from './thread-options.js';
 import type { Budget, PublishEvery } from './turn.js';
 
@@ -106,6 +107,12 @@ export interface OptionsFor<R> {
    * Costs some nanoseconds a step, see docs/guide/observation.md.
    */
   metrics?: boolean | { tasks?: number };
+  /**
+   * Watches for steps that hold their thread too long: each is counted in `status()`, and told by the event 'stalled'
+   * with the JavaScript stack of the thread, while it is blocked. An object says from when on: see StallOptions.
+   * Default false. A thread looks eight times a threshold; a step costs nothing more.
+   */
+  stall?: boolean | StallOptions;
   /** Limits of each worker's heap, as for `new Worker`. */
   resourceLimits?: ResourceLimits;
   /**
@@ -142,6 +149,7 @@ export interface RuntimeSettings extends Pins {
   readonly source: IoSource;
   /** Tasks of each party of which figures are taken; 0 for none. */
   readonly measuredTasks: number;
+  readonly stall: Required<StallOptions> | undefined;
   readonly resourceLimits: ResourceLimits | undefined;
   readonly restart: Required<RestartOptions> | undefined;
   readonly startTimeoutMs: number;
@@ -149,7 +157,7 @@ export interface RuntimeSettings extends Pins {
 
 const KNOWN = [
   'entry', 'reactors', 'maxReactors', 'pin', 'policy', 'memory', 'data', 'laneBytes', 'idle', 'budget', 'publishEvery',
-  'discipline', 'classes', 'clock', 'io', 'main', 'restart', 'metrics', 'resourceLimits', 'startTimeoutMs',
+  'discipline', 'classes', 'clock', 'io', 'main', 'restart', 'metrics', 'stall', 'resourceLimits', 'startTimeoutMs',
 ];
 const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 const MOST_MS = 2 ** 31 - 1;
@@ -209,6 +217,7 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
     parties: [...pins.map(() => idle), settingsOfMain(idle, cpus)],
     budget, publishEvery, discipline, classes, source, startTimeoutMs, measuredTasks: checkMetrics(options.metrics),
     clock: options.clock, resourceLimits: options.resourceLimits, restart: checkRestart(options.restart),
+    stall: checkStall(options.stall),
   };
 }
 

@@ -63,7 +63,7 @@ export function drain(controller: Controller, id: number, options: WaitOptions):
       isOver = true;
       reject(reason);
     }, undefined, id);
-    mover.empty(controller, id).then(() => untilQuiet(controller, id, () => isOver)).then(resolve, reject)
+    mover.empty(controller, id).then(() => untilReactorQuiet(controller, id, () => isOver)).then(resolve, reject)
       .finally(end);
   });
 }
@@ -151,7 +151,7 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
   void mover.empty(controller, id).catch((error: unknown) => tellStaying(controller, id, error))
     .then(() => void (areEmptied = true));
   while (!areEmptied && !isHalfOver()) await sleep(LOOK_MS);
-  await untilQuiet(controller, id, isHalfOver).catch(() => undefined);
+  await untilReactorQuiet(controller, id, isHalfOver).catch(() => undefined);
   controller.roster.shareOut(id);
   // From now on whoever sends to it is told CLOSED, and what it was sent before is there once all have seen that.
   controller.roster.leave(id);
@@ -159,7 +159,7 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
     controller.members.filter(({ isDead, isReady }) => isReady && !isDead).map((member) => member.id),
   );
   while (!haveSeen() && !isOver()) await sleep(LOOK_MS);
-  await untilQuiet(controller, id, isOver).catch(() => undefined);
+  await untilReactorQuiet(controller, id, isOver).catch(() => undefined);
   const member = controller.members[id]!;
   controller.tell(id, words.stop.DRAIN);
   const party = partyWords(controller.shared.inboxes[id]!);
@@ -179,7 +179,7 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
 }
 
 /** Until reactor `id` has nothing to run at two looks with no message between, or `isOver` says so. */
-async function untilQuiet(controller: Controller, id: number, isOver: () => boolean): Promise<void> {
+async function untilReactorQuiet(controller: Controller, id: number, isOver: () => boolean): Promise<void> {
   let before = '';
   while (!isOver() && controller.members[id] !== undefined) {
     const member = controller.members[id];

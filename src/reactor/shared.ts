@@ -40,6 +40,8 @@ export interface SharedRuntime {
   readonly originNs: number;
   /** What each party measures of its tasks, the main thread's last; undefined where nothing is measured. */
   readonly figures?: readonly SharedArrayBuffer[] | undefined;
+  /** The watch over stalls that each party joins; see stalls.ts. */
+  readonly stallWatch?: number | undefined;
 }
 
 export interface PartySettings {

@@ -45,6 +45,7 @@ export async function start(
     setImmediate(() => party.dispatcher.release());
     warnOfRefusals(controller);
     controller.watch();
+    controller.stalls?.begin();
     controller.spares.keep();
   } catch (error) {
     const { stillRunning } = await close(controller, 0);

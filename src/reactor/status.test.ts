@@ -16,9 +16,9 @@ function figuresOf(status: MainStatus): Map<string, number> {
 
 /**
  * Moved by tests of their own: io/io-suite.ts limits descriptors, set-discipline.test.ts measures quanta,
- * restart.test.ts has deaths.
+ * restart.test.ts has deaths, monitor/stall.test.ts stalls.
  */
-const ELSEWHERE = new Set(['io.shed', 'stepNs', 'collectedNs', 'collectorNs', 'lost']);
+const ELSEWHERE = new Set(['io.shed', 'stepNs', 'collectedNs', 'collectorNs', 'lost', 'stalls']);
 
 describe.each(['epoll', 'io_uring'] as const)('status() of a reactor on %s', (source) => {
   let runtime: Runtime;

@@ -16,6 +16,7 @@ import { idleName, type IdleStrategy } from './idle-strategy.js';
 import type { MachineStatus } from './machine-status.js';
 import type { MemoryStatus } from './memory-options.js';
 import type { PolicyGrant } from './policy-grant.js';
+import type { StallStatus } from './stalls.js';
 import { laneAt, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 
 /** Records that others have sent to a party and that it has not taken yet. */
@@ -109,6 +110,8 @@ export interface RuntimeStatus {
   readonly decisions: readonly string[];
   readonly reactors: readonly ReactorStatus[];
   readonly main: MainStatus;
+  /** The watch over stalls; undefined where none was asked for. */
+  readonly stall: StallStatus | undefined;
   /** Bytes of shared address space; lanes that were never used take no memory. */
   readonly sharedBytes: number;
   readonly node: string;

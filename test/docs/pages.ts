@@ -23,7 +23,10 @@ export interface Block {
   readonly follows: boolean;
 }
 
-const FOLDERS = ['.', 'docs', 'docs/guide', 'docs/decisions', 'bench', 'examples/load-balancer', 'examples/resp'];
+const FOLDERS = [
+  '.', 'docs', 'docs/guide', 'docs/guide/migrating', 'docs/decisions', 'bench', 'examples/load-balancer',
+  'examples/resp',
+];
 
 /** Every page of Markdown. */
 export function pages(): Page[] {

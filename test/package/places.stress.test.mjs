@@ -65,6 +65,21 @@ if (isStress) describe('with packages from the registry', () => {
     expect(stderr).toMatch(/Tests: +6 passed/);
   }, 600_000);
 
+  it('pm2, in two processes of its cluster, which closeOnSignal ends in order', async () => {
+    writeFiles(project, {
+      'served.mjs': `import { closeOnSignal, createRuntime } from 'percore';
+        const runtime = await createRuntime({ entry: new URL('./reactor.mjs', import.meta.url), reactors: 1 });
+        closeOnSignal(runtime, { afterwards: () => console.log('closed in order') });
+        console.log('sum', await runtime.call('sum', [1, 2]));\n`,
+    });
+    const start = ['pm2-runtime', 'start', 'served.mjs', '-i', '2', '--no-autorestart'];
+    const { stdout, stderr } = await npx(['pm2@6'], ['timeout', '--signal', 'INT', '20', ...start], {
+      env: { PM2_HOME: join(folder, 'pm2') },
+    });
+    for (const line of ['sum 3', 'closed in order', 'exited with code [0]'])
+      expect(stdout.split(line).length - 1, stdout + stderr).toBe(2);
+  }, 600_000);
+
   it('pnpm, from the tarballs', async () => {
     const other = join(folder, 'with pnpm');
     const staged = stagePackages(join(folder, 'staged for pnpm'));

@@ -1,0 +1,114 @@
+// Watches the threads of one runtime for steps that do not end. A thread of its own looks at words that each turn
+// writes anyway, so a step costs nothing more. Read `StallWatch::look` first.
+//
+//   words unchanged for a quarter of the threshold --> ask the thread which step it is in (an interrupt of V8, amid
+//   the same step, or no answer, for the whole     --> its JavaScript; see isolate_stack.h)
+//   threshold                                      --> a stall: ask for the stack, and tell the main thread
+//
+// That the words do not change says that a quantum goes on, which may be of many short steps; the answer says whether
+// it is one step. In native code that allocates, such as JSON.parse, the thread says which step it is in when its next
+// collection begins, and cannot tell its stack. It does not answer in a system call, nor in native code that does not
+// allocate. Time in which the kernel had the thread wait for a CPU is not the step's and does not count.
+//
+// | word                          | write side     | read side | needs                                    |
+// |-------------------------------|----------------|-----------|------------------------------------------|
+// | turns, libuvTurns, lookedNs   | turn.cc        | `look`    | any recent value: they only must change  |
+// | attention, phase              | turn.cc, party | `look`    | the same                                 |
+// | stalls                        | `look`         | status()  | a statistic, one writer                  |
+//
+// Source: the stall detectors of Seastar and Glommio, which interrupt by signals what V8 is asked politely here.
+#pragma once
+#include <node_api.h>
+#include <time.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "layout.h"
+
+namespace percore {
+
+struct Stall {
+  int32_t party = 0;
+  int64_t ns = 0, atNs = 0;
+  bool hasAnswered = false, isContinued = false;
+  std::string task, stack;
+};
+
+// A thread that is watched. The interrupt runs in that thread, all else in the watcher.
+struct WatchedThread {
+  std::mutex mutex;
+  // Of the thread. `isolate` is null when its environment has ended; then nothing of this may be used.
+  napi_env env = nullptr;
+  napi_ref steps = nullptr, view = nullptr;
+  void* isolate = nullptr;
+  layout::Party* party = nullptr;
+  clockid_t cpuClock = 0;
+  int tid = 0;
+  bool isMain = false;
+  // What the thread is asked, and has answered.
+  std::atomic<bool> isAwaited{false};
+  bool wantsStack = false, hasNews = false, isCollecting = false;
+  std::string task, stack;
+  double stepsDone = 0;
+  // The watcher's own: the words as they were, and what is known of the step.
+  int64_t turns = -1, lookedNs = -1, libuvTurns = -1, cpuNs = 0;
+  // For how long the words have not moved, since when the step is known, since when an answer is awaited.
+  // `fromNs`: of `stuckNs`, what went before the present step.
+  int64_t stuckNs = 0, fromNs = 0, sinceNs = 0, awaitedNs = 0;
+  bool isAsked = false, isKnown = false;
+  bool isTold = false;
+  // It was told without a stack: what is learned later is told as well.
+  bool isToldBare = false;
+  std::string knownTask;
+  double knownSteps = 0;
+
+  // In the thread, when all of it is set, and when its environment ends.
+  void enter();
+  void leave();
+};
+
+class StallWatch {
+ public:
+  using Tell = void (*)(void* context, Stall&& stall);
+  StallWatch(int32_t mainParty, Tell tell, void* context) : mainParty_(mainParty), tell_(tell), context_(context) {}
+  ~StallWatch() { stop(); }
+
+  void join(std::shared_ptr<WatchedThread> thread);
+  // 0 for none.
+  void setThreshold(int64_t ns);
+  void setMostPerMinute(int32_t count) { mostPerMinute_.store(count, std::memory_order_relaxed); }
+  // Twice is once. Not from the watcher's thread.
+  void stop();
+  int32_t mainParty() const { return mainParty_; }
+
+ private:
+  void run();
+  void look(const std::shared_ptr<WatchedThread>& thread, int64_t passedNs, int64_t thresholdNs);
+  bool isMoving(WatchedThread& thread, int64_t passedNs);
+  enum class Finding { kNothing, kStall, kMore };
+  Finding judge(const std::shared_ptr<WatchedThread>& thread, int64_t passedNs, int64_t thresholdNs);
+  void startOver(WatchedThread& thread);
+  void ask(const std::shared_ptr<WatchedThread>& thread, bool wantsStack);
+  bool mayTell();
+
+  const int32_t mainParty_;
+  const Tell tell_;
+  void* const context_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::shared_ptr<WatchedThread>> threads_;
+  int64_t thresholdNs_ = 0;
+  bool isStopped_ = false;
+  std::atomic<int32_t> mostPerMinute_{5};
+  std::vector<int64_t> toldNs_;
+  std::thread watcher_;
+};
+
+}  // namespace percore

@@ -1,0 +1,58 @@
+// Builds the documentation site: the pages of docs/, and the API, which typedoc reads from the docstrings. A page is in
+// the site as soon as its file is in docs/, under the name of its first heading. Any warning of typedoc, such as a link
+// that leads nowhere, is an error.
+//
+//   node scripts/docs/main.mjs [FOLDER]       artifacts/site when left out
+import { readFileSync } from 'node:fs';
+import { register } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { plotsInto } from './plots.mjs';
+
+register('./typescript6.mjs', import.meta.url);
+const { Application, Converter } = await import('typedoc');
+
+const out = process.argv[2] ?? 'artifacts/site';
+const root = new URL('../../', import.meta.url);
+process.chdir(fileURLToPath(root));
+const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
+/** The entries that have types, by the names under which users import them. */
+const entries = Object.entries(exports).filter(([, { types }]) => types !== undefined).map(([name, { types }]) => ({
+  name: name.replace(/^\./, 'percore'),
+  source: types.replace('./dist/', '').replace('.d.ts', '.ts'),
+}));
+/** Typedoc calls an entry by its folder. */
+const nameOf = (folder) =>
+  entries.find(({ source }) => [`src/${folder}.ts`, `src/${folder}/index.ts`].includes(source)).name;
+
+const app = await Application.bootstrap({
+  name: 'Percore',
+  entryPoints: entries.map(({ source }) => source),
+  projectDocuments: ['docs/guide/**/*.md', 'docs/!(plan).md'],
+  readme: 'README.md',
+  customCss: 'scripts/docs/site.css',
+  tsconfig: 'tsconfig.json',
+  skipErrorChecking: true,                          // the build checks types, with the compiler that builds
+  includeHierarchySummary: false,
+  highlightLanguages: ['typescript', 'javascript', 'json', 'sh', 'java', 'cpp', 'c', 'yaml', 'dockerfile', 'python',
+    'html', 'ini', 'tsx'],
+  excludePrivate: true,
+  excludeInternal: true,
+  disableGit: true,
+  disableSources: true,
+  sort: ['source-order'],
+  // Types that only help to write down others are not exported, and say nothing to a reader.
+  validation: { notExported: false, invalidLink: true, invalidPath: true, notDocumented: false },
+});
+app.converter.on(Converter.EVENT_END, ({ project }) => {
+  for (const module of project.children) module.name = nameOf(module.name);
+  for (const page of project.documents) {
+    const text = page.content.map((part) => part.text).join('');
+    page.name = /^# (.*)$/m.exec(text)?.[1] ?? page.name;
+    if (page.name === 'Figures') page.content = plotsInto(page.content);
+  }
+});
+const project = await app.convert();
+if (project === undefined) process.exit(1);
+app.validate(project);
+await app.generateDocs(project, out);
+if (app.logger.hasErrors() || app.logger.hasWarnings()) process.exitCode = 1;

@@ -1,0 +1,74 @@
+/** `percore slo`: bounds of a running program, changed from outside. */
+import { parseArgs } from 'node:util';
+import { askForBounds, readPage } from '../monitor/internal.js';
+import { pathOf } from './choose-page.js';
+import { DONE, FAILED, UsageError } from './command.js';
+
+export const summary = 'sets upper bounds for the figures of tasks of a program';
+
+export const usage = `
+percore slo [pid] (--task NAME | --priority N) [--reactor N] [--response TIME] [--run TIME] …
+
+Sets upper bounds for figures of tasks of a program that shows its counters (publishCounters of percore) and takes
+figures (createRuntime({ metrics: true })), as setSlo does inside. Without a pid: the one program that shows its
+counters. A TIME is a number and its unit, as 500us, 2ms, 1s; 0 takes a bound back.
+
+  --task NAME          the task of this name
+  --priority N         all tasks of this priority, 0 to 7
+  --reactor N          of one reactor alone
+  --schedule-in TIME   from ready until it starts
+  --response TIME      from ready until it is done
+  --relief TIME        from ready until it asks for its next tick
+  --run TIME           how long a step runs
+  --page PATH          a page at another place than /dev/shm/percore-<pid>
+
+Prints for how many tasks; with none the exit code is 1.
+
+  percore slo --task orders --response 500us
+`;
+
+const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, 'µs': 1e3, ms: 1e6, s: 1e9 };
+const FIGURES = ['schedule-in', 'response', 'relief', 'run'] as const;
+const MOST_NS = 2 ** 40;
+
+export async function run(args: string[]): Promise<number> {
+  const text = { type: 'string' } as const;
+  const { values, positionals } = parseArgs({
+    args, allowPositionals: true,
+    options: {
+      task: text, priority: text, reactor: text, page: text,
+      'schedule-in': text, response: text, relief: text, run: text,
+    },
+  });
+  if (positionals.length > 1) throw new UsageError(`one pid is meant, not ${positionals.length}`);
+  if ((values.task === undefined) === (values.priority === undefined)) throw new UsageError('say --task or --priority');
+  const boundsNs = FIGURES.map((name) => timeOf(name, values[name]));
+  if (boundsNs.every((ns) => ns === -1))
+    throw new UsageError(`say a bound: ${FIGURES.map((name) => `--${name}`).join(', ')}`);
+  const ask = {
+    task: values.task, band: wholeOf('priority', values.priority, 7), reactor: wholeOf('reactor', values.reactor, 1023),
+    boundsNs,
+  };
+  if (ask.task === '') throw new UsageError('--task has no name');
+  const path = values.page ?? pathOf('slo', positionals[0]);
+  if (path === undefined) return FAILED;
+  readPage(path);
+  const count = await askForBounds(path, ask);
+  process.stdout.write(`${count} ${count === 1 ? 'task' : 'tasks'}\n`);
+  return count > 0 ? DONE : FAILED;
+}
+
+function timeOf(name: string, text: string | undefined): number {
+  if (text === undefined) return -1;
+  if (text === '0') return 0;
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ns|us|µs|ms|s)$/.exec(text) ?? [];
+  const ns = Math.round(Number(number) * (UNITS[unit ?? ''] ?? NaN));
+  if (!(ns >= 1 && ns <= MOST_NS)) throw new UsageError(`--${name} ${text}: a time such as 500us, up to 1099s, or 0`);
+  return ns;
+}
+
+function wholeOf(name: string, text: string | undefined, most: number): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,4}$/.test(text) || Number(text) > most) throw new UsageError(`--${name} ${text}: 0 to ${most}`);
+  return Number(text);
+}

@@ -1,0 +1,95 @@
+/**
+ * The watch over steps that do not end, as the main thread has it: made with the runtime, joined by each party, its
+ * threshold changed while it runs. The thread that watches is native/stall_watch.h.
+ */
+import { channel } from 'node:diagnostics_channel';
+import { checkInteger, checkOptions } from '../errors.js';
+import { native } from '../native.js';
+import type { StallReport } from '../observe/index.js';
+
+export interface StallOptions {
+  /** A step that lasts longer is a stall: 1 to 60,000 ms, default 10; 0 for none at present. */
+  readonly thresholdMs?: number;
+  /** Stalls that are told, with their stacks, a minute: 0 to 1,000, default 5. All are counted. */
+  readonly reportsPerMinute?: number;
+}
+/** What `status()` says of it. */
+export interface StallStatus extends Required<StallOptions> {
+  /** Why nobody is watched though it was asked for. */
+  readonly refusal: string | undefined;
+}
+
+/** For who listens to all runtimes of the process. */
+const stalls = channel('percore:stall');
+const KEPT = 16;
+const MS = 1_000_000;
+
+/** Undefined for none. Throws ERR_PERCORE_INVALID_ARGUMENT. */
+export function checkStall(stall: boolean | StallOptions = false): Required<StallOptions> | undefined {
+  return stall === false ? undefined : withDefaults(stall === true ? {} : stall, 'stall', DEFAULTS);
+}
+
+const DEFAULTS: Required<StallOptions> = { thresholdMs: 10, reportsPerMinute: 5 };
+
+function withDefaults(
+  given: StallOptions, argument: string, defaults: Required<StallOptions>,
+): Required<StallOptions> {
+  const {
+    thresholdMs = defaults.thresholdMs, reportsPerMinute = defaults.reportsPerMinute,
+  } = checkOptions(argument, given, ['thresholdMs', 'reportsPerMinute']);
+  return {
+    thresholdMs: checkInteger(`${argument}.thresholdMs`, thresholdMs, 0, 60_000),
+    reportsPerMinute: checkInteger(`${argument}.reportsPerMinute`, reportsPerMinute, 0, 1000),
+  };
+}
+
+/** One of a runtime. */
+export class Stalls {
+  /** By which threads of the process join it; undefined where nobody is watched. */
+  readonly number: number | undefined;
+  private readonly recent: StallReport[] = [];
+  private readonly refusal: string | undefined;
+  private hasBegun = false;
+
+  constructor(
+    private asked: Required<StallOptions>, main: number, originNs: number, tell: (report: StallReport) => void,
+  ) {
+    const { stalls: group } = native();
+    const number = group?.create(main, (reactorId, ns, atNs, hasAnswered, isContinued, task, stack) => {
+      const report = { reactorId, task, ns, atNs: atNs - originNs, stack, hasAnswered, isContinued };
+      if (this.recent.push(report) > KEPT) this.recent.shift();
+      if (stalls.hasSubscribers) stalls.publish(report);
+      tell(report);
+    });
+    if (number !== undefined && number > 0) this.number = number;
+    else this.refusal = group === undefined ? 'the portable backend cannot watch other threads' : 'this Node does not '
+      + 'export what V8 needs to interrupt a thread (Isolate::RequestInterrupt)';
+  }
+
+  /** The runtime has started. */
+  begin(): void {
+    this.hasBegun = true;
+    this.set({});
+  }
+
+  set(given: StallOptions): void {
+    this.asked = withDefaults(given, 'options', this.asked);
+    if (!this.hasBegun || this.number === undefined) return;
+    native().stalls!.set(this.number, this.asked.thresholdMs * MS, this.asked.reportsPerMinute);
+  }
+
+  status(): StallStatus {
+    return { ...this.asked, refusal: this.refusal };
+  }
+
+  /** One of those told last that held this party's thread in this time. */
+  during(reactorId: number, fromNs: number, toNs: number): StallReport | undefined {
+    return this.recent.findLast((each) => (
+      each.reactorId === reactorId && each.atNs > fromNs && each.atNs - each.ns < toNs
+    ));
+  }
+
+  close(): void {
+    if (this.number !== undefined) native().stalls!.close(this.number);
+  }
+}
