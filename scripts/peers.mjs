@@ -17,8 +17,8 @@ function tableOf(rows) {
     const { ratio, spread, target } = row;
     const aim = target === null ? '' : `${digits(target.atLeast)}${target.isMet ? '' : ', **missed**'}`;
     const range = `${digits(spread.min)}–${digits(spread.max)}`;
-    return `| ${row.baseline.name} | ${digits(row.baseline.value)} | ${digits(row.value)} | ${digits(ratio)} | ${range} `
-      + `| ${aim} |`;
+    const figures = [row.baseline.value, row.value, ratio].map(digits);
+    return `| ${[row.baseline.name, ...figures, range, aim].join(' | ')} |`;
   });
   return `### ${name}${where === '' ? '' : `, ${where}`}${metric === 'rate' ? '' : `, ${metric}`}
 
@@ -44,9 +44,11 @@ Our queues beside what people would leave Node for, on the same two CPUs, interl
 [bench/peers/README.md](../bench/peers/README.md) has the rules of fair play. The ratio is ours divided by theirs, the
 median of ${runs} pairs; where higher is better, more than 1 means that ours is ahead.
 
-From [bench/results/${file}](../bench/results/${file}): commit ${context.commit}, ${context.cpu}, ${context.cpus} CPUs,
+From [bench/results/${file}](../bench/results/${file}):
+commit ${context.commit}, ${context.cpu}, ${context.cpus} CPUs,
 Linux ${context.kernel}, Node ${context.node}, load average ${context.loadBefore} at the start. **This was one short run
 on a machine that others used at the same time**: it shows that all of it works, and only roughly who is ahead.
+Rows and capacities that are not here were not measured in it. Go may run both sides of a round trip on one CPU.
 
 ${groups.map(tableOf).join('\n')}${refused.map(({ name, note }) => `\nNo figure of ${name}: ${note}\n`).join('')}
 ## Versions
